@@ -49,16 +49,17 @@ struct Cli {
     command: Command,
 }
 
-/// What every command takes.
+/// The options of every command.
 #[derive(Args, Clone)]
 struct Site {
     /// Number of the installation on this machine: its addresses are 127.N.x.y
     #[arg(long, value_name = "N", default_value_t = 0, global = true)]
     instance: u8,
-    /// Where the installation keeps its keys and stores [default: ~/.local/share/trunkline/instance-N; without HOME /var/lib/trunkline/instance-N]
+    /// Directory of the installation's keys and stores [default: ~/.local/share/trunkline/instance-N; without HOME
+    /// /var/lib/trunkline/instance-N]
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
-    /// A TOML file of settings; may be given again, later ones win
+    /// A TOML file of settings; may be repeated, later ones win
     #[arg(long = "settings", value_name = "FILE", global = true)]
     files: Vec<PathBuf>,
     /// One setting; wins over files and environment
@@ -73,29 +74,30 @@ enum Command {
                             trunkline up --set process.drain_deadline=5s\n  \
                             trunkline up --processes --replicas 2 --set stores.mode=real")]
     Up {
-        /// Bring the example tenant, and write addresses, phones and tokens to demo.json when all is ready
+        /// Add the example tenant, and write addresses, phones and tokens to demo.json when all is ready
         #[arg(long)]
         example: bool,
         /// A supervised process for each role and replica; needs stores that processes share (stores.mode)
         #[arg(long)]
         processes: bool,
-        /// So many replicas of sip-cluster, dialplan, config and frontend; other roles by section replicas of the settings
+        /// Number of replicas of sip-cluster, dialplan, config and frontend; other roles by section replicas of the
+        /// settings
         #[arg(long, value_name = "N", requires = "processes", value_parser = clap::value_parser!(u8).range(1..=254))]
         replicas: Option<u8>,
     },
-    /// A contact centre at work: every role with the example tenant, and robots that call and answer
+    /// A working contact centre: every role with the example tenant, and robots that call and answer
     #[command(after_help = demo::EXAMPLES)]
     Demo(demo::Arguments),
-    /// Callers and agents that are programs, against an installation that runs
+    /// Robot callers and agents, against a running installation
     #[command(after_help = robots::EXAMPLES)]
     Robots(robots::Arguments),
-    /// The roles of one process of an installation
+    /// Some roles of an installation, in one process
     #[command(after_help = "Examples:\n  trunkline run sip-proxy\n  trunkline run rq ors --replica 2")]
     Run {
         /// Names of roles, as `trunkline specs` lists them
         #[arg(required = true, value_name = "ROLE")]
         roles: Vec<String>,
-        /// Which replica of them
+        /// Number of the replica
         #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=254))]
         replica: u8,
         /// End when this process ends
@@ -106,7 +108,7 @@ enum Command {
     #[command(after_help = "Examples:\n  trunkline settings > settings.md\n  trunkline settings --check site.toml\n  \
                             trunkline settings --in-force --settings site.toml")]
     Settings(settings::Arguments),
-    /// Tenants: from and to files
+    /// Tenants: import, export and check of files
     #[command(
         subcommand,
         after_help = "Examples:\n  trunkline tenant check acme.yaml\n  trunkline tenant import acme.yaml\n  \
@@ -121,27 +123,27 @@ enum Command {
     #[command(after_help = "Examples:\n  trunkline topology\n  trunkline topology --json | jq .\n  \
                             trunkline topology --check && echo complete")]
     Topology(topology::Arguments),
-    /// What happened to one call: its SIP, audio, application and routing, in words
+    /// The course of one call: its SIP, audio, application and routing, as text
     #[command(after_help = "Examples:\n  trunkline trace --last\n  trunkline trace --list --from 00\n  \
                             trunkline trace 00700392f1a4c001 --json | jq .verdict")]
     Trace(trace::Arguments),
-    /// What is stuck, failing or misconfigured, and what to do
+    /// Find what is stuck, failing or misconfigured, with a remedy for each finding
     #[command(
         after_help = "Examples:\n  trunkline doctor\n  trunkline doctor --json | jq '.findings[] | select(.severity == \"error\")'"
     )]
     Doctor(doctor::Arguments),
-    /// Records of calls that could not be lived with: put aside so that everything else goes on
+    /// Records of calls that could not be processed: moved to quarantine so that everything else continues
     #[command(after_help = "Examples:\n  trunkline quarantine list\n  trunkline quarantine show example 3\n  \
                             trunkline quarantine release example 3")]
     Quarantine(quarantine::Arguments),
-    /// What the roles declare
+    /// Declarations of the roles
     #[command(hide = true, after_help = "Examples:\n  trunkline specs --json\n  trunkline specs --check")]
     Specs(specs::Arguments),
 }
 
-/// Runs the command; the exit code follows the one table.
+/// Runs the command; the exit code is one of the table.
 pub fn main() -> ExitCode {
-    // Whatever is written holds somebody's secrets or numbers: for the owner alone.
+    // Written files may contain secrets or phone numbers: readable by the owner only.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     open_files_up_to_the_hard_limit();
     let cli = Cli::parse();
@@ -174,10 +176,11 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-/// A shell's soft limit of 1,024 open files, meant for programs that use select(2), is less than the media of 500 calls need.
+/// Raises a shell's soft limit of 1,024 open files, meant for programs that use select(2): the media of 500 calls need
+/// more.
 fn open_files_up_to_the_hard_limit() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Refused, the limit stays; `trunkline doctor` says so if it is too low.
+    // If refused, the limit stays; `trunkline doctor` reports one that is too low.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
@@ -201,12 +204,12 @@ impl Site {
         Sources { files, environment, flags: self.set.clone() }
     }
 
-    /// The same for whoever asks an installation that runs: with the replicas that its supervisor was told by options.
+    /// The same for commands that query a running installation: with the replicas of its supervisor's options.
     fn values_of_running(&self) -> anyhow::Result<Values> {
         self.running().values()
     }
 
-    /// Those of them that have no fault, and the faults of the others.
+    /// The settings without faults, and the faults of the others.
     fn sound_values_of_running(&self) -> (Values, Vec<Fault>) {
         let (mut files, mut unread) = (Vec::new(), Vec::new());
         for file in self.files.iter().map(|path| read_settings(path)) {

@@ -1,4 +1,4 @@
-//! The example tenant, and `demo.json`, which says how to use it: for `trunkline up --example` and `trunkline demo`.
+//! The example tenant, and its description `demo.json`: for `trunkline up --example` and `trunkline demo`.
 
 mod cast;
 mod show;
@@ -22,18 +22,18 @@ pub use show::Show;
 
 /// The example tenant's id.
 const TENANT: &str = "example";
-/// What says how to use the example, in the data directory.
+/// Describes how to use the example; in the data directory.
 const FILE: &str = "demo.json";
-/// How long the printed tokens live: a month of trying things out.
+/// Lifetime of the printed tokens: a month for trials.
 const TOKEN_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
-/// What the operator may do: everything that people may.
+/// Scopes of the operator: all that are issued to people.
 const OPERATOR_SCOPES: &str = "operate calls:read calls:control config:read agents:control statistics:read topology:read \
                                trace:read trace:numbers";
-/// What a page on a wall may do: it is seen by everybody, so it sees no phone number and changes nothing.
+/// Scopes of a wallboard, which is publicly visible: no phone numbers, no changes.
 const WALLBOARD_SCOPES: &str = "statistics:read topology:read";
-/// What the pages need that explain calls, phone numbers masked.
+/// Scopes of the pages that explain calls, phone numbers masked.
 const TRACES_SCOPES: &str = "statistics:read topology:read trace:read";
-/// People whose phones are printed; `demo.json` has all.
+/// Number of people whose phones are printed; `demo.json` has all.
 const PRINTED: usize = 2;
 
 /// The example tenant's file and the applications that it names, by path.
@@ -46,9 +46,9 @@ const APPLICATIONS: &[(&str, &str)] = &[
     ("applications/closed.scxml", include_str!("../../../data/applications/closed.scxml")),
 ];
 
-/// What comes with the roles.
+/// Additions to the roles.
 pub enum Example {
-    /// Nothing.
+    /// No addition.
     None,
     /// The example tenant.
     Tenant,
@@ -57,7 +57,7 @@ pub enum Example {
 }
 
 impl Example {
-    /// Starts the log: on stdout, unless the answer of a show is there.
+    /// Starts the log: on stdout, unless the show prints its answer there.
     pub fn start_log(&self, directives: &str) -> Result<LogLevel, String> {
         match self {
             Self::Robots(_) => runtime::log::start_beside_answer(directives),
@@ -65,7 +65,7 @@ impl Example {
         }
     }
 
-    /// Sees to it that the tenant is there, before any role starts.
+    /// Creates the tenant if it is missing, before any role starts.
     pub async fn bring(&self, installation: &Installation, stores: &Stores) -> anyhow::Result<()> {
         match self {
             Self::None => Ok(()),
@@ -74,7 +74,7 @@ impl Example {
         }
     }
 
-    /// Every role is ready.
+    /// Called when every role is ready.
     pub async fn begin(&self, installation: &Installation, stores: &Stores) -> anyhow::Result<()> {
         match self {
             Self::None => Ok(()),
@@ -83,7 +83,7 @@ impl Example {
         }
     }
 
-    /// What the whole came to, after the roles have ended.
+    /// The overall result, after the roles have ended.
     pub async fn ended(&self, roles: anyhow::Result<Exit>) -> anyhow::Result<Exit> {
         match self {
             Self::None | Self::Tenant => roles,
@@ -100,8 +100,8 @@ fn example() -> anyhow::Result<TenantObjects> {
     Ok(tenant::file::read(TENANT_FILE, document)?)
 }
 
-/// Sees to it that the example tenant is there, with so many robots; one that is there already keeps the changes of its
-/// user. An old `demo.json` goes: it would say "ready" too early.
+/// Creates the example tenant with this number of robots; an existing one keeps its user's changes. An old `demo.json`
+/// is removed: it would announce readiness too early.
 async fn bring(installation: &Installation, stores: &Stores, robots: usize) -> anyhow::Result<()> {
     let _ = std::fs::remove_file(installation.data_dir.join(FILE));
     let tenant = TenantId::parse(TENANT)?;
@@ -121,12 +121,12 @@ async fn announce(installation: &Installation, stores: &Stores, robots: Option<&
     let path = installation.data_dir.join(FILE);
     data_dir::write_whole(&path, serde_json::to_string_pretty(&demo)?.as_bytes())
         .with_context(|| format!("writing {}", path.display()))?;
-    // To stderr: stdout is the log or an answer, and secrets do not go into a log.
+    // To stderr: stdout is the log or an answer, and secrets must not be logged.
     eprint!("{}", in_words(&demo, &path.display().to_string(), &own_command(installation), robots));
     Ok(())
 }
 
-/// How this program is called for this installation: what was built is seldom on the PATH.
+/// The command line of this program for this installation: a built program is seldom on the PATH.
 fn own_command(installation: &Installation) -> String {
     let program = std::env::current_exe().unwrap_or_else(|_| "trunkline".into());
     let mut words = quoted(&program);
@@ -140,7 +140,7 @@ fn own_command(installation: &Installation) -> String {
     words
 }
 
-/// A path as a shell reads it.
+/// A path quoted for a shell.
 fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let is_plain = path.chars().all(|c| c.is_alphanumeric() || "/._-+=:@,".contains(c));
@@ -187,7 +187,7 @@ fn describe_person(person: &Person, objects: &TenantObjects) -> Option<Value> {
     place.dns.iter().find_map(|number| {
         let dn = objects.dns.iter().find(|dn| dn.number == *number)?;
         let DnKind::Extension { password, .. } = &dn.kind else { return None };
-        // Somebody sits there already.
+        // A robot already uses this phone.
         (!cast::is_robot(number)).then(|| {
             json!({
                 "extension": number,

@@ -1,7 +1,7 @@
 //! `trunkline up --processes`: one supervised operating-system process per role and replica, with the same settings.
 //!
-//! The supervisor starts each, starts it again when it ends, tells it to drain when its time has come, and marks its log. A process whose
-//! supervisor is gone drains and ends: the kernel tells it.
+//! The supervisor starts each process, restarts it when it ends, drains it in its turn, and marks its log lines. The
+//! kernel sends SIGTERM to a process whose supervisor has ended; it drains and ends.
 
 mod child;
 mod former;
@@ -30,25 +30,25 @@ pub use self::told::replicas_told;
 use crate::demo::Example;
 use crate::{roles, stores};
 
-/// The roles of which `--replicas` makes several: those that can lose a replica without losing what it had.
+/// The roles that `--replicas` multiplies: those that can lose a replica without losing its state.
 const SEVERAL: [&str; 4] = ["sip-cluster", "dialplan", "config", "frontend"];
-/// They start first, so that no other begins with an empty configuration.
+/// Started first, so that no other role starts with an empty configuration.
 const FIRST: [&str; 2] = ["tenant", "config"];
-/// How long the others wait for each of them.
+/// How long the other roles wait for each of them.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
-/// How often it is asked who is ready.
+/// How often readiness is queried.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// After the deadline, what still runs gets this long to end by itself.
+/// Time after the deadline for the remaining processes to end by themselves.
 const CUT: Duration = Duration::from_secs(2);
-/// Life of the token by which the supervisor asks who is ready.
+/// Lifetime of the token with which the supervisor queries readiness.
 const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3_600);
 
-/// The settings that give the roles so many replicas, as `--set` takes them.
+/// The settings for this number of replicas, as `--set` takes them.
 pub fn replica_settings(replicas: u8) -> Vec<String> {
     SEVERAL.iter().map(|role| format!("replicas.{}={replicas}", role.replace('-', "_"))).collect()
 }
 
-/// What a supervisor needs to know.
+/// Input of a supervisor.
 pub struct Plan {
     /// Number of the instance.
     pub instance: u8,
@@ -56,11 +56,11 @@ pub struct Plan {
     pub data_dir: PathBuf,
     /// The settings, checked.
     pub values: Values,
-    /// What every process is told on its command line beside its role.
+    /// Command-line arguments of every process besides its role.
     pub arguments: Vec<std::ffi::OsString>,
-    /// What its options say of replicas, as `--set` takes it.
+    /// The replica counts of its options, as `--set` takes them.
     pub replicas: Vec<String>,
-    /// Where the lines of the processes' logs go.
+    /// Receives the lines of the processes' logs.
     pub log_line: fn(&str),
 }
 
@@ -69,12 +69,12 @@ pub fn to_stdout(line: &str) {
     say_line!("{line}");
 }
 
-/// For one whose answer is there.
+/// For a supervisor whose answer is on stdout.
 pub fn to_stderr(line: &str) {
     eprintln!("{line}");
 }
 
-/// Runs every replica of every role in a process of its own until all have drained.
+/// Runs every replica of every role in its own process until all have drained.
 pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
     let settings: ProcessSettings = plan.values.read(sections::PROCESS)?;
     let of_stores: StoresSettings = plan.values.read(SECTION)?;
@@ -95,7 +95,7 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
         example.bring(&installation, &own).await?;
         anyhow::Ok(own)
     };
-    // Nothing has begun yet that would have to drain.
+    // Nothing has started yet that would have to drain.
     let own = tokio::select! {
         own = prepared => own?,
         Some(()) = terminate.recv() => return Ok(Exit::Done),
@@ -143,14 +143,14 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
     Ok(if drained { Exit::DrainCut } else { Exit::Done })
 }
 
-/// Asks every replica whether it is ready.
+/// A client that queries every replica for readiness.
 fn everyone(installation: &Installation) -> anyhow::Result<Everyone> {
     let directory = sections::directory(installation.instance, &installation.values)?;
     let token = installation.tokens.issue(None, "operator/supervisor", "", token::EVERY_ROLE, TOKEN_LIFE)?;
     Ok(Everyone::of_operator(roles::TABLE, directory, token))
 }
 
-/// Waits until every replica that is meant is ready.
+/// Waits until every matching replica is ready.
 async fn all_ready(everyone: &Everyone, meant: impl Fn(&str) -> bool) {
     loop {
         let told = everyone.ask("/ready").await;
@@ -162,12 +162,12 @@ async fn all_ready(everyone: &Everyone, meant: impl Fn(&str) -> bool) {
     }
 }
 
-/// The processes.
+/// The processes of an installation.
 struct Site {
     running: JoinSet<(&'static str, String, Ended)>,
     children: HashMap<String, &'static str>,
     ending: Ending,
-    /// Ends at once what still runs.
+    /// Ends the remaining processes at once.
     cut: tokio_util::sync::CancellationToken,
 }
 
@@ -181,7 +181,7 @@ impl Site {
     ) -> anyhow::Result<()> {
         let program = std::env::current_exe().context("the path of this program")?;
         let mut specs: Vec<_> = roles::TABLE.to_vec();
-        // Stable: the others keep the order of the table.
+        // A stable sort: the others keep the order of the table.
         specs.sort_by_key(|spec| FIRST.iter().position(|name| *name == spec.name).unwrap_or(usize::MAX));
         for spec in specs {
             for number in 1..=sections::replica_count(&installation.values, spec.name) {
@@ -231,7 +231,7 @@ impl Site {
         }
     }
 
-    /// Waits until every process has ended, telling each when its time has come; whether one was cut short.
+    /// Waits until every process has ended, and drains each in its turn. Returns whether one was cut short.
     async fn all_ended(&mut self) -> bool {
         let mut cut = false;
         while let Some(ended) = self.running.join_next().await {

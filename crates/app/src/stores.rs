@@ -24,7 +24,7 @@ pub async fn open(installation: &Installation, of: &[&RoleSpec]) -> anyhow::Resu
     })
 }
 
-/// The persistent configuration alone, for a command that is none of the installation's processes.
+/// The persistent configuration alone, for a command that is not a process of the installation.
 pub async fn configuration(
     instance: u8,
     data_dir: &std::path::Path,

@@ -1,9 +1,8 @@
 //! Kafka: the reporting log of an installation with real servers.
 //!
-//! A record is a message in the structured mode of CloudEvents. A producer is idempotent, waits for all replicas in sync and never
-//! gives a message up by itself; the deadline is that of [`ReportingLog::append`]. A producer that has failed is thrown away with all
-//! that it had: what the log has of a key is then always a beginning of what was appended, maybe repeated, never with a gap, and
-//! whoever appends repeats the rest.
+//! A record is a message in the structured mode of CloudEvents. A producer is idempotent, waits for all in-sync replicas and never
+//! drops a message by itself; the deadline is that of [`ReportingLog::append`]. A failed producer is discarded with all its messages. The
+//! log thus always has a prefix of what was appended for a key, maybe repeated, never with a gap. The appending role repeats the rest.
 
 mod delivery;
 mod told;
@@ -20,23 +19,23 @@ use rdkafka::producer::{FutureProducer, Producer as _, PurgeConfig};
 
 use told::{Context, Told};
 
-/// How long an append may take: a leader of a partition that is gone has a successor long before.
+/// How long an append may take: the failed leader of a partition has a successor long before.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(15);
-/// How long a question about the cluster may take.
+/// How long a query about the cluster may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// How a producer is set up but for the brokers and its name.
+/// Settings of a producer, except for the brokers and its name.
 const SETTINGS: [(&str, &str); 17] = [
     ("enable.idempotence", "true"),
     ("acks", "all"),
     ("max.in.flight.requests.per.connection", "5"),
-    // Never by itself: a message given up in the middle of others would leave a gap.
+    // Never by itself: a message dropped in the middle of others would leave a gap.
     ("message.timeout.ms", "0"),
     ("queue.buffering.max.messages", "50000"),
     ("queue.buffering.max.kbytes", "65536"),
     ("linger.ms", "5"),
     ("compression.type", "lz4"),
-    // As Kafka's own clients compute it, so that a key is in the same partition whoever writes it.
+    // As Kafka's own clients compute it, so that all writers put a key into the same partition.
     ("partitioner", "murmur2_random"),
     ("request.timeout.ms", "10000"),
     ("socket.timeout.ms", "10000"),
@@ -48,19 +47,19 @@ const SETTINGS: [(&str, &str); 17] = [
     ("statistics.interval.ms", "1000"),
 ];
 
-/// Where Kafka is and how topics are made.
+/// Address of Kafka, and how topics are created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KafkaSettings {
-    /// Brokers to ask for the others, as `127.0.255.1:9092`; several are separated by commas.
+    /// Brokers from which the others are learned, as `127.0.255.1:9092`; several are separated by commas.
     pub brokers: String,
-    /// How many partitions a topic gets that is not there yet; none leaves it to the broker (`num.partitions`).
+    /// Number of partitions of a new topic; none leaves it to the broker (`num.partitions`).
     pub partitions: Option<u16>,
 }
 
 /// The reporting log of one role in Kafka.
 ///
-/// A role has one of its own: the client's name is what brokers show as `client.id` in their logs, quotas and metrics. Nothing is
-/// connected before the first append, so a role that reports nothing costs nothing:
+/// Each role has one of its own: brokers show the client's name as `client.id` in their logs, quotas and metrics. It connects
+/// at the first append, so a role that reports nothing costs nothing:
 ///
 /// ```text
 /// let settings = KafkaSettings { brokers, partitions: None };
@@ -76,7 +75,7 @@ pub struct KafkaLog {
     live: Mutex<Option<Arc<Live>>>,
 }
 
-/// A producer and the topics that it has seen to be there.
+/// A producer and the topics that it has seen to exist.
 struct Live {
     producer: FutureProducer<Context>,
     topics: tokio::sync::Mutex<BTreeSet<&'static str>>,
@@ -101,14 +100,14 @@ impl KafkaLog {
         Ok(Self { config, partitions: settings.partitions, told, live: Mutex::new(None) })
     }
 
-    /// Asks whether a broker answers.
+    /// Checks whether a broker answers.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] with the reason when none does within 5 s.
+    /// [`StoreError::Unavailable`] with the reason if none answers within 5 s.
     pub async fn ping(&self) -> Result<()> {
         let live = self.live()?;
         let asked = live.clone();
-        // The client has no way to ask that does not wait in its thread.
+        // The client has no query that does not block its thread.
         let ask = move || asked.producer.client().fetch_metadata(None, ANSWER_WITHIN).map(drop);
         match tokio::task::spawn_blocking(ask).await {
             Ok(Ok(())) => Ok(()),
@@ -117,7 +116,7 @@ impl KafkaLog {
         }
     }
 
-    /// The producer, made when it is first needed and after a failure.
+    /// The producer, made at the first use and after a failure.
     fn live(&self) -> Result<Arc<Live>> {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(live) = &*live {
@@ -130,7 +129,7 @@ impl KafkaLog {
         Ok(fresh)
     }
 
-    /// Throws a producer away with everything that it still has; whoever waits for that is told.
+    /// Discards a producer with all its messages; the appends that wait for it are notified.
     fn discard(&self, failed: Arc<Live>) {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         if live.as_ref().is_some_and(|live| Arc::ptr_eq(live, &failed)) {
@@ -139,7 +138,7 @@ impl KafkaLog {
             self.told.gone();
         }
         drop(live);
-        // Its end joins threads.
+        // Dropping it joins threads.
         tokio::task::spawn_blocking(move || drop(failed));
     }
 
@@ -158,7 +157,7 @@ impl KafkaLog {
 impl Drop for KafkaLog {
     fn drop(&mut self) {
         if let Some(live) = self.live.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            // Its end joins threads, and whoever drops the log must not wait for them.
+            // Dropping it joins threads, and the drop of the log must not wait for them.
             std::thread::spawn(move || drop(live));
         }
     }

@@ -1,9 +1,9 @@
 //! PostgreSQL: the persistent configuration of an installation with real servers.
 //!
-//! Steps of the schema run under an advisory lock, so that of many processes that start one does the work. A step only adds what the
-//! release before can do without (expand); what nobody uses any more goes one release later (contract). So the release before goes
-//! on serving while a step runs and after it. A step waits a short time for its locks and gives up otherwise: who waits for a lock on a table
-//! holds up everybody behind it.
+//! Steps of the schema run under an advisory lock, so that one of many starting processes does the work. A step only adds things that
+//! the release before can do without (expand). Things that nobody uses any more are removed one release later (contract). So the
+//! release before keeps serving while a step runs and after it. A step waits a short time for its locks and then fails: a wait for a
+//! lock on a table blocks all later users of the table.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ use crate::redis::{Examined, Unusable};
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Connections of one role.
 const CONNECTIONS_MAX: u32 = 4;
-/// A connection that nobody used for so long is closed.
+/// A connection that was idle for this long is closed.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 /// How long the steps of the schema may take together.
 const STEPS_WITHIN: Duration = Duration::from_secs(120);
@@ -37,17 +37,17 @@ const STEPS_WITHIN: Duration = Duration::from_secs(120);
 const LOCK_WITHIN_MS: &str = "5000";
 /// The oldest release with what the tables need (collations without regard to case); older ones get no repairs any more.
 const OLDEST: u32 = 13;
-/// How a turn begins. Both say the whole of it: sqlx forgets a `BEGIN` that was given up before its answer came, the connection goes back
-/// into the pool within that transaction, and the next turn would go on in its mode (a write in one that may only read).
+/// Statements that begin a turn. Each states its whole mode: sqlx forgets a `BEGIN` that was cancelled before its answer came. The
+/// connection then returns to the pool within that transaction, and the next turn would run in its mode (a write in a read-only one).
 const TO_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const TO_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
-/// Where PostgreSQL is.
+/// Connection settings of PostgreSQL.
 #[derive(Clone, Default)]
 pub struct PostgresSettings {
     /// `postgres://user[:password]@host[:port]/database[?sslmode=verify-full]`.
     pub url: String,
-    /// File of certificates (PEM) by which the server's is judged; none: those of this machine.
+    /// File of certificates (PEM) that verify the server's certificate; none: those of this machine.
     pub authorities: Option<PathBuf>,
 }
 
@@ -64,7 +64,7 @@ impl PostgresSettings {
         })
     }
 
-    /// Where it is, for people: no password.
+    /// Its address for display, without the password.
     pub fn place(&self) -> String {
         let known = PgConnectOptions::from_str(&self.url);
         known.map_or_else(
@@ -91,10 +91,10 @@ pub struct Pg {
 }
 
 impl PostgresProvisioning {
-    /// Connects when something is first asked of it. `pg_stat_activity` shows the client's name.
+    /// Connects at the first use. `pg_stat_activity` shows the client's name.
     ///
     /// # Errors
-    /// When the settings cannot be meant so.
+    /// When the settings are invalid.
     pub fn open(settings: &PostgresSettings, client: &Client) -> Result<Self> {
         let watch = client.watch.clone();
         let made = watch.clone();
@@ -132,7 +132,7 @@ impl Pg {
     fn settled<T>(&self, sent: usize, answer: &std::result::Result<T, sqlx::Error>, received: usize) {
         match answer {
             Ok(_) => self.watch.exchanged(Matter::Records, sent, received),
-            // A broken rule is an answer.
+            // A violated constraint is an answer.
             Err(sqlx::Error::Database(_)) => self.watch.exchanged(Matter::Records, sent, 0),
             Err(_) => self.watch.failed(Line::Commands),
         }
@@ -140,8 +140,8 @@ impl Pg {
     }
 }
 
-/// Asks a connection that is given back whether it is still one: who was given up may have nobody at its other end, and the pool would
-/// wait for its answer for ever.
+/// Checks a connection that is returned to the pool. An abandoned connection may have lost its other end, and the pool would wait for
+/// its answer for ever.
 async fn answers(connection: &mut PgConnection) -> std::result::Result<bool, sqlx::Error> {
     match tokio::time::timeout(ANSWER_WITHIN, connection.ping()).await {
         Ok(answered) => answered.map(|()| true),
@@ -167,7 +167,7 @@ impl Dialect for Pg {
     fn writes<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Box<dyn Turn>> {
         async move {
             let mut turn = self.begin(TO_WRITE).await?;
-            // Writers of one tenant take turns, also where there is no row of it yet that could be locked.
+            // Writers of one tenant take turns, even if the tenant has no row yet that could be locked.
             let key = format!("trunkline configuration of {tenant}");
             let sql = "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))";
             turn.run(Statement { sql, fields: vec![Field::Text(Some(key))] }).await?;
@@ -182,7 +182,7 @@ struct PgTurn {
     pg: Pg,
 }
 
-/// The statement with PostgreSQL's own signs for values.
+/// The statement with PostgreSQL's placeholders (`$1`) instead of `?`.
 fn numbered(sql: &str) -> String {
     let mut text = String::with_capacity(sql.len() + 8);
     let mut parts = sql.split('?');
@@ -194,7 +194,7 @@ fn numbered(sql: &str) -> String {
 }
 
 fn prepared(statement: Statement) -> Query<'static, Postgres, PgArguments> {
-    // Ours, with other signs for values.
+    // The text is ours, with other placeholders.
     let query = sqlx::query(AssertSqlSafe(numbered(statement.sql)).into_sql_str());
     statement.fields.into_iter().fold(query, |query, field| match field {
         Field::Text(text) => query.bind(text),
@@ -253,7 +253,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 
 // === the schema ===
 
-/// Once released, a step is never changed: what is new is a step of its own, and the release before must work with it.
+/// A released step is never changed. Each change is a step of its own, and the release before must work with it.
 const STEPS: [(&str, &str); 2] =
     [("configuration", include_str!("postgres/schema.sql")), ("wallboard", include_str!("postgres/wallboard.sql"))];
 
@@ -268,18 +268,18 @@ fn migrator(steps: usize) -> Migrator {
     migrator
 }
 
-/// Brings the tables up to date. Many may do it at once.
+/// Brings the tables up to date. Several processes may do it at once.
 ///
 /// # Errors
-/// When the database is away, or a step cannot be done.
+/// When the database is unavailable, or a step fails.
 pub async fn bring_up_to_date(settings: &PostgresSettings, name: &str) -> Result<()> {
     up_to(settings, name, STEPS.len()).await
 }
 
-/// The same up to a step: for tests of what runs while a later one comes.
+/// The same up to a step, for tests of processes that run while a later step is added.
 ///
 /// # Errors
-/// As [`bring_up_to_date`].
+/// Those of [`bring_up_to_date`].
 pub async fn up_to(settings: &PostgresSettings, name: &str, step: usize) -> Result<()> {
     let work = async {
         let options = settings.options(name)?;
@@ -293,12 +293,12 @@ pub async fn up_to(settings: &PostgresSettings, name: &str, step: usize) -> Resu
     tokio::time::timeout(STEPS_WITHIN, work).await.map_err(|_| late())?
 }
 
-// === what is asked at start ===
+// === checks at start ===
 
-/// Asks the server who it is.
+/// Queries the server's version and durability.
 ///
 /// # Errors
-/// Why it cannot be used.
+/// Why the server cannot be used.
 pub async fn examine(settings: &PostgresSettings, name: &str) -> std::result::Result<Examined, Unusable> {
     let options = settings.options(name).map_err(|e| Unusable::Wrong(e.to_string()))?;
     let asked = tokio::time::timeout(ANSWER_WITHIN, async {
@@ -325,7 +325,7 @@ pub async fn examine(settings: &PostgresSettings, name: &str) -> std::result::Re
     Ok(Examined { version, warnings })
 }
 
-/// Classes of errors that asking again does not help with: who we are (28), and a database that is not there (3D000).
+/// Errors that a retry does not fix: a refused user (class 28), and a database that does not exist (3D000).
 fn unusable(error: &sqlx::Error) -> Unusable {
     let code = error.as_database_error().and_then(|e| e.code());
     match code.as_deref() {

@@ -1,7 +1,7 @@
-//! The persistent configuration in tables: written once for every database, which only runs statements and hands over rows.
+//! The persistent configuration in tables. It is written once for all databases, which only run statements and return rows.
 //!
 //! The statements are plain enough for SQLite and PostgreSQL alike; a `?` stands for each value. Where the databases differ (types of
-//! columns, locks, how two writers take turns) the difference stands in their own modules and schemas.
+//! columns, locks, how two writers take turns), the difference is in their own modules and schemas.
 
 mod read;
 mod write;
@@ -13,22 +13,22 @@ use model::TenantId;
 
 /// A database.
 pub trait Dialect: Send + Sync + 'static {
-    /// Begins to read: everything read in the turn is of one moment.
+    /// Begins to read: the turn reads one consistent snapshot.
     fn reads(&self) -> Answer<'_, Box<dyn Turn>>;
 
-    /// Begins to write: nobody else writes the tenant until the turn is over.
+    /// Begins to write: no other writer changes the tenant until the turn is over.
     fn writes<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Box<dyn Turn>>;
 }
 
-/// A transaction; dropped without a commit it has done nothing.
+/// A transaction. Dropped without a commit, it changes nothing.
 pub trait Turn: Send {
-    /// Runs a statement and says how many rows it touched.
+    /// Runs a statement and returns the number of affected rows.
     fn run(&mut self, statement: Statement) -> Answer<'_, u64>;
 
     /// Runs a query.
     fn rows(&mut self, statement: Statement) -> Answer<'_, Vec<Row>>;
 
-    /// Makes it so.
+    /// Commits the transaction.
     fn commit(self: Box<Self>) -> Answer<'static, ()>;
 }
 
@@ -66,7 +66,7 @@ impl Statement {
         self
     }
 
-    /// How many bytes it sends, about.
+    /// Approximate number of bytes that it sends.
     pub(crate) fn size(&self) -> usize {
         self.sql.len() + self.fields.iter().map(Field::size).sum::<usize>()
     }
@@ -165,7 +165,7 @@ impl Row {
     }
 }
 
-/// What a column can hold.
+/// A type that a column can have.
 trait FromField: Sized {
     fn from_field(field: &Field) -> Option<Self>;
 }
@@ -174,7 +174,7 @@ impl FromField for Option<String> {
     fn from_field(field: &Field) -> Option<Self> {
         match field {
             Field::Text(text) => Some(text.clone()),
-            // A column of nothing has no type in SQLite.
+            // A null has no type in SQLite.
             Field::Number(None) => Some(None),
             _ => None,
         }
@@ -312,14 +312,14 @@ pub(crate) fn failed(error: &sqlx::Error) -> StoreError {
     if is_full(error) {
         return StoreError::DiskFull { what: "the configuration".to_owned() };
     }
-    // PostgreSQL's undefined_table: nothing was ever started with this database.
+    // PostgreSQL's undefined_table: no process was ever started with this database.
     if error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "42P01") {
         return StoreError::Missing { key: "the tables of the configuration".to_owned() };
     }
     StoreError::Unavailable { reason: error.to_string() }
 }
 
-/// An error of a write: a broken rule of the tables is the caller's.
+/// An error of a write: a violated constraint of the tables is the caller's fault.
 pub(crate) fn refused(error: &sqlx::Error) -> StoreError {
     let broken = error
         .as_database_error()

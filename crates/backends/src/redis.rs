@@ -1,8 +1,8 @@
 //! Redis: ledgers, streams, registrations, configuration and leases, shared by all processes of an installation.
 //!
-//! Each write is one script, so it is done whole or not at all. All keys of a tenant carry the tag `{tenant}` and so stand in one slot
+//! Each write is one script, so it is done whole or not at all. All keys of a tenant carry the tag `{tenant}` and so are in one slot
 //! of a Redis Cluster; leases carry `{nodes}`. Entries and records are the protobuf records of `contracts`, as in the journal of
-//! the embedded stores. The keys are listed in `infra::ledger`; the scripts, in `redis/scripts`, say what each holds.
+//! the embedded stores. The keys are listed in `infra::ledger`; the scripts, in `redis/scripts`, describe their contents.
 
 mod away;
 mod configuration;
@@ -38,10 +38,10 @@ use waiting::WaitingFile;
 
 pub use server::{Examined, RedisSettings, Unusable, examine};
 
-/// Tenants that a process remembers to have announced; beyond that it announces again.
+/// Tenants that a process remembers as announced; beyond this number it announces again.
 const ANNOUNCED_MAX: usize = 10_000;
 
-/// Looks again this often while it waits: a wake-up may be lost with a connection.
+/// Longest time between two looks during a wait: a wake-up may be lost with a connection.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The stores of one role in Redis: a named connection for commands, and one that only listens for wake-ups.
@@ -55,18 +55,18 @@ pub struct RedisStores {
 }
 
 impl RedisStores {
-    /// Connects when something is first asked of it; calls fail as [`StoreError::Unavailable`] while that does not succeed.
+    /// Connects at the first use; calls fail as [`StoreError::Unavailable`] until that succeeds.
     /// `CLIENT LIST` shows the client's names.
     ///
     /// # Errors
-    /// When the settings cannot be meant so.
+    /// When the settings are invalid.
     pub fn open(settings: &RedisSettings, client: Client, clock: Arc<dyn Clock>) -> Result<Self> {
         let link = Link::open(settings, client)?;
         let (announced, steady, given) = (Mutex::default(), Steady::default(), Mutex::default());
         Ok(Self { link, scripts: Scripts::new(), clock, announced, steady, given })
     }
 
-    /// Commits that wait for Redis stand in a file of that node as well: what a process that died has left there is handed in before
+    /// Keeps waiting commits in a file of that node as well. Commits that a failed process has left there are written before
     /// anything is claimed.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl RedisStores {
         Ok(self)
     }
 
-    /// Asks whether Redis answers.
+    /// Checks whether Redis answers.
     ///
     /// # Errors
     /// When it does not.
@@ -89,8 +89,8 @@ impl RedisStores {
         self.link.command(&redis::cmd("PING")).await.map(drop)
     }
 
-    /// Adds a tenant to a list of tenants, once per process, connection and life of Redis. The list stands in a slot of its own,
-    /// so it cannot be part of the write that it announces; it comes before it.
+    /// Adds a tenant to a list of tenants, once per process, connection and generation of Redis's data. The list is in a slot of its
+    /// own, so it cannot be part of the write that it announces; it is written first.
     async fn announce(&self, list: &'static str, tenant: &TenantId) -> Result<()> {
         let entry = (list, tenant.clone());
         if self.announced.lock().unwrap_or_else(PoisonError::into_inner).contains(&entry) && !self.link.reconnected() {
@@ -110,7 +110,7 @@ impl RedisStores {
         self.link.command(redis::cmd("SADD").arg(format!("tenants:{list}")).arg(tenant.as_str())).await.map(drop)
     }
 
-    /// Redis was emptied: whoever writes says again for whom.
+    /// Redis was emptied: writers announce their tenants again.
     fn announce_again(&self) {
         self.announced.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -129,7 +129,7 @@ impl RedisStores {
         Ok(tenants)
     }
 
-    /// Looks again after each wake-up of the stream until there is something or the time is up; then its last answer stands.
+    /// Looks again after each wake-up of the stream until it finds something or the time is up. Returns its last result.
     async fn wait_for<T, Look>(
         &self,
         tenant: &TenantId,
@@ -148,13 +148,13 @@ impl RedisStores {
             if found == Found::Something || left.is_zero() {
                 return Ok(value);
             }
-            // Woken, or silent for a while: either way it looks.
+            // Woken, or silent for a while: look again either way.
             let _ = tokio::time::timeout(left.min(LOOK_AGAIN), wakes.changed()).await;
         }
     }
 }
 
-/// Whether a look found what it waits for.
+/// Whether a look found something.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Found {
     Something,
@@ -172,17 +172,17 @@ fn tag(tenant: &TenantId) -> String {
     format!("{{{tenant}}}")
 }
 
-/// Facts as they stand in the stream.
+/// Facts as encoded in the stream.
 fn envelopes(events: &[Stamped]) -> impl Iterator<Item = Vec<u8>> + '_ {
     events.iter().map(contracts::wire::encode_stamped)
 }
 
-/// How long a stream may be for a write to be let in, as scripts take it; 0 for one that is never refused.
+/// The stream length up to which a write is accepted, as scripts take it; 0 for a write that is never refused.
 fn stream_bytes(room: Room) -> usize {
     if room == Room::Ends { 0 } else { room.stream_bytes() }
 }
 
-/// A position that a script answered; empty is none.
+/// A position that a script returned; empty means none.
 fn position(text: &str) -> Result<Option<Position>> {
     if text.is_empty() {
         return Ok(None);
@@ -190,7 +190,7 @@ fn position(text: &str) -> Result<Option<Position>> {
     text.parse().map(Some).map_err(|e| reply::corrupt("a position", e))
 }
 
-/// A refusal that is an error whatever was asked: a bound that is reached.
+/// A refusal that is an error for every request: a reached bound.
 fn refused(words: &[String]) -> StoreError {
     const WHATS: [&str; 8] = [
         "the ledger",

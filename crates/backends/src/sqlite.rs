@@ -22,7 +22,7 @@ use crate::provisioning::{Dialect, Field, Row, Statement, Tables, Turn, failed, 
 /// How long a statement waits for another process that writes (an import beside a running installation).
 const BUSY: Duration = Duration::from_secs(5);
 
-/// How often a process that starts looks whether the one before it has made the tables.
+/// Interval at which a starting process checks whether the one before it has made the tables.
 const TURN_AGAIN: Duration = Duration::from_millis(10);
 
 /// Readers at once. Writers take turns by themselves: a write begins with `BEGIN IMMEDIATE`.
@@ -38,7 +38,7 @@ pub struct Sqlite {
 }
 
 impl SqliteProvisioning {
-    /// Opens the file, makes it if it is not there, and brings its tables up to date.
+    /// Opens the file, creates it if missing, and brings its tables up to date.
     ///
     /// # Errors
     /// When the file cannot be opened or its tables come from a later release.
@@ -63,7 +63,7 @@ impl SqliteProvisioning {
     }
 }
 
-/// What a look at a file has found.
+/// The result of [`look`].
 pub enum Looked {
     /// The configuration, to be read. Writing is refused.
     Present(SqliteProvisioning),
@@ -71,7 +71,7 @@ pub enum Looked {
     Earlier,
 }
 
-/// Opens the file to read it and changes nothing: neither its tables nor its mode, and makes no file beside it that a running
+/// Opens the file to read it and changes nothing: neither its tables nor its mode. It makes no file beside it that a running
 /// installation has not made already.
 ///
 /// # Errors
@@ -82,7 +82,7 @@ pub async fn look(file: &Path) -> Result<Looked> {
         .filename(file)
         .create_if_missing(false)
         .read_only(true)
-        // Nobody has it open: then SQLite needs no files beside it to read it with others.
+        // No process has the file open: SQLite then needs no files beside it for shared reads.
         .immutable(!beside.exists())
         .busy_timeout(BUSY);
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(|e| failed(&e))?;
@@ -100,8 +100,8 @@ pub async fn look(file: &Path) -> Result<Looked> {
     }
 }
 
-/// Makes the file if it is not there, and closes it to everybody else: passwords of phones stand in it. What SQLite puts
-/// beside it has the same mode.
+/// Creates the file if missing, and closes it to all other users: it contains phones' passwords. Files that SQLite puts
+/// beside it get the same mode.
 fn for_the_owner_alone(file: &Path) -> std::io::Result<()> {
     const OWNER_ALONE: u32 = 0o600;
     let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(OWNER_ALONE).open(file)?;
@@ -112,7 +112,7 @@ fn for_the_owner_alone(file: &Path) -> std::io::Result<()> {
 }
 
 /// Processes that start together make the tables one after the other; the turn ends when the file is dropped. It is a file of
-/// its own: closing the database's would take SQLite's own locks away.
+/// its own: closing the database's would release SQLite's own locks.
 async fn turn(file: &Path) -> std::io::Result<File> {
     let turn = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(file)?;
     let until = tokio::time::Instant::now() + BUSY;
@@ -128,7 +128,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 }
 
 fn migrator() -> Migrator {
-    // Once released, a step is never changed: what is new is a step of its own.
+    // A released step is never changed: each change is a step of its own.
     const STEPS: [(&str, &str); 2] =
         [("configuration", include_str!("sqlite/schema.sql")), ("wallboard", include_str!("sqlite/wallboard.sql"))];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
@@ -209,7 +209,7 @@ mod tests {
 
     use super::*;
 
-    /// Everything in a folder, with what it holds.
+    /// All files of a folder, with their contents.
     fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
         let all = fs::read_dir(folder).unwrap().flatten();
         let mut all: Vec<_> = all

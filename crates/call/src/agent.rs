@@ -1,8 +1,7 @@
-//! The agents of a tenant: who is logged in where, who takes calls, who wraps up (domain section 1.8).
+//! The agents of a tenant: logins, readiness and wrap-up (domain section 1.8).
 //!
-//! The table holds all sessions of one owner, because a phone has one agent and an agent one phone. Drive loop:
-//! [`AgentTable::handle`], drain [`AgentTable::poll_output`], commit what [`AgentTable::take_changed`] names, sleep until
-//! [`AgentTable::next_timeout`].
+//! The table holds all sessions of one owner, because a phone has one agent and an agent one phone. Drive loop: [`AgentTable::handle`],
+//! drain [`AgentTable::poll_output`], commit the agents of [`AgentTable::take_changed`], sleep until [`AgentTable::next_timeout`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -18,55 +17,55 @@ mod tests;
 
 pub use session::{AgentSnapshot, NoAnswerAction, OnCall, Profile, state_name};
 
-/// The most agents in one table; a login beyond it is refused. Ten times the largest tenant of the design.
+/// The most agents in one table; a login beyond it is refused. Ten times the largest tenant that the design allows for.
 pub const AGENTS_MAX: usize = 100_000;
 
-/// The most calls that are counted on one agent's phone; further ones count for nothing. No phone has as many lines.
+/// The most calls counted on one agent's phone; further calls are ignored. No phone has as many lines.
 pub const CALLS_MAX: usize = 64;
-/// The most after-call works that one turn ends; the others are due at once, too.
+/// The most agents whose after-call work one turn ends; the others stay due for the next turn.
 pub const WRAPPED_UP_PER_TURN: usize = 1_000;
 
-/// What happens to agents.
+/// An input of the agent table.
 #[derive(Clone, Debug)]
 pub enum Input<'a> {
-    /// A request about an agent. `profile` is the agent that the login names, else the one whose default place holds the
-    /// DN; none if there is no such agent.
+    /// A request about an agent. `profile` is the agent that the login names, else the agent whose default place has the DN; `None` if
+    /// there is no such agent.
     Request {
         /// The request.
         request: Request,
-        /// The agent that it concerns, as far as configuration knows.
+        /// The agent that it concerns, if configuration knows one.
         profile: Option<Profile>,
     },
     /// A fact about a call.
     Call(&'a Event),
-    /// A phone's registration is gone.
+    /// A phone's registration has expired or was removed.
     PhoneLost(Dn),
-    /// Configuration has changed.
+    /// An agent's configuration has changed.
     ProfileChanged(Profile),
-    /// A repair: the agent is on no call, whatever the table believes.
+    /// A repair by the auditor: the agent is on no call, whatever the table contains.
     Free {
-        /// Who.
+        /// The agent.
         agent: AgentId,
-        /// What the auditor found.
+        /// The auditor's finding.
         why: String,
     },
-    /// A repair: say the present state again.
+    /// A repair by the auditor: publish the present state again.
     Restate(AgentId),
 }
 
-/// What comes of it.
+/// An output of the agent table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "nearly all outputs are facts; a box would cost an allocation for each")]
 pub enum Output {
     /// A fact, to be published with the commit of its agent.
     Fact(Stamped),
-    /// A request that no agent can answer: its DN has none.
+    /// A refused request: no agent is on its DN.
     Refused {
         /// The request.
         request: Request,
-        /// The published number.
+        /// The error's published number.
         code: ErrorCode,
-        /// Why, in words.
+        /// The reason, for a human reader.
         text: &'static str,
     },
 }
@@ -96,7 +95,7 @@ impl AgentTable {
         }
     }
 
-    /// Goes on with an agent from its photograph.
+    /// Continues with an agent from its snapshot.
     pub fn restore(&mut self, snapshot: AgentSnapshot) {
         if let Some(dn) = &snapshot.dn {
             self.on_dn.insert(dn.clone(), snapshot.agent.clone());
@@ -104,7 +103,7 @@ impl AgentTable {
         self.agents.insert(snapshot.agent.clone(), snapshot);
     }
 
-    /// A new owner has claimed the agent: its events are numbered anew under this token.
+    /// Continues with the agent under a new owner: its events are numbered from 1 under this token.
     pub fn claim(&mut self, agent: &AgentId, token: Token) {
         if let Some(session) = self.agents.get_mut(agent) {
             session.token = token;
@@ -112,7 +111,7 @@ impl AgentTable {
         }
     }
 
-    /// Forgets an agent that a newer owner has.
+    /// Forgets an agent that a newer owner has claimed.
     pub fn forget(&mut self, agent: &AgentId) {
         if let Some(dn) = self.agents.remove(agent).and_then(|session| session.dn) {
             self.on_dn.remove(&dn);
@@ -120,27 +119,27 @@ impl AgentTable {
         self.changed.remove(agent);
     }
 
-    /// An agent as it stands.
+    /// An agent's current state.
     pub fn agent(&self, agent: &AgentId) -> Option<&AgentSnapshot> {
         self.agents.get(agent)
     }
 
-    /// A photograph of an agent.
+    /// A snapshot of an agent.
     pub fn snapshot(&self, agent: &AgentId) -> Option<AgentSnapshot> {
         self.agents.get(agent).cloned()
     }
 
-    /// Who is logged in on a DN.
+    /// The agent that is logged in on a DN.
     pub fn on_dn(&self, dn: &Dn) -> Option<&AgentSnapshot> {
         self.agents.get(self.on_dn.get(dn)?)
     }
 
-    /// All agents that have ever logged in.
+    /// All agents that have logged in at least once.
     pub fn iter(&self) -> impl Iterator<Item = &AgentSnapshot> {
         self.agents.values()
     }
 
-    /// The agents that have changed since the last call of this.
+    /// The agents that have changed since the last call of this function.
     pub fn take_changed(&mut self) -> BTreeSet<AgentId> {
         std::mem::take(&mut self.changed)
     }
@@ -150,12 +149,12 @@ impl AgentTable {
         self.outputs.pop_front()
     }
 
-    /// When [`AgentTable::handle_timeout`] wants to be called.
+    /// When [`AgentTable::handle_timeout`] must be called next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         self.agents.values().filter_map(|session| session.due).min()
     }
 
-    /// Takes an input.
+    /// Handles an input.
     pub fn handle(&mut self, input: Input<'_>, now: Timestamp) {
         match input {
             Input::Request { request, profile } => self.request(request, profile, now),
@@ -172,7 +171,7 @@ impl AgentTable {
         }
     }
 
-    /// Ends the after-call works that are due, at most [`WRAPPED_UP_PER_TURN`].
+    /// Ends after-call work that is due, for at most [`WRAPPED_UP_PER_TURN`] agents.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         let due: Vec<AgentId> = self
             .agents
@@ -258,7 +257,7 @@ impl AgentTable {
             return Err((ErrorCode::AGENT_IN_USE, "the agent is logged in elsewhere"));
         }
         if session.state != AgentState::LoggedOut {
-            // The same agent on the same phone: a repeat, answered by the state as it is.
+            // The same agent on the same phone repeats its login: answer with the present state.
             self.restate(agent, Some(request), now);
             return Ok(());
         }
@@ -346,7 +345,7 @@ impl AgentTable {
         self.publish(agent, event, Some(request), now);
     }
 
-    /// Says the present state again.
+    /// Publishes the present state again.
     fn restate(&mut self, agent: &AgentId, request: Option<&Request>, now: Timestamp) {
         let Some(session) = self.agents.get(agent) else {
             return;

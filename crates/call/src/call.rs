@@ -1,4 +1,4 @@
-//! One call: its legs, its parties, where it waits, what it hears. Knows legs, not SIP.
+//! One call: its legs, its parties, the route point where it waits and the audio of each leg. Knows legs, not SIP.
 //!
 //! Drive loop: [`Call::handle`] an input, drain [`Call::poll_output`], sleep until [`Call::next_timeout`],
 //! [`Call::handle_timeout`]. Outputs are drained before a snapshot is taken: they belong to the same commit.
@@ -35,39 +35,39 @@ pub use timer::{Timer, Timers};
 
 use ending::Ending;
 
-/// The most phones of one DN that ring at once; further registrations are left out. With the caller they are the four members that
-/// a conference of media has.
+/// The most phones of one DN that ring at once; further registrations are left out. With the caller they make four, the most members of a
+/// media conference.
 pub const FORK_MAX: usize = 3;
-/// How often a call is routed by default before it is given up: a default DN that never answers must not loop.
+/// The most default routes of one call; the next one drops the call. A default DN that never answers must not loop.
 pub const DEFAULT_ROUTES_MAX: u8 = 3;
-/// How often a call may enter a route point: an application that sends calls in a circle must not loop.
+/// The most route points that a call may enter: an application that sends calls in a circle must not loop.
 pub const PARKS_MAX: u16 = 200;
-/// The most facts of a call under one owner; reaching it ends the call. Twelve hours with a prompt each ten seconds have 9,000; an application
-/// or a phone that goes in a circle has them in minutes.
+/// The most facts of a call under one owner; reaching it ends the call. A call of twelve hours with a prompt every ten seconds has 9,000. A
+/// looping application or phone has them in minutes.
 pub const FACTS_MAX: u64 = 20_000;
-/// The most outputs of one input or one timer turn; reaching it ends the call. The end of a call with three phones ringing has 15.
+/// The most outputs of one input or one timer turn; reaching it ends the call. Ending a call with three ringing phones takes 15.
 pub const OUTPUTS_MAX: usize = 128;
-/// The most timers that one turn handles; reaching it ends the call. Nine are all there are, and each waits for something else.
+/// The most timers that one turn handles; reaching it ends the call. A call has nine timers at most, one of each kind.
 pub const TIMERS_PER_TURN: usize = 16;
 
-/// The leg on which the call came in.
+/// The leg of the incoming call.
 pub const CALLER_LEG: LegId = LegId(1);
 
 /// The prompt that a held party hears.
 pub const HOLD_MUSIC: &str = "music";
-/// Said when a feature code has logged the agent in.
+/// Played when a feature code has logged the agent in.
 pub const PROMPT_LOGGED_IN: &str = "logged-in";
-/// Said when a feature code has logged the agent out.
+/// Played when a feature code has logged the agent out.
 pub const PROMPT_LOGGED_OUT: &str = "logged-out";
-/// Said when a feature code has made the agent ready.
+/// Played when a feature code has made the agent ready.
 pub const PROMPT_READY: &str = "ready";
-/// Said when a feature code has made the agent not ready.
+/// Played when a feature code has made the agent not ready.
 pub const PROMPT_NOT_READY: &str = "not-ready";
 /// Asks for the agent's PIN.
 pub const PROMPT_PIN: &str = "enter-pin";
-/// Asks for it again.
+/// Asks for the PIN again after a wrong or empty one.
 pub const PROMPT_PIN_AGAIN: &str = "enter-pin-again";
-/// Said when a feature code was refused.
+/// Played when a feature code was refused.
 pub const PROMPT_REFUSED: &str = "error";
 
 /// How a new call arrives.
@@ -81,66 +81,66 @@ pub struct Incoming {
     pub uuid: CallUuid,
     /// The owner's fencing token.
     pub token: Token,
-    /// Who calls, as the edge has established it.
+    /// The caller, as the edge has established it.
     pub caller: Caller,
-    /// What was dialled.
+    /// The dialled number.
     pub dialled: String,
 }
 
-/// What happens to a call.
+/// An input of a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Input {
     /// The dial plan's answer to question `ask`.
     DialPlan {
         /// The number of the question.
         ask: u32,
-        /// Where the number leads.
+        /// The destination of the number.
         destination: Destination,
     },
     /// The leg alerts.
     LegRinging(LegId),
-    /// The leg has answered; for the caller's leg: our answer with its audio is on the way.
+    /// The leg has answered. For the caller's leg: our answer with its audio is on the way.
     LegAnswered(LegId),
-    /// The leg refused with this SIP status, or could not be reached; for the caller's leg: it cannot be answered.
+    /// The leg refused with this SIP status, or could not be reached. For the caller's leg: it cannot be answered.
     LegFailed {
-        /// Which.
+        /// The leg.
         leg: LegId,
         /// The SIP status.
         status: u16,
     },
-    /// The party hung up (or cancelled).
+    /// The party hung up or cancelled.
     LegReleased(LegId),
-    /// The party has vanished: no audio, no answer to a refresh.
+    /// The party has vanished: it sends no audio, or does not answer a refresh.
     LegDead(LegId),
     /// The party has put us on hold, or our request to do so succeeded.
     LegHeld(LegId),
-    /// The party has taken us back, or our request to do so succeeded.
+    /// The party has retrieved us from hold, or our request to do so succeeded.
     LegRetrieved(LegId),
     /// The phone refused our request to hold or retrieve.
     HoldRefused(LegId),
-    /// The phone does not let itself be asked to answer.
+    /// The phone does not support a request to answer.
     AnswerRefused(LegId),
-    /// Treatment `id` is heard.
+    /// Treatment `id` has started to play.
     TreatmentStarted {
-        /// Which.
+        /// The treatment.
         id: u32,
     },
-    /// Treatment `id` is over.
+    /// Treatment `id` has ended.
     TreatmentEnded {
-        /// Which.
+        /// The treatment.
         id: u32,
-        /// Why.
+        /// The cause.
         cause: Ended,
-        /// What was collected.
+        /// The collected digits.
         digits: String,
     },
-    /// A request of a client, an application or the auditor.
+    /// A request from a client, an application or the auditor.
     Request(Request),
     /// The answer to question `ask` about the PIN.
     PinAnswered {
         /// The number of the question.
         ask: u32,
-        /// What is said.
+        /// The answer.
         answer: PinAnswer,
     },
     /// The outcome of the agent request of a feature code.
@@ -148,11 +148,11 @@ pub enum Input {
         /// Whether it was carried out.
         done: bool,
     },
-    /// Its owner has failed while it dealt with the call, or the call has reached a limit of work: it ends.
+    /// Ends the call: its owner failed while processing it, or the call has reached a limit of work.
     Fault,
 }
 
-/// What a call wants done, or what has become true.
+/// An action that the call requests, or a fact that it publishes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(clippy::large_enum_variant, reason = "most outputs are facts; a box would cost an allocation for each")]
 pub enum Output {
@@ -165,18 +165,18 @@ pub enum Output {
         /// The number to look up.
         dialled: String,
     },
-    /// The call waits for an application: an entry in the stream of new calls.
+    /// The call waits for an application: add an entry to the stream of new calls.
     NewCall {
         /// The route point.
         point: Dn,
         /// The application.
         application: String,
     },
-    /// Ask about the PIN of the agent whose place has the calling phone; the answer comes as [`Input::PinAnswered`].
+    /// Query the PIN of the agent on the calling phone's place; the answer comes as [`Input::PinAnswered`].
     AskPin {
         /// The number of the question.
         ask: u32,
-        /// What was typed; none asks how many digits the PIN has.
+        /// The typed PIN; `None` queries the PIN's number of digits.
         typed: Option<TypedPin>,
     },
     /// A request about the agent on the calling phone, for the stream of requests.
@@ -185,7 +185,7 @@ pub enum Output {
     AlertCaller,
     /// Answer the caller's leg, with audio.
     AnswerCaller,
-    /// Refuse the caller's leg with this status (hang up, if it was answered meanwhile).
+    /// Refuse the caller's leg with this status; hang up if it was answered in between.
     RejectCaller(u16),
     /// Ring a phone on a new leg.
     RingLeg {
@@ -193,52 +193,52 @@ pub enum Output {
         leg: LegId,
         /// The DN that rings.
         dn: Dn,
-        /// Where.
+        /// The contact to ring.
         contact: Contact,
     },
     /// Stop ringing.
     CancelLeg(LegId),
-    /// Ask the phone that rings to answer; it does so as if its owner had, or [`Input::AnswerRefused`] comes.
+    /// Ask the ringing phone to answer. It answers as if its user had done so, or [`Input::AnswerRefused`] comes.
     AskAnswer(LegId),
     /// Hang up.
     ReleaseLeg(LegId),
     /// Ask the phone to hold.
     HoldLeg(LegId),
-    /// Ask the phone to go on.
+    /// Ask the phone to retrieve the call.
     RetrieveLeg(LegId),
     /// Play something to a leg.
     StartTreatment {
-        /// To whom.
+        /// The leg that hears it.
         leg: LegId,
-        /// Comes back when it starts and ends.
+        /// The treatment's number, repeated in the reports of its start and end.
         id: u32,
-        /// What.
+        /// The treatment.
         treatment: Treatment,
     },
-    /// Stop playing; its end is of no interest any more.
+    /// Stop playing; a later report of its end is ignored.
     StopTreatment {
-        /// To whom.
+        /// The leg that hears it.
         leg: LegId,
-        /// Which.
+        /// The treatment.
         id: u32,
     },
     /// The call is over; nothing follows.
     Over,
 }
 
-/// A limit of steps that a call has reached, and was ended by.
+/// A limit that a call has reached and that has ended it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Limit {
-    /// [`FACTS_MAX`].
+    /// The call reached [`FACTS_MAX`].
     Facts,
-    /// [`OUTPUTS_MAX`].
+    /// The call reached [`OUTPUTS_MAX`].
     Outputs,
-    /// [`TIMERS_PER_TURN`].
+    /// The call reached [`TIMERS_PER_TURN`].
     Timers,
 }
 
 impl Limit {
-    /// All.
+    /// All limits.
     pub const ALL: [Self; 3] = [Self::Facts, Self::Outputs, Self::Timers];
 
     /// A short name, stable for programs.
@@ -267,23 +267,23 @@ impl Call {
         call
     }
 
-    /// Goes on from a snapshot. Timers that are due already are handled at the next wake-up, which is at once.
+    /// Continues from a snapshot. The first wake-up, which is immediate, handles the timers that are due already.
     pub const fn restore(snapshot: CallSnapshot) -> Self {
         Self { s: snapshot, outputs: VecDeque::new(), reached: None }
     }
 
-    /// A photograph of the call. Outputs that were not drained are not in it.
+    /// A snapshot of the call. Undrained outputs are not in it.
     pub fn snapshot(&self) -> CallSnapshot {
         debug_assert!(self.outputs.is_empty(), "outputs belong to the commit that stores this snapshot");
         self.s.clone()
     }
 
-    /// The call as it stands, without a copy.
+    /// The call's current state, without a copy.
     pub const fn state(&self) -> &CallSnapshot {
         &self.s
     }
 
-    /// A new owner has claimed the call: events are numbered anew under its token.
+    /// Continues under a new owner: events are numbered from 1 under its token.
     pub fn claim(&mut self, token: Token) {
         self.s.token = token;
         self.s.seq = 0;
@@ -294,22 +294,22 @@ impl Call {
         matches!(self.s.stage, Stage::Over)
     }
 
-    /// The next thing to do or to publish, in order.
+    /// The next output, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// The limit by which the call has just ended, once: for a metric and a line in the log.
+    /// The limit that has just ended the call, given once: for a metric and a line in the log.
     pub const fn take_limit(&mut self) -> Option<Limit> {
         self.reached.take()
     }
 
-    /// When [`Call::handle_timeout`] wants to be called.
+    /// When [`Call::handle_timeout`] must be called next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         self.s.timers.next()
     }
 
-    /// Takes an input.
+    /// Handles an input.
     pub fn handle(&mut self, input: Input, now: Timestamp) {
         if self.is_over() {
             return self.after_the_end(input, now);
@@ -363,7 +363,7 @@ impl Call {
         self.end_by(Limit::Timers, now);
     }
 
-    /// Ends the call if it goes in a circle.
+    /// Ends the call if it loops.
     fn keep_within(&mut self, before: usize, now: Timestamp) {
         if self.outputs.len().saturating_sub(before) > OUTPUTS_MAX {
             self.end_by(Limit::Outputs, now);
@@ -381,7 +381,7 @@ impl Call {
 
     fn after_the_end(&mut self, input: Input, now: Timestamp) {
         match input {
-            // A phone that answered while its cancel was on the way.
+            // The phone answered while its cancel was on the way.
             Input::LegAnswered(leg) if leg != CALLER_LEG => self.push(Output::ReleaseLeg(leg)),
             Input::Request(request) => {
                 self.refuse(&request, ErrorCode::INVALID_CONN_ID, "the call is over", now);
@@ -400,7 +400,7 @@ impl Call {
                 party.legs.clear();
                 self.end(Ending::party(how), now);
             }
-            // A phone that goes away while it rings has refused the call.
+            // A ringing phone that disappears counts as a refusal.
             Stage::Offering(party) if party.legs.contains(&leg) => self.leg_failed(leg, 480, now),
             _ => {}
         }

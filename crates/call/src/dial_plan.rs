@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use model::Dn;
 use model::plan::{Caller, Contact, Destination, FeatureCode, Service};
 
-/// How long a phone rings when nothing else is said, in milliseconds.
+/// How long a phone rings unless its configuration says otherwise, in milliseconds.
 pub const NO_ANSWER_DEFAULT_MS: u64 = 15_000;
 /// The longest dialled number that is looked up, in bytes; a longer one is unknown (E.164 has 15 digits).
 pub const DIALLED_MAX: usize = 64;
@@ -13,7 +13,7 @@ pub const DIALLED_MAX: usize = 64;
 /// A tenant's numbers as the dial plan sees them. Keys are normalised by [`normalise`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TenantPlan {
-    /// Numbers that callers dial from outside or inside, and what answers them.
+    /// Numbers dialled from outside or inside, with the DN or service that answers each.
     pub numbers: HashMap<String, NumberTarget>,
     /// Phones by their own number.
     pub extensions: HashMap<String, Extension>,
@@ -21,24 +21,24 @@ pub struct TenantPlan {
     pub route_points: HashMap<String, RoutePoint>,
     /// Feature codes, as `*50`.
     pub feature_codes: HashMap<String, DialledCode>,
-    /// What a national number begins with when it is dialled in full, as `+49`; none leaves national numbers unknown.
+    /// The prefix of a complete national number, as `+49`. Without it national numbers are unknown.
     pub country_prefix: Option<String>,
-    /// What stands before a national number, as `0`; used with `country_prefix`.
+    /// The prefix dialled before a national number, as `0`; used with `country_prefix`.
     pub national_prefix: Option<String>,
-    /// What stands before an international number, as `00`.
+    /// The prefix dialled before an international number, as `00`.
     pub international_prefix: Option<String>,
 }
 
-/// What a feature code does.
+/// A feature code with its action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DialledCode {
-    /// What.
+    /// The action.
     pub code: FeatureCode,
-    /// Whether the agent's PIN is asked for first.
+    /// Whether the agent must type a PIN first.
     pub ask_pin: bool,
 }
 
-/// What answers a number.
+/// The target of a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NumberTarget {
     /// A route point or an extension, by its own number.
@@ -67,7 +67,7 @@ pub struct RoutePoint {
     pub default_dn: Option<Dn>,
 }
 
-/// Says where a dialled number leads. `contacts` gives the registrations of a phone, newest first.
+/// Resolves a dialled number to its destination. `contacts` gives the registrations of a phone, newest first.
 pub fn resolve(
     plan: &TenantPlan,
     caller: &Caller,
@@ -108,7 +108,7 @@ fn internal(plan: &TenantPlan, number: &str, contacts: impl FnOnce(&Dn) -> Vec<C
 fn feature(dialled: DialledCode, caller: &Caller) -> Destination {
     match caller {
         Caller::Phone(_) => Destination::FeatureCode { code: dialled.code, ask_pin: dialled.ask_pin },
-        // A stranger behind a trunk must not log agents in.
+        // A caller behind a trunk must not log agents in.
         Caller::Trunk { .. } => reject(403, "feature codes are for the tenant's phones"),
     }
 }
@@ -121,10 +121,10 @@ fn reject(status: u16, reason: &str) -> Destination {
     Destination::Reject { status, reason: reason.to_owned() }
 }
 
-/// Brings a dialled text to the form of the plan's keys.
+/// Normalises a dialled text to the form of the plan's keys.
 ///
 /// Removes `tel:` and `sip:` with everything from `@` or `;` on, and the visual separators of RFC 3966 section 5.1.1;
-/// turns international and national prefixes into `+`. None when nothing that can be dialled is left.
+/// turns international and national prefixes into `+`. Returns `None` when no diallable character is left.
 pub fn normalise(plan: &TenantPlan, dialled: &str) -> Option<String> {
     if dialled.len() > DIALLED_MAX {
         return None;
@@ -148,7 +148,7 @@ fn user_part(dialled: &str) -> &str {
 }
 
 fn with_country(plan: &TenantPlan, number: String) -> String {
-    // A number of the plan itself, as extension 0171, wins over the reading as a national number.
+    // A number of the plan itself, as extension 0171, takes precedence over its reading as a national number.
     if number.starts_with('+')
         || plan.extensions.contains_key(&number)
         || plan.route_points.contains_key(&number)

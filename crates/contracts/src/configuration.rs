@@ -1,4 +1,4 @@
-//! Answers of config (9100) that are not objects as they are stored.
+//! Answers of config (9100) that are not stored objects.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,28 @@ use serde_json::Value as Json;
 
 use crate::provisioning::{ObjectKind, Secret};
 
-/// `GET /versions`: which version each tenant's configuration has.
+/// `GET /versions`: the version of each tenant's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Versions {
-    /// Names this whole state: handed back, the answer waits until the state differs.
+    /// Names this whole state. A request that returns it waits until the state differs.
     pub etag: String,
     /// By tenant, `generation-revision`.
     pub tenants: BTreeMap<String, String>,
 }
 
-/// `GET /tenants/{tenant}/objects`: every object, or what changed after a version; with `from` in pages, which belong together if their
+/// `GET /tenants/{tenant}/objects`: every object, or the changes after a version. With `from` in pages, which belong together if their
 /// versions are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
     /// The version after these objects.
     pub version: String,
-    /// Whether these are all objects: others are gone.
+    /// Whether these are all objects: any other is deleted.
     pub whole: bool,
     /// Objects as they are now; secrets are blank.
     pub objects: Vec<Listed>,
-    /// Objects that are gone.
+    /// Deleted objects.
     pub gone: Vec<Listed>,
-    /// Behind which object the next page begins; none on the last page, and where no pages were asked for.
+    /// The object after which the next page begins; none on the last page, and if no pages were requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -40,24 +40,24 @@ pub struct Listed {
     pub kind: ObjectKind,
     /// Its name, number or code.
     pub id: String,
-    /// The object; null for one that is gone.
+    /// The object; null if it is deleted.
     pub object: Json,
 }
 
-/// `GET /tenants/{tenant}/route-points/{dn}`: a route point with what it runs.
+/// `GET /tenants/{tenant}/route-points/{dn}`: a route point with its application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoutePoint {
     /// Its number.
     pub dn: String,
     /// The application's name.
     pub application: String,
-    /// Where a call goes when no instruction comes in time.
+    /// The DN to which a call goes when no instruction comes in time.
     pub default_dn: Option<String>,
     /// The SCXML document.
     pub document: String,
 }
 
-/// `GET /tenants/{tenant}/credentials/{dn}`: what a phone's digest is checked against.
+/// `GET /tenants/{tenant}/credentials/{dn}`: the hashes that a phone's digest is checked against.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credentials {
     /// The phone's number and SIP user.
@@ -84,7 +84,7 @@ pub const CREDENTIALS_MAX: usize = 128;
 /// `POST /tenants/{tenant}/pins/{dn}`: a question about the PIN of the agent whose default place has the phone.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PinQuestion {
-    /// What was typed; without it how many digits the PIN has is asked.
+    /// The typed digits; without them the question is how many digits the PIN has.
     pub typed: Option<Secret>,
 }
 
@@ -92,18 +92,18 @@ pub struct PinQuestion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum PinAnswer {
-    /// It has so many digits.
+    /// The length of the PIN.
     Digits {
-        /// How many.
+        /// Number of digits.
         digits: u8,
     },
-    /// That is it.
+    /// The PIN is right.
     Right,
-    /// That is not it.
+    /// The PIN is wrong.
     Wrong,
     /// There is no such agent, or the agent has no PIN.
     None,
-    /// Too many were wrong: no PIN of this phone is looked at for a while.
+    /// Too many PINs were wrong: no PIN of this phone is checked for a while.
     Wait,
 }
 

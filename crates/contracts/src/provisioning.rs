@@ -1,6 +1,6 @@
 //! The objects of a tenant's configuration, as stored, cached, read over REST (config, 9100) and exported.
 //!
-//! Field names are the keys of the JSON documents; a duration says its unit at its end. Readers ignore keys that they do not know.
+//! Field names are the keys of the JSON documents; the name of a duration ends with its unit. Readers ignore unknown keys.
 
 use std::fmt;
 
@@ -24,12 +24,12 @@ impl Secret {
     }
 }
 
-/// What holds for the tenant as a whole.
+/// Settings of the tenant as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
     /// The tenant's id.
     pub id: String,
-    /// What people call it.
+    /// The name shown to people.
     pub name: String,
     /// Realm of the phones' digests and host part of their addresses.
     pub realm: String,
@@ -39,17 +39,17 @@ pub struct Tenant {
     pub hold_music: String,
     /// How long a phone rings before the call goes elsewhere, in seconds.
     pub no_answer_s: u32,
-    /// After-call work where the agent has no time of its own, in seconds; 0 is none.
+    /// After-call work of agents without a time of their own, in seconds; 0 means none.
     pub wrap_up_s: u32,
     /// The prompt that confirms a feature code.
     pub confirmation_prompt: Option<String>,
-    /// The prompt that refuses one.
+    /// The prompt that refuses a feature code.
     pub refusal_prompt: Option<String>,
-    /// What a national number begins with when it is dialled in full, as `+49`.
+    /// Prefix of a national number that is dialled in full, as `+49`.
     pub country_prefix: Option<String>,
-    /// What stands before a national number, as `0`.
+    /// Dialled prefix of a national number, as `0`.
     pub national_prefix: Option<String>,
-    /// What stands before an international number, as `00`.
+    /// Dialled prefix of an international number, as `00`.
     pub international_prefix: Option<String>,
     /// The IANA name of the time zone of the tenant's clocks, as `Europe/Berlin`; none means UTC.
     #[serde(default)]
@@ -68,7 +68,7 @@ pub struct Skill {
 pub struct SkillLevel {
     /// The skill's name.
     pub skill: String,
-    /// How well: 1 and up; what is not listed is 0.
+    /// The level, from 1 up; an agent has level 0 in a skill that is not listed.
     pub level: u16,
 }
 
@@ -81,18 +81,18 @@ pub struct Person {
     pub first_name: String,
     /// Last name.
     pub last_name: String,
-    /// The person's work as an agent, if it is one.
+    /// The person's settings as an agent, if the person is one.
     pub agent: Option<Agent>,
 }
 
-/// A person's work as an agent.
+/// A person's settings as an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agent {
     /// The employee id, unique in the tenant.
     pub id: String,
     /// The login code on the switch.
     pub login_code: String,
-    /// What the agent types to log in by phone.
+    /// The PIN that the agent enters to log in by phone.
     pub pin: Option<Secret>,
     /// The place whose phone logs this agent in.
     pub default_place: Option<String>,
@@ -116,12 +116,12 @@ pub struct Place {
 pub struct Dn {
     /// The number (for a virtual queue: its name).
     pub number: String,
-    /// What stands behind it.
+    /// The kind of the DN, with its settings.
     #[serde(flatten)]
     pub kind: DnKind,
 }
 
-/// What stands behind a DN.
+/// The kind of a DN, with its settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum DnKind {
@@ -136,12 +136,12 @@ pub enum DnKind {
     RoutePoint {
         /// The application's name.
         application: String,
-        /// Where the call goes when no instruction comes in time.
+        /// The DN to which the call goes when no instruction comes in time.
         default_dn: Option<String>,
-        /// A call that is answered within so many seconds is answered in time.
+        /// A call answered within this number of seconds is answered in time.
         #[serde(default = "service_level_s")]
         service_level_s: u32,
-        /// A caller who gives up within so many seconds does not count for the service level.
+        /// A call abandoned within this number of seconds does not count for the service level.
         #[serde(default = "short_abandon_s")]
         short_abandon_s: u32,
     },
@@ -156,9 +156,9 @@ pub enum DnKind {
     },
 }
 
-/// What a route point's service level is where nothing is said, in seconds.
+/// Default of a route point's service level, in seconds.
 pub const SERVICE_LEVEL_S: u32 = 20;
-/// Up to when giving up is short where nothing is said, in seconds.
+/// Default of the time within which an abandoned call is a short one, in seconds.
 pub const SHORT_ABANDON_S: u32 = 5;
 
 const fn service_level_s() -> u32 {
@@ -169,12 +169,12 @@ const fn short_abandon_s() -> u32 {
     SHORT_ABANDON_S
 }
 
-/// A number that the outside dials.
+/// An external number that callers dial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Number {
     /// In E.164 form, as `+15550100`.
     pub number: String,
-    /// What is meant by it, as `sales`.
+    /// Its meaning, as `sales`.
     pub name: String,
     /// The DN that takes the call.
     pub dn: String,
@@ -185,17 +185,17 @@ pub struct Number {
 pub struct Trunk {
     /// Its name.
     pub name: String,
-    /// Sources from which its calls come, as `127.0.0.0/8`.
+    /// Source addresses of its calls, as `127.0.0.0/8`.
     pub allow: Vec<String>,
-    /// Where calls to it are to go, as `host:port`. It has no effect yet.
+    /// Address for calls to it, as `host:port`. It has no effect yet.
     pub contact: Option<String>,
-    /// What numbers that lead to it are to begin with. It has no effect yet.
+    /// Prefix of the numbers that lead to it. It has no effect yet.
     pub prefix: Option<String>,
 }
 
 impl Trunk {
-    /// The keys that are set and that nobody reads: no call goes out by a trunk yet. They are kept, so that a tenant can be
-    /// imported again as it was exported.
+    /// The keys that are set without an effect: no call goes out by a trunk yet. They are kept, so that an exported tenant can be
+    /// imported again unchanged.
     pub fn without_effect(&self) -> impl Iterator<Item = &'static str> + use<> {
         let keys = [("contact", self.contact.is_some()), ("prefix", self.prefix.is_some())];
         keys.into_iter().filter_map(|(key, is_set)| is_set.then_some(key))
@@ -223,11 +223,11 @@ pub struct Prompt {
 /// A code that an agent dials.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeatureCode {
-    /// What is dialled, as `*50`.
+    /// The dialled code, as `*50`.
     pub code: String,
     /// What it does.
     pub action: FeatureAction,
-    /// Whether the agent's PIN is asked for first.
+    /// Whether the agent must enter the PIN first.
     pub ask_pin: bool,
 }
 
@@ -235,7 +235,7 @@ pub struct FeatureCode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeatureAction {
-    /// Logs in the agent whose default place holds the phone.
+    /// Logs in the agent whose default place contains the phone.
     Login,
     /// Logs out the agent on the phone.
     Logout,
@@ -245,7 +245,7 @@ pub enum FeatureAction {
     NotReady,
 }
 
-/// The kinds of objects; a table, a folder of documents and a name on the wire each.
+/// The kinds of objects. Each has a table, a folder of documents and a name on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ObjectKind {
@@ -272,7 +272,7 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// All, in an order in which every object comes after those that it names.
+    /// All kinds, ordered so that every object comes after those that it names.
     pub const ALL: [Self; 10] = [
         Self::Tenant,
         Self::Skill,
@@ -374,14 +374,14 @@ impl Object {
             Self::Trunk(o) => serde_json::to_vec(o),
             Self::FeatureCode(o) => serde_json::to_vec(o),
         };
-        // Plain structs with text keys: their serialisation has no case that fails.
+        // Plain structs with text keys: serialising them cannot fail.
         written.unwrap_or_default()
     }
 
     /// Reads a JSON document of that kind.
     ///
     /// # Errors
-    /// What serde says about the first fault.
+    /// The first fault that serde finds.
     pub fn from_json(kind: ObjectKind, json: &[u8]) -> Result<Self, serde_json::Error> {
         Ok(match kind {
             ObjectKind::Tenant => Self::Tenant(serde_json::from_slice(json)?),

@@ -2,35 +2,35 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A record that was put aside.
+/// A quarantined record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AsideRow {
-    /// By what it is named.
+    /// Its id.
     pub id: u64,
-    /// Which ledger had it: `call`, `agent`, `session` or `media`.
+    /// The ledger that contained it: `call`, `agent`, `session` or `media`.
     pub ledger: String,
     /// Its key there.
     pub key: String,
-    /// Who owned it.
+    /// Its last owner.
     pub owner: String,
-    /// By which token.
+    /// That owner's token.
     pub token: u64,
-    /// Why it was put aside.
+    /// Why it was quarantined.
     pub why: String,
-    /// When, in milliseconds since 1970.
+    /// When it was quarantined, in milliseconds since 1970.
     pub since: u64,
-    /// When it goes by itself.
+    /// When it is dropped, in milliseconds since 1970.
     pub until: u64,
-    /// How long its state is, in bytes.
+    /// Size of its state, in bytes.
     pub bytes: usize,
 }
 
-/// A record that was put aside, with what stands in it.
+/// A quarantined record with its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AsideRecord {
-    /// What is known of it.
+    /// Its entry in the list.
     #[serde(flatten)]
     pub row: AsideRow,
     /// Its state as it was stored, in base64.

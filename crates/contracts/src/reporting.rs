@@ -1,4 +1,4 @@
-//! What the reporting log holds: its topics, their keys and records. The book's page is made from here.
+//! The contents of the reporting log: its topics, their keys and records. The book's page is generated from here.
 
 mod facts;
 mod reference;
@@ -12,11 +12,11 @@ pub const CALL_THREAD: &str = "voice-callthread";
 pub const AGENT_STATE: &str = "voice-agentstate";
 /// Requests and their answers.
 pub const REQUESTS: &str = "voice-requests";
-/// Where phones are.
+/// Registrations of phones.
 pub const REGISTRATIONS: &str = "voice-registrations";
-/// How long agents were in which state.
+/// Time that agents spent in each state.
 pub const AGENT_INTERVALS: &str = "voice-agentintervals";
-/// What came to the edge.
+/// Calls begun at the edge, and refusals there.
 pub const EDGE: &str = "voice-edge";
 
 /// A topic of the reporting log.
@@ -24,24 +24,24 @@ pub const EDGE: &str = "voice-edge";
 pub struct Topic {
     /// Its name: in Kafka the topic, in files the folder.
     pub name: &'static str,
-    /// What it holds.
+    /// Its contents.
     pub holds: &'static str,
-    /// What the key of a record is made of. Records of one key keep their order.
+    /// The parts of a record's key. Records of one key keep their order.
     pub key: &'static str,
     /// The role that writes it.
     pub writers: &'static str,
-    /// Records that are no facts of the event stream, with the attributes of their `data`.
+    /// Records other than facts of the event stream, with the attributes of their `data`.
     pub records: &'static [RecordType],
 }
 
-/// A type of record that a role writes of itself.
+/// A type of record that a role writes besides facts.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordType {
     /// The CloudEvent's `type`.
     pub name: &'static str,
     /// When it is written.
     pub meaning: &'static str,
-    /// What makes its `id`.
+    /// The parts of its `id`.
     pub identity: &'static str,
     /// The attributes of `data`.
     pub data: &'static [Attribute],
@@ -54,7 +54,7 @@ pub struct Attribute {
     pub name: &'static str,
     /// Its JSON type, as `string`.
     pub json: &'static str,
-    /// What it says.
+    /// Its meaning.
     pub meaning: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! `model` ↔ protobuf. Encoding never fails; decoding names the field that is not as it should be.
+//! `model` ↔ protobuf. Encoding never fails; decoding names the field that is not valid.
 
 mod event;
 mod names;

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-/// How long an ended record is remembered: longer than any repeat of a SIP message (64 × T1 = 32 s), twice.
+/// How long an ended record is remembered: twice as long as a SIP message can be repeated (64 × T1 = 32 s).
 pub const TOMBSTONE: Duration = Duration::from_secs(64);
 
 /// How long a lease lasts; it is renewed each 0.5 s.
 pub const LEASE: Duration = Duration::from_secs(2);
 
-/// So much longer than it lasts a lease must have stood unchanged for whoever watches it: a renewal may be on its way.
+/// A watcher considers a lease expired only this long after its time: a renewal may be on its way.
 pub const LEASE_MARGIN: Duration = Duration::from_millis(500);
 
-/// Records of a dead owner are claimed in batches of this size.
+/// Records of a failed owner are claimed in batches of this size.
 pub const CLAIM_BATCH: usize = 200;
 
 /// Calls that a tenant may have in the ledger, tombstones included.
@@ -23,28 +23,28 @@ pub const RECORDS_MAX: usize = 200_000;
 /// The largest state of one record, in bytes: a call with 512 pairs of user data has about 100 kB.
 pub const STATE_MAX: usize = 1 << 20;
 
-/// The largest fact, as it stands in a stream, in bytes: user data of 512 pairs have about 100 kB.
+/// The largest encoded fact of a stream, in bytes: user data of 512 pairs have about 100 kB.
 pub const FACT_MAX: usize = 1 << 20;
 
 /// The largest entry of the stream of new calls, in bytes: it begins with the user data of its call.
 pub const NEW_CALL_MAX: usize = 1 << 20;
 
-/// The most that one write brings, in bytes: state, facts, links and entry together. One script of Redis has little more.
+/// The largest write, in bytes: state, facts, links and entry together. One script of Redis has little more.
 pub const WRITE_MAX: usize = 4 << 20;
 
 /// The largest state of a view, in bytes: 300,000 statistics have about 50 MB.
 pub const VIEW_MAX: usize = 128 << 20;
 
-/// Bytes of a tenant's event stream that are kept in memory once they are out.
+/// Bytes of a tenant's event stream that are kept in memory after their export.
 pub const STREAM_BYTES: usize = 32 << 20;
 
-/// Bytes of a tenant's event stream at which nothing of that tenant begins any more because nothing of it gets out.
+/// Bytes of a tenant's event stream at which nothing of that tenant begins any more because nothing of it is exported.
 pub const STREAM_BYTES_HARD: usize = 512 << 20;
 
-/// Bytes at which what has begun is refused too: a quarter more, for calls that are to be brought to their ends.
+/// Bytes at which records that have begun are refused too: a quarter more, so that calls can be brought to their ends.
 pub const STREAM_BYTES_LAST: usize = 640 << 20;
 
-/// The longest record of the reporting log, with its key, in bytes: below what Kafka's brokers and clients take without being told otherwise.
+/// The longest record of the reporting log, with its key, in bytes: below the defaults of Kafka's brokers and clients.
 pub const LOG_RECORD_BYTES_MAX: usize = 900_000;
 
 /// New calls of a tenant that wait for an application.
@@ -53,23 +53,23 @@ pub const NEW_CALLS_MAX: usize = 10_000;
 /// Requests that wait for one recipient: several seconds of the busiest node.
 pub const REQUESTS_MAX: usize = 10_000;
 
-/// Changes of configuration that are kept for readers; who is behind reads everything.
+/// Changes of configuration that are kept for readers; a reader further behind reads everything.
 pub const CONFIG_CHANGES_MAX: usize = 10_000;
 
-/// How long a record stays in quarantine: a week has a day on which somebody looks.
+/// How long a record stays in quarantine: a week has a day on which an operator looks.
 pub const QUARANTINE_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// Records of a tenant in quarantine: more of one fault show nothing new.
 pub const QUARANTINE_MAX: usize = 1_000;
 
-/// Bytes of a tenant's quarantine: the largest records there are, 60 times.
+/// Bytes of a tenant's quarantine: room for about 60 of the largest records.
 pub const QUARANTINE_BYTES: usize = 64 << 20;
 
-/// Bytes of the report beside a record in quarantine: the input that shows the fault, the longest SIP message there is.
+/// Bytes of the report beside a record in quarantine: the input that shows the fault, at most the longest SIP message.
 pub const QUARANTINE_REPORT_MAX: usize = 64 << 10;
 
-/// Bytes of the line that says why a record is in quarantine.
+/// Bytes of the line with the reason for a quarantine.
 pub const QUARANTINE_WHY_MAX: usize = 1_024;
 
-/// Jobs and nodes that leases are kept for.
+/// Limit of the jobs, and of the nodes, for which leases are kept.
 pub const LEASES_MAX: usize = 10_000;

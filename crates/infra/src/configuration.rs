@@ -9,10 +9,10 @@ use model::TenantId;
 
 use crate::Answer;
 
-/// Which state of a tenant's configuration this is.
+/// The version of a tenant's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct ConfigVersion {
-    /// Grows when the documents were written whole: what is not in them is gone.
+    /// Grows when all documents were written anew: any other document is deleted.
     pub generation: u64,
     /// The provisioning store's revision.
     pub revision: u64,
@@ -27,16 +27,16 @@ pub struct Document {
     pub id: String,
     /// The revision that wrote it.
     pub revision: u64,
-    /// The document (JSON of `contracts::provisioning`); none says that it is gone.
+    /// The document (JSON of `contracts::provisioning`); none means that it is deleted.
     pub body: Option<Bytes>,
 }
 
-/// What the tenant role publishes at once.
+/// One publication by the tenant role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
     /// The tenant.
     pub tenant: TenantId,
-    /// The state after it.
+    /// The version after it.
     pub version: ConfigVersion,
     /// Whether the documents are all or those that changed.
     pub extent: Extent,
@@ -44,19 +44,19 @@ pub struct Publication {
     pub documents: Vec<Document>,
 }
 
-/// How much a publication holds.
+/// The extent of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// Everything: other documents of the tenant go.
+    /// All documents: others of the tenant are deleted.
     Whole,
-    /// What changed since the revision before.
+    /// The changes since the revision before.
     Changes,
 }
 
-/// What a reader gets.
+/// The answer to a read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// The state after these documents.
+    /// The version after these documents.
     pub version: ConfigVersion,
     /// Whether the documents are all or those that changed.
     pub extent: Extent,
@@ -69,13 +69,13 @@ pub trait ConfigCache: Send + Sync {
     /// Publishes a state.
     ///
     /// # Errors
-    /// [`crate::StoreError::Conflict`] when the cache is at this revision or later already.
+    /// [`crate::StoreError::Conflict`] when the cache already has this revision or a later one.
     fn publish(&self, publication: Publication) -> Answer<'_, ()>;
 
-    /// The tenants that have a state.
+    /// The tenants with a published state.
     fn tenants(&self) -> Answer<'_, Vec<(TenantId, ConfigVersion)>>;
 
-    /// What changed after `after`, waiting up to `wait` for something; everything when `after` is none, of another generation, or
-    /// older than the changes kept. An empty answer with [`Extent::Changes`] says that nothing changed.
+    /// The changes after `after`, waiting up to `wait` for one. Everything if `after` is none, of another generation, or older than the
+    /// changes kept. An empty answer with [`Extent::Changes`] means that nothing changed.
     fn read<'a>(&'a self, tenant: &'a TenantId, after: Option<ConfigVersion>, wait: Duration) -> Answer<'a, Reading>;
 }

@@ -21,7 +21,7 @@ use model::Timestamp;
 
 use crate::{Clock, Stores};
 
-/// A clock that stands until it is moved.
+/// A clock that stands still until it is moved.
 #[derive(Debug)]
 pub struct SetClock(AtomicU64);
 
@@ -44,7 +44,7 @@ impl Clock for SetClock {
     }
 }
 
-/// Runs the whole suite. `fresh` gives empty stores on a clock each time that it is asked.
+/// Runs the whole suite. Each call of `fresh` gives empty stores on a clock.
 pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     let stores = || fresh().0;
     ledgers::a_commit_is_read_back(&stores()).await;
@@ -85,7 +85,7 @@ pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     others::a_view_is_kept_with_its_position(&stores()).await;
 }
 
-/// The cases that write more than a journal that is replaced all the time should.
+/// The cases that write more than suits a journal that is replaced all the time.
 pub async fn run_large(stores: &Stores) {
     quarantine::quarantine_takes_no_more_room_than_it_may_and_the_oldest_goes_first(stores).await;
 }

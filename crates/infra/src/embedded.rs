@@ -1,8 +1,8 @@
 //! The embedded stores: in memory, with a journal on disk. One process, no other server.
 //!
-//! A write is checked, journalled, applied, in this order and under one lock, so it is done whole or not at all; a restarted process
-//! reads snapshot and journal and goes on. Streams count on across restarts. Leases and the holding of stream entries live in
-//! memory alone: whoever held them has died with the process.
+//! A write is checked, journalled and applied, in this order and under one lock, so it is done whole or not at all. A restarted
+//! process reads snapshot and journal and continues. Stream positions continue across restarts. Leases and the assignments of stream
+//! entries are in memory alone: their holders ended with the process.
 
 mod configuration;
 mod journal;
@@ -41,13 +41,13 @@ use wakings::{News, Wakings};
 /// Set when the stores of this process are servers.
 static FORBIDDEN: AtomicBool = AtomicBool::new(false);
 
-/// From now on no embedded store can be made in this process: its stores are servers that it shares with others, and what was
-/// written beside them nobody else would see.
+/// From now on no embedded store can be made in this process: its stores are servers that it shares with others, and no other
+/// process would see what was written beside them.
 pub fn forbid() {
     FORBIDDEN.store(true, Ordering::SeqCst);
 }
 
-/// Whether an embedded store may be made; each of them asks.
+/// Whether an embedded store may be made; each store checks this first.
 ///
 /// # Errors
 /// After [`forbid`].
@@ -63,7 +63,7 @@ pub fn allowed(what: &str) -> Result<()> {
 /// How the embedded stores keep their journal.
 #[derive(Clone, Copy, Debug)]
 pub struct JournalSettings {
-    /// When the disk is made to write.
+    /// When the journal is synced to disk.
     pub fsync: FsyncPolicy,
     /// A journal longer than this, in bytes, is replaced by a snapshot.
     pub compact_at: u64,
@@ -85,23 +85,23 @@ pub struct Embedded {
 }
 
 struct Inner {
-    /// What the write under way has brought that somebody may wait for.
+    /// Changes by the present write for which a reader may wait.
     brought: Vec<News>,
     state: State,
     journal: Option<Journal>,
     compact_at: u64,
-    /// Whether something was done that the journal does not have, because the disk was full: a snapshot makes up for it.
+    /// Whether something was done that the journal lacks because the disk was full. A snapshot makes up for it.
     is_behind: bool,
-    /// No snapshot is tried before: the last one found no room.
+    /// No snapshot is tried before this time: the last one found no room.
     snapshot_from: Timestamp,
     clock: Arc<dyn Clock>,
 }
 
-/// After a snapshot for which there was no room the next is tried so much later: each one writes everything that there is.
+/// Delay before the next snapshot after one that found no room: each one writes the whole state.
 const SNAPSHOT_AGAIN: Duration = Duration::from_secs(5);
 
 impl Embedded {
-    /// Opens the stores in a folder, which is made if it is not there, and reads back what was written.
+    /// Opens the stores in a folder, which is created if missing, and reads back what was written.
     ///
     /// # Errors
     /// When the folder cannot be read or written, or a snapshot is damaged.
@@ -113,7 +113,7 @@ impl Embedded {
         Ok(Self::with(state, Some(journal), settings.compact_at, clock))
     }
 
-    /// Stores that forget everything with the process: for tests and simulations.
+    /// Stores in memory alone, lost with the process: for tests and simulations.
     ///
     /// # Panics
     /// After [`forbid`].
@@ -151,8 +151,8 @@ impl Embedded {
         outcome
     }
 
-    /// Waits until the disk has what was written so far. Where it has refused that, a snapshot takes the journal's place, in which it
-    /// stands too; an error says that nobody knows whether it is durable.
+    /// Waits until everything written so far is synced. If the disk has refused it, a snapshot with the same content replaces the
+    /// journal. An error means that durability is unknown.
     async fn durable(&self, until: u64) -> Result<()> {
         let Some(mut progress) = self.progress.clone() else { return Ok(()) };
         let ended = |_| StoreError::Unavailable { reason: "the journal's writer has ended".to_owned() };
@@ -164,8 +164,8 @@ impl Embedded {
         self.lock().catch_up().map_err(|error| StoreError::Unavailable { reason: error.to_string() })
     }
 
-    /// Asks `look` again after every write that brought `news` until it gives something or the time is up; then its last
-    /// answer stands.
+    /// Calls `look` again after every write that brought `news`, until it finds something or the time is up. Returns its last
+    /// result.
     async fn wait_for<T>(
         &self,
         news: News,
@@ -188,7 +188,7 @@ impl Embedded {
     }
 }
 
-/// Whether a look at a stream found what it waits for.
+/// Whether a look at a stream found something.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Found {
     Something,
@@ -202,7 +202,7 @@ impl From<bool> for Found {
 }
 
 impl Inner {
-    /// Journals the effects and applies them; nothing of them is done when the journal refuses.
+    /// Journals the effects and applies them; if the journal refuses, none is applied.
     fn commit(&mut self, effects: Vec<v1::effect::Effect>) -> Result<()> {
         if effects.is_empty() {
             return Ok(());
@@ -222,7 +222,7 @@ impl Inner {
         }
     }
 
-    /// Makes up by a snapshot for what the journal does not have, or what the disk has refused of it.
+    /// Writes a snapshot to make up for turns that the journal lacks or that the disk has refused.
     fn catch_up(&mut self) -> Result<()> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
         let refusal = match (journal.refusal(), self.is_behind) {
@@ -255,13 +255,13 @@ impl Inner {
             && now >= self.snapshot_from
             && let Err(error) = journal.compact(self.state.dump())
         {
-            // The turn stands in the journal that there is: it grows until there is room for a snapshot.
+            // The turn is in the present journal, which grows until there is room for a snapshot.
             tracing::error!(%error, "the journal cannot be replaced by a snapshot");
             self.snapshot_from = now + SNAPSHOT_AGAIN;
         }
     }
 
-    /// The same for what has begun: where the disk is full it goes on in memory.
+    /// Like [`Self::commit`], for records that have begun: if the disk is full they continue in memory.
     fn commit_or_go_on(&mut self, effects: Vec<v1::effect::Effect>) -> Result<()> {
         if effects.is_empty() {
             return Ok(());
@@ -277,7 +277,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Applies a turn for which the disk has no room: a call does not end by it.
+    /// Applies a turn for which the disk has no room: a full disk ends no call.
     fn go_on(&mut self, turn: v1::Turn) {
         if turn.effects.is_empty() {
             return;

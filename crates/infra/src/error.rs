@@ -1,4 +1,4 @@
-//! Why a store refused or failed, told so that the caller knows what to do next.
+//! Why a store refused or failed, so that the caller knows what to do next.
 
 use model::{Owner, Token};
 
@@ -7,14 +7,14 @@ use model::{Owner, Token};
 /// Only [`StoreError::Unavailable`] leaves open whether the write happened: the caller repeats it, and every write here may be repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A newer owner has written: the caller owns this record no more.
+    /// A newer owner has written: the caller no longer owns this record.
     #[error("{key} belongs to {owner} by token {}", token.0)]
     Fenced {
         /// The record.
         key: String,
-        /// Who owns it now.
+        /// The present owner.
         owner: Owner,
-        /// The token that it holds.
+        /// Its token.
         token: Token,
     },
     /// The record has changed since the caller read it.
@@ -33,10 +33,10 @@ pub enum StoreError {
         /// The record.
         key: String,
     },
-    /// Entries after the asked position are gone: start again from a snapshot, or go on after the last of them.
+    /// Entries after the requested position were trimmed: restart from a snapshot, or continue after the last trimmed one.
     #[error("what the stream keeps begins after {gone}")]
     Trimmed {
-        /// The last entry that is gone: a read after it gives all that is left.
+        /// The last trimmed entry: a read after it returns all that is left.
         gone: crate::Position,
     },
     /// A named bound is reached.
@@ -47,13 +47,13 @@ pub enum StoreError {
         /// Its bound, in its own unit.
         bound: u64,
     },
-    /// The disk takes no more; nothing of the write remains.
+    /// The disk is full; nothing of the write remains.
     #[error("no room on the disk for {what}")]
     DiskFull {
         /// Which file.
         what: String,
     },
-    /// What was read back is not what was written.
+    /// The data read back are not those written.
     #[error("{what} is damaged: {reason}")]
     Corrupt {
         /// Which record or file.
@@ -67,19 +67,19 @@ pub enum StoreError {
     /// The store does not answer; the write may or may not have happened.
     #[error("the store is away: {reason}")]
     Unavailable {
-        /// What was seen.
+        /// The observed failure.
         reason: String,
     },
 }
 
 impl StoreError {
-    /// Whether it is over when the store answers again, or has room again: who asks again loses nothing.
+    /// Whether the error ends when the store answers or has room again: a retry loses nothing.
     pub const fn passes(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Full { .. })
     }
 }
 
-/// What every store's method answers.
+/// The result of every store method.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// A boxed answer, so that the traits can be used as `Arc<dyn ..>`.

@@ -10,34 +10,34 @@ use crate::{LogRecord, OutEntry, Position, Refused, Result, StoreError, Stores};
 
 /// Facts per turn.
 const BATCH: usize = 500;
-/// How long the right to export is held without being renewed.
+/// How long the right to export lasts without a renewal.
 const LEASE: Duration = Duration::from_secs(5);
-/// How often it is renewed while the log takes its time.
+/// Interval of its renewals while the log takes its time.
 const RENEW: Duration = Duration::from_secs(1);
 
-/// What a turn came to.
+/// The result of a turn.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Exported {
     /// Another exporter has the stream.
     Elsewhere,
-    /// It was ours.
+    /// This node had the stream.
     Here {
-        /// Facts that went out.
+        /// Facts that were exported.
         facts: usize,
-        /// Facts that the log will never take; they were passed over.
+        /// Facts that the log will never accept; they were skipped.
         refused: Vec<Refused>,
         /// Whether there are more in the stream.
         more: bool,
     },
 }
 
-/// Exports what a tenant's stream has, if nobody else does.
+/// Exports a tenant's stream, if no other node does.
 ///
-/// The right is renewed for as long as the log takes. An exporter that has lost it stops where it is; what it was about to write may still
-/// come, and is a repeat of what its successor writes.
+/// The right is renewed for as long as the log takes. An exporter that has lost it stops at once. Records that it was about to write may
+/// still arrive; they repeat what its successor writes.
 ///
 /// # Errors
-/// Those of the stores; the next turn goes on where the last position was stored, so a fact may go out twice.
+/// Those of the stores. The next turn continues where the last position was stored, so a fact may be exported twice.
 pub async fn export_turn(stores: &Stores, tenant: &TenantId, by: &Owner) -> Result<Exported> {
     let Some(lease) = stores.outbox.take(tenant, by, LEASE).await? else { return Ok(Exported::Elsewhere) };
     let entries = read(stores, tenant, lease.position).await?;
@@ -55,7 +55,7 @@ pub async fn export_turn(stores: &Stores, tenant: &TenantId, by: &Owner) -> Resu
 async fn read(stores: &Stores, tenant: &TenantId, after: Position) -> Result<Vec<OutEntry>> {
     match stores.events.read_out(tenant, after, BATCH).await {
         Err(StoreError::Trimmed { gone }) => {
-            // Only a store that was emptied and filled again can have come to this: what is there goes out.
+            // Only a store that was emptied and filled again can cause this: the remaining facts are exported.
             tracing::error!(%tenant, %after, %gone, "facts are gone from the stream that were not in the reporting log");
             stores.events.read_out(tenant, gone, BATCH).await
         }
@@ -63,7 +63,7 @@ async fn read(stores: &Stores, tenant: &TenantId, after: Position) -> Result<Vec
     }
 }
 
-/// Appends and keeps the right to export meanwhile; none when it was lost.
+/// Appends, and keeps the right to export during that time; none if it was lost.
 async fn append(
     stores: &Stores,
     tenant: &TenantId,
@@ -79,14 +79,14 @@ async fn append(
             () = tokio::time::sleep(RENEW) => match stores.outbox.take(tenant, by, LEASE).await {
                 Ok(Some(lease)) if lease.token == token => {}
                 Ok(_) => return Ok(None),
-                // If the right lapses meanwhile, the position that is stored at the end is refused.
+                // If the right expires, the position that is stored at the end is refused.
                 Err(error) => tracing::debug!(%tenant, %error, "the right to export cannot be renewed"),
             },
         }
     }
 }
 
-/// A fact as a record of the topic where readers expect it: agents and phones apart from calls and their queues.
+/// A fact as a record of the topic where readers expect it: agents and phones separate from calls and their queues.
 fn log_record(out: &OutEntry) -> LogRecord {
     let stamped: &Stamped = &out.entry.event;
     let tenant = &stamped.tenant;

@@ -23,7 +23,7 @@ use crate::{Answer, NewCall, Position, Refusal, Room, Size};
 
 // ==================================================================================== calls
 
-/// The dialog of an initial INVITE: who repeats it means the same call.
+/// The dialog of an initial INVITE. A repeated INVITE with the same key belongs to the same call.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct DialogKey {
     /// The INVITE's Call-ID.
@@ -47,8 +47,8 @@ pub struct CallWrite {
     pub change: Change,
     /// When the next timer is due.
     pub due: Option<Timestamp>,
-    /// Dialogs to index: if one of them belongs to another call, nothing of the write is done and the answer is
-    /// [`Written::Exists`]. They leave the index with the call's tombstone.
+    /// Dialogs to index. If one of them belongs to another call, nothing is written and the answer is [`Written::Exists`].
+    /// The index entries are removed with the call's tombstone.
     pub dialogs: Vec<DialogKey>,
     /// What happened, in order; seq continues the record's without a gap.
     pub events: Vec<Stamped>,
@@ -58,42 +58,42 @@ pub struct CallWrite {
 
 /// The calls of sip-cluster.
 pub trait CallLedger: Send + Sync {
-    /// Writes a turn's batch; the answers stand in the order of the writes.
+    /// Writes a turn's batch. The answers are in the order of the writes.
     ///
     /// # Errors
-    /// Those of the store as a whole; a refused write is an answer, not an error.
+    /// Fails only if the store as a whole fails; a refused write is an answer, not an error.
     fn commit(&self, batch: Vec<CallWrite>) -> Answer<'_, Vec<Written>>;
 
-    /// The same for an owner that others may have taken for dead: it is answered when the store has the batch, however long that is away, so
-    /// that the answers are a proof of who owns the calls.
+    /// Like [`Self::commit`], for an owner that other nodes may have considered failed. It answers only when the store has the batch,
+    /// however long the store is unavailable. The answers therefore prove who owns the calls.
     ///
     /// # Errors
-    /// Those of the store as a whole.
+    /// Fails only if the store as a whole fails.
     fn confirm(&self, batch: Vec<CallWrite>) -> Answer<'_, Vec<Written>> {
         self.commit(batch)
     }
 
-    /// Whether calls may begin. Not while the store is full: what is left to it is for those that have begun.
+    /// Whether new calls may begin. False while the store is full: its remaining room is for calls that have begun.
     fn has_room(&self) -> bool {
         true
     }
 
-    /// Takes calls over; the answers stand in the order of the claims. A claim of what one owns is answered with it.
+    /// Takes calls over. The answers are in the order of the claims. A claim of a call that the claimer already owns returns that call.
     fn claim<'a>(&'a self, by: &'a Owner, claims: Vec<Claim<ConnId>>) -> Answer<'a, Vec<Claimed<ConnId>>>;
 
     /// Reads a call.
     fn load<'a>(&'a self, tenant: &'a TenantId, conn_id: ConnId) -> Answer<'a, Loaded<ConnId>>;
 
-    /// The calls of an owner that is gone, at most `max`: to be claimed in batches.
+    /// The calls of a failed owner, at most `max`, to be claimed in batches.
     fn orphans<'a>(&'a self, tenant: &'a TenantId, of: &'a Owner, max: usize) -> Answer<'a, Vec<Record<ConnId>>>;
 
-    /// Who owns calls of the tenant.
+    /// The owners of the tenant's calls.
     fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>>;
 
-    /// The call that an initial INVITE has made, while it lives or its tombstone stands.
+    /// The call that an initial INVITE created, while the call exists or its tombstone remains.
     fn lookup<'a>(&'a self, tenant: &'a TenantId, dialog: &'a DialogKey) -> Answer<'a, Option<ConnId>>;
 
-    /// The calls that are there, in the order of their ids, from after `after`, at most `max`: for the auditor and for snapshots.
+    /// The existing calls after `after`, ordered by id, at most `max`. For the auditor and for snapshots.
     fn list<'a>(&'a self, tenant: &'a TenantId, after: Option<ConnId>, max: usize) -> Answer<'a, Vec<Record<ConnId>>>;
 }
 
@@ -125,14 +125,14 @@ pub struct AgentBatch {
     pub writes: Vec<AgentWrite>,
     /// How far the tenant's call events are folded into these states.
     pub consumed: Option<Consumed>,
-    /// The number of its first write, as [`crate::Numbers`] gives it; the writes behind it have those that follow. A batch that is repeated because
-    /// nobody answered keeps it, and so is done once. 0 for one that is not repeated.
+    /// Number of the first write, from [`crate::Numbers`]; the other writes have the numbers that follow. A batch that is repeated
+    /// because the store did not answer keeps its number and so is applied once. 0 for a batch that is not repeated.
     pub number: u64,
 }
 
 /// The agents of agent-state.
 pub trait AgentLedger: Send + Sync {
-    /// Writes a turn's batch; the answers stand in the order of the writes.
+    /// Writes a turn's batch. The answers are in the order of the writes.
     fn commit(&self, batch: AgentBatch) -> Answer<'_, Vec<Written>>;
 
     /// Takes agents over.
@@ -141,7 +141,7 @@ pub trait AgentLedger: Send + Sync {
     /// Reads an agent.
     fn load<'a>(&'a self, tenant: &'a TenantId, agent: &'a AgentId) -> Answer<'a, Loaded<AgentId>>;
 
-    /// The agents from after `after` in the order of their ids, at most `max`.
+    /// The agents after `after`, ordered by id, at most `max`.
     fn list<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -152,7 +152,7 @@ pub trait AgentLedger: Send + Sync {
     /// The agents of an owner, at most `max`.
     fn orphans<'a>(&'a self, tenant: &'a TenantId, of: &'a Owner, max: usize) -> Answer<'a, Vec<Record<AgentId>>>;
 
-    /// Who owns agents of the tenant.
+    /// The owners of the tenant's agents.
     fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>>;
 
     /// How far a view's last commit had read the tenant's events; [`Position::START`] if it never did.
@@ -161,7 +161,7 @@ pub trait AgentLedger: Send + Sync {
 
 // ================================================================================= sessions
 
-/// An SCXML session: the call that it runs for and a number among the sessions of that call.
+/// Id of an SCXML session: the call that it runs for and a number among the sessions of that call.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct SessionId(pub String);
 
@@ -180,7 +180,7 @@ pub struct SessionWrite {
     pub due: Option<Timestamp>,
     /// What happened, in order.
     pub events: Vec<Stamped>,
-    /// The entry of the stream of new calls that this session has begun with: acknowledged in this commit.
+    /// The entry of the stream of new calls from which this session began. This commit acknowledges it.
     pub began_with: Option<Position>,
 }
 
@@ -195,14 +195,14 @@ pub struct SessionBatch {
     pub writes: Vec<SessionWrite>,
     /// How far the tenant's events are folded into these states.
     pub consumed: Option<Consumed>,
-    /// The number of its first write, as [`crate::Numbers`] gives it; the writes behind it have those that follow. A batch that is repeated because
-    /// nobody answered keeps it, and so is done once. 0 for one that is not repeated.
+    /// Number of the first write, from [`crate::Numbers`]; the other writes have the numbers that follow. A batch that is repeated
+    /// because the store did not answer keeps its number and so is applied once. 0 for a batch that is not repeated.
     pub number: u64,
 }
 
 /// The sessions of ors.
 pub trait SessionLedger: Send + Sync {
-    /// Writes a turn's batch; the answers stand in the order of the writes.
+    /// Writes a turn's batch. The answers are in the order of the writes.
     fn commit(&self, batch: SessionBatch) -> Answer<'_, Vec<Written>>;
 
     /// Takes sessions over.
@@ -217,7 +217,7 @@ pub trait SessionLedger: Send + Sync {
     /// The sessions of an owner, at most `max`.
     fn orphans<'a>(&'a self, tenant: &'a TenantId, of: &'a Owner, max: usize) -> Answer<'a, Vec<Record<SessionId>>>;
 
-    /// Who owns sessions of the tenant.
+    /// The owners of the tenant's sessions.
     fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>>;
 
     /// How far a view's last commit had read the tenant's events; [`Position::START`] if it never did.
@@ -226,7 +226,7 @@ pub trait SessionLedger: Send + Sync {
 
 // =================================================================================== queues
 
-/// What is full when a tenant has more requests or reservations than [`crate::bounds::RECORDS_MAX`].
+/// Reported as full when a tenant has more requests or reservations than [`crate::bounds::RECORDS_MAX`].
 pub const QUEUES: &str = "the queues";
 
 /// A turn of rq for one tenant.
@@ -238,9 +238,9 @@ pub struct QueueBatch {
     pub owner: Owner,
     /// The token that the writer holds.
     pub token: Token,
-    /// Requests that changed, by their ids; none removes.
+    /// Requests that changed, by id; `None` removes the request.
     pub requests: Vec<(String, Option<Bytes>)>,
-    /// Reservations that changed, by agent; none removes.
+    /// Reservations that changed, by agent; `None` removes the reservation.
     pub reservations: Vec<(AgentId, Option<Bytes>)>,
     /// State of the tenant's routing as a whole, if it changed.
     pub state: Option<Bytes>,
@@ -248,16 +248,16 @@ pub struct QueueBatch {
     pub events: Vec<Stamped>,
     /// How far the tenant's events are folded into this state.
     pub consumed: Option<Consumed>,
-    /// Its number, as [`crate::Numbers`] gives it: a batch that is repeated because nobody answered keeps it, and so is done once. 0 for one that is
-    /// not repeated.
+    /// Its number, from [`crate::Numbers`]. A batch that is repeated because the store did not answer keeps its number and so is
+    /// applied once. 0 for a batch that is not repeated.
     pub number: u64,
 }
 
 impl QueueBatch {
-    /// Why no store takes it, whatever room there is; `facts` are the lengths of its facts as they would be written.
+    /// Checks the sizes that every store refuses, whatever room it has. `facts` are the lengths of the encoded facts.
     ///
     /// # Errors
-    /// [`Refusal::TooLarge`] names the kind of what is too large.
+    /// [`Refusal::TooLarge`] names the part that is too large.
     pub fn check(&self, facts: impl Iterator<Item = usize>) -> std::result::Result<(), Refusal> {
         let bodies = self.requests.iter().map(|(_, body)| body).chain(self.reservations.iter().map(|(_, body)| body));
         let bytes = bodies.chain([&self.state]).flatten().map(Bytes::len).max().unwrap_or_default();
@@ -265,8 +265,8 @@ impl QueueBatch {
         size.refusal().map_or(Ok(()), Err)
     }
 
-    /// The same turn in parts, of which each can be refused for itself: what it removes, each row, each fact, and how far the tenant's events
-    /// are folded. Their numbers follow on the turn's own, see [`Self::parts_max`].
+    /// Splits the turn into parts that can be refused one by one: removals, each row, each fact, the state, and how far the tenant's
+    /// events are folded. Their numbers begin with the turn's own, see [`Self::parts_max`].
     pub fn apart(self) -> Vec<Self> {
         let Self { tenant, owner, token, requests, reservations, state, events, consumed, number } = self;
         let none = Self {
@@ -282,7 +282,7 @@ impl QueueBatch {
         };
         let (requests, ended): (Vec<_>, Vec<_>) = requests.into_iter().partition(|(_, body)| body.is_some());
         let (reservations, freed): (Vec<_>, Vec<_>) = reservations.into_iter().partition(|(_, body)| body.is_some());
-        // What it removes makes room for the rest.
+        // Removals come first: they make room for the rest.
         let mut parts = vec![Self { requests: ended, reservations: freed, ..none.clone() }];
         parts.extend(requests.into_iter().map(|row| Self { requests: vec![row], ..none.clone() }));
         parts.extend(reservations.into_iter().map(|row| Self { reservations: vec![row], ..none.clone() }));
@@ -295,12 +295,12 @@ impl QueueBatch {
         parts
     }
 
-    /// How many parts it has at most: so many numbers it takes.
+    /// The largest number of parts, and so of numbers, that [`Self::apart`] uses.
     pub const fn parts_max(&self) -> usize {
         self.requests.len() + self.reservations.len() + self.events.len() + 3
     }
 
-    /// Whether it only removes.
+    /// [`Room::Ends`] if the batch only removes.
     pub fn room(&self) -> Room {
         let puts = self.requests.iter().any(|(_, body)| body.is_some());
         let reserves = self.reservations.iter().any(|(_, body)| body.is_some());
@@ -319,7 +319,7 @@ pub struct QueueRecord {
     pub token: Token,
     /// State as a whole.
     pub state: Bytes,
-    /// Requests that wait, by their ids.
+    /// Waiting requests, by id.
     pub requests: Vec<(String, Bytes)>,
     /// Reservations, by agent.
     pub reservations: Vec<(AgentId, Bytes)>,
@@ -333,7 +333,7 @@ pub trait QueueLedger: Send + Sync {
     /// [`Written::Unknown`].
     fn commit(&self, batch: QueueBatch) -> Answer<'_, Written>;
 
-    /// Takes a tenant's queues over if they still have the token `seen` (none: from whoever has them); makes them if there are none.
+    /// Takes a tenant's queues over if they still have the token `seen` (`None`: any token); creates them if there are none.
     fn claim<'a>(
         &'a self,
         by: &'a Owner,
@@ -345,7 +345,7 @@ pub trait QueueLedger: Send + Sync {
     fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<QueueRecord>>;
 }
 
-/// Who owns a record, and by which token.
+/// The owner of a record, and its token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// The owner.
@@ -379,7 +379,7 @@ pub struct MediaWrite {
 
 /// The sessions of media.
 pub trait MediaLedger: Send + Sync {
-    /// Writes a turn's batch; the answers stand in the order of the writes.
+    /// Writes a turn's batch. The answers are in the order of the writes.
     fn commit(&self, batch: Vec<MediaWrite>) -> Answer<'_, Vec<Written>>;
 
     /// Takes sessions over.
@@ -400,6 +400,6 @@ pub trait MediaLedger: Send + Sync {
         max: usize,
     ) -> Answer<'a, Vec<Record<MediaSessionId>>>;
 
-    /// Who owns sessions of the tenant.
+    /// The owners of the tenant's sessions.
     fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>>;
 }

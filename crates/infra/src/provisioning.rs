@@ -5,7 +5,7 @@ use model::TenantId;
 
 use crate::Answer;
 
-/// A tenant's configuration: grows by one with each update.
+/// The revision of a tenant's configuration: grows by one with each update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Revision(pub u64);
 
@@ -15,11 +15,11 @@ pub struct Revision(pub u64);
 pub enum ObjectChange {
     /// It is new or replaced.
     Put(Object),
-    /// It goes.
+    /// It is deleted.
     Delete(ObjectKey),
 }
 
-/// What changed since a revision.
+/// The changes since a revision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObjectChanges {
     /// The revision after them.
@@ -33,14 +33,14 @@ pub trait ProvisioningStore: Send + Sync {
     /// The tenants and their revisions.
     fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>>;
 
-    /// All objects of a tenant; none when it does not exist.
+    /// All objects of a tenant; none if it does not exist.
     fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<(Revision, TenantObjects)>>;
 
-    /// Changes objects, all or none. Revision 0 is expected of a tenant that does not exist yet.
+    /// Changes objects, all or none. For a tenant that does not exist yet, `expected` is 0.
     ///
     /// # Errors
-    /// [`crate::StoreError::Conflict`] when the tenant is at another revision; [`crate::StoreError::Invalid`] when a rule of the
-    /// tables is broken (a name that is taken, a reference to nothing).
+    /// [`crate::StoreError::Conflict`] when the tenant is at another revision; [`crate::StoreError::Invalid`] when a constraint of
+    /// the tables is violated (a name that is taken, a reference to nothing).
     fn update<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -48,6 +48,6 @@ pub trait ProvisioningStore: Send + Sync {
         changes: Vec<ObjectChange>,
     ) -> Answer<'a, Revision>;
 
-    /// What changed after `since`.
+    /// The changes after `since`.
     fn changes<'a>(&'a self, tenant: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges>;
 }

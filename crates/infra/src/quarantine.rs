@@ -1,10 +1,10 @@
-//! Quarantine: records that nobody can live with are put aside, where they are read, released or discarded.
+//! Quarantine for records that no owner can process: there they are read, released or discarded.
 //!
 //! | key | what |
 //! |---|---|
-//! | `asides:{tenant}` | sorted set of what is in quarantine, by the time at which it was put there |
-//! | `aside:{tenant}:<id>` | one record: what stood in its ledger, why it was put aside, and what shows it |
-//! | `asidemeta:{tenant}` | the last id, and how many were dropped |
+//! | `asides:{tenant}` | sorted set of the records in quarantine, by the time at which they were put there |
+//! | `aside:{tenant}:<id>` | one record: its content in the ledger, why it was quarantined, and a report that shows the fault |
+//! | `asidemeta:{tenant}` | the last id, and the number of records dropped |
 
 use std::fmt;
 use std::str::FromStr;
@@ -32,7 +32,7 @@ impl LedgerKind {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Call, Self::Agent, Self::Session, Self::Media];
 
-    /// As it stands in keys.
+    /// Its name in keys.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Call => "call",
@@ -42,7 +42,7 @@ impl LedgerKind {
         }
     }
 
-    /// The one of that name.
+    /// The ledger of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
@@ -54,7 +54,7 @@ impl fmt::Display for LedgerKind {
     }
 }
 
-/// What a tenant's record in quarantine is called by.
+/// Id of a record in a tenant's quarantine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AsideId(pub u64);
 
@@ -71,29 +71,29 @@ impl FromStr for AsideId {
     }
 }
 
-/// A record that is to be put aside by its owner.
+/// A record that its owner moves to quarantine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PutAside {
     /// The tenant.
     pub tenant: TenantId,
-    /// Where the record stands.
+    /// The record's ledger.
     pub ledger: LedgerKind,
     /// Its key there.
     pub key: String,
-    /// Who owns it.
+    /// Its owner.
     pub owner: Owner,
-    /// By which token.
+    /// The owner's token.
     pub token: Token,
-    /// Why, in a line; longer than [`bounds::QUARANTINE_WHY_MAX`] it is cut off.
+    /// The reason, in a line; cut off after [`bounds::QUARANTINE_WHY_MAX`] bytes.
     pub why: String,
-    /// What shows the fault again; longer than [`bounds::QUARANTINE_REPORT_MAX`] it is cut off.
+    /// Data that show the fault again; cut off after [`bounds::QUARANTINE_REPORT_MAX`] bytes.
     pub report: Bytes,
-    /// What is told of it: the parties of a call are gone, its agent is free.
+    /// Facts that are published with it: the parties of a call have left, its agent is free.
     pub events: Vec<Stamped>,
 }
 
 impl PutAside {
-    /// Cuts off what is longer than is kept.
+    /// Cuts off what exceeds the limits.
     pub fn bound(&mut self) {
         let end = (0..=bounds::QUARANTINE_WHY_MAX.min(self.why.len())).rev().find(|at| self.why.is_char_boundary(*at));
         self.why.truncate(end.unwrap_or_default());
@@ -104,70 +104,70 @@ impl PutAside {
 /// A record in quarantine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aside {
-    /// What it is called by.
+    /// Its id.
     pub id: AsideId,
-    /// Where it stood.
+    /// The ledger that contained it.
     pub ledger: LedgerKind,
     /// Its key there.
     pub key: String,
-    /// Who owned it.
+    /// Its last owner.
     pub owner: Owner,
-    /// By which token.
+    /// That owner's token.
     pub token: Token,
-    /// Why it was put aside.
+    /// Why it was quarantined.
     pub why: String,
-    /// When.
+    /// When it was quarantined.
     pub at: Timestamp,
-    /// When it goes.
+    /// When it is dropped.
     pub expires_at: Timestamp,
-    /// How much room it takes.
+    /// Room that it takes, in bytes.
     pub bytes: usize,
 }
 
-/// A record in quarantine with what stood in it.
+/// A record in quarantine with its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AsideState {
-    /// What is listed of it.
+    /// Its entry in the list.
     pub aside: Aside,
-    /// What shows the fault again.
+    /// Data that show the fault again.
     pub report: Bytes,
-    /// Its state, whatever that is: no store has looked into it.
+    /// Its state, in whatever form: no store has parsed it.
     pub state: Bytes,
-    /// What was to be sent after its last commit.
+    /// Messages to send after its last commit.
     pub intentions: Bytes,
     /// When its next timer was due.
     pub due: Option<Timestamp>,
 }
 
-/// Who owns a record that was released: a node that never lives, so that whoever takes over finds it.
+/// The owner of a released record: a node that never runs, so that a takeover finds the record.
 pub fn released() -> Owner {
-    // The name has the form of one.
+    // The text has the form of a node's name.
     let node = NodeId::parse("released-0").unwrap_or_else(|_| unreachable!("a node's name"));
     Owner { node, epoch: Epoch(1) }
 }
 
-/// Where records are put aside. Bounded: a tenant's oldest goes first, and is counted.
+/// The store of quarantined records. Bounded: a tenant's oldest record is dropped first, and counted.
 pub trait Quarantine: Send + Sync {
-    /// Moves a record into quarantine, in one write: its ledger is left with its tombstone, as by [`crate::Change::End`], and the
-    /// events are told. Fenced by owner and token; never refused for want of room.
+    /// Moves a record into quarantine, in one write: its ledger keeps the tombstone, as by [`crate::Change::End`], and the
+    /// events are published. Fenced by owner and token; never refused for lack of room.
     ///
     /// # Errors
-    /// Those of the store as a whole.
+    /// Fails only if the store as a whole fails.
     fn put_aside(&self, aside: PutAside) -> Answer<'_, Written>;
 
-    /// What is in quarantine, the oldest first.
+    /// The records in quarantine, oldest first.
     fn list<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Aside>>;
 
-    /// A record with its state; none where there is none of that id.
+    /// A record with its state; `None` if no record has that id.
     fn read<'a>(&'a self, tenant: &'a TenantId, id: AsideId) -> Answer<'a, Option<AsideState>>;
 
-    /// Puts a record back where it stood, as one of [`released`] with the next token, over its tombstone, and still suspect (`claims` is 1); `false` where there is none
-    /// of that id, or another record has its key by now. `by` stands in the log.
+    /// Puts a record back into its ledger, over its tombstone. Its owner is then [`released`] with the next token, and it is still
+    /// suspect (`claims` is 1). `false` if no record has that id, or another record has its key by now. `by` is logged.
     fn release<'a>(&'a self, tenant: &'a TenantId, id: AsideId, by: &'a str) -> Answer<'a, bool>;
 
-    /// Drops a record for good; `false` where there is none of that id. `by` stands in the log.
+    /// Drops a record for good; `false` if no record has that id. `by` is logged.
     fn discard<'a>(&'a self, tenant: &'a TenantId, id: AsideId, by: &'a str) -> Answer<'a, bool>;
 
-    /// How many were dropped so far because there was no room, or their time was over.
+    /// Number of records dropped so far for lack of room, or because their time was over.
     fn dropped<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, u64>;
 }

@@ -1,95 +1,95 @@
-//! What the ledgers have in common: a record with an owner and a token, and how it changes hands.
+//! What the ledgers have in common: a record with an owner and a token, and how its owner changes.
 
 use bytes::Bytes;
 use model::{AgentId, ConnId, Owner, TenantId, Timestamp, Token};
 
 use crate::{Answer, MediaSessionId, Position, Refusal, Result, SessionId};
 
-/// A record as it stands in a ledger.
+/// A record of a ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record<K> {
     /// The tenant.
     pub tenant: TenantId,
     /// Its key within the tenant.
     pub key: K,
-    /// Who may write it.
+    /// The owner, which alone may write it.
     pub owner: Owner,
     /// The token that a write must carry.
     pub token: Token,
     /// The state, as the role's `records.rs` wrote it.
     pub state: Bytes,
-    /// What was to be sent after the last commit; an heir sends it again. Empty when there was nothing.
+    /// Intentions: messages to send after the last commit. A successor sends them again. Empty if there are none.
     pub intentions: Bytes,
     /// When its next timer is due.
     pub due: Option<Timestamp>,
-    /// How often it has changed hands since its owner last wrote it. Whoever takes over one that has killed its owners takes it by
-    /// itself, or puts it aside.
+    /// How often its owner has changed since an owner last wrote it. A record that has crashed its owners is taken over in
+    /// a claim of its own, or quarantined.
     pub claims: u32,
 }
 
-/// What a write does to a record's state.
+/// How a write changes a record's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The record must not exist yet; the writer becomes its owner with token 1.
     Create {
         /// The state.
         state: Bytes,
-        /// What is sent after the commit.
+        /// Messages to send after the commit.
         intentions: Bytes,
     },
-    /// The writer owns it.
+    /// The record exists and the writer owns it.
     Save {
         /// The state.
         state: Bytes,
-        /// What is sent after the commit.
+        /// Messages to send after the commit.
         intentions: Bytes,
     },
     /// The state stays as it is: only events are added.
     Keep,
-    /// It is over: the record goes, a tombstone stays for [`crate::bounds::TOMBSTONE`].
+    /// The record ends: it is removed, and a tombstone stays for [`crate::bounds::TOMBSTONE`].
     End,
 }
 
-/// What became of one write of a batch. A write is done whole or not at all, each for itself.
+/// The result of one write of a batch. Each write is done whole or not at all, independently of the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// It is durable as far as the store's policy promises; messages may leave.
+    /// The write is as durable as the store's policy promises; messages may be sent.
     Done {
-        /// The stream's position of the last event of this write; none if it had none.
+        /// Stream position of the last event of this write; none if it had none.
         position: Option<Position>,
     },
-    /// A newer owner has the record: forget it, send nothing.
+    /// A newer owner has the record. The writer must forget it and send nothing.
     Fenced {
-        /// Who owns it now.
+        /// The present owner.
         owner: Owner,
-        /// By which token.
+        /// Its token.
         token: Token,
     },
     /// The record is over.
     Ended,
     /// There is no such record.
     Unknown,
-    /// A [`Change::Create`] found the record there already, or the key that it was to index taken.
+    /// A [`Change::Create`] found that the record, or a key that it was to index, already exists.
     Exists {
-        /// Who owns what is there.
+        /// The owner of the existing record.
         owner: Owner,
-        /// By which token.
+        /// Its token.
         token: Token,
     },
-    /// The store does not take this write: nothing of it is done, and nothing of it may be sent. The record stands as it stood.
+    /// The store refuses this write: nothing of it is done, and nothing of it may be sent. The record is unchanged.
     Refused(Refusal),
 }
 
-/// What a claim found.
+/// The result of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claimed<K> {
     /// The claimer owns the record; its token has grown unless the claimer had it before.
     Yours(Record<K>),
-    /// Somebody else was faster.
+    /// Another owner claimed it first.
     Raced {
-        /// Who owns it.
+        /// The present owner.
         owner: Owner,
-        /// By which token.
+        /// Its token.
         token: Token,
     },
     /// The record is over.
@@ -105,11 +105,11 @@ pub struct Claim<K> {
     pub tenant: TenantId,
     /// The record.
     pub key: K,
-    /// The token that the claimer has seen; none claims from whoever has it now.
+    /// The token that the claimer has seen; `None` claims the record whatever its token.
     pub seen: Option<Token>,
 }
 
-/// Claims everything that an owner who is gone has left, a batch after the other; the answer is what became ours.
+/// Claims all records of a failed owner, batch by batch, and returns those claimed.
 ///
 /// # Errors
 /// Those of the store.
@@ -134,30 +134,31 @@ pub async fn claim_all<'a, K: Clone>(
                 ours.push(record);
             }
         }
-        // Somebody else claims them as well: what is left is theirs.
+        // Another node claims them as well: the rest are its.
         if ours.len() == before {
             return Ok(ours);
         }
     }
 }
 
-/// What a read found.
+/// The result of a read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Loaded<K> {
     /// The record.
     Live(Record<K>),
-    /// It was there and is over.
+    /// It existed and has ended.
     Ended,
     /// There is no such record.
     Unknown,
 }
 
-/// Numbers the writes of one owner, each greater than all before it, so that a store knows one again that is repeated.
+/// Numbers the writes of one owner in increasing order, so that a store recognises a repeated write.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Numbers(u64);
 
 impl Numbers {
-    /// The first of so many numbers in a row. They begin with the clock's time: the next life of the process goes on above them.
+    /// Takes `count` consecutive numbers and returns the first. They start at the clock's time, so the next run of the process
+    /// continues above them.
     pub fn take(&mut self, count: usize, now: Timestamp) -> u64 {
         let first = now.as_micros().max(self.0 + 1);
         self.0 = first + count.max(1) as u64 - 1;
@@ -174,7 +175,7 @@ pub struct Consumed {
     pub position: Position,
 }
 
-/// Who owns how many records of a tenant.
+/// An owner, and how many records of a tenant it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holding {
     /// The owner.
@@ -183,7 +184,7 @@ pub struct Holding {
     pub records: usize,
 }
 
-/// What can be the key of a record.
+/// A type that can be the key of a record.
 pub trait RecordKey: Sized + Clone {
     /// Writes it.
     fn text(&self) -> String;

@@ -1,35 +1,35 @@
-//! Why one write is refused although its writer owns the record, and what a write may bring at most.
+//! Why one write is refused although its writer owns the record, and the size limits of a write.
 
 use std::fmt;
 
 use crate::record::Change;
 use crate::{StoreError, bounds};
 
-/// Why a store does not take one write of a batch. Nothing of that write is done; its neighbours are not concerned.
+/// Why a store refuses one write of a batch. Nothing of that write is done; the other writes are not affected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It brings more than a store ever takes: the same write is refused again.
+    /// The write is larger than a store ever accepts: a retry is refused again.
     TooLarge {
-        /// What is too large.
+        /// The part that is too large.
         what: &'static str,
-        /// How large it is.
+        /// Its size.
         bytes: usize,
-        /// The most that is taken.
+        /// The largest accepted size.
         bound: usize,
     },
-    /// There is no room for it now. Nothing that removes is refused so.
+    /// There is no room for it now. A removal is never refused for this.
     NoRoom {
         /// Which table, stream or disk is full.
         what: &'static str,
-        /// Its bound, in its own unit; 0 where the store does not know it.
+        /// Its bound, in its own unit; 0 if the store does not know it.
         bound: u64,
     },
-    /// The store cannot do it however often it is asked.
+    /// The store cannot do it however often it is tried.
     Invalid(String),
 }
 
 impl Refusal {
-    /// Whether the same write may be taken later.
+    /// Whether the same write may be accepted later.
     pub const fn passes(&self) -> bool {
         matches!(self, Self::NoRoom { .. })
     }
@@ -56,7 +56,7 @@ impl From<Refusal> for StoreError {
     }
 }
 
-/// What one write of a ledger brings, in bytes.
+/// The size of one write to a ledger, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
     /// State and intentions.
@@ -67,12 +67,12 @@ pub struct Size {
     pub facts: usize,
     /// Its entry for the stream of new calls.
     pub new_call: usize,
-    /// By what else the record is found.
+    /// The other keys by which the record is found.
     pub links: usize,
 }
 
 impl Size {
-    /// The size of a change with nothing beside it.
+    /// The size of a change alone.
     pub fn of(change: &Change) -> Self {
         let state = match change {
             Change::Create { state, intentions } | Change::Save { state, intentions } => state.len() + intentions.len(),
@@ -81,7 +81,7 @@ impl Size {
         Self { state, ..Self::default() }
     }
 
-    /// With facts of these lengths as well.
+    /// Adds facts of these lengths.
     #[must_use]
     pub fn with_facts(self, lengths: impl Iterator<Item = usize>) -> Self {
         lengths.fold(self, |size, length| Self {
@@ -96,7 +96,7 @@ impl Size {
         self.state + self.facts + self.new_call + self.links
     }
 
-    /// What of it is more than a store takes.
+    /// The refusal of the first part that is too large.
     pub const fn refusal(&self) -> Option<Refusal> {
         let (what, bytes, bound) = if self.state > bounds::STATE_MAX {
             ("a record's state", self.state, bounds::STATE_MAX)
@@ -113,19 +113,19 @@ impl Size {
     }
 }
 
-/// What a write does to the room that there is: the less it takes, the longer it is let in.
+/// How a write changes the available room: the less it takes, the longer it is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
     /// It begins something.
     Begins,
-    /// It goes on with what has begun.
+    /// It continues what has begun.
     GoesOn,
-    /// It removes: it is never refused for want of room.
+    /// It removes: it is never refused for lack of room.
     Ends,
 }
 
 impl Room {
-    /// What a change does.
+    /// The effect of a change.
     pub const fn of(change: &Change) -> Self {
         match change {
             Change::Create { .. } => Self::Begins,
@@ -134,7 +134,7 @@ impl Room {
         }
     }
 
-    /// How long a tenant's stream of facts may be for the write to be let in, in bytes.
+    /// The length of a tenant's stream of facts up to which the write is accepted, in bytes.
     pub const fn stream_bytes(self) -> usize {
         match self {
             Self::Begins => bounds::STREAM_BYTES_HARD,

@@ -1,4 +1,4 @@
-//! Where phones are: written by registrar, read by dialplan. Key `reg:{tenant}:<dn>`.
+//! Registrations of phones: written by registrar, read by dialplan. Key `reg:{tenant}:<dn>`.
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
@@ -18,22 +18,22 @@ pub struct Binding {
     pub cseq: u32,
     /// When it was last refreshed.
     pub refreshed_at: Timestamp,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: Timestamp,
     /// The preference that it gave, in thousandths (RFC 3261 §20.10).
     pub q: u16,
-    /// What the phone says that it is.
+    /// The product that the phone names.
     pub user_agent: Option<String>,
 }
 
 /// The bindings of one DN.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Registration {
-    /// Grows by one with each write; 0 means that it was never written. Kept when the last binding goes.
+    /// Grows by one with each write; 0 means that it was never written. Kept when the last binding is removed.
     pub version: u64,
-    /// How many events the record has given.
+    /// Number of events that the record has produced.
     pub events: u64,
-    /// The bindings, newest first; those that are over may still be listed.
+    /// The bindings, newest first; expired ones may still be listed.
     pub bindings: Vec<Binding>,
 }
 
@@ -46,25 +46,25 @@ pub struct RegistrationWrite {
     pub dn: Dn,
     /// The version that the writer has read.
     pub expected: u64,
-    /// All its bindings from now on.
+    /// All its bindings after the write.
     pub bindings: Vec<Binding>,
-    /// What happened: the phone is back in service, or gone.
+    /// What happened: the phone is back in service, or out of service.
     pub events: Vec<Stamped>,
 }
 
-/// What became of a write.
+/// The result of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RegistrationWritten {
-    /// It stands, with this version.
+    /// It is written, with this version.
     Done(u64),
-    /// Another registrar was faster: read again.
+    /// Another registrar has written first: read again.
     Conflict(u64),
-    /// The store does not take this write; nothing of it is done.
+    /// The store refuses this write; nothing of it is done.
     Refused(Refusal),
 }
 
 impl RegistrationWrite {
-    /// What it does to the room that there is.
+    /// How it changes the available room.
     pub fn room(&self) -> Room {
         match () {
             () if self.bindings.is_empty() => Room::Ends,
@@ -87,10 +87,10 @@ pub trait Registrations: Send + Sync {
     /// Writes a batch by compare-and-set on each version.
     fn commit(&self, batch: Vec<RegistrationWrite>) -> Answer<'_, Vec<RegistrationWritten>>;
 
-    /// The DNs with a binding that ends at or before `now`, at most `max`.
+    /// The DNs with a binding that expires at or before `now`, at most `max`.
     fn ending(&self, now: Timestamp, max: usize) -> Answer<'_, Vec<(TenantId, Dn)>>;
 
-    /// All registrations of a tenant, from after `after`, at most `max`.
+    /// All registrations of a tenant after `after`, at most `max`.
     fn list<'a>(
         &'a self,
         tenant: &'a TenantId,

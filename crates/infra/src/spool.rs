@@ -1,8 +1,8 @@
-//! Records that wait for the reporting log in files: bounded, in their order, kept across restarts of the process.
+//! Records that wait for the reporting log in files: bounded, in order, kept across restarts of the process.
 //!
-//! A folder holds segments `<n>.jsonl` (a line for each record: key, identity, CloudEvent) and `read`, the place up to which the log
-//! has them. A line that a crash has torn is dropped; a place that was not written in time makes records go out twice. The disk is not
-//! made to write: what waits outlives the process, and the machine's crash but for its last seconds.
+//! A folder has segments `<n>.jsonl` (a line for each record: key, identity, CloudEvent) and `read`, the position up to which the log
+//! has them. A line torn by a crash is dropped. A position that was not written in time causes records to be sent twice. Files are
+//! not synced: waiting records survive the process, and a crash of the machine except for its last seconds.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -11,26 +11,26 @@ use std::path::{Path, PathBuf};
 
 use crate::{LogRecord, Result, StoreError};
 
-/// A segment is followed by the next when it is longer, in bytes.
+/// A segment longer than this, in bytes, is followed by the next.
 const SEGMENT_BYTES: u64 = 4 << 20;
 
-/// A segment that is not read to its end.
+/// A segment that is not yet read to its end.
 struct Segment {
     number: u64,
     /// Bytes of whole lines.
     bytes: u64,
 }
 
-/// A place in the spool.
+/// A position in the spool.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Place {
     segment: u64,
     offset: u64,
 }
 
-/// Records of one topic that wait.
+/// Waiting records of one topic.
 ///
-/// All methods wait for the disk: call them where that holds nobody up.
+/// All methods wait for the disk: call them where that blocks nobody.
 pub struct Spool {
     folder: PathBuf,
     topic: &'static str,
@@ -39,15 +39,15 @@ pub struct Spool {
     last: File,
     read: Place,
     read_file: File,
-    /// Held for the spool's life: two writers would mix their lines.
+    /// Locked while the spool is open: two writers would mix their lines.
     _lock: File,
 }
 
 impl Spool {
-    /// Opens the spool of a topic in a folder, which is made if it is not there, with what waits in it.
+    /// Opens the spool of a topic in a folder, with the records that wait in it. The folder is created if missing.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] while another has the folder; those of the disk.
+    /// [`StoreError::Unavailable`] while another process has the folder; those of the disk.
     pub fn open(folder: &Path, topic: &'static str, bytes_max: u64) -> Result<Self> {
         Self::try_open(folder, topic, bytes_max).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => {
@@ -62,7 +62,7 @@ impl Spool {
         let lock = File::create(folder.join("lock"))?;
         lock.try_lock()?;
         let read_path = folder.join("read");
-        // What cannot be read counts as nothing: records go out twice rather than not at all.
+        // An unreadable position counts as none: records are sent twice rather than not at all.
         let read = fs::read_to_string(&read_path).ok().and_then(|text| Place::parse(&text)).unwrap_or_default();
         let read_file = OpenOptions::new().create(true).truncate(false).write(true).open(read_path)?;
         let mut segments = VecDeque::new();
@@ -74,7 +74,7 @@ impl Spool {
             }
         }
         let read = match segments.iter().find(|segment| segment.number == read.segment) {
-            // The machine's crash has taken records that were out: what comes now is none of them.
+            // A crash of the machine has lost records that the log already has: new records are none of them.
             Some(segment) => Place { offset: read.offset.min(segment.bytes), ..read },
             None => read,
         };
@@ -89,12 +89,12 @@ impl Spool {
         Ok(spool)
     }
 
-    /// Whether nothing waits.
+    /// Whether no record waits.
     pub fn is_empty(&self) -> bool {
         self.waiting() == 0
     }
 
-    /// How much waits, in bytes.
+    /// Size of the waiting records, in bytes.
     pub fn waiting(&self) -> u64 {
         let all: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
         let first = self.segments.front().is_some_and(|segment| segment.number == self.read.segment);
@@ -104,11 +104,11 @@ impl Spool {
     /// Adds records behind those that wait, all or none.
     ///
     /// # Errors
-    /// [`StoreError::Full`] when they would be more than the bound; [`StoreError::DiskFull`] and others of the disk.
+    /// [`StoreError::Full`] when they exceed the bound; [`StoreError::DiskFull`] and others of the disk.
     pub fn push(&mut self, records: &[LogRecord]) -> Result<()> {
         let mut lines = Vec::new();
         for record in records {
-            // Strings are always written.
+            // Serialising strings cannot fail.
             let line = serde_json::to_vec(&(&record.key, &record.id, &record.json)).unwrap_or_default();
             lines.extend_from_slice(&line);
             lines.push(b'\n');
@@ -131,7 +131,7 @@ impl Spool {
         match (written, self.segments.back_mut()) {
             (Ok(()), Some(last)) => last.bytes += lines.len() as u64,
             (Err(error), _) => {
-                // What stands there by half would be taken for a line.
+                // A partial line would be read as a whole one.
                 self.cut_tail()?;
                 return Err(error);
             }
@@ -145,7 +145,7 @@ impl Spool {
         if self.last.metadata()?.len() > bytes { self.last.set_len(bytes) } else { Ok(()) }
     }
 
-    /// The first records that wait, at most `max`, and the place behind them for [`Self::done`].
+    /// The first waiting records, at most `max`, and the position behind them for [`Self::done`].
     ///
     /// # Errors
     /// Those of the disk.
@@ -176,10 +176,10 @@ impl Spool {
         Ok((records, place))
     }
 
-    /// Forgets what stands before a place that [`Self::first`] gave.
+    /// Forgets the records before a position that [`Self::first`] returned.
     ///
     /// # Errors
-    /// Those of the disk; what is not forgotten goes out again.
+    /// Those of the disk; records that are not forgotten are sent again.
     pub fn done(&mut self, place: Place) -> Result<()> {
         self.forget(place).map_err(|error| failed(&error))
     }
@@ -200,7 +200,7 @@ impl Spool {
         self.begin_anew_if_empty()
     }
 
-    /// A long segment of which nothing waits any more makes room at once.
+    /// Replaces a long segment without waiting records, which makes room at once.
     fn begin_anew_if_empty(&mut self) -> io::Result<()> {
         let [only] = self.segments.make_contiguous() else { return Ok(()) };
         if only.number != self.read.segment || only.bytes > self.read.offset || only.bytes < SEGMENT_BYTES {
@@ -214,7 +214,7 @@ impl Spool {
 }
 
 impl Place {
-    /// Always equally long, so that a shorter one leaves nothing behind.
+    /// Always of the same length, so that it overwrites the previous one completely.
     fn text(self) -> String {
         format!("{:020} {:020}\n", self.segment, self.offset)
     }

@@ -38,7 +38,7 @@ pub struct Stores {
     pub reporting: Arc<dyn ReportingLog>,
     /// Persistent configuration (voice-13).
     pub provisioning: Arc<dyn ProvisioningStore>,
-    /// Records that were put aside, of all ledgers.
+    /// Quarantined records of all ledgers.
     pub quarantine: Arc<dyn Quarantine>,
     /// States of views (pulse-22).
     pub views: Arc<dyn ViewStore>,
@@ -47,7 +47,7 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// The same store for everything that one can hold; the others beside it.
+    /// One store for everything that it provides, and the others beside it.
     pub fn of<S>(
         store: Arc<S>,
         reporting: Arc<dyn ReportingLog>,

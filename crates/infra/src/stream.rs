@@ -43,7 +43,7 @@ impl FromStr for Position {
 /// A fact in a tenant's stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventEntry {
-    /// Where it stands.
+    /// Its position in the stream.
     pub position: Position,
     /// The fact, in its envelope.
     pub event: Arc<Stamped>,
@@ -54,19 +54,19 @@ pub struct EventEntry {
 pub struct OutEntry {
     /// The fact.
     pub entry: EventEntry,
-    /// Whether it came too late: the commit that told it waited for its store, and its owner died meanwhile. Others have gone on from
-    /// the commit before; what it tells has happened all the same.
+    /// Whether the fact came too late: its commit waited for the store, and its owner failed before the write. A successor continued
+    /// from the commit before. The fact has happened all the same.
     pub is_correction: bool,
 }
 
 /// A tenant's facts, in the order of their commits. Key `ev:{tenant}`.
 ///
-/// Facts are written by the ledgers alone, in the same commit as the state that they tell of.
+/// Only the ledgers write facts, in the same commit as the state that they describe.
 pub trait EventStream: Send + Sync {
     /// The entries after `after`, at most `max`; waits up to `wait` for the first.
     ///
     /// # Errors
-    /// [`crate::StoreError::Trimmed`] when entries after `after` are gone.
+    /// [`crate::StoreError::Trimmed`] when entries after `after` were trimmed.
     fn read<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -75,11 +75,11 @@ pub trait EventStream: Send + Sync {
         wait: Duration,
     ) -> Answer<'a, Vec<EventEntry>>;
 
-    /// The entries after `after` for the reporting log: besides what [`Self::read`] gives, facts that are told again because nobody
-    /// knows whether they had gone out when their store was emptied, and corrections.
+    /// The entries after `after` for the reporting log. Besides the entries of [`Self::read`] these are corrections, and facts repeated
+    /// because their store was emptied and nobody knows whether they had been exported.
     ///
     /// # Errors
-    /// As of [`Self::read`].
+    /// Those of [`Self::read`].
     fn read_out<'a>(&'a self, tenant: &'a TenantId, after: Position, max: usize) -> Answer<'a, Vec<OutEntry>> {
         async move {
             let entries = self.read(tenant, after, max, Duration::ZERO).await?;
@@ -92,7 +92,7 @@ pub trait EventStream: Send + Sync {
     fn end<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Position>;
 }
 
-/// An entry in the stream of new calls: somebody must run the application.
+/// An entry in the stream of new calls: an ors node must run the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewCall {
     /// The call.
@@ -101,16 +101,16 @@ pub struct NewCall {
     pub trace: CallUuid,
     /// When it entered the route point.
     pub at: Timestamp,
-    /// What the session starts from (a `contracts` record).
+    /// Start data of the session (a `contracts` record).
     pub body: Bytes,
 }
 
 /// A new call that a consumer holds until it acknowledges it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakenCall {
-    /// Where it stands: its name towards the stream.
+    /// Its position, by which it is acknowledged.
     pub position: Position,
-    /// How often it was given out, this time included.
+    /// Number of deliveries, including this one.
     pub deliveries: u32,
     /// The entry.
     pub call: NewCall,
@@ -121,7 +121,7 @@ pub struct TakenCall {
 /// Entries are written by [`crate::CallLedger::commit`]; they are acknowledged by [`crate::SessionLedger::commit`] in the commit
 /// that creates the session, or by [`NewCalls::ack`] when there is nothing to run.
 pub trait NewCalls: Send + Sync {
-    /// Entries that nobody holds, at most `max`, now held by `by`; waits up to `wait` for the first.
+    /// Assigns entries that nobody holds to `by`, at most `max`; waits up to `wait` for the first.
     fn take<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -133,7 +133,7 @@ pub trait NewCalls: Send + Sync {
     /// Drops entries.
     fn ack<'a>(&'a self, tenant: &'a TenantId, positions: &'a [Position]) -> Answer<'a, ()>;
 
-    /// Entries that others have held without an acknowledgement for `idle`, now held by `by`.
+    /// Reassigns to `by` the entries that others have held for `idle` without an acknowledgement.
     fn reclaim<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -143,52 +143,52 @@ pub trait NewCalls: Send + Sync {
     ) -> Answer<'a, Vec<TakenCall>>;
 }
 
-/// Who carries a request out.
+/// The node or nodes that carry out a request.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Recipient {
     /// The agent-state nodes.
     AgentState,
-    /// The node that owns a call, in that life of it.
+    /// The node that owns a call, in that run of the node.
     Owner(Owner),
     /// The rq node of the tenant.
     Routing,
 }
 
-/// What travels on the request stream.
+/// The content of an entry in the request stream.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Posted {
-    /// A request that frontend let in.
+    /// A request that frontend admitted.
     Request(Request),
     /// A repair that the auditor found necessary.
     Repair(Repair),
 }
 
-/// A repair: its carrying out is an event that says why.
+/// A repair. Carrying it out produces an event that states the reason.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Repair {
-    /// What is wrong.
+    /// The subject whose state is wrong.
     pub subject: Subject,
-    /// What to do with it.
+    /// The action to take.
     pub action: RepairAction,
     /// What the auditor compared and found.
     pub why: String,
 }
 
-/// What a repair asks of the owner.
+/// The action that a repair requests from the owner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RepairAction {
     /// End the call.
     Clear,
     /// Free the agent from a call that is over.
     Free,
-    /// Say the present state again, as an event.
+    /// Publish the present state again, as an event.
     Restate,
 }
 
 /// An entry of the request stream, held until it is acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostedEntry {
-    /// Where it stands: its name towards the stream.
+    /// Its position, by which it is acknowledged.
     pub position: Position,
     /// When it was posted.
     pub at: Timestamp,
@@ -212,7 +212,7 @@ pub trait RequestStream: Send + Sync {
         posted: Posted,
     ) -> Answer<'a, Position>;
 
-    /// Requests that nobody holds, at most `max`, now held by `by`; waits up to `wait` for the first.
+    /// Assigns requests that nobody holds to `by`, at most `max`; waits up to `wait` for the first.
     fn take<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -225,7 +225,7 @@ pub trait RequestStream: Send + Sync {
     /// Drops requests that are carried out.
     fn ack<'a>(&'a self, tenant: &'a TenantId, to: &'a Recipient, positions: &'a [Position]) -> Answer<'a, ()>;
 
-    /// Requests that others have held without an acknowledgement for `idle`, now held by `by`.
+    /// Reassigns to `by` the requests that others have held for `idle` without an acknowledgement.
     fn reclaim<'a>(
         &'a self,
         tenant: &'a TenantId,

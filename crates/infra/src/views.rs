@@ -1,25 +1,25 @@
-//! What a view has added up to, and how far it has read: in one write. Key `view:{tenant}:<view>`.
+//! The sums of a view and its position in the stream, in one write. Key `view:{tenant}:<view>`.
 
 use bytes::Bytes;
 use model::TenantId;
 
 use crate::Answer;
 
-/// A view as it was kept.
+/// A view as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptView {
-    /// The last position that it has folded, in the form in which it was told; empty when it has folded none.
+    /// The last position that it has folded, in the stream's own form; empty if it has folded none.
     pub position: String,
     /// The state, as the role's `records.rs` wrote it.
     pub state: Bytes,
 }
 
-/// The states of views that can be built again, but not at once.
+/// The states of views, which could be rebuilt, but not at once.
 pub trait ViewStore: Send + Sync {
-    /// What was kept last; none if nothing was.
+    /// The state stored last; none if there is none.
     fn load<'a>(&'a self, tenant: &'a TenantId, view: &'a str) -> Answer<'a, Option<KeptView>>;
 
-    /// Keeps state and position together, in place of what was kept before.
+    /// Stores state and position together, replacing the previous ones.
     ///
     /// # Errors
     /// [`crate::StoreError::Full`] when the state has more than [`crate::bounds::VIEW_MAX`] bytes.

@@ -1,12 +1,12 @@
-//! What becomes of the connections to servers that hold stores, told to whoever keeps the table of connections.
+//! Reports about the connections to servers of stores, for the table of connections.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// What an exchange with a server is about: the table of connections tells these apart.
+/// The subject of an exchange with a server: the table of connections distinguishes these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Matter {
-    /// Records, leases, configuration: what is kept.
+    /// Records, leases, configuration: stored data.
     Records,
     /// Facts: the stream of events.
     Facts,
@@ -19,7 +19,7 @@ impl Matter {
     pub const ALL: [Self; 3] = [Self::Records, Self::Facts, Self::Work];
 }
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line {
     /// It carries commands.
@@ -28,34 +28,34 @@ pub enum Line {
     Wakes,
 }
 
-/// Is told what becomes of the connections of one client.
+/// Receives reports about the connections of one client.
 pub trait Watch: Send + Sync {
     /// A connection is being made.
     fn attempted(&self, line: Line);
 
-    /// So many connections stand now.
+    /// Number of connections that are up now.
     fn standing(&self, line: Line, connections: usize);
 
     /// An attempt or a request failed.
     fn failed(&self, line: Line);
 
-    /// A request of so many bytes was answered by so many; what the protocol wraps around them is not counted.
+    /// A request of `sent` bytes got an answer of `received` bytes; the protocol's overhead is not counted.
     fn exchanged(&self, about: Matter, sent: usize, received: usize);
 }
 
-/// Who uses a store: the name that the server shows for its connections, and who is told of them.
+/// A user of a store: the name that the server shows for its connections, and the receiver of reports about them.
 #[derive(Clone)]
 pub struct Client {
     /// As `trunkline/ors-1/voice-45+voice-46+voice-47`.
     pub name: String,
     /// The name of the connection that waits to be woken.
     pub wakes: String,
-    /// Who is told.
+    /// The receiver of reports.
     pub watch: Arc<dyn Watch>,
 }
 
 impl Client {
-    /// A client that nobody watches: a command, a test.
+    /// A client without a watch: a command, a test.
     pub fn unwatched(name: &str) -> Self {
         Self { name: name.to_owned(), wakes: format!("{name}/wakes"), watch: Arc::new(Nobody) }
     }

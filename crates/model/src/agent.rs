@@ -1,14 +1,14 @@
 //! Agents: states and work modes.
 
-/// What an agent's not-ready or ready state means. Numbers as published.
+/// The meaning of an agent's ready or not-ready state. Numbers as published.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum WorkMode {
     /// 0
     #[default]
     Unknown,
-    /// 1: the agent asks for each call, or has set the state by hand.
+    /// 1: the agent requests each call, or has set the state by hand.
     ManualIn,
-    /// 2: calls come by themselves.
+    /// 2: calls are delivered automatically.
     AutoIn,
     /// 3: wrapping up the last call.
     AfterCallWork,
@@ -37,7 +37,7 @@ pub enum AgentState {
     Busy(AfterBusy),
 }
 
-/// Where a busy agent goes when the call ends.
+/// The state of a busy agent after the call ends.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum AfterBusy {
     /// Ready, or after-call work first when a wrap-up time is set.

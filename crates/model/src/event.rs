@@ -12,7 +12,7 @@ use crate::userdata::UserData;
 
 pub use names::{CallState, CallType, DnRole, EventName};
 
-/// What an event is about; with token and number it identifies the event.
+/// The subject of an event. With token and number it identifies the event.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Subject {
     /// A call.
@@ -23,8 +23,8 @@ pub enum Subject {
     Queue(QueueName),
     /// A phone's registration.
     Dn(Dn),
-    /// A session of an application. Its facts name the call that it runs for, and may come after the call's end: they say nothing of
-    /// the call's parties.
+    /// A session of an application. Its facts name the call that it runs for, and may come after the call's end. They say nothing
+    /// about the call's parties.
     Session(SessionName),
 }
 
@@ -47,7 +47,7 @@ pub struct CallRef {
     pub conn_id: ConnId,
     /// Its global id, kept through transfers.
     pub uuid: CallUuid,
-    /// The chain of calls that began with one original call.
+    /// Id of the chain of calls that began with one original call.
     pub thread: CallUuid,
     /// The other call: consultation, or the one absorbed by a merge.
     pub previous: Option<ConnId>,
@@ -68,7 +68,7 @@ pub struct Event {
     pub name: EventName,
     /// The call, for events about calls.
     pub call: Option<CallRef>,
-    /// Why.
+    /// The cause, on released, diverted, party-changed and busy events.
     pub call_state: Option<CallState>,
     /// The DN (or queue) that the event is for.
     pub this_dn: Option<Dn>,
@@ -78,7 +78,7 @@ pub struct Event {
     pub other_dn: Option<String>,
     /// The peer's role.
     pub other_role: Option<DnRole>,
-    /// Who acted, or where the call went.
+    /// The party that acted, or to which the call went.
     pub third_party_dn: Option<String>,
     /// The role of that party.
     pub third_party_role: Option<DnRole>,
@@ -88,15 +88,15 @@ pub struct Event {
     pub collected_digits: Option<String>,
     /// The agent on this DN.
     pub agent: Option<AgentId>,
-    /// For agent events.
+    /// The agent's work mode, on agent events.
     pub work_mode: Option<WorkMode>,
     /// The request that caused it; only the requesting client sees it.
     pub reference: ReferenceId,
-    /// Who sent that request.
+    /// The sender of that request.
     pub requester: Option<String>,
     /// Business data of the call, always complete.
     pub user_data: UserData,
-    /// Why the client asked for it.
+    /// The client's reasons for the request.
     pub reasons: UserData,
     /// Technical data, not propagated with the call.
     pub extensions: UserData,
@@ -131,7 +131,7 @@ impl Event {
     }
 }
 
-/// An event as it stands in a stream: identified, timed, of a tenant, traceable.
+/// An event in a stream, with its identity, tenant, time and trace.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stamped {
     /// Its identity.

@@ -91,7 +91,7 @@ names! {
     PlaceName "place name",
     /// A skill.
     SkillName "skill name",
-    /// A session of an application: the call that it runs for, and which of that call's it is.
+    /// A session of an application: the call that it runs for, and its number within that call.
     SessionName "session name",
     /// A virtual queue: counts calls that wait for the same kind of agent.
     QueueName "queue name",
@@ -104,10 +104,10 @@ names! {
 pub struct ConnId(pub u64);
 
 impl ConnId {
-    /// Which of so many equal shares the call belongs to, from 0 on; the same for as long as their number is. The last bits of an id
+    /// The share of the call among `shares` equal ones, from 0 on; it is the same while their number is. The last bits of an id
     /// count within a millisecond and are nearly always 0: a remainder would put all calls into one share.
     pub const fn share_of(self, shares: usize) -> usize {
-        // 2^64 divided by the golden ratio spreads what differs in any bits over the upper ones (Knuth, volume 3, section 6.4).
+        // 2^64 divided by the golden ratio spreads differences in any bits over the upper ones (Knuth, volume 3, section 6.4).
         let spread = self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         ((spread as u128 * shares as u128) >> u64::BITS) as usize
     }

@@ -1,7 +1,7 @@
 //! The vocabulary: ids, nouns and facts of a contact centre. No serde, no I/O, no async.
 //!
-//! Every other crate speaks in these words. What crosses a wire or a store has a twin in
-//! `contracts`, and the conversions live there and only there.
+//! Every other crate uses these terms. A type that crosses a wire or a store has a counterpart in `contracts`; the conversions
+//! are there and only there.
 
 pub mod agent;
 pub mod entropy;

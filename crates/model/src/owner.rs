@@ -1,4 +1,4 @@
-//! Who owns what: nodes, epochs, fencing tokens, and the identity of events.
+//! Ownership: nodes, epochs, fencing tokens, and the identity of events.
 
 use std::fmt;
 use std::str::FromStr;
@@ -33,16 +33,16 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// One life of a node: `max(clock in ms, last epoch + 1)`, so that a restarted node never repeats one.
+/// One run of a node: `max(clock in ms, last epoch + 1)`, so that a restarted node never repeats one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Epoch(pub u64);
 
-/// A node in one life: what can own a call. Printed as `node.epoch`.
+/// A node in one run, which can own a call. Printed as `node.epoch`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Owner {
     /// The node.
     pub node: NodeId,
-    /// Its life.
+    /// Its run.
     pub epoch: Epoch,
 }
 
@@ -73,7 +73,7 @@ pub struct Seq(pub u64);
 /// The identity of an event. Two records with the same identity are the same event.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct EventId {
-    /// What it is about.
+    /// Its subject.
     pub subject: Subject,
     /// The owner's fencing token when it was given.
     pub token: Token,

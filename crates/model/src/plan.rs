@@ -1,8 +1,8 @@
-//! What a dialled number means: the dial plan's answer.
+//! The dial plan's answer: the meaning of a dialled number.
 
 use crate::id::{AgentId, Dn, SkillName, TenantId};
 
-/// Where a dialled number leads.
+/// The destination of a dialled number.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Destination {
     /// A route point: an application decides.
@@ -11,14 +11,14 @@ pub enum Destination {
         dn: Dn,
         /// The tenant's application that it runs.
         application: String,
-        /// Where the call goes when no instruction comes in time.
+        /// The DN to which the call goes when no instruction comes in time.
         default_dn: Option<Dn>,
     },
     /// A phone of the tenant.
     Extension {
         /// Its number.
         dn: Dn,
-        /// Where it is registered, newest first; empty means it is not.
+        /// Its registrations, newest first; empty if it is not registered.
         contacts: Vec<Contact>,
         /// How long it may ring, in milliseconds.
         no_answer_ms: u64,
@@ -27,21 +27,21 @@ pub enum Destination {
     FeatureCode {
         /// What it does.
         code: FeatureCode,
-        /// Whether the agent's PIN is asked for first.
+        /// Whether the agent must enter the PIN first.
         ask_pin: bool,
     },
     /// A number that needs no application: the switch answers it by itself.
     Service(Service),
-    /// Nothing answers here.
+    /// The call is rejected.
     Reject {
-        /// The SIP status that says so.
+        /// The SIP status of the rejection.
         status: u16,
-        /// Why, in words.
+        /// The reason, in words.
         reason: String,
     },
 }
 
-/// What a number without an application does.
+/// The action of a number without an application.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Service {
     /// The caller hears itself.
@@ -65,7 +65,7 @@ pub struct Contact {
 /// What a feature code does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum FeatureCode {
-    /// Logs in the agent whose default place holds the phone.
+    /// Logs in the agent whose default place contains the phone.
     Login,
     /// Logs out the agent on the phone.
     Logout,
@@ -75,12 +75,12 @@ pub enum FeatureCode {
     NotReady,
 }
 
-/// Who calls, as the edge has established it.
+/// The caller, as the edge has established it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Caller {
     /// A phone of the tenant, authenticated.
     Phone(Dn),
-    /// Somebody behind a trunk.
+    /// A caller behind a trunk.
     Trunk {
         /// The trunk's name.
         trunk: String,

@@ -1,29 +1,29 @@
-//! Requests: what a client, an application or an auditor asks of a call or an agent.
+//! Requests of a client, an application or an auditor about a call or an agent.
 
 use crate::agent::WorkMode;
 use crate::id::{AgentId, ConnId, Dn, ReferenceId, TenantId};
 use crate::userdata::UserData;
 
-/// A request as it enters by the one door (domain section 1.5).
+/// A request as it enters at the single entry point (domain section 1.5).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
     /// The tenant.
     pub tenant: TenantId,
-    /// Who asks: the token's subject.
+    /// The requester: the token's subject.
     pub requester: String,
-    /// Comes back in the answering event.
+    /// Returned in the answering event.
     pub reference: ReferenceId,
-    /// The DN for which it is asked: a phone, or the route point that holds the call.
+    /// The DN for which the request is made: a phone, or the route point that holds the call.
     pub this_dn: Dn,
-    /// What is asked.
+    /// The requested action.
     pub kind: RequestKind,
-    /// Why.
+    /// The client's reasons.
     pub reasons: UserData,
     /// Technical data.
     pub extensions: UserData,
 }
 
-/// What is asked.
+/// The requested action.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RequestKind {
     /// Answers an alerting call (where the phone allows it).
@@ -50,7 +50,7 @@ pub enum RequestKind {
     DeletePair(ConnId, String),
     /// Removes all pairs.
     DeleteUserData(ConnId),
-    /// Asks for a call's parties: answered by `PartyInfo`.
+    /// Queries a call's parties; answered by `PartyInfo`.
     QueryCall(ConnId),
     /// Logs an agent in on this DN.
     AgentLogin {
@@ -65,7 +65,7 @@ pub enum RequestKind {
     AgentReady(WorkMode),
     /// The agent on this DN takes no calls.
     AgentNotReady(WorkMode),
-    /// Asks for the state of a DN and its agent: answered by `AddressInfo`.
+    /// Queries the state of a DN and its agent; answered by `AddressInfo`.
     QueryAddress,
 }
 
@@ -95,7 +95,7 @@ impl RequestKind {
     }
 }
 
-/// Where a waiting call goes.
+/// The destination of a waiting call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RouteTo {
     /// To a DN, for the named agent if one was selected.
@@ -111,10 +111,10 @@ pub enum RouteTo {
     Disconnect,
 }
 
-/// What a waiting caller hears, and what is collected from it.
+/// Audio for a waiting caller, and digits to collect.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Treatment {
-    /// Prompts one after the other, then the end.
+    /// Plays prompts one after the other, then ends.
     PlayAnnouncement {
         /// Names of prompts.
         prompts: Vec<String>,
@@ -126,7 +126,7 @@ pub enum Treatment {
         /// How long, in milliseconds; none means until stopped.
         duration_ms: Option<u64>,
     },
-    /// Prompts that a digit interrupts, then digits.
+    /// Plays prompts that a digit interrupts, then collects digits.
     PlayAndCollect {
         /// Names of prompts.
         prompts: Vec<String>,
@@ -154,12 +154,12 @@ impl Treatment {
     pub const PROMPT_BYTES_MAX: usize = 255;
     /// The longest wait for a digit, in milliseconds: nobody types for ten minutes.
     pub const DIGIT_TIMEOUT_MS_MAX: u64 = 600_000;
-    /// The longest time that music is asked for, in milliseconds: no call lasts longer than twelve hours.
+    /// The longest time for which music is requested, in milliseconds: no call lasts longer than twelve hours.
     pub const DURATION_MS_MAX: u64 = 12 * 3_600_000;
-    /// The shortest: music that is asked for no time at all still has a beginning and an end.
+    /// The shortest, in milliseconds: music requested for no time at all still has a beginning and an end.
     pub const DURATION_MS_MIN: u64 = 100;
 
-    /// The names of what is played.
+    /// The names of the prompts played.
     pub fn prompts(&self) -> &[String] {
         match self {
             Self::PlayAnnouncement { prompts } | Self::PlayAndCollect { prompts, .. } => prompts,
@@ -168,7 +168,7 @@ impl Treatment {
         }
     }
 
-    /// The same, with its times within their limits.
+    /// Limits the treatment's times to the ranges above.
     #[must_use]
     pub fn clamped(mut self) -> Self {
         match &mut self {

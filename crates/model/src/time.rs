@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// A point in time: microseconds since 1970-01-01T00:00:00Z.
 ///
-/// Cores never read a clock; `now` is an argument. Because a due time is a wall-clock time already,
-/// a timer in a snapshot needs no conversion when another process goes on with it.
+/// Cores never read a clock; `now` is an argument. A due time is a wall-clock time already, so a timer in a snapshot needs no
+/// conversion when another process continues with it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Timestamp(u64);
 

@@ -38,7 +38,7 @@ pub struct UserData(Vec<(String, Value)>);
 impl UserData {
     /// The most pairs that a call may carry, those of nested lists included; a request that would exceed it is refused.
     pub const PAIRS_MAX: usize = 512;
-    /// The most bytes of keys and values that a call may carry: they stand in each of its facts and in its record.
+    /// The most bytes of keys and values that a call may carry: they are in each of its facts and in its record.
     pub const BYTES_MAX: usize = 64 * 1024;
 
     /// An empty list.
@@ -75,19 +75,19 @@ impl UserData {
         }
     }
 
-    /// Appends a pair, also when the key is there already.
+    /// Appends a pair, even if the key exists already.
     pub fn push(&mut self, key: impl Into<String>, value: impl Into<Value>) {
         self.0.push((key.into(), value.into()));
     }
 
-    /// Removes every pair under `key`; says whether there was one.
+    /// Removes every pair under `key`; returns whether there was one.
     pub fn remove(&mut self, key: &str) -> bool {
         let before = self.0.len();
         self.0.retain(|(k, _)| !k.eq_ignore_ascii_case(key));
         self.0.len() != before
     }
 
-    /// Replaces what stands under each key of `other` by what stands there: a key that repeats brings all its values.
+    /// Replaces the values of each key of `other` by its values there: a repeated key brings all its values.
     pub fn update(&mut self, other: &Self) {
         for (at, (key, value)) in other.0.iter().enumerate() {
             if other.0[..at].iter().any(|(before, _)| before.eq_ignore_ascii_case(key)) {

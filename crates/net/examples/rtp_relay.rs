@@ -1,7 +1,7 @@
-//! Measures the relay: CPU of the RTP thread per packet that it relays.
+//! Measures the relay: CPU time of the RTP thread per relayed packet.
 //!
-//! `cargo run --release -p trunkline-net --example rtp_relay [SESSIONS] [transcode]`: two-way sessions (500 by default),
-//! G.711 in packets of 20 ms over loopback, phones on sockets of their own. Needs about four file descriptors for each leg.
+//! `cargo run --release -p trunkline-net --example rtp_relay [SESSIONS] [transcode]`: two-way sessions (500 by default), G.711
+//! in packets of 20 ms over loopback, each phone with its own sockets. Needs about four file descriptors per leg.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement that a person runs and reads")]
 
@@ -19,7 +19,7 @@ use net::rtp::{Driver as _, LegId, Order, RtpDriver, Settings};
 
 const WARM_UP: Duration = Duration::from_secs(1);
 const MEASURED: Duration = Duration::from_secs(10);
-/// Packets of all phones are spread over the 20 ms of a packet, a millisecond at a time.
+/// The phones' packets are spread over the 20 ms of a packet, in steps of a millisecond.
 const SLOTS: usize = 20;
 
 struct Phone {
@@ -86,7 +86,7 @@ fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, leg: u64, law: Law) -> Phone
     Phone { socket, to, law }
 }
 
-/// Every phone says a packet each 20 ms and takes what it hears.
+/// Every phone sends a packet each 20 ms and reads what arrives.
 fn talk(phones: &[Phone], clock: &Arc<dyn Clock>, time: Duration, sequence: &mut u16) {
     let began = clock.now();
     let per_slot = phones.len().div_ceil(SLOTS);
@@ -108,7 +108,7 @@ fn talk(phones: &[Phone], clock: &Arc<dyn Clock>, time: Duration, sequence: &mut
             };
             let mut packet = [0x55; 172];
             packet[..12].copy_from_slice(&header.to_bytes());
-            // A packet that the kernel drops is missing in the count of those relayed, no more.
+            // A packet dropped by the kernel is only missing in the count of relayed ones.
             let _ = phone.socket.send_to(&packet, ("127.0.0.1", phone.to));
             while phone.socket.recv(&mut heard).is_ok() {}
         }

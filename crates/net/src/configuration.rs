@@ -19,20 +19,20 @@ pub use objects::Objects;
 use crate::http::{CallError, Client};
 use objects::{Pages, all_pages};
 
-/// How long config holds an answer while nothing changes.
+/// How long config holds a request while nothing changes, in seconds.
 const WAIT_S: u64 = 20;
-/// How long that answer is waited for.
+/// The deadline for that request.
 const DEADLINE: Duration = Duration::from_secs(WAIT_S + 5);
-/// The same while a tenant cannot be read: it is asked for again then.
+/// The hold time while a tenant cannot be read, so that it is requested again soon.
 const WAIT_AGAIN_S: u64 = 1;
-/// How long a page of a tenant's objects is waited for.
+/// The deadline for a page of a tenant's objects.
 const PAGE_DEADLINE: Duration = Duration::from_secs(5);
 /// Pause after a failure.
 const PAUSE: Duration = Duration::from_millis(200);
-/// The most tenants that are followed; more are left out with an error in the log.
+/// The most tenants that are followed; further ones are left out with an error in the log.
 const TENANTS_MAX: usize = 10_000;
 
-/// The condition of readiness: the configuration was read once.
+/// The readiness condition: the configuration was read once.
 const CONDITION: &str = "configuration";
 
 /// One tenant's objects, without secrets.
@@ -44,7 +44,7 @@ pub struct TenantConfig {
 }
 
 impl TenantConfig {
-    /// The object of that kind and name.
+    /// The object of this kind and name.
     pub fn get(&self, kind: ObjectKind, id: &str) -> Option<&Object> {
         self.objects.get(&ObjectKey { kind, id: id.to_owned() })
     }
@@ -84,12 +84,13 @@ impl TenantConfig {
 pub type Tenants = Arc<HashMap<TenantId, Arc<TenantConfig>>>;
 
 runtime::metrics! {
-    /// What following the configuration counts.
+    /// Counters of following the configuration.
     #[derive(Clone)]
     pub struct Metrics {
-        /// Tenants whose configuration cannot be read here now: what was known of them holds, and one of whom nothing is known is not served.
+        /// Tenants whose configuration cannot be read now. Their last known configuration stays in use; a tenant
+        /// without one is not served.
         unread: Gauge = "configuration_tenants_unread";
-        /// Readings of one tenant's configuration that failed.
+        /// Failed attempts to read one tenant's configuration.
         failed: Counter = "configuration_read_failures";
     }
 }
@@ -101,7 +102,8 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    /// Begins to follow the objects of some kinds over the connection `id` (the role's row to config); the role is ready once they were read.
+    /// Begins to follow the objects of some kinds over the connection `id` (the role's row to config). The role is
+    /// ready once they were read.
     pub fn follow(ctx: &RoleContext, id: &str, kinds: &'static [ObjectKind]) -> anyhow::Result<Self> {
         ctx.ready.require(CONDITION);
         let client = Client::new(ctx, id)?;
@@ -132,7 +134,7 @@ impl Configuration {
                         etag = None;
                         tokio::time::sleep(PAUSE).await;
                     }
-                    // Once while it lasts.
+                    // Logged once per outage.
                     Err(error) if answered => {
                         tracing::warn!(%error, "config does not answer; what is held stays good");
                         tokio::time::sleep(PAUSE).await;
@@ -157,15 +159,15 @@ impl Configuration {
         self.tenants.borrow().get(tenant).cloned()
     }
 
-    /// Told of every change.
+    /// Notifies of every change.
     pub fn changes(&self) -> watch::Receiver<Tenants> {
         self.tenants.clone()
     }
 }
 
-/// Who is followed.
+/// The service that is followed.
 trait Source: Pages {
-    /// The tenants' versions; with an etag as soon as they differ, or `wait_s` are over.
+    /// The tenants' versions. With an etag it waits until they differ from it, at most `wait_s`.
     fn versions(&self, etag: Option<&str>, wait_s: u64) -> impl Future<Output = Result<Versions, CallError>> + Send;
 }
 
@@ -193,16 +195,17 @@ impl Pages for Config {
 struct Follower<S> {
     config: S,
     publish: watch::Sender<Tenants>,
-    /// Whether config has answered: that there is no tenant is an answer, too.
+    /// Whether config has answered; an answer without tenants counts, too.
     is_published: bool,
-    /// Tenants that could not be read when they were asked for last.
+    /// Tenants that could not be read at the last attempt.
     unread: HashSet<TenantId>,
     metrics: Metrics,
 }
 
 impl<S: Source> Follower<S> {
-    /// Waits for versions that differ, reads what changed and publishes it; gives the etag of that state. None when what was read is not
-    /// what the etag stands for. A tenant that cannot be read keeps what was known of it, and every other one is published.
+    /// Waits for versions that differ, reads and publishes the changes, and gives the etag of that state; `None` when
+    /// the objects read do not match the etag. A tenant that cannot be read keeps its last known configuration; all
+    /// others are published.
     async fn turn(&mut self, etag: Option<&str>) -> Result<Option<String>, CallError> {
         let wait_s = if self.unread.is_empty() { WAIT_S } else { WAIT_AGAIN_S };
         let versions = self.config.versions(etag, wait_s).await?;
@@ -221,7 +224,7 @@ impl<S: Source> Follower<S> {
             let before = held.get(&tenant);
             match self.read(name, version, before).await {
                 Ok(now) => drop(next.insert(tenant, now)),
-                // Nobody can be read: what is held stays good.
+                // No tenant can be read: the last known configuration stays in use.
                 Err(error @ (CallError::Nowhere(_) | CallError::Connect(..))) => return Err(error),
                 Err(error) => {
                     self.metrics.failed.inc();
@@ -234,7 +237,7 @@ impl<S: Source> Follower<S> {
             }
         }
         if let Some((tenant, error)) = first {
-            // Once while it lasts, and one line for all: where one of them is new.
+            // Logged once per outage, in one line for all tenants, when a tenant newly fails.
             tracing::warn!(
                 %tenant, %error, unread = unread.len(),
                 "a tenant's configuration cannot be read: what was known of it holds, the others are served; config's log may say why"
@@ -265,15 +268,16 @@ impl<S: Source> Follower<S> {
     }
 }
 
-/// Whether nothing has changed: what is held of a tenant is replaced, never altered.
+/// Whether nothing has changed. A tenant's configuration is replaced, never altered.
 fn is_same(held: &HashMap<TenantId, Arc<TenantConfig>>, next: &HashMap<TenantId, Arc<TenantConfig>>) -> bool {
     let same = |(tenant, now)| held.get(tenant).is_some_and(|before| Arc::ptr_eq(before, now));
     held.len() == next.len() && next.iter().all(same)
 }
 
-/// Whether each tenant is as the versions say. Replicas of config see a change one after the other, and each question may go to another
-/// one: who said that there is a new version need not be who gave the objects. With the etag of the one the objects of the other would
-/// stay until the next change. A tenant that could not be read is asked for again by itself.
+/// Whether each tenant matches the listed versions. Replicas of config see a change one after the other, and each
+/// request may go to another one: the replica that lists a new version need not be the one that gave the objects. If
+/// the etag were kept then, outdated objects would stay until the next change. An unread tenant is requested again
+/// anyway.
 fn is_as_listed(versions: &Versions, held: &HashMap<TenantId, Arc<TenantConfig>>, unread: &HashSet<TenantId>) -> bool {
     let read = held.iter().filter(|(tenant, _)| !unread.contains(*tenant));
     read.into_iter().all(|(tenant, config)| versions.tenants.get(tenant.as_str()) == Some(&config.version))
@@ -313,7 +317,7 @@ mod tests {
         );
     }
 
-    /// Config as a role sees it: some tenants cannot be read.
+    /// A simulated config that cannot read some tenants.
     struct Played {
         versions: BTreeMap<String, String>,
         broken: HashSet<String>,

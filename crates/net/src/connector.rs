@@ -1,4 +1,4 @@
-//! Opens TCP connections from a role's own address and counts them on the row of the table that they belong to.
+//! Opens TCP connections from a role's own address and counts them on their row of the connection table.
 
 use std::future::Future;
 use std::io;
@@ -12,7 +12,7 @@ use runtime::counted::{Counted, Tally};
 use runtime::{Directory, Meter, RoleContext};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// How long a connection attempt may take: all peers are on the same network.
+/// The deadline for a connection attempt: all peers are on the same network.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A connector of one role for one connection of the table.
@@ -30,7 +30,7 @@ impl Connector {
         Ok(Self { source: ctx.address, meter: ctx.meter(id), directory: ctx.directory.clone() })
     }
 
-    /// Counts what goes to that address.
+    /// The meter for traffic to that address.
     pub fn peer(&self, to: SocketAddr) -> runtime::PeerMeter {
         self.meter.peer(&self.directory.node_at(to.ip()))
     }
@@ -74,7 +74,7 @@ impl tower::Service<http::Uri> for Connector {
         Poll::Ready(Ok(()))
     }
 
-    /// The URI's authority is always an address and a port: the directory has resolved the role before.
+    /// The URI's authority is always an address and a port, since the directory has resolved the role.
     fn call(&mut self, uri: http::Uri) -> Self::Future {
         let connector = self.clone();
         Box::pin(async move {
@@ -85,7 +85,7 @@ impl tower::Service<http::Uri> for Connector {
     }
 }
 
-/// The port of a connection of the table, moved as listeners are: 80 → 8080, 443 → 8443.
+/// The port of a connection of the table, with the same mapping as for listeners: 80 → 8080, 443 → 8443.
 pub fn port_of(id: &str) -> anyhow::Result<u16> {
     let row = runtime::connections::find(id).ok_or_else(|| anyhow::anyhow!("no connection {id} in the table"))?;
     let port = row.port.parse().map_err(|_| anyhow::anyhow!("connection {id} does not have one port: {}", row.port))?;

@@ -1,7 +1,7 @@
-//! Asks the admin HTTP of every role of the instance for a path: in parallel, each with a deadline.
+//! Queries a path on the admin HTTP of every role of the instance: in parallel, each with a deadline.
 //!
-//! What the whole installation does is known by its roles alone, each its part, in however many processes. The operator's
-//! commands ask with a token of their own; a role asks over the connection of the table that it declares for this.
+//! No role knows the whole installation; each reports its own part, in any number of processes. Operators' commands query with
+//! a token of their own; a role queries over the connection of the table that it declares for this.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,10 +15,10 @@ use serde::de::DeserializeOwned;
 
 use crate::http::{Answer, CallError, Client, get_once};
 
-/// A role that has not answered in this time is taken as not there: every answer is made from memory.
+/// A role that has not answered within this time counts as not there: every answer is made from memory.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// Asks everyone. Cheap to clone.
+/// Queries every role. Cheap to clone.
 #[derive(Clone)]
 pub struct Everyone {
     table: &'static [&'static RoleSpec],
@@ -26,19 +26,19 @@ pub struct Everyone {
     by: Asker,
 }
 
-/// Who asks.
+/// The sender of the queries.
 #[derive(Clone)]
 enum Asker {
     /// An operator's command, with its token.
     Operator(String),
-    /// A role: a client for each role that it asks.
+    /// A role, with a client for each role that it queries.
     Role(HashMap<&'static str, Client>),
 }
 
-/// What one replica has answered.
+/// The answer of one replica.
 #[derive(Clone, Debug)]
 pub struct Told {
-    /// Whom.
+    /// The replica.
     pub place: AdminPlace,
     /// Its answer, or why there is none.
     pub answer: Result<Answer, NoAnswer>,
@@ -47,7 +47,7 @@ pub struct Told {
 /// Why a replica has not answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoAnswer {
-    /// Nobody listens there: it does not run.
+    /// The address accepts no connections: the replica does not run.
     #[error("it does not run")]
     NotThere,
     /// It accepted the connection and did not answer in time.
@@ -59,13 +59,13 @@ pub enum NoAnswer {
 }
 
 impl Told {
-    /// The answer as JSON; `None` where it is no success or does not have that shape.
+    /// The answer as JSON; `None` if it is no success or does not have that shape.
     pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
         let answer = self.answer.as_ref().ok()?;
         if answer.status.is_success() { answer.json().ok() } else { None }
     }
 
-    /// Whether the replica runs and has nothing under that path.
+    /// Whether the replica runs but has nothing under that path.
     pub fn is_not_found(&self) -> bool {
         self.answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::NOT_FOUND)
     }
@@ -90,12 +90,12 @@ impl Everyone {
         Self { table, directory, by: Asker::Operator(token) }
     }
 
-    /// Asks all at the same time; the answers stand in the order of the table.
+    /// Queries all at the same time; the answers are in the order of the table.
     pub async fn ask(&self, path: &str) -> Vec<Told> {
         self.ask_those(path, |_| true).await
     }
 
-    /// Asks the replicas of one role.
+    /// Queries the replicas of one role.
     pub async fn ask_role(&self, role: &str, path: &str) -> Vec<Told> {
         self.ask_those(path, |place| place.role == role).await
     }

@@ -23,9 +23,9 @@ pub use streams::{Permit, STREAMS_MAX, STREAMS_OF_CALLER_MAX, Streams};
 
 use crate::connector::Connector;
 
-/// Silence after which the peer of an open stream is asked whether it lives.
+/// Silence after which the peer of an open stream is pinged.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// How long it may take to answer that.
+/// How long the peer may take to answer the ping.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time until an answer begins; a stream may go on after that.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -40,16 +40,16 @@ pub async fn serve(ctx: &RoleContext, name: &str, routes: Routes) -> anyhow::Res
     crate::http::bind_and_serve(ctx, name, routes.into_axum_router().layer(from_fn(ask))).await
 }
 
-/// Who sent a gRPC request.
+/// The caller of a gRPC request.
 #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
 pub fn caller<T>(request: &tonic::Request<T>) -> Result<&runtime::Caller, tonic::Status> {
     request.extensions().get().ok_or_else(|| tonic::Status::unauthenticated("no caller token"))
 }
 
-/// What a handler answers with when it goes on telling.
+/// A handler's stream of answers.
 pub type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, tonic::Status>> + Send>>;
 
-/// Answers that end, with UNAUTHENTICATED, when the token of who asked for them does.
+/// Ends the answers with UNAUTHENTICATED when the caller's token expires.
 pub fn while_believed<T: 'static>(
     answers: impl Stream<Item = Result<T, tonic::Status>> + Send + 'static,
     caller: &runtime::Caller,
@@ -66,7 +66,7 @@ fn over() -> tonic::Status {
     tonic::Status::unauthenticated("the token is over: ask with another one for what comes next")
 }
 
-/// A channel that brings the role's token and counts its requests.
+/// A channel that adds the role's token and counts its requests.
 pub type Channel = InterceptedService<tonic::transport::Channel, Bearer>;
 
 /// A channel for the connection `id` to the first replica of its target on `port`. Connects on first use and again after failures.
@@ -77,7 +77,7 @@ pub fn channel(ctx: &RoleContext, id: &str, port: u16) -> anyhow::Result<Channel
     channel_at(ctx, id, row.to, first)
 }
 
-/// A channel for the connection `id` to that replica of `role`.
+/// A channel for the connection `id` to this replica of `role`.
 pub fn channel_at(ctx: &RoleContext, id: &str, role: &'static str, replica: SocketAddr) -> anyhow::Result<Channel> {
     let connector = Connector::new(ctx, id)?;
     let bearer = Bearer { ctx: ctx.clone(), role, peer: connector.peer(replica) };
@@ -109,10 +109,10 @@ impl Interceptor for Bearer {
     }
 }
 
-/// Names the tenant of a request whose token is for any tenant: a role's.
+/// Metadata that names the tenant of a role's request, whose token is valid for any tenant.
 pub const TENANT_METADATA: &str = "trunkline-tenant";
 
-/// The tenant that a gRPC request means: the token's, or for a role the one that its metadata names.
+/// The tenant of a gRPC request: the token's, or for a role the one named in its metadata.
 #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
 pub fn tenant<T>(request: &tonic::Request<T>) -> Result<model::TenantId, tonic::Status> {
     let named = request.metadata().get(TENANT_METADATA).and_then(|value| value.to_str().ok());
@@ -128,7 +128,7 @@ pub fn tenant<T>(request: &tonic::Request<T>) -> Result<model::TenantId, tonic::
     model::TenantId::parse(named).map_err(|error| tonic::Status::invalid_argument(error.to_string()))
 }
 
-/// Names the tenant that a role's request means.
+/// Writes the tenant of a role's request into its metadata.
 pub fn for_tenant<T>(mut request: tonic::Request<T>, tenant: &model::TenantId) -> tonic::Request<T> {
     if let Ok(value) = MetadataValue::try_from(tenant.as_str()) {
         request.metadata_mut().insert(TENANT_METADATA, value);

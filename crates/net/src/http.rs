@@ -1,4 +1,4 @@
-//! HTTP between roles: listeners that ask every caller for a token, and clients that bring one.
+//! HTTP between roles: listeners that demand a token of every caller, and clients that send one.
 
 mod client;
 mod etag;
@@ -21,13 +21,13 @@ pub use shares::{Place, Places};
 
 /// Serves `router` on the declared listener `name`, behind the caller-token gate and the default [`Limits`].
 ///
-/// Returns when the listener is bound; it serves until the role has ended. A listener that shares the admin port
-/// is mounted there. `/live` and `/ready` answer (the status alone) without a token.
+/// Returns when the listener is bound; it serves until the role has ended. A listener that shares the admin port is mounted
+/// there. `/live` and `/ready` answer (only the status) without a token.
 pub async fn serve(ctx: &RoleContext, name: &str, router: Router) -> anyhow::Result<()> {
     serve_with(ctx, name, router, Limits::default(), |_| false).await
 }
 
-/// [`serve`] with limits of its own, and `open` saying which paths need no token (static page files).
+/// [`serve`] with its own limits; `open` selects the paths that need no token (static page files).
 pub async fn serve_with(
     ctx: &RoleContext,
     name: &str,
@@ -44,7 +44,7 @@ pub async fn serve_with(
     bind_and_serve(ctx, name, gated).await
 }
 
-/// Binds the declared listener and serves a router that has its gate already.
+/// Binds the declared listener and serves a router that already has its gate.
 pub(crate) async fn bind_and_serve(ctx: &RoleContext, name: &str, router: Router) -> anyhow::Result<()> {
     let bound = ctx.bound(name)?;
     let listener = runtime::listener::bind_tcp(bound.listen)

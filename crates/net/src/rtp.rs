@@ -1,8 +1,8 @@
 //! RTP and RTCP sockets: a few threads, each with one poll loop that owns its legs and their sockets.
 //!
-//! A packet is read, looked at, and written to the other leg's socket by the same thread: no lock, no allocation, no
-//! other task. Orders come in by a bounded channel with a waker, news go out by a bounded channel. The members of a
-//! conference must be on one thread, so the thread follows from the conference's name ([`RtpDriver::shard_of`]).
+//! The same thread reads a packet, processes it and writes it to the other leg's socket: no lock, no allocation, no other task.
+//! Orders come in through a bounded channel with a waker; news go out through a bounded channel. All members of a conference
+//! must be on one thread, so the conference's name determines the thread ([`RtpDriver::shard_of`]).
 
 mod legs;
 mod ports;
@@ -29,38 +29,38 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use ports::{PortPair, Ports, PortsError};
 
-/// Orders that wait for a thread: a burst of call set-ups.
+/// The most orders that wait for a thread: a burst of call set-ups.
 const ORDERS_MAX: usize = 8_192;
-/// News that wait for the role.
+/// The most news that wait for the role.
 const NEWS_MAX: usize = 65_536;
 
-/// A leg's name towards the driver, given by the role; never used again.
+/// A leg's id in the driver, assigned by the role and never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LegId(pub u64);
 
-/// What a leg tells its role.
+/// An event of a leg for its role.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum News {
-    /// Something happened to its audio.
+    /// An event of its audio.
     Event(LegId, Event),
-    /// Its audio has failed and is no more; the thread's other legs go on.
+    /// Its audio has failed and ended; the thread's other legs go on.
     Failed(LegId, Cause),
 }
 
-/// A leg as it is at a moment.
+/// A snapshot of a leg.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Photograph {
     /// The leg.
     pub leg: LegId,
     /// Its session.
     pub session: SessionSnapshot,
-    /// Its figures.
+    /// Its statistics.
     pub statistics: Statistics,
 }
 
-/// What a role wants of a thread.
+/// An order of a role to a thread.
 pub enum Order {
-    /// A new leg, or one that is restored.
+    /// A new or restored leg.
     Open {
         /// Its name.
         leg: LegId,
@@ -69,23 +69,23 @@ pub enum Order {
         /// Its session.
         session: Box<Session>,
     },
-    /// Work on the session: a description, a treatment.
+    /// Applies a negotiated audio stream to the session.
     Negotiate(LegId, AudioStream),
     /// Start a treatment; its id comes back with its end.
     Play(LegId, u64, Treatment),
     /// Stop the treatment.
     Stop(LegId),
-    /// The leg's phone has pressed a key, for so long, and said so by its signalling.
+    /// The leg's phone has pressed a key for this long, reported by its signalling.
     Press(LegId, Digit, Duration),
-    /// Whether the leg hears itself.
+    /// Sets whether the leg hears itself.
     Echo(LegId, bool),
     /// The leg becomes a member of a conference.
     Join(LegId, String),
     /// The leg ends; its ports are free again.
     Close(LegId),
-    /// The figures of these legs; those that are gone are left out.
+    /// The statistics of these legs; those that have ended are left out.
     Figures(Vec<LegId>, oneshot::Sender<Vec<(LegId, Statistics)>>),
-    /// Photographs of these legs; those that are gone are left out.
+    /// Snapshots of these legs; those that have ended are left out.
     Photograph(Vec<LegId>, oneshot::Sender<Vec<Photograph>>),
 }
 
@@ -102,7 +102,7 @@ pub struct Counters {
     pub bytes_out: AtomicU64,
     /// Packets that the kernel did not take.
     pub unsent: AtomicU64,
-    /// News that were lost because the role did not read them.
+    /// News lost because the role did not read them.
     pub lost_news: AtomicU64,
 }
 
@@ -114,11 +114,11 @@ pub struct Settings {
     pub ports: RangeInclusive<u16>,
     /// How many threads.
     pub threads: usize,
-    /// Time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
-/// The order cannot be taken.
+/// The order was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DriverError {
     /// The thread does not keep up.
@@ -129,7 +129,7 @@ pub enum DriverError {
     Ended,
 }
 
-/// Who has the audio of a role's legs: threads with sockets, or a simulation.
+/// Carries the audio of a role's legs: threads with sockets, or a simulation.
 pub trait Driver: Send {
     /// The thread for a conference.
     fn shard_of(&self, conference: &str) -> usize;
@@ -140,7 +140,7 @@ pub trait Driver: Send {
     /// When the thread does not keep up or has ended; the order is not carried out.
     fn order(&self, shard: usize, order: Order) -> Result<(), DriverError>;
 
-    /// The ports that are free, and those in use.
+    /// The port pool.
     fn ports(&self) -> &Arc<Ports>;
 
     /// The counters of all threads.
@@ -161,7 +161,7 @@ struct Shard {
 }
 
 impl RtpDriver {
-    /// Starts the threads; news come by the receiver.
+    /// Starts the threads; news arrive through the receiver.
     pub fn start(settings: Settings) -> io::Result<(Self, mpsc::Receiver<News>)> {
         let (news, receiver) = mpsc::channel(NEWS_MAX);
         let counters = Arc::new(Counters::default());
@@ -178,7 +178,7 @@ impl RtpDriver {
                 clock: settings.clock.clone(),
                 counters: counters.clone(),
             };
-            // Threads of a role are named after it.
+            // Names the thread after its role.
             let name = format!("media-rtp-{number}");
             let thread = std::thread::Builder::new().name(name).spawn(move || thread::run(parts))?;
             shards.push(Shard { orders: Some(orders), waker, thread: Some(thread) });

@@ -1,9 +1,9 @@
-//! SIP sockets: UDP, TCP connections with reuse (RFC 5923) and keep-alive (RFC 5626), and the connections that
-//! nodes keep to every sip-proxy.
+//! SIP sockets: UDP, TCP connections with reuse (RFC 5923) and keep-alive (RFC 5626), and the connections of nodes to every
+//! sip-proxy.
 //!
-//! A role's loop owns everything here, so nothing is locked: datagrams are read and written by the loop itself;
-//! a connection has a task that frames what comes in and hands it over through one bounded channel, and the loop
-//! writes to the socket directly as long as the peer keeps up.
+//! A role's loop owns everything here, so nothing is locked. The loop itself reads and writes datagrams. Each connection has a
+//! task that frames its input and passes it on through one bounded channel; the loop writes directly to the socket as long as
+//! the peer keeps up.
 
 pub mod connection;
 pub mod counters;

@@ -1,4 +1,4 @@
-//! The topology of the running instance: everyone is asked, and what they say is put together.
+//! The topology of the running instance, assembled from the reports of all roles.
 
 use infra::Clock;
 use runtime::RoleSpec;
@@ -7,7 +7,7 @@ use runtime::topology::{Heard, Topology};
 
 use crate::everyone::{Everyone, Told};
 
-/// Asks every role of the instance for its connections.
+/// Queries every role of the instance for its connections.
 pub async fn observe(
     everyone: &Everyone,
     instance: u8,

@@ -1,8 +1,8 @@
 //! ingress, the web edge: pages and APIs for browsers and programs of the tenant. HTTP 8080.
 //!
-//! `/api/voice/v1/{tenant}/...` goes to frontend (own-16). The caller's own token travels on, so that frontend decides what
-//! the caller may do. `/api/operations/v1/...` is answered here, from what every role says of itself (own-21).
-//! `/pulse/...` and the pages come from pulse (pulse-20).
+//! `/api/voice/v1/{tenant}/...` goes to frontend (own-16) with the caller's own token, so that frontend decides what
+//! the caller may do. `/api/operations/v1/...` is answered here, from the roles' own reports (own-21). `/pulse/...` and
+//! the pages come from pulse (pulse-20).
 
 mod forward;
 mod operations;

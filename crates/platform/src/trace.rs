@@ -1,6 +1,6 @@
-//! What happened to a call: what every role remembers of it, put together, judged and told.
+//! Explanation of a call: combines what every role recorded, evaluates it and puts it into words.
 //!
-//! [`explain`] is pure: the roles' answers in, one document out. [`ask`] asks the roles, [`text`] prints.
+//! [`explain`] is pure: the roles' answers in, one document out. [`ask`] queries the roles, [`text`] prints.
 
 pub mod ask;
 pub mod document;
@@ -21,18 +21,18 @@ use document::{Call, Event, Note, Request, Step, ms};
 pub use media::mos;
 use sip::{LegNames, Recorded, leg_of_phone};
 
-/// What one replica has answered.
+/// Answer of one replica.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// Its role.
     pub role: String,
     /// Its node.
     pub node: String,
-    /// What it knows, or why it has not answered.
+    /// Its record of the call, or why it has not answered.
     pub known: Result<RoleTrace, String>,
 }
 
-/// Roles without whose answer something of a call is missing, with what that is.
+/// Roles whose answers are needed, with the part of a call that is missing without them.
 const NEEDED: [(&str, &str); 6] = [
     ("sip-proxy", "SIP messages"),
     ("sip-cluster", "the call's legs and events"),
@@ -42,7 +42,7 @@ const NEEDED: [(&str, &str); 6] = [
     ("frontend", "the requests"),
 ];
 
-/// Puts the answers together. `None` when nobody knows the call. `now` in milliseconds since 1970.
+/// Combines the answers. `None` if no role knows the call. `now` in milliseconds since 1970.
 pub fn explain(tenant: &str, answers: &[Answer], masked: bool, now: f64) -> Option<Trace> {
     let mut entries: Vec<(String, u64, &What)> = Vec::new();
     for (answer, known) in answers.iter().filter_map(|answer| Some((answer, answer.known.as_ref().ok()?))) {
@@ -51,7 +51,7 @@ pub fn explain(tenant: &str, answers: &[Answer], masked: bool, now: f64) -> Opti
     if entries.is_empty() {
         return None;
     }
-    // Each role's own order is kept where two things have the same time.
+    // A stable sort: entries with the same time keep the order of their role.
     entries.sort_by_key(|(_, at, _)| *at);
     let names = leg_names(&entries);
     let mut trace = Trace { masked, ..Trace::default() };
@@ -107,7 +107,7 @@ fn call(tenant: &str, answers: &[Answer], entries: &[(String, u64, &What)]) -> C
     call
 }
 
-/// Somebody who was called has answered: no route point, which answers by itself.
+/// Whether a called party has answered: not a route point, which answers by itself.
 fn is_answer(event: &entry::Event) -> bool {
     event.name == "EventEstablished" && event.role.as_deref() == Some("Destination")
 }
@@ -145,7 +145,7 @@ fn fill(trace: &mut Trace, entries: &[(String, u64, &What)]) {
     }
 }
 
-/// The owners that have taken the call over from one that was gone, as `node.epoch`.
+/// The owners that have taken over the call from a failed one, as `node.epoch`.
 fn heirs(answers: &[Answer]) -> impl Iterator<Item = &str> {
     let known = answers.iter().filter_map(|answer| answer.known.as_ref().ok());
     known.flat_map(|known| &known.entries).filter_map(|entry| match &entry.what {
@@ -154,7 +154,7 @@ fn heirs(answers: &[Answer]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What is not known of the call, and why.
+/// The missing parts of the call, and why.
 fn missing(answers: &[Answer], trace: &Trace) -> Vec<String> {
     let mut missing = Vec::new();
     missing.extend(heirs(answers).map(|heir| {
@@ -201,7 +201,7 @@ fn gaps(answer: &Answer, known: &RoleTrace, what: &str, trace: &Trace) -> Vec<St
     gaps
 }
 
-/// Whether a Call-ID is that of a phone which we ring, and which leg it is; the caller's is leg 1.
+/// The leg of a phone whose Call-ID we made; any other Call-ID but a media dialog's is the caller's, leg 1.
 fn leg_of(call_id: &str) -> Option<u16> {
     match leg_of_phone(call_id) {
         Some(leg) => Some(leg),

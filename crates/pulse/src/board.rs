@@ -1,5 +1,5 @@
-//! pulse: the wallboard. It folds the tenants' events (voice-02, port 8000) into statistics and serves their numbers as JSON and as a
-//! stream of changes; and it serves the web pages. HTTP 8080, admin 8090.
+//! pulse: the wallboard. It folds the tenants' events (voice-02, port 8000) into statistics and serves the numbers as JSON and as a stream
+//! of changes. It also serves the web pages. HTTP 8080, admin 8090.
 
 mod configuration;
 mod follower;
@@ -17,7 +17,7 @@ use anyhow::Result;
 use net::http::Limits;
 use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
 
-/// The role.
+/// The declaration of the pulse role.
 pub const SPEC: RoleSpec = RoleSpec {
     name: "pulse",
     number: 30,

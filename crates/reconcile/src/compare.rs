@@ -14,19 +14,19 @@ use crate::robots::Robots;
 use crate::verdict::{Disagreement, Verdict};
 use crate::wallboard::Board;
 
-/// What everybody says.
+/// The testimonies of all witnesses.
 pub struct Testimonies<'a> {
     pub robots: &'a Robots,
     /// Facts of the event stream in their order.
     pub stream: &'a [Fact],
-    /// Calls that were under way before.
+    /// Calls that were in progress before.
     pub before: &'a [String],
     pub log: &'a Log,
-    /// The wallboard before the first call and after the last; the reason why it could not be read.
+    /// The wallboard before the first call and after the last; or why it could not be read.
     pub boards: Result<(&'a Board, &'a Board), &'a str>,
 }
 
-/// Puts the testimonies side by side.
+/// Compares the testimonies.
 pub fn compare(testimonies: &Testimonies<'_>) -> Verdict {
     let mut verdict = Verdict::default();
     let found = &mut verdict.disagreements;
@@ -40,7 +40,7 @@ pub fn compare(testimonies: &Testimonies<'_>) -> Verdict {
     verdict
 }
 
-/// What the stream says of one call.
+/// Facts of the stream about one call.
 #[derive(Clone, Debug, Default)]
 pub struct StreamCall<'a> {
     pub ani: &'a str,
@@ -51,10 +51,10 @@ pub struct StreamCall<'a> {
     pub abandoned: u32,
     /// Route points in which it waited, in order, each once.
     pub visits: Vec<&'a str>,
-    /// The route points that delivered it to whom answered, and those at or from which its caller gave up.
+    /// The route points that delivered it to the agents that answered, and those at or from which its caller abandoned.
     pub answered_from: Vec<&'a str>,
     pub abandoned_from: Vec<&'a str>,
-    /// Whether it stood in a virtual queue.
+    /// Whether it was in a virtual queue.
     pub submitted: bool,
 }
 
@@ -76,7 +76,7 @@ fn calls(stream: &[Fact]) -> HashMap<&str, StreamCall<'_>> {
             "callcreated" => call.created += 1,
             "calldeleted" => {
                 call.deleted += 1;
-                // Whoever leaves between its route point and a phone that has not rung yet has given up too.
+                // A caller that leaves between its route point and a phone that has not rung yet has abandoned too.
                 if fact.state == "ok" && call.established.is_empty() && call.abandoned == 0 {
                     call.abandoned_from.extend(call.visits.last());
                     call.abandoned += u32::from(!call.visits.is_empty());

@@ -1,20 +1,20 @@
-//! A fact, however it was told.
+//! A fact, from the stream or from the log.
 
 use contracts::v1;
 use serde_json::Value;
 
-/// What is compared of a fact.
+/// The compared parts of a fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
     /// Subject, token and number: `call:194d06068f808000:1:2`.
     pub id: String,
-    /// What it is about: `call:194d06068f808000`.
+    /// Its subject: `call:194d06068f808000`.
     pub subject: String,
     /// The owner's token.
     pub token: u64,
     /// Its number within subject and token.
     pub seq: u64,
-    /// Its name in small letters, as `eventqueued`.
+    /// Its name in lower case, as `eventqueued`.
     pub name: String,
     /// When it happened, µs since 1970.
     pub at_us: u64,
@@ -30,18 +30,19 @@ pub struct Fact {
     pub third: String,
     /// The agent.
     pub agent: String,
-    /// The state of the call in small letters, as `ok`.
+    /// The state of the call in lower case, as `ok`.
     pub state: String,
 }
 
-/// Names are written in two ways, `EVENT_DN_BACK_IN_SERVICE` and `EventDNBackInService`: letters and digits tell them apart.
+/// Names have two spellings, `EVENT_DN_BACK_IN_SERVICE` and `EventDNBackInService`: only letters and digits are
+/// compared.
 fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 impl Fact {
-    /// From the reporting log; none for what is no fact of a subject, as the summary of a call thread, or stands beside a subject's
-    /// facts, as a correction.
+    /// From the reporting log; none for a record that is no fact of a subject, as the summary of a call thread, or that
+    /// only accompanies a subject's facts, as a correction.
     pub fn of_log(event: &Value) -> Option<Self> {
         if event["correction"] == true {
             return None;

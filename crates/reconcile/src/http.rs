@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
-/// The body of the answer to a GET.
+/// The response body of a GET.
 pub async fn get(web: &str, path: &str, token: &str) -> Result<Vec<u8>> {
     let exchange = tokio::time::timeout(ANSWER_WITHIN, exchange(web, path, token));
     exchange.await.with_context(|| format!("{web}{path} does not answer"))?

@@ -1,8 +1,8 @@
-//! `trunkline-reconcile`: what four witnesses say of the same calls, and where they disagree.
+//! `trunkline-reconcile`: compares the testimonies of four witnesses about the same calls.
 //!
-//! The witnesses are the robots (what callers and agents did and heard), the event stream (port 8000), the reporting log (on
-//! disk or in Kafka) and the wallboard. This program shares no code with any of them but the generated messages of port 8000, so that a
-//! mistake of theirs is not made here again.
+//! The witnesses are the robots (actions and audio of callers and agents), the event stream (port 8000), the reporting
+//! log (on disk or in Kafka) and the wallboard. This program shares no code with any of them except the generated
+//! messages of port 8000, so that it does not repeat their mistakes.
 
 #![allow(clippy::disallowed_methods, reason = "it shares no code with the others, their clock included")]
 
@@ -22,11 +22,11 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser;
 
-/// Compares what the robots, the event stream, the reporting log and the wallboard say of the same calls.
+/// Compares the robots, the event stream, the reporting log and the wallboard on the same calls.
 ///
-/// It watches an installation that runs, prints "watching", and waits on stdin for the path of the robots' result (as
-/// `trunkline robots --json` prints it). Then it waits until the last facts have come and compares. It ends with 0 if all
-/// agree, with 6 if they do not, and with 1 if it could not compare.
+/// It watches a running installation, prints "watching", and waits on stdin for the path of the robots' result (as
+/// `trunkline robots --json` prints it). Then it waits until the last facts have arrived and compares. It exits with 0
+/// if all agree, with 6 if they do not, and with 1 if it could not compare.
 #[derive(Parser)]
 #[command(
     name = "trunkline-reconcile",
@@ -46,16 +46,16 @@ struct Arguments {
     /// The result as JSON instead of the table
     #[arg(long)]
     json: bool,
-    /// End without a result when stdin ends before it has brought one
+    /// End without a result if stdin ends before it has delivered one
     #[arg(long, hide = true)]
     with_stdin: bool,
 }
 
 /// Everything agrees.
 const AGREED: u8 = 0;
-/// It could not be compared.
+/// The comparison failed.
 const FAILED: u8 = 1;
-/// As `trunkline` ends when a check found faults.
+/// The exit code of `trunkline` when a check finds faults.
 const DISAGREED: u8 = 6;
 
 fn main() -> ExitCode {

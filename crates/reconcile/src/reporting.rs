@@ -1,4 +1,4 @@
-//! What the reporting log says: files of JSON lines, or topics of Kafka.
+//! Reads the reporting log: files of JSON lines, or topics of Kafka.
 
 mod kafka;
 
@@ -13,14 +13,14 @@ use crate::fact::Fact;
 
 const TOPICS: [&str; 2] = ["voice-callthread", "voice-agentstate"];
 
-/// Where the reporting log is.
+/// Place of the reporting log.
 pub enum Source {
     Files(Files),
     Kafka(kafka::Topics),
 }
 
 impl Source {
-    /// From now on, in Kafka if its brokers are named, else in the data directory.
+    /// Reads from now on: from Kafka if its brokers are named, else from the data directory.
     pub fn from_now(data_dir: &Path, brokers: Option<&str>) -> Result<Self> {
         Ok(match brokers {
             Some(brokers) => Self::Kafka(kafka::Topics::from_now(brokers)?),
@@ -28,7 +28,7 @@ impl Source {
         })
     }
 
-    /// Reads what has been written since.
+    /// Reads the records written since.
     pub fn read_on(&mut self) -> Result<()> {
         match self {
             Self::Files(files) => files.read_on(),
@@ -36,7 +36,7 @@ impl Source {
         }
     }
 
-    /// What was read.
+    /// The records read so far.
     pub const fn log(&self) -> &Log {
         match self {
             Self::Files(files) => &files.log,
@@ -52,10 +52,10 @@ pub struct Thread {
     pub outcome: String,
 }
 
-/// The log from a place on.
+/// The records of the log after the start.
 #[derive(Default)]
 pub struct Log {
-    /// Facts by their ids; repeats of an exporter that was restarted are one.
+    /// Facts by their ids; repeats of a restarted exporter count once.
     pub facts: HashMap<String, Fact>,
     /// Facts whose repeats differ.
     pub changed: Vec<String>,
@@ -74,7 +74,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// From now on: what stands there already is passed over.
+    /// Reads from now on: existing records are skipped.
     pub fn from_now(data_dir: &Path) -> Result<Self> {
         let mut reader = Self { folder: data_dir.join("reporting"), read: BTreeMap::new(), log: Log::default() };
         for file in reader.files()? {
@@ -99,7 +99,7 @@ impl Files {
         Ok(files)
     }
 
-    /// Reads what has been written since; half a line is left for the next time.
+    /// Reads the lines written since; half a line is left for the next time.
     pub fn read_on(&mut self) -> Result<()> {
         for path in self.files()? {
             let at = self.read.entry(path.clone()).or_default();
@@ -117,7 +117,7 @@ impl Files {
 }
 
 impl Log {
-    /// Takes one line.
+    /// Adds one line.
     pub fn take(&mut self, line: &[u8]) {
         let Ok(event) = serde_json::from_slice::<Value>(line) else {
             self.malformed += 1;

@@ -1,4 +1,4 @@
-//! What the robots say.
+//! The testimony of the robots.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ pub struct Robots {
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Run {
-    /// What the numbers of all its callers begin with.
+    /// Prefix of the numbers of all its callers.
     pub callers: String,
-    /// Skills with the least level that a call of a service asks for.
+    /// Skills with the minimum level that a call of a service requires.
     pub services: BTreeMap<String, BTreeMap<String, u16>>,
 }
 

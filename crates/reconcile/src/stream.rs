@@ -1,4 +1,4 @@
-//! What the event stream says, while it says it.
+//! Receives the event stream while it runs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,22 +13,22 @@ use tonic::transport::{Channel, Endpoint};
 use crate::fact::Fact;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// Something comes at least every 5 s; after three times that the connection is lost.
+/// The stream sends something at least every 5 s; after three times that, the connection is lost.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
-/// A lost connection is opened again so often in a row.
+/// Maximum of consecutive attempts to reopen a lost connection.
 const ATTEMPTS_MAX: u32 = 20;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
 /// A snapshot may be large.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
-/// Everything that was told.
+/// Everything that was received.
 #[derive(Default)]
 pub struct Told {
-    /// In the order in which it was told.
+    /// In order of arrival.
     pub facts: Vec<Fact>,
-    /// Calls that were there before.
+    /// Calls that existed before.
     pub calls_before: Vec<String>,
-    /// When the last fact came.
+    /// When the last fact arrived.
     pub last: Option<Instant>,
     /// Why it ended.
     pub ended: Option<String>,
@@ -63,7 +63,7 @@ impl Stream {
         Ok(Self { told, task })
     }
 
-    /// Looks at what was told so far.
+    /// Reads what was received so far.
     pub fn look<T>(&self, at: impl FnOnce(&Told) -> T) -> T {
         at(&self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -89,7 +89,7 @@ impl Subscription {
         Ok(client.subscribe(request).await?.into_inner())
     }
 
-    /// Takes what is told; after a lost connection it goes on where it was.
+    /// Receives facts; after a lost connection it continues at its position.
     async fn follow(&mut self, mut deliveries: tonic::Streaming<Delivery>, told: &Mutex<Told>) -> Result<()> {
         let mut attempts = 0;
         loop {

@@ -1,52 +1,52 @@
-//! What came of the comparison.
+//! The result of the comparison.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-/// Two witnesses say different things, or one contradicts itself.
+/// Two witnesses disagree, or one contradicts itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Disagreement {
-    /// What about, as `outcome`.
+    /// The subject, as `outcome`.
     pub about: &'static str,
-    /// Which call, agent, fact or queue.
+    /// The call, agent, fact or queue.
     pub of: String,
-    /// What one says.
+    /// Testimony of the one witness.
     pub one: String,
-    /// What the other says, or what should be.
+    /// Testimony of the other, or the expected value.
     pub other: String,
 }
 
-/// Sums as one witness counts them.
+/// The sums of one witness.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Sums {
-    /// Who counted.
+    /// The witness.
     pub witness: &'static str,
     /// Calls that entered.
     pub offered: u64,
     /// Answered by an agent.
     pub answered: u64,
-    /// Given up by their callers.
+    /// Abandoned by their callers.
     pub abandoned: u64,
 }
 
-/// Everything that was found.
+/// All findings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     pub sums: Vec<Sums>,
     pub disagreements: Vec<Disagreement>,
 }
 
-/// Lines of the table; the JSON has all.
+/// Maximum of lines in the table; the JSON has all.
 const SHOWN: usize = 30;
 
 impl Verdict {
-    /// Whether nobody contradicts anybody.
+    /// Whether there is no disagreement.
     pub fn agreed(&self) -> bool {
         self.disagreements.is_empty()
     }
 
-    /// The table for people.
+    /// The result as a table.
     pub fn table(&self) -> String {
         let mut text = String::from("\nThe same calls, as others count them\n");
         // Writing into a String cannot fail.

@@ -1,11 +1,11 @@
-//! What the wallboard says.
+//! The testimony of the wallboard.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-/// Counts of a queue, from whenever the wallboard counts.
+/// Counts of a queue, since the wallboard's counts began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Counts {
     pub entered: u64,
@@ -14,10 +14,10 @@ pub struct Counts {
     pub waiting: u64,
 }
 
-/// The wallboard at one moment.
+/// The wallboard at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Board {
-    /// Since when it counts, in milliseconds since 1970: the beginning of the tenant's day, as a rule.
+    /// Since when it counts, in milliseconds since 1970: usually the beginning of the tenant's day.
     pub counts_since: u64,
     pub totals: Counts,
     pub queues: BTreeMap<String, Counts>,
@@ -39,7 +39,7 @@ struct Queue {
 }
 
 impl Board {
-    /// Reads it.
+    /// Fetches and parses it.
     pub async fn get(web: &str, tenant: &str, token: &str) -> Result<Self> {
         let body = crate::http::get(web, &format!("/pulse/api/v1/{tenant}/wallboard"), token).await?;
         Self::read(&body)

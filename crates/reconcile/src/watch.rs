@@ -1,4 +1,4 @@
-//! Watching a run, waiting until everybody has told everything, and comparing.
+//! Watches a run, waits until all witnesses have reported everything, and compares.
 
 use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
@@ -14,9 +14,9 @@ use crate::stream::Stream;
 use crate::verdict::Verdict;
 use crate::wallboard::Board;
 
-/// The witnesses have this long to tell the rest; whatever is missing then is a disagreement.
+/// Time for the witnesses to report the rest; facts missing after that are a disagreement.
 const SETTLE_WITHIN: Duration = Duration::from_secs(60);
-/// Nothing new for so long means that everything was told.
+/// After this time without new facts, everything was reported.
 const QUIET: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -41,13 +41,13 @@ impl Place {
         })
     }
 
-    /// The wallboard now, or why it cannot be read: that is for the verdict to tell.
+    /// The wallboard now, or why it cannot be read: the verdict reports that.
     async fn board(&self) -> Result<Board, String> {
         Board::get(&self.web, &self.tenant, &self.token).await.map_err(|error| format!("{error:#}"))
     }
 }
 
-/// Watches, waits for the robots' result on stdin, compares. None: stdin ended before there was a result.
+/// Watches, waits for the robots' result on stdin, compares. `None` if stdin ended before there was a result.
 #[allow(clippy::print_stdout, reason = "this is what the caller waits for")]
 pub async fn run(instance: u8, data_dir: &Path, brokers: Option<&str>, silent_end: bool) -> Result<Option<Verdict>> {
     let place = Place::read(data_dir)?;

@@ -1,4 +1,4 @@
-//! An agent at a phone: is rung, answers, talks, holds now and then, hangs up, works after the call.
+//! A robot agent at a phone: answers, talks, sometimes holds, hangs up, does after-call work.
 
 use std::time::{Duration, Instant};
 
@@ -13,14 +13,14 @@ use crate::opening::{Duty, Stage};
 use crate::plan::unit;
 use crate::site::RobotAgent;
 
-/// Conversations shorter than this are not held.
+/// Shorter conversations are not held.
 const HOLD_FROM: Duration = Duration::from_secs(4);
-/// An agent whose call came to nothing asks to be ready again after this time.
+/// An agent whose call was not answered requests to be ready again after this time.
 const READY_AGAIN: Duration = Duration::from_secs(1);
-/// A conversation with somebody who is no robot ends after this time at the latest.
+/// Maximum length of a conversation with a party that is no robot.
 const STRANGER: Duration = Duration::from_secs(300);
 
-/// An agent.
+/// A robot agent.
 pub(crate) struct Agent {
     pub who: RobotAgent,
     pub duty: Duty,
@@ -36,7 +36,7 @@ pub(crate) struct Agent {
 /// The call at an agent's phone.
 pub(crate) struct Line {
     pub dialog: DialogId,
-    /// Which caller's it is; none: somebody who is no robot.
+    /// The caller's call; none if the other party is no robot.
     pub call: Option<u32>,
     pub leg: Option<LegId>,
     /// The offer of the INVITE.
@@ -72,7 +72,7 @@ impl Agent {
 }
 
 impl Floor {
-    /// Something happened at an agent's phone.
+    /// Handles an event at an agent's phone.
     pub fn at_agent(&mut self, agent: usize, event: Event) {
         match event {
             Event::Incoming { dialog, request, .. } => self.rings(agent, dialog, &request),
@@ -82,7 +82,7 @@ impl Floor {
             Event::Refused { dialog, status, .. } => self.change_refused(agent, dialog, status),
             Event::Info { request, .. } | Event::Request { request, .. } => {
                 let at = self.timestamp();
-                // It may have ended meanwhile.
+                // It may have ended already.
                 let _ = self.phones[agent + 1].ua.respond(request, Reply::new(StatusCode::OK), at);
             }
             Event::Responded { dialog: None, status, response, .. } => {
@@ -126,7 +126,7 @@ impl Floor {
         let Some(line) = self.line(agent, dialog) else { return };
         let (call, offer) = (line.call, line.offer.take());
         if call.is_some_and(|call| !self.calls.get(&call).is_some_and(|call| call.is_waiting())) {
-            // The caller has hung up: the phone will stop ringing in a moment.
+            // The caller has hung up: the phone is about to stop ringing.
             return;
         }
         let at = self.timestamp();
@@ -152,7 +152,7 @@ impl Floor {
         match call {
             Some(call) => self.conversation(call, agent, leg_id, dialog),
             None => {
-                // A person hears an echo.
+                // The party is a person and hears an echo.
                 if let Some(leg) = self.legs.get(leg_id) {
                     leg.say(Say::Echo);
                 }
@@ -196,13 +196,13 @@ impl Floor {
         }
     }
 
-    /// The far side changes the session, or refreshes it.
+    /// The far side changes or refreshes the session.
     fn offered(&mut self, agent: usize, dialog: DialogId, offer: &[u8]) {
         let at = self.timestamp();
         let leg = self.line(agent, dialog).and_then(|line| line.leg);
         let answer = leg.and_then(|leg| self.legs.get(leg)?.answer(offer).ok());
         let ua = &mut self.phones[agent + 1].ua;
-        // A dialog that ended meanwhile needs neither.
+        // A dialog that has ended needs neither.
         let _ = match answer {
             Some(answer) => ua.accept_offer(dialog, answer.into(), at),
             None => ua.refuse_offer(dialog, StatusCode::NOT_ACCEPTABLE_HERE, at),
@@ -241,7 +241,7 @@ impl Floor {
         }
     }
 
-    /// The far side has taken our hold or retrieval.
+    /// The far side has accepted our hold or retrieval.
     fn changed(&mut self, agent: usize, dialog: DialogId, answer: &[u8]) {
         let Some(line) = self.line(agent, dialog) else { return };
         let (Some(leg_id), Some(call), change) = (line.leg, line.call, line.changing.take()) else { return };
@@ -264,7 +264,7 @@ impl Floor {
         }
     }
 
-    /// Does something with both ears of a call.
+    /// Applies `what` to both ears of a call.
     fn ears(&mut self, call: u32, what: impl Fn(&mut Ear, Instant)) {
         let now = self.now;
         let Some(call) = self.calls.get(&call) else { return };
@@ -275,21 +275,21 @@ impl Floor {
         }
     }
 
-    /// A conversation with somebody who is no robot has been long enough.
+    /// Ends a conversation with a party that is no robot, after its maximum length.
     pub fn part(&mut self, agent: usize, dialog: DialogId) {
         if self.line(agent, dialog).is_some() {
             self.hang_up_agent(agent);
         }
     }
 
-    /// The agent puts the receiver down.
+    /// The agent hangs up.
     pub fn hang_up_agent(&mut self, agent: usize) {
         let at = self.timestamp();
         if let Some(line) = &self.agents[agent].line {
             let (dialog, rings) = (line.dialog, line.answered.is_none());
             let phone = &mut self.phones[agent + 1];
             if rings {
-                // It may be over already.
+                // It may have ended already.
                 let _ = phone.ua.reject(dialog, Reply::new(StatusCode::TEMPORARILY_UNAVAILABLE), at);
             } else {
                 phone.hang_up(dialog, at);
@@ -314,7 +314,7 @@ impl Floor {
                 self.agents[agent].wraps = true;
                 self.plan.wrap.draw(&mut self.dice)
             }
-            // The caller gave up, which leaves the agent ready; asking once more does no harm.
+            // The caller gave up, which leaves the agent ready; another request does no harm.
             None => READY_AGAIN,
         };
         self.timers.after(self.now, after, Due::Ready(agent));
@@ -326,7 +326,7 @@ impl Floor {
         }
     }
 
-    /// The session that a response to our INVITE brings.
+    /// The session description in a response to our INVITE.
     pub fn session_of(session: Session) -> Option<bytes::Bytes> {
         match session {
             Session::Answer(sdp) | Session::Preview(sdp) => Some(sdp),

@@ -1,4 +1,4 @@
-//! The audio of a leg, and the wheel that turns all of them.
+//! The audio of a leg, and the timing wheel that serves all legs.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -15,31 +15,31 @@ use media::sdp::{AudioStream, Description, Direction, LocalAudio, Preference, pa
 use crate::ear::{Ear, Heard};
 use crate::tones::{FRAME, Pair};
 
-/// Time of a packet.
+/// Duration of a packet.
 pub const PACKET: Duration = Duration::from_millis(20);
-/// The wheel's spokes: a quarter of all legs has its turn each 5 ms.
+/// Spokes of the wheel: each 5 ms, a quarter of all legs has its turn.
 const SPOKES: usize = 4;
-/// Packets that a leg may send in one turn when the machine was late.
+/// Maximum of packets that a leg sends in one turn when the machine was late.
 const CATCH_UP_MAX: usize = 4;
-/// Ports from which audio is received: even ones, as RTCP has the next.
+/// Ports that receive audio: even ones, as RTCP has the next.
 const PORT_FIRST: u16 = 30_000;
 const PORT_LAST: u16 = 59_998;
-/// How loud a key is, -dBm0, and how many packets it lasts: 100 ms.
+/// Volume of a key, -dBm0, and its length in packets: 100 ms.
 const KEY_VOLUME: u8 = 10;
 const KEY_PACKETS: u16 = 5;
-/// The last packet of a key is sent so often (RFC 4733 §2.5.1.4).
+/// How often the last packet of a key is sent (RFC 4733 §2.5.1.4).
 const KEY_ENDS: u16 = 3;
 
-/// What a leg says.
+/// The audio that a leg sends.
 #[derive(Clone, Debug)]
 pub enum Say {
-    /// Nothing at all.
+    /// No packets.
     Nothing,
     /// Packets of silence.
     Silence,
     /// A pair of tones.
     Pair(Pair),
-    /// What it hears: for somebody who is no robot.
+    /// The audio that it receives: for a party that is no robot.
     Echo,
 }
 
@@ -61,10 +61,10 @@ pub struct Leg {
     pub received: u64,
 }
 
-/// Which leg.
+/// Index of a leg.
 pub type LegId = usize;
 
-/// All legs, in a wheel.
+/// All legs, on one wheel.
 pub struct Legs {
     own: IpAddr,
     legs: Vec<Option<Leg>>,
@@ -80,7 +80,7 @@ impl Legs {
         Self { own, legs: Vec::new(), free: Vec::new(), port: PORT_FIRST, turn: 0, next_turn: now, running: 0 }
     }
 
-    /// A leg with a port of its own.
+    /// Opens a leg with its own port.
     pub fn open(&mut self, session_id: u64, now: Instant) -> Result<LegId> {
         let socket = self.bind()?;
         socket.set_nonblocking(true)?;
@@ -130,7 +130,7 @@ impl Legs {
         anyhow::bail!("no RTP port is free on {}", self.own)
     }
 
-    /// Ends a leg and says what it heard.
+    /// Ends a leg and returns what it heard.
     pub fn close(&mut self, id: LegId) {
         if self.legs.get_mut(id).and_then(Option::take).is_some() {
             self.free.push(id);
@@ -142,7 +142,7 @@ impl Legs {
         self.legs.get_mut(id)?.as_mut()
     }
 
-    /// When the wheel wants to turn; never while there are no legs.
+    /// When the wheel is due; never without legs.
     pub fn next_turn(&self) -> Option<Instant> {
         (self.running > 0).then_some(self.next_turn)
     }
@@ -157,13 +157,13 @@ impl Legs {
             self.next_turn += PACKET / SPOKES as u32;
             self.legs.iter_mut().skip(self.turn).step_by(SPOKES).flatten().for_each(|leg| leg.turn(now));
         }
-        // Further behind than a whole turn: what was missed is made up for by each leg.
+        // Further behind than a whole turn: each leg makes up for its missed packets.
         self.next_turn = self.next_turn.max(now);
     }
 }
 
 impl Leg {
-    /// Our offer, in the direction given.
+    /// Our offer, with that direction.
     pub fn offer(&mut self, direction: Direction) -> String {
         self.direction = direction;
         let preference = Preference { law: self.law(), direction };
@@ -174,7 +174,7 @@ impl Leg {
         text
     }
 
-    /// Takes the answer to our offer.
+    /// Applies the answer to our offer.
     pub fn take_answer(&mut self, sdp: &[u8]) -> Result<()> {
         let offered = self.offered.take().context("an answer without an offer")?;
         let preference = Preference { law: self.law(), direction: self.direction };
@@ -201,7 +201,7 @@ impl Leg {
         self.stream.as_ref().map_or(Law::A, |stream| stream.law)
     }
 
-    /// Says something else from now on.
+    /// Changes the audio that is sent from now on.
     pub fn say(&mut self, say: Say) {
         let law = self.law();
         self.frame = match say {
@@ -222,16 +222,16 @@ impl Leg {
         };
         let parts = (1..KEY_PACKETS).map(|part| packet(part, false));
         let ends = (0..KEY_ENDS).map(|_| packet(KEY_PACKETS, true));
-        // Every packet of a key bears the time at which it was pressed; it is filled in with the first.
+        // Every packet of a key has the time at which it was pressed; the first packet sets it.
         self.keys.extend(parts.chain(ends).enumerate().map(|(at, packet)| (packet, at as u32)));
     }
 
-    /// What it heard of the pair that it listened for.
+    /// The result of listening for its pair.
     pub fn heard(&self) -> Option<Heard> {
         self.ear.as_ref().map(Ear::heard)
     }
 
-    /// Reads what came, sends what is due.
+    /// Reads the packets that have arrived, sends those that are due.
     fn turn(&mut self, now: Instant) {
         self.read(now);
         let mut sent = 0;
@@ -249,7 +249,7 @@ impl Leg {
         loop {
             let length = match self.socket.recv_from(&mut buffer) {
                 Ok((length, _)) => length,
-                // What the kernel reports of our own sending does not end the reading.
+                // An ICMP error for a packet of ours does not end the reading.
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => continue,
                 Err(_) => return,
             };
@@ -275,7 +275,7 @@ impl Leg {
         let Some(remote) = stream.remote.filter(|_| stream.direction.sends()) else { return };
         let key = stream.telephone_event.and_then(|number| Some((self.keys.pop_front()?, number)));
         if let Some(((event, age), number)) = key {
-            // The ends are repeats: time goes on with them, the event's own does not.
+            // The end packets are repeats: the stream's time advances with them, the event's does not.
             let header = Header {
                 marker: age == 0,
                 payload_type: number,
@@ -305,7 +305,7 @@ impl Leg {
         let mut packet = Vec::with_capacity(rtp::HEADER_BYTES + payload.len());
         packet.extend_from_slice(&header.to_bytes());
         packet.extend_from_slice(payload);
-        // A packet that the socket does not take is lost, as on any network.
+        // A packet that the socket refuses is lost, as on any network.
         let _ = self.socket.send_to(&packet, remote);
         self.header.sequence = self.header.sequence.wrapping_add(1);
     }

@@ -1,4 +1,4 @@
-//! A caller: dials, listens, presses a key in the menu, waits as long as the patience lasts, talks, hangs up.
+//! A robot caller: dials, listens, presses a key in the menu, waits until its patience ends, talks, hangs up.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::plan::{Range, unit};
 use crate::results::{CallRow, Outcome};
 use crate::tones::Pair;
 
-/// Of a hundred calls so many dial support, and so many the menu; all others sales.
+/// Shares of the calls to support and to the menu; all others go to sales.
 const SUPPORT: f64 = 0.30;
 const MENU: f64 = 0.15;
 /// How long a caller listens to the menu before the key.
@@ -41,7 +41,7 @@ pub(crate) struct Call {
     pub answers: u32,
     pub holds: u32,
     pub ends_by_agent: bool,
-    /// When it was over for the first of the two, and what both had heard by then.
+    /// When the first of the two left, and what both had heard by then.
     over: Option<Instant>,
     caller_heard: Option<Heard>,
     agent_heard: Option<Heard>,
@@ -52,7 +52,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// A call of which nothing is known but its audio leg, and the pairs of caller and agent.
+    /// A new call with only its audio leg, and the pairs of caller and agent.
     const fn blank(leg: LegId, (caller_pair, agent_pair): (Pair, Pair), placed: Instant) -> Self {
         Self {
             caller: String::new(),
@@ -111,7 +111,7 @@ impl Floor {
         }
     }
 
-    /// What a caller wants, by which number, and with which key.
+    /// The service that a caller wants, the number it dials, and the key it presses.
     fn wish(&mut self) -> (&'static str, &'static str, Option<char>) {
         let draw = unit(&mut self.dice);
         if draw < SUPPORT {
@@ -124,7 +124,7 @@ impl Floor {
     }
 
     fn place(&mut self) -> anyhow::Result<()> {
-        /// Numbers begin anew after so many calls; none of them lasts as long.
+        /// Numbers repeat after this count of calls; no call lasts as long.
         const NUMBERS: u32 = 100_000;
         let (number, service, key) = self.wish();
         let dialled = self.site.numbers.get(number).cloned();
@@ -176,7 +176,7 @@ impl Floor {
         Ok(())
     }
 
-    // === What happens to a caller ===
+    // === Events of a caller ===
 
     pub fn at_carrier(&mut self, event: Event) {
         let at = self.timestamp();
@@ -186,14 +186,14 @@ impl Floor {
                 let leg = self.by_dialog.get(&dialog).and_then(|id| self.calls.get(id)).map(|call| call.leg);
                 let answer = leg.and_then(|leg| self.legs.get(leg)?.answer(&offer).ok());
                 let ua = &mut self.phones[CARRIER].ua;
-                // A dialog that ended meanwhile needs neither.
+                // A dialog that has ended needs neither.
                 let _ = match answer {
                     Some(answer) => ua.accept_offer(dialog, answer.into(), at),
                     None => ua.refuse_offer(dialog, StatusCode::NOT_ACCEPTABLE_HERE, at),
                 };
             }
             Event::Incoming { dialog, .. } => {
-                // Nobody calls the carrier.
+                // The carrier accepts no calls.
                 let _ = self.phones[CARRIER].ua.reject(dialog, Reply::new(StatusCode::NOT_FOUND), at);
             }
             Event::Info { request, .. } | Event::Request { request, .. } => {
@@ -229,14 +229,14 @@ impl Floor {
         }
     }
 
-    /// The caller's patience is over: nothing happens to a call that was answered.
+    /// The caller's patience has ended: no effect on an answered call.
     pub fn give_up(&mut self, id: u32) {
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.is_waiting()) else { return };
         call.gave_up = true;
         self.end_by_caller(id);
     }
 
-    /// A conversation is over.
+    /// Ends a conversation.
     pub fn hang_up(&mut self, id: u32) {
         let Some(call) = self.calls.get(&id).filter(|call| call.is_talking()) else { return };
         let agent = call.agent.as_ref().map(|(index, ..)| *index).filter(|_| call.ends_by_agent);
@@ -258,7 +258,7 @@ impl Floor {
         }
     }
 
-    /// One of the two has left the call, or is about to: what both have heard until now counts.
+    /// One of the two has left the call, or is about to: only what both have heard until now counts.
     pub fn left(&mut self, id: u32) {
         let now = self.now;
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.over.is_none()) else { return };
@@ -291,7 +291,7 @@ impl Floor {
 
     // === The end ===
 
-    /// Writes a call down when both have left it.
+    /// Records a call when both have left it.
     pub fn finish(&mut self, id: u32) {
         let agent_has_it =
             self.agents.iter().any(|agent| agent.line.as_ref().is_some_and(|line| line.call == Some(id)));
@@ -347,7 +347,7 @@ impl Floor {
         }
     }
 
-    /// What was wrong with what one side heard.
+    /// The fault in what one side heard.
     fn hearing(&self, who: &str, heard: Option<Heard>) -> Option<String> {
         let Some(heard) = heard else { return Some(format!("{who} had no audio")) };
         let instead = match heard.instead.map(|pair| (pair, self.whose(pair))) {
@@ -373,7 +373,7 @@ impl Floor {
         call.map(|call| call.caller.as_str())
     }
 
-    /// Everybody hangs up.
+    /// All robots hang up.
     pub fn hang_up_all(&mut self) {
         let ids: Vec<u32> = self.calls.keys().copied().collect();
         for id in ids {
@@ -385,7 +385,7 @@ impl Floor {
         (0..self.agents.len()).for_each(|agent| self.hang_up_agent(agent));
     }
 
-    /// Writes down what has not ended.
+    /// Records the calls that have not ended.
     pub fn give_up_all(&mut self) {
         let ids: Vec<u32> = self.calls.keys().copied().collect();
         for id in ids {

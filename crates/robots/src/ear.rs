@@ -1,4 +1,4 @@
-//! What a side of a conversation hears.
+//! The ear of one side of a conversation.
 
 use std::time::{Duration, Instant};
 
@@ -6,9 +6,9 @@ use media::g711::Law;
 
 use crate::tones::{FRAME, Filter, Pair, Sound, strongest};
 
-/// Packets in a row that make a pair heard: 200 ms.
+/// Consecutive packets after which a pair counts as heard: 200 ms.
 const HEARD: u32 = 10;
-/// Packets of something else after the pair was heard that are let pass: the edges of a switch-over, 100 ms.
+/// Other packets after the pair was heard that are tolerated: the edges of a switch-over, 100 ms.
 const OTHER_MAX: u32 = 5;
 
 /// Listens for one pair.
@@ -18,9 +18,9 @@ pub struct Ear {
     since: Instant,
     row: u32,
     is_open: bool,
-    /// Packets that came while listening.
+    /// Packets received while listening.
     packets: u32,
-    /// The longest time from the beginning of listening, or of listening again, until the pair was heard.
+    /// The longest time from the beginning or resumption of listening until the pair was heard.
     heard_after: Option<Duration>,
     /// Whether it waits to hear the pair, for the first time or again.
     waits: bool,
@@ -28,12 +28,12 @@ pub struct Ear {
     instead: Option<Pair>,
 }
 
-/// What a side heard, in the end.
+/// Result of listening.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Heard {
-    /// How long after the answer, or at the worst after a retrieval, the pair was heard; none if it was not.
+    /// Time from the answer, or at worst from a retrieval, until the pair was heard; none if it was not.
     pub after: Option<Duration>,
-    /// Packets of something else once the pair had been heard, above what a switch-over makes.
+    /// Other packets after the pair was heard, beyond those of a switch-over.
     pub others: u32,
     /// A pair of another call, if one was heard.
     pub instead: Option<Pair>,
@@ -57,12 +57,12 @@ impl Ear {
         }
     }
 
-    /// Does not listen while the call is held.
+    /// Stops listening while the call is held.
     pub fn close(&mut self) {
         self.is_open = false;
     }
 
-    /// Listens again: the pair must be heard anew.
+    /// Resumes listening: the pair must be heard again.
     pub fn open(&mut self, now: Instant) {
         self.is_open = true;
         self.since = now;
@@ -70,7 +70,7 @@ impl Ear {
         self.row = 0;
     }
 
-    /// Takes the payload of a packet.
+    /// Processes the payload of a packet.
     pub fn hear(&mut self, payload: &[u8], law: Law, now: Instant) {
         if !self.is_open {
             return;
@@ -106,7 +106,7 @@ impl Ear {
         }
     }
 
-    /// What it heard until now. A pair that should have been heard again after a hold and was not counts as not heard.
+    /// The result so far. A pair that was not heard again after a hold counts as not heard.
     pub fn heard(&self) -> Heard {
         let missed = self.waits && self.is_open;
         Heard {

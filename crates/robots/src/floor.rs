@@ -1,4 +1,4 @@
-//! The floor: everybody, and the loop that moves them.
+//! The floor: all robots, and the loop that runs them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,25 +23,25 @@ use crate::site::Site;
 use crate::timers::Timers;
 use crate::tones::Grid;
 
-/// The loop looks for a request to stop so often.
+/// How often the loop checks for a request to stop.
 const LOOK: Duration = Duration::from_millis(100);
-/// Calls at once; an arrival beyond is put off.
+/// Maximum of calls at once; further arrivals are postponed.
 pub(crate) const CALLS_MAX: usize = 4_000;
-/// Rows that are kept of a run without end.
+/// Rows kept of an endless run.
 const ROWS_KEPT: usize = 2_000;
-/// A line about the progress so often.
+/// How often a line about the progress is printed.
 const PROGRESS: Duration = Duration::from_secs(5);
 const PROGRESS_ENDLESS: Duration = Duration::from_secs(60);
-/// The phone of the carrier that brings all callers; the agents' follow.
+/// Index of the carrier's phone, which brings all callers; the agents' follow.
 pub(crate) const CARRIER: usize = 0;
 const WAKE: Token = Token(usize::MAX);
 
-/// Asks the robots to end.
+/// A handle that stops the robots.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// They hang up, log out and end.
+    /// Makes them hang up, log out and end.
     pub fn stop(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -51,32 +51,32 @@ impl Stop {
     }
 }
 
-/// Something to do at its time.
+/// A scheduled action.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Due {
     /// An agent's phone registers, or registers again.
     Register(usize, u32),
-    /// An agent asks to be logged in, then to be ready.
+    /// An agent requests login, then readiness.
     LogIn(usize),
-    /// An agent's work after a call is done.
+    /// An agent's after-call work is done.
     Ready(usize),
     /// An agent answers the call that rings.
     Answer(usize, DialogId),
-    /// A call is over for its agent or its caller.
+    /// A conversation ends, by its agent or its caller.
     HangUp(u32),
-    /// An agent ends a conversation with somebody who is no robot.
+    /// An agent ends a conversation with a party that is no robot.
     Part(usize, DialogId),
-    /// An agent holds.
+    /// An agent puts the call on hold.
     Hold(usize, DialogId),
-    /// An agent retrieves.
+    /// An agent retrieves the call.
     Retrieve(usize, DialogId),
     /// The next caller dials.
     Arrive,
     /// A caller presses a key in the menu.
     Press(u32),
-    /// A caller has no more patience.
+    /// A caller's patience ends.
     GiveUp(u32),
-    /// The next stage has waited long enough.
+    /// The time of the present stage is over.
     Stage,
 }
 
@@ -108,10 +108,10 @@ pub(crate) struct Floor {
     pub faults: Vec<String>,
 }
 
-/// Runs the plan until it is done or stopped; `tell` is told the progress in words.
+/// Runs the plan until it is done or stopped; `tell` gets the progress as text.
 ///
 /// # Errors
-/// When the robots cannot begin: no socket, no agents.
+/// If the robots cannot start: no socket, no agents.
 pub fn run(site: Site, plan: Plan, stop: &Stop, tell: &mut dyn FnMut(&str)) -> Result<Results> {
     ensure!(plan.agents <= site.agents.len(), "{} agents are wanted, the site has {}", plan.agents, site.agents.len());
     let mut poll = Poll::new()?;
@@ -160,7 +160,7 @@ impl Floor {
         let requests = Requests::start(site.web_edge()?, &site.tenant, &site.token, waker)?;
         let now = Instant::now();
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        /// A run is told from those of a day before and after by its second.
+        /// The second of its start tells a run from those of a day before and after.
         const RUNS: u64 = 100_000;
         let callers = format!("+1557{:05}", since_epoch.as_secs() % RUNS);
         let mut floor = Self {
@@ -204,7 +204,7 @@ impl Floor {
         self.timestamp().as_micros() / 1_000
     }
 
-    /// How long nothing needs to be done.
+    /// How long no action is due.
     fn wait(&self) -> Duration {
         let at = self.timestamp();
         let due = [self.legs.next_turn(), self.timers.next()].into_iter().flatten().min();
@@ -214,7 +214,7 @@ impl Floor {
         [by_clock, by_sip].into_iter().flatten().fold(LOOK, Duration::min)
     }
 
-    /// Does what is due and what has come, until nothing is left.
+    /// Does all due actions and handles all input.
     fn work(&mut self) {
         let at = self.timestamp();
         for phone in &mut self.phones {
@@ -264,7 +264,7 @@ impl Floor {
         if phone == CARRIER { self.at_carrier(event) } else { self.at_agent(phone - 1, event) }
     }
 
-    /// Keeps what is known of a call that is over.
+    /// Records a finished call.
     pub fn keep(&mut self, row: CallRow) {
         self.ended = self.millis();
         self.totals.add(&row);
@@ -301,7 +301,7 @@ impl Floor {
         let endless = self.plan.calls.is_none();
         let mut totals = Totals::of(&self.rows);
         if endless {
-            // Sums are of all calls, waiting times of those that were kept.
+            // Sums cover all calls, waiting times only the kept ones.
             totals = Totals { waits: totals.waits, ..self.totals };
         }
         let agents = self.agents.iter().map(|agent| AgentRow {

@@ -1,9 +1,9 @@
-//! Callers and agents that are programs: user agents with audio, who know a contact centre by its SIP edge, its numbers,
-//! their passwords and the public request API, as strangers do.
+//! Robot callers and agents: user agents with audio. Like strangers, they know a contact centre only by its SIP edge,
+//! its numbers, their passwords and the public request API.
 //!
-//! One thread runs all of them. SIP comes by readiness; audio goes by one wheel with a turn of 20 ms, in which a leg reads
-//! what has come and sends its packet. Every call plays a pair of tones of its own in each direction, and each side
-//! listens for the pair of the other: a call that hears nothing, or somebody else, has failed.
+//! One thread runs all of them. SIP is driven by socket readiness; audio by one wheel with a turn of 20 ms, in which a
+//! leg reads its packets and sends one. Every call plays its own pair of tones in each direction, and each side listens
+//! for the pair of the other: a call that hears nothing, or another call, has failed.
 
 #![allow(clippy::disallowed_methods, reason = "a program of its own, which has no clock but the machine's")]
 

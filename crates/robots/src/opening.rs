@@ -1,4 +1,4 @@
-//! Beginning and end of the day: phones register, agents log in and out.
+//! Beginning and end of a run: phones register, agents log in and out.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use sip::{Contact, Message, StatusCode};
 
 use crate::floor::{Due, Floor};
 
-/// What a registration asks for, s; phones of mobile users choose so.
+/// Expiry that a registration requests, s; phones of mobile users choose such.
 const EXPIRES_S: u32 = 600;
-/// Phones begin one after the other.
+/// Interval between the starts of two phones.
 const STAGGER: Duration = Duration::from_millis(5);
-/// A registration or request that failed is repeated after this time.
+/// A failed registration or request is repeated after this time.
 const AGAIN: Duration = Duration::from_secs(2);
 /// From login to ready: a person needs longer.
 const LOGIN_TO_READY: Duration = Duration::from_millis(250);
-/// All agents are at work within this time, or it is a fault.
+/// It is a fault if not all agents are at work within this time.
 const OPEN_WITHIN: Duration = Duration::from_secs(60);
-/// From the last agent's readiness to the first caller: what was asked for has been carried out by then.
+/// From the last agent's readiness to the first caller: all requests have been carried out by then.
 const BEFORE_FIRST: Duration = Duration::from_millis(500);
-/// Logging out takes no longer, or is left.
+/// Maximum time for logging out.
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
-/// Calls that hang when all others are over are given up after this time.
+/// Calls that hang when all others have ended are given up after this time.
 const UNFINISHED_AFTER: Duration = Duration::from_secs(60);
 
-/// Where the robots stand.
+/// Stage of the run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Stage {
     Opening,
@@ -33,20 +33,20 @@ pub(crate) enum Stage {
     Done,
 }
 
-/// How far an agent has come.
+/// State of an agent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Duty {
     /// The phone is not registered yet.
     Away,
-    /// The login was asked for.
+    /// The login was requested.
     LoggingIn,
-    /// Readiness was asked for, for the first time.
+    /// Readiness was requested for the first time.
     GettingReady,
     /// At work.
     Working,
-    /// The logout was asked for.
+    /// The logout was requested.
     LoggingOut,
-    /// Gone home.
+    /// Logged out.
     LoggedOut,
 }
 
@@ -59,7 +59,7 @@ impl Floor {
         self.timers.after(self.now, OPEN_WITHIN, Due::Stage);
     }
 
-    /// Sets when the phone registers next, whatever was set before.
+    /// Schedules the next registration of the phone, replacing any earlier schedule.
     fn register_after(&mut self, agent: usize, after: Duration) {
         self.agents[agent].register_round += 1;
         self.timers.after(self.now, after, Due::Register(agent, self.agents[agent].register_round));
@@ -74,11 +74,11 @@ impl Floor {
             Ok(()) => Duration::from_secs(u64::from(EXPIRES_S)),
             Err(_) => AGAIN,
         };
-        // Moved forward by the answer; this is for one that never comes.
+        // The answer moves it forward; this is for an answer that never arrives.
         self.register_after(agent, again);
     }
 
-    /// The registrar has answered.
+    /// Handles the registrar's answer.
     pub fn registered(&mut self, agent: usize, status: StatusCode, response: Option<&Message>) {
         if self.stage == Stage::Closing || self.agents[agent].duty == Duty::LoggedOut {
             return;
@@ -111,7 +111,7 @@ impl Floor {
         self.requests.ask(agent, &frame);
     }
 
-    /// Asks to be given calls (again).
+    /// Requests readiness (again).
     pub fn ready(&mut self, agent: usize) {
         self.agents[agent].wraps = false;
         if self.agents[agent].duty == Duty::Working && self.agents[agent].line.is_none() && self.stage != Stage::Closing
@@ -121,7 +121,7 @@ impl Floor {
         }
     }
 
-    /// The public API has answered a request.
+    /// Handles the public API's answer to a request.
     pub fn request_answered(&mut self, agent: usize, outcome: Result<(), String>) {
         let duty = self.agents[agent].duty;
         if let Err(reason) = outcome {
@@ -152,7 +152,7 @@ impl Floor {
         }
     }
 
-    /// Goes on to the next stage when this one is over.
+    /// Advances to the next stage when this one is over.
     pub fn advance(&mut self) {
         match self.stage {
             Stage::Opening if self.agents.iter().all(|agent| agent.duty == Duty::Working) => {
@@ -162,7 +162,7 @@ impl Floor {
                 self.timers.after(self.now, BEFORE_FIRST + first, Due::Arrive);
             }
             Stage::Running if self.plan.calls == Some(self.placed) && self.calls.is_empty() => {
-                // The last agents do what is to be done after a call, and are ready once more.
+                // The last agents do their after-call work and are ready once more.
                 let busy = self.agents.iter().any(|agent| agent.line.is_some() || agent.wraps);
                 if !busy && self.requests.under_way() == 0 {
                     self.go_home();
@@ -177,7 +177,7 @@ impl Floor {
         }
     }
 
-    /// When the last caller has placed a call, the day ends after the longest that a call may take.
+    /// After the last call was placed, the run ends after the maximum length of a call.
     pub fn last_placed(&mut self) {
         let longest = self.plan.patience.max + self.plan.talk.max + self.plan.ring.max;
         self.timers.after(self.now, Duration::from_secs_f64(longest) + UNFINISHED_AFTER, Due::Stage);
@@ -199,7 +199,7 @@ impl Floor {
         }
     }
 
-    /// Ends everything: who talks hangs up, who waits gives up, the agents log out.
+    /// Ends everything: robots that talk or wait hang up, and the agents log out.
     pub fn close(&mut self) {
         if matches!(self.stage, Stage::Closing | Stage::Done) {
             return;
@@ -218,14 +218,14 @@ impl Floor {
                 let dn = self.agents[agent].who.extension.clone();
                 self.requests.ask(agent, &json!({"req": "TAgentLogout", "ThisDN": dn}));
             }
-            // A phone whose registration cannot be taken back runs out by itself.
+            // A registration that cannot be removed expires by itself.
             let _ = self.phones[agent + 1].register(0, at);
         }
         self.timers.after(self.now, CLOSE_WITHIN, Due::Stage);
     }
 }
 
-/// For how long the registrar keeps our contact, s.
+/// The expiry that the registrar grants our contact, s.
 fn granted_s(response: &Message) -> Option<u32> {
     let own = response.contacts().find_map(|contact| match contact {
         Ok(Contact::Address(address)) => address.params().get("expires")?.parse().ok(),

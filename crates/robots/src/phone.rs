@@ -1,4 +1,4 @@
-//! A user agent on a UDP socket of its own: an agent's phone, or the carrier that brings all callers.
+//! A user agent on its own UDP socket: an agent's phone, or the carrier that brings all callers.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,20 +14,20 @@ use sip::{Flow, HeaderName, Message, Method};
 
 /// The longest datagram.
 const DATAGRAM_MAX: usize = 65_535;
-/// What our messages say of their author.
+/// User agent name in our messages.
 const PRODUCT: &str = "trunkline-robots";
 
-/// A phone keeps its port from one day to the next where it can: it registers at the same contact, so that one that was
-/// killed leaves no second contact behind.
+/// A phone keeps its port between runs if it can: it registers the same contact again, so that a killed phone leaves no
+/// second contact behind.
 fn bind(own: IpAddr, user: &str) -> Result<UdpSocket> {
-    /// Above the ports of servers, below those that the system gives away.
+    /// Above the ports of servers, below the system's ephemeral ports.
     const PORT_BASE: u16 = 10_000;
     let wanted = user.parse::<u16>().ok().filter(|number| *number < PORT_BASE).map(|number| PORT_BASE + number);
     let kept = wanted.and_then(|port| UdpSocket::bind(SocketAddr::new(own, port)).ok());
     kept.map_or_else(|| UdpSocket::bind(SocketAddr::new(own, 0)), Ok).with_context(|| format!("a SIP port on {own}"))
 }
 
-/// Randomness that nobody guesses, for tags and branches.
+/// Unpredictable randomness, for tags and branches.
 pub struct Strong(StdRng);
 
 impl Strong {
@@ -55,7 +55,7 @@ pub struct Phone {
 }
 
 impl Phone {
-    /// Opens a socket; with a password the user agent answers challenges.
+    /// Opens a socket; with a password, the user agent answers challenges.
     pub fn open(
         registry: &Registry,
         token: Token,
@@ -81,22 +81,22 @@ impl Phone {
         Ok(Self { ua, local, user: user.to_owned(), edge, socket, ids, register_cseq: 1, register_call })
     }
 
-    /// The way to the edge.
+    /// The flow to the edge.
     pub const fn flow(&self) -> Flow {
         Flow::Udp { listener: 0, remote: self.edge }
     }
 
-    /// A number that is in use nowhere else.
+    /// A new random identifier.
     pub fn fresh(&mut self) -> String {
         format!("{:016x}", self.ids.next_u64())
     }
 
-    /// Who we are in a new dialog.
+    /// Our identity in a new dialog.
     pub fn identity(&mut self, user: &str) -> LocalIdentity {
         LocalIdentity { tag: self.fresh(), contact: format!("<sip:{user}@{}>", self.local) }
     }
 
-    /// Registers for so many seconds; 0 takes the registration back.
+    /// Registers for `expires_s` seconds; 0 removes the registration.
     pub fn register(&mut self, expires_s: u32, now: Timestamp) -> Result<()> {
         let own = format!("<sip:{}@{}>", self.user, self.edge);
         let request = OutgoingRequest {
@@ -114,24 +114,24 @@ impl Phone {
             ],
             body: None,
         };
-        // A repeat with credentials takes a number of its own.
+        // A repeat with credentials uses a CSeq number of its own.
         self.register_cseq += 2;
         self.ua.request(request, now).context("REGISTER")?;
         Ok(())
     }
 
-    /// Ends a dialog in whatever way its state asks for.
+    /// Ends a dialog as its state requires.
     pub fn hang_up(&mut self, dialog: DialogId, now: Timestamp) {
         if self.ua.bye(dialog, Vec::new(), now).is_err() {
-            // Not established yet: an INVITE of ours. One that has ended needs nothing.
+            // Not established yet: cancel our INVITE. A dialog that has ended needs nothing.
             let _ = self.ua.cancel(dialog, Vec::new(), now);
         }
     }
 
-    /// Reads everything that has come.
+    /// Reads all datagrams that have arrived.
     pub fn receive(&mut self, now: Timestamp) {
         let mut buffer = [0; DATAGRAM_MAX];
-        // Ends with "would block"; other errors (a port unreachable told by ICMP) are not ours to mend.
+        // Ends with "would block"; other errors (an ICMP port unreachable) cannot be handled here.
         while let Ok((length, from)) = self.socket.recv_from(&mut buffer) {
             let Some(bytes) = buffer.get(..length) else { continue };
             if let Ok(message) = Message::parse(Bytes::copy_from_slice(bytes)) {
@@ -140,12 +140,12 @@ impl Phone {
         }
     }
 
-    /// What happened.
+    /// The next event.
     pub fn next_event(&mut self) -> Option<Event> {
         self.ua.poll_event()
     }
 
-    /// Sends what waits; what the socket does not take is repeated by the transactions.
+    /// Sends all pending messages; the transactions repeat those that the socket refuses.
     pub fn send(&mut self) {
         while let Some(transmit) = self.ua.poll_transmit() {
             if let Flow::Udp { remote, .. } = transmit.flow {

@@ -1,4 +1,4 @@
-//! What the robots shall do, and the dice that they throw.
+//! The robots' plan, and its random draws.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use model::Entropy;
 
-/// A duration drawn evenly between two, in seconds: `1.5..2.5`; a single number is both.
+/// A duration drawn uniformly between two, in seconds: `1.5..2.5`; a single number is both.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
-    /// At least, s.
+    /// Minimum, s.
     pub min: f64,
-    /// At most, s.
+    /// Maximum, s.
     pub max: f64,
 }
 
-/// Longest duration of a plan: an hour, s.
+/// Maximum duration in a plan: an hour, s.
 const SECONDS_MAX: f64 = 3_600.0;
 
 impl FromStr for Range {
@@ -42,31 +42,31 @@ impl fmt::Display for Range {
 }
 
 impl Range {
-    /// One duration.
+    /// Draws one duration.
     pub(crate) fn draw(self, dice: &mut dyn Entropy) -> Duration {
         Duration::from_secs_f64(self.min + (self.max - self.min) * unit(dice))
     }
 }
 
-/// Arrivals that swell and ebb, so that queues form and clear.
+/// Arrivals with a periodic rate, so that queues form and clear.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rhythm {
-    /// From one swell to the next, s.
+    /// Period of the rate, s.
     pub period_s: f64,
-    /// How far the rate leaves its mean: 0 is steady, 1 goes down to nothing and up to twice the mean.
+    /// Amplitude relative to the mean: 0 is steady, 1 varies between zero and twice the mean.
     pub depth: f64,
 }
 
-/// The task.
+/// The plan.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// How many calls; none: without end.
+    /// Number of calls; none: endless.
     pub calls: Option<u32>,
     /// Mean of calls a second; arrivals are random (Poisson).
     pub rate: f64,
-    /// How the rate changes.
+    /// The variation of the rate.
     pub rhythm: Rhythm,
-    /// Agents at work; the first so many of the site.
+    /// Number of agents at work; the first ones of the site.
     pub agents: usize,
     /// How long a phone rings before the agent answers.
     pub ring: Range,
@@ -76,25 +76,25 @@ pub struct Plan {
     pub wrap: Range,
     /// How long a caller waits before giving up.
     pub patience: Range,
-    /// The share of conversations, 0 to 1, in which the agent holds the caller for a while.
+    /// The share of conversations, 0 to 1, in which the agent holds the caller.
     pub holds: f64,
-    /// Who answered must be heard within this time, and the caller by whom answered.
+    /// Time after the answer within which each party must hear the other.
     pub hear_within: Duration,
-    /// Begins the sequence of random choices.
+    /// Seed of the random choices.
     pub seed: u64,
 }
 
-/// A number evenly from 0 to 1.
+/// A uniform number from 0 to 1.
 pub(crate) fn unit(dice: &mut dyn Entropy) -> f64 {
     const BITS: u32 = 53;
     (dice.next_u64() >> (64 - BITS)) as f64 / (1_u64 << BITS) as f64
 }
 
 impl Plan {
-    /// The time to the next arrival: a Poisson process whose rate changes, by thinning one of its highest rate (Lewis and
-    /// Shedler 1979).
+    /// The time to the next arrival: a Poisson process with a varying rate, by thinning one with its highest rate
+    /// (Lewis and Shedler 1979).
     pub(crate) fn until_next(&self, since: Duration, dice: &mut dyn Entropy) -> Duration {
-        /// Nobody waits longer for a call; it keeps a rate of nothing from lasting for ever.
+        /// Maximum time between two calls; keeps a rate of zero from lasting for ever.
         const LONGEST_S: f64 = 86_400.0;
         let highest = self.rate * (1.0 + self.rhythm.depth);
         let begin = since.as_secs_f64();
@@ -108,7 +108,7 @@ impl Plan {
         Duration::from_secs_f64((at - begin).min(LONGEST_S))
     }
 
-    /// Calls a second so many seconds after the beginning.
+    /// Calls a second at `since_s` seconds after the beginning.
     fn rate_at(&self, since_s: f64) -> f64 {
         let turn = since_s / self.rhythm.period_s * std::f64::consts::TAU;
         self.rate * (1.0 + self.rhythm.depth * turn.sin())
@@ -152,7 +152,7 @@ mod tests {
         }
     }
 
-    /// When so many calls come.
+    /// The times of the first `count` calls.
     fn arrivals(plan: &Plan, count: usize) -> Vec<f64> {
         let mut dice = Seeded::new(7);
         let mut since = Duration::ZERO;
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn arrivals_swell_and_ebb_about_their_mean() {
-        // The second half of each period goes down to nothing; one agent's calls are few.
+        // The rate falls to zero in the second half of each period; one agent has few calls.
         for rate in [2.0, 0.024] {
             let rhythm = Rhythm { period_s: 10_000.0, depth: 1.0 };
             let all = arrivals(&plan(rate, rhythm), 20_000);

@@ -1,4 +1,4 @@
-//! Requests to the public API, one after the other on a connection of their own thread.
+//! Requests to the public API, one after the other on one connection with its own thread.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,12 +11,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use mio::Waker;
 
-/// An answer takes no longer.
+/// Timeout of an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const BODY_MAX: usize = 1 << 20;
 const LINE_MAX: u64 = 16_384;
 const HEADERS_MAX: usize = 100;
-/// Far more than the requests of all agents of a run at one moment, so that neither side ever waits for the other.
+/// Far more than the concurrent requests of all agents of a run, so that neither side ever blocks.
 const WAITING_MAX: usize = 65_536;
 
 /// A request of an agent.
@@ -25,15 +25,15 @@ struct Request {
     frame: String,
 }
 
-/// What came of a request.
+/// The answer to a request.
 pub struct Answered {
-    /// Whose it was.
+    /// Index of the agent.
     pub agent: usize,
-    /// The reason why it was not let in.
+    /// The reason if it was refused.
     pub outcome: Result<(), String>,
 }
 
-/// The door to the public API.
+/// The client of the public API.
 pub struct Requests {
     send: Option<SyncSender<Request>>,
     answers: Receiver<Answered>,
@@ -42,7 +42,7 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Begins a thread that asks `POST /api/voice/v1/{tenant}/requests` there.
+    /// Starts a thread that sends to `POST /api/voice/v1/{tenant}/requests`.
     pub fn start(edge: (SocketAddr, String), tenant: &str, token: &str, waker: Arc<Waker>) -> Result<Self> {
         let (send, receive) = sync_channel::<Request>(WAITING_MAX);
         let (tell, answers) = sync_channel(WAITING_MAX);
@@ -68,11 +68,11 @@ impl Requests {
         Ok(Self { send: Some(send), answers, thread: Some(thread), under_way: VecDeque::new() })
     }
 
-    /// Asks for something. The answer comes by [`Self::next_answer`], in order.
+    /// Sends a request. The answer comes by [`Self::next_answer`], in order.
     pub fn ask(&mut self, agent: usize, frame: &serde_json::Value) {
         self.under_way.push_back(agent);
         if let Some(send) = &self.send {
-            // The thread ends only with the door.
+            // The thread ends only together with this client.
             let _ = send.send(Request { agent, frame: frame.to_string() });
         }
     }
@@ -83,7 +83,7 @@ impl Requests {
         Some(answer)
     }
 
-    /// How many wait for their answers.
+    /// Number of requests without an answer.
     pub fn under_way(&self) -> usize {
         self.under_way.len()
     }
@@ -107,7 +107,7 @@ struct Door {
 }
 
 impl Door {
-    /// One exchange; a kept connection that was closed meanwhile is opened anew.
+    /// One exchange; a kept connection that the peer has closed is reopened.
     fn ask(&mut self, frame: &str) -> Result<()> {
         let kept = self.connection.is_some();
         let first = self.exchange(frame);

@@ -1,4 +1,4 @@
-//! What came of it: a row for each call and each agent, sums, and the table for people.
+//! The results: a row for each call and each agent, sums, and a table.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,11 +15,11 @@ pub enum Outcome {
     Abandoned,
     /// The call was refused with a SIP status.
     Refused,
-    /// The far side ended the call before an agent had answered.
+    /// The far side ended the call before an agent answered.
     Dropped,
-    /// It had not ended when the robots gave up on it.
+    /// It had not ended when the robots stopped waiting for it.
     Unfinished,
-    /// The robots were stopped before the call had come to anything.
+    /// The robots were stopped before the call had an outcome.
     Stopped,
 }
 
@@ -27,11 +27,11 @@ pub enum Outcome {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CallRow {
-    /// The number that the caller presents: no other call of the run has it.
+    /// The caller's number: unique within the run.
     pub caller: String,
-    /// The number that was dialled.
+    /// The dialled number.
     pub dialled: String,
-    /// The service that was wanted: by the number, or by the digit pressed in the menu.
+    /// The requested service: by the number, or by the digit pressed in the menu.
     pub service: String,
     /// How it ended.
     pub outcome: Outcome,
@@ -41,23 +41,23 @@ pub struct CallRow {
     pub agent: Option<String>,
     /// Its phone.
     pub extension: Option<String>,
-    /// How many agents' phones answered it; more than one is a fault.
+    /// Number of agents' phones that answered it; more than one is a fault.
     pub answers: u32,
     /// Milliseconds since 1970.
     pub dialled_at: u64,
-    /// From dialling to the agent's answer, or to the caller's giving up, ms.
+    /// From dialling to the agent's answer, or to the caller's abandoning, ms.
     pub wait_ms: u64,
     /// From the agent's answer to the end, ms.
     pub talk_ms: Option<u64>,
-    /// How long after the answer the caller had heard the agent's tones, ms; none: not.
+    /// Time from the answer until the caller heard the agent's tones, ms; none if not heard.
     pub caller_heard_ms: Option<u64>,
-    /// How long after the answer the agent had heard the caller's tones, ms; none: not.
+    /// Time from the answer until the agent heard the caller's tones, ms; none if not heard.
     pub agent_heard_ms: Option<u64>,
     /// How often the agent held the call.
     pub holds: u32,
     /// Whether the agent ended it; else the caller.
     pub ended_by_agent: bool,
-    /// What was wrong with it, in words.
+    /// Its faults, in words.
     pub faults: Vec<String>,
 }
 
@@ -79,13 +79,13 @@ pub struct AgentRow {
     pub talk_ms: u64,
 }
 
-/// What was asked for.
+/// Parameters and times of the run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
-    /// What the callers' numbers begin with.
+    /// Prefix of the callers' numbers.
     pub callers: String,
-    /// Begins the sequence of random choices.
+    /// Seed of the random choices.
     pub seed: u64,
     /// When the first call was placed, ms since 1970; none if there was none.
     pub first_arrival: Option<u64>,
@@ -93,7 +93,7 @@ pub struct Run {
     pub last_arrival: Option<u64>,
     /// When the last call had ended.
     pub ended: u64,
-    /// Skills that a call of a service asks of its agent.
+    /// Skills that a call of a service requires of its agent.
     pub services: BTreeMap<String, BTreeMap<String, u16>>,
 }
 
@@ -105,15 +105,15 @@ pub struct Totals {
     pub offered: u64,
     /// Answered by an agent.
     pub answered: u64,
-    /// Given up by the caller.
+    /// Abandoned by the caller.
     pub abandoned: u64,
     /// Refused.
     pub refused: u64,
-    /// Anything else.
+    /// Any other outcome.
     pub other: u64,
     /// Calls with at least one fault.
     pub faulty: u64,
-    /// Waiting times of the answered ones.
+    /// Waiting times of the answered calls.
     pub waits: Waits,
 }
 
@@ -121,27 +121,27 @@ pub struct Totals {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Waits {
-    /// Half waited no longer.
+    /// Median.
     pub p50: u64,
-    /// 95 of 100 waited no longer.
+    /// 95th percentile.
     pub p95: u64,
     /// The longest.
     pub max: u64,
 }
 
-/// Everything that the robots know in the end.
+/// All results of the robots.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Results {
-    /// What was asked for.
+    /// Parameters and times of the run.
     pub run: Run,
     /// Sums over all calls.
     pub totals: Totals,
     /// A row for each agent.
     pub agents: Vec<AgentRow>,
-    /// A row for each call; without end only the latest are kept.
+    /// A row for each call; of an endless run, only the latest are kept.
     pub calls: Vec<CallRow>,
-    /// What was wrong apart from calls, in words.
+    /// Faults apart from calls, in words.
     pub faults: Vec<String>,
 }
 
@@ -159,7 +159,7 @@ impl Totals {
         totals
     }
 
-    /// Counts one call; the waiting times are left alone.
+    /// Counts one call; the waiting times do not change.
     pub fn add(&mut self, call: &CallRow) {
         self.offered += 1;
         *match call.outcome {
@@ -172,22 +172,22 @@ impl Totals {
     }
 }
 
-/// The smallest value that so many of a hundred do not exceed (nearest rank); 0 of nothing.
+/// The smallest value that `percent` of the values do not exceed (nearest rank); 0 if there are none.
 fn quantile(sorted: &[u64], percent: usize) -> u64 {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied().unwrap_or(0)
 }
 
-/// Faults that the table names; the JSON has all.
+/// Maximum of faults in the table; the JSON has all.
 const FAULTS_SHOWN: usize = 20;
 
 impl Results {
-    /// Whether every call came to what a call may come to, and was heard.
+    /// Whether every call had a valid outcome, and was heard.
     pub fn is_flawless(&self) -> bool {
         self.faults.is_empty() && self.totals.faulty == 0 && self.totals.other == 0
     }
 
-    /// The table for people.
+    /// The results as a table.
     pub fn table(&self) -> String {
         let t = &self.totals;
         let mut text = format!(

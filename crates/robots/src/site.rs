@@ -1,4 +1,4 @@
-//! What the robots are told of the installation.
+//! The robots' description of the installation.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};
@@ -7,20 +7,20 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-/// Everything that the robots know: no more than a carrier, a phone and a program of the public API know.
+/// Everything that the robots know: no more than a carrier, a phone and a client of the public API know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Site {
     /// The tenant.
     pub tenant: String,
-    /// Where SIP goes.
+    /// The SIP edge.
     pub sip: Edge,
     /// The web edge, as `http://127.0.0.1:8080`.
     pub web: String,
     /// A caller token with the scope `agents:control`.
     pub token: String,
-    /// What callers dial, by name: `sales`, `support`, `menu`.
+    /// The numbers that callers dial, by name: `sales`, `support`, `menu`.
     pub numbers: BTreeMap<String, String>,
-    /// The skills that an agent must have to be given a call of a service, by the service's name.
+    /// The skills that a service requires of its agents, by the service's name.
     pub services: BTreeMap<String, BTreeMap<String, u16>>,
     /// The agents.
     pub agents: Vec<RobotAgent>,
@@ -55,10 +55,10 @@ impl std::fmt::Debug for RobotAgent {
 }
 
 impl Site {
-    /// Reads it from a file of JSON.
+    /// Reads it from a JSON file.
     ///
     /// # Errors
-    /// When the file cannot be read or is not what it must be.
+    /// If the file cannot be read or is invalid.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
         serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))
@@ -69,7 +69,7 @@ impl Site {
         resolve(&self.sip.host, self.sip.port)
     }
 
-    /// The address from which the robots speak to the edge: one that no role uses where the edge is on this machine alone.
+    /// The robots' own address towards the edge: one that no role uses, if the edge is a loopback address.
     pub(crate) fn own_address(&self) -> Result<IpAddr> {
         let edge = self.edge()?;
         match edge.ip() {

@@ -1,10 +1,10 @@
-//! What is due when.
+//! Timers.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
-/// Things to do, by the time at which they are due; what is due at once comes in the order in which it was put in.
+/// Actions by due time; actions with the same time keep the order in which they were added.
 pub struct Timers<T> {
     heap: BinaryHeap<Reverse<Entry<T>>>,
     count: u64,
@@ -21,19 +21,19 @@ impl<T> Timers<T> {
         Self { heap: BinaryHeap::new(), count: 0 }
     }
 
-    /// Puts in something to do `after` from `now`.
+    /// Schedules `what` at `after` from `now`.
     pub fn after(&mut self, now: Instant, after: Duration, what: T) {
         self.count += 1;
         self.heap.push(Reverse(Entry { due: now + after, number: self.count, what }));
     }
 
-    /// What is due, once each.
+    /// The next due action; each is returned once.
     pub fn pop_due(&mut self, now: Instant) -> Option<T> {
         let due = self.heap.peek().is_some_and(|Reverse(entry)| entry.due <= now);
         if due { self.heap.pop().map(|Reverse(entry)| entry.what) } else { None }
     }
 
-    /// When the next is due.
+    /// When the next action is due.
     pub fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse(entry)| entry.due)
     }

@@ -1,7 +1,7 @@
-//! Pairs of tones, by which a call is known from all others.
+//! Pairs of tones, which identify a call.
 //!
-//! All tones are multiples of 50 Hz, so a packet of 20 ms holds whole waves of each: every packet of a pair is the same 160
-//! samples, a lost one leaves no jump behind, and the Goertzel filters of two tones are blind to each other.
+//! All tones are multiples of 50 Hz, so a packet of 20 ms contains whole waves of each: every packet of a pair is the
+//! same 160 samples, a lost one causes no discontinuity, and the Goertzel filter of one tone ignores all others.
 
 use media::g711::Law;
 
@@ -30,13 +30,13 @@ impl std::fmt::Display for Pair {
 }
 
 impl Pair {
-    /// A packet's payload of it.
+    /// The payload of one packet of the pair.
     pub fn frame(self, law: Law) -> [u8; FRAME] {
         let wave = |hz: u16, n: usize| (std::f32::consts::TAU * f32::from(hz) * n as f32 / RATE_HZ).sin();
         std::array::from_fn(|n| law.encode((AMPLITUDE * (wave(self.low, n) + wave(self.high, n))) as i16))
     }
 
-    /// Whether a listener for digits may take it for a key (ITU-T Q.23).
+    /// Whether a DTMF detector may take it for a key (ITU-T Q.23).
     fn is_key(self) -> bool {
         const ROWS: [u16; 4] = [697, 770, 852, 941];
         const COLUMNS: [u16; 4] = [1_209, 1_336, 1_477, 1_633];
@@ -53,7 +53,7 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// Every pair of two tones of the grid, but for those of telephone keys.
+    /// Every pair of two tones of the grid, except those of telephone keys.
     pub fn new() -> Self {
         let tones: Vec<u16> = (LOWEST_HZ..=HIGHEST_HZ).step_by(usize::from(STEP_HZ)).collect();
         let mut pairs = Vec::new();
@@ -66,7 +66,7 @@ impl Grid {
         Self { borrowed: vec![0; pairs.len()], pairs, next: 0 }
     }
 
-    /// A pair that no running call has; when all are lent out (over 800 calls at once), the one lent longest ago.
+    /// A pair that no running call has; if all are in use (over 800 calls at once), the one borrowed longest ago.
     pub fn borrow(&mut self) -> Pair {
         let count = self.pairs.len();
         let free = (0..count).map(|step| (self.next + step) % count).find(|at| self.borrowed[*at] == 0);
@@ -76,7 +76,7 @@ impl Grid {
         self.pairs[at]
     }
 
-    /// Gives one back.
+    /// Returns a pair.
     pub fn give_back(&mut self, pair: Pair) {
         if let Some(at) = self.pairs.iter().position(|p| *p == pair) {
             self.borrowed[at] = self.borrowed[at].saturating_sub(1);
@@ -84,22 +84,22 @@ impl Grid {
     }
 }
 
-/// What a packet holds, for one who listens for a pair.
+/// Content of a packet, for a listener of one pair.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sound {
-    /// The pair and nothing else worth mention.
+    /// The pair and nothing else of significance.
     Pair,
-    /// Almost nothing.
+    /// Hardly any power.
     Silence,
-    /// Something else.
+    /// Any other sound.
     Other,
 }
 
 /// Mean power below which a packet is silence: an RMS of 100, about -47 dBm0.
 const SILENT_POWER: f32 = 10_000.0;
-/// The share of a packet's power that the pair must hold; companding leaves over 0.99 of it.
+/// The share of a packet's power that the pair must have; companding leaves over 0.99 of it.
 const SHARE_MIN: f32 = 0.8;
-/// The share that each of its tones must hold.
+/// The share that each of its tones must have.
 const TONE_SHARE_MIN: f32 = 0.2;
 
 /// Listens for a pair by two Goertzel filters.
@@ -110,12 +110,12 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// For that pair.
+    /// A filter for that pair.
     pub fn new(pair: Pair) -> Self {
         Self { low: coefficient(pair.low), high: coefficient(pair.high) }
     }
 
-    /// What 20 ms of audio hold.
+    /// Classifies 20 ms of audio.
     pub fn judge(&self, samples: &[f32; FRAME]) -> Sound {
         let energy: f32 = samples.iter().map(|s| s * s).sum();
         if energy < SILENT_POWER * FRAME as f32 {
@@ -131,7 +131,7 @@ impl Filter {
     }
 }
 
-/// The two strongest tones of the grid in a packet, if they make up most of it: whose pair it was.
+/// The two strongest tones of the grid in a packet, if they make up most of it: identifies another call's pair.
 pub fn strongest(samples: &[f32; FRAME]) -> Option<Pair> {
     let mut found: Vec<(f32, u16)> = (LOWEST_HZ..=HIGHEST_HZ)
         .step_by(usize::from(STEP_HZ))

@@ -67,7 +67,7 @@ fn submission(call: usize, expression: &str, now: Timestamp) -> Submission {
     }
 }
 
-/// A call comes, an agent is chosen, the call ends.
+/// Submits a call that gets an agent at once, and ends it.
 fn decide(router: &mut Router, call: usize, now: Timestamp) {
     let expression = format!("S{} >= 3 & S{} >= 1", call % SKILLS, (call + 1) % SKILLS);
     let _ = router.submit(submission(call, &expression, now), now);
@@ -78,11 +78,11 @@ fn decide(router: &mut Router, call: usize, now: Timestamp) {
     black_box(router.take_changes());
 }
 
-/// An agent goes ready and not ready while nobody waits for it.
+/// Makes an agent ready and not ready while no call waits for it.
 fn event_cost(waiting: usize) -> f64 {
     let mut router = with_agents();
     for call in 0..waiting {
-        // A level that nobody has: all of them wait.
+        // No agent has this level: all of them wait.
         router.submit(submission(call, &format!("S{} >= 11", call % SKILLS), at(call)), at(call)).unwrap();
     }
     let events = 100_000_u32;

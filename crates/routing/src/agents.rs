@@ -1,4 +1,4 @@
-//! The agents of a tenant as routing sees them: skills, and who can take a call now, since when.
+//! The agents of a tenant as routing sees them: skills, availability and idle time.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -11,22 +11,21 @@ use crate::decision::PassedOver;
 /// The most agents of one tenant.
 pub const AGENTS_MAX: usize = 100_000;
 
-/// The most calls that are counted on one phone; further ones count for nothing, and whoever has so many is not free. No phone has as
-/// many lines.
+/// The most calls counted on one phone; further calls are ignored, and the agent stays unavailable. No phone has as many lines.
 pub const CALLS_MAX: usize = 64;
 
 /// An agent's place in the tables of this module.
 pub(crate) type Index = u32;
 
-/// What an agent's session says about taking calls.
+/// Whether an agent's session accepts calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Session {
     /// Not logged in.
     #[default]
     LoggedOut,
-    /// Logged in, takes no calls.
+    /// Logged in, but not ready.
     NotReady,
-    /// Takes calls.
+    /// Ready for calls.
     Ready,
 }
 
@@ -48,7 +47,7 @@ pub(crate) struct Agent {
     pub calls: HashSet<ConnId>,
     pub reserved: bool,
     pub idle_since: Timestamp,
-    /// Its key in the set of idle agents, while it is there.
+    /// Its key in the set of idle agents; `None` if it is not in the set.
     listed: Option<Timestamp>,
 }
 
@@ -79,14 +78,14 @@ pub struct Agents {
     rows: Vec<Agent>,
     by_id: HashMap<AgentId, Index>,
     by_dn: HashMap<Dn, Index>,
-    /// Whose phones a call is on, in the order of the rows: a router restored from its snapshot frees them in the same one.
+    /// The rows of the phones on a call. Ordered, so that a router restored from its snapshot frees them in the same order.
     by_call: HashMap<ConnId, BTreeSet<Index>>,
     out_of_service: HashSet<Dn>,
-    /// Who can take a call, longest idle first.
+    /// The available agents, longest idle first.
     idle: BTreeSet<(Timestamp, Index)>,
     available: RoaringBitmap,
     logged_in: RoaringBitmap,
-    /// Rows that changed since they were last asked for.
+    /// Rows that changed since [`Agents::take_touched`] was last called.
     touched: RoaringBitmap,
 }
 
@@ -107,13 +106,13 @@ impl Agents {
         (0..).zip(&self.rows)
     }
 
-    /// The rows that changed since the last call.
+    /// Returns and clears the list of changed rows.
     pub(crate) fn take_touched(&mut self) -> Vec<AgentId> {
         let touched = std::mem::take(&mut self.touched);
         touched.iter().filter_map(|index| self.row(index)).map(|row| row.id.clone()).collect()
     }
 
-    /// Who can take a call, longest idle first.
+    /// The available agents, longest idle first.
     pub(crate) fn idle(&self) -> impl Iterator<Item = Index> {
         self.idle.iter().map(|(_, index)| *index)
     }
@@ -134,7 +133,7 @@ impl Agents {
         self.row(index)?.obstacle(&self.out_of_service)
     }
 
-    /// The row of an agent, made if it is new; `None` when the table is full.
+    /// The row of an agent, created if it is new; `None` when the table is full.
     pub(crate) fn intern(&mut self, id: &AgentId) -> Option<Index> {
         if let Some(index) = self.index_of(id) {
             return Some(index);
@@ -158,7 +157,7 @@ impl Agents {
         Some(index)
     }
 
-    /// Sets skills from the tenant's provisioning. Returns the row's index, `None` when the table is full.
+    /// Sets skills from the tenant's provisioning. Returns the row's index, or `None` when the table is full.
     pub(crate) fn set_profile(&mut self, profile: &AgentProfile) -> Option<Index> {
         let index = self.intern(&profile.agent)?;
         let skills = profile.skills.iter().map(|(skill, level)| (skill.as_str().to_owned(), i64::from(*level)));
@@ -181,7 +180,7 @@ impl Agents {
         self.refresh(index);
     }
 
-    /// Takes the agent out of selection: the person is gone or disabled.
+    /// Removes the agent from selection: it was deleted or disabled.
     pub(crate) fn forget_profile(&mut self, id: &AgentId) -> Option<Index> {
         let index = self.index_of(id)?;
         let row = self.rows.get_mut(index as usize)?;
@@ -235,7 +234,7 @@ impl Agents {
         Some(index)
     }
 
-    /// A call is over: it is on nobody's phone any more. Returns the agents concerned.
+    /// A call is over: removes it from every phone. Returns the agents concerned.
     pub(crate) fn end_call(&mut self, call: ConnId, at: Timestamp) -> BTreeSet<Index> {
         let on_it = self.by_call.remove(&call).unwrap_or_default();
         for &index in &on_it {
@@ -248,7 +247,7 @@ impl Agents {
         on_it
     }
 
-    /// A phone registered or is gone. Returns the agent on it.
+    /// A phone was registered or lost its registration. Returns the agent on it.
     pub(crate) fn set_service(&mut self, dn: &Dn, in_service: bool) -> Option<Index> {
         if in_service {
             self.out_of_service.remove(dn);
@@ -276,7 +275,7 @@ impl Agents {
         self.out_of_service.iter()
     }
 
-    /// Brings the sets in line with the row.
+    /// Updates the sets from the row.
     fn refresh(&mut self, index: Index) {
         let Some(row) = self.rows.get_mut(index as usize) else { return };
         self.touched.insert(index);
@@ -299,7 +298,7 @@ impl Agents {
     }
 }
 
-/// The call is not on this agent's phone any more.
+/// Removes the call from this agent's phone.
 fn leave(by_call: &mut HashMap<ConnId, BTreeSet<Index>>, call: &ConnId, index: Index) {
     if let Some(on_it) = by_call.get_mut(call) {
         on_it.remove(&index);

@@ -1,20 +1,20 @@
-//! Why an agent was chosen: the record that travels with the call.
+//! The record of a decision: why an agent was chosen. It travels with the call.
 
 use model::{AgentId, Timestamp};
 
-/// How many candidates a decision names; the others are counted only, so that a record stays small.
+/// The most candidates that a decision names; further ones are only counted, so that a record stays small.
 pub const CANDIDATES_MAX: usize = 20;
 
-/// Why an agent who could have been considered was not chosen.
+/// Why a candidate was not chosen.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum PassedOver {
-    /// The person is not provisioned or disabled.
+    /// The agent is not provisioned, or is disabled.
     Unknown,
     /// Not logged in.
     LoggedOut,
-    /// Logged in, takes no calls.
+    /// Logged in, but not ready.
     NotReady,
-    /// Promised to another call.
+    /// Reserved for another call.
     Reserved,
     /// On a call.
     OnCall,
@@ -24,7 +24,7 @@ pub enum PassedOver {
     Excluded,
     /// The skills do not fit.
     Skills,
-    /// Would fit, but has been idle for a shorter time than the chosen one.
+    /// The agent fits, but has been idle for a shorter time than the chosen one.
     IdleShorter,
 }
 
@@ -45,40 +45,40 @@ impl PassedOver {
     }
 }
 
-/// An agent who was considered.
+/// An agent that was considered.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Candidate {
     /// The agent.
     pub agent: AgentId,
-    /// Since when the agent could take a call; `None` when it cannot.
+    /// Since when the agent could take a call; `None` if it cannot.
     pub idle_since: Option<Timestamp>,
-    /// Why it was passed over; `None` for the chosen one.
+    /// Why it was passed over; `None` for the chosen agent.
     pub passed_over: Option<PassedOver>,
 }
 
-/// A pairing of a request with an agent, explained.
+/// The choice of an agent for a request, with its reasons.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Decision {
-    /// When.
+    /// When the agent was chosen.
     pub at: Timestamp,
     /// The agent chosen.
     pub chosen: AgentId,
-    /// In words of the field: which rule chose it.
+    /// The rule that chose it.
     pub rule: Rule,
-    /// Who was considered, the chosen one first; at most [`CANDIDATES_MAX`].
+    /// The agents considered, the chosen one first; at most [`CANDIDATES_MAX`].
     pub candidates: Vec<Candidate>,
-    /// How many more were considered than `candidates` names.
+    /// The number of agents considered beyond those in `candidates`.
     pub more: u32,
-    /// How many requests were waiting for this agent when it was given this one.
+    /// The number of requests that waited for this agent when it was given this one.
     pub waiting: u32,
 }
 
-/// The rule that made a pairing.
+/// The rule that matched a request and an agent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Rule {
-    /// A call came, and of the fitting agents this one has been idle for longest.
+    /// A call came in. Of the fitting agents this one has been idle for longest.
     LongestIdleAgent,
-    /// An agent came free, and of the calls that it fits this one has the highest priority and then the longest wait.
+    /// An agent became free. Of the calls that it fits this one has the highest priority and then the longest wait.
     HighestPriorityThenLongestWait,
 }
 

@@ -12,13 +12,13 @@ pub const TEXT_MAX: usize = 1_024;
 /// The deepest nesting of an expression.
 pub const DEPTH_MAX: usize = 32;
 
-/// A text that is no skill expression: where, and what was wanted there.
+/// A syntax error in a skill expression: its column, and the expected text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("column {column}: {reason}")]
 pub struct ExpressionError {
-    /// Where, counted in characters from 1.
+    /// The column, counted in characters from 1.
     pub column: usize,
-    /// What is wrong there, in words.
+    /// The fault, for a human reader.
     pub reason: String,
 }
 
@@ -123,7 +123,7 @@ enum Condition {
     Or(Box<Self>, Box<Self>),
 }
 
-/// A parsed skill expression. Its text form is canonical: equal expressions print alike.
+/// A parsed skill expression. Its text form is canonical: equal expressions print the same text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkillExpression(Condition);
 

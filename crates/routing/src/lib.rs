@@ -1,7 +1,7 @@
 //! Queues, skill expressions, targets, selection and waiting. No I/O.
 //!
-//! A [`Router`] holds the waiting requests and the agents of one tenant. Requests and facts come in, and for each
-//! pairing an offer goes out with the reasons for it: who was considered, and why each was passed over.
+//! A [`Router`] keeps the waiting requests and the agents of one tenant. Requests and facts come in. For each match an offer goes out with
+//! its reasons: the agents considered, and why each was passed over.
 
 pub mod agents;
 pub mod decision;

@@ -9,10 +9,10 @@ use roaring::RoaringBitmap;
 use crate::agents::{Agents, Index};
 use crate::request::Target;
 
-/// The most distinct targets that are remembered; those that nobody waits for make room.
+/// The most distinct targets in memory; targets without waiting requests are removed to make room.
 pub const POOLS_MAX: usize = 4_096;
 
-/// The order of waiting: higher priority, then longer wait, then arrival.
+/// The order of waiting requests: higher priority, then longer wait, then arrival.
 pub(crate) type Rank = (Reverse<i32>, Timestamp, u64);
 
 /// One distinct target.
@@ -41,7 +41,7 @@ impl Pool {
     }
 }
 
-/// All pools, found by the target's text.
+/// All pools, by the text of their target.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pools {
     by_key: HashMap<String, Pool>,
@@ -52,7 +52,7 @@ impl Pools {
         self.by_key.get(key)
     }
 
-    /// The pool of a target, made and filled if it is new; `false` when there is no room for a new one.
+    /// Ensures that a target has a pool, filled with its agents. Returns `false` when there is no room for a new one.
     pub fn ensure(&mut self, key: &str, target: &Target, agents: &Agents) -> bool {
         if self.by_key.contains_key(key) {
             return true;
@@ -81,7 +81,7 @@ impl Pools {
         }
     }
 
-    /// An agent's skills changed.
+    /// Updates the pools after a change of an agent's skills.
     pub fn reassess(&mut self, agents: &Agents, index: Index) {
         for pool in self.by_key.values_mut() {
             if pool.admits(agents, index) {
@@ -92,7 +92,7 @@ impl Pools {
         }
     }
 
-    /// The pools that this agent fits and in which somebody waits.
+    /// The pools that this agent fits and that have waiting requests.
     pub fn waiting_for(&self, index: Index) -> impl Iterator<Item = &Pool> {
         self.by_key.values().filter(move |pool| !pool.waiting.is_empty() && pool.members.contains(index))
     }

@@ -1,4 +1,4 @@
-//! Requests for an agent: what is asked, and where each stands.
+//! Requests for an agent: their content and their stages.
 
 use model::{AgentId, CallUuid, ConnId, QueueName, Timestamp};
 
@@ -13,17 +13,17 @@ pub const TARGETS_MAX: usize = 32;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RequestId(pub String);
 
-/// Whom a call may go to.
+/// A target of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
-    /// Anybody with these skills.
+    /// Any agent with these skills.
     Skills(SkillExpression),
-    /// One person.
+    /// One agent.
     Agent(AgentId),
 }
 
 impl Target {
-    /// The text by which equal targets are recognised; [`Target::parse`] reads it back.
+    /// The text that identifies equal targets; [`Target::parse`] parses it.
     pub fn key(&self) -> String {
         match self {
             Self::Skills(expression) => format!("?:{expression}"),
@@ -31,7 +31,7 @@ impl Target {
         }
     }
 
-    /// Reads `?:EXPRESSION`, `@AGENT` or a bare expression.
+    /// Parses `?:EXPRESSION`, `@AGENT` or a bare expression.
     pub fn parse(text: &str) -> Result<Self, ExpressionError> {
         match text.strip_prefix('@') {
             Some(agent) => AgentId::parse(agent)
@@ -42,70 +42,70 @@ impl Target {
     }
 }
 
-/// A request for an agent as it comes in.
+/// A request for an agent, as submitted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Submission {
     /// Its id; a second submission with the same id changes nothing.
     pub id: RequestId,
-    /// The call that waits.
+    /// The waiting call.
     pub call: ConnId,
-    /// Its global id, which is its trace.
+    /// The call's global id, also its trace id.
     pub trace: CallUuid,
-    /// The virtual queue that counts it.
+    /// The virtual queue in which it is counted.
     pub queue: QueueName,
-    /// Whom it may go to, as one set.
+    /// The targets. Agents that fit any of them are equal candidates.
     pub targets: Vec<Target>,
-    /// Higher is served first.
+    /// The priority; higher values are served first.
     pub priority: i32,
-    /// Since when the call waits: its age.
+    /// Since when the call waits.
     pub queued_at: Timestamp,
-    /// When the application wants to hear that nobody was found.
+    /// When to notify the application that no agent was found.
     pub times_out_at: Option<Timestamp>,
-    /// Agents who are not to get this call.
+    /// Agents that must not get this call.
     pub excluded: Vec<AgentId>,
 }
 
-/// Where a request stands.
+/// The stage of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Stage {
     /// Waits in its queue.
     Waiting,
-    /// Promised to an agent; the promise expires.
+    /// An agent is reserved, for a limited time.
     Offered {
         /// The agent.
         agent: AgentId,
-        /// When the promise ends unless the phone rings.
+        /// When the reservation expires unless the phone rings.
         expires_at: Timestamp,
     },
     /// The agent's phone rings.
     Ringing {
         /// The agent.
         agent: AgentId,
-        /// When even a ringing phone is given up.
+        /// When the reservation expires although the phone rings.
         expires_at: Timestamp,
     },
 }
 
-/// A request as it outlives a process.
+/// A request's snapshot, which is stored to survive a restart.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RequestSnapshot {
-    /// What was asked, with the exclusions and the priority of now.
+    /// The submission, with its present exclusions and priority.
     pub submission: Submission,
     /// Order of arrival among equals.
     pub arrival: u64,
-    /// Where it stands.
+    /// Its stage.
     pub stage: Stage,
-    /// Agents who were offered it and did not take it; at most [`EXCLUDED_MAX`], the oldest drop out.
+    /// Agents that were offered it and did not take it; at most [`EXCLUDED_MAX`], then the oldest are removed.
     pub declined: Vec<Declined>,
 }
 
-/// An agent who was offered a call and did not take it. The call passes the agent over until then, or until the
-/// agent says "ready" again; not for ever, for it may be the only one who fits.
+/// An agent that was offered a call and did not take it. The call passes the agent over until `until`, or until the agent becomes ready
+/// again. Not for ever: it may be the only agent that fits.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Declined {
     /// The agent.
     pub agent: AgentId,
-    /// Until when.
+    /// When the agent may be offered the call again.
     pub until: Timestamp,
 }
 
@@ -116,8 +116,8 @@ pub enum EndReason {
     Answered,
     /// The caller left.
     Abandoned,
-    /// The application took it back.
+    /// The application cancelled it.
     Cancelled,
-    /// The application's time was over, and it wanted the request cleared then.
+    /// The application's timeout passed, and it wanted the request ended then.
     TimedOut,
 }

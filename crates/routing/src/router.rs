@@ -1,7 +1,7 @@
-//! The router of one tenant: pairs waiting requests with free agents, both ways round.
+//! The router of one tenant: matches waiting requests with free agents, in both directions.
 //!
-//! Drive it with [`Router::submit`] and the other verbs, tell it facts with [`Router::observe`], then take
-//! [`Router::poll_output`] until it is empty, and call [`Router::handle_timeout`] at [`Router::next_timeout`].
+//! Drive it with [`Router::submit`] and the other functions, pass facts to [`Router::observe`], then call [`Router::poll_output`] until it
+//! is empty, and call [`Router::handle_timeout`] at [`Router::next_timeout`].
 
 mod observe;
 mod select;
@@ -25,24 +25,25 @@ use crate::request::{
 
 /// The most requests that may wait in one tenant.
 pub const REQUESTS_MAX: usize = 200_000;
-/// The most requests of one call: an application that asks without end is refused. One asks for a handful, one after the other.
+/// The most waiting requests of one call; further ones are refused, so that no application loops. A normal application submits a handful,
+/// one after the other.
 pub const REQUESTS_OF_CALL_MAX: usize = 64;
-/// The most timers that one turn handles; those that are due beyond it are handled by the next turn, which comes at once. Each may look for an
-/// agent: some ten milliseconds of a large tenant.
+/// The most timers that one turn handles; the next turn comes at once and handles the rest. Each timer may search for an agent: about ten
+/// milliseconds for a large tenant.
 pub const TIMERS_PER_TURN: usize = 1_000;
-/// How long a chosen agent stays promised until the phone must ring.
+/// How long a chosen agent stays reserved before the phone must ring.
 pub const OFFER_EXPIRY: Duration = Duration::from_secs(10);
-/// How long a call passes over an agent who did not take it, unless the agent says "ready" before.
+/// How long a call passes over an agent that did not take it, unless the agent becomes ready earlier.
 pub const DECLINED_FOR: Duration = Duration::from_secs(30);
-/// How long a phone may ring before the promise is given up, should every other fact be lost.
+/// How long a phone may ring before the reservation ends, in case every other fact is lost.
 pub const RINGING_EXPIRY: Duration = Duration::from_secs(120);
 
-/// What the router wants done or known.
+/// An output of the router.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Output {
     /// The request entered its virtual queue (also again, after an agent did not answer).
     Queued(RequestId, QueueName, ConnId),
-    /// An agent is promised: route the call to it.
+    /// An agent is reserved: route the call to it.
     Offered {
         /// The request.
         request: RequestId,
@@ -54,14 +55,14 @@ pub enum Output {
         agent: AgentId,
         /// The agent's phone.
         dn: Dn,
-        /// Why this one.
+        /// Why this agent was chosen.
         decision: Decision,
     },
-    /// The promise was given up; the request waits again, with its age.
+    /// The reservation has ended without an answer; the request waits again and keeps its age.
     Returned(RequestId, ConnId),
-    /// The application's time is over; the request goes on waiting.
+    /// The application's timeout has passed; the request still waits.
     TimedOut(RequestId, ConnId),
-    /// The request is over. `queued` tells whether it was still in its virtual queue.
+    /// The request is over.
     Ended {
         /// The request.
         request: RequestId,
@@ -69,9 +70,9 @@ pub enum Output {
         call: ConnId,
         /// The virtual queue.
         queue: QueueName,
-        /// Whether it was still counted there.
+        /// Whether it was still in its virtual queue.
         queued: bool,
-        /// Why.
+        /// Why it ended.
         reason: EndReason,
     },
 }
@@ -79,10 +80,10 @@ pub enum Output {
 /// Why a submission was refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SubmitError {
-    /// Nobody could ever be found.
+    /// The request has no target or too many.
     #[error("a request needs 1 to {TARGETS_MAX} targets")]
     Targets,
-    /// Too many exclusions.
+    /// The request excludes too many agents.
     #[error("a request may exclude at most {EXCLUDED_MAX} agents")]
     Excluded,
     /// The tenant's limit of waiting requests is reached.
@@ -96,7 +97,7 @@ pub enum SubmitError {
     TooManyTargets,
 }
 
-/// What has changed since it was last asked: the records that a turn must write.
+/// The changes since the last query: the records that a turn must write.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Changes {
     /// Requests that changed or ended.
@@ -107,14 +108,14 @@ pub struct Changes {
     pub phones: bool,
 }
 
-/// Where a request stands, for the application that asks.
+/// The state of a request, for the application that submitted it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Status {
-    /// Its place in its virtual queue, from 1; 0 when it is promised already.
+    /// Its position in its virtual queue, from 1; 0 when an agent is reserved already.
     pub position: usize,
-    /// How many agents that fit are logged in.
+    /// The number of fitting agents that are logged in.
     pub logged_in: u64,
-    /// Where it stands.
+    /// Its stage.
     pub stage: Stage,
 }
 
@@ -133,7 +134,7 @@ impl Waiting {
         (Reverse(self.submission.priority), self.submission.queued_at, self.arrival)
     }
 
-    /// When the router must look at it again.
+    /// When the router must check it again.
     fn due(&self) -> Option<Timestamp> {
         match &self.stage {
             Stage::Waiting => {
@@ -155,7 +156,7 @@ pub struct Router {
     by_call: HashMap<ConnId, BTreeSet<RequestId>>,
     queues: HashMap<QueueName, BTreeSet<Rank>>,
     timers: BTreeSet<(Timestamp, RequestId)>,
-    /// The few requests that somebody has declined.
+    /// Requests that an agent has declined; there are few.
     declining: BTreeSet<RequestId>,
     touched: BTreeSet<RequestId>,
     phones_touched: bool,
@@ -171,7 +172,7 @@ impl Router {
         Self::default()
     }
 
-    /// Takes a request. It is offered at once when an agent is free, else it waits. Idempotent by its id.
+    /// Takes a request. It is offered at once when an agent is free, otherwise it waits. Idempotent by its id.
     pub fn submit(&mut self, submission: Submission, now: Timestamp) -> Result<Status, SubmitError> {
         if let Some(status) = self.status(&submission.id) {
             return Ok(status);
@@ -210,14 +211,14 @@ impl Router {
         Ok(())
     }
 
-    /// Where a request stands; `None` when it is over or unknown.
+    /// The state of a request; `None` when it is over or unknown.
     pub fn status(&self, id: &RequestId) -> Option<Status> {
         let waiting = self.requests.get(id)?;
         let position = if waiting.stage == Stage::Waiting { self.position(id) } else { 0 };
         Some(Status { position, logged_in: self.logged_in_for(id), stage: waiting.stage.clone() })
     }
 
-    /// Changes priority or targets of a waiting request; its age stays. `false` when it is unknown.
+    /// Changes priority or targets of a waiting request and keeps its age. Returns `false` when it is unknown.
     pub fn update(
         &mut self,
         id: &RequestId,
@@ -244,20 +245,19 @@ impl Router {
         Ok(true)
     }
 
-    /// Takes a request back. `false` when it is unknown, for example because it has ended.
+    /// Cancels a request. Returns `false` when it is unknown, for example because it has ended.
     pub fn cancel(&mut self, id: &RequestId, now: Timestamp) -> bool {
         self.end(id, EndReason::Cancelled, now)
     }
 
-    /// As [`Self::give_back`], said by whoever was told that this agent is chosen. Nothing happens when the request is promised to
-    /// another one by now: the fact that the first did not take the call was here before.
+    /// As [`Self::give_back`], by the client that was offered this agent. Does nothing if the request is reserved for another agent by now:
+    /// the router then knew already that the first agent did not take the call.
     pub fn decline(&mut self, id: &RequestId, agent: &AgentId, now: Timestamp) -> bool {
         self.promised_to(id).as_ref() == Some(agent) && self.give_back(id, now)
     }
 
-    /// The chosen agent did not take the call: the request waits again with its age, and passes that agent over for
-    /// [`DECLINED_FOR`].
-    /// Idempotent: nothing happens to a request that is not promised.
+    /// The chosen agent did not take the call. The request waits again, keeps its age and passes that agent over for [`DECLINED_FOR`].
+    /// Idempotent: a request without a reserved agent is not changed.
     pub fn give_back(&mut self, id: &RequestId, now: Timestamp) -> bool {
         let Some(agent) = self.promised_to(id) else { return false };
         if let Some(waiting) = self.requests.get_mut(id) {
@@ -272,14 +272,14 @@ impl Router {
         true
     }
 
-    /// Ends every request of a call: the caller is gone.
+    /// Ends every request of a call whose caller has left.
     pub fn abandon(&mut self, call: ConnId, now: Timestamp) {
         for id in self.by_call.get(&call).cloned().unwrap_or_default() {
             self.end(&id, EndReason::Abandoned, now);
         }
     }
 
-    /// Ends the requests of a call for which nobody is chosen yet: the caller is gone.
+    /// Ends the requests of a call without a reserved agent: the caller has left.
     pub fn abandon_waiting(&mut self, call: ConnId, now: Timestamp) {
         for id in self.by_call.get(&call).cloned().unwrap_or_default() {
             if self.promised_to(&id).is_none() {
@@ -288,19 +288,19 @@ impl Router {
         }
     }
 
-    // === What comes out ===
+    // === Outputs ===
 
-    /// The next thing to do; `None` when there is nothing more.
+    /// The next output; `None` when there is none left.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When [`Router::handle_timeout`] wants to be called.
+    /// When [`Router::handle_timeout`] must be called next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         self.timers.first().map(|(due, _)| *due)
     }
 
-    /// Lets expire what is due, at most [`TIMERS_PER_TURN`].
+    /// Handles the timers that are due, at most [`TIMERS_PER_TURN`].
     pub fn handle_timeout(&mut self, now: Timestamp) {
         for _ in 0..TIMERS_PER_TURN {
             let Some((due, id)) = self.timers.first().cloned().filter(|(due, _)| *due <= now) else { return };
@@ -310,13 +310,13 @@ impl Router {
             if waiting.stage == Stage::Waiting {
                 self.waited(&id, now);
             } else {
-                // The agent's phone never rang, or rang for ever: somebody else gets the call.
+                // The agent's phone never rang, or rang too long: another agent gets the call.
                 self.give_back(&id, now);
             }
         }
     }
 
-    /// A waiting request's time is over, or it may try an agent again who has declined it.
+    /// The timeout of a waiting request has passed, or an agent that has declined it may be tried again.
     fn waited(&mut self, id: &RequestId, now: Timestamp) {
         let Some(waiting) = self.requests.get_mut(id) else { return };
         waiting.declined.retain(|declined| declined.until > now);
@@ -331,7 +331,7 @@ impl Router {
         self.find_agent(id, now);
     }
 
-    /// What has changed since the last call.
+    /// The changes since the last call of this function.
     pub fn take_changes(&mut self) -> Changes {
         Changes {
             requests: std::mem::take(&mut self.touched).into_iter().collect(),
@@ -345,19 +345,19 @@ impl Router {
         self.by_call.get(&call).into_iter().flatten()
     }
 
-    /// How many requests there are.
+    /// The number of requests.
     pub fn len(&self) -> usize {
         self.requests.len()
     }
 
-    /// Whether there is no request.
+    /// Whether there are no requests.
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }
 
     // === Agents ===
 
-    /// Takes an agent's skills from provisioning. `false` when the table of agents is full.
+    /// Takes an agent's skills from provisioning. Returns `false` when the table of agents is full.
     pub fn set_profile(&mut self, profile: &AgentProfile, now: Timestamp) -> bool {
         let Some(index) = self.agents.set_profile(profile) else { return false };
         self.pools.reassess(&self.agents, index);
@@ -365,19 +365,19 @@ impl Router {
         true
     }
 
-    /// An agent is not provisioned any more, or disabled.
+    /// The agent is no longer provisioned, or was disabled.
     pub fn forget_profile(&mut self, agent: &AgentId) {
         if let Some(index) = self.agents.forget_profile(agent) {
             self.pools.reassess(&self.agents, index);
         }
     }
 
-    /// The agents that provisioning has named.
+    /// The provisioned agents.
     pub fn profiles(&self) -> impl Iterator<Item = &AgentId> {
         self.agents.rows().filter(|(_, row)| row.known).map(|(_, row)| &row.id)
     }
 
-    /// How many agents the tables can hold.
+    /// The most agents that the tables can contain.
     pub const fn agents_max() -> usize {
         AGENTS_MAX
     }
@@ -421,7 +421,7 @@ impl Router {
         Some(waiting)
     }
 
-    /// Puts a waiting request among those that wait, in its virtual queue and in each of its pools.
+    /// Adds a waiting request to its virtual queue and to each of its pools.
     fn enter_queue(&mut self, id: &RequestId) {
         let Some(waiting) = self.requests.get(id).filter(|waiting| waiting.stage == Stage::Waiting) else { return };
         let rank = waiting.rank();
@@ -499,7 +499,7 @@ impl Router {
         true
     }
 
-    /// Ends the promise of an agent, who may take another call then.
+    /// Ends the reservation of an agent, which may then take another call.
     fn free(&mut self, agent: Option<AgentId>, now: Timestamp) {
         let Some(index) = agent.and_then(|agent| self.agents.index_of(&agent)) else { return };
         self.agents.set_reserved(index, false);

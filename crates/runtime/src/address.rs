@@ -1,4 +1,4 @@
-//! Which address a replica of a role has: 127.N.role.replica for instance N.
+//! The address of each replica of a role: 127.N.role.replica for instance N.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -31,10 +31,10 @@ pub const EDGE: u8 = 0;
 /// The third octet of an instance's infrastructure (Redis, PostgreSQL, Kafka).
 pub const INFRASTRUCTURE: u8 = 255;
 
-/// The greatest number of replicas of one role in an instance: what one octet holds, without 0 and 255.
+/// Maximum number of replicas of one role in an instance: the range of one octet, without 0 and 255.
 pub const REPLICAS_MAX: u8 = 254;
 
-/// The number of the role, if there is such a role.
+/// The number of the role, if the role exists.
 pub fn role_number(role: &str) -> Option<u8> {
     ROLE_NUMBERS.iter().find(|(name, _)| *name == role).map(|(_, number)| *number)
 }

@@ -1,8 +1,7 @@
-//! Admin HTTP of a role: the same surface everywhere.
+//! Admin HTTP of a role: the same paths for every role.
 //!
-//! `/live` and `/ready` answer the status alone without a token; the rest needs one: `/metrics` (text format or OpenMetrics),
-//! `/log-level` (GET, PUT), `/topology`, `/build`, `/trace/{tenant}/{call}`
-//! (see [`crate::trace`]).
+//! `/live` and `/ready` return only a status, without a token; the rest needs one: `/metrics` (text format or
+//! OpenMetrics), `/log-level` (GET, PUT), `/topology`, `/build`, `/trace/{tenant}/{call}` (see [`crate::trace`]).
 
 use std::sync::Arc;
 
@@ -26,14 +25,14 @@ use crate::readiness::Readiness;
 use crate::trace::Recorder;
 use crate::trace::serve::{self as trace, Remembered};
 
-/// Paths that answer without a token, and then only a status.
+/// Paths that need no token and return only a status.
 pub const OPEN_PATHS: &[&str] = &["/live", "/ready"];
-/// The scope that changes a role at run time.
+/// The scope for changing a role at run time.
 pub const OPERATE_SCOPE: &str = crate::scope::OPERATE;
 /// The longest directives that `/log-level` takes.
 const DIRECTIVES_BYTES_MAX: usize = 1_024;
 
-/// What changes from life to life of a role: its metrics, its readiness and a router that shares the port.
+/// The parts that change with each run of a role: its metrics, its readiness and a router that shares the port.
 #[derive(Clone)]
 pub struct AdminSlot {
     life: Arc<watch::Sender<Life>>,
@@ -55,7 +54,7 @@ struct Life {
 }
 
 impl AdminSlot {
-    /// A new life begins: what the last one mounted is gone.
+    /// Begins a new run: the routers that the previous one mounted are removed.
     pub(crate) fn begin_life(&self, ready: Readiness, metrics: Metrics, since: Timestamp) {
         self.life.send_modify(|life| *life = Life { ready, metrics, mounted: None, number: life.number + 1, since });
     }
@@ -70,7 +69,7 @@ impl AdminSlot {
         });
     }
 
-    /// Waits until the role is ready, in whichever life.
+    /// Waits until the role is ready, in any run.
     pub async fn ready(&self) {
         let mut lives = self.life.subscribe();
         loop {
@@ -82,7 +81,7 @@ impl AdminSlot {
         }
     }
 
-    /// The conditions of the present life.
+    /// The conditions of the present run.
     pub fn readiness(&self) -> Readiness {
         self.life().ready
     }
@@ -92,24 +91,24 @@ impl AdminSlot {
     }
 }
 
-/// What admin HTTP of one role knows.
+/// State of the admin HTTP of one role.
 #[derive(Clone)]
 pub struct Admin {
     /// The role.
     pub role: &'static str,
     /// Its node.
     pub node: String,
-    /// What changes from life to life.
+    /// The parts that change with each run.
     pub slot: AdminSlot,
     /// Its connections.
     pub meters: Meters,
     /// The process's log level.
     pub log_level: LogLevel,
-    /// What it remembers of calls.
+    /// Its memory of calls.
     pub recorder: Recorder,
 }
 
-/// What `/topology` answers.
+/// The answer of `/topology`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TopologyReport {
     /// The role.
@@ -118,21 +117,21 @@ pub struct TopologyReport {
     pub node: String,
     /// Whether it is ready.
     pub ready: bool,
-    /// Conditions that do not hold, with reasons.
+    /// Conditions that are not met, with reasons.
     pub missing: Vec<String>,
-    /// Its process.
+    /// Its process id.
     pub pid: u32,
     /// How often the process has started it, from 1.
     pub lives: u32,
-    /// When its present life began, in ms since the Unix epoch.
+    /// When its present run began, in ms since the Unix epoch.
     pub since_ms: u64,
-    /// What its clock says, in ms since the Unix epoch.
+    /// Its clock, in ms since the Unix epoch.
     pub clock_ms: u64,
     /// Its connections.
     pub connections: Vec<ConnectionReport>,
 }
 
-/// The routes of admin HTTP behind the gate; what a role mounted comes after them.
+/// The routes of admin HTTP behind the gate, then those that the role mounted.
 pub fn router(admin: Admin, gate: Gate) -> Router {
     let gated = Router::new()
         .route("/metrics", get(metrics))
@@ -150,7 +149,7 @@ pub fn router(admin: Admin, gate: Gate) -> Router {
     let gated = gated.layer(axum::middleware::from_fn(ask.clone()));
     let probes = Router::new().route("/live", get(live)).route("/ready", get(ready));
     let probes = probes.layer(axum::middleware::from_fn(ask.clone()));
-    // Which paths there are is not told to strangers either.
+    // Callers without a token do not learn which paths exist.
     let unknown =
         Router::new().fallback(async || Problem::not_found("no such path")).layer(axum::middleware::from_fn(ask));
     let rest = move |State(admin): State<Admin>, request: Request| mounted(admin, unknown.clone(), request);
@@ -209,7 +208,7 @@ async fn build(State(admin): State<Admin>) -> Json<serde_json::Value> {
     Json(serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "role": admin.role, "node": admin.node }))
 }
 
-/// Anything else goes to what the role mounted, which has a gate of its own.
+/// All other paths go to the mounted router, which has its own gate.
 async fn mounted(admin: Admin, unknown: Router, request: Request) -> Response {
     let router = admin.slot.life().mounted.unwrap_or(unknown);
     // A router never fails: its error type has no values.

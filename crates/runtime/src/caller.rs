@@ -1,4 +1,4 @@
-//! Who sends a request, and the layer that asks every request for it.
+//! The caller of a request, and the middleware that authenticates every request.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ use crate::spans::{KeyValue, Span, SpanKind, Spans, TRACE_PARENT, TraceParent};
 use crate::spec::RoleSpec;
 use crate::token::{ANY_TENANT, Claims, ROLE_SCOPE, Tokens};
 
-/// How often what a token has opened looks whether the token is over.
+/// How often the expiry of a token is checked for an open connection or stream.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
-/// Under which name those who show no valid token are counted.
+/// Name under which callers without a valid token are counted.
 const NOBODY: &str = "without token";
 
-/// A caller whose token was verified. Stands in the request's extensions and can be extracted by handlers.
+/// A caller whose token was verified. It is in the request's extensions; handlers can extract it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     tenant: Option<TenantId>,
@@ -37,17 +37,17 @@ pub struct Caller {
     tie: Option<Tie>,
 }
 
-/// What ties a token to one desk.
+/// Binds a token to one DN and, optionally, one agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tie {
-    /// The DN for which its bearer makes requests, and for no other.
+    /// The only DN for which the bearer may make requests.
     pub dn: Dn,
-    /// The agent who may be logged in there, and nobody else.
+    /// The only agent who may be logged in there.
     pub agent: Option<AgentId>,
 }
 
 impl Caller {
-    /// From verified claims; `None` where the tenant, DN or agent is none, or an agent stands there without a DN.
+    /// From verified claims; `None` if tenant, DN or agent is invalid, or if an agent is named without a DN.
     pub(crate) fn from_claims(claims: Claims) -> Option<Self> {
         let tenant = if claims.tenant == ANY_TENANT { None } else { Some(TenantId::parse(&claims.tenant).ok()?) };
         let agent = claims.agent.map(|agent| AgentId::parse(&agent)).transpose().ok()?;
@@ -56,25 +56,25 @@ impl Caller {
             None if agent.is_some() => return None,
             None => None,
         };
-        // Nothing but requests is for one DN: a token that is tied opens nothing else, whatever it says.
+        // The only scopes that apply to one DN are those of requests: a tied token has no other, whatever it claims.
         let opens = |scope: &&str| tie.is_none() || scope::REQUESTS.contains(scope);
         let scopes = claims.scope.split_whitespace().filter(opens).map(str::to_owned).collect();
         let believed_until = crate::token::believed_until(claims.exp);
         Some(Self { tenant, subject: claims.sub, scopes, believed_until, tie })
     }
 
-    /// When the token is over.
+    /// When the token expires, including the tolerated clock difference.
     pub const fn believed_until(&self) -> Timestamp {
         self.believed_until
     }
 
-    /// Waits until the token is over: what it opened and still goes on ends then. Never for a role, which makes tokens for
-    /// itself.
+    /// Waits until the token expires; streams that it opened end then. Never resolves for a role, which issues its own
+    /// tokens.
     pub fn ends(&self, clock: Arc<dyn Clock>) -> impl Future<Output = ()> + Send + use<> {
         let until = self.role().is_none().then_some(self.believed_until);
         async move {
             let Some(until) = until else { return std::future::pending().await };
-            // Timers stand still while a machine sleeps, the clock does not.
+            // Timers stop while a machine sleeps, the clock does not.
             while clock.now() < until {
                 tokio::time::sleep(until.since(clock.now()).min(LOOK_AGAIN)).await;
             }
@@ -91,7 +91,7 @@ impl Caller {
         &self.subject
     }
 
-    /// What kind of caller: a role's name, `operator`, `wallboard`, ...
+    /// The kind of caller: a role's name, `operator`, `wallboard`, ...
     pub fn kind(&self) -> &str {
         self.subject.split_once('/').map_or(self.subject.as_str(), |(kind, _)| kind)
     }
@@ -111,7 +111,7 @@ impl Caller {
         self.scopes.iter().any(|s| s == scope)
     }
 
-    /// Refuses (403) a caller that is bound to another tenant. To be asked before anything of a tenant is looked up.
+    /// Refuses (403) a caller that is bound to another tenant. Call it before any data of a tenant is looked up.
     pub fn may_act_for(&self, tenant: &TenantId) -> Result<(), Problem> {
         match &self.tenant {
             Some(own) if own != tenant => Err(Problem::forbidden("the token is for another tenant")),
@@ -128,7 +128,7 @@ impl Caller {
         Err(Problem::forbidden(format!("the token does not have the scope {scope:?}")))
     }
 
-    /// Refuses (403) a caller who may make no requests at all: before they are read.
+    /// Refuses (403), before the body is read, a caller who may make no requests at all.
     pub fn may_ask_at_all(&self) -> Result<(), Problem> {
         if self.role().is_some() || scope::REQUESTS.iter().any(|scope| self.has_scope(scope)) {
             return Ok(());
@@ -137,8 +137,8 @@ impl Caller {
         Err(Problem::forbidden(format!("the token has neither the scope {calls:?} nor {agents:?}")))
     }
 
-    /// Refuses (403) a request for which the caller lacks the scope, or that is for another DN than the one that the token is
-    /// tied to. The tenant is checked before.
+    /// Refuses (403) a request for which the caller lacks the scope, or whose DN is not the one that the token is tied
+    /// to. The tenant is checked before.
     pub fn may_ask(&self, asked: &Asked) -> Result<(), Problem> {
         self.needs_scope(scope::of_request(&asked.kind))?;
         let Some(tie) = &self.tie else { return Ok(()) };
@@ -150,7 +150,7 @@ impl Caller {
             return Err(Problem::forbidden(reason));
         }
         match (&tie.agent, &asked.kind) {
-            // Without a name it would be whoever has that place.
+            // Without a name, the place's own agent would be logged in, whoever that is.
             (Some(own), RequestKind::AgentLogin { agent, .. }) if agent.as_ref() != Some(own) => {
                 Err(Problem::forbidden(format!("the token is tied to the agent {own}, whom AgentID must name")))
             }
@@ -166,7 +166,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// What a listener needs to ask who calls and to count it.
+/// What a listener needs to authenticate and count its callers.
 #[derive(Clone)]
 pub struct Gate {
     /// Verifies tokens.
@@ -177,23 +177,23 @@ pub struct Gate {
     pub accepts: Arc<[&'static str]>,
     /// Counts them.
     pub meters: Meters,
-    /// The connection of those who name nobody of the table: people and programs at an edge or admin listener.
+    /// The connection of callers that are not a role of the table: people and programs at an edge or admin listener.
     pub strangers: Option<&'static str>,
     /// Every role of this program.
     pub table: &'static [&'static RoleSpec],
-    /// Whose the addresses are.
+    /// Maps addresses to roles and nodes.
     pub directory: Directory,
-    /// Counts who is refused.
+    /// Counts refused requests.
     pub own: OfEveryRole,
-    /// Which paths answer without a token.
+    /// Whether a path is served without a token.
     pub open: fn(&str) -> bool,
-    /// Takes the span of a request that names its trace.
+    /// Receives the span of a request with a trace context.
     pub spans: Spans,
 }
 
 impl Gate {
-    /// The meter of the connection that a request comes by: by the address of the peer where it is one of ours, since a role
-    /// may hand on the token of its own caller; else by what the caller is.
+    /// The meter of a request's connection. The peer's address decides where it is one of ours, since a role may pass
+    /// on the token of its own caller; else the kind of caller decides.
     fn meter_of(&self, peer: Option<IpAddr>, caller: Option<&Caller>) -> Option<PeerMeter> {
         let row = |from: &str| from_caller(self.table, &self.accepts, from);
         let at = peer.and_then(|ip| Some((ip, row(self.directory.role_at(ip)?)?)));
@@ -217,7 +217,7 @@ fn count(gate: &Gate, request: &Request, caller: Option<&Caller>) -> Option<Peer
     Some(meter)
 }
 
-/// The layer: 401 without a valid token (RFC 9457, or gRPC status 16), else the [`Caller`] in the extensions.
+/// The middleware: 401 without a valid token (RFC 9457, or gRPC status 16), else the [`Caller`] in the extensions.
 pub async fn ask(gate: Gate, mut request: Request, next: Next) -> Response {
     if (gate.open)(request.uri().path()) {
         count(&gate, &request, None);
@@ -250,7 +250,7 @@ pub async fn ask(gate: Gate, mut request: Request, next: Next) -> Response {
     response
 }
 
-/// A request that names its trace (W3C Trace Context), while it is served.
+/// A request with a trace context (W3C Trace Context), while it is served.
 struct Served {
     within: TraceParent,
     own: TraceParent,
@@ -260,7 +260,7 @@ struct Served {
 }
 
 impl Served {
-    /// Handlers find its context in the request's extensions, to hand it on.
+    /// Handlers find the context in the request's extensions and pass it on.
     fn begin(gate: &Gate, request: &mut Request) -> Option<Self> {
         if !gate.spans.is_on() {
             return None;

@@ -1,4 +1,4 @@
-//! The table of connections as data: who opens each, to whom. Read by metering and by the topology.
+//! The table of connections as data: which party opens each, to which. Used by metering and by the topology.
 
 pub mod check;
 pub mod coverage;
@@ -11,7 +11,7 @@ use crate::spec::RoleSpec;
 const PUBLISHED: &str = include_str!("../../../data/connections.tsv");
 /// Our own connections.
 const OWN: &str = include_str!("../../../data/own-connections.tsv");
-/// Every name in them.
+/// Every name in the two tables.
 const PARTIES: &str = include_str!("../../../data/parties.tsv");
 
 /// One connection of the table.
@@ -19,27 +19,27 @@ const PARTIES: &str = include_str!("../../../data/parties.tsv");
 pub struct Connection {
     /// Id, as `voice-27` or `own-16`.
     pub id: &'static str,
-    /// Who opens it.
+    /// The party that opens it.
     pub from: &'static str,
-    /// To whom.
+    /// The party that accepts it.
     pub to: &'static str,
     /// Protocol as the drawing names it.
     pub protocol: &'static str,
     /// Port or ports, as text.
     pub port: &'static str,
-    /// What goes over it.
+    /// The data that it carries.
     pub carries: &'static str,
-    /// A slip in the drawing that was found out; for our own rows, why there is one.
+    /// A known error in the drawing; for our own rows, the reason.
     pub note: &'static str,
 }
 
 impl Connection {
-    /// Whether it is one of ours, counted apart from the published ones.
+    /// Whether it is our own, counted separately from the published ones.
     pub fn is_own(&self) -> bool {
         self.id.starts_with("own-")
     }
 
-    /// The first part of its id: the drawing that it stands in.
+    /// The first part of its id: its drawing.
     pub fn drawing(&self) -> &'static str {
         self.id.split_once('-').map_or(self.id, |(drawing, _)| drawing)
     }
@@ -82,7 +82,7 @@ static PARTIES_READ: LazyLock<Vec<Party>> = LazyLock::new(|| {
         .collect()
 });
 
-/// What a name of the table is.
+/// The kind of a name of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A role of ours, or a job.
@@ -91,11 +91,11 @@ pub enum Kind {
     Group,
     /// A store or another server that roles use.
     Infrastructure,
-    /// Somebody outside the installation.
+    /// A party outside the installation.
     Outside,
 }
 
-/// What that name is.
+/// The kind of that name.
 pub fn kind(party: &str) -> Option<Kind> {
     PARTIES_READ.iter().find(|p| p.name == party).and_then(|p| match p.kind {
         "role" | "job" => Some(Kind::Role),
@@ -132,7 +132,7 @@ pub fn stands_for(party: &str, role: &str) -> bool {
     }
 }
 
-/// The connections that the shell opens for whatever role it runs, as its settings say: no role declares them.
+/// The connections that the shell opens for any role, by its settings: no role declares them.
 const OF_THE_SHELL: [&str; 1] = [crate::spans::CONNECTION];
 
 /// Whether the role opens the connection, or the shell for it.
@@ -140,8 +140,8 @@ pub fn opens(spec: &RoleSpec, id: &str) -> bool {
     spec.opens.contains(&id) || OF_THE_SHELL.contains(&id)
 }
 
-/// Which of `ids` the role `from` opens: the connection that a request of that caller belongs to. Where the table has several
-/// for the two, it is the one that the role has declared.
+/// Which of `ids` the role `from` opens: the connection that a request of that caller belongs to. If the table has
+/// several between the two roles, the declared one.
 pub fn from_caller(table: &[&'static RoleSpec], ids: &[&'static str], from: &str) -> Option<&'static str> {
     let fits = |id: &&'static str| find(id).is_some_and(|c| stands_for(c.from, from));
     let declared = table.iter().find(|spec| spec.name == from).map(|spec| spec.opens).unwrap_or_default();
@@ -149,8 +149,8 @@ pub fn from_caller(table: &[&'static RoleSpec], ids: &[&'static str], from: &str
     fitting.clone().find(|id| declared.contains(id)).or_else(|| fitting.next())
 }
 
-/// The connections that admin HTTP of a role accepts: operators, their pages, and Prometheus by the published row where the
-/// drawing has one for this role and port, else by ours.
+/// The connections that admin HTTP of a role accepts: operators, their pages, and Prometheus, by the published row if
+/// the drawing has one for this role and port, else by ours.
 pub fn of_admin(role: &str, admin_port: u16) -> Vec<&'static str> {
     let port = admin_port.to_string();
     let is_metrics = |c: &&Connection| !c.is_own() && c.from == "prometheus" && c.to == role && c.port == port;

@@ -1,4 +1,4 @@
-//! What a role is given when it starts.
+//! The context that a role gets when it starts.
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -46,16 +46,16 @@ impl std::fmt::Debug for InstallationKey {
     }
 }
 
-/// All that a role gets: who it is, what it may use, and the signals of its life.
+/// Everything that a role gets: its identity, its resources, and the signal to stop.
 ///
-/// Cheap to clone; one life of a role has one.
+/// Cheap to clone; each run of a role has one.
 #[derive(Clone)]
 pub struct RoleContext {
-    /// What the role declared.
+    /// The role's declaration.
     pub spec: &'static RoleSpec,
     /// The node: `<role>-<replica>`.
     pub node: NodeId,
-    /// This life of the node.
+    /// Epoch of this run of the node.
     pub epoch: Epoch,
     /// Number of the instance: second octet of its addresses.
     pub instance: u8,
@@ -65,9 +65,9 @@ pub struct RoleContext {
     pub address: IpAddr,
     /// Every role of this program, whether this process runs it or not.
     pub table: &'static [&'static RoleSpec],
-    /// Where other roles are.
+    /// Addresses of other roles.
     pub directory: Directory,
-    /// The role's conditions.
+    /// The role's readiness conditions.
     pub ready: Readiness,
     /// The signal to stop.
     pub drain: Drain,
@@ -75,17 +75,17 @@ pub struct RoleContext {
     pub clock: Arc<dyn Clock>,
     /// Issues and verifies caller tokens.
     pub tokens: Tokens,
-    /// For MACs.
+    /// The key for MACs.
     pub installation_key: InstallationKey,
-    /// Where the role registers its metrics.
+    /// Registry for the role's metrics.
     pub metrics: Metrics,
-    /// What the shell counts about the role, its listeners included.
+    /// Counters of the shell about the role, its listeners included.
     pub own: OfEveryRole,
-    /// The stores; a role takes those that its connections allow it.
+    /// The stores; a role uses those that its connections allow.
     pub stores: Stores,
     /// The process's data directory.
     pub data_dir: PathBuf,
-    /// What the replica remembers of the latest calls.
+    /// The replica's memory of the latest calls.
     pub trace: crate::trace::Recorder,
     pub(crate) values: Arc<Values>,
     pub(crate) meters: Meters,
@@ -94,12 +94,12 @@ pub struct RoleContext {
 }
 
 impl RoleContext {
-    /// The node in this life: what owns calls.
+    /// The node in this run: the owner of its calls.
     pub fn owner(&self) -> Owner {
         Owner { node: self.node.clone(), epoch: self.epoch }
     }
 
-    /// The role's settings. They were checked at start, so this fails only where `S` is not the spec's table.
+    /// The role's settings. They were checked at start, so this fails only if `S` is not the spec's table.
     pub fn settings<S: SectionSettings>(&self) -> anyhow::Result<S> {
         Ok(self.values.read(self.spec.name)?)
     }
@@ -120,7 +120,7 @@ impl RoleContext {
         self.spec.listen(name).with_context(|| format!("{} declares no listener {name:?}", self.spec.name))
     }
 
-    /// Where the listener of that name binds and what peers are told.
+    /// The address that the listener of that name binds, and the one that it advertises.
     pub fn bound(&self, name: &str) -> anyhow::Result<Bound> {
         let listen = self.listen(name)?;
         match listen.place {
@@ -139,7 +139,7 @@ impl RoleContext {
         Ok(self.tokens.of_role(self.spec.name, self.node.as_str(), audience)?)
     }
 
-    /// The gate of a listener: verifies callers and counts them. `open` says which paths need no token.
+    /// The gate of a listener: verifies callers and counts them. `open` tells which paths need no token.
     pub fn gate(&self, listen: &Listen, open: fn(&str) -> bool) -> Gate {
         Gate {
             tokens: self.tokens.clone(),
@@ -155,7 +155,7 @@ impl RoleContext {
         }
     }
 
-    /// Runs a task that belongs to this life of the role: it ends with the role, and if it fails or panics the role has failed.
+    /// Runs a task of this run of the role: it ends with the role. If it fails or panics, the role has failed.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
         self.tasks.spawn(name, task);
     }

@@ -1,4 +1,4 @@
-//! A TCP stream whose bytes are counted on the meter of the connection that it is found to belong to.
+//! A TCP stream that counts its bytes on the meter of its connection, once that is known.
 
 use std::io;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::meter::PeerMeter;
 
-/// Counts the bytes of one connection, for the meter that it is found to belong to.
+/// Counts the bytes of one connection, for the meter that is set later.
 #[derive(Clone, Default)]
 pub struct Tally {
     inner: Arc<TallyInner>,
@@ -27,22 +27,22 @@ struct TallyInner {
 }
 
 impl Tally {
-    /// Somebody has shown a valid token on this connection.
+    /// Records that a valid token was shown on this connection.
     pub(crate) fn is_shown_a_token(&self) {
         self.inner.is_trusted.store(true, Relaxed);
     }
 
-    /// Whether somebody has shown a valid token on it.
+    /// Whether a valid token was shown on it.
     pub(crate) fn is_trusted(&self) -> bool {
         self.inner.is_trusted.load(Relaxed)
     }
 
-    /// Watches the connection without keeping it.
+    /// A weak reference to the connection.
     pub(crate) fn watched(&self) -> Watched {
         Watched(Arc::downgrade(&self.inner))
     }
 
-    /// Counts on `meter` from now on, what was counted so far included, and as one open connection.
+    /// Counts on `meter` from now on, including the bytes so far, as one open connection.
     pub fn belongs_to(&self, meter: &PeerMeter) {
         if self.inner.meter.set(meter.clone()).is_ok() {
             meter.opened();
@@ -51,12 +51,12 @@ impl Tally {
         }
     }
 
-    /// Whether it is known whose connection this is.
+    /// Whether the meter of this connection is known.
     pub fn is_claimed(&self) -> bool {
         self.inner.meter.get().is_some()
     }
 
-    /// Bytes that came in before it was known whose connection this is.
+    /// Bytes received before the meter was known.
     pub fn unclaimed_bytes_in(&self) -> u64 {
         self.inner.bytes_in.load(Relaxed)
     }
@@ -76,11 +76,11 @@ impl Tally {
     }
 }
 
-/// A connection that may have ended meanwhile.
+/// A connection that may have ended.
 pub(crate) struct Watched(Weak<TallyInner>);
 
 impl Watched {
-    /// Whether it stands and nobody has shown a token on it.
+    /// Whether it is open and no token was shown on it.
     pub fn is_stranger(&self) -> bool {
         self.0.upgrade().is_some_and(|connection| !connection.is_trusted.load(Relaxed))
     }
@@ -94,7 +94,7 @@ impl Drop for TallyInner {
     }
 }
 
-/// A TCP stream whose bytes are counted.
+/// A TCP stream that counts its bytes.
 pub struct Counted {
     stream: TcpStream,
     tally: Tally,

@@ -13,10 +13,10 @@ use crate::context::InstallationKey;
 use crate::exit::{Exit, ExitError};
 use crate::token::Tokens;
 
-/// Who may use the directory beside us.
+/// Whether other processes may use the directory too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
-    /// Nobody: `up` keeps its stores there.
+    /// No other process: `up` keeps its stores there.
     Alone,
     /// Other processes that also share: `run ROLE...` of one installation.
     Shared,
@@ -29,17 +29,17 @@ pub struct DataDir {
     _lock: File,
 }
 
-/// Secrets are for the owner alone.
+/// Secrets are readable by the owner only.
 const SECRET_MODE: u32 = 0o600;
-/// So are the directories.
+/// Directories too.
 const DIRECTORY_MODE: u32 = 0o700;
-/// The bits of everybody else.
+/// Permission bits of group and others.
 const OTHERS: u32 = 0o077;
 /// The file that is locked.
 const LOCK: &str = "lock";
 
 impl DataDir {
-    /// Opens the directory, makes it if it is missing, and locks it.
+    /// Opens and locks the directory; creates it if it is missing.
     pub fn open(path: &Path, sharing: Sharing) -> Result<Self, ExitError> {
         prepare(path)?;
         let lock_path = path.join(LOCK);
@@ -64,7 +64,7 @@ impl DataDir {
     }
 }
 
-/// The folders below that one which processes have opened for themselves alone, by name.
+/// Names of the folders below `folder` that a process has locked exclusively.
 pub fn in_use_below(folder: &Path) -> Vec<String> {
     let is_held = |path: &Path| {
         File::open(path.join(LOCK)).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
@@ -78,7 +78,7 @@ pub fn in_use_below(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Issues and verifies tokens with the key in `keys/caller.p8`, which is made if it is missing.
+/// Issues and verifies tokens with the key in `keys/caller.p8`, which is created if it is missing.
 pub fn tokens(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Tokens, ExitError> {
     let key = secret(&data_dir.join("keys"), "caller.p8", || Tokens::new_key().map_err(io::Error::other))?;
     Tokens::with_key(&key, clock).map_err(|error| {
@@ -86,10 +86,10 @@ pub fn tokens(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Tokens, ExitErro
     })
 }
 
-/// The same for a command that only asks: it makes no key.
+/// As [`tokens`], for client commands: it creates no key.
 ///
 /// # Errors
-/// When no installation is there, or its key cannot be read.
+/// If there is no installation, or its key cannot be read.
 pub fn tokens_of_existing(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Tokens, ExitError> {
     if !is_there(&data_dir.join("keys/caller.p8"))? {
         return Err(no_installation(data_dir));
@@ -97,7 +97,7 @@ pub fn tokens_of_existing(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Toke
     tokens(data_dir, clock)
 }
 
-/// The installation's key in `keys/installation.key`, which is made if it is missing.
+/// The installation's key in `keys/installation.key`, which is created if it is missing.
 pub fn installation_key(data_dir: &Path) -> Result<InstallationKey, ExitError> {
     let fresh = || {
         let mut bytes = vec![0; 32];
@@ -111,7 +111,7 @@ pub fn installation_key(data_dir: &Path) -> Result<InstallationKey, ExitError> {
     Ok(InstallationKey::from_bytes(bytes))
 }
 
-/// The next life of a node: later than the clock says and later than every life written here before.
+/// The next epoch of a node: later than the clock and than every epoch written here before.
 pub fn next_epoch(data_dir: &Path, node: &NodeId, clock: &dyn Clock, known: Option<Epoch>) -> io::Result<Epoch> {
     let folder = data_dir.join("epochs");
     make_directory(&folder).map_err(io::Error::other)?;
@@ -122,7 +122,7 @@ pub fn next_epoch(data_dir: &Path, node: &NodeId, clock: &dyn Clock, known: Opti
     Ok(Epoch(next))
 }
 
-/// Writes a file for the owner alone, whole or not at all.
+/// Writes a file for the owner only, atomically.
 pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let beside = path.with_extension(format!("new-{}", std::process::id()));
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(SECRET_MODE).open(&beside)?;
@@ -131,7 +131,7 @@ pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::rename(&beside, path)
 }
 
-/// Reads a secret, or makes it: the first process wins, the others read what it wrote.
+/// Reads a secret, or creates it: the first process wins, the others read its secret.
 fn secret(folder: &Path, name: &str, fresh: impl FnOnce() -> io::Result<Vec<u8>>) -> Result<Vec<u8>, ExitError> {
     make_directory(folder)?;
     let path = folder.join(name);
@@ -144,7 +144,7 @@ fn secret(folder: &Path, name: &str, fresh: impl FnOnce() -> io::Result<Vec<u8>>
         let bytes = fresh()?;
         let beside = folder.join(format!("{name}.new-{}", std::process::id()));
         write_whole(&beside, &bytes)?;
-        // A link fails where the name exists, so nobody's key is replaced.
+        // Linking fails if the name exists, so no key is replaced.
         let linked = fs::hard_link(&beside, &path);
         fs::remove_file(&beside)?;
         match linked {
@@ -160,16 +160,16 @@ fn make_directory(path: &Path) -> Result<(), ExitError> {
     make_private(path).map_err(|error| unusable(path, &error))
 }
 
-/// Makes a folder for the owner alone, if it is missing.
+/// Creates a folder for the owner only, if it is missing.
 pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path)
 }
 
-/// Makes the data directory if it is missing, for the owner alone. One that somebody made for us, and one that we have
-/// used, is closed to others; a folder with other things in it stays as it is, and the log says so.
+/// Creates the data directory for the owner only, if it is missing. An empty one and one with our lock file are closed
+/// to others; a folder with other files keeps its permissions, and a warning is logged.
 ///
 /// # Errors
-/// When it cannot be made or read.
+/// If it cannot be created or read.
 pub fn prepare(path: &Path) -> Result<(), ExitError> {
     make_directory(path)?;
     let close = || -> io::Result<bool> {
@@ -188,12 +188,12 @@ pub fn prepare(path: &Path) -> Result<(), ExitError> {
     Ok(())
 }
 
-/// Refuses a directory that is none of ours: for commands that make no installation.
+/// Refuses a directory without an installation: for commands that create none.
 ///
 /// # Errors
-/// When nothing of an installation is there.
+/// If no file of an installation is there.
 pub fn expect(path: &Path) -> Result<(), ExitError> {
-    // What a start, and an import before it, leave there.
+    // Files left by a start, or by an import before it.
     for name in [LOCK, "keys", "configuration.sqlite"] {
         if is_there(&path.join(name))? {
             return Ok(());
@@ -202,10 +202,10 @@ pub fn expect(path: &Path) -> Result<(), ExitError> {
     Err(no_installation(path))
 }
 
-/// Whether something of an installation is there.
+/// Whether a file of an installation exists.
 ///
 /// # Errors
-/// When its folder is closed to us: then nothing may be said of what is in it.
+/// If its folder is not accessible: then it is unknown whether the file exists.
 pub fn is_there(path: &Path) -> Result<bool, ExitError> {
     path.try_exists().map_err(|error| {
         let folder = path.ancestors().skip(1).find(|folder| folder.metadata().is_ok()).unwrap_or(path);
@@ -245,11 +245,11 @@ fn in_use(path: &Path, lock: &File) -> ExitError {
     ExitError::new(Exit::DataDirectory, message)
 }
 
-/// The processes that have locked a file, by its inode, as /proc/locks shows them; the first started first.
+/// The processes that hold a lock on a file, by its inode, from /proc/locks; in order of start.
 fn holders_of(inode: u64, locks: &str) -> Vec<u32> {
     let of_row = |row: &str| {
         let cells: Vec<&str> = row.split_whitespace().collect();
-        // `2: FLOCK  ADVISORY  WRITE 4711 fe:00:131085 0 EOF`; who waits for it has an arrow behind the number.
+        // `2: FLOCK  ADVISORY  WRITE 4711 fe:00:131085 0 EOF`; a waiting process has an arrow behind the number.
         let at = cells.iter().position(|cell| *cell == "FLOCK").filter(|at| *at == 1)?;
         let is_it = cells.get(at + 4)?.rsplit(':').next()?.parse() == Ok(inode);
         is_it.then(|| cells.get(at + 3)?.parse::<u32>().ok())?
@@ -270,7 +270,7 @@ mod tests {
         }
     }
 
-    /// A directory of this test alone, removed at its end.
+    /// A directory of one test, removed at its end.
     struct Folder(PathBuf);
     impl Folder {
         fn new(name: &str) -> Self {
@@ -294,7 +294,7 @@ mod tests {
         assert!(refused.message.contains(&format!("in use by process {}", std::process::id())), "{refused}");
         assert!(DataDir::open(&folder.0, Sharing::Shared).is_err());
         drop(held);
-        // Nobody is named who held it once.
+        // A former holder is not named.
         fs::write(folder.0.join(LOCK), "4711").unwrap();
         let _one = DataDir::open(&folder.0, Sharing::Shared).unwrap();
         let _other = DataDir::open(&folder.0, Sharing::Shared).unwrap();

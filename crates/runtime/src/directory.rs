@@ -1,4 +1,4 @@
-//! A role's name becomes the addresses of its replicas.
+//! Maps a role's name to the addresses of its replicas.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::address;
 
-/// Where the replicas of every role are.
+/// The addresses of the replicas of every role.
 ///
 /// Static for one machine: the addresses follow from the instance and the replica counts of the settings.
 #[derive(Clone)]
@@ -26,13 +26,13 @@ impl Directory {
         Self { roles: Arc::new(roles.collect()) }
     }
 
-    /// The addresses of the replicas of `role` now, with `port`; empty for an unknown role.
+    /// The present addresses of the replicas of `role`, with `port`; empty for an unknown role.
     pub fn addresses(&self, role: &str, port: u16) -> Vec<SocketAddr> {
         let Some(role) = self.roles.get(role) else { return Vec::new() };
         role.borrow().iter().map(|ip| SocketAddr::new(*ip, port)).collect()
     }
 
-    /// Follows the addresses of `role`: the receiver holds the present ones and is told of changes.
+    /// Follows the addresses of `role`: the receiver has the present ones and is notified of changes.
     pub fn watch(&self, role: &str) -> watch::Receiver<Vec<IpAddr>> {
         match self.roles.get(role) {
             Some(role) => role.subscribe(),
@@ -56,7 +56,7 @@ impl Directory {
         self.roles.iter().find(|(_, all)| all.borrow().contains(&address)).map(|(name, _)| name.as_str())
     }
 
-    /// The name of the node at that address, as `config-1`; the address itself where it is none of ours.
+    /// The name of the node at that address, as `config-1`; the address itself if no node has it.
     pub fn node_at(&self, address: IpAddr) -> String {
         match (self.role_at(address), address) {
             (Some(role), IpAddr::V4(v4)) => format!("{role}-{}", v4.octets()[3]),

@@ -1,4 +1,4 @@
-//! The signal to stop: roles finish what they have, up to a deadline.
+//! The drain signal: roles finish their present work, up to a deadline.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use model::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-/// Tells a role that it shall stop, and until when.
+/// Signals a role to stop, with a deadline.
 ///
-/// A role that sees it refuses new work, finishes or hands over what it has and returns.
+/// A drained role refuses new work, finishes or hands over its present work, and returns.
 #[derive(Clone)]
 pub struct Drain {
     begun: CancellationToken,
@@ -18,7 +18,7 @@ pub struct Drain {
 }
 
 impl Drain {
-    /// A drain that has not begun; once it has, there are `patience` until the deadline.
+    /// A drain that has not begun; once it has, the deadline is `patience` later.
     pub fn new(patience: Duration) -> Self {
         Self { begun: CancellationToken::new(), ended: CancellationToken::new(), deadline: Arc::default(), patience }
     }
@@ -43,7 +43,7 @@ impl Drain {
         self.patience
     }
 
-    /// Waits until the role has returned or was ended by force: what its connection tasks watch to close.
+    /// Waits until the role has returned or was ended by force; its connection tasks close then.
     pub async fn ended(&self) {
         self.ended.cancelled().await;
     }
@@ -59,13 +59,13 @@ impl Drain {
         self.begun.cancel();
     }
 
-    /// Says that the role has ended, so that what it left behind closes.
+    /// Signals that the role has ended, so that its remaining connections close.
     pub fn end(&self) {
         self.begun.cancel();
         self.ended.cancel();
     }
 
-    /// The drain of one life of a role: begins with this one, may end alone.
+    /// The drain of one run of a role: begins with this one, may end on its own.
     pub(crate) fn life(&self) -> Self {
         Self {
             begun: self.begun.child_token(),

@@ -1,22 +1,22 @@
-//! Where admin HTTP of every replica of an instance is: whom to ask for what only the roles themselves know.
+//! The admin HTTP addresses of every replica of an instance, for queries that only the roles themselves can answer.
 
 use std::net::SocketAddr;
 
 use crate::directory::Directory;
 use crate::spec::RoleSpec;
 
-/// Admin HTTP of one replica.
+/// The admin HTTP listener of one replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminPlace {
     /// The role.
     pub role: &'static str,
     /// The node: `<role>-<replica>`.
     pub node: String,
-    /// Where its admin HTTP listens.
+    /// The address of its admin HTTP.
     pub address: SocketAddr,
 }
 
-/// Admin HTTP of every replica of the roles of `table` that the directory knows now, in the order of the table.
+/// Admin HTTP of every replica of the roles of `table` that the directory knows now, in table order.
 pub fn admin_places(table: &[&'static RoleSpec], directory: &Directory) -> Vec<AdminPlace> {
     let of_role = |spec: &&'static RoleSpec| {
         let role = spec.name;

@@ -9,7 +9,7 @@ use std::process::{ExitCode, Termination};
 pub enum Exit {
     /// Done.
     Done = 0,
-    /// Something failed that has no code of its own.
+    /// A failure without a code of its own.
     Failed = 1,
     /// The command line is wrong.
     Usage = 2,
@@ -23,15 +23,15 @@ pub enum Exit {
     CheckFailed = 6,
     /// The drain did not finish in time, or was cut short by a second signal.
     DrainCut = 7,
-    /// Nothing answers: the instance does not run.
+    /// No process answers: the instance is not running.
     NotRunning = 8,
     /// A role failed more often than the supervisor restarts it.
     RoleFailed = 9,
-    /// What was asked for is not known, or not any more.
+    /// The requested item is unknown, or no longer known.
     Unknown = 10,
-    /// A check found no fault, but something to look at.
+    /// A check found no fault, but a warning.
     Warned = 11,
-    /// A server that holds the stores does not answer in time, or cannot be used.
+    /// A server of the stores does not answer in time, or cannot be used.
     Stores = 12,
 }
 
@@ -70,7 +70,7 @@ impl Termination for Exit {
 pub struct ExitError {
     /// The code.
     pub exit: Exit,
-    /// What to tell the user.
+    /// The message for the user.
     pub message: String,
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for ExitError {
 
 impl std::error::Error for ExitError {}
 
-/// The code that an error asks for: that of the first [`ExitError`] in its chain.
+/// The code of the first [`ExitError`] in the error's chain.
 pub fn of(error: &anyhow::Error) -> Exit {
     error.chain().find_map(|e| e.downcast_ref::<ExitError>()).map_or(Exit::Failed, |e| e.exit)
 }

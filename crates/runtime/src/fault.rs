@@ -1,7 +1,8 @@
-//! Faults that cost one call, session or subscription, and never its role: what caused them, kept as files for whoever mends it.
+//! Faults that cost one call, session or subscription, never the role: reports of their causes, kept as files for
+//! debugging.
 //!
-//! A report names what failed and holds the input that brought it about, with every number and secret masked. A test can feed that
-//! input again. Files are bounded in number and size: the oldest goes first.
+//! A report names what failed and contains the input that caused it, with every number and secret masked. A test can
+//! replay that input. Files are bounded in number and size: the oldest is removed first.
 
 use std::any::Any;
 use std::backtrace::BacktraceStatus;
@@ -17,24 +18,24 @@ use serde_json::json;
 use crate::data_dir;
 use crate::trace::{mask, sip};
 
-/// Reports that a data directory keeps.
+/// Maximum of reports in a data directory.
 pub const REPORTS_MAX: usize = 100;
-/// The most of an input that a report keeps, in bytes: the largest SIP message that is read.
+/// Maximum of an input that a report keeps, in bytes: the largest SIP message that is read.
 pub const INPUT_BYTES_MAX: usize = 64 << 10;
 /// The folder within the data directory.
 pub const FOLDER: &str = "faults";
 
-/// Why something had to end.
+/// Why a piece of work was ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The code panicked; the message, masked.
+    /// The code panicked; its message, masked.
     Panic(String),
     /// A named limit of work was reached.
     Steps(&'static str),
 }
 
 impl Cause {
-    /// Of what a caught panic has left.
+    /// From a caught panic.
     pub fn of_panic(panic: &(dyn Any + Send)) -> Self {
         Self::Panic(panic_text(panic))
     }
@@ -49,13 +50,13 @@ impl fmt::Display for Cause {
     }
 }
 
-/// What a panic says, masked: it may quote what somebody has sent.
+/// The message of a panic, masked: it may quote external input.
 pub fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     mask::text(text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message"))
 }
 
-/// From here on a panic is written to the log, masked, and no more to standard error as it is.
+/// Sends panics masked to the log from now on, instead of unmasked to standard error.
 pub fn log_panics_masked() {
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string);
@@ -66,15 +67,15 @@ pub fn log_panics_masked() {
     }));
 }
 
-/// Panics that were caught with nothing between them that worked.
+/// Consecutive caught panics without a success between them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InARow(u32);
 
 impl InARow {
-    /// So many, and it is no single input that fails.
+    /// From this number on, the cause is no single input.
     pub const MAX: u32 = 100;
 
-    /// Something was done to its end.
+    /// A piece of work succeeded.
     pub const fn went_well(&mut self) {
         self.0 = 0;
     }
@@ -84,12 +85,12 @@ impl InARow {
         self.0 = self.0.saturating_add(1);
     }
 
-    /// Whether nothing works any more: the role is to begin anew.
+    /// Whether nothing works any more: the role must restart.
     pub const fn are_too_many(&self) -> bool {
         self.0 >= Self::MAX
     }
 
-    /// Why a piece of work has failed. The last of [`InARow::MAX`] panics goes on, so that the role begins anew.
+    /// Why a piece of work has failed. Panic number [`InARow::MAX`] is passed on, so that the role restarts.
     pub fn caught(&mut self, panic: Box<dyn Any + Send>) -> Cause {
         self.failed();
         if self.are_too_many() {
@@ -99,37 +100,37 @@ impl InARow {
     }
 }
 
-/// Does what belongs to one tenant: a panic in it is an error like any other, and the work is not gone on with.
+/// Runs work of one tenant: a panic in it becomes an error, and the work is not continued.
 ///
 /// # Errors
 /// Those of the work, and its panic.
 pub async fn contained<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let mut work = std::pin::pin!(work);
     std::future::poll_fn(|cx| {
-        // What it has left half done is dropped with it.
+        // The state left half done is dropped with the future.
         catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)))
             .unwrap_or_else(|panic| Poll::Ready(Err(anyhow::anyhow!("{}", Cause::of_panic(&*panic)))))
     })
     .await
 }
 
-/// What failed, while what was being done.
+/// Report of a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultReport {
     /// When.
     pub at: Timestamp,
-    /// The call or session that paid; none where nobody could be named.
+    /// The call or session that was ended; none if none is known.
     pub subject: Option<String>,
     /// Why.
     pub cause: Cause,
-    /// What kind of input was in hand.
+    /// The kind of input being processed.
     pub name: &'static str,
-    /// The input; a SIP message as it came. Masked when it is written.
+    /// The input; a SIP message as received. Masked when it is written.
     pub input: String,
 }
 
 impl FaultReport {
-    /// The report as it is kept.
+    /// The report as JSON.
     pub fn to_json(&self, role: &str) -> String {
         let end = (0..=INPUT_BYTES_MAX.min(self.input.len())).rev().find(|at| self.input.is_char_boundary(*at));
         let input = self.input.get(..end.unwrap_or(0)).unwrap_or_default();
@@ -146,14 +147,14 @@ impl FaultReport {
     }
 }
 
-/// Secrets and numbers of people go; what remains of a SIP message is one still.
+/// Removes secrets and people's numbers; a SIP message remains one.
 fn masked(kind: &str, input: &str) -> String {
     if kind != MESSAGE {
         return mask::text(input);
     }
     match sip::scan(input.as_bytes()) {
         Some(scanned) => mask::message(&String::from_utf8_lossy(&scanned.without_secrets(input.as_bytes()))),
-        // What belongs to no call cannot be told apart from its secrets.
+        // Without a scan, the secrets cannot be located: keep the first line only.
         None => mask::message(input.lines().next().unwrap_or_default()),
     }
 }
@@ -161,7 +162,7 @@ fn masked(kind: &str, input: &str) -> String {
 /// The kind of an input that is a SIP message.
 pub const MESSAGE: &str = "message";
 
-/// Where a role keeps its reports.
+/// The folder of a role's reports.
 #[derive(Debug)]
 pub struct FaultReports {
     folder: PathBuf,
@@ -175,7 +176,7 @@ impl FaultReports {
         Self { folder: data_dir.join(FOLDER), node: node.to_owned(), next: AtomicU64::new(0) }
     }
 
-    /// Keeps a report; where the disk takes none, the log line that came before has to do.
+    /// Writes a report; if that fails, only the earlier log line remains.
     pub fn keep(&self, report: &FaultReport) {
         if let Err(error) = self.write(report) {
             tracing::warn!(folder = %self.folder.display(), %error, "a report of a fault cannot be kept");
@@ -185,7 +186,7 @@ impl FaultReports {
     fn write(&self, report: &FaultReport) -> std::io::Result<()> {
         data_dir::make_private(&self.folder)?;
         self.make_room()?;
-        // Times order the files; the number tells those of one time apart.
+        // Files sort by time; the number tells those of the same time apart.
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let name = format!("{:020}-{}-{number}.json", report.at.as_micros(), self.node);
         data_dir::write_whole(&self.folder.join(name), report.to_json(&self.node).as_bytes())
@@ -197,7 +198,7 @@ impl FaultReports {
         files.sort_unstable();
         let surplus = (files.len() + 1).saturating_sub(REPORTS_MAX);
         for file in files.into_iter().take(surplus) {
-            // Another role of the process may have taken it away.
+            // Another role of the process may have removed it.
             let _ = std::fs::remove_file(file);
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! A node's lease: the sign of life by which others know that what it owns is not theirs to take.
+//! A node's lease: while it is valid, other nodes must not take over what it owns.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use infra::StoreError;
 
 use crate::context::RoleContext;
 
-/// How often the lease is renewed: four times within its life, so that one lost answer is no verdict.
+/// How often the lease is renewed: four times within its validity, so that one lost answer does not end it.
 const RENEW_EVERY: Duration = Duration::from_millis(500);
 
-/// Renews the node's lease until the role has drained, then gives it back.
+/// Renews the node's lease until the role has drained, then releases it.
 ///
-/// The role fails when the node has a later epoch: this life of it is over.
+/// The role fails if the node has a later epoch: then this run is over.
 pub fn keep(ctx: &RoleContext) {
     ctx.spawn("lease", renew(ctx.clone()));
 }
@@ -23,7 +23,7 @@ async fn renew(ctx: RoleContext) -> anyhow::Result<()> {
         match ctx.stores.leases.renew(&owner, ctx.spec.name, infra::bounds::LEASE).await {
             Ok(()) => {}
             Err(StoreError::Fenced { owner: later, .. }) => bail!("{owner} is over: {later} lives"),
-            // The owner goes on: it ceases to own only on seeing a higher token.
+            // The owner continues: it ceases to own only when it sees a higher token.
             Err(error) => tracing::warn!(%owner, %error, "the lease was not renewed"),
         }
         tokio::select! {

@@ -1,8 +1,7 @@
 //! Roles as data: settings, supervision, readiness, drain, admin HTTP, caller tokens, logs, metrics, topology.
 //!
-//! A role crate exports `pub const SPEC: RoleSpec`. The composition hands the table of specs to
-//! [`process::run`], which reads the settings, starts each role with a [`RoleContext`], restarts what fails
-//! and drains everything when it is told to stop.
+//! A role crate exports `pub const SPEC: RoleSpec`. The composition passes the table of specs to [`process::run`],
+//! which reads the settings, starts each role with a [`RoleContext`], restarts failed roles and drains all on a signal.
 
 pub mod address;
 pub mod admin;

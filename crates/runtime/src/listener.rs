@@ -1,4 +1,4 @@
-//! Binding listeners, with words for what goes wrong; the addresses of edge listeners.
+//! Binding of listeners, with readable errors; the addresses of edge listeners.
 
 use std::fmt;
 use std::io;
@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, UdpSocket};
 
 use crate::exit::{Exit, ExitError};
 
-/// A host and a port as told to peers: in Via, Contact, Record-Route and SDP.
+/// A host and a port as advertised to peers: in Via, Contact, Record-Route and SDP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPort {
     /// Address or name.
@@ -50,12 +50,12 @@ impl HostPort {
     }
 }
 
-/// Where a listener binds, and what peers are told.
+/// Where a listener binds, and the address that it advertises.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bound {
     /// Where it binds.
     pub listen: SocketAddr,
-    /// What peers are told; the same as `listen` unless the settings say otherwise.
+    /// The advertised address; the same as `listen` unless the settings differ.
     pub advertise: HostPort,
 }
 
@@ -69,7 +69,7 @@ pub async fn bind_udp(address: SocketAddr) -> Result<UdpSocket, ExitError> {
     UdpSocket::bind(address).await.map_err(|error| in_words("udp", address, &error))
 }
 
-/// What went wrong with binding, and who holds the port if that can be told.
+/// A readable error for a failed bind, with the process that holds the port if it is known.
 pub fn in_words(protocol: &str, address: SocketAddr, error: &io::Error) -> ExitError {
     let message = match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -91,7 +91,7 @@ pub fn in_words(protocol: &str, address: SocketAddr, error: &io::Error) -> ExitE
 
 /// The process that holds a port, as far as /proc shows it to us: `sipp -sn uas (process 4711)`.
 fn holder(protocol: &str, address: SocketAddr) -> Option<String> {
-    // A socket of IPv6 that is bound to no address holds the port of IPv4 as well.
+    // An IPv6 socket that is bound to the wildcard address holds the IPv4 port as well.
     let families: &[&str] = if address.is_ipv4() { &["", "6"] } else { &["6"] };
     let inode = families.iter().find_map(|family| {
         let table = std::fs::read_to_string(format!("/proc/net/{protocol}{family}")).ok()?;
@@ -107,7 +107,7 @@ fn holder(protocol: &str, address: SocketAddr) -> Option<String> {
     })
 }
 
-/// A command line of /proc in short: the program without its folder, and its arguments.
+/// A short form of a command line of /proc: the program without its folder, and its arguments.
 fn command(line: &str) -> String {
     const CHARACTERS_MAX: usize = 80;
     let mut words = line.split_terminator('\0');

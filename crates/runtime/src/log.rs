@@ -7,7 +7,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// A number or name of a person: printed with all but its ends masked.
+/// A number or name of a person: printed masked except for its ends.
 ///
 /// `info!(caller = %Pii(number), "call arrived")`
 #[derive(Clone, Copy)]
@@ -17,7 +17,7 @@ impl<T: AsRef<str>> fmt::Display for Pii<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0.as_ref();
         let count = text.chars().count();
-        // Two digits at each end tell callers apart in a log but do not identify them; short texts show nothing.
+        // Two digits at each end tell callers apart in a log but do not identify them; short texts are masked whole.
         let shown = if count >= 8 { 2 } else { 0 };
         for (i, c) in text.chars().enumerate() {
             let c = if i < shown || i + shown >= count { c } else { '*' };
@@ -40,18 +40,18 @@ pub struct LogLevel {
 }
 
 impl LogLevel {
-    /// One that changes nothing: for tests.
+    /// A level that cannot be changed: for tests.
     pub const fn fixed() -> Self {
         Self { handle: None }
     }
 
-    /// The level in force, as directives: `info` or `warn,voice=debug`.
+    /// The present level, as directives: `info` or `warn,voice=debug`.
     pub fn now(&self) -> String {
         let filter = self.handle.as_ref().and_then(|handle| handle.with_current(ToString::to_string).ok());
         filter.unwrap_or_else(|| "off".to_owned())
     }
 
-    /// Puts other directives in force; the error is the reason.
+    /// Sets other directives; the error is the reason.
     pub fn set(&self, directives: &str) -> Result<(), String> {
         check(directives)?;
         let filter = EnvFilter::try_new(directives).map_err(|error| error.to_string())?;
@@ -62,9 +62,9 @@ impl LogLevel {
     }
 }
 
-/// Whether these are directives as `info` or `warn,voice=debug`; the error is the reason.
+/// Whether these are valid directives, as `info` or `warn,voice=debug`; the error is the reason.
 ///
-/// A word alone that is no level would be taken for a module, and everybody else would be silent.
+/// A single word that is no level would be taken for a module name, and all other modules would be silent.
 pub fn check(directives: &str) -> Result<(), String> {
     let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
     let stray = directives.split(',').find(|part| !part.contains(['=', '[']) && !is_level(part));
@@ -74,12 +74,12 @@ pub fn check(directives: &str) -> Result<(), String> {
     EnvFilter::try_new(directives).map(drop).map_err(|error| error.to_string())
 }
 
-/// Starts logging to stdout. Only the first call in a process has an effect on where logs go.
+/// Starts logging to stdout. Only the first call in a process sets the destination.
 pub fn start(directives: &str) -> Result<LogLevel, String> {
     start_to(directives, std::io::stdout)
 }
 
-/// Starts logging to stderr, for a command whose answer is on stdout.
+/// Starts logging to stderr, for a command that prints its answer to stdout.
 pub fn start_beside_answer(directives: &str) -> Result<LogLevel, String> {
     start_to(directives, std::io::stderr)
 }

@@ -1,4 +1,4 @@
-//! What each connection of the table carries: state, attempts, requests, bytes, errors, last use; per peer.
+//! Counters of each connection of the table, per peer: state, attempts, requests, bytes, errors, last use.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::{Declared, LabelSet, LabelValues};
 
-/// The most peers that are counted apart on one connection; the rest is counted together as `others`.
+/// Maximum of peers counted separately on one connection; the rest is counted together as `others`.
 const PEERS_MAX: usize = 256;
 /// The name under which peers beyond [`PEERS_MAX`] are counted.
 const OTHERS: &str = "others";
@@ -38,7 +38,7 @@ pub struct Meters {
 }
 
 impl Meters {
-    /// None yet; the clock stamps the last use.
+    /// Starts without meters; the clock stamps the last use.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, all: Arc::default() }
     }
@@ -55,7 +55,7 @@ impl Meters {
         all.entry((id.to_owned(), side)).or_insert_with(fresh).clone()
     }
 
-    /// What all of them have counted.
+    /// The counts of all connections.
     pub fn report(&self) -> Vec<ConnectionReport> {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().map(|((id, side), meter)| meter.report(id, *side)).collect()
@@ -68,9 +68,9 @@ impl fmt::Debug for Meters {
     }
 }
 
-/// What one metric of connections counts of a peer.
+/// Reads one metric from the counts of a peer.
 type Count = fn(&PeerReport) -> u64;
-/// Name, help and count of every metric of connections.
+/// Name, help and value of every connection metric.
 const METRICS: [(&str, &str, Count); 5] = [
     ("connection_attempts", "Attempts to connect, by connection of the table", |p| p.attempts),
     ("connection_requests", "Requests or messages, by connection of the table", |p| p.requests),
@@ -79,7 +79,7 @@ const METRICS: [(&str, &str, Count); 5] = [
     ("connection_sent_bytes", "Bytes sent, by connection of the table", |p| p.bytes_out),
 ];
 
-/// The metrics of connections, for the reference.
+/// The connection metrics, for the reference.
 pub(crate) fn declared() -> Vec<Declared> {
     let labels = vec![
         LabelSet { name: "connection", values: LabelValues::Of("id in the table of connections") },
@@ -133,7 +133,7 @@ impl Meter {
         peers.entry(name.to_owned()).or_insert_with(fresh).clone()
     }
 
-    /// Says that the other side is embedded in this process: there is no socket to show.
+    /// Marks the other side as embedded in this process: it has no socket.
     pub fn embedded(&self) {
         self.shared.embedded.store(true, Relaxed);
     }
@@ -242,19 +242,19 @@ impl PeerMeter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Nothing has gone over it yet.
+    /// It was not used yet.
     Unused,
-    /// At least one connection stands.
+    /// At least one connection is open.
     Open,
-    /// It was used; none stands now.
+    /// It was used; no connection is open now.
     Idle,
-    /// The last thing tried failed and none stands.
+    /// The last attempt or request failed, and no connection is open.
     Failing,
     /// The other side is an embedded store: no socket.
     Embedded,
 }
 
-/// What one connection of the table has counted.
+/// Counts of one connection of the table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConnectionReport {
     /// Id in the table.
@@ -267,12 +267,12 @@ pub struct ConnectionReport {
     pub peers: Vec<PeerReport>,
 }
 
-/// What one peer of a connection has counted.
+/// Counts of one peer of a connection.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PeerReport {
     /// The peer.
     pub peer: String,
-    /// Connections that stand now.
+    /// Open connections.
     pub open: u64,
     /// Attempts to connect.
     pub attempts: u64,
@@ -284,7 +284,7 @@ pub struct PeerReport {
     pub bytes_out: u64,
     /// Failed attempts and requests.
     pub errors: u64,
-    /// Whether the last thing tried failed.
+    /// Whether the last attempt or request failed.
     pub failing: bool,
     /// When it was last used, in ms since the Unix epoch.
     pub last_use_ms: Option<u64>,

@@ -1,4 +1,4 @@
-//! The metrics of one life of a role, in OpenMetrics or in the text format before it.
+//! The metrics of one run of a role, in OpenMetrics or in the older text format.
 
 mod declare;
 pub mod reference;
@@ -13,7 +13,7 @@ use prometheus_client::registry::{Metric, Registry};
 pub use declare::{CounterBy, Declared, Instrument, Kind, Label, LabelSet, LabelValues, help};
 pub use text::Format;
 
-/// What every role counts about itself, besides its own metrics.
+/// Metrics that every role has besides its own.
 pub fn of_every_role() -> Vec<Declared> {
     let mut all = crate::meter::declared();
     all.extend(OfEveryRole::declared());
@@ -24,30 +24,31 @@ pub fn of_every_role() -> Vec<Declared> {
 }
 
 crate::metrics! {
-    /// What the shell counts about a role; outlives its lives.
+    /// Counters of the shell about a role; they survive its restarts.
     #[derive(Clone, Debug, Default)]
     pub struct OfEveryRole {
-        /// Lives of this role that ended in a failure.
+        /// Runs of this role that ended in a failure.
         pub restarts: Counter = "role_restarts";
-        /// Connections to HTTP and gRPC listeners of this role that were ended for what the peer did, by why.
+        /// Connections to HTTP and gRPC listeners of this role that were closed because of the peer's behaviour, by
+        /// reason.
         pub connections_failed: CounterBy<ConnectionFault> = "http_connections_failed";
-        /// Requests to HTTP and gRPC listeners of this role that were refused before anybody looked at them, by why.
+        /// Requests to HTTP and gRPC listeners of this role that were refused before they were processed, by reason.
         pub requests_refused: CounterBy<Refusal> = "http_requests_refused";
     }
 }
 
-/// Why a connection of HTTP was ended.
+/// Why an HTTP connection was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionFault {
-    /// What came is no HTTP.
+    /// The received bytes are not HTTP.
     Malformed,
     /// The head of a request was too large.
     HeadTooLarge,
     /// The head of a request took too long.
     Slow,
-    /// The peer went away in the middle of a message, or the network failed.
+    /// The peer closed the connection in the middle of a message, or the network failed.
     Broken,
-    /// Its address has too many connections on which nobody has shown a token.
+    /// Its address has too many connections without a valid token.
     Crowded,
 }
 
@@ -66,20 +67,20 @@ impl Label for ConnectionFault {
     }
 }
 
-/// Why a request was refused at the door.
+/// Why a listener refused a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// It had no valid caller token.
     Token,
     /// Its body was too large.
     BodyTooLarge,
-    /// Its body did not come in time.
+    /// Its body did not arrive in time.
     SlowBody,
-    /// Too many requests were under way.
+    /// Too many requests were being processed.
     Overloaded,
-    /// Its caller or tenant had its share of the requests under way.
+    /// Its caller or tenant had used up its share of the requests being processed.
     Share,
-    /// Its answer did not begin in time.
+    /// Its response did not begin in time.
     Late,
 }
 
@@ -100,19 +101,19 @@ impl Label for Refusal {
     }
 }
 
-/// Where a role registers its metrics. Each life of a role has its own, so a restart repeats none.
+/// Registry for the metrics of a role. Each run of a role has its own, so a restart registers none twice.
 #[derive(Clone, Default)]
 pub struct Metrics {
     registry: Arc<Mutex<Registry>>,
 }
 
 impl Metrics {
-    /// Registers a metric. Names are `area_noun_unit`; counters get `_total` by themselves.
+    /// Registers a metric. Names are `area_noun_unit`; counters get the suffix `_total`.
     pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
         self.lock().register(name, help, metric);
     }
 
-    /// Registers what is counted elsewhere.
+    /// Registers a collector of counts that are kept elsewhere.
     pub fn collect(&self, collector: impl prometheus_client::collector::Collector) {
         self.lock().register_collector(Box::new(collector));
     }
@@ -131,7 +132,7 @@ impl Metrics {
         gauge
     }
 
-    /// Works on the registry itself: for histograms and collectors.
+    /// Access to the registry itself: for histograms and collectors.
     pub fn with<T>(&self, work: impl FnOnce(&mut Registry) -> T) -> T {
         work(&mut self.lock())
     }
@@ -148,7 +149,7 @@ impl Metrics {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Registry> {
-        // A panic while registering leaves a registry that is still readable.
+        // A panic while registering leaves the registry readable.
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

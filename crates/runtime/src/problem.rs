@@ -4,20 +4,20 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-/// What is wrong with a request, in the shape of RFC 9457.
+/// The error of a request, in the shape of RFC 9457.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// A short name of the kind of problem, stable for programs, as `unknown-tenant`. On the wire it is a relative URI.
     #[serde(rename = "type")]
     pub kind: String,
-    /// A few words that are the same each time.
+    /// A short text that is the same each time.
     pub title: String,
     /// HTTP status.
     pub status: u16,
-    /// What is wrong this time.
+    /// Description of this occurrence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The field's own error number, where the interface has one.
+    /// The interface's own error number, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u32>,
 }
@@ -28,14 +28,14 @@ impl Problem {
         Self { kind: kind.to_owned(), title: title.to_owned(), status: status.as_u16(), detail: None, code: None }
     }
 
-    /// With what is wrong this time.
+    /// Adds the description of this occurrence.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
     }
 
-    /// With the field's error number.
+    /// Adds the interface's error number.
     #[must_use]
     pub fn code(mut self, code: u32) -> Self {
         self.code = Some(code);
@@ -47,7 +47,7 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be read").detail(detail)
     }
 
-    /// 401: the caller is not named or not believed.
+    /// 401: the caller has no token, or an invalid one.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid caller token is needed").detail(detail)
     }
@@ -57,27 +57,27 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "The caller may not do this").detail(detail)
     }
 
-    /// 404: there is no such thing.
+    /// 404: the resource does not exist.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing").detail(detail)
     }
 
-    /// 409: it does not fit the present state.
+    /// 409: the request does not fit the present state.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "The present state does not allow this").detail(detail)
     }
 
-    /// 422: it can be read but has faults.
+    /// 422: the request can be read but has faults.
     pub fn unprocessable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "faulty", "The request has faults").detail(detail)
     }
 
-    /// 429: too much at once.
+    /// 429: too many requests.
     pub fn too_many(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too much at once").detail(detail)
     }
 
-    /// 503: not now.
+    /// 503: not available now.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available now").detail(detail)
     }
@@ -112,7 +112,7 @@ impl IntoResponse for Problem {
         let told = match self.status_code() {
             // RFC 6750 section 3.
             StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            // RFC 9110 section 10.2.3, RFC 6585 section 4: what is too much or away is asked for again, but not at once.
+            // RFC 9110 section 10.2.3, RFC 6585 section 4: the client may retry after a pause.
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
             _ => None,
         };

@@ -37,10 +37,10 @@ use replica::OneRole;
 pub use sections::ProcessSettings;
 use stores::Composed;
 
-/// After the deadline, what still runs gets this long to be dropped.
+/// Time after the deadline in which the remaining tasks are dropped.
 const CUT: Duration = Duration::from_millis(200);
 
-/// One replica of a role that this process shall run.
+/// One replica of a role that this process is to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Replica {
     /// The role.
@@ -49,7 +49,7 @@ pub struct Replica {
     pub number: u8,
 }
 
-/// What a process needs to know before it starts.
+/// Input of [`run`].
 pub struct Plan {
     /// Number of the instance.
     pub instance: u8,
@@ -69,14 +69,14 @@ pub struct Plan {
     pub clock: Arc<dyn Clock>,
 }
 
-/// What is there once the data directory is open: for opening stores and for what happens when all is ready.
+/// Known once the data directory is open: for opening stores, and for the tasks that follow readiness.
 #[derive(Clone)]
 pub struct Installation {
     /// Number of the instance.
     pub instance: u8,
     /// The data directory.
     pub data_dir: PathBuf,
-    /// Where this process alone keeps stores: the data directory itself, or a folder of a process that shares it.
+    /// Where this process keeps its own stores: the data directory itself, or a folder of a process that shares it.
     pub stores_dir: PathBuf,
     /// The settings.
     pub values: Arc<Values>,
@@ -90,7 +90,7 @@ impl Installation {
     /// The installation of an open data directory.
     ///
     /// # Errors
-    /// When its keys cannot be read or made.
+    /// If its keys cannot be read or created.
     pub fn of(instance: u8, data_dir: &DataDir, values: Values, clock: Arc<dyn Clock>) -> Result<Self, ExitError> {
         Ok(Self {
             instance,
@@ -105,13 +105,13 @@ impl Installation {
 
 /// Opens the stores of a process.
 pub type OpenStores = Box<dyn FnOnce(Installation) -> BoxFuture<'static, anyhow::Result<Arc<dyn Composed>>> + Send>;
-/// What to do when every role is ready.
+/// Runs once every role is ready.
 pub type WhenReady = Box<dyn FnOnce(Installation, Stores) -> BoxFuture<'static, anyhow::Result<()>> + Send>;
 
 /// Runs the roles of the plan until they have drained.
 ///
-/// SIGTERM or SIGINT begins the drain; a second one, or the deadline, ends it. An error means that nothing ran
-/// or that a role failed for good.
+/// SIGTERM or SIGINT begins the drain; a second signal, or the deadline, ends it. An error means that no role ran or
+/// that a role failed for good.
 pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> anyhow::Result<Exit> {
     let mut signals = signals::Signals::install()?;
     let settings: ProcessSettings = plan.values.read(sections::PROCESS)?;
@@ -157,24 +157,24 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
     }
 }
 
-/// A process that shares the data directory has a folder of its own in it, named by its first replica.
+/// A process that shares the data directory has its own folder in it, named after its first replica.
 fn own_directory(data_dir: &DataDir, plan: &Plan) -> Result<Option<DataDir>, ExitError> {
     let (Sharing::Shared, Some(first)) = (plan.sharing, plan.replicas.first()) else { return Ok(None) };
     let folder = data_dir.path().join("processes").join(format!("{}-{}", first.spec.name, first.number));
     DataDir::open(&folder, Sharing::Alone).map(Some)
 }
 
-/// Waits until every role is ready in its present life.
+/// Waits until every role is ready in its present run.
 async fn all_ready(slots: &[AdminSlot]) {
     for slot in slots {
         slot.ready().await;
     }
 }
 
-/// The roles that publish and serve configuration, in the order in which it passes through them. Where they are in the
-/// process they start first, so that no other begins with an empty configuration and refuses phones for a moment.
+/// Roles that publish and serve configuration, in the order in which it passes through them. They start first in a
+/// process, so that no other role starts with an empty configuration and refuses phones.
 const CONFIGURATION: [&str; 2] = ["tenant", "config"];
-/// How long the others wait for each of them.
+/// How long the other roles wait for each of them.
 const CONFIGURATION_WITHIN: Duration = Duration::from_secs(5);
 
 /// What all roles of a process share.
@@ -186,7 +186,7 @@ struct Shared {
     stores: Arc<dyn Composed>,
     patience: Duration,
     log_level: LogLevel,
-    /// Where spans go, if anywhere.
+    /// Collector for spans, if one is set.
     collector: Option<Collector>,
 }
 
@@ -197,7 +197,7 @@ struct Roles {
     ending: Ending,
     admin_drain: Drain,
     spans: Vec<Spans>,
-    /// Ends what has not drained in time.
+    /// Cancels the tasks that have not drained in time.
     cut: CancellationToken,
 }
 
@@ -222,7 +222,7 @@ impl Roles {
             roles.spans.push(one.spans());
             starts.push((format!("{}-{}", replica.spec.name, replica.number), one));
         }
-        // Stable: the others keep the order of the table.
+        // A stable sort: the others keep the order of the table.
         starts.sort_by_key(|(_, one)| CONFIGURATION.iter().position(|n| *n == one.spec.name).unwrap_or(usize::MAX));
         for (node, one) in starts {
             let (slot, name) = (one.slot.clone(), one.spec.name);
@@ -255,13 +255,13 @@ impl Roles {
                     self.ending.begin_all();
                     return error.into();
                 }
-                // Every role has ended although none was told to: cannot happen, and must not spin.
+                // Unreachable: every role has ended although none was told to. Do not spin.
                 None => std::future::pending().await,
             }
         }
     }
 
-    /// Waits until every role has ended, telling each when its time has come.
+    /// Waits until every role has ended, and drains each in its turn.
     async fn all_ended(&mut self) {
         while let Some(ended) = self.running.join_next().await {
             match ended {
@@ -293,7 +293,7 @@ impl Roles {
     }
 }
 
-/// The data directory that is used when none is named.
+/// The default data directory of an instance.
 pub fn default_data_dir(home: Option<&Path>, instance: u8) -> PathBuf {
     let base = home.map_or_else(|| PathBuf::from("/var/lib"), |home| home.join(".local/share"));
     base.join("trunkline").join(format!("instance-{instance}"))

@@ -1,4 +1,4 @@
-//! The query of a request, with problem details for what is wrong with it.
+//! The query of a request; faults are answered with problem details.
 
 use axum::extract::FromRequestParts;
 use axum::extract::rejection::QueryRejection;
@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
 
-/// Extracts the query; one that does not fit is answered 400 with problem details that name the parameter.
+/// Extracts the query; an invalid one is answered 400 with problem details that name the parameter.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<T>(pub T);
 
@@ -24,7 +24,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
 fn problem(rejection: &QueryRejection) -> Problem {
     let text = rejection.body_text();
-    // What axum puts in front of the parameter's name says nothing more.
+    // axum's text before the parameter's name adds nothing.
     let fault = text.split_once("query string: ").map_or(text.as_str(), |(_, fault)| fault);
     Problem::bad_request(format!("query: {fault}"))
 }

@@ -1,20 +1,21 @@
-//! Whether a role is ready: every named condition holds.
+//! Readiness of a role: every named condition is met.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// The most conditions of one role; more are a mistake in the role and are left out.
+/// Maximum of conditions of one role; more are a mistake in the role and are ignored.
 const CONDITIONS_MAX: usize = 64;
 
-/// The conditions of one role, by name. It is ready when it has declared itself started and every one holds.
+/// The conditions of one role, by name. The role is ready when it has declared itself started and every condition is
+/// met.
 #[derive(Clone)]
 pub struct Readiness {
     conditions: Arc<watch::Sender<BTreeMap<&'static str, Option<String>>>>,
 }
 
-/// The condition that every role starts with; listeners and the role itself clear it by [`Readiness::started`].
+/// The condition that every role starts with; [`Readiness::started`] clears it.
 const STARTED: &str = "started";
 
 impl Default for Readiness {
@@ -25,37 +26,37 @@ impl Default for Readiness {
 }
 
 impl Readiness {
-    /// Declares that `condition` must hold and does not hold yet.
+    /// Declares a condition that is not met yet.
     pub fn require(&self, condition: &'static str) {
         self.set(condition, Some("not yet".to_owned()));
     }
 
-    /// `condition` holds.
+    /// Marks `condition` as met.
     pub fn holds(&self, condition: &'static str) {
         self.set(condition, None);
     }
 
-    /// `condition` does not hold, and why.
+    /// Marks `condition` as not met, with the reason.
     pub fn fails(&self, condition: &'static str, reason: impl Into<String>) {
         self.set(condition, Some(reason.into()));
     }
 
-    /// The role has bound its listeners and declared its conditions.
+    /// Declares that the role has bound its listeners and declared its conditions.
     pub fn started(&self) {
         self.holds(STARTED);
     }
 
-    /// Whether every condition holds.
+    /// Whether every condition is met.
     pub fn is_ready(&self) -> bool {
         self.conditions.borrow().values().all(Option::is_none)
     }
 
-    /// The conditions that do not hold, with the reasons.
+    /// The conditions that are not met, with the reasons.
     pub fn missing(&self) -> Vec<(&'static str, String)> {
         self.conditions.borrow().iter().filter_map(|(name, why)| Some((*name, why.clone()?))).collect()
     }
 
-    /// Waits until every condition holds.
+    /// Waits until every condition is met.
     pub async fn ready(&self) {
         let mut watch = self.conditions.subscribe();
         // The sender lives in self, so this cannot fail while we wait.

@@ -1,4 +1,5 @@
-//! The scopes of caller tokens: what its bearer may do. One table; the book's page and `trunkline token` are made from it.
+//! The scopes of caller tokens: the rights of the bearer. The book's page and `trunkline token` are made from this
+//! table.
 
 use std::fmt::Write;
 
@@ -11,7 +12,7 @@ use crate::settings::nearest;
 pub struct Scope {
     /// Name, as in the token.
     pub name: &'static str,
-    /// What its bearer may do, lines as the source has them.
+    /// The rights of the bearer, one string per source line.
     doc: &'static [&'static str],
 }
 
@@ -27,7 +28,7 @@ macro_rules! scopes {
 scopes! {
     /// Change a running role: its log level.
     OPERATE = "operate";
-    /// Follow the events of calls and agents, and ask for snapshots of them; with the phone numbers of callers.
+    /// Follow the events of calls and agents and request snapshots of them; with the phone numbers of callers.
     CALLS_READ = "calls:read";
     /// Make requests about calls: answer, hold, release, route.
     CALLS_CONTROL = "calls:control";
@@ -35,25 +36,25 @@ scopes! {
     AGENTS_CONTROL = "agents:control";
     /// Read a tenant's configuration, without its secrets.
     CONFIG_READ = "config:read";
-    /// Read its secrets too: passwords of phones, PINs. For roles; hardly ever for anybody else.
+    /// Read its secrets too: passwords of phones, PINs. For roles; rarely for other callers.
     CONFIG_SECRETS = "config:secrets";
-    /// Ask where a dialled number leads.
+    /// Query the destination of a dialled number.
     DIALPLAN = "dialplan";
-    /// Ask for an agent for a call, and follow the request.
+    /// Request an agent for a call, and follow the request.
     ROUTING = "routing";
-    /// Read queues and why each call got its agent.
+    /// Read queues and the reason for each call's agent.
     ROUTING_READ = "routing:read";
     /// Read the wallboard's numbers: queues, agents by name and state; no call and no phone number.
     STATISTICS_READ = "statistics:read";
-    /// Read the connections between the roles and what they have carried.
+    /// Read the connections between the roles and their counts.
     TOPOLOGY_READ = "topology:read";
     /// Read what happened to a call, with phone numbers masked.
     TRACE_READ = "trace:read";
-    /// See phone numbers in it as they are.
+    /// See its phone numbers in full.
     TRACE_NUMBERS = "trace:numbers";
 }
 
-/// The scope that a request needs: by what it asks for, never by which fields stand beside it.
+/// The scope that a request needs: decided by its kind, never by other fields.
 pub const fn of_request(kind: &RequestKind) -> &'static str {
     match kind {
         RequestKind::AnswerCall(_)
@@ -77,10 +78,11 @@ pub const fn of_request(kind: &RequestKind) -> &'static str {
     }
 }
 
-/// The scopes of requests: whoever has none of them asks for nothing.
+/// The scopes of requests: a caller without any of them may make none.
 pub const REQUESTS: [&str; 2] = [CALLS_CONTROL, AGENTS_CONTROL];
 
-/// Whether a request is about a call as a whole, whoever is in it: what it does is not bound to the DN for which it is made.
+/// Whether a request concerns a call as a whole, with all its parties: its effect is not limited to the DN that makes
+/// it.
 pub const fn is_of_whole_call(kind: &RequestKind) -> bool {
     matches!(
         kind,
@@ -93,7 +95,7 @@ pub const fn is_of_whole_call(kind: &RequestKind) -> bool {
 }
 
 impl Scope {
-    /// What its bearer may do, in one line.
+    /// The rights of the bearer, in one line.
     pub fn meaning(&self) -> String {
         let lines: Vec<&str> = self.doc.iter().map(|line| line.trim()).collect();
         lines.join(" ")
@@ -105,7 +107,7 @@ pub fn find(name: &str) -> Option<&'static Scope> {
     TABLE.iter().find(|scope| scope.name == name)
 }
 
-/// The known name that was probably meant.
+/// The known name that was probably intended.
 pub fn near(name: &str) -> Option<&'static str> {
     nearest(name, TABLE.iter().map(|scope| scope.name))
 }
@@ -119,7 +121,7 @@ pub fn markdown() -> String {
     page
 }
 
-/// What stands before the table.
+/// The text before the table.
 const HEAD: &str = "\
 # Caller tokens
 

@@ -1,4 +1,4 @@
-//! The one HTTP server of a process's listeners: HTTP/1.1 and HTTP/2 without TLS, counted and bounded.
+//! The HTTP server of a process's listeners: HTTP/1.1 and HTTP/2 without TLS, counted and bounded.
 
 use std::any::Any;
 use std::io;
@@ -26,27 +26,27 @@ use crate::metrics::{ConnectionFault, OfEveryRole};
 use crate::problem::Problem;
 use crate::sources::Sources;
 
-/// The most connections of one listener; more wait in the kernel's backlog.
+/// Maximum of connections of one listener; further ones wait in the kernel's backlog.
 pub const CONNECTIONS_MAX: usize = 4_096;
 /// How long a peer may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// After this a connection on which nobody has shown a token ends, with the requests that it has: a page is loaded long before.
+/// A connection without a valid token is closed after this time, with its requests: a page is loaded long before.
 const STRANGER_TIMEOUT: Duration = Duration::from_secs(60);
-/// What tells HTTP/2 from HTTP/1 (RFC 9113 section 3.4): a peer that has sent less in [`HEAD_TIMEOUT`] has said nothing.
+/// Length of the HTTP/2 preface (RFC 9113 section 3.4): a peer that has sent less within [`HEAD_TIMEOUT`] is silent.
 const PREFACE_BYTES: u64 = 24;
-/// The greatest head of a request, in bytes.
+/// The largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 32 * 1_024;
-/// The most requests at once on one HTTP/2 connection.
+/// Maximum of concurrent requests on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 512;
-/// Silence on an HTTP/2 connection after which it is asked whether it lives.
+/// Silence on an HTTP/2 connection after which it is pinged.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Pause after a failed accept (out of descriptors), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// An accepted connection; stands in the extensions of its requests.
+/// An accepted connection; it is in the extensions of its requests.
 #[derive(Clone)]
 pub struct Accepted {
-    /// The other end.
+    /// The peer's address.
     pub peer: SocketAddr,
     tally: Tally,
     place: Arc<OnceLock<Box<dyn Any + Send + Sync>>>,
@@ -54,38 +54,38 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// One that `peer` has opened.
+    /// A connection that `peer` has opened.
     pub fn new(peer: SocketAddr) -> Self {
         Self { peer, tally: Tally::default(), place: Arc::default(), is_to_end: CancellationToken::new() }
     }
 
-    /// Says which caller's meter the connection belongs to.
+    /// Sets the meter that the connection belongs to.
     pub fn belongs_to(&self, meter: &PeerMeter) {
         self.tally.belongs_to(meter);
     }
 
-    /// Somebody has shown a valid token on it.
+    /// Records that the peer has shown a valid token on it.
     pub fn is_shown_a_token(&self) {
         self.tally.is_shown_a_token();
     }
 
-    /// Whether it holds a place among the connections that somebody may have.
+    /// Whether it has a place in the limit of connections.
     pub fn has_place(&self) -> bool {
         self.place.get().is_some()
     }
 
-    /// Gives it its place, which is free again when the connection has ended. The first one counts.
+    /// Gives it a place, which is freed when the connection ends. Only the first call counts.
     pub fn takes(&self, place: impl Any + Send + Sync) {
         let _ = self.place.set(Box::new(place));
     }
 
-    /// Ends it when what was asked on it is answered.
+    /// Ends it once its present requests are answered.
     pub fn ends(&self) {
         self.is_to_end.cancel();
     }
 }
 
-/// Serves `router` until the role has ended; then lets requests in progress finish. `own` counts peers that misbehave.
+/// Serves `router` until the role has ended, then lets requests in progress finish. `own` counts misbehaving peers.
 pub async fn serve(listener: TcpListener, router: Router, drain: Drain, own: OfEveryRole) {
     let router = router.layer(axum::middleware::from_fn(names_its_host));
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -132,7 +132,7 @@ async fn accept(
     Ok((stream, peer, permit))
 }
 
-/// A connection from its first byte to its end.
+/// Serves a connection from its first byte to its end.
 async fn serve_connection(
     stream: TcpStream,
     accepted: Accepted,
@@ -164,14 +164,14 @@ async fn serve_connection(
         }
         () = async { tokio::select! { () = stays_a_stranger(&tally) => {}, () = is_to_end.cancelled() => {} } } => {
             connection.as_mut().graceful_shutdown();
-            // Who takes nothing of an answer would keep it for ever.
+            // A peer that does not read an answer would keep the connection for ever.
             tokio::time::timeout(HEAD_TIMEOUT, connection).await.unwrap_or(Ok(()))
         }
     };
     ended.map_err(|error| (fault_of(&*error), error))
 }
 
-/// RFC 9112 section 3.2: a request of HTTP/1.1 without Host, or with several, is refused.
+/// Refuses an HTTP/1.1 request without Host, or with several (RFC 9112 section 3.2).
 async fn names_its_host(request: Request, next: Next) -> Response {
     let hosts = request.headers().get_all(header::HOST).iter().count();
     if request.version() == Version::HTTP_11 && hosts != 1 {
@@ -181,11 +181,11 @@ async fn names_its_host(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Whatever ended a connection.
+/// The error that ended a connection.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Ends when the peer has not said within [`HEAD_TIMEOUT`] which HTTP it speaks. What it sends after that is timed by the
-/// server of that HTTP.
+/// Ends if the peer has not shown within [`HEAD_TIMEOUT`] which version of HTTP it speaks. After that, the HTTP server
+/// of that version has its own timeouts.
 async fn silent(tally: &Tally) {
     tokio::time::sleep(HEAD_TIMEOUT).await;
     if tally.is_claimed() || tally.unclaimed_bytes_in() >= PREFACE_BYTES {
@@ -193,7 +193,8 @@ async fn silent(tally: &Tally) {
     }
 }
 
-/// Ends when nobody has shown a token within [`STRANGER_TIMEOUT`]: who answers pings and asks for nothing would keep the connection for ever.
+/// Ends if no token was shown within [`STRANGER_TIMEOUT`]: a peer that answers pings and sends no request would keep
+/// the connection for ever.
 async fn stays_a_stranger(tally: &Tally) {
     tokio::time::sleep(STRANGER_TIMEOUT).await;
     if tally.is_trusted() {
@@ -214,7 +215,7 @@ fn fault_of(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Connecti
     }
 }
 
-/// Whether a failure of the network stands behind it.
+/// Whether a network failure is the cause.
 fn is_from_network(error: &hyper::Error) -> bool {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.into_iter().any(|cause| cause.is::<io::Error>())

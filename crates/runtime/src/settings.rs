@@ -1,6 +1,6 @@
 //! Settings: declared once, with default, doc and check; read from TOML, environment and flags.
 //!
-//! Every fault is collected and reported with its key and the reason; a key that nobody declared is a fault.
+//! Every fault is collected and reported with its key and the reason; an undeclared key is a fault.
 
 pub mod declare;
 mod near_miss;
@@ -16,7 +16,7 @@ pub use near_miss::nearest;
 pub use source::{Sources, load, load_sound};
 pub use value::{ByteSize, Secret, ServerUrl, SettingValue};
 
-/// What is wrong with one key.
+/// A fault of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The full key, `section.key`.
@@ -45,7 +45,7 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-/// The values that were set, by section and key. What is not in it has its default.
+/// The values that were set, by section and key. Other keys have their default.
 #[derive(Clone, Debug, Default)]
 pub struct Values(pub(crate) BTreeMap<String, BTreeMap<String, toml::Value>>);
 
@@ -61,7 +61,7 @@ impl Values {
     }
 }
 
-/// A text as a value of settings: for command lines that take the same types.
+/// A text as a value of settings: for command lines that accept the same types.
 pub fn text(text: &str) -> toml::Value {
     toml::Value::String(text.to_owned())
 }

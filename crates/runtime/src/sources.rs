@@ -1,15 +1,15 @@
-//! Connections by the address that they come from. Nobody shows a token by connecting, so one address may have so many connections without
-//! one: it takes no other address's.
+//! Connections by source address. Connecting needs no token, so each address has a limit of connections without one: it
+//! cannot use up the places of other addresses.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::counted::{Tally, Watched};
 
-/// Connections of one address on which nobody has shown a token: the pages of an office behind one address, an eighth of what a listener
-/// has.
+/// Maximum of connections of one address without a token: enough for the pages of an office behind one address; an
+/// eighth of a listener's maximum.
 const STRANGERS_OF_SOURCE_MAX: usize = 512;
-/// Addresses that are remembered before those without connections are looked for.
+/// Number of addresses from which on those without connections are removed.
 const SOURCES_MAX: usize = 8_192;
 
 /// The connections of one listener.
@@ -19,7 +19,7 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Takes a connection in; false when its address has too many of strangers.
+    /// Admits a connection; false if its address has too many without a token.
     pub fn admit(&mut self, from: IpAddr, connection: &Tally) -> bool {
         if self.of.len() >= SOURCES_MAX {
             self.of.retain(|_, held| {
@@ -39,7 +39,7 @@ impl Sources {
     }
 }
 
-/// A site has a whole network of IPv6 (RFC 6177): its addresses count as one.
+/// A site has a whole IPv6 network (RFC 6177): all addresses of a /64 count as one.
 fn source(address: IpAddr) -> IpAddr {
     const NETWORK: u128 = !0 << 64;
     match address.to_canonical() {

@@ -1,9 +1,9 @@
 //! Spans of calls for an OpenTelemetry collector: OTLP over gRPC (own-14), when one is set.
 //!
-//! A call is one trace: its id is the CallUUID, and the span of the whole call has the ConnID as its id, so that every role
-//! knows the parent of what it does without being told. Most spans are made of what is noted for `trunkline trace`
-//! ([`facts`], [`invites`]); a role emits by itself what it alone can time. They wait in a bounded queue and are dropped,
-//! counted, when the collector does not keep up: nothing waits for it.
+//! A call is one trace: its id is the CallUUID, and the root span has the ConnID as its id, so every role can compute
+//! the parent of its spans. Most spans are derived from the entries recorded for `trunkline trace` ([`facts`],
+//! [`invites`]); a role emits only those spans itself that it alone can time. Spans wait in a bounded queue. When the
+//! collector does not keep up, they are dropped and counted: nothing waits for it.
 
 mod calls;
 mod connect;
@@ -37,18 +37,18 @@ use invites::Invites;
 
 /// The connection by which spans go to a collector.
 pub const CONNECTION: &str = "own-14";
-/// Spans that wait for the collector.
+/// Maximum of spans that wait for the collector.
 const WAITING_MAX: usize = 4_096;
-/// How long the end of a process waits for the last spans to go.
+/// How long an ending process waits for the export of the last spans.
 const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 crate::metrics! {
-    /// What the exporter counts; outlives the lives of its role.
+    /// Counters of the exporter; they survive restarts of its role.
     #[derive(Clone, Debug, Default)]
     pub struct Counts {
-        /// Spans that the OpenTelemetry collector has taken.
+        /// Spans that the OpenTelemetry collector has accepted.
         pub exported: Counter = "otlp_spans_exported";
-        /// Spans that no OpenTelemetry collector got, by why.
+        /// Spans that did not reach an OpenTelemetry collector, by reason.
         pub dropped: CounterBy<Lost> = "otlp_spans_dropped";
     }
 }
@@ -56,9 +56,9 @@ crate::metrics! {
 /// Why a span was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
-    /// Too many waited: the collector is away or too slow.
+    /// The queue was full: the collector is unreachable or too slow.
     QueueFull,
-    /// The collector was away or refused it, again and again.
+    /// The collector was unreachable or refused the spans, after all retries.
     Collector,
 }
 
@@ -74,26 +74,26 @@ impl Label for Lost {
     }
 }
 
-/// Something that took its time.
+/// An operation with a duration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
     /// The trace: a call.
     pub trace: CallUuid,
     /// Its own id.
     pub id: u64,
-    /// What it is part of.
+    /// Span of which this is a part.
     pub parent: Option<u64>,
-    /// Whether it serves somebody, asks somebody, or neither.
+    /// Server, client or internal.
     pub kind: SpanKind,
-    /// What it is; few different ones.
+    /// Name of the operation; low cardinality.
     pub name: Cow<'static, str>,
     /// When it began, in microseconds since 1970.
     pub start: u64,
     /// When it ended.
     pub end: u64,
-    /// What there is to know of it. Numbers are masked.
+    /// Details. Numbers are masked.
     pub attributes: Vec<KeyValue>,
-    /// What happened meanwhile.
+    /// Events during the span.
     pub events: Vec<Happened>,
     /// Spans of other traces that it belongs to.
     pub links: Vec<TraceParent>,
@@ -101,14 +101,14 @@ pub struct Span {
     pub failed: Option<String>,
 }
 
-/// Something that happened at a moment of a span.
+/// An event at one time within a span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Happened {
     /// When, in microseconds since 1970.
     pub at: u64,
-    /// What.
+    /// Name of the event.
     pub name: Cow<'static, str>,
-    /// What there is to know of it.
+    /// Details.
     pub attributes: Vec<KeyValue>,
 }
 
@@ -116,18 +116,18 @@ pub struct Happened {
 #[derive(Clone, Debug)]
 pub struct Collector {
     endpoint: String,
-    /// Whether it was said that it cannot be reached: once for all roles.
+    /// Whether an unreachable collector was logged: once for all roles.
     told: Arc<AtomicBool>,
 }
 
 impl Collector {
-    /// The collector that the setting names; none where it is empty.
+    /// The collector of the setting; none if it is empty.
     pub fn named(endpoint: &str) -> Option<Self> {
         (!endpoint.is_empty()).then(|| Self { endpoint: endpoint.to_owned(), told: Arc::default() })
     }
 }
 
-/// Whose spans they are.
+/// Origin of the spans.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// The role.
@@ -138,7 +138,7 @@ pub struct Origin {
     pub address: IpAddr,
 }
 
-/// Where spans of a replica go; nowhere by default. Cheap to clone.
+/// Exports the spans of a replica; off by default. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Spans {
     inner: Option<Arc<Inner>>,
@@ -156,15 +156,15 @@ struct Inner {
 
 enum Item {
     Span(Box<Span>),
-    /// Everything before it was sent, or given up.
+    /// Answered when all earlier items were sent or dropped.
     Flush(oneshot::Sender<()>),
 }
 
 impl Spans {
-    /// Starts the exporter of a replica, on the present executor. It connects when the first span goes.
+    /// Starts the exporter of a replica on the current executor. It connects for the first span.
     ///
     /// # Errors
-    /// When the endpoint is no URI, or OTEL_EXPORTER_OTLP_* variables ask for what is not there, as compression.
+    /// If the endpoint is no URI, or an OTEL_EXPORTER_OTLP_* variable requires an unsupported feature, as compression.
     pub fn start(collector: &Collector, from: Origin, meter: PeerMeter) -> anyhow::Result<Self> {
         let counts = Counts::default();
         let is_failing = Arc::<AtomicBool>::default();
@@ -180,12 +180,12 @@ impl Spans {
         Self { inner: Some(Arc::new(inner)), counts }
     }
 
-    /// Whether anybody wants spans.
+    /// Whether a collector is configured.
     pub const fn is_on(&self) -> bool {
         self.inner.is_some()
     }
 
-    /// Registers the metrics in a life's registry.
+    /// Registers the metrics in the registry of a role's run.
     pub fn register(&self, metrics: &Metrics) {
         self.counts.show(metrics);
     }
@@ -195,7 +195,7 @@ impl Spans {
         self.inner.as_ref().map_or(1, |inner| inner.ids.next())
     }
 
-    /// Sends a span, or drops it.
+    /// Queues a span, or drops it if the queue is full.
     pub fn emit(&self, span: Span) {
         if let Some(inner) = &self.inner
             && inner.queue.try_send(Item::Span(Box::new(span))).is_err()
@@ -204,14 +204,14 @@ impl Spans {
         }
     }
 
-    /// The global id of a call: only then has it spans here.
+    /// Sets the global id of a call: without it, the call has no spans here.
     pub fn identify(&self, tenant: &TenantId, conn_id: ConnId, uuid: CallUuid, at: Timestamp) {
         if let Some(inner) = &self.inner {
             inner.calls().identify(tenant, conn_id, uuid, at.as_micros());
         }
     }
 
-    /// Something was noted of a call: a span may begin or end by it.
+    /// Takes an entry that was recorded about a call: it may begin or end a span.
     pub fn noted(&self, conn_id: ConnId, at: Timestamp, what: &What) {
         let Some(inner) = &self.inner else { return };
         let mut ended = Vec::new();
@@ -219,7 +219,7 @@ impl Spans {
         ended.into_iter().for_each(|span| self.emit(span));
     }
 
-    /// A SIP message passed.
+    /// Takes a SIP message that passed the proxy.
     pub(crate) fn passed(&self, scanned: &Scanned<'_>, passing: &Passing<'_>) {
         let Some(inner) = &self.inner else { return };
         let Some(invite) = scanned.invite else { return };
@@ -228,33 +228,33 @@ impl Spans {
         ended.into_iter().for_each(|span| self.emit(span));
     }
 
-    /// Something of a call begins that [`Self::ends`] ends. Nothing happens while the call's global id is not known.
+    /// Begins an operation of a call, which [`Self::ends`] ends. Without effect while the call's global id is unknown.
     pub fn begins(&self, conn_id: ConnId, opening: Opening) {
         if let Some(inner) = &self.inner {
             inner.calls().open(&inner.ids, conn_id, opening);
         }
     }
 
-    /// It has ended: its span goes out. Nothing happens when it did not begin here.
+    /// Ends an operation and emits its span. Without effect if it did not begin here.
     pub fn ends(&self, conn_id: ConnId, what: &'static str, which: &str, at: Timestamp, known: Vec<KeyValue>) {
         let Some(inner) = &self.inner else { return };
         let ended = inner.calls().close(conn_id, what, which, at.as_micros(), known);
         ended.into_iter().for_each(|span| self.emit(span));
     }
 
-    /// The context of the call itself, for what is told to others of it.
+    /// The context of the call itself, to pass on with messages about it.
     pub fn context_of(&self, conn_id: ConnId) -> Option<TraceParent> {
         let trace = self.inner.as_ref()?.calls().trace_of(conn_id)?;
         Some(TraceParent { trace, span: root_of(conn_id), sampled: true })
     }
 
-    /// The context of what this role does in the call at the moment: its innermost span that has not ended.
+    /// The context of the role's present work in the call: its innermost span that has not ended.
     pub fn doing_in(&self, conn_id: ConnId) -> Option<TraceParent> {
         let (trace, span) = self.inner.as_ref()?.calls().innermost(conn_id)?;
         Some(TraceParent { trace, span, sampled: true })
     }
 
-    /// Waits a moment until what was emitted is sent. At once where the collector is away.
+    /// Waits up to 1 s until all emitted spans are sent. Returns at once if the last export failed.
     pub async fn flush(&self) {
         let Some(inner) = &self.inner else { return };
         if inner.is_failing.load(Relaxed) {
@@ -262,7 +262,7 @@ impl Spans {
         }
         let (done, sent) = oneshot::channel();
         if inner.queue.try_send(Item::Flush(done)).is_ok() {
-            // Neither outcome changes anything: the process ends.
+            // The process ends in either case.
             let _ = tokio::time::timeout(FLUSH_WITHIN, sent).await;
         }
     }
@@ -270,20 +270,20 @@ impl Spans {
 
 impl Inner {
     fn calls(&self) -> MutexGuard<'_, Calls> {
-        // A panic within leaves calls that are still readable.
+        // A panic while it was locked leaves the calls readable.
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The span of the call itself.
+/// Id of the call's root span.
 pub fn root_of(conn_id: ConnId) -> u64 {
     conn_id.0.max(1)
 }
 
-/// What `trace.otlp` may be: nothing, or where the collector is.
+/// Checks `trace.otlp`: empty, or the collector's address.
 ///
 /// # Errors
-/// Says what is wrong with it.
+/// Says why the endpoint is invalid.
 pub fn check(endpoint: &str) -> Result<(), String> {
     const WANTED: &str = "it must be as http://127.0.0.1:4317, the collector's port for OTLP over gRPC, or empty";
     if endpoint.is_empty() {
@@ -298,7 +298,7 @@ pub fn check(endpoint: &str) -> Result<(), String> {
     }
 }
 
-/// Makes ids of spans: different ones, which nobody can guess from another replica's.
+/// Makes unique span ids, which cannot be guessed from another replica's.
 struct Ids {
     seed: u64,
     count: AtomicU64,

@@ -1,4 +1,4 @@
-//! What a role declares about itself, as plain data.
+//! The declaration of a role, as plain data.
 
 use std::fmt;
 
@@ -29,9 +29,9 @@ pub struct RoleSpec {
     pub name: &'static str,
     /// Third octet of its loopback addresses; equal to the row of [`crate::address::ROLE_NUMBERS`].
     pub number: u8,
-    /// What it does, in a few words.
+    /// Its task, in a few words.
     pub summary: &'static str,
-    /// Where it accepts connections or datagrams, besides its admin port.
+    /// Listeners for connections or datagrams, besides its admin port.
     pub listens: &'static [Listen],
     /// Ids of the connections that it opens.
     pub opens: &'static [&'static str],
@@ -63,7 +63,7 @@ impl RoleSpec {
 pub struct Listen {
     /// Name within the role: lower-case with dashes, as `sip-udp`.
     pub name: &'static str,
-    /// What is spoken there.
+    /// Protocol of the listener.
     pub protocol: Protocol,
     /// The documented port; 0 where a range from the role's settings is used instead.
     pub port: u16,
@@ -73,16 +73,16 @@ pub struct Listen {
     pub accepts: &'static [&'static str],
 }
 
-/// Where a listener is.
+/// The network of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// On the replica's own address, where only other roles come.
+    /// On the replica's own address, for other roles only.
     Cluster,
-    /// Where phones, carriers and browsers come.
+    /// For phones, carriers and browsers.
     Edge,
 }
 
-/// What a listener speaks.
+/// Protocol of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// SIP over UDP.

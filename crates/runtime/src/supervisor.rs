@@ -1,4 +1,4 @@
-//! Runs a role, restarts it with back-off when it fails, gives up after too many failures.
+//! Runs a role, restarts it with back-off when it fails, and stops after too many failures.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -13,18 +13,18 @@ use crate::fault::panic_text;
 
 /// Pause before the first restart; doubles with each failure.
 pub const BACK_OFF_FIRST: Duration = Duration::from_millis(100);
-/// The longest pause before a restart.
+/// Maximum pause before a restart.
 pub const BACK_OFF_MAX: Duration = Duration::from_secs(10);
-/// After this many failures without a quiet time between them the supervisor gives up.
+/// After this many failures without a run of [`QUIET`] between them, the supervisor stops restarting.
 pub const FAILURES_MAX: u32 = 12;
-/// A life of this length counts as quiet: failures before it are forgiven.
+/// A run of this length resets the count of failures.
 pub const QUIET: Duration = Duration::from_secs(60);
-/// How long the tasks of a role may take to end after it.
+/// How long the tasks of a role may take to end after the drain signal.
 const TASKS_END: Duration = Duration::from_secs(2);
-/// Failures of tasks that wait to be read; the first ends the life, so more are not needed.
+/// Capacity for unread failures of tasks; the first ends the run, so more are not needed.
 const TASK_FAILURES_MAX: usize = 16;
 
-/// The tasks of one life of a role.
+/// The tasks of one run of a role.
 #[derive(Clone)]
 pub struct Tasks {
     tracker: TaskTracker,
@@ -33,7 +33,7 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// No tasks yet; what they report comes out of the receiver.
+    /// Starts without tasks; the receiver gets their failures.
     pub(crate) fn new(drain: Drain) -> (Self, mpsc::Receiver<anyhow::Error>) {
         let (failures, reported) = mpsc::channel(TASK_FAILURES_MAX);
         (Self { tracker: TaskTracker::new(), drain, failures }, reported)
@@ -44,7 +44,7 @@ impl Tasks {
         self.tracker.spawn(async move {
             let ended = async {
                 drain.ended().await;
-                // What listens to the same signal gets time to finish; this one ends what does not listen.
+                // Tasks that watch the signal get time to finish; this ends the others.
                 tokio::time::sleep(TASKS_END).await;
             };
             let outcome = tokio::select! {
@@ -52,7 +52,7 @@ impl Tasks {
                 () = ended => Ok(()),
             };
             if let Err(error) = outcome {
-                // Full means that others have failed before: the life ends anyway.
+                // Full means that other tasks have failed before: the run ends anyway.
                 let _ = failures.try_send(error.context(format!("task {name}")));
             }
         });
@@ -68,18 +68,18 @@ pub enum Ended {
     GaveUp(anyhow::Error),
 }
 
-/// What the supervisor tells about a role.
+/// Steps that the supervisor reports about a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A life begins; the number counts from 1.
+    /// A run begins; the number counts from 1.
     Started(u32),
-    /// It failed and is started again after the pause.
+    /// It failed and is restarted after the pause.
     Restarts(Duration),
 }
 
-/// Runs `life` until it drains, again and again when it fails.
+/// Calls `life` until it drains, and again after each failure.
 ///
-/// `life` gets what belongs to one life; it makes the context and calls the role's `start`.
+/// `life` gets the parts of one run; it makes the context and calls the role's `start`.
 pub async fn supervise<F, Fut>(role: &str, drain: &Drain, mut life: F, mut report: impl FnMut(Step)) -> Ended
 where
     F: FnMut(Drain, Tasks) -> Fut,
@@ -117,7 +117,7 @@ where
     }
 }
 
-/// The pause after that many failures in a row.
+/// The pause after that many consecutive failures.
 pub fn back_off(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(20);
     BACK_OFF_FIRST.saturating_mul(1 << doublings).min(BACK_OFF_MAX)
@@ -136,12 +136,12 @@ where
     };
     drain.end();
     tracker.close();
-    // Tasks end themselves after TASKS_END; the second half is for a machine that is busy.
+    // Tasks end themselves after TASKS_END; the second half is a margin for a busy machine.
     let _ = tokio::time::timeout(TASKS_END * 2, tracker.wait()).await;
     outcome
 }
 
-/// A panic becomes an error with its message.
+/// Turns a panic into an error with its message.
 async fn caught(task: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     match AssertUnwindSafe(task).catch_unwind().await {
         Ok(outcome) => outcome,

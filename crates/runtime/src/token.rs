@@ -1,4 +1,4 @@
-//! Caller tokens: who asks, for which tenant, with which scopes. JWT (RFC 7519) signed with ES256.
+//! Caller tokens: subject, tenant and scopes. JWT (RFC 7519) signed with ES256.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,29 +16,29 @@ use crate::caller::{Caller, Tie};
 pub const ISSUER: &str = "trunkline";
 /// The audience "every role of this installation".
 pub const EVERY_ROLE: &str = "trunkline";
-/// The tenant of tokens that are not bound to one: those of roles and operators.
+/// The tenant of unbound tokens: those of roles and operators.
 pub const ANY_TENANT: &str = "*";
 /// The scope of the installation's own roles.
 pub const ROLE_SCOPE: &str = "role";
 
-/// How long a role's own token lives; it is renewed at half of it.
+/// Lifetime of a role's own token; it is renewed after half of it.
 const ROLE_TOKEN_LIFE: Duration = Duration::from_secs(600);
 /// Longer tokens are refused before anything is parsed: ours have about 400 bytes.
 const TOKEN_BYTES_MAX: usize = 4_096;
-/// Clock difference between machines that is forgiven.
+/// Tolerated clock difference between machines.
 const LEEWAY: Duration = Duration::from_secs(30);
 
-/// Until when a token is believed that expires at `exp`, in seconds.
+/// Until when a token with that `exp` (in seconds) is accepted.
 pub(crate) fn believed_until(exp: u64) -> Timestamp {
     Timestamp::from_millis(exp.saturating_mul(1_000)) + LEEWAY
 }
-/// Verified tokens that are remembered, so that a busy caller costs one signature check; about 1 MB.
+/// Maximum of cached verified tokens, so that a busy caller costs one signature check; about 1 MB.
 const VERIFIED_MAX: usize = 2_048;
 
 /// The claims of a caller token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who issued it.
+    /// The issuer.
     pub iss: String,
     /// The tenant, or `*`.
     pub tenant: String,
@@ -46,14 +46,14 @@ pub struct Claims {
     pub sub: String,
     /// Scopes, separated by blanks.
     pub scope: String,
-    /// Which role it is for, or [`EVERY_ROLE`].
+    /// The role it is for, or [`EVERY_ROLE`].
     pub aud: String,
-    /// When it ends, in seconds since the Unix epoch.
+    /// When it expires, in seconds since the Unix epoch.
     pub exp: u64,
-    /// The DN that it is tied to; a token without it acts for every DN of its tenant.
+    /// The DN that it is tied to; without one, the token is valid for every DN of its tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dn: Option<String>,
-    /// Beside a DN: the agent who may be logged in there, and nobody else.
+    /// Only with a DN: the only agent who may be logged in there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
 }
@@ -61,19 +61,19 @@ pub struct Claims {
 /// Why a token was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// It is not a token of this installation.
+    /// It is not signed by this installation.
     #[error("the token is not signed by this installation")]
     Signature,
-    /// It cannot be read.
+    /// It cannot be parsed.
     #[error("the token cannot be read")]
     Malformed,
-    /// It has ended.
+    /// It has expired.
     #[error("the token has expired")]
     Expired,
-    /// It is for somebody else.
+    /// It is for another role.
     #[error("the token is for {0:?}")]
     Audience(String),
-    /// Our own key does not work.
+    /// Our own key cannot be used.
     #[error("the signing key does not work")]
     Key,
 }
@@ -94,7 +94,7 @@ struct Inner {
 
 /// Role, node and audience.
 type Route = (String, String, String);
-/// A token and when it is renewed.
+/// A token and the time of its renewal.
 type OwnToken = (String, Timestamp);
 
 impl Tokens {
@@ -105,7 +105,7 @@ impl Tokens {
         key.map(|key| key.as_ref().to_vec()).map_err(|_| TokenError::Key)
     }
 
-    /// Works with that key (PKCS#8).
+    /// Uses that key (PKCS#8).
     pub fn with_key(pkcs8: &[u8], clock: Arc<dyn Clock>) -> Result<Self, TokenError> {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map_err(|_| TokenError::Key)?;
         let inner = Inner {
@@ -118,7 +118,7 @@ impl Tokens {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Issues a token that lives that long. `tenant` `None` is "any".
+    /// Issues a token with that lifetime. `tenant` `None` means any.
     pub fn issue(
         &self,
         tenant: Option<&TenantId>,
@@ -154,7 +154,7 @@ impl Tokens {
         jsonwebtoken::encode(&header, &claims, &self.inner.encoding).map_err(|_| TokenError::Key)
     }
 
-    /// The token with which the role `role` as node `node` calls `aud`; kept and renewed.
+    /// The token with which `node` of `role` calls the role `aud`; cached and renewed.
     pub fn of_role(&self, role: &str, node: &str, aud: &str) -> Result<String, TokenError> {
         let now = self.inner.clock.now();
         let key = (role.to_owned(), node.to_owned(), aud.to_owned());
@@ -165,7 +165,7 @@ impl Tokens {
             return Ok(token.clone());
         }
         let token = self.issue(None, &format!("{role}/{node}"), ROLE_SCOPE, aud, ROLE_TOKEN_LIFE)?;
-        // Bounded by the table of roles: role, node and audience are all ours.
+        // Bounded by the table of roles: role, node and audience are all our own.
         own.insert(key, (token.clone(), now + ROLE_TOKEN_LIFE / 2));
         Ok(token)
     }
@@ -191,7 +191,7 @@ impl Tokens {
             return Ok(claims);
         }
         let mut rules = Validation::new(Algorithm::ES256);
-        // Ours compares with the clock that tests can turn, and with two audiences.
+        // We check expiry ourselves with the injected clock, and accept two audiences.
         rules.validate_exp = false;
         rules.validate_aud = false;
         rules.set_issuer(&[ISSUER]);
@@ -203,7 +203,7 @@ impl Tokens {
         })?;
         let mut verified = self.lock_verified();
         if verified.len() >= VERIFIED_MAX {
-            // Rare; the cost is one signature check per live caller.
+            // Rare; the cost is one signature check per active caller.
             verified.clear();
         }
         verified.insert(token.to_owned(), claims.clone());
@@ -275,7 +275,7 @@ mod tests {
         let (tokens, _) = tokens();
         let good = issue(&tokens, EVERY_ROLE);
         let (head, _) = good.rsplit_once('.').unwrap();
-        // {"alg":"none"}: a signature is never optional.
+        // {"alg":"none"}: unsigned tokens are never accepted.
         let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", head.split_once('.').unwrap().1);
         for bad in ["", "a.b.c", head, &unsigned, &"x".repeat(TOKEN_BYTES_MAX + 1)] {
             assert!(tokens.verify(bad, "rq").is_err(), "{bad}");

@@ -1,4 +1,4 @@
-//! Every connection of an instance with its state and counts, put together from what its roles say.
+//! Every connection of an instance with its state and counts, combined from the reports of its roles.
 
 mod judge;
 mod sum;
@@ -13,19 +13,19 @@ use crate::everyone::AdminPlace;
 use crate::meter::Side;
 use crate::spec::RoleSpec;
 
-/// What one replica has said, or why it has not.
+/// The report of one replica, or why it is missing.
 #[derive(Clone, Debug)]
 pub struct Heard {
-    /// Which.
+    /// The replica's admin listener.
     pub place: AdminPlace,
-    /// Its report, or in words why there is none.
+    /// Its report, or as text why there is none.
     pub report: Result<TopologyReport, String>,
 }
 
-/// The whole picture: the document of `trunkline topology --json` and of the operations API.
+/// The whole topology: the document of `trunkline topology --json` and of the operations API.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Topology {
-    /// When it was put together, in ms since the Unix epoch.
+    /// When it was combined, in ms since the Unix epoch.
     pub at: u64,
     /// Number of the instance.
     pub instance: u8,
@@ -33,7 +33,7 @@ pub struct Topology {
     pub roles: Vec<RoleRow>,
     /// Every row of the table: the published ones, then ours.
     pub connections: Vec<Row>,
-    /// How much of the published table there is.
+    /// How much of the published table is covered.
     pub coverage: Totals,
 }
 
@@ -48,15 +48,15 @@ pub struct RoleRow {
     pub address: String,
     /// Whether it is ready.
     pub ready: bool,
-    /// What does not hold, with reasons; for one that does not answer, that.
+    /// Conditions that are not met, with reasons; or that the replica does not answer.
     pub missing: Vec<String>,
-    /// Its process; none where it does not answer.
+    /// Its process id; none if it does not answer.
     pub pid: Option<u32>,
     /// How often it has been started by its process, from 1.
     pub lives: Option<u32>,
-    /// When its present life began, in ms since the Unix epoch.
+    /// When its present run began, in ms since the Unix epoch.
     pub since: Option<u64>,
-    /// What its clock says, in ms since the Unix epoch.
+    /// Its clock, in ms since the Unix epoch.
     pub clock: Option<u64>,
 }
 
@@ -66,42 +66,42 @@ pub struct RoleRow {
 pub struct Row {
     /// Id.
     pub id: String,
-    /// Who opens it.
+    /// The party that opens it.
     pub from: String,
-    /// To whom.
+    /// The party that accepts it.
     pub to: String,
     /// Protocol.
     pub protocol: String,
     /// Port or ports.
     pub port: String,
-    /// What goes over it.
+    /// The data that it carries.
     pub carries: String,
-    /// A slip in the drawing, or why the row is ours.
+    /// An error in the drawing, or the reason for our own row.
     pub note: String,
-    /// Whether it is ours, not a published one.
+    /// Whether it is our own, not a published one.
     pub own: bool,
-    /// How far it is.
+    /// How far it is implemented.
     pub coverage: Coverage,
     /// The test that has seen bytes on it.
     pub proof: Option<String>,
-    /// Under which ids it is measured, if it stands in two drawings.
+    /// The ids under which it is measured, if it is in two drawings.
     pub same_as: Vec<String>,
     /// Its state.
     pub state: RowState,
-    /// For a connection that is missing or fails: in words, why.
+    /// Why a connection is missing or fails, as text.
     pub why: Vec<String>,
-    /// The sums over `peers` of the side that counts: the side that opens it where that is ours, else the one that accepts.
+    /// Sums over `peers` of one side: the side that opens it if that is ours, else the side that accepts it.
     #[serde(flatten)]
     pub sums: Counts,
-    /// What each replica has counted for each of its peers, on both sides.
+    /// Counts of each replica for each of its peers, on both sides.
     pub peers: Vec<PeerRow>,
 }
 
-/// Counts. Bytes are seen from the side that counts.
+/// Counts. Bytes are seen from the counting side.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
-    /// Connections that stand now.
+    /// Open connections.
     pub open: u64,
     /// Attempts to connect.
     pub attempts: u64,
@@ -117,17 +117,17 @@ pub struct Counts {
     pub last_use: Option<u64>,
 }
 
-/// What one replica has counted for one peer.
+/// Counts of one replica for one peer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PeerRow {
-    /// Who has counted.
+    /// The counting node.
     pub node: String,
     /// Whether it opens or accepts.
     pub side: Side,
-    /// The other end.
+    /// The peer.
     pub peer: String,
-    /// What it has counted.
+    /// Its counts.
     #[serde(flatten)]
     pub counts: Counts,
 }
@@ -136,24 +136,24 @@ pub struct PeerRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RowState {
-    /// At least one connection stands.
+    /// At least one connection is open.
     Open,
-    /// It was used; none stands now.
+    /// It was used; no connection is open now.
     Idle,
-    /// Nothing has gone over it yet.
+    /// It was not used yet.
     Unused,
-    /// The last thing tried failed and none stands.
+    /// The last attempt or request failed, and no connection is open.
     Failing,
     /// The other side is embedded in the process: there is no socket.
     Embedded,
-    /// A running role should have it, and it is not there.
+    /// A running role should have it, but has not.
     Missing,
-    /// No role that runs has it.
+    /// No running role has it.
     Absent,
 }
 
 impl RowState {
-    /// As it is printed.
+    /// As printed.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -168,7 +168,7 @@ impl RowState {
 }
 
 impl Topology {
-    /// Puts together what everyone has said.
+    /// Combines the reports of all replicas.
     pub fn of(at: Timestamp, instance: u8, table: &[&'static RoleSpec], heard: &[Heard]) -> Self {
         let mut connections: Vec<Row> = connections::all().iter().map(|c| measured(table, c, heard)).collect();
         let again: Vec<Row> =
@@ -187,7 +187,7 @@ impl Topology {
         self.roles.iter().any(|role| role.pid.is_some())
     }
 
-    /// What is not as it should be: roles that are not ready, connections that are missing or fail.
+    /// Faults: roles that are not ready, connections that are missing or fail.
     pub fn faults(&self) -> Vec<String> {
         let not_ready = self.roles.iter().filter(|role| !role.ready);
         let mut faults: Vec<String> =

@@ -1,9 +1,9 @@
-//! What a role remembers of the latest calls, so that one call can be explained afterwards.
+//! A role's memory of the latest calls, so that one call can be explained afterwards.
 //!
-//! Each replica has one [`Recorder`]: in memory, bounded in bytes and in age, oldest out first. A role appends what it sees
-//! of a call; `GET /trace/{tenant}/{call}` at its admin port gives it out, and whoever asks every role puts the answers
-//! together. Secrets are taken out before anything is kept ([`sip`]), phone numbers before anything is given ([`mask`]).
-//! Where a collector is set the same facts become spans ([`crate::spans`]).
+//! Each replica has one [`Recorder`]: in memory, bounded in bytes and in age, oldest removed first. A role records its
+//! part of a call; `GET /trace/{tenant}/{call}` at its admin port returns it. A client queries every role and combines
+//! the answers. Secrets are removed before storing ([`sip`]), phone numbers are masked before answering ([`mask`]). If
+//! a collector is set, the same entries become spans ([`crate::spans`]).
 
 pub mod entry;
 pub mod mask;
@@ -28,49 +28,50 @@ pub use entry::{Entry, RoleTrace, Summary, What};
 pub use store::{Counts, Found, Key, Limits};
 use store::{Kept, Store};
 
-/// The scope that may see what happened to a call.
+/// The scope for reading the trace of a call.
 pub const READ_SCOPE: &str = "trace:read";
-/// The scope that sees phone numbers in full.
+/// The scope for phone numbers in full.
 pub const NUMBERS_SCOPE: &str = "trace:numbers";
 
 crate::settings! {
-    /// What each role remembers of the latest calls, for `trunkline trace`.
+    /// Each role's memory of the latest calls, for `trunkline trace`.
     pub struct TraceSettings {
-        /// Whether calls are recorded at all; without it there is nothing to explain a call by.
+        /// Whether calls are recorded; without it, `trunkline trace` has no data.
         record: bool = true;
-        /// Memory that each role may use for it; the oldest calls go first.
+        /// Memory that each role may use for traces; the oldest calls are removed first.
         memory: ByteSize = ByteSize(32 << 20), |v| {
             if (64 << 10..=64 << 30).contains(&v.0) { Ok(()) } else { Err("it must be 64KiB to 64GiB".to_owned()) }
         };
-        /// Calls that each role remembers at most.
+        /// Maximum of calls that each role keeps for traces.
         calls: usize = 100_000, |v| if *v > 0 { Ok(()) } else { Err("it must be at least 1".to_owned()) };
-        /// How long after its last sign a call is forgotten.
+        /// How long after its last event a call is kept for traces.
         age: Duration = Duration::from_secs(1_800);
-        /// Where an OpenTelemetry collector takes the spans of calls (OTLP over gRPC), as http://127.0.0.1:4317; empty: nowhere. Works without `record` too.
+        /// Address of an OpenTelemetry collector for the spans of calls (OTLP over gRPC), as http://127.0.0.1:4317;
+        /// empty: no export. Works without `record` too.
         otlp: String = String::new(), |v| crate::spans::check(v);
     }
 }
 
-/// Answers what is known of a call only now, as the figures of its audio.
+/// Returns entries that exist only at query time, as the figures of a call's audio.
 pub type Live = Arc<dyn Fn(TenantId, ConnId) -> BoxFuture<'static, Vec<Entry>> + Send + Sync>;
 
-/// A SIP message that came or left.
+/// A SIP message received or sent.
 pub struct Passing<'a> {
     /// When.
     pub at: Timestamp,
-    /// The other end.
+    /// The peer's address.
     pub peer: SocketAddr,
-    /// Whether the other end is a node of ours.
+    /// Whether the peer is one of our nodes.
     pub inside: bool,
-    /// Whether it came by UDP or goes by it.
+    /// Whether it is received or sent over UDP.
     pub udp: bool,
-    /// Whether it came.
+    /// Whether it was received.
     pub inbound: bool,
     /// The whole message.
     pub bytes: &'a [u8],
 }
 
-/// A replica's memory of the latest calls, and where their spans go. Cheap to clone; all clones write to one store.
+/// A replica's memory of the latest calls, and the exporter of their spans. Cheap to clone; all clones share one store.
 #[derive(Clone, Default)]
 pub struct Recorder {
     memory: Option<Arc<Shared>>,
@@ -92,7 +93,7 @@ impl Recorder {
         Self::default()
     }
 
-    /// A recorder within those bounds, or one that is off.
+    /// A recorder with the limits of the settings, or one that is off.
     pub fn new(settings: &TraceSettings, directory: Directory, clock: Arc<dyn Clock>) -> Self {
         if !settings.record {
             return Self::off();
@@ -108,23 +109,23 @@ impl Recorder {
         Self { memory: Some(Arc::new(shared)), spans: Spans::default() }
     }
 
-    /// What is noted also becomes spans.
+    /// Also turns entries into spans.
     #[must_use]
     pub fn with_spans(self, spans: Spans) -> Self {
         Self { spans, ..self }
     }
 
-    /// Where spans go.
+    /// The exporter of spans.
     pub const fn spans(&self) -> &Spans {
         &self.spans
     }
 
-    /// Whether anything is kept or goes to a collector.
+    /// Whether entries are kept or sent to a collector.
     pub const fn is_on(&self) -> bool {
         self.memory.is_some() || self.spans.is_on()
     }
 
-    /// Registers the metrics in a life's registry.
+    /// Registers the metrics in the registry of a run.
     pub fn register(&self, metrics: &Metrics) {
         self.spans.register(metrics);
         if let Some(shared) = &self.memory {
@@ -132,7 +133,7 @@ impl Recorder {
         }
     }
 
-    /// Something of a call.
+    /// Records an entry of a call.
     pub fn note(&self, tenant: &TenantId, conn_id: ConnId, at: Timestamp, what: What) {
         self.spans.noted(conn_id, at, &what);
         if let Some(shared) = &self.memory {
@@ -140,21 +141,21 @@ impl Recorder {
         }
     }
 
-    /// As [`Recorder::note`]; `what` is only made when it is kept.
+    /// As [`Recorder::note`]; `what` is only called if the recorder is on.
     pub fn note_with(&self, tenant: &TenantId, conn_id: ConnId, at: Timestamp, what: impl FnOnce() -> What) {
         if self.is_on() {
             self.note(tenant, conn_id, at, what());
         }
     }
 
-    /// A SIP Call-ID belongs to that call.
+    /// Links a SIP Call-ID to a call.
     pub fn name(&self, tenant: &TenantId, conn_id: ConnId, call_id: &str, at: Timestamp) {
         if let Some(shared) = &self.memory {
             shared.lock().name(tenant, conn_id, call_id, at);
         }
     }
 
-    /// The global id of a call.
+    /// Sets the global id of a call.
     pub fn identify(&self, tenant: &TenantId, conn_id: ConnId, uuid: CallUuid, at: Timestamp) {
         self.spans.identify(tenant, conn_id, uuid, at);
         if let Some(shared) = &self.memory {
@@ -162,7 +163,7 @@ impl Recorder {
         }
     }
 
-    /// A SIP message. Registrations and questions between nodes belong to no call and are passed over.
+    /// Records a SIP message. Registrations and keep-alives belong to no call and are ignored.
     pub fn message(&self, passing: &Passing<'_>) {
         if !self.is_on() {
             return;
@@ -170,7 +171,7 @@ impl Recorder {
         let Some(scanned) = sip::scan(passing.bytes) else { return };
         self.spans.passed(&scanned, passing);
         let Some(shared) = &self.memory else { return };
-        // Only our own nodes are believed which call a dialog belongs to.
+        // The call of a dialog is accepted from our own nodes only.
         let conn_id = if passing.inside && passing.inbound { scanned.conn_id } else { None };
         let tenant = if passing.inside { scanned.tenant.and_then(|t| TenantId::parse(t).ok()) } else { None };
         let text = scanned.without_secrets(passing.bytes);
@@ -185,7 +186,7 @@ impl Recorder {
         shared.lock().message(scanned.call_id, conn_id, tenant.as_ref(), kept);
     }
 
-    /// What is asked when somebody wants a call explained, beside what is recorded.
+    /// Sets the source of live entries, which is queried in addition to the recorded ones.
     pub fn ask_live(&self, live: Live) {
         if let Some(shared) = &self.memory {
             *shared.live.lock().unwrap_or_else(PoisonError::into_inner) = Some(live);
@@ -210,25 +211,25 @@ impl Recorder {
         found
     }
 
-    /// The latest calls of a tenant, newest first; `from` leaves only those whose caller's number ends so, in
-    /// full or as it is shown to who may not see `numbers`.
+    /// The latest calls of a tenant, newest first. `from` keeps only calls whose caller's number ends so: the full
+    /// number, or the masked one without `numbers`.
     pub fn latest(&self, tenant: &TenantId, from: Option<&str>, numbers: bool, limit: usize) -> Vec<Summary> {
         let Some(shared) = &self.memory else { return Vec::new() };
         let now = shared.clock.now();
         shared.lock().latest(tenant, from, numbers, limit, now)
     }
 
-    /// The tenants of which something is remembered.
+    /// The tenants with recorded calls.
     pub fn tenants(&self) -> Vec<TenantId> {
         self.memory.as_ref().map(|shared| shared.lock().tenants()).unwrap_or_default()
     }
 
-    /// How long after its last sign a call is remembered.
+    /// How long after its last entry a call is kept.
     pub fn keeps(&self) -> Duration {
         self.memory.as_ref().map(|shared| shared.keeps).unwrap_or_default()
     }
 
-    /// Since when it is recorded; none when it is not.
+    /// Start of the recording; none if it is off.
     pub fn since(&self) -> Option<Timestamp> {
         self.memory.as_ref().map(|shared| shared.since)
     }
@@ -236,7 +237,7 @@ impl Recorder {
 
 impl Shared {
     fn lock(&self) -> std::sync::MutexGuard<'_, Store> {
-        // A panic within leaves a store that is still readable.
+        // A panic while it was locked leaves the store readable.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,8 @@
 //! Times the user agent: `cargo bench -p trunkline-sip --bench call`.
 //!
-//! One call is INVITE, 180, 200, ACK, BYE, 200 between two agents over a stream; the figure is what one of the two
-//! agents costs, parsing included, in microseconds, best of several rounds. With `snapshots` a snapshot is taken after
-//! every input, as the node that owns the call does.
+//! One call is INVITE, 180, 200, ACK, BYE, 200 between two agents over a stream. The figure is the cost of one of the two
+//! agents, parsing included, in microseconds, best of several rounds. With `snapshots` a snapshot is taken after every input,
+//! as the node that owns the call does.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock and prints")]
 
@@ -86,7 +86,7 @@ fn identity(name: &str, call: u32) -> LocalIdentity {
     LocalIdentity { contact: format!("<sip:{tag}@192.0.2.1:5060>"), tag }
 }
 
-/// Carries what `from` wants sent to `to`.
+/// Delivers the messages of `from` to `to`.
 fn exchange(from: &mut UserAgent, to: &mut UserAgent, dialog: DialogId, snapshots: Snapshots, now: Timestamp) {
     while let Some(transmit) = from.poll_transmit() {
         let Ok(message) = Message::parse(transmit.bytes) else { continue };

@@ -1,7 +1,7 @@
-//! Times the message storey: `cargo bench -p trunkline-sip --bench parse`.
+//! Times the message layer: `cargo bench -p trunkline-sip --bench parse`.
 //!
-//! Each figure is the best of several rounds in nanoseconds per message: on a shared machine only the best one is
-//! about the code.
+//! Each figure is the best of several rounds in nanoseconds per message: on a shared machine only the best one reflects the
+//! code.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock and prints")]
 

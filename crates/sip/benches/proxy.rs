@@ -1,9 +1,9 @@
 //! Times the proxy core: `cargo bench -p trunkline-sip --bench proxy`.
 //!
 //! A call over a static route, UDP to UDP: INVITE, 180, 200, ACK, BYE, 200 come in, seven messages go out. The figure is
-//! microseconds per call in the steady state at a thousand calls a second of the core's clock, parsing, timers and the end
-//! of earlier transactions included; the best of many short slices, since on a shared machine only that one is about the
-//! code. Sockets are not in it.
+//! microseconds per call in the steady state at a thousand calls a second of the core's clock, including parsing, timers and
+//! the end of earlier transactions. It is the best of many short slices, since on a shared machine only that one reflects the
+//! code. Sockets are excluded.
 
 #![allow(
     clippy::print_stdout,
@@ -21,7 +21,7 @@ use model::{TenantId, Timestamp};
 use sip::proxy::{Announcement, Credentials, Limits, Network, NodeAuthority, Output, Proxy, Settings, Trunk};
 use sip::{HeaderName, Message, Method, Seal, StatusCode};
 
-/// A transaction lingers for 32 s: before that many calls have passed, none ends.
+/// A transaction lingers for 32 s: none ends before this number of calls.
 const WARM_UP: u32 = 33_000;
 const CALLS: u32 = 40_000;
 /// Short enough to fit between two interruptions.
@@ -40,7 +40,7 @@ impl NodeAuthority for Nobody {
     }
 }
 
-/// What the core has cost; what the two ends of the call cost is left out.
+/// The time spent in the core, without that of the call's two ends.
 #[derive(Default)]
 struct Spent {
     core: Duration,
@@ -103,7 +103,7 @@ fn one_call(proxy: &mut Proxy, spent: &mut Spent, call: u32, now: Timestamp) {
     spent.core += began.elapsed();
 }
 
-/// One datagram in, all that comes out.
+/// Passes in one datagram and returns all output.
 fn exchange(proxy: &mut Proxy, spent: &mut Spent, from: &str, bytes: Bytes, now: Timestamp) -> Vec<Message> {
     let from = address(from);
     let mut sent = Vec::new();

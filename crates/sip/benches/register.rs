@@ -1,8 +1,8 @@
-//! Times what the proxy core does for phones that register: `cargo bench -p trunkline-sip --bench register`.
+//! Times the proxy core's work for phones that register: `cargo bench -p trunkline-sip --bench register`.
 //!
 //! Three figures, microseconds each: a REGISTER without credentials and its 401; one with credentials, forwarded to the
-//! registrar; the registrar's 200, forwarded to the phone. At a thousand phones a second of the core's clock, parsing,
-//! timers and the end of earlier transactions included; the best of many short slices, as in the proxy's benchmark.
+//! registrar; the registrar's 200, forwarded to the phone. All at a thousand phones a second of the core's clock, including
+//! parsing, timers and the end of earlier transactions; the best of many short slices, as in the proxy's benchmark.
 
 #![allow(
     clippy::print_stdout,
@@ -22,7 +22,7 @@ use sip::digest::{self, Algorithm, Challenge};
 use sip::proxy::{Announcement, Credentials, Hashes, Limits, NodeAuthority, Output, Phone, Proxy, Settings, Side};
 use sip::{Flow, HeaderName, Message, Method, Seal, StatusCode};
 
-/// A transaction lingers for 32 s: before that many phones have passed, none ends.
+/// A transaction lingers for 32 s: none ends before this number of phones.
 const WARM_UP: u32 = 33_000;
 const PHONES: u32 = 40_000;
 /// Short enough to fit between two interruptions.
@@ -40,7 +40,7 @@ impl NodeAuthority for Everybody {
     }
 }
 
-/// What the core has cost; what phone and registrar cost is left out.
+/// The time spent in the core, without that of phone and registrar.
 #[derive(Clone, Copy)]
 struct Spent {
     challenged: Duration,
@@ -137,14 +137,14 @@ fn one_phone(proxy: &mut Proxy, spent: &mut Spent, phone: u32, now: Timestamp) {
     assert!(drain(proxy, &known, now).iter().any(|(_, bytes)| bytes.starts_with(b"SIP/2.0 200 ")));
     proxy.handle_timeout(now);
     spent.answered += began.elapsed();
-    // What the timers have brought: keep-alives of the node, which it answers.
+    // Output of the timers: keep-alives to the node, which it answers.
     for (_, bytes) in drain(proxy, &known, now) {
         let answer = Message::response_to(&Message::parse(bytes).unwrap(), StatusCode::OK).to_tag("node").build();
         proxy.handle_message(REGISTRAR, answer, now);
     }
 }
 
-/// One datagram in, all that comes out.
+/// Passes in one datagram and returns all output.
 fn exchange(proxy: &mut Proxy, bytes: Bytes, known: &Credentials, now: Timestamp) -> Vec<(Flow, Bytes)> {
     proxy.handle_datagram(0, address(PHONE), bytes, now);
     drain(proxy, known, now)

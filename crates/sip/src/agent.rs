@@ -1,9 +1,9 @@
 //! The user agent: all dialogs and transactions of one node, without I/O.
 //!
-//! Drive loop: hand in what arrives ([`UserAgent::receive`]), what the application wants (the verbs) and time
-//! ([`UserAgent::handle_timeout`]); then drain [`UserAgent::poll_event`] and [`UserAgent::poll_transmit`], and come back
-//! at [`UserAgent::next_timeout`]. Nothing leaves before it is drained, so that an application can commit first:
-//! drain the events, act on them, [`UserAgent::snapshot`], commit, then drain the transmissions.
+//! Drive loop: pass in messages ([`UserAgent::receive`]), the application's commands (the verbs) and time
+//! ([`UserAgent::handle_timeout`]); then drain [`UserAgent::poll_event`] and [`UserAgent::poll_transmit`], and return
+//! at [`UserAgent::next_timeout`]. Nothing leaves before it is drained, so that an application can commit first: drain
+//! the events, act on them, [`UserAgent::snapshot`], commit, then drain the transmissions.
 
 mod bounds;
 mod command;
@@ -52,9 +52,9 @@ use leg::Leg;
 use outside::Outside;
 use state::Shared;
 
-/// The owner of transactions whose outcome nobody waits for.
+/// The owner of transactions whose outcome is ignored.
 const NOBODY: u64 = 0;
-/// The owner of transactions outside dialogs. No dialog has this id: each carries a generation above 0.
+/// The owner of transactions outside dialogs. No dialog has this id: every dialog id carries a generation above 0.
 const OUTSIDE: u64 = 1;
 
 /// All dialogs and transactions of one node.
@@ -64,16 +64,16 @@ pub struct UserAgent {
     layer: TransactionLayer,
     dialogs: Arena<Leg>,
     by_tag: HashMap<Arc<str>, DialogId>,
-    /// Dialogs that the peer began, by Call-ID and its tag: an INVITE may come again by another way.
+    /// Dialogs begun by the peer, by Call-ID and the peer's tag: an INVITE may come again by another path.
     initial: HashMap<Box<str>, DialogId>,
     outside: HashMap<ClientId, Outside>,
     waiting: HashMap<u64, Waiting>,
     timers: TimerQueue<DialogId>,
     in_hand: Option<DialogId>,
     changed: BTreeSet<DialogId>,
-    /// Drained after every input, which adds a handful at most.
+    /// Drained after every input. An input adds only a handful of entries.
     events: VecDeque<Event>,
-    /// Grows with every input: within one, the steps of each dialog are counted.
+    /// Grows with every input; the steps of each dialog are counted per turn.
     turn: u64,
     bounds_reached: BoundsReached,
 }
@@ -110,7 +110,8 @@ impl UserAgent {
 
     // === Inputs ===
 
-    /// Takes a message that arrived. One to which no answer could be read is dropped: of the edge none comes that long.
+    /// Processes a received message. A message whose response would be too long to parse is dropped; none that long
+    /// comes from the edge.
     pub fn receive(&mut self, message: Message, flow: Flow, now: Timestamp) {
         self.turn += 1;
         if !message.can_be_answered() {
@@ -136,9 +137,9 @@ impl UserAgent {
         self.follow_transactions(now);
     }
 
-    /// Takes in a request within a dialog of which the owner knows that it was here and has ended: the answer to its BYE may
-    /// have been lost with a former process. A repeated BYE is told again that it is done; a phone
-    /// that has answered too late is hung up again; everything else goes the usual way.
+    /// Processes a message of a dialog that its owner knows to have ended: the answer to its BYE may have been lost
+    /// with an earlier process. A repeated BYE gets 200 again; a phone that answers too late gets ACK and BYE again;
+    /// everything else takes the usual path.
     pub fn receive_after_end(&mut self, message: Message, flow: Flow, now: Timestamp) {
         let invited = message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
         if invited && message.fault().is_none() && message.status().is_some_and(StatusCode::is_success) {
@@ -150,12 +151,13 @@ impl UserAgent {
         self.answer_once(&message, Reply::new(StatusCode::OK), flow);
     }
 
-    /// Whether the INVITE began a dialog that is here.
+    /// Whether the INVITE began a dialog that exists here.
     pub fn has_begun(&self, invite: &Message) -> bool {
         self.initial.contains_key(&invite_server::initial_key(invite))
     }
 
-    /// The INVITE of a dialog comes again by another way, since the first one leads nowhere any more: it is answered there.
+    /// Expects the INVITE of a dialog again by another path, since the first one leads nowhere any more. It will be
+    /// answered there.
     pub fn expect_again(&mut self, invite: &Message) {
         let known = self.initial.get(&invite_server::initial_key(invite)).copied();
         if let Some(leg) = known.and_then(|id| self.dialogs.get_mut(id.0)) {
@@ -163,28 +165,28 @@ impl UserAgent {
         }
     }
 
-    /// Answers a request that nothing here belongs to, and keeps nothing of it.
+    /// Answers a request that belongs to nothing here, without keeping state.
     pub fn answer_once(&mut self, request: &Message, reply: Reply, flow: Flow) {
         let tag = request.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
         let response = compose::with_reply(self.plain_response(request, reply.status, &tag), &reply).build();
         self.layer.transmit(flow, response.to_bytes());
     }
 
-    /// Sends a message on that is not for this agent.
+    /// Forwards a message that is not for this agent.
     pub fn pass_on(&mut self, message: &Message, flow: Flow) {
         self.layer.transmit(flow, message.to_bytes());
     }
 
-    /// A flow broke: what waits for a final response on it fails with 503. Dialogs stay, for the flow may come back
-    /// ([`Self::move_flow`]), and what ends something (BYE, CANCEL) waits for that until its own time is up.
+    /// A flow broke: requests that wait for a final response on it fail with 503. Dialogs stay, since the flow may come
+    /// back ([`Self::move_flow`]). A BYE or CANCEL waits for that until it times out.
     pub fn flow_failed(&mut self, flow: Flow, now: Timestamp) {
         self.turn += 1;
         self.layer.flow_away(flow, now);
         self.follow_transactions(now);
     }
 
-    /// Everything on `old` goes on over `new`; requests that nobody answered are sent again there, and an INVITE of theirs may come
-    /// again: whoever was at the other end of `old` may have forgotten it.
+    /// Moves everything on `old` to `new`. Unanswered requests are sent again there. The peer's INVITEs may also come
+    /// again, since the other end of `old` may have lost its state.
     pub fn move_flow(&mut self, old: Flow, new: Flow) {
         self.layer.move_flow(old, new);
         let moved: Vec<u64> =
@@ -200,7 +202,7 @@ impl UserAgent {
         }
     }
 
-    /// As [`Self::move_flow`], for one dialog whose peer is reached by `new` as well.
+    /// As [`Self::move_flow`], for one dialog whose peer can also be reached by `new`.
     pub fn move_dialog(&mut self, dialog: DialogId, new: Flow) {
         if self.set_flow(dialog, new).is_err() {
             return;
@@ -213,10 +215,10 @@ impl UserAgent {
         }
     }
 
-    /// Changes the flow that requests of a dialog go down.
+    /// Changes the flow for the requests of a dialog.
     ///
     /// # Errors
-    /// When the dialog is gone.
+    /// When the dialog does not exist.
     pub fn set_flow(&mut self, dialog: DialogId, flow: Flow) -> Result<(), CommandError> {
         let state = &mut self.dialogs.get_mut(dialog.0).ok_or(CommandError::Gone)?.state;
         let old = std::mem::replace(&mut state.dialog.flow, flow);
@@ -233,26 +235,26 @@ impl UserAgent {
         self.events.pop_front()
     }
 
-    /// The dialogs in which a request was begun since this was asked last, by the agent's own timers as well: their numbers have
-    /// gone on, so who keeps records writes them before the message leaves. Also those of which something is said without an event:
-    /// the CANCEL that a 100 has let out, the ACK and the BYE for a fork that nobody wants.
+    /// The dialogs in which a request was begun since the last call, also by the agent's own timers. Their CSeq has
+    /// advanced, so an application that keeps records writes them before the message leaves. Includes dialogs that sent
+    /// something without an event: the CANCEL released by a 100, or the ACK and BYE for an unwanted fork.
     pub fn take_changed(&mut self) -> BTreeSet<DialogId> {
         std::mem::take(&mut self.changed)
     }
 
-    /// Who keeps records is to hear of it, if the dialog is still there.
+    /// Marks a dialog as changed, if it still exists, so that its record is written.
     fn has_changed(&mut self, id: DialogId) {
         if self.dialogs.get(id.0).is_some() {
             self.changed.insert(id);
         }
     }
 
-    /// The next message to be sent.
+    /// The next message to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.layer.poll_transmit()
     }
 
-    /// When [`Self::handle_timeout`] is to be called next; perhaps for nothing.
+    /// When to call [`Self::handle_timeout`] next; there may be nothing to do then.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         match (self.layer.next_timeout(), self.timers.next()) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -260,15 +262,15 @@ impl UserAgent {
         }
     }
 
-    // === Questions ===
+    // === Queries ===
 
-    /// The dialog with that local tag.
+    /// The dialog with this local tag.
     pub fn dialog_by_tag(&self, local_tag: &str) -> Option<DialogId> {
         self.by_tag.get(local_tag).copied()
     }
 
-    /// Whether a message belongs to a dialog or transaction of this agent. One that does not may be for a dialog whose
-    /// snapshot is to be restored first: the tag of ours says which.
+    /// Whether a message belongs to a dialog or transaction of this agent. If not, the dialog's snapshot may have to be
+    /// restored first; our tag in the message names it.
     pub fn knows(&mut self, message: &Message) -> bool {
         let ours = if message.is_request() { message.to() } else { message.from() };
         let dialog = ours.ok().and_then(|address| address.tag()).is_some_and(|tag| self.by_tag.contains_key(tag));
@@ -280,17 +282,17 @@ impl UserAgent {
         self.dialogs.get(dialog.0).map(|leg| &leg.state)
     }
 
-    /// How many dialogs there are.
+    /// The number of dialogs.
     pub fn dialogs(&self) -> usize {
         self.dialogs.len()
     }
 
-    /// How many client and server transactions there are, lingering ones included.
+    /// The number of client and server transactions, lingering ones included.
     pub fn transactions(&self) -> (usize, usize) {
         self.layer.len()
     }
 
-    /// How many requests were refused for want of room.
+    /// The number of requests refused for lack of room.
     pub const fn refused(&self) -> u64 {
         self.layer.refused()
     }
@@ -313,14 +315,15 @@ impl UserAgent {
         }
     }
 
-    /// The dialog that a request of the peer's belongs to. A fork of our INVITE that is not settled counts by its tag.
+    /// The dialog of the peer's request. While our INVITE is unanswered, a fork's request matches by our tag and the
+    /// Call-ID.
     fn dialog_of(&self, request: &Message) -> Option<DialogId> {
         let to = request.to().ok()?;
         let id = *self.by_tag.get(to.tag()?)?;
         let leg = self.dialogs.get(id.0)?;
         if leg.state.phase == LegPhase::Inviting {
-            // Also one of which no response has come yet: the peer's node, or ours, may have died in between, and a 481 would end
-            // what we are about to hear of.
+            // Also before any response: the peer's node or ours may have failed in between, and a 481 would end a
+            // dialog whose first response is still to come.
             return (request.call_id() == Ok(&*leg.state.dialog.call_id)).then_some(id);
         }
         leg.state.dialog.matches_request(request).then_some(id)
@@ -355,7 +358,7 @@ impl UserAgent {
         self.arm(DialogId(owner));
     }
 
-    /// The application left a request unanswered until it was too late (RFC 4320).
+    /// The application left a request unanswered for too long (RFC 4320).
     fn server_timed_out(&mut self, server: ServerId, owner: u64) {
         let Some(leg) = self.dialogs.get_mut(owner) else { return };
         let Some(at) = leg.servers.iter().position(|s| *s == server) else { return };
@@ -392,7 +395,7 @@ impl UserAgent {
         Some(leg)
     }
 
-    /// Removes a dialog with everything that waits in it.
+    /// Removes a dialog with all its pending requests.
     fn close(&mut self, id: DialogId, now: Timestamp) {
         let Some(leg) = self.remove_leg(id) else { return };
         if leg.invite_pending()
@@ -405,13 +408,13 @@ impl UserAgent {
         for (pending, server) in leg.state.incoming.iter().zip(&leg.servers) {
             self.waiting.remove(&pending.id);
             if let Ok(request) = Message::parse(pending.request.clone()) {
-                // RFC 3261 §15.1.2: pending requests are answered still.
+                // RFC 3261 §15.1.2: pending requests must still be answered.
                 self.respond_plain(*server, &request, StatusCode::REQUEST_TERMINATED, tag, now);
             }
         }
     }
 
-    /// Somebody else has the dialog: it is forgotten. [`Self::disown`] sees to what waits to be sent.
+    /// Forgets a dialog that another node owns now. [`Self::disown`] handles its unsent messages.
     pub fn forget(&mut self, dialog: DialogId) {
         let Some(leg) = self.remove_leg(dialog) else { return };
         let clients = [leg.invite_client, leg.cancel_client].into_iter().flatten();
@@ -426,25 +429,25 @@ impl UserAgent {
         }
     }
 
-    /// Everything that `is_theirs` is somebody else's now, also what belongs to no dialog any more: neither what waits to be sent
-    /// leaves, nor is anything of it repeated. Gives what it is asked about as a message, once for each.
+    /// Drops everything that another node owns now, also outside dialogs: unsent messages are not sent, and nothing is
+    /// repeated. Calls `is_theirs` once for each message.
     pub fn disown(&mut self, is_theirs: impl Fn(&Message) -> bool) {
         self.layer.disown(|bytes| Message::parse(bytes.clone()).is_ok_and(|message| is_theirs(&message)));
     }
 
-    /// A dialog is over.
+    /// Ends a dialog and reports it.
     fn release(&mut self, id: DialogId, reason: Release, now: Timestamp) {
         self.close(id, now);
         self.events.push_back(Event::Released { dialog: id, reason });
     }
 
-    /// Ends a dialog by ourselves: a BYE goes out, whatever becomes of it.
+    /// Ends a dialog from our side: a BYE goes out, whatever its outcome.
     fn leave(&mut self, id: DialogId, reason: Release, now: Timestamp) {
         self.refuse_invite(id, &Reply::new(StatusCode::REQUEST_TERMINATED), now);
         if let Some(leg) = self.dialogs.get(id.0) {
             match (leg.state.phase, leg.invite_client) {
                 (LegPhase::Confirmed, _) => self.send_orphan_bye(leg.state.dialog.clone(), &Vec::new(), now),
-                // One that nobody has answered yet is cancelled when somebody does.
+                // An INVITE without any response yet is cancelled when the first one comes.
                 (LegPhase::Inviting, Some(client)) => drop(self.layer.cancel(client, &[], now)),
                 _ => {}
             }
@@ -454,11 +457,11 @@ impl UserAgent {
 
     fn respond_plain(&mut self, server: ServerId, request: &Message, status: StatusCode, tag: &str, now: Timestamp) {
         let response = self.plain_response(request, status, tag).build();
-        // A transaction that is gone needs no response.
+        // A transaction that has ended needs no response.
         let _ = self.layer.respond(server, &response, now);
     }
 
-    /// 405 with what we do understand (RFC 3261 §8.2.1).
+    /// 405 with the methods that we understand (RFC 3261 §8.2.1).
     fn respond_not_allowed(&mut self, server: ServerId, request: &Message, tag: &str, now: Timestamp) {
         let response =
             self.plain_response(request, StatusCode::METHOD_NOT_ALLOWED, tag).header(&HeaderName::Allow, ALLOW).build();

@@ -1,4 +1,4 @@
-//! Builders: requests and responses of our own.
+//! Builders for our own requests and responses.
 
 use std::fmt::Display;
 
@@ -7,7 +7,7 @@ use crate::message::Message;
 use crate::method::Method;
 use crate::status::StatusCode;
 
-/// A message in the making. Headers go out in the order in which they were pushed; Content-Length is added by [`Self::build`].
+/// A message under construction. Headers keep the order in which they were added; [`Self::build`] adds Content-Length.
 #[derive(Clone, Debug)]
 pub struct Builder {
     message: Message,
@@ -62,12 +62,12 @@ impl Builder {
         self
     }
 
-    /// The message so far, for edits that the builder has no verb for.
+    /// The message so far, for edits without a builder method.
     pub const fn message_mut(&mut self) -> &mut Message {
         &mut self.message
     }
 
-    /// The message as it goes out, with a Content-Length: for one that is needed for nothing else.
+    /// The bytes to send, with a Content-Length, if the message itself is not needed.
     pub fn into_bytes(mut self) -> bytes::Bytes {
         self.message.ensure_content_length();
         self.message.to_bytes()

@@ -1,7 +1,7 @@
-//! Dialogs (RFC 3261 §12): who talks to whom, by which route, in which order.
+//! Dialogs (RFC 3261 §12): the two parties, the route and the order of requests.
 //!
-//! A [`Dialog`] is plain data with the rules of the RFC as methods; what happens inside a dialog is the user agent's
-//! matter. Texts are shared, so that a clone (one is taken after every input) costs a few counters.
+//! A [`Dialog`] is plain data with the rules of the RFC as methods; events inside a dialog are up to the user agent. Texts are
+//! shared, so that a clone (one after every input) costs a few reference counts.
 
 use std::sync::Arc;
 
@@ -11,9 +11,9 @@ use crate::{Builder, Contact, Flow, HeaderError, Message, Method, Rule, Uri};
 /// The most Route entries that a dialog keeps; more would not fit a datagram beside the rest.
 pub const ROUTES_MAX: usize = 32;
 
-/// The most bytes of them.
+/// The most bytes of all Route entries.
 pub const ROUTES_BYTES_MAX: usize = 4_096;
-/// The most bytes of all that the peer's headers say of a dialog: Call-ID, From or To, Contact and the route set. Every request
+/// The most bytes that the peer's headers contribute to a dialog: Call-ID, From or To, Contact and the route set. Every request
 /// of ours carries them.
 pub const PEER_BYTES_MAX: usize = 8_192;
 
@@ -24,7 +24,7 @@ pub struct Dialog {
     pub call_id: Arc<str>,
     /// Our tag.
     pub local_tag: Arc<str>,
-    /// The peer's tag; empty as long as none is known (and for RFC 2543 peers).
+    /// The peer's tag; empty while none is known (and for RFC 2543 peers).
     pub remote_tag: Arc<str>,
     /// Our From or To value with its tag.
     pub local: Arc<str>,
@@ -32,7 +32,7 @@ pub struct Dialog {
     pub remote: Arc<str>,
     /// Our Contact value.
     pub contact: Arc<str>,
-    /// The peer's contact URI, or before there is one the Request-URI of our INVITE.
+    /// The peer's contact URI; before it is known, the Request-URI of our INVITE.
     pub remote_target: Arc<str>,
     /// Route values, nearest first.
     pub routes: Arc<[Box<str>]>,
@@ -40,7 +40,7 @@ pub struct Dialog {
     pub local_cseq: u32,
     /// The last sequence number that the peer used.
     pub remote_cseq: Option<u32>,
-    /// Where requests go.
+    /// The flow to send requests on.
     pub flow: Flow,
 }
 
@@ -56,10 +56,10 @@ pub enum Order {
 }
 
 impl Dialog {
-    /// The dialog of an INVITE that came in (§12.1.1), for as long as we have given it no tag and no contact.
+    /// The dialog of an incoming INVITE (§12.1.1), before it has our tag and contact.
     ///
     /// # Errors
-    /// When a header that a dialog is made of is missing or malformed: 400.
+    /// When a header needed for a dialog is missing or malformed: 400.
     pub fn of_request(request: &Message, flow: Flow) -> Result<Self, HeaderError> {
         let from = request.from()?;
         let target = contact_uri(request)?.ok_or(HeaderError::new(HeaderName::Contact, Rule::Missing))?;
@@ -78,7 +78,7 @@ impl Dialog {
         })
     }
 
-    /// Gives a dialog that came in our tag and contact.
+    /// Gives an incoming dialog our tag and contact.
     pub fn identify(&mut self, tag: &str, contact: &str) {
         if self.local_tag.is_empty() {
             self.local = format!("{};tag={tag}", self.local).into();
@@ -87,7 +87,7 @@ impl Dialog {
         self.contact = contact.into();
     }
 
-    /// Completes a dialog of ours by a response with a To tag (§12.1.2).
+    /// Completes a dialog begun by us with a response that has a To tag (§12.1.2).
     ///
     /// # Errors
     /// When the response has a malformed header.
@@ -103,13 +103,13 @@ impl Dialog {
         Ok(())
     }
 
-    /// How many bytes the peer's headers have put into it.
+    /// The bytes that the peer's headers contribute.
     pub(crate) fn peer_bytes(&self) -> usize {
         let texts = [&self.call_id, &self.remote_tag, &self.remote, &self.remote_target];
         texts.iter().map(|text| text.len()).sum::<usize>() + self.routes.iter().map(|route| route.len()).sum::<usize>()
     }
 
-    /// Takes over the Contact of a target refresh: INVITE, UPDATE and their 2xx (§12.2, RFC 3311 §4).
+    /// Adopts the Contact of a target refresh: INVITE, UPDATE and their 2xx (§12.2, RFC 3311 §4).
     ///
     /// # Errors
     /// When the Contact is malformed, or makes the dialog too large. A missing one changes nothing.
@@ -125,13 +125,13 @@ impl Dialog {
         Ok(())
     }
 
-    /// Whether a request from the peer belongs here.
+    /// Whether a request from the peer belongs to this dialog.
     pub fn matches_request(&self, request: &Message) -> bool {
         request.call_id().is_ok_and(|id| id == &*self.call_id)
             && request.from().is_ok_and(|from| from.tag().unwrap_or_default() == &*self.remote_tag)
     }
 
-    /// Compares the request's sequence number with the last one, and remembers it when it is newer.
+    /// Compares the request's sequence number with the last one, and stores it if it is newer.
     pub fn order(&mut self, number: u32) -> Order {
         match self.remote_cseq {
             Some(last) if number == last => Order::Repeated,
@@ -149,7 +149,7 @@ impl Dialog {
         self.request_numbered(method, via, cseq)
     }
 
-    /// Takes the next sequence number; the last of all is never left (RFC 3261 §8.1.1.5).
+    /// Takes the next sequence number; it stays at the maximum once reached (RFC 3261 §8.1.1.5).
     pub(crate) fn next_cseq(&mut self) -> u32 {
         self.local_cseq = self.local_cseq.saturating_add(1).min(CSeq::MAX);
         self.local_cseq
@@ -179,7 +179,7 @@ impl Dialog {
             .header(&HeaderName::CSeq, format_args!("{cseq} {token}"))
     }
 
-    /// The Request-URI, and whether it is that of a strict router, after whom the target is the last Route (§12.2.1.1).
+    /// The Request-URI, and whether it is a strict router's; then the target is the last Route (§12.2.1.1).
     fn request_uri(&self) -> (&str, bool) {
         let Some(first) = self.routes.first() else { return (&self.remote_target, false) };
         let Ok(address) = crate::NameAddr::parse(first) else { return (&self.remote_target, false) };
@@ -190,7 +190,7 @@ impl Dialog {
     }
 }
 
-/// The hops that a request of ours may take (RFC 3261 §8.1.1.6).
+/// The Max-Forwards of our requests (RFC 3261 §8.1.1.6).
 pub(crate) const MAX_FORWARDS: u8 = 70;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -199,7 +199,7 @@ pub(crate) enum Direction {
     Reversed,
 }
 
-/// The route set that Record-Route headers make.
+/// The route set given by Record-Route headers.
 pub(crate) fn record_routes(message: &Message, direction: Direction) -> Result<Arc<[Box<str>]>, HeaderError> {
     let mut routes: Vec<Box<str>> = message.elements(&HeaderName::RecordRoute).map(Into::into).collect();
     if routes.len() > ROUTES_MAX || routes.iter().map(|route| route.len()).sum::<usize>() > ROUTES_BYTES_MAX {
@@ -214,7 +214,7 @@ pub(crate) fn record_routes(message: &Message, direction: Direction) -> Result<A
 /// The URI of the first Contact.
 pub(crate) fn contact_uri(message: &Message) -> Result<Option<&str>, HeaderError> {
     match message.contacts().next() {
-        // Headers may not stand in a dialog's Contact (RFC 3261 §19.1.1): as a Request-URI every proxy would refuse it.
+        // A dialog's Contact must not contain headers (RFC 3261 §19.1.1): every proxy would refuse it as a Request-URI.
         Some(Ok(Contact::Address(address))) if address.raw_uri().contains('?') => {
             Err(HeaderError::new(HeaderName::Contact, Rule::Uri))
         }

@@ -1,9 +1,9 @@
-//! Digest authentication (RFC 7616, RFC 8760, and RFC 2617 for those who came before).
+//! Digest authentication (RFC 7616, RFC 8760, and RFC 2617 for older clients).
 //!
-//! What to offer: one challenge with MD5 and `qop="auth"` is what every client answers, and it is the default of
-//! [`Offer`]. Tried with SIPp 3.6 and baresip 1.0: both register with it, and both give up when a challenge with SHA-256
-//! stands beside the one with MD5, though RFC 8760 §2.4 wants them to skip it. So the stronger hash is a choice of the
-//! operator for phones that are known to have it, not an addition to the default.
+//! The default [`Offer`] is one challenge with MD5 and `qop="auth"`, which every client answers. SIPp 3.6 and baresip
+//! 1.0 were tried: both register with it, and both fail when a challenge with SHA-256 accompanies the one with MD5,
+//! although RFC 8760 §2.4 requires them to skip it. So the stronger hash is the operator's choice for phones known to
+//! support it, not an addition to the default.
 
 mod challenge;
 mod credentials;
@@ -21,7 +21,7 @@ pub use uses::NonceUses;
 /// The hash of a challenge, with or without `-sess`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Algorithm {
-    /// `MD5`, also when none is named.
+    /// `MD5`, also the default if none is named.
     Md5,
     /// `MD5-sess`
     Md5Sess,
@@ -39,7 +39,7 @@ impl Algorithm {
     const ALL: [Self; 6] =
         [Self::Md5, Self::Md5Sess, Self::Sha256, Self::Sha256Sess, Self::Sha512_256, Self::Sha512_256Sess];
 
-    /// As it stands in a header.
+    /// As written in a header.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Md5 => "MD5",
@@ -51,7 +51,7 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of that name, in any case.
+    /// The algorithm of this name, in any case.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|a| a.as_str().eq_ignore_ascii_case(name))
     }
@@ -76,7 +76,7 @@ struct Hex {
     length: usize,
 }
 
-/// The longest hash has 256 bits.
+/// The longest hash has 256 bits: 64 hexadecimal digits.
 const HEX_MAX: usize = 64;
 
 impl Hex {
@@ -109,7 +109,7 @@ fn hash<H: Digest>(parts: &[&str]) -> Hex {
     Hex::of(hasher.finalize().as_slice())
 }
 
-/// What a verifier knows of a user.
+/// A verifier's knowledge of a user.
 #[derive(Clone, Copy)]
 pub enum Secret<'a> {
     /// The password.
@@ -118,14 +118,14 @@ pub enum Secret<'a> {
     Ha1(&'a str),
 }
 
-/// H(user:realm:password): what a store may keep instead of the password.
+/// H(user:realm:password), which a store may keep instead of the password.
 pub fn ha1(algorithm: Algorithm, user: &str, realm: &str, password: &str) -> String {
     algorithm.hash(&[user, realm, password]).as_str().to_owned()
 }
 
-/// Whether the credentials prove knowledge of `secret` for a request with that method. The caller has yet to check the
-/// nonce ([`NonceSource::check`], [`NonceUses::spend`]), the realm, the user, that the algorithm is one that it offered, and that
-/// `uri` means what the request asks for (RFC 7616 §3.4.6).
+/// Whether the credentials prove knowledge of `secret` for a request with that method. The caller must also check the
+/// nonce ([`NonceSource::check`], [`NonceUses::spend`]), the realm, the user, that it offered the algorithm, and that
+/// `uri` matches the request (RFC 7616 §3.4.6).
 pub fn verify(credentials: &Credentials<'_>, method: &str, secret: Secret<'_>) -> bool {
     let expected = match secret {
         Secret::Password(password) => {
@@ -179,7 +179,7 @@ fn response(c: &Credentials<'_>, method: &str, ha1: &str) -> Hex {
     }
 }
 
-/// Compares hexadecimal numbers, without telling by its time where the difference is.
+/// Compares hexadecimal numbers in constant time.
 fn same(a: &str, b: &str) -> bool {
     let pairs = a.bytes().zip(b.bytes());
     a.len() == b.len() && pairs.fold(0, |rest, (x, y)| rest | (x.to_ascii_lowercase() ^ y.to_ascii_lowercase())) == 0

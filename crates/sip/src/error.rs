@@ -1,4 +1,4 @@
-//! What can be wrong with what a peer sent: the blame for every error here is the peer's.
+//! Errors in a peer's messages: the peer is to blame for every one of them.
 
 use thiserror::Error;
 
@@ -12,7 +12,7 @@ pub enum Rule {
     /// The header is compulsory and absent (RFC 3261 §8.1.1).
     #[error("is missing")]
     Missing,
-    /// The header may stand once only, and stands more often.
+    /// The header may occur only once, and occurs more often.
     #[error("stands more than once")]
     Repeated,
     /// The value is empty.
@@ -24,7 +24,7 @@ pub enum Rule {
     /// A quoted string does not end.
     #[error("has a quoted string without an end")]
     Quote,
-    /// Angle brackets do not match, or a URI with `?`, `,` or `;` stands without them (§20.10).
+    /// Angle brackets do not match, or a URI with `?`, `,` or `;` is not enclosed in them (§20.10).
     #[error("has wrong angle brackets")]
     Brackets,
     /// A parameter is malformed.
@@ -106,13 +106,13 @@ pub enum ParseErrorKind {
     /// A header line has no name or no colon.
     #[error("header line {0} is malformed")]
     HeaderLine(usize),
-    /// The head is not UTF-8 or has a bare control character in a place where none may be.
+    /// The head is not UTF-8 or has a bare control character where none is allowed.
     #[error("head is not valid text")]
     NotText,
     /// The empty line after the headers is missing.
     #[error("head has no end")]
     NoEnd,
-    /// Content-Length is malformed, repeated with different values, or longer than what came.
+    /// Content-Length is malformed, repeated with different values, or longer than the data received.
     #[error("content length is wrong")]
     ContentLength,
     /// Content-Length is absent on a stream (RFC 3261 §20.14).
@@ -120,13 +120,13 @@ pub enum ParseErrorKind {
     NoContentLength,
 }
 
-/// A message that cannot be used, with what there is to answer it.
+/// A message that cannot be used, with the part needed for an answer.
 #[derive(Clone, Debug, Error)]
 #[error("{kind}")]
 pub struct ParseError {
     /// What is wrong.
     pub kind: ParseErrorKind,
-    /// The request as far as it could be read, when that is enough to send a response (Via, From, To, Call-ID, CSeq).
+    /// The readable part of the request, if that is enough for a response (Via, From, To, Call-ID, CSeq).
     pub partial: Option<Box<Message>>,
 }
 
@@ -136,7 +136,7 @@ impl ParseError {
         Self { kind, partial: None }
     }
 
-    /// The status that a response to it should carry.
+    /// The status of the response to it.
     pub const fn status(&self) -> StatusCode {
         match self.kind {
             ParseErrorKind::Version => StatusCode::VERSION_NOT_SUPPORTED,
@@ -145,7 +145,7 @@ impl ParseError {
         }
     }
 
-    /// The response that it deserves, if one can be made: never to an ACK or to a response.
+    /// The response to it, if one can be made: never to an ACK or to a response.
     pub fn response(&self) -> Option<Message> {
         let request = self.partial.as_deref()?;
         Some(Message::response_to(request, self.status()).build())

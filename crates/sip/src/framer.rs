@@ -1,4 +1,4 @@
-//! Messages out of a byte stream (RFC 3261 §18.3, RFC 5626 §3.5.1).
+//! Splits a byte stream into messages (RFC 3261 §18.3, RFC 5626 §3.5.1).
 
 use bytes::{Buf, BytesMut};
 
@@ -8,7 +8,7 @@ use crate::limits::{HEAD_MAX, MESSAGE_MAX};
 use crate::message::{Framing, Message, read, rescue};
 use crate::parse;
 
-/// What a stream delivers.
+/// An item of a stream.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "nearly every frame is a message, and none is kept as a frame")]
 pub enum Frame {
@@ -21,16 +21,16 @@ pub enum Frame {
 /// The answer to a [`Frame::KeepAlive`].
 pub const PONG: &[u8] = b"\r\n";
 
-/// Why a frame cannot be used. Whether the stream can go on, [`Framer::is_broken`] says.
+/// Why a frame cannot be used. [`Framer::is_broken`] tells whether the stream can go on.
 pub type FrameError = ParseError;
 
-/// Cuts a stream into frames. Holds at most [`MESSAGE_MAX`] bytes and the last piece that was pushed.
+/// Splits a stream into frames. It buffers at most [`MESSAGE_MAX`] bytes and the piece pushed last.
 #[derive(Debug, Default)]
 pub struct Framer {
     buffer: BytesMut,
-    /// So far no head ends before here.
+    /// No head ends before this position.
     scanned: usize,
-    /// The length of the message at the front, once its head is there.
+    /// The length of the message at the front, once its head is complete.
     wanted: Option<usize>,
     broken: bool,
 }
@@ -48,13 +48,13 @@ impl Framer {
         }
     }
 
-    /// Whether the end of a message cannot be known any more: the connection must be closed. An error without this
-    /// concerns one message only.
+    /// Whether the end of a message can no longer be determined: the connection must be closed. An error without this concerns
+    /// only one message.
     pub const fn is_broken(&self) -> bool {
         self.broken
     }
 
-    /// Whether nothing is waiting for more bytes.
+    /// Whether the buffer is empty.
     pub fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }
@@ -69,8 +69,8 @@ impl Framer {
                         self.buffer.advance(4);
                         return Some(Ok(Frame::KeepAlive));
                     }
-                    // One line end alone: an answer to a ping, or what a careless peer puts behind a body. It may
-                    // also be the first half of a ping.
+                    // A single line end: an answer to a ping, or a careless peer's line end after a body. It may also be the
+                    // first half of a ping.
                     Some([b'\r', _]) | None if self.buffer.get(2).is_none_or(|b| *b == b'\r') => return None,
                     _ => self.buffer.advance(2),
                 }
@@ -105,7 +105,7 @@ impl Framer {
                 let partial = self.buffer.get(..head).and_then(rescue);
                 Err(ParseError { kind: ParseErrorKind::MessageTooLong, partial })
             }
-            // Read for its fault, and for what there is to answer.
+            // Read to find its fault, and the part needed for an answer.
             None => match read(&self.buffer.split_to(head).freeze(), Framing::Stream) {
                 Err(error) => Err(error),
                 Ok(_) => Err(ParseError::new(ParseErrorKind::ContentLength)),

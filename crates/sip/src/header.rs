@@ -1,4 +1,4 @@
-//! Header names and the typed values of the headers that a SIP element acts on, one file per family.
+//! Header names, and the typed values of the headers that a SIP element processes, one file per family.
 
 pub mod auth;
 pub mod content;

@@ -1,11 +1,13 @@
-//! The tag of a dialog that a node owns: names call, leg, tenant and owner, and cannot be forged.
+//! The tag of a dialog owned by a node: it names call, leg, tenant and owner, and cannot be forged.
 //!
-//! `<connid>.<leg>.<tenant>.<node>.<epoch>.<seal>`, also the user part of the node's Contact, so that any message within the
-//! dialog finds the call's owner, or its record once that owner is gone, without an index, with or without Route headers.
+//! The form is `<connid>.<leg>.<tenant>.<node>.<epoch>.<seal>`. It is also the user part of the node's Contact, so that any
+//! message within the dialog leads to the call's owner, or to its record if that owner has failed, without an index, with or
+//! without Route headers.
 //!
-//! A dialog outlives the release that began it, and its peer says our tag as it first got it. So this form is read for good, and
-//! it can grow: further fields may stand before the seal, which who does not know them passes over. What fields cannot say takes
-//! a version in front of the ConnID (`2.`), and is read by every reader of tags a release before it is given out.
+//! A dialog outlives the release that began it, and its peer always sends our tag as it first got it. So this form must stay
+//! readable for ever, and it can be extended: further fields may precede the seal, and readers that do not know them skip them.
+//! Changes beyond new fields take a version in front of the ConnID (`2.`), which all readers of tags must understand one
+//! release before it is issued.
 
 use std::fmt::Write as _;
 
@@ -13,21 +15,21 @@ use model::{ConnId, Epoch, LegId, NodeId, Owner, TenantId};
 
 use crate::seal::{Purpose, SEAL_BYTES, Seal};
 
-/// What a local tag says.
+/// The content of a local tag.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct LocalTag {
     /// The call.
     pub call: ConnId,
     /// The leg of the call that the dialog is.
     pub leg: LegId,
-    /// Whose call it is: its record is among those of this tenant.
+    /// The call's tenant: the call's record is among this tenant's.
     pub tenant: TenantId,
-    /// Who owned the call when the dialog began. It may have got another owner since.
+    /// The owner of the call when the dialog began. It may have another owner by now.
     pub owner: Owner,
 }
 
-// 16 of the ConnID, 5 of the leg, 3 for each of 255 bytes of the tenant, 63 of the node, 20 of the epoch, 16 of the seal, 5 dots:
-// 890; and room for what later releases add.
+// 16 for the ConnID, 5 for the leg, 3 for each of 255 bytes of the tenant, 63 for the node, 20 for the epoch, 16 for the seal,
+// 5 dots: 890; plus room for additions of later releases.
 const TEXT_MAX: usize = 1_024;
 /// Room for the tag of a tenant with a short name.
 const TEXT_USUAL: usize = 124;
@@ -46,13 +48,13 @@ impl LocalTag {
         text
     }
 
-    /// Whether `text` could be one, told from its shape alone.
+    /// Whether `text` could be a local tag, judged by its shape alone.
     pub fn looks_like_one(text: &str) -> bool {
         let bytes = text.as_bytes();
         text.len() <= TEXT_MAX && bytes.get(16) == Some(&b'.') && bytes.iter().take(16).all(u8::is_ascii_hexdigit)
     }
 
-    /// Reads a sealed text; `None` for a tag of anybody else.
+    /// Reads a sealed text; `None` for any tag that is not ours.
     pub fn open(text: &str, seal: &Seal) -> Option<Self> {
         if text.len() > TEXT_MAX {
             return None;
@@ -72,8 +74,8 @@ impl LocalTag {
     }
 }
 
-/// A name as a part of a tag: letters, digits, `-` and `_` as they are, every other byte as `~` and two hex digits. All of these
-/// stand in a token and in the user part of a URI as they are (RFC 3261 section 25.1).
+/// Appends a name as a part of a tag: letters, digits, `-` and `_` as they are, every other byte as `~` and two hex digits. All
+/// of these are allowed unescaped in a token and in the user part of a URI (RFC 3261 section 25.1).
 fn push_name(text: &mut String, name: &str) {
     for b in name.bytes() {
         if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_') {
@@ -148,7 +150,7 @@ mod tests {
     #[test]
     fn a_tag_of_every_release_is_understood() {
         let seal = Seal::new(&[1; 32]);
-        // To be added to, never to be changed: dialogs with such tags may stand.
+        // Only add to this list, never change it: dialogs with such tags may exist.
         let given_out = ["000000000000001f.2.acme.sip-cluster-1.99.e100807007cc1923"];
         for text in given_out {
             assert_eq!(LocalTag::open(text, &seal), Some(tag(0x1f, 2, "acme", "sip-cluster-1", 99)), "{text}");

@@ -1,7 +1,7 @@
-//! A SIP message: the bytes as they came, a table of its headers, and edits as an overlay.
+//! A SIP message: the received bytes, a table of its headers, and edits as an overlay.
 //!
-//! Header lines that nobody edits go out byte for byte as they came in: compact names, folding and all. Edits are
-//! written into `overlay`; a [`Span`] says by its top bit which of the two texts it points into.
+//! Header lines without edits go out byte for byte as they were received, with compact names and folding. Edits are
+//! written into `overlay`; the top bit of a [`Span`] tells which of the two texts it points into.
 
 use std::ops::Range;
 
@@ -38,7 +38,7 @@ pub struct Message {
     start_line: Span,
     slots: SmallVec<[Slot; 20]>,
     body: Bytes,
-    /// Whether `raw` is no longer what goes out.
+    /// Whether `raw` differs from the bytes to send.
     edited: bool,
 }
 
@@ -92,7 +92,7 @@ struct Slot {
 }
 
 impl Slot {
-    /// How long the line is at most when its value is written anew: as text, which is longer where it came as Latin-1.
+    /// The greatest length of the line after its value was rewritten: as UTF-8 it is longer than received Latin-1.
     fn rewritten(&self) -> usize {
         let written = usize::from(self.name_len) + ": ".len() + self.value.range().len() + "\r\n".len();
         self.line.range().len().max(written)
@@ -174,7 +174,7 @@ impl Message {
         self.slots.iter().filter(move |slot| self.is_indexed(slot, index, &name)).map(|slot| self.text(slot.value))
     }
 
-    /// The value of a header that stands exactly once.
+    /// The value of a header that must occur exactly once.
     fn only_value(&self, name: &HeaderName) -> Result<&str, Rule> {
         let index = name.index();
         let mut found = None;
@@ -206,7 +206,7 @@ impl Message {
         &self.body
     }
 
-    /// The message as it goes out. Costs nothing for a message that nobody has edited.
+    /// The message as it is sent. Free for a message without edits.
     pub fn to_bytes(&self) -> Bytes {
         if !self.edited {
             return self.raw.clone();
@@ -216,19 +216,19 @@ impl Message {
         out.into()
     }
 
-    /// How long its start line and headers are at most as they go out, however many of them are written anew.
+    /// The greatest length of its start line and headers when sent, however many of them are rewritten.
     pub(crate) fn head_length(&self) -> usize {
         let lines: usize = self.slots.iter().map(Slot::rewritten).sum();
         self.start_line.range().len() + lines + 2
     }
 
-    /// How long it is as it goes out.
+    /// Its length when sent.
     fn length(&self) -> usize {
         let head: usize = self.slots.iter().map(|slot| slot.line.range().len()).sum();
         self.start_line.range().len() + head + 2 + self.body.len()
     }
 
-    /// Whether it leaves room for what is written into it on its way (`limits::HEADERS_ROOM` and the others).
+    /// Whether it leaves room for headers added on its way (`limits::HEADERS_ROOM` and the others).
     pub(crate) fn leaves_room(&self) -> bool {
         let (head, longest) = (self.head_length(), self.slots.iter().map(Slot::rewritten).max());
         self.slots.len() + HEADERS_ROOM <= HEADERS_MAX
@@ -237,15 +237,15 @@ impl Message {
             && longest.unwrap_or_default().max(self.start_line.range().len()) + LINE_ROOM <= LINE_MAX
     }
 
-    /// Whether an answer to it, which has its lines and a tag of ours, can be read.
+    /// Whether a response to it, with its headers and our tag, stays short enough to be parsed.
     pub(crate) fn can_be_answered(&self) -> bool {
         let longest = self.slots.iter().map(Slot::rewritten).max().unwrap_or_default();
         longest + TAG_ROOM <= LINE_MAX && self.head_length() + TAG_ROOM <= HEAD_MAX
     }
 
-    /// Appends an edited message as it goes out.
+    /// Appends an edited message as it is sent.
     fn write_to(&self, out: &mut Vec<u8>) {
-        // Neighbours in `raw` go out in one piece.
+        // Neighbours in `raw` are copied in one piece.
         let mut pending = self.start_line;
         for slot in &self.slots {
             if slot.line.start == pending.end && !pending.is_overlay() {
@@ -265,7 +265,7 @@ impl Message {
         self.is_indexed(slot, name.index(), name)
     }
 
-    /// As [`Self::is_named`], for loops that have the index of `name` at hand.
+    /// As [`Self::is_named`], for loops that already have the index of `name`.
     #[inline]
     fn is_indexed(&self, slot: &Slot, index: u8, name: &HeaderName) -> bool {
         slot.name == index && (index != OTHER || self.name_text(slot).eq_ignore_ascii_case(name.as_str()))
@@ -281,7 +281,7 @@ impl Message {
         whole.get(span.range()).unwrap_or_default()
     }
 
-    /// Whatever is read through this was UTF-8 or decoded when it came in; the empty text stands for a reason that was neither.
+    /// All text read through this was UTF-8 or decoded on receipt; a reason phrase that was neither reads as empty.
     fn text(&self, span: Span) -> &str {
         std::str::from_utf8(self.bytes(span)).unwrap_or_default()
     }
@@ -294,7 +294,7 @@ impl std::fmt::Debug for Message {
 }
 
 impl PartialEq for Message {
-    /// Same start line, same headers in the same order, same body; folding and compact names do not count.
+    /// Same start line, same headers in the same order, same body; folding and compact names are ignored.
     fn eq(&self, other: &Self) -> bool {
         self.start() == other.start() && self.header_lines().eq(other.header_lines()) && self.body == other.body
     }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
-/// A SIP method (RFC 3261 §7.1). Comparison is case-sensitive, as the RFC wants.
+/// A SIP method (RFC 3261 §7.1). Comparison is case-sensitive, as the RFC demands.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Method {
     /// RFC 3261 §13
@@ -40,7 +40,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// The method that `token` names. Never fails: what is not known is [`Method::Other`].
+    /// The method named by `token`. Never fails: an unknown one is [`Method::Other`].
     pub fn from_token(token: &str) -> Self {
         match token {
             "INVITE" => Self::Invite,
@@ -61,7 +61,7 @@ impl Method {
         }
     }
 
-    /// The token as it stands in a message.
+    /// The token as written in a message.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Invite => "INVITE",

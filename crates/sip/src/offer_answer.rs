@@ -1,4 +1,4 @@
-//! Offer/answer (RFC 3264) as SIP carries it (RFC 6337): which body is an offer, which an answer, which neither.
+//! Offer/answer (RFC 3264) as SIP carries it (RFC 6337): whether a body is an offer, an answer or neither.
 //!
 //! Bodies are opaque here. The last complete exchange is kept, because a refresh is answered with the stored
 //! session unchanged and a failed exchange falls back to it.
@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-/// The longest body that counts as a session description: as much as the media server reads.
+/// The longest body that counts as a session description, in bytes: the most that the media server reads.
 pub const SESSION_BYTES_MAX: usize = 16_384;
 
 /// The message that carries a body, or could have carried one.
@@ -14,7 +14,7 @@ pub const SESSION_BYTES_MAX: usize = 16_384;
 pub enum Carrier {
     /// An INVITE, first or later.
     Invite,
-    /// A provisional response to it that nobody acknowledges.
+    /// A provisional response to it that is sent unreliably.
     Provisional,
     /// A provisional response under RFC 3262.
     ReliableProvisional,
@@ -32,7 +32,7 @@ pub enum Carrier {
     UpdateSuccess,
 }
 
-/// Who began something.
+/// The side that began something.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Side {
     /// This end.
@@ -41,40 +41,40 @@ pub enum Side {
     Them,
 }
 
-/// Where the negotiation stands.
+/// The state of the negotiation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Phase {
     /// No offer is open.
     #[default]
     Stable,
-    /// An INVITE without an offer was sent by that side: the other side is to make one.
+    /// That side sent an INVITE without an offer; the other side must make one.
     Solicited(Side),
     /// An offer of that side is open.
     Offered(Side, Carrier),
 }
 
-/// What a body means.
+/// The meaning of a body.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Meaning {
-    /// Nothing: no body where none is needed, or a repetition of what is settled (RFC 6337 §2.2).
+    /// Nothing: no body where none is needed, or a repetition of the settled session (RFC 6337 §2.2).
     Nothing,
     /// An offer.
     Offer,
     /// The answer to the open offer.
     Answer,
-    /// What the answer will be, in an unreliable provisional response.
+    /// A preview of the answer, in an unreliable provisional response.
     Preview,
-    /// The absence of a body that asks the other side for an offer.
+    /// A missing body that requests an offer from the other side.
     Solicitation,
 }
 
-/// A body where none may be, or none where one must be.
+/// A body that is not allowed, or a required one that is missing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum OfferAnswerError {
     /// An offer of ours is open: the peer gets 491 (RFC 3311 §5.2).
     #[error("an offer of ours is open")]
     Glare,
-    /// An offer of theirs is open: the peer gets 500 with Retry-After (RFC 3311 §5.2).
+    /// An offer of the peer is open: the peer gets 500 with Retry-After (RFC 3311 §5.2).
     #[error("an offer of the peer's is open")]
     Busy,
     /// The answer is missing.
@@ -98,12 +98,12 @@ pub struct OfferAnswer {
 }
 
 impl OfferAnswer {
-    /// A negotiation from its parts, as a snapshot has them.
+    /// A negotiation from the parts stored in a snapshot.
     pub const fn from_parts(phase: Phase, open: Option<Bytes>, local: Option<Bytes>, remote: Option<Bytes>) -> Self {
         Self { phase, open, local, remote }
     }
 
-    /// Where it stands.
+    /// The current state.
     pub const fn phase(&self) -> Phase {
         self.phase
     }
@@ -128,18 +128,18 @@ impl OfferAnswer {
         self.local.is_some() && self.remote.is_some()
     }
 
-    /// Takes a message of ours.
+    /// Applies a message that we send.
     ///
     /// # Errors
-    /// When the message may not go out with, or without, this body.
+    /// When the message must not be sent with, or without, this body.
     pub fn sent(&mut self, carrier: Carrier, body: Option<&Bytes>) -> Result<Meaning, OfferAnswerError> {
         self.pass(Side::Us, carrier, body)
     }
 
-    /// Takes a message of the peer's.
+    /// Applies a message of the peer.
     ///
     /// # Errors
-    /// When the peer broke a rule; says which answer it gets.
+    /// When the peer broke a rule; the error determines its response.
     pub fn received(&mut self, carrier: Carrier, body: Option<&Bytes>) -> Result<Meaning, OfferAnswerError> {
         if body.is_some_and(|body| body.len() > SESSION_BYTES_MAX) {
             return Err(OfferAnswerError::TooLong);
@@ -147,7 +147,7 @@ impl OfferAnswer {
         self.pass(Side::Them, carrier, body)
     }
 
-    /// Leaves out the offer that is open in `whole` as well, from which this is forked: it need not be kept twice.
+    /// Leaves out the offer that is also open in `whole`, from which this was forked, so that it is stored only once.
     pub(crate) fn without_offer_of(&mut self, whole: &Self) {
         for kept in [&mut self.open, &mut self.local] {
             if *kept == whole.open {
@@ -168,7 +168,7 @@ impl OfferAnswer {
         }
     }
 
-    /// Forgets the open offer: the request that carried it failed, the session stays as it was.
+    /// Discards the open offer after its request failed; the session stays as it was.
     pub fn abandon(&mut self) {
         self.phase = Phase::Stable;
         self.open = None;

@@ -1,10 +1,10 @@
-//! Lexical pieces of the grammar (RFC 3261 §25.1) that every header shares.
+//! Lexical elements of the grammar (RFC 3261 §25.1) that all headers share.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::error::Rule;
 
-/// Which bytes may stand in a `token`; a table, because every byte of every header name is looked up.
+/// The bytes allowed in a `token`; a table, because every byte of every header name is checked.
 static TOKEN: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -27,18 +27,18 @@ pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
-/// Whether `c` may stand in a `token`.
+/// Whether `c` is allowed in a `token`.
 pub(crate) fn is_token_char(c: char) -> bool {
     c.is_ascii() && is_token_byte(c as u8)
 }
 
-/// Where `byte` (ASCII) stands first.
+/// The position of the first `byte` (ASCII).
 #[inline]
 pub(crate) fn find(text: &str, byte: u8) -> Option<usize> {
     memchr::memchr(byte, text.as_bytes())
 }
 
-/// What stands before and behind the first `byte` (ASCII).
+/// The text before and after the first `byte` (ASCII).
 #[inline]
 pub(crate) fn split(text: &str, byte: u8) -> Option<(&str, &str)> {
     let at = find(text, byte)?;
@@ -90,8 +90,8 @@ pub(crate) fn ip(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// RFC 3261's grammar makes three colons before an embedded IPv4 address, and only there; RFC 5118 §4.10 wants both
-/// forms understood.
+/// RFC 3261's grammar puts three colons before an embedded IPv4 address, and only there; RFC 5118 §4.10 requires support for
+/// both forms.
 fn ipv6(text: &str) -> Option<Ipv6Addr> {
     text.parse().ok().or_else(|| {
         let (front, v4) = text.split_once(":::")?;

@@ -1,12 +1,12 @@
 //! The proxy core: stateful and record-routing (RFC 3261 §16), with nodes that come and go behind it.
 //!
-//! Two sides. At the *edge* are phones and carriers, of whom nothing is believed that they cannot prove. At the
-//! *cluster* are nodes, which have opened a connection and said who they are; the proxy sends on those connections
-//! and opens none itself. One [`Proxy`] is owned by one loop, takes everything in the order in which it came and so
-//! keeps the order within every dialog.
+//! It has two sides. At the *edge* are phones and carriers, which must prove every claim. At the *cluster* are nodes,
+//! which have connected and identified themselves; the proxy sends on their connections and opens none itself. One
+//! [`Proxy`] is owned by one loop. It processes everything in order of arrival and so keeps the order within every
+//! dialog.
 //!
-//! Drive it: `handle_*(input, now)`, then [`Proxy::poll_output`] until it is `None`, then wait until
-//! [`Proxy::next_timeout`] or the next input. Timers, by name: [`settings::KEEP_ALIVE`], [`settings::HEIR_TIME`],
+//! Drive loop: `handle_*(input, now)`, then [`Proxy::poll_output`] until it is `None`, then wait until
+//! [`Proxy::next_timeout`] or the next input. Timers: [`settings::KEEP_ALIVE`], [`settings::HEIR_TIME`],
 //! [`settings::TIMER_C`] and those of [`crate::transaction`].
 
 use std::collections::{HashMap, VecDeque};
@@ -67,13 +67,13 @@ use nodes::Nodes;
 use overload::Overload;
 use sources::{Admission, Sources};
 
-/// Judges whether a peer on the nodes' port is a node.
+/// Decides whether a peer on the nodes' port is a node.
 pub trait NodeAuthority: Send {
-    /// Whether `token` allows its bearer to be what `announcement` says.
+    /// Whether `token` entitles its bearer to send `announcement`.
     fn accepts(&self, token: &str, announcement: &Announcement, now: Timestamp) -> bool;
 }
 
-/// On which side a connection was accepted or opened.
+/// The side on which a connection was accepted or opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Side {
     /// Phones and carriers.
@@ -82,15 +82,15 @@ pub enum Side {
     Cluster,
 }
 
-/// What the shell is to do.
+/// An action for the shell.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Output {
     /// Send it.
     Transmit(Transmit),
-    /// Open a connection of the edge under that number; what is sent on it waits until it stands. When it cannot be
-    /// opened, [`Proxy::handle_closed`].
+    /// Open a connection on the edge side under this number; messages sent on it wait until it is established. If it
+    /// cannot be opened, call [`Proxy::handle_closed`].
     Connect {
-        /// The number that the core has given it; its top bit is set.
+        /// Assigned by the core; its top bit is set.
         connection: u64,
         /// The peer.
         remote: SocketAddr,
@@ -102,28 +102,28 @@ pub enum Output {
     },
     /// Look up a user and answer with [`Proxy::handle_credentials`].
     NeedCredentials {
-        /// Names the question in the answer.
+        /// Identifies the lookup in the answer.
         lookup: u64,
         /// The user part, without escapes.
         user: String,
         /// The host part.
         host: String,
-        /// The tenants whose phone it may be, unless the host is a domain: those of the trunk that the request may come from
-        /// as well. Empty: any tenant's.
+        /// The tenants among whose phones the user is searched, unless the host is a domain: those of the trunk that
+        /// the request may come from. Empty: all tenants.
         among: Vec<TenantId>,
     },
     /// A node is live.
     NodeUp(Announcement),
     /// A node is not live any more.
     NodeDown(Owner, NodeLoss),
-    /// A password was wrong: whoever runs the site wants to know which phone to look for.
+    /// A password was wrong; tells the operator which phone to look for.
     WrongPassword {
         /// The address that it came from.
         from: IpAddr,
-        /// The number whose password it was to be.
+        /// The number that the password was given for.
         dn: Dn,
     },
-    /// A call that began at the edge has its final response.
+    /// An INVITE from the edge that began a call has its final response.
     Attempted {
         /// The call.
         attempt: Box<Attempt>,
@@ -144,7 +144,7 @@ pub enum NodeLoss {
 /// The proxy.
 pub struct Proxy {
     settings: Settings,
-    // Host and port of everything that means us.
+    // Host and port of every address that is ours.
     us: Vec<(Box<str>, u16)>,
     seal: Seal,
     nonces: NonceSource,
@@ -163,12 +163,12 @@ pub struct Proxy {
     overload: Overload,
     trunks: Vec<Trunk>,
     lookups: usize,
-    /// Requests that wait for an owner to be back, in their order.
+    /// Requests that wait for their owner's restart, in order of arrival.
     waiting: VecDeque<u64>,
     keep_alive_due: Option<Timestamp>,
     keep_alives: u32,
     opened: u64,
-    // Since when new calls are refused.
+    // When new calls began to be refused.
     draining: Option<Timestamp>,
     outputs: VecDeque<Output>,
     counts: Counts,
@@ -178,15 +178,15 @@ pub struct Proxy {
 struct Peer {
     remote: SocketAddr,
     side: Side,
-    /// The phone that has proven itself by this connection.
+    /// The phone that has authenticated on this connection.
     phone: PhoneMark,
-    /// Where that phone listens for connections, as it has registered.
+    /// The registered address on which that phone listens for connections.
     listens: Option<SocketAddr>,
-    /// Whether a request of ours has ever gone to it: only then somebody may wait for its answer.
+    /// Whether a request of ours was ever sent on it; only then can a request wait for its answer.
     asked: bool,
 }
 
-// === impl Proxy: life ===
+// === impl Proxy: lifecycle ===
 
 impl Proxy {
     /// A proxy without nodes, trunks and connections.
@@ -226,7 +226,7 @@ impl Proxy {
             waiting: VecDeque::new(),
             keep_alive_due: None,
             keep_alives: 0,
-            // Not from 1: numbers of a former life stand in routes of phones and carriers.
+            // Not from 1: numbers of a previous run remain in the routes of phones and carriers.
             opened,
             draining: None,
             outputs: VecDeque::new(),
@@ -234,33 +234,32 @@ impl Proxy {
         }
     }
 
-    /// Replaces the trunks. A source belongs to the trunk with the narrowest network that holds it.
+    /// Replaces the trunks. A source belongs to the trunk with the narrowest network that contains it.
     pub fn set_trunks(&mut self, trunks: Vec<Trunk>) {
         self.trunks = trunks;
     }
 
-    /// From now on every request of the edge that begins something is refused with 503; what is under way, dialogs
-    /// included, goes on.
+    /// From now on every initial request from the edge is refused with 503; existing requests and dialogs go on.
     pub fn drain(&mut self, now: Timestamp) {
         self.draining.get_or_insert(now);
     }
 
-    /// Whether what is new is refused.
+    /// Whether initial requests are refused because the proxy drains.
     pub const fn is_draining(&self) -> bool {
         self.draining.is_some()
     }
 
-    /// Whether a proxy that drains is of no more use: no request waits, and no node that drains too still has calls to
-    /// end through it. A node that drains closes its connection when its last call is over. When nodes are live and
-    /// none of them has begun to drain after [`settings::DRAIN_ALONE_AFTER`], the proxy alone is being restarted: the
-    /// nodes keep their calls until it is back.
+    /// Whether a draining proxy is no longer needed: no request waits, and no draining node still has calls to end
+    /// through it. A draining node closes its connection after its last call. If nodes are live and none of them has
+    /// begun to drain after [`settings::DRAIN_ALONE_AFTER`], only the proxy is being restarted: the nodes keep their
+    /// calls until it is back.
     pub fn has_drained(&self, now: Timestamp) -> bool {
         let Some(since) = self.draining else { return false };
         let alone = now.since(since) >= settings::DRAIN_ALONE_AFTER && !self.live().any(|n| n.draining);
         self.is_idle() && (self.nodes.len() == 0 || alone)
     }
 
-    /// Whether calls of trunks go elsewhere than to nodes.
+    /// Whether calls of trunks are routed to a fixed address instead of nodes.
     pub const fn has_static_route(&self) -> bool {
         self.settings.static_route.is_some()
     }
@@ -270,7 +269,7 @@ impl Proxy {
         self.exchanges.iter().all(|(_, e)| matches!(e.stage, exchange::Stage::Answered { .. }))
     }
 
-    /// What was counted.
+    /// The counters.
     pub const fn counts(&self) -> &Counts {
         &self.counts
     }
@@ -280,7 +279,7 @@ impl Proxy {
         self.nodes.iter().map(|n| &n.announcement)
     }
 
-    /// How many requests are held, and how many sources are remembered.
+    /// The number of held requests and of remembered sources.
     pub fn sizes(&self) -> (usize, usize) {
         (self.exchanges.len(), self.sources.len())
     }
@@ -289,18 +288,18 @@ impl Proxy {
 // === impl Proxy: inputs ===
 
 impl Proxy {
-    /// The message that comes next has waited for `waited`, and behind it so many messages of connections wait: whether what begins
-    /// something is refused ([`overload`]).
+    /// Reports that the next message has waited for `waited`, with `backlog` messages of connections behind it. This
+    /// decides whether initial requests are refused ([`overload`]).
     pub fn note_wait(&mut self, waited: Duration, backlog: usize, now: Timestamp) {
         self.counts.overloads_begun += u64::from(self.overload.observe(waited, backlog, now));
     }
 
-    /// Whether what begins something is refused because more comes than can be done.
+    /// Whether initial requests are refused because of overload.
     pub const fn is_overloaded(&self) -> bool {
         self.overload.refuses()
     }
 
-    /// A datagram came to a UDP listener of the edge.
+    /// Processes a datagram from a UDP listener of the edge.
     pub fn handle_datagram(&mut self, listener: u16, remote: SocketAddr, bytes: Bytes, now: Timestamp) {
         let flow = Flow::Udp { listener, remote };
         let admission = self.admit(remote.ip(), now);
@@ -316,7 +315,7 @@ impl Proxy {
         self.settle(now);
     }
 
-    /// A message came by a connection.
+    /// Processes a message from a connection.
     pub fn handle_message(&mut self, connection: u64, message: Message, now: Timestamp) {
         let Some(peer) = self.connections.get(&connection).copied() else { return };
         match peer.side {
@@ -329,7 +328,7 @@ impl Proxy {
         self.settle(now);
     }
 
-    /// What came by a connection is no message. Where its end is known the connection goes on.
+    /// Processes malformed input of a connection. If its end is known, the connection goes on.
     pub fn handle_malformed(&mut self, connection: u64, error: &ParseError, now: Timestamp) {
         let Some(peer) = self.connections.get(&connection).copied() else { return };
         if peer.side == Side::Edge && self.admit(peer.remote.ip(), now) == Admission::Dropped {
@@ -340,20 +339,20 @@ impl Proxy {
         self.settle(now);
     }
 
-    /// A connection was accepted, or one that the proxy asked for stands.
+    /// A connection was accepted, or one that the proxy requested is established.
     pub fn handle_opened(&mut self, connection: u64, remote: SocketAddr, side: Side) {
         let known = self.connections.get(&connection).map(|peer| (peer.phone, peer.listens, peer.asked));
         let (phone, listens, asked) = known.unwrap_or_default();
         self.connections.insert(connection, Peer { remote, side, phone, listens, asked });
     }
 
-    /// A connection is gone, or could not be opened.
+    /// A connection closed, or could not be opened.
     pub fn handle_closed(&mut self, connection: u64, now: Timestamp) {
-        // One that the core gave up itself is not known any more.
+        // A connection that the core closed itself is already removed.
         let Some(peer) = self.connections.remove(&connection) else { return };
         match peer.side {
             Side::Cluster => self.lose(connection, NodeLoss::Closed, now),
-            // It is looked for among all requests: a stranger who connects and closes again is to cost less.
+            // This searches all requests; a stranger that connects and closes again must not cause that work.
             Side::Edge if peer.asked => self.layer.flow_failed(Flow::Stream { connection }),
             Side::Edge => {}
         }
@@ -366,7 +365,7 @@ impl Proxy {
         self.settle(now);
     }
 
-    /// Lets time pass.
+    /// Runs the timers that are due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.layer.handle_timeout(now);
         self.settle(now);
@@ -381,20 +380,21 @@ impl Proxy {
         self.counts.turns_cut += u64::from(self.next_timeout().is_some_and(|due| due <= now));
     }
 
-    /// When [`Self::handle_timeout`] is to be called next; perhaps for nothing. Not later than now where a turn had too much to do.
+    /// When to call [`Self::handle_timeout`] next; there may be nothing to do then. Not later than now if a turn was
+    /// cut short.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         [self.layer.next_timeout(), self.timers.next(), self.keep_alive_due].into_iter().flatten().min()
     }
 
-    /// The next thing to do.
+    /// The next action.
     pub fn poll_output(&mut self) -> Option<Output> {
-        // Before what is to be sent by it: sent to a connection that nobody has opened, it would be lost.
+        // Before the messages for it: sent to a connection not yet opened, they would be lost.
         if matches!(self.outputs.front(), Some(Output::Connect { .. })) {
             return self.outputs.pop_front();
         }
         while let Some(transmit) = self.layer.poll_transmit() {
             match transmit.flow {
-                // What a transaction repeats towards a connection that is gone.
+                // A transaction's repeat for a closed connection.
                 Flow::Stream { connection } if !self.connections.contains_key(&connection) => {}
                 _ => return Some(Output::Transmit(transmit)),
             }
@@ -415,7 +415,7 @@ impl Proxy {
         }
     }
 
-    /// Hands a message to the transactions and deals with what is new.
+    /// Passes a message to the transaction layer and handles what is new.
     fn receive(&mut self, message: Message, flow: Flow, side: Side, now: Timestamp) {
         match self.layer.receive_sound(message, flow, now) {
             Received::Absorbed => {}
@@ -434,7 +434,7 @@ enum Failure {
     Flow,
 }
 
-/// A key for nonces, derived from the installation's.
+/// A key for nonces, derived from the installation's key.
 fn nonce_key(seal: &Seal) -> [u8; 32] {
     let mut key = [0; 32];
     for (i, part) in key.chunks_exact_mut(crate::seal::SEAL_BYTES).enumerate() {

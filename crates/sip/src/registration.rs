@@ -1,5 +1,5 @@
-//! Registration: where an address of record can be reached (RFC 3261 §10.3, RFC 3327). No state of its own: the bindings
-//! that are known come in with the REGISTER, the bindings from now on and the answer go out.
+//! Registration: where an address of record can be reached (RFC 3261 §10.3, RFC 3327). It keeps no state: known bindings come
+//! in with the REGISTER; the new bindings and the answer go out.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -24,24 +24,24 @@ pub struct Binding {
     pub cseq: u32,
     /// When it was made or refreshed.
     pub refreshed_at: Timestamp,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: Timestamp,
     /// Preference in thousandths; 1000 where none was given.
     pub q: u16,
-    /// What the phone says that it is.
+    /// The phone's User-Agent.
     pub user_agent: Option<String>,
 }
 
 /// What a registrar allows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Policy {
-    /// The shortest time that a binding may be asked for; less is answered 423.
+    /// The shortest expiration that may be requested; less is answered 423.
     pub expires_min: Duration,
-    /// The longest time that is granted; more is cut down to it.
+    /// The longest expiration that is granted; more is reduced to it.
     pub expires_max: Duration,
-    /// The time granted where none is asked for.
+    /// The expiration granted when none is requested.
     pub expires_default: Duration,
-    /// Contacts of one address of record; with more, the oldest go.
+    /// The most Contacts of one address of record; beyond it, the oldest are removed.
     pub contacts_max: usize,
 }
 
@@ -56,18 +56,18 @@ impl Default for Policy {
     }
 }
 
-/// What became of a REGISTER.
+/// The outcome of a REGISTER.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// The bindings from now on, newest first. Nothing needs to be stored when they are those that were known.
+    /// The bindings from now on, newest first. Nothing needs to be stored if they equal the known ones.
     Accepted(Vec<Binding>),
     /// Nothing changes.
     Refused(StatusCode),
-    /// Nothing changes: it says more than is kept of one phone. Answered 400, with the rule.
+    /// Nothing changes: the request exceeds a limit on one phone's data. Answered 400, with the limit.
     Excessive(Excess),
 }
 
-/// Why a REGISTER says more than is kept of one phone.
+/// The limit that a REGISTER exceeds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Excess {
     /// More than [`CONTACTS_MAX`] Contacts.
@@ -80,26 +80,26 @@ pub enum Excess {
     CallId,
 }
 
-/// Contacts of one REGISTER, and of one address of record whatever the policy says: each is compared with each that is known.
-/// Somebody with more devices than fingers is not known.
+/// The most Contacts of one REGISTER, and of one address of record whatever the policy says: each is compared with every known
+/// one. No user is known to have more devices.
 pub const CONTACTS_MAX: usize = 16;
-/// Bytes of a Contact URI. Those of mobile phones carry the token of their push service, of some hundred bytes.
+/// The most bytes of a Contact URI. Those of mobile phones contain a push token of some hundred bytes.
 pub const CONTACT_BYTES_MAX: usize = 2_048;
-/// Elements of Path: each becomes a Route of every call to the phone, and edges stand one behind the other, not nine.
+/// The most elements of Path: each becomes a Route of every call to the phone. A few edges may stand in a row, not nine.
 pub const PATHS_MAX: usize = 8;
-/// Bytes of all of them. Ours, a sealed token with an address, has some hundred.
+/// The most bytes of all of them. Ours, a sealed token with an address, has some hundred.
 pub const PATH_BYTES_MAX: usize = 4_096;
-/// Bytes of a Call-ID, which stands in each binding. Phones take some tens.
+/// The most bytes of a Call-ID, which is stored in each binding. Phones use some tens.
 pub const CALL_ID_BYTES_MAX: usize = 1_024;
-/// Bytes that are kept of a User-Agent; the rest is left out.
+/// The most bytes kept of a User-Agent; the rest is cut off.
 pub const USER_AGENT_BYTES_MAX: usize = 256;
 
 /// Methods that a registrar understands.
 const METHODS: [Method; 1] = [Method::Register];
-/// Extensions that it understands.
+/// Extensions that a registrar understands.
 const EXTENSIONS: [&str; 1] = ["path"];
 
-/// Applies a REGISTER to the bindings that are known.
+/// Applies a REGISTER to the known bindings.
 pub fn register(request: &Message, known: &[Binding], policy: &Policy, now: Timestamp) -> Outcome {
     match bindings_after(request, known, policy, now) {
         Ok(bindings) => Outcome::Accepted(bindings),
@@ -131,7 +131,7 @@ pub fn answer(request: &Message, outcome: &Outcome, policy: &Policy, to_tag: &st
         let left = binding.expires_at.since(now).as_secs();
         answer = answer.header(&HeaderName::Contact, format_args!("<{}>;expires={left}", binding.uri));
     }
-    // RFC 3327 §5.3: the Path of the request goes into the response for those who know it.
+    // RFC 3327 §5.3: the response repeats the Path of the request if the phone supports it.
     if request.has_token(&HeaderName::Supported, "path") {
         for path in request.elements(&HeaderName::Path) {
             answer = answer.header(&HeaderName::Path, path);
@@ -140,7 +140,7 @@ pub fn answer(request: &Message, outcome: &Outcome, policy: &Policy, to_tag: &st
     answer.build()
 }
 
-/// Why the request is none that a registrar serves, with the header that says what it would serve.
+/// Why a registrar refuses the request, with the header that says what it supports.
 pub fn unserved(request: &Message) -> Option<crate::message::Refusal> {
     request.refusal(&Capabilities {
         required_by: &HeaderName::Require,
@@ -159,12 +159,12 @@ fn bindings_after(
     const BAD: Outcome = Outcome::Refused(StatusCode::BAD_REQUEST);
     const OVERTAKEN: Outcome = Outcome::Refused(StatusCode::SERVER_INTERNAL_ERROR);
     let said = Said::of(request)?;
-    // §10.2.1.1: a malformed value counts as an hour.
+    // §10.2.1.1: a malformed value counts as one hour.
     let expires = request.expires().unwrap_or(Some(EXPIRES_MALFORMED));
     let live = known.iter().filter(|binding| binding.expires_at > now).map(Cow::Borrowed);
     let mut bindings: Vec<Cow<'_, Binding>> = live.take(CONTACTS_MAX).collect();
     if said.contacts.iter().any(|contact| matches!(contact, Contact::Star)) {
-        // §10.3 step 6: `*` stands alone, and only for the removal of everything.
+        // §10.3 step 6: `*` must be alone, and only removes everything.
         if said.contacts.len() > 1 || expires != Some(0) {
             return Err(BAD);
         }
@@ -178,7 +178,7 @@ fn bindings_after(
         let uri = address.uri().map_err(|_| BAD)?;
         let at = bindings.iter().position(|binding| is_same(&binding.uri, &uri));
         if at.is_some_and(|at| said.is_overtaken(&bindings[at])) {
-            // §10.3 step 7: an overtaken REGISTER changes nothing at all.
+            // §10.3 step 7: an outdated REGISTER changes nothing.
             return Err(OVERTAKEN);
         }
         let granted = granted(address.expires().or(expires), policy).map_err(Outcome::Refused)?;
@@ -187,7 +187,7 @@ fn bindings_after(
         }
         let Some(granted) = granted else { continue };
         if !uri.is_sip() {
-            // Nobody could be called there: the phone that registers it is to know.
+            // Such a Contact could not be called: the phone must be told.
             return Err(Outcome::Refused(StatusCode::UNSUPPORTED_URI_SCHEME));
         }
         bindings.insert(0, Cow::Owned(said.binding(uri.to_string(), address.q(), now, granted)?));
@@ -196,7 +196,7 @@ fn bindings_after(
     Ok(bindings.into_iter().map(Cow::into_owned).collect())
 }
 
-/// What a REGISTER says of all its Contacts, within the bounds of what is kept.
+/// The contents of a REGISTER that concern all its Contacts, within the limits.
 struct Said<'a> {
     contacts: Vec<Contact<'a>>,
     call_id: &'a str,
@@ -243,14 +243,14 @@ impl<'a> Said<'a> {
         })
     }
 
-    /// §10.3 step 7: whether what is known is newer.
+    /// §10.3 step 7: whether the known binding is newer.
     fn is_overtaken(&self, binding: &Binding) -> bool {
         binding.call_id == self.call_id && self.cseq <= binding.cseq
     }
 }
 
 impl Excess {
-    /// The rule, for the phone.
+    /// The limit as text for the phone.
     fn rule(self) -> String {
         match self {
             Self::Contacts => format!("At most {CONTACTS_MAX} Contacts"),
@@ -264,10 +264,10 @@ impl Excess {
 /// Why a Contact is refused (RFC 3261 §20.43).
 const UNCALLABLE: &str = "399 registrar \"Only a sip: Contact can be called\"";
 
-/// What a malformed expiration time counts as, in seconds (RFC 3261 section 10.2.1.1).
+/// The expiration in seconds that a malformed one counts as (RFC 3261 section 10.2.1.1).
 const EXPIRES_MALFORMED: u32 = 3_600;
 
-/// The time that a binding gets; `None` removes it.
+/// The expiration that a binding gets; `None` removes it.
 fn granted(asked: Option<u32>, policy: &Policy) -> Result<Option<Duration>, StatusCode> {
     match asked.map(u64::from).map(Duration::from_secs) {
         None => Ok(Some(policy.expires_default)),

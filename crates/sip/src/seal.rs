@@ -1,4 +1,4 @@
-//! Authenticated text: what we wrote into a message and want to recognise as ours when a peer hands it back.
+//! Authenticated text: written into a message by us, and recognised as ours when a peer returns it.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use sha2::Sha256;
 /// The bytes of a seal: 64 bits cannot be guessed at the rate that a listener allows.
 pub const SEAL_BYTES: usize = 8;
 
-/// What a sealed text is for, so that one kind cannot be passed off as another.
+/// The purpose of a sealed text, so that one kind cannot be passed off as another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Purpose {
@@ -18,7 +18,7 @@ pub enum Purpose {
     Flow = 2,
     /// A digest nonce.
     Nonce = 3,
-    /// A phone, where a flow's token says whose connection it is.
+    /// A phone, in the flow token of its connection.
     Phone = 4,
     /// A number in the tables of wrong passwords; it never leaves the process.
     Lockout = 8,
@@ -37,7 +37,7 @@ impl fmt::Debug for Seal {
 impl Seal {
     /// Seals with `key`, the same on all nodes of an installation.
     pub fn new(key: &[u8; 32]) -> Self {
-        // Hashing the key once more gives the block that the construction starts from; a key of 32 bytes is never refused.
+        // Hashing the key once more gives the initial block of the construction; a key of 32 bytes is never refused.
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
         Self(Hmac::new_from_slice(key).expect("HMAC takes keys of any length"))
     }
@@ -53,7 +53,7 @@ impl Seal {
         short
     }
 
-    /// Whether `seal` is the seal of `text`; takes the same time wherever they differ.
+    /// Whether `seal` is the seal of `text`; runs in constant time.
     pub fn verifies(&self, purpose: Purpose, text: &[u8], seal: &[u8]) -> bool {
         let mut mac = self.0.clone();
         mac.update(&[purpose as u8]);

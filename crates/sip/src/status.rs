@@ -1,4 +1,4 @@
-//! Status codes and the phrases that go with them.
+//! Status codes and their reason phrases.
 
 use std::fmt;
 
@@ -120,7 +120,7 @@ impl StatusCode {
         self.0 >= 600
     }
 
-    /// The hundreds: 1 to 6.
+    /// The first digit: 1 to 6.
     pub const fn class(self) -> u16 {
         self.0 / 100
     }

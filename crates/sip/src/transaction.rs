@@ -1,8 +1,8 @@
-//! Transactions (RFC 3261 §17 with RFC 6026 and RFC 4320): a request and its responses, lost, doubled or late.
+//! Transactions (RFC 3261 §17 with RFC 6026 and RFC 4320): a request and its responses, which may be lost, duplicated or late.
 //!
-//! [`TransactionLayer`] holds all transactions of one node. User agent and proxy core hand it every message
-//! that arrives ([`TransactionLayer::receive`]) and every request and response that leaves; it absorbs what
-//! is repeated, repeats what may be lost, and says when nobody answered.
+//! [`TransactionLayer`] holds all transactions of one node. User agent and proxy core pass it every incoming message
+//! ([`TransactionLayer::receive`]) and every outgoing request and response. It absorbs repeats, repeats what may be lost, and
+//! reports missing answers.
 //!
 //! The four machines are pure values in modules of their own, one per figure of the RFC.
 

@@ -1,4 +1,4 @@
-//! URIs (RFC 3261 §19.1, tel: RFC 3966): taken apart on demand, carried as text, compared by the RFC's rules.
+//! URIs (RFC 3261 §19.1, tel: RFC 3966): parsed on demand, stored as text, compared by the RFC's rules.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -55,7 +55,7 @@ pub struct Host<'a> {
 }
 
 impl<'a> Host<'a> {
-    /// Checks a host. Underscores are let pass: names of internal machines have them.
+    /// Checks a host. Underscores are allowed, since names of internal machines contain them.
     pub fn parse(text: &'a str) -> Result<Self, Rule> {
         let host = Self { text };
         let valid = match text.as_bytes() {
@@ -111,7 +111,7 @@ pub struct Uri<'a> {
 }
 
 impl<'a> Uri<'a> {
-    /// Takes a URI apart. A scheme other than sip, sips and tel is carried as text.
+    /// Parses a URI. A scheme other than sip, sips and tel is kept as text.
     pub fn parse(text: &'a str) -> Result<Self, Rule> {
         let (scheme, opaque) = parse::split(text, b':').ok_or(Rule::Uri)?;
         if opaque.is_empty() || text.bytes().any(|b| b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f)) {
@@ -128,7 +128,7 @@ impl<'a> Uri<'a> {
 
     fn with_sip_parts(mut self) -> Result<Self, Rule> {
         let mut rest = self.opaque;
-        // The user part may hold `;` and `?`, so the `@` is looked for first.
+        // The user part may contain `;` and `?`, so the `@` is searched first.
         if let Some((user_info, after)) = parse::split(rest, b'@') {
             let (user, password) = match parse::split(user_info, b':') {
                 Some((user, password)) => (user, Some(password)),
@@ -193,7 +193,7 @@ impl<'a> Uri<'a> {
         self.host
     }
 
-    /// The port, if one is written.
+    /// The port, if given.
     pub const fn port(&self) -> Option<u16> {
         self.port
     }
@@ -208,7 +208,7 @@ impl<'a> Uri<'a> {
         self.headers
     }
 
-    /// What follows the scheme's colon.
+    /// The part after the scheme's colon.
     pub const fn opaque(&self) -> &'a str {
         self.opaque
     }
@@ -218,7 +218,7 @@ impl<'a> Uri<'a> {
         self.params.get("transport")
     }
 
-    /// Whether the `lr` parameter is there (RFC 3261 §19.1.1).
+    /// Whether it has the `lr` parameter (RFC 3261 §19.1.1).
     pub fn is_loose_router(&self) -> bool {
         self.params.contains("lr")
     }
@@ -240,7 +240,7 @@ impl fmt::Display for Uri<'_> {
     }
 }
 
-/// A URI of one's own, checked when it was made.
+/// An owned URI, checked when it was created.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct OwnedUri {
     text: Box<str>,
@@ -257,7 +257,7 @@ impl OwnedUri {
         &self.text
     }
 
-    /// The URI, taken apart.
+    /// The parsed URI.
     pub fn borrow(&self) -> Uri<'_> {
         // Checked by `parse`, so the fallback is never taken.
         Uri::parse(&self.text).unwrap_or_else(|_| Uri::foreign(&self.text))

@@ -1,4 +1,4 @@
-//! Laws of the message storey, with arbitrary input.
+//! Properties of the message layer, with arbitrary input.
 
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -9,7 +9,7 @@ fn token() -> impl Strategy<Value = String> {
     "[a-zA-Z0-9.!%*_+`'~-]{1,20}"
 }
 
-/// A header value as a builder may be given it: any text on one line.
+/// A header value acceptable to a builder: any text on one line.
 fn value() -> impl Strategy<Value = String> {
     "[^\\r\\n]{0,60}".prop_map(|text| text.trim_matches([' ', '\t']).to_owned())
 }

@@ -1,4 +1,4 @@
-//! The messages of RFC 4475 and RFC 5118, each with the outcome that its RFC asks for.
+//! The messages of RFC 4475 and RFC 5118, each with the outcome that its RFC demands.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ fn bytes(name: &str) -> Bytes {
     std::fs::read(path(name)).unwrap_or_else(|e| panic!("{name}: {e}")).into()
 }
 
-/// A message that every element has to take.
+/// A message that every element must accept.
 fn valid(name: &str) -> Message {
     let message = Message::parse(bytes(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
     assert_eq!(message.fault(), None, "{name}");
@@ -30,7 +30,7 @@ fn answer(name: &str) -> Option<Message> {
     }
 }
 
-/// What an element that knows SDP, the usual methods and no extension says to it.
+/// The refusal by an element that supports SDP, the usual methods and no extension.
 fn refusal(name: &str, required_by: &HeaderName) -> Option<(StatusCode, Option<(HeaderName, String)>)> {
     let able = Capabilities {
         required_by,
@@ -77,7 +77,7 @@ fn malformed_requests_get_a_400() {
     ] {
         let answer = answer(name);
         if name == "rfc4475/badinv01" {
-            // Its only Via is what is broken, so there is no way back.
+            // Its only Via is malformed, so no response can be routed.
             assert_eq!(answer, None);
             continue;
         }
@@ -217,7 +217,7 @@ fn second_request_in_a_datagram_is_ignored_and_in_a_stream_is_read() {
     assert_eq!((m.method(), m.body().len()), (Method::Register, 0));
     let mut framer = Framer::new();
     framer.push(&bytes("rfc4475/dblreq"));
-    // Behind the second body, whose length is wrong by some bytes, the stream is out of step.
+    // After the second body, whose length is wrong by some bytes, the stream is out of step.
     let methods: Vec<_> = std::iter::from_fn(|| framer.next()?.ok())
         .filter_map(|frame| match frame {
             Frame::Message(message) => Some(message.method()),

@@ -57,7 +57,7 @@ fn receive(layer: &mut TransactionLayer, message: Message, flow: Flow) -> Server
     }
 }
 
-/// Lets time pass to `until`, in milliseconds; gives when something was sent and what happened when.
+/// Lets time pass to `until`, in milliseconds; returns the times of all transmissions and events.
 fn pass(layer: &mut TransactionLayer, until_ms: u64) -> (Vec<u64>, Vec<(u64, TransactionEvent)>) {
     let (mut sent, mut events) = (Vec::new(), Vec::new());
     while let Some(due) = layer.next_timeout().filter(|due| *due <= START + until_ms as u32 * MS) {
@@ -216,7 +216,7 @@ fn an_invite_that_nobody_answers_for_200_ms_gets_100() {
     assert_eq!((trying.status(), trying.to().unwrap().tag()), (Some(StatusCode::TRYING), None));
 }
 
-/// Asks again every 4 s for `seconds`; gives how often that was answered.
+/// Repeats a request every 4 s for `seconds`; returns how often it was answered.
 fn repeat(layer: &mut TransactionLayer, request: &Message, seconds: u32) -> usize {
     (0..=seconds / 4)
         .filter(|n| {
@@ -343,7 +343,7 @@ fn long_requests_are_refused_before_they_have_taken_the_memory() {
         }
     }
     assert!((200..1_000).contains(&servers.len()), "{} of some 32 KB each fit into 11 MB", servers.len());
-    // What is over has given its room back.
+    // Ended transactions have freed their room.
     servers.into_iter().for_each(|server| layer.drop_server(server));
     receive(&mut layer, request(Method::Invite, &format!("z9hG4bK{long}")), udp());
 }

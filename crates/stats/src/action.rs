@@ -1,21 +1,21 @@
-//! Actions: the atoms of all statistics (domain section 4.3), masks of them, and the priority by which they become a status.
+//! Actions: the atoms of all statistics (domain section 4.3), sets of them, and the priority that makes one the status.
 
 use std::fmt;
 
-/// When an action counts.
+/// How an action counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ActionKind {
-    /// It lasts; it counts when it ends.
+    /// It has a duration and counts when it ends.
     Durable,
-    /// It happens.
+    /// It counts once, without a duration.
     Instantaneous,
-    /// It happens, and carries the duration of what ended with it.
+    /// It counts once, with the duration of the durable action that ended with it.
     Retrospective,
 }
 
 macro_rules! actions {
     ($($name:ident $kind:ident $doc:literal,)+) => {
-        /// What happens at an agent, a phone or a queue. The names are the published ones.
+        /// An action at an agent, a phone or a queue. The names are the published ones.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[repr(u8)]
         pub enum Action {$(
@@ -24,7 +24,7 @@ macro_rules! actions {
         )+}
 
         impl Action {
-            /// All.
+            /// All actions.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
             /// Its published name.
@@ -87,12 +87,12 @@ actions! {
 }
 
 impl Action {
-    /// Finds it by its published name.
+    /// Finds an action by its published name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|action| action.as_str() == name)
     }
 
-    /// Its place in the status priority table (domain section 4.4); the highest one that lasts is the status.
+    /// Its rank in the status priority table (domain section 4.4): the highest action in progress is the status.
     pub const fn priority(self) -> Option<u8> {
         Some(match self {
             Self::LoggedIn => 1,
@@ -112,7 +112,7 @@ impl Action {
         })
     }
 
-    /// Whether it is the conversation of a call, which a hold hides from the status.
+    /// Whether it is the conversation of a call, which is hidden in the status while the call is on hold.
     pub const fn is_talk(self) -> bool {
         matches!(
             self,
@@ -139,7 +139,7 @@ impl Mask {
     /// No action.
     pub const NONE: Self = Self(0);
 
-    /// These actions.
+    /// The set of these actions.
     pub const fn of(actions: &[Action]) -> Self {
         let (mut bits, mut at) = (0, 0);
         while at < actions.len() {
@@ -149,10 +149,10 @@ impl Mask {
         Self(bits)
     }
 
-    /// Reads a list: names separated by commas, `*` for all, a leading `~` for "not".
+    /// Parses a list: names separated by commas, `*` for all, a leading `~` for "not".
     ///
     /// # Errors
-    /// The name that is no action.
+    /// Returns the name that is no action.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut names = text.split(',').map(str::trim).filter(|name| !name.is_empty()).peekable();
         let all = Self::of(Action::ALL);
@@ -168,23 +168,23 @@ impl Mask {
         Ok(mask)
     }
 
-    /// Whether the action is in it.
+    /// Whether the set contains the action.
     pub const fn contains(self, action: Action) -> bool {
         self.0 & action.bit() != 0
     }
 
-    /// Both together.
+    /// The union of both sets.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether there is none in it.
+    /// Whether the set is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Its actions.
+    /// The actions of the set.
     pub fn iter(self) -> impl Iterator<Item = Action> {
         Action::ALL.iter().copied().filter(move |action| self.contains(*action))
     }

@@ -1,4 +1,4 @@
-//! What a statistic is (domain section 4.1), and what of it is refused by name.
+//! The definition of a statistic (domain section 4.1). Unsupported parts are refused by name.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +15,7 @@ macro_rules! names {
         pub enum $type { $($name,)+ }
 
         impl $type {
-            /// All.
+            /// All variants.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
             /// Its published name.
@@ -23,12 +23,12 @@ macro_rules! names {
                 match self { $(Self::$name => stringify!($name),)+ }
             }
 
-            /// Finds it by its published name.
+            /// Finds a variant by its published name.
             pub fn parse(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|one| one.as_str() == name)
             }
 
-            /// Whether this engine has it; the rest is refused by name.
+            /// Whether this engine implements it; it refuses the others by name.
             pub const fn is_implemented(self) -> bool {
                 match self { $(Self::$name => $can,)+ }
             }
@@ -51,7 +51,7 @@ names! {
 }
 
 names! {
-    /// How a value comes of actions (domain section 4.2).
+    /// How a value is computed from actions (domain section 4.2).
     Category {
         TotalNumber true, TotalAdjustedNumber false, TotalTime true, TotalAdjustedTime true, MaxTime true, MinTime true, MaxNumber true, MinNumber false,
         AverageTime true, AverageNumberPerHour false, AverageNumberPerRelativeHour false, RelativeNumber true, RelativeNumberPercentage true,
@@ -65,14 +65,14 @@ names! {
 }
 
 names! {
-    /// What a category looks at.
+    /// The subject that a category counts.
     Subject {
         DNAction true, DNStatus false, AgentStatus true, PlaceStatus false, GroupStatus false, CampaignAction false, Action false,
     }
 }
 
 impl Category {
-    /// Whether it says what is now, without an interval.
+    /// Whether it describes the present moment, without an interval.
     pub const fn is_current(self) -> bool {
         matches!(
             self,
@@ -107,7 +107,7 @@ impl Category {
 /// An object of the tenant.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ObjectId {
-    /// Its kind.
+    /// Its type.
     pub of: ObjectType,
     /// Its id, number or name.
     pub name: String,
@@ -126,7 +126,7 @@ impl fmt::Display for ObjectId {
     }
 }
 
-/// A range of durations; both ends belong to it.
+/// A range of durations, both ends included.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TimeRange {
     /// The shortest.
@@ -136,7 +136,7 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
-    /// From nothing to so many seconds.
+    /// From zero to this number of seconds.
     pub const fn up_to_secs(seconds: u64) -> Self {
         Self { from: Duration::ZERO, to: Duration::from_secs(seconds) }
     }
@@ -146,18 +146,18 @@ impl TimeRange {
     }
 }
 
-/// A stat type: what is counted, of which kinds of objects.
+/// A stat type: the counted actions and the kinds of objects.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Definition {
-    /// For which kinds of objects.
+    /// The kinds of objects that may have it.
     pub objects: Vec<ObjectType>,
-    /// How the value comes of actions.
+    /// How the value is computed from actions.
     pub category: Category,
-    /// Actions, or the status that they make.
+    /// The subject: the actions themselves, or the status that results from them.
     pub subject: Subject,
-    /// What is counted.
+    /// The counted actions.
     pub main: Mask,
-    /// What it is compared with, for ratios and averages.
+    /// The actions to compare with, for ratios and averages.
     pub relative: Mask,
     /// For custom values. Not implemented.
     pub formula: Option<String>,
@@ -169,7 +169,7 @@ impl Definition {
         Self { objects: objects.to_vec(), category, subject, main, relative: Mask::NONE, formula: None }
     }
 
-    /// With what it is compared with.
+    /// Sets the relative mask.
     #[must_use]
     pub fn relative(mut self, mask: Mask) -> Self {
         self.relative = mask;
@@ -177,22 +177,23 @@ impl Definition {
     }
 }
 
-/// When the holder of a statistic is told.
+/// When the holder of a statistic is notified.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Notification {
     /// At each change.
     #[default]
     Immediate,
-    /// When it has changed by at least so much since it was told: a count, microseconds of a duration, or hundredths of a ratio.
+    /// When the value has changed by at least this much since the last notification, in units of a count, microseconds of a duration or
+    /// hundredths of a ratio.
     Change {
-        /// That much.
+        /// The least change.
         insensitivity: u64,
     },
-    /// Never: it is asked for.
+    /// Never; the holder queries the value.
     None,
-    /// Each so often. Not implemented: the holder has a clock of its own.
+    /// At a fixed interval. Not implemented: the holder has a clock of its own.
     Periodic {
-        /// How often.
+        /// The interval.
         every: Duration,
     },
 }
@@ -200,29 +201,29 @@ pub enum Notification {
 /// A definition on an object, over an interval.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
-    /// What is counted.
+    /// The stat type.
     pub definition: Definition,
-    /// Of whom.
+    /// The object.
     pub object: ObjectId,
-    /// Over which interval; current categories have none and ignore it.
+    /// The time profile; current categories ignore it.
     pub profile: Profile,
-    /// For what is counted.
+    /// The time range of the main mask's actions.
     pub range: Option<TimeRange>,
-    /// The second range: of `ServiceFactor1`, the abandonments that are left out.
+    /// The second time range; for `ServiceFactor1`, of the abandoned calls that are left out.
     pub second_range: Option<TimeRange>,
-    /// Only these actions.
+    /// Counts only actions that pass this filter.
     pub filter: Option<Filter>,
-    /// When to tell.
+    /// When to notify the holder.
     pub notification: Notification,
 }
 
-/// Why a statistic is not opened.
+/// Why a statistic could not be opened.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refused {
-    /// This engine does not have it.
+    /// The engine does not implement it.
     #[error("{what} {name} is not implemented")]
     NotImplemented {
-        /// What kind of thing.
+        /// The kind of the missing part.
         what: &'static str,
         /// Its name.
         name: String,
@@ -230,33 +231,33 @@ pub enum Refused {
     /// The definition contradicts itself.
     #[error("{0}")]
     Faulty(String),
-    /// There are too many.
+    /// The limit of statistics or objects is reached.
     #[error("there are {0} statistics or objects already")]
     Full(usize),
 }
 
 impl Request {
-    /// A request without ranges and filter that is told of each change.
+    /// A request without ranges and filter whose holder is notified of each change.
     pub fn new(definition: Definition, object: ObjectId, profile: Profile) -> Self {
         let notification = Notification::Immediate;
         Self { definition, object, profile, range: None, second_range: None, filter: None, notification }
     }
 
-    /// With a time range.
+    /// Sets the time range.
     #[must_use]
     pub fn range(mut self, range: TimeRange) -> Self {
         self.range = Some(range);
         self
     }
 
-    /// With a second time range.
+    /// Sets the second time range.
     #[must_use]
     pub fn second_range(mut self, range: TimeRange) -> Self {
         self.second_range = Some(range);
         self
     }
 
-    /// What makes two requests the same statistic, as a text that a snapshot can hold.
+    /// The identity of a statistic as a text, for snapshots: requests with equal keys share one statistic.
     pub(crate) fn key(&self) -> String {
         let d = &self.definition;
         let range = |range: Option<TimeRange>| {
@@ -269,7 +270,7 @@ impl Request {
         format!("{}|{category}|{subject}|{main}|{relative}|{profile}|{first}|{second}|{filter}", self.object)
     }
 
-    /// Refuses what this engine does not have, by name.
+    /// Refuses parts that this engine does not implement, by name.
     pub(crate) fn check(&self) -> Result<(), Refused> {
         let d = &self.definition;
         let absent = |what, name: &str| Err(Refused::NotImplemented { what, name: name.to_owned() });

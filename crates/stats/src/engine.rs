@@ -30,17 +30,17 @@ pub use snapshot::{
 };
 pub use statistic::{Bin, StatisticId};
 
-/// The most calls that are followed at once; a new one takes the place of the one that was silent for longest.
+/// The most calls followed at once; a new one replaces the call that has been silent for longest.
 const CALLS_MAX: usize = 200_000;
-/// How long a call that is over waits for the last word of its virtual queues.
+/// How long a call that is over waits for the last facts of its virtual queues.
 const AFTER_THE_END: Duration = Duration::from_secs(60);
 
-/// What the shell is told.
+/// A notification of the shell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Output {
-    /// The value of a statistic has changed by an event, as far as its holder wants to know.
+    /// An event has changed the value of a statistic by enough to notify its holder.
     Changed(StatisticId),
-    /// An interval has ended: values of profiles may have changed without an event.
+    /// An interval has ended: values over a profile may have changed without an event.
     Rolled,
 }
 
@@ -50,12 +50,12 @@ pub struct Engine {
     order: Order,
     store: Store,
     calls: HashMap<ConnId, Call>,
-    /// Calls that are over and wait for their virtual queues, in the order of their ends.
+    /// Calls that are over and wait for their virtual queues, by time of their end.
     ending: VecDeque<(Timestamp, ConnId)>,
     agents: Agents,
-    /// Route targets that answer by themselves: prompts and echo.
+    /// Route targets that answer automatically: prompts and echo.
     services: std::collections::HashSet<String>,
-    /// When the oldest fact happened that was folded and not asked for yet.
+    /// The time of the oldest fact that was folded since [`Engine::take_oldest`] was last called.
     oldest: Option<Timestamp>,
     dropped_calls: u64,
 }
@@ -75,62 +75,62 @@ impl Engine {
         }
     }
 
-    /// The tenant's clocks from now on; what is counted in intervals of the old ones begins anew where they differ.
+    /// Sets the tenant's time zone. A count restarts where its interval differs in the new zone.
     pub fn set_zone(&mut self, zone: Zone) {
         self.store.zone = zone;
     }
 
-    /// The DNs that answer by themselves: a call that is routed there and hung up was not abandoned.
+    /// Sets the DNs that answer automatically: a call that was routed there and hung up was not abandoned.
     pub fn set_services(&mut self, dns: impl IntoIterator<Item = String>) {
         self.services = dns.into_iter().collect();
     }
 
     // === statistics ===
 
-    /// Opens a statistic; one that is open already is shared. It begins to count with the next fact, or goes on where a snapshot left it.
+    /// Opens a statistic, or shares it if it is open. It counts from the next fact, or continues from a snapshot.
     ///
     /// # Errors
-    /// When the definition has something that is not implemented, or contradicts itself.
+    /// When the definition contains an unsupported part, or contradicts itself.
     pub fn open(&mut self, request: Request) -> Result<StatisticId, Refused> {
         request.check()?;
         self.store.open(request)
     }
 
-    /// Closes a statistic; the last of those who opened it ends it.
+    /// Closes a statistic. It ends when its last holder closes it.
     pub fn close(&mut self, id: StatisticId) {
         self.store.close(id);
     }
 
-    /// Forgets what a snapshot held of statistics that nobody has opened since.
+    /// Forgets the restored statistics that nobody has opened since.
     pub fn forget_unopened(&mut self) {
         self.store.forget_unopened();
     }
 
-    /// How many statistics are open.
+    /// The number of open statistics.
     pub fn statistics(&self) -> usize {
         self.store.open_count()
     }
 
-    /// The value of a statistic; [`Value::None`] of one that is not open.
+    /// The value of a statistic; [`Value::None`] if it is not open.
     pub fn value(&self, id: StatisticId, now: Timestamp) -> Value {
         self.store.value(id, now, &self.agents)
     }
 
-    /// The buckets of a statistic with a sliding profile, oldest first, the present one last; empty for any other.
+    /// The buckets of a statistic with a sliding profile, oldest first, the present one last; empty for any other profile.
     pub fn bins(&self, id: StatisticId, now: Timestamp) -> Vec<Bin> {
         self.store.bins(id, now)
     }
 
-    /// Since when the interval of a statistic runs that holds `now`.
+    /// The start of the statistic's interval that contains `now`.
     pub fn since(&self, id: StatisticId, now: Timestamp) -> Option<Timestamp> {
         self.store.since(id, now, &self.agents)
     }
 
     // === input ===
 
-    /// Folds a fact in. A fact that was folded already changes nothing; one that came before its predecessors waits for them.
+    /// Folds a fact in. A repeated fact changes nothing; an early fact waits for its predecessors.
     pub fn handle_event(&mut self, stamped: &Stamped, now: Timestamp) {
-        // What an application does is counted by the facts of its call.
+        // The actions of an application are counted by the facts of its call.
         if matches!(stamped.id.subject, model::Subject::Session(_)) {
             return;
         }
@@ -146,7 +146,7 @@ impl Engine {
         self.expire(now);
     }
 
-    /// Does what is due: facts whose predecessors do not come are folded, intervals end.
+    /// Handles due timers: folds facts whose predecessors are overdue, and ends intervals.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         for stamped in self.order.overdue(now) {
             self.fold(&stamped);
@@ -155,34 +155,34 @@ impl Engine {
         self.store.roll(now);
     }
 
-    /// When something is due next.
+    /// When [`Engine::handle_timeout`] must be called next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let ending = self.ending.front().map(|(at, _)| *at + AFTER_THE_END);
         [self.order.next_timeout(), ending, self.store.next_roll()].into_iter().flatten().min()
     }
 
-    /// What has changed.
+    /// The next output.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.store.outputs.pop_front()
     }
 
-    /// The route points in which a call waits.
+    /// The route points on which a call waits.
     pub fn route_points_of(&self, conn_id: ConnId) -> Vec<String> {
         self.calls.get(&conn_id).map(Call::waits_in).unwrap_or_default()
     }
 
-    /// When the oldest fact happened of those that were folded since this was asked last: whoever publishes what changed asks
-    /// each time, and knows how long the slowest of the facts has waited. A fact that came late counts by its own time.
+    /// The time of the oldest fact folded since the last call of this function. The publisher calls it each time it publishes, to learn how
+    /// long the slowest fact has waited. A late fact counts by its own time.
     pub fn take_oldest(&mut self) -> Option<Timestamp> {
         self.oldest.take()
     }
 
-    /// Facts that were dropped as repeated, and calls that were dropped for want of room.
+    /// The number of repeated facts dropped, and of calls dropped for lack of room.
     pub fn dropped(&self) -> (u64, u64) {
         (self.order.repeated, self.dropped_calls)
     }
 
-    /// Subjects whose last fact was forgotten for want of room, since this was asked last.
+    /// Subjects whose last fact was forgotten for lack of room, since the last call of this function.
     pub fn take_forgotten(&mut self) -> u64 {
         std::mem::take(&mut self.order.forgotten)
     }

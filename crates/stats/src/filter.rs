@@ -12,7 +12,7 @@ const DEPTH_MAX: usize = 32;
 /// The longest text of a filter, in bytes.
 const TEXT_MAX: usize = 4_096;
 
-/// What a filter looks at.
+/// The attributes of an action that a filter tests.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// The call's data.
@@ -23,7 +23,7 @@ pub struct Facts<'a> {
     pub this_queue: Option<&'a str>,
 }
 
-/// A filter, read.
+/// A parsed filter.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Filter {
     text: String,
@@ -41,10 +41,10 @@ enum Expression {
 }
 
 impl Filter {
-    /// Reads a filter.
+    /// Parses a filter.
     ///
     /// # Errors
-    /// What is wrong, with the place.
+    /// Returns the fault and its position.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() > TEXT_MAX {
             return Err(format!("it is longer than {TEXT_MAX} bytes"));

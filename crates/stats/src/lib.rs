@@ -1,7 +1,7 @@
 //! The statistics engine: facts → actions → status → values. No I/O, no clock.
 //!
-//! A *statistic* is a definition on an object over a time profile. An event touches only the statistics of the objects that it
-//! concerns, and each of them in a time that does not grow with what was counted before.
+//! A *statistic* is a definition on an object over a time profile. An event touches only the statistics of its objects. The cost of each
+//! update does not grow with the number of earlier events.
 
 pub mod action;
 pub mod definition;

@@ -1,21 +1,22 @@
-//! Time profiles: over which interval a statistic counts (domain section 4.5); and the tenant's time zone as plain data.
+//! Time profiles, the interval over which a statistic counts (domain section 4.5), and the tenant's time zone as plain data.
 
 use std::fmt;
 use std::time::Duration;
 
 use model::Timestamp;
 
-/// Microseconds of a day without a change of offset.
+/// Microseconds of a day without a change of the UTC offset.
 const DAY_US: i64 = 86_400 * 1_000_000;
 /// The most buckets of a sliding profile.
 pub const BUCKETS_MAX: u64 = 1_440;
 /// The most resets in a day: each minute.
 const RESETS_MAX: usize = 1_440;
 
-/// A time zone: its offsets from UTC and from when each holds. The shell knows the rules, the engine gets the table.
+/// A time zone: its offsets from UTC, each with its start. The shell knows the rules and gives the engine this table.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Zone {
-    /// From when, and how many seconds local time is ahead of UTC; in order of time. Before the first one the offset is that of the first.
+    /// The start of each offset, and the seconds by which local time is ahead of UTC; in order of time. The first offset also applies
+    /// before its start.
     offsets: Vec<(Timestamp, i32)>,
 }
 
@@ -25,7 +26,7 @@ impl Zone {
         Self { offsets: Vec::new() }
     }
 
-    /// A zone by its table of changes.
+    /// A zone with this table of changes.
     pub fn new(mut offsets: Vec<(Timestamp, i32)>) -> Self {
         offsets.sort_unstable();
         Self { offsets }
@@ -37,8 +38,8 @@ impl Zone {
         i64::from(seconds) * 1_000_000
     }
 
-    /// The moment at which clocks show the local time `local` (µs since the epoch, as if it were UTC). A time that the clocks skip is the moment of the change; of one that
-    /// they show twice it is the first.
+    /// Converts the local time `local` (µs since the epoch, as if it were UTC) to a timestamp. A local time that the clocks skip gives the
+    /// time of the change; one that they show twice gives the first of the two.
     fn moment(&self, local: i64) -> Timestamp {
         let at = |us: i64| Timestamp::from_micros(u64::try_from(us).unwrap_or(0));
         let guess = at(local);
@@ -50,7 +51,7 @@ impl Zone {
                 fitting = Some(moment);
             }
         }
-        // Skipped: the clocks jump over it at the change between the two.
+        // The clocks skip this local time at the change between the two.
         fitting.unwrap_or_else(|| {
             let change = self.offsets.iter().map(|(from, _)| *from).find(|from| *from > around[0]);
             change.unwrap_or_else(|| at(local - self.offset_us(guess)))
@@ -58,24 +59,24 @@ impl Zone {
     }
 }
 
-/// Over which interval a statistic counts.
+/// The interval over which a statistic counts.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Profile {
-    /// From the last of these times of the day (seconds after midnight of the tenant's clocks, in order) to now.
+    /// From the last reset to now. Resets are times of day in seconds after midnight, in order, by the tenant's clocks.
     Growing {
-        /// When it begins anew.
+        /// The times of day at which the count restarts.
         resets: Vec<u32>,
     },
-    /// The last buckets of `step_s` seconds that make up `window_s`, the present one included.
+    /// The last buckets of `step_s` seconds that make up `window_s`, including the present one.
     Sliding {
-        /// The whole.
+        /// The length of the window.
         window_s: u32,
-        /// One bucket.
+        /// The length of a bucket.
         step_s: u32,
     },
-    /// The last occurrences. Not implemented.
+    /// The last occurrences, by number. Not implemented.
     Selection {
-        /// How many.
+        /// The number of occurrences.
         last: u32,
     },
     /// Since the agent's last login.
@@ -83,15 +84,15 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// The day: from midnight of the tenant's clocks.
+    /// The day, from midnight by the tenant's clocks.
     pub fn day() -> Self {
         Self::Growing { resets: vec![0] }
     }
 
-    /// Reads a growing profile: times of the day as `00:00`, separated by commas, each with an optional period as `+0:30`.
+    /// Parses a growing profile: times of day as `00:00`, separated by commas, each with an optional period as `+0:30`.
     ///
     /// # Errors
-    /// What is wrong.
+    /// Returns a description of the fault.
     pub fn growing(text: &str) -> Result<Self, String> {
         let mut resets = Vec::new();
         for part in text.split(',').map(str::trim) {
@@ -115,7 +116,7 @@ impl Profile {
         Ok(Self::Growing { resets })
     }
 
-    /// What is wrong with it.
+    /// A description of the profile's fault, if any.
     pub(crate) fn fault(&self) -> Option<String> {
         match self {
             Self::Growing { resets } if resets.is_empty() => Some("a growing profile needs a reset time".to_owned()),
@@ -133,7 +134,7 @@ impl Profile {
         }
     }
 
-    /// The interval of a growing profile that holds `at`: its begin and its end.
+    /// The start and end of the growing profile's interval that contains `at`.
     pub(crate) fn interval(resets: &[u32], zone: &Zone, at: Timestamp) -> (Timestamp, Timestamp) {
         let local = i64::try_from(at.as_micros()).unwrap_or(i64::MAX).saturating_add(zone.offset_us(at));
         let midnight = local.div_euclid(DAY_US) * DAY_US;
@@ -163,7 +164,7 @@ impl fmt::Display for Profile {
     }
 }
 
-/// Seconds of `H:MM`.
+/// Parses `H:MM` to seconds.
 fn clock(text: &str) -> Option<u32> {
     let (hours, minutes) = text.split_once(':')?;
     let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);

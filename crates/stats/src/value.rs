@@ -1,4 +1,4 @@
-//! What a statistic says.
+//! The value of a statistic.
 
 use std::time::Duration;
 
@@ -6,23 +6,23 @@ use model::Timestamp;
 
 use crate::action::Action;
 
-/// The value of a statistic at a moment.
+/// The value of a statistic at a point in time.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Value {
-    /// There is none: nothing to divide by, or nothing that lasts.
+    /// No value: the divisor is zero, or no action is in progress.
     None,
     /// A count.
     Number(u64),
     /// A duration.
     Time(Duration),
-    /// A ratio; percentages are of 100.
+    /// A ratio. Percentages are out of 100.
     Ratio(f64),
     /// The state of an agent.
     State(StateValue),
 }
 
 impl Value {
-    /// The count; 0 where it is none.
+    /// The count; 0 for any other kind.
     pub const fn number(&self) -> u64 {
         match self {
             Self::Number(number) => *number,
@@ -30,7 +30,7 @@ impl Value {
         }
     }
 
-    /// The duration, where it is one.
+    /// The duration, if it is one.
     pub const fn time(&self) -> Option<Duration> {
         match self {
             Self::Time(time) => Some(*time),
@@ -38,7 +38,7 @@ impl Value {
         }
     }
 
-    /// The ratio, where it is one.
+    /// The ratio, if it is one.
     pub const fn ratio(&self) -> Option<f64> {
         match self {
             Self::Ratio(ratio) => Some(*ratio),
@@ -47,12 +47,12 @@ impl Value {
     }
 }
 
-/// The state of an agent: its highest action.
+/// The state of an agent: its highest action in progress.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StateValue {
-    /// The highest action that lasts; [`Action::LoggedOut`] if there is none.
+    /// The highest action in progress; [`Action::LoggedOut`] if there is none.
     pub status: Action,
-    /// Since when; none where nothing was ever told of the agent.
+    /// When the state began; `None` if no event ever concerned the agent.
     pub since: Option<Timestamp>,
     /// The reason code of a not-ready state.
     pub reason: Option<String>,

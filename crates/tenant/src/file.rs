@@ -1,7 +1,7 @@
-//! The tenant as a YAML file: one declaration gives the check of the file and its published JSON Schema.
+//! The tenant as a YAML file: one declaration yields the validation of the file and its published JSON Schema.
 //!
-//! A file is read into a tree with lines, checked against the declaration, turned into objects, and those are checked
-//! against each other. Every fault of every step is reported at once, with line and key.
+//! A file is parsed into a tree with line numbers, validated against the declaration and converted to objects, whose references are then
+//! checked. Every fault of every step is reported at once, with line and key.
 
 mod declaration;
 mod generated;
@@ -20,17 +20,17 @@ pub use declaration::json_schema;
 pub use generated::{GENERATED, fill};
 pub use write::{Exported, write};
 
-/// The largest file that is read, in bytes: a tenant of 10,000 people has about 3 MB.
+/// The largest file accepted, in bytes: a tenant of 10,000 people has about 3 MB.
 pub const FILE_MAX: usize = 32 << 20;
 
-/// What is wrong at one place.
+/// A fault at one place of the file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
     /// The line, from 1.
     pub line: usize,
     /// The key, as `people[3].agent.skills.Sales`.
     pub key: String,
-    /// What is wrong with it.
+    /// The fault, for a human reader.
     pub reason: String,
 }
 
@@ -55,28 +55,28 @@ impl fmt::Display for Faults {
     }
 }
 
-/// What stands beside a tenant's file, and those who can judge it.
+/// Access to the files that a tenant's file refers to, with checks of their content.
 pub trait Companions {
     /// The text of an application's file, by its path in the tenant's file.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the file cannot be read.
     fn document(&mut self, path: &Path) -> std::io::Result<String>;
 
-    /// What is wrong with an application, each with its line.
+    /// The faults of an application, each with its line.
     fn application(&mut self, document: &str) -> Vec<String> {
         let _ = document;
         Vec::new()
     }
 
-    /// Why a prompt cannot be played, and where it was looked for.
+    /// Why a prompt cannot be played, and the places searched.
     fn prompt(&mut self, tenant: &str, name: &str) -> Option<String> {
         let _ = (tenant, name);
         None
     }
 }
 
-/// Gives the documents, and judges nothing.
+/// Reads the documents without checking them.
 struct Documents<F>(F);
 
 impl<F: FnMut(&Path) -> std::io::Result<String>> Companions for Documents<F> {
@@ -85,23 +85,23 @@ impl<F: FnMut(&Path) -> std::io::Result<String>> Companions for Documents<F> {
     }
 }
 
-/// A tenant's file, looked at from all sides.
+/// The result of checking a tenant's file.
 #[derive(Clone, Debug)]
 pub struct Examined {
-    /// What could be read; whole where there are no faults.
+    /// The objects that could be read; complete if there are no faults.
     pub objects: Option<TenantObjects>,
-    /// What is wrong with the file itself: it cannot be imported.
+    /// Faults of the file itself: it cannot be imported.
     pub faults: Vec<Fault>,
-    /// What is wrong with applications and prompts that it names: it can be imported, and calls that need them go elsewhere.
+    /// Faults of the applications and prompts that it names. It can be imported, but calls that need them go elsewhere.
     pub warnings: Vec<Fault>,
-    /// What the file says and has no effect: it can be imported, and nothing suffers from it but what is expected of it.
+    /// Settings of the file without effect. It can be imported, and only the expected effect is missing.
     pub notices: Vec<Fault>,
 }
 
-/// Reads a tenant's file. `document` gives the text of an application's file by its path in the tenant's file.
+/// Reads a tenant's file. `document` returns the text of an application's file by its path in the tenant's file.
 ///
 /// # Errors
-/// Every fault that there is.
+/// Every fault found.
 pub fn read(text: &str, document: impl FnMut(&Path) -> std::io::Result<String>) -> Result<TenantObjects, Faults> {
     let Examined { objects, faults, .. } = examine(text, &mut Documents(document));
     match objects {
@@ -110,7 +110,7 @@ pub fn read(text: &str, document: impl FnMut(&Path) -> std::io::Result<String>) 
     }
 }
 
-/// Reads a tenant's file and looks at what stands beside it. Everything that is wrong is in the answer, by line.
+/// Reads a tenant's file and checks the files that it refers to. The answer contains every fault, by line.
 pub fn examine(text: &str, companions: &mut impl Companions) -> Examined {
     let unreadable = |fault| Examined { objects: None, faults: vec![fault], warnings: Vec::new(), notices: Vec::new() };
     if text.len() > FILE_MAX {

@@ -1,4 +1,4 @@
-//! `trunkline tenant import|export|check`: between a tenant's file and the persistent configuration.
+//! `trunkline tenant import|export|check`: transfers between a tenant's file and the persistent configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -8,25 +8,25 @@ use model::TenantId;
 
 use crate::file::{self, Companions, Examined, Faults};
 
-/// Attempts at an import while others change the tenant too.
+/// The most attempts of an import while others change the tenant, too.
 const ATTEMPTS_MAX: usize = 5;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The file cannot be read.
+    /// The file is unreadable.
     #[error("{} cannot be read", path.display())]
     Unreadable {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
     /// The file has faults.
     #[error(transparent)]
     Faults(#[from] Faults),
-    /// The tenant's id is none.
+    /// The tenant's id is invalid.
     #[error("not a tenant id")]
     Tenant(#[from] model::id::InvalidId),
     /// There is no such tenant.
@@ -37,34 +37,34 @@ pub enum ImportError {
     Store(#[from] StoreError),
 }
 
-/// What an import did.
+/// The result of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imported {
     /// The tenant.
     pub tenant: TenantId,
-    /// Its revision now.
+    /// Its new revision.
     pub revision: Revision,
-    /// Objects that are new or changed.
+    /// The number of new or changed objects.
     pub put: usize,
-    /// Objects that are gone.
+    /// The number of deleted objects.
     pub deleted: usize,
 }
 
-/// Reads a tenant's file; what stands beside it is looked at by `companions`.
+/// Reads a tenant's file; `companions` checks the files that it refers to.
 ///
 /// # Errors
-/// When the file cannot be read; its faults are in the answer.
+/// When the file is unreadable. Faults in its content are part of the answer.
 pub fn examine_file(path: &Path, companions: &mut impl Companions) -> Result<Examined, ImportError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| ImportError::Unreadable { path: path.to_owned(), source })?;
     Ok(file::examine(&text, companions))
 }
 
-/// Makes the stored tenant what the file says: objects that it does not name are deleted. Nothing changes if nothing differs.
-/// Secrets that the file leaves to us ([`file::GENERATED`]) are those that the tenant has, else new ones.
+/// Makes the stored tenant equal to the file and deletes objects that the file does not name. Equal states cause no change. Secrets with
+/// the value [`file::GENERATED`] keep the tenant's stored value, or get a new one.
 ///
 /// # Errors
-/// Those of the store; a change by somebody else meanwhile is met by reading again.
+/// Errors of the store. After a concurrent change the tenant is read again.
 pub async fn import(store: &dyn ProvisioningStore, objects: &TenantObjects) -> Result<Imported, ImportError> {
     let tenant = TenantId::parse(&objects.tenant.id)?;
     let mut attempt = 1;
@@ -97,7 +97,7 @@ pub async fn export(store: &dyn ProvisioningStore, tenant: &TenantId) -> Result<
     Ok(file::write(&objects))
 }
 
-/// What leads from one state to the other.
+/// The changes that lead from one state to the other.
 fn difference(from: Option<&TenantObjects>, to: &TenantObjects) -> Vec<ObjectChange> {
     let before: std::collections::HashMap<ObjectKey, Object> =
         from.into_iter().flat_map(TenantObjects::objects).map(|object| (object.key(), object)).collect();

@@ -1,5 +1,5 @@
-//! tenant: the one writer of a tenant's objects. It publishes them into the cache (tenant-21), serves them on 8888 and the tenant's
-//! call events on 8000, tells rq its agents (voice-16), and sees to it that config serves what was published (voice-26).
+//! tenant: the only writer of a tenant's objects. It publishes them into the cache (tenant-21), serves them on 8888 and the tenant's call
+//! events on 8000, sends rq its agents (voice-16), and checks that config serves the published state (voice-26).
 
 mod agents;
 mod configuration;
@@ -24,7 +24,7 @@ use runtime::{RoleContext, RoleSpec};
 use tokio::sync::watch;
 use tonic::service::Routes;
 
-/// What tenant declares.
+/// The declaration of the tenant role.
 pub const SPEC: RoleSpec = RoleSpec {
     name: "tenant",
     number: 16,
@@ -64,7 +64,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     start: |ctx| Box::pin(run(ctx)),
 };
 
-/// The objects of every tenant and their revisions, as last read from the persistent configuration.
+/// The objects of every tenant with their revisions, as last read from the persistent configuration.
 type Held = Arc<BTreeMap<TenantId, (Revision, Arc<TenantObjects>)>>;
 
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {

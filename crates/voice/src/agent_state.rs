@@ -1,9 +1,9 @@
-//! agent-state: who is logged in where, who takes calls, who wraps up. Admin and metrics on 11000.
+//! agent-state: logins, readiness and wrap-up of agents. Admin and metrics on 11000.
 //!
-//! Requests come from the request stream, to which sip-cluster posts what frontend and feature codes ask for; call events from
-//! the tenant's stream; people and places from config (voice-35). What comes of it is an agent's record (voice-37) and its
-//! events (voice-54), written in one commit. A tenant's agents have one owner among the replicas. How long each was in each state
-//! goes to the reporting log (voice-55), and nothing waits for it.
+//! Requests come from the request stream, to which sip-cluster posts those of frontend and of feature codes. Call events come from the
+//! tenant's stream, people and places from config (voice-35). The results are an agent's record (voice-37) and its events (voice-54),
+//! written in one commit. A tenant's agents have one owner among the replicas. The time in each state is reported to the reporting log
+//! (voice-55); no commit waits for it.
 
 mod desk;
 mod handler;
@@ -21,10 +21,10 @@ use anyhow::Result;
 use model::TenantId;
 use runtime::{RoleContext, RoleSpec};
 
-/// The role's name, under which its nodes hold their leases.
+/// The role's name, under which its nodes hold leases.
 const ROLE: &str = "agent-state";
 
-/// The role.
+/// The declaration of the agent-state role.
 pub const SPEC: RoleSpec = RoleSpec {
     name: ROLE,
     number: 8,
@@ -37,13 +37,13 @@ pub const SPEC: RoleSpec = RoleSpec {
     start: |ctx| Box::pin(run(ctx)),
 };
 
-/// How long an answer of config is waited for.
+/// How long to wait for an answer of config.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// The condition that config has answered.
 const CONFIG: &str = "config";
-/// How often the tenants are asked for.
+/// How often the list of tenants is read.
 const TENANTS_EVERY: Duration = Duration::from_secs(3);
-/// Tenants that one node serves.
+/// The most tenants of one node.
 const TENANTS_MAX: usize = 1_000;
 
 async fn run(ctx: RoleContext) -> Result<()> {
@@ -71,7 +71,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         }
         tokio::select! {
             () = ctx.drain.begun() => break,
-            // A desk ends only with the drain.
+            // A tenant loop ends only with the drain.
             Some(ended) = desks.join_next() => ended??,
             () = tokio::time::sleep(TENANTS_EVERY) => {}
         }

@@ -1,7 +1,7 @@
-//! call-state: call threads as reporting wants them, and the auditor that lets nothing stay stuck. Admin and metrics on 11900.
+//! call-state: call threads for reporting, and the auditor that repairs stuck calls and agents. Admin and metrics on 11900.
 //!
-//! Everything comes from the tenant's event stream and from reads of the stores (voice-42); call records go to the reporting log
-//! (voice-56), repairs to the request stream of whoever owns what is wrong. A tenant is followed by one node at a time.
+//! All input comes from the tenant's event stream and from reads of the stores (voice-42). Call records go to the reporting log (voice-56),
+//! repairs to the request stream of the faulty subject's owner. One node at a time follows a tenant.
 
 mod audit;
 mod desk;
@@ -19,7 +19,7 @@ use anyhow::Result;
 use model::TenantId;
 use runtime::{RoleContext, RoleSpec};
 
-/// The role.
+/// The declaration of the call-state role.
 pub const SPEC: RoleSpec = RoleSpec {
     name: "call-state",
     number: 9,
@@ -32,9 +32,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     start: |ctx| Box::pin(run(ctx)),
 };
 
-/// How often tenants with a stream are looked for.
+/// How often the list of tenants with a stream is read.
 const TENANTS_EVERY: Duration = Duration::from_secs(1);
-/// Tenants that one node follows.
+/// The most tenants that one node follows.
 const TENANTS_MAX: usize = 1_000;
 
 async fn run(ctx: RoleContext) -> Result<()> {
@@ -57,7 +57,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         }
         tokio::select! {
             () = ctx.drain.begun() => break,
-            // A desk ends only with the drain.
+            // A tenant loop ends only with the drain.
             Some(ended) = desks.join_next() => ended??,
             () = tokio::time::sleep(TENANTS_EVERY) => {}
         }

@@ -3,16 +3,17 @@
 //! | path below `/tenants/{tenant}` | answer |
 //! |---|---|
 //! | (none) | the tenant |
-//! | `/dns`, `/dns/{number}`, `/skills`, `/prompts`, `/places`, `/people`, `/people/{user}`, `/numbers`, `/trunks`, `/feature-codes`, `/applications/{name}` | objects |
-//! | `/agents/{id}`, `/agent-logins/{code}` | the person who is that agent |
+//! | `/dns`, `/dns/{number}`, `/skills`, `/prompts`, `/places`, `/people`, `/people/{user}` | objects |
+//! | `/numbers`, `/trunks`, `/feature-codes`, `/applications/{name}` | objects |
+//! | `/agents/{id}`, `/agent-logins/{code}` | the person with that agent id or login code |
 //! | `/route-points/{dn}` | the route point with its application's document |
-//! | `/credentials/{dn}` | what a phone's digest is checked against (scope `config:secrets`) |
-//! | `POST /credentials` | the same of several phones at once |
-//! | `/pins/{dn}` (POST) | whether that is the PIN of the agent at the phone, or how long it is (scope `config:secrets`) |
-//! | `/objects?after=G-R&kinds=dn,trunk&from=` | every object of the kinds, or what changed after a version; with `from` a page, the next one begins behind its `next` |
+//! | `/credentials/{dn}` | the data to check a phone's digest with (scope `config:secrets`) |
+//! | `POST /credentials` | the same for several phones at once |
+//! | `/pins/{dn}` (POST) | whether that is the PIN of the agent at the phone, or the PIN's length (scope `config:secrets`) |
+//! | `/objects?after=G-R&kinds=dn,trunk&from=` | objects of the kinds, or those changed after a version; `from` pages by `next` |
 //!
 //! `/tenants` lists ids; `/versions?etag=..&wait_s=20` answers as soon as any tenant's version differs; `/keep-alive` answers at once.
-//! Answers carry `ETag` (the tenant's version) and honour `If-None-Match`. Secrets are blank everywhere but in `/credentials`.
+//! Answers have an `ETag` (the tenant's version) and honour `If-None-Match`. Secrets are blank everywhere but in `/credentials`.
 
 mod copies;
 mod metrics;
@@ -25,7 +26,7 @@ use runtime::{RoleContext, RoleSpec};
 use copies::Copies;
 use pins::Pins;
 
-/// What config declares.
+/// The declaration of the config role.
 pub const SPEC: RoleSpec = RoleSpec {
     name: "config",
     number: 6,

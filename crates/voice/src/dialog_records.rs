@@ -9,7 +9,7 @@ mod tests;
 pub use read::dialog_from_record;
 pub use write::dialog_to_record;
 
-/// A record that cannot be read.
+/// A record that is unreadable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a dialog's record is not valid: {0}")]
 pub struct RecordError(pub &'static str);

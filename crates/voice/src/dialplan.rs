@@ -1,5 +1,5 @@
-//! dialplan: says where a dialled number leads (8800). The rules are `call::dial_plan`; numbers come from config (voice-22), phones
-//! from the registrations (voice-12).
+//! dialplan: resolves dialled numbers (8800). The rules are `call::dial_plan`; numbers come from config (voice-22), phones from the
+//! registrations (voice-12).
 //!
 //! `POST /tenants/{tenant}/resolve` with `{"caller": {"phone": "7101"}, "dialled": "*50"}` or
 //! `{"caller": {"trunk": "carrier", "number": "+15550199"}, "dialled": "+15550100"}`.
@@ -11,7 +11,7 @@ mod server;
 use runtime::spec::{Listen, Place, Protocol};
 use runtime::{RoleContext, RoleSpec};
 
-/// What dialplan declares.
+/// The declaration of the dialplan role.
 pub const SPEC: RoleSpec = RoleSpec {
     name: "dialplan",
     number: 5,

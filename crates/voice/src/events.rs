@@ -1,4 +1,4 @@
-//! A tenant's facts, as a role that folds them reads them.
+//! Reads a tenant's facts, for roles that fold them.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use model::TenantId;
 use runtime::RoleContext;
 use tracing::warn;
 
-/// Facts per read.
+/// The most facts of one read.
 const BATCH: usize = 500;
-/// How long a read waits for the first one.
+/// How long a read waits for the first fact.
 const WAIT: Duration = Duration::from_secs(1);
-/// Between attempts while the store is away.
+/// The pause between attempts while the store is unavailable.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 
-/// What follows that position, one fact at least; asks again while the store is away.
+/// The facts after that position, at least one; retries while the store is unavailable.
 pub async fn next(ctx: RoleContext, tenant: TenantId, mut after: Position) -> Result<Vec<EventEntry>> {
     loop {
         match ctx.stores.events.read(&tenant, after, BATCH, WAIT).await {

@@ -1,8 +1,8 @@
-//! frontend, the one door for requests: finds the node that owns the call and hands the request on. HTTP 9101.
+//! frontend, the only entry point for requests: finds the node that owns the call and forwards the request to it. HTTP 9101.
 //!
-//! It has no store: a ConnID ends in `@node.epoch`; a request without a call goes to any sip-cluster node, which passes it
-//! to agent-state. The outcome of a request is the event that carries its reference. Who asked for what, and what was answered, goes
-//! to the reporting log (voice-48).
+//! It has no store: a ConnID ends in `@node.epoch`. A request without a call goes to any sip-cluster node, which passes it to agent-state.
+//! The outcome of a request is the event with its reference. Each request with its requester and answer is reported to the reporting log
+//! (voice-48).
 
 mod door;
 mod metrics;
@@ -14,7 +14,7 @@ mod under_way;
 use anyhow::Result;
 use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
 
-/// The role.
+/// The declaration of the frontend role.
 pub const SPEC: RoleSpec = RoleSpec {
     name: "frontend",
     number: 7,

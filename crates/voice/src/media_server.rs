@@ -1,9 +1,9 @@
 //! media: announcements, music, digits, echo and the relay of every call's audio (RFC 3550, 4240, 4733, 5707).
 //!
-//! Connections: SIP to every sip-proxy, kept open (voice-58); audio with phones at the edge (own-19); the names of tenants
-//! from config (own-04); records of legs (own-06); data of calls from ors, where a prompt is named by it (voice-21).
-//! A media dialog is one leg of a call: an INVITE to `sip:conf=<id>@...` (two members of a conference are relayed),
-//! `sip:annc@...;play=<prompt>` (plays, then BYE) or `sip:msml@...`; treatments are MSML in INFO.
+//! Connections: SIP to every sip-proxy, kept open (voice-58); audio with phones at the edge (own-19); the names of tenants from config
+//! (own-04); records of legs (own-06); call data from ors for prompt names (voice-21). A media dialog is one leg of a call: an INVITE to
+//! `sip:conf=<id>@...` (two members of a conference are relayed), `sip:annc@...;play=<prompt>` (plays, then BYE) or `sip:msml@...`;
+//! treatments are MSML in INFO.
 
 mod call_data;
 mod commit;
@@ -43,7 +43,7 @@ use node::{Node, Parts};
 use prompts::Prompts;
 use turn::Turns;
 
-/// The role.
+/// The declaration of the media role.
 pub const SPEC: RoleSpec = RoleSpec {
     name: "media",
     number: 13,
@@ -59,20 +59,20 @@ pub const SPEC: RoleSpec = RoleSpec {
 runtime::settings! {
     /// Settings of media.
     pub struct Settings {
-        /// First port for RTP; a leg takes an even port and the one above.
+        /// First port for RTP; each leg uses an even port and the next higher one.
         rtp_port_first: u16 = 20_000, |p| if *p >= 1_024 { Ok(()) } else { Err("ports below 1024 are not for audio".to_owned()) };
         /// Last port for RTP.
         rtp_port_last: u16 = 29_999 => ports_suffice;
-        /// Threads that move packets; one moves about 50,000 packets a second.
+        /// Threads that move packets; each moves about 50,000 packets a second.
         rtp_threads: usize = 1, |n| if (1..=64).contains(n) { Ok(()) } else { Err("it must be 1 to 64".to_owned()) };
-        /// Legs at once; the next one is answered 503.
+        /// The most legs at once; further INVITEs are answered 503.
         legs_max: usize = 4_000;
-        /// After how long without a packet of a phone its call's owner is told.
+        /// After this time without a packet from a phone, the call's owner is notified.
         quiet_after: Duration = Duration::from_secs(20);
     }
 }
 
-/// A call of two parties takes two legs, a leg an even port and the one above.
+/// Checks the range: a call of two parties needs two legs, each with an even port and the next higher one.
 fn ports_suffice(settings: &Settings) -> Result<(), String> {
     let (first, last) = (settings.rtp_port_first, settings.rtp_port_last);
     if last < first {
@@ -123,7 +123,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let meter = ctx.meter("own-19").peer("phones");
     ctx.ready.started();
     let former = former::claim(&ctx).await?;
-    // Only now: the first message of a proxy may belong to one of those legs.
+    // Connect only now: the first message of a proxy may belong to one of those legs.
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
     let (asker, call_data) = call_data::Asker::new(&ctx)?;
     let shell = turn::Shell::new(&ctx);

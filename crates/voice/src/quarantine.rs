@@ -1,26 +1,26 @@
-//! What roles that take over records have in common when one of them cannot be lived with (`docs/quarantine.md`).
+//! Common parts of the roles that take over records, for a record that a process cannot handle (`docs/quarantine.md`).
 
 use std::time::Duration;
 
 use infra::Record;
 
-/// A record that changed hands so often without a commit in between was in hand when two processes died.
+/// A record with this number of claims and no commit in between was being processed when two processes died.
 pub const CLAIMS_MAX: u32 = 3;
 
-/// How long a store that does not answer is left alone.
+/// The pause before a store that does not answer is queried again.
 pub const AGAIN: Duration = Duration::from_millis(250);
 
-/// Whether a record was in hand when a process died: nobody has committed it since it changed hands.
+/// Whether a record was being processed when a process died: it was claimed and not committed since.
 pub const fn is_suspect<K>(record: &Record<K>) -> bool {
     record.claims > 0
 }
 
-/// Whether a record that has been claimed was suspect before.
+/// Whether a claimed record was suspect before the claim.
 pub const fn is_in_hand_alone<K>(record: &Record<K>) -> bool {
     record.claims > 1
 }
 
-/// Asks a store until it answers, or refuses for good.
+/// Repeats a query until the store answers, or refuses for good.
 pub async fn until_answered<'a, T>(what: &'static str, ask: impl Fn() -> infra::Answer<'a, T>) -> Option<T> {
     loop {
         match ask().await {

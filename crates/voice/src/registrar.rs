@@ -1,7 +1,7 @@
-//! registrar: SIP REGISTER becomes where a phone can be reached (RFC 3261 §10, RFC 3327).
+//! registrar: stores from SIP REGISTERs where phones can be reached (RFC 3261 §10, RFC 3327).
 //!
-//! It keeps a connection to every sip-proxy (own-01), which has authenticated the phone; writes bindings and what follows
-//! from them to the store (voice-36, voice-52); ends those whose time is over. Which phone is where goes to the reporting log (voice-53).
+//! It keeps a connection to every sip-proxy (own-01), which has authenticated the phone. It writes bindings and their events to
+//! the store (voice-36, voice-52), and ends expired bindings. The reporting log gets where phones are (voice-53).
 
 mod expiry;
 mod handler;
@@ -14,7 +14,7 @@ use runtime::settings::SettingValue;
 use runtime::{RoleContext, RoleSpec};
 use sip::registration::Policy;
 
-/// The role.
+/// What registrar declares.
 pub const SPEC: RoleSpec = RoleSpec {
     name: "registrar",
     number: 4,
@@ -30,7 +30,7 @@ pub const SPEC: RoleSpec = RoleSpec {
 runtime::settings! {
     /// Settings of registrar.
     pub struct Settings {
-        /// The shortest registration; a phone that asks for less is told this time (423).
+        /// The shortest registration. A phone that asks for less is answered 423 with this time.
         expires_min: Duration = Duration::from_secs(30);
         /// The longest registration that is granted.
         expires_max: Duration = Duration::from_secs(3_600) => |s| {
@@ -39,7 +39,7 @@ runtime::settings! {
             }
             Err(format!("{} is less than registrar.expires_min ({})", s.expires_max.show(), s.expires_min.show()))
         };
-        /// The registration granted to a phone that asks for no time.
+        /// The registration granted to a phone that names no time.
         expires_default: Duration = Duration::from_secs(600) => |s| {
             let (least, most, given) = (s.expires_min, s.expires_max, s.expires_default);
             if least > most || (least..=most).contains(&given) {
@@ -48,7 +48,7 @@ runtime::settings! {
             let bounds = format!("registrar.expires_min ({}) and registrar.expires_max ({})", least.show(), most.show());
             Err(format!("{} is not between {bounds}", given.show()))
         };
-        /// Contacts of one DN, at most 16; with more, the oldest go. 1 means that the phone that registered last rings.
+        /// Contacts of one DN, at most 16. Beyond the limit the oldest are removed. With 1, the phone that registered last rings.
         contacts_max: usize = 1;
     }
 }

@@ -1,5 +1,5 @@
-//! Records that a role itself writes into the reporting log: from behind a bounded queue, so that no request or phone waits for it,
-//! and through a bounded file, so that neither a log that is away nor a restart loses them.
+//! Records that a role itself writes into the reporting log. A bounded queue ensures that no request or phone waits for the log. A bounded
+//! file ensures that neither an unavailable log nor a restart loses records.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,35 +18,35 @@ use serde_json::Value as Json;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-/// Records on their way to the file; beyond it they are dropped and counted. Seconds of a very busy role, while a disk hangs.
+/// The most records waiting for the file; further ones are dropped and counted. Lasts for seconds in a very busy role while a disk hangs.
 const WAITING_MAX: usize = 10_000;
-/// What waits in the file while the log is away, in bytes; beyond it records are dropped and counted. Hours of a busy role.
+/// The most bytes in the file while the log is unavailable; further records are dropped and counted. Lasts for hours in a busy role.
 const FILE_BYTES_MAX: u64 = 256 << 20;
-/// Records of one write.
+/// The most records of one write.
 const BATCH: usize = 500;
-/// What follows a write to the file within this time is written together: each write wakes a thread and is waited for. A record
-/// that comes by itself is written at once.
+/// Records that follow a write to the file within this time are written together, because each write wakes and awaits a thread. A single
+/// record is written at once.
 const FILE_EACH: Duration = Duration::from_millis(20);
-/// As [`FILE_EACH`], from the file to the log, which makes the disk write, or asks a server.
+/// As [`FILE_EACH`], for writes from the file to the log. Each of them makes the disk write, or queries a server.
 const LOG_EACH: Duration = Duration::from_millis(200);
-/// Pause before what failed is repeated.
+/// Pause before a failed operation is repeated.
 const PAUSE: Duration = Duration::from_millis(500);
-/// At its end a role waits so long for the log to take the rest; what is left waits in the file for the role's next life.
+/// How long an ending role waits for the log to take the remaining records. The rest stays in the file for the next run.
 const LAST_WRITE: Duration = Duration::from_secs(2);
 
 runtime::metrics! {
-    /// What a role's own reporting counts.
+    /// The metrics of a role's own reporting.
     #[derive(Clone)]
     pub(crate) struct Metrics {
         /// Records that the role has written into the reporting log.
         written: Counter = "reporting_records_written";
-        /// Records dropped because the reporting log was away for too long, or the disk.
+        /// Records dropped because the reporting log or the disk was unavailable for too long.
         dropped: Counter = "reporting_records_dropped";
-        /// Records that the reporting log will never take: too long, or not one line.
+        /// Records that the reporting log refuses for good: too long, or more than one line.
         refused: Counter = "reporting_records_refused";
         /// Writes that failed and were repeated.
         failures: Counter = "reporting_failures";
-        /// Bytes of records that wait in the file for the reporting log.
+        /// Bytes of records in the file that wait for the reporting log.
         waiting: Gauge = "reporting_waiting_bytes";
     }
 }
@@ -87,26 +87,26 @@ impl Reporter {
         (Self { records, owner, given: Arc::default(), topic, metrics }, waiting)
     }
 
-    /// One whose records nobody takes: for tests of roles.
+    /// A reporter whose records are never read, for tests of roles.
     #[cfg(test)]
     pub fn unread(topic: &'static str) -> Self {
         let owner = Owner { node: model::NodeId::parse("test-1").expect("a node's name"), epoch: model::Epoch(1) };
         Self::new(owner, topic, Metrics::register(&runtime::Metrics::default())).0
     }
 
-    /// Reports that something happened, as a CloudEvent. `key` is the tenant's call, phone or requester that it is about.
+    /// Reports an event as a CloudEvent. `key` is the call, phone or requester of the tenant that it concerns.
     pub fn report(&self, tenant: &TenantId, name: &str, key: &str, at: Timestamp, data: Json) {
         self.tell(&format!("/tenants/{tenant}"), format!("{tenant}:{key}"), name, key, at, data);
     }
 
-    /// Reports what happened at this node and is no tenant's.
+    /// Reports an event at this node that belongs to no tenant.
     pub fn report_of_node(&self, name: &str, at: Timestamp, data: Json) {
         let node = self.owner.node.as_str();
         self.tell(&format!("/nodes/{node}"), node.to_owned(), name, node, at, data);
     }
 
     fn tell(&self, source: &str, key: String, name: &str, subject: &str, at: Timestamp, data: Json) {
-        // A node counts its records from 1 in each of its lives, so an identity is never given twice.
+        // A node numbers its records from 1 in each run (epoch), so no identity is used twice.
         let id = format!("{}:{}", self.owner, self.given.fetch_add(1, Relaxed) + 1);
         let event = CloudEvent {
             specversion: "1.0",
@@ -118,12 +118,12 @@ impl Reporter {
             datacontenttype: "application/json",
             data: &data,
         };
-        // Texts and a tree of JSON: they are always written.
+        // Serialising texts and a JSON tree cannot fail.
         let json = serde_json::to_string(&event).unwrap_or_default();
         self.give(LogRecord { topic: self.topic, key, id, json });
     }
 
-    /// Takes a record of the topic that is whole already.
+    /// Takes a finished record of the topic.
     pub fn give(&self, record: LogRecord) {
         if self.records.try_send(record).is_err() {
             self.metrics.dropped.inc();
@@ -131,7 +131,7 @@ impl Reporter {
     }
 }
 
-/// A record as it is written.
+/// A record in the log's format.
 #[derive(Serialize)]
 struct CloudEvent<'a> {
     specversion: &'static str,
@@ -145,7 +145,7 @@ struct CloudEvent<'a> {
     data: &'a Json,
 }
 
-/// Between the role and the log: the file and who fills and empties it.
+/// The buffer between role and log: the file, with the tasks that fill and empty it.
 struct Buffer {
     folder: PathBuf,
     topic: &'static str,
@@ -155,7 +155,7 @@ struct Buffer {
 }
 
 impl Buffer {
-    /// Runs until the role has ended. What a former life has left goes out first.
+    /// Runs until the role has ended. Records of a previous run are written first.
     async fn run(self, waiting: mpsc::Receiver<LogRecord>) {
         let Some(file) = self.open().await else { return };
         let (filled, seen) = watch::channel(Filled::Yet);
@@ -166,7 +166,7 @@ impl Buffer {
         tokio::join!(fill, self.empty(&file, seen));
     }
 
-    /// Opens the file; a former life of the role may be about to let go of it.
+    /// Opens the file; a previous run of the role may still be closing it.
     async fn open(&self) -> Option<Arc<Waiting>> {
         loop {
             let (folder, topic) = (self.folder.clone(), self.topic);
@@ -183,7 +183,7 @@ impl Buffer {
         }
     }
 
-    /// Brings what the role reports into the file, until the role has ended.
+    /// Writes the role's records into the file, until the role has ended.
     async fn fill(&self, file: &Arc<Waiting>, mut records: mpsc::Receiver<LogRecord>, filled: &watch::Sender<Filled>) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
@@ -209,7 +209,7 @@ impl Buffer {
         }
     }
 
-    /// Keeps records; with a disk that takes none they go to the log past the file, behind what it has.
+    /// Stores records in the file. If the disk fails, writes them to the log directly, after the file's content.
     async fn keep(&self, file: &Arc<Waiting>, records: Vec<LogRecord>) {
         loop {
             let batch = records.clone();
@@ -238,7 +238,7 @@ impl Buffer {
         }
     }
 
-    /// Brings what is in the file into the log, until the role has ended.
+    /// Moves the file's content into the log, until the role has ended.
     async fn empty(&self, file: &Arc<Waiting>, mut filled: watch::Receiver<Filled>) {
         loop {
             let last = *filled.borrow_and_update();
@@ -254,7 +254,7 @@ impl Buffer {
                 () = self.drain.ended() => break,
                 _ = filled.changed() => {}
             }
-            // After one that had something to write.
+            // Waits after a round that had something to write.
             if let Some(next_at) = next_at {
                 tokio::select! {
                     () = tokio::time::sleep_until(next_at) => {}
@@ -263,14 +263,14 @@ impl Buffer {
                 }
             }
         }
-        // The sender is dropped only after it has said so.
+        // The sender is dropped only after it has sent `Ended`.
         let _ = filled.wait_for(|filled| *filled == Filled::Ended).await;
         if tokio::time::timeout(LAST_WRITE, self.write_all(file)).await.is_err() {
             tracing::warn!(bytes = file.bytes(), "reporting records wait in the file for the next start");
         }
     }
 
-    /// Writes until the file is empty, however often the log refuses.
+    /// Writes until the file is empty, however often the log fails.
     async fn write_all(&self, file: &Arc<Waiting>) {
         while !file.is_empty() {
             if let Err(error) = self.write_first(file).await {
@@ -304,14 +304,14 @@ impl Buffer {
     }
 }
 
-/// Whether more may come into the file.
+/// Whether further records may enter the file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Filled {
     Yet,
     Ended,
 }
 
-/// The file and how much waits in it. Whoever asks how much does not wait for the disk.
+/// The file and its bytes. Reading the number of bytes does not wait for the disk.
 struct Waiting {
     spool: Mutex<Spool>,
     bytes: AtomicU64,
@@ -331,14 +331,14 @@ impl Waiting {
         self.bytes() == 0
     }
 
-    /// Works on the file apart from the role's thread.
+    /// Works on the file outside the role's thread.
     async fn with<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&mut Spool) -> infra::Result<T> + Send + 'static,
     ) -> infra::Result<T> {
         let this = self.clone();
         let on_file = move || {
-            // A spool is whole whatever happened while it was held: what it says it has stands in its files.
+            // A spool is always consistent, even after a panic under the lock: its state is the content of its files.
             let mut spool = this.spool.lock().unwrap_or_else(PoisonError::into_inner);
             let outcome = work(&mut spool);
             this.bytes.store(spool.waiting(), Relaxed);
@@ -364,11 +364,11 @@ mod tests {
 
     const TOPIC: &str = contracts::reporting::REQUESTS;
 
-    /// A log that takes records only while it is there.
+    /// A log that takes records only while `there` is true.
     struct Log {
         there: watch::Sender<bool>,
         taken: Mutex<Vec<LogRecord>>,
-        /// How many records came with each write.
+        /// The number of records of each write.
         writes: Mutex<Vec<usize>>,
         written: tokio::sync::Notify,
     }
@@ -410,7 +410,7 @@ mod tests {
             Self { folder: tempfile::tempdir().unwrap(), metrics, lives: 0 }
         }
 
-        /// A life of the role; what it reports is what `work` reports.
+        /// A run of the role; it reports what `work` reports.
         fn life(&mut self, log: &Arc<Log>) -> (Reporter, impl Future<Output = ()> + use<>, Drain) {
             self.lives += 1;
             let owner = Owner { node: NodeId::parse("frontend-1").unwrap(), epoch: Epoch(self.lives) };
@@ -462,7 +462,7 @@ mod tests {
         let running = tokio::spawn(running);
         let began = Instant::now();
         report(&reporter, &["A"]);
-        // Whoever looked again and again would hold up the time.
+        // Polling repeatedly would prevent the paused time from advancing.
         log.written.notified().await;
         assert_eq!(began.elapsed(), Duration::ZERO);
         for name in ["B", "C", "D"] {
@@ -473,11 +473,11 @@ mod tests {
             tokio::time::sleep(FILE_EACH).await;
         }
         assert_eq!((*log.writes.lock().unwrap()).as_slice(), [1, 3]);
-        // What comes last does not wait for its turn.
+        // The last record does not wait for its turn.
         report(&reporter, &["E"]);
         drain.end();
         running.await.unwrap();
-        // One that is taken in the moment of the end may be written again.
+        // A record taken at the time of the end may be written twice.
         let ids: std::collections::BTreeSet<String> = log.ids().into_iter().collect();
         assert_eq!(ids.len(), 5);
     }

@@ -1,8 +1,8 @@
 //! rq, the routing queue: matches waiting calls with free agents. gRPC 12100.
 //!
-//! A tenant's queues have one owner among the rq replicas; the owner keeps them in memory and in the ledger. Requests come
-//! from ors (voice-30), agents and skills from tenant (voice-16), details of calls from sip-cluster (voice-25), what agents,
-//! phones and calls do from the tenant's event stream (voice-06).
+//! A tenant's queues have one owner among the rq replicas; the owner keeps them in memory and in the ledger. Requests come from ors
+//! (voice-30), agents and skills from tenant (voice-16), details of calls from sip-cluster (voice-25), and facts about agents, phones and
+//! calls from the tenant's event stream (voice-06).
 
 mod desk;
 mod handler;
@@ -15,7 +15,7 @@ mod writes;
 use anyhow::Result;
 use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
 
-/// The role.
+/// The declaration of the rq role.
 pub const SPEC: RoleSpec = RoleSpec {
     name: "rq",
     number: 10,

@@ -51,7 +51,7 @@ use metrics::Metrics;
 use node::{Node, Parts};
 use turn::Turns;
 
-/// The role.
+/// What sip-cluster declares.
 pub const SPEC: RoleSpec = RoleSpec {
     name: "sip-cluster",
     number: 2,
@@ -73,11 +73,11 @@ pub const SPEC: RoleSpec = RoleSpec {
 runtime::settings! {
     /// Settings of sip-cluster.
     pub struct Settings {
-        /// Calls at once; the next one is answered 503.
+        /// Calls at once. The next one is answered 503.
         calls_max: usize = 5_000;
-        /// The session interval that is asked for (RFC 4028), in seconds.
+        /// The session interval that sip-cluster requests (RFC 4028), in seconds.
         session_expires_s: u32 = 1_800;
-        /// After how long without any message from it a party is probed; one whose audio stops is probed at once.
+        /// Silence in signalling after which a party is probed. A party whose audio stops is probed at once.
         probe_after: Duration = Duration::from_secs(600);
     }
 }
@@ -126,15 +126,15 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.spawn("export", export::run(ctx.clone()));
     ctx.ready.started();
     let former = former_calls(&ctx, &clients).await?;
-    // Only now: the first message of a proxy may belong to one of those calls.
+    // Not before: the first message of a proxy may belong to one of those calls.
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
     let turned_at = ctx.clock.now();
     Turns { ctx, node, links, clients, routing, letters, live, former, turned_at }.run().await
 }
 
-/// How long config may take to name the tenants at start, before the node goes on without its former calls.
+/// How long config may take to name the tenants at start. After that the node starts without the calls of its previous run.
 const TENANTS_WITHIN: Duration = Duration::from_secs(15);
-/// How often it is asked until then.
+/// Interval of these requests to config.
 const TENANTS_AGAIN: Duration = Duration::from_millis(100);
 
 async fn former_calls(ctx: &RoleContext, clients: &Clients) -> anyhow::Result<Vec<infra::Record<model::ConnId>>> {

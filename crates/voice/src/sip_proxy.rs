@@ -1,8 +1,8 @@
 //! sip-proxy, the edge of the SIP side: phones and carriers on 5060, nodes on 5080.
 //!
-//! RFC 3261 §16 (stateful, record-routing), RFC 3327 (Path), RFC 3581 (rport), RFC 5626 (flows), RFC 5923 (connection
-//! reuse). The decisions are those of [`sip::proxy::Proxy`]; this role gives it sockets, time, tokens, and the tenants'
-//! phones and trunks from config (voice-23), and what happens at the edge to the reporting log (voice-60). One task owns it all, so nothing is locked and order is kept.
+//! RFC 3261 §16 (stateful, record-routing), RFC 3327 (Path), RFC 3581 (rport), RFC 5626 (flows), RFC 5923 (connection reuse).
+//! [`sip::proxy::Proxy`] decides. This role adds sockets, time, tokens, the tenants' phones and trunks from config (voice-23),
+//! and reports of the edge to the reporting log (voice-60). One task owns everything, so nothing is locked and order is kept.
 
 mod authority;
 mod clients;
@@ -71,13 +71,13 @@ pub const SPEC: RoleSpec = RoleSpec {
     start: |ctx| Box::pin(run(ctx)),
 };
 
-/// The listeners of connections, in the order in which they are bound.
+/// The TCP listeners, in the order in which they are bound.
 pub(crate) const EDGE: ListenerId = ListenerId(0);
 pub(crate) const NODES: ListenerId = ListenerId(1);
 
-/// How often it is asked what the kernel has dropped.
+/// How often the kernel's count of dropped datagrams is read.
 const DROPS_EACH: Duration = Duration::from_secs(5);
-/// Connections that a life may number for each millisecond until the next one begins, as a power of two.
+/// Connections that a run may number for each millisecond until the next run begins, as a power of two.
 const CONNECTIONS_BITS: u32 = 20;
 
 async fn run(ctx: RoleContext) -> Result<()> {
@@ -139,7 +139,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     server.run().await
 }
 
-/// What the kernel holds for the loop while that does something else: said where it is less than was asked for.
+/// Warns if the kernel's receive buffer, which keeps datagrams while the loop is busy, is smaller than requested.
 fn check_buffer(udp: &UdpEndpoint, limits: &net::sip::Limits) {
     if udp.receive_buffer() < limits.receive_buffer_bytes {
         let (bytes, wanted) = (udp.receive_buffer(), limits.receive_buffer_bytes);
@@ -150,7 +150,7 @@ fn check_buffer(udp: &UdpEndpoint, limits: &net::sip::Limits) {
     }
 }
 
-/// Counts what the kernel drops, until the role has ended.
+/// Counts datagrams that the kernel drops, until the role has ended.
 async fn watch_drops(local: SocketAddr, counters: Arc<Counters>, drain: Drain) -> Result<()> {
     loop {
         tokio::select! {

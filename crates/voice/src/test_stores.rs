@@ -1,4 +1,4 @@
-//! Stores in memory and a clock that stands until it is moved, for the tests of roles.
+//! In-memory stores and a clock that is moved by hand, for the tests of roles.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use infra::{
 };
 use model::{ConnId, Owner, TenantId, Timestamp, Token};
 
-/// A clock that is moved by hand.
+/// A clock that only tests move.
 pub struct HandClock(AtomicU64);
 
 impl HandClock {
@@ -31,7 +31,7 @@ impl Clock for HandClock {
     }
 }
 
-/// A reporting log that can be read.
+/// A reporting log that tests can read.
 #[derive(Default)]
 pub struct MemoryLog(pub Mutex<Vec<LogRecord>>);
 
@@ -42,7 +42,7 @@ impl ReportingLog for MemoryLog {
     }
 }
 
-/// Voice roles have no way to the persistent configuration.
+/// Voice roles have no access to the persistent configuration.
 struct NoProvisioning;
 
 fn no_way<T: Send + 'static>() -> Answer<'static, T> {
@@ -67,7 +67,7 @@ impl ProvisioningStore for NoProvisioning {
     }
 }
 
-/// How that owner begins a call.
+/// The write with which that owner creates a call.
 pub fn beginning(tenant: TenantId, conn_id: ConnId, owner: Owner) -> CallWrite {
     CallWrite {
         tenant,
@@ -82,7 +82,7 @@ pub fn beginning(tenant: TenantId, conn_id: ConnId, owner: Owner) -> CallWrite {
     }
 }
 
-/// Stores that forget everything with the test.
+/// In-memory stores, which end with the test.
 pub fn stores(clock: Arc<HandClock>) -> Stores {
     let embedded = Arc::new(Embedded::in_memory(clock.clone()));
     Stores::of(embedded, Arc::new(MemoryLog::default()), Arc::new(NoProvisioning), clock)

@@ -1,7 +1,7 @@
-//! `cargo xtask tidy`, circles: sibling modules of a crate whose imports lead back to where they began.
+//! Part of `cargo xtask tidy`: finds circles of imports between sibling modules of a crate.
 //!
-//! Reads `use` declarations as text. An import by a module counts for each of its ancestors, so a folder is one module towards its siblings.
-//! A child may use its parent: that is not a circle among siblings.
+//! Reads `use` declarations as text. An import counts for every ancestor of its module, so a folder is one module
+//! towards its siblings. A child may use its parent: that is no circle among siblings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,10 +11,10 @@ use anyhow::{Context as _, Result};
 /// A module's path within its crate; empty for the root.
 type Module = Vec<String>;
 
-/// Circles that are known and not yet broken, as `crate parent: modules`. The list only shrinks.
+/// Known circles that are not broken yet, as `crate parent: modules`. The list must only shrink.
 const KNOWN: &[&str] = &[];
 
-/// Every circle of the tree that is not known, and every known one that is gone.
+/// Every circle that is not known, and every known circle that no longer exists.
 pub fn faults(root: &Path) -> Result<Vec<String>> {
     let mut found = BTreeSet::new();
     let crates = root.join("crates");
@@ -83,7 +83,7 @@ fn circles(modules: &BTreeMap<Module, String>) -> Vec<String> {
     found
 }
 
-/// Sets of more than one node of which each reaches each other one.
+/// Strongly connected sets of more than one node.
 fn components(edges: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<BTreeSet<String>> {
     let reach: BTreeMap<&String, BTreeSet<&String>> = edges.keys().map(|from| (from, reached(from, edges))).collect();
     let reaches = |from: &String, to: &String| reach.get(from).is_some_and(|reached| reached.contains(to));
@@ -131,7 +131,7 @@ fn targets<'a>(
     })
 }
 
-/// What stands between `use` and its semicolon, on one line.
+/// The text between `use` and its semicolon, on one line.
 fn declarations(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut lines = text.lines();

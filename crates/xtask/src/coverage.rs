@@ -1,4 +1,4 @@
-//! The number of published connections in the book: it is what the program says, and it never falls.
+//! Compares the number of published connections in the book with the program's. It must never fall.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,14 +7,14 @@ use anyhow::{Context as _, Result, ensure};
 
 const PAGE: &str = "docs/topology.md";
 
-/// How many published connections there are, as far as a text says it.
+/// The number of published connections in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Said {
     there: u32,
     proven: u32,
 }
 
-/// Compares the page with what `trunkline topology --coverage` says, and with the page of the last commit.
+/// Compares the page with the output of `trunkline topology --coverage`, and with the page of the last commit.
 pub fn check(root: &Path, mut program: Command) -> Result<()> {
     let output = program.args(["topology", "--coverage"]).output().context("running trunkline")?;
     ensure!(output.status.success(), "trunkline topology --coverage failed");
@@ -23,7 +23,7 @@ pub fn check(root: &Path, mut program: Command) -> Result<()> {
     let page = std::fs::read_to_string(root.join(PAGE)).context(PAGE)?;
     ensure!(page.contains(sentence), "{PAGE} does not say what the program does: \"{sentence}\"");
     let now = read(&page).with_context(|| format!("no sum of connections in {PAGE}"))?;
-    // A tree without history has nothing to fall below.
+    // A tree without history has no earlier number.
     if let Some(before) = committed(root).as_deref().and_then(read) {
         ensure!(
             now.there >= before.there && now.proven >= before.proven,

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-/// Where the contracts stand, below the root of the workspace.
+/// The contracts, relative to the root of the workspace.
 const PROTO: &str = "proto";
-/// Where their Rust form goes.
+/// The folder of the generated Rust code.
 const GENERATED: &str = "crates/contracts/src/generated";
 
 /// Writes the generated files.
@@ -14,11 +14,11 @@ pub fn generate(root: &Path) -> Result<()> {
     generate_into(root, &root.join(GENERATED))
 }
 
-/// Fails when the committed files are not what `proto/` says.
+/// Fails if the committed files differ from those generated from `proto/`.
 pub fn check(root: &Path) -> Result<()> {
     let fresh = std::env::temp_dir().join(format!("trunkline-gen-{}", std::process::id()));
     let outcome = generate_into(root, &fresh).and_then(|()| compare(&root.join(GENERATED), &fresh));
-    // Left behind it does no harm; the outcome matters more.
+    // A leftover folder does no harm; the outcome matters more.
     let _ = std::fs::remove_dir_all(&fresh);
     outcome
 }

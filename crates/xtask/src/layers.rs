@@ -1,4 +1,4 @@
-//! `cargo xtask check-layers`: who imports whom, by `layers.toml`.
+//! `cargo xtask check-layers`: checks the imports between crates against `layers.toml`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::workspace::{self, Package};
 
-/// Crates of the shelf that hold roles.
+/// The layer of crates that contain roles.
 const ROLE_LAYER: u8 = 6;
 
 #[derive(Deserialize)]
@@ -76,7 +76,7 @@ fn edge(rules: &Rules, from: &str, layer: u8, to: &str, is_dev: bool) -> Option<
     denied(format!("{layer} -> {to}")).or_else(|| denied(format!("{layer} -> {target}")))
 }
 
-/// No role imports another role of its crate; a simulation among its tests puts several together.
+/// Finds imports of one role by another of its crate; tests that simulate several roles together are exempt.
 fn role_imports(source: &Path) -> Result<Vec<String>> {
     let mut files = Vec::new();
     collect(source, &mut files)?;

@@ -23,7 +23,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   ready [--quick]    everything that must hold before a change is landed; quick: what needs no compiler";
 
 fn main() -> anyhow::Result<()> {
-    // As cargo runs it, not as it was built: checkouts that share built files share this program.
+    // The path at run time, not at build time: checkouts with a shared target folder share this program.
     let package = std::env::var("CARGO_MANIFEST_DIR").context("run it as `cargo xtask`")?;
     let root = Path::new(&package).ancestors().nth(2).context("the package stands in crates/")?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,4 +1,4 @@
-//! The tests that `data/proven.tsv` names: each stands in the suite of the whole system, and will be run.
+//! The tests that `data/proven.tsv` names: each must be in the system tests, and must not be ignored.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ const PROVEN: &str = "data/proven.tsv";
 /// The modules of the system tests.
 const SUITE: &str = "crates/testkit/tests/it";
 
-/// Looks for the test of each row.
+/// Checks that the test of each row exists.
 pub fn check(root: &Path) -> Result<()> {
     let table = std::fs::read_to_string(root.join(PROVEN)).context(PROVEN)?;
     let mut modules = HashMap::new();
@@ -37,7 +37,7 @@ fn faults(table: &str, modules: &HashMap<String, String>) -> Vec<String> {
     .collect()
 }
 
-/// Whether a file has that function, marked as a test that is not left out.
+/// Whether a file has that function, marked as a test that is not ignored.
 fn has_test(text: &str, function: &str) -> bool {
     let head = format!("fn {function}(");
     let lines: Vec<&str> = text.lines().collect();

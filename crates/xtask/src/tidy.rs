@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: lengths, names, circles between modules, what must not be in a public tree.
+//! `cargo xtask tidy`: checks lengths, names, circles between modules, and text that must not be in a public tree.
 
 use std::path::Path;
 
@@ -6,21 +6,21 @@ use anyhow::Result;
 
 use crate::{circles, workspace};
 
-/// Lines of a file without its tests.
+/// Maximum of lines of a file without its tests.
 const FILE_LINES_MAX: usize = 600;
-/// Lines of a function.
+/// Maximum of lines of a function.
 const FUNCTION_LINES_MAX: usize = 70;
-/// Words that say nothing about what a thing does.
+/// Words that do not describe a purpose.
 const EMPTY_NAMES: &[&str] = &["manager", "helper", "util", "utils", "common"];
-/// Paths of somebody's machine; written in halves so that this file passes.
+/// Paths of a developer's machine; written in halves so that this file passes.
 const MACHINE_PATHS: &[&str] =
     &[concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/"), concat!("/wo", "rk/")];
 /// Private keys; in halves as above.
 const KEYS: &[&str] = &[concat!("PRIVATE ", "KEY---")];
-/// Extensions of files that are no text.
+/// Extensions of binary files.
 const BINARY: &[&str] = &["wav", "png", "ico", "woff2", "pcap", "bin"];
 
-/// Looks at every file of the tree.
+/// Checks every file of the tree.
 pub fn check(root: &Path) -> Result<()> {
     let mut faults = Vec::new();
     for path in workspace::files(root)? {
@@ -40,12 +40,12 @@ pub fn check(root: &Path) -> Result<()> {
     workspace::verdict("tidy", &faults)
 }
 
-/// Machine paths and keys.
+/// Finds machine paths and keys.
 fn strangers(name: &str, text: &str) -> Vec<String> {
     let mut faults = Vec::new();
     for (number, line) in text.lines().enumerate() {
         for word in MACHINE_PATHS.iter().chain(KEYS) {
-            // A path of a machine begins a word; "lib/home/x" is something else.
+            // A machine path is at the start of a word; "lib/home/x" is something else.
             let begins = |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || "._-}".contains(c));
             if line.match_indices(word).any(|(at, _)| begins(at)) {
                 faults.push(format!("{name}:{}: {word:?} does not belong into the tree", number + 1));
@@ -92,7 +92,7 @@ fn is_code(line: &str) -> bool {
     !line.trim_start().starts_with("//")
 }
 
-/// Functions end, as rustfmt writes them, at a brace with the indentation of their beginning.
+/// A function ends, as rustfmt writes it, at a brace with the indentation of its first line.
 fn long_functions(name: &str, lines: &[&str]) -> Vec<String> {
     let mut faults = Vec::new();
     for (start, line) in lines.iter().enumerate() {
@@ -117,7 +117,7 @@ fn long_functions(name: &str, lines: &[&str]) -> Vec<String> {
     faults
 }
 
-/// An empty word in the name of a type or module that this line declares.
+/// A meaningless word in the name of a type or module that this line declares.
 fn empty_name(line: &str) -> Option<&'static str> {
     let words: Vec<&str> = line.split_whitespace().take(4).collect();
     let at = words.iter().position(|word| ["struct", "enum", "trait", "mod"].contains(word))?;

@@ -1,4 +1,4 @@
-//! The tree that the tasks look at: its root, its files, its packages.
+//! The tree that the tasks check: its root, its files, its packages.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +13,7 @@ pub struct Package {
     pub name: String,
     /// Path of its manifest.
     pub manifest_path: PathBuf,
-    /// What it depends on.
+    /// Its dependencies.
     pub dependencies: Vec<Dependency>,
 }
 
@@ -31,7 +31,7 @@ struct Metadata {
     packages: Vec<Package>,
 }
 
-/// The packages of the workspace, as cargo tells.
+/// The packages of the workspace, from `cargo metadata`.
 pub fn packages(root: &Path) -> Result<Vec<Package>> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
@@ -42,7 +42,7 @@ pub fn packages(root: &Path) -> Result<Vec<Package>> {
     Ok(serde_json::from_slice::<Metadata>(&output.stdout)?.packages)
 }
 
-/// The files that git knows or would take, relative to the root.
+/// The tracked and untracked files that git does not ignore, relative to the root.
 pub fn files(root: &Path) -> Result<Vec<PathBuf>> {
     let output = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
@@ -57,7 +57,7 @@ pub fn files(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-/// Fails with all faults, or says that there is none.
+/// Fails with all faults, or reports that there are none.
 pub fn verdict(task: &str, faults: &[String]) -> Result<()> {
     ensure!(faults.is_empty(), "{task}: {} faults\n  {}", faults.len(), faults.join("\n  "));
     eprintln!("{task}: no faults");

@@ -1,4 +1,4 @@
-//! `trunkline demo`: a contact centre at work.
+//! `trunkline demo`: a working contact centre.
 
 use clap::Args;
 use runtime::exit::{Exit, ExitError};
@@ -12,14 +12,14 @@ pub const EXAMPLES: &str = "Examples:\n  trunkline demo\n  trunkline demo --agen
                             trunkline demo --calls 200 --rate 10 --agents 40 --talk 1.5..2.5 --wrap 0.5 --exit\n  \
                             trunkline demo --processes --replicas 2 --set stores.mode=real";
 
-/// In a demo nobody's call is worth waiting for, and the log is not the answer. An own `--set` wins.
+/// No call of a demo is worth waiting for, and the log is not the answer. The user's own `--set` wins.
 const SETTINGS: [&str; 2] = ["process.log=error", "process.drain_deadline=3s"];
 
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
     load: Load,
-    /// End after the last call, compare what everybody says of the calls, and fail unless all agree (needs --calls)
+    /// End after the last call, compare all records of the calls, and fail unless they agree (needs --calls)
     #[arg(long)]
     exit: bool,
     /// The result as JSON instead of tables (needs --exit)
@@ -28,7 +28,7 @@ pub struct Arguments {
     /// A supervised process for each role and replica; needs stores that processes share (stores.mode)
     #[arg(long)]
     processes: bool,
-    /// So many replicas of sip-cluster, dialplan, config and frontend
+    /// Number of replicas of sip-cluster, dialplan, config and frontend
     #[arg(long, value_name = "N", requires = "processes", value_parser = clap::value_parser!(u8).range(1..=254))]
     replicas: Option<u8>,
 }

@@ -1,4 +1,4 @@
-//! `trunkline doctor`: what is stuck, failing or misconfigured, and what to do. It looks and changes nothing.
+//! `trunkline doctor`: finds what is stuck, failing or misconfigured, with a remedy. It only reads and changes nothing.
 
 mod configuration;
 mod finding;
@@ -24,14 +24,14 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What a check looks into.
+/// Precondition of a check.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Needs {
     /// The machine and the settings.
     Nothing,
-    /// The data directory: who may not look into it knows neither what runs nor what is stored.
+    /// The data directory: without access to it, neither the roles nor the stores are known.
     DataDir,
-    /// The roles, which are asked.
+    /// Running roles, which are queried.
     Running,
 }
 
@@ -45,15 +45,15 @@ impl Needs {
     }
 }
 
-/// One thing that is looked at.
+/// One check.
 struct Check {
     /// Short name, as findings carry it.
     name: &'static str,
-    /// What is looked at, in a line.
+    /// Its subject, in one line.
     looks_at: &'static str,
-    /// Without what it can tell nothing.
+    /// The precondition, without which it has no result.
     needs: Needs,
-    /// Looks.
+    /// Runs the check.
     look: fn(&Situation) -> Vec<Finding>,
 }
 
@@ -175,7 +175,7 @@ const CHECKS: &[Check] = &[
     },
 ];
 
-/// Looks at everything and prints what was found.
+/// Runs all checks and prints the findings.
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     let situation = situation::gather(site)?;
     let looked: Vec<&Check> = CHECKS.iter().filter(|check| check.needs.are_met(&situation)).collect();

@@ -1,4 +1,4 @@
-//! `trunkline quarantine`: records of calls, sessions and audio that could not be lived with.
+//! `trunkline quarantine`: records of calls, sessions and audio that could not be processed.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use runtime::{data_dir, scope, token};
 
 use super::{Site, executor, tenant};
 
-/// Life of the token that the command makes for itself.
+/// Lifetime of the token that the command makes for itself.
 const TOKEN_LIFE: Duration = Duration::from_secs(60);
-/// How long an answer may take.
+/// Timeout of an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// The role that answers, and its port.
 const ROLE: (&str, u16) = ("sip-cluster", 11_300);
@@ -30,9 +30,9 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// What is there, a line each
+    /// The quarantined records, a line each
     List {
-        /// Of this tenant alone
+        /// Only of this tenant
         #[arg(long)]
         tenant: Option<String>,
         /// As JSON
@@ -41,9 +41,9 @@ enum What {
     },
     /// One record with its state, as JSON
     Show(One),
-    /// Puts a record back where it was: it is gone on with, and a new release may be able to
+    /// Puts a record back: it is processed again, which may work with a new release
     Release(One),
-    /// Throws a record away
+    /// Deletes a record
     Discard(One),
 }
 
@@ -114,7 +114,7 @@ async fn list(site: &Site, asker: &Asker, tenant: Option<&str>, json: bool) -> a
     Ok(Exit::Done)
 }
 
-/// Asks a node of the installation with a token of its own key.
+/// Queries a node of the installation with a token of its own key.
 struct Asker {
     places: Vec<SocketAddr>,
     token: String,
@@ -129,7 +129,7 @@ impl Asker {
         Ok(Self { places: directory.addresses(ROLE.0, ROLE.1).to_vec(), token, instance: site.instance })
     }
 
-    /// The answer of the first node that gives one.
+    /// The answer of the first node that answers.
     async fn ask(&self, method: Method, path: &str) -> anyhow::Result<Vec<u8>> {
         for place in &self.places {
             let asked = net::http::send_once(method.clone(), *place, path, &self.token);

@@ -1,4 +1,4 @@
-//! `trunkline robots`: callers and agents that are programs.
+//! `trunkline robots`: robot callers and agents.
 
 use std::io::Read as _;
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -17,8 +17,9 @@ pub const EXAMPLES: &str = "Examples:\n  trunkline robots --site ~/.local/share/
 
 #[derive(Args)]
 pub struct Arguments {
-    /// What the robots know of the installation; `trunkline demo` writes it to robots.json in its data directory. The demo's own
-    /// robots use the same phones: run these against `trunkline up --example`, or when the demo has ended
+    /// The robots' description of the installation; `trunkline demo` writes it to robots.json in its data directory.
+    /// The demo's own robots use the same phones: run these against `trunkline up --example`, or when the demo has
+    /// ended
     #[arg(long, value_name = "FILE")]
     site: PathBuf,
     #[command(flatten)]
@@ -31,16 +32,16 @@ pub struct Arguments {
     with_stdin: bool,
 }
 
-/// How much of everything.
+/// The load.
 #[derive(Args, Clone, Debug)]
 pub struct Load {
-    /// So many calls, then the end; without it there is no end
+    /// Number of calls, then the end; without it there is no end
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     calls: Option<u32>,
-    /// Calls a second on average, arriving at random [default: a little less than the agents can take]
+    /// Calls a second on average, arriving at random [default: slightly less than the agents can take]
     #[arg(long, value_name = "R", value_parser = rate)]
     rate: Option<f64>,
-    /// Agents at work: 7001 to 7010, then 8001 upward
+    /// Number of agents: extensions 7001 to 7010, then 8001 upward
     #[arg(long, value_name = "A", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     agents: u16,
     /// Length of a conversation, s [default: 10..45, with --calls 2..4]
@@ -55,22 +56,22 @@ pub struct Load {
     /// How long a caller waits before giving up, s [default: 25..90, with --calls 60..120]
     #[arg(long, value_name = "MIN..MAX")]
     patience: Option<Range>,
-    /// Who answers, and the caller, must be heard within this time of the answer, s
+    /// Time after the answer within which both parties must be heard, s
     #[arg(long, value_name = "S", default_value = "1")]
     hear_within: Range,
-    /// Begins the sequence of random choices: the same seed, the same choices [default: another each time]
+    /// Seed of the random choices: the same seed, the same choices [default: another each time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 }
 
-/// The share of conversations that are held for a while.
+/// The share of conversations that are put on hold.
 const HOLDS: f64 = 0.15;
-/// The share of the agents' time that the default rate asks for.
+/// The share of the agents' time that the default rate uses.
 const DEFAULT_LOAD: f64 = 0.85;
-/// From one swell of an endless day to the next, s, and how far the rate leaves its mean.
+/// Period of the rate's swell in an endless run, s, and its amplitude relative to the mean.
 const SWELL_S: f64 = 300.0;
 const SWELL_DEPTH: f64 = 0.7;
-/// More calls a second than this come to nothing on any machine that runs both sides.
+/// A machine that runs both sides cannot carry more calls a second than this.
 const RATE_MAX: f64 = 1_000.0;
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -94,7 +95,7 @@ impl Load {
         self.plan().rate
     }
 
-    /// The task in full.
+    /// The full plan.
     pub fn plan(&self) -> Plan {
         let endless = self.is_endless();
         let or = |given: Option<Range>, endlessly: (f64, f64), else_: (f64, f64)| {
@@ -139,7 +140,7 @@ impl Load {
     }
 }
 
-/// An installation that does not run would be told as phones that nobody answers, after a minute.
+/// Without this check, an installation that does not run would be reported after a minute as phones that do not answer.
 fn expect_running(site: &Site) -> Result<(), ExitError> {
     const WITHIN: Duration = Duration::from_secs(5);
     let place = site.web.trim_start_matches("http://").trim_end_matches('/');
@@ -156,7 +157,7 @@ fn expect_running(site: &Site) -> Result<(), ExitError> {
     Err(ExitError::new(Exit::NotRunning, message))
 }
 
-/// Runs them until the plan is done, or a signal comes.
+/// Runs the robots until the plan is done, or a signal comes.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let site = Site::read(&arguments.site).map_err(|error| ExitError::new(Exit::Usage, format!("{error:#}")))?;
     expect_running(&site)?;
@@ -165,7 +166,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     if arguments.with_stdin {
         let stop = stop.clone();
         std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-            // What comes is nothing to us; the end is.
+            // The input is ignored; only its end matters.
             let _ = std::io::stdin().read_to_end(&mut Vec::new());
             stop.stop();
         })?;

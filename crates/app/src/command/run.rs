@@ -22,10 +22,10 @@ pub fn up(site: &Site, example: Example) -> anyhow::Result<Exit> {
     start(site, values, replicas, Sharing::Alone, example)
 }
 
-/// Every replica of every role in a process of its own.
+/// Runs every replica of every role in its own process.
 pub fn up_processes(site: &Site, example: Example, replicas: Option<u8>) -> anyhow::Result<Exit> {
     let mut site = site.clone();
-    // Weaker than what is said for a role by itself.
+    // A replica count for a single role wins over this one.
     site.set.splice(0..0, replicas.map(processes::replica_settings).unwrap_or_default());
     let values = site.values()?;
     let settings: ProcessSettings = values.read(sections::PROCESS)?;
@@ -44,7 +44,7 @@ pub fn up_processes(site: &Site, example: Example, replicas: Option<u8>) -> anyh
     ended
 }
 
-/// The options by which another process belongs to the same installation. The environment it has anyway.
+/// The options that make another process belong to the same installation. It inherits the environment.
 fn arguments_of(site: &Site) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["--instance".into(), site.instance.to_string().into()];
     arguments.extend(["--data-dir".into(), site.data_dir().into()]);
@@ -53,14 +53,14 @@ fn arguments_of(site: &Site) -> Vec<OsString> {
     arguments
 }
 
-/// Has the kernel end this process as an operator would when its supervisor is gone.
+/// Makes the kernel send SIGTERM to this process when its supervisor ends.
 fn end_with(supervisor: u32) -> anyhow::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
     let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
     if parent == Some(supervisor) {
         return Ok(());
     }
-    // It was gone before the kernel was asked.
+    // It had ended before the request to the kernel.
     Err(ExitError::new(Exit::Failed, format!("the supervisor, process {supervisor}, is gone")).into())
 }
 
@@ -73,7 +73,7 @@ fn every_replica(values: &Values) -> Vec<Replica> {
     replicas.collect()
 }
 
-/// What to do about an installation that serves nobody yet.
+/// Advice for an installation without tenants.
 fn no_tenant(installation: &process::Installation) -> String {
     let (instance, folder) = (installation.instance, installation.data_dir.display());
     format!(
@@ -100,7 +100,7 @@ pub fn run(site: &Site, names: &[String], replica: u8, supervised_by: Option<u32
     start(site, values, replicas, Sharing::Shared, Example::None)
 }
 
-/// Refuses a replica that the others would not look for: it would be given calls about which it is never asked.
+/// Refuses a replica that the others do not know: it would get calls, but no requests about them.
 fn expected(values: &Values, replica: Replica) -> Result<Replica, ExitError> {
     let (name, number) = (replica.spec.name, replica.number);
     let count = sections::replica_count(values, name);
@@ -136,7 +136,7 @@ fn start(
     let example = Arc::new(example);
     let (at_opening, at_ready) = (example.clone(), example.clone());
     let specs: Vec<&RoleSpec> = plan.replicas.iter().map(|replica| replica.spec).collect();
-    // The others have no connection with what knows them.
+    // The others have no connection to the tenants' store.
     let knows_tenants = specs.iter().any(|spec| Server::Postgresql.serves(spec));
     let open: process::OpenStores = Box::new(move |installation| {
         Box::pin(async move {
@@ -162,7 +162,7 @@ fn start(
     });
     let executor = executor()?;
     let ended = executor.block_on(async { example.ended(process::run(plan, open, when_ready).await).await });
-    // What still blocks (a disk that hangs) must not keep the process.
+    // A blocking call (a disk that hangs) must not keep the process.
     executor.shutdown_background();
     ended
 }

@@ -20,7 +20,7 @@ pub struct Arguments {
     in_force: bool,
 }
 
-/// Prints the reference, checks a file, or prints what is in force.
+/// Prints the reference, checks a file, or prints the present values.
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     let all = sections::all(roles::TABLE);
     if let Some(path) = &arguments.check {

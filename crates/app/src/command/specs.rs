@@ -1,4 +1,4 @@
-//! `trunkline specs`: what the roles declare, for maintainers' checks.
+//! `trunkline specs`: the roles' declarations, for maintainers' checks.
 
 use clap::Args;
 use runtime::exit::{Exit, ExitError};

@@ -1,4 +1,4 @@
-//! `trunkline tenant`: between a tenant's file and the stored configuration.
+//! `trunkline tenant`: transfers between a tenant's file and the stored configuration.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::{Site, executor};
 
 #[derive(Subcommand)]
 pub enum Arguments {
-    /// Makes the stored tenant what a file says; what the file does not name goes
+    /// Replaces the stored tenant by a file; objects that the file does not name are deleted
     #[command(
         after_help = "Examples:\n  trunkline tenant import acme.yaml\n  trunkline tenant import acme.yaml --instance 2"
     )]
@@ -69,7 +69,7 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Everything that is wrong with the file, its applications and its prompts is a failed check.
+/// Every fault of the file, its applications and its prompts is a failed check.
 fn check(site: &Site, file: &Path) -> anyhow::Result<()> {
     let Examined { mut faults, warnings, notices, .. } = examine(site, file)?;
     notice(&notices);
@@ -82,7 +82,7 @@ fn check(site: &Site, file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The file's objects. What it only names may come later, so that is a warning.
+/// The objects of the file. Missing files that it names may come later, so they are a warning.
 fn read(site: &Site, file: &Path) -> anyhow::Result<TenantObjects> {
     let Examined { objects, faults, warnings, notices } = examine(site, file)?;
     notice(&notices);
@@ -95,7 +95,7 @@ fn read(site: &Site, file: &Path) -> anyhow::Result<TenantObjects> {
     Ok(objects)
 }
 
-/// Says what the file sets to no effect. It is no reason to fail.
+/// Prints settings of the file that have no effect. They are no reason to fail.
 fn notice(notices: &[Fault]) {
     notices.iter().for_each(|notice| eprintln!("warning: {notice}"));
 }
@@ -107,7 +107,7 @@ fn examine(site: &Site, file: &Path) -> anyhow::Result<Examined> {
         .map_err(|error| ExitError::new(Exit::CheckFailed, format!("{:#}", anyhow::Error::new(error))))?)
 }
 
-/// What a tenant's file names, judged by those who will run it.
+/// The files that a tenant's file names, checked by the roles that will use them.
 struct Beside {
     /// The folder of the tenant's file.
     folder: PathBuf,
@@ -126,7 +126,7 @@ impl Companions for Beside {
     }
 
     fn prompt(&mut self, tenant: &str, name: &str) -> Option<String> {
-        // An id that is none is a fault of the file.
+        // An invalid id is a fault of the file itself.
         voice::media_server::prompt_fault(&self.prompts, &TenantId::parse(tenant).ok()?, name)
     }
 }

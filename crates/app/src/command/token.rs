@@ -14,7 +14,7 @@ use runtime::{data_dir, scope, token};
 use super::{Site, executor, tenant};
 use crate::roles;
 
-/// Longer tokens are refused: a lost one could not be called back.
+/// Tokens with a longer lifetime are refused: a lost one could not be revoked.
 const LIFE_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
 
 /// Tokens count in seconds.
@@ -25,22 +25,22 @@ pub struct Arguments {
     /// The tenant that the token is for; without it the token is for every tenant of the installation
     #[arg(long)]
     tenant: Option<String>,
-    /// Ties it to one DN of the tenant: its bearer makes requests for that DN alone
+    /// Ties the token to one DN of the tenant: its bearer can make requests for that DN only
     #[arg(long, requires = "tenant", value_name = "NUMBER")]
     dn: Option<String>,
     /// With --dn: the only agent who may be logged in there
     #[arg(long, requires = "dn", value_name = "ID")]
     agent: Option<String>,
-    /// What its bearer may do; may be given again. Below is the list
+    /// A right of the bearer; may be repeated. The list is below
     #[arg(long = "scope", required = true, value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// Who its bearer is, as KIND/NAME
+    /// The bearer, as KIND/NAME
     #[arg(long, default_value = "operator/cli")]
     sub: String,
     /// The role that it is for [default: every role]
     #[arg(long, default_value = token::EVERY_ROLE, hide_default_value = true)]
     aud: String,
-    /// How long it lives: 15m, 8h; at most 744h
+    /// Lifetime: 15m, 8h; at most 744h
     #[arg(long, default_value = "12h", value_parser = life)]
     life: Duration,
 }
@@ -69,7 +69,7 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// What the token is tied to. Only requests are for one DN, so other scopes would promise what nobody keeps.
+/// The tie of the token. Only requests are limited to one DN; for other scopes, the tie would have no effect.
 fn tie(dn: Option<&str>, agent: Option<&str>, scopes: &[&str]) -> Result<Option<Tie>, ExitError> {
     let usage = |key: &str, error: model::id::InvalidId| ExitError::new(Exit::Usage, format!("{key}: {error}"));
     let Some(dn) = dn else { return Ok(None) };
@@ -85,7 +85,7 @@ fn tie(dn: Option<&str>, agent: Option<&str>, scopes: &[&str]) -> Result<Option<
     }
 }
 
-/// Refuses a DN or an agent that the tenant does not have: the token would be for nobody.
+/// Refuses a DN or an agent that the tenant does not have: the token would be useless.
 async fn check_tie(site: &Site, tenant: &TenantId, tie: &Tie) -> anyhow::Result<()> {
     let Some((_, objects)) = tenant::open(site).await?.load(tenant).await? else { return Ok(()) };
     let missing = |key: &str, noun: &str, id: &str| {
@@ -122,7 +122,7 @@ fn check_scopes(scopes: &[&str]) -> Result<(), ExitError> {
     Err(ExitError::new(Exit::Usage, format!("{}\nthere are\n{}", faults.join("\n"), scope_table().trim_end())))
 }
 
-/// Refuses a role that there is not: nobody would take the token.
+/// Refuses an unknown role: no role would accept the token.
 fn check_audience(aud: &str) -> Result<(), ExitError> {
     let names = || roles::TABLE.iter().map(|spec| spec.name);
     if aud == token::EVERY_ROLE || names().any(|name| name == aud) {
@@ -145,7 +145,7 @@ fn scope_fault(name: &str) -> Option<String> {
     Some(format!("there is no scope {name:?}{hint}"))
 }
 
-/// Refuses a tenant that the installation does not have: the token would be for nobody.
+/// Refuses a tenant that the installation does not have: the token would be useless.
 pub(super) async fn check_tenant(site: &Site, tenant: &TenantId) -> anyhow::Result<()> {
     let known = tenant::open(site).await?.tenants().await?;
     if known.iter().any(|(id, _)| id == tenant) {

@@ -1,4 +1,4 @@
-//! `trunkline topology`: every connection of the running instance, and how much of the table there is.
+//! `trunkline topology`: every connection of the running instance, and the coverage of the table.
 
 mod coverage;
 pub(super) mod paint;
@@ -19,7 +19,7 @@ use runtime::{data_dir, scope, token};
 use super::{Site, executor};
 use crate::roles;
 
-/// Life of the token that a command makes for itself.
+/// Lifetime of the token that a command makes for itself.
 const TOKEN_LIFE: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
@@ -35,7 +35,7 @@ pub struct Arguments {
     coverage: bool,
 }
 
-/// Prints the connections of the running instance, or how much of the table there is.
+/// Prints the connections of the running instance, or the coverage of the table.
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     if arguments.coverage {
         return coverage::run(arguments.json);
@@ -61,14 +61,14 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Asks the running instance of that site.
+/// Queries the running instance of that site.
 pub(super) fn of_running(site: &Site) -> anyhow::Result<Topology> {
     let clock = Arc::new(SystemClock::start());
     let everyone = everyone(site, scope::TOPOLOGY_READ)?;
     Ok(executor()?.block_on(net::topology::observe(&everyone, site.instance, roles::TABLE, &*clock)))
 }
 
-/// Who asks every role of that site, with the installation's own key.
+/// A client that queries every role of that site, with the installation's own key.
 pub(super) fn everyone(site: &Site, scope: &str) -> anyhow::Result<Everyone> {
     let values = site.values_of_running()?;
     let tokens = data_dir::tokens_of_existing(&site.data_dir(), Arc::new(SystemClock::start()))?;

@@ -1,4 +1,4 @@
-//! `trunkline trace`: what happened to one call, from what every role remembers of it.
+//! `trunkline trace`: the course of one call, from the memory of every role.
 
 mod follow;
 
@@ -16,7 +16,7 @@ use runtime::trace::{NUMBERS_SCOPE, READ_SCOPE};
 use super::{Site, executor, token, topology};
 use follow::Following;
 
-/// Where dialogs stand that were refused before it was known whose they are.
+/// Pseudo-tenant of dialogs that were refused before their tenant was known.
 const NOBODYS: &str = "-";
 
 #[derive(Args)]
@@ -30,7 +30,8 @@ pub struct Arguments {
     /// The latest calls, a line each
     #[arg(long, conflicts_with_all = ["call", "last"])]
     list: bool,
-    /// Print what happens as it happens: of that call until it is over, without one of every new call; Ctrl-C ends it
+    /// Print events as they happen: of that call until it is over, or of every new call if none is named; Ctrl-C ends
+    /// it
     #[arg(long, conflicts_with = "list")]
     follow: bool,
     /// With --last, --list or --follow: only calls whose caller's number, as --list shows it, ends so
@@ -39,7 +40,7 @@ pub struct Arguments {
     /// How many calls --list shows
     #[arg(long, default_value_t = 20)]
     limit: usize,
-    /// The tenant; needed only where several have calls
+    /// The tenant; needed only if several have calls
     #[arg(long)]
     tenant: Option<String>,
     /// As JSON
@@ -51,7 +52,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// An operator's own command sees the installation whole.
+    /// An operator's own command sees the whole installation.
     const fn sight(&self) -> Sight {
         Sight { numbers: self.numbers, nobodys: true }
     }
@@ -65,7 +66,7 @@ impl Arguments {
     }
 }
 
-/// Prints what happened to a call.
+/// Prints the course of a call.
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     let everyone = everyone(site, arguments)?;
     executor()?.block_on(answer(site, arguments, &everyone))
@@ -119,14 +120,14 @@ async fn latest(arguments: &Arguments, everyone: &Everyone, tenant: &str, limit:
     ask::latest(everyone, tenant, arguments.from.as_deref(), limit, arguments.numbers).await
 }
 
-/// The tenant that is named, or the only one that has calls.
+/// The named tenant, or the only one that has calls.
 async fn tenant(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyhow::Result<String> {
     let Some(tenants) = ask::tenants(everyone).await else {
         let message = format!("no role of instance {} answers: it does not run", site.instance);
         return Err(ExitError::new(Exit::NotRunning, message).into());
     };
     if let Some(tenant) = &arguments.tenant {
-        // One of whom something is remembered need not be looked for; of the others it is said whether they are at all.
+        // A tenant with recorded calls needs no check; for the others, check that they exist.
         if !tenants.contains(tenant) && tenant != NOBODYS {
             let id = TenantId::parse(tenant).map_err(|e| ExitError::new(Exit::Usage, format!("--tenant: {e}")))?;
             token::check_tenant(site, &id).await?;
@@ -136,7 +137,7 @@ async fn tenant(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyh
     let mut tenants = tenants.into_iter();
     match (tenants.next(), tenants.next()) {
         (Some(only), None) => Ok(only),
-        // A dialog that was refused at the edge has no tenant, and may be all that there is.
+        // A dialog that was refused at the edge has no tenant, and may be the only record.
         (None, _) if arguments.call.is_some() => Ok(NOBODYS.to_owned()),
         (None, _) => Err(unknown("no call is remembered").into()),
         (Some(one), Some(other)) => {
@@ -147,7 +148,7 @@ async fn tenant(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyh
     }
 }
 
-/// Why nobody knows a call, as far as can be told.
+/// Why no role knows a call, as far as it can be determined.
 fn nobody_knows(call: &str, tenant: &str, answers: &[Answer]) -> String {
     let known = || answers.iter().filter_map(|answer| answer.known.as_ref().ok());
     let oldest = known().filter_map(|known| known.since).min();

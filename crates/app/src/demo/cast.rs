@@ -1,4 +1,4 @@
-//! The people whom robots play: agents at 7001 to 7010, and at 8001 upward where more are wanted.
+//! The people whom robots play: agents at 7001 to 7010, and from 8001 upward if more are needed.
 
 use contracts::provisioning::{Agent, Dn, DnKind, Person, Place, Secret, SkillLevel, TenantObjects};
 use model::Entropy as _;
@@ -10,7 +10,7 @@ const FIRST: std::ops::RangeInclusive<u32> = 7_001..=7_010;
 const MORE: u32 = 8_001;
 /// The first agent id of a robot; the number follows the robot's.
 const AGENT: u32 = 2_001;
-/// Where a robot forgets it, the product ends the work after a call itself.
+/// The product ends after-call work itself if a robot forgets it.
 const WRAP_UP_S: u32 = 30;
 
 /// The extension of each robot, and its agent's id.
@@ -24,7 +24,7 @@ pub fn is_robot(extension: &str) -> bool {
     extension.parse().is_ok_and(|number: u32| FIRST.contains(&number) || (MORE..MORE + 1_000).contains(&number))
 }
 
-/// Adds to the tenant what so many robots need and is not there; says whether anything was missing.
+/// Adds the missing objects for `count` robots to the tenant; returns whether any were missing.
 pub fn complete(objects: &mut TenantObjects, count: usize) -> bool {
     let mut secrets = runtime::entropy::Strong::seeded_by_system();
     let mut missing = false;
@@ -51,7 +51,7 @@ pub fn complete(objects: &mut TenantObjects, count: usize) -> bool {
 fn person(at: usize, extension: &str, id: String, place: String) -> Person {
     let skill = |skill: &str, level| SkillLevel { skill: skill.to_owned(), level };
     let mut skills = vec![skill("Sales", 5)];
-    // As in the example's file: every other one.
+    // As in the example's file: every second agent.
     if at % 2 == 1 {
         skills.extend([skill("Support", 3), skill("English", 1)]);
     }
@@ -70,7 +70,7 @@ fn person(at: usize, extension: &str, id: String, place: String) -> Person {
     }
 }
 
-/// What the robots must know of themselves.
+/// The robots' own data: phones, agents, skills.
 pub fn of(objects: &TenantObjects, count: usize) -> anyhow::Result<Vec<RobotAgent>> {
     let find = |(extension, id): (String, String)| {
         let agent = objects.people.iter().filter_map(|person| person.agent.as_ref()).find(|agent| agent.id == id);

@@ -1,4 +1,4 @@
-//! The robots and the comparison as child processes, from the moment at which all roles are ready to the end.
+//! The robots and the comparison as child processes, from the time when all roles are ready to the end.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -22,43 +22,43 @@ use super::{TENANT, TOKEN_LIFE, cast, describe, load};
 use crate::command::Load;
 use crate::stores::Servers;
 
-/// What the robots are told, in the data directory.
+/// Input of the robots, in the data directory.
 const SITE: &str = "robots.json";
-/// What the robots had to tell in the end, in the data directory.
+/// Result of the robots, in the data directory.
 const RESULT: &str = "robots-result.json";
-/// The program that compares, beside this one.
+/// The comparison program, in the same folder as this one.
 const RECONCILE: &str = "trunkline-reconcile";
-/// Robots that are asked to end have this long.
+/// Time for robots to end after a signal.
 const ROBOTS_END: Duration = Duration::from_secs(8);
-/// The comparison begins to watch within this time.
+/// Time within which the comparison must begin to watch.
 const WATCH_WITHIN: Duration = Duration::from_secs(20);
-/// The comparison waits for the last facts and compares within this time.
+/// Time within which the comparison waits for the last facts and compares.
 const COMPARE_WITHIN: Duration = Duration::from_secs(120);
 
-/// What a demo shows.
+/// A demo in progress.
 pub struct Show {
     load: Load,
     exit: bool,
     json: bool,
     reconcile: Option<PathBuf>,
     running: Mutex<Option<JoinHandle<anyhow::Result<Exit>>>>,
-    /// The roles have ended; a signal may have come before the robots were there to hear it.
+    /// Set when the roles have ended; a signal may have come before the robots were started.
     over: Arc<Notify>,
 }
 
 impl Show {
-    /// One that ends after the last call (`exit`), or goes on until a signal comes.
+    /// A show that ends after the last call (`exit`), or runs until a signal comes.
     pub fn new(load: Load, exit: bool, json: bool) -> anyhow::Result<Self> {
         let reconcile = if exit { Some(beside(RECONCILE)?) } else { None };
         Ok(Self { load, exit, json, reconcile, running: Mutex::default(), over: Arc::default() })
     }
 
-    /// How many robots are agents.
+    /// Number of robots that are agents.
     pub fn agents(&self) -> usize {
         self.load.agents()
     }
 
-    /// Tells how to use the demo and sends the robots to work.
+    /// Prints how to use the demo and starts the robots.
     pub async fn begin(&self, installation: &Installation, stores: &Stores) -> anyhow::Result<()> {
         let rate = self.load.rate() * 60.0;
         let robots = format!("{} agents, and callers about {rate:.0} times a minute", self.load.agents());
@@ -82,19 +82,19 @@ impl Show {
         Ok(())
     }
 
-    /// What the whole came to, after the roles have ended.
+    /// The overall result, after the roles have ended.
     pub async fn ended(&self, roles: anyhow::Result<Exit>) -> anyhow::Result<Exit> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.over.notify_one();
-        // Nobody's call was worth waiting for.
+        // No call of a demo is worth waiting for.
         let cut_is_done = |exit| if exit == Exit::DrainCut && !self.exit { Exit::Done } else { exit };
         let Some(running) = running else {
-            // Ended before the first call: what was to be checked was not.
+            // Ended before the first call: the checks were not made.
             let is_over = |exit| matches!(exit, Exit::Done | Exit::DrainCut);
             let unchecked = |exit| if self.exit && is_over(exit) { Exit::CheckFailed } else { exit };
             return roles.map(cut_is_done).map(unchecked);
         };
-        // The children know of the end by the same signal; they have had their time.
+        // The children got the same signal and have had their time.
         let play = match tokio::time::timeout(ROBOTS_END, running).await {
             Ok(joined) => joined?,
             Err(_) => Err(anyhow::anyhow!("the robots did not end")),
@@ -117,7 +117,7 @@ fn beside(name: &str) -> anyhow::Result<PathBuf> {
     Err(ExitError::new(Exit::Usage, message).into())
 }
 
-/// What the robots must know.
+/// Input of the robots.
 async fn site(installation: &Installation, stores: &Stores, agents: usize) -> anyhow::Result<Site> {
     let (tenant, objects) = load(stores).await?;
     let demo = describe(installation, &tenant, &objects)?;
@@ -138,7 +138,7 @@ async fn site(installation: &Installation, stores: &Stores, agents: usize) -> an
         web: demo["web"].as_str().unwrap_or_default().to_owned(),
         token,
         numbers: objects.numbers.iter().map(|number| (number.name.clone(), number.number.clone())).collect(),
-        // What the example's applications ask of an agent.
+        // The skills that the example's applications require of an agent.
         services: [
             ("sales".to_owned(), skills(&[("Sales", 1)])),
             ("support".to_owned(), skills(&[("Support", 3), ("English", 1)])),
@@ -148,14 +148,14 @@ async fn site(installation: &Installation, stores: &Stores, agents: usize) -> an
     })
 }
 
-/// The children.
+/// The child processes.
 struct Play {
     site: PathBuf,
     result: PathBuf,
     arguments: Vec<String>,
-    /// The program that compares, and the data directory in which the reporting log is.
+    /// The comparison program, and the data directory with the reporting log.
     reconcile: Option<(PathBuf, PathBuf)>,
-    /// Where the reporting log is Kafka.
+    /// Kafka's brokers, if it has the reporting log.
     brokers: Option<String>,
     exit: bool,
     json: bool,
@@ -164,14 +164,14 @@ struct Play {
 }
 
 impl Play {
-    /// Runs the children to their end, or until a signal comes; then ends this process if that was the task.
+    /// Runs the children to their end, or until a signal comes; then ends this process if requested (`exit`).
     async fn run(self) -> anyhow::Result<Exit> {
         let done = self.perform().await;
         if let Err(error) = &done {
             eprintln!("trunkline: {error:#}");
         }
         if self.exit || done.is_err() {
-            // As an operator would: the roles drain.
+            // Like an operator: the roles drain.
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM)?;
         }
         done
@@ -191,7 +191,7 @@ impl Play {
             .args(&self.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Ctrl-C at a terminal is for this process, which ends them in order: they may not listen to it yet.
+            // Ctrl-C at a terminal is for this process, which ends the children in order: they may not handle it yet.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -237,7 +237,7 @@ impl Play {
     }
 }
 
-/// Kafka's brokers, where the stores are servers.
+/// Kafka's brokers, if the stores are in servers.
 fn brokers(installation: &Installation) -> anyhow::Result<Option<String>> {
     let settings: StoresSettings = installation.values.read(SECTION)?;
     Ok(match settings.mode() {
@@ -273,7 +273,7 @@ impl Watcher {
         Ok(Self { child, stdout })
     }
 
-    /// Hands over what the robots say and returns what the comparison found.
+    /// Passes the robots' result to the comparison and returns its findings.
     async fn compare(mut self, path: &Path, said: &str) -> anyhow::Result<serde_json::Value> {
         data_dir::write_whole(path, said.as_bytes())?;
         let mut stdin = self.child.stdin.take().context("no stdin")?;

@@ -1,4 +1,4 @@
-//! One process of a role, and its lives one after the other.
+//! One process of a role, and its consecutive runs.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,13 +13,14 @@ use tokio::process::Command;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// The longest pause before a start, where no longer one is set.
+/// Maximum pause before a restart, unless the setting is longer.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
-/// A life of this length shows that the process works: the next pause is the shortest again.
+/// A run of this length shows that the process works: the next pause is the shortest again.
 const LASTS: Duration = Duration::from_secs(60);
-/// So long what a process has said last is waited for.
+/// How long the last output of an ended process is awaited.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// Ends of a process that another start will not help with. Servers that are away come back: the supervisor itself has reached them.
+/// Exit codes after which a restart is useless. Unreachable servers are not among them: the supervisor itself has
+/// reached them.
 const HOPELESS: [Exit; 4] = [Exit::Usage, Exit::Settings, Exit::Address, Exit::DataDirectory];
 
 /// How a process is started.
@@ -30,11 +31,11 @@ pub struct Start {
     pub node: String,
     pub arguments: Vec<OsString>,
     pub restart_after: Duration,
-    /// Where the lines of its log go.
+    /// Receives the lines of its log.
     pub log_line: fn(&str),
 }
 
-/// How its lives ended.
+/// How its last run ended.
 pub enum Ended {
     /// It drained.
     Drained,
@@ -56,7 +57,7 @@ impl Child {
         Self { start, drain, cut }
     }
 
-    /// Starts it, and again whenever it has ended, until it is told to drain.
+    /// Starts it, and restarts it whenever it has ended, until it is drained.
     pub async fn lives(self) -> Ended {
         let mut pause = self.start.restart_after;
         let mut has_lived = false;
@@ -90,7 +91,7 @@ impl Child {
         }
     }
 
-    /// One life; none when it was cut short.
+    /// One run; none when it was cut short.
     async fn life(&self) -> std::io::Result<Option<ExitStatus>> {
         let mut child = Command::new(&self.start.program)
             .args(["run", self.start.role, "--supervised-by", &std::process::id().to_string()])
@@ -99,7 +100,7 @@ impl Child {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-C at a terminal is for the supervisor, which ends them in order.
+            // Ctrl-C at a terminal is for the supervisor, which ends the processes in order.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
@@ -131,7 +132,7 @@ impl Child {
         if status.is_none() {
             child.kill().await?;
         }
-        // Its last words; what it has started itself may hold its streams open.
+        // Its last output; a grandchild may hold its streams open.
         if tokio::time::timeout(LAST_WORDS, &mut copying).await.is_err() {
             copying.abort();
         }
@@ -139,17 +140,17 @@ impl Child {
     }
 }
 
-/// Hands over each line until the process closes its end.
+/// Passes on each line until the process closes its end.
 async fn copy(stream: Option<impl AsyncRead + Unpin>, tell: impl Fn(&str)) {
     let Some(stream) = stream else { return };
     let mut lines = BufReader::new(stream).split(b'\n');
-    // What is no text is told as well: a process whose pipe nobody reads stands still.
+    // Invalid UTF-8 is passed on too: a process blocks on a pipe that is not read.
     while let Ok(Some(line)) = lines.next_segment().await {
         tell(&String::from_utf8_lossy(&line));
     }
 }
 
-/// A line of a log in JSON says first which process it is of.
+/// Marks a line of a log with its process, as the first field of JSON.
 fn marked(node: &str, line: &str) -> String {
     match line.strip_prefix('{') {
         Some(rest) => format!("{{\"process\":\"{node}\",{rest}"),

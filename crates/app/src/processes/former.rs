@@ -1,4 +1,5 @@
-//! The processes of a former supervisor. One that is killed leaves them behind, draining; until they have ended they hold their ports.
+//! The processes of a previous supervisor. A killed supervisor leaves them draining; they hold their ports until they
+//! have ended.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,10 +7,11 @@ use std::time::Duration;
 use runtime::data_dir;
 use tokio::time::Instant;
 
-/// How often they are looked at.
+/// How often they are checked.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Waits until none of them holds its folder any more, but no longer than `limit`: what holds it then does not drain.
+/// Waits until none of them holds its folder any more, at most `limit`: a process that still holds it then does not
+/// drain.
 pub(super) async fn have_ended(data_dir: &Path, limit: Duration) {
     let deadline = Instant::now() + limit;
     let mut told = false;

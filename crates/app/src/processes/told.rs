@@ -1,5 +1,5 @@
-//! What the options of a running supervisor say of replicas. Other commands do not have these options, and are to ask every replica
-//! all the same.
+//! The replica counts in the options of a running supervisor. Other commands do not have these options, but must query
+//! every replica.
 
 use std::path::{Path, PathBuf};
 
@@ -7,19 +7,21 @@ use anyhow::Context as _;
 use runtime::data_dir::write_whole;
 use runtime::exit::{Exit, ExitError};
 
-/// In the data directory while a supervisor runs: which process that is, and a replica setting a line.
+/// In the data directory while a supervisor runs: its process, then one replica setting a line.
 const FILE: &str = "supervisor";
-/// Which field of `/proc/PID/stat` says when a process was started (proc(5)), counted from the first one after the program's name.
+/// Field of `/proc/PID/stat` with a process's start time (proc(5)), counted from the first one after the program's
+/// name.
 const STARTED_AT: usize = 19;
 
-/// The replicas that the supervisor of that data directory was told by its options, as `--set` takes them; nothing where none runs.
+/// The replica counts in the options of that data directory's supervisor, as `--set` takes them; none if none is
+/// running.
 pub fn replicas_told(data_dir: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(data_dir.join(FILE)).unwrap_or_default();
     let runs = supervisor_runs(&text);
     text.lines().skip(1).filter(|_| runs).map(str::to_owned).collect()
 }
 
-/// The file; removed with the value.
+/// The supervisor's file; removed on drop.
 pub(super) struct SupervisorFile {
     path: PathBuf,
     own: String,
@@ -28,7 +30,7 @@ pub(super) struct SupervisorFile {
 
 impl SupervisorFile {
     /// # Errors
-    /// [`Exit::DataDirectory`] where another supervisor runs.
+    /// [`Exit::DataDirectory`] if another supervisor is running.
     pub(super) fn write(data_dir: &Path, replicas: &[String]) -> anyhow::Result<Self> {
         let path = data_dir.join(FILE);
         let held = std::fs::read_to_string(&path).unwrap_or_default();
@@ -43,7 +45,7 @@ impl SupervisorFile {
         Ok(Self { path, own, follows_another: !held.is_empty() })
     }
 
-    /// Whether a supervisor was here that has not removed its file: one that was killed, and left its processes behind.
+    /// Whether a previous supervisor has left its file: it was killed, and left its processes behind.
     pub(super) const fn follows_another(&self) -> bool {
         self.follows_another
     }
@@ -58,14 +60,14 @@ impl Drop for SupervisorFile {
     }
 }
 
-/// Whether the process that the file names still runs, and not another one that has got its number: in a container that is always the
-/// same.
+/// Whether the process that the file names still runs, and is not another one with the same number: in a container that
+/// number is always the same.
 fn supervisor_runs(text: &str) -> bool {
     let named = text.lines().next().unwrap_or_default();
     named.split_once(' ').is_some_and(|(pid, _)| process(pid).as_deref() == Some(named))
 }
 
-/// A running process: its number, and when it was started.
+/// A running process: its number and start time.
 fn process(pid: &str) -> Option<String> {
     let pid: u32 = pid.parse().ok()?;
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

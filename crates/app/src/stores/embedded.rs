@@ -28,7 +28,7 @@ impl Composed for InProcess {
     }
 }
 
-/// Opens them.
+/// Opens the stores.
 pub async fn open(installation: &Installation) -> anyhow::Result<InProcess> {
     let (folder, clock) = (&installation.stores_dir, installation.clock.clone());
     if *folder != installation.data_dir {
@@ -45,7 +45,7 @@ pub async fn open(installation: &Installation) -> anyhow::Result<InProcess> {
     )))
 }
 
-/// The persistent configuration, to be read and not to be changed in any way; none where there is no file.
+/// The persistent configuration, read-only; none if there is no file.
 pub async fn look(data_dir: &Path) -> anyhow::Result<Option<Looked>> {
     let file = data_dir.join("configuration.sqlite");
     if !file.exists() {
@@ -54,7 +54,7 @@ pub async fn look(data_dir: &Path) -> anyhow::Result<Option<Looked>> {
     sqlite::look(&file).await.map(Some).with_context(|| file.display().to_string())
 }
 
-/// The persistent configuration: one file for all processes of the installation, between which SQLite takes turns.
+/// The persistent configuration: one file for all processes of the installation, with SQLite's locking between them.
 pub async fn configuration(data_dir: &Path) -> anyhow::Result<SqliteProvisioning> {
     SqliteProvisioning::open(&data_dir.join("configuration.sqlite")).await.context("the configuration")
 }

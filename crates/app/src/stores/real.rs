@@ -1,4 +1,5 @@
-//! Everything in servers: Redis, Pulse's Redis, PostgreSQL, Kafka. This module names no embedded store, and forbids them to the process.
+//! All stores in servers: Redis, Pulse's Redis, PostgreSQL, Kafka. This module names no embedded store, so the process
+//! cannot use one.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,14 +26,14 @@ const REDIS: u16 = 6_379;
 const REDIS_OF_PULSE: u16 = 6_380;
 const POSTGRESQL: u16 = 5_432;
 const KAFKA: u16 = 9_092;
-/// Before a server that does not answer is asked again.
+/// Pause before a server that does not answer is queried again.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// How often it is said that a server does not answer.
+/// How often a server that does not answer is logged.
 const SAY_EVERY: Duration = Duration::from_secs(5);
-/// What servers call a process that is no replica.
+/// Client name of a process that is no replica.
 const PROCESS: &str = "trunkline/process";
 
-/// Where the servers are.
+/// The addresses of the servers.
 #[derive(Clone, Debug)]
 pub struct Servers {
     redis: RedisSettings,
@@ -42,11 +43,11 @@ pub struct Servers {
     start_within: Duration,
 }
 
-/// A server by its name and place, and why it cannot be used or what endangers what is kept in it.
+/// A server by its name and address, and why it cannot be used or what endangers its data.
 pub type Troubles = (String, Result<Examined, Unusable>);
 
 impl Servers {
-    /// Those of the settings; where these say nothing, those of the instance.
+    /// The servers of the settings; unset ones are those of the instance.
     pub fn of(instance: u8, settings: &StoresSettings) -> anyhow::Result<Self> {
         let host = address::of_replica(instance, address::INFRASTRUCTURE, HOST);
         let url =
@@ -83,7 +84,7 @@ impl Servers {
         &self.kafka.brokers
     }
 
-    /// Asks each server once.
+    /// Queries each server once.
     pub async fn examine(&self) -> Vec<Troubles> {
         let servers = [Server::Redis, Server::RedisOfPulse, Server::Postgresql, Server::Kafka];
         let asked = servers.map(|server| async move { (self.place(server), self.ask(server).await) }.boxed());
@@ -97,7 +98,7 @@ impl Servers {
         self.provisioning()
     }
 
-    /// The same as it is: nothing is waited for or changed.
+    /// The configuration as it is: without waiting and without changes.
     pub fn provisioning(&self) -> anyhow::Result<PostgresProvisioning> {
         Ok(PostgresProvisioning::open(&self.postgresql, &Client::unwatched(PROCESS))?)
     }
@@ -128,7 +129,7 @@ impl Servers {
         }
     }
 
-    /// Waits until the server answers; says so meanwhile.
+    /// Waits until the server answers, and logs the wait.
     async fn settled(&self, server: Server, deadline: Instant) -> Result<(), ExitError> {
         let place = self.place(server);
         let mut said: Option<Instant> = None;
@@ -161,16 +162,16 @@ impl Servers {
     }
 }
 
-/// The stores of a process in servers: each replica has connections of its own.
+/// The stores of a process in servers: each replica has its own connections.
 pub struct InServers {
     servers: Servers,
-    /// Where commits stand that wait for Redis.
+    /// Folder of the commits that wait for Redis.
     waiting: PathBuf,
     clock: Arc<dyn Clock>,
 }
 
-/// Waits for the servers that the roles have connections with, brings the tables up to date where they have one with PostgreSQL, and
-/// tries that every client can be made. Nothing waits for Kafka: facts wait in their streams until it is there.
+/// Waits for the servers that the roles have connections with, updates the tables if one is PostgreSQL, and checks that
+/// every client can be created. It does not wait for Kafka: facts wait in their streams until Kafka is there.
 pub async fn open(
     installation: &Installation,
     settings: &StoresSettings,
@@ -196,14 +197,14 @@ fn unwatched() -> Clients {
     Clients { redis: client(), redis_of_pulse: client(), postgresql: client(), kafka: client() }
 }
 
-/// The replica that a client is of: `ors-1` in `trunkline/ors-1/voice-46`.
+/// The replica of a client: `ors-1` in `trunkline/ors-1/voice-46`.
 fn node_of(client: &str) -> Option<&str> {
     let (node, _rows) = client.strip_prefix("trunkline/")?.split_once('/')?;
     Some(node)
 }
 
 impl InServers {
-    /// Nothing is connected before it is used, so a role has no connection that it does not need.
+    /// Connections are opened at first use, so a role has none that it does not need.
     fn stores(&self, clients: &Clients) -> infra::Result<Stores> {
         let (servers, clock) = (&self.servers, self.clock.clone());
         let redis = RedisStores::open(&servers.redis, clients.redis.clone(), clock.clone())?;

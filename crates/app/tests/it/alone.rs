@@ -1,4 +1,4 @@
-//! A role that finds nobody.
+//! A role whose peers do not answer.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::binary::Site;
 #[test]
 fn a_sip_proxy_without_nodes_and_config_waits_without_using_the_processor() {
     let site = Site::new();
-    // It asks twice a second, and says so in detail.
+    // It retries twice a second, and logs it at debug level.
     let detailed = ["run", "sip-proxy", "--set", "process.log=info,net=debug"];
     let running = site.start_until(&detailed, "config still does not answer", 8);
     let used = running.cpu_time();

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use infra::{Clock as _, SystemClock};
 
-/// Beyond this a test has failed; a busy machine needs a good part of it.
+/// A test that takes longer has failed; a busy machine needs a good part of it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Instance numbers of this crate's tests; the system tests have lower ones.
 const INSTANCES: std::ops::RangeInclusive<u8> = 230..=254;
 
-/// An installation of one test, with a number that no other test of this machine uses meanwhile.
+/// An installation of one test, with an instance number that no other test of this machine uses at the same time.
 pub struct Site {
     pub instance: u8,
     pub data_dir: PathBuf,
@@ -57,13 +57,13 @@ impl Site {
         self.start_until(arguments, until, 1)
     }
 
-    /// Starts it and waits until so many log lines have had that message.
+    /// Starts it and waits until `times` log lines have had that message.
     pub fn start_until(&self, arguments: &[&str], until: &str, times: usize) -> Running {
         let mut child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (log, mut complaints) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let running = Running { child };
         let (tell, lines) = sync_channel(1);
-        // Read on for as long as it writes, or it would block on a full pipe.
+        // Keep reading while it writes, or it would block on a full pipe.
         std::thread::spawn(move || {
             for line in BufReader::new(log).lines().map_while(std::io::Result::ok) {
                 let _ = tell.send(line);
@@ -94,7 +94,7 @@ impl Site {
         (status, answer)
     }
 
-    /// Those bytes to a role's address, and what comes back.
+    /// Sends those bytes to a role's address and returns the answer.
     pub fn http_as_written(&self, number: u8, port: u16, request: &str) -> String {
         let address: SocketAddr = format!("127.{}.{number}.1:{port}", self.instance).parse().unwrap();
         let mut stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
@@ -106,7 +106,7 @@ impl Site {
     }
 }
 
-/// Whether something listens on an address of that instance: one that somebody started by hand knows no claims.
+/// Whether a socket listens on an address of that instance: one started by hand makes no claims.
 fn is_in_use(instance: u8) -> bool {
     const LISTENING: &str = "0A";
     let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
@@ -126,7 +126,7 @@ impl Drop for Site {
     }
 }
 
-/// A running binary; killed with the value.
+/// A running binary; killed on drop.
 pub struct Running {
     child: Child,
 }
@@ -134,7 +134,7 @@ pub struct Running {
 impl Running {
     /// The processor time that it has used.
     pub fn cpu_time(&self) -> Duration {
-        /// The kernel's ticks for programs.
+        /// The kernel's clock tick for programs.
         const TICK: Duration = Duration::from_millis(10);
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();

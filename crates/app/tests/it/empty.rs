@@ -1,4 +1,4 @@
-//! An installation without tenants: it is ready, serves nobody, and says what to do.
+//! An installation without tenants: it is ready, refuses every call, and prints advice.
 
 use std::net::UdpSocket;
 

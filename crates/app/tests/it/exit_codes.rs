@@ -1,4 +1,4 @@
-//! Each code of the table, provoked.
+//! Provokes each code of the table.
 
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
@@ -163,7 +163,7 @@ fn where_no_installation_is_a_question_is_5_and_makes_nothing() {
 fn a_reader_who_has_seen_enough_is_no_fault() {
     let site = Site::new();
     let mut child = site.command(&["settings"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Closed before it has written anything, or while it does.
+    // Closed before it has written anything, or while it writes.
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();

@@ -1,4 +1,4 @@
-//! The real binary as its users meet it: exit codes, words, admin HTTP.
+//! The real binary as its users see it: exit codes, messages, admin HTTP.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod admin;

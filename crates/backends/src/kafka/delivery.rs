@@ -1,4 +1,4 @@
-//! Records on their way: handed to the producer in their order, waited for together.
+//! Records in delivery: handed to the producer in order, awaited together.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use super::Context;
 /// A message that is one CloudEvent in JSON: the structured mode of the Kafka binding.
 const CONTENT_TYPE: Header<'static, &'static str> =
     Header { key: "content-type", value: Some("application/cloudevents+json; charset=UTF-8") };
-/// Before a full queue is tried again when nothing of ours is in it.
+/// Delay before a full queue is tried again when none of our records is in it.
 const QUEUE_AGAIN: Duration = Duration::from_millis(20);
 
-/// What to do about a record that the producer did not take.
+/// How to proceed with a record that the producer did not accept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Advice {
     /// Wait until some are delivered.
@@ -29,7 +29,7 @@ enum Advice {
     Never,
 }
 
-/// What can be done about an error. What an operator can mend (rights, limits of a topic, disks) is repeated until it is mended.
+/// How to proceed after an error. Errors that an operator can fix (rights, limits of a topic, disks) are retried until they are fixed.
 fn advice(error: &KafkaError) -> Advice {
     let KafkaError::MessageProduction(code) = error else { return Advice::Again };
     match code {
@@ -39,7 +39,7 @@ fn advice(error: &KafkaError) -> Advice {
     }
 }
 
-/// Hands the records over and waits until every one is delivered; the answer names those that can never be.
+/// Hands the records over and waits until every one is delivered; returns those that never can be.
 pub(super) async fn deliver(producer: &FutureProducer<Context>, records: &[LogRecord]) -> Result<Vec<Refused>, String> {
     let (mut on_their_way, mut refused) = (FuturesUnordered::new(), Vec::new());
     for record in records {
@@ -75,8 +75,8 @@ fn hand_over(
     Ok(())
 }
 
-/// What became of a message. A failure here came from a broker, for a whole batch: which record is to blame is not known, and
-/// none is given up.
+/// The result of one message. A failure here comes from a broker, for a whole batch: it is unknown which record is to blame, and
+/// none is dropped.
 fn delivery(
     delivered: Result<rdkafka::producer::future_producer::OwnedDeliveryResult, futures::channel::oneshot::Canceled>,
 ) -> Result<(), String> {

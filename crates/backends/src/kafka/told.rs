@@ -1,4 +1,4 @@
-//! What the client library tells: log lines, failures, and once a second what its connections have come to.
+//! Reports of the client library: log lines, failures, and once a second the state of its connections.
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +24,7 @@ impl Told {
         &*self.watch
     }
 
-    /// The last failure, in the library's words; none once a connection stands.
+    /// The last failure, in the library's words; none once a connection is up.
     pub(super) fn last_reason(&self) -> Option<String> {
         self.last_reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -33,7 +33,7 @@ impl Told {
         *self.last_reason.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
-    /// The producer is gone, and its connections with it.
+    /// The producer has ended, and its connections with it.
     pub(super) fn gone(&self) {
         self.watch.standing(Line::Commands, 0);
     }
@@ -42,7 +42,7 @@ impl Told {
 /// Listens to one producer.
 pub(super) struct Context {
     told: Arc<Told>,
-    /// Connections that it has tried to make, as counted last.
+    /// Number of connection attempts at the last count.
     attempts: AtomicI64,
 }
 
@@ -60,7 +60,7 @@ impl ClientContext for Context {
             | RDKafkaLogLevel::Critical
             | RDKafkaLogLevel::Error
             | RDKafkaLogLevel::Warning => tracing::warn!(facility, message, "Kafka's client"),
-            // A broker that is away is said by whoever could not append.
+            // A failed append reports an unavailable broker.
             _ => tracing::debug!(facility, message, "Kafka's client"),
         }
     }

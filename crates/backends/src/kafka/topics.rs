@@ -1,4 +1,4 @@
-//! Topics that are not there yet are made before the first record goes to them.
+//! Missing topics are created before the first record goes to them.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::{ANSWER_WITHIN, Live};
 
-/// What the protocol says for "as the broker is set up".
+/// The protocol's value for the broker's own setting.
 const AS_THE_BROKER_IS: i32 = -1;
 
-/// Makes the topics of these records unless they are known to be there.
+/// Creates the topics of these records unless they are known to exist.
 pub(super) async fn ensure(
     config: &ClientConfig,
     partitions: Option<u16>,
@@ -44,13 +44,13 @@ async fn create(config: &ClientConfig, partitions: Option<u16>, topics: &BTreeSe
         .collect();
     let options = AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN)).request_timeout(Some(ANSWER_WITHIN));
     let answers = admin.create_topics(&fresh, &options).await;
-    // Its end joins a thread.
+    // Dropping it joins a thread.
     tokio::task::spawn_blocking(move || drop(admin));
     for answer in answers.map_err(|error| format!("topics cannot be made: {error}"))? {
         match answer {
             Ok(topic) => tracing::info!(topic, "topic made"),
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            // Whoever runs Kafka makes the topics there: if they are missing, the records say so.
+            // Kafka's operator creates the topics then: if they are missing, delivering the records reports it.
             Err((
                 topic,
                 code @ (RDKafkaErrorCode::TopicAuthorizationFailed

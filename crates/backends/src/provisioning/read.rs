@@ -17,7 +17,7 @@ pub(super) async fn revision(db: &mut dyn Turn, tenant: &TenantId) -> Result<Opt
     rows.first().map(|row| Ok(revision_of(get(row, "revision")?))).transpose()
 }
 
-/// What changed after a revision, in the order of kinds.
+/// The changes after a revision, in the order of kinds.
 pub(super) async fn changed_keys(db: &mut dyn Turn, tenant: &TenantId, since: Revision) -> Result<Vec<ObjectKey>> {
     let changed = query("SELECT kind, id FROM change WHERE tenant = ? AND revision > ?")
         .bind(tenant.as_str())
@@ -73,7 +73,7 @@ pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<Tena
     Ok(objects)
 }
 
-/// The tables that hold lists, by what the lists belong to.
+/// The tables that contain lists, by the object that each list belongs to.
 struct Lists {
     codecs: Vec<String>,
     prompts: HashMap<String, Vec<String>>,

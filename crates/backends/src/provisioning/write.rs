@@ -15,7 +15,7 @@ pub(super) async fn changes(
     changes: Vec<ObjectChange>,
 ) -> Result<()> {
     let number = i64::try_from(revision.0).unwrap_or(i64::MAX);
-    // The tenant's row first: every other row names it. Deletions before the rest, and what must be unique is let go before it is
+    // The tenant's row first: every other row names it. Deletions come before the rest, and a unique value is released before it is
     // given again: a DN may move from one place to another in one update.
     let rank = |change: &ObjectChange| match change {
         ObjectChange::Put(Object::Tenant(_)) => 0,

@@ -1,8 +1,8 @@
-//! Commits while Redis is away.
+//! Commits while Redis is unavailable.
 //!
-//! Those of calls and media legs are not refused: they wait in memory, bounded and in their order, and are written when Redis answers, or
-//! has room again. What waits stands on disk too, where the client was given a folder: a process that dies before that hands it in when it
-//! is started again, unless somebody else has the call by then.
+//! Commits of calls and media legs are not refused. They wait in memory, bounded and in order, and are written when Redis answers or
+//! has room again. With a folder, the client keeps them on disk too: a process that fails before that writes them after its restart,
+//! unless another node has the call by then.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -21,20 +21,20 @@ use super::steady::Id;
 use super::streams::ForWhom;
 use super::waiting::{Former, WaitingFile};
 
-/// Rows and bytes that wait for Redis, some minutes of a busy node. Beyond either nothing begins, and of what has begun only its last
-/// state and its end are kept.
+/// Limits of the rows and bytes that wait for Redis: some minutes of a busy node. Beyond either, nothing begins, and a record that
+/// has begun keeps only its last state and its end.
 const ROWS_MAX: usize = 200_000;
 const BYTES_MAX: usize = 256 << 20;
-/// Rows and bytes of one script, which holds up everybody else at Redis: some milliseconds.
+/// Rows and bytes of one script, which blocks all other clients of Redis: some milliseconds.
 pub(super) const PART_ROWS: usize = 200;
 const PART_BYTES: usize = 1 << 20;
-/// How long a commit that may wait is tried: a node that answers nobody for a second is dead for the proxies.
+/// How long a commit that may wait is tried: for the proxies, a node that answers nobody for a second has failed.
 const TRY_WITHIN: Duration = Duration::from_millis(500);
-/// After a failure nothing is tried for so long.
+/// Pause after a failure before the next attempt.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
-/// For so long one commit or renewal hands in what waits, so that a node still answers its proxies; the next one goes on with it.
+/// For this long one commit or renewal writes waiting rows, so that a node still answers its proxies. The next one continues.
 const HAND_IN_FOR: Duration = Duration::from_millis(200);
-/// How long it is kept for an owner that it has lost a record: who writes nothing of it for so long has it no more.
+/// How long the loss of a record is remembered for its owner. An owner that writes nothing of it for this long no longer has it.
 const LOST_KEPT: Duration = Duration::from_secs(600);
 
 /// Commits that wait, in their order.
@@ -43,20 +43,20 @@ pub(super) struct Away {
     waiting: VecDeque<Waiting>,
     rows: usize,
     bytes: usize,
-    /// How many of them are of a record.
+    /// Number of waiting rows of each record.
     of: HashMap<Id, usize>,
     failed_at: Option<Instant>,
-    /// Records of which a commit that waited was refused, and since when; their owner has not heard it yet.
+    /// Records of which a waiting commit was refused, and since when. Their owner has not been notified yet.
     lost: HashMap<Id, (Written, Instant)>,
-    /// Records of which more was to be written than may wait: their last states are written when nothing else waits.
+    /// Records with more to write than may wait: their last states are written when nothing else waits.
     overdue: HashMap<Id, Kind>,
-    /// Facts of this absence that are lost because no more may wait.
+    /// Facts lost in this outage because no more may wait.
     dropped: usize,
     numbers: Numbers,
-    /// What waits, on disk, and what a former life has left there.
+    /// The waiting rows on disk, and those that a previous run has left there.
     file: Option<WaitingFile>,
     former: VecDeque<Former>,
-    /// Whether it has been said of this absence that commits wait, and that the disk takes nothing.
+    /// Whether it was logged for this outage that commits wait, and that the disk refuses writes.
     said: bool,
     said_of_disk: bool,
 }
@@ -65,17 +65,17 @@ struct Waiting {
     kind: Kind,
     tenant: TenantId,
     rows: Vec<Row>,
-    /// Where they stand on disk.
+    /// Their segment on disk.
     segment: u64,
 }
 
 impl Away {
-    /// From now on what waits stands in that file as well.
+    /// From now on, waiting rows are also kept in that file.
     pub(super) fn keep_in(&mut self, file: WaitingFile, former: Vec<Former>) {
         (self.file, self.former) = (Some(file), former.into());
     }
 
-    /// Whoever has claimed a record has lost nothing of it.
+    /// A node that has claimed a record has lost nothing of it.
     pub(super) fn claimed(&mut self, id: &Id) {
         self.lost.remove(id);
     }
@@ -92,7 +92,7 @@ impl Away {
         !self.lost.is_empty() && rows.iter().any(|row| self.lost.contains_key(&id(kind, row)))
     }
 
-    /// Whether rows go to Redis at once: nothing waits before them, and it has not just been silent.
+    /// Whether rows go to Redis at once: no rows wait before them, and no attempt has just failed.
     fn may_try(&self) -> bool {
         let silent = self.failed_at.is_some_and(|at| at.elapsed() < AGAIN_AFTER);
         !silent && self.waiting.is_empty() && self.former.is_empty()
@@ -113,13 +113,13 @@ impl Away {
         self.of.contains_key(record) || self.overdue.contains_key(record)
     }
 
-    /// Whether one more may wait beside so many rows and bytes.
+    /// Whether one more row may wait, besides this number of rows and bytes.
     fn has_room(&self, rows: usize, bytes: usize) -> bool {
         self.rows + rows < ROWS_MAX && self.bytes + bytes < BYTES_MAX
     }
 
-    /// Takes a row for which there is no room: the facts of what has begun are lost, its last state and its end are not. What is to
-    /// be kept of it; none, with the answer, where nothing is.
+    /// Takes a row for which there is no room. A record that has begun loses its facts but not its last state and its end. Returns the
+    /// row to keep, or the answer if none is kept.
     fn take_beyond(&mut self, kind: Kind, row: Row) -> std::result::Result<Row, Written> {
         if matches!(row.change, Change::Create { .. }) || row.new_call.is_some() {
             return Err(Written::Refused(Refusal::NoRoom { what: "what waits for Redis", bound: ROWS_MAX as u64 }));
@@ -139,7 +139,7 @@ impl Away {
         Err(Written::Done { position: None })
     }
 
-    /// They are written, or will never be.
+    /// These rows have been written, or never will be.
     fn wait_no_more(&mut self, kind: Kind, rows: &[Row]) {
         self.rows = self.rows.saturating_sub(rows.len());
         self.bytes = self.bytes.saturating_sub(size(rows));
@@ -159,7 +159,7 @@ impl Away {
         }
     }
 
-    /// What became of rows that waited: the owner of what was lost hears it with its next commit.
+    /// Notes the results of rows that waited: the owner of a lost record is notified with its next commit.
     fn heard(&mut self, kind: Kind, rows: &[Row], answers: Vec<Written>) {
         let lost =
             |answer: &Written| matches!(answer, Written::Fenced { .. } | Written::Exists { .. } | Written::Refused(_));
@@ -170,7 +170,7 @@ impl Away {
         }
     }
 
-    /// Keeps rows on disk too; where they stand. Without it they wait in memory alone.
+    /// Keeps rows on disk too and returns their segment. If the disk fails, they wait in memory alone.
     fn write_down(&mut self, kind: Kind, rows: &[Row]) -> u64 {
         let Some(file) = &mut self.file else { return 0 };
         if let Err(error) = file.add(kind, rows)
@@ -186,7 +186,7 @@ impl Away {
         if let Some(file) = &mut self.file
             && let Err(error) = file.clear()
         {
-            // It would be handed in once more, which the numbers make harmless.
+            // The rows would be written once more, which the numbers make harmless.
             tracing::warn!(%error, "the file of what waited for Redis cannot be removed");
         }
     }
@@ -201,7 +201,7 @@ fn size(rows: &[Row]) -> usize {
     rows.iter().map(Row::size).sum()
 }
 
-/// Rows as scripts take them: at least one part, which may be empty.
+/// Splits rows into parts, one for each script: at least one part, which may be empty.
 fn parts(rows: Vec<Row>) -> Vec<Vec<Row>> {
     let (mut parts, mut part, mut bytes) = (Vec::new(), Vec::new(), 0);
     for row in rows {
@@ -217,7 +217,7 @@ fn parts(rows: Vec<Row>) -> Vec<Vec<Row>> {
 }
 
 impl RedisStores {
-    /// Writes a turn's rows. Those of a kind that goes on without Redis wait where Redis is away.
+    /// Writes a turn's rows. Rows of a kind that continues without Redis wait while Redis is unavailable.
     pub(super) async fn commit_rows(
         &self,
         kind: Kind,
@@ -228,7 +228,7 @@ impl RedisStores {
         let (mut rows, too_large) = sort_out(rows);
         let mut written = Vec::with_capacity(rows.len());
         if !kind.goes_on {
-            // How far a view has read is stored with its states, in one script: its next life folds nothing twice.
+            // One script stores a view's position with its states: its next run folds nothing twice.
             for part in if consumed.is_some() { vec![rows] } else { parts(rows) } {
                 written.extend(self.write_and_mend(kind, tenant, &part, consumed).await?);
             }
@@ -259,7 +259,7 @@ impl RedisStores {
         Ok(self.let_wait(away, kind, tenant, rows))
     }
 
-    /// Writes rows and answers when Redis has them, however long it is away: who may have lost them without a word asks so.
+    /// Writes rows and answers when Redis has them, however long it is unavailable. For owners that may have lost them unnoticed.
     pub(super) async fn confirm_rows(&self, kind: Kind, tenant: &TenantId, rows: Vec<Row>) -> Result<Vec<Written>> {
         let (mut rows, too_large) = sort_out(rows);
         self.steady.away.lock().await.number(&mut rows, self.clock.now());
@@ -277,7 +277,7 @@ impl RedisStores {
             if away.may_try()
                 && let Some(written) = self.attempt(&mut away, kind, tenant, rows).await?
             {
-                // Their owner hears of what was lost by these answers.
+                // These answers notify their owner of the loss.
                 for row in rows {
                     away.lost.remove(&id(kind, row));
                 }
@@ -297,7 +297,7 @@ impl RedisStores {
         rows: &[Row],
     ) -> Result<Option<Vec<Written>>> {
         let trying = self.write_and_mend(kind, tenant, rows, None);
-        // Given up here, the commands are still on their way and may yet be done: the numbers tell.
+        // After this timeout the commands are still on their way and may yet be done: the numbers tell.
         let reason = match tokio::time::timeout(TRY_WITHIN, trying).await {
             Ok(Ok(written)) => {
                 away.said = false;
@@ -320,7 +320,7 @@ impl RedisStores {
         Ok(None)
     }
 
-    /// Whether a commit was refused for want of room: no call begins from now on.
+    /// Whether a commit was refused for lack of room. If so, no call begins from now on.
     fn lacks_room(&self, kind: Kind, error: &StoreError) -> bool {
         let is_full = matches!(error, StoreError::Full { .. });
         if is_full && !self.steady.full.swap(true, Relaxed) {
@@ -329,18 +329,18 @@ impl RedisStores {
         is_full
     }
 
-    /// Takes rows to be written when Redis answers.
+    /// Keeps rows that are to be written when Redis answers.
     fn let_wait(&self, away: &mut Away, kind: Kind, tenant: &TenantId, rows: Vec<Row>) -> Vec<Written> {
         let mut answers = Vec::with_capacity(rows.len());
         let (mut waits, mut bytes) = (Vec::with_capacity(rows.len()), 0);
         for row in rows {
             let lost = away.lost.remove(&id(kind, &row)).map(|(answer, _)| answer);
             let begins = matches!(row.change, Change::Create { .. });
-            // Nothing begins in an absence in which something was too much already.
+            // Nothing begins in an outage that has already exceeded the limits.
             let has_room = away.has_room(waits.len(), bytes + row.size()) && !(begins && away.dropped > 0);
             let refused = !has_room && begins;
-            // A record whose end waits is remembered until the end is written: where Redis comes back empty it is written again, so
-            // that its end is one, with its facts.
+            // A record whose end waits is remembered until the end is written. If Redis comes back empty, the record is written again, so
+            // that its end is accepted with its facts.
             if lost.is_some() || (row.change != Change::End && !refused) {
                 let noted = lost.as_ref().unwrap_or(&Written::Done { position: None });
                 self.steady.note(kind, &row, noted, self.clock.now());
@@ -368,7 +368,7 @@ impl RedisStores {
         answers
     }
 
-    /// Writes what waits, in its order, as far as Redis answers.
+    /// Writes waiting rows in order, as far as Redis answers.
     pub(super) async fn hand_in(&self, away: &mut Away) {
         if away.failed_at.is_some_and(|at| at.elapsed() < AGAIN_AFTER) {
             return;
@@ -422,13 +422,13 @@ impl RedisStores {
         }
     }
 
-    /// Writes the last states of records of which more was to be written than could wait; whether none is left.
+    /// Writes the last states of records with more to write than could wait. Returns whether none is left.
     async fn hand_in_overdue(&self, away: &mut Away, until: Instant) -> bool {
         while !away.overdue.is_empty() {
             let part: Vec<Id> = away.overdue.keys().take(PART_ROWS).cloned().collect();
             for id in part {
                 let Some(kind) = away.overdue.get(&id).copied() else { continue };
-                // It may have ended since, or be somebody else's.
+                // It may have ended since, or have another owner.
                 if let Some(row) = self.steady.last_state(kind, &id.1, &id.2) {
                     let mut rows = vec![row];
                     away.number(&mut rows, self.clock.now());
@@ -452,7 +452,7 @@ impl RedisStores {
         true
     }
 
-    /// Hands in what a former life of the process has left, for so long at most; whether nothing of it is left now.
+    /// Writes the commits that a previous run of the process left on disk, until `until` at most. Returns whether none is left.
     async fn hand_in_from_disk(&self, away: &mut Away, until: Option<Instant>) -> bool {
         if away.former.is_empty() {
             return true;
@@ -465,7 +465,7 @@ impl RedisStores {
             });
             match tokio::time::timeout(TRY_WITHIN, trying).await {
                 Ok(Ok(Written::Done { .. })) => done += 1,
-                // Somebody else has gone on with it from the commit before.
+                // Another node has continued from the commit before.
                 Ok(Ok(_)) => late += 1,
                 Ok(Err(error)) if !error.passes() => {
                     late += 1;
@@ -488,10 +488,10 @@ impl RedisStores {
         true
     }
 
-    /// As [`Self::hand_in`], for whoever needs to know that nothing of a former life waits.
+    /// Like [`Self::hand_in`], for a caller that must know that no commit of a previous run waits.
     ///
     /// # Errors
-    /// While something does.
+    /// While one does.
     pub(super) async fn hand_in_former(&self) -> Result<()> {
         let mut away = self.steady.away.lock().await;
         if self.hand_in_from_disk(&mut away, None).await {
@@ -501,13 +501,13 @@ impl RedisStores {
         Err(StoreError::Unavailable { reason })
     }
 
-    /// Those of the records that Redis knows to the last: no commit of them waits here, which may be their end.
+    /// The records that Redis knows completely: no commit of them waits here, which may be their end.
     pub(super) async fn known_to_the_last<T>(&self, records: Vec<T>, id: impl Fn(&T) -> Id) -> Vec<T> {
         let away = self.steady.away.lock().await;
         records.into_iter().filter(|record| !away.waits_for(&id(record))).collect()
     }
 
-    /// Writes a commit of a former life. What Redis does not know although it would still remember its end, it has lost.
+    /// Writes a commit of a previous run. Redis has lost a record if it does not know it although its tombstone would still exist.
     async fn write_former(&self, kind: Kind, row: &Row) -> Result<Written> {
         let is_fresh = self.clock.now().since(Timestamp::from_micros(row.number)) < bounds::TOMBSTONE;
         match self.write_one(kind, std::slice::from_ref(row)).await? {
@@ -516,13 +516,13 @@ impl RedisStores {
         }
     }
 
-    /// Tells the reporting log what commits have told that came too late: others had gone on from the commit before, or the record
-    /// was lost. What was said by them was said all the same.
+    /// Tells the reporting log the facts of commits that came too late: another node had continued from the commit before, or the
+    /// record was lost. The facts have happened all the same.
     async fn correct(&self, tenant: &TenantId, refused: impl Iterator<Item = (&Row, &Written)>) -> Result<()> {
         let refused = refused.filter(|(_, answer)| !matches!(answer, Written::Done { .. }));
         let facts: Vec<Stamped> = refused.flat_map(|(row, _)| row.facts.events.iter().cloned()).collect();
         match self.tell_log(tenant, &facts, ForWhom::LogAsCorrection).await {
-            // The log has been away for hours: nothing else is to wait for it as well.
+            // The log has been unavailable for hours: nothing else is to wait for it as well.
             Err(error @ StoreError::Full { bound: 1.., .. }) => {
                 tracing::error!(%tenant, %error, facts = facts.len(), "facts that came too late are dropped");
                 Ok(())
@@ -531,15 +531,15 @@ impl RedisStores {
         }
     }
 
-    /// Writes rows of one record; what became of the last.
+    /// Writes rows of one record; returns the result of the last.
     async fn write_one(&self, kind: Kind, rows: &[Row]) -> Result<Written> {
         let Some(first) = rows.first() else { return Ok(Written::Unknown) };
         let answers = self.write_rows(kind, &first.tenant, rows, None).await?;
         Ok(answers.into_iter().last().unwrap_or(Written::Unknown))
     }
 
-    /// Writes rows that waited. An emptied Redis may have been given a record again before the write that began it came: that
-    /// write then goes on from there, so that its facts are not lost.
+    /// Writes rows that waited. An emptied Redis may have been given a record again before the write that creates it. That write
+    /// then continues from there, so that its facts are not lost.
     async fn write_what_waited(&self, kind: Kind, tenant: &TenantId, rows: &[Row]) -> Result<Vec<Written>> {
         let mut answers = self.write_and_mend(kind, tenant, rows, None).await?;
         for (row, answer) in rows.iter().zip(&mut answers) {
@@ -557,7 +557,7 @@ impl RedisStores {
     }
 }
 
-/// A commit for a Redis that has lost the record: it begins there again, or begins and ends, and its facts are told.
+/// A commit for a Redis that has lost the record: it creates the record again, or creates and ends it, and publishes its facts.
 fn begun_again(row: &Row) -> Vec<Row> {
     let created = |state: &Bytes, intentions: &Bytes| {
         let change = Change::Create { state: state.clone(), intentions: intentions.clone() };

@@ -13,14 +13,14 @@ use super::{Found, RedisStores, reply, tag};
 /// The list of tenants that have a configuration.
 const CONFIGURED: &str = "configured";
 
-/// Between kind and id in a document's name; in neither of them.
+/// Separates kind and id in a document's name; neither contains it.
 const BETWEEN: char = '\n';
 
 impl ConfigCache for RedisStores {
     fn publish(&self, publication: Publication) -> Answer<'_, ()> {
         async move {
             let ConfigVersion { generation, revision } = publication.version;
-            // Each time, for it is seldom: readers find a tenant by the list alone, and Redis may have been emptied since.
+            // Each time, because it is rare: readers find a tenant by the list alone, and Redis may have been emptied since.
             self.list(CONFIGURED, &publication.tenant).await?;
             let mut call = Call::on(&self.scripts.publish, &publication.tenant);
             call.arg(generation).arg(revision).arg(u8::from(publication.extent == Extent::Whole));
@@ -61,7 +61,7 @@ impl ConfigCache for RedisStores {
         let look = move || async move {
             let mut call = Call::on(&self.scripts.read_configuration, tenant);
             let since = after.unwrap_or_default();
-            // Generation 0 is nobody's: it asks for everything.
+            // Generation 0 does not exist: it requests everything.
             let answer = call.arg(since.generation).arg(since.revision).send(self).await?;
             let words = reply::list(&answer)?;
             let kind = reply::text(words.first())?;
@@ -72,7 +72,7 @@ impl ConfigCache for RedisStores {
             let version = version(words.get(1), words.get(2))?;
             let extent = if kind == "changes" { Extent::Changes } else { Extent::Whole };
             let documents = words.iter().skip(3).map(document).collect::<Result<Vec<_>>>()?;
-            // What is gone is told to those who had it, and to nobody else.
+            // Deletions are reported to readers that had the documents, and to no others.
             let wanted = |document: &Document| extent == Extent::Changes || document.body.is_some();
             let mut documents: Vec<_> = documents.into_iter().filter(wanted).collect();
             documents.sort_by(|a, b| (&a.kind, &a.id).cmp(&(&b.kind, &b.id)));

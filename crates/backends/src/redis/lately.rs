@@ -1,5 +1,5 @@
-//! Facts that were told a moment ago. They are told again where Redis has come back empty, for the reporting log: nobody knows which of
-//! them had gone out. Whoever follows the stream has heard them.
+//! Recently published facts. If Redis comes back empty, they are published again for the reporting log: nobody knows which of
+//! them had been exported. Other readers of the stream have received them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::steady::Id;
 
-/// What is older has gone out: an exporter is behind by less, unless its log is away.
+/// Older facts have been exported: an exporter is behind by less, unless its log is unavailable.
 const KEPT: Duration = Duration::from_secs(5);
 /// Facts that are kept at most.
 const FACTS_MAX: usize = 50_000;
@@ -43,8 +43,8 @@ impl Lately {
         }
     }
 
-    /// Called while Redis lives as it did before: what is old is out. After an absence, what was told last may yet have to be told again,
-    /// however old it is by then.
+    /// Called while Redis keeps its generation: old facts have been exported. After an outage, the latest facts may have to be published
+    /// again, however old they are by then.
     pub(super) fn forget_what_is_out(&mut self) {
         while self.told.front().is_some_and(|first| first.at.elapsed() > KEPT) {
             self.forget_first();
@@ -71,7 +71,7 @@ impl Lately {
         all
     }
 
-    /// Forgets a record that belongs to somebody else, who has gone on from its facts.
+    /// Forgets a record that now belongs to another owner, which has continued from its facts.
     pub(super) fn forget(&mut self, id: &Id) {
         self.told.retain(|told| told.id != *id);
         self.facts = self.told.iter().map(|told| told.facts.len()).sum();
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(lately.all()[&tenant()], [fact(7, 2), fact(8, 1), fact(9, 1)]);
         lately.forget(&id(8));
         assert_eq!((lately.of(&id(8)).len(), lately.facts), (0, 2));
-        // An absence, and the first fact after it: nobody has seen yet whether Redis has kept what was last.
+        // An outage, and the first fact after it: it is not known yet whether Redis has kept the latest facts.
         tokio::time::advance(KEPT * 100).await;
         lately.tell(id(9), [fact(9, 2)].into());
         assert_eq!(lately.of(&id(9)), [fact(9, 1), fact(9, 2)]);

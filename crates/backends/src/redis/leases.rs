@@ -11,12 +11,12 @@ use super::script::Call;
 use super::watched::is_over;
 use super::{RedisStores, position, refused, reply};
 
-/// The tag of what belongs to no tenant.
+/// The tag of keys that belong to no tenant.
 const NODES: &str = "{nodes}";
 
-/// A lease that nobody has renewed for so long goes from the table.
+/// A lease that was not renewed for this long is removed from the table.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
-/// What is watched of leases is called so, with the node behind it.
+/// Prefix of the node in the names of watched leases.
 const LEASE: &str = "lease:";
 
 /// A lease as this process has watched it.
@@ -27,7 +27,7 @@ struct WatchedLease {
 }
 
 impl RedisStores {
-    /// Notes the leases that a script has answered, behind its first word. Those that cannot be read are passed over.
+    /// Notes the leases in a script's answer, behind its first word. Unreadable ones are skipped.
     fn watch_leases(&self, answer: &redis::Value, now: Timestamp) -> Result<Vec<WatchedLease>> {
         let mut watched = self.steady.watched();
         let mut leases = Vec::new();
@@ -41,7 +41,7 @@ impl RedisStores {
         Ok(leases)
     }
 
-    /// Drops the rows of nodes that have been gone for long, unless they have changed since they were seen.
+    /// Drops the rows of nodes that failed long ago, unless they have changed since they were seen.
     async fn forget_leases(&self, leases: &[WatchedLease], now: Timestamp) -> Result<()> {
         for lease in leases.iter().filter(|lease| now.since(lease.since) >= FORGOTTEN_AFTER) {
             self.of_nodes("forget").arg(&lease.node).arg(&lease.row).send(self).await?;
@@ -49,8 +49,8 @@ impl RedisStores {
         Ok(())
     }
 
-    /// Asks for something that one has at a time; where somebody else has it, again with what was seen of them when that has not
-    /// changed for its time. The words of the last answer.
+    /// Requests something that one node has at a time. If another node has it and its row has been unchanged for its time, requests it
+    /// again with that row. Returns the words of the last answer.
     async fn take_over<'a>(
         &'a self,
         what: String,
@@ -102,14 +102,14 @@ impl Leases for RedisStores {
 
     fn renew<'a>(&'a self, owner: &'a Owner, role: &'a str, ttl: Duration) -> Answer<'a, ()> {
         async move {
-            // Before the lease: nobody claims what an owner has not given back yet.
+            // Before the lease: nobody claims a record that its owner has not restored yet.
             self.mend().await?;
             let mut call = self.of_nodes("renew");
             call.arg(owner.node.as_str()).arg(owner.epoch.0).arg(role).arg(ttl.as_millis().to_string());
             let answer = call.send(self).await?;
             let words = reply::list(&answer)?;
             if reply::text(words.first())? == "done" {
-                // Whoever renews watches the others: when one of them dies, it is known since when.
+                // A node that renews also watches the others: if one of them fails, it is known since when.
                 let now = self.clock.now();
                 let leases = self.watch_leases(&answer, now)?;
                 return self.forget_leases(&leases, now).await;

@@ -117,7 +117,7 @@ impl RedisStores {
         }
     }
 
-    /// For whoever has found no record: Redis may not have been told of it yet, or may have lost it.
+    /// For a caller that found no record: Redis may not have received it yet, or may have lost it.
     async fn nothing_waits_or_is_lost(&self, kind: Kind) -> Result<()> {
         if kind.goes_on && self.steady.owners_first() {
             let reason = "Redis has just come back: owners write what has waited for it".to_owned();
@@ -130,7 +130,7 @@ impl RedisStores {
         Ok(self.load_readable(kind, tenant, how).await?.0)
     }
 
-    /// Records, and the keys of those that cannot be read, each with the reason.
+    /// Readable records, and the keys of unreadable ones, each with the reason.
     async fn load_readable<K: RecordKey>(
         &self,
         kind: Kind,
@@ -161,7 +161,7 @@ impl RedisStores {
     ) -> Result<Vec<Record<K>>> {
         let how = ["owner", &of.to_string(), &max.to_string()];
         let (records, damaged) = self.load_readable::<K>(kind, tenant, &how).await?;
-        // Nobody can claim them, so nobody else would ever take them from here.
+        // Nobody can claim them, so they would stay there for ever.
         for (key, why) in &damaged {
             self.put_damaged_aside(kind, tenant, of, key, why).await?;
         }
@@ -217,7 +217,7 @@ fn flat(value: Value) -> Value {
     }
 }
 
-/// What became of a write.
+/// The result of a write.
 pub(super) fn written(answer: &Value) -> Result<Written> {
     let words = reply::texts(answer)?;
     let holder = |words: &[String]| {
@@ -240,7 +240,7 @@ pub(super) fn written(answer: &Value) -> Result<Written> {
     }
 }
 
-/// What became of a write among others: an answer that cannot be read is of that write alone.
+/// The result of one write among others: an unreadable answer affects that write alone.
 fn written_or_refused(answer: &Value) -> Written {
     written(answer).unwrap_or_else(|error| Written::Refused(Refusal::Invalid(error.to_string())))
 }
@@ -261,7 +261,7 @@ fn claimed<K: RecordKey>(tenant: &TenantId, answer: &Value) -> Result<Claimed<K>
 fn record<K: RecordKey>(tenant: &TenantId, answer: Option<&Value>) -> Result<Record<K>> {
     let words = reply::list(answer.unwrap_or(&Value::Nil))?;
     let key = reply::text(words.first())?;
-    // What the store keeps for itself may be lost without the record.
+    // The store's own fields may be lost without the record.
     let due = reply::number(words.get(5)).ok();
     Ok(Record {
         tenant: tenant.clone(),
@@ -275,7 +275,7 @@ fn record<K: RecordKey>(tenant: &TenantId, answer: Option<&Value>) -> Result<Rec
     })
 }
 
-/// Writes rows that may be of several tenants, of each at once; the answers in the order of the rows.
+/// Writes rows of several tenants, all tenants at once; the answers are in the order of the rows.
 async fn by_tenant<Writing>(rows: Vec<Row>, write: impl Fn(TenantId, Vec<Row>) -> Writing) -> Result<Vec<Written>>
 where
     Writing: Future<Output = Result<Vec<Written>>>,

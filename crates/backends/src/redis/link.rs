@@ -1,6 +1,6 @@
-//! The connections to Redis: one for commands, which is made again when it breaks, and one that is woken by what others write.
+//! The connections to Redis: one for commands, which is replaced when it breaks, and one that is woken by the writes of others.
 //!
-//! Both are made when they are first needed, on the executor of whoever needs them, and carry the client's name from their first moment.
+//! Both are made at the first use, on the executor of the user, and carry the client's name from the start.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,16 +18,16 @@ use tokio::time::Instant;
 use super::reply;
 use super::server::{RedisSettings, Way, Wire};
 
-/// How often a connection that waits to be woken is asked whether it stands.
+/// Interval at which a connection that waits to be woken is checked.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
-/// Before the next attempt to connect; who asks meanwhile is told at once that Redis is away.
+/// Delay before the next attempt to connect. Until then, requests fail at once as unavailable.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// Late answers in a row after which a connection is given up.
+/// Late answers in a row after which a connection is replaced.
 const LATE_MAX: u64 = 4;
-/// The channel on which scripts tell what they added to.
+/// The channel on which scripts announce the streams that they added to.
 const WAKE: &str = "trunkline:wake";
 
-/// Readers that wait, by tenant and stream.
+/// Waiting readers, by tenant and stream.
 type Waiting = Arc<Mutex<HashMap<String, watch::Sender<u64>>>>;
 
 /// The connections of one role.
@@ -45,11 +45,11 @@ struct Shared {
     connecting: tokio::sync::Mutex<Option<(Instant, String)>>,
     generations: AtomicU64,
     reconnected: AtomicBool,
-    /// Answers in a row that did not come in time.
+    /// Late answers in a row.
     late: AtomicU64,
 }
 
-/// A connection and its number: a failure of an old one says nothing about its successor.
+/// A connection and its number: a failure of an old one does not concern its successor.
 #[derive(Clone)]
 pub(super) struct Held {
     pub(super) wire: Wire,
@@ -75,7 +75,7 @@ impl Link {
         self.shared.connection().await
     }
 
-    /// Counts what came of a request; a connection that failed is not used again.
+    /// Counts the result of a request; a connection that failed is not used again.
     pub(super) fn settled(&self, held: &Held, sent: Sent, answer: RedisResult<Value>) -> Result<Value> {
         self.shared.settled(held, sent, answer)
     }
@@ -85,7 +85,7 @@ impl Link {
         self.shared.command(command, Matter::Records).await
     }
 
-    /// Changes whenever somebody has added to the stream.
+    /// Changes whenever a client has added to the stream.
     pub(super) fn wakes(&self, tenant: &TenantId, stream: &str) -> watch::Receiver<u64> {
         self.listens();
         let mut waiting = lock(&self.waiting);
@@ -93,12 +93,12 @@ impl Link {
         waiting.entry(name).or_insert_with(|| watch::Sender::new(0)).subscribe()
     }
 
-    /// Whether a connection was lost and is back: Redis may have lost what it had.
+    /// Whether a connection was lost and is back: Redis may have lost its data.
     pub(super) fn reconnected(&self) -> bool {
         self.shared.reconnected.load(Ordering::Relaxed)
     }
 
-    /// The same, once.
+    /// The same, and resets it.
     pub(super) fn take_reconnected(&self) -> bool {
         self.shared.reconnected.swap(false, Ordering::Relaxed)
     }
@@ -168,10 +168,10 @@ impl Shared {
                 Ok(value)
             }
             Err(error) => {
-                // Not at once where an answer is only late: what was sent must not overtake what is sent next. But a
-                // connection whose other end is gone looks just so.
+                // Not at once if an answer is only late: later commands must not overtake what was sent. But a connection whose other
+                // end has failed looks the same.
                 let is_silent = error.is_timeout() && self.late.fetch_add(1, Ordering::Relaxed) >= LATE_MAX;
-                // A master that is one no more may leave connections as they are: only a new one finds its successor.
+                // A demoted master may keep its connections: only a new one finds its successor.
                 let is_useless = error.is_unrecoverable_error() || is_silent || says(&error, "READONLY");
                 if matches!(held.wire, Wire::Single(_)) && is_useless {
                     self.broke(held.generation);
@@ -207,7 +207,7 @@ fn size_of_arg(arg: &redis::Arg<&[u8]>) -> usize {
     }
 }
 
-/// How much of a request is about what, in bytes.
+/// Bytes of a request, by subject.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sent([usize; Matter::ALL.len()]);
 
@@ -220,7 +220,7 @@ impl Sent {
         }
     }
 
-    /// The answer belongs to the greatest part of the request.
+    /// The answer is counted with the largest part of the request.
     fn tell(&self, client: &Client, received: usize) {
         let most = self.0.iter().copied().max().unwrap_or_default();
         let mut received = Some(received);
@@ -231,7 +231,7 @@ impl Sent {
     }
 }
 
-/// Listens for wake-ups for as long as the link lives.
+/// Listens for wake-ups while the link exists.
 async fn listen(shared: Arc<Shared>, waiting: Waiting) {
     let watch = shared.client.watch.clone();
     loop {
@@ -243,9 +243,9 @@ async fn listen(shared: Arc<Shared>, waiting: Waiting) {
             tracing::debug!(%error, "no wake-ups from Redis");
         }
         shared.reconnected.store(true, Ordering::Relaxed);
-        // What was said meanwhile was not heard.
+        // Wake-ups in between were missed.
         wake(&waiting, |_| true);
-        // If the server is gone, the other connection is too, and nobody may have used it since.
+        // If the server has failed, the other connection has too, and nobody may have used it since.
         let _ = shared.command(&redis::cmd("PING"), Matter::Records).await;
         tokio::time::sleep(AGAIN_AFTER).await;
     }
@@ -271,9 +271,9 @@ async fn listen_once(shared: &Shared, waiting: &Waiting) -> RedisResult<()> {
     loop {
         tokio::select! {
             _ = is_lost.changed() => return Ok(()),
-            // The other end may be gone without a word.
+            // The other end may have failed silently.
             () = tokio::time::sleep(ASK_AGAIN) => match redis::cmd("PING").exec_async(&mut wire).await {
-                // A Redis whose disk is full refuses even this, and is there.
+                // A Redis whose disk is full refuses even this, and is up.
                 Err(error) if !says(&error, "MISCONF") => return Err(error),
                 _ => {}
             },
@@ -281,7 +281,7 @@ async fn listen_once(shared: &Shared, waiting: &Waiting) -> RedisResult<()> {
     }
 }
 
-/// Wakes the readers of the streams that are meant, and forgets streams that nobody reads any more.
+/// Wakes the readers of the matching streams, and forgets streams without readers.
 fn wake(waiting: &Waiting, meant: impl Fn(&str) -> bool) {
     lock(waiting).retain(|stream, readers| {
         if meant(stream) {
@@ -291,12 +291,12 @@ fn wake(waiting: &Waiting, meant: impl Fn(&str) -> bool) {
     });
 }
 
-/// What a failure of Redis means to the caller.
+/// The store error that a failure of Redis means.
 pub(super) fn failed(error: RedisError) -> StoreError {
     if says(&error, "OOM") {
         return StoreError::Full { what: "the memory of Redis", bound: 0 };
     }
-    // It answers what it is asked, and takes nothing that it cannot put on its disk.
+    // Redis answers queries, and accepts no write that it cannot put on its disk.
     if says(&error, "MISCONF") {
         return StoreError::Full { what: "the disk of Redis", bound: 0 };
     }
@@ -306,10 +306,10 @@ pub(super) fn failed(error: RedisError) -> StoreError {
     StoreError::Unavailable { reason: format!("Redis: {error}") }
 }
 
-/// Whether Redis is there and fails at what it holds: a key of another type, a field that a script cannot read. Whoever asks again is
-/// answered the same, so this is no absence: nobody else is to wait for it.
+/// Whether Redis is up and fails because of its data: a key of another type, a field that a script cannot read. A retry gets the same
+/// answer, so this is no outage: no other commit is to wait for it.
 fn is_of_the_data(error: &RedisError) -> bool {
-    // What a script's command may answer because of the server, and what ends a script from outside.
+    // Codes that a script's command may return because of the server. A script may also be killed from outside.
     const OF_THE_SERVER: [&str; 6] = ["READONLY", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "LOADING"];
     if OF_THE_SERVER.iter().any(|code| says(error, code)) {
         return false;
@@ -318,7 +318,7 @@ fn is_of_the_data(error: &RedisError) -> bool {
     says(error, "WRONGTYPE") || error.detail().is_some_and(is_by_a_script)
 }
 
-/// Whether an error has that code; before Redis 7 that of a script's command stands in its text alone.
+/// Whether an error has that code; before Redis 7 the code of a script's command is in its text alone.
 fn says(error: &RedisError, code: &str) -> bool {
     error.code() == Some(code) || error.detail().is_some_and(|text| text.contains(&format!("-{code} ")))
 }

@@ -1,4 +1,4 @@
-//! Records that were put aside.
+//! Quarantined records.
 
 use futures::FutureExt as _;
 use infra::{
@@ -21,7 +21,7 @@ impl RedisStores {
     }
 
     async fn put_row_aside(&self, kind: Kind, aside: &PutAside) -> Result<Written> {
-        // What waits here is newer than what Redis has.
+        // Commits that wait here are newer than Redis's record.
         self.hand_in_former().boxed().await?;
         let mut away = self.steady.away.lock().await;
         self.hand_in(&mut away).await;
@@ -36,14 +36,14 @@ impl RedisStores {
         call.arg(aside.owner.to_string()).arg(aside.token.0).arg(&aside.why).bytes(&aside.report);
         call.list(envelopes(&aside.events).collect::<Vec<_>>().into_iter());
         let written = written(&call.send(self).await?)?;
-        // Where Redis comes back empty, it is not written again.
+        // If Redis comes back empty, the record is not written again.
         if !matches!(written, Written::Refused(_)) {
             self.steady.forget(&id);
         }
         Ok(written)
     }
 
-    /// Puts aside a record that cannot be read, found among those of an owner who is gone.
+    /// Moves an unreadable record to quarantine, found among those of a failed owner.
     pub(super) async fn put_damaged_aside(
         &self,
         kind: Kind,
@@ -58,7 +58,7 @@ impl RedisStores {
         call.send(self).await.map(drop)
     }
 
-    /// Whether something was done about a record in quarantine.
+    /// Whether a record in quarantine was changed.
     async fn is_done(&self, call: &mut Call<'_>) -> Result<bool> {
         let words = reply::texts(&call.send(self).await?)?;
         Ok(words.first().is_some_and(|word| word == "done"))
@@ -96,7 +96,7 @@ impl Quarantine for RedisStores {
     fn list<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Aside>> {
         async move {
             let answer = self.of_quarantine(tenant, "list").send(self).await?;
-            // One that cannot be read hides no other.
+            // An unreadable record hides no other.
             let listed = reply::list(&answer)?.iter().skip(1).map(listed);
             let readable = listed.filter_map(|aside| match aside {
                 Ok(aside) => Some(aside),

@@ -12,7 +12,7 @@ use super::streams::ForWhom;
 use super::{RedisStores, envelopes, position, reply, stream_bytes};
 
 impl RedisStores {
-    /// Writes a turn; anew: also where Redis knows nothing of the queues.
+    /// Writes a turn; with `anew`, also if Redis does not know the queues.
     pub(super) async fn write_queues(&self, batch: &QueueBatch, anew: bool) -> Result<Written> {
         let envelopes: Vec<Vec<u8>> = envelopes(&batch.events).collect();
         if let Err(refusal) = batch.check(envelopes.iter().map(Vec::len)) {

@@ -1,4 +1,4 @@
-//! Where phones are.
+//! Registrations of phones.
 
 use contracts::v1;
 use futures::FutureExt as _;
@@ -21,11 +21,11 @@ const REGISTERED: &str = "registered";
 impl RedisStores {
     pub(super) async fn register(&self, write: &RegistrationWrite) -> Result<RegistrationWritten> {
         if write.expected == 0 && !write.events.is_empty() {
-            // A record that was there before is lost: what was told of it comes before what is new.
+            // A record that existed before is lost: its latest facts are published before the new ones.
             let latest = self.steady.latest_of_phone(&write.tenant, &write.dn);
             self.tell_log(&write.tenant, &latest, ForWhom::LogAgain).await?;
         }
-        // The count of events stands beside the record, where the script adds to it.
+        // The count of events is kept beside the record, where the script adds to it.
         let held = Registration { version: write.expected + 1, events: 0, bindings: write.bindings.clone() };
         let body = wire::registration_to_wire(&write.tenant, &write.dn, held).encode_to_vec();
         let envelopes: Vec<Vec<u8>> = envelopes(&write.events).collect();
@@ -58,7 +58,7 @@ impl RedisStores {
         }
     }
 
-    /// The same; what Redis holds of one phone and cannot be written over is that phone's alone.
+    /// The same. If Redis's data about one phone cannot be overwritten, only that phone's write is refused.
     pub(super) async fn register_or_refuse(&self, write: &RegistrationWrite) -> Result<RegistrationWritten> {
         match self.register(write).await {
             Err(error) if !error.passes() => {
@@ -74,7 +74,7 @@ impl RedisStores {
         let answer = self.link.command(redis::cmd("HMGET").arg(key).arg(&["v", "n", "b"])).await?;
         let words = reply::list(&answer)?;
         if reply::text(words.first())?.is_empty() {
-            // Redis may have been emptied: facts are numbered on.
+            // Redis may have been emptied: the numbers of facts continue.
             return Ok(Registration { events: self.steady.told_of(tenant, &dn_of(dn)?), ..Registration::default() });
         }
         let bindings = bindings_of(dn, reply::bytes(words.get(2))?);
@@ -82,7 +82,7 @@ impl RedisStores {
         Ok(Registration { version: reply::number(words.first())?, events, bindings })
     }
 
-    /// The DNs of a set. A name that is none is no phone's, and would stand before others for ever: it goes.
+    /// The DNs of a set. An invalid name belongs to no phone and would precede others for ever: it is removed.
     async fn dns(&self, set: &str, command: &redis::Cmd) -> Result<Vec<Dn>> {
         let mut dns = Vec::new();
         for name in reply::texts(&self.link.command(command).await?)? {
@@ -98,8 +98,8 @@ impl RedisStores {
     }
 }
 
-/// The bindings of a record. Where they cannot be read, there is one whose time is over: the phone's next REGISTER writes the record anew, or
-/// its end does, which is told.
+/// The bindings of a record. If they cannot be read, the answer is one expired binding: the phone's next REGISTER writes the record
+/// anew, or its expiry does, which is published.
 fn bindings_of(dn: &str, bytes: bytes::Bytes) -> Vec<Binding> {
     match v1::RegistrationPut::decode(bytes) {
         Ok(record) => wire::registration_from_wire(record).bindings,
@@ -121,7 +121,7 @@ impl Registrations for RedisStores {
     fn load<'a>(&'a self, tenant: &'a TenantId, dn: &'a Dn) -> Answer<'a, Registration> {
         async move {
             let registration = self.registration(tenant, dn.as_str()).await?;
-            // Also the first time: who does not know which life Redis lived cannot tell that it began another one.
+            // Also the first time: a client that does not know Redis's generation cannot tell that a new one has begun.
             if registration.version == 0 || !self.steady.knows_its_life() {
                 self.nothing_is_lost().await?;
             }
@@ -131,7 +131,7 @@ impl Registrations for RedisStores {
     }
 
     fn load_all<'a>(&'a self, of: &'a [(TenantId, Dn)]) -> BoxFuture<'a, Vec<Result<Registration>>> {
-        // For the registrar, which writes what is lost: nobody else knows of a phone that is not there.
+        // For the registrar, which writes lost records again: no other role knows of a phone that is missing.
         join_all(of.iter().map(|(tenant, dn)| self.registration(tenant, dn.as_str()))).boxed()
     }
 
@@ -141,7 +141,7 @@ impl Registrations for RedisStores {
                 self.announce(REGISTERED, &write.tenant).await?;
                 self.announce(super::ledgers::STREAMS, &write.tenant).await?;
             }
-            // At once, by one connection: they travel together and are answered in their order.
+            // At once on one connection: they travel together and are answered in order.
             futures::future::try_join_all(batch.iter().map(|write| self.register_or_refuse(write))).await
         }
         .boxed()
@@ -149,7 +149,7 @@ impl Registrations for RedisStores {
 
     fn ending(&self, now: Timestamp, max: usize) -> Answer<'_, Vec<(TenantId, Dn)>> {
         async move {
-            // Asked for all the time: an emptied Redis has the phones again soon.
+            // Called all the time: an emptied Redis has the phones again soon.
             self.mend().await?;
             let mut ending = Vec::new();
             for tenant in self.listed(REGISTERED).await? {

@@ -1,10 +1,10 @@
-//! Reading what scripts answer.
+//! Reading the answers of scripts.
 
 use bytes::Bytes;
 use infra::{Result, StoreError};
 use redis::Value;
 
-/// What a script answered is not what it answers.
+/// A script's answer is not of the expected form.
 pub(super) fn corrupt(what: &str, reason: impl ToString) -> StoreError {
     StoreError::Corrupt { what: format!("{what} in Redis"), reason: reason.to_string() }
 }
@@ -18,7 +18,7 @@ pub(super) fn list(value: &Value) -> Result<&[Value]> {
     }
 }
 
-/// Bytes; what is not there is empty.
+/// Bytes; absent means empty.
 pub(super) fn bytes(value: Option<&Value>) -> Result<Bytes> {
     match value {
         Some(Value::BulkString(bytes)) => Ok(Bytes::copy_from_slice(bytes)),
@@ -29,7 +29,7 @@ pub(super) fn bytes(value: Option<&Value>) -> Result<Bytes> {
     }
 }
 
-/// Text; what is not there is empty.
+/// Text; absent means empty.
 pub(super) fn text(value: Option<&Value>) -> Result<String> {
     String::from_utf8(bytes(value)?.into()).map_err(|e| corrupt("an answer", e))
 }

@@ -1,4 +1,4 @@
-//! One write of a ledger as it travels to Redis, and may wait for it.
+//! One write of a ledger, as it is sent to Redis and may wait for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use model::{Owner, Stamped, TenantId, Timestamp, Token};
 
 use super::script::Call;
 
-/// Which ledger, and how long it remembers what is over.
+/// A ledger, and how long it remembers ended records.
 #[derive(Clone, Copy)]
 pub(super) struct Kind {
     pub(super) name: &'static str,
     pub(super) remembers: Duration,
-    /// Whether its owner goes on while Redis is away.
+    /// Whether its owners continue while Redis is unavailable.
     pub(super) goes_on: bool,
 }
 
@@ -41,7 +41,7 @@ impl Kind {
     }
 }
 
-/// One write in the ledger's own words.
+/// One write, in the same form for all ledgers.
 #[derive(Clone)]
 pub(super) struct Row {
     pub(super) tenant: TenantId,
@@ -54,7 +54,7 @@ pub(super) struct Row {
     pub(super) facts: Facts,
     pub(super) new_call: Option<NewCall>,
     pub(super) began_with: Option<Position>,
-    /// Greater than that of every write before it by the same owner; 0 for one that is never repeated.
+    /// Greater than the number of every earlier write by the same owner; 0 for a write that is never repeated.
     pub(super) number: u64,
 }
 
@@ -76,7 +76,7 @@ impl Row {
         call.arg(self.number);
     }
 
-    /// The refusal that needs no look at the store. What ends is let go whatever it brings.
+    /// The refusal that needs no query to the store. An end is accepted whatever its size.
     fn refusal(&self) -> Option<Refusal> {
         let size = Size::of(&self.change).with_facts(self.facts.envelopes.iter().map(Bytes::len));
         let links = self.links.iter().map(String::len).sum();
@@ -90,7 +90,7 @@ impl Row {
     }
 }
 
-/// What happened, as it is remembered and as it stands in the stream.
+/// What happened, as events and as encoded for the stream.
 #[derive(Clone, Default)]
 pub(super) struct Facts {
     pub(super) events: Arc<[Stamped]>,
@@ -104,10 +104,10 @@ impl From<Vec<Stamped>> for Facts {
     }
 }
 
-/// Writes that no store takes, by their places in their batch.
+/// Writes that no store accepts, by their index in the batch.
 pub(super) struct TooLarge(Vec<(usize, Refusal)>);
 
-/// Leaves out the rows that no store takes: they alone are refused.
+/// Removes the rows that no store accepts: they alone are refused.
 pub(super) fn sort_out(rows: Vec<Row>) -> (Vec<Row>, TooLarge) {
     let (mut taken, mut refused) = (Vec::with_capacity(rows.len()), Vec::new());
     for (at, row) in rows.into_iter().enumerate() {
@@ -120,7 +120,7 @@ pub(super) fn sort_out(rows: Vec<Row>) -> (Vec<Row>, TooLarge) {
 }
 
 impl TooLarge {
-    /// The answers of a batch, from those to the rows beside these.
+    /// Inserts these refusals into the answers to the other rows of the batch.
     pub(super) fn among(self, mut written: Vec<Written>) -> Vec<Written> {
         for (at, refusal) in self.0 {
             written.insert(at.min(written.len()), Written::Refused(refusal));
@@ -145,7 +145,7 @@ pub(super) fn row_of_call(write: CallWrite) -> Row {
     }
 }
 
-/// A record as it would be written.
+/// A record as a row that saves it.
 pub(super) fn row_of<K: RecordKey>(tenant: &TenantId, record: &Record<K>) -> Row {
     Row {
         tenant: tenant.clone(),
@@ -167,7 +167,7 @@ pub(super) fn numbers_from(first: u64) -> impl Iterator<Item = u64> {
     (first..).map(move |number| if first == 0 { 0 } else { number })
 }
 
-/// The index entry of a dialog; a line break is in neither part.
+/// The index entry of a dialog; neither part contains a line break.
 pub(super) fn dialog_link(dialog: &DialogKey) -> String {
     format!("{}\n{}", dialog.call_id, dialog.from_tag)
 }

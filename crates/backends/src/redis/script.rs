@@ -58,7 +58,7 @@ impl Scripts {
     }
 }
 
-/// A call of a script on a tenant's keys: the tag comes first, then what the script takes, in its order.
+/// A call of a script on a tenant's keys: the tag comes first, then the script's arguments in order.
 pub(super) struct Call<'a> {
     invocation: ScriptInvocation<'a>,
     about: Matter,
@@ -78,7 +78,7 @@ impl<'a> Call<'a> {
         call
     }
 
-    /// What the arguments that follow are about.
+    /// The subject of the arguments that follow.
     pub(super) fn about(&mut self, about: Matter) -> &mut Self {
         self.about = about;
         self
@@ -98,7 +98,7 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// How many there are, then each.
+    /// The number of items, then each.
     pub(super) fn list<T: ToRedisArgs>(&mut self, items: impl ExactSizeIterator<Item = T>) -> &mut Self {
         self.arg(items.len());
         for item in items {

@@ -1,4 +1,4 @@
-//! Which Redis: one server, whoever the sentinels name, or a cluster; and how a connection to it is made.
+//! Which Redis: one server, the master that sentinels name, or a cluster; and how a connection to it is made.
 
 use std::fmt;
 use std::time::Duration;
@@ -23,20 +23,20 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// Attempts of one command in a cluster whose slots move.
 const CLUSTER_RETRIES: u32 = 3;
 
-/// Where Redis is.
+/// Connection settings of Redis.
 #[derive(Clone, Default)]
 pub struct RedisSettings {
     /// `redis://[user:password@]host[:port][/db]`, or `rediss://` for TLS. With sentinels its host is not used, the rest is.
     pub url: String,
-    /// `host:port` of each sentinel; empty where there are none.
+    /// `host:port` of each sentinel; empty if there are none.
     pub sentinels: Vec<String>,
-    /// What the sentinels call the master.
+    /// The master's name at the sentinels.
     pub master: String,
     /// The password of the sentinels themselves.
     pub sentinel_password: Option<String>,
     /// Whether it is a Redis Cluster; the URL then names one of its nodes.
     pub cluster: bool,
-    /// Certificates in PEM that the server's must be signed by; none: those of this machine.
+    /// Certificates (PEM) that verify the server's certificate; none: those of this machine.
     pub authorities: Option<Vec<u8>>,
 }
 
@@ -46,7 +46,7 @@ impl RedisSettings {
         Self { url: url.to_owned(), ..Self::default() }
     }
 
-    /// Where it is, for people: no password.
+    /// Its address for display, without the password.
     pub fn place(&self) -> String {
         if self.sentinels.is_empty() {
             let info = self.url.as_str().into_connection_info();
@@ -62,7 +62,7 @@ impl fmt::Debug for RedisSettings {
     }
 }
 
-/// The way to a Redis that takes writes.
+/// The path to a Redis that accepts writes.
 pub(super) struct Way {
     kind: Kind,
 }
@@ -101,7 +101,7 @@ impl Way {
             Kind::Single(client) | Kind::Cluster(_, client) => Ok(client.clone()),
             Kind::Sentinel(sentinels) => {
                 let asked = tokio::time::timeout(ANSWER_WITHIN, async {
-                    // Asked anew for each connection: the master may be another since.
+                    // Queried for each connection: the master may have changed.
                     sentinels.lock().await.async_get_client().await
                 });
                 asked.await.map_err(|_| late("no sentinel has answered in time"))?
@@ -134,7 +134,7 @@ impl Way {
         Ok(place.is_some())
     }
 
-    /// A new connection that hears what is said on a channel.
+    /// A new connection that receives the messages of a channel.
     pub(super) async fn subscribed(
         &self,
         name: &str,
@@ -142,7 +142,7 @@ impl Way {
         pushed: impl AsyncPushSender,
     ) -> RedisResult<MultiplexedConnection> {
         let info = self.client().await?.get_connection_info().clone();
-        // What is said on a channel comes by itself in this version of the protocol alone.
+        // Only this version of the protocol pushes the messages of a channel.
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let client = Client::open(info.set_redis_settings(settings))?;
         let config = config().set_push_sender(pushed);
@@ -247,14 +247,14 @@ impl ConnectionLike for Wire {
     }
 }
 
-// === what is asked at start ===
+// === checks at start ===
 
-/// What a server says of itself.
+/// A server's release, and warnings about its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Examined {
     /// Its release.
     pub version: String,
-    /// What of its settings endangers what is kept in it, each in a sentence.
+    /// Settings that endanger its data, each in a sentence.
     pub warnings: Vec<String>,
 }
 
@@ -263,17 +263,17 @@ pub struct Examined {
 pub enum Unusable {
     /// It does not answer: it may later.
     Away(String),
-    /// It answered, and asking again will not help.
+    /// It answered, and a retry will not help.
     Wrong(String),
 }
 
 /// The oldest release that has what the scripts need (`ZRANGE ... BYLEX`, scripts that are written as their effects).
 const OLDEST: (u32, u32) = (6, 2);
 
-/// Asks the server who it is and how it keeps what it is given.
+/// Queries the server's release and how it keeps its data.
 ///
 /// # Errors
-/// Why it cannot be used.
+/// Why the server cannot be used.
 pub async fn examine(settings: &RedisSettings) -> std::result::Result<Examined, Unusable> {
     let wrong = |error: StoreError| Unusable::Wrong(error.to_string());
     let way = Way::new(settings).map_err(wrong)?;
@@ -316,7 +316,7 @@ pub async fn examine(settings: &RedisSettings) -> std::result::Result<Examined, 
         match asked.as_deref() {
             Ok([_, is]) if is != should => warnings.push(format!("{setting} is {is}, not {should}: {why}")),
             Ok(_) => {}
-            // Hosted servers do not let anybody ask.
+            // Hosted servers refuse this query.
             Err(_) => warnings.push(format!("{setting} cannot be asked for; it must be {should}")),
         }
     }
@@ -332,7 +332,7 @@ fn unusable(error: redis::RedisError) -> Unusable {
     if matches!(error.kind(), redis::ErrorKind::InvalidClientConfig) {
         return Unusable::Wrong(error.to_string());
     }
-    // The library of TLS tells this by its words alone.
+    // The TLS library reports this in its text alone.
     if error.to_string().contains("peer certificate") {
         return Unusable::Wrong(format!("its certificate is not accepted (stores.authorities): {error}"));
     }

@@ -1,8 +1,8 @@
-//! An owner goes on without Redis, and gives it back what it has lost.
+//! An owner continues while Redis is unavailable, and writes again what Redis has lost.
 //!
-//! Each client remembers the last state that it has written of every record that it owns. A record that Redis no longer knows is
-//! written again, so a Redis that came back empty has the records of all owners again within a lease. An owner ceases to own only when it
-//! sees a higher token.
+//! Each client remembers the last state that it has written of every record that it owns. It writes a record again that Redis no
+//! longer knows. A Redis that came back empty thus has the records of all owners again within a lease. An owner loses a record only
+//! when it sees a higher token.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
@@ -25,13 +25,14 @@ use super::waiting::{Former, WaitingFile};
 use super::watched::Watched;
 use super::{RedisStores, reply};
 
-/// When Redis was away for this long, leases have run out that were not given up.
+/// After an outage of this length, leases have expired that were not released.
 const AWAY_LONG: Duration = Duration::from_millis(1_000);
-/// So long owners may renew, and write what has waited, before anybody claims or is told that there is no such call.
+/// Time after an outage for owners to renew leases and write waiting commits. Until then nobody claims, and no call is reported
+/// as unknown.
 const OWNERS_FIRST: Duration = Duration::from_secs(3);
-/// So long it may take until every owner has seen that Redis was emptied and has written everything again.
+/// Time within which every owner has seen that Redis was emptied and has written everything again.
 const WRITTEN_AGAIN_WITHIN: Duration = Duration::from_secs(10);
-/// Says which life of its data Redis lives: it is missing where Redis came back empty.
+/// Key with the name of the generation of Redis's data: it is missing if Redis came back empty.
 const GENERATION: &str = "trunkline:generation";
 
 /// A record's name among all.
@@ -45,16 +46,16 @@ struct Kept {
     intentions: Bytes,
     due: Option<Timestamp>,
     links: Vec<String>,
-    /// When Redis has last said that it has the record, or has to get it first.
+    /// When Redis last confirmed the record; for a record that Redis does not have yet, when it was first noted.
     known_at: Timestamp,
 }
 
-/// What a client keeps so that Redis may be away or forget.
+/// What a client remembers so that Redis may be unavailable or lose data.
 #[derive(Default)]
 pub(super) struct Steady {
     kept: Mutex<HashMap<Id, Kept>>,
     pub(super) away: tokio::sync::Mutex<Away>,
-    /// Whether Redis had no room for the last commit of a kind that goes on without it.
+    /// Whether Redis had no room for the last commit of a kind that continues without it.
     pub(super) full: AtomicBool,
     absence: Mutex<Absence>,
     watched: Mutex<Watched>,
@@ -65,14 +66,14 @@ pub(super) struct Steady {
     lately: Mutex<Lately>,
 }
 
-/// Where a phone is, as it was last written.
+/// Where a phone is registered, as last written.
 struct KeptRegistration {
     bindings: Vec<Binding>,
-    /// The facts that were told of it so far.
+    /// Number of facts published about it so far.
     events: u64,
 }
 
-/// A tenant's queues as they were last written.
+/// A tenant's queues, as last written.
 struct KeptQueues {
     owner: Owner,
     token: Token,
@@ -81,22 +82,22 @@ struct KeptQueues {
     reservations: BTreeMap<AgentId, Bytes>,
 }
 
-/// When Redis was away and when it came back.
+/// When an outage of Redis began and when it ended.
 #[derive(Default)]
 struct Absence {
     since: Option<Instant>,
     back_at: Option<Instant>,
 }
 
-/// Which life of its data Redis lives, as far as it is known.
+/// The generation of Redis's data, as far as it is known.
 #[derive(Default)]
 struct Life {
     generation: Option<String>,
-    /// When it was seen that another one had begun: Redis was emptied.
+    /// When a new generation was seen: Redis was emptied.
     emptied_at: Option<Instant>,
-    /// Whether this client's records are still to be written again.
+    /// Whether this client must still write its records again.
     owes: bool,
-    /// The life in which the latest facts were told again.
+    /// The generation in which the latest facts were repeated.
     told: Option<String>,
 }
 
@@ -109,13 +110,13 @@ pub(super) fn is_away(error: &StoreError) -> bool {
 }
 
 impl Steady {
-    /// Whether nobody may claim yet, nor hear that a call is unknown: Redis has just come back, and owners renew and write first.
+    /// Whether claims and reports of unknown calls must wait: Redis has just come back, and owners renew and write first.
     pub(super) fn owners_first(&self) -> bool {
         let absence = lock(&self.absence);
         absence.since.is_some() || absence.back_at.is_some_and(|back| back.elapsed() < OWNERS_FIRST)
     }
 
-    /// From now on what waits stands in that file as well.
+    /// From now on, waiting rows are also kept in that file.
     pub(super) fn keep_in(&mut self, file: WaitingFile, former: Vec<Former>) {
         self.away.get_mut().keep_in(file, former);
     }
@@ -127,8 +128,8 @@ impl Steady {
             Err(error) if is_away(error) => drop(absence.since.get_or_insert_with(Instant::now)),
             _ => {
                 if let Some(since) = absence.since.take() {
-                    // Nobody could renew meanwhile. A shorter one costs nobody a lease; and one shard of several that fails again and
-                    // again, between answers of the others, is no reason to call nobody dead.
+                    // No owner could renew during this outage. A shorter outage costs nobody a lease. And one shard that fails repeatedly,
+                    // between answers of the others, must not stop the detection of failed nodes.
                     if since.elapsed() >= bounds::LEASE / 2 {
                         lock(&self.watched).forget_all();
                     }
@@ -140,17 +141,17 @@ impl Steady {
         }
     }
 
-    /// What others hold, as this client has watched it.
+    /// What others hold, as watched by this client.
     pub(super) fn watched(&self) -> MutexGuard<'_, Watched> {
         lock(&self.watched)
     }
 
-    /// Whether it has been asked which life Redis lives.
+    /// Whether this client has read the generation of Redis's data.
     pub(super) fn knows_its_life(&self) -> bool {
         lock(&self.life).generation.is_some()
     }
 
-    /// Notes which life Redis lives; whether this client owes it its records.
+    /// Notes the generation of Redis's data. Returns whether this client must write its records again.
     fn lives(&self, generation: &str) -> bool {
         let mut life = lock(&self.life);
         if life.generation.as_deref().is_some_and(|known| known != generation) {
@@ -161,7 +162,7 @@ impl Steady {
         life.owes
     }
 
-    /// The records are written again, unless Redis was emptied once more.
+    /// The records have been written again, unless Redis was emptied once more.
     fn owes_nothing(&self, generation: &str) {
         let mut life = lock(&self.life);
         life.owes &= life.generation.as_deref() != Some(generation);
@@ -181,7 +182,7 @@ impl Steady {
         }
     }
 
-    /// Remembers what was written, with its facts.
+    /// Remembers a written row and its facts.
     fn wrote(&self, kind: Kind, row: &Row, written: &Written, now: Timestamp) {
         self.note(kind, row, written, now);
         let id = (kind.name, row.tenant.clone(), row.key.clone());
@@ -197,7 +198,7 @@ impl Steady {
         }
     }
 
-    /// A record is this client's no more.
+    /// Forgets a record that this client no longer owns.
     pub(super) fn forget(&self, id: &Id) {
         lock(&self.kept).remove(id);
     }
@@ -223,34 +224,34 @@ impl Steady {
                 let new: Vec<String> = row.links.iter().filter(|link| !had.contains(link)).cloned().collect();
                 entry.links.extend(new);
             }
-            // What is refused has changed nothing.
+            // A refused write has changed nothing.
             (Written::Done { .. }, Change::Keep) | (Written::Refused(_), _) => {}
             _ => drop(kept.remove(&id())),
         }
     }
 
-    /// The record as it was last written, to be written anew.
+    /// The record as last written, as a row that creates it again.
     fn anew(&self, kind: Kind, tenant: &TenantId, key: &str) -> Option<Row> {
         let kept = lock(&self.kept);
         let held = kept.get(&(kind.name, tenant.clone(), key.to_owned()))?;
         Some(anew(tenant, key, held))
     }
 
-    /// Whether Redis would still remember the record's end, had somebody ended it since it was last there.
+    /// Whether Redis would still have the record's tombstone, if another owner had ended it since Redis last confirmed it.
     fn would_be_remembered(&self, kind: Kind, tenant: &TenantId, key: &str, now: Timestamp) -> bool {
         let kept = lock(&self.kept);
         let held = kept.get(&(kind.name, tenant.clone(), key.to_owned()));
         held.is_some_and(|held| now.since(held.known_at) < bounds::TOMBSTONE)
     }
 
-    /// The record as it is now, to be written by its owner.
+    /// The record's present state, as a row that its owner saves.
     pub(super) fn last_state(&self, kind: Kind, tenant: &TenantId, key: &str) -> Option<Row> {
         let row = self.anew(kind, tenant, key)?;
         let Change::Create { state, intentions } = row.change else { return None };
         Some(Row { change: Change::Save { state, intentions }, ..row })
     }
 
-    /// The facts of a record that Redis may have lost before they were in the reporting log.
+    /// The facts of a record that Redis may have lost before they reached the reporting log.
     fn latest_of(&self, kind: Kind, tenant: &TenantId, key: &str) -> Vec<Stamped> {
         lock(&self.lately).of(&(kind.name, tenant.clone(), key.to_owned()))
     }
@@ -295,7 +296,7 @@ impl Steady {
         apply(&mut kept.reservations, batch.reservations);
     }
 
-    /// A tenant's queues, to be written anew.
+    /// A tenant's queues, to be written again.
     pub(super) fn queues_anew(&self, tenant: &TenantId) -> Option<QueueBatch> {
         lock(&self.queues).get(tenant).map(|kept| whole(tenant, kept))
     }
@@ -305,7 +306,7 @@ impl Steady {
         lock(&self.queues).iter().map(|(tenant, kept)| whole(tenant, kept)).collect()
     }
 
-    /// Remembers where a phone is; `events` is how many facts were told of it.
+    /// Remembers where a phone is registered; `events` is the number of facts published about it.
     pub(super) fn registered(&self, write: &RegistrationWrite, events: u64) {
         let key = (write.tenant.clone(), write.dn.clone());
         lock(&self.lately).tell(phone_id(&write.tenant, &write.dn), write.events.as_slice().into());
@@ -316,12 +317,12 @@ impl Steady {
         registrations.insert(key, KeptRegistration { bindings: write.bindings.clone(), events });
     }
 
-    /// How many facts were told of a phone, as far as this client knows.
+    /// Number of facts published about a phone, as far as this client knows.
     pub(super) fn told_of(&self, tenant: &TenantId, dn: &Dn) -> u64 {
         lock(&self.registrations).get(&(tenant.clone(), dn.clone())).map_or(0, |kept| kept.events)
     }
 
-    /// Every phone that is registered, as of a record that is not there.
+    /// Every registered phone, as the first write of its record.
     fn all_registrations(&self) -> Vec<RegistrationWrite> {
         let anew = |((tenant, dn), kept): (&(TenantId, Dn), &KeptRegistration)| RegistrationWrite {
             tenant: tenant.clone(),
@@ -353,7 +354,7 @@ fn apply<K: Ord>(kept: &mut BTreeMap<K, Bytes>, changes: Vec<(K, Option<Bytes>)>
     }
 }
 
-/// By these the facts of what is no record of a ledger are kept.
+/// Keys for the facts of queues and phones, which are not records of a ledger.
 fn queues_id(tenant: &TenantId) -> Id {
     ("queues", tenant.clone(), String::new())
 }
@@ -393,7 +394,7 @@ fn anew(tenant: &TenantId, key: &str, held: &Kept) -> Row {
 }
 
 impl RedisStores {
-    /// Writes rows; what Redis has forgotten is written anew first.
+    /// Writes rows. A record that Redis has lost is written again first.
     pub(super) async fn write_and_mend(
         &self,
         kind: Kind,
@@ -412,7 +413,7 @@ impl RedisStores {
             if lost.owner != row.owner || lost.token != row.token || !self.is_lost(kind, tenant, &row.key).await? {
                 continue;
             }
-            // Said once for all of them, with the next renewal.
+            // The next renewal logs one warning for all of them.
             tracing::debug!(ledger = kind.name, record = row.key, "Redis has lost a record: it is written anew");
             self.tell_log(tenant, &self.steady.latest_of(kind, tenant, &row.key), ForWhom::LogAgain).await?;
             self.write_rows(kind, tenant, std::slice::from_ref(&lost), None).await?;
@@ -427,8 +428,8 @@ impl RedisStores {
         Ok(answers)
     }
 
-    /// Whether a record of this client that Redis does not know was lost with what Redis had. Somebody may also have taken it over, while
-    /// this process stood still, and ended it so long ago that its tombstone is gone.
+    /// Whether Redis has lost a record of this client that it does not know. Otherwise another node may have claimed the record while
+    /// this process was stopped, and ended it so long ago that its tombstone is gone.
     async fn is_lost(&self, kind: Kind, tenant: &TenantId, key: &str) -> Result<bool> {
         if self.steady.would_be_remembered(kind, tenant, key, self.clock.now()) {
             return Ok(true);
@@ -440,7 +441,7 @@ impl RedisStores {
         Ok(was_emptied)
     }
 
-    /// Writes rows in one script. Where it fails by what Redis holds, each is written by itself: the one by which it failed is refused.
+    /// Writes rows in one script. If data in Redis make it fail, each row is written by itself and the failing row is refused.
     async fn write_each(
         &self,
         kind: Kind,
@@ -456,7 +457,7 @@ impl RedisStores {
         }
         let mut answers = Vec::with_capacity(rows.len());
         for row in rows {
-            // Those that the script had come to are known by their numbers.
+            // Rows that the script had already written are recognised by their numbers.
             match self.write_rows(kind, tenant, std::slice::from_ref(row), None).await {
                 Ok(written) => answers.extend(written),
                 Err(error) if !error.passes() => answers.push(Written::Refused(Refusal::Invalid(error.to_string()))),
@@ -469,9 +470,9 @@ impl RedisStores {
         Ok(answers)
     }
 
-    /// Hands in what waits, and gives an emptied Redis its records again. Called with every renewal of a lease.
+    /// Writes waiting commits, and gives an emptied Redis its records again. Called with every renewal of a lease.
     pub(super) async fn mend(&self) -> Result<()> {
-        // Asked before the turn is taken: commits do not wait for an answer that is late.
+        // Read before the lock is taken: commits do not wait for a late answer.
         let generation = self.generation().await;
         self.steady.saw(&generation);
         let mut away = self.steady.away.lock().await;
@@ -492,7 +493,7 @@ impl RedisStores {
                 count += 1 + whole.requests.len() + whole.reservations.len();
             }
             for write in self.steady.all_registrations() {
-                // Whoever has registered since is right.
+                // A registration made since then takes precedence.
                 self.register_or_refuse(&write).await?;
                 count += 1;
             }
@@ -505,8 +506,8 @@ impl RedisStores {
         Ok(())
     }
 
-    /// Tells the log once more, in a new life of Redis, what it was told last. Before the records: nobody goes on with one, and tells
-    /// more of it, until these facts stand in the stream.
+    /// Repeats the latest facts to the log when Redis has a new generation. This comes before the records: no owner can continue
+    /// a record and publish more of it until these facts are in the stream.
     async fn tell_again(&self, generation: &str) -> Result<()> {
         if lock(&self.steady.life).told.as_deref() == Some(generation) {
             return Ok(());
@@ -515,7 +516,7 @@ impl RedisStores {
         for (tenant, facts) in latest {
             self.announce(STREAMS, &tenant).await?;
             match self.tell_log(&tenant, &facts, ForWhom::LogAgain).await {
-                // The facts of one tenant find no room: that takes the lease of nobody.
+                // A lack of room for one tenant's facts costs nobody a lease.
                 Err(error @ StoreError::Full { bound: 1.., .. }) => {
                     tracing::error!(%tenant, %error, facts = facts.len(), "facts cannot be told again");
                 }
@@ -526,10 +527,10 @@ impl RedisStores {
         Ok(())
     }
 
-    /// For whoever has found nothing: that says nothing while Redis may have been emptied without its owners having seen it.
+    /// To be called after a read that found nothing: that proves nothing while Redis may have been emptied unnoticed by its owners.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] for so long.
+    /// [`StoreError::Unavailable`] during that time.
     pub(super) async fn nothing_is_lost(&self) -> Result<()> {
         self.steady.lives(&self.generation().await?);
         if self.steady.is_being_written_again() {
@@ -539,14 +540,14 @@ impl RedisStores {
         Ok(())
     }
 
-    /// The name of the life that Redis lives, given by whoever asks first.
+    /// The name of the generation of Redis's data; the first client that reads it sets it.
     async fn generation(&self) -> Result<String> {
         let held = self.link.command(redis::cmd("GET").arg(GENERATION)).await?;
         let held = reply::text(Some(&held))?;
         if !held.is_empty() {
             return Ok(held);
         }
-        // Another one than any before: clients see by it that Redis was empty.
+        // A new name, by which clients see that Redis was empty.
         let fresh = format!("{}.{}", self.clock.now().as_micros(), std::process::id());
         self.link.command(redis::cmd("SET").arg(GENERATION).arg(&fresh).arg("NX")).await?;
         reply::text(Some(&self.link.command(redis::cmd("GET").arg(GENERATION)).await?))

@@ -20,33 +20,33 @@ use super::{Found, RedisStores, envelopes, position, refused, reply};
 /// The name of the stream of new calls.
 const NEW_CALLS: &str = "newcalls";
 
-/// A recipient's requests go when nothing was posted for this long: a node that is gone has left a stream behind.
+/// A recipient's requests are deleted when nothing was posted for this long: a failed node has left a stream behind.
 const REQUESTS_KEPT: Duration = Duration::from_secs(3_600);
 
-/// Entries of a stream that are looked at in search of those that somebody has held for too long: several turns of a busy node.
+/// Entries of a stream that are searched for those held for too long: several turns of a busy node.
 const HELD_MAX: usize = 1_000;
 
-/// A reader that holds nothing and has not asked for so long is of an epoch that is over: readers ask each few seconds.
+/// A reader that holds nothing and has sent no query for this long is of an epoch that is over: readers query every few seconds.
 const READERS_KEPT: Duration = Duration::from_secs(600);
 
-/// The entries that readers of this client have got and not acknowledged, by tenant and stream.
+/// The entries that readers of this client have received and not acknowledged, by tenant and stream.
 pub(super) type Given = HashMap<(TenantId, String), HashMap<Owner, BTreeSet<String>>>;
 
-/// An entry that a consumer has got.
+/// An entry that a consumer has received.
 struct Taken {
     position: Position,
     deliveries: u32,
     body: Bytes,
 }
 
-/// Whom an entry of the stream of facts is for; its field says it.
+/// The readers of an entry in the stream of facts; a field of the entry names them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ForWhom {
-    /// Whoever follows the stream, and the reporting log.
+    /// All readers of the stream, and the reporting log.
     All,
-    /// The reporting log: everybody else has heard it before.
+    /// The reporting log: all other readers have received it before.
     LogAgain,
-    /// The reporting log: others have gone on from what was before it.
+    /// The reporting log: others have continued from the state before it.
     LogAsCorrection,
 }
 
@@ -59,7 +59,7 @@ impl ForWhom {
         }
     }
 
-    /// None for what a later release has put there.
+    /// None for a field of a later release.
     fn of_field(field: &str) -> Option<Self> {
         [Self::All, Self::LogAgain, Self::LogAsCorrection].into_iter().find(|for_whom| for_whom.field() == field)
     }
@@ -74,8 +74,8 @@ fn stream_of(to: &Recipient) -> String {
 }
 
 impl RedisStores {
-    /// The entries after `after` that this release knows and that are `wanted`. Others are passed over: a reader that got an
-    /// empty answer for them would never come past them.
+    /// The entries after `after` that this release knows and that are `wanted`. Others are skipped: a reader that got an
+    /// empty answer for them would never get past them.
     async fn known_events(
         &self,
         tenant: &TenantId,
@@ -109,7 +109,7 @@ impl RedisStores {
         }
     }
 
-    /// Adds facts that only the reporting log wants.
+    /// Adds facts for the reporting log alone.
     pub(super) async fn tell_log(&self, tenant: &TenantId, events: &[Stamped], for_whom: ForWhom) -> Result<()> {
         for part in events.chunks(PART_ROWS) {
             let mut call = Call::on(&self.scripts.tell_log, tenant);
@@ -132,14 +132,14 @@ impl RedisStores {
         Ok(taken)
     }
 
-    /// Remembers what a reader has really got: of an answer that was lost it knows nothing, although Redis counts the entries as its own.
+    /// Remembers the entries that a reader has really received. It knows nothing of a lost answer, although Redis assigned it the entries.
     fn hands_out(&self, tenant: &TenantId, stream: &str, by: &Owner, taken: &[Taken]) {
         let mut given = self.given();
         let got = given.entry((tenant.clone(), stream.to_owned())).or_default().entry(by.clone()).or_default();
         got.extend(taken.iter().map(|taken| taken.position.to_string()));
     }
 
-    /// Forgets of what a reader had got before it asked what Redis holds no more, and leaves out what it has.
+    /// Forgets entries received before the query that Redis no longer holds, and removes the reader's own received entries from `held`.
     fn without_those_given(
         &self,
         of: &(TenantId, String),
@@ -164,7 +164,7 @@ impl RedisStores {
         self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Entries that others, or an answer that was lost, have held as they were seen for `idle`, by this process's clock alone.
+    /// Entries that others, or a lost answer, have held unchanged for `idle`, by this process's clock alone.
     async fn take_held(
         &self,
         tenant: &TenantId,
@@ -195,7 +195,7 @@ impl RedisStores {
         Ok(taken)
     }
 
-    /// Those of the entries that have been held so for `idle`; each is its position, its holder, and how often it was given out.
+    /// The entries that have been held unchanged for `idle`; each is its position, its holder, and its number of deliveries.
     fn held_for(&self, prefix: &str, held: Vec<Vec<String>>, idle: Duration, max: usize) -> Vec<Vec<String>> {
         let now = self.clock.now();
         let mut watched = self.steady.watched();
@@ -204,7 +204,7 @@ impl RedisStores {
             let Some((position, holder)) = entry.split_first() else { return false };
             now.since(watched.see(format!("{prefix}{position}"), &holder.join(" "), now)) >= idle
         };
-        // All of them are looked at, so that each is watched from now on.
+        // All of them are checked, so that each is watched from now on.
         let mut due: Vec<Vec<String>> = held.into_iter().filter(|entry| is_due(entry)).collect();
         due.truncate(max);
         due
@@ -226,7 +226,7 @@ impl RedisStores {
         self.wait_for(tenant, stream, wait, look).await
     }
 
-    /// What entries say. One that cannot be read is dropped: given out again and again, it would hold up those behind it.
+    /// Decodes entries. An unreadable one is dropped: delivered again and again, it would block those behind it.
     async fn readable<T>(
         &self,
         tenant: &TenantId,
@@ -314,7 +314,7 @@ impl EventStream for RedisStores {
     }
 }
 
-/// An entry; without what it is about where a later release has written it.
+/// An entry; without its event if a later release has written it.
 fn entry(value: &redis::Value) -> Result<(Position, ForWhom, Option<Arc<Stamped>>)> {
     let words = reply::list(value)?;
     let for_whom = reply::text(words.get(2)).ok().and_then(|field| ForWhom::of_field(&field));

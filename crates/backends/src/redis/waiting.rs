@@ -1,8 +1,8 @@
-//! Commits that wait for Redis, on disk too: a process that dies meanwhile hands them in when it is started again.
+//! Commits that wait for Redis, on disk too: a process that fails before they are written does it after its restart.
 //!
-//! Segments `<node>.<n>.jsonl`, a line for each commit: JSON with what is bytes in base64. A line that a crash has torn is dropped; each life
-//! begins a segment of its own, so nothing is written behind one. A segment goes when all that stands in it has been handed in, so the
-//! disk holds no more than waits, and one segment. The disk is not made to write: what waits outlives the process.
+//! Segments are `<node>.<n>.jsonl`, a line of JSON for each commit, with bytes in base64. A line torn by a crash is dropped. Each run
+//! begins a segment of its own, so nothing is written behind a torn line. A segment is removed when all its commits have been written,
+//! so the disk has the waiting commits and at most one segment more. Files are not synced: waiting commits survive the process.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::row::{Kind, Row};
 
-/// A segment is followed by the next when it is longer, in bytes.
+/// A segment longer than this, in bytes, is followed by the next.
 const SEGMENT_BYTES: u64 = 4 << 20;
 
 /// The segments of one client.
@@ -26,10 +26,10 @@ const SEGMENT_BYTES: u64 = 4 << 20;
 pub(super) struct WaitingFile {
     folder: PathBuf,
     node: String,
-    /// Those on disk, oldest first. The last one is written to if `open` is it.
+    /// Segments on disk, oldest first. The last one is written to if it is `open`.
     segments: VecDeque<u64>,
     open: Option<Segment>,
-    /// Of the segment that is begun next.
+    /// Number of the next segment.
     next: u64,
 }
 
@@ -40,7 +40,7 @@ struct Segment {
     bytes: u64,
 }
 
-/// A commit of a former life of the process.
+/// A commit of a previous run of the process.
 pub(super) struct Former {
     pub(super) kind: Kind,
     pub(super) row: Row,
@@ -70,7 +70,7 @@ struct Line {
 }
 
 impl WaitingFile {
-    /// The segments of a node, and what a former life has left in them.
+    /// Opens the segments of a node; returns them with the commits that a previous run left there.
     ///
     /// # Errors
     /// Those of the disk.
@@ -93,10 +93,10 @@ impl WaitingFile {
         self.folder.join(format!("{}.{number}.jsonl", self.node))
     }
 
-    /// Adds commits behind those that wait.
+    /// Appends commits.
     ///
     /// # Errors
-    /// Those of the disk; nothing of the commits stands there then.
+    /// Those of the disk; none of the commits is in the file then.
     pub(super) fn add(&mut self, kind: Kind, rows: &[Row]) -> io::Result<()> {
         let mut lines = Vec::new();
         for row in rows {
@@ -110,7 +110,7 @@ impl WaitingFile {
         let written = segment.file.write_all(&lines);
         match &written {
             Ok(()) => segment.bytes += lines.len() as u64,
-            // What stands there by half would spoil the line behind it.
+            // A partial line would spoil the line behind it.
             Err(_) => segment.file.set_len(segment.bytes)?,
         }
         self.open = Some(segment);
@@ -125,12 +125,12 @@ impl WaitingFile {
         Ok(Segment { file, bytes: 0 })
     }
 
-    /// The segment in which stands what was added last.
+    /// The segment of the commits added last.
     pub(super) const fn segment(&self) -> u64 {
         self.next - 1
     }
 
-    /// Nothing waits any more that stands in segments before that one.
+    /// Removes the segments before that one: none of their commits waits any more.
     ///
     /// # Errors
     /// Those of the disk.
@@ -144,7 +144,7 @@ impl WaitingFile {
         Ok(())
     }
 
-    /// Nothing waits any more.
+    /// Removes all segments: no commit waits any more.
     ///
     /// # Errors
     /// Those of the disk.
@@ -154,7 +154,7 @@ impl WaitingFile {
     }
 }
 
-/// The segments that there are, oldest first.
+/// The existing segments, oldest first.
 fn numbers(folder: &Path, node: &str) -> io::Result<VecDeque<u64>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(folder)? {

@@ -1,15 +1,15 @@
-//! What others hold, timed by this process alone: what renews itself changes, and what has not changed for its time is held by nobody.
+//! What others hold, timed by this process alone. A renewal changes a row; a row that is unchanged for its time is held by nobody.
 //!
-//! So no clock is compared with another. A process that begins to look waits once for as long as a lease lasts before it takes anything
-//! from anybody.
+//! So no clock is compared with another. A process that begins to watch waits once for the time of a lease before it takes anything
+//! from others.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use model::Timestamp;
 
-/// Rows that are watched: all nodes, jobs, streams and entries that there may be. Beyond it all are watched anew, which takes nothing
-/// from anybody who lives.
+/// Limit of the watched rows: all nodes, jobs, streams and entries that there may be. Beyond it all rows are watched anew, which takes
+/// nothing from a running node.
 const WATCHED_MAX: usize = 50_000;
 
 /// Rows and since when they have not changed.
@@ -22,7 +22,7 @@ struct Seen {
 }
 
 impl Watched {
-    /// Notes what stands there now; since when that has not changed, as far as this process has looked.
+    /// Notes the present row; returns since when it has been unchanged, as far as this process has seen.
     pub(super) fn see(&mut self, what: String, row: &str, now: Timestamp) -> Timestamp {
         if self.0.len() >= WATCHED_MAX && !self.0.contains_key(&what) {
             self.0.clear();
@@ -34,18 +34,18 @@ impl Watched {
         seen.since
     }
 
-    /// Forgets what is not there any more, among what is called like that.
+    /// Forgets rows that no longer exist, among those with that prefix.
     pub(super) fn retain(&mut self, prefix: &str, is_there: impl Fn(&str) -> bool) {
         self.0.retain(|what, _| what.strip_prefix(prefix).is_none_or(&is_there));
     }
 
-    /// Nobody could renew for a while: all are watched anew.
+    /// Nobody could renew for a while: all rows are watched anew.
     pub(super) fn forget_all(&mut self) {
         self.0.clear();
     }
 }
 
-/// Whether what has stood unchanged since then, and lasts so long, is held by nobody any more.
+/// Whether a row unchanged since then, and valid for `time`, is held by nobody any more.
 pub(super) fn is_over(since: Timestamp, time: Duration, now: Timestamp) -> bool {
     now.since(since) >= time + infra::bounds::LEASE_MARGIN
 }

@@ -14,7 +14,7 @@ use infra::{Client, ObjectChange, ProvisioningStore as _, Revision, StoreError};
 use model::TenantId;
 use server::Server;
 
-/// Who the store is for PostgreSQL.
+/// The store's client name for PostgreSQL.
 const NAME: &str = "trunkline/test";
 
 fn tenant(name: &str) -> TenantId {
@@ -35,7 +35,7 @@ async fn brought(server: &Server) -> (PostgresSettings, PostgresProvisioning) {
     (settings.clone(), open(&settings))
 }
 
-/// What the store has of a tenant, as soon as it answers.
+/// The store's objects of a tenant, as soon as it answers.
 async fn until_it_answers(store: &PostgresProvisioning, tenant: &TenantId) -> Option<(Revision, TenantObjects)> {
     let asked = async {
         loop {
@@ -81,7 +81,7 @@ async fn a_step_of_the_schema_comes_while_the_release_before_serves() {
     let server = Server::start(3);
     let settings = server.settings();
     postgres::up_to(&settings, NAME, 1).await.unwrap();
-    // What the release before does all the time, in a transaction that is open when the step begins.
+    // A typical transaction of the previous release, open when the step begins.
     server.psql("insert into tenant (id, revision, name, realm, hold_music, no_answer_s, wrap_up_s) values ('old', 1, 'Old', 'old', 'm', 1, 1)");
     let reading = server
         .psql_in_background("begin isolation level repeatable read; select * from tenant; select pg_sleep(1); commit");
@@ -92,7 +92,7 @@ async fn a_step_of_the_schema_comes_while_the_release_before_serves() {
     let store = open(&settings);
     let (revision, objects) = store.load(&tenant("old")).await.unwrap().unwrap();
     assert_eq!((revision, objects.tenant.name.as_str(), objects.tenant.time_zone), (Revision(2), "Older", None));
-    // And the release before starts again on the newer tables.
+    // And the previous release starts again on the newer tables.
     postgres::up_to(&settings, NAME, 1).await.unwrap();
 }
 

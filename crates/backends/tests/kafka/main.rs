@@ -1,5 +1,5 @@
-//! The conformance suite of the reporting log on a real Kafka, and what is Kafka's own: a broker killed, emptied, away; read back with
-//! Kafka's console consumer.
+//! The conformance suite of the reporting log on a real Kafka, and cases of Kafka alone: a broker killed, emptied, unavailable. The log
+//! is read back with Kafka's console consumer.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests report by panicking and wait by the clock")]
 
@@ -17,7 +17,7 @@ use model::entropy::Seeded;
 use server::Server;
 
 const TOPIC: &str = "voice-callthread";
-/// As development has it.
+/// As in development.
 const PARTITIONS: u16 = 24;
 const MIB: u32 = 1 << 20;
 /// Ten times what fills the disk.
@@ -25,7 +25,7 @@ const LARGE_MAX: usize = 20_000;
 /// A broker that is started again answers in seconds; a machine under load may take longer.
 const TAKEN_WITHIN: Duration = Duration::from_secs(180);
 
-/// Counts what is told of the connections.
+/// Counts the reports about connections.
 #[derive(Default)]
 struct Seen {
     attempts: AtomicUsize,
@@ -80,7 +80,7 @@ fn read(server: &Server, topic: &str) -> Vec<Message> {
     parsed.collect()
 }
 
-/// For each key what stands there first, in its order.
+/// The first occurrences of messages for each key, in order.
 fn firsts(messages: &[Message]) -> HashMap<String, Vec<String>> {
     let (mut seen, mut of_key) = (HashSet::new(), HashMap::<String, Vec<String>>::new());
     for message in messages {
@@ -91,7 +91,7 @@ fn firsts(messages: &[Message]) -> HashMap<String, Vec<String>> {
     of_key
 }
 
-/// Appends as an exporter does: the same again until it is taken.
+/// Appends as an exporter does: repeats until the log has accepted the records.
 async fn until_taken(log: &KafkaLog, records: &[LogRecord]) -> usize {
     tokio::time::timeout(TAKEN_WITHIN, taken(log, records)).await.expect("Kafka takes nothing")
 }
@@ -149,7 +149,7 @@ async fn a_broker_that_is_killed_amid_the_stream_loses_nothing_and_no_order() {
         }
         told.store(true, SeqCst);
     });
-    // Several appenders with calls of their own, until both kills are over, and some more then.
+    // Several appenders with calls of their own, until both kills are over, and a few times more.
     let appenders = (1..=3).map(|appender| {
         let (log, ended) = (log.clone(), ended.clone());
         tokio::spawn(async move {
@@ -228,7 +228,7 @@ async fn a_broker_whose_disk_is_full_ends_and_nothing_is_lost_once_there_is_room
     assert!(found["acme:1"] == all.collect::<Vec<_>>(), "not complete or not in order");
 }
 
-/// One of call 1 of which few fill a file: what could be compressed would take no room.
+/// A record of call 1. A few of them fill a file: data that compress well would take no room.
 fn large(n: usize) -> LogRecord {
     let (small, mut entropy) = (record(1, n), Seeded::new(n as u64));
     let data: String = (0..32).map(|_| format!("{:016x}", entropy.next_u64())).collect();

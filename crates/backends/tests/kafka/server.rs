@@ -1,4 +1,4 @@
-//! A Kafka of a test's own: `script/infra` starts it on a loopback address, its data in a folder that goes with it.
+//! A Kafka for one test: `script/infra` starts it on a loopback address, its data in a folder that is removed with it.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(20);
 pub struct Server {
     folder: TempDir,
     instance: u8,
-    /// Held so that no other test takes the instance: a port of its address that Kafka does not use.
+    /// Held so that no other test uses the instance: a port of its address that Kafka does not use.
     _taken: TcpListener,
 }
 
@@ -29,14 +29,14 @@ impl Server {
         format!("127.{}.255.1:9092", self.instance)
     }
 
-    /// Ends it without a farewell.
+    /// Ends it without a clean shutdown.
     pub fn kill(&self) {
         let pid = self.pid();
         assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
         wait_for_end(&pid);
     }
 
-    /// No file of it grows beyond that, as on a disk without room.
+    /// Limits the size of its files, as on a disk without room.
     pub fn limit_files(&self, bytes: u32) {
         let limited = Command::new("prlimit").args(["--pid", &self.pid(), &format!("--fsize={bytes}:")]).status();
         assert!(limited.unwrap().success());
@@ -47,7 +47,7 @@ impl Server {
         wait_for_end(&self.pid());
     }
 
-    /// What it has logged.
+    /// Its log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.data().join("kafka.log")).unwrap()
     }
@@ -61,12 +61,12 @@ impl Server {
         self.infra(&["start", "kafka"]);
     }
 
-    /// It comes back without anything that it had.
+    /// Removes its data: it comes back empty.
     pub fn empty(&self) {
         self.infra(&["empty", "kafka"]);
     }
 
-    /// What Kafka's own console consumer reads of a topic: a line for each message, with key, partition and headers.
+    /// The messages of a topic as Kafka's own console consumer prints them: a line each, with key, partition and headers.
     pub fn consume(&self, topic: &str) -> Vec<String> {
         let brokers = self.brokers();
         let output = self.java(&[
@@ -76,7 +76,7 @@ impl Server {
             "--topic",
             topic,
             "--from-beginning",
-            // It ends when nothing has come for so long.
+            // It ends when no message has come for this long.
             "--timeout-ms",
             "20000",
             "--property",
@@ -91,11 +91,11 @@ impl Server {
             "headers.separator=,",
         ]);
         let text = String::from_utf8(output.stdout).unwrap();
-        // Its log goes to the same place, that its time is over among it.
+        // Its log goes to the same place and reports this timeout.
         text.lines().filter(|line| line.starts_with("Partition:")).map(str::to_owned).collect()
     }
 
-    /// How many partitions Kafka's own tool says that a topic has.
+    /// Number of partitions of a topic, as Kafka's own tool reports it.
     pub fn partitions(&self, topic: &str) -> usize {
         let brokers = self.brokers();
         let tool = "org.apache.kafka.tools.TopicCommand";
@@ -104,7 +104,7 @@ impl Server {
     }
 
     fn java(&self, arguments: &[&str]) -> Output {
-        // As `script/infra tools` says where Kafka's program is.
+        // `script/infra tools` prints where Kafka's program is.
         let tools = String::from_utf8(self.script(&["tools"]).output().unwrap().stdout).unwrap();
         let classes = tools.lines().find_map(|line| line.strip_prefix("java -cp '")?.split('\'').next());
         let classes = classes.unwrap();
@@ -133,7 +133,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A test that fails is to say why it fails, not this.
+        // A failing test should report its own failure, not this one.
         let down = self.script(&["down"]).output();
         assert!(std::thread::panicking() || down.is_ok_and(|down| down.status.success()), "Kafka does not end");
     }
@@ -147,7 +147,7 @@ fn wait_for_end(pid: &str) {
     }
 }
 
-/// An instance that nobody has; other runs of these tests look for theirs in the same way.
+/// A free instance; other runs of these tests search for theirs in the same way.
 fn free() -> (u8, TcpListener) {
     (180..=249)
         .find_map(|instance| {

@@ -1,4 +1,4 @@
-//! Processes whose clocks are apart, and nodes of the release before.
+//! Processes with different clocks, and nodes of the previous release.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ async fn rows_of_the_release_before_are_understood() {
     let server = Server::start(44);
     let process = process(&server, 0, NOW).await;
     let (leases, outbox) = (&process.stores.leases, &process.stores.outbox);
-    // As they stand where nodes of that release have written them, one with a clock that is late by an hour.
+    // As nodes of that release have written them, one with a clock that is late by an hour.
     let till = |seconds: i64| (1_700_000_000_000_i64 + seconds * 1_000).to_string();
     let renew =
         |seconds| server.cli(&["HSET", "leases:{nodes}", "node-1", &format!("5 {} sip-cluster", till(seconds))]);
@@ -58,7 +58,7 @@ async fn rows_of_the_release_before_are_understood() {
     assert!(leases.take_job("sweep", &new, LEASE).await.unwrap().is_some());
     let lease = outbox.take(&tenant(), &new, LEASE).await.unwrap().unwrap();
     assert_eq!((lease.token.0, lease.position.to_string()), (8, "4-2".to_owned()));
-    // And what this release writes, that one reads: the epoch, a time that is to come, the role.
+    // And that release can read what this one writes: the epoch, a future time, the role.
     leases.renew(&new, "sip-cluster", LEASE).await.unwrap();
     let row = server.cli(&["HGET", "leases:{nodes}", "node-2"]);
     let words: Vec<&str> = row.trim().split(' ').collect();
@@ -84,7 +84,7 @@ async fn readers_of_epochs_that_are_over_go() {
     let taken = stores.new_calls.reclaim(&tenant(), &ors(6), Duration::ZERO, 10).await.unwrap();
     assert_eq!(taken.len(), 5, "nothing that they held is lost");
     assert_eq!(consumers(), 1, "who holds it now");
-    // One that never held anything, or has acknowledged it, is known by its silence.
+    // A reader that never held anything, or has acknowledged it, is recognised by its silence.
     server.cli(&["XGROUP", "CREATECONSUMER", "newcalls:{acme}", "readers", "ors-1.7"]);
     stores.new_calls.reclaim(&tenant(), &ors(6), Duration::ZERO, 10).await.unwrap();
     assert_eq!(consumers(), 2, "it may have just begun");
@@ -109,7 +109,7 @@ async fn work_whose_answer_was_lost_comes_to_the_same_reader_again() {
     enters(1).await;
     got.extend(stores.new_calls.take(&tenant(), &reader, 10, Duration::ZERO).await.unwrap());
     enters(2).await;
-    // Redis gives it, and nobody hears of it.
+    // Redis assigns it, and the answer is lost.
     let takes =
         "redis.call('XREADGROUP', 'GROUP', 'readers', 'ors-1.5', 'COUNT', '9', 'STREAMS', KEYS[1], '>') return 1";
     server.cli(&["EVAL", takes, "1", "newcalls:{acme}"]);

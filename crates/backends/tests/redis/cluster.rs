@@ -10,7 +10,7 @@ const TENANTS: [&str; 6] = ["case", "hall", "gold", "iris", "acme", "bolt"];
 
 fn node(test: u8) -> Server {
     let settings = ["--cluster-enabled", "yes", "--databases", "1", "--cluster-announce-ip", &address(test)];
-    // A node that is gone leaves the slots of the others as they are.
+    // A failed node leaves the slots of the others as they are.
     let settings = [&settings[..], &["--cluster-require-full-coverage", "no"]].concat();
     Server::start_for(test, &settings, &["-c"])
 }
@@ -19,7 +19,7 @@ fn node(test: u8) -> Server {
 async fn three(first: u8) -> [Server; 3] {
     let nodes = [first, first + 1, first + 2].map(node);
     let places = nodes.each_ref().map(|node| format!("{}:6379", node.address()));
-    // It waits for ever for a node that has not heard of the others.
+    // It waits for ever for a node that has not learned of the others.
     let mut create = Command::new("timeout");
     create.args(["--kill-after=5", "60", "redis-cli", "--cluster", "create"]);
     let created = create.args(places).arg("--cluster-yes").output();
@@ -93,14 +93,14 @@ async fn tenants_lie_on_different_nodes_and_outlive_a_restart_of_one() {
     for tenant in TENANTS {
         assert_eq!(state(&nodes[0], tenant).trim(), "state", "{tenant}");
     }
-    // Without being sent on (no -c), each node has calls of its own.
+    // Without redirections (no -c), each node has calls of its own.
     let calls = |node: &Server| {
         let keys = Command::new("redis-cli").args(["-h", node.address(), "KEYS", "call:*"]).output().unwrap();
         String::from_utf8(keys.stdout).unwrap().lines().filter(|line| line.starts_with("call:")).count()
     };
     let counts = nodes.each_ref().map(calls);
     assert!(counts.iter().all(|count| *count > 0) && counts.iter().sum::<usize>() == TENANTS.len(), "{counts:?}");
-    // Not the one that the settings name.
+    // Not the node that the settings name.
     nodes[2].kill();
     for tenant in TENANTS {
         let save = CallWrite { events: create(7, &owner()).events, ..save(7, "second") };

@@ -1,4 +1,4 @@
-//! Bits that have flipped in what Redis holds, and what is cut off: they cost the record in which they stand.
+//! Flipped bits and truncated fields in Redis's data: they cost only the record that contains them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const DAMAGE: &str = "
     redis.call('HSET', KEYS[1], name, string.sub(held, 1, at - 1) .. flipped .. rest)
     return name";
 
-/// Takes over what that owner has left, as roles do: what became of each.
+/// Takes over the calls of an owner, as roles do; returns the result of each claim.
 async fn take_over(stores: &Stores, of: &Owner, by: &Owner) -> Vec<Claimed<ConnId>> {
     let mut claimed = Vec::new();
     for _ in 0..10 {
@@ -105,7 +105,7 @@ async fn entries_that_cannot_be_read_hold_up_no_other() {
     assert_eq!(taken.iter().map(|taken| taken.call.conn_id.0).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(server.cli(&["XLEN", "newcalls:{acme}"]).trim(), "2", "it is not given out again");
     assert_eq!(stores.events.read(&tenant(), Position::START, 10, Duration::ZERO).await.unwrap().len(), 2);
-    // And names among others that are none.
+    // And invalid names among valid ones.
     server.cli(&["SADD", "tenants:stream", ""]);
     server.cli(&["HSET", "owners:{acme}:call", "no owner!", "1"]);
     assert_eq!(stores.outbox.tenants().await.unwrap(), [tenant()]);

@@ -1,11 +1,11 @@
-//! A Redis whose disk is full: what it answers then it cannot keep.
+//! A Redis whose disk is full: it cannot keep the writes that it answers.
 
 use super::*;
 use crate::server::until;
 
 #[tokio::test]
 async fn calls_go_on_while_the_disk_of_redis_is_full_and_none_begins() {
-    // With `always` it would end itself.
+    // With `always`, Redis would end itself.
     let server = Server::start_with(50, &["--appendfsync", "everysec"]);
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
@@ -22,7 +22,7 @@ async fn calls_go_on_while_the_disk_of_redis_is_full_and_none_begins() {
     let refused = stores.leases.renew(&owner(), "sip-cluster", Duration::from_secs(2)).await;
     let Err(error @ StoreError::Full { .. }) = refused else { panic!("{refused:?}") };
     assert!(error.to_string().contains("disk of Redis"), "{error}");
-    // What is there can still be read, by everybody.
+    // Existing records can still be read, by all clients.
     let (other, _) = self::stores(&server, 0, Arc::new(SystemClock::start())).await;
     let loaded = other.calls.load(&tenant(), ConnId(7)).await.unwrap();
     assert!(matches!(&loaded, Loaded::Live(record) if record.state == "state"), "{loaded:?}");

@@ -1,4 +1,4 @@
-//! The conformance suite of the stores on a real Redis, and what is Redis's own: lost connections, a restart, wake-ups.
+//! The conformance suite of the stores on a real Redis, and cases of Redis alone: lost connections, a restart, wake-ups.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests report by panicking and wait by the clock")]
 
@@ -33,12 +33,12 @@ use model::{
 };
 use server::Server;
 
-/// The stores of one role in that database of the server; what is no matter of Redis is embedded.
+/// The stores of one role in that database of the server; stores that Redis does not provide are embedded.
 async fn stores(server: &Server, database: u32, clock: Arc<dyn Clock>) -> (Stores, Arc<RedisStores>) {
     stores_at(&RedisSettings::at(&server.url(database)), &server.folder().join(database.to_string()), clock).await
 }
 
-/// The same wherever Redis is; what is embedded is in that folder.
+/// The same for any Redis; the embedded stores are in that folder.
 async fn stores_at(settings: &RedisSettings, folder: &Path, clock: Arc<dyn Clock>) -> (Stores, Arc<RedisStores>) {
     let redis = Arc::new(RedisStores::open(settings, Client::unwatched("trunkline/test"), clock.clone()).unwrap());
     let reporting = FileLog::open(folder, clock.clone()).unwrap();
@@ -132,7 +132,7 @@ async fn a_commit_that_is_repeated_because_its_answer_was_late_is_done_once() {
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
     server.freeze();
-    // Each is given up after a while, and both are read when Redis goes on; then they are handed in.
+    // Each attempt times out. Redis reads both commits when it continues; then they are written again.
     let second = CallWrite { events: create(7, &owner()).events, ..save(7, "second") };
     for write in [second, create(8, &owner())] {
         assert_eq!(stores.calls.commit(vec![write]).await.unwrap(), [Written::Done { position: None }]);
@@ -149,7 +149,7 @@ async fn a_commit_that_is_repeated_because_its_answer_was_late_is_done_once() {
 async fn a_batch_that_its_role_repeats_because_nobody_answered_is_done_once() {
     let server = Server::start(24);
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
-    // The connection stands, the tenant is announced, and Redis has the script.
+    // The connection is up, the tenant is announced, and Redis has the script.
     stores.calls.commit(vec![save(9, "nothing is told")]).await.unwrap();
     let session = |number, change| SessionBatch {
         tenant: tenant(),
@@ -336,7 +336,7 @@ async fn a_call_that_was_lost_and_claimed_again_is_written() {
     until_renewed(&stores).await;
     let claimed = async {
         loop {
-            // For some seconds owners come first.
+            // For some seconds, claims wait for the owners.
             match stores.calls.claim(&owner(), vec![claim.clone()]).await {
                 Ok(claimed) => return claimed,
                 Err(_) => tokio::task::yield_now().await,
@@ -364,7 +364,7 @@ async fn who_asks_for_a_proof_hears_who_owns_a_call_and_not_that_its_commit_wait
     let in_doubt = (0..450).map(|call| save(call, "goes on")).collect();
     let proof = stores.calls.confirm(in_doubt);
     let server_is_back = async {
-        // A commit of another call waits meanwhile, and is done.
+        // A commit of another call waits during that time, and is done.
         let written = stores.calls.commit(vec![create(1_000, &owner())]).await.unwrap();
         assert_eq!(written, [Written::Done { position: None }]);
         server.start_again();
@@ -419,12 +419,12 @@ async fn a_call_that_ended_while_its_node_stood_still_does_not_come_back() {
     let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
     let (stopped, _) = stores(&server, 0, clock.clone()).await;
     stopped.calls.commit(vec![create(7, &owner()), create(8, &owner())]).await.unwrap();
-    // Others have taken it over and ended it; by now nothing remembers that.
+    // Others have taken it over and ended it; by now the tombstone is gone too.
     server.cli(&["DEL", "call:{acme}:0000000000000007"]);
     clock.advance(infra::bounds::TOMBSTONE);
     assert_eq!(stopped.calls.confirm(vec![save(7, "again")]).await.unwrap(), [Written::Unknown]);
     assert_eq!(stopped.calls.commit(vec![save(7, "again")]).await.unwrap(), [Written::Unknown]);
-    // Of one that was lost with all that Redis had, its owner knows so.
+    // If a record was lost with all of Redis's data, its owner knows that.
     server.cli(&["FLUSHALL"]);
     clock.advance(Duration::from_millis(1));
     let written = stopped.calls.commit(vec![save(8, "goes on")]).await.unwrap();
@@ -441,7 +441,7 @@ async fn what_may_wait_elsewhere_for_redis_is_not_said_to_be_unknown() {
     server.kill();
     owner_of.calls.commit(vec![create(7, &owner())]).await.unwrap();
     asker.leases.renew(&owner(), "sip-cluster", Duration::from_secs(2)).await.unwrap_err();
-    // So long that leases may have run out.
+    // Long enough for leases to expire.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     server.start_again();
     until_renewed(&asker).await;
@@ -470,7 +470,7 @@ async fn what_waited_when_its_process_died_is_handed_in_by_the_next_life() {
     CallLedger::commit(&first, vec![with_fact, save(8, "waited too")]).await.unwrap();
     drop(first);
     server.start_again();
-    // Call 8 was taken over meanwhile.
+    // Call 8 has been taken over in between.
     let (heir, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     let claim = |call: u64| Claim { tenant: tenant(), key: ConnId(call), seen: None };
     let by: Owner = "sip-cluster-2.9".parse().unwrap();
@@ -498,7 +498,7 @@ async fn an_owner_gives_an_emptied_redis_its_records_again() {
     until_renewed(&stores).await;
     let loaded = stores.calls.load(&tenant(), ConnId(7)).await.unwrap();
     assert!(matches!(&loaded, Loaded::Live(record) if record.state == "second"), "{loaded:?}");
-    // Emptied without a word: the next write finds out.
+    // Emptied without notice: the next write detects it.
     server.cli(&["FLUSHALL"]);
     let written = stores.calls.commit(vec![save(7, "third")]).await.unwrap();
     assert!(matches!(written[..], [Written::Done { .. }]), "{written:?}");
@@ -513,14 +513,14 @@ async fn the_facts_of_the_last_moments_are_told_again_to_an_emptied_redis() {
     let saves = CallWrite { events: fact(7, 2), ..save(7, "second") };
     let ends = CallWrite { change: Change::End, events: fact(8, 2), ..create(8, &owner()) };
     stores.calls.commit(vec![saves, ends]).await.unwrap();
-    // Emptied without a word: the next write of a call finds out, and its facts go out before the new one.
+    // Emptied without notice: the next write of a call detects it, and its facts are published before the new one.
     server.cli(&["FLUSHALL"]);
     let third = CallWrite { events: fact(7, 3), ..save(7, "third") };
     stores.calls.commit(vec![third]).await.unwrap();
     assert_eq!(out(&stores).await, ["7/1", "7/2", "7/3"]);
     until_renewed(&stores).await;
     assert_eq!(out(&stores).await, ["7/1", "7/2", "7/3", "8/1", "8/2"]);
-    // However long it was away: nobody has told anything meanwhile.
+    // However long the outage was: no facts were published in between.
     server.kill();
     server.empty();
     server.start_again();
@@ -543,7 +543,7 @@ async fn an_emptied_redis_is_told_again_whose_records_and_configuration_it_has()
     until_renewed(&stores).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
     stores.configuration.publish(publication(1)).await.unwrap();
-    // Emptied without a word, with the connection left as it is.
+    // Emptied without notice, with the connection left as it is.
     server.cli(&["FLUSHALL"]);
     stores.configuration.publish(publication(2)).await.unwrap();
     let configured = stores.configuration.tenants().await.unwrap();
@@ -586,7 +586,7 @@ async fn what_another_owner_has_taken_meanwhile_is_not_written_over_and_what_was
     server.kill();
     stores.calls.commit(vec![CallWrite { events: fact(7, 2), ..save(7, "late") }]).await.unwrap();
     server.start_again();
-    // Another node, which has not seen Redis go, claims before the owner has written.
+    // Another node, which has not seen the outage, claims before the owner has written.
     let (other, _) = self::stores(&server, 0, clock).await;
     until_it_answers(&other, 7).await;
     let heir: Owner = "sip-cluster-2.6".parse().unwrap();
@@ -634,13 +634,13 @@ fn save(call: u64, state: &'static str) -> CallWrite {
     CallWrite { change, events: Vec::new(), ..create(call, &owner()) }
 }
 
-/// Renews a lease until Redis answers again: what an owner does all the time.
+/// Renews a lease until Redis answers again, as an owner does all the time.
 async fn until_renewed(stores: &Stores) {
     let renewed = async {
         while stores.leases.renew(&owner(), "sip-cluster", Duration::from_secs(2)).await.is_err() {
             tokio::task::yield_now().await;
         }
-        // What was tried too early is tried again a moment later.
+        // An attempt that came too early is repeated a moment later.
         tokio::time::sleep(Duration::from_millis(300)).await;
         stores.leases.renew(&owner(), "sip-cluster", Duration::from_secs(2)).await.unwrap();
     };
@@ -669,7 +669,7 @@ async fn a_reader_in_another_process_is_woken() {
     let tenant = tenant();
     let reading = reader.events.read(&tenant, Position::START, 10, Duration::from_secs(20));
     let writing = async {
-        // The reader has asked once before this commit: what it gets then, it was woken for or asked again.
+        // The reader has queried once before this commit: it gets the entry by a wake-up or by another query.
         reader.events.end(&tenant).await.unwrap();
         writer.calls.commit(vec![create(7, &owner())]).await.unwrap()
     };
@@ -749,12 +749,12 @@ async fn facts_of_a_later_release_hold_no_reader_up() {
     assert_eq!(entries.len(), 1);
 }
 
-/// Asks for a call until Redis answers again.
+/// Loads a call until Redis answers again.
 async fn until_it_answers(stores: &Stores, call: u64) -> Loaded<ConnId> {
     answered(async || stores.calls.load(&tenant(), ConnId(call)).await).await
 }
 
-/// Asks until Redis is there.
+/// Repeats a query until Redis is available.
 async fn answered<T>(ask: impl AsyncFn() -> infra::Result<T>) -> T {
     let asked = async {
         loop {

@@ -1,4 +1,4 @@
-//! What one write or one record costs: that one, and not its neighbours, the tenant or the role.
+//! A refused write or a damaged record costs itself alone, not its neighbours, the tenant or the role.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +68,7 @@ async fn calls_go_on_when_more_commits_wait_for_redis_than_are_kept() {
     let calls = 0..300_u64;
     stores.calls.commit(calls.clone().map(|call| create(call, &owner())).collect()).await.unwrap();
     server.kill();
-    // More than waits in memory, which these share among themselves.
+    // More than may wait in memory, which these calls share.
     let state = Bytes::from(vec![b'x'; bounds::STATE_MAX]);
     let large = |call| {
         let change = Change::Save { state: state.clone(), intentions: Bytes::new() };

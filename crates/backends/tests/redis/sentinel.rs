@@ -1,4 +1,4 @@
-//! Redis behind a sentinel, which gives the installation another master when the one that it had is gone.
+//! Redis behind a sentinel, which promotes another master when the present one fails.
 
 use std::process::{Child, Command, Stdio};
 
@@ -11,7 +11,7 @@ const PASSWORD: &str = "geheim";
 const SENTINEL_PASSWORD: &str = "vertraulich";
 const MASTER: &str = "acme-calls";
 
-/// A sentinel that watches one master and needs nobody's agreement.
+/// A sentinel that watches one master and needs no other sentinel's agreement.
 struct Sentinel {
     address: String,
     child: Child,
@@ -56,7 +56,7 @@ impl Sentinel {
         until("the sentinel names the other master", named).await;
     }
 
-    /// Who gets to Redis through it: the URL gives the password and the database, its host is nobody's.
+    /// Settings of a client that uses the sentinel: the URL gives the password and the database, its host does not exist.
     fn settings(&self) -> RedisSettings {
         RedisSettings {
             sentinels: vec!["127.253.254.253:26379".to_owned(), format!("{}:26379", self.address)],
@@ -98,7 +98,7 @@ async fn commits_go_on_with_the_master_that_the_sentinel_has_made() {
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
     let state = |server: &Server| server.cli(&["HGET", &format!("call:{{acme}}:{}", ConnId(7)), "s"]);
     until("the replica has the call", || state(&new).trim() == "state").await;
-    // Somebody has waited for facts, and is to hear of the next ones from the new master.
+    // A reader has waited for facts, and is to receive the next ones from the new master.
     let tenant = tenant();
     let end = stores.events.end(&tenant).await.unwrap();
     stores.events.read(&tenant, end, 10, Duration::from_millis(1)).await.unwrap();
@@ -112,7 +112,7 @@ async fn commits_go_on_with_the_master_that_the_sentinel_has_made() {
     assert_eq!(state(&new).trim(), "third");
     assert_eq!(new.cli(&["XLEN", "ev:{acme}"]).trim(), "4");
     until("it is woken by the new master", || new.cli(&["CLIENT", "LIST"]).contains(" sub=1 ")).await;
-    // Who was the master comes back: nobody writes to it, and what it has is what the new one has.
+    // The former master comes back: nobody writes to it, and it has the data of the new one.
     old.start_again();
     until("the old master follows", || old.cli(&["INFO", "replication"]).contains("master_link_status:up")).await;
     stores.calls.commit(vec![save(7, "fourth")]).await.unwrap();
@@ -130,7 +130,7 @@ async fn a_master_that_has_become_a_replica_is_left() {
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
     let state = |server: &Server| server.cli(&["HGET", &format!("call:{{acme}}:{}", ConnId(7)), "s"]);
     until("the replica has the call", || state(&new).trim() == "state").await;
-    // By hand, so that connections stand.
+    // By hand, so that connections stay up.
     sentinel.cli(&["SENTINEL", "REMOVE", MASTER]);
     new.cli(&["REPLICAOF", "NO", "ONE"]);
     old.cli(&["REPLICAOF", new.address(), "6379"]);

@@ -1,4 +1,4 @@
-//! A Redis of a test's own: a process on a loopback address, with its data in a folder that goes with it.
+//! A Redis for one test: a process on a loopback address, with its data in a folder that is removed with it.
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -14,7 +14,7 @@ pub struct Server {
     folder: TempDir,
     address: String,
     settings: Vec<String>,
-    /// What redis-cli needs beside the address.
+    /// Further arguments of redis-cli besides the address.
     cli: Vec<String>,
     child: Option<Child>,
 }
@@ -26,7 +26,7 @@ pub fn address(test: u8) -> String {
     format!("127.253.{run}.{test}")
 }
 
-/// Asks again until it is so.
+/// Repeats the check until it is true.
 pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let asked = async {
         while !is_so() {
@@ -46,7 +46,7 @@ impl Server {
         Self::start_for(test, settings, &[])
     }
 
-    /// The same where redis-cli needs more than the address, too.
+    /// The same with further arguments for redis-cli, too.
     pub fn start_for(test: u8, settings: &[&str], cli: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
@@ -57,11 +57,11 @@ impl Server {
     }
 
     pub fn start_again(&mut self) {
-        // A file that may not grow is an error to be handled, not a signal that ends it.
+        // A file that may not grow is an error to be handled, not a signal that ends the process.
         let child = Command::new("env")
             .args(["--ignore-signal=XFSZ", "redis-server"])
             .args(["--bind", &self.address, "--port", "6379", "--databases", "64", "--save", ""])
-            // What it has written outlives its process. A machine that dies is no part of the tests, and a slow disk is not to be.
+            // Written data survive the process. Failures of the machine are no part of the tests, and a slow disk must not be.
             .args(["--appendonly", "yes", "--appendfsync", "no", "--dir"])
             .arg(self.folder.path())
             .args(["--maxmemory-policy", "noeviction"])
@@ -82,7 +82,7 @@ impl Server {
         }
     }
 
-    /// Ends it without a farewell.
+    /// Ends it without a clean shutdown.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -90,7 +90,7 @@ impl Server {
         }
     }
 
-    /// Stops it where it is: what is sent to it is read when it goes on.
+    /// Stops the process: what is sent to it is read when it continues.
     pub fn freeze(&self) {
         self.signal("-STOP");
     }
@@ -104,7 +104,7 @@ impl Server {
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
-    /// No file of it grows beyond that; the limit is lifted by none.
+    /// Limits the size of its files; `None` lifts the limit.
     pub fn limit_files(&self, bytes: Option<u32>) {
         let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
         let pid = self.child.as_ref().unwrap().id().to_string();
@@ -129,7 +129,7 @@ impl Server {
         self.folder.path()
     }
 
-    /// What redis-cli prints.
+    /// The output of redis-cli.
     pub fn cli(&self, command: &[&str]) -> String {
         let output =
             Command::new("redis-cli").args(["-h", &self.address]).args(&self.cli).args(command).output().unwrap();

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::server::{address, until};
 
-/// An authority, and what it has signed.
+/// An authority, and the certificates that it has signed.
 struct Authority(TempDir);
 
 impl Authority {
@@ -62,7 +62,7 @@ impl Authority {
         self.0.path().join(name).display().to_string()
     }
 
-    /// The settings of who trusts this authority.
+    /// Settings of a client that trusts this authority.
     fn trusted(&self, server: &Server) -> RedisSettings {
         let authorities = Some(std::fs::read(Path::new(&self.path("ca.pem"))).unwrap());
         RedisSettings { authorities, ..RedisSettings::at(&server.url(2).replace("redis://", "rediss://")) }

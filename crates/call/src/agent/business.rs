@@ -1,4 +1,4 @@
-//! What calls do to an agent: busy, wrapping up, not ready after a call that was not answered.
+//! How calls change an agent's state: busy, wrapping up, not ready after an unanswered call.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use super::session::{NoAnswerAction, OnCall};
 use super::{AgentTable, CALLS_MAX};
 use crate::call::BUSINESS_CALL;
 
-/// The pair of a call's user data that says how long the agent wraps up, in seconds.
+/// The key in a call's user data that sets the agent's wrap-up time, in seconds.
 pub const WRAP_UP_TIME: &str = "WrapUpTime";
-/// No wrap-up is longer than this, whatever a call's data says.
+/// The longest wrap-up, whatever a call's data says.
 pub const WRAP_UP_MAX: Duration = Duration::from_secs(3_600);
 
 impl AgentTable {
@@ -62,7 +62,7 @@ impl AgentTable {
         let after = match session.state {
             AgentState::Ready => AfterBusy::Ready,
             AgentState::NotReady => AfterBusy::NotReady,
-            // A call in the middle of wrap-up: afterwards the agent wraps up both.
+            // A call during wrap-up: afterwards the agent wraps up both calls.
             AgentState::AfterCallWork if session.due.is_some() => AfterBusy::Ready,
             AgentState::AfterCallWork => AfterBusy::AfterCallWork,
             AgentState::Busy(_) | AgentState::LoggedOut => return,
@@ -123,7 +123,7 @@ impl AgentTable {
         session.due = due;
         let mut event = Event::new(EventName::AgentNotReady);
         event.work_mode = Some(WorkMode::AfterCallWork);
-        // The call that is wrapped up: reporting adds the time to it.
+        // Names the call that is wrapped up: reporting adds the time to it.
         event.call = cause.call.clone();
         event.this_queue = cause.this_queue.clone();
         if let Some(due) = due {
@@ -133,7 +133,7 @@ impl AgentTable {
         self.publish(agent, event, None, now);
     }
 
-    /// The time for after-call work is up.
+    /// Ends after-call work that is due.
     pub(super) fn wrapped_up(&mut self, agent: &AgentId, now: Timestamp) {
         let Some(session) = self.agents.get_mut(agent) else {
             return;
@@ -144,7 +144,7 @@ impl AgentTable {
         }
     }
 
-    /// The agent was offered a call and did not take it.
+    /// Handles an offered call that the agent did not take.
     fn not_taken(&mut self, agent: &AgentId, why: Option<CallState>, now: Timestamp) {
         let Some(session) = self.agents.get(agent) else {
             return;
@@ -165,7 +165,7 @@ impl AgentTable {
         }
     }
 
-    /// A call came back to its route point: its target may never have rung.
+    /// Handles a call's return to its route point: the phone of the target may never have rung.
     fn route_failed(&mut self, event: &Event, now: Timestamp) {
         let Some(dn) = event.extensions.text("FailedDN") else {
             return;
@@ -176,7 +176,7 @@ impl AgentTable {
         }
     }
 
-    /// The call is deleted: whoever still counts it has missed its end.
+    /// The call is deleted. A session that still counts it has missed its end.
     fn call_over(&mut self, conn_id: ConnId, event: &Event, now: Timestamp) {
         let stuck: Vec<AgentId> = self
             .agents
@@ -208,7 +208,7 @@ impl AgentTable {
         self.set_not_ready(agent, WorkMode::AuxWork, reasons, None, now);
     }
 
-    /// The auditor found the agent on no call.
+    /// Frees an agent that the auditor found on no call.
     pub(super) fn free(&mut self, agent: &AgentId, why: &str, now: Timestamp) {
         let Some(session) = self.agents.get_mut(agent) else {
             return;
@@ -232,7 +232,7 @@ fn is_business(event: &Event) -> bool {
     matches!(event.extensions.get(BUSINESS_CALL), Some(Value::Int(n)) if *n != 0)
 }
 
-/// How long the agent wraps up this call: what the call says, else its profile.
+/// The wrap-up time for this call: the call's own value, else the profile's.
 fn wrap_up(event: &Event, profile_ms: u64) -> Duration {
     let said = match event.user_data.get(WRAP_UP_TIME) {
         Some(Value::Int(seconds)) => u64::try_from(*seconds).ok(),

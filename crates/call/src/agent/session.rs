@@ -1,4 +1,4 @@
-//! One agent's session: plain public data, which is also its photograph.
+//! One agent's session: plain public data that also serves as its snapshot.
 
 use model::agent::AfterBusy;
 use model::event::Stamped;
@@ -6,23 +6,23 @@ use model::{
     AgentId, AgentState, ConnId, Dn, Event, EventId, Seq, Subject, TenantId, Timestamp, Token, UserData, WorkMode,
 };
 
-/// What configuration says of an agent.
+/// An agent's settings from configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Profile {
     /// The agent.
     pub agent: AgentId,
-    /// How long it wraps up after a business call, in milliseconds; 0 means not at all.
+    /// The wrap-up time after a business call, in milliseconds; 0 means no wrap-up.
     pub wrap_up_ms: u64,
-    /// What becomes of an agent that did not answer.
+    /// The action after an unanswered call.
     pub no_answer: NoAnswerAction,
-    /// Whether it is logged out when its phone is gone; else it is made not ready.
+    /// Whether the agent is logged out when its phone's registration is lost; otherwise it is made not ready.
     pub logout_on_out_of_service: bool,
 }
 
-/// What becomes of an agent that did not answer an offered call.
+/// The action on an agent that did not answer an offered call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum NoAnswerAction {
-    /// Nothing: it gets the next call.
+    /// No change: the agent gets the next call.
     None,
     /// It is made not ready, with a reason.
     #[default]
@@ -36,13 +36,13 @@ pub enum NoAnswerAction {
 pub struct OnCall {
     /// The call.
     pub conn_id: ConnId,
-    /// Whether it came by a route point.
+    /// Whether it came through a route point.
     pub business: bool,
     /// Whether it was answered.
     pub established: bool,
 }
 
-/// Everything that is known of an agent's session.
+/// The whole state of an agent's session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AgentSnapshot {
     /// The tenant.
@@ -55,13 +55,13 @@ pub struct AgentSnapshot {
     pub seq: u64,
     /// The time of the last event.
     pub last_at: Timestamp,
-    /// What configuration says.
+    /// The agent's settings from configuration.
     pub profile: Profile,
     /// The phone on which it is logged in.
     pub dn: Option<Dn>,
     /// Its state.
     pub state: AgentState,
-    /// Since when.
+    /// When it entered this state.
     pub since: Timestamp,
     /// The work mode last published.
     pub mode: WorkMode,
@@ -93,7 +93,7 @@ impl AgentSnapshot {
         }
     }
 
-    /// Whether a business call may be offered: ready, and nothing on the phone.
+    /// Whether a business call may be offered: the agent is ready and no call is on its phone.
     pub fn is_available(&self) -> bool {
         self.state == AgentState::Ready && self.calls.is_empty()
     }

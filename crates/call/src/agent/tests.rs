@@ -322,8 +322,8 @@ fn a_request_on_a_phone_without_agent_is_refused() {
 }
 
 proptest! {
-    /// Whatever happens, events are numbered without gaps, an agent is on one phone, and no session is stuck busy
-    /// once its calls are over.
+    /// After any sequence of inputs events are numbered without gaps, an agent is on one phone, and no session stays busy once its calls
+    /// are over.
     #[test]
     fn agents_never_stay_stuck(steps in prop::collection::vec((0u8..12, 0u8..2, 0u8..2), 1..60)) {
         let mut bench = Bench::new();

@@ -1,7 +1,7 @@
-//! Requests about a call that rings: answer it, or send it elsewhere.
+//! Requests about a ringing call: answer it, or redirect it.
 //!
-//! A phone is not answered for its owner: it is asked to answer, by the means that many phones know, and a phone that does not know it says
-//! so. A call is sent elsewhere only once it is known that there is somewhere: until then it rings on.
+//! The switch does not answer in place of the phone. It asks the phone to answer, by a means that many phones support; a phone without it
+//! refuses. A redirected call leaves its phone only when the new destination is known; until then it keeps ringing.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use super::{CALLER_LEG, Call, Output};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;
 
-/// How long a phone may take to answer after it was asked to: it has said yes by then, or it will not.
+/// How long a phone may take to answer after the request: a phone that agrees answers sooner.
 const PHONE_ANSWER: Duration = Duration::from_secs(10);
 
 impl Call {
-    /// The party that rings at the DN for which it is asked.
+    /// The party that rings at the DN of the request.
     fn alerting(&mut self, asked: &Asked) -> Result<&mut Party, (ErrorCode, &'static str)> {
         match &mut self.s.stage {
             Stage::Offering(party) if party.dn == asked.this_dn && party.rang => Ok(party),
@@ -30,7 +30,7 @@ impl Call {
 
     // ---- answer
 
-    /// Asks the phone to answer; with several registrations the newest that still rings.
+    /// Asks the phone to answer. With several registrations, asks the newest that still rings.
     pub(super) fn ask_answer(&mut self, asked: Asked, now: Timestamp) -> Outcome {
         let party = self.alerting(&asked)?;
         if party.answer_asked.is_some() {
@@ -44,7 +44,7 @@ impl Call {
         Ok(())
     }
 
-    /// The phone does not let itself be asked.
+    /// The phone does not support a request to answer.
     pub(super) fn answer_refused(&mut self, leg: LegId, now: Timestamp) {
         let asked = match &mut self.s.stage {
             Stage::Offering(party) if party.legs.contains(&leg) => party.answer_asked.take(),
@@ -56,7 +56,7 @@ impl Call {
         }
     }
 
-    /// It has not answered although it was asked.
+    /// The phone has not answered in time after the request.
     pub(super) fn answer_overdue(&mut self, now: Timestamp) {
         let asked = match &mut self.s.stage {
             Stage::Offering(party) => party.answer_asked.take(),
@@ -69,7 +69,7 @@ impl Call {
 
     // ---- redirect
 
-    /// Asks where the call may go; it rings on meanwhile.
+    /// Looks up the redirection's target; the phone keeps ringing until then.
     pub(super) fn redirect(&mut self, to: Dn, asked: Asked, now: Timestamp) -> Outcome {
         let party = self.alerting(&asked)?;
         if party.redirect.is_some() {
@@ -85,7 +85,7 @@ impl Call {
         Ok(())
     }
 
-    /// The dial plan has said where the redirection leads.
+    /// Handles the dial plan's answer about a redirection.
     pub(super) fn redirect_answered(&mut self, destination: Destination, now: Timestamp) {
         let Stage::Offering(party) = &mut self.s.stage else {
             return;
@@ -103,7 +103,7 @@ impl Call {
             return;
         };
         match destination {
-            // An agent who sends the call on does not take it from the route point: where nobody answers, it goes back there.
+            // A redirection by an agent keeps the link to the route point: an unanswered call returns there.
             Destination::Extension { dn, contacts, no_answer_ms } => {
                 self.offer(Party::new(dn, None, point), contacts, no_answer_ms, now);
             }
@@ -116,7 +116,7 @@ impl Call {
         }
     }
 
-    /// The dial plan did not answer in time.
+    /// The dial plan did not answer about a redirection in time.
     pub(super) fn redirect_unanswered(&mut self, now: Timestamp) {
         let open = match &mut self.s.stage {
             Stage::Offering(party) => party.redirect.take().and_then(|open| open.asked),
@@ -127,7 +127,7 @@ impl Call {
         }
     }
 
-    /// `Released` for the phone that rang; gives the party that was left. The stage is the next step's.
+    /// Publishes `Released` for the phone that rang and returns its party. The caller sets the next stage.
     fn leave_phone(&mut self, to: &Dn, asked: Option<&Asked>, now: Timestamp) -> Option<Party> {
         self.refuse_requests(now);
         self.s.timers.disarm(Timer::NoAnswer);
@@ -150,7 +150,7 @@ impl Call {
         Some(party)
     }
 
-    /// The call rings no more: requests that wait for the phone or for the dial plan cannot be carried out.
+    /// Refuses the requests that wait for the phone or the dial plan: the call no longer rings.
     pub(super) fn refuse_requests(&mut self, now: Timestamp) {
         let Stage::Offering(party) = &mut self.s.stage else {
             return;
@@ -167,7 +167,7 @@ impl Call {
     }
 }
 
-/// Why a number is no target of a call that rings or waits.
+/// The reason why a ringing or waiting call cannot be sent to this destination; `None` if it can.
 pub(super) fn not_a_target(destination: &Destination) -> Option<(ErrorCode, &'static str)> {
     match destination {
         Destination::Reject { .. } | Destination::FeatureCode { .. } => {

@@ -1,4 +1,4 @@
-//! The end of a call: who learns what, which legs are hung up.
+//! The end of a call: the events for each party and the release of every leg.
 
 use model::{CallState, EventName, Timestamp};
 
@@ -6,20 +6,20 @@ use super::facts::answering;
 use super::state::{Asked, CallerLeg, Party, Stage};
 use super::{CALLER_LEG, Call, Output};
 
-/// Why and by whom a call ends.
+/// The reason for a call's end and the side that caused it.
 #[derive(Clone, Debug)]
 pub(super) struct Ending {
-    /// What the caller's events say.
+    /// The call state in the caller's events.
     caller: CallState,
-    /// What the called side's events say.
+    /// The call state in the called side's events.
     party: CallState,
-    /// What the route point's event says.
+    /// The call state in the route point's event.
     point: CallState,
-    /// The SIP status for a caller that was not answered.
+    /// The SIP status for a caller whose call was not answered.
     status: u16,
-    /// The request that asked for it, and on which side its answer stands.
+    /// The request that ended the call, and the side whose event answers it.
     asked: Option<(Side, Asked)>,
-    /// Whether the caller left by itself: a call that waits is abandoned, not cleared.
+    /// Whether the caller left by itself: a waiting call then counts as abandoned, not as cleared.
     abandoned: bool,
 }
 
@@ -35,24 +35,24 @@ pub(super) enum Side {
 }
 
 impl Ending {
-    /// The caller left.
+    /// The caller left the call.
     pub(super) const fn caller(how: CallState) -> Self {
         let party = CallState::RemoteRelease;
         Self { caller: how, party, point: how, status: 487, asked: None, abandoned: true }
     }
 
-    /// The called side left.
+    /// The called side left the call.
     pub(super) const fn party(how: CallState) -> Self {
         let caller = CallState::RemoteRelease;
         Self { caller, party: how, point: how, status: 480, asked: None, abandoned: false }
     }
 
-    /// Neither of them: a limit, a refusal, a request to clear.
+    /// Neither side left: a limit, a refusal or a request to clear ended the call.
     pub(super) const fn system(why: CallState, status: u16) -> Self {
         Self { caller: why, party: why, point: why, status, asked: None, abandoned: false }
     }
 
-    /// The answer to a request, on the side that asked.
+    /// Makes the event of this side the answer to a request.
     pub(super) fn asked(mut self, side: Side, asked: Asked) -> Self {
         self.asked = Some((side, asked));
         self
@@ -64,7 +64,7 @@ impl Ending {
 }
 
 impl Call {
-    /// Ends the call: events for every party, then `CallDeleted`; every leg is let go.
+    /// Ends the call: events for every party, then `CallDeleted`; every leg is released.
     pub(super) fn end(&mut self, ending: Ending, now: Timestamp) {
         self.refuse_requests(now);
         self.let_go(ending.status);
@@ -82,7 +82,7 @@ impl Call {
             }
             Stage::Offering(party) if party.rang => {
                 let name = if ending.abandoned { EventName::Abandoned } else { EventName::Released };
-                // Who rang and was never answered was not released remotely: the caller simply left.
+                // A party that rang without an answer was not released remotely: the caller simply left.
                 let state = if ending.abandoned { ending.caller } else { ending.party };
                 self.party_left(name, state, party, &ending, now);
             }
@@ -112,7 +112,7 @@ impl Call {
         self.fact(event, now);
     }
 
-    /// Hangs up, cancels or refuses every leg that is still there.
+    /// Hangs up, cancels or refuses every remaining leg.
     fn let_go(&mut self, status: u16) {
         match self.s.caller_leg {
             CallerLeg::Offered | CallerLeg::Answering => self.push(Output::RejectCaller(status)),

@@ -7,11 +7,11 @@ use model::{CallState, DnRole, EventId, EventName, Request, Seq, Subject, Timest
 use super::state::{Asked, Party, Point, Stage};
 use super::{Call, Output};
 
-/// Marks events of calls that came by a route point: only they make an agent busy.
+/// Marks events of calls that came through a route point: only these make an agent busy.
 pub const BUSINESS_CALL: &str = "BusinessCall";
 
 impl Call {
-    /// Publishes a fact: numbered within the token, never earlier than the one before.
+    /// Publishes a fact. Facts are numbered within the token, and their times never go back.
     pub(super) fn fact(&mut self, event: Event, now: Timestamp) {
         self.s.seq += 1;
         self.s.last_at = self.s.last_at.max(now);
@@ -25,7 +25,7 @@ impl Call {
         }));
     }
 
-    /// An event of this call, not yet of a DN.
+    /// An event of this call, without a DN so far.
     pub(super) fn event(&self, name: EventName) -> Event {
         let mut event = Event::new(name);
         event.call = Some(self.s.call_ref());
@@ -61,7 +61,7 @@ impl Call {
         event
     }
 
-    /// An event for the caller's phone; none for a caller behind a trunk.
+    /// An event for the caller's phone; `None` for a caller behind a trunk.
     pub(super) fn caller_event(&self, name: EventName) -> Option<Event> {
         let Caller::Phone(dn) = &self.s.caller else {
             return None;
@@ -79,12 +79,12 @@ impl Call {
         Some(event)
     }
 
-    /// Answers a request by an error that clients can test.
+    /// Refuses a request with an error code that clients can test.
     pub(super) fn refuse(&mut self, request: &Request, code: ErrorCode, text: &str, now: Timestamp) {
         self.refuse_asked(&Asked::by(request), code, text, now);
     }
 
-    /// As [`Call::refuse`], when the request itself is no longer at hand.
+    /// As [`Call::refuse`], for a request of which only `asked` is left.
     pub(super) fn refuse_asked(&mut self, asked: &Asked, code: ErrorCode, text: &str, now: Timestamp) {
         let mut event = answering(self.event(EventName::Error), asked);
         event.this_dn = Some(asked.this_dn.clone());
@@ -101,7 +101,7 @@ pub(super) fn answering(mut event: Event, asked: &Asked) -> Event {
 }
 
 impl Asked {
-    /// Who sent this request.
+    /// The origin of this request.
     pub(super) fn by(request: &Request) -> Self {
         Self { this_dn: request.this_dn.clone(), requester: request.requester.clone(), reference: request.reference }
     }

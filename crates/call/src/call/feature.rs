@@ -1,4 +1,4 @@
-//! A feature code: the PIN, where the tenant wants it typed, then the agent's request, then a prompt that says how it went.
+//! A feature code: the PIN, where the tenant demands one, then the agent request, then a prompt with the outcome.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,16 +14,16 @@ use super::{
     PROMPT_READY, PROMPT_REFUSED,
 };
 
-/// How often a PIN may be typed in one call.
+/// The most PIN tries in one call.
 pub const PIN_TRIES_MAX: u8 = 3;
-/// How long the first digit of a PIN is waited for after the prompt.
+/// The time to type the first digit of a PIN after the prompt.
 const PIN_FIRST_DIGIT: Duration = Duration::from_secs(8);
-/// How long the next digit of a PIN is waited for.
+/// The time to type each further digit of a PIN.
 const PIN_NEXT_DIGIT: Duration = Duration::from_secs(4);
-/// Ends a PIN that is shorter than the agent's.
+/// Ends the entry of a PIN that is shorter than the agent's.
 const PIN_END: char = '#';
 
-/// A PIN as it was typed. It is never printed.
+/// A typed PIN. Its `Debug` output hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TypedPin(pub String);
 
@@ -33,16 +33,16 @@ impl fmt::Debug for TypedPin {
     }
 }
 
-/// What is said about the PIN of the agent whose place has the calling phone.
+/// The answer about the PIN of the agent on the calling phone's place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PinAnswer {
-    /// It has so many digits.
+    /// The PIN has this number of digits.
     Digits(u8),
-    /// That is it.
+    /// The PIN is right.
     Right,
-    /// That is not it.
+    /// The PIN is wrong.
     Wrong,
-    /// No PIN opens anything now: there is no agent or no PIN, too many were wrong, or nobody can tell.
+    /// No PIN is accepted now: there is no agent or no PIN, too many were wrong, or no service can check it.
     Refused,
 }
 
@@ -54,7 +54,7 @@ impl Call {
         self.answer_caller();
     }
 
-    /// The caller can hear and be heard: the code is carried out, or the PIN asked for.
+    /// The caller's audio is connected: carry out the code, or ask for the PIN.
     pub(super) fn begin_feature(&mut self, now: Timestamp) {
         match self.s.stage {
             Stage::Feature(Feature { pin: Some(_), .. }) => self.ask_pin(None, now),
@@ -115,7 +115,7 @@ impl Call {
         self.play(CALLER_LEG, collect, Purpose::Pin, now);
     }
 
-    /// The caller has typed, or has not.
+    /// Handles the end of the PIN entry, with or without digits.
     pub(super) fn pin_typed(&mut self, cause: Ended, digits: &str, now: Timestamp) {
         match cause {
             Ended::Collected if digits.is_empty() => self.pin_missed(now),
@@ -159,13 +159,13 @@ impl Call {
     }
 
     pub(super) fn agent_answered(&mut self, done: bool, now: Timestamp) {
-        // While the PIN is open no request was sent that this could be the outcome of.
+        // While the PIN is open, no request has been sent that could have this outcome.
         if matches!(self.s.stage, Stage::Feature(Feature { pin: None, .. })) {
             self.tell_outcome(done, now);
         }
     }
 
-    /// Nobody has said in time whether the PIN is right, or what became of the request.
+    /// The check of the PIN or the outcome of the request is overdue.
     pub(super) fn feature_overdue(&mut self, now: Timestamp) {
         self.tell_outcome(false, now);
     }
@@ -190,7 +190,7 @@ impl Call {
     }
 }
 
-/// The name under which a feature code's call sends its request; the answering event carries it back.
+/// The requester's name in the request of a feature code's call; the answering event repeats it.
 pub fn feature_requester(conn_id: model::ConnId) -> String {
     format!("call:{conn_id}")
 }

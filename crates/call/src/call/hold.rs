@@ -1,4 +1,4 @@
-//! Hold and retrieve, from either side: the one that waits hears music.
+//! Hold and retrieve, from either side: the held side hears music.
 
 use model::event::ErrorCode;
 use model::request::Treatment;
@@ -10,7 +10,7 @@ use super::timer::{HOLD_ANSWER, Timer};
 use super::{CALLER_LEG, Call, HOLD_MUSIC, Output};
 
 impl Call {
-    /// A leg holds or goes on.
+    /// A leg has put the call on hold or has retrieved it.
     pub(super) fn leg_hold(&mut self, leg: LegId, way: HoldWay, now: Timestamp) {
         let asked = match &self.s.hold_asked {
             Some(open) if open.leg == leg && open.way == way => {
@@ -47,7 +47,7 @@ impl Call {
         self.refresh_hold_music(now);
     }
 
-    /// Each side hears music exactly while the other holds and it does not hold itself.
+    /// Each side hears music exactly while the other side holds the call and it does not hold the call itself.
     pub(super) fn refresh_hold_music(&mut self, now: Timestamp) {
         let Stage::Talking(party) = &self.s.stage else {
             return;
@@ -68,7 +68,7 @@ impl Call {
         }
     }
 
-    /// A client wants a phone to hold or to go on.
+    /// A client requests that a phone hold or retrieve the call.
     pub(super) fn ask_hold(
         &mut self,
         way: HoldWay,
@@ -93,7 +93,7 @@ impl Call {
         Ok(())
     }
 
-    /// The connected leg of a DN, and whether it holds.
+    /// The connected leg of a DN, and whether it holds the call.
     pub(super) fn leg_of(&self, dn: &str) -> Option<(LegId, bool)> {
         let Stage::Talking(party) = &self.s.stage else {
             return None;

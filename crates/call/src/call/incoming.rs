@@ -1,4 +1,4 @@
-//! The call comes in: the dial plan is asked, the number leads to a phone, a route point, a service or nowhere.
+//! An incoming call: the dial plan resolves its number to a phone, a route point, a service or a refusal.
 
 use model::plan::{Destination, Service};
 use model::request::Treatment;
@@ -10,7 +10,7 @@ use super::timer::{DIAL_PLAN, LIFETIME, Timer};
 use super::{CALLER_LEG, Call, Output};
 
 impl Call {
-    /// Publishes the new call and asks where it goes.
+    /// Publishes the new call and queries the dial plan.
     pub(super) fn begin(&mut self, now: Timestamp) {
         self.s.timers.arm(Timer::Lifetime, now + LIFETIME);
         let created = self.event(EventName::CallCreated);
@@ -29,7 +29,7 @@ impl Call {
         ask
     }
 
-    /// Asks an open question again: its answer went to an owner who is gone.
+    /// Repeats an open question to the dial plan: its answer went to an owner that has failed.
     pub fn ask_again(&mut self) {
         let open = match &self.s.stage {
             Stage::Waiting(waiting) => waiting.routing.as_ref(),
@@ -55,7 +55,7 @@ impl Call {
                 self.s.timers.disarm(Timer::DialPlan);
                 self.redirect_answered(destination, now);
             }
-            // An answer to a question that no longer matters.
+            // The answer to an abandoned question.
             _ => {}
         }
     }
@@ -76,7 +76,7 @@ impl Call {
                 self.park(Point { dn, application, default_dn }, UserData::new(), now);
             }
             Destination::Extension { dn, contacts, .. } if contacts.is_empty() => {
-                // The phone is known, but nowhere: the caller learns as much, the phone nothing.
+                // The phone is known but has no registration: only the caller is notified.
                 self.s.stage = Stage::Offering(Party::new(dn, None, None));
                 self.offer_failed(CallState::GeneralError, 480, now);
             }
@@ -92,7 +92,7 @@ impl Call {
         }
     }
 
-    /// The caller reaches a service of the switch.
+    /// Connects the caller to a service of the switch.
     pub(super) fn serve(&mut self, service: Service, now: Timestamp) {
         let treatment = match &service {
             Service::Echo => Treatment::Echo,
@@ -103,7 +103,7 @@ impl Call {
         self.play(CALLER_LEG, treatment, Purpose::Service, now);
     }
 
-    /// Answers the caller's leg unless that has happened.
+    /// Answers the caller's leg, unless that was done before.
     pub(super) fn answer_caller(&mut self) {
         if self.s.caller_leg == CallerLeg::Offered {
             self.s.caller_leg = CallerLeg::Answering;

@@ -1,4 +1,4 @@
-//! Phones ring: forked to every registration of the DN, answered by one, or by none.
+//! Ringing phones: a call is forked to every registration of the DN and answered by at most one.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ impl Call {
                 self.connect(leg, now);
             }
             Stage::Talking(party) if party.legs.contains(&leg) => {}
-            // It answered while its cancel was on the way.
+            // The phone answered while its cancel was on the way.
             _ => self.push(Output::ReleaseLeg(leg)),
         }
     }
@@ -119,7 +119,7 @@ impl Call {
                 party.legs.retain(|other| *other != leg);
                 let worst = party.refusal.map_or(status, |so_far| more_telling(so_far, status));
                 party.refusal = Some(worst);
-                // 6xx says that the person refuses, wherever else it may ring (RFC 3261 section 21.6).
+                // 6xx means that the person refuses, even if other phones still ring (RFC 3261 section 21.6).
                 if party.legs.is_empty() || status >= 600 {
                     self.offer_failed(refusal_state(worst), worst, now);
                 }
@@ -136,7 +136,7 @@ impl Call {
         self.end(Ending::party(how), now);
     }
 
-    /// Nobody answered: back to the route point that sent the call, or the caller is told.
+    /// No phone answered: the call returns to the route point that sent it, or the caller is refused.
     pub(super) fn offer_failed(&mut self, why: CallState, status: u16, now: Timestamp) {
         self.s.timers.disarm(Timer::NoAnswer);
         self.refuse_requests(now);
@@ -167,7 +167,7 @@ impl Call {
     }
 }
 
-/// What the application is told about the target that did not take the call.
+/// Tells the application about the target that did not take the call.
 fn failed_target(party: &Party, why: CallState) -> UserData {
     let mut told = UserData::new();
     told.push("FailedDN", party.dn.as_str());
@@ -187,7 +187,7 @@ const fn refusal_state(status: u16) -> CallState {
     }
 }
 
-/// Of two refusals the one that says more about the person than about a phone.
+/// Of two refusals, the one that says more about the person than about a phone.
 const fn more_telling(one: u16, other: u16) -> u16 {
     const fn rank(status: u16) -> u8 {
         match status {

@@ -1,4 +1,4 @@
-//! Requests about a call: carried out, or refused with a number that clients test.
+//! Requests about a call: carried out, or refused with an error code that clients can test.
 
 use model::event::ErrorCode;
 use model::plan::Caller;
@@ -23,7 +23,7 @@ impl Call {
         }
     }
 
-    /// Whether this very request is being carried out: it comes again when its answer has died with the node that had the call.
+    /// Whether this very request is being carried out already. A client repeats it when the answer was lost with the call's failed node.
     fn is_under_way(&self, kind: &RequestKind, asked: &Asked) -> bool {
         if asked.reference == ReferenceId(0) {
             return false;
@@ -85,7 +85,7 @@ impl Call {
         }
     }
 
-    /// Routing and treatments are asked for the route point on which the call waits.
+    /// Checks that the request names the route point on which the call waits: only there are routes and treatments possible.
     fn on_point(&self, asked: &Asked) -> Outcome {
         match &self.s.stage {
             Stage::Waiting(waiting) if waiting.point.dn == asked.this_dn => Ok(()),
@@ -111,7 +111,7 @@ impl Call {
 
     fn apply_valid(&mut self, treatment: Treatment, asked: Asked, now: Timestamp) -> Outcome {
         self.instructed(now);
-        // What plays ends by an instruction; the caller must not be sent to the default DN in the middle of it.
+        // No quiet timer while a treatment plays: the caller must not be routed to the default DN in the middle of it.
         self.s.timers.disarm(super::Timer::Quiet);
         self.play(CALLER_LEG, treatment, Purpose::Applied(asked), now);
         Ok(())
@@ -127,7 +127,7 @@ impl Call {
         Ok(())
     }
 
-    /// One party leaves; with two of them that ends the call.
+    /// One party leaves; as a call has only two, that ends the call.
     fn release(&mut self, asked: Asked, now: Timestamp) -> Outcome {
         let is_caller = matches!(&self.s.caller, Caller::Phone(dn) if *dn == asked.this_dn);
         let is_party = match &self.s.stage {
@@ -136,7 +136,7 @@ impl Call {
         };
         let is_point = matches!(&self.s.stage, Stage::Waiting(waiting) if waiting.point.dn == asked.this_dn);
         if is_party && matches!(self.s.stage, Stage::Offering(_)) {
-            // As if the phone had refused: the call goes back to where it came from.
+            // Handled as a refusal by the phone: the call returns to its route point.
             self.offer_failed(CallState::Busy, 486, now);
             let event = answering(self.event(EventName::ACK), &asked);
             self.fact(event, now);
@@ -155,7 +155,7 @@ impl Call {
     fn change_data(&mut self, asked: &Asked, now: Timestamp, change: impl FnOnce(&mut UserData)) -> Outcome {
         let mut data = self.s.user_data.clone();
         change(&mut data);
-        // What an earlier version let in may be more than that: it can be made less.
+        // Data stored by an earlier version may exceed the limits: changes may then only shrink it.
         let grows = data.pairs() > self.s.user_data.pairs() || data.bytes() > self.s.user_data.bytes();
         if grows && (data.pairs() > UserData::PAIRS_MAX || data.bytes() > UserData::BYTES_MAX) {
             return Err((ErrorCode::INVALID_ATTRIBUTE, "too much user data"));
@@ -169,7 +169,7 @@ impl Call {
         Ok(())
     }
 
-    /// The event for every DN that is a party now.
+    /// The event for every DN that is a party at present.
     fn event_for_each_dn(&self, name: EventName) -> Vec<Event> {
         let callee = match &self.s.stage {
             Stage::Waiting(waiting) => Some(self.point_event(name, &waiting.point)),

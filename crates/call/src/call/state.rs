@@ -1,4 +1,4 @@
-//! A call's state: plain public data, which is also its photograph.
+//! A call's state: plain public data that also serves as its snapshot.
 
 use model::event::CallRef;
 use model::plan::FeatureCode;
@@ -9,52 +9,52 @@ use model::{AgentId, CallType, CallUuid, ConnId, Dn, LegId, ReferenceId, TenantI
 use super::Incoming;
 use super::timer::Timers;
 
-/// Everything that a call knows.
+/// The whole state of a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallSnapshot {
     /// The tenant.
     pub tenant: TenantId,
     /// The call's id.
     pub conn_id: ConnId,
-    /// The call's global id; also the call thread's, as long as calls are not linked.
+    /// The call's global id; also the id of its call thread, as long as calls are not linked.
     pub uuid: CallUuid,
     /// The owner's fencing token.
     pub token: Token,
     /// The number of the last event under this token.
     pub seq: u64,
-    /// When the call came.
+    /// When the call came in.
     pub created_at: Timestamp,
-    /// The time of the last event: times never go back within a call.
+    /// The time of the last event. Times never go back within a call.
     pub last_at: Timestamp,
-    /// Who calls.
+    /// The caller.
     pub caller: Caller,
-    /// What was dialled.
+    /// The dialled number.
     pub dialled: String,
     /// The business data.
     pub user_data: UserData,
     /// The state of the caller's leg.
     pub caller_leg: CallerLeg,
-    /// Whether the caller holds us.
+    /// Whether the caller has put us on hold.
     pub caller_held: bool,
     /// Whether `Established` was published for the caller's phone.
     pub caller_established: bool,
-    /// The number that the next leg gets.
+    /// The number of the next leg.
     pub next_leg: u16,
-    /// The number that the next treatment gets.
+    /// The number of the next treatment.
     pub next_treatment: u32,
-    /// The number that the next question to the dial plan gets.
+    /// The number of the next question to the dial plan.
     pub next_ask: u32,
-    /// How often the call was routed by default.
+    /// How often the call was routed by default, at most [`super::DEFAULT_ROUTES_MAX`].
     pub default_routes: u8,
-    /// How often the call entered a route point.
+    /// How often the call entered a route point, at most [`super::PARKS_MAX`].
     pub parks: u16,
-    /// Where the call is.
+    /// The stage that the call has reached.
     pub stage: Stage,
-    /// What is heard, at most one per leg.
+    /// The treatments of the legs, at most one per leg.
     pub playing: Vec<Playing>,
     /// A request to hold or retrieve that the phone has not answered.
     pub hold_asked: Option<HoldAsked>,
-    /// What may become due.
+    /// The armed timers.
     pub timers: Timers,
 }
 
@@ -87,12 +87,12 @@ impl CallSnapshot {
         }
     }
 
-    /// Whether it is not known yet where the number leads.
+    /// Whether the dial plan has not answered yet for the dialled number.
     pub const fn stage_is_asking(&self) -> bool {
         matches!(self.stage, Stage::Asking { .. })
     }
 
-    /// The parts of its events that name the call.
+    /// The attributes of the call's events that name the call.
     pub fn call_ref(&self) -> CallRef {
         CallRef {
             conn_id: self.conn_id,
@@ -109,7 +109,7 @@ impl CallSnapshot {
         }
     }
 
-    /// The caller's number: its DN, or what it presents.
+    /// The caller's number: its DN, or the number that the trunk presents.
     pub fn caller_number(&self) -> &str {
         match &self.caller {
             Caller::Phone(dn) => dn.as_str(),
@@ -118,7 +118,7 @@ impl CallSnapshot {
     }
 }
 
-/// The leg on which the call came.
+/// The state of the incoming call's leg.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CallerLeg {
     /// It waits for our answer.
@@ -127,29 +127,29 @@ pub enum CallerLeg {
     Answering,
     /// It was answered.
     Answered,
-    /// It is gone.
+    /// It was released or lost.
     Gone,
 }
 
-/// Where a call is.
+/// The stage of a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Stage {
-    /// The dial plan is asked where the dialled number leads.
+    /// The dial plan has been asked about the dialled number.
     Asking {
         /// The number of the question.
         ask: u32,
     },
-    /// On a route point.
+    /// The call waits on a route point.
     Waiting(Waiting),
     /// Phones ring.
     Offering(Party),
     /// Caller and party are connected.
     Talking(Party),
-    /// At a service of the switch.
+    /// The caller is connected to a service of the switch.
     Service(Service),
-    /// A feature code.
+    /// The call carries out a feature code.
     Feature(Feature),
-    /// Over.
+    /// The call is over.
     Over,
 }
 
@@ -167,9 +167,9 @@ pub struct Point {
 /// A call on a route point.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Waiting {
-    /// Where.
+    /// The route point.
     pub point: Point,
-    /// A route that the dial plan is being asked about.
+    /// A route request whose DN is being looked up in the dial plan.
     pub routing: Option<Routing>,
 }
 
@@ -178,22 +178,22 @@ pub struct Waiting {
 pub struct Routing {
     /// The number of the question.
     pub ask: u32,
-    /// The target.
+    /// The DN to route to.
     pub dn: Dn,
     /// The agent that routing reserved.
     pub agent: Option<AgentId>,
-    /// Who asked; none for default routing.
+    /// The requester; `None` for default routing.
     pub asked: Option<Asked>,
 }
 
-/// Who asked for something.
+/// The origin of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Asked {
-    /// The DN for which it was asked.
+    /// The DN that the request names as its own (`ThisDN`).
     pub this_dn: Dn,
-    /// The token's subject.
+    /// The subject of the client's token.
     pub requester: String,
-    /// The client's number.
+    /// The reference number that the client chose.
     pub reference: ReferenceId,
 }
 
@@ -204,82 +204,82 @@ pub struct Party {
     pub dn: Dn,
     /// The agent that routing reserved.
     pub agent: Option<AgentId>,
-    /// The legs that ring; once it talks, the one that answered.
+    /// The ringing legs; once connected, only the leg that answered.
     pub legs: Vec<LegId>,
     /// Whether `Ringing` was published.
     pub rang: bool,
-    /// Whether it holds us.
+    /// Whether the party has put us on hold.
     pub held: bool,
     /// The route point that delivered the call.
     pub point: Option<Point>,
-    /// The most telling refusal of a fork so far.
+    /// The most significant refusal of the forked legs so far.
     pub refusal: Option<u16>,
-    /// A request that the phone answer, which it has not done yet.
+    /// A request that the phone answer; it has not answered yet.
     pub answer_asked: Option<Asked>,
-    /// A request to send the call elsewhere, about which the dial plan is being asked.
+    /// A request to redirect the call; its destination is being looked up in the dial plan.
     pub redirect: Option<Routing>,
 }
 
-/// A feature code on its way.
+/// A feature code in progress.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Feature {
-    /// Which.
+    /// The feature code.
     pub code: FeatureCode,
-    /// Whether the outcome is known and is being told.
+    /// Whether the outcome is known and its prompt plays.
     pub told: bool,
-    /// The PIN, as long as it is to be typed.
+    /// The PIN entry, until the PIN is right; `None` if no PIN is needed.
     pub pin: Option<PinAsk>,
 }
 
-/// A PIN that is being asked for.
+/// The state of a PIN entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PinAsk {
-    /// The number of the question about it that is open; 0 for none.
+    /// The number of the open question about it; 0 for none.
     pub ask: u32,
-    /// How many digits it has; 0 while that is not known.
+    /// The PIN's number of digits; 0 while unknown.
     pub digits: u8,
-    /// How often something else was typed, or nothing.
+    /// Failed tries: a wrong PIN or no digit at all.
     pub tries: u8,
 }
 
-/// Something that a leg hears.
+/// A treatment that plays on a leg.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Playing {
     /// Its number.
     pub id: u32,
-    /// Who hears it.
+    /// The leg that hears it.
     pub leg: LegId,
-    /// What.
+    /// The treatment.
     pub treatment: Treatment,
-    /// What for.
+    /// Its purpose.
     pub purpose: Purpose,
-    /// Whether it was handed to media; it waits for the caller's leg to be answered before.
+    /// Whether it was handed to media. On the caller's leg it waits until that leg is answered.
     pub issued: bool,
     /// Whether media has reported its start.
     pub started: bool,
 }
 
-/// What something is played for.
+/// The purpose of a treatment.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Purpose {
     /// An application asked for it: its start and end are events.
     Applied(Asked),
-    /// The caller waits for a phone that rings.
+    /// The caller hears that a phone rings.
     RingBack,
-    /// The other side holds.
+    /// The other side has put this leg on hold.
     HoldMusic,
-    /// The agent's PIN is typed.
+    /// The caller types the agent's PIN.
     Pin,
-    /// The switch's own: the call is released when it ends.
+    /// A prompt of the switch itself; the call is released when it ends.
     Service,
 }
 
 /// Why a treatment is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ended {
-    /// It came to its end.
+    /// It played to its end.
     Completed,
-    /// Digits were collected, or the time for them is over.
+    /// Digits were collected, or the time to type them has passed.
     Collected,
     /// It was stopped.
     Stopped,
@@ -287,12 +287,12 @@ pub enum Ended {
     Failed,
 }
 
-/// Hold, or the end of it.
+/// Hold or retrieve.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HoldWay {
-    /// Hold.
+    /// Put the call on hold.
     Hold,
-    /// Retrieve.
+    /// Retrieve the call from hold.
     Retrieve,
 }
 
@@ -301,8 +301,8 @@ pub enum HoldWay {
 pub struct HoldAsked {
     /// The phone's leg.
     pub leg: LegId,
-    /// Which way.
+    /// Hold or retrieve.
     pub way: HoldWay,
-    /// Who asked.
+    /// The requester.
     pub asked: Asked,
 }

@@ -5,31 +5,31 @@ use std::time::Duration;
 use model::Timestamp;
 use model::request::Treatment;
 
-/// What may become due.
+/// The kinds of timers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
-    /// The dial plan has not answered: the call is refused, or the route request is.
+    /// The dial plan has not answered: the call or the route request is refused.
     DialPlan,
-    /// No instruction came for a call that waits on a route point: it is routed by default.
+    /// A call on a route point got no instruction: it is routed by default.
     Instruction,
-    /// Instructions came, but then neither treatment nor route: as [`Timer::Instruction`].
+    /// Instructions came, but neither a treatment nor a route followed: handled as [`Timer::Instruction`].
     Quiet,
     /// The phones have rung long enough.
     NoAnswer,
-    /// Music has lasted as long as it was to; or a treatment that ends by itself has not been reported to end.
+    /// Music has reached its duration, or the end of another treatment was never reported.
     Treatment,
-    /// No outcome of a feature code's request.
+    /// The outcome of a feature code's request is missing.
     AgentAnswer,
     /// The phone has not answered our request to hold or retrieve.
     HoldAnswer,
-    /// The phone was asked to answer, and has not.
+    /// The phone has not answered the call after our request.
     PhoneAnswer,
-    /// The longest that any call may live.
+    /// The call has reached the longest duration of any call.
     Lifetime,
 }
 
 impl Timer {
-    /// All.
+    /// All timers.
     pub const ALL: [Self; 9] = [
         Self::DialPlan,
         Self::Instruction,
@@ -43,33 +43,33 @@ impl Timer {
     ];
 }
 
-/// The dial plan answers in milliseconds; this covers a restart of its node's connection.
+/// For the dial plan's answer, which takes milliseconds; covers a reconnect to its node.
 pub const DIAL_PLAN: Duration = Duration::from_secs(5);
-/// As long as a caller bears silence before the default DN takes the call.
+/// The longest silence for a caller before the default DN takes the call.
 pub const INSTRUCTION: Duration = Duration::from_secs(10);
-/// An application may think, but not forget a caller in silence.
+/// The longest pause between instructions of an application: it must not leave a caller in silence.
 pub const QUIET: Duration = Duration::from_secs(300);
-/// Longer than every prompt, and a margin for digits.
+/// Longer than every prompt, with a margin for digits.
 pub const TREATMENT: Duration = Duration::from_secs(600);
-/// What an earlier version has stored may be asked for no time at all.
+/// The least duration of music; records of an earlier version may contain 0.
 pub const MUSIC_MIN: Duration = Duration::from_millis(Treatment::DURATION_MS_MIN);
-/// The least time that phones are given to ring, whatever the plan says: an INVITE that is cancelled at once rings nowhere.
+/// The shortest ring time, whatever the plan says: an INVITE that is cancelled at once rings nowhere.
 pub const RING_MIN: Duration = Duration::from_secs(1);
-/// The most: a caller hears ring-back for so long and no longer.
+/// The longest ring time: a caller hears ring-back no longer than this.
 pub const RING_MAX: Duration = Duration::from_secs(600);
-/// An agent request takes one turn of the stream.
+/// An agent request needs one turn of the stream.
 pub const AGENT_ANSWER: Duration = Duration::from_secs(5);
 /// Longer than timer B of the re-INVITE (RFC 3261 section 17.1.1.2: 32 s).
 pub const HOLD_ANSWER: Duration = Duration::from_secs(35);
-/// No conversation lasts longer; a call that does is one whose end was lost.
+/// No conversation lasts longer; a longer call has lost its end.
 pub const LIFETIME: Duration = Duration::from_secs(12 * 3600);
 
-/// The timers that are armed.
+/// The armed timers.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Timers(Vec<(Timer, Timestamp)>);
 
 impl Timers {
-    /// Arms `timer`, or arms it anew.
+    /// Arms `timer`, or moves its due time.
     pub fn arm(&mut self, timer: Timer, due: Timestamp) {
         match self.0.iter_mut().find(|(armed, _)| *armed == timer) {
             Some((_, at)) => *at = due,
@@ -82,17 +82,17 @@ impl Timers {
         self.0.retain(|(armed, _)| *armed != timer);
     }
 
-    /// Disarms all.
+    /// Disarms all timers.
     pub fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// When the next one is due.
+    /// When the next timer is due.
     pub fn next(&self) -> Option<Timestamp> {
         self.0.iter().map(|(_, due)| *due).min()
     }
 
-    /// Takes the one that has been due for longest.
+    /// Takes the timer that has been due for longest.
     pub fn take_due(&mut self, now: Timestamp) -> Option<Timer> {
         let (timer, _) = self.0.iter().filter(|(_, due)| *due <= now).min_by_key(|(timer, due)| (*due, *timer))?;
         let timer = *timer;

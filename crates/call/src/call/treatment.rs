@@ -1,4 +1,4 @@
-//! What a leg hears: treatments of an application, ring-back, music on hold, the switch's own prompts.
+//! The audio of a leg: an application's treatments, ring-back, music on hold, the switch's own prompts.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::timer::{MUSIC_MIN, QUIET, TREATMENT, Timer};
 use super::{CALLER_LEG, Call, Output};
 
 impl Call {
-    /// Plays to a leg, in place of what it hears now.
+    /// Plays a treatment to a leg, in place of the current one.
     pub(super) fn play(&mut self, leg: LegId, treatment: Treatment, purpose: Purpose, now: Timestamp) {
         self.stop_playing(leg, now);
         let id = self.s.next_treatment;
@@ -21,7 +21,7 @@ impl Call {
         self.issue_waiting(now);
     }
 
-    /// Hands to media what waited for its leg to be answered.
+    /// Hands media the treatments that waited for their leg to be answered.
     pub(super) fn issue_waiting(&mut self, now: Timestamp) {
         let answered = self.s.caller_leg == CallerLeg::Answered;
         for playing in self.s.playing.iter_mut().filter(|p| !p.issued && (answered || p.leg != CALLER_LEG)) {
@@ -40,7 +40,7 @@ impl Call {
         }
     }
 
-    /// Stops what the leg hears, if anything.
+    /// Stops the treatment of the leg, if any.
     pub(super) fn stop_playing(&mut self, leg: LegId, now: Timestamp) {
         let Some(at) = self.s.playing.iter().position(|playing| playing.leg == leg) else {
             return;
@@ -85,12 +85,12 @@ impl Call {
             }
             Purpose::Pin => self.pin_typed(cause, digits, now),
             Purpose::Service => self.end(Ending::system(CallState::Ok, 480), now),
-            // Silence instead of music is no reason to lose the call.
+            // Missing ring-back or music is no reason to drop the call.
             Purpose::RingBack | Purpose::HoldMusic => {}
         }
     }
 
-    /// The treatment has lasted as long as it may: music as asked for, everything else because its end was lost.
+    /// A treatment has reached its time limit: music its requested duration, any other because the report of its end was lost.
     pub(super) fn treatment_overdue(&mut self, now: Timestamp) {
         let Some(playing) = self.s.playing.iter().find(|playing| playing.leg == CALLER_LEG) else {
             return;
@@ -112,7 +112,7 @@ impl Call {
             return self.publish_treatment(EventName::TreatmentNotApplied, playing, asked, now);
         }
         if !playing.started {
-            // Media reports start and end in order; an end alone means that the start's report was lost.
+            // Media reports start and end in order. An end alone means that the report of the start was lost.
             self.publish_treatment(EventName::TreatmentApplied, playing, asked, now);
         }
         let Stage::Waiting(waiting) = &self.s.stage else {
@@ -137,7 +137,7 @@ impl Call {
     }
 }
 
-/// After how long a treatment that ends by itself, or is to be ended, must have ended.
+/// The time limit of a treatment that ends by itself or has a requested duration.
 fn watchdog(treatment: &Treatment) -> Option<Duration> {
     match treatment {
         Treatment::PlayAnnouncement { .. } | Treatment::PlayAndCollect { .. } => Some(TREATMENT),

@@ -1,4 +1,4 @@
-//! On a route point: queued, instructed, routed; or routed by default when no instruction comes.
+//! A call on a route point: queued, instructed and routed, or routed by default without an instruction.
 
 use model::event::ErrorCode;
 use model::plan::Destination;
@@ -12,7 +12,7 @@ use super::timer::{INSTRUCTION, QUIET, Timer};
 use super::{CALLER_LEG, Call, DEFAULT_ROUTES_MAX, Output, PARKS_MAX};
 
 impl Call {
-    /// The call enters a route point. `why` goes into the request for instructions.
+    /// The call enters a route point. `why` is part of the request for instructions.
     pub(super) fn park(&mut self, point: Point, why: UserData, now: Timestamp) {
         if self.s.parks >= PARKS_MAX {
             return self.end(Ending::system(CallState::Overflowed, 482), now);
@@ -28,13 +28,13 @@ impl Call {
         self.s.stage = Stage::Waiting(Waiting { point, routing: None });
     }
 
-    /// An instruction came: the default route waits until the application falls silent.
+    /// Registers an instruction: the default route now waits for [`QUIET`] instead of [`INSTRUCTION`].
     pub(super) fn instructed(&mut self, now: Timestamp) {
         self.s.timers.disarm(Timer::Instruction);
         self.s.timers.arm(Timer::Quiet, now + QUIET);
     }
 
-    /// A request to route the call. The caller of this has checked that the call waits.
+    /// Handles a request to route the call. The caller of this function has checked that the call waits.
     pub(super) fn route(&mut self, to: RouteTo, asked: Asked, now: Timestamp) -> Result<(), (ErrorCode, &'static str)> {
         let Stage::Waiting(waiting) = &self.s.stage else {
             return Err((ErrorCode::INVALID_CALL_STATE, "the call does not wait on a route point"));
@@ -58,7 +58,7 @@ impl Call {
         }
     }
 
-    /// Nobody said what to do: the default DN, if there is one and it has not failed too often.
+    /// Routes the call to the default DN after no instruction came; without one, or after too many such routes, the call ends.
     pub(super) fn route_by_default(&mut self, now: Timestamp) {
         let Stage::Waiting(waiting) = &self.s.stage else {
             return;
@@ -75,7 +75,7 @@ impl Call {
         }
     }
 
-    /// The call leaves the route point for nowhere.
+    /// The call leaves the route point and ends.
     fn turn_away(&mut self, route_type: &'static str, status: u16, asked: Option<&Asked>, now: Timestamp) {
         let Some(_) = self.leave_point(None, route_type, CallState::Dropped, asked, now) else {
             return;
@@ -83,7 +83,7 @@ impl Call {
         self.end(Ending::system(CallState::Dropped, status), now);
     }
 
-    /// The dial plan has said where the route leads.
+    /// Handles the dial plan's answer about a route.
     pub(super) fn route_answered(&mut self, destination: Destination, now: Timestamp) {
         let Stage::Waiting(waiting) = &mut self.s.stage else {
             return;
@@ -110,7 +110,7 @@ impl Call {
         }
     }
 
-    /// The dial plan did not answer in time.
+    /// The dial plan did not answer about a route in time.
     pub(super) fn route_unanswered(&mut self, now: Timestamp) {
         let Stage::Waiting(waiting) = &mut self.s.stage else {
             return;
@@ -124,11 +124,11 @@ impl Call {
         if let Some(asked) = asked {
             self.refuse_asked(asked, code, text, now);
         }
-        // The request for instructions stands; its time runs again.
+        // The request for instructions stays open; its timer restarts.
         self.s.timers.arm(Timer::Instruction, now + INSTRUCTION);
     }
 
-    /// `RouteUsed` and `Diverted`; gives the point that was left. The stage is the next step's.
+    /// Publishes `RouteUsed` and `Diverted` and returns the point that the call left. The caller sets the next stage.
     fn leave_point(
         &mut self,
         target: Option<&Dn>,

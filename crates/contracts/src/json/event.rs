@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use super::user_data::user_data_to_json;
 use crate::wire;
 
-/// Writes a fact as clients see it. `owner` stands behind the ConnID where it is known.
+/// Writes a fact as clients see it. `owner` is put behind the ConnID if it is known.
 pub fn event_frame(stamped: &Stamped, owner: Option<&Owner>) -> Json {
     let event = &stamped.event;
     let mut frame = Map::new();
@@ -97,8 +97,8 @@ pub fn cloud_event(stamped: &Stamped) -> Json {
     event
 }
 
-/// A fact that came too late, as a CloudEvent: its owner's commit waited for a store that was away, and others have gone on from
-/// the commit before. What it tells has happened; the order of what stands before it in the log is not its own.
+/// A fact that came too late, as a CloudEvent: its owner's commit waited for an unavailable store, and others have continued from
+/// the commit before. The fact has happened; its place in the log is not its place in the order of events.
 pub fn correction(stamped: &Stamped) -> Json {
     let mut event = cloud_event(stamped);
     event["correction"] = json!(true);

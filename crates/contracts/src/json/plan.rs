@@ -70,14 +70,14 @@ pub fn destination_to_json(destination: &Destination) -> serde_json::Value {
         Destination::Service(Service::Announcement { prompts }) => Wire::Announcement { prompts: prompts.clone() },
         Destination::Reject { status, reason } => Wire::Reject { status: *status, reason: reason.clone() },
     };
-    // An enum of plain structs with text keys: its serialisation has no case that fails.
+    // An enum of plain structs with text keys: serialising it cannot fail.
     serde_json::to_value(wire).unwrap_or_default()
 }
 
 /// Reads the dial plan's answer.
 ///
 /// # Errors
-/// Says what is not as it should be.
+/// Names the field that is not valid.
 pub fn destination_from_json(json: &[u8]) -> Result<Destination, FrameError> {
     use crate::provisioning::FeatureAction;
     let wire: Wire = serde_json::from_slice(json).map_err(|e| FrameError::invalid("kind", e))?;

@@ -15,9 +15,9 @@ use super::FrameError;
 use super::user_data::{user_data_from_json, user_data_to_json};
 use crate::wire;
 
-/// Pairs and bytes of the business data that one request may bring: as many as a call may have.
+/// Pairs and bytes of the business data in one request: as many as a call may have.
 const BUSINESS: (usize, usize) = (UserData::PAIRS_MAX, UserData::BYTES_MAX);
-/// Pairs and bytes of reasons, and of extensions. They stand in the agent's record and in the answering fact; a reason has one pair.
+/// Pairs and bytes of reasons, and of extensions. They are in the agent's record and in the answering fact; a reason has one pair.
 const BESIDE: (usize, usize) = (64, 8 * 1024);
 
 /// A frame that has been read.
@@ -25,7 +25,7 @@ const BESIDE: (usize, usize) = (64, 8 * 1024);
 pub struct RequestFrame {
     /// The request.
     pub request: Request,
-    /// The call's owner as its ConnID names it.
+    /// The call's owner, if its ConnID names it.
     pub owner: Option<Owner>,
 }
 
@@ -277,7 +277,7 @@ const fn request_name(kind: &RequestKind) -> &'static str {
     }
 }
 
-/// Reads a ConnID as clients write it: 16 hex digits and, where they know it, `@` and the owner.
+/// Reads a ConnID as clients write it: 16 hex digits and, if they know it, `@` and the owner.
 pub fn conn_id_with_owner(text: &str) -> Result<(ConnId, Option<Owner>), model::id::InvalidId> {
     let id = text.parse()?;
     let owner = text.split_once('@').map(|(_, owner)| owner.parse()).transpose()?;

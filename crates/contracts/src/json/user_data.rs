@@ -1,7 +1,7 @@
 //! Key-value lists as JSON objects.
 //!
-//! Text, number and list are themselves; bytes are `{"$base64": "..."}`. A key that repeats has an array of its values, in order, where
-//! it stood first: keys are told apart byte by byte here.
+//! Text, number and list are themselves; bytes are `{"$base64": "..."}`. A repeated key has an array of its values, in order, at its
+//! first position. Keys are compared byte by byte here.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -44,7 +44,7 @@ fn value_to_json(value: &Value) -> Json {
 /// Reads a list; `field` is its name in the frame, for the error.
 ///
 /// # Errors
-/// Names the key whose value is none of those that a list can hold.
+/// Names the key whose value a list cannot contain.
 pub fn user_data_from_json(json: &Json, field: &str) -> Result<UserData, FrameError> {
     list_from_json(json, field, 0)
 }

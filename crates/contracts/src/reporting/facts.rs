@@ -1,4 +1,4 @@
-//! What a fact can be and what it carries: the generated part of the book's page about events.
+//! The kinds of facts and their attributes: the generated part of the book's page about events.
 
 use std::fmt::Write as _;
 
@@ -55,7 +55,7 @@ pub(super) const FRAME: &[Attribute] = &[
     attribute("ErrorMessage", "string", "of `EventError`: in words"),
 ];
 
-/// What stands in `Extensions`.
+/// The attributes of `Extensions`.
 const EXTENSIONS: &[Attribute] = &[
     attribute("BusinessCall", "number", "1 where the call came to its phone by a route point: after-call work follows"),
     attribute(
@@ -86,7 +86,7 @@ const EXTENSIONS: &[Attribute] = &[
     attribute("Repair", "string", "why the program itself has put an end to a contradiction"),
 ];
 
-/// What a fact is about and when it is told; nothing for a published name that no role tells yet.
+/// The subject of a fact and when it is published; nothing for a published name that no role uses yet.
 const fn told(name: EventName) -> Option<(&'static str, &'static str)> {
     Some(match name {
         EventName::CallCreated => ("call", "the call exists"),
@@ -157,7 +157,7 @@ pub fn facts_markdown() -> String {
     page
 }
 
-/// What stands in the attributes that have a list of values.
+/// The values of the attributes that have a list of values.
 fn values(page: &mut String) {
     let types = list(CallType::ALL.iter().map(|name| name.as_str()));
     let states = list(CallState::ALL.iter().map(|name| name.as_str()));

@@ -11,7 +11,7 @@ use model::{
 use super::{Attribute, RecordType, TOPICS, attribute};
 use crate::json::cloud_event;
 
-/// What stands at the beginning of the page.
+/// The beginning of the page.
 const HEAD: &str = "\
 # Topics and records of the reporting log
 
@@ -21,7 +21,7 @@ Every record is one [CloudEvent 1.0](https://github.com/cloudevents/spec/blob/v1
 structured mode: the CloudEvent is the value, the header `content-type` is `application/cloudevents+json; charset=UTF-8`. How to read them, and what facts follow which, stands in [events](events.md).
 ";
 
-/// What stands between the topics and the attributes.
+/// The text between the topics and the attributes.
 const LAWS: &str = "
 ## What holds
 
@@ -96,7 +96,7 @@ fn of_type(page: &mut String, topic: &str, record: &RecordType) {
     rows(page, data);
 }
 
-/// A fact with invented names; there is one, as the page's test says.
+/// A fact with invented names; the page's test checks that there is one.
 fn example() -> Option<Stamped> {
     let tenant = TenantId::parse("example").ok()?;
     let conn_id = ConnId(0x194d_04e7_b980_8000);

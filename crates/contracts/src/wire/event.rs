@@ -11,15 +11,15 @@ use prost::Message;
 use super::{DEPTH_MAX, ENVELOPE_VERSION, WireError, names};
 use crate::v1;
 
-/// Writes a fact as the bytes that stand in a stream.
+/// Encodes a fact as an entry of a stream.
 pub fn encode_stamped(stamped: &Stamped) -> Vec<u8> {
     stamped_to_wire(stamped).encode_to_vec()
 }
 
-/// Reads the bytes of a stream's entry.
+/// Decodes an entry of a stream.
 ///
 /// # Errors
-/// When they are not an envelope, or one with a name that this release does not know.
+/// When they are not an envelope, or have a name that this release does not know.
 pub fn decode_stamped(bytes: impl bytes::Buf) -> Result<Stamped, WireError> {
     let envelope = v1::Envelope::decode(bytes).map_err(|e| WireError::Bytes(e.to_string()))?;
     stamped_from_wire(envelope)
@@ -55,7 +55,7 @@ pub fn stamped_from_wire(envelope: v1::Envelope) -> Result<Stamped, WireError> {
     })
 }
 
-/// Writes what a fact is about.
+/// Writes a fact's subject.
 pub fn subject_to_wire(subject: &Subject) -> v1::Subject {
     use v1::subject::Of;
     let of = match subject {
@@ -68,7 +68,7 @@ pub fn subject_to_wire(subject: &Subject) -> v1::Subject {
     v1::Subject { of: Some(of) }
 }
 
-/// Reads what a fact is about.
+/// Reads a fact's subject.
 ///
 /// # Errors
 /// When it is absent or not a valid name.

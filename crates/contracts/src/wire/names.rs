@@ -4,7 +4,7 @@ use model::{CallState, CallType, DnRole, EventName, WorkMode};
 
 use super::WireError;
 
-/// Numbers of the last two call states, which are not in line with the others.
+/// Numbers of the last two call states, which do not continue the sequence.
 const DEAFENED: i32 = 49;
 const HELD: i32 = 50;
 
@@ -94,7 +94,7 @@ pub fn work_mode_by_name(name: &str) -> Option<WorkMode> {
 }
 
 fn place<T: PartialEq>(all: &[T], one: &T) -> i32 {
-    // Every list here holds all values of its enum and is far shorter than i32::MAX.
+    // Every list here has all values of its enum and is far shorter than i32::MAX.
     all.iter().zip(0..).find(|(each, _)| *each == one).map_or(0, |(_, number)| number)
 }
 

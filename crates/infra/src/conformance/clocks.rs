@@ -1,4 +1,4 @@
-//! Two processes whose clocks are minutes apart, on the same stores: nobody loses what he renews, and what a dead one had is taken in time.
+//! Two processes with clocks minutes apart, on the same stores: a renewed lease stays, and a failed process's leases are taken in time.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ async fn live(of: &Process) -> Vec<Owner> {
     of.stores.leases.live(ROLE).await.unwrap().into_iter().map(|lease| lease.owner).collect()
 }
 
-/// Runs the cases; `first` and `second` are two processes on stores that nobody has used, their clocks apart by whatever it is.
+/// Runs the cases; `first` and `second` are two processes on unused stores, their clocks apart by any difference.
 pub async fn run(first: &Process, second: &Process) {
     a_lease_lives_as_long_as_it_is_renewed(first, second).await;
     a_job_stays_with_whoever_renews_it(first, second).await;
@@ -49,7 +49,7 @@ async fn a_lease_lives_as_long_as_it_is_renewed(first: &Process, second: &Proces
         assert_eq!(live(second).await, [a.clone(), b.clone()]);
         pass([first, second], RENEWED_EACH);
     }
-    // The second dies: the first sees it in time, however late or early the clock of the dead was.
+    // The second process fails: the first notices it in time, however late or early the failed one's clock was.
     let mut gone_after = Duration::ZERO;
     while live(first).await.contains(&b) {
         first.stores.leases.renew(&a, ROLE, LEASE).await.unwrap();

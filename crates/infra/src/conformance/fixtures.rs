@@ -1,4 +1,4 @@
-//! What the cases are made of.
+//! Building blocks of the cases.
 
 use bytes::Bytes;
 use model::{

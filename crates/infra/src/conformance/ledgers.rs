@@ -209,7 +209,7 @@ pub(super) async fn a_tenants_queues_have_one_writer(stores: &Stores) {
     assert_eq!((raced.owner, raced.token), (second, Token(2)));
 }
 
-/// A state of so many bytes.
+/// A state of this number of bytes.
 fn state_of(bytes: usize) -> Bytes {
     vec![b'x'; bytes].into()
 }
@@ -298,7 +298,7 @@ pub(super) async fn a_record_counts_how_often_it_has_changed_hands(stores: &Stor
         ]
     };
     assert_eq!(claims(&me).await, [0; 4]);
-    // Two that die with it in hand, and one that lives.
+    // Two owners that fail while they process it, and one that does not.
     for (node, expected) in [(2, 1), (3, 2), (4, 3)] {
         let by = owner(&format!("node-{node}.6"));
         claim_each(stores, &acme, &by).await;
@@ -327,7 +327,7 @@ pub(super) const EACH: [(LedgerKind, &str); 4] = [
     (LedgerKind::Media, "m1"),
 ];
 
-/// Makes them.
+/// Creates them.
 pub(super) async fn one_of_each(stores: &Stores, tenant: &TenantId, by: &Owner) {
     stores.calls.commit(vec![write(tenant, 7, by, 1, create("x"))]).await.unwrap();
     stores.agents.commit(agents(tenant, by, [(EACH[1].1, 1, create("x"))])).await.unwrap();

@@ -58,7 +58,7 @@ pub(super) async fn an_exporter_that_was_replaced_is_fenced(stores: &Stores, clo
     assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
 }
 
-/// More than a stream keeps of what is out.
+/// More than a stream keeps of exported entries.
 const MANY: u64 = 40;
 
 pub(super) async fn nothing_goes_from_the_stream_before_it_is_out(stores: &Stores) {
@@ -74,13 +74,13 @@ pub(super) async fn nothing_goes_from_the_stream_before_it_is_out(stores: &Store
     assert_eq!(all.len() as u64, MANY);
     let lease = stores.outbox.take(&acme, &me, TTL).await.unwrap().unwrap();
     assert_eq!(lease.position, Position::START);
-    // Three are out: they alone may go.
+    // Three are exported: they alone may be trimmed.
     stores.outbox.exported(&acme, lease.token, all[2].position).await.unwrap();
     let left = stores.events.read(&acme, all[2].position, 100, Duration::ZERO).await.unwrap();
     assert_eq!(left[..], all[3..]);
     let gone = stores.events.read(&acme, Position::START, 100, Duration::ZERO).await;
     assert!(matches!(&gone, Err(StoreError::Trimmed { gone }) if *gone == all[2].position), "{gone:?}");
-    // All are out: what the bound allows stays.
+    // All are exported: as many stay as the bound allows.
     stores.outbox.exported(&acme, lease.token, all[39].position).await.unwrap();
     let Err(StoreError::Trimmed { gone }) = stores.events.read(&acme, Position::START, 100, Duration::ZERO).await
     else {

@@ -95,7 +95,7 @@ pub(super) async fn a_released_record_is_found_by_a_takeover(stores: &Stores, cl
     assert!(stores.quarantine.release(&acme, id, "a test").await.unwrap());
     assert!(!stores.quarantine.release(&acme, id, "a test").await.unwrap(), "it is there no more");
     assert_eq!(stores.quarantine.read(&acme, id).await.unwrap(), None);
-    // What remembered its end is over, and takes nothing with it.
+    // The tombstone of its end has expired, and removes nothing else.
     clock.advance(bounds::TOMBSTONE * 2);
     assert_eq!(stores.calls.lookup(&acme, &dialog("a")).await.unwrap(), Some(ConnId(7)));
     let orphans = stores.calls.orphans(&acme, &released(), 10).await.unwrap();

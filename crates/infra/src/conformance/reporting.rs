@@ -1,4 +1,4 @@
-//! The reporting log: nothing lost, the order of a key kept, repeats known by their identity, what it never takes named.
+//! The reporting log: no loss, the order of a key kept, repeats recognised by their identity, records that it never accepts named.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,7 +19,7 @@ fn record(case: &str, key: &str, n: usize, text: &str) -> LogRecord {
 }
 
 /// Runs the cases on a log. `read_back` gives every record of the topic `voice-conformance` as another program reads them, those of
-/// one key in their order.
+/// one key in order.
 pub async fn run(log: &dyn ReportingLog, read_back: impl AsyncFnOnce() -> Vec<String>) {
     assert_eq!(log.append(Vec::new()).await.unwrap(), []);
     let mut expected = Vec::new();
@@ -88,7 +88,7 @@ fn every_key_is_in_order_and_complete(expected: &[LogRecord], read: &[Value]) {
     }
     let mut seen = HashSet::new();
     for event in read {
-        // A repeat may come; what counts is what stands there first.
+        // Repeats may come; the first occurrence counts.
         if seen.insert(event["id"].to_string()) {
             is.entry(format!("acme:{}", event["subject"].as_str().unwrap())).or_default().push(event.clone());
         }

@@ -1,9 +1,9 @@
-//! The journal: frames of length, CRC-32 and payload; a torn tail is dropped, a damaged frame put aside; a snapshot replaces what has
-//! grown long.
+//! The journal: frames of length, CRC-32 and payload. A torn tail is dropped, and a damaged frame is kept in a separate file. A
+//! snapshot replaces a journal that has grown long.
 //!
-//! Files are `<n>.snapshot` and `<n>.journal` with n counting up. A snapshot is written as `<n>.part`; its renaming is the one moment in
-//! which it replaces the pair before it. It counts only if its end mark is there, and a journal only with its snapshot: a kill at any
-//! moment leaves the one pair or the other in force.
+//! Files are `<n>.snapshot` and `<n>.journal` with n counting up. A snapshot is written as `<n>.part`; renaming it replaces the pair
+//! before it. A snapshot counts only with its end mark, and a journal only with its snapshot: a kill at any moment leaves one of the
+//! two pairs in force.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -19,14 +19,14 @@ use tokio::sync::watch;
 
 use crate::{Result, StoreError};
 
-/// When the disk is made to write.
+/// When writes are synced to disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FsyncPolicy {
     /// Each commit waits for the disk; commits that wait together share one write.
     Each,
-    /// The disk is made to write soon after, without waiting: a commit outlives the process at once, the machine soon.
+    /// The sync follows soon, without a wait: a commit survives the process at once, and the machine soon after.
     Grouped,
-    /// The operating system decides.
+    /// The operating system decides when to sync.
     Never,
 }
 
@@ -36,17 +36,17 @@ const FIRST: u64 = 1;
 /// Length and CRC before each payload.
 const HEADER: usize = 8;
 
-/// With [`FsyncPolicy::Grouped`], the disk is made to write this often at most: a turn outlives the machine this much later, and
-/// a thousand turns a second cost ten writes of the disk. One that comes by itself is written at once.
+/// With [`FsyncPolicy::Grouped`], the shortest time between two syncs. A turn survives a failure of the machine this much later, and
+/// a thousand turns a second cost ten syncs. A single turn is synced at once.
 const GROUP: Duration = Duration::from_millis(100);
 
 /// The largest payload that is read back: the largest turn is far below it.
 const PAYLOAD_MAX: usize = 256 << 20;
 
-/// Bytes that are looked through in search of the frame behind a damaged one: more than a journal has before it is replaced.
+/// Bytes that are searched for the next frame behind a damaged one: more than a journal has before it is replaced.
 const SCAN_MAX: usize = 256 << 20;
 
-/// Bytes of what cannot be read that are kept beside a file.
+/// Limit of the unreadable bytes that are kept beside a file.
 const DAMAGED_MAX: u64 = 64 << 20;
 
 /// An open journal.
@@ -54,7 +54,7 @@ pub(super) struct Journal {
     folder: PathBuf,
     number: u64,
     file: Arc<File>,
-    /// Bytes that are whole frames; what lies behind them came from a write that failed.
+    /// Bytes of whole frames; the bytes behind them came from a failed write.
     good: u64,
     dirty_tail: bool,
     /// Bytes written since the process began, over all files.
@@ -64,25 +64,25 @@ pub(super) struct Journal {
     latest: Arc<Mutex<Option<Order>>>,
     progress: Arc<watch::Sender<Progress>>,
     policy: FsyncPolicy,
-    /// Held for the journal's life: two processes in one folder would write over each other.
+    /// Locked while the journal is open: two processes in one folder would overwrite each other's files.
     _lock: File,
 }
 
-/// What the sync thread is told.
+/// An order for the sync thread.
 struct Order {
     file: Arc<File>,
     number: u64,
     upto: u64,
 }
 
-/// How far the disk has what was written.
+/// How much of what was written is synced.
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
     /// In bytes since the process began.
     pub(super) upto: u64,
-    /// The journal in force.
+    /// Number of the journal in force.
     number: u64,
-    /// Why the disk has refused what the system had taken of this journal: nothing of it counts as durable any more.
+    /// Why the disk refused bytes of this journal that the system had accepted: nothing of it counts as durable any more.
     refused: Option<DiskError>,
 }
 
@@ -146,7 +146,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Announces how far the disk has what was written.
+    /// Announces how much of what was written is synced.
     pub(super) fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
     }
@@ -156,7 +156,7 @@ impl Journal {
         self.progress.borrow().refusal()
     }
 
-    /// What a commit has to wait for.
+    /// The byte count that must be synced before a commit is done; 0 if it does not wait.
     pub(super) fn written(&self) -> u64 {
         if self.policy == FsyncPolicy::Each { self.total } else { 0 }
     }
@@ -166,13 +166,13 @@ impl Journal {
         self.good
     }
 
-    /// Writes a turn; nothing of it remains when that fails.
+    /// Writes a turn. If that fails, nothing of it remains.
     pub(super) fn append(&mut self, turn: &Turn) -> Result<()> {
         self.drop_torn_tail()?;
         let frame = frame(turn);
         if let Err(error) = (&*self.file).write_all(&frame) {
             self.dirty_tail = true;
-            // Tried again before the next write if it does not succeed now.
+            // If this fails now, it is tried again before the next write.
             let _ = self.drop_torn_tail();
             return Err(io_error("the journal", &error));
         }
@@ -186,13 +186,13 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes the state as a snapshot and begins an empty journal. All that was written before is durable then, whatever the disk has
+    /// Writes the state as a snapshot and begins an empty journal. All earlier writes are durable then, even those that the disk
     /// refused.
     pub(super) fn compact(&mut self, turns: impl Iterator<Item = Turn>) -> Result<()> {
         let next = self.number + 1;
         let part = self.folder.join(format!("{next}.part"));
         let begun = write_snapshot(&part, turns).map_err(|e| io_error("the snapshot", &e)).and_then(|()| {
-            // Before the snapshot is in force: nothing may fail behind that, and what an earlier life has left is of no snapshot.
+            // Before the snapshot is in force: nothing may fail after that, and a file left by an earlier run belongs to no snapshot.
             let file = begin_journal(&journal_path(&self.folder, next))?;
             fs::rename(&part, snapshot_path(&self.folder, next)).map_err(|e| io_error("the snapshot", &e))?;
             Ok(file)
@@ -200,12 +200,12 @@ impl Journal {
         self.file = match begun {
             Ok(file) => Arc::new(file),
             Err(error) => {
-                // What is begun of it takes room that is missing.
+                // The unfinished snapshot takes up room that is missing.
                 let _ = fs::remove_file(&part);
                 return Err(error);
             }
         };
-        // What fails to go now goes at the next start.
+        // A file that cannot be removed now is removed at the next start.
         let _ = fs::remove_file(journal_path(&self.folder, self.number));
         let _ = fs::remove_file(snapshot_path(&self.folder, self.number));
         self.number = next;
@@ -227,10 +227,10 @@ impl Journal {
         if self.policy == FsyncPolicy::Never {
             return Ok(());
         }
-        // The latest order counts for those before it: a file that was left is in the snapshot that replaced it.
+        // The latest order covers those before it: a replaced file is in the snapshot that replaced it.
         *held(&self.latest) = Some(Order { file: self.file.clone(), number: self.number, upto });
         match self.sync.try_send(()) {
-            // Full: the thread has been told and has not looked yet.
+            // Full: the thread has been notified and has not looked yet.
             Ok(()) | Err(TrySendError::Full(())) => Ok(()),
             Err(TrySendError::Disconnected(())) => {
                 Err(StoreError::Unavailable { reason: "the journal's writer has ended".to_owned() })
@@ -249,8 +249,8 @@ fn sync_loop(
         let Some(order) = held(latest).take() else { continue };
         let synced = order.file.sync_data();
         announce.send_if_modified(|progress| {
-            // A snapshot that has replaced the file since is durable by itself; and what the disk has refused once is not there because
-            // it takes the next.
+            // A snapshot that has replaced the file is durable by itself. And a later successful sync does not make refused bytes
+            // durable.
             if progress.number != order.number || progress.refused.is_some() {
                 return false;
             }
@@ -274,7 +274,7 @@ fn held(latest: &Mutex<Option<Order>>) -> std::sync::MutexGuard<'_, Option<Order
 
 fn frame(turn: &Turn) -> Vec<u8> {
     let mut frame = vec![0; HEADER];
-    // A Vec grows: encoding into it has no case that fails.
+    // A Vec grows: encoding into it cannot fail.
     let _ = turn.encode(&mut frame);
     let crc = crc32fast::hash(&frame[HEADER..]);
     let length = u32::try_from(frame.len() - HEADER).unwrap_or(u32::MAX);
@@ -283,21 +283,21 @@ fn frame(turn: &Turn) -> Vec<u8> {
     frame
 }
 
-/// What reading a file found.
+/// The result of reading a file.
 struct Frames {
-    /// Bytes from the begin up to where the last whole frame ends.
+    /// Bytes from the start to the end of the last whole frame.
     bytes: u64,
-    /// Whether the end mark of a snapshot stands behind them.
+    /// Whether a snapshot's end mark follows them.
     ended: bool,
 }
 
-/// What stands at a place of a file.
+/// The content at one position of a file.
 enum Frame<'a> {
     Turn(Turn, &'a [u8]),
     End,
 }
 
-/// Reads a file's frames. A damaged one is handed to `damaged`, and those behind it are read; what is torn off at the end is not.
+/// Reads a file's frames. A damaged frame is handed to `damaged`, and the frames behind it are read. A torn tail is not handed over.
 fn read_frames(path: &Path, replay: &mut impl FnMut(Turn), damaged: &mut impl FnMut(&[u8])) -> Result<Frames> {
     let mut bytes = Vec::new();
     let opened = File::open(path)
@@ -322,13 +322,13 @@ fn read_frames(path: &Path, replay: &mut impl FnMut(Turn), damaged: &mut impl Fn
     }
 }
 
-/// The frame that stands there, if one does. The search for one takes from `budget` what it looks through.
+/// The frame at that position, if there is one. A search for one subtracts the bytes that it checks from `budget`.
 fn frame_at<'a>(bytes: &'a [u8], at: usize, budget: &mut usize) -> Option<Frame<'a>> {
     let (header, rest) = bytes.get(at..)?.split_first_chunk::<HEADER>()?;
     let [l0, l1, l2, l3, c0, c1, c2, c3] = *header;
     let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
     if length == 0 {
-        // Zeros stand in many records: the mark is the last thing in its file.
+        // Zeros occur in many records: the end mark counts only at the end of its file.
         return (rest.is_empty() && *header == [0; HEADER]).then_some(Frame::End);
     }
     let payload = rest.get(..length).filter(|_| length <= PAYLOAD_MAX)?;
@@ -339,7 +339,7 @@ fn frame_at<'a>(bytes: &'a [u8], at: usize, budget: &mut usize) -> Option<Frame<
     Turn::decode(payload).ok().map(|turn| Frame::Turn(turn, payload))
 }
 
-/// Keeps what cannot be read beside the file that it stood in, for whoever looks at it.
+/// Keeps unreadable bytes beside the file that contained them, for inspection.
 fn keep_damaged(path: &Path, bytes: &[u8]) {
     tracing::error!(path = %path.display(), bytes = bytes.len(), "a part of the journal is damaged: what stands behind it is read");
     let mut name = path.as_os_str().to_owned();
@@ -364,7 +364,7 @@ fn write_snapshot(path: &Path, turns: impl Iterator<Item = Turn>) -> io::Result<
     file.get_ref().sync_all()
 }
 
-/// The number of the newest pair that is whole; leftovers of others are removed.
+/// The number of the newest whole pair; leftovers of others are removed.
 fn newest(folder: &Path) -> Result<u64> {
     let mut numbers: Vec<u64> =
         numbered(folder, &["snapshot", "journal"])?.into_iter().map(|(number, _)| number).collect();
@@ -374,7 +374,7 @@ fn newest(folder: &Path) -> Result<u64> {
         remove_leftovers(folder, whole);
         return Ok(whole);
     }
-    // It was whole when it replaced the one before it: what is left of it is all that there is.
+    // It was whole when it replaced the pair before it: its readable part is all that exists.
     tracing::error!(folder = %folder.display(), "the snapshot is damaged: what can be read of it is");
     let has_snapshot = |number: &&u64| snapshot_path(folder, **number).exists();
     Ok(*numbers.iter().rev().find(has_snapshot).unwrap_or(last))
@@ -388,7 +388,7 @@ fn is_whole(folder: &Path, number: u64) -> bool {
     read_frames(&path, &mut |_| (), &mut |_| ()).is_ok_and(|frames| frames.ended)
 }
 
-/// Removes what a kill during a compaction has left: snapshots that were not finished, and pairs that have been replaced.
+/// Removes the leftovers of an interrupted compaction: unfinished snapshots and replaced pairs.
 fn remove_leftovers(folder: &Path, in_force: u64) {
     let replaced = numbered(folder, &["snapshot", "journal"]).unwrap_or_default().into_iter();
     let replaced = replaced.filter(|(number, _)| *number < in_force);

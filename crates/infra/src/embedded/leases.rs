@@ -12,7 +12,7 @@ use super::{Embedded, Inner};
 use crate::leases::{Lease, Leases};
 use crate::{Answer, Result, StoreError, bounds};
 
-/// Leases and jobs: in memory, because every holder lives in this process.
+/// Leases and jobs: in memory, because every holder is in this process.
 pub(super) struct LeaseState {
     leases: BTreeMap<NodeId, Lease>,
     jobs: BTreeMap<String, Job>,
@@ -50,7 +50,7 @@ impl LeaseState {
         Ok(Some(token))
     }
 
-    /// Who has a job by another token.
+    /// Refuses every token but the job's own.
     pub(super) fn fence(&self, job: &str, token: Token) -> Result<()> {
         match self.jobs.get(job) {
             Some(held) if held.token == token => Ok(()),

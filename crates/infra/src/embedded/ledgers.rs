@@ -14,7 +14,7 @@ use crate::{
     bounds,
 };
 
-/// The index entry of a dialog; a line break is in neither part.
+/// The index entry of a dialog; neither part contains a line break.
 fn dialog_link(dialog: &DialogKey) -> String {
     format!("{}\n{}", dialog.call_id, dialog.from_tag)
 }
@@ -216,7 +216,7 @@ impl SessionLedger for Embedded {
                     links: Vec::new(),
                     remembered_until: Some(until),
                 };
-                // Several sessions may serve one call, so its link is none that only one may have.
+                // Several sessions may serve one call, so the link names the session too.
                 let row = RowWrite {
                     links: write.conn_id.iter().map(|id| format!("{id}\n{}", write.session.0)).collect(),
                     ..row
@@ -319,7 +319,7 @@ mod tests {
     use crate::conformance::fixtures::{create, event, owner, save, tenant, write};
     use crate::{Change, Refusal, SystemClock};
 
-    /// A tenant whose facts nobody takes has so many bytes of them.
+    /// Gives a tenant this number of bytes of facts that are not exported.
     fn full(stores: &Embedded, tenant: &TenantId, bytes: usize) {
         stores.lock().state.tenant(tenant).events.bytes = bytes;
     }

@@ -1,4 +1,4 @@
-//! Records that were put aside.
+//! Quarantined records.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::quarantine::{Aside, AsideId, AsideState, LedgerKind, PutAside, Quaran
 use crate::record::{Change, Written};
 use crate::{Answer, Room, bounds};
 
-/// What a tenant has in quarantine.
+/// A tenant's records in quarantine.
 #[derive(Default)]
 pub(super) struct Asides {
     held: BTreeMap<u64, Held>,
@@ -77,7 +77,7 @@ impl Held {
 }
 
 impl Asides {
-    /// The ids that go when `more` comes, the oldest first: those whose time is over, and those for which there is no room.
+    /// The ids to drop when `more` is added, oldest first: expired records, and records for which there is no room.
     fn going(&self, more: Option<&Held>, now: Timestamp) -> Vec<u64> {
         let mut count = self.held.len() + usize::from(more.is_some());
         let mut bytes = self.held.values().chain(more).map(Held::bytes).sum::<usize>();
@@ -93,7 +93,7 @@ impl Asides {
         going
     }
 
-    /// The effects by which records are dropped.
+    /// The effects that drop records.
     fn drops(&self, tenant: &TenantId, ids: Vec<u64>) -> Vec<Effect> {
         let gone = ids.into_iter().zip(self.dropped + 1..).map(|(id, dropped)| gone(tenant, id, dropped));
         gone.collect()
@@ -124,7 +124,7 @@ impl Asides {
         self.held.remove(&gone.id);
     }
 
-    /// The effects that make this quarantine anew.
+    /// The effects that recreate this quarantine.
     pub(super) fn dump<'a>(&'a self, tenant: &'a TenantId) -> impl Iterator<Item = Effect> + 'a {
         let counts = (self.last > 0).then(|| gone(tenant, self.last, self.dropped));
         counts.into_iter().chain(self.held.iter().map(|(id, held)| held.put(tenant, *id)))
@@ -158,7 +158,7 @@ const fn table(state: &TenantState, ledger: LedgerKind) -> &Table {
 }
 
 impl Embedded {
-    /// Drops what is over, unless nothing is.
+    /// Drops expired records, if there are any.
     fn swept<'a>(&self, inner: &'a mut Inner, tenant: &TenantId) -> crate::Result<Option<&'a TenantState>> {
         let now = self.clock.now();
         let Some(state) = inner.state.find(tenant) else { return Ok(None) };
@@ -168,7 +168,7 @@ impl Embedded {
     }
 }
 
-/// What putting aside does, or the answer that refuses it.
+/// The effects of moving a record to quarantine, or the answer that refuses it.
 fn effects_of(inner: &mut Inner, aside: &PutAside, now: Timestamp) -> std::result::Result<Vec<Effect>, Written> {
     let PutAside { tenant, ledger, key, owner, token, .. } = aside;
     let state = inner.state.tenant(tenant);
@@ -260,12 +260,12 @@ impl Quarantine for Embedded {
             if records.entry(&held.key).is_some() {
                 return Ok(false);
             }
-            // A dialog that another call has by now stays with that.
+            // A dialog that belongs to another call by now stays with that call.
             let is_free = |link: &&String| records.taken(&held.key, std::slice::from_ref(*link)).is_none();
             let entry = Entry {
                 owner: released(),
                 token: Token(held.token.0 + 1),
-                // Still suspect: whoever takes it over takes it alone.
+                // Still suspect: its next owner takes it over in a claim of its own.
                 claims: 1,
                 state: held.state.clone(),
                 intentions: held.intentions.clone(),

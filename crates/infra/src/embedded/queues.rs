@@ -16,7 +16,7 @@ use crate::ledger::{Holder, QUEUES, QueueLedger, QueueRecord};
 use crate::record::Written;
 use crate::{Answer, Position, QueueBatch, Refusal, StoreError, bounds};
 
-/// The view whose progress stands in a [`QueueRecord`].
+/// The view whose progress is in a [`QueueRecord`].
 const VIEW: &str = "rq";
 
 impl QueueLedger for Embedded {
@@ -78,7 +78,7 @@ impl QueueLedger for Embedded {
     }
 }
 
-/// What a batch changes beside its facts.
+/// The changes of a batch, without its facts.
 fn changes(batch: QueueBatch) -> Vec<Effect> {
     let QueueBatch { owner, token, requests, reservations, state, consumed, .. } = batch;
     let tenant = batch.tenant.to_string();
@@ -97,7 +97,7 @@ fn changes(batch: QueueBatch) -> Vec<Effect> {
 }
 
 impl QueueState {
-    /// Whether there is room for what a batch adds. What it removes has gone by then, and what stays is not counted anew.
+    /// Whether there is room for what a batch adds. Removals are subtracted first, and rows that stay are not counted anew.
     fn room(&self, batch: &QueueBatch) -> Result<(), Refusal> {
         let bound = bounds::RECORDS_MAX;
         let requests = grown(&self.requests, batch.requests.iter().map(|(id, body)| (id.as_str(), body.is_some())));
@@ -112,7 +112,7 @@ impl QueueState {
     }
 }
 
-/// How many there are after changes: an id and whether it is there then.
+/// The number after changes: an id and whether it exists then.
 fn grown<'a>(held: &BTreeMap<String, Bytes>, changes: impl Iterator<Item = (&'a str, bool)>) -> usize {
     let (mut added, mut gone) = (0, 0);
     for (id, stays) in changes {

@@ -38,7 +38,7 @@ impl Registrations for Embedded {
     fn commit(&self, batch: Vec<RegistrationWrite>) -> Answer<'_, Vec<RegistrationWritten>> {
         self.write(move |inner| {
             let mut answers = Vec::with_capacity(batch.len());
-            // Journalled in one piece. A second write of the same DN sees the first: that is applied before.
+            // Journalled in one piece. A second write of the same DN sees the first, which is applied before it.
             let (mut effects, mut touched, mut added) = (Vec::new(), HashSet::new(), 0);
             for write in batch {
                 if !touched.insert((write.tenant.clone(), write.dn.clone())) {
@@ -102,7 +102,7 @@ impl Registrations for Embedded {
     }
 }
 
-/// What a write does, if there is room for it; `events` were told of the DN before.
+/// The effects of a write, if there is room for it; `events` is the number of facts published about the DN before.
 fn effects_of(
     inner: &mut Inner,
     write: RegistrationWrite,

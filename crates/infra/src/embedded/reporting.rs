@@ -61,10 +61,10 @@ pub struct FileLog {
 }
 
 impl FileLog {
-    /// A log in a folder, which is made if it is not there.
+    /// A log in a folder, which is created if missing.
     ///
     /// # Errors
-    /// When the folder cannot be made.
+    /// When the folder cannot be created.
     pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
         super::allowed("a reporting log in files")?;
         std::fs::create_dir_all(folder).map_err(|e| io_error("the reporting log's folder", &e))?;
@@ -105,7 +105,7 @@ fn append_lines(folder: &Path, day: &str, records: &[LogRecord]) -> Result<()> {
     Ok(())
 }
 
-/// Opens the day's file; a line that a crash has torn is closed first, so that it spoils none after it.
+/// Opens the day's file. A line torn by a crash is closed first, so that it spoils none after it.
 fn open_log(folder: &Path, day: &str) -> std::io::Result<File> {
     use std::io::{Read, Seek, SeekFrom};
     std::fs::create_dir_all(folder)?;

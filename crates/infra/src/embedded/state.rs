@@ -1,4 +1,4 @@
-//! The state of all tenants, changed by effects alone: the same ones live and when a journal is read back.
+//! The state of all tenants. Only effects change it: the same ones at run time and when a journal is read back.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(now: Timestamp) -> Self {
-        // Streams count from the clock, so that they count on even where the last entries were not kept.
+        // Streams count from the clock, so that positions continue even if the last entries were not kept.
         Self {
             tenants: BTreeMap::new(),
             epochs: BTreeMap::new(),
@@ -128,12 +128,12 @@ impl State {
         }
     }
 
-    /// The turns that make this state anew.
+    /// The turns that recreate this state.
     pub(super) fn dump(&self) -> impl Iterator<Item = v1::Turn> + '_ {
         let epochs =
             self.epochs.iter().map(|(node, epoch)| Effect::Epoch(v1::EpochGiven { node: node.clone(), epoch: *epoch }));
         let effects = epochs.chain(self.tenants.iter().flat_map(|(name, tenant)| tenant.dump(name)));
-        // Each by itself: a damaged frame costs what stands in it.
+        // Each by itself: a damaged frame costs only its own content.
         effects.map(|effect| v1::Turn { effects: vec![v1::Effect { effect: Some(effect) }] })
     }
 }

@@ -19,7 +19,7 @@ use crate::{Answer, Position, Result, StoreError, bounds, wire};
 /// The name of the stream of new calls.
 pub(super) const NEW_CALLS: &str = "newcalls";
 
-/// An entry that a consumer has got.
+/// An entry that a consumer has received.
 struct Taken {
     position: Position,
     deliveries: u32,
@@ -31,7 +31,7 @@ impl WorkStream {
         self.entries.insert(position, WorkEntry { body, held: None, deliveries: 0 });
     }
 
-    /// Gives entries to `by`: those that nobody holds or, with `idle_since`, those held since before it.
+    /// Assigns entries to `by`: those that nobody holds or, with `idle_since`, those that others have held since before it.
     fn give(&mut self, by: &Owner, now: Timestamp, idle_since: Option<Timestamp>, max: usize) -> Vec<Taken> {
         let due = |held: &Option<Hold>| match (held, idle_since) {
             (None, None) => true,
@@ -75,7 +75,7 @@ impl Embedded {
         work.map(|work| work.give(by, now, Some(now - idle), max)).unwrap_or_default()
     }
 
-    /// What entries say. One that cannot be read is dropped: given out again and again, it would hold up those behind it.
+    /// Decodes entries. An unreadable one is dropped: delivered again and again, it would block those behind it.
     async fn readable<T>(
         &self,
         tenant: &TenantId,

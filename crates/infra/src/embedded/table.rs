@@ -41,7 +41,7 @@ struct Tombstone {
     links: Vec<String>,
 }
 
-/// A write to one record, in the ledger's own words.
+/// A write to one record, in the same form for all ledgers.
 pub(super) struct RowWrite<'a> {
     pub(super) tenant: &'a TenantId,
     pub(super) key: &'a str,
@@ -51,7 +51,7 @@ pub(super) struct RowWrite<'a> {
     pub(super) due: Option<Timestamp>,
     /// Links to add.
     pub(super) links: Vec<String>,
-    /// How long it is remembered after its end.
+    /// Until when it is remembered after its end.
     pub(super) remembered_until: Option<Timestamp>,
 }
 
@@ -124,7 +124,7 @@ impl Table {
         })))
     }
 
-    /// Who has one of these links already, if it is not `key` itself.
+    /// The answer if a record other than `key` already has one of these links.
     pub(super) fn taken(&self, key: &str, links: &[String]) -> Option<Written> {
         let other = links.iter().filter_map(|link| self.links.get(link)).flatten().find(|k| *k != key)?;
         Some(self.live.get(other).map_or(Written::Ended, exists))
@@ -205,7 +205,7 @@ impl Table {
     pub(super) fn apply_put(&mut self, put: v1::RecordPut) {
         let Ok(owner) = put.owner.parse::<Owner>() else { return };
         self.forget(&put.key);
-        // One that was released stands over the memory of its end.
+        // A released record replaces the tombstone of its end.
         if let Some(tombstone) = self.ended.remove(&put.key) {
             self.ends.remove(&(tombstone.until, put.key.clone()));
             self.unlink(&put.key, &tombstone.links);
@@ -241,7 +241,7 @@ impl Table {
         self.ended.insert(gone.key, Tombstone { until, links });
     }
 
-    /// Drops the tombstones that are over. They end by themselves after a restart too, so this is not journalled.
+    /// Drops expired tombstones. They expire after a restart too, so this is not journalled.
     pub(super) fn expire(&mut self, now: Timestamp) {
         while self.ends.first().is_some_and(|(until, _)| *until <= now) {
             let Some((_, key)) = self.ends.pop_first() else { return };
@@ -250,14 +250,14 @@ impl Table {
         }
     }
 
-    /// The effects that make this table anew.
+    /// The effects that recreate this table.
     pub(super) fn dump<'a>(&'a self, tenant: &'a TenantId) -> impl Iterator<Item = v1::effect::Effect> + 'a {
         let live = self.live.iter().map(move |(key, entry)| self.put(tenant, key, entry));
         let ended = self.ended.iter().map(move |(key, t)| self.gone(tenant, key, t.until.as_micros(), t.links.clone()));
         live.chain(ended)
     }
 
-    /// The effect of a record as it stands.
+    /// The effect that writes a record as it is now.
     pub(super) fn put(&self, tenant: &TenantId, key: &str, entry: &Entry) -> v1::effect::Effect {
         v1::effect::Effect::RecordPut(v1::RecordPut {
             table: self.kind.into(),
@@ -283,7 +283,7 @@ impl Table {
         })
     }
 
-    /// Takes a live record out of everything; its links are handed back.
+    /// Removes a live record from all indexes; returns its links.
     fn forget(&mut self, key: &str) -> Vec<String> {
         let Some(entry) = self.live.remove(key) else { return Vec::new() };
         if let Some(keys) = self.owned.get_mut(&entry.owner) {

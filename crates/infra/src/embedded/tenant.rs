@@ -1,4 +1,4 @@
-//! Everything that the embedded stores hold of one tenant.
+//! The state of one tenant in the embedded stores.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(super) struct TenantState {
     pub(super) consumed: HashMap<String, u64>,
     pub(super) queues: Option<QueueState>,
     pub(super) registrations: BTreeMap<Dn, Registration>,
-    /// No binding ends before this.
+    /// No binding expires before this.
     pub(super) ends_from: Timestamp,
     pub(super) configuration: ConfigState,
     pub(super) views: BTreeMap<String, KeptView>,
@@ -36,11 +36,11 @@ pub(super) struct TenantState {
 pub(super) struct EventLog {
     pub(super) entries: VecDeque<EventSlot>,
     pub(super) bytes: usize,
-    /// The position of the last entry that there was.
+    /// The position of the last entry ever added.
     pub(super) end: u64,
-    /// Entries up to here may be gone.
+    /// Entries up to here may have been trimmed.
     pub(super) trimmed: u64,
-    /// Entries up to here are out.
+    /// Entries up to here have been exported.
     pub(super) exported: u64,
 }
 
@@ -57,14 +57,14 @@ pub(super) struct WorkStream {
     pub(super) entries: BTreeMap<u64, WorkEntry>,
 }
 
-/// An entry and who holds it.
+/// An entry and its holder.
 pub(super) struct WorkEntry {
     pub(super) body: Bytes,
     pub(super) held: Option<Hold>,
     pub(super) deliveries: u32,
 }
 
-/// Who holds an entry, since when.
+/// The holder of an entry, and since when.
 pub(super) struct Hold {
     pub(super) by: Owner,
     pub(super) since: Timestamp,
@@ -84,7 +84,7 @@ pub(super) struct QueueState {
 #[derive(Default)]
 pub(super) struct ConfigState {
     pub(super) version: ConfigVersion,
-    /// By kind and id; the revision that wrote it, and none for what is gone since the last whole state.
+    /// By kind and id: the revision that wrote it, and its body; none if it was deleted since the last whole state.
     pub(super) documents: BTreeMap<(String, String), (u64, Option<Bytes>)>,
 }
 
@@ -107,7 +107,7 @@ impl TenantState {
         }
     }
 
-    /// Drops what has a time and is over.
+    /// Drops expired tombstones.
     pub(super) fn expire(&mut self, now: Timestamp) {
         for table in [&mut self.calls, &mut self.agents, &mut self.sessions, &mut self.media] {
             table.expire(now);
@@ -118,7 +118,7 @@ impl TenantState {
 
     pub(super) fn apply_event(&mut self, added: v1::EventAdded) {
         self.events.end = self.events.end.max(added.position);
-        // A later release may have journalled a name that this one does not know: it is skipped, its position is not.
+        // A later release may have journalled a name unknown to this one: the event is skipped, its position is not.
         let Ok(event) = contracts::wire::decode_stamped(added.envelope.clone()) else { return };
         self.events.bytes += added.envelope.len();
         let slot = EventSlot { position: added.position, event: Arc::new(event), envelope: added.envelope };
@@ -164,7 +164,7 @@ impl TenantState {
         self.registrations.insert(dn, registration);
     }
 
-    /// The DNs with a binding that ends at or before `now`. Looks at all of them only when there may be one: phones refresh
+    /// The DNs with a binding that expires at or before `now`. Searches all of them only if there may be one: phones refresh
     /// long before their time is over.
     pub(super) fn ending(&mut self, now: Timestamp, max: usize) -> Vec<Dn> {
         if self.ends_from > now {
@@ -192,7 +192,7 @@ impl TenantState {
         self.views.insert(put.view, KeptView { position: put.position, state: put.state });
     }
 
-    /// The effects that make this tenant's state anew.
+    /// The effects that recreate this tenant's state.
     pub(super) fn dump(&self, tenant: &TenantId) -> Vec<Effect> {
         let name = || tenant.to_string();
         let mut effects: Vec<Effect> = Vec::new();
@@ -230,7 +230,7 @@ impl TenantState {
 }
 
 impl EventLog {
-    /// Drops the oldest entries beyond the bound, but none that is not out yet.
+    /// Drops the oldest entries beyond the bound, but none that is not exported yet.
     fn trim(&mut self) {
         while self.bytes > bounds::STREAM_BYTES
             && self.entries.front().is_some_and(|slot| slot.position <= self.exported)
@@ -241,7 +241,7 @@ impl EventLog {
         }
     }
 
-    /// Refuses more while nothing of what there is gets out.
+    /// Refuses more while the existing entries are not exported.
     pub(super) fn room(&self, room: Room) -> Result<(), Refusal> {
         let bound = room.stream_bytes();
         if self.bytes < bound {

@@ -1,4 +1,4 @@
-//! A ledger's turn under way: each write is checked for itself, and what the writes do is journalled together.
+//! A ledger's turn in progress: each write is checked by itself, and the effects of all writes are journalled together.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -14,10 +14,10 @@ use super::{Inner, turn_of};
 use crate::record::{Consumed, Written};
 use crate::{NewCall, Position, Refusal, Result, Room, Size, StoreError, bounds, wire};
 
-/// Which of a tenant's tables.
+/// One of a tenant's tables.
 pub(super) type Pick = fn(&TenantState) -> &Table;
 
-/// A turn under way: effects that are journalled together, and the answers so far.
+/// A turn in progress: effects that are journalled together, and the answers so far.
 #[derive(Default)]
 pub(super) struct Turn {
     effects: Vec<Effect>,
@@ -34,7 +34,7 @@ struct Pending {
     room: Room,
 }
 
-/// What one write brings along beside its state.
+/// The parts of a write besides its state.
 pub(super) struct Along<'a> {
     pub(super) events: &'a [Stamped],
     pub(super) new_call: Option<&'a NewCall>,
@@ -43,7 +43,7 @@ pub(super) struct Along<'a> {
 }
 
 impl Turn {
-    /// Checks a write and takes its effects in.
+    /// Checks a write and adds its effects.
     pub(super) fn take(&mut self, inner: &mut Inner, pick: Pick, row: RowWrite<'_>, along: &Along<'_>) -> Result<()> {
         let tenant = row.tenant.clone();
         let names: Vec<String> = std::iter::once(row.key.to_owned()).chain(row.links.iter().cloned()).collect();
@@ -93,7 +93,7 @@ impl Turn {
             Effect::Event(added) => added.envelope.len(),
             _ => 0,
         });
-        // What ends is let go whatever it brings: a record that cannot be removed holds its parties for ever.
+        // An end is accepted whatever its size: a record that cannot be removed holds its parties for ever.
         if let Some(refusal) = size.with_facts(lengths).refusal()
             && room != Room::Ends
         {
@@ -133,7 +133,7 @@ impl Turn {
         Ok(())
     }
 
-    /// Journals what is left, with how far the view has read; the answers in the order of the writes.
+    /// Journals the remaining effects and the view's position; the answers are in the order of the writes.
     pub(super) fn finish(
         mut self,
         inner: &mut Inner,
@@ -144,13 +144,13 @@ impl Turn {
         self.end(inner)
     }
 
-    /// Journals what is left; the answers in the order of the writes.
+    /// Journals the remaining effects; the answers are in the order of the writes.
     pub(super) fn end(mut self, inner: &mut Inner) -> Result<Vec<Written>> {
         self.flush(inner)?;
         Ok(self.answers)
     }
 
-    /// Where the disk is full, what has begun goes on in memory, and what begins is refused.
+    /// If the disk is full, records that have begun continue in memory, and new ones are refused.
     fn flush(&mut self, inner: &mut Inner) -> Result<()> {
         self.touched.clear();
         let (effects, pending) = (std::mem::take(&mut self.effects), std::mem::take(&mut self.pending));

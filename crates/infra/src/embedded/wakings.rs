@@ -1,6 +1,6 @@
-//! Who waits for what: a write wakes those alone for whom it brings something.
+//! Readers that wait: a write wakes only those for which it has news.
 //!
-//! Most writes are records that nobody waits for, and roles run on threads of their own: to wake one for nothing costs more
+//! Most writes are records for which nobody waits, and roles run on threads of their own: a needless wake-up costs more
 //! than the write. An installation of many tenants has readers for each of them.
 
 use std::collections::HashMap;
@@ -10,12 +10,12 @@ use contracts::v1::effect::Effect;
 use model::TenantId;
 use tokio::sync::watch;
 
-/// What somebody may wait for.
+/// News for which a reader may wait.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct News {
     kind: Kind,
     tenant: String,
-    /// Of work: which stream. Else empty.
+    /// The stream, for work; else empty.
     stream: String,
 }
 
@@ -26,10 +26,10 @@ enum Kind {
     Configuration,
 }
 
-/// Wakings that nobody waits for any more are forgotten when there are this many, or twice as many as stayed the last time.
+/// Wakings without readers are forgotten when there are this many, or twice as many as stayed the last time.
 const SWEPT_AT: usize = 1_024;
 
-/// The wakings of all who wait.
+/// The wakings of all waiting readers.
 #[derive(Default)]
 pub(super) struct Wakings(Mutex<Held>);
 
@@ -56,7 +56,7 @@ impl News {
         Self { kind: Kind::Configuration, tenant: tenant.to_string(), stream: String::new() }
     }
 
-    /// What an effect brings.
+    /// The news of an effect.
     pub(super) fn of(effect: &Effect) -> Option<Self> {
         let (kind, tenant, stream) = match effect {
             Effect::Event(added) => (Kind::Facts, &added.tenant, ""),
@@ -70,7 +70,7 @@ impl News {
 }
 
 impl Wakings {
-    /// Wakes whoever waits for any of it.
+    /// Wakes the readers that wait for any of it.
     pub(super) fn wake(&self, brought: &[News]) {
         if brought.is_empty() {
             return;
@@ -81,7 +81,7 @@ impl Wakings {
         }
     }
 
-    /// Sees every write from now on that brings `news`.
+    /// Notifies of every write from now on that brings `news`.
     pub(super) fn subscribe(&self, news: News) -> watch::Receiver<u64> {
         let mut held = self.held();
         if held.senders.len() >= SWEPT_AT.max(held.stayed * 2) {

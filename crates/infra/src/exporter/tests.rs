@@ -1,4 +1,4 @@
-//! Exporters that lose their right, die, stop and meet; a log that is away, slow, or takes half.
+//! Exporters that lose their right, fail, stop and overlap; a log that is unavailable, slow, or takes half.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -57,7 +57,7 @@ fn node(n: u64, life: u64) -> Owner {
     format!("sip-cluster-{n}.{life}").parse().unwrap()
 }
 
-/// Facts of a call, from one number on.
+/// Writes facts of a call, from number `from` on.
 async fn tell(calls: &dyn CallLedger, call: u64, from: u64, count: u64) {
     let state = || (Bytes::from_static(b"state"), Bytes::new());
     let change = match from {
@@ -99,10 +99,10 @@ async fn a_correction_says_in_the_log_that_it_is_one() {
     assert_eq!((marked(&plain), marked(&correction)), (serde_json::Value::Null, true.into()));
 }
 
-/// What stands in a log.
+/// The content of a log.
 type Lines = Arc<Mutex<Vec<LogRecord>>>;
 
-/// The law: whatever is repeated, what stands there first is complete and in the order of the stream, key by key.
+/// The law: despite repeats, the first occurrences are complete and in the order of the stream, key by key.
 async fn judge(stores: &Stores, lines: &Lines) {
     let entries = stores.events.read_out(&acme(), Position::START, usize::MAX).await.unwrap();
     let (mut should, mut is) = (HashMap::<String, Vec<String>>::new(), HashMap::<String, Vec<String>>::new());
@@ -118,7 +118,7 @@ async fn judge(stores: &Stores, lines: &Lines) {
     assert_eq!(is, should);
 }
 
-/// A log that takes records when it is told to.
+/// A log that takes records when the test opens it.
 #[derive(Default)]
 struct Gate {
     lines: Lines,
@@ -202,7 +202,7 @@ impl Dice {
     }
 }
 
-/// A log that is slow, fails before, amid and after writing, and goes on writing for those who have long stopped waiting.
+/// A log that is slow, fails before, amid and after writing, and keeps writing for exporters that no longer wait.
 struct Moody {
     lines: Lines,
     dice: Mutex<Dice>,
@@ -235,7 +235,7 @@ impl ReportingLog for Moody {
     }
 }
 
-/// An exporter of many lives: each turn may be cut off by its death, each pause may be a stop.
+/// An exporter of many runs: each turn may be cut off by a failure, each pause may be a stop.
 async fn exporter(stores: &Stores, n: u64, mut dice: Dice) {
     for life in 1.. {
         for _ in 0..dice.below(6) {
@@ -272,7 +272,7 @@ async fn whatever_exporters_and_log_do_nothing_is_lost_and_every_key_is_in_order
             }
         };
         whole(seed, telling, &stores).await;
-        // Those who come last: until everything is out.
+        // A last exporter, until everything is exported.
         let end = stores.events.end(&acme()).await.unwrap();
         while stores.outbox.take(&acme(), &node(9, 1), LEASE).await.unwrap().is_none_or(|lease| lease.position < end) {
             let _ = export_turn(&stores, &acme(), &node(9, 1)).await;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A folder that goes with the test.
+/// A folder that is removed with the test.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -116,7 +116,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Law: whatever is pushed, taken, forgotten and restarted, what waits is what was pushed and not forgotten, in its order.
+    /// Law: whatever is pushed, taken, forgotten and restarted, the records pushed and not forgotten wait, in order.
     #[test]
     fn what_waits_is_what_was_pushed_and_not_forgotten(steps in proptest::collection::vec(step(), 1..40)) {
         let folder = Folder::new();

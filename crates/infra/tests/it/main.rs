@@ -1,4 +1,4 @@
-//! The embedded stores: conformance, and what only they can show: restart, torn journal, full disk.
+//! The embedded stores: conformance, and cases of their own: restart, torn journal, full disk.
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
@@ -21,7 +21,7 @@ use model::{
     CallUuid, ConnId, Dn, Event, EventId, EventName, Owner, Seq, Stamped, Subject, TenantId, Timestamp, Token,
 };
 
-/// A folder of a test's own, removed at its end.
+/// A folder for one test, removed at its end.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -39,7 +39,7 @@ impl Drop for Folder {
     }
 }
 
-/// Stands where no case asks for persistent configuration.
+/// For cases that need no persistent configuration.
 struct NoProvisioning;
 
 impl ProvisioningStore for NoProvisioning {
@@ -130,7 +130,7 @@ async fn stores_with_a_journal_conform() {
     conformance::run(|| {
         let clock = clock();
         let each = folder.0.join(count.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string());
-        // Compacting all the time must change nothing.
+        // Constant compaction must change nothing.
         let settings = JournalSettings { fsync: FsyncPolicy::Each, compact_at: 2_000 };
         (stores(Embedded::open(&each, settings, clock.clone()).unwrap(), &folder.0, clock.clone()), clock)
     })
@@ -189,7 +189,7 @@ async fn registrations_that_were_answered_are_there_after_a_kill() {
     };
     let written = infra::Registrations::commit(&store, dns.iter().map(register).collect()).await.unwrap();
     assert!(written.iter().all(|written| *written == RegistrationWritten::Done(1)), "{written:?}");
-    // Its files as they stand when it answers: a killed process writes nothing more.
+    // Its files at the time of the answer: a killed process writes nothing more.
     for entry in std::fs::read_dir(&folder.0).unwrap() {
         let path = entry.unwrap().path();
         std::fs::copy(&path, left.0.join(path.file_name().unwrap())).unwrap();
@@ -227,7 +227,7 @@ async fn a_torn_tail_is_dropped_and_writing_goes_on_after_it() {
     assert_eq!(alive(&store).await, [1, 2]);
 }
 
-/// A folder whose journal, or whose snapshot, has twenty calls.
+/// A folder with twenty calls in its journal or its snapshot.
 async fn with_twenty_calls(name: &str, settings: JournalSettings) -> Folder {
     let folder = Folder::new(name);
     let store = Embedded::open(&folder.0, settings, clock()).unwrap();
@@ -310,7 +310,7 @@ async fn an_entry_that_cannot_be_read_holds_up_no_other() {
     assert_eq!(left.len(), 2, "the damaged one is not given out again");
 }
 
-/// Spoils the entry of new calls that has these bytes, in a journal that is whole otherwise.
+/// Damages the entry of new calls with these bytes, in a journal that is otherwise whole.
 fn damage_entry_of(path: &Path, body: &[u8]) {
     use contracts::v1::effect::Effect;
     use prost::Message as _;
@@ -342,7 +342,7 @@ async fn a_snapshot_that_was_not_finished_does_not_count() {
     assert_eq!(alive(&store).await, [1]);
 }
 
-/// What a kill may leave of a compaction: the files of `before`, and of `after` those named so, the first of them no longer than this.
+/// A compaction interrupted by a kill: the files of `before`, and the named files of `after`, cut off at the given length.
 fn torn_compaction(before: &Path, after: &Path, name: &str, files: &[(&str, &str, usize)], gone: &[&str]) -> Folder {
     let torn = Folder::new(name);
     for file in std::fs::read_dir(before).unwrap().map(Result::unwrap) {
@@ -370,7 +370,7 @@ async fn a_kill_at_any_moment_of_a_compaction_loses_nothing() {
         std::fs::copy(before.0.join(file), after.0.join(file)).unwrap();
     }
     open(&after.0, 0).commit(vec![call(3, "three")]).await.unwrap();
-    /// The files of the compaction that are there, and how much of them; those of before that are gone; the calls that live.
+    /// Existing files of the compaction, and their lengths; removed files of before; the calls that are alive.
     type Moment<'a> = (&'a [(&'a str, &'a str, usize)], &'a [&'a str], &'a [u64]);
     let whole = usize::MAX;
     let (part, snapshot, journal) = ("3.part", ("3.snapshot", "3.snapshot", whole), ("3.journal", "3.journal", whole));
@@ -381,7 +381,7 @@ async fn a_kill_at_any_moment_of_a_compaction_loses_nothing() {
         (&[("3.snapshot", part, whole)], &[], &[1, 2]),
         (&[("3.snapshot", part, whole), journal], &[], &[1, 2]),
         (&[snapshot, journal], &[], &[1, 2, 3]),
-        // A release before this one began the journal last.
+        // An earlier release began the journal last.
         (&[snapshot], &[], &[1, 2, 3]),
         (&[snapshot, journal], &["2.journal"], &[1, 2, 3]),
         (&[snapshot, journal], &["2.journal", "2.snapshot"], &[1, 2, 3]),
@@ -389,7 +389,7 @@ async fn a_kill_at_any_moment_of_a_compaction_loses_nothing() {
     for (at, (files, gone, calls)) in moments.into_iter().enumerate() {
         let torn = torn_compaction(&before.0, &after.0, &format!("compaction-{at}"), files, gone);
         assert_eq!(alive(&open(&torn.0, u64::MAX)).await, calls, "moment {at}");
-        // What was left over does not come back with the compactions that follow.
+        // Leftovers do not come back with later compactions.
         open(&torn.0, 0).commit(vec![call(9, "later")]).await.unwrap();
         assert_eq!(alive(&open(&torn.0, u64::MAX)).await, [calls, &[9]].concat(), "moment {at}, later");
         let mut left: Vec<_> = std::fs::read_dir(&torn.0).unwrap().map(|f| f.unwrap().file_name()).collect();
@@ -401,7 +401,7 @@ async fn a_kill_at_any_moment_of_a_compaction_loses_nothing() {
 #[tokio::test]
 async fn on_a_full_disk_nothing_begins_and_nothing_of_what_was_refused_remains() {
     let (folder, clock) = (Folder::new("full"), clock());
-    // The device that takes nothing.
+    // This device accepts no bytes.
     std::os::unix::fs::symlink("/dev/full", folder.0.join("1.journal")).unwrap();
     let settings = JournalSettings { fsync: FsyncPolicy::Never, compact_at: u64::MAX };
     let store = Embedded::open(&folder.0, settings, clock).unwrap();
@@ -421,7 +421,7 @@ async fn on_a_full_disk_nothing_begins_and_nothing_of_what_was_refused_remains()
     assert_eq!(NewCalls::take(&store, &acme(), &me(), 1, Duration::ZERO).await.unwrap(), []);
 }
 
-/// Stores whose journal takes what is written, while the disk refuses to keep it.
+/// Stores whose journal accepts writes while the disk refuses to keep them.
 async fn on_a_failing_disk(folder: &Folder, clock: &Arc<SetClock>) -> Embedded {
     std::os::unix::fs::symlink("/dev/null", folder.0.join("1.journal")).unwrap();
     let settings = JournalSettings { fsync: FsyncPolicy::Each, compact_at: u64::MAX };
@@ -472,7 +472,7 @@ async fn calls_go_on_while_the_disk_is_full_and_are_written_when_it_has_room() {
     let store = Embedded::open(&folder.0, settings, clock.clone()).unwrap();
     store.commit(vec![call(1, "one"), call(2, "two")]).await.unwrap();
     drop(store);
-    // All that there is stands in the snapshot: the journal behind it takes nothing.
+    // All calls are in the snapshot: the journal behind it accepts no bytes.
     std::fs::remove_file(folder.0.join("2.journal")).unwrap();
     std::os::unix::fs::symlink("/dev/full", folder.0.join("2.journal")).unwrap();
     let settings = JournalSettings { compact_at: u64::MAX, ..settings };

@@ -1,4 +1,4 @@
-//! In a process whose stores are servers, nothing embedded can be made. A process of its own: what is forbidden stays forbidden.
+//! In a process whose stores are servers, no embedded store can be made. A process of its own: the prohibition cannot be undone.
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 

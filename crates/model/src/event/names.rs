@@ -23,13 +23,13 @@ pub enum EventName {
     Released,
     /// The caller left before the answer.
     Abandoned,
-    /// Busy or an intercept; released follows.
+    /// Busy or an intercept; [`EventName::Released`] follows.
     DestinationBusy,
     /// The far network was reached; no ringing is known.
     NetworkReached,
     /// The call entered a queue, route point or virtual queue.
     Queued,
-    /// The call left it for a target.
+    /// The call left the queue, route point or virtual queue for a target.
     Diverted,
     /// A conference grew.
     PartyAdded,
@@ -43,7 +43,7 @@ pub enum EventName {
     DtmfSent,
     /// Digits were collected.
     DigitsCollected,
-    /// The route point wants instructions.
+    /// The route point requests a routing instruction.
     RouteRequest,
     /// The route point used the instruction.
     RouteUsed,
@@ -65,7 +65,7 @@ pub enum EventName {
     AgentReserved,
     /// A phone registered.
     DNBackInService,
-    /// A phone is gone.
+    /// A phone is no longer registered.
     DNOutOfService,
     /// The answer to a registration for events: a snapshot.
     Registered,
@@ -73,9 +73,9 @@ pub enum EventName {
     AddressInfo,
     /// The answer to a query about a call.
     PartyInfo,
-    /// A free message to the clients of a DN.
+    /// A free-form message to the clients of a DN.
     UserEvent,
-    /// A request was carried out that has no event of its own.
+    /// A request without an event of its own was carried out.
     ACK,
     /// A request was refused; carries a number and a text.
     Error,
@@ -83,7 +83,7 @@ pub enum EventName {
     SessionStarted,
     /// An application has chosen where its call goes (ours).
     TargetSelected,
-    /// An application is through with its call, or has failed (ours).
+    /// An application has finished with its call, or has failed (ours).
     SessionEnded,
 }
 
@@ -232,7 +232,7 @@ impl fmt::Display for CallType {
     }
 }
 
-/// Why: on released, diverted, party-changed and busy events.
+/// The cause, on released, diverted, party-changed and busy events.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum CallState {
     /// `Ok`.

@@ -1,4 +1,5 @@
-//! Reading one tenant's objects from config in pages: an answer has a bound, a tenant's objects together may be hundreds of megabytes.
+//! Reads one tenant's objects from config in pages: an answer is bounded, but a tenant's objects may be hundreds of megabytes
+//! together.
 
 use std::future::Future;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use crate::http::{CallError, Client};
 
 /// The most pages of one tenant: more than the documents of all the applications that a file may name.
 const PAGES_MAX: usize = 1_024;
-/// How often a reading is begun again because config had taken a change in meanwhile, or another replica answered.
+/// How often reading is restarted because config accepted a change in between, or another replica answered.
 const BEGINNINGS_MAX: usize = 3;
 
 /// Reads a tenant's objects of some kinds. Cheap to clone.
@@ -23,12 +24,12 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// Reads objects of those kinds; each page is waited for as long as `deadline`.
+    /// Reads objects of these kinds, with `deadline` for each page.
     pub const fn new(client: Client, kinds: &'static [ObjectKind], deadline: Duration) -> Self {
         Self { client, kinds, deadline }
     }
 
-    /// What has changed after that version; everything without one.
+    /// The changes after this version; without one, all objects.
     ///
     /// # Errors
     /// When config does not answer or its answer has another shape.
@@ -37,7 +38,7 @@ impl Objects {
     }
 }
 
-/// Where pages come from.
+/// The source of pages.
 pub(super) trait Pages: Sync {
     /// The page that begins after the object `from`.
     fn page(
@@ -60,7 +61,7 @@ impl Pages for Objects {
     }
 }
 
-/// All pages as one. They belong together only if they are of one version.
+/// All pages as one, all of the same version.
 pub(super) async fn all_pages(pages: &impl Pages, tenant: &str, version: Option<&str>) -> Result<Changes, CallError> {
     for _ in 0..BEGINNINGS_MAX {
         if let Some(all) = of_one_version(pages, tenant, version).await? {
@@ -93,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    /// Three pages of one object each; the version changes once, after so many pages.
+    /// Three pages of one object each; the version changes once, after this number of pages.
     struct Changing {
         after: usize,
         given: AtomicUsize,

@@ -1,4 +1,4 @@
-//! The streams that callers hold open: so many together, and so many of each, so that nobody takes them from the others.
+//! Limits the streams that callers hold open, in total and per caller, so that no caller takes them from the others.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -11,9 +11,10 @@ use tonic::Status;
 
 use super::Answers;
 
-/// Streams of one listener that are open together.
+/// The most open streams of one listener.
 pub const STREAMS_MAX: usize = 10_000;
-/// Of them those of one subject in one tenant: an application with a connection for each of its parts, after a failure that it has noticed before us.
+/// Of them, the most of one subject in one tenant: an application with a connection for each of its parts, after a failure that
+/// it noticed before us.
 pub const STREAMS_OF_CALLER_MAX: usize = 32;
 
 type Held = HashMap<(Option<TenantId>, String), usize>;
@@ -24,17 +25,17 @@ pub struct Streams {
     held: Arc<Mutex<Held>>,
 }
 
-/// The right to one stream; it ends with this.
+/// The right to one stream; dropping it returns the right.
 pub struct Permit {
     held: Arc<Mutex<Held>>,
     of: (Option<TenantId>, String),
 }
 
 impl Streams {
-    /// One stream more of a subject.
+    /// Opens one more stream of a subject.
     ///
     /// # Errors
-    /// RESOURCE_EXHAUSTED, with the limit that is reached.
+    /// RESOURCE_EXHAUSTED, with the limit that was reached.
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
     pub fn open(&self, tenant: Option<&TenantId>, subject: &str) -> Result<Permit, Status> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,7 +54,7 @@ impl Streams {
 }
 
 impl Permit {
-    /// Those answers, which give the right back when they end or nobody reads them any more.
+    /// The same answers, holding the permit until they end or are no longer read.
     pub fn with<T: 'static>(self, answers: Answers<T>) -> Answers<T> {
         Box::pin(Permitted { answers, _permit: self })
     }
@@ -97,7 +98,7 @@ mod tests {
         assert_eq!(open(Some(&acme), "greedy").err(), Some(tonic::Code::ResourceExhausted));
         let others = [open(Some(&acme), "honest"), open(None, "greedy")];
         assert!(others.iter().all(Result::is_ok));
-        // One that is read no more makes room for the next.
+        // Dropping a stream makes room for the next.
         drop(held.pop().unwrap().with(Box::pin(futures::stream::pending::<Result<(), Status>>())));
         held.push(open(Some(&acme), "greedy").unwrap());
         drop((held, others));

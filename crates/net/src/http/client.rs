@@ -20,11 +20,11 @@ use serde::de::DeserializeOwned;
 
 use crate::connector::{Connector, port_of};
 
-/// The time that a request may take if the caller says nothing else.
+/// The default deadline of a request.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// The greatest answer that is read into memory.
+/// The largest answer that is read into memory, in bytes.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
-/// Connections that stay open to one peer between requests.
+/// The most idle connections kept open to one peer.
 const IDLE_PER_PEER_MAX: usize = 8;
 /// How long an unused connection stays open.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -52,7 +52,7 @@ pub enum CallError {
     /// No replica of the role is known.
     #[error("no replica of {0} is known")]
     Nowhere(&'static str),
-    /// Nobody accepts connections there; nothing was sent.
+    /// The address accepts no connections; nothing was sent.
     #[error("cannot connect to {0}")]
     Connect(SocketAddr, #[source] legacy::Error),
     /// The deadline passed; the request may have been carried out.
@@ -61,7 +61,7 @@ pub enum CallError {
     /// The connection broke; the request may have been carried out.
     #[error("the connection to {0} broke")]
     Broken(SocketAddr, #[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The other side refused, with its reason.
+    /// The server refused, with its reason.
     #[error("refused: {0}")]
     Refused(Problem),
     /// The answer or the request does not have the agreed shape.
@@ -156,25 +156,26 @@ impl Call {
         self.header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
     }
 
-    /// With a body of that media type.
+    /// With a body of this media type.
     pub fn body(mut self, media_type: &'static str, body: impl Into<Bytes>) -> Self {
         self.body = Ok(body.into());
         self.header(header::CONTENT_TYPE, HeaderValue::from_static(media_type))
     }
 
-    /// With a header. The caller token is added when it is sent, unless `authorization` is set here or it goes without.
+    /// With a header. The caller token is added when the request is sent, unless `authorization` is set here or
+    /// [`Self::without_token`] is used.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
     }
 
-    /// Without a token of the role's own: what is handed on for somebody else is asked with that one's rights alone.
+    /// Without the role's own token: a request relayed for another caller must carry only that caller's rights.
     pub fn without_token(mut self) -> Self {
         self.bears_token = false;
         self
     }
 
-    /// As part of that span, if there is one.
+    /// As part of this span, if there is one.
     pub fn within(self, parent: Option<TraceParent>) -> Self {
         const TRACE_PARENT: HeaderName = HeaderName::from_static(runtime::spans::TRACE_PARENT);
         match parent {
@@ -183,19 +184,19 @@ impl Call {
         }
     }
 
-    /// To that replica and no other.
+    /// To this replica and no other.
     pub fn at(mut self, replica: SocketAddr) -> Self {
         self.at = Some(replica);
         self
     }
 
-    /// All attempts together take at most that long.
+    /// The deadline for all attempts together.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// Carrying it out twice does no harm: a broken connection or a 503 is tried again.
+    /// Marks the request as safe to repeat: a broken connection or a 503 is retried.
     pub fn idempotent(mut self) -> Self {
         self.attempts = ATTEMPTS_MAX;
         self
@@ -224,7 +225,7 @@ impl Call {
         Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
     }
 
-    /// Sends it and returns the answer as a stream, for relaying; the deadline is for its head.
+    /// Sends it and returns the answer as a stream, for relaying; the deadline applies to its head.
     pub async fn stream(self) -> Result<http::Response<Body>, CallError> {
         let deadline = tokio::time::Instant::now() + self.deadline;
         let (response, _) = self.attempt_all(deadline).await?;
@@ -244,7 +245,8 @@ impl Call {
             return Err(CallError::Nowhere(inner.role));
         }
         let first = first_of(&self.headers, &inner.next);
-        // Nothing was sent where nobody accepted: the next replica may be asked even if it is not idempotent.
+        // Without a connection nothing was sent: the next replica may be tried even if the request is not
+        // idempotent.
         let attempts_max = self.attempts.max(replicas.len().min(ATTEMPTS_MAX));
         let mut attempt = 0;
         loop {
@@ -274,7 +276,7 @@ impl Call {
         meter.request();
         let failed = match tokio::time::timeout_at(deadline, inner.pool.request(request)).await {
             Ok(Ok(response)) => return Ok(response),
-            // The connector has counted this one.
+            // The connector has counted this failure.
             Ok(Err(error)) if error.is_connect() => return Err(CallError::Connect(to, error)),
             Ok(Err(error)) => CallError::Broken(to, error.into()),
             Err(_) => CallError::Deadline(to),
@@ -309,7 +311,7 @@ impl Answer {
         serde_json::from_slice(&self.body).map_err(|error| CallError::Shape(error.to_string()))
     }
 
-    /// The problem that the body tells, or one made of the status.
+    /// The problem in the body, or one made from the status.
     pub fn problem(&self) -> Problem {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| {
             Problem::new(self.status, "status", self.status.canonical_reason().unwrap_or("no reason given"))
@@ -317,7 +319,7 @@ impl Answer {
     }
 }
 
-/// One GET with a token of the caller's own, by whoever is no role: operators' commands.
+/// One GET with the caller's own token, for operators' commands, which run outside any role.
 pub async fn get_once(to: SocketAddr, path: &str, token: &str) -> anyhow::Result<Answer> {
     send_once(Method::GET, to, path, token).await
 }
@@ -335,14 +337,14 @@ pub async fn send_once(method: Method, to: SocketAddr, path: &str, token: &str) 
     Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
 }
 
-/// Which of the replicas is asked first: the next in turn, or for one idempotency key always the same, which remembers what it has
-/// answered.
+/// The index of the first replica to try: the next in turn, or always the same one for an idempotency key, since that
+/// replica remembers its answer.
 fn first_of(headers: &HeaderMap, next: &AtomicUsize) -> usize {
     let Some(key) = headers.get("idempotency-key") else { return next.fetch_add(1, Relaxed) };
-    // The same in every process: it has no random state.
+    // The same in every process: this hasher has no random seed.
     let mut hasher = DefaultHasher::new();
     key.as_bytes().hash(&mut hasher);
-    // Half of it, so that the attempts can be counted on.
+    // Half of it, so that adding the attempts cannot overflow.
     usize::try_from(hasher.finish() >> 32).unwrap_or_default()
 }
 

@@ -1,8 +1,8 @@
-//! Whether a caller has an answer already, by the tag that it was given with it.
+//! Whether a caller already has an answer, by the tag that came with it.
 
 use http::{HeaderMap, header};
 
-/// Whether If-None-Match names that tag, by the weak comparison of RFC 9110 section 13.1.2. The tag is one of ours: there is no comma in it.
+/// Whether If-None-Match contains that tag, by the weak comparison of RFC 9110 section 13.1.2. Our tags contain no comma.
 pub fn has_already(headers: &HeaderMap, etag: &str) -> bool {
     let lists = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
     let mut seen = lists.flat_map(|list| list.split(',')).map(str::trim);

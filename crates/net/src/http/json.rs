@@ -1,4 +1,4 @@
-//! JSON bodies of requests, with problem details for what is wrong with them.
+//! JSON bodies of requests; errors are answered with problem details.
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;

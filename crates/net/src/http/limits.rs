@@ -1,4 +1,4 @@
-//! What one HTTP listener takes at most: bytes of a body and time for it, requests at once, time for an answer to begin.
+//! The limits of one HTTP listener: size and time of a body, concurrent requests, time until an answer begins.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,15 +20,15 @@ use super::shares::{Full, Place, Places, Shares, Taker};
 /// Limits of a listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The greatest body of a request, in bytes.
+    /// The largest body of a request, in bytes.
     pub body_bytes_max: usize,
-    /// Time until the body of a request has come.
+    /// The time within which the body of a request must arrive.
     pub body_within: Duration,
-    /// Requests whose answer has not begun; one more is answered 503, or 429 where its caller has its share.
+    /// Requests whose answer has not begun. One more is answered 503, or 429 if its caller has used up its share.
     pub requests: Places,
-    /// Requests that wait until something changes, counted apart from the others.
+    /// Requests that wait for a change, counted apart from the others.
     pub waits: Places,
-    /// Connections, each counted for whoever first shows a token on it; one more is answered 429 once, and ends.
+    /// Connections, each counted for the first caller that shows a token on it. One more is answered 429 once, and closed.
     pub connections: Places,
     /// Time until an answer begins; a stream may go on after that.
     pub answer_within: Duration,
@@ -39,9 +39,9 @@ impl Default for Limits {
         Self {
             body_bytes_max: 1 << 20,
             body_within: Duration::from_secs(10),
-            // A request of the field has under 10 kB; 512 at once is 100 ms of the busiest listener.
+            // A usual request has under 10 kB; 512 at once are 100 ms of work for the busiest listener.
             requests: Places { all: 512 },
-            // They cost memory alone: a place for each of a few thousand programs.
+            // They cost only memory: one place for each of a few thousand programs.
             waits: Places { all: 4_096 },
             connections: Places { all: CONNECTIONS_MAX },
             answer_within: Duration::from_secs(30),
@@ -49,7 +49,7 @@ impl Default for Limits {
     }
 }
 
-/// The place of a request among those that are served now. Stands in its extensions.
+/// The place of a request among those being served. Stored in its extensions.
 #[derive(Clone)]
 pub struct Turn {
     place: Arc<Mutex<Option<Place>>>,
@@ -59,10 +59,10 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// The request waits for a change: it leaves its place to others and is counted as one that waits, as long as what this gives lives.
+    /// The request waits for a change: it frees its place and counts as waiting as long as the returned [`Place`] lives.
     ///
     /// # Errors
-    /// When too many wait, all together or of this caller.
+    /// When too many requests wait, in all or of this caller.
     pub fn waits(&self) -> Result<Place, Problem> {
         let waits = self.waits.take(self.taker.clone());
         let waits = waits.map_err(|full| refused(&self.own, full, "too many requests wait"))?;
@@ -83,7 +83,7 @@ fn refused(own: &OfEveryRole, full: Full, what: &str) -> Problem {
     }
 }
 
-/// What the layer of limits works with.
+/// The state of the limiting layer.
 #[derive(Clone)]
 struct Door {
     limits: Limits,
@@ -93,7 +93,7 @@ struct Door {
     own: OfEveryRole,
 }
 
-/// The router behind gate and limits; `/live` and `/ready` before them.
+/// The router behind gate and limits; `/live` and `/ready` in front of them.
 pub(super) fn router(router: Router, ctx: &RoleContext, gate: Gate, limits: Limits) -> Router {
     let ready = ctx.ready.clone();
     let ask = move |request: Request, next: Next| runtime::caller::ask(gate.clone(), request, next);
@@ -151,7 +151,8 @@ async fn within(door: Door, request: Request, next: Next) -> Response {
     })
 }
 
-/// Counts a connection for whoever first shows a token on it: requests that wait or stream, and silence, hold it without holding a turn.
+/// Counts a connection for the first caller that shows a token on it, since waiting, streaming or idle connections hold no
+/// request place.
 fn has_its_place(accepted: &Accepted, connections: &Shares, taker: &Taker) -> Result<(), Full> {
     if !accepted.has_place() {
         accepted.takes(connections.take(taker.clone())?);
@@ -159,7 +160,7 @@ fn has_its_place(accepted: &Accepted, connections: &Shares, taker: &Taker) -> Re
     Ok(())
 }
 
-/// The request with its whole body: one that never ends costs its sender a place for so long and no longer.
+/// The request with its whole body: one that never ends occupies its sender's place only for this time.
 async fn with_body(request: Request, limits: Limits) -> Result<Request, (Option<Refusal>, Problem)> {
     let too_large = || {
         let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large");
@@ -184,7 +185,7 @@ async fn with_body(request: Request, limits: Limits) -> Result<Request, (Option<
     }
 }
 
-/// Gives the router's own bare 404 and 405 a body.
+/// Adds a body to the router's own empty 404 and 405.
 async fn explain(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let is_bare = response.body().size_hint().exact() == Some(0);
@@ -229,7 +230,7 @@ mod tests {
         Request::builder().method(method).uri(path).body(body).unwrap()
     }
 
-    /// A body of which something has come and nothing comes any more.
+    /// A body that begins and never ends.
     fn endless() -> Body {
         let begun = futures::stream::iter([Ok::<_, std::io::Error>("a")]);
         Body::from_stream(futures::StreamExt::chain(begun, futures::stream::pending()))

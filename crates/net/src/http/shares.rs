@@ -1,7 +1,8 @@
-//! How many things at once a listener gives to whom: the fewer places are left, the smaller is what one may have of them.
+//! Limits concurrent use of a listener: the fewer places are left, the fewer one caller or tenant may take.
 //!
-//! A tenant may have three times as many as are left, a caller as many as are left (dynamic thresholds, as of shared packet buffers: Choudhury and
-//! Hahne, 1998). So one alone has most of them, and however many are greedy, who comes new finds some.
+//! A tenant may have three times the number of places left, a caller that number itself (dynamic thresholds, as for shared
+//! packet buffers: Choudhury and Hahne, 1998). So a single caller gets most places, and a newcomer finds some however many
+//! others are greedy.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -10,17 +11,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use model::TenantId;
 use runtime::Caller;
 
-/// Who takes a place.
+/// The holder of a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Taker {
-    /// One of the installation's own roles: it acts for every tenant, so there is no share for it.
+    /// One of the installation's own roles: it acts for every tenant, so it has no share.
     Role,
-    /// Whoever showed a token, or by its address whoever showed none.
+    /// A caller with a token, or one without, known by its address.
     Caller { tenant: Option<TenantId>, name: String },
 }
 
 impl Taker {
-    /// By the token, else by the address.
+    /// The taker by its token, else by its address.
     pub fn of(caller: Option<&Caller>, address: Option<std::net::IpAddr>) -> Self {
         match caller {
             Some(caller) if caller.role().is_some() => Self::Role,
@@ -30,26 +31,26 @@ impl Taker {
     }
 }
 
-/// The places and the shares of them.
+/// The number of places.
 #[derive(Clone, Copy, Debug)]
 pub struct Places {
     /// All together.
     pub all: usize,
 }
 
-/// How many times what is left a tenant may have.
+/// A tenant's share, as a multiple of the places left.
 const TENANTS_SHARE: usize = 3;
 
 /// Why there is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Full {
-    /// Nobody gets one.
+    /// All places are taken.
     All,
-    /// This one has its share.
+    /// The taker has used up its share.
     Share,
 }
 
-/// Counts the places that are taken. Cheap to clone.
+/// Counts the taken places. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Shares {
     places: Places,
@@ -63,7 +64,7 @@ struct Taken {
     of_callers: HashMap<(Option<TenantId>, String), usize>,
 }
 
-/// A place; it is free again when this ends.
+/// A place; dropping it frees it.
 pub struct Place {
     taken: Arc<Mutex<Taken>>,
     taker: Taker,
@@ -74,10 +75,10 @@ impl Shares {
         Self { places, taken: Arc::default() }
     }
 
-    /// One place more.
+    /// Takes one place.
     ///
     /// # Errors
-    /// When all are taken, or this one has its share.
+    /// When all are taken, or the taker has used up its share.
     pub fn take(&self, taker: Taker) -> Result<Place, Full> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.all >= self.places.all {
@@ -135,7 +136,7 @@ mod tests {
         Taker::Caller { tenant: Some(TenantId::parse(tenant).unwrap()), name: name.to_owned() }
     }
 
-    /// As many as there are for it, 1,000 at most.
+    /// As many places as it gets, 1,000 at most.
     fn all_for(shares: &Shares, taker: &Taker) -> Vec<Place> {
         (0..1_000).map_while(|_| shares.take(taker.clone()).ok()).collect()
     }

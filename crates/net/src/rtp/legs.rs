@@ -1,7 +1,7 @@
-//! The legs of a thread: which session and which ports a name stands for, and what orders do to them. Whoever has the
-//! sockets moves the packets.
+//! The legs of a thread: maps names to sessions and ports, and applies orders to them. The owner of the sockets moves
+//! the packets.
 //!
-//! A panic costs the leg whose session was at work: it is dropped, its ports are free, its role is told.
+//! A panic costs only the leg being processed: the leg is dropped, its ports are freed, its role is notified.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -15,9 +15,9 @@ use tokio::sync::mpsc::Sender;
 
 use super::{LegId, News, Order, Photograph, PortPair};
 
-/// What moves the packets of a thread's legs.
+/// Moves the packets of a thread's legs.
 pub(super) trait Wire {
-    /// A leg begins: packets that come to its ports belong to the leg in that place.
+    /// A leg begins: packets to its ports belong to the leg at this index.
     fn opened(&mut self, index: usize, ports: &mut PortPair) -> io::Result<()>;
     /// A leg has ended.
     fn closed(&mut self, ports: &mut PortPair);
@@ -25,31 +25,31 @@ pub(super) trait Wire {
     fn send(&mut self, ports: &PortPair, out: &Outgoing<'_>);
 }
 
-/// See the module.
+/// The legs of one thread; see the module.
 #[derive(Default)]
 pub(super) struct Legs {
     exchange: Exchange,
     ports: Vec<Option<PortPair>>,
     keys: HashMap<LegId, LegKey>,
     names: HashMap<LegKey, LegId>,
-    /// Legs that were dropped, until their role can be told.
+    /// Dropped legs of which the role is not notified yet.
     failed: VecDeque<(LegId, Cause)>,
 }
 
 impl Legs {
-    /// The ports of the leg in that place.
+    /// The ports of the leg at this index.
     pub fn ports(&self, index: usize) -> Option<&PortPair> {
         self.ports.get(index)?.as_ref()
     }
 
-    /// The place of the leg that has this port, and which of its two it is.
+    /// The index of the leg that owns this port, and which of its two ports it is.
     pub fn at(&self, port: u16) -> Option<(usize, Channel)> {
         let channel = if port.is_multiple_of(2) { Channel::Rtp } else { Channel::Rtcp };
         let place = self.ports.iter().position(|pair| pair.as_ref().is_some_and(|pair| pair.port() == port & !1))?;
         Some((place, channel))
     }
 
-    /// Takes in a packet at a port of the leg in that place.
+    /// Processes a packet at a port of the leg at this index.
     pub fn receive(
         &mut self,
         (index, channel): (usize, Channel),
@@ -64,30 +64,30 @@ impl Legs {
         });
     }
 
-    /// Does all that is due.
+    /// Does all work that is due.
     pub fn handle_timeout(&mut self, now: Timestamp, wire: &mut impl Wire) {
         let timeout = |legs: &mut Self, wire: &mut _| {
             let Self { exchange, ports, .. } = legs;
             exchange.handle_timeout(now, &mut |out| send(ports, wire, &out));
         };
-        // Each attempt that fails costs a leg, so there is a last one.
+        // Each failed attempt costs a leg, so this loop ends.
         while !self.attempt(wire, timeout) {}
     }
 
-    /// When [`Legs::handle_timeout`] is due next.
+    /// When to call [`Legs::handle_timeout`] next.
     pub fn next_timeout(&self) -> Timestamp {
         self.exchange.next_timeout()
     }
 
-    /// Carries an order out.
+    /// Carries out an order.
     pub fn perform(&mut self, order: Order, now: Timestamp, wire: &mut impl Wire) {
         self.attempt(wire, |legs, wire| legs.carry_out(order, now, wire));
     }
 
-    /// Does a piece of work; says whether it was done to its end.
+    /// Runs `work`; returns whether it completed.
     fn attempt<W: Wire>(&mut self, wire: &mut W, work: impl FnOnce(&mut Self, &mut W)) -> bool {
         let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(self, wire))) else { return true };
-        // Where it is nobody's, nobody can pay, and the role begins anew.
+        // If no leg was being processed, none can be dropped, and the role restarts.
         let in_hand = self.exchange.in_hand();
         let Some(key) = in_hand.filter(|key| self.exchange.discard(*key)) else { resume_unwind(panic) };
         let cause = Cause::of_panic(&*panic);
@@ -143,7 +143,7 @@ impl Legs {
         }
     }
 
-    /// Passes on what the legs have to tell, as far as there is room.
+    /// Sends the legs' events to the role, as far as there is room.
     pub fn tell(&mut self, news: &Sender<News>) {
         while let Ok(room) = news.try_reserve() {
             if let Some((leg, cause)) = self.failed.pop_front() {
@@ -151,14 +151,14 @@ impl Legs {
                 continue;
             }
             let Some((key, event)) = self.exchange.poll_event() else { return };
-            // A leg that was closed meanwhile has nothing more to say.
+            // The leg was closed since.
             if let Some(leg) = self.names.get(&key) {
                 room.send(News::Event(*leg, event));
             }
         }
     }
 
-    /// Events lost because nobody took them.
+    /// Events lost because the role did not take them.
     pub fn dropped_events(&self) -> u64 {
         self.exchange.dropped_events()
     }

@@ -9,13 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use media::session::Channel;
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// How many pairs are tried when others hold ports of our range.
+/// The most pairs that are tried when other processes hold ports of our range.
 const ATTEMPTS_MAX: usize = 64;
-/// Room for 100 ms of packets while the thread is held up.
+/// The receive buffer in bytes: room for 100 ms of packets while the thread is delayed.
 const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 
-/// The free pairs of a range. A pair that was given back is used again last, so that late packets of an old leg do not
-/// reach a new one.
+/// The free pairs of a range. A returned pair is reused last, so that late packets of an old leg do not reach a new one.
 #[derive(Debug)]
 pub struct Ports {
     address: IpAddr,
@@ -34,7 +33,7 @@ pub struct PortPair {
     ports: Arc<Ports>,
 }
 
-/// Why there is no pair.
+/// Why no pair is available.
 #[derive(Debug, thiserror::Error)]
 pub enum PortsError {
     /// All pairs of the range are in use.
@@ -43,7 +42,7 @@ pub enum PortsError {
     /// The wanted pair is in use.
     #[error("RTP port {0} is in use")]
     Taken(u16),
-    /// The kernel refuses.
+    /// The kernel refuses to bind it.
     #[error("an RTP socket cannot be bound")]
     Bind(#[source] io::Error),
 }
@@ -57,12 +56,12 @@ impl Ports {
         Self { address, free: Mutex::new(free), total, bound: true }
     }
 
-    /// The same, of which nothing is known to the kernel.
+    /// The same without kernel sockets.
     pub(super) fn without_sockets(address: IpAddr, range: RangeInclusive<u16>) -> Self {
         Self { bound: false, ..Self::new(address, range) }
     }
 
-    /// Binds a free pair.
+    /// Binds the next free pair.
     pub fn bind(self: &Arc<Self>) -> Result<PortPair, PortsError> {
         for _ in 0..ATTEMPTS_MAX {
             let port = self.lock().pop_front().ok_or(PortsError::Exhausted)?;
@@ -79,7 +78,7 @@ impl Ports {
         Err(PortsError::Exhausted)
     }
 
-    /// Binds that pair: for a leg that is restored.
+    /// Binds this pair, for a restored leg.
     pub fn bind_again(self: &Arc<Self>, port: u16) -> Result<PortPair, PortsError> {
         {
             let mut free = self.lock();
@@ -92,12 +91,12 @@ impl Ports {
         })
     }
 
-    /// How many pairs there are.
+    /// The number of pairs.
     pub fn total(&self) -> usize {
         self.total
     }
 
-    /// How many pairs are free.
+    /// The number of free pairs.
     pub fn free(&self) -> usize {
         self.lock().len()
     }
@@ -113,7 +112,7 @@ impl Ports {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<u16>> {
-        // The queue is whole after every statement under the lock.
+        // The queue is consistent after every statement under the lock.
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -135,7 +134,7 @@ impl PortPair {
 
 impl Drop for PortPair {
     fn drop(&mut self) {
-        // The sockets close a moment later, with the fields; the queue is long, so nobody binds them before.
+        // The fields close the sockets slightly later; the queue is long, so nobody binds these ports before that.
         self.ports.give_back(self.port);
     }
 }

@@ -1,7 +1,7 @@
-//! Audio without sockets and threads: for simulations, whose packets and clock are their own.
+//! Audio without sockets and threads, for simulations with their own packets and clock.
 //!
-//! The role's side is a [`Driver`] like the one with threads; an order is carried out at once. The world's side is
-//! [`Simulated`]: it carries packets to and from the legs' ports and lets time pass.
+//! The role uses a [`Driver`] as with threads; an order is carried out at once. The simulation uses [`Simulated`]: it carries
+//! packets to and from the legs' ports and lets time pass.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,21 +18,21 @@ use tokio::sync::mpsc;
 use super::legs::{Legs, Wire};
 use super::{Counters, Driver, DriverError, NEWS_MAX, News, Order, PortPair, Ports};
 
-/// Packets that wait for [`Simulated::poll_packet`]: a turn of many legs; more are lost, as on a wire.
+/// The most packets that wait for [`Simulated::poll_packet`]: a turn of many legs. Further ones are lost, as on a wire.
 const PACKETS_MAX: usize = 65_536;
 
-/// A packet of ours on its way.
+/// A packet sent by a leg.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Packet {
-    /// Where it comes from: a port of a leg.
+    /// Its source: a port of a leg.
     pub from: SocketAddr,
-    /// Where it goes.
+    /// Its destination.
     pub to: SocketAddr,
-    /// What it is.
+    /// Its content.
     pub bytes: Vec<u8>,
 }
 
-/// The world's side. See the module.
+/// The simulation's side; see the module.
 #[derive(Clone)]
 pub struct Simulated {
     state: Arc<Mutex<State>>,
@@ -58,7 +58,7 @@ struct Sent {
 }
 
 impl Simulated {
-    /// Audio at that address and those ports; news come by the receiver.
+    /// Audio at this address and these ports; news arrive through the receiver.
     pub fn start(
         address: IpAddr,
         ports: RangeInclusive<u16>,
@@ -76,7 +76,7 @@ impl Simulated {
         (Self { state }, driver, receiver)
     }
 
-    /// A packet comes to a port of ours. Returns whether a leg has it.
+    /// Delivers a packet to a port of ours. Returns whether a leg owns the port.
     pub fn receive(&self, port: u16, bytes: &[u8], from: SocketAddr, now: Timestamp) -> bool {
         let State { legs, sent, news } = &mut *self.lock();
         let Some(place) = legs.at(port) else { return false };
@@ -85,14 +85,14 @@ impl Simulated {
         true
     }
 
-    /// Lets time pass.
+    /// Runs the timers that are due.
     pub fn handle_timeout(&self, now: Timestamp) {
         let State { legs, sent, news } = &mut *self.lock();
         legs.handle_timeout(now, sent);
         legs.tell(news);
     }
 
-    /// When [`Simulated::handle_timeout`] is due next.
+    /// When to call [`Simulated::handle_timeout`] next.
     pub fn next_timeout(&self) -> Timestamp {
         self.lock().legs.next_timeout()
     }
@@ -103,7 +103,7 @@ impl Simulated {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic under the lock is a finding of the simulation, which ends with it.
+        // A panic under the lock is a finding of the simulation and ends it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

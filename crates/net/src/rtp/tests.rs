@@ -1,4 +1,4 @@
-//! The driver over loopback sockets.
+//! Tests of the driver on loopback sockets.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl Phone {
 
     fn hear(&self) -> (Header, Vec<u8>, SocketAddr) {
         let mut buffer = [0; 2_000];
-        // Reports come all the while and are not what is waited for.
+        // Reports come all the time and are skipped.
         let clock = SystemClock::start();
         let end = clock.now() + WAIT;
         loop {
@@ -51,7 +51,7 @@ impl Phone {
     }
 }
 
-/// Ports below those that the kernel gives to whoever asks for any.
+/// Starts a driver; its ports must be below the kernel's ephemeral range.
 fn driver(ports: RangeInclusive<u16>) -> (RtpDriver, mpsc::Receiver<News>, Arc<dyn Clock>) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let address = "127.0.0.1".parse().unwrap();
@@ -116,7 +116,7 @@ fn an_order_holds_for_the_packets_that_are_sent_after_it() {
     let (driver, _news, clock) = driver(22_300..=22_399);
     let mut phone = Phone::new(1);
     let port = open(&driver, &clock, 0, 1, &phone);
-    // Often enough that the thread finds the order and the packet in one turn.
+    // Often enough that some turn of the thread finds both the order and the packet.
     for n in 0..200 {
         driver.order(0, Order::Echo(LegId(1), true)).unwrap();
         phone.say(port, n);
@@ -136,10 +136,10 @@ fn a_prompt_is_paced_and_its_end_is_told() {
     driver.order(0, Order::Play(LegId(5), 9, treatment)).unwrap();
     let headers: Vec<Header> = (0..10).map(|_| phone.hear().0).collect();
     let took = clock.now().since(began);
-    // The thread may have looked at the clock a little before we did.
+    // The thread may have read the clock slightly before we did.
     assert!(took >= Duration::from_millis(160), "{took:?} for 10 packets");
     assert!(headers.windows(2).all(|w| w[1].sequence == w[0].sequence + 1));
-    // It goes on with the present where it has had no processor for long: then the time between two is more.
+    // A thread that got no processor for long continues at the present time: then the step is larger.
     let steps: Vec<u32> = headers.windows(2).map(|w| w[1].timestamp.wrapping_sub(w[0].timestamp)).collect();
     assert!(steps.iter().all(|step| *step >= 160 && step.is_multiple_of(160)), "{steps:?}");
     match news.blocking_recv().unwrap() {

@@ -17,15 +17,15 @@ use tokio::sync::mpsc::Sender;
 use super::legs::{Legs, Wire};
 use super::{Counters, News, Order, PortPair};
 
-/// The token of the waker; legs have small ones.
+/// The waker's token; legs have small ones.
 pub(super) const WAKER: Token = Token(usize::MAX);
-/// Events of one poll.
+/// The most events of one poll.
 const EVENTS_PER_TURN: usize = 1_024;
-/// Packets that one socket may have taken in a turn before the others get theirs.
+/// The most packets read from one socket in a turn, before the others are served.
 const PACKETS_PER_SOCKET: usize = 16;
-/// Orders taken at once.
+/// The most orders taken at once.
 const ORDERS_AT_ONCE: usize = 256;
-/// Longest sleep: news that did not fit are tried again then.
+/// The longest sleep; news that did not fit are retried then.
 const SLEEP_MAX: Duration = Duration::from_millis(500);
 
 pub(super) struct Parts {
@@ -36,7 +36,7 @@ pub(super) struct Parts {
     pub counters: Arc<Counters>,
 }
 
-/// What a turn has counted; added to the shared counters once a turn.
+/// Counts of one turn; added to the shared counters at its end.
 #[derive(Default)]
 struct Tally {
     packets_in: u64,
@@ -50,12 +50,12 @@ struct Loop {
     parts: Parts,
     legs: Legs,
     sockets: Sockets,
-    /// Sockets that had more packets than their share of the turn: the kernel tells of them only once.
+    /// Sockets with more packets than their share of the turn: the kernel notifies about them only once.
     unread: Vec<Token>,
     buffer: Box<[u8; PACKET_BYTES_MAX]>,
 }
 
-/// The sockets of the legs, as far as the loop has to do with them.
+/// The poll registry of the legs' sockets, with the counts.
 struct Sockets {
     registry: Registry,
     tally: Tally,
@@ -121,13 +121,13 @@ impl Loop {
             let (length, from) = match socket.recv_from(self.buffer.as_mut_slice()) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // What ICMP says of an earlier packet of ours: the next read goes on.
+                // An ICMP error for an earlier packet of ours: the next read goes on.
                 Err(_) => continue,
             };
             let port = pair.port();
             self.sockets.tally.packets_in += 1;
             self.sockets.tally.bytes_in += length as u64;
-            // What was ordered before the packet was sent holds for it. That the orders have ended is seen by the turn.
+            // Orders given before the packet was sent apply to it. The turn detects that the order channel has closed.
             self.take_orders(now);
             if self.legs.ports(index).map(PortPair::port) != Some(port) {
                 return;
@@ -139,7 +139,7 @@ impl Loop {
         self.unread.push(token);
     }
 
-    /// Returns whether the thread shall go on.
+    /// Takes orders; returns whether the thread goes on.
     fn take_orders(&mut self, now: Timestamp) -> bool {
         for _ in 0..ORDERS_AT_ONCE {
             match self.parts.inbox.try_recv() {
@@ -148,7 +148,7 @@ impl Loop {
                 Err(TryRecvError::Disconnected) => return false,
             }
         }
-        // The waker tells only once of what is left.
+        // The waker does not notify again about the remaining orders.
         self.unread.push(WAKER);
         true
     }
@@ -181,14 +181,14 @@ impl Wire for Sockets {
 
     fn closed(&mut self, ports: &mut PortPair) {
         let Some((rtp, rtcp)) = ports.sockets.as_mut() else { return };
-        // A socket that is closed leaves the poll by itself; this only fails if it never was in it.
+        // A closed socket leaves the poll by itself; this fails only if it never was in it.
         let _ = self.registry.deregister(rtp);
         let _ = self.registry.deregister(rtcp);
     }
 
     fn send(&mut self, ports: &PortPair, out: &Outgoing<'_>) {
         let Some(socket) = ports.socket(out.channel) else { return };
-        // Audio that the kernel does not take now is late already: it is counted, not kept.
+        // Audio that the kernel does not take now would be late: it is counted, not kept.
         if socket.send_to(out.bytes, out.to).is_ok() {
             self.tally.packets_out += 1;
             self.tally.bytes_out += out.bytes.len() as u64;

@@ -1,4 +1,4 @@
-//! One TCP connection: a task reads and frames, the role's loop writes directly while the peer keeps up.
+//! One TCP connection: a task reads and frames; the role's loop writes directly while the peer keeps up.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,38 +19,39 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Counters, Limits};
 
-/// A connection, unique in the life of a process.
+/// A connection, unique within a run of the process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnectionId(pub u64);
 
-/// Why a connection is gone.
+/// Why a connection closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Closed {
     /// The peer closed or reset it.
     ByPeer,
     /// It could not be opened.
     NotOpened,
-    /// It was silent too long.
+    /// It was silent for too long.
     Idle,
     /// The peer did not read what it was sent.
     Unread,
-    /// What came in was not SIP, too long, or too slow.
+    /// The input was not SIP, too long, or too slow.
     BadInput,
     /// We closed it.
     ByUs,
 }
 
-// One read takes what a window usually holds.
+// One read takes the usual content of a TCP window.
 const READ_BYTES: usize = 16 * 1024;
 // Entries of the write queue; the bound in bytes is `Limits::write_queue_bytes`.
 const WRITE_QUEUE_ENTRIES: usize = 4_096;
 
-// What is gathered goes out in one write; this much is not gathered any longer.
+// Gathered messages go out in one write; from this many bytes they are written at once.
 const GATHERED_BYTES: usize = 64 * 1024;
 
 /// The writing half, owned by the role's loop. Dropping it closes the connection.
 pub struct Writer {
-    /// What goes out together with the next flush. The loop and the keeper of a connection write, never at once.
+    /// Messages that go out with the next flush. Both the loop and the connection's keeper write, but never at the same
+    /// time.
     gathered: Mutex<Gathered>,
     queue: mpsc::Sender<Bytes>,
     waiting: Arc<AtomicUsize>,
@@ -61,7 +62,7 @@ pub struct Writer {
     meter: Option<PeerMeter>,
 }
 
-/// Messages that wait for the end of the loop's turn.
+/// Messages held until the end of the loop's turn.
 #[derive(Default)]
 struct Gathered {
     messages: Vec<Bytes>,
@@ -88,7 +89,7 @@ impl Writer {
         self.flush()
     }
 
-    /// Keeps one message for the next [`Self::flush`]: a write for each message would cost more than all else does to it.
+    /// Keeps one message for the next [`Self::flush`]: a write per message would cost more than all other work on it.
     ///
     /// # Errors
     /// [`QueueFull`] when the peer does not read; the caller closes the connection then.
@@ -114,7 +115,7 @@ impl Writer {
     /// # Errors
     /// [`QueueFull`] when the peer does not read; the caller closes the connection then.
     pub fn flush(&self) -> Result<(), QueueFull> {
-        // Held while it is written: nobody else's bytes come in between.
+        // Keep the lock during the write, so that no other bytes come in between.
         let mut gathered = self.gathered();
         if gathered.messages.is_empty() {
             return Ok(());
@@ -142,7 +143,7 @@ impl Writer {
     }
 
     fn gathered(&self) -> std::sync::MutexGuard<'_, Gathered> {
-        // Whole after every step, whatever happened to its holder.
+        // A poisoned lock is safe: the content is consistent after every step.
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -153,7 +154,7 @@ impl Writer {
 }
 
 impl Gathered {
-    /// All of it as one piece.
+    /// All messages as one piece.
     fn take(&mut self) -> Bytes {
         let bytes = std::mem::take(&mut self.bytes);
         if self.messages.len() == 1
@@ -175,13 +176,13 @@ impl std::fmt::Debug for Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // The last word on a connection that is given up, an answer to what is no message, goes out with it.
+        // The last message on a connection that is being closed (the answer to a malformed message) goes out here.
         let _ = self.flush();
         self.task.abort();
     }
 }
 
-/// How the stream comes to be.
+/// How the stream is obtained.
 #[derive(Debug)]
 pub(super) enum Origin {
     /// It was accepted.
@@ -195,7 +196,7 @@ pub(super) enum Origin {
     },
 }
 
-/// What the task of a connection tells the loop through the `deliver` function.
+/// An event from a connection's task to the loop, through the `deliver` function.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly every one is a message; a box would cost an allocation each")]
 pub(super) enum Happened {
@@ -203,15 +204,15 @@ pub(super) enum Happened {
     Opened,
     /// A whole message.
     Message(Message),
-    /// The peer asks whether we are there: it gets a pong.
+    /// The peer checks whether we are alive; it gets a pong.
     Ping,
-    /// What came is no message. `Closed` follows where its end is not known.
+    /// The input is not a message. `Closed` follows if its end is not known.
     Malformed(ParseError),
-    /// It is gone; nothing follows.
+    /// It closed; nothing follows.
     Closed(Closed),
 }
 
-/// Starts the task of a connection. `deliver` wraps what happens into the event of the loop's channel.
+/// Starts the task of a connection. `deliver` wraps each event for the loop's channel.
 pub(super) fn spawn<E: Send + 'static>(
     origin: Origin,
     limits: Limits,
@@ -228,7 +229,7 @@ pub(super) fn spawn<E: Send + 'static>(
         let counted = Counted { counters: counters.clone(), meter: meter.clone() };
         tokio::spawn(async move {
             let why = run(origin, limits, counted, &events, &deliver, pending, &waiting, &slot).await;
-            // Ignored: the loop has ended and nobody listens.
+            // Ignored: the loop has ended and nothing listens.
             let _ = events.send(deliver(Happened::Closed(why))).await;
         })
     };
@@ -244,7 +245,8 @@ pub(super) fn spawn<E: Send + 'static>(
     }
 }
 
-/// The counts of one connection; one that was opened is counted as closed when this goes, also when its task is ended.
+/// The counts of one connection. An opened connection counts as closed when this is dropped, also when its task is
+/// aborted.
 struct Counted {
     counters: Arc<Counters>,
     meter: Option<PeerMeter>,
@@ -320,7 +322,7 @@ async fn run<E>(
             }
         }
     };
-    // Signalling is small messages that somebody waits for (RFC 3261 says nothing; Nagle costs 40 ms).
+    // Signalling messages are small and urgent (RFC 3261 is silent on this; Nagle costs 40 ms).
     let _ = stream.set_nodelay(true);
     let _standing = counted.opened();
     let (reader, writer) = stream.into_split();
@@ -356,7 +358,7 @@ async fn read<E>(
     let mut whole_by: Option<Instant> = None;
     loop {
         let due = whole_by.unwrap_or(idle_at);
-        // A read that does not fill the chunk has emptied the socket: no second one asks in vain.
+        // A read that does not fill the chunk has emptied the socket; no second read is tried in vain.
         let length = match timeout_at(due, stream.read(&mut chunk)).await {
             Ok(Ok(0) | Err(_)) => return Closed::ByPeer,
             Ok(Ok(length)) => length,
@@ -368,21 +370,21 @@ async fn read<E>(
         while let Some(frame) = framer.next() {
             complete = true;
             let happened = sort(frame, counted);
-            // One pong answers all pings of a piece: four bytes of a peer are not to cost us a write each.
+            // One pong answers all pings of a chunk: a peer's four bytes must not cost us a write each.
             if matches!(happened, Happened::Ping) && std::mem::replace(&mut pinged, true) {
                 continue;
             }
             if events.send(deliver(happened)).await.is_err() {
                 return Closed::ByUs;
             }
-            // One that is malformed and has an end costs nobody else on the connection anything.
+            // A malformed message whose end is known harms nothing else on the connection.
             if framer.is_broken() {
                 return Closed::BadInput;
             }
         }
         let now = Instant::now();
         idle_at = now + limits.idle;
-        // Line ends between messages begin no message.
+        // Line ends between messages do not begin one.
         let begins = chunk.get(..length).is_some_and(|c| c.iter().any(|b| !matches!(b, b'\r' | b'\n')));
         if complete {
             whole_by = None;

@@ -1,4 +1,4 @@
-//! What SIP sockets count; a role reads it when its metrics are asked for.
+//! Counters of SIP sockets; a role reads them when its metrics are requested.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,7 +11,7 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// The names, each with what it counts.
+            /// The names, each with its description.
             pub const TABLE: &'static [(&'static str, &'static [&'static str])] =
                 &[$((stringify!($name), &[$($doc),+])),+];
 
@@ -24,15 +24,15 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Messages and datagrams that came in.
+    /// Messages and datagrams received.
     messages_in,
-    /// Bytes that came in.
+    /// Bytes received.
     bytes_in,
-    /// Messages and datagrams that went out.
+    /// Messages and datagrams sent.
     messages_out,
-    /// Bytes that went out.
+    /// Bytes sent.
     bytes_out,
-    /// Keep-alives (CRLF, empty datagrams) that came in.
+    /// Keep-alives (CRLF, empty datagrams) received.
     keep_alives_in,
     /// Datagrams that the kernel did not take.
     datagrams_unsent,
@@ -40,15 +40,15 @@ counters! {
     datagrams_dropped,
     /// Connections that were opened, both directions.
     connections_opened,
-    /// Connections that were turned away because all places, or those of their source, were taken.
+    /// Connections refused because all places, or those of their source, were taken.
     connections_refused,
     /// Connections that could not be opened.
     connects_failed,
-    /// Connections closed because they were silent too long.
+    /// Connections closed because they were silent for too long.
     closed_idle,
     /// Connections closed because the peer did not read.
     closed_unread,
-    /// Connections closed because what came was no SIP, too long, or too slow.
+    /// Connections closed because their input was not SIP, too long, or too slow.
     closed_bad_input,
 }
 

@@ -1,25 +1,25 @@
-//! What the kernel drops because a UDP socket is not read fast enough: the socket itself does not say.
+//! Datagrams dropped by the kernel because a UDP socket is not read fast enough: the socket itself does not report them.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// How many datagrams the kernel has dropped of the socket bound to `local`, since it was bound. Reads a table of all UDP sockets:
-/// not for a loop that somebody waits for.
+/// The number of datagrams dropped by the kernel for the socket bound to `local`, since it was bound. Reads a table of all UDP
+/// sockets, so do not call it in a time-critical loop.
 ///
 /// # Errors
-/// Where the table cannot be read.
+/// When the table cannot be read.
 pub fn dropped(local: SocketAddr) -> std::io::Result<u64> {
     let table = if local.is_ipv4() { "/proc/self/net/udp" } else { "/proc/self/net/udp6" };
     Ok(dropped_in(&std::fs::read_to_string(table)?, local))
 }
 
-/// The last column of the socket's line; 0 where there is none.
+/// The last column of the socket's line; 0 if there is none.
 fn dropped_in(table: &str, local: SocketAddr) -> u64 {
     let address = kernels_name(local);
     let line = table.lines().find(|line| line.split_whitespace().nth(1) == Some(&address));
     line.and_then(|line| line.split_whitespace().next_back()?.parse().ok()).unwrap_or_default()
 }
 
-/// An address as the kernel writes it there: words of 32 bits as the machine has them in memory, then the port.
+/// An address in the kernel's notation: words of 32 bits as the machine stores them, then the port.
 fn kernels_name(local: SocketAddr) -> String {
     let word = |bytes: &[u8; 4]| format!("{:08X}", u32::from_ne_bytes(*bytes));
     let ip: String = match local.ip() {

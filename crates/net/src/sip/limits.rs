@@ -1,28 +1,28 @@
-//! Every bound of a SIP socket, in one place.
+//! All limits of a SIP socket.
 
 use std::time::Duration;
 
-/// What a SIP listener and its connections may cost.
+/// Limits of a SIP listener and its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Kernel receive buffer of a UDP socket, in bytes. The kernel doubles it and counts some 1,800 bytes for a message of a call: what
-    /// comes in half a second at 1,000 calls/s fits, seven messages each.
+    /// Kernel receive buffer of a UDP socket, in bytes. The kernel doubles it and counts some 1,800 bytes per message of a
+    /// call: half a second of 1,000 calls/s with seven messages each fits.
     pub receive_buffer_bytes: usize,
-    /// TCP connections at once: of each listener, and of all that we open.
+    /// The most TCP connections at once, of each listener and of those that we open.
     pub connections: usize,
-    /// TCP connections at once of a listener from one address, of IPv6 from one /64.
+    /// The most TCP connections at once of a listener from one address (IPv6: one /64).
     pub connections_per_source: usize,
     /// Bytes that wait for one slow peer before its connection is closed.
     pub write_queue_bytes: usize,
     /// How long a peer may leave a non-empty write queue without taking a byte.
     pub write_stall: Duration,
-    /// How long a connection may stay silent. RFC 5626 §4.4.1 pings come each 95 to 120 s.
+    /// How long a connection may stay silent. RFC 5626 §4.4.1 pings come every 95 to 120 s.
     pub idle: Duration,
-    /// How long one message may take from its first byte to its last (a peer that dribbles costs a slot).
+    /// How long one message may take from its first byte to its last (a slow sender occupies a slot).
     pub message_time: Duration,
     /// How long an outgoing connection may take to open.
     pub connect_time: Duration,
-    /// Messages that wait for the role's loop; when full, connections are read no further and TCP slows the peers.
+    /// Messages that wait for the role's loop; when full, connections are not read and TCP slows the peers.
     pub event_queue: usize,
 }
 

@@ -1,8 +1,8 @@
-//! The connections that a node (sip-cluster, media, registrar) keeps to every sip-proxy: opened by the node,
-//! used both ways (RFC 5923), announced by an OPTIONS that says who it is.
+//! The connections of a node (sip-cluster, media, registrar) to every sip-proxy. The node opens them, both sides send
+//! requests on them (RFC 5923), and an OPTIONS announces the node.
 //!
-//! The proxy's keep-alives come to the role's loop as any other request does, and the loop answers them with
-//! [`NodeIdentity::keep_alive_answer`]: a loop that is stuck answers nothing, and the proxy stops counting on it.
+//! The role's loop receives the proxy's keep-alives like any other request and answers them with
+//! [`NodeIdentity::keep_alive_answer`]. A stuck loop answers nothing, so the proxy stops using the node.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,56 +25,56 @@ use super::connection::{self, Happened, Origin, Writer};
 use super::tcp::SendError;
 use super::{Counters, Limits};
 
-/// The role that they lead to.
+/// The role that these connections lead to.
 const PROXY: &str = "sip-proxy";
 
-/// Says on which meter the connection to a proxy counts.
+/// Gives the meter that counts the connection to a proxy.
 type PeerMeterOf = Arc<dyn Fn(SocketAddr) -> Option<PeerMeter> + Send + Sync>;
 
-/// The port on which a sip-proxy takes the connections of nodes.
+/// The port on which a sip-proxy accepts connections of nodes.
 pub const NODE_PORT: u16 = 5080;
 
-/// A connection to one sip-proxy; another number after each reconnection.
+/// A connection to one sip-proxy; each reconnection gets a new number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LinkId(pub u64);
 
-/// What happens on the connections to the proxies.
+/// An event on the connections to the proxies.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly every one is a message; a box would cost an allocation each")]
 pub enum LinkEvent {
-    /// A proxy has accepted us: it may be used, and will use us.
+    /// A proxy has accepted us: we may send to it, and it will send to us.
     Up {
         /// Which connection.
         link: LinkId,
         /// The proxy's address that we connected to.
         proxy: SocketAddr,
-        /// The proxy's edge, `host:port`: what stands in Contact and in Record-Route.
+        /// The proxy's edge, `host:port`, as in Contact and Record-Route.
         edge: String,
-        /// The nodes that the proxy sees live.
+        /// The nodes that the proxy considers live.
         live: Vec<Owner>,
     },
-    /// What came in from a proxy, keep-alives included.
+    /// A message from a proxy, keep-alives included.
     Message {
         /// By which connection.
         link: LinkId,
         /// The message.
         message: Message,
     },
-    /// The connection is gone. It will be opened again; nothing follows from this number.
+    /// The connection closed. It will be reopened under another number; no event with this number follows.
     Down {
         /// Which connection.
         link: LinkId,
     },
 }
 
-/// Who a node is, towards the proxies.
+/// How a node identifies itself to the proxies.
 #[derive(Clone)]
 pub struct NodeIdentity {
     /// The role, as `sip-cluster`.
     pub role: &'static str,
     /// Node and epoch.
     pub owner: Owner,
-    /// Gives the caller token for `Trunkline-Token`; asked at each connection, since tokens end.
+    /// Gives the caller token for `Trunkline-Token`; called for each connection, since tokens expire.
     pub token: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
@@ -87,9 +87,9 @@ impl fmt::Debug for NodeIdentity {
 /// Whether a node takes new calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Work {
-    /// It does.
+    /// It takes new calls.
     Accepted,
-    /// It finishes what it has.
+    /// It only finishes the calls it has.
     Draining,
 }
 
@@ -101,7 +101,7 @@ pub struct NodeLinks {
     events: mpsc::Receiver<Raw>,
     supervisor: JoinHandle<()>,
     work: watch::Sender<Work>,
-    /// Whether the turn has sent anything.
+    /// Whether anything was sent in this turn.
     to_flush: bool,
 }
 
@@ -128,28 +128,29 @@ enum Raw {
     Down(LinkId),
 }
 
-/// What the proxy's 200 says.
+/// Contents of the proxy's 200.
 #[derive(Debug)]
 struct Greeting {
     edge: String,
     live: Vec<Owner>,
 }
 
-// A proxy that is gone is tried again after this, doubled each time up to the maximum: a restarted proxy has its
-// nodes back within a second, a dead address costs one SYN a second.
+// The first delay before reconnecting to a failed proxy; it doubles up to the maximum. A restarted proxy has its nodes
+// back within a second; an unreachable address costs one SYN a second.
 const BACK_OFF_FIRST: Duration = Duration::from_millis(50);
 const BACK_OFF_MAX: Duration = Duration::from_secs(1);
-// How long a proxy may take to answer the first OPTIONS.
+// The longest a proxy may take to answer the first OPTIONS.
 const GREETING_TIME: Duration = Duration::from_secs(2);
-// Room for what the kernel delivers in one turn, which is handed on together; the bound that counts is that of the events.
+// Room for messages delivered by the kernel in one turn, handed on together; the limit that matters is that of the
+// event queue.
 const TOGETHER: usize = 64;
-// Keep-alives come each 300 ms; a connection that is silent for this long leads nowhere.
+// Keep-alives come every 300 ms; a connection silent for this long is considered broken.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
 
 // === impl NodeIdentity ===
 
 impl NodeIdentity {
-    /// The answer to a proxy's keep-alive; `None` if `message` is something else. The role's own loop calls this.
+    /// The answer to a proxy's keep-alive; `None` if `message` is something else. Called by the role's own loop.
     pub fn keep_alive_answer(&self, message: &Message, work: Work) -> Option<Bytes> {
         if message.method() != Method::Options || !message.is_request() || message.header(&headers::LIVE).is_none() {
             return None;
@@ -163,7 +164,7 @@ impl NodeIdentity {
         format!("{};node={};epoch={}{draining}", self.role, self.owner.node, self.owner.epoch.0)
     }
 
-    /// The OPTIONS that announces the node, or changes what it said.
+    /// The OPTIONS that announces the node, or a change of its state.
     fn announcement(&self, local: IpAddr, sequence: u32, work: Work) -> Message {
         let host = if local.is_ipv6() { format!("[{local}]") } else { local.to_string() };
         let id = format!("{:x}-{sequence}", self.owner.epoch.0);
@@ -189,8 +190,9 @@ pub fn live_nodes(message: &Message) -> Vec<Owner> {
 // === impl NodeLinks ===
 
 impl NodeLinks {
-    /// Opens a connection from the role's address to port 5080 of every sip-proxy in the directory, and keeps them,
-    /// following its changes; counted on the row of the table that the role declares. Must be called inside a tokio runtime.
+    /// Opens a connection from the role's address to port 5080 of every sip-proxy in the directory and follows the
+    /// directory's changes. Traffic counts on the connection that the role declares. Must be called inside a tokio
+    /// runtime.
     ///
     /// # Errors
     /// When the role's spec declares no connection to sip-proxy.
@@ -229,7 +231,7 @@ impl NodeLinks {
     ) -> Self {
         let (sender, events) = mpsc::channel(limits.event_queue);
         let (work, follows) = watch::channel(Work::Accepted);
-        // Silence, not the general idle time, tells a node that a proxy is gone without a word.
+        // A proxy may vanish without closing the connection; silence shows it sooner than the general idle limit.
         let limits = Limits { idle: SILENCE_MAX, ..limits };
         let keeper =
             Keeper { identity: identity.clone(), local, limits, counters, meter_of, events: sender, work: follows };
@@ -237,7 +239,7 @@ impl NodeLinks {
         Self { identity, writers: HashMap::new(), events, supervisor, work, to_flush: false }
     }
 
-    /// Writes what is to be written and waits for what happens next. Cancel-safe.
+    /// Writes pending messages and waits for the next event. Cancel-safe.
     pub async fn next(&mut self) -> LinkEvent {
         self.flush();
         loop {
@@ -247,13 +249,13 @@ impl NodeLinks {
                         return event;
                     }
                 }
-                // The supervisor has ended, which it only does when it is dropped with us.
+                // The supervisor has ended, which happens only when it is dropped with us.
                 None => std::future::pending().await,
             }
         }
     }
 
-    /// What has happened already, if anything. The caller bounds how many it takes in one turn.
+    /// An event that has already happened, if any. The caller limits how many it takes in one turn.
     pub fn try_next(&mut self) -> Option<LinkEvent> {
         loop {
             let raw = self.events.try_recv().ok()?;
@@ -263,8 +265,8 @@ impl NodeLinks {
         }
     }
 
-    /// Sends a message to a proxy with the next [`Self::flush`], which [`Self::next`] begins with: what a turn of the
-    /// loop sends goes out in one write for each proxy. A proxy that does not read loses its connection.
+    /// Sends a message to a proxy with the next [`Self::flush`], which [`Self::next`] begins with: all messages of a
+    /// turn go out in one write per proxy. A proxy that does not read loses its connection.
     ///
     /// # Errors
     /// [`SendError::Gone`] and [`SendError::Unread`].
@@ -274,12 +276,12 @@ impl NodeLinks {
             (up.to_flush, self.to_flush) = (true, true);
             return Ok(());
         }
-        // The connection's task sees that its writer does not move and reports the end as usual.
+        // The connection's task notices that its writer is stuck and reports the end as usual.
         self.writers.remove(&link);
         Err(SendError::Unread)
     }
 
-    /// Writes what the turn has sent.
+    /// Writes the messages of this turn.
     pub fn flush(&mut self) {
         if std::mem::take(&mut self.to_flush) {
             self.writers.retain(|_, up| !std::mem::take(&mut up.to_flush) || up.writer.flush().is_ok());
@@ -296,22 +298,23 @@ impl NodeLinks {
         self.writers.iter().map(|(link, up)| (*link, up.proxy, up.edge.as_str()))
     }
 
-    /// Who we are.
+    /// Our identity.
     pub const fn identity(&self) -> &NodeIdentity {
         &self.identity
     }
 
-    /// Tells every proxy that no new call shall come, or may come again; what was said already is not said again.
+    /// Notifies every proxy that the node takes no new calls, or takes them again; an unchanged state is not announced
+    /// twice.
     pub fn announce(&self, work: Work) {
         self.work.send_if_modified(|said| std::mem::replace(said, work) != work);
     }
 
-    /// The answer to a proxy's keep-alive, with what was announced last; `None` if `message` is something else.
+    /// The answer to a proxy's keep-alive, with the state announced last; `None` if `message` is something else.
     pub fn keep_alive_answer(&self, message: &Message) -> Option<Bytes> {
         self.identity.keep_alive_answer(message, *self.work.borrow())
     }
 
-    /// Writes everything that is to be written; true when all of it has reached the kernel.
+    /// Writes all pending messages; true when the kernel has taken all of them.
     pub fn flush_all(&self) -> bool {
         self.writers.values().all(|up| up.writer.flush().is_ok() && up.writer.is_flushed())
     }
@@ -345,7 +348,7 @@ struct Keeper {
     work: watch::Receiver<Work>,
 }
 
-// Numbers of links: the proxy's place in the order of appearance, then the count of its connections.
+// Link numbers: the proxy's place in order of appearance, then the count of its connections.
 const CONNECTIONS_BITS: u32 = 32;
 
 async fn supervise(keeper: Keeper, mut proxies: watch::Receiver<Vec<IpAddr>>, mut entropy: Box<dyn Entropy>) {
@@ -358,7 +361,7 @@ async fn supervise(keeper: Keeper, mut proxies: watch::Receiver<Vec<IpAddr>>, mu
             keepers.entry(proxy).or_insert_with(|| {
                 appeared += 1;
                 let first = appeared << CONNECTIONS_BITS;
-                // Nodes that lost the same proxy shall not all come back in the same millisecond.
+                // Nodes that lost the same proxy must not all reconnect in the same millisecond.
                 let jitter = Duration::from_micros(entropy.below(BACK_OFF_FIRST.as_micros() as u64));
                 let stop = CancellationToken::new();
                 tokio::spawn(keeper.clone().keep(SocketAddr::new(proxy, NODE_PORT), first, jitter, stop.clone()));
@@ -366,13 +369,13 @@ async fn supervise(keeper: Keeper, mut proxies: watch::Receiver<Vec<IpAddr>>, mu
             });
         }
         if proxies.changed().await.is_err() {
-            // A static directory: nothing will change any more, but the keepers live as long as this task.
+            // A static directory never changes, but the keepers must live as long as this task.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Tells the keeper of a proxy that is no longer listed to say that its connection is down, and to end.
+/// Makes the keeper of a proxy that is no longer listed report its connection as down, and end.
 #[derive(Debug)]
 struct KeeperTask(CancellationToken);
 
@@ -402,13 +405,13 @@ impl Keeper {
         }
     }
 
-    /// One connection, from its opening to its end; says whether the proxy had accepted us.
+    /// One connection, from opening to end; returns whether the proxy accepted us.
     async fn connected(&self, proxy: SocketAddr, link: LinkId, stop: &CancellationToken) -> bool {
         let (sender, mut happens) = mpsc::channel(TOGETHER);
         let origin = Origin::Connect { local: self.local, remote: proxy };
         let (counters, meter) = (self.counters.clone(), (self.meter_of)(proxy));
         let writer = Arc::new(connection::spawn(origin, self.limits, counters, meter, sender, |h| h));
-        // What changes while the proxy is greeted is told as soon as it has answered.
+        // A change during the greeting is announced as soon as the proxy has answered.
         let mut work = self.work.clone();
         let now = *work.borrow_and_update();
         let Ok(Some(greeting)) = tokio::time::timeout(GREETING_TIME, self.greet(&writer, now, &mut happens)).await
@@ -442,7 +445,7 @@ impl Keeper {
                     }
                     Happened::Ping => writer.pong(),
                     Happened::Opened => {}
-                    // Its sender hears no answer, and gives that one up.
+                    // The sender gets no answer and times out.
                     Happened::Malformed(error) => tracing::warn!(%error, "a proxy has sent what is no message"),
                     Happened::Closed(_) => return true,
                 }
@@ -460,8 +463,8 @@ impl Keeper {
                     let edge = message.header(&headers::EDGE)?.to_owned();
                     return accepted.then(|| Greeting { edge, live: live_nodes(&message) });
                 }
-                // The proxy does not know us yet, so nothing else can be meant for us.
-                // Who does not begin with an answer is no proxy.
+                // The proxy does not know us yet, so it has no other message for us. A peer that does not begin with
+                // the answer is no proxy.
                 Happened::Message(_) | Happened::Malformed(_) | Happened::Closed(_) => return None,
             }
         }

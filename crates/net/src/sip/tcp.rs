@@ -1,4 +1,4 @@
-//! TCP listeners and connections of one role: limits, reuse (RFC 5923), and one channel of what happens.
+//! TCP listeners and connections of one role: limits, reuse (RFC 5923), and one event channel.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -17,17 +17,17 @@ use tokio::task::JoinHandle;
 use super::connection::{self, Closed, ConnectionId, Happened, Origin, Writer};
 use super::{Counters, Limits};
 
-/// What happens on the connections of a [`TcpTable`].
+/// An event on the connections of a [`TcpTable`].
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly every one is a message; a box would cost an allocation each")]
 pub enum TcpEvent {
-    /// A peer has connected, or a connection that we open stands.
+    /// A peer has connected, or a connection that we opened is established.
     Opened {
         /// Which connection.
         connection: ConnectionId,
         /// The peer.
         remote: SocketAddr,
-        /// The listener that took it; `None` for one that we opened.
+        /// The listener that accepted it; `None` if we opened it.
         listener: Option<ListenerId>,
     },
     /// A whole message came in.
@@ -37,14 +37,15 @@ pub enum TcpEvent {
         /// The message.
         message: Message,
     },
-    /// What came in is no message. `Closed` follows; what is sent before it is taken still goes out.
+    /// The input is not a message. If its end is not known, `Closed` follows; messages sent before that is taken still
+    /// go out.
     Malformed {
         /// By which connection.
         connection: ConnectionId,
-        /// What is wrong, with what there is to answer.
+        /// What is wrong, with the part of the message needed for an answer.
         error: ParseError,
     },
-    /// The connection is gone; nothing follows from it.
+    /// The connection closed; nothing follows from it.
     Closed {
         /// Which connection.
         connection: ConnectionId,
@@ -53,7 +54,8 @@ pub enum TcpEvent {
     },
 }
 
-/// Says on which meter a connection counts: by the peer's address and the listener that took it (`None`: we open it).
+/// Gives the meter that counts a connection, by the peer's address and the listener that accepted it (`None`: we open
+/// it).
 pub type MeterOf = Box<dyn Fn(SocketAddr, Option<ListenerId>) -> Option<PeerMeter> + Send>;
 
 /// A listener of a [`TcpTable`], numbered from 0 in the order of `listen`.
@@ -66,18 +68,18 @@ pub struct TcpTable {
     counters: Arc<Counters>,
     open: HashMap<ConnectionId, Open>,
     by_remote: HashMap<SocketAddr, ConnectionId>,
-    /// How many there are of a listener, or that we have opened (`None`): what comes to one must not keep others out.
+    /// Connections per listener; `None`: those that we opened. A crowd on one listener must not keep others out.
     per_listener: HashMap<Option<ListenerId>, usize>,
-    /// How many of those are from one source.
+    /// Of those, the connections per source.
     per_source: HashMap<(Option<ListenerId>, IpAddr), usize>,
     listeners: Vec<Listener>,
     last_id: u64,
     meter_of: MeterOf,
     sender: mpsc::Sender<Raw>,
     events: mpsc::Receiver<Raw>,
-    /// Connections with something to write at the end of the turn.
+    /// Connections with messages to write at the end of the turn.
     to_flush: Vec<ConnectionId>,
-    /// Connections that were closed because their peer did not read what was flushed; the loop is still to hear it.
+    /// Connections closed because their peer did not read; the loop has yet to be notified.
     unread: VecDeque<ConnectionId>,
 }
 
@@ -100,7 +102,7 @@ impl Drop for Listener {
     }
 }
 
-/// What the tasks tell the table.
+/// An event from a task to the table.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly every one is a message; a box would cost an allocation each")]
 enum Raw {
@@ -108,9 +110,9 @@ enum Raw {
     From(ConnectionId, Happened),
 }
 
-// Pending connections in the kernel: a burst of reconnecting phones.
+// Pending connections in the kernel, for a burst of reconnecting phones.
 const BACKLOG: i32 = 1_024;
-// After accept() has failed (no file descriptors left), before it is tried again.
+// Pause after accept() has failed (no file descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A message could not be handed to a connection.
@@ -122,7 +124,7 @@ pub enum SendError {
     /// The peer does not read; the connection has been closed.
     #[error("the peer does not read, the connection has been closed")]
     Unread,
-    /// No place for another connection.
+    /// There is no room for another connection.
     #[error("there are too many connections")]
     TooMany,
 }
@@ -150,22 +152,23 @@ impl TcpTable {
         }
     }
 
-    /// Numbers connections from `first` on. Who writes numbers down, as a proxy does in its routes, begins each life beyond the
-    /// numbers of the one before: an old number must not name a new connection. Its top bit must not be set.
+    /// Numbers connections from `first` on. An owner that writes numbers down, as a proxy does in its routes, begins
+    /// each run beyond the numbers of the previous one: an old number must not name a new connection. The top bit of
+    /// `first` must not be set.
     pub fn number_from(&mut self, first: u64) {
         self.last_id = self.last_id.max(first & !(1 << 63));
     }
 
-    /// Binds a listener and accepts on it from now on. Must be called inside a tokio runtime.
+    /// Binds a listener and starts accepting. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// What the kernel says, usually that the address is taken or not ours.
+    /// The kernel's error, usually that the address is in use or not ours.
     pub fn listen(&mut self, local: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
         let socket = Socket::new(Domain::for_address(local), Type::STREAM, Some(Protocol::TCP))?;
         if local.is_ipv6() {
             socket.set_only_v6(true)?;
         }
-        // Else a restarted role would wait for the TIME_WAITs of its predecessor.
+        // Otherwise a restarted role would wait for the TIME_WAITs of its predecessor.
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&local.into())?;
@@ -183,14 +186,14 @@ impl TcpTable {
         self.listeners.get(listener.0).map(|l| l.local)
     }
 
-    /// Writes what is to be written and waits for what happens next. Cancel-safe.
+    /// Writes pending messages and waits for the next event. Cancel-safe.
     pub async fn next(&mut self) -> TcpEvent {
         loop {
             self.flush();
             if let Some(event) = self.next_unread() {
                 return event;
             }
-            // The table holds a sender itself, so the channel never ends.
+            // The table holds a sender itself, so the channel never closes.
             if let Some(raw) = self.events.recv().await
                 && let Some(event) = self.take(raw)
             {
@@ -199,7 +202,7 @@ impl TcpTable {
         }
     }
 
-    /// What has happened already, if anything. The caller bounds how many it takes in one turn.
+    /// An event that has already happened, if any. The caller limits how many it takes in one turn.
     pub fn try_next(&mut self) -> Option<TcpEvent> {
         if let Some(event) = self.next_unread() {
             return Some(event);
@@ -212,8 +215,8 @@ impl TcpTable {
         }
     }
 
-    /// Sends to a connection with the next [`Self::flush`], which [`Self::next`] begins with: what a turn of the loop
-    /// sends goes out in one write for each connection. One that does not read is closed.
+    /// Sends to a connection with the next [`Self::flush`], which [`Self::next`] begins with: all messages of a turn go
+    /// out in one write per connection. A connection whose peer does not read is closed.
     ///
     /// # Errors
     /// [`SendError::Gone`] and [`SendError::Unread`].
@@ -230,7 +233,7 @@ impl TcpTable {
         Ok(())
     }
 
-    /// Writes what the turn has sent.
+    /// Writes the messages of this turn.
     pub fn flush(&mut self) {
         while let Some(connection) = self.to_flush.pop() {
             let Some(open) = self.open.get(&connection) else { continue };
@@ -246,12 +249,12 @@ impl TcpTable {
         self.unread.pop_front().map(|connection| TcpEvent::Closed { connection, why: Closed::Unread })
     }
 
-    /// The connection to `remote` that stands, whoever opened it (RFC 5923).
+    /// The established connection to `remote`, whichever side opened it (RFC 5923).
     pub fn connection_to(&self, remote: SocketAddr) -> Option<ConnectionId> {
         self.by_remote.get(&remote).copied()
     }
 
-    /// Opens a connection to `remote` from the local address. What is sent before it stands waits in its queue.
+    /// Opens a connection to `remote` from the local address. Messages sent before it is established wait in its queue.
     ///
     /// # Errors
     /// [`SendError::TooMany`].
@@ -261,8 +264,8 @@ impl TcpTable {
         self.open_as(id, remote, local).map(|()| id)
     }
 
-    /// As [`Self::open`], with a number that the caller chose: it must be new and have its top bit set, so that it
-    /// cannot meet a number of the table's own.
+    /// As [`Self::open`], with a number chosen by the caller: it must be new and have its top bit set, so that it
+    /// cannot equal a number of the table's own.
     ///
     /// # Errors
     /// [`SendError::TooMany`].
@@ -270,18 +273,18 @@ impl TcpTable {
         self.admit(id, Origin::Connect { local, remote }, remote, None).then_some(()).ok_or(SendError::TooMany)
     }
 
-    /// Closes a connection; what was sent to it before still goes out, as far as the kernel takes it at once. No
+    /// Closes a connection; messages sent before still go out, as far as the kernel takes them at once. No
     /// [`TcpEvent::Closed`] follows.
     pub fn close(&mut self, connection: ConnectionId) {
         self.forget(connection);
     }
 
-    /// How many messages and other events wait for [`Self::next`].
+    /// The number of messages and other events that wait for [`Self::next`].
     pub fn backlog(&self) -> usize {
         self.events.len()
     }
 
-    /// How many connections there are.
+    /// The number of connections.
     pub fn len(&self) -> usize {
         self.open.len()
     }
@@ -291,7 +294,7 @@ impl TcpTable {
         self.open.is_empty()
     }
 
-    /// Writes everything that is to be written; true when all of it has reached the kernel.
+    /// Writes all pending messages; true when the kernel has taken all of them.
     pub fn flush_all(&self) -> bool {
         self.open.values().all(|o| o.writer.flush().is_ok() && o.writer.is_flushed())
     }
@@ -308,7 +311,7 @@ impl TcpTable {
                 self.admit(ConnectionId(self.last_id), Origin::Accepted(stream), remote, Some(listener));
                 None
             }
-            // What was under way when the loop closed the connection.
+            // Events still in the channel when the loop closed the connection.
             Raw::From(connection, _) if !self.open.contains_key(&connection) => None,
             Raw::From(connection, Happened::Message(message)) => Some(TcpEvent::Message { connection, message }),
             Raw::From(connection, Happened::Malformed(error)) => Some(TcpEvent::Malformed { connection, error }),
@@ -363,7 +366,7 @@ impl TcpTable {
     }
 }
 
-/// What counts as one source: an IPv4 address, or the /64 that one host of IPv6 has at least to itself.
+/// The unit that counts as one source: an IPv4 address, or an IPv6 /64, the least that one host has to itself.
 fn block(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V4(ip) => IpAddr::V4(ip),

@@ -1,4 +1,4 @@
-//! Real sockets on loopback. Nothing waits for time to pass but for what must happen.
+//! Tests on real loopback sockets. They wait for events, never for time to pass.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ fn table(limits: Limits) -> (TcpTable, SocketAddr) {
     (table, at)
 }
 
-/// What must happen happens within this, or the test fails.
+/// Fails the test unless `what` completes within 10 s.
 async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(10), what).await.expect("nothing happened for 10 s")
 }
@@ -160,7 +160,7 @@ async fn what_a_turn_sends_keeps_its_order_and_goes_out_before_the_loop_waits() 
     let (mut server, at) = table(Limits::default());
     let mut client = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));
     let id = client.open(at, loopback()).unwrap();
-    // More than is gathered, some of it before the connection stands.
+    // More than is gathered, some of it before the connection is established.
     let count = 1_000;
     for number in 0..count / 2 {
         client.send(id, numbered(number)).unwrap();
@@ -257,7 +257,7 @@ async fn an_endless_message_ends_its_connection() {
     opened(&mut table).await;
     let flood = tokio::spawn(async move {
         let line = format!("X-Long: {}\r\n", "x".repeat(4_000));
-        // Fails when the other side has had enough.
+        // Fails when the other side has closed.
         while peer.write_all(line.as_bytes()).await.is_ok() {}
     });
     assert!(matches!(soon(table.next()).await, TcpEvent::Malformed { .. }));

@@ -1,5 +1,5 @@
-//! A UDP socket that speaks SIP (RFC 3261 §18). The role's loop reads and writes it itself: no task, no channel,
-//! so datagrams keep their order.
+//! A UDP socket for SIP (RFC 3261 §18). The role's loop reads and writes it directly, without a task or channel, so datagrams
+//! keep their order.
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,22 +31,24 @@ pub struct UdpEndpoint {
     counters: Arc<Counters>,
 }
 
-// No IPv4 or IPv6 datagram without jumbograms is longer.
+// The longest datagram of IPv4, and of IPv6 without jumbograms.
 const DATAGRAM_MAX: usize = 65_535;
-// Keep-alives of thousands of phones come one by one; a flood of them is not to hold up the role's loop.
+// Keep-alives skipped in one call. Those of thousands of phones come one by one; a flood of them must not block the role's
+// loop.
 const SKIPPED_MAX: usize = 64;
 
 impl UdpEndpoint {
     /// Binds `local`. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// What the kernel says, usually that the address is taken or not ours.
+    /// The kernel's error, usually that the address is in use or not ours.
     pub fn bind(local: SocketAddr, limits: &Limits, counters: Arc<Counters>) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
         if local.is_ipv6() {
             socket.set_only_v6(true)?;
         }
-        // Beyond net.core.rmem_max as far as the process may; else the kernel caps it there, which is no error: `receive_buffer`.
+        // Exceeds net.core.rmem_max if the process may; otherwise the kernel caps it there, which is no error:
+        // `receive_buffer`.
         if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, limits.receive_buffer_bytes).is_err() {
             let _ = socket.set_recv_buffer_size(limits.receive_buffer_bytes);
         }
@@ -66,18 +68,18 @@ impl UdpEndpoint {
     /// Waits until there may be something to receive. Cancel-safe.
     ///
     /// # Errors
-    /// When the socket is beyond use.
+    /// When the socket has become unusable.
     pub async fn readable(&self) -> io::Result<()> {
         self.socket.readable().await
     }
 
-    /// The kernel's receive buffer in bytes, as its own books count: twice what was asked for, or less.
+    /// The kernel's receive buffer in bytes, as the kernel counts it: twice the requested size, or less.
     pub fn receive_buffer(&self) -> usize {
         SockRef::from(&self.socket).recv_buffer_size().unwrap_or_default()
     }
 
-    /// Takes the next datagram, skipping keep-alives; `None` when nothing is left, or nothing but keep-alives for a while. The
-    /// caller bounds how many it takes in one turn.
+    /// Takes the next datagram, skipping keep-alives; `None` when none is left, or after too many keep-alives in a row. The
+    /// caller limits how many it takes in one turn.
     pub fn try_receive(&mut self) -> Option<Datagram> {
         for _ in 0..SKIPPED_MAX {
             match self.socket.try_recv_from(&mut self.buffer) {
@@ -92,15 +94,15 @@ impl UdpEndpoint {
                     return Some(Datagram { remote, bytes: Bytes::copy_from_slice(bytes) });
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return None,
-                // An ICMP answer to something that we sent; the datagrams behind it are fine.
+                // An ICMP error for a datagram that we sent; the datagrams behind it are fine.
                 Err(_) => {}
             }
         }
-        // The socket stays readable: the caller comes back when the others have had their turn.
+        // The socket stays readable: the caller returns to it after serving the others.
         None
     }
 
-    /// Sends one datagram. What the kernel does not take is lost, as UDP may lose it, and counted.
+    /// Sends one datagram. A datagram that the kernel does not take is counted and lost, as UDP permits.
     pub fn send(&self, to: SocketAddr, bytes: &[u8]) {
         match self.sender.send_to(bytes, to) {
             Ok(_) => {
@@ -112,7 +114,7 @@ impl UdpEndpoint {
     }
 }
 
-/// RFC 5626 §3.5.1 has CRLF for connections only, but phones send it over UDP too, or empty datagrams, or a NUL.
+/// RFC 5626 §3.5.1 defines CRLF for connections only, but phones also send it over UDP, or empty datagrams, or a NUL.
 fn is_keep_alive(bytes: &[u8]) -> bool {
     bytes.len() <= 4 && bytes.iter().all(|b| matches!(b, b'\r' | b'\n' | b' ' | 0))
 }

@@ -1,4 +1,4 @@
-//! Handing a request on as it came, with the caller's token, and the answer back.
+//! Forwards a request unchanged, with the caller's token, and returns the answer.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -9,13 +9,13 @@ use axum::routing::any;
 use net::http::{CallError, Client, Problem};
 use runtime::spans::TraceParent;
 
-/// Headers that travel with a request; the others concern one hop, or nobody behind the edge.
+/// Headers forwarded with a request; the others concern one hop, or only the edge.
 const PASSED_ON: [HeaderName; 4] =
     [header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT, HeaderName::from_static("idempotency-key")];
-/// Headers of the answer that travel back.
+/// Headers returned with the answer.
 const PASSED_BACK: [HeaderName; 4] =
     [header::CONTENT_TYPE, header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE];
-/// Which span a request is part of.
+/// The header that names the enclosing span.
 const TRACE_PARENT: HeaderName = HeaderName::from_static(runtime::spans::TRACE_PARENT);
 
 pub(super) fn router(frontend: Client) -> Router {
@@ -37,7 +37,7 @@ async fn to_frontend(
             call = call.header(name, value.clone());
         }
     }
-    // Part of our own span of it, where there is one; without a collector of ours still part of the client's.
+    // The child of our own span, if there is one; without a collector of ours, still the child of the client's span.
     call = match (served, headers.get(&TRACE_PARENT)) {
         (Some(Extension(own)), _) => call.within(Some(own)),
         (None, Some(client)) => call.header(TRACE_PARENT, client.clone()),

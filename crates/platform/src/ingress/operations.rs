@@ -1,4 +1,4 @@
-//! What the operator's pages ask for: `/api/operations/v1/...`. The roles are asked for it over own-21.
+//! The API of the operator's pages: `/api/operations/v1/...`. It queries the roles over own-21.
 //!
 //! | path | scope | answer |
 //! |---|---|---|
@@ -19,23 +19,23 @@ use runtime::{RoleContext, scope};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// How old an answer may be: however many pages are open, the roles are asked once in this time.
+/// Maximum age of an answer: the roles are queried at most once in this time, however many pages are open.
 const FRESH: Duration = Duration::from_millis(900);
 
-/// Asks the roles, and keeps the latest answer.
+/// Queries the roles, and keeps the latest answer.
 #[derive(Clone)]
 pub(super) struct Operations {
     ctx: RoleContext,
     everyone: Everyone,
-    /// Held while the roles are asked, so that those who come meanwhile get the same answer.
+    /// Locked during a query, so that concurrent requests get the same answer.
     latest: Arc<Mutex<Option<(Instant, Bytes)>>>,
 }
 
 impl Operations {
-    /// Asks as the role ingress.
+    /// Queries as the role ingress.
     ///
     /// # Errors
-    /// When the role does not declare the connection.
+    /// If the role does not declare the connection.
     pub fn new(ctx: &RoleContext) -> Result<Self> {
         Ok(Self { ctx: ctx.clone(), everyone: Everyone::of_role(ctx, "own-21")?, latest: Arc::default() })
     }

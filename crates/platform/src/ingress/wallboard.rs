@@ -1,4 +1,4 @@
-//! Handing pages and the wallboard's data on from pulse (pulse-20) as they come: a stream stays a stream.
+//! Forwards pages and the wallboard's data from pulse (pulse-20) as they arrive: a stream stays a stream.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,17 +21,17 @@ use runtime::{Drain, RoleContext};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
-/// Streams at once.
+/// Maximum of concurrent streams.
 const STREAMS_MAX: usize = 2_000;
-/// Until the head of an answer comes: pulse waits for its numbers to be up to date.
+/// Timeout for the head of an answer: pulse waits for its numbers to be up to date.
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
-/// A stream in which nothing comes for so long is over: pulse says something at least each 5 s.
+/// A stream without data for this time is closed: pulse sends something at least every 5 s.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 
-/// Headers that travel with a request.
+/// Headers forwarded with a request.
 const ASKED: [HeaderName; 4] =
     [header::AUTHORIZATION, header::ACCEPT, header::IF_NONE_MATCH, HeaderName::from_static("last-event-id")];
-/// Headers that travel with the answer.
+/// Headers returned with the answer.
 const ANSWERED: [HeaderName; 10] = [
     header::ALLOW,
     header::CONTENT_TYPE,
@@ -46,14 +46,14 @@ const ANSWERED: [HeaderName; 10] = [
 ];
 
 runtime::metrics! {
-    /// What ingress counts of streams.
+    /// Metrics of streams.
     #[derive(Clone)]
     pub(super) struct Metrics {
-        /// Streams that are handed on now.
+        /// Streams that are forwarded now.
         streams: Gauge = "ingress_streams";
         /// Streams that were refused because there were too many.
         streams_refused: Counter = "ingress_streams_refused";
-        /// Streams that were ended because nothing came any more.
+        /// Streams that were closed because no more data came.
         streams_silent: Counter = "ingress_streams_silent";
     }
 }
@@ -66,7 +66,7 @@ struct Pulse {
     metrics: Metrics,
 }
 
-/// The routes of pulse: its data, and every path that is nobody else's as a page.
+/// The routes of pulse: its data, and as a page every path that has no other route.
 pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
     let pulse = Pulse {
         client: Client::new(ctx, "pulse-20")?,
@@ -93,7 +93,8 @@ async fn to_pulse(
     headers: HeaderMap,
 ) -> Response {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    // A stranger asks as a stranger: pulse says which pages are open, and tells nobody without a token of others.
+    // No token of ours is added: pulse decides which pages are open, and reveals no other path to a caller without a
+    // token.
     let mut call = pulse.client.call(method, path).without_token().deadline(HEAD_WITHIN);
     for name in ASKED {
         if let Some(value) = headers.get(&name) {
@@ -101,7 +102,8 @@ async fn to_pulse(
         }
     }
     match call.stream().await {
-        // To a stranger pulse tells of no path that is no page; who follows a link with a browser is to see a page.
+        // Pulse refuses every path that is no page to a caller without a token; a browser that follows a link gets a
+        // page instead.
         Ok(answer) if is_refusal(answer.status()) && is_open(uri.path()) && wants_page(&headers) => no_page(),
         Ok(answer) => handed_on(&pulse, answer),
         Err(CallError::Deadline(_)) => away(StatusCode::GATEWAY_TIMEOUT, "pulse does not answer"),
@@ -116,7 +118,7 @@ fn is_refusal(status: StatusCode) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND)
 }
 
-/// Whether a browser goes there: programs that want data do not ask for HTML.
+/// Whether a browser navigates there: programs that want data do not accept HTML.
 fn wants_page(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT)
@@ -124,7 +126,7 @@ fn wants_page(headers: &HeaderMap) -> bool {
         .is_some_and(|accept| accept.contains("text/html"))
 }
 
-/// The page of all paths that are none.
+/// The page for all unknown paths.
 fn no_page() -> Response {
     const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
         <meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
@@ -175,8 +177,8 @@ fn away(status: StatusCode, detail: &str) -> Response {
     Problem::new(status, "pulse-away", "The request was not handed on").detail(detail).into_response()
 }
 
-/// A stream on its way; it ends when either side does, when the role drains, or when nothing comes any more. Dropped with the connection of
-/// whoever listens, it takes the connection to pulse with it.
+/// A forwarded stream. It ends when either side ends, when the role drains, or when no more data comes. When the
+/// client's connection closes, it is dropped and closes the connection to pulse.
 struct HandedOn {
     upstream: BoxStream<'static, Result<Bytes, axum::Error>>,
     silence: Pin<Box<Sleep>>,

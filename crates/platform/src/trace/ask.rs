@@ -1,4 +1,4 @@
-//! Asks every role what it remembers of a call, until all names of the call are known.
+//! Queries every role for its record of a call, until all keys of the call are known.
 
 use std::collections::BTreeSet;
 
@@ -9,21 +9,22 @@ use runtime::trace::serve::Tenants;
 use super::Answer;
 use super::document::{Brief, Traces};
 
-/// Names that are handed on to the roles: their paths have a bound.
+/// Maximum of keys passed to the roles: their paths have a limit.
 const NAMES_MAX: usize = 48;
-/// Roles know a call by different names: SIP nodes by its dialogs, others by its ConnID. Two rounds tell each of all.
+/// Roles know a call by different keys: SIP nodes by its dialogs, others by its ConnID. Two rounds give every role all
+/// keys.
 const ROUNDS: usize = 2;
 
-/// What whoever asks may see.
+/// What the client may see.
 #[derive(Clone, Copy, Debug)]
 pub struct Sight {
     /// Phone numbers in full.
     pub numbers: bool,
-    /// Dialogs of which nobody knows whose they are.
+    /// Dialogs of unknown tenant.
     pub nobodys: bool,
 }
 
-/// What all roles know of the call.
+/// Everything that all roles know of the call.
 pub async fn call(everyone: &Everyone, tenant: &str, call: &str, sight: Sight) -> Vec<Answer> {
     let Sight { numbers, nobodys } = sight;
     let (of, wants) = (escape(tenant), format!("numbers={numbers}&nobodys={nobodys}"));
@@ -61,13 +62,13 @@ pub async fn latest(everyone: &Everyone, tenant: &str, from: Option<&str>, limit
     traces
 }
 
-/// The tenants of which anything is remembered; none where nobody answers.
+/// The tenants with recorded calls; `None` if no role answers.
 pub async fn tenants(everyone: &Everyone) -> Option<BTreeSet<String>> {
     let told: Vec<Tenants> = everyone.ask("/trace").await.iter().filter_map(Told::json).collect();
     (!told.is_empty()).then(|| told.into_iter().flat_map(|of_role| of_role.tenants).collect())
 }
 
-/// A role that does not run is named only where something is missing without it.
+/// A role that does not run is named only if a part of the call is missing without it.
 fn answer(told: &Told) -> Option<Answer> {
     let known = match &told.answer {
         Ok(_) => match told.json::<RoleTrace>() {
@@ -80,7 +81,7 @@ fn answer(told: &Told) -> Option<Answer> {
     Some(Answer { role: told.place.role.to_owned(), node: told.place.node.clone(), known })
 }
 
-/// Escapes what a path or a query may not hold (RFC 3986 §2).
+/// Escapes characters that are not allowed in a path or query (RFC 3986 §2).
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {

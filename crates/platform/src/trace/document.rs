@@ -1,17 +1,17 @@
-//! A call explained, as one document: what `trunkline trace --json` prints and the page of a call reads.
+//! An explained call as one document: printed by `trunkline trace --json` and shown by the page of a call.
 //!
 //! Times are milliseconds since 1970 with three decimals.
 
 use runtime::trace::entry::Summary;
 use serde::{Deserialize, Serialize};
 
-/// A call explained.
+/// An explained call.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Trace {
     /// The call.
     pub call: Call,
-    /// What happened, in words.
+    /// The verdict in words.
     pub verdict: Verdict,
     /// The SIP messages.
     pub ladder: Ladder,
@@ -19,15 +19,15 @@ pub struct Trace {
     pub events: Vec<Event>,
     /// The audio of each leg.
     pub media: Vec<Leg>,
-    /// What the application did.
+    /// The steps of the application.
     pub application: Application,
-    /// What the router decided.
+    /// The decisions of the router.
     pub routing: Vec<Decision>,
-    /// What was asked of the call, and by whom.
+    /// The requests about the call.
     pub requests: Vec<Request>,
-    /// Anything else that a role has to say.
+    /// Other notes of roles.
     pub notes: Vec<Note>,
-    /// What is not known, and why.
+    /// Missing parts, and why.
     pub missing: Vec<String>,
     /// Whether phone numbers are masked.
     pub masked: bool,
@@ -37,7 +37,7 @@ pub struct Trace {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Call {
-    /// As 16 hex digits; empty where a dialog never became a call.
+    /// As 16 hex digits; empty if a dialog never became a call.
     pub conn_id: String,
     /// The global id, which is also the trace id.
     pub uuid: String,
@@ -47,13 +47,13 @@ pub struct Call {
     pub tenant: String,
     /// The caller's number or extension.
     pub from: String,
-    /// What was dialled.
+    /// The dialled number.
     pub to: String,
     /// The trunk that it came by.
     pub trunk: Option<String>,
     /// When it began.
     pub began_at: Option<f64>,
-    /// When somebody answered it who is no route point.
+    /// When a party other than a route point answered it.
     pub answered_at: Option<f64>,
     /// When it ended.
     pub ended_at: Option<f64>,
@@ -61,55 +61,55 @@ pub struct Call {
     pub call_ids: Vec<String>,
 }
 
-/// What happened, in words.
+/// The verdict in words.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Verdict {
-    /// Sentences, in the order of what happened.
+    /// Sentences, in order of time.
     pub summary: Vec<String>,
-    /// What is wrong or worth knowing, the worst first.
+    /// Faults and remarks, the worst first.
     pub findings: Vec<Finding>,
 }
 
-/// Something that is wrong, or worth knowing.
+/// A fault or a remark.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What, in words.
+    /// Description.
     pub text: String,
 }
 
-/// How bad a finding is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
-    /// Somebody could not do what they wanted.
+    /// A party could not do what it wanted.
     Fault,
-    /// It went, but not well.
+    /// It worked, but not well.
     Warning,
-    /// Nothing is wrong; it helps to know.
+    /// For information.
     Info,
 }
 
-/// The SIP messages between those who took part.
+/// The SIP messages between the parties.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Ladder {
-    /// Who took part, from left to right.
+    /// The parties, from left to right.
     pub parties: Vec<Party>,
-    /// What they sent each other, in the order of time.
+    /// Their messages, in order of time.
     pub messages: Vec<Message>,
 }
 
-/// Who took part.
+/// A party of the ladder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Party {
     /// A node's name, or an address outside.
     pub id: String,
-    /// What to print above its line.
+    /// The heading above its line.
     pub name: String,
     /// Whether it is a node of ours.
     pub inside: bool,
@@ -123,7 +123,7 @@ pub struct Message {
     pub at: f64,
     /// The id of the party that sent it.
     pub from: String,
-    /// The id of the party that got it.
+    /// The id of the party that received it.
     pub to: String,
     /// The method, or status and reason.
     pub label: String,
@@ -137,7 +137,7 @@ pub struct Message {
     pub transport: String,
     /// Whether it carries a session description.
     pub sdp: bool,
-    /// Whether the same message went the same way before: it was lost, or its answer was.
+    /// Whether the same message was sent the same way before: it was lost, or its answer was.
     pub repeat: bool,
     /// The whole message.
     pub text: String,
@@ -160,7 +160,7 @@ pub struct Event {
 pub struct Leg {
     /// Its number within the call; 1 is the caller's.
     pub leg: u16,
-    /// Whose it is: the caller's number, or a DN.
+    /// The party: the caller's number, or a DN.
     pub party: String,
     /// Whether it is the caller's.
     pub caller: bool,
@@ -176,7 +176,7 @@ pub struct Leg {
     pub local: String,
     /// The codec.
     pub codec: String,
-    /// Who sends, from media's side, as it was agreed last.
+    /// Direction from media's side, as agreed last.
     pub direction: String,
     /// When audio was agreed.
     pub agreed_at: Option<f64>,
@@ -188,19 +188,19 @@ pub struct Leg {
     pub last_packet_at: Option<f64>,
     /// From the phone to us.
     pub from_phone: Stream,
-    /// From us to the phone; loss and jitter only where the phone tells them.
+    /// From us to the phone; loss and jitter only if the phone reports them.
     pub to_phone: Stream,
-    /// There and back, where the phone's reports tell.
+    /// Round-trip time, if the phone reports it.
     pub round_trip_ms: Option<f64>,
-    /// Packets of other addresses, which were dropped.
+    /// Packets from other addresses; dropped.
     pub strangers: u64,
-    /// Packets that are no audio that was agreed.
+    /// Packets that are not the agreed audio.
     pub invalid: u64,
-    /// Whether media has told any figures.
+    /// Whether media has reported figures.
     pub measured: bool,
-    /// What there is to say of it.
+    /// The evaluation in words.
     pub verdict: String,
-    /// How bad that is.
+    /// Severity of the evaluation.
     pub severity: Option<Severity>,
 }
 
@@ -210,9 +210,9 @@ pub struct Leg {
 pub struct Stream {
     /// Packets.
     pub packets: u64,
-    /// Packets lost; none: nobody has told.
+    /// Packets lost; none if not reported.
     pub lost: Option<i64>,
-    /// The same in percent.
+    /// Loss in percent.
     pub loss_percent: Option<f64>,
     /// Jitter.
     pub jitter_ms: Option<f64>,
@@ -220,11 +220,11 @@ pub struct Stream {
     pub mos: Option<f64>,
 }
 
-/// What the application did.
+/// The steps of the application.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Application {
-    /// Its name; the last one where several ran.
+    /// Its name; the last one if several ran.
     pub name: Option<String>,
     /// Its steps.
     pub steps: Vec<Step>,
@@ -241,7 +241,7 @@ pub struct Step {
     pub step: runtime::trace::entry::Step,
 }
 
-/// A word of the router.
+/// A step of the router.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
@@ -251,36 +251,36 @@ pub struct Decision {
     pub step: String,
     /// The virtual queue.
     pub queue: String,
-    /// Whom it chose.
+    /// The chosen agent.
     pub agent: Option<String>,
     /// The chosen agent's extension.
     pub dn: Option<String>,
     /// The rule, as a name.
     pub rule: Option<String>,
-    /// In words, what was decided and why.
+    /// The decision and its reason, in words.
     pub text: String,
-    /// Of `returned`: why the call never reached the agent's phone, where that is known.
+    /// Only for `returned`: why the call never reached the agent's phone, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreached: Option<String>,
-    /// Who was considered.
+    /// Agents that were considered.
     pub candidates: Vec<Candidate>,
-    /// How many more were considered.
+    /// Number of further agents that were considered.
     pub more: u64,
-    /// How many calls waited for the chosen agent.
+    /// Number of calls that waited for the chosen agent.
     pub waiting: u64,
 }
 
-/// Somebody who was considered.
+/// An agent that was considered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Candidate {
     /// The agent.
     pub agent: String,
-    /// For how long it had been free.
+    /// How long the agent had been free.
     pub idle_ms: Option<f64>,
-    /// Why not, as a name; none for the chosen one, or one that is free.
+    /// Why the agent was passed over, as a name; none for the chosen one, or for a free one.
     pub passed_over: Option<String>,
-    /// The same in words.
+    /// The reason in words.
     pub text: String,
 }
 
@@ -295,15 +295,15 @@ pub struct Request {
     pub request: runtime::trace::entry::Request,
 }
 
-/// Words of a role.
+/// A note of a role.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Note {
     /// When.
     pub at: f64,
-    /// Which node says it.
+    /// The node that wrote it.
     pub node: String,
-    /// The words.
+    /// The text.
     pub text: String,
 }
 
@@ -315,11 +315,11 @@ pub struct Traces {
     pub tenant: String,
     /// The calls, newest first.
     pub calls: Vec<Brief>,
-    /// What is not known, and why.
+    /// Missing parts, and why.
     pub missing: Vec<String>,
 }
 
-/// A call in short.
+/// Summary of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Brief {
@@ -327,13 +327,13 @@ pub struct Brief {
     pub conn_id: String,
     /// Its global id.
     pub uuid: String,
-    /// When it came.
+    /// When it arrived.
     pub began_at: f64,
     /// When it ended.
     pub ended_at: Option<f64>,
-    /// Who called.
+    /// The caller.
     pub from: String,
-    /// What was dialled.
+    /// The dialled number.
     pub to: String,
     /// The extension that answered.
     pub answered_by: Option<String>,

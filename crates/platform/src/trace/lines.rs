@@ -1,4 +1,4 @@
-//! A trace as single lines in the order of time: what `trunkline trace --follow` prints as it happens.
+//! A trace as single lines in order of time: printed live by `trunkline trace --follow`.
 
 use std::collections::HashMap;
 
@@ -7,14 +7,14 @@ use serde::Serialize;
 use super::document::{Message, Trace};
 use super::text;
 
-/// One thing that happened.
+/// One line of a trace.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Line {
     /// When, in milliseconds since 1970.
     pub at: f64,
     /// `sip`, `event`, `audio`, `application`, `request`, `routing`, `note`.
     pub kind: &'static str,
-    /// What, in words.
+    /// Description.
     pub text: String,
 }
 
@@ -56,7 +56,7 @@ pub fn of(trace: &Trace) -> Vec<Line> {
     for line in &mut lines {
         line.text = line.text.split_whitespace().collect::<Vec<_>>().join(" ");
     }
-    // Stable: each kind keeps its own order where two things have the same time.
+    // A stable sort: entries of one kind with the same time keep their order.
     lines.sort_by(|a, b| a.at.total_cmp(&b.at));
     lines
 }
@@ -68,13 +68,13 @@ fn in_words(message: &Message, names: &HashMap<&str, &str>) -> String {
     format!("{} -> {}: {}{sdp}{again}", name(&message.from), name(&message.to), message.label)
 }
 
-/// Which lines of a call were printed already.
+/// Counts the printed lines of a call.
 #[derive(Clone, Debug, Default)]
 pub struct Told(HashMap<(u64, &'static str), usize>);
 
 impl Told {
-    /// The lines of the trace that are new. What was told once is not told again in other words: a party that gets a name
-    /// changes what was said of it before.
+    /// The new lines of the trace. A printed line is not repeated in other words: a party that gets a name changes the
+    /// text of its earlier lines.
     pub fn fresh(&mut self, trace: &Trace) -> Vec<Line> {
         let mut seen: HashMap<(u64, &'static str), usize> = HashMap::new();
         let mut fresh = Vec::new();

@@ -1,4 +1,4 @@
-//! The audio of each leg, judged: where it came from, how much got lost, and what that means.
+//! Evaluates the audio of each leg: its source, its loss, and the meaning of both.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -8,17 +8,17 @@ use runtime::trace::entry::{Audio, Figures, What};
 use super::document::{Leg, Severity, Stream, ms};
 use super::sip::{LegNames, leg_of_media};
 
-/// A leg that lasted for less says nothing, in milliseconds.
+/// A shorter leg is not evaluated, in milliseconds.
 const JUDGED_FROM_MS: f64 = 1_500.0;
-/// Silence before the end that is more than the last packets of a phone that hangs up, in milliseconds.
+/// A longer silence before the end is more than the last packets of a phone that hangs up, in milliseconds.
 const STOPPED_MS: f64 = 2_500.0;
-/// Loss that is heard, and loss that hurts, in percent.
+/// Audible loss, and disturbing loss, in percent.
 const LOSS_HEARD: f64 = 1.0;
 const LOSS_BAD: f64 = 5.0;
-/// Jitter that a phone's buffer may not even out, in milliseconds.
+/// Jitter that a phone's buffer may not compensate, in milliseconds.
 const JITTER_BAD_MS: f64 = 40.0;
 
-/// All that media has recorded of one leg.
+/// Everything that media has recorded of one leg.
 #[derive(Default)]
 struct Recorded {
     node: String,
@@ -29,7 +29,7 @@ struct Recorded {
     figures: Option<Figures>,
 }
 
-/// The legs of a call, in their order; `ended` gives when a leg's dialog ended, and `signalling` where its SIP came from.
+/// The legs of a call, in order; `ended` gives the end of a leg's dialog, and `signalling` the source of its SIP.
 pub(super) fn legs(
     entries: &[(String, u64, &What)],
     names: &LegNames,
@@ -75,7 +75,7 @@ impl Recorded {
             }
             What::Learned { from, .. } => self.learned = Some(from.clone()),
             What::Figures(figures) => match &self.figures {
-                // The last word counts.
+                // The last figures count.
                 Some(known) if known.ended && !figures.ended => {}
                 _ => self.figures = Some((**figures).clone()),
             },
@@ -131,7 +131,8 @@ fn measure(leg: &mut Leg, figures: &Figures) {
 }
 
 fn stream(packets: u64, lost: Option<i64>, jitter_ms: Option<f64>, delay_ms: f64) -> Stream {
-    // What got lost on the way to the phone is part of what was sent; what got lost on the way to us is not part of what came.
+    // Packets lost on the way to the phone are among those sent; packets lost on the way to us are not among those
+    // received.
     let all = packets as f64 + lost.unwrap_or_default() as f64;
     let loss_percent = lost.map(|lost| if all > 0.0 { lost as f64 * 100.0 / all } else { 0.0 });
     let mos = loss_percent.map(|loss| mos(loss, delay_ms, jitter_ms.unwrap_or_default()));
@@ -200,7 +201,7 @@ fn verdict(leg: &Leg, held: bool, now: f64) -> (Severity, String) {
     quality(leg, &phone)
 }
 
-/// Audio went both ways: how well?
+/// Evaluates audio that went both ways.
 fn quality(leg: &Leg, phone: &str) -> (Severity, String) {
     let mut words = Vec::new();
     let mut severity = Severity::Info;
@@ -226,7 +227,7 @@ fn quality(leg: &Leg, phone: &str) -> (Severity, String) {
     (severity, words.join("; "))
 }
 
-/// No packet ever came.
+/// The text for a leg without any packet.
 fn silent(leg: &Leg, phone: &str) -> String {
     let strangers = match leg.strangers + leg.invalid {
         0 => String::new(),
@@ -260,7 +261,7 @@ fn behind_nat(leg: &Leg, phone: &str) -> Option<String> {
     ))
 }
 
-/// Whether the phone describes an address that cannot be reached from where its signalling comes.
+/// Whether the phone advertises an address that cannot be reached from the network of its signalling.
 fn names_private(leg: &Leg) -> bool {
     let ip = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<SocketAddr>().ok()).map(|at| at.ip());
     let Some(offered) = ip(&leg.offered) else { return false };
@@ -287,7 +288,7 @@ pub(super) fn whose(leg: &Leg) -> String {
     }
 }
 
-/// A span in words, from milliseconds.
+/// A duration as text, from milliseconds.
 pub(super) fn seconds(ms: f64) -> String {
     match ms / 1_000.0 {
         s if s < 10.0 => format!("{s:.1} s"),

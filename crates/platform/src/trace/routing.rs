@@ -1,4 +1,4 @@
-//! The router's words, in words.
+//! The router's decisions in words.
 
 use runtime::trace::entry::{self, Routing, What};
 
@@ -12,12 +12,14 @@ pub(super) fn decisions(entries: &[(String, u64, &What)]) -> Vec<Decision> {
     entries.iter().filter_map(routing).collect()
 }
 
-/// Errors that say that a phone was never rung: out of service, not configured, no such number, no such destination.
+/// Errors after which a phone was never rung: out of service, not configured, no such number, no such destination.
 const UNREACHED: [&str; 4] = ["58 ", "59 ", "71 ", "415 "];
-/// Roles say what has happened one after the other: a fact of the call may stand a little after the router's word, ms.
+/// Roles record the same event one after the other: a fact of the call may be this much later than the router's step,
+/// ms.
 const LATER_MAX: f64 = 250.0;
 
-/// Tells calls that an agent let ring from calls that never reached a phone: the router sees the same of both.
+/// Separates calls that never reached a phone from calls that an agent did not answer: to the router both look the
+/// same.
 pub(super) fn say_unreached(decisions: &mut [Decision], events: &[Event]) {
     let mut offered = f64::INFINITY;
     for decision in decisions {
@@ -98,9 +100,9 @@ fn rule(name: &str) -> &str {
 fn candidate(at: u64, one: &entry::Candidate, routing: &Routing) -> Candidate {
     let idle_ms = one.idle_since.map(|since| ms(at.saturating_sub(since)));
     let chosen = routing.agent.as_deref() == Some(one.agent.as_str());
-    // Once it is chosen it is reserved: that is no reason against it.
+    // The chosen agent is reserved, which is no reason against it.
     let passed_over = one.passed_over.clone().filter(|_| !chosen);
-    // For how long somebody was idle says nothing of one without the skills.
+    // The idle time of an agent without the skills means nothing.
     let idle_ms = idle_ms.filter(|_| passed_over.as_deref() != Some("skills"));
     let text = match (chosen, passed_over.as_deref()) {
         (true, _) => "chosen".to_owned(),
@@ -110,7 +112,7 @@ fn candidate(at: u64, one: &entry::Candidate, routing: &Routing) -> Candidate {
     Candidate { agent: one.agent.clone(), idle_ms, passed_over, text }
 }
 
-/// The same of several.
+/// The reason for several agents.
 pub(super) fn why_not_many(reason: &str) -> &str {
     match reason {
         "unknown" => "not provisioned, or disabled",
@@ -125,7 +127,7 @@ pub(super) fn why_not_many(reason: &str) -> &str {
     }
 }
 
-/// A reason against an agent, in words.
+/// The reason against an agent, in words.
 fn why_not(reason: &str) -> &str {
     match reason {
         "unknown" => "is not provisioned, or disabled",

@@ -1,4 +1,4 @@
-//! Calls explained over HTTP, for the operator's pages: `/api/operations/v1/{tenant}/traces` and `.../traces/{call}`.
+//! Explained calls over HTTP, for the operator's pages: `/api/operations/v1/{tenant}/traces` and `.../traces/{call}`.
 
 use axum::extract::{Path, State};
 use axum::routing::get;
@@ -15,14 +15,14 @@ use super::ask::Sight;
 use super::document::{Trace, Traces};
 use super::{ask, explain};
 
-/// Calls that a list gives when nothing is said, and at most.
+/// Default and maximum number of calls in a list.
 const LIMIT: usize = 50;
 const LIMIT_MAX: usize = 1_000;
 
-/// What the routes need.
+/// State of the routes.
 #[derive(Clone)]
 pub struct Traced {
-    /// Asks the roles.
+    /// Queries the roles.
     pub everyone: Everyone,
     /// The present time.
     pub clock: Arc<dyn Clock>,
@@ -35,10 +35,10 @@ struct Wanted {
 }
 
 impl Traced {
-    /// Asks as the role that serves the pages, over `own-21`.
+    /// Queries as the role that serves the pages, over `own-21`.
     ///
     /// # Errors
-    /// When the role does not declare the connection.
+    /// If the role does not declare the connection.
     pub fn of_role(ctx: &runtime::RoleContext) -> anyhow::Result<Self> {
         Ok(Self { everyone: Everyone::of_role(ctx, "own-21")?, clock: ctx.clock.clone() })
     }
@@ -77,7 +77,7 @@ async fn call(
         .ok_or_else(|| Problem::not_found("no role remembers such a call: it never was, or it is too old"))
 }
 
-/// Whether the caller may see numbers in full; refuses one who may see nothing.
+/// Whether the caller may see numbers in full; refuses a caller that may see nothing.
 fn allowed(caller: &Caller, tenant: &str) -> Result<bool, Problem> {
     let tenant = TenantId::parse(tenant).map_err(|error| Problem::bad_request(error.to_string()))?;
     caller.may_act_for(&tenant)?;

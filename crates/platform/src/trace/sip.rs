@@ -1,4 +1,4 @@
-//! SIP messages become a ladder: who sent what to whom.
+//! Converts SIP messages to a ladder diagram.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ pub(super) struct Recorded<'a> {
     pub message: &'a entry::Message,
 }
 
-/// What the call's owner says of its legs: number, party, whether the caller's.
+/// The legs by the report of the call's owner: number, party, whether the caller's.
 pub(super) type LegNames = HashMap<u16, (String, bool)>;
 
 /// The ladder of a call.
@@ -29,7 +29,7 @@ pub(super) fn ladder(recorded: &[Recorded<'_>], legs: &LegNames) -> Ladder {
         join(&mut ladder.parties, by, (*by).to_owned(), true);
         let (from, to) = if message.inbound { (peer, (*by).to_owned()) } else { ((*by).to_owned(), peer) };
         let known = seen.insert((from.clone(), to.clone(), message.text.as_str()), ()).is_some();
-        // A provisional response comes again each minute of ringing, lost or not.
+        // A provisional response is repeated each minute of ringing, lost or not.
         let repeat = known && head.status.is_none_or(|status| status >= 200);
         ladder.messages.push(Message {
             at: ms(*at),
@@ -52,7 +52,7 @@ pub(super) fn ladder(recorded: &[Recorded<'_>], legs: &LegNames) -> Ladder {
 fn join(parties: &mut Vec<Party>, id: &str, name: String, inside: bool) {
     match parties.iter_mut().find(|party| party.id == id) {
         None => parties.push(Party { id: id.to_owned(), name, inside }),
-        // The same address may be several phones: SIP clients in one process.
+        // One address may be several phones: SIP clients in one process.
         Some(party) if !party.inside && !party.name.contains(&name) && !name.contains(&party.id) => {
             party.name = format!("{}, {name}", party.name);
         }
@@ -68,7 +68,7 @@ fn outside_name(address: &str, call_id: &str, legs: &LegNames) -> String {
     }
 }
 
-/// The caller on the left, then the proxies, the owner, media, other nodes, and the phones that are rung on the right.
+/// Order from left to right: the caller, the proxies, the owner, media, other nodes, and the ringing phones.
 fn order(ladder: &mut Ladder, legs: &LegNames) {
     let caller = ladder.messages.iter().find(|m| m.method == "INVITE" && m.status.is_none()).map(|m| m.from.clone());
     let is_caller = |party: &Party| {
@@ -91,7 +91,7 @@ pub(super) fn leg_of_phone(call_id: &str) -> Option<u16> {
     leg(call_id, '-')
 }
 
-/// The same for the leg's media dialog: `<connid>.<leg>.<random>@<node>`.
+/// The number of the leg in the Call-ID of its media dialog: `<connid>.<leg>.<random>@<node>`.
 pub(super) fn leg_of_media(call_id: &str) -> Option<u16> {
     leg(call_id, '.')
 }
@@ -105,14 +105,14 @@ fn leg(call_id: &str, separator: char) -> Option<u16> {
     parts.next()?.parse().ok()
 }
 
-/// What is read of a message.
+/// The parsed parts of a message.
 pub(super) struct Head {
     pub label: String,
     pub method: String,
     pub status: Option<u16>,
     pub call_id: String,
     pub sdp: bool,
-    /// Its `Reason`, or the cause that a `Warning` tells.
+    /// Its `Reason`, or the cause in a `Warning`.
     pub reason: Option<String>,
 }
 

@@ -6,11 +6,11 @@ use runtime::trace::entry;
 
 use super::document::{Candidate, Leg, Message, Severity, Stream, Trace, Traces};
 
-/// The width that it is made for.
+/// Width of the page in columns.
 const WIDTH: usize = 100;
 /// Columns for the time at the left of the ladder.
 const TIME_WIDTH: usize = 13;
-/// The most lines of parties side by side.
+/// Maximum number of parties side by side.
 const LANES_MAX: usize = 6;
 
 /// The time of day in UTC with milliseconds, of milliseconds since 1970.
@@ -125,7 +125,7 @@ fn ladder(out: &mut String, trace: &Trace) {
     }
 }
 
-/// A message between two lanes, the others as lines.
+/// A message as an arrow between two lanes; the other lanes as vertical lines.
 fn arrow(message: &Message, from: usize, to: usize, lanes: usize, lane: usize) -> String {
     let center_of = |at: usize| at * lane + lane / 2;
     let mut row: Vec<char> = vec![' '; lanes * lane];
@@ -173,7 +173,7 @@ fn events(out: &mut String, trace: &Trace) {
     }
 }
 
-/// What there is to say of a fact beside its name and its DN.
+/// The details of a fact besides its name and its DN.
 pub(super) fn event(one: &entry::Event) -> String {
     let mut words = Vec::new();
     let mut add = |name: &str, value: &Option<String>| {
@@ -284,7 +284,7 @@ fn routing(out: &mut String, trace: &Trace) {
     }
 }
 
-/// A line for each who was near, and one for all who share a reason.
+/// A line for each candidate close to the choice, and one for all that share a reason.
 fn candidates(out: &mut String, candidates: &[Candidate]) {
     const EACH_MAX: usize = 3;
     let mut told: Vec<&str> = Vec::new();

@@ -1,4 +1,4 @@
-//! What happened to a call, in words.
+//! The course of a call in words.
 
 use super::document::{Finding, Ladder, Leg, Message, Severity, Trace, Verdict};
 use super::media::{seconds, whose};
@@ -12,14 +12,14 @@ pub(super) fn leg_ended(ladder: &Ladder, leg: u16) -> Option<f64> {
     ladder.messages.iter().find(ends).map(|message| message.at)
 }
 
-/// Where the signalling of a leg's party came from.
+/// The source address of the signalling of a leg's party.
 pub(super) fn signalling(ladder: &Ladder, leg: u16) -> Option<String> {
     let outside = |id: &str| ladder.parties.iter().any(|party| party.id == id && !party.inside);
     let came = |message: &&Message| leg_of(&message.call_id) == Some(leg) && outside(&message.from);
     ladder.messages.iter().find(came).map(|message| message.from.clone())
 }
 
-/// What happened, and what is wrong.
+/// The course of the call, and its faults.
 pub(super) fn verdict(trace: &Trace, names: &LegNames, now: f64) -> Verdict {
     let mut summary = vec![who_called(trace)];
     summary.extend(trace.notes.iter().find_map(|note| note.text.strip_prefix("dial plan: ")).map(leads_to));
@@ -59,7 +59,8 @@ fn refusal(trace: &Trace) -> Option<&Message> {
             && leg_of(&message.call_id) == Some(1)
             && trace.ladder.parties.iter().any(|party| party.id == message.to && !party.inside)
     };
-    // The first that is no challenge: later ones answer changes of the session. One who is only challenged never came in.
+    // The first that is no challenge: later ones answer changes of the session. A caller that was only challenged never
+    // got in.
     let challenge = |message: &&Message| matches!(message.status, Some(401 | 407));
     let mut finals = trace.ladder.messages.iter().filter(last);
     let answer = finals.clone().find(|message| !challenge(message)).or_else(|| finals.next_back())?;
@@ -115,7 +116,7 @@ fn waited(trace: &Trace, now: f64) -> Vec<String> {
     words
 }
 
-/// Why nobody was free, counted.
+/// Why no agent was free, with counts.
 fn why_nobody(decision: &super::document::Decision) -> String {
     let mut reasons: Vec<(&str, usize)> = Vec::new();
     for one in decision.candidates.iter().filter(|one| one.passed_over.as_deref() != Some("skills")) {
@@ -132,7 +133,7 @@ fn why_nobody(decision: &super::document::Decision) -> String {
     format!("nobody with the skills was free ({})", words.join(", "))
 }
 
-/// Phones that rang, and what came of it.
+/// The phones that rang, and the outcomes.
 fn rang(trace: &Trace, names: &LegNames) -> Vec<String> {
     let mut legs: Vec<(&u16, &(String, bool))> = names.iter().filter(|(_, (_, caller))| !caller).collect();
     legs.sort();
@@ -171,7 +172,7 @@ fn spoke(trace: &Trace, now: f64) -> Option<String> {
     })
 }
 
-/// Who hung up.
+/// Which side hung up.
 fn how_it_ended(trace: &Trace, names: &LegNames) -> Option<String> {
     let outside = |id: &str| trace.ladder.parties.iter().any(|party| party.id == id && !party.inside);
     let bye = trace.ladder.messages.iter().find(|message| {
@@ -226,7 +227,7 @@ fn findings(trace: &Trace, names: &LegNames) -> Vec<Finding> {
     for note in trace.notes.iter().filter(|note| note.text.starts_with("the auditor")) {
         add(Severity::Fault, note.text.clone());
     }
-    // Between nodes nothing gets lost: there a 200 comes again while its ACK waits for the phone's answer.
+    // Nothing is lost between nodes: there, a 200 is repeated while its ACK waits for the phone's answer.
     let outside = |id: &str| trace.ladder.parties.iter().any(|party| party.id == id && !party.inside);
     let at_edge = |message: &&Message| message.repeat && (outside(&message.from) || outside(&message.to));
     let repeats = trace.ladder.messages.iter().filter(at_edge).count();

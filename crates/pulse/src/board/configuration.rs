@@ -1,11 +1,11 @@
-//! What the wallboard needs of a tenant's objects: names, thresholds, who is an agent, what is a queue.
+//! The tenant's objects that the wallboard needs: names, thresholds, agents and queues.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind};
 use contracts::v1;
 
-/// The kinds that are read.
+/// The kinds of objects that are read.
 pub(super) const KINDS: &[ObjectKind] = &[
     ObjectKind::Tenant,
     ObjectKind::Application,
@@ -19,11 +19,11 @@ pub(super) const KINDS: &[ObjectKind] = &[
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Point {
     pub(super) name: String,
-    /// A call that is answered within so many seconds is answered in time.
+    /// A call answered within this number of seconds counts as in time.
     pub(super) service_level_s: u32,
-    /// A caller who gives up within so many seconds does not count for the service level.
+    /// A caller that hangs up within this number of seconds does not count for the service level.
     pub(super) short_abandon_s: u32,
-    /// Its application has calls wait for agents.
+    /// Whether its application makes calls wait for agents.
     pub(super) queues: bool,
 }
 
@@ -31,11 +31,11 @@ pub(super) struct Point {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Person {
     pub(super) name: String,
-    /// The phone of the agent's own place.
+    /// The phone of the agent's default place.
     pub(super) extension: Option<String>,
 }
 
-/// A tenant's objects as far as they were read.
+/// A tenant's objects, as far as they have been read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Configuration {
     pub(super) revision: u64,
@@ -43,7 +43,7 @@ pub(super) struct Configuration {
 }
 
 impl Configuration {
-    /// Takes changes in.
+    /// Takes over changes.
     pub(super) fn change(&mut self, changes: v1::FollowResponse) {
         self.revision = changes.revision;
         for object in changes.objects {
@@ -64,7 +64,7 @@ impl Configuration {
         self.objects.iter().filter(move |(key, _)| key.kind == kind).map(|(_, object)| object)
     }
 
-    /// What people call the tenant.
+    /// The tenant's display name.
     pub(super) fn name(&self) -> Option<&str> {
         self.tenant().map(|tenant| tenant.name.as_str())
     }
@@ -81,7 +81,7 @@ impl Configuration {
         })
     }
 
-    /// The route points by their numbers.
+    /// The route points, by number.
     pub(super) fn points(&self) -> BTreeMap<String, Point> {
         let queueing: BTreeSet<&str> = self
             .of_kind(ObjectKind::Application)
@@ -114,7 +114,7 @@ impl Configuration {
             .collect()
     }
 
-    /// DNs that answer by themselves.
+    /// The DNs that answer automatically: prompts and echo.
     pub(super) fn services(&self) -> Vec<String> {
         let services = self.of_kind(ObjectKind::Dn).filter_map(|object| match object {
             Object::Dn(dn) if matches!(dn.kind, DnKind::Echo | DnKind::Announcement { .. }) => Some(dn.number.clone()),
@@ -123,7 +123,7 @@ impl Configuration {
         services.collect()
     }
 
-    /// The agents by their ids.
+    /// The agents, by id.
     pub(super) fn agents(&self) -> BTreeMap<String, Person> {
         let places: BTreeMap<&str, &[String]> = self
             .of_kind(ObjectKind::Place)
@@ -145,7 +145,7 @@ impl Configuration {
     }
 }
 
-/// Whether an application has calls wait for an agent: there is a `submit` in it, in whichever prefix of the queue's namespace.
+/// Whether an application makes calls wait for an agent: it contains a `submit`, with any prefix of the queue's namespace.
 fn submits(document: &str) -> bool {
     let mut rest = document;
     while let Some(at) = rest.find('<') {

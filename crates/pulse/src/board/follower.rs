@@ -1,4 +1,4 @@
-//! Follows the tenants: which there are, their configuration (8888), their facts (8000); keeps what they add up to.
+//! Follows the list of tenants, their configuration (8888) and their facts (8000), and stores the resulting statistics.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use super::reaching::Reaching;
 use super::records::{self, Kept};
 use super::zone;
 
-/// The condition of readiness: which tenants there are.
+/// The readiness condition: the list of tenants is known.
 pub(super) const CONDITION: &str = "tenants";
 
 const CONNECTION: &str = "voice-02";
@@ -33,32 +33,32 @@ const CONFIGURATION_PORT: u16 = 8888;
 const EVENTS_PORT: u16 = 8000;
 /// Pause before a broken stream is opened again.
 const PAUSE: Duration = Duration::from_millis(300);
-/// Both streams say something at least each 5 s.
+/// The longest silence of a stream: both streams send a message at least every 5 s.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
-/// Pause before a tenant's statistics begin anew after a fault: others are not held up by one that lasts.
+/// Pause before a tenant's statistics restart after a fault: a lasting fault must not delay other tenants.
 const BEGIN_ANEW: Duration = Duration::from_secs(5);
-/// Changes within this are told together.
+/// Changes within this time are published together.
 const TOGETHER: Duration = Duration::from_millis(50);
-/// So often the wallboards are told that the connection stands, when nothing changes.
+/// How often wallboards are notified that the connection works while nothing changes.
 const REACHED: Duration = Duration::from_secs(4);
-/// So often the state is kept, if it has changed. What came after it is read again from the stream.
+/// How often a changed state is stored. Later facts are read again from the stream.
 const KEEP: Duration = Duration::from_secs(2);
-/// For so many bytes of a state once: all tenants share the store, and a large one takes its time.
+/// The storing interval grows by [`KEEP`] for each such number of bytes: all tenants share the store, and a large state takes time.
 const KEEP_BYTES: usize = 4 << 20;
-/// A stream that gives nothing for so long has nothing old left to give.
+/// A stream that has been silent for this long has delivered all old facts.
 const PRESENT_AFTER: Duration = Duration::from_millis(100);
 /// The largest message: a snapshot of 100,000 calls.
 const MESSAGE_MAX: usize = 128 << 20;
-/// The most tenants that are followed.
+/// The most tenants followed.
 const TENANTS_MAX: usize = 10_000;
 /// The view's name in the store.
 const VIEW: &str = "pulse";
-/// Before the first fact of a stream.
+/// The position before the first fact of a stream.
 const BEGINNING: &str = "0-0";
 
 // === tenants ===
 
-/// Follows which tenants there are, each of them with a task of its own.
+/// Follows the list of tenants; each tenant has its own task.
 pub(super) async fn follow_tenants(ctx: RoleContext, boards: Boards, metrics: Metrics) -> anyhow::Result<()> {
     let mut followed: HashMap<TenantId, watch::Sender<()>> = HashMap::new();
     loop {
@@ -110,7 +110,7 @@ async fn tenants_once(
     }
 }
 
-/// Follows a tenant until it is gone. A panic there concerns its wallboards alone: they go on from what was kept last.
+/// Follows a tenant until it is removed. A panic there affects only its own wallboards: they continue from the last stored state.
 async fn follow(
     (ctx, tenant, board, metrics): (RoleContext, TenantId, Board, Metrics),
     first: anyhow::Result<Follower>,
@@ -139,7 +139,7 @@ async fn follow(
 
 // === one tenant ===
 
-/// One tenant's statistics and how far they are.
+/// One tenant's statistics and their position in the stream.
 struct Follower {
     ctx: RoleContext,
     tenant: TenantId,
@@ -149,20 +149,20 @@ struct Follower {
     numbers: Numbers,
     configuration: Configuration,
     position: String,
-    /// Since when the numbers count, when they began without a past.
+    /// Since when the numbers count, if they began without earlier facts.
     counts_since: Option<Timestamp>,
     zone: Option<String>,
-    /// What a restored engine holds of statistics was opened again.
+    /// Whether the statistics of a restored engine were opened again.
     is_configured: bool,
-    /// Facts up to the present were folded once.
+    /// Whether the facts up to the present have been folded once.
     is_present: bool,
     has_changed: bool,
     is_kept: bool,
     told_at: Instant,
     kept_at: Instant,
-    /// Bytes of the state that was kept last.
+    /// Bytes of the state that was last stored.
     kept_bytes: usize,
-    /// Facts that the next change tells of.
+    /// Facts that the next change will publish.
     reaching: Reaching,
 }
 
@@ -181,7 +181,7 @@ struct Streams {
 }
 
 impl Follower {
-    /// Goes on where the last life was, or at the stream's beginning.
+    /// Continues from the state of the previous run, or from the start of the stream.
     #[allow(clippy::disallowed_methods, reason = "paces a loop")]
     async fn begin(ctx: &RoleContext, tenant: &TenantId, board: Board, metrics: &Metrics) -> anyhow::Result<Self> {
         let kept = ctx.stores.views.load(tenant, VIEW).await?;
@@ -239,7 +239,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Follows until a stream ends.
+    /// Follows both streams until one ends.
     async fn connected(&mut self) -> anyhow::Result<()> {
         let mut streams = self.open().await?;
         loop {
@@ -271,17 +271,17 @@ impl Follower {
         let asked = net::grpc::for_tenant(tonic::Request::new(asked), &self.tenant);
         let mut client = ConfigurationClient::new(channel).max_decoding_message_size(MESSAGE_MAX);
         let mut configuration = client.follow(asked).await?.into_inner();
-        // The statistics are open before the first fact that they count.
+        // Opens the statistics before the first fact that they count.
         let first = match tokio::time::timeout(SILENCE_MAX, configuration.message()).await.context("silence")? {
             Err(status) if status.code() == Code::OutOfRange => {
-                // Somebody has taken the configuration back to an earlier state: all of it is read again.
+                // The configuration was reset to an earlier state: read all of it again.
                 self.configuration = Configuration::default();
                 return Err(status.into());
             }
             first => first?,
         };
         let mut first = first.context("the stream of configuration has ended")?;
-        // Many objects come in several messages, of which the last alone has another revision.
+        // Many objects come in several messages. Only the last of them has a new revision.
         while first.revision == self.configuration.revision && !first.objects.is_empty() {
             self.configuration.change(first);
             let next = tokio::time::timeout(SILENCE_MAX, configuration.message()).await.context("silence")??;
@@ -332,7 +332,7 @@ impl Follower {
             Some(What::Event(event)) => {
                 self.position = event.position;
                 self.is_kept = false;
-                // The position travels with each message, so each fact is told of.
+                // Each message contains the position, so each fact causes a change to publish.
                 self.has_changed = true;
                 let Some(envelope) = event.envelope else { return };
                 match wire::stamped_from_wire(envelope) {
@@ -376,7 +376,7 @@ impl Follower {
         }
     }
 
-    /// The position is no longer kept: what happened since is not known.
+    /// Restarts the numbers: the stream no longer has the position, so facts are missing.
     fn begin_anew(&mut self) {
         tracing::warn!(tenant = %self.tenant, position = %self.position, "the position is no longer kept: the numbers begin anew");
         self.metrics.began_anew();
@@ -394,7 +394,7 @@ impl Follower {
 
     // === time ===
 
-    /// When something is to be done next.
+    /// When the next timer is due.
     fn due(&self, streams: &Streams) -> Instant {
         let mut due = (self.told_at + REACHED).min(streams.heard_at + SILENCE_MAX);
         if !self.is_present {
@@ -447,7 +447,7 @@ impl Follower {
         self.told_at = Instant::now();
     }
 
-    /// Keeps state and position in one write.
+    /// Stores state and position in one write.
     async fn keep(&mut self) {
         self.kept_at = Instant::now();
         if self.is_kept || !self.is_configured {
@@ -470,7 +470,7 @@ impl Follower {
     }
 }
 
-/// How long a state of so many bytes is not kept again.
+/// The pause after storing a state of this number of bytes.
 const fn keep_after(bytes: usize) -> Duration {
     KEEP.saturating_mul(1 + (bytes / KEEP_BYTES) as u32)
 }

@@ -1,4 +1,4 @@
-//! What pulse counts.
+//! The metrics of pulse.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -9,27 +9,27 @@ runtime::metrics! {
     pub(super) struct Metrics {
         /// Facts folded into statistics.
         facts: Counter = "pulse_facts";
-        /// Facts that cannot be read.
+        /// Facts that are unreadable.
         facts_unreadable: Counter = "pulse_facts_unreadable";
-        /// Times that a tenant's numbers began anew from a snapshot, because the position was no longer kept.
+        /// Number of times a tenant's numbers restarted from a snapshot, because the stream no longer had the position.
         begun_anew: Counter = "pulse_begun_anew";
-        /// Faults of the program with which one tenant's statistics began again from what was kept.
+        /// Faults of the program after which one tenant's statistics restarted from the stored state.
         tenants_failed: Counter = "pulse_tenant_faults";
         /// Subscriptions of event streams that broke.
         subscriptions_broken: Counter = "pulse_subscriptions_broken";
-        /// Writes of a tenant's statistics that failed; they are tried again.
+        /// Writes of a tenant's statistics that failed; they are repeated.
         writes_failed: Counter = "pulse_writes_failed";
-        /// Subjects (calls, agents, DNs, queues) whose last fact was forgotten for want of room: a repeat of it would count twice.
+        /// Subjects (calls, agents, DNs, queues) whose last fact was forgotten for lack of room: a repeat of it would count twice.
         marks_forgotten: Counter = "pulse_marks_forgotten";
-        /// Changes published to wallboards, after those of 50 ms were joined.
+        /// Changes published to wallboards, after changes within 50 ms were joined.
         changes: Counter = "pulse_changes";
-        /// Wallboards that listen now.
+        /// Connected wallboards.
         pub(super) subscribers: Gauge = "pulse_subscribers";
-        /// Wallboards that were refused because there were too many.
+        /// Wallboards refused because too many were connected.
         subscribers_refused: Counter = "pulse_subscribers_refused";
-        /// Wallboards that were dropped because they did not take what came.
+        /// Wallboards disconnected because they read too slowly.
         subscribers_slow: Counter = "pulse_subscribers_slow";
-        /// Statistics that are open.
+        /// Open statistics.
         statistics: Gauge = "pulse_statistics_open";
     }
 }
@@ -75,7 +75,7 @@ impl Metrics {
         self.subscribers_slow.inc();
     }
 
-    /// So many more statistics are open than before, or fewer.
+    /// Adds the change in the number of open statistics.
     pub fn statistics_open(&self, before: usize, now: usize) {
         let difference = i64::try_from(now).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(i64::MAX);
         self.statistics.inc_by(difference);

@@ -1,4 +1,4 @@
-//! From statistics to the wallboard's rows. Every number comes from the engine.
+//! Converts statistics to the wallboard's rows. Every number comes from the engine.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -12,10 +12,10 @@ use stats::{
 use super::configuration::{Configuration, Point};
 use super::rows::{AgentRow, Head, Minute, Numbers, QueueRow, States};
 
-/// The history of a queue: so many seconds, in steps of so many.
+/// The history of a queue: 1,800 seconds, in steps of 60.
 const HISTORY: Profile = Profile::Sliding { window_s: 1_800, step_s: 60 };
 
-/// The most route points of which facts have told that calls wait in them: as many as a tenant has numbers.
+/// The most route points known as queues from facts: as many as a tenant has numbers.
 const TOLD_QUEUES_MAX: usize = 10_000;
 
 const ENTERED: Mask = Mask::of(&[Action::CallEntered]);
@@ -35,11 +35,11 @@ struct QueueStatistics {
     average: StatisticId,
     abandoned: StatisticId,
     level: LevelStatistics,
-    /// Entered, answered, abandoned, waiting at most.
+    /// Entered, answered, abandoned, and the greatest number waiting.
     history: [StatisticId; 4],
 }
 
-/// What depends on the thresholds of a queue: begins anew when one of them changes, all of it, so that ratios are of one time.
+/// The statistics that depend on the thresholds of a queue. All restart when a threshold changes, so that ratios cover one period.
 #[derive(Clone, Debug)]
 struct LevelStatistics {
     service_level: StatisticId,
@@ -91,7 +91,7 @@ impl QueueStatistics {
         })
     }
 
-    /// For another configuration of the queue: what depends on its thresholds begins anew if they changed, and nothing else.
+    /// Applies a new configuration of the queue. Only the statistics that depend on its thresholds restart, and only if these changed.
     fn change(&mut self, engine: &mut Engine, dn: &str, before: &Point, after: &Point) -> Result<(), Refused> {
         let thresholds = |point: &Point| (point.service_level_s, point.short_abandon_s);
         if thresholds(before) != thresholds(after) {
@@ -116,7 +116,7 @@ impl QueueStatistics {
         ids
     }
 
-    /// The numbers, and the parts from which those of all queues are made.
+    /// The numbers of the queue, and its parts of the totals.
     fn read(&self, engine: &Engine, threshold: u32, now: Timestamp) -> (Numbers, Parts) {
         let number = |id| engine.value(id, now).number();
         let answered = number(self.answered);
@@ -159,11 +159,11 @@ fn queue_request(dn: &str, category: Category, mask: Mask, profile: Profile) -> 
     Request::new(definition, ObjectId::new(ObjectType::RoutePoint, dn), profile)
 }
 
-/// What the numbers of all queues are made of besides the numbers of each.
+/// The parts of the totals that are not among the numbers of a queue.
 #[derive(Clone, Copy, Debug, Default)]
 struct Parts {
     in_time: u64,
-    /// Answered or given up since the thresholds are what they are.
+    /// Answered or abandoned calls since the last change of the thresholds.
     judged: u64,
     answer_time: Duration,
 }
@@ -174,13 +174,13 @@ enum RowOf {
     Agent(String),
 }
 
-/// A tenant's open statistics and the rows that were made of them.
+/// A tenant's open statistics and the rows computed from them.
 #[derive(Debug, Default)]
 pub(super) struct Board {
     points: BTreeMap<String, (Point, QueueStatistics)>,
     people: BTreeMap<String, (super::configuration::Person, StatisticId)>,
     row_of: HashMap<StatisticId, RowOf>,
-    /// Route points of which facts have told that calls wait in them.
+    /// Route points known as queues from facts: calls wait there for agents.
     pub(super) told_queues: BTreeSet<String>,
     stale: BTreeSet<String>,
     stale_agents: BTreeSet<String>,
@@ -190,7 +190,7 @@ pub(super) struct Board {
 }
 
 impl Board {
-    /// Opens what the configuration names and is not open, closes what it names no more.
+    /// Opens statistics for new objects of the configuration, and closes those of removed ones.
     pub(super) fn configure(&mut self, engine: &mut Engine, configuration: &Configuration) {
         let points = configuration.points();
         self.points.retain(|dn, (_, statistics)| {
@@ -254,12 +254,12 @@ impl Board {
         self.stale_agents = self.people.keys().cloned().collect();
     }
 
-    /// For another engine: nothing is open in it; what facts have told of route points stays.
+    /// A board for a new engine, without open statistics. Keeps the queues known from facts.
     pub(super) fn anew(self) -> Self {
         Self { told_queues: self.told_queues, ..Self::default() }
     }
 
-    /// Takes what the engine says has changed; says whether anything has.
+    /// Takes the engine's outputs; returns whether there were any.
     pub(super) fn take_outputs(&mut self, engine: &mut Engine) -> bool {
         let mut any = false;
         while let Some(output) = engine.poll_output() {
@@ -276,7 +276,7 @@ impl Board {
         any
     }
 
-    /// A fact has told that calls wait in that route point for agents.
+    /// Marks a route point as a queue: a fact shows that calls wait there for agents.
     pub(super) fn is_queue(&mut self, dn: &str) {
         let has_room = self.told_queues.len() < TOLD_QUEUES_MAX;
         if has_room && !self.told_queues.contains(dn) && self.told_queues.insert(dn.to_owned()) {
@@ -284,7 +284,7 @@ impl Board {
         }
     }
 
-    /// Makes the rows anew that may have changed.
+    /// Computes the rows again that may have changed.
     pub(super) fn refresh(&mut self, engine: &Engine, counts_since: Timestamp, now: Timestamp) {
         for dn in std::mem::take(&mut self.stale) {
             let Some((point, statistics)) = self.points.get(&dn) else { continue };
@@ -314,7 +314,7 @@ impl Board {
         self.agents.retain(|agent, _| self.people.contains_key(agent));
     }
 
-    /// What every message carries.
+    /// The common head of every message.
     pub(super) fn head(
         &self,
         position: &str,
@@ -333,13 +333,13 @@ impl Board {
         }
     }
 
-    /// Since when the numbers of the day count.
+    /// The start of the counts of the day.
     pub(super) fn counts_since(&self, engine: &Engine, began: Option<Timestamp>, now: Timestamp) -> Timestamp {
         let midnight = self.points.values().find_map(|(_, statistics)| engine.since(statistics.entered, now));
         midnight.into_iter().chain(began).max().unwrap_or(now)
     }
 
-    /// The numbers of all queues together: sums, and the ratios of the sums.
+    /// The totals of all queues: sums, and the ratios of the sums.
     fn totals(&self) -> Numbers {
         let mut sum = Numbers::default();
         let mut thresholds = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! The web pages: the built files of `web/`, part of the program.
+//! The web pages: the built files of `web/`, embedded in the program.
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -7,24 +7,24 @@ use axum::response::IntoResponse as _;
 use net::http::Problem;
 use rust_embed::RustEmbed;
 
-/// What `npm run build` has made. A program that was built without it says how.
+/// The files built by `npm run build`. A program built without them explains how to build them.
 #[derive(RustEmbed)]
 #[folder = "../../web/dist"]
 #[allow_missing = true]
 struct Files;
 
-/// The page of all routes of the client.
+/// The page for all routes of the web client.
 const INDEX: &str = "index.html";
-/// Files below this carry the hash of their content in their names.
+/// Files below this path have the hash of their content in their names.
 const HASHED: &str = "assets/";
-/// Nothing from elsewhere, and nothing within the page that is not a file of ours.
+/// The content security policy: no foreign content, and nothing inline in the page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
                       connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// What a program without pages says.
+/// The answer of a program without pages.
 const NO_PAGES: &str = "This program was built without its web pages.\n\nWith Node.js: script/web build, then build the program again.\n\
                         Everything else works; the numbers are at /pulse/api/v1/<tenant>/wallboard.\n";
 
-/// Answers a path of the pages: a file, or the page that reads the path itself.
+/// Answers a path of the pages: with a file, or with the index page for a route of the client.
 pub(super) async fn page(request: Request) -> Response<Body> {
     let path = request.uri().path().trim_start_matches('/');
     let name = if is_route(path) { INDEX } else { path };
@@ -38,13 +38,13 @@ pub(super) async fn page(request: Request) -> Response<Body> {
     }
 }
 
-/// Whether there is a page under that path.
+/// Whether a page exists at that path.
 pub(super) fn is_page(path: &str) -> bool {
     let path = path.trim_start_matches('/');
     is_route(path) || Files::get(path).is_some()
 }
 
-/// The routes that the client reads itself.
+/// Whether the path is a route of the web client.
 fn is_route(path: &str) -> bool {
     matches!(path, "" | "index.html" | "topology" | "trace") || path.starts_with("trace/")
 }

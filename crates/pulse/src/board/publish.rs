@@ -1,4 +1,4 @@
-//! The boards as they are shown: the present state, and changes to whoever listens.
+//! The published boards: the present state, and changes for the listeners.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,16 +12,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use super::metrics::Metrics;
 use super::rows::{AgentRow, Change, Head, QueueRow, Snapshot, difference};
 
-/// Wallboards that listen at once, of all tenants.
+/// The most wallboards connected at once, of all tenants.
 const SUBSCRIBERS_MAX: usize = 2_000;
-/// Of them those of one tenant, so that none takes them from the others: a screen for each supervisor of a large one.
+/// The most wallboards of one tenant, so that it leaves room for others: a screen for each supervisor of a large tenant.
 const SUBSCRIBERS_OF_TENANT_MAX: usize = 500;
-/// Messages that wait for a slow wallboard: 12 s at the highest rate. One that is further behind is dropped and begins again.
+/// The most messages that wait for a slow wallboard: 12 s at the highest rate. A slower wallboard is disconnected and reconnects.
 const BEHIND_MAX: usize = 256;
-/// Changes that are kept for wallboards that come back.
+/// The most changes kept for wallboards that reconnect.
 const KEPT_MAX: usize = 256;
 
-/// A message of the stream, written once for all who listen.
+/// A message of the stream, serialised once for all listeners.
 #[derive(Clone, Debug)]
 pub(super) struct Message {
     pub(super) bytes: Bytes,
@@ -41,7 +41,7 @@ pub(super) struct Board {
     shown: Arc<Mutex<Shown>>,
     messages: broadcast::Sender<Message>,
     permits: Arc<Semaphore>,
-    /// Whether it has come up to the present once.
+    /// Whether it has ever reached the present.
     present: Arc<watch::Sender<bool>>,
     metrics: Metrics,
 }
@@ -56,12 +56,12 @@ struct Shown {
     kept: VecDeque<(String, Message)>,
 }
 
-/// What a new listener gets.
+/// The start of a new listener.
 pub(super) struct Subscription {
     /// The first messages.
     pub(super) first: Vec<Message>,
     pub(super) messages: broadcast::Receiver<Message>,
-    /// Of the tenant's and of all.
+    /// A permit of the tenant and one of all tenants.
     pub(super) permits: [OwnedSemaphorePermit; 2],
 }
 
@@ -70,7 +70,7 @@ impl Boards {
         Self { boards: Arc::default(), permits: Arc::new(Semaphore::new(SUBSCRIBERS_MAX)), metrics }
     }
 
-    /// The board of a tenant, made if there is none.
+    /// The board of a tenant, created if missing.
     pub(super) fn of(&self, tenant: &TenantId) -> Board {
         let mut boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || Board {
@@ -83,7 +83,7 @@ impl Boards {
         boards.entry(tenant.clone()).or_insert_with(fresh).clone()
     }
 
-    /// The board of a tenant that there is.
+    /// The board of a tenant, if it exists.
     pub(super) fn find(&self, tenant: &TenantId) -> Option<Board> {
         self.boards.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned()
     }
@@ -93,7 +93,7 @@ impl Boards {
         self.boards.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant);
     }
 
-    /// Listens to a board from now on; from after the message with the id `last` if it is still kept.
+    /// Subscribes to a board, from the message after the id `last` if that is still kept.
     pub(super) fn listen(&self, board: &Board, last: Option<&str>) -> Result<Subscription, Problem> {
         let permit = |of: &Arc<Semaphore>, max: usize| {
             of.clone().try_acquire_owned().map_err(|_| {
@@ -102,7 +102,7 @@ impl Boards {
             })
         };
         let permits = [permit(&board.permits, SUBSCRIBERS_OF_TENANT_MAX)?, permit(&self.permits, SUBSCRIBERS_MAX)?];
-        // Under the lock, so that no change falls between the state and the messages after it.
+        // Under the lock, so that no change is lost between the state and the first message.
         let shown = board.shown();
         let messages = board.messages.subscribe();
         let kept = last.and_then(|last| {
@@ -119,7 +119,7 @@ impl Board {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it has come up to the present once.
+    /// Whether it has ever reached the present.
     pub(super) fn present(&self) -> watch::Receiver<bool> {
         self.present.subscribe()
     }
@@ -131,7 +131,7 @@ impl Board {
         serde_json::to_vec(&shown.snapshot()).unwrap_or_default()
     }
 
-    /// Shows this from now on and tells what differs.
+    /// Publishes a new state with its differences.
     pub(super) fn show(
         &self,
         name: &str,
@@ -151,7 +151,7 @@ impl Board {
         if !(same_rows && same_head) {
             let change = Change { head: &head, queues: changed_queues, agents: changed_agents };
             let message = message("change", Some(&head.position), &change);
-            // The first one is everything: whoever has the same position from another life of the role has not seen it.
+            // The first change contains everything. A client with the same position from another run of the role has not seen it.
             if *self.present.borrow() {
                 shown.kept.push_back((head.position.clone(), message.clone()));
             }
@@ -159,7 +159,7 @@ impl Board {
                 shown.kept.pop_front();
             }
             self.metrics.published();
-            // An error says that nobody listens.
+            // An error means that there are no listeners.
             let _ = self.messages.send(message);
         }
         if told_queues > 0 {
@@ -173,14 +173,14 @@ impl Board {
         }
         shown.head = head;
         if renamed && *self.present.borrow() {
-            // The name is in the snapshot alone.
+            // Only the snapshot contains the name.
             shown.kept.clear();
             let _ = self.messages.send(message("snapshot", Some(&shown.head.position), &shown.snapshot()));
         }
         self.present.send_replace(true);
     }
 
-    /// Says that nothing has happened up to `at`.
+    /// Publishes that nothing has changed up to `at`.
     pub(super) fn reached(&self, at: u64) {
         #[derive(Serialize)]
         struct Reached {
@@ -203,7 +203,7 @@ impl Shown {
     }
 }
 
-/// An event of the stream (WHATWG HTML, section 9.2): JSON has no line breaks.
+/// Formats an event of the stream (WHATWG HTML, section 9.2): JSON has no line breaks.
 fn message(event: &str, id: Option<&str>, data: &impl Serialize) -> Message {
     let mut text = String::new();
     if let Some(id) = id {

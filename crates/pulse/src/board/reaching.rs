@@ -1,23 +1,23 @@
-//! Spans from a fact at its owner to the change that the pages are told: the last step of a call's trace.
+//! Spans from a fact at its owner to the change published to the pages: the last step of a call's trace.
 
 use std::collections::BTreeMap;
 
 use model::{CallUuid, ConnId, Stamped, TenantId, Timestamp};
 use runtime::spans::{Happened, KeyValue, Span, SpanKind, Spans, root_of};
 
-/// Calls that one change tells of; further ones have no span of it.
+/// The most calls with a span in one change; further calls have none.
 const CALLS_MAX: usize = 512;
-/// Facts of one call that one change tells of; a call has some thirty in all.
+/// The most facts of one call in a span; a call has about thirty in all.
 const FACTS_MAX: usize = 64;
 
-/// Facts that were folded and not yet shown, by call.
+/// Facts that were folded but not published yet, by call.
 #[derive(Default)]
 pub(super) struct Reaching {
     calls: BTreeMap<ConnId, (CallUuid, Vec<Happened>)>,
 }
 
 impl Reaching {
-    /// A fact was folded.
+    /// Adds a folded fact.
     pub(super) fn folded(&mut self, stamped: &Stamped) {
         let Some(call) = &stamped.event.call else { return };
         if self.calls.len() >= CALLS_MAX && !self.calls.contains_key(&call.conn_id) {
@@ -30,7 +30,7 @@ impl Reaching {
         }
     }
 
-    /// The change was told to all pages.
+    /// Emits the spans of the calls after the change was published to all pages.
     pub(super) fn shown(&mut self, spans: &Spans, tenant: &TenantId, now: Timestamp) {
         for (conn_id, (trace, facts)) in std::mem::take(&mut self.calls) {
             spans.emit(Span {

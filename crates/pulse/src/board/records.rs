@@ -1,4 +1,4 @@
-//! The statistics engine's snapshot as a record, and back.
+//! Converts the statistics engine's snapshot to a record and back.
 
 use contracts::{v1, wire};
 use model::{ConnId, Seq, Timestamp, Token};
@@ -9,12 +9,12 @@ use stats::engine::{
 };
 use stats::{Action, ObjectType, Snapshot};
 
-/// The form that is written.
+/// The version that is written.
 const VERSION: u32 = 1;
-/// Numbers of one interval.
+/// The number of counts of one interval.
 const COUNTS: usize = 10;
 
-/// What is kept of a tenant.
+/// The stored state of a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kept {
     pub(super) snapshot: Snapshot,
@@ -22,7 +22,7 @@ pub(super) struct Kept {
     pub(super) queues: Vec<String>,
 }
 
-/// A record that cannot be read.
+/// A record that is unreadable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable(pub(super) String);
 
@@ -141,10 +141,10 @@ fn value_out(value: &StatisticSnapshot) -> v1::StatisticsValue {
 
 // === reading ===
 
-/// Reads a record.
+/// Parses a record.
 ///
 /// # Errors
-/// When it is damaged or of a form that this program does not know.
+/// When it is damaged or of an unsupported version.
 pub(super) fn read(bytes: &[u8]) -> Result<Kept, Unreadable> {
     let record = v1::StatisticsRecord::decode(bytes).map_err(unreadable)?;
     if record.version != VERSION {

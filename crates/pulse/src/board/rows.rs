@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// Numbers of one queue since midnight, or of all.
+/// Numbers since midnight of one queue, or of all queues.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Numbers {
@@ -14,9 +14,9 @@ pub(super) struct Numbers {
     pub answered: u64,
     pub abandoned: u64,
     pub short_abandoned: u64,
-    /// Percent.
+    /// The service level in percent.
     pub service_level: Option<f64>,
-    /// Seconds; of all queues together only where they have the same.
+    /// The threshold in seconds; for all queues together only if all have the same.
     pub service_level_threshold: Option<u32>,
     pub average_speed_of_answer_ms: Option<u64>,
 }
@@ -95,7 +95,7 @@ impl States {
     }
 }
 
-/// What the page is told first.
+/// The first message to the page.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Snapshot<'a> {
@@ -107,23 +107,23 @@ pub(super) struct Snapshot<'a> {
     pub agents: Vec<&'a AgentRow>,
 }
 
-/// What every message carries.
+/// The common head of every message.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Head {
     /// The position on port 8000 up to which facts are counted.
     pub position: String,
-    /// Now, in milliseconds.
+    /// The present time, in milliseconds.
     pub at: u64,
-    /// When the oldest fact happened that nothing before this has counted; absent where time alone has changed something.
+    /// The time of the oldest fact that this message counts first; absent if only time has passed.
     pub event_at: Option<u64>,
-    /// Since when the numbers count: midnight of the tenant's clocks, or later where what came before is not known.
+    /// Since when the numbers count: midnight by the tenant's clocks, or later if earlier facts are unknown.
     pub counts_since: u64,
     pub totals: Numbers,
     pub states: States,
 }
 
-/// A row that is gone.
+/// A removed row.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Gone<'a> {
     pub id: &'a str,
@@ -138,7 +138,7 @@ pub(super) enum Row<'a, T> {
     Gone(Gone<'a>),
 }
 
-/// What has changed.
+/// A change.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Change<'a> {
@@ -150,7 +150,7 @@ pub(super) struct Change<'a> {
     pub agents: Vec<Row<'a, AgentRow>>,
 }
 
-/// The rows that differ, in order of their ids: new and changed ones whole, and those that are gone.
+/// The rows that differ, in order of their ids: new and changed rows complete, removed ones by id.
 pub(super) fn difference<'a, T: PartialEq>(
     before: &'a BTreeMap<String, T>,
     now: &'a BTreeMap<String, T>,

@@ -23,11 +23,11 @@ use super::metrics::Metrics;
 use super::pages;
 use super::publish::{Board, Boards, Message};
 
-/// The scope of who may see the numbers.
+/// The scope for reading the numbers.
 const SCOPE: &str = "statistics:read";
-/// How long a request waits for a board that has not come up to the present yet.
+/// How long a request waits for a board that has not reached the present yet.
 const PRESENT_WITHIN: Duration = Duration::from_secs(10);
-/// The prefix of everything that needs a token.
+/// The prefix of all paths that need a token.
 const DATA: &str = "/pulse/";
 
 #[derive(Clone)]
@@ -46,7 +46,7 @@ pub(super) fn router(boards: Boards, drain: Drain, clock: Arc<dyn Clock>) -> Rou
         .fallback(get(pages::page))
 }
 
-/// Pages are open; all data needs a token, and so does learning which other paths there are.
+/// Pages need no token. All data needs one, and so does finding out which other paths exist.
 pub(super) fn is_open(path: &str) -> bool {
     !path.starts_with(DATA) && pages::is_page(path)
 }
@@ -79,13 +79,12 @@ async fn stream(
     let head = response.headers_mut();
     head.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     head.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Proxies that would collect the stream are told not to.
+    // Tells proxies not to buffer the stream.
     head.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
 }
 
-/// When a stream is over: with the token that opened it, or when the role drains, which does not wait for wallboards: they
-/// come back.
+/// The end of a stream: its token expires or the role drains. Draining does not wait for wallboards, which reconnect.
 fn over(drain: Drain, clock: Arc<dyn Clock>, caller: &Caller) -> impl Future<Output = ()> + Send + use<> {
     let token_ends = caller.ends(clock);
     async move {
@@ -96,7 +95,7 @@ fn over(drain: Drain, clock: Arc<dyn Clock>, caller: &Caller) -> impl Future<Out
     }
 }
 
-/// The board that the caller may see, up to the present.
+/// The board at the present state, if the caller may read it.
 async fn board(boards: &Boards, tenant: &str, caller: &Caller) -> Result<Board, Problem> {
     let tenant = TenantId::parse(tenant).map_err(|error| Problem::bad_request(error.to_string()))?;
     caller.may_act_for(&tenant)?;
@@ -113,7 +112,7 @@ async fn board(boards: &Boards, tenant: &str, caller: &Caller) -> Result<Board, 
 type Messages =
     Pin<Box<dyn Stream<Item = Result<Message, tokio_stream::wrappers::errors::BroadcastStreamRecvError>> + Send>>;
 
-/// A wallboard that listens; it ends with its connection, or when it falls too far behind.
+/// A listening wallboard. It ends with its connection, or when it reads too slowly.
 struct Listening {
     messages: Messages,
     metrics: Metrics,
@@ -153,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    /// A clock that can be turned forward.
+    /// A clock that tests can move forward.
     struct Turned {
         machine: SystemClock,
         ahead_ms: AtomicU64,

@@ -1,15 +1,15 @@
-//! A time zone's rules as the table that the engine takes.
+//! Converts a time zone's rules to the engine's table.
 
 use jiff::tz::TimeZone;
 use model::Timestamp;
 use stats::Zone;
 
-/// Changes of offset that are written down: those of about 40 years.
+/// The most changes of offset in the table: those of about 40 years.
 const CHANGES_MAX: usize = 100;
-/// From how long before now on, in seconds.
+/// How long before now the table begins, in seconds.
 const BEFORE_S: i64 = 2 * 366 * 86_400;
 
-/// The table of the zone of that name from a while before `now` on; UTC where there is none, or none of that name.
+/// The table of the named zone, from [`BEFORE_S`] before `now` on; UTC without a name or for an unknown one.
 pub(super) fn table(name: Option<&str>, now: Timestamp) -> Zone {
     let Some(name) = name else { return Zone::utc() };
     let Ok(zone) = TimeZone::get(name) else {
@@ -32,7 +32,7 @@ mod tests {
 
     use super::*;
 
-    /// When the day of `now` began by the clocks of that zone, in seconds.
+    /// The start of the day of `now` by the clocks of that zone, in seconds.
     fn midnight(zone: Option<&str>, now: u64) -> u64 {
         let now = Timestamp::from_millis(now * 1_000);
         let mut engine = Engine::new(table(zone, now));

@@ -1,4 +1,4 @@
-//! The facts themselves: whole, in order, and the same in the stream and in the log.
+//! Checks the facts: complete, in order, and the same in the stream and in the log.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use crate::fact::Fact;
 use crate::reporting::Log;
 use crate::verdict::Disagreement;
 
-/// What happened at one DN to one call.
+/// Facts at one DN about one call.
 #[derive(Default)]
 struct AtDn {
     queued: u32,
@@ -18,7 +18,7 @@ struct AtDn {
     released: u32,
 }
 
-/// What always holds of facts (docs/events.md). Calls that were under way before are left out.
+/// Rules that all facts obey (docs/events.md). Calls that were in progress before are not checked.
 pub fn laws(stream: &[Fact], before: &[String], found: &mut Vec<Disagreement>) {
     numbers(stream, found);
     let before: HashSet<&str> = before.iter().map(String::as_str).collect();
@@ -100,7 +100,7 @@ pub fn stream_and_log(stream: &[Fact], log: &Log, found: &mut Vec<Disagreement>)
             Some(_) => {}
         }
     }
-    // What came into the log late, from before the subscription, is not the stream's to tell.
+    // Late facts in the log from before the subscription are not in the stream.
     let Some(first) = stream.iter().map(|fact| fact.at_us).min() else { return };
     for fact in rest.into_values().filter(|fact| fact.at_us > first) {
         disagree(found, "log", &fact.id, "stream: nothing", format!("log: {}", fact.name));

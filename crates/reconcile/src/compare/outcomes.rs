@@ -1,4 +1,4 @@
-//! Each call's outcome: one, and the same for everybody.
+//! Each call's outcome: exactly one, and the same for all witnesses.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -7,10 +7,10 @@ use crate::reporting::Log;
 use crate::robots::{Call, Robots, Totals};
 use crate::verdict::Disagreement;
 
-/// With these a call is refused (docs/when-things-go-wrong.md).
+/// Statuses with which a call may be refused (docs/when-things-go-wrong.md).
 const REFUSALS: [u16; 3] = [403, 404, 503];
 
-/// What the robots say must be whole in itself: one outcome for each call, an agent with the skills, audio both ways, sums.
+/// Checks the robots' result in itself: one outcome for each call, an agent with the skills, audio both ways, sums.
 pub fn robots_themselves(robots: &Robots, found: &mut Vec<Disagreement>) {
     let mut seen = HashSet::new();
     let mut sums = Totals::default();
@@ -94,7 +94,8 @@ fn agents(robots: &Robots, found: &mut Vec<Disagreement>) {
     }
 }
 
-/// What the stream says of the same calls. A refused call leaves no answer there, and as a rule nothing at all.
+/// Compares the stream's calls with the robots'. A refused call has no answer in the stream, and usually no fact at
+/// all.
 pub fn stream_and_robots(robots: &Robots, calls: &HashMap<&str, StreamCall<'_>>, found: &mut Vec<Disagreement>) {
     let mut by_caller: HashMap<&str, Vec<(&str, &StreamCall<'_>)>> = HashMap::new();
     for (conn, call) in calls {
@@ -147,7 +148,7 @@ pub fn stream_and_robots(robots: &Robots, calls: &HashMap<&str, StreamCall<'_>>,
     }
 }
 
-/// What the log's summaries of finished calls say.
+/// Compares the log's summaries of finished calls with the robots' calls.
 pub fn threads_and_robots(robots: &Robots, log: &Log, found: &mut Vec<Disagreement>) {
     let mut by_caller: HashMap<&str, Vec<&str>> = HashMap::new();
     for thread in log.threads.values().filter(|thread| thread.ani.starts_with(&robots.run.callers)) {

@@ -6,7 +6,8 @@ use super::{StreamCall, Testimonies, disagree};
 use crate::verdict::{Disagreement, Sums};
 use crate::wallboard::{Board, Counts};
 
-/// Everybody's sums; those of queues are compared here, as the wallboard counts all calls, whosever they are.
+/// Compares the sums of all witnesses. Those of queues are compared here because the wallboard counts all calls, not
+/// only the robots'.
 pub fn compare(
     testimonies: &Testimonies<'_>,
     calls: &HashMap<&str, StreamCall<'_>>,
@@ -64,9 +65,9 @@ pub fn compare(
     ]
 }
 
-/// The counts of each route point by the facts of its calls (docs/wallboard.md), and those route points whose calls stood in
-/// a virtual queue. A call that comes back because the chosen agent did not answer has entered once; who gives up while the
-/// agent's phone rings has given up waiting in the route point that delivered the call.
+/// The counts of each route point by the facts of its calls (docs/wallboard.md), and the route points whose calls were
+/// in a virtual queue. A call that returns because the chosen agent did not answer has entered once. A caller that
+/// hangs up while the agent's phone rings has abandoned in the route point that delivered the call.
 fn queues<'a>(calls: &HashMap<&str, StreamCall<'a>>) -> (BTreeMap<&'a str, Counts>, BTreeSet<&'a str>) {
     let mut queues: BTreeMap<&str, Counts> = BTreeMap::new();
     let mut served = BTreeSet::new();
@@ -85,7 +86,7 @@ fn queues<'a>(calls: &HashMap<&str, StreamCall<'a>>) -> (BTreeMap<&'a str, Count
     (queues, served)
 }
 
-/// What has been counted between two looks; none when the counts began anew.
+/// The counts between two readings; none if the counts restarted.
 fn since(before: Counts, after: Counts) -> Option<Counts> {
     Some(Counts {
         entered: after.entered.checked_sub(before.entered)?,
@@ -118,7 +119,7 @@ fn boards(
     one("all queues", since(before.totals, after.totals), total, anew, found);
 }
 
-/// `anew`: the wallboard has begun to count again in between.
+/// `anew`: the wallboard's counts restarted in between.
 fn one(name: &str, shown: Option<Counts>, counted: Counts, anew: bool, found: &mut Vec<Disagreement>) {
     if shown != Some(counted) {
         let shown = shown.map_or("counts that went back".to_owned(), |shown| format!("{shown:?}"));

@@ -4,7 +4,7 @@ use super::*;
 use crate::reporting::Thread;
 use crate::wallboard::Counts;
 
-/// Two calls, one answered and one abandoned in the queue, told alike by everybody.
+/// Two calls, one answered and one abandoned in the queue, with the same testimony of all witnesses.
 struct Story {
     robots: Robots,
     stream: Vec<Fact>,
@@ -110,7 +110,7 @@ impl Story {
         })
     }
 
-    /// What the disagreements are about after this change.
+    /// The subjects of the disagreements after this change.
     #[track_caller]
     fn doctored(change: impl FnOnce(&mut Self)) -> Vec<&'static str> {
         let mut story = Self::new();
@@ -123,7 +123,7 @@ impl Story {
         about
     }
 
-    /// Changes a fact in the stream and in the log, as a product with a fault would tell it everywhere.
+    /// Changes a fact in the stream and in the log, as a faulty product would report it.
     fn told_everywhere(&mut self, at: usize, change: impl Fn(&mut Fact)) {
         change(&mut self.stream[at]);
         let fact = self.stream[at].clone();

@@ -1,4 +1,4 @@
-//! The reporting log in Kafka, read by a consumer that belongs to no group and leaves nothing behind.
+//! Reads the reporting log from Kafka by a consumer without a group, which commits nothing.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,31 +10,31 @@ use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 
 use super::{Log, TOPICS};
 
-/// How long Kafka may take to answer a question.
+/// Timeout of a query to Kafka.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// How often partitions are looked for that were not there.
+/// How often missing partitions are searched.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Messages of one reading, so that others come to their turn.
+/// Maximum of messages of one reading, so that other work gets its turn.
 const MESSAGES_MAX: usize = 20_000;
-/// One reading takes no longer.
+/// Maximum time of one reading.
 const READING: Duration = Duration::from_millis(200);
 
-/// The topics from a moment on.
+/// The topics from a time on.
 pub struct Topics {
     consumer: BaseConsumer,
-    /// What comes next of each partition.
+    /// The next offset of each partition.
     next: HashMap<(&'static str, i32), i64>,
     looked_at: Instant,
     pub log: Log,
 }
 
 impl Topics {
-    /// From now on: what stands there already is passed over.
+    /// Reads from now on: existing records are skipped.
     pub fn from_now(brokers: &str) -> Result<Self> {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
             .set("client.id", "trunkline-reconcile")
-            // A consumer must have one; it neither joins nor commits.
+            // A consumer must have a group; it neither joins nor commits.
             .set("group.id", "trunkline-reconcile")
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "earliest")
@@ -49,7 +49,7 @@ impl Topics {
         Ok(topics)
     }
 
-    /// The partitions that there are; a topic without records may not be there yet.
+    /// The existing partitions; a topic without records may not exist yet.
     fn partitions(&self) -> Result<Vec<(&'static str, i32)>> {
         let metadata = self.consumer.fetch_metadata(None, ANSWER_WITHIN)?;
         let known = metadata.topics().iter().filter_map(|topic| {
@@ -67,7 +67,7 @@ impl Topics {
         Ok(self.consumer.assign(&list)?)
     }
 
-    /// Reads what has come since.
+    /// Reads the records received since.
     pub fn read_on(&mut self) -> Result<()> {
         if TOPICS.iter().any(|topic| !self.next.keys().any(|(known, _)| known == topic))
             && self.looked_at.elapsed() >= LOOK_EVERY
@@ -84,7 +84,7 @@ impl Topics {
                     }
                     self.log.take(message.payload().unwrap_or_default());
                 }
-                // The client connects again by itself; what is missing at the end is a disagreement.
+                // The client reconnects by itself; missing records at the end are a disagreement.
                 Some(Err(KafkaError::MessageConsumption(code) | KafkaError::Global(code))) => {
                     eprintln!("trunkline-reconcile: Kafka: {code}");
                     break;
@@ -99,7 +99,7 @@ impl Topics {
         Ok(())
     }
 
-    /// A topic that was made since is read from its beginning.
+    /// A topic that was created since is read from its beginning.
     fn look_again(&mut self) -> Result<()> {
         self.looked_at = Instant::now();
         let before = self.next.len();

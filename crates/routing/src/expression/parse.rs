@@ -1,8 +1,8 @@
-//! From text to expression: tokens, then precedence climbing, with the column of each fault.
+//! Parses the text of an expression: tokens, then precedence climbing, with the column of each fault.
 
 use super::{Arithmetic, Comparison, Condition, DEPTH_MAX, ExpressionError, Level, TEXT_MAX};
 
-/// Whether a skill's name can stand in an expression without quotes.
+/// Whether a skill's name needs no quotes in an expression.
 pub(super) fn is_plain_name(name: &str) -> bool {
     let mut letters = name.chars();
     letters.next().is_some_and(|c| c.is_alphabetic() || c == '_')
@@ -146,7 +146,7 @@ fn name(letters: &[char], at: usize) -> (Token, usize) {
 
 // === Grammar ===
 
-/// Brackets may hold a condition or arithmetic; which one shows only when they are read.
+/// The content of brackets: a condition or arithmetic, known only after parsing.
 enum Node {
     Condition(Condition),
     Level(Level),

@@ -1,4 +1,4 @@
-//! Facts: what calls, agents and phones do, as routing understands it.
+//! Facts about calls, agents and phones, and their effect on routing.
 
 use model::{CallState, ConnId, Dn, Event, EventName, Timestamp};
 
@@ -6,7 +6,7 @@ use super::{RINGING_EXPIRY, Router};
 use crate::agents::{Presence, Session};
 use crate::request::{EndReason, RequestId, Stage};
 
-/// The extension of `RouteRequest` that names the phone from which the call came back.
+/// The extension of `RouteRequest` that names the phone from which the call returned.
 const FAILED_DN: &str = "FailedDN";
 
 impl Router {
@@ -36,7 +36,7 @@ impl Router {
         self.find_request(index, now);
     }
 
-    /// An agent who says "ready" may be offered again what it has declined.
+    /// An agent that becomes ready may be offered the calls again that it has declined.
     fn forgive(&mut self, index: crate::agents::Index) {
         let Some(agent) = self.agents.row(index).map(|row| row.id.clone()) else { return };
         for id in self.declined_by(&agent) {
@@ -66,7 +66,7 @@ impl Router {
         }
     }
 
-    /// The agent's phone is being called: it has the time that a phone may ring, although it may say nothing of it.
+    /// The agent's phone is being called: from now on the ring time applies, although no ringing may be reported.
     fn routed(&mut self, event: &Event, now: Timestamp) {
         let (Some(call), Some(to)) = (&event.call, &event.third_party_dn) else { return };
         let Some(request) = Dn::parse(to).ok().and_then(|dn| self.promised_on(&dn, call.conn_id)) else { return };
@@ -75,7 +75,7 @@ impl Router {
         }
     }
 
-    /// The call is back at its route point: the phone that it names did not take it.
+    /// The call is back at its route point: the phone that the event names did not take it.
     fn came_back(&mut self, event: &Event, now: Timestamp) {
         let (Some(call), Some(failed)) = (&event.call, event.extensions.text(FAILED_DN)) else { return };
         if let Some(request) = Dn::parse(failed).ok().and_then(|dn| self.promised_on(&dn, call.conn_id)) {
@@ -90,7 +90,7 @@ impl Router {
             if caller_left(event) {
                 self.end(&request, EndReason::Abandoned, now);
             } else if event.call_state == Some(CallState::Redirected) {
-                // The agent has sent the call elsewhere: it has left the queue by that.
+                // The agent has redirected the call, which thereby has left the queue.
                 self.end(&request, EndReason::Answered, now);
             } else {
                 self.give_back(&request, now);
@@ -110,7 +110,7 @@ impl Router {
         }
     }
 
-    /// The request of this call that is promised to the agent on this phone.
+    /// The request of this call for which the agent on this phone is reserved.
     fn promised_on(&self, dn: &Dn, call: ConnId) -> Option<RequestId> {
         let agent = &self.agents.row(self.agents.on_dn(dn)?)?.id;
         self.of_call(call).find(|id| self.promised_to(id).as_ref() == Some(agent)).cloned()

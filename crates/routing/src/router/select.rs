@@ -8,11 +8,11 @@ use crate::agents::Index;
 use crate::decision::{CANDIDATES_MAX, Candidate, Decision, PassedOver, Rule};
 use crate::request::{RequestId, Stage};
 
-/// Up to this many fitting agents are compared with each other; more are found by walking the idle ones in order.
+/// Up to this number of fitting agents are compared with each other; for more, the idle agents are walked in order.
 const SCAN_MAX: u64 = 64;
 
 impl Router {
-    /// A request wants an agent: offers it to the one who has been idle for longest, if there is one.
+    /// Offers a request to the fitting agent that has been idle for longest, if there is one.
     pub(super) fn find_agent(&mut self, id: &RequestId, now: Timestamp) {
         let Some(waiting) = self.requests.get(id).filter(|waiting| waiting.stage == Stage::Waiting) else { return };
         let fitting = waiting
@@ -36,7 +36,7 @@ impl Router {
         self.agents.idle().find(|&index| fitting.contains(index) && !self.excludes(id, index))
     }
 
-    /// An agent may have come free: gives it the waiting request of highest priority, then longest wait.
+    /// An agent may have become free: gives it the waiting request of highest priority, then longest wait.
     pub(super) fn find_request(&mut self, index: Index, now: Timestamp) {
         if !self.agents.is_available(index) {
             return;
@@ -76,13 +76,12 @@ impl Router {
         self.outputs.push_back(Output::Offered { request: id.clone(), call, queue, agent, dn, decision });
     }
 
-    /// Every agent of the tenant with the reason why it does not take this request, at most [`CANDIDATES_MAX`]; those
-    /// who fit first.
+    /// Every agent of the tenant with the reason why it does not take this request, fitting agents first; at most [`CANDIDATES_MAX`].
     pub fn candidates_of(&self, id: &RequestId) -> Vec<Candidate> {
         self.everyone_for(id, CANDIDATES_MAX)
     }
 
-    /// The same for at most `max` agents.
+    /// As [`Self::candidates_of`], for at most `max` agents.
     pub fn everyone_for(&self, id: &RequestId, max: usize) -> Vec<Candidate> {
         let Some(waiting) = self.requests.get(id) else { return Vec::new() };
         let fitting = waiting
@@ -90,7 +89,7 @@ impl Router {
             .iter()
             .filter_map(|key| self.pools.get(key))
             .fold(RoaringBitmap::new(), |all, pool| all | pool.members());
-        // As few as are wanted are looked at, however many there are.
+        // Lazy: reads only the rows that are returned.
         let others = self.agents.rows().map(|(index, _)| index).filter(|&index| !fitting.contains(index));
         let named = fitting.iter().map(|index| (index, None));
         let unfit = others.map(|index| (index, Some(PassedOver::Skills)));

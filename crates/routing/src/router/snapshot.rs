@@ -1,4 +1,4 @@
-//! A router as it outlives a process.
+//! A router's snapshot, which is stored to survive a restart.
 
 use std::collections::VecDeque;
 
@@ -25,23 +25,23 @@ pub struct AgentSnapshot {
     pub idle_since: Timestamp,
 }
 
-/// All that a router knows.
+/// The whole state of a router.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RouterSnapshot {
     /// The requests, by arrival.
     pub requests: Vec<RequestSnapshot>,
-    /// The agents, in the order in which they became known.
+    /// The agents, in the order in which the router learned of them.
     pub agents: Vec<AgentSnapshot>,
     /// Phones that are not registered.
     pub out_of_service: Vec<Dn>,
-    /// How many requests have ever arrived.
+    /// The number of requests that have ever arrived.
     pub arrivals: u64,
-    /// What has not been taken out yet.
+    /// Outputs that were not drained yet.
     pub outputs: Vec<Output>,
 }
 
 impl Router {
-    /// One request, for the record that changes with it.
+    /// One request, for its record.
     pub fn request(&self, id: &RequestId) -> Option<RequestSnapshot> {
         self.requests.get(id).map(|waiting| RequestSnapshot {
             submission: waiting.submission.clone(),
@@ -63,7 +63,7 @@ impl Router {
         dns
     }
 
-    /// All that the router knows.
+    /// The router's whole state.
     pub fn snapshot(&self) -> RouterSnapshot {
         RouterSnapshot {
             requests: self.by_arrival.values().filter_map(|id| self.request(id)).collect(),
@@ -74,8 +74,7 @@ impl Router {
         }
     }
 
-    /// Goes on from a snapshot. Due times are wall-clock times; what is overdue expires at the next
-    /// [`Router::handle_timeout`].
+    /// Continues from a snapshot. Due times are wall-clock times; overdue timers expire at the next [`Router::handle_timeout`].
     pub fn restore(snapshot: RouterSnapshot) -> Self {
         let mut router = Self { arrivals: snapshot.arrivals, ..Self::default() };
         for dn in &snapshot.out_of_service {

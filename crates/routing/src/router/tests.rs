@@ -149,7 +149,7 @@ fn no_answer_returns_the_call_with_its_age_and_excludes_the_agent() {
     let request = router.request(&id(1)).unwrap();
     assert_eq!((request.submission.queued_at, request.stage), (at(2), Stage::Waiting));
     assert_eq!(request.declined, [Declined { agent: agent("X"), until: at(18) + DECLINED_FOR }]);
-    // X did not answer call 1, but is still ready: it gets call 2, and the next agent gets call 1.
+    // X did not answer call 1, but is still ready: X gets call 2, and the next agent gets call 1.
     ready(&mut router, "Y", at(20));
     assert_eq!(offers(&mut router), [(1, "X".into()), (2, "X".into()), (1, "Y".into())]);
 }
@@ -210,7 +210,7 @@ fn a_promise_that_no_phone_confirms_expires() {
     assert_eq!(router.next_timeout(), Some(at(2) + OFFER_EXPIRY));
     router.handle_timeout(at(12));
     assert_eq!(offers(&mut router), [(1, "X".into()), (1, "Y".into())]);
-    // X is not blocked for others.
+    // X remains available for other calls.
     router.submit(submission(2, "Sales>0", 0, at(13)), at(13)).unwrap();
     assert_eq!(offers(&mut router), [(2, "X".into())]);
 }
@@ -375,7 +375,7 @@ fn apply(router: &mut Router, step: &Step, now: Timestamp) {
     }
 }
 
-/// Nobody is promised twice, and nobody idles while a call waits that would fit.
+/// No agent is reserved twice, and no agent is idle while a call waits that it fits.
 fn check(router: &Router) {
     let promised: Vec<AgentId> = router.requests.keys().filter_map(|id| router.promised_to(id)).collect();
     let distinct: BTreeSet<&AgentId> = promised.iter().collect();
@@ -394,7 +394,7 @@ fn check(router: &Router) {
     assert_eq!(waiting, router.queues.values().map(BTreeSet::len).sum::<usize>());
 }
 
-/// Each request enters its queue and leaves it in turn, and ends once.
+/// Each request enters and leaves its queue alternately, and ends once.
 fn check_outputs(log: &[Output]) {
     let mut counted: HashMap<&RequestId, bool> = HashMap::new();
     for output in log {
@@ -425,7 +425,7 @@ fn a_call_that_asks_for_agents_without_end_is_refused() {
 fn times_that_are_over_together_are_told_in_several_turns() {
     let mut router = Router::new();
     for call in 0..=TIMERS_PER_TURN as u64 {
-        // Some were over before they came.
+        // Some had timed out before they arrived.
         let times_out_at = Some(at(call % 10));
         router.submit(Submission { times_out_at, ..submission(call, "Sales > 0", 0, at(5)) }, at(5)).unwrap();
     }

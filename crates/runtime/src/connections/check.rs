@@ -1,10 +1,10 @@
-//! Compares what the roles declare with the table of connections.
+//! Compares the roles' declarations with the table of connections.
 
 use super::{Connection, find, stands_for};
 use crate::address;
 use crate::spec::{Listen, Place, RoleSpec};
 
-/// Everything that does not fit, in words.
+/// All differences, as text.
 pub fn check(table: &[&'static RoleSpec]) -> Vec<String> {
     let mut faults = Vec::new();
     for (i, spec) in table.iter().enumerate() {
@@ -36,13 +36,13 @@ fn opened(table: &[&'static RoleSpec], spec: &RoleSpec, id: &str) -> Option<Stri
     (!accepts && row.to != spec.name).then(|| format!("{} opens {id}, but {} does not accept it", spec.name, row.to))
 }
 
-/// What a listener accepts may come from a role that does not open it yet: that is no fault.
+/// A listener may accept connections of a role that does not open them yet: that is no fault.
 fn accepted(spec: &RoleSpec, listen: &Listen, id: &str) -> Option<String> {
     let Some(row) = find(id) else { return Some(format!("{} accepts {id}, which is not in the table", spec.name)) };
     if !stands_for(row.to, spec.name) {
         return Some(format!("{} accepts {id}, but the table says that it goes to {}", spec.name, row.to));
     }
-    // Ports of the edge are settings of the site.
+    // The ports of the edge are set by the site.
     if listen.place == Place::Cluster && !port_fits(row, listen.port) {
         let (name, port) = (listen.name, listen.port);
         return Some(format!("{} accepts {id} on {name} {port}, but the table says port {}", spec.name, row.port));
@@ -50,12 +50,12 @@ fn accepted(spec: &RoleSpec, listen: &Listen, id: &str) -> Option<String> {
     None
 }
 
-/// The drawing's arrows from infrastructure to a role are dialled by the role: a consumer reads the stream.
+/// In the drawing's arrows from infrastructure to a role, the role opens the connection: a consumer reads the stream.
 fn dialled_backwards(row: &Connection, role: &str) -> bool {
     row.to == role && ["redis", "kafka"].contains(&row.from)
 }
 
-/// Whether the documented ports have this one; 80 and 443 have moved, and rows without a number fit any.
+/// Whether this port is documented; 80 and 443 have moved, and rows without a number fit any port.
 fn port_fits(row: &Connection, port: u16) -> bool {
     let documented: Vec<u16> = row.port.split(',').filter_map(|p| p.trim().parse().ok()).collect();
     let moved = match port {

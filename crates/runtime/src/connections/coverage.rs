@@ -1,4 +1,4 @@
-//! How much of the table there is: what the roles declare, and what a test has seen bytes on.
+//! How much of the table is covered: rows that roles declare, and rows on which a test has seen bytes.
 
 use std::sync::LazyLock;
 
@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 use super::{Connection, Kind, all, find, kind, of_admin, opens, stands_for};
 use crate::spec::RoleSpec;
 
-/// Rows that a system test has seen in the kernel's table, with that test's name. The test fails where one is not seen.
+/// Rows that a system test has seen in the kernel's table, with that test's name. The test fails if one is not seen.
 const PROVEN: &str = include_str!("../../../../data/proven.tsv");
-/// Rows that stand in two drawings: a connection is measured under one id.
+/// Rows that are in two drawings: a connection is measured under one id.
 const DRAWN_TWICE: &str = include_str!("../../../../data/drawn-twice.tsv");
-/// Rows that are opened at start and kept.
+/// Rows that are opened at start and kept open.
 const KEPT: &str = include_str!("../../../../data/kept.tsv");
 
-/// How far a row is.
+/// How far a row is implemented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Coverage {
-    /// One of its ends, or what it carries, is not there.
+    /// One of its ends, or its content, does not exist.
     NotYet,
     /// A role declares it and uses it.
     Declared,
@@ -27,7 +27,7 @@ pub enum Coverage {
 }
 
 impl Coverage {
-    /// As it is printed.
+    /// As printed.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotYet => "not yet",
@@ -37,26 +37,26 @@ impl Coverage {
     }
 }
 
-/// How many of the published rows are how far.
+/// Number of published rows by coverage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Totals {
     /// Proven by a test.
     pub proven: usize,
-    /// Declared and used, and not proven.
+    /// Declared and used, but not proven.
     pub declared: usize,
-    /// Not there yet.
+    /// Not implemented yet.
     pub not_yet: usize,
     /// All.
     pub total: usize,
 }
 
-/// To how many replicas of the other side a row is kept.
+/// To how many replicas of the other side a row is kept open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// To each.
     ToEach,
-    /// To one at least.
+    /// To at least one.
     ToOne,
 }
 
@@ -78,12 +78,12 @@ fn second(rows: &Rows, id: &str) -> Option<&'static str> {
     rows.iter().find(|(row, _)| *row == id).map(|(_, value)| *value)
 }
 
-/// Under which ids a row is measured that stands in two drawings; empty for all others.
+/// The ids under which a row is measured that is in two drawings; empty for all others.
 pub fn drawn_again_as(id: &str) -> Vec<&'static str> {
     second(&DRAWN_TWICE_READ, id).map(|ids| ids.split_whitespace().collect()).unwrap_or_default()
 }
 
-/// Whether the row is opened at start and kept.
+/// Whether the row is opened at start and kept open.
 pub fn kept(id: &str) -> Option<Kept> {
     second(&KEPT_READ, id).map(|to| if to == "each" { Kept::ToEach } else { Kept::ToOne })
 }
@@ -100,7 +100,7 @@ pub fn proven() -> impl Iterator<Item = &'static str> {
     PROVEN_READ.iter().map(|(id, _)| *id)
 }
 
-/// How far a row is in a program with those roles.
+/// The coverage of a row in a program with those roles.
 pub fn of(table: &[&'static RoleSpec], row: &Connection) -> Coverage {
     let again = drawn_again_as(row.id);
     if !again.is_empty() {
@@ -139,7 +139,7 @@ pub fn totals(table: &[&'static RoleSpec]) -> Totals {
     totals
 }
 
-/// What is wrong with the lists beside the table, in words.
+/// Faults of the lists beside the table, as text.
 pub fn faults(table: &[&'static RoleSpec]) -> Vec<String> {
     let mut faults = Vec::new();
     for id in proven() {
@@ -201,7 +201,7 @@ mod tests {
         };
         assert!(far(&[&CLUSTER], "voice-49") >= Coverage::Declared);
         assert_eq!(far(&[&PULSE], "pulse-20"), Coverage::NotYet);
-        // Nobody of ours opens what comes from outside.
+        // No role of ours opens connections that come from outside.
         assert!(far(&[&PULSE], "pulse-27") >= Coverage::Declared);
     }
 

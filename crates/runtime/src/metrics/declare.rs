@@ -11,7 +11,7 @@ use super::Metrics;
 /// How a metric behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Only grows, from 0 at the start of a life.
+    /// Only grows, from 0 at the start of a run.
     Counter,
     /// Goes up and down.
     Gauge,
@@ -27,14 +27,14 @@ impl Kind {
     }
 }
 
-/// A metric as its role declares it, whether the role runs or not.
+/// A metric as its role declares it, whether the role is running or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declared {
     /// Name without the suffix of counters, as `area_noun_unit`.
     pub name: String,
     /// How it behaves.
     pub kind: Kind,
-    /// What it says, without a full stop.
+    /// Its help text, without a full stop.
     pub help: String,
     /// Its labels.
     pub labels: Vec<LabelSet>,
@@ -45,16 +45,16 @@ pub struct Declared {
 pub struct LabelSet {
     /// Name of the label.
     pub name: &'static str,
-    /// The values, or where they stand.
+    /// The values, or where they are listed.
     pub values: LabelValues,
 }
 
 /// The values of a label: always a closed set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LabelValues {
-    /// These.
+    /// The listed values.
     Listed(Vec<&'static str>),
-    /// Those of a table elsewhere, in words.
+    /// Values of a table elsewhere; its description.
     Of(&'static str),
 }
 
@@ -77,7 +77,7 @@ impl Declared {
         }
     }
 
-    /// What one unit of it is: the unit that ends the name, else "count".
+    /// Its unit: the one that ends the name, else "count".
     pub fn unit(&self) -> &'static str {
         match self.name.rsplit('_').next() {
             Some("seconds") => "seconds",
@@ -124,7 +124,7 @@ impl Instrument for Gauge {
     }
 }
 
-/// A label: an enum whose every value is known.
+/// A label: an enum with a closed set of values.
 pub trait Label: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     /// Name of the label.
     const NAME: &'static str;
@@ -135,7 +135,7 @@ pub trait Label: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     fn text(self) -> &'static str;
 }
 
-/// Counters by one label. Every value is there from the start, with 0, so that a rate is right from the first event on.
+/// Counters by one label. Every value exists from the start, with 0, so that a rate is right from the first event on.
 pub struct CounterBy<L> {
     family: Family<[(&'static str, &'static str); 1], Counter>,
     of: std::marker::PhantomData<fn(L)>,
@@ -148,7 +148,7 @@ impl<L: Label> CounterBy<L> {
         self.family.get_or_create(&[(L::NAME, label.text())]).inc();
     }
 
-    /// What was counted for that value.
+    /// The count of one value.
     pub fn get(&self, label: L) -> u64 {
         self.family.get_or_create(&[(L::NAME, label.text())]).get()
     }
@@ -196,14 +196,14 @@ impl<L: Label> Instrument for CounterBy<L> {
 ///     pub(super) struct Metrics {
 ///         /// Dialled numbers that lead somewhere.
 ///         resolved: Counter = "dialplan_numbers_resolved";
-///         /// Dialled numbers that lead nowhere, by why.
+///         /// Dialled numbers that lead nowhere, by reason.
 ///         refused: CounterBy<Reason> = "dialplan_numbers_refused";
 ///     }
 /// }
 /// ```
 ///
-/// Gives `Metrics::register(&ctx.metrics)`, and `Metrics::declared` for the [`crate::RoleSpec`], from which the reference of
-/// all metrics is made. Counters get `_total` by themselves; a unit (`_seconds`, `_bytes`) ends the name.
+/// Gives `Metrics::register(&ctx.metrics)`, and `Metrics::declared` for the [`crate::RoleSpec`], from which the
+/// reference of all metrics is made. Counters get the suffix `_total`; a unit (`_seconds`, `_bytes`) ends the name.
 #[macro_export]
 macro_rules! metrics {
     (

@@ -1,4 +1,4 @@
-//! The reference of all metrics, made from what the roles declare.
+//! The reference of all metrics, made from the roles' declarations.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use super::{Declared, LabelSet, LabelValues, of_every_role};
 use crate::address;
 use crate::spec::RoleSpec;
 
-/// What one role declares.
+/// The metrics that one role declares.
 pub fn of_role(spec: &RoleSpec) -> Vec<Declared> {
     let mut all: Vec<Declared> = spec.metrics.iter().flat_map(|declared| declared()).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -37,7 +37,7 @@ pub fn markdown(table: &[&'static RoleSpec]) -> String {
     page
 }
 
-/// Where each role answers.
+/// The admin ports of all roles.
 fn places(page: &mut String, table: &[&'static RoleSpec]) {
     page.push_str(PLACES);
     for spec in table {
@@ -46,7 +46,7 @@ fn places(page: &mut String, table: &[&'static RoleSpec]) {
     }
 }
 
-/// The same for programs: role → metrics; those of every role stand under `*`.
+/// The reference as JSON: role → metrics; those of every role are under `*`.
 pub fn as_json(table: &[&'static RoleSpec]) -> Value {
     let rows = |all: &[Declared]| all.iter().map(row_as_json).collect::<Vec<Value>>();
     let mut roles = serde_json::Map::new();
@@ -55,7 +55,7 @@ pub fn as_json(table: &[&'static RoleSpec]) -> Value {
     Value::Object(roles)
 }
 
-/// A summary as the beginning of a sentence.
+/// Capitalises a summary for the beginning of a sentence.
 fn capitalised(summary: &str) -> String {
     let mut characters = summary.chars();
     characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
@@ -102,7 +102,7 @@ fn row_as_json(metric: &Declared) -> Value {
     json!({ "name": metric.sample(), "type": metric.kind.as_str(), "unit": metric.unit(), "help": metric.help, "labels": labels })
 }
 
-/// What stands before the tables.
+/// The text before the tables.
 const HEAD: &str = "\
 # Metrics
 
@@ -126,7 +126,7 @@ Counters begin at 0 when a role starts; series of every label value are there fr
 number, tenant or call is a label.
 ";
 
-/// What stands before the table of places.
+/// The text before the table of admin ports.
 const PLACES: &str = "
 ## Where the admin ports are
 

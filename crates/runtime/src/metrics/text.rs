@@ -1,4 +1,4 @@
-//! The two text formats of metrics: OpenMetrics 1.0.0, and the Prometheus text format 0.0.4, which more programs read.
+//! The two text formats of metrics: OpenMetrics 1.0.0, and the more widely supported Prometheus text format 0.0.4.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -13,8 +13,8 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that an `Accept` header asks for (RFC 9110 section 12.5.1). Who names OpenMetrics gets it, unless the text
-    /// format is wanted more; `*/*` and no header get the text format, as from Prometheus' own libraries.
+    /// The format that an `Accept` header requests (RFC 9110 section 12.5.1). A client that names OpenMetrics gets it,
+    /// unless it prefers the text format; `*/*` and no header get the text format, as from Prometheus' own libraries.
     pub fn asked_for(accept: &str) -> Self {
         let (mut openmetrics, mut text) = (0.0_f32, 0.0_f32);
         for part in accept.split(',') {
@@ -40,8 +40,8 @@ impl Format {
     }
 }
 
-/// OpenMetrics as the text format: there a counter's family has the name of its samples, and units and the end are no lines
-/// of their own. `# EOF` stays: it is a comment there, and shows that nothing is missing.
+/// Converts OpenMetrics to the text format: there a counter's family has the name of its samples, and units and the end
+/// have no lines. `# EOF` stays: it is a comment there, and shows that the output is complete.
 pub(super) fn from_openmetrics(openmetrics: &str) -> String {
     let kinds: HashMap<&str, &str> =
         openmetrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();

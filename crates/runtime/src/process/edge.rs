@@ -51,7 +51,7 @@ pub fn settings(spec: &RoleSpec) -> Vec<SettingOwned> {
     .collect()
 }
 
-/// Where an edge listener binds and what peers are told.
+/// The address that an edge listener binds, and the one that it advertises.
 pub fn bound(spec: &RoleSpec, listen: &Listen, instance: u8, replica: u8, values: &Values) -> Result<Bound, Faults> {
     let read = |what: &str| values.get(spec.name, &key(listen, what));
     let fault =

@@ -1,4 +1,4 @@
-//! The order in which a process's roles end: first those that have calls, then those that a call needs, then the rest.
+//! The order in which a process's roles end: first those that own calls, then those that a call needs, then the rest.
 
 use std::collections::HashMap;
 
@@ -6,20 +6,20 @@ use model::Timestamp;
 
 use crate::drain::Drain;
 
-/// The roles that must have ended before this one is told to drain. Nobody waits for a role that waits for it, directly or
-/// through others, so the order comes to its end.
+/// The roles that must have ended before this one is drained. There is no cycle, directly or through other roles, so
+/// every role is drained in the end.
 fn waits_for(role: &str) -> &'static [&'static str] {
     match role {
-        // They turn away what is new and see the end of what they have.
+        // They refuse new calls and finish the present ones.
         "sip-proxy" | "sip-cluster" | "registrar" => &[],
-        // A call that waits or rings may still need a session, an agent, a leg.
+        // A waiting or ringing call may still need a session, an agent, a leg.
         "media" | "ors" | "rq" => &["sip-cluster"],
-        // Nothing is asked of these any more once the others are gone.
+        // They receive no more requests once the others have ended.
         _ => &["sip-proxy", "sip-cluster", "registrar", "media", "ors", "rq"],
     }
 }
 
-/// What of a process still runs, and who has not been told to drain.
+/// The running roles of a process, and those that are not drained yet.
 #[derive(Default)]
 pub struct Ending {
     running: HashMap<&'static str, usize>,
@@ -42,13 +42,13 @@ impl Ending {
         self.tell_next();
     }
 
-    /// The process shall end by then: tells the first.
+    /// The process is to end by `deadline`: drains the first roles.
     pub fn begin(&mut self, deadline: Timestamp) {
         self.deadline.get_or_insert(deadline);
         self.tell_next();
     }
 
-    /// Tells everybody: who ended is not known.
+    /// Drains all roles: it is unknown which one has ended.
     pub fn begin_all(&mut self) {
         self.running.clear();
         self.tell_next();
@@ -125,7 +125,7 @@ mod tests {
         let roles = ["sip-proxy", "sip-cluster", "registrar", "media", "ors", "rq", "frontend", "config", "tenant"];
         let (mut ending, drains) = process(&roles);
         ending.begin(Timestamp::from_millis(6_000));
-        // Whoever was told ends; as long as somebody new is told this goes on.
+        // Each drained role ends; continue while further roles are drained.
         let mut gone: Vec<&str> = Vec::new();
         while let Some(next) = told(&drains).into_iter().find(|role| !gone.contains(role)) {
             gone.push(next);

@@ -1,4 +1,4 @@
-//! One replica of a role: its admin HTTP, and its lives one after the other.
+//! One replica of a role: its admin HTTP, and its consecutive runs.
 
 use anyhow::Context as _;
 use model::NodeId;
@@ -21,12 +21,12 @@ use crate::spec::RoleSpec;
 use crate::supervisor::{Ended, Step, Tasks, supervise};
 use crate::trace::{Recorder, TraceSettings};
 
-/// One replica and what outlives its lives.
+/// One replica, and the parts that outlive a run.
 pub(super) struct OneRole {
     pub(super) spec: &'static RoleSpec,
     node: NodeId,
     pub(super) slot: AdminSlot,
-    /// Of all lives; each life gets a copy with its own parts.
+    /// Common to all runs; each run gets a copy with its own parts.
     template: RoleContext,
     asks_for_epochs: bool,
 }
@@ -78,7 +78,7 @@ impl OneRole {
             admin: slot.clone(),
             tasks,
         };
-        // A role that has no connection to Redis makes none for this.
+        // A role that has no connection to Redis opens none for this.
         let asks_for_epochs = !shared.stores.held_by(Server::Redis) || !stores::rows(spec, Server::Redis).is_empty();
         Ok(Self { spec, node, slot, template, asks_for_epochs })
     }
@@ -111,12 +111,12 @@ impl OneRole {
         Ok(())
     }
 
-    /// Where its spans go.
+    /// The exporter of its spans.
     pub(super) fn spans(&self) -> Spans {
         self.template.trace.spans().clone()
     }
 
-    /// Tells all its lives to stop.
+    /// The drain signal of all its runs.
     pub(super) fn drain(&self) -> Drain {
         self.template.drain.clone()
     }
@@ -139,7 +139,7 @@ impl OneRole {
         supervise(role, &all_lives, life, report).await
     }
 
-    /// The context of one life.
+    /// The context of one run.
     fn life(&self, drain: Drain, tasks: Tasks) -> impl Future<Output = anyhow::Result<RoleContext>> + Send + use<> {
         let mut context = self.template.clone();
         context.drain = drain;
@@ -152,7 +152,7 @@ impl OneRole {
         self.slot.begin_life(context.ready.clone(), context.metrics.clone(), context.clock.now());
         let asks = self.asks_for_epochs;
         async move {
-            // A store that is away must not keep a role from starting: the disk remembers too.
+            // An unreachable store must not keep a role from starting: the epoch is on disk too.
             let known = if asks { context.stores.leases.next_epoch(&context.node).await.ok() } else { None };
             context.epoch = data_dir::next_epoch(&context.data_dir, &context.node, &*context.clock, known)
                 .with_context(|| format!("writing the epoch of {}", context.node))?;

@@ -13,7 +13,7 @@ use crate::trace::TraceSettings;
 
 /// The section of the process itself.
 pub const PROCESS: &str = "process";
-/// The section of what is remembered of calls.
+/// The section of the trace memory.
 pub const TRACE: &str = "trace";
 /// The section of replica counts.
 pub const REPLICAS: &str = "replicas";
@@ -24,12 +24,12 @@ const DRAIN_DEADLINE_MAX: Duration = Duration::from_secs(24 * 3_600);
 crate::settings! {
     /// Settings of the process.
     pub struct ProcessSettings {
-        /// How long roles may take to finish what they have after SIGTERM; then they are ended.
+        /// How long roles may take to finish their work after SIGTERM; then they are ended.
         drain_deadline: Duration = Duration::from_secs(30), |v| {
             if *v > DRAIN_DEADLINE_MAX { Err("it must be at most 24h".to_owned()) } else { Ok(()) }
         };
-        /// How long `up --processes` waits before it starts a process again that has ended; doubled each time, at most 10 s or
-        /// this, while the process does not last for a minute.
+        /// How long `up --processes` waits before it restarts an ended process. The pause doubles while the process runs
+        /// for less than a minute, up to 10 s (or this value, if it is longer).
         restart_after: Duration = Duration::from_millis(500), |v| {
             if *v > DRAIN_DEADLINE_MAX { Err("it must be at most 24h".to_owned()) } else { Ok(()) }
         };
@@ -38,7 +38,7 @@ crate::settings! {
     }
 }
 
-/// The sections that a binary with those roles knows.
+/// The sections of a binary with those roles.
 pub fn all(table: &[&'static RoleSpec]) -> Vec<Section> {
     let process = Section {
         name: PROCESS.to_owned(),
@@ -69,14 +69,14 @@ pub fn all(table: &[&'static RoleSpec]) -> Vec<Section> {
     [process, stores, trace, replicas].into_iter().chain(table.iter().map(of_role)).collect()
 }
 
-/// The directory that follows from the replica counts.
+/// The directory for the replica counts of the settings.
 pub fn directory(instance: u8, values: &Values) -> Result<Directory, Faults> {
     Ok(Directory::of_instance(instance, |role| replica_count(values, role)))
 }
 
 /// How many replicas the role has.
 pub fn replica_count(values: &Values, role: &str) -> u8 {
-    // The value was checked when it was loaded.
+    // The value was checked when the settings were loaded.
     values.get(REPLICAS, &key(role)).and_then(|value| u8::read(value).ok()).unwrap_or(1)
 }
 

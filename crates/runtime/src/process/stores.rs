@@ -1,7 +1,7 @@
-//! The stores of a process: which they are by the settings, and who uses them.
+//! The stores of a process: the choice by settings, and the clients that use them.
 //!
-//! Each replica has clients of its own, named for the rows of the table that they carry: `CLIENT LIST`, `pg_stat_activity` and
-//! `client.id` tell whose connection is whose, and the meters of the rows are told what the clients see.
+//! Each replica has its own clients, named after the rows of the table that they carry: `CLIENT LIST`,
+//! `pg_stat_activity` and `client.id` show the owner of each connection. The clients report to the meters of the rows.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::spec::RoleSpec;
 /// The section of the stores.
 pub const SECTION: &str = "stores";
 
-/// Where an installation keeps what it knows.
+/// Where an installation keeps its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// In the process and its data directory.
@@ -26,7 +26,7 @@ pub enum Mode {
     Real,
 }
 
-/// More than this is a wait that nobody means.
+/// A longer wait is a mistake in the settings.
 const START_WITHIN_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 crate::settings! {
@@ -42,9 +42,10 @@ crate::settings! {
         redis: Option<ServerUrl> = None, |v| scheme(v, &["redis", "rediss"]);
         /// The Redis of Pulse. Empty: port 6380 of 127.N.255.1.
         redis_pulse: Option<ServerUrl> = None, |v| scheme(v, &["redis", "rediss"]);
-        /// Redis Sentinels as `host:port`; they say where `redis` is, which still gives user, password, database and TLS. Not for Pulse's Redis.
+        /// Redis Sentinels as `host:port`. They give the address of `redis`, which still gives user, password, database
+        /// and TLS. Not for Pulse's Redis.
         redis_sentinels: Vec<String> = Vec::new();
-        /// What the sentinels call the master.
+        /// The sentinels' name of the master.
         redis_sentinel_master: String = "trunkline".to_owned();
         /// The password of the sentinels themselves.
         redis_sentinel_password: Option<Secret> = None;
@@ -55,7 +56,7 @@ crate::settings! {
             }
             Ok(())
         };
-        /// File of certificates (PEM) by which the servers' are judged, instead of those of this machine: Redis and PostgreSQL.
+        /// File of certificates (PEM) that verify the servers' certificates, instead of those of this machine: Redis and PostgreSQL.
         authorities: Option<PathBuf> = None;
         /// PostgreSQL, as `postgres://user[:password]@host[:port]/database[?sslmode=verify-full]`. Empty: database and user
         /// trunkline at port 5432 of 127.N.255.1.
@@ -68,7 +69,7 @@ crate::settings! {
 impl StoresSettings {
     /// Embedded or real.
     pub fn mode(&self) -> Mode {
-        // Checked when it was loaded.
+        // Checked when the settings were loaded.
         mode_of(&self.mode).unwrap_or(Mode::Embedded)
     }
 }
@@ -91,23 +92,23 @@ fn scheme(url: &Option<ServerUrl>, schemes: &[&str]) -> Result<(), String> {
 
 /// The stores that the composition has made.
 pub trait Composed: Send + Sync {
-    /// Whether a server holds them.
+    /// Whether the stores are in that server.
     fn held_by(&self, server: Server) -> bool;
 
-    /// Those of a replica, used by its clients alone.
+    /// The stores of a replica, used by its clients alone.
     ///
     /// # Errors
-    /// When the settings cannot be meant so.
+    /// If the settings cannot be used.
     fn of_replica(&self, clients: &Clients) -> anyhow::Result<Stores>;
 
-    /// Those that the process uses for itself, before roles start and when they are ready.
+    /// The stores that the process itself uses, before roles start and when they are ready.
     ///
     /// # Errors
-    /// When the settings cannot be meant so.
+    /// If the settings cannot be used.
     fn of_process(&self) -> anyhow::Result<Stores>;
 }
 
-/// A server that holds stores.
+/// A server of stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Server {
     /// The Redis of voice, port 6379.
@@ -123,7 +124,7 @@ pub enum Server {
 impl Server {
     /// The server of a row, if its other side is one.
     pub fn of(row: &Connection) -> Option<Self> {
-        // The drawing's arrows from a server to a role are dialled by the role.
+        // In the drawing's arrows from a server to a role, the role opens the connection too.
         let server = [row.to, row.from].into_iter().find(|p| connections::kind(p) == Some(Kind::Infrastructure))?;
         match (server, row.port) {
             ("redis", "6380") => Some(Self::RedisOfPulse),
@@ -134,12 +135,12 @@ impl Server {
         }
     }
 
-    /// Whether a role has a row with it.
+    /// Whether a role has a row with the server.
     pub fn serves(self, spec: &RoleSpec) -> bool {
         !rows(spec, self).is_empty()
     }
 
-    /// The name that rows are shown with.
+    /// The name in the output.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Redis => "redis",
@@ -199,7 +200,7 @@ fn client(spec: &RoleSpec, node: &str, meters: &Meters, server: Server) -> Clien
     }
 }
 
-/// What goes over a row, where a role has several with one server.
+/// The content of a row, where a role has several with one server.
 fn matter(id: &str) -> Matter {
     match id {
         "voice-14" | "voice-40" | "voice-45" | "voice-52" | "voice-54" | "own-02" => Matter::Facts,
@@ -208,10 +209,10 @@ fn matter(id: &str) -> Matter {
     }
 }
 
-/// Tells the meters of rows what a client sees.
+/// Reports the events of a client to the meters of its rows.
 struct Watched {
     rows: Vec<Row>,
-    /// Connections that stood last: for commands, for wakes.
+    /// Connections last known to be open: for commands, for wakes.
     standing: [AtomicUsize; 2],
 }
 
@@ -227,7 +228,7 @@ impl Watched {
         of(Matter::Facts).or_else(|| of(Matter::Work)).or((!self.rows.is_empty()).then_some(0))
     }
 
-    /// One connection for commands carries all rows; the one for wakes is one row's.
+    /// The connection for commands carries all rows; the connection for wakes belongs to one row.
     fn on(&self, line: Line) -> impl Iterator<Item = &PeerMeter> {
         let waking = self.waking();
         let all = self.rows.iter().enumerate();

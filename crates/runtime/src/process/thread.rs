@@ -1,7 +1,7 @@
-//! The thread of a role: an executor of its own, named as the node.
+//! The thread of a role: its own executor, named after the node.
 //!
-//! So a role that computes for long holds up no other one, a role's loop wakes no second thread for work that it does
-//! itself a moment later, and the kernel tells each role's CPU time apart (`top -H`, `/proc/PID/task`).
+//! A role with a long computation delays no other role. A role's loop wakes no second thread for its own work. The
+//! kernel shows the CPU time of each role (`top -H`, `/proc/PID/task`).
 
 use std::io;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use tokio_util::sync::CancellationToken;
 use super::replica::OneRole;
 use crate::supervisor::Ended;
 
-/// Of each thread of ours.
+/// Stack of each role's thread.
 const STACK_BYTES: usize = 1 << 20;
-/// Disk work of one role; more threads than this would wait for the same disk.
+/// Disk threads of one role; more of them would wait for the same disk.
 const BLOCKING_MAX: usize = 16;
 
-/// A role's thread, to be waited for.
+/// A running role's thread.
 pub(super) struct RoleThread {
     name: Arc<str>,
     ended: oneshot::Receiver<Ended>,
 }
 
-/// Starts the role's lives on a thread of their own, named `name`; `cut` ends them at once.
+/// Runs the role on its own thread, named `name`; `cut` ends it at once.
 pub(super) fn start(name: &str, one: OneRole, cut: CancellationToken) -> io::Result<RoleThread> {
     let name: Arc<str> = name.into();
     let executor = tokio::runtime::Builder::new_current_thread()
@@ -34,7 +34,7 @@ pub(super) fn start(name: &str, one: OneRole, cut: CancellationToken) -> io::Res
         .build()?;
     let (tell, ended) = oneshot::channel();
     let body = move || {
-        // On the heap: a role's future is long, and this stack is not.
+        // On the heap: a role's future is large, and this stack is small.
         let lives = Box::pin(async { one.supervised().await });
         let outcome = executor.block_on(async {
             tokio::select! {
@@ -42,10 +42,10 @@ pub(super) fn start(name: &str, one: OneRole, cut: CancellationToken) -> io::Res
                 () = cut.cancelled() => None,
             }
         });
-        // What still blocks (a disk that hangs) must not keep the thread.
+        // A blocking call (a disk that hangs) must not keep the thread.
         executor.shutdown_background();
         if let Some(outcome) = outcome {
-            // The process no longer asks.
+            // The process may no longer wait for the outcome.
             let _ = tell.send(outcome);
         }
     };

@@ -9,19 +9,19 @@ pub struct Setting {
     pub key: &'static str,
     /// Manual entry.
     pub doc: &'static [&'static str],
-    /// What kind of value it takes, in words.
+    /// The kind of value, for error messages.
     pub kind: &'static str,
     /// The default, as TOML.
     pub default: fn() -> String,
-    /// What is wrong with a value.
+    /// Checks a value; the error is the reason.
     pub check: fn(&toml::Value) -> Result<(), String>,
-    /// What is wrong with it beside the other values of its section.
+    /// Checks the value against others of its section.
     pub beside: Option<Beside>,
     /// Whether its value must never be printed.
     pub secret: bool,
 }
 
-/// A check of a value beside the others of its section, which is named.
+/// Checks a value against the others of its section, whose name is given.
 pub type Beside = fn(&Values, &str) -> Result<(), String>;
 
 /// A section: the settings of a role or of the process.
@@ -29,26 +29,26 @@ pub type Beside = fn(&Values, &str) -> Result<(), String>;
 pub struct Section {
     /// Name in the file, as `sip-proxy`.
     pub name: String,
-    /// What it is about.
+    /// Summary for the manual.
     pub summary: String,
     /// Its settings.
     pub settings: Vec<SettingOwned>,
 }
 
-/// A setting with a key that may have been made at start (edge listeners).
+/// A setting whose key may be made at start (edge listeners).
 #[derive(Clone, Debug)]
 pub struct SettingOwned {
     /// Key within its section.
     pub key: String,
     /// Manual entry.
     pub doc: String,
-    /// What kind of value it takes.
+    /// The kind of value.
     pub kind: &'static str,
     /// The default, as TOML.
     pub default: String,
-    /// What is wrong with a value.
+    /// Checks a value; the error is the reason.
     pub check: fn(&toml::Value) -> Result<(), String>,
-    /// What is wrong with it beside the other values of its section.
+    /// Checks the value against others of its section.
     pub beside: Option<Beside>,
     /// Whether its value must never be printed.
     pub secret: bool,
@@ -74,7 +74,7 @@ pub trait SectionSettings: Sized {
     /// Its settings, as data.
     const TABLE: &'static [Setting];
 
-    /// Reads its values of that section; what was not set has its default.
+    /// Reads its values of that section; unset ones have their default.
     fn read(values: &Values, section: &str) -> Result<Self, Faults>;
 }
 
@@ -86,15 +86,15 @@ pub trait SectionSettings: Sized {
 ///     pub struct Settings {
 ///         /// How long an answer may be used again.
 ///         cache_time: Duration = Duration::from_secs(5), |v| at_most(v, Duration::from_secs(60));
-///         /// Greatest number of cached answers.
+///         /// Maximum number of cached answers.
 ///         cache_max: usize = 10_000;
 ///     }
 /// }
 /// ```
 ///
-/// Gives `Settings::TABLE` for the [`crate::RoleSpec`], `Default`, and reading by [`crate::RoleContext::settings`].
-/// The check is `fn(&Type) -> Result<(), String>`; its text follows the key in the report. What must agree with other values of
-/// the section is checked after `=>` by `fn(&Settings) -> Result<(), String>`, whose text names the other key.
+/// Gives `Settings::TABLE` for the [`crate::RoleSpec`], `Default`, and reading by [`crate::RoleContext::settings`]. The
+/// check is `fn(&Type) -> Result<(), String>`; its text follows the key in the report. A value that depends on others
+/// of the section is checked after `=>` by `fn(&Settings) -> Result<(), String>`, whose text names the other key.
 #[macro_export]
 macro_rules! settings {
     (

@@ -1,6 +1,6 @@
 //! "Did you mean": the known name that is nearest to a mistyped one.
 
-/// A suggestion is made up to this many edits; more is guessing.
+/// Maximum edits of a suggestion; more is guessing.
 const EDITS_MAX: usize = 3;
 
 /// The known name nearest to `typed`, if one is near.
@@ -12,7 +12,7 @@ pub fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<
         .map(|(_, name)| name)
 }
 
-/// How many characters must be inserted, removed or replaced (Levenshtein).
+/// Number of characters to insert, remove or replace (Levenshtein distance).
 fn edits(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -28,7 +28,7 @@ pub fn markdown(sections: &[Section]) -> String {
     page
 }
 
-/// The settings in force as TOML, secrets masked.
+/// The present settings as TOML, secrets masked.
 pub fn in_force(sections: &[Section], values: &Values) -> String {
     let mut text = String::new();
     for section in sections.iter().filter(|s| !s.settings.is_empty()) {

@@ -1,4 +1,4 @@
-//! Where values come from: file, environment, flags; later ones win. Faults of all are reported at once.
+//! Sources of values: file, environment, flags; later ones win. The faults of all are reported at once.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use super::{Fault, Faults, Section, Values};
 
 /// Prefix of environment variables that carry settings: `TRUNKLINE_<SECTION>__<KEY>`.
 pub const ENVIRONMENT_PREFIX: &str = "TRUNKLINE_";
-/// What separates section and key in an environment variable.
+/// Separates section and key in an environment variable.
 const SEPARATOR: &str = "__";
 
 /// The sources of settings, weakest first.
@@ -30,7 +30,7 @@ pub fn load(sections: &[Section], sources: &Sources) -> Result<Values, Faults> {
     if faults.is_empty() { Ok(values) } else { Err(Faults(faults)) }
 }
 
-/// The values that have no fault, and the faults of the others: for whoever looks into what is wrong.
+/// The values without faults, and the faults of the others: for diagnosis.
 pub fn load_sound(sections: &[Section], sources: &Sources) -> (Values, Vec<Fault>) {
     let mut reader = Reader { sections, values: Values::default(), faults: Vec::new() };
     for (name, text) in &sources.files {
@@ -85,7 +85,7 @@ impl Reader<'_> {
         self.set_text(section, key, text, "--set");
     }
 
-    /// A value that came as text: taken as it is where the setting takes texts, else read as TOML.
+    /// Sets a value that came as text: taken literally if the setting accepts text, else parsed as TOML.
     fn set_text(&mut self, section: &str, key: &str, text: &str, from: &str) {
         let plain = toml::Value::String(text.to_owned());
         let takes_text = self.declared(section, key).is_some_and(|setting| (setting.check)(&plain).is_ok());
@@ -97,15 +97,15 @@ impl Reader<'_> {
     fn set(&mut self, section: &str, key: &str, value: toml::Value, from: &str) {
         let Some(setting) = self.declared(section, key) else { return self.unknown(section, key, from) };
         if let Err(reason) = (setting.check)(&value) {
-            // The reason of a secret could quote it.
+            // The reason could quote the secret.
             let reason = if setting.secret { format!("not {}", setting.kind) } else { reason };
             return self.fault(&format!("{section}.{key}"), format!("{reason} (in {from})"));
         }
         self.values.0.entry(section.to_owned()).or_default().insert(key.to_owned(), value);
     }
 
-    /// What values say about each other, where each by itself has no fault: a default in the place of a faulty one would
-    /// make a second fault of the first.
+    /// Checks values against each other, only in sections without faults: a default in place of a faulty value would
+    /// cause a second fault.
     fn together(&mut self) {
         for section in self.sections {
             let faulty = |f: &Fault| f.key.strip_prefix(&section.name).is_some_and(|rest| rest.starts_with('.'));

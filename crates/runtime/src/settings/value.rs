@@ -1,4 +1,4 @@
-//! The types that a setting can have: how each is read and shown.
+//! The types of settings: how each is read and shown.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +9,7 @@ use toml::Value;
 
 /// A type of settings.
 pub trait SettingValue: Sized {
-    /// What it is, in words, as in "expected a duration".
+    /// Its name in error messages, as in "expected a duration".
     const KIND: &'static str;
     /// Whether its value must never be printed.
     const SECRET: bool = false;
@@ -21,7 +21,7 @@ pub trait SettingValue: Sized {
     fn show(&self) -> String;
 }
 
-/// The words for a value of the wrong type.
+/// Error message for a value of the wrong type.
 fn expected<T: SettingValue>(value: &Value) -> String {
     format!("expected {}, found {}", T::KIND, value.type_str())
 }
@@ -40,7 +40,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The secret itself; for the one place that uses it.
+    /// The secret in clear; call it only where it is used.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -51,12 +51,12 @@ impl Secret {
 pub struct ServerUrl(String);
 
 impl ServerUrl {
-    /// The URL itself; for the one place that uses it.
+    /// The URL with its password; call it only where it is used.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// What stands before `://`.
+    /// The part before `://`.
     pub fn scheme(&self) -> &str {
         self.0.split_once("://").map_or("", |(scheme, _)| scheme)
     }
@@ -67,7 +67,7 @@ impl fmt::Display for ServerUrl {
         let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str("***") };
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, after) = rest.split_at(end);
-        // What follows a question mark may hold a password too.
+        // The query string may contain a password too.
         let path = after.split_once('?').map_or_else(|| after.to_owned(), |(path, _)| format!("{path}?***"));
         match authority.rsplit_once('@') {
             Some((who, host)) => {
@@ -126,7 +126,7 @@ impl SettingValue for f64 {
     fn read(value: &Value) -> Result<Self, String> {
         match value {
             Value::Float(number) => Ok(*number),
-            // Settings are small numbers; 2^53 is far away.
+            // Settings are small numbers, far below 2^53.
             #[allow(clippy::cast_precision_loss)]
             Value::Integer(number) => Ok(*number as Self),
             _ => Err(expected::<Self>(value)),
@@ -160,13 +160,13 @@ impl SettingValue for Secret {
 
 impl SettingValue for ServerUrl {
     const KIND: &'static str = "the URL of a server";
-    // The printed form hides the password; the value as it was written does not.
+    // The printed form hides the password; the configured value does not.
     const SECRET: bool = true;
     fn read(value: &Value) -> Result<Self, String> {
         let text = value.as_str().ok_or_else(|| expected::<Self>(value))?;
         let url = Self(text.to_owned());
         if url.scheme().is_empty() || text.chars().any(char::is_whitespace) {
-            // Not shown: it may hold a password.
+            // Not shown: it may contain a password.
             return Err(format!("it is not {}", Self::KIND));
         }
         Ok(url)
@@ -176,7 +176,7 @@ impl SettingValue for ServerUrl {
     }
 }
 
-/// Types that are written as a text and read by `FromStr`.
+/// Types that are written as text and parsed by `FromStr`.
 macro_rules! texts {
     ($($ty:ty: $kind:literal),+ $(,)?) => {$(
         impl SettingValue for $ty {

@@ -1,4 +1,4 @@
-//! What is under way in calls, so that its span can go out when it ends.
+//! Open operations of calls, kept until their spans can be sent at the end.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -8,39 +8,39 @@ use model::{CallUuid, ConnId, TenantId, Timestamp};
 
 use super::{Happened, Ids, KeyValue, Span, SpanKind, root_of};
 
-/// Calls with something under way; the oldest are forgotten first.
+/// Maximum of calls with open operations; the oldest are removed first.
 const CALLS_MAX: usize = 50_000;
-/// Things under way in one call.
+/// Maximum of open operations in one call.
 const OPEN_MAX: usize = 64;
-/// What happened during one span.
+/// Maximum of events in one span.
 const EVENTS_MAX: usize = 128;
-/// A call of which nothing was heard for so long is forgotten: whoever knew its end is gone.
+/// A call without events for this time is removed: the role that would report its end has failed.
 const AGE: Duration = Duration::from_secs(4 * 3_600);
 
-/// The span of the call itself.
+/// The call's root span.
 pub(super) const CALL: &str = "call";
 
-/// Something begins.
+/// The start of an operation.
 #[derive(Clone, Debug)]
 pub struct Opening {
-    /// What, as the end names it again.
+    /// Kind of operation, the same as at its end.
     pub what: &'static str,
-    /// Which of several at once.
+    /// Tells concurrent operations of one kind apart.
     pub which: String,
-    /// The name of its span; few different ones.
+    /// The name of its span; low cardinality.
     pub name: Cow<'static, str>,
-    /// What it is part of, if not of the call itself: what that was opened as.
+    /// The enclosing operation, by kind and name; the call itself if none.
     pub within: Option<(&'static str, String)>,
     /// When.
     pub at: Timestamp,
-    /// What is known of it now.
+    /// Details known at the start.
     pub attributes: Vec<KeyValue>,
 }
 
 #[derive(Default)]
 pub(super) struct Calls {
     calls: HashMap<ConnId, Call>,
-    /// Oldest first, each with its last sign when it was put there.
+    /// Oldest first, each with the time of its last event when it was queued.
     order: VecDeque<(ConnId, u64)>,
 }
 
@@ -81,13 +81,13 @@ impl Calls {
         self.calls.get(&conn_id).map(|call| call.trace)
     }
 
-    /// The trace, and the last span that was opened of those that are open.
+    /// The trace, and the operation opened last among the open ones.
     pub fn innermost(&self, conn_id: ConnId) -> Option<(CallUuid, u64)> {
         let call = self.calls.get(&conn_id)?;
         Some((call.trace, call.open.last()?.id))
     }
 
-    /// Begins something, unless that is under way already.
+    /// Opens an operation, unless it is open already.
     pub fn open(&mut self, ids: &Ids, conn_id: ConnId, opening: Opening) {
         let Some(call) = self.calls.get_mut(&conn_id) else { return };
         let Opening { what, which, name, within, at, attributes } = opening;
@@ -104,7 +104,7 @@ impl Calls {
         call.open.push(Open { what, which, id, parent, name, start, attributes, events: Vec::new(), failed: None });
     }
 
-    /// Something happened during what is open as `what`; with `which`, during that one.
+    /// Adds an event to the open operation `what`, the latest one or `which`.
     pub fn happened(&mut self, conn_id: ConnId, what: &str, which: Option<&str>, happened: Happened) {
         let Some(call) = self.calls.get_mut(&conn_id) else { return };
         call.last = call.last.max(happened.at);
@@ -116,7 +116,7 @@ impl Calls {
         }
     }
 
-    /// What is open as `what` has failed.
+    /// Marks the open operation `what` as failed.
     pub fn failed(&mut self, conn_id: ConnId, what: &str, why: String) {
         if let Some(call) = self.calls.get_mut(&conn_id)
             && let Some(open) = call.open.iter_mut().rev().find(|open| open.what == what)
@@ -125,26 +125,26 @@ impl Calls {
         }
     }
 
-    /// The name of each thing that is open as `what`, the latest first.
+    /// The names of all open operations `what`, latest first.
     pub fn open_as(&self, conn_id: ConnId, what: &str) -> Vec<String> {
         let open = self.calls.get(&conn_id).map(|call| call.open.as_slice()).unwrap_or_default();
         open.iter().rev().filter(|open| open.what == what).map(|open| open.which.clone()).collect()
     }
 
-    /// Ends something.
+    /// Closes an operation.
     pub fn close(&mut self, conn_id: ConnId, what: &str, which: &str, at: u64, known: Vec<KeyValue>) -> Option<Span> {
         let call = self.calls.get_mut(&conn_id)?;
         let mut open = call.open.remove(call.find(what, which)?);
         open.attributes.extend(known);
         let span = call.span(conn_id, open, at);
         if call.open.is_empty() {
-            // Whatever comes next of it brings its global id again.
+            // The next entry of the call sets its global id again.
             self.calls.remove(&conn_id);
         }
         Some(span)
     }
 
-    /// Ends all that is open, the innermost first, and forgets the call.
+    /// Closes all open operations, innermost first, and removes the call.
     pub fn close_all(&mut self, conn_id: ConnId, at: u64, ended: &mut Vec<Span>) {
         let Some(mut call) = self.calls.remove(&conn_id) else { return };
         while let Some(open) = call.open.pop() {
@@ -152,7 +152,7 @@ impl Calls {
         }
     }
 
-    /// Something that took no time.
+    /// An operation without duration.
     pub fn instant(&self, ids: &Ids, conn_id: ConnId, opening: Opening) -> Option<Span> {
         let call = self.calls.get(&conn_id)?;
         let Opening { what, which, name, within, at, attributes } = opening;
@@ -163,11 +163,11 @@ impl Calls {
         Some(call.span(conn_id, open, at))
     }
 
-    /// The queue is in the order of time but for what is spoken of again.
+    /// The queue is ordered by time except for calls with newer events.
     fn make_room(&mut self, now: u64) {
         let age = u64::try_from(AGE.as_micros()).unwrap_or(u64::MAX);
         if self.order.len() >= 2 * CALLS_MAX {
-            // Most of them have ended long ago, behind one that lasts.
+            // Most of them ended long ago but are queued behind a long call.
             self.order.retain(|(conn_id, _)| self.calls.contains_key(conn_id));
         }
         while let Some((conn_id, seen)) = self.order.front().copied() {

@@ -1,4 +1,4 @@
-//! The connection to the collector: from the role's own address where that leads there, counted on its row.
+//! The connection to the collector: from the role's own address if that can reach it, counted on its row.
 
 use std::future::Future;
 use std::io;
@@ -13,7 +13,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use crate::counted::{Counted, Tally};
 use crate::meter::PeerMeter;
 
-/// How long an attempt may take, its names included.
+/// Timeout of an attempt, including all addresses of the name.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 
 #[derive(Clone)]
@@ -28,7 +28,7 @@ impl Connector {
             return Err(io::Error::other("the collector's address has no host or no port"));
         };
         self.meter.attempted();
-        // An address of IPv6 stands in brackets in a URI.
+        // A URI has an IPv6 address in brackets.
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let connected = tokio::time::timeout(CONNECT_WITHIN, self.open(host, port)).await;
         let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {host}:{port} within 3 s"));
@@ -58,7 +58,7 @@ impl Connector {
 
     async fn open_at(&self, to: SocketAddr) -> io::Result<TcpStream> {
         let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // An address of this machine alone leads nowhere else.
+        // A loopback address reaches only loopback addresses.
         if to.is_ipv4() == self.source.is_ipv4() && (to.ip().is_loopback() || !self.source.is_loopback()) {
             socket.bind(SocketAddr::new(self.source, 0))?;
         }

@@ -1,4 +1,4 @@
-//! The context of a trace as it travels with requests (W3C Trace Context).
+//! The trace context of requests (W3C Trace Context).
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,36 +6,36 @@ use std::str::FromStr;
 use http::HeaderMap;
 use model::CallUuid;
 
-/// The header of a request that names the span which it is part of. SIP has it as `Trunkline-Trace`, between nodes.
+/// The request header that names the enclosing span. Between nodes, SIP carries it as `Trunkline-Trace`.
 pub const TRACE_PARENT: &str = "traceparent";
-/// The header of an answer that names the span in which the request was carried out (W3C Trace Context Level 2).
+/// The response header that names the span in which the request was executed (W3C Trace Context Level 2).
 pub const TRACE_RESPONSE: &str = "traceresponse";
 
-/// A trace and a span of it.
+/// A trace and one of its spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceParent {
     /// The trace.
     pub trace: CallUuid,
     /// The span.
     pub span: u64,
-    /// Whether whoever began the trace wants to keep it.
+    /// Whether the originator of the trace records it.
     pub sampled: bool,
 }
 
-/// A text that is no context.
+/// The text is no trace context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a traceparent")]
 pub struct NoTraceParent;
 
 impl TraceParent {
-    /// What a request or an answer names in that header.
+    /// The context in that header of a request or response.
     pub fn of(headers: &HeaderMap, name: &str) -> Option<Self> {
         headers.get(name)?.to_str().ok()?.parse().ok()
     }
 
     /// The value of the header.
     pub fn header(&self) -> http::HeaderValue {
-        // Hex digits and dashes are always a header's value.
+        // Hex digits and dashes are always a valid header value.
         http::HeaderValue::try_from(self.to_string()).unwrap_or_else(|_| http::HeaderValue::from_static(""))
     }
 }
@@ -49,7 +49,7 @@ impl fmt::Display for TraceParent {
 impl FromStr for TraceParent {
     type Err = NoTraceParent;
 
-    /// Takes later versions as well, as far as they begin like this one.
+    /// Also accepts later versions that begin like this one.
     fn from_str(text: &str) -> Result<Self, NoTraceParent> {
         let mut parts = text.trim().split('-');
         let mut next = |digits: usize| {

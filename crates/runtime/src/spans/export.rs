@@ -1,4 +1,4 @@
-//! Sends spans to the collector, in batches; tries again for a while when it is away.
+//! Sends spans to the collector in batches; retries for a while if it is unreachable.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -18,18 +18,18 @@ use super::connect::Connector;
 use super::{Collector, Counts, Item, KeyValue, Lost, Origin, Span, TraceParent};
 use crate::meter::PeerMeter;
 
-/// Spans of one export.
+/// Maximum of spans in one export.
 const BATCH_MAX: usize = 512;
-/// How long spans are gathered before they go.
+/// How long spans are gathered before an export.
 const GATHER: Duration = Duration::from_millis(200);
-/// Time for one export, connecting included.
+/// Timeout of one export, connecting included.
 const EXPORT_WITHIN: Duration = Duration::from_secs(5);
-/// How often a batch is tried; then its spans are dropped.
+/// Number of attempts for a batch; then its spans are dropped.
 const ATTEMPTS_MAX: u32 = 5;
-/// The pause after a first failure, doubled with each further one up to the longest.
+/// The pause after a first failure, doubled with each further one up to the maximum.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// What a person can do.
+/// Advice in the log line.
 const ADVICE: &str = "calls are not touched by it; check that `trace.otlp` names the collector's port for OTLP over gRPC \
                       (4317; 4318 is HTTP) and that the collector runs";
 
@@ -67,7 +67,7 @@ impl Exporter {
         Ok(Self { otlp, collector, role: from.role, scope, meter, counts, is_failing, failures: 0 })
     }
 
-    /// Until nobody can emit any more.
+    /// Runs until all senders are dropped.
     pub async fn run(mut self, mut items: mpsc::Receiver<Item>) {
         let mut got = Vec::with_capacity(BATCH_MAX);
         while items.recv_many(&mut got, BATCH_MAX).await > 0 {
@@ -85,7 +85,7 @@ impl Exporter {
                 self.export(spans).await;
             }
             for done in waiting {
-                // Who waited may be gone.
+                // The waiting task may have ended.
                 let _ = done.send(());
             }
         }
@@ -136,7 +136,7 @@ impl Exporter {
         self.meter.error();
         self.failures = self.failures.saturating_add(1);
         self.is_failing.store(true, Relaxed);
-        // Once for all roles of the process, and again only after it was reached.
+        // Warn once for all roles of the process, and again only after a successful export.
         if !self.collector.told.swap(true, Relaxed) {
             tracing::warn!(collector = self.collector.endpoint, error, "spans do not reach the collector: {ADVICE}");
         } else {
@@ -149,7 +149,7 @@ impl Exporter {
         SpanData {
             span_context: context(span.trace, span.id, true),
             parent_span_id: span.parent.map_or(SpanId::INVALID, SpanId::from),
-            // Another role's, as a rule.
+            // The parent is usually another role's span.
             parent_span_is_remote: span.parent.is_some(),
             span_kind: span.kind,
             name: span.name,
@@ -169,7 +169,7 @@ fn pause(failures: u32) -> Duration {
     PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(PAUSE_MAX)
 }
 
-/// Names as OpenTelemetry's conventions have them.
+/// Attributes named by OpenTelemetry's conventions.
 fn resource(from: &Origin) -> Resource {
     let attributes = [
         KeyValue::new("service.name", from.role),

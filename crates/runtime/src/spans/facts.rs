@@ -1,4 +1,4 @@
-//! Spans from what is noted of a call: each role notes what it alone sees, and its spans follow from that.
+//! Spans from recorded entries of a call: each role records its own part, and its spans are derived from that.
 
 use model::{ConnId, Timestamp};
 use opentelemetry::{Array, StringValue, Value};
@@ -10,26 +10,26 @@ use crate::trace::{What, mask};
 
 /// A phone rings.
 const RINGING: &str = "ringing";
-/// Somebody who was called talks.
+/// A called party talks.
 const TALKING: &str = "talking";
-/// Somebody holds.
+/// A party holds.
 const HELD: &str = "held";
 /// A call waits for an agent.
 const QUEUE: &str = "queue";
-/// The router has chosen.
+/// The router's choice.
 const DECISION: &str = "decision";
 /// The audio of a leg.
 pub const AUDIO: &str = "audio";
-/// Something is played to a leg or collected from it: `<leg>.<number>`.
+/// An announcement or digit collection on a leg: `<leg>.<number>`.
 pub const TREATMENT: &str = "treatment";
-/// A session of an application, its states, what it asks for.
+/// A session of an application, its states, and its requests.
 const APPLICATION: &str = "application";
 const STATE: &str = "state";
 const ACTION: &str = "action";
-/// Passed-over agents that a decision names.
+/// Maximum of passed-over agents that a decision lists.
 const NAMED_MAX: usize = 20;
 
-/// What follows from one thing that was noted.
+/// Derives spans from one recorded entry.
 pub(super) fn noted(calls: &mut Calls, ids: &Ids, conn_id: ConnId, at: u64, what: &What, ended: &mut Vec<Span>) {
     let mut telling = Telling { calls, ids, conn_id, at, ended };
     match what {
@@ -47,7 +47,7 @@ pub(super) fn noted(calls: &mut Calls, ids: &Ids, conn_id: ConnId, at: u64, what
         What::Note { text } => {
             telling.during(CALL, None, "note", vec![KeyValue::new("trunkline.text", mask::text(text))]);
         }
-        // A SIP message has a look of its own, and a request is timed by frontend.
+        // Messages go to [`super::invites`]; frontend times requests.
         What::Message(_) | What::Leg(_) | What::Request(_) => {}
     }
 }
@@ -152,7 +152,7 @@ impl Telling<'_> {
             count("trunkline.jitter_us", figures.jitter_us),
         ];
         let leg = figures.leg.to_string();
-        // What was still played to it ends with it.
+        // Treatments still open on the leg end with it.
         let is_of = |which: &String| which.split_once('.').is_some_and(|(of, _)| of == leg);
         for treatment in self.calls.open_as(self.conn_id, TREATMENT).into_iter().filter(is_of) {
             self.close(TREATMENT, &treatment, Vec::new());
@@ -186,7 +186,7 @@ impl Telling<'_> {
         }
     }
 
-    /// What an application asks for lasts until the event that answers it.
+    /// An action lasts until the event that answers it.
     fn action(&mut self, step: &Step, text: String) {
         let mut attributes = vec![KeyValue::new("trunkline.text", text)];
         attributes.extend(step.line.map(|line| KeyValue::new("code.line.number", i64::from(line))));
@@ -214,7 +214,7 @@ impl Telling<'_> {
         }
     }
 
-    /// A session's fault; the end of the session comes with it, or it never began.
+    /// An error of a session: the session ends with it, or it never began.
     fn error(&mut self, name: &str, text: String) {
         let why = format!("{name}: {text}");
         if self.calls.open_as(self.conn_id, APPLICATION).is_empty() {
@@ -265,7 +265,7 @@ impl Telling<'_> {
     }
 }
 
-/// Whom the router chose, and why not the others.
+/// The chosen agent, and why the others were passed over.
 fn decision(routing: &Routing) -> Vec<KeyValue> {
     let text = |key, value: &Option<String>| value.clone().map(|value| KeyValue::new(key, value));
     let passed_over = routing.candidates.iter().filter_map(|one| {

@@ -1,4 +1,4 @@
-//! Spans of INVITEs, from the first sight of the request to its final answer, as sip-proxy sees them pass.
+//! Spans of INVITEs, from the first pass of the request through sip-proxy to its final answer.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,23 +8,23 @@ use super::{Happened, Ids, KeyValue, Span, SpanKind, TraceParent};
 use crate::trace::mask;
 use crate::trace::{Passing, sip::Invite, sip::Scanned};
 
-/// INVITEs without a final answer; the oldest are forgotten first.
+/// Maximum of INVITEs without a final answer; the oldest are removed first.
 const INVITES_MAX: usize = 20_000;
-/// What happened during one INVITE.
+/// Maximum of events of one INVITE.
 const EVENTS_MAX: usize = 16;
-/// Where media is found, in Request-URIs.
+/// The media role's host in Request-URIs.
 const MEDIA: &str = "media.trunkline.invalid";
 
 #[derive(Default)]
 pub(super) struct Invites {
     under_way: HashMap<Box<str>, UnderWay>,
-    /// Oldest first; those that have ended are still among them.
+    /// Oldest first; includes those that have ended.
     order: VecDeque<Box<str>>,
 }
 
 struct UnderWay {
     start: u64,
-    /// The call, once a node of ours has named it.
+    /// The call, once one of our nodes has named it.
     call: Option<TraceParent>,
     name: &'static str,
     attributes: Vec<KeyValue>,
@@ -40,7 +40,7 @@ impl Invites {
         passing: &Passing<'_>,
     ) -> Option<Span> {
         let at = passing.at.as_micros();
-        // Only our own nodes are believed which call it is.
+        // The call is accepted from our own nodes only.
         let call = scanned.call.filter(|_| passing.inside && passing.inbound);
         match invite {
             Invite::Begins { target } => {
@@ -70,7 +70,7 @@ impl Invites {
 
     fn make_room(&mut self) {
         if self.order.len() >= 2 * INVITES_MAX {
-            // Most of them were answered long ago, behind one that is not.
+            // Most of them were answered long ago but are queued behind an open one.
             self.order.retain(|call_id| self.under_way.contains_key(call_id));
         }
         while self.under_way.len() >= INVITES_MAX
@@ -99,20 +99,20 @@ fn begun(call_id: &str, target: &str, passing: &Passing<'_>) -> UnderWay {
 }
 
 impl UnderWay {
-    /// Each answer passes twice: as it comes and as it leaves.
+    /// Each answer passes twice: when received and when sent.
     fn is_new(&self, status: u16) -> bool {
         !self.events.iter().any(|event| event.name == status.to_string())
     }
 
     fn ended(mut self, ids: &Ids, status: u16, at: u64) -> Option<Span> {
-        // What no node has named is no call: a challenge, a stranger.
+        // An INVITE that no node has named is no call: it was challenged or came from a stranger.
         let call = self.call?;
         self.attributes.push(KeyValue::new("sip.status", i64::from(status)));
         self.attributes.push(KeyValue::new("trunkline.conn_id", ConnId(call.span).to_string()));
         Some(Span {
             trace: call.trace,
             id: ids.next(),
-            // A node names the call's own span.
+            // A node names the call's root span.
             parent: Some(call.span),
             kind: if self.name == "INVITE" { SpanKind::Server } else { SpanKind::Client },
             name: self.name.into(),

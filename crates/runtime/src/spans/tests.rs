@@ -19,7 +19,7 @@ fn at(ms: u64) -> Timestamp {
     Timestamp::from_millis(1_000_000 + ms)
 }
 
-/// Spans that go to a queue of a test, with room for so many.
+/// Spans that go to a queue of a test, which takes `room` items.
 fn collected(room: usize) -> (Spans, mpsc::Receiver<Item>) {
     let (queue, items) = mpsc::channel(room);
     (Spans::of(queue, Arc::default(), Counts::default()), items)
@@ -189,7 +189,7 @@ fn an_invite_lasts_from_the_edge_to_its_final_answer_and_only_nodes_name_its_cal
     let forged = "Trunkline-Trace: 00-00000000000000000000000000000001-0000000000000001-01\n";
     let invite = format!("INVITE sip:+15550100@edge SIP/2.0\nTo: <sip:c@d>\n{head}{forged}\n");
     let answer = |status: &str, more: &str| format!("SIP/2.0 {status}\nTo: <sip:c@d>;tag=2\n{head}{more}\n");
-    // Challenged first: that is no call.
+    // The challenged INVITE begins no call.
     passes(&spans, 0, false, true, &invite);
     passes(&spans, 1, false, false, &answer("407 Proxy Authentication Required", ""));
     passes(&spans, 5, false, true, &invite);

@@ -1,4 +1,4 @@
-//! On tokio's paused clock: time passes only when nothing else can happen.
+//! These tests run on tokio's paused clock: time advances only when all tasks are idle.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 

@@ -1,4 +1,4 @@
-//! The state of a row over all replicas, and why one is missing.
+//! The state of a row over all replicas, and the reason if it is missing.
 
 use super::{Heard, RowState};
 use crate::admin::TopologyReport;
@@ -7,7 +7,7 @@ use crate::connections::{self, Connection};
 use crate::meter::{ConnectionReport, Side, State};
 use crate::spec::RoleSpec;
 
-/// The state of the row, and for one that is missing or fails the reasons.
+/// The state of the row, and the reasons if it is missing or failing.
 pub(super) fn judge(table: &[&'static RoleSpec], c: &Connection, heard: &[Heard]) -> (RowState, Vec<String>) {
     let openers: Vec<&TopologyReport> = running(heard).filter(|report| opens(table, &report.role, c.id)).collect();
     if openers.is_empty() {
@@ -37,9 +37,9 @@ pub(super) fn judge(table: &[&'static RoleSpec], c: &Connection, heard: &[Heard]
     (state, why)
 }
 
-/// The state of a row that nobody of ours opens: what the accepting side sees.
+/// The state of a row that no role of ours opens: as the accepting side reports it.
 fn accepted(table: &[&'static RoleSpec], c: &Connection, heard: &[Heard]) -> RowState {
-    // A row between two roles of which the opening one does not run is not there, whatever was.
+    // A row between two roles is absent while the opening role is not running, whatever was before.
     if !coverage::is_declared(table, c) || table.iter().any(|spec| connections::opens(spec, c.id)) {
         return RowState::Absent;
     }
@@ -58,7 +58,7 @@ fn accepted(table: &[&'static RoleSpec], c: &Connection, heard: &[Heard]) -> Row
     }
 }
 
-/// What the opener should have on this row and does not.
+/// Connections that the opener should have on this row but has not.
 fn missing(c: &Connection, opener: &TopologyReport, heard: &[Heard]) -> Vec<String> {
     let targets: Vec<&Heard> = heard.iter().filter(|one| one.place.role == c.to).collect();
     let mut why = Vec::new();

@@ -4,7 +4,7 @@ use super::{Counts, Heard, PeerRow, Row, RowState};
 use crate::connections::Connection;
 use crate::meter::{PeerReport, Side};
 
-/// What every replica has counted on the row, for each peer.
+/// The counts of every replica on the row, for each peer.
 pub(super) fn peers(c: &Connection, heard: &[Heard]) -> Vec<PeerRow> {
     let mut rows = Vec::new();
     for report in heard.iter().filter_map(|one| one.report.as_ref().ok()) {
@@ -33,7 +33,7 @@ fn counts(peer: &PeerReport) -> Counts {
     }
 }
 
-/// The sums of the side that opens the row, where it is ours; else of the side that accepts it.
+/// The sums of the side that opens the row if it is ours, else of the side that accepts it.
 pub(super) fn sums(peers: &[PeerRow]) -> Counts {
     let side = if peers.iter().any(|peer| peer.side == Side::Opens) { Side::Opens } else { Side::Accepts };
     peers.iter().filter(|peer| peer.side == side).map(|peer| &peer.counts).fold(Counts::default(), add)
@@ -51,7 +51,7 @@ fn add(sum: Counts, one: &Counts) -> Counts {
     }
 }
 
-/// A row of another drawing: it is as what it stands for, of which the worst state counts.
+/// A row that repeats rows of another drawing: it has their worst state.
 pub(super) fn again(row: &Row, all: &[Row]) -> Row {
     let stands_for: Vec<&Row> = all.iter().filter(|other| row.same_as.contains(&other.id)).collect();
     let worst = stands_for.iter().map(|other| other.state).min_by_key(|state| rank(*state));
@@ -63,7 +63,7 @@ pub(super) fn again(row: &Row, all: &[Row]) -> Row {
     }
 }
 
-/// The worst first.
+/// Rank of a state, the worst first.
 const fn rank(state: RowState) -> u8 {
     match state {
         RowState::Missing => 0,

@@ -1,24 +1,24 @@
-//! What is recorded, as roles give it out: JSON between roles of one installation.
+//! Recorded entries as roles return them: JSON between roles of one installation.
 
 use serde::{Deserialize, Serialize};
 
-/// One thing that was seen of a call.
+/// One recorded entry about a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// When, in microseconds since 1970.
+    /// Time in microseconds since 1970.
     pub at: u64,
-    /// What.
+    /// The content.
     #[serde(flatten)]
     pub what: What,
 }
 
-/// What was seen.
+/// Content of an entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum What {
     /// A SIP message passed sip-proxy.
     Message(Message),
-    /// A call came to its owner.
+    /// A call arrived at its owner.
     Call(Call),
     /// A leg of the call began.
     Leg(Leg),
@@ -26,7 +26,7 @@ pub enum What {
     Event(Box<Event>),
     /// A leg's audio was agreed.
     Audio(Audio),
-    /// The phone's audio was heard for the first time from that address.
+    /// First audio of the phone from that address.
     Learned {
         /// The leg.
         leg: u64,
@@ -40,7 +40,7 @@ pub enum What {
         /// Its last packet or, if there was none, when one was due first; microseconds since 1970.
         since: u64,
     },
-    /// It is heard again.
+    /// The phone's audio has resumed.
     Resumed {
         /// The leg.
         leg: u64,
@@ -49,13 +49,13 @@ pub enum What {
     Figures(Box<Figures>),
     /// A step of the application.
     Step(Step),
-    /// The router's word about a call in a queue.
+    /// A step of the router about a call in a queue.
     Routing(Box<Routing>),
     /// A request about the call.
     Request(Request),
-    /// Anything else, in words.
+    /// Anything else, as text.
     Note {
-        /// The words.
+        /// The text.
         text: String,
     },
 }
@@ -71,7 +71,7 @@ pub struct Message {
     pub node: Option<String>,
     /// `udp` or `tcp`.
     pub transport: String,
-    /// Whether it came from there.
+    /// Whether the peer sent it.
     pub inbound: bool,
     /// The message, without secrets.
     pub text: String,
@@ -90,31 +90,31 @@ pub struct Call {
     /// The trunk that it came by; none for a phone of the tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trunk: Option<String>,
-    /// What was dialled.
+    /// The dialled number.
     pub dialled: String,
     /// When the call began, microseconds since 1970.
     pub began: u64,
-    /// Whether it is gone on with after its former owner went away.
+    /// Whether this node took it over from its previous owner.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub taken_over: bool,
 }
 
-/// A leg: one party of the call, or one phone that is rung.
+/// A leg: one party of the call, or one ringing phone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Leg {
     /// Its number within the call.
     pub leg: u16,
-    /// The caller's number, or the DN that is rung.
+    /// The caller's number, or the DN that rings.
     pub party: String,
     /// Whether it is the caller.
     pub caller: bool,
-    /// Where it is rung.
+    /// The contact that rings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<String>,
 }
 
-/// A fact, as far as it explains a call. User data is named by its keys alone: values may be anything.
+/// A fact, as far as it explains a call. Only the keys of user data are recorded: values may be sensitive.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Event {
@@ -129,7 +129,7 @@ pub struct Event {
     /// The peer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_dn: Option<String>,
-    /// Who acted, or where it went.
+    /// The DN that acted, or the destination.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub third_party_dn: Option<String>,
     /// The queue or route point that delivered it.
@@ -138,7 +138,7 @@ pub struct Event {
     /// The agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-    /// Why.
+    /// The reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// Caller's number.
@@ -147,7 +147,7 @@ pub struct Event {
     /// Number dialled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dnis: Option<String>,
-    /// How many digits were collected; never which.
+    /// Number of digits collected; never the digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digits: Option<usize>,
     /// Number and text of an error.
@@ -197,25 +197,25 @@ pub struct Figures {
     pub received: u64,
     /// Packets from the phone that got lost.
     pub lost: i64,
-    /// Jitter of what came, in microseconds.
+    /// Jitter of the packets from the phone, in microseconds.
     pub jitter_us: u64,
-    /// Packets from addresses that are not the phone's, dropped.
+    /// Packets from addresses that are not the phone's; dropped.
     pub strangers: u64,
-    /// Packets that are no audio that was agreed, dropped.
+    /// Packets that are not the agreed audio; dropped.
     pub invalid: u64,
     /// Packets to the phone.
     pub sent: u64,
-    /// What the phone says was lost of them lately, in 1/256; only with `reported`.
+    /// Recent loss of packets to the phone, as it reports, in 1/256; valid only with `reported`.
     pub remote_lost_256: u8,
-    /// Whether the phone has said anything about what it receives.
+    /// Whether the phone has sent a report about received packets.
     pub reported: bool,
-    /// Jitter of what the phone receives, in microseconds, as it says.
+    /// Jitter that the phone reports for received packets, in microseconds.
     pub remote_jitter_us: u64,
-    /// Of what we sent, lost since the beginning, as the phone says.
+    /// Packets to the phone lost since the beginning, as it reports.
     pub remote_lost: i64,
-    /// There and back, in microseconds, as the phone's reports tell.
+    /// Round-trip time in microseconds, from the phone's reports.
     pub round_trip_us: Option<u64>,
-    /// Packets of the other party that the phone could not be given.
+    /// Packets of the other party that could not be sent to the phone.
     pub unrelayed: u64,
 }
 
@@ -225,17 +225,17 @@ pub struct Figures {
 pub struct Step {
     /// `application`, `event`, `state`, `left`, `action`, `log`, `error`, `end`.
     pub step: String,
-    /// Its name: of the state, the event, the action.
+    /// Name of the state, event or action.
     pub name: String,
-    /// More, in words.
+    /// Details as text.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
-    /// The line of the document.
+    /// Line of the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
 }
 
-/// The router's word.
+/// A step of the router.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Routing {
@@ -245,39 +245,39 @@ pub struct Routing {
     pub request: String,
     /// The virtual queue.
     pub queue: String,
-    /// Whom it chose.
+    /// The chosen agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
     /// The chosen agent's DN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dn: Option<String>,
-    /// By which rule.
+    /// The rule of the choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// Who was considered.
+    /// Agents that were considered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<Candidate>,
-    /// How many more were considered.
+    /// Number of further agents that were considered.
     #[serde(default)]
     pub more: u64,
-    /// How many calls waited for the chosen agent.
+    /// Number of calls that waited for the chosen agent.
     #[serde(default)]
     pub waiting: u64,
-    /// How it ended, for `ended`.
+    /// The outcome, for `ended`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
 }
 
-/// Somebody whom the router considered.
+/// An agent whom the router considered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Candidate {
     /// The agent.
     pub agent: String,
-    /// Since when it could take a call, microseconds since 1970.
+    /// Since when the agent could take a call, microseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_since: Option<u64>,
-    /// Why it was passed over; none for the chosen one, or for one that is free.
+    /// Why the agent was passed over; none for the chosen one, or for a free one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passed_over: Option<String>,
 }
@@ -288,15 +288,15 @@ pub struct Candidate {
 pub struct Request {
     /// Its name, as `RouteCall`.
     pub name: String,
-    /// Who asked.
+    /// The client that made the request.
     pub requester: String,
     /// Its reference.
     pub reference: u64,
-    /// `accepted`, or why not.
+    /// `accepted`, or the reason of the refusal.
     pub outcome: String,
 }
 
-/// What one replica knows of a call.
+/// Everything that one replica has recorded about a call.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoleTrace {
@@ -304,9 +304,9 @@ pub struct RoleTrace {
     pub role: String,
     /// The replica.
     pub node: String,
-    /// Since when it records, microseconds since 1970; none: it does not.
+    /// Since when it records, microseconds since 1970; none if it does not record.
     pub since: Option<u64>,
-    /// How long it keeps what it recorded, in seconds.
+    /// How long it keeps entries, in seconds.
     pub keeps: u64,
     /// The calls, as 16 hex digits.
     pub conn_ids: Vec<String>,
@@ -316,11 +316,11 @@ pub struct RoleTrace {
     pub call_ids: Vec<String>,
     /// Entries that were left out because the call had too many.
     pub left_out: u64,
-    /// What it knows, in the order of time.
+    /// The entries, in order of time.
     pub entries: Vec<Entry>,
 }
 
-/// A call in short.
+/// Summary of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
@@ -328,13 +328,13 @@ pub struct Summary {
     pub conn_id: String,
     /// Its global id.
     pub uuid: String,
-    /// When it came, microseconds since 1970.
+    /// When it arrived, microseconds since 1970.
     pub began: u64,
-    /// When it ended; none: it has not, or nobody saw it.
+    /// When it ended; none if it has not, or if the end was not recorded.
     pub ended: Option<u64>,
-    /// Who called.
+    /// The caller.
     pub from: String,
-    /// What was dialled.
+    /// The dialled number.
     pub to: String,
     /// The DN that answered last.
     pub answered_by: Option<String>,
@@ -343,7 +343,7 @@ pub struct Summary {
 }
 
 impl What {
-    /// About how many bytes it takes.
+    /// Approximate size in bytes.
     pub(super) fn weight(&self) -> usize {
         const EACH: usize = 160;
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
@@ -375,7 +375,7 @@ impl From<&model::Event> for Event {
             _ if is_secret(key) => None,
             model::Value::Text(text) => Some((key.to_owned(), text.clone())),
             model::Value::Int(number) => Some((key.to_owned(), number.to_string())),
-            // Candidates are told by the router itself.
+            // The router reports its candidates itself.
             _ => None,
         };
         Self {
@@ -397,7 +397,7 @@ impl From<&model::Event> for Event {
     }
 }
 
-/// Keys under which digits that somebody pressed, or a PIN, may stand.
+/// Keys whose values may be pressed digits or a PIN.
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     ["digit", "pin", "password", "token"].iter().any(|part| key.contains(part))

@@ -1,4 +1,4 @@
-//! Phone numbers become unreadable but for their last two digits.
+//! Masks phone numbers except for their last two digits.
 //!
 //! A number of the public network has seven digits or more. Shorter ones are extensions and codes of the tenant itself,
 //! without which a trace cannot be read; names of the tenant's own services and our tags stay as well.
@@ -9,7 +9,7 @@ use super::entry::{Entry, What};
 const DIGITS_MIN: usize = 7;
 /// More digits are no phone number (ITU-T E.164).
 const DIGITS_MAX: usize = 15;
-/// How many digits stay.
+/// Digits that stay readable.
 const SHOWN: usize = 2;
 
 /// A number, or any text with numbers in it.
@@ -21,7 +21,7 @@ pub fn text(text: &str) -> String {
         let end = from.find(|c: char| !c.is_ascii_digit()).unwrap_or(from.len());
         let (digits, after) = from.split_at(end);
         out.push_str(before);
-        // Part of a longer word, a version or a time is no number that somebody dialled.
+        // A part of a longer word, a version or a time is not a dialled number.
         let part = before.ends_with(|c: char| c.is_alphanumeric() || c == '.') || after.starts_with(is_inner);
         if (DIGITS_MIN..=DIGITS_MAX).contains(&digits.len()) && !part {
             if out.ends_with('+') {
@@ -53,7 +53,7 @@ fn is_number(text: &str) -> bool {
     digits >= DIGITS_MIN && text.chars().all(|c| c.is_ascii_digit() || "+-() ".contains(c))
 }
 
-/// The user part of a URI, or a DN: a number, a person's name, an extension, or something of ours.
+/// The user part of a URI, or a DN: a number, a person's name, an extension, or one of our own names.
 pub fn user(user: &str) -> String {
     let plain = user.split(';').next().unwrap_or_default();
     let digits = plain.chars().filter(char::is_ascii_digit).count();
@@ -67,7 +67,7 @@ pub fn user(user: &str) -> String {
     "***".to_owned()
 }
 
-/// Services of media, nodes, and the tags and tokens that we write into URIs.
+/// Whether it is a media service, a node, or one of our tags and tokens.
 fn is_ours(user: &str) -> bool {
     let service =
         ["conf=", "annc", "msml", "dialog", "anonymous", "sip-cluster-", "media-", "registrar-", "sip-proxy-"];
@@ -77,7 +77,7 @@ fn is_ours(user: &str) -> bool {
     tag || service.iter().any(|prefix| user.starts_with(prefix))
 }
 
-/// Headers that stay as they are: their user parts are tokens of flows, their numbers no phone numbers.
+/// Headers that stay unmasked: their user parts are flow tokens, their numbers not phone numbers.
 const PLAIN: [&str; 24] = [
     "via",
     "v",
@@ -123,12 +123,12 @@ const ADDRESSES: [&str; 14] = [
     "referred-by",
 ];
 
-/// A SIP message: the user parts of all its URIs, the names beside them, and the numbers in headers that may hold any text. Its body
-/// stays as it is.
+/// Masks the user parts of all URIs of a SIP message, the display names, and the numbers in headers of free text. The
+/// body stays unmasked.
 pub fn message(text: &str) -> String {
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
     let folded = head.len();
-    // A header that goes on in the next line is one (RFC 3261 §7.3.1).
+    // A folded header line is one header (RFC 3261 §7.3.1).
     let head = head.replace("\r\n ", " ").replace("\r\n\t", " ");
     let mut out = String::with_capacity(text.len());
     for (number, line) in head.split("\r\n").enumerate() {
@@ -137,7 +137,7 @@ pub fn message(text: &str) -> String {
         }
         let name = line.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
         match name.as_str() {
-            // A phone is named in it by its number, which may be one of the public network.
+            // It names a phone by its number, which may be one of the public network.
             "trunkline-source" => out.push_str(&self::text(line)),
             plain if PLAIN.contains(&plain) || plain.starts_with("trunkline-") => out.push_str(line),
             _ if number == 0 => out.push_str(&uris(line)),
@@ -152,13 +152,13 @@ pub fn message(text: &str) -> String {
     out
 }
 
-/// The display names before the `<` of addresses go.
+/// Masks the display names before the `<` of addresses.
 fn without_names(line: &str) -> String {
     let Some((name, value)) = line.split_once(':') else { return line.to_owned() };
     let mut out = format!("{name}:");
     let mut rest = value;
     while let Some((before, from)) = unquoted(rest, '<').first().map(|at| rest.split_at(*at)) {
-        // Of a list: what stands before the comma belongs to the address before.
+        // In a list, the text before the comma belongs to the previous address.
         let (before, display) = before.split_at(unquoted(before, ',').last().map_or(0, |at| at + 1));
         out.push_str(before);
         out.push_str(if display.trim().is_empty() { display } else { " \"***\" " });
@@ -170,7 +170,7 @@ fn without_names(line: &str) -> String {
     out
 }
 
-/// Where a character stands outside of quoted strings; a string that does not end is none.
+/// Positions of a character outside of quoted strings; an unterminated quote counts as no string.
 fn unquoted(text: &str, wanted: char) -> Vec<usize> {
     let (mut found, mut inside, mut is_escaped) = (Vec::new(), None, false);
     for (at, c) in text.char_indices() {
@@ -187,7 +187,8 @@ fn unquoted(text: &str, wanted: char) -> Vec<usize> {
     found
 }
 
-/// Free text of a header: whatever has as many digits as a number, however they are grouped, and whatever stands beside them.
+/// Free text of a header: masks any sequence with as many digits as a number, however they are grouped and whatever
+/// surrounds it.
 fn digits(text: &str) -> String {
     let is_inner = |c: char| c.is_ascii_digit() || "-.() /".contains(c);
     let mut out = String::with_capacity(text.len());
@@ -206,7 +207,7 @@ fn digits(text: &str) -> String {
     out
 }
 
-/// A text with URIs of SIP and telephony in it: the user part of each.
+/// Masks the user part of each SIP and tel URI in a text.
 pub(crate) fn uris(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
@@ -219,7 +220,7 @@ pub(crate) fn uris(line: &str) -> String {
             Some((name, host)) => {
                 out.push_str(&user(name));
                 out.push('@');
-                // Parameters and headers of a URI may hold another one.
+                // Parameters and headers of a URI may contain another one.
                 let (host, more) = host.split_at(host.find([';', '?']).unwrap_or(host.len()));
                 out.push_str(host);
                 out.push_str(&if more.contains(['%', '?', ':', '@']) { digits(more) } else { more.to_owned() });
@@ -234,7 +235,7 @@ pub(crate) fn uris(line: &str) -> String {
     out
 }
 
-/// Where the next scheme begins, and it with its colon. Schemes have no case (RFC 3261 §19.1.4).
+/// Position of the next scheme, and the scheme with its colon. Schemes are case-insensitive (RFC 3261 §19.1.4).
 fn next_scheme(text: &str) -> Option<(usize, &str)> {
     text.match_indices(':').find_map(|(colon, _)| {
         let before = text.get(..colon)?;

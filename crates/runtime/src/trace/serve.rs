@@ -1,4 +1,4 @@
-//! What admin HTTP answers of calls: `/trace`, `/trace/{tenant}`, `/trace/{tenant}/{call}`.
+//! Admin HTTP for traces: `/trace`, `/trace/{tenant}`, `/trace/{tenant}/{call}`.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -11,13 +11,13 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::query::Query;
 
-/// Calls that a list gives when nothing is said, and at most.
+/// Default and maximum number of calls in a list.
 const LIMIT: usize = 50;
 const LIMIT_MAX: usize = 1_000;
-/// Names of one call that a question may bring.
+/// Maximum number of keys of one call in a query.
 const KEYS_MAX: usize = 64;
 
-/// Whose memory it is.
+/// The memory of one replica.
 #[derive(Clone)]
 pub struct Remembered {
     /// The role.
@@ -28,39 +28,39 @@ pub struct Remembered {
     pub recorder: Recorder,
 }
 
-/// How a call is asked for.
+/// Parameters of a query for one call.
 #[derive(Debug, Default, Deserialize)]
 pub struct Asked {
-    /// Further names of the same call, separated by spaces: other roles may know it by those only.
+    /// Further keys of the same call, separated by spaces: other roles may know it by those only.
     #[serde(default)]
     also: String,
-    /// Whether numbers are wanted in full; needs the scope for it.
+    /// Whether numbers are wanted in full; needs the scope.
     #[serde(default)]
     numbers: bool,
-    /// Whether dialogs are wanted of which nobody knows whose they are. Who asks for somebody else says by it that he may
-    /// see them; a token that is bound to a tenant never does.
+    /// Whether to include dialogs of unknown tenant. A service that queries for a user states by it that the user may
+    /// see them; ignored for a token that is bound to a tenant.
     #[serde(default)]
     nobodys: bool,
 }
 
-/// How a list is asked for.
+/// Parameters of a query for a list.
 #[derive(Debug, Default, Deserialize)]
 pub struct Wanted {
     limit: Option<usize>,
-    /// Only calls whose caller's number, as it is shown, ends so.
+    /// Only calls whose caller's number, as shown, ends so.
     from: Option<String>,
     #[serde(default)]
     numbers: bool,
 }
 
-/// The tenants that a replica remembers something of.
+/// The tenants with calls in the memory of a replica.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Tenants {
     /// Their ids.
     pub tenants: Vec<String>,
 }
 
-/// The tenants; for callers that are bound to none.
+/// Lists the tenants; a caller bound to a tenant gets only its own.
 pub async fn tenants(State(remembered): State<Remembered>, caller: Caller) -> Result<Json<Tenants>, Problem> {
     caller.needs_scope(READ_SCOPE)?;
     let tenants = match caller.tenant() {
@@ -91,7 +91,7 @@ pub async fn list(
     Ok(Json(calls))
 }
 
-/// What this replica knows of a call; with no entries when it knows none.
+/// Everything that this replica knows of a call; without entries if it knows none.
 pub async fn call(
     State(remembered): State<Remembered>,
     Path((tenant, call)): Path<(String, String)>,

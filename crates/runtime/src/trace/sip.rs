@@ -1,4 +1,4 @@
-//! One look over a SIP message: whose it is, and what of it must not be kept.
+//! A single pass over a SIP message: its call and tenant, and its secrets.
 
 use std::ops::Range;
 
@@ -7,12 +7,12 @@ use model::ConnId;
 
 use crate::spans::TraceParent;
 
-/// The longest message that is kept whole; more of it is cut.
+/// The longest message that is kept whole; longer ones are cut.
 const TEXT_MAX: usize = 16 * 1_024;
-/// What stands where a secret was.
+/// Replaces a secret.
 const HIDDEN: &[u8] = b"***";
 
-/// What a message is to an INVITE that begins a dialog.
+/// How a message relates to an INVITE that begins a dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invite<'a> {
     /// The request.
@@ -24,12 +24,12 @@ pub enum Invite<'a> {
     Answered(u16),
 }
 
-/// What the look found.
+/// Result of the scan.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Scanned<'a> {
     /// The Call-ID.
     pub call_id: &'a str,
-    /// The call that one of our tags names: true only if a node of ours has sent the message.
+    /// The call that one of our tags names; reliable only if one of our nodes sent the message.
     pub conn_id: Option<ConnId>,
     /// The tenant that sip-proxy or a node names.
     pub tenant: Option<&'a str>,
@@ -40,7 +40,8 @@ pub struct Scanned<'a> {
     secrets: Vec<Range<usize>>,
 }
 
-/// Reads the head of a message. `None` for what belongs to no call: registrations, keep-alives, and what cannot be read.
+/// Reads the head of a message. `None` for a message without a call (registration, keep-alive) and for an unreadable
+/// one.
 pub fn scan(bytes: &[u8]) -> Option<Scanned<'_>> {
     if bytes.starts_with(b"REGISTER ") {
         return None;
@@ -59,7 +60,7 @@ pub fn scan(bytes: &[u8]) -> Option<Scanned<'_>> {
             break;
         }
         if matches!(text.first(), Some(b' ' | b'\t')) {
-            // A folded line belongs to the one before.
+            // A folded line belongs to the previous header.
             if hides {
                 found.secrets.push(line.start..line.start + text.len());
             }
@@ -92,13 +93,13 @@ pub fn scan(bytes: &[u8]) -> Option<Scanned<'_>> {
     }
     found.secrets.extend(digits.within(bytes.get(body..).unwrap_or_default(), body));
     found.invite = if is_invite { invite(bytes, has_to_tag) } else { None };
-    // A question outside of a dialog is how nodes and phones ask whether we are there.
+    // OPTIONS outside of a dialog are keep-alives of nodes and phones.
     let asks = bytes.starts_with(b"OPTIONS ") && found.conn_id.is_none();
     (!found.call_id.is_empty() && !asks).then_some(found)
 }
 
 impl Scanned<'_> {
-    /// A copy of the message without what is secret.
+    /// A copy of the message without its secrets.
     pub fn without_secrets(&self, bytes: &[u8]) -> Bytes {
         let end = bytes.len().min(TEXT_MAX);
         if self.secrets.is_empty() {
@@ -126,7 +127,7 @@ fn invite(bytes: &[u8], has_to_tag: bool) -> Option<Invite<'_>> {
     }
 }
 
-/// Headers whose values prove who somebody is.
+/// Headers whose values authenticate a user or node.
 fn is_secret(name: &[u8]) -> bool {
     match name.len() {
         13 => name.eq_ignore_ascii_case(b"authorization"),
@@ -153,11 +154,11 @@ fn named_by_tag(value: &[u8]) -> Option<ConnId> {
     std::str::from_utf8(text.get(..16)?).ok()?.parse().ok()
 }
 
-/// How a body carries keys that somebody pressed: they may be a PIN.
+/// How a body carries pressed keys: they may be a PIN.
 #[derive(Clone, Copy)]
 enum Digits {
     No,
-    /// `application/dtmf-relay` and the like: all of it.
+    /// `application/dtmf-relay` and similar: the whole body.
     Whole,
     /// MSML: the values of digits.
     Values,

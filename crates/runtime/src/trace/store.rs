@@ -1,4 +1,4 @@
-//! The bounded memory of a recorder: calls and dialogs, the oldest out first.
+//! Bounded memory of a trace recorder: calls and dialogs; the oldest are removed first.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -13,14 +13,14 @@ use super::entry::{Entry, Message, Summary, What};
 use super::mask;
 use crate::directory::Directory;
 
-/// Entries of one call or dialog; a call of an hour with a session refresh each 15 minutes has some hundred.
+/// Entries per call or dialog. A call of an hour with a session refresh each 15 minutes has some hundred.
 const ENTRIES_MAX: usize = 4_096;
-/// The part of all memory that one call or dialog may take: one in so many.
+/// One call or dialog may take at most 1/`SHARE` of the memory.
 const SHARE: usize = 8;
-/// Memory of a message beside its text, and of a bucket beside its entries; about what they take.
+/// Approximate memory of a message beside its text, and of a bucket beside its entries.
 const MESSAGE_BYTES: usize = 112;
 const BUCKET_BYTES: usize = 400;
-/// Buckets that one question looks at.
+/// Buckets that one query examines.
 const FOUND_MAX: usize = 256;
 
 /// How much is kept, and how long.
@@ -30,11 +30,11 @@ pub struct Limits {
     pub bytes: usize,
     /// Calls and dialogs.
     pub calls: usize,
-    /// From the last sign of a call.
+    /// Counted from the last entry of a call.
     pub age: Duration,
 }
 
-/// What a call may be asked for by.
+/// Keys by which a call can be queried.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Key {
     /// The ConnID.
@@ -45,7 +45,7 @@ pub enum Key {
     CallId(String),
 }
 
-/// What is known of a call.
+/// Everything recorded about the calls of one query.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
     /// The calls.
@@ -56,11 +56,11 @@ pub struct Found {
     pub call_ids: Vec<String>,
     /// Entries that were left out.
     pub left_out: u64,
-    /// What was recorded, in the order of time.
+    /// The recorded entries, in order of time.
     pub entries: Vec<Entry>,
 }
 
-/// One thing as it is kept.
+/// One recorded entry as it is stored.
 pub(super) enum Kept {
     /// A SIP message, its text as it passed.
     Message { at: u64, peer: SocketAddr, inside: bool, udp: bool, inbound: bool, text: Bytes },
@@ -69,14 +69,14 @@ pub(super) enum Kept {
 }
 
 crate::metrics! {
-    /// What a recorder counts; outlives the lives of its role.
+    /// Counters of a recorder; they survive restarts of its role.
     #[derive(Clone, Debug, Default)]
     pub struct Counts {
-        /// Calls and dialogs that this role remembers for traces.
+        /// Calls and dialogs kept in the trace memory of this role.
         pub calls: Gauge = "trace_calls";
-        /// Memory of what is remembered for traces.
+        /// Bytes used by the trace memory.
         pub bytes: Gauge = "trace_bytes";
-        /// What was recorded of calls and left out, or forgotten before its age, because a bound was reached.
+        /// Trace entries that were left out, or removed before their age, because a limit was reached.
         pub dropped: Counter = "trace_dropped";
     }
 }
@@ -86,11 +86,11 @@ struct Bucket {
     conn_id: Option<ConnId>,
     uuid: Option<CallUuid>,
     tenant: Option<TenantId>,
-    /// Two tenants were named for it: it is shown to nobody but operators of the installation.
+    /// Claimed by two tenants: shown only to operators of the installation.
     mixed: bool,
     /// The dialog of a bucket of messages; all dialogs of a call's own bucket.
     call_ids: Vec<Box<str>>,
-    /// Whether it holds what belongs to a call, not the messages of one dialog.
+    /// Whether it belongs to a call; otherwise it has the messages of one dialog.
     is_call: bool,
     entries: Vec<Kept>,
     bytes: usize,
@@ -106,11 +106,11 @@ pub(super) struct Store {
     buckets: HashMap<Number, Bucket>,
     by_call: HashMap<ConnId, Number>,
     by_dialog: HashMap<Box<str>, Number>,
-    /// Dialogs by the call that they belong to.
+    /// Dialogs by their call.
     dialogs_of: HashMap<ConnId, Vec<Number>>,
-    /// Calls by the dialogs that they were told to have.
+    /// Calls by the Call-ID of a dialog that was linked to them.
     call_of: HashMap<Box<str>, ConnId>,
-    /// Oldest first, each with its last sign when it was put there; looked at again before it goes.
+    /// Oldest first, each with the time of its last entry when it was queued; checked again before removal.
     queue: VecDeque<(Number, u64)>,
     next: Number,
     bytes: usize,
@@ -136,7 +136,7 @@ impl Store {
         self.counts.clone()
     }
 
-    // ---- in
+    // ---- input
 
     pub fn note(&mut self, tenant: &TenantId, conn_id: ConnId, kept: Kept) {
         let at = kept.at();
@@ -223,14 +223,14 @@ impl Store {
         self.make_room();
     }
 
-    // ---- out, by bounds and age
+    // ---- removal by limits and age
 
     fn make_room(&mut self) {
         while self.bytes > self.limits.bytes || self.buckets.len() > self.limits.calls {
             let Some((number, seen)) = self.queue.pop_front() else { break };
             let Some(bucket) = self.buckets.get(&number) else { continue };
             if bucket.last > seen {
-                // It was spoken of since: its place is further back.
+                // It has newer entries: requeue it.
                 self.queue.push_back((number, bucket.last));
                 continue;
             }
@@ -240,7 +240,7 @@ impl Store {
         self.show();
     }
 
-    /// Forgets what is older than the age. The queue is in the order of time but for what is spoken of again.
+    /// Removes entries older than the maximum age. The queue is ordered by time except for buckets with newer entries.
     fn expire(&mut self, now: u64) {
         let age = u64::try_from(self.limits.age.as_micros()).unwrap_or(u64::MAX);
         while let Some((number, seen)) = self.queue.front().copied() {
@@ -283,7 +283,7 @@ impl Store {
         self.counts.bytes.set(i64::try_from(self.bytes).unwrap_or(i64::MAX));
     }
 
-    // ---- questions
+    // ---- queries
 
     pub fn find(
         &mut self,
@@ -306,7 +306,7 @@ impl Store {
                 bucket.tell(&mut found, directory);
             }
         }
-        // A role that knows the call by nothing else is still asked for what it knows now.
+        // The ConnID alone is enough to query the role's present state of the call.
         found.conn_ids = known.into_iter().collect();
         found.entries.sort_by_key(|entry| entry.at);
         found.call_ids.sort();
@@ -314,8 +314,8 @@ impl Store {
         found
     }
 
-    /// Whose call it is: of the tenant that was named for it first. Somebody who learns its tags later can make further
-    /// dialogs look like its own, but not take it.
+    /// The call belongs to the first tenant that was named for it. An attacker who learns its tags later can add
+    /// dialogs to it, but not take it over.
     fn tenant_of(&self, conn_id: ConnId, numbers: &BTreeSet<Number>) -> Option<&TenantId> {
         let buckets = numbers.iter().filter_map(|number| self.buckets.get(number));
         buckets
@@ -323,7 +323,7 @@ impl Store {
             .find_map(|bucket| bucket.tenant.as_ref())
     }
 
-    /// The calls that are meant, and all buckets of theirs.
+    /// The calls that match the keys, and all their buckets.
     fn of(&self, keys: &[Key]) -> (BTreeSet<ConnId>, BTreeSet<Number>) {
         let mut calls = BTreeSet::new();
         let mut numbers = BTreeSet::new();
@@ -353,7 +353,8 @@ impl Store {
         (calls, numbers.into_iter().take(FOUND_MAX).collect())
     }
 
-    /// `from` is compared with the number as it will be shown: who may not see a number cannot guess it digit by digit.
+    /// `from` is compared with the masked number, so that a reader without the right to numbers cannot guess one digit
+    /// by digit.
     pub fn latest(
         &mut self,
         tenant: &TenantId,
@@ -369,7 +370,7 @@ impl Store {
             .filter_map(|number| self.buckets.get(number))
             .filter(|bucket| bucket.tenant.as_ref() == Some(tenant))
             .collect();
-        // The time stands in the upper bits of a ConnID.
+        // The upper bits of a ConnID are its time.
         calls.sort_by_key(|bucket| std::cmp::Reverse(bucket.conn_id));
         let shown = |number: &str| if numbers { number.to_owned() } else { mask::user(number) };
         let fits = |summary: &Summary| from.is_none_or(|from| shown(&summary.from).ends_with(from));
@@ -470,7 +471,7 @@ impl Kept {
 }
 
 impl Key {
-    /// All that a text may mean.
+    /// Every key that a text can be.
     pub fn all(text: &str) -> Vec<Self> {
         let conn = text.parse().ok().map(Self::Conn);
         let uuid = text.parse().ok().map(Self::Uuid);

@@ -1,7 +1,7 @@
-//! What is kept of one dialog: bounds on what a peer puts into it, so that its snapshot stays a small part of a call's record.
+//! Limits on the data that a peer adds to one dialog, so that its snapshot stays a small part of a call's record.
 //!
-//! A record holds a call whole: the dialogs of its legs, two for each. The store takes a mebibyte ([`DIALOG_BYTES_MAX`] leaves
-//! room for ten dialogs at their worst). What would go beyond costs the one request that brought it.
+//! A record holds a whole call: the dialogs of its legs, two for each. The store accepts one mebibyte ([`DIALOG_BYTES_MAX`]
+//! leaves room for ten dialogs of the largest size). Exceeding a limit costs only the request that did so.
 
 use model::Timestamp;
 
@@ -15,51 +15,50 @@ use crate::offer_answer::{OfferAnswer, SESSION_BYTES_MAX};
 use crate::transaction::{ClientSnapshot, ServerId, ServerSnapshot};
 use crate::{Message, Method, StatusCode};
 
-/// The most bytes that the snapshot of one dialog comes to: a request that would make it larger is refused.
+/// The most bytes of one dialog's snapshot: a request that would exceed this is refused.
 pub const DIALOG_BYTES_MAX: usize = 98_304;
-/// The longest start line and headers of a request that is kept: its Via and Record-Route headers come again in the response.
-/// A call by six proxies takes 3 KiB.
+/// The longest start line and headers of a stored request, in bytes: its Via and Record-Route headers appear again in the
+/// response. A call through six proxies takes 3 KiB.
 pub(super) const HEAD_BYTES_MAX: usize = 8_192;
-/// The longest body of a request within a dialog that is not a session description: an MSML document or its report.
+/// The longest body, in bytes, of a request within a dialog that is not a session description: an MSML document or its report.
 pub(super) const BODY_BYTES_MAX: usize = 32_768;
-/// What the forks of one INVITE come to. A fork by four proxies takes 1 KiB.
+/// The most bytes of all forks of one INVITE. A fork through four proxies takes 1 KiB.
 const FORKS_BYTES_MAX: usize = 16_384;
-/// What the responses come to that are kept for requests that come again in a new transaction.
+/// The most bytes of responses kept for requests that are repeated in a new transaction.
 pub(super) const ANSWERED_BYTES_MAX: usize = 8_192;
-/// What the answered transactions of each side come to that a snapshot takes along to absorb repeats.
+/// The most bytes of answered transactions of each side that a snapshot includes to absorb repeats.
 const RECENT_BYTES_MAX: usize = 8_192;
-/// What is not taken by requests that wait, so that what comes of them has room: the answers and transactions that are kept for
-/// repeats.
+/// Space that waiting requests may not use, reserved for their results: the answers and transactions kept for repeats.
 const SPARE_BYTES: usize = ANSWERED_BYTES_MAX + 2 * RECENT_BYTES_MAX;
-/// What numbers, flags and the record's own marks take in each part.
+/// The size of the numbers, flags and record framing of each part.
 const PART_BYTES: usize = 64;
 
-/// How often a bound was reached, since the agent began.
+/// How often a limit was reached since the agent started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct BoundsReached {
-    /// Requests and forks that were too large to be kept, alone or with what is kept of their dialog already.
+    /// Requests and forks too large to be stored, alone or together with the data of their dialog.
     pub oversized: u64,
-    /// Dialogs that took too many steps in one turn, and were ended.
+    /// Dialogs that were ended because they took too many steps in one turn.
     pub overruns: u64,
 }
 
-/// Whether a request may come into what is kept of its dialog.
+/// Whether a request may be added to the data of its dialog.
 pub(super) enum Room {
     /// It may.
     Enough,
     /// It is too large for any dialog.
     TooLarge(StatusCode),
-    /// Too much waits there.
+    /// Too much waits in this dialog.
     Full,
 }
 
 impl UserAgent {
-    /// How often a bound was reached.
+    /// How often a limit was reached.
     pub const fn bounds_reached(&self) -> BoundsReached {
         self.bounds_reached
     }
 
-    /// Refuses a request of the peer's that is too large to be kept; says whether it did.
+    /// Refuses a request of the peer that is too large to be stored; returns whether it did.
     pub(super) fn refuse_oversized(
         &mut self,
         id: Option<DialogId>,
@@ -91,7 +90,7 @@ impl UserAgent {
         if body > body_max {
             return Room::TooLarge(StatusCode::REQUEST_ENTITY_TOO_LARGE);
         }
-        // The response repeats the head, and a description that is offered is kept beside its request.
+        // The response repeats the head, and an offered description is stored beside its request.
         let offered = if carries_session { body } else { 0 };
         match id {
             Some(id) if !self.has_room(id, head + body + head + offered) => Room::Full,
@@ -99,7 +98,7 @@ impl UserAgent {
         }
     }
 
-    /// Whether that many bytes more may be kept of a dialog.
+    /// Whether a dialog has room for this many more bytes.
     pub(super) fn has_room(&self, id: DialogId, bytes: usize) -> bool {
         self.dialogs
             .get(id.0)
@@ -109,13 +108,13 @@ impl UserAgent {
 }
 
 impl Leg {
-    /// Whether a fork that says this in addition may be kept among the others.
+    /// Whether there is room for a fork with this dialog and session beside the others.
     pub(super) fn has_room_for_fork(&self, dialog: Option<&Dialog>, session: usize) -> bool {
         let kept = forks_bytes(&self.state);
         kept + dialog.map_or(0, |dialog| dialog_bytes(dialog) + PART_BYTES) + session <= FORKS_BYTES_MAX
     }
 
-    /// Keeps as many of the responses, the youngest first, as may be kept.
+    /// Keeps the youngest responses, as many as fit.
     pub(super) fn bound_answered(&mut self) {
         let answered = &mut self.state.answered;
         while answered.iter().map(|answer| answer.response.len()).sum::<usize>() > ANSWERED_BYTES_MAX {
@@ -124,7 +123,7 @@ impl Leg {
     }
 }
 
-/// The youngest of these (the last ones) that may be kept, in their order.
+/// The youngest (last) of these that fit, in their order.
 pub(super) fn recent<T>(mut all: Vec<T>, bytes: impl Fn(&T) -> usize) -> Vec<T> {
     let mut kept = 0;
     let older = all.iter().rposition(|one| {
@@ -137,7 +136,7 @@ pub(super) fn recent<T>(mut all: Vec<T>, bytes: impl Fn(&T) -> usize) -> Vec<T> 
 // === Sizes ===
 
 impl DialogSnapshot {
-    /// How many bytes it comes to, roughly: texts and messages as they are, and something for each part.
+    /// Its approximate size in bytes: texts and messages as they are, plus a fixed amount for each part.
     pub fn bytes(&self) -> usize {
         let clients =
             self.invite_client.iter().chain(&self.cancel_client).chain(&self.recent_clients).chain(&self.clients);
@@ -178,7 +177,7 @@ fn headers_bytes(headers: &super::command::ExtraHeaders) -> usize {
     headers.iter().map(|(name, value): &(HeaderName, String)| name.as_str().len() + value.len() + 8).sum()
 }
 
-/// What is kept of the forks of our INVITE: its offer, which each has, counts once, with the dialog.
+/// The size of our INVITE's forks: the offer, which each has, counts once, with the dialog.
 fn forks_bytes(leg: &LegState) -> usize {
     let ours = leg.offer_answer.open();
     let fork_bytes = |fork: &EarlyDialog| {

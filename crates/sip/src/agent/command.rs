@@ -1,4 +1,4 @@
-//! What an application asks of the user agent.
+//! The application's commands to the user agent.
 
 use std::borrow::Cow;
 
@@ -10,28 +10,29 @@ use crate::transaction::{Intervals, TransactionError, TransactionLayer};
 use crate::{Flow, Method, StatusCode};
 
 /// An INVITE dialog of this agent, from the INVITE to its end. Valid until [`super::Event::Failed`] or
-/// [`super::Event::Released`]; never used again in this agent. An heir gives its own.
+/// [`super::Event::Released`]; never reused in this agent. A successor assigns its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DialogId(pub(super) u64);
 
-/// A request of ours other than INVITE, to tell its response by. Stays the same when the request is repeated with credentials.
+/// Identifies the response to a request of ours other than INVITE. It stays the same when the request is repeated with
+/// credentials.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RequestId(pub(super) u64);
 
-/// A request of the peer's other than INVITE that waits for the application's response.
+/// A request of the peer other than INVITE that waits for the application's response.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct IncomingId(pub(super) u64);
 
-/// How the agent behaves; the same for all its dialogs.
+/// The agent's settings; the same for all its dialogs.
 #[derive(Clone, Debug)]
 pub struct AgentConfig {
     /// The base of all timers.
     pub intervals: Intervals,
     /// Host and port of our Via.
     pub sent_by: String,
-    /// What User-Agent and Server say.
+    /// The value of User-Agent and Server.
     pub product: Option<String>,
-    /// The session interval that we ask for, in seconds (RFC 4028); none: we leave it to the peer.
+    /// The session interval that we request, in seconds (RFC 4028); none: the peer decides.
     pub session_expires_s: Option<u32>,
     /// The shortest session interval that we accept, in seconds; at least 90.
     pub min_se_s: u32,
@@ -39,11 +40,11 @@ pub struct AgentConfig {
     pub reliability: Reliability,
     /// Methods outside dialogs that the application answers; all others get 405.
     pub methods: Vec<Method>,
-    /// What to answer 401 and 407 with.
+    /// The credentials to answer 401 and 407 with.
     pub credentials: Option<AgentCredentials>,
     /// The most dialogs.
     pub dialogs_max: usize,
-    /// Transactions of each side at most.
+    /// The most transactions of each side.
     pub transactions_max: usize,
 }
 
@@ -112,7 +113,7 @@ impl Body {
     }
 }
 
-/// Who we are in a dialog.
+/// Our identity in a dialog.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LocalIdentity {
     /// Our tag; unique in this agent.
@@ -124,7 +125,7 @@ pub struct LocalIdentity {
 /// An INVITE that begins a dialog.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Invite {
-    /// Where it is sent.
+    /// The flow to send it on.
     pub flow: Flow,
     /// The Request-URI.
     pub target: String,
@@ -140,13 +141,13 @@ pub struct Invite {
     pub routes: Vec<String>,
     /// Further headers.
     pub headers: ExtraHeaders,
-    /// The offer; none asks the peer for one, and [`super::UserAgent::ack`] answers it.
+    /// The offer; without one the peer is requested to make it, and [`super::UserAgent::ack`] answers it.
     pub offer: Option<Bytes>,
-    /// Whether we understand reliable provisional responses. With none of an offer we never say so.
+    /// Whether we declare support for reliable provisional responses. Without an offer we never do.
     pub provisionals: Provisionals,
 }
 
-/// Which provisional responses we understand.
+/// The provisional responses that we support.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Provisionals {
     /// Unreliable ones only.
@@ -158,7 +159,7 @@ pub enum Provisionals {
 /// A request outside every dialog.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OutgoingRequest {
-    /// Where it is sent.
+    /// The flow to send it on.
     pub flow: Flow,
     /// The method: not INVITE, ACK or CANCEL.
     pub method: Method,
@@ -170,8 +171,8 @@ pub struct OutgoingRequest {
     pub to: String,
     /// Call-ID.
     pub call_id: String,
-    /// The sequence number; grows from one request with this Call-ID to the next. A repeat with credentials takes the next
-    /// one, so the caller goes on after that of the response.
+    /// The sequence number; it grows from one request with this Call-ID to the next. A repeat with credentials takes the next
+    /// number, so the caller continues after the number in the response.
     pub cseq: u32,
     /// Route values, nearest first.
     pub routes: Vec<String>,
@@ -181,19 +182,19 @@ pub struct OutgoingRequest {
     pub body: Option<Body>,
 }
 
-/// A response of the application's.
+/// A response of the application.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reply {
     /// The status.
     pub status: StatusCode,
     /// Further headers.
     pub headers: ExtraHeaders,
-    /// The body; of an INVITE, UPDATE or PRACK the session description.
+    /// The body; for an INVITE, UPDATE or PRACK the session description.
     pub body: Option<Body>,
 }
 
 impl Reply {
-    /// A status and nothing else.
+    /// A status without headers or body.
     pub const fn new(status: StatusCode) -> Self {
         Self { status, headers: Vec::new(), body: None }
     }
@@ -224,16 +225,16 @@ impl From<StatusCode> for Reply {
     }
 }
 
-/// A command that cannot be carried out; always our own doing.
+/// A command that cannot be carried out; always a fault on our side.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum CommandError {
-    /// There is no such dialog or request, any more.
+    /// There is no such dialog or request (any more).
     #[error("no such dialog or request")]
     Gone,
-    /// The dialog is not in a state for it.
+    /// The dialog's state does not allow it.
     #[error("dialog is not in a state for {0}")]
     WrongState(&'static str),
-    /// An offer is open: try again when it is answered.
+    /// An offer is open: retry after it is answered.
     #[error("an offer is open")]
     OfferOpen,
     /// The tag belongs to another dialog of this agent.

@@ -1,4 +1,4 @@
-//! Messages of our own: the headers that every one of a kind carries.
+//! Composing our messages: the headers that all of a kind carry.
 
 use bytes::Bytes;
 
@@ -9,13 +9,13 @@ use crate::header::HeaderName;
 use crate::header::content::MediaType;
 use crate::{Builder, Flow, Message, StatusCode};
 
-/// What we understand (RFC 3261 §20.5).
+/// The methods that we understand (RFC 3261 §20.5).
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
 /// The extensions that a peer may require of us.
 pub(super) const EXTENSIONS: &[&str] = &["100rel", "timer"];
 /// The extensions that a peer may use with us (RFC 3261 §20.37).
 pub const SUPPORTED: &str = "100rel, timer";
-/// What we take as a body.
+/// The body type that we accept.
 pub const SDP: &str = "application/sdp";
 
 impl UserAgent {
@@ -26,12 +26,12 @@ impl UserAgent {
         (via, branch)
     }
 
-    /// A tag nobody chose.
+    /// A random tag.
     pub(super) fn random_tag(&mut self) -> String {
         format!("{:016x}", self.entropy.next_u64())
     }
 
-    /// A response with nothing but what each must have.
+    /// A response with only the mandatory headers.
     pub(super) fn plain_response(&mut self, request: &Message, status: StatusCode, tag: &str) -> Builder {
         let response = Message::response_to(request, status);
         let response = match &self.config.product {
@@ -48,7 +48,7 @@ impl UserAgent {
         response.to_tag(tag)
     }
 
-    /// The answer that a fault in a request deserves, if it has one that concerns what we understand.
+    /// The answer to a fault in a request, if it has one that concerns our capabilities.
     pub(super) fn fault_response(&mut self, request: &Message, tag: &str) -> Option<Message> {
         let unknown = request.unknown_options(&HeaderName::Require, EXTENSIONS);
         if !unknown.is_empty() {
@@ -77,7 +77,7 @@ impl UserAgent {
     }
 }
 
-/// What every response to an INVITE or UPDATE beyond 100 tells of us.
+/// Adds our capabilities, as every response above 100 to an INVITE or UPDATE must.
 pub(super) fn with_capabilities(response: Builder, leg: &Leg) -> Builder {
     response
         .header(&HeaderName::Contact, &leg.state.dialog.contact)
@@ -85,7 +85,7 @@ pub(super) fn with_capabilities(response: Builder, leg: &Leg) -> Builder {
         .header(&HeaderName::Supported, SUPPORTED)
 }
 
-/// Adds what the application wants said.
+/// Adds the application's headers and body.
 pub(super) fn with_reply(response: Builder, reply: &Reply) -> Builder {
     let response = with_headers(response, &reply.headers);
     match &reply.body {
@@ -113,7 +113,7 @@ pub(super) fn session_of(message: &Message) -> Option<&Bytes> {
     Some(message.body_bytes()).filter(|b| !b.is_empty())
 }
 
-/// A stored response made to fit a request that came again with other Via headers.
+/// Adapts a stored response to a request that was repeated with other Via headers.
 pub(super) fn refit(response: &Bytes, request: &Message) -> Option<Message> {
     let mut response = Message::parse(response.clone()).ok()?;
     response.remove(&HeaderName::Via);
@@ -124,5 +124,5 @@ pub(super) fn refit(response: &Bytes, request: &Message) -> Option<Message> {
     Some(response)
 }
 
-/// What a refused request was told to wait, as RFC 3261 §14.2 wants it: 0 to 10 s.
+/// The exclusive bound of the random Retry-After, as in RFC 3261 §14.2: 0 to 10 s.
 pub(super) const RETRY_AFTER_BOUND_S: u64 = 11;

@@ -1,4 +1,4 @@
-//! Requests within the early dialog of an INVITE of ours: the phone rings and has answered nothing yet (RFC 3261 section 12.1).
+//! Requests within the early dialog of our INVITE: the phone rings and has not answered yet (RFC 3261 section 12.1).
 
 use model::Timestamp;
 
@@ -10,10 +10,10 @@ use super::within::REQUESTS_MAX;
 use crate::Method;
 
 impl UserAgent {
-    /// Sends NOTIFY to a phone that rings. `Responded` follows.
+    /// Sends NOTIFY to a ringing phone. `Responded` follows.
     ///
     /// # Errors
-    /// When it has not said that it rings, has answered, or is being cancelled.
+    /// When it has not reported ringing, has answered, or is being cancelled.
     pub fn notify_ringing(
         &mut self,
         dialog: DialogId,
@@ -27,7 +27,7 @@ impl UserAgent {
             (LegPhase::Inviting, Some(outgoing)) if outgoing.stage == OutgoingStage::Pending => outgoing,
             _ => return Err(CommandError::WrongState("NOTIFY")),
         };
-        // A contact is one phone: what it has forked to itself is one dialog.
+        // A contact is one phone: its own forks count as one dialog.
         if leg.clients.len() >= REQUESTS_MAX {
             return Err(CommandError::WrongState("another NOTIFY"));
         }

@@ -1,4 +1,4 @@
-//! What the user agent tells its application.
+//! The user agent's events for its application.
 
 use std::sync::Arc;
 
@@ -7,43 +7,44 @@ use bytes::Bytes;
 use super::command::{DialogId, IncomingId, RequestId};
 use crate::{Flow, Message, StatusCode};
 
-/// Something happened. Each dialog ends with exactly one [`Event::Failed`] or [`Event::Released`].
+/// An event. Each dialog ends with exactly one [`Event::Failed`] or [`Event::Released`].
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// An INVITE came that begins a dialog. The application identifies it, then answers or rejects it.
+    /// An INVITE that begins a dialog came. The application identifies the dialog, then answers or rejects it.
     Incoming {
         /// The new dialog.
         dialog: DialogId,
         /// The INVITE; its body, if there is one, is an offer.
         request: Arc<Message>,
-        /// Where it came from.
+        /// The flow that it came on.
         flow: Flow,
     },
     /// A provisional response above 100 came to our INVITE.
     Progress {
         /// The dialog.
         dialog: DialogId,
-        /// Which fork sent it, from 0 in order of appearance.
+        /// The fork that sent it, numbered from 0 in order of appearance.
         fork: u32,
         /// The response.
         response: Arc<Message>,
-        /// What its body means.
+        /// The meaning of its body.
         session: Session,
     },
-    /// Our INVITE was answered. [`Session::Offer`] must be answered by [`super::UserAgent::ack`]; else the ACK is out already.
+    /// Our INVITE was answered. [`Session::Offer`] must be answered by [`super::UserAgent::ack`]; otherwise the ACK was sent
+    /// already.
     Answered {
         /// The dialog.
         dialog: DialogId,
         /// The 2xx.
         response: Arc<Message>,
-        /// What its body means.
+        /// The meaning of its body.
         session: Session,
     },
-    /// Our INVITE ended without a dialog. The handle is dead.
+    /// Our INVITE ended without a dialog. The handle is no longer valid.
     Failed {
-        /// The dialog that did not come to be.
+        /// The dialog that was not established.
         dialog: DialogId,
-        /// Why: the response's status, 408 when nobody answered, 503 when the flow broke, 487 when we cancelled.
+        /// The reason: the response's status, 408 if no answer came, 503 if the flow broke, 487 if we cancelled.
         status: StatusCode,
         /// The response, if there was one.
         response: Option<Arc<Message>>,
@@ -64,9 +65,9 @@ pub enum Event {
         /// The offer.
         offer: Bytes,
     },
-    /// The peer's re-INVITE asks for an offer of ours: make it by [`super::UserAgent::accept_offer`], or refuse by
-    /// [`super::UserAgent::refuse_offer`]. It is to say what we want now, not what was agreed last: a session on hold would
-    /// stay so for good (RFC 6337 §5.3). `Acknowledged` brings the answer.
+    /// The peer's re-INVITE requests an offer: make it by [`super::UserAgent::accept_offer`], or refuse by
+    /// [`super::UserAgent::refuse_offer`]. Offer the session wanted now, not the one agreed last: a session on hold would stay
+    /// on hold for good (RFC 6337 §5.3). `Acknowledged` brings the answer.
     OfferWanted {
         /// The dialog.
         dialog: DialogId,
@@ -85,7 +86,7 @@ pub enum Event {
         /// The offer.
         offer: Bytes,
     },
-    /// Our offer within the dialog was refused; the session is as it was.
+    /// Our offer within the dialog was refused; the session is unchanged.
     Refused {
         /// The dialog.
         dialog: DialogId,
@@ -98,7 +99,7 @@ pub enum Event {
     Info {
         /// The dialog.
         dialog: DialogId,
-        /// To answer it by.
+        /// The id to answer it with.
         request: IncomingId,
         /// The request.
         message: Arc<Message>,
@@ -110,18 +111,18 @@ pub enum Event {
         dialog: Option<DialogId>,
         /// The request.
         request: RequestId,
-        /// The status; 408 when nobody answered, 503 when the flow broke.
+        /// The status; 408 if no answer came, 503 if the flow broke.
         status: StatusCode,
-        /// The response; provisional ones are not told.
+        /// The final response; provisional ones are not reported.
         response: Option<Arc<Message>>,
     },
     /// A request came outside every dialog: answer by [`super::UserAgent::respond`].
     Request {
-        /// To answer it by.
+        /// The id to answer it with.
         request: IncomingId,
         /// The request.
         message: Arc<Message>,
-        /// Where it came from.
+        /// The flow that it came on.
         flow: Flow,
     },
     /// The session was refreshed by either side, unchanged (RFC 4028).
@@ -129,21 +130,21 @@ pub enum Event {
         /// The dialog.
         dialog: DialogId,
     },
-    /// The dialog is over. The handle is dead.
+    /// The dialog is over. The handle is no longer valid.
     Released {
         /// The dialog.
         dialog: DialogId,
-        /// Why.
+        /// The reason.
         reason: Release,
     },
 }
 
-/// What the body of a response to our INVITE means.
+/// The meaning of the body of a response to our INVITE.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Session {
-    /// There is none, or it repeats what is settled.
+    /// There is no body, or it repeats the settled session.
     Nothing,
-    /// What the answer will be.
+    /// A preview of the answer.
     Preview(Bytes),
     /// The answer to our offer.
     Answer(Bytes),
@@ -154,7 +155,7 @@ pub enum Session {
 /// Why a dialog ended.
 #[derive(Clone, Debug)]
 pub enum Release {
-    /// We sent BYE, or a failure to their INVITE.
+    /// We sent BYE, or a failure response to the peer's INVITE.
     ByUs,
     /// The peer sent BYE.
     ByPeer(Arc<Message>),
@@ -164,10 +165,10 @@ pub enum Release {
     Unacknowledged,
     /// The session timer ran out without a refresh.
     Expired,
-    /// The peer no longer answers or no longer knows the dialog: the status that says so (408, 481, 503).
+    /// The peer no longer responds or no longer knows the dialog, as this status shows (408, 481, 503).
     Gone(StatusCode),
-    /// It took more steps in one turn than any dialog needs.
+    /// The dialog took more steps in one turn than any dialog needs.
     Overrun,
-    /// The peer broke a rule without which the dialog makes no sense.
+    /// The peer broke a rule that the dialog depends on.
     Violation(&'static str),
 }

@@ -1,7 +1,7 @@
-//! The last word of a dialog that no agent goes on with, made from its snapshot alone.
+//! The last message of a dialog that no agent can continue, made from its snapshot alone.
 //!
-//! Whoever has found that a record cannot be lived with still owes the parties an end. Nothing of the agent's own state is touched:
-//! each message is sent once, without a transaction, over a connection that is reliable; the proxy behind it repeats it where it must.
+//! A node that finds a record unusable must still end the call for its parties. The agent's own state is not touched: each
+//! message is sent once, without a transaction, over a reliable connection; the proxy behind it repeats it if needed.
 
 use bytes::Bytes;
 
@@ -13,8 +13,8 @@ use crate::transaction::hop_request;
 use crate::{Builder, Message, Method, StatusCode};
 
 impl UserAgent {
-    /// Ends a dialog for its peer: by BYE, by CANCEL where our INVITE has no answer, or by refusing theirs with 503.
-    /// A snapshot whose INVITE cannot be read any more says nothing.
+    /// Ends a dialog for its peer: by BYE, by CANCEL if our INVITE has no answer, or by refusing the peer's INVITE with 503.
+    /// Sends nothing if the INVITE in the snapshot cannot be parsed any more.
     pub fn bid_farewell(&mut self, mut snapshot: DialogSnapshot, how: Restore) {
         snapshot.put_copies_back();
         let flow = how.flow(snapshot.leg.dialog.flow);
@@ -40,7 +40,7 @@ impl UserAgent {
     }
 }
 
-/// The CANCEL has the branch of its INVITE (RFC 3261 §9.1), so the stored request is all that it takes.
+/// The CANCEL has the branch of its INVITE (RFC 3261 §9.1), so the stored request suffices.
 fn cancel_of(snapshot: &DialogSnapshot) -> Option<Bytes> {
     let outgoing = snapshot.leg.outgoing.as_ref()?;
     let invite = Message::parse(outgoing.request.clone()).ok()?;
@@ -53,5 +53,5 @@ fn reasoned(message: Builder) -> Builder {
     message.header(&HeaderName::Reason, REASON)
 }
 
-/// Why (RFC 3326): the fault is ours, not the peer's.
+/// The reason (RFC 3326): the fault is ours, not the peer's.
 const REASON: &str = "SIP;cause=500;text=\"the call could not be gone on with\"";

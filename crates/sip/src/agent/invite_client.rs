@@ -1,4 +1,4 @@
-//! Our INVITEs: the first one with its forks, later ones, their ACK, CANCEL and what comes too late (RFC 3261 §13.2, §14.1, §9.1).
+//! Our INVITEs: the first one with its forks, re-INVITEs, ACK, CANCEL and late responses (RFC 3261 §13.2, §14.1, §9.1).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +23,13 @@ use crate::offer_answer::{Carrier, Meaning, Phase, Side};
 use crate::transaction::{ClientId, ClientRequest, ClientState};
 use crate::{HeaderError, Message, Method, StatusCode};
 
-/// The most forks of one INVITE that are told apart; later ones are answered for with ACK and BYE.
+/// The most forks of one INVITE that are kept apart; a 2xx of any further one gets ACK and BYE.
 const FORKS_MAX: usize = 16;
-/// How often one INVITE is repeated for a challenge or a session interval.
+/// The most retries of one INVITE with credentials or another session interval.
 const CHALLENGES_MAX: u8 = 2;
-/// How often a re-INVITE that met another is tried again.
+/// The most retries of a re-INVITE after glare (491).
 const GLARE_MAX: u8 = 6;
-/// How long one waits for that at most (RFC 3261 §14.1).
+/// The longest wait before such a retry (RFC 3261 §14.1).
 pub(super) const GLARE_WAIT_MAX: Duration = Duration::from_secs(4);
 
 impl UserAgent {
@@ -65,8 +65,8 @@ impl UserAgent {
         Ok(id)
     }
 
-    /// Offers a change of the session by re-INVITE; without an offer the peer is asked for one. `Renegotiated`,
-    /// `Proposed` or `Refused` follows. Meeting the peer's own INVITE is dealt with (491).
+    /// Offers a change of the session by re-INVITE; without an offer it requests one from the peer. `Renegotiated`,
+    /// `Proposed` or `Refused` follows. Glare with the peer's own INVITE (491) is handled here.
     ///
     /// # Errors
     /// When an INVITE or an offer is under way in either direction.
@@ -94,8 +94,8 @@ impl UserAgent {
         Ok(())
     }
 
-    /// Cancels our first INVITE. `Failed` follows, with 487 as a rule; where the peer has answered before it heard of it, the call is
-    /// given back by a BYE, and `Released` follows.
+    /// Cancels our first INVITE. `Failed` follows, usually with 487. If the peer answered before the CANCEL arrived, a
+    /// BYE ends the call and `Released` follows.
     ///
     /// # Errors
     /// When it has its final response already.
@@ -202,7 +202,8 @@ impl UserAgent {
                 self.has_changed(id);
             }
             if status.is_provisional() && self.dialogs.get(owner).is_none() {
-                // Its dialog ended before anything was heard of it: nobody else gives it up, and its final response may never come.
+                // The dialog ended before any response came. Nothing else ends this transaction, and its final response
+                // may never come.
                 self.layer.give_up_at(client, now + self.layer.intervals().patience());
             }
             return;
@@ -268,7 +269,7 @@ impl UserAgent {
         self.events.push_back(Event::Progress { dialog: id, fork, response, session });
     }
 
-    /// Whether what a provisional response says may be kept, and its PRACK as long as nobody answers that.
+    /// Whether there is room for the session of a provisional response, and for its PRACK until that is answered.
     fn has_room_for_progress(&self, id: DialogId, response: &Message) -> bool {
         let Some(leg) = self.dialogs.get(id.0) else { return false };
         if !response.has_token(&HeaderName::Require, "100rel") {
@@ -293,7 +294,7 @@ impl UserAgent {
             .header(&HeaderName::RAck, format_args!("{rseq} {cseq} INVITE"))
             .build();
         let request = RequestId(self.entropy.next_u64());
-        // Without room the phone repeats what is to be acknowledged.
+        // Without room there is no PRACK; the peer repeats its provisional response.
         let _ = self.track(id, request, &prack, &branch, RequestPurpose::Acknowledge, now);
     }
 
@@ -381,7 +382,7 @@ impl UserAgent {
         let bytes = with_session(ack, answer).build().to_bytes();
         match leg.invite_client {
             Some(client) => self.layer.acknowledge(client, &leg.state.dialog.remote_tag, bytes, flow),
-            // The application took longer than the transaction, and another agent had the dialog meanwhile.
+            // The application took longer than the transaction lasts, and the dialog has moved to another agent since.
             None => self.layer.transmit(flow, bytes),
         }
     }
@@ -420,7 +421,7 @@ impl UserAgent {
         }
         match status {
             StatusCode::REQUEST_PENDING => self.glare(id, purpose, offer, outgoing, response, now),
-            // RFC 3261 §14.1. That its flow broke says nothing of the peer.
+            // RFC 3261 §14.1. A broken flow says nothing about the peer.
             StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
                 self.leave(id, Release::Gone(status), now);
             }
@@ -440,7 +441,7 @@ impl UserAgent {
         response: Option<Shared>,
         now: Timestamp,
     ) {
-        // §14.1: who gave the Call-ID waits longer, so that the two do not meet again.
+        // §14.1: the side that chose the Call-ID waits longer, so that the two do not collide again.
         let ours = self.dialogs.get(id.0).is_some_and(|leg| leg.state.begun_by == Side::Us);
         let wait_ms = if ours { 2_100 + 10 * self.entropy.below(190) } else { 10 * self.entropy.below(200) };
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
@@ -476,7 +477,8 @@ impl UserAgent {
         }
     }
 
-    /// Repeats an INVITE with what its failure asked for: credentials (§22), or a longer session interval (RFC 4028 §7.3).
+    /// Repeats an INVITE after a challenge with credentials (§22), or after a 422 with a longer session interval (RFC
+    /// 4028 §7.3).
     fn retry_invite(&mut self, id: DialogId, status: StatusCode, response: &Message, now: Timestamp) -> bool {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return false };
         let Some(outgoing) = &leg.state.outgoing else { return false };
@@ -519,7 +521,8 @@ impl UserAgent {
 }
 
 impl Leg {
-    /// Takes over what a 2xx to our first INVITE says, by the early dialog of its fork if there is one.
+    /// Establishes the dialog from a 2xx to our first INVITE, starting from the early dialog of its fork if there is
+    /// one.
     pub(super) fn establish(&mut self, response: &Message) -> Result<(), HeaderError> {
         let tag = response.to().ok().and_then(|to| to.tag()).unwrap_or_default().to_owned();
         let forks = self.state.outgoing.as_mut().map(|outgoing| std::mem::take(&mut outgoing.forks));
@@ -531,7 +534,7 @@ impl Leg {
     }
 }
 
-/// The fork that sent a provisional response; none when it has no tag or there are too many.
+/// The fork that sent a provisional response; none when it has no To tag or there are too many forks.
 fn fork_of(leg: &mut Leg, response: &Message) -> Option<usize> {
     let tag = response.to().ok()?.tag()?.to_owned();
     let outgoing = leg.state.outgoing.as_mut()?;
@@ -560,7 +563,7 @@ fn session_from(meaning: Meaning, body: Option<&Bytes>) -> Session {
     }
 }
 
-/// The headers of a request that the application had added.
+/// The headers of a request that the application added.
 fn extra_headers(request: &Bytes) -> ExtraHeaders {
     const OURS: &[HeaderName] = &[
         HeaderName::Via,

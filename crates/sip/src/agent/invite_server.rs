@@ -1,4 +1,5 @@
-//! Their INVITEs: provisional responses, reliable if need be, the answer and its ACK, CANCEL (RFC 3261 §13.3, §14.2, §9.2; RFC 3262 §3).
+//! The peer's INVITEs: provisional responses (reliable if needed), the answer and its ACK, CANCEL (RFC 3261 §13.3,
+//! §14.2, §9.2; RFC 3262 §3).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,15 +20,15 @@ use crate::offer_answer::{Carrier, Meaning, OfferAnswerError, Phase};
 use crate::transaction::{NewRequest, Repeat, ServerId};
 use crate::{Message, Rule, StatusCode};
 
-/// How often a provisional response is repeated lest a proxy gives up (RFC 3261 §13.3.1.1).
+/// How often a provisional response is repeated so that no proxy times out (RFC 3261 §13.3.1.1).
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(60);
-/// The most responses that wait for a PRACK.
+/// The most responses queued until a PRACK comes.
 const QUEUED_MAX: usize = 8;
 /// The largest first RSeq (RFC 3262 §3).
 const RSEQ_START_MAX: u64 = (1 << 31) - 1;
 
 impl UserAgent {
-    /// Gives an incoming dialog our tag and contact. Must come before any response but a rejection.
+    /// Gives an incoming dialog our tag and contact. Call it before any response other than a rejection.
     ///
     /// # Errors
     /// When the tag is taken, or the dialog has one.
@@ -44,7 +45,7 @@ impl UserAgent {
         Ok(())
     }
 
-    /// Sends a provisional response to their first INVITE: reliably, if the caller requires it.
+    /// Sends a provisional response to the peer's first INVITE: reliably, if the caller requires it.
     ///
     /// # Errors
     /// When the INVITE has its final response, or the dialog has no identity.
@@ -60,7 +61,7 @@ impl UserAgent {
         self.send_provisional(dialog, &reply, now)
     }
 
-    /// Answers their first INVITE with 2xx. `Acknowledged` or `Released` follows.
+    /// Answers the peer's first INVITE with a 2xx. `Acknowledged` or `Released` follows.
     ///
     /// # Errors
     /// When the INVITE has its final response, the dialog has no identity, or the session is missing.
@@ -76,7 +77,7 @@ impl UserAgent {
         self.send_success(dialog, &reply, now)
     }
 
-    /// Refuses their first INVITE with 3xx to 6xx. `Released(ByUs)` follows.
+    /// Refuses the peer's first INVITE with 3xx to 6xx. `Released(ByUs)` follows.
     ///
     /// # Errors
     /// When the INVITE has its final response.
@@ -119,7 +120,7 @@ impl UserAgent {
         let mut leg = Leg::new(dialog, LegPhase::Ringing);
         let message = Arc::new(message);
         leg.state.answering = Some(self.begin_answering(&message));
-        // Nothing is open in a new dialog.
+        // A new dialog has no open offer.
         let _ = leg.state.offer_answer.received(Carrier::Invite, session_of(&message));
         leg.request = Some(message.clone());
         leg.invite_server = Some(server);
@@ -132,8 +133,8 @@ impl UserAgent {
         self.events.push_back(Event::Incoming { dialog: id, request: message, flow });
     }
 
-    /// An INVITE that is known, in another transaction: it came by two ways (§8.2.2.2), or a proxy repeats to an heir
-    /// what it had sent to the node before.
+    /// A known INVITE in another transaction: it came by two paths (§8.2.2.2), or a proxy repeats it to the successor
+    /// of a failed node.
     fn repeated_invite(&mut self, id: DialogId, server: ServerId, message: Message, now: Timestamp) {
         let Some(leg) = self.dialogs.get(id.0) else { return };
         let cseq = message.cseq().map_or(0, |c| c.number);
@@ -153,9 +154,9 @@ impl UserAgent {
         self.layer.own(server, id.0);
         let Some(flow) = self.layer.server_flow(server) else { return };
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        // From here on it has come in this life.
+        // From here on it has arrived in this run.
         leg.restored = false;
-        // The former one leads to nobody any more: left open, it would stay for good.
+        // The former transaction leads nowhere any more; left open, it would never end.
         if let Some(former) = leg.invite_server.replace(server).filter(|former| *former != server) {
             self.layer.drop_server(former);
         }
@@ -196,7 +197,7 @@ impl UserAgent {
         }
     }
 
-    // === Responses to it ===
+    // === Responses to the first INVITE ===
 
     fn send_provisional(&mut self, id: DialogId, reply: &Reply, now: Timestamp) -> Result<(), CommandError> {
         let tag = self.dialogs.get(id.0).ok_or(CommandError::Gone)?.state.dialog.local_tag.clone();
@@ -275,7 +276,7 @@ impl UserAgent {
         self.arm(id);
     }
 
-    /// Sends a failure to their INVITE, first or later.
+    /// Sends a failure response to the peer's INVITE, first or later.
     pub(super) fn refuse_invite(&mut self, id: DialogId, reply: &Reply, now: Timestamp) {
         let Ok(request) = self.invite_request(id) else { return };
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
@@ -336,7 +337,7 @@ impl UserAgent {
         self.success_arrived(id, now);
     }
 
-    /// Our 2xx has reached the peer: it is not sent again, and a BYE that waited for that goes.
+    /// Our 2xx has reached the peer: stop repeating it and send a BYE that waited for this.
     fn success_arrived(&mut self, id: DialogId, now: Timestamp) {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         leg.state.unacked = None;
@@ -354,8 +355,8 @@ impl UserAgent {
             self.respond_busy(server, &message, &tag, now);
             return;
         }
-        // Who asks again has had our 2xx: its ACK was lost, as with a node that died (RFC 5407 §3.1.4). One that carries
-        // the answer has to come.
+        // A peer that sends another INVITE has received our 2xx; its ACK was lost, for example with a failed node (RFC
+        // 5407 §3.1.4). An ACK that carries the answer must still come.
         if leg.state.unacked.is_some() && leg.state.offer_answer.phase() == Phase::Stable {
             self.events.push_back(Event::Acknowledged { dialog: id, answer: None });
             self.success_arrived(id, now);
@@ -404,12 +405,12 @@ impl UserAgent {
             }
             (_, _, Some(offer)) => self.events.push_back(Event::Offered { dialog: id, request: message, offer }),
             (_, Some(_), None) => self.events.push_back(Event::OfferWanted { dialog: id }),
-            // Asked for an offer that we cannot make: there never was a session.
+            // The peer requests an offer that we cannot make: there never was a session.
             (_, None, None) => self.refuse_invite(id, &Reply::new(StatusCode::NOT_ACCEPTABLE_HERE), now),
         }
     }
 
-    /// Answers their re-INVITE with 200.
+    /// Answers the peer's re-INVITE with 200.
     pub(super) fn accept_reinvite(&mut self, id: DialogId, session: Bytes, now: Timestamp) -> Result<(), CommandError> {
         self.send_success(
             id,
@@ -420,7 +421,7 @@ impl UserAgent {
 
     // === PRACK and timers ===
 
-    /// A PRACK for our reliable response: it goes on with what waited. Answers false when there is no such response.
+    /// A PRACK for our reliable response: sends the queued responses. Answers 481 when there is no such response.
     pub(super) fn incoming_prack(&mut self, id: DialogId, server: ServerId, message: Message, now: Timestamp) {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let tag = leg.state.dialog.local_tag.clone();
@@ -453,7 +454,7 @@ impl UserAgent {
                 headers: queued.headers,
                 body: queued.session.map(Body::sdp),
             };
-            // It was accepted once; if the INVITE ended meanwhile, it is not wanted any more.
+            // It was accepted once; if the INVITE has ended since, it is no longer needed.
             let _ = if reply.status.is_provisional() {
                 self.provisional(id, reply, now)
             } else {
@@ -484,7 +485,7 @@ impl UserAgent {
                 return;
             }
             if unpracked.repeat.due <= now {
-                // RFC 3262 §3: doubles without a ceiling.
+                // RFC 3262 §3: the interval doubles without an upper limit.
                 unpracked.repeat = unpracked.repeat.next(patience, now);
                 if let Some(flow) = self.layer.server_flow(server) {
                     self.layer.transmit(flow, unpracked.response.clone());
@@ -512,7 +513,7 @@ impl UserAgent {
         }
     }
 
-    /// 500 with Retry-After, for a request that comes while another of its kind is unanswered (§14.2).
+    /// 500 with Retry-After, for a request that arrives while another of its kind is unanswered (§14.2).
     pub(super) fn respond_busy(&mut self, server: ServerId, request: &Message, tag: &str, now: Timestamp) {
         let wait = self.entropy.below(RETRY_AFTER_BOUND_S);
         let response = self
@@ -522,7 +523,7 @@ impl UserAgent {
         let _ = self.layer.respond(server, &response, now);
     }
 
-    /// Answers a session request within a dialog with 200.
+    /// Answers an offer or refresh within a dialog with 200.
     pub(super) fn session_response(
         &mut self,
         id: DialogId,
@@ -549,7 +550,7 @@ fn queue(answering: &mut IncomingInvite, reply: Reply) -> Result<(), CommandErro
     Ok(())
 }
 
-/// What an INVITE without a To tag is known by, whatever way it comes.
+/// The key of an INVITE without a To tag; the same on every path.
 pub(super) fn initial_key(invite: &Message) -> Box<str> {
     let tag = invite.from().ok().and_then(|from| from.tag()).unwrap_or_default();
     format!("{}\n{tag}", invite.call_id().unwrap_or_default()).into()

@@ -1,4 +1,4 @@
-//! A dialog as the agent holds it: its state and the handles of its transactions.
+//! A dialog in the agent: its state and the handles of its transactions.
 
 use bytes::Bytes;
 use model::Timestamp;
@@ -10,9 +10,9 @@ use crate::offer_answer::{OfferAnswer, Side};
 use crate::transaction::{ClientId, ServerId, TransactionLayer};
 use crate::{Message, Method};
 
-/// The most responses within a dialog that are kept for requests that come again in a new transaction.
+/// The most responses within a dialog that are kept for requests repeated in a new transaction.
 const ANSWERED_MAX: usize = 4;
-/// The most answered transactions that a snapshot takes along to absorb repeats.
+/// The most answered transactions that a snapshot includes to absorb repeats.
 const RECENT_MAX: usize = 8;
 
 #[derive(Debug)]
@@ -20,20 +20,20 @@ pub(super) struct Leg {
     pub(super) state: LegState,
     pub(super) invite_client: Option<ClientId>,
     pub(super) invite_server: Option<ServerId>,
-    /// Beside `state.requests`.
+    /// The transactions of `state.requests`, in the same order.
     pub(super) clients: SmallVec<[ClientId; 1]>,
-    /// Beside `state.incoming`.
+    /// The transactions of `state.incoming`, in the same order.
     pub(super) servers: SmallVec<[ServerId; 1]>,
     pub(super) recent: SmallVec<[ServerId; 2]>,
-    /// Earlier INVITEs of ours, whose failures are acknowledged again when they are repeated.
+    /// Earlier INVITEs of ours, whose failures are acknowledged again when repeated.
     pub(super) recent_clients: SmallVec<[ClientId; 1]>,
     pub(super) cancel_client: Option<ClientId>,
     /// `state.answering.request`, parsed.
     pub(super) request: Option<Shared>,
-    /// Whether another agent had it before, or its flow has broken: then a repeat may come in a new transaction.
+    /// Whether it came from another agent, or its flow broke: then a repeat may come in a new transaction.
     pub(super) restored: bool,
     pub(super) armed: Timestamp,
-    /// The turn in which it was worked on last, and the steps that it has taken there.
+    /// The last turn in which it took steps, and the number of those steps.
     pub(super) steps: (u64, u32),
 }
 
@@ -74,7 +74,7 @@ impl Leg {
         }
     }
 
-    /// When the dialog itself, not one of its transactions, is to be woken.
+    /// When to wake the dialog itself, apart from its transactions.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         let state = &self.state;
         let unacked = state.unacked.as_ref().map(|u| u.repeat.due.min(u.end));
@@ -90,7 +90,7 @@ impl Leg {
         self.state.outgoing.as_ref().is_some_and(|o| o.stage != OutgoingStage::AckOwed)
     }
 
-    /// Keeps a response for a request that comes again in a new transaction.
+    /// Keeps a response for a request that is repeated in a new transaction.
     pub(super) fn remember(&mut self, cseq: u32, method: Method, response: Bytes) {
         if self.state.answered.len() == ANSWERED_MAX {
             self.state.answered.remove(0);
@@ -99,7 +99,7 @@ impl Leg {
         self.bound_answered();
     }
 
-    /// Keeps the handle of a transaction of the peer's.
+    /// Keeps the handle of a server transaction.
     pub(super) fn keep(&mut self, server: ServerId, layer: &TransactionLayer) {
         self.recent.retain(|s| layer.server_state(*s).is_some());
         if self.recent.len() == RECENT_MAX {
@@ -108,7 +108,7 @@ impl Leg {
         self.recent.push(server);
     }
 
-    /// Makes `client` the transaction of our INVITE; the one before it is kept.
+    /// Makes `client` the transaction of our INVITE and keeps the previous one.
     pub(super) fn follow(&mut self, client: ClientId, layer: &TransactionLayer) {
         self.recent_clients.retain(|c| layer.client_state(*c).is_some());
         if let Some(before) = self.invite_client.replace(client) {
@@ -130,7 +130,7 @@ impl Leg {
 }
 
 impl Leg {
-    /// What the INVITE that began a dialog of theirs is known by, whatever way it comes (RFC 3261 §8.2.2.2).
+    /// The key of the INVITE that began a dialog of the peer; the same on every path (RFC 3261 §8.2.2.2).
     pub(super) fn initial_key(&self) -> Option<Box<str>> {
         let dialog = &self.state.dialog;
         (self.state.begun_by == Side::Them).then(|| format!("{}\n{}", dialog.call_id, dialog.remote_tag).into())

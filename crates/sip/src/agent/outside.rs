@@ -14,10 +14,11 @@ use crate::header::{CSeq, HeaderName};
 use crate::transaction::{ClientId, ClientRequest, NewRequest, ServerId};
 use crate::{Flow, Message, Method, StatusCode, digest};
 
-/// The most requests of either direction that wait outside dialogs for a response.
+/// The most requests of each direction that wait outside dialogs for a response.
 pub(super) const OUTSIDE_MAX: usize = 16_384;
 
-/// The longest answer to a challenge, which repeats what that says: realm, nonce, opaque. It is kept with its request.
+/// The longest answer to a challenge, in bytes; it repeats the challenge's realm, nonce and opaque. It is stored with its
+/// request.
 const CREDENTIALS_BYTES_MAX: usize = 4_096;
 
 /// A request of ours outside every dialog.
@@ -70,7 +71,7 @@ impl UserAgent {
     /// Answers a request (`Info`, `Request`).
     ///
     /// # Errors
-    /// When it was answered, timed out (RFC 4320) or ended with its dialog.
+    /// When it was answered already, timed out (RFC 4320) or ended with its dialog.
     pub fn respond(&mut self, request: IncomingId, reply: Reply, now: Timestamp) -> Result<(), CommandError> {
         let waiting = if reply.status.is_final() {
             self.waiting.remove(&request.0)
@@ -115,7 +116,7 @@ impl UserAgent {
             return;
         }
         if !wanted {
-            // What only lives inside a dialog belongs to none here (§12.2.2).
+            // Requests valid only inside a dialog belong to none here (§12.2.2).
             match method {
                 Method::Bye | Method::Info | Method::Update | Method::Prack => {
                     self.respond_plain(server, &message, StatusCode::CALL_DOES_NOT_EXIST, "", now);
@@ -139,7 +140,7 @@ impl UserAgent {
         self.events.push_back(Event::Request { request: IncomingId(id), message, flow });
     }
 
-    /// What an OPTIONS outside a dialog is told when the application does not want to answer it.
+    /// The answer to an OPTIONS outside a dialog that the application does not handle.
     fn respond_options(&mut self, server: ServerId, request: &Message, now: Timestamp) {
         let response = self
             .plain_response(request, StatusCode::OK, "")
@@ -198,7 +199,7 @@ impl UserAgent {
         self.waiting.retain(|_, waiting| !matches!(waiting, Waiting::Outside(s, _) if *s == server));
     }
 
-    /// Puts credentials into a request that was challenged; says whether that could be done (RFC 3261 §22.2).
+    /// Adds credentials to a challenged request; returns whether that was possible (RFC 3261 §22.2).
     pub(super) fn authorize(&mut self, request: &mut Message, status: StatusCode, response: &Message) -> bool {
         let (challenge_name, name) = match status {
             StatusCode::UNAUTHORIZED => (HeaderName::WwwAuthenticate, HeaderName::Authorization),

@@ -1,10 +1,10 @@
-//! Why a call ends, as one leg tells the other (RFC 3326).
+//! The reason for a call's end, passed from one leg to the other (RFC 3326).
 
 use super::command::ExtraHeaders;
 use crate::Message;
 use crate::header::HeaderName;
 
-/// The Reason that a phone is cancelled with when another has answered: it shows no missed call.
+/// The Reason for cancelling a phone when another has answered: it shows no missed call.
 pub const COMPLETED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 
 /// The most Reason values that are passed on: one of SIP and one of the telephone network (Q.850).
@@ -12,7 +12,7 @@ const REASONS_MAX: usize = 2;
 /// The longest of them, in bytes.
 const REASON_BYTES_MAX: usize = 256;
 
-/// The Reason of a CANCEL, a BYE or a response, to be said to somebody else.
+/// The Reason values of a CANCEL, a BYE or a response, to be passed on.
 pub fn reasons_of(message: &Message) -> ExtraHeaders {
     let values = message.elements(&HeaderName::Reason).filter(|value| value.len() <= REASON_BYTES_MAX);
     values.take(REASONS_MAX).map(|value| (HeaderName::Reason, value.to_owned())).collect()

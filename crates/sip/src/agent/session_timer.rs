@@ -1,4 +1,4 @@
-//! Session timers (RFC 4028): a session that nobody refreshes ends.
+//! Session timers (RFC 4028): a session that is not refreshed ends.
 
 use std::time::Duration;
 
@@ -13,11 +13,12 @@ use crate::{Builder, Message, Method, StatusCode};
 
 /// The smallest interval that RFC 4028 §5 allows.
 pub(super) const MIN_SE_FLOOR_S: u32 = 90;
-/// The longest interval that counts, in seconds: a day. A longer one protects nobody, and its timers may overflow.
+/// The longest interval that is used, in seconds: a day. A longer one protects nothing, and its timers may overflow.
 pub(super) const SESSION_MAX_S: u32 = 86_400;
-/// How long a refresh is put off when something else is under way.
+/// How long a refresh is postponed while another transaction is in progress.
 const POSTPONEMENT: Duration = Duration::from_secs(2);
-/// Who ends an unrefreshed session does so this long before its end, or a third of the interval if that is less (§10).
+/// The side that does not refresh ends the session this long before it expires, or a third of the interval if that is less
+/// (§10).
 const MARGIN_S: u32 = 32;
 
 /// A Session-Expires value; never more than [`SESSION_MAX_S`].
@@ -60,7 +61,7 @@ pub(super) fn min_se(message: &Message) -> Option<u32> {
 }
 
 impl AgentConfig {
-    /// The interval that we ask for.
+    /// The interval that we request.
     fn session_wish_s(&self) -> Option<u32> {
         self.session_expires_s.map(|wish| wish.clamp(MIN_SE_FLOOR_S, SESSION_MAX_S))
     }
@@ -72,7 +73,7 @@ impl AgentConfig {
 }
 
 impl SessionTimer {
-    /// Starts anew after a refresh.
+    /// Restarts after a refresh.
     fn restart(&mut self, now: Timestamp) {
         let interval = self.interval_s;
         self.due = (interval > 0).then(|| {
@@ -81,7 +82,7 @@ impl SessionTimer {
         });
     }
 
-    /// Takes over what the 2xx to a request of ours says (§7.2): nothing means that there is no timer.
+    /// Applies the 2xx to a request of ours (§7.2): without Session-Expires there is no timer.
     pub(super) fn accept_response(&mut self, response: &Message, now: Timestamp) {
         match session_expires(response) {
             Some(expires) => {
@@ -93,7 +94,7 @@ impl SessionTimer {
         self.restart(now);
     }
 
-    /// As an earlier release or a damaged record may have it, made such that the agent can live with it.
+    /// Corrects a timer from an earlier release or a damaged record to values that the agent can handle.
     pub(super) fn restored(self, now: Timestamp) -> Self {
         let has_end = self.interval_s > 0;
         let latest = now + Duration::from_secs(u64::from(SESSION_MAX_S));
@@ -105,8 +106,8 @@ impl SessionTimer {
         }
     }
 
-    /// Decides upon a request (§9) and gives what the 2xx says about it. Who asks for less than we accept, and does not know
-    /// that it could be told so by a 422 ([`UserAgent::interval_fault`]), gets the least that we accept.
+    /// Decides on a request (§9) and returns the headers for the 2xx. A peer that requests less than we accept, and does not
+    /// understand a 422 ([`UserAgent::interval_fault`]), gets the smallest interval that we accept.
     pub(super) fn accept_request(&mut self, request: &Message, config: &AgentConfig, now: Timestamp) -> TimerHeaders {
         let wish_s = config.session_wish_s();
         let supported = request.has_token(&HeaderName::Supported, "timer");
@@ -130,7 +131,7 @@ impl SessionTimer {
     }
 }
 
-/// What a 2xx says about the session timer.
+/// The session timer headers of a 2xx.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum TimerHeaders {
     Nothing,
@@ -151,7 +152,7 @@ impl TimerHeaders {
     }
 }
 
-/// What a request of ours says about the session timer (§7.1, §7.4).
+/// Adds the session timer headers to a request of ours (§7.1, §7.4).
 pub(super) fn with_timer_request(request: Builder, leg: &Leg, config: &AgentConfig) -> Builder {
     let session = &leg.state.session;
     let floor = session.min_se_s.max(MIN_SE_FLOOR_S);
@@ -170,7 +171,7 @@ pub(super) fn with_timer_request(request: Builder, leg: &Leg, config: &AgentConf
 }
 
 impl UserAgent {
-    /// 422 for an interval that is too small (§8.1), if the peer can be told.
+    /// 422 for an interval that is too small (§8.1), if the peer supports it.
     pub(super) fn interval_fault(&mut self, request: &Message, tag: &str) -> Option<Message> {
         let asked = session_expires(request)?;
         let least = self.config.session_least_s();
@@ -202,7 +203,7 @@ impl UserAgent {
         if refreshed != Err(CommandError::OfferOpen)
             && let Some(leg) = self.dialogs.get_mut(id.0)
         {
-            // If the refresh is refused, it is tried again before the session ends.
+            // If the refresh is refused, it is retried before the session ends.
             let quarter = Duration::from_secs(u64::from(leg.state.session.interval_s / 4));
             leg.state.session.due = Some(now + quarter.max(POSTPONEMENT));
         }
@@ -216,7 +217,7 @@ impl UserAgent {
         }
     }
 
-    /// Whether the peer says that it understands UPDATE.
+    /// Records whether the peer supports UPDATE.
     pub(super) fn note_capabilities(leg: &mut Leg, message: &Message) {
         if message.header(&HeaderName::Allow).is_some() {
             leg.state.peer_updates = message.has_token(&HeaderName::Allow, Method::Update.as_str());

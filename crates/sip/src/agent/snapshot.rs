@@ -1,4 +1,4 @@
-//! Dialogs leave as plain data and go on in another agent.
+//! Dialogs are exported as plain data and continued in another agent.
 
 use bytes::Bytes;
 use model::Timestamp;
@@ -14,19 +14,19 @@ use crate::header::CSeq;
 use crate::transaction::{ClientId, ClientSnapshot, ServerId, ServerSnapshot, ServerState};
 use crate::{Flow, StatusCode};
 
-/// How a snapshot is taken over.
+/// How a snapshot is restored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Restore {
-    /// What replaces every flow over a stream: the old node's connections are not ours.
+    /// Replaces every flow over a stream, since the old node's connections are not ours.
     pub stream: Option<Flow>,
-    /// Whether messages may be lost that the snapshot calls sent: requests that nobody answered are sent again.
+    /// Whether messages that the snapshot records as sent may be lost: unanswered requests are sent again.
     pub resend: bool,
-    /// What is added to our sequence number: 1,000 where the last commit may be missing, else 0.
+    /// Added to our sequence number: 1,000 if the last commit may be missing, else 0.
     pub cseq_jump: u32,
 }
 
 impl Restore {
-    /// Goes on as if nothing had happened.
+    /// Continues without any change.
     pub const UNCHANGED: Self = Self { stream: None, resend: false, cseq_jump: 0 };
 
     pub(super) fn flow(&self, flow: Flow) -> Flow {
@@ -38,7 +38,7 @@ impl Restore {
 }
 
 impl UserAgent {
-    /// These dialogs as plain data; those that are gone are left out.
+    /// These dialogs as plain data; those that no longer exist are left out.
     pub fn snapshot(&self, dialogs: &[DialogId]) -> Vec<DialogSnapshot> {
         dialogs.iter().filter_map(|id| self.snapshot_leg(self.dialogs.get(id.0)?)).collect()
     }
@@ -61,10 +61,10 @@ impl UserAgent {
         Some(snapshot)
     }
 
-    /// Goes on with dialogs of another agent; each gets a new handle, in their order.
+    /// Continues dialogs of another agent; each gets a new handle, in their order.
     ///
     /// # Errors
-    /// When the agent is full or has a dialog with that tag. The dialogs before it are taken over.
+    /// When the agent is full or has a dialog with that tag. The dialogs before it are restored.
     pub fn restore(
         &mut self,
         snapshots: Vec<DialogSnapshot>,
@@ -109,8 +109,8 @@ impl UserAgent {
         Ok(id)
     }
 
-    /// A record may lack the transaction that a dialog waits for: damaged, or of one whose request is nobody's to keep. Nothing
-    /// would ever end it.
+    /// A record may lack the transaction that a dialog waits for: it is damaged, or its request was not to be stored. Nothing
+    /// else would ever end such a dialog.
     fn end_if_lost(&mut self, id: DialogId, now: Timestamp) {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         match leg.state.phase {
@@ -125,8 +125,8 @@ impl UserAgent {
         }
     }
 
-    /// What an earlier release, a damaged record or a clock that was ahead has put into timers becomes what a dialog of ours
-    /// may wait for.
+    /// Limits timers set by an earlier release, a damaged record or a clock that was ahead to the times that a dialog of ours
+    /// may wait.
     fn bound_timers(&self, state: &mut LegState, now: Timestamp) {
         let patience = self.layer.intervals().patience();
         state.session = state.session.restored(now);
@@ -150,7 +150,7 @@ impl UserAgent {
 
     fn restore_transactions(&mut self, id: DialogId, how: Restore, snapshot: DialogSnapshot, now: Timestamp) {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        // A transaction that is here already belongs to another dialog with the same branch, which cannot be ours.
+        // A transaction already here belongs to another dialog with the same branch, which cannot be ours.
         let layer = &mut self.layer;
         let mut client = |snapshot: ClientSnapshot, owner: u64| {
             let snapshot = ClientSnapshot { flow: how.flow(snapshot.flow), ..snapshot };
@@ -182,7 +182,8 @@ impl UserAgent {
     }
 }
 
-/// Messages that the dialog and a transaction of it both have stand in one place of the snapshot. An earlier release wrote both.
+/// A message stored by both the dialog and its transaction is kept only once in the snapshot. An earlier release stored both
+/// copies.
 impl DialogSnapshot {
     fn leave_out_copies(&mut self) {
         let leg = &mut self.leg;

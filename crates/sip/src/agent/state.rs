@@ -1,4 +1,4 @@
-//! The state of one INVITE dialog as plain data: what the agent works on is what a snapshot holds.
+//! The state of one INVITE dialog as plain data: the agent works on the same data that a snapshot contains.
 
 use std::sync::Arc;
 
@@ -23,11 +23,11 @@ pub struct DialogSnapshot {
     pub cancel_client: Option<ClientSnapshot>,
     /// The transactions of earlier INVITEs of ours that only acknowledge repeated failures.
     pub recent_clients: Vec<ClientSnapshot>,
-    /// The transaction of their INVITE that is pending, or was answered last.
+    /// The transaction of the peer's INVITE that is pending, or was answered last.
     pub invite_server: Option<ServerSnapshot>,
     /// The transactions of `leg.requests`, in their order.
     pub clients: Vec<ClientSnapshot>,
-    /// The transactions of `leg.incoming`, in their order, and then recent ones that only absorb repeats.
+    /// The transactions of `leg.incoming`, in their order, then recent ones that only absorb repeats.
     pub servers: Vec<ServerSnapshot>,
 }
 
@@ -36,47 +36,47 @@ pub struct DialogSnapshot {
 pub struct LegState {
     /// The dialog's own state.
     pub dialog: Dialog,
-    /// Whose INVITE began it.
+    /// The side whose INVITE began it.
     pub begun_by: Side,
-    /// Where the dialog stands.
+    /// The dialog's phase.
     pub phase: LegPhase,
-    /// Where its negotiation stands.
+    /// The state of its negotiation.
     pub offer_answer: OfferAnswer,
     /// Our INVITE, first or later, that has no final response or whose ACK is owed.
     pub outgoing: Option<OutgoingInvite>,
-    /// Their INVITE, first or later, that has no final response.
+    /// The peer's INVITE, first or later, that has no final response.
     pub answering: Option<IncomingInvite>,
-    /// Our 2xx that was not acknowledged.
+    /// Our 2xx that is not acknowledged yet.
     pub unacked: Option<Unacknowledged>,
     /// Our other requests that have no final response.
     pub requests: SmallVec<[PendingRequest; 1]>,
-    /// Their other requests that the application has not answered.
+    /// The peer's other requests that the application has not answered.
     pub incoming: SmallVec<[PendingAnswer; 1]>,
-    /// The last responses of ours within the dialog, for a request that is repeated in a new transaction.
+    /// Our last responses within the dialog, for requests that are repeated in a new transaction.
     pub answered: SmallVec<[AnsweredRequest; 2]>,
     /// The session timer.
     pub session: SessionTimer,
-    /// A re-INVITE that met another and is to be tried again.
+    /// A re-INVITE that met the peer's own (glare) and will be retried.
     pub glare: Option<Glare>,
-    /// How often in a row a re-INVITE met another.
+    /// How many times in a row a re-INVITE met glare.
     pub glare_attempts: u8,
-    /// The headers of what ends the dialog and has to wait: a BYE for the ACK (RFC 3261 §15), a CANCEL for a provisional
-    /// response (§9.1), and then a BYE for the answer that may overtake it.
+    /// The headers of a delayed end of the dialog: of a BYE that waits for the ACK (RFC 3261 §15), or of a CANCEL that waits
+    /// for a provisional response (§9.1), then of the BYE if the answer overtakes it.
     pub bye_wanted: Option<ExtraHeaders>,
     /// Whether the peer understands UPDATE.
     pub peer_updates: bool,
     /// The number of the next reliable provisional response; 0: none was sent.
     pub next_rseq: u32,
-    /// How often a challenge was answered since the last success.
+    /// Challenges answered since the last success.
     pub challenges: u8,
 }
 
-/// Where a dialog stands.
+/// The phase of a dialog.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum LegPhase {
     /// Our first INVITE has no final response.
     Inviting,
-    /// Their first INVITE has no final response.
+    /// The peer's first INVITE has no final response.
     Ringing,
     /// Answered.
     Confirmed,
@@ -89,32 +89,32 @@ pub enum LegPhase {
 pub struct OutgoingInvite {
     /// Its sequence number.
     pub cseq: u32,
-    /// Where it stands.
+    /// Its progress.
     pub stage: OutgoingStage,
-    /// Whether it says that we understand reliable provisional responses.
+    /// Whether it declares support for reliable provisional responses.
     pub provisionals: Provisionals,
     /// Early dialogs, one per fork (first INVITE only).
     pub forks: Vec<EarlyDialog>,
-    /// Whether it only refreshes the session.
+    /// Whether it begins the dialog, changes the session or refreshes it.
     pub purpose: InvitePurpose,
     /// The request as it was sent, to be repeated with credentials or another session interval.
     pub request: Bytes,
 }
 
-/// Where an INVITE of ours stands.
+/// The progress of an INVITE of ours.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum OutgoingStage {
     /// It waits for a final response.
     Pending,
-    /// As before, and is to be cancelled as soon as a provisional response comes.
+    /// As before, and it will be cancelled as soon as a provisional response comes.
     CancelWanted,
     /// CANCEL was sent.
     Cancelled,
-    /// It was answered with an offer, whose answer goes into the ACK.
+    /// It was answered with an offer; the answer goes into the ACK.
     AckOwed,
 }
 
-/// What an INVITE within a dialog is for.
+/// The purpose of an INVITE.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum InvitePurpose {
     /// To begin the dialog.
@@ -132,11 +132,11 @@ pub struct EarlyDialog {
     pub dialog: Dialog,
     /// Its negotiation.
     pub offer_answer: OfferAnswer,
-    /// The last RSeq that came.
+    /// The last RSeq received.
     pub rseq: Option<u32>,
 }
 
-/// An INVITE of theirs that has no final response.
+/// An INVITE of the peer that has no final response.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IncomingInvite {
     /// The request.
@@ -145,9 +145,9 @@ pub struct IncomingInvite {
     pub cseq: u32,
     /// A reliable provisional response that waits for its PRACK.
     pub unpracked: Option<Unpracked>,
-    /// Responses that wait for that PRACK: a failure never does.
+    /// Responses that wait for that PRACK; a failure never waits.
     pub queued: Vec<QueuedReply>,
-    /// The last provisional response and when it is repeated, lest a proxy gives up (RFC 3261 §13.3.1.1).
+    /// The last provisional response, and when to repeat it so that no proxy times out (RFC 3261 §13.3.1.1).
     pub keep_alive: Option<(Timestamp, Bytes)>,
     /// Whether provisional responses to it are reliable.
     pub provisionals: Provisionals,
@@ -170,7 +170,7 @@ pub struct Unpracked {
     pub response: Bytes,
     /// When it is sent again.
     pub repeat: Repeat,
-    /// When we give up.
+    /// When to stop waiting.
     pub end: Timestamp,
 }
 
@@ -185,38 +185,38 @@ pub struct QueuedReply {
     pub session: Option<Bytes>,
 }
 
-/// A 2xx of ours that was not acknowledged.
+/// A 2xx of ours that is not acknowledged yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unacknowledged {
     /// The INVITE's sequence number.
     pub cseq: u32,
     /// The response.
     pub response: Bytes,
-    /// Where it goes.
+    /// The flow to send it on.
     pub flow: Flow,
-    /// When it is sent again: by the rhythm of timer G, over streams too, for they break (RFC 3261 §13.3.1.4).
+    /// When to send it again: at the intervals of timer G, over streams too, since they break (RFC 3261 §13.3.1.4).
     pub repeat: Repeat,
-    /// When we give up.
+    /// When to stop waiting.
     pub end: Timestamp,
 }
 
 /// A request of ours that has no final response.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PendingRequest {
-    /// What the application knows it by.
+    /// The application's id of the request.
     pub id: u64,
     /// Its method.
     pub method: Method,
-    /// What it is for.
+    /// Its purpose.
     pub purpose: RequestPurpose,
     /// The request as it was sent, to be repeated with credentials.
     pub request: Bytes,
 }
 
-/// What a request of ours is for.
+/// The purpose of a request of ours.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RequestPurpose {
-    /// The application asked for it and is told the response.
+    /// Requested by the application, which gets the response.
     Application,
     /// It changes the session.
     Change,
@@ -228,10 +228,10 @@ pub enum RequestPurpose {
     Leave,
 }
 
-/// A request of theirs that the application has not answered.
+/// A request of the peer that the application has not answered.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PendingAnswer {
-    /// What the application knows it by.
+    /// The application's id of the request.
     pub id: u64,
     /// Its sequence number.
     pub cseq: u32,
@@ -259,22 +259,22 @@ pub struct SessionTimer {
     pub interval_s: u32,
     /// Whether we refresh.
     pub we_refresh: bool,
-    /// When we refresh, or when we give up waiting for the peer's refresh.
+    /// When we refresh, or when we stop waiting for the peer's refresh.
     pub due: Option<Timestamp>,
-    /// The least interval that the peer told us, in seconds.
+    /// The smallest interval that the peer accepts, in seconds.
     pub min_se_s: u32,
 }
 
-/// A re-INVITE that met another (RFC 3261 §14.1).
+/// A re-INVITE that met the peer's own (RFC 3261 §14.1).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Glare {
-    /// When it is tried again.
+    /// When to retry it.
     pub due: Timestamp,
     /// Its offer.
     pub offer: Option<Bytes>,
     /// Further headers.
     pub headers: ExtraHeaders,
-    /// What it is for.
+    /// Its purpose.
     pub purpose: InvitePurpose,
 }
 

@@ -1,4 +1,4 @@
-//! Time within dialogs: the one place where their timers are armed and served.
+//! Timers of dialogs: the only place where they are armed and served.
 
 use model::Timestamp;
 
@@ -6,12 +6,12 @@ use super::UserAgent;
 use super::command::DialogId;
 use super::event::Release;
 
-/// The most steps of one dialog in one turn: all that may wait in it, sixteen requests each way, at once, and as much again.
+/// The most steps of one dialog in one turn: all requests that may wait in it, sixteen each way, at once, and as much again.
 const STEPS_MAX: u32 = 64;
 
 impl UserAgent {
-    /// Lets time pass. Each transaction and each dialog is served once at most: what is due again at once comes in the next
-    /// turn, by the law of [`crate::transaction::TimerQueue`].
+    /// Runs the timers that are due. Each transaction and each dialog is served at most once: a timer due again at once comes
+    /// in the next turn, as [`crate::transaction::TimerQueue`] ensures.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.turn += 1;
         self.in_hand = None;
@@ -32,7 +32,7 @@ impl UserAgent {
         self.follow_transactions(now);
     }
 
-    /// Counts a step of a dialog; one that has taken too many in this turn is ended. Answers false when it is over.
+    /// Counts a step of a dialog; a dialog with too many in this turn is ended. Returns false when it is over.
     pub(super) fn spend_step(&mut self, id: DialogId, now: Timestamp) -> bool {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return true };
         let (turn, steps) = leg.steps;
@@ -45,7 +45,8 @@ impl UserAgent {
         false
     }
 
-    /// The dialog that time was passing for last: whoever catches a panic of [`Self::handle_timeout`] knows by it whose it was.
+    /// The dialog whose timers ran last: a caller that catches a panic of [`Self::handle_timeout`] learns from this which
+    /// dialog caused it.
     pub const fn in_hand(&self) -> Option<DialogId> {
         self.in_hand
     }
@@ -66,7 +67,7 @@ impl UserAgent {
         }
     }
 
-    /// Sees to it that a dialog is woken for what it waits for next.
+    /// Ensures that a dialog is woken for its next timer.
     pub(super) fn arm(&mut self, id: DialogId) {
         if let Some(leg) = self.dialogs.get_mut(id.0)
             && let Some(due) = leg.next_due()

@@ -1,5 +1,5 @@
-//! A 2xx to our INVITE that nobody wants (after a CANCEL, of another fork, of a process that has died): the call is given back by ACK and
-//! BYE (RFC 3261 §9.1, §13.2.2.4).
+//! An unwanted 2xx to our INVITE (after a CANCEL, of another fork, or to a process that has failed): the call is ended by ACK
+//! and BYE (RFC 3261 §9.1, §13.2.2.4).
 
 use bytes::Bytes;
 use model::Timestamp;
@@ -14,8 +14,8 @@ use crate::transaction::{ClientId, ClientRequest};
 use crate::{Flow, Message, Method, StatusCode};
 
 impl UserAgent {
-    /// The 200 overtook the CANCEL (RFC 3261 §9.1): the call is taken and given back. Its dialog lasts until the BYE is answered: should
-    /// this process die before, whoever goes on with the dialog says the BYE again.
+    /// The 200 overtook the CANCEL (RFC 3261 §9.1): the call is accepted and ended. Its dialog lasts until the BYE is answered:
+    /// if this process fails before that, its successor repeats the BYE.
     pub(super) fn give_back(&mut self, id: DialogId, client: ClientId, response: Shared, now: Timestamp) {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let headers = leg.state.bye_wanted.take().unwrap_or_default();
@@ -31,9 +31,8 @@ impl UserAgent {
         self.fail(id, StatusCode::REQUEST_TERMINATED, Some(response), now);
     }
 
-    /// Takes a 2xx that nobody wants (another fork's, one after CANCEL) and gives the call back: ACK and BYE,
-    /// both made from the response alone. A peer that answers by more forks than an INVITE repeats ACKs for is not heard any
-    /// more: each would take a transaction.
+    /// Ends the call of an unwanted 2xx (of another fork, or after CANCEL) by ACK and BYE, both made from the response alone.
+    /// Answers of more forks than an INVITE repeats ACKs for are ignored: each would take a transaction.
     pub(super) fn decline_success(&mut self, client: ClientId, response: &Message, now: Timestamp) {
         let Some(flow) = self.layer.client_flow(client) else { return };
         let Some((dialog, ack)) = self.unwanted(response, flow) else { return };
@@ -45,7 +44,7 @@ impl UserAgent {
         self.send_orphan_bye(dialog, &Vec::new(), now);
     }
 
-    /// As [`Self::decline_success`], where the INVITE's transaction has died with the process that had it.
+    /// As [`Self::decline_success`], if the INVITE's transaction was lost with its process.
     pub(super) fn decline_stray(&mut self, response: &Message, flow: Flow, now: Timestamp) {
         if let Some((dialog, ack)) = self.unwanted(response, flow) {
             self.layer.transmit(flow, ack);
@@ -53,14 +52,14 @@ impl UserAgent {
         }
     }
 
-    /// Takes a 2xx to an INVITE within a dialog that stands, whose transaction is over: a proxy had refused it in the place of a peer
-    /// that was away. Who says it wants an ACK, or ends the dialog (§13.3.1.4).
+    /// Acknowledges a 2xx to an INVITE within an existing dialog whose transaction is over: a proxy had answered with a failure
+    /// for a peer that was away. Without an ACK, the sender of the 2xx would end the dialog (§13.3.1.4).
     pub(super) fn acknowledge_late(&mut self, response: &Message) {
         let (Some(status), Ok(cseq), Ok(from)) = (response.status(), response.cseq(), response.from()) else { return };
         let Some(id) = from.tag().and_then(|tag| self.dialog_by_tag(tag)) else { return };
         let Some(state) = self.leg(id) else { return };
         let theirs = response.to().is_ok_and(|to| to.tag() == Some(&*state.dialog.remote_tag));
-        // One that waits for its answer is acknowledged with that.
+        // An INVITE whose 2xx waits for an answer is acknowledged with that.
         let waits = state.outgoing.as_ref().is_some_and(|outgoing| outgoing.cseq == cseq.number);
         let ours = cseq.method == Method::Invite && cseq.number <= state.dialog.local_cseq && !waits;
         if !status.is_success() || !theirs || !ours || state.phase != LegPhase::Confirmed {
@@ -74,7 +73,7 @@ impl UserAgent {
         }
     }
 
-    /// The dialog that a 2xx which nobody wants has made, and its ACK.
+    /// The dialog made by an unwanted 2xx, and its ACK.
     fn unwanted(&mut self, response: &Message, flow: Flow) -> Option<(Dialog, Bytes)> {
         let Ok(Some(target)) = contact_uri(response) else { return None };
         let (Ok(routes), Ok(cseq), Ok(to)) =
@@ -100,12 +99,12 @@ impl UserAgent {
         Some((dialog, ack))
     }
 
-    /// Sends a BYE whose response nobody waits for.
+    /// Sends a BYE and ignores its response.
     pub(super) fn send_orphan_bye(&mut self, mut dialog: Dialog, headers: &ExtraHeaders, now: Timestamp) {
         let (via, branch) = self.new_via(dialog.flow);
         let bye = with_headers(dialog.request(Method::Bye, &via), headers).build();
         let request = ClientRequest { message: &bye, branch: &branch, flow: dialog.flow, owner: super::NOBODY };
-        // A full table leaves the peer to its own timers.
+        // With a full transaction table no BYE is sent; the peer ends the dialog by its own timers.
         let _ = self.layer.send(request, now);
     }
 }

@@ -18,11 +18,11 @@ use crate::offer_answer::{Carrier, Meaning, OfferAnswerError, Phase};
 use crate::transaction::{ClientId, ClientRequest, NewRequest, ServerId};
 use crate::{Message, Method, StatusCode};
 
-/// The most requests of ours that may wait in one dialog for their responses.
+/// The most requests of ours that may wait for a response in one dialog.
 pub(super) const REQUESTS_MAX: usize = 16;
-/// The most requests of theirs that may wait in one dialog for the application.
+/// The most requests of the peer that may wait for the application in one dialog.
 const INCOMING_MAX: usize = 16;
-/// How often one request is repeated for a challenge.
+/// The most retries of one request with credentials.
 const CHALLENGES_MAX: u8 = 2;
 
 impl UserAgent {
@@ -67,10 +67,11 @@ impl UserAgent {
         self.send_update(dialog, offer, headers, RequestPurpose::Change, now).map(|_| ())
     }
 
-    /// Ends the dialog by BYE. `Released(ByUs)` follows, after the ACK to our 2xx if that is still out (RFC 3261 §15).
+    /// Ends the dialog with a BYE. `Released(ByUs)` follows, after the ACK to our 2xx if that is still missing (RFC
+    /// 3261 §15).
     ///
     /// # Errors
-    /// When the dialog is not confirmed: an INVITE of ours is cancelled, one of theirs rejected.
+    /// When the dialog is not confirmed: cancel our INVITE, or reject the peer's, instead.
     pub fn bye(&mut self, dialog: DialogId, headers: ExtraHeaders, now: Timestamp) -> Result<(), CommandError> {
         let leg = self.dialogs.get_mut(dialog.0).ok_or(CommandError::Gone)?;
         if leg.state.phase != LegPhase::Confirmed || leg.state.bye_wanted.is_some() {
@@ -83,7 +84,8 @@ impl UserAgent {
         self.send_bye(dialog, headers, now)
     }
 
-    /// Accepts the peer's open offer (`Offered`) with an answer, or makes the offer that it has asked for (`OfferWanted`).
+    /// Accepts the peer's open offer (`Offered`) with an answer, or makes the offer that the peer requested
+    /// (`OfferWanted`).
     ///
     /// # Errors
     /// When no offer is open and none is wanted.
@@ -110,7 +112,7 @@ impl UserAgent {
         Ok(())
     }
 
-    /// Refuses the peer's open offer, usually with 488 and a Warning that says why; or to make the offer that it has asked for.
+    /// Refuses the peer's open offer or its request for one, usually with 488 and a Warning that gives the reason.
     ///
     /// # Errors
     /// When no offer is open, or the status is not a failure.
@@ -135,7 +137,7 @@ impl UserAgent {
         self.respond(IncomingId(id), reply, now)
     }
 
-    // === Ours ===
+    // === Requests we send ===
 
     pub(super) fn send_update(
         &mut self,
@@ -173,7 +175,7 @@ impl UserAgent {
         }
         self.refuse_invite(id, &Reply::new(StatusCode::REQUEST_TERMINATED), now);
         match self.send_within(id, Method::Bye, headers, None, RequestPurpose::Leave, now) {
-            // A full table leaves the peer to its own timers.
+            // With a full transaction table no BYE is sent; the peer ends the dialog by its own timers.
             Err(CommandError::Transaction(_)) => self.release(id, Release::ByUs, now),
             sent => drop(sent?),
         }
@@ -224,7 +226,7 @@ impl UserAgent {
         Ok(request_id)
     }
 
-    /// Sends a request of a dialog and notes what its response is for.
+    /// Sends a request of a dialog and records the purpose of its response.
     pub(super) fn track(
         &mut self,
         id: DialogId,
@@ -290,7 +292,7 @@ impl UserAgent {
         if self.dialogs.get(owner).is_some_and(|leg| leg.state.phase == LegPhase::Inviting) {
             return; // the INVITE's own response says what becomes of it
         }
-        // RFC 3261 §12.2.1.2: the peer does not know the dialog, or is not there.
+        // RFC 3261 §12.2.1.2: the peer does not know the dialog, or does not respond.
         let silent = response_is_silence(status, pending.method);
         if status == StatusCode::CALL_DOES_NOT_EXIST || silent {
             self.leave(id, Release::Gone(status), now);
@@ -360,7 +362,7 @@ impl UserAgent {
         self.track(id, RequestId(pending.id), &request, &branch, pending.purpose, now).is_ok()
     }
 
-    // === Theirs ===
+    // === Requests we receive ===
 
     pub(super) fn request_within(&mut self, id: DialogId, new: NewRequest, now: Timestamp) {
         let NewRequest { server, message, .. } = new;
@@ -414,7 +416,7 @@ impl UserAgent {
         }
     }
 
-    /// A request of a fork before our INVITE is answered: there is no session yet that it could change or end.
+    /// A request of a fork before our INVITE is answered: there is no session yet to change or end.
     fn request_before_answer(&mut self, id: DialogId, server: ServerId, message: &Message, now: Timestamp) {
         let Some(leg) = self.dialogs.get(id.0) else { return };
         let tag = leg.state.dialog.local_tag.clone();
@@ -522,7 +524,7 @@ impl UserAgent {
         Some(IncomingId(request))
     }
 
-    /// A request whose sequence number was seen in another transaction: answered from the record.
+    /// A request whose CSeq number was seen in another transaction: it is answered from the stored response.
     fn repeated_within(&mut self, id: DialogId, server: ServerId, message: Message, cseq: u32, now: Timestamp) {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let method = message.method();
@@ -534,7 +536,8 @@ impl UserAgent {
                     .is_ok_and(|former| former.senders_branch() != message.senders_branch())
             };
             if open && leg.state.answering.as_ref().is_some_and(another) {
-                // Its sender meant another one: that one still waits for its answer, and this one is no repetition of a proxy.
+                // A different INVITE with the same CSeq, not a proxy's repeat: the first one still waits for its
+                // answer.
                 let tag = leg.state.dialog.local_tag.clone();
                 return self.respond_plain(server, &message, StatusCode::LOOP_DETECTED, &tag, now);
             }
@@ -542,7 +545,7 @@ impl UserAgent {
                 return self.rebind_invite(id, server, message, now);
             }
         }
-        // A number that is used again for another method is no repetition.
+        // The same number with another method is not a repeat.
         let same = |p: &PendingAnswer| {
             p.cseq == cseq && Message::parse(p.request.clone()).is_ok_and(|pending| pending.method() == method)
         };
@@ -564,7 +567,7 @@ impl UserAgent {
         }
     }
 
-    /// Answers a request within a dialog and keeps the answer.
+    /// Answers a request within a dialog and keeps the response for repeats.
     pub(super) fn answer_within(
         &mut self,
         id: DialogId,
@@ -594,7 +597,7 @@ impl UserAgent {
     }
 }
 
-/// Whether nobody answered a request by which we would know that the dialog is dead (RFC 5057 §5.1).
+/// Whether the peer's silence shows that the dialog has ended (RFC 5057 §5.1).
 fn response_is_silence(status: StatusCode, method: Method) -> bool {
     status == StatusCode::REQUEST_TIMEOUT && method != Method::Prack
 }

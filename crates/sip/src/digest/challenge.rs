@@ -14,13 +14,13 @@ pub struct Challenge {
     pub realm: String,
     /// The nonce.
     pub nonce: String,
-    /// Carried back as it is.
+    /// Returned by the client unchanged.
     pub opaque: Option<String>,
     /// The hash.
     pub algorithm: Algorithm,
     /// Whether `qop="auth"` is offered.
     pub qop_auth: bool,
-    /// Whether the credentials were right and only their nonce too old.
+    /// Whether the credentials were right but their nonce too old.
     pub stale: bool,
 }
 
@@ -69,20 +69,20 @@ impl fmt::Display for Challenge {
     }
 }
 
-/// Which challenges go out together, strongest first (RFC 8760 §2.4).
+/// The challenges sent together, strongest first (RFC 8760 §2.4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Offer {
     /// MD5 alone: understood by every client.
     #[default]
     Md5,
-    /// SHA-256, then MD5, in headers of their own: for clients of RFC 8760 and such as skip what they do not know.
+    /// SHA-256, then MD5, in separate headers: for clients of RFC 8760 and others that skip unknown challenges.
     Sha256ThenMd5,
     /// SHA-256 alone.
     Sha256,
 }
 
 impl Offer {
-    /// The algorithms in the order in which they are offered. Credentials with another one are to be refused.
+    /// The algorithms in the order of the offer. Credentials with any other must be refused.
     pub const fn algorithms(self) -> &'static [Algorithm] {
         match self {
             Self::Md5 => &[Algorithm::Md5],

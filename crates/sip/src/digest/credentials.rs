@@ -8,7 +8,7 @@ use crate::error::Rule;
 use crate::header::auth::AuthValue;
 use crate::header::params::{Quoted, unquote};
 
-/// Credentials: the value of Authorization or Proxy-Authorization. With `nc` they are of `qop=auth`.
+/// Credentials: the value of Authorization or Proxy-Authorization. With `nc` they use `qop=auth`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Credentials<'a> {
     /// The user name, unquoted.
@@ -27,7 +27,7 @@ pub struct Credentials<'a> {
     pub cnonce: Option<Cow<'a, str>>,
     /// The nonce count, with qop.
     pub nc: Option<u32>,
-    /// Carried back as it was.
+    /// Returned by the client unchanged.
     pub opaque: Option<Cow<'a, str>>,
 }
 
@@ -47,7 +47,7 @@ impl<'a> Credentials<'a> {
             None => None,
             Some(qop) if qop.is_empty() => None,
             Some(qop) if qop.eq_ignore_ascii_case("auth") && cnonce.is_some() => {
-                // A sign before the digits would be read as a number, too.
+                // A sign before the digits would be accepted by the number parser.
                 let is_count = |nc: &Cow<'_, str>| nc.len() <= 8 && nc.bytes().all(|b| b.is_ascii_hexdigit());
                 let count = given.nc.map(unquote).filter(is_count).ok_or(Rule::Auth)?;
                 Some(u32::from_str_radix(&count, 16).map_err(|_| Rule::Auth)?)
@@ -72,7 +72,7 @@ impl<'a> Credentials<'a> {
     }
 }
 
-/// The parameters as they came; the first of each name counts.
+/// The parameters as received; the first of each name counts.
 #[derive(Default)]
 struct Given<'a> {
     username: Option<&'a str>,

@@ -1,5 +1,5 @@
-//! Nonces that need no memory: time of issue, random number, who issued it, and an HMAC over these, the realm and
-//! whom it was issued to.
+//! Nonces without stored state: time of issue, random number, issuer, and an HMAC over these, the realm and the client's
+//! address.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,18 +14,17 @@ const TIME_LEN: usize = 8;
 const RANDOM_LEN: usize = 8;
 const LIFE_LEN: usize = 8;
 const SIGNED_LEN: usize = TIME_LEN + RANDOM_LEN + LIFE_LEN;
-/// The HMAC is cut to 128 bits, which nobody guesses and which keeps the header short.
+/// The HMAC is cut to 128 bits, which cannot be guessed and keep the header short.
 const MAC_LEN: usize = 16;
 const LEN: usize = SIGNED_LEN + MAC_LEN;
 
-/// What is to be thought of a nonce that came back. Whatever it is, one that is not fresh is answered by a new challenge
-/// with `stale=true` (RFC 7616 §3.3), and the password that stands beside it is not looked at: nobody is to learn whether
-/// it was right.
+/// The verdict on a nonce that came back. A nonce that is not fresh gets a new challenge with `stale=true` (RFC 7616 §3.3). The
+/// password sent with it is not checked, so that its sender does not learn whether it was right.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NonceVerdict {
-    /// Ours and young enough. Whether it was used already, [`super::NonceUses`] knows.
+    /// Ours and recent. [`super::NonceUses`] knows whether it was used already.
     Fresh(Issued),
-    /// Of this installation and for this peer, but too old, or of another element or life of it, which alone knows how
+    /// Of this installation and for this peer, but too old, or issued by another element or run. Only the issuer knows how
     /// often it was used.
     Stale,
     /// Not of this installation, or not for this realm and peer.
@@ -35,14 +34,14 @@ pub enum NonceVerdict {
 /// A nonce of ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Issued {
-    /// When.
+    /// The time of issue.
     pub at: Timestamp,
-    /// The random number in it, by which it is told from all others.
+    /// The random number in it, which identifies it.
     pub number: u64,
 }
 
-/// Makes and checks nonces without remembering them. Within its lifetime a nonce may be used again: who wants to
-/// refuse replays has to remember the counts that it has seen.
+/// Makes and checks nonces without storing them. A nonce may be reused within its lifetime: to refuse replays, the caller must
+/// remember the counts seen.
 #[derive(Clone)]
 pub struct NonceSource {
     keyed: Hmac<Sha256>,
@@ -51,16 +50,16 @@ pub struct NonceSource {
 }
 
 impl NonceSource {
-    /// A source. Every element of an installation that has the key recognises the others' nonces; `life`, a random number,
-    /// tells its own from theirs and from those of its former lives.
+    /// A source. Every element of an installation that has the key recognises the others' nonces. The random number `life`
+    /// distinguishes its own nonces from theirs and from those of its previous runs.
     pub fn new(key: [u8; 32], life: u64, lifetime: Duration) -> Self {
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
         let keyed = Hmac::new_from_slice(&key).expect("HMAC takes keys of any length");
         Self { keyed, life, lifetime }
     }
 
-    /// A new nonce for `realm`, which only `peer` can use: what somebody else sends in its name, as by UDP, proves nothing
-    /// and counts for nothing.
+    /// A new nonce for `realm` that only `peer` can use: messages that another host sends in its name, as by UDP, prove nothing
+    /// and count for nothing.
     pub fn issue(&self, realm: &str, peer: IpAddr, now: Timestamp, entropy: &mut dyn Entropy) -> String {
         let mut bytes = [0; LEN];
         let (signed, mac) = bytes.split_at_mut(SIGNED_LEN);
@@ -75,7 +74,7 @@ impl NonceSource {
 
     /// Checks a nonce that came back from `peer`.
     pub fn check(&self, nonce: &str, realm: &str, peer: IpAddr, now: Timestamp) -> NonceVerdict {
-        // Base64 is decoded in threes.
+        // Base64 is decoded in groups of three bytes.
         let mut bytes = [0; LEN + 3];
         let Ok(LEN) = URL_SAFE_NO_PAD.decode_slice(nonce, &mut bytes) else { return NonceVerdict::Foreign };
         let (signed, mac) = bytes[..LEN].split_at(SIGNED_LEN);

@@ -1,4 +1,4 @@
-//! Which nonces were used, and how often: whoever overhears credentials must not use them again (RFC 7616 §3.4, §5.5).
+//! Which nonces were used, and how often: overheard credentials must not be usable again (RFC 7616 §3.4, §5.5).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use model::Timestamp;
 
 use super::Issued;
 
-/// Nonces that are remembered in one half of a lifetime: 400 phones a second that prove themselves. Beyond, all nonces up to
-/// now are forgotten, and so count as stale.
+/// Nonces remembered in one half of a lifetime: 400 authentications a second. Beyond that, all nonces up to now are forgotten
+/// and count as stale.
 const REMEMBERED_MAX: usize = 65_536;
 
-/// The uses of nonces. Two tables take turns, so that nothing has to be searched for what is too old; at most 3 MB.
+/// The uses of nonces. Two tables alternate, so that old entries are dropped without a search; at most 3 MB.
 #[derive(Clone, Debug)]
 pub struct NonceUses {
     lifetime: Duration,
-    /// Uses of nonces from before are not known: there were too many.
+    /// Uses of nonces issued before this time are unknown: there were too many.
     known_from: Timestamp,
     turned_at: Timestamp,
     young: HashMap<u64, u32>,
@@ -23,14 +23,14 @@ pub struct NonceUses {
 }
 
 impl NonceUses {
-    /// Nothing was used yet: of nonces of this life, which alone are asked about.
+    /// Starts without uses; only nonces of this run are ever checked.
     pub fn new(lifetime: Duration) -> Self {
         let (known_from, turned_at) = (Timestamp::ZERO, Timestamp::ZERO);
         Self { lifetime, known_from, turned_at, young: HashMap::new(), old: HashMap::new() }
     }
 
-    /// Counts a use, `count` being the credentials' `nc`; without one a nonce can be used once. Says whether it is one: else it
-    /// was seen before, or may have been, and the client is to be asked again, with `stale=true`.
+    /// Counts a use, `count` being the credentials' `nc`; without one a nonce can be used once. Returns whether the use is new;
+    /// if not, it was seen before, or may have been, and the client must be challenged again, with `stale=true`.
     pub fn spend(&mut self, nonce: Issued, count: Option<u32>, now: Timestamp) -> bool {
         self.turn(now);
         if nonce.at < self.known_from {

@@ -14,7 +14,7 @@ pub struct AuthValue<'a> {
 }
 
 impl<'a> AuthValue<'a> {
-    /// The scheme that a value begins with.
+    /// The scheme at the beginning of a value.
     pub(crate) fn scheme_of(value: &str) -> &str {
         &value[..memchr::memchr2(b' ', b'\t', value.as_bytes()).unwrap_or(value.len())]
     }
@@ -40,7 +40,7 @@ impl<'a> AuthValue<'a> {
         Ok(parsed)
     }
 
-    /// The parameters as they came.
+    /// The parameters as received.
     pub const fn raw_params(&self) -> &'a str {
         self.params
     }

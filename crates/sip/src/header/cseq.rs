@@ -37,7 +37,7 @@ impl fmt::Display for CSeq {
     }
 }
 
-/// What a PRACK acknowledges.
+/// The response that a PRACK acknowledges.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct RAck {
     /// The RSeq of the response.

@@ -1,4 +1,4 @@
-//! Comma lists: quoted strings and angle brackets hide commas (RFC 3261 §7.3.1).
+//! Comma lists: commas in quoted strings and angle brackets do not separate (RFC 3261 §7.3.1).
 
 use crate::parse;
 
@@ -32,7 +32,7 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-/// Where `wanted` (ASCII) stands outside quoted strings.
+/// The position of `wanted` (ASCII) outside quoted strings.
 pub(crate) fn find_outside_quotes(text: &str, wanted: u8) -> Option<usize> {
     let bytes = text.as_bytes();
     let first = memchr::memchr2(wanted, b'"', bytes)?;
@@ -53,7 +53,7 @@ pub(crate) fn find_outside_quotes(text: &str, wanted: u8) -> Option<usize> {
     None
 }
 
-/// Where `wanted` (ASCII) stands outside quoted strings and angle brackets.
+/// The position of `wanted` (ASCII) outside quoted strings and angle brackets.
 pub(crate) fn find_outside(text: &str, wanted: u8) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = 0;

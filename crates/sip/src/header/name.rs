@@ -130,12 +130,12 @@ names! {
 }
 
 impl HeaderName {
-    /// A name of our own, for constants.
+    /// A name without a variant, for constants.
     pub const fn other(name: &'static str) -> Self {
         Self::Other(Cow::Borrowed(name))
     }
 
-    /// The header that `name` means, long or compact, in any case.
+    /// The header named by `name`, long or compact, in any case.
     pub fn from_name(name: &str) -> Self {
         Self::known(name).unwrap_or_else(|| Self::Other(Cow::Owned(name.to_owned())))
     }
@@ -146,14 +146,14 @@ impl HeaderName {
     }
 }
 
-/// The index of the header that `name` means, long or compact; [`OTHER`] if it is not a known one.
+/// The index of the header named by `name`, long or compact; [`OTHER`] if it is not known.
 pub(crate) fn index_of(name: &[u8]) -> u8 {
     if let [letter] = name {
         return HeaderName::from_compact(*letter).map_or(OTHER, |known| known.index());
     }
     let Some(bucket) = BUCKETS.get(bucket_of(name)) else { return OTHER };
     let found = bucket.iter().find(|index| {
-        // Nearly everybody writes names as the RFCs do, and to compare bytes takes a fraction of folding them.
+        // Nearly all names are written as in the RFCs, and comparing bytes takes a fraction of the time of case folding.
         let is_it = |long: &str| long.as_bytes() == name || long.as_bytes().eq_ignore_ascii_case(name);
         KNOWN.get(usize::from(**index)).is_some_and(|(_, long)| is_it(long))
     });
@@ -171,7 +171,7 @@ const fn bucket_of(name: &[u8]) -> usize {
 }
 
 const BUCKET_COUNT: usize = 256;
-/// The most names that share a hash; the table below does not compile if there are more.
+/// The most names that share a hash; with more, the table below does not compile.
 const BUCKET_SIZE: usize = 4;
 
 static BUCKETS: [[u8; BUCKET_SIZE]; BUCKET_COUNT] = {

@@ -18,7 +18,7 @@ pub struct NameAddr<'a> {
 }
 
 impl<'a> NameAddr<'a> {
-    /// Parses one element. The URI itself is checked for its brackets only; [`Self::uri`] takes it apart.
+    /// Parses one element. The URI itself is only checked for its brackets; [`Self::uri`] parses it.
     pub fn parse(element: &'a str) -> Result<Self, Rule> {
         let element = parse::trim(element);
         if element.starts_with('"') {
@@ -29,7 +29,7 @@ impl<'a> NameAddr<'a> {
         match memchr::memchr2(b'<', b'"', element.as_bytes()) {
             Some(at) if element.as_bytes().get(at) == Some(&b'<') && !element[..at].contains(';') => {
                 let display = parse::trim(&element[..at]);
-                // A name without quotes is tokens; what it holds beyond them is let pass unless it can be mistaken.
+                // An unquoted name consists of tokens; other characters are tolerated unless they are ambiguous.
                 if display.contains([',', ':', '@', '\\', '>']) {
                     return Err(Rule::Token);
                 }
@@ -65,17 +65,17 @@ impl<'a> NameAddr<'a> {
         params::unquote(self.display)
     }
 
-    /// The display name as it came.
+    /// The display name as received.
     pub const fn raw_display_name(&self) -> &'a str {
         self.display
     }
 
-    /// The URI as it came.
+    /// The URI as received.
     pub const fn raw_uri(&self) -> &'a str {
         self.uri
     }
 
-    /// The URI, taken apart.
+    /// The parsed URI.
     pub fn uri(&self) -> Result<Uri<'a>, Rule> {
         Uri::parse(self.uri)
     }
@@ -110,7 +110,7 @@ impl fmt::Display for NameAddr<'_> {
     }
 }
 
-/// The shape that every URI has; blanks inside the brackets are not allowed (RFC 4475 §3.1.2.14).
+/// Checks the shape that every URI has; blanks inside the brackets are not allowed (RFC 4475 §3.1.2.14).
 fn check_text(uri: &str) -> Result<(), Rule> {
     let scheme = uri.bytes().take_while(|b| *b != b':').count();
     if scheme == 0 || scheme >= uri.len() || uri.bytes().any(|b| b <= b' ' || b == b'<' || b == b'"' || b == 0x7f) {

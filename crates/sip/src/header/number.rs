@@ -3,12 +3,12 @@
 use crate::error::Rule;
 use crate::parse;
 
-/// Seconds as Expires and its like carry them. More than 2^32-1 is malformed (RFC 3261 §20.19).
+/// Seconds as in Expires and similar headers. More than 2^32-1 is malformed (RFC 3261 §20.19).
 pub fn seconds(value: &str) -> Result<u32, Rule> {
     u32::try_from(parse::number(value, u64::from(u32::MAX))?).map_err(|_| Rule::Number)
 }
 
-/// Seconds that a timer is to be set by: more than `max`, however many digits it has, count as `max`. None for what is no number.
+/// Seconds for a timer: values above `max`, with any number of digits, count as `max`. `None` if it is not a number.
 pub fn seconds_up_to(value: &str, max: u32) -> Option<u32> {
     let is_number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     is_number.then(|| parse::number(value, u64::from(max)).ok().and_then(|n| u32::try_from(n).ok()).unwrap_or(max))

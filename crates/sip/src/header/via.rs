@@ -8,13 +8,13 @@ use crate::header::params::Params;
 use crate::parse;
 use crate::uri::Host;
 
-/// The magic cookie of a branch that a transaction may be matched by (RFC 3261 §8.1.1.7).
+/// The magic cookie of a branch that identifies a transaction (RFC 3261 §8.1.1.7).
 pub const MAGIC_COOKIE: &str = "z9hG4bK";
 
 /// One Via element.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Via<'a> {
-    /// `UDP`, `TCP`, `TLS`, `WS`, ... in the case that it came in.
+    /// `UDP`, `TCP`, `TLS`, `WS`, ... in the case received.
     pub transport: &'a str,
     /// The host of sent-by.
     pub host: Host<'a>,
@@ -52,7 +52,7 @@ impl<'a> Via<'a> {
         self.branch().is_some_and(|b| b.len() > MAGIC_COOKIE.len() && b.starts_with(MAGIC_COOKIE))
     }
 
-    /// `rport`: `None` if absent, `Some(None)` if it asks for a value, `Some(Some(port))` if it has one.
+    /// `rport`: `None` if absent, `Some(None)` if it requests a value, `Some(Some(port))` if it has one.
     pub fn rport(&self) -> Option<Option<u16>> {
         self.params.find("rport").map(|p| p.value.and_then(|v| parse::port(v).ok()))
     }
@@ -67,18 +67,18 @@ impl<'a> Via<'a> {
         self.params.get("maddr")
     }
 
-    /// Whether host and port are equal to `other`'s (RFC 3261 §17.2.3), without regard to case.
+    /// Whether host and port equal `other`'s (RFC 3261 §17.2.3), ignoring case.
     pub fn same_sent_by(&self, other: &Self) -> bool {
         self.host == other.host && self.port == other.port
     }
 }
 
-/// What follows `SIP/2.0/` when blanks stand in it, or another version.
+/// The text after `SIP/2.0/` if it contains blanks, or after another version.
 fn skip_protocol(element: &str) -> Result<&str, Rule> {
     let mut parts = element.splitn(3, '/');
     let mut next = || parts.next().map(parse::trim).ok_or(Rule::Token);
     let (name, version, rest) = (next()?, next()?, next()?);
-    // Another version is let pass: a 505 to its sender finds its way by this very Via (RFC 4475 §3.1.2.16).
+    // Another version is accepted here: the 505 to its sender is routed by this very Via (RFC 4475 §3.1.2.16).
     let is_version = !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     if name.eq_ignore_ascii_case("SIP") && is_version { Ok(rest) } else { Err(Rule::Version) }
 }

@@ -1,4 +1,4 @@
-//! What an element can do, held against what a request wants (RFC 3261 §8.2, §16.3).
+//! An element's capabilities, checked against a request's requirements (RFC 3261 §8.2, §16.3).
 
 use super::Message;
 use crate::header::HeaderName;
@@ -7,20 +7,20 @@ use crate::method::Method;
 use crate::status::StatusCode;
 use crate::uri::{Scheme, Uri};
 
-/// What an element understands. An empty `methods` means every method.
+/// An element's capabilities. An empty `methods` means every method.
 #[derive(Clone, Copy, Debug)]
 pub struct Capabilities<'a> {
-    /// The header that names what is required: Require for a user agent server, Proxy-Require for a proxy.
+    /// The header that lists requirements: Require for a user agent server, Proxy-Require for a proxy.
     pub required_by: &'a HeaderName,
-    /// Option tags that it understands.
+    /// The option tags it supports.
     pub extensions: &'a [&'a str],
-    /// Methods that it understands; a proxy gives none and takes all.
+    /// The methods it supports; a proxy lists none and accepts all.
     pub methods: &'a [Method],
-    /// Media types of bodies, as `application/sdp`; none means that it does not look at bodies.
+    /// Media types of bodies, as `application/sdp`; empty: it does not check bodies.
     pub bodies: &'a [&'a str],
 }
 
-/// A refusal with the header that says what would have been understood.
+/// A refusal with the header that lists what is supported.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
     /// The status of the answer.
@@ -30,14 +30,14 @@ pub struct Refusal {
 }
 
 impl Message {
-    /// Why an element with these capabilities refuses the request: 405, 416, 420, 415 or 406, in the order of RFC
-    /// 3261 §8.2. A 416 is for the element that the request is for: ask after the Route has been looked at.
+    /// Why an element with these capabilities refuses the request: 405, 416, 420, 415 or 406, in the order of RFC 3261 §8.2. A
+    /// 416 is for the target of the request: call this after processing the Route.
     pub fn refusal(&self, able: &Capabilities<'_>) -> Option<Refusal> {
         let uri = self.request_uri()?;
         let method = self.method();
         if !able.methods.is_empty() && !able.methods.contains(&method) {
             let allow = able.methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-            // RFC 3261 §8.2.1: 405 for a method that is not allowed; 501 (§21.5.2) for one that nobody here knows.
+            // RFC 3261 §8.2.1: 405 for a method that is not allowed; 501 (§21.5.2) for an unknown one.
             let status = if method.is_known() { StatusCode::METHOD_NOT_ALLOWED } else { StatusCode::NOT_IMPLEMENTED };
             return Some(Refusal { status, header: Some((HeaderName::Allow, allow)) });
         }

@@ -1,4 +1,4 @@
-//! Edits: new lines are written into the overlay, old ones stay where they are.
+//! Edits: new lines are written into the overlay, old ones stay in place.
 
 use std::fmt::{self, Display, Write};
 
@@ -12,7 +12,7 @@ use crate::method::Method;
 use crate::parse;
 use crate::status::StatusCode;
 
-/// What the edits of a message usually need.
+/// Overlay bytes that the edits of a message usually need.
 const OVERLAY_BYTES: usize = 512;
 
 impl Message {
@@ -38,17 +38,17 @@ impl Message {
         self.slots.insert(at, slot);
     }
 
-    /// Removes all lines of that header; says whether there was one.
+    /// Removes all lines of that header; returns whether there was one.
     pub fn remove(&mut self, name: &HeaderName) -> bool {
         self.retain(|message, slot| !message.is_named(slot, name))
     }
 
-    /// Removes every header for whose name `unwanted` says so; says whether there was one.
+    /// Removes every header whose name `unwanted` selects; returns whether there was one.
     pub fn remove_where(&mut self, unwanted: impl Fn(&str) -> bool) -> bool {
         self.retain(|message, slot| !unwanted(message.name_text(slot)))
     }
 
-    /// Removes the first list element of that header (the line, if it was the only one); says whether there was one.
+    /// Removes the first list element of that header (the line, if it was the only one); returns whether there was one.
     pub fn remove_first_value(&mut self, name: &HeaderName) -> bool {
         while let Some(at) = self.position(name) {
             let value = self.text(self.slots[at].value);
@@ -68,7 +68,7 @@ impl Message {
         false
     }
 
-    /// Replaces the Request-URI; nothing happens to a response.
+    /// Replaces the Request-URI; no effect on a response.
     pub fn set_request_uri(&mut self, uri: impl Display) {
         if let StartLine::Request { method, .. } = &self.start {
             self.write_request_line(method.clone(), uri);
@@ -86,14 +86,14 @@ impl Message {
         self.set(&HeaderName::ContentLength, self.body.len());
     }
 
-    /// Adds a Content-Length if there is none: a datagram may come without one, a stream takes none without.
+    /// Adds a Content-Length if there is none: a datagram may omit it, a stream may not.
     pub fn ensure_content_length(&mut self) {
         if self.header(&HeaderName::ContentLength).is_none() {
             self.set(&HeaderName::ContentLength, self.body.len());
         }
     }
 
-    /// Sets the reason phrase; nothing happens to a request.
+    /// Sets the reason phrase; no effect on a request.
     pub fn set_reason(&mut self, reason: &str) {
         if let StartLine::Response { status, .. } = self.start {
             self.write_status_line(status, reason);
@@ -123,7 +123,7 @@ impl Message {
         message
     }
 
-    /// Takes over from `request` what RFC 3261 §8.2.6.2 wants. The received bytes are shared, not copied.
+    /// Copies the headers that RFC 3261 §8.2.6.2 demands from `request`. The received bytes are shared, not copied.
     pub(crate) fn copy_for_response(&mut self, request: &Self, status: StatusCode) {
         self.raw = request.raw.clone();
         let makes_dialog = matches!(request.start, StartLine::Request { ref method, .. }
@@ -142,7 +142,7 @@ impl Message {
         }
     }
 
-    /// Writes the message into one piece, so that clones are cheap and sending again costs nothing.
+    /// Writes the message into one buffer, so that clones are cheap and sending it again needs no work.
     pub(crate) fn consolidate(&mut self) {
         let raw = self.to_bytes();
         let mut at = self.start_line.range().len();
@@ -212,7 +212,7 @@ impl Message {
     fn line(&mut self, name: &HeaderName, value: impl Display) -> Slot {
         self.make_room();
         let begin = self.overlay.len();
-        // A name of ours is a token; anything else in it would break the line.
+        // Our own names are tokens; any other character would break the line.
         match name.as_str() {
             token if parse::is_token(token) => self.overlay.push_str(token),
             other => self.overlay.extend(other.chars().filter(|c| parse::is_token_char(*c))),
@@ -230,7 +230,7 @@ impl Message {
         }
     }
 
-    /// Writes a value into the overlay; line ends in it become blanks, so that no value can smuggle in a header.
+    /// Writes a value into the overlay. Line ends become blanks, so that no value can inject a header.
     fn write_clean(&mut self, value: impl Display) -> Span {
         let begin = self.overlay.len();
         // Writing into a String cannot fail.
@@ -254,7 +254,7 @@ impl Message {
         self.edited = true;
     }
 
-    /// The first text in the overlay is seldom the last: it need not grow with each.
+    /// Reserves space for several edits before the first one.
     fn make_room(&mut self) {
         if self.overlay.capacity() == 0 {
             self.overlay.reserve(OVERLAY_BYTES);
@@ -273,7 +273,7 @@ impl Message {
         self.edited = true;
     }
 
-    /// A span of `other`, valid here, where `raw` is shared.
+    /// A span of `other` that is valid here; `raw` must be shared.
     fn adopt(&mut self, other: &Self, span: Span) -> Span {
         if !span.is_overlay() {
             return span;

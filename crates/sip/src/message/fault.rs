@@ -1,4 +1,4 @@
-//! What is wrong with a message that could be read, and the answer that it deserves.
+//! Faults of a message that could be parsed, and the response to them.
 
 use super::{Message, StartLine};
 use crate::error::{HeaderError, Rule};
@@ -13,7 +13,7 @@ use crate::uri::Uri;
 pub struct Fault {
     /// The status of the answer.
     pub status: StatusCode,
-    /// The header that is at fault, and how; none when it is the Request-URI.
+    /// The faulty header, and its fault; none if the Request-URI is at fault.
     pub cause: Option<HeaderError>,
 }
 
@@ -24,7 +24,7 @@ impl From<HeaderError> for Fault {
 }
 
 impl Fault {
-    /// The answer, if one can be made: never to an ACK or a response, and not without Via, From, To, Call-ID and CSeq.
+    /// The response, if one can be made: never to an ACK or a response, and not without Via, From, To, Call-ID and CSeq.
     pub fn response(&self, message: &Message) -> Option<Message> {
         message.is_answerable().then(|| Message::response_to(message, self.status).build())
     }
@@ -37,7 +37,7 @@ impl Message {
         self.check().err()
     }
 
-    /// Whether a response can be sent for it: a request other than ACK, with the headers that a response needs.
+    /// Whether it can be answered: a request other than ACK, with the headers that a response needs.
     pub(crate) fn is_answerable(&self) -> bool {
         let StartLine::Request { method, .. } = &self.start else { return false };
         *method != Method::Ack
@@ -74,8 +74,8 @@ impl Message {
         self.check_lists()
     }
 
-    /// RFC 3261 §19.1.1 allows neither headers nor a `method` parameter in a Request-URI. The parameter is common and
-    /// harmless; headers would have to be acted on.
+    /// RFC 3261 §19.1.1 allows neither headers nor a `method` parameter in a Request-URI. The parameter is common and harmless;
+    /// headers would require action.
     fn check_request_uri(&self, text: &str) -> Result<(), Fault> {
         let bad = Fault { status: StatusCode::BAD_REQUEST, cause: None };
         let Ok(uri) = Uri::parse(text) else { return Err(bad) };
@@ -102,8 +102,8 @@ impl Message {
                 }
             }
         }
-        // A malformed Expires is none of these: it counts as an hour where it matters (RFC 4475 §3.1.2.4). Nor is a malformed Date
-        // (§3.1.2.12), which nobody here reads: a phone that names its own time zone is to be able to answer.
+        // A malformed Expires is not a fault: it counts as an hour where it matters (RFC 4475 §3.1.2.4). Nor is a malformed
+        // Date (§3.1.2.12), which is never read here: a phone that names its own time zone must be able to answer.
         self.min_expires()?;
         Ok(())
     }

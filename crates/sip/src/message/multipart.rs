@@ -1,4 +1,4 @@
-//! Bodies of several parts (RFC 5621): carriers put the session description beside what other networks say (ISUP, a location).
+//! Multipart bodies (RFC 5621): carriers send the session description beside parts of other networks (ISUP, a location).
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -9,7 +9,7 @@ use crate::header::content::MediaType;
 use crate::header::params::unquote;
 use crate::parse;
 
-/// Parts that are looked at; nobody sends more.
+/// The most parts that are read; no sender uses more.
 const PARTS_MAX: usize = 16;
 /// The longest boundary (RFC 2046 §5.1.1).
 const BOUNDARY_MAX: usize = 70;
@@ -22,12 +22,12 @@ struct Part {
 }
 
 impl Message {
-    /// The message as somebody needs it who understands session descriptions alone: one that stands among other parts becomes
-    /// the body, and a body that may be ignored is.
+    /// The message for a receiver that understands only session descriptions: one among other parts becomes the body, and a
+    /// body that may be ignored is removed.
     ///
-    /// A part that must be understood, by its word (`handling=required`), leaves the message as it is: it is answered 415. RFC 3261
-    /// §20.11 takes that for granted where nothing is said; but a gateway that adds a part and says nothing of it does not
-    /// want its calls refused.
+    /// If another part declares that it must be understood (`handling=required`), the message stays as it is and is answered
+    /// 415. RFC 3261 §20.11 makes that the default; but a gateway that adds a part without declaring it does not want its calls
+    /// refused.
     pub(crate) fn unpacked(mut self) -> Self {
         if self.body.is_empty() {
             return self;
@@ -67,12 +67,12 @@ fn handling(disposition: &str, wanted: &str) -> bool {
     })
 }
 
-/// The parts between the delimiters (RFC 2046 §5.1.1); what stands before the first and after the last is nobody's.
+/// The parts between the delimiters (RFC 2046 §5.1.1). Text before the first and after the last one is ignored.
 fn parts(body: &Bytes, boundary: &str) -> Vec<Part> {
     let delimiter = format!("--{boundary}");
     let is_mark = |at: &usize| {
         let begins_line = *at == 0 || body.get(at - 1) == Some(&b'\n');
-        // Another boundary may begin with the same letters.
+        // Another boundary may begin with the same characters.
         begins_line && matches!(body.get(at + delimiter.len()), None | Some(b'\r' | b'\n' | b' ' | b'\t' | b'-'))
     };
     let marks: Vec<usize> = memmem::find_iter(body, delimiter.as_bytes()).filter(is_mark).take(PARTS_MAX + 1).collect();
@@ -83,7 +83,7 @@ fn parts(body: &Bytes, boundary: &str) -> Vec<Part> {
             let start = from + delimiter.len();
             let line = memchr::memchr(b'\n', body.get(start..to)?)?;
             let part = body.slice(start + line + 1..to);
-            // The line end before a delimiter belongs to it.
+            // The line end before a delimiter is part of it.
             let end = part.strip_suffix(b"\r\n").or_else(|| part.strip_suffix(b"\n")).unwrap_or(&part).len();
             Some(read(&part.slice(..end)))
         })

@@ -1,4 +1,4 @@
-//! From bytes to a [`Message`]: one pass over the head, no allocation but for folded lines and long tables.
+//! From bytes to a [`Message`]: one pass over the head, without allocation except for folded lines and long tables.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -12,12 +12,12 @@ use crate::method::Method;
 use crate::parse;
 use crate::status::StatusCode;
 
-/// How the end of a message is found.
+/// How the end of a message is determined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Framing {
-    /// The datagram ends it.
+    /// The datagram's end.
     Datagram,
-    /// Content-Length ends it, and is compulsory.
+    /// Content-Length, which is compulsory.
     Stream,
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn read(bytes: &Bytes, framing: Framing) -> Result<Message, ParseErro
     }
 }
 
-/// A message that breaks a bound is refused unread, but answered if its sender can be told.
+/// A message that breaks a limit is refused without reading it all, but answered if its sender can be determined.
 fn answerable(error: ParseError, raw: &[u8]) -> ParseError {
     use ParseErrorKind::{HeadTooLong, LineTooLong, TooManyHeaders};
     match error.kind {
@@ -73,7 +73,7 @@ fn body_end(message: &Message, body_at: usize, framing: Framing) -> Result<usize
 }
 
 impl Message {
-    /// Content-Length: the same number may stand several times, different ones may not (RFC 4475 §3.3.9).
+    /// Content-Length: it may be repeated with the same number, not with different ones (RFC 4475 §3.3.9).
     pub(crate) fn content_length(&self) -> Result<Option<usize>, Rule> {
         let mut length = None;
         for value in self.headers(&HeaderName::ContentLength) {
@@ -92,7 +92,7 @@ struct Reader<'a> {
     raw: &'a [u8],
     slots: SmallVec<[Slot; 20]>,
     overlay: String,
-    /// The first fault that leaves enough to answer.
+    /// The first fault that still leaves enough for an answer.
     fault: Option<ParseErrorKind>,
 }
 
@@ -123,7 +123,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Where the line that begins at `from` ends, behind its CRLF. A bare CR or LF is no line end.
+    /// The end of the line that begins at `from`, after its CRLF. A bare CR or LF does not end a line.
     fn line_end(&self, from: usize) -> Result<usize, ParseError> {
         let rest = self.raw.get(from..).unwrap_or_default();
         let Some(at) = memchr::memchr2(b'\r', b'\n', rest) else {
@@ -154,7 +154,7 @@ impl Reader<'_> {
         }
         let value = start + colon + 1;
         let value = if folded {
-            // What is not UTF-8 is found out for the whole head later, and read again.
+            // Text that is not UTF-8 is detected later for the whole head, and read again.
             let text = std::str::from_utf8(self.raw.get(value..end).unwrap_or_default()).unwrap_or_default();
             self.unfold(text)
         } else {
@@ -182,7 +182,7 @@ impl Reader<'_> {
         Span::raw(start + from, start + to)
     }
 
-    /// The value of a folded line, put together in the overlay with each fold as one blank.
+    /// The value of a folded line, assembled in the overlay with one blank for each fold.
     fn unfold(&mut self, text: &str) -> Span {
         let begin = self.overlay.len();
         for piece in text.split("\r\n").map(parse::trim).filter(|piece| !piece.is_empty()) {
@@ -194,8 +194,8 @@ impl Reader<'_> {
         Span::overlay(begin, self.overlay.len())
     }
 
-    /// Values that are not UTF-8, as RFC 3261 §25.1 wants them, are read as Latin-1, which older phones and trunks write in
-    /// names. What goes on to others are the bytes as they came.
+    /// Values that are not UTF-8, as RFC 3261 §25.1 demands, are read as Latin-1, which older phones and trunks write
+    /// in names. Forwarded messages keep the received bytes.
     fn decode_latin(&mut self) {
         for at in 0..self.slots.len() {
             let Some(line) = self.slots.get(at).and_then(|slot| self.raw.get(slot.line.range())) else { continue };
@@ -211,12 +211,12 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads the start line. An error means that there is nothing to answer.
+    /// Reads the start line. After an error no answer is possible.
     fn start(&mut self, line: &[u8]) -> Result<StartLine, ParseError> {
         let line = line.strip_suffix(b"\r\n").unwrap_or(line);
         let line = match std::str::from_utf8(line) {
             Ok(line) => line,
-            // A reason is for people; the status is what counts.
+            // The reason phrase is for people; only the status matters.
             Err(error) if line.starts_with(b"SIP/2.0 ") => {
                 line.get(..error.valid_up_to()).and_then(|part| std::str::from_utf8(part).ok()).unwrap_or_default()
             }
@@ -233,7 +233,7 @@ impl Reader<'_> {
             let named = version.get(..4).is_some_and(|v| v.eq_ignore_ascii_case("SIP/"));
             self.fault.get_or_insert(if named { ParseErrorKind::Version } else { ParseErrorKind::StartLine });
         }
-        // Blanks, brackets and quotes have no place in a URI; the rest is looked at when somebody wants it taken apart.
+        // Blanks, brackets and quotes are not allowed in a URI; the rest is checked when the URI is parsed.
         let is_foul = |b: u8| b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f);
         if !uri.contains(':') || uri.bytes().any(is_foul) {
             self.fault.get_or_insert(ParseErrorKind::RequestUri);
@@ -243,8 +243,8 @@ impl Reader<'_> {
     }
 }
 
-/// Method, URI and version. Whatever stands between the first and the last single blank is the URI; blanks in it or
-/// after the version make it wrong later, but leave enough to answer.
+/// Method, URI and version. Everything between the first and the last single blank is the URI. Blanks in it or after
+/// the version make it invalid later, but an answer remains possible.
 fn split_request_line(line: &str) -> Option<(&str, &str, &str)> {
     let (method, rest) = line.split_once(' ')?;
     let trimmed = rest.trim_end_matches(' ');

@@ -1,4 +1,4 @@
-//! What can be saved of a message that breaks a bound: as much as a response needs.
+//! Rescues the part of a message beyond a limit that a response needs.
 
 use bytes::{Bytes, BytesMut};
 
@@ -6,10 +6,10 @@ use super::Message;
 use super::read::{Framing, read};
 use crate::limits::{HEADERS_MAX, LINE_MAX};
 
-/// The headers that a response takes over (RFC 3261 §8.2.6.2), long and compact.
+/// The headers copied into a response (RFC 3261 §8.2.6.2), long and compact.
 const NEEDED: [&str; 9] = ["via", "v", "from", "f", "to", "t", "call-id", "i", "cseq"];
 
-/// The request with nothing but what a response needs, if that stands in these bytes whole.
+/// The request reduced to the headers of a response, if these bytes contain them whole.
 pub(crate) fn rescue(bytes: &[u8]) -> Option<Box<Message>> {
     let mut lines = bytes.split(|b| *b == b'\n');
     let start = lines.next()?;

@@ -1,4 +1,4 @@
-//! Typed access, parsed when asked for.
+//! Typed access to headers, parsed on demand.
 
 use super::Message;
 use crate::digest::{Challenge, Credentials};
@@ -22,7 +22,7 @@ impl Message {
         self.elements(&HeaderName::Via).map(|e| Via::parse(e).map_err(at(HeaderName::Via)))
     }
 
-    /// The branch that the sender has given, whatever ways the message has gone since: that of the undermost Via (RFC 3261 §16.6, 8).
+    /// The branch set by the original sender, whatever path the message took: that of the last Via (RFC 3261 §16.6, 8).
     pub fn senders_branch(&self) -> Option<&str> {
         self.vias().last()?.ok()?.branch()
     }
@@ -125,7 +125,7 @@ impl Message {
         self.elements(name).filter(|tag| !known.iter().any(|k| k.eq_ignore_ascii_case(tag))).collect()
     }
 
-    /// Whether the list header `name` (Supported, Allow, Require, ...) has `token`; case does not count.
+    /// Whether the list header `name` (Supported, Allow, Require, ...) has `token`; case is ignored.
     pub fn has_token(&self, name: &HeaderName, token: &str) -> bool {
         self.elements(name).any(|t| t.eq_ignore_ascii_case(token))
     }
@@ -148,7 +148,7 @@ fn at(name: HeaderName) -> impl FnOnce(Rule) -> HeaderError {
     move |rule| HeaderError::new(name, rule)
 }
 
-/// Whether a value is of that scheme, or of none, which its parsing will say.
+/// Whether a value has the Digest scheme, or no valid scheme, which parsing will report.
 fn is_digest(value: &str) -> bool {
     let scheme = AuthValue::scheme_of(value);
     scheme.eq_ignore_ascii_case("digest") || !parse::is_token(scheme)

@@ -1,4 +1,4 @@
-//! Who sent a new request of the edge: a phone that proves it, a trunk known by its source, or nobody we serve.
+//! The sender of an initial request from the edge: a phone that authenticates, a trunk known by its source, or unknown.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::status::StatusCode;
 use crate::transaction::ServerId;
 use crate::uri::{Uri, escape};
 
-/// Who it is.
+/// An accepted sender.
 enum Source {
     Phone { tenant: TenantId, dn: Dn },
     Trunk { tenant: TenantId, name: String },
@@ -38,18 +38,18 @@ impl Source {
     }
 }
 
-/// What a check of a password says.
+/// The result of a password check.
 #[derive(Debug)]
 enum Proof {
     Given,
     Missing,
     Stale,
     Wrong,
-    /// It was not looked at, and is not for so long.
+    /// It was not checked, and will not be for this long.
     Refused(Duration),
 }
 
-/// Whose password is asked for.
+/// The phone whose password is requested.
 struct Claim<'a> {
     dn: &'a Dn,
     realm: &'a str,
@@ -58,12 +58,12 @@ struct Claim<'a> {
     from: IpAddr,
 }
 
-/// Credentials that are looked at of one message. One passes other proxies with realms of their own, and some phones repeat
-/// what they have said there.
+/// The most credentials checked in one message. A message may pass other proxies with their own realms, and some phones
+/// repeat their credentials for those.
 const CREDENTIALS_MAX: usize = 8;
 
 impl Proxy {
-    /// The credentials of a request that waits for them have come.
+    /// Continues a request whose credentials have arrived.
     pub(super) fn resume(&mut self, lookup: u64, credentials: Credentials, now: Timestamp) {
         let Some(held) = self.exchanges.get_mut(lookup) else { return };
         if !matches!(held.stage, Stage::Lookup { .. }) {
@@ -73,13 +73,14 @@ impl Proxy {
         let (server, origin) = (held.server, held.origin);
         self.lookups = self.lookups.saturating_sub(1);
         let Stage::Lookup { message, from } = stage else { return };
-        // Held again under a number of its own when it goes on, else over with its answer.
+        // If it goes on, it is held again under a new number; otherwise it ends with its answer.
         self.exchanges.remove(lookup);
         self.layer.own(server, 0);
         self.admit_new(server, *message, (origin, from), credentials, now);
     }
 
-    /// Decides about a new request: From-user is a phone → it proves that; else the source is a trunk's; else 403.
+    /// Decides on an initial request: if the From user is a phone, it must authenticate; else the source must be a
+    /// trunk's; else 403.
     pub(super) fn admit_new(
         &mut self,
         server: ServerId,
@@ -90,7 +91,7 @@ impl Proxy {
     ) {
         match self.identify(&message, (origin, from), credentials, now) {
             Err(answer) if server == ServerId::NONE => self.answer_stranger(origin.flow(), &message, &answer),
-            // Its source was no trunk's when it came: what is sent again is let in.
+            // The source was no trunk's when the request came; a repeat will be admitted.
             Ok(_) if server == ServerId::NONE => {
                 self.answer_stranger(origin.flow(), &message, &Answer::unavailable());
             }
@@ -125,7 +126,7 @@ impl Proxy {
         let phone = match credentials {
             Credentials::Phone(phone) => Ok(phone),
             Credentials::Unavailable => return trunk.ok_or_else(Answer::unavailable),
-            // Whoever tries numbers is asked for the password of each, and learns of none whether there is such a phone.
+            // A guessed number is always challenged, so that no answer shows whether the phone exists.
             Credentials::Unknown { realm: Some(realm) } if register && let Some(dn) = claimed_dn(message) => {
                 Err((dn, realm, self.no_ones_hashes()))
             }
@@ -153,23 +154,23 @@ impl Proxy {
         }
     }
 
-    /// 503 to a password that was not looked at.
+    /// 503 for a password that was not checked.
     fn refuse_password(&mut self, wait: Duration) -> Answer {
         self.counts.wrong_password_refused += 1;
         let seconds = wait.as_secs().max(1).min(u64::from(RETRY_AFTER_S) * 60);
         Answer::new(StatusCode::SERVICE_UNAVAILABLE).with(HeaderName::RetryAfter, seconds)
     }
 
-    /// The tenants among whose phones the sender of a request is looked for: where it may come from a trunk, those of that
-    /// trunk. Their phones are asked for their passwords there too; a number that is a phone's with another tenant is a
-    /// caller of the trunk's like any other. A REGISTER comes from no trunk.
+    /// The tenants among whose phones the sender is searched: those of the trunk, if the request may come from one.
+    /// Their phones must authenticate there, too; a number that is a phone of another tenant is an ordinary caller of
+    /// the trunk. A REGISTER never comes from a trunk.
     pub(super) fn tenants_of(&self, message: &Message, origin: Origin) -> Vec<TenantId> {
         let remote = self.remote_of(origin).filter(|_| message.method() != Method::Register);
         let Some(remote) = remote else { return Vec::new() };
         let holds = |trunk: &Trunk| narrowest(trunk, remote.ip());
         let bits = self.trunks.iter().filter_map(holds).max();
         let mut tenants = Vec::new();
-        // Two tenants may share a carrier: which of the two is called is not known yet.
+        // Two tenants may share a carrier; which of them is called is not known yet.
         for trunk in self.trunks.iter().filter(|trunk| bits.is_some() && holds(trunk) == bits) {
             if !tenants.contains(&trunk.tenant) {
                 tenants.push(trunk.tenant.clone());
@@ -178,14 +179,14 @@ impl Proxy {
         tenants
     }
 
-    /// Hashes that no password has.
+    /// Hashes that match no password.
     fn no_ones_hashes(&mut self) -> Hashes {
         let mut hash = || format!("{:016x}{:016x}", self.entropy.next_u64(), self.entropy.next_u64());
         Hashes { md5: hash(), sha256: hash() + &hash() }
     }
 
-    /// Looks for the password of `claim` in a message. At most one is looked at: a phone answers one challenge (RFC 8760
-    /// §2.4), and somebody who guesses must not guess more than once a message.
+    /// Checks the password of `claim` in a message. At most one is checked: a phone answers one challenge (RFC 8760
+    /// §2.4), and an attacker must not get more than one guess per message.
     fn prove(&mut self, message: &Message, claim: &Claim<'_>, flow: Flow, now: Timestamp) -> Proof {
         let header = match message.method() {
             Method::Register => HeaderName::Authorization,
@@ -196,7 +197,7 @@ impl Proxy {
         for given in all.filter(|given| given.realm == claim.realm) {
             match self.nonces.check(&given.nonce, claim.realm, block(claim.from), now) {
                 NonceVerdict::Foreign | NonceVerdict::Stale => proof = Proof::Stale,
-                // A phone may answer only what it was asked (RFC 8760 §2.4).
+                // A phone may answer only the challenge it got (RFC 8760 §2.4).
                 NonceVerdict::Fresh(_) if !self.settings.algorithms.contains(&given.algorithm) => {}
                 NonceVerdict::Fresh(_) if !self.is_meant(&given.uri, message, claim.realm) => {
                     self.counts.credentials_misdirected += 1;
@@ -225,7 +226,7 @@ impl Proxy {
         }
         let ha1 = match given.algorithm {
             Algorithm::Sha256 => &claim.hashes.sha256,
-            // No other one can be asked for.
+            // No other algorithm can be offered.
             _ => &claim.hashes.md5,
         };
         let right =
@@ -237,22 +238,22 @@ impl Proxy {
             return Proof::Wrong;
         }
         if !self.nonce_uses.spend(nonce, given.nc, now) {
-            // Used before, as by somebody who has overheard it.
+            // Used before, for example by an eavesdropper.
             return Proof::Stale;
         }
         self.lockout.proved_itself(&party, now);
         Proof::Given
     }
 
-    /// Whether a REGISTER has come without credentials that answer us, outside of any dialog. A wrong password has a
-    /// transaction, whose answer is remembered, so that one that is repeated counts once.
+    /// Whether a REGISTER outside dialogs carries no credentials for a nonce of ours. A wrong password gets a
+    /// transaction, which keeps its answer, so that a repeat counts once.
     pub(super) fn is_bare_register(&self, message: &Message, remote: SocketAddr, now: Timestamp) -> bool {
         message.method() == Method::Register
             && message.to().is_ok_and(|to| to.tag().is_none())
             && !self.shows_nonce(message, HeaderName::Authorization, remote, now)
     }
 
-    /// Whether a request carries credentials with a nonce that was issued to where it comes from, however long ago.
+    /// Whether a request carries credentials with a nonce of any age that was issued to its source.
     pub(super) fn shows_nonce(
         &self,
         message: &Message,
@@ -288,7 +289,7 @@ impl Proxy {
         answer
     }
 
-    /// Names tenant and source for the node and chooses it.
+    /// Writes tenant and source into the request for the node, and chooses the node.
     fn accept(
         &mut self,
         message: &mut Message,
@@ -297,7 +298,7 @@ impl Proxy {
         now: Timestamp,
     ) -> Result<Destination, Answer> {
         let register = message.method() == Method::Register;
-        // What proved the phone to us is nobody else's business.
+        // The phone's credentials concern only this proxy.
         message.remove(&HeaderName::Authorization);
         message.remove(&HeaderName::ProxyAuthorization);
         let (tenant, destination) = match source {
@@ -323,7 +324,7 @@ impl Proxy {
         Ok(destination)
     }
 
-    /// RFC 3327 §5.2: what is sent to this phone later comes through us, down this flow.
+    /// RFC 3327 §5.2: later requests to this phone come through us and go down this flow.
     fn add_path(&self, message: &mut Message, origin: Origin) {
         self.remove_own_paths(message);
         let token = flow_token::seal(origin.flow(), self.stream_owner(origin.flow()), &self.seal);
@@ -338,17 +339,17 @@ impl Proxy {
     }
 }
 
-/// How narrow the narrowest network of a trunk is that holds `source`.
+/// The prefix length of the trunk's narrowest network that contains `source`.
 pub(super) fn narrowest(trunk: &Trunk, source: IpAddr) -> Option<u8> {
     trunk.allow.iter().filter(|network| network.contains(source)).map(Network::bits).max()
 }
 
-/// Whether the flow by which a request came is the sender's for sure: without rport the port may be one that he has named.
+/// Whether the request's flow certainly belongs to its sender: without rport, the sender may have named another port.
 fn is_senders(message: &Message, flow: Flow) -> bool {
     flow.reliable() || message.top_via().is_ok_and(|via| via.rport().is_some())
 }
 
-/// The number that a REGISTER is about.
+/// The number that a REGISTER is for.
 fn claimed_dn(message: &Message) -> Option<Dn> {
     let to = message.to().ok()?;
     let uri = Uri::parse(to.raw_uri()).ok()?;
@@ -361,7 +362,7 @@ enum Stale {
     No,
 }
 
-/// A parameter's value: quoted where it is no token.
+/// A parameter's value, quoted if it is no token.
 fn value(text: &str) -> String {
     if crate::parse::is_token(text) { text.to_owned() } else { quote(text) }
 }

@@ -1,16 +1,16 @@
-//! What is let in beyond its source's rate: what a stranger cannot send.
+//! Messages admitted beyond their source's rate: those that a stranger cannot send.
 //!
-//! A datagram's source can be forged by anybody, so a rate for each source alone would let some packets a second silence an office. What
-//! shows that it is no stranger's therefore has an allowance of its own, which nobody else can use up:
+//! Anybody can forge a datagram's source, so with only a rate per source a few packets a second could silence an office.
+//! Messages that prove their origin therefore have allowances that nobody else can use up:
 //!
-//! - what belongs to a transaction that is here: its branch is random;
-//! - what comes by a flow by which a phone has proven itself lately;
-//! - what is of a dialog of ours: it carries a tag or a flow's token that we have sealed. Those that have passed are remembered by
-//!   their hash; of the others some a second are verified, for each source and in all, since that costs more than the rest;
-//! - what comes by a connection, whose source is not forged.
+//! - messages of an existing transaction: its branch is random;
+//! - messages on a flow on which a phone has recently authenticated;
+//! - messages of a dialog of ours: they carry a tag or a flow token that we sealed. Verified ones are remembered by their hash.
+//!   Of the others a limited number a second is verified, per source and in all, since that costs more than the rest;
+//! - messages on a connection, whose source is not forged.
 //!
-//! Only who has proven something writes into the tables of flows and dialogs. Strangers can make the table of sources forget: a source
-//! then has its allowance anew.
+//! Only proven senders write into the tables of flows and dialogs. Strangers can evict entries of the table of sources; an
+//! evicted source has its full allowance again.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
@@ -26,21 +26,21 @@ use crate::local_tag::LocalTag;
 use crate::message::Message;
 use crate::uri::Uri;
 
-/// Flows by which phones have proven themselves: those of the largest installation that was measured, twice.
+/// Flows on which phones have authenticated: twice those of the largest measured installation.
 const FLOWS_MAX: usize = 131_072;
-/// A phone that proved itself so long ago has a registration still: twice the longest that the registrar gives.
+/// How long an authentication counts for a flow: twice the longest registration that the registrar grants.
 const FLOW_PROVEN_FOR: Duration = Duration::from_secs(7_200);
-/// Sealed texts that are remembered: the calls of an installation, ten times.
+/// Sealed texts that are remembered: ten times the calls of an installation.
 const DIALOGS_MAX: usize = 200_000;
 /// Sources that have used up their rate.
 const SOURCES_MAX: usize = 65_536;
-/// Requests of one dialog each second: keys are pressed, calls held and taken back.
+/// Requests of one dialog each second: key presses, hold and retrieve.
 const DIALOG_PER_S: u32 = 50;
-/// Seals that are verified each second beyond a source's rate: the calls of an office come back within seconds of our restart.
+/// Seals verified each second beyond a source's rate: after our restart, an office's calls come back within seconds.
 const CHECKS_PER_S: u32 = 100;
-/// The same, of all sources: some hundredths of a processor.
+/// The same for all sources together: a few hundredths of a processor.
 const CHECKS_OF_ALL_PER_S: u32 = 10_000;
-/// A branch of ours stands in the topmost Via, which is among the first lines of a response.
+/// Bytes searched for our branch: it is in the topmost Via, which is among the first lines of a response.
 const BRANCH_WITHIN: usize = 2_048;
 
 /// The tables.
@@ -51,7 +51,7 @@ pub(super) struct Allowance {
     dialogs: Generations<u64, Timestamp>,
     sources: Generations<IpAddr, Source>,
     checks_full: Timestamp,
-    /// So that nobody chooses two texts of one hash.
+    /// Random, so that nobody can choose two texts with the same hash.
     seed: RandomState,
 }
 
@@ -63,9 +63,9 @@ struct Proven {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Source {
-    /// Of what belongs to transactions.
+    /// For messages of transactions.
     transactions_full: Timestamp,
-    /// Of what comes by connections.
+    /// For messages on connections.
     connections_full: Timestamp,
     checks_full: Timestamp,
 }
@@ -81,12 +81,12 @@ impl Allowance {
         }
     }
 
-    /// A phone has proven itself by a flow.
+    /// Records that a phone has authenticated on a flow.
     pub(super) fn proved(&mut self, flow: Flow, now: Timestamp) {
         self.flows.entry(flow).at = now;
     }
 
-    /// A text that is sealed is known: a tag of a dialog, or a flow's token.
+    /// Records a verified sealed text: a dialog's tag or a flow token.
     pub(super) fn sealed(&mut self, text: &str) {
         let key = self.seed.hash_one(text);
         self.dialogs.entry(key);
@@ -105,7 +105,7 @@ impl Allowance {
 }
 
 impl Proxy {
-    /// Whether a message whose source has used up its rate is let in all the same.
+    /// Whether a message is admitted although its source has used up its rate.
     pub(super) fn is_known(&mut self, message: &Message, flow: Flow, source: IpAddr, now: Timestamp) -> bool {
         let per_s = self.requests_per_s(source);
         let known = if self.layer.knows(message, now) {
@@ -122,7 +122,7 @@ impl Proxy {
         known
     }
 
-    /// Whether a request carries what we have sealed: the tag of a dialog, or the token of a flow.
+    /// Whether a request carries a text that we sealed: a dialog's tag or a flow token.
     fn is_of_dialog(&mut self, request: &Message, source: IpAddr, per_s: u32, now: Timestamp) -> bool {
         let to_tag = request.to().ok().and_then(|to| to.tag());
         let user = request.request_uri().and_then(|uri| Uri::parse(uri).ok()).and_then(|uri| uri.user());
@@ -155,7 +155,7 @@ impl Proxy {
         verifies(self) && take(self.allowance.dialogs.entry(key), per_s, now)
     }
 
-    /// The tag in what a node sends is of a dialog of ours.
+    /// Records the tag in a node's message as one of our dialogs.
     pub(super) fn note_dialog(&mut self, tag: Option<&str>) {
         if let Some(tag) = tag.filter(|tag| LocalTag::looks_like_one(tag)) {
             self.allowance.sealed(tag);
@@ -163,7 +163,7 @@ impl Proxy {
     }
 }
 
-/// Whether a datagram could be of ours at all, told from its first bytes: a response without a branch of ours is not.
+/// Whether a datagram may concern us, judged by its first bytes: a response without our branch does not.
 pub(super) fn may_be_known(bytes: &[u8]) -> bool {
     let head = bytes.get(..BRANCH_WITHIN).unwrap_or(bytes);
     !head.starts_with(b"SIP/2.0 ") || memchr::memmem::find(head, super::forward::OUR_BRANCHES.as_bytes()).is_some()

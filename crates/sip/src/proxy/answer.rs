@@ -1,4 +1,4 @@
-//! Answers of the proxy's own.
+//! Responses made by the proxy itself.
 
 use std::fmt::Display;
 
@@ -13,7 +13,7 @@ use crate::message::Message;
 use crate::status::StatusCode;
 use crate::transaction::ServerId;
 
-/// A final response of the proxy's own.
+/// A final response made by the proxy itself.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -40,12 +40,12 @@ impl Proxy {
     /// Answers a request in its transaction.
     pub(super) fn answer(&mut self, server: ServerId, request: &Message, answer: &Answer, now: Timestamp) {
         let response = self.response_to(request, answer);
-        // Over already: the peer has given up on it.
+        // An error means that the transaction is over: the peer stopped waiting.
         let _ = self.layer.respond(server, &response, now);
     }
 
-    /// Answers a stranger, who is usually asked who he is, and remembers nothing of it: a flood of requests that prove nothing fills no memory, and a
-    /// repetition gets a challenge of its own. The tag is the same in each (RFC 3261 §8.2.7).
+    /// Answers a stranger, usually with a challenge, without keeping state: a flood of unauthenticated requests fills no
+    /// memory, and a repeat gets a challenge of its own. The tag is the same in each (RFC 3261 §8.2.7).
     pub(super) fn answer_stranger(&mut self, flow: Flow, request: &Message, answer: &Answer) {
         let tag = format!("{STRANGERS}{:08x}{}", loop_mark(request), mark_of_branch(request));
         let response = headed(Message::response_to(request, answer.status).to_tag(&tag), answer);
@@ -61,7 +61,7 @@ impl Proxy {
     }
 }
 
-/// What the tags of answers begin with that nobody remembers.
+/// The prefix of the tags of stateless answers.
 const STRANGERS: &str = "p-";
 
 fn mark_of_branch(request: &Message) -> String {
@@ -69,7 +69,7 @@ fn mark_of_branch(request: &Message) -> String {
     format!("{:016x}", rendezvous::hash(branch.as_bytes()))
 }
 
-/// Whether an ACK is for such an answer: it has the branch of its INVITE (RFC 3261 §17.1.1.3).
+/// Whether an ACK is for a stateless answer: it has the branch of its INVITE (RFC 3261 §17.1.1.3).
 pub(super) fn is_strangers_ack(ack: &Message) -> bool {
     let tag = ack.to().ok().and_then(|to| to.tag()).and_then(|tag| tag.strip_prefix(STRANGERS));
     tag.is_some_and(|tag| tag.ends_with(&mark_of_branch(ack)))

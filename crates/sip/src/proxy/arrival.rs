@@ -1,4 +1,4 @@
-//! What is done with a message before its transaction is looked for.
+//! The handling of a message before its transaction is searched.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -19,7 +19,7 @@ use crate::method::Method;
 use crate::status::StatusCode;
 
 impl Proxy {
-    /// Counts a message of the edge against its source's rate.
+    /// Counts an edge message against its source's rate.
     pub(super) fn admit(&mut self, source: IpAddr, now: Timestamp) -> Admission {
         let rate = self.rate_of(source);
         self.sources.admit(source, rate, now)
@@ -29,7 +29,7 @@ impl Proxy {
         if self.trunk_of(source).is_some() { Rate::Trunk } else { Rate::Anybody }
     }
 
-    /// How many requests a second a source may send.
+    /// The request rate allowed to a source, per second.
     pub(super) fn requests_per_s(&self, source: IpAddr) -> u32 {
         match self.rate_of(source) {
             Rate::Anybody => self.settings.limits.source_requests_per_s,
@@ -37,7 +37,7 @@ impl Proxy {
         }
     }
 
-    /// The trunk whose narrowest network holds the source.
+    /// The trunk whose narrowest network contains the source.
     pub(super) fn trunk_of(&self, source: IpAddr) -> Option<&Trunk> {
         self.trunks
             .iter()
@@ -46,7 +46,7 @@ impl Proxy {
             .map(|(_, t)| t)
     }
 
-    /// A message of the edge; `admission` says what its source's rate leaves for it.
+    /// Handles an edge message; `admission` is the verdict of its source's rate.
     pub(super) fn arrive_within_rate(
         &mut self,
         message: Message,
@@ -71,12 +71,12 @@ impl Proxy {
         admission: Admission,
         now: Timestamp,
     ) {
-        // Nobody at the edge speaks as one of us.
+        // No peer at the edge may use our own headers.
         message.remove_where(headers::is_ours);
         if admission != Admission::Refused && !message.leaves_room() {
             return self.too_large(&message, flow);
         }
-        // Media is to know which host the session that a message describes belongs to.
+        // Media must know which host the session described in the message belongs to.
         if !message.body().is_empty() || (message.is_request() && message.method() == Method::Invite) {
             message.append(&headers::PARTY, remote.ip());
         }
@@ -98,8 +98,8 @@ impl Proxy {
             self.counts.overload_refused += 1;
             return self.answer_stranger(flow, &message, &Answer::unavailable());
         }
-        // Not one request of a stranger has a transaction: what he sends twice is answered twice, and no answer is repeated to
-        // somebody who has never asked.
+        // A stranger's request gets no transaction: a repeat is answered again, and no answer is repeated to a host
+        // that never sent a request.
         if message.is_request()
             && !self.is_draining()
             && (self.is_bare_register(&message, remote, now) || self.is_strangers(&message, remote, now))
@@ -116,8 +116,8 @@ impl Proxy {
         self.receive(message, flow, Side::Edge, now);
     }
 
-    /// Whether there is no time or no room for a request that begins something. One that was let in goes on, also when it is
-    /// repeated, and so does every dialog.
+    /// Whether there is no time or no room for an initial request. Admitted requests and their repeats go on, and so
+    /// does every dialog.
     fn is_too_much(&mut self, message: &Message, now: Timestamp) -> bool {
         let held = self.exchanges.len().max(self.layer.len().1);
         (self.overload.refuses() || held >= BEGINNING_MAX)
@@ -126,7 +126,8 @@ impl Proxy {
             && !self.layer.knows(message, now)
     }
 
-    /// Whether a request goes on with what was never here: with a dialog whose tag is none of ours, or a CANCEL without its request.
+    /// Whether a request continues something unknown here: a dialog whose tag is not ours, or a CANCEL without its
+    /// INVITE.
     fn is_of_nothing(&mut self, request: &Message, now: Timestamp) -> bool {
         request.is_request()
             && !matches!(request.method(), Method::Ack)
@@ -145,8 +146,8 @@ impl Proxy {
         self.owner_tag(&undone).is_some()
     }
 
-    /// Answers a request that goes on with what was never here. Nothing is kept of it: a table that such requests filled would have
-    /// no room left for those of the dialogs that there are.
+    /// Answers a request that continues something unknown here, without keeping state: a table filled by such requests would have
+    /// no room for those of existing dialogs.
     fn refuse_of_nothing(&mut self, request: &Message, flow: Flow) {
         let method = request.method();
         let refused = Answer::new(StatusCode::CALL_DOES_NOT_EXIST);
@@ -157,7 +158,7 @@ impl Proxy {
         self.answer_stranger(flow, request, &answer);
     }
 
-    /// Whether a request begins something, says nothing of who sent it, and comes from where no trunk is: it goes nowhere.
+    /// Whether an initial request has no credentials and its source is no trunk's: it goes nowhere.
     fn is_strangers(&self, request: &Message, remote: SocketAddr, now: Timestamp) -> bool {
         begins(request)
             && !matches!(
@@ -168,14 +169,14 @@ impl Proxy {
             && self.trunk_of(remote.ip()).is_none()
     }
 
-    /// Whether a request of the edge names a transaction of a node, whose Via a phone sees below ours: as a repetition it would
-    /// turn the node's responses to wherever it came from, as a CANCEL end what is the node's.
+    /// Whether an edge request names a transaction of a node, whose Via a phone sees below ours. As a repeat it would
+    /// divert the node's responses, as a CANCEL it would end the node's request.
     fn is_of_nodes_transaction(&mut self, request: &Message) -> bool {
         let Some(Flow::Stream { connection }) = self.layer.answered_by(request) else { return false };
         self.connections.get(&connection).is_none_or(|peer| peer.side == Side::Cluster)
     }
 
-    /// Whether a message can be dealt with; one that cannot is answered where that is possible.
+    /// Whether a message is usable; an unusable one is answered if possible.
     pub(super) fn is_sound(&mut self, message: &Message, flow: Flow) -> bool {
         let Some(fault) = message.fault() else { return true };
         match fault.response(message) {
@@ -188,7 +189,7 @@ impl Proxy {
         false
     }
 
-    /// A message that could be read here and, with what we add to it, by nobody behind us.
+    /// A message that we can parse but that would be too large for the next element with what we add.
     fn too_large(&mut self, message: &Message, flow: Flow) {
         if message.is_request() && message.method() != Method::Ack && message.fault().is_none() {
             self.counts.malformed_answered += 1;
@@ -208,7 +209,7 @@ impl Proxy {
         }
     }
 
-    /// What came that way has made this core fail: a request is answered, so that its sender need not wait for what never comes.
+    /// Input that made this core fail: a request is answered, so that its sender does not wait in vain.
     pub fn refuse_faulty(&mut self, bytes: Bytes, flow: Flow) {
         let Ok(message) = Message::parse(bytes) else { return };
         if message.is_request() && message.method() != Method::Ack {
@@ -222,19 +223,19 @@ impl Proxy {
     }
 }
 
-/// Whether a request begins something: it is in no dialog and belongs to no other request.
+/// Whether a request is initial: outside any dialog, and not part of another request (ACK, CANCEL).
 pub(super) fn begins(request: &Message) -> bool {
     !matches!(request.method(), Method::Ack | Method::Cancel) && request.to().is_ok_and(|to| to.tag().is_none())
 }
 
-/// By which way a peer is answered, and reached later in the dialog or by its registration.
+/// The flow on which a peer is answered, and reached later in the dialog or by its registration.
 ///
-/// Who sends datagrams from one port and listens at another says so in its Via: by RFC 3261 §18.2.2 the answer goes to the
-/// port of sent-by, 5060 where none is written. That holds where sent-by is the address that the packet came from, so that
-/// no NAT was in between. It does not hold for who asks for rport (RFC 3581 §4), and we do not follow it where sent-by is
-/// another address or a name: behind a NAT the port of sent-by is nobody's outside, and a phone that does not ask for rport
-/// is behind one as often as one that does. The source's port is then the only way that is known to lead back. `maddr` is
-/// not followed: nobody has us send to a third party.
+/// A peer that sends datagrams from one port and listens on another declares that in its Via: by RFC 3261 §18.2.2 the
+/// answer goes to the port of sent-by, 5060 if none is given. We follow that if sent-by is the address that the packet
+/// came from, so that no NAT is in between. We do not if the peer requests rport (RFC 3581 §4), or if sent-by is
+/// another address or a name: behind a NAT nothing outside reaches the port of sent-by, and a phone that does not
+/// request rport is behind one as often as one that does. Then only the source's port is known to lead back. `maddr` is
+/// not followed: no peer can make us send to a third party.
 pub(super) fn way_back(request: &Message, flow: Flow) -> Flow {
     let Flow::Udp { listener, remote } = flow else { return flow };
     let Ok(via) = request.top_via() else { return flow };
@@ -247,7 +248,7 @@ pub(super) fn way_back(request: &Message, flow: Flow) -> Flow {
     }
 }
 
-/// Writes into the top Via where the request came from (RFC 3261 §18.2.1, RFC 3581 §4).
+/// Writes the source of the request into its top Via (RFC 3261 §18.2.1, RFC 3581 §4).
 fn note_source(message: &mut Message, remote: SocketAddr) {
     let Some(via) = message.top_via().ok().and_then(|via| noted(&via, remote)) else { return };
     message.remove_first_value(&HeaderName::Via);

@@ -1,4 +1,4 @@
-//! What becomes of calls that begin at the edge: told once, with their final response, for whoever reports it.
+//! Outcomes of calls that begin at the edge: each is reported once, with the call's final response.
 
 use model::{Dn, TenantId, Timestamp};
 
@@ -7,27 +7,27 @@ use crate::message::Message;
 use crate::status::StatusCode;
 use crate::uri::{Uri, escape};
 
-/// A call that somebody whom we know has begun.
+/// A call that an identified caller has begun.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attempt {
-    /// Whose call it is.
+    /// The tenant of the call.
     pub tenant: TenantId,
-    /// Who calls.
+    /// The caller.
     pub caller: AttemptCaller,
-    /// The user part of From: the number that is presented.
+    /// The user part of From: the presented number.
     pub from: String,
-    /// The user part of the Request-URI: what is dialled.
+    /// The user part of the Request-URI: the dialled number.
     pub dialled: String,
     /// The INVITE's Call-ID.
     pub call_id: String,
-    /// When the INVITE was let in.
+    /// When the INVITE was admitted.
     pub began_at: Timestamp,
 }
 
-/// How a caller is known.
+/// How a caller is identified.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum AttemptCaller {
-    /// A phone that has proved who it is.
+    /// A phone that has authenticated.
     Phone(Dn),
     /// A trunk, by its source.
     Trunk(String),
@@ -49,7 +49,7 @@ impl Attempt {
 }
 
 impl Proxy {
-    /// The exchange of a call that begins has its final response: the first one counts.
+    /// Reports the final response of a call's exchange; only the first one counts.
     pub(super) fn attempt_over(&mut self, id: u64, status: StatusCode) {
         if let Some(attempt) = self.exchanges.get_mut(id).and_then(|held| held.attempt.take()) {
             self.outputs.push_back(Output::Attempted { attempt, status });

@@ -1,4 +1,4 @@
-//! What the proxy counts; its role shows it as metrics.
+//! The proxy's counters; its role exports them as metrics.
 
 macro_rules! counts {
     ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
@@ -9,7 +9,7 @@ macro_rules! counts {
         }
 
         impl Counts {
-            /// The names, each with what it counts.
+            /// The names, each with its description.
             pub const TABLE: &'static [(&'static str, &'static [&'static str])] =
                 &[$((stringify!($name), &[$($doc),+])),+];
 
@@ -26,23 +26,23 @@ counts! {
     requests_forwarded,
     /// Responses that were forwarded.
     responses_forwarded,
-    /// Requests repeated to another node because theirs was lost.
+    /// Requests repeated to another node because theirs failed.
     requests_repeated,
     /// Responses that belong to no transaction.
     responses_stray,
-    /// ACKs that lead nowhere.
+    /// ACKs without a destination.
     acks_stray,
-    /// Messages that could not be read and were answered.
+    /// Unreadable messages that were answered.
     malformed_answered,
-    /// Messages that could not be read, nor answered.
+    /// Unreadable messages that could not be answered.
     malformed_dropped,
     /// Requests refused because their source sends too many.
     rate_refused,
     /// Messages dropped because their source sends far too many.
     rate_dropped,
-    /// Messages let in though their source sends too many: they belong to a transaction, dialog or flow of ours.
+    /// Messages admitted although their source sends too many: they belong to a transaction, dialog or flow of ours.
     rate_known,
-    /// Seals verified of messages whose source sends too many.
+    /// Seals verified for messages whose source sends too many.
     seals_checked,
     /// Requests of the edge dropped because they named a transaction of a node.
     transactions_foreign,
@@ -50,40 +50,40 @@ counts! {
     challenges,
     /// Wrong passwords.
     wrong_passwords,
-    /// Passwords refused unseen because there were too many wrong ones: of that phone at its source, or of its source.
+    /// Passwords refused unchecked after too many wrong ones of that phone at its source, or of its source.
     wrong_password_refused,
-    /// Challenges because credentials were made for another Request-URI than they came with.
+    /// Challenges because credentials were made for another Request-URI than that of their request.
     credentials_misdirected,
-    /// Requests of sources that nobody knows.
+    /// Requests of unknown sources.
     unknown_sources,
-    /// Requests within a dialog that waited for the next life of its owner.
+    /// Requests within a dialog that waited for the next run of its owner.
     requests_waited,
     /// Requests refused because no node was live.
     no_node,
-    /// Requests for a flow that is dead or was never ours.
+    /// Requests for a flow that has closed or was never ours.
     dead_flows,
-    /// Requests that came round in a loop, or had been forwarded too often.
+    /// Requests that had looped, or had been forwarded too often.
     loops,
-    /// Requests refused because they carried more Routes, Record-Routes or Paths than are followed.
+    /// Requests refused because they had more Routes, Record-Routes or Paths than are processed.
     requests_too_long,
-    /// Responses that went no further because there were too many of one request.
+    /// Responses not forwarded because there were too many to one request.
     responses_limited,
-    /// Requests and responses that nodes had given to each other too often.
+    /// Requests and responses that nodes had passed to each other too often.
     handovers_limited,
-    /// Turns that left timers to the next one because there were too many.
+    /// Turns that left timers to the next one because too many were due.
     turns_cut,
-    /// Requests that nobody said in time of whom they are.
+    /// Requests whose user was not looked up in time.
     lookups_late,
     /// Requests refused because a table was full.
     overloads,
-    /// How often more came than could be done in time.
+    /// Times the proxy became overloaded.
     overloads_begun,
-    /// Requests refused unseen meanwhile.
+    /// Initial requests refused unchecked during overload.
     overload_refused,
     /// Nodes that joined.
     nodes_joined,
-    /// Nodes that were lost.
+    /// Nodes that failed or disconnected.
     nodes_lost,
-    /// Peers on the nodes' port that are no nodes.
+    /// Peers on the nodes' port that are not nodes.
     nodes_refused,
 }

@@ -1,4 +1,4 @@
-//! A request on its way: server transaction, client transaction, and what connects them (RFC 3261 §16.6 to §16.10).
+//! A forwarded request: server transaction, client transaction, and their connection (RFC 3261 §16.6 to §16.10).
 
 use std::net::SocketAddr;
 
@@ -17,22 +17,22 @@ pub(super) struct Exchange {
     pub(super) server: ServerId,
     pub(super) server_open: bool,
     pub(super) invite: bool,
-    /// Where the request came from, and from which side.
+    /// The flow and side that the request came from.
     pub(super) origin: Origin,
     pub(super) stage: Stage,
-    /// The request as it came, as long as it may have to be answered here.
+    /// The request as received, as long as it may have to be answered here.
     pub(super) request: Bytes,
-    /// What its node was chosen by; `None` if no other node will do.
+    /// The key that chose its node; `None` if no other node will do.
     pub(super) key: Option<u64>,
-    /// A CANCEL came before it could be passed on.
+    /// Whether a CANCEL came, and whether it was forwarded.
     pub(super) cancelled: Cancelled,
-    /// Why, in that CANCEL's words.
+    /// The reasons given in that CANCEL.
     pub(super) reasons: Vec<(HeaderName, String)>,
-    /// To how many nodes it was given again.
+    /// How often it was given to another node.
     pub(super) repeats: u8,
-    /// How many responses came.
+    /// The number of responses received.
     pub(super) responses: u16,
-    /// When [`super::Proxy`] is to look at it.
+    /// When [`super::Proxy`] must check it.
     pub(super) due: Timestamp,
     /// Its earliest entry in the queue of timers.
     pub(super) armed: Timestamp,
@@ -40,12 +40,12 @@ pub(super) struct Exchange {
     pub(super) attempt: Option<Box<Attempt>>,
 }
 
-/// From which side a request came.
+/// The side that a request came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Origin {
     /// From a phone or a carrier.
     Edge(Flow),
-    /// From a node, by this connection.
+    /// From a node, on this connection.
     Node(u64),
 }
 
@@ -58,50 +58,50 @@ impl Origin {
     }
 }
 
-/// How far a request has come.
+/// The progress of a request.
 #[derive(Debug)]
 pub(super) enum Stage {
     /// The user's credentials are being looked up.
     Lookup {
         /// The request.
         message: Box<Message>,
-        /// Where it came from: its connection may be gone when the answer is there.
+        /// The source address: its connection may have closed before the lookup is answered.
         from: Option<SocketAddr>,
     },
-    /// Nobody has the dialog at the moment: it waits for the next life of its owner, or for an heir.
+    /// The dialog has no live owner now: it waits for the owner's next run, or for a successor.
     Waiting {
         /// The request.
         message: Box<Message>,
-        /// Whether it was changed already as every forwarded one is.
+        /// Whether the changes for forwarding were made already.
         prepared: bool,
     },
     /// It was forwarded and waits for a final response.
     Forwarded {
         /// The client transaction.
         client: ClientId,
-        /// Where it went.
+        /// Its destination.
         target: Target,
-        /// Whether a response beyond 100 came.
+        /// Whether a response above 100 came.
         progressed: bool,
     },
-    /// Its node was lost after it had progressed: the heir may still answer by itself.
+    /// Its node failed after a provisional response: the successor may still answer by itself.
     Orphaned {
-        /// The client transaction, which takes the heir's response.
+        /// The client transaction, which accepts the successor's response.
         client: ClientId,
-        /// The node that was lost.
+        /// The failed node.
         lost: Box<Announcement>,
     },
-    /// A final response was passed on. The client transaction stays for repeats.
+    /// A final response was forwarded. The client transaction stays for repeats.
     Answered {
-        /// Whether the client transaction is still there.
+        /// Whether the client transaction still exists.
         client_open: bool,
     },
 }
 
-/// Where a request goes.
+/// The destination of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Target {
-    /// To a node, by this connection.
+    /// To a node, on this connection.
     Node(u64),
     /// To a phone or a carrier.
     Edge(Flow),
@@ -116,13 +116,13 @@ impl Target {
     }
 }
 
-/// What has become of a CANCEL.
+/// The state of a CANCEL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Cancelled {
     /// None came.
     No,
-    /// It is passed on with the first provisional response (RFC 3261 §9.1).
+    /// It is forwarded with the first provisional response (RFC 3261 §9.1).
     Wanted,
-    /// It was passed on.
+    /// It was forwarded.
     Sent,
 }

@@ -1,4 +1,4 @@
-//! The user part of our Record-Route and Path: names a flow of the edge, sealed (RFC 5626 §5.2).
+//! The user part of our Record-Route and Path: a sealed token that names a flow of the edge (RFC 5626 §5.2).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -13,7 +13,7 @@ use crate::seal::{Purpose, SEAL_BYTES, Seal};
 const UDP_V4: u8 = 1;
 const UDP_V6: u8 = 2;
 const STREAM: u8 = 3;
-// Of a former release, which named phones by a hash without a key. They stand in Paths, Record-Routes and dialogs.
+// Of an earlier release, which named phones by a hash without a key. Such tokens remain in Paths, Record-Routes and dialogs.
 const FORMER_STREAM_OF_V4: u8 = 4;
 const FORMER_STREAM_OF_V6: u8 = 5;
 const STREAM_OF_V4: u8 = 6;
@@ -21,34 +21,34 @@ const STREAM_OF_V6: u8 = 7;
 // Kind, connection, phone, port, IPv6 address.
 const PLAIN_MAX: usize = 1 + 8 + 8 + 2 + 16;
 
-/// Whose connection it is, so that the phone is found again when the connection is gone.
+/// The phone that a connection belongs to, so that it can be found again after the connection has closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct StreamOwner {
-    /// Where the phone listens, as it has registered; port 0 where that is not known, and then the address that it came from.
+    /// The registered address on which the phone listens. Port 0: not known; then the address that it came from.
     pub(super) home: SocketAddr,
     /// Which phone it is.
     pub(super) phone: PhoneMark,
 }
 
-/// A phone, so that it is known again: by its number and tenant under the installation's key, so that nobody chooses a number that
-/// is taken for another one's.
+/// Identifies a phone by its number and tenant under the installation's key, so that nobody can choose a number that is taken
+/// for another one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct PhoneMark {
-    /// 0 for nobody that we know.
+    /// 0 for an unknown phone.
     keyed: u64,
-    /// As tokens of a former release name it; 0 where that is not known.
+    /// The mark used in tokens of an earlier release; 0 if not known.
     former: u32,
 }
 
 impl PhoneMark {
     pub(super) fn of(tenant: &TenantId, dn: &Dn, seal: &Seal) -> Self {
-        // What separates them stands in neither.
+        // The separator occurs in neither.
         let keyed = u64::from_be_bytes(seal.sign(Purpose::Phone, format!("{tenant}\0{dn}").as_bytes()));
         let former = rendezvous::hash(format!("{tenant}/{dn}").as_bytes()) as u32;
         Self { keyed: keyed.max(1), former: former.max(1) }
     }
 
-    /// Whether both are the same phone. What a former release has written is compared as it did.
+    /// Whether both are the same phone. Marks of an earlier release are compared as that release did.
     pub(super) const fn is(self, other: Self) -> bool {
         (self.keyed != 0 && self.keyed == other.keyed)
             || ((self.keyed == 0 || other.keyed == 0) && self.former != 0 && self.former == other.former)
@@ -69,7 +69,7 @@ pub(super) fn open(text: &str, seal: &Seal) -> Option<Flow> {
     open_whole(text, seal).map(|(flow, _)| flow)
 }
 
-/// The flow of a sealed text, and whose connection it is or was.
+/// The flow of a sealed text, and the owner of its connection.
 pub(super) fn open_whole(text: &str, seal: &Seal) -> Option<(Flow, Option<StreamOwner>)> {
     let mut plain = [0_u8; PLAIN_MAX + SEAL_BYTES + 3];
     let length = URL_SAFE_NO_PAD.decode_slice(text, &mut plain).ok()?;
@@ -78,7 +78,7 @@ pub(super) fn open_whole(text: &str, seal: &Seal) -> Option<(Flow, Option<Stream
     seal.verifies(Purpose::Flow, plain, mac).then_some(read)
 }
 
-/// Whether `text` could be one of our tokens, told from its shape alone.
+/// Whether `text` could be one of our tokens, judged by its shape alone.
 pub(super) fn looks_like_one(text: &str) -> bool {
     (22..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
@@ -100,7 +100,7 @@ fn write(flow: Flow, owner: Option<StreamOwner>, out: &mut [u8]) -> usize {
             put(&remote.port().to_be_bytes());
         }
         Flow::Stream { connection } => {
-            // One that we have opened by a former token is known by that one's mark alone.
+            // A connection that we opened for an earlier release's token is known only by that token's mark.
             let former = owner.is_some_and(|owner| owner.phone.keyed == 0 && owner.phone.former != 0);
             put(&[match owner.map(|owner| owner.home.ip()) {
                 None => STREAM,
@@ -190,7 +190,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_a_token_be_read_wrongly(kind in 0..9_u8, rest in prop::collection::vec(any::<u8>(), 6..PLAIN_MAX + 2)) {
-            // Sealed by us, whatever stands in it: it is read as what it says, or not at all.
+            // Sealed by us, whatever its content: it is read as it was written, or not at all.
             let ours = Seal::new(&[3; 32]);
             let plain = [&[kind], &rest[..]].concat();
             let mut bytes = plain.clone();
@@ -198,7 +198,7 @@ mod tests {
             if let Some((flow, owner)) = open_whole(&URL_SAFE_NO_PAD.encode(bytes), &ours) {
                 let mut again = [0; PLAIN_MAX + SEAL_BYTES];
                 let length = write(flow, owner, &mut again);
-                // A phone of 0 is nobody in both forms.
+                // A phone of 0 means unknown in both forms.
                 let nobody = owner.is_some_and(|owner| owner.phone == PhoneMark::default());
                 prop_assert!(nobody || again[..length] == plain);
             }
@@ -218,7 +218,7 @@ mod tests {
         let former = |home| StreamOwner { home, phone: PhoneMark { keyed: 0, former: 0x0a0b_0c0d } };
         let stream = Flow::Stream { connection: 70 };
         let udp = Flow::Udp { listener: 0, remote: "203.0.113.5:40001".parse().unwrap() };
-        // To be added to, never to be changed: such tokens stand in registrations and dialogs.
+        // Only add to this list, never change it: such tokens are stored in registrations and dialogs.
         for (text, read) in [
             ("AQAAywBxBZxBF_Zqxxxty-w", (udp, None)),
             ("AwAAAAAAAABGxmkPCYxigDo", (stream, None)),
@@ -238,7 +238,7 @@ mod tests {
         assert!(phone.is(mark("acme", "7101", 3)));
         assert!(!phone.is(mark("acme", "7102", 3)) && !phone.is(mark("bank", "7101", 3)));
         assert_ne!(phone.keyed, mark("acme", "7101", 4).keyed);
-        // Somebody who has found a number with the same hash is somebody else.
+        // A phone whose number has the same unkeyed hash is still another phone.
         let forged = PhoneMark { former: phone.former, ..mark("evil", "1", 3) };
         assert!(!phone.is(forged));
         let former = PhoneMark { keyed: 0, former: phone.former };

@@ -1,4 +1,5 @@
-//! A request leaves: what is changed in it (RFC 3261 §16.6), its client transaction, its repetition to another node.
+//! Forwarding a request: the changes made to it (RFC 3261 §16.6), its client transaction, its repetition to another
+//! node.
 
 use std::fmt::{self, Display};
 
@@ -16,10 +17,10 @@ use crate::method::Method;
 use crate::status::StatusCode;
 use crate::transaction::{ClientId, ClientRequest, ServerId, TransactionError};
 
-/// What branches of this proxy core begin with: the magic cookie, and what is ours.
+/// The prefix of every branch of this proxy core: the magic cookie, and our own mark.
 pub(super) const OUR_BRANCHES: &str = "z9hG4bKtk";
 
-/// A branch: cookie, loop mark, randomness that no stranger guesses.
+/// A branch: cookie, loop mark, and a random number that no stranger can guess.
 struct Branch {
     mark: u32,
     random: u64,
@@ -31,13 +32,14 @@ impl Display for Branch {
     }
 }
 
-/// The loop mark of a branch that is ours.
+/// The loop mark of a branch, if the branch is ours.
 pub(super) fn branch_loop_mark(branch: &str) -> Option<u32> {
     let ours = branch.strip_prefix(OUR_BRANCHES)?;
     u32::from_str_radix(ours.get(..8)?, 16).ok()
 }
 
-/// What decides the way of a request: when it comes back with all of it unchanged, it has looped (RFC 3261 §16.6 step 8).
+/// A hash of everything that decides a request's route: a request that returns with all of it unchanged has looped (RFC
+/// 3261 §16.6 step 8).
 pub(super) fn loop_mark(message: &Message) -> u32 {
     let tag = |name| message.header(&name).unwrap_or_default();
     let parts = [message.request_uri().unwrap_or_default(), tag(HeaderName::CallId), tag(HeaderName::CSeq)];
@@ -46,12 +48,12 @@ pub(super) fn loop_mark(message: &Message) -> u32 {
 }
 
 impl Proxy {
-    /// Changes a request as every forwarded one is changed, apart from its Via.
+    /// Makes the changes that every forwarded request needs, except its Via.
     pub(super) fn prepare(&mut self, message: &mut Message, origin: Origin, destination: &Destination) {
         let left = message.max_forwards().ok().flatten().map_or(HOPS_MAX, |max| max.min(HOPS_MAX).saturating_sub(1));
         message.set(&HeaderName::MaxForwards, left);
         if matches!(destination.target, Target::Edge(_)) {
-            // What nodes and proxies tell each other stays among them.
+            // Headers between nodes and proxies stay inside.
             message.remove_where(headers::is_ours);
             if matches!(origin, Origin::Node(_)) {
                 self.note_dialog(message.from().ok().and_then(|from| from.tag()));
@@ -63,7 +65,8 @@ impl Proxy {
         }
     }
 
-    /// Requests of this dialog come through us again, and those towards the edge go down this flow (RFC 5626 §5.3).
+    /// Later requests of this dialog come through us again, and those towards the edge go down this flow (RFC 5626
+    /// §5.3).
     fn record_route(&mut self, message: &mut Message, origin: Origin, target: Target) {
         let flow = match (origin, target) {
             (Origin::Edge(flow), _) | (_, Target::Edge(flow)) => flow,
@@ -76,7 +79,7 @@ impl Proxy {
         message.push_front(&HeaderName::RecordRoute, format_args!("<sip:{token}@{edge}{transport};lr>"));
     }
 
-    /// Sends a request that is held and prepared.
+    /// Forwards a request that is held and prepared.
     pub(super) fn forward(&mut self, id: u64, mut message: Message, destination: Destination, now: Timestamp) {
         let Destination { target, unreachable, key } = destination;
         if let Some(owner) = unreachable {
@@ -102,7 +105,7 @@ impl Proxy {
                 }
             }
             Err(error) => {
-                // The other errors cannot be: the branch is random, the transaction new.
+                // Other errors cannot occur: the branch is random and the transaction new.
                 debug_assert_eq!(error, TransactionError::Full);
                 held.stage = Stage::Answered { client_open: false };
                 let server = held.server;
@@ -131,12 +134,12 @@ impl Proxy {
         };
         let transport = target.flow().transport();
         message.push_front(&HeaderName::Via, format_args!("SIP/2.0/{transport} {us};branch={branch}"));
-        // A datagram may come without it, a connection needs it (RFC 3261 §20.14).
+        // A datagram may omit it, a connection needs it (RFC 3261 §20.14).
         message.ensure_content_length();
         branch
     }
 
-    /// Passes a CANCEL on if the INVITE has had a provisional response; else it waits for one.
+    /// Forwards a CANCEL if the INVITE has had a provisional response; otherwise it waits for one.
     pub(super) fn pass_cancel(&mut self, id: u64, now: Timestamp) {
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let Stage::Forwarded { client, .. } = held.stage else { return };
@@ -147,7 +150,7 @@ impl Proxy {
 
     // === when a node is lost ===
 
-    /// The node that requests were given to is lost: each without a final response goes to another one.
+    /// The node that requests were given to has failed: each request without a final response goes to another node.
     pub(super) fn repeat_elsewhere(&mut self, lost: &super::nodes::Node, now: Timestamp) {
         let waiting: Vec<(u64, ClientId, bool)> = self
             .exchanges
@@ -161,7 +164,7 @@ impl Proxy {
             .collect();
         for (id, client, progressed) in waiting {
             if progressed {
-                // The heir finds the INVITE in the call's record and may answer it by itself.
+                // The successor finds the INVITE in the call's record and may answer it by itself.
                 self.set_stage(id, Stage::Orphaned { client, lost: Box::new(lost.announcement.clone()) });
                 self.wake(id, now + HEIR_TIME);
             } else {
@@ -170,12 +173,12 @@ impl Proxy {
         }
     }
 
-    /// Gives a request to another node, in a transaction of its own.
+    /// Gives a request to another node, in a new transaction.
     pub(super) fn repeat(&mut self, id: u64, client: ClientId, lost: &super::Announcement, now: Timestamp) {
         let Some((message, key)) = self.take_back(id, client) else { return };
         let destination = key.and_then(|key| {
             let heir = self.nodes.heir(&lost.role, key)?;
-            // One that is marked already keeps the mark of its first owner.
+            // A request that is already marked keeps the mark of its first owner.
             let unreachable = message.header(&headers::UNREACHABLE).and_then(|o| o.parse().ok());
             let unreachable = Some(unreachable.unwrap_or_else(|| lost.owner.clone()));
             Some(Destination { target: Target::Node(heir.connection), unreachable, key: Some(key) })
@@ -183,7 +186,7 @@ impl Proxy {
         self.give_again(id, message, destination, now);
     }
 
-    /// A node says of a request that it was given who has the call: it goes there, and so do those that follow.
+    /// A node reports that another owner has the call of a request: that request and later ones go there.
     pub(super) fn hand_over(&mut self, id: u64, client: ClientId, owner: &Owner, now: Timestamp) {
         let waits = self.exchanges.get(id).is_some_and(|held| match held.stage {
             Stage::Forwarded { client: asked, target: Target::Node(_), .. } | Stage::Orphaned { client: asked, .. } => {
@@ -192,7 +195,7 @@ impl Proxy {
             _ => false,
         });
         if !waits {
-            // It has its answer.
+            // It has its answer already.
             self.counts.responses_stray += 1;
             return;
         }
@@ -214,7 +217,7 @@ impl Proxy {
         self.give_again(id, message, destination, now);
     }
 
-    /// Takes a request back from the node that it was given to; gives what its node was chosen by as well.
+    /// Takes a request back from its node; also returns the key that chose the node.
     fn take_back(&mut self, id: u64, client: ClientId) -> Option<(Message, Option<u64>)> {
         let message = self.layer.abandon(client)?;
         let held = self.exchanges.get_mut(id)?;
@@ -224,13 +227,13 @@ impl Proxy {
         if held.cancelled == Cancelled::Sent {
             held.cancelled = Cancelled::Wanted;
         }
-        // What we have built ourselves can be read.
+        // A message that we built can always be parsed.
         let mut message = Message::parse(message).ok()?;
         message.remove_first_value(&HeaderName::Via);
         Some((message, held.key))
     }
 
-    /// Forwards a request that was taken back; without a destination it waits for one, if it may.
+    /// Forwards a request that was taken back; without a destination it waits for one, if allowed.
     fn give_again(&mut self, id: u64, message: Message, destination: Option<Destination>, now: Timestamp) {
         let Some(held) = self.exchanges.get(id) else { return };
         let (server, repeats) = (held.server, held.repeats);
@@ -250,8 +253,8 @@ impl Proxy {
 
     // === timers ===
 
-    /// Timer C begins when an INVITE is forwarded (RFC 3261 §16.6 step 11) and again with each provisional response beyond 100
-    /// (§16.7 step 2).
+    /// Timer C starts when an INVITE is forwarded (RFC 3261 §16.6 step 11) and restarts with each provisional response
+    /// above 100 (§16.7 step 2).
     pub(super) fn restart_timer_c(&mut self, id: u64, now: Timestamp) {
         if let Some(held) = self.exchanges.get_mut(id) {
             held.due = now + TIMER_C;
@@ -266,7 +269,7 @@ impl Proxy {
         }
     }
 
-    /// A timer of an exchange is due, or was and has been moved.
+    /// A timer of an exchange is due, or was due before it was moved.
     pub(super) fn expire(&mut self, id: u64, entry: Timestamp, now: Timestamp) {
         let Some(held) = self.exchanges.get_mut(id) else { return };
         if held.armed != entry {
@@ -286,7 +289,7 @@ impl Proxy {
                 let (client, lost) = (*client, lost.clone());
                 self.repeat(id, client, &lost, now);
             }
-            // Timer C (RFC 3261 §16.8); the transaction gives up 64·T1 later. One that was cancelled does so already.
+            // Timer C (RFC 3261 §16.8); the transaction ends 64·T1 later. That already holds for a cancelled one.
             Stage::Forwarded { .. } if held.cancelled != Cancelled::Sent => {
                 held.cancelled = Cancelled::Wanted;
                 self.pass_cancel(id, now);
@@ -297,7 +300,7 @@ impl Proxy {
         }
     }
 
-    /// Nobody has said in time who the user is.
+    /// The user's credentials did not arrive in time.
     fn looked_up_in_vain(&mut self, id: u64, now: Timestamp) {
         self.lookups = self.lookups.saturating_sub(1);
         self.counts.lookups_late += 1;
@@ -316,7 +319,7 @@ impl Proxy {
         }
     }
 
-    /// Whether a flow is that of a node that is live.
+    /// The node connection of a flow, if that node is live.
     pub(super) fn node_of(&self, flow: Flow) -> Option<u64> {
         match flow {
             Flow::Stream { connection } => self.nodes.by_connection(connection).map(|n| n.connection),

@@ -1,11 +1,11 @@
-//! A bounded table that forgets by generations: what nobody has spoken of while half of it was filled anew.
+//! A bounded table that forgets by generations: entries not used while half of the table was refilled.
 //!
-//! Every step costs the same, however full the table is and whoever fills it: nothing is looked for that could be forgotten.
+//! Every step costs the same, however full the table is and whoever fills it: evicting needs no search.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Values by key. What is asked for or entered stays at least until half of `max` other keys have been.
+/// Values by key. A used or entered key stays at least until half of `max` other keys were.
 #[derive(Debug)]
 pub(super) struct Generations<K, V> {
     half: usize,
@@ -19,7 +19,7 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Generations<K, V> {
         Self { half: (max / 2).max(1), young: HashMap::new(), old: HashMap::new() }
     }
 
-    /// What stands under a key.
+    /// The value of a key.
     pub(super) fn get(&mut self, key: K) -> Option<&mut V> {
         if !self.young.contains_key(&key) {
             let value = self.old.remove(&key)?;
@@ -28,7 +28,7 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Generations<K, V> {
         self.young.get_mut(&key)
     }
 
-    /// What stands under a key, as nothing where there is none.
+    /// The value of a key, the default if there is none.
     pub(super) fn entry(&mut self, key: K) -> &mut V {
         if !self.young.contains_key(&key) {
             let value = self.old.remove(&key).unwrap_or_default();

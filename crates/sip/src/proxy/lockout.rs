@@ -1,23 +1,23 @@
-//! Wrong passwords: who has to wait, and who never does.
+//! Wrong passwords: which numbers have to wait, and which never do.
 //!
-//! Somebody who guesses is to be slow, wherever he sits, and nobody else is to pay for it: not the office that shares an
-//! address with one misconfigured phone, and not the phone whose number is guessed elsewhere. So a wrong password is counted
-//! where it was said, three times:
+//! An attacker must be slow from any address, and nobody else must pay for it: not the office that shares an address
+//! with one misconfigured phone, and not the phone whose number is guessed elsewhere. So each wrong password is counted
+//! three times:
 //!
-//! - for the *number at its source*: after some that are free each costs a wait, which doubles;
-//! - for the *source*: numbers that fail there at once, a budget; beyond it each further one costs the source's other numbers
-//!   a wait, which is how somebody who tries a password on every number is slowed down;
-//! - for the *number*, wherever it is said, slowly: somebody who has many addresses does not guess faster for it.
+//! - for the *number at its source*: after some free ones each costs a wait, which doubles;
+//! - for the *source*: a budget of numbers that fail there at once. Beyond it each further one costs the source's other
+//!   numbers a wait. This slows an attacker who tries a password on every number;
+//! - for the *number* from all sources, slowly: an attacker with many addresses does not guess faster.
 //!
-//! A number that has proved itself lately from a source has none of these waits there. Guesses at it from the same address
-//! are looked at once a second when there are too many, other than those by the flow by which it has proved itself; the rest
-//! is challenged anew, not refused.
+//! A number that has recently authenticated from a source never waits there. If there are too many guesses at it from
+//! that address, one a second is checked, except on the flow on which it authenticated; the rest are challenged again,
+//! not refused.
 //!
-//! A source is an address, without its port: a phone that starts again comes by another one. What is counted is a password
-//! that was said with a nonce issued to that address ([`crate::digest::NonceSource`]), so packets with a forged one count for
-//! nobody. The tables are bounded; those that strangers fill forget whoever failed longest ago, which costs them a wrong
-//! password from a source or for a number of its own each time, and who has proved himself stands in a table which nobody
-//! without a password can write to.
+//! A source is an address without its port, since a restarted phone uses another one. Only passwords with a nonce
+//! issued to that address count ([`crate::digest::NonceSource`]), so packets with a forged address count for nobody.
+//! The tables are bounded. Those that strangers can fill evict the oldest failure, which costs them one wrong password
+//! from a new source or for a new number each time. Numbers that have authenticated are in a table that only a right
+//! password can write to.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -32,44 +32,45 @@ use crate::seal::{Purpose, SEAL_BYTES, Seal};
 
 /// Sources of wrong passwords that are remembered; with [`FAILING_MAX`] numbers each at most 12 MB.
 const SOURCES_MAX: usize = 8_192;
-/// Numbers that may fail at one source at once before the others that are unknown there have to wait: in an office of a thousand
-/// phones one in thirty may be misconfigured.
+/// Numbers that may fail at one source at once before the other numbers unknown there have to wait: in an office of a
+/// thousand phones one in thirty may be misconfigured.
 const FAILING_MAX: usize = 32;
-/// How long a number that failed once has its place among them: who tries a password on every number of a site gets on by two
-/// of them a minute.
+/// How long a failed number keeps its place among them: an attacker who tries a password on every number of a site gets
+/// two of them a minute.
 const FAILING_FOR: Duration = Duration::from_secs(900);
-/// Numbers whose wrong passwords from everywhere are remembered: those of the largest installation that was measured, three times.
+/// Numbers whose wrong passwords from all sources are remembered: three times those of the largest measured
+/// installation.
 const NUMBERS_MAX: usize = 65_536;
-/// Wrong passwords for one number from everywhere before sources where it is unknown have to wait: more than one source alone
-/// comes to, which has to wait on its own account.
+/// Wrong passwords for one number from all sources before sources where it is unknown have to wait. One source alone
+/// does not reach this, since it has to wait by its own count.
 const NUMBER_WRONG_MAX: u32 = 100;
-/// After so long one of them is forgotten.
+/// The time after which one of them is forgotten.
 const NUMBER_FORGOTTEN: Duration = Duration::from_secs(36);
-/// Numbers that have proved themselves; only a right password writes here.
+/// Numbers that have authenticated; only a right password writes here.
 const PROVED_MAX: usize = 65_536;
-/// Sources from which one number has proved itself: a desk phone, a softphone at home and on the move, and some that have
-/// changed their address since. Whoever knows a password fills the places of its number and no others.
+/// Sources from which one number has authenticated: a desk phone, a softphone at home and on the move, and some former
+/// addresses. Knowing a password fills the places of its own number only.
 const PROVED_SOURCES_MAX: usize = 8;
-/// How long ago "lately" is: a phone that is switched off over a weekend is still known on Monday.
+/// How long an authentication counts as recent: a phone switched off over a weekend is still known on Monday.
 const PROVED_FOR: Duration = Duration::from_secs(72 * 3_600);
-/// Wrong passwords for a number at a source where it has proved itself that are looked at at once.
+/// Wrong passwords checked in a burst for a number at a source where it has authenticated.
 const GUESSES_BURST: u32 = 60;
-/// Beyond these one is looked at each second.
+/// Beyond the burst, one is checked in each such interval.
 const GUESS_EVERY: Duration = Duration::from_secs(1);
-/// After so long without a wrong password one of them is forgotten.
+/// The time without a wrong password after which one of them is forgotten.
 const WRONG_FORGOTTEN: Duration = Duration::from_secs(60);
-/// How often a wait doubles at most, which also bounds how long a source pays for its past.
+/// The most doublings of a wait; this also bounds how long a source pays for its past.
 const DOUBLINGS_MAX: u8 = 16;
 
-/// A number of a realm as the tables know it: keyed, so that nobody chooses two that are one, and short, whatever is named.
+/// A number of a realm as the tables store it: keyed, so that nobody can construct a collision, and short for any name.
 type Number = [u8; SEAL_BYTES];
 
-/// A number at a source, and by which way it speaks.
+/// A number at a source, and the flow that it uses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Party {
     number: Number,
     source: IpAddr,
-    /// None where it may be another's.
+    /// None if the flow may be another peer's.
     flow: Option<Flow>,
 }
 
@@ -77,21 +78,21 @@ impl Party {
     pub(super) fn new(seal: &Seal, realm: &str, dn: &str, source: IpAddr, flow: Option<Flow>) -> Self {
         let mut text = Vec::with_capacity(realm.len() + dn.len() + 1);
         text.extend_from_slice(realm.as_bytes());
-        // In neither of them.
+        // Occurs in neither of them.
         text.push(0);
         text.extend_from_slice(dn.as_bytes());
         Self { number: seal.sign(Purpose::Lockout, &text), source: block(source), flow }
     }
 }
 
-/// What is done with a password before it is looked at.
+/// The decision about a password before it is checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Look {
-    /// It is looked at.
+    /// It is checked.
     Now,
-    /// It is asked for again: too many are being guessed where the number is known.
+    /// It is requested again: there are too many guesses where the number is known.
     Again,
-    /// It is refused unseen for so long.
+    /// It is refused unchecked for this long.
     After(Duration),
 }
 
@@ -105,7 +106,7 @@ pub(super) struct Lockout {
     numbers: Recent<Number, Timestamp>,
 }
 
-/// Where a number has proved itself.
+/// A source from which a number has authenticated.
 #[derive(Clone, Copy, Debug)]
 struct Proved {
     source: IpAddr,
@@ -123,7 +124,7 @@ struct Failing {
     beyond: Waits,
 }
 
-/// How often something went wrong lately, and until when it has to wait.
+/// The number of recent failures, and the end of the wait.
 #[derive(Clone, Copy, Debug, Default)]
 struct Waits {
     wrong: u8,
@@ -144,7 +145,7 @@ impl Lockout {
         }
     }
 
-    /// Whether a password of `party` is looked at.
+    /// Whether a password of `party` is checked.
     pub(super) fn look(&self, party: &Party, now: Timestamp) -> Look {
         if let Some(proved) = self.proved(party, now) {
             let same_way = party.flow.is_some() && party.flow == proved.flow;
@@ -161,7 +162,7 @@ impl Lockout {
     /// The password of `party` was right.
     pub(super) fn proved_itself(&mut self, party: &Party, now: Timestamp) {
         if let Some(here) = self.sources.get(&party.source) {
-            // What it has failed before is forgotten, and the source with the last of its numbers.
+            // Its earlier failures are forgotten, and the source with the last of its numbers.
             let alone = here.numbers.iter().all(|(number, _)| *number == party.number);
             if alone && here.beyond.is_forgotten(now) {
                 self.sources.remove(&party.source);
@@ -173,7 +174,7 @@ impl Lockout {
         let guesses_full = known.iter().find(|p| p.source == party.source).map(|p| p.guesses_full).unwrap_or_default();
         known.retain(|p| p.source != party.source);
         if known.len() >= PROVED_SOURCES_MAX {
-            // The last is the latest.
+            // The first is the oldest.
             known.remove(0);
         }
         known.push(Proved { source: party.source, flow: party.flow, at: now, guesses_full });
@@ -223,7 +224,7 @@ impl Failing {
 // === impl Waits ===
 
 impl Waits {
-    /// One more; the wait doubles with each that is not free.
+    /// Counts one more; the wait doubles with each that is not free.
     fn count(&mut self, free: u8, max: Duration, now: Timestamp) {
         self.wrong = (self.left(now)).saturating_add(1).min(free.saturating_add(DOUBLINGS_MAX + 1));
         self.at = now;
@@ -232,7 +233,7 @@ impl Waits {
         }
     }
 
-    /// How many are not forgotten yet.
+    /// The failures that are not forgotten yet.
     fn left(&self, now: Timestamp) -> u8 {
         let forgotten = now.since(self.at).as_secs() / WRONG_FORGOTTEN.as_secs();
         self.wrong.saturating_sub(u8::try_from(forgotten).unwrap_or(u8::MAX))
@@ -243,12 +244,12 @@ impl Waits {
     }
 }
 
-/// Takes one of an allowance of `burst`, of which one comes back `every` so long.
+/// Takes one from an allowance of `burst`, which regains one per `every`.
 fn take_one(every: Duration, burst: u32, full_at: &mut Timestamp, now: Timestamp) {
     *full_at = ((*full_at).max(now) + every).min(now + every * burst);
 }
 
-/// How long until an allowance has one again.
+/// The time until an allowance has one again.
 fn wait_for_one(every: Duration, burst: u32, full_at: Timestamp, now: Timestamp) -> Duration {
     full_at.since(now + every * (burst - 1))
 }

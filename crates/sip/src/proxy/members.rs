@@ -1,4 +1,4 @@
-//! Nodes join, are kept alive, and are lost.
+//! Joining, keep-alive and loss of nodes.
 
 use model::{Owner, Timestamp};
 
@@ -15,7 +15,7 @@ use crate::method::Method;
 use crate::status::StatusCode;
 use crate::transaction::ServerId;
 
-/// The branch of keep-alives: they have no transaction, since what counts is how many are unanswered.
+/// The branch of keep-alives. They have no transaction, since only the number of unanswered ones matters.
 const KEEP_ALIVE_BRANCH: &str = "z9hG4bKkeepalive";
 
 impl Proxy {
@@ -29,10 +29,10 @@ impl Proxy {
             && let Some(owner) = message.header(&headers::OWNER).and_then(|owner| owner.parse().ok())
             && self.nodes.by_connection(connection).is_some()
         {
-            // No response of the transaction: the request is not answered yet.
+            // This does not answer the transaction: the request still waits for its response.
             match self.layer.client_of(&message) {
                 Some((client, id)) => self.hand_over(id, client, &owner, now),
-                // Of a request that has had its answer and is forgotten.
+                // Its request was answered and forgotten.
                 None if is_to_us(&message) => self.counts.responses_stray += 1,
                 None => self.pass_to_owner(message, &owner),
             }
@@ -43,11 +43,11 @@ impl Proxy {
         }
     }
 
-    /// A node was given a response to what it had asked before another one took the call: it is that one's.
+    /// A node got a response to its request after another node had taken the call: the response goes to that one.
     fn pass_to_owner(&mut self, mut message: Message, owner: &Owner) {
         let Some(node) = self.nodes.by_owner(owner) else { return };
         let flow = Flow::Stream { connection: node.connection };
-        // Without a transaction of ours nothing else ends it when two nodes each take the other one for the owner.
+        // There is no transaction here, so only this count stops it if two nodes each consider the other one the owner.
         let passed = message.header(&headers::PASSED).map_or(0, |times| times.parse().unwrap_or(PASSES_MAX));
         if passed >= PASSES_MAX {
             self.counts.handovers_limited += 1;
@@ -58,7 +58,7 @@ impl Proxy {
         self.layer.transmit(flow, message.to_bytes());
     }
 
-    /// A node says who it is.
+    /// Processes a node's announcement.
     pub(super) fn join(&mut self, server: ServerId, message: &Message, connection: u64, now: Timestamp) {
         let announcement = message.header(&headers::NODE).and_then(Announcement::parse);
         let token = message.header(&headers::TOKEN).unwrap_or_default();
@@ -91,7 +91,7 @@ impl Proxy {
         }
     }
 
-    /// A node is not live any more: what it was to answer goes elsewhere.
+    /// A node is no longer live: its unanswered requests go elsewhere.
     pub(super) fn lose(&mut self, connection: u64, why: NodeLoss, now: Timestamp) {
         let Some(node) = self.nodes.leave(connection) else { return };
         self.counts.nodes_lost += 1;
@@ -100,7 +100,7 @@ impl Proxy {
         self.repeat_elsewhere(&node, now);
     }
 
-    /// A node goes on by another connection.
+    /// Moves a node to another connection.
     fn move_connection(&mut self, from: u64, to: u64) {
         self.layer.move_flow(Flow::Stream { connection: from }, Flow::Stream { connection: to });
         let held: Vec<u64> = self.exchanges.iter().map(|(id, _)| id).collect();
@@ -117,12 +117,12 @@ impl Proxy {
         }
     }
 
-    /// Sends a keep-alive to every node; those that left too many unanswered are lost.
+    /// Sends a keep-alive to every node; nodes with too many unanswered ones count as failed.
     pub(super) fn keep_alive(&mut self, now: Timestamp) {
         for connection in self.nodes.count_unanswered() {
             self.lose(connection, NodeLoss::Silent, now);
             self.connections.remove(&connection);
-            // A node that runs again finds its connection closed, opens another and announces itself anew.
+            // A node that runs again finds its connection closed, opens another and announces itself again.
             self.outputs.push_back(Output::Close { connection });
         }
         self.keep_alives = self.keep_alives % 0x7FFF_FFFE + 1;

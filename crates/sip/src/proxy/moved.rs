@@ -1,11 +1,11 @@
-//! Calls that have another owner than their tags say: what nodes have told by 302 (`Trunkline-Owner`).
+//! Calls whose owner differs from that in their tags, as nodes have reported by 302 (`Trunkline-Owner`).
 
 use std::collections::{HashMap, VecDeque};
 
 use model::{ConnId, Owner};
 
-/// Calls that are remembered at once: those of a node with `calls_max` as it is set by default, twice. Of one that is forgotten
-/// the next request makes its detour again.
+/// Calls remembered at once: twice those of a node with the default `calls_max`. The next request of a forgotten call takes its
+/// detour again.
 const MOVED_MAX: usize = 10_000;
 
 /// The owners of such calls.
@@ -17,7 +17,7 @@ pub(super) struct Moved {
 }
 
 impl Moved {
-    /// A node has said who has a call.
+    /// Records the owner reported by a node.
     pub(super) fn learn(&mut self, call: ConnId, owner: Owner) {
         if self.owners.insert(call, owner).is_some() {
             return;
@@ -34,7 +34,7 @@ impl Moved {
         self.owners.get(&call)
     }
 
-    /// An owner is gone: somebody else goes on with what it had.
+    /// An owner is no longer live; its calls get another one.
     pub(super) fn forget(&mut self, gone: &Owner) {
         self.owners.retain(|_, owner| owner != gone);
         self.order.retain(|call| self.owners.contains_key(call));

@@ -1,4 +1,4 @@
-//! The nodes that have announced themselves: who is live, who drains, who gets a key.
+//! The announced nodes: which are live, which drain, and which is chosen for a key.
 
 use std::fmt::Write as _;
 
@@ -8,14 +8,14 @@ use super::rendezvous;
 use super::settings::MISSED_MAX;
 use super::target::OWNERS;
 
-/// What a node says about itself: `<role>;node=<node>;epoch=<epoch>[;draining]`.
+/// A node's announcement: `<role>;node=<node>;epoch=<epoch>[;draining]`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Announcement {
     /// The role, as `sip-cluster`.
     pub role: Box<str>,
     /// Node and epoch.
     pub owner: Owner,
-    /// Whether it takes no new calls.
+    /// Whether it takes no new calls any more.
     pub draining: bool,
 }
 
@@ -53,14 +53,14 @@ pub(super) struct Nodes {
     live: Vec<Node>,
 }
 
-/// What joining changed.
+/// The effect of an announcement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Joined {
     /// It is new.
     New,
-    /// It was there; it said something about itself again.
+    /// It was there; it announced itself again.
     Again,
-    /// It was there by another connection, which is now without it.
+    /// It was there on another connection, which it no longer uses.
     Moved {
         /// The former connection.
         from: u64,
@@ -97,24 +97,24 @@ impl Nodes {
         self.live.iter().find(|n| n.announcement.owner == *owner)
     }
 
-    /// The node of that role that a call is given to when nobody has it: by rendezvous hash among all that are live.
+    /// The node of this role that takes over a key without an owner: by rendezvous hash among all live ones.
     pub(super) fn heir(&self, role: &str, key: u64) -> Option<&Node> {
         self.choose(role, key, |_| true)
     }
 
-    /// Who goes on with what `owner` had, which is not live: for a call any node of the role, for anything else a later
-    /// life of the same node, since nobody else has its ports and records.
+    /// The successor of `owner`, which is not live: for a call any node of the role; for anything else a later run of the same
+    /// node, since no other node has its ports and records.
     pub(super) fn heir_of(&self, owner: &Owner, key: u64) -> Option<&Node> {
         if owns_calls(owner) { self.heir(OWNERS, key) } else { self.later_life(owner) }
     }
 
-    /// The node that `owner` was, started again.
+    /// The node of `owner`, restarted.
     pub(super) fn later_life(&self, owner: &Owner) -> Option<&Node> {
         let lives = self.live.iter().filter(|n| n.announcement.owner.node == owner.node);
         lives.filter(|n| n.announcement.owner.epoch > owner.epoch).max_by_key(|n| n.announcement.owner.epoch)
     }
 
-    /// The node of that role for something new: one that drains only if all do.
+    /// The node of this role for a new key: a draining one only if all drain.
     pub(super) fn for_new(&self, role: &str, key: u64) -> Option<&Node> {
         self.choose(role, key, |n| !n.announcement.draining).or_else(|| self.heir(role, key))
     }
@@ -124,7 +124,7 @@ impl Nodes {
         of_role.max_by_key(|n| (rendezvous::weight(key, n.hash), n.announcement.owner.epoch))
     }
 
-    /// Counts one more unanswered keep-alive for each node; gives the connections of those with too many.
+    /// Counts one more unanswered keep-alive for each node; returns the connections of those with too many.
     pub(super) fn count_unanswered(&mut self) -> Vec<u64> {
         let mut lost = Vec::new();
         for node in &mut self.live {
@@ -166,7 +166,7 @@ impl Nodes {
     }
 }
 
-/// Whether calls are that owner's: a node is named by its role and the number of its replica.
+/// Whether this owner owns calls: a node's name is its role and the number of its replica.
 pub(super) fn owns_calls(owner: &Owner) -> bool {
     owner.node.as_str().rsplit_once('-').is_none_or(|(role, _)| role == OWNERS)
 }

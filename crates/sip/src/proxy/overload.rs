@@ -1,24 +1,24 @@
-//! Whether the proxy can take what is new: what it cannot finish in time it refuses early, so that what it has let in is finished.
+//! Overload control: initial requests that cannot be finished in time are refused early, so that admitted ones are finished.
 //!
-//! The measure is how long messages wait for their turn. A process that stood still for a moment works its backlog off within
-//! milliseconds and refuses nobody; only when the wait has been longer than [`LATE`] for all of [`PERSISTS`], more comes than can be
-//! done. Then everything that begins something is refused, with a few microseconds' work, until the wait is shorter than [`IN_TIME`].
-//! A caller repeats after 500 ms (T1, RFC 3261 §17.1.1.2), and each repetition is work that helps nobody: the wait stays below that.
+//! The measure is how long messages wait for their turn. A process that was suspended briefly works its backlog off within
+//! milliseconds and refuses nothing. Only if the wait exceeds [`LATE`] for all of [`PERSISTS`], the load exceeds the capacity.
+//! Then every initial request is refused, at a cost of a few microseconds, until the wait falls below [`IN_TIME`]. A caller
+//! repeats after 500 ms (T1, RFC 3261 §17.1.1.2), and each repeat is useless work: the wait stays below that.
 
 use std::time::Duration;
 
 use model::Timestamp;
 
-/// A message that has waited so long says that more comes than can be done.
+/// A wait that indicates overload.
 pub const LATE: Duration = Duration::from_millis(50);
-/// As late as this again, and there is room.
+/// At or below this wait, the overload has ended.
 pub const IN_TIME: Duration = Duration::from_millis(10);
-/// Messages of connections that wait, which have no time of arrival: about as many as are dealt with in [`LATE`].
+/// Messages that wait on connections, which have no arrival time: about as many as are processed in [`LATE`].
 pub const BACKLOG_LATE: usize = 1_024;
-/// As few as this again, and there is room.
+/// At or below this number, the overload has ended.
 pub const BACKLOG_IN_TIME: usize = 128;
 
-/// So long it has to be late before anything is refused.
+/// How long the wait must exceed its limit before any request is refused.
 pub const PERSISTS: Duration = Duration::from_millis(100);
 
 /// The state.
@@ -29,8 +29,8 @@ pub(super) struct Overload {
 }
 
 impl Overload {
-    /// A message that is dealt with now has waited for `waited`, and behind it `backlog` messages of connections wait. Says
-    /// whether that began an overload.
+    /// The current message has waited for `waited`, with `backlog` messages of connections behind it. Returns whether an
+    /// overload began.
     pub(super) fn observe(&mut self, waited: Duration, backlog: usize, now: Timestamp) -> bool {
         let before = self.refusing;
         if waited >= LATE || backlog >= BACKLOG_LATE {
@@ -43,7 +43,7 @@ impl Overload {
         self.refusing && !before
     }
 
-    /// Whether what begins something is refused.
+    /// Whether initial requests are refused.
     pub(super) const fn refuses(self) -> bool {
         self.refusing
     }

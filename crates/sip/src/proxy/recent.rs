@@ -1,9 +1,9 @@
-//! A table that never grows beyond its bound: whoever was touched longest ago is forgotten for somebody new.
+//! A bounded table: the entry touched longest ago is evicted for a new one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
-/// Entries in the order in which they were touched last. Each step costs the logarithm of their number, however many come.
+/// Entries ordered by their last touch. Each step takes time logarithmic in their number.
 #[derive(Debug)]
 pub(super) struct Recent<K, V> {
     max: usize,
@@ -18,12 +18,12 @@ impl<K: Copy + Eq + Hash, V: Default> Recent<K, V> {
         Self { max: max.max(1), touches: 0, entries: HashMap::new(), order: BTreeMap::new() }
     }
 
-    /// Looks without touching.
+    /// Reads without touching.
     pub(super) fn get(&self, key: &K) -> Option<&V> {
         self.entries.get(key).map(|(_, value)| value)
     }
 
-    /// The entry of that key, a new one if there is none, as the one touched last.
+    /// The entry of that key, created if missing, as the one touched last.
     pub(super) fn touch(&mut self, key: K) -> &mut V {
         if self.entries.len() >= self.max
             && !self.entries.contains_key(&key)

@@ -1,14 +1,14 @@
-//! Rendezvous hashing: every proxy chooses the same node for a key, and when a node goes only its own keys move.
+//! Rendezvous hashing: every proxy chooses the same node for a key, and when a node leaves only its own keys move.
 
 use model::{ConnId, Owner};
 
-/// Who goes on with a call whose owner is gone: the same one of the live nodes for every proxy and every node.
+/// The successor of a call's failed owner: every proxy and every node chooses the same live node.
 pub fn heir<'a>(live: impl IntoIterator<Item = &'a Owner>, call: ConnId) -> Option<&'a Owner> {
     let key = key_of(call);
     live.into_iter().max_by_key(|owner| (weight(key, hash(owner.node.as_str().as_bytes())), owner.epoch))
 }
 
-/// What the node of a call is chosen by.
+/// The key that chooses the node of a call.
 pub(super) fn key_of(call: ConnId) -> u64 {
     hash(&call.0.to_be_bytes())
 }
@@ -19,7 +19,7 @@ pub(super) fn hash(text: &[u8]) -> u64 {
     text.iter().fold(0xCBF2_9CE4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01B3))
 }
 
-/// How much `node` wants `key`: the highest weight gets it.
+/// The weight of `node` for `key`: the node with the highest weight gets the key.
 pub(super) const fn weight(key: u64, node: u64) -> u64 {
     let mut z = key ^ node.rotate_left(32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

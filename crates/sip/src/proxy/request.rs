@@ -1,4 +1,4 @@
-//! Requests that begin a transaction: validation, then the way by the side that they came from (RFC 3261 §16.3).
+//! Requests that begin a transaction: validation, then routing by the side that they came from (RFC 3261 §16.3).
 
 use bytes::Bytes;
 use model::Timestamp;
@@ -36,7 +36,7 @@ impl Proxy {
             self.counts.overloads += 1;
             return self.answer(server, &message, &Answer::unavailable(), now);
         }
-        // Before anything else: a carrier that asks by OPTIONS whether we are there is to try the next proxy too.
+        // First of all: a carrier that probes us by OPTIONS must also go to the next proxy.
         if side == Side::Edge && self.is_draining() && message.to().is_ok_and(|to| to.tag().is_none()) {
             return self.answer(server, &message, &Answer::unavailable(), now);
         }
@@ -55,7 +55,8 @@ impl Proxy {
             return Check::Answer(Answer::new(StatusCode::BAD_REQUEST));
         };
         if *method == Method::Options && uri.user().is_none() && self.is_us(&uri) {
-            // What lies behind us takes (RFC 3261 §11.2): the owners of calls, and the registrar, which knows Path.
+            // The capabilities of the nodes behind us (RFC 3261 §11.2): call owners, and the registrar, which supports
+            // Path.
             let answer = Answer::new(StatusCode::OK)
                 .with(HeaderName::Allow, format_args!("{ALLOW}, REGISTER"))
                 .with(HeaderName::Accept, SDP)
@@ -85,7 +86,7 @@ impl Proxy {
         Check::Forward
     }
 
-    /// Whether the request has been here with the same routing in it (RFC 3261 §16.3 step 4).
+    /// Whether the request has passed here before with the same routing (RFC 3261 §16.3 step 4).
     fn has_looped(&self, message: &Message) -> bool {
         let mut marks =
             message.vias().skip(1).filter_map(Result::ok).filter_map(|via| branch_loop_mark(via.branch()?)).peekable();
@@ -111,13 +112,13 @@ impl Proxy {
             };
         }
         if matches!(message.method(), Method::Bye | Method::Info | Method::Update | Method::Prack) {
-            // They live inside a dialog alone (§12.2.2), whoever sends them.
+            // Valid only inside a dialog (§12.2.2), whoever the sender is.
             return self.answer(server, &message, &Answer::new(StatusCode::CALL_DOES_NOT_EXIST), now);
         }
         self.look_up(server, message, origin, now);
     }
 
-    /// Where a request within a dialog goes: to the owner that its tag names. With a static route there are no
+    /// The destination of a request within a dialog: the owner named in its tag. With a static route there are no
     /// owners, only the two sides of that route.
     pub(super) fn within_dialog(
         &mut self,
@@ -138,7 +139,7 @@ impl Proxy {
         back.filter(|b| *b != flow).map(Destination::edge).ok_or_else(unknown)
     }
 
-    /// A request without credentials from where no trunk is: whoever the user is, he is asked for his password or refused.
+    /// A request without credentials whose source is no trunk's: it is challenged or refused, whoever the user is.
     pub(super) fn stranger(&mut self, mut message: Message, flow: Flow, now: Timestamp) {
         if let Check::Answer(answer) = self.check(&message, &message.method(), Side::Edge) {
             return self.answer_stranger(flow, &message, &answer);
@@ -163,7 +164,7 @@ impl Proxy {
         self.outputs.push_back(Output::NeedCredentials { lookup, user, host, among: Vec::new() });
     }
 
-    /// Asks who the user is that the request names; [`Self::resume`] goes on.
+    /// Requests the credentials of the user named in the request; [`Self::resume`] goes on.
     fn look_up(&mut self, server: ServerId, message: Message, origin: Origin, now: Timestamp) {
         let (user, host) = user_of(&message);
         if user.is_empty() {
@@ -200,9 +201,9 @@ impl Proxy {
         }
     }
 
-    // === from either ===
+    // === from either side ===
 
-    /// Holds a request; none if the table is full, of which whoever begins something has been told before.
+    /// Holds a request; `None` if the table is full. Initial requests are refused before that.
     pub(super) fn hold(
         &mut self,
         server: ServerId,
@@ -244,7 +245,7 @@ impl Proxy {
         self.start_attempt(server, message, origin, (destination, None), now);
     }
 
-    /// As [`Self::start`], for a request that begins a call: its outcome is told.
+    /// As [`Self::start`], for a request that begins a call: its outcome is reported.
     pub(super) fn start_attempt(
         &mut self,
         server: ServerId,
@@ -254,8 +255,8 @@ impl Proxy {
         now: Timestamp,
     ) {
         let invite = message.method() == Method::Invite;
-        // The transaction says 100 by itself after 200 ms (RFC 3261 §17.2.1). Not sooner: it would silence a caller whose
-        // call dies with us before anybody has stored it; one that has heard nothing asks again.
+        // The transaction sends 100 by itself after 200 ms (RFC 3261 §17.2.1). Not sooner: a 100 would stop the
+        // caller's repeats, and the call would be lost if we failed before a node stored it.
         let request = message.to_bytes();
         self.prepare(&mut message, origin, &destination);
         let stage = Stage::Answered { client_open: false };
@@ -266,7 +267,7 @@ impl Proxy {
         self.forward(id, message, destination, now);
     }
 
-    /// A CANCEL (RFC 3261 §16.10): answered here, and passed on once the INVITE has had a provisional response.
+    /// A CANCEL (RFC 3261 §16.10): answered here, and forwarded once the INVITE has had a provisional response.
     fn cancel(&mut self, server: ServerId, message: &Message, exchange: Option<u64>, now: Timestamp) {
         let status = if exchange.is_some() { StatusCode::OK } else { StatusCode::CALL_DOES_NOT_EXIST };
         self.answer(server, message, &Answer::new(status), now);
@@ -290,7 +291,7 @@ impl Proxy {
         }
     }
 
-    /// An ACK to a 2xx goes the way of its dialog and has no transaction.
+    /// An ACK to a 2xx follows its dialog's route and has no transaction.
     pub(super) fn ack(&mut self, mut message: Message, flow: Flow, side: Side) {
         if too_far(&message).is_some() || has_too_many_routes(&message) {
             self.counts.acks_stray += 1;
@@ -323,7 +324,7 @@ impl Proxy {
         }
     }
 
-    /// Where a new request of the edge goes.
+    /// The destination of an initial request from the edge.
     pub(super) fn for_new_call(&mut self, message: &Message, from_trunk: bool) -> Result<Destination, Answer> {
         if from_trunk
             && let Some(route) = self.settings.static_route
@@ -344,7 +345,8 @@ pub(super) enum Check {
     Answer(Answer),
 }
 
-/// Why a request goes no further: it has no hop left (RFC 3261 §16.3 step 3), or has had too many of those that do not count them.
+/// Why a request is not forwarded: it has no hop left (RFC 3261 §16.3 step 3), or has had too many that do not count
+/// Max-Forwards.
 fn too_far(message: &Message) -> Option<StatusCode> {
     let none_left = message.max_forwards().is_ok_and(|max| max == Some(0));
     (none_left || message.vias().nth(usize::from(HOPS_MAX)).is_some()).then_some(StatusCode::TOO_MANY_HOPS)
@@ -355,13 +357,13 @@ fn has_too_many_routes(message: &Message) -> bool {
         || message.elements(&HeaderName::RecordRoute).nth(usize::from(HOPS_MAX)).is_some()
 }
 
-/// What a CANCEL says of its reason (RFC 3326 §2): it is for whoever rings.
+/// The reasons given in a CANCEL (RFC 3326 §2), for the phone that rings.
 fn reasons_of(cancel: &Message) -> Vec<(HeaderName, String)> {
     let short = cancel.headers(&HeaderName::Reason).filter(|reason| reason.len() <= REASON_BYTES_MAX);
     short.take(REASONS_MAX).map(|reason| (HeaderName::Reason, reason.to_owned())).collect()
 }
 
-/// User and host that a request of the edge claims to be from: To of a REGISTER, else From.
+/// User and host of the claimed sender of an edge request: To of a REGISTER, else From.
 fn user_of(message: &Message) -> (String, String) {
     let claimed = if message.method() == Method::Register { message.to() } else { message.from() };
     let uri = claimed.ok().and_then(|c| Uri::parse(c.raw_uri()).ok());

@@ -1,4 +1,4 @@
-//! Responses on their way back (RFC 3261 §16.7), and what is done when there is none.
+//! Responses on their way back (RFC 3261 §16.7), and the handling of missing ones.
 
 use std::net::SocketAddr;
 
@@ -20,11 +20,11 @@ use crate::status::StatusCode;
 use crate::transaction::{ClientId, ServerId};
 
 impl Proxy {
-    /// A response of a transaction of ours. From nodes it is taken by whichever connection it comes.
+    /// A response to our client transaction. A node's response is accepted on any connection of a node.
     pub(super) fn response(&mut self, client: ClientId, id: u64, mut message: Message, flow: Flow, now: Timestamp) {
         let Some(status) = message.status() else { return };
         let node = self.node_of(flow);
-        // Without an exchange it is the answer to a CANCEL of ours.
+        // Without an exchange it is the answer to our CANCEL.
         let Some(held) = self.exchanges.get_mut(id) else { return };
         if is_one_too_many(held, status) {
             self.counts.responses_limited += 1;
@@ -33,7 +33,7 @@ impl Proxy {
         if let Stage::Orphaned { .. } = held.stage
             && let Some(heir) = node
         {
-            // The heir has taken the INVITE up.
+            // The successor has taken over the INVITE.
             held.stage = Stage::Forwarded { client, target: Target::Node(heir), progressed: true };
             self.restart_timer_c(id, now);
         }
@@ -51,7 +51,7 @@ impl Proxy {
             if cancelled == Cancelled::Wanted {
                 self.pass_cancel(id, now);
             }
-            // Ours has gone out already (RFC 3261 §16.7 step 5).
+            // Our own 100 was sent already (RFC 3261 §16.7 step 5).
             if status == StatusCode::TRYING {
                 return;
             }
@@ -69,12 +69,12 @@ impl Proxy {
         if matches!(origin, Origin::Edge(_)) {
             message.remove_where(headers::is_ours);
         } else if node.is_none() {
-            // Of ours it has what we have written when it arrived.
+            // Of our own headers it keeps the one that we added on arrival.
             message.remove_where(|name| headers::is_ours(name) && !name.eq_ignore_ascii_case(headers::PARTY.as_str()));
         }
         message.ensure_content_length();
         self.counts.responses_forwarded += 1;
-        // Gone: the transaction has ended in between, and so has the peer's interest.
+        // An error means that the transaction has ended; the peer needs no response any more.
         let _ = self.layer.respond(server, &message, now);
         if let Origin::Node(connection) = origin
             && self.nodes.by_connection(connection).is_none()
@@ -83,8 +83,8 @@ impl Proxy {
         }
     }
 
-    /// A response that belongs to no transaction. None is forwarded (RFC 6026 §7.3) but the 2xx to an INVITE whose proxy, or whose former
-    /// life of ours, has died: without it nobody acknowledges, and the call ends by that.
+    /// A response without a transaction. It is not forwarded (RFC 6026 §7.3), except the 2xx to an INVITE whose proxy has
+    /// failed, or that came in our previous run: without its ACK the call would end.
     pub(super) fn stray_response(&mut self, message: Message, flow: Flow) {
         let of_invite = message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
         let is_ours = |tag: Option<&str>| tag.is_some_and(|tag| LocalTag::open(tag, &self.seal).is_some());
@@ -97,17 +97,17 @@ impl Proxy {
         }
     }
 
-    /// The 2xx to an INVITE that our seal shows to be a node's.
+    /// The 2xx to an INVITE of a node, as our seal shows.
     fn answer_of_a_node(&mut self, mut message: Message) {
         self.counts.responses_stray += 1;
-        // The last one is that of the node, which began the request.
+        // The last Via is that of the node that began the request.
         while message.vias().nth(1).is_some() {
             message.remove_first_value(&HeaderName::Via);
         }
         self.respond_to_heir(message);
     }
 
-    /// The 2xx that a node repeats since it misses the ACK: its INVITE came by a former life of this proxy.
+    /// The 2xx that a node repeats because its ACK is missing: the INVITE came in a previous run of this proxy.
     fn answer_by_a_node(&mut self, mut message: Message, flow: Flow) {
         let back = self.node_of(flow).filter(|_| is_to_us(&message)).and_then(|_| {
             message.remove_first_value(&HeaderName::Via);
@@ -123,7 +123,7 @@ impl Proxy {
         self.layer.transmit(back, message.to_bytes());
     }
 
-    /// The node that asked is gone; the owner of its call now, if there is one, wants the response.
+    /// The requesting node has failed; the current owner of its call, if any, gets the response.
     fn respond_to_heir(&mut self, mut message: Message) {
         let tag = message.from().ok().and_then(|from| LocalTag::open(from.tag()?, &self.seal));
         let Some(Ok(heir)) = tag.map(|tag| self.to_owner(&tag)) else { return };
@@ -147,7 +147,7 @@ impl Proxy {
         let (server, request) = (held.server, std::mem::take(&mut held.request));
         held.due = Timestamp::MAX;
         held.stage = Stage::Answered { client_open: false };
-        // Empty once a final response has gone out.
+        // Empty once a final response was sent.
         if let Ok(request) = Message::parse(request) {
             self.answer(server, &request, &Answer::new(status), now);
             self.attempt_over(id, status);
@@ -158,7 +158,7 @@ impl Proxy {
     pub(super) fn client_ended(&mut self, id: u64, ended: ClientId) {
         let Some(held) = self.exchanges.get_mut(id) else { return };
         match held.stage {
-            // Nothing but a CANCEL could still need it, and that is for an INVITE alone.
+            // Only a CANCEL could still need it, and that exists only for an INVITE.
             Stage::Answered { .. } if !held.invite => {
                 self.exchanges.remove(id);
                 return;
@@ -184,7 +184,7 @@ impl Proxy {
         }
         match held.stage {
             Stage::Answered { client_open: false } | Stage::Waiting { .. } => {}
-            // Nobody waits for the answer any more.
+            // The answer is no longer needed.
             Stage::Lookup { .. } => self.lookups = self.lookups.saturating_sub(1),
             _ => return,
         }
@@ -192,8 +192,8 @@ impl Proxy {
     }
 }
 
-/// Where datagrams to the sender of a request go, by the top Via of its response (RFC 3261 §18.2.2, RFC 3581 §4). The connection of a
-/// sender by TCP has ended with the proxy that had it.
+/// The UDP address of a request's sender, by the top Via of its response (RFC 3261 §18.2.2, RFC 3581 §4). A sender's TCP
+/// connection has ended with the proxy that had it.
 fn source_in_via(response: &Message) -> Option<SocketAddr> {
     let via = response.top_via().ok()?;
     let host = via.received().or_else(|| via.host.ip())?;
@@ -201,7 +201,7 @@ fn source_in_via(response: &Message) -> Option<SocketAddr> {
     (via.transport.eq_ignore_ascii_case("UDP") && port != 0).then(|| SocketAddr::new(host, port))
 }
 
-/// Whether a request has had more responses than are passed on; the one that decides it always is.
+/// Whether a request has had more responses than are forwarded; the deciding one is always forwarded.
 fn is_one_too_many(held: &mut Exchange, status: StatusCode) -> bool {
     held.responses = held.responses.saturating_add(1);
     let decides = status.is_final() && !matches!(held.stage, Stage::Answered { .. });

@@ -1,4 +1,4 @@
-//! What the proxy is told: its addresses, its trunks, its limits.
+//! The proxy's settings: its addresses, its trunks, its limits.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use crate::transaction::TransactionLayer;
 /// Addresses and limits of a proxy.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Our edge address as peers see it, `host:port`: in Via, Record-Route and Path.
+    /// Our edge address as peers see it, `host:port`, written into Via, Record-Route and Path.
     pub edge: String,
-    /// The edge's UDP listeners in the order of their numbers; requests to an address leave by the first of its family.
+    /// The edge's UDP listeners in the order of their numbers; a request leaves by the first one of its address family.
     pub udp_listeners: Vec<SocketAddr>,
-    /// Further `host:port` that mean us in a Route or Request-URI.
+    /// Further `host:port` that name us in a Route or Request-URI.
     pub aliases: Vec<String>,
-    /// Our address towards nodes, `host:port`: in the Via of what they get.
+    /// Our address towards nodes, `host:port`, written into the Via of messages to them.
     pub cluster: String,
-    /// Where new requests from trunks go instead of to a node: a proxy in front of something else.
+    /// Where initial requests from trunks go instead of to a node, for a proxy in front of another system.
     pub static_route: Option<SocketAddr>,
-    /// Which hashes a phone may use.
+    /// The hashes that a phone may use.
     pub algorithms: Vec<crate::digest::Algorithm>,
     /// Limits.
     pub limits: Limits,
@@ -32,17 +32,17 @@ pub struct Settings {
 pub struct Limits {
     /// Requests a second from one source that is no trunk: an office of 1,000 phones behind one address.
     pub source_requests_per_s: u32,
-    /// Requests a second from one source on a trunk's list: 4,000 calls/s of three requests, and as much again.
+    /// Requests a second from one source of a trunk: 4,000 calls/s of three requests, and as much again.
     pub trunk_requests_per_s: u32,
-    /// Sources that are remembered; the longest silent ones are forgotten for new ones.
+    /// Sources that are remembered; those silent longest are evicted for new ones.
     pub sources: usize,
-    /// Wrong passwords for one number from one source that cost nothing.
+    /// Wrong passwords for one number from one source before any wait.
     pub wrong_passwords_free: u8,
-    /// The longest time for which a number has to wait at a source for its wrong passwords.
+    /// The longest wait of a number at a source for its wrong passwords.
     pub wrong_password_wait_max: Duration,
-    /// Requests that wait for credentials at once.
+    /// The most requests that wait for credentials at once.
     pub lookups: usize,
-    /// Nodes at once.
+    /// The most nodes at once.
     pub nodes: usize,
 }
 
@@ -62,55 +62,56 @@ impl Default for Limits {
 
 /// The interval of keep-alives to nodes.
 pub const KEEP_ALIVE: Duration = Duration::from_millis(300);
-/// Unanswered keep-alives after which a node is not live.
+/// Unanswered keep-alives after which a node counts as failed.
 pub const MISSED_MAX: u8 = 3;
-/// How long an INVITE that had a provisional response waits for the heir of its node.
+/// How long an INVITE that had a provisional response waits for the successor of its node.
 pub const HEIR_TIME: Duration = Duration::from_secs(4);
-/// How long a request within a dialog waits for the next life of the dialog's owner: a process that is started again is back
-/// within a second or two, and a peer that was refused meanwhile would not ask again.
+/// How long a request within a dialog waits for the next run of the dialog's owner: a restarted process is back within a second
+/// or two, and a peer refused before that would not ask again.
 pub const OWNER_BACK: Duration = Duration::from_secs(4);
-/// Requests that wait so at once.
+/// The most requests that wait for an owner at once.
 pub const OWNER_BACK_MAX: usize = 10_000;
-/// Timer C: how long an INVITE may ring (RFC 3261 §16.6 wants more than 3 minutes). Longer than a tenant may let a phone
-/// ring (600 s): many a phone says only once that it rings.
+/// Timer C: how long an INVITE may ring (RFC 3261 §16.6 demands more than 3 minutes). Longer than a tenant may let a phone ring
+/// (600 s), since many phones send only one 180.
 pub const TIMER_C: Duration = Duration::from_secs(660);
-/// Timer C is looked at no later than this: what a request leaves in the queue of timers is out of it so long after it, however
-/// short the call was.
+/// Timer C is checked at least this often. So a request's entry leaves the timer queue at most this long after the request
+/// ended, however short the call was.
 pub const TIMER_C_LOOK: Duration = Duration::from_secs(64);
-/// Reasons of a CANCEL that go with it (RFC 3326): one for each protocol that is in use, and room.
+/// The most reasons forwarded with a CANCEL (RFC 3326): one for each protocol in use, and some spare.
 pub const REASONS_MAX: usize = 4;
-/// The longest of them that does, in bytes: a code and a sentence.
+/// The longest reason that is forwarded, in bytes: a code and a sentence.
 pub const REASON_BYTES_MAX: usize = 512;
-/// How long a request waits to learn who its user is.
+/// How long a request waits for its user's credentials.
 pub const LOOKUP_TIME: Duration = Duration::from_secs(32);
-/// How long a nonce lives.
+/// How long a nonce is valid.
 pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
-/// How long a proxy that drains waits for nodes to say that they drain too, before it takes itself to be the only one.
+/// How long a draining proxy waits for nodes to announce that they drain too, before it assumes that it alone drains.
 pub const DRAIN_ALONE_AFTER: Duration = Duration::from_secs(2);
-/// What a 503 asks for, in seconds.
+/// The Retry-After of a 503, in seconds.
 pub const RETRY_AFTER_S: u32 = 5;
-/// How often one request is given to another node because its node was lost, or has said that another one has the call.
+/// How often a request is given to another node because its node failed, or reported that another node has the call.
 pub const REPEATS_MAX: u8 = 4;
-/// How often in all, with those times before which it had to wait for a node: then whoever asked is told.
+/// The same including the attempts before which it had to wait for a node; then the sender gets an answer.
 pub const REPEATS_AFTER_WAITING_MAX: u8 = 8;
-/// How often a response is passed from node to node because each says that another one has the call.
+/// How often a response is passed from node to node because each reports that another one has the call.
 pub const PASSES_MAX: u8 = 4;
-/// The most hops that a request has left, whatever its Max-Forwards says, and that it may have had: those of RFC 3261 §20.22. A loop
-/// over elements that do not count is as long as that.
+/// The most hops that a request has left, whatever its Max-Forwards, and that it may have passed: those of RFC 3261 §20.22. A
+/// loop over elements that do not count hops is limited to this length.
 pub const HOPS_MAX: u8 = 70;
-/// Routes of one request: those of two chains of proxies, and room. Each that is ours costs a change of the message.
+/// The most Routes of one request: those of two chains of proxies, and some spare. Each Route of ours costs an edit of the
+/// message.
 pub const ROUTES_MAX: usize = 32;
-/// Of the table of requests, and of that of transactions, so much is for what begins something; the rest, an eighth, is for what goes
-/// on: who cannot hang up keeps a call.
+/// The part of the request and transaction tables that initial requests may use. The remaining eighth is for requests of
+/// existing dialogs: without it callers could not hang up.
 pub const BEGINNING_MAX: usize = TransactionLayer::TRANSACTIONS_MAX / 8 * 7;
-/// Paths of a REGISTER (RFC 3327): a registration is stored with them, and every call to the phone carries them.
+/// The most Paths of a REGISTER (RFC 3327): a registration stores them, and every call to the phone carries them.
 pub const PATHS_MAX: usize = 8;
-/// Responses to one request that are passed on: those of an hour of ringing in which each is repeated, and of some forks.
+/// The most responses to one request that are forwarded: those of an hour of ringing, each repeated, and of some forks.
 pub const RESPONSES_MAX: u16 = 1_000;
-/// Timers that one turn looks at; further ones that are due wait for the next turn, before which messages have theirs.
+/// The most timers handled in one turn; further due ones wait for the next turn, so that messages get their turn in between.
 pub const TIMERS_PER_TURN: usize = 4_096;
 
-/// A trunk, known by where its calls come from.
+/// A trunk, known by the sources of its calls.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trunk {
     /// The tenant.
@@ -138,7 +139,7 @@ impl Network {
         (bits <= most).then_some(Self { address, bits })
     }
 
-    /// Whether it holds `source`; an IPv4 address is one in either notation, as a listener of both families gives it.
+    /// Whether it contains `source`. An IPv4 address matches in either notation, since a dual-stack listener maps it to IPv6.
     pub fn contains(&self, source: IpAddr) -> bool {
         match (self.address, source.to_canonical()) {
             (IpAddr::V4(a), IpAddr::V4(b)) => {
@@ -151,13 +152,13 @@ impl Network {
         }
     }
 
-    /// How narrow it is: the more bits, the narrower.
+    /// The prefix length: the more bits, the narrower the network.
     pub const fn bits(&self) -> u8 {
         self.bits
     }
 }
 
-/// What a phone's digest is checked against: see [`crate::digest::ha1`].
+/// The hashes that a phone's digest is checked against: see [`crate::digest::ha1`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hashes {
     /// With MD5.
@@ -166,7 +167,7 @@ pub struct Hashes {
     pub sha256: String,
 }
 
-/// A phone and what it proves itself by.
+/// A phone and its secrets.
 #[derive(PartialEq, Eq)]
 pub struct Phone {
     /// Its tenant.
@@ -179,17 +180,17 @@ pub struct Phone {
     pub hashes: Hashes,
 }
 
-/// What is known of a user who wants to register or call.
+/// The result of looking up a user who wants to register or call.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// A phone.
     Phone(Arc<Phone>),
-    /// Nobody has that number as a phone.
+    /// No phone has that number.
     Unknown {
-        /// The realm in which a phone of that address would be asked for its password.
+        /// The realm in which a phone of that address would be challenged.
         realm: Option<String>,
     },
-    /// It cannot be told now.
+    /// The user cannot be looked up now.
     Unavailable,
 }
 

@@ -1,4 +1,4 @@
-//! What one source may ask for: requests a second.
+//! The rate limit of one source: requests a second.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
@@ -8,18 +8,18 @@ use model::Timestamp;
 use super::generations::Generations;
 use super::settings::Limits;
 
-/// What becomes of a request, by its source alone.
+/// The treatment of a request, by its source alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Admission {
-    /// It is looked at.
+    /// It is processed.
     Admitted,
-    /// It is too much: refused with 503.
+    /// The rate is exceeded: refused with 503.
     Refused,
-    /// It is far too much: dropped, since answering a flood is a flood.
+    /// The rate is far exceeded: dropped, since answering a flood is a flood.
     Dropped,
 }
 
-/// Whose rate holds for a source.
+/// The rate that applies to a source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Rate {
     /// Anybody's.
@@ -31,7 +31,7 @@ pub(super) enum Rate {
 #[derive(Debug)]
 pub(super) struct Sources {
     limits: Limits,
-    // Forgets without a search: who comes from very many addresses makes each packet cost the same.
+    // Evicts without a search, so that a flood from very many addresses costs the same per packet.
     known: Generations<IpAddr, Source>,
 }
 
@@ -42,9 +42,9 @@ struct Source {
     refusals_full: Timestamp,
 }
 
-// A source may come one second's worth ahead of its rate.
+// A source may use one second of its rate in advance.
 const BURST: Duration = Duration::from_secs(1);
-// Answers that a source is sent each second before it is ignored.
+// Refusals sent to a source each second before it is ignored.
 const REFUSALS_PER_S: u32 = 10;
 
 impl Sources {
@@ -82,8 +82,8 @@ pub(super) fn take(full: &mut Timestamp, per_s: u32, now: Timestamp) -> bool {
     true
 }
 
-/// An IPv6 peer has a /64 to itself, so that is what counts as a source. An IPv4 address is one in either notation: else all
-/// who come to a listener of both families would be one source.
+/// The unit that counts as a source: an IPv6 peer has a /64 to itself. An IPv4 address is the same in either notation;
+/// otherwise all IPv4 peers of a dual-stack listener would be one source.
 pub(super) fn block(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V4(ip) => IpAddr::V4(ip),
@@ -130,7 +130,7 @@ mod tests {
         let now = Timestamp::from_millis(1_000);
         assert_eq!(sources.admit("2001:db8::1".parse().unwrap(), Rate::Anybody, now), Admission::Admitted);
         assert_eq!(sources.admit("2001:db8::2".parse().unwrap(), Rate::Anybody, now), Admission::Refused);
-        // IPv4 peers of a listener of both families are each their own.
+        // IPv4 peers of a dual-stack listener are separate sources.
         assert_eq!(sources.admit("::ffff:192.0.2.1".parse().unwrap(), Rate::Anybody, now), Admission::Admitted);
         assert_eq!(sources.admit("::ffff:192.0.2.2".parse().unwrap(), Rate::Anybody, now), Admission::Admitted);
     }

@@ -23,13 +23,13 @@ pub(super) const REGISTRAR: &str = "registrar";
 /// The domain in which nodes are named: `[<node>.<epoch>.]<role>.trunkline.invalid`.
 const DOMAIN: &str = ".trunkline.invalid";
 
-/// Where a request goes, and what must be known to give it to another node.
+/// Where a request goes, and what is needed to give it to another node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Destination {
     pub(super) target: Target,
-    /// The owner that it should have gone to and that is not live.
+    /// The intended owner, if that is not live.
     pub(super) unreachable: Option<Owner>,
-    /// What the node was chosen by; `None` if no other will do.
+    /// The hash that chose the node; `None` if no other node will do.
     pub(super) key: Option<u64>,
 }
 
@@ -39,7 +39,7 @@ impl Destination {
     }
 }
 
-/// A node as named by a host of ours.
+/// A node named by one of our host names.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Named {
     Any { role: Box<str> },
@@ -47,8 +47,8 @@ enum Named {
 }
 
 impl Proxy {
-    /// Removes the topmost Routes that mean us and gives the user part of the first of them, the flow's token. What stands below
-    /// ours came before it, from a peer: it decides nothing.
+    /// Removes the topmost Routes that name us and returns the user part of the first one, the flow token. Routes of
+    /// ours further down were added by a peer and decide nothing.
     pub(super) fn take_own_routes(&self, message: &mut Message) -> Option<String> {
         let mut token = None;
         while let Some(user) = self.own_top_route(message) {
@@ -58,13 +58,13 @@ impl Proxy {
         token
     }
 
-    /// The user part of the topmost Route, if that means us.
+    /// The user part of the topmost Route, if that names us.
     pub(super) fn own_top_route(&self, message: &Message) -> Option<String> {
         let uri = message.routes().next()?.ok()?.uri().ok()?;
         self.is_us(&uri).then(|| uri.user().unwrap_or_default().to_owned())
     }
 
-    /// Removes the Paths of a phone that mean us: by which flow it is reached says the one that we add.
+    /// Removes the Path entries of a phone that name us: only the one that we add names its flow.
     pub(super) fn remove_own_paths(&self, register: &mut Message) {
         let means_us = |path: &&str| {
             let path = crate::header::NameAddr::parse(path).ok();
@@ -81,7 +81,7 @@ impl Proxy {
         }
     }
 
-    /// A strict router has put our Route into the Request-URI and the real one last (RFC 3261 §16.4).
+    /// Undoes strict routing: our Route is in the Request-URI and the real one is last (RFC 3261 §16.4).
     pub(super) fn undo_strict_routing(&self, message: &mut Message) {
         let Some(uri) = message.request_uri().and_then(|u| Uri::parse(u).ok()) else { return };
         let ours =
@@ -108,7 +108,7 @@ impl Proxy {
         self.us.iter().any(|(h, p)| *p == port && h.eq_ignore_ascii_case(host.as_str()))
     }
 
-    /// The dialog tag of a node, in To or in the Request-URI.
+    /// The dialog tag of a node, from To or the Request-URI.
     pub(super) fn owner_tag(&self, message: &Message) -> Option<LocalTag> {
         let to = message.to().ok()?;
         to.tag().and_then(|tag| LocalTag::open(tag, &self.seal)).or_else(|| {
@@ -117,10 +117,11 @@ impl Proxy {
         })
     }
 
-    /// The owner of a dialog if it is live, else its heir.
+    /// The owner of a dialog if it is live, else its successor.
     pub(super) fn to_owner(&self, tag: &LocalTag) -> Result<Destination, Answer> {
         let key = rendezvous::key_of(tag.call);
-        // Whom a node has named goes before whom the tag names: a dialog keeps its tag when its call changes hands.
+        // An owner reported by a node precedes that of the tag: a dialog keeps its tag when its call moves to another
+        // node.
         let told = self.moved.owner_of(tag.call).filter(|_| owns_calls(&tag.owner));
         if let Some(node) = self.nodes.by_owner(told.unwrap_or(&tag.owner)) {
             return Ok(Destination { target: Target::Node(node.connection), unreachable: None, key: Some(key) });
@@ -130,14 +131,14 @@ impl Proxy {
         Ok(Destination { target: Target::Node(heir.connection), unreachable, key: Some(key) })
     }
 
-    /// A node of that role for something new.
+    /// A node of this role for an initial request.
     pub(super) fn to_role(&self, role: &str, key: &str) -> Result<Destination, Answer> {
         let key = rendezvous::hash(key.as_bytes());
         let node = self.nodes.for_new(role, key).ok_or_else(Answer::unavailable)?;
         Ok(Destination { target: Target::Node(node.connection), unreachable: None, key: Some(key) })
     }
 
-    /// Where a node's request goes.
+    /// The destination of a node's request.
     pub(super) fn destination_from_node(&mut self, message: &mut Message) -> Result<Destination, Answer> {
         if let Some(token) = self.take_own_routes(message) {
             return self.flow_destination(&token, message);
@@ -158,8 +159,8 @@ impl Proxy {
         self.address_destination(message)
     }
 
-    /// Down the flow that a Route of ours names; where that connection is gone, by another way to the same phone; 430 if there
-    /// is none (RFC 5626 §5.3).
+    /// The flow named by a Route of ours. If its connection has closed, another path to the same phone; 430 if there is
+    /// none (RFC 5626 §5.3).
     fn flow_destination(&mut self, token: &str, message: &Message) -> Result<Destination, Answer> {
         if let Some((flow, owner)) = flow_token::open_whole(token, &self.seal) {
             if self.is_alive(flow) {
@@ -173,19 +174,19 @@ impl Proxy {
         Err(Answer::new(StatusCode::FLOW_FAILED))
     }
 
-    /// Another way to a phone whose connection is gone, with us or by itself: the connection by which it has proven itself
-    /// last; else a new one to where it listens by its registration or its Contact (RFC 3261 §18.1.1), if that is where it came
-    /// from: nobody has us connect to a stranger.
+    /// Another path to a phone whose connection has closed, alone or with our previous run: the connection on which it
+    /// last authenticated; else a new one to the address that it registered or gives in its Contact (RFC 3261 §18.1.1),
+    /// if that is the address it came from. No peer can make us connect to a third party.
     fn another_way(&mut self, owner: StreamOwner, message: &Message) -> Option<Flow> {
         let own = |peer: &Peer| peer.side == Side::Edge && peer.phone.is(owner.phone);
         let of_phone = self.connections.iter().filter(|(_, peer)| own(peer)).map(|(connection, _)| *connection);
-        // What the phone has opened itself goes before what we have; among those the latest.
+        // Connections opened by the phone come before ours; among these the latest.
         if let Some(connection) = of_phone.max_by_key(|connection| (connection & OPENED_BY_US == 0, *connection)) {
             return Some(Flow::Stream { connection });
         }
         let listens = (owner.home.port() != 0).then_some(owner.home);
         let remote = listens.or_else(|| home_of(message.request_uri()?, owner.home.ip()))?;
-        // One that gives out that it is us gets no call of ours.
+        // A phone that claims our own address gets no call.
         if self.settings.udp_listeners.contains(&remote) {
             return None;
         }
@@ -198,7 +199,7 @@ impl Proxy {
         Some(flow)
     }
 
-    /// A phone has proven itself by this flow.
+    /// Records that a phone has authenticated on this flow.
     pub(super) fn note_phone(&mut self, flow: Flow, tenant: &TenantId, dn: &Dn, now: Timestamp) {
         self.allowance.proved(flow, now);
         if let Flow::Stream { connection } = flow
@@ -208,7 +209,7 @@ impl Proxy {
         }
     }
 
-    /// A phone registers by this flow: its Contact says where it listens.
+    /// Records where a phone that registers on this flow listens, by its Contact.
     pub(super) fn note_home(&mut self, flow: Flow, message: &Message) {
         if let Flow::Stream { connection } = flow
             && let Some(peer) = self.connections.get_mut(&connection)
@@ -221,7 +222,7 @@ impl Proxy {
         }
     }
 
-    /// Whose connection a flow is.
+    /// The phone that a flow's connection belongs to.
     pub(super) fn stream_owner(&self, flow: Flow) -> Option<StreamOwner> {
         let Flow::Stream { connection } = flow else { return None };
         let peer = self.connections.get(&connection)?;
@@ -236,8 +237,8 @@ impl Proxy {
         }
     }
 
-    /// A Route that names a live node: how a node hands a call back to its owner. One that names a dead node is
-    /// removed, and the message finds its way by what else it says.
+    /// A Route that names a live node: a node hands a call back to its owner with it. A Route to a failed node is
+    /// removed, and the rest of the message decides.
     fn take_node_route(&self, message: &mut Message) -> Option<Destination> {
         let route = message.routes().next()?.ok()?;
         let Named::One { owner } = named(route.uri().ok()?.host()?.as_str())? else { return None };
@@ -248,10 +249,10 @@ impl Proxy {
     }
 
     fn to_one(&self, owner: &Owner, message: &Message) -> Result<Destination, Answer> {
-        // What a call has at media is there again when media has been started again.
+        // Media has the sessions of its calls again after a restart.
         match self.nodes.by_owner(owner).or_else(|| self.nodes.later_life(owner)) {
             Some(node) => Ok(Destination { target: Target::Node(node.connection), unreachable: None, key: None }),
-            // The dialog died with the process that had it (RFC 3261 §12.2.1.2).
+            // The dialog was lost with its process (RFC 3261 §12.2.1.2).
             None if message.to().is_ok_and(|to| to.tag().is_some()) => {
                 Err(Answer::new(StatusCode::CALL_DOES_NOT_EXIST))
             }
@@ -259,7 +260,7 @@ impl Proxy {
         }
     }
 
-    /// To the address in the next Route or the Request-URI: a carrier (RFC 3261 §16.6 step 7). Names are not resolved.
+    /// The address in the next Route or the Request-URI: a carrier (RFC 3261 §16.6 step 7). Names are not resolved.
     fn address_destination(&mut self, message: &Message) -> Result<Destination, Answer> {
         let route = message.routes().next().and_then(Result::ok).and_then(|r| r.uri().ok());
         let uri = route.or_else(|| message.request_uri().and_then(|u| Uri::parse(u).ok()));
@@ -282,7 +283,7 @@ impl Proxy {
         Some(Flow::Udp { listener, remote })
     }
 
-    /// The connection to that peer, whoever opened it (RFC 5923), else a new one.
+    /// The connection to this peer, whichever side opened it (RFC 5923), else a new one.
     fn stream_to(&mut self, remote: SocketAddr) -> Flow {
         let open = self.connections.iter().find(|(_, p)| p.side == Side::Edge && p.remote == remote);
         if let Some((connection, _)) = open {
@@ -294,16 +295,16 @@ impl Proxy {
             connection,
             Peer { remote, side: Side::Edge, phone: PhoneMark::default(), listens: None, asked: false },
         );
-        // In front: see `poll_output`.
+        // At the front: see `poll_output`.
         self.outputs.push_front(super::Output::Connect { connection, remote });
         Flow::Stream { connection }
     }
 }
 
-/// The top bit of a connection's number: the core has given it.
+/// The top bit of a connection's number, set if the core assigned the number.
 pub(super) const OPENED_BY_US: u64 = 1 << 63;
 
-/// Where a phone that came from `ip` says that it listens for connections; nothing that is not at home there.
+/// The address on which a phone that came from `ip` claims to listen; `None` if that is another host's.
 fn home_of(uri: &str, came_from: IpAddr) -> Option<SocketAddr> {
     let uri = Uri::parse(uri).ok().filter(Uri::is_sip)?;
     let ip = uri.host()?.ip()?;
@@ -324,7 +325,7 @@ fn named(host: &str) -> Option<Named> {
     }
 }
 
-/// `host:port`, an IPv6 host in brackets; the port is 5060 where none is written.
+/// `host:port`, an IPv6 host in brackets; the port defaults to 5060.
 pub(super) fn host_and_port(text: &str) -> Option<(Box<str>, u16)> {
     match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => Some((host.into(), port.parse().ok()?)),

@@ -1,4 +1,4 @@
-//! Behaviour of the proxy core: scripted messages, virtual time.
+//! Behaviour of the proxy core: scripted messages and virtual time.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -38,7 +38,7 @@ impl NodeAuthority for Authority {
     }
 }
 
-/// A proxy with everything around it written down.
+/// A proxy, with everything that it sends and requests recorded.
 struct Lab {
     proxy: Proxy,
     now: Timestamp,
@@ -131,7 +131,7 @@ impl Lab {
         }
     }
 
-    /// What is sent to a connection that nobody has been told to open is lost.
+    /// A message to a connection without a Connect before it would be lost.
     fn was_opened(&self, flow: Flow) {
         let Flow::Stream { connection } = flow else { return };
         let told = |o: &Output| matches!(o, Output::Connect { connection: opened, .. } if *opened == connection);
@@ -154,7 +154,7 @@ impl Lab {
         }
     }
 
-    /// A datagram comes.
+    /// A datagram arrives.
     fn from(&mut self, remote: &str, text: &str) {
         let bytes = text.replace('\n', "\r\n").into_bytes();
         self.proxy.handle_datagram(0, addr(remote), bytes.into(), self.now);
@@ -168,7 +168,7 @@ impl Lab {
         self.drain();
     }
 
-    /// A message comes by a connection.
+    /// A message arrives on a connection.
     fn by(&mut self, connection: u64, text: &str) {
         let message = Message::parse(text.replace('\n', "\r\n").into_bytes().into()).unwrap();
         self.proxy.handle_message(connection, message, self.now);
@@ -196,7 +196,7 @@ impl Lab {
         );
     }
 
-    /// Time passes; live nodes in `answering` answer their keep-alives.
+    /// Lets time pass; live nodes in `answering` answer their keep-alives.
     fn pass(&mut self, time: Duration, answering: &[u64]) {
         let until = self.now + time;
         while let Some(due) = self.proxy.next_timeout().filter(|due| *due <= until) {
@@ -216,19 +216,19 @@ impl Lab {
         self.now = until;
     }
 
-    /// Everything that was sent since the last time.
+    /// All messages sent since the last call.
     fn take(&mut self) -> Vec<(Flow, Message)> {
         std::mem::take(&mut self.sent)
     }
 
-    /// The one message that was sent.
+    /// The only message that was sent.
     fn only(&mut self) -> (Flow, Message) {
         let mut sent = self.take();
         assert_eq!(sent.len(), 1, "{sent:?}");
         sent.remove(0)
     }
 
-    /// What was sent apart from a 100.
+    /// The only message that was sent besides a 100.
     fn beyond_trying(&mut self) -> (Flow, Message) {
         extract(&mut self.sent, |m| m.status() == Some(StatusCode::TRYING));
         self.only()
@@ -249,7 +249,7 @@ fn is_keep_alive(message: &Message) -> bool {
     message.is_request() && message.header(&headers::LIVE).is_some()
 }
 
-/// A request of a peer at `host`, without body.
+/// A request of a peer at `host`, without a body.
 struct Ask<'a> {
     method: &'a str,
     uri: &'a str,

@@ -1,4 +1,4 @@
-//! Requests within a dialog whose owner is not there at the moment: they wait for its next life.
+//! Requests within a dialog whose owner is temporarily away: they wait for its next run.
 
 use model::Timestamp;
 
@@ -12,7 +12,7 @@ use crate::status::StatusCode;
 use crate::transaction::ServerId;
 
 impl Proxy {
-    /// A request has no way: one of a dialog of ours waits when nobody is there to take it, everything else is answered.
+    /// A request has no destination. If it belongs to a dialog of ours without a live owner, it waits; any other is answered.
     pub(super) fn wait_or_answer(
         &mut self,
         server: ServerId,
@@ -32,7 +32,7 @@ impl Proxy {
         }
     }
 
-    /// A request that was forwarded and lost its node has no heir: it waits too. Gives it back when it must not.
+    /// A forwarded request whose node failed has no successor: it waits too. Returns it if it must not wait.
     pub(super) fn wait_again(&mut self, id: u64, message: Message, now: Timestamp) -> Option<Message> {
         if !self.may_wait(&message) {
             return Some(message);
@@ -44,7 +44,7 @@ impl Proxy {
     }
 
     fn may_wait(&self, message: &Message) -> bool {
-        // Who drains waits for nobody; a call that begins goes elsewhere sooner when it is refused at once.
+        // A draining proxy does not wait. A new call finds another route sooner if it is refused at once.
         let in_dialog = message.to().is_ok_and(|to| to.tag().is_some());
         !self.is_draining() && in_dialog && self.waiting.len() < OWNER_BACK_MAX && self.owner_tag(message).is_some()
     }
@@ -55,7 +55,7 @@ impl Proxy {
         self.wake(id, now + OWNER_BACK);
     }
 
-    /// A node has joined: what waits for it goes on, in the order in which it came.
+    /// A node has joined: requests that wait for it go on, in order of arrival.
     pub(super) fn wake_waiting(&mut self, now: Timestamp) {
         for id in std::mem::take(&mut self.waiting) {
             let Some(Exchange { stage: Stage::Waiting { message, .. }, .. }) = self.exchanges.get(id) else { continue };
@@ -76,7 +76,7 @@ impl Proxy {
         }
     }
 
-    /// Nobody came.
+    /// No node came in time.
     pub(super) fn waited_in_vain(&mut self, id: u64, now: Timestamp) {
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let (server, request) = (held.server, std::mem::take(&mut held.request));
@@ -88,7 +88,7 @@ impl Proxy {
         }
     }
 
-    /// All wait equally long, so those who wait no more are the first in the row, apart from those whose request has ended otherwise.
+    /// All wait equally long, so expired ones are at the front, except those whose request ended otherwise.
     fn forget_waited(&mut self) {
         while let Some(first) = self.waiting.front()
             && !self.exchanges.get(*first).is_some_and(|held| matches!(held.stage, Stage::Waiting { .. }))

@@ -108,7 +108,7 @@ fn times_at_the_edge_of_their_range_are_granted_within_the_limits() {
     for (asked, seconds) in [
         ("30", 30),
         ("4294967295", 3_600),
-        // RFC 3261 §20.19 and §10.2.1.1: beyond 2^32-1, and what is no number at all, counts as an hour.
+        // RFC 3261 §20.19 and §10.2.1.1: values above 2^32-1, and values that are not numbers, count as an hour.
         ("4294967296", 3_600),
         ("99999999999999999999999999", 3_600),
         ("-1", 3_600),
@@ -189,7 +189,7 @@ fn a_contact_that_cannot_be_called_is_refused_and_says_why() {
         let answer = answer(&request, &outcome, &many(), "t", NOW);
         assert!(answer.header(&HeaderName::Warning).is_some_and(|w| w.starts_with("399 ")), "{uri}");
     }
-    // What is taken back was never there.
+    // A Contact that is removed has no effect if it was never stored.
     let gone = request(5, "Contact: <tel:+15550100>;expires=0\r\n");
     assert_eq!(register(&gone, &known, &many(), NOW), Outcome::Accepted(known.clone()));
 }
@@ -213,7 +213,7 @@ fn other_methods_and_extensions_are_refused_with_what_would_be_served() {
 }
 
 proptest! {
-    /// Whatever the order of arrival, the binding is that of the highest CSeq that has arrived.
+    /// In any order of arrival, the binding is that of the highest CSeq that has arrived.
     #[test]
     fn an_overtaken_register_never_wins(order in proptest::collection::vec(1..20u32, 1..20)) {
         let mut known = Vec::new();

@@ -1,8 +1,8 @@
-//! What was answered, for who asks again (RFC 3261 §17.2.2, timer J): kept by age and thrown away in one piece.
+//! Responses kept for repeated requests (RFC 3261 §17.2.2, timer J), grouped by age and discarded a table at a time.
 //!
-//! A request over UDP may be repeated for 32 s after its final answer. Nothing but the answer is needed for that: it stands
-//! under the hash of its transaction's key in the table of its time, without a timer, and a table that is old enough goes whole.
-//! The last of a burst stay until something else is answered.
+//! A request over UDP may be repeated for 32 s after its final response. Only the response is needed for that: it is stored
+//! under the hash of its transaction's key in the current table, without a timer, and a table that is old enough is dropped
+//! whole. The last responses of a burst stay until another request is answered.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -10,18 +10,18 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-/// Tables in a lifetime: an answer is kept for that fraction of it longer, at most.
+/// Tables per lifetime: a response is kept longer by this fraction of a lifetime at most.
 const TABLES: u32 = 4;
-/// What an answer may take on average before the oldest go, in bytes.
+/// Average bytes allowed per response before the oldest are dropped.
 const ANSWER_BYTES: usize = 1_024;
 
-/// Final answers by their age.
+/// Final responses by age.
 #[derive(Debug)]
 pub(super) struct Answered {
     lifetime: Duration,
-    /// The most that are kept; beyond, the oldest go.
+    /// The most that are kept; beyond it, the oldest are dropped.
     max: usize,
-    /// Seeded, so that nobody can make two keys meet.
+    /// Seeded, so that nobody can construct colliding keys.
     seed: RandomState,
     /// The youngest first.
     tables: VecDeque<Table>,
@@ -30,12 +30,12 @@ pub(super) struct Answered {
 #[derive(Debug)]
 struct Table {
     since: Timestamp,
-    /// Where in `bytes`.
+    /// The range of each response in `bytes`.
     places: HashMap<u64, (usize, usize), Hashed>,
     bytes: Vec<u8>,
 }
 
-/// Keys that are hashes already.
+/// A hasher for keys that are hashes already.
 #[derive(Clone, Copy, Default, Debug)]
 struct Hashed;
 
@@ -64,7 +64,7 @@ impl Hasher for AsItIs {
 }
 
 impl Answered {
-    /// Nothing yet.
+    /// Creates it empty.
     pub(super) fn new(lifetime: Duration, max: usize) -> Self {
         Self { lifetime, max, seed: RandomState::new(), tables: VecDeque::new() }
     }
@@ -74,7 +74,7 @@ impl Answered {
         self.forget_old(now);
         let hash = self.seed.hash_one(key);
         if self.tables.front().is_none_or(|youngest| now.since(youngest.since) >= self.lifetime / TABLES) {
-            // As many as the one before had, roughly.
+            // About as many entries as the table before had.
             let (places, bytes) = self.tables.front().map_or((0, 0), |last| (last.places.len(), last.bytes.len()));
             let places = HashMap::with_capacity_and_hasher(places, Hashed);
             self.tables.push_front(Table { since: now, places, bytes: Vec::with_capacity(bytes) });
@@ -86,7 +86,7 @@ impl Answered {
         }
     }
 
-    /// What was answered to the request with that key.
+    /// The response to the request with that key.
     pub(super) fn find(&self, key: &[u8], now: Timestamp) -> Option<&[u8]> {
         if self.tables.is_empty() {
             return None;

@@ -1,9 +1,9 @@
-//! A bounded table whose ids are never mistaken: each carries the generation of its slot.
+//! A bounded table with unambiguous ids: each carries the generation of its slot.
 
 /// Values by 64-bit id: slot in the low half, generation in the high half.
 ///
-/// It grows by chunks that stay where they are. One vector would be copied whole each time it doubles: at thousands of calls that
-/// takes milliseconds in which nothing else is done, and then the answers to all that has come meanwhile leave at once.
+/// It grows by chunks that are never moved. A single vector would be copied whole each time it doubles: at thousands of calls
+/// that blocks all other work for milliseconds, and then all delayed answers leave at once.
 #[derive(Debug)]
 pub(crate) struct Arena<T> {
     chunks: Vec<Vec<Slot<T>>>,
@@ -18,7 +18,7 @@ struct Slot<T> {
     value: Option<T>,
 }
 
-/// Slots of a chunk, as a power of two: some hundred kilobytes.
+/// Slots per chunk, as a power of two: some hundred kilobytes.
 const CHUNK_BITS: u32 = 10;
 const CHUNK: usize = 1 << CHUNK_BITS;
 
@@ -27,7 +27,7 @@ impl<T> Arena<T> {
         Self { chunks: Vec::new(), slots: 0, free: Vec::new(), max }
     }
 
-    /// Stores `value`; none when the table is full.
+    /// Stores `value`; `None` when the table is full.
     pub(crate) fn insert(&mut self, value: T) -> Option<u64> {
         let index = match self.free.pop() {
             Some(index) => index,
@@ -65,7 +65,7 @@ impl<T> Arena<T> {
         self.slots - self.free.len()
     }
 
-    /// Whether nothing more can be stored.
+    /// Whether the table is full.
     pub(crate) const fn is_full(&self) -> bool {
         self.free.is_empty() && self.slots >= self.max
     }
@@ -82,10 +82,10 @@ impl<T> Arena<T> {
         self.chunks.get_mut(index >> CHUNK_BITS)?.get_mut(index % CHUNK)
     }
 
-    /// One more slot.
+    /// Adds one slot.
     fn grow(&mut self) -> Option<u32> {
         if self.slots.is_multiple_of(CHUNK) {
-            // The first one grows as it is used: most tables stay small.
+            // The first one grows with use: most tables stay small.
             self.chunks.push(if self.slots == 0 { Vec::new() } else { Vec::with_capacity(CHUNK) });
         }
         self.chunks.last_mut()?.push(Slot { generation: 1, value: None });

@@ -7,12 +7,12 @@ use model::Timestamp;
 use super::timer::{Fired, Intervals, Repeat, Schedule, Timer};
 use crate::StatusCode;
 
-/// Where a client transaction stands.
+/// The state of a client transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ClientState {
-    /// INVITE sent, nothing came.
+    /// INVITE sent, no response yet.
     Calling,
-    /// Another request sent, nothing came.
+    /// Another request sent, no response yet.
     Trying,
     /// A provisional response came.
     Proceeding,
@@ -22,20 +22,20 @@ pub enum ClientState {
     Accepted,
 }
 
-/// What is to be done with a response.
+/// The treatment of a response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OnResponse {
-    /// It goes up.
+    /// It is passed up.
     Pass,
-    /// It goes up and the transaction is over.
+    /// It is passed up and the transaction is over.
     PassAndEnd,
-    /// It goes up and is acknowledged.
+    /// It is passed up and acknowledged.
     PassAndAck,
-    /// It goes up, is acknowledged, and the transaction is over.
+    /// It is passed up and acknowledged, and the transaction is over.
     PassAckAndEnd,
-    /// It is acknowledged again and goes no further.
+    /// It is acknowledged again and not passed up.
     Ack,
-    /// It goes no further.
+    /// It is not passed up.
     Absorb,
 }
 
@@ -53,12 +53,12 @@ impl InviteClient {
         Self { state: ClientState::Calling, schedule: Schedule { repeat, end: Some(now + intervals.patience()) } }
     }
 
-    /// Where it stands.
+    /// The current state.
     pub const fn state(&self) -> ClientState {
         self.state
     }
 
-    /// Takes a response.
+    /// Applies a response.
     pub fn respond(&mut self, status: StatusCode, reliable: bool, intervals: &Intervals, now: Timestamp) -> OnResponse {
         use ClientState::{Accepted, Calling, Completed, Proceeding, Trying};
         match self.state {
@@ -89,8 +89,8 @@ impl InviteClient {
         }
     }
 
-    /// Gives up at `due` if no final response came by then: timer C of a proxy, or 64·T1 after a CANCEL (RFC 3261 §9.1). Who has
-    /// given up already does so no later: provisional responses may come for ever.
+    /// Times out at `due` if no final response came by then: timer C of a proxy, or 64·T1 after a CANCEL (RFC 3261 §9.1). An
+    /// earlier end stays: provisional responses may come for ever.
     pub fn give_up_at(&mut self, due: Timestamp) {
         match self.state {
             ClientState::Calling => {}
@@ -99,7 +99,7 @@ impl InviteClient {
         }
     }
 
-    /// Lets time pass.
+    /// Runs the timers that are due.
     pub fn expire(&mut self, _: &Intervals, now: Timestamp) -> Fired {
         if self.schedule.end.is_some_and(|end| end <= now) {
             return Fired::End(match self.state {
@@ -127,12 +127,12 @@ impl NonInviteClient {
         Self { state: ClientState::Trying, schedule: Schedule { repeat, end: Some(now + intervals.patience()) } }
     }
 
-    /// Where it stands.
+    /// The current state.
     pub const fn state(&self) -> ClientState {
         self.state
     }
 
-    /// Takes a response.
+    /// Applies a response.
     pub fn respond(&mut self, status: StatusCode, reliable: bool, intervals: &Intervals, now: Timestamp) -> OnResponse {
         if self.state == ClientState::Completed {
             return OnResponse::Absorb;
@@ -150,7 +150,7 @@ impl NonInviteClient {
         OnResponse::Pass
     }
 
-    /// Lets time pass.
+    /// Runs the timers that are due.
     pub fn expire(&mut self, intervals: &Intervals, now: Timestamp) -> Fired {
         if self.schedule.end.is_some_and(|end| end <= now) {
             return Fired::End(if self.state == ClientState::Completed { Timer::K } else { Timer::F });
@@ -158,7 +158,7 @@ impl NonInviteClient {
         if self.state == ClientState::Proceeding
             && let Some(repeat) = &mut self.schedule.repeat
         {
-            // In Proceeding the interval is T2 at once (§17.1.2.2).
+            // In Proceeding the interval is T2 from the start (§17.1.2.2).
             repeat.interval = repeat.interval.max(intervals.t2);
         }
         repeat_if_due(&mut self.schedule, intervals.t2, now)

@@ -1,8 +1,8 @@
-//! What a message is matched to a transaction by (RFC 3261 §17.1.3, §17.2.3).
+//! The key that matches a message to a transaction (RFC 3261 §17.1.3, §17.2.3).
 
 use crate::{HeaderError, Message, Method};
 
-/// Builds keys in one buffer, so that a look-up allocates nothing.
+/// Builds keys in one buffer, so that a lookup allocates nothing.
 #[derive(Debug, Default)]
 pub(super) struct KeyBuffer(Vec<u8>);
 
@@ -20,8 +20,8 @@ impl KeyBuffer {
         &self.0
     }
 
-    /// The key of a server transaction that `request` belongs to, if its method were `method`: an ACK and a CANCEL
-    /// belong to an INVITE.
+    /// The key of the server transaction to which `request` would belong with the method `method`: an ACK and a CANCEL belong
+    /// to an INVITE.
     pub(super) fn server(&mut self, request: &Message, method: &Method) -> Result<&[u8], HeaderError> {
         let via = request.top_via()?;
         if via.has_rfc3261_branch() {

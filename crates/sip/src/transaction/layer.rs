@@ -1,4 +1,4 @@
-//! All transactions of a node: matching, timers, bounds.
+//! All transactions of a node: matching, timers, limits.
 
 mod flows;
 mod requests;
@@ -32,7 +32,7 @@ pub struct ClientId(u64);
 pub struct ServerId(u64);
 
 impl ServerId {
-    /// No transaction: of a request that is answered without one.
+    /// No transaction, for a request that is answered statelessly.
     pub const NONE: Self = Self(0);
 }
 
@@ -43,9 +43,9 @@ pub struct ClientRequest<'a> {
     pub message: &'a Message,
     /// The branch in that Via; unique, with the magic cookie.
     pub branch: &'a str,
-    /// Where to.
+    /// The flow to send it on.
     pub flow: Flow,
-    /// Comes back with every response and event; 0 where nobody cares.
+    /// Returned with every response and event; 0 if no owner needs them.
     pub owner: u64,
 }
 
@@ -58,15 +58,15 @@ pub struct NewRequest {
     pub message: Message,
     /// Where it came from.
     pub flow: Flow,
-    /// Of a CANCEL: the INVITE transaction that it means, and that one's owner.
+    /// For a CANCEL: the INVITE transaction that it cancels, and that transaction's owner.
     pub cancels: Option<(ServerId, u64)>,
 }
 
-/// What became of a message that arrived.
+/// The outcome of a received message.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "moved once per message; a box would cost more")]
 pub enum Received {
-    /// Dealt with: a repeat, an ACK to a failure, or unusable.
+    /// Handled here: a repeat, an ACK to a failure, or unusable.
     Absorbed,
     /// A new request.
     Request(NewRequest),
@@ -88,21 +88,21 @@ pub enum Received {
         /// Where it came from.
         flow: Flow,
     },
-    /// A response to nothing that we know. RFC 6026 §7.3: it is not forwarded.
+    /// A response without a matching transaction. RFC 6026 §7.3: it is not forwarded.
     Stray(Message),
 }
 
-/// What happened without a message.
+/// An event that no message caused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TransactionEvent {
-    /// No final response came (timers B, C, F): the user acts as upon a 408.
+    /// No final response came (timers B, C, F); the transaction user treats it as a 408.
     ClientTimeout {
         /// The transaction; it is over.
         client: ClientId,
         /// Its owner.
         owner: u64,
     },
-    /// The flow broke before a final response came: the user acts as upon a 503 (RFC 3261 §8.1.3.1).
+    /// The flow broke before a final response came; the transaction user treats it as a 503 (RFC 3261 §8.1.3.1).
     ClientFlowFailed {
         /// The transaction; it is over.
         client: ClientId,
@@ -132,13 +132,13 @@ pub enum TransactionEvent {
     },
 }
 
-/// A transaction that cannot be had; always our own doing.
+/// A transaction could not be created or used; always a fault on our side.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum TransactionError {
     /// The table is full.
     #[error("too many transactions")]
     Full,
-    /// There is no such transaction, any more.
+    /// There is no such transaction (any more).
     #[error("no such transaction")]
     Gone,
     /// The branch is taken.
@@ -152,15 +152,16 @@ pub struct TransactionLayer {
     intervals: Intervals,
     clients: Arena<Client>,
     servers: Arena<Server>,
-    /// How many bytes the server transactions hold.
+    /// Bytes held by the server transactions.
     held: usize,
     held_max: usize,
-    /// `None` in a layer whose transactions an heir may go on with: there they stay whole.
+    /// `None` in a layer whose transactions a successor may continue: there they are kept whole.
     answered: Option<Answered>,
     index: HashMap<Box<[u8]>, u64>,
     key: KeyBuffer,
     timers: TimerQueue<(Kind, u64)>,
-    // Both queues are drained after every input, which adds a handful at most (a timeout: two per transaction due).
+    // Both queues are drained after every input. An input adds only a handful of entries (a timeout: two per due
+    // transaction).
     transmits: VecDeque<Transmit>,
     events: VecDeque<TransactionEvent>,
     refused: u64,
@@ -186,7 +187,7 @@ enum ServerMachine {
 
 /// The most ACKs that one INVITE repeats: one per fork that answered.
 const ACKS_MAX: usize = 8;
-/// The most bytes of those after the first.
+/// The most bytes of all those ACKs except the first.
 const ACKS_BYTES_MAX: usize = 8_192;
 
 #[derive(Debug)]
@@ -214,29 +215,32 @@ struct Server {
 }
 
 impl TransactionLayer {
-    /// The most transactions of each side: 1,000 calls a second, four transactions each, for 32 s, and half as many again.
+    /// The most transactions of each side: 1,000 calls a second, four transactions each, for 32 s, plus half as many
+    /// again.
     pub const TRANSACTIONS_MAX: usize = 196_608;
-    /// What server transactions may hold on average, in bytes; with [`Self::TRANSACTIONS_MAX`] half a gigabyte together. Long requests
-    /// reach that before their number is reached.
+    /// Average bytes allowed per server transaction; with [`Self::TRANSACTIONS_MAX`] half a gigabyte together. With
+    /// long requests this limit is reached before that on their number.
     const SERVER_BYTES_EACH: usize = 2_730;
-    /// What the server transactions of the smallest layer may hold together, in bytes.
+    /// Bytes allowed for all server transactions of the smallest layer.
     const SERVER_BYTES_LEAST: usize = 8 << 20;
 
-    /// Transactions for which the index has room from the beginning: those of 1,000 calls a second. To grow it takes milliseconds in
-    /// which nothing else is done; room that is not used takes no memory but for a byte each.
+    /// Initial capacity of the index: the transactions of 1,000 calls a second. Growing it blocks all other work for
+    /// milliseconds; unused capacity costs one byte per entry.
     const INDEX_ROOM: usize = 100_000;
 
-    /// Timers that one turn looks at: a tenth of a second's work at most, also when everything is due because the process stood still.
+    /// The most timers handled in one turn: 0.1 s of work, even when all are due because the process was suspended.
     pub const TIMERS_PER_TURN: usize = 4_096;
 
-    /// An empty layer of a server without heirs. Of what is answered over UDP it keeps the answer alone, for who asks again.
+    /// An empty layer for a server without successors. Of a request answered over UDP it keeps only the response, for
+    /// repeats.
     pub fn new(intervals: Intervals) -> Self {
         let answered = Answered::new(intervals.patience(), Self::TRANSACTIONS_MAX);
         let index = HashMap::with_capacity(Self::INDEX_ROOM);
         Self { answered: Some(answered), index, ..Self::inheritable(Self::TRANSACTIONS_MAX, intervals) }
     }
 
-    /// An empty layer that holds as many transactions of each side at most, and each to its end: [`Self::snapshot_server`].
+    /// An empty layer with at most `transactions` of each side; each is kept whole to its end:
+    /// [`Self::snapshot_server`].
     pub fn inheritable(transactions: usize, intervals: Intervals) -> Self {
         Self {
             intervals,
@@ -256,7 +260,7 @@ impl TransactionLayer {
 
     // === Messages ===
 
-    /// Takes a message that arrived.
+    /// Processes a received message.
     pub fn receive(&mut self, message: Message, flow: Flow, now: Timestamp) -> Received {
         if let Some(fault) = message.fault() {
             if message.is_request() && message.method() != Method::Ack {
@@ -267,7 +271,7 @@ impl TransactionLayer {
         self.receive_sound(message, flow, now)
     }
 
-    /// As [`Self::receive`], for a message that is known to have no [`Message::fault`].
+    /// As [`Self::receive`], for a message known to have no [`Message::fault`].
     pub fn receive_sound(&mut self, message: Message, flow: Flow, now: Timestamp) -> Received {
         if message.is_request() {
             self.receive_request(message, flow, now)
@@ -331,7 +335,7 @@ impl TransactionLayer {
             ServerMachine::Invite(machine) => machine.repeat(),
             ServerMachine::Other(machine) => machine.repeat(),
         };
-        // A repeat may come by another connection after the first one broke: answer where it came from.
+        // A repeat may come over another connection after the first one broke: respond on that one.
         server.flow = flow;
         if action == OnRepeat::Answer && !server.last.is_empty() {
             self.transmits.push_back(Transmit { flow, bytes: server.last.clone() });
@@ -370,7 +374,7 @@ impl TransactionLayer {
         Received::Response { client: ClientId(id), owner, message, flow }
     }
 
-    /// A request that will not be sent again, and of which no ACK or CANCEL will be made, needs no memory.
+    /// Frees a request that will not be sent again and needs no ACK or CANCEL.
     fn forget_request(&mut self, id: u64) {
         if let Some(client) = self.clients.get_mut(id)
             && matches!(client.state(), ClientState::Completed)
@@ -379,14 +383,14 @@ impl TransactionLayer {
         }
     }
 
-    // === Outputs and questions ===
+    // === Outputs and queries ===
 
-    /// When [`Self::handle_timeout`] is to be called next; perhaps for nothing.
+    /// When to call [`Self::handle_timeout`] next; there may be nothing to do then.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         self.timers.next()
     }
 
-    /// The next message to be sent.
+    /// The next message to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.transmits.pop_front()
     }
@@ -396,7 +400,7 @@ impl TransactionLayer {
         self.events.pop_front()
     }
 
-    /// Whether a message belongs to a transaction that is here.
+    /// Whether a message belongs to an existing transaction.
     pub fn matches(&mut self, message: &Message) -> bool {
         let method = match message.method() {
             Method::Ack if message.is_request() => Method::Invite,
@@ -409,7 +413,7 @@ impl TransactionLayer {
         self.index.contains_key(self.key.client(via.branch().unwrap_or_default(), &method))
     }
 
-    /// By which flow the server transaction is answered that a request belongs to; an ACK or CANCEL belongs to its INVITE's.
+    /// The flow on which the request's server transaction is answered; an ACK or CANCEL belongs to its INVITE's.
     pub fn answered_by(&mut self, request: &Message) -> Option<Flow> {
         let method = match request.method() {
             Method::Ack | Method::Cancel => Method::Invite,
@@ -419,7 +423,7 @@ impl TransactionLayer {
         self.servers.get(id).map(|server| server.flow)
     }
 
-    /// As [`Self::matches`]; a CANCEL also belongs to the INVITE that it means, and a repeated request to its answer.
+    /// As [`Self::matches`]; also true for a CANCEL of an existing INVITE and for a repeat of an answered request.
     pub fn knows(&mut self, message: &Message, now: Timestamp) -> bool {
         if self.matches(message) {
             return true;
@@ -442,8 +446,8 @@ impl TransactionLayer {
         Some((ClientId(id), self.clients.get(id)?.owner))
     }
 
-    /// Takes back what is not sent yet, and drops every transaction, of which `is_theirs` says that it is not ours any more: it is
-    /// shown what would be sent.
+    /// Drops unsent messages and transactions that now belong to another node. `is_theirs` decides by the bytes that
+    /// would be sent.
     pub fn disown(&mut self, is_theirs: impl Fn(&Bytes) -> bool) {
         self.transmits.retain(|transmit| !is_theirs(&transmit.bytes));
         let clients: Vec<u64> = self.clients.iter().filter(|(_, c)| is_theirs(&c.request)).map(|(id, _)| id).collect();
@@ -456,7 +460,7 @@ impl TransactionLayer {
         }
     }
 
-    /// How many client and server transactions there are.
+    /// The number of client and server transactions.
     pub fn len(&self) -> (usize, usize) {
         (self.clients.len(), self.servers.len())
     }
@@ -466,7 +470,7 @@ impl TransactionLayer {
         self.len() == (0, 0)
     }
 
-    /// How many requests were refused because the table was full.
+    /// The number of requests refused because the table was full.
     pub const fn refused(&self) -> u64 {
         self.refused
     }
@@ -545,7 +549,7 @@ impl TransactionLayer {
 }
 
 impl Server {
-    /// What it holds: its key stands in the index as well.
+    /// Bytes held by it; its key is stored in the index as well.
     fn bytes(&self) -> usize {
         2 * self.key.len() + self.last.len() + self.request.len()
     }

@@ -6,10 +6,10 @@ use super::client::repeat_if_due;
 use super::timer::{Fired, Intervals, Repeat, Schedule, TRYING_DELAY, Timer};
 use crate::StatusCode;
 
-/// Where a server transaction stands.
+/// The state of a server transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ServerState {
-    /// Nothing was answered.
+    /// No response was sent.
     Trying,
     /// A provisional response was sent.
     Proceeding,
@@ -21,34 +21,34 @@ pub enum ServerState {
     Accepted,
 }
 
-/// What is to be done with a response of ours.
+/// The treatment of a response of ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OnAnswer {
-    /// It is sent, and again when the request is repeated.
+    /// It is sent, and sent again when the request is repeated.
     Send,
     /// It is sent and the transaction is over.
     SendAndEnd,
-    /// It comes too late or is forbidden here, and is dropped.
+    /// It is too late or not allowed here, and is dropped.
     Drop,
 }
 
-/// What is to be done with a request that belongs to a transaction.
+/// The treatment of a repeated request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OnRepeat {
     /// The last response is sent again.
     Answer,
-    /// Nothing.
+    /// It is ignored.
     Absorb,
 }
 
-/// What is to be done with an ACK.
+/// The treatment of an ACK.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OnAck {
-    /// It acknowledged a failure and goes no further.
+    /// It acknowledges a failure and is not passed on.
     Absorb,
     /// As before, and the transaction is over.
     AbsorbAndEnd,
-    /// It acknowledges a 2xx: the user's matter.
+    /// It acknowledges a 2xx and is passed to the transaction user.
     Pass,
 }
 
@@ -65,12 +65,12 @@ impl InviteServer {
         Self { state: ServerState::Trying, schedule: Schedule { repeat: None, end: Some(now + TRYING_DELAY) } }
     }
 
-    /// Where it stands.
+    /// The current state.
     pub const fn state(&self) -> ServerState {
         self.state
     }
 
-    /// Takes a response of ours.
+    /// Applies a response of ours.
     pub fn answer(&mut self, status: StatusCode, reliable: bool, intervals: &Intervals, now: Timestamp) -> OnAnswer {
         use ServerState::{Accepted, Completed, Confirmed, Proceeding, Trying};
         match self.state {
@@ -90,13 +90,13 @@ impl InviteServer {
                 self.schedule = Schedule { repeat, end: Some(now + intervals.patience()) };
                 OnAnswer::Send
             }
-            // RFC 6026: the user repeats its 2xx, and a proxy passes further ones.
+            // RFC 6026: the transaction user repeats its 2xx, and a proxy forwards further ones.
             Accepted if status.is_success() => OnAnswer::Send,
             Accepted | Completed | Confirmed => OnAnswer::Drop,
         }
     }
 
-    /// Takes a repeated INVITE.
+    /// Applies a repeated INVITE.
     pub const fn repeat(&self) -> OnRepeat {
         match self.state {
             ServerState::Proceeding | ServerState::Completed => OnRepeat::Answer,
@@ -104,7 +104,7 @@ impl InviteServer {
         }
     }
 
-    /// Takes an ACK.
+    /// Applies an ACK.
     pub fn acknowledge(&mut self, reliable: bool, intervals: &Intervals, now: Timestamp) -> OnAck {
         match self.state {
             ServerState::Completed => {
@@ -122,7 +122,7 @@ impl InviteServer {
         }
     }
 
-    /// Lets time pass. [`Timer::Trying`] does not end the transaction.
+    /// Runs the timers that are due. [`Timer::Trying`] does not end the transaction.
     pub fn expire(&mut self, intervals: &Intervals, now: Timestamp) -> Fired {
         if self.schedule.end.is_some_and(|end| end <= now) {
             return Fired::End(match self.state {
@@ -152,12 +152,12 @@ impl NonInviteServer {
         Self { state: ServerState::Trying, schedule: Schedule { repeat: None, end: Some(now + intervals.patience()) } }
     }
 
-    /// Where it stands.
+    /// The current state.
     pub const fn state(&self) -> ServerState {
         self.state
     }
 
-    /// Takes a response of ours. A 408 is never sent: it would always come too late (RFC 4320 §4.2).
+    /// Applies a response of ours. A 408 is never sent: it would always be too late (RFC 4320 §4.2).
     pub fn answer(&mut self, status: StatusCode, reliable: bool, intervals: &Intervals, now: Timestamp) -> OnAnswer {
         if self.state == ServerState::Completed || status == StatusCode::REQUEST_TIMEOUT {
             return OnAnswer::Drop;
@@ -174,7 +174,7 @@ impl NonInviteServer {
         OnAnswer::Send
     }
 
-    /// Takes a repeated request.
+    /// Applies a repeated request.
     pub const fn repeat(&self) -> OnRepeat {
         match self.state {
             ServerState::Trying => OnRepeat::Absorb,
@@ -182,7 +182,7 @@ impl NonInviteServer {
         }
     }
 
-    /// Lets time pass.
+    /// Runs the timers that are due.
     pub fn expire(&mut self, now: Timestamp) -> Fired {
         if self.schedule.end.is_some_and(|end| end <= now) {
             return Fired::End(if self.state == ServerState::Completed { Timer::J } else { Timer::Unanswered });

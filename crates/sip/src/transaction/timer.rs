@@ -9,19 +9,19 @@ use model::Timestamp;
 pub enum Timer {
     /// INVITE client, unreliable: repeats the INVITE; starts at T1, doubles.
     A,
-    /// INVITE client: gives up when nothing at all came; 64·T1.
+    /// INVITE client: times out if no response at all came; 64·T1.
     B,
-    /// INVITE client of a proxy or after CANCEL: gives up waiting for the final response; set by the user of the transaction.
+    /// INVITE client of a proxy or after CANCEL: stops waiting for the final response; set by the transaction user.
     C,
     /// INVITE client: stays for repeated failure responses; 32 s unreliable, none reliable.
     D,
     /// Other client, unreliable: repeats the request; starts at T1, doubles up to T2.
     E,
-    /// Other client: gives up; 64·T1.
+    /// Other client: times out; 64·T1.
     F,
     /// INVITE server, unreliable: repeats the failure response; starts at T1, doubles up to T2.
     G,
-    /// INVITE server: gives up waiting for the ACK; 64·T1.
+    /// INVITE server: stops waiting for the ACK; 64·T1.
     H,
     /// INVITE server: stays for repeated ACKs; T4 unreliable, none reliable.
     I,
@@ -33,9 +33,9 @@ pub enum Timer {
     L,
     /// INVITE client after a 2xx: stays for repeated and other 2xx; 64·T1 (RFC 6026 §7.2).
     M,
-    /// INVITE server: 200 ms after which it sends 100 by itself (RFC 3261 §17.2.1).
+    /// INVITE server: 200 ms, after which it sends 100 by itself (RFC 3261 §17.2.1).
     Trying,
-    /// Other server: 64·T1 after which a response would come too late (RFC 4320 §4.2).
+    /// Other server: 64·T1, after which a response would be too late (RFC 4320 §4.2).
     Unanswered,
 }
 
@@ -44,7 +44,7 @@ pub enum Timer {
 pub struct Intervals {
     /// Estimate of the round trip.
     pub t1: Duration,
-    /// The longest interval between repeats of anything but an INVITE.
+    /// The longest interval between repeats, except of an INVITE.
     pub t2: Duration,
     /// How long a message stays in the network.
     pub t4: Duration,
@@ -57,7 +57,7 @@ impl Default for Intervals {
 }
 
 impl Intervals {
-    /// 64·T1: how long anybody waits for anything.
+    /// 64·T1: the longest wait for any response or ACK.
     pub fn patience(&self) -> Duration {
         self.t1 * 64
     }
@@ -71,7 +71,7 @@ impl Intervals {
 /// How long an INVITE server waits for its user before it sends 100 itself.
 pub(crate) const TRYING_DELAY: Duration = Duration::from_millis(200);
 
-/// A repetition: when next, and after which interval.
+/// The time of the next repetition, and the interval before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Repeat {
     /// When the message is sent again.
@@ -86,23 +86,24 @@ impl Repeat {
         Self { due: now + interval, interval }
     }
 
-    /// The one after this: the interval doubles, up to `max`. Counted from the due time, not from now, so that a late
-    /// shell or a restored transaction keeps the rhythm; never in the past.
+    /// The next repetition: the interval doubles, up to `max`. It counts from the due time, not from now, so that a late shell
+    /// or a restored transaction keeps the intervals; it is never in the past.
     pub fn next(self, max: Duration, now: Timestamp) -> Self {
         let interval = self.interval.saturating_mul(2).max(REPEAT_MIN).min(max);
         Self { due: (self.due + interval).max(now + Duration::from_micros(1)), interval }
     }
 
-    /// As a record has it that may be damaged, or of a machine whose clock is ahead: it comes within `max`.
+    /// Corrects values of a record that is damaged, or written by a machine whose clock is ahead: the repetition comes within
+    /// `max`.
     pub(crate) fn restored(self, max: Duration, now: Timestamp) -> Self {
         Self { due: self.due.min(now + max), interval: self.interval.min(max) }
     }
 }
 
-/// The shortest interval that a repetition leads to: one that is nothing would never grow.
+/// The shortest interval of a repetition; an interval of 0 would never grow.
 const REPEAT_MIN: Duration = Duration::from_millis(1);
 
-/// What a transaction waits for: at most a repetition and an end.
+/// The timers of a transaction: at most a repetition and an end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Schedule {
     /// Timers A, E, G.
@@ -112,8 +113,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// As a record has it that may be damaged, or of a machine whose clock is ahead. `waits` says whether the transaction may
-    /// wait without an end.
+    /// Corrects values of a record that is damaged, or written by a machine whose clock is ahead. `waits` tells whether the
+    /// transaction may wait without an end.
     pub(crate) fn restored(self, waits: bool, intervals: &Intervals, now: Timestamp) -> Self {
         let latest = now + intervals.failure_linger();
         let end = self.end.map(|end| end.min(latest));
@@ -123,7 +124,7 @@ impl Schedule {
         }
     }
 
-    /// When the earlier of both is due.
+    /// The earlier of both times.
     pub fn next(&self) -> Option<Timestamp> {
         match (self.repeat, self.end) {
             (Some(repeat), Some(end)) => Some(repeat.due.min(end)),
@@ -133,7 +134,7 @@ impl Schedule {
     }
 }
 
-/// What a machine wants done when its time has come.
+/// The action that a machine requests when a timer fires.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fired {
     /// Nothing is due.

@@ -1,4 +1,4 @@
-//! Thousands of timers in one queue.
+//! One queue for thousands of timers.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -6,29 +6,29 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-/// Wake-up times of many owners, each of which remembers its earliest entry in `armed`.
+/// Wake-up times of many owners. Each owner stores its earliest entry in `armed`.
 ///
-/// An entry is never taken out early: an owner that has nothing to do when it comes re-arms itself. So the queue
-/// holds about one entry per owner, and stopping a timer costs nothing.
+/// An entry is never removed early: an owner that is woken without work re-arms itself. So the queue holds about one entry per
+/// owner, and stopping a timer costs nothing.
 ///
-/// Nearly all times are as far away as the one before was: those stand in a row. Only what comes between is sorted.
+/// Nearly all timers have the same distance as the one before. Those form a plain row; only timers in between are sorted.
 ///
-/// Nothing is ever armed at or before the time that was last served: a timer that is due again at once comes in the next
-/// turn, so that no owner, whatever its peer has told it, can keep a turn from ending. Nor is anything armed for long after
-/// it: who waits for longer is woken for nothing, and what nobody waits for any more does not stay.
+/// Nothing is ever armed at or before the time served last: a timer that is due again at once comes in the next turn, so that
+/// no owner, whatever its peer sends, can prolong a turn for ever. Nor is anything armed far ahead: an owner that waits longer
+/// is woken without work, and an entry that is no longer needed does not stay.
 #[derive(Debug)]
 pub(crate) struct TimerQueue<K> {
     row: VecDeque<(Timestamp, K)>,
     heap: BinaryHeap<Reverse<(Timestamp, K)>>,
-    /// The time of the turn that is served, or was served last.
+    /// The time of the current or last turn.
     served: Option<Timestamp>,
 }
 
-/// How much later than the turn that is served a timer comes at least.
+/// The shortest distance of a timer from the current turn.
 const NEXT_TURN: Duration = Duration::from_micros(1);
-/// How much later a timer comes at most: as long as anybody waits for an answer, and for what comes after it.
+/// The longest distance: as long as anything waits for an answer, including what follows it.
 const HORIZON: Duration = Duration::from_secs(64);
-/// What is further away than this from the end of the row would keep those behind it out.
+/// An entry further than this beyond the end of the row would keep later ones out of the row.
 const STRIDE: Duration = Duration::from_secs(5);
 
 impl<K: Ord + Copy> TimerQueue<K> {
@@ -36,7 +36,7 @@ impl<K: Ord + Copy> TimerQueue<K> {
         Self { row: VecDeque::new(), heap: BinaryHeap::new(), served: None }
     }
 
-    /// Sees to it that `key` is woken at `due`; `armed` is the owner's earliest entry ([`Timestamp::MAX`]: none).
+    /// Ensures that `key` is woken at `due`; `armed` is the owner's earliest entry ([`Timestamp::MAX`]: none).
     pub(crate) fn arm(&mut self, key: K, due: Timestamp, armed: &mut Timestamp) {
         let due = self.served.map_or(due, |served| due.clamp(served + NEXT_TURN, served + HORIZON));
         if due >= *armed {
@@ -55,14 +55,14 @@ impl<K: Ord + Copy> TimerQueue<K> {
         }
     }
 
-    /// When somebody is to be woken next; perhaps for nothing.
+    /// When the next owner is to be woken; it may have no work.
     pub(crate) fn next(&self) -> Option<Timestamp> {
         self.first().map(|(due, _)| due)
     }
 
     /// The next entry that is due.
     pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<(Timestamp, K)> {
-        // Not the latest of all: a clock that was set back must not put everything off.
+        // Not the maximum of all turns: a clock that was set back must not delay all timers.
         self.served = Some(now);
         let first = self.first().filter(|(due, _)| *due <= now)?;
         if self.row.front() == Some(&first) {

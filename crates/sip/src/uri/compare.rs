@@ -3,11 +3,11 @@
 use super::{Scheme, Uri};
 use crate::header::params::{Param, Params};
 
-/// Parameters that make URIs different when only one of them has it.
+/// Parameters that make two URIs different if only one of them has it.
 const NEVER_IGNORED: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
 
-/// Parameters and headers of a URI that are compared one by one, each with all of the other's: what no phone writes is compared as
-/// text, so that nobody makes us compare for long.
+/// The most parameters or headers of a URI that are compared pairwise. Larger URIs, which no phone writes, are compared as
+/// text, so that no peer can make a comparison slow.
 const PARTS_MAX: usize = 32;
 
 pub(super) fn equivalent(a: &Uri<'_>, b: &Uri<'_>) -> bool {
@@ -64,7 +64,7 @@ fn params_match(a: Params<'_>, b: Params<'_>) -> bool {
     })
 }
 
-/// Every header of `a` stands in `b` too.
+/// Whether `b` has every header of `a`.
 fn headers_match(a: &str, b: &str) -> bool {
     let split = |text: &'_ str| -> Vec<(String, String)> {
         let pairs =
@@ -87,7 +87,7 @@ fn same_without_case(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b) || canonical(a).eq_ignore_ascii_case(&canonical(b))
 }
 
-/// Resolves the escapes of characters that mean the same escaped or not: all but the reserved ones.
+/// Resolves the escapes of characters that mean the same escaped or not: all except the reserved ones.
 fn canonical(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

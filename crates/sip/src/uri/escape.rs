@@ -12,7 +12,7 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
     let mut at = 0;
     while let Some(&b) = bytes.get(at) {
         let pair = bytes.get(at + 1..at + 3).and_then(|p| std::str::from_utf8(p).ok());
-        // A sign before the digit would be read as a number, too.
+        // A sign before the digit would be accepted by the number parser.
         let pair = pair.filter(|p| b == b'%' && p.bytes().all(|digit| digit.is_ascii_hexdigit()));
         match pair.and_then(|p| u8::from_str_radix(p, 16).ok()) {
             Some(byte) => {
@@ -28,7 +28,7 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&out).into_owned())
 }
 
-/// `text` as a user part: what the grammar does not allow there is escaped.
+/// `text` as a user part: characters that the grammar does not allow there are escaped.
 pub fn escape_user(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for b in text.bytes() {

@@ -1,4 +1,4 @@
-//! One behaviour each.
+//! One test per behaviour.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ fn a_call_is_answered_acknowledged_and_released() {
 
 #[test]
 fn a_full_table_of_transactions_ends_a_leg_that_is_left_and_refuses_what_waits_for_an_answer() {
-    // That of the INVITE stays for a while, for repeats of its 2xx.
+    // The INVITE's transaction stays for a while, for repeats of its 2xx.
     let alice = AgentConfig { transactions_max: 2, ..AgentConfig::default() };
     let mut pair = Pair::with_configs(1, Wire::Stream, Conditions::STREAM, alice, AgentConfig::default());
     let (alice, _) = pair.call();
@@ -77,7 +77,7 @@ fn an_offer_that_found_no_room_among_the_transactions_is_made_again_later() {
         pair.agent(ALICE).reinvite(alice, Some(bytes("hold")), Vec::new(), now)
     };
     assert!(matches!(reinvite(&mut pair), Err(CommandError::Transaction(_))));
-    // The transaction of the INVITE is over.
+    // The INVITE's transaction is over.
     pair.run(40 * S);
     reinvite(&mut pair).unwrap();
     pair.run(S);
@@ -206,7 +206,7 @@ fn a_reliable_provisional_that_nobody_acknowledges_ends_the_call() {
     pair.agent(BOB).identify(bob, bob_identity()).unwrap();
     pair.agent(BOB).provisional(bob, Reply::new(StatusCode::RINGING), now).unwrap();
     pair.run(40 * S);
-    // 0.5 s doubled without a ceiling: at 0.5, 1.5, 3.5, 7.5, 15.5, 31.5 s after the first.
+    // 0.5 s doubled without an upper limit: at 0.5, 1.5, 3.5, 7.5, 15.5, 31.5 s after the first.
     assert_eq!(pair.responses(BOB, 180), 7);
     assert!(matches!(pair.events(BOB).last(), Some(Event::Released { reason: Release::Unacknowledged, .. })));
     assert!(matches!(pair.events(ALICE).last(), Some(Event::Failed { status: StatusCode::SERVER_TIMEOUT, .. })));
@@ -337,7 +337,7 @@ fn an_update_with_an_offer_is_accepted_or_refused() {
     assert_eq!(pair.agent(BOB).leg(bob).unwrap().offer_answer.local(), Some(&bytes("answer-2")));
 }
 
-/// Sends a request of nobody's to Bob and gives his response.
+/// Sends Bob a request from outside any dialog and returns his response.
 fn probe(pair: &mut Pair, method: Method, lines: &[(HeaderName, &str)], body: Option<(&str, &'static str)>) -> Message {
     let mut request = Message::request(method.clone(), "sip:bob@bob.example.com")
         .header(&HeaderName::Via, "SIP/2.0/UDP probe.example.com;branch=z9hG4bKprobe")
@@ -430,7 +430,7 @@ fn an_invite_within_a_dialog_that_comes_twice_by_the_same_way_is_answered_twice(
             let bob = pair.incoming();
             pair.agent(BOB).identify(bob, bob_identity()).expect("identified once");
             let mut within = pair.peers[0].sent[0].1.clone();
-            // The number of the INVITE that began the call, used again.
+            // The number of the first INVITE, used again.
             within.set(&HeaderName::To, "<sip:15550100@example.com>;tag=bob-tag");
             within
         };
@@ -533,13 +533,13 @@ fn a_2xx_that_nobody_acknowledges_is_repeated_by_timer_g_and_then_byed() {
     assert!(pair.requests(BOB, Method::Bye) > 0);
 }
 
-/// What an agent wants sent, by hand instead of by the network.
+/// The messages an agent sends, taken by hand instead of by the network.
 fn sent(pair: &mut Pair, who: u8) -> Vec<Message> {
     let bytes = std::iter::from_fn(|| pair.agent(who).poll_transmit()).map(|transmit| transmit.bytes);
     bytes.map(|bytes| Message::parse(bytes).expect("we send what we can read")).collect()
 }
 
-/// A call of which Bob has not had the ACK, and Alice's next INVITE to him.
+/// A call in which Bob lacks the ACK, and Alice's next INVITE to him.
 fn invite_after_a_lost_ack(offer: Option<&'static str>, answer: &'static str) -> (Pair, DialogId, Message) {
     let mut pair = Pair::perfect(Wire::Udp);
     let alice = pair.invite(offer, Provisionals::Plain);
@@ -601,7 +601,7 @@ fn who_answers_before_we_have_heard_of_it_is_not_told_that_there_is_no_call() {
     let (bob, now) = (pair.incoming(), pair.now());
     pair.agent(BOB).identify(bob, bob_identity()).unwrap();
     pair.agent(BOB).answer(bob, Reply::session("answer"), now).unwrap();
-    // The answer is lost, as where Alice's node dies; then Bob's asks whether she is there.
+    // The answer is lost, as when Alice's node fails; then Bob's node checks whether she is there.
     let answer = sent(&mut pair, BOB).remove(0);
     pair.agent(BOB).options(bob, Vec::new(), now).unwrap();
     pair.agent(BOB).info(bob, Body::new("application/msml+xml", "<msml/>"), Vec::new(), now).unwrap();

@@ -1,4 +1,4 @@
-//! What a peer may put into one dialog, at its worst, and what it is told beyond that.
+//! The most that a peer may add to one dialog, and the answers beyond that.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn size(victim: &Victim, dialog: DialogId) -> usize {
     victim.agent.snapshot(&[dialog]).iter().map(sip::agent::DialogSnapshot::bytes).sum()
 }
 
-/// A victim that calls: its dialog and its INVITE.
+/// A victim that calls; returns its dialog and its INVITE.
 fn calling(provisionals: Provisionals) -> (Victim, DialogId, Message) {
     let mut victim = Victim::new(sip::agent::AgentConfig::default());
     let dialog = victim.agent.invite(invite(Wire::Udp, Some("offer"), provisionals), victim.now).expect("room");

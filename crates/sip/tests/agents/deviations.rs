@@ -1,4 +1,4 @@
-//! What a hostile party says (`simnet::hostile`): the same for the same seed, and, where it says so, what everybody has to read.
+//! Messages of a hostile party (`simnet::hostile`): the same for the same seed, and readable for everybody where declared so.
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use sip::{Message, Method, StatusCode};
 
 use crate::pair::{ALICE, BOB, Pair, Wire};
 
-/// A response to Alice's INVITE as one fork sends it, behind a proxy of its own.
+/// A response of one fork to Alice's INVITE, behind a proxy of its own.
 fn from_fork(pair: &Pair, status: u16, fork: &str, session: Option<&'static str>) -> Message {
     let invite = &pair.peers[0].sent[0].1;
     let mut response = Message::response_to(invite, StatusCode(status))

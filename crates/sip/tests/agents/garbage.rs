@@ -1,4 +1,4 @@
-//! Messages of a real call with bytes flipped, cut and swapped: no panic, and the agents go on.
+//! Messages of a real call with bytes flipped, cut and swapped: no panic, and the agents keep working.
 
 use std::time::Duration;
 

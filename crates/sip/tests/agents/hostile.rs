@@ -1,7 +1,7 @@
-//! A peer that keeps to no rule, by seed: whatever it sends, in whatever order, what it costs is bounded, and everything ends
-//! when it falls silent. Beside it, an agent that was restored from the snapshot gets the same later inputs and must do the same.
+//! A peer that keeps to no rule, by seed. Whatever it sends, in any order, its cost is bounded, and everything ends when it
+//! falls silent. An agent restored from the snapshot gets the same later inputs and must behave the same.
 //!
-//! A seed that breaks a rule prints itself with its inputs; `STORM_SEEDS` asks for more seeds.
+//! A failing seed prints itself with its inputs; `STORM_SEEDS` sets a larger number of seeds.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -22,12 +22,12 @@ use crate::victim::{Request, Victim};
 
 /// Inputs of one seed.
 const INPUTS: u64 = 60;
-/// What is printed of each input of a seed that breaks a rule.
+/// Characters printed of each input of a failing seed.
 const STORY_CHARS: usize = 600;
 /// The most messages and events that one input may lead to.
 const OUTPUTS_MAX: usize = 48;
-/// The most turns that the time after an input may take, where each is a wake-up that the agent asked for: what waits until an
-/// offer is answered looks every half second.
+/// The most turns after an input, where each is a wake-up that the agent requested: a re-INVITE that waits for an open offer
+/// retries every half second.
 const TURNS_MAX: u32 = 5_000;
 
 const NUMBERS: [&str; 20] = [
@@ -61,7 +61,7 @@ const STATUSES: [u16; 40] = [
     420, 422, 422, 480, 481, 482, 486, 487, 488, 491, 491, 491, 494, 500, 503, 600, 699,
 ];
 
-/// What goes into the agent.
+/// An input of the agent.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "one at a time")]
 enum Input {
@@ -80,9 +80,9 @@ struct Hostile {
     now: Timestamp,
     dialog: Option<DialogId>,
     waiting: Vec<IncomingId>,
-    /// What the agent has sent, the youngest last.
+    /// The agent's messages, the youngest last.
     sent: Vec<Message>,
-    /// Our INVITE as we sent it last.
+    /// Our last INVITE as it was sent.
     invite: Option<String>,
     /// The INVITE that began the dialog.
     began: Option<Message>,
@@ -93,7 +93,7 @@ struct Hostile {
     compared: u64,
 }
 
-/// An agent that was restored some inputs ago, and its name for the dialog.
+/// An agent that was restored some inputs ago, and its handle of the dialog.
 struct Heir {
     agent: UserAgent,
     dialog: DialogId,
@@ -148,7 +148,7 @@ impl Hostile {
         self.fate.below(n) == 0
     }
 
-    // === What the peer sends ===
+    // === Messages of the peer ===
 
     fn request(&mut self) -> String {
         let method = if self.invite.is_none() && self.fate.below(3) > 0 { "INVITE" } else { self.pick(&METHODS) };
@@ -193,7 +193,7 @@ impl Hostile {
         text
     }
 
-    /// A response to something that the agent has sent, or to nothing.
+    /// A response to some message of the agent, or to nothing.
     fn response(&mut self) -> Option<String> {
         let asked: Vec<&Message> = self.sent.iter().filter(|message| message.is_request()).collect();
         let back = self.fate.below(4) as usize;
@@ -224,7 +224,7 @@ impl Hostile {
         Some(text)
     }
 
-    /// Headers with a number, a list or a reference, at their bounds.
+    /// Headers with a number, a list or a reference, at their limits.
     fn headers(&mut self, text: &mut String) {
         for _ in 0..self.fate.below(5) {
             let number = self.pick(&NUMBERS);
@@ -310,7 +310,7 @@ impl Hostile {
         }
         for _ in 0..INPUTS {
             self.serial += 1;
-            // No two inputs come at one moment: which of two timers that are due together comes first is no matter.
+            // No two inputs share a timestamp: the order of two timers due at the same time is not tested.
             self.apply(&Input::Pass(Duration::from_millis(1)));
             self.shadow();
             let input = self.input();
@@ -321,7 +321,7 @@ impl Hostile {
         self.end();
     }
 
-    /// Begins to compare with a restored agent, where the snapshot holds all that the agent has.
+    /// Begins to compare with a restored agent if the snapshot contains everything that the agent has.
     fn shadow(&mut self) {
         let Some(dialog) = self.dialog.filter(|id| self.agent.leg(*id).is_some()) else {
             self.heir = None;
@@ -361,7 +361,7 @@ impl Hostile {
             if let Some(heir) = &mut self.heir {
                 heir.agent.handle_timeout(self.now);
             }
-            // Whose timer comes first among those of one moment is no matter.
+            // The order of timers due at the same time is not tested.
             self.settle(|output| {
                 let mut sent = wire(output);
                 sent.sort_by(|a, b| a.0.cmp(&b.0));
@@ -373,7 +373,7 @@ impl Hostile {
         }
     }
 
-    /// Takes what came of an input, compares it with what came of it in the restored agent, and holds both against the bounds.
+    /// Takes the output of an input, compares it with that of the restored agent, and checks both against the limits.
     fn settle(&mut self, wire: fn(&Output) -> Wired) {
         let output = drain(&mut self.agent);
         if let Some(mut heir) = self.heir.take() {
@@ -416,7 +416,7 @@ impl Hostile {
         }
     }
 
-    /// The application hangs up, and nobody says anything more.
+    /// The application hangs up, and the peer falls silent.
     fn end(&mut self) {
         self.heir = None;
         if let Some(id) = self.dialog
@@ -429,7 +429,8 @@ impl Hostile {
                 LegPhase::Leaving => Ok(()),
             };
         }
-        // 64*T1 for the ACK that a BYE waits for, or for the INVITE that is cancelled, as much for the BYE, and what lingers.
+        // 64*T1 for the ACK that a BYE waits for, or for the cancelled INVITE, as much for the BYE, and for lingering
+        // transactions.
         self.apply(&Input::Pass(Duration::from_secs(100)));
         assert_eq!(self.agent.dialogs(), 0, "a dialog is stuck: {}", self.context());
         assert_eq!(self.agent.transactions(), (0, 0), "a transaction is stuck: {}", self.context());
@@ -489,7 +490,7 @@ fn drain(agent: &mut UserAgent) -> Output {
     Output { events, sent }
 }
 
-/// What left, as it can be compared.
+/// The messages sent, in a comparable form.
 type Wired = Vec<(String, sip::Flow)>;
 
 fn wire(output: &Output) -> Wired {

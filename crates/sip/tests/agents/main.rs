@@ -1,4 +1,4 @@
-//! Pairs of user agents on a virtual network: behaviour by behaviour, and by thousands of seeds.
+//! Pairs of user agents on a virtual network: single behaviours, and thousands of seeds.
 
 mod behaviour;
 mod bounds;

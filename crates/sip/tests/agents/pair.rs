@@ -11,7 +11,7 @@ use simnet::{Conditions, Network, Step};
 use sip::agent::{AgentConfig, DialogId, Event, Invite, LocalIdentity, Provisionals, UserAgent};
 use sip::{Flow, Message, Method, Transmit};
 
-/// Entropy whose state can be copied, so that a restored agent draws what the first one would have drawn.
+/// Entropy whose state can be copied, so that a restored agent draws the same numbers as the first one.
 #[derive(Clone)]
 pub struct Dice(Arc<Mutex<Seeded>>);
 
@@ -24,7 +24,7 @@ impl Dice {
         Self(Arc::new(Mutex::new(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())))
     }
 
-    /// Goes on as `other` would.
+    /// Continues with the numbers of `other`.
     pub fn follow(&self, other: &Self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = other.fork().into_inner();
     }
@@ -43,7 +43,7 @@ impl Entropy for Dice {
 pub const ALICE: u8 = 0;
 pub const BOB: u8 = 1;
 
-/// Whether the two talk over datagrams or over a stream.
+/// Whether the two use datagrams or a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wire {
     Udp,
@@ -105,7 +105,7 @@ impl Pair {
         &mut self.peers[usize::from(who)].agent
     }
 
-    /// Takes what the agents want sent and told.
+    /// Takes the agents' messages and events.
     pub fn drain(&mut self) {
         for who in [ALICE, BOB] {
             let now = self.net.now();
@@ -143,7 +143,7 @@ impl Pair {
         self.net.now() < until
     }
 
-    /// Lets that much time pass.
+    /// Lets this much time pass.
     pub fn run(&mut self, duration: Duration) {
         let until = self.now() + duration;
         while self.step(until) {}
@@ -153,7 +153,7 @@ impl Pair {
         &self.peers[usize::from(who)].events
     }
 
-    /// How many messages `who` sent for which `wanted` holds.
+    /// The number of messages sent by `who` that `wanted` selects.
     pub fn count(&self, who: u8, wanted: impl Fn(&Message) -> bool) -> usize {
         self.peers[usize::from(who)].sent.iter().filter(|(_, m)| wanted(m)).count()
     }
@@ -172,7 +172,7 @@ impl Pair {
         self.agent(ALICE).invite(invite, now).expect("a fresh agent has room")
     }
 
-    /// The call that Bob was told of.
+    /// Bob's incoming call.
     pub fn incoming(&self) -> DialogId {
         let incoming = self.events(BOB).iter().find_map(|event| match event {
             Event::Incoming { dialog, .. } => Some(*dialog),
@@ -181,7 +181,7 @@ impl Pair {
         incoming.expect("Bob was called")
     }
 
-    /// A confirmed call: Alice's handle and Bob's.
+    /// A confirmed call; returns Alice's handle and Bob's.
     pub fn call(&mut self) -> (DialogId, DialogId) {
         let alice = self.invite(Some("offer"), Provisionals::Plain);
         self.run(Duration::from_millis(100));

@@ -1,4 +1,4 @@
-//! Why a call ends, on the wire (RFC 3326).
+//! Reasons for the end of a call, on the wire (RFC 3326).
 
 use std::time::Duration;
 

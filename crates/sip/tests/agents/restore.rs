@@ -1,4 +1,5 @@
-//! Restore equals continue: after every input an heir is made from the snapshot, and both get the next input.
+//! A restored agent behaves like the original: after every input a successor is made from the snapshot, and both get the next
+//! input.
 
 use sip::agent::{DialogSnapshot, Event, Restore, UserAgent};
 use sip::{Message, Transmit};
@@ -6,7 +7,7 @@ use sip::{Message, Transmit};
 use crate::pair::Dice;
 use crate::storm::{Input, Storm, Witness, apply, seeds};
 
-/// Feeds the next input to an heir that was made from the snapshot before it, and compares what both do.
+/// Feeds the next input to a successor made from the snapshot before it, and compares the behaviour of both.
 #[derive(Default)]
 struct Shadow {
     heir: Option<(UserAgent, Vec<DialogSnapshot>)>,
@@ -34,7 +35,7 @@ impl Witness for Shadow {
         let Some((mut heir, before)) = self.heir.take() else { return };
         let now = storm.pair.now();
         let tag = before.first().map(|s| s.leg.dialog.local_tag.clone()).unwrap_or_default();
-        // A dialog without a tag yet is the heir's first.
+        // A dialog without a tag yet is the successor's first.
         let id = heir.dialog_by_tag(&tag).or(storm.dialogs[usize::from(who)]);
         apply(&mut heir, id, input, storm.serial, now);
         let (seed, serial) = (storm.seed, storm.serial);
@@ -48,7 +49,7 @@ impl Witness for Shadow {
         }
         assert_eq!(text(&ours.1), text(&theirs.1), "{context}");
         self.compared += 1;
-        // What was drained for the comparison goes its way.
+        // Messages drained for the comparison are sent on.
         for event in ours.0 {
             peer.events.push(event);
         }
@@ -91,7 +92,7 @@ fn an_heir_does_what_its_predecessor_would_have_done_after_every_input() {
     assert!(shadow.compared > 1_000, "compared {} inputs only", shadow.compared);
 }
 
-/// Kills the agent after one input of the call, before anything left, and lets an heir go on.
+/// Kills the agent after one input of the call, before any message left; a successor continues.
 struct Killer {
     at: u32,
     who: u8,
@@ -115,7 +116,7 @@ impl Witness for Killer {
             return;
         }
         self.done = true;
-        // The events were committed with the snapshot; the messages died.
+        // The events were committed with the snapshot; the messages are lost.
         while let Some(event) = peer.agent.poll_event() {
             peer.events.push(event);
         }

@@ -1,7 +1,7 @@
-//! An agent besieged by a hostile party (`simnet::hostile`), as callee and as caller, by thousands of seeds: every input costs a
-//! bounded number of steps, time goes on, every dialog ends, and nothing is left.
+//! An agent attacked by a hostile party (`simnet::hostile`), as callee and as caller, by thousands of seeds: every input costs
+//! a bounded number of steps, time advances, every dialog ends, and nothing is left.
 //!
-//! `HOSTILE_SEED=17` plays one seed, with a line for everything that is said; `STORM_SEEDS` plays more of them.
+//! `HOSTILE_SEED=17` runs one seed and prints every message; `STORM_SEEDS` runs a larger number of seeds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,22 +26,22 @@ use crate::victim::{Request, Victim};
 const US: u8 = 0;
 const THEM: u8 = 1;
 
-/// What one input may cost at most, in random numbers (each request takes two or three) and in messages and events: a storm of
-/// requests in one dialog is answered one by one, and the end of an agent's dialogs takes some for each.
+/// The highest cost of one input, in random numbers (each request takes two or three) and in messages and events: a storm of
+/// requests in one dialog is answered one by one, and ending an agent's dialogs takes some for each.
 const STEPS_MAX: u64 = 200;
-/// How long both act; then we hang up, and they fall silent.
+/// How long both sides act; then we hang up, and they fall silent.
 const ACTIVE: Duration = Duration::from_secs(40);
-/// When nothing may be left: 64*T1 each for an ACK, a BYE, and what lingers.
+/// When nothing may be left: 64*T1 each for an ACK, a BYE, and lingering transactions.
 const REST: Duration = Duration::from_secs(110);
 
-/// How long a transaction stands whose final response nobody has acknowledged (64·T1).
+/// How long a transaction exists whose final response was not acknowledged (64·T1).
 const MERGED: Duration = Duration::from_secs(32);
-/// How far into a siege a twin is made, in inputs of ours.
+/// A twin is made within this number of our inputs.
 const TWIN_WITHIN: u64 = 120;
-/// A seed takes some milliseconds.
+/// The deadline of a seed, which takes some milliseconds.
 const SEED_MAX: Duration = Duration::from_secs(60);
 
-/// Entropy that is counted by whoever looks for loops: an agent that draws on and on within one input spins.
+/// Entropy that counts its use to detect loops: an agent that keeps drawing within one input loops for ever.
 struct Counted(dice::Dice, Arc<AtomicU64>);
 
 impl Entropy for Counted {
@@ -52,7 +52,7 @@ impl Entropy for Counted {
     }
 }
 
-/// What our application does.
+/// An action of our application.
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Ring(DialogId),
@@ -68,13 +68,13 @@ struct Siege {
     agent: UserAgent,
     config: AgentConfig,
     dice: dice::Dice,
-    /// After how many inputs a twin is made, and the twin.
+    /// The number of inputs after which a twin is made.
     twin_after: u64,
     twin: Option<Twin>,
-    /// What was said before there was a twin.
+    /// Messages sent before there was a twin.
     said_before: BTreeSet<Bytes>,
-    /// Until when an INVITE that began a dialog once more has a transaction, which absorbs its ACK: it belongs to no dialog, so no
-    /// record holds it.
+    /// Until when a repeated initial INVITE has a transaction, which absorbs its ACK: it belongs to no dialog, so no record
+    /// contains it.
     merged_until: Timestamp,
     inputs: u64,
     compared: u64,
@@ -197,7 +197,7 @@ impl Siege {
         }
     }
 
-    /// An input of the agent, and of its twin where it has one.
+    /// An input of the agent, and of its twin if there is one.
     fn input(&mut self, input: impl Fn(&mut UserAgent)) {
         let before = self.dice.fork();
         input(&mut self.agent);
@@ -207,7 +207,7 @@ impl Siege {
         }
     }
 
-    /// A command to a dialog. What comes at a wrong moment is refused by the agent.
+    /// A command to a dialog. The agent refuses a command in the wrong state.
     fn command<T>(
         &mut self,
         id: DialogId,
@@ -240,8 +240,8 @@ impl Siege {
         }
         match Message::parse(bytes.clone()) {
             Ok(message) => {
-                // An INVITE that begins a dialog once more is taken by who has restored that dialog, since a proxy may have repeated
-                // it, and is one too many (482) for who has not.
+                // A repeated initial INVITE is accepted by an agent that has restored its dialog, since a proxy may have
+                // repeated it; any other agent refuses it with 482.
                 let begins = message.method() == Method::Invite && message.to().is_ok_and(|to| to.tag().is_none());
                 if message.is_request() && begins && self.agent.has_begun(&message) {
                     self.twin = None;
@@ -296,7 +296,7 @@ impl Siege {
         });
     }
 
-    /// As an application does whose calls are over: by whatever the dialog is in a state for.
+    /// Ends all calls like an application, with the command that the dialog's state allows.
     fn hang_up(&mut self, now: Timestamp) {
         self.party.fall_silent();
         for id in self.dialogs.clone() {
@@ -379,7 +379,7 @@ impl Siege {
                 self.command(dialog, |agent, id| agent.bye(id, Vec::new(), now));
             }
             Event::Info { request, .. } | Event::Request { request, .. } => {
-                // Of requests within dialogs the twin has the same number.
+                // The twin uses the same id for requests within dialogs.
                 self.input(|agent| {
                     let _ = agent.respond(request, Reply::new(StatusCode::OK), now);
                 });
@@ -426,7 +426,7 @@ fn an_invite_whose_dialog_ended_before_its_first_response_is_given_up() {
         Request { method: "BYE", cseq: 2, branch: "z9hG4bKbye", to_tag: "bob-tag", ..Request::default() }.message(),
     );
     assert_eq!(victim.agent.dialogs(), 0);
-    // However often it is said that it goes on.
+    // However often the party reports progress.
     for _ in 0..30 {
         victim.receive(Message::response_to(&invite, StatusCode::SESSION_PROGRESS).build());
         victim.run(Duration::from_secs(10));

@@ -1,7 +1,7 @@
-//! Calls under loss, doubling and overtaking, by seed: whatever happens, everything ends, once.
+//! Calls under loss, duplication and reordering, by seed: everything always ends, exactly once.
 //!
-//! The two applications act at times that the seed draws. The same driver serves `restore`, which looks at the agents
-//! after every input.
+//! The two applications act at times drawn from the seed. `restore` uses the same driver and checks the agents after every
+//! input.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use sip::{Message, Method, StatusCode};
 
 use crate::pair::{ALICE, BOB, Pair, Wire, bob_identity, invite};
 
-/// Something that an application does.
+/// An action of an application.
 #[derive(Clone, Debug)]
 pub enum Action {
     Identify,
@@ -38,7 +38,7 @@ pub enum Action {
     Bye,
 }
 
-/// What goes into an agent.
+/// An input of an agent.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "one at a time")]
 pub enum Input {
@@ -47,7 +47,7 @@ pub enum Input {
     Do(Action),
 }
 
-/// Applies an input to an agent; commands that come at a wrong moment are refused by the agent, which is part of the test.
+/// Applies an input to an agent. The agent refuses commands in the wrong state, which is part of the test.
 pub fn apply(agent: &mut UserAgent, dialog: Option<DialogId>, input: &Input, serial: u32, now: Timestamp) {
     match input {
         Input::Message(message, flow) => agent.receive(message.clone(), *flow, now),
@@ -91,7 +91,7 @@ fn act(agent: &mut UserAgent, id: DialogId, action: &Action, serial: u32, now: T
     };
 }
 
-/// A look at an agent around every input.
+/// Observes an agent around every input.
 pub trait Witness {
     /// Before the input.
     fn before(&mut self, storm: &mut Storm, who: u8, input: &Input);
@@ -99,7 +99,7 @@ pub trait Witness {
     fn after(&mut self, storm: &mut Storm, who: u8, input: &Input);
 }
 
-/// One call under way.
+/// One call in progress.
 pub struct Storm {
     pub pair: Pair,
     pub dialogs: [Option<DialogId>; 2],
@@ -110,9 +110,9 @@ pub struct Storm {
     seen: [usize; 2],
 }
 
-/// How long applications go on; then the last of them hangs up.
+/// How long the applications act; then the last of them hangs up.
 const ACTIVE: Duration = Duration::from_secs(60);
-/// By then everything has ended: the longest chain is INVITE, CANCEL, BYE, each with 64·T1.
+/// The time by which everything has ended: the longest chain is INVITE, CANCEL, BYE, each with 64·T1.
 const OVER: Duration = Duration::from_secs(600);
 
 impl Storm {
@@ -153,14 +153,14 @@ impl Storm {
         if self.fate.below(4) == 0 {
             self.plan(ALICE, 5_000, Action::Cancel);
         }
-        // Nobody waits for ever.
+        // No call may last for ever.
         self.script.push((now + ACTIVE, ALICE, Action::Cancel));
         for who in [ALICE, BOB] {
             self.script.push((now + ACTIVE + Duration::from_secs(40), who, Action::Bye));
         }
     }
 
-    /// Plans an action within so many milliseconds.
+    /// Plans an action within this number of milliseconds.
     fn plan(&mut self, who: u8, within_ms: u64, action: Action) {
         let at = self.pair.now() + Duration::from_millis(self.fate.below(within_ms));
         self.script.push((at, who, action));
@@ -256,7 +256,7 @@ impl Storm {
         }
     }
 
-    /// The laws that hold for every seed.
+    /// Checks the rules that hold for every seed.
     pub fn judge(&mut self) {
         let seed = self.seed;
         for who in [ALICE, BOB] {
@@ -277,7 +277,7 @@ impl Storm {
         self.judge_order();
     }
 
-    /// Sequence numbers of a side grow by dialog, and nothing new is asked after its BYE.
+    /// Sequence numbers of a side grow by dialog, and it sends no new request after its BYE.
     fn judge_order(&self) {
         for who in [ALICE, BOB] {
             let mut last = 0;
@@ -295,7 +295,7 @@ impl Storm {
     }
 }
 
-/// Looks at nothing.
+/// Observes nothing.
 pub struct Nobody;
 
 impl Witness for Nobody {
@@ -303,7 +303,7 @@ impl Witness for Nobody {
     fn after(&mut self, _: &mut Storm, _: u8, _: &Input) {}
 }
 
-/// How many seeds an ordinary run tries; `STORM_SEEDS` asks for more.
+/// The seeds of an ordinary run; `STORM_SEEDS` sets another number.
 pub fn seeds(ordinary: u64) -> std::ops::Range<u64> {
     let asked = std::env::var("STORM_SEEDS").ok().and_then(|n| n.parse().ok());
     0..asked.unwrap_or(ordinary)

@@ -1,4 +1,4 @@
-//! What an heir does with the bytes that died with its predecessor.
+//! The successor's handling of messages lost with its predecessor.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const MS: Duration = Duration::from_millis(1);
 const S: Duration = Duration::from_secs(1);
 const HEIR: Restore = Restore { stream: None, resend: true, cseq_jump: 0 };
 
-/// Bob or Alice dies; whatever was not drained dies too. Another agent goes on.
+/// Bob's or Alice's agent fails with all messages not yet drained. Another agent continues.
 fn kill(pair: &mut Pair, who: u8, dialog: DialogId, how: Restore) -> DialogId {
     let now = pair.now();
     let peer = &mut pair.peers[usize::from(who)];
@@ -36,7 +36,7 @@ fn ringing(wire: Wire) -> (Pair, DialogId, DialogId) {
     (pair, alice, bob)
 }
 
-/// The same request as a proxy sends it again to another node: its own branch is new.
+/// The same request as a proxy repeats it to another node, with a new branch.
 fn by_another_way(request: &Message) -> Message {
     let mut request = request.clone();
     request.push_front(&HeaderName::Via, "SIP/2.0/TCP proxy.example.com;branch=z9hG4bKsecond-try");
@@ -233,7 +233,7 @@ fn whoever_answered_before_the_cancel_came_is_hung_up_by_the_heir() {
     pair.agent(BOB).answer(bob, Reply::session("answer"), now).unwrap();
     let ok = pair.agent(BOB).poll_transmit().expect("the 200");
     pair.agent(ALICE).receive(Message::parse(ok.bytes).unwrap(), Wire::Stream.flow_to(BOB), now);
-    // It dies with the CANCEL, the ACK and the BYE in its hands.
+    // The agent fails before the CANCEL, the ACK and the BYE are sent.
     kill(&mut pair, ALICE, alice, HEIR);
     pair.run(S);
     assert!(matches!(pair.events(BOB).last(), Some(Event::Released { reason: Release::ByPeer(_), .. })));

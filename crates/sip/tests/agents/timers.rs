@@ -1,4 +1,4 @@
-//! Numbers that a peer, or a record of an earlier release, puts into timers.
+//! Timer values from a peer, or from a record of an earlier release.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn an_interval_of_two_seconds_from_a_peer_without_timers_is_raised_and_the_loop_
     let answer = victim.sent.iter().find(|m| m.status().is_some_and(|s| s.is_success())).expect("it was answered");
     assert_eq!(answer.header(&sip::HeaderName::SessionExpires), Some("90;refresher=uas"));
     victim.run(60 * S);
-    // A refresh at 45 s; nobody answers it, so it is repeated as RFC 3261 says, and no other is begun.
+    // A refresh at 45 s; without an answer it is repeated as RFC 3261 demands, and no other one is begun.
     let refreshes: std::collections::BTreeSet<_> =
         victim.sent.iter().filter(|m| m.is_request()).map(|m| m.cseq().unwrap().number).collect();
     assert_eq!(refreshes.len(), 1);

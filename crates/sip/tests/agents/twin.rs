@@ -1,6 +1,6 @@
-//! Restore equals continue, by running the restored: at a moment that the seed draws, a twin is made from the agent's dialogs, and
-//! from then on it is given whatever the agent is given. What both say within those dialogs, what they tell of them, and what they
-//! know of them at the end is the same.
+//! A restored agent behaves like the original: at a time drawn from the seed, a twin is made from the agent's dialogs, and from
+//! then on gets the same inputs. Both must send the same messages within those dialogs, report the same events, and end in the
+//! same state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,25 +11,24 @@ use sip::{Message, Method, StatusCode, Transmit};
 
 use crate::pair::Dice;
 
-/// Inputs after which a twin has shown what it can.
+/// The number of inputs after which a twin is no longer compared.
 const INPUTS_MAX: u32 = 80;
 
-/// An agent that goes on with another's dialogs.
+/// An agent that continues another's dialogs.
 pub struct Twin {
     pub agent: UserAgent,
     pub dice: Dice,
-    /// The dialogs that it was made of: ours and its own, by their tags.
+    /// The dialogs it was made of: our handles and its own, by their tags.
     dialogs: BTreeMap<String, (DialogId, DialogId)>,
-    /// The tags of their peers: a fork that was hung up on before is nobody's any more.
+    /// The tags of their peers: a fork ended before is no longer compared.
     peers: BTreeSet<String>,
-    /// What the agent had said before: a record holds only its latest answers, so a repetition of an older one is nothing that a twin
-    /// must know.
+    /// The agent's earlier messages: a record contains only its latest answers, so a twin need not repeat older ones.
     pub said_before: BTreeSet<Bytes>,
     inputs: u32,
     context: String,
 }
 
-/// What an agent has said and told in a turn.
+/// The messages and events of an agent in a turn.
 #[derive(Default)]
 pub struct Turn {
     pub said: Vec<Transmit>,
@@ -37,7 +36,7 @@ pub struct Turn {
 }
 
 impl Twin {
-    /// A twin of all dialogs that have a tag by which they are known; none where there are none.
+    /// A twin of all dialogs that have a tag; `None` if there are none.
     pub fn of(agent: &UserAgent, dialogs: &[DialogId], config: AgentConfig, now: Timestamp) -> Option<Self> {
         let tag = |id: &DialogId| Some((agent.leg(*id)?.dialog.local_tag.to_string(), *id));
         let known: Vec<(String, DialogId)> =
@@ -63,12 +62,12 @@ impl Twin {
         })
     }
 
-    /// Its own handle of a dialog of ours.
+    /// Its own handle of our dialog.
     pub fn own(&self, ours: DialogId) -> Option<DialogId> {
         self.dialogs.values().find(|(known, _)| *known == ours).map(|(_, own)| *own)
     }
 
-    /// Drains it, and compares the turn with ours. Says whether there is more to compare.
+    /// Drains it, and compares the turn with ours. Returns whether there is more to compare.
     pub fn matches(&mut self, ours: &Turn, agent: &UserAgent) -> bool {
         let mut turn = Turn::default();
         turn.told.extend(std::iter::from_fn(|| self.agent.poll_event()).map(|event| shown(&event)));
@@ -92,15 +91,15 @@ impl Twin {
         left && self.inputs < INPUTS_MAX
     }
 
-    /// What was said in the dialogs, as text. What is refused without touching
-    /// the dialog is nothing that a record keeps, so nobody repeats it after a restore: who hears nothing asks again.
+    /// The messages sent in the dialogs, as text. Refusals that leave the dialog unchanged are skipped: a record does not keep
+    /// them, so they are not repeated after a restore, and the peer sends its request again.
     fn within(&self, said: &[Transmit]) -> Vec<String> {
         let ours = |message: &Message| {
             let refused = |status: StatusCode| status.0 >= 300 && message.method() == Method::Invite;
             if message.status().is_some_and(|status| refused(status) || matches!(status.0, 481 | 482 | 500)) {
                 return false;
             }
-            // A CANCEL that comes when its INVITE is long answered does nothing: 200 where that is remembered, 481 where it is not.
+            // A CANCEL long after the answer to its INVITE has no effect: 200 if the INVITE is remembered, 481 if not.
             if !message.is_request() && message.method() == Method::Cancel {
                 return false;
             }
@@ -112,7 +111,7 @@ impl Twin {
                 && theirs.is_ok_and(|theirs| theirs.tag().is_some_and(|tag| self.peers.contains(tag)))
         };
         let read = said.iter().filter_map(|sent| Message::parse(sent.bytes.clone()).ok());
-        // In which order dialogs are served that are due at the same moment is nobody's to say.
+        // The order of dialogs due at the same time is not defined.
         let mut texts: Vec<String> =
             read.filter(ours).map(|message| String::from_utf8_lossy(&message.to_bytes()).into_owned()).collect();
         texts.sort();
@@ -120,7 +119,7 @@ impl Twin {
     }
 }
 
-/// What is known of a dialog, without the transactions that only absorb repeats: whoever has begun later has room for more of them.
+/// The state of a dialog, without the transactions that only absorb repeats: a younger agent has room for more of them.
 fn known(agent: &UserAgent, id: DialogId) -> Option<DialogSnapshot> {
     let mut snapshot = agent.snapshot(&[id]).pop()?;
     snapshot.servers.truncate(snapshot.leg.incoming.len());
@@ -133,7 +132,7 @@ pub fn shown(event: &Event) -> String {
     format!("{event:?}")
 }
 
-/// The events of the dialogs that have a name, under that name.
+/// The events of the named dialogs, with their names instead of handles.
 fn named(told: &[String], names: &BTreeMap<String, String>) -> Vec<String> {
     let of_dialog = |event: &String| {
         let at = event.find("DialogId(")?;

@@ -1,4 +1,4 @@
-//! One user agent, and a peer whose every message is written by hand: it need not keep to any rule.
+//! One user agent, and a peer whose every message is written by hand and may break any rule.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use sip::{Message, Method};
 
 use crate::pair::{Dice, Wire, bob_identity};
 
-/// Turns that one call may need for a minute of virtual time: a few timers each second, never more.
+/// The most turns of one call in a minute of virtual time: a few timers each second, never more.
 const TURNS_PER_MINUTE: u64 = 600;
 
 pub struct Victim {
@@ -20,7 +20,7 @@ pub struct Victim {
     pub sent: Vec<Message>,
 }
 
-/// A request of the hostile peer's within the dialog that [`Victim::answered`] makes, or the INVITE that begins it.
+/// A request of the hostile peer within the dialog that [`Victim::answered`] makes, or the INVITE that begins it.
 #[derive(Clone)]
 pub struct Request<'a> {
     pub method: &'a str,
@@ -83,7 +83,7 @@ impl Victim {
         }
     }
 
-    /// Lets time pass, one turn for each time that the agent wants to be woken.
+    /// Lets time pass, one turn for each wake-up that the agent requests.
     pub fn run(&mut self, duration: Duration) {
         let until = self.now + duration;
         let most = TURNS_PER_MINUTE * (duration.as_secs() / 60 + 1);
@@ -124,7 +124,7 @@ impl Victim {
         self.sent.iter().filter(|message| message.is_request() && message.method() == method).count()
     }
 
-    /// Another agent goes on with the dialog as `changed` has made it.
+    /// Another agent continues the dialog as modified by `change`.
     pub fn restored(&self, dialog: DialogId, change: impl Fn(&mut DialogSnapshot)) -> (Self, DialogId) {
         let mut snapshots = self.agent.snapshot(&[dialog]);
         snapshots.iter_mut().for_each(change);

@@ -10,18 +10,18 @@ use crate::action::Action;
 use crate::definition::ObjectType;
 use crate::filter::Facts;
 
-/// The most queues whose call an agent wraps up at once.
+/// The most queues whose call an agent wraps up at the same time.
 const WRAPPED_MAX: usize = 8;
-/// What agent events are filtered by: they are of no call.
+/// The attributes for filtering agent events, which belong to no call.
 const NO_DATA: UserData = UserData::new();
 const NO_FACTS: Facts<'static> = Facts { user_data: &NO_DATA, call_type: None, this_queue: None };
 
 /// Whether an agent takes calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
-    /// Takes calls.
+    /// Accepts calls.
     Ready,
-    /// Takes none.
+    /// Accepts no calls.
     NotReady,
     /// Wraps up.
     AfterCallWork,
@@ -43,14 +43,14 @@ pub(super) struct Session {
     pub(super) dn: String,
     pub(super) login: Timestamp,
     pub(super) mode: Option<Mode>,
-    /// Since when the mode is what it is.
+    /// When the mode began.
     pub(super) since: Timestamp,
-    /// Since when the agent waits, as far as no call is there.
+    /// Since when the agent has waited for a call; `None` while a call is there.
     pub(super) waits: Option<Timestamp>,
     pub(super) reason: Option<String>,
-    /// Calls that ring at or talk to the agent.
+    /// The calls that ring at the agent or are connected.
     pub(super) calls: u32,
-    /// The queues whose call is wrapped up.
+    /// The queues whose calls are wrapped up.
     pub(super) wrapped: Vec<(ObjectType, String)>,
 }
 
@@ -100,7 +100,7 @@ impl Engine {
     }
 
     fn log_in(&mut self, agent: &str, dn: &str, at: Timestamp) {
-        // A second login at the same phone is a repetition of the state, by a repair.
+        // A second login at the same phone only repeats the state, as part of a repair.
         if self.agents.sessions.get(agent).is_some_and(|session| session.dn == dn) {
             return;
         }
@@ -156,7 +156,7 @@ impl Engine {
         self.leave_mode(agent, at);
         let Some(session) = self.agents.sessions.get_mut(agent) else { return };
         (session.mode, session.since, session.reason) = (Some(mode), at, reason);
-        // Another reason of the same state ends nothing that is wrapped up.
+        // A new reason for the same state does not end a wrap-up.
         session.wrapped = if mode == Mode::AfterCallWork { wrapped } else { Vec::new() };
         let (dn, calls) = (session.dn.clone(), session.calls);
         let seat = self.seat(agent, &dn);
@@ -202,7 +202,7 @@ impl Engine {
         }
     }
 
-    /// A call rings at the agent, or the agent dials: the waiting is over.
+    /// A call rings at the agent, or the agent dials: the agent no longer waits.
     pub(super) fn agent_takes_call(&mut self, agent: &str, at: Timestamp) {
         let Some(session) = self.agents.sessions.get_mut(agent) else { return };
         session.calls += 1;
@@ -215,7 +215,7 @@ impl Engine {
         }
     }
 
-    /// The agent has a call less: without any, a ready agent waits again.
+    /// A call has left the agent: a ready agent without further calls waits again.
     pub(super) fn agent_leaves_call(&mut self, agent: &str, at: Timestamp) {
         let Some(session) = self.agents.sessions.get_mut(agent) else { return };
         session.calls = session.calls.saturating_sub(1);
@@ -241,7 +241,7 @@ impl Engine {
         }
     }
 
-    /// What a new call brings to wrap up is its own.
+    /// A new conversation clears the queues of earlier ones from the next wrap-up.
     pub(super) fn agent_begins_talk(&mut self, agent: &str) {
         if let Some(session) = self.agents.sessions.get_mut(agent)
             && session.calls <= 1

@@ -9,7 +9,7 @@ use crate::action::Action;
 use crate::definition::ObjectType;
 use crate::filter::Facts;
 
-/// A call as the engine follows it.
+/// The engine's state of a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Call {
     pub(super) call_type: CallType,
@@ -17,7 +17,7 @@ pub(super) struct Call {
     pub(super) visits: Vec<Visit>,
     /// The time of its last fact.
     pub(super) changed: Timestamp,
-    /// When it ended; it stays only while a virtual queue has not had its last word.
+    /// When it ended. An ended call is kept only until the last fact of its virtual queues.
     pub(super) over: Option<Timestamp>,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Party {
     pub(super) held: Option<Timestamp>,
 }
 
-/// A call's stay in a route point or queue: from its entry to its end, with all attempts at an answer.
+/// A call's stay on a route point or in a queue: from its entry to its end, including all attempts to have it answered.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Visit {
     pub(super) of: ObjectType,
@@ -40,12 +40,12 @@ pub(super) struct Visit {
     pub(super) stage: Stage,
 }
 
-/// How far a visit is.
+/// The stage of a visit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
-    /// Waits; from when this waiting counts.
+    /// Waits; contains the start of this wait.
     Waiting(Timestamp),
-    /// Left for a target that has not answered.
+    /// Left for a target that has not answered yet.
     Offered { at: Timestamp, to: String },
     /// The target has answered.
     Talking { dn: String, since: Timestamp },
@@ -60,13 +60,13 @@ impl Call {
         self.over.is_some()
     }
 
-    /// The route points in which it waits.
+    /// The route points on which it waits.
     pub(super) fn waits_in(&self) -> Vec<String> {
         let waits = |visit: &&Visit| visit.of == ObjectType::RoutePoint && matches!(visit.stage, Stage::Waiting(_));
         self.visits.iter().filter(waits).map(|visit| visit.name.clone()).collect()
     }
 
-    /// The visit that is not answered yet.
+    /// The visit that has not been answered yet.
     fn open_visit(&mut self, of: ObjectType, name: &str) -> Option<usize> {
         let open =
             |visit: &Visit| visit.of == of && visit.name == name && !matches!(visit.stage, Stage::Talking { .. });
@@ -74,7 +74,7 @@ impl Call {
     }
 }
 
-/// The conversation of a call of that type.
+/// The talk action for a call of this type.
 pub(super) const fn talk(call_type: CallType) -> Action {
     match call_type {
         CallType::Unknown => Action::CallUnknown,
@@ -95,7 +95,7 @@ const fn completed(talk: Action) -> Action {
     }
 }
 
-/// A fact of a call, with what all of it needs.
+/// A fact of a call, with its common attributes.
 struct Fact<'a> {
     conn_id: ConnId,
     at: Timestamp,
@@ -108,7 +108,7 @@ impl Engine {
     pub(super) fn fold_call(&mut self, stamped: &Stamped) {
         let event = &stamped.event;
         let Some(call_ref) = &event.call else { return };
-        // Of a call that is in quarantine no more may be known than its end.
+        // Of a quarantined call only its end may be known.
         let before = self.calls.get(&call_ref.conn_id).map(|call| call.call_type);
         let call_type = before.filter(|_| call_ref.call_type == CallType::Unknown).unwrap_or(call_ref.call_type);
         let facts =
@@ -137,7 +137,7 @@ impl Engine {
         self.close_if_over(fact.conn_id);
     }
 
-    /// Sees to it that the call is there, if the fact begins something in it. Says whether it is.
+    /// Ensures that the call exists, if the fact begins something in it. Returns whether it exists.
     fn follow(&mut self, fact: &Fact<'_>, call_type: CallType, subject: &Subject) -> bool {
         if let Some(call) = self.calls.get_mut(&fact.conn_id) {
             call.call_type = call_type;
@@ -149,7 +149,7 @@ impl Engine {
             return false;
         }
         let mut call = Call::new(call_type, fact.at);
-        // A virtual queue may tell of a call that is over already.
+        // A virtual queue may report a call that is over already.
         if matches!(subject, Subject::Queue(_)) && self.order.knows(fact.conn_id) {
             call.over = Some(fact.at);
             self.ending.push_back((fact.at, fact.conn_id));
@@ -188,7 +188,7 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&fact.conn_id) else { return };
         let (entered, is_new) = match call.open_visit(of, fact.dn).and_then(|place| call.visits.get_mut(place)) {
             Some(Visit { stage: Stage::Waiting(_), .. }) => return,
-            // It comes back from a target that did not answer: the same visit, with its age.
+            // The call returns from a target that did not answer: the same visit continues with its age.
             Some(visit) => {
                 visit.stage = Stage::Waiting(fact.at);
                 (visit.entered, false)
@@ -206,7 +206,7 @@ impl Engine {
         self.store.begin(object, Action::CallWait, fact.conn_id.0, entered, fact.at);
     }
 
-    /// The call is in another route point now: those that had sent it on are done with it.
+    /// The call has entered another route point: ends its visits to the points that had sent it on.
     fn passed_on(&mut self, fact: &Fact<'_>) {
         for visit in self.take_visits(fact.conn_id, |visit| {
             visit.of == ObjectType::RoutePoint && visit.name != fact.dn && matches!(visit.stage, Stage::Offered { .. })
@@ -260,7 +260,7 @@ impl Engine {
         }
     }
 
-    /// Visits whose target is this phone: by the queue that delivered the call, and virtual queues with it.
+    /// Whether this phone is the visit's target. Covers the queue that delivered the call, and the virtual queues with it.
     fn is_offered(visit: &Visit, fact: &Fact<'_>) -> bool {
         let Stage::Offered { to, .. } = &visit.stage else { return false };
         match visit.of {
@@ -395,7 +395,7 @@ impl Engine {
         self.talk_over(&party, fact);
     }
 
-    /// The conversations that this phone had for a queue are over.
+    /// Ends the conversations of this phone for a queue.
     fn talk_over(&mut self, party: &Party, fact: &Fact<'_>) {
         let talked = |visit: &Visit| matches!(&visit.stage, Stage::Talking { dn, .. } if *dn == party.dn);
         for visit in self.take_visits(fact.conn_id, talked) {
@@ -417,7 +417,7 @@ impl Engine {
         Some(call.parties.swap_remove(place))
     }
 
-    /// Ends what lasts of a party, and says what it was.
+    /// Ends the durable action of a party and counts how it ended.
     fn party_left(&mut self, party: &Party, fact: &Fact<'_>) {
         let of = fact.conn_id.0;
         let lasted = fact.at.since(party.since);
@@ -442,7 +442,7 @@ impl Engine {
         }
     }
 
-    /// The caller gave up while the phone rang.
+    /// The caller hung up while the phone rang.
     fn gave_up_ringing(&mut self, fact: &Fact<'_>) {
         if let Some(party) = self.take_party(fact) {
             let rang = fact.at.since(party.since);
@@ -469,7 +469,7 @@ impl Engine {
             self.party_left(&party, fact);
             self.talk_over(&party, fact);
         }
-        // A virtual queue in which the call still waits has the last word itself.
+        // A virtual queue in which the call still waits reports its end itself.
         let ours = |visit: &Visit| visit.of == ObjectType::RoutePoint || !matches!(visit.stage, Stage::Waiting(_));
         for visit in self.take_visits(fact.conn_id, ours) {
             self.visit_over(&visit, fact);
@@ -482,11 +482,11 @@ impl Engine {
         }
     }
 
-    /// The call is gone while a visit is open.
+    /// The call ended during a visit.
     fn visit_over(&mut self, visit: &Visit, fact: &Fact<'_>) {
         let object = self.store.object(visit.of, &visit.name);
         let wait = fact.at.since(visit.entered);
-        // The caller left by itself or vanished; else the call was turned away.
+        // The caller hung up or vanished; in every other case the call was turned away.
         let by_caller = matches!(
             fact.event.call_state,
             None | Some(CallState::Ok | CallState::RemoteRelease | CallState::Abandoned | CallState::Dropped)
@@ -496,7 +496,7 @@ impl Engine {
                 self.store.end(object, Action::CallWait, fact.conn_id.0, fact.at, &fact.facts);
                 self.store.fire(object, Action::CallCleared, wait, fact.at, &fact.facts);
             }
-            // The target answers by itself: nobody was kept waiting.
+            // The target answers automatically: the caller did not wait.
             Stage::Offered { to, .. } if self.services.contains(to) => {}
             // The phone was being called and did not ring yet.
             Stage::Offered { .. } if by_caller => {
@@ -509,7 +509,7 @@ impl Engine {
         }
     }
 
-    /// Ends a call of which nothing more will be told.
+    /// Ends a call for which no more facts are expected.
     pub(super) fn drop_call(&mut self, conn_id: ConnId, at: Timestamp) {
         let mut event = Event::new(EventName::CallDeleted);
         event.call_state = Some(CallState::Unknown);

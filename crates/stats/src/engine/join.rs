@@ -1,4 +1,4 @@
-//! Joining in the middle: the state that a subscription begins with, instead of the facts that led to it.
+//! Joining midway: the state at the start of a subscription, in place of the facts that led to it.
 
 use model::{CallType, ConnId, Timestamp};
 
@@ -9,7 +9,7 @@ use super::store::Status;
 use crate::action::Action;
 use crate::definition::ObjectType;
 
-/// What is at the moment of joining.
+/// The state at the time of joining.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Joined {
     /// Calls.
@@ -18,20 +18,20 @@ pub struct Joined {
     pub agents: Vec<JoinedAgent>,
 }
 
-/// A call that is under way.
+/// A call in progress.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JoinedCall {
-    /// Which.
+    /// The call.
     pub conn_id: ConnId,
     /// Its type.
     pub call_type: CallType,
-    /// When its last fact happened: the best that is known of when its states began.
+    /// The time of its last fact, the best known start of its states.
     pub changed_at: Timestamp,
     /// Its parties.
     pub parties: Vec<JoinedParty>,
 }
 
-/// A party of a call that is under way.
+/// A party of a call in progress.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JoinedParty {
     /// Its DN.
@@ -59,20 +59,20 @@ pub enum PartyState {
 /// An agent who is logged in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JoinedAgent {
-    /// Who.
+    /// The agent.
     pub agent: String,
-    /// At which phone.
+    /// The agent's phone.
     pub dn: String,
-    /// Whether the agent takes calls.
+    /// Whether the agent accepts calls.
     pub ready: bool,
     /// Whether the agent wraps up.
     pub after_call_work: bool,
-    /// Since when.
+    /// When this state began.
     pub since: Timestamp,
 }
 
 impl Engine {
-    /// Takes the state in. To be called once, before the first fact; what led to the state is not counted.
+    /// Takes in the state. Call it once, before the first fact; facts that led to the state are not counted.
     pub fn join(&mut self, joined: Joined, at: Timestamp) {
         for agent in joined.agents {
             self.join_agent(agent);
@@ -141,7 +141,7 @@ impl Engine {
         self.store.settle(at);
     }
 
-    /// A session and what lasts by it.
+    /// Resumes a session and its durable actions.
     pub(super) fn resume_session(&mut self, agent: &str, session: Session) {
         let seat = [self.store.object(ObjectType::Agent, agent), self.store.object(ObjectType::RegDN, &session.dn)];
         for object in seat {
@@ -162,7 +162,7 @@ impl Engine {
         self.agents.sessions.insert(agent.to_owned(), session);
     }
 
-    /// A call and what lasts by it.
+    /// Resumes a call and its durable actions.
     pub(super) fn resume_call(&mut self, conn_id: ConnId, call: Call) {
         for party in &call.parties {
             let phone = self.store.object(ObjectType::RegDN, &party.dn);

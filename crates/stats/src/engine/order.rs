@@ -1,4 +1,4 @@
-//! Each fact once and in order: by subject, token and number, as the envelope allows.
+//! Deduplicates and orders facts by subject, token and sequence number.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -8,29 +8,30 @@ use model::{ConnId, EventName, Seq, Stamped, Subject, Timestamp, Token};
 use super::calls::Call;
 use super::snapshot::{HeldSnapshot, MarkSnapshot};
 
-/// How long a fact waits for one that should have come before it.
+/// How long a fact waits for a missing predecessor.
 const GAP: Duration = Duration::from_secs(2);
-/// Facts that may wait so; more are folded as they come.
+/// The most facts that wait for a predecessor; further ones are folded on arrival.
 pub(super) const HELD_MAX: usize = 4_096;
-/// How long the end of a call is remembered: later repeats of its facts are no new call.
+/// How long the end of a call is remembered: later repeats of its facts do not create a new call.
 const REMEMBERED: Duration = Duration::from_secs(600);
-/// The most ends that are remembered.
+/// The most remembered ends.
 const REMEMBERED_MAX: usize = 100_000;
 
-/// Bytes of facts that may wait so; they bring user data along.
+/// The most bytes of waiting facts; facts carry user data.
 pub(super) const HELD_BYTES_MAX: usize = 16 << 20;
-/// How long the last fact of anything is remembered, by the stream's own time: no repeat comes later. What is forgotten and tells of
-/// itself again is taken as it comes.
+/// How long the last fact of a subject is remembered, in the stream's time: no repeat comes later. After that its next fact is accepted in
+/// any order.
 pub(super) const SILENT_FOR: Duration = Duration::from_secs(3_600);
-/// The most subjects whose last fact is remembered: calls, those that have ended, agents, DNs and queues of the largest tenant. A client may
-/// name DNs in requests that there are not, an application a queue for each call. The one that was silent for longest goes first.
+/// The most subjects whose last fact is remembered: calls, ended calls, agents, DNs and queues of the largest tenant. Clients may name
+/// nonexistent DNs in requests, and an application may name a queue per call. The subject that has been silent for longest is removed
+/// first.
 pub(super) const MARKS_MAX: usize = 500_000;
-/// Bytes of those in a record.
+/// The most bytes of these marks in a record.
 pub(super) const MARKS_BYTES_MAX: usize = 32 << 20;
-/// Bytes of a mark in a record, its name apart.
+/// The bytes of a mark in a record, without its name.
 const MARK_BYTES: usize = 56;
 
-/// What becomes of a fact.
+/// The decision about a fact.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Admitted {
     Next,
@@ -43,32 +44,32 @@ pub(super) enum Admitted {
 struct Mark {
     token: Token,
     seq: Seq,
-    /// The stream's time at that.
+    /// The stream's time when that fact came.
     heard: Timestamp,
 }
 
-/// Facts that came too early, with the time at which each came.
+/// Facts that came too early, with their arrival times.
 type Waiting = BTreeMap<(Token, Seq), (Timestamp, Stamped)>;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Order {
     marks: HashMap<Subject, Mark>,
-    /// The same by when each was heard of last.
+    /// The marks ordered by the time of their last fact.
     silent: BTreeSet<(Timestamp, Subject)>,
     marks_bytes: usize,
-    /// The time of the latest fact that was marked.
+    /// The time of the latest marked fact.
     time: Timestamp,
     held: HashMap<Subject, Waiting>,
     held_count: usize,
     held_bytes: usize,
     ended: VecDeque<(Timestamp, ConnId)>,
     pub(super) repeated: u64,
-    /// Marks that went for want of room.
+    /// The number of marks removed for lack of room.
     pub(super) forgotten: u64,
 }
 
 impl Order {
-    /// Says whether the fact is next, too early, or known.
+    /// Whether the fact is next, too early or repeated.
     pub(super) fn admit(&mut self, stamped: &Stamped, now: Timestamp, calls: &HashMap<ConnId, Call>) -> Admitted {
         let id = &stamped.id;
         let is_next = match self.marks.get(&id.subject) {
@@ -78,7 +79,7 @@ impl Order {
             }
             Some(mark) if id.token == mark.token => mark.seq.0.checked_add(1) == Some(id.seq.0),
             Some(_) => id.seq.0 == 1,
-            // A call that nobody has told of begins with its first fact; what else there is may have begun long ago.
+            // An unknown call must begin with its first fact. Any other subject may have begun long ago.
             None => match &id.subject {
                 Subject::Call(conn_id) => id.seq.0 == 1 || calls.contains_key(conn_id),
                 _ => true,
@@ -105,7 +106,7 @@ impl Order {
         }
     }
 
-    /// Counts facts that are held no longer.
+    /// Subtracts facts that no longer wait from the counts.
     fn let_go<'a>(&mut self, facts: impl Iterator<Item = &'a Stamped>) {
         for stamped in facts {
             self.held_count -= 1;
@@ -113,10 +114,10 @@ impl Order {
         }
     }
 
-    /// The held fact that has become next.
+    /// The waiting fact that has become next.
     pub(super) fn released(&mut self, subject: &Subject) -> Option<Stamped> {
         let mark = *self.marks.get(subject)?;
-        // At most as often as facts are held.
+        // Loops at most once per waiting fact.
         loop {
             let waiting = self.held.get_mut(subject)?;
             let (&(token, seq), _) = waiting.first_key_value()?;
@@ -153,7 +154,7 @@ impl Order {
                 out.push(stamped);
             }
         }
-        // Those of one time in an order that is the same in every process.
+        // Facts of the same time need an order that is the same in every process.
         out.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
         out
     }
@@ -167,7 +168,7 @@ impl Order {
 
     fn mark(&mut self, stamped: &Stamped, now: Timestamp) {
         let id = &stamped.id;
-        // A sender's clock that runs ahead makes nobody else old.
+        // A sender's clock that runs ahead must not make other subjects look old.
         self.time = self.time.max(stamped.at.min(now));
         self.remember(id.subject.clone(), Mark { token: id.token, seq: id.seq, heard: self.time });
         if let (EventName::CallDeleted, Subject::Call(conn_id)) = (stamped.event.name, &id.subject) {
@@ -194,12 +195,12 @@ impl Order {
         }
     }
 
-    /// Whether the call has ended, as far as it is remembered.
+    /// Whether a fact of the call is remembered. A call that is remembered but no longer followed has ended.
     pub(super) fn knows(&self, conn_id: ConnId) -> bool {
         self.marks.contains_key(&Subject::Call(conn_id))
     }
 
-    /// Forgets ends that are long past, and what has been silent for long.
+    /// Forgets ended calls and silent subjects after their time.
     pub(super) fn forget(&mut self, now: Timestamp) {
         while let Some((at, conn_id)) = self.ended.front().copied() {
             if at + REMEMBERED > now && self.ended.len() <= REMEMBERED_MAX {
@@ -216,7 +217,7 @@ impl Order {
         }
     }
 
-    /// Forgets a call that was dropped for want of room.
+    /// Forgets a call that was dropped for lack of room.
     pub(super) fn drop_call(&mut self, conn_id: ConnId) {
         let subject = Subject::Call(conn_id);
         self.unmark(&subject);
@@ -264,7 +265,7 @@ impl Order {
     }
 }
 
-/// Bytes of a held fact, about.
+/// The approximate bytes of a waiting fact.
 fn weight(stamped: &Stamped) -> usize {
     let event = &stamped.event;
     1_024 + event.user_data.bytes() + event.reasons.bytes() + event.extensions.bytes()

@@ -1,4 +1,4 @@
-//! The engine as plain data, and the engine that goes on from it.
+//! The engine's snapshot as plain data, and the engine restored from it.
 
 use model::{CallType, ConnId, Seq, Stamped, Subject, Timestamp, Token};
 
@@ -11,7 +11,7 @@ use crate::action::Action;
 use crate::definition::ObjectType;
 use crate::profile::Zone;
 
-/// The state of an engine. Statistics are in it by their definition: whoever opens the same one goes on with it.
+/// The state of an engine. It identifies statistics by their definition: opening the same definition continues the statistic.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[allow(missing_docs, reason = "plain data: the names are those of the engine's parts")]
 pub struct Snapshot {
@@ -81,7 +81,7 @@ pub struct VisitSnapshot {
     pub dn: String,
 }
 
-/// How far a visit is.
+/// The stage of a visit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "plain data")]
 pub enum VisitStage {
@@ -90,13 +90,13 @@ pub enum VisitStage {
     Talking,
 }
 
-/// An agent: the session, if there is one, and the status.
+/// An agent: its session, if there is one, and its status.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "plain data")]
 pub struct AgentSnapshot {
     pub agent: String,
     pub status: Option<(Action, Timestamp)>,
-    /// When the agent logged in last.
+    /// When the agent last logged in.
     pub last_login: Option<Timestamp>,
     /// Absent while logged out.
     pub dn: Option<String>,
@@ -110,7 +110,7 @@ pub struct AgentSnapshot {
     pub wrapped: Vec<(ObjectType, String)>,
 }
 
-/// What a statistic has counted.
+/// The counts of a statistic.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "plain data")]
 pub struct StatisticSnapshot {
@@ -119,11 +119,11 @@ pub struct StatisticSnapshot {
     pub level: u64,
 }
 
-/// What was counted in one interval: slot, number, time, longest, shortest, in the range, number, time and in the second range of the
-/// relative mask, portion within the interval. Times are microseconds.
+/// The counts of one interval: slot, number, time, longest, shortest, number in the range; number, time and number in the second range of
+/// the relative mask; portion within the interval. Times are microseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BucketSnapshot {
-    /// In that order.
+    /// The counts in that order.
     pub counts: [u64; 10],
 }
 
@@ -173,7 +173,7 @@ impl Engine {
         }
     }
 
-    /// An engine that goes on from there. Its statistics go on as soon as they are opened again.
+    /// An engine restored from a snapshot. Its statistics continue as soon as they are opened again.
     pub fn restore(snapshot: Snapshot, zone: Zone) -> Self {
         let mut engine = Self::new(zone);
         engine.dropped_calls = snapshot.dropped_calls;

@@ -1,4 +1,4 @@
-//! One statistic: buckets that its actions fill, and the value that its category makes of them.
+//! One statistic: buckets that its actions fill, and the value that its category computes from them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,37 +13,37 @@ use crate::filter::Facts;
 use crate::profile::{Profile, Zone};
 use crate::value::Value;
 
-/// Names an open statistic.
+/// The id of an open statistic.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct StatisticId(pub(super) u32);
 
-/// One bucket of a sliding profile, as it is read.
+/// One bucket of a sliding profile, as returned to a reader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bin {
-    /// When it begins.
+    /// The start of the bucket.
     pub from: Timestamp,
-    /// Occurrences; for `MaxNumber` the greatest number at once.
+    /// The number of occurrences; for `MaxNumber` the greatest number at the same time.
     pub number: u64,
-    /// Their time together.
+    /// The sum of their durations.
     pub time: Duration,
 }
 
-/// What was counted in one interval.
+/// The counts of one interval.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Bucket {
-    /// When the interval begins, in microseconds: growing, since login; or the number of the step: sliding.
+    /// For growing and since-login profiles: the start of the interval, in microseconds. For sliding profiles: the number of the step.
     pub(super) slot: u64,
     pub(super) number: u64,
     pub(super) time: u64,
     pub(super) longest: u64,
     pub(super) shortest: u64,
-    /// Of the main mask, within the first range.
+    /// Occurrences of the main mask within the first range.
     pub(super) in_range: u64,
     pub(super) relative_number: u64,
     pub(super) relative_time: u64,
-    /// Of the relative mask, within the second range.
+    /// Occurrences of the relative mask within the second range.
     pub(super) relative_in_range: u64,
-    /// The portions of time that lie within the interval.
+    /// The sum of the durations' portions within the interval.
     pub(super) portion: u64,
 }
 
@@ -65,14 +65,14 @@ impl Bucket {
     }
 }
 
-/// What happened, as a statistic sees it.
+/// An occurrence, as a statistic sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Occurrence<'a> {
     pub(super) action: Action,
     /// When it began to count.
     pub(super) from: Timestamp,
     pub(super) at: Timestamp,
-    /// How long it was.
+    /// Its duration.
     pub(super) duration: Duration,
     pub(super) facts: Facts<'a>,
 }
@@ -82,11 +82,11 @@ pub(super) struct Statistic {
     pub(super) request: Request,
     pub(super) object: u32,
     pub(super) holders: u32,
-    /// One bucket, or those of the window, oldest first.
+    /// One bucket, or the buckets of the window, oldest first.
     pub(super) buckets: VecDeque<Bucket>,
-    /// For `MaxNumber`: how many run now.
+    /// For `MaxNumber`: the number in progress now.
     pub(super) level: u64,
-    /// The value that the holder was told last, in the unit of the insensitivity.
+    /// The value last reported to the holder, in the unit of the insensitivity.
     pub(super) told: u64,
     pub(super) is_told: bool,
 }
@@ -96,7 +96,7 @@ impl Statistic {
         Self { request, object, holders: 1, buckets: VecDeque::new(), level: 0, told: 0, is_told: false }
     }
 
-    /// The slot of a moment; none for what has no interval.
+    /// The slot of a time; `None` if the statistic has no interval.
     pub(super) fn slot(&self, at: Timestamp, zone: &Zone, login: Option<Timestamp>) -> Option<u64> {
         if self.request.definition.category.is_current() {
             return None;
@@ -117,7 +117,7 @@ impl Statistic {
         }
     }
 
-    /// The bucket of that slot; none when it is out of the window already.
+    /// The bucket of that slot; `None` if the slot has left the window.
     fn bucket(&mut self, slot: u64) -> Option<&mut Bucket> {
         let kept = self.slots_kept();
         let newest = self.buckets.back().map(|bucket| bucket.slot);
@@ -132,7 +132,7 @@ impl Statistic {
         let place = self.buckets.partition_point(|bucket| bucket.slot < slot);
         match self.buckets.get(place) {
             Some(bucket) if bucket.slot == slot => {}
-            // An earlier interval of a profile that keeps one is over; of a window it may have been without any action.
+            // A profile with one bucket has finished earlier intervals. A window may lack the bucket of a slot without actions.
             _ if kept == 1 || newest.is_some_and(|newest| slot + kept <= newest) => return None,
             _ => self.buckets.insert(place, Bucket { slot, ..Bucket::default() }),
         }
@@ -141,7 +141,7 @@ impl Statistic {
 
     // === input ===
 
-    /// Something of its masks has happened or ended. Says whether it counted.
+    /// Counts an occurrence of its masks. Returns whether it counted.
     pub(super) fn count(&mut self, occurrence: &Occurrence<'_>, slot: Option<u64>) -> bool {
         if self.request.filter.as_ref().is_some_and(|filter| !filter.admits(&occurrence.facts)) {
             return false;
@@ -175,12 +175,12 @@ impl Statistic {
         true
     }
 
-    /// For `MaxNumber`: one more or one less runs from `at` on.
+    /// For `MaxNumber`: the number in progress changes to `level` at this slot.
     pub(super) fn level(&mut self, slot: Option<u64>, level: u64) {
         let Some(slot) = slot else { return };
         let before = self.level;
         self.level = level;
-        // What ran before goes on into each interval since the last change.
+        // The earlier number also applies to each interval since the last change.
         let last = self.buckets.back().map_or(slot, |bucket| bucket.slot);
         let from = last.max((slot + 1).saturating_sub(self.slots_kept()));
         if self.slots_kept() > 1 {
@@ -201,7 +201,7 @@ impl Statistic {
 
     // === values ===
 
-    /// Its value at `now`, whose slot is `slot`; `running` is what lasts on its object.
+    /// Its value at `now`, whose slot is `slot`; `running` contains the durable actions in progress on its object.
     pub(super) fn value(&self, now: Timestamp, slot: Option<u64>, running: &Running) -> Value {
         let category = self.request.definition.category;
         if category.is_current() {
@@ -244,7 +244,7 @@ impl Statistic {
 
     fn greatest(&self, slot: u64) -> u64 {
         let known = self.in_window(slot).map(|bucket| bucket.number).max().unwrap_or(0);
-        // What runs now has run since the last change.
+        // The number in progress has not changed since the last change of level.
         known.max(self.level)
     }
 
@@ -278,7 +278,7 @@ impl Statistic {
         }
     }
 
-    /// Since when the oldest of what runs lasts.
+    /// When the oldest action in progress began.
     pub(super) fn oldest(&self, running: &Running) -> Option<Timestamp> {
         let d = &self.request.definition;
         d.main.iter().filter_map(|action| running.oldest(d.subject, action)).min()
@@ -304,7 +304,7 @@ impl Statistic {
 
     // === notification ===
 
-    /// A value in the unit of the insensitivity.
+    /// Converts a value to the unit of the insensitivity.
     pub(super) fn measure(value: &Value) -> u64 {
         match value {
             Value::Number(number) => *number,

@@ -1,4 +1,4 @@
-//! The objects, what lasts on them, and the statistics that listen to them.
+//! The objects, their actions in progress, and the statistics on them.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
@@ -17,22 +17,22 @@ use crate::value::{StateValue, Value};
 
 /// The most statistics of a tenant.
 const STATISTICS_MAX: usize = 1_000_000;
-/// The most objects of a tenant: agents, DNs, queues. An application names queues as it likes, and might name one for each call; what happens in
-/// those beyond is not counted.
+/// The most objects of a tenant: agents, DNs and queues. An application names queues freely, even one for each call. Actions on objects
+/// beyond the limit are not counted.
 pub(super) const OBJECTS_MAX: usize = 500_000;
-/// The index of those.
+/// The index of the objects beyond the limit.
 const NOBODY: u32 = u32::MAX;
-/// Changes that wait for the shell; the shell drains them at each turn, and each statistic waits once.
+/// The most changes that wait for the shell. The shell drains them at each turn, and each statistic waits only once.
 const OUTPUTS_MAX: usize = STATISTICS_MAX;
 
-/// What lasts on an object: by subject and action, in order of age; with when each began to count.
+/// The actions in progress on an object: by subject and action, oldest first, with the time from which each counts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Running {
     lasting: BTreeMap<(Subject, Action), BTreeMap<(Timestamp, u64), Timestamp>>,
 }
 
 impl Running {
-    /// Since when each of them lasts, and from when it counts.
+    /// When each of them began, and from when it counts.
     pub(super) fn of(&self, subject: Subject, action: Action) -> impl Iterator<Item = (Timestamp, Timestamp)> {
         self.lasting.get(&(subject, action)).into_iter().flatten().map(|((since, _), from)| (*since, *from))
     }
@@ -49,7 +49,7 @@ impl Running {
         self.lasting.get(&(Subject::DNAction, action)).is_some_and(|all| all.keys().any(|(_, one)| *one == of))
     }
 
-    /// The highest action that lasts; the talk of a call that is on hold is hidden.
+    /// The highest action in progress; the talk of a call on hold is hidden.
     fn status(&self) -> Option<Action> {
         let actions = self.lasting.iter().filter(|((subject, _), _)| *subject == Subject::DNAction);
         let shown = actions.filter(|((_, action), all)| {
@@ -59,7 +59,7 @@ impl Running {
     }
 }
 
-/// The state of an agent as its status.
+/// The status of an agent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Status {
     pub(super) action: Action,
@@ -72,7 +72,7 @@ struct Object {
     running: Running,
     status: Option<Status>,
     listening: BTreeMap<(Subject, Action), Vec<u32>>,
-    /// Statistics of its state.
+    /// Statistics with the category `CurrentState`.
     states: Vec<u32>,
 }
 
@@ -85,13 +85,13 @@ pub(super) struct Store {
     statistics: Vec<Option<Statistic>>,
     free: Vec<u32>,
     by_key: HashMap<String, u32>,
-    /// What a snapshot held, until somebody opens it again.
+    /// Restored statistics that have not been opened again.
     unopened: HashMap<String, StatisticSnapshot>,
-    /// Whose status may have changed by the present fact.
+    /// Objects whose status may have changed by the present fact.
     touched: Vec<u32>,
     /// When each agent logged in, for profiles since login.
     logins: HashMap<u32, Timestamp>,
-    /// Statistics that wait in `outputs`.
+    /// Statistics that have an output waiting.
     waiting: std::collections::HashSet<u32>,
     rolled_at: Option<Timestamp>,
     resets: BTreeMap<Profile, usize>,
@@ -269,19 +269,19 @@ impl Store {
 
     // === actions ===
 
-    /// Something begins to last: since when, and from when it counts.
+    /// Begins a durable action: `since` is its start, `from` the time from which it counts.
     pub(super) fn begin(&mut self, object: u32, action: Action, of: u64, since: Timestamp, from: Timestamp) {
         self.begin_as(object, Subject::DNAction, action, of, since, from);
         self.touch(object);
     }
 
-    /// It ends. What was not running changes nothing.
+    /// Ends a durable action. An action that is not in progress changes nothing.
     pub(super) fn end(&mut self, object: u32, action: Action, of: u64, at: Timestamp, facts: &Facts<'_>) {
         self.end_as(object, Subject::DNAction, action, of, at, facts);
         self.touch(object);
     }
 
-    /// Something happens, with the duration of what ended with it.
+    /// Counts an instantaneous or retrospective action; the latter with its duration.
     pub(super) fn fire(&mut self, object: u32, action: Action, duration: Duration, at: Timestamp, facts: &Facts<'_>) {
         let occurrence = Occurrence { action, from: at, at, duration, facts: *facts };
         self.count(object, Subject::DNAction, &occurrence);
@@ -321,7 +321,7 @@ impl Store {
         }
     }
 
-    /// More or fewer of an action last: what says what is now has changed.
+    /// The number of actions in progress has changed: updates the statistics of the present moment.
     fn moved(&mut self, object: u32, subject: Subject, action: Action, at: Timestamp) {
         let Some(held) = self.objects.get(object as usize) else { return };
         let Some(listening) = held.listening.get(&(subject, action)) else { return };
@@ -348,7 +348,7 @@ impl Store {
         }
     }
 
-    /// A fact is folded whole: each agent's status is what it adds up to.
+    /// Updates the status of each touched agent, after all actions of a fact.
     pub(super) fn settle(&mut self, at: Timestamp) {
         for object in std::mem::take(&mut self.touched) {
             self.settle_one(object, at);
@@ -371,14 +371,14 @@ impl Store {
         self.state_changed(object, at);
     }
 
-    /// Says a status anew: at a join, after a restore, or when its reason changed.
+    /// Sets a status without counting: at a join, after a restore, or when its reason changed.
     pub(super) fn set_status(&mut self, object: u32, status: Status) {
         if let Some(held) = self.objects.get_mut(object as usize) {
             held.status = Some(status);
         }
     }
 
-    /// A status as a snapshot held it.
+    /// Restores a status from a snapshot.
     pub(super) fn restore_status(&mut self, object: u32, status: Status) {
         self.set_status(object, status);
         self.begin_as(object, Subject::AgentStatus, status.action, 0, status.since, status.since);
@@ -388,7 +388,7 @@ impl Store {
         self.objects.get(object as usize)?.status
     }
 
-    /// The state of an agent is another one, or has another reason.
+    /// The state of an agent, or its reason, has changed.
     pub(super) fn state_changed(&mut self, object: u32, at: Timestamp) {
         let states = self.objects.get(object as usize).map(|held| held.states.clone()).unwrap_or_default();
         for index in states {
@@ -396,7 +396,7 @@ impl Store {
         }
     }
 
-    /// The state began anew, though it is the same one: its reason is another.
+    /// Restarts a status that has only a new reason.
     pub(super) fn restart_status(&mut self, object: u32, at: Timestamp) {
         let Some(status) = self.status(object).filter(|status| status.since < at) else { return };
         if !matches!(status.action, Action::NotReadyForNextCall | Action::AfterCallWork) {
@@ -409,21 +409,21 @@ impl Store {
         self.set_status(object, Status { since: at, ..status });
     }
 
-    /// What lasts on an object by its actions.
+    /// The durable actions in progress on an object.
     pub(super) fn lasting(&self, object: u32) -> Vec<(Action, u64)> {
         let Some(held) = self.objects.get(object as usize) else { return Vec::new() };
         let own = held.running.lasting.iter().filter(|((subject, _), _)| *subject == Subject::DNAction);
         own.flat_map(|((_, action), all)| all.keys().map(|(_, of)| (*action, *of))).collect()
     }
 
-    /// Every agent that was ever told of: status and last login.
+    /// Every agent with a known status: status and last login.
     pub(super) fn agents(&self) -> Vec<(String, Option<Status>, Option<Timestamp>)> {
         let agents = self.objects.iter().zip(0_u32..).filter(|(held, _)| held.id.of == ObjectType::Agent);
         let told = agents.filter(|(held, _)| held.status.is_some());
         told.map(|(held, index)| (held.id.name.clone(), held.status, self.logins.get(&index).copied())).collect()
     }
 
-    /// What was restored is settled already.
+    /// Clears the touched objects after a restore: restored statuses are up to date.
     pub(super) fn untouch(&mut self) {
         self.touched.clear();
     }
@@ -496,7 +496,7 @@ impl Store {
     }
 }
 
-/// When the interval that holds `from` ends.
+/// When the interval that contains `from` ends.
 fn next_boundary(profile: &Profile, zone: &Zone, from: Timestamp) -> Option<Timestamp> {
     match profile {
         Profile::Growing { resets } => Some(Profile::interval(resets, zone, from).1),

@@ -1,4 +1,4 @@
-//! What the numbers mean: the worked example, calls that come back, and the laws, against an oracle that knows nothing of the engine.
+//! The meaning of the numbers: the worked example, returning calls, and laws checked against an oracle independent of the engine.
 
 mod example;
 mod laws;
@@ -23,13 +23,13 @@ use crate::{StatisticId, TimeRange};
 /// 09:00:00 UTC of some day.
 const NINE: u64 = 1_763_629_200;
 
-/// A time of that day by minutes and seconds after nine; negative minutes are before.
+/// A time of that day by minutes and seconds after nine; negative minutes lie before nine.
 fn at(minutes: i64, seconds: u64) -> Timestamp {
     let whole = i64::try_from(NINE).unwrap() + minutes * 60;
     Timestamp::from_millis((u64::try_from(whole).unwrap() + seconds) * 1_000)
 }
 
-/// Writes facts as the tenant's owners do, each with its identity.
+/// Writes facts as the tenant's owners do, with consecutive identities.
 #[derive(Default)]
 struct Pen {
     seqs: std::collections::HashMap<Subject, u64>,
@@ -111,7 +111,7 @@ fn why(state: CallState) -> impl FnOnce(&mut Event) {
 
 fn nothing(_: &mut Event) {}
 
-/// An engine and shorter words for its statistics.
+/// An engine with shortcuts for its statistics.
 struct Bench {
     engine: Engine,
     pen: Pen,

@@ -1,26 +1,26 @@
-//! Secrets that nobody wants to make up: `password: generated` and `pin: generated`.
+//! Generated secrets: `password: generated` and `pin: generated`.
 
 use std::collections::HashMap;
 
 use contracts::provisioning::{DnKind, Secret, TenantObjects};
 use model::Entropy;
 
-/// What stands in a tenant's file in place of a secret that is made at the import and kept by later ones.
+/// The value in a tenant's file for a secret that the first import generates and later imports keep.
 pub const GENERATED: &str = "generated";
 
-/// Characters of a password; none is easily taken for another, and there are 32, so that each is worth five bits.
+/// Characters of a password: no two look alike, and with 32 of them each is worth five bits.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-/// Length of a password: 80 bits. What a listener has seen of a digest can be tried offline.
+/// Length of a password: 80 bits. An eavesdropper can test guesses offline against a recorded digest.
 const PASSWORD_CHARACTERS: usize = 16;
-/// Digits of a PIN: typed at a phone, and wrong ones are counted.
+/// Digits of a PIN: it is typed at a phone, and wrong ones are counted.
 const PIN_DIGITS: u32 = 6;
 
-/// Whether a secret is to be made.
+/// Whether a secret is to be generated.
 pub(super) fn is_generated(secret: &Secret) -> bool {
     secret.reveal() == GENERATED
 }
 
-/// Puts a secret wherever one is to be made: the one that is held, else a new one.
+/// Replaces each placeholder by the stored secret, else by a new one.
 pub fn fill(objects: &mut TenantObjects, held: Option<&TenantObjects>, entropy: &mut dyn Entropy) {
     let (mut passwords, mut pins) = (HashMap::new(), HashMap::new());
     if let Some(held) = held {

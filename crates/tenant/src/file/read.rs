@@ -1,4 +1,4 @@
-//! From the tree to objects. What the shape has already reported is left out here, not reported again.
+//! Converts the tree to objects. Values that the shape check has reported are left out here and not reported again.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,10 +11,10 @@ use contracts::provisioning::{
 use super::Fault;
 use super::tree::{Node, Value};
 
-/// How long a phone rings where nothing is said, in seconds.
+/// How long a phone rings without a setting, in seconds.
 const NO_ANSWER_S: u32 = 15;
 
-/// The objects of a file and where they stand in it.
+/// The objects of a file and their lines.
 pub(super) struct Read {
     pub(super) objects: TenantObjects,
     pub(super) lines: HashMap<ObjectKey, usize>,
@@ -28,10 +28,10 @@ impl Read {
     }
 }
 
-/// Gives the text of an application's file; its path, key and line are for the faults.
+/// Returns the text of an application's file; its path, key and line are for the faults.
 pub(super) type Documents<'a> = dyn FnMut(&str, String, usize, &mut Vec<Fault>) -> String + 'a;
 
-/// Turns a tree into objects; faults are names that stand twice and documents that cannot be read.
+/// Converts a tree to objects; faults are duplicate names and unreadable documents.
 pub(super) fn objects(root: &Node, documents: &mut Documents<'_>, faults: &mut Vec<Fault>) -> Read {
     let mut reader = Reader { objects: TenantObjects::new(tenant(root)), lines: HashMap::new(), faults };
     reader.names_and_files(root, documents);
@@ -67,9 +67,9 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Remembers where an object stands; a second one of its name is a fault and is left out.
+    /// Stores the line of an object; a second object of its name is a fault and is left out.
     fn first(&mut self, kind: ObjectKind, id: &str, line: usize, key: String) -> bool {
-        // Names of skills, places and people differ by more than case.
+        // Names of skills, places and people must differ by more than case.
         let id = if kind == ObjectKind::Dn { id.to_owned() } else { id.to_lowercase() };
         match self.lines.entry(ObjectKey { kind, id }) {
             Entry::Vacant(free) => {

@@ -1,4 +1,4 @@
-//! What objects say about each other: every name that is used exists, and what must be unique is.
+//! Checks between objects: every referenced name exists, and names that must be unique are unique.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ pub(super) fn check(read: &Read, faults: &mut Vec<Fault>) {
     rules.numbers_and_trunks();
 }
 
-/// Adds what the file says and nobody reads.
+/// Adds the settings of the file that have no effect.
 pub(super) fn without_effect(read: &Read, notices: &mut Vec<Fault>) {
     let mut rules = Rules::new(read, notices);
     for trunk in &read.objects.trunks {
@@ -33,7 +33,7 @@ pub(super) fn without_effect(read: &Read, notices: &mut Vec<Fault>) {
     }
 }
 
-/// The longest PIN that a phone is asked for; media collects as many digits at once.
+/// The longest PIN that a phone may be asked for; media collects at most this number of digits at once.
 const PIN_DIGITS_MAX: usize = 16;
 
 struct Rules<'a> {
@@ -95,7 +95,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// Media finds a prompt by its name alone.
+    /// Media finds a prompt by its name alone, so the name must be valid there.
     fn prompts(&mut self) {
         let can_be_asked_for = |name: &str| {
             name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
@@ -112,7 +112,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// A PIN is asked for where somebody logs in, and then every PIN must be one that a phone can type.
+    /// If a login code asks for PINs, every PIN must be one that a phone can type.
     fn feature_codes(&mut self) {
         let objects = self.objects;
         let mut asked = false;
@@ -166,7 +166,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// A call that nobody instructs would go round and round.
+    /// Finds circles of default DNs: a call without instructions would loop through them forever.
     fn defaults(&mut self) {
         let next: HashMap<&str, &str> =
             self.objects.dns.iter().filter_map(|dn| Some((&*dn.number, default_of(dn)?))).collect();
@@ -178,7 +178,7 @@ impl<'a> Rules<'a> {
                 way.push(here);
                 at = next.get(here).copied();
             }
-            // Each circle is found once, by the first of its members that the file names.
+            // Each circle is reported once, at the first of its members in the file.
             if let Some(begin) = at.and_then(|here| way.iter().position(|w| *w == here)) {
                 let circle = way.iter().skip(begin).chain(way.get(begin)).copied().collect::<Vec<_>>();
                 let first = way.get(begin).copied().unwrap_or_default();

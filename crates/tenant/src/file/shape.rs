@@ -1,4 +1,4 @@
-//! Shapes: what a declaration can say, the check of a tree against it, and its JSON Schema.
+//! Shapes: the vocabulary of declarations, the validation of a tree against them, and their JSON Schema.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -7,7 +7,7 @@ use super::tree::{Node, Value};
 
 /// The shape of a value.
 pub(super) enum Shape {
-    /// Text of 1 to so many bytes.
+    /// Text of 1 to `max` bytes.
     Text { max: usize },
     /// One of these texts.
     OneOf(&'static [&'static str]),
@@ -15,7 +15,7 @@ pub(super) enum Shape {
     Number { min: i64, max: i64 },
     /// True or false.
     Flag,
-    /// A list of at most so many.
+    /// A list of at most `max` items.
     List { of: &'static Shape, max: usize },
     /// A map whose keys are names.
     Named { of: &'static Shape, max: usize },
@@ -31,7 +31,7 @@ pub(super) struct Field {
     pub(super) need: Need,
 }
 
-/// Whether a key must be there.
+/// Whether a key is mandatory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
     Required,
@@ -120,7 +120,7 @@ fn check_record(node: &Node, fields: &[Field], at: &str, faults: &mut Vec<Fault>
     }
 }
 
-/// The key of an entry below another.
+/// The key of an entry within another entry.
 pub(super) fn join(at: &str, key: &str) -> String {
     if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") }
 }

@@ -169,7 +169,7 @@ fn a_key_that_stands_twice_is_a_fault() {
     }
 }
 
-/// Finds fault with every application and every prompt.
+/// Reports a fault for every application and every prompt.
 struct Severe;
 
 impl Companions for Severe {

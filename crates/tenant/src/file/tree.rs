@@ -1,10 +1,10 @@
-//! YAML as a tree whose every node knows its line.
+//! YAML as a tree in which every node has its line number.
 
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 
 use super::Fault;
 
-/// The deepest nesting that is read; the declaration needs five.
+/// The deepest nesting accepted; the declaration needs five levels.
 const DEPTH_MAX: usize = 32;
 
 /// A node.
@@ -14,7 +14,7 @@ pub(super) struct Node {
     pub(super) value: Value,
 }
 
-/// What a node is.
+/// The value of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Null,
@@ -23,7 +23,7 @@ pub(super) enum Value {
     Text(String),
     List(Vec<Node>),
     Map(Vec<Entry>),
-    /// Something that no tenant's file needs, in words.
+    /// A kind of value that no tenant's file needs, by name.
     Other(&'static str),
 }
 
@@ -41,7 +41,7 @@ impl Node {
         self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
 
-    /// The entries of a map; none if it is no map.
+    /// The entries of a map; empty for any other node.
     pub(super) fn entries(&self) -> &[Entry] {
         match &self.value {
             Value::Map(entries) => entries,
@@ -49,7 +49,7 @@ impl Node {
         }
     }
 
-    /// The items of a list; none if it is no list.
+    /// The items of a list; empty for any other node.
     pub(super) fn items(&self) -> &[Self] {
         match &self.value {
             Value::List(items) => items,
@@ -57,7 +57,7 @@ impl Node {
         }
     }
 
-    /// The text, if it is one.
+    /// The text, if the node is a text.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
@@ -65,7 +65,7 @@ impl Node {
         }
     }
 
-    /// What it is, in words.
+    /// The kind of the value, for messages.
     pub(super) const fn noun(&self) -> &'static str {
         match &self.value {
             Value::Null => "nothing",
@@ -79,7 +79,7 @@ impl Node {
     }
 }
 
-/// Parses a file of one document.
+/// Parses a file that consists of one document.
 pub(super) fn parse(text: &str) -> Result<Node, Fault> {
     let fault = |line: usize, reason: String| Fault { line, key: String::new(), reason };
     let documents = MarkedYaml::load_from_str(text)
@@ -127,7 +127,7 @@ fn key_text(key: &MarkedYaml<'_>) -> String {
         YamlData::Value(Scalar::String(text)) => text.to_string(),
         YamlData::Value(Scalar::Integer(number)) => number.to_string(),
         YamlData::Value(Scalar::Boolean(value)) => value.to_string(),
-        // Such a key is in no declaration, so it is reported as unknown.
+        // No declaration has such a key, so it is reported as unknown.
         _ => "?".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! From objects back to a tenant's file.
+//! Writes objects back to a tenant's file.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use contracts::provisioning::{DnKind, FeatureAction, Person, Tenant, TenantObjec
 pub struct Exported {
     /// The tenant's file.
     pub yaml: String,
-    /// The applications' files, by their paths in it.
+    /// The applications' files, by their paths in the tenant's file.
     pub documents: Vec<(PathBuf, String)>,
 }
 
@@ -72,7 +72,7 @@ pub fn write(objects: &TenantObjects) -> Exported {
 fn head(yaml: &mut String, tenant: &Tenant) {
     let mut put = |key: &str, value: Option<String>| {
         if let Some(value) = value {
-            // Writing to a String has no case that fails; the same holds below.
+            // Writing to a String cannot fail, here and below.
             let _ = writeln!(yaml, "{key}: {value}");
         }
     };
@@ -167,7 +167,7 @@ fn optional(key: &str, value: Option<&str>) -> String {
     value.map(|value| format!(", {key}: {}", text(value))).unwrap_or_default()
 }
 
-/// A text as a YAML scalar: bare where nobody can take it for anything else, else in double quotes (which JSON's are).
+/// A text as a YAML scalar: without quotes if it can only be a text, else in double quotes, as in JSON.
 fn text(value: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/');
     let bare = value.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -176,7 +176,7 @@ fn text(value: &str) -> String {
     if bare { value.to_owned() } else { serde_json::Value::from(value).to_string() }
 }
 
-/// A name that every file system takes, and no two names the same one.
+/// A file name that every file system accepts, different for each name.
 fn file_name(name: &str) -> String {
     let mut out = String::new();
     for byte in name.bytes() {

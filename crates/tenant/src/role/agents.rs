@@ -1,4 +1,4 @@
-//! Tells rq the tenants' agents and skills (voice-16): a snapshot, then what changes.
+//! Sends rq the tenants' agents and skills (voice-16): a snapshot, then changes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use super::Held;
 const PORT: u16 = 12_100;
 /// Pause before a broken stream is opened again.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Updates that may be under way.
+/// The most updates waiting to be sent.
 const WAITING_MAX: usize = 4;
-/// A message ends with the agent that reaches so many bytes: with the largest agent that a file can have behind it, it is far below the 4 MiB
-/// that a reader of gRPC takes.
+/// A message ends with the agent that reaches this number of bytes. Even with the largest agent of a file at its end it stays far below the
+/// 4 MiB that a gRPC reader accepts.
 const PART_BYTES: usize = 1 << 20;
-/// Roles start in any order: rq may take so many attempts before that is told.
+/// Roles start in any order: only after this number of failed attempts does the log warn about rq.
 const ATTEMPTS_QUIET: u32 = 10;
 
 type Profiles = BTreeMap<String, v1::AgentProfile>;
@@ -65,7 +65,7 @@ async fn tell(ctx: RoleContext, held: watch::Receiver<Held>, tenant: TenantId) -
     }
 }
 
-/// One stream: ends when it breaks. What is taken in sets `failed` back.
+/// Serves one stream until it breaks. An acknowledgement resets `failed`.
 async fn tell_once(
     ctx: &RoleContext,
     mut held: watch::Receiver<Held>,
@@ -75,7 +75,7 @@ async fn tell_once(
     let mut client = RoutingClient::new(net::grpc::channel(ctx, "voice-16", PORT)?);
     let (updates, stream) = mpsc::channel(WAITING_MAX);
     let request = net::grpc::for_tenant(tonic::Request::new(ReceiverStream::new(stream)), tenant);
-    // Before anything is sent: a large tenant has more parts than may wait.
+    // Read acknowledgements before sending: a large tenant has more parts than the channel holds.
     let mut taken = client.push_agents(request).await?.into_inner();
     let mut told = None;
     send(&updates, &mut held, tenant, &mut told).await?;
@@ -94,7 +94,7 @@ async fn tell_once(
     }
 }
 
-/// Sends what differs from what was told; everything if nothing was told yet.
+/// Sends the differences to the last sent state; everything at the first time.
 async fn send(
     updates: &mpsc::Sender<v1::AgentsUpdate>,
     held: &mut watch::Receiver<Held>,
@@ -117,7 +117,7 @@ async fn send(
     Ok(())
 }
 
-/// The update in messages that any reader takes. Whoever is gone stands in the first one.
+/// Splits the update into messages that every reader accepts. The first one contains the removed agents.
 fn parts(update: v1::AgentsUpdate) -> Vec<v1::AgentsUpdate> {
     let mut parts = vec![v1::AgentsUpdate { agents: Vec::new(), ..update }];
     let mut bytes = 0;

@@ -1,4 +1,4 @@
-//! gRPC 8888: the tenant's objects, to read and to follow.
+//! gRPC 8888: reads and follows the tenant's objects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,16 +18,17 @@ use tonic::{Request, Response, Status};
 
 use super::Held;
 
-/// Changes that may wait for a slow reader; its own flow control holds the rest back.
+/// The most messages that wait for a slow reader; its own flow control holds the rest back.
 const WAITING_MAX: usize = 2;
-/// Bytes of objects in one message, or one larger object: an application of 512 KiB that is all escapes is below the 4 MiB that a reader takes.
+/// The most bytes of objects in one message, or one larger object: even an application of 512 KiB, all of it escaped, is below the 4 MiB
+/// that a reader accepts.
 const PART_BYTES: usize = 1 << 20;
-/// The most kinds that one request names: there are fewer.
+/// The most kinds in one request; fewer kinds exist.
 const KINDS_MAX: usize = 64;
-/// An answer comes at least this often.
+/// The longest pause between answers.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
-/// The service.
+/// The gRPC service.
 pub(super) struct Server {
     store: Arc<dyn ProvisioningStore>,
     held: watch::Receiver<Held>,
@@ -35,7 +36,7 @@ pub(super) struct Server {
     streams: Streams,
 }
 
-/// What a caller may see.
+/// The objects that a caller may see.
 #[derive(Clone)]
 struct View {
     tenant: TenantId,
@@ -141,7 +142,7 @@ impl Configuration for Server {
                 if answers.send(Ok(v1::FollowTenantsResponse { tenants })).await.is_err() {
                     return;
                 }
-                // An error of the wait is only that the time is up.
+                // The wait fails only when its time is over.
                 let _ = tokio::time::timeout(SILENCE_MAX, held.changed()).await;
             }
         });
@@ -180,7 +181,7 @@ impl Configuration for Server {
                         return;
                     }
                 }
-                // An error of the wait is only that the time is up.
+                // The wait fails only when its time is over.
                 let _ = tokio::time::timeout(SILENCE_MAX, held.changed()).await;
             }
         });
@@ -188,7 +189,7 @@ impl Configuration for Server {
     }
 }
 
-/// The changes in messages that any reader takes. Whoever goes on after one that is not the last gets all of them again.
+/// Splits the changes into messages that every reader accepts. A reader that continues after any but the last gets all of them again.
 fn parts(
     before: Revision,
     after: Revision,
@@ -211,7 +212,7 @@ fn parts(
     parts
 }
 
-/// After a revision that there has not been, nothing would come for long, and then with a gap.
+/// Refuses a revision that has never existed: its reader would get nothing for a long time, and then miss changes.
 fn beyond(after: Revision, last: Revision) -> Status {
     Status::out_of_range(format!("after_revision: {} is beyond the last, {}: read the objects again", after.0, last.0))
 }

@@ -1,4 +1,4 @@
-//! gRPC 8000: a tenant's events from a snapshot or a position, and requests on their way to frontend (voice-31).
+//! gRPC 8000: a tenant's events from a snapshot or a position, and requests forwarded to frontend (voice-31).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,22 +21,22 @@ use super::metrics::Metrics;
 use super::view::View;
 use super::views::{Sources, Views};
 
-/// Deliveries that may wait for a slow reader: a few megabytes where each carries all the user data that a call may have. What comes after them
-/// waits in the stream.
+/// The most deliveries that wait for a slow reader: a few megabytes if each carries the most user data of a call. Later events wait in the
+/// stream.
 const WAITING_MAX: usize = 16;
-/// Events per read: as for the deliveries, since all of them are in memory for each reader.
+/// Events per read: few, since all of them are in memory for each reader.
 const BATCH: usize = 64;
-/// A delivery comes at least this often.
+/// The longest pause between deliveries.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
-/// The most DNs that one subscription names: each fact is compared with each.
+/// The most DNs of one subscription: each fact is compared with each of them.
 const DNS_MAX: usize = 1_000;
 
-/// Names to frontend who asked the role that hands the request on.
+/// Names the original requester to frontend, from the role that forwards the request.
 const REQUESTER: HeaderName = HeaderName::from_static("trunkline-requester");
 
 type Deliveries = net::grpc::Answers<v1::Delivery>;
 
-/// The service.
+/// The gRPC service.
 pub(super) struct Server {
     events: Arc<dyn EventStream>,
     views: Views,
@@ -56,7 +56,8 @@ impl Server {
         })
     }
 
-    /// A position that the stream has reached. After one that it has not, nothing would come for long, and then with a gap.
+    /// Parses a position and checks that the stream has reached it. After a later one nothing would come for a long time, and then facts
+    /// would be missing.
     async fn existing(&self, tenant: &TenantId, after: &str) -> Result<Position, Status> {
         let position = after.parse().map_err(|_| Status::invalid_argument("after: it is not a position"))?;
         let end = self.events.end(tenant).await.map_err(status)?;
@@ -93,7 +94,7 @@ impl Events for Server {
         let after = if asked.after.is_empty() {
             let of_dns = |view: &View, position| (view.snapshot(position, &asked.dns), position);
             let (snapshot, position) = self.views.snapshot(&tenant, of_dns).await.map_err(status)?;
-            // The channel is empty, so this does not wait.
+            // The channel is empty, so this send does not wait.
             let _ = deliveries.send(Ok(v1::Delivery { what: Some(What::Snapshot(snapshot)) })).await;
             position
         } else {
@@ -115,7 +116,7 @@ impl Events for Server {
         caller.may_ask(&asked).map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let frame = json::request_frame(&asked, None);
         let path = format!("/api/voice/v1/{tenant}/requests");
-        // Our own token lets it in; the events that answer carry the name of who asked us.
+        // Our own token authorises the request. The answering events carry the name of our client.
         let requester = HeaderValue::try_from(caller.subject())
             .map_err(|_| Status::invalid_argument("the token's subject does not fit a header"))?;
         match self.frontend.post(&path).header(REQUESTER, requester).json(&frame).send().await {
@@ -128,18 +129,18 @@ impl Events for Server {
     }
 }
 
-/// A subscription that is being served.
+/// A subscription in progress.
 struct Subscription {
     events: Arc<dyn EventStream>,
     tenant: TenantId,
-    /// Who reads: references of others' requests are not shown.
+    /// The reader: references of others' requests are hidden from it.
     subject: String,
     dns: Vec<String>,
     deliveries: mpsc::Sender<Result<v1::Delivery, Status>>,
 }
 
 impl Subscription {
-    /// Delivers until the reader goes or the stream fails.
+    /// Delivers until the reader disconnects or the stream fails.
     async fn run(self, mut after: Position) {
         loop {
             let read = self.events.read(&self.tenant, after, BATCH, SILENCE_MAX);

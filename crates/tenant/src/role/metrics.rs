@@ -1,4 +1,4 @@
-//! What the subscriptions on 8000 count.
+//! The metrics of the subscriptions on 8000.
 
 use prometheus_client::metrics::counter::Counter;
 
@@ -6,9 +6,9 @@ runtime::metrics! {
     /// The metrics of the events on 8000.
     #[derive(Clone, Debug)]
     pub(super) struct Metrics {
-        /// Snapshots of tenants that were begun from the records, because the stream does not reach back far enough.
+        /// Snapshots of tenants restarted from the records, because the stream does not reach back far enough.
         begun: Counter = "tenant_views_begun";
-        /// Records of agents and calls that could not be read for a snapshot.
+        /// Records of agents and calls left out of a snapshot as unreadable.
         skipped: Counter = "tenant_records_skipped";
     }
 }

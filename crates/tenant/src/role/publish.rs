@@ -1,4 +1,4 @@
-//! From the persistent configuration into the cache: everything at start, then what changes.
+//! Publishes the persistent configuration into the cache: everything at start, then changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::Held;
 
-/// How often the store is asked for revisions: an import is a process of its own and tells nobody.
+/// How often the store is queried for revisions: an import is a separate process and notifies no role.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Publishes until the role ends.
@@ -26,7 +26,7 @@ pub(super) async fn run(ctx: RoleContext, tell: watch::Sender<Held>) -> anyhow::
         }
         match publisher.turn().await {
             Ok(()) => ctx.ready.holds("configuration published"),
-            // Tried again with the next look; readers go on with what they have.
+            // The next round tries again; readers keep their present state.
             Err(error) => tracing::warn!(%error, "the configuration cannot be published"),
         }
     }
@@ -34,7 +34,7 @@ pub(super) async fn run(ctx: RoleContext, tell: watch::Sender<Held>) -> anyhow::
 
 struct Publisher {
     ctx: RoleContext,
-    /// What this life of the role has published.
+    /// The versions that this run of the role has published.
     published: BTreeMap<TenantId, ConfigVersion>,
     tell: watch::Sender<Held>,
 }
@@ -53,7 +53,7 @@ impl Publisher {
                 Some(version) => self.publish_changes(&tenant, version).await,
                 None => self.publish_whole(&tenant).await,
             };
-            // What cannot be published of one tenant holds up no other.
+            // A tenant that cannot be published does not delay the others.
             failed = done.err().or(failed);
         }
         failed.map_or(Ok(()), Err)
@@ -63,7 +63,7 @@ impl Publisher {
         let Some((revision, objects)) = self.ctx.stores.provisioning.load(tenant).await? else { return Ok(()) };
         let cached = self.ctx.stores.configuration.tenants().await?;
         let before = cached.iter().find(|(held, _)| held == tenant).map_or(0, |(_, version)| version.generation);
-        // Later than any of a cache that was emptied in between: who has that one takes the new one whole.
+        // Later than any generation of a cache that was emptied in between: a reader of that one then takes the new one whole.
         let generation = (before + 1).max(self.ctx.clock.now().as_millis());
         let version = ConfigVersion { generation, revision: revision.0 };
         let documents = objects.objects().map(|object| {
@@ -98,7 +98,7 @@ impl Publisher {
         match self.ctx.stores.configuration.publish(publication).await {
             Ok(()) => {}
             Err(StoreError::Conflict { .. }) => {
-                // The cache is not where this life left it: begin a new generation.
+                // The cache has changed since this run published to it: start a new generation.
                 self.published.remove(tenant);
                 return self.publish_whole(tenant).await;
             }

@@ -1,7 +1,7 @@
-//! A view that begins with what the ledgers hold: the stream keeps the facts of minutes, agents stay logged in for a day.
+//! Starts a view from the ledgers: the stream keeps facts for minutes, but agents stay logged in for a day.
 //!
-//! The position is taken first. A ledger's record and its facts are one commit, so what is read afterwards contains every fact up to that
-//! position; facts after it are folded in again, which changes nothing that the last of them does not set.
+//! The position is taken first. A ledger's record and its facts are one commit, so records read afterwards contain every fact up to that
+//! position. Later facts are folded in again, which is harmless: the last of them sets the final state.
 
 use std::collections::BTreeMap;
 
@@ -16,16 +16,16 @@ use super::metrics::Metrics;
 use super::view::{Agent, Call, View};
 use super::views::Sources;
 
-/// Records that one read takes.
+/// The most records of one read.
 const PAGE: usize = 500;
-/// The version of other roles' records that is read.
+/// The supported version of other roles' records.
 const VERSION: u32 = 1;
-/// The kind of agent-state's records of agents; it keeps others beside them.
+/// The kind of agent-state's records of agents; it also has records of other kinds.
 const AGENT: &str = "agent";
 /// The kind of sip-cluster's records of calls.
 const CALL: &str = "call";
 
-/// The state of a tenant by its records, and the position from which the stream goes on.
+/// The state of a tenant from its records, and the stream position from which to continue.
 pub(super) async fn view(from: &Sources, metrics: &Metrics, tenant: &TenantId) -> Result<(View, Position)> {
     let position = from.events.end(tenant).await?;
     let mut read = Reading { view: View::default(), skipped: 0, first: None };
@@ -39,7 +39,7 @@ pub(super) async fn view(from: &Sources, metrics: &Metrics, tenant: &TenantId) -
     Ok((read.view, position))
 }
 
-/// A view that is being read, and what of the records could not be.
+/// A view being read, and the records that were unreadable.
 struct Reading {
     view: View,
     skipped: u64,
@@ -85,7 +85,7 @@ async fn calls(from: &Sources, tenant: &TenantId, read: &mut Reading) -> Result<
     }
 }
 
-/// What the record says, not what the clock makes of it: a phone whose time is over is in service until registrar says otherwise.
+/// Reads the phones as recorded, without the clock: an expired phone stays in service until registrar reports otherwise.
 async fn phones(from: &Sources, tenant: &TenantId, view: &mut View) -> Result<()> {
     let mut after = None;
     loop {
@@ -100,7 +100,7 @@ async fn phones(from: &Sources, tenant: &TenantId, view: &mut View) -> Result<()
 
 // === one record ===
 
-/// Why a record cannot be read.
+/// Why a record is unreadable.
 #[derive(Debug, thiserror::Error)]
 enum Unreadable {
     #[error("it is damaged")]
@@ -111,7 +111,7 @@ enum Unreadable {
     Field(#[from] WireError),
 }
 
-/// The body of a role's record; none if it is of another kind.
+/// The body of a role's record; `None` if it is of another kind.
 fn open<T: Message + Default>(kind: &str, bytes: &[u8]) -> std::result::Result<Option<T>, Unreadable> {
     let record = v1::StateRecord::decode(bytes)?;
     if record.kind != kind {
@@ -123,7 +123,7 @@ fn open<T: Message + Default>(kind: &str, bytes: &[u8]) -> std::result::Result<O
     Ok(Some(T::decode(record.body)?))
 }
 
-/// What the agent's last event said; none of somebody who is logged out.
+/// The agent's state after its last event; `None` if it is logged out.
 fn agent(record: v1::AgentRecord) -> Option<Agent> {
     use v1::AgentRecordState as State;
     let ready = match record.state() {
@@ -135,7 +135,7 @@ fn agent(record: v1::AgentRecord) -> Option<Agent> {
     Some(Agent { dn: record.dn, ready, work_mode, since: Timestamp::from_micros(record.since_us) })
 }
 
-/// What the call's events have said.
+/// The call's state after its events.
 fn call(record: Option<v1::CallModelRecord>) -> std::result::Result<Option<Call>, Unreadable> {
     use v1::call_model_record::Stage;
     let Some(record) = record else { return Ok(None) };
@@ -179,7 +179,7 @@ fn call(record: Option<v1::CallModelRecord>) -> std::result::Result<Option<Call>
     Ok(Some(Call { call, parties, user_data, changed }))
 }
 
-/// A party, in its state since the call's last fact: nearer than that the record does not know it.
+/// A party, with the time of the call's last fact as the start of its state: the record contains no better time.
 fn party(
     record: &v1::CallModelRecord,
     (dn, state): (&str, PartyState),

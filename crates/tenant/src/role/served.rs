@@ -1,5 +1,5 @@
-//! Whether config serves what this role has published (voice-26): the other roles learn of a change from there, so a change that does not
-//! arrive is seen here, and told.
+//! Checks that config serves the state that this role has published (voice-26). Other roles learn of changes from config, so a change that
+//! does not arrive there is detected and logged here.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,28 +13,28 @@ use tokio::sync::watch;
 
 use super::Held;
 
-/// How long config may hold the question whether anything has changed.
+/// How long config may delay its answer until something has changed.
 const WAIT_S: u64 = 10;
-/// Pause after config has not answered, and between two looks at what is behind.
+/// Pause after config has not answered, and between two checks of late changes.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A change that config has not served for so long is told.
+/// A change that config has not served for this long is logged.
 const LATE: Duration = Duration::from_secs(5);
 
 runtime::metrics! {
     /// The metrics of this role.
     #[derive(Clone)]
     pub(super) struct Metrics {
-        /// For how long config has served other objects than were published, of the tenant that is furthest behind.
+        /// Seconds since config has been serving other objects than those published, of the tenant that is furthest behind.
         behind: Gauge = "tenant_configuration_behind_seconds";
-        /// Times that config was seen to serve what was published.
+        /// Number of checks that found config serving the published state.
         served: Counter = "tenant_configuration_served";
     }
 }
 
-/// The revision of each tenant that was published.
+/// The published revision of each tenant.
 type Published = BTreeMap<TenantId, u64>;
 
-/// What is known of one tenant that is behind.
+/// The state of one tenant that is behind.
 struct Behind {
     since: Timestamp,
     told: bool,
@@ -46,13 +46,13 @@ pub(super) async fn run(ctx: RoleContext, held: watch::Receiver<Held>) -> anyhow
     let config = net::http::Client::new(&ctx, "voice-26")?;
     let mut behind: BTreeMap<TenantId, Behind> = BTreeMap::new();
     let mut etag: Option<String> = None;
-    // Config reads what is published at its own start, which comes after ours.
+    // Config reads the published state at its own start, which follows ours.
     tokio::select! {
         () = ctx.drain.ended() => return Ok(()),
         () = tokio::time::sleep(PAUSE) => {}
     }
     loop {
-        // As long as something is missing, it is looked for; else config says when there is something new.
+        // Polls while a change is missing; otherwise config answers when something changes.
         let path = match &etag {
             Some(etag) if behind.is_empty() => format!("/versions?etag={etag}&wait_s={WAIT_S}"),
             _ => "/versions".to_owned(),
@@ -91,7 +91,7 @@ fn compare(
     behind.retain(|tenant, _| published.contains_key(tenant));
     for (tenant, revision) in published {
         let served = versions.tenants.get(tenant.as_str()).and_then(|version| revision_of(version));
-        // Newer is fine: what was published since is in it.
+        // A newer revision contains the published one.
         if served.is_some_and(|served| served >= *revision) {
             metrics.served.inc();
             if let Some(late) = behind.remove(tenant).filter(|late| late.told) {
@@ -106,7 +106,7 @@ fn compare(
     }
 }
 
-/// The revision in `generation-revision`.
+/// Parses the revision from `generation-revision`.
 fn revision_of(version: &str) -> Option<u64> {
     version.split_once('-')?.1.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! What a tenant's events add up to: the snapshot that a subscription on 8000 begins with.
+//! A tenant's state, folded from its events: the snapshot at the start of a subscription on 8000.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -7,7 +7,7 @@ use contracts::wire;
 use infra::Position;
 use model::{AgentId, ConnId, Dn, Event, EventName, Stamped, Subject, Timestamp, UserData, WorkMode};
 
-/// The most calls that are kept: a call whose end was lost must not stay for ever. As many as the ledger holds.
+/// The most calls kept, as many as the ledger holds: a call whose end was lost must not stay for ever.
 const CALLS_MAX: usize = infra::bounds::CALLS_MAX;
 
 /// The folded state of one tenant.
@@ -35,24 +35,24 @@ pub(super) struct Agent {
 }
 
 impl View {
-    /// Takes what an agent's record says; none of somebody who is logged out.
+    /// Takes over the state from an agent's record; `None` if the agent is logged out.
     pub fn agent_stands(&mut self, id: AgentId, agent: Option<Agent>) {
         self.agents.extend(agent.map(|agent| (id, agent)));
     }
 
-    /// Takes what a call's record says; none of a call that is over.
+    /// Takes over the state from a call's record; `None` if the call is over.
     pub fn call_stands(&mut self, id: ConnId, call: Option<Call>) {
         if self.calls.len() < CALLS_MAX {
             self.calls.extend(call.map(|call| (id, call)));
         }
     }
 
-    /// Takes a phone that is registered.
+    /// Takes over a registered phone.
     pub fn phone_stands(&mut self, dn: &Dn) {
         self.in_service.insert(dn.to_string());
     }
 
-    /// Folds a fact in. A fact that was folded already changes nothing that the facts after it do not set again.
+    /// Folds a fact in. A repeated fact changes only values that later facts set again.
     pub fn fold(&mut self, stamped: &Stamped) {
         let event = &stamped.event;
         if matches!(stamped.id.subject, Subject::Session(_)) {
@@ -114,7 +114,7 @@ impl View {
         if ends_party(event.name) {
             call.parties.remove(dn.as_str());
         } else if let Some(state) = party_state(event.name) {
-            // A caller who waits hears one treatment after the other, and has waited since the first.
+            // A waiting caller may hear several treatments; it has waited since the first.
             let before = call.parties.get(dn.as_str()).filter(|party| party.state == i32::from(state));
             let since_us = before.map_or(at.as_micros(), |party| party.since_us);
             call.parties.insert(
@@ -131,7 +131,7 @@ impl View {
         }
     }
 
-    /// Drops the call that has been silent for longest when there are too many.
+    /// Drops the call that has been silent for longest if there are too many.
     fn make_room(&mut self) {
         if self.calls.len() >= CALLS_MAX
             && let Some(oldest) = self.calls.iter().min_by_key(|(_, call)| call.changed).map(|(id, _)| *id)
@@ -140,7 +140,7 @@ impl View {
         }
     }
 
-    /// The state at `position`, of these DNs and of calls and agents on them; of all where none are named.
+    /// The state at `position`, of these DNs and the calls and agents on them; of all if no DN is named.
     pub fn snapshot(&self, position: Position, dns: &[String]) -> v1::Snapshot {
         let dns: HashSet<&str> = dns.iter().map(String::as_str).collect();
         let is_wanted = |dn: &str| dns.is_empty() || dns.contains(dn);

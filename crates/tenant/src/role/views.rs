@@ -1,4 +1,4 @@
-//! The views of tenants: each begun from the ledgers' records, and kept up with the stream.
+//! The views of tenants: each starts from the ledgers' records and then follows the stream.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -14,12 +14,12 @@ use super::view::View;
 
 /// Events per read.
 const BATCH: usize = 256;
-/// The most tenants whose view is kept.
+/// The most tenants with a view in memory.
 const VIEWS_MAX: usize = 10_000;
-/// How often a view is begun from the records while what follows them is gone before it is read: 32 MB of facts each time.
+/// How often a view restarts from the records if the following events are removed before they are read: 32 MB of facts each time.
 const BEGINNINGS_MAX: usize = 3;
 
-/// Where a view is read from.
+/// The stores that a view is read from.
 #[derive(Clone)]
 pub(super) struct Sources {
     pub(super) events: Arc<dyn EventStream>,
@@ -29,7 +29,7 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Those of a replica.
+    /// The stores of a replica.
     pub fn of(stores: &Stores) -> Self {
         Self {
             events: stores.events.clone(),
@@ -40,16 +40,16 @@ impl Sources {
     }
 }
 
-/// A tenant's view and how far it has read.
+/// A tenant's view and its position in the stream.
 struct Folded {
     view: View,
     position: Position,
 }
 
-/// One tenant's view, once it was begun. Whoever asks waits for that tenant's alone.
+/// One tenant's view, once it was started. Callers wait only for their own tenant's view.
 type Kept = Arc<Mutex<Option<Folded>>>;
 
-/// The views of all tenants that were asked for.
+/// The views of all requested tenants.
 pub(super) struct Views {
     sources: Sources,
     metrics: Metrics,
@@ -61,10 +61,10 @@ impl Views {
         Self { sources, metrics, views: std::sync::Mutex::default() }
     }
 
-    /// What `take` makes of the tenant's state now: of the kept view, brought up to the stream's end.
+    /// Applies `take` to the tenant's present state: the kept view, updated to the stream's end.
     ///
     /// # Errors
-    /// When a store fails, or the stream goes faster than it is read.
+    /// When a store fails, or the stream grows faster than it is read.
     pub async fn snapshot<T>(
         &self,
         tenant: &TenantId,
@@ -79,7 +79,7 @@ impl Views {
             };
             match folded.catch_up(&*self.sources.events, tenant).await {
                 Ok(()) => return Ok(take(&folded.view, folded.position)),
-                // Nobody has asked for so long that what came since is gone: whom it shows may be gone, too.
+                // The view was not requested for so long that the following events were removed; its content may be outdated, too.
                 Err(StoreError::Trimmed { .. }) => *kept = None,
                 Err(error) => return Err(error),
             }
@@ -87,9 +87,9 @@ impl Views {
         Err(StoreError::Unavailable { reason: "the stream goes faster than it is read".to_owned() })
     }
 
-    /// The place of the tenant's view.
+    /// The slot of the tenant's view.
     fn kept(&self, tenant: &TenantId) -> Result<Kept, StoreError> {
-        // Whole after every step.
+        // The map is consistent after every step.
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         if views.len() >= VIEWS_MAX && !views.contains_key(tenant) {
             return Err(StoreError::Full { what: "the table of views", bound: VIEWS_MAX as u64 });
@@ -105,7 +105,7 @@ impl Views {
 }
 
 impl Folded {
-    /// Reads on to the stream's end.
+    /// Reads up to the stream's end.
     async fn catch_up(&mut self, events: &dyn EventStream, tenant: &TenantId) -> Result<(), StoreError> {
         loop {
             let entries = events.read(tenant, self.position, BATCH, Duration::ZERO).await?;

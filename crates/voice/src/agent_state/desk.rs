@@ -1,4 +1,4 @@
-//! One task per tenant that owns its agents: commit first, then acknowledge.
+//! One task per tenant owns its agents. It commits first, then acknowledges.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,27 +21,27 @@ use super::{intervals, records};
 use crate::events;
 use crate::reporting::Reporter;
 
-/// The key, among a tenant's agents, of the record that says who has them all.
+/// The key, among a tenant's agents, of the record that names the owner of all of them.
 const DESK: &str = "@desk";
-/// Requests that one turn takes in.
+/// The most requests that one turn processes.
 const REQUESTS_MAX: usize = 256;
 /// How long a read waits for the first entry.
 const READ_WAIT: Duration = Duration::from_secs(1);
-/// Pause before a store that is away, or an owner that lives, is asked again.
+/// Pause before an unavailable store, or an owner that still runs, is queried again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
-/// Pause before a tenant's agents are taken over anew after a fault: nobody is stormed by one that lasts.
+/// Pause before a tenant's agents are taken over again after a fault: a lasting fault must not cause a load storm.
 const BEGIN_ANEW: Duration = Duration::from_secs(1);
-/// A request that somebody has held for so long without carrying it out is taken over.
+/// A request that another consumer has held for this long without carrying it out is taken over.
 const RECLAIM_IDLE: Duration = Duration::from_secs(5);
-/// How old what config has said may be when a request comes.
+/// The maximum age of configuration when a request is processed.
 const FRESH_FOR_REQUEST: Duration = Duration::from_secs(1);
-/// How old it may be otherwise.
+/// The maximum age of configuration at other times.
 const FRESH: Duration = Duration::from_secs(5);
-/// Records that one read of the ledger takes.
+/// The most records of one read from the ledger.
 const PAGE: usize = 500;
 
-/// Owns the tenant's agents whenever nobody else alive does, until the role drains. What goes wrong there is this tenant's affair: its
-/// agents are taken over anew from the ledger, and those of others go on.
+/// Owns the tenant's agents whenever no other running replica does, until the role drains. A fault affects only this tenant: its agents are
+/// taken over again from the ledger, and those of other tenants continue.
 pub(super) async fn serve(
     ctx: RoleContext,
     tenant: TenantId,
@@ -77,7 +77,7 @@ async fn serve_once(
 
 // === taking over ===
 
-/// Claims the tenant's agents when nobody alive has them; none when the role drains before that.
+/// Claims the tenant's agents once no other running replica owns them; returns `None` if the role drains first.
 async fn take_over(ctx: &RoleContext, tenant: &TenantId, metrics: &Metrics) -> Result<Option<TenantAgents>> {
     let owner = ctx.owner();
     loop {
@@ -97,7 +97,7 @@ async fn take_over(ctx: &RoleContext, tenant: &TenantId, metrics: &Metrics) -> R
     }
 }
 
-/// The tenant's agents with all that the ledger knows; none while somebody alive has them.
+/// The tenant's agents from the ledger; `None` while another running replica owns them.
 pub(super) async fn claim(
     stores: &Stores,
     tenant: &TenantId,
@@ -133,12 +133,12 @@ async fn claim_desk(stores: &Stores, tenant: &TenantId, owner: &Owner) -> infra:
         let write = AgentWrite { agent: key.clone(), token: Token(1), change, due: None, events: Vec::new() };
         let (of, by) = (tenant.clone(), owner.clone());
         let batch = AgentBatch { tenant: of, owner: by, writes: vec![write], consumed: None, number: 0 };
-        // Whoever was first, the record is there now.
+        // Whichever replica was first, the record exists now.
         stores.agents.commit(batch).await?;
         loaded = stores.agents.load(tenant, &key).await?;
     }
     let Loaded::Live(seen) = loaded else {
-        // There is one, and nobody can read it.
+        // The record exists but is unreadable.
         put_unreadable_aside(stores, tenant, owner).await?;
         return Ok(None);
     };
@@ -152,7 +152,7 @@ async fn claim_desk(stores: &Stores, tenant: &TenantId, owner: &Owner) -> infra:
     Ok(stores.agents.claim(owner, vec![claim]).await?.into_iter().find_map(yours))
 }
 
-/// Has the store put aside what cannot be read of all that is left: whoever looks through it hears of the rest alone.
+/// Makes the store quarantine the unreadable records of this owner and of failed ones; listing the records does it.
 async fn put_unreadable_aside(stores: &Stores, tenant: &TenantId, owner: &Owner) -> infra::Result<()> {
     let live = stores.leases.live(ROLE).await?;
     for holding in stores.agents.owners(tenant).await? {
@@ -163,7 +163,7 @@ async fn put_unreadable_aside(stores: &Stores, tenant: &TenantId, owner: &Owner)
     Ok(())
 }
 
-/// Claims agents from whoever had them: the tenant's record says that they are ours.
+/// Claims agents from their previous owners: the tenant's record says that they are ours.
 async fn claim_agents(
     stores: &Stores,
     owner: &Owner,
@@ -220,7 +220,7 @@ impl Desk {
                 () = tokio::time::sleep(wait) => {}
                 () = self.ctx.drain.begun() => return Ok(End::Drained),
             }
-            // What is refused is answered in a turn of its own.
+            // Refused writes are answered in a turn of their own.
             for _ in 0..2 {
                 let Some(batch) = self.agents.turn(self.now()) else { break };
                 if !self.commit(batch).await? {
@@ -248,7 +248,7 @@ impl Desk {
         positions
     }
 
-    /// Writes the turn; `false` when somebody else owns the agents. Waits while the store is away.
+    /// Commits the turn; returns `false` if another replica owns the agents. Waits while the store is unavailable.
     async fn commit(&mut self, batch: AgentBatch) -> Result<bool> {
         let answers = loop {
             match self.ctx.stores.agents.commit(batch.clone()).await {
@@ -275,14 +275,15 @@ impl Desk {
         if positions.is_empty() {
             return;
         }
-        // Unacknowledged, they are carried out again by the next owner: a repeat says the state again.
+        // The next owner carries out unacknowledged requests again: a repeat publishes the state again.
         if let Err(error) = self.ctx.stores.requests.ack(&self.tenant, &Recipient::AgentState, positions).await {
             warn!(tenant = %self.tenant, %error, "requests were carried out but not acknowledged");
         }
     }
 }
 
-/// Takes the store's answers; `false` when somebody else owns the agents. An agent whose write was refused is as it was stored last.
+/// Takes over the store's answers; returns `false` if another replica owns the agents. An agent whose write was refused returns to its last
+/// stored state.
 pub(super) async fn settle(
     stores: &Stores,
     agents: &mut TenantAgents,
@@ -311,7 +312,7 @@ pub(super) async fn settle(
             }
         }
     }
-    // All are read before the first is changed: whoever asks again finds nothing half done.
+    // Reads all records before changing the first agent: a retry then finds nothing half done.
     let mut stored = Vec::with_capacity(refused.len());
     for write in &refused {
         stored.push(match stores.agents.load(&batch.tenant, &write.agent).await? {
@@ -326,16 +327,16 @@ pub(super) async fn settle(
     Ok(true)
 }
 
-// === what comes in ===
+// === intake ===
 
-/// What the door lets in at once.
+/// One intake of the `Door`.
 struct Intake {
-    /// What config says, if it is other than before.
+    /// The configuration, if it has changed.
     people: Option<Arc<People>>,
     entries: Vec<PostedEntry>,
 }
 
-/// Takes requests, and knows whom they may concern.
+/// Takes requests, with the agents that they may concern.
 struct Door {
     ctx: RoleContext,
     tenant: TenantId,
@@ -357,7 +358,7 @@ impl Door {
         }
     }
 
-    /// The next requests, or a change of configuration. Nothing is taken before config has named the people.
+    /// The next requests, or a change of configuration. Takes nothing before config has named the agents.
     async fn take(mut self) -> (Self, Intake) {
         loop {
             let mut changed = self.refresh(FRESH).await;

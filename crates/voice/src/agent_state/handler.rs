@@ -1,4 +1,4 @@
-//! One tenant's agents: requests, facts and repairs in; records and events out.
+//! One tenant's agents: requests, facts and repairs go in; records and events come out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,16 +23,16 @@ use super::records;
 
 /// The view's name in the ledger.
 pub(super) const VIEW: &str = "agent-state";
-/// How many events may be folded without an effect before their position is written nevertheless.
+/// How many events may be folded without effect before their position is written anyway.
 const POSITION_LAG_MAX: usize = 500;
-/// How long what is due waits after the store has refused something.
+/// How long due timers wait after the store has refused a write.
 const AFTER_REFUSAL: Duration = Duration::from_secs(1);
 
 /// One tenant's agents, owned by this node.
 pub(super) struct TenantAgents {
     tenant: TenantId,
     owner: Owner,
-    /// The key of the record that says who has the tenant's agents, and its token.
+    /// The key and token of the record that names the owner of the tenant's agents.
     desk: (AgentId, Token),
     table: AgentTable,
     /// Agents that have a record.
@@ -48,12 +48,12 @@ pub(super) struct TenantAgents {
     intervals: Intervals,
     metrics: Metrics,
     faults: InARow,
-    /// Nothing is due before: what the store has refused lately is not asked of it without pause.
+    /// Timers wait until then, so that a write the store has just refused is not repeated without pause.
     again_from: Timestamp,
 }
 
 impl TenantAgents {
-    /// Goes on from the ledger: `desk` is the claimed record of the tenant, `agents` the claimed records of its agents.
+    /// Continues from the ledger: `desk` is the claimed record of the tenant, `agents` are the claimed records of its agents.
     pub fn restore(
         desk: &Record<AgentId>,
         agents: Vec<Record<AgentId>>,
@@ -105,19 +105,19 @@ impl TenantAgents {
         self.stored.insert(record.key.clone());
     }
 
-    /// The position up to which the tenant's events are folded.
+    /// The stream position up to which the tenant's events are folded.
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// When [`TenantAgents::turn`] wants to be called although nothing has come in.
+    /// When [`TenantAgents::turn`] must be called without input.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         Some(self.table.next_timeout()?.max(self.again_from))
     }
 
     // === Inputs ===
 
-    /// Takes what config says of people; agents that are known hear of what changed for them.
+    /// Takes over the agents' configuration and applies changes to the known agents.
     pub fn people_changed(&mut self, people: Arc<People>, now: Timestamp) {
         self.people = people;
         let known: Vec<Profile> = self.table.iter().map(|agent| agent.profile.clone()).collect();
@@ -128,7 +128,7 @@ impl TenantAgents {
         }
     }
 
-    /// Carries out what was posted.
+    /// Carries out a posted request or repair.
     pub fn posted(&mut self, posted: Posted, now: Timestamp) {
         match posted {
             Posted::Request(request) => {
@@ -151,7 +151,7 @@ impl TenantAgents {
         }
     }
 
-    /// Does a piece of work; a panic there costs what it was done for alone. Says whether it was done to its end.
+    /// Runs `work`; a panic affects only that input. Returns whether the work was completed.
     pub(super) fn attempt(&mut self, what: &'static str, work: impl FnOnce(&mut Self)) -> bool {
         match catch_unwind(AssertUnwindSafe(|| work(self))) {
             Ok(()) => true,
@@ -171,20 +171,20 @@ impl TenantAgents {
         match (subject, action) {
             (Subject::Agent(agent), RepairAction::Restate) => self.table.handle(Input::Restate(agent), now),
             (Subject::Agent(agent), RepairAction::Free | RepairAction::Clear) => {
-                // It was found on no call; a call that has come since stays.
+                // The auditor found it on no call. A call that has begun since stays.
                 if self.table.agent(&agent).is_some_and(|session| session.calls.is_empty()) {
                     self.table.handle(Input::Free { agent, why: why.clone() }, now);
                 }
             }
             (Subject::Call(conn_id), _) => self.call_missing(conn_id, now),
-            // The phone is gone, and the event that said so was not seen.
+            // The phone lost its registration, and the event about it was missed.
             (Subject::Dn(dn), _) => self.table.handle(Input::PhoneLost(dn), now),
             (Subject::Queue(_) | Subject::Session(_), _) => {}
         }
         self.collect(Some(&why), now);
     }
 
-    /// There is no such call: whoever counts it has missed its end.
+    /// The call does not exist: agents that still count it have missed its end.
     fn call_missing(&mut self, conn_id: ConnId, now: Timestamp) {
         let counts = |agent: &&AgentSnapshot| agent.calls.iter().any(|call| call.conn_id == conn_id);
         let concerned: Vec<(AgentId, u64)> =
@@ -202,7 +202,7 @@ impl TenantAgents {
         });
         self.table.handle(Input::Call(&end), now);
         for (agent, seq) in concerned {
-            // A call that was not answered ends without a word: the repair says the state again.
+            // The end of an unanswered call causes no event: publish the agent's state again as the repair.
             if self.table.agent(&agent).is_some_and(|session| session.seq == seq) {
                 self.table.handle(Input::Restate(agent), now);
             }
@@ -250,7 +250,7 @@ impl TenantAgents {
         }
     }
 
-    /// Answers a request that concerns no agent.
+    /// Refuses a request that concerns no agent.
     fn refuse(&mut self, request: Request, code: ErrorCode, text: &str, now: Timestamp) {
         let event = Event {
             this_dn: Some(request.this_dn),
@@ -266,14 +266,14 @@ impl TenantAgents {
     fn tell_refusal(&mut self, event: Event, now: Timestamp) {
         let Some(dn) = event.this_dn.clone() else { return };
         self.metrics.refused();
-        // No record counts the events of a DN without an agent. So each refusal is the only event of a token of its own, taken
-        // from the clock: far from the registrar's, and never given twice.
+        // No record counts the events of a DN without an agent. Each refusal is therefore the only event of its own token. The token comes
+        // from the clock: it is far from the registrar's tokens and never repeats.
         self.last_refusal = Token(now.as_micros().max(self.last_refusal.0 + 1));
         let id = EventId { subject: Subject::Dn(dn), token: self.last_refusal, seq: Seq(1) };
         self.refusals.push(Stamped { id, tenant: self.tenant.clone(), at: now, trace: None, event });
     }
 
-    /// Ends what is due and collects what the turn has produced; none when nothing is to be written.
+    /// Handles due timers and collects the turn's results; `None` when there is nothing to write.
     pub fn turn(&mut self, now: Timestamp) -> Option<AgentBatch> {
         self.attempt("time", |this| this.table.handle_timeout(now));
         self.collect(None, now);
@@ -285,7 +285,7 @@ impl TenantAgents {
             return None;
         }
         self.unwritten = 0;
-        // In every batch, so that a newer owner of the tenant is seen at once.
+        // Part of every batch, so that a newer owner of the tenant is noticed at once.
         writes.insert(0, self.desk_write());
         self.count_logged_in();
         Some(AgentBatch {
@@ -297,7 +297,8 @@ impl TenantAgents {
         })
     }
 
-    /// The store has not taken what became of an agent: it is as `stored` says again, or unknown, and whoever asked for it hears so.
+    /// The store has refused the write of an agent. The agent returns to the state in `stored` or becomes unknown, and its requester is
+    /// notified.
     pub fn not_stored(&mut self, write: &AgentWrite, stored: Option<&Record<AgentId>>, now: Timestamp) {
         self.again_from = now + AFTER_REFUSAL;
         self.table.forget(&write.agent);
@@ -321,7 +322,7 @@ impl TenantAgents {
         }
     }
 
-    /// The intervals that the last turn has ended: to be told once it is committed.
+    /// The intervals that the last turn has ended; report them after its commit.
     pub fn take_intervals(&mut self) -> Vec<Interval> {
         self.intervals.take()
     }
@@ -340,7 +341,7 @@ impl TenantAgents {
         let session = self.table.agent(agent)?;
         self.intervals.observe(session, now);
         let (state, intentions) = (records::encode(session), bytes::Bytes::new());
-        // Until the store refuses it, see `not_stored`.
+        // Counts as stored unless the store refuses it, see `not_stored`.
         let change = if self.stored.insert(agent.clone()) {
             Change::Create { state, intentions }
         } else {
@@ -363,7 +364,7 @@ impl Drop for TenantAgents {
     }
 }
 
-/// The session of an agent of which only the record's frame is readable.
+/// The session of an agent whose record has only a readable frame.
 fn logged_out(record: &Record<AgentId>, now: Timestamp) -> AgentSnapshot {
     AgentSnapshot {
         tenant: record.tenant.clone(),

@@ -1,5 +1,5 @@
-//! How long each agent was in each state, for reporting (voice-55): a record when the state is over. One that began and ended within a
-//! turn took no time and is not told.
+//! The time of each agent in each state, for reporting (voice-55): one record when the state ends. A state that begins and ends within one
+//! turn took no time and is not reported.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 /// The record's type.
 const NAME: &str = "AgentInterval";
 
-/// An interval that is over, as a record.
+/// A finished interval, as a record.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Interval {
     pub agent: AgentId,
@@ -19,7 +19,7 @@ pub(super) struct Interval {
     pub data: Json,
 }
 
-/// What an agent does now, and since when.
+/// An agent's present state, and since when.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Present {
     state: AgentState,
@@ -29,7 +29,7 @@ struct Present {
     since: Timestamp,
 }
 
-/// The present states of a tenant's agents; at most as many as the table has agents.
+/// The present states of a tenant's agents; at most the agents of the table.
 #[derive(Debug, Default)]
 pub(super) struct Intervals {
     of: HashMap<AgentId, Present>,
@@ -37,13 +37,13 @@ pub(super) struct Intervals {
 }
 
 impl Intervals {
-    /// Goes on with an agent from its record. The record does not say when mode and reasons changed within a state: the interval
-    /// goes on from the last event, so that no time is told twice.
+    /// Continues with an agent from its record. The record does not contain when mode and reasons changed within a state. The interval
+    /// therefore continues from the last event, so that no time is reported twice.
     pub fn restore(&mut self, agent: &AgentSnapshot) {
         self.of.insert(agent.agent.clone(), Present::of(agent, agent.since.max(agent.last_at)));
     }
 
-    /// An agent may have changed.
+    /// Compares an agent that may have changed.
     pub fn observe(&mut self, agent: &AgentSnapshot, now: Timestamp) {
         let same = |before: &Present| {
             (before.state, before.mode, &before.dn, &before.reasons)
@@ -65,13 +65,13 @@ impl Intervals {
         self.of.insert(agent.agent.clone(), Present::of(agent, began));
     }
 
-    /// What an agent was in is unknown, and what it has ended in this turn was not stored.
+    /// Forgets an agent's present state, and its unstored intervals of this turn.
     pub fn forget(&mut self, agent: &AgentId) {
         self.of.remove(agent);
         self.over.retain(|interval| interval.agent != *agent);
     }
 
-    /// What is over since the last call: to be told when it is committed.
+    /// The intervals finished since the last call; report them after the commit.
     pub fn take(&mut self) -> Vec<Interval> {
         std::mem::take(&mut self.over)
     }
@@ -97,7 +97,7 @@ impl Present {
     }
 }
 
-/// Tells the reporting log.
+/// Reports the intervals to the reporting log.
 pub(super) fn tell(reporter: &crate::reporting::Reporter, tenant: &TenantId, over: Vec<Interval>) {
     for Interval { agent, ended_at, data } in over {
         reporter.report(tenant, NAME, agent.as_str(), ended_at, data);

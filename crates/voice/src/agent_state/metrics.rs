@@ -1,4 +1,4 @@
-//! What agent-state counts.
+//! The metrics of agent-state.
 
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 
@@ -6,19 +6,19 @@ runtime::metrics! {
     /// The metrics of this role.
     #[derive(Clone)]
     pub(super) struct Metrics {
-        /// Requests about agents that came in.
+        /// Requests about agents received.
         requests: Counter = "agentstate_requests";
         /// Requests answered by an error event.
         refused: Counter = "agentstate_requests_refused";
-        /// Repairs of the auditor that were carried out.
+        /// Repairs of the auditor carried out.
         repairs: Counter = "agentstate_repairs";
-        /// Faults while a request, a fact or a timer was dealt with: it had no effect, everything else went on.
+        /// Faults while processing a request, a fact or a timer: that input had no effect, all others were processed.
         faults: Counter = "agentstate_faults";
-        /// Agents that are logged in.
+        /// Agents logged in.
         logged_in: Gauge = "agentstate_agents_logged_in";
         /// Agents taken over from another owner.
         taken_over: Counter = "agentstate_agents_taken_over";
-        /// Times that another replica had taken a tenant's agents.
+        /// Number of times another replica had taken over a tenant's agents.
         lost: Counter = "agentstate_ownership_lost";
     }
 }
@@ -40,7 +40,7 @@ impl Metrics {
         self.faults.inc();
     }
 
-    /// By how many the agents that are logged in have changed.
+    /// Adds the change in the number of logged-in agents.
     pub fn logged_in(&self, by: i64) {
         self.logged_in.inc_by(by);
     }

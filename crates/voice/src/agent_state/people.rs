@@ -1,4 +1,4 @@
-//! Who is an agent, and which phone is whose: a tenant's people and places as config tells them (voice-35).
+//! The agents of a tenant and their phones: people and places, read from config (voice-35).
 
 use std::collections::HashMap;
 
@@ -9,18 +9,18 @@ use model::{AgentId, Dn, Request, RequestKind, TenantId};
 use net::configuration::Objects;
 use net::http::CallError;
 
-/// What is asked for.
+/// The kinds of objects that are read.
 pub(super) const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Person, ObjectKind::Place];
-/// Agents and places of one tenant that are kept; ten times the largest tenant of the design.
+/// The most agents and places of one tenant; ten times the largest tenant that the design allows for.
 const OBJECTS_MAX: usize = 100_000;
 
 /// A tenant's people and places.
 #[derive(Clone, Debug, Default)]
 pub(super) struct People {
-    /// The state that config has told, as it names it.
+    /// The version of configuration that was read last, as config names it.
     version: Option<String>,
     wrap_up_s: u32,
-    /// By the name under which the person signs in.
+    /// By the person's login name.
     agents: HashMap<String, Agent>,
     places: HashMap<String, Vec<String>>,
     by_id: HashMap<AgentId, String>,
@@ -28,16 +28,16 @@ pub(super) struct People {
 }
 
 impl People {
-    /// Asks config what has changed; tells whether anything did.
+    /// Queries config for changes; returns whether there were any.
     ///
     /// # Errors
-    /// When config is away or its answer has another shape; what is known stays.
+    /// When config is unavailable or its answer is malformed; the known state stays.
     pub async fn refresh(&mut self, config: &Objects, tenant: &TenantId) -> Result<bool, CallError> {
         let changes = config.after(tenant.as_str(), self.version.as_deref()).await?;
         Ok(self.take(changes))
     }
 
-    /// Takes what config has told; tells whether anything changed.
+    /// Takes over an answer of config; returns whether anything changed.
     pub fn take(&mut self, changes: Changes) -> bool {
         if self.version.as_ref() == Some(&changes.version) {
             return false;
@@ -93,7 +93,7 @@ impl People {
             let Ok(id) = AgentId::parse(&agent.id) else { continue };
             let place = agent.default_place.as_ref().and_then(|place| self.places.get(place));
             for dn in place.into_iter().flatten().filter_map(|dn| Dn::parse(dn).ok()) {
-                // Two agents of one place: the same one is meant each time, whatever the order of the map.
+                // With two agents at one place, always choose the same one, whatever the order of the map.
                 let first = self.by_dn.get(&dn).is_none_or(|other| id < *other);
                 if first {
                     self.by_dn.insert(dn, id.clone());
@@ -108,7 +108,7 @@ impl People {
         self.version.is_some()
     }
 
-    /// What configuration says of an agent.
+    /// An agent's settings from configuration.
     pub fn profile(&self, id: &AgentId) -> Option<Profile> {
         let agent = self.agents.get(self.by_id.get(id)?)?;
         let wrap_up_s = agent.wrap_up_s.unwrap_or(self.wrap_up_s);
@@ -120,7 +120,7 @@ impl People {
         })
     }
 
-    /// The agent that a request concerns: the one that a login names, else the one whose default place holds the DN.
+    /// The agent that a request concerns: the one that a login names, else the one whose default place has the DN.
     pub fn concerned(&self, request: &Request) -> Option<Profile> {
         match &request.kind {
             RequestKind::AgentLogin { agent: Some(agent), .. } => self.profile(agent),

@@ -8,14 +8,14 @@ use model::agent::AfterBusy;
 use model::{AgentId, AgentState, ConnId, Dn, TenantId, Timestamp, Token};
 use prost::Message;
 
-/// The form that this version writes.
+/// The version that is written.
 const VERSION: u32 = 1;
 /// The kind of an agent's record.
 const AGENT: &str = "agent";
-/// The kind of the record that says who has the tenant's agents.
+/// The kind of the record that names the owner of the tenant's agents.
 const DESK: &str = "agent-desk";
 
-/// A record that cannot be read.
+/// A record that is unreadable.
 #[derive(Debug, thiserror::Error)]
 #[error("a record of agent-state cannot be read: {0}")]
 pub(super) struct RecordError(String);
@@ -42,7 +42,7 @@ fn open<T: Message + Default>(kind: &str, bytes: &[u8]) -> Result<T, RecordError
     T::decode(record.body).map_err(RecordError::of)
 }
 
-// === The desk ===
+// === The owner's record ===
 
 pub(super) fn encode_desk(last_refusal: Token) -> Bytes {
     seal(DESK, &v1::AgentDeskRecord { last_refusal: last_refusal.0 })

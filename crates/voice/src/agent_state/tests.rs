@@ -1,4 +1,4 @@
-//! The desk's claim and the tenant's agents on the embedded stores, with a clock moved by hand.
+//! The claim and the tenant's agents on the embedded stores, with a clock moved by hand.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +63,7 @@ impl Site {
         self.stores.clock.now()
     }
 
-    /// The tenant's agents in the hands of a node that has a lease.
+    /// Claims the tenant's agents for a node that has a lease.
     async fn claim(&self, number: u8) -> Option<TenantAgents> {
         let owner = owner(number);
         self.stores.leases.renew(&owner, ROLE, infra::bounds::LEASE).await.unwrap();
@@ -81,7 +81,7 @@ impl Site {
         answers
     }
 
-    /// Asks for something of which the store will refuse what comes of it.
+    /// Sends a request whose resulting write the store refuses.
     async fn ask_too_much(&self, agents: &mut TenantAgents, kind: RequestKind) {
         let mut extensions = UserData::new();
         extensions.push("Long", "x".repeat(infra::bounds::FACT_MAX));
@@ -117,7 +117,7 @@ impl Site {
         self.ask(agents, "7101", RequestKind::AgentLogin { agent: None, work_mode: WorkMode::AutoIn }).await;
     }
 
-    /// A call's event, as it comes from the stream.
+    /// A call's event, as read from the stream.
     async fn call(&mut self, agents: &mut TenantAgents, name: EventName, state: CallState) {
         let mut event = Event::new(name);
         event.call = Some(CallRef {
@@ -182,7 +182,7 @@ async fn an_agent_may_log_in_on_a_phone_that_is_not_of_its_place() {
     let mut agents = site.claim(1).await.unwrap();
     let named = RequestKind::AgentLogin { agent: Some(AgentId::parse("a2").unwrap()), work_mode: WorkMode::AutoIn };
     site.ask(&mut agents, "7101", named).await;
-    // What comes from the phone concerns the agent on it, not the one whose place it is.
+    // A request from the phone concerns the agent logged in on it, not the agent whose place it is.
     site.ask(&mut agents, "7101", RequestKind::AgentNotReady(WorkMode::AuxWork)).await;
     assert_eq!((site.state("a2").await, site.state("a1").await), (Some(AgentState::NotReady), None));
 }
@@ -248,7 +248,7 @@ async fn an_heir_goes_on_with_agents_timers_and_position_once_the_lease_is_out()
     site.clock.pass(infra::bounds::LEASE + Duration::from_millis(1));
     let mut heir = site.claim(2).await.unwrap();
     assert_eq!(heir.position(), position);
-    // The former owner is not dead, only slow: it is refused.
+    // The former owner has not failed, it is only slow: its writes are refused.
     agents.posted(restate(), site.now());
     let written = site.turn(&mut agents).await;
     assert!(written.iter().all(|written| matches!(written, Written::Fenced { .. })), "{written:?}");
@@ -373,11 +373,11 @@ async fn what_was_refused_is_not_performed_and_its_requester_hears_so() {
     assert_eq!((story[0].event.name, story[0].event.reference), (EventName::Error, ReferenceId(18)));
     assert_eq!(story[0].event.requester.as_deref(), Some("desk-of-anna"));
     assert_eq!((site.state("a1").await, agents.take_intervals()), (None, Vec::new()));
-    // The next one begins the record, with all its facts.
+    // The next login creates the record, with all its facts.
     site.log_in(&mut agents).await;
     assert_eq!(site.state("a1").await, Some(AgentState::Ready));
     assert_eq!(site.names().await[1..], [EventName::AgentLogin, EventName::AgentReady]);
-    // Likewise a change: the agent is as it was stored last, and its facts go on without a gap.
+    // A refused change: the agent returns to its last stored state, and its facts continue without a gap.
     site.ask_too_much(&mut agents, RequestKind::AgentNotReady(WorkMode::AuxWork)).await;
     site.turn(&mut agents).await;
     site.ask(&mut agents, "7101", RequestKind::AgentLogout).await;

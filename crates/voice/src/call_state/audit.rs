@@ -1,7 +1,7 @@
-//! The auditor's comparison: calls, agents, queues, phones and media side by side. No I/O: lists and the time in, findings out.
+//! The auditor's comparison of calls, agents, queues, phones and media. No I/O: lists and the time go in, findings come out.
 //!
-//! A single look may fall into the middle of something. So a fault counts only when it is seen, with the same evidence, in
-//! consecutive rounds over [`Fault::seen_for`].
+//! A single snapshot may show an operation in progress. A fault therefore counts only after consecutive rounds have shown it with the same
+//! evidence for [`Fault::seen_for`].
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -9,39 +9,39 @@ use std::time::Duration;
 use infra::RepairAction;
 use model::{AgentId, ConnId, Dn, Owner, Seq, Subject, Timestamp, Token};
 
-/// How long after a round the next one comes.
+/// The interval between rounds.
 pub const ROUND: Duration = Duration::from_secs(10);
-/// A timer that is overdue by this is one that its owner does not run.
+/// After this delay a due timer counts as not run by its owner.
 const OVERDUE: Duration = Duration::from_secs(15);
-/// A call without timer, media and event for this long goes nowhere. With two rounds it heals within 60 s.
+/// A call without timer, media and event for this long is stuck. With two rounds it is repaired within 60 s.
 const SILENT_WITHOUT_MEDIA: Duration = Duration::from_secs(30);
-/// No call is without an event for longer, whatever media says.
+/// A call without an event for this long is stuck, whatever media reports.
 const SILENT: Duration = Duration::from_secs(24 * 3_600);
-/// A fault that is still there this long after its repair is repaired again.
+/// A fault that persists this long after its repair is repaired again.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
-/// Faults that one round follows; more than this is no single fault, and repairing it piece by piece is no help.
+/// The most faults of one round. More faults have a common cause that single repairs do not remove.
 const FAULTS_MAX: usize = 10_000;
 
-/// What is wrong.
+/// The kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fault {
-    /// An agent counts a call that there is not.
+    /// An agent counts a call that does not exist.
     AgentOnMissingCall,
-    /// An agent is busy and counts no call.
+    /// An agent is busy but counts no call.
     AgentBusyAlone,
-    /// An agent takes calls on a phone without registration.
+    /// An agent is available on a phone without registration.
     PhoneGone,
     /// The stream lacks the last event of an agent.
     EventMissing,
-    /// Routing counts a call that there is not.
+    /// Routing counts a call that does not exist.
     QueuedMissingCall,
-    /// A call's owner is dead, and nobody has claimed it.
+    /// A call's owner has failed, and no node has claimed the call.
     CallOrphaned,
-    /// A call's timer is not run.
+    /// A call's timer is due but not run.
     CallOverdue,
-    /// Nothing happens in a call.
+    /// A call has no activity.
     CallSilent,
-    /// A thread waits for the end of a call that there is not.
+    /// A thread waits for the end of a call that does not exist.
     ThreadOfMissingCall,
 }
 
@@ -61,43 +61,43 @@ impl Fault {
         }
     }
 
-    /// How long it must be seen, round after round, before it is repaired.
+    /// How long consecutive rounds must show it before it is repaired.
     pub const fn seen_for(self) -> Duration {
         match self {
-            // Its heir may be on the way: claims take seconds, a restart of a lone node longer.
+            // Its successor may be about to claim it: claims take seconds, a restart of a lone node longer.
             Self::CallOrphaned => Duration::from_secs(30),
             _ => ROUND,
         }
     }
 }
 
-/// Who has to act.
+/// The role that must carry out a repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whom {
-    /// The owner of a call, or its heir.
+    /// The owner of a call, or its successor.
     Owner(Owner),
     /// agent-state.
     AgentState,
     /// rq.
     Routing,
-    /// call-state itself.
+    /// call-state, the auditor's own role.
     Here,
 }
 
 /// A fault and its repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What is wrong.
+    /// The kind of fault.
     pub fault: Fault,
-    /// With what.
+    /// The faulty subject.
     pub subject: Subject,
-    /// Who has to act.
+    /// The role that must repair it.
     pub to: Whom,
-    /// What it has to do.
+    /// The repair.
     pub action: RepairAction,
-    /// What was compared and found, in words.
+    /// The comparison's result, for a human reader.
     pub why: String,
-    /// What tells this case from an earlier one of the same subject.
+    /// Distinguishes this case from an earlier one of the same subject.
     evidence: (u64, u64),
 }
 
@@ -108,7 +108,7 @@ type Key = (Subject, Fault, (u64, u64));
 pub struct CallSeen {
     /// The call.
     pub conn_id: ConnId,
-    /// Who owns it.
+    /// Its owner.
     pub owner: Owner,
     /// When its next timer is due.
     pub due: Option<Timestamp>,
@@ -123,11 +123,11 @@ pub struct AgentSeen {
     pub agent: AgentId,
     /// The identity of its last event by its record.
     pub stored: (Token, Seq),
-    /// The same by the stream; none if the stream has no event of the agent.
+    /// The identity of its last event in the stream; `None` if the stream has no event of the agent.
     pub told: Option<(Token, Seq)>,
     /// The phone on which it is logged in.
     pub dn: Option<Dn>,
-    /// Whether calls may come, or are there: it is logged in and not "not ready".
+    /// Whether calls may be or are on its phone: it is logged in and not "not ready".
     pub takes_calls: bool,
     /// Whether it is on a business call.
     pub busy: bool,
@@ -135,7 +135,7 @@ pub struct AgentSeen {
     pub calls: Vec<ConnId>,
 }
 
-/// One look at a tenant.
+/// A snapshot of a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Picture {
     /// The calls of the ledger.
@@ -144,32 +144,32 @@ pub struct Picture {
     pub nodes: Vec<Owner>,
     /// The agents of the ledger.
     pub agents: Vec<AgentSeen>,
-    /// The calls that routing counts: requests, and agents that are promised or on a call.
+    /// The calls that routing counts: those of requests, of reserved agents, and of agents on a call.
     pub queued: HashSet<ConnId>,
-    /// The phones with a registration; none where no phone has ever registered.
+    /// The registered phones; `None` if no phone has ever registered.
     pub phones: Option<HashSet<Dn>>,
-    /// The calls with a media session; none where media keeps no records.
+    /// The calls with a media session; `None` if media keeps no records.
     pub media: Option<HashSet<ConnId>>,
     /// The calls of open threads.
     pub threads: HashSet<ConnId>,
 }
 
-/// Remembers what earlier rounds have seen.
+/// Compares snapshots and remembers the findings of earlier rounds.
 #[derive(Debug, Default)]
 pub struct Auditor {
     last_round: Option<Timestamp>,
-    /// Faults of the last round, and since when they were seen in each.
+    /// The faults of the last round, each with the time since which every round has shown it.
     suspected: HashMap<Key, Timestamp>,
     repaired: HashMap<Key, Timestamp>,
-    /// Since when calls have been seen as they are, by our own clock: what others have written is by theirs.
+    /// The calls' last states with the time of their last change, by our own clock: the records' times are by their owners' clocks.
     seen: HashMap<ConnId, Seen>,
 }
 
-/// A call as it was seen last.
+/// The last seen state of a call.
 #[derive(Debug)]
 struct Seen {
     due: Option<Timestamp>,
-    /// By when, by our clock, that timer has fired at the latest; none where nothing is known of its owner's clock.
+    /// When that timer must have fired at the latest, by our clock; `None` if nothing is known about its owner's clock.
     fires_by: Option<Timestamp>,
     last_event: Option<Timestamp>,
     silent_since: Timestamp,
@@ -195,15 +195,15 @@ impl Seen {
         }
     }
 
-    /// By its owner's clock the last event is over: from now on the timer runs no longer than from that event to when it is due. What was
-    /// known before holds as well.
+    /// The owner's clock has passed the last event. The timer therefore fires within the time between that event and its due time, counted
+    /// from now. An earlier bound stays valid.
     fn bound(&mut self, now: Timestamp) {
         let (Some(due), Some(last_event)) = (self.due, self.last_event) else { return };
         let by = now + due.since(last_event);
         self.fires_by = Some(self.fires_by.map_or(by, |known| known.min(by)));
     }
 
-    /// For how long the call's timer should have fired.
+    /// How long ago the call's timer should have fired; `None` if it is not overdue.
     fn overdue(&self, now: Timestamp) -> Option<Duration> {
         self.fires_by.filter(|by| *by <= now).map(|by| now.since(by))
     }
@@ -215,7 +215,7 @@ impl Auditor {
         self.last_round.map_or(Timestamp::ZERO, |last| last + ROUND)
     }
 
-    /// Compares, and gives what must be repaired now. Nothing happens before [`Auditor::next_round`].
+    /// Compares, and returns the repairs that are due. Does nothing before [`Auditor::next_round`].
     pub fn round(&mut self, picture: &Picture, now: Timestamp) -> Vec<Finding> {
         if now < self.next_round() {
             return Vec::new();
@@ -269,7 +269,7 @@ impl Auditor {
         }
     }
 
-    /// A call in which nothing happens and nothing will.
+    /// A call without activity in which nothing more is expected.
     fn stuck(&self, call: &CallSeen, media: Option<&HashSet<ConnId>>, now: Timestamp) -> Option<Finding> {
         let finding = |fault, why, evidence| Finding {
             fault,
@@ -296,7 +296,7 @@ impl Auditor {
 }
 
 fn orphaned(call: &CallSeen, nodes: &[Owner]) -> Option<Finding> {
-    // The same heir in each round, and heirs alike for many calls.
+    // The same successor in each round, and the calls spread evenly over the nodes.
     Some(Finding {
         fault: Fault::CallOrphaned,
         subject: Subject::Call(call.conn_id),
@@ -347,7 +347,7 @@ fn phone_gone(agent: &AgentSeen, phones: Option<&HashSet<Dn>>) -> Option<Finding
     })
 }
 
-// === calls that there are not ===
+// === calls that do not exist ===
 
 fn look_at_missing_calls(picture: &Picture, findings: &mut Vec<Finding>) {
     let there: HashSet<ConnId> = picture.calls.iter().map(|call| call.conn_id).collect();

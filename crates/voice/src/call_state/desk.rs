@@ -1,4 +1,4 @@
-//! One task per tenant: folds its events, writes the records of closed threads, and lets the auditor look.
+//! One task per tenant folds its events, writes the records of closed threads, and runs the auditor.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use super::record::log_record;
 use super::threads::{Folded, Threads};
 use crate::reporting::Reporter;
 
-/// Events that one read takes.
+/// The most events of one read.
 const EVENTS_MAX: usize = 500;
-/// How long a read waits for the first event; also how often due threads are looked for.
+/// How long a read waits for the first event; also how often due threads are closed.
 const READ_WAIT: Duration = Duration::from_secs(1);
-/// Pause before a store that is away, or a node that has the tenant, is asked again.
+/// Pause before an unavailable store, or a node that follows the tenant, is queried again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-/// How long the right to follow a tenant is held without being renewed.
+/// How long the right to follow a tenant is valid without renewal.
 const JOB: Duration = Duration::from_secs(5);
-/// How often it is renewed.
+/// How often the right is renewed.
 const JOB_EVERY: Duration = Duration::from_secs(1);
 
 /// Follows the tenant whenever no other node does, until the role drains.
@@ -38,7 +38,7 @@ pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, metrics: Metrics, 
                 reporter: reporter.clone(),
                 metrics: metrics.clone(),
             };
-            // What goes wrong there is this tenant's affair.
+            // A fault affects only this tenant.
             if let Err(fault) = fault::contained(desk.run()).await {
                 error!(%tenant, error = format!("{fault:#}"), "a tenant's calls are followed anew after a fault");
             }
@@ -51,7 +51,7 @@ pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, metrics: Metrics, 
     Ok(())
 }
 
-/// Whether this node is the one that follows the tenant; none when the store does not say.
+/// Whether this node follows the tenant; `None` if the store does not answer.
 async fn take_job(ctx: &RoleContext, tenant: &TenantId) -> Option<bool> {
     match ctx.stores.leases.take_job(&format!("call-state:{tenant}"), &ctx.owner(), JOB).await {
         Ok(token) => Some(token.is_some()),
@@ -62,7 +62,7 @@ async fn take_job(ctx: &RoleContext, tenant: &TenantId) -> Option<bool> {
     }
 }
 
-/// What is known of the tenant from its events.
+/// A tenant's state, folded from its events.
 pub(super) struct View {
     pub threads: Threads,
     pub told: Told,
@@ -96,7 +96,7 @@ impl View {
         self.count();
     }
 
-    /// The records of threads that close now.
+    /// The records of the threads that close now.
     pub fn close(&mut self, tenant: &TenantId, now: Timestamp) -> Vec<LogRecord> {
         let closed = self.threads.close(now);
         self.count();
@@ -144,7 +144,7 @@ impl Desk {
                 }
             }
             self.report(now);
-            // A view that lags would find faults that are none.
+            // A lagging view would produce false findings.
             if caught_up && now >= auditor.next_round() {
                 self.audit(&mut auditor, now).await;
             }
@@ -155,7 +155,7 @@ impl Desk {
         self.ctx.clock.now()
     }
 
-    /// Takes what was read; tells whether there was nothing more.
+    /// Folds the entries of a read; returns whether the end of the stream was reached.
     async fn take(&mut self, read: infra::Result<Vec<EventEntry>>) -> Result<bool> {
         match read {
             Ok(entries) => {
@@ -163,7 +163,7 @@ impl Desk {
                 Ok(entries.len() < EVENTS_MAX)
             }
             Err(StoreError::Trimmed { gone }) => {
-                // The usual case of a node that begins: what is gone was seen by another, or is out.
+                // Normal for a node that starts: another node has processed the removed events, or they are outdated.
                 info!(tenant = %self.tenant, %gone, "the stream is followed from the first event that is kept");
                 self.view.position = gone;
                 Ok(false)
@@ -177,7 +177,7 @@ impl Desk {
         }
     }
 
-    /// Hands the records of closed threads to the log's writer.
+    /// Passes the records of closed threads to the log's writer.
     fn report(&mut self, now: Timestamp) {
         for record in self.view.close(&self.tenant, now) {
             self.reporter.give(record);
@@ -217,7 +217,7 @@ impl Desk {
         };
         let posted = Posted::Repair(Repair { subject, action, why });
         if let Err(error) = self.ctx.stores.requests.post(&self.tenant, &to, None, posted).await {
-            // It is found again, and posted again.
+            // It will be found and posted again.
             warn!(tenant = %self.tenant, %error, "a repair could not be posted");
         }
     }

@@ -1,4 +1,4 @@
-//! What call-state counts.
+//! The metrics of call-state.
 
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use runtime::metrics::{CounterBy, Label};
@@ -28,21 +28,21 @@ runtime::metrics! {
     /// The metrics of this role.
     #[derive(Clone)]
     pub(super) struct Metrics {
-        /// Call threads that are open.
+        /// Open call threads.
         threads: Gauge = "callthread_call_threads";
-        /// Call threads whose record was made.
+        /// Call threads closed with a record.
         closed: Counter = "callthread_closed";
-        /// Facts without room in a thread.
+        /// Facts dropped for lack of room in a thread.
         dropped: Counter = "callthread_dropped";
         /// Rounds of the auditor.
         rounds: Counter = "callthread_audits";
-        /// Repairs that the auditor has asked for, by what was wrong.
+        /// Repairs requested by the auditor, by fault.
         repairs: CounterBy<Fault> = "callthread_repairs";
     }
 }
 
 impl Metrics {
-    /// By how many the open threads have changed.
+    /// Adds the change in the number of open threads.
     pub fn threads(&self, by: i64) {
         self.threads.inc_by(by);
     }

@@ -1,4 +1,4 @@
-//! One look at a tenant's stores for the auditor.
+//! A snapshot of a tenant's stores for the auditor.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -11,13 +11,14 @@ use prost::Message as _;
 use super::audit::{AgentSeen, CallSeen, Picture};
 use super::threads::Threads;
 
-/// Records that one read takes.
+/// The most records of one read.
 const PAGE: usize = 500;
-/// Agents of which the last event is kept.
+/// The most agents whose last event is kept.
 const AGENTS_MAX: usize = infra::bounds::RECORDS_MAX;
-/// So far the registrar's clock may be from ours: a binding that it has not ended counts for so much longer.
+/// The greatest difference between the registrar's clock and ours: a binding that the registrar has not ended stays valid for this much
+/// longer.
 const CLOCKS_APART: Duration = Duration::from_secs(120);
-/// The versions of other roles' records that are read; others are left alone.
+/// The supported version of other roles' records; others are ignored.
 const VERSION: u32 = 1;
 
 /// The identity of the last event of each agent, from the stream.
@@ -25,7 +26,7 @@ const VERSION: u32 = 1;
 pub struct Told(HashMap<AgentId, (Token, Seq)>);
 
 impl Told {
-    /// Takes an event.
+    /// Folds an event.
     pub fn fold(&mut self, stamped: &Stamped) {
         let Subject::Agent(agent) = &stamped.id.subject else { return };
         let id = (stamped.id.token, stamped.id.seq);
@@ -37,17 +38,17 @@ impl Told {
     }
 }
 
-/// What a look needs beside the stores.
+/// Inputs of a snapshot besides the stores.
 pub struct Known<'a> {
     /// The open threads.
     pub threads: &'a Threads,
     /// The agents' events.
     pub told: &'a Told,
-    /// Whether media has been seen to keep records of this tenant.
+    /// Whether media has ever had records of this tenant.
     pub media_seen: &'a mut bool,
 }
 
-/// Looks. Calls are read last: whoever refers to a call that has just come finds it there.
+/// Reads the stores. Calls are read last: other records that refer to a new call then find it.
 pub async fn look(stores: &Stores, tenant: &TenantId, known: Known<'_>, now: Timestamp) -> Result<Picture> {
     let threads = known.threads.open_calls();
     let agents = agents(stores, tenant, known.told).await?;
@@ -103,7 +104,7 @@ fn agent(record: &Record<AgentId>, told: &Told) -> Option<AgentSeen> {
     })
 }
 
-/// The body of a role's record, if it is of that kind and of a version that is known here.
+/// The body of a role's record, if its kind and version are supported here.
 fn open<T: prost::Message + Default>(kind: &str, bytes: &[u8]) -> Option<T> {
     let record = v1::StateRecord::decode(bytes).ok()?;
     (record.kind == kind && record.version == VERSION).then(|| T::decode(record.body).ok())?
@@ -134,12 +135,12 @@ async fn phones(stores: &Stores, tenant: &TenantId, now: Timestamp) -> Result<Op
 
 // === media ===
 
-/// The calls with a media session; none until media has kept a record of this tenant.
+/// The calls with a media session; `None` until media has had a record of this tenant.
 async fn media(stores: &Stores, tenant: &TenantId, seen: &mut bool) -> Result<Option<HashSet<ConnId>>> {
     let mut calls = HashSet::new();
     for holding in stores.media.owners(tenant).await? {
         for record in stores.media.orphans(tenant, &holding.owner, infra::bounds::RECORDS_MAX).await? {
-            // A session whose name tells no call may belong to any: then media judges none.
+            // A session without a call in its name may belong to any call: then media gives no evidence.
             let Some(call) = call_of(&record.key.0) else { return Ok(None) };
             *seen = true;
             calls.insert(call);
@@ -148,7 +149,7 @@ async fn media(stores: &Stores, tenant: &TenantId, seen: &mut bool) -> Result<Op
     Ok(seen.then_some(calls))
 }
 
-/// The call that a session's name begins with: it is a tag of a call's media dialog.
+/// The call at the start of a session's name, which is a tag of the call's media dialog.
 fn call_of(session: &str) -> Option<ConnId> {
     session.split('.').next()?.parse().ok()
 }

@@ -8,10 +8,10 @@ use serde_json::{Value as Json, json};
 
 use super::threads::{Outcome, Party, PartyKind, Thread};
 
-/// The record of a thread; none while a call of it is open.
+/// The record of a thread; `None` while one of its calls is open.
 ///
-/// Its identity is the thread's, so a record that is written again after a change of node is known as a repeat; a record
-/// of a thread that was not seen whole says so, in its identity too.
+/// Its identity is the thread's, so a record written again by another node is recognised as a repeat. The record and its identity also show
+/// whether the thread's events are incomplete.
 pub fn log_record(tenant: &TenantId, thread: &Thread) -> Option<LogRecord> {
     let ended_at = thread.ended_at()?;
     let part = if thread.complete { "" } else { ":incomplete" };

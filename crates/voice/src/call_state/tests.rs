@@ -83,7 +83,7 @@ impl Site {
         self.stores.calls.commit(vec![write]).await.unwrap();
     }
 
-    /// A call in the ledger, with media.
+    /// Creates a call in the ledger, with media.
     async fn begin(&self, call: u64) {
         let change = Change::Create { state: Bytes::from_static(b"c"), intentions: Bytes::new() };
         self.write(call, change, vec![self.event(call, 1, EventName::CallCreated)]).await;
@@ -102,7 +102,7 @@ impl Site {
         self.write(call, Change::End, vec![self.event(call, 2, EventName::CallDeleted)]).await;
     }
 
-    /// An agent whose record counts a call.
+    /// Creates an agent whose record counts a call.
     async fn agent_on(&self, call: u64) {
         let record = v1::AgentRecord {
             agent: "a1".to_owned(),
@@ -125,7 +125,7 @@ impl Site {
         self.stores.agents.commit(batch).await.unwrap();
     }
 
-    /// A request of routing for a call.
+    /// Creates a request of routing for a call.
     async fn queued(&self, call: u64) {
         let claimed = self.stores.queues.claim(&node(), &self.tenant, None).await.unwrap().unwrap();
         let record = v1::RequestRecord { conn_id: call, ..v1::RequestRecord::default() };
@@ -156,7 +156,7 @@ impl Site {
         picture::look(&self.stores, &self.tenant, known, self.stores.clock.now()).await.unwrap()
     }
 
-    /// What is confirmed in `rounds` rounds from now on, one each 10 s.
+    /// The faults confirmed in the next `rounds` rounds, one every 10 s.
     async fn rounds(&mut self, auditor: &mut Auditor, rounds: usize) -> Vec<Fault> {
         let mut faults = Vec::new();
         for _ in 0..rounds {

@@ -1,4 +1,4 @@
-//! Call threads: what happened to each call, party by party, folded from the tenant's events.
+//! Call threads: the history of each call, by party, folded from the tenant's events.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -6,25 +6,25 @@ use std::time::Duration;
 use model::event::CallRef;
 use model::{AgentId, CallState, CallUuid, ConnId, DnRole, Event, EventName, Stamped, Subject, Timestamp, UserData};
 
-/// A thread closes when all its calls have been over for so long: what follows the end of a call has come by then.
+/// A thread closes when all its calls have been over for this long: later events of an ended call have arrived by then.
 pub const GRACE: Duration = Duration::from_secs(5);
-/// Threads of one tenant that are open at once: as many as the ledger has calls.
+/// The most open threads of one tenant: as many as the ledger has calls.
 const THREADS_MAX: usize = infra::bounds::CALLS_MAX;
-/// Parties of one thread; a call that is routed more often keeps its first ones.
+/// The most parties of one thread; a call that is routed more often keeps its first ones.
 const PARTIES_MAX: usize = 64;
 
 /// How a thread ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// A phone or agent took the call.
+    /// A phone or an agent answered the call.
     Answered,
     /// The caller left before that.
     Abandoned,
-    /// It ended without either: a service, a refusal, a failure.
+    /// It ended otherwise: a service, a refusal, a failure.
     Ended,
 }
 
-/// What a party is.
+/// The kind of a party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartyKind {
     /// A phone.
@@ -38,13 +38,13 @@ pub enum PartyKind {
 pub struct Party {
     /// The call.
     pub conn_id: ConnId,
-    /// Where.
+    /// The DN.
     pub dn: String,
-    /// What it is.
+    /// Its kind.
     pub kind: PartyKind,
     /// The role of the DN.
     pub role: Option<DnRole>,
-    /// The agent on it, where events name one.
+    /// The agent on the DN, if events name one.
     pub agent: Option<AgentId>,
     /// When it began.
     pub began_at: Timestamp,
@@ -56,7 +56,7 @@ pub struct Party {
     pub call_state: Option<CallState>,
     /// Time waiting in the queue.
     pub queue: Duration,
-    /// Time ringing, or hearing it ring.
+    /// Time ringing, or hearing ring-back.
     pub ring: Duration,
     /// Time talking.
     pub talk: Duration,
@@ -75,26 +75,26 @@ enum Phase {
     Over,
 }
 
-/// The chain of calls that began with one call.
+/// A chain of calls that started with one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thread {
     /// Its id.
     pub id: CallUuid,
-    /// The call that it began with, as its first event names it.
+    /// Its first call, as described by its first event.
     pub first: CallRef,
-    /// Whether the events were seen from its beginning on.
+    /// Whether its events were seen from its start on.
     pub complete: bool,
     /// When it began.
     pub began_at: Timestamp,
     /// The time of its last event.
     pub last_at: Timestamp,
-    /// Its calls; the time is that of the call's end.
+    /// Its calls, each with its end if it has ended.
     pub calls: BTreeMap<ConnId, Option<Timestamp>>,
-    /// Its parties, in the order in which they joined.
+    /// Its parties, in the order of joining.
     pub parties: Vec<Party>,
-    /// The business data, as it was last.
+    /// The last known business data.
     pub user_data: UserData,
-    /// Whether a caller has left while waiting or ringing.
+    /// Whether a caller left while waiting or ringing.
     pub abandoned: bool,
 }
 
@@ -113,7 +113,7 @@ impl Thread {
         }
     }
 
-    /// How it ended, or stands.
+    /// Its outcome so far.
     pub fn outcome(&self) -> Outcome {
         let answered = |party: &Party| party.established && party.role != Some(DnRole::Origination);
         if self.parties.iter().any(answered) {
@@ -125,7 +125,7 @@ impl Thread {
         }
     }
 
-    /// When all its calls were over.
+    /// When the last of its calls ended; `None` while one is open.
     pub fn ended_at(&self) -> Option<Timestamp> {
         self.calls.values().copied().collect::<Option<Vec<_>>>()?.into_iter().max()
     }
@@ -135,7 +135,7 @@ impl Thread {
         self.last_at = self.last_at.max(at);
         if event.name == EventName::CallDeleted {
             self.calls.insert(call.conn_id, Some(at));
-            // Who leaves between its queue and a phone that has not rung yet has no fact of its own for it.
+            // A caller that leaves between the queue and a phone that does not ring yet causes no separate fact.
             let waited = |party: &Party| party.conn_id == call.conn_id && party.kind == PartyKind::Queue;
             self.abandoned |= event.call_state == Some(CallState::Ok) && self.parties.iter().any(waited);
             self.end_parties(call.conn_id, event.call_state, at);
@@ -247,10 +247,10 @@ impl Party {
     }
 }
 
-/// What became of an event.
+/// The result of folding an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Folded {
-    /// It is in its thread, or concerns none.
+    /// It was folded, or concerns no thread.
     Done,
     /// There was no room for it.
     NoRoom,
@@ -260,9 +260,9 @@ pub enum Folded {
 #[derive(Debug, Default)]
 pub struct Threads {
     open: HashMap<CallUuid, Thread>,
-    /// Threads whose calls are all over, by the time at which they close.
+    /// Threads whose calls have all ended, by the time when they close.
     closing: BTreeSet<(Timestamp, u128)>,
-    /// When the last event of each open call was, and its thread.
+    /// The time of each open call's last event, and its thread.
     calls: HashMap<ConnId, (Timestamp, CallUuid)>,
 }
 
@@ -308,7 +308,7 @@ impl Threads {
         }
     }
 
-    /// Ends a call of which the end was never told.
+    /// Ends a call whose end was never reported.
     pub fn call_missing(&mut self, conn_id: ConnId, now: Timestamp) {
         let Some((_, id)) = self.calls.remove(&conn_id) else { return };
         let Some(thread) = self.open.get_mut(&id) else { return };
@@ -320,7 +320,7 @@ impl Threads {
         self.rearm(id, before, after);
     }
 
-    /// Takes out the threads that are to close by `now`.
+    /// Removes and returns the threads that close by `now`.
     pub fn close(&mut self, now: Timestamp) -> Vec<Thread> {
         let mut closed = Vec::new();
         while let Some((at, id)) = self.closing.first().copied().filter(|(at, _)| *at <= now) {
@@ -330,23 +330,23 @@ impl Threads {
         closed
     }
 
-    /// How many threads are open.
+    /// The number of open threads.
     pub fn len(&self) -> usize {
         self.open.len()
     }
 
-    /// When the last event of a call was that is not over.
+    /// The time of an open call's last event.
     pub fn last_event(&self, conn_id: ConnId) -> Option<Timestamp> {
         self.calls.get(&conn_id).map(|(at, _)| *at)
     }
 
-    /// The calls that are not over.
+    /// The open calls.
     pub fn open_calls(&self) -> HashSet<ConnId> {
         self.calls.keys().copied().collect()
     }
 }
 
-/// Whether an event tells of a call, not of an agent that wraps it up.
+/// Whether an event concerns the call itself, and not an agent that wraps it up.
 const fn is_of_call(name: EventName) -> bool {
     !matches!(
         name,
@@ -365,7 +365,7 @@ const fn is_of_call(name: EventName) -> bool {
     )
 }
 
-/// Whether an event of a thread that is not known shows that there is one; what ends something shows none.
+/// Whether an event of an unknown thread shows that the thread exists; an event that ends something does not.
 const fn begins(name: EventName) -> bool {
     matches!(
         name,

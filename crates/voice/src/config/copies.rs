@@ -1,4 +1,4 @@
-//! Copies of the tenants' configuration in memory, kept fresh from the cache.
+//! In-memory copies of the tenants' configuration, updated from the cache.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::metrics::Metrics;
 
-/// How often the cache is asked which versions there are: so long a change takes at most to be seen here.
+/// How often the versions in the cache are read: a change becomes visible here within this time.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// One tenant's configuration.
@@ -20,7 +20,7 @@ pub(super) struct TenantCopy {
     pub version: ConfigVersion,
     /// Every object and the revision that wrote it.
     pub objects: BTreeMap<ObjectKey, (u64, Object)>,
-    /// Objects that went, and the revision that removed them; begins with the generation.
+    /// Removed objects, with the revision that removed them; reset with each generation.
     pub gone: BTreeMap<ObjectKey, u64>,
 }
 
@@ -110,7 +110,7 @@ impl Copies {
         tenants.iter().map(|(tenant, copy)| (tenant.clone(), copy.version)).collect()
     }
 
-    /// Told of every change.
+    /// A receiver that is notified of every change.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
@@ -127,7 +127,7 @@ impl Copies {
             match self.refresh(&*cache).await {
                 Ok(()) => ready.holds("configuration"),
                 Err(error) => {
-                    // What is held stays good: reads go on from memory while the cache is away.
+                    // The copies stay valid: reads continue from memory while the cache is unavailable.
                     self.metrics.read_failed();
                     tracing::warn!(%error, "the configuration cache cannot be read");
                 }
@@ -145,7 +145,7 @@ impl Copies {
             let reading = match cache.read(&tenant, held.as_ref().map(|copy| copy.version), Duration::ZERO).await {
                 Ok(reading) => reading,
                 Err(error) => {
-                    // What cannot be read of one tenant holds up no other.
+                    // An unreadable tenant does not delay the others.
                     failed = Some(error);
                     continue;
                 }
@@ -171,7 +171,7 @@ mod tests {
 
     use super::*;
 
-    /// Two tenants, one of whom cannot be read.
+    /// Two tenants, one of them unreadable.
     struct Cache;
 
     const VERSION: ConfigVersion = ConfigVersion { generation: 1, revision: 1 };

@@ -1,4 +1,4 @@
-//! What config counts.
+//! The metrics of config.
 
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 
@@ -6,15 +6,15 @@ runtime::metrics! {
     /// The metrics of this role.
     #[derive(Clone)]
     pub(super) struct Metrics {
-        /// Tenants whose configuration is held.
+        /// Tenants whose configuration is in memory.
         tenants: Gauge = "config_tenants";
-        /// Times that a tenant's configuration changed here.
+        /// Number of times a tenant's configuration changed in this node.
         refreshed: Counter = "config_refreshes";
         /// Reads of the cache that failed.
         failed: Counter = "config_read_failures";
-        /// PINs typed at phones that were not the agent's.
+        /// PINs typed at phones that did not match the agent's.
         pins_wrong: Counter = "config_pins_wrong";
-        /// PINs not looked at because their phone has sent too many wrong ones.
+        /// PINs not checked because their phone has sent too many wrong ones.
         pins_refused: Counter = "config_pins_refused";
     }
 }

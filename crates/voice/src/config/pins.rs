@@ -1,4 +1,4 @@
-//! PINs that agents type at a phone: compared here, where they are, so that none leaves. Wrong ones make the phone wait.
+//! PINs that agents type at a phone. They are compared here, so that no PIN leaves this role. Wrong ones make the phone wait.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,15 +13,15 @@ use sha2::{Digest as _, Sha256};
 use super::copies::TenantCopy;
 use super::metrics::Metrics;
 
-/// Wrong PINs in a row that a phone may send before it waits: as many as one call may try.
+/// The most wrong PINs in a row before a phone must wait: as many as one call may try.
 const WRONG_FREE: u32 = 3;
-/// How long it waits after those; every further wrong one doubles it.
+/// The wait after those; each further wrong PIN doubles it.
 const WAIT_FIRST: Duration = Duration::from_secs(60);
 /// The longest wait.
 const WAIT_MAX: Duration = Duration::from_secs(3_600);
-/// How long after its last wrong PIN, or the end of its wait, a phone begins anew.
+/// How long after its last wrong PIN, or the end of its wait, a phone's count restarts.
 const FORGET_AFTER: Duration = Duration::from_secs(3_600);
-/// Phones that are remembered; beyond them PINs of further phones are not looked at until some are forgotten.
+/// The most phones with wrong PINs in memory; PINs of further phones are not checked until some are forgotten.
 const PHONES_MAX: usize = 10_000;
 
 /// A phone that has sent wrong PINs.
@@ -31,7 +31,7 @@ struct Wrong {
     waits_until: Timestamp,
 }
 
-/// Compares PINs and remembers which phones were wrong.
+/// Compares PINs and counts the wrong ones of each phone.
 #[derive(Clone)]
 pub(super) struct Pins {
     clock: Arc<dyn Clock>,
@@ -44,7 +44,7 @@ impl Pins {
         Self { clock, metrics, phones: Arc::default() }
     }
 
-    /// Says whether `typed` is the PIN of the agent whose default place has the phone `dn`; without it how long the PIN is.
+    /// Checks whether `typed` is the PIN of the agent whose default place has the phone `dn`; without `typed` returns the PIN's length.
     pub fn ask(&self, tenant: &TenantId, copy: &TenantCopy, dn: &str, typed: Option<&Secret>) -> PinAnswer {
         let now = self.clock.now();
         let mut phones = self.phones.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,7 +62,7 @@ impl Pins {
         let Some(typed) = typed else {
             return PinAnswer::Digits { digits: u8::try_from(pin.reveal().len()).unwrap_or(u8::MAX) };
         };
-        // Digests, so that the time it takes says nothing about where they differ.
+        // Compares digests, so that the time taken does not reveal where the PINs differ.
         if Sha256::digest(typed.reveal()) == Sha256::digest(pin.reveal()) {
             phones.remove(&key);
             return PinAnswer::Right;
@@ -81,7 +81,7 @@ fn wait_after(wrong: u32) -> Duration {
     }
 }
 
-/// The agent whose default place has the phone; of several the one with the first id, as agent-state takes it.
+/// The agent whose default place has the phone; of several the one with the first id, as in agent-state.
 fn agent_at<'a>(copy: &'a TenantCopy, dn: &str) -> Option<&'a Agent> {
     let here: Vec<&str> = copy
         .of_kind(ObjectKind::Place)

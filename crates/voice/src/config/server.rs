@@ -26,23 +26,23 @@ use sip::digest::{Algorithm, ha1};
 use super::copies::{Copies, TenantCopy, without_secrets};
 use super::pins::Pins;
 
-/// The longest that a caller may wait for a change: the answer begins before the listener's own limit of 30 s.
+/// The longest wait for a change: the answer must begin before the listener's own limit of 30 s.
 const WAIT_MAX: Duration = Duration::from_secs(25);
 
-/// Of the digest of all versions; two states with equal ones would hide a change, so not too few.
+/// Bytes of the digest of all versions. Equal digests of different states would hide a change, so it must not be short.
 const ETAG_BYTES: usize = 16;
 
-/// A page of objects ends with the object that reaches so many bytes: with the greatest object behind it, an application of 512 KiB that is all
-/// escapes, it is far below the 16 MiB that are read of an answer.
+/// A page of objects ends with the object that reaches this size. Even with the largest object at its end (an application of 512 KiB, all
+/// of it escaped) it stays far below the 16 MiB that a client reads.
 const PAGE_BYTES: usize = 4 << 20;
 
-/// What an object in a list has around it, at most.
+/// The most bytes of framing around an object in a list.
 const LISTED_BYTES: usize = 64;
 
-/// The scope of who may see secrets.
+/// The scope for reading secrets.
 const SECRETS: &str = "config:secrets";
 
-/// The scope of who may read.
+/// The scope for reading.
 const READ: &str = "config:read";
 
 type Answer = Result<Response, Problem>;
@@ -66,9 +66,9 @@ pub(super) fn router(copies: Copies, pins: Pins) -> Router {
         .merge(asking)
 }
 
-// === who may see what ===
+// === permissions ===
 
-/// The copy of a tenant that the caller may see.
+/// The copy of a tenant, if the caller may read it.
 fn copy_for(copies: &Copies, caller: &Caller, tenant: &str) -> Result<Arc<TenantCopy>, Problem> {
     let tenant = TenantId::parse(tenant).map_err(|e| Problem::bad_request(e.to_string()))?;
     caller.may_act_for(&tenant)?;
@@ -76,7 +76,7 @@ fn copy_for(copies: &Copies, caller: &Caller, tenant: &str) -> Result<Arc<Tenant
     copies.tenant(&tenant).ok_or_else(|| Problem::not_found(format!("there is no tenant {tenant}")))
 }
 
-/// The answer with its version, or 304 where the caller has it already.
+/// The answer with its version, or 304 if the caller has that version.
 fn versioned(headers: &HeaderMap, version: ConfigVersion, body: &impl serde::Serialize) -> Answer {
     let etag = format!("\"{}\"", tag(version));
     let mut response = if net::http::has_already(headers, &etag) {
@@ -134,7 +134,7 @@ async fn versions(
     }
 }
 
-/// The versions that the caller may see. Equal states have equal etags on every replica.
+/// The versions that the caller may read. Equal states have equal etags on every replica.
 fn versions_now(copies: &Copies, caller: &Caller) -> Versions {
     let all = copies.versions();
     let seen = all.iter().filter(|(tenant, _)| caller.may_act_for(tenant).is_ok());
@@ -142,7 +142,7 @@ fn versions_now(copies: &Copies, caller: &Caller) -> Versions {
     Versions { etag: etag(&tenants), tenants }
 }
 
-/// As short for thousands of tenants as for one, since it comes back in a query.
+/// The digest keeps its length for thousands of tenants, since it returns in a query.
 fn etag(versions: &BTreeMap<String, String>) -> String {
     let mut digest = Sha256::new();
     for (tenant, version) in versions {
@@ -173,9 +173,9 @@ async fn tenant(
 #[derive(Deserialize)]
 struct ObjectsQuery {
     after: Option<String>,
-    /// Kinds with commas between; without it all.
+    /// Kinds separated by commas; all kinds if absent.
     kinds: Option<String>,
-    /// Asks for a page: behind that object, or the first one where it is empty.
+    /// Requests a page: the objects after this one, or from the first one if empty.
     from: Option<String>,
 }
 
@@ -190,7 +190,7 @@ async fn objects(
     versioned(&headers, copy.version, &changes(&copy, &Wanted::of(&query)?))
 }
 
-/// What of a tenant's objects is asked for.
+/// The selection of a tenant's objects.
 struct Wanted {
     after: Option<ConfigVersion>,
     kinds: Option<Vec<ObjectKind>>,
@@ -224,7 +224,7 @@ fn key_of(name: &str) -> Option<ObjectKey> {
     Some(ObjectKey { kind: ObjectKind::parse(kind)?, id: id.to_owned() })
 }
 
-/// The objects that are wanted, in the order of their keys, as many as a page takes and at least one.
+/// The selected objects in the order of their keys: as many as fit a page, at least one.
 fn changes(copy: &TenantCopy, wanted: &Wanted) -> Changes {
     let since = wanted.after.filter(|v| v.generation == copy.version.generation && v.revision <= copy.version.revision);
     let newer = |revision: u64| since.is_none_or(|since| revision > since.revision);
@@ -363,7 +363,7 @@ async fn credentials(
     versioned(&headers, copy.version, &body)
 }
 
-/// After a restart every phone of a site shows itself: sip-proxy asks for those that come together at once.
+/// After a restart all phones of a site register; sip-proxy queries those that arrive together at once.
 async fn credentials_of_several(
     State(copies): State<Copies>,
     caller: Caller,
@@ -427,7 +427,7 @@ mod tests {
         assert_ne!(etag(&versions), before);
     }
 
-    /// A tenant with so many applications of 150 kB, half of which have come with revision 2, and a skill that has gone.
+    /// A tenant with this number of applications of 150 kB, half of them of revision 2, and a removed skill.
     fn large(applications: u64) -> TenantCopy {
         let key = |kind, id: String| ObjectKey { kind, id };
         let document = "<!-- \u{1} -->".repeat(15_000);

@@ -1,4 +1,4 @@
-//! Records to snapshots.
+//! Converts records to snapshots.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ type Read<T> = Result<T, RecordError>;
 /// A dialog from its record.
 ///
 /// # Errors
-/// Names the part that is not as it should be.
+/// Names the invalid part.
 pub fn dialog_from_record(record: v1::DialogRecord) -> Read<DialogSnapshot> {
     let phase = match record.phase() {
         v1::DialogRecordPhase::Inviting => LegPhase::Inviting,

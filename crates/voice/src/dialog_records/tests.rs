@@ -17,7 +17,7 @@ fn local(tag: &str) -> LocalIdentity {
     LocalIdentity { tag: tag.to_owned(), contact: format!("<sip:{tag}@192.0.2.1>") }
 }
 
-/// Passes what one agent has to say to the other.
+/// Passes the messages of one agent to the other.
 fn pass(from: &mut UserAgent, to: &mut UserAgent, now: Timestamp) {
     while let Some(transmit) = from.poll_transmit() {
         to.receive(Message::parse(transmit.bytes).expect("SIP"), LINK, now);

@@ -1,4 +1,4 @@
-//! Snapshots to records.
+//! Converts snapshots to records.
 
 use contracts::v1;
 use model::Timestamp;

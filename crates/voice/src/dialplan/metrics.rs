@@ -1,4 +1,4 @@
-//! What dialplan counts.
+//! The metrics of dialplan.
 
 use prometheus_client::metrics::counter::Counter;
 
@@ -6,9 +6,9 @@ runtime::metrics! {
     /// The metrics of this role.
     #[derive(Clone)]
     pub(super) struct Metrics {
-        /// Dialled numbers that lead somewhere.
+        /// Dialled numbers resolved to a destination.
         pub resolved: Counter = "dialplan_numbers_resolved";
-        /// Dialled numbers that lead nowhere.
+        /// Dialled numbers rejected.
         pub refused: Counter = "dialplan_numbers_refused";
     }
 }

@@ -1,4 +1,4 @@
-//! A tenant's objects as the plan that the rules read.
+//! Builds the plan for the rules from a tenant's objects.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,14 +11,14 @@ use model::plan::{FeatureCode, Service};
 use model::{Dn, TenantId};
 use net::configuration::{Configuration, TenantConfig};
 
-/// What a plan is made of.
+/// The kinds of objects that make up a plan.
 pub(super) const KINDS: &[ObjectKind] =
     &[ObjectKind::Tenant, ObjectKind::Dn, ObjectKind::Number, ObjectKind::FeatureCode];
 
-/// The version of a configuration and the plan made of it.
+/// The version of a configuration and the plan built from it.
 type Made = (String, Arc<TenantPlan>);
 
-/// The plans of all tenants, each made once per version of its configuration.
+/// The plans of all tenants, each built once per version of its configuration.
 #[derive(Clone)]
 pub(super) struct Plans {
     configuration: Configuration,
@@ -30,7 +30,7 @@ impl Plans {
         Self { configuration, made: Arc::default() }
     }
 
-    /// A tenant's plan; none when there is no such tenant.
+    /// A tenant's plan; `None` if there is no such tenant.
     pub fn of(&self, tenant: &TenantId) -> Option<Arc<TenantPlan>> {
         let Some(config) = self.configuration.tenant(tenant) else {
             self.made.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant);
@@ -48,7 +48,7 @@ impl Plans {
     }
 }
 
-/// Makes the plan of a tenant.
+/// Builds the plan of a tenant.
 fn plan(config: &TenantConfig) -> TenantPlan {
     let mut plan = TenantPlan::default();
     let no_answer_s = config.tenant().map_or(15, |tenant| tenant.no_answer_s);
@@ -64,7 +64,7 @@ fn plan(config: &TenantConfig) -> TenantPlan {
     }
     for object in config.of_kind(ObjectKind::Number) {
         let Object::Number(number) = object else { continue };
-        // A number of a service means the service; every other one means the DN.
+        // A number assigned to a service leads to the service; every other one leads to its DN.
         let target = match plan.numbers.get(&number.dn) {
             Some(NumberTarget::Service(service)) => Some(NumberTarget::Service(service.clone())),
             _ => Dn::parse(&number.dn).ok().map(NumberTarget::Dn),

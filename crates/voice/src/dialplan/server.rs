@@ -18,12 +18,12 @@ use tokio::time::Instant;
 use super::metrics::Metrics;
 use super::plans::Plans;
 
-/// How long the registrations are asked that do not answer; sip-cluster waits a little longer for the destination.
+/// How long unavailable registrations are queried again; sip-cluster waits a little longer for the destination.
 const READ_WITHIN: Duration = Duration::from_secs(3);
-/// How often until then.
+/// The pause between these queries.
 const READ_AGAIN: Duration = Duration::from_millis(100);
 
-/// What a resolution needs.
+/// The inputs of a resolution.
 #[derive(Clone)]
 pub(super) struct Resolver {
     plans: Plans,
@@ -78,7 +78,7 @@ impl Resolver {
     async fn resolve(&self, tenant: &TenantId, caller: &CallingParty, dialled: &str) -> Result<Destination, Problem> {
         let plan = self.plans.of(tenant).ok_or_else(|| Problem::not_found(format!("there is no tenant {tenant}")))?;
         let mut destination = call::dial_plan::resolve(&plan, caller, dialled, |_| Vec::new());
-        // The rules are pure; where the phone is stands in the store.
+        // The rules are pure; the phone's contacts are in the store.
         if let Destination::Extension { dn, contacts, .. } = &mut destination {
             *contacts = self.contacts(tenant, dn).await?;
         }
@@ -88,7 +88,7 @@ impl Resolver {
         Ok(destination)
     }
 
-    /// What is known of a phone. A store that is away is asked again: the caller hears ringing a moment later.
+    /// The registrations of a phone. An unavailable store is queried again: the caller then hears ringing a little later.
     async fn registration(&self, tenant: &TenantId, dn: &Dn) -> infra::Result<Registration> {
         let until = Instant::now() + READ_WITHIN;
         loop {
@@ -101,7 +101,7 @@ impl Resolver {
         }
     }
 
-    /// Where a phone is registered, newest first.
+    /// The contacts of a phone, newest first.
     async fn contacts(&self, tenant: &TenantId, dn: &Dn) -> Result<Vec<Contact>, Problem> {
         let registration = self.registration(tenant, dn).await.map_err(|error| {
             tracing::warn!(%tenant, %dn, %error, "the registrations cannot be read");

@@ -1,4 +1,4 @@
-//! From a request to the node that carries it out.
+//! Forwards a request to the node that carries it out.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -23,14 +23,14 @@ use super::repeats::{Repeats, Reused};
 use super::under_way::UnderWay;
 use crate::reporting::Reporter;
 
-/// Time for the owner's answer; then the client hears error 57.
+/// Time for the owner's answer; afterwards the client gets error 57.
 const OWNER_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
-/// When the others are asked as well about a call whose node is silent: it stands still, perhaps, and within a second or two its calls are
-/// another's.
+/// When the other nodes are queried as well about a call whose node is silent. That node may be stalled, and another takes over its calls
+/// within a second or two.
 const SILENT_FOR: Duration = Duration::from_millis(500);
-/// Time for their answer, meanwhile.
+/// Time for each of the other nodes' answers.
 const OTHERS_ANSWER_WITHIN: Duration = Duration::from_millis(500);
-/// The pauses after which the nodes are asked once more for a call whose node has just gone.
+/// The pauses before the nodes are queried again about a call whose node has just failed.
 const MOVED_WITHIN: [Duration; 5] = [
     Duration::from_millis(10),
     Duration::from_millis(50),
@@ -38,16 +38,16 @@ const MOVED_WITHIN: [Duration; 5] = [
     Duration::from_millis(400),
     Duration::from_millis(800),
 ];
-/// The port on which sip-cluster takes requests.
+/// The port on which sip-cluster accepts requests.
 const OWNER_PORT: u16 = 11300;
 
-/// For so long a node that did not answer is asked last: by then another has its calls, and each request would wait for it again.
+/// How long a silent node is queried last. Another node has its calls by then, and each request would wait for it again.
 const ASKED_LAST_FOR: Duration = Duration::from_secs(5);
 
-/// The topic of what was asked.
+/// The reporting topic of requests.
 const TOPIC: &str = contracts::reporting::REQUESTS;
 
-/// Hands requests on.
+/// Forwards requests to sip-cluster.
 #[derive(Clone)]
 pub(super) struct Door {
     ctx: RoleContext,
@@ -59,12 +59,12 @@ pub(super) struct Door {
     reporter: Reporter,
 }
 
-/// A request as it came in.
+/// A request from a client.
 pub(super) struct Incoming {
     pub tenant: TenantId,
     pub requester: String,
     pub idempotency_key: Option<String>,
-    /// The span of our own that serves it, where its client has named a trace.
+    /// Our own span that serves it, if its client has named a trace.
     pub within: Option<TraceParent>,
     pub frame: Value,
 }
@@ -77,13 +77,13 @@ impl Door {
         Ok(Self { ctx, cluster, repeats, under_way, silent, metrics, reporter })
     }
 
-    /// Counts a request that is not let in.
+    /// Counts a refused request.
     pub fn turned_away(&self, problem: &Problem) {
         self.metrics.request_ended(Some(problem.status));
     }
 
-    /// Hands a request on that was let in; returns its reference. A repeat within half a minute is answered without doing it again. Whoever
-    /// hangs up meanwhile has asked all the same.
+    /// Forwards an accepted request and returns its reference. A repeat within half a minute gets the earlier answer. The request continues
+    /// even if the client hangs up.
     pub async fn enter(&self, incoming: Incoming, read: RequestFrame) -> Result<u64, Problem> {
         let reference = read.request.reference.0;
         let (door, tenant) = (self.clone(), incoming.tenant.clone());
@@ -95,7 +95,7 @@ impl Door {
 
     async fn carry_out(&self, incoming: &Incoming, read: &RequestFrame) -> Result<(), Problem> {
         let Some(key) = &incoming.idempotency_key else { return self.hand_on(incoming, read).await };
-        // A line break stands in none of them, so nobody's key is another's.
+        // None of the parts contains a line break, so keys of different clients never collide.
         let key = format!("{}\n{}\n{key}", incoming.tenant, incoming.requester);
         let outcome = self.repeats.outcome(&key, &incoming.frame, self.ctx.clock.now()).map_err(|Reused| {
             self.metrics.request_ended(Some(422));
@@ -128,7 +128,7 @@ impl Door {
         answer
     }
 
-    /// Remembers the request, so that its call can be explained.
+    /// Records the request for the explanation of its call.
     fn explain(&self, frame: &Value, request: &model::Request, refused: Option<&Problem>) {
         let Some(conn_id) = request.kind.conn_id() else { return };
         self.ctx.trace.note_with(&request.tenant, conn_id, self.ctx.clock.now(), || {
@@ -142,7 +142,7 @@ impl Door {
         });
     }
 
-    /// Tells the reporting log who asked for what, and the answer.
+    /// Reports the request, its requester and the answer to the reporting log.
     fn report(&self, frame: &Value, request: &model::Request, refused: Option<&Problem>) {
         let conn_id = request.kind.conn_id().map(|id| id.to_string());
         let subject = conn_id.as_ref().map_or_else(|| request.requester.clone(), |id| format!("call:{id}"));
@@ -157,7 +157,7 @@ impl Door {
         self.reporter.report(&request.tenant, "RequestAnswered", &subject, self.ctx.clock.now(), data);
     }
 
-    /// The answer names the call's span, where spans are wanted.
+    /// Returns the answer, with the call's span if tracing is on.
     async fn ask_owner(
         &self,
         incoming: &Incoming,
@@ -173,13 +173,13 @@ impl Door {
             if let Some(answer) = self.ask_each(&mut body, asked, within, &mut refusals).await {
                 return answer;
             }
-            // A call changes hands in milliseconds once it is said who is gone.
+            // A call changes its owner within milliseconds after a node is reported as failed.
             let Some(pause) = pauses.next().filter(|_| refusals.is_moving()) else { return Err(refusals.sum()) };
             tokio::time::sleep(pause).await;
         }
     }
 
-    /// Asks one node after the other; none of them may have the call.
+    /// Queries one node after the other; possibly none of them has the call.
     async fn ask_each(
         &self,
         body: &mut Value,
@@ -194,24 +194,24 @@ impl Door {
             self.silent.note(node, &answer, self.ctx.clock.now());
             match answer {
                 Ok(answer) => return Some(Ok(TraceParent::of(&answer.headers, TRACE_RESPONSE))),
-                // Not the owner, or not any more: the call may have moved.
+                // Not the owner, or no longer: the call may have moved.
                 Err(CallError::Refused(problem)) if problem.status == StatusCode::NOT_FOUND.as_u16() => {
                     refusals.not_here(problem);
                 }
                 Err(CallError::Refused(problem)) => return Some(Err(problem)),
-                // What was this node's is taken over by the next one that is asked.
+                // The next queried node takes over the calls of this one.
                 Err(CallError::Connect(..)) => {
                     refusals.unreachable = true;
                     body["unreachable"] = Value::from(self.ctx.directory.node_at(node.ip()));
                 }
-                // With its process, mostly: whether that lives shows when it is asked again. A call begins no treatment and
-                // no route twice for a repeat.
+                // Usually the node's process has ended; the next query shows whether it runs. A repeat starts no treatment and no route
+                // twice.
                 Err(error @ CallError::Broken(..)) => {
                     refusals.broken = true;
                     refusals.silent(&error);
                 }
-                // It may stand still, and its calls be another's by now: whoever has the call does it, and what the silent one
-                // does late is fenced.
+                // The node may be stalled while another has its calls. The present owner carries out the request; late writes of the
+                // stalled node are fenced.
                 Err(error) => {
                     refusals.late = true;
                     refusals.silent(&error);
@@ -221,8 +221,8 @@ impl Door {
         None
     }
 
-    /// Asks a node, and when it has been silent for a moment the others as well: it may stand still, and its call be theirs by now.
-    /// Only the one that has the call does what is asked.
+    /// Queries a node, and after [`SILENT_FOR`] without an answer also the others: the node may be stalled, and another may have its call.
+    /// Only the call's present owner carries out the request.
     async fn ask_beside(
         &self,
         body: &Value,
@@ -259,7 +259,7 @@ impl Door {
         self.cluster.post("/requests").json(body).at(node).deadline(deadline).within(within).send().await
     }
 
-    /// The nodes to ask: the owner that the ConnID names first, then the others, and last those that have just been silent.
+    /// The nodes to query: the owner that the ConnID names first, then the others, and nodes that were silent recently last.
     fn nodes(&self, owner: Option<&Owner>) -> Vec<SocketAddr> {
         let mut nodes = self.ctx.directory.addresses("sip-cluster", OWNER_PORT);
         let is_owner =
@@ -270,7 +270,7 @@ impl Door {
     }
 }
 
-/// Whether it has done what was asked, or as the call's owner has refused it.
+/// Whether the node carried out the request, or refused it as the call's owner.
 fn has_the_call(answer: &Result<Answer, CallError>) -> bool {
     match answer {
         Ok(_) => true,
@@ -279,7 +279,7 @@ fn has_the_call(answer: &Result<Answer, CallError>) -> bool {
     }
 }
 
-/// Nodes that did not answer, and until when they are asked last; one answer ends it.
+/// Silent nodes, and until when they are queried last; one answer removes a node.
 #[derive(Clone, Default)]
 struct Silent(Arc<Mutex<HashMap<SocketAddr, Timestamp>>>);
 
@@ -303,25 +303,25 @@ impl Silent {
     }
 
     fn nodes(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Timestamp>> {
-        // Whole after every step.
+        // The map is consistent after every step.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What those have answered that have not got the call.
+/// The answers of nodes that do not have the call.
 #[derive(Default)]
 struct Refusals {
-    /// One does not answer.
+    /// A node did not answer.
     silent: Option<Problem>,
-    /// Its owner, or the ledger, says that there is no such call any more.
+    /// The call's owner, or the ledger, reports that the call no longer exists.
     over: Option<Problem>,
-    /// One says that another has it.
+    /// A node reports that another node has the call.
     elsewhere: bool,
-    /// The connection to one broke while it was asked.
+    /// The connection to a node broke during the query.
     broken: bool,
-    /// One cannot be connected to.
+    /// A node refused the connection.
     unreachable: bool,
-    /// One has not answered in time, and would not the next time.
+    /// A node did not answer in time, and would not do so the next time.
     late: bool,
 }
 
@@ -339,14 +339,14 @@ impl Refusals {
         self.silent = Some(problem.detail(error.to_string()).code(u32::from(ErrorCode::TIMEOUT.0)));
     }
 
-    /// Whether a node has just gone whose call another one is about to have.
+    /// Whether a node has just failed and another is about to take over the call.
     const fn is_moving(&self) -> bool {
         !self.late && (self.broken || (self.elsewhere && self.unreachable))
     }
 
-    /// What whoever asks is told.
+    /// The answer for the client.
     fn sum(self) -> Problem {
-        // Each says that another one has it: it changes hands in this moment.
+        // Each node reports another owner: the call is being taken over.
         let moving = self.elsewhere.then(|| Problem::unavailable("the call is just changing hands"));
         self.silent.or(self.over).or(moving).unwrap_or_else(|| {
             Problem::unavailable("no sip-cluster node can be reached").code(u32::from(ErrorCode::OUT_OF_SERVICE.0))
@@ -354,7 +354,7 @@ impl Refusals {
     }
 }
 
-/// A request by its name, and where it leads.
+/// A request by its name and its target.
 fn in_words(frame: &Value, request: &model::Request) -> String {
     let name = frame.get("req").and_then(Value::as_str).unwrap_or_default();
     match &request.kind {
@@ -408,7 +408,7 @@ mod tests {
         };
         let over = Problem::not_found("no such call here").code(u32::from(ErrorCode::INVALID_CONN_ID.0));
         let elsewhere = Problem::not_found("another node has the call");
-        // The owner of a call that is just ending, then one that sees in the ledger whose it is.
+        // The owner of a call that is ending, then a node that reads the owner from the ledger.
         assert_eq!(sum(&[over.clone(), elsewhere.clone()]), (404, over.code));
         assert_eq!(sum(&[elsewhere.clone(), elsewhere]), (503, None));
         assert_eq!(sum(&[over.clone(), over.clone()]), (404, over.code));

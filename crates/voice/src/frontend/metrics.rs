@@ -1,4 +1,4 @@
-//! What frontend counts.
+//! The metrics of frontend.
 
 use prometheus_client::metrics::counter::Counter;
 
@@ -6,11 +6,11 @@ runtime::metrics! {
     /// The metrics of this role.
     #[derive(Clone)]
     pub(super) struct Metrics {
-        /// Requests handed on.
+        /// Requests forwarded.
         accepted: Counter = "frontend_requests_accepted";
-        /// Requests with a fault, or about no call.
+        /// Requests refused as faulty or about an unknown call.
         refused: Counter = "frontend_requests_refused";
-        /// Repeats answered without doing it again.
+        /// Repeats answered with the earlier answer.
         repeated: Counter = "frontend_requests_repeated";
         /// Requests whose owner did not answer.
         failed: Counter = "frontend_requests_failed";
@@ -22,7 +22,7 @@ impl Metrics {
         self.repeated.inc();
     }
 
-    /// Counts an outcome by its HTTP status; none means that it was accepted.
+    /// Counts an outcome by its HTTP status; `None` means accepted.
     pub fn request_ended(&self, refusal: Option<u16>) {
         match refusal {
             None => self.accepted.inc(),

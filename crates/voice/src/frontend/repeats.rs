@@ -1,4 +1,4 @@
-//! Repeats: a request with the idempotency key of an earlier one gets the earlier one's answer.
+//! Repeats: a request with the idempotency key of an earlier one gets the earlier answer.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -12,20 +12,20 @@ use tokio::sync::OnceCell;
 
 /// How long an answer is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_secs(30);
-/// Answers that are remembered: 30 s of 2,000 requests a second. Beyond, the oldest are forgotten early.
+/// The most remembered answers: 30 s of 2,000 requests per second. Beyond it the oldest are forgotten early.
 const REMEMBERED_MAX: usize = 60_000;
 
-/// What a request was answered; shared by those who wait for the same one.
+/// The answer to a request, shared by all clients that wait for it.
 pub(super) type Outcome = Arc<OnceCell<Result<(), Problem>>>;
 
 struct Kept {
     until: Timestamp,
-    /// A digest of what was asked: 60,000 whole requests are not kept.
+    /// A digest of the request, in place of 60,000 whole requests.
     asked: u64,
     outcome: Outcome,
 }
 
-/// The key was used for another request, which a repeat cannot be.
+/// The key was used for a different request: this is no repeat.
 #[derive(Debug)]
 pub(super) struct Reused;
 
@@ -40,7 +40,7 @@ struct Memory {
 pub(super) struct Repeats(Arc<Mutex<Memory>>);
 
 impl Repeats {
-    /// The place for the outcome of the request with this key; filled, or being filled, when it is a repeat of `frame`.
+    /// The outcome cell of the request with this key; filled, or being filled, if it is a repeat of `frame`.
     pub fn outcome(&self, key: &str, frame: &Value, now: Timestamp) -> Result<Outcome, Reused> {
         let mut hasher = DefaultHasher::new();
         frame.to_string().hash(&mut hasher);
@@ -63,7 +63,7 @@ impl Repeats {
         Ok(outcome)
     }
 
-    /// Forgets a key: its request failed without an answer, and the next one with the key is a new attempt.
+    /// Forgets a key whose request failed without an answer: the next request with it is a new attempt.
     pub fn forget(&self, key: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).outcomes.remove(key);
     }

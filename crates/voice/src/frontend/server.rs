@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 
 use super::door::{Door, Incoming};
 
-/// By which a role names who asked it.
+/// The header in which a role names the original requester.
 const REQUESTER: &str = "trunkline-requester";
-/// The longest name of who asked, in bytes.
+/// The longest name of a requester, in bytes.
 const REQUESTER_BYTES_MAX: usize = 200;
 /// The longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 200;
@@ -34,7 +34,7 @@ async fn request(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let tenant = TenantId::parse(&tenant).map_err(|error| Problem::not_found(error.to_string()))?;
     caller.may_act_for(&tenant)?;
-    // Whoever may ask for nothing is told nothing about what he asks.
+    // Refuse clients without any permission before checking the request, so that they learn nothing about it.
     caller.may_ask_at_all()?;
     let idempotency_key = idempotency_key(&headers)?;
     let requester = requester(&caller, &headers)?;
@@ -45,7 +45,7 @@ async fn request(
     Ok((StatusCode::ACCEPTED, Json(json!({"ReferenceID": reference}))))
 }
 
-/// Reads a request and lets it in: by what it asks for and for whom, never by which other fields stand in the frame.
+/// Reads a request and checks its permissions, by its action and its subject, never by other fields of the frame.
 fn let_in(caller: &Caller, frame: &Value, tenant: &TenantId, requester: &str) -> Result<RequestFrame, Problem> {
     let read = read_request(frame, tenant, requester)
         .map_err(|error| Problem::unprocessable(error.to_string()).code(u32::from(error.code.0)))?;
@@ -53,7 +53,7 @@ fn let_in(caller: &Caller, frame: &Value, tenant: &TenantId, requester: &str) ->
     Ok(read)
 }
 
-/// Who asks: the token's subject or, for a role that hands on what it was asked, whom it names.
+/// The requester: the token's subject or, for a role that forwards a request, the name in its header.
 fn requester(caller: &Caller, headers: &HeaderMap) -> Result<String, Problem> {
     match headers.get(REQUESTER).filter(|_| caller.role().is_some()) {
         None => Ok(caller.subject().to_owned()),
@@ -97,7 +97,7 @@ mod tests {
         TenantId::parse("acme").unwrap()
     }
 
-    /// The status and what it says.
+    /// The status and its detail.
     fn answer(caller: &Caller, frame: Value) -> (u16, String) {
         match let_in(caller, &frame, &acme(), "desk/1") {
             Ok(_) => (202, String::new()),

@@ -1,4 +1,4 @@
-//! The span of a request: in its client's trace where that has one, else in the call's.
+//! The span of a request: in its client's trace if there is one, else in the call's.
 
 use model::Request;
 use net::http::Problem;
@@ -6,7 +6,7 @@ use runtime::RoleContext;
 use runtime::spans::{KeyValue, Span, SpanKind, TraceParent};
 use serde_json::Value;
 
-/// A request that is handed on.
+/// A request being forwarded.
 pub(super) struct Asking {
     within: Option<TraceParent>,
     id: u64,
@@ -18,12 +18,12 @@ impl Asking {
         Self { within, id: ctx.trace.spans().new_id(), start: ctx.clock.now().as_micros() }
     }
 
-    /// What the owner is asked within; none where nobody has named a trace yet.
+    /// The trace context of the query to the owner; `None` if no trace is named yet.
     pub fn context(&self) -> Option<TraceParent> {
         self.within.map(|parent| TraceParent { span: self.id, ..parent })
     }
 
-    /// It was answered; the owner has named the call's span if it has one.
+    /// Ends the span after the answer; the owner has named the call's span if it has one.
     pub fn end(
         self,
         ctx: &RoleContext,
@@ -50,7 +50,7 @@ impl Asking {
             end: ctx.clock.now().as_micros(),
             attributes,
             events: Vec::new(),
-            // A client's own trace leads to the call's.
+            // Links a client's own trace to the call's.
             links: call.into_iter().filter(|call| call.trace != parent.trace).collect(),
             failed: answer.as_ref().err().map(|problem| format!("{} {}", problem.status, problem.title)),
         });

@@ -1,5 +1,4 @@
-//! Requests that are being carried out. Each is a task of its own: whoever asked may hang up, and what he asked for is done, remembered
-//! and reported all the same.
+//! Requests being processed. Each is a task of its own: if its client hangs up, it is still carried out, remembered and reported.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -8,26 +7,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use model::TenantId;
 use net::http::Problem;
 
-/// Requests under way together; one takes some milliseconds, and up to four seconds while a node is silent.
+/// The most requests in progress. One takes some milliseconds, and up to four seconds while a node is silent.
 const REQUESTS_MAX: usize = 2_048;
-/// Of them those of one tenant.
+/// The most requests in progress of one tenant.
 const REQUESTS_OF_TENANT_MAX: usize = 512;
 
-/// Counts the requests under way. Cheap to clone.
+/// Counts the requests in progress. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct UnderWay(Arc<Mutex<HashMap<TenantId, usize>>>);
 
-/// One request under way; it ends with this.
+/// One request in progress; dropping it ends the count.
 struct Place {
     of: UnderWay,
     tenant: TenantId,
 }
 
 impl UnderWay {
-    /// Carries `work` out to its end, whether or not anybody still waits for it.
+    /// Runs `work` to its end, whether or not a client still waits for it.
     ///
     /// # Errors
-    /// 503 when too many are under way, 500 when the work panicked.
+    /// 503 when too many requests are in progress, 500 when the work panicked.
     pub async fn to_the_end<T: Send + 'static>(
         &self,
         tenant: &TenantId,
@@ -53,7 +52,7 @@ impl UnderWay {
     }
 
     fn counts(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, usize>> {
-        // Whole after every step.
+        // The map is consistent after every step.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,5 @@
-//! Call data in the names of prompts (voice-21): `welcome-{Language|en}` is completed when it is to be played, with what the call's
-//! application knows then. ors is asked, and nobody else is kept waiting: only the INFOs of that leg stand behind the question.
+//! Call data in prompt names (voice-21). `welcome-{Language|en}` is completed when it is to be played, with the data of the call's
+//! application at that time. The query goes to ors. Only the INFOs of the same leg wait for its answer.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -18,21 +18,21 @@ use super::node::{Node, note};
 
 /// The port of ors.
 const PORT: u16 = 11_200;
-/// How long ors may take. Whoever waits hears nothing meanwhile.
+/// How long ors may take to answer. The caller hears silence during this time.
 const ASK_TIME: Duration = Duration::from_millis(800);
-/// INFOs of one leg that wait behind a question.
+/// The most INFOs of one leg that wait for an answer.
 const HELD_MAX: usize = 16;
-/// Answers that wait for the loop; each leg has one question at most.
+/// The most answers that wait for the loop; each leg has at most one query.
 const ANSWERS_MAX: usize = 1_024;
 /// The longest value that becomes part of a name.
 const VALUE_MAX: usize = 32;
-/// What a URI of a prompt begins with.
+/// The prefix of a prompt's URI.
 const PROMPT: &[u8] = b"prompt:";
 
-/// What is known of a call, by lower-case key.
+/// The data of a call, by lower-case key.
 pub type CallData = HashMap<String, String>;
 
-/// A question about a leg's call.
+/// A query about a leg's call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Question {
     /// The leg.
@@ -43,7 +43,7 @@ pub struct Question {
     pub conn_id: ConnId,
 }
 
-/// The questions under way, each with the INFOs that wait.
+/// The open queries, each with its waiting INFOs.
 #[derive(Debug, Default)]
 pub struct Questions {
     held: HashMap<DialogId, VecDeque<(IncomingId, Message)>>,
@@ -51,14 +51,14 @@ pub struct Questions {
 }
 
 impl Questions {
-    /// The leg is gone, and with it who has asked.
+    /// The leg has ended, and with it its requester.
     pub fn forget(&mut self, dialog: DialogId) {
         self.held.remove(&dialog);
     }
 }
 
 impl Node {
-    /// An INFO from the owner. One with a name to be completed waits for the call's data, and what comes after it too.
+    /// Handles an INFO from the owner. If it has a name to complete, it waits for the call's data, together with all later ones.
     pub(super) fn info(&mut self, dialog: DialogId, request: IncomingId, message: &Message, now: Timestamp) {
         if let Some(held) = self.questions.held.get_mut(&dialog) {
             if held.len() < HELD_MAX {
@@ -81,17 +81,17 @@ impl Node {
 
     fn question(&self, dialog: DialogId) -> Option<Question> {
         let leg = self.legs.get(&dialog)?;
-        // A conference of ours is named by its call.
+        // The name of our conference is the call's ConnID.
         let conn_id = leg.conference()?.parse().ok()?;
         Some(Question { dialog, tenant: leg.tenant.clone(), conn_id })
     }
 
-    /// The next question for the shell.
+    /// The next query for the shell.
     pub fn poll_question(&mut self) -> Option<Question> {
         self.questions.open.pop_front()
     }
 
-    /// The answer to a question: what has waited goes on, in its order.
+    /// Handles the answer to a query: the waiting INFOs continue in order.
     pub fn call_data_came(&mut self, dialog: DialogId, data: &CallData, now: Timestamp) {
         let Some(held) = self.questions.held.remove(&dialog) else { return };
         self.attempt(Doing::CallData, now, |node| {
@@ -118,7 +118,7 @@ impl Node {
     }
 }
 
-/// Asks ors, beside the loop.
+/// Queries ors outside the loop.
 pub struct Asker {
     client: Client,
     ctx: RoleContext,
@@ -126,13 +126,13 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// An asker, and where its answers come.
+    /// A new asker, and the receiver of its answers.
     pub fn new(ctx: &RoleContext) -> anyhow::Result<(Self, mpsc::Receiver<(DialogId, CallData)>)> {
         let (answers, come) = mpsc::channel(ANSWERS_MAX);
         Ok((Self { client: Client::new(ctx, "voice-21")?, ctx: ctx.clone(), answers }, come))
     }
 
-    /// Asks; the answer comes in any case, without data if ors gives none.
+    /// Sends a query. An answer always comes; it has no data if ors gives none.
     pub fn ask(&self, question: Question) {
         let (client, answers) = (self.client.clone(), self.answers.clone());
         let replicas = self.ctx.directory.addresses("ors", PORT);
@@ -141,7 +141,7 @@ impl Asker {
             let path = format!("/tenants/{tenant}/calls/{conn_id}");
             let asking = async {
                 for replica in replicas {
-                    // The session is at one of them; the others say 404.
+                    // The session runs at one of them; the others answer 404.
                     match client.get(&path).idempotent().at(replica).deadline(ASK_TIME).fetch::<Json>().await {
                         Ok(said) => return read(&said),
                         Err(error) => tracing::debug!(%conn_id, %replica, %error, "no call data"),
@@ -151,13 +151,13 @@ impl Asker {
                 CallData::new()
             };
             let data = tokio::time::timeout(ASK_TIME, asking).await.unwrap_or_default();
-            // A loop that has ended needs none.
+            // A loop that has ended needs no answer.
             let _ = answers.send((dialog, data)).await;
         });
     }
 }
 
-/// Texts and numbers of an answer: the session's own, and the call's business data, which goes before.
+/// Texts and numbers of an answer: the session's own and the call's business data, which takes precedence.
 fn read(said: &Json) -> CallData {
     let texts = |object: &Json| -> Vec<(String, String)> {
         let pairs = object.as_object().into_iter().flatten();
@@ -172,13 +172,13 @@ fn read(said: &Json) -> CallData {
     texts(said).into_iter().chain(texts(&said["UserData"])).collect()
 }
 
-/// Whether a request names a prompt by call data.
+/// Whether a request contains a prompt name with call data.
 fn asks(body: &[u8]) -> bool {
     names(body).any(|(from, to)| body.get(from..to).is_some_and(|name| name.contains(&b'{')))
 }
 
-/// The request with its prompts' names completed. A key without a value that may stand in a name has its default; without one the name
-/// stays as it is, and no prompt is called so.
+/// The request with its prompt names completed. A key without a usable value gets its default. Without a default the name stays as it is,
+/// and no prompt has such a name.
 fn complete(body: &[u8], data: &CallData) -> Vec<u8> {
     let mut out = Vec::with_capacity(body.len());
     let mut copied = 0;
@@ -221,7 +221,7 @@ fn fits(value: &str) -> bool {
         && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
-/// Where the names of prompts stand: from behind `prompt:` to the end of the attribute.
+/// The positions of prompt names: from after `prompt:` to the end of the attribute.
 fn names(body: &[u8]) -> impl Iterator<Item = (usize, usize)> + '_ {
     let mut at = 0;
     std::iter::from_fn(move || {

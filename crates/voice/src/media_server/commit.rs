@@ -1,4 +1,4 @@
-//! A turn's batch for the ledger, and what its answers mean.
+//! A turn's batch for the ledger, and the handling of its answers.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use super::limits::ENDS_MAX;
 use super::node::{Node, STORE_TREATMENTS_EVERY, note};
 use super::records;
 
-/// A leg that ended and whose record is still there.
+/// An ended leg whose record still exists.
 #[derive(Debug)]
 pub struct Over {
     tenant: TenantId,
@@ -24,23 +24,23 @@ pub struct Over {
 }
 
 impl Over {
-    /// Whether it is the end of that leg.
+    /// Whether it belongs to that leg.
     pub fn is_of(&self, tag: &MediaSessionId) -> bool {
         self.tag == *tag
     }
 }
 
-/// What is to be done about a write that was not carried out.
+/// The follow-up of a write that was not carried out.
 #[derive(Debug)]
 pub enum Undo {
-    /// The leg is to be stored again; a record that was to begin may be there.
+    /// Store the leg again; the record to be created may already exist.
     Store(MediaSessionId, Stored),
-    /// The record is still to be ended.
+    /// The record must still be ended.
     End(Over),
 }
 
 impl Undo {
-    /// Of that write.
+    /// The follow-up for that write.
     pub fn of(write: &MediaWrite) -> Self {
         let MediaWrite { tenant, session, token, .. } = write;
         match write.change {
@@ -52,12 +52,12 @@ impl Undo {
 }
 
 impl Node {
-    /// The leg is part of the next commit.
+    /// Adds the leg to the next commit.
     pub(super) fn mark(&mut self, dialog: DialogId) {
         self.changed.insert(dialog);
     }
 
-    /// Positions of treatments go into the record each second; everything else when it changes.
+    /// Marks treated legs: the positions of treatments are stored once per second, all else when it changes.
     pub(super) fn mark_treatments(&mut self, now: Timestamp) {
         if self.treatments_stored + STORE_TREATMENTS_EVERY > now {
             return;
@@ -67,12 +67,12 @@ impl Node {
         self.changed.extend(playing);
     }
 
-    /// The record of a leg that ended goes with the next commit.
+    /// Ends the record of an ended leg with the next commit.
     pub(super) fn end_record(&mut self, tenant: TenantId, tag: MediaSessionId, token: Token) {
         self.push_over(Over { tenant, tag, token });
     }
 
-    /// Asks the RTP threads for photographs of the legs that changed.
+    /// Requests snapshots of the changed legs from the RTP threads.
     pub fn photographs(&mut self) -> Vec<oneshot::Receiver<Vec<Photograph>>> {
         let mut wanted: HashMap<usize, Vec<LegId>> = HashMap::new();
         for leg in self.changed.iter().filter_map(|dialog| self.legs.get(dialog)) {
@@ -88,7 +88,7 @@ impl Node {
         answers
     }
 
-    /// What has changed since the last batch. The answers go to [`Node::committed`], in the same order.
+    /// The changes since the last batch. Pass the answers to [`Node::committed`] in the same order.
     pub fn batch(&mut self, photographs: &[Photograph], now: Timestamp) -> Vec<MediaWrite> {
         let taken: HashMap<LegId, &Photograph> = photographs.iter().map(|p| (p.leg, p)).collect();
         let mut batch = Vec::with_capacity(self.changed.len() + self.over.len());
@@ -100,7 +100,7 @@ impl Node {
             });
             let (Some(state), Some(leg)) = (state, self.legs.get_mut(&dialog)) else { continue };
             if state.len() > infra::bounds::STATE_MAX {
-                // It is refused by every ledger, and the batch of all other legs with it.
+                // Every ledger would refuse it, together with the batch of all other legs.
                 tracing::error!(tag = %leg.tag.0, bytes = state.len(), "a leg's record is too large: the leg is ended");
                 self.metrics.leg_oversized();
                 note("the end of a leg", self.agent.bye(dialog, Vec::new(), now));
@@ -134,7 +134,7 @@ impl Node {
         Some(records::encode(leg, &leg.edge, snapshot, audio))
     }
 
-    /// Nothing of that was stored: it is part of the next commit.
+    /// The batch was not stored: its writes become part of the next commit.
     pub fn not_stored(&mut self, writes: Vec<Undo>) {
         for write in writes {
             match write {
@@ -157,23 +157,23 @@ impl Node {
         self.changed.insert(*dialog);
     }
 
-    /// The ledger's answers. A leg that somebody else has is let go of without a word: it is theirs to speak for.
+    /// Handles the ledger's answers. A leg with another owner is dropped without any message: its new owner sends them.
     pub fn committed(&mut self, answers: impl IntoIterator<Item = (MediaSessionId, Written)>) {
         for (tag, written) in answers {
             let owner = match written {
-                // It began when its answer was lost.
+                // The record was created, but the answer was lost.
                 Written::Exists { owner, .. } if owner == self.owner => {
                     self.store_again(&tag, Stored::Live);
                     continue;
                 }
                 Written::Fenced { owner, .. } | Written::Exists { owner, .. } => owner,
                 Written::Unknown => {
-                    // Whatever has become of its record: there is to be one.
+                    // The record is lost: create a new one.
                     self.store_again(&tag, Stored::No);
                     continue;
                 }
                 Written::Refused(refusal) => {
-                    // It goes on as it is; what has been stored of it before stands.
+                    // The leg continues; its last stored state stays valid.
                     tracing::error!(tag = %tag.0, %refusal, "a leg's record is not stored");
                     continue;
                 }

@@ -1,4 +1,4 @@
-//! What media remembers of the audio of calls, so that one can be explained: addresses, first packets, figures.
+//! Media's records of the audio of calls, for their explanation: addresses, first packets, figures.
 
 use std::time::Duration;
 
@@ -17,28 +17,28 @@ use tokio::sync::{mpsc, oneshot};
 use super::leg::Leg;
 use super::node::Node;
 
-/// Questions that wait; a person asks them.
+/// The most waiting queries; people send them by hand.
 const ASKS_MAX: usize = 16;
-/// How long an RTP thread may take: it looks at its orders each time that a packet comes.
+/// How long an RTP thread may take: it checks its orders at each packet.
 const FIGURES_WITHIN: Duration = Duration::from_millis(700);
-/// Legs whose last figures are waited for; more end without them.
+/// The most ended legs that wait for their last figures; further legs end without figures.
 const ENDING_MAX: usize = 4_096;
 
-/// Somebody wants to know how the audio of a call is now.
+/// A query about the present audio of a call.
 pub struct Ask {
     tenant: TenantId,
     conn_id: ConnId,
     reply: oneshot::Sender<Vec<Entry>>,
 }
 
-/// A leg that ended, whose thread has yet to tell its figures.
+/// An ended leg whose thread has not reported its figures yet.
 pub struct Ending {
     tenant: TenantId,
     conn_id: ConnId,
     figures: oneshot::Receiver<Vec<(LegId, Statistics)>>,
 }
 
-/// Lets the recorder ask the loop.
+/// Connects the recorder with the loop.
 pub fn answer_by(trace: &Recorder) -> mpsc::Receiver<Ask> {
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     trace.ask_live(std::sync::Arc::new(move |tenant, conn_id| {
@@ -58,7 +58,7 @@ pub fn answer_by(trace: &Recorder) -> mpsc::Receiver<Ask> {
 }
 
 impl Node {
-    /// Asks the threads for the figures of a call's legs; the answer goes to who asked.
+    /// Requests the figures of a call's legs from their thread, which answers the query.
     pub fn tell_figures(&mut self, ask: Ask) {
         let Ask { tenant, conn_id, reply } = ask;
         let legs: Vec<(usize, LegId)> = self
@@ -77,16 +77,16 @@ impl Node {
         tokio::spawn(async move {
             let figures = figures.await.unwrap_or_default();
             let entry = |(leg, statistics): &(LegId, Statistics)| Entry {
-                // The asker sorts it behind everything.
+                // The recipient sorts this entry behind all others.
                 at: statistics.last_packet.map_or(0, Timestamp::as_micros),
                 what: What::Figures(Box::new(in_full(*leg, statistics, false))),
             };
-            // Who asked may be gone.
+            // The recipient may have stopped waiting.
             let _ = reply.send(figures.iter().map(entry).collect());
         });
     }
 
-    /// A leg ends: its thread is asked for its figures before it closes it.
+    /// Requests the figures of an ending leg from its thread before the thread closes it.
     pub(super) fn trace_end(&mut self, leg: &Leg) {
         let Some(conn_id) = call(leg).filter(|_| self.trace.is_on() && self.ending.len() < ENDING_MAX) else { return };
         let (sender, figures) = oneshot::channel();
@@ -94,7 +94,7 @@ impl Node {
         self.ending.push(Ending { tenant: leg.tenant.clone(), conn_id, figures });
     }
 
-    /// Takes the figures of legs that ended.
+    /// Records the figures of ended legs that have arrived.
     pub fn trace_ended(&mut self, now: Timestamp) {
         let trace = &self.trace;
         self.ending.retain_mut(|ending| match ending.figures.try_recv() {
@@ -104,7 +104,7 @@ impl Node {
                 for (leg, statistics) in figures {
                     let at = statistics.last_packet.or(statistics.first_packet).unwrap_or(Timestamp::ZERO);
                     let figures = What::Figures(Box::new(in_full(leg, &statistics, true)));
-                    // A leg lasts longer than its last packet, and has a span without any.
+                    // A leg lasts longer than its last packet, and has a span even without packets.
                     trace.spans().noted(ending.conn_id, now, &figures);
                     trace.note(&ending.tenant, ending.conn_id, at, figures);
                 }
@@ -113,7 +113,7 @@ impl Node {
         });
     }
 
-    /// What happened to a leg's audio.
+    /// Records an event of a leg's audio.
     pub(super) fn trace_audio(&self, dialog: DialogId, event: &Event, now: Timestamp) {
         let Some(leg) = self.legs.get(&dialog) else { return };
         let Some(conn_id) = call(leg) else { return };
@@ -123,14 +123,14 @@ impl Node {
             Event::Quiet { held: true, .. } => return,
             Event::Quiet { since, .. } => What::Quiet { leg: id, since: since.as_micros() },
             Event::Resumed => What::Resumed { leg: id },
-            // Which keys were pressed is nobody's business, and that a treatment ended is told by the call.
+            // The pressed keys are private. The call itself reports the end of a treatment.
             Event::Digit(_) | Event::Ended(_) | Event::Withheld(_) | Event::Runaway => return,
         };
         self.trace.note(&leg.tenant, conn_id, now, what);
     }
 }
 
-/// The owner of a call has named the call's own span in an INVITE.
+/// Takes over the call's own span, which its owner has named in an INVITE.
 pub(super) fn belongs(trace: &Recorder, leg: &Leg, invite: &sip::Message, now: Timestamp) {
     let named = invite.header(&sip::proxy::headers::TRACE).and_then(|text| text.parse::<TraceParent>().ok());
     if let (Some(named), Some(conn_id)) = (named, call(leg)) {
@@ -138,10 +138,10 @@ pub(super) fn belongs(trace: &Recorder, leg: &Leg, invite: &sip::Message, now: T
     }
 }
 
-/// A treatment of a leg begins.
+/// A treatment of a leg starts.
 pub(super) fn treatment_begins(trace: &Recorder, leg: &Leg, number: u64, what: &ivr::msml::Dialog, now: Timestamp) {
     let Some(conn_id) = call(leg).filter(|_| trace.spans().is_on()) else { return };
-    // The one before it ends by that, and nobody says so.
+    // This ends the previous treatment; there is no other report of its end.
     treatment_stopped(trace, leg, number.saturating_sub(1), now);
     let audio = what.play.as_ref().map(|play| play.audio.join(" ")).unwrap_or_default();
     let does = match (&what.play, &what.collect) {
@@ -163,7 +163,7 @@ pub(super) fn treatment_begins(trace: &Recorder, leg: &Leg, number: u64, what: &
     trace.spans().begins(conn_id, opening);
 }
 
-/// It was stopped, or another takes its place.
+/// A treatment was stopped or replaced.
 pub(super) fn treatment_stopped(trace: &Recorder, leg: &Leg, number: u64, now: Timestamp) {
     if let Some(conn_id) = call(leg).filter(|_| trace.spans().is_on()) {
         let how = vec![KeyValue::new("trunkline.play_end", "Stopped")];
@@ -171,7 +171,7 @@ pub(super) fn treatment_stopped(trace: &Recorder, leg: &Leg, number: u64, now: T
     }
 }
 
-/// It has ended by itself. Which keys were pressed is nobody's business.
+/// A treatment ended by itself. The pressed keys are private.
 pub(super) fn treatment_ended(trace: &Recorder, leg: &Leg, outcome: &Outcome, now: Timestamp) {
     let Some(conn_id) = call(leg).filter(|_| trace.spans().is_on()) else { return };
     let mut known = Vec::new();
@@ -208,7 +208,7 @@ pub(super) fn audio(trace: &Recorder, leg: &Leg, stream: &AudioStream, call_id: 
     trace.note_with(&leg.tenant, conn_id, now, what);
 }
 
-/// The call of a leg: its conference is named by the ConnID.
+/// The call of a leg: its conference has the ConnID as its name.
 fn call(leg: &Leg) -> Option<ConnId> {
     leg.conference()?.parse().ok()
 }

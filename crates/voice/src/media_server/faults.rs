@@ -1,8 +1,7 @@
-//! A fault of one leg is paid by that leg.
+//! Fault isolation: a fault of one leg costs only that leg.
 //!
-//! Whatever the node does for an input, it does in a [`Node::attempt`]. A panic there ends the leg in hand: its owner gets a BYE and
-//! begins a new one. A record that cannot be gone on with is put aside (`docs/quarantine.md`). The loop, the batch and every other
-//! leg go on.
+//! The node processes every input in a [`Node::attempt`]. A panic there ends the leg being processed: its owner gets a BYE and starts a new
+//! leg. A record that cannot be continued is quarantined (`docs/quarantine.md`). The loop, the batch and every other leg continue.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,28 +20,28 @@ use super::node::{Node, note};
 use super::records;
 use crate::quarantine::CLAIMS_MAX;
 
-/// What the node is doing, as it stands in the report of a fault.
+/// The node's current task, as named in the report of a fault.
 #[derive(Clone)]
 pub(super) enum Doing {
-    /// It takes in a message that came by that connection.
+    /// It processes a message from that connection.
     Message(Bytes, u64),
-    /// It takes in news of that leg's audio.
+    /// It processes news of that leg's audio.
     News(LegId),
-    /// It goes on with a request that has waited for call data.
+    /// It continues a request that waited for call data.
     CallData,
-    /// Time has passed in the dialogs.
+    /// It handles due timers of the dialogs.
     Time,
-    /// It takes in what has become of the dialogs.
+    /// It processes events of the dialogs.
     Events,
-    /// It tells or notes figures of audio.
+    /// It sends or records audio figures.
     Figures,
-    /// It goes on with a leg of the ledger.
+    /// It restores a leg from the ledger.
     Record,
-    /// It writes a leg down.
+    /// It stores a leg.
     Commit,
 }
 
-/// What a node keeps to know who pays.
+/// The state for attributing faults.
 #[derive(Default)]
 pub(super) struct Faults {
     in_hand: Option<DialogId>,
@@ -52,13 +51,13 @@ pub(super) struct Faults {
 }
 
 impl Node {
-    /// Does a piece of work that an input has brought.
+    /// Processes one input, isolated from faults.
     pub(super) fn attempt(&mut self, doing: Doing, now: Timestamp, work: impl FnOnce(&mut Self)) {
         self.faults.in_hand = None;
         let before = self.faults.in_a_row;
         match catch_unwind(AssertUnwindSafe(|| work(self))) {
             Ok(()) => {
-                // That time has passed shows nothing: it passes in each turn.
+                // A timer turn proves nothing: time passes in each turn.
                 let shows = matches!(doing, Doing::Message(..) | Doing::News(_) | Doing::CallData);
                 if shows && self.faults.in_a_row == before {
                     self.faults.in_a_row.went_well();
@@ -71,22 +70,22 @@ impl Node {
         }
     }
 
-    /// Whether nothing works any more here: this life of the node is to end, and the next one goes on with what is stored.
+    /// Whether nothing works any more: this run must end, and the next one continues from the stored state.
     pub const fn is_beyond_help(&self) -> bool {
         self.faults.in_a_row.are_too_many()
     }
 
-    /// The leg is what is worked for from here on.
+    /// Marks the leg as being processed from here on.
     pub(super) const fn take_in_hand(&mut self, dialog: DialogId) {
         self.faults.in_hand = Some(dialog);
     }
 
-    /// Likewise, by an event of its dialog.
+    /// As [`Node::take_in_hand`], by an event of the leg's dialog.
     pub(super) const fn take_event_in_hand(&mut self, event: &Event) {
         self.faults.in_hand = dialog_of(event);
     }
 
-    /// The thread has dropped the leg's audio: without it the leg serves nobody.
+    /// The thread has dropped the leg's audio: ends the leg, which is useless without audio.
     pub(super) fn audio_failed(&mut self, leg: LegId, cause: Cause, now: Timestamp) {
         self.pay(&Doing::News(leg), cause, now);
     }
@@ -106,7 +105,7 @@ impl Node {
         }
     }
 
-    /// Whose input it was.
+    /// The leg that the input concerned.
     fn leg_of(&self, doing: &Doing) -> Option<DialogId> {
         match doing {
             Doing::News(leg) => self.by_id.get(leg).copied(),
@@ -121,7 +120,7 @@ impl Node {
         }
     }
 
-    /// Ends a leg of which nothing can be relied on.
+    /// Ends a leg whose state is unreliable.
     fn end_faulty(&mut self, dialog: DialogId, now: Timestamp) {
         let reply = Reply::new(StatusCode::SERVER_INTERNAL_ERROR);
         let said = catch_unwind(AssertUnwindSafe(|| {
@@ -144,7 +143,7 @@ impl Node {
         }
     }
 
-    /// A request that nobody has answered, and nobody will.
+    /// Refuses a request that would otherwise stay without an answer.
     fn refuse(&mut self, doing: &Doing) {
         let Doing::Message(bytes, link) = doing else { return };
         let Ok(message) = Message::parse(bytes.clone()) else { return };
@@ -173,19 +172,19 @@ impl Node {
         self.faults.reports.push_back(FaultReport { at: now, subject, cause, name, input });
     }
 
-    /// The next report, for the shell to keep.
+    /// The next report; the shell stores it.
     pub fn poll_report(&mut self) -> Option<FaultReport> {
         self.faults.reports.pop_front()
     }
 
-    /// The next record that the shell is to move into quarantine.
+    /// The next record that the shell must move to quarantine.
     pub fn poll_aside(&mut self) -> Option<PutAside> {
         self.faults.asides.pop_front()
     }
 
     // ---- records
 
-    /// Goes on with a claimed leg, or puts its record aside. Needs a connection to a proxy.
+    /// Continues a claimed leg, or quarantines its record. Needs a connection to a proxy.
     pub fn take_over(&mut self, record: &Record<MediaSessionId>, now: Timestamp) {
         if record.claims >= CLAIMS_MAX {
             let why = format!("{} processes died with it in hand", record.claims - 1);
@@ -201,7 +200,7 @@ impl Node {
         }
     }
 
-    /// What is wrong with the record of a leg that is not gone on with; none where it is not the record's fault.
+    /// The defect of a record that cannot be continued; `None` if the record is not the cause.
     fn not_restored(&self, record: &Record<MediaSessionId>, error: &RestoreError) -> Option<String> {
         self.metrics.leg_not_restored();
         let cause = std::error::Error::source(error).map(ToString::to_string);
@@ -212,7 +211,7 @@ impl Node {
     fn put_aside(&mut self, record: &Record<MediaSessionId>, why: String) {
         self.metrics.record_put_aside();
         tracing::error!(tag = %record.key.0, why, "the record of a leg is put aside: see `trunkline quarantine`");
-        // Its end, where it had come so far, would leave nothing to be put aside.
+        // A queued end of the record would leave nothing to quarantine.
         self.over.retain(|over| !over.is_of(&record.key));
         self.faults.asides.push_back(PutAside {
             tenant: record.tenant.clone(),
@@ -226,7 +225,7 @@ impl Node {
         });
     }
 
-    /// The owner of a leg that is not gone on with hears so, as far as its record can be read: it begins a new one.
+    /// Notifies the owner of a leg that cannot be continued, as far as its record is readable: the owner starts a new leg.
     fn tell_owner(&mut self, record: &Record<MediaSessionId>) {
         let said = catch_unwind(AssertUnwindSafe(|| {
             let Some((dialog, edge)) = records::legible_dialog(&record.state) else { return };
@@ -240,7 +239,7 @@ impl Node {
     }
 }
 
-/// The dialog of which an event tells.
+/// The dialog that an event concerns.
 const fn dialog_of(event: &Event) -> Option<DialogId> {
     match event {
         Event::Incoming { dialog, .. }

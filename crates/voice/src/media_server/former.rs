@@ -1,4 +1,4 @@
-//! The legs of a former life of this node: claimed, read, and gone on with.
+//! The legs of a previous run of this node: claimed, read and continued.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,46 +20,46 @@ use super::records::{self, Decoded};
 use crate::dialog_records::RecordError;
 use crate::quarantine::is_suspect;
 
-/// How long config may take to name the tenants at start, before the node goes on without its former legs.
+/// How long config may take to name the tenants at start before the node continues without its earlier legs.
 const TENANTS_WITHIN: Duration = Duration::from_secs(15);
-/// How often it is asked until then.
+/// The pause between queries until then.
 const TENANTS_AGAIN: Duration = Duration::from_millis(100);
 
-/// How often it is looked for legs that were released from quarantine.
+/// How often legs released from quarantine are searched for.
 const RELEASED_EVERY: Duration = Duration::from_secs(5);
 
-/// How often the owner of a leg is asked until it has answered.
+/// How often the owner of a leg is queried until it has answered.
 const ASK_OWNER_EVERY: Duration = Duration::from_secs(10);
 
-/// Why a leg of a former life is not gone on with.
+/// Why a leg of a previous run cannot be continued.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// The record stays as it is.
+    /// The record stays unchanged.
     #[error("its record cannot be read")]
     Record(#[from] RecordError),
-    /// The record stays as it is.
+    /// The record stays unchanged.
     #[error("there is no proxy by which it could go on")]
     NoProxy,
-    /// The record stays as it is.
+    /// The record stays unchanged.
     #[error("its dialog cannot be gone on with")]
     Dialog(#[source] CommandError),
-    /// Without its port the phone cannot be heard. Its owner is told, and the record ends with the next commit.
+    /// Without its port the phone cannot be heard. Its owner is notified, and the record ends with the next commit.
     #[error("its ports are lost")]
     Ports(#[source] PortsError),
 }
 
 impl RestoreError {
-    /// Whether it is the record's fault, so that no later life would fare better.
+    /// Whether the record is the cause, so that every later run would fail, too.
     pub const fn is_of_record(&self) -> bool {
         matches!(self, Self::Record(_) | Self::Dialog(_))
     }
 }
 
 impl Node {
-    /// Goes on with a claimed leg. Needs a connection to a proxy, so that its messages find their way.
+    /// Continues a claimed leg. Needs a connection to a proxy for its messages.
     ///
     /// # Errors
-    /// Why it is not gone on with: that costs this leg alone.
+    /// Why the leg cannot be continued; other legs are not affected.
     pub fn restore(&mut self, record: &Record<MediaSessionId>, now: Timestamp) -> Result<(), RestoreError> {
         let decoded = records::decode(&record.state, self.advertise)?;
         self.go_on(record, decoded, now)
@@ -76,7 +76,7 @@ impl Node {
         let ports = match self.driver.ports().bind_again(local.port) {
             Ok(ports) => ports,
             Err(error) => {
-                // The owner begins a new leg.
+                // Let the owner start a new leg.
                 note("the end of a leg", self.agent.bye(dialog, Vec::new(), now));
                 self.end_record(record.tenant.clone(), record.key.clone(), record.token);
                 return Err(RestoreError::Ports(error));
@@ -128,8 +128,8 @@ impl Node {
         Ok(())
     }
 
-    /// Asks the owners of legs of a former life whether they still have them: the BYE may have come while we were away. One
-    /// that does not know the dialog says so (481), and the leg ends.
+    /// Queries the owners of legs of a previous run whether they still have them: the BYE may have come while this node was down. An owner
+    /// that does not know the dialog answers 481, and the leg ends.
     pub(super) fn ask_owners(&mut self, now: Timestamp) {
         let due: Vec<DialogId> = self.unowned.iter().filter(|(_, at)| **at <= now).map(|(dialog, _)| *dialog).collect();
         for dialog in due {
@@ -143,21 +143,21 @@ impl Node {
     }
 }
 
-/// What former lives of this node have left.
+/// The legs that previous runs of this node have left.
 #[derive(Default)]
 pub struct Former {
-    /// Ours now.
+    /// Legs that this run has claimed.
     pub claimed: Vec<Record<MediaSessionId>>,
-    /// Records with which in hand a process may have died: each is claimed when it is its turn, so that should this one die of it,
-    /// it is known of which.
+    /// Records that may have ended a process. Each is claimed only when its turn comes: if this process fails, the ledger shows which
+    /// record caused it.
     pub suspects: VecDeque<Record<MediaSessionId>>,
 }
 
-/// Looks for legs that an operator has released from quarantine. They belong to no life of any node: the node that claims one first
-/// has it. Ends with the role.
+/// Searches for legs that an operator has released from quarantine. They belong to no run of any node: the first node that claims one gets
+/// it. Ends with the role.
 ///
 /// # Errors
-/// When there can be no client of config.
+/// When no client of config can be created.
 pub async fn watch_released(ctx: RoleContext, found: mpsc::Sender<Record<MediaSessionId>>) -> anyhow::Result<()> {
     let config = Client::new(&ctx, "own-04")?;
     loop {
@@ -173,15 +173,15 @@ pub async fn watch_released(ctx: RoleContext, found: mpsc::Sender<Record<MediaSe
     }
 }
 
-/// The legs of a tenant that were released from quarantine and that no node has.
+/// The legs of a tenant that were released from quarantine and are claimed by no node.
 ///
 /// # Errors
-/// Those of the ledger.
+/// Errors of the ledger.
 pub async fn released_of(ledger: &dyn MediaLedger, tenant: &TenantId) -> infra::Result<Vec<Record<MediaSessionId>>> {
     ledger.orphans(tenant, &infra::released(), infra::bounds::CLAIM_BATCH).await
 }
 
-/// Claims what former lives of this node have left in the ledger.
+/// Claims the legs that previous runs of this node have left in the ledger.
 ///
 /// # Errors
 /// When the ledger cannot be read.
@@ -212,10 +212,10 @@ pub async fn claim(ctx: &RoleContext) -> anyhow::Result<Former> {
     Ok(former)
 }
 
-/// Likewise, of those tenants.
+/// As [`claim`], for these tenants.
 ///
 /// # Errors
-/// Those of the ledger.
+/// Errors of the ledger.
 pub async fn claim_of(ledger: &dyn MediaLedger, us: &Owner, tenants: &[TenantId]) -> infra::Result<Former> {
     let mut former = Former::default();
     for tenant in tenants {

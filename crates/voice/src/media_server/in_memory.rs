@@ -1,10 +1,9 @@
-//! The node without sockets, threads and clock: for simulations and tests that bring their own.
+//! The node without sockets, threads and clock, for simulations and tests that provide their own.
 //!
-//! SIP goes in by [`InMemory::receive`] and comes out of [`InMemory::poll_transmit`]; audio goes in by
-//! [`InMemory::hear`] and comes out of [`InMemory::poll_packet`]; [`InMemory::handle_timeout`] is wanted at
-//! [`InMemory::next_timeout`]. What the ledger is to hold comes out of [`InMemory::stored`], its answers go to
-//! [`InMemory::kept`]; a new value on which [`Node::restore`] is called with what [`claim_of`] gives is the node's next life.
-//! Time must not fall back.
+//! SIP goes in through [`InMemory::receive`] and comes out of [`InMemory::poll_transmit`]. Audio goes in through [`InMemory::hear`] and
+//! comes out of [`InMemory::poll_packet`]. Call [`InMemory::handle_timeout`] at [`InMemory::next_timeout`]. Writes for the ledger come out
+//! of [`InMemory::stored`]; its answers go to [`InMemory::kept`]. The node's next run is a new value with [`Node::restore`] called for the
+//! records of [`claim_of`]. Time must not go back.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -28,15 +27,15 @@ use super::prompts::Prompts;
 
 /// See the module.
 pub struct InMemory {
-    /// The node: links, restoring and draining are done on it.
+    /// The node: links, restoring and draining are done on it directly.
     pub node: Node,
     audio: Simulated,
     news: mpsc::Receiver<News>,
 }
 
-/// Where a node is, and what its chance is made of.
+/// The identity, address and randomness of a node.
 pub struct Place {
-    /// Who it is.
+    /// The node and its epoch.
     pub owner: Owner,
     /// Seals its tags.
     pub seal: Seal,
@@ -46,7 +45,7 @@ pub struct Place {
     pub ports: RangeInclusive<u16>,
     /// Its randomness.
     pub seed: u64,
-    /// The world's time, by which orders to the audio are carried out.
+    /// The simulation's clock, by which the audio carries out its orders.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -63,7 +62,7 @@ impl InMemory {
             sent_by: address.to_string(),
             advertise: address,
             driver: Box::new(driver),
-            // Those that come with the program, and tones.
+            // The built-in prompts, and tones.
             prompts: Prompts::new(PathBuf::from("/nonexistent")),
             entropy: Box::new(Seeded::new(seed)),
             agent_entropy: Box::new(Seeded::new(seed ^ 0x5EED)),
@@ -72,49 +71,49 @@ impl InMemory {
         Self { node, audio, news }
     }
 
-    /// A SIP message comes by a link that is up.
+    /// Receives a SIP message on a link that is up.
     pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
         self.node.receive(message, link, now);
         self.take_news(now);
     }
 
-    /// A packet comes to a port of ours. Returns whether a leg has it.
+    /// Receives a packet on one of our ports. Returns whether a leg took it.
     pub fn hear(&mut self, port: u16, bytes: &[u8], from: SocketAddr, now: Timestamp) -> bool {
         let taken = self.audio.receive(port, bytes, from, now);
         self.take_news(now);
         taken
     }
 
-    /// Lets time pass.
+    /// Handles due timers.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.audio.handle_timeout(now);
         self.take_news(now);
         self.node.handle_timeout(now);
     }
 
-    /// When [`InMemory::handle_timeout`] is wanted next.
+    /// When [`InMemory::handle_timeout`] must be called next.
     pub fn next_timeout(&self) -> Timestamp {
         self.node.next_timeout().unwrap_or(Timestamp::MAX).min(self.audio.next_timeout())
     }
 
-    /// The next SIP message to be sent.
+    /// The next SIP message to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.node.poll_transmit()
     }
 
-    /// The next packet of audio to be sent.
+    /// The next audio packet to send.
     pub fn poll_packet(&mut self) -> Option<Packet> {
         self.audio.poll_packet()
     }
 
-    /// What has changed since the last time, for the ledger.
+    /// The changes since the last call, for the ledger.
     pub fn stored(&mut self, now: Timestamp) -> Vec<MediaWrite> {
         let answers = self.node.photographs();
         let taken = answers.into_iter().filter_map(|mut answer| answer.try_recv().ok()).flatten().collect::<Vec<_>>();
         self.node.batch(&taken, now)
     }
 
-    /// The ledger's answers to what was [stored](Self::stored); none where it does not answer.
+    /// The ledger's answers to a batch of [`stored`](Self::stored); `None` if the ledger does not answer.
     pub fn kept(&mut self, batch: &[MediaWrite], answers: Option<Vec<Written>>) {
         match answers {
             Some(answers) => self.node.committed(batch.iter().map(|write| write.session.clone()).zip(answers)),

@@ -18,7 +18,7 @@ use super::service::Service;
 
 /// Why an INVITE is refused.
 enum Refusal {
-    /// It asks for something that cannot be.
+    /// The request is invalid.
     Request(Reply),
     /// A limit is reached.
     Overload(StatusCode),
@@ -60,7 +60,7 @@ impl Node {
         }
     }
 
-    /// Checks what is asked for and reserves a pair of ports for it.
+    /// Checks the request and reserves a pair of ports for it.
     fn begin(&mut self, dialog: DialogId, request: &Message, flow: Flow) -> Result<(), Refusal> {
         let bad = |status| Refusal::Request(Reply::new(status));
         let service = Service::of(request.request_uri().unwrap_or_default()).map_err(bad)?;
@@ -72,7 +72,7 @@ impl Node {
         {
             return Err(bad(StatusCode::NOT_FOUND));
         }
-        // A call that is here goes on: who answers it while this node drains is to be heard.
+        // A call that already has a leg here may get further ones while this node drains: an answering phone must be heard.
         let goes_on = service.conference().is_some_and(|conference| self.members(conference).next().is_some());
         if (self.draining && !goes_on) || self.legs.len() >= self.limits.legs_max {
             return Err(Refusal::Overload(StatusCode::SERVICE_UNAVAILABLE));
@@ -99,7 +99,7 @@ impl Node {
         let local = LocalAudio {
             address: self.advertise,
             port: ports.port(),
-            // 63 bits: some readers take it as a signed number.
+            // 63 bits: some readers take it for a signed number.
             session_id: self.entropy.next_u64() >> 1,
             version: 1,
         };
@@ -112,7 +112,7 @@ impl Node {
             party: party_of(request),
             edge: self.edge_of(flow).to_owned(),
             tag,
-            // The record is made by us.
+            // We create the record.
             token: Token(1),
             stored: Stored::No,
             connection: Connection::new(connection),
@@ -134,12 +134,12 @@ impl Node {
     }
 }
 
-/// The host that the phone's signalling comes from, as the proxy at the edge has seen it.
+/// The source host of the phone's signalling, as seen by the proxy at the edge.
 pub(super) fn party_of(request: &Message) -> Option<IpAddr> {
     request.header(&headers::PARTY)?.parse().ok()
 }
 
-/// What the body of an INVITE may be.
+/// Checks size and type of an INVITE's body.
 fn check_body(request: &Message) -> Result<(), StatusCode> {
     if request.body().len() > BODY_BYTES_MAX {
         return Err(StatusCode::REQUEST_ENTITY_TOO_LARGE);

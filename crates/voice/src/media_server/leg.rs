@@ -1,4 +1,4 @@
-//! A leg as the node holds it: a media dialog, its ports, its MSML state.
+//! The node's state of a leg: a media dialog, its ports, its MSML state.
 
 use std::net::IpAddr;
 
@@ -13,55 +13,55 @@ use super::service::Service;
 /// A media dialog.
 #[derive(Debug)]
 pub struct Leg {
-    /// Its name towards the RTP driver.
+    /// Its id for the RTP driver.
     pub id: LegId,
-    /// The thread that has it.
+    /// The number of its RTP thread.
     pub shard: usize,
     /// The tenant.
     pub tenant: TenantId,
-    /// What it was invited for.
+    /// The service that it was invited for.
     pub service: Service,
     /// The Request-URI that named the service.
     pub request_uri: String,
-    /// The host that the phone's signalling comes from, as far as it is known.
+    /// The source host of the phone's signalling, if known.
     pub party: Option<IpAddr>,
-    /// The edge of the proxy by which it came.
+    /// The edge of the proxy that it came through.
     pub edge: String,
     /// Our tag in its dialog: the key of its record.
     pub tag: MediaSessionId,
     /// The fencing token of its record.
     pub token: Token,
-    /// Whether the ledger knows it.
+    /// Whether the ledger has a record of it.
     pub stored: Stored,
     /// Its MSML state; the connection's id is the owner's tag.
     pub connection: Connection,
-    /// Where it receives, with the version of our last description.
+    /// Its local address and port, with the version of our last description.
     pub local: LocalAudio,
-    /// Our last description: to be answered if it is an offer, repeated if the session is only refreshed.
+    /// Our last description. If it is an offer, the peer answers it; a session refresh repeats it.
     pub described: Option<Description>,
     /// The agreed stream.
     pub stream: Option<AudioStream>,
-    /// A dialog that collects a secret, until its end was told and heard: nothing of what is typed is written down.
+    /// A dialog that collects a secret, until the report of its end is acknowledged. Typed digits are never stored.
     pub secret: Option<Running>,
-    /// The number of the last treatment; an end that names an older one is stale.
+    /// The number of the last treatment; a report of an older one's end is stale.
     pub treatments: u64,
-    /// The ports, until the driver has them.
+    /// The ports, until the driver takes them.
     pub ports: Option<PortPair>,
 }
 
-/// Whether the ledger knows a leg.
+/// Whether the ledger has a record of a leg.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stored {
     /// Not yet.
     No,
-    /// Perhaps: what was to begin its record has had no answer.
+    /// Unknown: the write that creates its record was not answered.
     Perhaps,
-    /// It does.
+    /// The ledger has it.
     Live,
 }
 
 impl Leg {
-    /// Whether something is played to it or collected from it.
+    /// Whether a treatment plays to it or collects digits from it.
     pub fn is_treated(&self) -> bool {
         self.connection.running().is_some() || matches!(self.service, Service::Announcement { .. })
     }

@@ -1,17 +1,17 @@
-//! The bounds of a node, in one place.
+//! The limits of a node.
 
 use std::time::Duration;
 
-/// What a node takes at most, and how long it waits.
+/// The size limits and timeouts of a node.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Legs at once; the next one is answered 503.
+    /// The most legs at once; further INVITEs are answered 503.
     pub legs_max: usize,
-    /// After how long without a packet a phone's owner is told.
+    /// After this time without a packet from a phone, its owner is notified.
     pub quiet_after: Duration,
-    /// The session interval that we ask for (RFC 4028), in seconds: what frees the leg of an owner that vanished.
+    /// The session interval that we request (RFC 4028), in seconds: it frees the leg of an owner that vanished.
     pub session_expires_s: u32,
-    /// How long a proxy that was lost may take to come back before its dialogs go on by another.
+    /// How long a lost proxy may take to return before its dialogs move to another.
     pub proxy_return: Duration,
 }
 
@@ -26,11 +26,11 @@ impl Default for Limits {
     }
 }
 
-/// Messages from proxies, and news of legs, that one turn takes: few enough to keep the keep-alives on time.
+/// The most messages from proxies, and the most news of legs, in one turn: few enough to send keep-alives in time.
 pub const INPUTS_PER_TURN: usize = 64;
-/// Ends of records that wait while the ledger takes nothing: as many as end in an hour at 18 a second.
+/// The most ends of records that wait while the ledger is unavailable: an hour's at 18 per second.
 pub const ENDS_MAX: usize = 65_536;
-/// Reports of faults that wait for the loop: more in one turn tell nothing new.
+/// The most fault reports that wait for the loop: further ones of the same turn add nothing new.
 pub const FAULTS_REPORTED_MAX: usize = 16;
 /// Longest description in a body, in bytes.
 pub const BODY_BYTES_MAX: usize = 32_768;

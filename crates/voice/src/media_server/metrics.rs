@@ -1,4 +1,4 @@
-//! Every metric of this role.
+//! The metrics of the media role.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -13,33 +13,33 @@ runtime::metrics! {
     pub struct Metrics {
         /// Media dialogs of this node.
         legs: Gauge = "media_legs";
-        /// Pairs of RTP ports that are free.
+        /// Free pairs of RTP ports.
         ports_free: Gauge = "media_rtp_ports_free";
         /// Media dialogs that were answered.
         opened: Counter = "media_legs_opened";
-        /// INVITEs that were refused for what they ask.
+        /// INVITEs refused because of their content.
         refused: Counter = "media_legs_refused";
-        /// INVITEs that were refused because a limit was reached.
+        /// INVITEs refused because a limit was reached.
         overloaded: Counter = "media_legs_overloaded";
         /// Treatments that were started.
         treatments: Counter = "media_treatments";
         /// Keys that phones pressed.
         digits: Counter = "media_digits";
-        /// Phones that fell silent without being on hold.
+        /// Phones that stopped sending audio without being on hold.
         quiet: Counter = "media_legs_quiet";
-        /// Legs that were sent no more audio because nobody was heard at their address.
+        /// Legs that are sent no more audio because nothing was received from their address.
         withheld: Counter = "media_legs_withheld";
-        /// Legs that were ended because their audio had more to do in a turn than it may.
+        /// Legs ended because their audio exceeded its steps per turn.
         runaway: Counter = "media_legs_runaway";
-        /// Faults that cost a leg.
+        /// Faults that ended a leg.
         faults: Counter = "media_faults";
-        /// Records that were put into quarantine.
+        /// Records moved to quarantine.
         put_aside: Counter = "media_records_put_aside";
-        /// Legs of a former life that were not gone on with.
+        /// Legs of a previous run that could not be continued.
         not_restored: Counter = "media_legs_not_restored";
-        /// Legs that were ended because their records were larger than a record may be.
+        /// Legs ended because their records exceeded the size limit.
         oversized: Counter = "media_legs_oversized";
-        /// SIP messages whose proxy was away.
+        /// SIP messages not sent because their proxy was not connected.
         unsent: Counter = "media_messages_unsent";
         /// RTP and RTCP packets received.
         packets_in: Counter = "media_rtp_packets_received";
@@ -47,13 +47,13 @@ runtime::metrics! {
         packets_out: Counter = "media_rtp_packets_sent";
         /// Packets that the kernel did not take.
         packets_unsent: Counter = "media_rtp_packets_unsent";
-        /// Events of legs that were lost because the loop did not keep up.
+        /// Events of legs lost because the node's loop fell behind.
         news_lost: Counter = "media_news_lost";
     }
 }
 
 impl Metrics {
-    /// That many legs are there.
+    /// Sets the number of legs.
     pub fn legs(&self, count: usize) {
         self.legs.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
@@ -63,7 +63,7 @@ impl Metrics {
         self.opened.inc();
     }
 
-    /// An INVITE was refused for what it asks.
+    /// An INVITE was refused because of its content.
     pub fn leg_refused(&self) {
         self.refused.inc();
     }
@@ -83,37 +83,37 @@ impl Metrics {
         self.digits.inc();
     }
 
-    /// A phone fell silent.
+    /// A phone stopped sending audio.
     pub fn leg_quiet(&self) {
         self.quiet.inc();
     }
 
-    /// A leg gets no more audio before somebody is heard at its address.
+    /// A leg gets no more audio until something is received from its address.
     pub fn leg_withheld(&self) {
         self.withheld.inc();
     }
 
-    /// A leg's audio exceeded its steps.
+    /// A leg's audio exceeded its steps per turn.
     pub fn leg_runaway(&self) {
         self.runaway.inc();
     }
 
-    /// A fault cost a leg.
+    /// A fault ended a leg.
     pub fn fault(&self) {
         self.faults.inc();
     }
 
-    /// A record is put into quarantine.
+    /// A record was moved to quarantine.
     pub fn record_put_aside(&self) {
         self.put_aside.inc();
     }
 
-    /// A leg of a former life was not gone on with.
+    /// A leg of a previous run could not be continued.
     pub fn leg_not_restored(&self) {
         self.not_restored.inc();
     }
 
-    /// A leg's record is larger than a record may be.
+    /// A leg's record exceeds the size limit.
     pub fn leg_oversized(&self) {
         self.oversized.inc();
     }
@@ -123,7 +123,7 @@ impl Metrics {
         self.unsent.inc();
     }
 
-    /// Takes over what the threads have counted since the last time.
+    /// Adds the packets that the threads have counted since the last call.
     pub fn packets(&self, counters: &Counters, ports_free: usize, edge: &PeerMeter) {
         self.ports_free.set(i64::try_from(ports_free).unwrap_or(i64::MAX));
         let catch_up = |counter: &Counter, total: u64| {
@@ -135,7 +135,7 @@ impl Metrics {
         let went = catch_up(&self.packets_out, counters.packets_out.load(Relaxed));
         catch_up(&self.packets_unsent, counters.unsent.load(Relaxed));
         catch_up(&self.news_lost, counters.lost_news.load(Relaxed));
-        // A packet of ours is 172 bytes unless it is a report or a key: near enough for "how much, and when last".
+        // A packet has 172 bytes unless it is a report or a DTMF event: close enough for a meter of volume and last use.
         if came + went > 0 {
             edge.bytes_in(came as usize * PACKET_BYTES);
             edge.bytes_out(went as usize * PACKET_BYTES);

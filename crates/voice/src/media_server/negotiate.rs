@@ -1,4 +1,4 @@
-//! Offers and answers of a leg (RFC 3264): the first one opens its session.
+//! Offers and answers of a leg (RFC 3264): the first exchange opens its session.
 
 use bytes::Bytes;
 use media::g711::Law;
@@ -24,7 +24,7 @@ impl Node {
         Ok(bytes)
     }
 
-    /// Our answer to an offer, first or later. The stream is in force from now on.
+    /// Our answer to an offer, first or later. The stream applies from now on.
     pub(super) fn make_answer(&mut self, dialog: DialogId, offer: &[u8], now: Timestamp) -> Result<Bytes, Reply> {
         let offer = sdp::parse(offer).map_err(|error| {
             tracing::debug!(%error, "an offer cannot be read");
@@ -38,7 +38,7 @@ impl Node {
             tracing::debug!(%error, "an offer cannot be taken");
             Reply::new(StatusCode::NOT_ACCEPTABLE_HERE).header(HeaderName::Warning, error.warning())
         })?;
-        // A description that says the same keeps its version (RFC 3264 §8); else it grows by one.
+        // An equal description keeps its version (RFC 3264 §8); a changed one increments it.
         if leg.described.as_ref().is_some_and(|before| *before != answer) {
             leg.local.version += 1;
             answer = answer.with_version(leg.local.version);
@@ -49,7 +49,7 @@ impl Node {
         Ok(bytes)
     }
 
-    /// The ACK came: with the answer to our offer, if we made one. An announcement begins.
+    /// Handles the ACK, with the answer to our offer if we made one. Starts an announcement.
     pub(super) fn acknowledged(&mut self, dialog: DialogId, answer: Option<&[u8]>, now: Timestamp) {
         if let Some(answer) = answer {
             let preference = self.preference(dialog, self.tenants_law(dialog));
@@ -58,7 +58,7 @@ impl Node {
                 let stream = negotiation::accept_answer(offered, &answer, preference);
                 stream.inspect_err(|error| tracing::debug!(%error, "an answer cannot be taken")).ok()
             });
-            // Without a stream the leg is silent; its owner, who made the answer, will end it.
+            // Without a stream the leg is silent. Its owner made the answer and ends the leg.
             if let Some(stream) = stream {
                 self.apply(dialog, stream, now);
             }
@@ -66,7 +66,7 @@ impl Node {
         self.begin_announcement(dialog, now);
     }
 
-    /// The peer wants to change the session: hold, resume, another address.
+    /// Handles an offer that changes the session: hold, resume, another address.
     pub(super) fn offered(&mut self, dialog: DialogId, request: &Message, offer: &[u8], now: Timestamp) {
         if let (Some(leg), Some(party)) = (self.legs.get_mut(&dialog), party_of(request)) {
             leg.party = Some(party);
@@ -77,7 +77,7 @@ impl Node {
         }
     }
 
-    /// The peer wants an offer of ours: it says what we can and want now.
+    /// Handles a request for an offer: ours describes our present capabilities and wishes.
     pub(super) fn offer_wanted(&mut self, dialog: DialogId, now: Timestamp) {
         if let Some(leg) = self.legs.get_mut(&dialog) {
             leg.local.version += 1;
@@ -88,7 +88,7 @@ impl Node {
         }
     }
 
-    /// The law that is spoken on the leg already; else that of the other member, so that nothing needs transcoding.
+    /// The law already in use on the leg, else that of the other member, so that no transcoding is needed.
     fn settled_law(&self, dialog: DialogId) -> Option<Law> {
         let leg = self.legs.get(&dialog)?;
         let laws = laws(&leg.request_uri);
@@ -99,18 +99,18 @@ impl Node {
         own.or(other).filter(|law| laws.is_empty() || laws.contains(law))
     }
 
-    /// What we would like, where nothing is settled: `first`, as who makes the offer has the first word.
+    /// Our preference: the settled law, else `first`, since the offering side chooses first.
     fn preference(&self, dialog: DialogId, first: Option<Law>) -> Preference {
         let law = self.settled_law(dialog).or(first).unwrap_or(Preference::default().law);
         Preference { law, direction: Direction::SendRecv }
     }
 
-    /// The law that the tenant likes best.
+    /// The law that the tenant prefers.
     fn tenants_law(&self, dialog: DialogId) -> Option<Law> {
         self.legs.get(&dialog).and_then(|leg| laws(&leg.request_uri).first().copied())
     }
 
-    /// Puts a stream into force; the first one gives the leg its session.
+    /// Applies a stream; the first one opens the leg's session.
     fn apply(&mut self, dialog: DialogId, mut stream: AudioStream, now: Timestamp) {
         let random = self.entropy.next_u64();
         let start = self.entropy.next_u64();

@@ -1,5 +1,4 @@
-//! The node: all legs that it has, their dialogs, and one turn after the other. Its only I/O is to give orders to the
-//! RTP threads.
+//! The node: all its legs with their dialogs, processed in turns. Its only I/O is to send orders to the RTP threads.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -18,7 +17,7 @@ use super::limits::Limits;
 use super::metrics::Metrics;
 use super::prompts::Prompts;
 
-/// A node. See the module. What it goes through one by one has an order of its own, so that equal inputs give equal messages.
+/// A node. See the module. Its collections are ordered where they are iterated, so that equal inputs give equal messages.
 pub struct Node {
     pub(super) owner: Owner,
     pub(super) seal: Seal,
@@ -31,32 +30,32 @@ pub struct Node {
     pub(super) agent: UserAgent,
     pub(super) legs: BTreeMap<DialogId, Leg>,
     pub(super) by_id: HashMap<LegId, DialogId>,
-    /// Legs that the next batch stores.
+    /// Legs to store with the next batch.
     pub(super) changed: BTreeSet<DialogId>,
     /// Legs that ended since the last batch.
     pub(super) over: Vec<Over>,
-    /// Legs of a former life whose owner has not shown yet that it still has them, and when it is asked next.
+    /// Legs of a previous run whose owner has not confirmed them yet, and when each owner is queried next.
     pub(super) unowned: BTreeMap<DialogId, Timestamp>,
-    /// When positions of treatments were stored last.
+    /// When positions of treatments were last stored.
     pub(super) treatments_stored: Timestamp,
     pub(super) draining: bool,
     pub(super) trace: runtime::Recorder,
-    /// Legs that ended, until their thread has told their figures.
+    /// Ended legs whose thread has not reported their figures yet.
     pub(super) ending: Vec<super::explain::Ending>,
     /// Requests that wait for call data.
     pub(super) questions: Questions,
-    /// Who pays for what fails.
+    /// Attributes faults to legs.
     pub(super) faults: Faults,
-    /// Connections to proxies that are up, and the edges of their proxies.
+    /// Connected proxies: each connection with the edge of its proxy.
     links: BTreeMap<u64, String>,
-    /// Edges whose connection broke, with its number, and when its dialogs go on by another.
+    /// Edges whose connection broke: the connection's number, and when its dialogs move to another proxy.
     lost: BTreeMap<String, (u64, Timestamp)>,
     next_leg: u64,
 }
 
-/// What a node is made of.
+/// The parts of a node.
 pub struct Parts {
-    /// Who it is.
+    /// The node and its epoch.
     pub owner: Owner,
     /// Seals its tags.
     pub seal: Seal,
@@ -76,7 +75,7 @@ pub struct Parts {
     pub entropy: Box<dyn Entropy>,
     /// Randomness for the user agent.
     pub agent_entropy: Box<dyn Entropy>,
-    /// What is remembered of calls.
+    /// Recorder for the explanations of calls.
     pub trace: runtime::Recorder,
 }
 
@@ -117,24 +116,24 @@ impl Node {
         }
     }
 
-    /// How many legs there are.
+    /// The number of legs.
     pub fn legs(&self) -> usize {
         self.legs.len()
     }
 
-    /// Whether no proxy is there.
+    /// Whether no proxy is connected.
     pub fn is_alone(&self) -> bool {
         self.links.is_empty()
     }
 
-    /// Takes no new legs from now on.
+    /// Refuses new legs from now on.
     pub const fn drain(&mut self) {
         self.draining = true;
     }
 
     // ---- inputs
 
-    /// A proxy may be used; it may be one that we had lost.
+    /// A proxy is connected, possibly one that was lost.
     pub fn link_up(&mut self, link: u64, edge: &str, now: Timestamp) {
         self.links.insert(link, edge.to_owned());
         if let Some((old, _)) = self.lost.remove(edge) {
@@ -143,7 +142,7 @@ impl Node {
         self.attempt(Doing::Events, now, |node| node.settle(now));
     }
 
-    /// The connection to a proxy broke. Its dialogs wait for its return.
+    /// The connection to a proxy broke. Its dialogs wait until the proxy returns.
     pub fn link_down(&mut self, link: u64, now: Timestamp) {
         if let Some(edge) = self.links.remove(&link) {
             self.lost.insert(edge, (link, now + self.limits.proxy_return));
@@ -153,7 +152,7 @@ impl Node {
     /// A message from a proxy that is no keep-alive.
     pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
         if message.method() == Method::Invite && message.is_request() {
-            // A node, or its heir, says it again by another proxy when the first one is away: whoever has said it last waits for us.
+            // A node or its successor repeats the INVITE through another proxy when the first is away: the answer goes to the last sender.
             self.agent.expect_again(&message);
         }
         self.attempt(Doing::Message(message.to_bytes(), link), now, |node| {
@@ -162,7 +161,7 @@ impl Node {
         });
     }
 
-    /// News of a leg's audio.
+    /// Handles news of a leg's audio.
     pub fn news(&mut self, news: News, now: Timestamp) {
         match news {
             News::Event(leg, event) => self.attempt(Doing::News(leg), now, |node| {
@@ -176,17 +175,17 @@ impl Node {
         }
     }
 
-    /// Whether a leg of that tag is here.
+    /// Whether the node has a leg with that tag.
     pub fn has_leg(&self, tag: &infra::MediaSessionId) -> bool {
         self.legs.values().any(|leg| leg.tag == *tag)
     }
 
-    /// Lets time pass.
+    /// Handles due timers.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.attempt(Doing::Time, now, |node| node.agent.handle_timeout(now));
         self.mark_treatments(now);
         self.ask_owners(now);
-        // Proxies find us by our tags, so a dialog can go on by any of them.
+        // Every proxy finds us by our tags, so a dialog can continue through any of them.
         if let Some(other) = self.links.keys().next().copied() {
             let over: Vec<String> =
                 self.lost.iter().filter(|(_, (_, until))| *until <= now).map(|(edge, _)| edge.clone()).collect();
@@ -197,7 +196,7 @@ impl Node {
         self.attempt(Doing::Events, now, |node| node.settle(now));
     }
 
-    /// When [`Node::handle_timeout`] is wanted next.
+    /// When [`Node::handle_timeout`] must be called next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let lost = self.lost.values().map(|(_, until)| *until).min().filter(|_| !self.links.is_empty());
         let treated = self.legs.values().any(Leg::is_treated);
@@ -206,12 +205,12 @@ impl Node {
         [self.agent.next_timeout(), lost, store, unowned].into_iter().flatten().min()
     }
 
-    /// The next message to be sent.
+    /// The next message to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.agent.poll_transmit()
     }
 
-    /// The metrics, and what the threads have counted.
+    /// Updates the metrics from the counters of the RTP threads.
     pub fn count(&self, edge: &runtime::meter::PeerMeter) {
         self.metrics.legs(self.legs.len());
         self.metrics.packets(self.driver.counters(), self.driver.ports().free(), edge);
@@ -243,7 +242,7 @@ impl Node {
             Event::OfferWanted { dialog } => self.offer_wanted(dialog, now),
             Event::Info { dialog, request, message } => self.info(dialog, request, &message, now),
             Event::Request { request, .. } => {
-                // OPTIONS: we are here.
+                // OPTIONS: answer that the node is available.
                 let reply = sip::agent::Reply::new(StatusCode::OK);
                 note("the answer to OPTIONS", self.agent.respond(request, reply, now));
             }
@@ -256,7 +255,7 @@ impl Node {
             Event::Responded { dialog: Some(dialog), status, .. } => {
                 tracing::debug!(?dialog, status = status.code(), "an owner refused a notice");
             }
-            // We send no INVITE of our own, and offer nothing within a dialog.
+            // Cannot occur: the node sends no INVITE of its own and no offer within a dialog.
             Event::Responded { .. }
             | Event::Refreshed { .. }
             | Event::Progress { .. }
@@ -274,7 +273,7 @@ impl Node {
         self.close(dialog);
     }
 
-    /// The leg is gone: its ports are free again.
+    /// Removes an ended leg and frees its ports.
     pub(super) fn close(&mut self, dialog: DialogId) {
         self.unowned.remove(&dialog);
         self.questions.forget(dialog);
@@ -288,7 +287,7 @@ impl Node {
         }
     }
 
-    /// The edge of the proxy at that connection.
+    /// The edge of the proxy on that connection.
     pub(super) fn edge_of(&self, flow: Flow) -> &str {
         let edge = match flow {
             Flow::Stream { connection } => self.links.get(&connection),
@@ -297,19 +296,19 @@ impl Node {
         edge.map_or("media.trunkline.invalid", String::as_str)
     }
 
-    /// The connection to the proxy with that edge; any, if that one is not there.
+    /// The connection to the proxy with that edge; any other if it is not connected.
     pub(super) fn link_at(&self, edge: &str) -> Option<u64> {
         let own = self.links.iter().find(|(_, at)| at.as_str() == edge);
         own.or_else(|| self.links.iter().next()).map(|(link, _)| *link)
     }
 
-    /// A new name for a leg towards the driver.
+    /// A new id of a leg for the driver.
     pub(super) fn new_leg_id(&mut self) -> LegId {
         self.next_leg += 1;
         LegId(self.next_leg)
     }
 
-    /// Who we are in a leg's dialog: the tag names this node, so that in-dialog requests find it.
+    /// Our identity in a leg's dialog. The tag names this node, so that in-dialog requests find it.
     pub(super) fn identity(
         &mut self,
         tenant: &TenantId,
@@ -318,20 +317,20 @@ impl Node {
         flow: Flow,
     ) -> LocalIdentity {
         let call = conference.and_then(|c| c.parse().ok()).unwrap_or_else(|| ConnId(self.entropy.next_u64()));
-        // Among the legs of one call the low bits of the count are unique.
+        // The low bits of the count are unique among the legs of one call.
         let leg = CallLegId((id.0 & 0xFFFF) as u16);
         let tag = LocalTag { call, leg, tenant: tenant.clone(), owner: self.owner.clone() }.seal(&self.seal);
         let contact = format!("<sip:{tag}@{}>", self.edge_of(flow));
         LocalIdentity { tag, contact }
     }
 
-    /// Tells the owner of a dialog something.
+    /// Sends a notification to the owner of a dialog.
     pub(super) fn notify(&mut self, dialog: DialogId, body: String, now: Timestamp) {
         let body = Body::new(ivr::msml::CONTENT_TYPE, body);
         note("a notice", self.agent.info(dialog, body, Vec::new(), now).map(drop));
     }
 
-    /// Gives an order to the RTP threads. A thread that does not keep up is an overload that metrics and log show.
+    /// Sends an order to the RTP threads. A thread that falls behind is an overload; metrics and log show it.
     pub(super) fn order(&self, shard: usize, order: Order) -> bool {
         let given = self.driver.order(shard, order);
         if let Err(error) = &given {
@@ -341,10 +340,10 @@ impl Node {
     }
 }
 
-/// How often positions of treatments are stored: what a caller hears twice after a restart.
+/// How often positions of treatments are stored: after a restart a caller hears at most this time again.
 pub(super) const STORE_TREATMENTS_EVERY: Duration = Duration::from_secs(1);
 
-/// A command that came too late is no fault: the peer was faster.
+/// Logs a command that came too late. That is no fault: the peer was faster.
 pub(super) fn note(what: &'static str, done: Result<(), CommandError>) {
     if let Err(error) = done {
         tracing::debug!(%error, what, "came too late");

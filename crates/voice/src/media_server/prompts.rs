@@ -1,8 +1,8 @@
-//! Prompts: a tenant's files, else the installation's, else those that come with the program; and tones.
+//! Prompts: a tenant's files, then the installation's, then the built-in ones; and tones.
 //!
-//! A prompt is asked for as `prompt:<name>`, `file://<name>.wav` or plainly by name. Names are letters, digits, `-` and
-//! `_`, so none leads out of the folder. Files are `prompts/<tenant>/<name>.wav` and `prompts/<name>.wav` in the data
-//! directory; a changed file is read again.
+//! A prompt is named as `prompt:<name>`, `file://<name>.wav` or by its plain name. Names consist of letters, digits, `-` and `_`, so none
+//! leads out of the folder. Files are `prompts/<tenant>/<name>.wav` and `prompts/<name>.wav` in the data directory; a changed file is read
+//! again.
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,12 +17,12 @@ use model::TenantId;
 const NAME_MAX: usize = 64;
 /// Largest file: half an hour of 16-bit audio.
 const FILE_BYTES_MAX: u64 = 2 * wav::SAMPLES_MAX as u64 + 4_096;
-/// Prompts that are kept; beyond that the cache starts anew.
+/// The most prompts in the cache; beyond it the cache is emptied.
 const CACHED_MAX: usize = 1_024;
-/// Samples that are kept, likewise: 256 MB, of which one prompt may have a ninth.
+/// The most samples in the cache; beyond it the cache is emptied. 256 MB, of which one prompt may use a ninth.
 const CACHED_SAMPLES_MAX: usize = 128 << 20;
 
-/// The prompts that come with the program.
+/// The built-in prompts.
 const OWN: [(&str, &[u8]); 15] = [
     ("sales-welcome", include_bytes!("../../../../prompts/sales-welcome.wav")),
     ("support-welcome", include_bytes!("../../../../prompts/support-welcome.wav")),
@@ -60,7 +60,7 @@ impl Prompts {
             return self.tone(name);
         }
         let name = name_of(uri)?;
-        // A tenant's id is a name of ours too, but nothing obliges it to be one folder's name.
+        // A tenant's id is also a valid name here, but it need not be a folder's name.
         let of_tenant = name_of(tenant.as_str()).map(|tenant| self.folder.join(tenant));
         let folders = of_tenant.into_iter().chain([self.folder.clone()]);
         for folder in folders {
@@ -72,7 +72,7 @@ impl Prompts {
         self.keep(PathBuf::from(format!("own/{name}")), None, name, || wav::parse(bytes).ok())
     }
 
-    /// Ring-back and busy as Europe hears them: 425 Hz.
+    /// European ring-back and busy tones: 425 Hz.
     fn tone(&mut self, name: &str) -> Option<Prompt> {
         let (on_ms, off_ms) = match name {
             "ringback" => (1_000, 4_000),
@@ -88,7 +88,7 @@ impl Prompts {
     }
 
     fn file(&mut self, path: &Path, name: &str) -> Option<Prompt> {
-        // A prompt has a few hundred kilobytes and is read once: the loop waits a millisecond for it.
+        // A prompt has a few hundred kilobytes and is read once; this blocks the loop for a millisecond.
         let about = fs::metadata(path).ok().filter(|about| about.is_file() && about.len() <= FILE_BYTES_MAX)?;
         let read = || {
             let samples = wav::parse(&fs::read(path).ok()?);
@@ -121,7 +121,7 @@ impl Prompts {
     }
 }
 
-/// Why a prompt cannot be played from that folder, and where it was looked for; `None` where it can.
+/// Why a prompt cannot be played from that folder, and the places searched; `None` if it can.
 pub fn fault(folder: &Path, tenant: &TenantId, name: &str) -> Option<String> {
     let name = name_of(name)?;
     if Prompts::new(folder.to_owned()).find(tenant, name).is_some() {

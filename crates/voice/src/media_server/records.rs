@@ -17,9 +17,9 @@ use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
 
 /// The kind of the record.
 const KIND: &str = "media";
-/// The form of the record's body. A reader knows its own and the one before.
+/// The version of the record's body. A reader knows its own version and the one before.
 const VERSION: u32 = 1;
-/// Largest number that is counted on from: far from where it would overflow.
+/// The largest counter that is continued: far from an overflow.
 const NUMBER_MAX: u64 = 1 << 62;
 
 /// A leg from its record: without ports, which are bound again.
@@ -27,11 +27,11 @@ const NUMBER_MAX: u64 = 1 << 62;
 pub struct Decoded {
     /// Its dialog.
     pub dialog: DialogSnapshot,
-    /// The edge of the proxy by which it came.
+    /// The edge of the proxy that it came through.
     pub edge: String,
-    /// The Request-URI that it was invited by.
+    /// The Request-URI of its INVITE.
     pub request_uri: String,
-    /// What that asks for.
+    /// The service of that Request-URI.
     pub service: Service,
     /// Its MSML state.
     pub connection: Connection,
@@ -39,7 +39,7 @@ pub struct Decoded {
     pub local: LocalAudio,
     /// Its last description.
     pub described: Option<sdp::Description>,
-    /// The collection of a secret that was under way, or whose end was not heard yet.
+    /// The collection of a secret that was in progress, or whose end was not acknowledged yet.
     pub secret: Option<Running>,
     /// The number of its last treatment.
     pub treatments: u64,
@@ -47,13 +47,13 @@ pub struct Decoded {
     pub audio: Option<SessionSnapshot>,
 }
 
-/// A leg's record. Keys are not part of it: those that nobody has collected are the talk of the parties, and those of a
-/// secret are nobody's business, wherever they stand.
+/// A leg's record. It contains no pressed keys: uncollected ones belong to the parties' conversation, and those of a secret are
+/// confidential everywhere.
 pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&SessionSnapshot>) -> Bytes {
     let ConnectionSnapshot { id, running, echo, named } = leg.connection.snapshot();
     let secret = leg.secret.is_some();
     if secret {
-        // The notice of its end has the digits in it.
+        // The report of its end contains the digits.
         dialog.leg.requests.clear();
         dialog.clients.clear();
     }
@@ -85,10 +85,10 @@ pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&
     record.encode_to_vec().into()
 }
 
-/// Reads a leg's record. `address` is what our descriptions say.
+/// Reads a leg's record. `address` is the address in our descriptions.
 ///
 /// # Errors
-/// Names the part that is not as it should be.
+/// Names the invalid part.
 pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, RecordError> {
     let record = v1::StateRecord::decode(bytes).map_err(|_| RecordError("state record"))?;
     if record.kind != KIND || record.version != VERSION {
@@ -123,7 +123,7 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
     })
 }
 
-/// The dialog of a leg's record and the edge of its proxy, as far as they can be read.
+/// The dialog of a leg's record and the edge of its proxy, as far as they are readable.
 pub fn legible_dialog(bytes: &[u8]) -> Option<(DialogSnapshot, String)> {
     let record = v1::StateRecord::decode(bytes).ok()?;
     let parts = v1::MediaRecordParts::decode(record.body).ok()?;

@@ -1,4 +1,4 @@
-//! What a Request-URI asks for (RFC 4240, RFC 5707 §5).
+//! The service that a Request-URI names (RFC 4240, RFC 5707 §5).
 
 use media::g711::Law;
 use sip::uri::escape::unescape;
@@ -11,17 +11,17 @@ pub enum Service {
     Conference(String),
     /// `annc`: plays and hangs up.
     Announcement {
-        /// What to play.
+        /// The prompt to play.
         play: String,
-        /// How often; none is forever.
+        /// How often it plays; `None` means forever.
         repeat: Option<u16>,
     },
-    /// `msml`: alone, until a dialog is started.
+    /// `msml`: a leg alone, silent until a dialog is started.
     Msml,
 }
 
-/// The laws that a Request-URI allows, the most wanted first (`;codecs=PCMA+PCMU`): what the owner's tenant speaks. None
-/// are no restriction.
+/// The laws that a Request-URI allows, most preferred first (`;codecs=PCMA+PCMU`): those of the owner's tenant. An empty list means no
+/// restriction.
 pub fn laws(request_uri: &str) -> Vec<Law> {
     let uri = Uri::parse(request_uri).ok();
     let names = uri.as_ref().and_then(|uri| uri.params().get("codecs").map(str::to_owned)).unwrap_or_default();
@@ -32,7 +32,7 @@ pub fn laws(request_uri: &str) -> Vec<Law> {
 const CONFERENCE_MAX: usize = 64;
 
 impl Service {
-    /// The conference that it makes a leg a member of.
+    /// The conference that a leg of this service joins.
     pub fn conference(&self) -> Option<&str> {
         match self {
             Self::Conference(id) => Some(id),
@@ -40,10 +40,10 @@ impl Service {
         }
     }
 
-    /// Reads a Request-URI.
+    /// Parses a Request-URI.
     ///
     /// # Errors
-    /// The status to answer: 404 for a service that is not here, 400 and 501 for parameters.
+    /// The status to answer: 404 for an unknown service, 400 and 501 for parameters.
     pub fn of(request_uri: &str) -> Result<Self, StatusCode> {
         let uri = Uri::parse(request_uri).map_err(|_| StatusCode::BAD_REQUEST)?;
         let user = unescape(uri.user().ok_or(StatusCode::NOT_FOUND)?);
@@ -62,7 +62,7 @@ impl Service {
 
 fn announcement(uri: &Uri<'_>) -> Result<Service, StatusCode> {
     let params = uri.params();
-    // RFC 4240 §3.1 knows these two as well; to play without heeding them would be wrong.
+    // RFC 4240 §3.1 also defines these two; playing without regard to them would be wrong.
     if params.contains("delay") || params.contains("duration") {
         return Err(StatusCode::NOT_IMPLEMENTED);
     }

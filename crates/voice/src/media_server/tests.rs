@@ -150,7 +150,7 @@ fn what_cannot_be_is_refused_with_its_status() {
         assert_eq!(bench.failed(dialog), StatusCode(status));
     }
     assert_eq!((bench.node.legs(), bench.node.driver.ports().free()), (0, 5), "nothing is left behind");
-    // Four members fill a conference, five legs the ports, and the limit is seen before.
+    // Four members fill a conference. Five legs use up the ports; the conference's limit is checked first.
     for _ in 0..4 {
         let dialog = bench.invite("conf=1", offer());
         bench.answered(dialog);
@@ -225,7 +225,7 @@ fn the_tag_names_this_node_and_a_bye_frees_the_ports() {
     bench.bye(dialog);
     assert_eq!(bench.node.legs(), 0);
     phone.say(1);
-    // The thread has taken the order when it has answered the next one.
+    // The thread has processed the order once it has answered the next one.
     let again = bench.call("conf=8", &mut phone);
     bench.bye(again);
     assert!(bench.events().iter().all(|event| !matches!(event, Event::Failed { .. })));
@@ -241,13 +241,13 @@ fn the_next_life_of_a_node_goes_on_with_ports_stream_and_music() {
     assert_eq!(bench.msml(dialog, &[start(&connection, Dialog::looped(["prompt:music"]))]).code, 200);
     let before = (0..10).map(|_| alice.packet().0).next_back().unwrap();
     bench.restart();
-    // What was in flight at the end of the old life comes first.
+    // Packets in flight at the end of the previous run come first.
     let after = std::iter::repeat_with(|| alice.packet().0)
         .find(|header| media::rtp::distance(before.sequence, header.sequence) > 0)
         .unwrap();
     assert_eq!((after.ssrc, after.payload_type), (before.ssrc, 0));
     assert!(after.timestamp.wrapping_sub(before.timestamp) >= 160);
-    // The relay goes on, and the owner finds its dialog.
+    // The relay continues, and the owner's dialog still exists.
     alice.say(0x33);
     assert_eq!(bob.hear(), (0, vec![0x33; 160]));
     let end = Command::DialogEnd { connection, name: "t1".to_owned() };

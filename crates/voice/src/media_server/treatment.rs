@@ -1,4 +1,4 @@
-//! Treatments of a leg: MSML in INFO, and what becomes of them.
+//! Treatments of a leg: MSML in INFO, and their outcomes.
 
 use ivr::msml::{self, Action, Dialog, DtmfEnd, Iterate, Running};
 use media::dtmf::Digit;
@@ -13,11 +13,11 @@ use super::limits::BODY_BYTES_MAX;
 use super::node::{Node, note};
 use super::service::Service;
 
-/// The event that tells an owner of a phone that is not heard any more.
+/// The event that notifies an owner of a phone that sends no audio any more.
 pub const NO_RTP: &str = "trunkline.no-rtp";
 
 impl Node {
-    /// Carries an INFO out: an MSML request, whose body may have been completed, or a key that the owner's phone has told it of.
+    /// Carries out an INFO: an MSML request, whose body may have been completed, or a key reported by the owner's phone.
     pub(super) fn carry_out(
         &mut self,
         dialog: DialogId,
@@ -60,7 +60,7 @@ impl Node {
         }
     }
 
-    /// Something happened to a leg's audio.
+    /// Handles an event of a leg's audio.
     pub(super) fn audio_event(&mut self, dialog: DialogId, event: Event, now: Timestamp) {
         self.trace_audio(dialog, &event, now);
         match event {
@@ -85,14 +85,14 @@ impl Node {
         }
     }
 
-    /// A leg whose audio had no end of work in a turn: it is ended, so that its owner begins a new one.
+    /// Ends a leg whose audio exceeded its steps in a turn; its owner starts a new one.
     fn runaway(&mut self, dialog: DialogId, now: Timestamp) {
         self.metrics.leg_runaway();
         tracing::error!(?dialog, "a leg's audio exceeded its steps: the leg is ended");
         note("the end of a leg", self.agent.bye(dialog, Vec::new(), now));
     }
 
-    /// The announcement of RFC 4240 §3: it begins with the ACK.
+    /// Starts the announcement of RFC 4240 §3, at the ACK.
     pub(super) fn begin_announcement(&mut self, dialog: DialogId, now: Timestamp) {
         let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| leg.treatments == 0) else { return };
         let Service::Announcement { play, repeat } = leg.service.clone() else { return };
@@ -155,7 +155,7 @@ impl Node {
     fn ended(&mut self, dialog: DialogId, outcome: &Outcome, now: Timestamp) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         super::explain::treatment_ended(&self.trace, leg, outcome, now);
-        // The end of a treatment that another has replaced meanwhile was told already.
+        // The end of a replaced treatment has already been reported.
         if outcome.id != leg.treatments {
             return;
         }
@@ -167,7 +167,7 @@ impl Node {
         }
     }
 
-    /// The owner has heard a notice: the end of a secret collection among them needs not be told again.
+    /// The owner has acknowledged a notification: the end of a secret collection need not be reported again.
     pub(super) fn heard(&mut self, dialog: DialogId) {
         if let Some(leg) = self.legs.get_mut(&dialog)
             && leg.connection.running().is_none()
@@ -176,7 +176,7 @@ impl Node {
         }
     }
 
-    /// What was typed of a secret died with the former process, which wrote none of it down: it has to be typed again.
+    /// The typed digits of a secret ended with the previous process, which stored none of them: the caller must type them again.
     pub(super) fn secret_lost(&mut self, dialog: DialogId, now: Timestamp) {
         let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| leg.secret.is_some()) else { return };
         let lost = msml::Outcome { dtmf_end: Some(DtmfEnd::NoMatch), ..msml::Outcome::default() };
@@ -186,14 +186,14 @@ impl Node {
     }
 }
 
-/// The key that an INFO is about.
+/// The key in an INFO.
 fn key_of(message: &Message) -> Option<(Digit, std::time::Duration)> {
     let kind = message.content_type().ok().flatten()?;
     let subtype = ["dtmf-relay", "dtmf"].into_iter().find(|subtype| kind.is("application", subtype))?;
     media::dtmf::info::parse(subtype, message.body())
 }
 
-/// The outcome in the words of MSML.
+/// The outcome in terms of MSML.
 fn told(outcome: &session::Outcome) -> msml::Outcome {
     msml::Outcome {
         play_end: outcome.play_end.map(|end| match end {

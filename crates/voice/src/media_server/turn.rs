@@ -1,4 +1,4 @@
-//! The loop that owns the legs' dialogs. Packets never come here: they have threads of their own.
+//! The loop that owns the legs' dialogs. Packets do not pass through it: they have threads of their own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use super::limits::INPUTS_PER_TURN;
 use super::node::Node;
 use crate::quarantine::until_answered;
 
-/// The loop and what it owns.
+/// The loop and its parts.
 pub struct Turns {
     /// The role's context.
     pub ctx: RoleContext,
@@ -34,26 +34,26 @@ pub struct Turns {
     pub links: NodeLinks,
     /// News of the legs' audio.
     pub news: mpsc::Receiver<News>,
-    /// Who wants to know how the audio of a call is now.
+    /// Queries about the present audio of a call.
     pub asks: mpsc::Receiver<Ask>,
-    /// Asks ors about calls.
+    /// Queries ors about calls.
     pub asker: Asker,
-    /// What ors says of them.
+    /// The answers of ors.
     pub call_data: mpsc::Receiver<(DialogId, CallData)>,
-    /// Legs of a former life, until there is a proxy.
+    /// Legs of a previous run, until a proxy is connected.
     pub former: Former,
     /// Legs that were released from quarantine.
     pub released: mpsc::Receiver<Record<MediaSessionId>>,
-    /// What is done beside the loop.
+    /// Performs slow work outside the loop.
     pub shell: Shell,
-    /// Counts what phones and we send each other.
+    /// Counts the traffic with phones.
     pub meter: PeerMeter,
 }
 
-/// How long the loop sleeps at most: the packets' counters are taken over then.
+/// The longest sleep of the loop: it adds up the packets' counters at least this often.
 const SLEEP_MAX: Duration = Duration::from_millis(500);
 
-/// How long an RTP thread may take for photographs: it looks at its orders each time that a packet comes.
+/// How long an RTP thread may take for snapshots: it checks its orders at each packet.
 const PHOTOGRAPH_WITHIN: Duration = Duration::from_millis(250);
 
 impl Turns {
@@ -108,7 +108,7 @@ impl Turns {
         self.ctx.clock.now()
     }
 
-    /// What is there already.
+    /// Takes inputs that are available already.
     fn take_more(&mut self) {
         for _ in 0..INPUTS_PER_TURN {
             match self.links.try_next() {
@@ -125,7 +125,7 @@ impl Turns {
         }
     }
 
-    /// A leg that was released from quarantine waits for its turn as a suspect one does. It is found again and again until it is claimed.
+    /// A leg released from quarantine waits for its turn like a suspect one. It is found again at each search until it is claimed.
     fn take_released(&mut self, record: Record<MediaSessionId>) {
         let waits =
             self.former.suspects.iter().any(|other| (&other.tenant, &other.key) == (&record.tenant, &record.key));
@@ -134,7 +134,7 @@ impl Turns {
         }
     }
 
-    /// The next record with which in hand a process may have died: one in a turn, whose commit clears it.
+    /// Processes the next record that may have ended a process: one per turn, whose commit clears the suspicion.
     async fn take_suspect(&mut self) {
         if self.node.is_alone() {
             return;
@@ -168,7 +168,7 @@ impl Turns {
                 self.ctx.ready.holds(PROXY);
             }
             LinkEvent::Message { link, message } => {
-                // Answered by this loop, so that a stuck one is seen as dead.
+                // Answered by this loop, so that a stalled loop counts as failed.
                 match self.links.keep_alive_answer(&message) {
                     Some(answer) => {
                         if self.links.send(link, answer).is_err() {
@@ -188,7 +188,7 @@ impl Turns {
         }
     }
 
-    /// Stores the turn. When the ledger is away the calls go on: what was not stored is lost only if we die too.
+    /// Stores the turn. Calls continue while the ledger is unavailable: unstored changes are lost only if this node fails, too.
     async fn store(&mut self) {
         let answers = self.node.photographs();
         let mut photographs = Vec::new();
@@ -222,7 +222,7 @@ impl Turns {
         }
     }
 
-    /// Whether draining is over: no leg is left, or its time is up.
+    /// Whether draining is over: no leg is left, or its time has passed.
     fn drained(&mut self) -> bool {
         if !self.ctx.drain.is_draining() {
             return false;
@@ -234,14 +234,14 @@ impl Turns {
     }
 }
 
-/// What is done beside the loop: the disk and the stores may take their time.
+/// Work outside the loop: disk and stores may be slow.
 pub struct Shell {
     ctx: RoleContext,
     reports: Arc<FaultReports>,
 }
 
 impl Shell {
-    /// Of this role.
+    /// A new shell for this role.
     pub fn new(ctx: &RoleContext) -> Self {
         let reports = Arc::new(FaultReports::new(&ctx.data_dir, ctx.node.as_str()));
         Self { ctx: ctx.clone(), reports }

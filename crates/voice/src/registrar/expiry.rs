@@ -1,5 +1,5 @@
-//! The end of registrations that are over: beside the loop, in batches that a turn can bear. A phone whose record is faulty is
-//! passed over, and holds up nobody else.
+//! Ends expired registrations beside the loop, in batches that a turn can bear. A phone whose record is faulty is skipped and
+//! delays no other.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,34 +12,34 @@ use tracing::{info, warn};
 use super::handler::{Fault, Handler};
 use super::metrics::Metrics;
 
-/// Phones that one scan asks the store for.
+/// Phones that one scan requests from the store.
 const SCAN_MAX: usize = 1_000;
-/// Phones that are ended at once. A store in this process does its work within the turn: some milliseconds of it, and 50,000
-/// phones of a network that has failed are over in 500 turns, between which REGISTERs are answered.
+/// Phones that are ended at once. A store in this process does its work within the turn: some milliseconds. 50,000 phones of a
+/// failed network are ended in 500 turns, and REGISTERs are answered in between.
 const BATCH_MAX: usize = 100;
-/// Phones that are set aside. Each scan asks for so many more, so that they hide nobody; faults of more phones than this are no
-/// matter of records, and then those beyond are tried with each scan.
+/// Phones that are set aside. Each scan requests as many more as are set aside, so that these hide no other phone. Faults of more
+/// phones than this do not come from records; then the phones beyond it are tried at each scan.
 const ASIDE_MAX: usize = 10_000;
-/// After this time a phone that was set aside is tried again.
+/// Time after which a phone that was set aside is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// Ends registrations, one step after the other.
+/// Ends expired registrations, one step after the other.
 pub(super) struct Expiry {
     handler: Handler,
     metrics: Metrics,
-    /// What the store does for us now.
+    /// The operation of the store that is under way.
     step: Option<BoxFuture<'static, Step>>,
-    /// Phones that are over, as the store has named them.
+    /// Expired phones that the store has named.
     ending: Vec<(TenantId, Dn)>,
-    /// Phones that could not be ended, with the time from which they are tried again.
+    /// Phones that could not be ended, each with the time of its next attempt.
     aside: HashMap<(TenantId, Dn), Timestamp>,
 }
 
-/// What a step came to.
+/// Result of a step.
 enum Step {
-    /// The answer to a scan for at most so many.
+    /// The answer to a scan, and the maximum that it asked for.
     Found(infra::Result<Vec<(TenantId, Dn)>>, usize),
-    /// These were tried; some were faulty.
+    /// The faults of a batch, and the batch.
     Ended(infra::Result<Vec<Fault>>, Vec<(TenantId, Dn)>),
 }
 
@@ -48,7 +48,7 @@ impl Expiry {
         Self { handler, metrics, step: None, ending: Vec::new(), aside: HashMap::new() }
     }
 
-    /// Looks for phones that are over, unless it is still at work.
+    /// Starts a scan for expired phones, unless a step is under way.
     pub fn scan(&mut self) {
         if self.step.is_none() {
             let (handler, max) = (self.handler.clone(), SCAN_MAX + self.aside.len());
@@ -56,7 +56,7 @@ impl Expiry {
         }
     }
 
-    /// Waits for one step and prepares the next; for ever where there is none. Whoever stops waiting loses nothing.
+    /// Waits for one step and prepares the next; forever if there is none. Cancel-safe.
     pub async fn next(&mut self, now: impl Fn() -> Timestamp) {
         let Some(step) = &mut self.step else { return std::future::pending().await };
         let done = step.await;
@@ -65,7 +65,7 @@ impl Expiry {
             Step::Found(Ok(found), max) => self.take(found, max, now()),
             Step::Ended(Ok(faults), tried) => self.set_aside(faults, &tried, now()),
             Step::Found(Err(error), _) | Step::Ended(Err(error), _) => {
-                // The next scan names them again.
+                // The next scan finds them again.
                 self.ending.clear();
                 self.metrics.store_failed();
                 warn!(%error, "registrations that are over cannot be ended yet");
@@ -76,7 +76,7 @@ impl Expiry {
 
     fn take(&mut self, found: Vec<(TenantId, Dn)>, max: usize, now: Timestamp) {
         if found.len() < max {
-            // That is all of them: whoever is not among them has registered again.
+            // The list is complete: a phone that is not on it has registered again.
             let all: std::collections::HashSet<_> = found.iter().collect();
             self.aside.retain(|phone, _| all.contains(phone));
             self.metrics.phones_set_aside(self.aside.len());

@@ -1,4 +1,4 @@
-//! What a REGISTER, and the passing of time, do to the bindings of a DN.
+//! What a REGISTER, and the passing of time, change in the bindings of a DN.
 
 use std::collections::HashSet;
 
@@ -17,18 +17,18 @@ use tracing::{info, warn};
 use super::metrics::Metrics;
 use crate::reporting::Reporter;
 
-/// The topic of where phones are.
+/// The reporting topic of registrations.
 pub(super) const TOPIC: &str = contracts::reporting::REGISTRATIONS;
-/// Attempts of one write while other registrars are faster.
+/// Attempts of one write while other registrars write first.
 const ATTEMPTS_MAX: usize = 5;
-/// The token of registration events: a DN's record has its own counter, whoever writes it.
+/// The token of registration events. A DN's record has its own counter, whichever registrar writes it.
 const TOKEN: Token = Token(1);
 /// Seconds after which a phone may try again when the store is away.
 const RETRY_AFTER: u32 = 5;
 
-/// A REGISTER that is to be carried out.
+/// A REGISTER to process.
 pub(super) struct Asked {
-    /// Where its answer goes.
+    /// The transaction of its answer.
     pub server: ServerId,
     /// The request.
     pub request: Message,
@@ -36,41 +36,41 @@ pub(super) struct Asked {
     pub to_tag: String,
 }
 
-/// A REGISTER that changes the bindings of its DN, on its way to the store.
+/// A REGISTER's change to the bindings of its DN, to be stored.
 struct Change {
     write: RegistrationWrite,
-    /// What is told once it is written. A refresh changes nothing and is not told.
+    /// The report that follows the write; none for a refresh, which moves no phone.
     told: Option<Told>,
 }
 
-/// What has happened to a phone.
+/// A phone's change, to be reported.
 struct Told {
     tenant: TenantId,
     dn: Dn,
-    /// It has come into service, or gone out of it.
+    /// The phone has come into service, or gone out of service.
     event: Option<EventName>,
     /// Name and data of the record for the reporting log.
     record: (&'static str, Json),
 }
 
-/// What a REGISTER came to before anything is written.
+/// The decision about a REGISTER, before anything is written.
 #[expect(clippy::large_enum_variant, reason = "nearly every one is a change; a box would cost an allocation each")]
 enum Decided {
-    /// This is the answer, and nothing is written.
+    /// The answer; nothing is written.
     Answer(Message),
-    /// This is to be written first, and then answered.
+    /// A change to write, and the answer that follows.
     Change(Change, Message),
-    /// An earlier one of the same batch is about the same DN: it waits until that is written.
+    /// An earlier REGISTER of the batch concerns the same DN: this one waits until that is written.
     Behind,
 }
 
-/// How far the answer to a REGISTER is.
+/// State of the answer to a REGISTER.
 enum Ready {
-    /// It needs nothing more.
+    /// Complete.
     Now(infra::Result<Message>),
-    /// It holds once the change is written.
+    /// Valid once the change is written.
     Written(Message),
-    /// It has yet to be decided.
+    /// Not decided yet.
     Behind,
 }
 
@@ -110,7 +110,7 @@ impl Handler {
                 Ready::Now(answer) => answer,
                 Ready::Written(answer) => match written.as_mut().map(Iterator::next) {
                     Ok(Some(true)) => Ok(answer),
-                    // Another registrar was faster.
+                    // Another registrar wrote first.
                     Ok(_) => self.again(one, now).await,
                     Err(error) => Err(StoreError::Unavailable { reason: error.to_string() }),
                 },
@@ -135,7 +135,7 @@ impl Handler {
         }
     }
 
-    /// What each of them comes to.
+    /// Decides about each of them.
     async fn decide(&self, asked: &[Asked], now: Timestamp) -> Vec<infra::Result<Decided>> {
         let named: Vec<Option<(TenantId, Dn)>> = asked.iter().map(|one| address_of_record(&one.request)).collect();
         let mut seen = HashSet::with_capacity(asked.len());
@@ -170,7 +170,7 @@ impl Handler {
         Message::response_to(&one.request, StatusCode::FORBIDDEN).to_tag(&one.to_tag).build()
     }
 
-    /// One by itself, as often as another registrar is faster.
+    /// Handles one REGISTER by itself, and repeats that while another registrar writes first.
     async fn again(&self, one: &Asked, now: Timestamp) -> infra::Result<Message> {
         let Some((tenant, dn)) = address_of_record(&one.request) else { return Ok(self.refused(one)) };
         for _ in 0..ATTEMPTS_MAX {
@@ -187,7 +187,7 @@ impl Handler {
         Ok(unavailable(&one.request, &one.to_tag))
     }
 
-    /// Writes what the bindings of some DNs are from now on; `false` where another registrar was faster.
+    /// Writes the new bindings of some DNs; `false` where another registrar wrote first.
     async fn write(&self, changes: Vec<Change>, now: Timestamp) -> infra::Result<Vec<bool>> {
         if changes.is_empty() {
             return Ok(Vec::new());
@@ -206,7 +206,7 @@ impl Handler {
         Ok(done)
     }
 
-    /// Tells the log and the reporting log what has happened.
+    /// Reports a change to the log and to the reporting log.
     fn tell(&self, Told { tenant, dn, event, record }: Told, now: Timestamp) {
         if let Some(event) = event {
             info!(%tenant, dn = %runtime::Pii(dn.as_str()), event = event.as_str(), "phone");
@@ -215,19 +215,19 @@ impl Handler {
         self.reporter.report(&tenant, name, &format!("dn:{dn}"), now, data);
     }
 
-    /// The phones whose time is over, at most so many.
+    /// The phones with expired bindings, at most `max`.
     pub async fn ending(&self, max: usize) -> infra::Result<Vec<(TenantId, Dn)>> {
         self.stores.registrations.ending(self.stores.clock.now(), max).await
     }
 
-    /// Ends the bindings of those phones that are over, with one read and one write for all of them.
-    /// Answers with those whose records cannot be read or written; fails when the store is away.
+    /// Ends the expired bindings of those phones, with one read and one write for all of them. Returns the phones whose records
+    /// cannot be read or written; fails when the store is away.
     pub async fn end(&self, of: &[(TenantId, Dn)]) -> infra::Result<Vec<Fault>> {
         let now = self.stores.clock.now();
         let (mut changes, mut named, mut faults) = (Vec::new(), Vec::new(), Vec::new());
         for (one, known) in of.iter().zip(self.stores.registrations.load_all(of).await) {
             match known {
-                // Whoever has no binding by now has gone by itself meanwhile.
+                // A phone without a binding has unregistered in between.
                 Ok(known) if known.bindings.is_empty() => {}
                 Ok(known) => {
                     named.push(one);
@@ -238,7 +238,7 @@ impl Handler {
         }
         match self.end_all(changes, now).await {
             Err(StoreError::Unavailable { reason }) => return Err(StoreError::Unavailable { reason }),
-            // One of them is not taken: each by itself finds out which.
+            // One of them is refused: single writes find out which.
             Err(_) => {
                 for one in named {
                     if let Err(error) = self.end_one(one, now).await {
@@ -256,7 +256,7 @@ impl Handler {
         self.end_all(vec![ended(one, known, now)], now).await
     }
 
-    /// A conflict means that the phone is just registering: the next scan looks again.
+    /// Writes the ends. A conflict means that the phone is registering at the same time: the next scan checks it again.
     async fn end_all(&self, changes: Vec<Change>, now: Timestamp) -> infra::Result<()> {
         let gone: Vec<bool> = changes.iter().map(|change| change.write.bindings.is_empty()).collect();
         let written = self.write(changes, now).await?;
@@ -269,7 +269,7 @@ impl Handler {
 /// A phone whose record cannot be read or written, and why.
 pub(super) type Fault = ((TenantId, Dn), StoreError);
 
-/// What concerns one phone alone; a store that is away concerns all of them.
+/// A fault of one phone alone; an error if the store is away, which concerns all phones.
 fn fault(of: &(TenantId, Dn), error: StoreError) -> infra::Result<Fault> {
     match error {
         StoreError::Unavailable { .. } => Err(error),
@@ -277,7 +277,7 @@ fn fault(of: &(TenantId, Dn), error: StoreError) -> infra::Result<Fault> {
     }
 }
 
-/// What is left of a phone's bindings now.
+/// Drops the expired bindings of a phone.
 fn ended((tenant, dn): &(TenantId, Dn), known: Registration, now: Timestamp) -> Change {
     let Registration { version, events, bindings } = known;
     let before: Vec<_> = bindings.into_iter().map(from_store).collect();
@@ -293,7 +293,7 @@ impl Change {
         after: Vec<registration::Binding>,
         now: Timestamp,
     ) -> Self {
-        // What the record says last, not what the clock makes of it: a phone is told as gone once.
+        // Compares with the stored record, not with the clock: a phone is reported as gone only once.
         let event = match (before.is_empty(), after.is_empty()) {
             (true, false) => Some(EventName::DNBackInService),
             (false, true) => Some(EventName::DNOutOfService),
@@ -307,7 +307,7 @@ impl Change {
     }
 }
 
-/// Where a phone is now, for the reporting log.
+/// The record for the reporting log of where a phone is now.
 fn record(dn: &Dn, bindings: &[registration::Binding]) -> (&'static str, Json) {
     let contact = |binding: &registration::Binding| {
         let expires_at = rfc3339(binding.expires_at);
@@ -318,7 +318,7 @@ fn record(dn: &Dn, bindings: &[registration::Binding]) -> (&'static str, Json) {
     (name, json!({ "DN": dn.as_str(), "Contacts": contacts }))
 }
 
-/// Tenant and DN: what the proxy has authenticated, if it is what the To names.
+/// The tenant and DN that the proxy has authenticated, if the To names that DN.
 fn address_of_record(request: &Message) -> Option<(TenantId, Dn)> {
     let tenant = TenantId::parse(request.header(&headers::TENANT)?).ok()?;
     let dn = Dn::parse(&unquote(request.header(&headers::SOURCE)?.strip_prefix("phone;dn=")?)).ok()?;

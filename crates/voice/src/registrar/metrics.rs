@@ -1,4 +1,4 @@
-//! What registrar counts.
+//! Metrics of registrar.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -11,15 +11,15 @@ runtime::metrics! {
         accepted: Counter = "registrar_requests_accepted";
         /// REGISTERs answered otherwise.
         refused: Counter = "registrar_requests_refused";
-        /// Writes repeated because another registrar was faster.
+        /// Writes repeated because another registrar wrote first.
         conflicts: Counter = "registrar_conflicts";
-        /// Phones whose registration ran out.
+        /// Phones whose registration expired.
         expired: Counter = "registrar_phones_expired";
         /// REGISTERs answered 503: too many at once.
         overloaded: Counter = "registrar_requests_overloaded";
-        /// Reads or writes that the store failed.
+        /// Reads or writes that failed in the store.
         store_failures: Counter = "registrar_store_failures";
-        /// Phones whose registration is over and cannot be ended, because their record cannot be read or written.
+        /// Phones whose expired registration cannot be ended, because their record cannot be read or written.
         set_aside: Gauge = "registrar_phones_set_aside";
     }
 }

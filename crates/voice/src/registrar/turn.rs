@@ -1,4 +1,4 @@
-//! The loop: REGISTERs from the proxies, answers back, the scan for what is over.
+//! The loop: REGISTERs from the proxies, their answers, and the scan for expired bindings.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +17,12 @@ use super::expiry::Expiry;
 use super::handler::{Asked, Handler};
 use super::metrics::Metrics;
 
-/// REGISTERs that are being carried out; the next one is answered 503.
+/// REGISTERs being processed; the next one is answered 503.
 const AT_ONCE_MAX: usize = 1_024;
-/// Events that one turn takes: what has come together is decided and written together.
+/// Events that one turn takes: those that come together are decided and written together.
 const EVENTS_PER_TURN: usize = 256;
-/// How often bindings that are over are looked for. The store is asked by it, too, so that one that has lost them has them again
-/// soon: a call finds no phone until then.
+/// Interval of the scan for expired bindings. The scan also queries the store, so that one that has lost its bindings gets them
+/// back soon: a call finds no phone until then.
 const SCAN_EACH: Duration = Duration::from_millis(500);
 /// How long the loop sleeps at most.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
@@ -38,9 +38,9 @@ pub(super) struct Turns {
     expiry: Expiry,
     metrics: Metrics,
     under_way: FuturesUnordered<BoxFuture<'static, Vec<(ServerId, Message)>>>,
-    /// REGISTERs in them.
+    /// REGISTERs in `under_way`.
     at_once: usize,
-    /// What this turn has taken and is to be carried out.
+    /// REGISTERs taken in this turn, to be processed.
     taken: Vec<Asked>,
     entropy: Box<dyn model::Entropy>,
 }
@@ -81,7 +81,7 @@ impl Turns {
                 () = tokio::time::sleep(sleep) => {}
                 () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => self.links.announce(Work::Draining),
             }
-            // Whatever woke the loop: who has asked meanwhile is answered in this turn.
+            // Whatever woke the loop: requests that have come since are taken in this turn.
             self.take_what_has_come();
             self.layer.handle_timeout(self.ctx.clock.now());
             while self.layer.poll_event().is_some() {}
@@ -100,7 +100,7 @@ impl Turns {
         }
     }
 
-    /// Begins with what the turn has taken. A store in this process has done it at once: its answers leave with this turn.
+    /// Starts to process what the turn has taken. A store in this process finishes at once: its answers leave in this turn.
     fn begin(&mut self) {
         if !self.taken.is_empty() {
             let (handler, taken) = (self.handler.clone(), std::mem::take(&mut self.taken));
@@ -132,7 +132,7 @@ impl Turns {
                 }
             }
             LinkEvent::Message { link, message } => match self.links.keep_alive_answer(&message) {
-                // A proxy that is gone needs no answer.
+                // A disconnected proxy needs no answer.
                 Some(answer) => drop(self.links.send(link, answer)),
                 None => self.receive(message, link),
             },
@@ -141,7 +141,7 @@ impl Turns {
 
     fn receive(&mut self, message: Message, link: LinkId) {
         let flow = Flow::Stream { connection: link.0 };
-        // The proxy has read it with all its rules before it has passed it on.
+        // The proxy has checked it by all its rules before passing it on.
         let Received::Request(new) = self.layer.receive_sound(message, flow, self.ctx.clock.now()) else { return };
         let to_tag = format!("{:016x}", self.entropy.next_u64());
         if let Some(refusal) = sip::registration::unserved(&new.message) {
@@ -162,7 +162,7 @@ impl Turns {
     }
 
     fn respond(&mut self, server: ServerId, answer: &Message) {
-        // The transaction is over when its connection has gone meanwhile: the phone asks again.
+        // If its connection is gone, the transaction is over: the phone repeats its request.
         let _ = self.layer.respond(server, answer, self.ctx.clock.now());
     }
 

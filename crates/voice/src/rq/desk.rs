@@ -1,4 +1,4 @@
-//! One task per tenant that owns its queues: commit first, then answer.
+//! One task per tenant owns its queues. It commits first, then answers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,45 +19,45 @@ use super::metrics::Metrics;
 use super::writes::{RefusedRequest, Writes, Wrote};
 use crate::events;
 
-/// Tenants that one rq serves.
+/// The most tenants of one rq.
 const TENANTS_MAX: usize = 1_000;
-/// Commands of a tenant that wait for their turn: a second of a very busy site.
+/// The most commands of a tenant that wait for their turn: a second of a very busy site.
 const COMMANDS_MAX: usize = 4_096;
-/// Commands that one turn takes in.
+/// The most commands that one turn processes.
 const TURN_MAX: usize = 256;
-/// Questions about calls that one turn answers; the others are to be asked again. All tenants share the thread.
+/// The most queries about calls that one turn answers; clients must repeat the others. All tenants share the thread.
 const EXPLAINED_MAX: usize = 16;
-/// Repairs that one turn takes in.
+/// The most repairs that one turn processes.
 const REPAIRS_MAX: usize = 64;
-/// A repair that another replica has held for so long without carrying it out is taken over.
+/// A repair that another replica has held for this long without carrying it out is taken over.
 const REPAIR_IDLE: Duration = Duration::from_secs(5);
-/// How long a turn waits for something to do.
+/// How long a turn waits for input.
 const READ_WAIT: Duration = Duration::from_secs(1);
-/// Pause before a store that is away, or an owner that lives, is asked again.
+/// Pause before an unavailable store, or an owner that still runs, is queried again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
-/// Pause before a tenant's queues begin anew after a fault: nobody is stormed by one that lasts.
+/// Pause before a tenant's queues are taken over again after a fault: a lasting fault must not cause a load storm.
 const BEGIN_ANEW: Duration = Duration::from_secs(1);
-/// Outcomes that a client may leave unread before its stream is closed; it submits again and hears where it stands.
+/// The most unread outcomes of a client before its stream is closed. The client submits again and learns its requests' states.
 pub(super) const OUTCOMES_MAX: usize = 4_096;
 
 /// A client's stream of outcomes.
 #[derive(Clone)]
 pub(super) struct Listener {
     pub outcomes: mpsc::Sender<v1::QueueOutcome>,
-    /// Cancelled when the client does not read, and when nobody would send to it any more.
+    /// Cancelled when the client does not read, and when nothing more will be sent to it.
     pub overflowed: CancellationToken,
 }
 
-/// What comes to a desk.
+/// The inputs of a tenant loop (`Desk`).
 pub(super) enum Ask {
     Command(Command, Listener),
     Agents(v1::AgentsUpdate, oneshot::Sender<u64>),
     Call(Box<v1::CallDetails>),
-    /// Without an answer when too many have asked.
+    /// Dropped without an answer after too many queries in one turn.
     Explain(ConnId, oneshot::Sender<Option<v1::ExplainResponse>>),
 }
 
-/// The desks of all tenants that were mentioned so far.
+/// The tenant loops (`Desk`) of all tenants mentioned so far.
 #[derive(Clone)]
 pub(super) struct Desks {
     ctx: RoleContext,
@@ -70,7 +70,7 @@ impl Desks {
         Self { ctx, metrics, open: Arc::default() }
     }
 
-    /// The way to a tenant's desk; `None` when there are too many tenants.
+    /// The sender to a tenant's loop; `None` when there are too many tenants.
     pub fn desk(&self, tenant: &TenantId) -> Option<mpsc::Sender<Ask>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(desk) = open.get(tenant) {
@@ -86,7 +86,7 @@ impl Desks {
         Some(asks)
     }
 
-    /// Waits until every desk has finished what it has.
+    /// Waits until every tenant loop has finished.
     pub async fn finished(&self) {
         let open: Vec<_> = self.open.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         for desk in open {
@@ -95,8 +95,8 @@ impl Desks {
     }
 }
 
-/// Serves a tenant until the role ends. What goes wrong there, a panic too, is this tenant's affair: its queues are taken over anew from the
-/// ledger, and those of others go on.
+/// Serves a tenant until the role ends. A fault, even a panic, affects only this tenant: its queues are taken over again from the ledger,
+/// and those of other tenants continue.
 async fn serve(ctx: RoleContext, tenant: TenantId, mut asked: mpsc::Receiver<Ask>, metrics: Metrics) -> Result<()> {
     loop {
         match fault::contained(serve_once(&ctx, &tenant, &mut asked, &metrics)).await {
@@ -134,7 +134,7 @@ async fn serve_once(
     desk.run(asked).await
 }
 
-/// Claims the tenant's queues when nobody alive has them; `None` when the role drains before that.
+/// Claims the tenant's queues once no other running replica owns them; returns `None` if the role drains first.
 async fn take_over(ctx: &RoleContext, tenant: &TenantId) -> Result<Option<QueueRecord>> {
     let owner = ctx.owner();
     loop {
@@ -184,7 +184,7 @@ struct Desk {
     listeners: HashMap<RequestId, Listener>,
     metrics: Metrics,
     writes: Writes,
-    /// Questions that this turn has answered.
+    /// The number of queries that this turn has answered.
     explained: usize,
 }
 
@@ -228,7 +228,7 @@ impl Desk {
         }
     }
 
-    /// Whether nobody waits for an agent any more, or the time is up: what is left is in the ledger.
+    /// Whether no request is open, or the time to drain is over: the rest stays in the ledger.
     fn has_drained(&self, now: Timestamp) -> bool {
         let drain = &self.ctx.drain;
         let late = || drain.deadline().is_some_and(|deadline| deadline <= now);
@@ -260,7 +260,7 @@ impl Desk {
     fn take(&mut self, ask: Ask, now: Timestamp) -> Option<Answer> {
         match ask {
             Ask::Command(command, listener) => {
-                // A return has no outcome of its own: nothing would ever take its listener out.
+                // A return has no outcome of its own, so its listener would never be removed.
                 let is_heard = !matches!(command, Command::Return(_));
                 let id = self.queues.command(command, now);
                 if is_heard {
@@ -284,8 +284,8 @@ impl Desk {
         }
     }
 
-    /// Writes the turn; `false` when somebody else owns the queues. A request that the store does not take ends with the next turn, after
-    /// whose commit its asker is told; what this turn would have said of it is not so.
+    /// Commits the turn; returns `false` if another replica owns the queues. A request that the store refuses ends with the next turn, and
+    /// its client is notified after that commit. The outcomes of this turn for such a request are discarded.
     async fn commit(&mut self, turn: &mut Turn, now: Timestamp) -> Result<bool> {
         let Some(batch) = turn.batch.clone() else { return Ok(true) };
         match self.writes.write(batch).await? {
@@ -325,7 +325,7 @@ impl Desk {
     }
 }
 
-/// Whoever waits for an outcome hears of it from the next desk only: a stream that ends is begun anew, and everything said again.
+/// Closes the streams of all listeners. Clients then open new ones, and the next owner reports all states again.
 impl Drop for Desk {
     fn drop(&mut self) {
         for listener in self.listeners.values() {
@@ -339,7 +339,7 @@ fn is_last(outcome: &v1::queue_outcome::Outcome) -> bool {
     matches!(outcome, Outcome::Cancelled(_) | Outcome::Refused(_))
 }
 
-/// What is answered after the commit. A caller who is gone needs no answer.
+/// An answer to be sent after the commit. A client that has disconnected needs none.
 enum Answer {
     Agents(u64, oneshot::Sender<u64>),
     Explained(Box<Option<v1::ExplainResponse>>, oneshot::Sender<Option<v1::ExplainResponse>>),
@@ -354,7 +354,7 @@ impl Answer {
     }
 }
 
-/// Takes the next repairs, those first that a dead owner has left.
+/// Takes the next repairs, first those left by a failed owner.
 async fn repairs(ctx: RoleContext, tenant: TenantId) -> Result<Vec<PostedEntry>> {
     let (requests, owner, to) = (&ctx.stores.requests, ctx.owner(), Recipient::Routing);
     loop {

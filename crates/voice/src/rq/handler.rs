@@ -1,4 +1,4 @@
-//! One tenant's queues: commands and facts in; records, events and outcomes out.
+//! One tenant's queues: commands and facts go in; records, events and outcomes come out.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -28,32 +28,32 @@ use queue_events::QueueEvents;
 
 /// The view's name in the ledger.
 const VIEW: &str = "rq";
-/// The virtual queue of a request that names none.
+/// The virtual queue of a request without a queue name.
 const UNNAMED_QUEUE: &str = "VQ_Default";
-/// The latest decisions that can be asked for.
+/// The most decisions kept for explanations; the oldest are dropped.
 const DECISIONS_MAX: usize = 1_000;
-/// The published error number of a request that nobody can take now.
+/// The published error number of a request that cannot be stored now.
 const NOT_STORED: u32 = 58;
-/// How many events may be folded without an effect before their position is written nevertheless.
+/// How many events may be folded without effect before their position is written anyway.
 const POSITION_LAG_MAX: usize = 500;
 
-/// What a turn has produced: first the batch is committed, then the outcomes are sent.
+/// The result of a turn: commit the batch first, then send the outcomes.
 pub(super) struct Turn {
-    /// To be committed; `None` when nothing changed.
+    /// The batch to commit; `None` if nothing changed.
     pub batch: Option<QueueBatch>,
-    /// To be sent afterwards, in order.
+    /// The outcomes to send afterwards, in order.
     pub outcomes: Vec<(RequestId, Outcome)>,
 }
 
 impl Turn {
-    /// The requests that are over: nothing more will be said of them, answered ones included.
+    /// The requests that are over, including answered ones: no further outcome follows.
     pub fn ended(&self) -> Vec<RequestId> {
         let written = self.batch.iter().flat_map(|batch| &batch.requests);
         written.filter(|(_, record)| record.is_none()).map(|(id, _)| RequestId(id.clone())).collect()
     }
 }
 
-/// What is wanted of a request when the router has done with it.
+/// Attributes of a request that are needed after the router has ended it.
 #[derive(Clone, Copy)]
 struct Asked {
     /// Since when its call waits.
@@ -75,7 +75,7 @@ pub(super) struct TenantQueues {
     token: Token,
     router: Router,
     calls: Calls,
-    /// Calls that have ended in this turn.
+    /// Calls that ended in this turn.
     over: Vec<ConnId>,
     events: QueueEvents,
     decisions: VecDeque<(ConnId, routing::Decision)>,
@@ -89,8 +89,8 @@ pub(super) struct TenantQueues {
 }
 
 impl TenantQueues {
-    /// Goes on from the ledger's record. A row that cannot be read costs its own request or agent alone: it is left out, and stays in
-    /// the ledger as it is until somebody says it anew: the session that waits for the request, provisioning and facts of the agent.
+    /// Continues from the ledger's record. An unreadable row costs only its own request or agent. It is left out and stays in the ledger
+    /// until it is written again, by the session that waits for the request, or by provisioning and facts of the agent.
     pub fn restore(record: &QueueRecord, metrics: Metrics, trace: runtime::Recorder) -> Self {
         let tenant = &record.tenant;
         let left_out = |what: &'static str, row: &str, error: &records::RecordError| {
@@ -131,24 +131,24 @@ impl TenantQueues {
         }
     }
 
-    /// The position up to which the tenant's events are folded.
+    /// The stream position up to which the tenant's events are folded.
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// Whether no request is open and no reservation stands.
+    /// Whether there is no open request and no reservation.
     pub fn is_idle(&self) -> bool {
         self.router.is_empty()
     }
 
-    /// When [`TenantQueues::turn`] wants to be called although nothing has come in: at once, while there is something to be said.
+    /// When [`TenantQueues::turn`] must be called without input: at once while outcomes wait to be sent.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         if self.outcomes.is_empty() { self.router.next_timeout() } else { Some(Timestamp::from_micros(0)) }
     }
 
     // === Requests ===
 
-    /// Carries a command out. The name of the request is returned, so that its outcomes find their way.
+    /// Carries out a command. Returns the request's id, for routing its outcomes.
     pub fn command(&mut self, command: Command, now: Timestamp) -> RequestId {
         match command {
             Command::Submit(submit) => self.submit(submit, now),
@@ -162,7 +162,7 @@ impl TenantQueues {
             Command::Cancel(cancel) => {
                 let id = RequestId(cancel.request_id);
                 if !self.router.cancel(&id, now) {
-                    // It has ended already; for the client that is the same.
+                    // It has already ended; for the client the result is the same.
                     self.outcomes.push((id.clone(), Outcome::Cancelled(v1::Cancelled {})));
                 }
                 id
@@ -177,12 +177,12 @@ impl TenantQueues {
         }
     }
 
-    /// The store does not take the request: it ends, and whoever has asked for it is told why.
+    /// Ends a request that the store does not take, and notifies its client of the reason.
     pub fn refuse(&mut self, id: &RequestId, reason: &str, now: Timestamp) {
         self.metrics.request_refused();
         let why = format!("the request cannot be stored: {reason}");
         self.outcomes.push((id.clone(), Outcome::Refused(refused(NOT_STORED, &why, None))));
-        // Its end follows in the same turn, behind this word.
+        // Its end follows in the same turn, after this outcome.
         self.router.cancel(id, now);
     }
 
@@ -225,7 +225,7 @@ impl TenantQueues {
         self.outcomes.push((id.clone(), Outcome::Accepted(accepted)));
     }
 
-    /// The client has lost its stream and asks again: it hears where the request stands.
+    /// The client has lost its stream and submits again: report the request's state.
     fn restate(&mut self, id: &RequestId, status: &Status) {
         self.accept(id, status);
         let (Stage::Offered { agent, expires_at } | Stage::Ringing { agent, expires_at }) = &status.stage else {
@@ -247,12 +247,12 @@ impl TenantQueues {
         for entry in entries {
             let stamped = &entry.event;
             self.position = entry.position;
-            // What an application does comes to us by its requests; and it may be told after the call's end.
+            // An application's actions reach us through its requests. Its events may also come after the end of its call.
             if let Subject::Session(session) = &stamped.id.subject {
                 self.application_told(session, &stamped.event, now);
                 continue;
             }
-            // By the call's own facts alone: what we have told of it ourselves may stand behind its end.
+            // Only the call's own facts: events that we have published about it may follow its end.
             if matches!(stamped.id.subject, Subject::Call(_)) {
                 self.remember(&stamped.event);
             }
@@ -261,7 +261,7 @@ impl TenantQueues {
         self.unwritten += entries.len();
     }
 
-    /// An application that is over wants nobody any more. It says so itself; but its node may have died before that, and with it the word.
+    /// Cancels the requests of an ended application. It does so itself, but the message is lost if its node fails first.
     fn application_told(&mut self, session: &SessionName, event: &Event, now: Timestamp) {
         let Some(call) = event.call.as_ref().filter(|_| event.name == EventName::SessionEnded) else { return };
         let is_of = |id: &&RequestId| id.0.strip_prefix(session.as_str()).is_some_and(|rest| rest.starts_with('.'));
@@ -274,14 +274,14 @@ impl TenantQueues {
     fn remember(&mut self, event: &model::Event) {
         let Some(call) = &event.call else { return };
         if event.name == model::EventName::CallDeleted {
-            // Remembered until the turn is over: its requests end by this fact, and their events name it.
+            // Kept until the end of the turn: this fact ends the call's requests, and their events name the call.
             self.over.push(call.conn_id);
         } else {
             self.calls.remember(call);
         }
     }
 
-    /// Takes agents and skills from provisioning.
+    /// Takes over agents and skills from provisioning.
     pub fn take_agents(&mut self, update: &v1::AgentsUpdate, now: Timestamp) {
         let named: Vec<AgentProfile> = update.agents.iter().filter_map(|agent| profile(&self.tenant, agent)).collect();
         let mut gone: Vec<AgentId> = update.gone.iter().filter_map(|name| AgentId::parse(name).ok()).collect();
@@ -297,11 +297,11 @@ impl TenantQueues {
         }
     }
 
-    /// Takes details of a call from its owner.
+    /// Takes over details of a call from its owner.
     pub fn take_call(&mut self, details: v1::CallDetails, now: Timestamp) {
         let Some(call) = details.call.and_then(|call| contracts::wire::call_ref_from_wire(call).ok()) else { return };
         if details.ended {
-            // Nobody is to be chosen for a caller who is gone. Whether a chosen agent has still taken the call stands in the stream.
+            // Choose no agent for a caller that has left. Whether an already chosen agent still took the call is known from the stream.
             self.over.push(call.conn_id);
             self.router.abandon_waiting(call.conn_id, now);
             return;
@@ -312,7 +312,7 @@ impl TenantQueues {
         }
     }
 
-    /// Carries a repair out: a call that there is not is over for routing too.
+    /// Carries out a repair: a call that does not exist is over for routing, too.
     pub fn repair(&mut self, repair: &Repair, now: Timestamp) {
         let Subject::Call(conn_id) = repair.subject else { return };
         let request = self.router.of_call(conn_id).next().cloned().unwrap_or_else(|| RequestId(String::new()));
@@ -328,7 +328,7 @@ impl TenantQueues {
 
     // === A turn ===
 
-    /// Lets expire what is due and collects what the turn has produced.
+    /// Handles due timers and collects the turn's results.
     pub fn turn(&mut self, now: Timestamp) -> Turn {
         self.router.handle_timeout(now);
         while let Some(output) = self.router.poll_output() {
@@ -408,12 +408,12 @@ impl TenantQueues {
         }
     }
 
-    /// The call's attributes; an unknown one has its ids only.
+    /// The call's attributes; only its ids if the call is unknown.
     fn call_ref(&self, request: &RequestId, conn_id: ConnId) -> CallRef {
         if let Some(call) = self.calls.call(conn_id) {
             return call.clone();
         }
-        // The facts of a call have one key in the reporting log: also of one that was over before it was submitted.
+        // All facts of a call have the same key in the reporting log, even if the call ended before the request was submitted.
         let uuid = self.asked.get(request).map_or(CallUuid(0), |asked| asked.trace);
         CallRef {
             conn_id,
@@ -427,7 +427,7 @@ impl TenantQueues {
         }
     }
 
-    /// What of a call waits, and why nobody takes it.
+    /// The call's waiting requests, and why no agent takes them.
     pub fn explain(&self, call: ConnId) -> v1::ExplainResponse {
         let waiting = self.router.of_call(call).filter_map(|id| self.router.request(id));
         let decisions = self.decisions.iter().filter(|(of, _)| *of == call);
@@ -453,7 +453,7 @@ impl TenantQueues {
     }
 }
 
-/// Requests that are no longer this desk's are counted by the next one.
+/// Subtracts open requests that the tenant's next owner counts.
 impl Drop for TenantQueues {
     fn drop(&mut self) {
         self.metrics.open_changed(-i64::try_from(self.router.len()).unwrap_or(i64::MAX));
@@ -500,7 +500,7 @@ fn profile(tenant: &TenantId, agent: &v1::AgentProfile) -> Option<AgentProfile> 
     Some(AgentProfile { tenant: tenant.clone(), agent: AgentId::parse(&agent.agent).ok()?, skills: skills.collect() })
 }
 
-/// The name under which a virtual queue stands as a DN in events.
+/// The DN that stands for a virtual queue in events.
 fn queue_dn(queue: &QueueName) -> Option<model::Dn> {
     model::Dn::parse(queue.as_str()).ok()
 }

@@ -1,4 +1,4 @@
-//! What rq counts.
+//! The metrics of rq.
 
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 
@@ -6,27 +6,27 @@ runtime::metrics! {
     /// The metrics of this role.
     #[derive(Clone)]
     pub(super) struct Metrics {
-        /// Requests for an agent that came in.
+        /// Requests for an agent received.
         submitted: Counter = "rq_requests_submitted";
-        /// Requests refused: a fault in them, or a limit reached.
+        /// Requests refused because of a fault or a limit.
         refused: Counter = "rq_requests_refused";
-        /// Pairings of a call with an agent.
+        /// Decisions that chose an agent for a call.
         offered: Counter = "rq_decisions";
-        /// Calls that came back because the agent did not take them.
+        /// Calls that returned because the agent did not take them.
         returned: Counter = "rq_requests_returned";
-        /// Requests whose application was told that time is over.
+        /// Requests whose application was notified that its timeout has passed.
         timed_out: Counter = "rq_requests_timed_out";
         /// Requests that ended.
         ended: Counter = "rq_requests_ended";
-        /// Requests that wait or are promised to an agent.
+        /// Requests that wait or have a reserved agent.
         waiting: Gauge = "rq_requests_open";
-        /// Times that another replica had taken a tenant's queues over.
+        /// Number of times another replica had taken over a tenant's queues.
         lost: Counter = "rq_ownership_lost";
-        /// Rows of a tenant's record that could not be read and were left out.
+        /// Rows of a tenant's record left out as unreadable.
         unreadable: Counter = "rq_rows_unreadable";
-        /// Times that a tenant's queues were given up for a fault and taken over anew.
+        /// Number of times a tenant's queues were dropped after a fault and taken over again.
         begun_anew: Counter = "rq_queues_begun_anew";
-        /// Outcomes for a client that did not read them.
+        /// Outcomes dropped because a client did not read them.
         overflowed: Counter = "rq_outcomes_dropped";
     }
 }

@@ -1,22 +1,22 @@
-//! Updates of agents that come in several messages: they are one only when the last has come, so that nobody is gone in between.
+//! Updates of agents that arrive in several messages. They take effect with the last one, so that no agent is missing in between.
 
 use contracts::v1;
 use tonic::Status;
 
-/// Agents of one update; ten times the largest tenant of the design.
+/// The most agents of one update; ten times the largest tenant that the design allows for.
 const AGENTS_MAX: usize = 100_000;
 
-/// The parts that have come so far.
+/// The parts received so far.
 #[derive(Default)]
 pub(super) struct Parts {
     begun: Option<v1::AgentsUpdate>,
 }
 
 impl Parts {
-    /// Takes the next message; gives the update when it is whole.
+    /// Takes the next message; returns the update when it is complete.
     ///
     /// # Errors
-    /// When it would have more agents than any tenant.
+    /// When it contains more agents than any tenant may have.
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
     pub fn take(&mut self, part: v1::AgentsUpdate) -> Result<Option<v1::AgentsUpdate>, Status> {
         let unfinished = part.unfinished;

@@ -7,10 +7,10 @@ use model::{AgentId, ConnId, Dn, QueueName, Timestamp};
 use prost::Message;
 use routing::{AgentSnapshot, Declined, RequestId, RequestSnapshot, Session, Stage, Submission, Target};
 
-/// The form that this version writes.
+/// The version that is written.
 const VERSION: u32 = 1;
 
-/// A record that cannot be read.
+/// A record that is unreadable.
 #[derive(Debug, thiserror::Error)]
 #[error("a record of rq cannot be read: {0}")]
 pub(super) struct RecordError(String);

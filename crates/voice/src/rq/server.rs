@@ -17,10 +17,10 @@ use tonic::{Request, Response, Status, Streaming};
 use super::desk::{Ask, Desks, Listener, OUTCOMES_MAX};
 use super::parts::Parts;
 
-/// Acknowledgements that may wait to be read.
+/// The most unread acknowledgements.
 const TAKEN_MAX: usize = 64;
 
-/// The service.
+/// The gRPC service.
 pub(super) struct Server {
     desks: Desks,
     clock: Arc<dyn Clock>,
@@ -38,7 +38,7 @@ impl Server {
         self.desks.desk(&tenant).ok_or_else(|| Status::resource_exhausted("too many tenants"))
     }
 
-    /// Those answers, counted among the caller's and not beyond the token.
+    /// A stream of these answers. It is counted among the caller's streams and ends with the caller's token.
     fn stream<T: Send + 'static>(
         &self,
         of: &Request<impl Sized>,
@@ -55,7 +55,8 @@ fn needs_scope(caller: &Caller, scope: &str) -> Result<(), Status> {
     caller.needs_scope(scope).map_err(|problem| Status::permission_denied(problem.to_string()))
 }
 
-/// What a role tells of its own state changes everybody's calls: it comes from that role, whatever scopes others have.
+/// Checks the role of the caller: a role's reports of its own state affect all calls, so no other caller may send them, whatever its
+/// scopes.
 #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
 fn needs_role(caller: &Caller, role: &str) -> Result<(), Status> {
     match caller.role() {
@@ -64,7 +65,7 @@ fn needs_role(caller: &Caller, role: &str) -> Result<(), Status> {
     }
 }
 
-/// A question about all calls would cost each waiting one a look at the agents.
+/// Refuses ConnID 0: a query about all calls would check the agents for every waiting call.
 #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
 fn named_call(conn_id: u64) -> Result<ConnId, Status> {
     if conn_id == 0 { Err(Status::invalid_argument("conn_id: it names no call")) } else { Ok(ConnId(conn_id)) }
@@ -93,7 +94,7 @@ impl Routing for Server {
         let mut commands = request.into_inner();
         tokio::spawn(async move {
             loop {
-                // Whose answers have ended, with the token or otherwise, is heard no more.
+                // Commands end with the answers: their stream may have ended with the token or otherwise.
                 let command = tokio::select! {
                     command = commands.next() => command,
                     () = listener.outcomes.closed() => return,
@@ -125,7 +126,7 @@ impl Routing for Server {
                 let update = match parts.take(part) {
                     Ok(Some(update)) => update,
                     Ok(None) => continue,
-                    // Whoever sent this has gone when nobody hears it.
+                    // The client may have disconnected.
                     Err(refused) => return drop(taken.send(Err(refused)).await),
                 };
                 let (done, revision) = oneshot::channel();

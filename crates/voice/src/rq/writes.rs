@@ -1,4 +1,4 @@
-//! Writes the turns of one tenant's queues. A row that the store does not take costs its own request; its neighbours are written.
+//! Writes the turns of one tenant's queues. A row that the store refuses costs only its own request; other rows are written.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,37 +9,37 @@ use model::{Owner, Timestamp};
 use routing::RequestId;
 use tracing::{error, warn};
 
-/// Pause before a store that is away or full is asked again.
+/// Pause before an unavailable or full store is queried again.
 const AGAIN: Duration = Duration::from_millis(250);
-/// How long a store may have no room before what it does not take counts as refused. Callers wait meanwhile, and nobody is chosen.
+/// How long a store may be full before its refusal counts. Callers wait during this time, and no agent is chosen.
 const NO_ROOM_FOR: Duration = Duration::from_secs(5);
 
-/// What became of a turn.
+/// The result of writing a turn.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wrote {
-    /// It stands in the ledger, but for the rows of these requests.
+    /// The turn is stored, except the rows of these requests.
     Done(Vec<RefusedRequest>),
-    /// The queues are somebody else's.
+    /// Another replica owns the queues.
     Lost(Owner),
 }
 
-/// A request whose row the store does not take: its row stands as it stood, or there is none.
+/// A request whose row the store refuses: the row stays unchanged, or does not exist.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct RefusedRequest {
     pub id: RequestId,
-    /// The store's words.
+    /// The store's reason.
     pub reason: String,
 }
 
-/// A tenant's way into the ledger of queues.
+/// A tenant's writer to the ledger of queues.
 pub(super) struct Writes {
     ledger: Arc<dyn QueueLedger>,
     clock: Arc<dyn Clock>,
-    /// Since when the store has no room.
+    /// Since when the store has been full.
     no_room_since: Option<Timestamp>,
 }
 
-/// The store's last word about a batch.
+/// The store's final answer to a batch.
 enum Answer {
     Done,
     Lost(Owner),
@@ -51,10 +51,10 @@ impl Writes {
         Self { ledger, clock, no_room_since: None }
     }
 
-    /// Writes a turn. Waits while the store is away: nothing may leave before it has answered.
+    /// Writes a turn. Waits while the store is unavailable: no message may leave before its answer.
     ///
     /// # Errors
-    /// The queues are not as they were left: they are to be taken over anew.
+    /// The queues' record is not as this replica left it: take the queues over again.
     pub async fn write(&mut self, turn: QueueBatch) -> Result<Wrote> {
         match self.commit(&turn).await? {
             Answer::Done => Ok(Wrote::Done(Vec::new())),
@@ -62,7 +62,7 @@ impl Writes {
             Answer::Refused(refusal) => {
                 warn!(tenant = %turn.tenant, %refusal, "a turn of the queues is not taken as a whole");
                 match refusal {
-                    // Where facts have no room, what makes them is refused; in the queues others may have room still.
+                    // If facts have no room, refuse the rows that cause facts. If the queues are full, others may still have room.
                     Refusal::NoRoom { what, .. } if what != QUEUES => self.without_rows(turn, &refusal).await,
                     _ => self.one_by_one(turn).await,
                 }
@@ -70,7 +70,7 @@ impl Writes {
         }
     }
 
-    /// Somebody in the turn cannot be written: the others can.
+    /// Writes the parts of a turn one by one: some part is refused, the others may be written.
     async fn one_by_one(&mut self, turn: QueueBatch) -> Result<Wrote> {
         let mut refused = Vec::new();
         for part in turn.apart() {
@@ -83,7 +83,7 @@ impl Writes {
                         Some((id, _)) => {
                             refused.push(RefusedRequest { id: RequestId(id), reason: refusal.to_string() })
                         }
-                        // Nobody has asked for it: an agent's row, a fact. It goes on in memory alone.
+                        // No client waits for it: an agent's row or a fact. It continues only in memory.
                         None => error!(tenant = %part.tenant, %refusal, "a part of the queues' turn is not stored"),
                     }
                 }
@@ -92,7 +92,7 @@ impl Writes {
         Ok(Wrote::Done(refused))
     }
 
-    /// What only removes is never refused for want of room.
+    /// Writes the turn's removals only: these are never refused for lack of room.
     async fn without_rows(&mut self, mut turn: QueueBatch, refusal: &Refusal) -> Result<Wrote> {
         let reason = refusal.to_string();
         let put = turn.requests.extract_if(.., |(_, body)| body.is_some());
@@ -105,7 +105,7 @@ impl Writes {
         }
     }
 
-    /// Commits until the store has answered, or will not take it.
+    /// Commits until the store has answered or refuses.
     async fn commit(&mut self, batch: &QueueBatch) -> Result<Answer> {
         loop {
             let refusal = match self.ledger.commit(batch.clone()).await {
@@ -134,8 +134,8 @@ impl Writes {
         }
     }
 
-    /// A full store is waited for once, and not for each turn again. Not where the queues themselves are full: this turn is the only one that
-    /// could make room there.
+    /// Whether to wait for a full store: once, and not again for each turn. Not if the queues themselves are full: only this turn could
+    /// make room there.
     fn is_waited_for(&mut self, refusal: &Refusal) -> bool {
         let now = self.clock.now();
         match refusal {

@@ -1,4 +1,4 @@
-//! What the node asks of others: the dial plan (voice-27), tenants and PINs (voice-28), agent-state by the request stream.
+//! Clients of the node: the dial plan (voice-27), tenants and PINs (voice-28), agent-state by the request stream, and the stores.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,15 +23,15 @@ use super::inheritance::{self, Heritage};
 use super::quarantine::Aside;
 use crate::quarantine::until_answered;
 
-/// How long an answer of the dial plan is waited for; the call's own timer is a little longer.
+/// Deadline for an answer of the dial plan; the call's own timer is a little longer.
 const DIAL_PLAN_TIME: Duration = Duration::from_secs(4);
-/// How long config's answer about a PIN is waited for; the call's own timer is a little longer.
+/// Deadline for config's answer about a PIN; the call's own timer is a little longer.
 const PIN_TIME: Duration = Duration::from_secs(4);
-/// How long config may take to name the tenants; it is asked again soon.
+/// Deadline for config to name the tenants; the request is repeated soon.
 const TENANTS_TIME: Duration = Duration::from_secs(2);
-/// How long the outcome of a feature code is looked for; the call's own timer is as long.
+/// Deadline for the outcome of a feature code; the call's own timer is as long.
 const AGENT_TIME: Duration = Duration::from_secs(5);
-/// Events that one read takes while an outcome is looked for.
+/// Events per read while an outcome is awaited.
 const EVENTS_PER_READ: usize = 256;
 
 /// The node's clients.
@@ -54,7 +54,7 @@ struct Inner {
 }
 
 impl Clients {
-    /// The clients of this life of the role. `live` says whom proxies see live.
+    /// The clients of this run of the role. `live` gives the owners that proxies see live.
     pub fn new(ctx: &RoleContext, inbox: Inbox, live: watch::Receiver<SeenLive>) -> anyhow::Result<Self> {
         let inner = Inner {
             dialplan: Client::new(ctx, "voice-27")?,
@@ -70,7 +70,7 @@ impl Clients {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Carries an order out, beside the loop.
+    /// Carries out an order, beside the loop.
     pub fn order(&self, order: Order) {
         let inner = self.inner.clone();
         tokio::spawn(async move {
@@ -94,7 +94,7 @@ impl Clients {
                     });
                     inner.inbox.agent_answered(conn_id, done).await;
                 }
-                // The loop's own.
+                // The loop handles these itself.
                 Order::TellRouting { .. } | Order::Report(_) => {}
                 Order::PutAside(aside) => {
                     let conn_id = aside.record.key;
@@ -115,13 +115,13 @@ impl Clients {
         });
     }
 
-    /// Keeps a report of a fault, beside the loop: the disk may take its time.
+    /// Stores a fault report, beside the loop: the disk may take its time.
     pub fn report(&self, report: FaultReport) {
         let inner = self.inner.clone();
         tokio::task::spawn_blocking(move || inner.reports.keep(&report));
     }
 
-    /// The tenants that there are. The calls of those that config names are inherited from then on.
+    /// The tenants that config names. From then on, calls of these tenants are taken over from failed nodes.
     pub async fn tenants(&self) -> anyhow::Result<Vec<TenantId>> {
         let call = self.inner.config.get("/tenants").idempotent().deadline(TENANTS_TIME);
         let names: Vec<String> = call.fetch().await?;
@@ -133,7 +133,7 @@ impl Clients {
 }
 
 impl Inner {
-    /// Moves a record into quarantine; says whether its parties are ours to tell. Asked again while the store is away.
+    /// Moves a record to quarantine; returns whether this node must end its dialogs. Repeated while the store is away.
     async fn put_aside(&self, aside: Aside) -> bool {
         let Aside { record, why, events } = aside;
         let put = PutAside {
@@ -148,7 +148,8 @@ impl Inner {
         };
         let ask = || self.stores.quarantine.put_aside(put.clone());
         let written = until_answered("a record cannot be put aside now", ask).await;
-        // Whatever else is answered, the call is nobody's: a former attempt was done and its answer lost, or the store refuses for good.
+        // Any other answer means that nobody owns the call: an earlier attempt succeeded without an answer, or the store refuses
+        // for good.
         !matches!(written, Some(Written::Fenced { .. } | Written::Exists { .. }))
     }
 
@@ -160,7 +161,7 @@ impl Inner {
         }
     }
 
-    /// Where a number leads; what cannot be found out is refused with 503.
+    /// The destination of a number; 503 if the dial plan does not answer.
     async fn resolve(&self, tenant: &TenantId, conn_id: Option<ConnId>, caller: &Caller, dialled: &str) -> Destination {
         let caller = match caller {
             Caller::Phone(dn) => json!({ "phone": dn.as_str() }),
@@ -179,7 +180,7 @@ impl Inner {
         })
     }
 
-    /// What config says about the PIN of the agent at a phone. Asked once: a repeated question would count a wrong PIN twice.
+    /// Config's answer about the PIN of the agent at a phone. Sent once: a repeated query would count a wrong PIN twice.
     async fn ask_pin(&self, tenant: &TenantId, dn: &Dn, typed: Option<TypedPin>) -> PinAnswer {
         let question = configuration::PinQuestion { typed: typed.map(|typed| Secret(typed.0)) };
         let call = self.config.post(&format!("/tenants/{tenant}/pins/{dn}")).json(&question);
@@ -195,7 +196,7 @@ impl Inner {
         }
     }
 
-    /// Posts the request and looks for the event that answers it.
+    /// Posts the request and waits for the event that answers it.
     async fn ask_agent(&self, conn_id: ConnId, request: Request) -> anyhow::Result<bool> {
         let (tenant, reference) = (request.tenant.clone(), request.reference);
         let requester = request.requester.clone();

@@ -1,4 +1,4 @@
-//! A turn's batch for the ledger, and what its answers mean.
+//! A turn's batch for the ledger, and the handling of its answers.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -14,11 +14,11 @@ use super::limits::CONFIRMED_PER_TURN;
 use super::node::Node;
 use super::records;
 
-/// Calls that are not here any more: their owners, and the INVITEs that nobody has answered.
+/// Calls that this node no longer has: their owners, and their unanswered INVITEs.
 type Lost = BTreeMap<ConnId, (Option<Owner>, Option<(Message, u64)>)>;
 
 impl Node {
-    /// What has changed since the last batch. The answers go to [`Node::committed`], in the same order.
+    /// The changes since the last batch. The answers go to [`Node::committed`], in the same order.
     pub fn batch(&mut self) -> Vec<CallWrite> {
         let bounds = self.agent.bounds_reached();
         self.metrics.bounds_reached(bounds.oversized + bounds.overruns);
@@ -34,7 +34,7 @@ impl Node {
         self.confirm_some(&mut batch);
         self.written = batch.iter().map(|write| write.conn_id).collect();
         if batch.is_empty() {
-            // What was taken in is of no call that is stored.
+            // Nothing received in this turn belongs to a stored call.
             self.taken.clear();
         } else {
             self.metrics.turn(batch.len());
@@ -42,7 +42,7 @@ impl Node {
         batch
     }
 
-    /// Calls in doubt of which this turn has nothing to say: some of them are asked about along with it, so that no turn gets long.
+    /// Adds calls in doubt that this turn does not change. Only some of them, so that no turn gets long.
     fn confirm_some(&mut self, batch: &mut Vec<CallWrite>) {
         let behind = (Bound::Excluded(self.asked_about), Bound::Unbounded);
         let round = self.doubted.range(behind).chain(self.doubted.range(..=self.asked_about));
@@ -66,14 +66,14 @@ impl Node {
         }
     }
 
-    /// The store does not take what has become of a call: nothing of this turn is said.
+    /// The store refuses a call's new record: nothing of this turn is sent for it.
     fn write_refused(&mut self, conn_id: ConnId, refusal: &Refusal) {
         tracing::error!(%conn_id, %refusal, "the store refuses a call's record: the call ends");
         self.metrics.write_refused();
         self.end_unwritten(conn_id, format!("the store refuses its record: {refusal}"));
     }
 
-    /// A call of which nothing can be stored any more ends as it was stored last.
+    /// Ends a call that cannot be stored any more, as it was stored last.
     pub(super) fn end_unwritten(&mut self, conn_id: ConnId, why: String) {
         let stored = self.calls.get(&conn_id).is_some_and(|entry| entry.stored == Stored::Live);
         let invite = self.open_invite(conn_id);
@@ -94,7 +94,7 @@ impl Node {
         match entry.stored {
             Stored::Ended => return None,
             Stored::No if over => {
-                // Refused before anything came of it: it costs nothing and leaves nothing.
+                // Refused before anything was stored: it costs nothing and leaves nothing.
                 entry.events.clear();
                 self.metrics.call_refused();
                 return None;
@@ -104,7 +104,7 @@ impl Node {
         }
         let entry = self.calls.get(&conn_id)?;
         let state = || records::encode(entry, &self.agent, |link| self.edge(link));
-        // As long as somebody has not answered our BYE the record stays: should we die now, our next life says it again.
+        // The record stays until every party has answered our BYE: if this process fails now, the next run repeats the BYE.
         let ended = over && entry.legs.is_empty();
         let change = match (entry.stored, ended) {
             (_, true) => Change::End,
@@ -129,8 +129,8 @@ impl Node {
         })
     }
 
-    /// The ledger's answers. A call that somebody else has is forgotten: what it wanted to send is not ours to send, and what was
-    /// asked of it in this turn is its owner's to answer. Gives the calls that are not here any more.
+    /// Handles the ledger's answers. A call that another node owns is forgotten: its queued messages are not sent, and requests
+    /// received for it in this turn go to its owner. Returns the calls that this node no longer has.
     pub fn committed(&mut self, answers: impl IntoIterator<Item = (ConnId, Written)>) -> Vec<ConnId> {
         self.in_doubt = false;
         let mut lost = Lost::new();
@@ -169,7 +169,7 @@ impl Node {
         lost.into_keys().collect()
     }
 
-    /// Takes back what this turn has said within calls that are not ours.
+    /// Removes messages that this turn has queued for calls that are not ours.
     pub(super) fn take_back(&mut self, calls: &[ConnId]) {
         let seal = self.seal.clone();
         self.agent.disown(|message| {
@@ -178,7 +178,7 @@ impl Node {
         });
     }
 
-    /// Takes back what was said within calls that are not ours, and gives what was asked of them to their owners.
+    /// Removes queued messages of calls that are not ours, and leaves the requests of these calls to their owners.
     fn leave_to_owners(&mut self, lost: &Lost, taken: Vec<(Message, u64)>) {
         self.take_back(&lost.keys().copied().collect::<Vec<_>>());
         for (message, link) in taken {
@@ -194,7 +194,7 @@ impl Node {
         }
     }
 
-    /// The INVITE of a call that nobody has stored before and that is not answered: two nodes had it, and one of them stored it.
+    /// The INVITE of a call that is not answered yet. If two nodes got the INVITE, one of them has stored the call.
     fn open_invite(&self, conn_id: ConnId) -> Option<(Message, u64)> {
         let entry = self.calls.get(&conn_id)?;
         let leg = entry.leg(CALLER_LEG)?;
@@ -202,7 +202,7 @@ impl Node {
         Some((Message::parse(answering.request.clone()).ok()?, leg.link))
     }
 
-    /// The call is stored as this life has it.
+    /// The call has been stored in this run.
     fn settled(&mut self, conn_id: ConnId) {
         if let Some(entry) = self.calls.get_mut(&conn_id) {
             entry.settled = true;
@@ -210,7 +210,7 @@ impl Node {
     }
 
     pub(super) fn forget(&mut self, conn_id: ConnId) {
-        // Whoever has the call tells what becomes of it.
+        // The call's new owner sends rq its details.
         self.orders.retain(|order| !matches!(order, Order::TellRouting { conn_id: told, .. } if *told == conn_id));
         let Some(entry) = self.calls.remove(&conn_id) else {
             return;

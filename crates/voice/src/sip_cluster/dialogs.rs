@@ -1,4 +1,4 @@
-//! What the dialogs tell, as inputs of the call model.
+//! Translates events of dialogs to inputs of the call model.
 
 use bytes::Bytes;
 use call::Input;
@@ -33,14 +33,14 @@ impl Node {
             Event::Responded { request, status, response, .. } => {
                 self.responded(request, status, response.as_deref(), now);
             }
-            // The user agent passes no other request outside a dialog on.
+            // The user agent reports no other request outside a dialog.
             Event::Request { request, message, .. } => self.asked(request, &message, now),
             Event::Refreshed { dialog } => self.heard(dialog, now),
             Event::Released { dialog, reason } => self.released(dialog, &reason, now),
         }
     }
 
-    /// Whose dialog it is; marks its call for the commit, since the dialog has changed.
+    /// The leg that a dialog belongs to. Marks its call for the commit, because the dialog has changed.
     pub(super) fn place(&mut self, dialog: DialogId) -> Option<Place> {
         let place = self.dialogs.get(&dialog).copied()?;
         self.take_in_hand(place.conn_id);
@@ -48,7 +48,7 @@ impl Node {
         Some(place)
     }
 
-    /// The party gave a sign of life.
+    /// The party is alive.
     fn heard(&mut self, dialog: DialogId, now: Timestamp) {
         if let Some(place) = self.place(dialog)
             && let Some(leg) = self.leg_mut(place.conn_id, place.leg)
@@ -61,7 +61,7 @@ impl Node {
         let Some(Place { conn_id, leg, side: Side::Phone }) = self.place(dialog) else {
             return;
         };
-        // 181 and 182 say that it goes on, not that it rings.
+        // 181 and 182 report progress, not ringing.
         if let sip::message::Start::Response { status: StatusCode(180 | 183), .. } = response.start() {
             self.feed(conn_id, Input::LegRinging(leg), now);
         }
@@ -83,14 +83,14 @@ impl Node {
         }
     }
 
-    /// A party's message came from there.
+    /// Stores the host that a party's message came from.
     fn note_party(&mut self, conn_id: ConnId, id: LegId, message: &Message) {
         if let (Some(leg), Some(party)) = (self.leg_mut(conn_id, id), party(message)) {
             leg.party = Some(party);
         }
     }
 
-    /// The other legs go to the media node that has answered the first.
+    /// Pins the call to the media node that answered the first leg; the other legs go there.
     fn pin_media(&mut self, conn_id: ConnId, response: &Message) {
         let owner = response
             .to()
@@ -140,7 +140,7 @@ impl Node {
                 self.metrics.leg_answered();
                 self.feed(conn_id, Input::LegAnswered(CALLER_LEG), now);
             }
-            // It cancelled in the same moment; its end is on the way to us.
+            // It cancelled at the same time; its end is about to be reported.
             Err(error) => tracing::debug!(%conn_id, %error, "the caller was gone before it was answered"),
         }
     }
@@ -150,7 +150,7 @@ impl Node {
             return;
         };
         if leg.stage == LegStage::Closing {
-            // It answered while its cancel was on the way.
+            // It answered while our CANCEL was under way.
             if let Some(phone) = leg.phone {
                 note("the end of a leg", self.agent.bye(phone, Vec::new(), now));
             }
@@ -207,7 +207,7 @@ impl Node {
                 }
                 self.feed(conn_id, Input::LegFailed { leg: id, status: shown.0 }, now);
             }
-            // 488 says that the caller's audio cannot be spoken; everything else is ours to answer for.
+            // 488 says that the caller's audio cannot be used; every other failure is ours.
             Side::Media => {
                 let spoken = status != StatusCode::NOT_ACCEPTABLE_HERE;
                 let status = if spoken { 503 } else { 488 };
@@ -246,7 +246,7 @@ impl Node {
         self.feed(conn_id, Input::LegAnswered(id), now);
     }
 
-    /// A party that goes on, or holds, by asking us for an offer: ours says what we want, its answer decides.
+    /// A party requests an offer from us, to retrieve or to hold: our offer says what we want, its answer decides.
     fn offer_wanted(&mut self, dialog: DialogId, now: Timestamp) {
         let Some(Place { conn_id, leg: id, side: Side::Phone }) = self.place(dialog) else {
             return note("a refusal", self.agent.refuse_offer(dialog, StatusCode::NOT_ACCEPTABLE_HERE, now));
@@ -275,13 +275,13 @@ impl Node {
         self.hold_changed(conn_id, id, holds, now);
     }
 
-    /// A party that talked is left with no audio: its leg ends.
+    /// Ends the leg of a connected party that is left without audio.
     fn end_without_audio(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
         self.hang_up(conn_id, id, 488, now);
         self.feed(conn_id, Input::LegDead(id), now);
     }
 
-    /// The party wants another session: media is asked, with the same ports, and its answer goes back.
+    /// The party offers another session: media gets the offer, with the same ports, and its answer goes back.
     fn offered(&mut self, dialog: DialogId, request: &Message, offer: Bytes, now: Timestamp) {
         let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
             return;
@@ -345,14 +345,14 @@ impl Node {
         else {
             return;
         };
-        // Media does not know what we have offered to the phone by ourselves: the count of versions is ours.
+        // Media does not know our own offers to the phone, so the version is counted here.
         let before = self.agent.leg(phone).and_then(|leg| leg.offer_answer.local());
         let answer = before.and_then(|before| session::following(before, &answer)).unwrap_or(answer);
         note("an answer", self.agent.accept_offer(phone, answer, now));
         self.hold_changed(conn_id, id, session::holds(&offer), now);
     }
 
-    /// A description of the party is in force that says whether it holds.
+    /// A description of the party takes effect; it may say whether the party holds.
     fn hold_changed(&mut self, conn_id: ConnId, id: LegId, holds: Option<bool>, now: Timestamp) {
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
@@ -364,7 +364,7 @@ impl Node {
         }
     }
 
-    /// The peer makes the offer of a re-INVITE of ours: we never send one without.
+    /// The peer answers a re-INVITE of ours with an offer. We never send one without an offer, so the dialog ends.
     fn proposed(&mut self, dialog: DialogId, _offer: Bytes, now: Timestamp) {
         note("a dialog's end", self.agent.bye(dialog, Vec::new(), now));
     }
@@ -379,7 +379,7 @@ impl Node {
         match side {
             Side::Media => {
                 if !std::mem::take(&mut leg.relaying) {
-                    // What the party has agreed to with us.
+                    // The session to which the party has agreed with us.
                     tracing::warn!(%conn_id, leg = %id, %status, "media cannot take a party's session");
                     if leg.stage == LegStage::Up {
                         self.end_without_audio(conn_id, id, now);
@@ -418,7 +418,7 @@ impl Node {
         }
         match side {
             Side::Phone => self.close_media(conn_id, id, now),
-            // Without audio the party is as good as gone: media has seen no packet of it, or is gone itself.
+            // Without audio the party counts as gone: media has received no packet from it, or media itself has failed.
             Side::Media => self.end_phone(conn_id, id, before, now),
         }
         let by_party = matches!(reason, Release::ByPeer(_) | Release::Cancelled(_)) && side == Side::Phone;
@@ -451,7 +451,7 @@ impl Node {
     }
 }
 
-/// Why media refuses a description.
+/// The Warning that says why media refuses a description.
 fn warning_of(response: Option<&Message>) -> Option<String> {
     response.and_then(|response| response.header(&HeaderName::Warning)).map(str::to_owned)
 }

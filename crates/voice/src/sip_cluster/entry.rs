@@ -27,7 +27,7 @@ pub struct Entry {
     pub call: Call,
     /// Its legs, in the order of their numbers; those that are being hung up included.
     pub legs: Vec<Leg>,
-    /// The media node of the first leg: the others go there too, since they are to hear each other.
+    /// The media node of the first leg. The others go there too, because the legs must hear each other.
     pub media_owner: Option<Owner>,
     /// The display name that the caller presents.
     pub caller_name: String,
@@ -41,24 +41,24 @@ pub struct Entry {
     pub events: Vec<Stamped>,
     /// An entry of the stream of new calls for the next commit.
     pub new_call: Option<NewCall>,
-    /// What rq was told of it.
+    /// What rq was last told of the call.
     pub told: Told,
     /// Whether something has changed since the last commit.
     pub dirty: bool,
-    /// When the call model wants to be woken, as it stands in the node's queue.
+    /// Due time of the call model's timer, as in the node's `due`.
     pub armed: Option<Timestamp>,
-    /// Whether it has been committed in this life: what fails before that is the record's fault.
+    /// Whether it has been committed in this run. A fault before that is caused by the record.
     pub settled: bool,
-    /// Whether something has failed for it already.
+    /// Whether a fault has hit it already.
     pub faulty: bool,
 }
 
 /// What the ledger knows of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stored {
-    /// Nothing: it is not yet known where the number leads.
+    /// Nothing: the dial plan has not answered yet.
     No,
-    /// The call.
+    /// The call's record.
     Live,
     /// That it is over.
     Ended,
@@ -73,32 +73,32 @@ pub struct Leg {
     pub phone: Option<DialogId>,
     /// The dialog with media.
     pub media: Option<DialogId>,
-    /// Where the leg stands.
+    /// Its stage.
     pub stage: LegStage,
     /// The connection to the proxy by which it goes.
     pub link: u64,
     /// The host that the party's signalling comes from, as the proxy has seen it.
     pub party: Option<IpAddr>,
-    /// For a leg that we ring: whom, and where.
+    /// The DN and registration that we ring; none for the caller.
     pub target: Option<Target>,
     /// Whether media waits for an answer to its offer.
     pub owes_media: bool,
-    /// An offer of the party that media is being asked about.
+    /// Whether an offer of the party is with media.
     pub relaying: bool,
     /// Whether the party holds, as its last accepted offer says.
     pub holds: bool,
-    /// What we have asked the phone to do.
+    /// Hold or retrieve, if we have asked the phone for it.
     pub asked: Option<HoldWay>,
     /// Whether an echo is heard on it.
     pub echo: bool,
-    /// When something was heard of the party last: an answer, a request, a refresh.
+    /// When the party last sent something: an answer, a request, a refresh.
     pub heard_at: Timestamp,
-    /// Why another party has left, by its own word (RFC 3326), while the call model is told: if that ends this leg, it is told
-    /// the same.
+    /// Reason that another party has given for leaving (RFC 3326), set while the call model handles that. If it ends this leg
+    /// too, this leg's phone gets the same Reason.
     pub told: ExtraHeaders,
 }
 
-/// Whom a leg rings.
+/// The phone that a leg rings.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Target {
     /// The DN.
@@ -107,12 +107,12 @@ pub struct Target {
     pub contact: Contact,
 }
 
-/// Where a leg stands.
+/// Stage of a leg.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LegStage {
-    /// The caller's, not answered.
+    /// The caller's leg, not answered.
     Offered,
-    /// Media is being asked for its side.
+    /// Waits for media's session description.
     Preparing,
     /// The phone is being rung.
     Ringing,
@@ -133,7 +133,7 @@ impl Entry {
         self.legs.iter_mut().find(|leg| leg.id == id)
     }
 
-    /// Why a leg ends, as its phone is told: because of a party that has just left, or of another phone that has answered.
+    /// The Reason for ending a leg: that of a party that has just left, or that another phone has answered.
     pub fn reason_for(&self, id: LegId) -> ExtraHeaders {
         let Some(leg) = self.leg(id) else {
             return ExtraHeaders::new();
@@ -145,14 +145,14 @@ impl Entry {
         leg.told.clone()
     }
 
-    /// What the others are told of a party that has left; nothing, once they have been.
+    /// Sets the Reason for the other legs when a party leaves; an empty one clears it.
     pub fn tell_others(&mut self, id: LegId, reasons: &ExtraHeaders) {
         for leg in self.legs.iter_mut().filter(|leg| leg.id != id) {
             leg.told.clone_from(reasons);
         }
     }
 
-    /// The dialogs that still live.
+    /// The dialogs that still exist.
     pub fn dialogs(&self) -> impl Iterator<Item = DialogId> + '_ {
         self.legs.iter().flat_map(|leg| [leg.phone, leg.media]).flatten()
     }
@@ -180,44 +180,44 @@ impl Leg {
     }
 }
 
-/// What the node wants from its shell, after the commit.
+/// A task for the node's shell, carried out after the commit.
 #[derive(Debug)]
 pub enum Order {
     /// Ask the dial plan.
     AskDialPlan {
         /// The tenant.
         tenant: TenantId,
-        /// The call that asks.
+        /// The call that needs the answer.
         conn_id: model::ConnId,
-        /// The number of the question.
+        /// The number of the query.
         ask: u32,
-        /// Who calls.
+        /// The caller.
         caller: model::plan::Caller,
-        /// What to look up.
+        /// The number to look up.
         dialled: String,
     },
-    /// Ask the dial plan for an OPTIONS, which is no call.
+    /// Ask the dial plan about an OPTIONS, which is no call.
     AskReach {
         /// The OPTIONS.
         request: IncomingId,
         /// The tenant.
         tenant: TenantId,
-        /// Who asks.
+        /// The sender of the OPTIONS.
         caller: model::plan::Caller,
-        /// What to look up.
+        /// The number to look up.
         dialled: String,
     },
     /// Ask config about a PIN.
     AskPin {
         /// The tenant.
         tenant: TenantId,
-        /// The call that asks.
+        /// The call that needs the answer.
         conn_id: model::ConnId,
-        /// The number of the question.
+        /// The number of the query.
         ask: u32,
         /// The phone.
         dn: Dn,
-        /// What was typed.
+        /// The typed PIN, if any.
         typed: Option<TypedPin>,
     },
     /// Post a request about an agent, and wait for its outcome.
@@ -233,10 +233,10 @@ pub enum Order {
         tenant: TenantId,
         /// The call.
         conn_id: model::ConnId,
-        /// What is told.
+        /// The details to send.
         details: Box<contracts::v1::CallDetails>,
     },
-    /// Ask the ledger whose a call is; its messages wait.
+    /// Look up the owner of a call; its messages wait.
     Find(Sought),
     /// Move a record into quarantine.
     PutAside(Box<super::quarantine::Aside>),
@@ -249,14 +249,14 @@ pub enum Order {
         /// Why.
         why: String,
     },
-    /// Keep a report of a fault.
+    /// Store a fault report.
     Report(Box<runtime::fault::FaultReport>),
-    /// Claim what nodes that are gone have left.
+    /// Claim the calls of failed nodes.
     Inherit {
         /// The owners that proxies see live.
         live: Vec<Owner>,
     },
 }
 
-/// Orders in their order.
+/// Orders, first in, first out.
 pub type Orders = VecDeque<Order>;

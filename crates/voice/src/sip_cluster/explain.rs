@@ -1,4 +1,4 @@
-//! What the node remembers of its calls, so that one can be explained afterwards.
+//! Records what happens to calls, so that each can be explained afterwards.
 
 use call::call::CALLER_LEG;
 use model::plan::{Caller, Contact, Destination, Service};
@@ -13,7 +13,7 @@ use super::entry::Entry;
 use super::node::Node;
 
 impl Node {
-    /// A call is here now: it came, or was taken over from an owner that is gone.
+    /// Records a call that has come, or that was taken over from a failed owner.
     pub(super) fn trace_call(&self, entry: &Entry, taken_over: bool, now: Timestamp) {
         if !self.trace.is_on() {
             return;
@@ -43,12 +43,12 @@ impl Node {
         }
     }
 
-    /// What tells the nodes that a call's messages pass which span they belong to; nothing where no spans are wanted.
+    /// Header that names a call's span to the nodes that its messages pass; none if spans are not wanted.
     pub(super) fn trace_header(&self, conn_id: ConnId) -> Option<(HeaderName, String)> {
         Some((headers::TRACE, self.trace.spans().context_of(conn_id)?.to_string()))
     }
 
-    /// Where the dial plan sends it.
+    /// Records where the dial plan sends a call.
     pub(super) fn trace_plan(&self, conn_id: ConnId, destination: &Destination, now: Timestamp) {
         if let Some(entry) = self.calls.get(&conn_id) {
             let what = || What::Note { text: format!("dial plan: {}", in_words(destination)) };
@@ -57,7 +57,7 @@ impl Node {
     }
 }
 
-/// A phone is rung.
+/// Records that a phone is rung.
 pub(super) fn leg(trace: &Recorder, entry: &Entry, id: LegId, dn: &Dn, contact: &Contact, now: Timestamp) {
     let what = || {
         let contact = Some(contact.uri.clone());

@@ -1,4 +1,4 @@
-//! Facts go out into the reporting log (voice-50): every tenant's stream, by one node at a time.
+//! Exports facts to the reporting log (voice-50): each tenant's stream, by one node at a time.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::RoleContext;
 
-/// How often each stream is looked at.
+/// Interval at which each stream is checked.
 const EVERY: Duration = Duration::from_secs(1);
 /// The longest pause after failures; the first is [`EVERY`], and each further one twice as long.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// How long the last turn of a node may take; what it leaves, another node exports.
+/// Deadline for the last turn of a node; another node exports the rest.
 const LAST_TURN: Duration = Duration::from_secs(3);
 /// Streams that one node exports.
 const TENANTS_MAX: usize = 10_000;
@@ -30,21 +30,21 @@ runtime::metrics! {
         refused: Counter = "sipcluster_reporting_refused";
         /// Turns of the export that failed.
         failures: Counter = "sipcluster_reporting_failures";
-        /// For how long the reporting log has lacked facts, of the tenant that is furthest behind.
+        /// How long the reporting log has been incomplete, for the tenant that is furthest behind.
         lag: Gauge = "sipcluster_reporting_lag_seconds";
     }
 }
 
-/// How one tenant's export goes.
+/// Progress of one tenant's export.
 #[derive(Clone, Copy)]
 struct Progress {
-    /// When the stream was last seen to be out.
+    /// When the stream was last seen fully exported.
     out_at: Timestamp,
     failures: u32,
     next: Timestamp,
 }
 
-/// Exports until the role has drained, and once more then: its last facts are out when it ends.
+/// Exports until the role has drained, and once more after that for the last facts.
 pub(super) async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let metrics = Metrics::register(&ctx.metrics);
     let mut progress: HashMap<TenantId, Progress> = HashMap::new();
@@ -80,7 +80,7 @@ async fn turn(ctx: &RoleContext, metrics: &Metrics, progress: &mut HashMap<Tenan
     }
     let now = ctx.clock.now();
     let lag = progress.values().map(|progress| now.since(progress.out_at)).max().unwrap_or_default();
-    // A stream that was out at the last look, which is a second ago, lacks nothing that we know of.
+    // A stream that was fully exported at the last check, a second ago, lacks no fact that we know of.
     metrics.lag.set(if lag > EVERY * 2 { i64::try_from(lag.as_secs()).unwrap_or(i64::MAX) } else { 0 });
 }
 

@@ -1,8 +1,8 @@
-//! A fault of one call is paid by that call.
+//! A fault costs only the call in which it occurs.
 //!
-//! Whatever the node does, it does in an [`Node::attempt`]. A panic there, or more steps than honest work takes, ends the call in
-//! hand: by the call model where that still works, else its record is put aside ([`super::quarantine`]). The loop, the batch and
-//! every other call go on.
+//! The node does all its work in an [`Node::attempt`]. A panic, or more steps than honest work takes, ends the call being
+//! processed: by the call model where that still works, else its record is quarantined ([`super::quarantine`]). The loop, the
+//! batch and every other call continue.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -18,54 +18,54 @@ use super::entry::{Order, Stored};
 use super::limits::{FAULTS_REPORTED_MAX, STEPS_MAX};
 use super::node::Node;
 
-/// What the node is doing, as it stands in the report of a fault.
+/// What the node is doing, for the report of a fault.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Doing {
     /// Nothing yet.
     #[default]
     Nothing,
-    /// It takes in a message that came by that connection.
+    /// It handles a message from a connection.
     Message {
-        /// As it came.
+        /// The bytes as received.
         bytes: Bytes,
         /// The connection.
         link: u64,
     },
     /// Time has passed.
     Time,
-    /// It goes on with a call of the ledger.
+    /// It restores a call from its record.
     Record,
-    /// It takes in an answer or a request of another role.
+    /// It handles an answer or a request of another role.
     Word(&'static str),
 }
 
-/// What a node keeps to know who pays.
+/// State that attributes a fault to a call.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    /// What is being done, since the outermost attempt began.
+    /// The work since the outermost attempt began.
     doing: Doing,
-    /// The call for which something is done.
+    /// The call being processed.
     in_hand: Option<ConnId>,
-    /// How many steps the attempt may still take.
+    /// Steps that the attempt may still take.
     steps: u32,
-    /// What has reached its limit.
+    /// The limit that was reached.
     exceeded: Option<&'static str>,
-    /// How many attempts stand around this one.
+    /// Nesting depth of attempts.
     depth: u8,
     /// Reports that the loop has not taken yet.
     reported: usize,
-    /// When the last attempt was.
+    /// When the last attempt began.
     at: Timestamp,
     in_a_row: InARow,
 }
 
 impl Node {
-    /// Does a piece of work that an input has brought.
+    /// Handles an input.
     pub(super) fn attempt(&mut self, doing: Doing, now: Timestamp, work: impl FnOnce(&mut Self)) {
         if self.faults.depth > 0 {
             return self.attempt_for(None, now, work);
         }
-        // That time has passed shows nothing: it passes in each turn.
+        // Passing time proves nothing: it passes in each turn.
         let shows = matches!(doing, Doing::Message { .. } | Doing::Word(_));
         let before = self.faults.in_a_row;
         self.faults.doing = doing;
@@ -75,7 +75,7 @@ impl Node {
         }
     }
 
-    /// Does a piece of work for a call; it may turn out to be for another.
+    /// Does a piece of work for a call. The work may set another call by [`Node::take_in_hand`].
     pub(super) fn attempt_for(&mut self, conn_id: Option<ConnId>, now: Timestamp, work: impl FnOnce(&mut Self)) {
         let around = (self.faults.in_hand, self.faults.steps, self.faults.exceeded.take());
         self.faults.in_hand = conn_id;
@@ -98,22 +98,23 @@ impl Node {
         self.pay(call, cause, now);
     }
 
-    /// Whether nothing works any more here: this life of the node is to end, and the next one goes on with what is stored.
+    /// Whether nothing works any more here: this run of the node must end; the next run continues from what is stored.
     pub const fn is_beyond_help(&self) -> bool {
         self.faults.in_a_row.are_too_many()
     }
 
-    /// When the last attempt was made.
+    /// When the last attempt began.
     pub(super) const fn attempted_at(&self) -> Timestamp {
         self.faults.at
     }
 
-    /// The call is what is worked for from here on.
+    /// From here on, the work is done for this call.
     pub(super) const fn take_in_hand(&mut self, conn_id: ConnId) {
         self.faults.in_hand = Some(conn_id);
     }
 
-    /// One step of a loop that inputs drive; false when the attempt has had all of its steps. Outside of attempts nothing is counted.
+    /// Counts one step of a loop that inputs drive; false when the attempt has used up its steps. Outside of attempts nothing is
+    /// counted.
     pub(super) fn may_step(&mut self, what: &'static str) -> bool {
         if self.faults.depth == 0 {
             return true;
@@ -126,12 +127,12 @@ impl Node {
         true
     }
 
-    /// The call in hand has reached a limit.
+    /// The call being processed has reached a limit.
     pub(super) const fn exceed(&mut self, what: &'static str) {
         self.faults.exceeded = Some(what);
     }
 
-    /// The call ends, and whoever has sent what brought it down is told.
+    /// Ends the call that caused a fault. A request without a stored call is refused.
     fn pay(&mut self, call: Option<ConnId>, cause: Cause, now: Timestamp) {
         self.metrics.fault();
         let call = call.or_else(|| self.call_of_message()).or_else(|| self.call_of_timer());
@@ -155,8 +156,8 @@ impl Node {
         }
     }
 
-    /// What a call's part of the batch is, and what rq is told of it; none where there is nothing to write, or nothing can be written
-    /// down of it. Then the call ends as it was stored last.
+    /// A call's part of the batch, and its details for rq. None if there is nothing to write, or if writing fails; then the call
+    /// ends as it was stored last.
     pub(super) fn attempt_write(&mut self, conn_id: ConnId) -> Option<CallWrite> {
         let write = |node: &mut Self| {
             node.tell_routing(conn_id);
@@ -180,7 +181,7 @@ impl Node {
     pub(super) fn give_up(&mut self, conn_id: ConnId) {
         let forgotten = catch_unwind(AssertUnwindSafe(|| self.forget(conn_id)));
         if forgotten.is_err() {
-            // Its dialogs are past knowing: messages for them find the call over.
+            // Its dialogs cannot be known any more: their messages find the call over.
             self.calls.remove(&conn_id);
             self.dialogs.retain(|_, place| place.conn_id != conn_id);
         }
@@ -209,7 +210,7 @@ impl Node {
         self.faults.reported = self.faults.reported.saturating_sub(1);
     }
 
-    /// The call that the message in hand names by our tag.
+    /// The call that the message being processed names by our tag.
     fn call_of_message(&self) -> Option<ConnId> {
         let Doing::Message { bytes, .. } = &self.faults.doing else { return None };
         let message = Message::parse(bytes.clone()).ok()?;
@@ -217,13 +218,13 @@ impl Node {
         sip::LocalTag::open(ours.ok()?.tag()?, &self.seal).map(|tag| tag.call)
     }
 
-    /// The call whose dialog time was passing for.
+    /// The call whose dialog's timer was running.
     fn call_of_timer(&self) -> Option<ConnId> {
         let dialog = self.agent.in_hand().filter(|_| matches!(self.faults.doing, Doing::Time))?;
         self.dialogs.get(&dialog).map(|place| place.conn_id)
     }
 
-    /// A request that nobody has answered, and nobody will.
+    /// Answers 500 to the request being processed: nobody else will answer it.
     fn refuse_message(&mut self) {
         let Doing::Message { bytes, link } = std::mem::take(&mut self.faults.doing) else { return };
         let Ok(message) = Message::parse(bytes) else { return };

@@ -1,8 +1,8 @@
-//! Messages of calls that are not here, and the calls of nodes that are gone.
+//! Messages of calls that are not here, and calls of failed nodes.
 //!
-//! The ledger says whose a call is. One whose owner is gone becomes ours before its messages are looked at; messages of one that
-//! another node has go there; all others are answered as those of a call that is over. Who takes what of a dead node is settled by
-//! the same rendezvous hash by which the proxies send its messages, so they find the call where it went.
+//! The ledger knows the owner of each call. A call whose owner has failed is claimed before its messages are handled. Messages of
+//! a call that another node owns go to that node. All others are answered as those of a call that is over. Proxies and nodes
+//! choose a call's successor by the same rendezvous hash, so messages reach the node that claims the call.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,36 +22,37 @@ use crate::quarantine::is_in_hand_alone;
 
 /// The role whose nodes own calls.
 const ROLE: &str = "sip-cluster";
-/// What is said to the caller of a call that is over, and whose refusal it has not heard.
+/// Status for a caller whose call is over and to whom the refusal may not have come.
 const OVER: StatusCode = StatusCode::TEMPORARILY_UNAVAILABLE;
-/// How long it holds in any case what somebody has said who is gone: longer than it takes a proxy to say again whom it sees live.
+/// A failure report is valid for at least this long: longer than a proxy takes to repeat which nodes it sees live.
 const GONE_HOLDS: Duration = Duration::from_millis(500);
-/// When a request may come again that nobody could look up, in seconds.
+/// Retry-After of a request whose call could not be looked up, in seconds.
 const RETRY_AFTER_S: &str = "5";
 
-/// By what a message names its call.
+/// How a message names its call.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Named {
-    /// Our tag in its dialog.
+    /// By our tag in its dialog.
     Call(ConnId),
-    /// It is the INVITE that began the call.
+    /// By the INVITE that began the call.
     Invite(DialogKey),
 }
 
-/// A call that messages ask for.
+/// A call to look up for messages that wait.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sought {
     /// Its tenant.
     pub tenant: TenantId,
-    /// Its name.
+    /// How the messages name it.
     pub named: Named,
-    /// Who was found to be gone: what is theirs may be taken at once.
+    /// A node reported as failed: its calls may be claimed at once.
     pub gone: Option<Gone>,
 }
 
 impl Sought {
-    /// The same when it has been looked for so long. That somebody is gone was true when it was said: a node that stood still may be back
-    /// since, its calls confirmed as its own. Who cannot take its word back, since its connection is gone, is not believed any more.
+    /// The same lookup once `waited` has passed; an expired failure report is removed. A report describes the past: a node that
+    /// stood still may be back, its calls confirmed as its own. Reports from disconnected proxies are ignored, because they
+    /// cannot be retracted.
     pub fn after(&self, waited: Duration, seen: &SeenLive) -> Self {
         let holds = |gone: &Gone| match gone {
             _ if waited < GONE_HOLDS => true,
@@ -62,12 +63,12 @@ impl Sought {
     }
 }
 
-/// Whom each proxy sees live that this node is connected to, by the number of the connection.
+/// Owners that each connected proxy sees live, by the number of the connection.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct SeenLive(pub BTreeMap<u64, Vec<Owner>>);
 
 impl SeenLive {
-    /// The nodes that own calls and that proxies see live.
+    /// Nodes of this role that any proxy sees live.
     pub fn owners(&self) -> Vec<Owner> {
         self.0.values().flatten().filter(|owner| is_ours(owner)).cloned().collect()
     }
@@ -78,22 +79,22 @@ impl SeenLive {
     }
 }
 
-/// Who is gone.
+/// A node reported as failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Gone {
-    /// A life of a node, by the word of the proxy at that connection.
+    /// One run of a node, reported by the proxy at that connection.
     Owner {
         /// The node.
         owner: Owner,
         /// The connection.
         by: u64,
     },
-    /// A node: nobody listens at its address.
+    /// A node: nothing listens at its address.
     Node(NodeId),
 }
 
 impl Gone {
-    /// Whether that owner is.
+    /// Whether the report covers that owner.
     pub fn is(&self, owner: &Owner) -> bool {
         match self {
             Self::Owner { owner: gone, .. } => gone == owner,
@@ -102,36 +103,36 @@ impl Gone {
     }
 }
 
-/// What the ledger says of a call.
+/// Result of a ledger lookup.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Found {
-    /// It is ours now.
+    /// This node has claimed it.
     Ours(Box<Record<ConnId>>),
-    /// Another node has it.
+    /// Another node owns it.
     Elsewhere(Owner),
     /// It is over.
     Ended,
     /// There is no such call.
     Unknown,
-    /// The ledger cannot be asked.
+    /// The lookup had no result in time.
     Unanswered,
 }
 
 /// Where a message belongs.
 pub(super) enum Belongs {
-    /// To a dialog that is here, or to nothing that anybody has.
+    /// To a dialog that is here, or to no call of any node.
     Here,
-    /// To a leg that is over, of a call that is here.
+    /// To a leg that is over; its call is here.
     LegOver,
-    /// To a call that is not here: the ledger may know whose it is.
+    /// To a call that is not here: the ledger may know its owner.
     Sought(Sought),
 }
 
-/// Messages that wait for word of their call, in the order in which they came.
+/// Messages held until the owner of their call is known, in order of arrival.
 pub type Waiting = Vec<(Message, u64)>;
 
 impl Node {
-    /// Where a message belongs, as far as this node can say.
+    /// Where a message belongs, as far as this node knows.
     pub(super) fn belongs(&mut self, message: &Message, link: u64) -> Belongs {
         let gone = message.header(&headers::UNREACHABLE).and_then(|owner| owner.parse().ok());
         let gone = gone.map(|owner| Gone::Owner { owner, by: link });
@@ -149,8 +150,8 @@ impl Node {
         Belongs::Sought(Sought { tenant, named: Named::Call(call), gone })
     }
 
-    /// A proxy repeats an INVITE that it had given to a node that is gone, or another node has found that its call is ours: it may
-    /// stand in the ledger already.
+    /// A proxy repeats an INVITE because its node failed, or another node has found that we own its call. The call may be in the
+    /// ledger already.
     fn sought_by_invite(&self, message: &Message, gone: Option<Gone>) -> Option<Sought> {
         let is_said_to_be_ours = || message.header(&headers::OWNER).is_some() && !self.agent.has_begun(message);
         if message.method() != Method::Invite || (gone.is_none() && !is_said_to_be_ours()) {
@@ -162,10 +163,10 @@ impl Node {
         Some(Sought { tenant, named: Named::Invite(key), gone })
     }
 
-    /// Lets a message wait until the ledger has said whose its call is.
+    /// Holds a message until the ledger has named the owner of its call.
     pub(super) fn look_for(&mut self, sought: Sought, message: Message, link: u64) {
         if self.finding.values().map(Vec::len).sum::<usize>() >= FINDING_MAX {
-            // The proxy absorbs repeats: without an answer its sender would hear nothing for half a minute.
+            // The proxy absorbs retransmissions: without an answer the sender would hear nothing for half a minute.
             self.metrics.call_overloaded();
             return self.turn_away(&message, StatusCode::SERVER_INTERNAL_ERROR, Flow::Stream { connection: link });
         }
@@ -176,7 +177,7 @@ impl Node {
         }
     }
 
-    /// The ledger has said whose a call is: its messages go on.
+    /// A lookup is done: handles the messages that waited for it.
     pub fn found(&mut self, named: &Named, found: &Found, now: Timestamp) {
         if let Found::Ours(record) = found {
             self.take_over(record, now);
@@ -194,7 +195,7 @@ impl Node {
             found => found,
         };
         match found {
-            // Its refusal died with the former owner.
+            // The refusal was lost with the previous owner.
             Found::Ours(_) if is_new(&message) && !self.agent.has_begun(&message) => {
                 self.turn_away(&message, OVER, flow);
             }
@@ -204,25 +205,25 @@ impl Node {
             },
             Found::Elsewhere(owner) => self.hand_over(message, owner, flow),
             Found::Ended if !is_new(&message) => self.take_in_late(message, link, now),
-            // A new call is made of an INVITE that nobody has stored.
+            // An INVITE of which nothing is stored begins a new call.
             Found::Unknown => self.take_in(message, link, now),
             Found::Ended => self.turn_away(&message, OVER, flow),
             Found::Unanswered => self.turn_away(&message, StatusCode::SERVER_INTERNAL_ERROR, flow),
         }
     }
 
-    /// A message of a leg that is known to be over: the answer that its sender had got may have died with a former owner.
+    /// Handles a message of a leg that is over: an answer sent before may have been lost with the previous owner.
     pub(super) fn take_in_late(&mut self, message: Message, link: u64, now: Timestamp) {
         self.speak_as_owner(&message, link);
         self.agent.receive_after_end(message, Flow::Stream { connection: link }, now);
         self.settle(now);
     }
 
-    /// Calls that a node that is gone has left, and that are ours now.
+    /// Takes over calls claimed from a failed node.
     pub fn inherited(&mut self, records: &[Record<ConnId>], now: Timestamp) {
         self.inheriting = false;
         if records.iter().any(is_in_hand_alone) {
-            // There may be more of its kind, which come one by one.
+            // More suspect records may follow; they are claimed one by one.
             self.next_inheritance = now;
         }
         for record in records {
@@ -230,17 +231,18 @@ impl Node {
         }
     }
 
-    /// A call has become ours. It may be here: another message has brought it, or this node has not heard that it had lost it.
+    /// Takes a claimed call over. It may be here already: another message has brought it, or this node had lost it without
+    /// knowing.
     fn take_over(&mut self, record: &Record<ConnId>, now: Timestamp) {
         let held = self.calls.get_mut(&record.key).map(|entry| &mut entry.call);
         match held.map(|call| (record.token.0.saturating_sub(call.state().token.0), call)) {
             Some((0, _)) => return,
-            // Nobody else has had it in between: what is here is all that there is.
+            // No other node owned it in between: the state here is complete.
             Some((1, call)) => {
                 call.claim(record.token);
                 return self.mark(record.key);
             }
-            // Somebody else has: what is here is of before.
+            // Another node owned it in between: the state here is outdated.
             Some(_) => {
                 self.forget(record.key);
                 self.changed.retain(|changed| *changed != record.key);
@@ -251,7 +253,7 @@ impl Node {
         self.restore(record, now);
     }
 
-    /// A request of a call that this node took for its own: it is its owner's, or of a call that is over.
+    /// Answers a request of a call that this node took for its own: another node owns the call, or it is over.
     pub(super) fn answer_elsewhere(&mut self, message: Message, link: u64, owner: Option<&Owner>) {
         let flow = Flow::Stream { connection: link };
         match (owner, message.method()) {
@@ -261,13 +263,13 @@ impl Node {
             (None, Method::Invite) if is_new(&message) => self.turn_away(&message, OVER, flow),
             (Some(owner), _) => self.hand_over(message, owner, flow),
             (None, Method::Ack) => {}
-            // Its answer is the same whoever gives it.
+            // Every node would give the same answer.
             (None, Method::Bye) => self.agent.answer_once(&message, Reply::new(StatusCode::OK), flow),
             (None, _) => self.agent.answer_once(&message, Reply::new(StatusCode::CALL_DOES_NOT_EXIST), flow),
         }
     }
 
-    /// Says who has the call. An ACK has no answer: it is sent on.
+    /// Redirects a request to the call's owner. An ACK or a response has no answer, so it is passed on.
     fn hand_over(&mut self, mut message: Message, owner: &Owner, flow: Flow) {
         self.metrics.message_handed_over();
         if message.method() == Method::Ack {
@@ -277,7 +279,7 @@ impl Node {
             return self.agent.pass_on(&message, flow);
         }
         if !message.is_request() {
-            // Its request was this node's before somebody else took the call: the answer is not to be lost.
+            // The request left this node before another node took the call: its response must not be lost.
             message.remove(&headers::UNREACHABLE);
             message.set(&headers::OWNER, owner);
             self.agent.pass_on(&message, flow);
@@ -297,29 +299,29 @@ impl Node {
         }
     }
 
-    /// What a proxy says about who is live; says whether that is news.
+    /// Stores which nodes a proxy sees live; returns whether that is news.
     pub fn sees_live(&mut self, link: u64, live: Vec<Owner>, now: Timestamp) -> bool {
         let before = self.live.0.insert(link, live);
         let is_news = before.as_ref() != self.live.0.get(&link);
         if is_news {
-            // Somebody may have gone.
+            // A node may have failed.
             self.hurry_until = now + HEIRS_HURRY;
             self.next_inheritance = self.next_inheritance.min(now + HEIRS_EVERY);
         }
         is_news
     }
 
-    /// Whom proxies see live.
+    /// The nodes that proxies see live.
     pub const fn live(&self) -> &SeenLive {
         &self.live
     }
 
-    /// Looks for calls whose owner is gone: one that waits in a queue has no message that would wake anybody.
+    /// Searches for calls whose owner has failed: a call in a queue has no message that would trigger its takeover.
     pub(super) fn look_for_inheritance(&mut self, now: Timestamp) {
         let every = if now < self.hurry_until { HEIRS_EVERY } else { HEIRS_EVERY * 10 };
         self.next_inheritance = now + every;
         let live = self.live.owners();
-        // Who is not seen itself does not know who is gone.
+        // A node that no proxy sees live cannot judge which nodes have failed.
         if self.inheriting || self.draining || !live.contains(&self.owner) {
             return;
         }
@@ -338,10 +340,10 @@ fn is_ours(owner: &Owner) -> bool {
     owner.node.as_str().rsplit_once('-').is_some_and(|(role, _)| role == ROLE)
 }
 
-/// Whether `us` goes on with a call, as far as it can see who is live.
+/// Whether `us` is the successor for a call, given the nodes seen live.
 pub fn is_heir(us: &Owner, live: &[Owner], call: ConnId) -> bool {
     proxy::heir(live, call) == Some(us)
 }
 
-/// How long an inheritance of somebody else is left to it.
+/// How long a successor other than this node has to claim its calls.
 pub const LEFT_TO_OTHERS: Duration = Duration::from_secs(3);

@@ -1,4 +1,4 @@
-//! Ids that a node gives: unique without asking anybody.
+//! Ids that a node assigns, unique without coordination.
 
 use model::{CallUuid, ConnId, Entropy, Timestamp};
 
@@ -7,9 +7,9 @@ const BASE_MS: u64 = 1_577_836_800_000;
 const REPLICA_BITS: u32 = 8;
 const COUNT_BITS: u32 = 15;
 
-/// Gives ConnIDs: 41 bits of milliseconds, 8 of the replica, 15 that count within the millisecond.
+/// Assigns ConnIDs: 41 bits of milliseconds, 8 of the replica, 15 of a count within the millisecond.
 ///
-/// They grow, so that no id comes twice even when the clock is set back.
+/// They only grow, so no id repeats even when the clock is set back.
 #[derive(Debug)]
 pub struct ConnIds {
     replica: u8,
@@ -17,7 +17,7 @@ pub struct ConnIds {
 }
 
 impl ConnIds {
-    /// For one replica. A restarted one begins at its clock, which is past its last id unless it gave 32 a millisecond.
+    /// For one replica. After a restart it continues from the clock, which is past its last id unless it gave 32 a millisecond.
     pub const fn new(replica: u8) -> Self {
         Self { replica, last: 0 }
     }

@@ -1,4 +1,4 @@
-//! What comes to the loop beside SIP: answers, requests, repairs.
+//! Inputs of the loop beside SIP: answers, requests, repairs.
 
 use call::call::PinAnswer;
 use infra::{Record, Repair};
@@ -11,14 +11,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::heirs::{Found, Named};
 use super::limits::INBOX_MAX;
 
-/// One thing for the loop.
+/// An input of the loop.
 #[derive(Debug)]
 pub enum Letter {
     /// The dial plan's answer.
     DialPlan {
         /// The call that asked.
         conn_id: ConnId,
-        /// Its question.
+        /// The number of its query.
         ask: u32,
         /// The answer.
         destination: Destination,
@@ -30,11 +30,11 @@ pub enum Letter {
         /// The answer.
         destination: Destination,
     },
-    /// What config says about a PIN.
+    /// Config's answer about a PIN.
     PinAnswered {
         /// The call that asked.
         conn_id: ConnId,
-        /// Its question.
+        /// The number of its query.
         ask: u32,
         /// The answer.
         answer: PinAnswer,
@@ -50,17 +50,17 @@ pub enum Letter {
     Request {
         /// The request.
         request: Box<Request>,
-        /// Whether the call is here; told after the commit.
+        /// Whether the call is here; sent after the commit.
         reply: oneshot::Sender<Result<(), ErrorCode>>,
     },
-    /// Whose a call is.
+    /// The result of a lookup for a call's owner.
     Found {
-        /// What was asked for.
+        /// How the messages name the call.
         named: Named,
         /// The ledger's answer.
         found: Found,
     },
-    /// Calls of nodes that are gone, claimed.
+    /// Calls claimed from failed nodes.
     Inherited(Vec<Record<ConnId>>),
     /// The record of a call that could not be ended: it goes into quarantine.
     Unendable {
@@ -69,14 +69,14 @@ pub enum Letter {
         /// Why.
         why: String,
     },
-    /// What became of a record that was to go into quarantine.
+    /// The result of moving a record to quarantine.
     PutAside {
         /// The call.
         conn_id: ConnId,
-        /// Whether it is there; else somebody else has the call, or it was over.
+        /// Whether it is there; otherwise another node has the call, or it was over.
         done: bool,
     },
-    /// rq begins anew: it is to hear of the tenant's calls.
+    /// rq may have restarted: it needs the tenant's calls.
     RoutingAgain {
         /// The tenant.
         tenant: model::TenantId,
@@ -85,25 +85,25 @@ pub enum Letter {
     Repair {
         /// What to do.
         repair: Repair,
-        /// The call, if its owner is dead and it was claimed to be repaired.
+        /// The call, if its owner has failed and it was claimed for the repair.
         orphan: Option<Record<ConnId>>,
-        /// Told after the commit.
+        /// Notified after the commit.
         done: oneshot::Sender<()>,
     },
 }
 
-/// The loop's letter box.
+/// The sending side of the loop's inbox.
 #[derive(Clone, Debug)]
 pub struct Inbox(mpsc::Sender<Letter>);
 
 impl Inbox {
-    /// A letter box and its reader.
+    /// A sender and its receiver.
     pub fn new() -> (Self, mpsc::Receiver<Letter>) {
         let (sender, receiver) = mpsc::channel(INBOX_MAX);
         (Self(sender), receiver)
     }
 
-    /// The dial plan's answer. Waits when the box is full; a loop that has ended needs none.
+    /// The dial plan's answer. Waits while the inbox is full; a loop that has ended needs no answer.
     pub async fn dial_plan(&self, conn_id: ConnId, ask: u32, destination: Destination) {
         let _ = self.0.send(Letter::DialPlan { conn_id, ask, destination }).await;
     }
@@ -113,7 +113,7 @@ impl Inbox {
         let _ = self.0.send(Letter::Reach { request, destination }).await;
     }
 
-    /// What config says about a PIN.
+    /// Config's answer about a PIN.
     pub async fn pin_answered(&self, conn_id: ConnId, ask: u32, answer: PinAnswer) {
         let _ = self.0.send(Letter::PinAnswered { conn_id, ask, answer }).await;
     }
@@ -123,12 +123,12 @@ impl Inbox {
         let _ = self.0.send(Letter::AgentAnswered { conn_id, done }).await;
     }
 
-    /// Whose a call is.
+    /// The result of a lookup for a call's owner.
     pub async fn found(&self, named: Named, found: Found) {
         let _ = self.0.send(Letter::Found { named, found }).await;
     }
 
-    /// Calls of nodes that are gone, claimed.
+    /// Calls claimed from failed nodes.
     pub async fn inherited(&self, records: Vec<Record<ConnId>>) {
         let _ = self.0.send(Letter::Inherited(records)).await;
     }
@@ -138,24 +138,24 @@ impl Inbox {
         let _ = self.0.send(Letter::Unendable { record: Box::new(record), why }).await;
     }
 
-    /// What became of a record that was to go into quarantine.
+    /// The result of moving a record to quarantine.
     pub async fn put_aside(&self, conn_id: ConnId, done: bool) {
         let _ = self.0.send(Letter::PutAside { conn_id, done }).await;
     }
 
-    /// rq begins anew with the tenant's calls.
+    /// rq may have restarted: it needs the tenant's calls.
     pub async fn routing_again(&self, tenant: model::TenantId) {
         let _ = self.0.send(Letter::RoutingAgain { tenant }).await;
     }
 
-    /// A request; the answer says whether the call is here. None when the box is full or the loop has ended.
+    /// A request; the answer says whether the call is here. None if the inbox is full or the loop has ended.
     pub async fn request(&self, request: Request) -> Option<Result<(), ErrorCode>> {
         let (reply, answer) = oneshot::channel();
         self.0.try_send(Letter::Request { request: Box::new(request), reply }).ok()?;
         answer.await.ok()
     }
 
-    /// A repair, with the record of its call if it was claimed for that; returns when it is stored.
+    /// A repair, with the record of its call if it was claimed for that. Returns once it is stored; false if the loop has ended.
     pub async fn repair(&self, repair: Repair, orphan: Option<Record<ConnId>>) -> bool {
         let (done, stored) = oneshot::channel();
         self.0.send(Letter::Repair { repair, orphan, done }).await.is_ok() && stored.await.is_ok()

@@ -55,7 +55,7 @@ impl Node {
         request.request_uri().ok_or(BAD)?;
         let dialled = dialled(request).ok_or(StatusCode::NOT_FOUND)?;
         let from = request.from().map_err(|_| BAD)?;
-        // Said before anybody's phone rings for a call that cannot be spoken.
+        // Refused before a phone rings for a call without usable audio.
         let offer = self.agent.leg(dialog).and_then(|leg| leg.offer_answer.open());
         if let Some(refusal) = offer.and_then(|offer| session::refusal(offer, &(self.prompts)(&tenant).codecs)) {
             return Err(refusal);
@@ -81,7 +81,7 @@ pub(super) fn dialled(request: &Message) -> Option<String> {
     uri.user().map(|user| unescape(user).into_owned())
 }
 
-/// Who calls: what the proxy has established, and for a trunk the number that it presents.
+/// The caller: the source that the proxy has established, and for a trunk the number that it presents.
 pub(super) fn caller(request: &Message) -> Option<Caller> {
     let source = request.header(&headers::SOURCE)?;
     let (kind, parameter) = source.split_once(';')?;

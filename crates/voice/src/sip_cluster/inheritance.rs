@@ -1,4 +1,4 @@
-//! Whose a call is, asked of the ledger; and what dead nodes have left.
+//! Looks up the owner of a call in the ledger, and claims the calls of failed nodes.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,18 +10,18 @@ use model::{ConnId, Owner, TenantId, Timestamp};
 use super::heirs::{Found, Gone, LEFT_TO_OTHERS, Named, SeenLive, Sought, is_heir};
 use crate::quarantine::{is_in_hand_alone, is_suspect};
 
-/// The role, under whose name its nodes hold their leases.
+/// Role name under which nodes hold their leases.
 const ROLE: &str = "sip-cluster";
-/// How long a ledger is asked that does not answer, or not to the end; its messages wait as long.
+/// How long a lookup is repeated while the ledger gives no clear answer; the call's messages wait as long.
 pub const FIND_WITHIN: Duration = Duration::from_secs(20);
-/// How often it is asked until then.
+/// Interval of these attempts.
 pub const FIND_AGAIN: Duration = Duration::from_millis(250);
-/// Calls of a tenant that are looked through after a claim without an answer: more than a node may have.
+/// Calls of a tenant that are read after a claim without an answer: more than a node may have.
 const OWN_MAX: usize = 10_000;
-/// Dead owners that are remembered.
+/// Failed owners that are remembered.
 const DEAD_MAX: usize = 1_000;
 
-/// Whose a call is. One of an owner that is gone becomes ours. `live` says whom proxies see live.
+/// Looks up the owner of a call, and claims the call if that owner has failed. `live` gives the owners that proxies see live.
 pub async fn find(stores: &Stores, us: &Owner, live: impl Fn() -> SeenLive, sought: &Sought) -> Found {
     let began = stores.clock.now();
     let until = began + FIND_WITHIN;
@@ -42,8 +42,8 @@ pub async fn find(stores: &Stores, us: &Owner, live: impl Fn() -> SeenLive, soug
     }
 }
 
-/// Asks once; nothing is known when somebody was faster in this moment, and the next look says who; or when a node is gone by
-/// one account and lives by another.
+/// One lookup. None if another node claimed the call at the same time (the next lookup finds it), or if the reports about its
+/// owner contradict each other.
 ///
 /// # Errors
 /// Those of the store.
@@ -65,7 +65,7 @@ pub async fn find_once(stores: &Stores, us: &Owner, live: &SeenLive, sought: &So
     let is_seen = live.contains(owner);
     let is_gone = match gone.as_ref().filter(|gone| gone.is(owner)) {
         _ if owner == us => true,
-        // Whoever could not connect to it may be the one who is cut off.
+        // The node that could not connect may itself be cut off.
         Some(Gone::Node(_)) if is_seen => return Ok(None),
         Some(_) => true,
         None => !is_seen && !is_live(stores, owner).await?,
@@ -87,30 +87,30 @@ async fn is_live(stores: &Stores, owner: &Owner) -> infra::Result<bool> {
     Ok(stores.leases.live(ROLE).await?.iter().any(|lease| lease.owner == *owner))
 }
 
-/// What nodes that are gone have left, for this one to look for.
+/// Calls that failed nodes have left, for this node to claim.
 pub struct Heritage {
     stores: Stores,
     us: Owner,
-    /// As config has named them last: nobody waits for it with calls to go on with.
+    /// The tenants that config named last: a takeover does not wait for config.
     tenants: Mutex<Vec<TenantId>>,
     dead: tokio::sync::Mutex<Dead>,
 }
 
 impl Heritage {
-    /// Of tenants that are not known yet.
+    /// Starts without known tenants.
     pub fn new(stores: Stores, us: Owner) -> Self {
         Self { stores, us, tenants: Mutex::default(), dead: tokio::sync::Mutex::default() }
     }
 
-    /// Config has named the tenants.
+    /// Sets the tenants that config has named.
     pub fn know(&self, tenants: &[TenantId]) {
         *self.tenants.lock().unwrap_or_else(PoisonError::into_inner) = tenants.to_vec();
     }
 
-    /// Claims what is there to be claimed, of the tenants that are known. `live` are the owners that proxies see live.
+    /// Claims calls of failed nodes, for the known tenants. `live` are the owners that proxies see live.
     pub async fn take(&self, live: &[Owner]) -> Vec<Record<ConnId>> {
         let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // One look at a time.
+        // One scan at a time.
         let mut dead = self.dead.lock().await;
         let look = Look { stores: &self.stores, us: &self.us, live, tenants: &tenants };
         let mut claimed = Vec::new();
@@ -124,40 +124,40 @@ impl Heritage {
     }
 }
 
-/// A look at the ledger for calls of nodes that are gone.
+/// A scan of the ledger for calls of failed nodes.
 #[derive(Clone, Copy)]
 pub struct Look<'a> {
-    /// Where they are.
+    /// Stores to scan.
     pub stores: &'a Stores,
-    /// Who takes them.
+    /// The node that claims.
     pub us: &'a Owner,
     /// The owners that proxies see live.
     pub live: &'a [Owner],
-    /// Whose calls are looked at.
+    /// Tenants whose calls are scanned.
     pub tenants: &'a [TenantId],
 }
 
-/// What is known of dead owners from one look to the next.
+/// Failed owners, remembered from one scan to the next.
 #[derive(Debug, Default)]
 pub struct Dead {
     since: HashMap<Owner, Timestamp>,
-    /// Whether a claim has had no answer: it may have been done.
+    /// Whether a claim was not answered: it may have taken effect.
     unsure: bool,
 }
 
 impl Dead {
-    /// Claims calls of owners that hold no lease and that no proxy sees: those that the proxies would bring here too, and after a
-    /// while those that nobody has taken.
+    /// Claims calls of owners that hold no lease and that no proxy sees live: first those of which this node is the successor,
+    /// after [`LEFT_TO_OTHERS`] all that nobody has claimed.
     ///
     /// # Errors
-    /// Those of the store; what was claimed before is in `claimed`.
+    /// Those of the store; calls claimed before the error are in `claimed`.
     pub async fn inherit(&mut self, look: Look<'_>, claimed: &mut Vec<Record<ConnId>>) -> infra::Result<()> {
         if self.unsure {
             for tenant in look.tenants {
                 claimed.extend(look.stores.calls.orphans(tenant, look.us, OWN_MAX).await?);
             }
         }
-        // Until the claims of this look have been answered.
+        // Until the claims of this scan have been answered.
         self.unsure = true;
         self.claim_left(look, claimed).await?;
         self.unsure = false;
@@ -180,17 +180,17 @@ impl Dead {
     }
 }
 
-/// Which calls of a dead owner are claimed.
+/// Which calls of a failed owner are claimed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Which {
-    /// Those that the proxies bring here too.
+    /// Those of which this node is the successor.
     Ours,
-    /// Also those that are left to others: they have not taken them.
+    /// Also those of other successors, which have not claimed them.
     All,
 }
 
 impl<'a> Look<'a> {
-    /// The owners that are gone and have left calls, with whose calls these are.
+    /// Failed owners that have left calls, each with the tenant of the calls.
     async fn left(self) -> infra::Result<Vec<(&'a TenantId, Owner)>> {
         let leases = self.stores.leases.live(ROLE).await?;
         let lives = |owner: &Owner| self.live.contains(owner) || leases.iter().any(|lease| lease.owner == *owner);
@@ -205,7 +205,7 @@ impl<'a> Look<'a> {
         Ok(left)
     }
 
-    /// Claims a batch; says whether there was anything to be had. What is left is for others, or they are just taking it.
+    /// Claims a batch; returns whether another one may follow. The rest belongs to other successors, or they are claiming it now.
     async fn claim_some(
         self,
         tenant: &TenantId,
@@ -221,7 +221,7 @@ impl<'a> Look<'a> {
         let mut claims: Vec<_> = sound.into_iter().map(claim).collect();
         let alone = claims.is_empty();
         if alone && !claimed.iter().any(is_in_hand_alone) {
-            // One at a time: should this process die of it, it is known of which.
+            // One at a time: if this process dies of it, the record is known to be the cause.
             claims.extend(suspect.into_iter().take(1).map(claim));
         }
         if claims.is_empty() {

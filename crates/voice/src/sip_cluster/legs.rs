@@ -1,4 +1,4 @@
-//! What a call wants, as SIP: legs are rung, answered, refused, hung up; media is asked for each leg's audio.
+//! Carries out what a call wants, as SIP: rings, answers, refuses and hangs up legs, and requests each leg's audio from media.
 
 use bytes::Bytes;
 use call::call::{CALLER_LEG, HoldWay, TypedPin, feature_requester};
@@ -14,11 +14,11 @@ use sip::{Flow, HeaderName, NameAddr, StatusCode};
 use super::entry::{Leg, LegStage, Order, Stored, Target};
 use super::node::{Node, Place, Side};
 
-/// Where media is found: the proxy chooses a node by the conference's name.
+/// Host name of media: the proxy chooses a node by the conference's name.
 const MEDIA_HOST: &str = "media.trunkline.invalid";
 
 impl Node {
-    /// Does one thing that the call wants.
+    /// Carries out one output of the call.
     pub(super) fn carry_out(&mut self, conn_id: ConnId, output: Output, now: Timestamp) {
         match output {
             Output::Fact(fact) => {
@@ -91,7 +91,7 @@ impl Node {
         }
     }
 
-    /// Asks media for its side of the caller's audio; the answer to the caller follows it.
+    /// Requests media's side of the caller's audio; the answer to the caller follows.
     fn answer_caller(&mut self, conn_id: ConnId, now: Timestamp) {
         let Some(leg) = self.leg_mut(conn_id, CALLER_LEG) else {
             return;
@@ -106,7 +106,7 @@ impl Node {
         }
     }
 
-    /// Begins a leg: media is asked for an offer, with which the phone is rung.
+    /// Begins a leg: requests an offer from media, with which the phone is rung.
     fn ring(&mut self, conn_id: ConnId, id: LegId, dn: Dn, contact: Contact, now: Timestamp) {
         let link = self.link_of(&contact);
         let Some(entry) = self.calls.get_mut(&conn_id) else {
@@ -116,7 +116,7 @@ impl Node {
         super::explain::leg(&self.trace, entry, id, &dn, &contact, now);
         leg.target = Some(Target { dn, contact });
         entry.legs.push(leg);
-        // A phone whose proxy is away cannot be rung, whichever other proxy is there: its flow ends at that one.
+        // A phone whose proxy is away cannot be rung through another one: its flow ends at that proxy.
         let begun = link.is_some() && self.invite_media(conn_id, id, None, now).is_ok();
         if !begun {
             self.give_leg_up(conn_id, id, 430, now);
@@ -137,7 +137,7 @@ impl Node {
         let Some(link) = entry.leg(id).map(|leg| leg.link) else {
             return Err(CommandError::Gone);
         };
-        // Any proxy finds media.
+        // Any proxy reaches media.
         let is_there = |link: &u64| self.links.contains_key(link);
         let link = Some(link).filter(is_there).or_else(|| self.links.keys().next().copied()).unwrap_or(link);
         let host = match &entry.media_owner {
@@ -169,12 +169,12 @@ impl Node {
         Ok(())
     }
 
-    /// Media has made its offer: the phone rings with it.
+    /// Media has made its offer: rings the phone with it.
     ///
-    /// Media's 200 is acknowledged at once, without a stream, and the phone's answer follows as an offer of its own. An ACK
-    /// that waits for the phone would be simpler by one transaction, but media repeats its 200 meanwhile and gives up after
-    /// 64*T1 (RFC 3261 section 13.3.1.4): no phone could ring for longer than 32 s. Besides, a request is repeated to media
-    /// when it dies in that moment and comes back, and an ACK is not.
+    /// Media's 200 is acknowledged at once, without a stream, and the phone's answer follows as a new offer. An ACK that waits
+    /// for the phone would save one transaction, but media repeats its 200 until then and gives up after 64*T1 (RFC 3261 section
+    /// 13.3.1.4): no phone could ring for longer than 32 s. Besides, a request is repeated if media fails at that point and comes
+    /// back; an ACK is not.
     pub(super) fn ring_phone(&mut self, conn_id: ConnId, id: LegId, offer: Bytes, now: Timestamp) {
         if let Some(leg) = self.leg_mut(conn_id, id)
             && let Some(media) = leg.media
@@ -222,7 +222,7 @@ impl Node {
         }
     }
 
-    /// A leg comes to nothing before its phone has heard of it. It must not stay: a call ends with its last leg.
+    /// Ends a leg whose phone has not been rung. It must not stay: a call ends with its last leg.
     fn give_leg_up(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
         if let Some(leg) = self.leg_mut(conn_id, id) {
             leg.stage = LegStage::Closing;
@@ -231,7 +231,7 @@ impl Node {
         self.feed(conn_id, Input::LegFailed { leg: id, status }, now);
     }
 
-    /// The party has agreed to a session with us: media is told of its side.
+    /// Sends media the session to which the party has agreed.
     pub(super) fn tell_media(&mut self, conn_id: ConnId, id: LegId, answer: Bytes, now: Timestamp) {
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
@@ -248,7 +248,7 @@ impl Node {
         note("a session for media", told);
     }
 
-    /// Ends a leg from our side, however far it has come. `status` is for a caller that was not answered.
+    /// Ends a leg from our side, at any stage. `status` is for a caller that was not answered.
     pub(super) fn hang_up(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
         let mut refusal = Reply::new(StatusCode(status));
         refusal.headers.extend(self.trace_header(conn_id));
@@ -281,7 +281,7 @@ impl Node {
             return self.drop_closed(conn_id);
         };
         let Some(state) = self.agent.leg(media) else {
-            // The dialog is gone already, and nothing will be told of it any more.
+            // The dialog is gone already and reports nothing any more.
             self.dialogs.remove(&media);
             if let Some(leg) = self.leg_mut(conn_id, id) {
                 leg.media = None;
@@ -293,7 +293,7 @@ impl Node {
             sip::agent::LegPhase::Leaving => Ok(()),
             _ => {
                 if owed {
-                    // Its 2xx wants an ACK, and an offer an answer (RFC 3261 section 13.2.2.4): no stream.
+                    // Its 2xx needs an ACK, and its offer an answer (RFC 3261 section 13.2.2.4): no stream.
                     note("the ACK to media", self.agent.ack(media, Bytes::from_static(NO_STREAM), now));
                 }
                 self.agent.bye(media, Vec::new(), now)
@@ -302,7 +302,7 @@ impl Node {
         note("the end of a media dialog", ended);
     }
 
-    /// Asks a phone that rings to answer, by the event that many phones know for it.
+    /// Asks a ringing phone to answer, by the `talk` event that many phones support.
     fn ask_answer(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
         let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
         let headers =
@@ -319,7 +319,7 @@ impl Node {
         }
     }
 
-    /// What a phone says to that. Its answer to the call itself comes by the INVITE.
+    /// Handles the phone's response to that. Its answer to the call itself comes by the INVITE.
     pub(super) fn answer_asked(&mut self, conn_id: ConnId, id: LegId, status: StatusCode, now: Timestamp) {
         if !status.is_success() {
             tracing::info!(%conn_id, %id, status = status.0, "a phone does not let itself be asked to answer");
@@ -327,7 +327,7 @@ impl Node {
         }
     }
 
-    /// Asks a phone to hold or to go on: its own session is offered again with another direction.
+    /// Asks a phone to hold or to retrieve: offers our current session again with another direction.
     fn ask_hold(&mut self, conn_id: ConnId, id: LegId, way: HoldWay, now: Timestamp) {
         let Some((phone, offer)) = self.leg(conn_id, id).and_then(|leg| leg.phone).and_then(|phone| {
             let local = self.agent.leg(phone)?.offer_answer.local()?;
@@ -348,7 +348,7 @@ impl Node {
         }
     }
 
-    /// The connection to the proxy that a registration's Path leads through; any, where there is no Path.
+    /// The connection to the proxy that a registration's Path leads through; without a Path, any connection.
     fn link_of(&self, contact: &Contact) -> Option<u64> {
         let Some(first) = contact.path.first() else {
             return self.links.keys().next().copied();
@@ -373,7 +373,7 @@ impl Node {
         self.calls.get_mut(&conn_id)?.leg_mut(id)
     }
 
-    /// Forgets legs without dialogs, and a call without legs whose end is stored.
+    /// Removes legs without dialogs, and a call without legs whose end is stored.
     pub(super) fn drop_closed(&mut self, conn_id: ConnId) {
         let Some(entry) = self.calls.get_mut(&conn_id) else {
             return;
@@ -385,7 +385,7 @@ impl Node {
                 self.due.remove(&(armed, conn_id));
             }
             self.calls.remove(&conn_id);
-            // Only what is under way stands there, so this is short.
+            // These contain only pending requests, so they are short.
             self.treatments.retain(|_, (of, ..)| *of != conn_id);
             self.stops.retain(|_, stop| stop.conn_id != conn_id);
             self.unstopped.retain(|stop| stop.conn_id != conn_id);
@@ -396,14 +396,14 @@ impl Node {
     }
 }
 
-/// A command that came too late is no fault: the dialog's own end is on its way to us.
+/// A command that came too late is no fault: the end of the dialog is about to be reported.
 pub(super) fn note(what: &'static str, outcome: Result<(), CommandError>) {
     if let Err(error) = outcome {
         tracing::debug!(what, %error, "the dialog is not in a state for it");
     }
 }
 
-/// Escapes what a user part may not hold (RFC 3261 section 25.1 `user`).
+/// Escapes characters that a user part must not contain (RFC 3261 section 25.1 `user`).
 fn escape_user(user: &str) -> String {
     let mut escaped = String::with_capacity(user.len());
     for byte in user.bytes() {
@@ -418,16 +418,16 @@ fn escape_user(user: &str) -> String {
     escaped
 }
 
-/// What tells media whose signalling it is that names an address for its audio.
+/// Tells media the host of the party whose signalling names an address for its audio.
 pub(super) fn party_header(leg: &Leg) -> Option<(HeaderName, String)> {
     Some((sip::proxy::headers::PARTY, leg.party?.to_string()))
 }
 
-/// The parameter that tells media which codecs the tenant speaks, the most wanted first.
+/// The parameter that tells media the tenant's codecs, preferred first.
 fn codecs_param(laws: &[Law]) -> String {
     let names: Vec<&str> = laws.iter().map(|law| law.name()).collect();
     if names.is_empty() { String::new() } else { format!(";codecs={}", names.join("+")) }
 }
 
-/// An answer that takes no stream.
+/// An SDP answer that accepts no stream.
 const NO_STREAM: &[u8] = b"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\n";

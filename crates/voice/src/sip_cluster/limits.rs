@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What a node takes at most, and how long it waits.
+/// Capacities and waiting times of a node.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Calls at once; the next one is answered 503.
@@ -11,11 +11,11 @@ pub struct Limits {
     pub asking_max: usize,
     /// The session interval that we ask for (RFC 4028), in seconds.
     pub session_expires_s: u32,
-    /// After how much silence a party is probed by OPTIONS within its dialog.
+    /// Silence after which a party is probed by OPTIONS within its dialog.
     pub probe_after: Duration,
-    /// How long a probed party may take to answer; the proxy repeats the probe meanwhile.
+    /// How long a probed party may take to answer; the proxy repeats the probe in that time.
     pub probe_within: Duration,
-    /// How long a proxy that was lost may take to come back before requests that wait for it fail. Calls wait as long as they last.
+    /// How long a lost proxy may take to come back before requests that wait for it fail. Calls wait as long as they last.
     pub proxy_return: Duration,
 }
 
@@ -25,10 +25,10 @@ impl Default for Limits {
             calls_max: 5_000,
             // The dial plan answers in a millisecond; a thousand wait only when it is away.
             asking_max: 1_000,
-            // A phone that is gone fails the refresh at half of it; the probe below finds it sooner.
+            // A vanished phone fails the refresh at half of this interval; the probe below finds it sooner.
             session_expires_s: 1_800,
-            // Media tells of a silent phone after 20 s, or 50 s if it was never heard, and the answer has 6 s: a vanished
-            // phone is gone within 60 s. This is for what media does not tell.
+            // Media reports a silent phone after 20 s, or 50 s if it was never heard, and the answer has 6 s: a vanished phone is
+            // released within 60 s. This value is for what media does not report.
             probe_after: Duration::from_secs(600),
             probe_within: Duration::from_secs(6),
             proxy_return: Duration::from_secs(5),
@@ -42,36 +42,36 @@ pub const MESSAGES_PER_TURN: usize = 64;
 /// Answers, requests and repairs that wait for the loop.
 pub const INBOX_MAX: usize = 4_096;
 
-/// Messages that wait for word of whose their call is: what one dead node's phones send within a second.
+/// Messages held until the owner of their call is known: what the phones of one failed node send within a second.
 pub const FINDING_MAX: usize = 1_024;
 
-/// How often calls of dead nodes are looked for when somebody has just gone; ten times as long passes otherwise.
+/// Interval of the search for calls of failed nodes, shortly after a node has failed; ten times as long otherwise.
 pub const HEIRS_EVERY: Duration = Duration::from_millis(500);
-/// For how long they are looked for more often.
+/// How long after a failure the shorter interval applies.
 pub const HEIRS_HURRY: Duration = Duration::from_secs(30);
 
-/// A longer gap between two turns of the loop: others may have taken its calls meanwhile.
+/// A longer gap between two turns of the loop puts all calls in doubt: other nodes may have taken them.
 pub const GAP_MAX: Duration = Duration::from_millis(1_500);
 
 /// Steps that one piece of work for a call may take: events of its dialogs and outputs of its model. Honest work takes some twenty.
 pub const STEPS_MAX: u32 = 2_000;
 
-/// Events that a turn takes of each dialog in the mean; a flow that breaks brings one or two of each.
+/// Events per dialog that a turn takes on average; a broken flow brings one or two of each dialog.
 pub const EVENTS_PER_DIALOG: usize = 8;
 
-/// Calls whose timers one turn runs; the others have theirs in the next, after keep-alives were answered.
+/// Calls whose timers one turn runs; the others follow in the next turn, after keep-alives were answered.
 pub const CALLS_DUE_PER_TURN: usize = 1_000;
 
-/// Calls in doubt that one turn confirms beside what it writes: some milliseconds of the ledger's time.
+/// Calls in doubt that one turn confirms beside those that it writes: some milliseconds of the ledger's time.
 pub const CONFIRMED_PER_TURN: usize = 250;
 
-/// Reports of faults that wait for the loop: more in one turn tell nothing new.
+/// Fault reports that wait for the loop: more in one turn bring nothing new.
 pub const FAULTS_REPORTED_MAX: usize = 16;
 
-/// Records that are on their way into quarantine at once: as many as a node may have calls, and those of a node that it takes over.
+/// Records being moved to quarantine at once: as many as a node may have calls, plus those of a node that it takes over.
 pub const ASIDE_MAX: usize = 10_000;
 
-/// How often silent parties are looked for.
+/// Interval of the search for silent parties.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(2);
 
 /// The longest body of a treatment's report that is read, in bytes.

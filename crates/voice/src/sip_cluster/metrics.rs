@@ -17,7 +17,7 @@ runtime::metrics! {
         overloaded: Counter = "sipcluster_calls_overloaded";
         /// Legs that were answered.
         answered: Counter = "sipcluster_legs_answered";
-        /// Parties that went away without a word.
+        /// Parties that vanished without ending their call.
         vanished: Counter = "sipcluster_legs_vanished";
         /// Turns of the loop that did something.
         turns: Counter = "sipcluster_turns";
@@ -25,17 +25,17 @@ runtime::metrics! {
         commits: Counter = "sipcluster_call_writes";
         /// Calls lost to a newer owner.
         fenced: Counter = "sipcluster_calls_fenced";
-        /// Messages whose proxy was away.
+        /// Messages that were not sent because their proxy was away.
         unsent: Counter = "sipcluster_messages_unsent";
         /// Requests about calls.
         requests: Counter = "sipcluster_requests";
-        /// Calls taken over from an owner that is gone.
+        /// Calls taken over from a failed owner.
         claimed: Counter = "sipcluster_calls_claimed";
-        /// Messages of calls that another node has, sent there.
+        /// Messages sent on to the node that owns their call.
         handed_over: Counter = "sipcluster_messages_handed_over";
-        /// Faults while a call was dealt with: the call ended, all others went on.
+        /// Faults while a call was being processed: the call ended, all others continued.
         faults: Counter = "sipcluster_faults";
-        /// Calls that ended because they reached a limit of work: facts in their life, outputs of an input, timers of a turn.
+        /// Calls that ended because they reached a limit of work: facts of the call, outputs of an input, timers of a turn.
         limited: Counter = "sipcluster_calls_limited";
         /// Requests of parties that were too large to be kept, and dialogs that took too many steps in one turn.
         bounds_reached: Counter = "sipcluster_dialog_bounds_reached";
@@ -43,7 +43,7 @@ runtime::metrics! {
         refused_writes: Counter = "sipcluster_call_writes_refused";
         /// Records of calls that were put into quarantine.
         put_aside: Counter = "sipcluster_records_put_aside";
-        /// Details of calls that rq was not told because it was away for too long.
+        /// Details of calls that were not sent to rq because it was away for too long.
         details_dropped: Counter = "sipcluster_routing_details_dropped";
     }
 }
@@ -95,17 +95,17 @@ impl Metrics {
         self.requests.inc();
     }
 
-    /// rq was not told of a call.
+    /// Details of a call were not sent to rq.
     pub fn detail_dropped(&self) {
         self.details_dropped.inc();
     }
 
-    /// A message belongs to another node.
+    /// A message was sent on to the owner of its call.
     pub fn message_handed_over(&self) {
         self.handed_over.inc();
     }
 
-    /// Something failed for a call.
+    /// A fault while a call was being processed.
     pub fn fault(&self) {
         self.faults.inc();
     }
@@ -115,7 +115,7 @@ impl Metrics {
         self.limited.inc();
     }
 
-    /// How often dialogs have reached their bounds in this life.
+    /// Counts the bounds that dialogs have reached; `so_far` is the total of this run.
     pub fn bounds_reached(&self, so_far: u64) {
         self.bounds_reached.inc_by(so_far.saturating_sub(self.bounds_reached.get()));
     }
@@ -125,7 +125,7 @@ impl Metrics {
         self.refused_writes.inc();
     }
 
-    /// A record goes into quarantine.
+    /// A record is moved to quarantine.
     pub fn record_put_aside(&self) {
         self.put_aside.inc();
     }

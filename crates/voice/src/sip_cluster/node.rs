@@ -1,7 +1,7 @@
-//! The node: all calls that it owns, their dialogs, and one turn after the other. No I/O.
+//! The node: all calls that it owns and their dialogs, processed turn by turn. No I/O.
 //!
-//! A turn: inputs ([`Node::receive`] and the others), [`Node::batch`] to the ledger, [`Node::committed`] with its answers, and only
-//! then [`Node::poll_transmit`] and [`Node::poll_order`]. Nothing leaves that is not stored.
+//! A turn: inputs ([`Node::receive`] and the others), [`Node::batch`] to the ledger, [`Node::committed`] with its answers, and
+//! only then [`Node::poll_transmit`] and [`Node::poll_order`]. Nothing is sent before it is stored.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -29,13 +29,13 @@ use super::treatment::Stop;
 /// Which dialog of a leg.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Side {
-    /// With the party.
+    /// The dialog with the party.
     Phone,
-    /// With media.
+    /// The dialog with media.
     Media,
 }
 
-/// Whose dialog it is.
+/// Which leg a dialog belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Place {
     /// The call.
@@ -49,13 +49,13 @@ pub struct Place {
 /// An edge whose connection broke.
 #[derive(Clone, Copy, Debug)]
 pub struct Lost {
-    /// The number that the connection had: legs are known by it.
+    /// Number of the broken connection; legs refer to it.
     pub link: u64,
-    /// Until when what waits there for a response goes on waiting.
+    /// Until when requests through that proxy wait for a response.
     pub until: Timestamp,
 }
 
-/// A node. See the module for its turns.
+/// A node. The module describes its turns.
 pub struct Node {
     pub(super) owner: Owner,
     pub(super) seal: Seal,
@@ -66,50 +66,51 @@ pub struct Node {
     pub(super) dialogs: HashMap<DialogId, Place>,
     /// INFOs that start a treatment, until media has answered.
     pub(super) treatments: HashMap<RequestId, (ConnId, LegId, u32)>,
-    /// INFOs that end a treatment, likewise; and those treatments whose end media has not heard of.
+    /// INFOs that end a treatment, until media has answered; and treatments whose end media has not confirmed.
     pub(super) stops: HashMap<RequestId, Stop>,
     pub(super) unstopped: BTreeSet<Stop>,
-    /// Liveness probes that wait for an answer.
+    /// Liveness probes that are not answered yet.
     pub(super) probes: BTreeMap<RequestId, Probe>,
-    /// Requests to phones that they answer, until they say whether they do.
+    /// NOTIFYs that ask a phone to answer, until the phone accepts or refuses.
     pub(super) talks: HashMap<RequestId, (ConnId, LegId)>,
-    /// Calls that want to be woken.
+    /// Calls with a timer, by due time.
     pub(super) due: BTreeSet<(Timestamp, ConnId)>,
     /// Calls that the next batch stores.
     pub(super) changed: Vec<ConnId>,
-    /// Calls that may be somebody else's: the ledger itself is to say whose they are.
+    /// Calls that another node may own: the ledger must confirm their owner.
     pub(super) doubted: BTreeSet<ConnId>,
-    /// Whether the batch that is out holds one of them.
+    /// Whether the pending batch contains a call in doubt.
     pub(super) in_doubt: bool,
-    /// The last one that was asked about: the next turn goes on behind it, also when all are in doubt anew.
+    /// The last call in doubt that was sent for confirmation. The next turn continues after it, even if all calls are in doubt
+    /// again.
     pub(super) asked_about: ConnId,
     /// The calls of the last batch.
     pub(super) written: Vec<ConnId>,
-    /// What is known of faults.
+    /// State of fault handling.
     pub(super) faults: Faults,
-    /// Calls whose records are on their way into quarantine, each with the record.
+    /// Calls whose records are being moved to quarantine, each with its record.
     pub(super) aside: AsideCalls,
     pub(super) orders: Orders,
-    /// Connections to proxies that are up, and the edges of their proxies.
+    /// Connections to proxies that are up, each with its proxy's edge.
     pub(super) links: BTreeMap<u64, String>,
-    /// Edges whose connection broke, until it is back or no leg is left that goes by it.
+    /// Edges whose connection broke, until it is back or no leg uses it any more.
     pub(super) lost: BTreeMap<String, Lost>,
-    /// How many edges were awaited that had not been up in this life.
+    /// Number of edges awaited that have not been connected in this run.
     pub(super) never_up: u64,
     pub(super) draining: bool,
     /// Whether the ledger has room for another call.
     pub(super) has_room: bool,
     pub(super) next_sweep: Timestamp,
-    /// Messages that wait for word of their call.
+    /// Messages held until the owner of their call is known.
     pub(super) finding: HashMap<Named, Waiting>,
-    /// Who is live, by each connection to a proxy.
+    /// Nodes seen live, by connection to a proxy.
     pub(super) live: SeenLive,
-    /// Requests of calls that this turn has taken in: should a call turn out to be somebody else's, they are its owner's.
+    /// Requests within calls that this turn has received. If another node turns out to own a call, they go to that owner.
     pub(super) taken: Vec<(Message, u64)>,
-    /// Until when calls of dead nodes are looked for more often, and when next.
+    /// Until when calls of failed nodes are searched more often, and when next.
     pub(super) hurry_until: Timestamp,
     pub(super) next_inheritance: Timestamp,
-    /// Whether they are being looked for.
+    /// Whether such a search is under way.
     pub(super) inheriting: bool,
     ids: ConnIds,
     pub(super) entropy: Box<dyn Entropy>,
@@ -117,9 +118,9 @@ pub struct Node {
     pub(super) trace: runtime::Recorder,
 }
 
-/// What a node is made of.
+/// What a [`Node`] is built from.
 pub struct Parts {
-    /// Who it is.
+    /// Its name and epoch.
     pub owner: Owner,
     /// The number of the replica.
     pub replica: u8,
@@ -135,9 +136,9 @@ pub struct Parts {
     pub entropy: Box<dyn Entropy>,
     /// Randomness for the user agent.
     pub agent_entropy: Box<dyn Entropy>,
-    /// What tenants want to be heard where the switch itself plays.
+    /// Reads the prompts that a tenant has chosen for what the switch itself plays.
     pub prompts: ReadPrompts,
-    /// What is remembered of calls.
+    /// Recorder of call traces.
     pub trace: runtime::Recorder,
 }
 
@@ -183,7 +184,7 @@ impl Node {
             live: SeenLive::default(),
             taken: Vec::new(),
             hurry_until: Timestamp::ZERO,
-            // With the first word of who is live.
+            // Set by the first report of live nodes.
             next_inheritance: Timestamp::MAX,
             inheriting: false,
             ids: ConnIds::new(parts.replica),
@@ -198,14 +199,14 @@ impl Node {
         self.calls.len()
     }
 
-    /// Takes no new calls from now on; says whether that is new.
+    /// Stops taking new calls; returns whether that is new.
     pub const fn drain(&mut self) -> bool {
         !std::mem::replace(&mut self.draining, true)
     }
 
     // ---- inputs
 
-    /// A proxy may be used; it may be one that we had lost.
+    /// A proxy has accepted this node; it may be one whose connection had broken.
     pub fn link_up(&mut self, link: u64, edge: &str, now: Timestamp) {
         self.attempt(Doing::Word("a proxy"), now, |node| node.meet_proxy(link, edge, now));
     }
@@ -216,7 +217,7 @@ impl Node {
             let (old, new) = (Flow::Stream { connection: old }, Flow::Stream { connection: link });
             self.agent.move_flow(old, new);
             self.move_legs(old, link);
-            // Meanwhile that proxy took us for gone, and gave what came for our calls to others.
+            // While disconnected, that proxy took this node for failed and sent messages of its calls to other nodes.
             self.doubt();
         }
         for link in self.lost.values().map(|lost| lost.link).collect::<Vec<_>>() {
@@ -225,7 +226,7 @@ impl Node {
         self.settle(now);
     }
 
-    /// The connection to a proxy broke. Its calls wait for its return, whenever that is; their requests do so for a while.
+    /// The connection to a proxy broke. Its calls wait for its return without a limit, their requests up to `proxy_return`.
     pub fn link_down(&mut self, link: u64, now: Timestamp) {
         self.attempt(Doing::Word("the loss of a proxy"), now, |node| node.lose_proxy(link, now));
     }
@@ -238,7 +239,7 @@ impl Node {
         }
     }
 
-    /// Media is found by any proxy: what is asked of it does not wait for the one that is away.
+    /// Moves media dialogs to another proxy. Any proxy reaches media, so requests to it do not wait for the proxy that is away.
     fn move_media(&mut self, from: u64) {
         let Some(other) = self.links.keys().next().copied() else { return };
         let from = Flow::Stream { connection: from };
@@ -250,14 +251,14 @@ impl Node {
         }
     }
 
-    /// Whether the ledger has room for another call; without it none begins here.
+    /// Sets whether the ledger has room for another call; without room no call begins here.
     pub const fn set_room(&mut self, has_room: bool) {
         self.has_room = has_room;
     }
 
-    /// A message from a proxy that is no keep-alive.
+    /// Handles a message from a proxy, other than a keep-alive.
     ///
-    /// One of a call that is not here waits until the ledger has said whose it is: [`Order::Find`] brings it back.
+    /// A message whose call is not here waits until the ledger has named the owner: [`Order::Find`] brings it back.
     pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
         let doing = Doing::Message { bytes: message.to_bytes(), link };
         self.attempt(doing, now, |node| match node.belongs(&message, link) {
@@ -267,9 +268,9 @@ impl Node {
         });
     }
 
-    /// Whatever a message makes us say within a call, it is said as the owner: the ledger is asked also where nothing changes, and
-    /// where no such leg is here, be it that an heir has begun it or that it is over. What a response of a leg that is here brings
-    /// about, the user agent tells.
+    /// Marks the call of a message for the commit, so that the ledger confirms us as the owner before anything is sent within the
+    /// call. This happens also when nothing changes, and when no such leg is here: a successor may have begun it, or it is over.
+    /// For a response of a leg that is here, the user agent itself reports the changes.
     pub(super) fn speak_as_owner(&mut self, message: &Message, link: u64) {
         let ours = if message.is_request() { message.to() } else { message.from() };
         let Ok(ours) = ours else { return };
@@ -288,12 +289,13 @@ impl Node {
         }
     }
 
-    /// A message of a call that is here, or of none.
+    /// Handles a message whose call is here, or that belongs to no call.
     pub(super) fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
         self.speak_as_owner(&message, link);
         let again = [&headers::OWNER, &headers::UNREACHABLE].iter().any(|mark| message.header(mark).is_some());
         if message.is_request() && again {
-            // An INVITE that another node has found to be of a call of ours, or that the proxy repeats since our connection broke.
+            // An INVITE that another node sent back because we own its call, or that the proxy repeats since our connection
+            // broke.
             self.agent.expect_again(&message);
         }
         self.agent.receive(message, Flow::Stream { connection: link }, now);
@@ -306,7 +308,7 @@ impl Node {
         self.answer_call("the dial plan's answer", conn_id, Input::DialPlan { ask, destination }, now);
     }
 
-    /// What config says about a PIN.
+    /// Config's answer about a PIN.
     pub fn pin_answered(&mut self, conn_id: ConnId, ask: u32, answer: PinAnswer, now: Timestamp) {
         self.answer_call("an answer about a PIN", conn_id, Input::PinAnswered { ask, answer }, now);
     }
@@ -326,7 +328,7 @@ impl Node {
     /// A request about a call.
     ///
     /// # Errors
-    /// When the call is not here (56); what the call itself refuses comes as an event.
+    /// When the call is not here (56). A refusal by the call itself comes as an event.
     pub fn request(&mut self, request: Request, now: Timestamp) -> Result<(), ErrorCode> {
         let conn_id = request.kind.conn_id().ok_or(ErrorCode::UNSUPPORTED)?;
         let entry = self.calls.get(&conn_id).ok_or(ErrorCode::INVALID_CONN_ID)?;
@@ -337,7 +339,7 @@ impl Node {
         Ok(())
     }
 
-    /// Lets time pass. Calls that are due beyond [`CALLS_DUE_PER_TURN`] have their turn next, which is at once.
+    /// Advances time. Calls due beyond [`CALLS_DUE_PER_TURN`] are served in the next turn, which follows at once.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         let due = self.due.iter().take_while(|(due, _)| *due <= now).take(CALLS_DUE_PER_TURN);
         let due: Vec<(Timestamp, ConnId)> = due.copied().collect();
@@ -368,33 +370,33 @@ impl Node {
         }
     }
 
-    /// When [`Node::handle_timeout`] is wanted next.
+    /// When [`Node::handle_timeout`] must be called next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let call = self.due.first().map(|(due, _)| *due);
         let sweep = (!self.calls.is_empty() || !self.lost.is_empty()).then_some(self.next_sweep);
         let inheritance = (self.next_inheritance < Timestamp::MAX).then_some(self.next_inheritance);
-        // What is left to be confirmed does not wait for anything to happen.
+        // Calls still in doubt are confirmed without waiting for an input.
         let doubt = (!self.doubted.is_empty()).then_some(Timestamp::ZERO);
         [call, self.agent.next_timeout(), sweep, inheritance, doubt].into_iter().flatten().min()
     }
 
     // ---- outputs, after the commit
 
-    /// The next message to be sent.
+    /// The next message to send.
     ///
-    /// None while calls are in doubt: what was queued for those that are not confirmed yet is not ours to send.
+    /// None while calls are in doubt: messages queued for unconfirmed calls must not leave.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         if self.doubted.is_empty() && !self.in_doubt { self.agent.poll_transmit() } else { None }
     }
 
-    /// The next thing to be done.
+    /// The next order for the shell.
     pub fn poll_order(&mut self) -> Option<Order> {
         self.orders.pop_front()
     }
 
     // ---- inside
 
-    /// A new call from an INVITE. The dial plan is asked; nothing is stored before it has answered.
+    /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
     pub(super) fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
         let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, invite } = call;
         let conn_id = self.ids.next(now);
@@ -433,7 +435,7 @@ impl Node {
         self.call_changed(conn_id, now);
     }
 
-    /// Gives an input to a call, and does what comes of it.
+    /// Gives an input to a call and carries out the result.
     pub(super) fn feed(&mut self, conn_id: ConnId, input: Input, now: Timestamp) {
         self.take_in_hand(conn_id);
         if let Some(entry) = self.calls.get_mut(&conn_id) {
@@ -442,7 +444,7 @@ impl Node {
         }
     }
 
-    /// Drains what the user agent has to tell, until all is quiet. Each event is an attempt of its own: it is one dialog's.
+    /// Handles the user agent's events until none is left. Each event is an attempt of its own, because it concerns one dialog.
     pub(super) fn settle(&mut self, now: Timestamp) {
         let most = STEPS_MAX as usize + self.agent.dialogs().saturating_mul(EVENTS_PER_DIALOG);
         for _ in 0..most {
@@ -460,7 +462,7 @@ impl Node {
         }
     }
 
-    /// Does what a call wants, and arms its timer.
+    /// Carries out a call's outputs and arms its timer.
     pub(super) fn call_changed(&mut self, conn_id: ConnId, now: Timestamp) {
         self.mark(conn_id);
         while let Some(output) = self.calls.get_mut(&conn_id).and_then(|entry| entry.call.poll_output()) {
@@ -488,18 +490,18 @@ impl Node {
         }
     }
 
-    /// Somebody may have taken this node for dead: the ledger is to say of each call whose it is. Until it has, nothing is said
-    /// within a call but in a turn that confirms it.
+    /// Puts all stored calls in doubt: a node may have taken this one for failed, so the ledger must confirm each call's owner.
+    /// Until then, messages within a call leave only in a turn that confirms that call.
     pub fn doubt(&mut self) {
         let stored = self.calls.iter().filter(|(_, entry)| entry.stored == Stored::Live);
         self.doubted = stored.map(|(conn_id, _)| *conn_id).collect();
-        // What the last batch wanted said may not have left yet: it waits for the first answers.
+        // Messages of the last batch may not have left yet: they wait for the first answers.
         for conn_id in std::mem::take(&mut self.written) {
             self.mark(conn_id);
         }
     }
 
-    /// Whether the batch is to be confirmed by the ledger before anything leaves; a commit that only waits for it proves nothing.
+    /// Whether the ledger must confirm the batch before anything leaves. A commit that still waits for the ledger proves nothing.
     pub const fn is_in_doubt(&self) -> bool {
         self.in_doubt
     }
@@ -510,7 +512,7 @@ impl Node {
         }
     }
 
-    /// The call is part of the next commit.
+    /// Adds the call to the next commit.
     pub(super) fn mark(&mut self, conn_id: ConnId) {
         if let Some(entry) = self.calls.get_mut(&conn_id)
             && !std::mem::replace(&mut entry.dirty, true)
@@ -519,7 +521,7 @@ impl Node {
         }
     }
 
-    /// Our tag and Contact in a dialog: both name call, leg and owner; the Contact is reached at the proxy's edge.
+    /// Our tag and Contact in a dialog. Both name call, leg and owner; the Contact is reached at the proxy's edge.
     pub(super) fn identity(&self, tenant: TenantId, place: Place, link: u64) -> LocalIdentity {
         let leg = match place.side {
             Side::Phone => place.leg,
@@ -530,7 +532,7 @@ impl Node {
         LocalIdentity { tag, contact }
     }
 
-    /// The edge of the proxy at that connection.
+    /// The edge of the proxy at a connection.
     pub(super) fn edge(&self, link: u64) -> &str {
         let lost = || self.lost.iter().find(|(_, lost)| lost.link == link).map(|(edge, _)| edge);
         self.links.get(&link).or_else(lost).map_or(NO_EDGE, String::as_str)
@@ -547,10 +549,10 @@ impl Node {
     }
 }
 
-/// What stands for the edge of a proxy that is gone for good.
+/// Placeholder for the edge of a proxy that will not return.
 pub(super) const NO_EDGE: &str = "edge.trunkline.invalid";
 
-/// What an INVITE says.
+/// What a new call takes from its INVITE.
 pub(super) struct NewCallParts {
     pub tenant: model::TenantId,
     pub caller: model::plan::Caller,

@@ -1,4 +1,4 @@
-//! What operators see and do of the quarantine: `/quarantine/{tenant}` and below.
+//! HTTP access to the quarantine for operators: `/quarantine/{tenant}` and below.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! OPTIONS outside a dialog: what an INVITE to that number would be told (RFC 3261 §11.2), and nobody is rung.
+//! OPTIONS outside a dialog: answered as an INVITE to that number would be (RFC 3261 §11.2), without ringing a phone.
 
 use model::TenantId;
 use model::Timestamp;
@@ -14,7 +14,7 @@ use super::legs::note;
 use super::node::Node;
 
 impl Node {
-    /// Somebody asks whether a call to a number would be taken. The user agent bounds how many such questions wait.
+    /// Handles a query whether a call to a number would be taken. The user agent limits how many such queries wait.
     pub(super) fn asked(&mut self, request: IncomingId, message: &Message, now: Timestamp) {
         if self.draining {
             return self.tell(request, Reply::new(StatusCode::SERVICE_UNAVAILABLE), now);
@@ -23,12 +23,12 @@ impl Node {
             Some((tenant, caller, dialled)) => {
                 self.orders.push_back(Order::AskReach { request, tenant, caller, dialled });
             }
-            // Of a proxy that asks whether we live, or for no number.
+            // From a proxy that checks whether this node is live, or without a number.
             None => self.tell(request, capabilities(), now),
         }
     }
 
-    /// The dial plan has said where the number of an OPTIONS leads.
+    /// The dial plan's answer for an OPTIONS.
     pub fn reach_answered(&mut self, request: IncomingId, destination: &Destination, now: Timestamp) {
         let reply = match destination {
             Destination::Reject { status, .. } => Reply::new(StatusCode(*status)),

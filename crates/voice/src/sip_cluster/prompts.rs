@@ -1,5 +1,4 @@
-//! What is heard where the switch itself plays: the tenant's choice, else the prompts that come with the program. And in
-//! which codecs.
+//! Prompts and codecs where the switch itself plays: the tenant's choice, else the prompts that come with the program.
 
 use call::call::{PROMPT_REFUSED, Purpose};
 use contracts::provisioning::ObjectKind;
@@ -10,10 +9,10 @@ use net::configuration::Configuration;
 
 use super::node::Node;
 
-/// The choice stands in the tenant's own record.
+/// The choice is part of the tenant's own record.
 pub(super) const KINDS: &[ObjectKind] = &[ObjectKind::Tenant];
 
-/// A tenant's choice; where it has none the call's own names stand.
+/// A tenant's choice; without one the call's own names apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SwitchPrompts {
     /// For a party that is held.
@@ -22,14 +21,14 @@ pub struct SwitchPrompts {
     pub confirmation: Option<String>,
     /// For a feature code that was refused.
     pub refusal: Option<String>,
-    /// The codecs that are spoken, the most wanted first; none: the tenant is not known yet, and both are.
+    /// The tenant's codecs, preferred first; empty while the tenant is not known: then both are spoken.
     pub codecs: Vec<Law>,
 }
 
-/// Reads a tenant's choice as it stands now.
+/// Reads a tenant's current choice.
 pub type ReadPrompts = Box<dyn Fn(&TenantId) -> SwitchPrompts + Send>;
 
-/// Reads it from config's copy; before config has answered nobody has chosen.
+/// Reads it from config's copy; until config has answered there is no choice.
 pub(super) fn from(configuration: Configuration) -> ReadPrompts {
     Box::new(move |tenant| {
         let config = configuration.tenant(tenant);
@@ -46,12 +45,12 @@ pub(super) fn from(configuration: Configuration) -> ReadPrompts {
 }
 
 impl Node {
-    /// The codecs that a call's tenant speaks, the most wanted first.
+    /// The codecs of a call's tenant, preferred first.
     pub(super) fn laws(&self, conn_id: ConnId) -> Vec<Law> {
         self.calls.get(&conn_id).map(|entry| (self.prompts)(&entry.tenant).codecs).unwrap_or_default()
     }
 
-    /// The treatment with the tenant's prompts, if it is one of the switch's own.
+    /// The treatment, with the tenant's prompts if it is one of the switch's own.
     pub(super) fn as_chosen(&self, conn_id: ConnId, id: u32, treatment: Treatment) -> Treatment {
         let Some(entry) = self.calls.get(&conn_id) else {
             return treatment;

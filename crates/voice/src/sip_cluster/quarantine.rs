@@ -1,12 +1,12 @@
-//! Records that cannot be lived with are put aside, and what their parties are told.
+//! Moves records that no process can handle to quarantine, and notifies the parties of their calls.
 //!
-//! | found | what follows |
+//! | found | action |
 //! |---|---|
-//! | the record does not decode, or restoring it is a [`super::faults`] fault | put aside at once |
-//! | it was in hand when two processes died | put aside without being looked at |
-//! | a stored call cannot be ended by its own model | its record is read again and put aside |
+//! | the record does not decode, or restoring it is a [`super::faults`] fault | quarantined at once |
+//! | it was being processed when two processes died | quarantined without being read |
+//! | a stored call cannot be ended by its own model | its record is read again and quarantined |
 //!
-//! The store moves the record in one write, with the facts of its end; only then the parties hear of it.
+//! The store moves the record in one write, with the facts of its end. Only then the parties are notified.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,22 +26,22 @@ use super::node::{NO_EDGE, Node};
 use super::records;
 use crate::quarantine::CLAIMS_MAX;
 
-/// A record on its way into quarantine.
+/// A record being moved to quarantine.
 #[derive(Debug)]
 pub struct Aside {
     /// As the ledger has it.
     pub record: Record<ConnId>,
-    /// Why.
+    /// The reason.
     pub why: String,
     /// The facts of its end, as far as it can be read; at least that it is over.
     pub events: Vec<Stamped>,
 }
 
-/// What is on its way into quarantine: the record, where this node has it.
+/// Calls whose records are being moved to quarantine, each with the record if this node has it.
 pub(super) type AsideCalls = BTreeMap<ConnId, Option<Record<ConnId>>>;
 
 impl Node {
-    /// The record of a call is put aside: one that this node has in its hands.
+    /// Quarantines the record of a call that this node has read.
     pub(super) fn put_record_aside(&mut self, record: &Record<ConnId>, why: String, now: Timestamp) {
         let conn_id = record.key;
         if self.aside.len() >= ASIDE_MAX && !self.aside.contains_key(&conn_id) {
@@ -50,14 +50,14 @@ impl Node {
         }
         self.metrics.record_put_aside();
         tracing::error!(%conn_id, why, "the record of a call is put aside: see `trunkline quarantine`");
-        // One with which processes have died is not looked at before the store has it out of the way.
+        // A record with which processes have died is not read before the store has moved it.
         let events = if record.claims < CLAIMS_MAX { facts_of_end(record, now) } else { Vec::new() };
         let events = if events.is_empty() { bare_end(record, now) } else { events };
         self.aside.insert(conn_id, Some(record.clone()));
         self.orders.push_back(Order::PutAside(Box::new(Aside { record: record.clone(), why, events })));
     }
 
-    /// The record of a call that has just been forgotten is put aside: the ledger has it.
+    /// Quarantines the record of a call that was just forgotten. It is read from the ledger first.
     pub(super) fn put_aside(&mut self, tenant: TenantId, conn_id: ConnId, why: String) {
         if self.aside.len() >= ASIDE_MAX {
             tracing::error!(%conn_id, why, "too many records are being put aside: this one stays in the ledger");
@@ -67,13 +67,13 @@ impl Node {
         self.orders.push_back(Order::ReadAside { tenant, conn_id, why });
     }
 
-    /// Whether the call's record is on its way into quarantine: for everybody it is over.
+    /// Whether the call's record is being moved to quarantine: the call counts as over.
     pub(super) fn is_aside(&self, conn_id: ConnId) -> bool {
         self.aside.contains_key(&conn_id)
     }
 
-    /// The store has the record in quarantine, or somebody else has it. Its parties hear of its end only in the first case, and of it no
-    /// more than can still be read.
+    /// Handles the result: the record is in quarantine, or another node has it. Only in the first case the parties are notified
+    /// of the end, as far as the record can be read.
     pub fn was_put_aside(&mut self, conn_id: ConnId, done: bool, now: Timestamp) {
         let Some(Some(record)) = self.aside.remove(&conn_id).filter(|_| done) else { return };
         let said = catch_unwind(AssertUnwindSafe(|| self.bid_farewells(&record, now)));
@@ -97,8 +97,8 @@ fn facts_of_end(record: &Record<ConnId>, now: Timestamp) -> Vec<Stamped> {
     catch_unwind(AssertUnwindSafe(end)).ok().flatten().unwrap_or_default()
 }
 
-/// That the call is over, of one of which nothing else can be said: whoever counts it lets go of it. Only where nobody has written by the
-/// record's token, so that this is the first fact of it.
+/// The bare fact that the call is over, where the record tells nothing else: consumers that count the call release it. Empty if
+/// facts may exist under the record's token, because this one must be its first.
 fn bare_end(record: &Record<ConnId>, now: Timestamp) -> Vec<Stamped> {
     if record.claims == 0 {
         return Vec::new();

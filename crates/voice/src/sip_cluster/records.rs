@@ -19,7 +19,7 @@ use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
 
 /// The kind of the record.
 const KIND: &str = "call";
-/// The form of the record's body. A reader knows its own and the one before.
+/// Version of the record's body. A reader knows its own and the previous one.
 const VERSION: u32 = 1;
 
 /// The entry of the stream of new calls.
@@ -92,7 +92,7 @@ fn leg_to_record<'a>(
 
 /// A call from its record.
 pub struct Decoded {
-    /// The call, without dialogs; the links of its legs are those that the reader gave.
+    /// The call, without dialogs; `link_of` gave the links of its legs.
     pub entry: Entry,
     /// For each leg its dialogs with the party and with media.
     pub dialogs: Vec<(Option<DialogSnapshot>, Option<DialogSnapshot>)>,
@@ -101,7 +101,7 @@ pub struct Decoded {
 /// Reads a call's record. `link_of` gives the connection to the proxy with that edge.
 ///
 /// # Errors
-/// Names the part that is not as it should be.
+/// Names the part that is invalid.
 pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> u64) -> Result<Decoded, RecordError> {
     let record = v1::StateRecord::decode(bytes).map_err(|_| RecordError("state record"))?;
     if record.kind != KIND || record.version != VERSION {

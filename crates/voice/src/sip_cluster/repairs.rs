@@ -1,4 +1,4 @@
-//! Repairs that the auditor found necessary, from the request stream.
+//! Repairs requested by the auditor, from the request stream.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use super::faults::Doing;
 use super::inbox::Inbox;
 use super::node::Node;
 
-/// The role, under whose name its nodes hold their leases.
+/// Role name under which nodes hold their leases.
 const ROLE: &str = "sip-cluster";
 /// How long one read of the stream waits.
 const WAIT: Duration = Duration::from_secs(2);
-/// How often the tenants are asked for again.
+/// How often config is asked for the tenants.
 const TENANTS_EVERY: Duration = Duration::from_secs(10);
-/// How soon, when config has not named them.
+/// The same, while config has not named them.
 const TENANTS_AGAIN: Duration = Duration::from_secs(1);
 /// Repairs that one read takes.
 const BATCH: usize = 64;
@@ -33,7 +33,7 @@ impl Node {
         let Subject::Call(conn_id) = repair.subject else {
             return;
         };
-        // One that is over only waits for the answer to a BYE.
+        // A call that is over only waits for the answer to a BYE.
         let live = |entry: &&Entry| entry.stored == Stored::Live && !entry.call.is_over();
         let Some(entry) = self.calls.get(&conn_id).filter(live) else {
             return;
@@ -65,7 +65,7 @@ impl Node {
     }
 }
 
-/// Follows the repairs of every tenant for this owner, and by that keeps knowing which tenants there are.
+/// Follows the repairs of every tenant for this owner; this also keeps the known tenants up to date.
 pub fn watch(ctx: &RoleContext, clients: Clients, inbox: Inbox) {
     let followed = ctx.clone();
     ctx.spawn("repairs", async move {
@@ -74,7 +74,7 @@ pub fn watch(ctx: &RoleContext, clients: Clients, inbox: Inbox) {
         loop {
             let (tenants, next) = match clients.tenants().await {
                 Ok(tenants) => (tenants, TENANTS_EVERY),
-                // It may not be up yet.
+                // Config may not be up yet.
                 Err(error) => {
                     tracing::debug!(%error, "config does not name the tenants");
                     (Vec::new(), TENANTS_AGAIN)
@@ -131,7 +131,7 @@ async fn follow(ctx: RoleContext, tenant: model::TenantId, inbox: Inbox) -> anyh
     }
 }
 
-/// Claims the call of a repair when its owner holds no lease: nobody else will repair it.
+/// Claims the call of a repair if its owner holds no lease: no other node will repair it.
 async fn claim_orphan(
     stores: &Stores,
     tenant: &TenantId,

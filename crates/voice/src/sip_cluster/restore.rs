@@ -1,4 +1,4 @@
-//! The calls of a former life of this node: claimed, read, and gone on with.
+//! Calls of this node's previous run: claimed, decoded and continued.
 
 use infra::{CallLedger, Record};
 use model::{ConnId, Owner, TenantId, Timestamp};
@@ -13,9 +13,9 @@ use crate::dialog_records::RecordError;
 use crate::quarantine::{CLAIMS_MAX, is_suspect};
 
 impl Node {
-    /// Goes on with a claimed call. Needs the connection to its proxy, so that its messages find their way.
+    /// Continues a claimed call. Needs the connection to its proxy, so that its messages find their way.
     ///
-    /// A record that does not decode, that panics or that takes more than its steps is put aside; all others are gone on with.
+    /// A record that does not decode, panics or exceeds its steps is quarantined; all others are continued.
     pub fn restore(&mut self, record: &Record<ConnId>, now: Timestamp) -> bool {
         if self.is_aside(record.key) {
             return false;
@@ -31,7 +31,7 @@ impl Node {
             outcome = node.go_on_with(record, now).map_err(|error| format!("it cannot be read: {error}"));
         });
         match outcome {
-            // A fault has put it aside already, or ended it.
+            // The fault handling has quarantined or ended it already.
             _ if self.is_aside(record.key) => false,
             Ok(()) => true,
             Err(why) => {
@@ -47,7 +47,7 @@ impl Node {
         if entry.call.state().token != record.token {
             entry.call.claim(record.token);
         }
-        // There before its dialogs: a fault from here on finds all that there is of it.
+        // Inserted before its dialogs, so that a fault from here on finds every part of the call.
         self.calls.insert(conn_id, entry);
         for (at, (phone, media)) in dialogs.into_iter().enumerate() {
             self.restore_leg(at, conn_id, phone, media, now);
@@ -77,7 +77,7 @@ impl Node {
         let Some(leg) = self.calls.get_mut(&conn_id).and_then(|entry| entry.legs.get_mut(at)) else {
             return;
         };
-        // Every commit came before its messages, so the sequence numbers stand; what was sent last may be lost.
+        // Every commit came before its messages, so the sequence numbers are right; the messages sent last may be lost.
         let how = Restore { stream: Some(Flow::Stream { connection: leg.link }), resend: true, cseq_jump: 0 };
         for (side, snapshot) in [(Side::Phone, phone), (Side::Media, media)] {
             let Some(snapshot) = snapshot else {
@@ -95,15 +95,15 @@ impl Node {
                 Err(error) => tracing::error!(%conn_id, %error, "a dialog cannot be gone on with"),
             }
         }
-        // Silence is counted from here: the party could not reach us while we were away.
+        // Silence is counted from here: the party could not reach this node while it was away.
         leg.heard_at = now;
         if leg.phone.is_none() && leg.stage == LegStage::Up {
             leg.stage = LegStage::Closing;
         }
     }
 
-    /// The connection to the proxy with that edge. Where there is none yet the call waits for it, as it does for one that broke:
-    /// another proxy knows nothing of its requests, so that a CANCEL there would be of no call.
+    /// The connection to the proxy with that edge. If there is none yet, the call waits for it as for one that broke: another
+    /// proxy does not know the call's requests, so a CANCEL through it would match none.
     pub(super) fn link_at(&mut self, edge: &str, now: Timestamp) -> u64 {
         let own = self.links.iter().find(|(_, at)| at.as_str() == edge).map(|(link, _)| *link);
         if let Some(link) = own.or_else(|| self.lost.get(edge).map(|lost| lost.link)) {
@@ -119,10 +119,10 @@ impl Node {
     }
 }
 
-/// Marks numbers of connections that have not been up in this life: no real one is so high.
+/// Marks numbers of connections that have not been up in this run: no real number is so high.
 const NEVER_UP: u64 = 1 << 63;
 
-/// Claims what former lives of this node have left in the ledger.
+/// Claims the calls that previous runs of this node have left in the ledger.
 ///
 /// # Errors
 /// When the ledger cannot be read.
@@ -138,7 +138,7 @@ pub async fn claim_former(
             if former.node != us.node || former.epoch >= us.epoch {
                 continue;
             }
-            // Those that were in hand when a process died come one by one, later.
+            // Records that were being processed when a process died come one by one, later.
             let orphans = || -> infra::Answer<'_, Vec<Record<ConnId>>> {
                 let listed = calls.orphans(tenant, &former, infra::bounds::CLAIM_BATCH);
                 Box::pin(async move { Ok(listed.await?.into_iter().filter(|record| !is_suspect(record)).collect()) })

@@ -1,7 +1,7 @@
-//! What rq is told of calls that wait for an agent or were routed (voice-25): where, with which data, and that they are over.
+//! Details for rq of calls that wait for an agent or were routed (voice-25): where they wait, their data, and their end.
 //!
-//! rq reads the same calls' facts in the tenant's stream, and those decide. The details come sooner, and they are whole: an rq that begins
-//! anew hears of every call that is there, whenever it began.
+//! rq reads the facts of the same calls in the tenant's stream, and those decide. The details come sooner, and they are complete:
+//! an rq that restarts gets every call that exists, whenever it began.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,20 +22,20 @@ use super::node::Node;
 
 /// The port of rq.
 const PORT: u16 = 12_100;
-/// Details that wait while rq is away; beyond it they are dropped, and said again when it is back.
+/// Details that wait while rq is away; more are dropped, and sent again when it is back.
 const WAITING_MAX: usize = 4_096;
-/// Details that are under way.
+/// Details being sent.
 const SENDING_MAX: usize = 64;
 /// Pause before a broken stream is opened again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What rq was told of a call last.
+/// What rq was told last of a call.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Told {
     /// Nothing: it was on no route point.
     #[default]
     Nothing,
-    /// It waits there.
+    /// It waits at this route point.
     WaitsAt(Dn),
     /// It was routed.
     Left,
@@ -56,7 +56,7 @@ impl Told {
 }
 
 impl Node {
-    /// Tells rq what has changed of a call; sent after the commit.
+    /// Sends rq the changes of a call, after the commit.
     pub(super) fn tell_routing(&mut self, conn_id: ConnId) {
         let Some(entry) = self.calls.get_mut(&conn_id) else { return };
         let present = Told::present(entry);
@@ -69,7 +69,7 @@ impl Node {
         self.orders.push_back(order);
     }
 
-    /// rq begins anew: it hears of every call of the tenant that concerns it.
+    /// rq may have restarted: sends it every call of the tenant that concerns it.
     pub fn tell_routing_again(&mut self, tenant: &TenantId, now: Timestamp) {
         self.attempt(Doing::Word("a new rq"), now, |node| node.tell_routing_of_all(tenant));
     }
@@ -112,7 +112,7 @@ impl RoutingLinks {
         Self { ctx, inbox, metrics, of: HashMap::new() }
     }
 
-    /// Tells rq as soon as it is there.
+    /// Sends rq the details, as soon as it is there.
     pub fn tell(&mut self, tenant: &TenantId, details: v1::CallDetails) {
         let waiting = self.of.entry(tenant.clone()).or_insert_with(|| {
             let (waiting, details) = mpsc::channel(WAITING_MAX);
@@ -132,7 +132,7 @@ struct Link {
     inbox: Inbox,
     tenant: TenantId,
     details: mpsc::Receiver<v1::CallDetails>,
-    /// The one that found the stream broken.
+    /// The details that were being sent when the stream broke.
     last: Option<v1::CallDetails>,
 }
 
@@ -155,7 +155,7 @@ impl Link {
         }
     }
 
-    /// One life of the stream.
+    /// Runs one connection of the stream.
     async fn connected(&mut self, again: bool) -> anyhow::Result<()> {
         let mut client = RoutingClient::new(net::grpc::channel(&self.ctx, "voice-25", PORT)?);
         let (sender, sending) = mpsc::channel(SENDING_MAX);
@@ -166,7 +166,7 @@ impl Link {
         }
         loop {
             if let Some(details) = self.last.take() {
-                // A stream that is not read must not keep us from seeing that it has ended.
+                // A stream that rq does not read must not hide its own end.
                 tokio::select! {
                     sent = sender.send(details.clone()) => if sent.is_err() {
                         self.last = Some(details);

@@ -1,4 +1,4 @@
-//! HTTP 11300: requests, from frontend alone (voice-39). Those about calls go to the loop, those about agents to agent-state.
+//! HTTP 11300: requests, from frontend alone (voice-39). Requests about calls go to the loop, those about agents to agent-state.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,40 +21,40 @@ use super::heirs::{Found, Gone, Named, SeenLive, Sought};
 use super::inbox::Inbox;
 use super::inheritance;
 
-/// How long a request waits for word of whose its call is; frontend waits a little longer.
+/// How long a request waits until the owner of its call is known; frontend waits a little longer.
 const FIND_WITHIN: Duration = Duration::from_millis(1_500);
-/// Searches of [`Ways::searches`] at once: each may ask the ledger for many seconds after whoever wanted it has gone.
+/// Concurrent searches of [`Ways::searches`]: each may query the ledger for many seconds after its client has gone.
 const SEARCHES_MAX: usize = 256;
 
-/// What frontend sends: the frame that a client sent, and who that client is.
+/// What frontend sends: a client's frame, and the identity of that client.
 #[derive(Debug, Deserialize)]
 struct Forwarded {
     tenant: String,
     requester: String,
     frame: serde_json::Value,
-    /// A node that nobody listens for: calls that were its are this one's, if it is asked for them.
+    /// A node to which frontend cannot connect: this node may claim its calls on request.
     #[serde(default)]
     unreachable: Option<String>,
 }
 
-/// Where requests go.
+/// What the handler of requests needs.
 #[derive(Clone)]
 pub struct Ways {
     /// The loop that owns the calls.
     pub inbox: Inbox,
-    /// The ledger of calls, and the way to agent-state.
+    /// The ledger of calls, and the request stream to agent-state.
     pub stores: Stores,
-    /// Who takes calls of others over.
+    /// The owner in whose name calls are claimed.
     pub owner: Owner,
-    /// Whom proxies see live.
+    /// The owners that proxies see live.
     pub live: watch::Receiver<SeenLive>,
-    /// Room for searches for the owners of calls that requests name; who finds none is told to ask again.
+    /// Permits for searches for the owner of a call. A request without one is answered 503.
     pub searches: Arc<Semaphore>,
-    /// Knows which span a call has.
+    /// Finds the span of a call.
     pub spans: Spans,
 }
 
-/// Room for all searches, none under way.
+/// All permits, none in use.
 pub fn searches() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(SEARCHES_MAX))
 }
@@ -78,17 +78,17 @@ async fn request(
     let Some(conn_id) = read.request.kind.conn_id() else {
         return post_to_agent_state(&*ways.stores.requests, read.request).await.map(StatusCode::into_response);
     };
-    // Asked before: the request may be the call's end.
+    // Read first: the request may end the call.
     let call = ways.spans.context_of(conn_id);
     let mut outcome = ways.inbox.request(read.request.clone()).await;
     if outcome == Some(Err(ErrorCode::INVALID_CONN_ID)) {
         match ways.take_over(&tenant, conn_id, forwarded.unreachable).await {
             Some(Found::Ours(_)) => outcome = ways.inbox.request(read.request).await,
-            // Not that there is no such call: a client must not give it up for that.
+            // Not reported as a missing call: a client must not abandon the call for that.
             None | Some(Found::Unanswered) => {
                 return Err(Problem::unavailable("nobody can tell whose the call is now"));
             }
-            // Without the code: frontend does not take it for the last word.
+            // Without the code, frontend does not take this answer as final.
             Some(Found::Elsewhere(_)) => return Err(Problem::not_found("another node has the call")),
             Some(Found::Ended | Found::Unknown) => {}
         }
@@ -110,13 +110,13 @@ async fn request(
 }
 
 impl Ways {
-    /// Takes a call over whose owner is gone; says whose it is, if that is known in time and not too many are looked for.
+    /// Takes a call over if its owner has failed. Returns the lookup's result, if it came in time and a permit was free.
     async fn take_over(&self, tenant: &TenantId, conn_id: ConnId, unreachable: Option<String>) -> Option<Found> {
         let room = self.searches.clone().try_acquire_owned().ok()?;
         let gone = unreachable.and_then(|node| NodeId::parse(&node).ok()).map(Gone::Node);
         let sought = Sought { tenant: tenant.clone(), named: Named::Call(conn_id), gone };
         let ways = self.clone();
-        // It goes on when nobody waits for it any more: a call that was claimed is to come here.
+        // The search continues after the timeout: a call that it claims must come to this loop.
         let finding = tokio::spawn(async move {
             let live = || ways.live.borrow().clone();
             let found = inheritance::find(&ways.stores, &ways.owner, live, &sought).await;

@@ -1,4 +1,4 @@
-//! Session descriptions, as far as a call looks into them: whether they bring audio about, and who holds.
+//! Session descriptions, as far as a call reads them: whether they give audio, and which side holds.
 
 use bytes::Bytes;
 use call::call::HoldWay;
@@ -7,7 +7,7 @@ use media::sdp::{self, Line, LocalAudio, Preference, negotiation};
 use sip::agent::Reply;
 use sip::{HeaderName, StatusCode};
 
-/// How something is refused.
+/// Status and reason of a refusal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
     /// The status.
@@ -30,9 +30,9 @@ impl From<Refusal> for Reply {
     }
 }
 
-/// How an offer is refused that cannot become audio: 400 for what is no description, 488 for what we do not speak.
+/// How an offer without usable audio is refused: 400 if it is no description, 488 if it names nothing that we support.
 ///
-/// `laws` are those that the tenant speaks; none are no restriction.
+/// `laws` are the tenant's codecs; empty means no restriction.
 pub fn refusal(offer: &[u8], laws: &[Law]) -> Option<Refusal> {
     let Ok(offer) = sdp::parse::parse(offer) else {
         return Some(StatusCode::BAD_REQUEST.into());
@@ -49,16 +49,16 @@ pub fn takes_audio(offer: &[u8], answer: &[u8]) -> bool {
     negotiation::accept_answer(&offer, &answer, Preference::default()).is_ok()
 }
 
-/// Whether the author of a description holds. None when it is no description: media says so to who sent it.
+/// Whether the author of a description holds. None if it is no description: media reports that to its sender.
 pub fn holds(description: &[u8]) -> Option<bool> {
     sdp::parse::parse(description).ok().map(|description| description.is_hold())
 }
 
-/// Our own description with the direction that asks the peer to hold or to go on.
+/// Our own description with the direction that asks the peer to hold or to retrieve.
 pub fn with_direction(description: &[u8], way: HoldWay) -> Option<Bytes> {
     let mut description = sdp::parse::parse(description).ok()?;
     let wanted = match way {
-        // We do not want to hear it: the phone is to stop sending (RFC 3264 section 8.4).
+        // We do not want its audio: the phone must stop sending (RFC 3264 section 8.4).
         HoldWay::Hold => "inactive",
         HoldWay::Retrieve => "sendrecv",
     };
@@ -70,8 +70,8 @@ pub fn with_direction(description: &[u8], way: HoldWay) -> Option<Bytes> {
     Some(Bytes::from(description.with_version(version).to_string()))
 }
 
-/// An offer of what we want now, for the same stream as `local`, our side of what was agreed last: that may be a hold,
-/// and name less than we speak.
+/// An offer of what we want now, for the same stream as `local`, our side of the last agreement: that may be a hold, and name
+/// fewer codecs than we support.
 pub fn fresh_offer(local: &[u8], laws: &[Law]) -> Option<Bytes> {
     let local = sdp::parse::parse(local).ok()?;
     let audio = local.audio()?;
@@ -86,8 +86,8 @@ pub fn fresh_offer(local: &[u8], laws: &[Law]) -> Option<Bytes> {
     Some(Bytes::from(negotiation::speaking(negotiation::offer(&stream, preference), laws).to_string()))
 }
 
-/// A description of ours as it follows `before`: one that says the same keeps its version, any other has the next one
-/// (RFC 3264 section 8).
+/// Our description as the next one after `before`: an unchanged one keeps its version, any other gets the next version (RFC 3264
+/// section 8).
 pub fn following(before: &[u8], description: &[u8]) -> Option<Bytes> {
     let (before, description) = (sdp::parse::parse(before).ok()?, sdp::parse::parse(description).ok()?);
     let version = before.origin.version;

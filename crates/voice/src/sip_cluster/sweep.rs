@@ -1,4 +1,4 @@
-//! Parties that went away without a word: found by a probe within the dialog; and what waits for proxies that are away.
+//! Probes parties that may have vanished without a BYE, and fails requests that wait too long for a proxy.
 
 use call::Input;
 use model::{ConnId, LegId, Timestamp};
@@ -12,15 +12,15 @@ use super::node::{Node, Place, Side};
 /// A probe that waits for its answer.
 #[derive(Clone, Copy)]
 pub(super) struct Probe {
-    /// Whose party is asked.
+    /// The leg whose party is probed.
     pub place: Place,
     until: Timestamp,
-    /// Media hears nothing of the party, so that it counts even while its proxy is away.
+    /// Whether media has reported silence: then the result counts even while the party's proxy is away.
     unheard: bool,
 }
 
 impl Node {
-    /// Probes silent parties by OPTIONS (RFC 3261 section 11: also within a dialog), and lets nothing wait too long for a proxy.
+    /// Probes silent parties by OPTIONS (RFC 3261 section 11: also within a dialog), and ends overdue waits for proxies.
     pub(super) fn sweep(&mut self, now: Timestamp) {
         self.next_sweep = now + SWEEP_EVERY;
         self.fail_what_waits_for_proxies(now);
@@ -30,7 +30,7 @@ impl Node {
             self.probes.iter().filter(is_overdue).map(|(request, probe)| (*request, *probe)).collect();
         for (request, probe) in overdue {
             self.probes.remove(&request);
-            // Each is a call of its own, with steps of its own.
+            // Each probe concerns a call of its own and has its own limit of steps.
             self.attempt_for(Some(probe.place.conn_id), now, |node| node.unanswered(probe, now));
         }
         for place in self.silent(now) {
@@ -38,7 +38,7 @@ impl Node {
         }
     }
 
-    /// Requests to proxies that are away for long fail; the legs stay, and go on when their proxy is back, whenever that is.
+    /// Fails requests to proxies that are away for too long. The legs stay, and continue when their proxy is back, however late.
     fn fail_what_waits_for_proxies(&mut self, now: Timestamp) {
         let late: Vec<u64> = self.lost.values().filter(|lost| lost.until <= now).map(|lost| lost.link).collect();
         for link in &late {
@@ -48,7 +48,7 @@ impl Node {
         self.lost.retain(|_, lost| !late.contains(&lost.link) || legs().any(|leg| leg.link == lost.link));
     }
 
-    /// Parties that have said nothing for long. Of one whose proxy is away nothing can be heard: media tells whether it is gone.
+    /// Parties that have sent nothing for long. Parties whose proxy is away cannot be heard: media reports whether they are gone.
     fn silent(&self, now: Timestamp) -> Vec<Place> {
         let quiet =
             |leg: &Leg| now.since(leg.heard_at) >= self.limits.probe_after && self.links.contains_key(&leg.link);
@@ -63,7 +63,7 @@ impl Node {
         silent
     }
 
-    /// Probes a party that media hears nothing of.
+    /// Probes a party from which media receives nothing.
     pub(super) fn probe_leg(&mut self, conn_id: ConnId, leg: LegId, now: Timestamp) {
         if self.leg(conn_id, leg).is_some_and(|leg| leg.stage == LegStage::Up) {
             self.probe(Place { conn_id, leg, side: Side::Phone }, true, now);
@@ -74,7 +74,7 @@ impl Node {
         let Some(leg) = self.leg_mut(place.conn_id, place.leg) else {
             return;
         };
-        // The next probe is due when this one has had its time, whatever comes of it.
+        // Silence is counted from this probe on, whatever its result.
         leg.heard_at = now;
         let Some(phone) = leg.phone else {
             return;
@@ -89,7 +89,7 @@ impl Node {
         }
     }
 
-    /// The answer to a probe: any but those that say that nobody is there is a sign of life.
+    /// Handles the answer to a probe. It is a sign of life, unless its status says that nobody is there.
     pub(super) fn probed(&mut self, probe: Probe, status: StatusCode, now: Timestamp) {
         let Place { conn_id, leg: id, .. } = probe.place;
         if !matches!(status.0, 408 | 430 | 481 | 503) {
@@ -101,7 +101,7 @@ impl Node {
         self.unanswered(probe, now);
     }
 
-    /// Nobody is there, unless it is the proxy alone that is away: then the next probe tells, when that is back.
+    /// The party is gone, unless only its proxy is away: then the next probe decides, once the proxy is back.
     fn unanswered(&mut self, probe: Probe, now: Timestamp) {
         let Place { conn_id, leg: id, .. } = probe.place;
         let is_reached = self.leg(conn_id, id).is_some_and(|leg| self.links.contains_key(&leg.link));
@@ -117,7 +117,7 @@ impl Node {
         self.metrics.leg_vanished();
         tracing::info!(%conn_id, leg = %id, "a party does not answer any more");
         self.hang_up(conn_id, id, 480, now);
-        // The BYE is out, and nobody will answer it: the call does not wait for that.
+        // The BYE is queued and nobody will answer it: the call does not wait for that.
         if let Some(phone) = self.leg_mut(conn_id, id).and_then(|leg| leg.phone.take()) {
             self.dialogs.remove(&phone);
         }

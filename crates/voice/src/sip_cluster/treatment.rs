@@ -1,4 +1,4 @@
-//! What a leg hears, as MSML on its media dialog (RFC 5707).
+//! Treatments of a leg, as MSML on its media dialog (RFC 5707).
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::legs::note;
 use super::limits::NOTICE_MAX;
 use super::node::{Node, Place, Side};
 
-/// A treatment that is to end.
+/// A treatment that must be stopped.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Stop {
     /// Its call.
@@ -36,7 +36,7 @@ impl Node {
         treatment: &Treatment,
         now: Timestamp,
     ) {
-        // Nothing needs no media.
+        // Silence needs no media.
         if *treatment == Treatment::Silence {
             return self.feed(conn_id, Input::TreatmentStarted { id }, now);
         }
@@ -62,8 +62,8 @@ impl Node {
         }
     }
 
-    /// Asks again for what media was asked to play and had not confirmed when our former life ended: the request, its answer
-    /// or the end may be lost.
+    /// Repeats treatments that media had not confirmed when our previous run ended: the request, its answer or the end may be
+    /// lost.
     pub(super) fn ask_again(&mut self, conn_id: ConnId, now: Timestamp) {
         let Some(entry) = self.calls.get(&conn_id) else {
             return;
@@ -95,7 +95,7 @@ impl Node {
         }
     }
 
-    /// Whoever talks would go on hearing music whose end media has not heard of.
+    /// Repeats stops that media has not confirmed: the party would go on hearing music.
     pub(super) fn stop_again(&mut self, now: Timestamp) {
         for stop in std::mem::take(&mut self.unstopped) {
             self.mark(stop.conn_id);
@@ -103,7 +103,7 @@ impl Node {
         }
     }
 
-    /// A leg's media dialog and its name in MSML: our tag, which the INVITE brought to media.
+    /// A leg's media dialog and its name in MSML: our tag, which media got with the INVITE.
     fn media_of(&self, conn_id: ConnId, leg: LegId) -> Option<(DialogId, String)> {
         let media = self.leg(conn_id, leg)?.media?;
         let tag = self.agent.leg(media)?.dialog.local_tag.to_string();
@@ -127,11 +127,11 @@ impl Node {
         }
     }
 
-    /// An INFO: from media that a dialog has ended, from a phone that a key was pressed.
+    /// Handles an INFO: media reports the end of a dialog, a phone reports a key.
     pub(super) fn info(&mut self, dialog: DialogId, request: IncomingId, message: &Message, now: Timestamp) {
         let place = self.place(dialog);
         let from_phone = matches!(place, Some(Place { side: Side::Phone, .. }));
-        // A body that nobody reads must not be taken for understood (RFC 6086 section 4.2.2).
+        // A body that is not read must not be answered as understood (RFC 6086 section 4.2.2).
         let reply = if from_phone && !message.body().is_empty() && key_type(message).is_none() {
             Reply::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).header(HeaderName::Accept, KEY_TYPES.join(", "))
         } else {
@@ -153,15 +153,15 @@ impl Node {
                     self.feed(conn_id, Input::TreatmentEnded { id, cause: cause(&event), digits }, now);
                 }
             }
-            // Nothing comes from the phone: it is asked whether it lives, now and not when its time comes.
+            // No audio comes from the phone: it is probed now, not at its regular time.
             Ok(Notice::Event(event)) if event.name == NO_RTP => self.probe_leg(conn_id, leg, now),
             Ok(_) => {}
             Err(error) => tracing::warn!(%conn_id, %error, "media sent a notice that cannot be read"),
         }
     }
 
-    /// A phone that has no telephone events says by INFO which key was pressed: media has to know, which collects keys and
-    /// hands them to the other party.
+    /// A phone without telephone events reports a key by INFO. The key goes to media, which collects keys and passes them to the
+    /// other party.
     fn key_by_info(&mut self, conn_id: ConnId, leg: LegId, message: &Message, now: Timestamp) {
         let Some(kind) = key_type(message) else { return };
         let Some(media) = self.leg(conn_id, leg).and_then(|leg| leg.media) else { return };
@@ -204,12 +204,12 @@ impl Node {
                 Notice::Event(_) => None,
             });
         self.mark(conn_id);
-        // It runs already when we have asked for it a second time.
+        // After a repeated request it may run already.
         let runs = matches!(code.unwrap_or(msml::code::OK), msml::code::OK | msml::code::NAME_IN_USE);
         if (200..300).contains(&status.0) && runs {
             let wanted = |entry: &Entry| entry.call.state().playing.iter().any(|playing| playing.id == id);
             if !self.calls.get(&conn_id).is_some_and(wanted) {
-                // It had ended, and that was told only after we had asked for it a second time.
+                // It had ended, and this was reported only after the request was repeated.
                 return self.stop_treatment(conn_id, leg, id, now);
             }
             self.feed(conn_id, Input::TreatmentStarted { id }, now);
@@ -220,16 +220,16 @@ impl Node {
     }
 }
 
-/// The bodies by which phones tell of a key.
+/// Body types by which phones report a key.
 const KEY_TYPES: [&str; 2] = ["application/dtmf-relay", "application/dtmf"];
 
-/// The body of an INFO that tells of a key, by its type.
+/// The type of an INFO's body, if it reports a key.
 fn key_type(message: &Message) -> Option<&'static str> {
     let kind = message.content_type().ok().flatten()?;
     KEY_TYPES.into_iter().find(|name| name.split_once('/').is_some_and(|(main, sub)| kind.is(main, sub)))
 }
 
-/// Whether what is typed now is the caller's secret.
+/// Whether the digits being typed are the caller's secret.
 fn collects_secret(entry: &Entry, id: u32) -> bool {
     entry.call.state().playing.iter().any(|playing| playing.id == id && playing.purpose == Purpose::Pin)
 }
@@ -267,15 +267,15 @@ fn dialog(treatment: &Treatment) -> Option<Dialog> {
     })
 }
 
-/// The URI of a prompt: media looks its name up among the tenant's.
+/// The URI of a prompt: media looks its name up among the tenant's prompts.
 fn audio(prompt: &str) -> String {
     format!("prompt:{prompt}")
 }
 
-/// The event by which media tells that a phone has fallen silent.
+/// The event by which media reports that a phone has fallen silent.
 const NO_RTP: &str = "trunkline.no-rtp";
 
-/// The tone of a ringing phone, which media makes itself.
+/// The ring-back tone, which media generates itself.
 const RING_BACK: &str = "tone:ringback";
 
 fn cause(event: &Event) -> Ended {

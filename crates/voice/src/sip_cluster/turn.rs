@@ -1,4 +1,4 @@
-//! The loop that owns the calls: inputs, one commit, then what leaves.
+//! The loop that owns the calls: inputs, one commit, then outputs.
 
 use std::time::Duration;
 
@@ -29,24 +29,24 @@ pub struct Turns {
     pub node: Node,
     /// The connections to the proxies.
     pub links: NodeLinks,
-    /// What is asked of others.
+    /// Clients of other roles and of the stores.
     pub clients: Clients,
-    /// What rq is told.
+    /// The streams to rq.
     pub routing: RoutingLinks,
-    /// What they answer.
+    /// Inputs beside SIP: answers, requests, repairs.
     pub letters: mpsc::Receiver<Letter>,
-    /// Whoever asks is told whom the proxies see live.
+    /// Publishes which owners the proxies see live.
     pub live: watch::Sender<SeenLive>,
-    /// Calls that our former life has left; they wait for the first proxy.
+    /// Calls left by our previous run; they wait for the first proxy.
     pub former: Vec<Record<ConnId>>,
-    /// When the last turn was stored; at first when the loop begins.
+    /// When the last turn was stored; initially when the loop begins.
     pub turned_at: Timestamp,
 }
 
 /// Whether a request's call is here.
 type Outcome = Result<(), ErrorCode>;
 
-/// What is told once the turn is stored.
+/// Answers to send once the turn is stored.
 #[derive(Default)]
 struct Told {
     requests: Vec<(oneshot::Sender<Outcome>, Option<ConnId>, Outcome)>,
@@ -92,7 +92,7 @@ impl Turns {
         self.ctx.clock.now()
     }
 
-    /// What is there already, so that a busy loop writes fewer and bigger batches.
+    /// Takes inputs that have come already, so that a busy loop writes fewer and bigger batches.
     fn take_more(&mut self, told: &mut Told) {
         for _ in 0..MESSAGES_PER_TURN {
             match self.links.try_next() {
@@ -115,14 +115,14 @@ impl Turns {
                 tracing::info!(%proxy, %edge, "a proxy has accepted this node");
                 self.node.link_up(link.0, &edge, now);
                 self.see_live(link, live, now);
-                // The calls of our former life, before any of their messages is looked at.
+                // The calls of our previous run, before any of their messages is handled.
                 for record in std::mem::take(&mut self.former) {
                     self.node.restore(&record, now);
                 }
                 self.ctx.ready.holds(PROXY);
             }
             LinkEvent::Message { link, message } => {
-                // Answered by this loop, so that a stuck one is seen as dead.
+                // Answered by this loop, so that a stuck loop is seen as failed.
                 if let Some(answer) = self.links.keep_alive_answer(&message) {
                     self.see_live(link, live_nodes(&message), now);
                     if self.links.send(link, answer).is_err() {
@@ -179,7 +179,7 @@ impl Turns {
         }
     }
 
-    /// Stores what has changed; gives the calls that turned out to be somebody else's.
+    /// Stores the changes; returns the calls that this node no longer has.
     async fn store(&mut self) -> anyhow::Result<Vec<ConnId>> {
         let batch = self.node.batch();
         if batch.is_empty() {
@@ -187,18 +187,19 @@ impl Turns {
         }
         let ids: Vec<ConnId> = batch.iter().map(|write| write.conn_id).collect();
         let calls = &self.ctx.stores.calls;
-        // Where the ledger is away, one in doubt stands here and is dead for the proxies: it says nothing within calls that others may have.
+        // While the ledger is away, a node in doubt waits here and proxies see it as failed: it sends nothing within calls that
+        // others may have.
         let answers = if self.node.is_in_doubt() { calls.confirm(batch) } else { calls.commit(batch) }.await?;
         Ok(self.node.committed(ids.into_iter().zip(answers)))
     }
 
-    /// Stores the turn, then lets it out.
+    /// Stores the turn, then sends its outputs.
     async fn finish(&mut self, told: Told, began: Timestamp) -> anyhow::Result<()> {
         let mut lost = self.store().await?;
         self.node.set_room(self.ctx.stores.calls.has_room());
         self.turned_at = self.now();
         if self.turned_at.since(began) >= GAP_MAX {
-            // It stood still within the turn: what was stored before may be somebody else's by now.
+            // The node stood still within the turn: others may have taken calls that were stored before.
             self.node.doubt();
             lost.extend(self.store().await?);
         }
@@ -212,7 +213,7 @@ impl Turns {
         }
         while let Some(order) = self.node.poll_order() {
             match order {
-                // In their order, so by the loop itself.
+                // Sent by the loop itself, to keep their order.
                 Order::TellRouting { tenant, details, .. } => self.routing.tell(&tenant, *details),
                 Order::Report(report) => {
                     self.node.reported();
@@ -221,9 +222,9 @@ impl Turns {
                 order => self.clients.order(order),
             }
         }
-        // Whoever asked and went away needs no answer.
+        // A requester that has gone needs no answer.
         for (reply, conn_id, outcome) in told.requests {
-            // Not done: the call's owner is to be asked.
+            // Not done: the call's owner must be asked.
             let undone = outcome.is_ok() && conn_id.is_some_and(|conn_id| lost.contains(&conn_id));
             let _ = reply.send(if undone { Err(ErrorCode::INVALID_CONN_ID) } else { outcome });
         }
@@ -233,7 +234,7 @@ impl Turns {
         Ok(())
     }
 
-    /// Whether draining is over: no call is left, or its time is up.
+    /// Whether draining is over: no call is left, or the deadline has passed.
     fn drained(&mut self) -> bool {
         if !self.ctx.drain.is_draining() {
             return false;
@@ -242,7 +243,7 @@ impl Turns {
             self.links.announce(Work::Draining);
         }
         let late = self.ctx.drain.deadline().is_some_and(|deadline| deadline <= self.now());
-        // What is left is in the ledger: the next life of this node goes on with it.
+        // Remaining calls are in the ledger: the next run of this node continues them.
         late || (self.node.calls() == 0 && self.links.flush_all())
     }
 }

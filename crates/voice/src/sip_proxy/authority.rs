@@ -1,4 +1,4 @@
-//! Whether a peer on the nodes' port is what it says: its caller token says so.
+//! Checks by its caller token that a peer on the nodes' port is the node that it announces.
 
 use model::Timestamp;
 use runtime::Tokens;
@@ -16,7 +16,7 @@ impl TokenAuthority {
 }
 
 impl NodeAuthority for TokenAuthority {
-    /// The token must be one of the installation's own, of that role and that node.
+    /// The token must belong to this installation, and name the announced role and node.
     fn accepts(&self, token: &str, announcement: &Announcement, _: Timestamp) -> bool {
         let owner = &announcement.owner;
         match self.0.verify(token, SPEC.name) {

@@ -1,8 +1,8 @@
-//! The client of config (9100, voice-23): which phones and trunks there are, and what a phone's digest is checked against.
+//! The client of config (9100, voice-23): phones, trunks, and the credentials against which a phone's digest is checked.
 //!
-//! Phones and trunks of all tenants are held here and follow config within a second, so that a call from a trunk asks
-//! nobody. Credentials are asked for when a phone shows itself, together with those of others that come at the same time,
-//! and kept until its tenant's version changes.
+//! Phones and trunks of all tenants are kept here and follow config within a second, so a call from a trunk needs no query.
+//! Credentials are requested when a phone appears, together with those of other phones at the same time, and kept until its
+//! tenant's version changes.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -20,31 +20,31 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-/// What the client has found out.
+/// A result of the client for the loop.
 #[derive(Debug)]
 pub(super) enum Found {
     /// The answer to a look-up.
     User {
-        /// Which one.
+        /// The number of the look-up.
         lookup: u64,
-        /// Who it is.
+        /// Its result.
         credentials: Credentials,
     },
     /// The trunks have changed.
     Trunks(Vec<Trunk>),
 }
 
-/// Who may register and call.
+/// Phones and trunks that may register and call.
 pub(super) struct Users {
     // None until config has answered once.
     tenants: Option<Vec<Arc<Held>>>,
     known: HashMap<TenantId, HashMap<Dn, Credentials>>,
-    /// How many of all tenants.
+    /// Number of kept credentials, of all tenants.
     known_count: usize,
     known_max: usize,
-    /// Who showed themselves before config has answered for the first time.
+    /// Look-ups from before config's first answer.
     early: Vec<Early>,
-    /// What is found of them, to be told.
+    /// Results of these, not reported yet.
     found: VecDeque<Found>,
     wanted: mpsc::Sender<Wanted>,
     news: mpsc::Receiver<News>,
@@ -52,7 +52,7 @@ pub(super) struct Users {
     _answers: mpsc::Sender<News>,
 }
 
-/// A phone whose credentials are to be asked for.
+/// A phone whose credentials must be requested.
 #[derive(Debug)]
 struct Wanted {
     lookup: u64,
@@ -70,7 +70,7 @@ struct Early {
     until: Instant,
 }
 
-/// What is held of a tenant.
+/// Configuration kept for a tenant.
 #[derive(Debug)]
 struct Held {
     id: TenantId,
@@ -86,22 +86,22 @@ enum News {
     Tenants(Vec<Arc<Held>>),
 }
 
-// The core bounds its look-ups; the follower waits.
+// The core limits its look-ups; the follower waits.
 const NEWS_MAX: usize = 1_024;
-// Phones that wait to be asked for: as many as the core lets wait.
+// Phones that wait for a query: as many as the core lets wait.
 const WANTED_MAX: usize = 4_096;
-// Phones that come within this time of a question are asked for together: a question for each would cost config more than the
-// answer. One that comes by itself is asked for at once.
+// Phones that come within this time of a query are queried together: a query for each would cost config more than the answer. A
+// phone that comes alone is queried at once.
 const GATHER: Duration = Duration::from_millis(25);
-// What is followed: for every tenant's domain, phones and trunks.
+// Kinds of objects to follow: every tenant's domain, phones and trunks.
 const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Dn, ObjectKind::Trunk];
-// A phone that shows itself waits no longer than this for its credentials.
+// The longest wait of a phone for its credentials.
 const LOOKUP_TIME: Duration = Duration::from_secs(2);
 
 // === impl Users ===
 
 impl Users {
-    /// Begins to follow config.
+    /// Starts to follow config.
     pub(super) fn start(ctx: &RoleContext, known_max: usize) -> Result<Self> {
         let client = Client::new(ctx, "voice-23")?;
         let (answers, news) = mpsc::channel(NEWS_MAX);
@@ -122,7 +122,7 @@ impl Users {
         })
     }
 
-    /// Waits for what is found out next. Cancel-safe.
+    /// Waits for the next result. Cancel-safe.
     pub(super) async fn next(&mut self) -> Found {
         loop {
             if let Some(found) = self.found.pop_front() {
@@ -138,7 +138,7 @@ impl Users {
                     }
                 },
             };
-            // A sender lives in self, so this never ends.
+            // `self` keeps a sender, so the channel never closes.
             let Some(news) = news else { continue };
             match news {
                 News::Tenants(tenants) => {
@@ -157,12 +157,12 @@ impl Users {
         }
     }
 
-    /// Who `user` is; `None` if it has to be asked for, and comes by [`Self::next`]. Whoever names a phone in the domain of its
-    /// tenant is that phone, wherever he is. Any other host, an address of ours or of a carrier, leaves open whose phone it is: it
-    /// is looked for `among` these tenants, or among all when there are none.
+    /// The credentials of `user`; `None` if they must be requested, and come by [`Self::next`]. A user who names a phone in the
+    /// domain of its tenant is that phone, from any place. Any other host, an address of ours or of a carrier, does not name a
+    /// tenant: the phone is searched `among` these tenants, or among all when there are none.
     pub(super) fn look_up(&mut self, lookup: u64, user: &str, host: &str, among: &[TenantId]) -> Option<Credentials> {
         let Some(tenants) = &self.tenants else {
-            // Just started: config answers in a moment, and a phone that is refused comes back after seconds.
+            // Just started: config will answer soon, and a phone that is refused comes back only after seconds.
             if self.early.len() >= WANTED_MAX {
                 return Some(Credentials::Unavailable);
             }
@@ -174,7 +174,7 @@ impl Users {
         let known = |t: &Held| self.known.get(&t.id).and_then(|known| known.get(user));
         let is_phone = |t: &&Arc<Held>| known(t).is_some() || t.phones.contains(user);
         let may_be = |t: &&Arc<Held>| among.is_empty() || among.contains(&t.id);
-        // By its domain; phones that are told an address alone are found by their number.
+        // By its domain; a phone that was given only an address is found by its number.
         let domain = || tenants.iter().filter(|t| t.realm.eq_ignore_ascii_case(host));
         let in_domain = || domain().filter(may_be).find(is_phone).or_else(|| domain().find(is_phone));
         let unknown = || {
@@ -187,11 +187,11 @@ impl Users {
         }
         let Ok(dn) = Dn::parse(user) else { return unknown() };
         let wanted = Wanted { lookup, key: (tenant.id.clone(), dn), version: tenant.version.clone() };
-        // Full: as many wait as may.
+        // Full: as many phones wait as may.
         self.wanted.try_send(wanted).err().map(|_| Credentials::Unavailable)
     }
 
-    /// Config has answered: whoever came before it did is looked up now.
+    /// Config has answered: handles the look-ups from before.
     fn find_early(&mut self) {
         for Early { lookup, user, host, among, .. } in std::mem::take(&mut self.early) {
             if let Some(credentials) = self.look_up(lookup, &user, &host, &among) {
@@ -200,7 +200,7 @@ impl Users {
         }
     }
 
-    /// Config has not answered in time for those who came first.
+    /// Fails the early look-ups that config has not answered in time.
     fn give_up_early(&mut self) {
         let now = Instant::now();
         let late = self.early.partition_point(|early| early.until <= now);
@@ -235,7 +235,7 @@ impl Users {
     }
 }
 
-/// Asks for the phones that are wanted, all that come within a moment by one question for each tenant.
+/// Requests the credentials of wanted phones: one query per tenant for all that come within [`GATHER`].
 async fn ask_for_all(client: Client, mut wanted: mpsc::Receiver<Wanted>, answers: mpsc::Sender<News>) -> Result<()> {
     let (mut together, mut next_at) = (Vec::new(), Instant::now());
     while wanted.recv_many(&mut together, CREDENTIALS_MAX).await > 0 {
@@ -251,7 +251,7 @@ async fn ask_for_all(client: Client, mut wanted: mpsc::Receiver<Wanted>, answers
             by_tenant.entry(one.key.0.clone()).or_default().push(one);
         }
         for (tenant, phones) in by_tenant {
-            // Not waited for: one slow answer holds up nobody else. There are at most as many as look-ups of the core.
+            // Not awaited, so that a slow answer delays no other phone. There are at most as many as look-ups of the core.
             tokio::spawn(answer(client.clone(), tenant, phones, answers.clone()));
         }
     }
@@ -272,13 +272,13 @@ async fn answer(client: Client, tenant: TenantId, phones: Vec<Wanted>, answers: 
     }
 }
 
-/// The credentials of those that are phones; `None` when config does not say.
+/// The credentials of those that are phones; `None` if config does not answer.
 async fn ask(client: &Client, tenant: &TenantId, phones: &[Wanted]) -> Option<HashMap<String, Credentials>> {
     let path = format!("/tenants/{}/credentials", segment(tenant.as_str()));
     let question = CredentialsQuestion { of: phones.iter().map(|one| one.key.1.as_str().to_owned()).collect() };
     let call = client.post(&path).json(&question).idempotent().deadline(LOOKUP_TIME);
     let answers: Vec<Answer> = match call.send_any().await {
-        // The tenant has gone in between.
+        // The tenant was removed in between.
         Ok(answer) if answer.status == http::StatusCode::NOT_FOUND => Vec::new(),
         Ok(answer) if answer.status.is_success() => match answer.json() {
             Ok(answers) => answers,
@@ -300,7 +300,7 @@ fn unavailable<T>(tenant: &TenantId, reason: &str) -> Option<T> {
     None
 }
 
-/// Follows config, and makes phones and trunks of what has changed.
+/// Follows config, and derives phones and trunks from its changes.
 async fn follow(mut configuration: watch::Receiver<Tenants>, news: mpsc::Sender<News>, drain: Drain) -> Result<()> {
     let mut held: BTreeMap<TenantId, Arc<Held>> = BTreeMap::new();
     loop {
@@ -345,7 +345,7 @@ fn trunk_of(tenant: &TenantId, trunk: &TrunkObject) -> Trunk {
     Trunk { tenant: tenant.clone(), allow: allow.collect(), name: trunk.name.clone() }
 }
 
-/// A text as one segment of a path or value of a query.
+/// Encodes a text as one segment of a path or value of a query.
 fn segment(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for b in text.bytes() {
@@ -367,7 +367,7 @@ mod tests {
         assert_eq!(segment("+1 555/*50"), "%2B1%20555%2F%2A50");
     }
 
-    /// Users before config has answered, who is asked for, and how news come in.
+    /// Users before config's first answer, the phones that they request, and the sender of news.
     fn started() -> (Users, mpsc::Receiver<Wanted>, mpsc::Sender<News>) {
         let (answers, news) = mpsc::channel(8);
         let (wanted, asked) = mpsc::channel(8);
@@ -439,7 +439,7 @@ mod tests {
         let tenants = vec![held(&acme, &["7101"]), held(&other, &["7101", "7201"]), held(&third, &["7301"])];
         answers.send(News::Tenants(tenants)).await.unwrap();
         assert!(matches!(users.next().await, Found::Trunks(_)));
-        // Who calls with that number from that host, by a trunk of these tenants, and whose phone he is asked to prove to be.
+        // Number and host of a caller, the tenants of its trunk, and the tenant whose phone the caller must prove to be.
         let cases: [(&str, &str, &[&TenantId], Option<&TenantId>); 11] = [
             ("7101", "192.0.2.1", &[&acme], Some(&acme)),
             ("7201", "192.0.2.1", &[&acme], None),

@@ -1,8 +1,8 @@
-//! A fault of one input is paid by that input.
+//! A fault costs only the input in which it occurs.
 //!
-//! Whatever the loop does for an input, it does in [`Server::attempt`]. After a panic there the sender of a request is answered 500,
-//! and everything else goes on: what the core holds, it holds per request, and each request ends by its own timers. When nothing
-//! works any more the role begins anew, as it does after any other failure.
+//! The loop handles every input in a [`Server::attempt`]. After a panic there, a request is answered 500 and everything else
+//! continues: the core keeps its state per request, and each request ends by its own timers. If nothing works any more, the role
+//! restarts, as after any other failure.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,25 +18,25 @@ use sip::Flow;
 use super::server::Server;
 
 runtime::metrics! {
-    /// What is counted of faults.
+    /// The count of faults.
     #[derive(Debug)]
     pub(super) struct Counted {
-        /// Faults while a message or a timer was dealt with: a request was answered 500, everything else went on.
+        /// Faults while a message or a timer was handled: a request was answered 500, everything else continued.
         faults: Counter = "sip_proxy_faults";
     }
 }
 
-/// What the loop is doing, as it stands in the report of a fault.
+/// What the loop is doing, for the report of a fault.
 pub(super) enum Doing {
-    /// It takes in a message that came that way.
+    /// It handles a message from that flow.
     Message(Bytes, Flow),
-    /// It takes in what somebody else has said.
+    /// It handles an input that is no message.
     Word(&'static str),
     /// Time has passed.
     Time,
 }
 
-/// What the loop keeps of faults.
+/// State of fault handling.
 pub(super) struct Faults {
     in_a_row: InARow,
     counted: Counted,
@@ -49,7 +49,7 @@ impl Faults {
         Self { in_a_row: InARow::default(), counted: Counted::register(&ctx.metrics), reports }
     }
 
-    /// Counts and reports a panic; lets it go on where too many came in a row.
+    /// Counts and reports a panic; re-raises it after too many in a row.
     fn note(&mut self, panic: Box<dyn Any + Send>, doing: &Doing, now: Timestamp) {
         self.counted.faults.inc();
         let cause = self.in_a_row.caught(panic);
@@ -65,7 +65,7 @@ impl Faults {
 }
 
 impl Server {
-    /// Does a piece of work that an input has brought.
+    /// Handles an input.
     pub(super) fn attempt(&mut self, doing: Doing, now: Timestamp, work: impl FnOnce(&mut Self)) {
         let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(self))) else {
             return self.faults.in_a_row.went_well();

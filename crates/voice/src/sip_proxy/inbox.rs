@@ -1,6 +1,6 @@
-//! Datagrams between the socket and the core: taken at once, so that the kernel need not drop any, each with the time at which it came.
+//! Datagrams between the socket and the core: read at once, so that the kernel need not drop any, each with its time of arrival.
 //!
-//! How long one has waited here says how far the work is behind what comes.
+//! The wait of the first one shows how far the work is behind the load.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use std::time::Duration;
 use model::Timestamp;
 use net::sip::Datagram;
 
-/// Datagrams that wait at once; further ones wait in the kernel. What is let in takes some tens of microseconds, so this is far more
-/// than waits before new requests are refused.
+/// Datagrams that wait at once; further ones wait in the kernel. An accepted one takes some tens of microseconds, so this is far
+/// more than wait when new requests are refused.
 const WAITING_MAX: usize = 8_192;
-/// What those may take, in bytes.
+/// Their size in all, in bytes.
 const BYTES_MAX: usize = 16 << 20;
 
-/// Datagrams in the order in which they came.
+/// Datagrams in order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     waiting: VecDeque<(Datagram, Timestamp)>,

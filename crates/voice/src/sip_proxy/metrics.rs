@@ -1,4 +1,4 @@
-//! What sip-proxy counts: the core's and the sockets' counts, read when they are asked for.
+//! Metrics of sip-proxy: the counts of the core and of the sockets.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use runtime::metrics::Declared;
 use sip::proxy::{Counts, Proxy};
 
 runtime::metrics! {
-    /// What is measured when it is asked for.
+    /// Sizes, measured at each refresh.
     #[derive(Debug)]
     struct Sizes {
-        /// Requests on their way or lingering.
+        /// Requests in progress, and answered ones kept for repeats.
         held: Gauge = "sip_proxy_requests_held";
-        /// Sources remembered for their rates.
+        /// Sources whose request rates are remembered.
         sources: Gauge = "sip_proxy_sources";
         /// Nodes that are live.
         nodes: Gauge = "sip_proxy_nodes";
-        /// 1 while what is new is refused because more comes than can be done.
+        /// 1 while new requests are refused because of overload.
         overloaded: Gauge = "sip_proxy_overloaded";
         /// Bytes of the kernel's receive buffer of the UDP socket.
         receive_buffer: Gauge = "sip_proxy_receive_buffer_bytes";
@@ -38,7 +38,7 @@ pub(super) struct Metrics {
     sizes: Sizes,
 }
 
-/// Every metric of this role, for the reference.
+/// Every metric of this role, for the book's reference.
 pub(super) fn declared() -> Vec<Declared> {
     let mut all = counted();
     all.extend(Sizes::declared());

@@ -1,4 +1,4 @@
-//! What passes the proxy is remembered, so that a call can be explained: every message of the edge and between nodes.
+//! Records every message that passes the proxy, at the edge and between nodes, so that a call can be explained.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use runtime::trace::Passing;
 use runtime::{Directory, Recorder};
 use sip::Flow;
 
-/// Remembers messages, and whom the connections lead to.
+/// Records messages, and the peer of each connection.
 pub(super) struct Passages {
     recorder: Recorder,
     directory: Directory,
@@ -20,7 +20,7 @@ impl Passages {
         Self { recorder, directory, remotes: HashMap::new() }
     }
 
-    /// A connection stands, or will: what is sent meanwhile goes there too.
+    /// A connection is up or being opened; messages sent before it is up belong to it too.
     pub(super) fn opened(&mut self, connection: u64, remote: SocketAddr) {
         if self.recorder.is_on() {
             self.remotes.insert(connection, (remote, self.directory.role_at(remote.ip()).is_some()));

@@ -1,7 +1,7 @@
-//! REGISTERs that come closely one after the other are dealt with together.
+//! Handles REGISTERs that follow closely on each other together.
 //!
-//! A message that comes by itself costs more in cold caches and wakings, ours and the registrar's, than in work. A phone
-//! that registers does not mind some milliseconds, and phones come in thousands, all of them after an outage.
+//! A message that is handled alone costs more in cold caches and wake-ups, ours and the registrar's, than in work. A phone that
+//! registers tolerates some milliseconds, and phones come in thousands, all of them after an outage.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use model::Timestamp;
 use net::sip::{ConnectionId, Datagram};
 use sip::{Message, Method};
 
-/// How long a REGISTER waits for others, at most.
+/// The longest wait of a REGISTER for others.
 const PATIENCE: Duration = Duration::from_millis(20);
-/// So many are dealt with at the end of the turn, whatever time it is.
+/// When this number waits, they are handled at the end of the turn.
 const WAITING_MAX: usize = 256;
 
 /// REGISTERs that wait for others.
 #[derive(Debug, Default)]
 pub(super) struct Registers {
     waiting: Vec<Arrived>,
-    /// When some were dealt with last.
+    /// When REGISTERs were handled last.
     last: Timestamp,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Arrived {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly every one goes on at once; a box would cost an allocation each")]
 pub(super) enum Arrival {
-    /// By UDP, not read yet.
+    /// By UDP, not parsed yet.
     Datagram(Datagram),
     /// By a connection.
     Message(ConnectionId, Message),
@@ -49,7 +49,7 @@ impl Arrival {
 }
 
 impl Registers {
-    /// Keeps a REGISTER for others to come, unless none has come for a while; gives everything else back.
+    /// Keeps a REGISTER to wait for others, unless none was handled lately. Returns every other message.
     pub(super) fn keep(&mut self, arrived: Arrived) -> Option<Arrived> {
         if !arrived.what.is_register() {
             return Some(arrived);
@@ -62,18 +62,18 @@ impl Registers {
         None
     }
 
-    /// When [`Self::take`] is to be called next.
+    /// When [`Self::take`] must be called next.
     pub(super) fn due(&self) -> Option<Timestamp> {
         (!self.waiting.is_empty()).then(|| self.last + PATIENCE)
     }
 
-    /// Those that have waited for long enough, or of which there are many, in their order.
+    /// REGISTERs that have waited long enough or are [`WAITING_MAX`], in order of arrival.
     pub(super) fn take(&mut self, now: Timestamp) -> Vec<Arrived> {
         let is_time = self.due().is_some_and(|due| due <= now) || self.waiting.len() >= WAITING_MAX;
         if is_time { self.take_all(now) } else { Vec::new() }
     }
 
-    /// All that wait, in their order.
+    /// All REGISTERs that wait, in order of arrival.
     pub(super) fn take_all(&mut self, now: Timestamp) -> Vec<Arrived> {
         if !self.waiting.is_empty() {
             self.last = now;

@@ -1,4 +1,4 @@
-//! What the edge tells the reporting log (voice-60): each call that somebody has begun, and how much was refused.
+//! Reports of the edge to the reporting log (voice-60): each call attempt, and the number of refusals.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use sip::proxy::{Attempt, AttemptCaller, Counts};
 
 use crate::reporting::Reporter;
 
-/// What was refused is told that often, if there is anything: a flood costs a record, not a record a message.
+/// Interval at which refusals are reported, if there are any: a flood costs one record per interval, not one per message.
 const EVERY: Duration = Duration::from_secs(10);
-/// The longest user part that is told; numbers are shorter.
+/// The longest user part that is reported, in characters; numbers are shorter.
 const USER_MAX: usize = 128;
 
-/// Tells what happens at the edge.
+/// Reports what happens at the edge.
 pub(super) struct Reports {
     reporter: Reporter,
     told: Counts,
@@ -26,7 +26,7 @@ impl Reports {
         Self { reporter, told: Counts::default(), told_at: now }
     }
 
-    /// A call that began at the edge has its final response.
+    /// Reports a call that began at the edge and now has its final response.
     pub fn attempted(&self, attempt: &Attempt, status: StatusCode, now: Timestamp) {
         let (kind, name) = match &attempt.caller {
             AttemptCaller::Phone(dn) => ("phone", dn.as_str()),
@@ -45,7 +45,7 @@ impl Reports {
         self.reporter.report(&attempt.tenant, "CallAttempted", &format!("{kind}:{name}"), now, data);
     }
 
-    /// Tells from time to time what was refused since the last time; `whole` tells it now.
+    /// Reports the refusals since the last report, each [`EVERY`]; with `whole`, now.
     pub fn refused(&mut self, counts: &Counts, now: Timestamp, whole: bool) {
         if now.since(self.told_at) < EVERY && !whole {
             return;

@@ -1,4 +1,4 @@
-//! The one loop: sockets, time and lookups into the core, its outputs to the sockets.
+//! The loop: passes sockets, time and look-ups to the core, and the core's outputs to the sockets.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -25,18 +25,18 @@ use super::registers::{Arrival, Arrived, Registers};
 use super::reporting::Reports;
 use super::{EDGE, NODES};
 
-/// How many datagrams or messages are dealt with before the others have their turn.
+/// Datagrams or messages handled before other inputs have their turn.
 const BATCH: usize = 64;
-/// How many datagrams are taken from the socket before some are dealt with: about a millisecond's work.
+/// Datagrams read from the socket before some are handled: about a millisecond's work.
 const READS: usize = 512;
-/// How often the metrics are refreshed, and draining is looked at.
+/// How often the metrics are refreshed and draining is checked.
 const TICK: Duration = Duration::from_millis(500);
-/// Times of the core that are due closer to each other than this are looked at together. They are tenths of seconds and more; the
-/// transactions that calls leave behind would wake the loop one by one.
+/// Timers of the core that are due closer to each other than this are handled together. They run for tenths of seconds and more;
+/// transactions left by calls would wake the loop one by one.
 const TIMER_GRAIN: Duration = Duration::from_millis(10);
-/// The roles whose nodes every call and registration takes.
+/// The roles that every call and registration needs.
 const NEEDED: [&str; 3] = ["sip-cluster", "media", "registrar"];
-/// The first listener of UDP, the only one.
+/// The only UDP listener.
 const UDP: u16 = 0;
 
 pub(super) struct Server {
@@ -52,7 +52,7 @@ pub(super) struct Server {
     pub passages: Passages,
     pub reports: Reports,
     pub registers: Registers,
-    /// Requests refused for want of time, as far as the log says so.
+    /// Requests refused because of overload, as last logged.
     pub refused_logged: u64,
     pub faults: Faults,
 }
@@ -64,7 +64,7 @@ impl Server {
         let mut timer = pin!(sleep_until(Instant::now()));
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        // When the timer is due; one that is over would be so again and again.
+        // When the timer is due. MAX disables it: a timer that has fired would fire again and again.
         let mut armed = Timestamp::MAX;
         self.show_nodes();
         loop {
@@ -73,7 +73,7 @@ impl Server {
                     readable?;
                     self.take_datagrams();
                 }
-                // Those that wait still, when everybody else of this thread has had a turn.
+                // Datagrams that still wait, after all other tasks of this thread have had a turn.
                 () = tokio::task::yield_now(), if !self.inbox.is_empty() => self.take_datagrams(),
                 event = self.tcp.next() => self.take_events(event),
                 found = self.users.next() => self.take_found(found),
@@ -115,7 +115,7 @@ impl Server {
         [core, self.registers.due()].into_iter().flatten().min()
     }
 
-    /// Whether draining is over: all calls have ended through us, or the time is up.
+    /// Whether draining is over: all calls through this proxy have ended, or the deadline has passed.
     fn has_drained(&self) -> bool {
         let now = self.ctx.clock.now();
         let late = self.ctx.drain.deadline().is_some_and(|deadline| deadline <= now);
@@ -127,7 +127,7 @@ impl Server {
 
     // === inputs ===
 
-    /// Takes what the socket has, so that the kernel need not drop it, and deals with some of what waits.
+    /// Reads what the socket has, so that the kernel need not drop it, and handles some of the waiting datagrams.
     fn take_datagrams(&mut self) {
         let came = self.ctx.clock.now();
         for _ in 0..READS {
@@ -145,7 +145,7 @@ impl Server {
         }
     }
 
-    /// Tells the core how far the work is behind what comes.
+    /// Reports to the core how long inputs have waited.
     fn note_wait(&mut self, now: Timestamp) {
         self.proxy.note_wait(self.inbox.wait(now), self.tcp.backlog(), now);
     }
@@ -161,7 +161,7 @@ impl Server {
 
     fn come(&mut self, what: Arrival, at: Timestamp) {
         let arrived = Arrived { what, at };
-        // While the proxy drains it refuses them all, which is not to hold up its end.
+        // A draining proxy refuses every REGISTER: waiting would delay its end.
         let at_once = if self.proxy.is_draining() { Some(arrived) } else { self.registers.keep(arrived) };
         if let Some(arrived) = at_once {
             self.take(arrived, at);
@@ -236,7 +236,7 @@ impl Server {
         }
     }
 
-    /// The end of a connection does not overtake a REGISTER that came by it: a phone may take its registration back and go.
+    /// Handles waiting REGISTERs before the end of their connection: a phone may unregister and disconnect.
     fn nothing_waits(&mut self, now: Timestamp) {
         let registers = self.registers.take_all(now);
         self.take_all(registers, now);
@@ -303,13 +303,14 @@ impl Server {
         }
     }
 
-    /// A connection is gone, whoever has closed it: nothing of it is kept.
+    /// Forgets a connection, whichever side has closed it.
     fn closed(&mut self, connection: u64, now: Timestamp) {
         self.passages.closed(connection);
         self.proxy.handle_closed(connection, now);
     }
 
-    /// Without one of each a call is refused or a phone cannot register: whoever shares calls among proxies gives us none.
+    /// Without a live node of each role, calls are refused or phones cannot register: a load balancer then must not choose this
+    /// proxy.
     fn show_nodes(&self) {
         let is_live = |role: &str| self.proxy.live().any(|node| *node.role == *role);
         match NEEDED.iter().find(|role| !is_live(role)) {
@@ -321,11 +322,11 @@ impl Server {
     }
 }
 
-/// Sources that have registered, of those on a trunk's list; more are counted as carriers.
+/// Sources on a trunk's list that are remembered as registered; more are counted as carriers.
 const PHONES_MAX: usize = 10_000;
 
 /// The meters of the edge: a datagram or connection belongs to a trunk if its address is on a trunk's list, else to a phone.
-/// A source on the list that registers is a phone all the same: in an installation of one machine both come from there.
+/// A source on the list that registers is a phone all the same: on a single machine both have the same address.
 #[derive(Clone)]
 pub(super) struct Meters {
     phone: PeerMeter,
@@ -346,7 +347,7 @@ impl Meters {
         }
     }
 
-    /// Which meter a connection counts on.
+    /// Chooses the meter of each connection.
     pub(super) fn of_connections(&self, ctx: &RoleContext) -> MeterOf {
         let (edge, ctx) = (self.clone(), ctx.clone());
         Box::new(move |remote, listener| match listener {

@@ -9,24 +9,24 @@ use sip::digest::Algorithm;
 runtime::settings! {
     /// Settings of sip-proxy.
     pub struct Settings {
-        /// The hash that phones are asked for: `md5`, `sha-256` or `both`. Many phones understand MD5 only, and some
-        /// stop at a challenge that offers more.
+        /// The hash that phones must use: `md5`, `sha-256` or `both`. Many phones support MD5 only, and some stop at a challenge
+        /// that offers more.
         digest: String = "md5".to_owned(), |v| algorithms(v).map(drop);
-        /// Where calls from trunks go instead of to sip-cluster, as `192.0.2.1:5060`; empty: nowhere else.
+        /// Destination of calls from trunks, as `192.0.2.1:5060`. If it is empty, they go to sip-cluster.
         static_route: String = String::new(), |v| super::optional_address(v).map(drop);
-        /// Requests a second that a source may send that is on no trunk's list.
+        /// Requests a second from a source that is on no trunk's list.
         source_requests_per_s: u32 = 200, |v| positive(*v);
-        /// Requests a second that a source may send that is on a trunk's list.
+        /// Requests a second from a source that is on a trunk's list.
         trunk_requests_per_s: u32 = 24_000, |v| positive(*v);
         /// Wrong passwords for one phone from one source before that phone has to wait there.
         wrong_passwords_free: u8 = 5;
-        /// TCP connections at once: of each listener, and of all that are opened to others.
+        /// TCP connections at once: of each listener, and of all outgoing ones together.
         connections: usize = 10_000, |v| at_least_one(*v);
-        /// TCP connections at once of a listener from one address, of IPv6 from one /64.
+        /// TCP connections at once of a listener from one address; for IPv6, from one /64.
         connections_per_source: usize = 256, |v| at_least_one(*v);
-        /// How long a TCP connection may be silent; phones ping each two minutes.
+        /// How long a TCP connection may be silent. Phones ping every two minutes.
         idle: Duration = Duration::from_secs(600), |v| a_second(*v);
-        /// Phones whose credentials are remembered.
+        /// Phones whose credentials are cached.
         credentials_cache: usize = 20_000;
     }
 }

@@ -13,7 +13,7 @@ use super::finding::{Finding, some_of};
 use super::situation::{Situation, TenantSituation};
 use crate::roles;
 
-/// Settings that are wrong.
+/// Reports invalid settings.
 pub fn settings(situation: &Situation) -> Vec<Finding> {
     let finding = |(key, reason): &(String, String)| {
         Finding::error(key, reason, "mend it: `trunkline settings` lists every setting with its kind and default")
@@ -21,7 +21,7 @@ pub fn settings(situation: &Situation) -> Vec<Finding> {
     situation.settings_faults.iter().map(finding).collect()
 }
 
-/// Addresses that phones, carriers and browsers are told and cannot reach.
+/// Reports advertised addresses that phones, carriers and browsers cannot reach.
 pub fn addresses(situation: &Situation) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut loopback = Vec::new();
@@ -64,7 +64,7 @@ pub fn addresses(situation: &Situation) -> Vec<Finding> {
     found
 }
 
-/// Signalling that others reach with audio that they do not.
+/// Reports signalling that is reachable from other machines while its audio is not.
 fn half_loopback(situation: &Situation) -> Option<Finding> {
     let told = |role: &str, listener: &str| {
         let spec: &RoleSpec = roles::find(role)?;
@@ -81,7 +81,7 @@ fn half_loopback(situation: &Situation) -> Option<Finding> {
     })
 }
 
-/// Whether there is a tenant, and whether what its objects name exists.
+/// Checks that there is a tenant, and that the objects that its objects name exist.
 pub fn tenants(situation: &Situation) -> Vec<Finding> {
     let stored = match &situation.tenants {
         Ok(stored) => stored,
@@ -110,7 +110,7 @@ pub fn tenants(situation: &Situation) -> Vec<Finding> {
     stored.iter().flat_map(|one| dangling(one.tenant.as_str(), &one.objects)).collect()
 }
 
-/// What names an object that is not there.
+/// References to missing objects.
 fn dangling(tenant: &str, objects: &TenantObjects) -> Vec<Finding> {
     let dns: HashSet<&str> = objects.dns.iter().map(|dn| dn.number.as_str()).collect();
     let applications: HashSet<&str> = objects.applications.iter().map(|one| one.name.as_str()).collect();
@@ -146,7 +146,7 @@ fn dangling(tenant: &str, objects: &TenantObjects) -> Vec<Finding> {
     missing.into_iter().map(finding).collect()
 }
 
-/// Applications that do not load.
+/// Reports applications that do not load.
 pub fn applications(situation: &Situation) -> Vec<Finding> {
     let mut found = Vec::new();
     for one in situation.tenants() {
@@ -165,7 +165,7 @@ pub fn applications(situation: &Situation) -> Vec<Finding> {
     found
 }
 
-/// Prompts without a sound file that can be played.
+/// Reports prompts without a playable sound file.
 pub fn prompts(situation: &Situation) -> Vec<Finding> {
     let mut found = Vec::new();
     for one in situation.tenants() {
@@ -197,7 +197,7 @@ fn prompts_of(one: &TenantSituation) -> Vec<String> {
     names
 }
 
-/// Who may send calls as a carrier, and what is set of trunks to no effect.
+/// Reports the sources that may send calls as a carrier, and trunk settings without effect.
 pub fn trunks(situation: &Situation) -> Vec<Finding> {
     let mut found = Vec::new();
     let reachable = reachable_from_elsewhere(situation);

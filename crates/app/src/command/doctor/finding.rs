@@ -1,18 +1,18 @@
-//! What a check has found.
+//! Result of a check.
 
-/// How bad it is. The greater, the worse.
+/// Severity, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Good to know.
+    /// For information.
     Notice,
-    /// It works, and something will go wrong or is odd.
+    /// It works, but is unusual or will cause a failure.
     Warning,
     /// Something does not work.
     Error,
 }
 
 impl Severity {
-    /// As it is printed.
+    /// As printed.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Notice => "notice",
@@ -25,13 +25,13 @@ impl Severity {
 /// A finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What is wrong.
+    /// Description of the problem.
     pub what: String,
-    /// Where: a role, a file, a tenant's object.
+    /// The place: a role, a file, a tenant's object.
     pub place: String,
-    /// What to do about it.
+    /// The remedy.
     pub remedy: String,
 }
 
@@ -41,18 +41,18 @@ impl Finding {
         Self { severity: Severity::Error, what: what.into(), place: place.into(), remedy: remedy.into() }
     }
 
-    /// Something is odd.
+    /// Something is unusual.
     pub fn warning(place: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(place, what, remedy) }
     }
 
-    /// Something is good to know.
+    /// For information.
     pub fn notice(place: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { severity: Severity::Notice, ..Self::error(place, what, remedy) }
     }
 }
 
-/// Some of many names, and how many more there are.
+/// The first names of a list, and the number of the others.
 pub fn some_of(names: &[String]) -> String {
     const SHOWN: usize = 8;
     let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");

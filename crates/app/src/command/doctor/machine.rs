@@ -1,4 +1,4 @@
-//! The machine: disk, files, clock, and who may read the secrets.
+//! The machine: disk, files, clock, and access to the secrets.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -9,24 +9,24 @@ use rustix::process::Resource;
 use super::finding::{Finding, some_of};
 use super::situation::Situation;
 
-/// Less free space than this will be gone soon.
+/// Less free space than this is nearly used up.
 const FREE_LOW: u64 = 2 << 30;
-/// Less than this, and the next hour's events may not fit.
+/// With less free space, the next hour's events may not fit.
 const FREE_LEAST: u64 = 200 << 20;
-/// A journal is replaced by a snapshot at 64 MB: both together stay far below this, whatever happens in between.
+/// A journal is replaced by a snapshot at 64 MB: both together always stay far below this.
 const JOURNAL_LARGE: u64 = 1 << 30;
-/// A reporting log of this size is worth a plan.
+/// A reporting log of this size needs a plan.
 const REPORTING_LARGE: u64 = 20 << 30;
-/// Files and sockets that a process of all roles has open when nothing goes on, with room for its stores and pages.
+/// Open files and sockets of an idle process of all roles, with room for its stores and pages.
 const FILES_AT_REST: u64 = 512;
-/// Of the limit in use: more than this is close.
+/// Share of the limit in use above which it is nearly reached.
 const FILES_CLOSE: f64 = 0.8;
-/// Clocks may differ by this much: reading them takes time.
+/// Tolerated difference of clocks: reading them takes time.
 const CLOCK_APART: Duration = Duration::from_secs(2);
-/// The bits of everybody but the owner.
+/// Permission bits of group and others.
 const OTHERS: u32 = 0o077;
 
-/// Who may look into the data directory and its keys.
+/// Reports access of other users to the data directory and its keys.
 pub fn secrets(situation: &Situation) -> Vec<Finding> {
     let folder = &situation.data_dir;
     if let Some(closed) = &situation.closed {
@@ -61,7 +61,7 @@ pub fn secrets(situation: &Situation) -> Vec<Finding> {
     found
 }
 
-/// Space on the disk and what grows on it.
+/// Checks the space on the disk and the files that grow.
 pub fn disk(situation: &Situation) -> Vec<Finding> {
     let mut found = Vec::new();
     let folder = &situation.data_dir;
@@ -109,7 +109,7 @@ fn size_of(folder: &Path) -> u64 {
     entries.map(size).sum()
 }
 
-/// How many files may be open, against the need.
+/// Compares the limit of open files with the need.
 pub fn file_limit(situation: &Situation) -> Vec<Finding> {
     let mut found = Vec::new();
     for pid in pids(situation) {
@@ -137,7 +137,7 @@ pub fn file_limit(situation: &Situation) -> Vec<Finding> {
 /// RTP and RTCP of a leg.
 const FILES_PER_LEG: u64 = 2;
 
-/// The most legs that the media role takes.
+/// The maximum of legs of the media role.
 fn legs(situation: &Situation) -> u64 {
     let settings: Result<voice::media_server::Settings, _> = situation.values.read("media");
     settings.map_or(0, |settings| settings.legs_max as u64)
@@ -162,7 +162,7 @@ fn limit_of(pid: u32) -> Option<u64> {
     row.split_whitespace().next()?.parse().ok()
 }
 
-/// The clock: kept by somebody, and not set while the instance ran.
+/// Checks that the clock is synchronized, and was not set while the instance ran.
 pub fn clock(situation: &Situation) -> Vec<Finding> {
     let mut found = Vec::new();
     if synchronized() == Some(false) {
@@ -192,7 +192,7 @@ pub fn clock(situation: &Situation) -> Vec<Finding> {
     found
 }
 
-/// Whether a time server keeps the clock; none where nothing here can tell.
+/// Whether a time server keeps the clock; none if that cannot be determined.
 fn synchronized() -> Option<bool> {
     let output = std::process::Command::new("timedatectl")
         .args(["show", "--property=NTPSynchronized", "--value"])

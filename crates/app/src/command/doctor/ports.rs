@@ -1,4 +1,4 @@
-//! Who holds the ports that the instance needs.
+//! The holders of the ports that the instance needs.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -18,7 +18,7 @@ struct Needed {
     /// `tcp` or `udp`.
     transport: &'static str,
     at: SocketAddr,
-    /// The setting that moves it, for one of the edge.
+    /// The setting that moves an edge port.
     setting: Option<String>,
 }
 
@@ -29,7 +29,7 @@ struct Holder {
     pid: Option<u32>,
 }
 
-/// Ports that somebody else holds.
+/// Reports ports that other processes hold.
 pub fn ports(situation: &Situation) -> Vec<Finding> {
     let ours: Vec<u32> =
         situation.topology.iter().flat_map(|topology| topology.roles.iter().filter_map(|role| role.pid)).collect();
@@ -44,7 +44,7 @@ pub fn ports(situation: &Situation) -> Vec<Finding> {
         let elsewhere = holder.pid.filter(|_| !situation.runs()).and_then(|pid| Some((pid, data_dir_of(pid)?)));
         match elsewhere.filter(|(_, folder)| *folder != situation.data_dir) {
             None => findings.push(finding(&needed, &holder)),
-            // Nothing is wrong with what runs: one word for all its ports.
+            // The running installation is in order: one finding for all its ports.
             Some((pid, _)) if told.contains(&pid) => {}
             Some((pid, folder)) => {
                 findings.push(runs_elsewhere(situation, pid, &folder));
@@ -55,7 +55,7 @@ pub fn ports(situation: &Situation) -> Vec<Finding> {
     findings
 }
 
-/// The data directory that a process of ours has open.
+/// The data directory that a Trunkline process has open.
 fn data_dir_of(pid: u32) -> Option<PathBuf> {
     let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
     let mut targets = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
@@ -90,7 +90,7 @@ fn finding(needed: &Needed, holder: &Holder) -> Finding {
     Finding::error(&needed.node, format!("{transport} port {} on {} is held by {who}", at.port(), at.ip()), remedy)
 }
 
-/// Every port that the instance needs, but those for audio.
+/// Every port that the instance needs, except audio ports.
 fn needed(situation: &Situation) -> Vec<Needed> {
     let mut all = Vec::new();
     for spec in roles::TABLE {
@@ -137,7 +137,7 @@ impl Held {
         Self { sockets: sockets.into(), processes: processes() }
     }
 
-    /// Who holds a port, if anybody does.
+    /// The process that holds a port, if any.
     fn by(&self, needed: &Needed) -> Option<Holder> {
         let holds = |(at, _): &&(SocketAddr, u64)| {
             at.port() == needed.at.port() && (at.ip() == needed.at.ip() || at.ip().is_unspecified())
@@ -148,12 +148,12 @@ impl Held {
     }
 }
 
-/// A row of /proc/net/{tcp,udp,tcp6,udp6} that listens: its address and inode. A socket of IPv6 that is bound to no address
-/// holds the port of IPv4 as well.
+/// Address and inode of a listening row of /proc/net/{tcp,udp,tcp6,udp6}. An IPv6 socket that is bound to the wildcard
+/// address holds the IPv4 port as well.
 fn listening(row: &str) -> Option<(SocketAddr, u64)> {
     const LISTEN: &str = "0A";
     const UDP_UNCONNECTED: &str = "07";
-    /// What an address of IPv4 has before it in the tables of IPv6, as little-endian machines print it.
+    /// Prefix of an IPv4 address in the IPv6 tables, as little-endian machines print it.
     const MAPPED: &str = "0000000000000000FFFF0000";
     let cells: Vec<&str> = row.split_whitespace().collect();
     let (ip, port) = cells.get(1)?.split_once(':')?;
@@ -169,7 +169,7 @@ fn listening(row: &str) -> Option<(SocketAddr, u64)> {
     Some((at, cells.get(9)?.parse().ok()?))
 }
 
-/// Which process holds which socket, by inode.
+/// The process that holds each socket, by inode.
 fn processes() -> HashMap<u64, Holder> {
     let mut all = HashMap::new();
     for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -198,7 +198,7 @@ mod tests {
         let holder = Held::read().by(&needed).unwrap();
         assert_eq!(holder.pid, Some(std::process::id()));
         drop(listener);
-        // A process that another test is just starting has a copy of it for a moment.
+        // A process that another test is just starting briefly has a copy of it.
         let is_free = || Held::read().by(&needed).is_none();
         assert!((0..10_000).any(|_| is_free()), "nobody holds it any more");
     }

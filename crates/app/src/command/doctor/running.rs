@@ -1,4 +1,4 @@
-//! What only a running instance can tell: roles, connections, phones, agents, calls.
+//! Checks of a running instance: roles, connections, phones, agents, calls.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -11,22 +11,22 @@ use runtime::topology::{RowState, Topology};
 use super::finding::{Finding, some_of};
 use super::situation::Situation;
 
-/// By then a role has asked everybody again whom it did not find at first.
+/// By then a role has queried again every role that did not answer at first.
 const SETTLED_AFTER_MS: u64 = 10_000;
-/// A role that was started more often than this fails again and again.
+/// A role with more starts than this fails repeatedly.
 const LIVES_MANY: u32 = 3;
-/// After-call work beyond the time that it should take.
+/// After-call work longer than this is stuck.
 const WRAP_UP_LONG: Duration = Duration::from_secs(15 * 60);
-/// Not ready for longer than a shift: somebody went home without logging out.
+/// Not ready for longer than a shift: an agent went home without logging out.
 const NOT_READY_LONG: Duration = Duration::from_secs(12 * 3_600);
-/// Ringing longer than any phone rings.
+/// Longer than any phone rings.
 const ALERTING_LONG: Duration = Duration::from_secs(5 * 60);
-/// Waiting longer than any caller's patience.
+/// Longer than any caller waits.
 const QUEUED_LONG: Duration = Duration::from_secs(3_600);
-/// Nothing has happened to a call for so long.
+/// A call without events for this time.
 const CALL_LONG: Duration = Duration::from_secs(6 * 3_600);
 
-/// Roles that do not answer, are not ready, or were restarted.
+/// Reports roles that do not answer, are not ready, or were restarted.
 pub fn roles(situation: &Situation) -> Vec<Finding> {
     let mut found = Vec::new();
     for role in situation.topology.iter().flat_map(|topology| &topology.roles) {
@@ -52,12 +52,12 @@ pub fn roles(situation: &Situation) -> Vec<Finding> {
     found
 }
 
-/// Connections that are missing or fail.
+/// Reports connections that are missing or fail.
 pub fn connections(situation: &Situation) -> Vec<Finding> {
     let rows = situation.topology.iter().flat_map(|topology: &Topology| &topology.connections);
     let broken = rows.filter(|row| match row.state {
         RowState::Missing => row.same_as.is_empty(),
-        // A role that has just begun may have asked another one that had not yet; it asks again.
+        // A role that has just started may have queried another one before that was ready; it retries.
         RowState::Failing => row.same_as.is_empty() && !has_just_begun(situation, &row.from),
         _ => false,
     });
@@ -73,14 +73,14 @@ pub fn connections(situation: &Situation) -> Vec<Finding> {
     broken.map(finding).collect()
 }
 
-/// Whether a replica of the role began its present life a moment ago.
+/// Whether a replica of the role started its present run within the last 10 s.
 fn has_just_begun(situation: &Situation, role: &str) -> bool {
     let replicas = situation.topology.iter().flat_map(|topology| &topology.roles).filter(|row| row.role == role);
     let age = |row: &runtime::topology::RoleRow| Some(row.clock?.saturating_sub(row.since?));
     replicas.filter_map(age).any(|age_ms| age_ms < SETTLED_AFTER_MS)
 }
 
-/// Phones that are not registered, and passwords that are wrong.
+/// Reports phones that are not registered, and wrong passwords.
 pub fn phones(situation: &Situation) -> Vec<Finding> {
     let mut found = Vec::new();
     for one in situation.tenants() {
@@ -112,7 +112,7 @@ pub fn phones(situation: &Situation) -> Vec<Finding> {
     found
 }
 
-/// The numbers of the phones that people have at their places.
+/// The numbers of the phones at people's places.
 fn phones_of_people(objects: &TenantObjects) -> Vec<String> {
     let at_places: HashMap<&str, &[String]> =
         objects.places.iter().map(|place| (place.name.as_str(), place.dns.as_slice())).collect();
@@ -127,7 +127,7 @@ fn phones_of_people(objects: &TenantObjects) -> Vec<String> {
     dns.filter(|dn| extensions.contains(dn.as_str())).cloned().collect()
 }
 
-/// Agents without a phone, or in one state too long.
+/// Reports agents without a phone, or in one state too long.
 pub fn agents(situation: &Situation) -> Vec<Finding> {
     each_snapshot(situation, |tenant, snapshot| {
         let in_service: HashSet<&str> = snapshot.dns_in_service.iter().map(String::as_str).collect();
@@ -159,7 +159,7 @@ fn odd_agent(tenant: &TenantId, agent: &AgentStatus, in_service: &HashSet<&str>,
     None
 }
 
-/// Calls that have been in one state too long.
+/// Reports calls that have been in one state too long.
 pub fn calls(situation: &Situation) -> Vec<Finding> {
     each_snapshot(situation, |tenant, snapshot| {
         snapshot.calls.iter().filter_map(|call| odd_call(tenant, call, situation.now)).collect()
@@ -195,7 +195,7 @@ fn each_snapshot(situation: &Situation, look: impl Fn(&TenantId, &Snapshot) -> V
     snapshots.flat_map(|(tenant, snapshot)| look(tenant, snapshot)).collect()
 }
 
-/// Records that were put aside, and faults that cost somebody a call.
+/// Reports quarantined records, and faults that cost a call.
 pub fn quarantine(situation: &Situation) -> Vec<Finding> {
     let mut found = Vec::new();
     for one in situation.tenants() {
@@ -222,7 +222,7 @@ pub fn quarantine(situation: &Situation) -> Vec<Finding> {
     found
 }
 
-/// Whether the pages for the browser are in the program.
+/// Checks that the program contains the web pages.
 pub fn web_pages(situation: &Situation) -> Vec<Finding> {
     match &situation.first_page {
         Some((200, content_type)) if content_type.starts_with("text/html") => Vec::new(),
@@ -239,7 +239,7 @@ pub fn web_pages(situation: &Situation) -> Vec<Finding> {
     }
 }
 
-/// A time in words: minutes, then hours, then days.
+/// A time as text: minutes, then hours, then days.
 fn in_words(time: Duration) -> String {
     match time.as_secs() {
         s @ 0..=7_199 => format!("{} min", s / 60),

@@ -1,11 +1,11 @@
-//! The servers that hold the stores.
+//! The servers of the stores.
 
 use backends::redis::Unusable;
 
 use super::finding::Finding;
 use super::situation::Situation;
 
-/// Whether each answers, who it is, and how it keeps what it is given.
+/// Reports whether each answers, its identity, and how it persists its data.
 pub fn servers(situation: &Situation) -> Vec<Finding> {
     let mut found = Vec::new();
     for (place, asked) in &situation.servers {

@@ -1,4 +1,4 @@
-//! What the checks look at, gathered once: settings, the running instance, the stored configuration.
+//! Input of the checks, gathered once: settings, the running instance, the stored configuration.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,11 +25,11 @@ use crate::stores::{Looked, Servers, Troubles};
 
 /// Port of the tenant role's events.
 const EVENTS_PORT: u16 = 8_000;
-/// How long a tenant's snapshot may take.
+/// Timeout of a tenant's snapshot.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(3);
-/// Life of the token that the command makes for itself.
+/// Lifetime of the token that the command makes for itself.
 const TOKEN_LIFE: Duration = Duration::from_secs(60);
-/// Tenants whose state is asked for; a doctor's visit shall end.
+/// Maximum of tenants whose state is requested, so that the command ends.
 const TENANTS_MAX: usize = 100;
 
 /// Everything that the checks need.
@@ -40,25 +40,25 @@ pub struct Situation {
     pub data_dir: PathBuf,
     /// The present time.
     pub now: Timestamp,
-    /// The settings; those that are faulty have their defaults.
+    /// The settings; invalid ones have their defaults.
     pub values: Values,
-    /// What is wrong with the settings.
+    /// The faults of the settings.
     pub settings_faults: Vec<(String, String)>,
-    /// Why the data directory cannot be looked into.
+    /// Why the data directory is not accessible.
     pub closed: Option<String>,
-    /// What is wrong with the key that commands ask the roles with.
+    /// The fault of the key with which commands query the roles.
     pub key_fault: Option<String>,
-    /// What the roles say; none where nothing has ever been started with this data directory.
+    /// The reports of the roles; none if no process was ever started with this data directory.
     pub topology: Option<Topology>,
     /// The metrics of each node that answers.
     pub metrics: Vec<(String, String)>,
-    /// The servers that hold the stores, and what each says of itself; none where the stores are embedded.
+    /// The servers of the stores and the report of each; none if the stores are embedded.
     pub servers: Vec<Troubles>,
-    /// The stored tenants with what is going on in them, or why they cannot be read.
+    /// The stored tenants with their state, or why they cannot be read.
     pub tenants: Result<Vec<TenantSituation>, String>,
-    /// Whether the stored configuration is of an earlier release, and so was not read.
+    /// Whether the stored configuration is of an earlier release, and therefore was not read.
     pub is_earlier: bool,
-    /// What the web edge answers for the first page without a token: status and content type.
+    /// The web edge's answer for the first page without a token: status and content type.
     pub first_page: Option<(u16, String)>,
 }
 
@@ -68,15 +68,15 @@ pub struct TenantSituation {
     pub tenant: TenantId,
     /// Its stored objects.
     pub objects: TenantObjects,
-    /// What goes on in it, where the instance runs.
+    /// Its present state, if the instance is running.
     pub snapshot: Option<v1::Snapshot>,
     /// Its records in quarantine.
     pub quarantine: Vec<AsideRow>,
 }
 
 impl Situation {
-    /// Whether the settings say where the stores are: no fault is in their section, and none in a file or a name that could have been
-    /// about them.
+    /// Whether the settings tell where the stores are: their section has no fault, nor has a file or a name that could
+    /// concern them.
     pub fn knows_its_stores(&self) -> bool {
         let sections = sections::all(roles::TABLE);
         let is_elsewhere = |key: &str| {
@@ -108,12 +108,12 @@ impl Situation {
     }
 }
 
-/// Gathers it. Nothing is changed or made by it.
+/// Gathers the situation. It changes and creates nothing.
 pub fn gather(site: &Site) -> anyhow::Result<Situation> {
     let clock = SystemClock::start();
     let (values, faults) = site.sound_values_of_running();
     let data_dir = site.data_dir();
-    // The keys are made at first start: without them nothing has ever run here, and a doctor makes none.
+    // The keys are created at the first start: without them nothing has ever run here, and the doctor creates none.
     let has_run = data_dir::is_there(&data_dir.join("keys/caller.p8"));
     let mut situation = Situation {
         instance: site.instance,
@@ -148,7 +148,7 @@ pub fn gather(site: &Site) -> anyhow::Result<Situation> {
     Ok(situation)
 }
 
-/// The servers that hold the stores, by the settings; none where the stores are embedded, or the settings are wrong.
+/// The servers of the stores, by the settings; none if the stores are embedded or the settings are invalid.
 fn servers_of(situation: &mut Situation) -> Option<Servers> {
     if !situation.knows_its_stores() {
         return None;
@@ -161,7 +161,7 @@ fn servers_of(situation: &mut Situation) -> Option<Servers> {
     servers.map_err(|error| situation.settings_faults.push((SECTION.to_owned(), format!("{error:#}")))).ok()
 }
 
-/// Reads the stored tenants and changes nothing by it.
+/// Reads the stored tenants without changing anything.
 async fn read_tenants(situation: &mut Situation, servers: Option<&Servers>) -> Result<Vec<TenantSituation>, String> {
     let read = async {
         let store: Arc<dyn ProvisioningStore> = match servers {
@@ -177,7 +177,7 @@ async fn read_tenants(situation: &mut Situation, servers: Option<&Servers>) -> R
         };
         let mut all = Vec::new();
         let known = match store.tenants().await {
-            // Made by the first start.
+            // Created by the first start.
             Err(StoreError::Missing { .. }) => Vec::new(),
             known => known?,
         };
@@ -228,7 +228,7 @@ async fn ask_running(situation: &mut Situation, clock: &SystemClock) -> anyhow::
     Ok(())
 }
 
-/// What the tenant's events add up to now.
+/// A snapshot of the tenant's state, as its events add up to.
 async fn snapshot(place: std::net::SocketAddr, tenant: &TenantId, token: &str) -> anyhow::Result<Option<v1::Snapshot>> {
     let channel = tonic::transport::Endpoint::from_shared(format!("http://{place}"))?.connect().await?;
     let mut request = tonic::Request::new(v1::SubscribeRequest::default());
@@ -241,7 +241,7 @@ async fn snapshot(place: std::net::SocketAddr, tenant: &TenantId, token: &str) -
     }
 }
 
-/// Asks the web edge for its first page, as a browser does.
+/// Requests the first page from the web edge, as a browser does.
 async fn first_page(situation: &Situation) -> Option<(u16, String)> {
     let spec = roles::find("ingress")?;
     let listen = spec.listen("web")?;

@@ -105,7 +105,7 @@ fn a_call_that_rings_or_waits_too_long_is_found() {
             call: Some(reference),
             parties: vec![party],
             user_data: None,
-            // What waits hears music, and facts of it come again and again.
+            // A waiting call hears music, which produces facts again and again.
             changed_at_us: if state == v1::PartyState::Connected { since_us } else { ago(0) },
         };
         let found = running::calls(&with_snapshot(v1::Snapshot { calls: vec![call], ..v1::Snapshot::default() }));

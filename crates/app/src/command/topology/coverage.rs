@@ -1,4 +1,4 @@
-//! `trunkline topology --coverage`: how far each published connection is.
+//! `trunkline topology --coverage`: how far each published connection is implemented.
 
 use runtime::connections::coverage::{self, Coverage, Totals};
 use runtime::connections::{self, Connection};
@@ -23,7 +23,7 @@ pub fn run(as_json: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The totals as docs/topology.md says them.
+/// The totals, worded as in docs/topology.md.
 fn in_a_line(totals: Totals) -> String {
     let Totals { proven, declared, not_yet, total } = totals;
     format!(

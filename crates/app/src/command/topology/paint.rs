@@ -1,4 +1,4 @@
-//! Colours, where somebody looks.
+//! Colours, if the output is a terminal.
 
 use std::io::IsTerminal as _;
 
@@ -7,18 +7,18 @@ use std::io::IsTerminal as _;
 pub enum Paint {
     /// With escape sequences.
     Colours,
-    /// As it is.
+    /// Without escape sequences.
     Plain,
 }
 
-/// What a colour says.
+/// Meaning of a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// As it should be.
+    /// In order.
     Good,
     /// Of no concern now.
     Quiet,
-    /// To be looked at.
+    /// Needs attention.
     Odd,
     /// Wrong.
     Bad,

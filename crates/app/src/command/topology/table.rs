@@ -1,4 +1,4 @@
-//! The topology for people: the connections that there are, grouped by drawing, then what is not as it should be.
+//! The topology as text: the existing connections, grouped by drawing, then the faults.
 
 use runtime::topology::{Row, RowState, Topology};
 
@@ -12,7 +12,7 @@ const HEAD: &str = "  id            from → to                        port     
 pub fn table(topology: &Topology, paint: Paint) -> String {
     let mut text = String::new();
     let mut drawing = "";
-    // What no running role has says nothing about this instance: `--coverage` lists it.
+    // Connections that no running role has are not shown here: `--coverage` lists them.
     for row in topology.connections.iter().filter(|row| row.state != RowState::Absent) {
         let of = row.id.split('-').next().unwrap_or_default();
         if of != drawing {
@@ -29,7 +29,7 @@ pub fn table(topology: &Topology, paint: Paint) -> String {
     text
 }
 
-/// How many roles and connections, in one line.
+/// The number of roles and connections, in one line.
 pub fn in_a_line(topology: &Topology) -> String {
     let ready = topology.roles.iter().filter(|role| role.ready).count();
     let in_state = |state: RowState| topology.connections.iter().filter(|row| row.state == state).count();
@@ -103,7 +103,7 @@ fn bytes(count: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// How long ago, in ms, in words.
+/// How long ago, as text; `ms` is the age.
 pub(in crate::command) fn ago(ms: u64) -> String {
     match ms / 1_000 {
         0 => "now".to_owned(),

@@ -1,4 +1,4 @@
-//! `trunkline trace --follow`: what happens to a call, or to every new call, as it happens.
+//! `trunkline trace --follow`: the events of a call, or of every new call, as they happen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
@@ -14,24 +14,24 @@ use serde_json::json;
 
 use super::{Arguments, Site};
 
-/// How long between two rounds of questions.
+/// Pause between two rounds of queries.
 const PAUSE: Duration = Duration::from_millis(400);
-/// Calls that are followed at once; further ones are counted.
+/// Maximum of calls that are followed at once; further ones are counted.
 const CALLS_MAX: usize = 16;
-/// Calls that are asked for to find the new ones.
+/// Maximum of calls that are requested to find the new ones.
 const LATEST_MAX: usize = 200;
-/// Rounds without anything new after a call's last fact: then all roles have told all.
+/// Rounds without new entries after a call's last fact: then all roles have reported everything.
 const QUIET_ROUNDS: u32 = 3;
 
-/// What is being followed.
+/// The state of following.
 pub(super) struct Following<'a> {
     site: &'a Site,
     arguments: &'a Arguments,
     tenant: String,
     calls: BTreeMap<String, Followed>,
-    /// Calls that are not followed: from before, over, or one too many.
+    /// Calls that are not followed: older ones, ended ones, or those above the limit.
     passed: BTreeSet<String>,
-    /// Whether new calls join; else it ends with its call.
+    /// Whether new calls are followed; if not, it ends with its call.
     takes_new: bool,
     was_silent: bool,
 }
@@ -43,7 +43,7 @@ struct Followed {
     quiet: u32,
 }
 
-/// Every new call, of the only tenant that has any or of the first that will have one.
+/// Follows every new call, of the only tenant with calls or of the first that will have one.
 pub(super) async fn every_new(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyhow::Result<Exit> {
     let is_known = arguments.tenant.is_some() || ask::tenants(everyone).await.is_none_or(|all| !all.is_empty());
     if is_known {
@@ -77,13 +77,13 @@ impl<'a> Following<'a> {
         Self { site, arguments, tenant, calls, passed, takes_new: true, was_silent: false }
     }
 
-    /// That one call.
+    /// Follows one call.
     pub(super) fn call(site: &'a Site, arguments: &'a Arguments, tenant: String, call: String) -> Self {
         let calls = BTreeMap::from([(call, Followed::default())]);
         Self { calls, takes_new: false, ..Self::new(site, arguments, tenant) }
     }
 
-    /// Until Ctrl-C, or until its one call is over. Whoever reads may go away as well.
+    /// Runs until Ctrl-C, until its one call is over, or until the reader closes the pipe.
     pub(super) async fn run(mut self) -> anyhow::Result<Exit> {
         loop {
             let turn = self.turn();
@@ -99,9 +99,9 @@ impl<'a> Following<'a> {
         }
     }
 
-    /// Asks once and prints what is new. Whether all is over.
+    /// Queries once and prints the new entries. Returns whether all calls are over.
     async fn turn(&mut self) -> anyhow::Result<bool> {
-        // The token of an operator's command is short-lived.
+        // An operator's token is short-lived, so each round makes a new one.
         let everyone = super::everyone(self.site, self.arguments)?;
         if self.takes_new {
             self.join(&everyone).await;
@@ -147,7 +147,7 @@ impl<'a> Following<'a> {
         if too_many > 0 {
             eprintln!("{too_many} more new calls are not followed: {CALLS_MAX} are at once");
         }
-        // What has left the list does not come back to it: ConnIDs grow with time.
+        // A call that has left the list does not return: ConnIDs grow with time.
         if let Some(oldest) = latest.last() {
             self.passed = self.passed.split_off(oldest);
         }
@@ -185,7 +185,7 @@ impl<'a> Following<'a> {
     }
 }
 
-/// Whoever has read what we print is gone, as `head` goes.
+/// Whether the reader has closed the pipe, as `head` does.
 fn is_gone(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -4,13 +4,13 @@ use super::*;
 
 #[tokio::test]
 async fn an_update_for_which_the_disk_has_no_room_is_refused_with_that_word_and_done_later() {
-    // A step of a table is 8 kB, so that the last one is written in part: as on a disk that is full.
+    // A table grows in steps of 8 kB, so the last one is written in part, as on a full disk.
     const LIMIT: u32 = (16 << 20) + 4_096;
     let server = Server::start(9);
     let (_, store) = brought(&server).await;
     let acme = tenant("acme");
     store.update(&acme, Revision(0), puts("acme")).await.unwrap();
-    // What cannot be compressed needs its room.
+    // Incompressible data need their full room.
     let noise: String = (0..3_u64 << 20).map(letter).collect();
     let changes = |times: usize| (0..times).map(|n| application(&format!("A{n}"), noise.clone())).collect::<Vec<_>>();
     server.limit_files(&server.backends(NAME), Some(LIMIT));

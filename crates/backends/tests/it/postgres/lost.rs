@@ -1,4 +1,4 @@
-//! Connections that are lost in the middle of what they do.
+//! Connections lost in the middle of their work.
 
 use std::process::Command;
 use std::task::Poll;
@@ -23,7 +23,7 @@ impl Lock {
     }
 }
 
-/// Asks again until it is so.
+/// Repeats the check until it is true.
 async fn until(mut is_so: impl FnMut() -> bool) {
     let asked = async {
         while !is_so() {
@@ -49,7 +49,7 @@ async fn an_update_whose_connection_is_lost_has_done_nothing_and_the_next_one_is
     // Between two calls.
     server.psql(&format!("select pg_terminate_backend(pid) from pg_stat_activity where application_name = '{NAME}'"));
     assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), provisioning::objects("acme"))));
-    // In the middle of one: a new object is written, and the tenant's own row, the last, is waited for.
+    // In the middle of one: a new object is written, and the update waits for the tenant's own row, the last.
     let lock = Lock::on(&server, "select * from tenant where id = 'acme' for no key update").await;
     let change = || vec![application("Later", "{}".to_owned())];
     let update = store.update(&acme, Revision(1), change());
@@ -77,7 +77,7 @@ async fn connections_that_fall_silent_in_the_middle_of_an_update_are_given_up() 
     for tenant in &tenants {
         store.update(tenant, Revision(0), puts(tenant.as_str())).await.unwrap();
     }
-    // As many as the store may have, and more than one call loses.
+    // As many as the store may have, and more than one call loses its connection.
     let lock = Lock::on(&server, "select * from tenant for no key update").await;
     let updates = tenants.each_ref().map(|tenant| {
         let change = vec![application("Later", "{}".to_owned())];
@@ -95,14 +95,14 @@ async fn connections_that_fall_silent_in_the_middle_of_an_update_are_given_up() 
     assert_eq!(loaded.unwrap(), Some((Revision(1), provisioning::objects("acme"))), "by a new connection");
     let silent = silent.speak();
     lock.release(&server);
-    // The old ones find nobody at their other end, and what they have begun is undone.
+    // The old processes find nobody at their other end, and their work is rolled back.
     until(|| server.backends(NAME).iter().all(|pid| !silent.contains(pid))).await;
     assert_eq!(server.psql("select count(*) from application"), "0");
     let change = vec![application("Later", "{}".to_owned())];
     assert_eq!(store.update(&tenants[0], Revision(1), change).await.unwrap(), Revision(2));
 }
 
-/// Lets it go on until it has waited so often, and gives it up then. Says what it has answered, where it did.
+/// Polls the call until it has waited this often, then drops it. Returns its answer, if it gave one.
 async fn given_up_after<T>(waits: usize, mut call: futures::future::BoxFuture<'_, T>) -> Option<T> {
     let mut left = waits;
     std::future::poll_fn(|context| match call.as_mut().poll(context) {
@@ -126,7 +126,7 @@ async fn a_call_given_up_at_any_moment_is_in_nobodys_way() {
     let mut revision = Revision(1);
     for waits in 0.. {
         let read = given_up_after(waits, store.load(&acme).boxed()).await;
-        // By each of its connections.
+        // On each of its connections.
         for _ in 0..4 {
             revision = store.update(&acme, revision, change()).await.unwrap();
         }
@@ -142,18 +142,18 @@ async fn a_call_given_up_at_any_moment_is_in_nobodys_way() {
     assert_eq!(server.psql("select revision from tenant where id = 'acme'"), revision.0.to_string());
 }
 
-/// Processes that stand still: their connections neither answer nor end.
+/// Stopped processes: their connections neither answer nor end.
 struct Silent(Vec<String>);
 
 impl Silent {
     fn become_so(pids: Vec<String>) -> Self {
-        // They go on however this ends.
+        // They are continued however the test ends.
         let silent = Self(pids);
         assert!(Command::new("kill").arg("-STOP").args(&silent.0).status().unwrap().success());
         silent
     }
 
-    /// They go on.
+    /// Continues them.
     fn speak(self) -> Vec<String> {
         self.0.clone()
     }

@@ -1,4 +1,4 @@
-//! A PostgreSQL of a test's own: a process on a loopback address, with its data in a folder that goes with it.
+//! A PostgreSQL for one test: a process on a loopback address, with its data in a folder that is removed with it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -22,7 +22,7 @@ impl Server {
         let run = std::process::id() % 250 + 1;
         let folder = TempDir::new().unwrap();
         if is_root() {
-            // The server refuses to run as root; its user must get to its folder.
+            // The server refuses to run as root; its user needs access to its folder.
             assert!(Command::new("chown").arg("postgres:").arg(folder.path()).status().unwrap().success());
         }
         let mut server = Self { folder, address: format!("127.252.{run}.{test}"), child: None };
@@ -104,7 +104,7 @@ impl Server {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    /// What psql prints.
+    /// The output of psql.
     pub fn psql(&self, sql: &str) -> String {
         self.psql_at("trunkline", sql)
     }
@@ -115,7 +115,7 @@ impl Server {
         pids.lines().map(str::to_owned).collect()
     }
 
-    /// No file of the server and of those processes grows beyond that; none lifts the limit.
+    /// Limits the size of files of the server and of those processes; `None` lifts the limit.
     pub fn limit_files(&self, backends: &[String], bytes: Option<u32>) {
         let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
         let server = self.child.as_ref().unwrap().id().to_string();
@@ -137,7 +137,7 @@ impl Drop for Server {
     }
 }
 
-/// A program run by whoever runs the server.
+/// A program run by the user that runs the server.
 fn as_its_user(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);

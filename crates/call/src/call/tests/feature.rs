@@ -44,7 +44,7 @@ fn a_feature_code_without_an_outcome_ends_all_the_same() {
     assert!(bench.over());
 }
 
-/// A phone has dialled the login code of a tenant that wants the PIN.
+/// A phone has dialled the login code of a tenant that demands a PIN.
 fn at_the_pin() -> Bench {
     let mut bench = Bench::internal("*50");
     bench.plan(code(FeatureCode::Login, true));
@@ -52,7 +52,7 @@ fn at_the_pin() -> Bench {
     bench
 }
 
-/// The open question about the PIN, and what was typed.
+/// The open question about the PIN, and the typed digits.
 fn question(bench: &mut Bench) -> (u32, Option<TypedPin>) {
     let asked = bench.take().into_iter().find_map(|output| match output {
         Output::AskPin { ask, typed } => Some((ask, typed)),
@@ -66,7 +66,7 @@ fn answer(bench: &mut Bench, answer: PinAnswer) {
     bench.give(Input::PinAnswered { ask, answer });
 }
 
-/// What is heard: its number and its first prompt.
+/// The treatment on the caller's leg: its number and its first prompt.
 fn heard(bench: &Bench) -> (u32, String) {
     let playing = bench.call.state().playing.first().expect("something is heard");
     let (Treatment::PlayAnnouncement { prompts } | Treatment::PlayAndCollect { prompts, .. }) = &playing.treatment
@@ -115,7 +115,7 @@ fn a_pin_may_be_typed_three_times_in_a_call() {
     let mut bench = at_the_pin();
     answer(&mut bench, PinAnswer::Digits(4));
     for miss in 1..=PIN_TRIES_MAX {
-        // Nothing typed is a try as well.
+        // Typing nothing counts as a try, too.
         if miss == 2 {
             type_pin(&mut bench, "");
         } else {
@@ -136,7 +136,7 @@ fn a_phone_whose_pin_is_not_looked_at_now_is_refused_at_once() {
     let mut bench = at_the_pin();
     answer(&mut bench, PinAnswer::Refused);
     assert_eq!(heard(&bench).1, "error");
-    // What comes late changes nothing.
+    // A late answer changes nothing.
     answer(&mut bench, PinAnswer::Right);
     assert_eq!((heard(&bench).1.as_str(), requests(&mut bench)), ("error", 0));
 }

@@ -1,4 +1,4 @@
-//! A call under test: every input is given twice, to a call that goes on and to one restored from its photograph.
+//! A call under test. Every input goes to two calls: one that continues and one restored from a snapshot.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub fn dn(text: &str) -> Dn {
 pub struct Bench {
     pub call: Call,
     pub now: Timestamp,
-    /// Outputs since the last look.
+    /// Outputs since the last check.
     pub outputs: Vec<Output>,
     /// Every fact so far.
     pub facts: Vec<model::Stamped>,
@@ -49,7 +49,7 @@ impl Bench {
         Self::new(Caller::Phone(dn("5001")), dialled)
     }
 
-    /// On route point 9000, answered.
+    /// A call on route point 9000, answered.
     pub fn waiting() -> Self {
         let mut bench = Self::inbound();
         bench.plan(point("9000", None));
@@ -57,7 +57,7 @@ impl Bench {
         bench
     }
 
-    /// Routed to 5001, which rings.
+    /// A call routed to 5001, which rings.
     pub fn ringing() -> (Self, LegId) {
         let mut bench = Self::waiting();
         bench.ask(RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5001"), agent: None }), "9000");
@@ -89,7 +89,7 @@ impl Bench {
         self.same_as(twin);
     }
 
-    /// Lets time pass, waking the call when it asks for it.
+    /// Lets time pass and wakes the call when its timers are due.
     pub fn pass(&mut self, time: Duration) {
         let until = self.now + time;
         while let Some(due) = self.call.next_timeout().filter(|due| *due <= until) {
@@ -125,7 +125,7 @@ impl Bench {
         self.give(Input::DialPlan { ask, destination });
     }
 
-    /// The dial plan names a phone with one registration; gives the leg that rings.
+    /// The dial plan resolves to a phone with one registration; returns the ringing leg.
     pub fn plan_rings(&mut self, number: &str) -> LegId {
         self.plan(phone(number, 1));
         self.rings().pop().expect("a leg rings")
@@ -167,7 +167,7 @@ impl Bench {
         self.facts.iter().map(|fact| line(&fact.event)).collect()
     }
 
-    /// Facts since the last look.
+    /// Facts since the last check.
     pub fn news(&mut self) -> Vec<String> {
         let story = self.story();
         self.facts.clear();

@@ -1,4 +1,4 @@
-//! The domain's invariants (section 9) over random inputs; the bench checks restore-equals-continue at each.
+//! The domain's invariants (section 9) over random inputs; the bench checks that a restored call behaves as one that continues.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -96,7 +96,7 @@ fn ask(bench: &mut Bench, kind: u8) {
     bench.ask(kind, this_dn);
 }
 
-/// Open happenings per DN: each must have been closed exactly once when the call is over.
+/// Open queues, ringings and connections per DN: each must have been closed exactly once when the call is over.
 #[derive(Default)]
 struct Ledger {
     queued: HashMap<String, i32>,

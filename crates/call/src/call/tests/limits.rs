@@ -1,4 +1,4 @@
-//! What nobody may ask of a call without end.
+//! Requests that must not be repeatable without end.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ fn an_application_that_plays_in_a_circle_loses_its_call() {
         played += 1;
     }
     assert_eq!(bench.call.take_limit(), Some(Limit::Facts));
-    // It lasted, too: what is asked for no time at all takes some.
+    // The loop took time, too: a treatment with a requested duration of 0 lasts at least 100 ms.
     assert!(bench.now.since(bench.call.state().created_at) >= Duration::from_millis(100) * 9_000);
 }
 

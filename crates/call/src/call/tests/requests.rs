@@ -41,7 +41,7 @@ fn a_request_that_comes_again_while_it_is_carried_out_is_not_carried_out_twice()
     bench.news();
     bench.treat(music());
     assert_eq!((bench.take(), bench.news()), (Vec::new(), Vec::new()));
-    // Another one takes its place.
+    // Another treatment replaces the first.
     bench.treat(Treatment::Silence);
     assert_eq!(bench.news(), ["TreatmentEnd@9000"]);
     let route = RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5001"), agent: None });

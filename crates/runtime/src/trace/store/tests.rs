@@ -45,7 +45,7 @@ fn a_call_is_found_by_each_of_its_names() {
         "two@us",
     ] {
         let found = find(&mut store, "acme", key, 10);
-        // A dialog whose tenant nobody named is shown where a call of the tenant has it.
+        // A dialog of unknown tenant is shown if a call of the tenant has it.
         assert_eq!(found.entries.iter().map(|entry| entry.at).collect::<Vec<_>>(), [1, 2, 3], "{key}");
         assert_eq!((found.conn_ids, found.uuids), (vec![CALL], vec![CallUuid(7)]), "{key}");
     }
@@ -56,7 +56,7 @@ fn another_tenant_finds_nothing_whatever_it_names() {
     let mut store = store(1 << 20, Duration::from_secs(60));
     store.note(&tenant("acme"), CALL, note(1, "came"));
     store.message("one@phone", Some(CALL), None, message(2, "INVITE"));
-    // A stranger takes a tag of somebody else's call into a dialog of its own.
+    // A stranger uses a tag of another tenant's call in its own dialog.
     store.message("stolen", Some(CALL), Some(&tenant("other")), message(3, "INVITE"));
     let times = |found: Found| found.entries.iter().map(|entry| entry.at).collect::<Vec<_>>();
     assert_eq!(times(find(&mut store, "other", "00000000000000ab", 10)), [3], "its own dialog alone");

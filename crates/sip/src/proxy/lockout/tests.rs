@@ -34,7 +34,7 @@ impl Lab {
         self.lockout.look(party, self.now)
     }
 
-    /// Guesses as often as passwords are looked at until `until`; says how many were.
+    /// Guesses whenever a password would be checked, until `until`; returns the number of guesses.
     fn guess_until(&mut self, party: &Party, until: Timestamp) -> u32 {
         let mut guesses = 0;
         while self.now < until {
@@ -106,7 +106,7 @@ fn who_tries_every_number_has_to_wait_and_phones_that_are_known_there_do_not() {
         assert_eq!((lab.look(&known), lab.look(&at("new", 2))), (Look::Now, Look::Now));
         lab.now = lab.now + SECOND * seconds;
     }
-    // Somebody who goes on for a day with a number that was not tried yet.
+    // An attacker who goes on for a day, each time with a number not tried before.
     let (begin, mut tried) = (lab.now, 0_u32);
     while lab.now < begin + SECOND * 24 * 3_600 {
         let next = at(&format!("next-{tried}"), 1);
@@ -137,7 +137,8 @@ fn a_number_that_has_proved_itself_at_a_source_is_never_refused_there() {
     let mut lab = Lab::new();
     let phone = at("7101", 1);
     lab.lockout.proved_itself(&phone, lab.now);
-    // From its own address, as by a second device with a wrong password; from many others; and at other numbers of its office.
+    // From its own address, as a second device with a wrong password does; from many others; and at other numbers of its
+    // office.
     let second = party("7101", "100.0.0.1:40000");
     lab.fail(&second, 500);
     for n in 2..1_000 {
@@ -150,12 +151,12 @@ fn a_number_that_has_proved_itself_at_a_source_is_never_refused_there() {
     assert_eq!(lab.look(&second), Look::Again, "asked anew, not refused");
     lab.now = lab.now + SECOND;
     assert_eq!(lab.look(&second), Look::Now, "one is looked at each second");
-    // By another way that may be another's.
+    // On another flow, which may belong to another phone.
     let unsure = Party { flow: None, ..second };
     lab.lockout.proved_itself(&unsure, lab.now);
     lab.fail(&unsure, 500);
     assert_eq!(lab.look(&unsure), Look::Again);
-    // It is known there for a weekend.
+    // It stays known there for a weekend.
     lab.now = lab.now + PROVED_FOR;
     assert_eq!(lab.look(&phone), Look::Now);
     lab.fail(&at("7101", 7), 200);
@@ -202,7 +203,7 @@ fn strangers_fill_no_memory_and_nobody_who_has_proved_himself_is_forgotten_for_t
     assert_eq!(lab.lockout.proved.len(), 1);
     lab.fail(&party("7101", "100.0.0.1:9"), 200);
     assert_eq!(lab.look(&phone), Look::Now);
-    // Who knows a password fills the places of his number, and of no other.
+    // Knowing a password fills the places of its own number and no other.
     for n in 0..1_000 {
         lab.lockout.proved_itself(&at("7102", n), lab.now);
     }

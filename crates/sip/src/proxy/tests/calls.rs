@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// An INVITE of the trunk, answered by the node with `to_tag`; gives the node's view of the INVITE.
+/// An INVITE of the trunk, answered by the node with `to_tag`; returns the INVITE as the node got it.
 fn established(lab: &mut Lab, to_tag: &str) -> Message {
     lab.from(TRUNK, &Ask::default().text());
     let (flow, invite) = lab.beyond_trying();
@@ -180,7 +180,7 @@ fn an_invite_that_rings_too_long_is_cancelled_by_timer_c() {
     assert_eq!(cancel.method(), Method::Cancel);
     lab.pass(Duration::from_secs(40), &[1]);
     let mut statuses = lab.statuses();
-    // Repeated, since nobody acknowledges it.
+    // Repeated, since no ACK comes.
     statuses.dedup();
     assert_eq!(statuses, [408]);
 }
@@ -193,7 +193,7 @@ fn an_invite_that_was_answered_with_100_alone_is_cancelled_by_timer_c_too() {
     let (_, invite) = lab.beyond_trying();
     lab.by(1, &answer(&invite, 100, "x"));
     lab.pass(Duration::from_secs(600), &[1]);
-    // Only 101 to 199 begin it again (RFC 3261 §16.7 step 2).
+    // Only 101 to 199 restart it (RFC 3261 §16.7 step 2).
     lab.by(1, &answer(&invite, 100, "x"));
     assert_eq!(lab.statuses(), [100], "ours, after 200 ms");
     lab.pass(Duration::from_secs(59), &[1]);
@@ -202,7 +202,7 @@ fn an_invite_that_was_answered_with_100_alone_is_cancelled_by_timer_c_too() {
     assert_eq!(lab.only().1.method(), Method::Cancel);
     lab.pass(Duration::from_secs(80), &[1]);
     let mut statuses = lab.statuses();
-    // Repeated, since nobody acknowledges it.
+    // Repeated, since no ACK comes.
     statuses.dedup();
     assert_eq!((statuses.as_slice(), lab.proxy.sizes().0), ([408].as_slice(), 0));
 }
@@ -255,7 +255,7 @@ fn unknown_methods_are_forwarded_and_silence_is_408_for_an_invite_alone() {
     lab.take();
     lab.pass(Duration::from_secs(40), &[1]);
     let mut statuses = lab.statuses();
-    // Repeated, since nobody acknowledges it.
+    // Repeated, since no ACK comes.
     statuses.dedup();
     assert_eq!(statuses, [100, 408]);
 }
@@ -306,7 +306,7 @@ fn an_established_call_leaves_nothing_behind() {
     assert_eq!(lab.proxy.sizes().0, 0);
 }
 
-/// The outcomes of calls that were told.
+/// The call outcomes that were reported.
 fn attempted(lab: &mut Lab) -> Vec<(Attempt, u16)> {
     let (told, rest) =
         std::mem::take(&mut lab.outputs).into_iter().partition(|o| matches!(o, Output::Attempted { .. }));
@@ -339,7 +339,7 @@ fn what_becomes_of_a_call_is_told_once_with_its_final_response() {
         began_at,
     };
     assert_eq!(attempted(&mut lab), [(attempt, 200)]);
-    // Within a dialog nothing begins.
+    // A request within a dialog begins no call.
     let to_tag = tag(1, "sip-cluster-1.17");
     lab.from(TRUNK, &Ask { to_tag: Some(&to_tag), branch: "z9hG4bK-2", cseq: 2, ..Ask::default() }.text());
     let again = lab.take().into_iter().find(|(_, m)| m.is_request()).unwrap().1;

@@ -1,4 +1,4 @@
-//! What the proxy says by itself at the edge.
+//! Messages that the proxy itself sends at the edge.
 
 use super::*;
 
@@ -231,7 +231,7 @@ fn a_phone_does_not_speak_in_a_transaction_of_a_node() {
     let invite = Ask { uri: "sip:7101@10.0.0.7:5066", host: "127.0.2.1", branch: "z9hG4bK-n", ..Ask::default() };
     lab.by(1, &Ask { more: &more, ..invite }.text());
     let (_, ringing) = lab.only();
-    // Its Via stands below ours.
+    // The node's Via is below ours.
     assert_eq!(ringing.vias().nth(1).unwrap().unwrap().branch(), Some("z9hG4bK-n"));
     for method in ["INVITE", "CANCEL", "ACK"] {
         lab.from(TRUNK, &Ask { method, ..invite }.text());
@@ -256,14 +256,14 @@ fn nothing_that_the_edge_says_in_our_name_reaches_a_node() {
     {
         lab.from(TRUNK, &Ask { method, to_tag: Some(&to_tag), more: ours, branch, ..Ask::default() }.text());
         let (flow, mut request) = lab.only();
-        // What the proxy says itself: where the message came from.
+        // Added by the proxy itself: the message's source.
         let party = request.header(&headers::PARTY).map(str::to_owned);
         assert_eq!(party, (method == "INVITE").then(|| "192.0.2.10".to_owned()), "{method}");
         request.remove(&headers::PARTY);
         assert_eq!((flow, text_of(&request).to_ascii_lowercase().contains("trunkline-")), (tcp(1), false), "{method}");
     }
     assert_eq!(lab.proxy.live().count(), 2);
-    // Nor in a response: it would send the node's request to another one.
+    // Nor in a response, where it would send the node's request to another node.
     lab.by(1, &Ask { uri: "sip:1@192.0.2.10", host: "127.0.2.1", branch: "z9hG4bK-e", ..Ask::default() }.text());
     let (_, invite) = lab.only();
     lab.from(TRUNK, &answer(&invite, 302, "x").replace("Call-ID", "Trunkline-Owner: b.1\nCall-ID"));

@@ -1,8 +1,8 @@
-//! Nodes join, drain, fall silent and are lost.
+//! Nodes join, drain, fall silent and fail.
 
 use super::*;
 
-/// Two nodes, and an INVITE of a trunk that went to one of them: (its node, the other, the INVITE).
+/// Two nodes, and an INVITE of a trunk that went to one of them; returns its node, the other node and the INVITE.
 fn invited(lab: &mut Lab) -> (u64, u64, Message) {
     lab.node(1, "sip-cluster", "a.1");
     lab.node(2, "sip-cluster", "b.1");
@@ -288,7 +288,7 @@ fn a_node_hands_a_call_back_by_naming_its_owner_in_a_route() {
     assert_eq!(header(&marked, &headers::UNREACHABLE), "c.1");
 }
 
-/// A node that was away is there again by a new connection; what came of that besides the greeting.
+/// A node that was away reconnects; returns the resulting messages except the greeting.
 fn back(lab: &mut Lab, connection: u64, node: &str) -> Vec<(Flow, Message)> {
     lab.proxy.handle_opened(connection, addr("127.0.2.1:40000"), Side::Cluster);
     lab.announce(connection, node, TOKEN);
@@ -355,7 +355,7 @@ fn a_request_that_its_only_node_has_not_answered_waits_for_its_next_life() {
     assert_eq!(header(&sent[0].1, &HeaderName::MaxForwards), "69", "it was changed once");
 }
 
-/// A node's word that another one has the call.
+/// A node's report that another one has the call.
 fn elsewhere(request: &Message, owner: &str) -> String {
     answer(request, 302, "x").replacen("Content-Length", &format!("Trunkline-Owner: {owner}\nContent-Length"), 1)
 }
@@ -376,7 +376,7 @@ fn a_request_of_a_call_that_has_moved_goes_to_the_node_that_has_it() {
     assert_eq!(lab.statuses(), [200]);
 }
 
-/// A request of call `call`, which `a.1` had; where it went, with which mark.
+/// A request of call `call`, owned by `a.1`; returns where it went, and the request with its mark.
 fn asked_of(lab: &mut Lab, call: u64, number: u32) -> (Flow, Message) {
     let (to_tag, branch) = (tag(call, "a.1"), format!("z9hG4bK-{call}-{number}"));
     lab.from(
@@ -389,7 +389,7 @@ fn asked_of(lab: &mut Lab, call: u64, number: u32) -> (Flow, Message) {
 #[test]
 fn who_has_a_call_is_remembered_as_long_as_that_node_is_there() {
     let mut lab = Lab::new();
-    // The dead node is there again, by another epoch: the hash of its name gives it half of the calls.
+    // The failed node is back with another epoch: the hash of its name gives it half of the calls.
     lab.node(1, "sip-cluster", "a.2");
     lab.node(2, "sip-cluster", "b.1");
     let call = (1..).find(|call| asked_of(&mut lab, *call, 1).0 == tcp(1)).unwrap();
@@ -478,7 +478,7 @@ fn a_request_that_nodes_give_to_each_other_ends_although_nodes_come_and_go() {
             let other = if connection == 1 { "sip-cluster-2.1" } else { "sip-cluster-1.1" };
             lab.by(connection, &elsewhere(&bye, other));
         }
-        // Somebody joins: what waits for a node is given out again.
+        // A node joins: requests that wait for a node are assigned again.
         lab.proxy.handle_opened(life, addr("127.0.2.1:40000"), Side::Cluster);
         lab.announce(life, &format!("media;node=media-1;epoch={life}"), TOKEN);
         lab.sent.retain(|(_, m)| m.status() != Some(StatusCode::OK));
@@ -493,7 +493,7 @@ fn a_response_that_nodes_give_to_each_other_ends() {
     let mut lab = Lab::new();
     lab.node(1, "sip-cluster", "a.1");
     lab.node(2, "sip-cluster", "b.1");
-    // Of a request that a node has sent itself.
+    // To a request that a node has sent itself.
     let own =
         Message::parse(Ask { host: "127.0.2.1", ..Ask::default() }.text().replace('\n', "\r\n").into_bytes().into());
     let mut response = elsewhere(&own.unwrap(), "b.1");
@@ -584,7 +584,7 @@ fn a_2xx_that_a_dead_proxy_has_waited_for_goes_to_the_owner_of_the_call_and_no_o
     let (flow, ok) = lab.only();
     assert_eq!((flow, ok.vias().count()), (tcp(1), 1));
     assert_eq!(ok.top_via().unwrap().branch(), Some("z9hG4bKnode"));
-    // Media's, by another proxy than the one that has died.
+    // A response of media, through another proxy than the failed one.
     lab.by(2, &response(200, "INVITE", &tag(1, "a.1")).replace(EDGE, "127.0.1.9:5080"));
     assert_eq!(lab.only().0, tcp(1));
 }

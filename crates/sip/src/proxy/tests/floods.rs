@@ -1,9 +1,9 @@
-//! Packets with a forged source: whoever has proven something goes on.
+//! Packets with a forged source: senders that have proven something are not affected.
 
 use super::phones::{credentials, invite, register};
 use super::*;
 
-/// The office's address, at a port that nobody there uses.
+/// The office's address, with a port unused there.
 const FORGED: &str = "203.0.113.5:9";
 
 /// A phone of the office that has registered by UDP.
@@ -21,7 +21,7 @@ fn office() -> Lab {
     lab
 }
 
-/// The phone calls; the node answers with `status` and the tag of call 7. Gives what the phone has sent.
+/// The phone calls; the node answers with `status` and the tag of call 7. Returns the phone's request.
 fn called(lab: &mut Lab, status: u16) -> String {
     lab.from(PHONE, &invite("", "z9hG4bK-i1").text());
     let (_, challenge) = lab.only();
@@ -34,7 +34,7 @@ fn called(lab: &mut Lab, status: u16) -> String {
     text
 }
 
-/// A node rings the phone; gives what the phone gets.
+/// A node rings the phone; returns the message that the phone gets.
 fn rung(lab: &mut Lab) -> Message {
     let path = flow_token::seal(udp(PHONE), None, &seal());
     let more = format!("Route: <sip:{path}@127.0.0.1:5060;lr>\n");
@@ -42,7 +42,7 @@ fn rung(lab: &mut Lab) -> Message {
     lab.only().1
 }
 
-/// Whatever a stranger can think of, from that address.
+/// Everything that a stranger can forge, from that address.
 fn flood(lab: &mut Lab, from: &str) {
     for n in 0..700 {
         let branch = format!("z9hG4bK-f{n}");
@@ -67,7 +67,7 @@ fn flood(lab: &mut Lab, from: &str) {
 
 #[test]
 fn forged_packets_keep_neither_responses_nor_requests_of_a_dialog_from_an_office() {
-    // Also by the very port of the phone: only what the phone begins anew can be kept away by that.
+    // Also from the phone's own port: that can only keep out the phone's initial requests.
     for from in [FORGED, PHONE] {
         let mut lab = office();
         called(&mut lab, 200);
@@ -109,7 +109,7 @@ fn forged_packets_keep_no_phone_from_registering_that_has_done_so_lately() {
     assert_eq!(lab.statuses(), [401]);
     lab.from("203.0.113.5:40002", &register("", "z9hG4bK-r4").text());
     assert!(lab.take().is_empty(), "nobody has proven himself by that port");
-    // Nor a call to begin.
+    // Nor from beginning a call.
     called(&mut lab, 200);
 }
 

@@ -1,4 +1,4 @@
-//! Floods and full tables: each has its limit, its answer and its count.
+//! Floods and full tables: each has its limit, its answer and its counter.
 
 use super::*;
 
@@ -158,7 +158,7 @@ fn a_turn_looks_at_so_many_timers_and_leaves_the_rest_to_the_next() {
         lab.from(TRUNK, &Ask { branch: &branch, call: &call, ..Ask::default() }.text());
     }
     lab.take();
-    // The process stands still: everything is due at once.
+    // The process is suspended: everything is due at once.
     lab.now = lab.now + Duration::from_secs(3_600);
     let mut turns = 0;
     while lab.proxy.next_timeout().is_some_and(|due| due <= lab.now) {

@@ -1,11 +1,11 @@
-//! More comes than can be done: what is let in is finished, and who is not is told at once.
+//! More load than capacity: admitted calls are finished, others are refused at once.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use super::*;
 
-/// What a message costs that goes on, and one that is refused.
+/// The cost of a processed message, and of a refused one.
 const WORK: Duration = Duration::from_micros(100);
 const REFUSAL: Duration = Duration::from_micros(10);
 /// INVITE, 200 and ACK, BYE and 200.
@@ -16,13 +16,13 @@ const WAY: Duration = Duration::from_millis(1);
 const TALK: Duration = Duration::from_millis(500);
 const NODE: u64 = 1;
 
-/// When it comes, in which order, by which connection if not from the trunk, and what.
+/// Arrival time, order, connection (none: from the trunk), and message text.
 type Coming = (Timestamp, u64, Option<u64>, String);
 
-/// A loop with one processor: what comes waits in its order, and each message takes its time.
+/// A loop with one processor: messages are queued in order, and each takes its time.
 struct Site {
     lab: Lab,
-    /// What is on its way or waits.
+    /// Messages on their way or in the queue.
     coming: BinaryHeap<Reverse<Coming>>,
     sequence: u64,
     longest_wait: Duration,
@@ -69,7 +69,7 @@ impl Site {
         }
     }
 
-    /// The two ends: a node that answers at once, and a caller who hangs up after a while.
+    /// The two ends: a node that answers at once, and a caller that hangs up after a while.
     fn arrived(&mut self, flow: Flow, message: &Message) {
         let at = self.lab.now + WAY;
         if is_keep_alive(message) || message.method() == Method::Ack {
@@ -89,7 +89,7 @@ impl Site {
     }
 }
 
-/// Calls that come evenly for a second and a half, at so many times of what one processor can do.
+/// Calls that come evenly for 1.5 s, at `times` the capacity of one processor.
 fn offered(times: u32) -> (Site, u32) {
     let mut site = Site::new();
     let each = WORK * MESSAGES_OF_CALL / times;
@@ -109,7 +109,7 @@ fn with_twice_the_load_what_is_let_in_is_finished_and_the_rest_refused() {
     let finished = site.statuses.values().filter(|statuses| **statuses == [200, 200]).count();
     let refused = site.statuses.values().filter(|statuses| **statuses == [503]).count();
     assert_eq!(finished + refused, calls as usize, "nothing between the two");
-    // Half of them could be done.
+    // The capacity is half of them.
     assert!(finished * 10 > calls as usize * 4, "{finished} of {calls}");
     assert!(site.longest_wait < Duration::from_millis(400), "nobody repeats: {:?}", site.longest_wait);
     let counts = site.lab.proxy.counts();
@@ -130,7 +130,7 @@ fn a_moment_in_which_nothing_is_done_is_no_overload() {
     for call in 1..=200 {
         site.ask(site.lab.now, call, "INVITE");
     }
-    // All of them have waited for so long already.
+    // All of them have already waited for this long.
     site.lab.now = site.lab.now + 2 * overload::PERSISTS;
     site.run();
     assert!(site.statuses.values().all(|statuses| *statuses == [200, 200]));

@@ -1,4 +1,4 @@
-//! Who may: passwords that are wrong, credentials that are another's, and who pays for them.
+//! Wrong passwords, stolen credentials, and whom the resulting limits affect.
 
 use super::*;
 use crate::digest::{self, Challenge, Credentials as Given};
@@ -6,7 +6,7 @@ use crate::digest::{self, Challenge, Credentials as Given};
 const OFFICE: &str = "203.0.113.5:40001";
 const ELSEWHERE: &str = "198.51.100.9:5060";
 
-/// A request of the phone `dn`; `digest_uri` is what its credentials say, `uri` what it asks for.
+/// A request of the phone `dn`; `digest_uri` is the URI in its credentials, `uri` its Request-URI.
 #[derive(Clone, Copy)]
 struct Try<'a> {
     dn: &'a str,
@@ -56,20 +56,20 @@ impl Lab {
         lab
     }
 
-    /// A branch of its own.
+    /// A new branch.
     fn branch(&mut self) -> String {
         self.outputs.push(Output::Close { connection: 0 });
         format!("p{}", self.outputs.len())
     }
 
-    /// A challenge for what is tried.
+    /// The challenge to this attempt.
     fn asked(&mut self, remote: &str, attempt: Try<'_>) -> Challenge {
         let branch = self.branch();
         self.from(remote, &attempt.text("", &branch));
         challenge_in(&self.beyond_trying().1)
     }
 
-    /// What a request with these headers is answered; `None` when it is let in.
+    /// The answer to a request with these headers; `None` if it is admitted.
     fn outcome(&mut self, remote: &str, attempt: Try<'_>, more: &str) -> Option<Message> {
         let branch = self.branch();
         self.from(remote, &attempt.text(more, &branch));
@@ -82,7 +82,7 @@ impl Lab {
         Some(message)
     }
 
-    /// Asks for a challenge and answers it.
+    /// Gets a challenge and answers it.
     fn attempt(&mut self, remote: &str, attempt: Try<'_>) -> Option<Message> {
         let challenge = self.asked(remote, attempt);
         let more = attempt.header(&attempt.given(&challenge));
@@ -126,7 +126,7 @@ fn one_phone_with_a_wrong_password_waits_and_its_office_does_not() {
 #[test]
 fn packets_with_a_forged_source_count_for_nobody() {
     let mut lab = Lab::with_nodes();
-    // Whoever forges has a nonce of his own, not of him in whose name he sends.
+    // A forger has a nonce of its own, not of the address that it forges.
     let own = lab.asked(ELSEWHERE, wrong("7101"));
     for n in 0..50 {
         let more = REGISTER.header(&wrong("7101").given(&own));
@@ -232,7 +232,7 @@ fn what_phones_write_as_the_uri_of_their_credentials_does() {
         ("sip:9000@acme.example", "sip:9000@127.0.0.1:5060;user=phone"),
         ("sip:%2B15550100@127.0.0.1;transport=tcp", "sip:+15550100@127.0.0.1"),
         ("sip:*50%23@127.0.0.1", "sip:%2a50%23@127.0.0.1:5060"),
-        // SIPp names the server alone.
+        // SIPp gives only the server.
         ("sip:127.0.0.1:5060", "sip:9000@127.0.0.1:5060"),
         ("tel:+1-555-0100", "tel:+1-555-0100"),
     ] {
@@ -252,7 +252,7 @@ fn one_message_is_one_guess_and_few_of_its_headers_are_looked_at() {
     let many: String = (1..100).map(guess).chain([REGISTER.header(&REGISTER.given(&challenge))]).collect();
     let answer = lab.outcome(OFFICE, REGISTER, &many).expect("the first is wrong");
     assert_eq!((answer.status(), lab.proxy.counts().wrong_passwords), (Some(StatusCode::UNAUTHORIZED), 1));
-    // A phone may have said something at other proxies too, but not at a hundred.
+    // A phone may also send credentials for other proxies, but not for a hundred.
     let elsewhere = |n: u32| {
         let other = Challenge { realm: format!("other-{n}.example"), ..challenge.clone() };
         REGISTER.header(&REGISTER.given(&other))

@@ -63,7 +63,7 @@ fn a_register_that_proves_nothing_leaves_nothing_behind_and_is_challenged_again(
     let (flow, second) = lab.only();
     assert_eq!((flow, second.status()), (udp(PHONE), Some(StatusCode::UNAUTHORIZED)));
     assert_eq!(first.to().unwrap().tag(), second.to().unwrap().tag());
-    // A wrong password that is repeated counts once.
+    // A repeated wrong password counts once.
     let given = credentials(&first, &register("", ""), "wrong");
     lab.from(PHONE, &register(&given, "z9hG4bK-2").text());
     lab.from(PHONE, &register(&given, "z9hG4bK-2").text());
@@ -274,7 +274,7 @@ fn replies_to_a_phone_without_a_nat_go_to_the_port_that_its_via_names() {
     lab.from(PHONE, &ask("203.0.113.5:5066", "z9hG4bK-6").replace(";branch", ";rport;branch"));
     let (flow, ok) = lab.only();
     assert_eq!((flow, ok.top_via().unwrap().rport()), (udp(PHONE), Some(Some(40001))), "rport goes before");
-    // By a connection the answer goes back by it.
+    // On a connection the answer goes back on it.
     lab.proxy.handle_opened(70, addr(PHONE), Side::Edge);
     lab.by(70, &ask("203.0.113.5:5066", "z9hG4bK-7"));
     assert_eq!(lab.only().0, tcp(70));
@@ -375,7 +375,7 @@ fn a_phone_that_has_registered_again_gets_its_calls_by_the_new_connection() {
     assert_eq!(lab.only().0, tcp(71));
 }
 
-/// A phone proves itself by a connection; the user part of its Path.
+/// A phone authenticates on a connection; returns the user part of its Path.
 fn registered_by(lab: &mut Lab, connection: u64, ask: &Ask<'_>, password: &str) -> String {
     lab.proxy.handle_opened(connection, addr(PHONE), Side::Edge);
     let (first, second) = (format!("{}-{connection}a", ask.branch), format!("{}-{connection}b", ask.branch));
@@ -389,7 +389,7 @@ fn registered_by(lab: &mut Lab, connection: u64, ask: &Ask<'_>, password: &str) 
 
 #[test]
 fn a_path_of_a_former_release_leads_to_the_phone_that_has_connected_again() {
-    // Of connection 70, acme/7101 from 203.0.113.5: as the release before this one has sealed it.
+    // Of connection 70, acme/7101 from 203.0.113.5, as the previous release sealed it.
     const FORMER: &str = "BAAAAAAAAABGYNdbnwAAywBxBfeRNkjhTt2S";
     let mut lab = Lab::new();
     lab.node(1, "registrar", "registrar-1.1");
@@ -427,7 +427,7 @@ fn where_a_phone_listens_is_known_from_its_registration() {
     lab.drain();
     lab.take();
     let route = format!("Route: <sip:{path}@127.0.0.1:5060;transport=tcp;lr>\n");
-    // Within a dialog it is named by a port of the connection that is gone.
+    // Within a dialog its URI has a port of the connection that has closed.
     let uri = format!("sip:7101@{ip}:49152;transport=tcp");
     lab.outputs.clear();
     lab.by(2, &Ask { uri: &uri, host: "127.0.2.1", more: &route, ..Ask::default() }.text());
@@ -452,7 +452,7 @@ fn a_phone_cannot_say_that_it_is_reached_by_another_flow_of_ours() {
     assert_eq!((paths.len(), paths[1]), (2, "<sip:sbc.example;lr>"), "{paths:?}");
     let own = forwarded.paths().next().unwrap().unwrap().uri().unwrap().user().unwrap().to_owned();
     assert_eq!(flow_token::open(&own, &seal()), Some(udp(PHONE)));
-    // Of a registration from before that, or a Record-Route of the phone's own: ours, which stands first, decides.
+    // From an earlier registration, or a Record-Route of the phone's own: our Route, which is first, decides.
     let more = format!("Route: <sip:{own}@127.0.0.1:5060;lr>, <sip:{other}@127.0.0.1:5060;lr>\n");
     lab.by(2, &Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
     let (flow, invite) = lab.only();

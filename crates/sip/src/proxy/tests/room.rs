@@ -1,4 +1,4 @@
-//! Messages at the edges of what can be read: what is passed on can be read there as well ([`Lab::drain`] reads it).
+//! Messages at the limits of the parser: a forwarded message can be parsed by its receiver, too ([`Lab::drain`] parses it).
 
 use super::*;
 use crate::limits::{HEAD_MAX, HEADERS_MAX, LINE_MAX, MESSAGE_MAX};

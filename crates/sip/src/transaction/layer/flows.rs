@@ -12,8 +12,8 @@ impl TransactionLayer {
         self.fail(flow, |_| true);
     }
 
-    /// As [`Self::flow_failed`] for a flow that may come back ([`Self::move_flow`]): what ends something goes on waiting as long as
-    /// its own timer lets it, for nobody says it again. That is a BYE, and the CANCEL of an INVITE that was under way.
+    /// As [`Self::flow_failed`], for a flow that may come back ([`Self::move_flow`]): a BYE, and the CANCEL of an INVITE in
+    /// progress, keep waiting until their own timer ends, since no one repeats them.
     pub fn flow_away(&mut self, flow: Flow, now: Timestamp) {
         let under_way: Vec<u64> = self
             .clients
@@ -41,7 +41,7 @@ impl TransactionLayer {
         }
     }
 
-    /// What is unanswered on `old` goes on over `new`: requests without any response are sent again there.
+    /// Moves everything unanswered on `old` to `new`: requests without any response are sent again there.
     pub fn move_flow(&mut self, old: Flow, new: Flow) {
         let moved: Vec<u64> = self.clients.iter().filter(|(_, c)| c.flow == old).map(|(id, _)| id).collect();
         for id in moved {
@@ -59,8 +59,8 @@ impl TransactionLayer {
         }
     }
 
-    /// A request goes on over `new`, and is sent again there if nobody has answered it. One that somebody has begun to answer stays
-    /// where it is: whether it is still worked on, nobody can tell.
+    /// Moves a request to `new` and sends it again there if it has no response. A request with a provisional response stays on
+    /// its flow: whether it is still being processed is unknown.
     pub fn move_client(&mut self, client: ClientId, new: Flow) {
         let Some(client) = self.clients.get_mut(client.0) else { return };
         let unheard = matches!(client.state(), ClientState::Calling | ClientState::Trying);

@@ -1,4 +1,4 @@
-//! Requests of ours: sent, cancelled, acknowledged.
+//! Our requests: sending, cancelling, acknowledging.
 
 use bytes::Bytes;
 use model::Timestamp;
@@ -40,13 +40,13 @@ impl TransactionLayer {
         Ok(ClientId(id))
     }
 
-    /// Cancels an INVITE that had a provisional response (RFC 3261 §9.1) and gives up on it 64·T1 later.
-    /// Answers false when there is nothing to cancel, or not yet.
+    /// Cancels an INVITE that had a provisional response (RFC 3261 §9.1); it times out 64·T1 later. Returns false if there is
+    /// nothing to cancel, or not yet.
     pub fn cancel(&mut self, client: ClientId, headers: &[(HeaderName, String)], now: Timestamp) -> bool {
         self.send_cancel(client, headers, now).is_some()
     }
 
-    /// As [`Self::cancel`]; answers the CANCEL's own transaction.
+    /// As [`Self::cancel`]; returns the CANCEL's own transaction.
     pub(crate) fn send_cancel(
         &mut self,
         client: ClientId,
@@ -70,7 +70,7 @@ impl TransactionLayer {
         self.send(ClientRequest { message: &cancel, branch: &branch, flow, owner: 0 }, now).ok()
     }
 
-    /// Gives up on an INVITE at `due` unless a final response came (timer C).
+    /// Makes an INVITE time out at `due` unless a final response comes before (timer C).
     pub fn give_up_at(&mut self, client: ClientId, due: Timestamp) {
         if let Some(Client { machine: ClientMachine::Invite(machine), .. }) = self.clients.get_mut(client.0) {
             machine.give_up_at(due);
@@ -90,7 +90,7 @@ impl TransactionLayer {
         self.transmits.push_back(Transmit { flow, bytes: ack });
     }
 
-    /// Whether that INVITE would repeat another ACK of so many bytes; the first has room always.
+    /// Whether this INVITE has room to repeat another ACK of `bytes` bytes; the first ACK always fits.
     pub(crate) fn has_room_for_ack(&self, client: ClientId, bytes: usize) -> bool {
         let Some(client) = self.clients.get(client.0) else { return true };
         let kept: usize = client.acks.iter().map(|(tag, ack)| tag.len() + ack.len()).sum();
@@ -125,13 +125,13 @@ impl TransactionLayer {
         }
     }
 
-    /// Gives a request up without a word and returns it: it is sent elsewhere, in another transaction.
+    /// Drops a request silently and returns it, to be sent elsewhere in another transaction.
     pub fn abandon(&mut self, client: ClientId) -> Option<Bytes> {
         self.remove_client(client.0).map(|client| client.request)
     }
 }
 
-/// The ACK to a failure (RFC 3261 §17.1.1.3) or the CANCEL (§9.1) of an INVITE: one hop, the INVITE's own Via.
+/// The ACK to a failure (RFC 3261 §17.1.1.3) or the CANCEL (§9.1) of an INVITE: for one hop, with the INVITE's own Via.
 pub(crate) fn hop_request(invite: &Message, method: Method, response: Option<&Message>) -> Message {
     let number = invite.cseq().map_or(1, |cseq| cseq.number);
     let to = response.unwrap_or(invite).header(&HeaderName::To).unwrap_or_default();

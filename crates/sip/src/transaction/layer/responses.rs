@@ -1,4 +1,4 @@
-//! Responses of ours, and requests that are refused without state.
+//! Our responses, and stateless refusals of requests.
 
 use bytes::Bytes;
 use model::Timestamp;
@@ -10,7 +10,8 @@ use crate::transaction::server::{OnAnswer, ServerState};
 use crate::{Flow, Message, Method, StatusCode, Transmit};
 
 impl TransactionLayer {
-    /// Sends a response. One that the machine forbids (after a final one, or 408 to anything but an INVITE) is dropped.
+    /// Sends a response. A response that the state machine forbids (after a final one, or 408 to anything but an INVITE) is
+    /// dropped.
     ///
     /// # Errors
     /// When the transaction is over.
@@ -35,7 +36,7 @@ impl TransactionLayer {
             action = OnAnswer::SendAndEnd;
         }
         entry.request = Bytes::new();
-        // A 2xx is repeated by the user, not by the transaction: no need to keep it.
+        // A 2xx is repeated by the transaction user, not by the transaction, so it is not kept.
         entry.last = if entry.state() == ServerState::Accepted { Bytes::new() } else { bytes.clone() };
         self.held += entry.bytes();
         self.transmits.push_back(Transmit { flow: entry.flow, bytes });
@@ -46,29 +47,29 @@ impl TransactionLayer {
         Ok(())
     }
 
-    /// Gives a server transaction up: nothing of it will be sent.
+    /// Drops a server transaction: nothing of it will be sent.
     pub fn drop_server(&mut self, server: ServerId) {
         self.remove_server(server.0);
     }
 
-    /// Sends bytes outside every transaction: a repeated 2xx, a forwarded ACK.
+    /// Sends bytes outside every transaction, such as a repeated 2xx or a forwarded ACK.
     pub fn transmit(&mut self, flow: Flow, bytes: Bytes) {
         self.transmits.push_back(Transmit { flow, bytes });
     }
 
-    /// Names the owner of a server transaction; it comes back with CANCEL and events.
+    /// Sets the owner of a server transaction; it is returned with CANCEL and events.
     pub fn own(&mut self, server: ServerId, owner: u64) {
         if let Some(server) = self.servers.get_mut(server.0) {
             server.owner = owner;
         }
     }
 
-    /// Where responses of that transaction go.
+    /// The flow for responses of that transaction.
     pub fn server_flow(&self, server: ServerId) -> Option<Flow> {
         self.servers.get(server.0).map(|s| s.flow)
     }
 
-    /// Where that request goes.
+    /// The flow of that request.
     pub fn client_flow(&self, client: ClientId) -> Option<Flow> {
         self.clients.get(client.0).map(|c| c.flow)
     }
@@ -78,17 +79,17 @@ impl TransactionLayer {
         self.clients.get(client.0).map(|c| c.request.clone()).unwrap_or_default()
     }
 
-    /// Where a server transaction stands.
+    /// The state of a server transaction.
     pub fn server_state(&self, server: ServerId) -> Option<ServerState> {
         self.servers.get(server.0).map(Server::state)
     }
 
-    /// Where a client transaction stands.
+    /// The state of a client transaction.
     pub fn client_state(&self, client: ClientId) -> Option<ClientState> {
         self.clients.get(client.0).map(Client::state)
     }
 
-    /// The INVITE server transaction that a CANCEL means (RFC 3261 §9.2), with its owner.
+    /// The INVITE server transaction that a CANCEL refers to (RFC 3261 §9.2), with its owner.
     pub(super) fn invite_of(&mut self, cancel: &Message) -> Option<(ServerId, u64)> {
         let key = self.key.server(cancel, &Method::Invite).ok()?;
         let id = *self.index.get(key)?;
@@ -104,7 +105,7 @@ impl TransactionLayer {
     }
 }
 
-/// The To tag of responses that nobody keeps state for.
+/// The To tag of stateless responses.
 const STATELESS_TAG: &str = "stateless";
-/// What a 503 for want of room asks for.
+/// The Retry-After of a 503 for lack of room, in seconds.
 const RETRY_AFTER_S: u32 = 5;

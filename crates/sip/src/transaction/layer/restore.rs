@@ -1,4 +1,4 @@
-//! Transactions leave as plain data and go on in another layer.
+//! Transactions are exported as plain data and continued in another layer.
 
 use model::Timestamp;
 
@@ -39,10 +39,10 @@ impl TransactionLayer {
         })
     }
 
-    /// Goes on with a client transaction of another layer.
+    /// Continues a client transaction of another layer.
     ///
     /// # Errors
-    /// When the table is full or the branch is here already.
+    /// When the table is full or the branch is already in use.
     pub fn restore_client(
         &mut self,
         snapshot: ClientSnapshot,
@@ -51,7 +51,7 @@ impl TransactionLayer {
     ) -> Result<ClientId, TransactionError> {
         let state = snapshot.state;
         let invites = snapshot.method == Method::Invite;
-        // A phone may ring for as long as the caller lets it.
+        // A phone may ring as long as its caller permits.
         let schedule = snapshot.schedule.restored(invites && state == ClientState::Proceeding, &self.intervals, now);
         let machine = if invites {
             ClientMachine::Invite(InviteClient { state, schedule })
@@ -71,10 +71,10 @@ impl TransactionLayer {
         self.insert_client(client).map(ClientId)
     }
 
-    /// Goes on with a server transaction of another layer.
+    /// Continues a server transaction of another layer.
     ///
     /// # Errors
-    /// When the table is full or the transaction is here already.
+    /// When the table is full or the transaction already exists.
     pub fn restore_server(
         &mut self,
         snapshot: ServerSnapshot,
@@ -106,7 +106,7 @@ impl TransactionLayer {
         self.insert_server(server).map(ServerId).ok_or(TransactionError::Full)
     }
 
-    /// Sends a request again that nobody has answered: it may have died with the node that first sent it.
+    /// Sends an unanswered request again: it may have been lost with the node that first sent it.
     pub fn resend(&mut self, client: ClientId) {
         if let Some(client) = self.clients.get(client.0)
             && matches!(client.state(), ClientState::Calling | ClientState::Trying)

@@ -7,7 +7,7 @@ use crate::transaction::timer::{Fired, Timer};
 use crate::{Message, StatusCode, Transmit};
 
 impl TransactionLayer {
-    /// Lets time pass. Of what is due at once no more is dealt with than [`Self::TIMERS_PER_TURN`]; the rest is due still.
+    /// Runs the timers that are due, at most [`Self::TIMERS_PER_TURN`]; further ones stay due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         for _ in 0..Self::TIMERS_PER_TURN {
             let Some((due, (kind, id))) = self.timers.pop_due(now) else { return };

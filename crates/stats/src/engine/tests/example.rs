@@ -25,7 +25,7 @@ fn answered(bench: &mut Bench, call: u64, (dn, agent): (&'static str, &str), tim
     bench.call(released, call, EventName::CallDeleted, "", nothing);
 }
 
-/// The engine at 09:10:00, with the statistics that `open` opened before.
+/// The engine at 09:10:00, with the statistics that `open` has opened before the first event.
 fn example<T>(open: impl FnOnce(&mut Bench) -> T) -> (Bench, T) {
     let mut bench = Bench::new();
     let opened = open(&mut bench);
@@ -158,7 +158,7 @@ fn the_agents_morning_adds_up_to_the_login() {
             })
         });
         for ((action, seconds), id) in wanted.into_iter().zip(ids) {
-            // As a status, being logged in is hidden by what the agent does.
+            // In the status every other action of the agent hides `LoggedIn`.
             let seconds = if subject == Of::AgentStatus && action == LoggedIn { 0 } else { seconds };
             assert_eq!(bench.engine.value(id, at(10, 0)), secs(seconds), "{subject} {action}");
         }
@@ -184,7 +184,7 @@ fn an_agents_state_is_the_highest_action_and_since_when_it_is() {
     bench.agent(at(0, 0), "A", EventName::AgentLogin, "5001", WorkMode::Unknown);
     bench.agent(at(1, 0), "A", EventName::AgentReady, "5001", WorkMode::ManualIn);
     is(&bench, WaitForNextCall, at(1, 0));
-    // A repair that says the same again changes nothing.
+    // A repair that repeats the state changes nothing.
     bench.agent(at(1, 30), "A", EventName::AgentReady, "5001", WorkMode::ManualIn);
     is(&bench, WaitForNextCall, at(1, 0));
     bench.call(at(2, 0), 1, EventName::CallCreated, "", nothing);

@@ -1,5 +1,5 @@
-//! Laws over any history: restore goes on as if nothing had been, repeats and disorder change nothing, and the numbers of the queue and of
-//! agents are what an oracle counts that reads the whole list of facts and knows nothing of the engine.
+//! Laws over any history. A restored engine continues as if nothing had happened. Repeats and disorder change nothing. The numbers of
+//! queues and agents equal those of an oracle that reads the whole list of facts and shares no code with the engine.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use super::*;
 const POINTS: [&str; 2] = ["9000", "9001"];
 const SEATS: [(&str, &str); 2] = [("5001", "A"), ("5002", "B")];
 
-/// One step of a history: which call, what, and how many seconds later.
+/// One step of a history: the call, the action and the seconds until the next step.
 type Step = (u8, u8, u8);
 
-/// A history that a tenant could have written: what does not fit the state of its call is left out.
+/// A history that a tenant could have written: steps that do not fit the state of their call are left out.
 struct History {
     pen: Pen,
     now: Timestamp,
@@ -22,7 +22,7 @@ struct History {
     next: u64,
 }
 
-/// Where a call is.
+/// The state of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum At {
     Waiting(usize),
@@ -138,7 +138,7 @@ impl History {
     }
 }
 
-/// What a queue's numbers are.
+/// The counts of a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Counted {
     entered: u64,
@@ -149,7 +149,7 @@ struct Counted {
     waiting: u64,
 }
 
-/// Counts by reading the facts of each call from its beginning to its end.
+/// Counts by reading the facts of each call from start to end.
 fn oracle(facts: &[Stamped], point: &str) -> Counted {
     let mut by_call: BTreeMap<u64, Vec<&Stamped>> = BTreeMap::new();
     for fact in facts {
@@ -159,7 +159,7 @@ fn oracle(facts: &[Stamped], point: &str) -> Counted {
     }
     let mut counted = Counted::default();
     for call in by_call.values() {
-        // The stay in this route point that is not over: when it began.
+        // The start of the open visit to this route point.
         let (mut since, mut waits): (Option<Timestamp>, bool) = (None, false);
         for fact in call {
             let (name, event) = (fact.event.name, &fact.event);
@@ -293,7 +293,7 @@ proptest! {
         prop_assert_eq!(restored.snapshot(), whole.snapshot());
     }
 
-    // Ends of calls are remembered for ten minutes; these histories are shorter.
+    // The end of a call is remembered for ten minutes; these histories are shorter.
     #[test]
     fn repeats_change_nothing(
         steps in proptest::collection::vec((0_u8..12, 0_u8..12, 0_u8..7), 1..80), from in 0_usize..200,
@@ -315,7 +315,7 @@ proptest! {
         let mut facts = history.facts.clone();
         for swap in swaps {
             let at = swap % facts.len();
-            // Neighbours of one call change places; those of several subjects stand in the order of their commits.
+            // Neighbours of one call are swapped. Facts of several subjects keep the order of their commits.
             if at + 1 < facts.len()
                 && facts[at].id.subject == facts[at + 1].id.subject
                 && matches!(facts[at].id.subject, Subject::Call(_))

@@ -1,4 +1,4 @@
-//! What facts without order and names without end may cost.
+//! Limits on the cost of facts out of order and of unlimited names.
 
 use super::*;
 use crate::definition::Refused;
@@ -22,7 +22,7 @@ fn facts_that_were_held_and_are_old_by_now_take_no_room_on_the_stack() {
         };
         tell(1, 1);
         (0..HELD_MAX as u64).for_each(|seq| tell(1, 3 + seq));
-        // The next owner's first fact: what was held of the one before is old.
+        // The next owner's first fact makes the waiting facts of the previous owner obsolete.
         tell(2, 1);
         engine.dropped().0
     };
@@ -31,7 +31,7 @@ fn facts_that_were_held_and_are_old_by_now_take_no_room_on_the_stack() {
     assert_eq!(repeated, HELD_MAX as u64);
 }
 
-/// A request for a DN that there is not, refused.
+/// A refused request for a DN that does not exist.
 fn refusal(dn: &str, now: Timestamp) -> Stamped {
     let mut event = Event::new(EventName::Error);
     event.this_dn = Some(Dn::parse(dn).unwrap());

@@ -1,4 +1,4 @@
-//! Route points: who is answered, who gives up where, who comes back, and what the history shows.
+//! Route points: answered, abandoned and returning calls, and the values of past buckets.
 
 use super::*;
 use crate::definition::{Notification, Refused};
@@ -151,7 +151,7 @@ fn a_new_day_begins_at_nothing_and_says_so() {
     bench.engine.handle_timeout(midnight);
     assert_eq!(bench.engine.poll_output(), Some(Output::Rolled));
     assert_eq!(bench.engine.value(entered, midnight), Value::Number(0));
-    // What happened before midnight and comes after it does not count for the new day.
+    // An event from before midnight that arrives after it does not count for the new day.
     enters(&mut bench, midnight, 2);
     enters(&mut bench, midnight - Duration::from_millis(1), 3);
     assert_eq!(bench.engine.value(entered, midnight), Value::Number(1));
@@ -186,7 +186,7 @@ fn what_is_published_together_counts_from_its_oldest_fact_and_the_next_begins_an
     enters(&mut bench, at(0, 30), 3);
     assert_eq!(bench.engine.take_oldest(), Some(at(0, 10)));
     assert_eq!(bench.engine.take_oldest(), None, "all of it is published");
-    // Late, and older than what was published: it was not among it.
+    // A late fact, older than those published: it was not among them.
     enters(&mut bench, at(0, 5), 4);
     assert_eq!(bench.engine.take_oldest(), Some(at(0, 5)));
 }

@@ -50,7 +50,7 @@ impl Site {
         Views::new(sources, Metrics::register(counted))
     }
 
-    /// As after a restart of the role.
+    /// Restarts the role.
     fn begin_again(&mut self) {
         self.counted = runtime::Metrics::default();
         self.views = Self::views(&self.store, &self.counted);
@@ -87,7 +87,7 @@ impl Site {
         CallLedger::commit(&*self.store, vec![write]).await.unwrap();
     }
 
-    /// So much happens that the stream keeps nothing of what came before.
+    /// Publishes so many events that the stream keeps no earlier ones.
     async fn much_happens(&self) {
         for id in 1_000..1_080 {
             let mut event = Event::new(EventName::CallDeleted);

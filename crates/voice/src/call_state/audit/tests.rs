@@ -27,7 +27,7 @@ fn calls(numbers: &[u64]) -> HashSet<ConnId> {
     numbers.iter().map(|number| ConnId(*number)).collect()
 }
 
-/// A site in order: agent a1 on 7101 is on call 1, which has media and is owned by a living node.
+/// A site without faults: agent a1 on 7101 is on call 1, which has media and a running owner.
 fn healthy() -> Picture {
     Picture {
         calls: vec![call(1)],
@@ -40,7 +40,7 @@ fn healthy() -> Picture {
     }
 }
 
-/// The faults that are confirmed in each round, one each 10 s.
+/// The faults confirmed in each round, one round every 10 s.
 fn confirmed(picture: &Picture, rounds: u64) -> Vec<(u64, Fault)> {
     let mut auditor = Auditor::default();
     let mut found = Vec::new();
@@ -164,7 +164,7 @@ fn an_event_while_a_timer_runs_makes_it_no_shorter() {
     let mut auditor = Auditor::default();
     for round in 0..61 {
         let now = START + ROUND * round;
-        // Armed at the start; at 330 s something is attached to the call.
+        // The timer is armed at the start; at 330 s data is attached to the call.
         let last_event = Some(if round < 33 { START } else { START + ROUND * 33 });
         let seen = CallSeen { due: Some(START + Duration::from_secs(600)), last_event, ..call(1) };
         let found = auditor.round(&Picture { calls: vec![seen], ..healthy() }, now);

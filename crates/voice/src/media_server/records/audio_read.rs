@@ -1,4 +1,4 @@
-//! An audio session from its record.
+//! Reads an audio session from its record.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -16,11 +16,11 @@ use model::Timestamp;
 
 use crate::dialog_records::RecordError;
 
-/// Largest figure that is gone on with: more than can come in a hundred years, and far from where additions overflow.
+/// The largest counter that is continued: more than a hundred years can produce, and far from an overflow.
 const COUNT_MAX: u64 = 1 << 48;
-/// Longest wait for a digit; MSML can ask for no more.
+/// The longest wait for a digit; MSML cannot request more.
 const DIGIT_WAIT_MAX: Duration = Duration::from_hours(1);
-/// Most digits of a collection: their number has eight bits.
+/// The most digits of a collection: the count has eight bits.
 const DIGITS_MAX: usize = 255;
 
 type Read<T> = Result<T, RecordError>;
@@ -77,7 +77,7 @@ fn inbound(r: &v1::AudioInboundRecord) -> Read<InboundSnapshot> {
             described: time(r.described_us),
             candidate: r.candidate.as_ref().map(candidate).transpose()?,
             answered: host(r.answered.as_deref())?,
-            // Nothing was counted in records of before: those legs have no limit.
+            // Earlier records have no such counter: their legs have no limit.
             unproven_left: r.unproven_left.unwrap_or(u32::MAX),
         },
         reception: r.reception.as_ref().map(reception).transpose()?,

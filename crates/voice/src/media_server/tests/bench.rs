@@ -30,7 +30,7 @@ use super::super::prompts::Prompts;
 
 /// The tenant of the bench's calls.
 pub const TENANT: &str = "example";
-/// What everything on loopback takes well under.
+/// The time limit for operations on loopback, which take much less.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LINK: u64 = 1;
 
@@ -86,18 +86,18 @@ impl Bench {
         Self { node, owner, news, clock, runtime, events: Vec::new(), tags: 0, ports }
     }
 
-    /// The owner has ended all its dialogs, and the node has not heard of it.
+    /// The owner has ended all its dialogs without notifying the node.
     pub fn owner_forgets(&mut self) {
         self.owner = UserAgent::new(AgentConfig::default(), Box::new(Seeded::new(4)));
     }
 
-    /// The node dies; its next life has nothing but the records.
+    /// The node fails; its next run has only the records.
     pub fn restart(&mut self) {
         self.restart_with(|_, _| ());
         assert!(self.node.poll_aside().is_none(), "every leg goes on");
     }
 
-    /// Likewise, with something done to each leg's record, by the leg's place among those of the node.
+    /// As [`Self::restart`], with each leg's record changed by `spoil`; its first argument is the leg's position in the node.
     pub fn restart_with(&mut self, spoil: impl Fn(usize, &mut Record<MediaSessionId>)) {
         self.settle();
         let all: Vec<DialogId> = self.node.legs.keys().copied().collect();
@@ -108,7 +108,7 @@ impl Bench {
         let leg_of = |tag: &MediaSessionId| self.node.legs.values().find(|leg| leg.tag == *tag).map(|leg| leg.id);
         batch.sort_by_key(|write| leg_of(&write.session));
         let (heir, news) = node(self.ports.clone(), limits(), &self.clock, 2);
-        // The old node closes its sockets first.
+        // The old node must close its sockets first.
         drop(std::mem::replace(&mut self.node, heir));
         self.news = news;
         for (at, write) in batch.into_iter().enumerate() {
@@ -210,7 +210,7 @@ impl Bench {
         })
     }
 
-    /// What media said of the 2xx.
+    /// Media's session description in the 2xx.
     pub fn answered(&mut self, dialog: DialogId) -> Session {
         self.find(|event| match event {
             Event::Answered { dialog: d, session, .. } if *d == dialog => Some(session.clone()),
@@ -234,7 +234,7 @@ impl Bench {
         })
     }
 
-    /// The next notice of media on that dialog.
+    /// The next notification of media on that dialog.
     pub fn notice(&mut self, dialog: DialogId) -> msml::Event {
         let (request, message) = self.find(|event| match event {
             Event::Info { dialog: d, request, message } if *d == dialog => Some((*request, message.clone())),
@@ -257,7 +257,7 @@ impl Bench {
         &self.events
     }
 
-    /// The node's dialog of the leg that was opened in that place.
+    /// The node's dialog of the leg at that position, by time of creation.
     pub fn dialog_of(&self, place: usize) -> DialogId {
         let mut legs: Vec<_> = self.node.legs.iter().map(|(dialog, leg)| (leg.id, *dialog)).collect();
         legs.sort_unstable();
@@ -268,7 +268,7 @@ impl Bench {
         self.clock.now()
     }
 
-    /// Carries messages to and fro until there are none.
+    /// Exchanges messages until none is left.
     pub fn settle(&mut self) {
         loop {
             let now = self.clock.now();
@@ -298,7 +298,7 @@ impl Bench {
         }
     }
 
-    /// Waits for an event; news of the audio drive it on.
+    /// Waits for an event, and processes news of the audio while waiting.
     fn find<T>(&mut self, wanted: impl Fn(&Event) -> Option<T>) -> T {
         let end = self.clock.now() + PATIENCE;
         loop {
@@ -343,7 +343,7 @@ impl Phone {
         Preference { law: self.law, direction: Direction::SendRecv }
     }
 
-    /// What it offers: both laws where it prefers µ-law, else A-law alone.
+    /// Its offer: both laws if it prefers µ-law, otherwise A-law alone.
     pub fn offer(&self) -> Description {
         let mut offer = negotiation::offer(&self.local(), self.preference());
         if self.law == Law::A {
@@ -372,7 +372,7 @@ impl Phone {
     /// The next packet with its header.
     pub fn packet(&self) -> (Header, Vec<u8>) {
         let mut buffer = [0; 2_000];
-        // Reports come all the while and are not what is waited for.
+        // Reports come all the time and are skipped.
         let clock = SystemClock::start();
         let end = clock.now() + PATIENCE;
         loop {

@@ -1,4 +1,4 @@
-//! What fails for one leg costs that leg: a panic, a record that cannot be lived with.
+//! A fault of one leg costs only that leg: a panic, or a record that cannot be restored.
 
 use bytes::Bytes;
 use infra::{Change, LedgerKind, MediaSessionId, MediaWrite, PutAside};
@@ -55,7 +55,7 @@ fn a_panic_ends_the_leg_in_hand_and_its_owner_hears_of_it() {
 #[test]
 fn a_panic_that_is_no_legs_costs_none() {
     let (mut bench, _, mut phones) = two_calls(24_080..=24_099);
-    // Time has passed in some dialog before.
+    // Some dialog has processed timers before.
     bench.settle();
     let now = bench.now();
     bench.node.attempt(Doing::Figures, now, |_| panic!("a fault of nobody"));

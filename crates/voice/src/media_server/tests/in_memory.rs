@@ -1,4 +1,4 @@
-//! The node without sockets: what a simulation does with it.
+//! The node without sockets, used as in a simulation.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,18 +57,18 @@ impl World {
         Self { clock, media, owner, events: Vec::new(), party: None, dialog: None }
     }
 
-    /// Invites media for a phone; media's port.
+    /// Invites media for a phone; returns media's port.
     fn call(&mut self, n: u16) -> u16 {
         self.call_of(n, SocketAddr::from(([198, 51, 100, 7], 4_000 + 2 * n)))
     }
 
-    /// What is said to media by that.
+    /// The INVITE of such a call.
     fn invite(&mut self, n: u16) -> Message {
         self.ask(n, SocketAddr::from(([198, 51, 100, 7], 4_000 + 2 * n)));
         Message::parse(self.owner.poll_transmit().unwrap().bytes).unwrap()
     }
 
-    /// Likewise, with that address in the description.
+    /// As [`Self::call`], with that address in the description.
     fn call_of(&mut self, n: u16, described: SocketAddr) -> u16 {
         self.ask(n, described);
         self.settle();
@@ -99,7 +99,7 @@ impl World {
         self.dialog = Some(self.owner.invite(invite, self.clock.now()).unwrap());
     }
 
-    /// Music for the leg that was called last.
+    /// Plays music to the leg that was called last.
     fn music(&mut self) {
         let dialog = self.dialog.unwrap();
         let connection = self.owner.leg(dialog).unwrap().dialog.local_tag.to_string();
@@ -109,7 +109,7 @@ impl World {
         self.settle();
     }
 
-    /// What the ledger has of all legs, by their ports.
+    /// The ledger's records of all legs, by their ports.
     fn records(&mut self) -> Vec<Record<infra::MediaSessionId>> {
         let mut legs: Vec<_> = self.media.node.legs.iter().map(|(dialog, leg)| (leg.local.port, *dialog)).collect();
         legs.sort_unstable();
@@ -125,7 +125,7 @@ impl World {
         records
     }
 
-    /// The node dies, and its next life has what was stored; so many legs.
+    /// The node fails and restarts from its stored records; returns the number of legs.
     fn restart(&mut self) -> usize {
         let records = self.records();
         self.media = media(&self.clock, 2);
@@ -156,7 +156,7 @@ impl World {
         }
     }
 
-    /// What the phone at that port hears of what the other one says.
+    /// Sends one packet of speech to media's port `say_to`; returns media's audio packets with their ports.
     fn heard(&mut self, say_to: u16, n: u16) -> Vec<(u16, Vec<u8>)> {
         self.clock.pass(Duration::from_millis(20));
         let header = Header { sequence: n, timestamp: u32::from(n) * 160, ssrc: 5, ..Header::default() };
@@ -185,7 +185,7 @@ fn music_goes_on_for_who_has_done_the_signalling_and_ends_for_whom_only_the_desc
                 sent += packets.filter(|packet| !media::rtp::is_rtcp(&packet.bytes)).count();
             }
             if second == 15 {
-                // What has gone is not forgotten by the node's next life, and the silence of a dead process is none.
+                // The node's next run remembers the packets sent, and its time without a process does not count as silence.
                 world.restart();
             }
         }
@@ -203,7 +203,7 @@ fn what_the_ledger_did_not_store_is_part_of_the_next_commit() {
     world.media.node.not_stored(writes.iter().map(Undo::of).collect());
     let again = world.media.stored(now);
     assert!(matches!(again[0].change, Change::Create { .. }), "nobody has it yet");
-    // The ledger has lost it since.
+    // The ledger has lost the record since.
     world.media.node.committed([(again[0].session.clone(), Written::Unknown)]);
     assert!(matches!(world.media.stored(now)[0].change, Change::Create { .. }));
     world.owner.bye(world.dialog.unwrap(), Vec::new(), now).unwrap();
@@ -220,7 +220,7 @@ fn a_record_that_may_have_begun_is_ended_with_its_leg() {
     world.call(0);
     let now = world.clock.now();
     let writes = world.media.stored(now);
-    // The ledger has done it, and its answer is lost; before it is asked again the call is over.
+    // The ledger has done it, but its answer is lost; the call ends before the write is repeated.
     world.media.kept(&writes, None);
     world.owner.bye(world.dialog.unwrap(), Vec::new(), now).unwrap();
     world.settle();
@@ -229,7 +229,7 @@ fn a_record_that_may_have_begun_is_ended_with_its_leg() {
         ends.iter().map(|write| (&write.session, &write.change)).collect::<Vec<_>>(),
         [(&writes[0].session, &Change::End)]
     );
-    // It may as well not have begun.
+    // Possibly the record was never created.
     world.media.kept(&ends, Some(vec![Written::Unknown]));
     assert!(world.media.stored(now).is_empty());
 }
@@ -269,7 +269,7 @@ fn a_leg_whose_ports_are_lost_leaves_no_record() {
     let mut world = World::new();
     world.call(0);
     let records = world.records();
-    // Two records of the same port: the second finds it taken.
+    // Two records of the same port: the second one cannot have it.
     let again = Record { key: infra::MediaSessionId("other".to_owned()), ..records[0].clone() };
     world.media = media(&world.clock, 2);
     let now = world.clock.now();
@@ -287,7 +287,7 @@ fn a_leg_whose_ports_are_lost_leaves_no_record() {
     ));
 }
 
-/// A record whose audio is damaged, if it is still one.
+/// A record with damaged audio, if it still decodes.
 fn damaged(record: &Record<infra::MediaSessionId>, chance: &mut Seeded) -> Option<Record<infra::MediaSessionId>> {
     let mut state = v1::StateRecord::decode(record.state.clone()).unwrap();
     let mut body = v1::MediaRecord::decode(state.body.clone()).unwrap();
@@ -298,7 +298,7 @@ fn damaged(record: &Record<infra::MediaSessionId>, chance: &mut Seeded) -> Optio
             0 => audio[at] ^= 1 << chance.below(8),
             1 => audio[at] = chance.below(256) as u8,
             2 => audio.truncate(at.max(1)),
-            // The largest number there is.
+            // The largest possible number.
             _ => drop(audio.splice(at..=at, [[0xFF; 9].as_slice(), &[1]].concat())),
         }
     }
@@ -356,7 +356,7 @@ fn two_legs_whose_descriptions_name_each_other_do_not_go_round_without_end() {
     let mut bytes = Header { ssrc: 5, ..Header::default() }.to_bytes().to_vec();
     bytes.extend([0xFF; 160]);
     assert!(world.media.hear(20_000, &bytes, media(20_002), world.clock.now()));
-    // The legs go on under each other's sources.
+    // The legs continue with each other's sources.
     let first = world.media.poll_packet().unwrap();
     while world.media.poll_packet().is_some() {}
     world.clock.pass(Duration::from_millis(300));

@@ -15,12 +15,12 @@ use super::*;
 use crate::reporting::Reporter;
 use crate::test_stores::{HandClock, stores};
 
-/// Registrations in memory, of which some are faulty.
+/// Registrations in memory, some of them faulty.
 struct Store {
     held: Arc<dyn Registrations>,
     /// DNs whose record cannot be read.
     damaged: Mutex<HashSet<Dn>>,
-    /// DNs whose record is not taken.
+    /// DNs whose record is refused.
     unwritable: Mutex<HashSet<Dn>>,
     away: AtomicBool,
     silent: AtomicBool,
@@ -105,7 +105,7 @@ impl Bench {
         Self { clock, store, handler, expiry, counted, layer }
     }
 
-    /// Phones whose time will be over in a second.
+    /// Adds phones that expire within this call.
     async fn phones(&self, numbers: std::ops::Range<usize>) {
         let now = infra::Clock::now(&*self.clock);
         let of = |number: usize| {
@@ -120,7 +120,7 @@ impl Bench {
         self.clock.pass(Duration::from_secs(1));
     }
 
-    /// One turn: whether anything was done.
+    /// Takes one step; returns whether there was one.
     fn turn(&mut self) -> bool {
         let clock = self.clock.clone();
         self.expiry.next(|| infra::Clock::now(&*clock)).now_or_never().is_some()
@@ -141,7 +141,7 @@ impl Bench {
         text.lines().any(|counted| counted == line)
     }
 
-    /// What a phone that registers is answered in this turn.
+    /// Registers a phone; returns the status of an answer in this turn.
     fn register(&mut self, number: usize, cseq: usize) -> Option<StatusCode> {
         let text = format!(
             "REGISTER sip:acme.example SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK{number}-{cseq}\r\n\
@@ -186,7 +186,7 @@ async fn a_phone_whose_record_is_damaged_is_set_aside_and_tried_again_later() {
     bench.scan();
     assert_eq!(bench.in_service().await, ["7102"]);
     assert!(bench.counts("registrar_phones_set_aside 1"));
-    // Those that are over later are ended nevertheless.
+    // Phones that expire later are ended nevertheless.
     bench.phones(7_201..7_203).await;
     bench.scan();
     assert_eq!(bench.in_service().await, ["7102"]);

@@ -1,16 +1,16 @@
-//! What rq knows of calls: attributes and business data for the events of virtual queues.
+//! The calls known to rq: attributes and business data for the events of virtual queues.
 //!
-//! The attributes come with every fact of the tenant's stream; the data comes from the call's owner (voice-25), who tells it again whenever
-//! rq begins anew.
+//! The attributes come with every fact of the tenant's stream. The data comes from the call's owner (voice-25), which sends it again
+//! whenever rq restarts.
 
 use std::collections::HashMap;
 
 use model::event::CallRef;
 use model::{ConnId, UserData};
 
-/// Calls whose attributes are remembered for the events of virtual queues; an unknown call has only its ids.
+/// The most calls whose attributes are kept for the events of virtual queues; events of further calls have only the ids.
 const CALLS_MAX: usize = 100_000;
-/// Bytes of business data that are remembered of a tenant's calls; what comes beyond is left out of the events.
+/// The most bytes of business data kept for a tenant's calls; further data is left out of the events.
 const DATA_BYTES_MAX: usize = 64 << 20;
 
 /// The calls of a tenant.
@@ -28,7 +28,7 @@ struct Known {
 }
 
 impl Calls {
-    /// Remembers a call; what is known already stays.
+    /// Remembers a new call; a known call stays unchanged.
     pub fn remember(&mut self, call: &CallRef) {
         if self.has_room(call.conn_id) {
             let new = || Known { call: call.clone(), data: UserData::new(), bytes: 0 };
@@ -36,7 +36,7 @@ impl Calls {
         }
     }
 
-    /// Takes what the owner says of a call; `bytes` is the size of its data.
+    /// Takes over a call's details from its owner; `bytes` is the size of its data.
     pub fn tell(&mut self, call: CallRef, data: UserData, bytes: usize) {
         let conn_id = call.conn_id;
         if !self.has_room(conn_id) {
@@ -49,7 +49,7 @@ impl Calls {
         self.known.insert(conn_id, Known { call, data, bytes });
     }
 
-    /// The call is over.
+    /// Forgets a call that is over.
     pub fn forget(&mut self, conn_id: ConnId) {
         if let Some(known) = self.known.remove(&conn_id) {
             self.data_bytes -= known.bytes;
@@ -61,7 +61,7 @@ impl Calls {
         self.known.get(&conn_id).map(|known| &known.call)
     }
 
-    /// A call's business data, as its owner has told it last.
+    /// A call's business data, as last sent by its owner.
     pub fn data(&self, conn_id: ConnId) -> UserData {
         self.known.get(&conn_id).map(|known| known.data.clone()).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What rq remembers of its decisions, so that a call can be explained: who was considered, and why it was not the one.
+//! rq's decisions for the explanation of a call: the agents considered, and why the others were not chosen.
 
 use model::{ConnId, QueueName, Timestamp};
 use routing::{Candidate, Decision, EndReason, Output, RequestId, Stage};
@@ -7,12 +7,12 @@ use runtime::trace::entry::{self, Routing};
 
 use super::TenantQueues;
 
-/// Tenants with more agents are told only of those whom the router has compared: looking at everyone would cost more than
-/// the decision.
+/// For tenants with more agents the explanation lists only the agents that the router has compared: checking all of them would cost more
+/// than the decision.
 const EVERYONE_MAX: usize = 300;
-/// Candidates that a trace names; the others are counted.
+/// The most candidates that a trace names; further ones are counted.
 const NAMED_MAX: usize = 60;
-/// Free, fitting, and idle for a shorter time than the chosen one.
+/// The reason of an agent that is free and fits, but was idle for a shorter time than the chosen one.
 const FREE: &str = "idle-shorter";
 
 impl TenantQueues {
@@ -66,8 +66,7 @@ impl TenantQueues {
             self.router.everyone_for(id, EVERYONE_MAX)
         };
         let mut candidates: Vec<entry::Candidate> = everyone.iter().map(candidate).collect();
-        // Nobody was chosen yet that a free one could have been compared with; and whom the router has chosen at once is
-        // promised to this very call.
+        // Without a chosen agent there is none to compare a free agent with. An agent chosen at once is reserved for this very call.
         let chosen = match self.router.status(id).map(|status| status.stage) {
             Some(Stage::Offered { agent, .. }) => Some(agent),
             _ => None,
@@ -86,19 +85,19 @@ impl TenantQueues {
         Routing { candidates, more, ..plain(id, queue, "queued") }
     }
 
-    /// The router's own record, and those whom it had no need to look at.
+    /// The router's own record, with the agents that it did not need to check.
     fn decided(&self, id: &RequestId, queue: &QueueName, decision: &Decision) -> Routing {
         let mut candidates: Vec<entry::Candidate> = decision.candidates.iter().map(candidate).collect();
         let everyone = self.waits(id, queue);
         let more = if everyone.candidates.is_empty() { u64::from(decision.more) } else { everyone.more };
         for mut other in everyone.candidates {
             if !candidates.iter().any(|known| known.agent == other.agent) {
-                // Free like the chosen one, and not chosen: the router's rule goes by idle time.
+                // As free as the chosen agent: the router's rule compares the idle time.
                 other.passed_over.get_or_insert_with(|| FREE.to_owned());
                 candidates.push(other);
             }
         }
-        // The chosen one stands first, then those who could have been.
+        // The chosen agent comes first, then those nearest to being chosen.
         if let Some(others) = candidates.get_mut(1..) {
             others.sort_by_key(|one| interest(one.passed_over.as_deref()));
         }
@@ -127,7 +126,7 @@ fn plain(id: &RequestId, queue: &QueueName, step: &str) -> Routing {
     }
 }
 
-/// How near somebody was to being chosen: a long list is cut at its far end.
+/// The rank of a candidate, nearest to being chosen first: a long list is cut at its end.
 fn interest(passed_over: Option<&str>) -> usize {
     const ORDER: [&str; 8] =
         [FREE, "reserved", "on-call", "excluded", "not-ready", "phone-out-of-service", "logged-out", "skills"];

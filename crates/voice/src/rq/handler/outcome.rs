@@ -1,4 +1,4 @@
-//! What a client hears of its request.
+//! The outcomes that a client receives for its request.
 
 use contracts::v1::{self, queue_outcome::Outcome};
 use model::{AgentId, Dn, QueueName, Timestamp};

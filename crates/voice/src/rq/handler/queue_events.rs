@@ -1,4 +1,4 @@
-//! The events of virtual queues: who entered, who left for which agent and why, who gave up.
+//! The events of virtual queues: entries, departures to an agent with the decision, and departures without one.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use routing::{Decision, EndReason};
 /// A call's attributes and its business data.
 pub(super) type OfCall = (CallRef, UserData);
 
-/// Numbers and collects the events of a turn.
+/// Numbers and collects the queue events of a turn.
 pub(super) struct QueueEvents {
     tenant: TenantId,
     token: Token,
@@ -25,12 +25,12 @@ impl QueueEvents {
         Self { tenant, token, last: HashMap::new(), collected: Vec::new() }
     }
 
-    /// How many events the turn has so far.
+    /// The number of events in this turn so far.
     pub fn len(&self) -> usize {
         self.collected.len()
     }
 
-    /// Says in the events from `first` on that they come of a repair, and why it was necessary.
+    /// Marks the events from `first` on as part of a repair, with its reason.
     pub fn explain(&mut self, first: usize, why: &str) {
         for stamped in self.collected.iter_mut().skip(first) {
             stamped.event.extensions.push("Repair", why);
@@ -65,7 +65,7 @@ impl QueueEvents {
         self.add(call, queue, at, event);
     }
 
-    /// The request has left its queue without an agent.
+    /// Publishes that the request has left its queue without an agent.
     pub fn left(&mut self, call: OfCall, queue: &QueueName, reason: EndReason, at: Timestamp) {
         let event = match reason {
             EndReason::Abandoned => {
@@ -97,7 +97,7 @@ impl QueueEvents {
     }
 }
 
-/// The decision as extensions of the event: it travels with the call.
+/// The decision as extensions of the event, which travel with the call.
 fn explained(decision: &Decision) -> UserData {
     let mut candidates = UserData::new();
     for candidate in &decision.candidates {

@@ -1,4 +1,4 @@
-//! Stores that refuse: who pays for it, and how long anybody waits.
+//! Stores that refuse: which requests are affected, and how long others wait.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -10,7 +10,7 @@ use model::{AgentId, Epoch, NodeId, TenantId, Token};
 use super::*;
 use crate::test_stores::HandClock;
 
-/// A ledger that gives this answer to what puts a request of this name, and moves the clock on by each commit.
+/// A ledger that gives this answer to writes of a request with this name, and moves the clock on with each commit.
 struct Refusing {
     inner: Arc<Embedded>,
     name: &'static str,

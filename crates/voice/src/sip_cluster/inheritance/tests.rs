@@ -32,7 +32,7 @@ fn sought(gone: Option<Gone>) -> Sought {
     Sought { tenant: tenant(), named: Named::Call(ConnId(1)), gone }
 }
 
-/// What node 2 is told of the call, and sees live.
+/// Looks the call up as node 2, which sees these owners live.
 async fn asked(stores: &Stores, gone: Option<Gone>, live: &[Owner]) -> Option<Found> {
     find_once(stores, &node(2), &SeenLive(BTreeMap::from([(LINK, live.to_vec())])), &sought(gone))
         .await
@@ -60,7 +60,7 @@ async fn a_node_that_its_proxy_sees_again_keeps_its_calls_whatever_was_said_befo
     assert_eq!(said(LINK + 2).after(late, &seen), sought(None), "its connection is gone");
     let by_another = said(LINK + 1).after(late, &seen);
     assert!(matches!(asked(by_another).await, Some(Found::Ours(_))), "the proxy that said so does not see it");
-    // What it says of who is live is older than what it says of who is gone.
+    // The list of live nodes is older than the failure report.
     assert_eq!(said(LINK).after(Duration::ZERO, &seen), said(LINK));
 }
 
@@ -86,7 +86,7 @@ async fn calls_of_tenants_that_are_known_are_taken_without_asking_anybody() {
     assert_eq!(taken, [ConnId(1)]);
 }
 
-/// A ledger in which somebody else is always faster; each claim takes a second.
+/// A ledger in which another node always claims first; each claim takes a second.
 struct Raced {
     calls: Arc<dyn CallLedger>,
     clock: Arc<HandClock>,

@@ -25,7 +25,7 @@ pub const MEDIA_SDP: &str =
     "v=0\r\no=- 2 1 IN IP4 192.0.2.5\r\ns=-\r\nc=IN IP4 192.0.2.5\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\n";
 pub const LINK: Flow = Flow::Stream { connection: 1 };
 
-/// Who plays.
+/// The peers that the bench plays.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Peer {
     Caller,
@@ -37,30 +37,30 @@ pub struct Bench {
     pub node: Node,
     pub now: Timestamp,
     pub peers: HashMap<Peer, UserAgent>,
-    /// Which hosts media was told that sessions belong to.
+    /// Hosts of the parties, as media got them.
     pub parties: Vec<String>,
-    /// What the caller and the phone have seen.
+    /// Events that the caller and the phone have got.
     pub seen: Vec<(Peer, Event)>,
-    /// Names of the facts that were stored.
+    /// Names of the stored facts.
     pub story: Vec<String>,
     pub writes: Vec<CallWrite>,
     pub orders: Vec<Order>,
-    /// What media was asked to play, by dialog.
+    /// Commands that media got, by dialog.
     pub played: Vec<(DialogId, msml::Command)>,
     pub media_dialogs: Vec<DialogId>,
-    /// How many of them there were before what media hears now.
+    /// Number of these dialogs before the events that media handles now.
     media_known: usize,
     pub caller_dialog: Option<DialogId>,
     pub phone_dialog: Option<DialogId>,
-    /// Whether media and phone are silent.
+    /// Peers that neither get nor send messages.
     pub mute: Vec<Peer>,
-    /// What the node has got.
+    /// Messages that the node has got.
     pub heard: Vec<Message>,
-    /// What has not reached those who are silent.
+    /// Messages that did not reach silent peers.
     pub unheard: Vec<Message>,
-    /// The connection by which the peers are reached: that of the proxy that is there.
+    /// The connection to the proxy through which the peers are reached.
     pub link: u64,
-    /// Whether media refuses what it is offered within a dialog.
+    /// Whether media refuses offers within a dialog.
     pub media_refuses: bool,
     tags: u64,
 }
@@ -81,7 +81,7 @@ pub fn new_node(epoch: u64) -> Node {
     node_with(epoch, Box::new(Seeded::new(epoch + 1)))
 }
 
-/// A node whose user agent draws its randomness there.
+/// A node whose user agent uses this randomness.
 pub fn node_with(epoch: u64, agent_entropy: Box<dyn model::Entropy>) -> Node {
     Node::new(Parts {
         trace: runtime::Recorder::off(),
@@ -130,7 +130,7 @@ impl Bench {
         }
     }
 
-    /// Somebody behind a trunk dials `number`; the dial plan answers with `destination`.
+    /// A caller behind a trunk dials `number`; the dial plan answers with `destination`.
     pub fn call(&mut self, number: &str, destination: Destination) -> ConnId {
         self.dial(number, "trunk;name=carrier");
         self.plan(destination)
@@ -159,7 +159,7 @@ impl Bench {
         self.run();
     }
 
-    /// The dial plan answers the open question.
+    /// The dial plan answers the open query.
     pub fn plan(&mut self, destination: Destination) -> ConnId {
         let at = self.orders.iter().position(|order| matches!(order, Order::AskDialPlan { .. })).expect("a question");
         let Order::AskDialPlan { conn_id, ask, .. } = self.orders.remove(at) else {
@@ -170,7 +170,7 @@ impl Bench {
         conn_id
     }
 
-    /// Passes messages until nobody has anything to say.
+    /// Passes messages until no message is left.
     pub fn run(&mut self) {
         loop {
             self.turn();
@@ -259,21 +259,21 @@ impl Bench {
         busy
     }
 
-    /// The connection to the proxy breaks; the peers are reached by that one, if there is another.
+    /// The connection to the proxy breaks; the peers are reached through the other one, if there is one.
     pub fn proxy_goes(&mut self, other: Option<u64>) {
         self.node.link_down(self.link, self.now);
         self.link = other.unwrap_or(0);
         self.run();
     }
 
-    /// The proxy is there again, by another connection.
+    /// The proxy is back, on another connection.
     pub fn proxy_returns(&mut self) {
         self.link += 100;
         self.node.link_up(self.link, EDGE, self.now);
         self.run();
     }
 
-    /// Media as it is: answers offers, makes them, and takes MSML.
+    /// Media: answers offers, makes them, and takes MSML.
     fn media(&mut self, event: Event) {
         let now = self.now;
         if let Event::Incoming { request, .. } | Event::Offered { request, .. } = &event {
@@ -290,7 +290,7 @@ impl Bench {
                 };
                 let local = LocalIdentity { tag: tag.seal(&seal()), contact: "<sip:media@192.0.2.5>".to_owned() };
                 let target = request.request_uri().expect("a URI").to_owned();
-                // Legs that are asked for at once are, before media has answered, nobody's yet.
+                // Legs that are requested before media has answered are not pinned yet.
                 if self.media_known > 0 {
                     assert!(target.ends_with("@media-1.5.media.trunkline.invalid"), "pinned: {target}");
                 }
@@ -320,7 +320,7 @@ impl Bench {
         }
     }
 
-    /// Media reports that the dialog it played last has come to its end.
+    /// Media reports the end of the dialog that it played last.
     pub fn play_ends(&mut self, values: &[(msml::Variable, &str)]) {
         let (dialog, name, connection) = self
             .played
@@ -344,7 +344,7 @@ impl Bench {
         self.run();
     }
 
-    /// Media hears nothing on the leg that it got last: the phone's.
+    /// Media reports silence on its last leg, the phone's.
     pub fn phone_is_silent(&mut self) {
         let dialog = *self.media_dialogs.last().expect("a media dialog");
         let event =
@@ -397,7 +397,7 @@ impl Bench {
         self.seen.iter().any(|(who, event)| *who == peer && what(event))
     }
 
-    /// The status and the Warning with which the caller was refused.
+    /// The status and the Warning of the caller's refusal.
     pub fn refusal(&self) -> Option<(u16, Option<String>)> {
         self.seen.iter().find_map(|(_, event)| match event {
             Event::Failed { status, response: Some(response), .. } => {
@@ -407,7 +407,7 @@ impl Bench {
         })
     }
 
-    /// Nothing is left of any call, in the node and with its peers.
+    /// Whether nothing is left of any call, in the node and its peers.
     pub fn is_clear(&self) -> bool {
         self.node.calls() == 0
             && self.node.dialogs.is_empty()

@@ -1,15 +1,14 @@
 //! A cluster in one thread, on virtual time: two nodes, two proxies, media, the ledger, a carrier, phones, an application.
 //!
-//! Everything of ours that runs here is the real thing: [`sip::proxy::Proxy`], the node with its ledger, `inheritance`, media with
-//! its records and its audio, the user agent on the other side. A seed decides who calls whom and when, what the edge's network does
-//! to datagrams, and which node is killed, stopped or cut off, from a proxy or from the ledger, at which step; media and proxies are
-//! killed as well, and begin anew. What must hold is in `invariants` and `audio`, each rule by a name; what may be lost with media
-//! and with a proxy is in `absences`. Not played, since a call may be lost by it: the death of a node or of media whose commits the
-//! ledger does not take, that of a proxy meanwhile, one of both proxies at once, and a node that the ledger alone and one proxy
-//! cannot reach.
+//! All of our parts are the real ones: [`sip::proxy::Proxy`], the node with its ledger, `inheritance`, media with its records and
+//! its audio, the user agent on the other side. A seed decides who calls whom and when, what the edge's network does to
+//! datagrams, and which node is killed, stopped or cut off, from a proxy or from the ledger, at which step. Media and proxies are
+//! killed and restarted as well. The named rules are in `invariants` and `audio`; `absences` defines what may be lost with media
+//! or with a proxy. Some faults are not played, because they may lose a call: a node or media fails while the ledger does not
+//! take its commits, or a proxy fails in that time; both proxies fail at once; only the ledger and one proxy cannot reach a node.
 //!
-//! `TRUNKLINE_SIMULATION_SEED=17` plays one seed with a line for everything that happens; `TRUNKLINE_SIMULATION_SEEDS=100000`
-//! plays more of them.
+//! `TRUNKLINE_SIMULATION_SEED=17` plays one seed and prints a line for every event; `TRUNKLINE_SIMULATION_SEEDS=100000` plays
+//! more seeds.
 
 mod absences;
 mod audio;
@@ -38,28 +37,28 @@ use outcome::{Outcome, Seen};
 use simnet::Watch;
 use world::World;
 
-/// Seeds that are played where nobody says how many.
+/// Seeds that are played by default.
 const SEEDS: u64 = 2_000;
-/// Those of hostile parties: their worlds do twice as much.
+/// Seeds with hostile parties: such a world does twice as much.
 const HOSTILE_SEEDS: u64 = 600;
-/// Failing seeds after which it is enough.
+/// Failing seeds after which the test stops.
 const FAILURES_MAX: usize = 20;
-/// A seed takes some milliseconds: one that takes so long never ends.
+/// A seed takes some milliseconds: one that takes this long never ends.
 const SEED_MAX: Duration = Duration::from_secs(120);
 
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// How a world is made from its seed.
+/// Makes a world from a seed.
 type Made = fn(u64, bool) -> World;
 
-/// Plays a seed; a panic of a core is a violation as well.
+/// Plays a seed; a panic of a core is a violation too.
 fn play(made: Made, seed: u64, loud: bool) -> Outcome {
     catch_unwind(AssertUnwindSafe(|| made(seed, loud).play())).unwrap_or_else(|_| Outcome::panicked())
 }
 
-/// Plays seeds, as the environment says, and gives what was seen; nothing is seen of a single one.
+/// Plays the seeds that the environment names, and returns what was seen; None for a single seed.
 fn play_all(made: Made, ordinary: u64) -> Option<Seen> {
     if let Some(seed) = from_environment("TRUNKLINE_SIMULATION_SEED") {
         let outcome = play(made, seed, true);

@@ -72,7 +72,7 @@ fn a_caller_who_hangs_up_while_waiting_clears_everything() {
 fn a_phone_that_vanishes_is_found_within_60_seconds() {
     let (mut bench, _) = talking();
     bench.mute.push(Peer::Phone);
-    // The latest that media tells it: of a phone that was never heard.
+    // The latest time at which media reports it: for a phone that was never heard.
     bench.pass(Duration::from_secs(50));
     bench.phone_is_silent();
     bench.pass(Duration::from_secs(10));
@@ -139,7 +139,7 @@ fn what_cannot_be_asked_of_a_phone_whose_proxy_is_away_ends_no_call() {
         bench.pass(Duration::from_secs(8));
         assert_eq!(bench.story.last().map(String::as_str), Some("Error@7101"), "{:?}", bench.story);
     }
-    // So long that it would be asked whether it lives.
+    // So long that it would be probed.
     bench.pass(Duration::from_secs(700));
     bench.proxy_returns();
     assert_eq!(bench.node.calls(), 1);

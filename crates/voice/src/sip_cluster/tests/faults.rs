@@ -1,4 +1,4 @@
-//! What fails for one call costs that call: a panic, a loop, a record that cannot be lived with.
+//! A fault of one call costs only that call: a panic, a loop, a record that no process can handle.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,7 +20,7 @@ use crate::sip_cluster::faults::Doing;
 use crate::sip_cluster::limits::CONFIRMED_PER_TURN;
 use crate::sip_cluster::quarantine::Aside;
 
-/// Randomness that panics when it is drawn from, so often: every request of ours needs some for its branch.
+/// Randomness that panics on its next `left` draws: every request of ours needs some for its branch.
 struct Fuse {
     left: Arc<AtomicU32>,
     seeded: Seeded,
@@ -34,7 +34,7 @@ impl Entropy for Fuse {
     }
 }
 
-/// A bench whose call goes on in a node with a fuse, and the number of its panics to come.
+/// Continues a bench's call in a node with a fuse; returns the number of panics to come.
 fn fused(bench: &mut Bench, conn_id: ConnId) -> Arc<AtomicU32> {
     let left = Arc::new(AtomicU32::new(0));
     bench.node = node_with(2, Box::new(Fuse { left: left.clone(), seeded: Seeded::new(3) }));
@@ -45,7 +45,7 @@ fn fused(bench: &mut Bench, conn_id: ConnId) -> Arc<AtomicU32> {
     left
 }
 
-/// The record that the node wants put aside.
+/// The record that the node wants to quarantine.
 fn aside(bench: &mut Bench) -> Option<Aside> {
     let at = bench.orders.iter().position(|order| matches!(order, Order::PutAside(_)))?;
     let Order::PutAside(aside) = bench.orders.remove(at) else { unreachable!("the position is that of a record") };
@@ -120,7 +120,7 @@ fn a_fault_in_the_first_turn_of_a_record_puts_it_aside() {
     assert!(!bench.node.restore(&claimed(&bench, conn_id), bench.now), "it is on its way into quarantine");
 }
 
-/// That nothing of the record has been looked at, and whoever counts the call hears that it is over.
+/// Nothing of the record has been read, and consumers that count the call get its end.
 fn assert_bare_end(aside: &Aside) {
     let [end] = &aside.events[..] else { panic!("one fact: {aside:?}") };
     let (record, id) = (&aside.record, &end.id);
@@ -252,11 +252,11 @@ fn calls_in_doubt_are_confirmed_in_slices_and_what_was_just_written_first() {
     assert!(bench.node.batch().is_empty() && !bench.node.is_in_doubt());
 }
 
-/// Something that waits to be sent.
+/// A message that waits to be sent.
 const OPTIONS: &str = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bKa\r\nFrom: <sip:a@b>;tag=a\r\nTo: <sip:a@b>\r\nCall-ID: a\r\n\
     CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
 
-/// A call of a stranger's that waits at the route point.
+/// A call of another caller that waits at the route point.
 fn waiting(bench: &mut Bench, number: usize) -> ConnId {
     let invite = format!(
         "INVITE sip:9000@{EDGE} SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK{number}\r\nFrom: <sip:ann@192.0.2.9>;tag=a\r\n\

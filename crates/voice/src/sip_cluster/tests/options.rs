@@ -1,4 +1,4 @@
-//! OPTIONS outside a dialog is told what an INVITE would be.
+//! OPTIONS outside a dialog gets the answer that an INVITE would get.
 
 use model::plan::{Destination, Service};
 use sip::agent::{Event, OutgoingRequest};
@@ -7,7 +7,7 @@ use sip::{HeaderName, Message, Method, StatusCode};
 use super::super::entry::Order;
 use super::bench::{Bench, EDGE, LINK, Peer, phone, point};
 
-/// What a carrier is told that asks for `number`, to which the dial plan says `destination`.
+/// The response to a carrier's OPTIONS for `number`, for which the dial plan answers `destination`.
 fn told(bench: &mut Bench, number: &str, destination: Option<Destination>) -> std::sync::Arc<Message> {
     let headers = vec![
         (sip::proxy::headers::TENANT, "t1".to_owned()),

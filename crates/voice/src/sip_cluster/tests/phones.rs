@@ -1,4 +1,4 @@
-//! What real phones do, and what may be shown of it to the other side.
+//! Behaviour of real phones, and how much of it the other side may see.
 
 use std::time::Duration;
 
@@ -147,7 +147,7 @@ fn a_description_of_ours_that_changes_has_the_next_version() {
     bench.agent(Peer::Phone).accept_offer(dialog, PHONE_SDP.into(), now).expect("an offer");
     bench.run();
     let before = version(bench.agent(Peer::Phone).leg(dialog).and_then(|leg| leg.offer_answer.remote().cloned()));
-    // Media knows nothing of that offer: its own count of versions is behind.
+    // Media does not know that offer: its own version is behind.
     bench.agent(Peer::Phone).reinvite(dialog, Some(held(PHONE_SDP)), Vec::new(), now).expect("a dialog");
     bench.run();
     let after = version(bench.agent(Peer::Phone).leg(dialog).and_then(|leg| leg.offer_answer.remote().cloned()));

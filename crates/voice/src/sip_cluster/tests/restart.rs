@@ -8,7 +8,7 @@ use super::calls::{request, talking};
 use crate::sip_cluster::entry::Order;
 use crate::sip_cluster::heirs::{Found, Named};
 
-/// The last record of a call, as another life of the node has claimed it.
+/// The last record of a call, claimed by the node's next run.
 pub fn claimed(bench: &Bench, conn_id: ConnId) -> Record<ConnId> {
     let state = bench
         .writes
@@ -32,7 +32,7 @@ pub fn claimed(bench: &Bench, conn_id: ConnId) -> Record<ConnId> {
     }
 }
 
-/// The node dies; another life of it claims the call from its last record.
+/// The node fails; its next run claims the call from its last record.
 fn restart(bench: &mut Bench, conn_id: ConnId) {
     let record = claimed(bench, conn_id);
     bench.node = new_node(2);
@@ -92,7 +92,7 @@ fn a_call_that_waits_goes_on_waiting_and_is_abandoned_once() {
 #[test]
 fn a_hang_up_that_died_with_the_node_is_said_again() {
     let (mut bench, conn_id) = talking();
-    // The end is stored; what was to be sent then is lost.
+    // The end is stored; the messages sent after that are lost.
     bench.mute = vec![Peer::Phone, Peer::Media];
     bench.bye(Peer::Caller);
     assert!(bench.story.ends_with(&["CallDeleted".to_owned()]));
@@ -111,14 +111,14 @@ fn a_bye_whose_answer_died_with_the_node_is_answered_while_the_rest_of_its_call_
     bench.agent(Peer::Caller).bye(dialog, Vec::new(), now).expect("a dialog");
     let bye = bench.agent(Peer::Caller).poll_transmit().expect("a BYE");
     let bye = sip::Message::parse(bye.bytes).expect("a message");
-    // What the node says to anybody is lost with it; what it has stored is not.
+    // The node's messages are lost with it; its stored state is not.
     bench.mute = vec![Peer::Caller, Peer::Phone, Peer::Media];
     bench.node.receive(bye.clone(), 1, bench.now);
     bench.run();
     bench.mute.retain(|peer| *peer == Peer::Phone);
     restart(&mut bench, conn_id);
     assert_eq!(bench.node.calls(), 1, "the phone has not answered its BYE");
-    // The proxy has got no answer, and repeats the request to the heir.
+    // The proxy has got no answer, and repeats the request to the successor.
     bench.node.receive(bye, 1, bench.now);
     let sent = std::iter::from_fn(|| bench.node.poll_transmit());
     let answers = sent.filter_map(|sent| sip::Message::parse(sent.bytes).expect("a message").status());
@@ -142,7 +142,7 @@ fn what_media_never_heard_of_is_asked_for_again() {
     assert!(bench.is_clear());
 }
 
-/// A request of the caller's within a dialog of call 7, as a proxy brings it.
+/// A request of the caller within a dialog of call 7, as a proxy passes it on.
 fn within_call_7(method: &str, owned_by: &Owner, mark: bool) -> sip::Message {
     within((ConnId(7), model::LegId(1)), method, owned_by, mark)
 }
@@ -159,7 +159,7 @@ fn within((call, leg): (ConnId, model::LegId), method: &str, owned_by: &Owner, m
     sip::Message::parse(text.into()).expect("a request")
 }
 
-/// What a node without calls sends when it is given `message` and the ledger says `found`.
+/// Messages of a node without calls when it gets `message` and the ledger's answer is `found`.
 fn when_found(message: sip::Message, found: &Found) -> Vec<sip::Message> {
     let mut bench = Bench::new();
     bench.node.receive(message, 1, bench.now);
@@ -188,7 +188,7 @@ fn a_message_of_a_call_that_another_node_has_goes_there() {
     let (gone, heir) = (owner("sip-cluster-2", 1), owner("sip-cluster-3", 4));
     let sent = when_found(within_call_7("BYE", &gone, true), &Found::Elsewhere(heir.clone()));
     assert_eq!(sent[0].header(&sip::proxy::headers::OWNER), Some(heir.to_string().as_str()));
-    // This node itself had the call before it stood still: nobody has marked the message.
+    // This node itself had the call before it stood still: no proxy has marked the message.
     let sent = when_found(within_call_7("ACK", &owner("sip-cluster-1", 1), false), &Found::Elsewhere(heir));
     assert_eq!((sent[0].method(), sent[0].routes().count()), (sip::Method::Ack, 1));
 }
@@ -213,7 +213,7 @@ fn messages_that_come_while_a_call_is_looked_for_follow_it_in_their_order() {
 fn what_is_asked_within_a_leg_that_only_the_heir_knows_is_the_heirs_to_answer() {
     let (mut bench, conn_id) = talking();
     let heir = owner("sip-cluster-2", 1);
-    // This node has not heard that it has lost the call, nor of the leg that the heir has begun.
+    // This node does not know yet that it has lost the call, nor the leg that the successor has begun.
     let bye = within((conn_id, model::LegId(99)), "BYE", &heir, true);
     bench.node.receive(bye, 1, bench.now);
     assert_eq!(bench.node.batch().len(), 1, "the ledger is asked whose the call is");
@@ -239,7 +239,7 @@ fn a_call_that_is_claimed_a_second_time_goes_on_by_the_new_token() {
 fn a_call_that_comes_back_from_an_heir_is_gone_on_with_as_the_heir_has_left_it() {
     let (mut bench, conn_id) = talking();
     let as_it_was = claimed(&bench, conn_id);
-    // The heir has written by token 2, and has died; nobody has told this node.
+    // The successor has written with token 2 and has failed; this node has not learnt of either.
     let heirs = Record { owner: owner("sip-cluster-1", 1), token: Token(3), ..as_it_was };
     bench.node.request(request(conn_id, "7101", RequestKind::ReleaseCall), bench.now).expect("the call is here");
     bench.node.inherited(&[heirs], bench.now);
@@ -260,7 +260,7 @@ fn an_invite_that_is_said_to_be_of_a_call_of_ours_makes_no_second_one() {
     bench.call("9000", super::bench::point());
     let mut invite = bench.heard.first().expect("an INVITE").clone();
     invite.set(&sip::proxy::headers::OWNER, owner("sip-cluster-1", 2));
-    // The claim was done, and its answer was lost: another node has read in the ledger who has the call.
+    // The claim succeeded and its answer was lost: another node has read the owner in the ledger.
     bench.node = new_node(2);
     bench.node.link_up(1, EDGE, bench.now);
     bench.node.receive(invite, 1, bench.now);
@@ -278,7 +278,7 @@ fn invite_of_phone(bench: &Bench) -> sip::Message {
     bench.seen.iter().rev().find_map(invited).expect("an INVITE")
 }
 
-/// What another phone says to it: a proxy on the way has forked it.
+/// The response of another phone to it: a proxy on the path has forked it.
 fn from_fork(invite: &sip::Message, status: u16) -> sip::Message {
     sip::Message::response_to(invite, sip::StatusCode(status))
         .to_tag("fork")
@@ -287,7 +287,7 @@ fn from_fork(invite: &sip::Message, status: u16) -> sip::Message {
         .build()
 }
 
-/// A response comes to a node that has lost its call and does not know it: nothing is said to it.
+/// A response comes to a node that has lost its call without knowing: it sends nothing.
 fn is_left_to_the_heir(bench: &mut Bench, conn_id: ConnId, response: sip::Message) {
     bench.node.receive(response, 1, bench.now);
     let asked: Vec<ConnId> = bench.node.batch().iter().map(|write| write.conn_id).collect();
@@ -327,7 +327,7 @@ fn a_cancel_that_waited_for_the_first_word_of_a_phone_leaves_as_the_owners_alone
     let mut bench = Bench::new();
     bench.mute = vec![Peer::Phone];
     let conn_id = bench.call("7101", super::bench::phone(15_000));
-    // The caller hears a 100, and may cancel.
+    // The caller gets a 100, and may cancel.
     bench.pass(std::time::Duration::from_millis(300));
     let trying = from_fork(&bench.unheard.pop().expect("an INVITE"), 100);
     let (dialog, now) = (bench.caller_dialog.expect("an INVITE"), bench.now);

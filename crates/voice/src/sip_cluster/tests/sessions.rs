@@ -1,4 +1,4 @@
-//! Sessions that come late, and descriptions that bring no audio about.
+//! Sessions that come late, and descriptions without usable audio.
 
 use std::time::Duration;
 
@@ -148,7 +148,7 @@ fn hears_music() -> (Bench, ConnId) {
     (bench, conn_id)
 }
 
-/// It is to end.
+/// Ends it.
 fn ends_music(bench: &mut Bench, conn_id: ConnId) {
     let id = bench.node.calls[&conn_id].call.state().playing.first().expect("music").id;
     bench.node.stop_treatment(conn_id, call::call::CALLER_LEG, id, bench.now);
@@ -174,7 +174,7 @@ fn music_whose_end_media_could_not_be_told_ends_when_it_can() {
     let (mut bench, conn_id) = hears_music();
     bench.proxy_goes(None);
     ends_music(&mut bench, conn_id);
-    // Longer than anything waits for a proxy.
+    // Longer than any request waits for a proxy.
     bench.pass(Duration::from_secs(20));
     assert!(!has_ended(&bench));
     bench.proxy_returns();

@@ -1,13 +1,13 @@
-//! Who was away, and when: what may be lost by the death of media and of a proxy. `docs/when-things-go-wrong.md` says the same in words.
+//! Absences of media and proxies, and when: what may be lost when they fail. `docs/when-things-go-wrong.md` describes the same.
 
 use std::time::Duration;
 
 use model::Timestamp;
 
-/// How long an ACK may be on its way to us: the edge's network loses much, and the proxy alone has what is said again for it.
+/// How long an ACK may take to us: the edge's network loses much, and only the proxy has the state by which it is sent again.
 pub const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Until when somebody was away.
+/// The end of an absence.
 type Until = Timestamp;
 
 /// The absences of media and of the proxies.
@@ -22,7 +22,7 @@ impl Absences {
         goes(&mut self.media, now);
     }
 
-    /// All proxies have accepted it again.
+    /// All proxies have accepted media again.
     pub fn media_is_back(&mut self, now: Timestamp) {
         is_back(&mut self.media, now);
     }
@@ -31,22 +31,22 @@ impl Absences {
         goes(&mut self.proxies[at], now);
     }
 
-    /// Nodes and media have come back to it.
+    /// Nodes and media have connected to the proxy again.
     pub fn proxy_is_back(&mut self, at: usize, now: Timestamp) {
         is_back(&mut self.proxies[at], now);
     }
 
-    /// Whether media was away at any moment since then.
+    /// Whether media was away at any time since then.
     pub fn media_since(&self, then: Timestamp) -> bool {
         since(&self.media, then)
     }
 
-    /// Whether that proxy was.
+    /// Whether that proxy was away.
     pub fn proxy_since(&self, at: usize, then: Timestamp) -> bool {
         since(&self.proxies[at], then)
     }
 
-    /// Whether media was, or a proxy.
+    /// Whether media or a proxy was away.
     pub fn anybody_since(&self, then: Timestamp) -> bool {
         self.media_since(then) || self.proxies.iter().any(|proxy| since(proxy, then))
     }

@@ -1,4 +1,4 @@
-//! What is heard: parties say something to the address that our description has named, and the other one is to hear it.
+//! Audio: each party sends packets to the address in our description, and the other one must hear them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,31 +14,31 @@ use super::world::{Action, World};
 
 /// How often a conversation is listened to.
 const EVERY: Duration = Duration::from_millis(700);
-/// Within that time the parties of an undisturbed call hear each other, and a caller what is played: longer than a refusal by a proxy
-/// that waits for a node (4 s), and what is said again after it.
+/// Within this time the parties of an undisturbed call hear each other, and a caller hears its treatment: longer than a refusal
+/// by a proxy that waits for a node (4 s), and the repeats after it.
 const WITHIN: Duration = Duration::from_secs(12);
-/// Packets are heard that came so long ago: longer than media's steps.
+/// Age up to which a packet counts as heard: longer than media's steps.
 const JUST_NOW: Duration = Duration::from_millis(200);
 /// Samples of a packet.
 const SAMPLES: usize = 160;
 
-/// What has been heard, where, and when.
+/// Audio that was heard, where, and when.
 #[derive(Default)]
 pub struct Audio {
-    /// What was said last to an address, by the byte that it consists of; none is anything else.
+    /// When each word came last to an address. A word is the byte that fills a packet; None is any other packet.
     heard: BTreeMap<(SocketAddr, Option<u8>), Timestamp>,
-    /// How much each has said.
+    /// How many packets each party has sent.
     said: BTreeMap<SocketAddr, u16>,
 }
 
-/// Somebody with a phone at his ear.
+/// A party's phone, for audio.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ear {
-    /// Where the phone is.
+    /// The phone's address.
     pub at: SocketAddr,
-    /// Where it says something to, as our description has named it.
+    /// Where it sends audio, as our description says.
     pub to: Option<SocketAddr>,
-    /// What it says.
+    /// The byte that it sends.
     pub word: u8,
 }
 
@@ -62,7 +62,7 @@ impl Ear {
         ))
     }
 
-    /// Our description names where we hear it.
+    /// Learns from our description where to send audio.
     pub fn learns(&mut self, description: &[u8]) {
         let read = sdp::parse(description).ok();
         let audio = read.as_ref().and_then(|read| read.audio().map(|audio| audio.port)).filter(|port| *port > 0);
@@ -73,7 +73,7 @@ impl Ear {
 }
 
 impl World {
-    /// What media has to say leaves, and is heard at once.
+    /// Media's packets leave, and are heard at once.
     pub fn carry_audio(&mut self) {
         let now = self.now();
         let Some(core) = &mut self.media.core else { return };
@@ -91,7 +91,7 @@ impl World {
         }
     }
 
-    /// Says a few words. Nobody hears them where media is away.
+    /// Sends a few packets. They are lost while media is away.
     fn speak(&mut self, ear: Ear) {
         let now = self.now();
         let Some(to) = ear.to else { return };
@@ -123,7 +123,7 @@ impl World {
         heard.any(|(_, at)| self.now().since(*at) <= JUST_NOW)
     }
 
-    /// Whether something is wrong that keeps people from hearing each other for a while.
+    /// Whether a fault keeps parties from hearing each other for a while.
     fn is_disturbed(&self) -> bool {
         let works = |node: &super::nodes::SimNode| {
             node.core.is_some() && !node.frozen && node.way.is_open() && node.way.kept().is_empty()
@@ -132,7 +132,7 @@ impl World {
         !all_work || self.links.is_stalled() || self.proxies.iter().any(|proxy| proxy.is_down)
     }
 
-    /// A conversation is listened to, from time to time. `silent` is since when nobody is heard who should be.
+    /// Listens to a conversation from time to time. `silent` is since when a party that should be heard is not.
     pub fn listen(&mut self, call: usize, silent: Timestamp) {
         let now = self.now();
         let Some((conn_id, caller)) = self.caller_listens(call) else { return };
@@ -145,7 +145,7 @@ impl World {
                 self.seen.treated += u64::from(heard);
                 heard
             }
-            // Somebody holds, or is just coming or going.
+            // A party holds, or is just coming or going.
             _ => true,
         };
         let silent = if heard { now } else { silent };
@@ -164,7 +164,7 @@ impl World {
         heard
     }
 
-    /// The phone that a caller talks with; none within where it holds.
+    /// The phone that a caller talks with; the inner None while it holds.
     fn phone_of(&self, conn_id: ConnId) -> Option<Option<Ear>> {
         let lines = self.phones.iter().flat_map(|phone| phone.lines.values());
         let mut here = lines.filter(|line| line.conn_id == Some(conn_id));

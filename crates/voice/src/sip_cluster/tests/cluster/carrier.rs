@@ -1,4 +1,4 @@
-//! The carrier, by which all callers come: datagrams over a network that loses, doubles and reorders them.
+//! The carrier, through which all callers come: datagrams over a network that loses, duplicates and reorders them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,12 +26,12 @@ pub struct Carrier {
 pub struct Placed {
     dialog: DialogId,
     ear: Ear,
-    /// It holds, or is just changing that, or could not.
+    /// Whether it holds, is just changing that, or has failed to.
     holds: bool,
     wants_hold: bool,
     conn_id: Option<ConnId>,
     stage: Stage,
-    /// When its last INVITE left, whether it waits for an answer, and when that came.
+    /// When its last INVITE left, whether it waits for an answer, and when the answer came.
     asked_at: Timestamp,
     is_asking: bool,
     answered_at: Timestamp,
@@ -46,7 +46,7 @@ enum Stage {
     Over,
 }
 
-/// How many calls of a hundred are listened to.
+/// Percentage of calls that are listened to.
 const LISTENED_TO: u64 = 60;
 
 impl Carrier {
@@ -61,7 +61,7 @@ impl Carrier {
     }
 }
 
-/// The call that our tag in a message of a node's names.
+/// The call that our tag in a node's message names.
 pub fn call_of(tag: Option<&str>) -> Option<ConnId> {
     LocalTag::open(tag?, &seal()).map(|tag| tag.call)
 }
@@ -126,7 +126,7 @@ impl World {
         self.drain_carrier();
     }
 
-    /// A proxy dies: with it die the INVITEs under way there.
+    /// A proxy fails: the INVITEs under way there are lost.
     pub fn callers_lose(&mut self, proxy: usize) {
         let calling = |call: &&usize| {
             let stage = self.carrier.calls[*call].stage;
@@ -148,7 +148,7 @@ impl World {
         self.carrier.calls.get(&call)?.conn_id
     }
 
-    /// Somebody has hung up a while ago: the other side knows it by now.
+    /// Some time after a party has hung up, the other side must know it.
     pub fn other_side_has_heard(&mut self, who: Addr, conn_id: ConnId) {
         let talks = match who {
             Addr::Carrier => self.phones.iter().any(|phone| phone.talks_in(conn_id)),
@@ -165,7 +165,7 @@ impl World {
         (placed.holds, placed.wants_hold, placed.asked_at, placed.is_asking) = (true, hold, now, true);
         let offer = Some(placed.ear.session(hold));
         if self.carrier.agent.reinvite(placed.dialog, offer, Vec::new(), now).is_err() {
-            // Its ACK is not out, or an offer is under way.
+            // Its ACK has not left, or an offer is under way.
             self.after(Duration::from_secs(1), Action::CallerHolds(call, hold));
         }
         self.drain_carrier();
@@ -190,7 +190,7 @@ impl World {
         }
     }
 
-    /// A party's datagram leaves for a proxy.
+    /// A party sends a datagram to a proxy.
     pub fn party_sends(&mut self, from: Addr, transmit: sip::Transmit) {
         let now = self.now();
         let Flow::Udp { remote, .. } = transmit.flow else { return };
@@ -230,7 +230,7 @@ impl World {
                 (placed.holds, placed.is_asking) = (true, false);
                 let (conn_id, asked_at) = (placed.conn_id, placed.asked_at);
                 if self.absences.anybody_since(asked_at) {
-                    // A change that is asked for meanwhile may fail.
+                    // A change that is requested in that time may fail.
                     return;
                 }
                 self.rules.change_refused("a caller", conn_id, status);
@@ -248,7 +248,7 @@ impl World {
         }
     }
 
-    /// The call that is up, and the phone at which somebody listens; none where it holds.
+    /// A call that is up, and where its caller listens; no ear while it holds.
     pub fn caller_listens(&self, call: usize) -> Option<(ConnId, Option<Ear>)> {
         let placed = self.carrier.calls.get(&call).filter(|placed| placed.stage == Stage::Up)?;
         Some((placed.conn_id?, Some(placed.ear).filter(|_| !placed.holds)))
@@ -276,7 +276,7 @@ impl World {
         let cancelled = placed.stage == Stage::Cancelled;
         placed.stage = Stage::Up;
         if cancelled {
-            // Answered while its CANCEL was on the way.
+            // Answered while its CANCEL was under way.
             return self.after(Duration::ZERO, Action::HangUp(call));
         }
         if self.percent(LISTENED_TO) {
@@ -304,13 +304,13 @@ impl World {
         let in_limbo = self.rules.may_be_refused(&format!("caller-{call}"));
         self.rules.may_end(conn_id);
         let extension = self.scripts[call].number != "9000";
-        // The phone's own refusal and its silence; that nothing leads to it; and what an application says that has given up.
+        // The phone's own refusal or its silence; no path to it; and the refusal of an application that has given up.
         let away = self.links.is_stalled() || self.absences.anybody_since(asked_at);
         let nobody = matches!(status.0, 500 | 503) && away;
-        // Nobody can be heard in a call that begins while media is away.
+        // Audio is impossible in a call that begins while media is away.
         let without_media = status.0 == 503 && self.absences.media_since(asked_at);
         let unreached = extension && nobody;
-        // Nobody was at the edge that it has called, or nobody behind it yet.
+        // The edge that it has called was down, or had no node behind it yet.
         let unheard = matches!(status.0, 408 | 503) && self.absences.proxy_since(self.scripts[call].proxy, asked_at);
         let refused = extension && matches!(status.0, 480 | 486);
         let meant = unheard
@@ -331,7 +331,7 @@ impl World {
         let Some(placed) = self.carrier.calls.get_mut(&call) else { return };
         let stage = std::mem::replace(&mut placed.stage, Stage::Over);
         let conn_id = placed.conn_id;
-        // One that was answered while its CANCEL was on the way gives the call back.
+        // A caller that was answered while its CANCEL was under way hangs up.
         let by_caller = matches!(stage, Stage::Leaving | Stage::Cancelled);
         let meant = by_caller || (is_the_end(reason) && self.rules.is_meant_to_end(conn_id));
         if !meant {
@@ -345,7 +345,7 @@ fn placed(calls: &mut BTreeMap<usize, Placed>, dialog: DialogId) -> Option<&mut 
     calls.values_mut().find(|placed| placed.dialog == dialog)
 }
 
-/// Whether it says that the call is over: by BYE, or by the answer to a request that crossed it.
+/// Whether the call is over: by BYE, or by the answer to a request that crossed it.
 pub const fn is_the_end(reason: &Release) -> bool {
     matches!(reason, Release::ByPeer(_) | Release::Gone(StatusCode::CALL_DOES_NOT_EXIST))
 }

@@ -1,4 +1,4 @@
-//! The application and the door that its requests come by: ors and frontend in a few lines.
+//! The application and the entry point of its requests: ors and frontend in a few lines.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -13,18 +13,18 @@ use super::nodes::{Letter, Search, node_id};
 use super::phones::{DIRECT, dn_of};
 use super::world::{Action, World};
 
-/// Time for the owner's answer, as frontend has it.
+/// Time that frontend gives the owner to answer.
 const OWNER_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
-/// How soon a request that failed is made again.
+/// Pause before a failed request is repeated.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How long a route may take that was accepted.
+/// How long an accepted route may take.
 const ROUTED_WITHIN: Duration = Duration::from_secs(7);
 /// Phones that are tried.
 const ATTEMPTS_MAX: u8 = 4;
 
 pub struct Desk {
     calls: BTreeMap<ConnId, Waiting>,
-    /// For which call each agent's phone is: until the call comes back or ends.
+    /// The call for which each agent's phone is reserved, until the call comes back or ends.
     reserved: BTreeMap<usize, ConnId>,
     asks: BTreeMap<u64, Ask>,
     asked: u64,
@@ -37,13 +37,13 @@ struct Waiting {
     parked: bool,
     attempts: u8,
     steps: VecDeque<Step>,
-    /// Whether it was given music on this stay.
+    /// Whether it got music on this stay.
     has_music: bool,
-    /// Whether something is played to it, as its facts say.
+    /// Whether its facts say that a treatment plays.
     hears: bool,
     /// The request under way.
     asking: Option<u64>,
-    /// Routes that a node has accepted, and those that were used as far as the desk has heard, which may be late.
+    /// Routes that a node has accepted, and those that were used, by facts that may come late.
     accepted: u32,
     used: u32,
 }
@@ -67,9 +67,9 @@ pub struct Ask {
     position: usize,
     unreachable: Option<NodeId>,
     step: Step,
-    /// On which stay on the route point it was made.
+    /// Number of the stay on the route point in which it was made.
     attempt: u8,
-    /// Whether a node has not answered: the request may be done.
+    /// Whether a node has not answered: the request may have been carried out.
     silent: bool,
 }
 
@@ -84,7 +84,7 @@ impl Desk {
         }
     }
 
-    /// An agent's phone for a call: the one that it has, or one that no other call has.
+    /// An agent's phone for a call: the one reserved for it, or a free one.
     fn reserve(&mut self, conn_id: ConnId, agents: usize) -> Option<usize> {
         if let Some((at, _)) = self.reserved.iter().find(|(_, call)| **call == conn_id) {
             return Some(*at);
@@ -98,7 +98,7 @@ impl Desk {
     fn plays(&mut self, conn_id: ConnId, hears: bool) {
         if let Some(call) = self.calls.get_mut(&conn_id) {
             call.hears = hears;
-            // What could not be played is asked for again.
+            // A treatment that could not be played is requested again.
             call.has_music &= hears;
         }
     }
@@ -119,7 +119,7 @@ impl World {
         let desk = &mut self.desk;
         match name {
             EventName::RouteRequest => {
-                // It may be heard of late, when the call is being routed again.
+                // It may come late, when the call is being routed again.
                 if desk.calls.get(&conn_id).is_none_or(|call| call.asking.is_none() && call.accepted <= call.used) {
                     desk.set_free(conn_id);
                 }
@@ -172,7 +172,7 @@ impl World {
         }
     }
 
-    /// The application does its next step.
+    /// The application takes its next step.
     pub fn instruct(&mut self, conn_id: ConnId) {
         let agents = self.phones.len() - DIRECT;
         let hostile = self.hostile_agent(conn_id);
@@ -187,7 +187,7 @@ impl World {
         };
         let Some(call) = desk.calls.get_mut(&conn_id) else { return };
         if step == Step::Route && agent.is_none() {
-            // Everybody is busy: the caller hears music, and it is tried again.
+            // All agents are busy: the caller gets music, and the route is tried again.
             if call.has_music {
                 return self.after(AGAIN, Action::Instruct(conn_id));
             }
@@ -199,7 +199,7 @@ impl World {
         let kind = match step {
             Step::Attach => RequestKind::UpdateUserData(conn_id, [("Order", "17")].into_iter().collect()),
             Step::Announce => {
-                // Media asks us which one that is.
+                // Media asks which one that is.
                 let prompts = vec!["{desk|sales}-welcome".to_owned()];
                 RequestKind::ApplyTreatment(conn_id, Treatment::PlayAnnouncement { prompts })
             }
@@ -214,7 +214,7 @@ impl World {
         let number = desk.asked;
         call.asking = Some(number);
         let attempt = call.attempts;
-        // As frontend does it: the node that the ConnID names, then the others.
+        // As in frontend: the node that the ConnID names, then the others.
         let first = super::nodes::maker_of(conn_id);
         let request = Request {
             tenant: tenant(),
@@ -238,7 +238,7 @@ impl World {
     pub fn ask(&mut self, mut ask: Ask) {
         while let Some(at) = ask.nodes.get(ask.position).copied() {
             if self.nodes[at].core.is_none() {
-                // Nobody listens there.
+                // Nothing listens there.
                 ask.unreachable = Some(node_id(at));
                 ask.position += 1;
                 continue;
@@ -287,7 +287,7 @@ impl World {
         self.after(pause, Action::Instruct(ask.conn_id));
     }
 
-    /// The connections of a node that is killed break: frontend does not wait for its time.
+    /// The connections of a killed node break: frontend does not wait for the deadline.
     pub fn node_is_gone(&mut self, at: usize) {
         let asked = |ask: &&Ask| ask.nodes.get(ask.position) == Some(&at);
         let broken: Vec<u64> = self.desk.asks.values().filter(asked).map(|ask| ask.number).collect();
@@ -298,7 +298,7 @@ impl World {
 
     pub fn ask_timed_out(&mut self, number: u64) {
         let Some(mut ask) = self.desk.asks.remove(&number) else { return };
-        // One that stands still has lost its calls to others, or does it when it goes on.
+        // A node that stands still has lost its calls to others, or carries the request out when it continues.
         ask.silent = true;
         ask.position += 1;
         self.ask(ask);

@@ -1,5 +1,5 @@
-//! Hostile parties beside the honest ones: `simnet::hostile`, as callers, as phones, as what a carrier leads to. Their own calls may
-//! end as they like; nobody else's may, a turn's work and a record's size stay bounded, and nothing of them is left.
+//! Hostile parties beside the honest ones: `simnet::hostile`, as callers, as phones, behind a carrier. Their own calls may end in
+//! any way. No other call may, a turn's work and a record's size stay bounded, and nothing of these parties is left.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -15,33 +15,33 @@ use super::plan::ACTIVE;
 use super::proxies::{CARRIER, EDGES, addr, phone_address};
 use super::world::{Action, Addr, Payload, World};
 
-/// What the Call-IDs of hostile callers begin with.
+/// Prefix of the Call-IDs of hostile callers.
 pub const CALL_IDS: &str = "hostile-";
-/// What the numbers of hostile phones begin with.
+/// Prefix of the numbers of hostile phones.
 const NUMBERS: &str = "720";
-/// Those who are called, in every seed; the others call.
+/// Hostile parties that are called, in every seed; the others call.
 const CALLED: usize = 2;
 
-/// Random numbers that the cores may draw within one step: a request takes three, and a node that takes a connection up again
-/// says something in each of its calls. Who draws on and on does not come to an end.
+/// Random numbers that the cores may draw within one step: a request takes three, and a node whose connection is back sends a
+/// message in each of its calls. A core that exceeds it draws without end.
 const DRAWS_MAX: u64 = 2_000;
-/// Messages that one turn of a node may send: an answer to each of what came in it, and what follows in the other legs.
+/// Messages that one turn of a node may send: an answer to each of its inputs, and the effects in other legs.
 const MESSAGES_MAX: usize = 150;
-/// Bytes of a call's record: all that parties of one call may make us remember.
+/// Bytes of a call's record: all that the parties of one call may make us store.
 const RECORD_MAX: usize = infra::bounds::STATE_MAX;
-/// Steps at one and the same moment: the seeds' worst moments have some hundred.
+/// Steps at one point in time: the worst case of the seeds has some hundred.
 const STEPS_AT_ONCE_MAX: u64 = 5_000;
-/// Nobody is stuck so long after the last word of a hostile party.
+/// How long after the last message of a hostile party a call may be stuck.
 const FREE_WITHIN: Duration = Duration::from_secs(60);
-/// When nothing is left of hostile parties: 20 s until media misses them, 8 s until they are given up, 64*T1 for a BYE that nobody
-/// answers, and as long again for what lingers.
+/// When nothing is left of hostile parties: 20 s until media misses them, 8 s until they are dropped, 64*T1 for a BYE without an
+/// answer, and as long again for what lingers.
 const REST: Duration = Duration::from_secs(130);
 
 thread_local! {
     static DRAWN: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Entropy that is counted.
+/// Entropy that counts its draws.
 pub struct Counted(Seeded);
 
 impl Counted {
@@ -59,13 +59,13 @@ impl Entropy for Counted {
     }
 }
 
-/// A hostile party, and the proxy that it speaks to.
+/// A hostile party, and the proxy to which it sends.
 pub struct Hostile {
     pub party: Party,
     proxy: usize,
 }
 
-/// What is counted to find who does not come to an end.
+/// Counts steps, to find work without an end.
 #[derive(Default)]
 pub struct Meter {
     at: Timestamp,
@@ -73,26 +73,26 @@ pub struct Meter {
 }
 
 fn address(at: usize) -> String {
-    // A caller comes by the carrier's network, which needs no password; a phone is where its registration says.
+    // A caller comes from the carrier's network, which needs no password; a phone is where its registration says.
     if at < CALLED { format!("203.0.113.{}:5060", 60 + at) } else { format!("198.51.100.{}:5060", 20 + at) }
 }
 
 /// Where a hostile phone's number leads.
 pub fn destination(dialled: &str, dn: &Dn) -> Option<Destination> {
     let at = dialled.strip_prefix(NUMBERS)?.parse::<usize>().ok().filter(|at| *at < CALLED)?;
-    // The second one rings at two places, of which one is the first.
+    // The second one rings at two places, one of which is the first phone.
     let contact = |at| Contact { uri: format!("sip:{dialled}@{}", address(at)), path: Vec::new() };
     let contacts = (0..=at).rev().map(contact).collect();
     Some(Destination::Extension { dn: dn.clone(), contacts, no_answer_ms: 8_000 })
 }
 
-/// Whether a number is a hostile phone's, which refuses and leaves whom it wants.
+/// Whether a number is that of a hostile phone, which refuses and leaves calls at will.
 pub fn is_theirs(number: &str) -> bool {
     number.starts_with(NUMBERS)
 }
 
 impl World {
-    /// The same seed, besieged.
+    /// The same seed, with hostile parties.
     pub fn besieged(seed: u64, loud: bool) -> Self {
         let mut world = Self::new(seed, loud);
         let now = world.now();
@@ -110,7 +110,7 @@ impl World {
             let party = Party::new(seed << 3 | at as u64, role, place, begins);
             world.hostiles.push(Hostile { party, proxy });
         }
-        // Some honest callers meet them as well.
+        // Some honest callers call them too.
         for call in 0..world.scripts.len() {
             if world.percent(15) {
                 world.scripts[call].number = format!("{NUMBERS}{}", world.chance.below(CALLED as u64));
@@ -133,14 +133,14 @@ impl World {
         }
     }
 
-    /// Where the desk sends a hostile caller: half of them to a hostile phone.
+    /// The hostile phone to which the desk sends half of the hostile callers.
     pub fn hostile_agent(&self, conn_id: ConnId) -> Option<Dn> {
         let hostile = self.rules.is_hostile(conn_id) && conn_id.0 >> 24 & 1 == 0;
         hostile.then(|| Dn::parse(&format!("{NUMBERS}{}", conn_id.0 >> 25 & 1)).expect("a DN"))
     }
 
-    /// A proxy's datagram to a hostile party, or to wherever one has led it, where nobody is. It need not be readable: the answer to
-    /// nonsense has the nonsense's Vias.
+    /// Handles a proxy's datagram to a hostile party, or to an address that one has named, where nothing listens. It need not be
+    /// readable: the answer to nonsense has the nonsense's Vias.
     pub fn goes_to_strangers(&mut self, proxy: usize, remote: std::net::SocketAddr, bytes: &Bytes) -> bool {
         if self.hostiles.is_empty() {
             return false;
@@ -189,7 +189,7 @@ impl World {
         }
     }
 
-    /// Whoever a hostile party has left is free.
+    /// Every party that a hostile party has left must be free.
     pub fn judge_calls(&mut self) {
         let live = |node: &super::nodes::SimNode| {
             let core = node.core.as_ref()?;
@@ -217,7 +217,7 @@ impl World {
         }
     }
 
-    /// A turn has sent so many messages.
+    /// A turn has sent this number of messages.
     pub fn meter_turn(&mut self, at: usize, sent: usize) {
         self.seen.messages_of_a_turn = self.seen.messages_of_a_turn.max(sent as u64);
         if sent > MESSAGES_MAX {
@@ -225,7 +225,7 @@ impl World {
         }
     }
 
-    /// A record of so many bytes is written.
+    /// A record of this size is written.
     pub fn meter_record(&mut self, conn_id: ConnId, bytes: usize) {
         self.seen.bytes_of_a_record = self.seen.bytes_of_a_record.max(bytes as u64);
         if bytes > RECORD_MAX {

@@ -1,4 +1,4 @@
-//! What must hold, whatever happens; and who may break it.
+//! The rules that must hold, and who may end a call.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
@@ -16,30 +16,30 @@ use super::world::{Action, Addr, World};
 
 #[derive(Default)]
 pub struct Rules {
-    /// What was broken, the first thing first.
+    /// Broken rules, in order.
     pub broken: Vec<String>,
     stories: BTreeMap<ConnId, Story>,
-    /// Calls of hostile callers, whose ends are their own affair.
+    /// Calls of hostile callers, which may end at any time.
     hostile: BTreeSet<ConnId>,
-    /// Calls that a party has ended, or the application.
+    /// Calls that a party or the application has ended.
     ended: BTreeSet<ConnId>,
-    /// Those that a phone has ended.
+    /// Calls that a phone has ended.
     hung_up_on: BTreeSet<ConnId>,
-    /// Where calls are that were routed, as their facts say.
+    /// DNs to which calls are routed, by their facts.
     routed: BTreeMap<ConnId, String>,
-    /// The Call-IDs of the INVITEs that have made calls, and of those that were given up.
+    /// Call-IDs of the INVITEs that have made calls, and of those that were cancelled.
     invites: BTreeMap<ConnId, String>,
     cancelled: BTreeSet<String>,
     /// Call-IDs of dialogs that a node has ended or is ending, and of those that it has cancelled while they rang.
     withdrawn: BTreeSet<String>,
     unrung: BTreeSet<String>,
-    /// Call-IDs of offers to phones, by their calls; those that their calls have given up; and those that a phone has answered in any way.
+    /// Call-IDs of offers to phones, by call; those that their calls have dropped; and those to which a phone has responded.
     offers: BTreeMap<ConnId, Vec<String>>,
     given_up: BTreeSet<String>,
     rung: BTreeSet<String>,
-    /// What nodes have said.
+    /// Messages that nodes have sent.
     said: HashSet<bytes::Bytes>,
-    /// BYEs and CANCELs of parties that have no answer.
+    /// BYEs and CANCELs of parties without an answer.
     unanswered: BTreeMap<(Addr, String), Timestamp>,
 }
 
@@ -48,7 +48,7 @@ impl Rules {
         self.broken.push(format!("{rule}: {how}"));
     }
 
-    /// Somebody has ended the call who may.
+    /// A party that may end the call has ended it.
     pub fn may_end(&mut self, conn_id: Option<ConnId>) {
         self.ended.extend(conn_id);
     }
@@ -62,7 +62,7 @@ impl Rules {
         conn_id.is_some_and(|conn_id| self.hung_up_on.contains(&conn_id))
     }
 
-    /// The same of a caller who has not been told of any call.
+    /// The same for a caller that has not learnt its call's id.
     pub fn may_be_refused(&self, call_id: &str) -> bool {
         self.invites.iter().any(|(conn_id, invite)| invite == call_id && self.ended.contains(conn_id))
     }
@@ -78,12 +78,12 @@ impl Rules {
         })
     }
 
-    /// A caller has given up, perhaps before it heard of any call.
+    /// A caller has cancelled, perhaps before it got any response.
     pub fn gives_up(&mut self, call_id: String) {
         self.cancelled.insert(call_id);
     }
 
-    /// Calls begin, whether or not the ledger hears of them yet.
+    /// Calls begin, whether or not the ledger has them yet.
     pub fn begin(&mut self, batch: &[CallWrite]) {
         let invite = |write: &CallWrite| Some((write.conn_id, write.dialogs.first()?.call_id.clone()));
         self.invites.extend(batch.iter().filter_map(invite));
@@ -94,7 +94,7 @@ impl Rules {
         }
     }
 
-    /// Facts of a call are told once, in their order, and gapless within a token. Gives what an application hears of it.
+    /// Facts of a call must come once, in order, and without gaps within a token. Returns the facts for the application.
     pub fn committed(&mut self, batch: &[CallWrite], answers: &[Written]) -> Vec<(ConnId, EventName)> {
         let mut heard = Vec::new();
         let done = |answer: &Written| matches!(answer, Written::Done { .. });
@@ -128,19 +128,19 @@ impl Rules {
         conn_id.and_then(|conn_id| self.routed.get(&conn_id)).is_some_and(|at| at == dn)
     }
 
-    /// A change of the session that a party wants is done, or refused because another is under way or the call ends.
+    /// A party's change of the session must work, unless another change is under way or the call ends.
     pub fn change_refused(&mut self, who: &str, conn_id: Option<ConnId>, status: StatusCode) {
         if !matches!(status.0, 481 | 487 | 491) && !self.is_meant_to_end(conn_id) {
             self.break_rule("a re-INVITE works", format!("{who} got {}", status.0));
         }
     }
 
-    /// Whether no node has said it before: a repeat was the owner's to say when it was said first.
+    /// Whether no node has sent it before: a repeat was checked when it was sent first.
     pub fn says(&mut self, bytes: &bytes::Bytes) -> bool {
         self.said.insert(bytes.clone())
     }
 
-    /// A node says something: by BYE and CANCEL it takes back what it has offered.
+    /// A node sends a message: its BYE or CANCEL withdraws an offer.
     pub fn node_says(&mut self, message: &Message) {
         if message.is_request() && matches!(message.method(), Method::Bye | Method::Cancel) {
             self.withdrawn.extend(message.call_id().map(str::to_owned));
@@ -160,27 +160,27 @@ impl Rules {
         self.withdrawn.contains(call_id)
     }
 
-    /// Whether its call has left the phone: one of which nothing was heard yet cannot be told so (RFC 3261 section 9.1).
+    /// Whether its call has left the phone: an INVITE without any response cannot be cancelled (RFC 3261 section 9.1).
     pub fn is_given_up(&self, call_id: &str) -> bool {
         self.given_up.contains(call_id)
     }
 
-    /// Something that a phone has said arrives.
+    /// A message of a phone arrives.
     pub fn phone_is_heard(&mut self, message: &Message) {
         self.rung.extend(message.call_id().ok().filter(|_| !message.is_request()).map(str::to_owned));
     }
 
-    /// Whether anybody has heard of the offer: then its phone is told to stop ringing.
+    /// Whether any response to the offer has come: then its phone gets a CANCEL.
     pub fn has_rung(&self, call_id: &str) -> bool {
         self.rung.contains(call_id)
     }
 
-    /// Whether a phone was told to stop ringing: should it have answered meanwhile, it is hung up.
+    /// Whether a phone got a CANCEL: if it has answered at the same time, it gets a BYE.
     pub fn is_cancelled(&self, call_id: &str) -> bool {
         self.unrung.contains(call_id)
     }
 
-    /// A party says something: BYE and CANCEL want an answer.
+    /// A party sends a message: BYE and CANCEL need an answer.
     pub fn party_says(&mut self, who: Addr, message: &Message, now: Timestamp) {
         if let Some(key) = ending(message).filter(|_| message.is_request()) {
             self.unanswered.entry((who, key)).or_insert(now);
@@ -198,7 +198,7 @@ impl Rules {
     }
 }
 
-/// By what a BYE or CANCEL and its response are known.
+/// Key that a BYE or CANCEL shares with its response.
 fn ending(message: &Message) -> Option<String> {
     let method = message.cseq().ok()?.method;
     if !matches!(method, Method::Bye | Method::Cancel) {
@@ -209,11 +209,11 @@ fn ending(message: &Message) -> Option<String> {
 }
 
 impl World {
-    /// What a node says within a call it says as its owner, or after the call's end.
+    /// A node sends messages within a call only as its owner, or after the call's end.
     pub fn one_owner_per_call(&mut self, at: usize, message: &Message) {
         let ours = if message.is_request() { message.from() } else { message.to() };
         let Some(tag) = ours.ok().and_then(|address| LocalTag::open(address.tag()?, &seal())) else { return };
-        // It says that it does not have the call.
+        // The message says that the node does not have the call.
         let says_so = message.header(&headers::OWNER).is_some() || message.header(&HeaderName::RetryAfter).is_some();
         if says_so || !tag.owner.node.as_str().starts_with(super::nodes::ROLE) {
             return;
@@ -227,7 +227,7 @@ impl World {
         }
     }
 
-    /// Who owns a call goes on with it. One that has just been claimed is on its way to its owner, so it is looked at twice.
+    /// An owner knows its calls. A call just claimed is still on its way to its owner, so a second check follows.
     pub fn knows_its_calls(&mut self, at: usize, life: u64, before: &[ConnId]) {
         let node = &self.nodes[at];
         if node.life != life || node.frozen || !node.way.is_open() {
@@ -245,7 +245,7 @@ impl World {
         }
     }
 
-    /// When all have hung up and time has passed, nothing is left of any call. Says whether that is so.
+    /// Some time after all have hung up, nothing is left of any call. Returns whether that is so.
     pub fn nothing_is_left(&mut self, last: bool) -> bool {
         let left = self.what_is_left();
         if last && !left.is_empty() {

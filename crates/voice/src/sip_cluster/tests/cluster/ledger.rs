@@ -1,5 +1,5 @@
-//! A node's way to the ledger. Where a fault has cut it, commits wait in their order and questions fail, as with the client for Redis;
-//! what waits outlives the node, as on its disk.
+//! A node's connection to the ledger. While a fault has cut it, commits wait in order and queries fail, as in the client for
+//! Redis. Waiting commits outlive the node, as on its disk.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,34 +14,34 @@ use model::{ConnId, Epoch, NodeId, Owner, TenantId, Timestamp, Token};
 
 use super::nodes::at_once;
 
-/// How the way is cut.
+/// How the connection is cut.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Cut {
-    /// Nobody listens: attempts fail at once.
+    /// Nothing listens: attempts fail at once.
     Refused,
-    /// Nothing arrives, and nobody says so.
+    /// Nothing arrives, and no error is reported.
     Silent,
-    /// From the next commit on: it is done, and its answer is lost.
+    /// From the next commit on: it is carried out, and its answer is lost.
     AtCommit,
     /// From the next claim on, likewise.
     AtClaim,
 }
 
-/// How long a commit is tried that may wait.
+/// How long a commit is tried before it waits.
 pub const TRY_WITHIN: Duration = Duration::from_millis(500);
-/// After a failure nothing is tried for so long.
+/// Pause after a failure.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
-/// Nobody claims after so long an absence until owners have had that time to come back.
+/// After an absence of this length claims are refused, until owners have had the time below to come back.
 const AWAY_LONG: Duration = Duration::from_secs(1);
 const OWNERS_FIRST: Duration = Duration::from_secs(3);
 
-/// The way of one node, through all its lives.
+/// The connection of one node, through all its runs.
 pub struct Way {
     ledger: Stores,
     state: Mutex<State>,
 }
 
-/// How often something happened.
+/// Counts of events.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct WaySeen {
     pub waited: u64,
@@ -56,16 +56,16 @@ struct State {
     cut: Option<(Cut, Timestamp)>,
     back_at: Option<Timestamp>,
     failed_at: Option<Timestamp>,
-    /// What the ledger has said that nobody has heard, to the batch that is being tried.
+    /// Answers of the ledger that were lost, for the batch being tried.
     unheard: Vec<Option<Written>>,
     waiting: VecDeque<Waiting>,
-    /// What a former life has left.
+    /// Commits that a previous run has left.
     former: VecDeque<Waiting>,
     /// Calls that were claimed here while the answer was lost.
     limbo: Vec<ConnId>,
-    /// What was refused while it waited; its owner has not heard it.
+    /// Commits that were refused while they waited; their owner does not know it yet.
     lost: BTreeMap<ConnId, Written>,
-    /// What the ledger has taken or refused.
+    /// Commits that the ledger has taken or refused.
     written: Vec<(CallWrite, Written)>,
 }
 
@@ -78,7 +78,7 @@ impl State {
         self.waiting.iter().any(|waiting| waiting.write.conn_id == conn_id)
     }
 
-    /// Whether the ledger has just come back, and owners write first what has waited for it.
+    /// Whether the ledger has just come back, and owners first write the commits that wait.
     fn owners_first(&self, now: Timestamp) -> bool {
         self.back_at.is_some_and(|back_at| now.since(back_at) < OWNERS_FIRST)
     }
@@ -86,7 +86,7 @@ impl State {
 
 struct Waiting {
     write: CallWrite,
-    /// What was said to it when it was tried: it is known again by its number, so it is done once.
+    /// The answer when it was tried: its number identifies it, so it is carried out once.
     unheard: Option<Written>,
 }
 
@@ -95,7 +95,7 @@ impl Way {
         Arc::new(Self { ledger, state: Mutex::default() })
     }
 
-    /// The stores of a node that has this way to them.
+    /// The stores of a node with this connection.
     pub fn stores(self: &Arc<Self>) -> Stores {
         Stores { calls: self.clone(), leases: self.clone(), ..self.ledger.clone() }
     }
@@ -117,23 +117,23 @@ impl Way {
         self.state().is_open()
     }
 
-    /// The calls of which commits wait here that the ledger does not have.
+    /// Calls whose waiting commits the ledger does not have.
     pub fn kept(&self) -> BTreeSet<ConnId> {
         let is_kept = |waiting: &&Waiting| waiting.unheard.is_none();
         self.state().waiting.iter().filter(is_kept).map(|waiting| waiting.write.conn_id).collect()
     }
 
-    /// The calls that were claimed since this was asked last without an answer.
+    /// Calls claimed without an answer since the last query.
     pub fn limbo(&self) -> Vec<ConnId> {
         std::mem::take(&mut self.state().limbo)
     }
 
-    /// What has happened here since this was asked last.
+    /// Counts since the last query.
     pub fn seen(&self) -> WaySeen {
         std::mem::take(&mut self.state().seen)
     }
 
-    /// Its node is dead.
+    /// Its node has failed.
     pub fn dies(&self) {
         let mut state = self.state();
         let State { former, waiting, .. } = &mut *state;
@@ -141,7 +141,7 @@ impl Way {
         (state.lost, state.unheard, state.failed_at) = (BTreeMap::new(), Vec::new(), None);
     }
 
-    /// A batch is tried where nobody answers: its node stands still until it gives up. Says whether it is so.
+    /// A batch is tried without an answer: its node stands still until it gives up. Returns whether that is so.
     pub fn stands_trying(&self, batch: &[CallWrite]) -> bool {
         let now = self.now();
         let mut state = self.state();
@@ -162,7 +162,7 @@ impl Way {
         true
     }
 
-    /// Writes what a former life has left.
+    /// Writes the commits that a previous run has left.
     fn hand_in_former(&self, state: &mut State) {
         while let Some(Waiting { write, unheard }) = state.former.pop_front() {
             if unheard.is_none() {
@@ -171,7 +171,7 @@ impl Way {
         }
     }
 
-    /// Writes what waits, in its order.
+    /// Writes the waiting commits, in order.
     pub fn hand_in(&self) {
         let mut state = self.state();
         if state.is_open() {
@@ -190,7 +190,7 @@ impl Way {
         }
     }
 
-    /// What the ledger has taken or refused since this was asked last.
+    /// Commits that the ledger has taken or refused since the last query.
     pub fn written(&self) -> Vec<(CallWrite, Written)> {
         std::mem::take(&mut self.state().written)
     }
@@ -209,7 +209,7 @@ impl Way {
         answers
     }
 
-    /// What is asked where the way is open; elsewhere it fails.
+    /// The answer if the connection is open, else an error.
     fn ask<'a, T: Send + 'a>(&self, answer: Answer<'a, T>) -> Answer<'a, T> {
         if self.is_open() { answer } else { away() }
     }
@@ -224,7 +224,7 @@ impl CallLedger for Way {
         self.hand_in();
         let mut state = self.state();
         let is_lost = batch.iter().any(|write| state.lost.contains_key(&write.conn_id));
-        // One that was given up waits, even though it may be done.
+        // A batch that was given up waits, even though it may have been carried out.
         if state.is_open() && !is_lost && state.unheard.is_empty() {
             let answers = self.write(&mut state, &batch);
             return std::future::ready(Ok(answers)).boxed();

@@ -13,7 +13,7 @@ pub struct Links {
     opened: u64,
     /// Those that neither side has closed.
     open: BTreeSet<u64>,
-    /// Those of which nothing arrives any more.
+    /// Those on which nothing arrives any more.
     lost: BTreeSet<u64>,
     stalled: Option<(usize, usize)>,
     held: Vec<Packet<Addr, Payload>>,
@@ -38,7 +38,7 @@ impl Links {
         self.stalled.is_some()
     }
 
-    /// What is under way on it is lost.
+    /// Packets under way on it are lost.
     pub fn lose(&mut self, connection: u64) {
         self.lost.insert(connection);
     }
@@ -67,7 +67,7 @@ impl Links {
 }
 
 impl World {
-    /// Inside the cluster nothing is lost or overtaken.
+    /// Inside the cluster no packet is lost or overtaken.
     pub fn wire(&mut self) {
         for proxy in (0..2).map(Addr::Proxy) {
             for node in [Addr::Node(0), Addr::Node(1), Addr::Media] {
@@ -77,7 +77,7 @@ impl World {
         }
     }
 
-    /// A node opens a connection to a proxy and says who it is.
+    /// A node opens a connection to a proxy and announces itself.
     pub fn connect(&mut self, at: usize, life: u64, proxy: usize) {
         let now = self.now();
         if self.nodes[at].life != life || self.nodes[at].core.is_none() {
@@ -103,7 +103,7 @@ impl World {
         self.after(pause, Action::Connect(at, life, proxy));
     }
 
-    /// A connection breaks: both sides hear of it, and what is under way is lost.
+    /// A connection breaks: both sides notice, and packets under way are lost.
     pub fn break_link(&mut self, at: usize, proxy: usize) {
         let Some(connection) = self.nodes[at].connection(proxy) else { return };
         self.links.lose(connection);
@@ -112,7 +112,7 @@ impl World {
         self.send(Addr::Proxy(proxy), Addr::Node(at), Payload::Close(connection));
     }
 
-    /// What has been held up arrives.
+    /// Delayed packets arrive.
     pub fn unstall(&mut self, node: usize, proxy: usize) {
         self.say(|| format!("*** the connection of node {node} to proxy {proxy} goes on"));
         self.links.stalled = None;

@@ -1,4 +1,4 @@
-//! A node's lives: it begins, is killed, stands still, connects.
+//! A node's runs: start, kill, standstill, connections.
 
 use std::time::Duration;
 
@@ -14,17 +14,18 @@ use super::plan::{Fault, Moment};
 use super::world::{Action, Addr, Payload, World};
 use crate::sip_cluster::restore::claim_former;
 
-/// How soon an owner knows all of its calls that reaches the ledger again: claims wait a little, and it looks each 5 s for what it owns.
+/// How soon an owner knows all of its calls when it reaches the ledger again: claims wait a little, and it searches its own calls
+/// every 5 s.
 const KNOWN_WITHIN: Duration = Duration::from_secs(10);
-/// How soon a start is tried again that has not reached the ledger.
+/// Pause before a start that has not reached the ledger is tried again.
 const START_AGAIN: Duration = Duration::from_millis(250);
 /// How often a lease is renewed.
 const RENEW_EVERY: Duration = Duration::from_millis(500);
-/// After so much silence a node gives a connection up.
+/// Silence after which a node gives a connection up.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
 
 impl World {
-    /// A node begins a life: it claims what its former lives have left, and connects.
+    /// A node starts a run: it claims the calls of its previous runs, and connects.
     pub fn start_node(&mut self, at: usize) {
         let now = self.now();
         let way = self.nodes[at].way.clone();
@@ -76,7 +77,7 @@ impl World {
         self.after(back, Action::Thaw(at, self.nodes[at].life));
     }
 
-    /// A turn waits for the ledger, for so long at most or until it answers.
+    /// A turn waits for the ledger, for a given time or until it answers.
     pub fn stand(&mut self, at: usize, until: Option<Duration>, batch: Vec<CallWrite>) {
         let node = &mut self.nodes[at];
         (node.frozen, node.awaits_ledger) = (true, until.is_none());
@@ -97,14 +98,14 @@ impl World {
         }
     }
 
-    /// A stopped node goes on where it was.
+    /// A stopped node continues where it was.
     pub fn thaw(&mut self, at: usize, life: u64) {
         if self.nodes[at].life != life {
             return;
         }
         self.say(|| format!("*** node {at} goes on"));
         (self.nodes[at].frozen, self.nodes[at].awaits_ledger) = (false, false);
-        // It was due meanwhile, beside the loop.
+        // The lease was due in that time, beside the loop.
         self.renew_lease(at);
         match self.nodes[at].halted.take() {
             Some(Halted::BeforeCommit(batch)) => {
@@ -128,14 +129,14 @@ impl World {
         self.node_turns(at);
     }
 
-    /// The moment has not come: it comes now.
+    /// The fault's moment has not come: it happens now.
     pub fn fault_now(&mut self, at: usize, life: u64) {
         let node = &mut self.nodes[at];
         if node.life != life || node.core.is_none() || node.frozen {
             return;
         }
         if !node.way.kept().is_empty() {
-            // What its heir goes on from is what the ledger has: a call may be lost whose commits wait.
+            // A successor continues from the ledger: a call whose commits wait here would be lost.
             node.doomed = None;
             return;
         }
@@ -146,7 +147,7 @@ impl World {
         }
     }
 
-    /// Whether the moment has come that a fault waits for; then the node is dead or stands still.
+    /// Whether a fault's moment has come; then the node is down or stands still.
     pub fn meets_doom(&mut self, at: usize, here: Moment, halted: impl FnOnce() -> Halted) -> bool {
         if !self.nodes[at].way.kept().is_empty() {
             return false;
@@ -184,11 +185,11 @@ impl World {
                 self.node_takes(at, Payload::Close(connection.number));
             }
         }
-        // A loop without work turns all the same.
+        // A loop without work turns too.
         self.node_turns(at);
     }
 
-    /// Where the ledger is not reached, the lease runs out.
+    /// Without the ledger, the lease expires.
     fn renew_lease(&mut self, at: usize) {
         let owner = self.nodes[at].owner.clone();
         let way = self.nodes[at].way.clone();
@@ -222,7 +223,7 @@ impl SimNode {
         }
     }
 
-    /// A connection is gone.
+    /// A connection has closed.
     pub fn lost(&mut self, proxy: usize, now: Timestamp) {
         let connection: Option<Connection> = self.connections[proxy].take();
         if let (Some(core), Some(connection)) = (&mut self.core, connection.filter(|it| it.up)) {

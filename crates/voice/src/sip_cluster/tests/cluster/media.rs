@@ -1,4 +1,4 @@
-//! Media: the real node, with its dialogs, its MSML and its audio. It is killed like others, and goes on with what the ledger has.
+//! Media: the real node, with its dialogs, its MSML and its audio. It is killed like others, and continues from the ledger.
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ use crate::media_server::limits::Limits;
 pub const ROLE: &str = "media";
 /// The address of its audio.
 pub const ADDRESS: &str = "192.0.2.50";
-/// How soon a start is tried again that has not reached the ledger.
+/// Pause before a start that has not reached the ledger is tried again.
 const START_AGAIN: Duration = Duration::from_millis(250);
-/// Packets go out at these moments alone, some at once: a step for each would be most of the simulation.
+/// Packets leave only at these times, several at once: a step for each would be most of the simulation.
 const TICK: Duration = Duration::from_millis(60);
 
-/// Media, through all its lives.
+/// Media, through all its runs.
 pub struct Media {
     pub core: Option<InMemory>,
     pub life: u64,
@@ -32,7 +32,7 @@ pub struct Media {
     owner: Owner,
     connections: [Option<Connection>; 2],
     former: Vec<Record<MediaSessionId>>,
-    /// How its way to the ledger is cut.
+    /// How its connection to the ledger is cut.
     pub cut: Option<Cut>,
     seed: u64,
 }
@@ -56,7 +56,7 @@ impl Media {
         self.core.as_ref().map_or(0, |core| core.node.legs())
     }
 
-    /// Whether it can be reached, and can store what it does.
+    /// Whether it can be reached and can store its changes.
     pub fn serves(&self) -> bool {
         let is_up = |connection: &Option<Connection>| connection.is_some_and(|it| it.up);
         self.core.is_some() && self.cut.is_none() && self.connections.iter().all(is_up)
@@ -77,10 +77,10 @@ impl Media {
     }
 }
 
-// === its lives ===
+// === its runs ===
 
 impl World {
-    /// Media begins a life: it claims what its former lives have left, and connects.
+    /// Media starts a run: it claims what its previous runs have left, and connects.
     pub fn start_media(&mut self) {
         if self.media.cut.is_some() {
             return self.after(START_AGAIN, Action::StartMedia);
@@ -105,7 +105,7 @@ impl World {
         }
     }
 
-    /// What former lives of media have left: those with which in hand one has died, one by one and last.
+    /// The legs of media's previous runs. Suspect ones come last, one by one.
     fn claim_legs(&self, owner: &Owner) -> Vec<Record<MediaSessionId>> {
         let ledger = &self.stores.media;
         let Former { mut claimed, suspects } = at_once(claim_of(&**ledger, owner, &[tenant()])).expect("a ledger");
@@ -120,7 +120,7 @@ impl World {
         claimed
     }
 
-    /// Opens a connection to a proxy and says who it is.
+    /// Opens a connection to a proxy and announces the node.
     pub fn connect_media(&mut self, life: u64, proxy: usize) {
         let now = self.now();
         if self.media.life != life || self.media.core.is_none() {
@@ -168,7 +168,7 @@ impl World {
         self.media_turns();
     }
 
-    /// The moment has not come: it comes now.
+    /// The fault's moment has not come: it happens now.
     pub fn media_fault_now(&mut self, life: u64) {
         if self.media.life == life
             && let Some(Fault::KillMedia { back, .. }) = self.media.doomed.take_if(|_| self.media.cut.is_none())
@@ -177,7 +177,7 @@ impl World {
         }
     }
 
-    /// Whether the moment has come that a kill waits for. Where the ledger is not reached it does not come: what media alone knows
+    /// Whether the moment of a kill has come. It does not come while the ledger cannot be reached: state that only media has
     /// would be lost.
     fn media_meets_doom(&mut self, here: Moment) -> bool {
         match self.media.doomed {
@@ -239,7 +239,7 @@ impl World {
         }
     }
 
-    /// A turn, as the role's loop does it.
+    /// A turn, as in the role's loop.
     pub fn media_turns(&mut self) {
         let now = self.now();
         let Some(core) = &mut self.media.core else { return };
@@ -255,7 +255,7 @@ impl World {
         self.carry_audio();
     }
 
-    /// Where the ledger does not answer, media goes on, and writes it again.
+    /// While the ledger does not answer, media continues, and writes the batch again.
     fn store_media(&mut self, batch: Vec<MediaWrite>) {
         let done = |world: &Self| at_once(world.stores.media.commit(batch.clone())).expect("a ledger");
         let answers = match self.media.cut {
@@ -300,7 +300,7 @@ impl World {
         }
     }
 
-    /// What the application says of a call whose prompt is named by it.
+    /// The application's answer about a call whose data names a prompt.
     pub fn call_data_comes(&mut self, life: u64, dialog: sip::agent::DialogId) {
         let now = self.now();
         if self.media.life == life

@@ -1,4 +1,4 @@
-//! A sip-cluster node, and what its loop and its clients do: turns as in `turn`, orders as in `clients`.
+//! A sip-cluster node, with the work of its loop and its clients: turns as in `turn`, orders as in `clients`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::sip_cluster::node::{Node, Parts};
 
 /// The role of nodes.
 pub const ROLE: &str = "sip-cluster";
-/// What comes to a node's loop beside SIP.
+/// Inputs of a node's loop beside SIP.
 #[derive(Clone, Debug)]
 pub enum Letter {
     Plan { conn_id: ConnId, ask: u32, destination: Destination },
@@ -32,7 +32,7 @@ pub enum Letter {
     Request { number: u64, request: Request, unreachable: Option<NodeId>, search: Search },
 }
 
-/// How far a request's call has been looked for.
+/// State of the search for a request's call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Search {
     NotYet,
@@ -40,7 +40,7 @@ pub enum Search {
     Found,
 }
 
-/// What waits while a node stands still.
+/// Inputs that wait while a node stands still.
 #[allow(clippy::large_enum_variant, reason = "a few wait, in a test")]
 pub enum Waiting {
     Packet(Payload),
@@ -65,7 +65,7 @@ pub struct SimNode {
     pub owner: Owner,
     pub life: u64,
     pub frozen: bool,
-    /// It stands still until the ledger has answered.
+    /// Whether it stands still until the ledger has answered.
     pub awaits_ledger: bool,
     pub way: Arc<Way>,
     pub doomed: Option<Fault>,
@@ -121,7 +121,7 @@ pub fn node_id(at: usize) -> NodeId {
     NodeId::parse(&format!("{ROLE}-{}", at + 1)).expect("a node")
 }
 
-/// Which node has made a call.
+/// The node that has made a call.
 pub const fn maker_of(conn_id: ConnId) -> usize {
     (conn_id.0 >> 15 & 0xFF) as usize - 1
 }
@@ -141,10 +141,10 @@ pub fn core_of(owner: &Owner, at: usize) -> Node {
     })
 }
 
-/// How long a fact is on its way to an application.
+/// How long a fact takes to an application.
 const STREAM_TAKES: Duration = Duration::from_millis(6);
 
-/// What is left of the time that a call leaves an application must do for a node that stands still as well.
+/// Delay of a fact after which the rest of a call's time may be too short for an application, if the node stands still as well.
 const LATE: Duration = Duration::from_millis(1_500);
 
 fn asks_for_a_route(write: &CallWrite) -> bool {
@@ -221,7 +221,7 @@ impl World {
         }
     }
 
-    /// A turn, as the role's loop does it.
+    /// A turn, as in the role's loop.
     pub fn node_turns(&mut self, at: usize) {
         let now = self.now();
         let node = &mut self.nodes[at];
@@ -244,7 +244,7 @@ impl World {
         self.let_out(at);
     }
 
-    /// Stores a turn; it stands still with the node where the ledger does not answer and must.
+    /// Stores a turn. The turn and the node stand still while the ledger must answer and does not.
     pub fn commit(&mut self, at: usize, batch: Vec<CallWrite>) -> bool {
         self.restore_equals_continue(at, &batch);
         for write in &batch {
@@ -257,13 +257,13 @@ impl World {
         let way = self.nodes[at].way.clone();
         if in_doubt && !way.is_open() {
             self.say(|| format!("node {at} waits for the ledger"));
-            // To the proxies it is dead: who goes on with its calls does not know what waits here.
+            // Proxies see it as failed: the successor of its calls does not know the commits that wait here.
             way.kept().into_iter().for_each(|conn_id| self.rules.may_end(Some(conn_id)));
             self.stand(at, None, batch);
             return false;
         }
         if !in_doubt && way.stands_trying(&batch) {
-            // The ledger may have done it, and only its answer is lost.
+            // The ledger may have carried it out, and only its answer is lost.
             self.ledger_wrote(at);
             self.stand(at, Some(TRY_WITHIN), batch);
             return false;
@@ -287,7 +287,7 @@ impl World {
         true
     }
 
-    /// What the ledger has taken becomes known.
+    /// The commits that the ledger has taken become known.
     pub fn ledger_wrote(&mut self, at: usize) {
         self.seen.add_way(self.nodes[at].way.seen());
         for conn_id in self.nodes[at].way.limbo() {
@@ -305,7 +305,7 @@ impl World {
         }
     }
 
-    /// For so long whoever routes has not heard of a call, or its owner has not heard that it is one, that its time may run out.
+    /// The application may still not know of a call after [`LATE`], or its owner not of its claim: the call's time may run out.
     pub fn is_late(&mut self, at: usize, conn_id: ConnId) {
         let SimNode { way, core, .. } = &self.nodes[at];
         let is_here = core.as_ref().is_some_and(|core| core.calls.contains_key(&conn_id));
@@ -315,7 +315,7 @@ impl World {
         }
     }
 
-    /// The turn is stored; what it wants to say leaves.
+    /// The turn is stored: its messages leave.
     pub fn let_out(&mut self, at: usize) {
         let now = self.now();
         let node = &mut self.nodes[at];

@@ -1,4 +1,4 @@
-//! What a node orders, and what comes of it: the dial plan's answers, the ledger's, requests that find their call.
+//! Orders of a node and their results: the dial plan's answers, the ledger's, requests that find their call.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::sip_cluster::entry::Order;
 use crate::sip_cluster::heirs::{Found, Gone, Named, SeenLive, Sought};
 use crate::sip_cluster::inheritance::{FIND_AGAIN, FIND_WITHIN, Look, find_once};
 
-/// How long a request waits for word of its call, as in `server`.
+/// How long a request waits until its call's owner is known, as in `server`.
 const REQUEST_WITHIN: Duration = Duration::from_millis(1_500);
 
 impl World {
@@ -40,10 +40,10 @@ impl World {
     }
 }
 
-// === what the ledger says, asked beside the loop ===
+// === ledger lookups, beside the loop ===
 
 impl World {
-    /// Whether the node still lives that ordered something; one that stands still does it later.
+    /// Whether the node that gave an order is still in that run; a node that stands still carries it out later.
     fn orderer(&mut self, at: usize, life: u64, action: impl FnOnce() -> Action) -> bool {
         let node = &self.nodes[at];
         if node.life != life || node.core.is_none() {
@@ -56,12 +56,12 @@ impl World {
         true
     }
 
-    /// Whom the proxies of that node see live.
+    /// Owners that the proxies of that node see live.
     fn live_for(&self, at: usize) -> SeenLive {
         self.nodes[at].core.as_ref().map(|core| core.live().clone()).unwrap_or_default()
     }
 
-    /// Whose a call is; one of an owner that is gone becomes this node's.
+    /// Looks up the owner of a call; the node claims it if that owner has failed.
     pub fn find(&mut self, at: usize, life: u64, sought: Sought, until: Timestamp) {
         if !self.orderer(at, life, || Action::Find(at, life, Box::new(sought.clone()), until)) {
             return;
@@ -82,7 +82,7 @@ impl World {
         self.after(pause, Action::Letter(at, life, Box::new(Letter::Found(sought.named, found))));
     }
 
-    /// What nodes that are gone have left.
+    /// Claims the calls of failed nodes.
     pub fn inherit(&mut self, at: usize, life: u64, live: &[Owner]) {
         if !self.orderer(at, life, || Action::Inherit(at, life, live.to_vec())) {
             return;
@@ -91,7 +91,7 @@ impl World {
         let stores = self.nodes[at].way.stores();
         let SimNode { dead, owner, .. } = &mut self.nodes[at];
         let look = Look { stores: &stores, us: owner, live, tenants: &[tenant()] };
-        // What cannot be claimed now is with the next look.
+        // Calls that cannot be claimed now are left to the next scan.
         drop(at_once(dead.inherit(look, &mut claimed)));
         self.ledger_wrote(at);
         self.seen.taken_over += claimed.len() as u64;
@@ -102,7 +102,7 @@ impl World {
         self.after(pause, Action::Letter(at, life, Box::new(Letter::Inherited(claimed))));
     }
 
-    /// As `server` does it: a request of a call that is not here.
+    /// A request of a call that is not here, as in `server`.
     pub fn take_over(
         &mut self,
         at: usize,
@@ -123,14 +123,14 @@ impl World {
             Search::NotYet | Search::Found => Duration::ZERO,
         };
         let found = at_once(find_once(&stores, &owner, &live, &sought.after(waited, &live))).unwrap_or_else(|_| {
-            // Its owner is gone, and nobody can tell: its time may run out before it is routed.
+            // Its owner has failed, and the lookup has no answer: the call's time may run out before it is routed.
             self.rules.may_end(Some(conn_id));
             None
         });
         self.ledger_wrote(at);
         match found {
             None if waited >= REQUEST_WITHIN => {
-                // Nobody can tell now. The search goes on: a call that was claimed is to come here.
+                // No answer in time. The search continues: a call that was claimed must come here.
                 self.nodes[at].told.push((number, conn_id, Err(ErrorCode::TIMEOUT)));
                 self.after(FIND_AGAIN, Action::Find(at, life, Box::new(sought), now + (FIND_WITHIN - waited)));
             }
@@ -158,7 +158,7 @@ fn in_a_word(found: &Found) -> String {
     }
 }
 
-/// What the dial plan says.
+/// The dial plan's answer.
 fn destination(dialled: &str) -> Destination {
     let Ok(dn) = Dn::parse(dialled) else { return Destination::Reject { status: 404, reason: String::new() } };
     if let Some(hostile) = super::hostiles::destination(dialled, &dn) {

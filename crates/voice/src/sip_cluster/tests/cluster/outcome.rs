@@ -1,10 +1,10 @@
-//! What came of a seed, and how it is shown.
+//! The outcome of a seed, and how it is shown.
 
 use sip::Message;
 
 use super::ledger::WaySeen;
 
-/// What came of a seed.
+/// The outcome of a seed.
 pub struct Outcome {
     pub broken: Vec<String>,
     pub digest: u64,
@@ -17,7 +17,7 @@ impl Outcome {
     }
 }
 
-/// How often something happened: what never happens proves nothing.
+/// Counts of events: a fault that never happens proves nothing.
 #[derive(Clone, Default, Debug)]
 pub struct Seen {
     pub calls: u64,
@@ -29,19 +29,19 @@ pub struct Seen {
     pub fenced: u64,
     pub media_kills: u64,
     pub proxy_kills: u64,
-    /// Legs that media has gone on with.
+    /// Legs that media has continued after a restart.
     pub media_legs: u64,
-    /// Packets that media has sent; how often two have heard each other, and somebody what was played.
+    /// Packets that media has sent; how often two parties have heard each other, and a party its treatment.
     pub audio: u64,
     pub heard: u64,
     pub treated: u64,
     pub ledger: WaySeen,
     pub steps: u64,
-    /// Messages of hostile parties, those that no grammar allows, and parties that came into a call.
+    /// Messages of hostile parties, those that no grammar allows, and hostile parties that came into a call.
     pub hostile: u64,
     pub invalid: u64,
     pub hostile_calls: u64,
-    /// The most that was seen.
+    /// The largest values seen.
     pub messages_of_a_turn: u64,
     pub bytes_of_a_record: u64,
 }

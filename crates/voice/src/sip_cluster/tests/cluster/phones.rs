@@ -24,7 +24,7 @@ pub fn dn_of(at: usize) -> Dn {
 
 pub struct Phone {
     pub agent: UserAgent,
-    /// What it rings for or talks with.
+    /// Calls that it rings for or talks in.
     pub lines: BTreeMap<DialogId, Line>,
     chance: Seeded,
     tags: u64,
@@ -37,18 +37,18 @@ pub struct Line {
     pub call_id: String,
     pub stage: Stage,
     pub ear: Ear,
-    /// It holds, or is just changing that, or could not.
+    /// Whether it holds, is just changing that, or has failed to.
     pub holds: bool,
     wants_hold: bool,
-    /// When its last INVITE left, whether it waits for an answer, and when that came.
+    /// When its last INVITE left, whether it waits for an answer, and when the answer came.
     asked_at: Timestamp,
     is_asking: bool,
     agreed_at: Timestamp,
-    /// When it has answered.
+    /// When it answered.
     answered_at: Timestamp,
-    /// By which proxy it came.
+    /// The proxy through which it came.
     pub proxy: usize,
-    /// That proxy died before the call was up.
+    /// Whether that proxy failed before the call was up.
     pub is_cut_off: bool,
 }
 
@@ -61,7 +61,7 @@ impl Line {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
     Ringing,
-    /// It has said 200.
+    /// It has sent 200.
     Answered,
     /// The ACK came.
     Up,
@@ -86,9 +86,9 @@ impl Phone {
     }
 }
 
-/// How long media is told of an answer after it was given: it comes again by a network that loses much.
+/// How soon after an answer media gets it: the answer is repeated on a network that loses much.
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
-/// A phone rings no longer.
+/// The longest that a phone rings.
 const RINGS_MAX: Duration = Duration::from_secs(60);
 
 impl World {
@@ -131,7 +131,7 @@ impl World {
                 (line.holds, line.is_asking) = (true, false);
                 let (conn_id, asked_at) = (line.conn_id, line.asked_at);
                 if self.absences.anybody_since(asked_at) {
-                    // A change that is asked for meanwhile may fail.
+                    // A change that is requested in that time may fail.
                     return;
                 }
                 self.rules.change_refused("a phone", conn_id, status);
@@ -197,13 +197,13 @@ impl World {
         }
     }
 
-    /// An agent has one call at a time, and no phone twice the same.
+    /// An agent has one call at a time, and no phone has the same call twice.
     fn is_offered_once(&mut self, at: usize, conn_id: Option<ConnId>) {
         let is_left = |line: &Line| self.rules.is_withdrawn(&line.call_id) || self.rules.is_given_up(&line.call_id);
         let stands = |line: &&Line| line.stage != Stage::Leaving && !is_left(line);
         let is_agent = at + DIRECT < self.phones.len();
         let is_here = |conn_id| is_agent && self.rules.is_routed_to(conn_id, dn_of(at).as_str());
-        // An INVITE may be late: then its call is elsewhere by now.
+        // An INVITE may be late: its call is elsewhere by now.
         let has = |line: &&Line| is_here(line.conn_id) && is_here(conn_id);
         let lines = || self.phones[at].lines.values().filter(stands);
         let twice = lines().find(|line| line.conn_id == conn_id).map(|line| format!("phone {at} has {line:?}"));
@@ -215,7 +215,7 @@ impl World {
         }
     }
 
-    /// Media dies: with it may end what phones have answered just now, of which media has not been told yet.
+    /// Media fails: calls may end that phones have just answered, if media has not learnt of the answer yet.
     pub fn phones_lose_media(&mut self) {
         let now = self.now();
         let just_now = |line: &&Line| {
@@ -226,11 +226,11 @@ impl World {
         }
     }
 
-    /// A proxy dies: what phones answer to the INVITEs that came by it does not find its way any more.
+    /// A proxy fails: a phone's answer to an INVITE that came through it is lost.
     pub fn phones_lose(&mut self, proxy: usize) {
         let now = self.now();
         let lines = || self.phones.iter().flat_map(|phone| phone.lines.values()).filter(|line| line.proxy == proxy);
-        // The same of a change that the phone has asked for, and of its ACK.
+        // The same for a change that the phone has requested, and for its ACK.
         for line in lines().filter(|line| line.is_asking || now.since(line.agreed_at) <= ACKNOWLEDGED_WITHIN) {
             self.rules.may_end(line.conn_id);
         }
@@ -259,7 +259,7 @@ impl World {
             phone.agent.answer(dialog, Reply::session(phone_ear(at).session(false)), now).expect("an INVITE");
             if let Some(line) = phone.lines.get_mut(&dialog) {
                 (line.stage, line.answered_at) = (Stage::Answered, now);
-                // Nobody can be heard: the call ends, or the phone is hung up.
+                // No audio is possible: the call ends, or the phone gets a BYE.
                 if self.absences.media_since(now) {
                     self.rules.may_end(line.conn_id);
                 }
@@ -268,7 +268,7 @@ impl World {
         }
     }
 
-    /// By itself it stops where nothing that it has said has arrived; else it is told.
+    /// A phone stops by itself if none of its responses has arrived; otherwise it must get a CANCEL.
     pub fn phone_rang_long(&mut self, at: usize, dialog: DialogId) {
         let Some(line) = self.phones[at].lines.get(&dialog).filter(|line| line.stage == Stage::Ringing) else { return };
         if self.rules.has_rung(&line.call_id) && !line.is_cut_off {
@@ -324,7 +324,7 @@ impl World {
         if let Some(line) = phone.lines.get_mut(&dialog) {
             line.stage = Stage::Leaving;
             self.rules.may_end(line.conn_id);
-            // One that was taken out of the call before ends nothing by it.
+            // A phone that was taken out of the call before ends nothing.
             ended = line.conn_id.filter(|_| !self.rules.is_withdrawn(&line.call_id));
         }
         if let Err(error) = phone.agent.bye(dialog, Vec::new(), now) {

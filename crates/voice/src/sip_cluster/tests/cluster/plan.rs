@@ -1,4 +1,4 @@
-//! What a seed has in store: calls, and faults one after the other.
+//! The plan of a seed: calls, and faults one after the other.
 
 use std::time::Duration;
 
@@ -10,64 +10,64 @@ use super::ledger::Cut;
 use super::phones::DIRECT;
 use super::world::{Action, World};
 
-/// A call, as its caller means it.
+/// A call, as its caller plans it.
 #[derive(Clone, Debug)]
 pub struct Script {
-    /// By which proxy.
+    /// The proxy that is called.
     pub proxy: usize,
     pub number: String,
     /// Whether the INVITE offers a session.
     pub offers: bool,
     /// How long the caller waits for an answer.
     pub patience: Duration,
-    /// How long it talks; none: the other side hangs up, or the end of the seed does.
+    /// How long it talks. None: the other side hangs up, or the end of the seed ends the call.
     pub talks: Option<Duration>,
     /// When it holds, and for how long.
     pub holds: Option<(Duration, Duration)>,
 }
 
-/// What goes wrong.
+/// A fault.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// SIGKILL; another life begins after that time.
+    /// SIGKILL; the next run begins after that time.
     Kill { node: usize, moment: Moment, back: Duration },
     /// SIGSTOP for that time.
     Stop { node: usize, moment: Moment, back: Duration },
     /// A connection between a node and a proxy breaks.
     Break { node: usize, proxy: usize },
-    /// Nothing goes through such a connection for that time.
+    /// Such a connection passes nothing for that time.
     Stall { node: usize, proxy: usize, back: Duration },
-    /// A node, or each of them, does not reach the ledger for that time. It may stand still at the beginning of it.
+    /// One node, or both, cannot reach the ledger for that time. The node may also stand still at the beginning.
     CutOff { nodes: [bool; 2], how: Cut, still: Option<Duration>, back: Duration },
-    /// SIGKILL to media; another life begins after that time.
+    /// SIGKILL to media; its next run begins after that time.
     KillMedia { moment: Moment, back: Duration },
-    /// Media does not reach the ledger for that time.
+    /// Media cannot reach the ledger for that time.
     CutMedia { how: Cut, back: Duration },
-    /// SIGKILL to a proxy; another life begins after that time.
+    /// SIGKILL to a proxy; its next run begins after that time.
     KillProxy { proxy: usize, back: Duration },
 }
 
-/// At which step of a node's turn.
+/// A step of a node's turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Moment {
     /// Between turns.
     Now,
     /// Before the next commit.
     BeforeCommit,
-    /// After it, with so many of its messages sent.
+    /// After it, with this number of its messages sent.
     Sent(usize),
 }
 
-/// From when on nobody calls and nothing breaks any more.
+/// End of calls and faults.
 pub const ACTIVE: Duration = Duration::from_secs(50);
-/// What is left after that time stays for good: longer than an ACK and then a BYE may take (64*T1 each, RFC 3261 sections 13.3.1.4
-/// and 17.1.2), shorter than a session without a refresh lives.
+/// What is left after that time is never removed: longer than an ACK and then a BYE may take (64*T1 each, RFC 3261 sections
+/// 13.3.1.4 and 17.1.2), shorter than a session without a refresh.
 const REST: Duration = Duration::from_secs(80);
-/// How soon the one party hears that the other has hung up: the longest that a way stays broken, and what is repeated after it;
-/// sooner than its session would be refreshed.
+/// How soon a party learns that the other has hung up: the longest time that a connection stays broken, plus the repeats after
+/// it; sooner than its session would be refreshed.
 pub const HEARD_WITHIN: Duration = Duration::from_secs(40);
 
-/// When everything is gone in a seed where nobody had to wait for an answer in vain: the longest lingering of a transaction.
+/// When nothing is left in a seed where no answer was missing: the longest time that a transaction lingers.
 const LINGERING: Duration = Duration::from_secs(38);
 
 /// How the edge treats datagrams.
@@ -84,11 +84,11 @@ pub fn edge_conditions(chance: &mut Seeded) -> Conditions {
     }
 }
 
-/// How long a node is dead that has left calls to be claimed.
+/// How long a node is down that has left calls to be claimed.
 const DEAD_MAX: Duration = Duration::from_secs(8);
 
 impl World {
-    /// Writes the seed's calls and faults on the agenda.
+    /// Puts the seed's calls and faults on the agenda.
     pub fn make_plan(&mut self) {
         let calls = 6 + self.chance.below(9) as usize;
         for call in 0..calls {
@@ -157,20 +157,20 @@ impl World {
                 (Fault::KillProxy { proxy, back }, back)
             }
             _ => {
-                // Also for so long that the node has given the connection up, and then what waits for it.
+                // Also long enough that the node gives the connection up, and then the requests that wait for it.
                 let back = self.between(100, 15_000);
                 (Fault::Stall { node, proxy, back }, back)
             }
         }
     }
 
-    /// Another fault may come while it lasts.
+    /// Another fault may come during this one.
     fn cut_off(&mut self, node: usize) -> (Fault, Duration) {
         let how = [Cut::Refused, Cut::Silent, Cut::AtCommit, Cut::AtClaim][self.chance.below(4) as usize];
         let both = how != Cut::AtClaim && self.percent(30);
         let still = (!both && how != Cut::AtClaim && self.percent(40)).then(|| self.between(1_000, 5_000));
         let back = self.between(100, 15_000);
-        // One is to be alive.
+        // One node must be alive.
         let next = match still {
             Some(still) => back.max(still),
             None if how == Cut::AtClaim => back + DEAD_MAX,
@@ -179,7 +179,7 @@ impl World {
         (Fault::CutOff { nodes: [both || node == 0, both || node == 1], how, still, back }, next)
     }
 
-    /// There is to be something that the other node may claim.
+    /// Kills a node, so that the other node has calls to claim.
     fn leave_calls(&mut self, node: usize) {
         let (at, back) = (self.between(0, 2_000), self.between(1_000, DEAD_MAX.as_millis() as u64));
         self.after(at, Action::Fault(Fault::Kill { node, moment: Moment::Now, back }));
@@ -189,7 +189,7 @@ impl World {
         self.nodes[1 - node].way.is_open() && !self.nodes[node].way.kept().is_empty()
     }
 
-    /// A fault begins, at once or at the step that it waits for.
+    /// A fault begins, now or at its step.
     pub fn fault(&mut self, fault: Fault) {
         self.say(|| format!("*** {fault:?}"));
         match fault {
@@ -226,11 +226,12 @@ impl World {
                 self.media.cut = Some(how);
                 self.after(back, Action::MendMedia);
             }
-            // Nobody would be reached at all, or a call would be known to nobody.
+            // No phone could be reached at all, or no node would know some call.
             Fault::KillProxy { proxy, .. }
                 if (0..2).any(|node| self.alone_knows_calls(node)) || self.proxies[1 - proxy].is_down => {}
             Fault::KillProxy { proxy, back } => self.kill_proxy(proxy, back),
-            // To one proxy it would be gone, with calls that the ledger does not know and that it says to the other proxy are its own.
+            // That proxy would take the node for failed, while the node still serves calls through the other proxy that the
+            // ledger does not know.
             Fault::Break { node, .. } | Fault::Stall { node, .. } if self.alone_knows_calls(node) => {}
             Fault::Break { node, proxy } => {
                 self.seen.cuts += 1;

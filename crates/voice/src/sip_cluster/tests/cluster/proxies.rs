@@ -1,4 +1,4 @@
-//! A proxy, and what its shell does.
+//! A proxy, with the work of its shell.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use super::world::{Action, Addr, Payload, World};
 
 /// The edges of the proxies.
 pub const EDGES: [&str; 2] = ["192.0.2.1:5060", "192.0.2.2:5060"];
-/// Where the carrier is.
+/// The carrier's address.
 pub const CARRIER: &str = "198.51.100.10:5060";
 const TOKEN: &str = "a-token";
 
 pub struct SimProxy {
     pub core: Proxy,
-    /// It is dead; its next life is ready, and hears nothing yet.
+    /// It is down; its next run is ready, and gets nothing yet.
     pub is_down: bool,
     lives: u64,
 }
@@ -98,10 +98,10 @@ pub fn keep_alive_answer(role: &str, owner: &Owner, message: &Message) -> Option
     Some(Message::response_to(message, sip::StatusCode::OK).header(&headers::NODE, says).to_tag("node").build())
 }
 
-// === its lives ===
+// === its runs ===
 
 impl World {
-    /// A proxy dies with all that it knows of requests: its connections break, and nobody listens at its edge.
+    /// A proxy fails with its state of requests: its connections break, and nothing listens at its edge.
     pub fn kill_proxy(&mut self, at: usize, back: Duration) {
         let now = self.now();
         self.seen.proxy_kills += 1;
@@ -187,7 +187,7 @@ impl World {
                         self.absences.proxy_is_back(at, now);
                     }
                 }
-                // Nobody listens there.
+                // Nothing listens there.
                 Output::Connect { connection, .. } if !self.hostiles.is_empty() => {
                     self.proxies[at].core.handle_closed(connection, now);
                 }
@@ -225,7 +225,7 @@ impl World {
         }
     }
 
-    /// Who is at the other end of a connection.
+    /// The peer of a connection.
     fn whose(&self, proxy: usize, connection: u64) -> Option<Addr> {
         if self.media.connection(proxy) == Some(connection) {
             return Some(Addr::Media);

@@ -1,4 +1,4 @@
-//! Restore equals continue: whoever reads a call's record knows of the call what its owner knows.
+//! Restore equals continue: a call read from its record is the same as its owner's.
 
 use infra::{CallWrite, Change};
 use model::Timestamp;
@@ -9,11 +9,11 @@ use super::super::super::entry::{Entry, Leg};
 use super::super::super::records::{self, Decoded};
 use super::world::World;
 
-/// As the dialogs were, and nothing said.
+/// Dialogs as they were; no message is sent.
 const UNCHANGED: Restore = Restore { stream: None, resend: false, cseq_jump: 0 };
 
 impl World {
-    /// After every turn: the record of each call that has changed gives the call again, and that call the record.
+    /// After every turn: the record of each changed call decodes to the same call, and that call encodes to the same record.
     pub fn restore_equals_continue(&mut self, at: usize, batch: &[CallWrite]) {
         let now = self.now();
         for write in batch {
@@ -40,7 +40,7 @@ impl World {
 
 type Dialogs = Vec<(Option<DialogSnapshot>, Option<DialogSnapshot>)>;
 
-/// What whoever has read its record does not know of a call as its owner does.
+/// The difference between a call at its owner and the same call read from its record.
 fn lost(entry: &Entry, agent: &UserAgent, read: &Decoded) -> Option<String> {
     let snapshot = |dialog: Option<DialogId>| agent.snapshot(&[dialog?]).pop();
     let dialogs: Dialogs = entry.legs.iter().map(|leg| (snapshot(leg.phone), snapshot(leg.media))).collect();
@@ -49,7 +49,7 @@ fn lost(entry: &Entry, agent: &UserAgent, read: &Decoded) -> Option<String> {
         .or_else(|| differs(&dialogs, &read.dialogs))
 }
 
-/// Connections have other numbers in another life, and dialogs other handles.
+/// In another run, connections have other numbers and dialogs other handles.
 fn beside_the_model(entry: &Entry) -> String {
     let bare = |leg: &Leg| Leg { phone: None, media: None, link: 0, ..leg.clone() };
     let legs: Vec<Leg> = entry.legs.iter().map(bare).collect();
@@ -60,7 +60,7 @@ fn differs<T: PartialEq + std::fmt::Debug>(ours: &T, theirs: &T) -> Option<Strin
     (ours != theirs).then(|| format!("{ours:?} became {theirs:?}"))
 }
 
-/// The record of a call that was read from one.
+/// The record of a call that was read from a record.
 fn written_again(read: Decoded, edges: &[String], now: Timestamp) -> Result<bytes::Bytes, String> {
     let Decoded { mut entry, dialogs } = read;
     let mut agent = UserAgent::new(AgentConfig::default(), Box::new(Seeded::new(0)));

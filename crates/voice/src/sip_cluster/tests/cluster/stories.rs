@@ -1,11 +1,11 @@
-//! What is told of a call, fact by fact.
+//! The facts of a call, checked one by one.
 
 use std::collections::BTreeMap;
 
 use model::event::Stamped;
 use model::{EventName, Seq, Timestamp, Token};
 
-/// A call as its facts tell it.
+/// State of a call by its facts.
 #[derive(Default)]
 pub struct Story {
     token: Token,
@@ -20,7 +20,7 @@ pub struct Story {
 }
 
 impl Story {
-    /// The next fact; says what is wrong with it.
+    /// Takes the next fact; the error says what is wrong with it.
     pub fn tell(&mut self, fact: &Stamped) -> Result<(), String> {
         let name = fact.event.name;
         let said = format!("{} ({}, {})", name.as_str(), fact.id.token.0, fact.id.seq.0);
@@ -43,7 +43,7 @@ impl Story {
         Ok(())
     }
 
-    /// What was attached stays, through queues and owners.
+    /// Attached data stays, through queues and owners.
     fn keeps_data(&mut self, fact: &Stamped) -> Result<(), String> {
         let now: BTreeMap<String, String> =
             fact.event.user_data.iter().map(|(key, value)| (key.to_owned(), format!("{value:?}"))).collect();

@@ -1,4 +1,4 @@
-//! Everybody, the network between them, and what is to happen when.
+//! All participants, the network between them, and the agenda.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use super::proxies::SimProxy;
 use crate::sip_cluster::heirs::Sought;
 use crate::test_stores::HandClock;
 
-/// Who sends and receives.
+/// A sender or receiver.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Addr {
     Proxy(usize),
@@ -39,18 +39,18 @@ pub enum Addr {
     Hostile(usize),
 }
 
-/// What is under way between them.
+/// A packet between two of them.
 #[derive(Clone, Debug)]
 pub enum Payload {
     Datagram(Message),
-    /// What need not be a message.
+    /// Any bytes, a message or not.
     Raw(bytes::Bytes),
     Stream(u64, Message),
     Open(u64),
     Close(u64),
 }
 
-/// What happens at a time of its own.
+/// An event at a time of its own.
 #[derive(Clone, Debug)]
 pub enum Action {
     Dial(usize),
@@ -64,7 +64,7 @@ pub enum Action {
     PhoneHangsUp(usize, DialogId),
     PhoneHolds(usize, DialogId, bool),
     Heard(Addr, ConnId),
-    /// A call is listened to; nobody is heard in it since then who should be.
+    /// Listens to a call; since that time, a party that should be heard is not.
     Listen(usize, Timestamp),
     StartMedia,
     ConnectMedia(u64, usize),
@@ -83,7 +83,7 @@ pub enum Action {
     KnowsItsCalls(usize, u64, Vec<ConnId>),
     IsLate(usize, ConnId),
     Fault(Fault),
-    /// The moment that a fault waits for has not come.
+    /// The moment that a fault waits for did not come.
     FaultNow(usize, u64),
     Unstall(usize, usize),
     Instruct(ConnId),
@@ -98,7 +98,7 @@ pub enum Action {
     },
 }
 
-/// Everybody.
+/// All participants.
 pub struct World {
     pub seed: u64,
     pub net: Network<Addr, Payload>,
@@ -219,7 +219,7 @@ impl World {
         Duration::from_micros(least * 1_000 + self.chance.below((most - least) * 1_000 + 1))
     }
 
-    /// True that often of a hundred.
+    /// True in `of` of a hundred cases.
     pub fn percent(&mut self, of: u64) -> bool {
         self.chance.below(100) < of
     }
@@ -237,7 +237,7 @@ impl World {
         self.net.send(from, to, payload);
     }
 
-    /// A line for whoever watches.
+    /// Prints a line if the seed is played loudly.
     pub fn say(&self, line: impl FnOnce() -> String) {
         if self.loud {
             let at = self.now().since(self.began);
@@ -360,7 +360,7 @@ impl World {
         self.say(|| "everybody hangs up".to_owned());
         for call in 0..self.scripts.len() {
             self.give_up(call);
-            // Who was hung up on is to hear of it.
+            // A caller whose phone has hung up must get the BYE.
             if !self.rules.was_hung_up_on(self.conn_id_of(call)) {
                 self.caller_hangs_up(call);
             }
