@@ -1,8 +1,8 @@
-//! A contact centre at work: CPU per routed call by role, and how long an agent who becomes free waits for the phone to
-//! ring while calls are queued.
+//! A contact centre under load: CPU per routed call by role, and the time from an agent's becoming free until the
+//! phone rings, while calls are queued.
 //!
-//! SIPp plays callers and phones against `trunkline up --example`; signalling only, so what media costs is its dialogs,
-//! the announcement and the music. Roles are told apart by the names of their threads.
+//! SIPp plays callers and phones against `trunkline up --example`. There is signalling only, so media's cost is its
+//! dialogs, the announcement and the music. The names of threads tell the roles apart.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,22 +19,22 @@ use crate::process::find;
 use crate::report::{Figure, Goal, Report};
 use crate::sipp::Counts;
 
-/// More than the agents can take, so that calls queue.
+/// More than the agents' capacity, so that calls queue.
 const CALLS_PER_S: u32 = 8;
-/// How long a caller stays after the answer of the queue: announcement, waiting, talk.
+/// Duration of a call after the queue's answer: announcement, waiting, talk.
 const STAYS_MS: &str = "12000";
-/// The reporting log follows the stream by a second.
+/// The reporting log lags a second behind the stream.
 const LOG_LIMIT: Duration = Duration::from_secs(10);
 
-/// A role that takes more of a call has a row of its own.
+/// A role with a higher cost per call has its own row.
 const SHARE_MIN_MS: f64 = 0.1;
-/// A role that takes more of a call is named in the note.
+/// A role with a higher cost per call is named in the note.
 const SHOWN_MIN_MS: f64 = 0.005;
 
-/// Nanoseconds on the processor, by role; `other` is what belongs to none.
+/// CPU time by role, in nanoseconds; `other` belongs to no role.
 type CpuByRole = BTreeMap<String, u64>;
 
-/// Runs it.
+/// Runs the benchmark.
 pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
     if find("sipp").is_none() {
         report.missing("demo", "sipp");
@@ -114,7 +114,7 @@ fn delays(options: &Options, report: &mut Report, facts: &[Fact], void: Vec<Stri
     delays.sort_unstable();
     let at = |part: usize| delays.get((delays.len() * part / 100).min(delays.len().saturating_sub(1)));
     let (Some(median), Some(late)) = (at(50), at(99)) else {
-        // A short load may be over before a call has to wait.
+        // A short load may end before a call has to wait.
         ensure!(options.quick, "no agent became free while calls waited");
         return Ok(());
     };
@@ -131,14 +131,14 @@ fn delays(options: &Options, report: &mut Report, facts: &[Fact], void: Vec<Stri
     Ok(())
 }
 
-/// A fact of the reporting log, as far as it is needed here.
+/// A fact of the reporting log, with the fields used here.
 struct Fact {
     at_us: i64,
     name: String,
     dn: String,
 }
 
-/// All facts in the order of their times, once every call is over in the log.
+/// All facts ordered by time, once the log contains the end of every call.
 fn facts(site: &Installation, calls: u32) -> Result<Vec<Fact>> {
     let read = || {
         let mut facts = Vec::new();
@@ -153,7 +153,7 @@ fn facts(site: &Installation, calls: u32) -> Result<Vec<Fact>> {
         facts.sort_by_key(|fact| fact.at_us);
         anyhow::Ok(facts)
     };
-    // A call that was refused leaves no fact: what is there after the time is what there is.
+    // A refused call leaves no fact: after the time limit, the facts present are used.
     let all_over = || Ok(read()?.iter().filter(|f| f.name == "EventCallDeleted").count() >= calls as usize);
     let _ = crate::process::wait_until("all calls are in the log", LOG_LIMIT, all_over);
     read()
@@ -175,7 +175,7 @@ fn micros(time: &str) -> Option<i64> {
     Some((day * 86_400 + hours * 3_600 + minutes * 60) * 1_000_000 + (seconds * 1e6).round() as i64)
 }
 
-/// CPU of each thread of the process, added up by role: a role's threads are named after it.
+/// CPU time of the process's threads, summed by role: a role's threads are named after it.
 fn by_role(pid: u32) -> Result<CpuByRole> {
     let mut all = CpuByRole::new();
     for thread in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {

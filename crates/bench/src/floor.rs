@@ -1,4 +1,4 @@
-//! Agents at phones that SIPp plays, all at one address, logged in and ready.
+//! Agents with phones played by SIPp, all at one address, logged in and ready.
 
 use std::fs;
 use std::path::Path;
@@ -9,19 +9,19 @@ use testkit::sipp::Running;
 use testkit::{Endpoint, Installation, Sipp};
 
 const FIRST_AGENT: u32 = 7101;
-/// How many there are.
+/// Number of agents.
 pub const AGENTS: u32 = 20;
 const SOON: Duration = Duration::from_secs(15);
 
-/// The agents; they are gone with the value.
+/// The agents; they stop when dropped.
 pub struct Floor {
     _phones: Running,
-    /// Where audio may go that nobody listens to.
+    /// A destination for audio that is not played.
     pub nobody: Endpoint,
 }
 
 impl Floor {
-    /// Registers their phones and logs them in.
+    /// Registers the agents' phones and logs the agents in.
     pub fn staff(site: &Installation, folder: &Path) -> Result<Self> {
         let agents: Vec<String> = (FIRST_AGENT..FIRST_AGENT + AGENTS).map(|n| n.to_string()).collect();
         register(site, &agents, folder)?;

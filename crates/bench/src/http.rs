@@ -1,4 +1,4 @@
-//! One GET, for liveness.
+//! An HTTP GET, for liveness.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! `trunkline up --example` with nothing to do: memory, and how long it takes to be ready; how long `trunkline demo` takes.
+//! `trunkline up --example` without load: memory and time until ready; duration of `trunkline demo`.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,13 +16,13 @@ const DEMO_MAX_S: f64 = 3.0;
 const UP: &[&str] = &["up", "--example"];
 const DEMO: &[&str] = &["demo"];
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// Starting leaves memory that is given back soon, and work that is done once.
+/// Waits for memory that is soon returned after a start, and for one-time work.
 const SETTLE: Duration = Duration::from_secs(3);
 const OBSERVED: Duration = Duration::from_secs(5);
 
-/// Runs it.
+/// Runs the benchmark.
 pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
-    // Once before: the disk's cache is warm, and the data directory has its keys.
+    // A first start warms the disk's cache and creates the keys in the data directory.
     let (_, first) = start(UP, options, folder)?;
     let (process, ready) = start(UP, options, folder)?;
     std::thread::sleep(SETTLE);
@@ -53,7 +53,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     demo(options, folder, report)
 }
 
-/// The demo is up when it has written `demo.json`, just before it prints what to dial.
+/// The demo is up when it has written `demo.json`, just before it prints the number to dial.
 fn demo(options: &Options, folder: &Path, report: &mut Report) -> Result<()> {
     let folder = folder.join("demo");
     std::fs::create_dir_all(&folder)?;

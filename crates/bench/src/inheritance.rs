@@ -1,4 +1,4 @@
-//! How long an heir takes to claim the calls of a dead node: the part of its death that grows with its calls.
+//! How long a successor takes to claim the calls of a failed node: the part of a takeover that grows with the number of calls.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,11 +14,11 @@ use crate::persistence::Servers;
 use crate::report::{Figure, Goal, Report};
 
 const CALLS: u64 = 5_000;
-/// A conversation with two legs has about so many.
+/// About the size of a conversation with two legs.
 const STATE_BYTES: usize = 4_000;
 const SECONDS_MAX: f64 = 2.0;
 
-/// Runs it, with servers of its own.
+/// Runs the benchmark, with its own servers.
 pub fn run(options: &Options, report: &mut Report) -> Result<()> {
     let _servers = Servers::start(options.instance)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

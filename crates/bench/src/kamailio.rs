@@ -11,7 +11,7 @@ use crate::udp;
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 
-/// Starts it with a configuration file and its definitions; `None` if it is not installed.
+/// Starts Kamailio with a configuration file and its definitions; `None` if it is not installed.
 pub fn start(
     file: &str,
     at: &str,
@@ -31,7 +31,7 @@ pub fn start(
     Ok(Some(process))
 }
 
-/// Its version, as it says it.
+/// Kamailio's version, as printed by it.
 pub fn version() -> Option<String> {
     let output = Command::new(find("kamailio")?).arg("-v").output().ok()?;
     String::from_utf8_lossy(&output.stdout).lines().next().map(|line| line.replace("version: ", ""))

@@ -1,8 +1,8 @@
-//! Measures the built binary beside its peers, in one run on one machine: `script/bench`.
+//! Measures the built binary and its peers, in one run on one machine: `script/bench`.
 //!
-//! Figures of different machines, and of different moments of a shared one, say nothing about each other; a ratio of two
-//! programs that ran one behind the other under the same load does. CPU is user and system time of all processes of
-//! the measured program, from the kernel.
+//! Figures of different machines, or of a shared machine at different times, cannot be compared. A ratio of two
+//! programs that ran one after the other under the same load can. CPU is the kernel's user and system time of all
+//! processes of the measured program.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
@@ -36,7 +36,7 @@ use report::{Circumstances, Report};
 /// Runs one benchmark.
 type Bench = fn(&Options, &mut Report, &Path) -> Result<()>;
 
-/// All benchmarks by name, in the order in which they run.
+/// All benchmarks by name, in the order of their runs.
 const BENCHES: &[(&str, Bench)] = &[
     ("parser", parser::run),
     ("idle", idle::run),
@@ -76,7 +76,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// How long a load lasts.
+    /// Duration of a load.
     const fn seconds(&self) -> u32 {
         if self.quick { 3 } else { 10 }
     }
@@ -95,16 +95,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// The exit status of a run with rows that count for nothing.
+/// The exit status of a run with void rows.
 const VOID: u8 = 3;
 
-/// How a run came out.
+/// The result of a run.
 enum Ended {
-    /// Every figure is there and counts.
+    /// Every figure is present and valid.
     Whole,
-    /// Every figure is there; some count for nothing.
+    /// Every figure is present; some are void.
     Void,
-    /// A benchmark did not come to its end.
+    /// A benchmark failed.
     Broken,
 }
 
@@ -152,17 +152,17 @@ fn peers() -> String {
     all.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
-/// The checkout.
+/// The root of the checkout.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Configurations and scenarios.
+/// The folder of configurations and scenarios.
 pub fn files() -> PathBuf {
     root().join("bench")
 }
 
-/// The binary that is measured: it stands beside this one.
+/// The measured binary, next to this one.
 pub fn binary() -> PathBuf {
     let own = std::env::current_exe().unwrap_or_default();
     own.with_file_name("trunkline")

@@ -1,4 +1,4 @@
-//! The parser: an INVITE with SDP, and the headers that every role reads of it.
+//! The parser: an INVITE with SDP, and the headers that every role reads.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -13,10 +13,10 @@ use crate::report::{Figure, Goal, Report};
 
 const GOAL_US: f64 = 0.6;
 const ROUNDS: usize = 1_000;
-/// Short enough to fit between two interruptions.
+/// Short enough to fit between two interrupts.
 const ROUND: Duration = Duration::from_millis(1);
 
-/// Runs it.
+/// Runs the benchmark.
 pub fn run(_: &Options, report: &mut Report, _: &Path) -> Result<()> {
     let text = std::fs::read_to_string(crate::files().join("invite.sip"))?.replace('\n', "\r\n");
     let bytes = Bytes::from(text);
@@ -41,7 +41,7 @@ pub fn run(_: &Options, report: &mut Report, _: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads the typed headers that every role looks at.
+/// Reads the typed headers used by every role.
 fn typed(message: &Message) -> Option<usize> {
     let (from, to, via, cseq) =
         (message.from().ok()?, message.to().ok()?, message.top_via().ok()?, message.cseq().ok()?);
@@ -50,7 +50,7 @@ fn typed(message: &Message) -> Option<usize> {
     Some(lengths.iter().sum::<usize>() + cseq.number as usize)
 }
 
-/// On a shared machine only the best round is about the code.
+/// On a shared machine only the best round measures the code.
 fn best_us(mut work: impl FnMut()) -> f64 {
     let mut best = f64::MAX;
     for _ in 0..ROUNDS {

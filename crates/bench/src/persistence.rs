@@ -1,7 +1,7 @@
-//! What it costs to keep everything in servers: the same load on embedded stores, on Redis, PostgreSQL and Kafka, and on these with
-//! a process for each role and two replicas of those that calls go through.
+//! The cost of keeping everything in servers: the same load on embedded stores, on Redis, PostgreSQL and Kafka, and on
+//! these with one process per role and two replicas of the roles on the path of calls.
 //!
-//! Every caller reaches an agent at once, so all runs do the same work. The servers' own processors' time is told apart.
+//! Every caller reaches an agent at once, so all runs do the same work. The servers' own CPU time is reported separately.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,22 +17,22 @@ use crate::process::{Cpu, cpu_of_tree, find};
 use crate::report::{Figure, Goal, Report};
 use crate::sipp::Counts;
 
-/// Fewer than the agents can take.
+/// Less than the agents' capacity.
 const CALLS_PER_S: u32 = 4;
-/// How long a caller stays after the answer of the queue: announcement and talk.
+/// Duration of a call after the queue's answer: announcement and talk.
 const STAYS_MS: &str = "3000";
 const LOAD_LIMIT: Duration = Duration::from_secs(120);
-/// Of sip-cluster to Redis, for a SIP message.
+/// Round trips of sip-cluster to Redis per SIP message.
 const ROUND_TRIPS_MAX: f64 = 1.0;
-/// What sip-cluster asks Redis about records. What a commit tells of a call goes with it, and counts on the rows of the streams as well; these
-/// are read for those who follow them, and no message waits for that.
+/// Requests of sip-cluster to Redis about records. A commit includes the call's facts, which count on the rows of the
+/// streams as well. Reads of the streams serve their subscribers; no message waits for them.
 const RECORDS: &str = "connection_requests_total{connection=\"voice-41\",side=\"opens\"}";
-/// What goes on without calls is seen for so long.
+/// How long the load without calls is observed.
 const IDLE: Duration = Duration::from_secs(5);
-/// What has to be installed.
+/// The required programs.
 const SERVERS: [&str; 4] = ["redis-cli", "redis-server", "java", "sipp"];
 
-/// A way to keep things.
+/// One of the storage variants.
 struct Way {
     name: &'static str,
     arguments: &'static [&'static str],
@@ -49,16 +49,16 @@ const WAYS: [Way; 3] = [
     },
 ];
 
-/// What one way came to.
+/// The cost of one variant.
 struct Cost {
     /// CPU of all our processes for each call, in milliseconds.
     ms: f64,
     /// CPU of the servers for each call, in milliseconds.
     servers_ms: f64,
-    /// Scripts that Redis ran for each call, beyond those without calls.
+    /// Scripts that Redis ran per call, minus those without calls.
     scripts: f64,
-    /// Turns of sip-cluster that wrote, what it asked Redis for its messages, beyond that without calls, and SIP messages that passed the
-    /// proxy, for each call.
+    /// Per call: turns of sip-cluster with a commit, its requests to Redis for messages minus those without calls,
+    /// and SIP messages through the proxy.
     turns: f64,
     asked: f64,
     messages: f64,
@@ -67,7 +67,7 @@ struct Cost {
     void: Vec<String>,
 }
 
-/// Runs it.
+/// Runs the benchmark.
 pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
     for program in SERVERS {
         if find(program).is_none() {
@@ -125,19 +125,19 @@ fn cost(options: &Options, way: &Way, servers: Option<&Servers>, folder: &Path) 
     })
 }
 
-/// Turns of all replicas of sip-cluster that wrote.
+/// Turns with a commit of all replicas of sip-cluster.
 fn turns(site: &Installation) -> Result<f64> {
     let replicas = (1..).map_while(|replica| site.metric_of("sip-cluster", replica, "sipcluster_turns_total").ok());
     Ok(replicas.sum())
 }
 
-/// What all replicas of sip-cluster have asked Redis for their messages, each a round trip: commits, look-ups, leases.
+/// Requests of all replicas of sip-cluster to Redis for their messages, each a round trip: commits, look-ups, leases.
 fn asked(site: &Installation) -> Result<f64> {
     let others = (2..).map_while(|replica| site.metric_of("sip-cluster", replica, RECORDS).ok());
     Ok(site.metric_of("sip-cluster", 1, RECORDS)? + others.sum::<f64>())
 }
 
-/// What goes on without calls, each second.
+/// The load without calls, per second.
 #[derive(Default)]
 struct Idle {
     scripts_per_s: f64,
@@ -207,12 +207,12 @@ fn add(report: &mut Report, way: &Way, cost: &Cost, embedded: Option<f64>) {
     report.add(row(format!("from INVITE to 200, p99; {}", way.name), "ms", cost.set_up_p99_ms, note));
 }
 
-/// Waits for SIPp's end; gives the times that it has noted and its errors.
+/// Waits for SIPp's end; returns its response times and its errors.
 fn finish(mut callers: Running) -> Result<(Vec<f64>, String)> {
     crate::process::wait_until("the callers end", LOAD_LIMIT, || callers.has_ended())?;
     let times = callers.traces("_rtt.csv");
     let errors = callers.traces("_errors.log");
-    // Date;milliseconds;which.
+    // Columns: date;milliseconds;which.
     let times = times.lines().filter_map(|line| line.split(';').nth(1)?.trim().parse().ok()).collect();
     Ok((times, errors))
 }
@@ -222,7 +222,7 @@ fn percentile_99(mut times: Vec<f64>) -> Option<f64> {
     times.get((times.len() * 99 / 100).min(times.len().checked_sub(1)?)).copied()
 }
 
-/// Redis, PostgreSQL and Kafka of the instance, started by `script/infra`; ended with the value.
+/// Redis, PostgreSQL and Kafka of the instance, started by `script/infra`; stopped when dropped.
 pub struct Servers {
     instance: u8,
     pids: Vec<u32>,
@@ -244,7 +244,7 @@ impl Servers {
         self.pids.iter().map(|pid| cpu_of_tree(*pid)).sum()
     }
 
-    /// Scripts so far.
+    /// Number of scripts run so far.
     fn scripts(&self) -> Result<f64> {
         let host = format!("127.{}.255.1", self.instance);
         let output = Command::new("redis-cli").args(["-h", &host, "info", "commandstats"]).output()?;

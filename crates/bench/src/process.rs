@@ -1,5 +1,5 @@
-//! A process that is measured: started in a group of its own, so that its CPU time is that of all its processes, and
-//! ended with the value.
+//! A process under measurement: started in a process group of its own, so that its CPU time includes all its
+//! children, and ended when dropped.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-/// How long a process may take to end by itself.
+/// How long a process may take to terminate.
 const END_LIMIT: Duration = Duration::from_secs(5);
-/// Between two looks at a condition.
+/// Interval between two checks of a condition.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A running program and whatever it has started.
+/// A running program and its children.
 pub struct Process {
     child: Child,
     name: String,
@@ -31,7 +31,7 @@ impl std::iter::Sum for Cpu {
 }
 
 impl Process {
-    /// Starts it; what it prints goes into `log`.
+    /// Starts the program; its output goes into `log`.
     pub fn start(name: &str, command: &mut Command, log: &Path) -> Result<Self> {
         let log = File::create(log)?;
         let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0).spawn();
@@ -45,7 +45,7 @@ impl Process {
         Ok(Cpu(ticks))
     }
 
-    /// Memory of the group, shared pages divided among those who share them, in bytes.
+    /// Memory of the group in bytes; a shared page is divided among its users.
     pub fn memory(&self) -> u64 {
         let pss = |pid: &u32| {
             let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
@@ -55,7 +55,7 @@ impl Process {
         self.members().iter().filter_map(pss).sum::<u64>() * 1024
     }
 
-    /// Fails if it has ended.
+    /// Fails if the program has ended.
     pub fn expect_running(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
@@ -63,7 +63,7 @@ impl Process {
         }
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the program ends by itself.
     pub fn finish(&mut self, limit: Duration) -> Result<i32> {
         let deadline = Instant::now() + limit;
         loop {
@@ -86,7 +86,7 @@ impl Process {
 
     fn signal(&self, name: &str) {
         let group = format!("-{}", self.child.id());
-        // A group that is gone needs no signal.
+        // A group that no longer exists needs no signal.
         let _ = Command::new("kill").args([name, "--", &group]).stderr(Stdio::null()).status();
     }
 }
@@ -101,20 +101,20 @@ impl Drop for Process {
     }
 }
 
-/// After a load: a transaction of UDP lingers for 32 s (timer J), and taking it down is part of what a request costs.
+/// Wait after a load: a UDP transaction lingers for 32 s (timer J), and its removal is part of a request's cost.
 const LINGER: Duration = Duration::from_secs(34);
-/// How long it is looked at what idle processes use: the kernel counts in ticks of 10 ms, and a shorter time would be scaled up.
+/// How long the CPU time of idle processes is observed: the kernel counts in ticks of 10 ms, and a shorter time would be scaled up.
 const IDLE: Duration = LINGER;
 
-/// CPU seconds of each process for taking down what a load has left, without what it uses when it is idle: less than nothing
-/// where it has left nothing and the process was less idle afterwards.
+/// CPU seconds of each process for cleaning up after a load, minus its idle use. Negative if there was nothing to
+/// clean up and the process was less idle afterwards.
 pub fn lingering(processes: &[&Process]) -> Result<Vec<f64>> {
     let (taken, linger) = used_within(processes, LINGER)?;
     let (used, idle) = used_within(processes, IDLE)?;
     Ok(taken.iter().zip(used).map(|(taken, used)| taken - used / idle * linger).collect())
 }
 
-/// CPU seconds of each process from now on, and for how many seconds.
+/// CPU seconds of each process during `time`, and its exact length in seconds.
 fn used_within(processes: &[&Process], time: Duration) -> Result<(Vec<f64>, f64)> {
     let read = || processes.iter().map(|process| process.cpu()).collect::<Result<Vec<Cpu>>>();
     let (before, began) = (read()?, Instant::now());
@@ -123,7 +123,7 @@ fn used_within(processes: &[&Process], time: Duration) -> Result<(Vec<f64>, f64)
     Ok((used, began.elapsed().as_secs_f64()))
 }
 
-/// User and system time so far of a process and of everything below it.
+/// User and system time so far of a process and all its descendants.
 pub fn cpu_of_tree(root: u32) -> Cpu {
     let all = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -139,14 +139,14 @@ pub fn cpu_of_tree(root: u32) -> Cpu {
 }
 
 impl Cpu {
-    /// The time that passed between two readings.
+    /// The CPU time between two readings.
     pub fn since(self, earlier: Self) -> Duration {
-        // USER_HZ is 100 on every architecture that Linux shows to programs.
+        // USER_HZ is 100 on every architecture of Linux.
         Duration::from_millis(self.0.saturating_sub(earlier.0) * 10)
     }
 }
 
-/// Process group and CPU ticks of a process, its waited-for children left out.
+/// Process group and CPU ticks of a process, without its waited-for children.
 fn stat(pid: u32) -> Option<(u32, u64)> {
     ticks(pid).map(|(_, group, cpu)| (group, cpu))
 }
@@ -154,7 +154,7 @@ fn stat(pid: u32) -> Option<(u32, u64)> {
 /// Parent, process group and CPU ticks.
 fn ticks(pid: u32) -> Option<(u32, u32, u64)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name is in brackets and may hold anything; what follows it is regular.
+    // The name is in brackets and may contain anything; the fields after it are regular.
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
     Some((fields.get(1)?.parse().ok()?, fields.get(2)?.parse().ok()?, ticks(11)? + ticks(12)?))
@@ -172,7 +172,7 @@ pub fn wait_until(what: &str, limit: Duration, mut holds: impl FnMut() -> Result
     Ok(())
 }
 
-/// Where a program is, if it is installed.
+/// The path of a program, if it is installed.
 pub fn find(program: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);

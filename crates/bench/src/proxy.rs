@@ -15,18 +15,18 @@ use crate::{Options, kamailio, udp};
 /// Offered calls each second.
 const RATES: [u32; 2] = [200, 1_000];
 const WARM_UP_CALLS: u32 = 200;
-/// The goal: this much of the peer's CPU.
+/// The goal: at most this multiple of the peer's CPU.
 const RATIO_MAX: f64 = 1.2;
 
-/// What Kamailio took at these rates where the goals were set, without what lingers: the lower rate with two workers.
+/// Kamailio's cost at these rates when the goals were set, without lingering work; with two workers at the lower rate.
 const REFERENCES: [Reference; 2] =
     [Reference { low: 0.34, high: 0.43, unit: "ms" }, Reference { low: 0.239, high: 0.239, unit: "ms" }];
 
-/// CPU per call at each rate, in milliseconds, and what SIPp saw.
+/// CPU per call at each rate, in milliseconds, and SIPp's results.
 struct Measured {
-    /// While the calls come.
+    /// During the calls.
     busy_ms: Vec<f64>,
-    /// After them, for each call.
+    /// After the calls, per call.
     lingering_ms: f64,
     counts: Vec<Counts>,
     memory: u64,
@@ -42,7 +42,7 @@ impl Measured {
     }
 }
 
-/// Why the row of a rate is void.
+/// Why the row for a rate is void.
 fn faults(index: usize, ours: &Measured, peer: Option<&Measured>) -> Vec<String> {
     let mut faults = ours.counts[index].faults("ours");
     if let Some(peer) = peer {
@@ -52,7 +52,7 @@ fn faults(index: usize, ours: &Measured, peer: Option<&Measured>) -> Vec<String>
     faults
 }
 
-/// Runs it.
+/// Runs the benchmark.
 pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
     if find("sipp").is_none() {
         report.missing("sip-proxy", "sipp");
@@ -117,7 +117,7 @@ fn show(report: &mut Report, ours: &Measured, peer: Option<&Measured>) {
         peer: peer.map(|p| ("Kamailio, 1 worker", p.swaps() as f64)),
         goal: Goal::AtMost(0.0),
         note: format!("of {} calls", ours.counts.iter().map(|c| c.successful + c.failed).sum::<u64>()),
-        // A swap is a fault whatever else the machine did; none seen while the sender slept says nothing.
+        // A swap is always a fault; seeing none proves nothing if the sender was late.
         void: if ours.swaps() == 0 { Counts { lag_s: late, ..Counts::default() }.faults("ours") } else { Vec::new() },
     });
     report.add(Figure {

@@ -1,10 +1,10 @@
-//! What the peers took on the machine on which the goals were set. A peer that takes much more or less in a run is a
-//! sign that something else was at work on the machine, or that the peer did other work: ratios to it say nothing.
+//! The peers' costs on the machine on which the goals were set. A peer that costs much more or less in a run shows
+//! that the machine was busy, or that the peer did different work: its ratios are void then.
 
-/// How far a peer may be off.
+/// Allowed relative difference of a peer.
 const TOLERANCE: f64 = 0.25;
 
-/// A peer's figure, or the ends of the range that it had over several runs.
+/// A peer's figure, or its range over several runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Reference {
     /// The smallest.
@@ -16,7 +16,7 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Why a row with this figure of the peer is void, if it is; `what` names the peer and its work.
+    /// Why a row with this figure of the peer is void; `None` if it is valid. `what` names the peer and its work.
     pub fn fault(&self, what: &str, measured: f64) -> Option<String> {
         let Self { low, high, unit } = *self;
         let is_near = measured >= low * (1.0 - TOLERANCE) && measured <= high * (1.0 + TOLERANCE);

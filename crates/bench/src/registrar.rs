@@ -1,7 +1,7 @@
-//! sip-proxy, registrar and config against Kamailio as registrar: CPU per REGISTER that is proved by digest, 1,000 a second.
+//! sip-proxy, registrar and config against Kamailio as registrar: CPU per REGISTER with digest authentication, at 1,000 a second.
 //!
-//! Kamailio runs twice: with its locations in memory alone, for the goal; and with each of them in an SQLite file before it is
-//! answered, which is what our journal does.
+//! Kamailio runs twice. For the goal, its locations are in memory alone. In the second run, each is in an SQLite file before it
+//! is answered, as in our journal.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -20,13 +20,13 @@ use crate::{Options, kamailio};
 
 /// Registrations each second.
 const RATE: u32 = 1_000;
-/// What refresh.xml does with the nonce that it has.
+/// REGISTERs with the same nonce in refresh.xml.
 const REFRESHES_OF_A_CALL: u32 = 8;
 const RATIO_MAX: f64 = 1.2;
-/// The file of users that both scenarios read.
+/// The file of users read by both scenarios.
 const USERS: &str = "users.csv";
 
-/// What Kamailio took with two workers for a new and for a known address with digest, where the goals were set.
+/// Kamailio's cost with two workers for a new and a known address with digest, when the goals were set.
 const REFERENCES: [Reference; 2] =
     [Reference { low: 59.0, high: 59.0, unit: "µs" }, Reference { low: 54.0, high: 54.0, unit: "µs" }];
 /// Workers of the reference.
@@ -42,19 +42,19 @@ impl Cost {
     }
 }
 
-/// Which of the costs.
+/// Selects one of the costs.
 type Part = fn(&Measured) -> &Cost;
 
 struct Measured {
     new: Cost,
     again: Cost,
     refresh: Cost,
-    /// Of the three loads.
+    /// For the three loads.
     counts: [Counts; 3],
     bytes_per_phone: f64,
 }
 
-/// Runs it.
+/// Runs the benchmark.
 pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
     if find("sipp").is_none() {
         report.missing("registrar", "sipp");
@@ -65,7 +65,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     let ours = {
         let mut config = site.run(&["tenant", "config"], &[])?;
         site.wait_ready("config", &mut config)?;
-        // All phones come from one address here.
+        // All phones have one address here.
         let proxy = site.run(&["sip-proxy"], &["sip-proxy.source_requests_per_s=24000"])?;
         let mut registrar = site.run(&["registrar"], &[])?;
         site.wait_ready("registrar", &mut registrar)?;
@@ -108,7 +108,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     Ok(())
 }
 
-/// What the peer does with locations.
+/// A variant of Kamailio, by its storage of locations.
 struct Peer {
     name: &'static str,
     what: &'static str,
@@ -118,20 +118,20 @@ struct Peer {
 const IN_MEMORY: Peer = Peer { name: "Kamailio, 1 worker", what: "", goal: Goal::Ratio(RATIO_MAX) };
 const ON_DISK: Peer = Peer { name: "Kamailio, 1 worker, SQLite", what: "; both on disk", goal: Goal::None };
 
-/// An SQLite file for Kamailio's locations, as the arguments that name it.
+/// An SQLite file for Kamailio's locations, as the arguments for its programs.
 struct Database {
     url: String,
     connection: String,
 }
 
-/// How Debian's package makes the table of locations.
+/// The script of Debian's package that creates the table of locations.
 const TABLE: &str = "/usr/share/kamailio/db_sqlite/usrloc-create.sql";
-/// What that file takes to be there; and the journal of SQLite that costs least.
+/// A table that the script requires, and SQLite's cheapest journal mode.
 const VERSIONS: &str =
     "PRAGMA journal_mode=WAL; CREATE TABLE version (table_name VARCHAR(32), table_version INTEGER DEFAULT 0);";
 
 impl Database {
-    /// None where the programs for it are missing.
+    /// `None` if the programs for it are not installed.
     fn create(folder: &Path) -> Result<Option<Self>> {
         let (Some(program), Ok(table)) = (find("sqlite3"), fs::read_to_string(TABLE)) else { return Ok(None) };
         let file = folder.join("location.db");
@@ -146,9 +146,9 @@ impl Database {
     }
 }
 
-/// `off`: why the peer is not what it was where the goals were set.
+/// `off`: why the peer differs from its reference.
 fn show(report: &mut Report, ours: &Measured, peer: Option<&Measured>, off: &[String], kind: &Peer) {
-    // A refresh is what remains of the third load without the second.
+    // A refresh costs the third load minus the second.
     let loads: [&[usize]; 3] = [&[0], &[1], &[1, 2]];
     let rows: [(&str, Part); 3] = [
         ("a new address, digest: 401, then 200", |m| &m.new),
@@ -196,7 +196,7 @@ fn show_memory(report: &mut Report, ours: &Measured, peer: Option<&Measured>) {
     });
 }
 
-/// Kamailio as it was where the goals were set: why the rows are void if it takes something else here.
+/// Compares Kamailio with its references: returns why the rows are void if it costs more or less here.
 fn calibrate(options: &Options, loads: &Loads<'_>) -> Result<Vec<String>> {
     let new = loads.run("register.xml", PHONES, RATE)?.cost;
     let again = loads.run("register.xml", RATE * options.seconds(), RATE)?.cost;
@@ -212,17 +212,17 @@ struct Loads<'a> {
     at: &'a str,
     processes: &'a [&'a Process],
     folder: &'a Path,
-    /// Whether what a load leaves behind is waited for.
+    /// Whether to include the work that remains after a load.
     lingers: bool,
 }
 
 impl<'a> Loads<'a> {
-    /// Kamailio's registrar answers without a transaction: it leaves nothing behind.
+    /// Kamailio's registrar answers without a transaction: no work remains after a load.
     const fn of_peer(site: &'a Site, at: &'a str, processes: &'a [&'a Process], folder: &'a Path) -> Self {
         Self { site, at, processes, folder, lingers: false }
     }
 
-    /// What so many calls of a scenario cost.
+    /// The cost of `calls` calls of a scenario.
     fn run(&self, scenario: &str, calls: u32, rate: u32) -> Result<Load> {
         let Self { site, at, processes, folder, lingers } = *self;
         let arguments = ["-m", &calls.to_string(), "-r", &rate.to_string(), "-l", "10000", "-timeout", "90", "-inf"];
@@ -245,11 +245,11 @@ impl<'a> Loads<'a> {
     }
 }
 
-/// What a load has cost.
+/// The cost of a load.
 struct Load {
     cost: Cost,
     counts: Counts,
-    /// Bytes of all processes at its end.
+    /// Memory of all processes at its end, in bytes.
     memory: f64,
 }
 

@@ -1,7 +1,7 @@
 //! The media role against rtpengine in user space: CPU per relayed packet of G.711, two parties, 20 ms.
 //!
-//! Both are asked over their own signalling: rtpengine by its NG protocol, media by the dialogs that sip-cluster has
-//! with it, one for each leg, through a real sip-proxy. What is measured is the whole process in either case.
+//! Both use their own signalling: rtpengine its NG protocol, media the dialogs that sip-cluster has with it, one per
+//! leg, through a real sip-proxy. The whole process is measured in either case.
 
 mod load;
 mod ng;
@@ -20,13 +20,13 @@ use crate::site::Site;
 use crate::{Options, udp};
 use load::{Load, Talk};
 
-/// Two-way sessions; each is 100 packets a second.
+/// Two-way sessions; each has 100 packets a second.
 const SESSIONS: [usize; 2] = [250, 500];
 const PACKETS_PER_SESSION: usize = 100;
 const RATIO_MAX: f64 = 1.0;
 const START_LIMIT: Duration = Duration::from_secs(10);
 const WARM_UP: Duration = Duration::from_secs(2);
-/// What rtpengine took for a packet at each number of sessions, where the goals were set.
+/// rtpengine's cost per packet at each number of sessions, when the goals were set.
 const REFERENCES: [Reference; 2] =
     [Reference { low: 10.5, high: 10.5, unit: "µs" }, Reference { low: 8.8, high: 9.6, unit: "µs" }];
 
@@ -35,11 +35,11 @@ struct Measured {
     talk: Talk,
 }
 
-/// Runs it.
+/// Runs the benchmark.
 pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
     let mut rows: Vec<(usize, Measured, Option<Measured>)> = Vec::new();
     for sessions in SESSIONS {
-        // Media goes on with the dialogs that it finds in its data directory: each run has one of its own.
+        // Media restores the dialogs in its data directory: each run has its own.
         let folder = folder.join(sessions.to_string());
         std::fs::create_dir(&folder)?;
         let site = Site::new(options.instance, &folder)?;
@@ -112,7 +112,7 @@ fn measure(options: &Options, load: &mut Load, process: &mut Process, folder: &P
     Ok(Measured { us: cpu.as_secs_f64() * 1e6 / talk.heard as f64, talk })
 }
 
-/// rtpengine's version, as it says it.
+/// rtpengine's version, as printed by it.
 pub fn peer_version() -> Option<String> {
     let output = Command::new(find("rtpengine")?).arg("--version").output().ok()?;
     let said = [output.stdout, output.stderr].concat();

@@ -1,4 +1,4 @@
-//! Figures, ratios, and the pages and files that show them.
+//! Figures and ratios, and the pages and files that present them.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,34 +13,34 @@ use serde_json::{Value, json};
 pub struct Figure {
     /// The benchmark.
     pub bench: &'static str,
-    /// What is measured.
+    /// The measured quantity.
     pub what: String,
-    /// In which unit.
+    /// Its unit.
     pub unit: &'static str,
     /// Our figure.
     pub ours: f64,
     /// The peer's, measured in the same run.
     pub peer: Option<(&'static str, f64)>,
-    /// What we hold ourselves to.
+    /// Our goal.
     pub goal: Goal,
-    /// What else is to be known.
+    /// Further information.
     pub note: String,
-    /// Why the figure counts for nothing, each reason by itself; empty where it counts.
+    /// Why the figure is void, one entry per reason; empty if it is valid.
     pub void: Vec<String>,
 }
 
-/// What we hold ourselves to.
+/// A goal for a figure.
 #[derive(Clone, Copy, Debug)]
 pub enum Goal {
-    /// At most this many times the peer's figure.
+    /// At most this multiple of the peer's figure.
     Ratio(f64),
-    /// At most this.
+    /// At most this value.
     AtMost(f64),
-    /// Nothing: the figure is for reading.
+    /// No goal: the figure is informative.
     None,
 }
 
-/// All lines of a run, and what was missing.
+/// All figures of a run, and the missing programs.
 #[derive(Default)]
 pub struct Report {
     figures: Vec<Figure>,
@@ -52,7 +52,7 @@ pub struct Report {
 pub struct Circumstances {
     /// The command.
     pub command: String,
-    /// The commit, with a mark if the tree differs from it.
+    /// The commit, with a mark if the working tree differs from it.
     pub commit: String,
     /// Processors, kernel, memory.
     pub machine: String,
@@ -62,7 +62,7 @@ pub struct Circumstances {
     pub peers: String,
 }
 
-/// Between these lines of docs/performance.md stands the table of the last whole run.
+/// The table of the last complete run is between these lines of docs/performance.md.
 const BEGIN: &str = "<!-- script/bench writes from here -->";
 const END: &str = "<!-- script/bench writes to here -->";
 
@@ -72,7 +72,7 @@ impl Figure {
         self.peer.filter(|(_, value)| *value > 0.0).map(|(_, value)| self.ours / value)
     }
 
-    /// Whether the goal is met; `None` where there is none, or nothing to compare with, or the figure is void.
+    /// Whether the goal is met; `None` if there is no goal, no peer's figure, or the figure is void.
     pub fn met(&self) -> Option<bool> {
         match self.goal {
             _ if !self.void.is_empty() => None,
@@ -112,14 +112,14 @@ impl Figure {
 }
 
 impl Report {
-    /// Adds a figure and shows it.
+    /// Adds a figure and prints it.
     pub fn add(&mut self, figure: Figure) {
         eprintln!("{}\n    {}", figure.line(), figure.note);
         figure.void.iter().for_each(|reason| eprintln!("!! void: {reason}"));
         self.figures.push(figure);
     }
 
-    /// A program that a benchmark needs is not there.
+    /// Records that a program required by a benchmark is not installed.
     pub fn missing(&mut self, bench: &str, program: &str) {
         let line = format!(
             "{bench}: `{program}` is not installed, so there is no ratio (docs/performance.md names the packages)"
@@ -128,19 +128,19 @@ impl Report {
         self.missing.push(line);
     }
 
-    /// A benchmark did not come to its end.
+    /// Records that a benchmark failed.
     pub fn failed(&mut self, bench: &str, error: &anyhow::Error) {
         let line = format!("{bench}: {error:#}");
         eprintln!("!! {line}");
         self.failed.push(line);
     }
 
-    /// Whether every benchmark came to its end.
+    /// Whether no benchmark failed.
     pub fn is_whole(&self) -> bool {
         self.failed.is_empty()
     }
 
-    /// Whether a figure counts for nothing.
+    /// Whether a figure is void.
     pub fn has_void(&self) -> bool {
         self.figures.iter().any(|figure| !figure.void.is_empty())
     }
@@ -169,7 +169,7 @@ impl Report {
         text
     }
 
-    /// Why rows count for nothing: a line for each reason, however many rows of a benchmark it spoils.
+    /// Why rows are void: one line per reason, however many rows of a benchmark it affects.
     fn void_lines(&self) -> Vec<String> {
         let mut spoiled: Vec<(&Figure, &str, usize)> = Vec::new();
         for figure in &self.figures {
@@ -218,7 +218,7 @@ impl Report {
     }
 }
 
-/// Three digits that mean something.
+/// Formats a number with three significant digits.
 fn number(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),
@@ -230,7 +230,7 @@ fn number(value: f64) -> String {
 }
 
 impl Circumstances {
-    /// Of this run, on this machine.
+    /// The circumstances of this run on this machine.
     pub fn now(command: String, root: &Path, peers: String) -> Self {
         let said = |program: &str, arguments: &[&str]| {
             let output = Command::new(program).args(arguments).current_dir(root).output().ok();

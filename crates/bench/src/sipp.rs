@@ -1,4 +1,4 @@
-//! SIPp as load: scenarios of `bench/`, figures from its statistics file.
+//! SIPp as load generator: scenarios of `bench/`, figures from its statistics file.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -18,28 +18,28 @@ pub struct Sipp {
     errors: PathBuf,
 }
 
-/// What a finished run says.
+/// The results of a finished run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
-    /// Calls that went as the scenario says.
+    /// Calls that followed the scenario.
     pub successful: u64,
     /// Calls that did not.
     pub failed: u64,
-    /// Those of them in which a provisional response came behind the final one.
+    /// Failed calls in which a provisional response came after the final one.
     pub disordered: u64,
     /// Messages that had to be sent again.
     pub retransmissions: u64,
-    /// By how much SIPp was behind its schedule at most, in seconds: seen once a second, and by its own watchdog.
+    /// Maximum delay of SIPp behind its schedule, in seconds: from its statistics of each second, and its watchdog.
     pub lag_s: f64,
 }
 
-/// A load whose sender was further behind its schedule was not the load that it says.
+/// Maximum delay of a valid load's sender.
 const LAG_MAX_S: f64 = 0.1;
-/// SIPp's watchdog notes a loop that stood still for this long.
+/// SIPp's watchdog reports a loop that was blocked for this long.
 const WATCHDOG_S: f64 = 0.5;
 
 impl Counts {
-    /// From SIPp's file of statistics and what it noted as errors.
+    /// Reads SIPp's statistics file and its error log.
     pub fn read(statistics: &Path, errors: &str) -> Result<Self> {
         let text = fs::read_to_string(statistics).context("SIPp has written no statistics")?;
         let mut lines = text.lines();
@@ -57,7 +57,7 @@ impl Counts {
         })
     }
 
-    /// Why a figure of this load counts for nothing; `whose` names what was loaded.
+    /// Why a figure of this load is void; `whose` names the program under load.
     pub fn faults(&self, whose: &str) -> Vec<String> {
         let mut faults = Vec::new();
         if self.lag_s > LAG_MAX_S {
@@ -70,20 +70,20 @@ impl Counts {
     }
 }
 
-/// What is run.
+/// The parameters of a run.
 pub struct Run<'a> {
     /// A file of `bench/`.
     pub scenario: &'a str,
     /// The local address; the port is 5060.
     pub local: Ipv4Addr,
-    /// Where requests go, `host:port`; none for a server.
+    /// The destination, `host:port`; `None` for a server.
     pub remote: Option<&'a str>,
     /// Further arguments.
     pub arguments: Vec<String>,
 }
 
 impl Sipp {
-    /// Starts it; its files go into `folder`.
+    /// Starts SIPp; its files go into `folder`.
     pub fn start(run: &Run<'_>, folder: &Path) -> Result<Self> {
         static RUNS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = RUNS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -97,14 +97,14 @@ impl Sipp {
         Ok(Self { process, statistics: file(".csv"), errors: file(".errors") })
     }
 
-    /// Runs it to its end.
+    /// Runs SIPp to its end.
     pub fn run(run: &Run<'_>, folder: &Path, limit: Duration) -> Result<Counts> {
         let mut sipp = Self::start(run, folder)?;
         sipp.process.finish(limit)?;
         sipp.counts()
     }
 
-    /// What it has counted.
+    /// The results so far.
     pub fn counts(&self) -> Result<Counts> {
         Counts::read(&self.statistics, &fs::read_to_string(&self.errors).unwrap_or_default())
     }
@@ -115,28 +115,28 @@ impl Sipp {
     }
 }
 
-/// How late the sender was at the worst of the moments that its statistics show, by the calls that it had begun by then.
+/// The sender's maximum delay in the statistics, by the calls that it had started at each time.
 fn lag_s(statistics: &str) -> f64 {
     let mut lines = statistics.lines();
     let names: Vec<&str> = lines.next().unwrap_or_default().split(';').collect();
     let rows: Vec<HashMap<&str, &str>> =
         lines.map(|line| names.iter().copied().zip(line.split(';')).collect()).collect();
     let number = |row: &HashMap<&str, &str>, name: &str| -> Option<f64> {
-        // A moment is a date, a time of day and seconds since 1970, with tabs between them.
+        // A time consists of a date, a time of day and seconds since 1970, separated by tabs.
         row.get(name)?.rsplit('\t').next()?.trim().parse().ok()
     };
     let wanted = rows.last().and_then(|row| number(row, "TotalCallCreated")).unwrap_or_default();
     let late = |row: &HashMap<&str, &str>| {
         let passed = number(row, "CurrentTime")? - number(row, "StartTime")?;
         let (begun, rate) = (number(row, "TotalCallCreated")?, number(row, "TargetRate").filter(|rate| *rate > 0.0)?);
-        // The next call is due at its own moment, which at a low rate is far from the last one's.
+        // The next call is due at its own time, which at a low rate is far from the last call's.
         (begun < wanted).then_some(passed - (begun + 1.0) / rate)
     };
     rows.iter().filter_map(late).fold(0.0, f64::max)
 }
 
-/// Calls that SIPp gave up because a final response came where a provisional one was due, and for which the provisional one
-/// came afterwards. One that never came was lost.
+/// Calls that SIPp failed because a final response came instead of an expected provisional one, and whose provisional
+/// response came afterwards. A provisional response that never came was lost.
 fn disordered(errors: &str) -> u64 {
     let after = |text: &str, start: &str, end: char| {
         let (_, rest) = text.split_once(start)?;

@@ -1,4 +1,4 @@
-//! Our side: roles of the built binary, a process for each group of them, so that each one's CPU time is known.
+//! Our side: roles of the built binary, in one process per group, so that each group's CPU time is known.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,26 +11,26 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::process::{Process, wait_until};
 
-/// Phones of the generated tenant: as many as the registrar's benchmark registers.
+/// Phones of the generated tenant, all registered by the registrar's benchmark.
 pub const PHONES: u32 = 20_000;
-/// The password of all of them.
+/// The password of all phones.
 pub const PASSWORD: &str = "bench-password-1";
-/// The realm of all of them.
+/// The realm of all phones.
 pub const REALM: &str = "bench.trunkline.invalid";
 /// The tenant's id.
 pub const TENANT: &str = "bench";
 
-/// How long a role may take to be there: the tenant has 20,000 phones.
+/// How long a role may take to be ready: the tenant has 20,000 phones.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// An installation with a data directory of its own.
+/// An installation with its own data directory.
 pub struct Site {
     /// Its number: its addresses are 127.N.x.y.
     pub instance: u8,
     folder: PathBuf,
 }
 
-/// A process of roles.
+/// A process that runs some roles.
 pub struct Roles {
     /// The process.
     pub process: Process,
@@ -50,12 +50,12 @@ impl Site {
         Ok(site)
     }
 
-    /// The address that phones and carriers use.
+    /// The address for phones and carriers.
     pub fn edge(&self) -> String {
         format!("127.{}.0.1:5060", self.instance)
     }
 
-    /// An address of the instance that no role has.
+    /// An address of the instance that no role uses.
     pub const fn peer(&self, host: u8) -> Ipv4Addr {
         Ipv4Addr::new(127, self.instance, 250, host)
     }
@@ -74,7 +74,7 @@ impl Site {
         Ok(Roles { process: Process::start(&roles.join(" "), &mut command, &log)? })
     }
 
-    /// Waits until a role says that it is ready.
+    /// Waits until a role reports that it is ready.
     pub fn wait_ready(&self, role: &str, roles: &mut Roles) -> Result<()> {
         let number = runtime::address::role_number(role).context("no such role")?;
         let address = runtime::address::of_replica(self.instance, number, 1);
@@ -92,7 +92,7 @@ impl Site {
     }
 }
 
-/// The admin port of a role, as `trunkline specs` says.
+/// The admin port of a role, from `trunkline specs`.
 fn admin_port(role: &str) -> Result<u16> {
     let output = Command::new(crate::binary()).args(["specs", "--json"]).output()?;
     let specs: serde_json::Value = serde_json::from_slice(&output.stdout).context("trunkline specs --json")?;
@@ -107,7 +107,7 @@ pub fn phone(number: u32) -> String {
     format!("{}", 100_000 + number)
 }
 
-/// A tenant with many phones and a carrier, which is whoever calls from this machine.
+/// A tenant with many phones and a carrier: any caller from this machine.
 fn tenant() -> String {
     let mut text = format!(
         "tenant: {TENANT}\nname: Benchmark\nrealm: {REALM}\nhold_music: music\nprompts: {{music: music.wav}}\n"

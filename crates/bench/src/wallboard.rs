@@ -1,5 +1,5 @@
-//! From a fact of a call to the changed number in a browser: the demo's robots make the facts, Chromium shows the wallboard,
-//! and the page itself says how old each change was when it had been painted.
+//! From a fact of a call to the changed number in a browser: the demo's robots cause the facts, Chromium shows the
+//! wallboard, and the page itself reports the age of each change when it was painted.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ const LATENCY_P99_MAX_MS: f64 = 250.0;
 const READY_LIMIT: Duration = Duration::from_secs(60);
 const CHROMIUM: &str = "chromium";
 
-/// Runs it.
+/// Runs the benchmark.
 pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
     for program in [CHROMIUM, "npm"] {
         if find(program).is_none() {

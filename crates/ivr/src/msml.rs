@@ -1,9 +1,9 @@
-//! MSML (RFC 5707), the part that a voice path needs: start and end a dialog on a connection, play, collect digits,
-//! echo a connection to itself. Both sides of it are here.
+//! MSML (RFC 5707), both sides, as far as voice calls need it: start and end a dialog on a connection, play, collect
+//! digits, echo a connection to itself.
 //!
-//! The call's owner builds requests from [`Command`]s and reads [`Notice`]s; the media server has a [`Connection`] per
-//! media dialog, which takes requests and treatment ends and returns [`Action`]s and bodies to send. What is not
-//! supported is refused by name with the RFC's response code (§8), never ignored.
+//! The call's owner builds requests from [`Command`]s and reads [`Notice`]s. The media server has a [`Connection`]
+//! per media dialog; it takes requests and treatment ends and returns [`Action`]s and bodies to send. An unsupported
+//! element is refused by name with the RFC's response code (§8), never ignored.
 
 mod build;
 mod connection;
@@ -23,14 +23,14 @@ pub use request::parse_request;
 pub const CONTENT_TYPE: &str = "application/msml+xml";
 /// The event at a dialog's end (RFC 5707 §9.5.1).
 pub const DIALOG_EXIT: &str = "msml.dialog.exit";
-/// Longest body that is read, in bytes.
+/// Longest body that is parsed, in bytes.
 pub const BODY_BYTES_MAX: usize = 32_768;
 /// Most audio segments of one `<play>`.
 pub const AUDIO_MAX: usize = 32;
-/// Most requests of one body: an owner sends one or two, and each dialog that is started ends the one before it, with its
+/// Most requests of one body: an owner sends one or two, and each started dialog ends the one before it, with its
 /// reports.
 pub const COMMANDS_MAX: usize = 8;
-/// Most `<send>` and `<exit>` in one part of a dialog: each is an INFO at its end.
+/// Most `<send>` and `<exit>` in one part of a dialog: each becomes an INFO at its end.
 pub const REPORTS_MAX: usize = 8;
 /// Most names of a namelist; there are six variables.
 pub const VARIABLES_MAX: usize = 16;
@@ -38,20 +38,20 @@ pub const VARIABLES_MAX: usize = 16;
 pub const NAME_MAX: usize = 64;
 /// Longest URI of an audio segment, in bytes: prompts have names of 64.
 pub const URI_MAX: usize = 256;
-/// Most digits that one `<collect>` may ask for.
+/// Most digits that one `<collect>` may request.
 pub const DIGITS_MAX: u8 = 32;
 
 /// One request of an `<msml>` body.
 #[allow(clippy::large_enum_variant, reason = "one or two live for the time of a request")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
-    /// `<dialogstart>`: runs a dialog on a connection. A connection has one source of sound: a running dialog ends.
+    /// `<dialogstart>`: runs a dialog on a connection. It ends a running dialog: a connection has one source of sound.
     DialogStart {
         /// The connection, without `conn:`.
         connection: String,
-        /// The dialog's name; the media server gives one where there is none.
+        /// The dialog's name; the media server generates one if there is none.
         name: Option<String>,
-        /// What it does.
+        /// The dialog.
         dialog: Dialog,
     },
     /// `<dialogend>`: ends a dialog; its exit event follows.
@@ -61,7 +61,7 @@ pub enum Command {
         /// The dialog's name.
         name: String,
     },
-    /// `<join>` of a connection with itself: what it says is played back to it.
+    /// `<join>` of a connection with itself: its audio is played back to it.
     Echo {
         /// The connection, without `conn:`.
         connection: String,
@@ -76,11 +76,11 @@ pub enum Command {
 /// A MOML dialog: play, then collect, then exit. Either part may be absent, not both.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Dialog {
-    /// What is played.
+    /// The play, if any.
     pub play: Option<Play>,
-    /// What is collected, during and after the play.
+    /// The digit collection, during and after the play.
     pub collect: Option<Collect>,
-    /// `<exit namelist>` of the dialog: what its exit event reports.
+    /// `<exit namelist>` of the dialog: the variables in its exit event.
     pub exit: Vec<Variable>,
 }
 
@@ -89,18 +89,18 @@ pub struct Dialog {
 pub struct Play {
     /// The URIs of the audio, one after the other.
     pub audio: Vec<String>,
-    /// How often the whole is played.
+    /// How often the whole list is played.
     pub iterate: Iterate,
     /// Whether a digit stops it.
     pub barge: bool,
-    /// `<playexit>`: what is reported when it is over.
+    /// `<playexit>`: reports when the play is over.
     pub on_exit: Vec<Report>,
 }
 
 /// How often something is played.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Iterate {
-    /// That many times, at least once.
+    /// This many times, at least once.
     Times(u16),
     /// Until it is stopped.
     Forever,
@@ -109,21 +109,21 @@ pub enum Iterate {
 /// `<collect>`, also spelt `<dtmf>` (RFC 5707 §9.8.2).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Collect {
-    /// Forget the digits pressed before.
+    /// Discard digits pressed before.
     pub clear_buffer: bool,
     /// How long to wait for the first digit once the play is over.
     pub first_digit: Duration,
     /// How long to wait between digits.
     pub inter_digit: Duration,
-    /// What ends it.
+    /// The pattern that ends it.
     pub pattern: Pattern,
-    /// `<pattern>`: what is reported on a match.
+    /// `<pattern>`: reports on a match.
     pub on_match: Vec<Report>,
     /// `<noinput>`
     pub on_no_input: Vec<Report>,
     /// `<nomatch>`
     pub on_no_match: Vec<Report>,
-    /// `<dtmfexit>`: reported in every case, after the others.
+    /// `<dtmfexit>`: reports in every case, after the others.
     pub on_exit: Vec<Report>,
 }
 
@@ -138,33 +138,33 @@ pub struct Pattern {
     pub return_key: Option<char>,
 }
 
-/// `<send target="source">` or `<exit>` inside a part of a dialog.
+/// `<send target="source">` or `<exit>` in a part of a dialog.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Report {
-    /// An event of this name with these values, at once.
+    /// Sends an event with this name and these values, at once.
     Send {
         /// Its name.
         event: String,
         /// Its values.
         namelist: Vec<Variable>,
     },
-    /// The dialog ends, and its exit event has these values.
+    /// Ends the dialog; its exit event has these values.
     Exit {
         /// Its values.
         namelist: Vec<Variable>,
     },
 }
 
-/// The shadow variables that can be reported (RFC 5707 §9.7.1, §9.8.2).
+/// The shadow variables available to reports (RFC 5707 §9.7.1, §9.8.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Variable {
-    /// `play.amt`: how long was played, in milliseconds.
+    /// `play.amt`: duration played, in milliseconds.
     PlayAmount,
     /// `play.end`: how the play ended.
     PlayEnd,
     /// `dtmf.digits`: the digits without the return key.
     DtmfDigits,
-    /// `dtmf.len`: how many.
+    /// `dtmf.len`: number of digits.
     DtmfLength,
     /// `dtmf.last`: the last key pressed.
     DtmfLast,
@@ -172,24 +172,24 @@ pub enum Variable {
     DtmfEnd,
 }
 
-/// What answers a request: `<result>` (RFC 5707 §8).
+/// The answer to a request: `<result>` (RFC 5707 §8).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Response {
-    /// 200, or the code of the fault.
+    /// 200, or the code of the error.
     pub code: u16,
-    /// What was wrong, naming the element or attribute.
+    /// The fault, naming the element or attribute.
     pub description: Option<String>,
-    /// The ids of the dialogs that were started, as `conn:x/dialog:y`.
+    /// The ids of the started dialogs, as `conn:x/dialog:y`.
     pub dialogs: Vec<String>,
 }
 
-/// A request that is refused, with the RFC's response code.
+/// A refused request, with the RFC's response code.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{code} {description}")]
 pub struct Refusal {
     /// The response code (RFC 5707 §8, table of codes).
     pub code: u16,
-    /// What was wrong, naming the element or attribute.
+    /// The fault, naming the element or attribute.
     pub description: String,
 }
 
@@ -205,21 +205,21 @@ pub mod code {
     pub const UNSUPPORTED_ELEMENT: u16 = 402;
     /// A mandatory child is missing.
     pub const MISSING_ELEMENT: u16 = 403;
-    /// A child where none may be.
+    /// A child element where none is allowed.
     pub const FORBIDDEN_ELEMENT: u16 = 404;
     /// An attribute that is not supported here.
     pub const UNSUPPORTED_ATTRIBUTE: u16 = 407;
     /// A mandatory attribute is missing.
     pub const MISSING_ATTRIBUTE: u16 = 408;
-    /// A value that the attribute cannot have.
+    /// A value that the attribute does not allow.
     pub const INVALID_VALUE: u16 = 410;
     /// A dialog language other than MOML.
     pub const UNSUPPORTED_LANGUAGE: u16 = 420;
     /// The connection, dialog or prompt does not exist.
     pub const NO_SUCH_OBJECT: u16 = 430;
-    /// A dialog of that name runs already.
+    /// A dialog of that name is running already.
     pub const NAME_IN_USE: u16 = 431;
-    /// Objects that cannot be joined.
+    /// Objects that do not support joining.
     pub const CANNOT_JOIN: u16 = 440;
     /// Not enough resources.
     pub const NO_RESOURCES: u16 = 510;
@@ -243,7 +243,7 @@ impl Variable {
         }
     }
 
-    /// From its name.
+    /// Parses the variable's name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|v| v.as_str() == name)
     }
@@ -252,7 +252,7 @@ impl Variable {
 // === impl Dialog ===
 
 impl Dialog {
-    /// Plays once; the exit event says how it ended.
+    /// Plays once; the exit event reports how it ended.
     pub fn announcement<T: Into<String>>(audio: impl IntoIterator<Item = T>) -> Self {
         Self::playing(audio, Iterate::Times(1))
     }
@@ -262,7 +262,7 @@ impl Dialog {
         Self::playing(audio, Iterate::Forever)
     }
 
-    /// Plays, a key interrupts, digits are collected; the exit event has digits and end.
+    /// Plays, collects digits, and stops the play at the first key; the exit event has digits and end.
     pub fn prompt_and_collect<T: Into<String>>(audio: impl IntoIterator<Item = T>, collect: Collect) -> Self {
         let audio: Vec<String> = audio.into_iter().map(Into::into).collect();
         let play =
@@ -299,7 +299,7 @@ impl Refusal {
     }
 }
 
-/// Digit timeout where a request names none.
+/// Digit timeout if a request gives none.
 const DIGIT_TIMEOUT: Duration = Duration::from_secs(4);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Digits: as telephone events (RFC 4733), and in the audio itself for phones that send them so.
+//! Digits: as telephone events (RFC 4733), in a SIP INFO, and as tones in the audio.
 
 mod event;
 mod inband;
@@ -19,7 +19,7 @@ impl Digit {
         (code < 16).then_some(Self(code))
     }
 
-    /// From its character.
+    /// The digit of a character; letters in either case.
     pub fn from_char(c: char) -> Option<Self> {
         let index = Self::CHARS.iter().position(|k| *k == c.to_ascii_uppercase())?;
         u8::try_from(index).ok().map(Self)

@@ -1,7 +1,7 @@
-//! Legs and conferences: who hears whom. Owns the sessions of one thread; the driver owns the sockets.
+//! Legs and conferences: which leg hears which. Owns the sessions of one thread; the driver owns the sockets.
 //!
-//! The members of a conference are relayed, not mixed: each hears the other, or, for the moment in which a third one
-//! joins before an earlier one has left, the member that joined last.
+//! The members of a conference are relayed, not mixed: each hears the other or, while a third one has joined before
+//! an earlier one has left, the member that joined last.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -20,25 +20,25 @@ pub const MEMBERS_MAX: usize = 4;
 /// Events that wait for [`Exchange::poll_event`]; the driver drains them at every turn.
 pub const EVENTS_MAX: usize = 65_536;
 
-/// A leg: its place in the table, and which leg in that place. Never reused.
+/// A leg: its index in the table and the generation of that slot. Never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LegKey {
-    /// The place: small, dense, for the driver's own tables.
+    /// The slot: small and dense, for the driver's own tables.
     pub index: u32,
-    /// The how-manieth leg in that place.
+    /// Counts the legs opened, so that a reused slot has a new key.
     pub generation: u32,
 }
 
 /// A packet to send from a leg's port.
 #[derive(Clone, Copy, Debug)]
 pub struct Outgoing<'a> {
-    /// The place of the leg.
+    /// The slot of the leg.
     pub index: u32,
-    /// From which of its ports.
+    /// The leg's port to send from.
     pub channel: Channel,
-    /// Where to.
+    /// The destination.
     pub to: SocketAddr,
-    /// What.
+    /// The packet.
     pub bytes: &'a [u8],
 }
 
@@ -58,7 +58,7 @@ struct Leg {
     session: Session,
     conference: Option<Arc<str>>,
     echo: bool,
-    /// Whom this leg's audio is given to: kept ready so that a packet needs no search.
+    /// The legs that get this leg's audio, kept ready so that a packet needs no search.
     heard_by: SmallVec<[u32; MEMBERS_MAX]>,
     /// The entry of the timer heap that is valid.
     armed: Timestamp,
@@ -80,7 +80,7 @@ pub struct Exchange {
     events: VecDeque<(LegKey, Event)>,
     buffer: Box<PacketBuffer>,
     dropped_events: u64,
-    /// The leg whose session is at work, or was last.
+    /// The leg whose session is being processed, or was last.
     in_hand: Option<LegKey>,
 }
 
@@ -101,7 +101,7 @@ impl Default for Exchange {
 }
 
 impl Exchange {
-    /// Takes in a leg.
+    /// Adds a leg.
     pub fn open(&mut self, session: Session) -> LegKey {
         self.generations = self.generations.wrapping_add(1);
         let index = self.free.pop().unwrap_or_else(|| {
@@ -125,12 +125,12 @@ impl Exchange {
         key
     }
 
-    /// The leg whose session is at work, or was last: whoever catches a panic knows by it whose it was.
+    /// The leg whose session is being processed, or was last: tells the handler of a panic which leg caused it.
     pub const fn in_hand(&self) -> Option<LegKey> {
         self.in_hand
     }
 
-    /// Drops a leg whose session has failed, without asking it anything. Says whether it was there.
+    /// Drops a leg whose session has failed, without calling the session. Returns whether the leg existed.
     pub fn discard(&mut self, key: LegKey) -> bool {
         if self.leg(key).is_none() {
             return false;
@@ -143,7 +143,7 @@ impl Exchange {
         true
     }
 
-    /// Ends a leg, with a goodbye to its phone. Returns its session for the last figures.
+    /// Ends a leg and sends its phone an RTCP BYE. Returns its session for the final statistics.
     pub fn close(&mut self, key: LegKey, now: Timestamp, send: &mut impl FnMut(Outgoing<'_>)) -> Option<Session> {
         self.leg(key)?;
         self.in_hand = Some(key);
@@ -156,7 +156,7 @@ impl Exchange {
         Some(leg.session)
     }
 
-    /// Makes a leg a member of a conference; it leaves the one that it was in.
+    /// Makes a leg a member of a conference; it leaves its previous one.
     pub fn join(&mut self, key: LegKey, conference: &str) -> Result<(), JoinError> {
         if self.leg(key).is_none() {
             return Err(JoinError::NoLeg);
@@ -191,7 +191,7 @@ impl Exchange {
         self.connect(&name);
     }
 
-    /// Whether the leg hears itself.
+    /// Sets whether the leg hears itself.
     pub fn echo(&mut self, key: LegKey, echo: bool) {
         let Some(leg) = self.leg_mut(key) else { return };
         leg.echo = echo;
@@ -201,7 +201,7 @@ impl Exchange {
         }
     }
 
-    /// The session of a leg, to give it a description or a treatment. Arms its timer anew.
+    /// Runs `act` on the session of a leg, to give it a description or a treatment. Re-arms the leg's timer.
     pub fn with<T>(&mut self, key: LegKey, act: impl FnOnce(&mut Session) -> T) -> Option<T> {
         self.in_hand = Some(key);
         let result = act(&mut self.leg_mut(key)?.session);
@@ -214,7 +214,7 @@ impl Exchange {
         self.legs.iter().enumerate().filter_map(|(index, leg)| leg.as_ref().map(|leg| leg.key(index as u32)))
     }
 
-    /// Takes in a packet at a leg's port, and gives it to whom it is for.
+    /// Processes a packet of a leg's port and relays it to the legs that hear this one.
     pub fn handle_packet(
         &mut self,
         index: u32,
@@ -240,7 +240,7 @@ impl Exchange {
         self.after(index);
     }
 
-    /// Does all that is due.
+    /// Does everything that is due.
     pub fn handle_timeout(&mut self, now: Timestamp, send: &mut impl FnMut(Outgoing<'_>)) {
         while let Some(Reverse((due, index))) = self.timers.peek().copied()
             && due <= now
@@ -267,7 +267,7 @@ impl Exchange {
         self.events.pop_front()
     }
 
-    /// Events lost because nobody polled.
+    /// Events lost because they were not polled in time.
     pub fn dropped_events(&self) -> u64 {
         self.dropped_events
     }
@@ -281,15 +281,15 @@ impl Exchange {
                 give(*hearer, transmit, &self.buffer, send);
                 next = leg.session.relay_next(now, &mut self.buffer);
             }
-            // Only keys that have to be made into sound begin something here.
+            // Only keys that must be turned into tones start a timer here.
             if frame.content == Content::Event {
                 self.arm(*hearer);
             }
         }
     }
 
-    /// A leg's phone has pressed a key and said so by its signalling: it counts as one in its audio, and whoever hears the
-    /// leg gets it in its own way.
+    /// A leg's phone has reported a key by its signalling: it counts like one in its audio, and each leg that hears
+    /// this one gets it in its own way.
     pub fn press(&mut self, key: LegKey, digit: Digit, duration: Duration, now: Timestamp) {
         self.in_hand = Some(key);
         let Some(leg) = self.leg_mut(key) else { return };
@@ -305,7 +305,7 @@ impl Exchange {
         }
     }
 
-    /// Works out anew who hears whom in a conference.
+    /// Recomputes which members of a conference hear which.
     fn connect(&mut self, name: &Arc<str>) {
         let Some(members) = self.conferences.get(name).cloned() else { return };
         if members.is_empty() {
@@ -343,7 +343,7 @@ impl Exchange {
         self.arm(index);
     }
 
-    /// An earlier time needs an entry; a later one finds its way when the armed entry fires.
+    /// An earlier time needs a new heap entry; a later one is armed when the current entry fires.
     fn arm(&mut self, index: u32) {
         let Some(Some(leg)) = self.legs.get_mut(index as usize) else { return };
         let due = leg.session.next_timeout();

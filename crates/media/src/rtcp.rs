@@ -1,5 +1,4 @@
-//! RTCP (RFC 3550 §6): sender and receiver reports, the canonical name, goodbye; and the reception figures that
-//! reports carry.
+//! RTCP (RFC 3550 §6): sender and receiver reports, the canonical name, BYE, and the reception statistics in reports.
 
 use std::time::Duration;
 
@@ -14,10 +13,10 @@ const RECEIVER_REPORT: u8 = 201;
 const SOURCE_DESCRIPTION: u8 = 202;
 const GOODBYE: u8 = 203;
 
-/// One report block: what a receiver says of a stream.
+/// One report block: a receiver's statistics about a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ReportBlock {
-    /// The stream that it is about.
+    /// The stream reported on.
     pub ssrc: u32,
     /// Lost since the last report, in 1/256.
     pub fraction_lost: u8,
@@ -33,12 +32,12 @@ pub struct ReportBlock {
     pub delay_since: u32,
 }
 
-/// What a sender says of itself.
+/// The sender's part of a sender report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SenderInfo {
     /// NTP time, 32.32 fixed point.
     pub ntp: u64,
-    /// The RTP timestamp of the same moment.
+    /// The RTP timestamp of the same instant.
     pub rtp_timestamp: u32,
     /// Packets sent.
     pub packets: u32,
@@ -46,7 +45,7 @@ pub struct SenderInfo {
     pub octets: u32,
 }
 
-/// What a compound packet says that we act on.
+/// The parts of a compound packet that are used here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Compound {
     /// The sender of the first report.
@@ -55,16 +54,16 @@ pub struct Compound {
     pub sender: Option<SenderInfo>,
     /// The first report block about the wanted stream.
     pub about_us: Option<ReportBlock>,
-    /// The peer says goodbye.
+    /// The packet has a BYE.
     pub goodbye: bool,
 }
 
-/// Why bytes are no RTCP compound packet.
+/// The bytes are no RTCP compound packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the bytes are no RTCP compound packet")]
 pub struct RtcpError;
 
-/// Reads a compound packet; `our_ssrc` selects the report block about what we send.
+/// Reads a compound packet; `our_ssrc` selects the report block about our stream.
 ///
 /// The checks of RFC 3550 §A.2: version 2, a report first, and lengths that add up.
 pub fn parse(bytes: &[u8], our_ssrc: u32) -> Result<Compound, RtcpError> {
@@ -120,23 +119,23 @@ fn report(packet: &[u8], kind: u8, count: usize, ours: u32, first: bool, out: &m
     Ok(())
 }
 
-/// A report of ours to be written.
+/// A report to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
     /// Our stream.
     pub ssrc: u32,
     /// Present if we have sent since the last report.
     pub sender: Option<SenderInfo>,
-    /// About what we receive.
+    /// The statistics of the stream that we receive.
     pub block: Option<ReportBlock>,
     /// Our canonical name, at most 255 bytes.
     pub cname: &'a str,
-    /// Whether we leave.
+    /// Whether to append a BYE.
     pub goodbye: bool,
 }
 
 impl Report<'_> {
-    /// The compound packet: a report, the canonical name, and goodbye if we leave.
+    /// The compound packet: a report, the canonical name, and BYE for `goodbye`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
         let kind = if self.sender.is_some() { SENDER_REPORT } else { RECEIVER_REPORT };
@@ -186,7 +185,7 @@ fn put(out: &mut Vec<u8>, word: u32) {
     out.extend(word.to_be_bytes());
 }
 
-/// The NTP time of a moment, 32.32 fixed point (RFC 3550 §4).
+/// `now` as NTP time, 32.32 fixed point (RFC 3550 §4).
 pub fn ntp(now: Timestamp) -> u64 {
     /// Seconds from 1900 to 1970.
     const ERA: u64 = 2_208_988_800;

@@ -2,7 +2,7 @@
 
 /// Fixed header, without sources and extension.
 pub const HEADER_BYTES: usize = 12;
-/// Largest packet that is read or written: an Ethernet frame's worth.
+/// Largest packet that is read or written, in bytes: the payload of an Ethernet frame.
 pub const PACKET_BYTES_MAX: usize = 1_500;
 
 /// The fixed fields of a packet.
@@ -12,24 +12,24 @@ pub struct Header {
     pub marker: bool,
     /// 0..=127
     pub payload_type: u8,
-    /// Grows by one with each packet.
+    /// Grows by one with each packet, modulo 2^16.
     pub sequence: u16,
     /// In units of 1/8000 s.
     pub timestamp: u32,
-    /// The stream.
+    /// The stream's synchronisation source.
     pub ssrc: u32,
 }
 
-/// A packet as it lies in a receive buffer.
+/// A packet in a receive buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Packet<'a> {
     /// The fixed fields.
     pub header: Header,
-    /// What is left without contributing sources, extension and padding.
+    /// The rest without contributing sources, extension and padding.
     pub payload: &'a [u8],
 }
 
-/// Why bytes are no RTP packet.
+/// Why bytes are no valid RTP packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum RtpError {
     /// Shorter than its own header says.

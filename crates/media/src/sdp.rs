@@ -1,7 +1,7 @@
 //! Session descriptions (RFC 8866): a typed model that keeps every line it does not know, in its place.
 //!
-//! Parsing and building are inverse: `parse(build(x)) == x`. What a call needs of a description (where the audio goes,
-//! which codecs, who is on hold) is asked of [`Description`] and [`Media`]; agreeing on a stream is [`negotiation`].
+//! Parsing and building are inverse: `parse(build(x)) == x`. [`Description`] and [`Media`] answer a call's questions:
+//! where the audio goes, which codecs, whether the author holds. [`negotiation`] agrees on a stream.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,15 +12,15 @@ pub mod parse;
 pub use negotiation::{AudioStream, Direction, LocalAudio, NegotiationError, Preference};
 pub use parse::{SdpError, parse};
 
-/// Longest description that is read, in bytes: a voice offer has 300 to 1,500, a browser's up to 6,000.
+/// Longest description that is parsed, in bytes: a voice offer has 300 to 1,500, a browser's up to 6,000.
 pub const DESCRIPTION_BYTES_MAX: usize = 16_384;
 /// Most lines of a description.
 pub const LINES_MAX: usize = 512;
 /// Most media sections of a description.
 pub const MEDIA_MAX: usize = 16;
 
-/// Most formats of a media section. There are 128 payload types and browsers offer 30; each is sought among the section's
-/// lines.
+/// Most formats of a media section. There are 128 payload types and browsers offer 30; each is searched among the
+/// section's lines.
 pub const FORMATS_MAX: usize = 64;
 
 /// A whole session description.
@@ -28,7 +28,7 @@ pub const FORMATS_MAX: usize = 64;
 pub struct Description {
     /// `o=`
     pub origin: Origin,
-    /// `s=`; `None` where the peer left the line out, which RFC 8866 forbids and phones do.
+    /// `s=`; `None` if the peer left the line out, which RFC 8866 forbids but phones do.
     pub name: Option<String>,
     /// The session's other lines, in order.
     pub lines: Vec<Line>,
@@ -36,10 +36,10 @@ pub struct Description {
     pub media: Vec<Media>,
 }
 
-/// `o=`: who made the description, and which version of it this is.
+/// `o=`: the author of the description, and its version.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Origin {
-    /// User name, `-` where there is none.
+    /// User name, `-` if there is none.
     pub user: String,
     /// Numeric session id.
     pub session_id: u64,
@@ -56,14 +56,14 @@ pub enum Line {
     Connection(Connection),
     /// `a=`
     Attribute(Attribute),
-    /// Any other line: its letter and what follows `=`, as it came.
+    /// Any other line: its letter and the unchanged text after `=`.
     Other(char, String),
 }
 
 /// `c=` with a literal unicast address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Connection {
-    /// Where the media goes; unspecified (`0.0.0.0`, `::`) is the old way to hold (RFC 3264 §8.4).
+    /// The address that receives the media; unspecified (`0.0.0.0`, `::`) is the old way to hold (RFC 3264 §8.4).
     pub address: IpAddr,
 }
 
@@ -76,7 +76,7 @@ pub struct Attribute {
     pub value: Option<String>,
 }
 
-/// An `m=` line and what belongs to it.
+/// An `m=` line and the lines of its section.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Media {
     /// `audio`, `video`, ...
@@ -87,7 +87,7 @@ pub struct Media {
     pub port_count: Option<u16>,
     /// `RTP/AVP`, ...
     pub protocol: String,
-    /// Payload types, or what else the protocol calls a format; the most wanted first.
+    /// Payload types, or the protocol's other names of formats; the preferred one first.
     pub formats: Vec<String>,
     /// The section's lines, in order.
     pub lines: Vec<Line>,
@@ -101,7 +101,7 @@ impl Description {
         self.media.iter().find(|m| m.kind == "audio")
     }
 
-    /// Where a section's media goes: its own `c=`, else the session's.
+    /// The address that receives a section's media: its own `c=`, else the session's.
     pub fn address_of(&self, media: &Media) -> Option<IpAddr> {
         connection(&media.lines).or_else(|| connection(&self.lines)).map(|c| c.address)
     }
@@ -111,15 +111,15 @@ impl Description {
         direction(&media.lines).or_else(|| direction(&self.lines)).unwrap_or(Direction::SendRecv)
     }
 
-    /// Whether the author holds the call: it does not want to hear audio now. True of `sendonly`, `inactive`, and the
-    /// unspecified address of older phones (RFC 3264 §8.4).
+    /// Whether the author holds the call: it does not want to receive audio now. True of `sendonly`, `inactive`, and
+    /// the unspecified address of older phones (RFC 3264 §8.4).
     pub fn is_hold(&self) -> bool {
         let Some(audio) = self.audio() else { return false };
         let silenced = self.address_of(audio).is_some_and(|a| a.is_unspecified());
         audio.port != 0 && (silenced || !self.direction_of(audio).receives())
     }
 
-    /// Sets the version of `o=`, for a description that changed (RFC 3264 §8: by one each time).
+    /// Sets the version of `o=` for a changed description (RFC 3264 §8: plus one each time).
     pub fn with_version(mut self, version: u64) -> Self {
         self.origin.version = version;
         self
@@ -142,7 +142,7 @@ impl fmt::Display for Description {
 // === impl Media ===
 
 impl Media {
-    /// The value of the first attribute of that name.
+    /// The first attribute of this name.
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.attributes().find(|a| a.name == name)
     }
@@ -169,7 +169,7 @@ impl Media {
         })
     }
 
-    /// The payload types among the formats, the most wanted first.
+    /// The payload types among the formats, the preferred one first.
     pub fn payload_types(&self) -> impl Iterator<Item = u8> + '_ {
         self.formats.iter().filter_map(|f| f.parse().ok()).filter(|pt| *pt < 128)
     }

@@ -1,9 +1,9 @@
 //! The audio session of a leg: RTP and RTCP in, RTP and RTCP out, treatments, digits, statistics. No I/O.
 //!
-//! To the phone it is one stream for the whole life of the leg: one SSRC, sequence numbers without a gap of ours,
-//! timestamps that follow the clock, whether a treatment plays or another leg is relayed ([`Session::relay`]).
-//! Drive it so: `handle_rtp`, `relay` and `handle_timeout` when due, then `poll_event` until empty; packets to send
-//! come from `relay` and `poll_transmit`.
+//! The phone sees one stream for the whole life of the leg: one SSRC, sequence numbers to which we add no gap, and
+//! timestamps that follow the clock, whether a treatment plays or another leg is relayed ([`Session::relay`]). Call
+//! `handle_rtp`, `relay` and, when due, `handle_timeout`; then `poll_event` until it is empty. Packets to send come
+//! from `relay` and `poll_transmit`.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -37,25 +37,25 @@ pub use source::UNPROVEN_BYTES_MAX;
 use treatment::Running;
 pub use treatment::{Collect, CollectEnd, Outcome, Phase, PlayEnd, Prompt, Repeat, Treatment};
 
-/// The length of a packet of ours, where the phone has asked for no other.
+/// Length of a packet that we send, unless the phone asked for another.
 pub const FRAME: Duration = Duration::from_millis(20);
-/// Samples of such a packet.
+/// Samples of a packet of [`FRAME`].
 pub const FRAME_SAMPLES: usize = 160;
 /// Digits kept while nothing collects them.
 pub const DIGITS_BUFFERED_MAX: usize = 32;
 /// Events waiting for `poll_event`: a leg makes one or two per input.
 const EVENTS_MAX: usize = 16;
-/// Packets that are due in one turn, at most: a treatment and a key that are [`FRAME`]s late each, and a report. More are a
-/// fault of ours, and end the session.
+/// Most packets that are due in one turn: a treatment and a key, each several [`FRAME`]s late, and a report. More are
+/// a fault of this program and end the session.
 pub const STEPS_MAX: usize = 64;
-/// Packets of a phone that are taken at once and in a second: packets of 5 ms make 200. Two legs whose phones name each
-/// other's ports go round at this rate, and no faster.
+/// Packets accepted from a phone: burst, then rate per second. Packets of 5 ms make 200 a second. Two legs whose
+/// phones name each other's ports loop at this rate at most.
 const PACKETS: (u32, u32) = (500, 250);
-/// Keys of a phone that are taken at once and in a second: nobody dials faster, and each wakes the call's owner.
+/// Keys accepted from a phone: burst, then rate per second. Nobody dials faster, and each key wakes the call's owner.
 const KEYS: (u32, u32) = (64, 20);
-/// Between which the patience with a silent phone is kept.
+/// Bounds of [`Setup::quiet_after`].
 const QUIET_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(1));
-/// The longest time between reports.
+/// Longest interval between RTCP reports.
 const REPORT_MAX: Duration = Duration::from_millis(7_500);
 
 /// How a session is set up.
@@ -69,33 +69,33 @@ pub struct Setup {
     pub timestamp: u32,
     /// Our canonical name in RTCP.
     pub cname: String,
-    /// After how long without a sign of life from a phone that was heard before [`Event::Quiet`] is told. A phone that
-    /// was never heard gets 5/2 of it, and so does each further telling: it may have nothing to say.
+    /// Silence of a phone that was heard before, after which [`Event::Quiet`] is reported. A phone that was never
+    /// heard gets 5/2 of it, and so does each repeated report: it may have nothing to say.
     pub quiet_after: Duration,
 }
 
-/// What happened, to be acted on by the owner.
+/// An event that the leg's owner must act on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
-    /// The phone is heard, from there.
+    /// The phone's packets come from this address.
     Learned(SocketAddr),
-    /// Nothing more goes there before somebody there is heard: [`UNPROVEN_BYTES_MAX`] has gone.
+    /// [`UNPROVEN_BYTES_MAX`] has been sent to this address; no more is sent before something arrives from it.
     Withheld(SocketAddr),
     /// A key was pressed.
     Digit(Digit),
     /// A treatment ended by itself.
     Ended(Outcome),
-    /// Nothing came from the phone since then.
+    /// Nothing has come from the phone since `since`.
     Quiet {
         /// The last sign of life.
         since: Timestamp,
-        /// It need not send, so that its silence says little: told all the same, since it may have vanished.
+        /// The phone need not send (hold), so its silence proves little; the event is reported because the phone may have vanished.
         held: bool,
     },
     /// The phone is heard again after [`Event::Quiet`].
     Resumed,
-    /// The session had more to do in one turn than [`STEPS_MAX`], or no end of it. It is silent from now on: its leg is to
-    /// be ended.
+    /// A turn needed more than [`STEPS_MAX`] steps, or had no end. The session sends nothing more; its leg must be
+    /// ended.
     Runaway,
 }
 
@@ -104,15 +104,15 @@ pub enum Event {
 pub struct Frame<'a> {
     /// Its header as it came.
     pub header: rtp::Header,
-    /// What it carries.
+    /// Audio or telephone event.
     pub content: Content,
     /// The payload.
     pub payload: &'a [u8],
-    /// How many packets came of the same source since its last frame that are for nobody else (comfort noise, as a rule).
+    /// Packets from the same source since its last frame that are not relayed (usually comfort noise).
     pub left_out: u16,
 }
 
-/// What a frame carries.
+/// The kind of a frame's payload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Content {
     /// Companded audio.
@@ -124,11 +124,11 @@ pub enum Content {
 /// A packet to send, written to the start of the caller's buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Transmit {
-    /// Where to.
+    /// The destination.
     pub to: SocketAddr,
-    /// From which of the leg's two ports.
+    /// The local port to send from.
     pub channel: Channel,
-    /// Its length.
+    /// Its length in bytes.
     pub length: usize,
 }
 
@@ -144,45 +144,45 @@ pub enum Channel {
 /// The buffer that packets are written to.
 pub type PacketBuffer = [u8; PACKET_BYTES_MAX];
 
-/// What is known of a leg's audio.
+/// Statistics of a leg's audio.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Statistics {
-    /// Packets of the phone that were taken.
+    /// Packets accepted from the phone.
     pub received: u64,
     /// Their payload bytes.
     pub received_octets: u64,
-    /// Packets lost before us; negative with duplicates.
+    /// Packets from the phone that were lost; negative with duplicates.
     pub lost: i64,
     /// Interarrival jitter in units of 1/8000 s.
     pub jitter: u32,
-    /// Packets of strangers, dropped.
+    /// Packets from sources that are not the phone's, dropped.
     pub strangers: u64,
-    /// Packets that are no RTP or RTCP, or of a payload type that was not agreed, dropped.
+    /// Packets dropped because they are not RTP or RTCP, or have a payload type that was not negotiated.
     pub invalid: u64,
-    /// The first packet.
+    /// When the first packet came.
     pub first_packet: Option<Timestamp>,
     /// Where the phone's audio comes from.
     pub learned: Option<SocketAddr>,
     /// Packets sent.
     pub sent: u64,
-    /// Lost on the way to the phone since its last report, in 1/256, as it says.
+    /// Fraction of our packets lost on the way to the phone, in 1/256, from its last report.
     pub remote_fraction_lost: u8,
-    /// Packets of another leg that could not be given to this phone.
+    /// Packets of another leg that could not be sent to this phone.
     pub unrelayed: u64,
-    /// The last packet of the phone that was taken.
+    /// When the last accepted packet of the phone came.
     pub last_packet: Option<Timestamp>,
-    /// What the phone has last said of what it receives; `None` when it never did.
+    /// The phone's last RTCP reception report; `None` if none came.
     pub told: Option<Told>,
 }
 
-/// What a phone says of the audio that it receives (RFC 3550 §6.4).
+/// A phone's reception report (RFC 3550 §6.4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Told {
     /// Packets lost since the start.
     pub lost: i32,
     /// Interarrival jitter in units of 1/8000 s.
     pub jitter: u32,
-    /// There and back, where the phone has seen a report of ours.
+    /// Round-trip time, if the phone has received a report of ours.
     pub round_trip: Option<Duration>,
 }
 
@@ -191,7 +191,7 @@ pub struct Told {
 struct Timers {
     /// The next RTCP report is due (RFC 3550 §6.2: 5 s, randomised).
     report: Timestamp,
-    /// Look whether the phone is quiet.
+    /// When to check whether the phone is quiet.
     quiet: Timestamp,
 }
 
@@ -217,7 +217,7 @@ pub struct Session {
 // === impl Session ===
 
 impl Session {
-    /// A session without a stream: nothing is taken or sent until [`Session::negotiate`].
+    /// Creates a session without a stream: nothing is accepted or sent until [`Session::negotiate`].
     pub fn new(setup: Setup, now: Timestamp) -> Self {
         let Setup { ssrc, sequence, timestamp, cname, quiet_after } = setup;
         let quiet_after = quiet_after.clamp(QUIET_AFTER.0, QUIET_AFTER.1);
@@ -239,7 +239,7 @@ impl Session {
         }
     }
 
-    /// Takes a newly agreed stream. A source that is heard is taken on; the source that is described goes before it.
+    /// Applies a newly negotiated stream. A source that is being heard is kept; the described source has precedence.
     pub fn negotiate(&mut self, stream: AudioStream, now: Timestamp) {
         self.inbound.source.negotiate(self.stream.as_ref(), &stream, now);
         self.outbound.negotiate(self.stream.as_ref(), &stream);
@@ -254,7 +254,7 @@ impl Session {
         self.stream.as_ref()
     }
 
-    /// Takes in a packet from the RTP port. What comes back can be relayed to another leg.
+    /// Processes a packet of the RTP port. A returned frame can be relayed to another leg.
     pub fn handle_rtp<'a>(&mut self, bytes: &'a [u8], from: SocketAddr, now: Timestamp) -> Option<Frame<'a>> {
         if rtp::is_rtcp(bytes) {
             self.handle_rtcp(bytes, from, now);
@@ -281,7 +281,7 @@ impl Session {
         Some(frame)
     }
 
-    /// Takes in a packet from the RTCP port.
+    /// Processes a packet of the RTCP port.
     pub fn handle_rtcp(&mut self, bytes: &[u8], from: SocketAddr, now: Timestamp) {
         let Some(stream) = self.stream.as_ref() else { return };
         if self.inbound.handle_rtcp(stream, bytes, from, self.outbound.ssrc(), now) {
@@ -289,14 +289,14 @@ impl Session {
         }
     }
 
-    /// Gives a frame of another leg (or of this one, for echo) to the phone. A treatment goes before it.
+    /// Sends a frame of another leg (or of this one, for echo) to the phone. A treatment has precedence.
     pub fn relay(&mut self, frame: &Frame<'_>, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
         if self.is_treated() {
             self.outbound.end_run();
             return None;
         }
         let Some((to, stream)) = self.destination().zip(self.stream.as_ref()) else {
-            // What it says now is not to leave a gap in our numbers that looks like loss.
+            // Frames that are skipped now must not leave a gap in our sequence numbers that looks like loss.
             self.outbound.end_run();
             return None;
         };
@@ -313,7 +313,7 @@ impl Session {
         Some(self.audio_to(to, length))
     }
 
-    /// A further packet that the frame given to [`Session::relay`] has made, for a phone that wants packets of another
+    /// Returns a further packet made of the frame given to [`Session::relay`], for a phone that wants another packet
     /// length. Call until `None`.
     pub fn relay_next(&mut self, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
         let to = self.destination()?;
@@ -321,18 +321,18 @@ impl Session {
         Some(self.audio_to(to, length))
     }
 
-    /// The phone has pressed a key and said so by its signalling, not in its audio.
+    /// The phone has reported a key by its signalling, not in its audio.
     pub fn pressed(&mut self, digit: Digit, now: Timestamp) {
         self.handle_digit(digit, now);
     }
 
-    /// Sends the phone a key: as a telephone event if it takes them, else as sound. A treatment goes before it. Says
-    /// whether it will be sent.
+    /// Sends the phone a key: as a telephone event if it accepts them, else as a tone. A treatment has precedence.
+    /// Returns whether the key will be sent.
     pub fn send_key(&mut self, digit: Digit, duration: Duration, now: Timestamp) -> bool {
         !self.is_treated() && self.destination().is_some() && self.keys.press(digit, duration, now)
     }
 
-    /// Starts a treatment; one that runs is dropped without an event, as its owner knows.
+    /// Starts a treatment. A running treatment is dropped without an event, since its owner knows.
     pub fn play(&mut self, id: u64, treatment: Treatment, now: Timestamp) {
         if treatment.collect.as_ref().is_some_and(|c| c.clear_buffer) {
             self.digits.clear();
@@ -349,17 +349,17 @@ impl Session {
         self.settle(now);
     }
 
-    /// Stops the treatment; its outcome so far.
+    /// Stops the treatment and returns its outcome so far.
     pub fn stop(&mut self, now: Timestamp) -> Option<Outcome> {
         Some(self.treatment.take()?.stopped(now))
     }
 
-    /// The id of the treatment that runs.
+    /// The id of the running treatment.
     pub fn treatment(&self) -> Option<u64> {
         self.treatment.as_ref().map(Running::id)
     }
 
-    /// Does what is due except sending, which [`Session::poll_transmit`] does.
+    /// Does everything that is due except sending, which [`Session::poll_transmit`] does.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.settle(now);
         if self.timers.quiet <= now {
@@ -377,7 +377,7 @@ impl Session {
         }
     }
 
-    /// The patience with a phone that was never heard, is on hold, or was told about already.
+    /// The silence allowed to a phone that was never heard, is on hold, or was reported before.
     fn long_quiet(&self) -> Duration {
         self.quiet_after * 5 / 2
     }
@@ -402,12 +402,12 @@ impl Session {
         self.report(now, out, false)
     }
 
-    /// The last report, with goodbye (RFC 3550 §6.6): for a leg that ends.
+    /// The last report, with BYE (RFC 3550 §6.6), for a leg that ends.
     pub fn goodbye(&mut self, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
         self.report(now, out, true)
     }
 
-    /// Does all that is due, and gives the packets to `send`.
+    /// Does all that is due and passes the packets to `send`.
     pub fn handle_due(
         &mut self,
         now: Timestamp,
@@ -424,7 +424,7 @@ impl Session {
         }
     }
 
-    /// Nothing is taken, sent or due any more.
+    /// Stops the session: nothing is accepted, sent or due any more.
     fn halt(&mut self) {
         (self.stream, self.treatment) = (None, None);
         self.keys.clear();
@@ -443,7 +443,7 @@ impl Session {
         treatment.min(self.keys.next_timeout()).min(self.timers.report).min(self.timers.quiet)
     }
 
-    /// The figures so far.
+    /// The statistics so far.
     pub fn statistics(&self) -> Statistics {
         let mut figures = self.inbound.statistics();
         figures.sent = u64::from(self.outbound.packets());
@@ -451,7 +451,7 @@ impl Session {
         figures
     }
 
-    /// Whether a treatment has the phone's ear.
+    /// Whether a treatment is playing to the phone.
     fn is_treated(&self) -> bool {
         self.treatment.as_ref().is_some_and(Running::is_playing)
     }
@@ -461,7 +461,7 @@ impl Session {
             return None;
         }
         let Some((to, stream)) = self.destination().zip(self.stream.as_ref()) else {
-            // Held meanwhile: a key is of its moment.
+            // The phone has been put on hold: late keys would be wrong.
             self.keys.clear();
             return None;
         };
@@ -495,7 +495,7 @@ impl Session {
         self.settle(now);
     }
 
-    /// Keys are sought in the audio only while somebody waits for them and the phone has no events.
+    /// Keys are detected in the audio only while a treatment waits for digits and the phone has no telephone events.
     fn listens_inband(&self) -> bool {
         self.stream.as_ref().is_some_and(|s| s.telephone_event.is_none())
             && self.treatment.as_ref().is_some_and(Running::wants_digits)
@@ -513,7 +513,7 @@ impl Session {
         }
     }
 
-    /// Where audio goes now: nowhere while the phone does not want any.
+    /// Where audio goes now; `None` while the phone does not want any.
     fn destination(&self) -> Option<SocketAddr> {
         let stream = self.stream.as_ref().filter(|s| s.direction.sends())?;
         self.inbound.source.destination(stream)
@@ -550,7 +550,7 @@ impl Session {
     }
 
     fn tell(&mut self, event: Event) {
-        // A leg that nobody polls loses its oldest news, never memory.
+        // A leg that is not polled loses its oldest events instead of using more memory.
         if self.events.len() == EVENTS_MAX {
             self.events.pop_front();
         }
@@ -558,8 +558,8 @@ impl Session {
     }
 }
 
-/// 2.5 to 7.5 s (RFC 3550 §6.2 and §6.3.1), spread by a mix of our source and what was sent: reports of many legs must
-/// not go in step, and nothing here needs to be unguessable.
+/// 2.5 to 7.5 s (RFC 3550 §6.2 and §6.3.1), spread by a hash of our SSRC and the packets sent: reports of many legs
+/// must not be synchronised. It need not be unguessable.
 fn report_interval(ssrc: u32, packets: u32) -> Duration {
     let mixed = (u64::from(ssrc) << 32 | u64::from(packets)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     Duration::from_millis(2_500 + (mixed >> 40) % 5_000)

@@ -1,4 +1,4 @@
-//! Tones: one or two sines, for signals that need no prompt file.
+//! Tones: one or two sine waves, for signals that need no prompt file.
 
 use std::f32::consts::PI;
 

@@ -1,4 +1,4 @@
-//! WAV files: mono, 8 kHz, as 16-bit PCM or G.711. What a prompt may be.
+//! Prompt files: WAV, mono, 8 kHz, 16-bit PCM or G.711.
 
 use crate::g711::Law;
 use crate::tone::SAMPLE_RATE;
@@ -6,7 +6,7 @@ use crate::tone::SAMPLE_RATE;
 /// Longest prompt in samples: half an hour.
 pub const SAMPLES_MAX: usize = 30 * 60 * SAMPLE_RATE as usize;
 
-/// Why a file is no prompt. Always the fault of who made the file.
+/// Why a file cannot be a prompt. Always the fault of the file's author.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum WavError {
     /// Not a RIFF file of type WAVE.
@@ -15,7 +15,7 @@ pub enum WavError {
     /// A chunk is cut off or missing.
     #[error("the file has no whole {0} chunk")]
     Chunk(&'static str),
-    /// Mono at 8000 Hz is wanted.
+    /// The file is not mono at 8000 Hz.
     #[error("the file has {channels} channels at {rate} Hz, not one at 8000 Hz")]
     Shape {
         /// Channels of the file.

@@ -1,11 +1,11 @@
-//! The ECMAScript data model (W3C SCXML B.2) on QuickJS, fenced in: memory, stack and work are limited, and a document
-//! finds the language's own objects only: no files, no network, no timers, no modules.
+//! The ECMAScript data model (W3C SCXML B.2) on QuickJS, sandboxed. Memory, stack and work are limited, and a document sees the
+//! language's own objects only: no files, no network, no timers, no modules.
 //!
-//! Work is counted by what the engine does, not by the time that it takes: a script that is cut on a busy machine is cut at the same place
-//! on an idle one, and in a simulation. A limit of time stands behind it, so generous that only a machine in trouble reaches it.
+//! Work is counted in operations of the engine, not in time: a script that exceeds the limit stops at the same place on a busy machine,
+//! on an idle one, and in a simulation. A time limit backs this up, so generous that only a machine in trouble reaches it.
 //!
-//! Expressions are compiled when they are first used and kept for the session. Evaluation is sloppy mode, as documents
-//! expect; assignment is strict, so that a location that does not exist is an error and not a new variable.
+//! Expressions are compiled at first use and kept for the session. Evaluation is in sloppy mode, as documents expect. Assignment is
+//! strict, so that a location that does not exist is an error and not a new variable.
 
 mod convert;
 
@@ -25,14 +25,14 @@ use rquickjs::{CatchResultExt, CaughtError, Context, Ctx, FromJs, Function, Obje
 use scxml::document::Syntax;
 use scxml::{Datamodel, EvalError, Event, Expr, LimitKind, Value};
 
-/// What a document's scripts may use.
+/// Limits of a document's scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScriptLimits {
     /// Memory of one session's variables and functions, in bytes.
     pub memory_bytes: usize,
     /// Stack of one evaluation, in bytes.
     pub stack_bytes: usize,
-    /// Work of one evaluation, in rounds: the engine counts some 10,000 calls, turns of a loop or steps of a regular expression as one.
+    /// Work of one evaluation, in rounds of some 10,000 calls, loop iterations or regular expression steps.
     pub evaluation: u32,
     /// Work of all evaluations of one input together, in rounds.
     pub input: u32,
@@ -40,7 +40,7 @@ pub struct ScriptLimits {
     pub time: Duration,
 }
 
-/// How many times the time of one evaluation all of an input may take together.
+/// Time of all evaluations of an input, as a multiple of one evaluation's time.
 const TIMES_PER_INPUT: u32 = 3;
 
 impl Default for ScriptLimits {
@@ -56,7 +56,7 @@ impl Default for ScriptLimits {
     }
 }
 
-/// The objects that the platform keeps up to date for a session: `_genesys`.
+/// The data that the platform keeps up to date for a session: `_genesys`.
 #[derive(Debug, Default)]
 pub struct PlatformObjects {
     value: Value,
@@ -64,7 +64,7 @@ pub struct PlatformObjects {
 }
 
 impl PlatformObjects {
-    /// Shows the session new contents from its next input on.
+    /// Sets new contents, visible to the session from its next input on.
     pub fn set(&mut self, value: Value) {
         self.value = value;
         self.revision += 1;
@@ -91,7 +91,7 @@ enum Form {
     Name,
 }
 
-/// Watches work and time.
+/// Enforces the limits of work and time.
 struct Guard {
     clock: Arc<dyn Clock>,
     limits: ScriptLimits,
@@ -99,20 +99,20 @@ struct Guard {
     input_ends: Timestamp,
 }
 
-/// What the engine looks at after each round.
+/// The counters that the engine's interrupt handler checks after each round.
 struct Watch {
     /// Rounds of this input.
     rounds: Cell<u32>,
-    /// With more of them the evaluation is cut.
+    /// The evaluation is interrupted when it has used more.
     rounds_max: Cell<u32>,
     deadline: Cell<Timestamp>,
     cut: Cell<bool>,
 }
 
-/// More expressions than any document has states; a document that builds expressions cannot grow the table.
+/// Compiled expressions per session: more than any document has states, and a bound for documents that build expressions.
 const FUNCTIONS_MAX: usize = 8_192;
 
-/// The language without what reaches outside or runs later.
+/// The language without features that reach outside or run later.
 type Language = (
     intrinsic::Date,
     intrinsic::Eval,
@@ -120,7 +120,7 @@ type Language = (
     intrinsic::RegExp,
     intrinsic::Json,
     intrinsic::MapSet,
-    // Without it the engine itself trips over an `async` function. What waits for a promise never runs: nobody calls it.
+    // The engine fails on an `async` function without it. Code that waits for a promise never runs, since the job queue is never run.
     intrinsic::Promise,
 );
 
@@ -128,7 +128,7 @@ impl Ecmascript {
     /// A data model with `start` as `_data` and `platform` as `_genesys`.
     ///
     /// # Errors
-    /// [`EvalError::Limit`] if the memory limit does not hold even the language itself.
+    /// [`EvalError::Limit`] if the memory limit is too small for the language itself.
     pub fn new(
         limits: ScriptLimits,
         clock: Arc<dyn Clock>,
@@ -146,7 +146,7 @@ impl Ecmascript {
         Ok(Self { functions, prelude, context, guard, platform, platform_shown: 0, start })
     }
 
-    /// Runs `body` within the limits and turns what went wrong into an error.
+    /// Runs `body` within the limits and maps its failures to an error.
     fn guarded<T>(&mut self, body: impl for<'js> FnOnce(&Ctx<'js>) -> rquickjs::Result<T>) -> Result<T, EvalError> {
         self.guard.begin();
         let guard = &self.guard;
@@ -168,7 +168,7 @@ impl Ecmascript {
         })
     }
 
-    /// Compiles a piece of the document, once.
+    /// Compiles a piece of the document, and caches it.
     fn compiled(&mut self, form: Form, text: &Arc<str>) -> Result<Persistent<Function<'static>>, EvalError> {
         if let Some(function) = self.functions.get(&(form, Arc::clone(text))) {
             return Ok(function.clone());
@@ -202,7 +202,7 @@ impl Datamodel for Ecmascript {
             }
             (platform.value.clone(), platform.revision)
         };
-        // What cannot be shown (no memory left) is missed by the next evaluation, which then fails by the same limit.
+        // If this fails (no memory left), the next evaluation fails by the same limit.
         let _ = self.prelude::<_, ()>("platform", |ctx| Ok(vec![convert::to_js(ctx, &value)?]));
         self.platform_shown = revision;
     }
@@ -261,7 +261,7 @@ impl Datamodel for Ecmascript {
     fn execute(&mut self, script: &Expr) -> Result<(), EvalError> {
         fence(&script.text).map_err(EvalError::Execution)?;
         let text = script.text.to_string();
-        // In the global scope: `var` and functions of a script are the session's.
+        // In the global scope: `var` and functions of a script belong to the session.
         self.guarded(|ctx| sloppy::<rquickjs::Value<'_>>(ctx, text).map(|_| ()))
     }
 
@@ -296,7 +296,7 @@ impl Datamodel for Ecmascript {
     }
 
     fn snapshot(&mut self) -> Result<String, EvalError> {
-        // No input of the document's: what that has used up, and when it was, does not count.
+        // Not an input of the document: work and time already used do not count.
         self.guard.begin_input();
         self.prelude("snapshot", |_| Ok(Vec::new()))
     }
@@ -330,7 +330,7 @@ impl Guard {
             CaughtError::Error(rquickjs::Error::Allocation) => return EvalError::Limit(LimitKind::ScriptMemory),
             CaughtError::Error(error) => error.to_string(),
             CaughtError::Exception(exception) => exception.message().unwrap_or_default(),
-            // With no memory left not even an error object can be made.
+            // Without memory the engine cannot even make an error object.
             CaughtError::Value(value) if value.is_null() => return EvalError::Limit(LimitKind::ScriptMemory),
             CaughtError::Value(value) => match value.as_string().and_then(|text| text.to_string().ok()) {
                 Some(text) => text,
@@ -347,7 +347,7 @@ impl Guard {
 
 impl Form {
     fn source(self, text: &str) -> String {
-        // The line breaks end a comment that the text may close with.
+        // The line breaks end a comment at the end of the text.
         match self {
             Self::Expression => format!("(function(){{return (\n{text}\n);}})"),
             Self::Assignment => format!("(function(__value){{'use strict';\n{text}\n= __value;}})"),
@@ -360,8 +360,8 @@ fn call<'js, T: FromJs<'js>>(function: Function<'js>, args: impl IntoArgs<'js>) 
     function.call(args)
 }
 
-/// Refuses whole numbers of any length (`10n`): one multiplication of two long ones takes a tenth of a second in which the engine does not
-/// look up. Looks at words alone, so a text that has such a word in it is refused too.
+/// Refuses BigInt literals (`10n`): multiplying two long ones takes a tenth of a second without a limit check. Checks
+/// words alone, so a string that contains such a word is refused too.
 fn fence(text: &str) -> Result<(), String> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
     let of_any_length = |word: &&str| {
@@ -405,17 +405,17 @@ fn fenced(limits: ScriptLimits, clock: Arc<dyn Clock>) -> Result<(Context, Guard
     Ok((context, guard))
 }
 
-/// Checks the language of documents as they are loaded. Nothing of a document runs by that, whatever its text closes and opens: where it is
-/// loaded nobody could end it.
+/// Checks the scripts of documents when they are loaded. It runs no part of a document, whatever brackets its text
+/// closes and opens: nothing could stop a script at load time.
 pub struct SyntaxChecker {
     context: Context,
     guard: Guard,
-    /// Behind each piece stands a fault that keeps it from running, with the engine's words for it: who comes as far as that has found no
-    /// other. Two of them, since a piece may have one of these faults itself.
+    /// Faults appended to each piece to keep it from running, with the engine's error text: if the engine reports
+    /// that error, the piece has no other fault. There are two, since a piece may have one of them itself.
     ends: Vec<(&'static str, String)>,
 }
 
-/// The faults behind a piece.
+/// The faults appended to a piece.
 const ENDS: [&str; 2] = ["\n;let __end, __end;", "\n;break __end;"];
 
 impl SyntaxChecker {
@@ -430,10 +430,10 @@ impl SyntaxChecker {
         Ok(checker)
     }
 
-    /// Says why a piece of a document cannot be compiled.
+    /// Checks whether a piece of a document compiles.
     ///
     /// # Errors
-    /// The engine's words.
+    /// The engine's error text.
     pub fn check(&mut self, syntax: Syntax, text: &str) -> Result<(), String> {
         fence(text)?;
         let source = match syntax {
@@ -451,7 +451,7 @@ impl SyntaxChecker {
         Ok(())
     }
 
-    /// What the engine says of a text that cannot be compiled.
+    /// The engine's error text for a source that cannot be compiled.
     fn fault(&mut self, source: String) -> String {
         self.guard.begin_input();
         self.guard.begin();

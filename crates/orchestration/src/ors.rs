@@ -1,9 +1,9 @@
 //! ors, orchestration: runs a tenant's application (SCXML) for each call on a route point. Admin and metrics on 11200.
 //!
-//! New calls come from their stream (voice-46), applications from config (voice-34). What an application does becomes requests
-//! at frontend (voice-38) and at rq (voice-30); what comes of it stands in the tenant's event stream (voice-46). A session's
-//! record is written after each step (voice-47), before anything is sent, so that another node can go on with it; what it tells of itself
-//! stands in the same commit (voice-45). media asks on 11200 for a call's data (voice-21).
+//! New calls come from their stream (voice-46), applications from config (voice-34). An application's actions become
+//! requests to frontend (voice-38) and rq (voice-30); their results are in the tenant's event stream (voice-46). A
+//! session's record is written after each step (voice-47), before anything is sent, so that another node can continue
+//! it. The session's own facts are in the same commit (voice-45). media queries a call's data on 11200 (voice-21).
 
 mod applications;
 mod call_session;
@@ -65,16 +65,16 @@ runtime::settings! {
     pub struct Settings {
         /// Threads that run applications' scripts.
         workers: usize = 2, |v| if (1..=64).contains(v) { Ok(()) } else { Err("it must be from 1 to 64".to_owned()) };
-        /// Greatest number of sessions at once; further calls wait for another node, or for their default route.
+        /// Maximum number of concurrent sessions; further calls wait for another node, or for their default route.
         sessions_max: usize = 4_000;
         /// Memory of one session's variables, in bytes.
         script_memory: usize = 4_194_304;
-        /// Time that one evaluation of a script may take at most. Before that its work is limited, which is counted and depends on no clock.
+        /// Maximum time of one evaluation of a script. The limit of work, counted without a clock, usually applies first.
         script_time: Duration = Duration::from_secs(2);
     }
 }
 
-/// What every part of the role needs.
+/// State used by every part of the role.
 #[derive(Clone)]
 struct Shared {
     ctx: RoleContext,
@@ -83,25 +83,25 @@ struct Shared {
     workers: Workers,
     sessions: Arc<std::sync::atomic::AtomicUsize>,
     sessions_max: usize,
-    /// Held while a record is in hand with which somebody may have died.
+    /// Held while a record is being processed that may have crashed a node.
     alone: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// The ways to the workers.
+/// The inboxes of the workers.
 #[derive(Clone)]
 struct Workers {
     inboxes: Arc<[mpsc::Sender<Posted>]>,
-    /// How many inputs of each tenant may still wait. As many as tenants that are served.
+    /// Permits for waiting inputs, for each tenant. One entry per tenant served.
     rights: Arc<Mutex<HashMap<TenantId, Arc<Semaphore>>>>,
 }
 
-/// How often the tenants are asked for; the answer also shows that config is there.
+/// How often the list of tenants is requested; the answer also shows that config is available.
 const TENANTS_EVERY: Duration = Duration::from_secs(3);
 /// Tenants that one node serves.
 const TENANTS_MAX: usize = 1_000;
-/// Steps that wait to be written.
+/// Steps waiting to be written.
 const STEPS_MAX: usize = 1_024;
-/// Reports of faults that wait to be written.
+/// Fault reports waiting to be written.
 const REPORTS_MAX: usize = 16;
 
 async fn run(ctx: RoleContext) -> Result<()> {
@@ -136,7 +136,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let errands = errands::Errands::start(&shared, config.clone())?;
     let committer = committer::Committer::new(shared.clone(), written, errands.clone());
     ctx.spawn("session committer", committer.run());
-    // A node whose lease has run out is dead: others take its sessions.
+    // A node whose lease has expired counts as failed: others take its sessions.
     runtime::lease::keep(&ctx);
     ctx.ready.require("config");
     ctx.ready.started();
@@ -145,7 +145,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     Ok(())
 }
 
-/// Keeps reports of faults where the disk may take its time.
+/// Stores fault reports on a thread that may wait for the disk.
 fn keep_reports(ctx: &RoleContext) -> Reports {
     let (sender, mut waiting) = mpsc::channel(REPORTS_MAX);
     let kept = Arc::new(FaultReports::new(&ctx.data_dir, ctx.node.as_str()));
@@ -164,7 +164,7 @@ fn keep_reports(ctx: &RoleContext) -> Reports {
     Reports(sender)
 }
 
-/// Serves every tenant that config knows, until the role drains.
+/// Starts serving each tenant in config, until the role drains.
 async fn follow_tenants(shared: &Shared, config: &net::http::Client, errands: &errands::Errands) -> Result<()> {
     let mut served: HashSet<TenantId> = HashSet::new();
     loop {
@@ -186,8 +186,8 @@ async fn follow_tenants(shared: &Shared, config: &net::http::Client, errands: &e
     }
 }
 
-/// Waits until no session is left. What is left at the drain's deadline is in the ledger: another node, or the next life of
-/// this one, goes on with it.
+/// Waits until no session is left. Sessions left at the drain's deadline are in the ledger: another node, or the next
+/// run of this one, continues them.
 async fn sessions_over(shared: &Shared) {
     const LOOK_EVERY: Duration = Duration::from_millis(50);
     let left = || shared.sessions.load(std::sync::atomic::Ordering::Relaxed);
@@ -200,7 +200,7 @@ async fn sessions_over(shared: &Shared) {
     }
 }
 
-/// The threads that run scripts, and their places.
+/// The threads that run scripts, and their slots.
 struct Threads {
     slots: Vec<Arc<Slot>>,
     steps: mpsc::Sender<worker::Step>,
@@ -224,7 +224,7 @@ impl Threads {
         Ok((threads, Workers { inboxes: senders.into(), rights: Arc::default() }))
     }
 
-    /// A thread of its own for a place. It ends when its inbox closes: with the last of the role's tasks.
+    /// Starts a thread for a slot. It ends when its inbox closes, with the last of the role's tasks.
     fn run(&self, at: usize, left: Left) -> Result<()> {
         let (slot, steps, sharing) = (Arc::clone(&self.slots[at]), self.steps.clone(), self.sharing.clone());
         std::thread::Builder::new().name(format!("ors-{}", at + 1)).spawn(move || {
@@ -236,7 +236,7 @@ impl Threads {
         Ok(())
     }
 
-    /// Looks after them until the role has ended: one that a script holds for good is abandoned, and another takes its place.
+    /// Checks the threads until the role ends: a thread blocked by a script is abandoned, and another takes its slot.
     async fn watch(self, drain: runtime::Drain) -> Result<()> {
         loop {
             tokio::select! {
@@ -276,29 +276,29 @@ impl Threads {
 // === impl Workers ===
 
 impl Workers {
-    /// Hands work to the worker that the call belongs to; waits while it is busy, or while too much of the tenant waits.
+    /// Sends work to the worker of the call; waits while it is busy, or while too many inputs of the tenant wait.
     async fn send(&self, conn_id: ConnId, work: Work) {
         self.post(self.of(conn_id), work).await;
     }
 
     async fn post(&self, inbox: &mpsc::Sender<Posted>, work: Work) {
         let rights = self.rights_of(work.tenant());
-        // Neither is closed before the process ends.
+        // Neither the semaphore nor the channel closes before the process ends.
         let Ok(right) = rights.acquire_owned().await else { return };
         let _ = inbox.send(Posted::of_tenant(work, right)).await;
     }
 
-    /// The same for what follows from a step: whoever writes the steps of all tenants waits for none of them.
+    /// Like [`Self::send`] for the result of a step: the committer serves all tenants and must not wait for one's permits.
     async fn give_back(&self, conn_id: ConnId, work: Work) {
         let _ = self.of(conn_id).send(Posted::free(work)).await;
     }
 
-    /// Hands work over if there is room.
+    /// Sends work if there is room.
     fn try_send(&self, conn_id: ConnId, work: Work) -> bool {
         self.of(conn_id).try_send(Posted::free(work)).is_ok()
     }
 
-    /// Hands work to every worker.
+    /// Sends work to every worker.
     async fn send_all(&self, mut work: impl FnMut() -> Work) {
         for inbox in self.inboxes.iter() {
             self.post(inbox, work()).await;
@@ -312,7 +312,7 @@ impl Workers {
     }
 
     fn of(&self, conn_id: ConnId) -> &mpsc::Sender<Posted> {
-        // There is at least one worker: the setting's check says so.
+        // There is at least one worker, as the setting's check ensures.
         &self.inboxes[conn_id.share_of(self.inboxes.len())]
     }
 }

@@ -1,4 +1,4 @@
-//! What a session asks of a data model (W3C SCXML 5).
+//! The interface of a data model (W3C SCXML 5).
 
 mod null;
 
@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::limits::LimitKind;
 use crate::value::Value;
 
-/// Why the data model could not do it.
+/// Why an operation of the data model failed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum EvalError {
     /// The document's fault: `error.execution`.
@@ -37,28 +37,28 @@ pub trait Datamodel {
     /// Creates a variable without a value.
     fn declare(&mut self, id: &str) -> Result<(), EvalError>;
 
-    /// The value of an expression.
+    /// Evaluates an expression.
     fn evaluate(&mut self, expr: &Expr) -> Result<Value, EvalError>;
 
-    /// The truth of an expression.
+    /// Evaluates an expression as a condition.
     fn condition(&mut self, expr: &Expr) -> Result<bool, EvalError>;
 
-    /// Stores the value of an expression in a location that exists.
+    /// Assigns the value of an expression to an existing location.
     fn assign(&mut self, location: &Expr, expr: &Expr) -> Result<(), EvalError>;
 
-    /// Stores a value in a location that exists.
+    /// Assigns a value to an existing location.
     fn assign_value(&mut self, location: &Expr, value: &Value) -> Result<(), EvalError>;
 
     /// Runs statements.
     fn execute(&mut self, script: &Expr) -> Result<(), EvalError>;
 
-    /// What text inside an element stands for: JSON, or else the text with its white space normalised.
+    /// The value of text inside an element: JSON, or else the text with normalised white space.
     fn literal(&mut self, text: &str) -> Value;
 
-    /// Takes a copy of an array to go through; says how many items it has. Loops nest.
+    /// Copies an array for a loop; returns its number of items. Loops nest.
     fn open_loop(&mut self, array: &Expr) -> Result<usize, EvalError>;
 
-    /// Sets the loop's variables to the item at `at`, and creates them where they are new.
+    /// Sets the loop's variables to the item at `at`, creating them if they are new.
     fn bind_item(&mut self, at: usize, item: &str, index: Option<&str>) -> Result<(), EvalError>;
 
     /// Ends the innermost loop.

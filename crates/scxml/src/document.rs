@@ -10,7 +10,7 @@ use crate::event::Descriptors;
 use crate::limits::Limits;
 use crate::vocabulary::Vocabulary;
 
-/// An expression, location or script with its place in the document. Equal texts are equal.
+/// An expression, location or script with its line in the document. Equal texts are equal.
 #[derive(Clone, Debug)]
 pub struct Expr {
     /// The text.
@@ -19,28 +19,28 @@ pub struct Expr {
     pub line: u32,
 }
 
-/// What a piece of the data model's language is used as.
+/// How a piece of the data model's language is used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Syntax {
     /// A value.
     Expression,
-    /// Something that can be assigned to.
+    /// A location that can be assigned to.
     Location,
     /// Statements.
     Script,
 }
 
-/// Says why a piece of the data model's language cannot be right.
+/// Checks the syntax of a piece of the data model's language.
 pub type SyntaxCheck<'a> = &'a mut dyn FnMut(Syntax, &str) -> Result<(), String>;
 
-/// One thing that is wrong with a document.
+/// One fault of a document.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
     /// Line of the element, from 1.
     pub line: u32,
-    /// The element, as it is written.
+    /// The element's name as written.
     pub element: String,
-    /// The rule that it breaks.
+    /// The rule that is violated.
     pub rule: String,
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A document that cannot be run: everything that is wrong with it, at most [`LoadError::FAULTS_MAX`] faults.
+/// A document that cannot be run: its faults, at most [`LoadError::FAULTS_MAX`].
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{}", .faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct LoadError {
@@ -59,7 +59,7 @@ pub struct LoadError {
 }
 
 impl LoadError {
-    /// The most faults that are reported of one document.
+    /// Most faults reported of one document.
     pub const FAULTS_MAX: usize = 32;
 }
 
@@ -77,7 +77,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// Loads a document; `check` is asked about each expression, so that a slip shows now and not during a call.
+    /// Loads a document. `check` is called for each expression, so that a mistake shows now and not during a call.
     pub fn load<'a>(
         text: &str,
         vocabulary: &'a Vocabulary,
@@ -98,7 +98,7 @@ impl Document {
     }
 
     pub(crate) fn state(&self, at: StateIx) -> &State {
-        // Indices are made by the loader and never leave the crate.
+        // Indices come from the loader and never leave the crate.
         &self.states[at.0]
     }
 
@@ -116,11 +116,11 @@ impl Document {
     }
 }
 
-/// A state's place in document order.
+/// A state's index in document order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct StateIx(pub usize);
 
-/// A transition's place in document order.
+/// A transition's index in document order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct TransitionIx(pub usize);
 
@@ -143,15 +143,15 @@ pub(crate) enum StateKind {
 
 #[derive(Debug)]
 pub(crate) struct State {
-    /// The author's id, or `#n` where there is none.
+    /// The author's id, or `#n` if there is none.
     pub id: String,
     pub kind: StateKind,
     pub parent: Option<StateIx>,
-    /// States and finals, no histories.
+    /// States and finals, without histories.
     pub children: Vec<StateIx>,
     pub histories: Vec<StateIx>,
     pub last_descendant: usize,
-    /// Of a compound state or the root: where it begins. Of a history: its default.
+    /// For a compound state or the root: its initial transition. For a history: its default.
     pub initial: Option<TransitionIx>,
     pub transitions: Vec<TransitionIx>,
     pub onentry: Vec<Vec<Content>>,
@@ -177,7 +177,7 @@ pub(crate) struct Data {
     pub line: u32,
 }
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Debug)]
 pub(crate) enum ValueSource {
     Expr(Expr),
@@ -185,7 +185,7 @@ pub(crate) enum ValueSource {
     Inline(String),
 }
 
-/// An attribute that exists as a fixed text or as an expression (`event` and `eventexpr`).
+/// An attribute that is either a fixed text or an expression (`event` and `eventexpr`).
 #[derive(Debug)]
 pub(crate) enum Wording {
     Fixed(String),
@@ -197,7 +197,7 @@ pub(crate) enum Wording {
 pub(crate) struct Payload {
     pub content: Option<ValueSource>,
     pub params: Vec<(String, Expr)>,
-    /// The variables of a `namelist`: unlike a parameter, one that cannot be evaluated takes the whole message with it.
+    /// The variables of a `namelist`: unlike a failed parameter, one that cannot be evaluated discards the whole message.
     pub namelist: Vec<(String, Expr)>,
 }
 
@@ -237,7 +237,7 @@ pub(crate) enum SendId {
     Location(Expr),
 }
 
-/// An element of the host with its attributes still unevaluated.
+/// An element of the host with unevaluated attributes.
 #[derive(Debug)]
 pub(crate) struct ActionTemplate {
     pub module: &'static str,

@@ -2,7 +2,7 @@
 
 use crate::value::Value;
 
-/// Where an event comes from (W3C SCXML 5.10.1, `_event.type`).
+/// The origin of an event (W3C SCXML 5.10.1, `_event.type`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EventKind {
     /// The interpreter itself: errors and `done.*`.
@@ -14,7 +14,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// The word that `_event.type` shows.
+    /// The value of `_event.type`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Platform => "platform",
@@ -29,20 +29,20 @@ impl EventKind {
 pub struct Event {
     /// Tokens separated by dots.
     pub name: String,
-    /// Where it comes from.
+    /// Its origin.
     pub kind: EventKind,
-    /// The `send` that failed, on an error event; the id that its author gave, else.
+    /// For an error event, the `send` that failed; else the id given by the author.
     pub send_id: Option<String>,
-    /// Where an answer would go.
+    /// The address for an answer.
     pub origin: Option<String>,
     /// The kind of processor at `origin`.
     pub origin_type: Option<String>,
-    /// What it carries.
+    /// The payload.
     pub data: Value,
 }
 
 impl Event {
-    /// An event from outside.
+    /// An external event.
     pub fn external(name: impl Into<String>, data: Value) -> Self {
         Self::of(EventKind::External, name, data)
     }
@@ -56,7 +56,7 @@ impl Event {
         Self { name: name.into(), kind, send_id: None, origin: None, origin_type: None, data }
     }
 
-    /// Whether its name begins with the token `error`.
+    /// Whether its name starts with the token `error`.
     pub fn is_error(&self) -> bool {
         matches_token(&self.name, "error")
     }

@@ -1,12 +1,12 @@
-//! SCXML: reads documents and runs sessions (W3C State Chart XML 1.0), without I/O, clock or threads.
+//! SCXML: loads documents and runs sessions (W3C State Chart XML 1.0), without I/O, clock or threads.
 //!
 //! One [`Document`] serves many [`Session`]s. A session takes events ([`Session::handle`]) and time
-//! ([`Session::handle_timeout`]), runs to a stable configuration and leaves [`Output`]s to be polled. Expressions belong
-//! to a [`Datamodel`]; the ECMAScript one lives outside, this crate has the null data model (W3C SCXML B.1).
+//! ([`Session::handle_timeout`]), runs to a stable configuration and leaves [`Output`]s to be polled. A [`Datamodel`]
+//! evaluates expressions; the ECMAScript one is outside, this crate has the null data model (W3C SCXML B.1).
 //!
-//! Action elements of the platform's own namespaces are declared by the host as a [`Vocabulary`] and come out as
-//! [`Output::Action`] with every attribute evaluated. What neither W3C's list nor the vocabulary knows is refused by
-//! name when the document is loaded.
+//! The host declares action elements of the platform's own namespaces as a [`Vocabulary`]. They become
+//! [`Output::Action`] with every attribute evaluated. Elements in neither W3C's list nor the vocabulary are refused
+//! by name when the document is loaded.
 
 pub mod datamodel;
 pub mod document;

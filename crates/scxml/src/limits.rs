@@ -1,45 +1,45 @@
-//! What a document and a session may use; every number is a bound that a test reaches.
+//! Limits of documents and sessions; a test reaches each of them.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Bounds of documents and sessions.
+/// Limits of documents and sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a document.
     pub document_bytes: usize,
     /// States of a document.
     pub states: usize,
-    /// Elements within elements: bounds the recursion of every walk over the tree.
+    /// Nesting depth of elements: bounds the recursion of every walk over the tree.
     pub nesting: usize,
-    /// Target states of one transition: they are compared with each other.
+    /// Target states of one transition: each is compared with the others.
     pub targets: usize,
     /// Attributes of one element.
     pub attributes: usize,
-    /// Bytes of a namespace's name: every element under it has a copy.
+    /// Bytes of a namespace's name: every element in it has a copy.
     pub namespace_bytes: usize,
-    /// Microsteps that one event may cause: an eventless loop ends here.
+    /// Microsteps that one event may cause: ends an eventless loop.
     pub microsteps: usize,
-    /// Steps of one input: executable elements, with loops counted per round, conditions, and states left and entered.
+    /// Steps of one input: executable elements (each round of a loop counts), conditions, and states exited and entered.
     pub steps: usize,
-    /// Transitions that one input may compare with an event or with each other: the search for what an event enables is work, too,
-    /// where it finds nothing.
+    /// Transitions that one input may compare with an event or with each other: a search is work even if it finds
+    /// nothing.
     pub comparisons: usize,
-    /// Events that wait in the internal or the external queue.
+    /// Events waiting in the internal or the external queue.
     pub queue: usize,
     /// Events that one input may cause in the session's own external queue.
     pub events_per_input: usize,
-    /// Delayed events that wait at a time.
+    /// Delayed events pending at a time.
     pub delayed: usize,
-    /// Delayed events of its own that a session may take in a row without a pause.
+    /// Delayed events that a session may send itself in a burst.
     pub own_events: u32,
-    /// How long it takes until one of those may be taken again: the pace of a session that wakes itself.
+    /// Interval after which one more of these is allowed: the sustained rate of a session that wakes itself.
     pub own_event_pace: Duration,
     /// Outputs of one input.
     pub outputs: usize,
-    /// Bytes of what one input puts into events and actions: they are held outside the data model's memory.
+    /// Bytes that one input puts into events and actions: they are outside the data model's memory.
     pub payload_bytes: usize,
-    /// Bytes of a logged text; the rest is cut off.
+    /// Bytes of a logged text; the rest is truncated.
     pub log_bytes: usize,
 }
 
@@ -51,30 +51,30 @@ impl Default for Limits {
             states: 2_000,
             // A state, its handler, nested conditions: hand-written documents stay under 15.
             nesting: 48,
-            // One for each region of a parallel state that a transition enters; those have a handful.
+            // One for each region of a parallel state that a transition enters; such states have a handful.
             targets: 32,
             attributes: 64,
             namespace_bytes: 256,
             microsteps: 1_000,
             steps: 20_000,
-            // Fifty for each step: an application of 2,000 states with all its steps stays under a fifth of it.
+            // Fifty for each step: an application with 2,000 states that uses all its steps stays under a fifth of it.
             comparisons: 1_000_000,
             queue: 256,
             events_per_input: 256,
             delayed: 128,
-            // Twice as many as can wait at a time; then ten a second, as often as anybody who watches a call looks at it. Each is
-            // a step of its own with a record to be written.
+            // Twice the number that can be pending at a time; then ten a second, as often as a person watching a call
+            // would look. Each is a step of its own with a record to be written.
             own_events: 256,
             own_event_pace: Duration::from_millis(100),
             outputs: 256,
-            // As much as a record may have in all: more could not be stored.
+            // The maximum size of a whole record: more could not be stored.
             payload_bytes: 1 << 20,
             log_bytes: 1_024,
         }
     }
 }
 
-/// The limit that a session reached; a session that reaches one is over.
+/// The limit that a session reached, which ended it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum LimitKind {
     /// [`Limits::microsteps`].

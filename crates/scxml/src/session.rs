@@ -1,7 +1,7 @@
 //! A session: one run of a document (W3C SCXML Appendix D), as a state machine without I/O.
 //!
-//! Drive loop: [`Session::handle`] or [`Session::handle_timeout`], then [`Session::poll_output`] until it is empty, then
-//! wait until [`Session::next_timeout`]. A snapshot is taken when the outputs are drained; they belong to the caller then.
+//! Drive loop: [`Session::handle`] or [`Session::handle_timeout`], then [`Session::poll_output`] until it is empty,
+//! then wait until [`Session::next_timeout`]. Take a snapshot after draining the outputs; it does not contain them.
 
 mod content;
 mod enter;
@@ -32,7 +32,7 @@ pub struct Session {
     id: String,
     phase: Phase,
     configuration: BTreeSet<StateIx>,
-    /// Whether the data model has been told of the present configuration.
+    /// Whether the data model knows the current configuration.
     active_told: bool,
     history: BTreeMap<StateIx, Vec<StateIx>>,
     /// States entered before: their data exists already (late binding).
@@ -40,7 +40,7 @@ pub struct Session {
     internal: VecDeque<Event>,
     external: VecDeque<Event>,
     delayed: Vec<Delayed>,
-    /// Until when the delayed events that were taken count against [`crate::Limits::own_events`].
+    /// Time up to which the delayed events already delivered count against [`crate::Limits::own_events`].
     own_pace: Timestamp,
     next_id: u64,
     outputs: VecDeque<Output>,
@@ -49,7 +49,7 @@ pub struct Session {
     now: Timestamp,
 }
 
-/// What a session gives to its host.
+/// An output of a session for its host.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     /// An element of the host's vocabulary was reached.
@@ -58,14 +58,14 @@ pub enum Output {
     Log {
         /// The `label` attribute.
         label: String,
-        /// The `level` attribute's value, where there is one.
+        /// The value of the `level` attribute, if present.
         level: Option<f64>,
         /// The value, cut to [`crate::Limits::log_bytes`].
         text: String,
     },
-    /// An error event that no transition took; W3C lets it pass, a host may not want to.
+    /// An error event that no transition handled; W3C ignores it, a host may not want to.
     UnhandledError(Event),
-    /// The session is over; nothing comes after this.
+    /// The session is over; this is the last output.
     Done(End),
 }
 
@@ -80,10 +80,10 @@ pub enum End {
     Limit(LimitKind),
 }
 
-/// An element of the host with its attributes evaluated.
+/// An element of the host with evaluated attributes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Action {
-    /// Unique within the session; stored where `requestid` points.
+    /// Unique within the session; stored at the location that `requestid` names.
     pub request_id: String,
     /// The element.
     pub node: ActionNode,
@@ -91,10 +91,10 @@ pub struct Action {
     pub line: u32,
 }
 
-/// An element with its values.
+/// An element with evaluated attributes, parameters and children.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ActionNode {
-    /// The module, by its name in the vocabulary.
+    /// The module's name in the vocabulary.
     pub module: String,
     /// The element's local name.
     pub name: String,
@@ -107,7 +107,7 @@ pub struct ActionNode {
 }
 
 impl ActionNode {
-    /// The value of an attribute; one that is absent or has no value is none.
+    /// The value of an attribute; `None` if it is absent or has no value.
     pub fn attribute(&self, name: &str) -> Option<&Value> {
         let value = self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value)?;
         (!matches!(value, Value::Undefined | Value::Null)).then_some(value)
@@ -125,17 +125,17 @@ enum Phase {
     Over,
 }
 
-/// An event that waits for its time.
+/// A delayed event.
 #[derive(Clone, Debug)]
 struct Delayed {
     due: Timestamp,
-    /// Breaks ties in the order of sending.
+    /// Orders events due at the same time: the order of sending.
     order: u64,
     event: Event,
     internal: bool,
 }
 
-/// What the present input has used up.
+/// Resources used by the current input.
 #[derive(Clone, Copy, Default)]
 struct Meter {
     steps: usize,
@@ -145,7 +145,7 @@ struct Meter {
     payload_bytes: usize,
 }
 
-/// Ends an input at once: a limit was reached.
+/// Aborts an input: a limit was reached.
 struct Cut(LimitKind);
 
 type Run<T = ()> = Result<T, Cut>;
@@ -185,7 +185,7 @@ impl Session {
         }
     }
 
-    /// Takes an event from outside and runs to the next stable configuration.
+    /// Processes an external event and runs to the next stable configuration.
     pub fn handle(&mut self, event: Event, now: Timestamp) {
         self.now = now;
         self.run(|session| {
@@ -207,12 +207,12 @@ impl Session {
         self.delayed.iter().map(|d| d.due).min()
     }
 
-    /// The next output.
+    /// The next output. Call until `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Ends the session from outside: every active state's `onexit` runs.
+    /// Ends the session from outside: the `onexit` handlers of all active states run.
     pub fn terminate(&mut self, now: Timestamp) {
         self.now = now;
         if self.phase == Phase::Over {
@@ -241,14 +241,14 @@ impl Session {
         &self.id
     }
 
-    /// Whether delayed events wait: something will happen without an input from outside.
+    /// Whether delayed events are pending: the session will continue without an external input.
     pub fn has_timers(&self) -> bool {
         !self.delayed.is_empty()
     }
 
     // ---- one input ----
 
-    /// Runs `begin` and then everything that follows from it; a reached limit ends the session.
+    /// Runs `begin` and then everything that follows from it; reaching a limit ends the session.
     fn run(&mut self, begin: impl FnOnce(&mut Self) -> Run) {
         if self.phase == Phase::Over {
             return;
@@ -380,32 +380,32 @@ impl Session {
         Ok(())
     }
 
-    /// Counts a delayed event. Each begins an input of its own, so that limits of one input alone would let a session run on its own
-    /// sends for ever.
+    /// Counts a delayed event. Each starts an input of its own, so limits per input alone would let a session run on
+    /// its own sends forever.
     fn keep_pace(&mut self) -> Run {
         let limits = &self.document.limits;
         let allowance = limits.own_event_pace * limits.own_events;
-        // Further ahead than the allowance it cannot be, unless the clock was put back.
+        // It cannot be further ahead than the allowance, unless the clock was set back.
         let ahead = self.own_pace.since(self.now);
         let from = if ahead > allowance { self.now } else { self.own_pace.max(self.now) };
         self.own_pace = from + limits.own_event_pace;
         if self.own_pace.since(self.now) > allowance { Err(Cut(LimitKind::OwnEvents)) } else { Ok(()) }
     }
 
-    /// Counts work of this input.
+    /// Counts steps of this input.
     fn charge(&mut self, steps: usize) -> Run {
         self.meter.steps += steps;
         if self.meter.steps > self.document.limits.steps { Err(Cut(LimitKind::Steps)) } else { Ok(()) }
     }
 
-    /// Counts transitions that are looked at.
+    /// Counts compared transitions.
     fn charge_comparisons(&mut self, transitions: usize) -> Run {
         self.meter.comparisons += transitions;
         let within = self.meter.comparisons <= self.document.limits.comparisons;
         if within { Ok(()) } else { Err(Cut(LimitKind::Steps)) }
     }
 
-    /// Counts a value that leaves the data model.
+    /// Counts the size of a value that leaves the data model.
     fn charge_payload(&mut self, value: &Value) -> Run {
         self.meter.payload_bytes += value.bytes();
         let within = self.meter.payload_bytes <= self.document.limits.payload_bytes;
@@ -430,14 +430,14 @@ impl Session {
         self.outputs.push_back(Output::Done(end));
     }
 
-    /// The number for the next id; ids are never used twice in a session.
+    /// The number for the next id; ids are never reused in a session.
     fn take_id(&mut self) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         id
     }
 
-    /// Turns a data model's error into `error.execution`, or into the end of the session if it was a limit.
+    /// Turns a data model's error into `error.execution`; a limit ends the session.
     fn settle<T>(&mut self, result: Result<T, EvalError>, line: u32) -> Run<Option<T>> {
         match result {
             Ok(value) => Ok(Some(value)),
@@ -459,7 +459,7 @@ impl Session {
         self.push_internal(event)
     }
 
-    /// Tells the data model of the configuration before it evaluates something.
+    /// Tells the data model the configuration before it evaluates something.
     fn tell_active(&mut self) {
         if !self.active_told {
             self.data.set_active(self.active());

@@ -1,12 +1,12 @@
 //! Values that pass between a data model, events and the host.
 
-/// A value, as rich as JSON; `Undefined` is the absence of one.
+/// A value, as expressive as JSON; `Undefined` is the absence of one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
-    /// Nothing was given.
+    /// No value was given.
     #[default]
     Undefined,
-    /// Given, and empty.
+    /// An empty value was given.
     Null,
     /// A truth value.
     Bool(bool),
@@ -29,7 +29,7 @@ impl Value {
         }
     }
 
-    /// The text, if it is one.
+    /// The text, if the value is one.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -37,7 +37,7 @@ impl Value {
         }
     }
 
-    /// The number, also when it is written as text.
+    /// The number, also if it is written as text.
     pub fn as_number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
@@ -46,7 +46,7 @@ impl Value {
         }
     }
 
-    /// The truth value, also when it is written as text.
+    /// The truth value, also if it is written as text.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Bool(truth) => Some(*truth),
@@ -56,7 +56,7 @@ impl Value {
         }
     }
 
-    /// About how much memory it takes.
+    /// Approximate memory use, in bytes.
     pub fn bytes(&self) -> usize {
         size_of::<Self>()
             + match self {
@@ -67,7 +67,7 @@ impl Value {
             }
     }
 
-    /// What is shown of it: text as it is, numbers without a needless fraction, the rest in JSON's manner.
+    /// The value as displayed: text unchanged, numbers without a needless fraction, the rest as in JSON.
     pub fn to_display(&self) -> String {
         let mut out = String::new();
         self.write_display(&mut out, Nested::No);

@@ -1,4 +1,4 @@
-//! The host's action elements, as data: what a document may say beyond W3C's elements.
+//! The host's action elements, as data: the elements of a document beyond W3C's.
 //!
 //! A module's namespace is recognised by the last segment of its URI (after `/`, `:` or `#`), so documents may keep the
 //! URIs that they were written with.
@@ -13,9 +13,9 @@ pub struct Vocabulary {
 /// Action elements under one namespace.
 #[derive(Clone, Copy, Debug)]
 pub struct Module {
-    /// Its name as the host sees it.
+    /// Its name for the host.
     pub name: &'static str,
-    /// Last segments of namespace URIs that mean it.
+    /// Last segments of the namespace URIs that refer to it.
     pub segments: &'static [&'static str],
     /// Its elements.
     pub elements: &'static [Element],
@@ -26,28 +26,28 @@ pub struct Module {
 pub struct Element {
     /// Its local name.
     pub name: &'static str,
-    /// Whether it may stand in executable content; else it is a child of another one only.
+    /// Whether it is allowed in executable content, or only as a child of another element.
     pub place: Place,
-    /// What its attribute `requestid` is.
+    /// The use of its attribute `requestid`.
     pub request_id: RequestId,
-    /// Attributes that it may have; each is an expression, except a `requestid` that is stored.
+    /// Its allowed attributes; each is an expression, except a `requestid` that is a location.
     pub attributes: &'static [&'static str],
-    /// Of these, the ones that it must have.
+    /// The required ones among them.
     pub required: &'static [&'static str],
-    /// Children, as `module:name`; `param` allows `<param name expr>`.
+    /// Allowed children, as `module:name`; `param` allows `<param name expr>`.
     pub children: &'static [&'static str],
 }
 
-/// What an element's attribute `requestid` is.
+/// The use of an element's attribute `requestid`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RequestId {
     /// A location: the id of the new request is stored there.
     Stored,
-    /// An expression: names an earlier request.
+    /// An expression that names an earlier request.
     Named,
 }
 
-/// Where an element may stand.
+/// Where an element is allowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Place {
     /// In executable content.
@@ -60,7 +60,7 @@ impl Vocabulary {
     /// No action elements at all.
     pub const NONE: Self = Self { modules: &[] };
 
-    /// The module that a namespace URI means.
+    /// The module that a namespace URI refers to.
     pub fn module(&self, uri: &str) -> Option<&'static Module> {
         let segment = uri.rsplit(['/', ':', '#']).next().unwrap_or(uri);
         self.modules.iter().find(|m| m.segments.contains(&segment))

@@ -1,4 +1,4 @@
-//! XML to a small tree with line numbers and resolved namespaces. No DTD, no entities of the document's own.
+//! Parses XML to a small tree with line numbers and resolved namespaces. No DTD, no custom entities.
 
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
@@ -14,7 +14,7 @@ pub(crate) struct Element {
     pub namespace: String,
     /// Local name.
     pub name: String,
-    /// Name as it is written, for messages.
+    /// Name as written, for messages.
     pub written: String,
     pub line: u32,
     /// Attributes in no namespace.
@@ -39,7 +39,7 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Element, Fault> {
     let mut builder = Builder { lines: line_starts(text), scopes: Vec::new(), open: Vec::new(), root: None };
     let mut reader = Reader::from_str(text);
     loop {
-        // After the previous token: leading white space is a text token of its own, so a tag's position is exact.
+        // After the previous token: leading white space is a token of its own, so a tag's position is exact.
         let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
         let line = builder.line(at);
         let event = reader.read_event().map_err(|e| builder.fault(line, format!("not well-formed XML: {e}")))?;
@@ -80,7 +80,7 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Element, Fault> {
 
 struct Builder {
     lines: Vec<usize>,
-    /// Prefix declarations, innermost last, each with the depth that it belongs to.
+    /// Prefix declarations, innermost last, each with its depth.
     scopes: Vec<(usize, String, String)>,
     open: Vec<Element>,
     root: Option<Element>,
@@ -106,7 +106,7 @@ impl Builder {
         let depth = self.open.len();
         let mut attributes = Vec::new();
         for (at, attribute) in tag.attributes().enumerate() {
-            // The reader compares each with all before it.
+            // The parser compares each attribute with all before it.
             if at >= limits.attributes {
                 return Err(self.fault(line, format!("an element has more than {} attributes", limits.attributes)));
             }
@@ -127,7 +127,7 @@ impl Builder {
                 attributes.push((key, value.into_owned()));
             }
         }
-        // Attributes of foreign namespaces (editors leave layout there) mean nothing here.
+        // Attributes of foreign namespaces (editors store layout there) are ignored.
         attributes.retain(|(key, _)| !key.contains(':'));
         let written = tag.name().as_ref().to_owned();
         let (prefix, name) = written.split_once(':').unwrap_or(("", &written));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-/// A clock that moves when it is told to, and never back.
+/// A clock that advances only on request, and never goes back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Clock(Timestamp);
 
@@ -14,24 +14,24 @@ impl Clock {
         Self(start)
     }
 
-    /// What it shows.
+    /// The current time.
     pub const fn now(&self) -> Timestamp {
         self.0
     }
 
-    /// Moves on to `time`; stays where it is when that is past.
+    /// Advances to `time`; does nothing if that is past.
     pub fn advance_to(&mut self, time: Timestamp) {
         self.0 = self.0.max(time);
     }
 
-    /// Moves on by `duration`.
+    /// Advances by `duration`.
     pub fn advance(&mut self, duration: Duration) {
         self.0 = self.0 + duration;
     }
 }
 
 impl Default for Clock {
-    /// A day in 2026, so that a due time is never mistaken for a duration.
+    /// A day in 2026, so that a time is never mistaken for a duration.
     fn default() -> Self {
         Self(Timestamp::from_millis(1_767_225_600_000))
     }

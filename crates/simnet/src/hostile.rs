@@ -1,11 +1,11 @@
-//! A hostile user agent: caller, phone or carrier, that says whatever SIP can say, at any moment of a call.
+//! A hostile user agent: a caller, phone or carrier that sends anything that SIP can express, at any time in a call.
 //!
-//! A [`Party`] knows enough of SIP to come deep into a call (it acknowledges, follows route sets, keeps tags), and from its seed it
-//! draws how it departs from what is expected: boundary values in everything that carries a number, a list or a reference
-//! ([`Deviation`]), and requests and responses in odd orders. Equal seeds and equal inputs give equal messages, so a seed is a
-//! scenario. It has no I/O and no clock: `receive`, `handle_timeout`, then `poll_transmit`, then `next_timeout`, as the cores.
+//! A [`Party`] knows enough SIP to get deep into a call (it acknowledges, follows route sets, keeps tags). From its seed it
+//! draws deviations: boundary values in everything that carries a number, a list or a reference ([`Deviation`]), and
+//! requests and responses in odd orders. Equal seeds and equal inputs give equal messages, so a seed is a scenario. Like
+//! the cores, it has no I/O and no clock: `receive`, `handle_timeout`, then `poll_transmit`, then `next_timeout`.
 //!
-//! It speaks SIP in text of its own, with no code of the program under test: what that would not say is the point.
+//! It builds SIP as text, without code of the program under test, which could not express the deviations.
 
 mod bodies;
 mod body_deviations;

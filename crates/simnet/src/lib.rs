@@ -1,8 +1,8 @@
 //! Virtual clock and seeded network for the tests of the protocol cores and engines.
 //!
-//! A [`Network`] carries payloads of any type between addresses of any type. It holds the only clock of a
-//! simulation: time moves when the test asks for the next event, never by itself, so that a day takes
-//! milliseconds and equal seeds give equal runs.
+//! A [`Network`] carries payloads of any type between addresses of any type. It has the simulation's only clock. Time
+//! advances when the test requests the next event, never by itself. So a day takes milliseconds, and equal seeds give
+//! equal runs.
 //!
 //! ```text
 //! loop {

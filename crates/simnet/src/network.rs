@@ -1,4 +1,4 @@
-//! Packets under way: lost, doubled, delayed and overtaken as the seed says.
+//! Packets under way: lost, duplicated, delayed and reordered as the seed determines.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -9,27 +9,27 @@ use model::{Entropy, Timestamp};
 
 use crate::Clock;
 
-/// What a link does to packets.
+/// The behaviour of a link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Conditions {
-    /// How many of a thousand packets are lost.
+    /// Packets lost, per thousand.
     pub loss_per_mille: u16,
-    /// How many of a thousand packets arrive twice.
+    /// Packets duplicated, per thousand.
     pub duplicate_per_mille: u16,
-    /// The shortest time under way.
+    /// Shortest delay.
     pub delay_min: Duration,
-    /// The longest time under way. Packets overtake each other when it exceeds the shortest (unless `delivery` forbids).
+    /// Longest delay. Packets are reordered if it exceeds the shortest one (unless `delivery` forbids).
     pub delay_max: Duration,
-    /// Whether packets may overtake.
+    /// Whether packets may be reordered.
     pub delivery: Delivery,
 }
 
-/// Whether the packets of a link may overtake each other.
+/// Whether the packets of a link may be reordered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Delivery {
     /// As with UDP.
     Datagram,
-    /// As with TCP: in order, nothing lost, nothing doubled.
+    /// As with TCP: in order, without loss or duplicates.
     Stream,
 }
 
@@ -43,10 +43,10 @@ impl Conditions {
         delivery: Delivery::Datagram,
     };
 
-    /// An orderly stream: 1 to 5 ms, nothing lost.
+    /// An ordered stream: 1 to 5 ms, no loss.
     pub const STREAM: Self = Self { delay_max: Duration::from_millis(5), delivery: Delivery::Stream, ..Self::PERFECT };
 
-    /// A bad day: one packet in ten lost, one in twenty doubled, up to 300 ms under way.
+    /// A bad network: 10 % loss, 5 % duplicates, delays up to 300 ms.
     pub const ROUGH: Self = Self {
         loss_per_mille: 100,
         duplicate_per_mille: 50,
@@ -59,22 +59,22 @@ impl Conditions {
 /// A packet that arrives.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Packet<A, P> {
-    /// Who sent it.
+    /// The sender.
     pub from: A,
-    /// Who receives it.
+    /// The receiver.
     pub to: A,
-    /// What it is.
+    /// The content.
     pub payload: P,
 }
 
-/// What happens next in a simulation.
+/// The next event of a simulation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Step<A, P> {
     /// A packet arrived.
     Arrived(Packet<A, P>),
-    /// The time that the caller waited for has come.
+    /// The time given by the caller has come.
     Due(Timestamp),
-    /// Nothing is under way and nobody waits.
+    /// No packet is under way and the caller gave no time.
     Idle,
 }
 
@@ -95,7 +95,7 @@ impl<A: Copy + Ord, P: Clone> Network<A, P> {
     /// The most packets under way; more means that the cores under test flood each other.
     pub const PACKETS_MAX: usize = 1 << 20;
 
-    /// A network with one seed, whose links all behave as `conditions` says.
+    /// A network with this seed, whose links all have `conditions`.
     pub fn new(seed: u64, conditions: Conditions) -> Self {
         Self {
             clock: Clock::default(),
@@ -110,17 +110,17 @@ impl<A: Copy + Ord, P: Clone> Network<A, P> {
         }
     }
 
-    /// The time.
+    /// The current time of the simulation.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Gives the link from `from` to `to` conditions of its own.
+    /// Sets separate conditions for the link from `from` to `to`.
     pub fn set_link(&mut self, from: A, to: A, conditions: Conditions) {
         self.links.insert((from, to), conditions);
     }
 
-    /// Loses everything that comes from or goes to `node` from now on, and what is under way to it.
+    /// Drops all packets from and to `node` from now on, including those under way to it.
     pub fn cut(&mut self, node: A) {
         self.cut.push(node);
     }
@@ -130,10 +130,10 @@ impl<A: Copy + Ord, P: Clone> Network<A, P> {
         self.cut.retain(|n| *n != node);
     }
 
-    /// Hands a packet to the network.
+    /// Sends a packet.
     ///
     /// # Panics
-    /// When more than [`Self::PACKETS_MAX`] packets are under way.
+    /// If more than [`Self::PACKETS_MAX`] packets are under way.
     pub fn send(&mut self, from: A, to: A, payload: P) {
         let conditions = *self.links.get(&(from, to)).unwrap_or(&self.default_conditions);
         if self.cut.contains(&from) || self.cut.contains(&to) {
@@ -161,7 +161,7 @@ impl<A: Copy + Ord, P: Clone> Network<A, P> {
         self.under_way.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Moves time to the next event: an arrival, or the time that somebody waits for. An arrival at the same instant comes first.
+    /// Advances the clock to the next event: an arrival, or `waiting_for`. An arrival at the same instant comes first.
     pub fn step(&mut self, waiting_for: Option<Timestamp>) -> Step<A, P> {
         loop {
             match (self.next_arrival(), waiting_for) {

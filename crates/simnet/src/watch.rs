@@ -1,14 +1,14 @@
-//! Ends a simulation whose core never returns, and says which seed it was: nothing else can.
+//! Aborts a simulation whose core never returns, and reports its seed: nothing else could.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// How often it is looked whether a seed has come to its end.
+/// How often the running seed is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Watches over seeds that are played one after the other.
+/// Watches seeds that run one after the other.
 pub struct Watch {
     state: Arc<State>,
 }
@@ -21,7 +21,7 @@ struct State {
 }
 
 impl Watch {
-    /// Aborts the process when a seed takes longer than `limit`: choose it so long that only a loop without end does.
+    /// Aborts the process if a seed takes longer than `limit`: choose it so long that only an endless loop exceeds it.
     pub fn new(limit: Duration) -> Self {
         let state = Arc::new(State::default());
         let watched = state.clone();
@@ -29,7 +29,7 @@ impl Watch {
         Self { state }
     }
 
-    /// A seed begins.
+    /// Notes that a seed starts.
     pub fn plays(&self, seed: u64) {
         self.state.seed.store(seed, Ordering::Relaxed);
         self.state.played.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Agents at phones: baresip with audio, or SIPp where many or ill-behaved phones are needed.
+//! Agents at phones: baresip with audio, or SIPp for many or misbehaving phones.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,11 +16,11 @@ fn password<'a>(site: &'a Installation, extension: &str) -> Result<&'a str> {
     Ok(&person.with_context(|| format!("nobody has the extension {extension}"))?.password)
 }
 
-/// `support-welcome` many times over: who stops talking cannot be heard after a restart.
+/// `support-welcome` repeated many times: a speaker that falls silent could not be heard after a restart.
 pub fn long_speech() -> Result<PathBuf> {
     let path = std::env::temp_dir().join(format!("trunkline-test-speech-{}.wav", std::process::id()));
     if !path.exists() {
-        // Tests run side by side: nobody may find half a file.
+        // Tests run concurrently: none may find half a file.
         let part = tempfile::NamedTempFile::new_in(std::env::temp_dir())?;
         crate::audio::write_wav(part.path(), &prompt_samples("support-welcome")?.repeat(25))?;
         part.persist(&path)?;
@@ -28,12 +28,12 @@ pub fn long_speech() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// A baresip phone, registered over UDP, that says `support-welcome` again and again; nobody is logged in at it.
+/// A baresip phone, registered over UDP, that plays `support-welcome` repeatedly; without a logged-in agent.
 pub fn baresip_phone(site: &Installation, host: u8, extension: &str, answer: Answer) -> Result<Phone> {
     baresip_phone_over("udp", site, host, extension, answer)
 }
 
-/// As [`baresip_phone`], over this transport.
+/// Like [`baresip_phone`], over this transport.
 pub fn baresip_phone_over(
     transport: &str,
     site: &Installation,
@@ -59,7 +59,7 @@ pub fn baresip_agent(site: &Installation, host: u8, extension: &str, answer: Ans
     Ok(phone)
 }
 
-/// Registers an extension at the address that a run of SIPp will listen on.
+/// Registers an extension at the address of a later run of SIPp.
 pub fn sipp_register(site: &Installation, host: u8, extension: &str) -> Result<()> {
     Sipp::new("register.xml", site.peer_address(host), &site.sip())
         .with(&["-key", "user", extension, "-au", extension, "-ap", password(site, extension)?])
@@ -68,7 +68,7 @@ pub fn sipp_register(site: &Installation, host: u8, extension: &str) -> Result<(
         .expect_success()
 }
 
-/// A SIPp phone that plays a scenario for each call that comes; registered, and its agent logged in and ready.
+/// A SIPp phone that runs a scenario for each incoming call; registered, and its agent logged in and ready.
 pub fn sipp_agent(
     site: &Installation,
     host: u8,
@@ -83,7 +83,7 @@ pub fn sipp_agent(
     Ok(phone)
 }
 
-/// A SIPp phone that plays a scenario for each call that comes.
+/// A SIPp phone that runs a scenario for each incoming call.
 pub fn sipp_phone(
     site: &Installation,
     host: u8,

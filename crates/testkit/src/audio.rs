@@ -1,6 +1,6 @@
-//! Compares what was said with what was heard, as audio: by correlation, not by counting packets.
+//! Compares sent with received audio, by correlation and not by counting packets.
 //!
-//! Deliberately independent of the product's own media code, so that the two cannot share a mistake.
+//! Deliberately independent of the product's media code, so that both cannot share a mistake.
 
 use std::f64::consts::TAU;
 use std::path::Path;
@@ -10,24 +10,24 @@ use anyhow::{Context, Result, bail, ensure};
 /// Samples in a second.
 pub const RATE: usize = 8_000;
 
-/// How alike two recordings are.
+/// The similarity of two recordings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Likeness {
-    /// By how many samples the recording is behind what was sent; negative if it begins inside it.
+    /// Samples by which the recording lags behind the sent audio; negative if it starts within it.
     pub delay: isize,
-    /// Normalised correlation at that delay: 1 is equal but for loudness, 0 is unrelated.
+    /// Normalised correlation at this delay: 1 is equal except for loudness, 0 is unrelated.
     pub similarity: f64,
-    /// Signal to noise in dB at that delay, after the loudness was matched.
+    /// Signal-to-noise ratio in dB at this delay, after matching the loudness.
     pub snr_db: f64,
-    /// How many samples were compared.
+    /// Number of compared samples.
     pub compared: usize,
 }
 
-/// Shortest overlap that says anything: half a second.
+/// Shortest meaningful overlap: half a second.
 const OVERLAP_MIN: usize = RATE / 2;
-/// Part of the shorter recording that must be compared.
+/// Share of the shorter recording that must be compared.
 const OVERLAP_PART: f64 = 0.6;
-/// The first search looks at sums of this many samples, at 1 kHz.
+/// The first search uses sums of this many samples, at 1 kHz.
 const COARSE: usize = 8;
 
 /// Reads a WAV file of 16-bit PCM, A-law or µ-law, mono, 8 kHz.
@@ -52,10 +52,10 @@ pub fn write_wav(path: &Path, samples: &[i16]) -> Result<()> {
     std::fs::write(path, out).with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// Finds what was sent in a recording: the delay at which the two are most alike, and how alike they are there.
+/// Finds the sent audio in a recording: the delay with the highest similarity, and the similarity there.
 ///
 /// # Errors
-/// When either is shorter than half a second or silent.
+/// If either is shorter than half a second or silent.
 pub fn compare(sent: &[i16], heard: &[i16]) -> Result<Likeness> {
     ensure!(sent.len() >= OVERLAP_MIN && heard.len() >= OVERLAP_MIN, "less than half a second to compare");
     ensure!(energy(sent) > 0.0 && energy(heard) > 0.0, "one of the two is silent");
@@ -68,7 +68,7 @@ pub fn compare(sent: &[i16], heard: &[i16]) -> Result<Likeness> {
     best(&sent, &heard, around - reach..=around + reach).context("the two do not overlap enough")
 }
 
-/// Whether both tones, and nothing else of weight, sound in the samples: each by Goertzel's algorithm.
+/// Whether both tones dominate the samples, each measured by Goertzel's algorithm.
 pub fn has_tone_pair(samples: &[i16], low_hz: f64, high_hz: f64) -> bool {
     let total = energy(samples) / samples.len().max(1) as f64;
     let (low, high) = (tone_power(samples, low_hz), tone_power(samples, high_hz));
@@ -87,7 +87,7 @@ pub fn tone_power(samples: &[i16], hz: f64) -> f64 {
     2.0 * (one * one + two * two - factor * one * two) / (count * count)
 }
 
-/// Two tones, for a phone to say.
+/// Two tones, as audio for a phone.
 pub fn tone_pair(low_hz: f64, high_hz: f64, ms: usize) -> Vec<i16> {
     let wave = |hz: f64, n: usize| (TAU * hz * n as f64 / RATE as f64).sin();
     (0..ms * RATE / 1_000).map(|n| (6_000.0 * (wave(low_hz, n) + wave(high_hz, n))) as i16).collect()
@@ -118,13 +118,13 @@ fn likeness(sent: &[f64], heard: &[f64], delay: isize) -> Option<Likeness> {
         return None;
     }
     let similarity = cross / (of_sent * of_heard).sqrt();
-    // What the best gain cannot explain is noise.
+    // The part that the best gain cannot explain is noise.
     let explained = similarity * similarity;
     let snr_db = 10.0 * (explained / (1.0 - explained).max(1e-12)).log10();
     Some(Likeness { delay, similarity, snr_db, compared: sent.len().min(heard.len()) })
 }
 
-/// The envelope at 1 kHz: what remains findable when the search steps by whole milliseconds.
+/// The envelope at 1 kHz, for a search in steps of whole milliseconds.
 fn rough(samples: &[i16]) -> Vec<f64> {
     let loud: Vec<f64> =
         samples.chunks(COARSE).map(|chunk| chunk.iter().map(|s| f64::from(*s).abs()).sum::<f64>()).collect();
@@ -145,7 +145,7 @@ fn parse_wav(bytes: &[u8]) -> Result<Vec<i16>> {
     let (mut format, mut at) = (None, 12);
     while let Some(head) = bytes.get(at..at + 8) {
         let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
-        // A recorder that was ended has not written the length of its data.
+        // A recorder that was killed has not written the length of its data.
         let body = bytes.get(at + 8..).map(|rest| &rest[..length.min(rest.len())]).unwrap_or_default();
         match &head[..4] {
             b"fmt " if body.len() >= 16 => {
@@ -187,7 +187,7 @@ fn a_law(code: u8) -> i16 {
 mod tests {
     use super::*;
 
-    /// Something like speech: bursts of a wandering tone.
+    /// Speech-like audio: bursts of a wandering tone.
     fn speech(seed: u64, ms: usize) -> Vec<i16> {
         let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         let mut random = move || {
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn companding_keeps_a_copy_alike_and_lost_packets_do_not() {
         let sent = speech(3, 3_000);
-        // Eight bits of a floating number, as both laws have.
+        // Eight bits of floating point, as in both laws.
         let coarse: Vec<i16> = sent.iter().map(|s| (f64::from(*s) / 24.0).round() as i16 * 24).collect();
         assert!(compare(&sent, &coarse).unwrap().similarity > 0.99);
         let holes: Vec<i16> = sent.iter().enumerate().map(|(n, s)| if n / 160 % 2 == 0 { *s } else { 0 }).collect();

@@ -1,4 +1,4 @@
-//! baresip as a phone: registers, calls, answers, plays a file and writes down what it hears.
+//! baresip as a phone: registers, calls, answers, plays a file and records the received audio.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -14,15 +14,15 @@ use crate::{audio, wait};
 
 /// Two minutes: longer than any call of a test.
 const SILENCE_SAMPLES: usize = 120 * 8_000;
-/// The whole of REGISTER, challenge and answer, on a busy machine.
+/// Time for REGISTER, challenge and answer on a busy machine.
 const REGISTER_LIMIT: Duration = Duration::from_secs(10);
 const START_LIMIT: Duration = Duration::from_secs(20);
 
-/// What a phone is to be.
+/// The configuration of a phone.
 pub struct Setup<'a> {
     /// Its own address.
     pub address: Ipv4Addr,
-    /// Where it registers, as `host:port`; also its outbound proxy.
+    /// Its registrar and outbound proxy, as `host:port`.
     pub registrar: &'a str,
     /// Its number.
     pub user: &'a str,
@@ -30,7 +30,7 @@ pub struct Setup<'a> {
     pub password: &'a str,
     /// `udp` or `tcp`.
     pub transport: &'a str,
-    /// What it says: a WAV of 8 kHz, 16 bit, mono.
+    /// The audio that it sends: a WAV of 8 kHz, 16 bit, mono.
     pub speech: &'a Path,
     /// Whether it answers by itself.
     pub answer: Answer,
@@ -41,11 +41,11 @@ pub struct Setup<'a> {
 pub enum Answer {
     /// At once.
     Auto,
-    /// When it is told to.
+    /// On command.
     Manual,
 }
 
-/// A running phone; it ends with the value.
+/// A running phone; it is ended when dropped.
 pub struct Phone {
     child: Child,
     control: TcpStream,
@@ -57,11 +57,11 @@ pub struct Phone {
 }
 
 impl Phone {
-    /// Starts a phone and waits until it is registered; fails when it is refused.
+    /// Starts a phone and waits until it is registered; fails if it is refused.
     pub fn register(setup: &Setup<'_>) -> Result<Self> {
         let mut phone = Self::start(setup, 3_600)?;
-        // The event may have come before our connection: the state is asked for. Before the answer of the registrar it
-        // says the same as after a refusal, so a refusal shows only by time.
+        // The event may have come before our connection, so the state is queried. Before the registrar's answer the
+        // state is the same as after a refusal, so a refusal shows only by the timeout.
         let mut said = String::new();
         let registered = wait::until(REGISTER_LIMIT, || {
             phone.command("reginfo", "")?;
@@ -82,7 +82,7 @@ impl Phone {
 
     fn start(setup: &Setup<'_>, register_seconds: u32) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        // baresip hangs up at the end of its file: silence follows the speech.
+        // baresip hangs up at the end of its file: append silence.
         let mut speech = audio::read_wav(setup.speech)?;
         speech.resize(speech.len() + SILENCE_SAMPLES, 0);
         audio::write_wav(&folder.path().join("speech.wav"), &speech)?;
@@ -108,7 +108,7 @@ impl Phone {
         Ok(Self { child, control, folder, buffer: Vec::new(), events: Vec::new(), answers: Vec::new(), tokens: 0 })
     }
 
-    /// What it has printed.
+    /// Its output.
     fn log(&self) -> String {
         ["out.log", "err.log"]
             .iter()
@@ -136,7 +136,7 @@ impl Phone {
         self.command("hold", "")
     }
 
-    /// Takes the call back.
+    /// Resumes the call.
     pub fn resume(&mut self) -> Result<()> {
         self.command("resume", "")
     }
@@ -146,14 +146,14 @@ impl Phone {
         self.command("sndcode", &digit.to_string())
     }
 
-    /// Ends the phone as a crash does: no BYE, no audio, no answer to anything.
+    /// Kills the phone, like a crash: no BYE, no audio, no answers.
     pub fn vanish(mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
     }
 
-    /// Any command of baresip's menu.
+    /// Sends any command of baresip's menu.
     pub fn command(&mut self, command: &str, parameters: &str) -> Result<()> {
         self.tokens += 1;
         self.answers.clear();
@@ -162,7 +162,7 @@ impl Phone {
         Ok(())
     }
 
-    /// Waits for the next event of this type, as `CALL_ESTABLISHED`, and takes it out.
+    /// Waits for the next event of this type, such as `CALL_ESTABLISHED`, and removes it.
     pub fn wait_for(&mut self, kind: &str, limit: Duration) -> Result<Value> {
         let found = wait::until(limit, || {
             self.read_events()?;
@@ -172,18 +172,18 @@ impl Phone {
         found.with_context(|| format!("no {kind}; seen: {:?}", self.events))
     }
 
-    /// Whether an event of this type has come and was not taken out.
+    /// Whether an event of this type has arrived and was not removed.
     pub fn has_seen(&mut self, kind: &str) -> Result<bool> {
         self.read_events()?;
         Ok(self.events.iter().any(|event| event["type"] == kind))
     }
 
-    /// What it has heard so far: the newest WAV of the received audio.
+    /// The newest WAV of the received audio.
     pub fn heard(&self) -> Result<PathBuf> {
         self.newest("-dec.wav")
     }
 
-    /// What it has said so far.
+    /// The newest WAV of the sent audio.
     pub fn said(&self) -> Result<PathBuf> {
         self.newest("-enc.wav")
     }
@@ -199,7 +199,7 @@ impl Phone {
         match self.control.read(&mut chunk) {
             Ok(0) => bail!("baresip has closed its control connection"),
             Ok(length) => self.buffer.extend_from_slice(&chunk[..length]),
-            // Interrupted: the machine, or this process, stood still.
+            // Interrupted: the machine or this process was suspended.
             Err(error)
                 if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
             Err(error) => return Err(error.into()),
@@ -228,7 +228,7 @@ impl Drop for Phone {
     }
 }
 
-/// Takes one `length:text,` off the front.
+/// Removes one `length:text,` from the front.
 fn netstring(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = bytes.iter().position(|&byte| byte == b':')?;
     let length: usize = std::str::from_utf8(&bytes[..colon]).ok()?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! A browser at the pages: Chromium, driven by the scripts of `web/e2e`, which say how far they are and whether it held.
+//! A browser for the pages: Chromium, driven by the scripts of `web/e2e`, which report their progress and result.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{Installation, wait};
 
-/// A task in a browser that runs beside the test; it ends with the value.
+/// A task in a browser, concurrent with the test; it is ended when dropped.
 pub struct Browser {
     child: Child,
     said: Arc<Mutex<Vec<String>>>,
@@ -23,7 +23,7 @@ fn web() -> PathBuf {
 }
 
 impl Browser {
-    /// Starts a task of `web/e2e/tasks.mjs` at an installation, with one of its tokens; `paths` are the pages to go to.
+    /// Starts a task of `web/e2e/tasks.mjs` at an installation, with one of its tokens; `paths` are the pages to open.
     pub fn start(task: &str, site: &Installation, token: &str, paths: &[String]) -> Result<Self> {
         ensure!(web().join("node_modules").exists(), "the scripts' packages are missing: script/web install");
         let token = site.demo.tokens.get(token).with_context(|| format!("the demo has no token {token}"))?;
@@ -56,7 +56,7 @@ impl Browser {
         Self::start(task, site, token, paths)?.finish(limit)
     }
 
-    /// Waits until the task says a line that begins so.
+    /// Waits until the task prints a line with this beginning.
     pub fn says(&mut self, beginning: &str, limit: Duration) -> Result<String> {
         let (child, said, errors) = (&mut self.child, &self.said, &self.errors);
         wait::until(limit, || {
@@ -73,7 +73,7 @@ impl Browser {
         .with_context(|| format!("waiting for {beginning:?} from the browser"))
     }
 
-    /// Waits for its end; an error is what did not hold.
+    /// Waits for its end; the error is the failed check.
     pub fn finish(mut self, limit: Duration) -> Result<()> {
         let child = &mut self.child;
         let status = wait::until(limit, || Ok(child.try_wait()?))?;

@@ -1,4 +1,4 @@
-//! A caller behind a trunk: SIPp signals, an RTP endpoint talks and listens.
+//! A caller behind a trunk: SIPp does the signalling, an RTP endpoint the audio.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ pub const CALLER: &str = "+15559001";
 
 /// A caller whose call is under way.
 pub struct Caller {
-    /// Its ears and mouth.
+    /// Its audio endpoint.
     pub audio: Endpoint,
     run: Running,
 }
@@ -34,7 +34,7 @@ impl Caller {
         Ok(Self { audio, run })
     }
 
-    /// Waits for the answer and returns where our media wants the audio.
+    /// Waits for the answer and returns the address of media for the audio.
     pub fn answered(&self, limit: Duration) -> Result<SocketAddr> {
         let sdp = wait::until(limit, || Ok(answer_sdp(&self.run.traces("_messages.log"))));
         address_in_sdp(&sdp.with_context(|| format!("no answer\n{}", self.run.traces("_messages.log")))?)
@@ -45,12 +45,12 @@ impl Caller {
         self.run.traces("_messages.log")
     }
 
-    /// Ends SIPp as a crash does: no BYE, no audio, no answer to anything.
+    /// Kills SIPp, like a crash: no BYE, no audio, no answers.
     pub fn vanish(self) {
         drop(self);
     }
 
-    /// Waits until the call is over as the scenario says.
+    /// Waits until the call ends as the scenario requires.
     pub fn finish(self, limit: Duration) -> Result<(Endpoint, Outcome)> {
         let outcome = self.run.finish(limit)?;
         Ok((self.audio, outcome))
@@ -71,7 +71,7 @@ fn answer_sdp(messages: &str) -> Option<String> {
     Some(sdp.split("\n----").next().unwrap_or(sdp).to_owned())
 }
 
-/// A committed prompt, as something to say and as something to expect.
+/// The file of a committed prompt, to be sent or expected.
 pub fn prompt(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../prompts").join(format!("{name}.wav"))
 }

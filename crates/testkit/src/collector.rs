@@ -1,4 +1,4 @@
-//! A collector of OpenTelemetry spans, of the types and the service that OpenTelemetry publishes; it keeps what it is sent.
+//! A collector of OpenTelemetry spans, with the types and the service published by OpenTelemetry; it stores the spans.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{facts, wait};
 
-/// A span as it arrived.
+/// A received span.
 #[derive(Clone, Debug)]
 pub struct Span {
     /// The role that sent it.
@@ -36,17 +36,17 @@ pub struct Span {
     pub end: u64,
     /// Attributes as text.
     pub attributes: BTreeMap<String, String>,
-    /// Names of what happened meanwhile.
+    /// Names of its events.
     pub events: Vec<String>,
-    /// Traces that it leads to.
+    /// Ids of linked traces.
     pub links: Vec<String>,
     /// Whether it failed.
     pub failed: bool,
-    /// All of it, for what must not be in it.
+    /// The whole span as text, to check that it contains no secrets.
     pub text: String,
 }
 
-/// A collector; it ends with the value.
+/// A collector; it stops when dropped.
 pub struct Collector {
     spans: Arc<Mutex<Vec<Span>>>,
     address: SocketAddr,
@@ -54,7 +54,7 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Listens there; port 0 takes any free one.
+    /// Listens on this address; port 0 chooses a free port.
     pub fn start(at: SocketAddr) -> Result<Self> {
         let runtime = facts::runtime()?;
         let spans: Arc<Mutex<Vec<Span>>> = Arc::default();
@@ -70,22 +70,22 @@ impl Collector {
         Ok(Self { spans, address, _runtime: runtime })
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What the setting is to be.
+    /// The setting that sends spans here.
     pub fn setting(&self) -> String {
         format!("trace.otlp=http://{}", self.address)
     }
 
-    /// What has arrived so far.
+    /// All spans so far.
     pub fn spans(&self) -> Vec<Span> {
         self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until a span has arrived that fits.
+    /// Waits for a matching span.
     pub fn wait_for(&self, limit: Duration, fits: impl Fn(&Span) -> bool) -> Result<Span> {
         wait::until(limit, || Ok(self.spans().into_iter().find(&fits)))
     }

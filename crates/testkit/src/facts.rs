@@ -1,4 +1,4 @@
-//! What a tenant's facts say: as port 8000 tells them, as the reporting log keeps them, and the laws that hold for both.
+//! The facts of a tenant: from port 8000, from the reporting log, and the laws for both.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,21 +20,21 @@ use crate::{Installation, wait};
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const SOON: Duration = Duration::from_secs(15);
 
-/// A fact with its place in the stream.
+/// A fact with its position in the stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fact {
     /// Its position on port 8000; empty in the reporting log.
     pub position: String,
     /// Its identity: subject, token and number.
     pub id: String,
-    /// Its name, as `EventRinging`.
+    /// Its name, such as `EventRinging`.
     pub name: String,
     /// The event frame.
     pub frame: Value,
 }
 
 impl Fact {
-    /// Of a CloudEvent, as port 8000 and the reporting log have it.
+    /// From a CloudEvent of port 8000 or of the reporting log.
     pub fn of_cloud_event(position: String, event: &Value) -> Result<Self> {
         let text = |value: &Value| value.as_str().map(str::to_owned).with_context(|| format!("in {event}"));
         Ok(Self { position, id: text(&event["id"])?, name: text(&event["type"])?, frame: event["data"].clone() })
@@ -50,24 +50,24 @@ impl Fact {
         self.text("ThisDN")
     }
 
-    /// In short: `Ringing@7101`, or `CallCreated` where there is no DN.
+    /// Its short form: `Ringing@7101`, or `CallCreated` without a DN.
     pub fn brief(&self) -> String {
         let name = self.name.trim_start_matches("Event");
         if self.dn().is_empty() { name.to_owned() } else { format!("{name}@{}", self.dn()) }
     }
 }
 
-/// A runtime for a client of gRPC.
+/// A runtime for a gRPC client.
 pub fn runtime() -> Result<Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?)
 }
 
-/// A place of the tenant role.
+/// An address of the tenant role.
 pub fn tenant_role(site: &Installation, port: u16) -> SocketAddr {
     (Ipv4Addr::new(127, site.demo.instance, 16, 1), port).into()
 }
 
-/// Connects to it.
+/// Connects to this address.
 pub async fn connect(place: SocketAddr) -> Result<Channel> {
     let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{place}"))?.connect_timeout(CONNECT_LIMIT);
     Ok(endpoint.connect().await?)
@@ -80,7 +80,7 @@ pub fn bearing<T>(message: T, token: &str) -> Result<tonic::Request<T>> {
     Ok(request)
 }
 
-/// A subscription on port 8000 that writes down what it is told; it ends with the value.
+/// A subscription on port 8000 that records the facts; it ends when dropped.
 pub struct Watch {
     told: Arc<Mutex<Told>>,
     _runtime: Runtime,
@@ -94,7 +94,7 @@ struct Told {
 }
 
 impl Watch {
-    /// Subscribes as the operator, from a position; without one, with a snapshot. Waits until the subscription stands.
+    /// Subscribes as the operator after a position; if that is empty, with a snapshot. Waits until the subscription is active.
     pub fn start(site: &Installation, after: &str) -> Result<Self> {
         let token = site.demo.tokens.get("operator").context("no operator's token")?;
         let request = bearing(v1::SubscribeRequest { after: after.to_owned(), dns: Vec::new() }, token)?;
@@ -122,7 +122,7 @@ impl Watch {
         Ok(Self { told, _runtime: runtime })
     }
 
-    /// What it has been told so far, in the order in which it was told.
+    /// The facts received so far, in order.
     pub fn facts(&self) -> Vec<Fact> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).facts.clone()
     }
@@ -132,17 +132,17 @@ impl Watch {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).ended.is_some()
     }
 
-    /// The snapshot with which it began, once it is there.
+    /// The first snapshot, once it has arrived.
     pub fn snapshot(&self) -> Result<v1::Snapshot> {
         wait::until(SOON, || Ok(self.told.lock().unwrap_or_else(PoisonError::into_inner).snapshot.clone()))
     }
 
-    /// Waits until a fact in short, as `Ringing@7101`, has come; gives the first.
+    /// Waits for a fact in its short form, such as `Ringing@7101`; returns the first.
     pub fn wait_for(&self, brief: &str, limit: Duration) -> Result<Fact> {
         self.wait_for_count(brief, 1, limit)
     }
 
-    /// Waits until it has come so often; gives the last of them.
+    /// Waits until it has arrived `count` times; returns the last.
     pub fn wait_for_count(&self, brief: &str, count: usize, limit: Duration) -> Result<Fact> {
         let come = wait::until(limit, || {
             if let Some(ended) = &self.told.lock().unwrap_or_else(PoisonError::into_inner).ended {
@@ -153,7 +153,7 @@ impl Watch {
         come.with_context(|| format!("no {brief} ({count}); told: {:?}", briefs(&self.facts())))
     }
 
-    /// Waits until a request is answered; gives the answering fact.
+    /// Waits for the answer to a request; returns the answering fact.
     pub fn answer_to(&self, reference: u64, limit: Duration) -> Result<Fact> {
         let come = wait::until(limit, || Ok(self.facts().into_iter().find(|f| f.frame["ReferenceID"] == reference)));
         come.with_context(|| format!("no answer to {reference}; told: {:?}", briefs(&self.facts())))
@@ -176,13 +176,13 @@ fn note(notes: &Mutex<Told>, delivery: v1::Delivery) -> Result<()> {
     Ok(())
 }
 
-/// Every fact in short.
+/// The short forms of all facts.
 pub fn briefs(facts: &[Fact]) -> Vec<String> {
     facts.iter().map(Fact::brief).collect()
 }
 
-/// The facts of one topic of the reporting log, in its order: summaries of call threads are left out, and so is what an exporter
-/// that was killed has written twice.
+/// The facts of one topic of the reporting log, in its order, without summaries of call threads and without an
+/// exporter's repeats after a crash.
 pub fn logged(site: &Installation, topic: &str) -> Result<Vec<Fact>> {
     let mut days: Vec<PathBuf> = match std::fs::read_dir(site.data_dir().join("reporting").join(topic)) {
         Ok(files) => files.flatten().map(|file| file.path()).collect(),
@@ -206,8 +206,8 @@ pub fn logged(site: &Installation, topic: &str) -> Result<Vec<Fact>> {
     Ok(facts)
 }
 
-/// Waits until the reporting log has what was told on port 8000, and checks both: the same facts in the same order by
-/// topic, and every law. Where the stores are servers the log is Kafka, which has tests of its own: the laws alone are checked.
+/// Waits until the reporting log has the facts of port 8000, and checks both: the same facts in the same order by
+/// topic, and every law. With servers as stores the log is Kafka, which has its own tests: only the laws are checked.
 pub fn check_log_and_laws(site: &Installation, told: &[Fact]) -> Result<()> {
     let topics: &[&str] = if site.is_on_servers() { &[] } else { &["voice-callthread", "voice-agentstate"] };
     for topic in topics.iter().copied() {
@@ -224,7 +224,7 @@ pub fn check_log_and_laws(site: &Installation, told: &[Fact]) -> Result<()> {
         let kept_ids: Vec<&str> = kept.iter().map(|fact| fact.id.as_str()).take(wanted.len()).collect();
         ensure!(kept_ids == wanted, "{topic} has {kept_ids:?}, told was {wanted:?}");
         for (kept, told) in kept.iter().zip(told.iter().filter(here)) {
-            // A reader is shown the references of its own requests only.
+            // A subscriber sees the references of its own requests only.
             let mut shown = kept.frame.clone();
             if shown["Requester"] != "operator/demo" {
                 shown["ReferenceID"] = Value::from(0);
@@ -237,7 +237,7 @@ pub fn check_log_and_laws(site: &Installation, told: &[Fact]) -> Result<()> {
     Ok(())
 }
 
-/// The laws of facts that do not hold (after every call is over): one line each.
+/// The violated laws of facts (after every call is over), one line each.
 pub fn broken_laws(facts: &[Fact]) -> Vec<String> {
     let mut broken = identities(facts);
     broken.extend(positions(facts));
@@ -246,8 +246,8 @@ pub fn broken_laws(facts: &[Fact]) -> Vec<String> {
     broken
 }
 
-/// Numbers are gapless from 1 within subject and token, tokens only grow, no identity comes twice, times never go back
-/// within a call.
+/// Numbers are gapless from 1 within subject and token, tokens only grow, identities are unique, and times never go
+/// back within a call.
 fn identities(facts: &[Fact]) -> Vec<String> {
     let mut broken = Vec::new();
     let (mut last, mut times) = (HashMap::new(), HashMap::new());
@@ -271,7 +271,7 @@ fn identities(facts: &[Fact]) -> Vec<String> {
     broken
 }
 
-/// Positions grow.
+/// Positions increase.
 fn positions(facts: &[Fact]) -> Vec<String> {
     let parsed = |fact: &Fact| {
         let (major, minor) = fact.position.split_once('-')?;
@@ -281,8 +281,8 @@ fn positions(facts: &[Fact]) -> Vec<String> {
     pairs.map(|pair| format!("{} stands before {}", pair[0].position, pair[1].position)).collect()
 }
 
-/// What was entered is left once: queues by `Diverted` or `Abandoned`, ringing by an answer or a release, a connection by a
-/// release; a call begins and ends once, and nothing of it comes after its end.
+/// Each state entered is left once: queues by `Diverted` or `Abandoned`, ringing by an answer or a release, a
+/// connection by a release. A call starts and ends once, and no fact of it follows its end.
 fn parties(facts: &[Fact]) -> Vec<String> {
     let mut broken = Vec::new();
     let mut open: BTreeMap<(String, String), &'static str> = BTreeMap::new();
@@ -324,14 +324,14 @@ fn parties(facts: &[Fact]) -> Vec<String> {
     broken
 }
 
-/// What a party is after an event.
+/// The state of a party after an event.
 enum After {
     Is(&'static str),
     Left,
     Same,
 }
 
-/// In which states of a party an event may come, and what the party is then; `None` for events that say nothing of it.
+/// The states of a party in which an event may occur, and the state after it; `None` for events that do not concern its state.
 fn step(event: &str) -> Option<(&'static [Option<&'static str>], After)> {
     Some(match event {
         "EventQueued" => (&[None], After::Is("queued")),
@@ -350,7 +350,7 @@ fn step(event: &str) -> Option<(&'static [Option<&'static str>], After)> {
     })
 }
 
-/// A change of data carries all of it; names and states are the published ones; roles are there where a DN is.
+/// A change of data has all the data; names and states are the published ones; a DN has its role.
 fn data(facts: &[Fact]) -> Vec<String> {
     let mut broken = Vec::new();
     let mut known: HashMap<&str, &Value> = HashMap::new();

@@ -1,4 +1,4 @@
-//! A whole installation under test: the built binary, an instance number of its own, a data directory of its own.
+//! A whole installation under test: the built binary with its own instance number and data directory.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{BufRead, BufReader};
@@ -20,15 +20,15 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(40);
 /// Instance numbers that tests use; 0 is for people.
 const INSTANCES: std::ops::RangeInclusive<u8> = 20..=219;
-/// Addresses of strangers in one block, which has a third octet of its own.
+/// Addresses of strangers in one block; each block has its own third octet.
 const STRANGERS_PER_BLOCK: u16 = 250;
 
-/// What `trunkline up --example` writes as `demo.json`.
+/// The contents of `demo.json`, written by `trunkline up --example`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Demo {
     /// The instance.
     pub instance: u8,
-    /// Where phones and carriers reach it.
+    /// Its address for phones and carriers.
     pub sip: SipEdge,
     /// The web edge.
     pub web: String,
@@ -60,7 +60,7 @@ pub struct DemoPerson {
     pub agent: String,
 }
 
-/// A running installation; it ends with the value.
+/// A running installation; it is ended when dropped.
 pub struct Installation {
     child: Child,
     _lock: File,
@@ -68,11 +68,11 @@ pub struct Installation {
     servers: Option<Servers>,
     stores: Stores,
     log: Arc<Mutex<Vec<String>>>,
-    /// What it has said about itself.
+    /// Its `demo.json`.
     pub demo: Demo,
 }
 
-/// An instance number that nobody else uses as long as the value lives.
+/// An instance number reserved for this value until it is dropped.
 pub struct Instance {
     number: u8,
     _servers: Option<Servers>,
@@ -80,7 +80,7 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Claims one, with all its servers where the environment asks for servers.
+    /// Claims an instance, and starts all its servers if the environment requests servers.
     pub fn claim() -> Result<Self> {
         let (number, lock) = claim_instance()?;
         let mut servers = servers::wanted().then(|| Servers::start(number)).transpose()?;
@@ -88,7 +88,7 @@ impl Instance {
         Ok(Self { number, _servers: servers, _lock: lock })
     }
 
-    /// Claims one for who starts its servers.
+    /// Claims an instance for a test that starts the servers itself.
     pub fn without_servers() -> Result<Self> {
         let (number, lock) = claim_instance()?;
         Ok(Self { number, _servers: None, _lock: lock })
@@ -100,7 +100,7 @@ impl Instance {
     }
 }
 
-/// The built binary, beside the tests' own.
+/// The path of the built binary, next to the tests' own.
 pub fn binary() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let found = own.ancestors().map(|folder| folder.join("trunkline")).find(|path| path.is_file());
@@ -125,7 +125,7 @@ fn lock_file(instance: u8) -> Result<File> {
     Ok(File::create(folder.join(format!("{instance}.lock")))?)
 }
 
-/// Whether something listens on an address of that instance: one that somebody started by hand knows no claims.
+/// Whether something listens on an address of this instance: one started by hand holds no claim.
 fn is_in_use(instance: u8) -> bool {
     const LISTENING: &str = "0A";
     let sockets = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
@@ -153,14 +153,14 @@ impl Installation {
         Self::launch(instance, lock, directory, servers, AS_TOLD, arguments)
     }
 
-    /// Starts it on servers whatever the environment says, with further arguments.
+    /// Starts it on servers, whatever the environment requests, with further arguments.
     pub fn start_on_servers(arguments: &[&str]) -> Result<Self> {
         let (instance, lock) = claim_instance()?;
         let servers = Servers::start(instance)?;
         Self::launch(instance, lock, tempfile::tempdir()?, Some(servers), REAL, arguments)
     }
 
-    /// Starts it as that instance, with further arguments; nothing else may use the number. Its servers are the caller's affair.
+    /// Starts it as this instance, with further arguments; nothing else may use the number. The caller starts its servers.
     pub fn start_as(instance: u8, arguments: &[&str]) -> Result<Self> {
         let file = lock_file(instance)?;
         ensure!(file.try_lock().is_ok(), "instance {instance} is in use");
@@ -210,13 +210,13 @@ impl Installation {
         self.directory.path()
     }
 
-    /// The folders in which its stores keep what they have.
+    /// The folders of its stores.
     pub fn stored_in(&self) -> Vec<PathBuf> {
         let of_servers = self.servers.as_ref().map(|servers| servers.folder().to_owned());
         std::iter::once(self.data_dir().to_owned()).chain(of_servers).collect()
     }
 
-    /// What each command must be told about its stores.
+    /// The arguments about stores for each command.
     pub const fn stores(&self) -> &'static [&'static str] {
         self.stores
     }
@@ -226,12 +226,12 @@ impl Installation {
         self.servers.is_some()
     }
 
-    /// The servers that hold its stores, where it is not embedded.
+    /// The servers of its stores; an error if they are embedded.
     pub fn servers(&mut self) -> Result<&mut Servers> {
         self.servers.as_mut().context("its stores are embedded")
     }
 
-    /// The process.
+    /// The id of its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -246,16 +246,16 @@ impl Installation {
         Ipv4Addr::new(127, self.demo.instance, 250, host)
     }
 
-    /// A loopback address of this instance for one of many strangers, below [`Self::STRANGERS_MAX`].
+    /// A loopback address of this instance for a stranger with a number below [`Self::STRANGERS_MAX`].
     pub fn stranger_address(&self, number: u16) -> Ipv4Addr {
         let [block, host] = [number / STRANGERS_PER_BLOCK, number % STRANGERS_PER_BLOCK];
         Ipv4Addr::new(127, self.demo.instance, 251 + block.min(3) as u8, 1 + host as u8)
     }
 
-    /// How many addresses there are for strangers.
+    /// Number of addresses for strangers.
     pub const STRANGERS_MAX: u16 = 4 * STRANGERS_PER_BLOCK;
 
-    /// A number by its name, as `sales`.
+    /// A number by its name, such as `sales`.
     pub fn number(&self, name: &str) -> Result<&str> {
         self.demo.numbers.get(name).map(String::as_str).with_context(|| format!("no number named {name}"))
     }
@@ -284,7 +284,7 @@ impl Installation {
         bail!("import: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
     }
 
-    /// Ends it as an operator does, with SIGTERM, and returns its exit code.
+    /// Ends it with SIGTERM, like an operator, and returns its exit code.
     pub fn stop(&mut self) -> Result<i32> {
         signal(self.child.id(), "TERM")?;
         self.ended(STOP_LIMIT)
@@ -297,19 +297,19 @@ impl Installation {
         Ok(status.code().unwrap_or(-1))
     }
 
-    /// Kills it as a crash does.
+    /// Kills it, like a crash.
     pub fn crash(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
     }
 
-    /// Kills it, if it still runs, then starts it again on the same data.
+    /// Kills it if it still runs, then restarts it on the same data.
     pub fn crash_and_restart(self) -> Result<Self> {
         self.crash_and_restart_with(&[])
     }
 
-    /// The same with further arguments.
+    /// Like [`Self::crash_and_restart`], with further arguments.
     pub fn crash_and_restart_with(mut self, arguments: &[&str]) -> Result<Self> {
         self.crash()?;
         let (instance, lock) = (self.demo.instance, self._lock.try_clone()?);
@@ -320,10 +320,10 @@ impl Installation {
     }
 }
 
-/// What every process of an installation must be told about its stores.
+/// The arguments about stores for every process of an installation.
 type Stores = &'static [&'static str];
 
-/// As the environment and the arguments say.
+/// As the environment and the arguments determine.
 const AS_TOLD: Stores = &[];
 const REAL: Stores = &["--set", "stores.mode=real"];
 

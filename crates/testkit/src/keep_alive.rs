@@ -1,4 +1,4 @@
-//! An HTTP connection that stays open between requests, from an address of the test's choice: a browser, or Prometheus.
+//! An HTTP connection that stays open between requests, from a chosen address: a browser, or Prometheus.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -18,14 +18,14 @@ pub struct KeepAlive {
 }
 
 impl KeepAlive {
-    /// Connects from that address; every request brings the token.
+    /// Connects from this address; every request carries the token.
     pub fn connect(from: Ipv4Addr, to: SocketAddr, token: &str) -> Result<Self> {
         let stream = connect_from(from, to)?;
         stream.set_read_timeout(Some(ANSWER_LIMIT))?;
         Ok(Self { stream: BufReader::new(stream), to, token: token.to_owned() })
     }
 
-    /// One GET.
+    /// Sends a GET.
     pub fn get(&mut self, path: &str) -> Result<Answer> {
         let (to, token) = (self.to, &self.token);
         let request = format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nAuthorization: Bearer {token}\r\n\r\n");
@@ -70,7 +70,7 @@ impl KeepAlive {
     }
 }
 
-/// The standard library cannot choose where a connection comes from, so the address is bound by the executor's socket.
+/// The standard library cannot choose the local address of a connection, so a socket of the executor is bound to it.
 fn connect_from(from: Ipv4Addr, to: SocketAddr) -> Result<TcpStream> {
     let executor = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let stream = executor.block_on(async {

@@ -1,4 +1,4 @@
-//! The kernel's own table of a process's TCP connections, with the bytes that went over each, as `ss` shows it.
+//! The kernel's table of a process's TCP connections with the bytes of each, from `ss`.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
@@ -32,7 +32,7 @@ pub fn connections(pid: u32) -> Result<Vec<Socket>> {
     Ok(all.into_iter().filter(|socket| held.contains(&socket.inode)).collect())
 }
 
-/// The processes of an installation that has one for each role, by their nodes, as `sip-cluster-1`.
+/// The processes of an installation with one process per role, by their nodes, such as `sip-cluster-1`.
 pub fn processes(supervisor: u32) -> Result<BTreeMap<String, u32>> {
     let listed = Command::new("ps").args(["-o", "pid=,args=", "--ppid", &supervisor.to_string()]).output()?;
     Ok(String::from_utf8_lossy(&listed.stdout).lines().filter_map(node_of).collect())
@@ -44,7 +44,7 @@ fn node_of(line: &str) -> Option<(String, u32)> {
     Some((format!("{}-{}", after("run")?, after("--replica")?), words.first()?.parse().ok()?))
 }
 
-/// The inodes of the sockets that a process holds.
+/// The inodes of a process's sockets.
 fn sockets_of(pid: u32) -> Result<HashSet<u64>> {
     let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd"))?.flatten();
     let targets = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
@@ -55,7 +55,7 @@ fn sockets_of(pid: u32) -> Result<HashSet<u64>> {
     Ok(targets.filter_map(inode).collect())
 }
 
-/// A connection has a line with its ends and one, indented, with its counts.
+/// Parses the output: a connection has a line with its ends, and an indented one with its counters.
 fn read(text: &str) -> Vec<Socket> {
     let mut all: Vec<Socket> = Vec::new();
     for line in text.lines() {

@@ -1,4 +1,4 @@
-//! What an installation says about itself: metrics, memory; and the public request interface.
+//! Observes an installation: metrics, memory; and sends requests to the public interface.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -21,7 +21,7 @@ pub struct Answer {
     pub body: String,
 }
 
-/// Third and fourth part of a role's first address, and the port of its admin interface.
+/// Third octet of a role's addresses, and the port of its admin interface.
 fn admin_place(role: &str) -> Result<(u8, u16)> {
     Ok(match role {
         "sip-proxy" => (1, 11_400),
@@ -48,7 +48,7 @@ impl Installation {
         self.admin_of(role, 1)
     }
 
-    /// The address of the admin interface of one of several replicas.
+    /// The address of the admin interface of one replica.
     pub fn admin_of(&self, role: &str, replica: u8) -> Result<SocketAddr> {
         let (third, port) = admin_place(role)?;
         Ok((Ipv4Addr::new(127, self.demo.instance, third, replica), port).into())
@@ -57,12 +57,12 @@ impl Installation {
     /// The sum of a metric of a role over its labels.
     ///
     /// # Errors
-    /// When the role has no metric of that name.
+    /// If the role has no metric of this name.
     pub fn metric(&self, role: &str, name: &str) -> Result<f64> {
         self.metric_of(role, 1, name)
     }
 
-    /// As [`Self::metric`], of one of several replicas.
+    /// Like [`Self::metric`], for one replica.
     pub fn metric_of(&self, role: &str, replica: u8, name: &str) -> Result<f64> {
         let answer = self.http(self.admin_of(role, replica)?, "GET", "/metrics", "")?;
         ensure!(answer.status == 200, "metrics of {role}: {}", answer.status);
@@ -79,7 +79,7 @@ impl Installation {
     pub fn metric_becomes(&self, role: &str, name: &str, wanted: f64, limit: Duration) -> Result<()> {
         let mut last = None;
         let come = wait::until(limit, || {
-            // A role that starts again has no answer for a moment.
+            // A role that restarts does not answer for a moment.
             last = self.metric(role, name).ok();
             Ok((last == Some(wanted)).then_some(()))
         });
@@ -94,7 +94,7 @@ impl Installation {
         Ok(())
     }
 
-    /// Logs an agent in at an extension and sets the agent ready, by the public interface.
+    /// Logs an agent in at an extension and sets the agent ready through the public interface.
     pub fn log_in(&self, extension: &str) -> Result<()> {
         let person = self.demo.people.iter().find(|person| person.extension == extension);
         let agent = &person.with_context(|| format!("nobody has the extension {extension}"))?.agent;
@@ -117,7 +117,7 @@ impl Installation {
             "{method} {path} HTTP/1.1\r\nHost: {to}\r\n{headers}Connection: close\r\n\
                  Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         );
-        // A refusal may come before everything is sent, and the connection be closed behind it.
+        // A refusal may arrive before everything is sent, and the connection may be closed after it.
         let sent = stream.write_all(request.as_bytes());
         let mut bytes = Vec::new();
         let read = stream.read_to_end(&mut bytes);
@@ -128,7 +128,7 @@ impl Installation {
         read_answer(&String::from_utf8_lossy(&bytes))
     }
 
-    /// Waits until nothing is left of any call: no call, media dialog, session, queue request or call thread.
+    /// Waits until no call, media dialog, session, queue request or call thread is left.
     pub fn is_at_rest(&self) -> Result<()> {
         for (role, name) in [
             ("sip-cluster", "sipcluster_calls"),
@@ -142,7 +142,7 @@ impl Installation {
         Ok(())
     }
 
-    /// Memory that the process holds, in KiB.
+    /// Resident memory of the process, in KiB.
     pub fn resident_kib(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
@@ -157,7 +157,7 @@ fn read_answer(text: &str) -> Result<Answer> {
     Ok(Answer { status, body: if chunked { joined(body) } else { body.to_owned() } })
 }
 
-/// The chunks of a body, one after the other.
+/// The concatenated chunks of a body.
 fn joined(mut rest: &str) -> String {
     let mut body = String::new();
     while let Some((length, after)) = rest.split_once("\r\n") {

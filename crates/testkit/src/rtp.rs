@@ -1,6 +1,6 @@
-//! An RTP endpoint for callers whose signalling SIPp does: says a file in G.711 µ-law and writes down what comes back.
+//! An RTP endpoint for callers with signalling by SIPp: sends a file in G.711 µ-law and records the received audio.
 //!
-//! Deliberately independent of the product's own media code, so that the two cannot share a mistake.
+//! Deliberately independent of the product's media code, so that both cannot share a mistake.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,18 +16,18 @@ const HEADER: usize = 12;
 /// The payload type of telephone events in the scenarios.
 const EVENTS: u8 = 101;
 
-/// What an endpoint has received.
+/// The packets received by an endpoint.
 #[derive(Clone, Debug, Default)]
 pub struct Received {
     /// The audio, in the order of arrival, 8 kHz.
     pub samples: Vec<i16>,
-    /// Packets.
+    /// Number of packets.
     pub packets: usize,
-    /// Where they came from.
+    /// The source addresses.
     pub sources: Vec<SocketAddr>,
-    /// Steps in the sequence number other than one.
+    /// Steps of the sequence number other than one.
     pub jumps: usize,
-    /// How many packets of audio had how many samples.
+    /// Number of audio packets by their number of samples.
     pub sizes: std::collections::BTreeMap<usize, usize>,
     /// Packets of telephone events, in the order of arrival.
     pub events: Vec<KeyPacket>,
@@ -46,20 +46,20 @@ pub struct KeyPacket {
     pub code: u8,
     /// Whether the key was released.
     pub end: bool,
-    /// How long so far, in samples.
+    /// Duration so far, in samples.
     pub duration: u16,
 }
 
-/// A running endpoint; it stops with the value.
+/// A running endpoint; it stops when dropped.
 pub struct Endpoint {
-    /// Where it listens: the address to write into the SDP.
+    /// Its local address, to be written into the SDP.
     pub address: SocketAddr,
     socket: UdpSocket,
     running: Arc<AtomicBool>,
     received: Arc<Mutex<Received>>,
     listener: Option<JoinHandle<()>>,
     speaker: Option<JoinHandle<()>>,
-    /// Packets that it has said: sequence numbers and timestamps go on from one speech to the next.
+    /// Packets sent: sequence numbers and timestamps continue from one speech to the next.
     said: usize,
 }
 
@@ -78,7 +78,7 @@ impl Endpoint {
         Ok(Self { address, socket, running, received, listener: Some(listener), speaker: None, said: 0 })
     }
 
-    /// Says the samples once, towards `to`, in packets of 20 ms.
+    /// Sends the samples once to `to`, in packets of 20 ms.
     pub fn say(&mut self, samples: &[i16], to: SocketAddr) -> Result<()> {
         let (socket, running) = (self.socket.try_clone()?, Arc::clone(&self.running));
         let (samples, first) = (samples.to_vec(), self.said);
@@ -87,12 +87,12 @@ impl Endpoint {
         Ok(())
     }
 
-    /// What has come so far.
+    /// Everything received so far.
     pub fn received(&self) -> Received {
         self.received.lock().map(|received| received.clone()).unwrap_or_default()
     }
 
-    /// Waits until it has said everything.
+    /// Waits until everything is sent.
     pub fn finish_saying(&mut self) -> Result<()> {
         match self.speaker.take().map(JoinHandle::join) {
             None | Some(Ok(())) => Ok(()),
@@ -171,7 +171,7 @@ pub fn linear(byte: u8) -> i16 {
     if byte & 0x80 == 0 { magnitude } else { -magnitude }
 }
 
-/// 16-bit linear to G.711 µ-law: the code whose value is nearest.
+/// 16-bit linear to G.711 µ-law: the code with the nearest value.
 pub fn mu_law(sample: i16) -> u8 {
     let magnitude = sample.unsigned_abs().min(32_635) + 0x84;
     let exponent = (15 - magnitude.leading_zeros() as u16).saturating_sub(7);

@@ -1,8 +1,8 @@
-//! The servers that hold an installation's stores, where it is not embedded: Redis, Pulse's Redis and PostgreSQL as processes of the
-//! installation's own, at the addresses that it expects.
+//! The servers of an installation's stores that are not embedded: Redis, Pulse's Redis and PostgreSQL, as processes
+//! of their own at the addresses that the installation expects.
 //!
-//! `TRUNKLINE_STORES__MODE=real` in the environment of the tests makes every installation such a one: what they start inherits it.
-//! Kafka, which takes long and much memory, is started where a test reads what it has; nobody else waits for it.
+//! `TRUNKLINE_STORES__MODE=real` in the environment of the tests makes every installation use servers: its processes
+//! inherit the variable. Kafka needs much time and memory, so it is started only by tests that read from it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,15 +12,15 @@ use anyhow::{Context, Result, ensure};
 
 use crate::wait;
 
-/// They start in a second or two; a busy machine gets more.
+/// They start in a second or two; a busy machine needs more.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// Whether the environment asks for servers.
+/// Whether the environment requests servers.
 pub fn wanted() -> bool {
     std::env::var("TRUNKLINE_STORES__MODE").is_ok_and(|mode| mode == "real")
 }
 
-/// The servers of one installation; they end with the value.
+/// The servers of one installation; they stop when dropped.
 pub struct Servers {
     instance: u8,
     address: String,
@@ -31,7 +31,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts them for that instance and waits until they answer.
+    /// Starts them for this instance and waits until they answer.
     pub fn start(instance: u8) -> Result<Self> {
         let mut servers = Self {
             instance,
@@ -48,7 +48,7 @@ impl Servers {
         Ok(servers)
     }
 
-    /// Starts both Redis that do not run.
+    /// Starts each Redis that is not running.
     pub fn start_redis(&mut self) -> Result<()> {
         for (port, child) in self.redis.iter_mut().filter(|(_, child)| child.is_none()) {
             let folder = self.folder.path().join(port.to_string());
@@ -71,7 +71,7 @@ impl Servers {
         })
     }
 
-    /// Kills both Redis as a crash does.
+    /// Kills both Redis servers, like a crash.
     pub fn kill_redis(&mut self) -> Result<()> {
         for child in self.redis.iter_mut().filter_map(|(_, child)| child.take()) {
             end(child, "KILL")?;
@@ -79,7 +79,7 @@ impl Servers {
         Ok(())
     }
 
-    /// Removes what both Redis had; they must not run.
+    /// Deletes the data of both Redis servers; they must not be running.
     pub fn empty_redis(&self) -> Result<()> {
         for (port, _) in &self.redis {
             std::fs::remove_dir_all(self.folder.path().join(port.to_string()))?;
@@ -87,7 +87,7 @@ impl Servers {
         Ok(())
     }
 
-    /// The folder in which Redis and PostgreSQL keep what they have.
+    /// The folder of the data of Redis and PostgreSQL.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -109,7 +109,7 @@ impl Servers {
         Ok(())
     }
 
-    /// What redis-cli prints.
+    /// Runs redis-cli and returns its output.
     pub fn redis_cli(&self, port: u16, command: &[&str]) -> Result<String> {
         let output =
             Command::new("redis-cli").args(["-h", &self.address, "-p", &port.to_string()]).args(command).output()?;
@@ -117,7 +117,7 @@ impl Servers {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// What psql prints.
+    /// Runs psql and returns its output.
     pub fn psql(&self, sql: &str) -> Result<String> {
         self.psql_at("trunkline", sql)
     }
@@ -132,7 +132,7 @@ impl Servers {
 
     fn make_postgres(&self) -> Result<()> {
         if is_root() {
-            // The server refuses to run as root; its user must get to its folder.
+            // The server refuses to run as root; its user needs access to the folder.
             ensure!(Command::new("chown").arg("postgres:").arg(self.folder.path()).status()?.success());
         }
         let made = as_its_user(self.folder.path(), "initdb")
@@ -157,7 +157,7 @@ impl Servers {
         wait::until(READY_WITHIN, || Ok(self.psql_at("postgres", "select 1").ok())).map(drop)
     }
 
-    /// Ends PostgreSQL without waiting for its clients.
+    /// Stops PostgreSQL without waiting for its clients.
     pub fn end_postgres(&mut self) -> Result<()> {
         self.postgres.take().map_or(Ok(()), |child| end(child, "INT"))
     }
@@ -196,7 +196,7 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
 }
 
-/// Debian keeps the server's programs beside each other by release.
+/// Debian installs the server's programs in one folder per release.
 fn programs() -> PathBuf {
     let releases = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     releases.map(|entry| entry.path().join("bin")).max().unwrap_or_else(|| PathBuf::from("/usr/local/bin"))

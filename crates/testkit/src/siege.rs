@@ -9,14 +9,14 @@ use simnet::hostile::{Party, Place, Role};
 
 use crate::{Installation, wait};
 
-/// The port of every party: that of a phone that SIPp has registered for it.
+/// The port of every party, as registered for a phone by SIPp.
 const PORT: u16 = 5_060;
-/// Where they say that they hear audio; nobody listens there.
+/// The audio port in their descriptions; it is not open.
 const AUDIO_PORT: u16 = 40_000;
-/// Datagrams that one party takes before it is another's turn.
+/// Datagrams that one party reads in its turn.
 const AT_ONCE: usize = 64;
 
-/// Hostile parties that act at the same time.
+/// Hostile parties that run concurrently.
 #[derive(Default)]
 pub struct Siege {
     parties: Vec<(Party, UdpSocket)>,
@@ -24,21 +24,21 @@ pub struct Siege {
 }
 
 impl Siege {
-    /// One more who calls that number, as the stranger of that number.
+    /// Adds a caller of this number, at the address of this stranger.
     pub fn caller(&mut self, site: &Installation, stranger: u16, seed: u64, number: &str) -> Result<()> {
         let address = site.stranger_address(stranger);
         let party = Party::new(seed, Role::Caller(number.to_owned()), place(site, address, "stranger"), now());
         self.join(site, address, party)
     }
 
-    /// One more whose only departure from what is expected is this one, in the INVITE that it begins with.
+    /// Adds a caller whose only deviation is this one, in its first INVITE.
     pub fn calling_with(&mut self, site: &Installation, stranger: u16, deviation: &str, number: &str) -> Result<()> {
         let address = site.stranger_address(stranger);
         let party = Party::calling_with(deviation, u64::from(stranger), number, place(site, address, "stranger"));
         self.join(site, address, party)
     }
 
-    /// One more who is called, where that extension was registered.
+    /// Adds a phone at the address where this extension was registered.
     pub fn phone(&mut self, site: &Installation, host: u8, seed: u64, extension: &str) -> Result<()> {
         let address = site.peer_address(host);
         let party = Party::new(seed, Role::Callee, place(site, address, extension), now());
@@ -53,16 +53,16 @@ impl Siege {
         Ok(())
     }
 
-    /// Lets them act for that long.
+    /// Runs the parties for this time.
     pub fn act(&mut self, time: Duration) {
-        // Nothing is waited for, so the time is always over.
+        // The condition is never true, so this always times out.
         let _ = wait::until::<()>(time, || {
             self.turn();
             Ok(None)
         });
     }
 
-    /// Lets them act until one of them has come into a call.
+    /// Runs the parties until one has an answered call.
     pub fn is_answered(&mut self, limit: Duration) -> Result<()> {
         wait::until(limit, || {
             self.turn();
@@ -70,8 +70,8 @@ impl Siege {
         })
     }
 
-    /// They leave: some hang up, and none says anything after that. Gives how many messages they have sent, and how many of them
-    /// had come into a call.
+    /// Ends the siege: some parties hang up, and none sends anything after that. Returns the number of messages sent,
+    /// and the number of parties with an answered call.
     pub fn leave(mut self) -> (usize, usize) {
         let talked = self.parties.iter().filter(|(party, _)| party.talks()).count();
         self.parties.iter_mut().for_each(|(party, _)| party.fall_silent());
@@ -83,7 +83,7 @@ impl Siege {
         let mut bytes = vec![0; 65_536];
         for (party, socket) in &mut self.parties {
             let now = now();
-            // An error is that of a datagram before, which somebody has refused.
+            // An error belongs to an earlier datagram that was refused.
             for _ in 0..AT_ONCE {
                 let Ok(length) = socket.recv(&mut bytes) else { break };
                 party.receive(&String::from_utf8_lossy(&bytes[..length]), now);

@@ -1,4 +1,4 @@
-//! SIPp as the caller, the agent's phone or the carrier: scenarios written here, run by the program of others.
+//! SIPp as the caller, the agent's phone or the carrier: our scenarios, run by an independent program.
 
 use std::collections::HashSet;
 use std::fs;
@@ -18,32 +18,32 @@ pub struct Sipp {
     arguments: Vec<String>,
 }
 
-/// A run in progress; killed with the value.
+/// A run in progress; killed when dropped.
 pub struct Running {
     child: Child,
     folder: tempfile::TempDir,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
-    /// SIPp's exit code: 0 means that every call went as the scenario says.
+    /// SIPp's exit code: 0 means that every call followed the scenario.
     pub code: i32,
-    /// What it noted about messages that it did not expect.
+    /// SIPp's log of unexpected messages.
     pub errors: String,
-    /// Every message, when `-trace_msg` was among the arguments.
+    /// Every message, if `-trace_msg` was among the arguments.
     pub messages: String,
 }
 
 impl Outcome {
-    /// Fails unless every call went as the scenario says.
+    /// Fails unless every call followed the scenario.
     pub fn expect_success(&self) -> Result<()> {
         if self.code == 0 { Ok(()) } else { bail!("SIPp ended with {}\n{}\n{}", self.code, self.errors, self.messages) }
     }
 }
 
 impl Sipp {
-    /// A run of `scenario` (a file of `scenarios/`, or one of SIPp's own as `-sn uac`) from `local` towards `destination`.
+    /// A run of `scenario` (a file of `scenarios/`, or one of SIPp's own such as `-sn uac`) from `local` to `destination`.
     pub fn new(scenario: &str, local: Ipv4Addr, destination: &str) -> Self {
         // -aa: answers OPTIONS within a call, as every phone does.
         let arguments =
@@ -62,12 +62,12 @@ impl Sipp {
         self.with(&["-s", number])
     }
 
-    /// So many calls, so many each second, at most so many at once.
+    /// Sets the number of calls, the calls per second, and the maximum of concurrent calls.
     pub fn calls(self, calls: u32, rate: u32, at_once: u32) -> Self {
         self.with(&["-m", &calls.to_string(), "-r", &rate.to_string(), "-l", &at_once.to_string()])
     }
 
-    /// Starts it.
+    /// Starts SIPp.
     pub fn start(self) -> Result<Running> {
         let folder = tempfile::tempdir()?;
         let mut command = Command::new("sipp");
@@ -87,7 +87,7 @@ impl Sipp {
         Ok(Running { child, folder })
     }
 
-    /// Runs it to its end.
+    /// Runs SIPp to its end.
     pub fn run(self, limit: Duration) -> Result<Outcome> {
         self.start()?.finish(limit)
     }
@@ -99,12 +99,12 @@ impl Running {
         self.child.id()
     }
 
-    /// Whether it has ended by itself.
+    /// Whether SIPp has ended by itself.
     pub fn has_ended(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_some())
     }
 
-    /// Waits for its end.
+    /// Waits until SIPp ends.
     pub fn finish(mut self, limit: Duration) -> Result<Outcome> {
         let child = &mut self.child;
         let status = wait::until(limit, || Ok(child.try_wait()?));
@@ -113,14 +113,14 @@ impl Running {
         Ok(Outcome { code: status.code().unwrap_or(-1), errors, messages })
     }
 
-    /// What it has noted so far in its files with this ending.
+    /// The contents so far of its files with this ending.
     pub fn traces(&self, ending: &str) -> String {
         let files = fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
         let named = files.filter(|file| file.file_name().to_string_lossy().ends_with(ending));
         named.filter_map(|file| fs::read_to_string(file.path()).ok()).collect()
     }
 
-    /// Calls of this phone that it has answered, by its messages: a 200 that was repeated has been acknowledged more than once.
+    /// Number of calls that this phone has answered, counted by Call-ID: a repeated 200 is acknowledged more than once.
     pub fn acknowledged(&self) -> usize {
         let messages = self.traces("_messages.log");
         let received = messages.split("message received").skip(1).filter_map(|block| block.split_once("\n\n"));

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Looks again and again until there is something; fails when the limit is over.
+/// Retries until there is a result; fails when the limit is over.
 #[allow(clippy::disallowed_methods, reason = "tests of whole processes live in real time")]
 pub fn until<T>(limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let deadline = Instant::now() + limit;

@@ -1,4 +1,4 @@
-//! A wallboard as a program: it listens to the stream through the web edge and adds up what it is told, as a page does.
+//! A wallboard as a program: it reads the stream through the web edge and applies the messages, like a page.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -11,34 +11,34 @@ use serde_json::Value;
 
 use crate::{Installation, wait};
 
-/// The stream says something at least each 5 s.
+/// The stream sends a message at least every 5 s.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 
-/// A wallboard that listens; it ends with the value.
+/// A connected wallboard; it disconnects when dropped.
 pub struct Wallboard {
     shown: Arc<Mutex<Shown>>,
     connection: TcpStream,
 }
 
-/// What it shows.
+/// The displayed state.
 #[derive(Clone, Debug, Default)]
 pub struct Shown {
     /// The id of the last message that had one.
     pub last_id: String,
-    /// The names of the messages in the order in which they came; `reached` is left out.
+    /// The names of the messages in order of arrival, without `reached`.
     pub messages: Vec<String>,
-    /// Position, totals, states and what else every message carries.
+    /// The fields of every message: position, totals, states and others.
     pub head: Value,
     /// Queues by id.
     pub queues: BTreeMap<String, Value>,
     /// Agents by id.
     pub agents: BTreeMap<String, Value>,
-    /// Why it ended.
+    /// Why the stream ended.
     pub ended: Option<String>,
 }
 
 impl Wallboard {
-    /// Listens with the wallboard's token, from after the message with that id if there is one.
+    /// Connects with the wallboard's token, after the message with this id if given.
     pub fn listen(site: &Installation, last_id: Option<&str>) -> Result<Self> {
         let token = site.demo.tokens.get("wallboard").context("no wallboard token")?;
         let place = site.demo.web.trim_start_matches("http://");
@@ -64,12 +64,12 @@ impl Wallboard {
         Ok(Self { shown, connection })
     }
 
-    /// What it shows now.
+    /// The current display.
     pub fn shown(&self) -> Shown {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until what it shows is as wanted.
+    /// Waits until the display satisfies `wanted`.
     pub fn becomes<T>(&self, what: &str, limit: Duration, mut wanted: impl FnMut(&Shown) -> Option<T>) -> Result<T> {
         let come = wait::until(limit, || {
             let shown = self.shown();
@@ -88,7 +88,7 @@ impl Wallboard {
 
 impl Drop for Wallboard {
     fn drop(&mut self) {
-        // The reader ends with the connection; one that is closed already needs no closing.
+        // The reader ends with the connection; an error means that it is closed already.
         let _ = self.connection.shutdown(std::net::Shutdown::Both);
     }
 }

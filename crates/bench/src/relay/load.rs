@@ -1,4 +1,4 @@
-//! The phones of the relay's benchmark: two for each session, a packet each 20 ms, paced over the 20 ms.
+//! The phones of the relay's benchmark: two per session, one packet each 20 ms, spread over the 20 ms.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -8,66 +8,66 @@ use anyhow::Result;
 use media::g711::Law;
 use media::rtp::Header;
 
-/// A packet's samples last for 20 ms; the phones are spread over so many slots of a millisecond.
+/// A packet's samples last for 20 ms; the phones are spread over this number of slots of 1 ms.
 const SLOTS: usize = 20;
 const SLOT: Duration = Duration::from_millis(1);
 const PACKET_BYTES: usize = 172;
 const SAMPLES: u32 = 160;
-/// For each packet that a phone sends one comes in. No more are asked for than that, and a report or a late packet now
-/// and then: half of the sender's system calls would be questions that find nothing. The socket holds what is left.
+/// Packets read after each packet sent: one arrives for each, besides a report or a late packet now and then. Reading
+/// more would double the system calls for nothing. The socket buffers the rest.
 const TAKEN_AT_ONCE: usize = 1;
-/// After the last packet was sent, the last ones come in within this.
+/// Time after the last packet sent in which the last ones arrive.
 const TAIL: Duration = Duration::from_millis(200);
 
 /// One party of a session.
 pub struct Phone {
     socket: UdpSocket,
-    /// Where it listens.
+    /// Its local address.
     pub local: SocketAddr,
 }
 
-/// All phones; two that follow each other talk to each other.
+/// All phones; consecutive ones are the two parties of a session.
 pub struct Load {
     phones: Vec<Phone>,
     sequence: u16,
 }
 
-/// What a time of talking came to.
+/// The results of a period of talking.
 #[derive(Clone, Copy, Debug)]
 pub struct Talk {
     /// Packets that the phones sent.
     pub sent: u64,
-    /// Packets that they heard.
+    /// Packets that the phones received.
     pub heard: u64,
-    /// Slots that were begun later than [`LATE`].
+    /// Slots started later than [`LATE`].
     pub late: u32,
     /// All slots.
     pub slots: u32,
-    /// The latest of them.
+    /// The largest delay of a slot.
     pub lag: Duration,
     seconds: f64,
 }
 
-/// A slot that begins this much behind its time is late: the phones' packets come in heaps then.
+/// Delay after which a slot counts as late: the phones' packets come in bursts then.
 const LATE: Duration = Duration::from_millis(5);
-/// With a larger share of late slots, or one that is later than a packet lasts, the load was not the one that was meant.
+/// A load with a larger share of late slots, or a slot later than [`LAG_MAX`], is void.
 const LATE_SHARE_MAX: f64 = 0.01;
 const LAG_MAX: Duration = Duration::from_millis(20 * 5);
-/// More packets missing than this share, and what was offered was not relayed.
+/// With a larger share of lost packets, the offered load was not relayed.
 const LOSS_MAX: f64 = 0.001;
 
 impl Talk {
-    /// Heard packets each second.
+    /// Received packets per second.
     pub fn rate(&self) -> f64 {
         self.heard as f64 / self.seconds
     }
 
-    /// Packets that nobody heard.
+    /// Packets not received.
     pub const fn missing(&self) -> u64 {
         self.sent.saturating_sub(self.heard)
     }
 
-    /// Why a figure of this load counts for nothing; `whose` names what was loaded.
+    /// Why a figure of this load is void; `whose` names the program under load.
     pub fn faults(&self, whose: &str) -> Vec<String> {
         let mut faults = Vec::new();
         if self.lag > LAG_MAX || f64::from(self.late) > f64::from(self.slots) * LATE_SHARE_MAX {
@@ -82,7 +82,7 @@ impl Talk {
 }
 
 impl Load {
-    /// Phones for so many sessions.
+    /// Phones for this number of sessions.
     pub fn new(address: IpAddr, sessions: usize) -> Result<Self> {
         let open = |_| {
             let socket = UdpSocket::bind((address, 0))?;
@@ -92,12 +92,12 @@ impl Load {
         Ok(Self { phones: (0..sessions * 2).map(open).collect::<io::Result<_>>()?, sequence: 0 })
     }
 
-    /// The sessions: the addresses of both phones.
+    /// The sessions, each with the addresses of both phones.
     pub fn sessions(&self) -> Vec<[SocketAddr; 2]> {
         self.phones.chunks_exact(2).map(|pair| [pair[0].local, pair[1].local]).collect()
     }
 
-    /// Tells the phones of a session where to send.
+    /// Sets the destinations of a session's phones.
     pub fn answered(&self, session: usize, peers: [SocketAddr; 2]) -> Result<()> {
         for (phone, peer) in self.phones.iter().skip(session * 2).zip(peers) {
             phone.socket.connect(peer)?;
@@ -105,7 +105,7 @@ impl Load {
         Ok(())
     }
 
-    /// Every phone says a packet each 20 ms and takes what it hears.
+    /// Every phone sends a packet each 20 ms and reads its packets.
     pub fn talk(&mut self, time: Duration) -> Talk {
         let began = Instant::now();
         let per_slot = self.phones.len().div_ceil(SLOTS);
@@ -147,7 +147,7 @@ impl Load {
 }
 
 impl Phone {
-    /// Takes what has come, so many packets at most; only audio counts, not reports.
+    /// Reads at most `most` received packets; counts only audio, not reports.
     fn take(&self, most: usize) -> u64 {
         let mut heard = [0; 2_000];
         let mut count = 0;
@@ -159,7 +159,7 @@ impl Phone {
     }
 }
 
-/// A phone's description.
+/// A phone's session description.
 pub fn description(phone: SocketAddr) -> String {
     let (ip, port) = (phone.ip(), phone.port());
     format!("v=0\r\no=- {port} 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n")

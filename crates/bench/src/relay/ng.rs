@@ -1,4 +1,4 @@
-//! rtpengine's NG protocol, as much as a plain session takes: a cookie and a bencoded dictionary in a datagram.
+//! rtpengine's NG protocol, as far as a plain session needs it: a cookie and a bencoded dictionary in a datagram.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::load::{Load, description};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
-/// Sets up every session and tells the phones where to send.
+/// Sets up every session and sets the phones' destinations.
 pub fn connect(control: &str, load: &Load) -> Result<()> {
     let local: SocketAddr = control.parse()?;
     let socket = UdpSocket::bind((local.ip(), 0))?;
@@ -27,7 +27,7 @@ pub fn connect(control: &str, load: &Load) -> Result<()> {
 
 /// The audio address in rtpengine's description.
 fn ask(socket: &UdpSocket, command: &str, call: &str, tags: &[(&str, &str)], sdp: &str) -> Result<SocketAddr> {
-    // Keys of a bencoded dictionary stand in order.
+    // The keys of a bencoded dictionary must be sorted.
     let mut entries = vec![("call-id", call), ("command", command), ("ICE", "remove"), ("sdp", sdp)];
     entries.extend_from_slice(tags);
     entries.sort_unstable();
@@ -46,7 +46,7 @@ fn string(text: &str) -> String {
     format!("{}:{text}", text.len())
 }
 
-/// Where the audio of a description goes.
+/// The audio address of a description.
 pub fn address(sdp: &str) -> Result<SocketAddr> {
     let line = |start: &str| sdp.lines().find_map(|line| line.trim_end().strip_prefix(start));
     let ip = line("c=IN IP4 ").context("no address in the description")?;

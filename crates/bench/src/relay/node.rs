@@ -1,4 +1,4 @@
-//! A node like sip-cluster, as far as media sees one: a dialog for each leg, through sip-proxy.
+//! A node that looks like sip-cluster to media: one dialog per leg, through sip-proxy.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use crate::site::{Site, TENANT};
 const ROLE: &str = "sip-cluster";
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// Keeps the dialogs: media ends those of a node that is gone.
+/// Keeps the dialogs open: media ends those of a failed node.
 pub struct Dialogs {
     _executor: tokio::runtime::Runtime,
 }
 
-/// Sets up both legs of every session in a conference of their own, and tells the phones where to send.
+/// Sets up both legs of every session in a conference of its own, and sets the phones' destinations.
 pub fn connect(site: &Site, load: &Load) -> Result<Dialogs> {
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     executor.block_on(async {
@@ -60,7 +60,7 @@ impl Node {
         let owner = Owner { node: NodeId::parse(&name)?, epoch: Epoch(clock.now().as_millis()) };
         let token = move || tokens.of_role(ROLE, &name, "sip-proxy").unwrap_or_default();
         let identity = NodeIdentity { role: ROLE, owner, token: Arc::new(token) };
-        // The list of proxies does not change: its sender may go.
+        // The list of proxies is fixed: its sender may be dropped.
         let (_, proxies) = watch::channel(vec![proxy]);
         let entropy = Box::new(Strong::seeded_by_system());
         let links = NodeLinks::start(identity, host, proxies, Limits::default(), Arc::default(), entropy);
@@ -79,7 +79,7 @@ impl Node {
         Ok(())
     }
 
-    /// Asks media for a leg; the address to which its phone sends.
+    /// Requests a leg from media; returns the destination of its phone's audio.
     async fn invite(&mut self, conference: &str, phone: SocketAddr) -> Result<SocketAddr> {
         self.dialogs += 1;
         let target = format!("sip:conf={conference}@media.trunkline.invalid");
@@ -95,7 +95,7 @@ impl Node {
         super::ng::address(&String::from_utf8_lossy(answer.body()))
     }
 
-    /// The final response to what was asked last.
+    /// The final response to the last request.
     async fn answer(&mut self) -> Result<Message> {
         loop {
             match self.links.next().await {
@@ -111,7 +111,7 @@ impl Node {
         }
     }
 
-    /// Answers the proxy's keep-alives from now on.
+    /// Keeps answering the proxy's keep-alives.
     async fn keep(mut self) {
         loop {
             if let LinkEvent::Message { message, .. } = self.links.next().await

@@ -10,7 +10,7 @@ use super::{Collect, Command, Dialog, Event, Iterate, Pattern, Play, Report, Res
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<msml version=\"1.1\">";
 const TAIL: &str = "</msml>\n";
 
-/// The body that asks for these commands.
+/// Builds the body of a request with these commands.
 pub fn build_request(commands: &[Command]) -> String {
     let mut out = String::from(HEAD);
     for command in commands {
@@ -20,7 +20,7 @@ pub fn build_request(commands: &[Command]) -> String {
     out
 }
 
-/// The body of an answer.
+/// Builds the body of an answer.
 pub fn build_result(response: &Response) -> String {
     let mut out = String::from(HEAD);
     put(&mut out, format_args!("<result response=\"{}\">", response.code));
@@ -37,7 +37,7 @@ pub fn build_result(response: &Response) -> String {
     out
 }
 
-/// The body of an event.
+/// Builds the body of an event.
 pub fn build_event(event: &Event) -> String {
     let mut out = String::from(HEAD);
     let (name, id) = (escape(event.name.as_str()), escape(event.id.as_str()));

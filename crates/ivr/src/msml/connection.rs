@@ -1,4 +1,4 @@
-//! The media server's side of a connection: which dialog runs on it, what requests do to it, what its end reports.
+//! The media server's side of a connection: its running dialog, the effect of requests, and the reports at the dialog's end.
 
 use std::time::Duration;
 
@@ -21,34 +21,34 @@ pub struct Connection {
 pub struct ConnectionSnapshot {
     /// The connection's id, without `conn:`.
     pub id: String,
-    /// The dialog that runs.
+    /// The running dialog.
     pub running: Option<Running>,
-    /// Whether it hears itself.
+    /// Whether the connection is echoed to itself.
     pub echo: bool,
-    /// How many names were given.
+    /// Number of names generated for dialogs.
     pub named: u32,
 }
 
-/// A dialog that runs.
+/// A running dialog.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Running {
     /// Its name.
     pub name: String,
-    /// What it does.
+    /// The dialog's definition.
     pub dialog: Dialog,
 }
 
-/// What the media server has to do, in order.
+/// What the media server must do, in order.
 #[allow(clippy::large_enum_variant, reason = "one or two live for the time of a request")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
-    /// Start this dialog's sound and collection.
+    /// Start the play and collection of this dialog.
     Start(Running),
-    /// Stop the running one. Its exit event is in the answer's notices already.
+    /// Stop the running dialog. Its exit event is already in the answer's notices.
     Stop,
     /// Play the connection back to itself.
     Echo,
-    /// Stop doing so.
+    /// Stop the echo.
     EndEcho,
 }
 
@@ -57,18 +57,18 @@ pub enum Action {
 pub struct Answer {
     /// The body of the response.
     pub body: String,
-    /// What to do.
+    /// Actions to carry out.
     pub actions: Vec<Action>,
-    /// Bodies to send in INFO requests of our own, in order: what ended dialogs report.
+    /// Bodies to send in INFO requests of our own, in order: the reports of ended dialogs.
     pub notices: Vec<String>,
 }
 
-/// How a dialog's treatment ended, as the audio session tells it.
+/// How a dialog's treatment ended, as reported by the audio session.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Outcome {
     /// How the play ended; `None` without a play.
     pub play_end: Option<PlayEnd>,
-    /// How long was played.
+    /// Duration played.
     pub played: Duration,
     /// The digits, without the return key.
     pub digits: String,
@@ -94,9 +94,9 @@ pub enum PlayEnd {
 pub enum DtmfEnd {
     /// The digits match.
     Match,
-    /// No key in time.
+    /// No key was pressed in time.
     NoInput,
-    /// Too few digits.
+    /// The input ended with too few digits.
     NoMatch,
     /// It was stopped by a request.
     Terminated,
@@ -105,12 +105,12 @@ pub enum DtmfEnd {
 // === impl Connection ===
 
 impl Connection {
-    /// A connection on which nothing runs.
+    /// A connection with no running dialog.
     pub fn new(id: impl Into<String>) -> Self {
         Self { id: id.into(), running: None, echo: false, named: 0 }
     }
 
-    /// Goes on where `snapshot` was taken.
+    /// Continues from `snapshot`.
     pub fn restore(snapshot: ConnectionSnapshot) -> Self {
         let ConnectionSnapshot { id, running, echo, named } = snapshot;
         Self { id, running, echo, named }
@@ -122,15 +122,15 @@ impl Connection {
         ConnectionSnapshot { id, running, echo, named }
     }
 
-    /// The dialog that runs.
+    /// The running dialog.
     pub fn running(&self) -> Option<&Running> {
         self.running.as_ref()
     }
 
-    /// Carries out a request body. `prompt_exists` tells whether a URI can be played: a request that names one that
+    /// Carries out a request body. `prompt_exists` returns whether a URI can be played; a request with one that
     /// cannot is refused before anything is done.
     ///
-    /// Commands run in order until one fails (RFC 5707 §8): those before it stay done.
+    /// Commands run in order until one fails (RFC 5707 §8); those before it remain done.
     pub fn handle_request(&mut self, body: &[u8], prompt_exists: impl Fn(&str) -> bool) -> Answer {
         let mut answer = Answer { body: String::new(), actions: Vec::new(), notices: Vec::new() };
         let mut dialogs = Vec::new();
@@ -145,7 +145,7 @@ impl Connection {
         answer
     }
 
-    /// The running dialog ended by itself: the bodies to send.
+    /// The running dialog ended by itself; returns the bodies to send.
     pub fn handle_ended(&mut self, outcome: &Outcome) -> Vec<String> {
         match self.running.take() {
             Some(running) => self.reports(&running, outcome),
@@ -223,7 +223,7 @@ impl Connection {
         format!("conn:{}/dialog:{}", self.id, running.name)
     }
 
-    /// The events of an ended dialog: what `<send>` asked for, then the exit event.
+    /// The events of an ended dialog: those of `<send>`, then the exit event.
     fn reports(&self, running: &Running, outcome: &Outcome) -> Vec<String> {
         let id = self.dialog_id(running);
         let mut exit = running.dialog.exit.clone();
@@ -250,7 +250,7 @@ fn check(command: &Command, prompt_exists: impl Fn(&str) -> bool) -> Result<(), 
     }
 }
 
-/// The reports that an outcome makes due, in the order of the language.
+/// The reports for an outcome, in the order of the RFC.
 fn due<'a>(dialog: &'a Dialog, outcome: &Outcome) -> impl Iterator<Item = &'a Report> {
     let play = dialog.play.iter().flat_map(|p| &p.on_exit);
     let end = outcome.dtmf_end;
@@ -266,7 +266,7 @@ fn due<'a>(dialog: &'a Dialog, outcome: &Outcome) -> impl Iterator<Item = &'a Re
     play.chain(collect)
 }
 
-/// The values of the variables; one that has no value in this outcome is left out.
+/// The values of the variables; a variable without a value in this outcome is omitted.
 fn values(namelist: &[Variable], outcome: &Outcome) -> Vec<(String, String)> {
     let mut seen = Vec::new();
     for variable in namelist {
@@ -289,7 +289,7 @@ fn values(namelist: &[Variable], outcome: &Outcome) -> Vec<(String, String)> {
 // === impl PlayEnd, DtmfEnd ===
 
 impl PlayEnd {
-    /// As in an event.
+    /// The value in an event.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Complete => "play.complete",
@@ -298,14 +298,14 @@ impl PlayEnd {
         }
     }
 
-    /// From an event.
+    /// Parses the value of an event.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Complete, Self::Barge, Self::Terminated].into_iter().find(|e| e.as_str() == text)
     }
 }
 
 impl DtmfEnd {
-    /// As in an event.
+    /// The value in an event.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Match => "dtmf.match",
@@ -315,7 +315,7 @@ impl DtmfEnd {
         }
     }
 
-    /// From an event.
+    /// Parses the value of an event.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Match, Self::NoInput, Self::NoMatch, Self::Terminated].into_iter().find(|e| e.as_str() == text)
     }

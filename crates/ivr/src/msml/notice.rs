@@ -1,4 +1,4 @@
-//! What the media server says back: results of requests, and events.
+//! Messages of the media server: results of requests, and events.
 
 use super::xml;
 use super::{DIALOG_EXIT, DtmfEnd, PlayEnd, Response, Variable};
@@ -17,13 +17,13 @@ pub enum Notice {
 pub struct Event {
     /// Its name; [`DIALOG_EXIT`] at a dialog's end.
     pub name: String,
-    /// What it comes from, as `conn:x/dialog:y`.
+    /// Its source, as `conn:x/dialog:y`.
     pub id: String,
     /// Its values, in order.
     pub values: Vec<(String, String)>,
 }
 
-/// Why a body is no notice.
+/// Why a body is not a valid notice.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the body is no MSML result or event: {0}")]
 pub struct NoticeError(String);
@@ -34,18 +34,18 @@ impl Event {
         self.name == DIALOG_EXIT
     }
 
-    /// The connection that it is about.
+    /// The connection that the event concerns.
     pub fn connection(&self) -> Option<&str> {
         let rest = self.id.strip_prefix("conn:")?;
         Some(rest.split_once('/').map_or(rest, |(connection, _)| connection))
     }
 
-    /// The name of the dialog that it is about.
+    /// The name of the dialog that the event concerns.
     pub fn dialog(&self) -> Option<&str> {
         self.id.split_once("/dialog:").map(|(_, name)| name)
     }
 
-    /// A value by its variable.
+    /// The value of a variable.
     pub fn value(&self, variable: Variable) -> Option<&str> {
         self.values.iter().find(|(name, _)| name == variable.as_str()).map(|(_, value)| value.as_str())
     }
@@ -66,7 +66,7 @@ impl Event {
     }
 }
 
-/// Reads a result or an event.
+/// Parses a result or an event.
 pub fn parse_notice(body: &[u8]) -> Result<Notice, NoticeError> {
     let root = xml::parse(body).map_err(|refusal| NoticeError(refusal.description))?;
     let child = root.children.first().ok_or_else(|| NoticeError("it is empty".to_owned()))?;

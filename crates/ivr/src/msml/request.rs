@@ -1,4 +1,4 @@
-//! Reading requests. Whatever is not supported is refused by name.
+//! Parsing requests. Unsupported elements and attributes are refused by name.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{
     REPORTS_MAX, Refusal, Report, URI_MAX, VARIABLES_MAX, Variable, code,
 };
 
-/// Reads the commands of an `<msml>` body.
+/// Parses the commands of an `<msml>` body.
 pub fn parse_request(body: &[u8]) -> Result<Vec<Command>, Refusal> {
     let root = xml::parse(body)?;
     root.only(&["version"])?;
@@ -58,7 +58,7 @@ fn command(element: &Element) -> Result<Command, Refusal> {
     }
 }
 
-/// The one connection of a self-join.
+/// The connection of a self-join.
 fn joined(element: &Element) -> Result<String, Refusal> {
     element.only(&["id1", "id2", "mark"])?;
     if !element.children.is_empty() {
@@ -259,7 +259,7 @@ fn boolean(element: &Element, name: &str) -> Result<Option<bool>, Refusal> {
     }
 }
 
-/// A time designation: `10s` or `500ms`, at most an hour.
+/// A time: `10s` or `500ms`, at most an hour.
 fn time(element: &Element, name: &str) -> Result<Option<Duration>, Refusal> {
     const HOUR_MS: u64 = 3_600_000;
     let Some(text) = element.attribute(name) else { return Ok(None) };
@@ -282,7 +282,7 @@ fn unsupported(element: &Element) -> Refusal {
     Refusal::new(code::UNSUPPORTED_ELEMENT, format_args!("<{}> is not supported", element.name))
 }
 
-/// Elements that the RFC knows inside dialogs and we do not: the rest is unknown.
+/// Distinguishes elements that the RFC allows inside dialogs and we do not support from unknown ones.
 fn unknown_or_unsupported(element: &Element) -> Refusal {
     const KNOWN: [&str; 22] = [
         "group",

@@ -51,7 +51,7 @@ fn requests_are_read_as_they_were_built() {
     assert_eq!(parse_request(build_request(&commands).as_bytes()).unwrap(), commands);
 }
 
-/// The conformance table: what is asked, and the response code of RFC 5707 §11.
+/// The conformance table: requests, and the response code of RFC 5707 §11 for each.
 #[test]
 fn each_request_gets_its_response_code() {
     let play = "<play><audio uri=\"file://a.wav\"/></play>";

@@ -6,12 +6,12 @@ use quick_xml::reader::Reader;
 
 use super::{BODY_BYTES_MAX, Refusal, code};
 
-/// Deepest nesting that is read; the language needs 5.
+/// Deepest nesting that is parsed; MSML needs 5.
 const DEPTH_MAX: usize = 12;
 /// Most elements of a body.
 const ELEMENTS_MAX: usize = 512;
 
-/// Most attributes of an element; the language needs 4. They are compared with each other.
+/// Most attributes of an element; MSML needs 4. Each is compared with the others.
 const ATTRIBUTES_MAX: usize = 16;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -27,7 +27,7 @@ impl Element {
         self.attributes.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
-    /// Refuses attributes that are not in `known`; name space declarations pass.
+    /// Refuses attributes that are not in `known`; namespace declarations are allowed.
     pub fn only(&self, known: &[&str]) -> Result<(), Refusal> {
         let foreign = |name: &str| !known.contains(&name) && name != "xmlns" && !name.starts_with("xmlns:");
         match self.attributes.iter().find(|(name, _)| foreign(name)) {
@@ -46,7 +46,7 @@ impl Element {
     }
 }
 
-/// Reads a body whose root is `<msml>`.
+/// Parses a body whose root is `<msml>`.
 pub(super) fn parse(body: &[u8]) -> Result<Element, Refusal> {
     let bad = |what: &str| Refusal::new(code::BAD_REQUEST, what);
     if body.len() > BODY_BYTES_MAX {
@@ -87,7 +87,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Element, Refusal> {
                 append(&mut open, &data.xml10_content());
                 None
             }
-            // A document type could define entities without end.
+            // A document type could define entities that expand without end.
             Event::DocType(_) => return Err(bad("a document type is not allowed")),
             Event::Eof => return Err(bad("the body is not well-formed")),
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => None,

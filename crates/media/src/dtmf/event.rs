@@ -11,7 +11,7 @@ pub struct EventPacket {
     pub end: bool,
     /// Power in -dBm0, 0 to 63.
     pub volume: u8,
-    /// How long so far, in timestamp units.
+    /// Duration so far, in timestamp units.
     pub duration: u16,
 }
 
@@ -30,7 +30,7 @@ impl EventPacket {
     }
 }
 
-/// Turns event packets into key presses: one for all packets of an event, whatever of them is lost or repeated.
+/// Turns event packets into key presses: one per event, whichever packets are lost or repeated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct EventReceiver {
     /// RTP timestamp of the last event: all packets of an event share it (RFC 4733 §2.2.1).
@@ -38,7 +38,7 @@ pub struct EventReceiver {
 }
 
 impl EventReceiver {
-    /// The key that this packet newly presses.
+    /// The key newly pressed by this packet.
     pub fn handle(&mut self, rtp_timestamp: u32, payload: &[u8]) -> Option<Digit> {
         let packet = EventPacket::parse(payload)?;
         let digit = Digit::from_event(packet.code)?;

@@ -1,24 +1,24 @@
-//! Keys in the audio, by Goertzel's algorithm: eight filters over blocks of 12.75 ms.
+//! Detects keys in the audio by Goertzel's algorithm: eight filters over blocks of 12.75 ms.
 
 use std::f32::consts::PI;
 
 use super::Digit;
 
-/// Samples of a block: long enough to part 697 from 770 Hz, short enough for keys of 40 ms (ITU-T Q.24).
+/// Samples of a block: long enough to separate 697 from 770 Hz, short enough for keys of 40 ms (ITU-T Q.24).
 const BLOCK: usize = 102;
 const ROWS: [f32; 4] = [697.0, 770.0, 852.0, 941.0];
 const COLUMNS: [f32; 4] = [1_209.0, 1_336.0, 1_477.0, 1_633.0];
 const KEYPAD: [[char; 4]; 4] = [['1', '2', '3', 'A'], ['4', '5', '6', 'B'], ['7', '8', '9', 'C'], ['*', '0', '#', 'D']];
-/// Blocks in a row that must agree before a key counts (25 ms), and that must miss it before it is released.
+/// Consecutive blocks that must agree before a key counts (25 ms), and that must lack it before it is released.
 const AGREE: u8 = 2;
-/// Faintest tone, as mean power of a 16-bit sample: about -40 dBm0.
+/// Weakest tone, as mean power of a 16-bit sample: about -40 dBm0.
 const POWER_MIN: f32 = 40_000.0;
-/// Part of the block's power that the two tones must have: speech spreads its power.
+/// Share of the block's power that the two tones must have: speech spreads its power.
 const PURITY_MIN: f32 = 0.7;
 /// Largest ratio between the two tones' powers: 8 dB.
 const TWIST_MAX: f32 = 6.3;
 
-/// Finds keys in linear audio.
+/// Detects keys in linear audio.
 #[derive(Clone, Debug, Default)]
 pub struct InbandDetector {
     block: Vec<f32>,
@@ -29,7 +29,7 @@ pub struct InbandDetector {
 }
 
 impl InbandDetector {
-    /// Takes in one sample; the key that it newly presses.
+    /// Processes one sample; returns the key that is newly pressed.
     pub fn handle(&mut self, sample: i16) -> Option<Digit> {
         self.block.push(f32::from(sample));
         if self.block.len() < BLOCK {

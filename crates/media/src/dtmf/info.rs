@@ -1,18 +1,18 @@
-//! Keys in the body of a SIP INFO: what phones send that have neither telephone events nor clean audio.
+//! Keys in the body of a SIP INFO, sent by phones that have neither telephone events nor clean audio.
 
 use std::time::Duration;
 
 use super::Digit;
 
-/// How long a key is taken to be pressed where the body does not say.
+/// Duration of a key if the body gives none.
 const USUAL: Duration = Duration::from_millis(160);
-/// Longest time that a key is taken to be pressed: telephone events can say 8 s at most (RFC 4733 §2.3.5).
+/// Longest duration of a key: telephone events can express 8 s at most (RFC 4733 §2.3.5).
 pub const DURATION_MAX: Duration = Duration::from_secs(6);
 /// Longest body that is read, in bytes.
 const BODY_BYTES_MAX: usize = 256;
 
-/// Reads a body of `application/dtmf-relay` (`Signal=5` and `Duration=160`) or `application/dtmf` (`5`); `subtype` is what
-/// follows `application/`.
+/// Parses a body of `application/dtmf-relay` (`Signal=5` and `Duration=160`) or `application/dtmf` (`5`); `subtype`
+/// is the part after `application/`.
 pub fn parse(subtype: &str, body: &[u8]) -> Option<(Digit, Duration)> {
     let text = std::str::from_utf8(body.get(..body.len().min(BODY_BYTES_MAX))?).ok()?;
     if subtype.eq_ignore_ascii_case("dtmf") {
@@ -31,7 +31,7 @@ pub fn parse(subtype: &str, body: &[u8]) -> Option<(Digit, Duration)> {
     Some((key(value("Signal")?)?, length.map_or(USUAL, Duration::from_millis).min(DURATION_MAX)))
 }
 
-/// A key by its character, or by its number among the events (RFC 4733 §3.2): some write 10 for the star.
+/// A key by its character, or by its event code (RFC 4733 §3.2): some devices write 10 for the star.
 fn key(text: &str) -> Option<Digit> {
     let text = text.trim();
     let mut chars = text.chars();

@@ -47,7 +47,7 @@ fn audio(law: Law, ssrc: u32, n: u32, sample: i16) -> Vec<u8> {
     bytes
 }
 
-/// Gives a packet to a leg; (to which phone, what) comes out.
+/// Gives a packet to a leg; returns (destination phone, bytes) of each packet sent.
 fn say(exchange: &mut Exchange, from: LegKey, n: u16, bytes: &[u8], now: Timestamp) -> Vec<(SocketAddr, Vec<u8>)> {
     let mut sent = Vec::new();
     let mut send = |out: Outgoing<'_>| sent.push((out.to, out.bytes.to_vec()));

@@ -1,10 +1,10 @@
-//! What was received of one stream: RFC 3550 §A.1 (sequence), §A.3 (loss) and §A.8 (jitter).
+//! Reception statistics of one stream: RFC 3550 §A.1 (sequence), §A.3 (loss) and §A.8 (jitter).
 
 use model::Timestamp;
 
 use super::{ReportBlock, short_span};
 
-/// Reception figures of one synchronisation source.
+/// Reception statistics of one synchronisation source.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reception {
     state: ReceptionSnapshot,
@@ -56,12 +56,12 @@ impl Reception {
         }
     }
 
-    /// Goes on where `snapshot` was taken.
+    /// Continues from `snapshot`.
     pub fn restore(snapshot: ReceptionSnapshot) -> Self {
         Self { state: snapshot }
     }
 
-    /// The figures as plain data.
+    /// The statistics as plain data.
     pub fn snapshot(&self) -> ReceptionSnapshot {
         self.state
     }
@@ -71,14 +71,14 @@ impl Reception {
         self.state.ssrc
     }
 
-    /// Takes in one more packet; `timed` says whether its timestamp tells when it was sampled.
+    /// Counts one more packet; `timed` says whether its timestamp is its sampling time.
     pub fn handle(&mut self, sequence: u16, rtp_timestamp: u32, now: Timestamp, timed: bool) {
         let state = &mut self.state;
         let ahead = sequence.wrapping_sub(state.highest as u16);
         if ahead < DROPOUT_MAX {
             state.highest = state.highest.wrapping_add(u32::from(ahead));
         } else if ahead <= u16::MAX - MISORDER_MAX {
-            // The stream restarted under its own name: count anew from here.
+            // The stream restarted with the same SSRC: restart the statistics here.
             let ReceptionSnapshot { ssrc, sender_report, .. } = *state;
             *self = Self::new(ssrc, sequence, rtp_timestamp, now);
             self.state.sender_report = sender_report;
@@ -116,7 +116,7 @@ impl Reception {
         self.state.jitter_16 / 16
     }
 
-    /// The report block of now, which ends the interval of the fraction lost.
+    /// The current report block; starts a new interval for the fraction lost.
     pub fn report(&mut self, now: Timestamp) -> ReportBlock {
         let expected = self.expected();
         let state = &mut self.state;

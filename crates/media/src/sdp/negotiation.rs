@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::{Attribute, Connection, Description, Line, Media, Origin, address_type};
 use crate::g711::Law;
 
-/// Who may send on a stream, seen by the author of a description.
+/// Direction of a stream, seen by the author of a description.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Direction {
     /// Both ways.
@@ -19,7 +19,7 @@ pub enum Direction {
     Inactive,
 }
 
-/// Where we receive audio, and under which name we describe it.
+/// Our receiving address and the identity of our descriptions.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LocalAudio {
     /// The advertised address.
@@ -32,10 +32,10 @@ pub struct LocalAudio {
     pub version: u64,
 }
 
-/// What to put first in an offer or answer.
+/// What we prefer in an offer or answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Preference {
-    /// The law that the other member of the conference speaks, so that nothing needs transcoding.
+    /// The law used by the other member of the conference, so that nothing needs transcoding.
     pub law: Law,
     /// Our direction.
     pub direction: Direction,
@@ -46,45 +46,45 @@ pub struct Preference {
 pub struct AudioStream {
     /// Where the peer says it receives RTP; `None` while it holds with an unspecified address.
     pub remote: Option<SocketAddr>,
-    /// The host that the peer's signalling comes from, where it is known: its answers to us have proven that it is there.
+    /// The host that the peer's signalling comes from, if known. It is proven: the peer has answered us from there.
     pub party: Option<IpAddr>,
     /// Where the peer receives RTCP (RFC 3605, else one port above).
     pub remote_rtcp: Option<SocketAddr>,
     /// RTP and RTCP share a port (RFC 5761).
     pub rtcp_mux: bool,
-    /// What we send.
+    /// The law that we send.
     pub law: Law,
-    /// The payload type of PCMU, where it may come in.
+    /// The payload type of PCMU, if the peer may send it.
     pub pcmu: Option<u8>,
-    /// The payload type of PCMA, where it may come in.
+    /// The payload type of PCMA, if the peer may send it.
     pub pcma: Option<u8>,
-    /// The payload type of telephone-event (RFC 4733), where agreed.
+    /// The payload type of telephone-event (RFC 4733), if negotiated.
     pub telephone_event: Option<u8>,
     /// Our direction.
     pub direction: Direction,
-    /// How many samples the peer wants in a packet: its `a=ptime`, within its `a=maxptime`; `None` where it says nothing.
+    /// Samples that the peer wants in a packet: its `a=ptime`, limited by its `a=maxptime`; `None` if it names none.
     pub packet: Option<u16>,
 }
 
-/// Why no stream comes about.
+/// Why no stream was negotiated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NegotiationError {
-    /// No audio section that we can take: 488 (RFC 3261 §21.4.26).
+    /// No audio section that we support: 488 (RFC 3261 §21.4.26).
     #[error("the description has no audio that we can take")]
     NoAudio,
     /// There is audio but neither PCMU nor PCMA: 488.
     #[error("neither PCMU nor PCMA is offered")]
     NoCodec,
-    /// The audio has an address that is none: a name, or a multicast group.
+    /// The audio address is not a unicast IP address: a host name or a multicast group.
     #[error("the audio has no numeric unicast address")]
     NoAddress,
     /// The audio has no `c=` at all.
     #[error("the audio has no connection address")]
     NoConnection,
-    /// The audio's address is of the family that we do not have: IPv6 where we are at IPv4, or the other way round.
+    /// The audio address is of the family that we do not use: IPv6 where we use IPv4, or the reverse.
     #[error("the audio has an address of another family than ours")]
     Family,
-    /// The answer has not as many sections as our offer (RFC 3264 §6).
+    /// The answer and our offer differ in their number of sections (RFC 3264 §6).
     #[error("the answer does not fit the offer")]
     Mismatch,
 }
@@ -92,7 +92,7 @@ pub enum NegotiationError {
 // === impl NegotiationError ===
 
 impl NegotiationError {
-    /// The value of a Warning header that tells a peer why (RFC 3261 §20.43): the code, our pseudonym, the words.
+    /// The value of a Warning header that explains this to the peer (RFC 3261 §20.43): code, our pseudonym, text.
     pub fn warning(self) -> String {
         let (code, text) = match self {
             Self::NoAddress => (301, "the audio needs a numeric unicast address: names are not resolved"),
@@ -108,7 +108,7 @@ impl NegotiationError {
 // === impl AudioStream ===
 
 impl AudioStream {
-    /// The samples of a packet that we make: what the peer wants, else 20 ms.
+    /// Samples of a packet that we send: as the peer wants, else 20 ms.
     pub fn packet_samples(&self) -> usize {
         usize::from(self.packet.unwrap_or(PTIME * SAMPLES_PER_MS)).clamp(1, PACKET_SAMPLES_MAX)
     }
@@ -117,7 +117,7 @@ impl AudioStream {
 // === impl Direction ===
 
 impl Direction {
-    /// From the attribute's name.
+    /// Parses the attribute's name.
     pub fn from_attribute(name: &str) -> Option<Self> {
         match name {
             "sendrecv" => Some(Self::SendRecv),
@@ -138,12 +138,12 @@ impl Direction {
         }
     }
 
-    /// Whether its author sends.
+    /// Whether the author of the description sends.
     pub fn sends(self) -> bool {
         matches!(self, Self::SendRecv | Self::SendOnly)
     }
 
-    /// Whether its author receives.
+    /// Whether the author of the description receives.
     pub fn receives(self) -> bool {
         matches!(self, Self::SendRecv | Self::RecvOnly)
     }
@@ -153,7 +153,7 @@ impl Direction {
         Self::of(self.receives(), self.sends())
     }
 
-    /// What both allow, each seen from our side.
+    /// The intersection of both, each seen from our side.
     pub fn both(self, other: Self) -> Self {
         Self::of(self.sends() && other.sends(), self.receives() && other.receives())
     }
@@ -178,7 +178,7 @@ impl Default for Preference {
 
 /// Payload type of telephone-event in our offers.
 const TELEPHONE_EVENT_OFFERED: u8 = 101;
-/// Packet length of our offers, and what is sent to a peer that asks for none, in ms.
+/// Packet length of our offers, and of packets to a peer that names none, in ms.
 const PTIME: u16 = 20;
 /// Longest packet that is sent, in ms; its length is always a multiple of [`PTIME_STEP`].
 const PTIME_MAX: u16 = 60;
@@ -186,7 +186,7 @@ const PTIME_MAX: u16 = 60;
 const PTIME_STEP: u16 = 10;
 /// Samples of a millisecond of G.711.
 const SAMPLES_PER_MS: u16 = 8;
-/// Most samples of a packet of ours.
+/// Most samples of a packet that we send.
 pub const PACKET_SAMPLES_MAX: usize = (PTIME_MAX * SAMPLES_PER_MS) as usize;
 
 /// Our offer: both laws, the preferred one first, and telephone-event.
@@ -206,7 +206,7 @@ pub fn offer(local: &LocalAudio, preference: Preference) -> Description {
     describe(local, vec![section])
 }
 
-/// Our answer to an offer, and the stream that it makes.
+/// Our answer to an offer, and the resulting stream.
 ///
 /// The first acceptable audio section is taken; every other section is rejected with port 0 (RFC 3264 §6).
 pub fn answer(
@@ -219,7 +219,7 @@ pub fn answer(
     let mut stream = stream_of(offer, taken)?;
     same_family(&stream, local.address)?;
     stream.direction = preference.direction.both(offer.direction_of(taken).reversed());
-    // Only one law is answered, so that the peer sends what we send: its first, unless ours is among its offer.
+    // We answer with one law, so that the peer sends what we send: our preferred law if offered, else the peer's first.
     stream.law = match preference.law {
         Law::Mu if stream.pcmu.is_some() => Law::Mu,
         Law::A if stream.pcma.is_some() => Law::A,
@@ -234,7 +234,7 @@ pub fn answer(
         telephone_event: stream.telephone_event,
         direction: stream.direction,
         mux: stream.rtcp_mux,
-        // Many a device sends what it reads here, whatever it has asked for itself: both ways are the same then.
+        // Many devices send what they read here, whatever they asked for: answer the same for both directions.
         ptime: stream.packet.map_or(PTIME, |samples| samples / SAMPLES_PER_MS),
     };
     let media = offer
@@ -246,16 +246,16 @@ pub fn answer(
     Ok((describe(local, media), stream))
 }
 
-/// Whether [`answer`] would take the offer: for who is to know before it has ports.
+/// Whether [`answer`] would accept the offer, for a caller that has no ports yet.
 ///
 /// # Errors
-/// What [`answer`] would say.
+/// The error that [`answer`] would return.
 pub fn check_offer(offer: &Description) -> Result<(), NegotiationError> {
     let taken = offer.media.iter().find(|media| acceptable(media)).ok_or(NegotiationError::NoAudio)?;
     stream_of(offer, taken).map(drop)
 }
 
-/// The stream that a peer's answer to our offer makes.
+/// The stream that results from a peer's answer to our offer.
 pub fn accept_answer(
     offered: &Description,
     answer: &Description,
@@ -270,20 +270,20 @@ pub fn accept_answer(
         same_family(&stream, ours)?;
     }
     stream.direction = preference.direction.both(answer.direction_of(taken).reversed());
-    // A peer may go on sending either law that we offered, under the numbers of our offer.
+    // A peer may go on sending either law that we offered, with the payload types of our offer.
     stream.pcmu = stream.pcmu.or(Some(Law::Mu.payload_type()));
     stream.pcma = stream.pcma.or(Some(Law::A.payload_type()));
     Ok(stream)
 }
 
-/// From a socket of one family nothing can be sent to an address of the other.
+/// A socket of one address family cannot send to an address of the other.
 fn same_family(stream: &AudioStream, ours: IpAddr) -> Result<(), NegotiationError> {
     let other = stream.remote.is_some_and(|remote| remote.is_ipv4() != ours.is_ipv4());
     if other { Err(NegotiationError::Family) } else { Ok(()) }
 }
 
-/// A description that names no other laws than these: what a tenant does not speak is neither offered nor taken. No laws
-/// are no restriction.
+/// Removes all laws but these from a description: a law that the tenant does not use is neither offered nor accepted.
+/// An empty list restricts nothing.
 pub fn speaking(mut description: Description, laws: &[Law]) -> Description {
     if laws.is_empty() {
         return description;
@@ -303,7 +303,7 @@ pub fn speaking(mut description: Description, laws: &[Law]) -> Description {
     description
 }
 
-/// The law that the author of an offer likes best.
+/// The preferred law of the offer's author.
 pub fn first_law(offer: &Description) -> Option<Law> {
     let media = offer.media.iter().find(|media| acceptable(media))?;
     media.payload_types().find_map(|pt| media.encoding(pt).and_then(law_of))
@@ -313,13 +313,13 @@ fn acceptable(media: &Media) -> bool {
     media.kind == "audio" && media.port != 0 && matches!(media.protocol.as_str(), "RTP/AVP" | "RTP/AVPF")
 }
 
-/// The stream as its author describes it; `law` is the author's first, `direction` still to be set.
+/// The stream as its author describes it; `law` is the author's first, `direction` is not set yet.
 fn stream_of(description: &Description, media: &Media) -> Result<AudioStream, NegotiationError> {
     let address = description.address_of(media).ok_or_else(|| {
         let named = media.lines.iter().chain(&description.lines).any(|line| matches!(line, Line::Other('c', _)));
         if named { NegotiationError::NoAddress } else { NegotiationError::NoConnection }
     })?;
-    // What is sent to a group or to all goes to who has not asked for it.
+    // Packets to a multicast or broadcast address would reach hosts that did not ask for them.
     if !is_host(address) {
         return Err(NegotiationError::NoAddress);
     }
@@ -349,11 +349,11 @@ fn is_host(address: IpAddr) -> bool {
     !address.is_multicast() && !matches!(address, IpAddr::V4(all) if all.is_broadcast())
 }
 
-/// The samples that its author wants in a packet.
+/// Samples that the author wants in a packet.
 fn packet_of(media: &Media) -> Option<u16> {
     let ms = |name: &str| -> Option<u16> {
         let value = media.attribute(name)?.value.as_deref()?.trim();
-        // Some write 20.0; the part behind the point is of no use to G.711.
+        // Some devices write 20.0; the fraction does not matter for G.711.
         value.split('.').next()?.parse().ok().filter(|ms| *ms > 0)
     };
     let wanted = match (ms("ptime"), ms("maxptime")) {
@@ -405,7 +405,7 @@ fn describe(local: &LocalAudio, media: Vec<Media>) -> Description {
     }
 }
 
-/// What a section of ours says beside its codecs.
+/// What our media section says besides its codecs.
 #[derive(Clone, Copy)]
 struct Form {
     telephone_event: Option<u8>,
@@ -442,7 +442,7 @@ fn audio_section(local: &LocalAudio, protocol: &str, codecs: &[(u8, Law)], form:
 
 fn rejected(media: &Media) -> Media {
     let mut rejected = Media { port: 0, port_count: None, lines: Vec::new(), ..media.clone() };
-    // An m= line without a format is none (RFC 8866 §5.14).
+    // An m= line without a format is invalid (RFC 8866 §5.14).
     if rejected.formats.is_empty() {
         rejected.formats.push("0".to_owned());
     }

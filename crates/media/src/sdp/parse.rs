@@ -6,7 +6,7 @@ use super::{
     Attribute, Connection, DESCRIPTION_BYTES_MAX, Description, FORMATS_MAX, LINES_MAX, Line, MEDIA_MAX, Media, Origin,
 };
 
-/// Why a description cannot be read. Always the peer's doing.
+/// Why a description cannot be parsed. Always the peer's fault.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SdpError {
     /// Longer than [`DESCRIPTION_BYTES_MAX`], or more lines or sections than the limits.
@@ -114,7 +114,7 @@ fn origin(value: &str) -> Option<Origin> {
     Some(Origin { user, session_id, version, address })
 }
 
-/// A number of any size (RFC 8866 §5.2): one beyond what we hold is as good as the largest, for nobody here compares them.
+/// A number of any size (RFC 8866 §5.2): numbers too large for us saturate, since they are not compared here.
 fn count(text: &str) -> Option<u64> {
     let is_number = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
     is_number.then(|| text.parse().unwrap_or(u64::MAX))
@@ -135,7 +135,7 @@ fn media(value: &str) -> Option<Media> {
     Some(Media { kind, port, port_count, protocol, formats, lines: Vec::new() })
 }
 
-/// A literal unicast address becomes [`Line::Connection`]; host names and multicast groups stay as they came.
+/// A literal unicast address becomes [`Line::Connection`]; host names and multicast groups stay as received.
 fn connection(value: &str) -> Line {
     let other = || Line::Other('c', value.to_owned());
     let mut words = value.split(' ');
@@ -143,7 +143,7 @@ fn connection(value: &str) -> Line {
     else {
         return other();
     };
-    // Only what prints as it came: an address written in another way is kept byte for byte.
+    // Only addresses that print as received: any other spelling is kept byte for byte.
     match (family, address.parse::<IpAddr>()) {
         ("IP4", Ok(a @ IpAddr::V4(_))) | ("IP6", Ok(a @ IpAddr::V6(_))) => Line::Connection(Connection { address: a }),
         _ => other(),

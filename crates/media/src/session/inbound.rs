@@ -1,4 +1,4 @@
-//! What comes from the phone: sorting out strangers, keys, reception figures.
+//! Packets from the phone: rejecting strangers, keys, reception statistics.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,26 +19,26 @@ const COMFORT_NOISE: u8 = 13;
 /// The phone's side of a session.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inbound {
-    /// Whose packets are taken.
+    /// The source whose packets are accepted.
     pub source: Source,
     reception: Option<Reception>,
     keys: EventReceiver,
     inband: InbandDetector,
     totals: Totals,
-    /// The phone's last word on what it receives. Not part of a photograph: it says it again within seconds.
+    /// The phone's last reception report. Not part of a snapshot: it repeats within seconds.
     told: Option<Told>,
-    /// Packets since the last frame that are for nobody else. Not part of a photograph: a restored relay begins a new run.
+    /// Packets since the last frame that are not relayed. Not part of a snapshot: a restored relay begins a new run.
     left_out: u16,
 }
 
-/// Counters over all sources of the leg's life.
+/// Counters over all sources of the leg.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Totals {
     /// See [`Statistics`].
     pub received: u64,
     /// See [`Statistics`].
     pub received_octets: u64,
-    /// Lost of sources that ended.
+    /// Packets lost from sources that ended.
     pub lost_before: i64,
     /// See [`Statistics`].
     pub strangers: u64,
@@ -68,7 +68,7 @@ impl Inbound {
             if header.payload_type == COMFORT_NOISE {
                 self.source.hears_noise(stream, from);
             }
-            // It has taken a number of the source's all the same, and is not lost.
+            // The packet has used a sequence number of the source, so it is not lost.
             if self.source.lock == Some((from, header.ssrc)) {
                 self.left_out = self.left_out.saturating_add(1);
                 if let Some(reception) = self.reception.as_mut().filter(|r| r.ssrc() == header.ssrc) {
@@ -82,7 +82,7 @@ impl Inbound {
             return None;
         }
         match self.reception.as_mut().filter(|r| r.ssrc() == header.ssrc) {
-            // All packets of a telephone event carry its start time: they say nothing of jitter.
+            // All packets of a telephone event carry its start time, so they do not count for jitter.
             Some(reception) => reception.handle(header.sequence, header.timestamp, now, content != Content::Event),
             None => {
                 self.totals.lost_before += self.reception.as_ref().map_or(0, Reception::lost);
@@ -96,7 +96,7 @@ impl Inbound {
         Some(Frame { header, content, payload: packet.payload, left_out })
     }
 
-    /// Returns whether it was a sign of life of the phone.
+    /// Returns whether the packet shows that the phone is alive.
     pub fn handle_rtcp(
         &mut self,
         stream: &AudioStream,
@@ -131,11 +131,11 @@ impl Inbound {
     }
 
     pub fn inband_key(&mut self, law: Law, payload: &[u8]) -> Option<Digit> {
-        // A packet holds at most one new key: a key takes 25 ms to be found.
+        // A packet contains at most one new key: detecting a key takes 25 ms.
         payload.iter().filter_map(|code| self.inband.handle(law.decode(*code))).last()
     }
 
-    /// The address that is heard.
+    /// The address being heard.
     pub fn heard_from(&self) -> Option<SocketAddr> {
         self.source.lock.map(|(address, _)| address)
     }
@@ -184,14 +184,14 @@ impl Inbound {
     }
 }
 
-/// From our report to the phone's answer, less the time that the phone kept it (RFC 3550 §6.4.1).
+/// Time from our report to the phone's answer, less the time that the phone held it (RFC 3550 §6.4.1).
 fn round_trip(block: &ReportBlock, now: Timestamp) -> Option<Duration> {
     if block.last_sender_report == 0 {
         return None;
     }
     let here = (rtcp::ntp(now) >> 16) as u32;
     let span = here.wrapping_sub(block.last_sender_report).wrapping_sub(block.delay_since);
-    // Half of all spans are negative ones: the phone's clock runs fast.
+    // The upper half of the range is negative: the phone's clock runs fast.
     (span < 1 << 31).then(|| Duration::from_micros((u64::from(span) * 1_000_000) >> 16))
 }
 

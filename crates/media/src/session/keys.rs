@@ -1,8 +1,8 @@
-//! Keys that are sent to the phone: as telephone events where it takes them (RFC 4733), else as their two tones in the audio.
+//! Keys sent to the phone: as telephone events if it accepts them (RFC 4733), else as their two tones in the audio.
 //!
-//! Most keys of the other leg are relayed packet by packet, since both phones have agreed on telephone events; then nothing
-//! is done here. What is made here: keys that came otherwise ([`Keys::press`]), and keys that this phone takes as sound alone
-//! ([`Keys::hear`]).
+//! Most keys of the other leg are relayed packet by packet, since both phones have negotiated telephone events. This
+//! module makes the others: keys that arrived by other means ([`Keys::press`]), and keys for a phone that takes tones
+//! alone ([`Keys::hear`]).
 
 use std::collections::VecDeque;
 use std::f32::consts::TAU;
@@ -14,21 +14,21 @@ use crate::dtmf::{Digit, EventPacket};
 use crate::rtp::Header;
 use crate::tone::SAMPLE_RATE;
 
-/// Keys that wait until the one before has been sent.
+/// Most keys waiting until the one before has been sent.
 const WAITING_MAX: usize = 32;
-/// How long a key sounds at least: 40 ms are recognised (ITU-T Q.24), and detectors need some more.
+/// Shortest tone of a key: 40 ms are recognised (ITU-T Q.24), and detectors need some more.
 const SOUND_MIN: Duration = Duration::from_millis(80);
-/// How long a key sounds at most: its duration has 16 bits.
+/// Longest tone of a key: an event's duration has 16 bits.
 const SOUND_MAX: Duration = Duration::from_secs(6);
 /// Silence between keys.
 const PAUSE: Duration = Duration::from_millis(60);
-/// How far a key may fall behind before it goes on with the present: a process that slept does not make up for it.
+/// How far a key may fall behind before it skips ahead: a process that slept does not catch up.
 const LATE_MAX: Duration = Duration::from_millis(100);
-/// A key of the other leg whose packets cease without an end is released then.
+/// A key of the other leg counts as released after this time without packets, if its end was lost.
 const RELEASED_AFTER: Duration = Duration::from_millis(150);
-/// The last packet of an event is sent that often (RFC 4733 §2.5.1.4).
+/// Times that the last packet of an event is sent (RFC 4733 §2.5.1.4).
 const ENDS: u8 = 3;
-/// Power of our events: -10 dBm0, which is what most phones say.
+/// Power of our events: -10 dBm0, the value that most phones send.
 const VOLUME: u8 = 10;
 /// Amplitude of the two tones together, as a 16-bit sample: about -9 dBm0.
 const AMPLITUDE: f32 = 12_000.0;
@@ -38,7 +38,7 @@ const AMPLITUDE: f32 = 12_000.0;
 pub(super) struct Keys {
     waiting: VecDeque<(Digit, Duration)>,
     sounding: Option<Sounding>,
-    /// Nothing sounds before.
+    /// No key starts before this time.
     free_at: Timestamp,
     /// The last event of the other leg: source and timestamp.
     heard: Option<(u32, u32)>,
@@ -48,45 +48,45 @@ pub(super) struct Keys {
 struct Sounding {
     digit: Digit,
     began: Timestamp,
-    /// When it ends; unknown while the key of the other leg is held.
+    /// When it ends; unknown while the other leg's key is held.
     ends: Option<Timestamp>,
-    /// The other leg's last packet of it.
+    /// When the other leg's last packet of it came.
     last_heard: Timestamp,
     /// When its next packet is due.
     due: Timestamp,
     /// Samples sent so far.
     samples: u32,
-    /// The last packet, sent so often.
+    /// How often the last packet has been sent.
     ends_sent: u8,
-    /// Our timestamp of its begin, once a packet has gone.
+    /// Our timestamp of its start, once a packet has been sent.
     timestamp: Option<u32>,
 }
 
-/// What is to be sent now.
+/// A packet to send now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     /// A packet of an event.
     Event {
-        /// Our timestamp of its begin; none yet for the first packet.
+        /// Our timestamp of its start; `None` for the first packet.
         timestamp: Option<u32>,
         /// When it was due.
         due: Timestamp,
         /// The payload.
         packet: EventPacket,
     },
-    /// A packet of sound.
+    /// A packet of audio.
     Tone {
         /// When it was due.
         due: Timestamp,
         /// The key.
         digit: Digit,
-        /// The first sample's place in the tone.
+        /// Index of the packet's first sample within the tone.
         from: u32,
     },
 }
 
 impl Keys {
-    /// A key is to be sent for so long. Says whether there is room for it.
+    /// Queues a key of this duration. Returns whether there is room for it.
     pub fn press(&mut self, digit: Digit, duration: Duration, now: Timestamp) -> bool {
         if self.waiting.len() >= WAITING_MAX {
             return false;
@@ -96,7 +96,7 @@ impl Keys {
         true
     }
 
-    /// A telephone event of the other leg, which this phone cannot take as such: it sounds as long as the key is held.
+    /// Processes a telephone event of the other leg that this phone cannot take: the tone lasts as long as the key is held.
     pub fn hear(&mut self, header: &Header, payload: &[u8], now: Timestamp) {
         let Some(packet) = EventPacket::parse(payload) else { return };
         let Some(digit) = Digit::from_event(packet.code) else { return };
@@ -120,20 +120,20 @@ impl Keys {
         self.heard = Some(event);
         let free = self.sounding.is_none() && self.waiting.is_empty() && self.free_at <= now;
         if !free || packet.end {
-            // The key before it still sounds, or this one is over already.
+            // The previous key still sounds, or this one has ended already.
             self.press(digit, length, now);
         } else {
             self.sounding = Some(Sounding::new(digit, now, None));
         }
     }
 
-    /// Something else goes to the phone now: what sounds and waits is dropped.
+    /// Drops the current key and the waiting ones, because other audio now goes to the phone.
     pub fn clear(&mut self) {
         self.waiting.clear();
         self.sounding = None;
     }
 
-    /// Whether a key sounds: nothing else is sent then.
+    /// Whether a key sounds; nothing else is sent meanwhile.
     pub fn is_sounding(&self) -> bool {
         self.sounding.is_some()
     }
@@ -147,7 +147,7 @@ impl Keys {
         }
     }
 
-    /// The next packet that is due, of so many samples: as an event or as sound. Call until `None`.
+    /// The next packet that is due, of `samples` samples: an event or a tone. Call until `None`.
     pub fn next(&mut self, as_event: bool, samples: u16, now: Timestamp) -> Option<Step> {
         self.begin_next(now);
         let sounding = self.sounding.as_mut().filter(|s| s.due <= now)?;
@@ -171,7 +171,7 @@ impl Keys {
             return Some(Step::Tone { due, digit: sounding.digit, from });
         }
         let length = sounding.samples.saturating_add(u32::from(samples)).min(u32::from(u16::MAX));
-        // The packet whose duration reaches the end is the last; it is said three times.
+        // The packet whose duration reaches the end is the last; it is sent three times.
         let end = sounding.ends_sent > 0 || sounding.ends.is_some_and(|ends| due + span >= ends);
         if sounding.ends_sent == 0 {
             sounding.samples = length;
@@ -190,7 +190,7 @@ impl Keys {
         Some(Step::Event { timestamp, due, packet })
     }
 
-    /// The timestamp of the event that has just begun.
+    /// Sets the timestamp of the event that has just begun.
     pub fn began_at(&mut self, timestamp: u32) {
         if let Some(sounding) = self.sounding.as_mut() {
             sounding.timestamp = Some(timestamp);
@@ -218,7 +218,7 @@ impl Sounding {
     }
 }
 
-/// A part of a key's sound.
+/// Writes a section of a key's tone.
 pub(super) fn sound(digit: Digit, from: u32, out: &mut [i16]) {
     let (low, high) = digit.tones();
     for (n, sample) in (from..).zip(out) {

@@ -1,4 +1,4 @@
-//! What goes to the phone: one stream with one SSRC, made of runs. A run is a treatment, or what one source says.
+//! Packets to the phone: one stream with one SSRC, made of runs. A run is a treatment, or the packets of one source.
 
 use model::Timestamp;
 
@@ -9,9 +9,9 @@ use crate::g711::Law;
 use crate::rtp::{HEADER_BYTES, Header, distance};
 use crate::sdp::AudioStream;
 
-/// A jump in the source's sequence beyond this is a restart: a new run (RFC 3550 §A.1).
+/// A jump of the source's sequence numbers beyond this is a restart: a new run (RFC 3550 §A.1).
 const JUMP_MAX: i32 = 3_000;
-/// A packet that is this many behind is of no use to anybody: 20 s.
+/// A packet this far behind is useless: 20 s.
 const LATE_MAX: i32 = 1_000;
 /// A sample of 8 kHz audio, in microseconds.
 const SAMPLE_US: u64 = 125;
@@ -20,16 +20,16 @@ const SAMPLE_US: u64 = 125;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Outbound {
     state: OutboundSnapshot,
-    /// The source whose packets are not as long as the peer wants them. Not part of a photograph: less than a packet waits in it.
+    /// The source whose packets do not have the length that the peer wants. Not part of a snapshot: it buffers less than a packet.
     repack: Option<Repack>,
 }
 
-/// A run of relayed packets: offsets that turn the source's numbers into ours.
+/// A run of relayed packets: offsets that map the source's numbers to ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Run {
     /// The source's SSRC.
     pub source: u32,
-    /// Earlier packets belong to what was before the run, or are hopelessly late.
+    /// First sequence number of the run; earlier packets belong to a previous run or are far too late.
     pub first: u16,
     /// Its highest sequence number.
     pub highest: u16,
@@ -70,8 +70,8 @@ impl Outbound {
         length
     }
 
-    /// Writes a packet of a key (RFC 4733, or its sound); `None` if the peer has no payload type for it. Says besides at which
-    /// timestamp an event began.
+    /// Writes a packet of a key (RFC 4733, or its tone); `None` if the peer has no payload type for it. Also returns
+    /// the timestamp at which an event began.
     pub fn key(&mut self, stream: &AudioStream, step: Step, out: &mut PacketBuffer) -> Option<(usize, Option<u32>)> {
         self.end_run();
         self.state.playing = false;
@@ -125,7 +125,7 @@ impl Outbound {
         Some(HEADER_BYTES + frame.payload.len())
     }
 
-    /// The next packet of the wanted length that the last frame has made. Call after [`Outbound::relay`] until `None`.
+    /// The next packet of the wanted length made from the last frame. Call after [`Outbound::relay`] until `None`.
     pub fn next_repacked(&mut self, stream: &AudioStream, now: Timestamp, out: &mut PacketBuffer) -> Option<usize> {
         let Piece { marker, timestamp, codes } = self.repack.as_mut()?.next_ready()?;
         let samples = codes.len();
@@ -136,7 +136,7 @@ impl Outbound {
 
     fn needs_repack(&self, stream: &AudioStream, frame: &Frame<'_>) -> bool {
         let Some(wanted) = stream.packet else { return false };
-        // Once begun it goes on: a run of packets passed on and one of packets made anew are numbered differently.
+        // Once begun, repacking goes on: repacked packets are numbered differently from relayed ones.
         let begun = self.repack.as_ref().is_some_and(|repack| repack.is_of(frame.header.ssrc));
         begun || (matches!(frame.content, Content::Audio(_)) && frame.payload.len() != usize::from(wanted))
     }
@@ -152,7 +152,7 @@ impl Outbound {
         let Header { ssrc, timestamp, marker, .. } = frame.header;
         let goes_on = self.repack.as_ref().is_some_and(|repack| repack.is_of(ssrc) && repack.continues(timestamp));
         if !goes_on {
-            // What was passed on of this source so far keeps its place in time.
+            // Packets of this source relayed so far keep their place in time.
             let run = self.state.run.filter(|run| run.source == ssrc);
             let offset = run.map_or_else(|| self.timestamp_at(now).wrapping_sub(timestamp), |run| run.timestamp_offset);
             self.repack = Some(Repack::new(ssrc, timestamp, offset, run.is_none()));
@@ -170,7 +170,7 @@ impl Outbound {
         self.next_repacked(stream, now, out)
     }
 
-    /// Writes a packet that is numbered by us.
+    /// Writes a packet with our own sequence number.
     fn write(
         &mut self,
         marker: bool,
@@ -190,8 +190,8 @@ impl Outbound {
         HEADER_BYTES + length
     }
 
-    /// So many samples were sent with this timestamp at that time: what comes next is placed by it. The anchor is the last
-    /// 20 ms of them.
+    /// Notes that `samples` were sent with this timestamp at this time: it is the reference for the next timestamps.
+    /// The anchor is their last 20 ms.
     fn note_sent(&mut self, timestamp: u32, at: Timestamp, samples: usize) {
         let samples = u32::try_from(samples).unwrap_or(FRAME_SAMPLES as u32);
         let anchor = timestamp.wrapping_add(samples).wrapping_sub(FRAME_SAMPLES as u32);
@@ -203,7 +203,7 @@ impl Outbound {
         self.state.anchor = Timestamp::from_micros(end.as_micros().saturating_sub(FRAME.as_micros() as u64));
     }
 
-    /// The frame's place in our stream: the source's gaps, reordering and pauses stay visible within a run.
+    /// Maps a frame into our stream: the source's gaps, reordering and pauses stay visible within a run.
     fn place(&mut self, frame: &Frame<'_>, payload_type: u8, now: Timestamp) -> Option<Header> {
         let Header { marker, sequence, timestamp, ssrc, .. } = frame.header;
         let known =
@@ -221,14 +221,14 @@ impl Outbound {
         }
         if !fresh && frame.left_out > 0 && distance(run.highest, sequence) > 0 {
             run.sequence_offset = run.sequence_offset.wrapping_sub(frame.left_out);
-            // What is later than this has no place between numbers that have moved together.
+            // Packets before this one cannot be placed: the offset has changed.
             run.first = sequence;
         }
         if distance(run.highest, sequence) > 0 {
             run.highest = sequence;
         }
         if distance(run.first, run.highest) > LATE_MAX {
-            // Follows the stream, so that numbers that wrap never seem to be before the run.
+            // Follows the stream, so that wrapping numbers never seem to be before the run.
             run.first = run.highest.wrapping_sub(LATE_MAX as u16);
         }
         let state = &mut self.state;
@@ -244,14 +244,14 @@ impl Outbound {
         state.next_sequence = run.highest.wrapping_add(run.sequence_offset).wrapping_add(1);
         let samples = match frame.content {
             Content::Audio(_) => frame.payload.len(),
-            // An event's packets all carry the time of its begin.
+            // All packets of an event carry the time of its start.
             Content::Event => FRAME_SAMPLES,
         };
         self.note_sent(placed.timestamp, now, samples);
         Some(placed)
     }
 
-    /// A frame of the source is not sent: our numbers go on without it (RFC 3550 §5.1), and lost ones stay visible.
+    /// Skips a frame of the source: our numbers go on without it (RFC 3550 §5.1), and lost packets stay visible.
     pub fn leave_out(&mut self, frame: &Frame<'_>) {
         let Header { ssrc, sequence, .. } = frame.header;
         let Some(run) = self.state.run.as_mut().filter(|run| run.source == ssrc) else { return };
@@ -264,25 +264,25 @@ impl Outbound {
         self.state.next_sequence = run.first.wrapping_add(run.sequence_offset);
     }
 
-    /// Another run has begun elsewhere: what the source says next starts a new one.
+    /// Ends the run: the source's next packet starts a new one.
     pub fn end_run(&mut self) {
         self.state.run = None;
         self.repack = None;
     }
 
-    /// Another description is in force: the peer may want packets of another length.
+    /// Applies a new description: the peer may want packets of another length.
     pub fn negotiate(&mut self, before: Option<&AudioStream>, stream: &AudioStream) {
         if before.is_none_or(|before| before.packet != stream.packet || before.law != stream.law) {
             self.repack = None;
         }
     }
 
-    /// When the first frame of a treatment is due, so that it follows what was sent last.
+    /// When the first frame of a treatment is due, so that it follows the last packet sent.
     pub fn next_frame_at(&self, now: Timestamp) -> Timestamp {
         if self.state.packets == 0 { now } else { now.max(self.state.anchor + FRAME).min(now + FRAME) }
     }
 
-    /// The timestamp of a moment: whole frames after the last one, at least one.
+    /// The timestamp for `now`: whole frames after the last one, at least one.
     pub fn timestamp_at(&self, now: Timestamp) -> u32 {
         if self.state.packets == 0 {
             return self.state.anchor_timestamp;
@@ -308,7 +308,7 @@ impl Outbound {
         self.state.unrelayed
     }
 
-    /// Whether anything was sent since this was asked last: then the report is a sender's.
+    /// Whether anything was sent since the last call; if so the report is a sender report.
     pub fn sent_since_report(&mut self) -> bool {
         std::mem::replace(&mut self.state.packets_at_report, self.state.packets) != self.state.packets
     }
@@ -317,10 +317,10 @@ impl Outbound {
         self.state
     }
 
-    /// Goes on `gap` after the snapshot: what the dead process may have sent meanwhile is skipped in the sequence; the
-    /// timestamps follow the clock anyway.
+    /// Continues `gap` after the snapshot: sequence numbers that the failed process may have used since are skipped;
+    /// the timestamps follow the clock anyway.
     pub fn restore(mut state: OutboundSnapshot, gap: std::time::Duration, now: Timestamp) -> Self {
-        // The longest packet is heard 60 ms after it was sent.
+        // The longest packet lasts 60 ms.
         state.anchor = state.anchor.min(now + FRAME * 3);
         let skipped = (gap.as_micros() / FRAME.as_micros()) as u16;
         if skipped > 0 {
@@ -337,7 +337,7 @@ impl Outbound {
     }
 }
 
-/// The payload type that the phone gives this content, and the law to transcode from where it takes the other one.
+/// The payload type that the phone uses for this content, and the law to transcode from if it takes only the other.
 fn payload(stream: &AudioStream, content: Content) -> Option<(u8, Option<Law>)> {
     match content {
         Content::Event => stream.telephone_event.map(|pt| (pt, None)),

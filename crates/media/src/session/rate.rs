@@ -1,14 +1,14 @@
-//! How often something may happen.
+//! A rate limit.
 
 use model::Timestamp;
 
-/// So many at once, and so many a second. Not part of a snapshot: a restored session begins with all.
+/// A burst, then a rate per second. Not part of a snapshot: a restored session starts with the full burst.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
     burst: u32,
     per_second: u32,
     left: u32,
-    /// What was let in since then has been counted off.
+    /// Time up to which `left` has been refilled.
     at: Timestamp,
 }
 

@@ -1,4 +1,4 @@
-//! Audio of one packet length into packets of another: for a peer that has asked for its own (`a=ptime`).
+//! Converts audio of one packet length into packets of another, for a peer that asked for it (`a=ptime`).
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use crate::g711::Law;
 
 /// A step of the source's timestamps beyond this, in either direction, is a restart: 20 s.
 const JUMP_MAX: i32 = 160_000;
-/// Packets that one frame can make: a whole datagram in pieces of 10 ms, and the rest of what was before.
+/// Most packets made from one frame: a whole datagram in pieces of 10 ms, and the previous remainder.
 const READY_MAX: usize = 24;
 
 /// A source whose packets do not have the length that the peer wants.
@@ -15,19 +15,19 @@ pub(super) struct Repack {
     source: u32,
     /// Ours minus the source's, modulo 2^32.
     offset: u32,
-    /// The source's timestamp that continues what is here.
+    /// The source's timestamp that continues the buffered audio.
     next: u32,
-    /// Codes of less than a packet.
+    /// Codes that do not fill a packet yet.
     rest: Vec<u8>,
     ready: VecDeque<Piece>,
-    /// The next packet begins something.
+    /// The next packet starts a talk spurt.
     marker: bool,
 }
 
 /// A packet of the wanted length.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Piece {
-    /// Whether it begins something.
+    /// Whether it starts a talk spurt.
     pub marker: bool,
     /// Our timestamp.
     pub timestamp: u32,
@@ -36,7 +36,7 @@ pub(super) struct Piece {
 }
 
 impl Repack {
-    /// Begins with a source whose timestamps are `offset` behind ours.
+    /// Starts with a source whose timestamps are `offset` behind ours.
     pub fn new(source: u32, next: u32, offset: u32, marker: bool) -> Self {
         Self { source, offset, next, rest: Vec::new(), ready: VecDeque::new(), marker }
     }
@@ -45,18 +45,18 @@ impl Repack {
         self.source == source
     }
 
-    /// Our timestamp for one of the source's.
+    /// Maps a timestamp of the source to ours.
     pub fn timestamp(&self, of_source: u32) -> u32 {
         of_source.wrapping_add(self.offset)
     }
 
-    /// Whether a frame with this timestamp goes on with what is here.
+    /// Whether a frame with this timestamp continues the buffered audio.
     pub fn continues(&self, timestamp: u32) -> bool {
         (timestamp.wrapping_sub(self.next) as i32).abs() <= JUMP_MAX
     }
 
-    /// Takes in codes in the peer's law. What comes too late for its packet is left out; what is missing in the packet
-    /// under way is silence.
+    /// Appends codes in the peer's law. Codes too late for their packet are dropped; missing ones in the packet being
+    /// filled become silence.
     pub fn take(
         &mut self,
         timestamp: u32,
@@ -75,7 +75,7 @@ impl Repack {
             self.rest.extend(std::iter::repeat_n(law.silence(), filled));
             self.next = self.next.wrapping_add(filled as u32);
             self.cut(length);
-            // Shorter than a packet: nothing is left when there is a gap behind it.
+            // Shorter than a packet: nothing is left if a gap follows.
             self.next = timestamp;
         }
         self.marker |= marker && self.rest.is_empty();
@@ -84,7 +84,7 @@ impl Repack {
         self.cut(length);
     }
 
-    /// A telephone event: audio of before that is not a whole packet is not sent any more.
+    /// A telephone event has begun: earlier audio that does not fill a packet is dropped.
     pub fn interrupt(&mut self, timestamp: u32) {
         self.rest.clear();
         self.next = timestamp;

@@ -1,4 +1,4 @@
-//! A session as plain data, for the record from which another process goes on.
+//! A session as plain data, for the record from which another process continues.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use crate::dtmf::Digit;
 use crate::rtcp::ReceptionSnapshot;
 use crate::sdp::AudioStream;
 
-/// A [`Session`] as plain data. Events not yet polled are not part of it: poll before you take it. Nor is a key that is
-/// being heard in the audio (it takes 25 ms to be found) or sent to the phone, nor audio that does not fill a packet yet.
+/// A [`Session`] as plain data. Events not yet polled are not part of it: poll before you take it. Neither is a key
+/// being detected in the audio (which takes 25 ms) or sent to the phone, nor audio that does not fill a packet yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SessionSnapshot {
     /// When it was taken.
@@ -29,34 +29,34 @@ pub struct SessionSnapshot {
     pub cname: String,
     /// See [`super::Setup`].
     pub quiet_after: Duration,
-    /// The agreed stream.
+    /// The negotiated stream.
     pub stream: Option<AudioStream>,
     /// The phone's side.
     pub inbound: InboundSnapshot,
     /// Our side.
     pub outbound: OutboundSnapshot,
-    /// What is played or collected.
+    /// The running treatment.
     pub treatment: Option<TreatmentSnapshot>,
     /// Keys not yet collected.
     pub digits: Vec<Digit>,
-    /// The phone's last sign of life.
+    /// When the phone was last heard.
     pub alive: Timestamp,
-    /// Whether it was told to be quiet.
+    /// Whether the phone was reported quiet.
     pub quiet: bool,
     /// When the next report is due.
     pub report_due: Timestamp,
-    /// When to look whether the phone is quiet.
+    /// When to check whether the phone is quiet.
     pub quiet_due: Timestamp,
 }
 
 /// The phone's side of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InboundSnapshot {
-    /// Whose packets are taken, and where ours go.
+    /// The source whose packets are accepted, and our destination.
     pub source: Source,
-    /// Reception figures.
+    /// Reception statistics.
     pub reception: Option<ReceptionSnapshot>,
-    /// RTP timestamp of its last telephone event.
+    /// RTP timestamp of the phone's last telephone event.
     pub last_key: Option<u32>,
     /// Counters.
     pub totals: Totals,
@@ -69,36 +69,36 @@ pub struct OutboundSnapshot {
     pub ssrc: u32,
     /// The next sequence number.
     pub next_sequence: u16,
-    /// The timestamp that stands for `anchor`.
+    /// The timestamp that belongs to `anchor`.
     pub anchor_timestamp: u32,
-    /// When it was sent, or due.
+    /// When the audio of `anchor_timestamp` was sent, or due.
     pub anchor: Timestamp,
-    /// The source that is relayed.
+    /// The source being relayed.
     pub run: Option<Run>,
-    /// Whether a treatment was sent last.
+    /// Whether the last packet sent was a treatment's.
     pub playing: bool,
     /// Packets sent, modulo 2^32.
     pub packets: u32,
     /// Payload bytes sent, modulo 2^32.
     pub octets: u32,
-    /// Packets sent at the last report.
+    /// Packets sent until the last report.
     pub packets_at_report: u32,
-    /// Packets that the phone could not take.
+    /// Packets of another leg that could not be sent to this phone.
     pub unrelayed: u64,
 }
 
-/// A treatment: prompts by name, and how far it is.
+/// A treatment: its prompts by name, and its progress.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TreatmentSnapshot {
     /// The names of the prompts.
     pub prompts: Vec<Arc<str>>,
-    /// How often.
+    /// How often the prompts are played.
     pub repeat: Repeat,
     /// Whether a key stops the play.
     pub interruptible: bool,
-    /// What is collected.
+    /// Which digits are collected.
     pub collect: Option<Collect>,
-    /// How far it is.
+    /// The progress of the treatment.
     pub progress: Progress,
 }
 
@@ -121,10 +121,10 @@ impl Session {
         }
     }
 
-    /// Goes on where `snapshot` was taken; `prompt` finds prompts by name. Time that passed since was silence to the
-    /// phone: a treatment goes on where it was, and the phone gets its whole time to be heard again.
+    /// Continues from `snapshot`; `prompt` finds prompts by name. The phone heard silence in between: a treatment
+    /// continues where it was, and the phone gets the full time to be heard again.
     ///
-    /// Whatever times the snapshot holds, nothing is due later than it could be by now.
+    /// Whatever times the snapshot contains, nothing is due later than it could be by now.
     pub fn restore(snapshot: SessionSnapshot, now: Timestamp, prompt: impl Fn(&str) -> Option<Prompt>) -> Self {
         let gap = now.since(snapshot.at);
         let quiet_after = snapshot.quiet_after.clamp(QUIET_AFTER.0, QUIET_AFTER.1);

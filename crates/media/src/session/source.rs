@@ -1,12 +1,12 @@
-//! Where the phone's packets come from and where ours go.
+//! Which sources a leg accepts packets from, and where it sends.
 //!
-//! A source is *named* where the phone's description or its signalling says so: by address and port, or by the host
-//! alone, as behind a NAT. A named source is taken at once where nobody is heard. Another one, and one that is to take
-//! the place of the source that is heard, is on probation first: [`PROBATION`] consecutive packets, while the source
-//! that is heard is silent. A new description does not open a stream that flows.
+//! A source is *named* if the phone's description or its signalling names it: by address and port, or by the host
+//! alone, as behind a NAT. A named source is accepted at once if no source is being heard. Every other source, and
+//! one that would replace the source being heard, is on probation first: [`PROBATION`] consecutive packets, while the
+//! source being heard is silent. A new description does not open a stream that flows.
 //!
-//! To a host that did not do the signalling and was never heard goes [`UNPROVEN_BYTES_MAX`], and no more before
-//! something comes from there: nobody can have us send to a third.
+//! A host that did not do the signalling and was never heard is sent [`UNPROVEN_BYTES_MAX`] and no more before
+//! something arrives from it: no client can make us flood a third party.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -15,43 +15,43 @@ use model::Timestamp;
 
 use crate::sdp::AudioStream;
 
-/// Consecutive packets that a source on probation has to send: 100 ms of audio, more than a stray packet or two and
-/// hardly heard where it happens (RFC 3550 §A.1 asks for two).
+/// Consecutive packets that a source on probation must send: 100 ms of audio, more than a stray packet or two and
+/// hardly audible (RFC 3550 §A.1 asks for two).
 const PROBATION: u8 = 5;
-/// So long has to be silent what is heard, before another source of its standing may come on probation; and so long is
-/// waited after a description for the source that it names.
+/// Silence of the source being heard before another source of equal standing may start probation; also the time to
+/// wait after a description for the source that it names.
 const SOURCE_SILENCE: Duration = Duration::from_millis(500);
-/// So long has to be silent a source that was named, before one that nobody has named may: phones that send nothing
-/// while nobody speaks are silent for seconds.
+/// Silence of a named source before an unnamed one may start probation. Phones that suppress silence send nothing for
+/// seconds.
 const NAMED_SILENCE: Duration = Duration::from_secs(2);
-/// Silence after which the same address may go on under another SSRC: devices that restart their stream do so without
-/// a new description.
+/// Silence after which the same address may continue with another SSRC: some devices restart their stream without a
+/// new description.
 const SSRC_CHANGE_SILENCE: Duration = Duration::from_millis(200);
-/// What a leg sends in its life to hosts that have not shown that they want it: 10 s of G.711 in packets of 20 ms. A
-/// phone that is called says something or reports within 5 s (RFC 3550 §6.2), and one that only listens has done the
+/// Bytes that a leg may send in total to hosts that have not shown that they want audio: 10 s of G.711 in packets of
+/// 20 ms. A called phone sends audio or a report within 5 s (RFC 3550 §6.2); one that only listens has done the
 /// signalling from the same host.
 pub const UNPROVEN_BYTES_MAX: u32 = 100_000;
-/// What IP and UDP add to a packet: many small ones are no way around the limit.
+/// IP and UDP header bytes per packet: counted so that many small packets do not bypass the limit.
 const PACKET_OVERHEAD: u32 = 28;
 
-/// Who is heard, and who is sent to: as plain data, and its own snapshot.
+/// The source being heard and the destination, as plain data that is its own snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Source {
-    /// Where ours goes, once the phone was heard.
+    /// Where our audio goes, once the phone was heard.
     pub learned: Option<SocketAddr>,
     /// Where our reports go, once the phone has sent one.
     pub learned_rtcp: Option<SocketAddr>,
-    /// Address and SSRC that are heard.
+    /// Address and SSRC being heard.
     pub lock: Option<(SocketAddr, u32)>,
-    /// When it was heard last.
+    /// When the source was last heard.
     pub last_packet: Timestamp,
-    /// When the description came into force.
+    /// When the current description took effect.
     pub described: Timestamp,
-    /// Who is on probation.
+    /// The source on probation.
     pub candidate: Option<Candidate>,
     /// The host that was heard last.
     pub answered: Option<IpAddr>,
-    /// What may still go to hosts that have not been heard, in bytes.
+    /// Bytes that may still be sent to hosts that have not been heard.
     pub unproven_left: u32,
 }
 
@@ -62,22 +62,22 @@ pub struct Candidate {
     pub address: SocketAddr,
     /// Its SSRC.
     pub ssrc: u32,
-    /// The sequence number that would be consecutive.
+    /// The sequence number that would be the next consecutive one.
     pub next: u16,
-    /// How many have been.
+    /// Consecutive packets so far.
     pub count: u8,
     /// When the last one came.
     pub at: Timestamp,
 }
 
-/// How an address stands to what the phone has said of itself.
+/// How well an address agrees with the phone's description and signalling.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Standing {
-    /// Nobody has named it.
+    /// Neither names it.
     Unnamed,
     /// Another port of a host that the description or the signalling names.
     Host,
-    /// What the description says.
+    /// The address and port of the description.
     Described,
 }
 
@@ -97,27 +97,27 @@ impl Default for Source {
 }
 
 impl Source {
-    /// Another description is in force.
+    /// Applies a new description.
     pub fn negotiate(&mut self, before: Option<&AudioStream>, stream: &AudioStream, now: Timestamp) {
         if now.since(self.last_packet) >= SOURCE_SILENCE {
             self.lock = None;
         }
         (self.described, self.candidate) = (now, None);
-        // An unspecified address is a hold, and says nothing of where the phone is.
+        // An unspecified address means hold and does not change where the phone is.
         let same = stream.remote.is_none() || before.is_some_and(|before| before.remote == stream.remote);
-        // Behind a NAT the described address cannot be reached: what was learned is still the best that is known.
+        // Behind a NAT the described address cannot be reached: the learned address remains the best one known.
         let hidden = is_hidden(stream) && self.learned.is_some_and(|at| standing(stream, at) > Standing::Unnamed);
         if !same && !hidden {
             (self.learned, self.learned_rtcp) = (None, None);
         }
     }
 
-    /// As it goes on from a snapshot: nothing has been heard after now.
+    /// Restores from a snapshot; no packet counts as received after `now`.
     pub fn restored(self, now: Timestamp) -> Self {
         Self { last_packet: self.last_packet.min(now), described: self.described.min(now), ..self }
     }
 
-    /// Whether a packet of the phone's kind is to be taken from there.
+    /// Whether a packet with a negotiated payload type is accepted from this address.
     pub fn admits(
         &mut self,
         stream: &AudioStream,
@@ -147,7 +147,7 @@ impl Source {
         admitted
     }
 
-    /// Whether a report is to be heeded; `proves` says that it names our own stream, which only who hears it knows.
+    /// Whether a report is accepted; `proves` says that it names our own SSRC, which only a receiver of our stream knows.
     pub fn admits_report(&mut self, stream: &AudioStream, from: SocketAddr, (ssrc, proves): (u32, bool)) -> bool {
         let known = match self.lock {
             Some((address, locked)) if same_host(address.ip(), from.ip()) => {
@@ -155,11 +155,11 @@ impl Source {
                     if stream.rtcp_mux { from == address } else { self.learned_rtcp.is_none_or(|at| at == from) };
                 place && (ssrc == locked || proves)
             }
-            // It only listens: nothing but its report says that it does.
+            // The phone only listens: only its reports show that it is there.
             _ => proves && standing(stream, from) > Standing::Unnamed,
         };
         if known {
-            // A carrier may hear at one host and speak from another: who reports our stream hears it where it goes.
+            // A carrier may receive at one host and send from another: a host that reports on our stream receives it at its destination.
             let hears = stream.remote.filter(|_| proves && self.learned.is_none()).map(|at| reachable(stream, at));
             self.answered = Some(hears.unwrap_or(from).ip());
             if !stream.rtcp_mux {
@@ -169,22 +169,22 @@ impl Source {
         known
     }
 
-    /// Comfort noise came from there (RFC 3389): it is not played, but shows, as audio would, that somebody there is in the call. A
-    /// carrier whose caller says nothing sends nothing else.
+    /// Comfort noise came from this address (RFC 3389). It is not played but proves, as audio does, that the host
+    /// takes part in the call. A carrier with a silent caller sends nothing else.
     pub fn hears_noise(&mut self, stream: &AudioStream, from: SocketAddr) {
         if standing(stream, from) > Standing::Unnamed {
             self.answered = Some(from.ip());
         }
     }
 
-    /// Where our audio goes; nowhere while nothing may.
+    /// Where our audio goes; `None` while nothing may be sent.
     pub fn destination(&self, stream: &AudioStream) -> Option<SocketAddr> {
         let described = stream.remote?;
         let to = self.learned.unwrap_or_else(|| reachable(stream, described));
         self.may_send(stream, to).then_some(to)
     }
 
-    /// Where our reports go: where the phone's come from, else what it described; behind a NAT, beside its audio.
+    /// Where our reports go: to the source of the phone's reports, else as described; behind a NAT, next to its audio.
     pub fn rtcp_destination(&self, stream: &AudioStream) -> Option<SocketAddr> {
         if stream.rtcp_mux {
             return self.destination(stream);
@@ -198,7 +198,7 @@ impl Source {
         self.may_send(stream, to).then_some(to)
     }
 
-    /// So many bytes went there. Returns whether they were the last that may.
+    /// Counts `bytes` sent to `to`. Returns whether they used up the allowance.
     pub fn sent(&mut self, stream: &AudioStream, to: SocketAddr, bytes: usize) -> bool {
         if self.is_proven(stream, to.ip()) || self.unproven_left == 0 {
             return false;
@@ -212,7 +212,7 @@ impl Source {
         self.unproven_left > 0 || self.is_proven(stream, to.ip())
     }
 
-    /// Whether somebody there has shown that our audio is wanted.
+    /// Whether this host has shown that it wants our audio.
     fn is_proven(&self, stream: &AudioStream, host: IpAddr) -> bool {
         let heard = [stream.party, self.answered, self.learned.map(|at| at.ip())];
         heard.into_iter().flatten().any(|known| same_host(known, host))
@@ -223,7 +223,7 @@ impl Source {
         let fresh = self.lock.is_none_or(|(address, _)| address != from);
         (self.lock, self.last_packet, self.candidate) = (Some(lock), now, None);
         self.answered = Some(from.ip());
-        // Packets that were under way when the description came say nothing of where the phone is now.
+        // Packets that were under way when the description came do not show where the phone is now.
         let settled = fresh || now.since(self.described) >= SOURCE_SILENCE;
         let unnamed = |at: SocketAddr| standing(stream, at) == Standing::Unnamed;
         let leads = stands > Standing::Unnamed
@@ -233,7 +233,7 @@ impl Source {
         }
     }
 
-    /// Notes a packet of a source on probation; whether it has passed.
+    /// Counts a packet of a source on probation; returns whether it has passed.
     fn passes(
         &mut self,
         stream: &AudioStream,
@@ -243,7 +243,7 @@ impl Source {
     ) -> bool {
         let count = match self.candidate {
             Some(it) if (it.address, it.ssrc, it.next) == (address, ssrc, sequence) => it.count.saturating_add(1),
-            // Who is named better is not thrown out by who is not.
+            // A source of lower standing does not displace one of higher standing.
             Some(it)
                 if it.address != address
                     && now.since(it.at) < SOURCE_SILENCE
@@ -269,20 +269,19 @@ fn standing(stream: &AudioStream, from: SocketAddr) -> Standing {
     }
 }
 
-/// The loopback addresses are one host.
+/// All loopback addresses count as one host.
 fn same_host(one: IpAddr, other: IpAddr) -> bool {
     one == other || (one.is_loopback() && other.is_loopback())
 }
 
-/// Whether the described address cannot be the phone's for us: a private one of somebody whose signalling comes from
-/// elsewhere.
+/// Whether the described address is unreachable for us: a private one while the signalling comes from another host.
 fn is_hidden(stream: &AudioStream) -> bool {
     let described = stream.remote.map(|at| at.ip());
     described.is_some_and(|host| is_private(host) && stream.party.is_none_or(|party| !same_host(party, host)))
 }
 
-/// A described address as it can be reached: for a private one whose signalling comes from a public one, the host of
-/// the signalling. Among private ones nobody can tell a NAT from a gateway with two addresses.
+/// A described address as we can reach it: for a private one with signalling from a public one, the signalling host.
+/// Among private addresses a NAT cannot be told from a gateway with two addresses.
 fn reachable(stream: &AudioStream, described: SocketAddr) -> SocketAddr {
     let host = described.ip();
     match stream.party {
@@ -293,7 +292,7 @@ fn reachable(stream: &AudioStream, described: SocketAddr) -> SocketAddr {
     }
 }
 
-/// RFC 1918, RFC 6598, RFC 4193, and what is valid on one link or host alone.
+/// RFC 1918, RFC 6598, RFC 4193, and addresses valid only on one link or host.
 fn is_private(host: IpAddr) -> bool {
     match host {
         IpAddr::V4(host) => {

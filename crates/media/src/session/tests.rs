@@ -66,7 +66,7 @@ fn key(ssrc: u32, sequence: u16, timestamp: u32, digit: char, end: bool) -> Vec<
     bytes
 }
 
-/// A packet of a telephone event that has lasted so long.
+/// A packet of a telephone event that has lasted for `duration`.
 fn key_of(ssrc: u32, sequence: u16, timestamp: u32, digit: char, end: bool, duration: u16) -> Vec<u8> {
     let mut bytes = key(ssrc, sequence, timestamp, digit, end);
     let code = Digit::from_char(digit).unwrap().event();
@@ -332,7 +332,7 @@ fn packets_that_the_phone_cannot_take_leave_no_gap_and_lost_ones_do() {
         let event = key(5, sequence, 320, '5', sequence == 5);
         assert_eq!(relay(&mut session, &event, Content::Event, at(40)), None);
     }
-    // The fourth was lost; the sound of the key is not part of this.
+    // The fourth was lost; the tone of the key is not part of this test.
     session.keys.clear();
     assert_eq!(say(&mut session, 6).wrapping_sub(first), 2);
     assert_eq!(say(&mut session, 7).wrapping_sub(first), 3);
@@ -381,7 +381,7 @@ fn the_other_law_is_transcoded_and_payload_types_are_mapped() {
     let (header, payload) = relay(&mut session, &key(5, 1, 160, '5', true), Content::Event, at(20)).unwrap();
     assert_eq!((header.payload_type, payload[0], payload.len()), (96, 5, 4));
     session.negotiate(AudioStream { telephone_event: None, ..stream(Law::A) }, at(30));
-    // It becomes sound, in time of its own.
+    // It becomes a tone, with its own timing.
     assert_eq!(relay(&mut session, &key(5, 2, 160, '5', true), Content::Event, at(40)), None);
 }
 
@@ -550,7 +550,7 @@ fn deaf_to_events(law: Law) -> AudioStream {
     AudioStream { telephone_event: None, ..stream(law) }
 }
 
-/// All that is sent up to `until`, each 10 ms looked at.
+/// All packets sent up to `until`, polled every 10 ms.
 fn sent_until(session: &mut Session, from: u64, until: u64) -> Vec<(u64, Header, Vec<u8>)> {
     let looks = (from..until).step_by(10);
     looks.flat_map(|ms| due(session, at(ms)).into_iter().map(move |(_, header, body)| (ms, header, body))).collect()
@@ -799,7 +799,7 @@ fn apply(session: &mut Session, input: &Input, n: u32, now: Timestamp) -> String
 }
 
 proptest! {
-    /// After every input the session is replaced by one restored from its snapshot; nobody notices.
+    /// After every input the session is replaced by one restored from its snapshot; the behaviour stays the same.
     #[test]
     fn behaviour_after_restore_equals_behaviour_without(
         inputs in prop::collection::vec((input(), 0..700_u64), 1..80),

@@ -15,7 +15,7 @@ const LATE_MAX: Duration = Duration::from_millis(100);
 /// A sample of 8 kHz audio, in microseconds.
 const SAMPLE_US: u64 = 125;
 
-/// A prompt: samples at 8 kHz under the name that they were asked for.
+/// A prompt: samples at 8 kHz and the name that they were requested by.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Prompt {
     /// Its name, for records.
@@ -24,7 +24,7 @@ pub struct Prompt {
     pub samples: Arc<[i16]>,
 }
 
-/// What a leg hears, and what is collected from it.
+/// What a leg hears, and which digits are collected from it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Treatment {
     /// Played one after the other, without a gap.
@@ -55,7 +55,7 @@ impl Default for Repeat {
 /// A collection of digits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Collect {
-    /// Forget what was pressed before.
+    /// Discard digits pressed before.
     pub clear_buffer: bool,
     /// How long to wait for the first digit once the play is over.
     pub first_digit: Duration,
@@ -72,11 +72,11 @@ pub struct Collect {
 /// How a treatment ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outcome {
-    /// The treatment.
+    /// The id of the treatment.
     pub id: u64,
     /// How the play ended; `None` without one.
     pub play_end: Option<PlayEnd>,
-    /// How long was played.
+    /// Duration played.
     pub played: Duration,
     /// The digits, without the return key.
     pub digits: String,
@@ -102,32 +102,32 @@ pub enum PlayEnd {
 pub enum CollectEnd {
     /// The digits match.
     Match,
-    /// No key in time.
+    /// No key was pressed in time.
     NoInput,
-    /// Too few digits.
+    /// The input ended with too few digits.
     NoMatch,
     /// It was stopped.
     Stopped,
 }
 
-/// Where a treatment is.
+/// How far a treatment has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
-    /// The next frame is due then.
+    /// Playing.
     Playing {
-        /// When.
+        /// When the next frame is due.
         due: Timestamp,
     },
-    /// Digits are awaited until then.
+    /// Waiting for digits.
     Collecting {
-        /// Until when.
+        /// When the wait ends.
         deadline: Timestamp,
     },
     /// It is over.
     Over,
 }
 
-/// A packet's worth of sound.
+/// The samples of one packet.
 pub(super) struct Due {
     samples: [i16; PACKET_SAMPLES_MAX],
     length: usize,
@@ -140,23 +140,23 @@ impl Due {
     }
 }
 
-/// A treatment that runs.
+/// A running treatment.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Running {
     treatment: Treatment,
     state: Progress,
 }
 
-/// How far a treatment is.
+/// The progress of a treatment.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Progress {
-    /// Its id, given by the owner.
+    /// The treatment's id, given by the leg's owner.
     pub id: u64,
-    /// Where it is.
+    /// The current phase.
     pub phase: Phase,
-    /// The prompt that plays.
+    /// Index of the prompt that plays.
     pub prompt: usize,
-    /// The next sample of it.
+    /// Index of its next sample.
     pub sample: usize,
     /// Rounds completed.
     pub rounds: u16,
@@ -209,13 +209,13 @@ impl Running {
         }
     }
 
-    /// The frame of so many samples that is due; none when the prompts are at their end.
+    /// Returns the due frame of `length` samples; `None` when the prompts are at their end.
     pub fn next_frame(&mut self, length: usize, now: Timestamp) -> Option<Due> {
         let Phase::Playing { due } = self.state.phase else { return None };
         if due > now {
             return None;
         }
-        // A process that slept does not make up for it: the phone has heard silence already.
+        // A process that slept does not catch up: the phone has heard silence already.
         let due = if now.since(due) > LATE_MAX { now } else { due };
         let length = length.clamp(1, PACKET_SAMPLES_MAX);
         let mut samples = [0; PACKET_SAMPLES_MAX];
@@ -227,14 +227,14 @@ impl Running {
         Some(Due { samples, length, due })
     }
 
-    /// A key was pressed (it is in the buffer): an interruptible play stops.
+    /// A key was pressed and is in the buffer; it stops an interruptible play.
     pub fn handle_digit(&mut self, now: Timestamp) {
         if self.is_playing() && self.treatment.interruptible {
             self.end_play(PlayEnd::Interrupted, now);
         }
     }
 
-    /// Goes on as far as it can at `now`, taking keys from the buffer; the outcome when it is over.
+    /// Proceeds as far as possible at `now`, taking keys from the buffer. Returns the outcome when the treatment is over.
     pub fn advance(&mut self, buffer: &mut VecDeque<Digit>, now: Timestamp) -> Option<Outcome> {
         if let Phase::Playing { due } = self.state.phase
             && due <= now
@@ -251,7 +251,7 @@ impl Running {
         (self.state.phase == Phase::Over).then(|| self.outcome())
     }
 
-    /// It is stopped by its owner.
+    /// The owner stops the treatment.
     pub fn stopped(mut self, now: Timestamp) -> Outcome {
         if self.is_playing() {
             self.end_play(PlayEnd::Stopped, now);
@@ -273,7 +273,7 @@ impl Running {
         }
     }
 
-    /// Goes on where `snapshot` was taken; a prompt that is gone is left out.
+    /// Continues from `snapshot`. Prompts that no longer exist are skipped.
     pub fn restore(snapshot: TreatmentSnapshot, now: Timestamp, prompt: impl Fn(&str) -> Option<Prompt>) -> Self {
         let TreatmentSnapshot { prompts, repeat, interruptible, collect, mut progress } = snapshot;
         progress.phase = match progress.phase {
@@ -289,7 +289,7 @@ impl Running {
         Self { treatment: Treatment { prompts, repeat, interruptible, collect }, state: progress }
     }
 
-    /// Copies the next samples; how many there were. The rest of the last frame stays silent.
+    /// Copies the next samples and returns how many. The rest of the last frame stays silent.
     fn fill(&mut self, out: &mut [i16]) -> usize {
         let (mut filled, length) = (0, out.len());
         while filled < length && !self.is_at_end() {
@@ -305,7 +305,7 @@ impl Running {
         filled
     }
 
-    /// Steps over prompts that are at their end, into the next round where there is one.
+    /// Skips finished prompts and starts the next round if there is one.
     fn next_prompt(&mut self) {
         let prompts = &self.treatment.prompts;
         let silent = prompts.iter().all(|p| p.samples.is_empty());

@@ -3,7 +3,7 @@
 use rquickjs::{Ctx, IntoJs, Object};
 use scxml::{Event, Value};
 
-/// To JSON; what is undefined is null.
+/// To JSON; `Undefined` becomes null.
 pub(crate) fn to_json(value: &Value) -> serde_json::Value {
     match value {
         Value::Undefined | Value::Null => serde_json::Value::Null,
@@ -21,7 +21,7 @@ pub(crate) fn to_json(value: &Value) -> serde_json::Value {
     }
 }
 
-/// From JSON. The reader has bounded the depth already.
+/// From JSON. The parser has bounded the depth already.
 pub(crate) fn from_json(json: serde_json::Value) -> Value {
     match json {
         serde_json::Value::Null => Value::Null,
@@ -48,7 +48,7 @@ pub(super) fn text_to_js<'js>(ctx: &Ctx<'js>, text: &str) -> rquickjs::Result<rq
     text.into_js(ctx)
 }
 
-/// By way of JSON where it is not a plain value: what JSON cannot say (functions, cycles) is left out or an error.
+/// Plain values directly, others by way of JSON: values that JSON cannot express (functions, cycles) are omitted or an error.
 pub(super) fn from_js<'js>(ctx: &Ctx<'js>, value: rquickjs::Value<'js>) -> rquickjs::Result<Value> {
     if let Some(truth) = value.as_bool() {
         return Ok(Value::Bool(truth));
@@ -69,7 +69,7 @@ pub(super) fn from_js<'js>(ctx: &Ctx<'js>, value: rquickjs::Value<'js>) -> rquic
     }
 }
 
-/// `_event` with its fields (W3C SCXML 5.10.1); the fields that have no value are undefined.
+/// `_event` with its fields (W3C SCXML 5.10.1); fields without a value are undefined.
 pub(super) fn event_to_js<'js>(ctx: &Ctx<'js>, event: &Event) -> rquickjs::Result<rquickjs::Value<'js>> {
     let object = Object::new(ctx.clone())?;
     object.set("name", event.name.as_str())?;
@@ -86,5 +86,5 @@ pub(super) fn event_to_js<'js>(ctx: &Ctx<'js>, event: &Event) -> rquickjs::Resul
     Ok(object.into_value())
 }
 
-/// 2^53: whole numbers below are exact in both worlds.
+/// 2^53: whole numbers below it are exact in Rust and in JavaScript.
 const SAFE_INTEGER: f64 = 9_007_199_254_740_992.0;

@@ -1,4 +1,4 @@
-//! The tenants' applications, read from config (voice-34), checked once and kept by version.
+//! The tenants' applications, read from config (voice-34), checked once and cached by version.
 
 mod kept;
 
@@ -28,19 +28,19 @@ pub(super) struct Application {
 /// Why a call's application cannot run.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LoadFailure {
-    /// Config did not give it.
+    /// Config did not return it.
     #[error("config did not answer with the application")]
     Config(#[source] net::http::CallError),
-    /// Its answer is no application.
+    /// Config's answer is not an application.
     #[error("config's answer is no application")]
     Shape(#[source] serde_json::Error),
     /// The document has faults.
     #[error("the document has faults")]
     Document(#[source] scxml::LoadError),
-    /// The document wants another data model.
+    /// The document requires another data model.
     #[error("the data model must be ecmascript")]
     Datamodel,
-    /// It was not checked in time.
+    /// The check was not completed.
     #[error("the check was given up")]
     Check,
 }
@@ -58,10 +58,10 @@ impl Applications {
         Self { config, clock, limits, kept: Mutex::default() }
     }
 
-    /// The application of that name in its present version.
+    /// The current version of the named application.
     ///
     /// # Errors
-    /// While config is away, the version that is known still runs.
+    /// While config is unavailable, the cached version still runs.
     pub async fn load(&self, tenant: &TenantId, name: &str) -> Result<Arc<Application>, LoadFailure> {
         let key = (tenant.clone(), name.to_owned());
         let known = self.lock().get(&key);
@@ -82,7 +82,7 @@ impl Applications {
         };
         let version = answer.headers.get(header::ETAG).cloned();
         let object: provisioning::Application = serde_json::from_slice(&answer.body).map_err(LoadFailure::Shape)?;
-        // The version is the whole configuration's: a change elsewhere leaves the document as it is.
+        // The version covers the whole configuration: the document is often unchanged.
         let application = match known.filter(|known| known.digest == digest(&object.document)) {
             Some(known) => Application { document: Arc::clone(&known.document), digest: known.digest, version },
             None => self.check(object.document, version).await?,
@@ -92,7 +92,7 @@ impl Applications {
         Ok(application)
     }
 
-    /// Parsing and compiling take a while: not on the threads that serve others.
+    /// Parsing and compiling take a while: not on a thread that serves calls.
     async fn check(&self, text: String, version: Option<HeaderValue>) -> Result<Application, LoadFailure> {
         let (clock, limits) = (Arc::clone(&self.clock), self.limits);
         let checked = tokio::task::spawn_blocking(move || {
@@ -103,20 +103,20 @@ impl Applications {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
-        // The map is whole after every statement, so a panic elsewhere leaves it usable.
+        // The map is consistent after every statement, so a panic elsewhere leaves it usable.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 impl Application {
-    /// A document that no config has given a version.
+    /// A document without a version of config.
     pub fn of(document: Document, digest: u64) -> Self {
         Self { document: Arc::new(document), digest, version: None }
     }
 }
 
-/// Loads a document of the dialect, its expressions checked.
+/// Loads a document of the dialect and checks its expressions.
 pub(super) fn load_document(text: &str, clock: Arc<dyn Clock>, limits: ScriptLimits) -> Result<Document, LoadFailure> {
     let mut checker = SyntaxChecker::new(limits, clock).map_err(|_| LoadFailure::Check)?;
     let mut check = |syntax, text: &str| checker.check(syntax, text);
@@ -125,7 +125,7 @@ pub(super) fn load_document(text: &str, clock: Arc<dyn Clock>, limits: ScriptLim
     if document.datamodel() == "ecmascript" { Ok(document) } else { Err(LoadFailure::Datamodel) }
 }
 
-/// What is wrong with an application's document, each with its line; nothing if it can be run.
+/// The faults of an application's document, each with its line; empty if it can run.
 pub fn faults(text: &str, clock: Arc<dyn Clock>) -> Vec<String> {
     match load_document(text, clock, ScriptLimits::default()) {
         Ok(_) => Vec::new(),
@@ -134,7 +134,7 @@ pub fn faults(text: &str, clock: Arc<dyn Clock>) -> Vec<String> {
     }
 }
 
-/// FNV-1a: tells two texts apart, the same in every version of this program.
+/// FNV-1a: distinguishes texts, with the same result in every version of this program.
 fn digest(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

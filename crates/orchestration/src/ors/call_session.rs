@@ -1,7 +1,7 @@
-//! The session of one call, without I/O: the application's actions become requests, facts become the application's events.
+//! The session of one call, without I/O: the application's actions become requests, and facts become its events.
 //!
-//! Nothing stays stuck: each request has a deadline, and an application that fails, ends early, or leaves the call waiting
-//! with nothing under way gives the call back to the route point's default.
+//! No call gets stuck. Each request has a deadline, and an application that fails, ends early, or leaves the call
+//! waiting with no request under way returns the call to the route point's default.
 
 mod actions;
 mod facts;
@@ -28,12 +28,12 @@ pub(super) use withdrawal::{Withdrawn, cancellation};
 
 use crate::ecmascript::{Ecmascript, PlatformObjects};
 
-/// What a session starts from: the entry of the stream of new calls.
+/// The call that a session starts for, from an entry of the stream of new calls.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     /// The call.
     pub call: CallRef,
-    /// The route point that holds it.
+    /// The route point on which the call waits.
     pub this_dn: Dn,
     /// The application that the route point names.
     pub application: String,
@@ -43,19 +43,19 @@ pub(super) struct Caller {
     pub owner: Option<Owner>,
 }
 
-/// What the shell shall do for the session, after the session's record is written.
+/// Tells the shell what to do once the session's record is written.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Command {
     /// Send a request to frontend.
     Request {
-        /// Comes back in the answering event.
+        /// Repeated in the event that answers the request.
         reference: u64,
-        /// What is asked.
+        /// The request.
         kind: RequestKind,
     },
-    /// Tell rq.
+    /// Send a command to rq.
     Queue(QueueCommand),
-    /// Send the call where its route point's default leads.
+    /// Send the call to its route point's default.
     DefaultRoute,
     /// The application logged something.
     Log {
@@ -71,39 +71,39 @@ pub(super) enum Command {
 /// How a session ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ended {
-    /// The application is through, or the call is gone.
+    /// The application has finished, or the call has ended.
     Through,
     /// The application has a fault.
     Failed {
-        /// Which, as a label of metrics.
+        /// The fault, as a label of metrics.
         fault: Fault,
-        /// In words, with the line where it is known.
+        /// A description, with the line if known.
         reason: String,
     },
 }
 
-/// What can be wrong with an application while it runs.
+/// Faults of a running application.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Fault {
-    /// An error event that it does not take.
+    /// An error event that it does not handle.
     UnhandledError,
     /// It reached a limit.
     Limit(LimitKind),
-    /// It ended while the call still waited.
+    /// It ended while the call was still waiting.
     EndedEarly,
-    /// It left the call waiting with nothing under way.
+    /// It left the call waiting with no request under way.
     Stalled,
     /// Its data cannot be stored.
     Unstorable,
-    /// Its record is larger than a store takes.
+    /// Its record is larger than the store accepts.
     TooLarge,
-    /// The store has refused its record.
+    /// The store refused its record.
     Unwritten,
-    /// Its record does not fit its application any more.
+    /// Its record no longer fits its application.
     NotRestored,
-    /// The program has a fault that it has met.
+    /// The program panicked while running it.
     Panicked,
-    /// Its script has held a thread for good.
+    /// Its script never returned and blocked a thread.
     Held,
     /// Its record is in quarantine.
     PutAside,
@@ -128,7 +128,7 @@ impl Fault {
     }
 }
 
-/// Where the call is, as the session has last seen it.
+/// The call's state, as the session last saw it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
     /// On the route point: can be treated and routed.
@@ -137,7 +137,7 @@ pub(super) enum Stage {
     Offered,
     /// Answered by a target.
     Answered,
-    /// Gone.
+    /// The call has ended or left.
     Over,
 }
 
@@ -145,21 +145,21 @@ pub(super) enum Stage {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Pending {
     pub reference: u64,
-    /// The action's id; empty for what the platform asked for by itself.
+    /// The action's id; empty for a request that the platform made itself.
     pub request_id: String,
-    /// The action, as `dialog.play`.
+    /// The action, such as `dialog.play`.
     pub action: String,
-    /// When it counts as lost.
+    /// When it is considered lost.
     pub due: Timestamp,
 }
 
-/// What the caller hears, or will when the request is carried out.
+/// The current treatment, or the one that will play when its request is carried out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Playing {
     pub reference: u64,
     pub request_id: String,
     pub action: String,
-    /// It plays while a queue request waits; the next one of the list follows it.
+    /// Whether it plays while a queue request waits; the next treatment of the list follows it.
     pub while_waiting: bool,
 }
 
@@ -169,33 +169,33 @@ pub(super) struct CallSession {
     platform: Rc<RefCell<PlatformObjects>>,
     pub(super) caller: Caller,
     pub(super) stage: Stage,
-    /// The last entry of the tenant's events that is taken in.
+    /// Position of the last entry processed from the tenant's events.
     pub(super) position: Position,
     pub(super) next_reference: u64,
     pub(super) pending: Vec<Pending>,
     pub(super) playing: Option<Playing>,
     pub(super) queueing: Option<Queueing>,
-    /// Queue requests that were taken back, until rq has said so.
+    /// Cancelled queue requests that rq has not confirmed yet.
     pub(super) withdrawn: Vec<Withdrawn>,
-    /// Since when the call waits with nothing under way.
+    /// Since when the call waits with no request under way.
     pub(super) idle_since: Option<Timestamp>,
-    /// Since when no node has the call, as far as requests for it tell. Not stored: whoever takes over asks anew.
+    /// Since when no node has the call, according to refused requests for it. Not stored: a successor queries again.
     gone_since: Option<Timestamp>,
     commands: VecDeque<Command>,
-    /// Events for the application that arose while it ran.
+    /// Events for the application that arose while it was running.
     feedback: VecDeque<Event>,
     ended: bool,
 }
 
-/// How long frontend and the call's owner may take to say what became of a request.
+/// Time that frontend and the call's owner have to report the result of a request.
 pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a call may wait with nothing under way before the application counts as stalled.
+/// Time that a call may wait with no request under way before the application counts as stalled.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
 /// The error of a request for a call that no node has.
 const NO_SUCH_CALL: &str = "56";
-/// How long that may be said before it is believed: a call that changes hands is nowhere for a moment.
+/// How long that error must persist before it is believed: a call in takeover briefly has no node.
 const GONE_AFTER: Duration = Duration::from_secs(2);
-/// Events that one input may cause by failed actions: an application that answers each failure with the next is cut here.
+/// Events that one input may cause by failed actions: stops an application that answers each failure with another action.
 const FEEDBACK_MAX: usize = 64;
 /// The action that sends the call elsewhere.
 const REDIRECT: &str = "interaction.redirect";
@@ -205,7 +205,7 @@ const TERMINATE: &str = "interaction.terminate";
 const PENDING_MAX: usize = 64;
 
 impl CallSession {
-    /// Starts the application and tells it of its call.
+    /// Starts the application and sends it the event `interaction.present`.
     pub fn start(
         document: Arc<Document>,
         data: Ecmascript,
@@ -217,7 +217,7 @@ impl CallSession {
         platform.borrow_mut().set(platform_objects(&caller));
         let machine = Session::start(document, Box::new(data), id, now);
         let mut session = Self::with_machine(machine, platform, caller);
-        // A call may have had a session before, whose references must not be taken for ours. Below 2^53, as JSON needs it.
+        // The call may have had an earlier session; its references must not be reused. Below 2^53, as JSON requires.
         session.next_reference = now.as_micros();
         let present = session.about_call([]);
         session.feedback.push_back(Event::external("interaction.present", present));
@@ -246,22 +246,22 @@ impl CallSession {
         }
     }
 
-    /// What the shell shall do next.
+    /// The next command for the shell.
     pub fn poll_command(&mut self) -> Option<Command> {
         self.commands.pop_front()
     }
 
-    /// Whether the application is over. The session may have to stay until rq has taken back what it was asked for.
+    /// Whether the application is over. The session may have to stay until rq has confirmed its cancelled requests.
     pub const fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Whether the session is over; its record can go.
+    /// Whether the session is over and its record can be deleted.
     pub const fn is_over(&self) -> bool {
         self.ended && self.withdrawn.is_empty()
     }
 
-    /// When something is due.
+    /// When [`Self::handle_timeout`] is due next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let told_again = self.withdrawn.iter().map(|w| w.again_at).min();
         if self.ended {
@@ -273,7 +273,7 @@ impl CallSession {
         pending.chain(stalled).chain(again).chain(told_again).chain(self.machine.next_timeout()).min()
     }
 
-    /// What is due at `now`.
+    /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.withdraw_again(now);
         if self.ended {
@@ -291,13 +291,13 @@ impl CallSession {
         self.settle(now);
     }
 
-    /// A request could not be delivered or was refused at the door.
+    /// A request could not be delivered, or frontend refused it.
     pub fn request_refused(&mut self, reference: u64, error: &str, description: &str, now: Timestamp) {
         if let Some(at) = self.pending.iter().position(|p| p.reference == reference) {
             let pending = self.pending.remove(at);
             let gone = error == NO_SUCH_CALL && now.since(*self.gone_since.get_or_insert(now)) >= GONE_AFTER;
             if gone {
-                // The fact of its end stood before the entry that began this session: for rq too.
+                // The fact of its end came before the entry that started this session: rq has read it too.
                 self.withdrawn.clear();
                 self.call_ended(now);
             } else {
@@ -307,30 +307,30 @@ impl CallSession {
         }
     }
 
-    /// After a restore: an application that was over has ended, unless its call was still on its way elsewhere.
+    /// After a restore: the session of a finished application has ended, unless its call was still leaving.
     pub(super) fn resume_end(&mut self) {
         self.ended = self.machine.is_over() && !self.is_leaving();
     }
 
-    /// The session ends from outside: its record cannot be stored, or its document is gone.
+    /// Ends the session from outside: its record cannot be stored, or its document no longer exists.
     pub fn fail(&mut self, fault: Fault, reason: &str, now: Timestamp) {
         if self.ended {
             return;
         }
         self.machine.terminate(now);
-        // What it still wants to do on its way out no longer counts, nor does what was not told of yet.
+        // Its last actions no longer count, nor do commands not handed out yet.
         while self.machine.poll_output().is_some() {}
         self.give_up(fault, reason, now);
     }
 
-    /// As [`Self::fail`], without running the machine once more: what it wanted in this turn is not done.
+    /// Like [`Self::fail`], but does not run the machine again: the actions of this turn are dropped.
     pub fn give_up(&mut self, fault: Fault, reason: &str, now: Timestamp) {
         if self.ended {
             return;
         }
         self.leave_queue(now);
         if self.waits() {
-            // The call's own data tell why it took its default.
+            // The call's own data say why it took its default.
             let mut why = UserData::new();
             why.set("RStrategyName", self.caller.application.as_str());
             why.set("RStrategyError", fault.as_str());
@@ -341,7 +341,7 @@ impl CallSession {
         self.end(Ended::Failed { fault, reason: reason.to_owned() });
     }
 
-    /// The call has come back to its route point after this application had ended: another one begins.
+    /// The call has come back to its route point after this application ended: another one starts.
     pub fn replaced(&mut self, now: Timestamp) {
         if !self.ended {
             self.leave_queue(now);
@@ -356,7 +356,7 @@ impl CallSession {
 
     // ---- one input ----
 
-    /// Carries out what the application wants, and tells it what came of it, until there is nothing left.
+    /// Carries out the application's actions and sends it their results, until none are left.
     fn settle(&mut self, now: Timestamp) {
         let mut told = 0;
         while !self.ended {
@@ -393,13 +393,13 @@ impl CallSession {
                 Output::Done(End::Limit(limit)) => {
                     self.fail(Fault::Limit(limit), &format!("the limit {limit} was reached"), now);
                 }
-                // What comes of it depends on where the call is when everything else is done.
+                // The consequence depends on the call's stage after all other outputs.
                 Output::Done(End::Final(_) | End::Terminated) => {}
             }
         }
     }
 
-    /// The application has come to its end: so does the session, once the call has left or is known to stay.
+    /// Ends the session of a finished application, once the call has left or is known to stay.
     fn finish(&mut self, now: Timestamp) {
         if self.ended || !self.machine.is_over() || self.is_leaving() {
             return;
@@ -411,8 +411,8 @@ impl CallSession {
         self.end(Ended::Through);
     }
 
-    /// Whether the call still waits here, and is on its way elsewhere or to its end. Nobody else may take it from here: user data that
-    /// are still being attached lead nowhere.
+    /// Whether the call still waits here and a request is moving it elsewhere or ending it. No other request may move
+    /// it then. Attaching user data does not count.
     pub(super) fn is_leaving(&self) -> bool {
         let leads_away = |p: &Pending| matches!(p.action.as_str(), REDIRECT | TERMINATE);
         self.stage == Stage::Waiting && self.pending.iter().any(leads_away)
@@ -436,7 +436,7 @@ impl CallSession {
 
     // ---- requests ----
 
-    /// Asks frontend; the answer comes as an event with the reference, or not in time.
+    /// Sends a request to frontend; the answer is an event with the reference, or the request times out.
     fn request(&mut self, kind: RequestKind, request_id: &str, action: &str, now: Timestamp) -> Option<u64> {
         if self.pending.len() >= PENDING_MAX {
             self.tell_failed(request_id, action, "overload", "too many requests under way");
@@ -525,7 +525,7 @@ fn platform_objects(caller: &Caller) -> Value {
     Value::Map(vec![("ixn".to_owned(), ixn)])
 }
 
-/// `_data`: what the session starts with.
+/// `_data`: the session's initial data.
 pub(super) fn start_parameters(caller: &Caller) -> Value {
     let text = |text: &Option<String>| text.as_deref().map_or(Value::Undefined, Value::from);
     [

@@ -1,6 +1,6 @@
-//! Writes sessions' records, then does what the sessions want: never the other way round.
+//! Writes sessions' records, then carries out their commands, in this order.
 //!
-//! Each tenant has a lane of its own: none waits for another's store, and within a lane none waits for a session that cannot be written.
+//! Each tenant has its own lane: no tenant waits for another's store. Within a lane, no session waits for one that cannot be written.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,10 +16,10 @@ use super::queue_link::QueueLink;
 use super::worker::{Standing, Step, Work};
 use super::writes::{Answer, Writes};
 
-/// Steps that are written at once.
+/// Maximum number of steps written at once.
 const BATCH_MAX: usize = 64;
-/// Steps of a tenant that wait to be written: as many as its sessions may have ahead while its store is away, and more. With these, and only
-/// then, others wait too.
+/// Steps of a tenant that wait to be written: more than its sessions may have ahead while its store is unavailable.
+/// Only when a lane is full do other tenants wait too.
 const LANE_MAX: usize = 20_000;
 
 pub(super) struct Committer {
@@ -42,7 +42,7 @@ impl Committer {
                 // In this order: the last steps of a role that has drained are written.
                 biased;
                 step = self.steps.recv() => match step {
-                    // A lane ends with the role alone.
+                    // A lane ends only with the role.
                     Some(step) => drop(self.lane(&step.tenant).send(step).await),
                     None => return Ok(()),
                 },
@@ -53,7 +53,7 @@ impl Committer {
 
     fn lane(&mut self, tenant: &TenantId) -> &mpsc::Sender<Step> {
         let Self { shared, errands, lanes, .. } = self;
-        // As many as tenants that the role serves.
+        // One lane per tenant that the role serves.
         lanes.entry(tenant.clone()).or_insert_with(|| {
             let (sender, steps) = mpsc::channel(LANE_MAX);
             let lane = Lane::new(shared.clone(), tenant.clone(), steps, errands.clone());
@@ -63,7 +63,7 @@ impl Committer {
     }
 }
 
-/// One tenant's steps, in their order.
+/// One tenant's steps, in order.
 struct Lane {
     shared: Shared,
     tenant: TenantId,
@@ -71,7 +71,7 @@ struct Lane {
     errands: Errands,
     link: QueueLink,
     writes: Writes,
-    /// Sessions of which a step was refused and whose end is still to come: what follows from that step does not count.
+    /// Sessions with a refused step whose end is still to come: their other steps are void.
     refused: HashSet<SessionId>,
 }
 
@@ -113,12 +113,12 @@ impl Lane {
         }
     }
 
-    /// Whether a step goes on from what was written.
+    /// Whether a step builds on written steps.
     fn counts(&self, step: &Step) -> bool {
         step.standing == Standing::LastWord || !self.refused.contains(&step.session)
     }
 
-    /// Entries of new calls that no record begins with.
+    /// Acknowledges entries of new calls that started no record.
     async fn acknowledge(&self, steps: &[Step]) {
         let unbound: Vec<_> = steps.iter().filter(|s| s.change.is_none()).filter_map(|s| s.began_with).collect();
         if unbound.is_empty() {
@@ -139,7 +139,7 @@ impl Lane {
                 self.shared.metrics.records_written(usize::from(step.change.is_some()));
                 self.perform(step).await;
             }
-            // The record of a refused session may never have been made; its call takes its default all the same.
+            // The record of a refused session may never have been created; its call takes its default all the same.
             Answer::Gone | Answer::Refused(_) if last_word => self.perform(step).await,
             Answer::Lost | Answer::Gone => self.lost(&step),
             Answer::Refused(reason) => self.refuse(step, reason).await,
@@ -159,12 +159,12 @@ impl Lane {
         }
     }
 
-    /// What was refused is not performed: the session hears of it and ends.
+    /// A refused step is not carried out: the session is notified and ends.
     async fn refuse(&mut self, step: Step, reason: String) {
         let conn_id = step.caller.call.conn_id;
         tracing::error!(call = %conn_id, tenant = %self.tenant, session = step.session.0, reason, "a session's record was refused");
         self.refused.insert(step.session.clone());
-        // Workers wait for the committer alone, which waits for a lane only when that is full; so this does not lock up.
+        // Workers wait for the committer alone, and it waits for a lane only when that is full; so this cannot deadlock.
         self.shared.workers.give_back(conn_id, Work::Unwritten(Box::new(step), reason)).await;
     }
 
@@ -212,7 +212,7 @@ fn write(step: &Step) -> Option<SessionWrite> {
     })
 }
 
-/// An application's own words: 1 and 2 are for its author to see, the rest is for debugging.
+/// An application's log entry: levels up to 1 are logged as info, 2 and 3 as warnings, the rest for debugging.
 fn log(step: &Step, level: Option<f64>, text: &str) {
     let (call, application) = (step.caller.call.conn_id, &step.caller.application);
     match level.unwrap_or(1.0) as u8 {

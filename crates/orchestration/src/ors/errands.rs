@@ -21,19 +21,19 @@ use super::intentions::frame;
 use super::path::segment;
 use super::worker::{Step, Work};
 
-/// Calls with requests under way; with so many the next ones wait, whoever they are for.
+/// Calls with requests under way; beyond this, further requests of any call wait.
 const CALLS_MAX: usize = 1_024;
-/// Requests that wait behind others of their calls.
+/// Requests waiting behind others of their calls.
 const BEHIND_MAX: usize = 8_192;
-/// Requests that nobody has looked at yet; with more, whoever has one waits.
+/// Requests not yet examined; beyond this, senders wait.
 const DESK_MAX: usize = 1_024;
-/// How long frontend may take to accept a request, with all attempts. One that nobody can take in this moment is made again: a call
-/// changes hands within a second or two, and an application that has no transition for the error ends with it.
+/// Time that frontend has to accept a request, with all attempts. A request that no node can take now is retried: a
+/// takeover takes a second or two, and an application without a transition for the error would end.
 const ACCEPT_WITHIN: Duration = Duration::from_secs(6);
 /// The pause before the next attempt.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// The way to frontend.
+/// Sends tasks to the runner.
 #[derive(Clone)]
 pub(super) struct Errands {
     desk: mpsc::Sender<Errand>,
@@ -42,7 +42,7 @@ pub(super) struct Errands {
 struct Errand {
     tenant: TenantId,
     conn_id: ConnId,
-    /// Tells repeats of the same request apart from new ones.
+    /// Tells retries of a request apart from new requests.
     key: String,
     since: Instant,
     what: What,
@@ -54,7 +54,7 @@ enum What {
 }
 
 impl Errands {
-    /// Begins to carry them out.
+    /// Starts the runner.
     pub fn start(shared: &Shared, config: Client) -> anyhow::Result<Self> {
         let frontend = Client::new(&shared.ctx, "voice-38")?;
         let (desk, errands) = mpsc::channel(DESK_MAX);
@@ -69,7 +69,7 @@ impl Errands {
         self.send(&step.tenant, step.caller.call.conn_id, &step.session.0, reference, frame).await;
     }
 
-    /// Sends a request that stands in a record already.
+    /// Sends a request from a record.
     pub async fn send(&self, tenant: &TenantId, conn_id: ConnId, session: &str, reference: u64, frame: Json) {
         let key = format!("{session}:{reference}");
         self.put(tenant, conn_id, key, What::Request { reference, frame }).await;
@@ -90,13 +90,13 @@ impl Errands {
 
     async fn put(&self, tenant: &TenantId, conn_id: ConnId, key: String, what: What) {
         let errand = Errand { tenant: tenant.clone(), conn_id, key, since: Instant::now(), what };
-        // Its other end goes with the role only.
+        // The receiver ends only with the role.
         let _ = self.desk.send(errand).await;
     }
 }
 
-/// Carries errands out: those of a call one after the other, those of different calls side by side. A call whose node does not
-/// answer holds up no other.
+/// Runs the tasks: those of one call in order, those of different calls concurrently. A call whose node does not
+/// answer delays no other.
 struct Runner {
     shared: Shared,
     frontend: Client,
@@ -105,7 +105,7 @@ struct Runner {
 
 impl Runner {
     async fn run(&self, mut errands: mpsc::Receiver<Errand>) -> anyhow::Result<()> {
-        // Of each call that has one under way, the errands behind it.
+        // For each call with a task under way, the tasks waiting behind it.
         let mut behind: HashMap<ConnId, VecDeque<Errand>> = HashMap::new();
         let mut waiting = 0;
         let mut under_way = FuturesUnordered::new();
@@ -136,12 +136,12 @@ impl Runner {
         }
     }
 
-    /// Carries one out; the call that it was for.
+    /// Runs one task; returns its call.
     async fn perform(&self, errand: Errand) -> ConnId {
         let Errand { tenant, conn_id, key, since, what } = errand;
         match what {
             What::Request { reference, .. } if since.elapsed() >= REQUEST_DEADLINE => {
-                // Its session has given it up, and has gone on as if it were not done.
+                // Its session has considered it lost, and has gone on as if it were not done.
                 tracing::warn!(call = %conn_id, reference, "a request waited too long behind others: not made");
                 self.shared.metrics.request_refused();
             }
@@ -155,7 +155,7 @@ impl Runner {
                 tracing::info!(call = %conn_id, %tenant, to = ?to, "call takes its route point's default");
                 let frame = frame(&tenant, &caller, 0, RequestKind::RouteCall(conn_id, to));
                 if let Err(error) = self.post(&tenant, conn_id, &key, &frame).await {
-                    // The call's owner applies the default by itself when no instruction comes.
+                    // The call's owner applies the default by itself if it receives no instruction.
                     tracing::warn!(call = %conn_id, %error, "the default route could not be asked for");
                 }
             }
@@ -183,7 +183,7 @@ impl Runner {
         }
     }
 
-    /// Where a route point sends calls that nobody instructs.
+    /// The default destination of a route point.
     async fn default_of(&self, tenant: &TenantId, point: &Dn) -> RouteTo {
         let path = format!("/tenants/{tenant}/dns/{}", segment(point.as_str()));
         match self.config.get(&path).idempotent().fetch::<provisioning::Dn>().await {
@@ -207,7 +207,7 @@ impl Runner {
         };
         let description = error.to_string();
         tracing::warn!(call = %conn_id, reference, code, description, "request refused");
-        // If the worker has no room the session's own deadline for the request tells it the same.
+        // If the worker has no room, the session's own deadline for the request reports the failure.
         if !self
             .shared
             .workers
@@ -218,7 +218,7 @@ impl Runner {
     }
 }
 
-/// Whether what was in the way of a request is likely to be gone soon, and the request was not done.
+/// Whether the request was not done and the obstacle is likely to pass soon.
 fn passes(error: &CallError) -> bool {
     match error {
         CallError::Nowhere(_) | CallError::Connect(..) => true,

@@ -1,4 +1,4 @@
-//! What ors remembers of a call's application, so that the call can be explained: states, events, actions, errors.
+//! The trace of a call's application, to explain the call: states, events, actions, errors.
 
 use model::{TenantId, Timestamp};
 use runtime::trace::What;
@@ -8,15 +8,15 @@ use scxml::{Action, Event, Value};
 
 use super::call_session::{CallSession, Caller, Command, Ended};
 
-/// The longest text of one step, in characters.
+/// Longest text of one step, in characters.
 const TEXT_MAX: usize = 240;
-/// A run of digits in an application's own words that may be what somebody has typed in.
+/// Shortest run of digits in an application's texts that is masked, since it may be user input.
 const DIGITS_MIN: usize = 3;
-/// What an event's data tell of its outcome. Digits are never among them.
+/// Fields of an event's data that describe its outcome. Collected digits are not among them.
 const TOLD: [&str; 8] =
     ["result", "error", "description", "position", "agents", "state", "dn", "targetcomponentselected"];
 
-/// An application begins, or goes on.
+/// An application starts or continues.
 pub(super) fn began(trace: &Recorder, tenant: &TenantId, caller: &Caller, how: &str, now: Timestamp) {
     trace.identify(tenant, caller.call.conn_id, caller.call.uuid, now);
     let step = || step("application", &caller.application, format!("{how} on route point {}", caller.this_dn), None);
@@ -31,7 +31,7 @@ pub(super) fn not_loaded(ctx: &RoleContext, tenant: &TenantId, caller: &Caller, 
         .note_with(tenant, caller.call.conn_id, ctx.clock.now(), || step("error", &caller.application, text(), None));
 }
 
-/// What an input has led to.
+/// Traces the results of an input.
 pub(super) fn steps(
     trace: &Recorder,
     tenant: &TenantId,
@@ -50,7 +50,7 @@ pub(super) fn steps(
             }
             Command::Ended(Ended::Through) => step("end", "through", String::new(), None),
             Command::Ended(Ended::Failed { fault, reason }) => step("error", fault.as_str(), reason.clone(), None),
-            // Requests are told by frontend, and the queue's by rq.
+            // Requests are traced by frontend, queue requests by rq.
             Command::Request { .. } | Command::Queue(_) | Command::Log { .. } => continue,
         };
         trace.note(tenant, conn_id, now, what);
@@ -90,7 +90,7 @@ fn outcome(event: &Event, taken: bool) -> String {
     words.join(" ")
 }
 
-/// What an action was given. Of parameters the names alone: their values may be anything.
+/// The attributes of an action. Parameters by name alone: their values may be sensitive.
 fn attributes(action: &Action) -> String {
     let node = &action.node;
     let attribute = |(key, value): &(String, Value)| format!("{key}={}", value.to_display());
@@ -102,7 +102,7 @@ fn attributes(action: &Action) -> String {
     words.join(" ")
 }
 
-/// An application may write down what somebody has typed in: a PIN, a card's number.
+/// Masks digits: an application may log user input, such as a PIN or a card number.
 fn without_digits(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,5 +1,5 @@
-//! What is to be sent after a commit, in the form in which it stands in the record: request frames (JSON), so that an heir sends
-//! them again under the same idempotency keys.
+//! Requests to be sent after a commit, as stored in the record: request frames (JSON), so that a successor sends them
+//! again under the same idempotency keys.
 
 use bytes::Bytes;
 use contracts::json::request_frame;
@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::call_session::{Caller, Command};
 
-/// Writes the requests among the commands; empty if there is none.
+/// Encodes the requests among the commands; empty if there is none.
 pub(super) fn encode(tenant: &TenantId, caller: &Caller, commands: &[Command]) -> Bytes {
     let frames: Vec<Json> = commands
         .iter()
@@ -20,20 +20,20 @@ pub(super) fn encode(tenant: &TenantId, caller: &Caller, commands: &[Command]) -
     if frames.is_empty() { Bytes::new() } else { Json::Array(frames).to_string().into() }
 }
 
-/// Reads them again, each with its reference.
+/// Decodes them, each with its reference.
 pub(super) fn decode(intentions: &[u8]) -> Vec<(u64, Json)> {
     if intentions.is_empty() {
         return Vec::new();
     }
     let frames: Vec<Json> = serde_json::from_slice(intentions).unwrap_or_else(|error| {
-        // The session's deadlines for these requests tell it that they were not made.
+        // The sessions' deadlines for these requests report that they were not made.
         tracing::error!(%error, "requests of a record cannot be read: they are not made again");
         Vec::new()
     });
     frames.into_iter().filter_map(|f| Some((f.get("ReferenceID")?.as_u64()?, f))).collect()
 }
 
-/// A request as frontend takes it.
+/// A request in frontend's format.
 pub(super) fn frame(tenant: &TenantId, caller: &Caller, reference: u64, kind: model::RequestKind) -> Json {
     let request = Request {
         tenant: tenant.clone(),

@@ -1,4 +1,4 @@
-//! What ors counts.
+//! Metrics of ors.
 
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use runtime::metrics::{CounterBy, Label};
@@ -10,27 +10,27 @@ runtime::metrics! {
     /// The metrics of this role.
     #[derive(Clone)]
     pub(super) struct Metrics {
-        /// Sessions that run.
+        /// Sessions running.
         strategies: Gauge = "orsnode_strategies";
         /// Sessions started.
         started: Counter = "orsnode_strategies_started";
         /// Applications that could not be loaded for a call.
         load_errors: Counter = "orsnode_load_errors";
-        /// Sessions that ended by a fault, by which.
+        /// Sessions that ended by a fault, by fault.
         failed: CounterBy<Fault> = "orsnode_failed_strategies";
-        /// Facts about calls that sessions have taken in.
+        /// Facts about calls processed by sessions.
         facts: Counter = "orsnode_callevents";
-        /// Requests that frontend refused or did not get.
+        /// Requests that frontend refused or did not receive.
         refused: Counter = "orsnode_requests_refused";
         /// Sessions taken over from their records.
         restored: Counter = "orsnode_ha_reads";
         /// Records of sessions written.
         written: Counter = "orsnode_ha_writes";
-        /// Records of sessions that were put into quarantine.
+        /// Records of sessions moved to quarantine.
         aside: Counter = "orsnode_records_put_aside";
-        /// Records of sessions, and entries of new calls, that cannot be read.
+        /// Records of sessions, and entries of new calls, that could not be decoded.
         unreadable: Counter = "orsnode_records_unreadable";
-        /// Threads that a script has held for good, and that were abandoned.
+        /// Threads abandoned because a script blocked them.
         abandoned: Counter = "orsnode_threads_abandoned";
         /// Messages dropped because a queue was full.
         overflowed: Counter = "orsnode_queue_overflows";

@@ -1,4 +1,4 @@
-//! Names in the paths of requests to config: whatever characters they have, they are one segment.
+//! Escapes names in the paths of requests to config, so that each is one segment.
 
 /// The name as a segment of a path (RFC 3986 section 2.1).
 pub(super) fn segment(name: &str) -> String {
@@ -6,7 +6,7 @@ pub(super) fn segment(name: &str) -> String {
     for byte in name.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => out.push(char::from(byte)),
-            // Also a point: a segment of one or two of them means another path.
+            // A point too: a segment of one or two points means another path.
             _ => out.push_str(&format!("%{byte:02X}")),
         }
     }

@@ -1,4 +1,4 @@
-//! Sessions' records that nobody can live with are put aside.
+//! Moves records of sessions that cannot be restored to quarantine.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use infra::{PutAside, Written};
 
 use super::Shared;
 
-/// Pause before a store that is away is asked again.
+/// Pause before an unavailable store is retried.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// How often a store is asked that is away, or full.
+/// Attempts at a store that is unavailable or full.
 const TRIES: u32 = 20;
 
-/// Moves a record into quarantine; `false` where it is not ours to end. One that the store does not take stays where it is, for our next life,
-/// and its call is helped all the same.
+/// Moves a record to quarantine; returns `false` if this node may not end it. A record that the store refuses stays
+/// for our next run, and its call is handled all the same.
 pub(super) async fn put_aside(shared: &Shared, put: PutAside) -> bool {
     let (tenant, session) = (&put.tenant, &put.key);
     tracing::error!(%tenant, session, why = put.why, "a session's record is put aside: see `trunkline quarantine`");
@@ -32,7 +32,7 @@ pub(super) async fn put_aside(shared: &Shared, put: PutAside) -> bool {
             shared.metrics.record_put_aside();
             return true;
         }
-        // Somebody else has it, or it is over.
+        // Another node owns it, or it is over.
         Ok(answer) => tracing::warn!(session, ?answer, "a session's record is not ours to put aside"),
         Err(error) => {
             tracing::error!(session, %error, "a session's record cannot be put aside: it stays where it is");

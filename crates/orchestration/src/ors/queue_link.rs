@@ -1,4 +1,4 @@
-//! The stream of queue requests to rq (voice-30), one for each tenant. What breaks with it is said again, and said twice is done once.
+//! The stream of queue requests to rq (voice-30), one per tenant. Commands lost with a stream are repeated; repeats have no effect.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -14,21 +14,21 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::Shared;
 use super::worker::Work;
 
-/// Commands that wait while rq is away; sessions say again what waits when it is back.
+/// Commands that wait while rq is unavailable; sessions repeat theirs when it is back.
 const COMMANDS_MAX: usize = 4_096;
-/// Commands on their way.
+/// Commands being sent.
 const SENDING_MAX: usize = 64;
 /// Pause before the next attempt to connect.
 const AGAIN: Duration = Duration::from_millis(500);
 /// Port of rq.
 const PORT: u16 = 12100;
 
-/// A tenant's way to rq; the stream begins with the first request.
+/// A tenant's connection to rq; the stream starts with the first request.
 pub(super) struct QueueLink {
     shared: Shared,
     tenant: TenantId,
     commands: Option<mpsc::Sender<Command>>,
-    /// Whether something did not fit in: everything that stands is said again once there is room.
+    /// Whether a command did not fit: all commands still valid are repeated once there is room.
     dropped: Arc<AtomicBool>,
 }
 
@@ -37,7 +37,7 @@ impl QueueLink {
         Self { shared, tenant, commands: None, dropped: Arc::default() }
     }
 
-    /// Tells rq, as soon as it is there.
+    /// Sends rq a command as soon as it is available.
     pub fn tell(&mut self, command: Command) {
         let Self { shared, tenant, commands, dropped } = self;
         let sender = commands.get_or_insert_with(|| {
@@ -80,7 +80,7 @@ impl Link {
         }
     }
 
-    /// One life of the stream.
+    /// Runs the stream once, until it breaks.
     async fn connected(&mut self, again: bool) -> anyhow::Result<()> {
         let channel = net::grpc::channel(&self.shared.ctx, "voice-30", PORT)?;
         let (sender, sending) = mpsc::channel(SENDING_MAX);
@@ -106,13 +106,13 @@ impl Link {
         }
     }
 
-    /// Every session says again what it has asked rq for and not heard of, what it has taken back included.
+    /// Makes every session repeat its unconfirmed requests and cancellations.
     async fn say_again(&self) {
         self.shared.workers.send_all(|| Work::Resubmit(self.tenant.clone())).await;
     }
 
     async fn take(&self, outcome: v1::QueueOutcome) {
-        // A request's id begins with its session's, and that with the call's.
+        // A request's id starts with its session's id, and that with the call's.
         let conn_id: Option<ConnId> = outcome.request_id.split('-').next().and_then(|id| id.parse().ok());
         if let Some(conn_id) = conn_id {
             self.shared.workers.send(conn_id, Work::Outcome(self.tenant.clone(), outcome)).await;

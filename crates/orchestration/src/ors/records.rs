@@ -11,7 +11,7 @@ use scxml::{Event, EventKind, Snapshot, SnapshotDelayed, Value};
 use super::call_session::{CallSession, Caller, Pending, Playing, Queueing, Stage, Withdrawn};
 use crate::ecmascript::{from_json, to_json};
 
-/// The form of the record that is written.
+/// Version of the records that are written.
 const VERSION: u32 = 1;
 /// The record's kind.
 const KIND: &str = "session";
@@ -41,10 +41,10 @@ pub(super) fn encode(session: &CallSession, snapshot: &Snapshot, digest: u64) ->
     outer.encode_to_vec().into()
 }
 
-/// Reads a record.
+/// Decodes a record.
 ///
 /// # Errors
-/// Names what is not as it should be.
+/// Names the first invalid field.
 pub(super) fn decode(bytes: &[u8]) -> Result<v1::SessionRecord, WireError> {
     let outer = v1::StateRecord::decode(bytes).map_err(|e| WireError::Bytes(e.to_string()))?;
     if outer.kind != KIND || outer.version != VERSION {
@@ -53,10 +53,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<v1::SessionRecord, WireError> {
     v1::SessionRecord::decode(outer.body).map_err(|e| WireError::Bytes(e.to_string()))
 }
 
-/// Reads a record with everything in it that can be wrong.
+/// Decodes a record and checks every part that can be invalid.
 ///
 /// # Errors
-/// Names what is not as it should be.
+/// Names the first invalid field.
 pub(super) fn read(bytes: &[u8]) -> Result<(Caller, v1::SessionRecord), WireError> {
     let record = decode(bytes)?;
     let caller = caller(&record)?;
@@ -65,10 +65,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Caller, v1::SessionRecord), WireErro
     Ok((caller, record))
 }
 
-/// What can be read of a record that cannot be read as a whole: its call stands in front. None if not even that is there.
+/// Decodes as much as possible of a damaged record; its call comes first. `None` if not even the call is readable.
 pub(super) fn legible(bytes: &[u8]) -> Option<(Caller, v1::SessionRecord)> {
     let (mut outer, mut record) = (v1::StateRecord::default(), v1::SessionRecord::default());
-    // What stands before the damage is merged by then.
+    // The fields before the damage have been merged by then.
     let _ = outer.merge(bytes);
     let _ = record.merge(outer.body);
     Some((caller(&record).ok()?, record))
@@ -77,7 +77,7 @@ pub(super) fn legible(bytes: &[u8]) -> Option<(Caller, v1::SessionRecord)> {
 /// The call of a record.
 ///
 /// # Errors
-/// Names what is not as it should be.
+/// Names the first invalid field.
 pub(super) fn caller(record: &v1::SessionRecord) -> Result<Caller, WireError> {
     let call = record.call.clone().ok_or_else(|| field("call", "it is absent"))?;
     Ok(Caller {
@@ -89,28 +89,28 @@ pub(super) fn caller(record: &v1::SessionRecord) -> Result<Caller, WireError> {
     })
 }
 
-/// Whether the call waits on its route point for what the session says.
+/// Whether the call waits on its route point for the session's instructions.
 pub(super) fn waits(record: &v1::SessionRecord) -> bool {
-    // An application that is over has no request under way but the one by which its call leaves.
+    // A finished application has no request under way except the one by which its call leaves.
     let through = record.machine.as_ref().is_some_and(|machine| machine.over) && record.pending.is_empty();
     stage_from_wire(record.stage()) == Stage::Waiting && !through
 }
 
-/// The queue requests that rq may have of a session.
+/// The session's queue requests that rq may have.
 pub(super) fn queue_requests(record: &v1::SessionRecord) -> impl Iterator<Item = &str> {
     let present = record.queueing.as_ref().map(|queueing| queueing.request_id.as_str());
     present.into_iter().chain(record.withdrawn.iter().map(|withdrawn| withdrawn.request_id.as_str()))
 }
 
-/// Where a session stood in the tenant's events.
+/// The last position that a session processed of the tenant's events.
 pub(super) fn position(record: &v1::SessionRecord) -> Position {
     record.position.parse().unwrap_or(Position::START)
 }
 
-/// Sets what the interpreter does not know of.
+/// Sets the fields of a session outside the interpreter.
 ///
 /// # Errors
-/// Names what is not as it should be.
+/// Names the first invalid field.
 pub(super) fn fill(session: &mut CallSession, record: v1::SessionRecord) -> Result<(), WireError> {
     session.stage = stage_from_wire(record.stage());
     session.position = position(&record);
@@ -154,10 +154,10 @@ fn machine_to_wire(snapshot: &Snapshot) -> v1::MachineRecord {
     }
 }
 
-/// The interpreter's photograph.
+/// The interpreter's snapshot.
 ///
 /// # Errors
-/// Names what is not as it should be.
+/// Names the first invalid field.
 pub(super) fn machine(record: &v1::SessionRecord) -> Result<Snapshot, WireError> {
     let machine = record.machine.clone().ok_or_else(|| field("machine", "it is absent"))?;
     let events = |list: Vec<v1::MachineEvent>| list.into_iter().map(event_from_wire).collect::<Result<Vec<_>, _>>();

@@ -13,7 +13,7 @@ use super::Workers;
 use super::call_session::CallSession;
 use super::worker::Work;
 
-/// The scope of who may see calls.
+/// The scope required to read calls.
 const SCOPE: &str = "calls:read";
 
 /// The routes.
@@ -21,7 +21,7 @@ pub(super) fn router(workers: Workers) -> Router {
     Router::new().route("/tenants/{tenant}/calls/{conn_id}", get(call)).with_state(workers)
 }
 
-/// What the session of a call knows of it. Another replica may have the session: then this one knows nothing.
+/// The session's data of a call. Not found if another replica has the session.
 async fn call(
     caller: Caller,
     State(workers): State<Workers>,

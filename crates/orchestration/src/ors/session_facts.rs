@@ -1,6 +1,6 @@
-//! What ors itself tells the tenant's event stream (voice-45): an application began for a call, chose a target, is over.
+//! The facts that ors adds to the tenant's event stream (voice-45): an application started for a call, chose a target, ended.
 //!
-//! The facts stand in the commit that stores the session's step, so none is told that did not happen, and none is lost with its node.
+//! They are committed with the session's step: none is sent for a step that did not happen, none is lost with its node.
 
 use infra::SessionId;
 use model::request::{RequestKind, RouteTo};
@@ -10,7 +10,7 @@ use model::{
 
 use super::call_session::{CallSession, Caller, Command, Ended};
 
-/// Numbers a session's facts within the token under which it is written.
+/// Numbers a session's facts within its record's token.
 #[derive(Clone)]
 pub(super) struct SessionFacts {
     name: Option<SessionName>,
@@ -19,18 +19,18 @@ pub(super) struct SessionFacts {
 }
 
 impl SessionFacts {
-    /// The facts of a session from now on, under that token.
+    /// The facts of a session from now on, under this token.
     pub fn new(session: &SessionId, token: Token) -> Self {
-        // Its id is made of a ConnID and a position, so it is a name; a foreign one that is none tells nothing.
+        // Its id is made of a ConnID and a position, so it is a valid name; a session with an invalid name sends no facts.
         Self { name: SessionName::parse(&session.0).ok(), token, last: 0 }
     }
 
-    /// The application begins.
+    /// The application has started.
     pub fn started(&mut self, tenant: &TenantId, caller: &Caller, now: Timestamp) -> Option<Stamped> {
         self.stamp(tenant, caller, Event::new(EventName::SessionStarted), now)
     }
 
-    /// What follows from the commands of a step.
+    /// The facts for the commands of a step.
     pub fn of_step(
         &mut self,
         tenant: &TenantId,
@@ -42,7 +42,7 @@ impl SessionFacts {
         self.of_commands(tenant, &session.caller, queue, commands, now)
     }
 
-    /// The same where there is no session; `queue` is the one in which the call waits.
+    /// The facts for commands without a session; `queue` is the one in which the call waits.
     pub fn of_commands(
         &mut self,
         tenant: &TenantId,
@@ -95,7 +95,7 @@ fn ended(how: &Ended) -> Event {
     let mut event = Event::new(EventName::SessionEnded);
     match how {
         Ended::Through => event.extensions.push("Result", "Through"),
-        // The reason in words may quote what somebody has typed in: it stands in the log.
+        // The reason may quote user input, so it is only in the log.
         Ended::Failed { fault, .. } => {
             event.extensions.push("Result", "Failed");
             event.extensions.push("Fault", fault.as_str());

@@ -1,4 +1,4 @@
-//! One tenant's inputs: new calls, facts, and sessions that a dead node has left.
+//! One tenant's inputs: new calls, facts, and sessions of failed nodes.
 
 mod inheritance;
 
@@ -17,17 +17,17 @@ use super::errands::Errands;
 use super::worker::{Start, Work};
 use super::{Shared, records};
 
-/// New calls that are taken at once.
+/// Maximum number of new calls read at once.
 const TAKE_MAX: usize = 16;
-/// Facts that are read at once.
+/// Maximum number of facts read at once.
 const FACTS_MAX: usize = 256;
 /// How long a read waits for the first entry.
 const WAIT: Duration = Duration::from_secs(1);
-/// Pause after a failed read, so that a store that is away is not stormed.
+/// Pause after a failed read, so that an unavailable store is not flooded.
 const AGAIN: Duration = Duration::from_millis(500);
-/// An entry that somebody has held for so long without a session is taken over.
+/// Time after which an entry that a node has held without a session is taken over.
 const RECLAIM_IDLE: Duration = Duration::from_secs(5);
-/// How often left-over entries and sessions are looked for.
+/// How often left-over entries and sessions are searched.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Serves a tenant until the role ends.
@@ -50,11 +50,11 @@ struct Desk {
     shared: Shared,
     tenant: TenantId,
     errands: Errands,
-    /// Where the facts are to be read again from, for sessions that were taken over.
+    /// Position from which the facts are read again, for sessions that were taken over.
     rewind: Mutex<Option<Position>>,
-    /// New calls whose sessions could not be looked up; as many as wait in the stream at most.
+    /// New calls whose sessions could not be looked up; at most as many as the stream contains.
     undecided: Mutex<Vec<TakenCall>>,
-    /// Sessions of a claim that has had no answer: they may be ours. One batch of claims at most.
+    /// Sessions of a claim without an answer: they may be ours. At most one batch of claims.
     unsure: Mutex<BTreeSet<SessionId>>,
 }
 
@@ -83,17 +83,17 @@ impl Desk {
             let conn_id = taken.call.conn_id;
             match caller_of(&taken) {
                 Ok(caller) => match self.has_session(conn_id, &caller.this_dn).await {
-                    // The call came back to its route point: its session hears of that from the facts.
+                    // The call came back to its route point: its session learns that from the facts.
                     Ok(true) => self.acknowledge(&taken).await,
                     Ok(false) => self.begin(taken, caller).await,
-                    // Nobody knows: a second application would work against the first.
+                    // Unknown: a second application would work against the first.
                     Err(error) => {
                         self.ask_again(taken);
                         self.away(&error, "the sessions of a new call").await;
                     }
                 },
                 Err(reason) => {
-                    // Its owner sends the call to its default when nobody instructs it.
+                    // Its owner sends the call to its default if it receives no instruction.
                     tracing::error!(call = %conn_id, reason, "an entry of the new calls cannot be read");
                     self.shared.metrics.record_unreadable();
                     self.acknowledge(&taken).await;
@@ -102,7 +102,7 @@ impl Desk {
         }
     }
 
-    /// Keeps an entry of which nobody could say whether it has a session. The stream gives it to others only, once we are gone.
+    /// Keeps an entry whose session could not be looked up. The stream gives it to other nodes only after this one has failed.
     fn ask_again(&self, taken: TakenCall) {
         let mut undecided = self.undecided();
         match undecided.len() < infra::bounds::NEW_CALLS_MAX {
@@ -115,7 +115,7 @@ impl Desk {
         self.undecided.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a session serves the call on this route point already.
+    /// Whether a session already serves the call on this route point.
     async fn has_session(&self, conn_id: ConnId, this_dn: &Dn) -> infra::Result<bool> {
         let sessions = self.shared.ctx.stores.sessions.of_call(&self.tenant, conn_id).await?;
         Ok(sessions.iter().any(|record| serves(record, this_dn)))
@@ -173,7 +173,7 @@ impl Desk {
                     }
                 }
                 Err(StoreError::Trimmed { gone }) => {
-                    // What is lost to the sessions, their deadlines heal.
+                    // Requests whose facts are lost end by the sessions' deadlines.
                     tracing::error!(tenant = %self.tenant, %gone, "facts were trimmed before they were read");
                     position = gone;
                 }
@@ -195,7 +195,7 @@ impl Desk {
         self.rewind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    // ---- what others have left ----
+    // ---- left-over entries and sessions ----
 
     async fn sweep(&self) -> anyhow::Result<()> {
         let ctx = &self.shared.ctx;
@@ -223,13 +223,13 @@ impl Desk {
     }
 }
 
-/// Whether a session's application still instructs the call on this route point. One that is over only waits for rq.
+/// Whether a session's application still instructs the call on this route point. A finished one only waits for rq.
 fn serves(record: &Record<SessionId>, this_dn: &Dn) -> bool {
     let over = |session: &v1::SessionRecord| session.machine.as_ref().is_some_and(|machine| machine.over);
     records::decode(&record.state).is_ok_and(|session| session.this_dn == this_dn.as_str() && !over(&session))
 }
 
-/// What an entry of the new calls says.
+/// The call of an entry of the new calls.
 fn caller_of(taken: &TakenCall) -> Result<Caller, String> {
     let record = v1::NewCallRecord::decode(&taken.call.body[..]).map_err(|e| e.to_string())?;
     let call = record.call.ok_or("it names no call")?;

@@ -3,10 +3,10 @@
 use scxml::Vocabulary;
 use scxml::vocabulary::{Element, Module, Place, RequestId};
 
-/// What an application may say beyond W3C's elements.
+/// The elements of applications beyond W3C's.
 pub(super) const DIALECT: Vocabulary = Vocabulary { modules: &[DIALOG, QUEUE, INTERACTION] };
 
-/// What the caller hears and presses.
+/// Treatments: prompts and digits.
 const DIALOG: Module = Module {
     name: "dialog",
     segments: &["dialog"],
@@ -24,7 +24,7 @@ const DIALOG: Module = Module {
 const COLLECT: &[&str] =
     &["requestid", "interactionid", "prompts", "maxdigits", "timeout", "interdigittimeout", "termdigit"];
 
-/// Who takes the call.
+/// Queueing for an agent.
 const QUEUE: Module = Module {
     name: "queue",
     segments: &["queue"],
@@ -42,7 +42,7 @@ const QUEUE: Module = Module {
     ],
 };
 
-/// What happens to the call itself.
+/// Actions on the call itself.
 const INTERACTION: Module = Module {
     name: "interaction",
     segments: &["interaction", "ixn", "voice"],
@@ -62,7 +62,7 @@ const fn action(
     Element { name, place: Place::Action, request_id: RequestId::Stored, attributes, required, children }
 }
 
-/// An action about an earlier request.
+/// An action on an earlier request.
 const fn about(name: &'static str, attributes: &'static [&'static str], required: &'static [&'static str]) -> Element {
     Element { name, place: Place::Action, request_id: RequestId::Named, attributes, required, children: &[] }
 }

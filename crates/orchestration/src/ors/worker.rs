@@ -1,7 +1,7 @@
-//! Threads that run sessions: scripts take processor time, which the roles' own threads must not wait for.
+//! Threads that run sessions: scripts take processor time, and the roles' own threads must not wait for them.
 //!
-//! A call belongs to one worker for good. After each input the worker hands out a [`Step`]: the record to be written
-//! and what to do once it is. A panic within a session's turn costs that session alone; so does a script that holds the thread ([`slot`]).
+//! A call always belongs to the same worker. After each input the worker emits a [`Step`]: the record to be written, and what to
+//! do after that. A panic in a session's turn ends that session alone; so does a script that never returns ([`slot`]).
 
 mod begin;
 mod fair;
@@ -29,66 +29,66 @@ use crate::ecmascript::ScriptLimits;
 use fair::{Timers, Turn};
 use slot::{Barred, Left, Slot};
 
-/// Inputs that wait for a worker; several seconds of a busy tenant's facts.
+/// Inputs waiting for a worker; several seconds of a busy tenant's facts.
 pub(super) const INBOX_MAX: usize = 8_192;
-/// Inputs of one tenant that wait for workers; with more its own next ones wait where they come from.
+/// Inputs of one tenant waiting for workers; beyond that, its further inputs wait at their source.
 pub(super) const INBOX_OF_TENANT_MAX: usize = 1_024;
-/// Ended calls that are remembered, so that a late entry starts no session for one.
+/// Ended calls that are remembered, so that a late entry does not start a session for one.
 const ENDED_MAX: usize = 4_096;
-/// Sessions that ended here and are remembered, so that what rq still says of their requests is answered. rq says it within seconds.
+/// Sessions ended here that are remembered, to answer rq's late messages about their requests. Those come within seconds.
 const PAST_MAX: usize = 1_024;
-/// Steps of one session that may wait to be written; with more its timers wait too. While a tenant's store is away a session so costs no
-/// more than these.
+/// Steps of one session that may wait to be written; beyond that its timers wait too. This bounds a session's memory
+/// while the tenant's store is away.
 const STEPS_AHEAD_MAX: usize = 4;
-/// When a session is looked at again whose steps wait.
+/// When the timers of a session with too many waiting steps are checked again.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-/// A timer never runs out at or before the moment in which it is set.
+/// A timer expires no earlier than this after it is set.
 const TIMER_MIN: Duration = Duration::from_millis(1);
 
 /// An input of a worker.
 pub(super) enum Work {
     /// Run an application for a new call.
     Start(Box<Start>),
-    /// Go on with a session that another node, or an earlier life of this one, has left.
+    /// Continue a session left by another node, or by a previous run of this one.
     Restore(Box<Restore>),
     /// A fact of the tenant.
     Fact(TenantId, EventEntry),
-    /// rq's word.
+    /// A message of rq about a request.
     Outcome(TenantId, v1::QueueOutcome),
     /// A request did not reach its call.
     Refused { tenant: TenantId, conn_id: ConnId, reference: u64, error: String, description: String },
-    /// Another node owns the session now: whatever it had by this token is void.
+    /// Another node owns the session now: its changes under this token are void.
     Forget { tenant: TenantId, conn_id: ConnId, session: SessionId, token: Token },
-    /// The store does not take this step, for that reason: nothing of it was done.
+    /// The store has refused this step for this reason: nothing of it was done.
     Unwritten(Box<Step>, String),
-    /// A session that nobody goes on with: this is to be done for its call.
+    /// A session that no node continues: these commands are still to be carried out for its call.
     Farewell { tenant: TenantId, session: SessionId, caller: Caller, commands: Vec<Command> },
-    /// rq's stream broke: say again what waits.
+    /// rq's stream broke: send the waiting requests again.
     Resubmit(TenantId),
-    /// Somebody asks what is known of a call.
+    /// A client requests the data of a call.
     Describe { tenant: TenantId, conn_id: ConnId, reply: oneshot::Sender<Option<serde_json::Value>> },
 }
 
-/// An input on its way, with the tenant's right to have it wait.
+/// An input in a worker's queue, with its permit from the tenant's share.
 pub(super) struct Posted {
     work: Work,
     _right: Option<OwnedSemaphorePermit>,
 }
 
 impl Posted {
-    /// What counts among the tenant's inputs.
+    /// An input that counts towards the tenant's limit.
     pub fn of_tenant(work: Work, right: OwnedSemaphorePermit) -> Self {
         Self { work, _right: Some(right) }
     }
 
-    /// What is sent without waiting, or follows from the program's own doing.
+    /// An input that is sent without waiting, or that results from a step.
     pub fn free(work: Work) -> Self {
         Self { work, _right: None }
     }
 }
 
 impl Work {
-    /// Whose it is.
+    /// The tenant of the input.
     pub fn tenant(&self) -> &TenantId {
         match self {
             Self::Start(start) => &start.tenant,
@@ -122,34 +122,34 @@ pub(super) struct Restore {
     pub application: Option<Arc<Application>>,
 }
 
-/// What follows from an input, for one session.
+/// The result of an input for one session.
 pub(super) struct Step {
     pub tenant: TenantId,
     pub session: SessionId,
     pub caller: Caller,
     pub token: Token,
-    /// None: there is nothing to write, only to do.
+    /// `None` if there is nothing to write, only commands.
     pub change: Option<Change>,
-    /// Why its record is put aside, in the place of a change.
+    /// Why its record is moved to quarantine, instead of a change.
     pub aside: Option<String>,
     pub due: Option<Timestamp>,
     pub began_with: Option<Position>,
     pub commands: Vec<Command>,
-    /// What it tells of itself, in the same commit.
+    /// Its facts for the event stream, in the same commit.
     pub facts: Vec<Stamped>,
     /// Whether the call waits on its route point.
     pub waits: bool,
     pub standing: Standing,
-    /// Held while it waits to be written: its session counts the holders.
+    /// Held while the step waits to be written: the session counts the holders.
     pub _ahead: Arc<()>,
 }
 
-/// How a step stands to those of its session before it.
+/// How a step depends on its session's earlier steps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Standing {
-    /// It goes on from them: where one of them was refused, it does not count.
+    /// It builds on them: if one of them was refused, this one is void.
     GoesOn,
-    /// It is the end that follows from a refusal: it is carried out in any case.
+    /// It is the session's end after a refusal: it is carried out in any case.
     LastWord,
 }
 
@@ -160,7 +160,7 @@ struct Live {
     id: SessionId,
     token: Token,
     application: Arc<Application>,
-    /// Its record as it was last handed out.
+    /// Its record as last emitted.
     state: Option<Bytes>,
     /// The entry to acknowledge, until the record is first written.
     entry: Option<Position>,
@@ -168,14 +168,14 @@ struct Live {
     facts: SessionFacts,
     /// Facts for the next step.
     told: Vec<Stamped>,
-    /// Whether its record is in the ledger, as far as is known.
+    /// Whether its record is in the ledger, as far as known.
     written: bool,
     standing: Standing,
-    /// Held by each of its steps that waits to be written.
+    /// Cloned into each of its steps that waits to be written.
     ahead: Arc<()>,
 }
 
-/// What all workers share.
+/// State shared by all workers.
 #[derive(Clone)]
 pub(super) struct Sharing {
     pub clock: Arc<dyn Clock>,
@@ -183,24 +183,24 @@ pub(super) struct Sharing {
     pub metrics: Metrics,
     /// Counts the sessions of all workers.
     pub sessions: Arc<AtomicUsize>,
-    /// What is remembered of calls.
+    /// Traces of calls.
     pub trace: runtime::Recorder,
-    /// Documents that do not begin any more.
+    /// Documents that may not start any more.
     pub barred: Barred,
-    /// Where reports of faults are kept.
+    /// Where fault reports are stored.
     pub reports: Reports,
 }
 
-/// The way to the folder of reports, off the threads that run scripts.
+/// Sends fault reports to the task that stores them, so that script threads do not wait for the disk.
 #[derive(Clone)]
 pub(super) struct Reports(pub mpsc::Sender<FaultReport>);
 
 // === impl Reports ===
 
 impl Reports {
-    /// A report of a fault; more than can be written at once show nothing new.
+    /// Stores a report of a fault. If the queue is full it is dropped: further reports would show nothing new.
     pub fn keep(&self, at: Timestamp, subject: Option<String>, cause: Cause, input: String) {
-        // Where there is no room the log line that came before has to do.
+        // If there is no room, the log line before it must suffice.
         let _ = self.0.try_send(FaultReport { at, subject, cause, name: "session", input });
     }
 }
@@ -223,12 +223,12 @@ pub(super) struct Worker {
     out: Vec<Step>,
     barred: Barred,
     reports: Reports,
-    /// Sessions that have changed since the thread was last found to have its place.
+    /// Sessions changed since the thread last published its state.
     touched: HashSet<Key>,
 }
 
 impl Worker {
-    /// A thread's part, for a place that it has taken in that life.
+    /// A worker of the thread with number `life` in this slot.
     pub fn new(slot: Arc<Slot>, life: u32, steps: mpsc::Sender<Step>, shared: Sharing) -> Self {
         let Sharing { clock, limits, metrics, sessions, trace, barred, reports } = shared;
         let (live, timers, touched) = (HashMap::new(), Timers::default(), HashSet::new());
@@ -253,7 +253,7 @@ impl Worker {
         }
     }
 
-    /// Goes on with what an abandoned thread has left, and runs until the inbox closes or this thread is abandoned itself.
+    /// Continues with the sessions of an abandoned thread, then runs until the inbox closes or this thread is abandoned.
     pub async fn run(mut self, left: Left) {
         let Left { held_by, mut sessions, .. } = left;
         if let Some(what) = held_by {
@@ -286,20 +286,20 @@ impl Worker {
         }
     }
 
-    /// One turn of a tenant; what it takes counts against it.
+    /// Runs one turn of a tenant and charges its time to the tenant.
     fn serve(&mut self, tenant: &TenantId, turn: Turn) {
         let began = self.clock.now();
         self.survive(|worker| match turn {
             Turn::Input(work) => worker.take(work),
             Turn::Timer => worker.fire(tenant),
         });
-        // Another thread has it when this one was abandoned meanwhile.
+        // If this thread was abandoned meanwhile, another one holds the inbox.
         if let Ok(mut inbox) = self.slot.inbox.try_lock() {
             inbox.took(tenant, self.clock.now().since(began));
         }
     }
 
-    /// Sends out what has followed; false where nobody wants it any more: the role has ended, or another thread has the place.
+    /// Sends the steps; returns false if the role has ended or another thread has the slot.
     async fn hand_over(&mut self) -> bool {
         let has_place = self.release();
         for step in self.out.drain(..) {
@@ -310,7 +310,7 @@ impl Worker {
         has_place
     }
 
-    /// Shows what has changed; false if another thread has the place: it goes on from what was shown before.
+    /// Publishes the changed sessions; returns false if another thread has the slot, which continues from the state published before.
     fn release(&mut self) -> bool {
         let live = &self.live;
         let changed = self.touched.drain().map(|key| {
@@ -326,7 +326,7 @@ impl Worker {
         true
     }
 
-    /// What panics outside a session's own turn belongs to nobody; the sessions of this worker must not go with it.
+    /// Catches a panic outside any session's turn: it must not end the sessions of this worker.
     fn survive(&mut self, turn: impl FnOnce(&mut Self)) {
         if let Err(panic) = turn::caught(|| turn(self)) {
             tracing::error!(panic, "a worker of sessions has met a fault of the program");
@@ -334,7 +334,7 @@ impl Worker {
         }
     }
 
-    /// Keeps a report of a panic, without anybody's numbers.
+    /// Stores a report of a panic, without phone numbers.
     fn report(&self, key: Option<&Key>, panic: String, input: String) {
         self.reports.keep(self.clock.now(), key.map(|key| key.1.to_string()), Cause::Panic(panic), input);
     }
@@ -352,7 +352,7 @@ impl Worker {
             }
             Work::Forget { tenant, conn_id, session, token } => {
                 let key = (tenant, conn_id);
-                // Its call may have another session by now, or this one may have come back.
+                // The call may have another session by now, or this one may have come back.
                 if self.live.get(&key).is_some_and(|live| live.id == session && live.token <= token) {
                     self.remove(&key);
                 }
@@ -363,14 +363,14 @@ impl Worker {
             Work::Unwritten(step, reason) => self.unwritten(*step, &reason, now),
             Work::Describe { tenant, conn_id, reply } => {
                 let live = self.live.get(&(tenant, conn_id));
-                // Who has asked may be gone.
+                // The client may have disconnected.
                 let _ = reply.send(live.map(|live| super::server::describe(&live.session)));
             }
             Work::Resubmit(tenant) => self.resubmit(|(t, _)| *t == tenant),
         }
     }
 
-    /// Lets run out what is due in one session of the tenant; what it sets anew is due later.
+    /// Fires the timers due in one session of the tenant; timers that it sets meanwhile are due later.
     fn fire(&mut self, tenant: &TenantId) {
         let now = self.clock.now();
         let Some(conn_id) = self.timers.first_due(tenant, now) else { return };
@@ -387,7 +387,7 @@ impl Worker {
         if self.live.contains_key(&key) {
             return self.with(&key, || "a word of rq".to_owned(), |session| session.handle_outcome(outcome, now));
         }
-        // It was on its way when the session ended here. Where another node has the session, that is for it to say.
+        // The outcome was on its way when the session ended here. If another node has the session, that node answers.
         let stands = matches!(outcome.outcome, Some(Outcome::Accepted(_) | Outcome::Selected(_)));
         if let Some((_, session, caller)) = self.past.iter().find(|(past, ..)| *past == key).filter(|_| stands) {
             let command = Command::Queue(cancellation(&outcome.request_id));
@@ -396,7 +396,7 @@ impl Worker {
     }
 
     fn fact(&mut self, tenant: TenantId, entry: &EventEntry, now: Timestamp) {
-        // Not our own, nor those of queues: what names a call there may know its ids alone.
+        // Neither our own facts nor those of queues: their call reference may contain ids alone.
         let Subject::Call(conn_id) = entry.event.id.subject else { return };
         let key = (tenant, conn_id);
         if entry.event.event.name == EventName::CallDeleted {
@@ -405,7 +405,7 @@ impl Worker {
                 self.ended.pop_front();
             }
         }
-        // The stream is read again after a takeover; what is known already costs no commit.
+        // The stream is read again after a takeover; facts known already cause no commit.
         if self.live.get(&key).is_some_and(|live| entry.position > live.session.position) {
             let what = || format!("the fact {} at {}", entry.event.event.name.as_str(), entry.position);
             self.with(&key, what, |session| session.handle_fact(entry.position, &entry.event.event, now));
@@ -413,11 +413,11 @@ impl Worker {
     }
 }
 
-/// How long a worker sleeps that has nothing to wait for; its inbox wakes it.
+/// How long a worker with no timer sleeps; its inbox wakes it.
 const IDLE: Duration = Duration::from_secs(3_600);
 
 impl Step {
-    /// Nothing to write, only to do.
+    /// A step with commands and nothing to write.
     fn to_do(tenant: &TenantId, session: &SessionId, caller: &Caller, commands: Vec<Command>) -> Self {
         Self {
             tenant: tenant.clone(),

@@ -1,4 +1,4 @@
-//! Writes the sessions of one tenant. A fault of one write is paid by that one: its neighbours are written, and nobody waits for it.
+//! Writes the sessions of one tenant. A write that fails affects its own session only: the others are written without delay.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -7,36 +7,36 @@ use std::time::Duration;
 use infra::{Clock, Numbers, Refusal, Room, SessionBatch, SessionId, SessionLedger, SessionWrite, StoreError, Written};
 use model::{Owner, TenantId, Timestamp};
 
-/// Pause before a batch is tried again while the store is away.
+/// Pause before a batch is retried while the store is unavailable.
 const AGAIN: Duration = Duration::from_millis(250);
-/// How long a store may have no room before what it does not take counts as refused. The calls concerned hear nothing meanwhile.
+/// Time that a store may lack room before its refusals are final. The calls concerned hear nothing meanwhile.
 const NO_ROOM_FOR: Duration = Duration::from_secs(5);
-/// Why a write is refused of which the store has said nothing.
+/// The reason for a refused write that has no answer of the store.
 const NO_ANSWER: &str = "the store has given no answer";
 
-/// What became of a write.
+/// The result of a write.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Answer {
-    /// It stands in the ledger.
+    /// It is in the ledger.
     Done,
-    /// Another node has the session.
+    /// Another node owns the session.
     Lost,
-    /// The record is over, or there is none.
+    /// The record is ended, or there is none.
     Gone,
-    /// It is not done, and will not be.
+    /// It is not written, and will not be.
     Refused(String),
 }
 
-/// A tenant's way into the ledger.
+/// A tenant's access to the ledger.
 pub(super) struct Writes {
     ledger: Arc<dyn SessionLedger>,
     clock: Arc<dyn Clock>,
     tenant: TenantId,
     owner: Owner,
     numbers: Numbers,
-    /// Since when the store has no room for what begins.
+    /// Since when the store has had no room for new sessions.
     none_begins_since: Option<Timestamp>,
-    /// Since when it has none for what goes on.
+    /// Since when it has had no room for existing sessions.
     none_goes_on_since: Option<Timestamp>,
 }
 
@@ -46,9 +46,9 @@ impl Writes {
         Self { ledger, clock, tenant, owner, numbers, none_begins_since: None, none_goes_on_since: None }
     }
 
-    /// Writes a batch; the answers stand in its order. Waits while the store is away: nothing may leave before it has answered.
+    /// Writes a batch; the answers are in its order. Waits while the store is unavailable: nothing may be sent before it has answered.
     ///
-    /// What goes on from a step that was refused is not written either, nor would what it wants be done by an heir.
+    /// A step after a refused step of its session is not written either, so that a successor does not carry out its requests.
     pub async fn write(&mut self, writes: Vec<SessionWrite>) -> Vec<Answer> {
         let mut answers = Vec::with_capacity(writes.len());
         let mut refused: HashSet<SessionId> = HashSet::new();
@@ -71,7 +71,7 @@ impl Writes {
         answers
     }
 
-    /// Writes what does not depend on each other. Those for which there is no room are tried again for a while.
+    /// Writes a batch of independent writes. Those for which there is no room are retried for a while.
     async fn write_round(&mut self, writes: Vec<SessionWrite>) -> Vec<Answer> {
         let mut written = self.write_once(&writes).await;
         while self.is_room_waited_for(&writes, &written) {
@@ -85,7 +85,7 @@ impl Writes {
         written.into_iter().map(Answer::from).collect()
     }
 
-    /// One answer for each write.
+    /// Returns one answer for each write.
     async fn write_once(&mut self, writes: &[SessionWrite]) -> Vec<Written> {
         if writes.is_empty() {
             return Vec::new();
@@ -94,11 +94,11 @@ impl Writes {
         match self.commit(writes, number).await {
             Ok(written) if written.len() == writes.len() => return written,
             Err(error) if writes.len() == 1 => return vec![Written::Refused(refusal_of(error))],
-            // Somebody in the batch cannot be written: the others can.
+            // One write of the batch fails: the others can be written.
             Ok(_) | Err(_) => {}
         }
         let mut written = Vec::with_capacity(writes.len());
-        // Each keeps its number, so that none is written twice.
+        // Each has its own batch number, so that none is written twice.
         for (number, write) in (number..).zip(writes) {
             let answer = self.commit(std::slice::from_ref(write), number).await;
             written.push(match answer.map(|mut answer| answer.pop()) {
@@ -110,13 +110,13 @@ impl Writes {
         written
     }
 
-    /// Commits until the store has answered.
+    /// Retries a commit until the store has answered.
     async fn commit(&self, writes: &[SessionWrite], number: u64) -> infra::Result<Vec<Written>> {
         let (tenant, owner) = (self.tenant.clone(), self.owner.clone());
         let batch = SessionBatch { tenant, owner, writes: writes.to_vec(), consumed: None, number };
         let mut waits = false;
         loop {
-            // A store that is away comes back, and may have done it.
+            // The store may be back later, and may have done the commit.
             let error = match self.ledger.commit(batch.clone()).await {
                 Err(error @ StoreError::Unavailable { .. }) => error,
                 answered => return answered,
@@ -128,8 +128,8 @@ impl Writes {
         }
     }
 
-    /// Whether something has found no room, and it is worth while to ask again. A full store is waited for as long as a caller may hear
-    /// nothing: once, not for each session again. What begins is refused sooner than what goes on, so each has its own time.
+    /// Whether to retry because some write found no room. A full store is waited for as long as a caller may hear silence:
+    /// once, not again for each session. New sessions are refused sooner than existing ones, so each kind has its own time.
     fn is_room_waited_for(&mut self, writes: &[SessionWrite], written: &[Written]) -> bool {
         let now = self.clock.now();
         let mut is_waited_for = false;
@@ -148,8 +148,8 @@ impl Writes {
     }
 }
 
-/// Takes the first writes out of which no two are of one session: whether a step is refused is known before one is written that goes on
-/// from it.
+/// Takes the longest prefix without two writes of one session: the result of a step must be known before a step that
+/// builds on it is written.
 fn next_round(left: &mut VecDeque<SessionWrite>) -> Vec<SessionWrite> {
     let mut sessions = HashSet::new();
     let end = left.iter().position(|write| !sessions.insert(&write.session)).unwrap_or(left.len());
@@ -160,7 +160,7 @@ const fn has_no_room(written: &Written) -> bool {
     matches!(written, Written::Refused(Refusal::NoRoom { .. }))
 }
 
-/// What an error of the store as a whole means for one write.
+/// Maps an error of the whole store to the refusal of one write.
 fn refusal_of(error: StoreError) -> Refusal {
     match error {
         StoreError::Full { what, bound } => Refusal::NoRoom { what, bound },

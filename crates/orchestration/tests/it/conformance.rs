@@ -1,11 +1,11 @@
 //! Assertions of the W3C SCXML test suite, each as a document of our own. The numbers are the suite's.
 //!
-//! Left out: what is refused by name when a document is loaded (`invoke`, `finalize`, external sources, XML as data, HTTP
-//! event processor), and assertions that the tests of the interpreter make without a scripting language.
+//! Omitted: features refused by name when a document is loaded (`invoke`, `finalize`, external sources, XML as data,
+//! HTTP event processor), and assertions that the tests of the interpreter cover without a scripting language.
 
 use crate::harness::run;
 
-/// A document is right when it ends in `pass`; `fail` and every other end is wrong.
+/// A document passes when it ends in `pass`; every other end is a failure.
 fn check(number: &str, attributes: &str, body: &str) {
     let ends = "<final id='pass'><donedata><content>pass</content></donedata></final>
         <final id='fail'><donedata><content>fail</content></donedata></final>";

@@ -35,7 +35,7 @@ pub fn outputs(session: &mut Session) -> Vec<Output> {
     std::iter::from_fn(|| session.poll_output()).collect()
 }
 
-/// Runs a document with its timers to the end; says where it ended.
+/// Runs a document with its timers until it ends in `pass`; returns its log.
 pub fn run(text: &str) -> Result<Vec<String>, String> {
     let mut session = Session::start(document(text), data(), "s1", T0);
     let mut active = session.active();

@@ -1,4 +1,4 @@
-//! Documents whose scripts want to harm: each ends within its bounds, and costs its own session alone.
+//! Documents with harmful scripts: each ends within its bounds and affects its own session alone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use scxml::{Datamodel, Document, End, Event, Limits, Output, Session, Value, Voc
 
 use crate::harness::{T0, document, limited, outputs};
 
-/// What scripts have been made to do, here and elsewhere.
+/// Known attacks on script engines.
 const SCRIPTS: &[&str] = &[
     "while (true);",
     "do { try { throw 1 } catch (e) { continue } finally { continue } } while (true)",
@@ -112,7 +112,7 @@ const SCRIPTS: &[&str] = &[
     "\u{2028}\u{feff}",
 ];
 
-/// The same bounds as a call's session has, but nearer: what stays within them stays within the others.
+/// Tighter bounds than those of a call's session: a script within them is within the others.
 fn data() -> Box<dyn Datamodel> {
     limited(ScriptLimits { evaluation: 100, input: 300, time: Duration::from_millis(500), ..ScriptLimits::default() })
 }
@@ -132,7 +132,7 @@ fn tell(session: &mut Session, name: &str) -> Vec<Output> {
     outputs(session)
 }
 
-/// A session without harm in it, which runs beside all others.
+/// A harmless session that runs next to all others.
 pub struct Honest {
     session: Session,
     told: u64,
@@ -153,7 +153,7 @@ impl Honest {
     }
 }
 
-/// That it has come to an end one way or another, and can be asked, written down and ended.
+/// Asserts that it has ended or continues, and can be queried, snapshotted and terminated.
 pub fn within_bounds(session: &mut Session, script: &str) {
     let said = tell(session, "go");
     let ended = said.iter().any(|o| matches!(o, Output::Done(End::Limit(_))));
@@ -183,7 +183,7 @@ fn a_hostile_script_ends_within_its_bounds_and_costs_no_other_session() {
         let Some(mut session) = session(script) else { continue };
         within_bounds(&mut session, script);
         honest.goes_on(script);
-        // The document's own script runs as it begins, and again when it is restored.
+        // The document's own script runs at its start, and again when it is restored.
         let at_start = format!(
             "<scxml version='1.0' datamodel='ecmascript'><script><![CDATA[{script}]]></script><state id='a'><transition event='error'/></state></scxml>"
         );
@@ -235,7 +235,7 @@ fn a_document_runs_nothing_while_it_is_checked() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
-    /// Hostile scripts one after the other in one session: what the first has changed is there for the next.
+    /// Several harmful scripts in one session: later ones see the changes of earlier ones.
     #[test]
     fn hostile_scripts_in_a_row_stay_within_their_bounds(picked in proptest::collection::vec(0..SCRIPTS.len(), 1..4)) {
         let script: String = picked.iter().map(|at| format!("try {{ {} }} catch (e) {{}}\n", SCRIPTS[*at])).collect();

@@ -1,4 +1,4 @@
-//! The ECMAScript data model under the interpreter: W3C's assertions, limits, photographs.
+//! The ECMAScript data model in the interpreter: W3C's assertions, limits, snapshots.
 
 mod conformance;
 mod harness;

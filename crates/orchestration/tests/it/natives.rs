@@ -1,11 +1,11 @@
-//! Built-in functions that go through something: whatever it is, each ends within its bounds.
+//! Built-in functions that iterate: each ends within its bounds, whatever its input.
 
 use scxml::{Output, Session};
 
 use crate::harness::{T0, data, document, outputs};
 use crate::hostile::{Honest, session, within_bounds};
 
-/// Iterators without end, lengths without end, and text that is compared with itself.
+/// Endless iterators, huge lengths, and text compared with itself.
 const SCRIPTS: &[&str] = &[
     "new Set({[Symbol.iterator]: Object.prototype.valueOf, next: Object})",
     "new Map({[Symbol.iterator]: Object.prototype.valueOf, next: Object.bind(null, {value: [1, 2]})})",
@@ -133,7 +133,7 @@ fn a_built_in_function_that_goes_through_something_ends_within_its_bounds() {
     }
 }
 
-/// What they give where nobody wants to harm.
+/// Their results for harmless input.
 #[test]
 fn what_is_counted_gives_what_it_gave() {
     let expected = [

@@ -1,4 +1,4 @@
-//! The role over real sockets: config, frontend and rq are played by the test.
+//! The role over real sockets: the test plays config, frontend and rq.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -29,11 +29,11 @@ use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
 use serde_json::{Value as JsonValue, json};
 use tokio::sync::mpsc;
 
-/// An instance of its own, so that the sockets meet no other test's.
+/// An instance number of its own, so that its sockets differ from other tests'.
 const INSTANCE: u8 = 111;
 const CONN: ConnId = ConnId(0x0070_0392_f1a4_c009);
 
-/// Frames that frontend has taken, with their idempotency keys.
+/// Frames received by frontend, with their idempotency keys.
 static FRAMES: OnceLock<mpsc::Sender<(String, JsonValue)>> = OnceLock::new();
 
 const CONFIG: RoleSpec = RoleSpec {
@@ -90,7 +90,7 @@ const RQ: RoleSpec = RoleSpec {
     start: |ctx| Box::pin(play_rq(ctx)),
 };
 
-/// Grows beyond what a record may have, and wants to play something in the same turn.
+/// Grows beyond the maximum size of a record and requests a prompt in the same turn.
 const HUGE: &str = "<scxml version='1.0' datamodel='ecmascript' xmlns:dialog='urn:trunkline:dialog'><datamodel><data id='text'/></datamodel>
     <state><transition event='interaction.present'><assign location='text' expr=\"'x'.repeat(1500000)\"/><dialog:play prompts=\"['welcome']\"/></transition></state></scxml>";
 
@@ -190,15 +190,15 @@ async fn play_rq(ctx: RoleContext) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A ledger of sessions with faults: it never takes the sessions of one call, and does not know at first which sessions another call has.
+/// A ledger with faults: it never accepts the sessions of one call, and fails the first look-up of another call's sessions.
 struct Faulty {
     inner: Arc<dyn SessionLedger>,
     never: ConnId,
     unknown: ConnId,
     looked_up: AtomicUsize,
-    /// Whether it says that there are no sessions of anybody who is gone.
+    /// Whether it hides the sessions of failed nodes.
     hidden: AtomicBool,
-    /// Whether the next claim of the role is done, and its answer lost.
+    /// Whether the next claim of the role is done but its answer lost.
     loses_claim: AtomicBool,
 }
 
@@ -261,7 +261,7 @@ impl Composed for InMemory {
     }
 }
 
-/// Nobody here provisions anything.
+/// A store without provisioning.
 struct NoProvisioning;
 
 impl infra::ProvisioningStore for NoProvisioning {
@@ -279,7 +279,7 @@ impl infra::ProvisioningStore for NoProvisioning {
     }
 }
 
-/// The call's owner, as sip-cluster would be.
+/// The call's owner, in place of sip-cluster.
 struct Switch {
     stores: Stores,
     call: CallRef,
@@ -335,7 +335,7 @@ impl Switch {
         self.tells(id, event).await;
     }
 
-    /// A queue's fact by somebody who knows the call's ids alone.
+    /// A fact of a queue that knows the call's ids alone.
     async fn is_named_by_a_queue(&self) {
         let mut event = Event::new(EventName::Abandoned);
         event.call = Some(CallRef { uuid: CallUuid(0), thread: CallUuid(0), ani: None, ..self.call.clone() });
@@ -349,7 +349,7 @@ impl Switch {
     }
 }
 
-/// The reporting log has all facts of a session under one key, which is made of the thread.
+/// The reporting log stores all facts of a session under one key, which is made from the thread.
 async fn facts_of_sessions_name_one_thread(stores: &Stores, of: &CallRef) {
     let entries = stores.events.read(&tenant(), Position::START, 1_000, Duration::ZERO).await.expect("readable");
     let of_session = |stamped: &Stamped| {
@@ -377,7 +377,7 @@ fn call(conn_id: ConnId) -> CallRef {
     }
 }
 
-/// Runs the four roles; gives the stores once they are ready.
+/// Runs the four roles; returns the stores once they are ready.
 async fn installation() -> Stores {
     static TABLE: [&RoleSpec; 4] = [&orchestration::ors::SPEC, &CONFIG, &FRONTEND, &RQ];
     let sections = process::sections::all(&TABLE);
@@ -434,7 +434,7 @@ async fn next(frames: &mut mpsc::Receiver<(String, JsonValue)>) -> (String, Json
     tokio::time::timeout(Duration::from_secs(20), frames.recv()).await.expect("a request in time").expect("a request")
 }
 
-/// A session whose record belongs to a node without a lease is taken over, and its call goes on: also where the claim's answer is lost.
+/// A session whose record belongs to a node without a lease is taken over, and its call continues, even if the claim's answer is lost.
 async fn taken_over(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonValue)>) {
     let conn_id = ConnId(CONN.0 + 2);
     let mut switch = Switch { stores: stores.clone(), call: call(conn_id), seq: 0 };
@@ -450,7 +450,7 @@ async fn taken_over(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonVa
     let claim = Claim { tenant: tenant(), key: record.key.clone(), seen: None };
     let claimed = stores.sessions.claim(&dead, vec![claim]).await.expect("claimed");
     assert!(matches!(claimed[0], Claimed::Yours(_)));
-    // The heir sends what was to be sent after the last commit once more, under the same key.
+    // The successor repeats the requests of the last commit under the same keys.
     let (_, again) = next(frames).await;
     assert_eq!(again, frame);
     assert!(!loses_claim.load(Relaxed), "the answer was lost");
@@ -462,8 +462,8 @@ async fn taken_over(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonVa
     );
 }
 
-/// Records that nobody can live with: one that is damaged, one of which nothing can be read, and one with which two processes have died. They
-/// are put aside, and the calls that can still be named take their default.
+/// Records that cannot be restored: one that is damaged, one that is unreadable, and one that crashed two processes.
+/// They are moved to quarantine, and the calls that can still be identified take their default.
 async fn put_aside(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonValue)>) {
     let dead = |number: u64| Owner { node: NodeId::parse("ors-9").expect("a node"), epoch: Epoch(number) };
     let session = |number: u64| SessionId(format!("{}-1-1", ConnId(CONN.0 + number)));
@@ -487,7 +487,7 @@ async fn put_aside(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonVal
         began_with: None,
     };
     let writes = vec![write(6, state(6, b"\xff\xff")), write(7, Bytes::from_static(b"\xff")), write(8, state(8, b""))];
-    // The last one has killed two already, and is where the third would find it.
+    // The last one has crashed two processes and would be claimed a third time.
     let batch = |writes| SessionBatch { tenant: tenant(), owner: dead(1), writes, consumed: None, number: 0 };
     let hidden = &FAULTY.get().expect("set").hidden;
     hidden.store(true, Relaxed);
@@ -501,7 +501,7 @@ async fn put_aside(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonVal
     while to_default.len() < 2 {
         let (_, frame) = next(frames).await;
         let of = frame["ConnID"].as_str().and_then(|id| id.split('@').next()).expect("a call").to_owned();
-        // Other calls of this test give up what they play, each in its time.
+        // Other calls of this test time out on their treatments, each at its own time.
         if [6, 8].iter().any(|number| ConnId(CONN.0 + number).to_string() == of) {
             assert_eq!((frame["req"].as_str(), frame["OtherDN"].as_str()), (Some("TRouteCall"), Some("7199")));
             to_default.push(of);
@@ -517,8 +517,8 @@ async fn put_aside(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonVal
     assert!(why(6).starts_with("it cannot be read") && why(8).starts_with("two processes"), "{held:?}");
 }
 
-/// A session that the store never takes, and one that is too large for it: both calls take their default, nothing of what their
-/// applications wanted is done, and a call of the same tenant goes on beside them.
+/// A session that the store never accepts, and one that is too large for it. Both calls take their default, their
+/// applications' actions are not carried out, and another call of the same tenant goes on.
 async fn refused_by_the_store(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonValue)>) {
     for (number, application) in [(3, "closed"), (5, "huge")] {
         let conn_id = ConnId(CONN.0 + number);
@@ -544,12 +544,12 @@ async fn refused_by_the_store(stores: &Stores, frames: &mut mpsc::Receiver<(Stri
     }
 }
 
-/// While nobody can say whether a call has a session, none begins; the call is not forgotten.
+/// While the store cannot say whether a call has a session, none starts; the call is not forgotten.
 async fn not_found_by_a_store_that_is_away(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonValue)>) {
     let conn_id = ConnId(CONN.0 + 4);
     let mut switch = Switch { stores: stores.clone(), call: call(conn_id), seq: 0 };
     switch.enters("closed").await;
-    // Other calls of this test give up what they play, each in its time.
+    // Other calls of this test time out on their treatments, each at its own time.
     while !next(frames).await.1["ConnID"].as_str().is_some_and(|id| id.starts_with(&conn_id.to_string())) {}
     assert!(FAULTY.get().expect("set").looked_up.load(Relaxed) > 1, "it began before anybody knew");
 }

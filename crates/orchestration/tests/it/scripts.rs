@@ -1,4 +1,4 @@
-//! The fence around scripts, and photographs of their data.
+//! The sandbox of scripts, and snapshots of their data.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,7 +54,7 @@ fn many_short_scripts_share_one_allowance_per_input() {
     assert_eq!((ends("1,2"), ends("1,2,3,4,5,6,7,8,9,10")), (false, true));
 }
 
-/// How far an endless script comes.
+/// Number of rounds until an endless script is interrupted.
 fn rounds_until_cut(clock: Arc<dyn Clock>) -> f64 {
     let mut data = timed(ScriptLimits::default(), clock);
     let of = |text: &str| Expr { text: text.into(), line: 1 };
@@ -71,7 +71,7 @@ fn an_endless_script_ends_at_the_same_place_whatever_the_clock_says() {
     assert_eq!(rounds_until_cut(Arc::new(SystemClock::start())), standing);
 }
 
-/// A clock by which an hour passes whenever somebody looks at it.
+/// A clock that advances by an hour at each reading.
 #[derive(Default)]
 struct RunningClock(AtomicU64);
 
@@ -131,7 +131,7 @@ fn slips_are_found_when_the_document_is_loaded() {
     assert_eq!(lines, [(2, "assign"), (3, "assign"), (3, "script")], "{error}");
 }
 
-/// Milliseconds that a test sets.
+/// Milliseconds, set by a test.
 #[derive(Default)]
 struct HandClock(AtomicU64);
 
@@ -146,7 +146,7 @@ fn a_photograph_has_time_of_its_own_however_long_the_last_input_is_past() {
     let clock = Arc::new(HandClock::default());
     let text = entry("for (var i = 0; i < 100; i++) globalThis['v' + i] = i");
     let mut session = Session::start(document(&text), timed(ScriptLimits::default(), clock.clone()), "s1", T0);
-    // The engine looks at the clock now and then only.
+    // The engine reads the clock only now and then.
     for seconds in 1..200 {
         clock.0.store(seconds * 1_000, Ordering::Relaxed);
         session.snapshot().expect("a hundred numbers");

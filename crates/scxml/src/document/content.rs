@@ -102,7 +102,7 @@ impl Loader<'_> {
         let array = self.expr(element, "array", Syntax::Expression)?;
         let item = self.needed(element, "item")?.to_owned();
         let index = element.attribute("index").map(str::to_owned);
-        // W3C SCXML 4.6 raises error.execution for an illegal name at run time; here it is refused before that.
+        // W3C SCXML 4.6 raises error.execution for an illegal name at run time; here the loader refuses it.
         if !is_name(&item) || index.as_deref().is_some_and(|i| !is_name(i)) {
             self.fault(element, "item and index must be variables' names");
             return None;

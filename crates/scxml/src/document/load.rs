@@ -52,7 +52,7 @@ pub(super) struct Loader<'a> {
     states: Vec<State>,
     transitions: Vec<Transition>,
     ids: HashMap<String, StateIx>,
-    /// Targets by name, resolved when every state is known.
+    /// Targets by name, resolved once every state is known.
     pending: Vec<(TransitionIx, String, u32, String)>,
     states_max: usize,
     targets_max: usize,
@@ -157,7 +157,7 @@ impl Loader<'_> {
             return self.fault(element, "invoke is not supported");
         }
         if !is_core(element) {
-            // Foreign elements in this place are an editor's remarks; W3C SCXML lets a processor pass over them.
+            // Foreign elements here are an editor's annotations; W3C SCXML allows a processor to ignore them.
             return;
         }
         if !allowed.contains(&element.name.as_str()) {
@@ -331,8 +331,8 @@ impl Loader<'_> {
         }
     }
 
-    /// W3C SCXML 3.11: the targets of one transition are a legal state specification, and an initial or history transition stays
-    /// inside its state.
+    /// W3C SCXML 3.11: the targets of one transition form a legal state specification, and an initial or history
+    /// transition stays inside its state.
     fn check_legal_targets(&mut self) {
         let mut broken = Vec::new();
         for transition in &self.transitions {
@@ -376,7 +376,7 @@ impl Loader<'_> {
             path.reverse();
             path
         };
-        // A history stands for any states inside its parent, so that whatever else is in there may contradict it.
+        // A history stands for any states inside its parent, so another target inside that parent may contradict it.
         let (one, other) = (path(self.stands_for(one)), path(self.stands_for(other)));
         let shared = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
         if shared == one.len() || shared == other.len() {
@@ -386,7 +386,7 @@ impl Loader<'_> {
         (!parallel).then_some("cannot be active together")
     }
 
-    /// The state itself; for a history, the state whose past it remembers.
+    /// The state itself; for a history, the parent whose states it stores.
     fn stands_for(&self, target: StateIx) -> StateIx {
         let state = &self.states[target.0];
         match state.kind {
@@ -474,14 +474,14 @@ impl Loader<'_> {
         }
     }
 
-    // ---- what all share ----
+    // ---- shared by all elements ----
 
     pub(super) fn script(&mut self, element: &Element) -> Option<Expr> {
         self.attributes(element, &[]);
         self.checked(element, &element.text, Syntax::Script)
     }
 
-    /// The attribute as a piece of the data model's language, checked.
+    /// The attribute as an expression, location or script, with its syntax checked.
     pub(super) fn expr(&mut self, element: &Element, attribute: &str, syntax: Syntax) -> Option<Expr> {
         let text = element.attribute(attribute)?;
         self.checked(element, text, syntax)
@@ -497,7 +497,7 @@ impl Loader<'_> {
         Some(Expr { text: Arc::from(text), line: element.line })
     }
 
-    /// Refuses attributes that are not on the list, by name.
+    /// Refuses attributes that are not on the list, each by name.
     pub(super) fn attributes(&mut self, element: &Element, allowed: &[&str]) {
         for (name, _) in &element.attributes {
             if !allowed.contains(&name.as_str()) {
@@ -507,7 +507,7 @@ impl Loader<'_> {
     }
 
     pub(super) fn fault(&mut self, element: &Element, rule: &str) {
-        // Above the limit only the count matters; the list is cut when it is handed out.
+        // Above the limit only the count matters; the list is truncated before it is returned.
         if self.faults.len() <= 2 * LoadError::FAULTS_MAX {
             self.faults.push(Fault { line: element.line, element: element.written.clone(), rule: rule.to_owned() });
         }
@@ -524,7 +524,7 @@ pub(super) fn is_core(element: &Element) -> bool {
     element.namespace.is_empty() || element.namespace == SCXML
 }
 
-/// Whether it can be a variable in every data model.
+/// Whether the text is a variable name in every data model.
 pub(super) fn is_name(text: &str) -> bool {
     let mut chars = text.chars();
     chars.next().is_some_and(|c| c.is_alphabetic() || c == '_' || c == '$')

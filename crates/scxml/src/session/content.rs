@@ -1,4 +1,4 @@
-//! Executable content (W3C SCXML 4): an error ends its block, and is an event.
+//! Executable content (W3C SCXML 4): an error ends its block and raises an error event.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::document::{ActionTemplate, Content, ContentKind, Expr, Payload, State
 use crate::event::{Event, EventKind};
 use crate::value::Value;
 
-/// Whether the rest of a block still runs.
+/// Whether a block continues.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Flow {
     GoesOn,
@@ -15,7 +15,7 @@ enum Flow {
 }
 
 impl Session {
-    /// Runs a block; the first error in it skips the rest of it.
+    /// Runs a block; the first error skips its rest.
     pub(super) fn block(&mut self, block: &[Content]) -> Run {
         self.sequence(block).map(|_| ())
     }
@@ -98,7 +98,7 @@ impl Session {
         let Some(rounds) = self.settle(opened, line)? else { return Ok(Flow::Stops) };
         let mut flow_now = Flow::GoesOn;
         for at in 0..rounds {
-            // A round counts as a step, so that an empty body over a huge array ends too.
+            // A round counts as a step, so that an empty body over a huge array is limited too.
             self.charge(1)?;
             let bound = self.data.bind_item(at, names.0, names.1);
             flow_now = flow(self.settle(bound, line)?);
@@ -155,7 +155,7 @@ impl Session {
 
     // ---- values ----
 
-    /// Gives a state's variables their values.
+    /// Initialises a state's variables.
     pub(super) fn initialise(&mut self, state: StateIx) -> Run {
         let document = Arc::clone(&self.document);
         self.tell_active();
@@ -174,7 +174,7 @@ impl Session {
         Ok(())
     }
 
-    /// The data of a `send` or `donedata`; none if it could not be evaluated.
+    /// The data of a `send` or `donedata`; `None` if it could not be evaluated.
     pub(super) fn payload(&mut self, payload: &Payload, line: u32) -> Run<Option<Value>> {
         self.tell_active();
         let value = self.payload_value(payload, line)?;
@@ -197,14 +197,14 @@ impl Session {
         }
         let mut pairs = Vec::new();
         for (name, expr) in &payload.params {
-            // A parameter that cannot be evaluated is left out (W3C SCXML 5.7).
+            // A parameter that cannot be evaluated is omitted (W3C SCXML 5.7).
             let value = self.data.evaluate(expr);
             if let Some(value) = self.settle(value, line)? {
                 pairs.push((name.clone(), value));
             }
         }
         for (name, expr) in &payload.namelist {
-            // An argument of the message itself: one that cannot be evaluated means that nothing is sent (W3C SCXML 6.2.3).
+            // An argument of the message itself: if it cannot be evaluated, nothing is sent (W3C SCXML 6.2.3).
             let value = self.data.evaluate(expr);
             let Some(value) = self.settle(value, line)? else { return Ok(None) };
             pairs.push((name.clone(), value));
@@ -212,7 +212,7 @@ impl Session {
         Ok(Some(Value::Map(pairs)))
     }
 
-    /// The text of an attribute that may be an expression; none if it could not be evaluated.
+    /// The text of an attribute that may be an expression; `None` if it could not be evaluated.
     pub(super) fn wording(&mut self, wording: &Wording, line: u32) -> Run<Option<String>> {
         match wording {
             Wording::Fixed(text) => Ok(Some(text.clone())),

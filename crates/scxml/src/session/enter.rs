@@ -1,4 +1,4 @@
-//! Leaving and entering states (W3C SCXML Appendix D: microstep, exit, entry sets, history, done events).
+//! Exiting and entering states (W3C SCXML Appendix D: microstep, exit, entry sets, history, done events).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,17 +8,17 @@ use crate::document::{Binding, Document, StateIx, StateKind, TransitionIx};
 use crate::event::Event;
 use crate::value::Value;
 
-/// What a set of transitions enters.
+/// The states that a set of transitions enters.
 #[derive(Default)]
 struct Entry {
     states: BTreeSet<StateIx>,
-    /// Compound states entered by their default: their initial transition's content runs.
+    /// Compound states entered by default: their initial transition's content runs.
     by_default: BTreeSet<StateIx>,
-    /// Default history content by the history's parent.
+    /// Default history content, by the history's parent.
     history_content: BTreeMap<StateIx, TransitionIx>,
-    /// States whose insides are added already: to go through them again would add nothing.
+    /// States whose descendants are already added, so that they are visited once.
     descended: BTreeSet<StateIx>,
-    /// Parallel states of which every region is added.
+    /// Parallel states whose regions are all added.
     complete: BTreeSet<StateIx>,
 }
 
@@ -74,7 +74,7 @@ impl Session {
         }
     }
 
-    /// Leaves everything: the session ends. Gives the `donedata` of the top-level final state, if that is why.
+    /// Exits all states: the session ends. Returns the `donedata` of an active top-level final state.
     pub(super) fn exit_all(&mut self) -> Run<Value> {
         let document = Arc::clone(&self.document);
         let mut donedata = Value::Undefined;
@@ -110,7 +110,7 @@ impl Session {
             }
         }
         for state in &entry.states {
-            // A history may stand for states below one that was never left.
+            // A history may stand for descendants of a state that was not exited.
             if !self.configuration.insert(*state) {
                 continue;
             }
@@ -137,8 +137,8 @@ impl Session {
         Ok(())
     }
 
-    /// Adds a state with what is entered inside it. Each visit is charged before it is made, and each state is gone through once:
-    /// the loader sees to it that targets do not contain each other, so every step leads further in.
+    /// Adds a state and the states entered inside it. Each visit is charged before it is made, and each state is
+    /// visited once: the loader ensures that targets do not contain each other, so every step goes deeper.
     fn add_descendants(&mut self, document: &Document, state: StateIx, entry: &mut Entry) -> Run {
         self.charge(1)?;
         if !entry.descended.insert(state) {
@@ -178,8 +178,8 @@ impl Session {
         self.add_targets(document, &targets, parent, entry)
     }
 
-    /// Adds what the targets of an initial transition or a history enter. All of them come before the ancestors of any:
-    /// the region of a parallel state that a later target names must not be entered by its default first.
+    /// Adds the states entered by the targets of an initial transition or a history. All targets are added before any
+    /// ancestors: a region of a parallel state that a later target names must not be entered by default first.
     fn add_targets(&mut self, document: &Document, targets: &[StateIx], parent: StateIx, entry: &mut Entry) -> Run {
         for target in targets {
             self.add_descendants(document, *target, entry)?;
@@ -190,13 +190,13 @@ impl Session {
         Ok(())
     }
 
-    /// Adds what lies between `state` and `domain`, with the other regions of each parallel state on the way.
+    /// Adds the states between `state` and `domain`, with the other regions of each parallel state on the way.
     fn add_ancestors(&mut self, document: &Document, state: StateIx, domain: StateIx, entry: &mut Entry) -> Run {
         for ancestor in document.ancestors(state).take_while(|a| *a != domain) {
             if document.state(ancestor).kind == StateKind::Root {
                 return Ok(());
             }
-            // Of what is on the way again nothing but this step is to be done, which the target has paid for.
+            // A state visited again costs only this step, which the target has paid for.
             if entry.states.insert(ancestor) {
                 self.charge(1)?;
             }
@@ -207,7 +207,7 @@ impl Session {
         Ok(())
     }
 
-    /// Adds the regions of a parallel state in which nothing is to be entered yet.
+    /// Adds the regions of a parallel state in which no state is entered yet.
     fn add_regions(&mut self, document: &Document, parallel: StateIx, entry: &mut Entry) -> Run {
         if !entry.complete.insert(parallel) {
             return Ok(());
@@ -220,7 +220,7 @@ impl Session {
         Ok(())
     }
 
-    /// `done.state.*` of the parent, and of a parallel grandparent whose regions are all final.
+    /// Raises `done.state.*` of the parent, and of a parallel grandparent whose regions are all final.
     fn entered_final(&mut self, document: &Document, state: StateIx) -> Run {
         let Some(parent) = document.state(state).parent.filter(|p| *p != StateIx(0)) else { return Ok(()) };
         let data = self.donedata(document, state)?;
@@ -254,7 +254,7 @@ impl Session {
     }
 }
 
-/// Whether some state inside `state` (or itself) is to be entered already.
+/// Whether `state` or a state inside it is entered already.
 fn has_entered_within(document: &Document, state: StateIx, entry: &Entry) -> bool {
     entry.states.range(state..=StateIx(document.state(state).last_descendant)).next().is_some()
 }

@@ -1,4 +1,4 @@
-//! Which transitions an event enables, and which of them win (W3C SCXML Appendix D: selection, conflicts, exit sets).
+//! Selects the transitions that an event enables, and resolves conflicts (W3C SCXML Appendix D: selection, exit sets).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl Session {
         Ok(self.without_conflicts(&document, enabled))
     }
 
-    /// The innermost state's first transition that matches, looking outwards.
+    /// The first matching transition of the innermost state, then of its ancestors outwards.
     fn first_enabled(&mut self, document: &Document, state: StateIx, event: Option<&str>) -> Run<Option<TransitionIx>> {
         for level in std::iter::once(state).chain(document.ancestors(state)) {
             self.charge_comparisons(1 + document.state(level).transitions.len())?;
@@ -53,7 +53,7 @@ impl Session {
         Ok(None)
     }
 
-    /// Two transitions whose exit sets meet cannot both run: the one from the inner state wins, else the earlier one.
+    /// Two transitions with intersecting exit sets cannot both run: the one of the inner state wins, else the earlier one.
     fn without_conflicts(&self, document: &Document, enabled: Vec<TransitionIx>) -> Vec<TransitionIx> {
         let mut kept: Vec<(TransitionIx, BTreeSet<StateIx>)> = Vec::new();
         for candidate in enabled {
@@ -70,7 +70,7 @@ impl Session {
         kept.into_iter().map(|(at, _)| at).collect()
     }
 
-    /// The active states that these transitions leave.
+    /// The active states that these transitions exit.
     pub(super) fn exit_set(&self, document: &Document, transitions: &[TransitionIx]) -> BTreeSet<StateIx> {
         let mut exits = BTreeSet::new();
         for at in transitions {
@@ -80,7 +80,7 @@ impl Session {
         exits
     }
 
-    /// The innermost state that a transition stays within; none if it has no target.
+    /// The innermost state that contains a whole transition; `None` if it has no target.
     pub(super) fn domain(&self, document: &Document, at: TransitionIx) -> Option<StateIx> {
         let transition = &document.transitions[at.0];
         let targets = self.effective_targets(document, at, 0);
@@ -101,7 +101,7 @@ impl Session {
         Some(enclosing.unwrap_or(StateIx(0)))
     }
 
-    /// Targets with histories replaced by what they stand for now.
+    /// Targets, with histories replaced by the states that they currently stand for.
     pub(super) fn effective_targets(&self, document: &Document, at: TransitionIx, depth: usize) -> Vec<StateIx> {
         let mut found = Vec::new();
         for target in &document.transitions[at.0].targets {
@@ -113,7 +113,7 @@ impl Session {
             } else if let Some(default) = state.initial
                 && depth < document.limits.nesting
             {
-                // A default may lead to another history; a ring of them ends at the nesting limit.
+                // A default may lead to another history; a cycle of them ends at the nesting limit.
                 found.extend(self.effective_targets(document, default, depth + 1));
             }
         }

@@ -1,4 +1,4 @@
-//! `<send>` (W3C SCXML 6.2): to the session itself, now or later; everything else is out of reach and says so.
+//! `<send>` (W3C SCXML 6.2): to the session itself, at once or delayed; any other target raises an error.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::event::{Event, EventKind};
 use crate::limits::LimitKind;
 use crate::value::Value;
 
-/// The one processor that there is, in both of its names (W3C SCXML 6.2.5, C.1).
+/// The only supported processor, by both of its names (W3C SCXML 6.2.5, C.1).
 const PROCESSOR: &str = "http://www.w3.org/TR/scxml/#SCXMLEventProcessor";
 
 impl Session {
-    /// Sends; false if the rest of the block is to be skipped.
+    /// Sends; returns false if the rest of the block must be skipped.
     pub(super) fn send(&mut self, send: &Send, line: u32) -> Run<bool> {
         // The id comes first: an error event names the send that failed.
         let send_id = match &send.id {
@@ -84,7 +84,7 @@ impl Session {
     }
 }
 
-/// Reads a CSS2 time: `2s`, `1.5s`, `300ms`; nothing negative, nothing above 24 days.
+/// Parses a CSS2 time: `2s`, `1.5s`, `300ms`; neither negative nor longer than [`DELAY_MAX_MS`] (24 days).
 pub(crate) fn parse_delay(text: &str) -> Option<Duration> {
     let text = text.trim();
     let (digits, unit_ms) = match text.strip_suffix("ms") {
@@ -97,7 +97,7 @@ pub(crate) fn parse_delay(text: &str) -> Option<Duration> {
     (millis <= DELAY_MAX_MS).then(|| Duration::from_micros((millis * 1_000.0).round() as u64))
 }
 
-/// The longest delay: 2^31 ms, where timers of scripts end everywhere.
+/// Longest delay: 2^31 - 1 ms, the maximum of script timers everywhere.
 const DELAY_MAX_MS: f64 = 2_147_483_647.0;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Photographs of a session. Law: a restored session behaves as the one that was photographed.
+//! Snapshots of a session. Law: a restored session behaves like the original.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,30 +19,30 @@ pub struct Snapshot {
     pub over: bool,
     /// Active states.
     pub configuration: Vec<String>,
-    /// What each history remembers.
+    /// The states stored by each history.
     pub history: Vec<(String, Vec<String>)>,
-    /// States entered before, where data is bound late.
+    /// States entered before, for late data binding.
     pub entered: Vec<String>,
     /// The data as JSON text.
     pub data: String,
-    /// Events that wait inside.
+    /// Events in the internal queue.
     pub internal: Vec<Event>,
-    /// Events that wait from outside.
+    /// Events in the external queue.
     pub external: Vec<Event>,
-    /// Events that wait for their time.
+    /// Delayed events.
     pub delayed: Vec<SnapshotDelayed>,
-    /// Until when the delayed events that were taken count against [`crate::Limits::own_events`].
+    /// Time up to which the delayed events already delivered count against [`crate::Limits::own_events`].
     pub own_pace: Timestamp,
     /// The number of the next id.
     pub next_id: u64,
 }
 
-/// An event that waits for its time.
+/// A delayed event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SnapshotDelayed {
-    /// When, by the wall clock.
+    /// When it is due, by the wall clock.
     pub due: Timestamp,
-    /// Its place among events due at the same time.
+    /// Orders events due at the same time.
     pub order: u64,
     /// The event.
     pub event: Event,
@@ -50,10 +50,10 @@ pub struct SnapshotDelayed {
     pub internal: bool,
 }
 
-/// Why a snapshot does not fit.
+/// Why a snapshot cannot be restored.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// The document is not the one that was photographed.
+    /// The document is not the one of the snapshot.
     #[error("the document has no state {0:?}")]
     UnknownState(String),
     /// The active states cannot be active together in this document.
@@ -65,7 +65,7 @@ pub enum RestoreError {
 }
 
 impl Session {
-    /// Takes a photograph. Outputs are not part of it: drain them first.
+    /// Takes a snapshot. Outputs are not part of it: drain them first.
     pub fn snapshot(&mut self) -> Result<Snapshot, EvalError> {
         let data = self.data.snapshot()?;
         let id = |s: &StateIx| self.document.state(*s).id.clone();
@@ -84,7 +84,7 @@ impl Session {
         })
     }
 
-    /// Goes on from a photograph. Events whose time has passed meanwhile come at the next timeout.
+    /// Continues from a snapshot. Events that became due meanwhile are delivered at the next timeout.
     pub fn restore(
         snapshot: Snapshot,
         document: Arc<Document>,
@@ -118,7 +118,7 @@ impl Session {
     fn restore_data(&mut self, text: &str) -> Result<(), EvalError> {
         self.data.begin_input();
         self.data.bind_session(&self.id, &self.document.name)?;
-        // Functions are not data: the document's script defines them again. Data overwrites what else it sets.
+        // Functions are not data: the document's script defines them again. The data then overwrite the script's other variables.
         if let Some(script) = &self.document.script {
             match self.data.execute(script) {
                 Ok(()) | Err(EvalError::Execution(_)) => {}
@@ -137,7 +137,7 @@ fn find(document: &Document, id: &str) -> Result<StateIx, RestoreError> {
     known.ok_or_else(|| RestoreError::UnknownState(id.to_owned()))
 }
 
-/// W3C SCXML 3.11: one child of each active compound state, all of each parallel one, every parent.
+/// W3C SCXML 3.11: one child of each active compound state, all of each parallel one, and every parent is active.
 fn is_legal(document: &Document, active: &BTreeSet<StateIx>) -> bool {
     let children = |s: StateIx| document.state(s).children.iter().filter(|c| active.contains(c)).count();
     children(StateIx(0)) == 1

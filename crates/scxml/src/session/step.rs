@@ -1,23 +1,23 @@
-//! What a session did, step by step: for people who want to know why.
+//! A session's steps, recorded for people who want to know why it did something.
 
 use super::{Action, Output, Session};
 use crate::document::StateIx;
 use crate::event::Event;
 
-/// Steps that wait for [`Session::poll_step`]; the oldest go when nobody asks.
+/// Steps waiting for [`Session::poll_step`]; if they are not polled, the oldest are dropped.
 const STEPS_MAX: usize = 128;
 
 /// One step of a session.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// An event was taken; `taken` says whether a transition was.
+    /// An event was processed.
     Event {
         /// The event.
         event: Event,
-        /// Whether anything came of it.
+        /// Whether a transition was taken.
         taken: bool,
     },
-    /// A state was left, by its id.
+    /// A state was exited, by its id.
     Left(String),
     /// A state was entered, by its id.
     Entered(String),
@@ -27,7 +27,7 @@ pub enum Step {
     Log(String),
 }
 
-/// A step as it is kept: names are looked up when somebody asks.
+/// A step as stored: names are looked up when it is polled.
 pub(super) enum Taken {
     Event(Event, bool),
     Left(StateIx),

@@ -1,4 +1,4 @@
-//! A data model of named whole numbers: enough language to test the interpreter, no scripting engine.
+//! A data model of named whole numbers: enough to test the interpreter without a scripting engine.
 //!
 //! Expressions: `n`, `name`, `_event` (the event's name), `In(id)`, two operands joined by one of `+ - < == !=`,
 //! `range n` (a list 0..n), `busy` (reaches the time limit). Scripts: `name = expression`.
@@ -176,7 +176,7 @@ pub fn start(body: &str) -> Session {
     Session::start(document(body), Box::new(Counters::default()), "s1", T0)
 }
 
-/// Texts of the logs since the last call, and how it ended.
+/// Texts of the logs since the last call, and how the session ended.
 pub fn logs(session: &mut Session) -> Vec<String> {
     std::iter::from_fn(|| session.poll_output())
         .map(|output| match output {

@@ -1,4 +1,4 @@
-//! Law: a session restored from its photograph behaves as the one that was never photographed.
+//! Law: a session restored from its snapshot behaves like one that was never restored.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use scxml::{Datamodel, Document, Event, Limits, NullDatamodel, Output, Session, 
 
 use crate::counter::{Counters, T0};
 
-/// A random tree of states; targets are drawn from all ids, so some documents are refused and drawn again.
+/// A random tree of states. Targets are drawn from all ids; a document that is refused is drawn again.
 #[derive(Clone, Debug)]
 enum Node {
     Atomic(Vec<Arrow>),
@@ -85,7 +85,7 @@ impl Writer {
 
     fn arrow(&mut self, arrow: &Arrow) {
         let target = usize::from(arrow.target) % self.total;
-        // Sometimes a history instead of the state; where there is none the document is refused and drawn again.
+        // Sometimes a history instead of the state; if it does not exist, the document is refused and drawn again.
         let target = if arrow.target.is_multiple_of(7) { format!("h{target}") } else { format!("s{target}") };
         let kind = if arrow.internal { "internal" } else { "external" };
         let guard = ["", "cond='n &lt; 40'", "cond='In(s1)'", "cond='n != 7'"][usize::from(arrow.guard)];

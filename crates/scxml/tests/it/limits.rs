@@ -59,7 +59,7 @@ fn queues_delayed_events_and_outputs_are_bounded() {
 const TICKER: &str = "<scxml version='1.0'><state id='a'><onentry><send event='tick' delay='DELAY'/></onentry>
     <transition event='tick' target='a'/></state></scxml>";
 
-/// How many ticks a session takes of so many, and how it ended.
+/// Number of ticks that a session processes, up to `most`, and how it ended.
 fn ticks(delay: &str, most: usize) -> (usize, Option<End>) {
     let mut session = start(&TICKER.replace("DELAY", delay));
     for taken in 0..most {
@@ -171,7 +171,7 @@ fn entering_states_is_charged_before_it_is_done() {
     assert_eq!(ends_by(&body, enough), None);
 }
 
-/// No transition of these is taken, no condition evaluated: only the search is work.
+/// None of these transitions is taken and no condition evaluated: only the search is work.
 #[test]
 fn a_search_that_finds_nothing_is_charged() {
     let regions: String = (0..500).map(|n| format!("<state id='r{n}'/>")).collect();
@@ -183,7 +183,7 @@ fn a_search_that_finds_nothing_is_charged() {
     assert_eq!(ends_by(&once, Limits::default()), None);
 }
 
-/// A deep history has one target for each region, and all of them lie in the same parallel states.
+/// A deep history has one target per region, all of them in the same parallel states.
 #[test]
 fn a_deep_history_of_many_regions_costs_a_step_for_each() {
     let regions: String =

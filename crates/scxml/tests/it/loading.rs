@@ -1,4 +1,4 @@
-//! What is refused when a document is loaded: line, element, rule.
+//! Documents refused by the loader: line, element, rule.
 
 use scxml::document::Syntax;
 use scxml::vocabulary::{Element, Module, Place, RequestId};
@@ -137,7 +137,7 @@ fn illegal_targets_are_refused() {
     assert!(found[0].contains("begins outside itself"), "{found:?}");
 }
 
-/// Each level would be entered once for every level above that names it: with 45 levels, longer than anybody waits.
+/// Each level would be entered once for every level above that names it: with 45 levels, practically forever.
 #[test]
 fn targets_that_contain_each_other_are_refused() {
     let initial = |level: usize| (level + 1..45).take(32).map(|n| format!("s{n} ")).collect::<String>();

@@ -1,12 +1,12 @@
-//! The bodies that parties send.
+//! Message bodies of parties.
 
 use super::dice::Dice;
 use super::party::Place;
 
-/// The type of a description.
+/// The content type of a session description.
 pub const SDP: &str = "application/sdp";
 
-/// A description of a phone that talks.
+/// The description of a normal phone.
 pub fn session(place: &Place, version: u64, held: bool) -> String {
     let host = place.sent_by.split(':').next().unwrap_or("192.0.2.9");
     let direction = if held { "a=sendonly\r\n" } else { "" };
@@ -17,7 +17,7 @@ pub fn session(place: &Place, version: u64, held: bool) -> String {
     )
 }
 
-/// The body of an INFO, with its type: keys with boundary values, MSML that is not a phone's to send, and what nobody reads.
+/// The body of an INFO, with its type: keys with boundary values, MSML that a phone must not send, and unknown types.
 pub fn info(dice: &mut Dice) -> (&'static str, String) {
     let number = dice.any_number();
     match dice.below(8) {

@@ -1,10 +1,10 @@
-//! The departures of bodies, as a table.
+//! The deviations of bodies, as a table.
 
 use super::deviations::{Deviation, For};
 use super::dice::Dice;
 use super::draft::Draft;
 
-/// Replaces the first line that begins so.
+/// Replaces the first line with this beginning.
 fn line(draft: &mut Draft, begins: &str, with: &str) {
     let mut done = false;
     let lines = draft.body.split_inclusive("\r\n").map(|old| {
@@ -23,7 +23,7 @@ fn add(draft: &mut Draft, text: &str) {
     draft.body.push_str("\r\n");
 }
 
-/// A number in a description's attribute.
+/// Adds an attribute with a number to a description.
 fn attribute(draft: &mut Draft, name: &str, dice: &mut Dice) {
     let number = dice.any_number();
     add(draft, &format!("a={name}:{number}"));

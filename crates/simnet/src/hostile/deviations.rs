@@ -1,4 +1,4 @@
-//! The departures of headers from what is expected, as a table. Each says whether the message is still what the grammars allow.
+//! The deviations of headers, as a table. Each says whether the message stays valid by the grammars.
 
 use std::fmt::Write as _;
 
@@ -7,16 +7,16 @@ use super::dice::Dice;
 use super::draft::Draft;
 use super::party::Place;
 
-/// Whether a departure leaves a message that RFC 3261 and its extensions allow.
+/// Whether a deviation leaves a message valid by RFC 3261 and its extensions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Validity {
-    /// It does: whoever receives it has to live with it.
+    /// Valid: the receiver must handle it.
     Kept,
-    /// It does not: it may be refused.
+    /// Invalid: the receiver may refuse it.
     Lost,
 }
 
-/// Which messages a departure is for.
+/// The messages that a deviation applies to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum For {
     All,
@@ -28,10 +28,10 @@ pub(super) enum For {
     Timers,
 }
 
-/// One way in which a message departs from what is expected.
+/// One way in which a message deviates from the expected form.
 #[derive(Clone, Copy, Debug)]
 pub struct Deviation {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
     /// Whether the message stays valid.
     pub validity: Validity,
@@ -48,19 +48,19 @@ impl Deviation {
         Self { name, validity: Validity::Lost, of, change }
     }
 
-    /// All of them.
+    /// All deviations.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         HEADERS.iter().chain(body_deviations::BODIES)
     }
 
-    /// One that fits the message.
+    /// Draws one that fits the message.
     pub fn draw(draft: &Draft, valid_only: bool, dice: &mut Dice) -> Option<&'static Self> {
         let fits = |it: &&Self| it.fits(draft) && (!valid_only || it.validity == Validity::Kept);
         let fitting: Vec<&Self> = Self::all().filter(fits).collect();
         fitting.get(dice.below(fitting.len().max(1))).copied()
     }
 
-    /// The one of that name.
+    /// The deviation with this name.
     pub fn named(name: &str) -> Option<&'static Self> {
         Self::all().find(|it| it.name == name)
     }
@@ -85,15 +85,15 @@ impl Deviation {
     }
 }
 
-/// So many addresses, joined by commas.
+/// A list of `of` addresses, separated by commas.
 fn list(of: usize, mut one: impl FnMut(usize) -> String) -> String {
     (0..of).map(&mut one).collect::<Vec<_>>().join(", ")
 }
 
-/// What departs by it is written in Latin-1, which is not UTF-8 (RFC 3261 §25.1): older phones and trunks do so.
+/// The message is sent in Latin-1, which is not UTF-8 (RFC 3261 §25.1): older phones and trunks do this.
 pub(super) const LATIN_1: &str = "Latin-1";
 
-/// What the edges of a header's length are: that of a line, and of a head.
+/// Lengths of headers around the limits of a line and of a head.
 const LONG: [usize; 5] = [255, 1_024, 4_096, 16_000, 40_000];
 
 const HEADERS: &[Deviation] = &[
@@ -165,7 +165,7 @@ const HEADERS: &[Deviation] = &[
         let cause = dice.digits();
         draft.set("Reason", format!("SIP;cause={cause};text=\"x\", Q.850;cause={cause}, {};cause=1", dice.word(16)));
     }),
-    // === where it comes from and goes to ===
+    // === source and destination ===
     Deviation::kept("Via ports, ttl, rport and maddr", For::Requests, |draft, dice, place| {
         let via = draft.get("Via").unwrap_or_default().to_owned();
         let host = place.sent_by.split(':').next().unwrap_or("host.invalid");
@@ -308,7 +308,7 @@ const HEADERS: &[Deviation] = &[
             );
         }
     }),
-    // === what only nodes and proxies say to each other ===
+    // === internal headers of nodes and proxies ===
     Deviation::kept("what is not its to say", For::All, |draft, dice, _| {
         let name = dice.pick(&[
             "Trunkline-Tenant",
@@ -402,7 +402,7 @@ const HEADERS: &[Deviation] = &[
     }),
 ];
 
-/// The CSeq gets another number, and keeps its method.
+/// Replaces the number of the CSeq and keeps its method.
 fn cseq(draft: &mut Draft, number: &str) {
     let method = draft.get("CSeq").and_then(|it| it.split(' ').nth(1)).unwrap_or_default().to_owned();
     draft.set("CSeq", format!("{number} {method}"));

@@ -1,11 +1,11 @@
-//! What a party knows of one of its dialogs, and the requests and responses that follow from it.
+//! A party's state of one dialog, and the requests and responses made from it.
 
 use super::dice::Dice;
 use super::draft::Draft;
 use super::heard::Heard;
 use super::party::Place;
 
-/// Who began a dialog.
+/// The side that started a dialog.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Begun {
     /// The party.
@@ -14,41 +14,41 @@ pub enum Begun {
     ByThem,
 }
 
-/// A dialog, or what may become one.
+/// A dialog, early or confirmed.
 #[derive(Clone, Debug)]
 pub struct Dialog {
     pub begun: Begun,
     pub call_id: String,
     /// Our From or To, with the tag.
     pub local: String,
-    /// Theirs.
+    /// Their From or To.
     pub remote: String,
-    /// Where requests go.
+    /// The target of our requests.
     pub target: String,
     pub routes: Vec<String>,
     pub cseq: u64,
-    /// The branch of the last INVITE, by which it is cancelled and its refusal acknowledged.
+    /// Branch of the last INVITE, used to cancel it and to acknowledge its refusal.
     pub invite_branch: String,
-    /// The INVITE that began it, where they began it.
+    /// The INVITE that started the dialog, if the other side sent it.
     pub invite: Option<Heard>,
     /// Whether it was answered.
     pub up: bool,
-    /// What is still to be done in it.
+    /// Moves still to be made in it.
     pub moves: usize,
-    /// Some of what was said, to be said again.
+    /// Some of the messages sent, to be repeated.
     pub said: Vec<String>,
 }
 
-/// Messages that are remembered to be repeated.
+/// Messages remembered for repetition.
 const SAID_MAX: usize = 8;
 
-/// Our tag in a value of From or To.
+/// A value of From or To with our tag.
 fn tagged(value: &str, tag: &str) -> String {
     format!("{value};tag={tag}")
 }
 
 impl Dialog {
-    /// One that we begin.
+    /// A dialog that we start.
     pub fn outgoing(number: &str, place: &Place, dice: &mut Dice) -> Self {
         let (edge, us) = (&place.edge, &place.sent_by);
         Self {
@@ -67,7 +67,7 @@ impl Dialog {
         }
     }
 
-    /// One that they begin.
+    /// A dialog that the other side starts.
     pub fn incoming(invite: &Heard, dice: &mut Dice) -> Option<Self> {
         let own = |name| invite.get(name).map(str::to_owned);
         Some(Self {
@@ -86,7 +86,7 @@ impl Dialog {
         })
     }
 
-    /// A response to our INVITE says who the other side is, and by which way it is reached.
+    /// Takes the remote tag, target and route set from a response to our INVITE.
     pub fn learn(&mut self, response: &Heard) {
         if let Some(to) = response.get("To").filter(|_| response.tag("To").is_some()) {
             to.clone_into(&mut self.remote);
@@ -101,7 +101,7 @@ impl Dialog {
         }
     }
 
-    /// A request within the dialog, or the one that begins it.
+    /// A request within the dialog, or the one that starts it.
     pub fn request(&self, method: &str, cseq: u64, branch: &str, place: &Place) -> Draft {
         let mut draft = Draft::new(format!("{method} {} SIP/2.0", self.target))
             .with("Via", format!("SIP/2.0/UDP {};branch={branch};rport", place.sent_by))
@@ -119,7 +119,7 @@ impl Dialog {
         draft
     }
 
-    /// The next request of its own number.
+    /// The next request, with a new CSeq.
     pub fn next(&mut self, method: &str, place: &Place, dice: &mut Dice) -> Draft {
         self.cseq = self.cseq.saturating_add(1);
         let branch = branch(dice);
@@ -129,7 +129,7 @@ impl Dialog {
         self.request(method, self.cseq, &branch, place)
     }
 
-    /// A response to a request of theirs; with that To instead of theirs, where it is ours to say.
+    /// A response to the other side's request; `to` replaces its To, for responses that add our tag.
     pub fn response(request: &Heard, status: u16, to: Option<&str>, place: &Place) -> Draft {
         let mut draft = Draft::new(format!("SIP/2.0 {status} {}", phrase(status)));
         for via in request.all("Via") {
@@ -148,7 +148,7 @@ impl Dialog {
         draft
     }
 
-    /// The ACK to a 2xx (a request of its own) or to a refusal (of the INVITE's transaction).
+    /// The ACK to a 2xx (its own transaction) or to a refusal (in the INVITE's transaction).
     pub fn ack(&self, response: &Heard, place: &Place, dice: &mut Dice) -> Draft {
         let of_invite = response.status().is_some_and(|status| status >= 300);
         let branch = if of_invite { self.invite_branch.clone() } else { branch(dice) };
@@ -160,7 +160,7 @@ impl Dialog {
         draft
     }
 
-    /// Remembers what was said.
+    /// Remembers a message for repetition.
     pub fn remember(&mut self, text: &str) {
         if self.said.len() == SAID_MAX {
             self.said.remove(0);
@@ -169,7 +169,7 @@ impl Dialog {
     }
 }
 
-/// A branch that nobody else has.
+/// A unique branch.
 pub fn branch(dice: &mut Dice) -> String {
     format!("z9hG4bK{}", dice.token())
 }

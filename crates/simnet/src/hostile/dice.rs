@@ -1,10 +1,10 @@
-//! What a seed says: choices, and numbers at the edges of what programs count in.
+//! Random choices from a seed, and numbers at the edges of integer types.
 
 use model::Entropy as _;
 use model::entropy::Seeded;
 
-/// Numbers as text, as they stand in headers: the edges of 8, 16, 31, 32, 63 and 64 bits, those of RFC 4028 and RFC 3261, and what
-/// is no number at all.
+/// Numbers as they appear in headers: the edges of 8, 16, 31, 32, 63 and 64 bits, those of RFC 4028 and RFC 3261, and
+/// texts that are not numbers.
 pub const NUMBERS: [&str; 44] = [
     "0",
     "1",
@@ -52,7 +52,7 @@ pub const NUMBERS: [&str; 44] = [
     "",
 ];
 
-/// So many of [`NUMBERS`] are digits.
+/// The first entries of [`NUMBERS`], which consist of digits.
 const DIGITS: usize = 39;
 
 /// Seeded choices.
@@ -60,7 +60,7 @@ const DIGITS: usize = 39;
 pub struct Dice(Seeded);
 
 impl Dice {
-    /// Choices from a seed.
+    /// Choices from this seed.
     pub const fn new(seed: u64) -> Self {
         Self(Seeded::new(seed))
     }
@@ -70,57 +70,57 @@ impl Dice {
         self.0.below(bound as u64) as usize
     }
 
-    /// A number between both, the second included.
+    /// A number in `least..=most`.
     pub fn between(&mut self, least: u64, most: u64) -> u64 {
         least + self.0.below(most.saturating_sub(least) + 1)
     }
 
-    /// True that often of a hundred.
+    /// True with a probability of `of` percent.
     pub fn percent(&mut self, of: usize) -> bool {
         self.below(100) < of
     }
 
-    /// One of them.
+    /// One element.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is no element.
     pub fn pick<'a, T: ?Sized>(&mut self, among: &[&'a T]) -> &'a T {
         among[self.below(among.len())]
     }
 
-    /// A number as a stranger may write it, out of every grammar included.
+    /// A number as a stranger might write it, including invalid ones.
     pub fn any_number(&mut self) -> &'static str {
         self.pick(&NUMBERS)
     }
 
-    /// A number of digits alone.
+    /// A number that consists of digits.
     pub fn digits(&mut self) -> &'static str {
         self.pick(&NUMBERS[..DIGITS])
     }
 
-    /// A number that fits 31 bits, which every header that has one takes.
+    /// A number that fits in 31 bits, which is valid in every header with a number.
     pub fn modest(&mut self) -> &'static str {
         self.pick(&NUMBERS[..29])
     }
 
-    /// How many elements a list has: mostly few, at times more than anybody expects.
+    /// The length of a list: usually short, sometimes unexpectedly long.
     pub fn length(&mut self) -> usize {
         [1, 2, 3, 5, 16, 40, 70, 255][self.below(8)]
     }
 
-    /// A word of so many letters, the same ones for the same seed.
+    /// A word of `letters` letters.
     pub fn word(&mut self, letters: usize) -> String {
         let first = self.below(26);
         (0..letters).map(|at| char::from(b'a' + ((first + at) % 26) as u8)).collect()
     }
 
-    /// A word of one of those lengths.
+    /// A word with one of these lengths.
     pub fn word_of(&mut self, lengths: &[usize]) -> String {
         let letters = lengths[self.below(lengths.len())];
         self.word(letters)
     }
 
-    /// A token that nobody else has.
+    /// A unique token.
     pub fn token(&mut self) -> String {
         format!("{:x}", self.0.next_u64() >> 16)
     }

@@ -1,23 +1,23 @@
-//! A message while it is being written: departures from what is expected are made in it before it becomes text.
+//! A message being built: deviations are applied to it before it becomes text.
 
 use super::deviations::{Deviation, Validity};
 use super::dice::Dice;
 use super::party::Place;
 
-/// A message that is being written.
+/// A message being built.
 #[derive(Clone, Debug)]
 pub struct Draft {
     /// The start line.
     pub start: String,
-    /// The headers in their order, but Content-Length.
+    /// The headers in order, without Content-Length.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: String,
-    /// What stands as Content-Length where it is not the truth.
+    /// The value of Content-Length, if it is not the correct one.
     pub length: Option<String>,
-    /// What was done to it, by name.
+    /// The names of the applied deviations.
     pub deviations: Vec<&'static str>,
-    /// Whether it is still what the grammars allow.
+    /// Whether it is still valid by the grammars.
     pub validity: Validity,
 }
 
@@ -34,14 +34,14 @@ impl Draft {
         }
     }
 
-    /// With one more header.
+    /// Adds a header.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.push(name, value);
         self
     }
 
-    /// With a body of that type.
+    /// Sets a body of this type.
     #[must_use]
     pub fn with_body(mut self, content_type: &str, body: impl Into<String>) -> Self {
         self.set("Content-Type", content_type);
@@ -54,7 +54,7 @@ impl Draft {
         self.headers.push((name.to_owned(), value.into()));
     }
 
-    /// Replaces a header, where it stands; appends it where it does not.
+    /// Replaces a header in its place; appends it if it is absent.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         let value = value.into();
         match self.headers.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
@@ -78,7 +78,7 @@ impl Draft {
         !self.start.starts_with("SIP/2.0 ")
     }
 
-    /// Departs from what is expected in so many ways; those that keep it valid only, where that is wanted.
+    /// Applies `times` deviations; with `valid_only`, only those that keep it valid.
     pub fn deviate(&mut self, times: usize, valid_only: bool, dice: &mut Dice, place: &Place) {
         for _ in 0..times {
             let Some(deviation) = Deviation::draw(self, valid_only, dice) else { continue };
@@ -86,7 +86,7 @@ impl Draft {
         }
     }
 
-    /// The message as it leaves.
+    /// The message as sent.
     pub fn text(&self) -> String {
         let mut text = format!("{}\r\n", self.start);
         for (name, value) in &self.headers {

@@ -1,6 +1,6 @@
-//! What a party reads of what it is told: enough to answer, by a reader of its own.
+//! Messages received by a party, parsed as far as needed for an answer, by a parser of its own.
 
-/// A message that was heard.
+/// A received message.
 #[derive(Clone, Debug)]
 pub struct Heard {
     start: String,
@@ -10,7 +10,7 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// Reads a message; none for what is none.
+    /// Parses a message; `None` if it is not one.
     pub fn read(text: &str) -> Option<Self> {
         let (head, body) = text.split_once("\r\n\r\n")?;
         let mut lines = head.split("\r\n");
@@ -37,7 +37,7 @@ impl Heard {
         self.start.strip_prefix("SIP/2.0 ")?.get(..3)?.parse().ok()
     }
 
-    /// The method: of the request, or that the response answers.
+    /// The method of the request, or of the request that the response answers.
     pub fn method(&self) -> &str {
         let of_request = || self.start.split(' ').next().unwrap_or_default();
         match self.status() {

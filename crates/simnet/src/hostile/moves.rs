@@ -1,4 +1,4 @@
-//! What a party does in a dialog by itself, whatever state that is in.
+//! A party's own actions in a dialog, whatever its state.
 
 use model::Timestamp;
 
@@ -8,17 +8,17 @@ use super::dialog::{Begun, Dialog, branch};
 use super::draft::Draft;
 use super::party::{Party, Todo};
 
-/// Requests of one storm: more than an agent has room for at once.
+/// Requests of one storm: more than an agent can queue at once.
 const STORM: usize = 40;
 
-/// Something that a party does in a dialog.
+/// An action of a party in a dialog.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Move {
     Offer,
     OfferByUpdate,
     AskForOffer,
     Refresh,
-    /// A second offer while the first one is open.
+    /// A second offer while the first one is unanswered.
     TwoOffers,
     OfferAndBye,
     Key,
@@ -71,7 +71,7 @@ const MOVES: [Move; 30] = [
 ];
 
 impl Party {
-    /// The next thing in a dialog, and when it is that something comes after it.
+    /// Makes the next move in a dialog, and schedules the one after it.
     pub(super) fn moves(&mut self, at: usize, now: Timestamp) {
         let Some(dialog) = self.dialogs.get_mut(at) else { return };
         let is_last = dialog.moves == 0;
@@ -95,7 +95,7 @@ impl Party {
         self.next(at, method).with_body(SDP, body)
     }
 
-    /// A request of a number that was used, with the branch of the INVITE or another.
+    /// A request with a CSeq already used, and the branch of the INVITE or another.
     fn of_now(&mut self, at: usize, method: &str) -> Draft {
         let other = branch(&mut self.dice);
         let dialog = &self.dialogs[at];
@@ -177,7 +177,7 @@ impl Party {
         self.say(draft);
     }
 
-    /// An answer that nobody waits for, to what may have been asked or not.
+    /// An unexpected response, to a request that may or may not exist.
     fn response_for_nothing(&mut self, at: usize) {
         let status = [100, 180, 200, 202, 302, 401, 481, 487, 491, 500, 699][self.dice.below(11)];
         let dialog = &self.dialogs[at];
@@ -194,7 +194,7 @@ impl Party {
         self.say(draft);
     }
 
-    /// A call that says that it takes the place of this one, or of itself (RFC 3891).
+    /// A call that replaces this one, or itself (RFC 3891).
     fn replaces(&mut self, at: usize) {
         let dialog = &self.dialogs[at];
         let tag = |address: &str| address.split(";tag=").nth(1).unwrap_or("0").to_owned();
@@ -205,7 +205,7 @@ impl Party {
         self.say(draft.with_body(SDP, bodies::session(&self.place, 1, false)));
     }
 
-    /// A REGISTER with more than a registrar is asked for.
+    /// A REGISTER with more contacts than a registrar expects.
     fn registers(&mut self, at: usize) {
         let other = Dialog::outgoing(&self.place.user, &self.place, &mut self.dice);
         let many = self.dice.length().min(70);

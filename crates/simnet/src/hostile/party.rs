@@ -1,4 +1,4 @@
-//! The party itself: what it does when, and what it answers.
+//! The party itself: its schedule and its answers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -12,43 +12,43 @@ use super::dice::Dice;
 use super::draft::Draft;
 use super::heard::Heard;
 
-/// What a party is in a call.
+/// The role of a party in a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Role {
-    /// It calls that number.
+    /// It calls this number.
     Caller(String),
-    /// It is called: as a phone, or as the carrier that a call leaves by.
+    /// It is called: as a phone, or as the carrier to which a call leaves.
     Callee,
 }
 
-/// Where a party is, and whom it knows.
+/// The addresses of a party and of its peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
     /// Host and port of its Via and Contact.
     pub sent_by: String,
-    /// Host and port that it sends to.
+    /// Host and port that it sends to, the edge.
     pub edge: String,
     /// The user part of its addresses.
     pub user: String,
-    /// What its Call-IDs begin with.
+    /// Prefix of its Call-IDs.
     pub call_ids: String,
-    /// Where it says that it hears audio.
+    /// The audio port in its descriptions.
     pub audio_port: u16,
 }
 
-/// A message of a party.
+/// A message sent by a party.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Said {
     /// The message.
     pub text: String,
-    /// How it departs from what is expected.
+    /// The deviations applied to it, by name.
     pub deviations: Vec<&'static str>,
-    /// Whether the grammars allow it.
+    /// Whether the grammars still allow it.
     pub validity: Validity,
 }
 
 impl Said {
-    /// The message as it leaves.
+    /// The message as sent.
     pub fn bytes(&self) -> Vec<u8> {
         if self.deviations.contains(&LATIN_1) {
             return self.text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
@@ -57,22 +57,22 @@ impl Said {
     }
 }
 
-/// What a party means to do at a time.
+/// A scheduled action of a party.
 #[derive(Clone, Debug)]
 pub(super) enum Todo {
-    /// Begin a call.
+    /// Start a call.
     Call,
-    /// Do the next thing in a dialog.
+    /// Make the next move in a dialog.
     Move(usize),
-    /// Respond to the INVITE of a dialog: with that status, and as the branch of a fork of that number.
+    /// Respond to the INVITE of a dialog with this status, from the fork with this number.
     Respond { dialog: usize, status: u16, fork: usize },
-    /// Say it.
+    /// Send this message.
     Say(Box<Draft>),
 }
 
-/// Dialogs of one party: more are not begun, and not answered.
+/// Dialogs of one party: beyond this, no dialog is started or answered.
 const DIALOGS_MAX: usize = 48;
-/// The longest datagram that IPv4 carries is 65,507 bytes long: what is longer is not sent.
+/// The longest UDP datagram in IPv4 has 65,507 bytes: longer messages are not sent.
 const DATAGRAM_MAX: usize = 65_000;
 
 /// A hostile user agent. See the module.
@@ -86,7 +86,7 @@ pub struct Party {
     noted: u64,
     out: VecDeque<Said>,
     silent: bool,
-    /// How many of a hundred messages depart from what is expected, and how many of those stay valid.
+    /// Percentage of messages with deviations, and percentage of those that stay valid.
     wild: usize,
     valid: usize,
 }
@@ -98,7 +98,7 @@ impl fmt::Display for Party {
 }
 
 impl Party {
-    /// A party that begins at `now`.
+    /// A party that starts at `now`.
     pub fn new(seed: u64, role: Role, place: Place, now: Timestamp) -> Self {
         let mut dice = Dice::new(seed ^ 0x4057_11E5);
         let wild = [0, 20, 50, 90][dice.below(4)];
@@ -124,10 +124,10 @@ impl Party {
         party
     }
 
-    /// A caller that begins at once by an INVITE with that departure and no other, and then behaves.
+    /// A caller that starts at once with an INVITE with this deviation only, and then behaves.
     ///
     /// # Panics
-    /// When there is no such departure.
+    /// If there is no such deviation.
     pub fn calling_with(deviation: &str, seed: u64, number: &str, place: Place) -> Self {
         let mut party = Self::new(seed, Role::Callee, place, Timestamp::ZERO);
         party.wild = 0;
@@ -142,7 +142,7 @@ impl Party {
         party
     }
 
-    /// From now on it says nothing any more; before that it may hang up wherever it talks.
+    /// Silences the party; before that it hangs up its answered dialogs, with a chance of one half.
     pub fn fall_silent(&mut self) {
         let hangs_up = self.dice.percent(50);
         for at in 0..self.dialogs.len() {
@@ -155,12 +155,12 @@ impl Party {
         self.agenda.clear();
     }
 
-    /// Whether it has a dialog that was answered.
+    /// Whether it has an answered dialog.
     pub fn talks(&self) -> bool {
         self.dialogs.iter().any(|dialog| dialog.up)
     }
 
-    /// Takes a message.
+    /// Processes a message.
     pub fn receive(&mut self, text: &str, now: Timestamp) {
         let Some(heard) = Heard::read(text).filter(|_| !self.silent) else { return };
         match heard.status() {
@@ -169,7 +169,7 @@ impl Party {
         }
     }
 
-    /// Lets time pass.
+    /// Does what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         while let Some(first) = self.agenda.first_entry().filter(|first| first.key().0 <= now) {
             match first.remove() {
@@ -181,26 +181,26 @@ impl Party {
         }
     }
 
-    /// When [`Self::handle_timeout`] is wanted next.
+    /// When [`Self::handle_timeout`] is due next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         self.agenda.keys().next().map(|(at, _)| *at)
     }
 
-    /// The next message to be sent.
+    /// The next message to send.
     pub fn poll_transmit(&mut self) -> Option<Said> {
         self.out.pop_front()
     }
 
     // ---- inside
 
-    /// Puts something on the agenda, within so many milliseconds.
+    /// Schedules an action at a random time within `within_ms` milliseconds.
     pub(super) fn later(&mut self, now: Timestamp, within_ms: u64, todo: Todo) {
         self.noted += 1;
         let at = now + Duration::from_micros(self.dice.between(0, within_ms * 1_000));
         self.agenda.insert((at, self.noted), todo);
     }
 
-    /// Says it, in whatever way the seed has for it.
+    /// Sends a message, with deviations drawn from the seed.
     pub(super) fn say(&mut self, mut draft: Draft) {
         if self.dice.percent(self.wild) {
             let (times, valid_only) = (1 + self.dice.below(3), self.dice.percent(self.valid));
@@ -209,7 +209,7 @@ impl Party {
         self.put(&draft);
     }
 
-    /// Says it as it is.
+    /// Sends a message without further deviations.
     pub(super) fn put(&mut self, draft: &Draft) {
         let text = draft.text();
         let call_id = draft.get("Call-ID").or_else(|| draft.get("i"));
@@ -246,14 +246,14 @@ impl Party {
         self.dialogs.push(dialog);
         self.say(draft);
         match self.dice.below(10) {
-            // It asks for what has no answer yet, or takes it back at once.
+            // It sends a request in the unanswered dialog, or cancels at once.
             0 => self.later(now, 300, Todo::Move(at)),
             1 => {
                 let dialog = &self.dialogs[at];
                 let cancel = dialog.request("CANCEL", dialog.cseq, &dialog.invite_branch, &self.place);
                 self.later(now, 3_000, Todo::Say(Box::new(cancel)));
             }
-            // The same again, as it is and merged (RFC 3261 section 8.2.2.2).
+            // It repeats the INVITE, unchanged and as a merged request (RFC 3261 section 8.2.2.2).
             2 => {
                 let again = self.dialogs[at].said.first().cloned().unwrap_or_default();
                 self.put_text(again, vec!["again"], Validity::Kept);
@@ -266,7 +266,7 @@ impl Party {
         }
     }
 
-    /// A new dialog of the other side's; none where there are too many.
+    /// Adds a dialog started by the other side; `None` if there are too many.
     pub(super) fn is_called(&mut self, invite: &Heard) -> Option<usize> {
         let dialog = Dialog::incoming(invite, &mut self.dice).filter(|_| self.dialogs.len() < DIALOGS_MAX)?;
         self.dialogs.push(dialog);

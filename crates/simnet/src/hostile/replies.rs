@@ -1,4 +1,4 @@
-//! What a party answers: as it should, as no RFC allows, twice, or not at all.
+//! A party's answers: correct, forbidden by every RFC, duplicate, or missing.
 
 use model::Timestamp;
 
@@ -7,15 +7,15 @@ use super::dialog::{Begun, Dialog};
 use super::heard::Heard;
 use super::party::{Party, Todo};
 
-/// The edges of each class, and those that mean something to somebody.
+/// The edges of each class, and statuses with a special meaning.
 const STATUSES: [u16; 64] = [
     100, 101, 180, 181, 182, 183, 199, 200, 202, 204, 299, 300, 301, 302, 305, 380, 399, 400, 401, 402, 403, 404, 405,
     406, 407, 408, 410, 412, 413, 414, 415, 416, 420, 421, 422, 423, 428, 429, 430, 433, 439, 469, 480, 481, 482, 483,
     484, 486, 487, 488, 489, 491, 493, 494, 500, 501, 503, 504, 513, 580, 600, 603, 604, 699,
 ];
-/// Provisional responses, with those that nobody knows.
+/// Provisional responses, including an unassigned one.
 const PROVISIONALS: [u16; 6] = [100, 180, 181, 183, 199, 150];
-/// Forks of one INVITE.
+/// Most forks of one INVITE.
 const FORKS: usize = 20;
 
 impl Party {
@@ -36,7 +36,7 @@ impl Party {
         }
     }
 
-    /// A phone rings: it has a plan for what comes of it, and the plan need not make sense.
+    /// A phone rings: it plans its responses, and the plan need not make sense.
     fn rings(&mut self, invite: &Heard, now: Timestamp) {
         let Some(dialog) = self.is_called(invite) else { return };
         let mut steps: Vec<(u64, u16, usize)> = Vec::new();
@@ -49,11 +49,11 @@ impl Party {
             // It never answers.
             0 => {}
             1..=2 => steps.push((4_000, STATUSES[self.dice.below(STATUSES.len())], 0)),
-            // More than one fork answers.
+            // Several forks answer.
             3 => (0..1 + self.dice.below(4)).for_each(|fork| steps.push((4_000, 200, fork))),
             _ => steps.push((4_000, 200, 0)),
         }
-        // After what was final.
+        // Responses after the final one.
         for _ in 0..self.dice.below(10).saturating_sub(6) {
             let (status, fork) = (STATUSES[self.dice.below(STATUSES.len())], self.dice.below(3));
             steps.push((9_000, status, fork));
@@ -63,7 +63,7 @@ impl Party {
         }
     }
 
-    /// A response to the INVITE that rings, as the fork of that number.
+    /// Responds to the ringing INVITE as the fork with this number.
     pub(super) fn responds(&mut self, at: usize, status: u16, fork: usize, now: Timestamp) {
         let Some(dialog) = self.dialogs.get(at) else { return };
         let Some(invite) = dialog.invite.clone() else { return };
@@ -84,7 +84,7 @@ impl Party {
         }
         self.say(draft);
         if status == 200 {
-            // Its ACK may be long in coming, or have come before.
+            // Its ACK may come late, or may have come already.
             self.later(now, 6_000, Todo::Move(at));
             if self.dice.percent(20) {
                 self.later(now, 4_000, Todo::Respond { dialog: at, status, fork });
@@ -99,14 +99,14 @@ impl Party {
             self.say(done);
         }
         match self.dice.below(4) {
-            // It had answered in the same moment.
+            // It has answered at the same time.
             0 => self.responds(at, 200, 0, now),
             1 => {}
             _ => self.responds(at, 487, 0, now),
         }
     }
 
-    /// Any other request, a re-INVITE included.
+    /// Answers any other request, including a re-INVITE.
     fn answers(&mut self, known: Option<usize>, method: &str, request: &Heard, now: Timestamp) {
         let session = matches!(method, "INVITE" | "UPDATE");
         if method == "BYE"
@@ -126,7 +126,7 @@ impl Party {
             draft = draft.with_body(SDP, bodies::session(&self.place, version, self.dice.percent(20)));
         }
         if status < 200 || self.dice.percent(5) {
-            // And what it should have said, later.
+            // The correct answer follows later.
             let again = Dialog::response(request, 200, to.as_deref(), &self.place);
             self.later(now, 5_000, Todo::Say(Box::new(again)));
         }
@@ -164,7 +164,7 @@ impl Party {
         }
     }
 
-    /// A 2xx: mostly it is acknowledged, once for each time that it comes.
+    /// A 2xx: usually it is acknowledged each time that it arrives.
     fn is_answered(&mut self, at: usize, response: &Heard, now: Timestamp) {
         let first = !std::mem::replace(&mut self.dialogs[at].up, true);
         let mut ack = self.dialogs[at].ack(response, &self.place, &mut self.dice);
@@ -173,7 +173,7 @@ impl Party {
             ack = ack.with_body(SDP, bodies::session(&self.place, 1, false));
         }
         match self.dice.below(20) {
-            // Never, late, twice.
+            // Never, late, or twice.
             0 => {}
             1 => self.later(now, 12_000, Todo::Say(Box::new(ack))),
             2 => {

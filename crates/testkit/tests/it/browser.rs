@@ -1,4 +1,4 @@
-//! The pages of a running installation in a browser: what people see, without a reload, by keyboard, and when it breaks.
+//! The pages of a running installation in a browser: their contents, updates without a reload, keyboard use, and behaviour on failures.
 
 use std::time::Duration;
 

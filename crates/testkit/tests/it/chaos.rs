@@ -1,5 +1,5 @@
-//! `trunkline up` is killed again and again under load, at moments that a seed chooses, and started at once: no call that was
-//! answered is lost, no agent is stuck, and nothing remains.
+//! `trunkline up` is killed repeatedly under load, at times chosen by a seed, and restarted at once: no answered call
+//! is lost, no agent is stuck, and nothing remains.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use testkit::caller::CALLER;
 use testkit::sipp::Running;
 use testkit::{Answer, Endpoint, Installation, Sipp, wait};
 
-/// Chooses the moments; another one finds other things.
+/// Seed of the random times; other seeds find other faults.
 const SEED: u64 = 20;
 const KILLS: usize = 5;
-/// Between two kills.
+/// Milliseconds between two kills.
 const GAP_MS: std::ops::Range<u64> = 2_500..8_000;
-/// The callers' last pauses, and repeated requests.
+/// The callers' last pauses, and retransmissions.
 const CALLS_OVER: Duration = Duration::from_secs(60);
-/// What the product promises for everything that is left of a call.
+/// The promised time until nothing is left of a call.
 const CLEARED_WITHIN: Duration = Duration::from_secs(60);
 const LATER: Duration = Duration::from_secs(60);
 
-/// Callers who hold on: they refresh their session three times and hang up, and each request must be answered.
+/// Callers that refresh their session three times and then hang up; each request must be answered.
 fn callers(site: &Installation, host: u8, number: &str, load: (u32, u32, u32), pause_ms: u32) -> Result<Running> {
     let (calls, in_ten_seconds, at_once) = load;
     let address = site.peer_address(host).to_string();
@@ -32,7 +32,7 @@ fn callers(site: &Installation, host: u8, number: &str, load: (u32, u32, u32), p
         .start()
 }
 
-/// The moments between kills: xorshift, so that the same seed gives the same test.
+/// The times between kills: xorshift, so that the same seed gives the same test.
 fn gaps() -> impl Iterator<Item = Duration> {
     let mut state = SEED.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     std::iter::repeat_with(move || {
@@ -72,7 +72,7 @@ fn kills_in_a_row_under_load_lose_no_answered_call_and_leave_nothing() -> Result
         callers(&site, 3, "menu", (14, 4, 6), 1_500)?,
     ];
     for gap in gaps().take(KILLS) {
-        // Not a wait for anything: the moment itself is what the seed has chosen.
+        // Not a wait for a condition: the seed has chosen this time.
         let _ = wait::until(gap, || Ok(None::<()>));
         site = site.crash_and_restart()?;
     }
@@ -80,7 +80,7 @@ fn kills_in_a_row_under_load_lose_no_answered_call_and_leave_nothing() -> Result
         load.finish(CALLS_OVER)?.expect_success().with_context(|| format!("callers of {what}"))?;
     }
     nothing_remains(&site)?;
-    // No agent is stuck: as many callers as there are agents reach all of them at once.
+    // No agent is stuck: the same number of callers as agents reaches all of them at once.
     while talker.has_seen("CALL_ESTABLISHED")? {
         talker.wait_for("CALL_ESTABLISHED", LATER)?;
     }
@@ -93,7 +93,7 @@ fn kills_in_a_row_under_load_lose_no_answered_call_and_leave_nothing() -> Result
     }
     last.finish(LATER)?.expect_success()?;
     nothing_remains(&site)?;
-    // And nothing is written down of which another life would have to go on with.
+    // No record is left that another run would have to continue.
     let site = site.crash_and_restart()?;
     nothing_remains(&site)?;
     let left: Vec<String> = site.log().into_iter().filter(|line| line.contains("gone on with")).collect();

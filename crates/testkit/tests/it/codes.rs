@@ -1,4 +1,4 @@
-//! Feature codes that ask for the agent's PIN, typed at a baresip phone as RFC 4733 digits.
+//! Feature codes that require the agent's PIN, typed at a baresip phone as RFC 4733 digits.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,11 @@ use testkit::{Answer, Installation, Phone, audio, wait};
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
 const ALIKE: f64 = 0.9;
-/// The code that asks: one that the example does not have, so that its first answer shows the new configuration.
+/// The feature code: not in the example, so that its first answer proves the new configuration.
 const CODE: &str = "*59";
 /// The agent at 7101, as the example has it.
 const AGENT: &str = "{id: \"1001\", login_code: \"1001\", pin: generated";
-/// The agent's PIN: long enough to be found in no time and no address.
+/// The agent's PIN: long enough not to occur in a time or an address.
 const PIN: &str = "80917264";
 
 /// The example with [`CODE`] and [`PIN`].
@@ -55,7 +55,7 @@ fn heard_bytes(phone: &Phone) -> u64 {
     phone.heard().and_then(|path| Ok(fs::metadata(path)?.len())).unwrap_or(0)
 }
 
-/// Waits until it has heard half a second more of the prompt, then types over it.
+/// Waits for half a second more of the prompt, then types over it.
 fn type_digits(phone: &mut Phone, digits: &str) -> Result<()> {
     let before = heard_bytes(phone);
     wait::until(SOON, || Ok((heard_bytes(phone) >= before + 8_000).then_some(()))).context("no prompt is heard")?;
@@ -69,7 +69,7 @@ fn heard_prompt(phone: &Phone, prompt: &str) -> Result<()> {
     Ok(())
 }
 
-/// The folders of a data directory in which facts are written down.
+/// The log, and the files of a data directory that contain facts.
 fn told(site: &Installation) -> Result<Vec<String>> {
     fn read(folder: &Path, texts: &mut Vec<String>) -> Result<()> {
         for entry in fs::read_dir(folder)? {
@@ -99,7 +99,7 @@ fn an_agent_types_the_pin_and_is_logged_in_and_nothing_tells_the_pin() -> Result
     site.metric_becomes("agent-state", "agentstate_agents_logged_in", 1.0, SOON)?;
     site.is_at_rest()?;
     let texts = told(&site)?;
-    // Where the stores are servers the reporting log is Kafka, which does not run here: what waits for it is looked through.
+    // With servers as stores the reporting log is Kafka, which does not run here: the facts waiting for it are searched.
     let has_facts = site.is_on_servers() || texts.iter().any(|text| text.contains("EventAgentLogin"));
     ensure!(has_facts, "the facts are looked through");
     let telling = texts.iter().find(|text| text.contains(PIN));
@@ -107,7 +107,7 @@ fn an_agent_types_the_pin_and_is_logged_in_and_nothing_tells_the_pin() -> Result
     Ok(())
 }
 
-/// The files of a data directory in which calls and their audio are written down, as they are now.
+/// The current files of a data directory that contain calls and their audio.
 fn journals(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -120,14 +120,14 @@ fn journals(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) -> Result<()> {
     Ok(())
 }
 
-/// How typed digits would stand in a record (a string with its length before it), in JSON, and in MSML.
+/// Forms of the typed digits in a record (a string with its length before it), in JSON, and in MSML.
 fn written_forms(digits: &str) -> Vec<Vec<u8>> {
     let mut of_record = vec![digits.len() as u8];
     of_record.extend(digits.bytes());
     vec![of_record, format!("\"{digits}\"").into_bytes(), format!(">{digits}<").into_bytes()]
 }
 
-/// How often the digits stand in the journals.
+/// Number of occurrences of the digits in the journals.
 fn written(site: &Installation, digits: &str) -> Result<usize> {
     let mut found = Vec::new();
     site.stored_in().iter().try_for_each(|folder| journals(folder, &mut found))?;
@@ -149,7 +149,7 @@ fn a_pin_is_written_into_no_journal_not_even_in_part() -> Result<()> {
     phone.wait_for("CALL_CLOSED", LATER)?;
     site.metric_becomes("agent-state", "agentstate_agents_logged_in", 1.0, SOON)?;
     site.is_at_rest()?;
-    // Keys come one by one. The whole PIN is in the configuration that roles share, and so in a journal, whatever was typed.
+    // Keys arrive one by one. The whole PIN is in the shared configuration, and so in a journal, whatever was typed.
     for digits in (3..PIN.len()).map(|length| &PIN[..length]) {
         ensure!(written(&site, digits)? == 0, "{digits} stands in a journal");
     }
@@ -167,7 +167,7 @@ fn a_pin_typed_wrong_three_times_logs_nobody_in_and_makes_the_phone_wait() -> Re
     }
     phone.wait_for("CALL_CLOSED", LATER)?;
     heard_prompt(&phone, "error")?;
-    // Now the right one does not help: it is not even asked for.
+    // The right PIN does not help now: it is not even requested.
     dial_code(&mut phone)?;
     phone.wait_for("CALL_CLOSED", LATER)?;
     heard_prompt(&phone, "error")?;

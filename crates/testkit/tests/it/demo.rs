@@ -1,4 +1,4 @@
-//! The demo: robots at work, the comparison, and a clean end.
+//! The demo: working robots, the comparison, and a clean end.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -12,11 +12,11 @@ use testkit::{Servers, wait};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const END_LIMIT: Duration = Duration::from_secs(30);
-/// Exit codes, as docs/exit-codes.md says.
+/// Exit codes, see docs/exit-codes.md.
 const ADDRESS_IN_USE: i32 = 4;
 const CHECK_FAILED: i32 = 6;
 
-/// A demo that runs.
+/// A running demo.
 struct Demo {
     child: Child,
     instance: Instance,
@@ -31,7 +31,7 @@ impl Demo {
         Ok(Self { child, instance, folder })
     }
 
-    /// Waits until it has said how to use it.
+    /// Waits until it has written how to use it.
     fn ready(&mut self) -> Result<Value> {
         let path = self.folder.path().join("demo.json");
         let child = &mut self.child;
@@ -43,7 +43,7 @@ impl Demo {
         })
     }
 
-    /// The child that plays the robots, once it has begun.
+    /// The child process that runs the robots, once started.
     fn robots(&mut self) -> Result<u32> {
         let parent = self.child.id().to_string();
         wait::until(START_LIMIT, || {
@@ -78,7 +78,7 @@ fn command(instance: &Instance, folder: &tempfile::TempDir) -> Result<Command> {
     Ok(command)
 }
 
-/// Whether the process is a child of that one and plays the robots.
+/// Whether the process is a child of `parent` and runs the robots.
 fn is_robots_of(pid: u32, parent: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -88,7 +88,7 @@ fn is_robots_of(pid: u32, parent: &str) -> bool {
 
 fn is_running(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // One that has ended and waits for somebody to ask is not running.
+    // An ended process that was not reaped is not running.
     stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
 }
 
@@ -101,7 +101,7 @@ fn json_of(output: &Output) -> Result<Value> {
 #[test]
 fn a_run_of_sixty_calls_is_flawless_and_all_witnesses_agree() -> Result<()> {
     let (instance, folder) = (Instance::claim()?, tempfile::tempdir()?);
-    // Tests share the machine with each other: what must be heard may take a little longer.
+    // Tests share the machine: audio may take a little longer to be heard.
     let load = ["--calls", "60", "--rate", "10", "--agents", "20", "--talk", "1..2", "--wrap", "0.3", "--seed", "11"];
     let run = command(&instance, &folder)?.args(load).args(["--hear-within", "3", "--exit", "--json"]).output()?;
     let result = json_of(&run)?;
@@ -115,7 +115,7 @@ fn a_run_of_sixty_calls_is_flawless_and_all_witnesses_agree() -> Result<()> {
     Ok(())
 }
 
-/// The same in a process for each role, two of those that calls go through; the log that agrees is Kafka.
+/// The same with a process per role, and two replicas of the roles on the path of calls; the log that agrees is Kafka.
 #[test]
 fn a_run_of_processes_on_servers_is_flawless_and_all_witnesses_agree() -> Result<()> {
     let (instance, folder) = (Instance::without_servers()?, tempfile::tempdir()?);
@@ -148,8 +148,8 @@ fn callers_without_patience_are_counted_as_such_by_everybody() -> Result<()> {
     Ok(())
 }
 
-/// The comparison must be able to fail: on a run of which one call's robot swears that it was deaf, and another names the
-/// wrong agent.
+/// The comparison must be able to fail: on a run in which one call's robot reports that it heard nothing, and another
+/// one names the wrong agent.
 #[test]
 fn the_comparison_finds_a_deaf_robot_and_a_wrong_agent() -> Result<()> {
     let mut demo = Demo::start(&[])?;
@@ -167,7 +167,7 @@ fn the_comparison_finds_a_deaf_robot_and_a_wrong_agent() -> Result<()> {
     let mut line = String::new();
     said.read_line(&mut line)?;
     ensure!(line.trim() == "watching", "{line}");
-    // The demo's own robots make room for a run whose result can be doctored.
+    // The demo's own robots are stopped for a run whose result can be falsified.
     signal(robots, "TERM")?;
     wait::until(END_LIMIT, || Ok((!is_running(robots)).then_some(())))?;
     let load = ["--calls", "6", "--rate", "3", "--talk", "1.5", "--hear-within", "3", "--json", "--site"];

@@ -1,4 +1,4 @@
-//! `trunkline doctor`: each fault is provoked, found, and named with its place and a remedy.
+//! `trunkline doctor`: each fault is provoked, found, and reported with its place and a remedy.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ use testkit::{Installation, Sipp, wait};
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
 
-/// What a visit came to.
+/// The result of a doctor's run.
 struct Visit {
     code: i32,
     document: Value,
@@ -50,7 +50,7 @@ fn visit(site: &Installation, arguments: &[&str]) -> Result<Visit> {
     Ok(Visit { code: output.status.code().unwrap_or(-1), document })
 }
 
-/// An installation that lacks none of its servers.
+/// An installation with all its servers.
 fn whole() -> Result<Installation> {
     let mut site = Installation::start()?;
     if site.is_on_servers() {
@@ -73,19 +73,19 @@ fn a_sound_instance_has_no_error_and_each_provoked_fault_is_one() -> Result<()> 
     let findings = sound.document["findings"].as_array().context("no findings")?;
     assert!(findings.iter().all(|found| found["do"].as_str().is_some_and(|text| !text.is_empty())));
 
-    // An instance that should have two dialplans has one.
+    // An instance that should have two dialplans has only one.
     let lacking = visit(&site, &["--set", "replicas.dialplan=2"])?;
     assert_eq!(lacking.code, 6);
     assert!(lacking.has("roles", "error: dialplan-2: it does not run"), "{:?}", lacking.of("roles"));
     assert!(lacking.has("connections", "sip-cluster-1 needs dialplan-2"), "{:?}", lacking.of("connections"));
 
-    // An agent who is logged in where no phone is.
+    // An agent is logged in at an extension without a phone.
     site.log_in("7101")?;
     wait::until(SOON, || Ok(visit(&site, &[])?.has("agents", "agent 1001 at 7101").then_some(())))?;
     sipp_register(&site, 10, "7101")?;
     wait::until(SOON, || Ok((!visit(&site, &[])?.has("agents", "agent 1001 at 7101")).then_some(())))?;
 
-    // A sound file of the tenant's own that cannot be played any more.
+    // A sound file of the tenant's cannot be played.
     let folder = site.data_dir().join("prompts/example");
     fs::create_dir_all(&folder)?;
     fs::copy(prompt("announcement"), folder.join("holiday.wav"))?;
@@ -100,7 +100,7 @@ fn a_sound_instance_has_no_error_and_each_provoked_fault_is_one() -> Result<()> 
     let unplayable = visit(&site, &[])?;
     assert!(unplayable.has("prompts", "error: tenant example, prompt holiday"), "{:?}", unplayable.of("prompts"));
 
-    // A key that others may read.
+    // A key is readable for other users.
     let key = site.data_dir().join("keys/caller.p8");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644))?;
     assert!(visit(&site, &[])?.has("data directory", "keys/caller.p8: others on this machine may read this key"));
@@ -132,7 +132,7 @@ fn a_stopped_instance_is_looked_at_too() -> Result<()> {
     assert!(checks.iter().any(|check| check["name"] == "roles" && check["looked"] == false));
     assert!(checks.iter().any(|check| check["name"] == "ports" && check["looked"] == true));
 
-    // Somebody holds the port of SIP.
+    // Another process holds the SIP port.
     let held = UdpSocket::bind((Ipv4Addr::new(127, site.demo.instance, 0, 1), 5_060))?;
     let taken = visit(&site, &[])?;
     assert_eq!(taken.code, 6);
@@ -140,12 +140,12 @@ fn a_stopped_instance_is_looked_at_too() -> Result<()> {
     assert!(taken.has("ports", "udp port 5060 on") && taken.has("ports", &own), "{:?}", taken.of("ports"));
     drop(held);
 
-    // Settings that are wrong do not keep the doctor from looking at the rest.
+    // Wrong settings do not prevent the other checks.
     let faulty = visit(&site, &["--set", "media.rtp_port_first=80"])?;
     assert_eq!(faulty.code, 6);
     assert!(faulty.has("settings", "error: media.rtp_port_first: "), "{:?}", faulty.of("settings"));
 
-    // A shell with few open files.
+    // A shell with a low limit of open files.
     let trunkline = testkit::installation::binary()?;
     let line = format!(
         "ulimit -n 256; exec {} doctor --json --instance {} --data-dir {}",
@@ -158,14 +158,14 @@ fn a_stopped_instance_is_looked_at_too() -> Result<()> {
     let few = Visit { code: output.status.code().unwrap_or(-1), document };
     assert!(few.has("file limit", "at most 256 files"), "{:?}", few.of("file limit"));
     assert_eq!(few.code, 11, "a warning, and no error: {}", few.document);
-    // A soft limit alone is raised by the program itself.
+    // The program itself raises a limit that is only soft.
     let output = Command::new("sh").args(["-c", &line.replace("ulimit -n", "ulimit -Sn")]).output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(!said.contains("at most 256 files"), "{said}");
     Ok(())
 }
 
-/// A doctor who may not look into the data directory says so, and nothing that would be wrong.
+/// A doctor that may not read the data directory reports that, and no false findings.
 #[test]
 fn somebody_elses_data_directory_is_said_to_be_so() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -173,7 +173,7 @@ fn somebody_elses_data_directory_is_said_to_be_so() -> Result<()> {
     fs::create_dir(&place)?;
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
     fs::set_permissions(&place, fs::Permissions::from_mode(0o000))?;
-    // root looks into everything: without its capability it is as anybody else.
+    // root can read everything: without this capability it is like any other user.
     const AS_ANYBODY: &str =
         "[ $(id -u) != 0 ] || set -- setpriv --bounding-set=-dac_override,-dac_read_search \"$@\"; exec \"$@\"";
     let trunkline = testkit::installation::binary()?;
@@ -228,10 +228,10 @@ fn a_new_data_directory_is_left_as_it_is() -> Result<()> {
     Ok(())
 }
 
-/// Changes the stored configuration behind the program's back, as nothing that it offers can.
+/// Changes the stored configuration without the program, which offers no such change.
 fn spoil(site: &mut Installation, statement: &str) -> Result<()> {
     if site.is_on_servers() {
-        // Foreign keys stand in the way there; who may do that may leave them unchecked.
+        // Foreign keys forbid the change there; a superuser may leave them unchecked.
         let unchecked = format!("SET session_replication_role = replica; {statement}");
         return site.servers()?.psql(&unchecked).map(drop);
     }
@@ -294,7 +294,7 @@ fn what_is_wrong_in_the_stored_configuration_is_named_and_nothing_is_changed_by_
     Ok(())
 }
 
-/// Every file under a folder with its bytes, apart from those in which SQLite notes who reads just now.
+/// Every file in a folder with its bytes, except those in which SQLite records its current readers.
 fn everything_in(folder: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
@@ -327,7 +327,7 @@ fn a_disk_that_fills_and_a_process_near_its_limit_of_files_are_found() -> Result
     );
     assert_eq!(near.code, 6);
 
-    // Holes take no room on the disk, and count as what they would become.
+    // Sparse files need no disk space and count with their full size.
     for (folder, size, words) in [
         ("stores", 2_u64 << 30, "the journal and its snapshot have"),
         ("reporting", 21 << 30, "the reporting log has 21 GB"),
@@ -342,7 +342,7 @@ fn a_disk_that_fills_and_a_process_near_its_limit_of_files_are_found() -> Result
         assert!(!visit(&site, &[])?.has("disk", words));
     }
 
-    // A small disk of its own, seen by this doctor alone.
+    // A small separate disk, visible to this doctor alone.
     let folder = tempfile::tempdir()?;
     let line = format!(
         "mount -t tmpfs -o size=16m tmpfs {0} && exec {1} doctor --json --instance 219 --data-dir {0}/data",

@@ -1,4 +1,4 @@
-//! An operator ends the process while somebody talks: the call is not cut, and nobody new is let in.
+//! An operator ends the process during a conversation: the call is not cut, and no new call is accepted.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use testkit::agents::baresip_phone;
 use testkit::caller::{Caller, prompt_samples};
 use testkit::{Answer, Installation, audio, wait};
 
-/// Well before the deadline of the drain, which is 30 s and would end it with another exit code.
+/// Well before the drain's deadline, which is 30 s and would end the process with another exit code.
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
 
-/// Waits until nobody new is let in.
+/// Waits until no new call is accepted.
 fn drains(site: &Installation) -> Result<()> {
     wait::until(SOON, || Ok(site.log().iter().any(|line| line.contains("no new calls from now on")).then_some(())))
 }

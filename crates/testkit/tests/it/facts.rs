@@ -1,4 +1,4 @@
-//! The facts: what port 8000 and the reporting log say of calls and agents, and that both say the same.
+//! Facts: port 8000 and the reporting log report the same about calls and agents.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
 const SALES: &str = "9000";
 
-/// The facts of the queue and of the parties, without what a waiting caller hears.
+/// The facts of the queue and of the parties, without a waiting caller's treatments.
 fn without_treatments(facts: &[Fact]) -> Vec<String> {
     let heard = |brief: &String| brief.starts_with("Treatment");
     let of_calls = facts.iter().filter(|fact| fact.id.starts_with("call:")).cloned().collect::<Vec<_>>();
@@ -30,7 +30,7 @@ fn of_queue(facts: &[Fact]) -> Vec<String> {
     briefs(&facts.iter().filter(|fact| fact.id.starts_with("queue:")).cloned().collect::<Vec<_>>())
 }
 
-/// An agent at a baresip phone, by the public interface, and ready: so far as port 8000 tells.
+/// An agent at a baresip phone, ready through the public interface, as reported on port 8000.
 fn ready_agent(
     site: &Installation,
     watch: &Watch,
@@ -46,7 +46,7 @@ fn ready_agent(
 fn end(site: &Installation, watch: &Watch, calls: usize) -> Result<Vec<Fact>> {
     watch.wait_for_count("CallDeleted", calls, LATER)?;
     site.is_at_rest()?;
-    // What follows the end of a call: its queue's last word, its agent's wrap-up.
+    // Facts after the end of a call: its queue's last one, its agent's wrap-up.
     let over = testkit::wait::until(SOON, || {
         let facts = watch.facts();
         let wraps_up = |fact: &&Fact| fact.text("AgentWorkMode") == "AfterCallWork";
@@ -240,7 +240,7 @@ fn a_number_that_nobody_has_is_refused_and_leaves_no_fact() -> Result<()> {
     let caller = Caller::dial(&site, "caller-refused-404.xml", 1, "+15559999", &[])?;
     caller.finish(LATER)?.1.expect_success()?;
     site.metric_becomes("sip-cluster", "sipcluster_calls_refused_total", 1.0, SOON)?;
-    // Whatever is told next is the first thing that is told.
+    // The next fact is the first one.
     site.log_in("7101")?;
     watch.wait_for("AgentReady@7101", SOON)?;
     assert_eq!(watch.facts()[0].brief(), "AgentLogin@7101");
@@ -273,7 +273,7 @@ fn an_agents_day_by_requests_and_by_feature_codes_is_the_same() -> Result<()> {
         watch.wait_for(&format!("{brief}@7102"), SOON)?;
         phone.wait_for("CALL_CLOSED", SOON)?;
     }
-    // By the code the agent logs in without a reason, so the sequence of names is what must be equal.
+    // A login by code has no reason, so only the names are compared.
     let facts = end(&site, &watch, 4)?;
     let day = |dn: &str| {
         let of_agent = facts.iter().filter(|fact| fact.id.starts_with("agent:") && fact.dn() == dn);
@@ -429,7 +429,7 @@ fn a_subscription_begins_with_the_state_and_resumes_where_it_was() -> Result<()>
     assert_eq!(parties, [("7101", v1::PartyState::Connected)]);
     caller.finish(LATER)?.1.expect_success()?;
     let all = end(&site, &from_start, 1)?;
-    // Whoever joins with a snapshot sees exactly what came after it, and so does whoever resumes anywhere.
+    // A subscriber with a snapshot receives exactly the facts after it, and so does one that resumes anywhere.
     let after =
         |position: &str| all.iter().skip_while(|fact| fact.position != position).skip(1).cloned().collect::<Vec<_>>();
     let wanted = after(&snapshot.position);
@@ -492,7 +492,7 @@ fn port_8000_asks_who_reads_and_for_which_tenant() -> Result<()> {
         let many = v1::SubscribeRequest { after: String::new(), dns: vec!["7101".to_owned(); 1_001] };
         let refused = client.subscribe(bearing(many, &operator)?).await.map(drop).expect_err("too many DNs");
         assert!(refused.code() == Code::InvalidArgument && refused.message().starts_with("dns: "), "{refused}");
-        // Nobody holds more streams open than it has use for; the streams of others are not concerned.
+        // The number of streams per client is limited, without affecting other clients.
         let mut held = Vec::new();
         let refused = loop {
             match client.subscribe(bearing(start(), &operator)?).await {
@@ -502,7 +502,7 @@ fn port_8000_asks_who_reads_and_for_which_tenant() -> Result<()> {
         };
         assert!(refused.code() == Code::ResourceExhausted && held.len() < 100, "{refused}, {} are open", held.len());
         drop(held);
-        // A token of another tenant reads that tenant, which has nothing to tell: the first word comes after a silence.
+        // A token of another tenant reads that tenant, which has no facts: the first message comes after an interval of silence.
         let mut others = client.subscribe(bearing(start(), &elsewhere)?).await?.into_inner();
         let first = others.message().await?.context("the subscription ended")?;
         assert!(matches!(first.what, Some(v1::delivery::What::Reached(_))), "{first:?}");
@@ -555,7 +555,7 @@ fn port_8888_reads_the_objects_and_follows_their_changes() -> Result<()> {
         assert!(refused.code() == Code::OutOfRange && refused.message().starts_with("after_revision: "), "{refused}");
         let mut from_now = client.follow(bearing(follow(revision), &operator)?).await?.into_inner();
         import_with_a_skill_more(&site)?;
-        // Answers without objects come all the while.
+        // Answers without objects arrive all the time.
         let changed = async {
             loop {
                 let answer = from_now.message().await?.context("the answers ended")?;
@@ -571,7 +571,7 @@ fn port_8888_reads_the_objects_and_follows_their_changes() -> Result<()> {
     })
 }
 
-/// One object and the revision at which it stood.
+/// One object and its revision.
 async fn read_one(
     client: &mut ConfigurationClient<tonic::transport::Channel>,
     kind: &str,
@@ -593,7 +593,7 @@ async fn read_one(
     anyhow::bail!("the answers ended without a revision")
 }
 
-/// A second tenant, as small as one can be.
+/// A minimal second tenant.
 fn import_other(site: &Installation) -> Result<()> {
     let file = site.data_dir().join("other.yaml");
     std::fs::write(
@@ -617,7 +617,7 @@ fn a_token_is_issued_for_a_tenant_and_scopes_that_are_there() -> Result<()> {
     token(&site, &["--tenant", "example", "--scope", "statistics:read topology:read"]).map(drop)
 }
 
-/// Exports the tenant, adds a skill to the file and imports it: as an operator does while the installation runs.
+/// Exports the tenant, adds a skill to the file and imports it, like an operator while the installation runs.
 fn import_with_a_skill_more(site: &Installation) -> Result<()> {
     let folder = site.data_dir().join("exported");
     trunkline(site, &["tenant", "export", "example", &folder.to_string_lossy()])?;

@@ -1,4 +1,4 @@
-//! A call is answered and heard: what comes back is compared as audio.
+//! A call is answered and heard: the received audio is compared with the sent one.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use testkit::{Answer, Installation, Phone, Setup, audio};
 
 const SOON: Duration = Duration::from_secs(10);
 const LATER: Duration = Duration::from_secs(40);
-/// Alike enough to be the same words through G.711 and loopback.
+/// Minimum similarity of equal speech through G.711 and loopback.
 const ALIKE: f64 = 0.95;
 
 fn assert_heard(sent: &[i16], heard: &[i16]) -> Result<()> {
@@ -55,7 +55,7 @@ fn a_caller_that_answers_our_offer_in_its_ack_hears_echo_and_announcement() -> R
     let caller = Caller::dial(&site, "caller-late-offer.xml", 2, site.number("announcement")?, &["-d", "4500"])?;
     let (audio, outcome) = caller.finish(LATER)?;
     outcome.expect_success()?;
-    // It hangs up before the end: two seconds of it are as good as all.
+    // It hangs up before the end: two seconds are enough.
     let heard = audio.received().samples;
     assert!(heard.len() > 16_000, "{} samples heard", heard.len());
     assert_heard(&speech[..16_000], &heard)
@@ -108,7 +108,7 @@ fn a_registered_baresip_hears_itself_over_udp_and_tcp() -> Result<()> {
     Ok(())
 }
 
-/// Four seconds of what it hears are on the disk.
+/// Whether four seconds of received audio are on the disk.
 fn heard_enough(phone: &Phone) -> Result<Option<()>> {
     let length = phone.heard().and_then(|path| Ok(std::fs::metadata(path)?.len())).unwrap_or(0);
     Ok((length > 4 * 16_000).then_some(()))

@@ -1,4 +1,4 @@
-//! A sip-cluster node is killed and its calls go on at the other one: a short form of `script/chaos`.
+//! A sip-cluster node is killed and its calls continue at the other one: a short form of `script/chaos`.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use testkit::sipp::Running;
 use testkit::{Answer, Installation, Sipp, kernel, wait};
 
 const SOON: Duration = Duration::from_secs(15);
-/// Four pauses, and what is repeated meanwhile.
+/// Four pauses, and retransmissions.
 const LATER: Duration = Duration::from_secs(60);
 const PAUSE_MS: &str = "2500";
-/// The port of sip-cluster at which frontend asks.
+/// The port of sip-cluster for frontend's requests.
 const REQUESTS_PORT: u16 = 11_300;
 
 /// Callers who refresh their session three times and hang up: each request must be answered by 200.
@@ -28,19 +28,19 @@ fn steady(site: &Installation, host: u8, number: &str, calls: u32) -> Result<Run
         .start()
 }
 
-/// The node in the tag of each answered call, in the order in which they were answered.
+/// The node in the tag of each answered call, in order of the answers.
 fn nodes(messages: &str) -> Vec<String> {
     let lines = messages.lines().filter(|line| line.starts_with("ACK sip:"));
     let node = |line: &str| Some(line.split('@').next()?.rsplit('.').nth(2)?.to_owned());
     lines.filter_map(node).collect()
 }
 
-/// The Call-ID of what a caller has sent.
+/// The Call-ID of a caller.
 fn call_id(messages: &str) -> Option<String> {
     messages.lines().find_map(|line| Some(line.strip_prefix("Call-ID:")?.trim().to_owned()))
 }
 
-/// Two replicas of what may have several; one that is killed is away for as long as the calls of the test last.
+/// Two replicas of each role that may have several; a killed one stays down for the duration of the test's calls.
 fn two_of_each() -> Result<Installation> {
     let settings = ["process.restart_after=15s", "process.drain_deadline=10s"];
     let set = settings.iter().flat_map(|setting| ["--set", setting]);
@@ -51,7 +51,7 @@ fn two_of_each() -> Result<Installation> {
 fn calls_of_a_killed_node_go_on_at_the_other_one() -> Result<()> {
     let site = two_of_each()?;
     let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
-    // One caller talks to the agent, who hangs up in the end; one waits for the agent; the others have no agent.
+    // One caller talks to the agent, who hangs up at the end; one waits for the agent; the others have no agent.
     let talking = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
     agent.wait_for("CALL_ESTABLISHED", LATER)?;
     let waiting = Caller::dial(&site, "caller-until-bye.xml", 2, site.number("sales")?, &[])?;
@@ -63,7 +63,7 @@ fn calls_of_a_killed_node_go_on_at_the_other_one() -> Result<()> {
         Ok((all.len() >= 20).then_some(()))
     })
     .with_context(|| format!("answered: {all:?}"))?;
-    // The node that has the conversation; others of its calls are with it, by the hash of their Call-IDs.
+    // The node of the conversation; it also has other calls, by the hash of their Call-IDs.
     let node = nodes(&talking.messages()).pop().context("no node in the conversation's tag")?;
     let of_node = all.iter().filter(|other| **other == node).count();
     ensure!(of_node > 0 && of_node < all.len(), "{of_node} of {} calls are with {node}", all.len());
@@ -80,7 +80,7 @@ fn calls_of_a_killed_node_go_on_at_the_other_one() -> Result<()> {
     agent.hang_up()?;
     waiting.finish(LATER)?.1.expect_success().context("who waited")?;
     let heir = if node.ends_with('1') { 2 } else { 1 };
-    // The command was not told of replicas.
+    // The command did not get the number of replicas.
     let told = super::trace::trace(&site, &[&call_id])?["missing"].to_string();
     ensure!(told.contains(&format!("sip-cluster-{heir}.")) && told.contains("went on with it"), "{told}");
     wait::until(LATER, || {
@@ -90,7 +90,7 @@ fn calls_of_a_killed_node_go_on_at_the_other_one() -> Result<()> {
     .context("calls that are left")
 }
 
-/// Bytes that frontend has sent to the nodes.
+/// Bytes sent by frontend to the nodes.
 fn sent_to_nodes(site: &Installation) -> Result<u64> {
     let mut sent = 0;
     for (_, pid) in kernel::processes(site.pid())?.into_iter().filter(|(name, _)| name.starts_with("frontend-")) {
@@ -127,7 +127,7 @@ fn what_a_killed_node_was_just_being_asked_its_heir_does() -> Result<()> {
         is_asked.context("the node is not asked")?;
         asked.join().expect("it does not panic")
     })?;
-    // On a machine that is too slow the request was given up before the node was dead.
+    // On a slow machine the request timed out before the node counted as failed.
     ensure!(answer.status == 202 || answer.body.contains("in time"), "{} {}", answer.status, answer.body);
     agent.hang_up()?;
     talking.finish(LATER)?.1.expect_success()

@@ -1,4 +1,4 @@
-//! What strangers send: nonsense, floods, guesses, half a message. Each has its limit, its answer and its metric.
+//! Hostile input: garbage, floods, guessed passwords, partial messages. Each has its limit, its answer and its metric.
 
 mod siege;
 
@@ -47,7 +47,7 @@ fn status(socket: &UdpSocket) -> Result<Option<u16>> {
     }
 }
 
-/// Another source is served all the while: its OPTIONS is answered and its call is, too.
+/// Another source is still served: its OPTIONS is answered, and so is its call.
 fn assert_serves(site: &Installation, name: &str) -> Result<()> {
     let probe = socket(site, 99)?;
     probe.send(options(site, &probe, name)?.as_bytes())?;
@@ -66,7 +66,7 @@ fn proxy_counts(site: &Installation, names: &[&str]) -> Result<f64> {
     names.iter().map(|name| site.metric("sip-proxy", &format!("sip_proxy_{name}_total"))).sum()
 }
 
-/// Waits until these counts have come to a value; they are published with the next turn of the proxy.
+/// Waits until these counters reach a value; they are published at the proxy's next turn.
 fn counts_reach(site: &Installation, names: &[&str], value: f64) -> Result<()> {
     let mut last = 0.0;
     let come = wait::until(SOON, || {
@@ -76,7 +76,7 @@ fn counts_reach(site: &Installation, names: &[&str], value: f64) -> Result<()> {
     come.with_context(|| format!("{names:?}: {last}, not {value}"))
 }
 
-/// The messages of RFC 4475, as they go over the wire.
+/// The messages of RFC 4475 in wire format.
 fn torture() -> Result<Vec<(String, Vec<u8>)>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sip/tests/data/rfc4475");
     let mut messages = Vec::new();
@@ -95,7 +95,7 @@ fn torture_messages_as_datagrams_and_streams_do_no_harm() -> Result<()> {
     let sender = socket(&site, 1)?;
     for (name, bytes) in torture()? {
         sender.send(&bytes)?;
-        // The half, too: what a truncating network leaves.
+        // Also the first half, as from a truncating network.
         sender.send(&bytes[..bytes.len() / 2])?;
         let mut stream = TcpStream::connect(site.sip())?;
         // The edge may close before it has read everything.
@@ -158,7 +158,7 @@ fn oversized_messages_are_refused_and_the_edge_lives_on() -> Result<()> {
         stream.write_all(head.replace("Content-Length: 0", &format!("Content-Length: {length}")).as_bytes())?;
         let mut answer = String::new();
         let _ = stream.write_all(&vec![b'x'; 100_000]);
-        // Refused or closed without a word; not read on.
+        // Refused, or closed without an answer; not read further.
         let _ = stream.read_to_string(&mut answer);
         ensure!(answer.is_empty() || answer.starts_with("SIP/2.0 4") || answer.starts_with("SIP/2.0 513"), "{answer}");
     }
@@ -178,14 +178,14 @@ fn a_flood_from_one_source_is_limited_while_another_source_is_served() -> Result
     }
     sender.set_nonblocking(false)?;
     assert_serves(&site, "during")?;
-    // The kernel may have dropped what did not fit into the socket's memory.
+    // The kernel may have dropped datagrams that did not fit into the socket's buffer.
     counts_reach(&site, &["rate_refused", "rate_dropped"], 1_000.0)?;
     while let Some(code) = status(&sender)? {
         statuses.push(code);
     }
     let served = statuses.iter().filter(|code| **code == 200).count();
     ensure!(served <= 1_000 && statuses.contains(&503), "{served} of {} answers are 200", statuses.len());
-    // Once it holds still it is served again.
+    // It is served again once it pauses.
     wait::until(SOON, || {
         sender.send(options(&site, &sender, &format!("after{}", statuses.len()))?.as_bytes())?;
         let answer = status(&sender)?;
@@ -221,7 +221,7 @@ fn wrong_passwords_back_off_for_their_phone_and_source_alone() -> Result<()> {
     ensure!(!outcome.messages.contains("SIP/2.0 200"), "{}", outcome.messages);
     counts_reach(&site, &["wrong_passwords"], 5.0)?;
     counts_reach(&site, &["wrong_password_refused"], 1.0)?;
-    // The right password does not help this phone here now. It works at once elsewhere, and so does that of another phone here.
+    // The right password does not help this phone at this address now. It works at once elsewhere, and so does another phone's here.
     let password = site.demo.people[0].password.clone();
     ensure!(register(&site, 1, 0, &password, 1)?.messages.contains("SIP/2.0 503"), "the phone waits");
     register(&site, 1, 1, &site.demo.people[1].password, 1)?.expect_success()?;
@@ -243,7 +243,7 @@ fn a_source_that_is_neither_trunk_nor_phone_is_answered_403() -> Result<()> {
         Ok((run.calls(1, 1, 1).run(LATER)?.code == 0).then_some(()))
     })?;
     counts_reach(&site, &["unknown_sources"], 1.0)?;
-    // A phone of the tenant is known by its password.
+    // A phone of the tenant is identified by its password.
     register(&site, 2, 0, &site.demo.people[0].password, 1)?.expect_success()
 }
 
@@ -251,7 +251,7 @@ fn a_source_that_is_neither_trunk_nor_phone_is_answered_403() -> Result<()> {
 fn half_open_and_slow_connections_are_bounded_and_closed() -> Result<()> {
     let limits = ["--set", "sip-proxy.connections_per_source=20", "--set", "sip-proxy.idle=2s"];
     let site = Installation::start_with(&limits)?;
-    // They say nothing, or half a message: beyond the bound they are closed, then they time out.
+    // The connections send nothing, or half a message. Those above the limit are closed at once, the others time out.
     let open: Vec<TcpStream> = (0..60).filter_map(|_| TcpStream::connect(site.sip()).ok()).collect();
     for mut stream in &open {
         let _ = stream.write_all(b"OPTIONS sip:x SIP/2.0\r\nVia: ");
@@ -260,7 +260,7 @@ fn half_open_and_slow_connections_are_bounded_and_closed() -> Result<()> {
     assert_serves(&site, "halfopen")?;
     let closed = ["socket_closed_idle", "socket_closed_bad_input"];
     wait::until(LATER, || Ok((proxy_counts(&site, &closed)? >= 20.0).then_some(())))?;
-    // Its places are free again.
+    // Its connections are available again.
     let mut stream = TcpStream::connect(site.sip())?;
     stream.set_read_timeout(Some(SOON))?;
     stream.write_all(b"\r\n\r\n")?;
@@ -292,7 +292,7 @@ fn a_phone_that_registers_over_tcp_and_hangs_up_at_once_is_heard() -> Result<()>
     let site = Installation::start()?;
     let before = site.metric("sip-proxy", "sip_proxy_challenges_total")?;
     let edge = site.sip();
-    // At once: those that follow each other closely are dealt with together.
+    // Sent at once: closely spaced ones are processed together.
     for n in 0..20 {
         let mut stream = TcpStream::connect(edge.as_str())?;
         let local = stream.local_addr()?;

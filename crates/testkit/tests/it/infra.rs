@@ -1,4 +1,4 @@
-//! `script/infra` as operators use it: it starts servers, starts them again, empties them, and leaves nothing behind.
+//! `script/infra` as operators use it: it starts, restarts and empties servers, and leaves nothing behind.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -28,7 +28,7 @@ fn redis(instance: u8, command: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// Ends what a failed test has left.
+/// Stops the servers after a failed test.
 struct Down(u8);
 
 impl Drop for Down {
@@ -67,7 +67,7 @@ fn servers_start_again_with_their_data_or_without_and_leave_nothing_behind() -> 
     Ok(())
 }
 
-/// The user's number, as the script's folder has it.
+/// The user's id, as used by the script's folder.
 fn id() -> Result<String> {
     let output = Command::new("id").arg("-u").output().context("id")?;
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())

@@ -1,4 +1,4 @@
-//! Keys in a conversation: as telephone events, as sound, by INFO; and packets of the length that a phone asks for.
+//! Keys in a conversation: as telephone events, as tones, by INFO; and packets of the length that a phone requests.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const ALIKE: f64 = 0.9;
 /// The tones of the key 5, in Hz.
 const FIVE: (f64, f64) = (770.0, 1_336.0);
 
-/// Packets of one event: one timestamp, the marker on the first, a length that grows, three ends with the whole length.
+/// Checks the packets of one event: one timestamp, the marker on the first, increasing duration, three ends with the full duration.
 fn is_one_key(packets: &[KeyPacket], code: u8, samples: u16) -> Result<()> {
     ensure!(packets.len() > 3, "{packets:?}");
     let first = packets[0];
@@ -53,7 +53,7 @@ fn keys_pressed_at_one_phone_are_seen_as_telephone_events_at_the_other() -> Resu
     site.is_at_rest()
 }
 
-/// A sales call whose caller presses 5 by INFO, to an agent whose phone takes these payload types.
+/// A sales call whose caller presses 5 by INFO, to an agent whose phone accepts these payload types.
 fn five_by_info(formats: &str) -> Result<Endpoint> {
     let site = Installation::start()?;
     let agent = Endpoint::listen(site.peer_address(10).into())?;
@@ -95,7 +95,7 @@ fn a_caller_without_events_chooses_from_the_menu_by_info() -> Result<()> {
     site.is_at_rest()
 }
 
-/// Whether nearly all packets have this length: the last one before a change of what is heard may be another.
+/// Whether nearly all packets have this length: the last one before a change of source may have another.
 fn are_packets_of(sizes: &BTreeMap<usize, usize>, samples: usize) -> bool {
     let (all, wanted) = (sizes.values().sum::<usize>(), sizes.get(&samples).copied().unwrap_or(0));
     wanted > 20 && all - wanted <= 2
@@ -104,8 +104,8 @@ fn are_packets_of(sizes: &BTreeMap<usize, usize>, samples: usize) -> bool {
 #[test]
 fn each_phone_gets_packets_of_the_length_that_it_asks_for() -> Result<()> {
     let speech = prompt_samples("announcement")?;
-    // The caller says 20 ms a packet whatever it asks for itself. Its key comes when the speech of six seconds is over, which
-    // begins when the call has waited for the announcement: an event stands in the place of the audio of its time.
+    // The caller sends 20 ms per packet whatever it requests. Its key comes after the six seconds of speech, which
+    // start when the call has waited for the announcement: an event replaces the audio of its time.
     for (asked_by_agent, asked_by_caller) in [("30", "10"), ("40", "30")] {
         let site = Installation::start()?;
         let agent = Endpoint::listen(site.peer_address(10).into())?;

@@ -1,4 +1,4 @@
-//! linphone as it comes: it registers with digest, calls the echo number and hears itself.
+//! linphone with default settings: it registers with digest, calls the echo number and hears itself.
 
 use std::io::{Read as _, Write as _};
 use std::net::UdpSocket;
@@ -14,10 +14,10 @@ use testkit::{Installation, audio, wait};
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
 const ALIKE: f64 = 0.9;
-/// linphone plays from its own clock and drops what comes late, so a busy machine may cost it a part: it says all of it again.
+/// linphone plays by its own clock and drops late packets, so a busy machine may lose a part: it then plays everything again.
 const TRIES: usize = 4;
 
-/// linphone's console; it ends with the value.
+/// linphone's console; it is ended when dropped.
 struct Linphone {
     child: Child,
     console: ChildStdin,
@@ -30,7 +30,7 @@ impl Linphone {
         let home = tempfile::tempdir()?;
         std::fs::create_dir_all(home.path().join(".local/share/linphone"))?;
         let settings = home.path().join("linphonerc");
-        // Ports of its own and no address of IPv6: everything else as it comes.
+        // Free ports and no IPv6 address: everything else has default settings.
         let free = || -> Result<u16> { Ok(UdpSocket::bind("0.0.0.0:0")?.local_addr()?.port()) };
         let (sip, rtp) = (free()?, free()? & !1);
         let text = format!(
@@ -61,14 +61,14 @@ impl Linphone {
         Ok(phone)
     }
 
-    /// Types a command; says how much had been printed before.
+    /// Types a command; returns the length of the earlier output.
     fn type_in(&mut self, command: &str) -> Result<usize> {
         let before = self.said().len();
         writeln!(self.console, "{command}")?;
         Ok(before)
     }
 
-    /// Waits until it has printed that, behind the first `after` bytes.
+    /// Waits until it prints this text after the first `after` bytes of output.
     fn wait_for(&self, text: &str, after: usize) -> Result<()> {
         let there = || Ok(self.said().get(after..).is_some_and(|said| said.contains(text)).then_some(()));
         wait::until(SOON, there).with_context(|| format!("linphone does not say {text:?} but {}", self.said()))
@@ -103,7 +103,7 @@ fn bytes_of(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |file| file.len())
 }
 
-/// What a recording holds that is still being made: its header is written at its end.
+/// The samples of a recording in progress: its header is written at its end.
 fn recorded_so_far(path: &Path) -> Result<Vec<i16>> {
     const HEADER_BYTES: usize = 44;
     let bytes = std::fs::read(path)?;
@@ -130,7 +130,7 @@ fn linphone_registers_with_digest_and_hears_itself() -> Result<()> {
     for time in 1..=TRIES {
         let before = bytes_of(&recording);
         phone.type_in(&format!("play {}", prompt("sales-welcome").display()))?;
-        // What was said, and two seconds for the way.
+        // The length of the speech, and two seconds for the delay.
         let enough = before + 2 * (sent.len() as u64 + 16_000);
         wait::until(LATER, || Ok((bytes_of(&recording) > enough).then_some(())))?;
         let alike = audio::compare(&sent, &recorded_so_far(&recording)?)?;

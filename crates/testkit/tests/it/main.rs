@@ -1,4 +1,4 @@
-//! The whole system: the built binary, driven by SIPp and baresip, judged by what they heard and noted.
+//! The whole system: the built binary, driven by SIPp and baresip, judged by their recordings and logs.
 
 mod browser;
 mod chaos;

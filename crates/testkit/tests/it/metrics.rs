@@ -1,4 +1,4 @@
-//! Metrics: what every role serves is what the reference declares, in a form that promtool finds no fault with.
+//! Metrics: every role serves the metrics declared in the reference, in a format that promtool accepts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
@@ -13,7 +13,7 @@ use testkit::{Caller, Installation, agents};
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(40);
 
-/// The reference as `trunkline specs` prints it: role → metrics; `*` are those of every role.
+/// The reference as printed by `trunkline specs`: role → metrics; `*` are those of every role.
 fn reference() -> Result<BTreeMap<String, Vec<Value>>> {
     let printed = Command::new(testkit::installation::binary()?).args(["specs", "--metrics", "--json"]).output()?;
     ensure!(printed.status.success(), "specs: {}", String::from_utf8_lossy(&printed.stderr));
@@ -28,7 +28,7 @@ fn families(text: &str) -> BTreeSet<(String, String, String)> {
     };
     let helps = lines("# HELP ");
     let kinds = lines("# TYPE ").into_iter();
-    // Some end with a full stop, which the format's library adds.
+    // The format's library adds a full stop to some.
     let help = |name: &str| helps.get(name).map_or("", |help| help.trim_end_matches('.')).to_owned();
     kinds.map(|(name, kind)| (name.clone(), kind, help(&name))).collect()
 }
@@ -38,7 +38,7 @@ fn declared(all: &[Value]) -> BTreeSet<(String, String, String)> {
     all.iter().map(|m| (text(m, "name"), text(m, "type"), text(m, "help"))).collect()
 }
 
-/// Label values that are not among the declared ones.
+/// Label values that are not declared.
 fn undeclared_labels(text: &str, all: &[Value]) -> Vec<String> {
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     let is_known = |line: &str| {
@@ -49,7 +49,7 @@ fn undeclared_labels(text: &str, all: &[Value]) -> Vec<String> {
             let (key, value) = label.split_once("=\"").unwrap_or((label, ""));
             metric.is_some_and(|metric| match &metric["labels"][key] {
                 Value::Array(values) => values.iter().any(|known| known == value.trim_end_matches('"')),
-                // Of a table that stands elsewhere.
+                // From a table elsewhere.
                 Value::String(_) => true,
                 _ => false,
             })
@@ -76,7 +76,7 @@ fn promtool(text: &str) -> Result<()> {
 #[test]
 fn every_role_serves_what_the_reference_declares_and_promtool_finds_no_fault() -> Result<()> {
     let site = Installation::start()?;
-    // Something to count: a phone, a call that is answered, one that is refused.
+    // Cause some counts: a phone, an answered call, a refused one.
     agents::sipp_register(&site, 10, "7101")?;
     Caller::dial(&site, "caller.xml", 1, site.number("echo")?, &["-d", "1500"])?.finish(LATER)?.1.expect_success()?;
     site.metric_becomes("sip-cluster", "sipcluster_calls_offered_total", 1.0, SOON)?;
@@ -110,7 +110,7 @@ fn what_is_no_http_too_large_or_too_slow_is_counted_by_reason() -> Result<()> {
     let send = |bytes: &[u8]| -> Result<String> {
         let mut stream = TcpStream::connect(web)?;
         stream.set_read_timeout(Some(LATER))?;
-        // The server may close before it has taken everything.
+        // The server may close before it has read everything.
         let _ = stream.write_all(bytes);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
@@ -127,7 +127,7 @@ fn what_is_no_http_too_large_or_too_slow_is_counted_by_reason() -> Result<()> {
     let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "x".repeat(64 * 1024));
     let answer = send(head.as_bytes())?;
     ensure!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
-    // One says nothing at all, one stops in the middle; both are let go.
+    // One sends nothing at all, one stops in the middle; both are disconnected.
     for silent in [&b""[..], b"GET / HTTP/1.1\r\nHost:"] {
         send(silent)?;
     }

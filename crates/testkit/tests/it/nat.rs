@@ -1,4 +1,4 @@
-//! A phone behind a NAT: a namespace of its own, a private address in its SIP and SDP, and a router that gives each of
+//! A phone behind a NAT: a network namespace, a private address in its SIP and SDP, and a router that gives each of
 //! its flows another source port.
 
 use std::fs;
@@ -16,7 +16,7 @@ use testkit::{Endpoint, Installation, Sipp, audio, wait};
 const SOON: Duration = Duration::from_secs(20);
 const LATER: Duration = Duration::from_secs(60);
 const ALIKE: f64 = 0.9;
-/// The phone's own address, of which the outside knows nothing.
+/// The phone's own address, unknown outside.
 const PRIVATE: &str = "192.168.77.2";
 
 fn ip(arguments: &str) -> Result<()> {
@@ -26,7 +26,7 @@ fn ip(arguments: &str) -> Result<()> {
     Ok(())
 }
 
-/// Two namespaces: a router that translates, and behind it the phone's. They go with the value.
+/// Two namespaces: a translating router, and the phone's behind it. They are deleted when dropped.
 struct Nat {
     router: String,
     home: String,
@@ -75,13 +75,13 @@ impl Nat {
 
 impl Drop for Nat {
     fn drop(&mut self) {
-        // Their interfaces go with them.
+        // Their interfaces are deleted with them.
         let _ = ip(&format!("netns del {}", self.home));
         let _ = ip(&format!("netns del {}", self.router));
     }
 }
 
-/// baresip behind the router. It answers by itself; nothing can reach it to tell it more.
+/// baresip behind the router. It answers by itself; it cannot be controlled from outside.
 struct Phone {
     child: Child,
     folder: tempfile::TempDir,
@@ -188,7 +188,7 @@ fn a_phone_behind_a_nat_is_called_hears_and_is_heard() -> Result<()> {
     site.is_at_rest()
 }
 
-/// The recording, once the phone has ended it.
+/// The recording, once the phone has finished it.
 fn read_when_whole(phone: &Phone) -> Result<Vec<i16>> {
     let path: PathBuf = phone.heard()?;
     let mut length = 0;

@@ -1,4 +1,4 @@
-//! Spans of calls at a collector: one trace a call, from its INVITE to the change on the wallboard.
+//! Spans of calls at a collector: one trace per call, from its INVITE to the change on the wallboard.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -16,7 +16,7 @@ use super::trace::{of_ended, trace};
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
 const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-/// The trace that a client of the requests has begun by itself.
+/// The trace started by a client of the requests.
 const CLIENT_TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CLIENT_SPAN: &str = "00f067aa0ba902b7";
 
@@ -58,7 +58,7 @@ fn a_call_is_one_trace_from_its_invite_to_the_wallboard() -> Result<()> {
     Ok(())
 }
 
-/// A request with a `traceparent` of its client is part of the client's trace and names the call's.
+/// A request with a `traceparent` of its client belongs to the client's trace and links to the call's.
 fn the_clients_own_trace_leads_to_the_calls(site: &Installation, collector: &Collector) -> Result<()> {
     let call = trace(site, &["--last"])?;
     let (printed, uuid) = (call["call"]["printed"].as_str().context("no call")?, call["call"]["uuid"].as_str());
@@ -71,7 +71,7 @@ fn the_clients_own_trace_leads_to_the_calls(site: &Installation, collector: &Col
     ensure!(answer.status == 202, "{} {}", answer.status, answer.body);
     let request = collector.wait_for(SOON, |span| span.trace == CLIENT_TRACE && span.name == "TAttachUserData")?;
     ensure!(request.links == [uuid], "it leads to {:?}", request.links);
-    // The same request at each role that it passes, each part of the one before.
+    // The same request at each role on its path, each a child of the one before.
     for (role, parent) in [("ingress", CLIENT_SPAN.to_owned()), ("sip-cluster", request.id.clone())] {
         let at = |span: &Span| span.trace == CLIENT_TRACE && span.role == role && span.name == "POST";
         let served = collector.wait_for(SOON, at)?;
@@ -80,8 +80,8 @@ fn the_clients_own_trace_leads_to_the_calls(site: &Installation, collector: &Col
     Ok(())
 }
 
-/// Each role that has sent spans has a connection to the collector, from its own address, with bytes in both directions
-/// in the kernel's table, and the topology says so.
+/// Each role that has sent spans has a connection to the collector, from its own address, with bytes in both
+/// directions in the kernel's table, and the topology shows it.
 fn the_kernel_has_each_connection(site: &Installation, collector: &Collector) -> Result<()> {
     let mut last = String::new();
     let agree = wait::until(LATER, || {
@@ -165,7 +165,7 @@ fn a_collector_that_is_away_touches_no_call_and_gets_what_it_missed() -> Result<
     let root = collector.wait_for(LATER, |span| span.name == "call")?;
     collector.wait_for(LATER, |span| span.name == "INVITE" && span.trace == root.trace)?;
     wait::until(LATER, || Ok((said("spans reach the collector again") > 0).then_some(())))?;
-    // Counted when the collector's answer has come back, which is after it has the span.
+    // Counted when the collector's answer arrives, which is after it stored the span.
     let exported = || Ok((site.metric("sip-cluster", "otlp_spans_exported_total")? >= 1.0).then_some(()));
     wait::until(SOON, exported)?;
     assert_eq!(site.metric("sip-cluster", "otlp_spans_dropped_total")?, 0.0);

@@ -1,4 +1,4 @@
-//! A record that has been damaged in the store costs its call alone, and operators see it.
+//! A record damaged in the store affects its call alone, and operators see it.
 
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use testkit::{Answer, Installation, Servers, audio, wait};
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
 const REDIS: u16 = 6_379;
-/// Puts a byte that is no text into the first name of the tenant that stands in a call's record: its model cannot be read any more.
+/// Puts a non-text byte into the first occurrence of the tenant's name in a call's record, which can no longer be decoded then.
 const DAMAGE: &str = "local s = redis.call('HGET', KEYS[1], 's') local at = string.find(s, ARGV[1], 1, true) \
     if not at or not string.find(s, ARGV[2], 1, true) then return 0 end \
     redis.call('HSET', KEYS[1], 's', s:sub(1, at - 1) .. '\\255' .. s:sub(at + 1)) return 1";
@@ -26,7 +26,7 @@ fn trunkline(site: &Installation, arguments: &[&str]) -> Result<Output> {
     Ok(output)
 }
 
-/// Damages the record of the call in which that phone is.
+/// Damages the record of the call with this phone.
 fn damage(servers: &Servers, dn: &str) -> Result<()> {
     let keys = servers.redis_cli(REDIS, &["--scan", "--pattern", "call:*"])?;
     let mut damaged = 0;

@@ -1,5 +1,5 @@
-//! An installation whose stores are servers: Redis, Pulse's Redis and PostgreSQL, read back with redis-cli and psql; and one that is
-//! a process for each role.
+//! An installation with servers as stores: Redis, Pulse's Redis and PostgreSQL, read with redis-cli and psql; and one
+//! with a process for each role.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ const REDIS: u16 = 6_379;
 const REDIS_OF_PULSE: u16 = 6_380;
 const POSTGRESQL: u16 = 5_432;
 const KAFKA: u16 = 9_092;
-/// This file's list of what it has seen.
+/// The connections that this file has proven.
 const PROVEN: &str = include_str!("../../../../data/proven.tsv");
 const KAFKAS: &str = "real::each_role_that_reports_has_its_connections_to_kafka";
 
@@ -34,7 +34,7 @@ fn trunkline(site: &Installation, arguments: &[&str]) -> Result<Output> {
     Ok(output)
 }
 
-/// The names of a server's clients by their addresses, as its own tool tells them.
+/// The names of a server's clients by their addresses, as listed by the server's own tool.
 fn named(servers: &Servers) -> Result<BTreeMap<SocketAddr, String>> {
     let mut names = BTreeMap::new();
     for port in [REDIS, REDIS_OF_PULSE] {
@@ -60,7 +60,7 @@ fn each_connection_to_a_server_carries_the_name_of_its_rows() -> Result<()> {
     agent.wait_for("CALL_ESTABLISHED", LATER)?;
 
     let (pid, mut wrong, mut seen) = (site.pid(), Vec::new(), BTreeMap::new());
-    // Again until both are of the same moment: connections come and go.
+    // Repeated until both show the same time: connections come and go.
     wait::until(SOON, || {
         let shown = trunkline(&site, &["topology", "--json"])?;
         let document: serde_json::Value = serde_json::from_slice(&shown.stdout)?;
@@ -101,8 +101,8 @@ fn proven_by(test: &str) -> Result<Vec<&'static str>> {
     Ok(listed)
 }
 
-/// Where a row of the table says something else than the names of the sockets: each row that is shown open has a socket with its name, and
-/// each name's row is shown open.
+/// The difference between a row of the table and the names of the sockets. Each row shown open must have a socket
+/// with its name, and each name's row must be shown open.
 fn differs(row: &serde_json::Value, seen: &BTreeMap<String, String>) -> Option<String> {
     let id = row["id"].as_str().unwrap_or_default();
     let to_server = ["redis", "postgresql"].iter().any(|server| row["to"] == *server || row["from"] == *server);
@@ -153,11 +153,11 @@ fn calls_go_on_when_redis_comes_back_empty() -> Result<()> {
         servers.kill_redis()?;
         servers.empty_redis()
     })?;
-    // The agent is still logged in: the next call comes without a word of the agent's.
+    // The agent is still logged in: the next call comes without a request of the agent.
     Ok(())
 }
 
-/// A conversation goes on while Redis is away, and after; then the caller hangs up and everything is told.
+/// A conversation goes on during and after Redis' failure; then the caller hangs up and all facts are sent.
 fn conversation_over_a_failure(site: &mut Installation, fail: impl Fn(&mut Servers) -> Result<()>) -> Result<()> {
     let mut agent = baresip_agent(site, 10, "7101", Answer::Auto)?;
     let mut caller = Caller::dial(site, "caller.xml", 1, site.number("sales")?, &["-d", "40000"])?;
@@ -168,14 +168,14 @@ fn conversation_over_a_failure(site: &mut Installation, fail: impl Fn(&mut Serve
     hears_more(&caller, 2 * SECOND)?;
     fail(site.servers()?)?;
     hears_more(&caller, 2 * SECOND)?;
-    // A call that needs no agent is served meanwhile.
+    // A call that needs no agent is served during the failure.
     let announced = Caller::dial(site, "caller-until-bye.xml", 3, site.number("announcement")?, &[])?;
     announced.finish(LATER)?.1.expect_success().context("a new call while Redis is away")?;
     site.servers()?.start_redis()?;
-    // The owner gives its record back, whether Redis had it or not.
+    // The owner writes its record again, whether Redis had it or not.
     let servers = site.servers()?;
     let calls = wait::until(LATER, || {
-        // One: the announced call is over, and soon written so.
+        // One call: the announced one is over, and its record is soon ended.
         let ids = servers.redis_cli(REDIS, &["ZRANGE", "ids:{example}:call", "0", "-1"])?;
         Ok((ids.lines().count() == 1).then_some(ids))
     })
@@ -214,7 +214,7 @@ fn calls_need_nothing_of_postgresql() -> Result<()> {
     agent.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     site.servers()?.start_postgres()?;
-    // What is changed when it is back arrives.
+    // A change after the restart arrives.
     let before = site.servers()?.psql("select revision from tenant where id = 'example'")?;
     wait::until(LATER, || {
         let changed = site.import_changed(|folder| {
@@ -250,7 +250,7 @@ fn a_server_that_is_away_is_waited_for_and_a_wrong_one_is_not() -> Result<()> {
 
 // === a process for each role ===
 
-/// A broker names no client in a list: whose a connection is, its process says.
+/// A broker lists no client names: a connection's owner is found by its process.
 #[test]
 fn each_role_that_reports_has_its_connections_to_kafka() -> Result<()> {
     let mut site = Installation::start_on_servers(&["--processes"])?;
@@ -272,7 +272,7 @@ fn each_role_that_reports_has_its_connections_to_kafka() -> Result<()> {
     .with_context(|| format!("listed as proven {listed:?}, shown {shown:#?}, the kernel has {seen:#?}"))
 }
 
-/// How many connections to Kafka with bytes in both directions the kernel has, by the role of their process.
+/// Number of connections to Kafka with bytes in both directions in the kernel, by the role of their process.
 fn held_at_kafka(site: &Installation) -> Result<BTreeMap<String, usize>> {
     let mut held = BTreeMap::new();
     for (pid, command) in children(site.pid())? {
@@ -286,7 +286,7 @@ fn held_at_kafka(site: &Installation) -> Result<BTreeMap<String, usize>> {
     Ok(held)
 }
 
-/// The rows to Kafka with their role and how many connections are shown open.
+/// The rows to Kafka, each with its role and the number of connections shown open.
 fn shown_at_kafka(site: &Installation) -> Result<BTreeMap<String, (String, usize)>> {
     let document: serde_json::Value = serde_json::from_slice(&trunkline(site, &["topology", "--json"])?.stdout)?;
     let rows = document["connections"].as_array().context("no connections")?;
@@ -305,7 +305,7 @@ fn shown_at_kafka(site: &Installation) -> Result<BTreeMap<String, (String, usize
     Ok(rows.iter().filter_map(of_row).collect())
 }
 
-/// The processes that a supervisor has started, by their command lines.
+/// The processes started by a supervisor, with their command lines.
 fn children(supervisor: u32) -> Result<BTreeMap<u32, String>> {
     let listed = Command::new("ps").args(["-o", "pid=,args=", "--ppid", &supervisor.to_string()]).output()?;
     let text = String::from_utf8_lossy(&listed.stdout).into_owned();
@@ -316,7 +316,7 @@ fn children(supervisor: u32) -> Result<BTreeMap<u32, String>> {
     Ok(text.lines().filter_map(child).collect())
 }
 
-/// Whether a process has ended, though its parent may not have asked for it yet.
+/// Whether a process has ended, even if its parent has not reaped it yet.
 pub(super) fn is_gone(pid: u32) -> bool {
     let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     state.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('Z'))
@@ -389,7 +389,7 @@ fn a_role_that_is_killed_is_started_again_and_a_killed_supervisor_leaves_nobody(
     wait::until(LATER, || Ok(last.keys().all(|pid| is_gone(*pid)).then_some(()))).context("processes that are left")
 }
 
-/// What has no connection with PostgreSQL is there again while that is away, and calls with it.
+/// A role without a connection to PostgreSQL is restarted while PostgreSQL is unavailable, and calls work.
 #[test]
 fn a_role_that_is_killed_while_postgresql_is_away_is_started_again() -> Result<()> {
     let mut site = Installation::start_on_servers(&["--processes", "--set", "process.restart_after=100ms"])?;
@@ -405,7 +405,7 @@ fn a_role_that_is_killed_while_postgresql_is_away_is_started_again() -> Result<(
         let caller = Caller::dial(&site, "caller-until-bye.xml", 1, &number, &[])?;
         Ok(caller.finish(LATER)?.1.expect_success().ok())
     })?;
-    // It does not end later, either: its wait for a connection would be over by now.
+    // It does not end later either: its wait for a connection would be over by now.
     let mut lasting = Caller::dial(&site, "caller.xml", 2, site.number("echo")?, &["-d", "8000"])?;
     let media = lasting.answered(LATER)?;
     lasting.audio.say(&prompt_samples("announcement")?, media)?;
@@ -420,7 +420,7 @@ fn a_supervisor_that_was_killed_is_started_again_at_once() -> Result<()> {
     let site = Installation::start_on_servers(&arguments)?;
     let groups = children(site.pid())?.keys().map(|pid| group(*pid)).collect::<Result<Vec<_>>>()?;
     ensure!(!groups.contains(&group(site.pid())?), "Ctrl-C is for the supervisor, which ends the others in order");
-    // A call that keeps the processes that are left behind from ending by themselves.
+    // A call that keeps orphaned processes from ending by themselves.
     let lasting = Caller::dial(&site, "caller.xml", 1, site.number("echo")?, &["-d", "60000"])?;
     lasting.answered(LATER)?;
     let second = Command::new(testkit::installation::binary()?)

@@ -1,4 +1,4 @@
-//! What is not served is refused with a clear answer.
+//! Unsupported requests are refused with a clear answer.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The whole process is killed and started again on its data: calls, agents and registrations go on.
+//! The whole process is killed and restarted on its data: calls, agents and registrations survive.
 
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -14,13 +14,13 @@ const ALIKE: f64 = 0.9;
 /// Samples in a second.
 const SECOND: usize = 8_000;
 
-/// Waits until the caller has heard so many samples more than `before`.
+/// Waits until the caller has received `samples` samples more than `before`.
 fn hears_more(caller: &Caller, before: usize, samples: usize) -> Result<()> {
     wait::until(LATER, || Ok((caller.audio.received().samples.len() >= before + samples).then_some(())))
         .with_context(|| format!("{} samples heard, {before} of them before", caller.audio.received().samples.len()))
 }
 
-/// Waits until the phone has written down so many seconds more than `before` bytes.
+/// Waits until the phone has recorded `seconds` seconds more than `before` bytes.
 fn phone_hears_more(phone: &Phone, before: u64, seconds: u64) -> Result<()> {
     wait::until(LATER, || Ok((heard_bytes(phone) >= before + seconds * 16_000).then_some(())))
 }
@@ -70,7 +70,7 @@ fn an_announcement_goes_on_and_ends_after_a_crash() -> Result<()> {
 fn a_queued_call_keeps_its_place_and_reaches_an_agent_after_a_crash() -> Result<()> {
     let site = Installation::start()?;
     let mut first = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "60000"])?;
-    // A caller who says nothing at all would be asked whether it lives, which SIPp does not expect.
+    // A caller without audio would be checked for being alive, which SIPp does not expect.
     let murmur = prompt_samples("announcement")?.repeat(10);
     let media = first.answered(SOON)?;
     first.audio.say(&murmur, media)?;
@@ -84,7 +84,7 @@ fn a_queued_call_keeps_its_place_and_reaches_an_agent_after_a_crash() -> Result<
     hears_more(&first, before, SECOND)?;
     let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
     agent.wait_for("CALL_ESTABLISHED", LATER).context("the first in the queue")?;
-    // The agent speaks to the first in the queue, and only to that one.
+    // The agent speaks only to the first in the queue.
     let before = (first.audio.received().samples.len(), second.audio.received().samples.len());
     hears_more(&first, before.0, 6 * SECOND)?;
     let (speech, at_first) = (prompt_samples("support-welcome")?, first.audio.received().samples);
@@ -94,7 +94,7 @@ fn a_queued_call_keeps_its_place_and_reaches_an_agent_after_a_crash() -> Result<
     let heard = audio::compare(&speech, &at_second[before.1..])?;
     assert!(heard.similarity < 0.5, "the second does not: {heard:?}");
     agent.hang_up()?;
-    // The agent wraps up and takes the second.
+    // The agent wraps up and gets the second call.
     agent.wait_for("CALL_CLOSED", SOON)?;
     agent.wait_for("CALL_ESTABLISHED", LATER).context("the second in the queue")?;
     agent.hang_up()?;
@@ -126,7 +126,7 @@ fn a_conversation_goes_on_after_a_crash_and_the_caller_hangs_up() -> Result<()> 
     let later = audio::compare(&prompt_samples("support-welcome")?, &audio.received().samples[at_caller..])?;
     assert!(later.similarity > ALIKE, "the caller hears the agent: {later:?}");
     site.is_at_rest()?;
-    // Still registered, logged in and, after wrap-up, ready: the next call comes without a word of the agent's.
+    // Still registered, logged in and, after wrap-up, ready: the next call comes without a request of the agent.
     let next = Caller::dial(&site, "caller-until-bye.xml", 2, site.number("sales")?, &[])?;
     agent.wait_for("CALL_ESTABLISHED", LATER)?;
     agent.hang_up()?;
@@ -160,7 +160,7 @@ fn agents_and_phones_are_as_before_after_a_crash() -> Result<()> {
     agent.hang_up()?;
     caller.finish(SOON)?.1.expect_success()?;
     agent.wait_for("CALL_CLOSED", SOON)?;
-    // A phone at which nobody is logged in is called by a colleague.
+    // A phone without a logged-in agent is called by a colleague.
     agent.dial("7102")?;
     phone.wait_for("CALL_ESTABLISHED", SOON)?;
     phone.hang_up()?;
@@ -184,7 +184,7 @@ fn a_conversation_of_a_tcp_phone_ends_by_its_bye_after_a_crash() -> Result<()> {
     let site = Installation::start()?;
     let (mut agent, caller) = tcp_conversation(&site, "caller-until-bye.xml", &[])?;
     let site = site.crash_and_restart()?;
-    // Its connection is gone. It opens another one for its BYE.
+    // Its connection is closed. It opens another one for its BYE.
     agent.hang_up()?;
     caller.finish(SOON)?.1.expect_success()?;
     agent.wait_for("CALL_CLOSED", SOON)?;
@@ -197,7 +197,7 @@ fn a_tcp_phone_is_told_the_end_and_called_again_where_it_listens_after_a_crash()
     let (mut agent, caller) = tcp_conversation(&site, "caller.xml", &["-d", "14000"])?;
     let site = site.crash_and_restart()?;
     caller.finish(LATER)?.1.expect_success()?;
-    // It has not said a word since: its connection is gone, and it registers again only when the hour is over.
+    // It has sent nothing since: its connection is closed, and its next registration is due only after an hour.
     agent.wait_for("CALL_CLOSED", SOON)?;
     site.is_at_rest()?;
     let next = Caller::dial(&site, "caller-until-bye.xml", 2, site.number("sales")?, &[])?;
@@ -213,7 +213,7 @@ fn a_tcp_phone_that_vanishes_after_a_crash_keeps_nobody_and_no_other_phone_is_to
     let (agent, caller) = tcp_conversation(&site, "caller-until-bye.xml", &[])?;
     let site = site.crash_and_restart()?;
     agent.vanish()?;
-    // The first connections of the new life: none of them may be taken for the one that is gone.
+    // The first connections of the new run: none of them may be mistaken for the closed one.
     let mut others = Vec::new();
     for (host, extension) in [(11, "7102"), (12, "7103"), (13, "7104")] {
         others.push(baresip_phone_over("tcp", &site, host, extension, Answer::Auto)?);
@@ -226,7 +226,7 @@ fn a_tcp_phone_that_vanishes_after_a_crash_keeps_nobody_and_no_other_phone_is_to
     Ok(())
 }
 
-/// A caller with a socket of its own, who sees every repeat.
+/// A caller with its own socket, which sees every retransmission.
 struct BareCaller {
     socket: UdpSocket,
     address: std::net::Ipv4Addr,
@@ -242,7 +242,7 @@ impl BareCaller {
         Ok(Self { socket, address, edge: site.sip() })
     }
 
-    /// Sends a request; `more` is the rest of its head.
+    /// Sends a request; `more` is the rest of its header section.
     fn say(&self, method: &str, uri: &str, cseq: u8, more: &str, body: &str) -> Result<()> {
         let Self { address, edge, .. } = self;
         let text = format!(
@@ -265,7 +265,7 @@ impl BareCaller {
         self.say("INVITE", &uri, 1, &format!("To: <{uri}>\r\nContent-Type: application/sdp\r\n"), &sdp)
     }
 
-    /// A request within the dialog that this answer has begun.
+    /// Sends a request within the dialog established by this answer.
     fn say_within(&self, answer: &str, method: &str, cseq: u8) -> Result<()> {
         let value = |name: &str| {
             let line = answer.lines().find_map(|line| line.strip_prefix(name));
@@ -275,12 +275,12 @@ impl BareCaller {
         self.say(method, value("Contact:")?.trim_matches(['<', '>']), cseq, &more, "")
     }
 
-    /// What has come and not been looked at is gone.
+    /// Discards all unread messages.
     fn overhear(&self) {
         while self.socket.recv(&mut [0; 65_536]).is_ok() {}
     }
 
-    /// The next answer with 200 to a request of that method.
+    /// The next 200 to a request with this method.
     fn hears_success(&self, method: &str) -> Result<String> {
         let mut bytes = vec![0; 65_536];
         wait::until(SOON, || {

@@ -1,4 +1,4 @@
-//! Requests about a call that rings, and what is written down of agents and of the edge.
+//! Requests about a ringing call, and the reports about agents and the edge.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -69,7 +69,7 @@ fn a_call_of_a_queue_is_sent_on_by_the_agent_at_whose_phone_it_rings() -> Result
     let watch = Watch::start(&site, "0-0")?;
     let mut first = baresip_agent(&site, 10, "7101", Answer::Manual)?;
     watch.wait_for("AgentReady@7101", SOON)?;
-    // 7130 has a phone and nobody is logged in there.
+    // 7130 has a phone but no logged-in agent.
     let mut second = testkit::agents::baresip_phone(&site, 11, "7130", Answer::Auto)?;
     let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
     let conn = watch.wait_for("Ringing@7101", LATER)?.text("ConnID").to_owned();
@@ -89,7 +89,7 @@ fn a_call_of_a_queue_is_sent_on_by_the_agent_at_whose_phone_it_rings() -> Result
     assert_eq!((ringing.text("ConnID"), ringing.text("ThisQueue")), (conn.as_str(), "9000"));
     second.wait_for("CALL_ESTABLISHED", SOON)?;
     watch.wait_for("Established@7130", SOON)?;
-    // Who sent it on was not to blame: the next call comes to the same agent.
+    // The agent that redirected the call stays ready: the next call comes to the same agent.
     let next = Caller::dial(&site, "caller.xml", 2, site.number("sales")?, &["-d", "12000"])?;
     watch.wait_for_count("Ringing@7101", 2, LATER)?;
     second.hang_up()?;
@@ -126,7 +126,7 @@ fn a_call_leaves_what_the_application_did_how_long_the_agent_did_what_and_what_c
     let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "12000"])?;
     agent.wait_for("CALL_ESTABLISHED", LATER)?;
     caller.finish(LATER)?.1.expect_success()?;
-    // A number that nobody has leaves no fact, but it came to the edge.
+    // An unknown number leaves no fact, but the edge counted it.
     Caller::dial(&site, "caller-refused-404.xml", 2, "+15550999", &[])?.finish(SOON)?.1.expect_success()?;
     // After wrapping up.
     watch.wait_for_count("AgentReady@7101", 2, LATER)?;
@@ -144,7 +144,7 @@ fn a_call_leaves_what_the_application_did_how_long_the_agent_did_what_and_what_c
     let left = watch.wait_for("Diverted@sales", SOON)?;
     assert_eq!(left.text("ANI"), CALLER);
     if site.is_on_servers() {
-        // The reporting log is Kafka then, which does not run here.
+        // The reporting log is Kafka there, which does not run here.
         return Ok(());
     }
 
@@ -153,7 +153,7 @@ fn a_call_leaves_what_the_application_did_how_long_the_agent_did_what_and_what_c
         Ok(all.iter().any(|(_, data)| data["State"] == "AfterCallWork").then_some(all))
     })?;
     let states: Vec<&str> = intervals.iter().filter_map(|(_, data)| data["State"].as_str()).collect();
-    // Before that it was not ready, for no time where login and readiness came at once.
+    // Before that it was not ready, for zero time if login and readiness came at once.
     let first = states.len().saturating_sub(3);
     assert_eq!(states[first..], ["Ready", "BusyReady", "AfterCallWork"]);
     let (_, wrapped) = intervals.last().context("no interval")?;
@@ -179,7 +179,7 @@ fn a_call_leaves_what_the_application_did_how_long_the_agent_did_what_and_what_c
     Ok(())
 }
 
-/// An application that greets by what it has written into the call's data.
+/// An application that chooses its prompt by data that it attached to the call.
 const GREETS: &str = r#"<scxml version="1.0" initial="begin" datamodel="ecmascript"
   xmlns="http://www.w3.org/2005/07/scxml" xmlns:dialog="urn:trunkline:dialog" xmlns:ixn="urn:trunkline:interaction">
   <state id="begin"><transition event="interaction.present" target="noting"/></state>
@@ -203,7 +203,7 @@ fn a_prompt_is_named_by_the_calls_data_that_media_asks_ors_for() -> Result<()> {
     let site = Installation::start()?;
     let watch = Watch::start(&site, "0-0")?;
     site.import_changed(|folder| Ok(std::fs::write(folder.join("applications/sales.scxml"), GREETS)?))?;
-    // ors asks config for each call's application.
+    // ors queries config for each call's application.
     let config = (Ipv4Addr::new(127, site.demo.instance, CONFIG, 1), 9_100).into();
     wait::until(LATER, || {
         let answer = site.http(config, "GET", "/tenants/example/applications/sales", "")?;
@@ -212,7 +212,7 @@ fn a_prompt_is_named_by_the_calls_data_that_media_asks_ors_for() -> Result<()> {
     let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
     wait::until(LATER, || Ok(bytes_between(&site, MEDIA, ORS, 11_200).ok()))?;
     caller.finish(LATER)?.1.expect_success()?;
-    // A name that was not completed is no prompt's, and the treatment would not have begun.
+    // An incomplete name matches no prompt, and the treatment would not have started.
     let played = watch.wait_for("TreatmentEnd@9000", SOON)?;
     assert_eq!(played.frame["Extensions"]["Result"], "Completed");
     Ok(())
@@ -234,7 +234,7 @@ fn a_request_on_port_8000_goes_by_frontend() -> Result<()> {
     bytes_between(&site, TENANT, FRONTEND, 9_101)
 }
 
-/// The kernel's table has a connection from the one role to the other with bytes in both directions.
+/// Checks the kernel's table for a connection from one role to the other with bytes in both directions.
 fn bytes_between(site: &Installation, from: u8, to: u8, port: u16) -> Result<()> {
     let number = |ip: IpAddr| match ip {
         IpAddr::V4(ip) => ip.octets()[2],

@@ -73,7 +73,7 @@ fn a_call_that_an_agent_does_not_answer_goes_to_the_next() -> Result<()> {
     let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "45000"])?;
     first.wait_for("CALL_INCOMING", LATER)?;
     second.wait_for("CALL_ESTABLISHED", LATER)?;
-    // It has stopped ringing.
+    // The first phone has stopped ringing.
     first.wait_for("CALL_CLOSED", SOON)?;
     caller.finish(LATER)?.1.expect_success()
 }
@@ -105,7 +105,7 @@ fn the_menu_leads_to_support_by_the_digit_two() -> Result<()> {
     Ok(())
 }
 
-/// So many seconds of what it hears are on the disk.
+/// Whether this number of seconds of received audio is on the disk.
 fn heard_seconds(phone: &Phone, seconds: u64) -> Result<Option<()>> {
     let length = phone.heard().and_then(|path| Ok(std::fs::metadata(path)?.len())).unwrap_or(0);
     Ok((length > seconds * 16_000).then_some(()))

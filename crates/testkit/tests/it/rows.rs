@@ -1,5 +1,5 @@
-//! The rows to Redis, Pulse's Redis and PostgreSQL, each proven by itself: while somebody does what the row is for, its own meter counts the bytes of
-//! that, and the server has it. A connection may carry several rows, so that bytes on its socket prove none of them.
+//! The rows to Redis, Pulse's Redis and PostgreSQL, each proven by itself: while an action uses the row, its own meter counts the
+//! bytes, and the server has the data. A connection may carry several rows, so bytes on its socket prove none of them.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -15,28 +15,28 @@ use testkit::{Answer, Installation, wait};
 const LATER: Duration = Duration::from_secs(60);
 const REDIS: u16 = 6_379;
 const REDIS_OF_PULSE: u16 = 6_380;
-/// The list of what tests have seen.
+/// The connections that tests have proven.
 const PROVEN: &str = include_str!("../../../../data/proven.tsv");
 const THIS_TEST: &str = "rows::each_row_to_a_server_carries_what_it_says";
 
-/// Bytes that an import adds to an application's document: more than roles exchange with their stores for their upkeep in a minute.
+/// Bytes that an import adds to an application's document: more than roles exchange with their stores in a minute without load.
 const DOCUMENT: u64 = 128 * 1_024;
-/// Bytes of user data that are attached to a call; each fact of it has them all.
+/// Bytes of user data attached to a call; each of its facts has them all.
 const USER_DATA: u64 = 48 * 1_024;
-/// As much as the smallest record has.
+/// Size of the smallest record, in bytes.
 const RECORD: u64 = 64;
 
-/// As much as the smallest fact has.
+/// Size of the smallest fact, in bytes.
 const FACT: u64 = 32;
 
-/// How a row is proven.
+/// The proof of a row.
 struct Proof {
     row: &'static str,
-    /// Which of its counts grows, seen from the role.
+    /// The counter that must grow, seen from the role.
     count: &'static str,
-    /// By at least so much.
+    /// The minimum growth, in bytes.
     by: u64,
-    /// What was not in the server before and is there afterwards, as a pattern of keys.
+    /// A pattern of keys that the server lacks before and has afterwards.
     key: Option<(u16, &'static str)>,
 }
 
@@ -48,12 +48,12 @@ const fn writes(row: &'static str, by: u64) -> Proof {
     Proof { row, count: "bytesOut", by, key: None }
 }
 
-/// For rows that carry upkeep all the time: the record itself is looked for.
+/// For rows with constant traffic: the record itself is searched.
 const fn makes(row: &'static str, key: &'static str) -> Proof {
     Proof { row, count: "bytesOut", by: RECORD, key: Some((REDIS, key)) }
 }
 
-/// An application's document is changed: tenant reads it and publishes it, config takes it in.
+/// An application's document is changed: tenant reads it and publishes it, config reads that.
 const IMPORT: [Proof; 3] = [reads("voice-13", DOCUMENT), writes("tenant-21", DOCUMENT), reads("voice-17", DOCUMENT)];
 /// A phone registers, and its agent logs in.
 const LOGIN: [Proof; 4] = [
@@ -62,7 +62,7 @@ const LOGIN: [Proof; 4] = [
     makes("voice-37", "agent:{example}:1001"),
     writes("voice-54", FACT),
 ];
-/// A call comes, an application runs for it, an agent's phone is looked up and rings.
+/// A call arrives, an application runs for it, an agent's phone is looked up and rings.
 const CALL: [Proof; 6] = [
     makes("voice-41", "call:{example}:*"),
     writes("voice-49", RECORD),
@@ -71,7 +71,7 @@ const CALL: [Proof; 6] = [
     reads("voice-12", RECORD),
     makes("own-06", "media:{example}:*"),
 ];
-/// Data are attached to the call: its owner tells of it, and whoever follows calls reads it.
+/// Data are attached to the call: its owner publishes the fact, and its subscribers read it.
 const FACTS: [Proof; 5] = [
     writes("voice-40", USER_DATA),
     reads("voice-14", USER_DATA),
@@ -79,7 +79,7 @@ const FACTS: [Proof; 5] = [
     reads("voice-45", USER_DATA),
     reads("voice-06", USER_DATA),
 ];
-/// The statistics are kept, with the position up to which they count.
+/// The statistics are stored, with the position up to which they count.
 const KEPT: &str = "pulse-22";
 
 #[test]
@@ -120,7 +120,7 @@ fn each_row_to_a_server_carries_what_it_says() -> Result<()> {
     Ok(())
 }
 
-/// Does what the rows are for, and waits until each of them has carried it.
+/// Performs the action for the rows, and waits until each of them has carried it.
 fn proven<T>(
     site: &mut Installation,
     proofs: &[Proof],
@@ -156,7 +156,7 @@ fn proven<T>(
     Ok(done)
 }
 
-/// The rows of the topology that are open, by their ids.
+/// The open rows of the topology, by id.
 type Meters = BTreeMap<String, Value>;
 
 fn meters(site: &Installation) -> Result<Meters> {
@@ -177,7 +177,7 @@ fn position_kept(site: &mut Installation) -> Result<String> {
     site.servers()?.redis_cli(REDIS_OF_PULSE, &["HGET", "view:{example}:pulse", "p"])
 }
 
-/// The position that is kept has moved on, and the row's meter has counted the whole state beside it.
+/// The stored position has advanced, and the row's meter has counted the whole state with it.
 fn statistics_are_kept_beyond(site: &mut Installation, kept: &str) -> Result<()> {
     let (mut position, mut state, mut sent) = (String::new(), 0, 0);
     wait::until(LATER, || {

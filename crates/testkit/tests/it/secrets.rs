@@ -1,4 +1,4 @@
-//! Who has no token learns nothing, and the log tells no secret.
+//! A client without a token learns nothing, and the log contains no secrets.
 
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -25,14 +25,14 @@ fn passwords_pins_and_tokens_are_in_no_log_line_not_even_at_debug() -> Result<()
     let said: Value = serde_json::from_slice(&std::fs::read(site.data_dir().join("demo.json"))?)?;
     let mut secrets: Vec<String> = site.demo.tokens.values().cloned().collect();
     for person in said["people"].as_array().context("people")? {
-        // A short PIN would be found in times and addresses, too.
+        // A short PIN would also occur in times and addresses.
         let long = ["password", "pin"].into_iter().filter_map(|key| person[key].as_str()).filter(|s| s.len() >= 8);
         secrets.extend(long.map(str::to_owned));
     }
     ensure!(secrets.len() > 10, "the example has passwords and tokens");
-    // The tokens of the roles among themselves begin as every token does.
+    // The roles' own tokens start like every token.
     secrets.push("eyJ".to_owned());
-    // What is printed for the user of the example goes to stderr; the log is JSON.
+    // Output for the user of the example goes to stderr; the log is JSON.
     let log = site.log();
     let lines: Vec<&String> = log.iter().filter(|line| line.starts_with('{')).collect();
     ensure!(lines.len() > 50, "it logs at debug: {} lines", lines.len());

@@ -1,4 +1,4 @@
-//! Nothing stays stuck: whoever vanishes or fails, the call is cleared and the agent is free again within a minute.
+//! No call gets stuck: whichever party vanishes or fails, the call is cleared and the agent is free again within a minute.
 
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use testkit::{Answer, Endpoint, Installation, Phone, Sipp, audio, wait};
 
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
-/// What the product promises for a party that is gone.
+/// The promised time for a vanished party.
 const CLEARED_WITHIN: Duration = Duration::from_secs(60);
 const ALIKE: f64 = 0.9;
 
-/// The next sales call reaches this agent, and both sides can end it.
+/// Checks that the next sales call reaches this agent and that both sides can end it.
 fn next_call_reaches(site: &Installation, host: u8, agent: &mut Phone) -> Result<()> {
     let caller = Caller::dial(site, "caller-until-bye.xml", host, site.number("sales")?, &[])?;
     agent.wait_for("CALL_ESTABLISHED", LATER).context("the next call does not reach the agent")?;
@@ -108,7 +108,7 @@ fn an_agents_phone_that_vanishes_ends_the_call_and_the_agent_can_go_on_at_a_new_
 fn a_phone_that_never_answers_the_invite_gives_the_call_to_the_next_agent() -> Result<()> {
     let site = Installation::start()?;
     sipp_register(&site, 10, "7101")?;
-    // It takes every packet and says nothing.
+    // It receives every packet and sends none.
     let _silent = UdpSocket::bind((site.peer_address(10), 5060))?;
     site.log_in("7101")?;
     let mut caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
@@ -120,7 +120,7 @@ fn a_phone_that_never_answers_the_invite_gives_the_call_to_the_next_agent() -> R
     next.hang_up()?;
     caller.finish(SOON)?.1.expect_success()?;
     site.is_at_rest()?;
-    // The silent one is not offered another call.
+    // The silent agent is not offered another call.
     next.wait_for("CALL_CLOSED", SOON)?;
     next_call_reaches(&site, 2, &mut next)
 }
@@ -203,15 +203,15 @@ fn fifty_calls_for_three_agents_are_each_answered_once_or_abandoned() -> Result<
     site.is_at_rest()
 }
 
-/// Growth that 500 calls may leave once what is bounded is full: facts, and the allocator's slack. In KiB. The first 3,500 at 50 a second
-/// last longer than the 64 s for which a call that is over is remembered.
+/// Allowed growth after 500 calls once bounded stores are full: facts, and the allocator's slack. In KiB. The first
+/// 3,500 at 50 a second take longer than the 64 s for which an ended call is remembered.
 const GROWTH_MAX_KIB: u64 = 6 * 1_024;
-/// Rounds of 500 calls after them, at most: the tenant's 32 MB of facts are full after some 6,000 calls.
+/// Maximum rounds of 500 calls after them: the tenant's 32 MB of facts are full after some 6,000 calls.
 const ROUNDS_MAX: usize = 9;
 
 #[test]
 fn five_hundred_calls_leave_no_memory_and_nothing_open() -> Result<()> {
-    // What traces remember grows until its bound: with a small one it is full before the counting begins.
+    // Traces grow up to their limit: a small one is reached before the counting begins.
     let site = Installation::start_with(&["--set", "trace.memory=1MiB"])?;
     let calls = |count| {
         Sipp::new("-sn uac", site.peer_address(1), &site.sip())
@@ -223,7 +223,7 @@ fn five_hundred_calls_leave_no_memory_and_nothing_open() -> Result<()> {
     };
     calls(3_500)?;
     site.is_at_rest()?;
-    // A table that doubles grows in one round, what is bounded in some; what leaks grows in every one.
+    // A doubling table grows in one round, bounded stores in some; a leak grows in every round.
     let mut seen = vec![site.resident_kib()?];
     let grew = |seen: &[u64]| seen.windows(2).all(|pair| pair[1] > pair[0] + GROWTH_MAX_KIB);
     while seen.len() < 2 || (seen.len() <= ROUNDS_MAX && grew(&seen)) {
@@ -236,7 +236,7 @@ fn five_hundred_calls_leave_no_memory_and_nothing_open() -> Result<()> {
     Ok(())
 }
 
-/// An application that does this as soon as the call is there.
+/// An application with this content, which runs as soon as the call arrives.
 fn application(inside: &str) -> String {
     format!(
         "<scxml version=\"1.0\" name=\"faulty\" initial=\"begin\" datamodel=\"ecmascript\" \
@@ -248,7 +248,7 @@ fn application(inside: &str) -> String {
 #[test]
 fn a_failing_application_sends_its_call_to_the_default_dn_or_releases_it() -> Result<()> {
     let site = Installation::start()?;
-    // A script without end, transitions without end, an error that nobody handles.
+    // An endless script, endless transitions, an unhandled error.
     let endless_script = application("<state id=\"next\"><onentry><script>while (true) {}</script></onentry></state>");
     let endless_steps = application(
         "<state id=\"next\"><transition target=\"other\"/></state><state id=\"other\"><transition target=\"next\"/></state>",
@@ -270,7 +270,7 @@ fn a_failing_application_sends_its_call_to_the_default_dn_or_releases_it() -> Re
         Ok(std::fs::write(applications.join("support.scxml"), &faulty)?)
     })?;
     let announcement = prompt_samples("announcement")?;
-    // The change is on its way to ors: the first call that hears the announcement has come by the new application.
+    // The change takes time to reach ors: the first call that hears the announcement used the new application.
     for (host, number) in [(1, "sales"), (2, "menu")] {
         let before = failed(&site);
         wait::until(LATER, || {
@@ -291,8 +291,8 @@ fn a_failing_application_sends_its_call_to_the_default_dn_or_releases_it() -> Re
     site.is_at_rest()
 }
 
-/// How many sessions have ended by a fault.
+/// Number of sessions that ended by a fault.
 fn failed(site: &Installation) -> f64 {
-    // The metric appears with the first fault.
+    // The metric appears at the first fault.
     site.metric("ors", "orsnode_failed_strategies_total").unwrap_or(0.0)
 }

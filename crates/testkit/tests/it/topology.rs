@@ -12,14 +12,14 @@ use testkit::{Answer, Installation, KeepAlive, Phone, Setup, kernel, wait};
 
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
-/// This file's list of what it has seen.
+/// The connections that this file has proven.
 const PROVEN: &str = include_str!("../../../../data/proven.tsv");
 const THIS_TEST: &str = "topology::every_socket_belongs_to_one_declared_connection_and_every_open_one_has_its_sockets";
 
-/// What holds the stores where they are not embedded, and the third octet of its addresses.
+/// The servers of stores that are not embedded, and the third octet of their addresses.
 const SERVERS: [&str; 3] = ["redis", "postgresql", "kafka"];
 const INFRASTRUCTURE: u8 = 255;
-/// The last octets of those who come from outside.
+/// The last octets of external clients.
 const OPERATOR: u8 = 6;
 const BROWSER: u8 = 7;
 const CARRIER: u8 = 8;
@@ -80,7 +80,7 @@ fn the_check_says_which_connection_is_missing_and_why() -> Result<()> {
         Ok(output.status.success().then(|| text(&output.stderr)))
     })?;
     assert!(complete.contains("role replicas ready"), "{complete}");
-    // An instance that should have two dialplans has one.
+    // An instance that should have two dialplans has only one.
     let lacking = trunkline(&site, &["topology", "--check", "--set", "replicas.dialplan=2"])?;
     assert_eq!(lacking.status.code(), Some(6));
     let said = text(&lacking.stderr);
@@ -145,7 +145,7 @@ fn the_coverage_lists_every_published_connection_without_a_running_instance() ->
 
 // === the comparison ===
 
-/// What the program declares, from `specs --json`, and the rows from the document.
+/// The program's declarations from `specs --json`, with the rows from the document.
 struct Declared {
     instance: u8,
     roles: Vec<Role>,
@@ -166,7 +166,7 @@ impl Declared {
         Ok(Self { instance: site.demo.instance, roles })
     }
 
-    /// Whose address that is.
+    /// The party with this address.
     fn party(&self, ip: IpAddr) -> &str {
         let IpAddr::V4(ip) = ip else { return "operator" };
         let [_, _, number, host] = ip.octets();
@@ -181,12 +181,12 @@ impl Declared {
         }
     }
 
-    /// Whether a server that holds the stores has that address.
+    /// Whether a server of the stores has this address.
     fn is_server(&self, ip: IpAddr) -> bool {
         matches!(ip, IpAddr::V4(ip) if ip.octets()[..3] == [127, self.instance, INFRASTRUCTURE])
     }
 
-    /// The role that listens there, and the rows that it accepts there.
+    /// The role that listens on this address, and the rows that it accepts there.
     fn listener(&self, at: SocketAddr, rows: &[Value]) -> Option<(&Role, Vec<String>)> {
         let IpAddr::V4(ip) = at.ip() else { return None };
         let [_, instance, number, _] = ip.octets();
@@ -200,14 +200,14 @@ impl Declared {
             if number == role.number && at.port() == role.admin_port {
                 accepts.extend(admin_rows(role, rows));
             }
-            // UDP and TCP listen side by side.
+            // UDP and TCP may listen on the same port.
             accepts.sort();
             accepts.dedup();
             (!accepts.is_empty()).then_some((role, accepts))
         })
     }
 
-    /// The rows that a connection belongs to, and the side of it that this end is.
+    /// The rows of a connection, and the side of it that this end is.
     fn rows_of(&self, socket: &kernel::Socket, rows: &[Value]) -> (&'static str, Vec<String>) {
         let from = |id: &String| rows.iter().find(|row| row["id"] == id.as_str()).map(|row| row["from"].clone());
         let opens =
@@ -218,7 +218,7 @@ impl Declared {
             accepts.iter().filter(fits).cloned().collect::<Vec<_>>()
         };
         if let Some((role, accepts)) = self.listener(socket.local, rows) {
-            // A phone does not choose where its connection comes from.
+            // A phone does not choose the address of its connection.
             let opener = match self.party(socket.remote.ip()) {
                 "operator" if role.name == "sip-proxy" && socket.local.port() != role.admin_port => "phone",
                 party => party,
@@ -260,10 +260,10 @@ fn read_role(spec: &Value) -> Result<Role> {
 
 type Seen = BTreeMap<String, String>;
 
-/// What differs, both ways; and the rows on which the kernel has seen bytes in both directions, with the ends.
+/// The differences, both ways; and the rows with bytes in both directions in the kernel, with their ends.
 fn compare(declared: &Declared, document: &Value, sockets: &[kernel::Socket]) -> Result<(Vec<String>, Seen)> {
     let rows = document["connections"].as_array().context("no connections")?;
-    // Connections to servers that hold the stores are told apart by their names: `real` compares them.
+    // Connections to servers of stores are told apart by their names: `real` compares them.
     let to_server = |row: &Value| SERVERS.iter().any(|server| row["from"] == *server || row["to"] == *server);
     let rows: &Vec<Value> = &rows.iter().filter(|row| !to_server(row)).cloned().collect();
     let (mut differences, mut seen) = (Vec::new(), Seen::new());
@@ -317,7 +317,7 @@ fn proven_here() -> Vec<&'static str> {
 
 // === the site ===
 
-/// So that the phone's connection is a phone's: in the example whoever calls from this machine is the carrier.
+/// Makes the phone's connection a phone's: in the example any caller from this machine is the carrier.
 fn only_the_carrier_is_a_trunk(site: &Installation) -> Result<()> {
     let carrier = site.peer_address(CARRIER);
     site.import_changed(|folder| {
@@ -326,7 +326,7 @@ fn only_the_carrier_is_a_trunk(site: &Installation) -> Result<()> {
         ensure!(text.contains("allow: [127.0.0.0/8]"), "the example's trunk has changed");
         Ok(std::fs::write(&file, text.replace("127.0.0.0/8", &format!("{carrier}/32")))?)
     })?;
-    // A stranger is refused as soon as the change has arrived.
+    // A stranger is refused once the change has arrived.
     wait::until(LATER, || {
         let stranger = Caller::dial(site, "caller-refused-403.xml", OPERATOR, site.number("echo")?, &[])?;
         Ok(stranger.finish(SOON)?.1.expect_success().ok())

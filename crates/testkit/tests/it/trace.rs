@@ -1,4 +1,4 @@
-//! A call explained: `trunkline trace` on calls that SIPp and baresip have made.
+//! Calls explained: `trunkline trace` on calls of SIPp and baresip.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::UdpSocket;
@@ -14,7 +14,7 @@ use testkit::{Answer, Installation, installation, wait};
 
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
-/// The exit code for what is not known.
+/// The exit code for an unknown call.
 const UNKNOWN: i32 = 10;
 
 fn run(site: &Installation, arguments: &[&str]) -> Result<Output> {
@@ -30,7 +30,7 @@ pub(super) fn trace(site: &Installation, arguments: &[&str]) -> Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// The latest call, once it is over and its audio is summed up.
+/// The latest call, once it is over and its audio statistics are complete.
 pub(super) fn of_ended(site: &Installation, arguments: &[&str]) -> Result<Value> {
     let whole = |trace: &Value| {
         let legs = trace["media"].as_array().map_or(&[][..], Vec::as_slice);
@@ -85,7 +85,7 @@ fn a_routed_call_is_explained_from_its_invite_to_its_end() -> Result<()> {
     Ok(())
 }
 
-/// Every hop has its request before its answer, and it begins and ends with the caller.
+/// Every hop has its request before its answer; the first and last message are the caller's.
 fn the_ladder_is_whole(site: &Installation, trace: &Value) -> Result<()> {
     let messages = rows(trace, "/ladder/messages")?;
     let caller = format!("{}:5060", site.peer_address(1));
@@ -160,7 +160,7 @@ fn audio_is_measured_both_ways(trace: &Value) -> Result<()> {
         let packets = |way: &str| leg[way]["packets"].as_u64().unwrap_or_default();
         ensure!(packets("fromPhone") > 100 && packets("toPhone") > 100, "{leg:#}");
         ensure!(leg["codec"] == "PCMU" || leg["codec"] == "PCMA", "{leg:#}");
-        // baresip sends from another of the host's addresses than it names.
+        // baresip sends from another of the host's addresses than it describes.
         let as_offered = leg["offered"] == leg["learned"] || leg["caller"] == false;
         ensure!(as_offered && leg["learned"].is_string() && leg["firstPacketAt"].is_number(), "{leg:#}");
         ensure!(leg["fromPhone"]["mos"].as_f64().is_some_and(|mos| mos > 3.0), "{leg:#}");
@@ -202,7 +202,7 @@ fn numbers_are_masked_and_secrets_are_gone(site: &Installation) -> Result<()> {
     Ok(())
 }
 
-/// ingress answers the same, to who may see it.
+/// ingress returns the same document to authorised clients.
 fn pages_get_the_same(site: &Installation, whole: &Value) -> Result<()> {
     let call = whole["call"]["connId"].as_str().context("connId")?;
     let path = format!("/api/operations/v1/example/traces/{call}");
@@ -231,7 +231,7 @@ fn pages_get_the_same(site: &Installation, whole: &Value) -> Result<()> {
     Ok(())
 }
 
-/// What was refused before it was known whose it is, is the installation's operator's to see, not a tenant's.
+/// A dialog refused before its tenant was known is visible to the installation's operator, not to a tenant.
 #[test]
 fn a_dialog_that_is_nobodys_is_shown_to_no_tenant() -> Result<()> {
     let site = Installation::start()?;
@@ -273,7 +273,7 @@ fn a_caller_who_is_never_heard_is_named_with_the_address_that_should_be_looked_a
     let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "14000"])?;
     let address = caller.audio.address;
     agent.wait_for("CALL_ESTABLISHED", LATER)?;
-    // While the call lasts it is told already.
+    // It is reported while the call is up.
     wait::until(SOON, || {
         let now = findings(&trace(&site, &["--last", "--from", "01"])?)?;
         Ok(now.contains("no packet ever arrived from the caller's address").then_some(()))
@@ -296,7 +296,7 @@ fn keys_that_a_caller_presses_are_counted_and_never_kept() -> Result<()> {
     let mut caller = baresip_phone(&site, 11, "7130", Answer::Manual)?;
     caller.dial(site.number("menu")?)?;
     caller.wait_for("CALL_ESTABLISHED", SOON)?;
-    // Not before it is heard and waited for: a key that nobody hears leaves no trace.
+    // Wait until media hears the phone and digits are awaited: an earlier key leaves no trace.
     wait::until(LATER, || {
         let now = trace(&site, &["--last", "--from", "7130"])?;
         let heard = now.pointer("/media/0/fromPhone/packets").and_then(Value::as_u64).unwrap_or_default() > 10;
@@ -359,7 +359,7 @@ fn after_a_crash_a_trace_shows_what_is_known_and_says_what_is_not() -> Result<()
     Ok(())
 }
 
-/// `trunkline trace --follow`, and what it has printed so far.
+/// `trunkline trace --follow`, and its output so far.
 struct Follower {
     child: Child,
     lines: Arc<Mutex<Vec<Value>>>,
@@ -388,7 +388,7 @@ impl Follower {
         let mut first = String::new();
         says.read_line(&mut first)?;
         ensure!(first.contains("following every new call"), "{first}");
-        // Whoever reads no further must not end it.
+        // The program must not end because its output is not read any further.
         std::thread::spawn(move || std::io::copy(&mut says, &mut std::io::sink()));
         Ok(Self { child, lines })
     }
@@ -422,7 +422,7 @@ fn what_happens_is_printed_while_it_happens_until_ctrl_c() -> Result<()> {
     assert_eq!(created.count(), 1, "each thing is printed once: {lines:#?}");
     ensure!(lines.iter().all(|line| !line.to_string().contains(CALLER)), "numbers are masked");
 
-    // The latest call alone, which is over: it ends by itself.
+    // The latest call only, which is over: the command ends by itself.
     let last = run(&site, &["--last", "--follow"])?;
     let said = String::from_utf8(last.stdout)?;
     ensure!(last.status.success() && said.contains("verdict") && said.contains("INVITE +SDP"), "{said}");

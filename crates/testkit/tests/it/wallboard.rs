@@ -1,4 +1,4 @@
-//! The wallboard: real calls, and numbers that equal what SIPp counted and what port 8000 told.
+//! The wallboard: real calls, and numbers equal to those of SIPp and of port 8000.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ const LATER: Duration = Duration::from_secs(90);
 const LONG: Duration = Duration::from_secs(300);
 const SALES: &str = "9000";
 
-/// What a queue's numbers add up to, counted from the facts alone.
+/// The totals of a queue, counted from the facts alone.
 #[derive(Debug, Default, PartialEq)]
 struct Sum {
     entered: u64,
@@ -32,7 +32,7 @@ fn time_us(fact: &Fact) -> u64 {
     part("s") * 1_000_000 + part("us")
 }
 
-/// Counts the calls of one route point; none of them may be in it any more.
+/// Counts the calls of one route point; none may be in it any more.
 fn sum(facts: &[Fact], point: &str) -> Result<Sum> {
     let mut calls: BTreeMap<&str, Vec<&Fact>> = BTreeMap::new();
     for fact in facts.iter().filter(|fact| fact.id.starts_with("call:")) {
@@ -64,7 +64,7 @@ fn number(row: &Value, key: &str) -> u64 {
     row[key].as_u64().unwrap_or(u64::MAX)
 }
 
-/// Whether a row shows the sum, and nobody waits.
+/// Whether a row shows these totals and no call waits.
 fn shows(row: &Value, sum: &Sum) -> bool {
     let counts = ["waiting", "entered", "answered", "abandoned", "shortAbandoned"].map(|key| number(row, key));
     let of = sum.answered + sum.abandoned - sum.short;
@@ -90,7 +90,7 @@ fn agent_is(board: &Wallboard, agent: &str, state: &str) -> Result<u64> {
     })
 }
 
-/// When a fact happened, in milliseconds.
+/// The time of a fact, in milliseconds.
 fn ms(fact: &Fact) -> u64 {
     time_us(fact) / 1_000
 }
@@ -108,7 +108,7 @@ fn numbers_and_states_follow_a_call_and_outlive_a_crash() -> Result<()> {
         (&first.queues[SALES]["name"], first.queues[SALES]["history"].as_array().map(Vec::len)),
         (&"sales".into(), Some(30))
     );
-    // One waits, gives up.
+    // One call waits and is abandoned.
     let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "12000"])?;
     let queued = watch.wait_for("Queued@9000", SOON)?;
     let since = board.becomes("a call that waits", SOON, |shown| shown.queues[SALES]["longestWaitSince"].as_u64())?;
@@ -117,7 +117,7 @@ fn numbers_and_states_follow_a_call_and_outlive_a_crash() -> Result<()> {
     board.becomes("nobody waiting", SOON, |shown| {
         shows(&shown.queues[SALES], &sum(&watch.facts(), SALES).ok()?).then_some(())
     })?;
-    // One is answered, held, taken back.
+    // One call is answered, held, resumed.
     let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
     let since = agent_is(&board, "1001", "ready")?;
     assert_eq!(since, ms(&watch.wait_for("AgentReady@7101", SOON)?));
@@ -140,7 +140,7 @@ fn numbers_and_states_follow_a_call_and_outlive_a_crash() -> Result<()> {
         (&before.head["states"]["ready"], &before.queues[SALES]["history"][29]["from"].is_u64()),
         (&1.into(), &true)
     );
-    // Killed and started again: the day goes on.
+    // Killed and restarted: the day's totals continue.
     drop((board, watch));
     let site = site.crash_and_restart()?;
     let board = Wallboard::listen(&site, Some(&before.last_id))?;
@@ -180,7 +180,7 @@ fn an_import_leaves_the_numbers_of_the_day() -> Result<()> {
         (shown.queues.get(SALES)?["name"] == "buyers").then(|| shown.clone())
     })?;
     assert_eq!((gave_up(&shown), number(&shown.queues[SALES], "serviceLevelThreshold")), (Some((1, 1)), 30));
-    // What the threshold decides counts from the change on.
+    // Values that depend on the threshold count from its change on.
     assert_eq!(shown.queues[SALES]["serviceLevel"], Value::Null);
     site.is_at_rest()
 }
@@ -193,7 +193,7 @@ fn a_wallboard_that_comes_back_goes_on_and_strangers_learn_nothing() -> Result<(
     Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "1000"])?.finish(LATER)?.1.expect_success()?;
     let told = board.becomes("it", SOON, |s| (s.queues[SALES]["abandoned"] == 1).then(|| s.clone()))?;
     drop(board);
-    // From its last message, as far as it is still kept; else from a snapshot.
+    // From its last message if that is still stored; else from a snapshot.
     let again = Wallboard::listen(&site, Some(&told.last_id))?;
     let other = Wallboard::listen(&site, Some("0-1"))?;
     other.becomes("a snapshot", SOON, |s| (s.messages.first()? == "snapshot").then_some(()))?;
@@ -207,7 +207,7 @@ fn a_wallboard_that_comes_back_goes_on_and_strangers_learn_nothing() -> Result<(
         assert_eq!(ask("", path)?, 401, "{path}");
         assert_eq!(ask("Authorization: Bearer x.y.z\r\n", path)?, 401, "{path}");
     }
-    // Who follows a link with a browser sees a page; a program is told nothing.
+    // A browser that follows a link gets a page; a program gets none.
     assert_eq!(ask("", "/nothing")?, 401);
     let page = site.http_with(place, "GET", "/nothing", "Accept: text/html,*/*\r\n", "")?;
     assert!(page.status == 404 && page.body.starts_with("<!doctype html>"), "{}", page.body);
@@ -217,7 +217,7 @@ fn a_wallboard_that_comes_back_goes_on_and_strangers_learn_nothing() -> Result<(
     assert_eq!(ask(&wallboard, "/pulse/api/v1/other/wallboard")?, 403);
     assert_eq!(ask(&wallboard, "/pulse/api/v1/other/wallboard/stream")?, 403);
     assert_eq!(ask(&wallboard, "/api/nothing")?, 404);
-    // Pages are open, if the program has them; the paths that they read themselves are the same page.
+    // Pages are public, if the program contains them; the paths that the pages read themselves lead to the same page.
     let page = ask("", "/")?;
     assert!([200, 503].contains(&page), "{page}");
     assert_eq!((ask("", "/trace/0123456789abcdef")?, ask("", "/topology")?), (page, page));
@@ -251,7 +251,7 @@ fn five_hundred_calls_add_up() -> Result<()> {
     let wanted = sum(&watch.facts(), SALES)?;
     assert_eq!(wanted.entered, u64::from(CALLS), "SIPp made so many calls");
     let answered: usize = phones.iter().map(|(phone, _)| phone.acknowledged()).sum();
-    // A phone may answer in the moment in which the caller leaves: it is acknowledged and released, and nobody has spoken to anybody.
+    // A phone may answer at the same time as the caller leaves: it is acknowledged and released without a conversation.
     let left_ringing = watch.facts().iter().filter(|f| f.name == "EventAbandoned" && f.dn() != SALES).count();
     let counted = usize::try_from(wanted.answered)?;
     assert!(
@@ -268,7 +268,7 @@ fn five_hundred_calls_add_up() -> Result<()> {
         let in_bins: u64 = history.iter().map(|bin| number(bin, key)).sum();
         ensure!(in_bins == total, "{key}: {in_bins} in the history, {total} in all");
     }
-    // A page that comes now sees the same.
+    // A page opened now sees the same.
     let fresh = Wallboard::listen(&site, None)?;
     fresh.becomes("the same", SOON, |s| s.queues.get(SALES).is_some_and(|row| shows(row, &wanted)).then_some(()))
 }

@@ -1,8 +1,8 @@
-//! What the session does is bounded, whatever time does and whatever a record says.
+//! The work of a session is bounded, whatever the clock does and whatever a record contains.
 
 use super::*;
 
-/// How many packets go out in one turn.
+/// Number of packets sent in one turn.
 fn turn(session: &mut Session, now: Timestamp) -> usize {
     let mut count = 0;
     session.handle_due(now, &mut [0; PACKET_BYTES_MAX], |_, _| count += 1);
@@ -21,7 +21,7 @@ fn hours_that_a_process_was_stopped_are_not_made_up_for() {
     let mut pressed = session();
     assert!(pressed.send_key(Digit::from_char('5').unwrap(), Duration::from_secs(6), START));
     turn(&mut pressed, START);
-    // The other leg's key, whose end was never heard of.
+    // The other leg's key, whose end never arrives.
     let mut held = session();
     held.negotiate(deaf_to_events(Law::Mu), START);
     assert_eq!(relay(&mut held, &key(5, 1, 0, '9', false), Content::Event, START), None);
@@ -32,7 +32,7 @@ fn hours_that_a_process_was_stopped_are_not_made_up_for() {
         assert!(session.next_timeout() > at(5 * HOUR));
         assert!(!events(session).contains(&Event::Runaway));
     }
-    // The clock falls back.
+    // The clock jumps back.
     for session in [&mut played, &mut pressed, &mut held] {
         assert!(turn(session, at(HOUR)) <= 7);
     }
@@ -41,7 +41,7 @@ fn hours_that_a_process_was_stopped_are_not_made_up_for() {
 #[test]
 fn a_session_that_would_never_be_done_is_halted_and_told() {
     let mut session = session();
-    // No input can bring this about.
+    // No input can cause this.
     (session.quiet_after, session.timers.quiet) = (Duration::ZERO, START);
     session.play(1, Treatment { prompts: vec![prompt("m", 8_000, 1)], ..Treatment::default() }, START);
     turn(&mut session, at(20));

@@ -1,11 +1,11 @@
-//! Whose packets are taken, and to whom ours go: thieves, reflection, phones behind a NAT, phones that only listen.
+//! Which sources are accepted and where we send: thieves, reflection, phones behind a NAT, phones that only listen.
 
 use super::*;
 
 const PHONE: &str = "192.0.2.1:4000";
 const THIEF: &str = "198.51.100.66:9000";
 
-/// A second's worth of packets of one source, from that time on; how many were taken.
+/// Sends one second of packets of one source from `ms` on; returns how many were accepted.
 fn say(session: &mut Session, from: &str, ssrc: u32, ms: u64) -> usize {
     let first = (ms / 20) as u32;
     let packets = (0..50).map(|n| (audio(0, ssrc, first + n, 1), at(ms + 20 * u64::from(n))));
@@ -17,7 +17,7 @@ fn music(session: &mut Session, now: Timestamp) {
     session.play(1, Treatment { prompts, repeat: Repeat::Forever, ..Treatment::default() }, now);
 }
 
-/// Where audio goes in that second, packet by packet.
+/// Where audio goes in the second from `ms` on, packet by packet.
 fn goes(session: &mut Session, ms: u64) -> Vec<SocketAddr> {
     (0..50).flat_map(|n| due(session, at(ms + 20 * n))).map(|(to, ..)| to).collect()
 }
@@ -70,7 +70,7 @@ fn what_was_withheld_is_told_once_and_goes_on_when_somebody_there_is_heard() {
         (0..20).for_each(|second| drop(goes(&mut session, second * 1_000)));
         assert_eq!(events(&mut session), [Event::Withheld(address(PHONE))]);
         assert!(goes(&mut session, 20_000).is_empty());
-        // A new description is no way around it.
+        // A new description does not bypass the limit.
         session.negotiate(named("198.51.100.9", "192.0.2.2:4000"), at(21_000));
         assert!(goes(&mut session, 21_000).is_empty());
         session.negotiate(named("198.51.100.9", PHONE), at(22_000));
@@ -107,7 +107,7 @@ fn a_carrier_that_hears_at_one_host_and_speaks_from_another_goes_on_hearing() {
     assert!(sent.iter().all(|to| *to == address(PHONE)) && sent.len() > 50 * 50, "{}", sent.len());
 }
 
-/// A receiver report of that source about a stream.
+/// A receiver report of source `ssrc` about a stream.
 fn about(stream: u32, ssrc: u32, goodbye: bool) -> Vec<u8> {
     let block = rtcp::ReportBlock { ssrc: stream, fraction_lost: 77, ..rtcp::ReportBlock::default() };
     Report { ssrc, sender: None, block: Some(block), cname: "p", goodbye }.to_bytes()
@@ -124,11 +124,11 @@ fn a_silent_phone_behind_a_nat_is_sent_to_where_its_signalling_comes_from() {
         "another port of the same host is the NAT's doing"
     );
     assert_eq!(goes(&mut session, 2_000)[0], address("203.0.113.5:61000"));
-    // It is still the best that is known of it when it describes itself anew or has held for a while.
+    // It stays the best address known when the phone describes itself again or has held for a while.
     session.negotiate(AudioStream { remote: None, ..named("203.0.113.5", PHONE) }, at(3_000));
     session.negotiate(named("203.0.113.5", "10.0.0.7:4002"), at(4_000));
     assert_eq!(goes(&mut session, 5_000)[0], address("203.0.113.5:61000"));
-    // Nobody has us send to ourselves, and among private addresses the description is believed.
+    // We never send to ourselves; among private addresses the description is trusted.
     let mut itself = with(named("203.0.113.5", "127.0.0.1:4000"));
     music(&mut itself, at(0));
     assert_eq!(goes(&mut itself, 0)[0], address("203.0.113.5:4000"));
@@ -145,7 +145,7 @@ fn a_source_that_nobody_has_named_is_heard_after_its_probation_and_gives_way_at_
     assert_eq!(taken, 50 - 25 - 4, "half a second is the phone's, and four packets are its probation");
     assert_eq!(goes(&mut session, 1_000)[0], address(PHONE), "it does not get what is for the phone");
     assert_eq!(say(&mut session, PHONE, 7, 2_000), 50);
-    // A phone that says nothing for a second is not replaced, and one that comes back is heard at once.
+    // A phone that is silent for a second is not replaced, and one that returns is heard at once.
     assert_eq!(say(&mut session, THIEF, 66, 3_000), 0);
     assert_eq!(say(&mut session, PHONE, 7, 4_000), 50);
     assert_eq!(say(&mut session, THIEF, 66, 5_000) + say(&mut session, THIEF, 66, 6_000), 0);
@@ -198,7 +198,7 @@ fn reports_of_strangers_are_not_heeded() {
     assert_eq!((lost(&session), figures.strangers, figures.invalid), (0, 2, 1));
     session.handle_rtcp(&about(0xABCD, 7, false), address("192.0.2.1:4001"), at(1_000));
     assert_eq!(lost(&session), 77);
-    // With one port for both, nothing is taken from another.
+    // With one port for both, reports from another port are ignored.
     let mut mux = with(AudioStream { rtcp_mux: true, ..named("192.0.2.1", PHONE) });
     say(&mut mux, PHONE, 7, 0);
     mux.handle_rtcp(&about(0xABCD, 7, false), address("192.0.2.1:4001"), at(1_000));
@@ -227,9 +227,9 @@ fn another_life_does_not_open_the_lock_or_forget_what_has_gone() {
 enum Hostile {
     /// Any bytes, from any of the hostile addresses, to either port.
     Bytes(Vec<u8>, usize, bool),
-    /// A packet as the phone's own would be: of this source, number and payload type.
+    /// A packet like the phone's own, with this source, number and payload type.
     Alike(u32, u16, u8, usize),
-    /// A report or a goodbye in the phone's name.
+    /// A report or BYE that claims to be the phone's.
     Report(u32, bool, usize),
     /// The owner refreshes the session.
     Refresh,
@@ -247,7 +247,7 @@ fn hostile() -> impl Strategy<Value = Hostile> {
     ]
 }
 
-/// What the other leg is sent of what the phone says, with that among its packets.
+/// The packets relayed to the other leg, with `hostile` packets between the phone's.
 fn relayed(hostile: &[(u8, Hostile)]) -> Vec<Option<(Header, Vec<u8>)>> {
     let from = [THIEF, "198.51.100.67:5000", "10.0.0.7:4000"].map(address);
     let (mut alice, mut bob) = (with(named("192.0.2.1", PHONE)), session());

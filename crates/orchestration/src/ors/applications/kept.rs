@@ -1,4 +1,4 @@
-//! Applications that are kept compiled, and which of them goes when there is no room.
+//! A cache of compiled applications, and its eviction.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use model::TenantId;
 
 use super::Application;
 
-/// Applications that are kept.
+/// Maximum number of cached applications.
 const KEPT_MAX: usize = 1_000;
 
 type Name = (TenantId, String);
 
-/// The applications of all tenants, each with when it was asked for last.
+/// The applications of all tenants, each with the number of its last request.
 #[derive(Default)]
 pub(super) struct Kept {
     applications: HashMap<Name, (u64, Arc<Application>)>,
@@ -20,7 +20,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// The application, if it is kept.
+    /// The application, if it is cached.
     pub fn get(&mut self, name: &Name) -> Option<Arc<Application>> {
         self.asked += 1;
         let (last, application) = self.applications.get_mut(name)?;
@@ -28,8 +28,8 @@ impl Kept {
         Some(Arc::clone(application))
     }
 
-    /// Keeps it. Where there is no room the tenant with most of them gives the one up that it has not asked for for longest: nobody's calls
-    /// are compiled for because another tenant has many.
+    /// Caches it. If there is no room, the tenant with the most applications loses its least recently requested one,
+    /// so that no tenant recompiles because of another's number.
     pub fn keep(&mut self, name: Name, application: Arc<Application>) {
         if self.applications.len() >= KEPT_MAX && !self.applications.contains_key(&name) {
             self.make_room();

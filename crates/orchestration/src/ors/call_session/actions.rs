@@ -1,4 +1,4 @@
-//! The application's actions become requests.
+//! Turns the application's actions into requests.
 
 use model::request::{RequestKind, RouteTo, Treatment};
 use model::{Dn, Timestamp, UserData};
@@ -6,15 +6,15 @@ use scxml::{Action, ActionNode, Value};
 
 use super::{CallSession, Playing, REDIRECT, Stage, TERMINATE};
 
-/// The most digits that are collected at once: as many as media collects.
+/// Most digits collected at once, as in media.
 const DIGITS_MAX: f64 = 32.0;
 /// The keys that may end a collection.
 const KEYS: &str = "0123456789*#ABCD";
-/// Seconds to wait for the first digit where the application says nothing.
+/// Seconds to wait for the first digit by default.
 const FIRST_DIGIT_S: f64 = 5.0;
-/// Seconds to wait between digits where the application says nothing.
+/// Seconds to wait between digits by default.
 const INTER_DIGIT_S: f64 = 3.0;
-/// The longest time that an application may name, in seconds: a day.
+/// Longest time that an application may specify, in seconds: a day.
 const SECONDS_MAX: f64 = 86_400.0;
 
 impl CallSession {
@@ -65,7 +65,7 @@ impl CallSession {
         Ok(())
     }
 
-    /// The caller hears one thing at a time: a new treatment ends the one before, whose end is told as an error.
+    /// Only one treatment plays at a time: a new one ends the one before, which reports an error.
     fn replace_playing(&mut self, playing: Playing) {
         if let Some(before) = self.playing.replace(playing)
             && !before.while_waiting
@@ -94,7 +94,7 @@ impl CallSession {
 
     fn redirect(&mut self, request_id: &str, node: &ActionNode, now: Timestamp) -> Result<(), String> {
         let to = node.attribute("to").map(Value::to_display).unwrap_or_default();
-        // `7101@switch.DN` names the DN with its kind; the kind changes nothing here.
+        // `7101@switch.DN` names the DN and its kind; the kind is ignored here.
         let number = to.split('@').next().unwrap_or_default();
         let dn = Dn::parse(number).map_err(|e| format!("to: {e}"))?;
         if self.stage != Stage::Waiting {
@@ -196,7 +196,7 @@ fn prompts(node: &ActionNode) -> Result<Vec<String>, String> {
     Ok(names.into_iter().map(prompt_name).collect())
 }
 
-/// Prompts are named without the ending of their file.
+/// Prompts are named without their file extension.
 fn prompt_name(name: String) -> String {
     name.strip_suffix(".wav").map(str::to_owned).unwrap_or(name)
 }

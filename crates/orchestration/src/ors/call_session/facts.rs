@@ -1,4 +1,4 @@
-//! Facts of the tenant's stream become the application's events.
+//! Turns facts of the tenant's stream into the application's events.
 
 use infra::Position;
 use model::{CallState, DnRole, Event as Fact, EventName, Timestamp};
@@ -7,7 +7,7 @@ use scxml::{Event, Value};
 use super::{CallSession, Pending, REDIRECT, Stage};
 
 impl CallSession {
-    /// Takes in a fact about the call. One that was taken in before is passed over, so the stream may be read again.
+    /// Processes a fact about the call. A fact processed before is ignored, so the stream may be read again.
     pub fn handle_fact(&mut self, position: Position, fact: &Fact, now: Timestamp) {
         let Some(call) = fact.call.as_ref().filter(|c| c.conn_id == self.conn()) else { return };
         if self.is_over() || position <= self.position {
@@ -15,7 +15,7 @@ impl CallSession {
         }
         self.position = position;
         if fact.name == EventName::CallDeleted {
-            // rq reads so from the same fact, and ends every request of the call.
+            // rq reads the same fact, and ends every request of the call.
             self.withdrawn.clear();
         }
         if self.has_ended() {
@@ -59,7 +59,7 @@ impl CallSession {
         }
     }
 
-    /// The request that this fact answers. A treatment's first sign says that it was carried out.
+    /// The pending request that this fact answers. A treatment's first fact shows that the request was carried out.
     fn take_pending(&mut self, fact: &Fact) -> Option<Pending> {
         let from_us = fact.requester.as_deref().is_none_or(|r| r.starts_with("ors"));
         if fact.reference.0 == 0 || !from_us {
@@ -81,7 +81,7 @@ impl CallSession {
 
     fn treatment_over(&mut self, fact: &Fact, now: Timestamp) {
         let Some(playing) = self.playing.take_if(|p| p.reference == fact.reference.0) else { return };
-        // The request to stop it has no event of its own.
+        // The request to stop it has no fact of its own.
         let stops: Vec<Pending> = self.pending.extract_if(.., |p| p.action == "dialog.stop").collect();
         for stop in &stops {
             self.done(Some(stop));
@@ -104,15 +104,15 @@ impl CallSession {
             more.push(("digits", Value::from(digits.as_str())));
         }
         self.tell_done(&playing.request_id, &playing.action, more);
-        // The queue's own treatments go on after one that the application put between.
+        // After a treatment of the application, those of the queue resume.
         self.play_next(now);
     }
 
-    /// The route point wants instructions again: the target did not take the call.
+    /// The route point needs instructions again: the target did not take the call.
     fn came_back(&mut self, fact: &Fact, now: Timestamp) {
         if !self.is_here(fact) {
-            // Once it has left, it moved to another route point, whose application has a session of its own. Before that
-            // it is an older fact, of the route point that the call came from.
+            // If it had left, it moved to another route point, whose application has its own session. Otherwise this
+            // is an older fact, of the route point that the call came from.
             if self.stage == Stage::Offered {
                 self.over(now);
             }
@@ -147,7 +147,7 @@ impl CallSession {
         self.tell_party(fact, "connected");
     }
 
-    /// The selected agent has sent the call elsewhere: it has left the queue, and what becomes of it is not the queue's affair.
+    /// The selected agent has sent the call elsewhere: it has left the queue, and its further course does not concern the queue.
     fn redirected(&mut self, fact: &Fact, now: Timestamp) {
         if self.stage == Stage::Offered && self.is_selected(fact) {
             self.tell_selected();
@@ -155,7 +155,7 @@ impl CallSession {
         }
     }
 
-    /// Whether the fact is one of the selected agent's phone.
+    /// Whether the fact comes from the selected agent's phone.
     fn is_selected(&self, fact: &Fact) -> bool {
         let selected = self.queueing.as_ref().and_then(|queueing| queueing.selected.as_ref());
         selected.is_some_and(|(_, phone)| fact.this_dn.as_ref() == Some(phone))
@@ -183,14 +183,14 @@ impl CallSession {
         self.settle(now);
     }
 
-    /// The call is over. rq reads so from the same fact, and says that the caller has left the queue; our taking the request
-    /// back could only come before, and would make it a withdrawal.
+    /// The call is over. rq reads the same fact and reports that the caller has left the queue; a cancellation of
+    /// ours could only come before that, and would turn it into a withdrawal.
     pub(super) fn call_ended(&mut self, now: Timestamp) {
         self.queueing = None;
         self.over(now);
     }
 
-    /// The call is gone: the application hears of it, then its session ends.
+    /// The call has ended or left: the application is notified, then its session ends.
     fn over(&mut self, now: Timestamp) {
         if self.stage == Stage::Over {
             return;

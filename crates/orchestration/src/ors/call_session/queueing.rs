@@ -1,4 +1,4 @@
-//! Waiting for an agent: the request at rq, the treatments meanwhile, the call sent out and come back.
+//! Waiting for an agent: the request to rq, treatments while waiting, and the call's routing and return.
 
 use std::time::Duration;
 
@@ -20,24 +20,24 @@ pub(crate) struct Queueing {
     pub queue: String,
     pub skill_expression: String,
     pub priority: i32,
-    /// How long it may wait in all, in milliseconds; 0 means without end.
+    /// Total time that it may wait, in milliseconds; 0 means no limit.
     pub timeout_ms: u64,
-    /// Since when it counts as waiting.
+    /// Start of its waiting time.
     pub since: Timestamp,
     pub treatments: Vec<Treatment>,
     pub next_treatment: usize,
-    /// When to try again to play something, after a treatment failed.
+    /// When to play the next treatment after one failed.
     pub play_again_at: Option<Timestamp>,
-    /// The agent to which the call was sent, with its phone.
+    /// The agent to which the call was sent, and the agent's phone.
     pub selected: Option<(AgentId, Dn)>,
-    /// The next selection, when rq has seen before us that the agent did not take the call.
+    /// The next selection, if rq learned before us that the agent did not take the call.
     pub early: Option<(AgentId, Dn)>,
-    /// Whether rq has given up the promise of the present agent by itself: the request waits there again.
+    /// Whether rq has cancelled the present agent's reservation by itself: the request waits there again.
     pub lapsed: bool,
-    /// The agent that was given back, and why, until rq has taken it: a stream that breaks may have lost it.
+    /// The agent returned to rq and the reason, until rq confirms; kept because a broken stream may have lost it.
     pub returned: Option<(String, String)>,
-    /// Whether the stream broke while an agent was selected: rq would tell an old one of the next agent. Not stored: whoever takes over
-    /// has a stream of its own, and sets it.
+    /// Whether the stream broke while an agent was selected: rq would report the next agent on a stale stream. Not
+    /// stored: a successor sets it for its own stream.
     pub unheard: bool,
     /// Whether the selection routes the call by itself.
     pub route: bool,
@@ -45,13 +45,13 @@ pub(crate) struct Queueing {
     pub route_reference: u64,
 }
 
-/// The most treatments in one list.
+/// Most treatments in one list.
 const TREATMENTS_MAX: usize = 32;
-/// The longest time in a queue, in seconds: a day.
+/// Longest timeout in a queue, in seconds: a day.
 const TIMEOUT_MAX_S: f64 = 86_400.0;
-/// The greatest priority.
+/// Highest priority.
 const PRIORITY_MAX: f64 = 1_000_000.0;
-/// A treatment that fails at once is not asked for again before this.
+/// Pause after a treatment that failed at once.
 const PLAY_AGAIN: Duration = Duration::from_secs(2);
 
 impl CallSession {
@@ -84,7 +84,7 @@ impl CallSession {
         })
     }
 
-    /// What rq may have lost with its stream: the same id means the same request, so nothing of it is done twice.
+    /// The requests that rq may have lost with its stream. The same id means the same request, so repeats have no effect.
     pub(in super::super) fn resubmissions(&mut self) -> Vec<QueueCommand> {
         let mut again: Vec<QueueCommand> = self.withdrawn.iter().map(|w| cancellation(&w.request_id)).collect();
         if let Some(queueing) = &mut self.queueing {
@@ -126,9 +126,9 @@ impl CallSession {
         }
     }
 
-    // ---- what rq says ----
+    // ---- messages of rq ----
 
-    /// An outcome of the session's queue request; one of an older request is passed over.
+    /// Processes an outcome of the session's queue request, or of an earlier one.
     pub fn handle_outcome(&mut self, outcome: v1::QueueOutcome, now: Timestamp) {
         let ours = self.queueing.as_ref().is_some_and(|q| q.request_id == outcome.request_id);
         let Some(what) = outcome.outcome else { return };
@@ -137,13 +137,13 @@ impl CallSession {
             return self.outcome_of_another(id, &what, now);
         }
         if let (Some(queueing), Outcome::Accepted(_) | Outcome::Selected(_)) = (&mut self.queueing, &what) {
-            // It waits again, or is promised anew: the agent that we gave back is.
+            // It waits again, or has a new agent: rq has processed the returned agent.
             queueing.returned = None;
         }
         match what {
             Outcome::Accepted(accepted) => {
                 if let Some(queueing) = self.queueing.as_mut().filter(|q| q.selected.is_some()) {
-                    // It has a place among those that wait: rq has waited too long for the agent's phone.
+                    // It has a place in the queue: rq has waited too long for the agent's phone.
                     queueing.lapsed |= accepted.position > 0;
                     return;
                 }
@@ -156,7 +156,7 @@ impl CallSession {
             }
             Outcome::Selected(selected) => self.agent_selected(&selected, now),
             Outcome::TimedOut(_) => {
-                // At rq it goes on waiting until we take it back.
+                // rq keeps it waiting until we cancel it.
                 self.leave_queue(now);
                 self.stop_waiting_treatment(now);
                 self.tell_failed(&id, "queue.submit", "timeout", "no agent in time");
@@ -187,7 +187,7 @@ impl CallSession {
     fn take_agent(&mut self, agent: AgentId, dn: Dn, now: Timestamp) {
         let Some(queueing) = &mut self.queueing else { return };
         if let Some((known, _)) = &queueing.selected {
-            // The same agent is a repeat after rq's stream broke.
+            // The same agent is repeated after rq's stream broke.
             if *known == agent {
                 queueing.lapsed = false;
             } else if self.stage != Stage::Answered {
@@ -220,7 +220,7 @@ impl CallSession {
         }
     }
 
-    /// The agent did not take the call: it waits on, with its age.
+    /// The agent did not take the call: it keeps waiting, with its age.
     pub(super) fn return_to_queue(&mut self, reason: &str, now: Timestamp) {
         let Some(queueing) = &mut self.queueing else { return };
         queueing.route_reference = 0;
@@ -242,14 +242,14 @@ impl CallSession {
 
     fn return_agent(&mut self, agent: &str, reason: &str) {
         let Some(queueing) = &mut self.queueing else { return };
-        // What rq was told of another agent before, it has taken: it would not have named the next one else.
+        // rq has processed an earlier returned agent: otherwise it would not have selected this one.
         queueing.returned = Some((agent.to_owned(), reason.to_owned()));
         let back = giving_back(&queueing.request_id, agent, reason);
         self.commands.push_back(Command::Queue(back));
     }
 
-    /// The call has left for good. Where the selected agent has it, rq reads so from the same fact, and our taking the request back might
-    /// come before that; every other request would wait on, hold agents, and end as if the caller had hung up.
+    /// The call has left for good. If the selected agent has it, rq learns that from the same fact, and a cancellation of
+    /// ours might arrive first. Every other request would wait on, reserve agents, and end as if the caller had hung up.
     pub(super) fn answered(&mut self, by_selected: bool, now: Timestamp) {
         let known = |q: &Queueing| by_selected && !q.lapsed && q.early.is_none();
         if self.queueing.take_if(|q| known(q)).is_none() {
@@ -257,7 +257,7 @@ impl CallSession {
         }
     }
 
-    /// The call is answered by the agent: now the application hears of it.
+    /// The agent has answered the call: the application is notified now.
     pub(super) fn tell_selected(&mut self) {
         let Some(Queueing { request_id, queue, skill_expression, selected: Some((agent, dn)), .. }) =
             self.queueing.clone()
@@ -274,15 +274,15 @@ impl CallSession {
         self.tell_done(&request_id, "queue.submit", data);
     }
 
-    /// The agent that rq selected for this phone, where the application routes by itself.
+    /// The agent that rq selected for this phone, if the application routes by itself.
     pub(super) fn take_selected(&self, dn: &Dn) -> Option<AgentId> {
         let (agent, phone) = self.queueing.as_ref()?.selected.as_ref()?;
         (phone == dn).then(|| agent.clone())
     }
 
-    // ---- what plays meanwhile ----
+    // ---- treatments while waiting ----
 
-    /// Plays the next treatment of the list, from the first again after the last.
+    /// Plays the next treatment of the list; the first follows the last.
     pub(super) fn play_next(&mut self, now: Timestamp) {
         if self.stage != Stage::Waiting || self.playing.as_ref().is_some_and(|p| !p.while_waiting) {
             return;
@@ -295,7 +295,7 @@ impl CallSession {
         self.play_while_waiting(treatment, now);
     }
 
-    /// A treatment failed: the next one comes a little later, so that a missing prompt makes no storm.
+    /// A treatment failed: the next one starts a little later, so that a missing prompt does not cause a flood of requests.
     pub(super) fn play_later(&mut self, now: Timestamp) {
         if let Some(queueing) = &mut self.queueing {
             queueing.play_again_at = Some(now + PLAY_AGAIN);

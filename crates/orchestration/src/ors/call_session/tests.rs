@@ -29,7 +29,7 @@ const CLOSED: &str = include_str!("../../../../../data/applications/closed.scxml
 
 const CONN: ConnId = ConnId(0x0070_0392_f1a4_c001);
 
-/// A call and the switch around it.
+/// A call and a simulated switch.
 struct Bench {
     session: CallSession,
     document: Arc<scxml::Document>,
@@ -80,7 +80,7 @@ impl Bench {
         bench
     }
 
-    /// Takes the commands, and goes on with a session restored from the record: every test is one of restoring too.
+    /// Takes the commands, then restores the session from its record: every test also tests restoring.
     fn drain(&mut self) {
         while let Some(command) = self.session.poll_command() {
             self.commands.push(command);
@@ -172,7 +172,7 @@ impl Bench {
         }
     }
 
-    /// The treatment in progress begins and ends.
+    /// The current treatment starts and ends.
     fn played(&mut self, digits: Option<&str>) {
         let (reference, _) = self.last_treatment();
         self.fact(EventName::TreatmentApplied, reference, |_| {});

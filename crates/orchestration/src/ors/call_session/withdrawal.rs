@@ -1,5 +1,5 @@
-//! Requests that are taken back from rq: told until rq has said so, since one that rq still has holds ready agents and ends as if the
-//! caller had hung up.
+//! Cancellations of queue requests: repeated until rq confirms, since a request that rq still has reserves ready
+//! agents and ends as if the caller had hung up.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use model::Timestamp;
 
 use super::{CallSession, Command};
 
-/// A request that was taken back.
+/// A cancelled request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Withdrawn {
     pub request_id: String,
-    /// When rq is told again.
+    /// When the cancellation is repeated.
     pub again_at: Timestamp,
 }
 
-/// How long rq may take to say that it has let a request go; its answer comes with its next turn.
+/// Time that rq has to confirm a cancellation; it confirms in its next turn.
 const TELL_AGAIN: Duration = Duration::from_secs(5);
-/// Requests taken back that rq has not confirmed. An application has one at a time; more than a few are only there while rq is away.
+/// Cancelled requests that rq has not confirmed. An application has one at a time; more than a few exist only while rq is unavailable.
 const WITHDRAWN_MAX: usize = 32;
 
 impl CallSession {
-    /// Takes the queue request back, if there is one.
+    /// Cancels the queue request, if there is one.
     pub(super) fn leave_queue(&mut self, now: Timestamp) {
         if let Some(queueing) = self.queueing.take() {
             self.withdraw(queueing.request_id, now);
@@ -37,13 +37,13 @@ impl CallSession {
         }
         self.commands.push_back(Command::Queue(cancellation(&request_id)));
         if self.withdrawn.len() >= WITHDRAWN_MAX {
-            // Told once all the same; rq ends it with the call.
+            // It was sent once; rq ends the request with the call.
             self.withdrawn.remove(0);
         }
         self.withdrawn.push(Withdrawn { request_id, again_at: now + TELL_AGAIN });
     }
 
-    /// Tells rq again what it has not confirmed.
+    /// Repeats the cancellations that rq has not confirmed.
     pub(super) fn withdraw_again(&mut self, now: Timestamp) {
         for withdrawn in self.withdrawn.iter_mut().filter(|w| w.again_at <= now) {
             withdrawn.again_at = now + TELL_AGAIN;
@@ -51,22 +51,22 @@ impl CallSession {
         }
     }
 
-    /// rq's word about a request that is not the present one.
+    /// A message of rq about a request that is not the current one.
     pub(super) fn outcome_of_another(&mut self, request_id: String, outcome: &Outcome, now: Timestamp) {
         match outcome {
             Outcome::Cancelled(_) | Outcome::Refused(_) => self.withdrawn.retain(|w| w.request_id != request_id),
-            // It was on its way when the request was taken back; if not, rq has a request that nobody knows of any more.
+            // It was on its way when the request was cancelled; if not, rq has a request that no session knows.
             Outcome::Accepted(_) | Outcome::Selected(_) | Outcome::TimedOut(_) => self.withdraw(request_id, now),
         }
     }
 }
 
-/// The request is no more.
+/// Cancels the request.
 pub(in super::super) fn cancellation(request_id: &str) -> QueueCommand {
     QueueCommand::Cancel(v1::Cancel { request_id: request_id.to_owned() })
 }
 
-/// The agent does not take the call.
+/// Returns the agent: it does not take the call.
 pub(super) fn giving_back(request_id: &str, agent: &str, reason: &str) -> QueueCommand {
     let (request_id, agent, reason) = (request_id.to_owned(), agent.to_owned(), reason.to_owned());
     QueueCommand::Return(v1::Return { request_id, agent, reason })

@@ -1,7 +1,7 @@
-//! Sessions that a dead node has left: they are gone on with, or put aside where nobody can live with their records.
+//! Takes over sessions of failed nodes, and moves records that cannot be restored to quarantine.
 //!
-//! A record counts how often it has changed hands since somebody wrote it. One that has before is taken alone, after all others, so that it is
-//! certain whose fault the next death is; the third time it is not looked at any more.
+//! A record counts its claims since it was last written. A record claimed before is processed alone, after all
+//! others, so that a further crash can be attributed to it. At the third claim it is not restored any more.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{MutexGuard, PoisonError};
@@ -19,15 +19,15 @@ use crate::ors::session_facts::SessionFacts;
 use crate::ors::worker::{Restore, Work};
 use crate::ors::{SPEC, intentions, records};
 
-/// A record that changed hands so often without being written was in hand when two processes died.
+/// A record with this number of claims since its last write was being processed when two processes crashed.
 const CLAIMS_MAX: u32 = 3;
-/// How long the others wait for one that is taken alone: until it is written, and no longer than this.
+/// How long other records wait for one that is processed alone: until it is written, at most this long.
 const ALONE_FOR: Duration = Duration::from_secs(10);
-/// How often it is looked whether it is written.
+/// How often to check whether it is written.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Desk {
-    /// Takes over what owners have left who are gone.
+    /// Takes over the sessions of failed owners.
     pub(super) async fn take_over(&self, owner: &Owner) -> infra::Result<()> {
         let stores = &self.shared.ctx.stores;
         let live: HashSet<Owner> = stores.leases.live(SPEC.name).await?.into_iter().map(|lease| lease.owner).collect();
@@ -53,7 +53,7 @@ impl Desk {
     async fn claim(&self, owner: &Owner, orphans: Vec<Record<SessionId>>) -> infra::Result<Vec<Record<SessionId>>> {
         let claims = orphans.into_iter().map(|r| Claim { tenant: r.tenant, key: r.key, seen: Some(r.token) });
         let claims: Vec<_> = claims.collect();
-        // Until it has been answered.
+        // Kept until the claim has been answered.
         *self.unsure() = claims.iter().map(|claim| claim.key.clone()).collect();
         let claimed = self.shared.ctx.stores.sessions.claim(owner, claims).await?;
         self.unsure().clear();
@@ -64,7 +64,7 @@ impl Desk {
         Ok(ours.collect())
     }
 
-    /// Goes on with what a claim has made ours whose answer was lost: nobody else finds it among what is left.
+    /// Continues the sessions of a claim whose answer was lost: they are ours, so no other node claims them.
     async fn take_unsure(&self, owner: &Owner) -> infra::Result<()> {
         let unsure = self.unsure().clone();
         for session in unsure {
@@ -87,7 +87,7 @@ impl Desk {
         self.unsure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a record over with which somebody may have died: no other such record of any tenant is in hand meanwhile.
+    /// Takes over a record that may have crashed a process: no other such record of any tenant is processed meanwhile.
     async fn take_alone(&self, owner: &Owner, suspect: Record<SessionId>) -> infra::Result<()> {
         let _alone = self.shared.alone.lock().await;
         for record in self.claim(owner, vec![suspect]).await? {
@@ -96,7 +96,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Goes on with such a record, now that it is ours.
+    /// Restores such a record, now that it is ours.
     async fn go_on_alone(&self, owner: &Owner, record: Record<SessionId>) -> infra::Result<()> {
         if record.claims >= CLAIMS_MAX {
             self.put_aside(record, "two processes have died with it in hand".to_owned(), Vec::new()).await;
@@ -107,7 +107,7 @@ impl Desk {
         self.is_written(&key, owner).await
     }
 
-    /// Waits until a session has been written by us, or is over.
+    /// Waits until this node has written a session, or the session is over.
     async fn is_written(&self, session: &SessionId, owner: &Owner) -> infra::Result<()> {
         let until = Instant::now() + ALONE_FOR;
         while let Loaded::Live(record) = self.shared.ctx.stores.sessions.load(&self.tenant, session).await? {
@@ -143,12 +143,12 @@ impl Desk {
             application,
         };
         self.shared.workers.send(conn_id, Work::Restore(Box::new(restore))).await;
-        // After the session is there: what happened meanwhile is read again.
+        // Once the session is there, the facts since its position are read again.
         let mut rewind = self.rewind();
         *rewind = Some(rewind.map_or(position, |before| before.min(position)));
     }
 
-    /// Moves a record into quarantine, with these facts; then its call takes its default, as far as it can be read.
+    /// Moves a record to quarantine, with these facts; then its call takes its default, as far as the record is readable.
     async fn put_aside(&self, record: Record<SessionId>, why: String, events: Vec<Stamped>) {
         let put = PutAside {
             tenant: self.tenant.clone(),
@@ -165,7 +165,7 @@ impl Desk {
         }
     }
 
-    /// Of a call of which nothing can be read its owner knows that nobody instructs it.
+    /// If the record is unreadable, the call's owner notices by itself that the call gets no instructions.
     async fn bid_farewell(&self, record: &Record<SessionId>) {
         let Some((caller, session)) = records::legible(&record.state) else { return };
         let commands = last_words(&session);
@@ -174,7 +174,7 @@ impl Desk {
     }
 }
 
-/// What is done for a session that nobody goes on with.
+/// The commands for a session that no node continues.
 fn last_words(session: &v1::SessionRecord) -> Vec<Command> {
     let queued = records::queue_requests(session).map(|id| Command::Queue(cancellation(id)));
     let default = records::waits(session).then_some(Command::DefaultRoute);
@@ -182,14 +182,14 @@ fn last_words(session: &v1::SessionRecord) -> Vec<Command> {
     queued.chain(default).chain([Command::Ended(Ended::Failed { fault: Fault::PutAside, reason })]).collect()
 }
 
-/// The facts of a session's end, as far as its record can be read.
+/// The facts of a session's end, as far as its record is readable.
 fn ends_of(record: &Record<SessionId>, now: Timestamp) -> Vec<Stamped> {
     let Some((caller, session)) = records::legible(&record.state) else { return Vec::new() };
     let mut facts = SessionFacts::new(&record.key, record.token);
     facts.of_commands(&record.tenant, &caller, None, &last_words(&session), now)
 }
 
-/// Whether nobody goes on with what an owner has: it holds no lease, or was a former life of ours, whose lease may outlive it.
+/// Whether no node continues an owner's sessions: it holds no lease, or it is a previous run of this node, whose lease may outlive it.
 fn is_left(holder: &Owner, us: &Owner, live: &HashSet<Owner>) -> bool {
     let former = holder.node == us.node && holder.epoch < us.epoch;
     holder != us && (former || !live.contains(holder))

@@ -1,4 +1,4 @@
-//! How a session comes to a worker: by a new call, or by its record.
+//! How a worker gets a session: from a new call, or from a record.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use crate::ors::call_session::{CallSession, Caller, Command, Ended, Fault, Withd
 use crate::ors::records;
 use crate::ors::session_facts::SessionFacts;
 
-/// Why a document does not run that has held a thread.
+/// Why a document that blocked a thread does not run.
 const HELD: &str = "its script has held a thread for good: it does not run before it is changed";
 
 impl Worker {
@@ -30,7 +30,7 @@ impl Worker {
         }
         let stands = |live: &Live| !live.session.machine.is_over();
         if self.live.get(&key).is_some_and(stands) || self.ended.contains(&key) {
-            // The session hears of the call's return by itself; an ended call needs none.
+            // The session learns of the call's return from the facts; an ended call needs no session.
             return self.acknowledge(&start);
         }
         let (id, caller, entry) = (start.session.clone(), start.caller.clone(), start.entry);
@@ -44,7 +44,7 @@ impl Worker {
         self.slot.hold(self.life, InHand::Start(Box::new(beginning)));
         match caught(|| self.run_application(start, now)) {
             Ok(Ok(mut session)) => {
-                // It may have taken back something by itself already.
+                // It may have cancelled requests itself already.
                 session.withdrawn.extend(withdrawn);
                 let mut facts = SessionFacts::new(&id, Token(1));
                 let told = facts.started(&key.0, &session.caller, now).into_iter().collect();
@@ -76,7 +76,7 @@ impl Worker {
         Ok(CallSession::start(document, data, platform, start.caller, &start.session.0, now))
     }
 
-    /// An application that is over makes room for the call's next one; what rq still has to be told is the next one's to tell.
+    /// Ends a finished application in favour of the call's next one, which takes over its unconfirmed cancellations.
     fn let_go(&mut self, key: &Key, now: Timestamp) -> Vec<Withdrawn> {
         let Some(live) = self.live.get_mut(key) else { return Vec::new() };
         self.slot.hold(self.life, InHand::Session(key.clone()));
@@ -86,7 +86,7 @@ impl Worker {
         withdrawn
     }
 
-    /// An application that could not even begin: its call takes its default.
+    /// The application could not start: its call takes its default.
     fn not_begun(
         &mut self,
         key: &Key,
@@ -141,7 +141,7 @@ impl Worker {
                 self.insert(key.clone(), live);
                 self.metrics.session_restored();
                 self.step(&key, now);
-                // The outcome shall come to this node.
+                // rq must send the outcome to this node.
                 self.resubmit(|k| *k == key);
             }
             Err(NotRestored::ByItsApplication(reason)) => {
@@ -153,7 +153,7 @@ impl Worker {
         }
     }
 
-    /// Goes on with a session that an abandoned thread had.
+    /// Continues a session of an abandoned thread.
     pub(super) fn go_on(&mut self, key: &Key, photo: Photo) {
         self.touched.insert(key.clone());
         if let Some((restore, facts)) = record_of(key, photo) {
@@ -161,7 +161,7 @@ impl Worker {
         }
     }
 
-    /// Ends the session that has held its thread: it is not run again.
+    /// Ends the session that blocked its thread: it is not run again.
     pub(super) fn end_what_held(&mut self, what: InHand, left: &mut HashMap<Key, Photo>) {
         let now = self.clock.now();
         let (restore, facts) = match what {
@@ -185,7 +185,8 @@ impl Worker {
         }
     }
 
-    /// A session that is not gone on with: its record ends or is put aside, rq has nothing of it any more, and its call takes its default if it waits.
+    /// Ends a session that is not continued: its record ends or is quarantined, its queue requests are cancelled, a
+    /// waiting call takes its default.
     fn given_up(
         &mut self,
         restore: Restore,
@@ -196,7 +197,7 @@ impl Worker {
     ) {
         tracing::error!(call = %caller.call.conn_id, application = caller.application, reason, "a session cannot go on");
         let queued = records::queue_requests(&restore.record).map(|id| Command::Queue(cancellation(id)));
-        // A call that has left is nobody's to send anywhere.
+        // A call that has left must not be routed.
         let default = records::waits(&restore.record).then_some(Command::DefaultRoute);
         let failed = Command::Ended(Ended::Failed { fault, reason: reason.to_owned() });
         let commands: Vec<Command> = queued.chain(default).chain([failed]).collect();
@@ -223,7 +224,7 @@ impl Worker {
         let data =
             Ecmascript::new(self.limits, clock, parameters, Rc::clone(&platform)).map_err(|e| by_application(&e))?;
         let snapshot = records::machine(&restore.record).map_err(|e| by_record(&e))?;
-        // Its states and data are those of a document, which may be another one by now.
+        // The states and data are those of a document that may have changed since.
         let machine = Session::restore(snapshot, Arc::clone(&application.document), Box::new(data), now)
             .map_err(|e| by_application(&e))?;
         let mut session = CallSession::with_machine(machine, platform, caller);
@@ -231,7 +232,7 @@ impl Worker {
         Ok(session)
     }
 
-    /// Says to rq again what its stream may have lost.
+    /// Repeats the commands that rq's broken stream may have lost.
     pub(super) fn resubmit(&mut self, which: impl Fn(&Key) -> bool) {
         for ((tenant, _), live) in self.live.iter_mut().filter(|(key, _)| which(key)) {
             let commands: Vec<Command> = live.session.resubmissions().into_iter().map(Command::Queue).collect();
@@ -242,15 +243,15 @@ impl Worker {
     }
 }
 
-/// Why a session cannot be gone on with.
+/// Why a session cannot be continued.
 enum NotRestored {
-    /// Nobody can live with its record: it is put aside.
+    /// Its record is invalid: it goes to quarantine.
     ByItsRecord(String),
-    /// Its application does not go on from there.
+    /// Its application cannot continue from there.
     ByItsApplication(String),
 }
 
-/// The record that a photograph shows.
+/// The record in a snapshot.
 fn record_of(key: &Key, photo: Photo) -> Option<(Restore, SessionFacts)> {
     let Photo { session, token, application, state, facts } = photo;
     let unreadable = |error: &_| tracing::error!(call = %key.1, %error, "a session's own record cannot be read");

@@ -1,7 +1,7 @@
-//! Whose turn it is: tenants share a thread by the time that their sessions take of it.
+//! Fair scheduling: tenants share a thread by the time that their sessions take.
 //!
-//! Each turn is one input or one timer of the tenant that has had least. A tenant whose scripts take as long as they may so waits for
-//! itself: whoever needs little is served before its next turn.
+//! Each turn is one input or one timer of the tenant that has had the least time. A tenant with slow scripts so
+//! delays itself: tenants that need little are served before its next turn.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -11,12 +11,12 @@ use tokio::sync::mpsc::{self, error::TryRecvError};
 
 use super::{INBOX_MAX, Key, Posted, Work};
 
-/// Inputs that wait by tenant; with more the rest waits in the channel. A tenant's own are bounded where they are sent.
+/// Inputs waiting by tenant; beyond this the rest waits in the channel. A tenant's own inputs are bounded where they are sent.
 const GATHERED_MAX: usize = 8 * INBOX_MAX;
-/// A turn counts for so much at least: a clock may stand still for that long.
+/// Minimum time charged for a turn: a clock may stand still that long.
 const TURN_MIN: Duration = Duration::from_micros(1);
 
-/// What a turn is for.
+/// The purpose of a turn.
 #[expect(clippy::large_enum_variant, reason = "nearly every turn is an input; a box would cost an allocation each")]
 pub(super) enum Turn {
     Input(Work),
@@ -28,9 +28,9 @@ pub(super) struct Inbox {
     receiver: mpsc::Receiver<Posted>,
     waiting: HashMap<TenantId, VecDeque<Posted>>,
     gathered: usize,
-    /// How far each tenant is that has had more than [`Inbox::floor`].
+    /// Time charged to each tenant that is above [`Inbox::floor`].
     had: HashMap<TenantId, Duration>,
-    /// How far the tenant was that was served last: whoever has asked for nothing saves nothing up.
+    /// Time charged to the tenant served last: an idle tenant starts from here and saves up nothing.
     floor: Duration,
     timer_was_last: bool,
 }
@@ -47,7 +47,7 @@ impl Inbox {
         }
     }
 
-    /// Takes in what has come; false when nothing more can come.
+    /// Takes inputs from the channel; returns false when no more can come.
     pub fn gather(&mut self) -> bool {
         while self.gathered < GATHERED_MAX {
             match self.receiver.try_recv() {
@@ -59,7 +59,7 @@ impl Inbox {
         true
     }
 
-    /// Waits for the next input; false when none can come.
+    /// Waits for the next input; returns false if none can come.
     pub async fn arrive(&mut self) -> bool {
         let posted = self.receiver.recv().await;
         posted.map(|posted| self.put(posted)).is_some()
@@ -70,7 +70,7 @@ impl Inbox {
         self.waiting.entry(posted.work.tenant().clone()).or_default().push_back(posted);
     }
 
-    /// The next turn, of the tenant that has had least among those with an input or a timer that is due.
+    /// The next turn, for the tenant with the least time among those with an input or a due timer.
     pub fn next<'a>(&mut self, due: impl Iterator<Item = &'a TenantId> + Clone) -> Option<(TenantId, Turn)> {
         let stands = |tenant: &TenantId| (self.standing(tenant), tenant.clone());
         let (standing, tenant) = self.waiting.keys().map(stands).chain(due.clone().map(stands)).min()?;
@@ -89,7 +89,7 @@ impl Inbox {
         Some((tenant, Turn::Input(posted.work)))
     }
 
-    /// A tenant's turn has taken that long.
+    /// Charges a turn's time to its tenant.
     pub fn took(&mut self, tenant: &TenantId, time: Duration) {
         let now = self.standing(tenant) + time.max(TURN_MIN);
         self.had.retain(|_, had| *had > self.floor);
@@ -101,7 +101,7 @@ impl Inbox {
     }
 }
 
-/// When sessions are due, by tenant.
+/// The timers of sessions, by tenant.
 #[derive(Default)]
 pub(super) struct Timers(BTreeMap<TenantId, BTreeSet<(Timestamp, ConnId)>>);
 
@@ -118,19 +118,19 @@ impl Timers {
         }
     }
 
-    /// When the next one is due.
+    /// When the next timer is due.
     pub fn next(&self) -> Option<Timestamp> {
         self.0.values().filter_map(|of_tenant| of_tenant.first()).map(|(due, _)| *due).min()
     }
 
-    /// The tenants that have one due.
+    /// The tenants that have a timer due.
     pub fn tenants_due(&self, now: Timestamp) -> impl Iterator<Item = &TenantId> + Clone {
         let is_due =
             move |of_tenant: &BTreeSet<(Timestamp, ConnId)>| of_tenant.first().is_some_and(|(due, _)| *due <= now);
         self.0.iter().filter(move |(_, of_tenant)| is_due(of_tenant)).map(|(tenant, _)| tenant)
     }
 
-    /// The tenant's one that has been due for longest.
+    /// The tenant's longest overdue timer.
     pub fn first_due(&self, tenant: &TenantId, now: Timestamp) -> Option<ConnId> {
         let (due, conn_id) = self.0.get(tenant)?.first()?;
         (*due <= now).then_some(*conn_id)

@@ -1,8 +1,8 @@
-//! A worker's place, as it is known outside of its thread.
+//! A worker's slot, as seen from outside its thread.
 //!
-//! A script can hold its thread for good: within a built-in function of the engine nobody looks up. Such a thread is abandoned. Another one
-//! takes the place: it goes on with the inbox, and with what the sessions were when they last handed something out. The session that held the
-//! thread ends, and its document does not begin again here.
+//! A script can block its thread forever: the engine checks no limit within a built-in function. Such a thread is
+//! abandoned. Another one takes the slot and continues with the inbox and with the last published state of the
+//! sessions. The session that blocked the thread ends, and its document does not start again here.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,16 +19,16 @@ use crate::ors::applications::Application;
 use crate::ors::call_session::Caller;
 use crate::ors::session_facts::SessionFacts;
 
-/// How often the threads are looked at.
+/// How often the threads are checked.
 pub(in crate::ors) const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A thread that has the same session in hand at so many looks in a row is held. Looks are counted and not seconds, so that a process that
-/// stood still holds nobody to blame.
+/// A thread that is processing the same session at this number of consecutive checks is blocked. Checks are counted
+/// instead of seconds, so that a process that was suspended blames no session.
 const LOOKS_MAX: u32 = 30;
-/// Where scripts are given more time than usual, it is so many times what one evaluation may take: an input and its photograph have three each.
+/// Checks per second of the configured script time, if it is longer than usual: an input and its snapshot have three evaluations each.
 const LOOKS_PER_EVALUATION: u64 = 15;
-/// Threads that are abandoned before no document begins any more: each may keep a processor busy for as long as the process lives.
+/// Abandoned threads after which no document starts any more: each may keep a processor busy until the process ends.
 const ABANDONED_MAX: usize = 4;
-/// Threads that one tenant may cost before none of its documents begins any more.
+/// Threads that one tenant may block before none of its documents starts any more.
 const ABANDONED_OF_TENANT_MAX: usize = 2;
 
 /// Inbox and sessions of one worker, whichever thread serves it.
@@ -40,24 +40,24 @@ pub(in crate::ors) struct Slot {
 
 #[derive(Default)]
 struct Seen {
-    /// Which thread serves it. One that finds another number is abandoned.
+    /// Number of the thread that serves the slot. A thread that finds another number here is abandoned.
     life: u32,
-    /// What the thread has in hand, and how many looks have seen it there.
+    /// The work that the thread is processing, and the number of checks that have seen it.
     in_hand: Option<(InHand, u32)>,
     sessions: HashMap<Key, Photo>,
 }
 
-/// What a script may hold a thread with.
+/// Work in which a script may block a thread.
 pub(super) enum InHand {
-    /// A call's application begins.
+    /// Starting a call's application.
     Start(Box<Beginning>),
-    /// A session is restored.
+    /// Restoring a session.
     Restore(Box<Restore>),
-    /// A session takes an input.
+    /// Processing an input of a session.
     Session(Key),
 }
 
-/// What is known of an application that begins.
+/// An application that is being started.
 pub(super) struct Beginning {
     pub tenant: TenantId,
     pub session: SessionId,
@@ -66,7 +66,7 @@ pub(super) struct Beginning {
     pub entry: Position,
 }
 
-/// A session as it stood when it last handed something out.
+/// A session's state when it last emitted a step.
 #[derive(Clone)]
 pub(super) struct Photo {
     pub session: SessionId,
@@ -76,7 +76,7 @@ pub(super) struct Photo {
     pub facts: SessionFacts,
 }
 
-/// What an abandoned thread has left, or nothing where the place is new.
+/// The state left by an abandoned thread; empty for a new slot.
 #[derive(Default)]
 pub(in crate::ors) struct Left {
     pub(super) life: u32,
@@ -85,14 +85,14 @@ pub(in crate::ors) struct Left {
 }
 
 impl Slot {
-    /// A place for threads whose scripts have that time for an evaluation.
+    /// A slot for threads whose scripts have `script_time` for an evaluation.
     pub fn new(inbox: mpsc::Receiver<Posted>, script_time: Duration) -> Self {
         let looks = script_time.as_secs().saturating_mul(LOOKS_PER_EVALUATION);
         let looks_max = u32::try_from(looks).unwrap_or(u32::MAX).max(LOOKS_MAX);
         Self { inbox: tokio::sync::Mutex::new(Inbox::new(inbox)), seen: Mutex::default(), looks_max }
     }
 
-    /// Says what may hold the thread from here on.
+    /// Records the work that the thread is starting.
     pub(super) fn hold(&self, life: u32, what: InHand) {
         let mut seen = self.seen();
         if seen.life == life {
@@ -100,8 +100,8 @@ impl Slot {
         }
     }
 
-    /// The thread has done its work: these sessions have changed, or are over. How many there are more; none for a thread that is
-    /// abandoned.
+    /// Records that the thread has finished its work, and publishes the changed or ended sessions. Returns the change
+    /// in the number of sessions; `None` for an abandoned thread.
     pub(super) fn release(&self, life: u32, changed: impl Iterator<Item = (Key, Option<Photo>)>) -> Option<i64> {
         let mut seen = self.seen();
         if seen.life != life {
@@ -118,7 +118,7 @@ impl Slot {
         Some(seen.sessions.len() as i64 - before)
     }
 
-    /// Looks at what the thread has in hand. From one that has had it for too long its place is taken, with all that there is.
+    /// Checks the thread's current work. If it has taken too long, takes the slot with its sessions from the thread.
     pub(in crate::ors) fn look(&self) -> Option<Left> {
         let mut seen = self.seen();
         let (_, looks) = seen.in_hand.as_mut()?;
@@ -128,12 +128,12 @@ impl Slot {
         }
         seen.life += 1;
         let held_by = seen.in_hand.take().map(|(what, _)| what);
-        // They stay here until the next thread shows what has become of them: it may be held itself before.
+        // The sessions stay here until the next thread publishes them: it may be blocked before that.
         Some(Left { life: seen.life, held_by, sessions: seen.sessions.clone() })
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        // Whole after every statement.
+        // The state is consistent after every statement.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -141,17 +141,17 @@ impl Slot {
 // === impl Left ===
 
 impl Left {
-    /// How many sessions are to be gone on with.
+    /// Number of sessions to be continued.
     pub(in crate::ors) fn len(&self) -> usize {
         self.sessions.len()
     }
 
-    /// Which thread the next one is.
+    /// Number of the next thread.
     pub(in crate::ors) const fn life(&self) -> u32 {
         self.life
     }
 
-    /// The call whose session held the thread.
+    /// The call whose session blocked the thread.
     pub(in crate::ors) fn call(&self) -> Option<ConnId> {
         match self.held_by.as_ref()? {
             InHand::Start(beginning) => Some(beginning.caller.call.conn_id),
@@ -160,7 +160,7 @@ impl Left {
         }
     }
 
-    /// The document that held the thread.
+    /// The document that blocked the thread.
     pub(in crate::ors) fn document(&self) -> Option<(TenantId, u64)> {
         match self.held_by.as_ref()? {
             InHand::Start(beginning) => Some((beginning.tenant.clone(), beginning.application.digest)),
@@ -170,18 +170,18 @@ impl Left {
     }
 }
 
-/// Documents that have held a thread. They do not begin again before the process does.
+/// Documents that have blocked a thread. They may not start again until the process restarts.
 #[derive(Clone, Default)]
 pub(in crate::ors) struct Barred(Arc<Mutex<Vec<(TenantId, u64)>>>);
 
 impl Barred {
-    /// A document has held a thread.
+    /// Bars a document that has blocked a thread.
     pub fn bar(&self, tenant: TenantId, digest: u64) {
-        // As many as threads that are abandoned, and those are bounded by this list and the number of workers.
+        // One entry per abandoned thread; these are bounded by this list and the number of workers.
         self.documents().push((tenant, digest));
     }
 
-    /// Whether a document may not begin.
+    /// Whether a document may not start.
     pub fn is_barred(&self, tenant: &TenantId, digest: u64) -> bool {
         let documents = self.documents();
         let of_tenant = documents.iter().filter(|(of, _)| of == tenant).count();

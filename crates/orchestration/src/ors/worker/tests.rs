@@ -1,4 +1,4 @@
-//! Sessions that fail beside sessions that go on: what a worker hands out.
+//! Failing sessions next to working ones: the steps that a worker emits.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -21,7 +21,7 @@ const GROWS: &str = "<scxml version='1.0' datamodel='ecmascript' xmlns:dialog='u
     <transition event='interaction.present'><assign location='text' expr=\"'x'.repeat(1200000)\"/><dialog:play prompts=\"['welcome']\"/></transition>
     <transition event='*'/></state></scxml>";
 
-/// Looks at the same thing until a thread is abandoned.
+/// Checks of the same work before a thread is abandoned.
 const LOOKS: u32 = 30;
 
 /// Microseconds that a test sets.
@@ -60,7 +60,7 @@ fn worker_in(slot: Arc<Slot>, life: u32, barred: Barred, clock: Arc<dyn Clock>) 
     Worker::new(slot, life, steps, sharing)
 }
 
-/// The next thread of a worker that is held, once it has been looked at for long enough; what it says of the others comes first.
+/// The next thread of a blocked worker, after enough checks; the old thread's published state comes first.
 fn next_thread(held: &Worker) -> (Worker, Left) {
     let left = (0..LOOKS).find_map(|_| held.slot.look()).expect("it is held");
     if let Some((tenant, digest)) = left.document() {
@@ -115,7 +115,7 @@ fn fault(step: &Step) -> Option<Fault> {
     })
 }
 
-/// That a call gets its default, and nothing of what its application wanted.
+/// Asserts that a call takes its default and that no action of its application is carried out.
 fn takes_the_default(step: &Step, why: Fault) {
     assert_eq!(fault(step), Some(why));
     assert!(step.commands.contains(&Command::DefaultRoute));
@@ -155,7 +155,7 @@ fn a_step_that_the_store_refuses_ends_its_session_with_a_last_word() {
     let mut worker = worker();
     let mut steps = start(&mut worker, 1, WAITS);
     start(&mut worker, 2, WAITS);
-    // Refused as it began: there is no record to end.
+    // Refused at its start: there is no record to end.
     worker.take(Work::Unwritten(Box::new(steps.remove(0)), "no room".to_owned()));
     let [last] = &std::mem::take(&mut worker.out)[..] else { panic!("one step") };
     takes_the_default(last, Fault::Unwritten);
@@ -330,7 +330,7 @@ fn an_application_that_holds_its_thread_as_it_begins_costs_its_call_alone() {
     start(&mut held, 2, GREETS);
     assert!(held.release());
     start(&mut held, 1, WAITS);
-    // Nothing of it was shown: it is as if the thread were in it still.
+    // None of its work was published: the thread counts as still being in it.
     let (mut next, left) = next_thread(&held);
     go_on(&mut next, left);
     let [begun, restored] = &next.out[..] else { panic!("two steps") };

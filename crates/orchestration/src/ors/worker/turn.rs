@@ -1,4 +1,4 @@
-//! One session's turn: what follows from an input is put down, measured and handed out. What cannot be stored is not done.
+//! One session's turn: its result is recorded, measured and emitted. A result that cannot be stored is not carried out.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,23 +12,23 @@ use super::{Key, Live, PAST_MAX, Standing, Step, TIMER_MIN, Worker};
 use crate::ors::call_session::{CallSession, Caller, Command, Ended, Fault, cancellation};
 use crate::ors::{explain, intentions, records};
 
-/// What follows from an input.
+/// The result of an input.
 struct Turned {
-    /// None if there is nothing that could be stored: the session is over then.
+    /// `None` if it cannot be stored: the session is over then.
     state: Option<Bytes>,
     intentions: Bytes,
     commands: Vec<Command>,
 }
 
-/// Runs what may panic; the panic's own words, masked.
+/// Runs code that may panic; the error is the panic's message, masked.
 ///
-/// What is caught belongs to one session, which is not run again: nobody sees what it has left half done.
+/// The affected session is not run again: its half-changed state is never used.
 pub(super) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|panic| runtime::fault::panic_text(&*panic))
 }
 
 impl Worker {
-    /// Gives a session an input; `what` names it, without what anybody has said or typed.
+    /// Gives a session an input; `what` names it for reports, without user data.
     pub(super) fn with(&mut self, key: &Key, what: impl FnOnce() -> String, input: impl FnOnce(&mut CallSession)) {
         let Some(live) = self.live.get_mut(key) else { return };
         self.slot.hold(self.life, InHand::Session(key.clone()));
@@ -40,7 +40,7 @@ impl Worker {
         }
     }
 
-    /// Hands out what followed from an input.
+    /// Emits the result of an input.
     pub(super) fn step(&mut self, key: &Key, now: Timestamp) {
         let Some(live) = self.live.get_mut(key) else { return };
         match caught(|| live.turned(&key.0, &self.trace, now)) {
@@ -49,7 +49,7 @@ impl Worker {
         }
     }
 
-    /// The session has panicked: it alone ends, and what it had wanted in this turn is not done.
+    /// The session has panicked: it alone ends, and its actions of this turn are dropped.
     fn crashed(&mut self, key: &Key, what: String, panic: String, now: Timestamp) {
         let Some(live) = self.live.get_mut(key) else { return };
         while live.session.poll_command().is_some() {}
@@ -59,11 +59,11 @@ impl Worker {
         self.last_turn(key, now);
     }
 
-    /// Ends a session without looking at its machine again.
+    /// Ends a session without running its machine again.
     fn last_turn(&mut self, key: &Key, now: Timestamp) {
         let Some(live) = self.live.get_mut(key) else { return };
         let mut commands = live.commands();
-        // Some may have been taken back in a step that was never done. What rq says then is answered from what is remembered of the session.
+        // Some requests may have been cancelled in a step that was never done. rq's later messages are answered from `past`.
         for again in live.take_back() {
             if !commands.contains(&again) {
                 commands.push(again);
@@ -73,8 +73,8 @@ impl Worker {
         self.hand_out(key, Turned { state: None, intentions, commands }, now);
     }
 
-    /// The store has not taken a step: nothing of it was done, nor will what was built on it. The session ends, and its call takes
-    /// its default.
+    /// The store has refused a step: nothing of it was done, and later steps are void. The session ends, and its call
+    /// takes its default.
     pub(super) fn unwritten(&mut self, step: Step, reason: &str, now: Timestamp) {
         let key = (step.tenant.clone(), step.caller.call.conn_id);
         let written = !matches!(step.change, Some(Change::Create { .. }));
@@ -127,7 +127,7 @@ impl Worker {
             _ahead: Arc::clone(&live.ahead),
             ..Step::to_do(&key.0, &live.id, &live.session.caller, commands)
         };
-        // Made and ended at once: the record goes in a step of its own, after what is to be done.
+        // Started and ended at once: the record is ended in its own step, after the commands.
         let end = ends_at_once.then(|| Step {
             token: step.token,
             change: Some(Change::End),
@@ -156,12 +156,12 @@ impl Worker {
     }
 
     pub(super) fn insert(&mut self, key: Key, live: Live) {
-        // One that was here before has lost its record to another node meanwhile.
+        // An earlier entry has lost its record to another node.
         self.remove(&key);
         self.live.insert(key, live);
     }
 
-    /// The session has ended here.
+    /// Removes a session that has ended here, and remembers it in `past`.
     fn forget(&mut self, key: &Key) {
         if let Some(live) = self.live.get(key) {
             let caller = Caller { user_data: UserData::new(), ..live.session.caller.clone() };
@@ -184,7 +184,7 @@ impl Worker {
 }
 
 impl Live {
-    /// Puts down where the session stands. One that cannot be stored ends here, and what it wanted in this turn is not done.
+    /// Encodes the session's state. A session that cannot be stored ends here, and its actions of this turn are dropped.
     fn turned(&mut self, tenant: &TenantId, trace: &runtime::Recorder, now: Timestamp) -> Turned {
         let mut commands = self.commands();
         let mut state = None;
@@ -205,13 +205,13 @@ impl Live {
         Turned { state, intentions, commands }
     }
 
-    /// Takes back from rq what it may not have heard of.
+    /// Cancels the queue requests whose cancellation rq has not confirmed.
     fn take_back(&mut self) -> Vec<Command> {
         let withdrawn = std::mem::take(&mut self.session.withdrawn);
         withdrawn.into_iter().map(|w| Command::Queue(cancellation(&w.request_id))).collect()
     }
 
-    /// What another thread could go on with.
+    /// The state from which another thread could continue.
     pub(super) fn photo(&self) -> Option<Photo> {
         Some(Photo {
             session: self.id.clone(),

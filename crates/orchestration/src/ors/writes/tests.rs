@@ -1,4 +1,4 @@
-//! Stores that refuse: who pays for it, and how long anybody waits.
+//! Stores that refuse: which writes fail, and how long the others wait.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,17 +9,17 @@ use model::{ConnId, Epoch, NodeId, Token};
 
 use super::*;
 
-/// What a ledger says of a session.
+/// A ledger's answer for a session.
 enum Said {
-    /// An error, for every batch in which it stands.
+    /// An error for every batch that contains it.
     Error(StoreError),
-    /// That its write is refused, and no other.
+    /// Its write alone is refused.
     Refused(Refusal),
-    /// Nothing: it is written.
+    /// No fault: it is written.
     Nothing,
 }
 
-/// A ledger that says this of one session, each time that it is asked.
+/// A ledger that gives this answer for one session, on each request.
 struct Refusing {
     inner: Arc<Embedded>,
     session: &'static str,
@@ -28,7 +28,7 @@ struct Refusing {
     asked: AtomicU64,
 }
 
-/// Milliseconds that each commit moves on.
+/// Milliseconds, advanced by each commit.
 #[derive(Default)]
 struct HandClock(AtomicU64);
 
@@ -146,7 +146,7 @@ async fn a_store_without_room_is_waited_for_once_and_not_for_ever() {
     assert!(matches!(&answers[..], [Answer::Done, Answer::Refused(_)]), "{answers:?}");
     let waited = ledger.asked.load(Ordering::Relaxed);
     assert!(waited > 10, "it has been asked for a while: {waited}");
-    // "one" was written meanwhile, so there is room again for all that is known.
+    // "one" was written meanwhile, so there is room again for all sessions.
     assert_eq!(writes.write(vec![write("two", create)]).await, [Answer::Done]);
 }
 

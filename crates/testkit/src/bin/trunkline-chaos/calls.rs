@@ -1,4 +1,4 @@
-//! A call as everybody who took part has written it down: in which state it was at a moment, and what became of it.
+//! A call by the traces of all its parties: its state at a given time, and its end.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use crate::legs::{Exchange, Leg, Side};
 use crate::site::NODES;
 use crate::tenant::{Kind, TREATMENT_S};
 
-/// A far side that hangs up crosses requests on their way to it.
+/// A far side that hangs up crosses requests on their way to it, within this time.
 const CROSSING: Micros = 5 * SECOND;
-/// A treatment that goes on from where it was ends so much earlier at most, by rounding, and so much later, by the way of its end.
+/// Tolerances for a treatment that continues where it was: earlier by rounding, later by the signalling of its end.
 const TREATMENT_SHORT: Micros = SECOND;
 const TREATMENT_LATE: Micros = 3 * SECOND;
 
-/// Where a call stood.
+/// The state of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// An agent or a service has it.
@@ -23,17 +23,17 @@ pub enum State {
     Held,
     /// It waits for an agent.
     Queued,
-    /// Its application plays something.
+    /// Its application plays a prompt.
     Treatment,
     /// An agent's phone rings for it.
     Ringing,
-    /// Its INVITE has got a 1xx.
+    /// Its INVITE has received a 1xx.
     Provisional,
-    /// Its INVITE has got nothing.
+    /// Its INVITE has received no response.
     NothingSent,
 }
 
-/// All, in the order of the table.
+/// All states, in the order of the table.
 pub const STATES: [State; 7] = [
     State::Answered,
     State::Held,
@@ -69,11 +69,11 @@ impl State {
 pub struct Call {
     /// The caller's side.
     pub caller: Leg,
-    /// The phones that were rung, in order.
+    /// The phones that rang, in order.
     pub phones: Vec<Leg>,
 }
 
-/// Puts the legs together. Legs of phones that belong to no caller are returned apart.
+/// Joins legs to calls. Phone legs without a caller are returned separately.
 pub fn join(legs: Vec<Leg>) -> (Vec<Call>, Vec<Leg>) {
     let (callers, mut phones): (Vec<Leg>, Vec<Leg>) = legs.into_iter().partition(|leg| leg.side == Side::Caller);
     phones.sort_by_key(Leg::began);
@@ -90,7 +90,7 @@ pub fn join(legs: Vec<Leg>) -> (Vec<Call>, Vec<Leg>) {
 }
 
 impl Call {
-    /// In which state it was; none before its beginning and after its end.
+    /// The state of the call at this time; `None` before its start and after its end.
     pub fn state(&self, at: Micros) -> Option<State> {
         let caller = &self.caller;
         if caller.began() > at || caller.ended().is_some_and(|ended| ended <= at) {
@@ -112,7 +112,7 @@ impl Call {
         })
     }
 
-    /// The node that had it at that moment, as far as its tag and the faults before say.
+    /// The node that owned it at this time, according to its tag and the earlier faults.
     pub fn node(&self, at: Micros, faults: &[Fault]) -> Option<String> {
         let (node, _epoch) = self.caller.owner.rsplit_once('.')?;
         let mut node = node.to_owned();
@@ -124,12 +124,12 @@ impl Call {
         Some(node)
     }
 
-    /// Requests of either side that began after that moment and were answered well.
+    /// Requests of either side that started after `at` and were answered with 2xx.
     pub fn exchanges_after(&self, at: Micros) -> usize {
         [&self.caller].into_iter().chain(&self.phones).map(|leg| leg.exchanges_after(at)).sum()
     }
 
-    /// Why the call counts as lost, although its caller was answered; none when all went as it should.
+    /// Why the call counts as lost although its caller was answered; `None` if it went well.
     pub fn lost(&self) -> Option<String> {
         let caller = &self.caller;
         caller.answered()?;
@@ -160,7 +160,7 @@ impl Call {
         Some(caller.ended()?.saturating_sub(caller.answered()?))
     }
 
-    /// How long its treatment lasted, where that was longer than a treatment that goes on from where it was.
+    /// The duration of its treatment, if it was too long for a treatment that continued where it was.
     pub fn late_treatment(&self) -> Option<Micros> {
         self.lasted_in_treatment().filter(|lasted| *lasted > TREATMENT_S * SECOND + TREATMENT_LATE)
     }
@@ -171,11 +171,11 @@ impl Call {
     }
 }
 
-/// What went wrong in a leg's own writing.
+/// The fault in a leg's own trace.
 fn fault_of(leg: &Leg) -> Option<String> {
     let crossed = leg.exchanges.iter().find(|e| e.method == "BYE").map(|bye| bye.at);
     let by_far_side = leg.exchanges.iter().any(|e| e.method == "BYE" && !e.is_sent);
-    // A 481 or 487 to a request that crosses the far side's BYE is right; SIPp gives the call up all the same.
+    // A 481 or 487 to a request that crosses the far side's BYE is correct; SIPp aborts the call all the same.
     let is_right = |why: &String| by_far_side && ["'SIP/2.0 481", "'SIP/2.0 487"].iter().any(|code| why.contains(code));
     if let Some(failure) = leg.failure.as_ref().filter(|why| !is_right(why)) {
         return Some(failure.clone());
@@ -195,7 +195,7 @@ fn fault_of(leg: &Leg) -> Option<String> {
     Some(format!("{} {} was answered {answer}", exchange.method, exchange.cseq))
 }
 
-/// A phone that has not answered may be left by CANCEL; one that has must be told the end.
+/// A phone that has not answered may be cancelled; one that has must receive the end of the call.
 fn fault_of_phone(phone: &Leg) -> Option<String> {
     phone.answered()?;
     fault_of(phone).or_else(|| phone.ended().is_none().then(|| "never told the end".to_owned()))

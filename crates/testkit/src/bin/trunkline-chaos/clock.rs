@@ -1,4 +1,4 @@
-//! The wall clock, by which SIPp, the facts and this program are put together.
+//! The wall clock, common to SIPp, the facts and this program.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,21 +12,21 @@ pub type Micros = u64;
 /// A second.
 pub const SECOND: Micros = 1_000_000;
 
-/// Now.
+/// The current time.
 #[allow(clippy::disallowed_methods, reason = "whole processes live in real time")]
 pub fn now() -> Micros {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }
 
-/// Whether somebody wants this program to end.
+/// Whether the program was asked to end.
 static ENDS: AtomicBool = AtomicBool::new(false);
-/// So soon after that it begins to.
+/// Interval of checks of `ENDS`.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Lets time pass: the load goes on meanwhile.
+/// Waits while the load goes on.
 ///
 /// # Errors
-/// When the program is to end (SIGINT, SIGTERM): what it has started is ended on the way out.
+/// If the program was asked to end (SIGINT, SIGTERM): its child processes are ended as it exits.
 #[allow(clippy::disallowed_methods, reason = "the moments are what a seed has chosen")]
 pub fn pass(time: Duration) -> Result<()> {
     let mut left = time;
@@ -41,7 +41,7 @@ pub fn pass(time: Duration) -> Result<()> {
     }
 }
 
-/// From now on SIGINT and SIGTERM end the program in order.
+/// Makes SIGINT and SIGTERM end the program in order.
 pub fn heed_signals() {
     drop(std::thread::spawn(wait_for_signal));
 }

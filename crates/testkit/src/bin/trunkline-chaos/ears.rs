@@ -1,4 +1,4 @@
-//! Ears and mouths of callers whose signalling SIPp does: a socket for each call, which writes down when a packet came and talks back.
+//! RTP endpoints of callers with signalling by SIPp: a socket per call, which records when packets arrive and sends audio back.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,18 +10,18 @@ use anyhow::{Context, Result};
 
 use crate::clock::{self, Micros};
 
-/// Packets are 20 ms of sound.
+/// Interval of packets.
 const EVERY: Duration = Duration::from_millis(20);
-/// A socket that has heard nothing for so long talks to nobody.
+/// A socket without packets for this long stops sending, in microseconds.
 const SILENT_US: Micros = 2_000_000;
 /// Samples of a packet.
 const FRAME: usize = 160;
 
-/// Listens on many ports of an address; ends with the value.
+/// Listens on many ports of an address; stops when dropped.
 pub struct Ears {
     /// The first port; the others are two apart.
     pub first_port: u16,
-    /// How many there are.
+    /// Number of ports.
     pub count: u64,
     heard: Arc<Mutex<Vec<Vec<Micros>>>>,
     running: Arc<AtomicBool>,
@@ -29,7 +29,7 @@ pub struct Ears {
 }
 
 impl Ears {
-    /// Listens.
+    /// Opens the ports.
     pub fn listen(address: std::net::Ipv4Addr, first_port: u16, count: u16) -> Result<Self> {
         let mut sockets = Vec::new();
         for number in 0..count {
@@ -47,7 +47,7 @@ impl Ears {
         Ok(Self { first_port, count: u64::from(count), heard, running, thread: Some(thread) })
     }
 
-    /// The longest silence at a port within a time, where anything was heard in it at all.
+    /// The longest silence at a port within a period; `None` if nothing was received in it.
     pub fn longest_silence(&self, port: u16, from: Micros, to: Micros) -> Option<Micros> {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let times = heard.get(usize::from((port.checked_sub(self.first_port)?) / 2))?;
@@ -71,7 +71,7 @@ impl Drop for Ears {
     }
 }
 
-/// Every 20 ms: reads what came, and says a frame to whoever was heard a moment ago.
+/// Every 20 ms: reads all packets, and sends a frame to each recently heard peer.
 #[allow(clippy::disallowed_methods, reason = "a talker paces its packets in real time")]
 fn converse(sockets: &[UdpSocket], heard: &Mutex<Vec<Vec<Micros>>>, running: &AtomicBool) {
     let mut peers: Vec<Option<(SocketAddr, Micros)>> = vec![None; sockets.len()];

@@ -1,4 +1,4 @@
-//! What is done to the installation while calls go on.
+//! The faults caused while calls are up.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use crate::options::Options;
 use crate::site::{NODES, Site};
 use crate::told::Told;
 
-/// What is done.
+/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scenario {
     /// A sip-cluster node is killed.
     Kill,
     /// A sip-cluster node is stopped for ten seconds.
     Stop,
-    /// Each sip-cluster node is told to end, one after the other.
+    /// Each sip-cluster node is drained with SIGTERM, one after the other.
     Rolling,
-    /// Redis is started again.
+    /// Redis is restarted.
     RedisRestart,
-    /// Redis is started again, without its data.
+    /// Redis is restarted without its data.
     RedisEmpty,
-    /// Kafka is away for a minute.
+    /// Kafka is unavailable for a minute.
     KafkaDown,
-    /// PostgreSQL is away for a minute.
+    /// PostgreSQL is unavailable for a minute.
     PostgresDown,
     /// One process of each other role is killed, one after the other.
     Others,
@@ -43,21 +43,21 @@ pub const ALL: [Scenario; 8] = [
     Scenario::Others,
 ];
 
-/// Roles whose death is measured; their survival is not promised yet.
+/// Roles whose failure is measured; calls are not yet promised to survive it.
 const OTHERS: [&str; 9] =
     ["frontend", "dialplan", "config", "registrar", "agent-state", "call-state", "ors", "rq", "tenant"];
-/// Between two faults: the process is back, and another set of calls is in each state.
+/// Pause between two faults: the process is back, and other calls are in each state.
 const GAP: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(500);
 const STOPPED: Duration = Duration::from_secs(10);
 const AWAY: Duration = Duration::from_secs(60);
 const BACK_WITHIN: Duration = Duration::from_secs(150);
-/// Kills fall within a burst of INVITEs, in steps of this.
+/// Kills fall within a burst of INVITEs, at multiples of this.
 const STEP: Duration = Duration::from_millis(10);
 const STEPS: u64 = 20;
 
 impl Scenario {
-    /// By its name.
+    /// The scenario with this name.
     pub fn named(name: &str) -> Option<Self> {
         ALL.into_iter().find(|scenario| scenario.name() == name)
     }
@@ -76,7 +76,7 @@ impl Scenario {
         }
     }
 
-    /// How long the supervisor waits before it starts a process again.
+    /// How long the supervisor waits before it restarts a process.
     pub const fn restart_after(self) -> &'static str {
         match self {
             Self::Kill | Self::Others => "15s",
@@ -84,36 +84,36 @@ impl Scenario {
         }
     }
 
-    /// Whether every caller is to be answered, and treatments go on from where they were: not while Redis is gone, nor when the role
-    /// that gives the instructions is.
+    /// Whether every caller must be answered and treatments must continue where they were: not while Redis is
+    /// unavailable, nor when the role that gives the instructions fails.
     pub const fn is_unnoticed(self) -> bool {
         !matches!(self, Self::RedisRestart | Self::RedisEmpty | Self::Others)
     }
 
-    /// Whether calls of a node that is gone are judged.
+    /// Whether the calls of a failed node are judged.
     pub const fn has_heirs(self) -> bool {
         matches!(self, Self::Kill | Self::Stop)
     }
 }
 
-/// Something that was done.
+/// A fault that was caused.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// When.
+    /// Time of the fault.
     pub at: Micros,
-    /// What, in words.
+    /// Its description.
     pub what: String,
-    /// The sip-cluster node whose calls need an heir.
+    /// The failed sip-cluster node, whose calls need a successor.
     pub node: Option<String>,
-    /// What the processes counted, and when.
+    /// The processes' counters before and after it.
     pub census: Vec<(&'static str, String)>,
 }
 
-/// The moments: xorshift, so that the same seed gives the same run.
+/// Random times: xorshift, so that the same seed gives the same run.
 pub struct Moments(u64);
 
 impl Moments {
-    /// From a seed.
+    /// Times from a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
@@ -127,24 +127,24 @@ impl Moments {
     }
 }
 
-/// One run of a scenario under way.
+/// A running scenario.
 pub struct Run<'a> {
     /// The installation.
     pub site: &'a Site,
     /// The calls.
     pub load: &'a mut Load,
-    /// The facts.
+    /// The subscription to facts.
     pub told: &'a mut Told,
-    /// What is asked for.
+    /// The options of the command line.
     pub options: &'a Options,
-    /// The moments.
+    /// The random times.
     pub moments: Moments,
-    /// What was done.
+    /// The faults so far.
     pub faults: Vec<Fault>,
 }
 
 impl Run<'_> {
-    /// Does it all.
+    /// Runs the whole scenario.
     pub fn play(&mut self, scenario: Scenario) -> Result<()> {
         match scenario {
             Scenario::Kill => self.kills(),
@@ -158,7 +158,7 @@ impl Run<'_> {
         }
     }
 
-    /// Lets time pass, and keeps the facts coming.
+    /// Waits, and keeps the subscription to facts alive.
     fn pass(&mut self, time: Duration) -> Result<()> {
         let until = clock::now() + u64::try_from(time.as_micros()).unwrap_or_default();
         while clock::now() < until {
@@ -169,7 +169,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Notes the moment and what the processes count around it.
+    /// Records the time of a fault, and the processes' counters around it.
     fn done(&mut self, what: String, node: Option<String>, act: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
         let before = self.site.census(None);
         if node.is_some() {

@@ -1,4 +1,4 @@
-//! The rules, and what breaks them.
+//! The rules, and the evidence against them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -14,48 +14,48 @@ use crate::faults::Fault;
 use crate::legs::Leg;
 use crate::tenant::{self, Kind};
 
-/// At least so many calls in each state.
+/// Minimum number of calls in each state.
 pub const ENOUGH: usize = 20;
-/// A silence that somebody hears.
+/// Shortest silence that counts.
 const SILENCE: Micros = SECOND;
-/// So long after a fault the sound is listened to.
+/// Time after a fault in which the audio is examined.
 const LISTENED: Micros = 8 * SECOND;
-/// The other kind of silence, when a call has only just been put through, is none of the fault's.
+/// Time after an answer in which silence does not count: the call has only just been connected.
 const SETTLED: Micros = 2 * SECOND;
 
 /// A row of the table.
 #[derive(Clone, Debug, Default)]
 pub struct Row {
-    /// Calls in that state at the fault.
+    /// Calls in this state at the fault.
     pub calls: usize,
-    /// Those of them that were the lost node's.
+    /// Calls among them that the failed node owned.
     pub of_node: usize,
-    /// Those of them that had a request answered after the fault, of either side.
+    /// Calls among them with a request of either side answered after the fault.
     pub spoken: usize,
-    /// Offered to an agent again.
+    /// Calls offered to an agent again.
     pub offered_again: usize,
-    /// What became of those that were lost.
+    /// The lost calls, each with its reason.
     pub lost: Vec<String>,
 }
 
-/// What a fault did.
+/// The effects of a fault.
 #[derive(Clone, Debug)]
 pub struct Harm {
     /// The fault.
     pub fault: Fault,
     /// By state.
     pub rows: BTreeMap<State, Row>,
-    /// INVITEs that began within ten seconds after it and were refused, by code.
+    /// INVITEs that started within ten seconds after it and were refused, by code.
     pub refused: BTreeMap<u16, usize>,
-    /// Calls with audio that were listened to, and the longest silences beyond a second.
+    /// Calls with audio that were examined.
     pub listened: usize,
     /// The longest silence in any of them, in microseconds.
     pub longest_silence: Micros,
-    /// Calls that were silent for longer than a second.
+    /// Calls with a silence of more than a second.
     pub silent: Vec<String>,
 }
 
-/// What a fault did to each call.
+/// Computes the effects of a fault on the calls.
 pub fn harm(fault: &Fault, calls: &[Call], faults: &[Fault], ears: &Ears, ear_lines: u64) -> Harm {
     let mut rows: BTreeMap<State, Row> = STATES.iter().map(|state| (*state, Row::default())).collect();
     let mut refused = BTreeMap::new();
@@ -85,7 +85,7 @@ pub fn harm(fault: &Fault, calls: &[Call], faults: &[Fault], ears: &Ears, ear_li
             }
         }
     }
-    // Not to be seen from outside; said in the table.
+    // Not visible from outside; the table says so.
     if let Some(row) = rows.get_mut(&State::NothingSent).filter(|_| fault.node.is_some()) {
         row.of_node = row.calls / 2;
     }
@@ -109,7 +109,7 @@ fn silence(call: &Call, state: State, fault: &Fault, ears: &Ears, lines: u64) ->
     }
     let phone = call.phones.last()?;
     let through = phone.answered().filter(|answered| answered + SETTLED < fault.at)?;
-    // SIPp gives its calls the lines of the file in turn.
+    // SIPp assigns the lines of the file to its calls in turn.
     let number: u64 = call.caller.id.split('-').next()?.parse().ok()?;
     let port = u64::from(ears.first_port) + 2 * ((number - 1) % lines);
     let from = (fault.at - SETTLED / 2).max(through);
@@ -118,19 +118,19 @@ fn silence(call: &Call, state: State, fault: &Fault, ears: &Ears, lines: u64) ->
         .or(Some(to.min(fault.at + LISTENED) - from))
 }
 
-/// A call in a line of a report.
+/// A call, in one line of a report.
 pub fn describe(call: &Call, why: &str) -> String {
     let caller = &call.caller;
     format!("{} {} (Call-ID {}, of {}): {why}", caller.kind.name(), caller.connid, caller.id, caller.owner)
 }
 
-/// Calls that were lost although no fault found them up: the load itself must be without fault.
+/// Lost calls that were not up at any fault: the load itself must be free of faults.
 pub fn lost_otherwise(calls: &[Call], faults: &[Fault]) -> Vec<String> {
     let at_no_fault = |call: &&Call| faults.iter().all(|fault| call.state(fault.at).is_none());
     calls.iter().filter(at_no_fault).filter_map(|call| Some(describe(call, &call.lost()?))).collect()
 }
 
-/// Callers whom nobody has answered, whenever they came.
+/// Callers that were never answered, whenever they called.
 pub fn unanswered(calls: &[Call]) -> Vec<String> {
     let unanswered = calls.iter().filter(|call| call.caller.answered().is_none());
     let why =
@@ -138,13 +138,13 @@ pub fn unanswered(calls: &[Call]) -> Vec<String> {
     unanswered.map(|call| describe(call, &why(call))).collect()
 }
 
-/// Treatments that did not go on from where they were.
+/// Treatments that did not continue where they were.
 pub fn late_treatments(calls: &[Call]) -> Vec<String> {
     let late = calls.iter().filter_map(|call| Some((call, call.late_treatment()?)));
     late.map(|(call, lasted)| describe(call, &format!("its treatment lasted {:.1} s", lasted as f64 / 1e6))).collect()
 }
 
-/// Calls that were refused, by code: when no fault was near they should not be.
+/// Refused calls, by code: there should be none without a fault nearby.
 pub fn refused(calls: &[Call]) -> BTreeMap<u16, usize> {
     let mut by_code = BTreeMap::new();
     for code in calls.iter().filter_map(|call| call.caller.refused()) {
@@ -153,7 +153,7 @@ pub fn refused(calls: &[Call]) -> BTreeMap<u16, usize> {
     by_code
 }
 
-/// Agents who had two calls at once, by what their phones have written down.
+/// Agents that had two calls at once, according to their phones' traces.
 pub fn offered_two(calls: &[Call], strays: &[Leg]) -> Vec<String> {
     let mut by_phone: BTreeMap<&str, Vec<&Leg>> = BTreeMap::new();
     let legs = calls.iter().flat_map(|call| &call.phones).chain(strays).filter(|leg| leg.kind.is_queued());
@@ -174,7 +174,7 @@ pub fn offered_two(calls: &[Call], strays: &[Leg]) -> Vec<String> {
     found
 }
 
-/// Calls that were answered by two phones at once.
+/// Calls answered by two phones at once.
 pub fn answered_twice(calls: &[Call]) -> Vec<String> {
     let both = |call: &&Call| {
         let mut answered: Vec<&Leg> = call.phones.iter().filter(|phone| phone.answered().is_some()).collect();
@@ -184,7 +184,7 @@ pub fn answered_twice(calls: &[Call]) -> Vec<String> {
     calls.iter().filter(both).map(|call| describe(call, "answered twice")).collect()
 }
 
-/// Calls that lost their place: somebody was given an agent earlier who came later to the same queue, or has a lower priority.
+/// Calls that lost their place: another call got an agent earlier that came later to the same queue, or has a lower priority.
 pub fn lost_places(facts: &[Fact]) -> Vec<String> {
     let mut waiting: HashMap<&str, Vec<(&str, Place)>> = HashMap::new();
     let mut came: HashMap<(&str, &str), Place> = HashMap::new();
@@ -194,7 +194,7 @@ pub fn lost_places(facts: &[Fact]) -> Vec<String> {
         let queued = waiting.entry(queue).or_default();
         let place = Place { priority: Reverse(tenant::priority_of(fact.text("DNIS"))), number };
         match fact.name.as_str() {
-            // Who comes back has the place that it had.
+            // A call that comes back has its original place.
             "EventQueued" => queued.push((call, *came.entry((queue, call)).or_insert(place))),
             "EventDiverted" => {
                 let place = came.get(&(queue, call)).copied().unwrap_or(place);
@@ -213,15 +213,15 @@ pub fn lost_places(facts: &[Fact]) -> Vec<String> {
     passed.iter().map(told).collect()
 }
 
-/// A place in a queue: the urgent ones first, and of those who are alike whoever came first.
+/// A place in a queue: by priority, and by arrival within a priority.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     priority: Reverse<u8>,
-    /// When it came, as the number of its fact.
+    /// Time of its arrival, as the number of its fact.
     number: usize,
 }
 
-/// Agents who are not ready at the end: all have been made ready at the beginning, and nobody has told them otherwise.
+/// Agents that are not ready at the end: all were made ready at the start, and no request changed that.
 pub fn not_ready(facts: &[Fact]) -> Vec<String> {
     let mut last: BTreeMap<&str, &Fact> = BTreeMap::new();
     for fact in facts.iter().filter(|fact| fact.id.starts_with("agent:") && fact.name.starts_with("EventAgent")) {
@@ -231,7 +231,7 @@ pub fn not_ready(facts: &[Fact]) -> Vec<String> {
     lost.map(|(agent, fact)| format!("{agent}: {} {}", fact.name, fact.frame["Reasons"])).collect()
 }
 
-/// Facts that were told and that the reporting log lacks, and keys of it that are out of order. A line of it is a key and a CloudEvent.
+/// Facts missing in the reporting log, and keys out of order in it. A line of the log is a key and a CloudEvent.
 pub fn reporting(facts: &[Fact], log: &[String]) -> Vec<String> {
     let mut broken = Vec::new();
     let mut seen: HashSet<String> = HashSet::new();
@@ -242,14 +242,14 @@ pub fn reporting(facts: &[Fact], log: &[String]) -> Vec<String> {
         let id = event["id"].as_str().unwrap_or_default().to_owned();
         let data = &event["data"];
         let place = data["token"].as_u64().zip(data["seq"].as_u64());
-        // What stands there first of each identity counts.
+        // Only the first entry of each identity counts.
         if !seen.insert(id.clone()) {
             continue;
         }
-        // A correction stands beside the facts of those who have gone on.
+        // Corrections are not in order with the facts of a successor.
         let Some(place) = place.filter(|_| event["correction"] != true) else { continue };
         let subject = event["subject"].as_str().unwrap_or_default().to_owned();
-        // Facts of one virtual queue have the keys of their calls: only those of other subjects are in order.
+        // Facts of a virtual queue have the keys of their calls: only those of other subjects are in order.
         if !subject.starts_with("queue:") && last.get(&subject).is_some_and(|before| *before > place) {
             broken.push(format!("{id} stands behind {:?} of its subject", last.get(&subject)));
         }
@@ -260,14 +260,14 @@ pub fn reporting(facts: &[Fact], log: &[String]) -> Vec<String> {
     broken
 }
 
-/// The facts that stand in the reporting log, each where it stands first, in the order of their times, and those of one moment in that of
-/// their subject's numbers: the log is in order for each key alone, and the facts of a queue have those of its calls.
+/// The facts of the reporting log, without repeats, ordered by time and then by their subject's number. The log is
+/// ordered for each key alone, and the facts of a queue have the keys of its calls.
 pub fn reported_facts(log: &[String]) -> Result<Vec<Fact>> {
     let (mut facts, mut seen) = (Vec::new(), HashSet::new());
     for line in log {
         let Some((_, event)) = line.split_once('\t') else { continue };
         let event: serde_json::Value = serde_json::from_str(event)?;
-        // Summaries of call threads and reports of roles are no facts, and corrections none of those who have gone on.
+        // Summaries of call threads and reports of roles are no facts, and corrections are not part of a successor's facts.
         let is_fact = event["data"]["seq"].as_u64().is_some() && event["data"]["subject"].is_string();
         if !is_fact || event["correction"] == true {
             continue;
@@ -286,12 +286,12 @@ pub fn reported_facts(log: &[String]) -> Result<Vec<Fact>> {
     Ok(facts)
 }
 
-/// What the stream of facts breaks: identity, order, completeness, parties.
+/// Violations in the stream of facts: identity, order, completeness, parties.
 pub fn laws(facts: &[Fact]) -> Vec<String> {
     broken_laws(facts)
 }
 
-/// Calls that the installation has begun and no caller knows: an INVITE that was repeated made two.
+/// Calls of the installation that no caller knows: a repeated INVITE created two.
 pub fn unknown_calls(facts: &[Fact], calls: &[Call]) -> Vec<String> {
     let known: HashSet<&str> = calls.iter().map(|call| call.caller.connid.as_str()).collect();
     let created = facts.iter().filter(|fact| fact.name == "EventCallCreated");

@@ -1,66 +1,66 @@
-//! What SIPp has written down of each of its calls: the judge's evidence.
+//! SIPp's traces of each of its calls: the judge's evidence.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::clock::Micros;
 use crate::tenant::Kind;
 
-/// So much of what SIPp says of a failure is told.
+/// Maximum characters reported of SIPp's text about a failure.
 const WHY_MAX: usize = 260;
 
-/// Who wrote it down.
+/// The side that wrote a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// A caller.
     Caller,
-    /// An agent's phone, or one that is dialled.
+    /// An agent's phone, or a dialled one.
     Phone,
 }
 
 /// A request and its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exchange {
-    /// When it was first sent or came.
+    /// When the request was first sent or received.
     pub at: Micros,
     /// Whether SIPp sent it.
     pub is_sent: bool,
     /// Its method.
     pub method: String,
-    /// Its number.
+    /// Its CSeq number.
     pub cseq: u32,
-    /// When the first 1xx was there.
+    /// When the first 1xx was sent or received.
     pub provisional: Option<Micros>,
-    /// Its final answer.
+    /// Its final answer: time and code.
     pub last: Option<(Micros, u16)>,
 }
 
 impl Exchange {
-    /// Whether it was answered by 2xx.
+    /// Whether it was answered with 2xx.
     pub fn is_answered_well(&self) -> bool {
         self.last.is_some_and(|(_, code)| (200..300).contains(&code))
     }
 }
 
-/// One call of one program.
+/// One call in the traces of one SIPp run.
 #[derive(Clone, Debug)]
 pub struct Leg {
-    /// Who wrote it down.
+    /// The side that wrote the trace.
     pub side: Side,
     /// The kind of call.
     pub kind: Kind,
     /// Its Call-ID.
     pub id: String,
-    /// What the INVITE was for: a number.
+    /// The number in the INVITE.
     pub number: String,
     /// The call's key in the installation.
     pub connid: String,
-    /// The node and the epoch that began it.
+    /// The node and epoch that started the call, as `node.epoch`.
     pub owner: String,
-    /// Requests in their order.
+    /// Requests in order.
     pub exchanges: Vec<Exchange>,
     /// When the first INVITE's 200 was acknowledged.
     pub acknowledged: Option<Micros>,
-    /// Why SIPp gave it up.
+    /// Why SIPp aborted the call.
     pub failure: Option<String>,
 }
 
@@ -69,12 +69,12 @@ impl Leg {
         self.exchanges.iter().find(|exchange| exchange.method == "INVITE")
     }
 
-    /// When it began.
+    /// When it started.
     pub fn began(&self) -> Micros {
         self.exchanges.first().map_or(0, |exchange| exchange.at)
     }
 
-    /// When the first sign of an answer was there.
+    /// When the INVITE got its first response.
     pub fn heard_of(&self) -> Option<Micros> {
         let invite = self.invite()?;
         invite.provisional.or(invite.last.map(|(at, _)| at))
@@ -85,13 +85,13 @@ impl Leg {
         self.invite().filter(|invite| invite.is_answered_well())?.last.map(|(at, _)| at)
     }
 
-    /// The code by which it was refused.
+    /// The code of its refusal.
     pub fn refused(&self) -> Option<u16> {
         self.invite()?.last.map(|(_, code)| code).filter(|code| *code >= 300)
     }
 
-    /// When it was over: the answer to a BYE, or a refusal. A BYE that came tells the end even where SIPp, which gives a call up for a
-    /// 481 that crosses it, leaves it unanswered.
+    /// When it ended: at the answer to a BYE, or at a refusal. A received BYE counts even if unanswered: SIPp aborts
+    /// a call at a 481 that crosses it.
     pub fn ended(&self) -> Option<Micros> {
         let byes = || self.exchanges.iter().filter(|e| e.method == "BYE");
         let answered = byes().find_map(|bye| bye.last).map(|(at, _)| at);
@@ -100,13 +100,13 @@ impl Leg {
         answered.or_else(told).or_else(refused)
     }
 
-    /// Whether the phone has the far side on hold at that moment: every other re-INVITE takes it back.
+    /// Whether the phone has the other side on hold at that time: every second re-INVITE resumes.
     pub fn holds(&self, at: Micros) -> bool {
         let changes = self.exchanges.iter().filter(|e| e.method == "INVITE" && e.is_sent && e.is_answered_well());
         changes.filter(|e| e.last.is_some_and(|(done, _)| done <= at)).count() % 2 == 1
     }
 
-    /// Requests of either side that began after that moment and were answered by 2xx.
+    /// Requests of either side that started after `at` and were answered with 2xx.
     pub fn exchanges_after(&self, at: Micros) -> usize {
         self.exchanges.iter().filter(|exchange| exchange.at > at && exchange.is_answered_well()).count()
     }
@@ -124,7 +124,7 @@ fn line(text: &str) -> Option<(Micros, bool, &str, u32, &str, &str)> {
     Some((at, is_sent, call, number.parse().ok()?, method.trim(), fields.next()?.trim()))
 }
 
-/// The tag that names call and owner, `<connid>.<leg>.[<tenant>.]<node>.<epoch>.<mac>`.
+/// The tag with call and owner, `<connid>.<leg>.[<tenant>.]<node>.<epoch>.<mac>`.
 fn tag(text: &str) -> Option<(String, String)> {
     let mut parts = text.rsplitn(4, '.');
     let (_mac, epoch, node, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -133,7 +133,7 @@ fn tag(text: &str) -> Option<(String, String)> {
     (is_connid && epoch.parse::<u64>().is_ok()).then(|| (connid.to_owned(), format!("{node}.{epoch}")))
 }
 
-/// Reads the traces of one run.
+/// Parses the traces of one run.
 pub fn read(side: Side, kind: Kind, messages: &str, notes: &str, errors: &str) -> Vec<Leg> {
     let mut order = Vec::new();
     let mut legs: BTreeMap<String, Leg> = BTreeMap::new();
@@ -208,13 +208,13 @@ fn take(leg: &mut Leg, at: Micros, is_sent: bool, cseq: u32, method: &str, first
     }
 }
 
-/// A line of the scenario's own: Call-ID and the header From, whose tag names the call.
+/// A log line of the scenario: Call-ID and the header From, whose tag names the call.
 fn note(text: &str) -> Option<(&str, (String, String))> {
     let (call, from) = text.split_once(' ')?;
     Some((call, tag(from.split(";tag=").nth(1)?.split([';', ' ', '\t']).next()?)?))
 }
 
-/// Each call that SIPp has given up, and why. Its errors do not always end with a line's end.
+/// Each call that SIPp aborted, and why. SIPp's errors do not always end with a line break.
 fn failures(errors: &str) -> Vec<(&str, &str)> {
     const GIVES_UP: &str = "Aborting call";
     let starts: Vec<usize> = errors.match_indices(GIVES_UP).map(|(at, _)| at).collect();

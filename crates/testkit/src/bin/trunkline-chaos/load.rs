@@ -13,28 +13,28 @@ use crate::legs::{self, Leg, Side};
 use crate::tenant::{KINDS, Kind, PASSWORD};
 
 const REGISTERED_WITHIN: Duration = Duration::from_secs(60);
-/// A call that has not ended by then is stuck: the longest pauses and the last repetition of a request fit in.
+/// A call that has not ended by then is stuck: the longest pauses and the last retransmission of a request are shorter.
 const OVER_WITHIN: Duration = Duration::from_secs(75);
-/// The mean life of a call.
+/// The mean duration of a call, in seconds.
 const LIFE_S: f64 = 15.0;
 const FIRST_EAR: u16 = 31_000;
 const BURST_CALLS: u32 = 200;
 const BURST_A_SECOND: u32 = 5_000;
 
-/// A scenario's values for its marks.
+/// Values for the placeholders of a scenario.
 type Marks = [(&'static str, u32)];
 
-/// Everything that calls and answers.
+/// All callers and phones.
 pub struct Load {
     runs: Vec<(Side, Kind, Running)>,
     folder: tempfile::TempDir,
     bursts: u8,
-    /// The ears of the calls with audio.
+    /// The RTP endpoints of the callers with audio.
     pub ears: Ears,
 }
 
 impl Load {
-    /// Registers the phones, logs the agents in and starts the phones; nobody calls yet.
+    /// Registers the phones, logs the agents in and starts the phones; there are no calls yet.
     pub fn phones(site: &Installation, rate: f64) -> Result<Self> {
         let ears = Ears::listen(site.peer_address(9), FIRST_EAR, ears(rate))?;
         let mut load = Self { runs: Vec::new(), folder: tempfile::tempdir()?, bursts: 0, ears };
@@ -80,7 +80,7 @@ impl Load {
             ),
             Kind::Treat | Kind::Burst => return Ok(()),
         };
-        // Those with audio say again what they hear, at SIPp's own port.
+        // Phones with audio echo the received audio, at SIPp's own port.
         let is_heard = kind == Kind::Talk;
         let scenario = self.scenario(file, &format!("phone-{}", kind.name()), marks, is_heard)?;
         let address = site.peer_address(host);
@@ -94,13 +94,13 @@ impl Load {
         Ok(())
     }
 
-    /// The callers begin.
+    /// Starts the callers.
     pub fn callers(&mut self, site: &Installation, rate: f64) -> Result<()> {
         for (host, kind) in (1..).zip(KINDS) {
             let refreshes = [("REFRESH_MIN", 2_500), ("REFRESH_MAX", 3_500)];
             let (file, marks) = match kind {
                 Kind::Leave | Kind::Ring | Kind::Wait | Kind::Treat => ("caller-asks", refreshes.to_vec()),
-                // Four of five go on after each refresh: five refreshes, fifteen seconds.
+                // Four of five continue after each refresh: five refreshes, fifteen seconds.
                 Kind::Talk | Kind::Hold => ("caller-refreshes", [&refreshes[..], &[("ON", 80)]].concat()),
                 Kind::Early | Kind::Burst => ("caller-refreshes", [&refreshes[..], &[("ON", 25)]].concat()),
             };
@@ -130,12 +130,12 @@ impl Load {
         ports.map(|port| format!("{};{port}", dialled.join(""))).collect()
     }
 
-    /// Lines of the file that gives callers with audio their ears.
+    /// Lines of the file that assigns RTP endpoints to callers with audio.
     pub fn ear_lines(&self) -> u64 {
         self.ears.count
     }
 
-    /// Many INVITEs at once; returns when the first has left.
+    /// Many INVITEs at once; returns when the first has been sent.
     pub fn burst(&mut self, site: &Installation, share: f64) -> Result<()> {
         let kind = Kind::Burst;
         let marks = [("REFRESH_MIN", 2_500), ("REFRESH_MAX", 3_500), ("ON", 25)];
@@ -152,7 +152,7 @@ impl Load {
         left.context("a burst of INVITEs has not begun")
     }
 
-    /// No new calls: the callers end when their calls are over. Returns how many runs had to be ended.
+    /// Stops new calls: the callers end when their calls are over. Returns the number of runs that had to be killed.
     pub fn finish(&mut self) -> Result<usize> {
         let mut callers: Vec<&mut Running> =
             self.runs.iter_mut().filter(|(side, ..)| *side == Side::Caller).map(|(.., run)| run).collect();
@@ -174,12 +174,12 @@ impl Load {
                 stuck += usize::from(!run.has_ended()?);
             }
         }
-        // The phones' last answers.
+        // Wait for the phones' last answers.
         clock::pass(Duration::from_secs(1))?;
         Ok(stuck)
     }
 
-    /// What all programs have written down.
+    /// The traces of all programs.
     pub fn legs(&self) -> Vec<Leg> {
         let mut all = Vec::new();
         for (side, kind, run) in &self.runs {
@@ -207,12 +207,12 @@ impl Load {
         Ok(path.to_string_lossy().into_owned())
     }
 
-    /// A scenario with its marks filled in.
+    /// A scenario with its placeholders filled in.
     fn scenario(&self, file: &str, name: &str, marks: &Marks, is_heard: bool) -> Result<String> {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../scenarios/chaos/{file}.xml"));
         let mut text = std::fs::read_to_string(&source).with_context(|| source.display().to_string())?;
         for (mark, value) in marks {
-            // SIPp wants a chance as a part of one.
+            // SIPp expects a probability from 0 to 1.
             let value = if *mark == "ON" { format!("0.{value:02}") } else { value.to_string() };
             text = text.replace(&format!("@{mark}@"), &value);
         }
@@ -226,7 +226,7 @@ impl Load {
 }
 
 fn ears(rate: f64) -> u16 {
-    // So many that a port comes round when the longest call that had it is over.
+    // Enough that a port is reused only when the longest call on it is over.
     (rate * Kind::Talk.share() * LIFE_S * 8.0).ceil().max(8.0) as u16
 }
 

@@ -1,5 +1,5 @@
-//! `script/chaos`: kills, stops and starts again what an installation is made of, under load, and judges by what SIPp has written down
-//! and by the stream of facts whether anybody noticed. docs/when-things-go-wrong.md says how to run it and what is promised.
+//! `script/chaos`: kills, stops and restarts parts of an installation under load. Judges by SIPp's traces and the
+//! stream of facts whether callers noticed. docs/when-things-go-wrong.md describes its use and the promises.
 
 mod calls;
 mod clock;
@@ -31,15 +31,15 @@ use crate::told::Told;
 
 /// Before the first fault: two mean lives of a call, so that calls are in every state.
 const WARM_UP: Duration = Duration::from_secs(35);
-/// What the product promises for everything that is left of a call.
+/// The promised time until nothing is left of a call.
 const CLEARED_WITHIN: Duration = Duration::from_secs(60);
-/// So many of what is measured and not promised are named.
+/// Maximum examples listed for measured values without a promise.
 const EXAMPLES: usize = 10;
-/// So often the reporting log is read.
+/// Maximum readings of the reporting log.
 const LOOKS: usize = 3;
-/// A rule was broken, or the run does not count.
+/// A rule was violated, or the run is void.
 const BROKEN: u8 = 1;
-/// The run could not be made.
+/// The run failed.
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
@@ -76,7 +76,7 @@ fn run(options: &Options) -> Result<bool> {
     Ok(holds)
 }
 
-/// After each scenario, so that what was measured is there whatever happens next.
+/// Writes the results after each scenario, so that they survive a later failure.
 fn write(options: &Options, outcomes: &[Outcome]) -> Result<()> {
     if let Some(path) = &options.json {
         let all: Vec<_> = outcomes.iter().map(Outcome::json).collect();
@@ -92,7 +92,7 @@ fn write(options: &Options, outcomes: &[Outcome]) -> Result<()> {
 fn play(scenario: Scenario, options: &Options) -> Result<Outcome> {
     let mut site = None;
     let played = under_load(&mut site, scenario, options);
-    // What the programs have logged is wanted most when the run could not be made.
+    // The programs' logs matter most when the run failed.
     if let (Err(_), Some(site), Some(folder)) = (&played, &site, &options.keep) {
         std::fs::create_dir_all(folder)?;
         std::fs::write(Path::new(folder).join("trunkline.log"), site.installation.log().join("\n"))?;
@@ -127,7 +127,7 @@ fn under_load(place: &mut Option<Site>, scenario: Scenario, options: &Options) -
     let mut facts = told.facts(site)?;
     let log = if told.is_torn { reported_when_quiet(site)? } else { Vec::new() };
     if told.is_torn {
-        // What port 8000 has not told is looked for in the reporting log.
+        // Facts missing on port 8000 are searched in the reporting log.
         facts = judge::reported_facts(&log)?;
     }
     let (calls, strays) = calls::join(load.legs());
@@ -169,7 +169,7 @@ fn under_load(place: &mut Option<Site>, scenario: Scenario, options: &Options) -
     Ok(outcome)
 }
 
-/// The reporting log, once it has grown no more between two looks.
+/// The reporting log, once it has stopped growing between two readings.
 fn reported_when_quiet(site: &Site) -> Result<Vec<String>> {
     let mut before = Vec::new();
     for _ in 0..LOOKS {
@@ -188,7 +188,7 @@ fn log_of(site: &Site) -> Result<Vec<String>> {
     Ok(records?.concat())
 }
 
-/// Compares the reporting log with what was told; an exporter that is behind gets time.
+/// Compares the reporting log with the facts received; an exporter that lags behind gets time.
 fn reported(site: &Site, facts: &[Fact]) -> Result<Vec<String>> {
     let mut broken = Vec::new();
     for _ in 0..LOOKS {

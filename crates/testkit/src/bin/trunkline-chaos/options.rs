@@ -9,28 +9,28 @@ const USAGE: &str =
                        [--smoke] [--json FILE] [--markdown FILE] [--keep FOLDER]
 scenarios: kill stop rolling redis-restart redis-empty kafka-down postgres-down others   (none named: all)";
 
-/// What is asked for.
+/// The parsed options.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The scenarios, in order.
     pub scenarios: Vec<Scenario>,
-    /// How long the load lasts, each scenario, in seconds; a scenario that needs longer takes it.
+    /// Duration of the load of each scenario, in seconds; a scenario that needs longer takes it.
     pub seconds: u64,
     /// New calls each second.
     pub rate: f64,
-    /// Chooses the moments.
+    /// Seed of the random times.
     pub seed: u64,
-    /// Kills, where a scenario has several.
+    /// Number of kills, in scenarios with several.
     pub kills: usize,
-    /// The instance that is used.
+    /// The instance number.
     pub instance: u8,
-    /// Few calls: the number of calls in each state is not asked for.
+    /// Few calls: there is no minimum number of calls in each state.
     pub smoke: bool,
-    /// Where the results go as JSON.
+    /// File for the results as JSON.
     pub json: Option<String>,
-    /// Where the table goes as Markdown.
+    /// File for the table as Markdown.
     pub markdown: Option<String>,
-    /// Where the logs of all programs are kept.
+    /// Folder for the logs of all programs.
     pub keep: Option<String>,
 }
 
@@ -52,7 +52,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Reads them.
+    /// Parses the command line.
     pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Self> {
         let mut options = Self::default();
         let mut arguments = arguments.into_iter();

@@ -1,4 +1,4 @@
-//! What a scenario came to: the rules and whether they held, the table, and both as JSON and Markdown.
+//! The result of a scenario: the rules and their violations, and the table, as JSON and Markdown.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,56 +9,56 @@ use crate::calls::{STATES, State};
 use crate::faults::Scenario;
 use crate::judge::{ENOUGH, Harm};
 
-/// Above this the machine was too busy for the run to count.
+/// A run on a machine busier than this, in percent, is void.
 const BUSY_MAX: f64 = 80.0;
-/// Lines of evidence that are printed for a rule.
+/// Lines of evidence printed for a rule.
 const LINES: usize = 12;
 
 /// A rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// What must hold.
+    /// The rule, as a sentence.
     pub name: &'static str,
-    /// What broke it, a line each.
+    /// Its violations, one line each.
     pub broken: Vec<String>,
 }
 
-/// What a scenario came to.
+/// The result of a scenario.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Which.
+    /// The scenario.
     pub scenario: Scenario,
-    /// New calls a second, and the seed.
+    /// New calls per second.
     pub rate: f64,
-    /// It.
+    /// The seed of the random times.
     pub seed: u64,
-    /// Calls in all, and those that were answered.
+    /// Number of calls.
     pub calls: usize,
-    /// They.
+    /// Number of answered calls.
     pub answered: usize,
-    /// Facts that were told.
+    /// Number of facts received.
     pub facts: usize,
-    /// The share of the machine that was busy, in percent.
+    /// CPU use of the whole machine, in percent.
     pub busy: f64,
-    /// Whether enough calls in each state are asked for.
+    /// Whether the minimum number of calls in each state is required.
     pub is_counted: bool,
-    /// What each fault did.
+    /// The effects of each fault.
     pub harms: Vec<Harm>,
     /// Calls refused in the whole run, by code.
     pub refused: BTreeMap<u16, usize>,
     /// The rules.
     pub rules: Vec<Rule>,
-    /// What was seen beside.
+    /// Further observations.
     pub notes: Vec<String>,
 }
 
-/// Which node the proxy had given an INVITE to that nobody has answered is not to be seen from outside: half of them are reckoned to each.
+/// The proxy's choice of node for an unanswered INVITE is not visible from outside: half of them are attributed to each node.
 fn is_reckoned(harm: &Harm, state: State) -> bool {
     state == State::NothingSent && harm.fault.node.is_some()
 }
 
 impl Outcome {
-    /// States that too few calls were in.
+    /// States with too few calls.
     pub fn too_few(&self) -> Vec<String> {
         if !self.is_counted || !self.scenario.has_heirs() {
             return Vec::new();
@@ -74,7 +74,7 @@ impl Outcome {
         self.busy > BUSY_MAX
     }
 
-    /// Whether every rule held and the run counts.
+    /// Whether every rule held and the run is valid.
     pub fn holds(&self) -> bool {
         self.rules.iter().all(|rule| rule.broken.is_empty()) && self.too_few().is_empty() && !self.is_void()
     }

@@ -1,4 +1,4 @@
-//! The installation under load: real servers, a process for each role and replica, and what can be done to them.
+//! The installation under load: real servers, a process for each role and replica, and operations on them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,13 +17,13 @@ pub const NODES: u8 = 2;
 /// Longer than any call of the load.
 const DRAIN_DEADLINE: &str = "process.drain_deadline=60s";
 const DRAINED_WITHIN: Duration = Duration::from_secs(70);
-/// When nothing has come for so long, the log has been read to its end.
+/// The log is read to its end when no record has come for this long.
 const QUIET_MS: u32 = 6_000;
 const LATER: Duration = Duration::from_secs(60);
-/// The roles ask for the configuration twice a second.
+/// The roles request the configuration twice a second.
 const KNOWN_WITHIN: Duration = Duration::from_secs(3);
 
-/// The servers of an instance; they end with the value.
+/// The servers of an instance; they stop when dropped.
 struct Infra {
     instance: u8,
 }
@@ -53,7 +53,7 @@ impl Drop for Infra {
     }
 }
 
-/// The installation.
+/// The installation of the test harness.
 pub struct Site {
     /// What the harness knows of it.
     pub installation: Installation,
@@ -65,7 +65,7 @@ fn repository() -> PathBuf {
 }
 
 impl Site {
-    /// Starts servers and processes and brings the tenant.
+    /// Starts servers and processes and imports the tenant.
     pub fn start(instance: u8, restart_after: &str, rate: f64) -> Result<Self> {
         let infra = Infra::up(instance)?;
         let restart = format!("process.restart_after={restart_after}");
@@ -107,19 +107,19 @@ impl Site {
         Ok(())
     }
 
-    /// The processes by their nodes, as `sip-cluster-1`.
+    /// The processes by their nodes, such as `sip-cluster-1`.
     pub fn processes(&self) -> Result<BTreeMap<String, u32>> {
         kernel::processes(self.installation.pid())
     }
 
-    /// Sends a signal to a node's process; returns its number.
+    /// Sends a signal to a node's process; returns the process id.
     pub fn signal(&self, node: &str, name: &str) -> Result<u32> {
         let pid = *self.processes()?.get(node).with_context(|| format!("no process {node}"))?;
         signal(pid, name)?;
         Ok(pid)
     }
 
-    /// Waits until a node has another process than that one, and it is ready.
+    /// Waits until a node has another process than `old`, and it is ready.
     pub fn is_back(&self, node: &str, old: u32, limit: Duration) -> Result<()> {
         let (role, replica) = node.rsplit_once('-').context("a node")?;
         let replica = replica.parse()?;
@@ -135,12 +135,12 @@ impl Site {
         .with_context(|| format!("{node} is not back"))
     }
 
-    /// Does something to a server: `restart`, `empty`, `stop` or `start`.
+    /// Performs an operation on a server: `restart`, `empty`, `stop` or `start`.
     pub fn server(&self, what: &str, name: &str) -> Result<()> {
         self.infra.run(&[what, name])
     }
 
-    /// Every record of a topic of the reporting log, key and value, as Kafka's own console consumer prints them.
+    /// Every record of a topic of the reporting log, key and value, as printed by Kafka's console consumer.
     pub fn reported(&self, topic: &str) -> Result<Vec<String>> {
         let script = repository().join("script/infra");
         let instance = self.installation.demo.instance.to_string();
@@ -155,7 +155,7 @@ impl Site {
         Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
     }
 
-    /// What is left of calls anywhere, by metric; empty when everything is at rest within the limit.
+    /// Metrics of calls that are not zero; empty if everything is at rest within the limit.
     pub fn remains(&self, limit: Duration) -> Vec<String> {
         let mut left = Vec::new();
         let places = [
@@ -181,7 +181,7 @@ impl Site {
         if at_rest.is_ok() { Vec::new() } else { left }
     }
 
-    /// What the processes count at this moment, in a line; a node that is away is not asked.
+    /// The processes' current counters, in one line; a node that is down is not queried.
     pub fn census(&self, away: Option<&str>) -> String {
         let value = |role: &str, replica, name: &str| {
             if away == Some(&format!("{role}-{replica}")) {
@@ -201,7 +201,7 @@ impl Site {
         )
     }
 
-    /// Ends the installation as an operator does; says what was wrong with its end.
+    /// Ends the installation, like an operator; returns the fault of its end, if any.
     pub fn stop(mut self) -> Result<Option<String>> {
         signal(self.installation.pid(), "TERM")?;
         match self.installation.ended(DRAINED_WITHIN) {
@@ -214,7 +214,7 @@ impl Site {
         }
     }
 
-    /// Waits until a server's own question is answered; for what must be back before the load ends.
+    /// Waits until sip-cluster is ready; for servers that must be back before the load ends.
     pub fn is_ready(&self) -> Result<()> {
         let place = self.installation.admin_of("sip-cluster", 1)?;
         wait::until(LATER, || {
@@ -224,25 +224,25 @@ impl Site {
     }
 }
 
-/// Work of the whole machine since a moment.
+/// CPU time of the whole machine since a given time.
 pub struct Machine {
     busy: u64,
     all: u64,
 }
 
 impl Machine {
-    /// From now on.
+    /// Starts now.
     pub fn now() -> Result<Self> {
         let text = std::fs::read_to_string("/proc/stat")?;
         let first = text.lines().next().unwrap_or_default();
         let ticks: Vec<u64> = first.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
         let all = ticks.iter().take(8).sum();
-        // The fourth is idle, the fifth waits for a disk.
+        // The fourth is idle, the fifth is waiting for a disk.
         let idle: u64 = ticks.iter().skip(3).take(2).sum();
         Ok(Self { busy: all - idle, all })
     }
 
-    /// The share of all processors that was busy since, in percent.
+    /// CPU use of all processors since then, in percent.
     pub fn busy_since(&self) -> Result<f64> {
         let now = Self::now()?;
         Ok(100.0 * (now.busy - self.busy) as f64 / (now.all - self.all).max(1) as f64)

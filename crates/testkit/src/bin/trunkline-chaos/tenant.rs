@@ -1,4 +1,4 @@
-//! The tenant under load: the example tenant with a route point, an application, agents and numbers for each kind of call.
+//! The tenant under load: the example tenant plus a route point, an application, agents and numbers for each kind of call.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -6,24 +6,24 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// The password of every phone that is added here.
+/// The password of every phone added here.
 pub const PASSWORD: &str = "in-the-storm";
-/// What urgent callers dial: the same queue as the other waiting ones, with a higher priority.
+/// The number dialled by urgent callers: the same queue as other waiting callers, with a higher priority.
 pub const URGENT: &str = "+15559107000";
 const URGENT_PRIORITY: u8 = 10;
-/// How long the announcement of a call in treatment lasts, in seconds.
+/// Length of the announcement of a call in treatment, in seconds.
 pub const TREATMENT_S: u64 = 15;
 
 /// A kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Through a queue to an agent; the caller hangs up. With audio.
+    /// Through a queue to an agent; the caller hangs up. The only kind with audio.
     Talk,
-    /// Through a queue to an agent, who hangs up.
+    /// Through a queue to an agent; the agent hangs up.
     Leave,
-    /// Through a queue to an agent, who puts the caller on hold.
+    /// Through a queue to an agent; the agent puts the caller on hold.
     Hold,
-    /// Through a queue to an agent whose phone rings for long, and who hangs up.
+    /// Through a queue to an agent; the phone rings for long, and the agent hangs up.
     Ring,
     /// Waits long in a queue for few agents.
     Wait,
@@ -31,15 +31,15 @@ pub enum Kind {
     Treat,
     /// Dials a phone that rings for long: the caller's INVITE has no final answer.
     Early,
-    /// Many INVITEs at the moment of the kill.
+    /// Many INVITEs at the time of the kill.
     Burst,
 }
 
-/// All of them that are there all the time.
+/// The kinds that are part of the constant load.
 pub const KINDS: [Kind; 7] = [Kind::Talk, Kind::Leave, Kind::Hold, Kind::Ring, Kind::Wait, Kind::Treat, Kind::Early];
 
 impl Kind {
-    /// Its name, which is also that of its queue and skill.
+    /// Its name, also the name of its queue and skill.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Talk => "talk",
@@ -71,17 +71,17 @@ impl Kind {
         matches!(self, Self::Talk | Self::Leave | Self::Hold | Self::Ring | Self::Wait)
     }
 
-    /// Whether the far side ends the call.
+    /// Whether the other side ends the call.
     pub const fn is_ended_by_far_side(self) -> bool {
         matches!(self, Self::Leave | Self::Ring | Self::Wait | Self::Treat)
     }
 
-    /// How many phones it needs at a rate of all calls: those that are busy at once, and some more.
+    /// Number of phones that it needs at a total call rate: those busy at once, plus some.
     pub fn phones(self, rate: f64) -> u16 {
         let seconds = match self {
             Self::Talk | Self::Leave | Self::Hold => 22.0,
             Self::Ring | Self::Early => 24.0,
-            // Each call takes about a second and a half of an agent: all but enough.
+            // Each call takes an agent for about a second and a half: slightly too few agents, so that calls wait.
             Self::Wait => return (rate * self.share() * 1.2).floor().max(1.0) as u16,
             Self::Treat | Self::Burst => return 0,
         };
@@ -118,12 +118,12 @@ impl Kind {
         })
     }
 
-    /// What its callers dial, one after the other.
+    /// The numbers dialled by its callers, in turn.
     pub fn dialled(self, rate: f64) -> Vec<String> {
         match self {
-            // The example's echo.
+            // The example's echo service.
             Self::Burst => vec!["+15550103".to_owned()],
-            // One of four is urgent.
+            // One call in four is urgent.
             Self::Wait => [["+15559105000"; 3].as_slice(), &[URGENT]].concat().into_iter().map(str::to_owned).collect(),
             Self::Early => self.phone_numbers(rate).iter().map(|number| format!("+1555{number}000")).collect(),
             _ => self.route_point().map(|point| format!("+1555{point}000")).into_iter().collect(),
@@ -131,12 +131,12 @@ impl Kind {
     }
 }
 
-/// The priority with which a call waits, by what its caller has dialled.
+/// The priority of a waiting call, by the dialled number.
 pub fn priority_of(dialled: &str) -> u8 {
     if dialled == URGENT { URGENT_PRIORITY } else { 0 }
 }
 
-/// Adds everything to a copy of the example tenant's files.
+/// Adds all this to a copy of the example tenant's files.
 pub fn extend(folder: &Path, rate: f64) -> Result<()> {
     let file = folder.join("example-tenant.yaml");
     let mut text = std::fs::read_to_string(&file).context("the example tenant")?;

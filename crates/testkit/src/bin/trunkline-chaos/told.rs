@@ -1,4 +1,4 @@
-//! The facts of the whole run, over the lives of the role that tells them.
+//! The facts of the whole run, across restarts of the role that sends them.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use testkit::{Fact, Watch, wait};
 
 use crate::site::Site;
 
-/// The role that tells facts may be starting again.
+/// The role that sends facts may be restarting.
 const BACK_WITHIN: Duration = Duration::from_secs(60);
 
-/// A subscription that is begun again where it stood when it ends.
+/// A subscription that is resumed at its last position when it ends.
 pub struct Told {
     watch: Option<Watch>,
     before: Vec<Fact>,
-    /// How often it was begun again.
+    /// Number of times that it was resumed.
     pub again: usize,
-    /// Whether it had to begin with a snapshot: what was told meanwhile is not known here.
+    /// Whether it had to restart with a snapshot: the facts in between are missing here.
     pub is_torn: bool,
 }
 
@@ -27,7 +27,7 @@ impl Told {
         Ok(Self { watch, before: Vec::new(), again: 0, is_torn: false })
     }
 
-    /// Begins again if it has ended; while the role does not answer, another time.
+    /// Resumes the subscription if it has ended; if the role does not answer, a later call retries.
     pub fn keep_up(&mut self, site: &Site) {
         if self.watch.as_ref().is_some_and(|watch| !watch.has_ended()) {
             return;
@@ -50,7 +50,7 @@ impl Told {
         }
     }
 
-    /// Everything so far.
+    /// All facts so far.
     pub fn facts(&mut self, site: &Site) -> Result<Vec<Fact>> {
         wait::until(BACK_WITHIN, || {
             self.keep_up(site);

@@ -1,7 +1,7 @@
-//! Hostile user agents against the binary, and honest callers beside them: whatever was sent, the installation is as it was.
+//! Hostile user agents against the binary, next to honest callers: whatever they send, the installation recovers.
 //!
-//! `TRUNKLINE_HOSTILE_SEEDS=100000` sends more of them, `TRUNKLINE_HOSTILE_FIRST=2000` others, `TRUNKLINE_HOSTILE_AT_ONCE=400` more at
-//! a time.
+//! `TRUNKLINE_HOSTILE_SEEDS=100000` sets the number of parties, `TRUNKLINE_HOSTILE_FIRST=2000` the first seed,
+//! `TRUNKLINE_HOSTILE_AT_ONCE=400` the number of concurrent parties.
 
 use std::thread;
 use std::time::Duration;
@@ -14,20 +14,20 @@ use testkit::{Caller, Installation, audio, siege::Siege, wait};
 const SOON: Duration = Duration::from_secs(10);
 const LATER: Duration = Duration::from_secs(60);
 const SETTLED: Duration = Duration::from_secs(100);
-/// Seeds where nobody says how many.
+/// Default number of seeds.
 const SEEDS: u64 = 30;
-/// Who acts at the same time where nobody says how many: each is a source of its own, below what a trunk may send.
+/// Default number of concurrent parties: each is a source of its own, below the rate limit of a trunk.
 const AT_ONCE: u64 = 10;
-/// How long they act: most of what a party means to do in a call is done by then.
+/// Duration of an attack: most actions of a party in a call are done by then.
 const ACT: Duration = Duration::from_secs(8);
 /// The last octets of the phones' addresses, and of an honest caller's.
 const PHONES: [(u8, &str); 2] = [(90, "7103"), (91, "7104")];
 const HONEST: u8 = 1;
-/// Alike enough to be the same words.
+/// Minimum similarity of equal speech.
 const ALIKE: f64 = 0.95;
-/// What the process may hold more than before: buffers that grow to the largest message, and caches of sources and flows.
+/// Allowed growth of the process: buffers that grow to the largest message, and caches of sources and flows.
 const GROWTH_KIB: u64 = 96 * 1_024;
-/// CPU time that rest may cost in [`REST_WINDOW`]: keep-alives, leases, statistics; a loop that spins takes all of one core.
+/// Allowed CPU time at rest within [`REST_WINDOW`]: keep-alives, leases, statistics. A busy loop takes all of one core.
 const REST_CPU_TICKS: u64 = 150;
 const REST_WINDOW: Duration = Duration::from_secs(3);
 
@@ -35,7 +35,7 @@ fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Somebody calls, and hears itself.
+/// A caller calls the echo number and hears itself.
 fn is_heard(site: &Installation) -> Result<()> {
     let speech = prompt_samples("announcement")?;
     let mut caller = Caller::dial(site, "caller.xml", HONEST, site.number("echo")?, &["-d", "8000"])?;
@@ -48,8 +48,8 @@ fn is_heard(site: &Installation) -> Result<()> {
     Ok(())
 }
 
-/// Nothing is left of any call: media misses a silent party after 50 s at most, it is asked for 6 s whether it lives, and its BYE is
-/// repeated for 32 s.
+/// Waits until no call is left: media detects a silent party after 50 s at most, checks for 6 s whether it is alive,
+/// and repeats its BYE for 32 s.
 fn is_at_rest(site: &Installation) -> Result<()> {
     site.metric_becomes("sip-cluster", "sipcluster_calls", 0.0, SETTLED)?;
     site.is_at_rest()
@@ -62,12 +62,12 @@ fn cpu_ticks(site: &Installation) -> Result<u64> {
     Ok(fields.get(11).context("no utime")?.parse::<u64>()? + fields.get(12).context("no stime")?.parse::<u64>()?)
 }
 
-/// Waits until nothing turns that has nothing to do.
+/// Waits until no idle thread runs in a loop.
 fn is_idle(site: &Installation) -> Result<()> {
     let mut used = Vec::new();
     let idle = wait::until(LATER, || {
         let before = cpu_ticks(site)?;
-        // What ends it is the time alone.
+        // Ends by its timeout alone.
         let _ = wait::until::<()>(REST_WINDOW, || Ok(None));
         used.push(cpu_ticks(site)?.saturating_sub(before));
         Ok((used.last() <= Some(&REST_CPU_TICKS)).then_some(()))
@@ -75,7 +75,7 @@ fn is_idle(site: &Installation) -> Result<()> {
     idle.with_context(|| format!("ticks of 10 ms in each {REST_WINDOW:?}: {used:?}"))
 }
 
-/// No role has died of it.
+/// Checks that no role has crashed.
 fn nobody_died(site: &Installation) -> Result<()> {
     for role in ["sip-proxy", "sip-cluster", "media", "registrar", "rq", "ors"] {
         let restarts = site.metric(role, "role_restarts_total")?;
@@ -134,7 +134,7 @@ fn hostile_callers_and_phones_leave_an_installation_as_it_was() -> Result<()> {
         let (of_these, of_them) = siege.leave();
         (said, talked) = (said + of_these, talked + of_them);
         nobody_died(&site).context(seeds)?;
-        // What the first ones have made it reserve is there for those who come after.
+        // Memory reserved for the first parties is available to later ones.
         resident.get_or_insert(site.resident_kib()?);
     }
     ensure!(said > 100 && talked > 0, "{said} messages, {talked} came into a call");

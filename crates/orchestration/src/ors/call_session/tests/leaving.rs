@@ -1,4 +1,4 @@
-//! How a call leaves: its queue requests do not stay behind, and an application that is through does not leave it alone.
+//! How a call leaves: its queue requests do not remain at rq, and a finished application does not abandon it.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn accepted(position: u32) -> Outcome {
 }
 
 impl Bench {
-    /// The requests that rq was told to let go, each time that it was told.
+    /// The requests cancelled at rq, once per cancellation sent.
     fn cancelled(&self) -> Vec<&str> {
         let ids = self.commands.iter().filter_map(|c| match c {
             Command::Queue(QueueCommand::Cancel(cancel)) => Some(cancel.request_id.as_str()),
@@ -49,7 +49,7 @@ fn a_queue_request_whose_time_is_over_is_taken_back_until_rq_has_said_so() {
     assert_eq!(bench.cancelled(), [id.as_str()]);
     bench.wait(Duration::from_secs(5));
     assert_eq!(bench.cancelled(), [id.as_str(); 2], "nobody has answered");
-    // An agent who was chosen before rq had heard of it is not taken.
+    // An agent selected before rq received the cancellation is not taken.
     bench.says(
         &id,
         Outcome::Selected(v1::Selected { agent: "1001".into(), dn: "7101".into(), ..v1::Selected::default() }),
@@ -70,7 +70,7 @@ fn a_call_that_is_answered_elsewhere_leaves_no_request_behind() {
     bench.established_at("7150");
     let id = bench.submitted().request_id;
     assert_eq!(bench.cancelled(), [id.as_str()]);
-    // A stream that broke meanwhile has lost it.
+    // A stream that broke meanwhile has lost the cancellation.
     let again = bench.session.resubmissions();
     assert_eq!(again, [QueueCommand::Cancel(v1::Cancel { request_id: id.clone() })]);
     bench.says(&id, Outcome::Cancelled(v1::Cancelled {}));
@@ -146,7 +146,7 @@ fn after_a_break_with_an_agent_selected_rq_is_told_where_to_say_the_next_one() {
     let mut bench = Bench::new(SALES);
     bench.played(None);
     let (reference, _) = bench.selected();
-    // A submission now would queue the call anew if the agent has just answered.
+    // A submission now would queue the call again if the agent has just answered.
     assert_eq!(bench.session.resubmissions(), []);
     let mut fact = Fact::new(EventName::Error);
     fact.call = Some(bench.session.caller.call.clone());
