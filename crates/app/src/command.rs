@@ -21,8 +21,6 @@ use runtime::process::sections;
 use runtime::settings::{Fault, Sources, Values};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-pub use self::robots::Load;
-
 use crate::demo::Example;
 use crate::roles;
 

@@ -1,6 +1,7 @@
 //! The example tenant, and its description `demo.json`: for `trunkline up --example` and `trunkline demo`.
 
 mod cast;
+mod robot_load;
 mod show;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::roles;
 
+pub use robot_load::Load;
 pub use show::Show;
 
 /// The example tenant's id.

@@ -4,8 +4,8 @@
 //! drops a message by itself; the deadline is that of [`ReportingLog::append`]. A failed producer is discarded with all its messages. The
 //! log thus always has a prefix of what was appended for a key, maybe repeated, never with a gap. The appending role repeats the rest.
 
+mod client_reports;
 mod delivery;
-mod told;
 mod topics;
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use infra::{Answer, Client, Line, LogRecord, Matter, Refused, ReportingLog, Resu
 use rdkafka::ClientConfig;
 use rdkafka::producer::{FutureProducer, Producer as _, PurgeConfig};
 
-use told::{Context, Told};
+use client_reports::{ClientReports, Context};
 
 /// How long an append may take: the failed leader of a partition has a successor long before.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(15);
@@ -71,7 +71,7 @@ pub struct KafkaSettings {
 pub struct KafkaLog {
     config: ClientConfig,
     partitions: Option<u16>,
-    told: Arc<Told>,
+    told: Arc<ClientReports>,
     live: Mutex<Option<Arc<Live>>>,
 }
 
@@ -96,7 +96,7 @@ impl KafkaLog {
         for (key, value) in SETTINGS {
             config.set(key, value);
         }
-        let told = Arc::new(Told::new(client.watch));
+        let told = Arc::new(ClientReports::new(client.watch));
         Ok(Self { config, partitions: settings.partitions, told, live: Mutex::new(None) })
     }
 
@@ -135,7 +135,7 @@ impl KafkaLog {
         if live.as_ref().is_some_and(|live| Arc::ptr_eq(live, &failed)) {
             *live = None;
             failed.producer.purge(PurgeConfig::default().queue().inflight());
-            self.told.gone();
+            self.told.producer_closed();
         }
         drop(live);
         // Dropping it joins threads.

@@ -4,14 +4,17 @@
 //! of a Redis Cluster; leases carry `{nodes}`. Entries and records are the protobuf records of `contracts`, as in the journal of
 //! the embedded stores. The keys are listed in `infra::ledger`; the scripts, in `redis/scripts`, describe their contents.
 
+mod audience;
 mod away;
 mod configuration;
+mod failure;
 mod lately;
 mod leases;
 mod ledgers;
 mod link;
 mod quarantine;
 mod queues;
+mod record_id;
 mod registrations;
 mod reply;
 mod row;
@@ -75,7 +78,7 @@ impl RedisStores {
         let (file, former) = WaitingFile::open(folder, node)
             .map_err(|error| StoreError::Unavailable { reason: format!("{}: {error}", folder.display()) })?;
         if !former.is_empty() {
-            tracing::info!(commits = former.len(), node, "commits of a former life wait for Redis");
+            tracing::info!(commits = former.len(), node, "commits of the previous run wait for Redis");
         }
         self.steady.keep_in(file, former);
         Ok(self)

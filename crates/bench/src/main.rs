@@ -10,7 +10,6 @@ mod demo;
 mod floor;
 mod http;
 mod idle;
-mod inheritance;
 mod kamailio;
 mod parser;
 mod persistence;
@@ -22,6 +21,7 @@ mod relay;
 mod report;
 mod sipp;
 mod site;
+mod takeover;
 mod udp;
 mod wallboard;
 

@@ -82,7 +82,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         add(report, way, &cost, embedded);
         embedded.get_or_insert(cost.ms);
     }
-    crate::inheritance::run(options, report)
+    crate::takeover::run(options, report)
 }
 
 fn cost(options: &Options, way: &Way, servers: Option<&Servers>, folder: &Path) -> Result<Cost> {

@@ -92,7 +92,7 @@ pub const TOPICS: &[Topic] = &[
     },
     Topic {
         name: REGISTRATIONS,
-        holds: "where a phone is now; a refresh is not told",
+        holds: "where a phone is now; a refresh is not reported",
         key: "tenant and DN, as `example:dn:7101`",
         writers: "registrar",
         records: &[REGISTERED, UNREGISTERED],
@@ -153,11 +153,7 @@ const REQUEST: RecordType = RecordType {
 
 const REGISTRATION_DATA: &[Attribute] = &[
     attribute("DN", "string", "the phone's number"),
-    attribute(
-        "Contacts",
-        "array of objects",
-        "where it is: `Contact`, `UserAgent`, `ExpiresAt`; empty when it is gone",
-    ),
+    attribute("Contacts", "array of objects", "where it is: `Contact`, `UserAgent`, `ExpiresAt`; empty when it ended"),
 ];
 
 const REGISTERED: RecordType = RecordType {

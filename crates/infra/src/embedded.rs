@@ -9,7 +9,9 @@ mod journal;
 mod leases;
 mod ledgers;
 mod quarantine;
+mod quarantined;
 mod queues;
+mod reader_wakeups;
 mod registrations;
 mod reporting;
 mod state;
@@ -18,7 +20,6 @@ mod table;
 mod tenant;
 mod turn;
 mod views;
-mod wakings;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,8 +36,8 @@ pub use reporting::FileLog;
 
 use crate::{Clock, Result, StoreError};
 use journal::{Journal, Progress};
+use reader_wakeups::{ReaderWakeups, Topic};
 use state::State;
-use wakings::{News, Wakings};
 
 /// Set when the stores of this process are servers.
 static FORBIDDEN: AtomicBool = AtomicBool::new(false);
@@ -80,13 +81,13 @@ pub struct Embedded {
     inner: Mutex<Inner>,
     /// None in memory.
     progress: Option<watch::Receiver<Progress>>,
-    wakings: Wakings,
+    wakings: ReaderWakeups,
     clock: Arc<dyn Clock>,
 }
 
 struct Inner {
     /// Changes by the present write for which a reader may wait.
-    brought: Vec<News>,
+    brought: Vec<Topic>,
     state: State,
     journal: Option<Journal>,
     compact_at: u64,
@@ -128,7 +129,7 @@ impl Embedded {
         let (brought, is_behind, time) = (Vec::new(), false, clock.clone());
         let inner = Inner { brought, state, journal, compact_at, is_behind, snapshot_from, clock: time };
         let inner = Mutex::new(inner);
-        Self { inner, progress, wakings: Wakings::default(), clock }
+        Self { inner, progress, wakings: ReaderWakeups::default(), clock }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -168,7 +169,7 @@ impl Embedded {
     /// result.
     async fn wait_for<T>(
         &self,
-        news: News,
+        news: Topic,
         wait: Duration,
         mut look: impl FnMut(&mut Inner) -> Result<(T, Found)>,
     ) -> Result<T> {
@@ -243,7 +244,7 @@ impl Inner {
 
     /// Applies a turn that is journalled.
     fn apply(&mut self, turn: v1::Turn) {
-        for news in turn.effects.iter().filter_map(|effect| News::of(effect.effect.as_ref()?)) {
+        for news in turn.effects.iter().filter_map(|effect| Topic::of(effect.effect.as_ref()?)) {
             if self.brought.last() != Some(&news) {
                 self.brought.push(news);
             }
@@ -284,7 +285,7 @@ impl Inner {
         }
         if !std::mem::replace(&mut self.is_behind, true) {
             tracing::error!(
-                "no room on the disk: what has begun goes on in memory, and nothing begins until there is room"
+                "the disk is full: present calls continue in memory, and no call begins until there is room"
             );
             self.snapshot_from = self.clock.now() + SNAPSHOT_AGAIN;
         }

@@ -34,7 +34,7 @@ pub enum StoreError {
         key: String,
     },
     /// Entries after the requested position were trimmed: restart from a snapshot, or continue after the last trimmed one.
-    #[error("what the stream keeps begins after {gone}")]
+    #[error("the stream was trimmed up to {gone}")]
     Trimmed {
         /// The last trimmed entry: a read after it returns all that is left.
         gone: crate::Position,

@@ -56,7 +56,7 @@ async fn read(stores: &Stores, tenant: &TenantId, after: Position) -> Result<Vec
     match stores.events.read_out(tenant, after, BATCH).await {
         Err(StoreError::Trimmed { gone }) => {
             // Only a store that was emptied and filled again can cause this: the remaining facts are exported.
-            tracing::error!(%tenant, %after, %gone, "facts are gone from the stream that were not in the reporting log");
+            tracing::error!(%tenant, %after, %gone, "facts were trimmed from the stream before they were in the reporting log");
             stores.events.read_out(tenant, gone, BATCH).await
         }
         read => read,

@@ -56,15 +56,15 @@ impl fmt::Display for LedgerKind {
 
 /// Id of a record in a tenant's quarantine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AsideId(pub u64);
+pub struct QuarantineId(pub u64);
 
-impl fmt::Display for AsideId {
+impl fmt::Display for QuarantineId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl FromStr for AsideId {
+impl FromStr for QuarantineId {
     type Err = std::num::ParseIntError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse().map(Self)
@@ -73,7 +73,7 @@ impl FromStr for AsideId {
 
 /// A record that its owner moves to quarantine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PutAside {
+pub struct QuarantineRequest {
     /// The tenant.
     pub tenant: TenantId,
     /// The record's ledger.
@@ -92,7 +92,7 @@ pub struct PutAside {
     pub events: Vec<Stamped>,
 }
 
-impl PutAside {
+impl QuarantineRequest {
     /// Cuts off what exceeds the limits.
     pub fn bound(&mut self) {
         let end = (0..=bounds::QUARANTINE_WHY_MAX.min(self.why.len())).rev().find(|at| self.why.is_char_boundary(*at));
@@ -103,9 +103,9 @@ impl PutAside {
 
 /// A record in quarantine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Aside {
+pub struct QuarantinedRecord {
     /// Its id.
-    pub id: AsideId,
+    pub id: QuarantineId,
     /// The ledger that contained it.
     pub ledger: LedgerKind,
     /// Its key there.
@@ -126,9 +126,9 @@ pub struct Aside {
 
 /// A record in quarantine with its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AsideState {
+pub struct QuarantinedState {
     /// Its entry in the list.
-    pub aside: Aside,
+    pub aside: QuarantinedRecord,
     /// Data that show the fault again.
     pub report: Bytes,
     /// Its state, in whatever form: no store has parsed it.
@@ -153,20 +153,20 @@ pub trait Quarantine: Send + Sync {
     ///
     /// # Errors
     /// Fails only if the store as a whole fails.
-    fn put_aside(&self, aside: PutAside) -> Answer<'_, Written>;
+    fn put_aside(&self, aside: QuarantineRequest) -> Answer<'_, Written>;
 
     /// The records in quarantine, oldest first.
-    fn list<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Aside>>;
+    fn list<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<QuarantinedRecord>>;
 
     /// A record with its state; `None` if no record has that id.
-    fn read<'a>(&'a self, tenant: &'a TenantId, id: AsideId) -> Answer<'a, Option<AsideState>>;
+    fn read<'a>(&'a self, tenant: &'a TenantId, id: QuarantineId) -> Answer<'a, Option<QuarantinedState>>;
 
     /// Puts a record back into its ledger, over its tombstone. Its owner is then [`released`] with the next token, and it is still
     /// suspect (`claims` is 1). `false` if no record has that id, or another record has its key by now. `by` is logged.
-    fn release<'a>(&'a self, tenant: &'a TenantId, id: AsideId, by: &'a str) -> Answer<'a, bool>;
+    fn release<'a>(&'a self, tenant: &'a TenantId, id: QuarantineId, by: &'a str) -> Answer<'a, bool>;
 
     /// Drops a record for good; `false` if no record has that id. `by` is logged.
-    fn discard<'a>(&'a self, tenant: &'a TenantId, id: AsideId, by: &'a str) -> Answer<'a, bool>;
+    fn discard<'a>(&'a self, tenant: &'a TenantId, id: QuarantineId, by: &'a str) -> Answer<'a, bool>;
 
     /// Number of records dropped so far for lack of room, or because their time was over.
     fn dropped<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, u64>;

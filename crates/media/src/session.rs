@@ -172,12 +172,12 @@ pub struct Statistics {
     /// When the last accepted packet of the phone came.
     pub last_packet: Option<Timestamp>,
     /// The phone's last RTCP reception report; `None` if none came.
-    pub told: Option<Told>,
+    pub told: Option<ReceptionReport>,
 }
 
 /// A phone's reception report (RFC 3550 §6.4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Told {
+pub struct ReceptionReport {
     /// Packets lost since the start.
     pub lost: i32,
     /// Interarrival jitter in units of 1/8000 s.

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::agent::WorkMode;
 use crate::id::{AgentId, CallUuid, ConnId, Dn, QueueName, ReferenceId, SessionName, TenantId};
-use crate::owner::EventId;
+use crate::owner::{Seq, Token};
 use crate::time::Timestamp;
 use crate::userdata::UserData;
 
@@ -38,6 +38,17 @@ impl fmt::Display for Subject {
             Self::Session(name) => write!(f, "session:{name}"),
         }
     }
+}
+
+/// The identity of an event. Two records with the same identity are the same event.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct EventId {
+    /// Its subject.
+    pub subject: Subject,
+    /// The owner's fencing token when it was given.
+    pub token: Token,
+    /// Its number within the token.
+    pub seq: Seq,
 }
 
 /// The parts of an event that name its call.

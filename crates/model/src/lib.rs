@@ -15,12 +15,12 @@ pub mod userdata;
 
 pub use agent::{AgentState, WorkMode};
 pub use entropy::Entropy;
-pub use event::{CallState, CallType, DnRole, Event, EventName, Stamped, Subject};
+pub use event::{CallState, CallType, DnRole, Event, EventId, EventName, Stamped, Subject};
 pub use id::{
     AgentId, AgentLoginCode, CallUuid, ConnId, Dn, LegId, PlaceName, QueueName, ReferenceId, SessionName, SkillName,
     TenantId,
 };
-pub use owner::{Epoch, EventId, NodeId, Owner, Seq, Token};
+pub use owner::{Epoch, NodeId, Owner, Seq, Token};
 pub use request::{Request, RequestKind};
 pub use time::Timestamp;
 pub use userdata::{UserData, Value};

@@ -1,9 +1,8 @@
-//! Ownership: nodes, epochs, fencing tokens, and the identity of events.
+//! Ownership: nodes, epochs, fencing tokens, and the numbers of events.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::event::Subject;
 use crate::id::InvalidId;
 
 /// A replica of a role, as `sip-cluster-1`: letters, digits and dashes, at most 63.
@@ -69,14 +68,3 @@ pub struct Token(pub u64);
 /// The number of an event within (subject, token): from 1, without gaps.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Seq(pub u64);
-
-/// The identity of an event. Two records with the same identity are the same event.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct EventId {
-    /// Its subject.
-    pub subject: Subject,
-    /// The owner's fencing token when it was given.
-    pub token: Token,
-    /// Its number within the token.
-    pub seq: Seq,
-}

@@ -37,7 +37,7 @@ enum Asker {
 
 /// The answer of one replica.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct ReplicaAnswer {
     /// The replica.
     pub place: AdminPlace,
     /// Its answer, or why there is none.
@@ -58,7 +58,7 @@ pub enum NoAnswer {
     Failed(String),
 }
 
-impl Told {
+impl ReplicaAnswer {
     /// The answer as JSON; `None` if it is no success or does not have that shape.
     pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
         let answer = self.answer.as_ref().ok()?;
@@ -91,20 +91,20 @@ impl Everyone {
     }
 
     /// Queries all at the same time; the answers are in the order of the table.
-    pub async fn ask(&self, path: &str) -> Vec<Told> {
+    pub async fn ask(&self, path: &str) -> Vec<ReplicaAnswer> {
         self.ask_those(path, |_| true).await
     }
 
     /// Queries the replicas of one role.
-    pub async fn ask_role(&self, role: &str, path: &str) -> Vec<Told> {
+    pub async fn ask_role(&self, role: &str, path: &str) -> Vec<ReplicaAnswer> {
         self.ask_those(path, |place| place.role == role).await
     }
 
-    async fn ask_those(&self, path: &str, which: impl Fn(&AdminPlace) -> bool) -> Vec<Told> {
+    async fn ask_those(&self, path: &str, which: impl Fn(&AdminPlace) -> bool) -> Vec<ReplicaAnswer> {
         let places = admin_places(self.table, &self.directory).into_iter().filter(which);
         let asked = places.map(|place| async {
             let answer = self.ask_one(&place, path).await;
-            Told { place, answer }
+            ReplicaAnswer { place, answer }
         });
         join_all(asked).await
     }

@@ -50,7 +50,7 @@ pub fn caller<T>(request: &tonic::Request<T>) -> Result<&runtime::Caller, tonic:
 pub type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, tonic::Status>> + Send>>;
 
 /// Ends the answers with UNAUTHENTICATED when the caller's token expires.
-pub fn while_believed<T: 'static>(
+pub fn until_token_expires<T: 'static>(
     answers: impl Stream<Item = Result<T, tonic::Status>> + Send + 'static,
     caller: &runtime::Caller,
     clock: Arc<dyn Clock>,
@@ -156,12 +156,12 @@ mod tests {
         let told = || futures::stream::iter([Ok(1), Ok(2)]);
         let endless = || told().chain(futures::stream::pending());
 
-        let heard: Vec<_> = while_believed(told(), &person, clock.clone()).collect().await;
+        let heard: Vec<_> = until_token_expires(told(), &person, clock.clone()).collect().await;
         assert!(matches!(heard[..], [Ok(1), Ok(2)]), "what ends by itself ends as it did: {heard:?}");
-        let heard: Vec<_> = while_believed(endless(), &person, late.clone()).collect().await;
+        let heard: Vec<_> = until_token_expires(endless(), &person, late.clone()).collect().await;
         let last = heard.last().unwrap().as_ref().map_err(tonic::Status::code);
         assert_eq!(last, Err(tonic::Code::Unauthenticated), "{heard:?}");
-        let mut goes_on = while_believed(endless(), &role, late);
+        let mut goes_on = until_token_expires(endless(), &role, late);
         assert!(matches!((goes_on.next().await, goes_on.next().await), (Some(Ok(1)), Some(Ok(2)))));
         assert!(futures::poll!(goes_on.next()).is_pending());
     }

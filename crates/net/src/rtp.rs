@@ -40,7 +40,7 @@ pub struct LegId(pub u64);
 
 /// An event of a leg for its role.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum News {
+pub enum LegEvent {
     /// An event of its audio.
     Event(LegId, Event),
     /// Its audio has failed and ended; the thread's other legs go on.
@@ -49,7 +49,7 @@ pub enum News {
 
 /// A snapshot of a leg.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Photograph {
+pub struct LegSnapshot {
     /// The leg.
     pub leg: LegId,
     /// Its session.
@@ -86,7 +86,7 @@ pub enum Order {
     /// The statistics of these legs; those that have ended are left out.
     Figures(Vec<LegId>, oneshot::Sender<Vec<(LegId, Statistics)>>),
     /// Snapshots of these legs; those that have ended are left out.
-    Photograph(Vec<LegId>, oneshot::Sender<Vec<Photograph>>),
+    LegSnapshot(Vec<LegId>, oneshot::Sender<Vec<LegSnapshot>>),
 }
 
 /// Counters of all threads.
@@ -102,7 +102,7 @@ pub struct Counters {
     pub bytes_out: AtomicU64,
     /// Packets that the kernel did not take.
     pub unsent: AtomicU64,
-    /// News lost because the role did not read them.
+    /// LegEvent lost because the role did not read them.
     pub lost_news: AtomicU64,
 }
 
@@ -162,7 +162,7 @@ struct Shard {
 
 impl RtpDriver {
     /// Starts the threads; news arrive through the receiver.
-    pub fn start(settings: Settings) -> io::Result<(Self, mpsc::Receiver<News>)> {
+    pub fn start(settings: Settings) -> io::Result<(Self, mpsc::Receiver<LegEvent>)> {
         let (news, receiver) = mpsc::channel(NEWS_MAX);
         let counters = Arc::new(Counters::default());
         let ports = Arc::new(Ports::new(settings.address, settings.ports));

@@ -3,9 +3,9 @@
 use infra::Clock;
 use runtime::RoleSpec;
 use runtime::admin::TopologyReport;
-use runtime::topology::{Heard, Topology};
+use runtime::topology::{ReplicaReport, Topology};
 
-use crate::everyone::{Everyone, Told};
+use crate::everyone::{Everyone, ReplicaAnswer};
 
 /// Queries every role of the instance for its connections.
 pub async fn observe(
@@ -15,11 +15,11 @@ pub async fn observe(
     clock: &dyn Clock,
 ) -> Topology {
     let told = everyone.ask("/topology").await;
-    let heard: Vec<Heard> = told.into_iter().map(heard).collect();
+    let heard: Vec<ReplicaReport> = told.into_iter().map(heard).collect();
     Topology::of(clock.now(), instance, table, &heard)
 }
 
-fn heard(told: Told) -> Heard {
+fn heard(told: ReplicaAnswer) -> ReplicaReport {
     let report = match &told.answer {
         Err(why) => Err(why.to_string()),
         Ok(answer) if answer.status.is_success() => {
@@ -27,5 +27,5 @@ fn heard(told: Told) -> Heard {
         }
         Ok(answer) => Err(format!("it refuses: {}", answer.problem())),
     };
-    Heard { place: told.place, report }
+    ReplicaReport { place: told.place, report }
 }

@@ -8,8 +8,8 @@
 mod applications;
 mod call_session;
 mod committer;
-mod errands;
 mod explain;
+mod frontend_tasks;
 mod intentions;
 mod metrics;
 mod path;
@@ -18,7 +18,7 @@ mod queue_link;
 mod records;
 mod server;
 mod session_facts;
-mod tenant_desk;
+mod tenant_loop;
 mod vocabulary;
 mod worker;
 mod writes;
@@ -133,7 +133,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         ctx: ctx.clone(),
     };
     net::http::serve(&ctx, "http", server::router(shared.workers.clone())).await?;
-    let errands = errands::Errands::start(&shared, config.clone())?;
+    let errands = frontend_tasks::FrontendTasks::start(&shared, config.clone())?;
     let committer = committer::Committer::new(shared.clone(), written, errands.clone());
     ctx.spawn("session committer", committer.run());
     // A node whose lease has expired counts as failed: others take its sessions.
@@ -165,7 +165,11 @@ fn keep_reports(ctx: &RoleContext) -> Reports {
 }
 
 /// Starts serving each tenant in config, until the role drains.
-async fn follow_tenants(shared: &Shared, config: &net::http::Client, errands: &errands::Errands) -> Result<()> {
+async fn follow_tenants(
+    shared: &Shared,
+    config: &net::http::Client,
+    errands: &frontend_tasks::FrontendTasks,
+) -> Result<()> {
     let mut served: HashSet<TenantId> = HashSet::new();
     loop {
         match config.get("/tenants").idempotent().fetch::<Vec<String>>().await {
@@ -173,7 +177,7 @@ async fn follow_tenants(shared: &Shared, config: &net::http::Client, errands: &e
                 shared.ctx.ready.holds("config");
                 for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
                     if served.len() < TENANTS_MAX && served.insert(tenant.clone()) {
-                        tenant_desk::start(shared, &tenant, errands);
+                        tenant_loop::start(shared, &tenant, errands);
                     }
                 }
             }

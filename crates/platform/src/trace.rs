@@ -146,7 +146,7 @@ fn fill(trace: &mut Trace, entries: &[(String, u64, &What)]) {
 }
 
 /// The owners that have taken over the call from a failed one, as `node.epoch`.
-fn heirs(answers: &[Answer]) -> impl Iterator<Item = &str> {
+fn successors(answers: &[Answer]) -> impl Iterator<Item = &str> {
     let known = answers.iter().filter_map(|answer| answer.known.as_ref().ok());
     known.flat_map(|known| &known.entries).filter_map(|entry| match &entry.what {
         What::Call(call) if call.taken_over => call.printed.split_once('@').map(|(_, owner)| owner),
@@ -157,9 +157,9 @@ fn heirs(answers: &[Answer]) -> impl Iterator<Item = &str> {
 /// The missing parts of the call, and why.
 fn missing(answers: &[Answer], trace: &Trace) -> Vec<String> {
     let mut missing = Vec::new();
-    missing.extend(heirs(answers).map(|heir| {
+    missing.extend(successors(answers).map(|successor| {
         format!(
-            "the call's owner died while it lasted, and {heir} went on with it: what only the dead one had seen is lost"
+            "the call's owner failed during the call, and {successor} took it over: what only the failed node had recorded is lost"
         )
     }));
     for (role, what) in NEEDED {

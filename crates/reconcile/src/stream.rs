@@ -23,7 +23,7 @@ const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
 /// Everything that was received.
 #[derive(Default)]
-pub struct Told {
+pub struct Received {
     /// In order of arrival.
     pub facts: Vec<Fact>,
     /// Calls that existed before.
@@ -36,7 +36,7 @@ pub struct Told {
 
 /// A subscription from its snapshot on.
 pub struct Stream {
-    told: Arc<Mutex<Told>>,
+    told: Arc<Mutex<Received>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -53,7 +53,7 @@ impl Stream {
         open.position = snapshot.position;
         let calls_before = snapshot.calls.iter().filter_map(|call| call.call.as_ref());
         let calls_before = calls_before.map(|call| format!("{:016x}", call.conn_id)).collect();
-        let told = Arc::new(Mutex::new(Told { calls_before, ..Told::default() }));
+        let told = Arc::new(Mutex::new(Received { calls_before, ..Received::default() }));
         let keeps = told.clone();
         let task = tokio::spawn(async move {
             if let Err(error) = open.follow(deliveries, &keeps).await {
@@ -64,7 +64,7 @@ impl Stream {
     }
 
     /// Reads what was received so far.
-    pub fn look<T>(&self, at: impl FnOnce(&Told) -> T) -> T {
+    pub fn look<T>(&self, at: impl FnOnce(&Received) -> T) -> T {
         at(&self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -90,7 +90,7 @@ impl Subscription {
     }
 
     /// Receives facts; after a lost connection it continues at its position.
-    async fn follow(&mut self, mut deliveries: tonic::Streaming<Delivery>, told: &Mutex<Told>) -> Result<()> {
+    async fn follow(&mut self, mut deliveries: tonic::Streaming<Delivery>, told: &Mutex<Received>) -> Result<()> {
         let mut attempts = 0;
         loop {
             match tokio::time::timeout(SILENCE_MAX, deliveries.message()).await {
@@ -116,7 +116,7 @@ impl Subscription {
         }
     }
 
-    fn take(&mut self, delivery: Delivery, told: &Mutex<Told>) -> Result<()> {
+    fn take(&mut self, delivery: Delivery, told: &Mutex<Received>) -> Result<()> {
         match delivery.what {
             Some(What::Event(event)) => {
                 let envelope = event.envelope.context("a delivery without a fact")?;

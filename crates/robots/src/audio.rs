@@ -12,7 +12,7 @@ use media::rtp::{self, Header, Packet};
 use media::sdp::negotiation::{accept_answer, answer, offer};
 use media::sdp::{AudioStream, Description, Direction, LocalAudio, Preference, parse};
 
-use crate::ear::{Ear, Heard};
+use crate::ear::{AudioCheck, Ear};
 use crate::tones::{FRAME, Pair};
 
 /// Duration of a packet.
@@ -227,7 +227,7 @@ impl Leg {
     }
 
     /// The result of listening for its pair.
-    pub fn heard(&self) -> Option<Heard> {
+    pub fn heard(&self) -> Option<AudioCheck> {
         self.ear.as_ref().map(Ear::heard)
     }
 

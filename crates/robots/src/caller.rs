@@ -9,7 +9,7 @@ use sip::StatusCode;
 use sip::agent::{DialogId, Event, Invite, Provisionals, Reply};
 
 use crate::audio::{LegId, Say};
-use crate::ear::Heard;
+use crate::ear::AudioCheck;
 use crate::floor::{CALLS_MAX, CARRIER, Due, Floor};
 use crate::opening::Stage;
 use crate::plan::{Range, unit};
@@ -43,8 +43,8 @@ pub(crate) struct Call {
     pub ends_by_agent: bool,
     /// When the first of the two left, and what both had heard by then.
     over: Option<Instant>,
-    caller_heard: Option<Heard>,
-    agent_heard: Option<Heard>,
+    caller_heard: Option<AudioCheck>,
+    agent_heard: Option<AudioCheck>,
     gave_up: bool,
     stopped: bool,
     outcome: Option<(Outcome, Option<u16>)>,
@@ -311,7 +311,7 @@ impl Floor {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let (outcome, status) = call.outcome.unwrap_or((Outcome::Unfinished, None));
         let over = call.over.unwrap_or(self.now);
-        let after = |heard: Option<Heard>| heard.and_then(|heard| heard.after).map(millis);
+        let after = |heard: Option<AudioCheck>| heard.and_then(|heard| heard.after).map(millis);
         let (caller_heard_ms, agent_heard_ms) = (after(call.caller_heard), after(call.agent_heard));
         let mut faults = std::mem::take(&mut call.faults);
         if outcome == Outcome::Answered {
@@ -348,7 +348,7 @@ impl Floor {
     }
 
     /// The fault in what one side heard.
-    fn hearing(&self, who: &str, heard: Option<Heard>) -> Option<String> {
+    fn hearing(&self, who: &str, heard: Option<AudioCheck>) -> Option<String> {
         let Some(heard) = heard else { return Some(format!("{who} had no audio")) };
         let instead = match heard.instead.map(|pair| (pair, self.whose(pair))) {
             Some((pair, Some(whose))) => format!(", but {pair} of {whose}"),

@@ -30,7 +30,7 @@ pub struct Ear {
 
 /// Result of listening.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Heard {
+pub struct AudioCheck {
     /// Time from the answer, or at worst from a retrieval, until the pair was heard; none if it was not.
     pub after: Option<Duration>,
     /// Other packets after the pair was heard, beyond those of a switch-over.
@@ -107,9 +107,9 @@ impl Ear {
     }
 
     /// The result so far. A pair that was not heard again after a hold counts as not heard.
-    pub fn heard(&self) -> Heard {
+    pub fn heard(&self) -> AudioCheck {
         let missed = self.waits && self.is_open;
-        Heard {
+        AudioCheck {
             after: self.heard_after.filter(|_| !missed),
             others: self.others.saturating_sub(OTHER_MAX),
             instead: self.instead,

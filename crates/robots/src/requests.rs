@@ -46,7 +46,7 @@ impl Requests {
     pub fn start(edge: (SocketAddr, String), tenant: &str, token: &str, waker: Arc<Waker>) -> Result<Self> {
         let (send, receive) = sync_channel::<Request>(WAITING_MAX);
         let (tell, answers) = sync_channel(WAITING_MAX);
-        let mut door = Door {
+        let mut door = ApiConnection {
             edge: edge.0,
             head: format!(
                 "POST /api/voice/v1/{tenant}/requests HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\
@@ -100,13 +100,13 @@ impl Drop for Requests {
     }
 }
 
-struct Door {
+struct ApiConnection {
     edge: SocketAddr,
     head: String,
     connection: Option<BufReader<TcpStream>>,
 }
 
-impl Door {
+impl ApiConnection {
     /// One exchange; a kept connection that the peer has closed is reopened.
     fn ask(&mut self, frame: &str) -> Result<()> {
         let kept = self.connection.is_some();

@@ -211,7 +211,7 @@ fn count(gate: &Gate, request: &Request, caller: Option<&Caller>) -> Option<Peer
     let connection = request.extensions().get::<crate::server::Accepted>();
     let meter = gate.meter_of(connection.map(|c| c.peer.ip()), caller)?;
     if let Some(connection) = connection {
-        connection.belongs_to(&meter);
+        connection.assign_meter(&meter);
     }
     meter.request();
     Some(meter)
@@ -234,7 +234,7 @@ pub async fn ask(gate: Gate, mut request: Request, next: Next) -> Response {
     };
     let meter = count(&gate, &request, Some(&caller));
     if let Some(connection) = request.extensions().get::<crate::server::Accepted>() {
-        connection.is_shown_a_token();
+        connection.mark_authenticated();
     }
     request.extensions_mut().insert(caller);
     let served = Served::begin(&gate, &mut request);

@@ -28,7 +28,7 @@ struct TallyInner {
 
 impl Tally {
     /// Records that a valid token was shown on this connection.
-    pub(crate) fn is_shown_a_token(&self) {
+    pub(crate) fn mark_authenticated(&self) {
         self.inner.is_trusted.store(true, Relaxed);
     }
 
@@ -43,7 +43,7 @@ impl Tally {
     }
 
     /// Counts on `meter` from now on, including the bytes so far, as one open connection.
-    pub fn belongs_to(&self, meter: &PeerMeter) {
+    pub fn assign_meter(&self, meter: &PeerMeter) {
         if self.inner.meter.set(meter.clone()).is_ok() {
             meter.opened();
             meter.bytes_in(usize::try_from(self.inner.bytes_in.swap(0, Relaxed)).unwrap_or(usize::MAX));
@@ -81,7 +81,7 @@ pub(crate) struct Watched(Weak<TallyInner>);
 
 impl Watched {
     /// Whether it is open and no token was shown on it.
-    pub fn is_stranger(&self) -> bool {
+    pub fn is_unauthenticated(&self) -> bool {
         self.0.upgrade().is_some_and(|connection| !connection.is_trusted.load(Relaxed))
     }
 }

@@ -22,7 +22,7 @@ async fn renew(ctx: RoleContext) -> anyhow::Result<()> {
     loop {
         match ctx.stores.leases.renew(&owner, ctx.spec.name, infra::bounds::LEASE).await {
             Ok(()) => {}
-            Err(StoreError::Fenced { owner: later, .. }) => bail!("{owner} is over: {later} lives"),
+            Err(StoreError::Fenced { owner: later, .. }) => bail!("{owner} lost its lease: {later} holds it"),
             // The owner continues: it ceases to own only when it sees a higher token.
             Err(error) => tracing::warn!(%owner, %error, "the lease was not renewed"),
         }

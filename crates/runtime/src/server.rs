@@ -60,13 +60,13 @@ impl Accepted {
     }
 
     /// Sets the meter that the connection belongs to.
-    pub fn belongs_to(&self, meter: &PeerMeter) {
-        self.tally.belongs_to(meter);
+    pub fn assign_meter(&self, meter: &PeerMeter) {
+        self.tally.assign_meter(meter);
     }
 
     /// Records that the peer has shown a valid token on it.
-    pub fn is_shown_a_token(&self) {
-        self.tally.is_shown_a_token();
+    pub fn mark_authenticated(&self) {
+        self.tally.mark_authenticated();
     }
 
     /// Whether it has a place in the limit of connections.
@@ -162,7 +162,7 @@ async fn serve_connection(
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-        () = async { tokio::select! { () = stays_a_stranger(&tally) => {}, () = is_to_end.cancelled() => {} } } => {
+        () = async { tokio::select! { () = unauthenticated_too_long(&tally) => {}, () = is_to_end.cancelled() => {} } } => {
             connection.as_mut().graceful_shutdown();
             // A peer that does not read an answer would keep the connection for ever.
             tokio::time::timeout(HEAD_TIMEOUT, connection).await.unwrap_or(Ok(()))
@@ -195,7 +195,7 @@ async fn silent(tally: &Tally) {
 
 /// Ends if no token was shown within [`STRANGER_TIMEOUT`]: a peer that answers pings and sends no request would keep
 /// the connection for ever.
-async fn stays_a_stranger(tally: &Tally) {
+async fn unauthenticated_too_long(tally: &Tally) {
     tokio::time::sleep(STRANGER_TIMEOUT).await;
     if tally.is_trusted() {
         std::future::pending::<()>().await;

@@ -23,13 +23,13 @@ impl Sources {
     pub fn admit(&mut self, from: IpAddr, connection: &Tally) -> bool {
         if self.of.len() >= SOURCES_MAX {
             self.of.retain(|_, held| {
-                held.retain(Watched::is_stranger);
+                held.retain(Watched::is_unauthenticated);
                 !held.is_empty()
             });
         }
         let held = self.of.entry(source(from)).or_default();
         if held.len() >= STRANGERS_OF_SOURCE_MAX {
-            held.retain(Watched::is_stranger);
+            held.retain(Watched::is_unauthenticated);
         }
         let has_room = held.len() < STRANGERS_OF_SOURCE_MAX;
         if has_room {
@@ -63,7 +63,7 @@ mod tests {
         let admitted = held.iter().filter(|connection| sources.admit(one, connection)).count();
         assert_eq!(admitted, STRANGERS_OF_SOURCE_MAX);
         assert!(sources.admit(other, &held[0]));
-        held[7].is_shown_a_token();
+        held[7].mark_authenticated();
         let more = connections(2);
         assert!(sources.admit(one, &more[0]), "one with a token counts no more");
         assert!(!sources.admit(one, &more[1]));

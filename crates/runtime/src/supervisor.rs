@@ -94,7 +94,7 @@ where
         let outcome = one_life(&of_life, &mut life).await;
         let error = match outcome {
             Ok(()) if drain.is_draining() => return Ended::Drained,
-            Ok(()) => anyhow::anyhow!("the role returned although it was not told to drain"),
+            Ok(()) => anyhow::anyhow!("the role returned although no drain was requested"),
             Err(error) => error,
         };
         if drain.is_draining() {

@@ -15,7 +15,7 @@ use crate::spec::RoleSpec;
 
 /// The report of one replica, or why it is missing.
 #[derive(Clone, Debug)]
-pub struct Heard {
+pub struct ReplicaReport {
     /// The replica's admin listener.
     pub place: AdminPlace,
     /// Its report, or as text why there is none.
@@ -169,7 +169,7 @@ impl RowState {
 
 impl Topology {
     /// Combines the reports of all replicas.
-    pub fn of(at: Timestamp, instance: u8, table: &[&'static RoleSpec], heard: &[Heard]) -> Self {
+    pub fn of(at: Timestamp, instance: u8, table: &[&'static RoleSpec], heard: &[ReplicaReport]) -> Self {
         let mut connections: Vec<Row> = connections::all().iter().map(|c| measured(table, c, heard)).collect();
         let again: Vec<Row> =
             connections.iter().filter(|row| !row.same_as.is_empty()).map(|row| sum::again(row, &connections)).collect();
@@ -202,7 +202,7 @@ impl Topology {
     }
 }
 
-fn measured(table: &[&'static RoleSpec], c: &Connection, heard: &[Heard]) -> Row {
+fn measured(table: &[&'static RoleSpec], c: &Connection, heard: &[ReplicaReport]) -> Row {
     let peers = sum::peers(c, heard);
     let (state, why) = judge::judge(table, c, heard);
     let again = coverage::drawn_again_as(c.id);
@@ -226,7 +226,7 @@ fn measured(table: &[&'static RoleSpec], c: &Connection, heard: &[Heard]) -> Row
     }
 }
 
-fn role_row(heard: &Heard) -> RoleRow {
+fn role_row(heard: &ReplicaReport) -> RoleRow {
     let place = &heard.place;
     let said = heard.report.as_ref();
     RoleRow {

@@ -3,10 +3,10 @@
 mod content;
 mod load;
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::event::Descriptors;
+pub use crate::fault::Fault;
 use crate::limits::Limits;
 use crate::vocabulary::Vocabulary;
 
@@ -32,23 +32,6 @@ pub enum Syntax {
 
 /// Checks the syntax of a piece of the data model's language.
 pub type SyntaxCheck<'a> = &'a mut dyn FnMut(Syntax, &str) -> Result<(), String>;
-
-/// One fault of a document.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fault {
-    /// Line of the element, from 1.
-    pub line: u32,
-    /// The element's name as written.
-    pub element: String,
-    /// The rule that is violated.
-    pub rule: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, <{}>: {}", self.line, self.element, self.rule)
-    }
-}
 
 /// A document that cannot be run: its faults, at most [`LoadError::FAULTS_MAX`].
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

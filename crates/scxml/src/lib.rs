@@ -11,6 +11,7 @@
 pub mod datamodel;
 pub mod document;
 pub mod event;
+mod fault;
 pub mod limits;
 pub mod session;
 pub mod value;

@@ -4,7 +4,7 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
-use crate::document::Fault;
+use crate::fault::Fault;
 use crate::limits::Limits;
 
 /// An element.

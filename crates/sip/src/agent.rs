@@ -88,7 +88,7 @@ enum Waiting {
 impl UserAgent {
     /// An agent without dialogs.
     pub fn new(config: AgentConfig, entropy: Box<dyn Entropy>) -> Self {
-        let layer = TransactionLayer::inheritable(config.transactions_max, config.intervals);
+        let layer = TransactionLayer::restorable(config.transactions_max, config.intervals);
         let dialogs = Arena::new(config.dialogs_max);
         Self {
             config,

@@ -2,10 +2,10 @@
 
 use bytes::{Buf, BytesMut};
 
-use crate::error::{ParseError, ParseErrorKind};
 use crate::header::name::{self, HeaderName};
 use crate::limits::{HEAD_MAX, MESSAGE_MAX};
-use crate::message::{Framing, Message, read, rescue};
+use crate::message::{Framing, Message, read_or_rescue, rescue};
+use crate::message::{ParseError, ParseErrorKind};
 use crate::parse;
 
 /// An item of a stream.
@@ -83,7 +83,7 @@ impl Framer {
         let length = self.wanted.filter(|length| *length <= self.buffer.len())?;
         self.wanted = None;
         let bytes = self.buffer.split_to(length).freeze();
-        Some(read(&bytes, Framing::Stream).map(Frame::Message))
+        Some(read_or_rescue(&bytes, Framing::Stream).map(Frame::Message))
     }
 
     /// The length of the message at the front, when its head is complete.
@@ -106,7 +106,7 @@ impl Framer {
                 Err(ParseError { kind: ParseErrorKind::MessageTooLong, partial })
             }
             // Read to find its fault, and the part needed for an answer.
-            None => match read(&self.buffer.split_to(head).freeze(), Framing::Stream) {
+            None => match read_or_rescue(&self.buffer.split_to(head).freeze(), Framing::Stream) {
                 Err(error) => Err(error),
                 Ok(_) => Err(ParseError::new(ParseErrorKind::ContentLength)),
             },

@@ -3,16 +3,15 @@
 pub mod auth;
 pub mod content;
 pub mod cseq;
-pub mod list;
+mod error;
 pub mod name;
 pub mod name_addr;
 pub mod number;
-pub mod params;
 pub mod via;
 
+pub use crate::list::Elements;
 pub use cseq::CSeq;
-pub use list::Elements;
+pub use error::HeaderError;
 pub use name::HeaderName;
 pub use name_addr::{Contact, NameAddr};
-pub use params::{Param, Params};
 pub use via::Via;

@@ -8,15 +8,17 @@ use std::ops::Range;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::error::{ParseError, Rule};
 use crate::header::name::OTHER;
 use crate::header::{Elements, HeaderName};
 use crate::limits::{HEAD_MAX, HEAD_ROOM, HEADERS_MAX, HEADERS_ROOM, LINE_MAX, LINE_ROOM, MESSAGE_MAX, TAG_ROOM};
+use crate::message::ParseError;
 use crate::method::Method;
+use crate::rule::Rule;
 use crate::status::StatusCode;
 
 mod capability;
 mod edit;
+mod error;
 mod fault;
 mod multipart;
 mod read;
@@ -24,9 +26,10 @@ mod rescue;
 mod typed;
 
 pub use capability::{Capabilities, Refusal};
+pub use error::{ParseError, ParseErrorKind};
 pub use fault::Fault;
-pub(crate) use read::{Framing, read};
-pub(crate) use rescue::rescue;
+pub(crate) use read::Framing;
+pub(crate) use rescue::{read_or_rescue, rescue};
 
 /// A request or a response. Clones share the received bytes.
 #[derive(Clone)]
@@ -122,7 +125,7 @@ impl Message {
     /// Parses a datagram (RFC 3261 §18.3): bytes beyond Content-Length are ignored, fewer are an error, and
     /// without Content-Length the rest is the body.
     pub fn parse(bytes: Bytes) -> Result<Self, ParseError> {
-        read(&bytes, Framing::Datagram)
+        read_or_rescue(&bytes, Framing::Datagram)
     }
 
     /// Whether it is a request.

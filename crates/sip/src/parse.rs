@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::error::Rule;
+use crate::rule::Rule;
 
 /// The bytes allowed in a `token`; a table, because every byte of every header name is checked.
 static TOKEN: [bool; 256] = {

@@ -6,7 +6,7 @@
 //! dialog.
 //!
 //! Drive loop: `handle_*(input, now)`, then [`Proxy::poll_output`] until it is `None`, then wait until
-//! [`Proxy::next_timeout`] or the next input. Timers: [`settings::KEEP_ALIVE`], [`settings::HEIR_TIME`],
+//! [`Proxy::next_timeout`] or the next input. Timers: [`settings::KEEP_ALIVE`], [`settings::SUCCESSOR_WAIT`],
 //! [`settings::TIMER_C`] and those of [`crate::transaction`].
 
 use std::collections::{HashMap, VecDeque};
@@ -17,9 +17,9 @@ use bytes::Bytes;
 use model::{Dn, Entropy, Owner, TenantId, Timestamp};
 
 use crate::digest::{NonceSource, NonceUses};
-use crate::error::ParseError;
 use crate::flow::{Flow, Transmit};
 use crate::message::Message;
+use crate::message::ParseError;
 use crate::seal::{Purpose, Seal};
 use crate::status::StatusCode;
 use crate::transaction::{Arena, Intervals, Received, TimerQueue, TransactionEvent, TransactionLayer};
@@ -29,6 +29,7 @@ mod allowance;
 mod answer;
 mod arrival;
 mod attempt;
+mod branch;
 mod counts;
 mod digest_uri;
 mod exchange;
@@ -55,17 +56,17 @@ mod waiting;
 pub use attempt::{Attempt, AttemptCaller};
 pub use counts::Counts;
 pub use nodes::Announcement;
-pub use rendezvous::heir;
+pub use rendezvous::successor;
 pub use settings::{Credentials, Hashes, Limits, Network, Phone, Settings, Trunk};
 
 use allowance::Allowance;
 use exchange::Exchange;
 use flow_token::PhoneMark;
 use lockout::Lockout;
-use moved::Moved;
+use moved::ReportedOwners;
 use nodes::Nodes;
 use overload::Overload;
-use sources::{Admission, Sources};
+use sources::{RateVerdict, Sources};
 
 /// Decides whether a peer on the nodes' port is a node.
 pub trait NodeAuthority: Send {
@@ -157,7 +158,7 @@ pub struct Proxy {
     timers: TimerQueue<u64>,
     connections: HashMap<u64, Peer>,
     nodes: Nodes,
-    moved: Moved,
+    moved: ReportedOwners,
     sources: Sources,
     allowance: Allowance,
     overload: Overload,
@@ -217,7 +218,7 @@ impl Proxy {
             timers: TimerQueue::new(),
             connections: HashMap::new(),
             nodes: Nodes::default(),
-            moved: Moved::default(),
+            moved: ReportedOwners::default(),
             sources,
             allowance: Allowance::new(),
             overload: Overload::default(),
@@ -303,13 +304,13 @@ impl Proxy {
     pub fn handle_datagram(&mut self, listener: u16, remote: SocketAddr, bytes: Bytes, now: Timestamp) {
         let flow = Flow::Udp { listener, remote };
         let admission = self.admit(remote.ip(), now);
-        if admission == Admission::Dropped && !allowance::may_be_known(&bytes) {
+        if admission == RateVerdict::Dropped && !allowance::may_be_known(&bytes) {
             self.counts.rate_dropped += 1;
             return;
         }
         match Message::parse(bytes) {
             Ok(message) => self.arrive_within_rate(message, flow, remote, admission, now),
-            Err(_) if admission == Admission::Dropped => self.counts.rate_dropped += 1,
+            Err(_) if admission == RateVerdict::Dropped => self.counts.rate_dropped += 1,
             Err(error) => self.malformed(&error, flow),
         }
         self.settle(now);
@@ -331,7 +332,7 @@ impl Proxy {
     /// Processes malformed input of a connection. If its end is known, the connection goes on.
     pub fn handle_malformed(&mut self, connection: u64, error: &ParseError, now: Timestamp) {
         let Some(peer) = self.connections.get(&connection).copied() else { return };
-        if peer.side == Side::Edge && self.admit(peer.remote.ip(), now) == Admission::Dropped {
+        if peer.side == Side::Edge && self.admit(peer.remote.ip(), now) == RateVerdict::Dropped {
             self.counts.rate_dropped += 1;
             return;
         }

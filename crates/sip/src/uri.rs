@@ -3,9 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::error::Rule;
-use crate::header::params::Params;
+use crate::params::Params;
 use crate::parse;
+use crate::rule::Rule;
 
 pub mod compare;
 pub mod escape;

@@ -246,14 +246,14 @@ fn another_request_is_over_with_its_answer_which_who_asks_again_gets_for_timer_j
 }
 
 #[test]
-fn where_an_heir_may_go_on_a_request_is_answered_from_its_transaction_for_timer_j() {
+fn where_a_successor_may_go_on_a_request_is_answered_from_its_transaction_for_timer_j() {
     let mut layer = TransactionLayer::inheritable(10, Intervals::default());
     let bye = request(Method::Bye, "z9hG4bKserver");
     let server = receive(&mut layer, bye.clone(), udp());
     layer.respond(server, &response(&bye, 200, "b"), START).unwrap();
-    let mut heir = TransactionLayer::inheritable(10, Intervals::default());
-    let inherited = heir.restore_server(layer.snapshot_server(server).unwrap(), 0, START).unwrap();
-    for (mut layer, server, sent) in [(layer, server, 1), (heir, inherited, 0)] {
+    let mut successor = TransactionLayer::inheritable(10, Intervals::default());
+    let inherited = successor.restore_server(layer.snapshot_server(server).unwrap(), 0, START).unwrap();
+    for (mut layer, server, sent) in [(layer, server, 1), (successor, inherited, 0)] {
         assert_eq!(std::iter::from_fn(|| layer.poll_transmit()).count(), sent);
         assert_eq!(repeat(&mut layer, &bye, 28), 8);
         let (_, events) = pass(&mut layer, 60_000);
@@ -310,11 +310,11 @@ fn a_transaction_goes_on_in_another_layer() {
     let (mut first, mut second) = (layer(), layer());
     let (client, invite) = send(&mut first, Method::Invite, udp());
     first.handle_timeout(START + 600 * MS);
-    let heir = second.restore_client(first.snapshot_client(client).unwrap(), 9, START + 600 * MS).unwrap();
+    let successor = second.restore_client(first.snapshot_client(client).unwrap(), 9, START + 600 * MS).unwrap();
     let (sent, _) = pass(&mut second, 8_000);
     assert_eq!(sent, [1_500, 3_500, 7_500], "timer A keeps its rhythm");
     let received = second.receive(response(&invite, 180, "b"), udp(), START);
-    assert!(matches!(received, Received::Response { client, owner: 9, .. } if client == heir));
+    assert!(matches!(received, Received::Response { client, owner: 9, .. } if client == successor));
 }
 
 #[test]

@@ -4,6 +4,8 @@ mod agents;
 mod calls;
 mod join;
 mod order;
+mod restore;
+mod running;
 mod snapshot;
 mod statistic;
 mod store;

@@ -5,12 +5,12 @@
 //! written in one commit. A tenant's agents have one owner among the replicas. The time in each state is reported to the reporting log
 //! (voice-55); no commit waits for it.
 
-mod desk;
 mod handler;
 mod intervals;
 mod metrics;
 mod people;
 mod records;
+mod tenant_loop;
 #[cfg(test)]
 mod tests;
 
@@ -63,7 +63,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
                 for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
                     if served.len() < TENANTS_MAX && served.insert(tenant.clone()) {
                         let counted_and_told = (metrics.clone(), reporter.clone());
-                        desks.spawn(desk::serve(ctx.clone(), tenant, objects.clone(), counted_and_told));
+                        desks.spawn(tenant_loop::serve(ctx.clone(), tenant, objects.clone(), counted_and_told));
                     }
                 }
             }

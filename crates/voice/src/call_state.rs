@@ -4,10 +4,10 @@
 //! repairs to the request stream of the faulty subject's owner. One node at a time follows a tenant.
 
 mod audit;
-mod desk;
 mod metrics;
-mod picture;
 mod record;
+mod snapshot;
+mod tenant_loop;
 #[cfg(test)]
 mod tests;
 mod threads;
@@ -49,7 +49,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
             Ok(tenants) => {
                 for tenant in tenants {
                     if followed.len() < TENANTS_MAX && followed.insert(tenant.clone()) {
-                        desks.spawn(desk::serve(ctx.clone(), tenant, metrics.clone(), reporter.clone()));
+                        desks.spawn(tenant_loop::serve(ctx.clone(), tenant, metrics.clone(), reporter.clone()));
                     }
                 }
             }

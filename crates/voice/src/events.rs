@@ -22,7 +22,7 @@ pub async fn next(ctx: RoleContext, tenant: TenantId, mut after: Position) -> Re
             Ok(entries) if entries.is_empty() => {}
             Ok(entries) => return Ok(entries),
             Err(StoreError::Trimmed { gone }) => {
-                warn!(%tenant, %after, %gone, "events are gone before they were read; going on after the last of them");
+                warn!(%tenant, %after, %gone, "events were trimmed before they were read; continuing after the last of them");
                 after = gone;
             }
             Err(error @ StoreError::Unavailable { .. }) => {

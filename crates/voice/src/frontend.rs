@@ -4,7 +4,7 @@
 //! The outcome of a request is the event with its reference. Each request with its requester and answer is reported to the reporting log
 //! (voice-48).
 
-mod door;
+mod forwarder;
 mod metrics;
 mod repeats;
 mod server;
@@ -35,8 +35,8 @@ pub const SPEC: RoleSpec = RoleSpec {
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
-    let door = door::Door::new(ctx.clone(), metrics)?;
-    net::http::serve(&ctx, "requests", server::router(door)).await?;
+    let forwarder = forwarder::RequestForwarder::new(ctx.clone(), metrics)?;
+    net::http::serve(&ctx, "requests", server::router(forwarder)).await?;
     ctx.ready.started();
     ctx.drain.begun().await;
     Ok(())

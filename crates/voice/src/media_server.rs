@@ -9,7 +9,6 @@ mod call_data;
 mod commit;
 mod explain;
 mod faults;
-mod former;
 #[cfg(test)]
 pub(crate) mod in_memory;
 mod incoming;
@@ -18,6 +17,7 @@ pub(crate) mod limits;
 mod metrics;
 mod negotiate;
 pub(crate) mod node;
+mod previous_run;
 mod prompts;
 mod records;
 mod service;
@@ -122,12 +122,12 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let asks = explain::answer_by(&ctx.trace);
     let meter = ctx.meter("own-19").peer("phones");
     ctx.ready.started();
-    let former = former::claim(&ctx).await?;
+    let former = previous_run::claim(&ctx).await?;
     // Connect only now: the first message of a proxy may belong to one of those legs.
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
     let (asker, call_data) = call_data::Asker::new(&ctx)?;
     let shell = turn::Shell::new(&ctx);
     let (found, released) = tokio::sync::mpsc::channel(1);
-    ctx.spawn("released legs", former::watch_released(ctx.clone(), found));
+    ctx.spawn("released legs", previous_run::watch_released(ctx.clone(), found));
     Turns { ctx, node, links, news, asks, asker, call_data, former, released, shell, meter }.run().await
 }

@@ -16,7 +16,7 @@ pub const fn is_suspect<K>(record: &Record<K>) -> bool {
 }
 
 /// Whether a claimed record was suspect before the claim.
-pub const fn is_in_hand_alone<K>(record: &Record<K>) -> bool {
+pub const fn was_suspect_before_claim<K>(record: &Record<K>) -> bool {
     record.claims > 1
 }
 

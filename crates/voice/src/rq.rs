@@ -4,12 +4,12 @@
 //! (voice-30), agents and skills from tenant (voice-16), details of calls from sip-cluster (voice-25), and facts about agents, phones and
 //! calls from the tenant's event stream (voice-06).
 
-mod desk;
 mod handler;
 mod metrics;
 mod parts;
 mod records;
 mod server;
+mod tenant_loop;
 mod writes;
 
 use anyhow::Result;
@@ -36,7 +36,7 @@ pub const SPEC: RoleSpec = RoleSpec {
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
-    let desks = desk::Desks::new(ctx.clone(), metrics);
+    let desks = tenant_loop::TenantLoops::new(ctx.clone(), metrics);
     let server = server::Server::new(desks.clone(), ctx.clock.clone());
     let service = contracts::v1::routing_server::RoutingServer::new(server);
     net::grpc::serve(&ctx, "routing", tonic::service::Routes::new(service)).await?;

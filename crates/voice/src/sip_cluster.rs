@@ -4,6 +4,7 @@
 //! (voice-39), events and new calls to the stream (voice-40, voice-49), records (voice-41), details of waiting calls to rq (voice-25),
 //! facts to the reporting log (voice-50).
 
+mod caller_status;
 mod clients;
 mod commit;
 mod dialogs;
@@ -11,17 +12,16 @@ mod entry;
 mod explain;
 mod export;
 mod faults;
-mod heirs;
 mod ids;
 mod inbox;
 mod incoming;
-mod inheritance;
 mod legs;
 mod limits;
 mod metrics;
 mod node;
 mod operate;
 mod options;
+mod ownership;
 mod prompts;
 mod quarantine;
 mod records;
@@ -30,8 +30,8 @@ mod restore;
 mod routing_link;
 mod server;
 mod session;
-mod shown;
 mod sweep;
+mod takeover;
 #[cfg(test)]
 mod tests;
 mod treatment;
@@ -88,9 +88,9 @@ const PROXY: &str = "sip-proxy";
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let settings: Settings = ctx.settings()?;
     ctx.ready.require(PROXY);
-    let (inbox, letters) = Inbox::new();
-    let (live, seen_live) = tokio::sync::watch::channel(heirs::SeenLive::default());
-    let ways = server::Ways {
+    let (inbox, inbox_messages) = Inbox::new();
+    let (live, seen_live) = tokio::sync::watch::channel(takeover::SeenLive::default());
+    let ways = server::RequestContext {
         inbox: inbox.clone(),
         live: seen_live.clone(),
         searches: server::searches(),
@@ -125,11 +125,11 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     repairs::watch(&ctx, clients.clone(), inbox);
     ctx.spawn("export", export::run(ctx.clone()));
     ctx.ready.started();
-    let former = former_calls(&ctx, &clients).await?;
+    let former = calls_of_previous_run(&ctx, &clients).await?;
     // Not before: the first message of a proxy may belong to one of those calls.
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
     let turned_at = ctx.clock.now();
-    Turns { ctx, node, links, clients, routing, letters, live, former, turned_at }.run().await
+    Turns { ctx, node, links, clients, routing, inbox_messages, live, former, turned_at }.run().await
 }
 
 /// How long config may take to name the tenants at start. After that the node starts without the calls of its previous run.
@@ -137,7 +137,10 @@ const TENANTS_WITHIN: Duration = Duration::from_secs(15);
 /// Interval of these requests to config.
 const TENANTS_AGAIN: Duration = Duration::from_millis(100);
 
-async fn former_calls(ctx: &RoleContext, clients: &Clients) -> anyhow::Result<Vec<infra::Record<model::ConnId>>> {
+async fn calls_of_previous_run(
+    ctx: &RoleContext,
+    clients: &Clients,
+) -> anyhow::Result<Vec<infra::Record<model::ConnId>>> {
     let asking = async {
         loop {
             match clients.tenants().await {
@@ -151,12 +154,12 @@ async fn former_calls(ctx: &RoleContext, clients: &Clients) -> anyhow::Result<Ve
         () = ctx.drain.begun() => return Ok(Vec::new()),
     };
     let Ok(tenants) = tenants else {
-        tracing::error!("config does not name the tenants: calls of a former life are not gone on with");
+        tracing::error!("config does not name the tenants: calls of the previous run are not restored");
         return Ok(Vec::new());
     };
     let former = restore::claim_former(&*ctx.stores.calls, &ctx.owner(), &tenants).await?;
     if !former.is_empty() {
-        tracing::info!(calls = former.len(), "calls of a former life are gone on with");
+        tracing::info!(calls = former.len(), "calls of the previous run are restored");
     }
     Ok(former)
 }

@@ -8,8 +8,8 @@ mod authority;
 mod clients;
 mod faults;
 mod inbox;
+mod message_trace;
 mod metrics;
-mod passing;
 mod registers;
 mod reporting;
 mod server;
@@ -114,7 +114,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let users = Users::start(&ctx, settings.credentials_cache).context("the client of config")?;
     ctx.ready.started();
     let edge_ip = tcp_at.listen.ip();
-    let passages = passing::Passages::new(ctx.trace.clone(), ctx.directory.clone());
+    let passages = message_trace::MessageTrace::new(ctx.trace.clone(), ctx.directory.clone());
     let reporter = crate::reporting::Reporter::start(&ctx, "voice-60", contracts::reporting::EDGE);
     let registers = registers::Registers::default();
     let reports = reporting::Reports::new(reporter, ctx.clock.now());

@@ -4,9 +4,8 @@ use clap::Args;
 use runtime::exit::{Exit, ExitError};
 
 use super::Site;
-use super::robots::Load;
 use super::run;
-use crate::demo::{Example, Show};
+use crate::demo::{Example, Load, Show};
 
 pub const EXAMPLES: &str = "Examples:\n  trunkline demo\n  trunkline demo --agents 20 --rate 1\n  \
                             trunkline demo --calls 200 --rate 10 --agents 40 --talk 1.5..2.5 --wrap 0.5 --exit\n  \

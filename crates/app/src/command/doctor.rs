@@ -163,7 +163,7 @@ const CHECKS: &[Check] = &[
     },
     Check {
         name: "quarantine",
-        looks_at: "records that could not be lived with and were put aside, and faults that were reported",
+        looks_at: "quarantined records, and faults that were reported",
         needs: Needs::Running,
         look: running::quarantine,
     },
@@ -240,7 +240,7 @@ fn in_words(situation: &Situation, looked: &[&Check], findings: &[(&str, Finding
         let (instance, left_out, all) = (situation.instance, CHECKS.len() - looked.len(), CHECKS.len());
         text.push_str(&match situation.closed {
             Some(_) => {
-                format!("Whether instance {instance} runs cannot be told: {left_out} of {all} checks were left out.\n")
+                format!("Cannot find out whether instance {instance} runs: {left_out} of {all} checks were left out.\n")
             }
             None => format!("Instance {instance} does not run: {left_out} of {all} checks need that it does.\n"),
         });

@@ -61,7 +61,7 @@ fn end_with(supervisor: u32) -> anyhow::Result<()> {
         return Ok(());
     }
     // It had ended before the request to the kernel.
-    Err(ExitError::new(Exit::Failed, format!("the supervisor, process {supervisor}, is gone")).into())
+    Err(ExitError::new(Exit::Failed, format!("the supervisor, process {supervisor}, has ended")).into())
 }
 
 /// Every replica of every role.
@@ -109,7 +109,7 @@ fn expected(values: &Values, replica: Replica) -> Result<Replica, ExitError> {
     }
     let key = name.replace('-', "_");
     let message = format!(
-        "replicas.{key} is {count}, so nobody looks for {name}-{number}: give every process --set replicas.{key}={number}"
+        "replicas.{key} is {count}, so other roles do not look for {name}-{number}: give every process --set replicas.{key}={number}"
     );
     Err(ExitError::new(Exit::Settings, message))
 }
@@ -154,7 +154,7 @@ fn start(
                 match opened.provisioning.tenants().await {
                     Ok(tenants) if tenants.is_empty() => eprintln!("{}", no_tenant(&installation)),
                     Ok(_) => {}
-                    Err(error) => tracing::warn!(%error, "whether there is a tenant cannot be told"),
+                    Err(error) => tracing::warn!(%error, "cannot find out whether there is a tenant"),
                 }
             }
             Ok(())

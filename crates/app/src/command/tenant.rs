@@ -90,7 +90,7 @@ fn read(site: &Site, file: &Path) -> anyhow::Result<TenantObjects> {
         return Err(ExitError::new(Exit::CheckFailed, Faults([faults, warnings].concat()).to_string()).into());
     };
     if !warnings.is_empty() {
-        eprintln!("imported all the same, and to be mended: {}", Faults(warnings));
+        eprintln!("imported with warnings, please fix: {}", Faults(warnings));
     }
     Ok(objects)
 }
@@ -102,13 +102,14 @@ fn notice(notices: &[Fault]) {
 
 fn examine(site: &Site, file: &Path) -> anyhow::Result<Examined> {
     let folder = file.parent().unwrap_or_else(|| Path::new(".")).to_owned();
-    let mut beside = Beside { folder, prompts: site.data_dir().join("prompts"), clock: Arc::new(SystemClock::start()) };
+    let mut beside =
+        ReferencedFiles { folder, prompts: site.data_dir().join("prompts"), clock: Arc::new(SystemClock::start()) };
     Ok(tenant::import::examine_file(file, &mut beside)
         .map_err(|error| ExitError::new(Exit::CheckFailed, format!("{:#}", anyhow::Error::new(error))))?)
 }
 
 /// The files that a tenant's file names, checked by the roles that will use them.
-struct Beside {
+struct ReferencedFiles {
     /// The folder of the tenant's file.
     folder: PathBuf,
     /// The installation's prompts.
@@ -116,7 +117,7 @@ struct Beside {
     clock: Arc<dyn Clock>,
 }
 
-impl Companions for Beside {
+impl Companions for ReferencedFiles {
     fn document(&mut self, path: &Path) -> std::io::Result<String> {
         std::fs::read_to_string(self.folder.join(path))
     }

@@ -18,8 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::robot_load::Load;
 use super::{TENANT, TOKEN_LIFE, cast, describe, load};
-use crate::command::Load;
 use crate::stores::Servers;
 
 /// Input of the robots, in the data directory.

@@ -25,7 +25,7 @@ pub(super) async fn have_ended(data_dir: &Path, limit: Duration) {
             tracing::warn!(
                 nodes,
                 limit_s = limit.as_secs(),
-                "processes of a former supervisor still drain: waiting for them"
+                "processes of the previous supervisor still drain: waiting for them"
             );
             told = true;
         }

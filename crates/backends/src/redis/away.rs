@@ -16,17 +16,16 @@ use model::{Stamped, TenantId, Timestamp};
 use tokio::time::Instant;
 
 use super::RedisStores;
+use super::audience::Audience;
+use super::record_id::RecordId;
 use super::row::{Facts, Kind, Row, sort_out};
-use super::steady::Id;
-use super::streams::ForWhom;
-use super::waiting::{Former, WaitingFile};
+use super::script::PART_ROWS;
+use super::waiting::{PreviousRunCommit, WaitingFile};
 
 /// Limits of the rows and bytes that wait for Redis: some minutes of a busy node. Beyond either, nothing begins, and a record that
 /// has begun keeps only its last state and its end.
 const ROWS_MAX: usize = 200_000;
 const BYTES_MAX: usize = 256 << 20;
-/// Rows and bytes of one script, which blocks all other clients of Redis: some milliseconds.
-pub(super) const PART_ROWS: usize = 200;
 const PART_BYTES: usize = 1 << 20;
 /// How long a commit that may wait is tried: for the proxies, a node that answers nobody for a second has failed.
 const TRY_WITHIN: Duration = Duration::from_millis(500);
@@ -44,18 +43,18 @@ pub(super) struct Away {
     rows: usize,
     bytes: usize,
     /// Number of waiting rows of each record.
-    of: HashMap<Id, usize>,
+    of: HashMap<RecordId, usize>,
     failed_at: Option<Instant>,
     /// Records of which a waiting commit was refused, and since when. Their owner has not been notified yet.
-    lost: HashMap<Id, (Written, Instant)>,
+    lost: HashMap<RecordId, (Written, Instant)>,
     /// Records with more to write than may wait: their last states are written when nothing else waits.
-    overdue: HashMap<Id, Kind>,
+    overdue: HashMap<RecordId, Kind>,
     /// Facts lost in this outage because no more may wait.
     dropped: usize,
     numbers: Numbers,
     /// The waiting rows on disk, and those that a previous run has left there.
     file: Option<WaitingFile>,
-    former: VecDeque<Former>,
+    former: VecDeque<PreviousRunCommit>,
     /// Whether it was logged for this outage that commits wait, and that the disk refuses writes.
     said: bool,
     said_of_disk: bool,
@@ -71,12 +70,12 @@ struct Waiting {
 
 impl Away {
     /// From now on, waiting rows are also kept in that file.
-    pub(super) fn keep_in(&mut self, file: WaitingFile, former: Vec<Former>) {
+    pub(super) fn keep_in(&mut self, file: WaitingFile, former: Vec<PreviousRunCommit>) {
         (self.file, self.former) = (Some(file), former.into());
     }
 
     /// A node that has claimed a record has lost nothing of it.
-    pub(super) fn claimed(&mut self, id: &Id) {
+    pub(super) fn claimed(&mut self, id: &RecordId) {
         self.lost.remove(id);
     }
 
@@ -109,7 +108,7 @@ impl Away {
     }
 
     /// Whether a commit of that record waits.
-    pub(super) fn waits_for(&self, record: &Id) -> bool {
+    pub(super) fn waits_for(&self, record: &RecordId) -> bool {
         self.of.contains_key(record) || self.overdue.contains_key(record)
     }
 
@@ -127,7 +126,7 @@ impl Away {
         if self.dropped == 0 {
             tracing::error!(
                 rows = self.rows,
-                "no more may wait for Redis: nothing begins, and facts of what goes on are lost"
+                "the queue of commits that wait for Redis is full: no call begins, and facts of present calls are lost"
             );
         }
         self.dropped = self.dropped.saturating_add(row.facts.events.len().max(1));
@@ -192,7 +191,7 @@ impl Away {
     }
 }
 
-fn id(kind: Kind, row: &Row) -> Id {
+fn id(kind: Kind, row: &Row) -> RecordId {
     (kind.name, row.tenant.clone(), row.key.clone())
 }
 
@@ -425,7 +424,7 @@ impl RedisStores {
     /// Writes the last states of records with more to write than could wait. Returns whether none is left.
     async fn hand_in_overdue(&self, away: &mut Away, until: Instant) -> bool {
         while !away.overdue.is_empty() {
-            let part: Vec<Id> = away.overdue.keys().take(PART_ROWS).cloned().collect();
+            let part: Vec<RecordId> = away.overdue.keys().take(PART_ROWS).cloned().collect();
             for id in part {
                 let Some(kind) = away.overdue.get(&id).copied() else { continue };
                 // It may have ended since, or have another owner.
@@ -458,7 +457,7 @@ impl RedisStores {
             return true;
         }
         let (mut done, mut late) = (0, 0);
-        while let Some(Former { kind, row }) = away.former.front() {
+        while let Some(PreviousRunCommit { kind, row }) = away.former.front() {
             let trying = self.write_former(*kind, row).and_then(|answer| async {
                 self.correct(&row.tenant, std::iter::once((row, &answer))).await?;
                 Ok(answer)
@@ -469,7 +468,7 @@ impl RedisStores {
                 Ok(Ok(_)) => late += 1,
                 Ok(Err(error)) if !error.passes() => {
                     late += 1;
-                    tracing::error!(%error, record = row.key, "a commit of a former life is refused");
+                    tracing::error!(%error, record = row.key, "a commit of the previous run is refused");
                 }
                 Ok(Err(_)) | Err(_) => {
                     away.failed_at = Some(Instant::now());
@@ -481,7 +480,7 @@ impl RedisStores {
                 return false;
             }
         }
-        tracing::info!(done, late, "commits of a former life are handed in; late ones came after others had gone on");
+        tracing::info!(done, late, "commits of the previous run are written; late ones came after a takeover");
         if away.waiting.is_empty() {
             away.forget_file();
         }
@@ -497,12 +496,12 @@ impl RedisStores {
         if self.hand_in_from_disk(&mut away, None).await {
             return Ok(());
         }
-        let reason = "Redis does not answer, and commits of a former life wait for it".to_owned();
+        let reason = "Redis does not answer, and commits of the previous run wait for it".to_owned();
         Err(StoreError::Unavailable { reason })
     }
 
     /// The records that Redis knows completely: no commit of them waits here, which may be their end.
-    pub(super) async fn known_to_the_last<T>(&self, records: Vec<T>, id: impl Fn(&T) -> Id) -> Vec<T> {
+    pub(super) async fn known_to_the_last<T>(&self, records: Vec<T>, id: impl Fn(&T) -> RecordId) -> Vec<T> {
         let away = self.steady.away.lock().await;
         records.into_iter().filter(|record| !away.waits_for(&id(record))).collect()
     }
@@ -521,7 +520,7 @@ impl RedisStores {
     async fn correct(&self, tenant: &TenantId, refused: impl Iterator<Item = (&Row, &Written)>) -> Result<()> {
         let refused = refused.filter(|(_, answer)| !matches!(answer, Written::Done { .. }));
         let facts: Vec<Stamped> = refused.flat_map(|(row, _)| row.facts.events.iter().cloned()).collect();
-        match self.tell_log(tenant, &facts, ForWhom::LogAsCorrection).await {
+        match self.tell_log(tenant, &facts, Audience::LogCorrection).await {
             // The log has been unavailable for hours: nothing else is to wait for it as well.
             Err(error @ StoreError::Full { bound: 1.., .. }) => {
                 tracing::error!(%tenant, %error, facts = facts.len(), "facts that came too late are dropped");

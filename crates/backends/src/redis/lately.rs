@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::{Stamped, TenantId};
 use tokio::time::Instant;
 
-use super::steady::Id;
+use super::record_id::RecordId;
 
 /// Older facts have been exported: an exporter is behind by less, unless its log is unavailable.
 const KEPT: Duration = Duration::from_secs(5);
@@ -25,13 +25,13 @@ pub(super) struct Lately {
 /// The facts of one write.
 struct Told {
     at: Instant,
-    id: Id,
+    id: RecordId,
     facts: Arc<[Stamped]>,
 }
 
 impl Lately {
     /// Keeps the facts of a write that is done.
-    pub(super) fn tell(&mut self, id: Id, facts: Arc<[Stamped]>) {
+    pub(super) fn tell(&mut self, id: RecordId, facts: Arc<[Stamped]>) {
         if facts.is_empty() {
             return;
         }
@@ -58,7 +58,7 @@ impl Lately {
     }
 
     /// The latest facts of a record.
-    pub(super) fn of(&self, id: &Id) -> Vec<Stamped> {
+    pub(super) fn of(&self, id: &RecordId) -> Vec<Stamped> {
         self.told.iter().filter(|told| told.id == *id).flat_map(|told| told.facts.iter().cloned()).collect()
     }
 
@@ -72,7 +72,7 @@ impl Lately {
     }
 
     /// Forgets a record that now belongs to another owner, which has continued from its facts.
-    pub(super) fn forget(&mut self, id: &Id) {
+    pub(super) fn forget(&mut self, id: &RecordId) {
         self.told.retain(|told| told.id != *id);
         self.facts = self.told.iter().map(|told| told.facts.len()).sum();
     }
@@ -88,7 +88,7 @@ mod tests {
         TenantId::parse("acme").unwrap()
     }
 
-    fn id(call: u64) -> Id {
+    fn id(call: u64) -> RecordId {
         ("call", tenant(), call.to_string())
     }
 

@@ -10,11 +10,12 @@ use std::time::Duration;
 use infra::{Client, Line, Matter, Result, StoreError};
 use model::TenantId;
 use redis::aio::SendError;
-use redis::{Cmd, PushInfo, PushKind, RedisError, RedisResult, Value};
+use redis::{Cmd, PushInfo, PushKind, RedisResult, Value};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::failure::{failed, says};
 use super::reply;
 use super::server::{RedisSettings, Way, Wire};
 
@@ -289,36 +290,4 @@ fn wake(waiting: &Waiting, meant: impl Fn(&str) -> bool) {
         }
         readers.receiver_count() > 0
     });
-}
-
-/// The store error that a failure of Redis means.
-pub(super) fn failed(error: RedisError) -> StoreError {
-    if says(&error, "OOM") {
-        return StoreError::Full { what: "the memory of Redis", bound: 0 };
-    }
-    // Redis answers queries, and accepts no write that it cannot put on its disk.
-    if says(&error, "MISCONF") {
-        return StoreError::Full { what: "the disk of Redis", bound: 0 };
-    }
-    if is_of_the_data(&error) {
-        return StoreError::Corrupt { what: "what Redis holds".to_owned(), reason: error.to_string() };
-    }
-    StoreError::Unavailable { reason: format!("Redis: {error}") }
-}
-
-/// Whether Redis is up and fails because of its data: a key of another type, a field that a script cannot read. A retry gets the same
-/// answer, so this is no outage: no other commit is to wait for it.
-fn is_of_the_data(error: &RedisError) -> bool {
-    // Codes that a script's command may return because of the server. A script may also be killed from outside.
-    const OF_THE_SERVER: [&str; 6] = ["READONLY", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "LOADING"];
-    if OF_THE_SERVER.iter().any(|code| says(error, code)) {
-        return false;
-    }
-    let is_by_a_script = |text: &str| text.contains("user_script") && !text.contains("killed");
-    says(error, "WRONGTYPE") || error.detail().is_some_and(is_by_a_script)
-}
-
-/// Whether an error has that code; before Redis 7 the code of a script's command is in its text alone.
-fn says(error: &RedisError, code: &str) -> bool {
-    error.code() == Some(code) || error.detail().is_some_and(|text| text.contains(&format!("-{code} ")))
 }

@@ -2,7 +2,8 @@
 
 use futures::FutureExt as _;
 use infra::{
-    Answer, Aside, AsideId, AsideState, LedgerKind, PutAside, Quarantine, Result, StoreError, Written, bounds, released,
+    Answer, LedgerKind, Quarantine, QuarantineId, QuarantineRequest, QuarantinedRecord, QuarantinedState, Result,
+    StoreError, Written, bounds, released,
 };
 use model::{Owner, TenantId, Timestamp, Token};
 use redis::Value;
@@ -20,7 +21,7 @@ impl RedisStores {
         call
     }
 
-    async fn put_row_aside(&self, kind: Kind, aside: &PutAside) -> Result<Written> {
+    async fn put_row_aside(&self, kind: Kind, aside: &QuarantineRequest) -> Result<Written> {
         // Commits that wait here are newer than Redis's record.
         self.hand_in_former().boxed().await?;
         let mut away = self.steady.away.lock().await;
@@ -65,12 +66,12 @@ impl RedisStores {
     }
 }
 
-fn listed(value: &Value) -> Result<Aside> {
+fn listed(value: &Value) -> Result<QuarantinedRecord> {
     let words = reply::list(value)?;
     let ledger = reply::text(words.get(1))?;
     let at = Timestamp::from_micros(reply::number(words.get(6))?);
-    Ok(Aside {
-        id: AsideId(reply::number(words.first())?),
+    Ok(QuarantinedRecord {
+        id: QuarantineId(reply::number(words.first())?),
         ledger: LedgerKind::named(&ledger).ok_or_else(|| reply::corrupt("a ledger's name", ledger))?,
         key: reply::text(words.get(2))?,
         owner: reply::text(words.get(3))?.parse().map_err(|e| reply::corrupt("an owner", e))?,
@@ -85,7 +86,7 @@ fn listed(value: &Value) -> Result<Aside> {
 // === impl Quarantine ===
 
 impl Quarantine for RedisStores {
-    fn put_aside(&self, mut aside: PutAside) -> Answer<'_, Written> {
+    fn put_aside(&self, mut aside: QuarantineRequest) -> Answer<'_, Written> {
         async move {
             aside.bound();
             self.put_row_aside(Kind::of(aside.ledger), &aside).await
@@ -93,7 +94,7 @@ impl Quarantine for RedisStores {
         .boxed()
     }
 
-    fn list<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Aside>> {
+    fn list<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<QuarantinedRecord>> {
         async move {
             let answer = self.of_quarantine(tenant, "list").send(self).await?;
             // An unreadable record hides no other.
@@ -110,14 +111,14 @@ impl Quarantine for RedisStores {
         .boxed()
     }
 
-    fn read<'a>(&'a self, tenant: &'a TenantId, id: AsideId) -> Answer<'a, Option<AsideState>> {
+    fn read<'a>(&'a self, tenant: &'a TenantId, id: QuarantineId) -> Answer<'a, Option<QuarantinedState>> {
         async move {
             let answer = self.of_quarantine(tenant, "read").arg(id.0).send(self).await?;
             let words = reply::list(&answer)?;
             let Some(aside) = words.get(1) else { return Ok(None) };
             let due = reply::text(words.get(5))?;
             let due = if due.is_empty() { None } else { Some(Timestamp::from_micros(reply::number(words.get(5))?)) };
-            Ok(Some(AsideState {
+            Ok(Some(QuarantinedState {
                 aside: listed(aside)?,
                 report: reply::bytes(words.get(2))?,
                 state: reply::bytes(words.get(3))?,
@@ -128,7 +129,7 @@ impl Quarantine for RedisStores {
         .boxed()
     }
 
-    fn release<'a>(&'a self, tenant: &'a TenantId, id: AsideId, by: &'a str) -> Answer<'a, bool> {
+    fn release<'a>(&'a self, tenant: &'a TenantId, id: QuarantineId, by: &'a str) -> Answer<'a, bool> {
         async move {
             let mut call = self.of_quarantine(tenant, "release");
             let done = self.is_done(call.arg(id.0).arg(released().to_string())).await?;
@@ -140,7 +141,7 @@ impl Quarantine for RedisStores {
         .boxed()
     }
 
-    fn discard<'a>(&'a self, tenant: &'a TenantId, id: AsideId, by: &'a str) -> Answer<'a, bool> {
+    fn discard<'a>(&'a self, tenant: &'a TenantId, id: QuarantineId, by: &'a str) -> Answer<'a, bool> {
         async move {
             let done = self.is_done(self.of_quarantine(tenant, "discard").arg(id.0)).await?;
             if done {

@@ -6,9 +6,9 @@ use infra::{Answer, Holder, Matter, Position, QueueBatch, QueueLedger, QueueReco
 use model::{AgentId, Owner, TenantId, Token};
 use redis::Value;
 
+use super::audience::Audience;
 use super::ledgers::{STREAMS, written};
 use super::script::Call;
-use super::streams::ForWhom;
 use super::{RedisStores, envelopes, position, reply, stream_bytes};
 
 impl RedisStores {
@@ -42,9 +42,9 @@ impl QueueLedger for RedisStores {
                 && let Some(whole) = self.steady.queues_anew(&batch.tenant)
                 && (&whole.owner, whole.token) == (&batch.owner, batch.token)
             {
-                tracing::warn!(tenant = %batch.tenant, "Redis has lost the queues: they are written anew");
+                tracing::warn!(tenant = %batch.tenant, "Redis has lost the queues: they are written again");
                 let latest = self.steady.latest_of_queues(&batch.tenant);
-                self.tell_log(&batch.tenant, &latest, ForWhom::LogAgain).await?;
+                self.tell_log(&batch.tenant, &latest, Audience::LogRepeat).await?;
                 self.write_queues(&whole, true).await?;
                 answer = self.write_queues(&batch, false).await?;
             }
@@ -118,7 +118,7 @@ fn record(tenant: &TenantId, words: &[Value]) -> Result<QueueRecord> {
     let agent = |(id, body): (String, Bytes)| match AgentId::parse(&id) {
         Ok(id) => Some((id, body)),
         Err(error) => {
-            tracing::error!(%tenant, %error, "a reservation of nobody is passed over");
+            tracing::error!(%tenant, %error, "a reservation without an agent is ignored");
             None
         }
     };

@@ -11,8 +11,8 @@ use model::plan::Contact;
 use model::{Dn, TenantId, Timestamp};
 use prost::Message as _;
 
+use super::audience::Audience;
 use super::script::Call;
-use super::streams::ForWhom;
 use super::{RedisStores, envelopes, refused, reply, stream_bytes, tag};
 
 /// The list of tenants that have registrations.
@@ -23,7 +23,7 @@ impl RedisStores {
         if write.expected == 0 && !write.events.is_empty() {
             // A record that existed before is lost: its latest facts are published before the new ones.
             let latest = self.steady.latest_of_phone(&write.tenant, &write.dn);
-            self.tell_log(&write.tenant, &latest, ForWhom::LogAgain).await?;
+            self.tell_log(&write.tenant, &latest, Audience::LogRepeat).await?;
         }
         // The count of events is kept beside the record, where the script adds to it.
         let held = Registration { version: write.expected + 1, events: 0, bindings: write.bindings.clone() };

@@ -8,6 +8,9 @@ use redis::{RedisWrite, Script, ScriptInvocation, ToRedisArgs, Value};
 use super::RedisStores;
 use super::link::Sent;
 
+/// Rows and bytes of one script, which blocks all other clients of Redis: some milliseconds.
+pub(super) const PART_ROWS: usize = 200;
+
 const SHARED: &str = include_str!("scripts/shared.lua");
 const RECORDS: &str = include_str!("scripts/records.lua");
 

@@ -14,7 +14,7 @@ use redis::{
 };
 use tokio::sync::Mutex;
 
-use super::link::failed;
+use super::failure::failed;
 
 /// How long a command may take; the slowest script, a claim of 200 large records, takes some milliseconds.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);

@@ -16,12 +16,14 @@ use infra::{
 use model::{AgentId, Dn, Owner, Stamped, TenantId, Timestamp, Token};
 use tokio::time::Instant;
 
-use super::away::{Away, PART_ROWS};
+use super::audience::Audience;
+use super::away::Away;
 use super::lately::Lately;
 use super::ledgers::STREAMS;
+use super::record_id::RecordId;
 use super::row::{Facts, Kind, Row};
-use super::streams::ForWhom;
-use super::waiting::{Former, WaitingFile};
+use super::script::PART_ROWS;
+use super::waiting::{PreviousRunCommit, WaitingFile};
 use super::watched::Watched;
 use super::{RedisStores, reply};
 
@@ -34,9 +36,6 @@ const OWNERS_FIRST: Duration = Duration::from_secs(3);
 const WRITTEN_AGAIN_WITHIN: Duration = Duration::from_secs(10);
 /// Key with the name of the generation of Redis's data: it is missing if Redis came back empty.
 const GENERATION: &str = "trunkline:generation";
-
-/// A record's name among all.
-pub(super) type Id = (&'static str, TenantId, String);
 
 /// The last state that was written of a record.
 struct Kept {
@@ -53,7 +52,7 @@ struct Kept {
 /// What a client remembers so that Redis may be unavailable or lose data.
 #[derive(Default)]
 pub(super) struct Steady {
-    kept: Mutex<HashMap<Id, Kept>>,
+    kept: Mutex<HashMap<RecordId, Kept>>,
     pub(super) away: tokio::sync::Mutex<Away>,
     /// Whether Redis had no room for the last commit of a kind that continues without it.
     pub(super) full: AtomicBool,
@@ -117,7 +116,7 @@ impl Steady {
     }
 
     /// From now on, waiting rows are also kept in that file.
-    pub(super) fn keep_in(&mut self, file: WaitingFile, former: Vec<Former>) {
+    pub(super) fn keep_in(&mut self, file: WaitingFile, former: Vec<PreviousRunCommit>) {
         self.away.get_mut().keep_in(file, former);
     }
 
@@ -199,7 +198,7 @@ impl Steady {
     }
 
     /// Forgets a record that this client no longer owns.
-    pub(super) fn forget(&self, id: &Id) {
+    pub(super) fn forget(&self, id: &RecordId) {
         lock(&self.kept).remove(id);
     }
 
@@ -355,11 +354,11 @@ fn apply<K: Ord>(kept: &mut BTreeMap<K, Bytes>, changes: Vec<(K, Option<Bytes>)>
 }
 
 /// Keys for the facts of queues and phones, which are not records of a ledger.
-fn queues_id(tenant: &TenantId) -> Id {
+fn queues_id(tenant: &TenantId) -> RecordId {
     ("queues", tenant.clone(), String::new())
 }
 
-fn phone_id(tenant: &TenantId, dn: &Dn) -> Id {
+fn phone_id(tenant: &TenantId, dn: &Dn) -> RecordId {
     ("phone", tenant.clone(), dn.to_string())
 }
 
@@ -414,8 +413,8 @@ impl RedisStores {
                 continue;
             }
             // The next renewal logs one warning for all of them.
-            tracing::debug!(ledger = kind.name, record = row.key, "Redis has lost a record: it is written anew");
-            self.tell_log(tenant, &self.steady.latest_of(kind, tenant, &row.key), ForWhom::LogAgain).await?;
+            tracing::debug!(ledger = kind.name, record = row.key, "Redis has lost a record: it is written again");
+            self.tell_log(tenant, &self.steady.latest_of(kind, tenant, &row.key), Audience::LogRepeat).await?;
             self.write_rows(kind, tenant, std::slice::from_ref(&lost), None).await?;
             let again = self.write_rows(kind, tenant, std::slice::from_ref(row), None).await?;
             if let Some(again) = again.into_iter().next() {
@@ -498,7 +497,7 @@ impl RedisStores {
                 count += 1;
             }
             self.steady.owes_nothing(&generation);
-            tracing::warn!(records = count, "Redis came back empty: the records of this client are written anew");
+            tracing::warn!(records = count, "Redis came back empty: the records of this client are written again");
         } else {
             lock(&self.steady.lately).forget_what_is_out();
         }
@@ -515,10 +514,10 @@ impl RedisStores {
         let latest = lock(&self.steady.lately).all();
         for (tenant, facts) in latest {
             self.announce(STREAMS, &tenant).await?;
-            match self.tell_log(&tenant, &facts, ForWhom::LogAgain).await {
+            match self.tell_log(&tenant, &facts, Audience::LogRepeat).await {
                 // A lack of room for one tenant's facts costs nobody a lease.
                 Err(error @ StoreError::Full { bound: 1.., .. }) => {
-                    tracing::error!(%tenant, %error, facts = facts.len(), "facts cannot be told again");
+                    tracing::error!(%tenant, %error, facts = facts.len(), "facts cannot be repeated for the reporting log");
                 }
                 told => told?,
             }

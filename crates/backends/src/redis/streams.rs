@@ -12,9 +12,10 @@ use infra::{
 };
 use model::{CallUuid, Owner, Stamped, TenantId};
 
-use super::away::PART_ROWS;
+use super::audience::Audience;
 use super::link::Sent;
 use super::script::Call;
+use super::script::PART_ROWS;
 use super::{Found, RedisStores, envelopes, position, refused, reply};
 
 /// The name of the stream of new calls.
@@ -39,32 +40,6 @@ struct Taken {
     body: Bytes,
 }
 
-/// The readers of an entry in the stream of facts; a field of the entry names them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum ForWhom {
-    /// All readers of the stream, and the reporting log.
-    All,
-    /// The reporting log: all other readers have received it before.
-    LogAgain,
-    /// The reporting log: others have continued from the state before it.
-    LogAsCorrection,
-}
-
-impl ForWhom {
-    const fn field(self) -> &'static str {
-        match self {
-            Self::All => "e",
-            Self::LogAgain => "r",
-            Self::LogAsCorrection => "c",
-        }
-    }
-
-    /// None for a field of a later release.
-    fn of_field(field: &str) -> Option<Self> {
-        [Self::All, Self::LogAgain, Self::LogAsCorrection].into_iter().find(|for_whom| for_whom.field() == field)
-    }
-}
-
 fn stream_of(to: &Recipient) -> String {
     match to {
         Recipient::AgentState => "req:agent-state".to_owned(),
@@ -81,7 +56,7 @@ impl RedisStores {
         tenant: &TenantId,
         mut after: Position,
         max: usize,
-        wanted: impl Fn(ForWhom) -> bool,
+        wanted: impl Fn(Audience) -> bool,
     ) -> Result<Vec<OutEntry>> {
         loop {
             let mut call = Call::on(&self.scripts.read_events, tenant);
@@ -100,7 +75,7 @@ impl RedisStores {
             let known = entries.into_iter().filter(|(_, for_whom, _)| wanted(*for_whom));
             let known = known.filter_map(|(position, for_whom, event)| {
                 let entry = EventEntry { position, event: event? };
-                Some(OutEntry { entry, is_correction: for_whom == ForWhom::LogAsCorrection })
+                Some(OutEntry { entry, is_correction: for_whom == Audience::LogCorrection })
             });
             let known: Vec<_> = known.collect();
             if !known.is_empty() {
@@ -110,7 +85,7 @@ impl RedisStores {
     }
 
     /// Adds facts for the reporting log alone.
-    pub(super) async fn tell_log(&self, tenant: &TenantId, events: &[Stamped], for_whom: ForWhom) -> Result<()> {
+    pub(super) async fn tell_log(&self, tenant: &TenantId, events: &[Stamped], for_whom: Audience) -> Result<()> {
         for part in events.chunks(PART_ROWS) {
             let mut call = Call::on(&self.scripts.tell_log, tenant);
             call.arg(for_whom.field()).arg(bounds::STREAM_BYTES_HARD);
@@ -293,7 +268,7 @@ impl EventStream for RedisStores {
         wait: Duration,
     ) -> Answer<'a, Vec<EventEntry>> {
         let look = move || async move {
-            let known = self.known_events(tenant, after, max, |for_whom| for_whom == ForWhom::All).await?;
+            let known = self.known_events(tenant, after, max, |for_whom| for_whom == Audience::All).await?;
             let found = Found::from(!known.is_empty());
             Ok((known.into_iter().map(|known| known.entry).collect(), found))
         };
@@ -315,11 +290,11 @@ impl EventStream for RedisStores {
 }
 
 /// An entry; without its event if a later release has written it.
-fn entry(value: &redis::Value) -> Result<(Position, ForWhom, Option<Arc<Stamped>>)> {
+fn entry(value: &redis::Value) -> Result<(Position, Audience, Option<Arc<Stamped>>)> {
     let words = reply::list(value)?;
-    let for_whom = reply::text(words.get(2)).ok().and_then(|field| ForWhom::of_field(&field));
+    let for_whom = reply::text(words.get(2)).ok().and_then(|field| Audience::of_field(&field));
     let event = for_whom.and_then(|_| contracts::wire::decode_stamped(reply::bytes(words.get(1)).ok()?).ok());
-    Ok((at(words.first())?, for_whom.unwrap_or(ForWhom::All), event.map(Arc::new)))
+    Ok((at(words.first())?, for_whom.unwrap_or(Audience::All), event.map(Arc::new)))
 }
 
 fn taken_call(taken: Taken) -> Result<TakenCall> {

@@ -41,7 +41,7 @@ struct Segment {
 }
 
 /// A commit of a previous run of the process.
-pub(super) struct Former {
+pub(super) struct PreviousRunCommit {
     pub(super) kind: Kind,
     pub(super) row: Row,
 }
@@ -74,7 +74,7 @@ impl WaitingFile {
     ///
     /// # Errors
     /// Those of the disk.
-    pub(super) fn open(folder: &Path, node: &str) -> io::Result<(Self, Vec<Former>)> {
+    pub(super) fn open(folder: &Path, node: &str) -> io::Result<(Self, Vec<PreviousRunCommit>)> {
         fs::create_dir_all(folder)?;
         let segments = numbers(folder, node)?;
         let next = segments.back().map_or(1, |last| last + 1);
@@ -166,11 +166,11 @@ fn numbers(folder: &Path, node: &str) -> io::Result<VecDeque<u64>> {
     Ok(numbers.into())
 }
 
-fn read(path: &Path) -> io::Result<Vec<Former>> {
+fn read(path: &Path) -> io::Result<Vec<PreviousRunCommit>> {
     let mut former = Vec::new();
     for line in BufReader::new(File::open(path)?).split(b'\n') {
         let line = line?;
-        match serde_json::from_slice::<Line>(&line).ok().and_then(|line| former_of(&line)) {
+        match serde_json::from_slice::<Line>(&line).ok().and_then(|line| previous_run_commit(&line)) {
             Some(commit) => former.push(commit),
             None => tracing::warn!(path = %path.display(), bytes = line.len(), "a commit that waited cannot be read"),
         }
@@ -202,7 +202,7 @@ fn line_of(kind: Kind, row: &Row) -> Line {
     }
 }
 
-fn former_of(line: &Line) -> Option<Former> {
+fn previous_run_commit(line: &Line) -> Option<PreviousRunCommit> {
     let bytes = |text: &str| BASE64.decode(text).ok().map(Bytes::from);
     let (state, intentions) = (bytes(&line.state)?, bytes(&line.intentions)?);
     let change = match line.change.as_str() {
@@ -230,7 +230,7 @@ fn former_of(line: &Line) -> Option<Former> {
         began_with: None,
         number: line.number,
     };
-    Some(Former { kind: Kind::named(&line.kind)?, row })
+    Some(PreviousRunCommit { kind: Kind::named(&line.kind)?, row })
 }
 
 #[cfg(test)]
@@ -257,7 +257,7 @@ mod tests {
         }
     }
 
-    fn keys(former: &[Former]) -> Vec<&str> {
+    fn keys(former: &[PreviousRunCommit]) -> Vec<&str> {
         former.iter().map(|former| former.row.key.as_str()).collect()
     }
 

@@ -41,7 +41,7 @@ async fn take_over(stores: &Stores, of: &Owner, by: &Owner) -> Vec<Claimed<ConnI
 async fn a_damaged_record_costs_that_one() {
     let server = Server::start(46);
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
-    let heir: Owner = "sip-cluster-2.9".parse().unwrap();
+    let successor: Owner = "sip-cluster-2.9".parse().unwrap();
     for seed in 1..=120_u64 {
         let dead: Owner = format!("sip-cluster-1.{}", 1_000 + seed).parse().unwrap();
         let ids = [seed * 10, seed * 10 + 1, seed * 10 + 2];
@@ -58,15 +58,15 @@ async fn a_damaged_record_costs_that_one() {
         for id in [ids[0], ids[2]] {
             assert!(listed.iter().any(|record| record.key == ConnId(id)), "{case}");
         }
-        let claimed = take_over(&stores, &dead, &heir).await;
+        let claimed = take_over(&stores, &dead, &successor).await;
         let ours = |id| claimed.iter().any(|claim| matches!(claim, Claimed::Yours(record) if record.key == ConnId(id)));
         assert!(ours(ids[0]) && ours(ids[2]), "{case}: {claimed:?}");
         let save = |id| CallWrite {
-            owner: heir.clone(),
+            owner: successor.clone(),
             token: Token(2),
             change: Change::Save { state: Bytes::from_static(b"goes on"), intentions: Bytes::new() },
             events: Vec::new(),
-            ..create(id, &heir)
+            ..create(id, &successor)
         };
         let written = stores.calls.commit(ids.map(save).to_vec()).await.unwrap();
         assert!(

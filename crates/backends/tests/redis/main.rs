@@ -330,9 +330,9 @@ async fn a_call_that_was_lost_and_claimed_again_is_written() {
     server.start_again();
     let (other, _) = self::stores(&server, 0, clock).await;
     until_it_answers(&other, 7).await;
-    let heir: Owner = "sip-cluster-2.6".parse().unwrap();
+    let successor: Owner = "sip-cluster-2.6".parse().unwrap();
     let claim = Claim { tenant: tenant(), key: ConnId(7), seen: None };
-    other.calls.claim(&heir, vec![claim.clone()]).await.unwrap();
+    other.calls.claim(&successor, vec![claim.clone()]).await.unwrap();
     until_renewed(&stores).await;
     let claimed = async {
         loop {
@@ -357,9 +357,9 @@ async fn who_asks_for_a_proof_hears_who_owns_a_call_and_not_that_its_commit_wait
     let calls: Vec<CallWrite> = (0..450).map(|call| create(call, &owner())).collect();
     stores.calls.commit(calls).await.unwrap();
     let (other, _) = self::stores(&server, 0, clock).await;
-    let heir: Owner = "sip-cluster-2.6".parse().unwrap();
+    let successor: Owner = "sip-cluster-2.6".parse().unwrap();
     let claim = Claim { tenant: tenant(), key: ConnId(7), seen: None };
-    other.calls.claim(&heir, vec![claim]).await.unwrap();
+    other.calls.claim(&successor, vec![claim]).await.unwrap();
     server.kill();
     let in_doubt = (0..450).map(|call| save(call, "goes on")).collect();
     let proof = stores.calls.confirm(in_doubt);
@@ -372,7 +372,7 @@ async fn who_asks_for_a_proof_hears_who_owns_a_call_and_not_that_its_commit_wait
     };
     let (answers, ()) = tokio::join!(proof, server_is_back);
     let answers = answers.unwrap();
-    assert!(matches!(&answers[7], Written::Fenced { owner, .. } if *owner == heir), "{:?}", answers[7]);
+    assert!(matches!(&answers[7], Written::Fenced { owner, .. } if *owner == successor), "{:?}", answers[7]);
     assert_eq!(answers.iter().filter(|answer| matches!(answer, Written::Done { .. })).count(), 449);
     let scripts = server.cli(&["INFO", "commandstats"]);
     let scripts = scripts.lines().find(|line| line.starts_with("cmdstat_evalsha:")).unwrap_or_default().to_owned();
@@ -471,16 +471,16 @@ async fn what_waited_when_its_process_died_is_handed_in_by_the_next_life() {
     drop(first);
     server.start_again();
     // Call 8 has been taken over in between.
-    let (heir, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    let (successor, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     let claim = |call: u64| Claim { tenant: tenant(), key: ConnId(call), seen: None };
     let by: Owner = "sip-cluster-2.9".parse().unwrap();
-    heir.calls.claim(&by, vec![claim(8)]).await.unwrap();
+    successor.calls.claim(&by, vec![claim(8)]).await.unwrap();
     let second = life(&url);
     let by: Owner = "sip-cluster-1.6".parse().unwrap();
     let claimed = CallLedger::claim(&second, &by, vec![claim(7)]).await.unwrap();
     assert!(matches!(&claimed[..], [Claimed::Yours(record)] if record.state == "waited"), "{claimed:?}");
-    let loaded = heir.calls.load(&tenant(), ConnId(8)).await.unwrap();
-    assert!(matches!(&loaded, Loaded::Live(record) if record.state == "state"), "its heir is right: {loaded:?}");
+    let loaded = successor.calls.load(&tenant(), ConnId(8)).await.unwrap();
+    assert!(matches!(&loaded, Loaded::Live(record) if record.state == "state"), "its successor is right: {loaded:?}");
     assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "3");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "nothing waits any more");
 }
@@ -589,12 +589,12 @@ async fn what_another_owner_has_taken_meanwhile_is_not_written_over_and_what_was
     // Another node, which has not seen the outage, claims before the owner has written.
     let (other, _) = self::stores(&server, 0, clock).await;
     until_it_answers(&other, 7).await;
-    let heir: Owner = "sip-cluster-2.6".parse().unwrap();
+    let successor: Owner = "sip-cluster-2.6".parse().unwrap();
     let claim = infra::Claim { tenant: tenant(), key: ConnId(7), seen: None };
-    other.calls.claim(&heir, vec![claim]).await.unwrap();
+    other.calls.claim(&successor, vec![claim]).await.unwrap();
     until_renewed(&stores).await;
     let written = stores.calls.commit(vec![save(7, "later")]).await.unwrap();
-    assert!(matches!(&written[..], [Written::Fenced { owner, .. }] if *owner == heir), "{written:?}");
+    assert!(matches!(&written[..], [Written::Fenced { owner, .. }] if *owner == successor), "{written:?}");
     let loaded = stores.calls.load(&tenant(), ConnId(7)).await.unwrap();
     assert!(matches!(&loaded, Loaded::Live(record) if record.state == "state"), "{loaded:?}");
     let told = out_entries(&stores).await;

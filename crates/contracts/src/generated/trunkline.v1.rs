@@ -4537,7 +4537,7 @@ pub struct SessionRecord {
     /// The route point that holds the call.
     #[prost(string, tag = "3")]
     pub this_dn: ::prost::alloc::string::String,
-    /// The application, and a digest of its document: the heir runs the document of that name.
+    /// The application, and a digest of its document: the successor runs the document of that name.
     #[prost(string, tag = "4")]
     pub application: ::prost::alloc::string::String,
     #[prost(fixed64, tag = "5")]

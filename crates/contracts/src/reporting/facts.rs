@@ -47,7 +47,7 @@ pub(super) const FRAME: &[Attribute] = &[
     attribute(
         "UserData",
         "object",
-        "the call's data, always complete; facts of virtual queues carry what the call's owner has told rq last",
+        "the call's data, always complete; facts of virtual queues carry what the call's owner reported to rq last",
     ),
     attribute("Reasons", "object", "why the agent or the client asked for it"),
     attribute("Extensions", "object", "technical data, below"),
@@ -87,7 +87,7 @@ const EXTENSIONS: &[Attribute] = &[
 ];
 
 /// The subject of a fact and when it is published; nothing for a published name that no role uses yet.
-const fn told(name: EventName) -> Option<(&'static str, &'static str)> {
+const fn reporting_row(name: EventName) -> Option<(&'static str, &'static str)> {
     Some(match name {
         EventName::CallCreated => ("call", "the call exists"),
         EventName::CallDeleted => ("call", "it is over: nothing of the call itself comes after"),
@@ -115,7 +115,7 @@ const fn told(name: EventName) -> Option<(&'static str, &'static str)> {
         EventName::AgentReady => ("agent", "an agent takes calls"),
         EventName::AgentNotReady => ("agent", "an agent takes no calls: `AgentWorkMode` and `Reasons` say why"),
         EventName::DNBackInService => ("dn", "a phone has registered that was not registered"),
-        EventName::DNOutOfService => ("dn", "a phone's last registration is gone"),
+        EventName::DNOutOfService => ("dn", "a phone's last registration ended"),
         EventName::AddressInfo => ("agent", "the answer to `TQueryAddress`"),
         EventName::PartyInfo => ("call", "the answer to `TQueryCall`"),
         EventName::ACK => ("call", "a request was carried out that no other fact answers"),
@@ -137,14 +137,14 @@ const fn told(name: EventName) -> Option<(&'static str, &'static str)> {
 
 /// The part of the page: types, attributes, values.
 pub fn facts_markdown() -> String {
-    let mut page = String::from("## Types\n\n| type | subject | told when |\n|---|---|---|\n");
+    let mut page = String::from("## Types\n\n| type | subject | published when |\n|---|---|---|\n");
     // Writing into a String cannot fail.
     for name in EventName::ALL {
-        if let Some((subject, when)) = told(*name) {
+        if let Some((subject, when)) = reporting_row(*name) {
             let _ = writeln!(page, "| `{name}` | {subject} | {when} |");
         }
     }
-    let untold = EventName::ALL.iter().filter(|name| told(**name).is_none()).map(|name| name.as_str());
+    let untold = EventName::ALL.iter().filter(|name| reporting_row(**name).is_none()).map(|name| name.as_str());
     let _ = writeln!(page, "\nPublished names that nothing tells yet: {}.", list(untold));
     page.push_str(
         "\n## Attributes\n\nAttributes that do not apply are absent. Readers pass over what they do not know.\n\n",

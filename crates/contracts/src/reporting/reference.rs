@@ -54,7 +54,7 @@ const ENVELOPE: &[Attribute] = &[
     attribute(
         "correction",
         "boolean",
-        "extension: `true` on a fact that came too late, because Redis was away and its owner died meanwhile; others have gone on from the fact before it",
+        "extension: `true` on a fact that came too late, because Redis was unavailable and its owner failed meanwhile; its successor continued from the fact before it",
     ),
     attribute("data", "object", "the event frame of a fact, or what the record's type says"),
 ];

@@ -31,11 +31,11 @@ pub(super) async fn a_commit_is_read_back(stores: &Stores) {
 }
 
 pub(super) async fn an_older_token_is_fenced_and_nothing_of_the_write_is_done(stores: &Stores) {
-    let (acme, old, heir) = (tenant("acme"), owner("node-1.5"), owner("node-2.6"));
+    let (acme, old, successor) = (tenant("acme"), owner("node-1.5"), owner("node-2.6"));
     stores.calls.commit(vec![write(&acme, 7, &old, 1, create("one"))]).await.unwrap();
     let claim = Claim { tenant: acme.clone(), key: ConnId(7), seen: Some(Token(1)) };
-    let claimed = stores.calls.claim(&heir, vec![claim.clone()]).await.unwrap();
-    assert!(matches!(&claimed[..], [Claimed::Yours(r)] if r.token == Token(2) && r.owner == heir), "{claimed:?}");
+    let claimed = stores.calls.claim(&successor, vec![claim.clone()]).await.unwrap();
+    assert!(matches!(&claimed[..], [Claimed::Yours(r)] if r.token == Token(2) && r.owner == successor), "{claimed:?}");
     let late = CallWrite {
         events: vec![event(&acme, 7, 1, 1)],
         dialogs: vec![dialog("late")],
@@ -43,12 +43,12 @@ pub(super) async fn an_older_token_is_fenced_and_nothing_of_the_write_is_done(st
         ..write(&acme, 7, &old, 1, save("late"))
     };
     let written = stores.calls.commit(vec![late, write(&acme, 8, &old, 1, create("other"))]).await.unwrap();
-    assert_eq!(written[0], Written::Fenced { owner: heir.clone(), token: Token(2) });
+    assert_eq!(written[0], Written::Fenced { owner: successor.clone(), token: Token(2) });
     assert!(matches!(written[1], Written::Done { .. }), "a neighbour in the batch is not touched by it");
     assert_eq!(stores.events.read(&acme, Position::START, 10, Duration::ZERO).await.unwrap(), []);
     assert_eq!(stores.calls.lookup(&acme, &dialog("late")).await.unwrap(), None);
-    assert_eq!(stores.new_calls.take(&acme, &heir, 10, Duration::ZERO).await.unwrap(), []);
-    let again = stores.calls.claim(&heir, vec![claim]).await.unwrap();
+    assert_eq!(stores.new_calls.take(&acme, &successor, 10, Duration::ZERO).await.unwrap(), []);
+    let again = stores.calls.claim(&successor, vec![claim]).await.unwrap();
     assert!(matches!(&again[..], [Claimed::Yours(r)] if r.token == Token(2)), "a repeated claim changes nothing");
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn one_of_many_claimers_wins(stores: &Stores) {
 }
 
 pub(super) async fn a_dead_owners_calls_are_found_in_batches(stores: &Stores) {
-    let (acme, dead, heir) = (tenant("acme"), owner("node-1.5"), owner("node-2.6"));
+    let (acme, dead, successor) = (tenant("acme"), owner("node-1.5"), owner("node-2.6"));
     let batch: Vec<_> = (0..450).map(|n| write(&acme, n, &dead, 1, create("x"))).collect();
     stores.calls.commit(batch).await.unwrap();
     assert_eq!(stores.calls.owners(&acme).await.unwrap()[0].records, 450);
@@ -94,11 +94,11 @@ pub(super) async fn a_dead_owners_calls_are_found_in_batches(stores: &Stores) {
             break;
         }
         let claims = orphans.into_iter().map(|r| Claim { tenant: r.tenant, key: r.key, seen: Some(r.token) }).collect();
-        taken += stores.calls.claim(&heir, claims).await.unwrap().len();
+        taken += stores.calls.claim(&successor, claims).await.unwrap().len();
     }
     assert_eq!(taken, 450);
     let owners = stores.calls.owners(&acme).await.unwrap();
-    assert_eq!((owners.len(), &owners[0].owner, owners[0].records), (1, &heir, 450));
+    assert_eq!((owners.len(), &owners[0].owner, owners[0].records), (1, &successor, 450));
     let page = stores.calls.list(&acme, Some(ConnId(99)), 2).await.unwrap();
     assert_eq!(page.iter().map(|r| r.key.0).collect::<Vec<_>>(), [100, 101]);
 }
@@ -201,8 +201,11 @@ pub(super) async fn a_tenants_queues_have_one_writer(stores: &Stores) {
     let record = stores.queues.claim(&first, &acme, None).await.unwrap().unwrap();
     assert_eq!(record.token, Token(1));
     assert!(matches!(stores.queues.commit(batch(&first, 1, Some(b"waits"))).await.unwrap(), Written::Done { .. }));
-    let heir = stores.queues.claim(&second, &acme, Some(Token(1))).await.unwrap().unwrap();
-    assert_eq!((heir.token, &heir.requests[..]), (Token(2), &[("r1".to_owned(), Bytes::from_static(b"waits"))][..]));
+    let successor = stores.queues.claim(&second, &acme, Some(Token(1))).await.unwrap().unwrap();
+    assert_eq!(
+        (successor.token, &successor.requests[..]),
+        (Token(2), &[("r1".to_owned(), Bytes::from_static(b"waits"))][..])
+    );
     let late = stores.queues.commit(batch(&first, 1, None)).await.unwrap();
     assert_eq!(late, Written::Fenced { owner: second.clone(), token: Token(2) });
     let raced = stores.queues.claim(&first, &acme, Some(Token(1))).await.unwrap().unwrap_err();

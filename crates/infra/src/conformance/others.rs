@@ -52,8 +52,8 @@ pub(super) async fn an_exporter_that_was_replaced_is_fenced(stores: &Stores, clo
     let end = stores.events.end(&acme).await.unwrap();
     stores.outbox.exported(&acme, lease.token, end).await.unwrap();
     clock.advance(TTL + bounds::LEASE_MARGIN);
-    let heir = stores.outbox.take(&acme, &second, TTL).await.unwrap().unwrap();
-    assert_eq!(heir.position, end);
+    let successor = stores.outbox.take(&acme, &second, TTL).await.unwrap().unwrap();
+    assert_eq!(successor.position, end);
     let late = stores.outbox.exported(&acme, lease.token, end).await;
     assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
 }

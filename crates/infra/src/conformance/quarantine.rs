@@ -9,11 +9,12 @@ use super::SetClock;
 use super::fixtures::{create, dialog, event, owner, save, tenant, write};
 use crate::record::RecordKey as _;
 use crate::{
-    AsideId, CallWrite, Change, Claim, Claimed, LedgerKind, Loaded, PutAside, Stores, Written, bounds, released,
+    CallWrite, Change, Claim, Claimed, LedgerKind, Loaded, QuarantineId, QuarantineRequest, Stores, Written, bounds,
+    released,
 };
 
-fn aside(call: u64, token: u64, by: &str) -> PutAside {
-    PutAside {
+fn aside(call: u64, token: u64, by: &str) -> QuarantineRequest {
+    QuarantineRequest {
         tenant: tenant("acme"),
         ledger: LedgerKind::Call,
         key: ConnId(call).text(),
@@ -26,14 +27,15 @@ fn aside(call: u64, token: u64, by: &str) -> PutAside {
 }
 
 pub(super) async fn a_record_is_put_aside_whole_or_not_at_all(stores: &Stores) {
-    let (acme, me, heir) = (tenant("acme"), owner("node-1.5"), owner("node-2.6"));
+    let (acme, me, successor) = (tenant("acme"), owner("node-1.5"), owner("node-2.6"));
     let call = CallWrite { dialogs: vec![dialog("a")], ..write(&acme, 7, &me, 1, create("poison")) };
     stores.calls.commit(vec![call, write(&acme, 8, &me, 1, create("sound"))]).await.unwrap();
     let claim = |call| Claim { tenant: acme.clone(), key: ConnId(call), seen: None };
-    stores.calls.claim(&heir, vec![claim(7)]).await.unwrap();
-    let with_event = |token, by: &str| PutAside { events: vec![event(&acme, 7, token, 1)], ..aside(7, token, by) };
+    stores.calls.claim(&successor, vec![claim(7)]).await.unwrap();
+    let with_event =
+        |token, by: &str| QuarantineRequest { events: vec![event(&acme, 7, token, 1)], ..aside(7, token, by) };
     let late = stores.quarantine.put_aside(with_event(1, "node-1.5")).await.unwrap();
-    assert_eq!(late, Written::Fenced { owner: heir.clone(), token: Token(2) });
+    assert_eq!(late, Written::Fenced { owner: successor.clone(), token: Token(2) });
     assert_eq!(stores.quarantine.list(&acme).await.unwrap(), []);
     assert_eq!(stores.quarantine.put_aside(aside(9, 1, "node-1.5")).await.unwrap(), Written::Unknown);
     let put = stores.quarantine.put_aside(with_event(2, "node-2.6")).await.unwrap();
@@ -44,11 +46,14 @@ pub(super) async fn a_record_is_put_aside_whole_or_not_at_all(stores: &Stores) {
         Some(ConnId(7)),
         "a repeated INVITE finds its end"
     );
-    assert_eq!(stores.calls.orphans(&acme, &heir, 10).await.unwrap(), []);
+    assert_eq!(stores.calls.orphans(&acme, &successor, 10).await.unwrap(), []);
     assert_eq!(stores.calls.list(&acme, None, 10).await.unwrap().len(), 1, "its neighbour stays");
     let held = stores.quarantine.list(&acme).await.unwrap();
     let [one] = &held[..] else { panic!("{held:?}") };
-    assert_eq!((one.ledger, &one.key, &one.owner, one.token), (LedgerKind::Call, &ConnId(7).text(), &heir, Token(2)));
+    assert_eq!(
+        (one.ledger, &one.key, &one.owner, one.token),
+        (LedgerKind::Call, &ConnId(7).text(), &successor, Token(2))
+    );
     assert_eq!((&one.why[..], one.bytes), ("its restore panics", 6 + 12 + 18));
     assert_eq!(one.expires_at, one.at + bounds::QUARANTINE_KEPT);
     let read = stores.quarantine.read(&acme, one.id).await.unwrap().unwrap();
@@ -65,7 +70,7 @@ pub(super) async fn every_ledgers_records_can_be_put_aside(stores: &Stores) {
     let (acme, me) = (tenant("acme"), owner("node-1.5"));
     super::ledgers::one_of_each(stores, &acme, &me).await;
     for (ledger, key) in super::ledgers::EACH {
-        let aside = PutAside { ledger, key: key.to_owned(), ..aside(0, 1, "node-1.5") };
+        let aside = QuarantineRequest { ledger, key: key.to_owned(), ..aside(0, 1, "node-1.5") };
         let put = stores.quarantine.put_aside(aside).await.unwrap();
         assert_eq!(put, Written::Done { position: None }, "{ledger}");
     }
@@ -86,12 +91,12 @@ pub(super) async fn every_ledgers_records_can_be_put_aside(stores: &Stores) {
 }
 
 pub(super) async fn a_released_record_is_found_by_a_takeover(stores: &Stores, clock: &SetClock) {
-    let (acme, me, heir) = (tenant("acme"), owner("node-1.5"), owner("node-2.6"));
+    let (acme, me, successor) = (tenant("acme"), owner("node-1.5"), owner("node-2.6"));
     let call = CallWrite { dialogs: vec![dialog("a"), dialog("b")], ..write(&acme, 7, &me, 1, create("poison")) };
     stores.calls.commit(vec![call]).await.unwrap();
     stores.quarantine.put_aside(aside(7, 1, "node-1.5")).await.unwrap();
     let id = stores.quarantine.list(&acme).await.unwrap()[0].id;
-    assert!(!stores.quarantine.release(&acme, AsideId(id.0 + 1), "a test").await.unwrap());
+    assert!(!stores.quarantine.release(&acme, QuarantineId(id.0 + 1), "a test").await.unwrap());
     assert!(stores.quarantine.release(&acme, id, "a test").await.unwrap());
     assert!(!stores.quarantine.release(&acme, id, "a test").await.unwrap(), "it is there no more");
     assert_eq!(stores.quarantine.read(&acme, id).await.unwrap(), None);
@@ -102,9 +107,9 @@ pub(super) async fn a_released_record_is_found_by_a_takeover(stores: &Stores, cl
     let [orphan] = &orphans[..] else { panic!("{orphans:?}") };
     assert_eq!((&orphan.state[..], orphan.token, orphan.claims), (&b"poison"[..], Token(2), 1));
     let claim = Claim { tenant: acme.clone(), key: ConnId(7), seen: Some(Token(2)) };
-    let claimed = stores.calls.claim(&heir, vec![claim]).await.unwrap();
+    let claimed = stores.calls.claim(&successor, vec![claim]).await.unwrap();
     assert!(matches!(&claimed[..], [Claimed::Yours(record)] if record.token == Token(3)), "{claimed:?}");
-    let written = stores.calls.commit(vec![write(&acme, 7, &heir, 3, save("mended"))]).await.unwrap();
+    let written = stores.calls.commit(vec![write(&acme, 7, &successor, 3, save("mended"))]).await.unwrap();
     assert!(matches!(written[..], [Written::Done { .. }]), "{written:?}");
     stores.quarantine.put_aside(aside(7, 3, "node-2.6")).await.unwrap();
     let id = stores.quarantine.list(&acme).await.unwrap()[0].id;
@@ -124,7 +129,8 @@ pub(super) async fn quarantine_has_an_end(stores: &Stores, clock: &SetClock) {
     let held = stores.quarantine.list(&acme).await.unwrap();
     assert_eq!(held.iter().map(|one| &one.key).collect::<Vec<_>>(), [&ConnId(3).text()]);
     assert_eq!(stores.quarantine.dropped(&acme).await.unwrap(), 2);
-    let long = PutAside { why: "ö".repeat(4_000), report: vec![0; 1 << 20].into(), ..aside(4, 1, "node-1.5") };
+    let long =
+        QuarantineRequest { why: "ö".repeat(4_000), report: vec![0; 1 << 20].into(), ..aside(4, 1, "node-1.5") };
     stores.calls.commit(vec![write(&acme, 4, &me, 1, create("x"))]).await.unwrap();
     stores.quarantine.put_aside(long).await.unwrap();
     let held = stores.quarantine.list(&acme).await.unwrap();

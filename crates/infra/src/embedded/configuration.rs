@@ -7,8 +7,8 @@ use contracts::v1::effect::Effect;
 use futures::FutureExt;
 use model::TenantId;
 
+use super::reader_wakeups::Topic;
 use super::tenant::ConfigState;
-use super::wakings::News;
 use super::{Embedded, Found};
 use crate::configuration::{ConfigCache, ConfigVersion, Document, Extent, Publication, Reading};
 use crate::{Answer, StoreError};
@@ -47,7 +47,7 @@ impl ConfigCache for Embedded {
     }
 
     fn read<'a>(&'a self, tenant: &'a TenantId, after: Option<ConfigVersion>, wait: Duration) -> Answer<'a, Reading> {
-        self.wait_for(News::configuration(tenant), wait, move |inner| {
+        self.wait_for(Topic::configuration(tenant), wait, move |inner| {
             let Some(state) = inner.state.find(tenant) else {
                 let missing = StoreError::Missing { key: format!("configuration of {tenant}") };
                 return if wait.is_zero() { Err(missing) } else { Ok((nothing(after), Found::Nothing)) };

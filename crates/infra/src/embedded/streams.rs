@@ -9,9 +9,9 @@ use contracts::v1::effect::Effect;
 use futures::FutureExt;
 use model::{CallUuid, Owner, TenantId, Timestamp};
 
+use super::reader_wakeups::Topic;
 use super::state::position_of;
 use super::tenant::{Hold, WorkEntry, WorkStream};
-use super::wakings::News;
 use super::{Embedded, Found};
 use crate::stream::{EventEntry, EventStream, NewCalls, Posted, PostedEntry, Recipient, RequestStream, TakenCall};
 use crate::{Answer, Position, Result, StoreError, bounds, wire};
@@ -58,7 +58,7 @@ impl Embedded {
         max: usize,
         wait: Duration,
     ) -> Result<Vec<Taken>> {
-        self.wait_for(News::work(tenant, stream), wait, |inner| {
+        self.wait_for(Topic::work(tenant, stream), wait, |inner| {
             let now = self.clock.now();
             let work = inner.state.tenant(tenant).work.get_mut(stream);
             let taken = work.map(|work| work.give(by, now, None, max)).unwrap_or_default();
@@ -123,7 +123,7 @@ impl EventStream for Embedded {
         max: usize,
         wait: Duration,
     ) -> Answer<'a, Vec<EventEntry>> {
-        self.wait_for(News::facts(tenant), wait, move |inner| {
+        self.wait_for(Topic::facts(tenant), wait, move |inner| {
             let Some(state) = inner.state.find(tenant) else { return Ok((Vec::new(), Found::Nothing)) };
             let log = &state.events;
             if after.minor < log.trimmed {

@@ -101,7 +101,7 @@ impl Table {
             (Change::Keep, Some(_)) => return Ok(None),
             (Change::End, Some(_)) => {
                 let until = write.remembered_until.map_or(0, Timestamp::as_micros);
-                return Ok(Some(self.gone(write.tenant, write.key, until, Vec::new())));
+                return Ok(Some(self.removal(write.tenant, write.key, until, Vec::new())));
             }
         };
         let mut links = held.map(|entry| entry.links.clone()).unwrap_or_default();
@@ -253,7 +253,8 @@ impl Table {
     /// The effects that recreate this table.
     pub(super) fn dump<'a>(&'a self, tenant: &'a TenantId) -> impl Iterator<Item = v1::effect::Effect> + 'a {
         let live = self.live.iter().map(move |(key, entry)| self.put(tenant, key, entry));
-        let ended = self.ended.iter().map(move |(key, t)| self.gone(tenant, key, t.until.as_micros(), t.links.clone()));
+        let ended =
+            self.ended.iter().map(move |(key, t)| self.removal(tenant, key, t.until.as_micros(), t.links.clone()));
         live.chain(ended)
     }
 
@@ -273,7 +274,7 @@ impl Table {
         })
     }
 
-    fn gone(&self, tenant: &TenantId, key: &str, until: u64, links: Vec<String>) -> v1::effect::Effect {
+    fn removal(&self, tenant: &TenantId, key: &str, until: u64, links: Vec<String>) -> v1::effect::Effect {
         v1::effect::Effect::RecordGone(v1::RecordGone {
             table: self.kind.into(),
             tenant: tenant.to_string(),

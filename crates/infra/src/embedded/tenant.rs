@@ -8,7 +8,7 @@ use contracts::v1;
 use contracts::v1::effect::Effect;
 use model::{Dn, Owner, Stamped, TenantId, Timestamp, Token};
 
-use super::quarantine::Asides;
+use super::quarantined::QuarantinedRecords;
 use super::table::Table;
 use crate::{ConfigVersion, KeptView, Refusal, Registration, Room, bounds, wire};
 
@@ -28,7 +28,7 @@ pub(super) struct TenantState {
     pub(super) ends_from: Timestamp,
     pub(super) configuration: ConfigState,
     pub(super) views: BTreeMap<String, KeptView>,
-    pub(super) asides: Asides,
+    pub(super) asides: QuarantinedRecords,
 }
 
 /// The facts of a tenant.
@@ -103,7 +103,7 @@ impl TenantState {
             ends_from: Timestamp::MAX,
             configuration: ConfigState::default(),
             views: BTreeMap::new(),
-            asides: Asides::default(),
+            asides: QuarantinedRecords::default(),
         }
     }
 

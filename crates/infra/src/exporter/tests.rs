@@ -150,12 +150,12 @@ async fn an_exporter_that_was_stopped_while_it_wrote_cannot_say_what_is_out() {
     log.asked.notified().await;
     sleep(LEASE * 2).await;
     tell(&*stores.calls, 7, 4, 2).await;
-    let heir = export_turn(&stores, &tenant, &second);
-    let (heir, ()) = tokio::join!(heir, async {
+    let successor = export_turn(&stores, &tenant, &second);
+    let (successor, ()) = tokio::join!(successor, async {
         log.asked.notified().await;
         log.open.notify_waiters();
     });
-    assert_eq!(heir.unwrap(), Exported::Here { facts: 5, refused: Vec::new(), more: false });
+    assert_eq!(successor.unwrap(), Exported::Here { facts: 5, refused: Vec::new(), more: false });
     let late = stopped.await;
     assert!(matches!(&late, Err(StoreError::Fenced { owner, .. }) if *owner == second), "{late:?}");
     assert_eq!(log.lines.lock().unwrap().len(), 8, "both have written; the first three facts stand there twice");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::Timestamp;
 
 use super::source::Source;
-use super::{Content, Frame, InboundSnapshot, Statistics, Told};
+use super::{Content, Frame, InboundSnapshot, ReceptionReport, Statistics};
 use crate::dtmf::{Digit, EventReceiver, InbandDetector};
 use crate::g711::Law;
 use crate::rtcp::{self, Reception, ReportBlock};
@@ -26,7 +26,7 @@ pub(super) struct Inbound {
     inband: InbandDetector,
     totals: Totals,
     /// The phone's last reception report. Not part of a snapshot: it repeats within seconds.
-    told: Option<Told>,
+    told: Option<ReceptionReport>,
     /// Packets since the last frame that are not relayed. Not part of a snapshot: a restored relay begins a new run.
     left_out: u16,
 }
@@ -116,7 +116,7 @@ impl Inbound {
         if let Some(block) = compound.about_us {
             self.totals.remote_fraction_lost = block.fraction_lost;
             let round_trip = round_trip(&block, now);
-            self.told = Some(Told { lost: block.cumulative_lost, jitter: block.jitter, round_trip });
+            self.told = Some(ReceptionReport { lost: block.cumulative_lost, jitter: block.jitter, round_trip });
         }
         if let (Some(info), Some(reception)) = (compound.sender, self.reception.as_mut())
             && compound.ssrc == reception.ssrc()

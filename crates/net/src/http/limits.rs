@@ -15,7 +15,7 @@ use runtime::metrics::{OfEveryRole, Refusal};
 use runtime::server::{Accepted, CONNECTIONS_MAX};
 use runtime::{Caller, Problem, Readiness, RoleContext};
 
-use super::shares::{Full, Place, Places, Shares, Taker};
+use super::shares::{NoCapacity, Place, Places, ShareHolder, Shares};
 
 /// Limits of a listener.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,7 @@ impl Default for Limits {
 #[derive(Clone)]
 pub struct Turn {
     place: Arc<Mutex<Option<Place>>>,
-    taker: Taker,
+    taker: ShareHolder,
     waits: Shares,
     own: OfEveryRole,
 }
@@ -75,17 +75,19 @@ impl Turn {
     }
 }
 
-fn refused(own: &OfEveryRole, full: Full, what: &str) -> Problem {
-    own.requests_refused.inc(if full == Full::All { Refusal::Overloaded } else { Refusal::Share });
+fn refused(own: &OfEveryRole, full: NoCapacity, what: &str) -> Problem {
+    own.requests_refused.inc(if full == NoCapacity::All { Refusal::Overloaded } else { Refusal::Share });
     match full {
-        Full::All => Problem::unavailable(what),
-        Full::Share => Problem::too_many(format!("{what} of this caller or its tenant, while few places are left")),
+        NoCapacity::All => Problem::unavailable(what),
+        NoCapacity::Share => {
+            Problem::too_many(format!("{what} of this caller or its tenant, while few places are left"))
+        }
     }
 }
 
 /// The state of the limiting layer.
 #[derive(Clone)]
-struct Door {
+struct LimitLayer {
     limits: Limits,
     requests: Shares,
     waits: Shares,
@@ -103,7 +105,7 @@ pub(super) fn router(router: Router, ctx: &RoleContext, gate: Gate, limits: Limi
 
 fn limited(router: Router, limits: Limits, own: OfEveryRole) -> Router {
     let (requests, waits) = (Shares::new(limits.requests), Shares::new(limits.waits));
-    let door = Door { limits, requests, waits, connections: Shares::new(limits.connections), own };
+    let door = LimitLayer { limits, requests, waits, connections: Shares::new(limits.connections), own };
     let limit = move |request: Request, next: Next| within(door.clone(), request, next);
     router.layer(DefaultBodyLimit::max(limits.body_bytes_max)).layer(from_fn(limit))
 }
@@ -117,11 +119,11 @@ async fn probe(ready: Readiness, request: Request, next: Next) -> Response {
     }
 }
 
-async fn within(door: Door, request: Request, next: Next) -> Response {
-    let Door { limits, requests, waits, connections, own } = door;
+async fn within(door: LimitLayer, request: Request, next: Next) -> Response {
+    let LimitLayer { limits, requests, waits, connections, own } = door;
     let caller = request.extensions().get::<Caller>();
     let accepted = request.extensions().get::<Accepted>();
-    let taker = Taker::of(caller, accepted.map(|accepted| accepted.peer.ip()));
+    let taker = ShareHolder::of(caller, accepted.map(|accepted| accepted.peer.ip()));
     if let (Some(_), Some(accepted)) = (caller, accepted)
         && let Err(full) = has_its_place(accepted, &connections, &taker)
     {
@@ -153,7 +155,7 @@ async fn within(door: Door, request: Request, next: Next) -> Response {
 
 /// Counts a connection for the first caller that shows a token on it, since waiting, streaming or idle connections hold no
 /// request place.
-fn has_its_place(accepted: &Accepted, connections: &Shares, taker: &Taker) -> Result<(), Full> {
+fn has_its_place(accepted: &Accepted, connections: &Shares, taker: &ShareHolder) -> Result<(), NoCapacity> {
     if !accepted.has_place() {
         accepted.takes(connections.take(taker.clone())?);
     }
@@ -259,12 +261,12 @@ mod tests {
     #[test]
     fn a_caller_has_its_share_of_the_connections_until_they_end() {
         let connections = Shares::new(FEW);
-        let caller = |name: &str| Taker::Caller { tenant: None, name: name.to_owned() };
+        let caller = |name: &str| ShareHolder::Caller { tenant: None, name: name.to_owned() };
         let accepted = || Accepted::new("192.0.2.1:1024".parse().unwrap());
         let (first, second, others) = (accepted(), accepted(), accepted());
         assert_eq!(has_its_place(&first, &connections, &caller("greedy")), Ok(()));
         assert_eq!(has_its_place(&first, &connections, &caller("greedy")), Ok(()), "its next request takes no other");
-        assert_eq!(has_its_place(&second, &connections, &caller("greedy")), Err(Full::Share));
+        assert_eq!(has_its_place(&second, &connections, &caller("greedy")), Err(NoCapacity::Share));
         assert_eq!(has_its_place(&others, &connections, &caller("another")), Ok(()));
         drop((first, others));
         assert_eq!(has_its_place(&second, &connections, &caller("greedy")), Ok(()));

@@ -13,14 +13,14 @@ use runtime::Caller;
 
 /// The holder of a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Taker {
+pub(super) enum ShareHolder {
     /// One of the installation's own roles: it acts for every tenant, so it has no share.
     Role,
     /// A caller with a token, or one without, known by its address.
     Caller { tenant: Option<TenantId>, name: String },
 }
 
-impl Taker {
+impl ShareHolder {
     /// The taker by its token, else by its address.
     pub fn of(caller: Option<&Caller>, address: Option<std::net::IpAddr>) -> Self {
         match caller {
@@ -43,7 +43,7 @@ const TENANTS_SHARE: usize = 3;
 
 /// Why there is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Full {
+pub(super) enum NoCapacity {
     /// All places are taken.
     All,
     /// The taker has used up its share.
@@ -67,7 +67,7 @@ struct Taken {
 /// A place; dropping it frees it.
 pub struct Place {
     taken: Arc<Mutex<Taken>>,
-    taker: Taker,
+    taker: ShareHolder,
 }
 
 impl Shares {
@@ -79,19 +79,19 @@ impl Shares {
     ///
     /// # Errors
     /// When all are taken, or the taker has used up its share.
-    pub fn take(&self, taker: Taker) -> Result<Place, Full> {
+    pub fn take(&self, taker: ShareHolder) -> Result<Place, NoCapacity> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.all >= self.places.all {
-            return Err(Full::All);
+            return Err(NoCapacity::All);
         }
-        if let Taker::Caller { tenant, name } = &taker {
+        if let ShareHolder::Caller { tenant, name } = &taker {
             let left = self.places.all - taken.all;
             let of_tenant =
                 tenant.as_ref().and_then(|tenant| taken.of_tenants.get(tenant)).copied().unwrap_or_default();
             let caller = (tenant.clone(), name.clone());
             let of_caller = taken.of_callers.get(&caller).copied().unwrap_or_default();
             if of_tenant >= TENANTS_SHARE * left || of_caller >= left {
-                return Err(Full::Share);
+                return Err(NoCapacity::Share);
             }
             if let Some(tenant) = tenant {
                 taken.of_tenants.insert(tenant.clone(), of_tenant + 1);
@@ -108,7 +108,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.all -= 1;
-        if let Taker::Caller { tenant, name } = &self.taker {
+        if let ShareHolder::Caller { tenant, name } = &self.taker {
             if let Some(tenant) = tenant {
                 one_less(&mut taken.of_tenants, tenant);
             }
@@ -132,12 +132,12 @@ mod tests {
 
     const PLACES: Places = Places { all: 100 };
 
-    fn taker(tenant: &str, name: &str) -> Taker {
-        Taker::Caller { tenant: Some(TenantId::parse(tenant).unwrap()), name: name.to_owned() }
+    fn taker(tenant: &str, name: &str) -> ShareHolder {
+        ShareHolder::Caller { tenant: Some(TenantId::parse(tenant).unwrap()), name: name.to_owned() }
     }
 
     /// As many places as it gets, 1,000 at most.
-    fn all_for(shares: &Shares, taker: &Taker) -> Vec<Place> {
+    fn all_for(shares: &Shares, taker: &ShareHolder) -> Vec<Place> {
         (0..1_000).map_while(|_| shares.take(taker.clone()).ok()).collect()
     }
 
@@ -155,7 +155,7 @@ mod tests {
             assert_eq!(held.len(), 5, "{tenant}");
             others.push(held);
         }
-        assert_eq!(all_for(&shares, &Taker::Role).len(), 10, "a role has no share");
+        assert_eq!(all_for(&shares, &ShareHolder::Role).len(), 10, "a role has no share");
         drop((greedy, colleagues));
         assert_eq!(shares.take(taker("acme", "one")).map(drop), Ok(()), "what was given back is free again");
     }
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn all_places_may_be_taken() {
         let shares = Shares::new(PLACES);
-        let _held = all_for(&shares, &Taker::Role);
-        assert_eq!(shares.take(taker("acme", "one")).err(), Some(Full::All));
+        let _held = all_for(&shares, &ShareHolder::Role);
+        assert_eq!(shares.take(taker("acme", "one")).err(), Some(NoCapacity::All));
     }
 }

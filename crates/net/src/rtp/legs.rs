@@ -13,7 +13,7 @@ use model::Timestamp;
 use runtime::fault::Cause;
 use tokio::sync::mpsc::Sender;
 
-use super::{LegId, News, Order, Photograph, PortPair};
+use super::{LegEvent, LegId, LegSnapshot, Order, PortPair};
 
 /// Moves the packets of a thread's legs.
 pub(super) trait Wire {
@@ -135,8 +135,8 @@ impl Legs {
                 let figures = legs.into_iter().filter_map(|leg| Some((leg, self.figures(leg)?))).collect();
                 let _ = reply.send(figures);
             }
-            Order::Photograph(legs, reply) => {
-                let pictures = legs.into_iter().filter_map(|leg| self.photograph(leg, now)).collect();
+            Order::LegSnapshot(legs, reply) => {
+                let pictures = legs.into_iter().filter_map(|leg| self.snapshot(leg, now)).collect();
                 // A role that no longer waits needs no answer.
                 let _ = reply.send(pictures);
             }
@@ -144,16 +144,16 @@ impl Legs {
     }
 
     /// Sends the legs' events to the role, as far as there is room.
-    pub fn tell(&mut self, news: &Sender<News>) {
+    pub fn tell(&mut self, news: &Sender<LegEvent>) {
         while let Ok(room) = news.try_reserve() {
             if let Some((leg, cause)) = self.failed.pop_front() {
-                room.send(News::Failed(leg, cause));
+                room.send(LegEvent::Failed(leg, cause));
                 continue;
             }
             let Some((key, event)) = self.exchange.poll_event() else { return };
             // The leg was closed since.
             if let Some(leg) = self.names.get(&key) {
-                room.send(News::Event(*leg, event));
+                room.send(LegEvent::Event(*leg, event));
             }
         }
     }
@@ -192,9 +192,9 @@ impl Legs {
         }
     }
 
-    fn photograph(&mut self, leg: LegId, now: Timestamp) -> Option<Photograph> {
+    fn snapshot(&mut self, leg: LegId, now: Timestamp) -> Option<LegSnapshot> {
         let key = *self.keys.get(&leg)?;
-        self.exchange.with(key, |s| Photograph { leg, session: s.snapshot(now), statistics: s.statistics() })
+        self.exchange.with(key, |s| LegSnapshot { leg, session: s.snapshot(now), statistics: s.statistics() })
     }
 
     fn figures(&mut self, leg: LegId) -> Option<Statistics> {
@@ -259,7 +259,7 @@ mod tests {
         let (news, mut told) = mpsc::channel(4);
         legs.tell(&news);
         let cause = Cause::Panic("a fault of a session".to_owned());
-        assert_eq!(told.try_recv().unwrap(), News::Failed(LegId(1), cause));
+        assert_eq!(told.try_recv().unwrap(), LegEvent::Failed(LegId(1), cause));
         assert!(legs.figures(LegId(1)).is_none() && legs.figures(LegId(2)).is_some());
     }
 

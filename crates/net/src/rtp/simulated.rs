@@ -16,7 +16,7 @@ use model::Timestamp;
 use tokio::sync::mpsc;
 
 use super::legs::{Legs, Wire};
-use super::{Counters, Driver, DriverError, NEWS_MAX, News, Order, PortPair, Ports};
+use super::{Counters, Driver, DriverError, LegEvent, NEWS_MAX, Order, PortPair, Ports};
 
 /// The most packets that wait for [`Simulated::poll_packet`]: a turn of many legs. Further ones are lost, as on a wire.
 const PACKETS_MAX: usize = 65_536;
@@ -49,7 +49,7 @@ pub struct SimulatedDriver {
 struct State {
     legs: Legs,
     sent: Sent,
-    news: mpsc::Sender<News>,
+    news: mpsc::Sender<LegEvent>,
 }
 
 struct Sent {
@@ -63,7 +63,7 @@ impl Simulated {
         address: IpAddr,
         ports: RangeInclusive<u16>,
         clock: Arc<dyn Clock>,
-    ) -> (Self, SimulatedDriver, mpsc::Receiver<News>) {
+    ) -> (Self, SimulatedDriver, mpsc::Receiver<LegEvent>) {
         let (news, receiver) = mpsc::channel(NEWS_MAX);
         let sent = Sent { address, packets: VecDeque::new() };
         let state = Arc::new(Mutex::new(State { legs: Legs::default(), sent, news }));

@@ -52,7 +52,7 @@ impl Phone {
 }
 
 /// Starts a driver; its ports must be below the kernel's ephemeral range.
-fn driver(ports: RangeInclusive<u16>) -> (RtpDriver, mpsc::Receiver<News>, Arc<dyn Clock>) {
+fn driver(ports: RangeInclusive<u16>) -> (RtpDriver, mpsc::Receiver<LegEvent>, Arc<dyn Clock>) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let address = "127.0.0.1".parse().unwrap();
     let (driver, news) = RtpDriver::start(Settings { address, ports, threads: 2, clock: clock.clone() }).unwrap();
@@ -99,11 +99,11 @@ fn two_legs_of_a_conference_are_relayed_and_an_echo_comes_back() {
         assert_eq!(alice.hear().1, [100 + n; 160]);
     }
     let learned = news.blocking_recv().unwrap();
-    assert_eq!(learned, News::Event(LegId(1), Event::Learned(alice.socket.local_addr().unwrap())));
+    assert_eq!(learned, LegEvent::Event(LegId(1), Event::Learned(alice.socket.local_addr().unwrap())));
     driver.order(shard, Order::Close(LegId(2))).unwrap();
     driver.order(shard, Order::Echo(LegId(1), true)).unwrap();
     let (reply, picture) = oneshot::channel();
-    driver.order(shard, Order::Photograph(vec![LegId(1), LegId(2)], reply)).unwrap();
+    driver.order(shard, Order::LegSnapshot(vec![LegId(1), LegId(2)], reply)).unwrap();
     let pictures = picture.blocking_recv().unwrap();
     assert_eq!(pictures.len(), 1, "the closed leg is gone");
     assert_eq!(pictures[0].statistics.received, 20);
@@ -143,7 +143,7 @@ fn a_prompt_is_paced_and_its_end_is_told() {
     let steps: Vec<u32> = headers.windows(2).map(|w| w[1].timestamp.wrapping_sub(w[0].timestamp)).collect();
     assert!(steps.iter().all(|step| *step >= 160 && step.is_multiple_of(160)), "{steps:?}");
     match news.blocking_recv().unwrap() {
-        News::Event(LegId(5), Event::Ended(outcome)) => assert_eq!(outcome.id, 9),
+        LegEvent::Event(LegId(5), Event::Ended(outcome)) => assert_eq!(outcome.id, 9),
         other => panic!("{other:?}"),
     }
 }
@@ -159,7 +159,7 @@ fn ports_are_bounded_and_come_back() {
     assert!(matches!(driver.ports().bind_again(ports[1]), Err(PortsError::Taken(_))));
     driver.order(0, Order::Close(LegId(1))).unwrap();
     let (reply, picture) = oneshot::channel();
-    driver.order(0, Order::Photograph(Vec::new(), reply)).unwrap();
+    driver.order(0, Order::LegSnapshot(Vec::new(), reply)).unwrap();
     picture.blocking_recv().unwrap();
     assert_eq!(driver.ports().free(), 1);
     assert_eq!(driver.ports().bind_again(ports[1]).unwrap().port(), ports[1]);

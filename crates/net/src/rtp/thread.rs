@@ -15,7 +15,7 @@ use model::Timestamp;
 use tokio::sync::mpsc::Sender;
 
 use super::legs::{Legs, Wire};
-use super::{Counters, News, Order, PortPair};
+use super::{Counters, LegEvent, Order, PortPair};
 
 /// The waker's token; legs have small ones.
 pub(super) const WAKER: Token = Token(usize::MAX);
@@ -31,7 +31,7 @@ const SLEEP_MAX: Duration = Duration::from_millis(500);
 pub(super) struct Parts {
     pub poll: Poll,
     pub inbox: Receiver<Order>,
-    pub news: Sender<News>,
+    pub news: Sender<LegEvent>,
     pub clock: Arc<dyn Clock>,
     pub counters: Arc<Counters>,
 }

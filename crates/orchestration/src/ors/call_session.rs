@@ -106,7 +106,7 @@ pub(super) enum Fault {
     /// Its script never returned and blocked a thread.
     Held,
     /// Its record is in quarantine.
-    PutAside,
+    Quarantined,
 }
 
 impl Fault {
@@ -123,7 +123,7 @@ impl Fault {
             Self::NotRestored => "not_restored",
             Self::Panicked => "panicked",
             Self::Held => "held",
-            Self::PutAside => "put_aside",
+            Self::Quarantined => "put_aside",
         }
     }
 }
@@ -281,7 +281,7 @@ impl CallSession {
         }
         let late: Vec<Pending> = self.pending.extract_if(.., |p| p.due <= now).collect();
         for pending in late {
-            self.request_failed(&pending, "timeout", "nobody said what became of the request", now);
+            self.request_failed(&pending, "timeout", "the outcome of the request was not reported", now);
         }
         self.play_again(now);
         self.machine.handle_timeout(now);

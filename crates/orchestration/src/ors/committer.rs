@@ -4,13 +4,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use infra::{LedgerKind, PutAside, SessionId, SessionWrite};
+use infra::{LedgerKind, QuarantineRequest, SessionId, SessionWrite};
 use model::TenantId;
 use tokio::sync::mpsc;
 
 use super::Shared;
 use super::call_session::{Command, Ended};
-use super::errands::Errands;
+use super::frontend_tasks::FrontendTasks;
 use super::quarantine::put_aside;
 use super::queue_link::QueueLink;
 use super::worker::{Standing, Step, Work};
@@ -25,12 +25,12 @@ const LANE_MAX: usize = 20_000;
 pub(super) struct Committer {
     shared: Shared,
     steps: mpsc::Receiver<Step>,
-    errands: Errands,
+    errands: FrontendTasks,
     lanes: HashMap<TenantId, mpsc::Sender<Step>>,
 }
 
 impl Committer {
-    pub fn new(shared: Shared, steps: mpsc::Receiver<Step>, errands: Errands) -> Self {
+    pub fn new(shared: Shared, steps: mpsc::Receiver<Step>, errands: FrontendTasks) -> Self {
         Self { shared, steps, errands, lanes: HashMap::new() }
     }
 
@@ -68,7 +68,7 @@ struct Lane {
     shared: Shared,
     tenant: TenantId,
     steps: mpsc::Receiver<Step>,
-    errands: Errands,
+    errands: FrontendTasks,
     link: QueueLink,
     writes: Writes,
     /// Sessions with a refused step whose end is still to come: their other steps are void.
@@ -76,7 +76,7 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(shared: Shared, tenant: TenantId, steps: mpsc::Receiver<Step>, errands: Errands) -> Self {
+    fn new(shared: Shared, tenant: TenantId, steps: mpsc::Receiver<Step>, errands: FrontendTasks) -> Self {
         let (ctx, link) = (&shared.ctx, QueueLink::new(shared.clone(), tenant.clone()));
         let (ledger, clock) = (ctx.stores.sessions.clone(), ctx.clock.clone());
         let writes = Writes::new(ledger, clock, tenant.clone(), ctx.owner());
@@ -146,8 +146,8 @@ impl Lane {
         }
     }
 
-    fn aside(&self, step: &Step, why: &str) -> PutAside {
-        PutAside {
+    fn aside(&self, step: &Step, why: &str) -> QuarantineRequest {
+        QuarantineRequest {
             tenant: self.tenant.clone(),
             ledger: LedgerKind::Session,
             key: step.session.0.clone(),

@@ -49,7 +49,7 @@ impl Label for Fault {
         Self::NotRestored,
         Self::Panicked,
         Self::Held,
-        Self::PutAside,
+        Self::Quarantined,
         Self::Limit(LimitKind::Microsteps),
         Self::Limit(LimitKind::Steps),
         Self::Limit(LimitKind::Queue),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use infra::{PutAside, Written};
+use infra::{QuarantineRequest, Written};
 
 use super::Shared;
 
@@ -14,9 +14,9 @@ const TRIES: u32 = 20;
 
 /// Moves a record to quarantine; returns `false` if this node may not end it. A record that the store refuses stays
 /// for our next run, and its call is handled all the same.
-pub(super) async fn put_aside(shared: &Shared, put: PutAside) -> bool {
+pub(super) async fn put_aside(shared: &Shared, put: QuarantineRequest) -> bool {
     let (tenant, session) = (&put.tenant, &put.key);
-    tracing::error!(%tenant, session, why = put.why, "a session's record is put aside: see `trunkline quarantine`");
+    tracing::error!(%tenant, session, why = put.why, "a session's record is quarantined: see `trunkline quarantine`");
     let mut tries = 1..TRIES;
     let answer = loop {
         match shared.ctx.stores.quarantine.put_aside(put.clone()).await {
@@ -33,9 +33,9 @@ pub(super) async fn put_aside(shared: &Shared, put: PutAside) -> bool {
             return true;
         }
         // Another node owns it, or it is over.
-        Ok(answer) => tracing::warn!(session, ?answer, "a session's record is not ours to put aside"),
+        Ok(answer) => tracing::warn!(session, ?answer, "another node owns the session: its record is not quarantined"),
         Err(error) => {
-            tracing::error!(session, %error, "a session's record cannot be put aside: it stays where it is");
+            tracing::error!(session, %error, "a session's record cannot be quarantined: it stays where it is");
             return true;
         }
     }

@@ -59,7 +59,7 @@ impl Writes {
             let mut written = self.write_round(round.iter().filter(stands).cloned().collect()).await.into_iter();
             for SessionWrite { session, .. } in round {
                 let answer = match refused.contains(&session) {
-                    true => Answer::Refused("it goes on from a step that was refused".to_owned()),
+                    true => Answer::Refused("it continues a step that was refused".to_owned()),
                     false => written.next().unwrap_or_else(|| Answer::Refused(NO_ANSWER.to_owned())),
                 };
                 if matches!(answer, Answer::Refused(_)) {

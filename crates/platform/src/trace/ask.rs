@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use net::everyone::{Everyone, NoAnswer, Told};
+use net::everyone::{Everyone, NoAnswer, ReplicaAnswer};
 use runtime::trace::entry::{RoleTrace, Summary};
 use runtime::trace::serve::Tenants;
 
@@ -64,12 +64,12 @@ pub async fn latest(everyone: &Everyone, tenant: &str, from: Option<&str>, limit
 
 /// The tenants with recorded calls; `None` if no role answers.
 pub async fn tenants(everyone: &Everyone) -> Option<BTreeSet<String>> {
-    let told: Vec<Tenants> = everyone.ask("/trace").await.iter().filter_map(Told::json).collect();
+    let told: Vec<Tenants> = everyone.ask("/trace").await.iter().filter_map(ReplicaAnswer::json).collect();
     (!told.is_empty()).then(|| told.into_iter().flat_map(|of_role| of_role.tenants).collect())
 }
 
 /// A role that does not run is named only if a part of the call is missing without it.
-fn answer(told: &Told) -> Option<Answer> {
+fn answer(told: &ReplicaAnswer) -> Option<Answer> {
     let known = match &told.answer {
         Ok(_) => match told.json::<RoleTrace>() {
             Some(known) => Ok(known),

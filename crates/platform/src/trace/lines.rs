@@ -70,9 +70,9 @@ fn in_words(message: &Message, names: &HashMap<&str, &str>) -> String {
 
 /// Counts the printed lines of a call.
 #[derive(Clone, Debug, Default)]
-pub struct Told(HashMap<(u64, &'static str), usize>);
+pub struct PrintedLines(HashMap<(u64, &'static str), usize>);
 
-impl Told {
+impl PrintedLines {
     /// The new lines of the trace. A printed line is not repeated in other words: a party that gets a name changes the
     /// text of its earlier lines.
     pub fn fresh(&mut self, trace: &Trace) -> Vec<Line> {
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_line_is_told_once_and_what_comes_late_is_told_too() {
-        let mut told = Told::default();
+        let mut told = PrintedLines::default();
         let mut trace = Trace { notes: vec![note(2.0, "b"), note(1.0, "a")], ..Trace::default() };
         let texts = |lines: Vec<Line>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
         assert_eq!(texts(told.fresh(&trace)), ["rq-1: a", "rq-1: b"]);

@@ -172,7 +172,7 @@ fn verdict(leg: &Leg, held: bool, now: f64) -> (Severity, String) {
     let until = leg.ended_at.unwrap_or(now);
     let lasted = leg.agreed_at.map_or(0.0, |agreed| until - agreed);
     if !leg.measured {
-        return (Severity::Info, "media has told no figures of this leg".to_owned());
+        return (Severity::Info, "media has reported no figures of this leg".to_owned());
     }
     if leg.from_phone.packets == 0 {
         if leg.direction == "sendonly" || leg.direction == "inactive" {

@@ -188,7 +188,7 @@ impl Follower {
         let read = kept.and_then(|kept| match records::read(&kept.state) {
             Ok(read) => Some((kept.position, read)),
             Err(error) => {
-                tracing::error!(%tenant, %error, "the kept statistics cannot be read: they begin anew");
+                tracing::error!(%tenant, %error, "the stored statistics cannot be read: they restart from zero");
                 None
             }
         });
@@ -378,7 +378,7 @@ impl Follower {
 
     /// Restarts the numbers: the stream no longer has the position, so facts are missing.
     fn begin_anew(&mut self) {
-        tracing::warn!(tenant = %self.tenant, position = %self.position, "the position is no longer kept: the numbers begin anew");
+        tracing::warn!(tenant = %self.tenant, position = %self.position, "the position is no longer in the stream: the numbers restart from zero");
         self.metrics.began_anew();
         let before = self.engine.statistics();
         self.engine = Engine::new(zone::table(self.zone.as_deref(), self.ctx.clock.now()));

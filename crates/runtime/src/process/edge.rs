@@ -34,7 +34,7 @@ pub fn settings(spec: &RoleSpec) -> Vec<SettingOwned> {
             SettingOwned {
                 key: key(listen, "advertise"),
                 doc: format!(
-                    "The host, with or without a port, that peers of {} are told; empty: as it binds.",
+                    "The host, with or without a port, that {} advertises to its peers; empty: as it binds.",
                     listen.name
                 ),
                 kind: "a host, or a host and a port",

@@ -83,7 +83,7 @@ mod tests {
         (ending, drains)
     }
 
-    fn told(drains: &HashMap<&'static str, Drain>) -> Vec<&'static str> {
+    fn drained(drains: &HashMap<&'static str, Drain>) -> Vec<&'static str> {
         let mut told: Vec<_> = drains.iter().filter(|(_, drain)| drain.is_draining()).map(|(role, _)| *role).collect();
         told.sort_unstable();
         told
@@ -94,20 +94,20 @@ mod tests {
         let (mut ending, drains) =
             process(&["sip-proxy", "sip-cluster", "registrar", "media", "ors", "rq", "frontend", "dialplan", "tenant"]);
         ending.ended("nobody");
-        assert!(told(&drains).is_empty(), "not before the end has begun");
+        assert!(drained(&drains).is_empty(), "not before the end has begun");
         let deadline = Timestamp::from_millis(6_000);
         ending.begin(deadline);
-        assert_eq!(told(&drains), ["registrar", "sip-cluster", "sip-proxy"]);
+        assert_eq!(drained(&drains), ["registrar", "sip-cluster", "sip-proxy"]);
         ending.ended("registrar");
-        assert_eq!(told(&drains).len(), 3);
+        assert_eq!(drained(&drains).len(), 3);
         ending.ended("sip-cluster");
-        assert_eq!(told(&drains), ["media", "ors", "registrar", "rq", "sip-cluster", "sip-proxy"]);
+        assert_eq!(drained(&drains), ["media", "ors", "registrar", "rq", "sip-cluster", "sip-proxy"]);
         for role in ["media", "sip-proxy", "ors"] {
             ending.ended(role);
-            assert_eq!(told(&drains).len(), 6, "rq still runs");
+            assert_eq!(drained(&drains).len(), 6, "rq still runs");
         }
         ending.ended("rq");
-        assert_eq!(told(&drains).len(), 9);
+        assert_eq!(drained(&drains).len(), 9);
         assert!(drains.values().all(|drain| drain.deadline() == Some(deadline)), "one deadline for all");
     }
 
@@ -115,9 +115,9 @@ mod tests {
     fn a_role_alone_in_its_process_waits_for_nobody() {
         let (mut ending, drains) = process(&["ors", "frontend"]);
         ending.begin(Timestamp::from_millis(6_000));
-        assert_eq!(told(&drains), ["ors"]);
+        assert_eq!(drained(&drains), ["ors"]);
         ending.ended("ors");
-        assert_eq!(told(&drains), ["frontend", "ors"]);
+        assert_eq!(drained(&drains), ["frontend", "ors"]);
     }
 
     #[test]
@@ -127,7 +127,7 @@ mod tests {
         ending.begin(Timestamp::from_millis(6_000));
         // Each drained role ends; continue while further roles are drained.
         let mut gone: Vec<&str> = Vec::new();
-        while let Some(next) = told(&drains).into_iter().find(|role| !gone.contains(role)) {
+        while let Some(next) = drained(&drains).into_iter().find(|role| !gone.contains(role)) {
             gone.push(next);
             ending.ended(next);
         }

@@ -56,7 +56,7 @@ pub(super) fn start(name: &str, one: OneRole, cut: CancellationToken) -> io::Res
 impl RoleThread {
     /// Waits for the end of the role.
     pub(super) async fn ended(self) -> Ended {
-        let gone = || Ended::GaveUp(anyhow::anyhow!("the thread of {} is gone", self.name));
+        let gone = || Ended::GaveUp(anyhow::anyhow!("the thread of {} has ended unexpectedly", self.name));
         self.ended.await.unwrap_or_else(|_| gone())
     }
 }

@@ -16,13 +16,13 @@ pub struct Setting {
     /// Checks a value; the error is the reason.
     pub check: fn(&toml::Value) -> Result<(), String>,
     /// Checks the value against others of its section.
-    pub beside: Option<Beside>,
+    pub beside: Option<CrossCheck>,
     /// Whether its value must never be printed.
     pub secret: bool,
 }
 
 /// Checks a value against the others of its section, whose name is given.
-pub type Beside = fn(&Values, &str) -> Result<(), String>;
+pub type CrossCheck = fn(&Values, &str) -> Result<(), String>;
 
 /// A section: the settings of a role or of the process.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ pub struct SettingOwned {
     /// Checks a value; the error is the reason.
     pub check: fn(&toml::Value) -> Result<(), String>,
     /// Checks the value against others of its section.
-    pub beside: Option<Beside>,
+    pub beside: Option<CrossCheck>,
     /// Whether its value must never be printed.
     pub secret: bool,
 }
@@ -142,7 +142,7 @@ macro_rules! settings {
                     },
                     beside: {
                         #[allow(unused_mut, unused_assignments, reason = "for those that have none")]
-                        let mut beside: ::std::option::Option<$crate::settings::declare::Beside> = ::std::option::Option::None;
+                        let mut beside: ::std::option::Option<$crate::settings::declare::CrossCheck> = ::std::option::Option::None;
                         $(
                             beside = ::std::option::Option::Some(|values, section| {
                                 let read = <$name as $crate::settings::SectionSettings>::read(values, section);

@@ -31,7 +31,7 @@ const NAMED_MAX: usize = 20;
 
 /// Derives spans from one recorded entry.
 pub(super) fn noted(calls: &mut Calls, ids: &Ids, conn_id: ConnId, at: u64, what: &What, ended: &mut Vec<Span>) {
-    let mut telling = Telling { calls, ids, conn_id, at, ended };
+    let mut telling = SpanBuilder { calls, ids, conn_id, at, ended };
     match what {
         What::Call(call) => telling.call(call),
         What::Event(event) => telling.event(event),
@@ -52,7 +52,7 @@ pub(super) fn noted(calls: &mut Calls, ids: &Ids, conn_id: ConnId, at: u64, what
     }
 }
 
-struct Telling<'a> {
+struct SpanBuilder<'a> {
     calls: &'a mut Calls,
     ids: &'a Ids,
     conn_id: ConnId,
@@ -60,7 +60,7 @@ struct Telling<'a> {
     ended: &'a mut Vec<Span>,
 }
 
-impl Telling<'_> {
+impl SpanBuilder<'_> {
     fn open(
         &mut self,
         what: &'static str,

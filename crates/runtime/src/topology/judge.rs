@@ -1,6 +1,6 @@
 //! The state of a row over all replicas, and the reason if it is missing.
 
-use super::{Heard, RowState};
+use super::{ReplicaReport, RowState};
 use crate::admin::TopologyReport;
 use crate::connections::coverage::{self, Kept};
 use crate::connections::{self, Connection};
@@ -8,7 +8,7 @@ use crate::meter::{ConnectionReport, Side, State};
 use crate::spec::RoleSpec;
 
 /// The state of the row, and the reasons if it is missing or failing.
-pub(super) fn judge(table: &[&'static RoleSpec], c: &Connection, heard: &[Heard]) -> (RowState, Vec<String>) {
+pub(super) fn judge(table: &[&'static RoleSpec], c: &Connection, heard: &[ReplicaReport]) -> (RowState, Vec<String>) {
     let openers: Vec<&TopologyReport> = running(heard).filter(|report| opens(table, &report.role, c.id)).collect();
     if openers.is_empty() {
         return (accepted(table, c, heard), Vec::new());
@@ -38,7 +38,7 @@ pub(super) fn judge(table: &[&'static RoleSpec], c: &Connection, heard: &[Heard]
 }
 
 /// The state of a row that no role of ours opens: as the accepting side reports it.
-fn accepted(table: &[&'static RoleSpec], c: &Connection, heard: &[Heard]) -> RowState {
+fn accepted(table: &[&'static RoleSpec], c: &Connection, heard: &[ReplicaReport]) -> RowState {
     // A row between two roles is absent while the opening role is not running, whatever was before.
     if !coverage::is_declared(table, c) || table.iter().any(|spec| connections::opens(spec, c.id)) {
         return RowState::Absent;
@@ -59,8 +59,8 @@ fn accepted(table: &[&'static RoleSpec], c: &Connection, heard: &[Heard]) -> Row
 }
 
 /// Connections that the opener should have on this row but has not.
-fn missing(c: &Connection, opener: &TopologyReport, heard: &[Heard]) -> Vec<String> {
-    let targets: Vec<&Heard> = heard.iter().filter(|one| one.place.role == c.to).collect();
+fn missing(c: &Connection, opener: &TopologyReport, heard: &[ReplicaReport]) -> Vec<String> {
+    let targets: Vec<&ReplicaReport> = heard.iter().filter(|one| one.place.role == c.to).collect();
     let mut why = Vec::new();
     for target in &targets {
         if let Err(reason) = &target.report {
@@ -84,7 +84,7 @@ fn missing(c: &Connection, opener: &TopologyReport, heard: &[Heard]) -> Vec<Stri
     why
 }
 
-fn running(heard: &[Heard]) -> impl Iterator<Item = &TopologyReport> {
+fn running(heard: &[ReplicaReport]) -> impl Iterator<Item = &TopologyReport> {
     heard.iter().filter_map(|one| one.report.as_ref().ok())
 }
 

@@ -1,11 +1,11 @@
 //! The counts of a row over all replicas.
 
-use super::{Counts, Heard, PeerRow, Row, RowState};
+use super::{Counts, PeerRow, ReplicaReport, Row, RowState};
 use crate::connections::Connection;
 use crate::meter::{PeerReport, Side};
 
 /// The counts of every replica on the row, for each peer.
-pub(super) fn peers(c: &Connection, heard: &[Heard]) -> Vec<PeerRow> {
+pub(super) fn peers(c: &Connection, heard: &[ReplicaReport]) -> Vec<PeerRow> {
     let mut rows = Vec::new();
     for report in heard.iter().filter_map(|one| one.report.as_ref().ok()) {
         for connection in report.connections.iter().filter(|one| one.id == c.id) {

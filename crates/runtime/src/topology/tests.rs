@@ -35,7 +35,7 @@ fn place(node: &str) -> AdminPlace {
     AdminPlace { role: role.unwrap(), node: node.to_owned(), address: "127.0.1.1:9090".parse().unwrap() }
 }
 
-fn runs(node: &str, connections: Vec<ConnectionReport>) -> Heard {
+fn runs(node: &str, connections: Vec<ConnectionReport>) -> ReplicaReport {
     let place = place(node);
     let report = TopologyReport {
         role: place.role.to_owned(),
@@ -48,11 +48,11 @@ fn runs(node: &str, connections: Vec<ConnectionReport>) -> Heard {
         clock_ms: 6,
         connections,
     };
-    Heard { place, report: Ok(report) }
+    ReplicaReport { place, report: Ok(report) }
 }
 
-fn away(node: &str) -> Heard {
-    Heard { place: place(node), report: Err("it does not run".to_owned()) }
+fn away(node: &str) -> ReplicaReport {
+    ReplicaReport { place: place(node), report: Err("it does not run".to_owned()) }
 }
 
 fn counted(id: &str, side: Side, state: State, peers: &[(&str, u64)]) -> ConnectionReport {
@@ -70,7 +70,7 @@ fn counted(id: &str, side: Side, state: State, peers: &[(&str, u64)]) -> Connect
     ConnectionReport { id: id.to_owned(), side, state, peers: peers.iter().map(peer).collect() }
 }
 
-fn row(heard: &[Heard], id: &str) -> Row {
+fn row(heard: &[ReplicaReport], id: &str) -> Row {
     let whole = Topology::of(Timestamp::from_millis(10), 0, &TABLE, heard);
     whole.connections.into_iter().find(|row| row.id == id).unwrap()
 }

@@ -15,7 +15,7 @@ use crate::{Builder, Message, Method, StatusCode};
 impl UserAgent {
     /// Ends a dialog for its peer: by BYE, by CANCEL if our INVITE has no answer, or by refusing the peer's INVITE with 503.
     /// Sends nothing if the INVITE in the snapshot cannot be parsed any more.
-    pub fn bid_farewell(&mut self, mut snapshot: DialogSnapshot, how: Restore) {
+    pub fn end_from_snapshot(&mut self, mut snapshot: DialogSnapshot, how: Restore) {
         snapshot.put_copies_back();
         let flow = how.flow(snapshot.leg.dialog.flow);
         let last_word = match snapshot.leg.phase {
@@ -54,4 +54,4 @@ fn reasoned(message: Builder) -> Builder {
 }
 
 /// The reason (RFC 3326): the fault is ours, not the peer's.
-const REASON: &str = "SIP;cause=500;text=\"the call could not be gone on with\"";
+const REASON: &str = "SIP;cause=500;text=\"the call could not be continued\"";

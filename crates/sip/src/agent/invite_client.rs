@@ -23,7 +23,7 @@ use crate::offer_answer::{Carrier, Meaning, Phase, Side};
 use crate::transaction::{ClientId, ClientRequest, ClientState};
 use crate::{HeaderError, Message, Method, StatusCode};
 
-/// The most forks of one INVITE that are kept apart; a 2xx of any further one gets ACK and BYE.
+/// The most early dialogs of one INVITE that are kept apart.
 const FORKS_MAX: usize = 16;
 /// The most retries of one INVITE with credentials or another session interval.
 const CHALLENGES_MAX: u8 = 2;

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::Algorithm;
-use crate::error::Rule;
 use crate::header::auth::AuthValue;
-use crate::header::params::{Quoted, unquote};
+use crate::params::{Quoted, unquote};
+use crate::rule::Rule;
 
 /// A challenge: the value of WWW-Authenticate or Proxy-Authenticate.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::Algorithm;
-use crate::error::Rule;
 use crate::header::auth::AuthValue;
-use crate::header::params::{Quoted, unquote};
+use crate::params::{Quoted, unquote};
+use crate::rule::Rule;
 
 /// Credentials: the value of Authorization or Proxy-Authorization. With `nc` they use `qop=auth`.
 #[derive(Clone, PartialEq, Eq, Debug)]

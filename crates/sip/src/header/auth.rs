@@ -1,9 +1,9 @@
 //! The shape of authentication headers: `scheme name=value, name="value"` (RFC 3261 §25.1).
 
-use crate::error::Rule;
-use crate::header::list;
 use crate::limits::LIST_MAX;
+use crate::list;
 use crate::parse;
+use crate::rule::Rule;
 
 /// A scheme and its parameters, for challenges and credentials alike.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,8 +1,8 @@
 //! Content-Type and its like (RFC 3261 §20.15): `type/subtype;params`.
 
-use crate::error::Rule;
-use crate::header::params::Params;
+use crate::params::Params;
 use crate::parse;
+use crate::rule::Rule;
 
 /// A media type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

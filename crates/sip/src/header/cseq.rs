@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::error::Rule;
 use crate::method::Method;
 use crate::parse;
+use crate::rule::Rule;
 
 /// A sequence number and the method that it belongs to.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::error::Rule;
-use crate::header::list;
-use crate::header::params::{self, Params};
+use crate::list;
+use crate::params::{self, Params};
 use crate::parse;
+use crate::rule::Rule;
 use crate::uri::Uri;
 
 /// A display name, a URI and the header's parameters.

@@ -1,7 +1,7 @@
 //! Headers that are a number: Max-Forwards, Expires, Min-Expires, RSeq, Content-Length.
 
-use crate::error::Rule;
 use crate::parse;
+use crate::rule::Rule;
 
 /// Seconds as in Expires and similar headers. More than 2^32-1 is malformed (RFC 3261 §20.19).
 pub fn seconds(value: &str) -> Result<u32, Rule> {

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::error::Rule;
-use crate::header::params::Params;
+use crate::params::Params;
 use crate::parse;
+use crate::rule::Rule;
 use crate::uri::Host;
 
 /// The magic cookie of a branch that identifies a transaction (RFC 3261 §8.1.1.7).

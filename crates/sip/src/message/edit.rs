@@ -7,7 +7,8 @@ use smallvec::SmallVec;
 
 use super::{Message, Slot, Span, StartLine};
 use crate::header::name::OTHER;
-use crate::header::{HeaderName, list};
+use crate::header::HeaderName;
+use crate::list;
 use crate::method::Method;
 use crate::parse;
 use crate::status::StatusCode;

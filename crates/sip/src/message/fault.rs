@@ -1,10 +1,11 @@
 //! Faults of a message that could be parsed, and the response to them.
 
 use super::{Message, StartLine};
-use crate::error::{HeaderError, Rule};
+use crate::header::HeaderError;
 use crate::header::HeaderName;
 use crate::limits::LIST_MAX;
 use crate::method::Method;
+use crate::rule::Rule;
 use crate::status::StatusCode;
 use crate::uri::Uri;
 

@@ -6,7 +6,7 @@ use memchr::memmem;
 use super::Message;
 use crate::header::HeaderName;
 use crate::header::content::MediaType;
-use crate::header::params::unquote;
+use crate::params::unquote;
 use crate::parse;
 
 /// The most parts that are read; no sender uses more.

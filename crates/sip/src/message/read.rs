@@ -3,13 +3,14 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::{Message, Slot, Span, StartLine, rescue};
-use crate::error::{ParseError, ParseErrorKind, Rule};
+use super::{Message, Slot, Span, StartLine};
 use crate::header::HeaderName;
 use crate::header::name;
 use crate::limits::{HEAD_MAX, HEADERS_MAX, LINE_MAX, MESSAGE_MAX};
+use crate::message::{ParseError, ParseErrorKind};
 use crate::method::Method;
 use crate::parse;
+use crate::rule::Rule;
 use crate::status::StatusCode;
 
 /// How the end of a message is determined.
@@ -32,7 +33,7 @@ pub(crate) fn read(bytes: &Bytes, framing: Framing) -> Result<Message, ParseErro
         return Err(ParseError::new(ParseErrorKind::MessageTooLong));
     }
     let mut reader = Reader { raw: &raw, slots: SmallVec::new(), overlay: String::new(), fault: None };
-    let (start_line, body_at) = reader.head().map_err(|error| answerable(error, &raw))?;
+    let (start_line, body_at) = reader.head()?;
     let head = raw.get(..body_at).unwrap_or_default();
     if std::str::from_utf8(head).is_err() {
         reader.decode_latin();
@@ -50,15 +51,6 @@ pub(crate) fn read(bytes: &Bytes, framing: Framing) -> Result<Message, ParseErro
     match fault {
         None => Ok(message),
         Some(kind) => Err(ParseError { kind, partial: message.is_answerable().then(|| Box::new(message)) }),
-    }
-}
-
-/// A message that breaks a limit is refused without reading it all, but answered if its sender can be determined.
-fn answerable(error: ParseError, raw: &[u8]) -> ParseError {
-    use ParseErrorKind::{HeadTooLong, LineTooLong, TooManyHeaders};
-    match error.kind {
-        HeadTooLong | LineTooLong | TooManyHeaders => ParseError { partial: rescue(raw), ..error },
-        _ => error,
     }
 }
 

@@ -5,9 +5,22 @@ use bytes::{Bytes, BytesMut};
 use super::Message;
 use super::read::{Framing, read};
 use crate::limits::{HEADERS_MAX, LINE_MAX};
+use crate::message::{ParseError, ParseErrorKind};
 
 /// The headers copied into a response (RFC 3261 §8.2.6.2), long and compact.
 const NEEDED: [&str; 9] = ["via", "v", "from", "f", "to", "t", "call-id", "i", "cseq"];
+
+/// Reads one message. One that breaks a limit of its head is refused without reading it all, but answered if its sender can be determined.
+pub(crate) fn read_or_rescue(bytes: &Bytes, framing: Framing) -> Result<Message, ParseError> {
+    use ParseErrorKind::{HeadTooLong, LineTooLong, TooManyHeaders};
+    read(bytes, framing).map_err(|error| match error.kind {
+        HeadTooLong | LineTooLong | TooManyHeaders => {
+            let skipped = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+            ParseError { partial: rescue(bytes.get(skipped..).unwrap_or_default()), ..error }
+        }
+        _ => error,
+    })
+}
 
 /// The request reduced to the headers of a response, if these bytes contain them whole.
 pub(crate) fn rescue(bytes: &[u8]) -> Option<Box<Message>> {
@@ -36,7 +49,6 @@ fn is_needed(line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ParseErrorKind;
 
     const HEAD: &str = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP c;branch=z9hG4bK1\r\nFILLf: <sip:x@y>;tag=1\r\n\
                         t: <sip:a@b>\r\nCall-ID: z\r\nCSeq: 1 OPTIONS\r\n\r\n";

@@ -2,12 +2,13 @@
 
 use super::Message;
 use crate::digest::{Challenge, Credentials};
-use crate::error::{HeaderError, Rule};
+use crate::header::HeaderError;
 use crate::header::auth::AuthValue;
 use crate::header::content::MediaType;
 use crate::header::cseq::RAck;
 use crate::header::{CSeq, Contact, HeaderName, NameAddr, Via, number};
 use crate::parse;
+use crate::rule::Rule;
 
 type Typed<T> = Result<T, HeaderError>;
 

@@ -15,9 +15,9 @@ use super::{Attempt, AttemptCaller, Network, Output, Proxy, Trunk, flow_token, h
 use crate::digest::{self, Algorithm, Challenge, Issued, NonceVerdict, Secret};
 use crate::flow::Flow;
 use crate::header::HeaderName;
-use crate::header::params::quote;
 use crate::message::Message;
 use crate::method::Method;
+use crate::params::quote;
 use crate::status::StatusCode;
 use crate::transaction::ServerId;
 use crate::uri::{Uri, escape};

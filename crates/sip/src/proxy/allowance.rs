@@ -166,7 +166,7 @@ impl Proxy {
 /// Whether a datagram may concern us, judged by its first bytes: a response without our branch does not.
 pub(super) fn may_be_known(bytes: &[u8]) -> bool {
     let head = bytes.get(..BRANCH_WITHIN).unwrap_or(bytes);
-    !head.starts_with(b"SIP/2.0 ") || memchr::memmem::find(head, super::forward::OUR_BRANCHES.as_bytes()).is_some()
+    !head.starts_with(b"SIP/2.0 ") || memchr::memmem::find(head, super::branch::OUR_BRANCHES.as_bytes()).is_some()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use model::Timestamp;
 
-use super::forward::loop_mark;
+use super::branch::loop_mark;
 use super::settings::RETRY_AFTER_S;
 use super::{Proxy, rendezvous};
 use crate::flow::Flow;

@@ -9,18 +9,18 @@ use super::admission::narrowest;
 use super::answer::Answer;
 use super::request::Check;
 use super::settings::BEGINNING_MAX;
-use super::sources::{Admission, Rate};
+use super::sources::{Rate, RateVerdict};
 use super::{Proxy, Side, Trunk, headers};
-use crate::error::ParseError;
 use crate::flow::Flow;
 use crate::header::{HeaderName, Via};
 use crate::message::Message;
+use crate::message::ParseError;
 use crate::method::Method;
 use crate::status::StatusCode;
 
 impl Proxy {
     /// Counts an edge message against its source's rate.
-    pub(super) fn admit(&mut self, source: IpAddr, now: Timestamp) -> Admission {
+    pub(super) fn admit(&mut self, source: IpAddr, now: Timestamp) -> RateVerdict {
         let rate = self.rate_of(source);
         self.sources.admit(source, rate, now)
     }
@@ -52,13 +52,13 @@ impl Proxy {
         message: Message,
         flow: Flow,
         remote: SocketAddr,
-        admission: Admission,
+        admission: RateVerdict,
         now: Timestamp,
     ) {
-        let known = admission != Admission::Admitted && self.is_known(&message, flow, remote.ip(), now);
+        let known = admission != RateVerdict::Admitted && self.is_known(&message, flow, remote.ip(), now);
         match admission {
-            Admission::Dropped if !known => self.counts.rate_dropped += 1,
-            _ if known => self.arrive_from_edge(message, flow, remote, Admission::Admitted, now),
+            RateVerdict::Dropped if !known => self.counts.rate_dropped += 1,
+            _ if known => self.arrive_from_edge(message, flow, remote, RateVerdict::Admitted, now),
             _ => self.arrive_from_edge(message, flow, remote, admission, now),
         }
     }
@@ -68,12 +68,12 @@ impl Proxy {
         mut message: Message,
         mut flow: Flow,
         remote: SocketAddr,
-        admission: Admission,
+        admission: RateVerdict,
         now: Timestamp,
     ) {
         // No peer at the edge may use our own headers.
         message.remove_where(headers::is_ours);
-        if admission != Admission::Refused && !message.leaves_room() {
+        if admission != RateVerdict::Refused && !message.leaves_room() {
             return self.too_large(&message, flow);
         }
         // Media must know which host the session described in the message belongs to.
@@ -83,7 +83,7 @@ impl Proxy {
         if message.is_request() {
             flow = way_back(&message, flow);
             note_source(&mut message, remote);
-            if admission == Admission::Refused {
+            if admission == RateVerdict::Refused {
                 self.counts.rate_refused += 1;
                 if message.method() != Method::Ack && message.fault().is_none() {
                     self.answer_statelessly(&message, &Answer::unavailable(), flow);

@@ -1,13 +1,14 @@
 //! Forwarding a request: the changes made to it (RFC 3261 §16.6), its client transaction, its repetition to another
 //! node.
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 
 use model::{Owner, Timestamp};
 
 use super::answer::Answer;
+use super::branch::{Branch, loop_mark};
 use super::exchange::{Cancelled, Origin, Stage, Target};
-use super::settings::{HEIR_TIME, HOPS_MAX, REPEATS_AFTER_WAITING_MAX, REPEATS_MAX, TIMER_C, TIMER_C_LOOK};
+use super::settings::{HOPS_MAX, REPEATS_AFTER_WAITING_MAX, REPEATS_MAX, SUCCESSOR_WAIT, TIMER_C, TIMER_C_LOOK};
 use super::target::Destination;
 use super::{Proxy, flow_token, headers, rendezvous};
 use crate::flow::Flow;
@@ -16,36 +17,6 @@ use crate::message::Message;
 use crate::method::Method;
 use crate::status::StatusCode;
 use crate::transaction::{ClientId, ClientRequest, ServerId, TransactionError};
-
-/// The prefix of every branch of this proxy core: the magic cookie, and our own mark.
-pub(super) const OUR_BRANCHES: &str = "z9hG4bKtk";
-
-/// A branch: cookie, loop mark, and a random number that no stranger can guess.
-struct Branch {
-    mark: u32,
-    random: u64,
-}
-
-impl Display for Branch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{OUR_BRANCHES}{:08x}{:016x}", self.mark, self.random)
-    }
-}
-
-/// The loop mark of a branch, if the branch is ours.
-pub(super) fn branch_loop_mark(branch: &str) -> Option<u32> {
-    let ours = branch.strip_prefix(OUR_BRANCHES)?;
-    u32::from_str_radix(ours.get(..8)?, 16).ok()
-}
-
-/// A hash of everything that decides a request's route: a request that returns with all of it unchanged has looped (RFC
-/// 3261 §16.6 step 8).
-pub(super) fn loop_mark(message: &Message) -> u32 {
-    let tag = |name| message.header(&name).unwrap_or_default();
-    let parts = [message.request_uri().unwrap_or_default(), tag(HeaderName::CallId), tag(HeaderName::CSeq)];
-    let hash = parts.iter().fold(0_u64, |h, part| h.rotate_left(7) ^ rendezvous::hash(part.as_bytes()));
-    (rendezvous::weight(hash, 1) >> 32) as u32
-}
 
 impl Proxy {
     /// Makes the changes that every forwarded request needs, except its Via.
@@ -166,7 +137,7 @@ impl Proxy {
             if progressed {
                 // The successor finds the INVITE in the call's record and may answer it by itself.
                 self.set_stage(id, Stage::Orphaned { client, lost: Box::new(lost.announcement.clone()) });
-                self.wake(id, now + HEIR_TIME);
+                self.wake(id, now + SUCCESSOR_WAIT);
             } else {
                 self.repeat(id, client, &lost.announcement, now);
             }
@@ -177,11 +148,11 @@ impl Proxy {
     pub(super) fn repeat(&mut self, id: u64, client: ClientId, lost: &super::Announcement, now: Timestamp) {
         let Some((message, key)) = self.take_back(id, client) else { return };
         let destination = key.and_then(|key| {
-            let heir = self.nodes.heir(&lost.role, key)?;
+            let successor = self.nodes.successor(&lost.role, key)?;
             // A request that is already marked keeps the mark of its first owner.
             let unreachable = message.header(&headers::UNREACHABLE).and_then(|o| o.parse().ok());
             let unreachable = Some(unreachable.unwrap_or_else(|| lost.owner.clone()));
-            Some(Destination { target: Target::Node(heir.connection), unreachable, key: Some(key) })
+            Some(Destination { target: Target::Node(successor.connection), unreachable, key: Some(key) })
         });
         self.give_again(id, message, destination, now);
     }
@@ -211,8 +182,8 @@ impl Proxy {
         let destination = match self.nodes.by_owner(owner) {
             Some(node) => Some(to_node(node.connection, None)),
             None => key
-                .and_then(|key| self.nodes.heir_of(owner, key))
-                .map(|heir| to_node(heir.connection, Some(owner.clone()))),
+                .and_then(|key| self.nodes.successor_of(owner, key))
+                .map(|successor| to_node(successor.connection, Some(owner.clone()))),
         };
         self.give_again(id, message, destination, now);
     }

@@ -3,8 +3,8 @@
 use model::{Owner, Timestamp};
 
 use super::answer::Answer;
+use super::branch::branch_loop_mark;
 use super::exchange::{Origin, Stage, Target};
-use super::forward::branch_loop_mark;
 use super::nodes::{Announcement, Joined};
 use super::settings::{KEEP_ALIVE, PASSES_MAX};
 use super::{NodeLoss, Output, Proxy, Side, headers};
@@ -77,7 +77,7 @@ impl Proxy {
                 self.counts.nodes_joined += 1;
                 self.outputs.push_back(Output::NodeUp(announcement));
             }
-            Joined::Moved { from } => {
+            Joined::ReportedOwners { from } => {
                 self.move_connection(from, connection);
                 self.outputs.push_back(Output::Close { connection: from });
             }

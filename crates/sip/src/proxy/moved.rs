@@ -10,13 +10,13 @@ const MOVED_MAX: usize = 10_000;
 
 /// The owners of such calls.
 #[derive(Debug, Default)]
-pub(super) struct Moved {
+pub(super) struct ReportedOwners {
     owners: HashMap<ConnId, Owner>,
     /// The calls, the oldest first.
     order: VecDeque<ConnId>,
 }
 
-impl Moved {
+impl ReportedOwners {
     /// Records the owner reported by a node.
     pub(super) fn learn(&mut self, call: ConnId, owner: Owner) {
         if self.owners.insert(call, owner).is_some() {
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn the_oldest_call_is_forgotten_for_a_new_one() {
-        let mut moved = Moved::default();
+        let mut moved = ReportedOwners::default();
         for call in 0..=MOVED_MAX as u64 {
             moved.learn(ConnId(call), owner("a.1"));
             moved.learn(ConnId(call), owner("b.1"));
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn what_an_owner_had_is_forgotten_with_it() {
-        let mut moved = Moved::default();
+        let mut moved = ReportedOwners::default();
         moved.learn(ConnId(1), owner("a.1"));
         moved.learn(ConnId(2), owner("b.1"));
         moved.forget(&owner("a.1"));

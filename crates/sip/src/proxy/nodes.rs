@@ -6,7 +6,9 @@ use model::{Epoch, NodeId, Owner};
 
 use super::rendezvous;
 use super::settings::MISSED_MAX;
-use super::target::OWNERS;
+
+/// The role that owns calls.
+pub(super) const OWNERS: &str = "sip-cluster";
 
 /// A node's announcement: `<role>;node=<node>;epoch=<epoch>[;draining]`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,7 +63,7 @@ pub(super) enum Joined {
     /// It was there; it announced itself again.
     Again,
     /// It was there on another connection, which it no longer uses.
-    Moved {
+    ReportedOwners {
         /// The former connection.
         from: u64,
     },
@@ -77,7 +79,7 @@ impl Nodes {
             let from = std::mem::replace(&mut node.connection, connection);
             node.announcement = announcement;
             node.unanswered = 0;
-            return Joined::Moved { from };
+            return Joined::ReportedOwners { from };
         }
         let hash = rendezvous::hash(announcement.owner.node.as_str().as_bytes());
         self.live.push(Node { announcement, connection, unanswered: 0, hash });
@@ -98,25 +100,25 @@ impl Nodes {
     }
 
     /// The node of this role that takes over a key without an owner: by rendezvous hash among all live ones.
-    pub(super) fn heir(&self, role: &str, key: u64) -> Option<&Node> {
+    pub(super) fn successor(&self, role: &str, key: u64) -> Option<&Node> {
         self.choose(role, key, |_| true)
     }
 
     /// The successor of `owner`, which is not live: for a call any node of the role; for anything else a later run of the same
     /// node, since no other node has its ports and records.
-    pub(super) fn heir_of(&self, owner: &Owner, key: u64) -> Option<&Node> {
-        if owns_calls(owner) { self.heir(OWNERS, key) } else { self.later_life(owner) }
+    pub(super) fn successor_of(&self, owner: &Owner, key: u64) -> Option<&Node> {
+        if owns_calls(owner) { self.successor(OWNERS, key) } else { self.later_run(owner) }
     }
 
     /// The node of `owner`, restarted.
-    pub(super) fn later_life(&self, owner: &Owner) -> Option<&Node> {
+    pub(super) fn later_run(&self, owner: &Owner) -> Option<&Node> {
         let lives = self.live.iter().filter(|n| n.announcement.owner.node == owner.node);
         lives.filter(|n| n.announcement.owner.epoch > owner.epoch).max_by_key(|n| n.announcement.owner.epoch)
     }
 
     /// The node of this role for a new key: a draining one only if all drain.
     pub(super) fn for_new(&self, role: &str, key: u64) -> Option<&Node> {
-        self.choose(role, key, |n| !n.announcement.draining).or_else(|| self.heir(role, key))
+        self.choose(role, key, |n| !n.announcement.draining).or_else(|| self.successor(role, key))
     }
 
     fn choose(&self, role: &str, key: u64, fits: impl Fn(&Node) -> bool) -> Option<&Node> {
@@ -198,7 +200,7 @@ mod tests {
         assert_eq!(nodes.for_new("sip-cluster", 7).unwrap().connection, 1);
         nodes.join(2, says("sip-cluster;node=b;epoch=1"));
         assert!((0..100).all(|key| nodes.for_new("sip-cluster", key).unwrap().connection == 2));
-        assert!((0..100).any(|key| nodes.heir("sip-cluster", key).unwrap().connection == 1));
+        assert!((0..100).any(|key| nodes.successor("sip-cluster", key).unwrap().connection == 1));
         assert!(nodes.for_new("media", 7).is_none());
     }
 
@@ -217,7 +219,7 @@ mod tests {
         let mut nodes = Nodes::default();
         assert_eq!(nodes.join(1, says("media;node=m;epoch=1")), Joined::New);
         assert_eq!(nodes.join(1, says("media;node=m;epoch=1;draining")), Joined::Again);
-        assert_eq!(nodes.join(2, says("media;node=m;epoch=1")), Joined::Moved { from: 1 });
+        assert_eq!(nodes.join(2, says("media;node=m;epoch=1")), Joined::ReportedOwners { from: 1 });
         assert_eq!((nodes.len(), nodes.list().as_str()), (1, "m.1"));
         assert!(nodes.leave(1).is_none());
     }

@@ -3,7 +3,7 @@
 use model::{ConnId, Owner};
 
 /// The successor of a call's failed owner: every proxy and every node chooses the same live node.
-pub fn heir<'a>(live: impl IntoIterator<Item = &'a Owner>, call: ConnId) -> Option<&'a Owner> {
+pub fn successor<'a>(live: impl IntoIterator<Item = &'a Owner>, call: ConnId) -> Option<&'a Owner> {
     let key = key_of(call);
     live.into_iter().max_by_key(|owner| (weight(key, hash(owner.node.as_str().as_bytes())), owner.epoch))
 }

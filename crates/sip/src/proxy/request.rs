@@ -4,10 +4,11 @@ use bytes::Bytes;
 use model::Timestamp;
 
 use super::answer::{Answer, is_strangers_ack};
+use super::branch::{branch_loop_mark, loop_mark};
 use super::exchange::{Cancelled, Exchange, Origin, Stage};
-use super::forward::{branch_loop_mark, loop_mark};
+use super::nodes::OWNERS;
 use super::settings::{HOPS_MAX, LOOKUP_TIME, PATHS_MAX, REASON_BYTES_MAX, REASONS_MAX, ROUTES_MAX};
-use super::target::{Destination, OWNERS};
+use super::target::Destination;
 use super::{Attempt, Output, Proxy, Side, headers};
 use crate::agent::{ALLOW, SDP, SUPPORTED};
 use crate::flow::Flow;

@@ -31,10 +31,10 @@ impl Proxy {
             return;
         }
         if let Stage::Orphaned { .. } = held.stage
-            && let Some(heir) = node
+            && let Some(successor) = node
         {
             // The successor has taken over the INVITE.
-            held.stage = Stage::Forwarded { client, target: Target::Node(heir), progressed: true };
+            held.stage = Stage::Forwarded { client, target: Target::Node(successor), progressed: true };
             self.restart_timer_c(id, now);
         }
         let Some(held) = self.exchanges.get_mut(id) else { return };
@@ -79,7 +79,7 @@ impl Proxy {
         if let Origin::Node(connection) = origin
             && self.nodes.by_connection(connection).is_none()
         {
-            self.respond_to_heir(message);
+            self.respond_to_successor(message);
         }
     }
 
@@ -104,7 +104,7 @@ impl Proxy {
         while message.vias().nth(1).is_some() {
             message.remove_first_value(&HeaderName::Via);
         }
-        self.respond_to_heir(message);
+        self.respond_to_successor(message);
     }
 
     /// The 2xx that a node repeats because its ACK is missing: the INVITE came in a previous run of this proxy.
@@ -124,13 +124,13 @@ impl Proxy {
     }
 
     /// The requesting node has failed; the current owner of its call, if any, gets the response.
-    fn respond_to_heir(&mut self, mut message: Message) {
+    fn respond_to_successor(&mut self, mut message: Message) {
         let tag = message.from().ok().and_then(|from| LocalTag::open(from.tag()?, &self.seal));
-        let Some(Ok(heir)) = tag.map(|tag| self.to_owner(&tag)) else { return };
-        if let Some(owner) = heir.unreachable {
+        let Some(Ok(successor)) = tag.map(|tag| self.to_owner(&tag)) else { return };
+        if let Some(owner) = successor.unreachable {
             message.set(&headers::UNREACHABLE, owner);
         }
-        self.layer.transmit(heir.target.flow(), message.to_bytes());
+        self.layer.transmit(successor.target.flow(), message.to_bytes());
     }
 
     /// No final response will come.

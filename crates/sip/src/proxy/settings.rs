@@ -65,7 +65,7 @@ pub const KEEP_ALIVE: Duration = Duration::from_millis(300);
 /// Unanswered keep-alives after which a node counts as failed.
 pub const MISSED_MAX: u8 = 3;
 /// How long an INVITE that had a provisional response waits for the successor of its node.
-pub const HEIR_TIME: Duration = Duration::from_secs(4);
+pub const SUCCESSOR_WAIT: Duration = Duration::from_secs(4);
 /// How long a request within a dialog waits for the next run of the dialog's owner: a restarted process is back within a second
 /// or two, and a peer refused before that would not ask again.
 pub const OWNER_BACK: Duration = Duration::from_secs(4);

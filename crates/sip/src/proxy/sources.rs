@@ -10,7 +10,7 @@ use super::settings::Limits;
 
 /// The treatment of a request, by its source alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Admission {
+pub(super) enum RateVerdict {
     /// It is processed.
     Admitted,
     /// The rate is exceeded: refused with 503.
@@ -53,18 +53,18 @@ impl Sources {
     }
 
     /// Counts a request.
-    pub(super) fn admit(&mut self, source: IpAddr, rate: Rate, now: Timestamp) -> Admission {
+    pub(super) fn admit(&mut self, source: IpAddr, rate: Rate, now: Timestamp) -> RateVerdict {
         let per_s = match rate {
             Rate::Anybody => self.limits.source_requests_per_s,
             Rate::Trunk => self.limits.trunk_requests_per_s,
         };
         let source = self.known.entry(block(source));
         if take(&mut source.requests_full, per_s, now) {
-            Admission::Admitted
+            RateVerdict::Admitted
         } else if take(&mut source.refusals_full, REFUSALS_PER_S, now) {
-            Admission::Refused
+            RateVerdict::Refused
         } else {
-            Admission::Dropped
+            RateVerdict::Dropped
         }
     }
 
@@ -108,11 +108,11 @@ mod tests {
         let mut sources = Sources::new(limits());
         let now = Timestamp::from_millis(1_000);
         let outcomes: Vec<_> = (0..30).map(|_| sources.admit(source(1), Rate::Anybody, now)).collect();
-        assert!(outcomes[..10].iter().all(|o| *o == Admission::Admitted));
-        assert!(outcomes[10..20].iter().all(|o| *o == Admission::Refused));
-        assert!(outcomes[20..].iter().all(|o| *o == Admission::Dropped));
-        assert_eq!(sources.admit(source(2), Rate::Anybody, now), Admission::Admitted);
-        assert_eq!(sources.admit(source(1), Rate::Anybody, now + Duration::from_millis(101)), Admission::Admitted);
+        assert!(outcomes[..10].iter().all(|o| *o == RateVerdict::Admitted));
+        assert!(outcomes[10..20].iter().all(|o| *o == RateVerdict::Refused));
+        assert!(outcomes[20..].iter().all(|o| *o == RateVerdict::Dropped));
+        assert_eq!(sources.admit(source(2), Rate::Anybody, now), RateVerdict::Admitted);
+        assert_eq!(sources.admit(source(1), Rate::Anybody, now + Duration::from_millis(101)), RateVerdict::Admitted);
     }
 
     #[test]
@@ -128,10 +128,10 @@ mod tests {
     fn one_ipv6_network_is_one_source() {
         let mut sources = Sources::new(Limits { source_requests_per_s: 1, ..limits() });
         let now = Timestamp::from_millis(1_000);
-        assert_eq!(sources.admit("2001:db8::1".parse().unwrap(), Rate::Anybody, now), Admission::Admitted);
-        assert_eq!(sources.admit("2001:db8::2".parse().unwrap(), Rate::Anybody, now), Admission::Refused);
+        assert_eq!(sources.admit("2001:db8::1".parse().unwrap(), Rate::Anybody, now), RateVerdict::Admitted);
+        assert_eq!(sources.admit("2001:db8::2".parse().unwrap(), Rate::Anybody, now), RateVerdict::Refused);
         // IPv4 peers of a dual-stack listener are separate sources.
-        assert_eq!(sources.admit("::ffff:192.0.2.1".parse().unwrap(), Rate::Anybody, now), Admission::Admitted);
-        assert_eq!(sources.admit("::ffff:192.0.2.2".parse().unwrap(), Rate::Anybody, now), Admission::Admitted);
+        assert_eq!(sources.admit("::ffff:192.0.2.1".parse().unwrap(), Rate::Anybody, now), RateVerdict::Admitted);
+        assert_eq!(sources.admit("::ffff:192.0.2.2".parse().unwrap(), Rate::Anybody, now), RateVerdict::Admitted);
     }
 }

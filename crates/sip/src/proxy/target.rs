@@ -7,7 +7,7 @@ use model::{Dn, Owner, TenantId, Timestamp};
 use super::answer::Answer;
 use super::exchange::Target;
 use super::flow_token::{PhoneMark, StreamOwner};
-use super::nodes::owns_calls;
+use super::nodes::{OWNERS, owns_calls};
 use super::{Peer, Proxy, Side, flow_token, rendezvous};
 use crate::flow::Flow;
 use crate::header::{Contact, HeaderName};
@@ -16,8 +16,6 @@ use crate::message::Message;
 use crate::status::StatusCode;
 use crate::uri::Uri;
 
-/// The role that owns calls.
-pub(super) const OWNERS: &str = "sip-cluster";
 /// The role that keeps registrations.
 pub(super) const REGISTRAR: &str = "registrar";
 /// The domain in which nodes are named: `[<node>.<epoch>.]<role>.trunkline.invalid`.
@@ -126,9 +124,9 @@ impl Proxy {
         if let Some(node) = self.nodes.by_owner(told.unwrap_or(&tag.owner)) {
             return Ok(Destination { target: Target::Node(node.connection), unreachable: None, key: Some(key) });
         }
-        let heir = self.nodes.heir_of(&tag.owner, key).ok_or_else(Answer::unavailable)?;
+        let successor = self.nodes.successor_of(&tag.owner, key).ok_or_else(Answer::unavailable)?;
         let unreachable = Some(tag.owner.clone());
-        Ok(Destination { target: Target::Node(heir.connection), unreachable, key: Some(key) })
+        Ok(Destination { target: Target::Node(successor.connection), unreachable, key: Some(key) })
     }
 
     /// A node of this role for an initial request.
@@ -250,7 +248,7 @@ impl Proxy {
 
     fn to_one(&self, owner: &Owner, message: &Message) -> Result<Destination, Answer> {
         // Media has the sessions of its calls again after a restart.
-        match self.nodes.by_owner(owner).or_else(|| self.nodes.later_life(owner)) {
+        match self.nodes.by_owner(owner).or_else(|| self.nodes.later_run(owner)) {
             Some(node) => Ok(Destination { target: Target::Node(node.connection), unreachable: None, key: None }),
             // The dialog was lost with its process (RFC 3261 §12.2.1.2).
             None if message.to().is_ok_and(|to| to.tag().is_some()) => {

@@ -236,12 +236,12 @@ impl TransactionLayer {
     pub fn new(intervals: Intervals) -> Self {
         let answered = Answered::new(intervals.patience(), Self::TRANSACTIONS_MAX);
         let index = HashMap::with_capacity(Self::INDEX_ROOM);
-        Self { answered: Some(answered), index, ..Self::inheritable(Self::TRANSACTIONS_MAX, intervals) }
+        Self { answered: Some(answered), index, ..Self::restorable(Self::TRANSACTIONS_MAX, intervals) }
     }
 
     /// An empty layer with at most `transactions` of each side; each is kept whole to its end:
     /// [`Self::snapshot_server`].
-    pub fn inheritable(transactions: usize, intervals: Intervals) -> Self {
+    pub fn restorable(transactions: usize, intervals: Intervals) -> Self {
         Self {
             intervals,
             clients: Arena::new(transactions),

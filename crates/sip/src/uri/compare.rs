@@ -1,7 +1,7 @@
 //! Comparison of URIs (RFC 3261 §19.1.4; tel: RFC 3966 §4).
 
 use super::{Scheme, Uri};
-use crate::header::params::{Param, Params};
+use crate::params::{Param, Params};
 
 /// Parameters that make two URIs different if only one of them has it.
 const NEVER_IGNORED: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];

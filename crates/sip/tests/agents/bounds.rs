@@ -191,9 +191,9 @@ fn a_record_that_has_messages_twice_as_earlier_releases_wrote_it_goes_on() {
     assert!(snapshot[0].leg.requests[0].request.is_empty(), "it stands with its transaction");
     let mut earlier = snapshot.clone();
     earlier[0].leg.requests[0].request = request;
-    let mut heir = UserAgent::new(victim.config.clone(), Box::new(Dice::new(1)));
-    let ids = heir.restore(earlier, Restore::UNCHANGED, victim.now).expect("a fresh agent has room");
-    assert_eq!(heir.snapshot(&ids), snapshot);
+    let mut successor = UserAgent::new(victim.config.clone(), Box::new(Dice::new(1)));
+    let ids = successor.restore(earlier, Restore::UNCHANGED, victim.now).expect("a fresh agent has room");
+    assert_eq!(successor.snapshot(&ids), snapshot);
 }
 
 #[test]

@@ -59,9 +59,10 @@ fn damaged_messages_are_answered_or_dropped() {
         pair.run(Duration::from_secs(2));
         for (who, dialog) in [(ALICE, alice), (BOB, bob)] {
             let (now, peer) = (pair.now(), &pair.peers[usize::from(who)]);
-            let mut heir = UserAgent::new(peer.config.clone(), Box::new(Dice::new(seed)));
-            let ids = heir.restore(peer.agent.snapshot(&[dialog]), Restore::UNCHANGED, now).expect("a fresh agent");
-            assert_eq!(heir.snapshot(&ids), peer.agent.snapshot(&[dialog]), "seed {seed}");
+            let mut successor = UserAgent::new(peer.config.clone(), Box::new(Dice::new(seed)));
+            let ids =
+                successor.restore(peer.agent.snapshot(&[dialog]), Restore::UNCHANGED, now).expect("a fresh agent");
+            assert_eq!(successor.snapshot(&ids), peer.agent.snapshot(&[dialog]), "seed {seed}");
         }
     }
     assert!(readable > 1_000, "only {readable} damaged messages could be read at all");

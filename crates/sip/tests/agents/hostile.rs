@@ -89,12 +89,12 @@ struct Hostile {
     cseq: u64,
     serial: u32,
     story: String,
-    heir: Option<Heir>,
+    successor: Option<Successor>,
     compared: u64,
 }
 
 /// An agent that was restored some inputs ago, and its handle of the dialog.
-struct Heir {
+struct Successor {
     agent: UserAgent,
     dialog: DialogId,
 }
@@ -135,7 +135,7 @@ impl Hostile {
             cseq: 1,
             serial: 0,
             story: String::new(),
-            heir: None,
+            successor: None,
             compared: 0,
         }
     }
@@ -324,10 +324,10 @@ impl Hostile {
     /// Begins to compare with a restored agent if the snapshot contains everything that the agent has.
     fn shadow(&mut self) {
         let Some(dialog) = self.dialog.filter(|id| self.agent.leg(*id).is_some()) else {
-            self.heir = None;
+            self.successor = None;
             return;
         };
-        if self.heir.is_some() || !self.one_in(4) {
+        if self.successor.is_some() || !self.one_in(4) {
             return;
         }
         let snapshots = self.agent.snapshot(&[dialog]);
@@ -339,27 +339,27 @@ impl Hostile {
             if let Some(invite) = &self.began {
                 self.agent.expect_again(invite); // as one that was restored does
             }
-            self.heir = Some(Heir { agent, dialog: *id });
+            self.successor = Some(Successor { agent, dialog: *id });
         }
     }
 
     fn apply(&mut self, input: &Input) {
         let Input::Pass(duration) = input else {
             step(&mut self.agent, self.dialog, &self.waiting, input, self.now);
-            if let Some(heir) = &mut self.heir {
-                step(&mut heir.agent, Some(heir.dialog), &self.waiting, input, self.now);
+            if let Some(successor) = &mut self.successor {
+                step(&mut successor.agent, Some(successor.dialog), &self.waiting, input, self.now);
             }
             return self.settle(wire);
         };
         let until = self.now + *duration;
         for turn in 0.. {
             assert!(turn < TURNS_MAX, "no end of turns in {duration:?}: {}", self.context());
-            let agents = [Some(&self.agent), self.heir.as_ref().map(|heir| &heir.agent)];
+            let agents = [Some(&self.agent), self.successor.as_ref().map(|successor| &successor.agent)];
             let due = agents.into_iter().flatten().filter_map(UserAgent::next_timeout).min();
             self.now = due.map_or(until, |due| due.min(until)).max(self.now);
             self.agent.handle_timeout(self.now);
-            if let Some(heir) = &mut self.heir {
-                heir.agent.handle_timeout(self.now);
+            if let Some(successor) = &mut self.successor {
+                successor.agent.handle_timeout(self.now);
             }
             // The order of timers due at the same time is not tested.
             self.settle(|output| {
@@ -376,14 +376,14 @@ impl Hostile {
     /// Takes the output of an input, compares it with that of the restored agent, and checks both against the limits.
     fn settle(&mut self, wire: fn(&Output) -> Wired) {
         let output = drain(&mut self.agent);
-        if let Some(mut heir) = self.heir.take() {
-            let theirs = drain(&mut heir.agent);
+        if let Some(mut successor) = self.successor.take() {
+            let theirs = drain(&mut successor.agent);
             let told = |output: &Output| output.events.iter().map(crate::restore::told).collect::<Vec<_>>();
             assert_eq!(told(&output), told(&theirs), "events differ: {}", self.context());
             assert_eq!(wire(&output), wire(&theirs), "messages differ: {}", self.context());
             self.compared += 1;
-            let alone = self.agent.dialogs() == 1 && heir.agent.dialogs() == 1;
-            self.heir = Some(heir).filter(|_| alone);
+            let alone = self.agent.dialogs() == 1 && successor.agent.dialogs() == 1;
+            self.successor = Some(successor).filter(|_| alone);
         }
         assert!(output.events.len() <= OUTPUTS_MAX && output.sent.len() <= OUTPUTS_MAX, "{}", self.context());
         self.take(output);
@@ -418,7 +418,7 @@ impl Hostile {
 
     /// The application hangs up, and the peer falls silent.
     fn end(&mut self) {
-        self.heir = None;
+        self.successor = None;
         if let Some(id) = self.dialog
             && let Some(phase) = self.agent.leg(id).map(|leg| leg.phase)
         {

@@ -37,9 +37,9 @@ fn a_cancel_says_why_also_when_it_had_to_wait_and_when_another_goes_on_with_it()
         pair.agent(ALICE).cancel(alice, elsewhere(), now).unwrap();
         if dies {
             let snapshots = pair.agent(ALICE).snapshot(&[alice]);
-            let mut heir = sip::agent::UserAgent::new(pair.peers[0].config.clone(), Box::new(Dice::new(5)));
-            heir.restore(snapshots, sip::agent::Restore::UNCHANGED, now).unwrap();
-            pair.peers[0].agent = heir;
+            let mut successor = sip::agent::UserAgent::new(pair.peers[0].config.clone(), Box::new(Dice::new(5)));
+            successor.restore(snapshots, sip::agent::Restore::UNCHANGED, now).unwrap();
+            pair.peers[0].agent = successor;
         }
         pair.run(S);
         assert_eq!(reasons(&pair, ALICE, Method::Cancel), [Some(COMPLETED_ELSEWHERE.to_owned())], "{rings} {dies}");

@@ -10,7 +10,7 @@ use crate::storm::{Input, Storm, Witness, apply, seeds};
 /// Feeds the next input to a successor made from the snapshot before it, and compares the behaviour of both.
 #[derive(Default)]
 struct Shadow {
-    heir: Option<(UserAgent, Vec<DialogSnapshot>)>,
+    successor: Option<(UserAgent, Vec<DialogSnapshot>)>,
     compared: u64,
 }
 
@@ -20,28 +20,31 @@ impl Witness for Shadow {
         let peer = &storm.pair.peers[usize::from(who)];
         let dialogs: Vec<_> = storm.dialogs[usize::from(who)].into_iter().collect();
         let snapshots = peer.agent.snapshot(&dialogs);
-        self.heir = None;
+        self.successor = None;
         if snapshots.is_empty() {
             return;
         }
-        let mut heir = UserAgent::new(peer.config.clone(), Box::new(Dice::fork(&peer.dice)));
-        let ids = heir.restore(snapshots.clone(), Restore::UNCHANGED, now).expect("a fresh agent has room");
-        assert_eq!(heir.snapshot(&ids), snapshots, "seed {}: a snapshot of the restored differs", storm.seed);
-        assert!(heir.poll_transmit().is_none() && heir.poll_event().is_none(), "an heir is silent by itself");
-        self.heir = Some((heir, snapshots));
+        let mut successor = UserAgent::new(peer.config.clone(), Box::new(Dice::fork(&peer.dice)));
+        let ids = successor.restore(snapshots.clone(), Restore::UNCHANGED, now).expect("a fresh agent has room");
+        assert_eq!(successor.snapshot(&ids), snapshots, "seed {}: a snapshot of the restored differs", storm.seed);
+        assert!(
+            successor.poll_transmit().is_none() && successor.poll_event().is_none(),
+            "a successor is silent by itself"
+        );
+        self.successor = Some((successor, snapshots));
     }
 
     fn after(&mut self, storm: &mut Storm, who: u8, input: &Input) {
-        let Some((mut heir, before)) = self.heir.take() else { return };
+        let Some((mut successor, before)) = self.successor.take() else { return };
         let now = storm.pair.now();
         let tag = before.first().map(|s| s.leg.dialog.local_tag.clone()).unwrap_or_default();
         // A dialog without a tag yet is the successor's first.
-        let id = heir.dialog_by_tag(&tag).or(storm.dialogs[usize::from(who)]);
-        apply(&mut heir, id, input, storm.serial, now);
+        let id = successor.dialog_by_tag(&tag).or(storm.dialogs[usize::from(who)]);
+        apply(&mut successor, id, input, storm.serial, now);
         let (seed, serial) = (storm.seed, storm.serial);
         let peer = &mut storm.pair.peers[usize::from(who)];
         let ours = outputs(&mut peer.agent);
-        let theirs = outputs(&mut heir);
+        let theirs = outputs(&mut successor);
         let context = format!("seed {seed}, input {serial} to {who}: {input:?}\nbefore: {before:#?}");
         assert_eq!(ours.0.len(), theirs.0.len(), "{context}\nevents {:?}\nheir {:?}", ours.0, theirs.0);
         for (a, b) in ours.0.iter().zip(&theirs.0) {
@@ -82,7 +85,7 @@ fn text(transmits: &[Transmit]) -> Vec<(sip::Flow, String)> {
 }
 
 #[test]
-fn an_heir_does_what_its_predecessor_would_have_done_after_every_input() {
+fn a_successor_does_what_its_predecessor_would_have_done_after_every_input() {
     let mut shadow = Shadow::default();
     for seed in seeds(400) {
         let mut storm = Storm::new(seed);
@@ -120,11 +123,11 @@ impl Witness for Killer {
         while let Some(event) = peer.agent.poll_event() {
             peer.events.push(event);
         }
-        let mut heir = UserAgent::new(peer.config.clone(), Box::new(Dice::new(storm.seed ^ 0x4E14)));
+        let mut successor = UserAgent::new(peer.config.clone(), Box::new(Dice::new(storm.seed ^ 0x4E14)));
         let how = Restore { stream: None, resend: true, cseq_jump: self.cseq_jump };
-        let ids = heir.restore(snapshots, how, now).expect("a fresh agent has room");
+        let ids = successor.restore(snapshots, how, now).expect("a fresh agent has room");
         storm.dialogs[index] = ids.first().copied();
-        peer.agent = heir;
+        peer.agent = successor;
     }
 }
 

@@ -44,7 +44,7 @@ fn by_another_way(request: &Message) -> Message {
 }
 
 #[test]
-fn a_pending_invite_is_sent_again_over_the_heir_s_stream_and_answered() {
+fn a_pending_invite_is_sent_again_over_the_successor_s_stream_and_answered() {
     let mut pair = Pair::perfect(Wire::Stream);
     let alice = pair.invite(Some("offer"), Provisionals::Plain);
     let stream = Some(Flow::Stream { connection: 77 });
@@ -55,7 +55,7 @@ fn a_pending_invite_is_sent_again_over_the_heir_s_stream_and_answered() {
 }
 
 #[test]
-fn a_pending_invite_goes_on_and_its_answer_reaches_the_heir() {
+fn a_pending_invite_goes_on_and_its_answer_reaches_the_successor() {
     let (mut pair, alice, bob) = ringing(Wire::Stream);
     kill(&mut pair, ALICE, alice, HEIR);
     let now = pair.now();
@@ -66,7 +66,7 @@ fn a_pending_invite_goes_on_and_its_answer_reaches_the_heir() {
 }
 
 #[test]
-fn an_unacknowledged_2xx_is_sent_again_by_the_heir() {
+fn an_unacknowledged_2xx_is_sent_again_by_the_successor() {
     for wire in [Wire::Udp, Wire::Stream] {
         let (mut pair, _, bob) = ringing(wire);
         let now = pair.now();
@@ -106,9 +106,9 @@ fn a_sequence_number_that_was_answered_is_answered_from_the_record() {
 }
 
 #[test]
-fn an_invite_that_a_proxy_repeats_to_the_heir_is_the_same_call() {
+fn an_invite_that_a_proxy_repeats_to_the_successor_is_the_same_call() {
     let (mut pair, _, bob) = ringing(Wire::Stream);
-    let heir = kill(&mut pair, BOB, bob, HEIR);
+    let successor = kill(&mut pair, BOB, bob, HEIR);
     let invite = by_another_way(&pair.peers[0].sent[0].1);
     let (now, flow, before) = (pair.now(), pair.wire.flow_to(ALICE), pair.events(BOB).len());
     pair.agent(BOB).receive(invite, flow, now);
@@ -116,7 +116,7 @@ fn an_invite_that_a_proxy_repeats_to_the_heir_is_the_same_call() {
     let last = &pair.peers[1].sent.last().unwrap().1;
     assert_eq!((last.status(), last.vias().count()), (Some(StatusCode::RINGING), 2), "what was said is said again");
     let now = pair.now();
-    pair.agent(BOB).answer(heir, Reply::session("answer"), now).unwrap();
+    pair.agent(BOB).answer(successor, Reply::session("answer"), now).unwrap();
     pair.drain();
     let last = &pair.peers[1].sent.last().unwrap().1;
     assert_eq!(last.status(), Some(StatusCode::OK));
@@ -125,7 +125,7 @@ fn an_invite_that_a_proxy_repeats_to_the_heir_is_the_same_call() {
 }
 
 #[test]
-fn an_answered_invite_that_a_proxy_repeats_to_the_heir_gets_the_recorded_2xx() {
+fn an_answered_invite_that_a_proxy_repeats_to_the_successor_gets_the_recorded_2xx() {
     let (mut pair, _, bob) = ringing(Wire::Stream);
     let now = pair.now();
     pair.agent(BOB).answer(bob, Reply::session("answer"), now).unwrap();
@@ -226,7 +226,7 @@ fn a_phone_that_rings_is_cancelled_when_a_flow_that_failed_is_back() {
 }
 
 #[test]
-fn whoever_answered_before_the_cancel_came_is_hung_up_by_the_heir() {
+fn whoever_answered_before_the_cancel_came_is_hung_up_by_the_successor() {
     let (mut pair, alice, bob) = ringing(Wire::Stream);
     let now = pair.now();
     pair.agent(ALICE).cancel(alice, Vec::new(), now).unwrap();
@@ -272,7 +272,7 @@ fn a_challenged_invite_is_repeated_with_credentials_once() {
 }
 
 #[test]
-fn an_ack_that_the_application_owes_for_long_leaves_the_heir_too() {
+fn an_ack_that_the_application_owes_for_long_leaves_the_successor_too() {
     let mut pair = Pair::perfect(Wire::Stream);
     let alice = pair.invite(None, Provisionals::Plain);
     pair.run(20 * MS);
@@ -282,9 +282,9 @@ fn an_ack_that_the_application_owes_for_long_leaves_the_heir_too() {
     pair.run(20 * MS);
     pair.net.cut(BOB);
     pair.run(40 * S);
-    let heir = kill(&mut pair, ALICE, alice, HEIR);
+    let successor = kill(&mut pair, ALICE, alice, HEIR);
     let now = pair.now();
-    pair.agent(ALICE).ack(heir, Bytes::from_static(b"answer"), now).unwrap();
+    pair.agent(ALICE).ack(successor, Bytes::from_static(b"answer"), now).unwrap();
     pair.drain();
     assert_eq!(pair.requests(ALICE, Method::Ack), 1);
 }

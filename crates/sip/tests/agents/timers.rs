@@ -94,13 +94,13 @@ fn a_record_of_an_earlier_release_with_such_a_timer_goes_on() {
     {
         for we_refresh in [true, false] {
             let (victim, dialog) = call("Allow: UPDATE\r\n", AgentConfig::default());
-            let (mut heir, dialog) = victim.restored(dialog, |snapshot| {
+            let (mut successor, dialog) = victim.restored(dialog, |snapshot| {
                 snapshot.leg.session = SessionTimer { interval_s, we_refresh, due, min_se_s: u32::MAX };
             });
-            let session = heir.agent.leg(dialog).expect("it stands").session;
+            let session = successor.agent.leg(dialog).expect("it stands").session;
             assert!(session.interval_s == 0 || (90..=DAY_S).contains(&session.interval_s), "{session:?}");
-            assert!(session.due.is_none_or(|due| due <= heir.now + Duration::from_secs(DAY_S.into())));
-            heir.run(300 * S);
+            assert!(session.due.is_none_or(|due| due <= successor.now + Duration::from_secs(DAY_S.into())));
+            successor.run(300 * S);
         }
     }
 }
@@ -109,20 +109,20 @@ fn a_record_of_an_earlier_release_with_such_a_timer_goes_on() {
 fn a_record_without_the_transaction_that_its_dialog_waits_for_comes_to_an_end() {
     let (mut victim, dialog) = call("", AgentConfig::default());
     victim.agent.bye(dialog, Vec::new(), victim.now).expect("it stands");
-    let (mut heir, _) = victim.restored(dialog, |snapshot| {
+    let (mut successor, _) = victim.restored(dialog, |snapshot| {
         snapshot.leg.requests.clear();
         snapshot.clients.clear();
     });
-    heir.run(64 * S);
-    assert!(heir.requests(Method::Bye) > 0, "it is said again");
-    assert!(matches!(heir.events.last(), Some(Event::Released { reason: Release::ByUs, .. })));
+    successor.run(64 * S);
+    assert!(successor.requests(Method::Bye) > 0, "it is said again");
+    assert!(matches!(successor.events.last(), Some(Event::Released { reason: Release::ByUs, .. })));
     let mut caller = Victim::new(AgentConfig::default());
     let invite = crate::pair::invite(crate::pair::Wire::Udp, Some("offer"), sip::agent::Provisionals::Plain);
     let dialog = caller.agent.invite(invite, caller.now).expect("room");
-    let (mut heir, _) = caller.restored(dialog, |snapshot| snapshot.invite_client = None);
-    heir.drain();
-    assert!(matches!(heir.events.last(), Some(Event::Failed { .. })));
-    assert_eq!(heir.agent.dialogs(), 0);
+    let (mut successor, _) = caller.restored(dialog, |snapshot| snapshot.invite_client = None);
+    successor.drain();
+    assert!(matches!(successor.events.last(), Some(Event::Failed { .. })));
+    assert_eq!(successor.agent.dialogs(), 0);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_record_whose_numbers_are_damaged_neither_spins_nor_waits_for_ever() {
         (Timestamp::MAX, Timestamp::MAX, Duration::MAX),
         (Timestamp::ZERO, Timestamp::MAX, Duration::MAX),
     ] {
-        let (mut heir, dialog) = victim.restored(dialog, |snapshot| {
+        let (mut successor, dialog) = victim.restored(dialog, |snapshot| {
             let unacked = snapshot.leg.unacked.as_mut().expect("the 2xx waits for its ACK");
             unacked.repeat = sip::transaction::Repeat { due, interval };
             unacked.end = end;
@@ -145,15 +145,15 @@ fn a_record_whose_numbers_are_damaged_neither_spins_nor_waits_for_ever() {
             let server = snapshot.invite_server.as_mut().expect("its transaction is kept");
             server.schedule.end = None;
         });
-        heir.run(200 * S);
-        assert!(matches!(heir.events.last(), Some(Event::Released { reason: Release::Unacknowledged, .. })));
-        assert_eq!(heir.agent.leg(dialog), None);
-        assert_eq!(heir.agent.transactions(), (0, 0));
-        let bye = heir.sent.iter().find(|m| m.is_request()).expect("a BYE");
+        successor.run(200 * S);
+        assert!(matches!(successor.events.last(), Some(Event::Released { reason: Release::Unacknowledged, .. })));
+        assert_eq!(successor.agent.leg(dialog), None);
+        assert_eq!(successor.agent.transactions(), (0, 0));
+        let bye = successor.sent.iter().find(|m| m.is_request()).expect("a BYE");
         assert_eq!(bye.cseq().expect("it is a number that may be").number, sip::header::CSeq::MAX);
     }
     let snapshots = victim.agent.snapshot(&[dialog]);
     let how = Restore { cseq_jump: u32::MAX, ..Restore::UNCHANGED };
-    let mut heir = Victim::new(AgentConfig::default());
-    heir.agent.restore(snapshots, how, victim.now).expect("a fresh agent has room");
+    let mut successor = Victim::new(AgentConfig::default());
+    successor.agent.restore(snapshots, how, victim.now).expect("a fresh agent has room");
 }

@@ -227,7 +227,7 @@ impl Order {
 
     // === snapshot ===
 
-    pub(super) fn photograph(&self) -> (Vec<MarkSnapshot>, Vec<HeldSnapshot>) {
+    pub(super) fn snapshot(&self) -> (Vec<MarkSnapshot>, Vec<HeldSnapshot>) {
         let ended: HashMap<ConnId, Timestamp> = self.ended.iter().map(|(at, id)| (*id, *at)).collect();
         let mut marks: Vec<MarkSnapshot> = self
             .marks

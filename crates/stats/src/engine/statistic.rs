@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use model::Timestamp;
 
+use super::running::Running;
 use super::snapshot::BucketSnapshot;
-use super::store::Running;
 use crate::action::{Action, ActionKind};
 use crate::definition::{Category, Request};
 use crate::filter::Facts;
@@ -102,7 +102,6 @@ impl Statistic {
             return None;
         }
         match &self.request.profile {
-            // Mostly the moment lies in the last interval: then the calendar need not be asked. Its end is not held, so only its begin helps.
             Profile::Growing { resets } => Some(Profile::interval(resets, zone, at).0.as_micros()),
             Profile::Sliding { step_s, .. } => Some(at.as_secs() / u64::from(*step_s).max(1)),
             Profile::SinceLogin => login.map(Timestamp::as_micros),
@@ -316,7 +315,7 @@ impl Statistic {
 
     // === snapshot ===
 
-    pub(super) fn photograph(&self) -> Vec<BucketSnapshot> {
+    pub(super) fn snapshot(&self) -> Vec<BucketSnapshot> {
         let bucket = |b: &Bucket| BucketSnapshot {
             counts: [
                 b.slot,

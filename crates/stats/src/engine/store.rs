@@ -7,6 +7,7 @@ use model::Timestamp;
 
 use super::Output;
 use super::agents::Agents;
+use super::running::Running;
 use super::snapshot::StatisticSnapshot;
 use super::statistic::{Bin, Occurrence, Statistic, StatisticId};
 use crate::action::Action;
@@ -24,40 +25,6 @@ pub(super) const OBJECTS_MAX: usize = 500_000;
 const NOBODY: u32 = u32::MAX;
 /// The most changes that wait for the shell. The shell drains them at each turn, and each statistic waits only once.
 const OUTPUTS_MAX: usize = STATISTICS_MAX;
-
-/// The actions in progress on an object: by subject and action, oldest first, with the time from which each counts.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Running {
-    lasting: BTreeMap<(Subject, Action), BTreeMap<(Timestamp, u64), Timestamp>>,
-}
-
-impl Running {
-    /// When each of them began, and from when it counts.
-    pub(super) fn of(&self, subject: Subject, action: Action) -> impl Iterator<Item = (Timestamp, Timestamp)> {
-        self.lasting.get(&(subject, action)).into_iter().flatten().map(|((since, _), from)| (*since, *from))
-    }
-
-    pub(super) fn count(&self, subject: Subject, action: Action) -> usize {
-        self.lasting.get(&(subject, action)).map_or(0, BTreeMap::len)
-    }
-
-    pub(super) fn oldest(&self, subject: Subject, action: Action) -> Option<Timestamp> {
-        self.lasting.get(&(subject, action))?.first_key_value().map(|((since, _), _)| *since)
-    }
-
-    fn has(&self, action: Action, of: u64) -> bool {
-        self.lasting.get(&(Subject::DNAction, action)).is_some_and(|all| all.keys().any(|(_, one)| *one == of))
-    }
-
-    /// The highest action in progress; the talk of a call on hold is hidden.
-    fn status(&self) -> Option<Action> {
-        let actions = self.lasting.iter().filter(|((subject, _), _)| *subject == Subject::DNAction);
-        let shown = actions.filter(|((_, action), all)| {
-            !action.is_talk() || all.keys().any(|(_, of)| !self.has(Action::CallOnHold, *of))
-        });
-        shown.map(|((_, action), _)| *action).max_by_key(|action| action.priority())
-    }
-}
 
 /// The status of an agent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -479,11 +446,11 @@ impl Store {
 
     // === snapshot ===
 
-    pub(super) fn photograph(&self) -> Vec<StatisticSnapshot> {
+    pub(super) fn snapshot(&self) -> Vec<StatisticSnapshot> {
         let open = self.statistics.iter().flatten().filter(|s| !s.request.definition.category.is_current());
         let open = open.map(|statistic| StatisticSnapshot {
             key: statistic.request.key(),
-            buckets: statistic.photograph(),
+            buckets: statistic.snapshot(),
             level: statistic.level,
         });
         let mut all: Vec<StatisticSnapshot> = open.chain(self.unopened.values().cloned()).collect();

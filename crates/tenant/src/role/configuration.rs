@@ -10,7 +10,7 @@ use contracts::v1::read_objects_response::What;
 use futures::StreamExt as _;
 use infra::{Clock, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
-use net::grpc::{Answers, Streams, while_believed};
+use net::grpc::{Answers, Streams, until_token_expires};
 use prost::Message as _;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -134,7 +134,7 @@ impl Configuration for Server {
         let permit = self.streams.open(only.as_ref(), caller.subject())?;
         let mut held = self.held.clone();
         let (answers, stream) = mpsc::channel(WAITING_MAX);
-        let stream = while_believed(ReceiverStream::new(stream), caller, self.clock.clone());
+        let stream = until_token_expires(ReceiverStream::new(stream), caller, self.clock.clone());
         tokio::spawn(async move {
             loop {
                 let shown = |tenant: &&TenantId| only.as_ref().is_none_or(|only| only == *tenant);
@@ -155,7 +155,7 @@ impl Configuration for Server {
         let view = Self::view(&request, request.get_ref().kinds.clone())?;
         let (answers, stream) = mpsc::channel(WAITING_MAX);
         let permit = self.streams.open(Some(&view.tenant), net::grpc::caller(&request)?.subject())?;
-        let stream = while_believed(ReceiverStream::new(stream), net::grpc::caller(&request)?, self.clock.clone());
+        let stream = until_token_expires(ReceiverStream::new(stream), net::grpc::caller(&request)?, self.clock.clone());
         let mut after = Revision(request.into_inner().after_revision);
         let (store, mut held) = (self.store.clone(), self.held.clone());
         tokio::spawn(async move {

@@ -18,8 +18,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::metrics::Metrics;
+use super::records::Sources;
 use super::view::View;
-use super::views::{Sources, Views};
+use super::views::Views;
 
 /// The most deliveries that wait for a slow reader: a few megabytes if each carries the most user data of a call. Later events wait in the
 /// stream.
@@ -100,7 +101,7 @@ impl Events for Server {
         } else {
             self.existing(&tenant, &asked.after).await?
         };
-        let answers = net::grpc::while_believed(ReceiverStream::new(stream), &caller, self.clock.clone());
+        let answers = net::grpc::until_token_expires(ReceiverStream::new(stream), &caller, self.clock.clone());
         let subject = caller.subject().to_owned();
         let subscription = Subscription { events: self.events.clone(), tenant, subject, dns: asked.dns, deliveries };
         tokio::spawn(subscription.run(after));

@@ -4,17 +4,17 @@
 //! position. Later facts are folded in again, which is harmless: the last of them sets the final state.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use contracts::v1::{self, PartyState};
 use contracts::wire::{self, WireError};
-use infra::{Position, Result};
+use infra::{AgentLedger, CallLedger, EventStream, Position, Registrations, Result, Stores};
 use model::event::CallRef;
 use model::{AgentId, CallType, ConnId, DnRole, TenantId, Timestamp, WorkMode};
 use prost::Message;
 
 use super::metrics::Metrics;
 use super::view::{Agent, Call, View};
-use super::views::Sources;
 
 /// The most records of one read.
 const PAGE: usize = 500;
@@ -24,6 +24,27 @@ const VERSION: u32 = 1;
 const AGENT: &str = "agent";
 /// The kind of sip-cluster's records of calls.
 const CALL: &str = "call";
+
+/// The stores that a view is read from.
+#[derive(Clone)]
+pub(super) struct Sources {
+    pub(super) events: Arc<dyn EventStream>,
+    pub(super) agents: Arc<dyn AgentLedger>,
+    pub(super) calls: Arc<dyn CallLedger>,
+    pub(super) registrations: Arc<dyn Registrations>,
+}
+
+impl Sources {
+    /// The stores of a replica.
+    pub fn of(stores: &Stores) -> Self {
+        Self {
+            events: stores.events.clone(),
+            agents: stores.agents.clone(),
+            calls: stores.calls.clone(),
+            registrations: stores.registrations.clone(),
+        }
+    }
+}
 
 /// The state of a tenant from its records, and the stream position from which to continue.
 pub(super) async fn view(from: &Sources, metrics: &Metrics, tenant: &TenantId) -> Result<(View, Position)> {

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use infra::{AgentLedger, CallLedger, EventStream, Position, Registrations, StoreError, Stores};
+use infra::{Position, StoreError};
 use model::TenantId;
 use tokio::sync::Mutex;
 
 use super::metrics::Metrics;
-use super::records;
+use super::records::{self, Sources};
 use super::view::View;
 
 /// Events per read.
@@ -18,27 +18,6 @@ const BATCH: usize = 256;
 const VIEWS_MAX: usize = 10_000;
 /// How often a view restarts from the records if the following events are removed before they are read: 32 MB of facts each time.
 const BEGINNINGS_MAX: usize = 3;
-
-/// The stores that a view is read from.
-#[derive(Clone)]
-pub(super) struct Sources {
-    pub(super) events: Arc<dyn EventStream>,
-    pub(super) agents: Arc<dyn AgentLedger>,
-    pub(super) calls: Arc<dyn CallLedger>,
-    pub(super) registrations: Arc<dyn Registrations>,
-}
-
-impl Sources {
-    /// The stores of a replica.
-    pub fn of(stores: &Stores) -> Self {
-        Self {
-            events: stores.events.clone(),
-            agents: stores.agents.clone(),
-            calls: stores.calls.clone(),
-            registrations: stores.registrations.clone(),
-        }
-    }
-}
 
 /// A tenant's view and its position in the stream.
 struct Folded {

@@ -354,7 +354,7 @@ fn after_a_crash_a_trace_shows_what_is_known_and_says_what_is_not() -> Result<()
     );
     ensure!(rows(&after, "/ladder/messages")?.iter().any(|message| message["method"] == "BYE"), "{after:#}");
     let missing = rows(&after, "/missing")?.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n");
-    ensure!(missing.contains("the call's owner died while it lasted"), "{missing}");
+    ensure!(missing.contains("the call's owner failed during the call"), "{missing}");
     ensure!(missing.contains("sip-proxy-1 remembers only from"), "{missing}");
     Ok(())
 }

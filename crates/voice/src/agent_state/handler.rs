@@ -158,7 +158,7 @@ impl TenantAgents {
             Err(panic) => {
                 self.metrics.fault();
                 let cause = self.faults.caught(panic);
-                tracing::error!(tenant = %self.tenant, %cause, what, "a fault: it has no effect, everything else goes on");
+                tracing::error!(tenant = %self.tenant, %cause, what, "a fault: it has no effect on anything else");
                 false
             }
         }
@@ -331,7 +331,7 @@ impl TenantAgents {
         let change = if self.refusals.is_empty() {
             Change::Keep
         } else {
-            Change::Save { state: records::encode_desk(self.last_refusal), intentions: bytes::Bytes::new() }
+            Change::Save { state: records::encode_owner_record(self.last_refusal), intentions: bytes::Bytes::new() }
         };
         let (agent, token) = self.desk.clone();
         AgentWrite { agent, token, change, due: None, events: std::mem::take(&mut self.refusals) }

@@ -44,7 +44,7 @@ fn open<T: Message + Default>(kind: &str, bytes: &[u8]) -> Result<T, RecordError
 
 // === The owner's record ===
 
-pub(super) fn encode_desk(last_refusal: Token) -> Bytes {
+pub(super) fn encode_owner_record(last_refusal: Token) -> Bytes {
     seal(DESK, &v1::AgentDeskRecord { last_refusal: last_refusal.0 })
 }
 
@@ -202,13 +202,13 @@ mod tests {
     #[test]
     fn a_record_of_another_kind_or_a_later_version_is_refused() {
         let tenant = TenantId::parse("t1").unwrap();
-        assert!(decode(&tenant, &encode_desk(Token(1))).is_err());
+        assert!(decode(&tenant, &encode_owner_record(Token(1))).is_err());
         let later = v1::StateRecord { kind: AGENT.into(), version: VERSION + 1, body: Bytes::new() };
         let refused = decode(&tenant, &later.encode_to_vec()).unwrap_err();
         assert_eq!(
             refused.to_string(),
             "a record of agent-state cannot be read: its version is 2, this program knows 1"
         );
-        assert_eq!(decode_desk(&encode_desk(Token(8))).unwrap(), Token(8));
+        assert_eq!(decode_desk(&encode_owner_record(Token(8))).unwrap(), Token(8));
     }
 }

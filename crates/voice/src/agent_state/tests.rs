@@ -67,7 +67,7 @@ impl Site {
     async fn claim(&self, number: u8) -> Option<TenantAgents> {
         let owner = owner(number);
         self.stores.leases.renew(&owner, ROLE, infra::bounds::LEASE).await.unwrap();
-        let claimed = desk::claim(&self.stores, &self.tenant, &owner, &self.metrics, self.now()).await.unwrap();
+        let claimed = tenant_loop::claim(&self.stores, &self.tenant, &owner, &self.metrics, self.now()).await.unwrap();
         claimed.map(|mut agents| {
             agents.people_changed(people(), self.now());
             agents
@@ -77,7 +77,7 @@ impl Site {
     async fn turn(&self, agents: &mut TenantAgents) -> Vec<Written> {
         let Some(batch) = agents.turn(self.now()) else { return Vec::new() };
         let answers = self.stores.agents.commit(batch.clone()).await.unwrap();
-        desk::settle(&self.stores, agents, &batch, &answers).await.unwrap();
+        tenant_loop::settle(&self.stores, agents, &batch, &answers).await.unwrap();
         answers
     }
 
@@ -236,7 +236,7 @@ async fn a_business_call_makes_busy_then_wraps_up_for_the_configured_time() {
 }
 
 #[tokio::test]
-async fn an_heir_goes_on_with_agents_timers_and_position_once_the_lease_is_out() {
+async fn a_successor_goes_on_with_agents_timers_and_position_once_the_lease_is_out() {
     let mut site = Site::new();
     let mut agents = site.claim(1).await.unwrap();
     site.log_in(&mut agents).await;
@@ -246,18 +246,18 @@ async fn an_heir_goes_on_with_agents_timers_and_position_once_the_lease_is_out()
     let position = agents.position();
     assert!(site.claim(2).await.is_none(), "the owner lives");
     site.clock.pass(infra::bounds::LEASE + Duration::from_millis(1));
-    let mut heir = site.claim(2).await.unwrap();
-    assert_eq!(heir.position(), position);
+    let mut successor = site.claim(2).await.unwrap();
+    assert_eq!(successor.position(), position);
     // The former owner has not failed, it is only slow: its writes are refused.
     agents.posted(restate(), site.now());
     let written = site.turn(&mut agents).await;
     assert!(written.iter().all(|written| matches!(written, Written::Fenced { .. })), "{written:?}");
     site.clock.pass(Duration::from_secs(10));
-    site.turn(&mut heir).await;
+    site.turn(&mut successor).await;
     assert_eq!(site.state("a1").await, Some(AgentState::Ready));
     let story = site.story().await;
     let last = &story.last().unwrap().id;
-    assert_eq!((last.token, last.seq), (Token(2), Seq(1)), "numbered anew under the heir's token");
+    assert_eq!((last.token, last.seq), (Token(2), Seq(1)), "numbered anew under the successor's token");
 }
 
 fn restate() -> Posted {
@@ -356,8 +356,8 @@ async fn an_unreadable_record_costs_its_session_and_nothing_else() {
     let batch = infra::AgentBatch { tenant, owner: owner(1), writes, consumed: None, number: 0 };
     site.stores.agents.commit(batch).await.unwrap();
     site.clock.pass(infra::bounds::LEASE + Duration::from_millis(1));
-    let mut heir = site.claim(2).await.unwrap();
-    site.log_in(&mut heir).await;
+    let mut successor = site.claim(2).await.unwrap();
+    site.log_in(&mut successor).await;
     assert_eq!(site.state("a1").await, Some(AgentState::Ready));
 }
 

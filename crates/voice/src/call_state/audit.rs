@@ -73,7 +73,7 @@ impl Fault {
 
 /// The role that must carry out a repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whom {
+pub enum RepairTarget {
     /// The owner of a call, or its successor.
     Owner(Owner),
     /// agent-state.
@@ -92,7 +92,7 @@ pub struct Finding {
     /// The faulty subject.
     pub subject: Subject,
     /// The role that must repair it.
-    pub to: Whom,
+    pub to: RepairTarget,
     /// The repair.
     pub action: RepairAction,
     /// The comparison's result, for a human reader.
@@ -137,7 +137,7 @@ pub struct AgentSeen {
 
 /// A snapshot of a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Picture {
+pub struct TenantSnapshot {
     /// The calls of the ledger.
     pub calls: Vec<CallSeen>,
     /// The sip-cluster nodes that hold a lease.
@@ -216,7 +216,7 @@ impl Auditor {
     }
 
     /// Compares, and returns the repairs that are due. Does nothing before [`Auditor::next_round`].
-    pub fn round(&mut self, picture: &Picture, now: Timestamp) -> Vec<Finding> {
+    pub fn round(&mut self, picture: &TenantSnapshot, now: Timestamp) -> Vec<Finding> {
         if now < self.next_round() {
             return Vec::new();
         }
@@ -257,7 +257,7 @@ impl Auditor {
 
     // === calls ===
 
-    fn look_at_calls(&self, picture: &Picture, now: Timestamp, findings: &mut Vec<Finding>) {
+    fn look_at_calls(&self, picture: &TenantSnapshot, now: Timestamp, findings: &mut Vec<Finding>) {
         let live: HashSet<&Owner> = picture.nodes.iter().collect();
         for call in &picture.calls {
             let found = if live.is_empty() || live.contains(&call.owner) {
@@ -274,7 +274,7 @@ impl Auditor {
         let finding = |fault, why, evidence| Finding {
             fault,
             subject: Subject::Call(call.conn_id),
-            to: Whom::Owner(call.owner.clone()),
+            to: RepairTarget::Owner(call.owner.clone()),
             action: RepairAction::Clear,
             why,
             evidence,
@@ -300,22 +300,22 @@ fn orphaned(call: &CallSeen, nodes: &[Owner]) -> Option<Finding> {
     Some(Finding {
         fault: Fault::CallOrphaned,
         subject: Subject::Call(call.conn_id),
-        to: Whom::Owner(nodes.get(call.conn_id.share_of(nodes.len()))?.clone()),
+        to: RepairTarget::Owner(nodes.get(call.conn_id.share_of(nodes.len()))?.clone()),
         action: RepairAction::Clear,
-        why: format!("the call's owner {} holds no lease, and nobody has claimed the call", call.owner),
+        why: format!("the call's owner {} holds no lease, and no node has claimed the call", call.owner),
         evidence: (call.owner.epoch.0, 0),
     })
 }
 
 // === agents ===
 
-fn look_at_agents(picture: &Picture, findings: &mut Vec<Finding>) {
+fn look_at_agents(picture: &TenantSnapshot, findings: &mut Vec<Finding>) {
     for agent in &picture.agents {
         let (token, seq) = agent.stored;
         let of_agent = |fault, action, why| Finding {
             fault,
             subject: Subject::Agent(agent.agent.clone()),
-            to: Whom::AgentState,
+            to: RepairTarget::AgentState,
             action,
             why,
             evidence: (token.0, seq.0),
@@ -340,7 +340,7 @@ fn phone_gone(agent: &AgentSeen, phones: Option<&HashSet<Dn>>) -> Option<Finding
     Some(Finding {
         fault: Fault::PhoneGone,
         subject: Subject::Dn(dn.clone()),
-        to: Whom::AgentState,
+        to: RepairTarget::AgentState,
         action: RepairAction::Free,
         why: format!("{dn} of agent {} has no registration", agent.agent),
         evidence: (agent.stored.0.0, agent.stored.1.0),
@@ -349,7 +349,7 @@ fn phone_gone(agent: &AgentSeen, phones: Option<&HashSet<Dn>>) -> Option<Finding
 
 // === calls that do not exist ===
 
-fn look_at_missing_calls(picture: &Picture, findings: &mut Vec<Finding>) {
+fn look_at_missing_calls(picture: &TenantSnapshot, findings: &mut Vec<Finding>) {
     let there: HashSet<ConnId> = picture.calls.iter().map(|call| call.conn_id).collect();
     let missing = |fault, conn_id, to, action, why| Finding {
         fault,
@@ -362,16 +362,16 @@ fn look_at_missing_calls(picture: &Picture, findings: &mut Vec<Finding>) {
     for agent in &picture.agents {
         for call in agent.calls.iter().filter(|call| !there.contains(call)) {
             let why = format!("agent {} counts call {call}, which there is not", agent.agent);
-            findings.push(missing(Fault::AgentOnMissingCall, *call, Whom::AgentState, RepairAction::Free, why));
+            findings.push(missing(Fault::AgentOnMissingCall, *call, RepairTarget::AgentState, RepairAction::Free, why));
         }
     }
     for call in picture.queued.difference(&there) {
         let why = format!("routing counts call {call}, which there is not");
-        findings.push(missing(Fault::QueuedMissingCall, *call, Whom::Routing, RepairAction::Clear, why));
+        findings.push(missing(Fault::QueuedMissingCall, *call, RepairTarget::Routing, RepairAction::Clear, why));
     }
     for call in picture.threads.difference(&there) {
         let why = format!("a thread waits for the end of call {call}, which there is not");
-        findings.push(missing(Fault::ThreadOfMissingCall, *call, Whom::Here, RepairAction::Clear, why));
+        findings.push(missing(Fault::ThreadOfMissingCall, *call, RepairTarget::Here, RepairAction::Clear, why));
     }
 }
 

@@ -13,10 +13,10 @@ use model::{
 };
 use prost::Message as _;
 
-use super::audit::{Auditor, Fault, Picture};
-use super::desk::View;
+use super::audit::{Auditor, Fault, TenantSnapshot};
 use super::metrics::Metrics;
-use super::picture::{self, Known};
+use super::snapshot::{self, Known};
+use super::tenant_loop::View;
 use crate::test_stores::{HandClock, stores};
 
 struct Site {
@@ -149,11 +149,11 @@ impl Site {
         self.position = entries.last().map_or(self.position, |entry| entry.position);
     }
 
-    async fn look(&mut self) -> Picture {
+    async fn look(&mut self) -> TenantSnapshot {
         self.fold().await;
         let view = &mut self.view;
         let known = Known { threads: &view.threads, told: &view.told, media_seen: &mut view.media_seen };
-        picture::look(&self.stores, &self.tenant, known, self.stores.clock.now()).await.unwrap()
+        snapshot::look(&self.stores, &self.tenant, known, self.stores.clock.now()).await.unwrap()
     }
 
     /// The faults confirmed in the next `rounds` rounds, one every 10 s.

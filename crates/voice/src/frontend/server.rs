@@ -11,7 +11,7 @@ use net::http::{Caller, JsonBody, Problem};
 use runtime::spans::TraceParent;
 use serde_json::{Value, json};
 
-use super::door::{Door, Incoming};
+use super::forwarder::{Incoming, RequestForwarder};
 
 /// The header in which a role names the original requester.
 const REQUESTER: &str = "trunkline-requester";
@@ -20,13 +20,13 @@ const REQUESTER_BYTES_MAX: usize = 200;
 /// The longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 200;
 
-pub(super) fn router(door: Door) -> Router {
-    Router::new().route("/api/voice/v1/{tenant}/requests", post(request)).with_state(door)
+pub(super) fn router(forwarder: RequestForwarder) -> Router {
+    Router::new().route("/api/voice/v1/{tenant}/requests", post(request)).with_state(forwarder)
 }
 
 async fn request(
     caller: Caller,
-    State(door): State<Door>,
+    State(forwarder): State<RequestForwarder>,
     Path(tenant): Path<String>,
     headers: HeaderMap,
     served: Option<Extension<TraceParent>>,
@@ -39,9 +39,9 @@ async fn request(
     let idempotency_key = idempotency_key(&headers)?;
     let requester = requester(&caller, &headers)?;
     let within = served.map(|Extension(own)| own);
-    let read = let_in(&caller, &frame, &tenant, &requester).inspect_err(|problem| door.turned_away(problem))?;
+    let read = let_in(&caller, &frame, &tenant, &requester).inspect_err(|problem| forwarder.turned_away(problem))?;
     let incoming = Incoming { tenant, requester, idempotency_key, within, frame };
-    let reference = door.enter(incoming, read).await?;
+    let reference = forwarder.enter(incoming, read).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"ReferenceID": reference}))))
 }
 

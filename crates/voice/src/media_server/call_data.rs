@@ -95,7 +95,7 @@ impl Node {
     pub fn call_data_came(&mut self, dialog: DialogId, data: &CallData, now: Timestamp) {
         let Some(held) = self.questions.held.remove(&dialog) else { return };
         self.attempt(Doing::CallData, now, |node| {
-            node.take_in_hand(dialog);
+            node.set_current(dialog);
             node.go_on_with_held(dialog, held, data, now);
             node.settle(now);
         });

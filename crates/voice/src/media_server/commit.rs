@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use infra::{Change, MediaSessionId, MediaWrite, Written};
 use model::{TenantId, Timestamp, Token};
-use net::rtp::{LegId, Order, Photograph};
+use net::rtp::{LegId, LegSnapshot, Order};
 use sip::agent::DialogId;
 use tokio::sync::oneshot;
 
@@ -73,7 +73,7 @@ impl Node {
     }
 
     /// Requests snapshots of the changed legs from the RTP threads.
-    pub fn photographs(&mut self) -> Vec<oneshot::Receiver<Vec<Photograph>>> {
+    pub fn request_snapshots(&mut self) -> Vec<oneshot::Receiver<Vec<LegSnapshot>>> {
         let mut wanted: HashMap<usize, Vec<LegId>> = HashMap::new();
         for leg in self.changed.iter().filter_map(|dialog| self.legs.get(dialog)) {
             wanted.entry(leg.shard).or_default().push(leg.id);
@@ -81,7 +81,7 @@ impl Node {
         let mut answers = Vec::with_capacity(wanted.len());
         for (shard, legs) in wanted {
             let (reply, answer) = oneshot::channel();
-            if self.order(shard, Order::Photograph(legs, reply)) {
+            if self.order(shard, Order::LegSnapshot(legs, reply)) {
                 answers.push(answer);
             }
         }
@@ -89,13 +89,13 @@ impl Node {
     }
 
     /// The changes since the last batch. Pass the answers to [`Node::committed`] in the same order.
-    pub fn batch(&mut self, photographs: &[Photograph], now: Timestamp) -> Vec<MediaWrite> {
-        let taken: HashMap<LegId, &Photograph> = photographs.iter().map(|p| (p.leg, p)).collect();
+    pub fn batch(&mut self, request_snapshots: &[LegSnapshot], now: Timestamp) -> Vec<MediaWrite> {
+        let taken: HashMap<LegId, &LegSnapshot> = request_snapshots.iter().map(|p| (p.leg, p)).collect();
         let mut batch = Vec::with_capacity(self.changed.len() + self.over.len());
         for dialog in std::mem::take(&mut self.changed) {
             let mut state = None;
             self.attempt(Doing::Commit, now, |node| {
-                node.take_in_hand(dialog);
+                node.set_current(dialog);
                 state = node.record_of(dialog, &taken);
             });
             let (Some(state), Some(leg)) = (state, self.legs.get_mut(&dialog)) else { continue };
@@ -127,7 +127,7 @@ impl Node {
         batch
     }
 
-    fn record_of(&mut self, dialog: DialogId, taken: &HashMap<LegId, &Photograph>) -> Option<Bytes> {
+    fn record_of(&mut self, dialog: DialogId, taken: &HashMap<LegId, &LegSnapshot>) -> Option<Bytes> {
         let leg = self.legs.get(&dialog)?;
         let snapshot = self.agent.snapshot(&[dialog]).pop()?;
         let audio = taken.get(&leg.id).map(|photograph| &photograph.session);

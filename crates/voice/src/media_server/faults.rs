@@ -7,16 +7,16 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
-use infra::{LedgerKind, MediaSessionId, PutAside, Record};
+use infra::{LedgerKind, MediaSessionId, QuarantineRequest, Record};
 use model::Timestamp;
 use net::rtp::LegId;
 use runtime::fault::{Cause, FaultReport, InARow};
 use sip::agent::{DialogId, Event, Reply, Restore};
 use sip::{Flow, Message, Method, StatusCode};
 
-use super::former::RestoreError;
 use super::limits::FAULTS_REPORTED_MAX;
 use super::node::{Node, note};
+use super::previous_run::RestoreError;
 use super::records;
 use crate::quarantine::CLAIMS_MAX;
 
@@ -26,7 +26,7 @@ pub(super) enum Doing {
     /// It processes a message from that connection.
     Message(Bytes, u64),
     /// It processes news of that leg's audio.
-    News(LegId),
+    LegEvent(LegId),
     /// It continues a request that waited for call data.
     CallData,
     /// It handles due timers of the dialogs.
@@ -47,7 +47,7 @@ pub(super) struct Faults {
     in_hand: Option<DialogId>,
     in_a_row: InARow,
     reports: VecDeque<FaultReport>,
-    asides: VecDeque<PutAside>,
+    asides: VecDeque<QuarantineRequest>,
 }
 
 impl Node {
@@ -58,7 +58,7 @@ impl Node {
         match catch_unwind(AssertUnwindSafe(|| work(self))) {
             Ok(()) => {
                 // A timer turn proves nothing: time passes in each turn.
-                let shows = matches!(doing, Doing::Message(..) | Doing::News(_) | Doing::CallData);
+                let shows = matches!(doing, Doing::Message(..) | Doing::LegEvent(_) | Doing::CallData);
                 if shows && self.faults.in_a_row == before {
                     self.faults.in_a_row.went_well();
                 }
@@ -76,18 +76,18 @@ impl Node {
     }
 
     /// Marks the leg as being processed from here on.
-    pub(super) const fn take_in_hand(&mut self, dialog: DialogId) {
+    pub(super) const fn set_current(&mut self, dialog: DialogId) {
         self.faults.in_hand = Some(dialog);
     }
 
-    /// As [`Node::take_in_hand`], by an event of the leg's dialog.
+    /// As [`Node::set_current`], by an event of the leg's dialog.
     pub(super) const fn take_event_in_hand(&mut self, event: &Event) {
         self.faults.in_hand = dialog_of(event);
     }
 
     /// The thread has dropped the leg's audio: ends the leg, which is useless without audio.
     pub(super) fn audio_failed(&mut self, leg: LegId, cause: Cause, now: Timestamp) {
-        self.pay(&Doing::News(leg), cause, now);
+        self.pay(&Doing::LegEvent(leg), cause, now);
     }
 
     fn pay(&mut self, doing: &Doing, cause: Cause, now: Timestamp) {
@@ -108,7 +108,7 @@ impl Node {
     /// The leg that the input concerned.
     fn leg_of(&self, doing: &Doing) -> Option<DialogId> {
         match doing {
-            Doing::News(leg) => self.by_id.get(leg).copied(),
+            Doing::LegEvent(leg) => self.by_id.get(leg).copied(),
             Doing::Time => self.agent.in_hand(),
             Doing::Message(bytes, _) => {
                 let message = Message::parse(bytes.clone()).ok()?;
@@ -161,7 +161,7 @@ impl Node {
         }
         let (name, input) = match doing {
             Doing::Message(bytes, _) => (runtime::fault::MESSAGE, String::from_utf8_lossy(bytes).into_owned()),
-            Doing::News(_) => ("news of audio", String::new()),
+            Doing::LegEvent(_) => ("news of audio", String::new()),
             Doing::CallData => ("call data", String::new()),
             Doing::Time => ("time", String::new()),
             Doing::Events => ("events", String::new()),
@@ -178,7 +178,7 @@ impl Node {
     }
 
     /// The next record that the shell must move to quarantine.
-    pub fn poll_aside(&mut self) -> Option<PutAside> {
+    pub fn poll_aside(&mut self) -> Option<QuarantineRequest> {
         self.faults.asides.pop_front()
     }
 
@@ -187,7 +187,7 @@ impl Node {
     /// Continues a claimed leg, or quarantines its record. Needs a connection to a proxy.
     pub fn take_over(&mut self, record: &Record<MediaSessionId>, now: Timestamp) {
         if record.claims >= CLAIMS_MAX {
-            let why = format!("{} processes died with it in hand", record.claims - 1);
+            let why = format!("{} processes ended abnormally while processing it", record.claims - 1);
             return self.put_aside(record, why);
         }
         let mut fault = Some("restoring it failed".to_owned());
@@ -204,16 +204,16 @@ impl Node {
     fn not_restored(&self, record: &Record<MediaSessionId>, error: &RestoreError) -> Option<String> {
         self.metrics.leg_not_restored();
         let cause = std::error::Error::source(error).map(ToString::to_string);
-        tracing::error!(tag = %record.key.0, %error, cause, "a leg of a former life is not gone on with");
+        tracing::error!(tag = %record.key.0, %error, cause, "a leg of the previous run is not restored");
         error.is_of_record().then(|| format!("{error}: {}", cause.unwrap_or_default()))
     }
 
     fn put_aside(&mut self, record: &Record<MediaSessionId>, why: String) {
         self.metrics.record_put_aside();
-        tracing::error!(tag = %record.key.0, why, "the record of a leg is put aside: see `trunkline quarantine`");
+        tracing::error!(tag = %record.key.0, why, "the record of a leg is quarantined: see `trunkline quarantine`");
         // A queued end of the record would leave nothing to quarantine.
         self.over.retain(|over| !over.is_of(&record.key));
-        self.faults.asides.push_back(PutAside {
+        self.faults.asides.push_back(QuarantineRequest {
             tenant: record.tenant.clone(),
             ledger: LedgerKind::Media,
             key: record.key.0.clone(),
@@ -231,10 +231,10 @@ impl Node {
             let Some((dialog, edge)) = records::legible_dialog(&record.state) else { return };
             let Some(connection) = self.link_at(&edge) else { return };
             let how = Restore { stream: Some(Flow::Stream { connection }), resend: false, cseq_jump: 0 };
-            self.agent.bid_farewell(dialog, how);
+            self.agent.end_from_snapshot(dialog, how);
         }));
         if said.is_err() {
-            tracing::error!(tag = %record.key.0, "the owner of a leg in quarantine cannot be told of its end");
+            tracing::error!(tag = %record.key.0, "the owner of a quarantined leg cannot be notified of its end");
         }
     }
 }

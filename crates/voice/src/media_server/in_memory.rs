@@ -13,16 +13,16 @@ use std::sync::Arc;
 use infra::{Clock, MediaWrite, Written};
 use model::entropy::Seeded;
 use model::{Owner, Timestamp};
-use net::rtp::News;
+use net::rtp::LegEvent;
 use net::rtp::simulated::{Packet, Simulated};
 use sip::{Message, Seal, Transmit};
 use tokio::sync::mpsc;
 
 use super::commit::Undo;
-pub use super::former::{Former, claim_of};
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::node::{Node, Parts};
+pub use super::previous_run::{PreviousRunLegs, claim_of};
 use super::prompts::Prompts;
 
 /// See the module.
@@ -30,7 +30,7 @@ pub struct InMemory {
     /// The node: links, restoring and draining are done on it directly.
     pub node: Node,
     audio: Simulated,
-    news: mpsc::Receiver<News>,
+    news: mpsc::Receiver<LegEvent>,
 }
 
 /// The identity, address and randomness of a node.
@@ -108,7 +108,7 @@ impl InMemory {
 
     /// The changes since the last call, for the ledger.
     pub fn stored(&mut self, now: Timestamp) -> Vec<MediaWrite> {
-        let answers = self.node.photographs();
+        let answers = self.node.request_snapshots();
         let taken = answers.into_iter().filter_map(|mut answer| answer.try_recv().ok()).flatten().collect::<Vec<_>>();
         self.node.batch(&taken, now)
     }

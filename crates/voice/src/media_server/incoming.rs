@@ -93,7 +93,7 @@ impl Node {
         let connection = request.from().ok().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default();
         let tag = MediaSessionId(identity.tag.clone());
         self.agent.identify(dialog, identity).map_err(|error| {
-            tracing::warn!(%error, "an INVITE was gone before it was looked at");
+            tracing::warn!(%error, "an INVITE ended before it was processed");
             Refusal::Overload(StatusCode::SERVER_INTERNAL_ERROR)
         })?;
         let local = LocalAudio {

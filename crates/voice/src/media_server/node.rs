@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use model::{ConnId, Entropy, LegId as CallLegId, Owner, TenantId, Timestamp};
-use net::rtp::{Driver, LegId, News, Order};
+use net::rtp::{Driver, LegEvent, LegId, Order};
 use sip::agent::{AgentConfig, Body, CommandError, DialogId, Event, LocalIdentity, Release, UserAgent};
 use sip::{Flow, LocalTag, Message, Method, Seal, StatusCode, Transmit};
 
@@ -162,16 +162,16 @@ impl Node {
     }
 
     /// Handles news of a leg's audio.
-    pub fn news(&mut self, news: News, now: Timestamp) {
+    pub fn news(&mut self, news: LegEvent, now: Timestamp) {
         match news {
-            News::Event(leg, event) => self.attempt(Doing::News(leg), now, |node| {
+            LegEvent::Event(leg, event) => self.attempt(Doing::LegEvent(leg), now, |node| {
                 if let Some(dialog) = node.by_id.get(&leg).copied() {
                     node.mark(dialog);
                     node.audio_event(dialog, event, now);
                 }
                 node.settle(now);
             }),
-            News::Failed(leg, cause) => self.audio_failed(leg, cause, now),
+            LegEvent::Failed(leg, cause) => self.audio_failed(leg, cause, now),
         }
     }
 

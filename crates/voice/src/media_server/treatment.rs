@@ -78,7 +78,7 @@ impl Node {
             Event::Digit(_) => self.metrics.digit_pressed(),
             Event::Withheld(to) => {
                 self.metrics.leg_withheld();
-                tracing::info!(?dialog, %to, "nobody is heard at an address: no more audio goes there");
+                tracing::info!(?dialog, %to, "no packet comes from an address: audio to it stops");
             }
             Event::Runaway => self.runaway(dialog, now),
             Event::Learned(_) | Event::Resumed => {}
@@ -162,7 +162,7 @@ impl Node {
         if matches!(leg.service, Service::Announcement { .. }) {
             return note("the end of an announcement", self.agent.bye(dialog, Vec::new(), now));
         }
-        for notice in leg.connection.handle_ended(&told(outcome)) {
+        for notice in leg.connection.handle_ended(&outcome_to_msml(outcome)) {
             self.notify(dialog, notice, now);
         }
     }
@@ -194,7 +194,7 @@ fn key_of(message: &Message) -> Option<(Digit, std::time::Duration)> {
 }
 
 /// The outcome in terms of MSML.
-fn told(outcome: &session::Outcome) -> msml::Outcome {
+fn outcome_to_msml(outcome: &session::Outcome) -> msml::Outcome {
     msml::Outcome {
         play_end: outcome.play_end.map(|end| match end {
             PlayEnd::Complete => msml::PlayEnd::Complete,

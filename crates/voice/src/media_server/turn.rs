@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use infra::{Claim, Claimed, MediaSessionId, PutAside, Record};
+use infra::{Claim, Claimed, MediaSessionId, QuarantineRequest, Record};
 use model::Timestamp;
-use net::rtp::News;
+use net::rtp::LegEvent;
 use net::sip::node::Work;
 use net::sip::{LinkEvent, LinkId, NodeLinks};
 use runtime::RoleContext;
@@ -19,9 +19,9 @@ use super::PROXY;
 use super::call_data::{Asker, CallData};
 use super::explain::Ask;
 use super::faults::Doing;
-use super::former::Former;
 use super::limits::INPUTS_PER_TURN;
 use super::node::Node;
+use super::previous_run::PreviousRunLegs;
 use crate::quarantine::until_answered;
 
 /// The loop and its parts.
@@ -32,8 +32,8 @@ pub struct Turns {
     pub node: Node,
     /// The connections to the proxies.
     pub links: NodeLinks,
-    /// News of the legs' audio.
-    pub news: mpsc::Receiver<News>,
+    /// LegEvent of the legs' audio.
+    pub news: mpsc::Receiver<LegEvent>,
     /// Queries about the present audio of a call.
     pub asks: mpsc::Receiver<Ask>,
     /// Queries ors about calls.
@@ -41,7 +41,7 @@ pub struct Turns {
     /// The answers of ors.
     pub call_data: mpsc::Receiver<(DialogId, CallData)>,
     /// Legs of a previous run, until a proxy is connected.
-    pub former: Former,
+    pub former: PreviousRunLegs,
     /// Legs that were released from quarantine.
     pub released: mpsc::Receiver<Record<MediaSessionId>>,
     /// Performs slow work outside the loop.
@@ -151,7 +151,7 @@ impl Turns {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "a leg of a former life cannot be claimed now: the next life of this node tries again")
+                tracing::warn!(%error, "a leg of the previous run cannot be claimed now: the next run of this node tries again")
             }
         }
     }
@@ -190,15 +190,15 @@ impl Turns {
 
     /// Stores the turn. Calls continue while the ledger is unavailable: unstored changes are lost only if this node fails, too.
     async fn store(&mut self) {
-        let answers = self.node.photographs();
-        let mut photographs = Vec::new();
+        let answers = self.node.request_snapshots();
+        let mut request_snapshots = Vec::new();
         for answer in answers {
             match tokio::time::timeout(PHOTOGRAPH_WITHIN, answer).await {
-                Ok(Ok(taken)) => photographs.extend(taken),
+                Ok(Ok(taken)) => request_snapshots.extend(taken),
                 Ok(Err(_)) | Err(_) => tracing::warn!("an RTP thread does not keep up"),
             }
         }
-        let batch = self.node.batch(&photographs, self.now());
+        let batch = self.node.batch(&request_snapshots, self.now());
         if batch.is_empty() {
             return;
         }
@@ -247,11 +247,11 @@ impl Shell {
         Self { ctx: ctx.clone(), reports }
     }
 
-    fn put_aside(&self, aside: PutAside) {
+    fn put_aside(&self, aside: QuarantineRequest) {
         let stores = self.ctx.stores.clone();
         tokio::spawn(async move {
             let ask = || stores.quarantine.put_aside(aside.clone());
-            until_answered("a leg's record cannot be put aside now", ask).await
+            until_answered("a leg's record cannot be quarantined now", ask).await
         });
     }
 

@@ -94,12 +94,12 @@ impl Expiry {
             }
             if !is_known {
                 let (tenant, dn) = &phone;
-                warn!(%tenant, dn = %runtime::Pii(dn.as_str()), %error, "a registration that is over cannot be ended: it is set aside");
+                warn!(%tenant, dn = %runtime::Pii(dn.as_str()), %error, "an expired registration cannot be ended: it is skipped");
             }
             self.aside.insert(phone, now + AGAIN_AFTER);
         }
         for (tenant, dn) in before.into_keys() {
-            info!(%tenant, dn = %runtime::Pii(dn.as_str()), "a registration that was set aside has ended");
+            info!(%tenant, dn = %runtime::Pii(dn.as_str()), "a registration that was skipped has ended");
         }
         self.metrics.phones_set_aside(self.aside.len());
     }

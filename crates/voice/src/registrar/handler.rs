@@ -7,7 +7,7 @@ use infra::{Binding, Registration, RegistrationWrite, RegistrationWritten, Store
 use model::plan::Contact;
 use model::{Dn, Event, EventId, EventName, Seq, Stamped, Subject, TenantId, Timestamp, Token};
 use serde_json::{Value as Json, json};
-use sip::header::params::unquote;
+use sip::params::unquote;
 use sip::proxy::headers;
 use sip::registration::{self, Outcome, Policy};
 use sip::transaction::ServerId;
@@ -40,11 +40,11 @@ pub(super) struct Asked {
 struct Change {
     write: RegistrationWrite,
     /// The report that follows the write; none for a refresh, which moves no phone.
-    told: Option<Told>,
+    told: Option<PhoneChange>,
 }
 
 /// A phone's change, to be reported.
-struct Told {
+struct PhoneChange {
     tenant: TenantId,
     dn: Dn,
     /// The phone has come into service, or gone out of service.
@@ -207,7 +207,7 @@ impl Handler {
     }
 
     /// Reports a change to the log and to the reporting log.
-    fn tell(&self, Told { tenant, dn, event, record }: Told, now: Timestamp) {
+    fn tell(&self, PhoneChange { tenant, dn, event, record }: PhoneChange, now: Timestamp) {
         if let Some(event) = event {
             info!(%tenant, dn = %runtime::Pii(dn.as_str()), event = event.as_str(), "phone");
         }
@@ -300,7 +300,8 @@ impl Change {
             _ => None,
         };
         let moved = !after.iter().map(|binding| &binding.uri).eq(before.iter().map(|binding| &binding.uri));
-        let told = moved.then(|| Told { tenant: tenant.clone(), dn: dn.clone(), event, record: record(&dn, &after) });
+        let told =
+            moved.then(|| PhoneChange { tenant: tenant.clone(), dn: dn.clone(), event, record: record(&dn, &after) });
         let events = event.map(|name| stamped(name, &tenant, &dn, events + 1, now)).into_iter().collect();
         let bindings = after.into_iter().map(to_store).collect();
         Self { write: RegistrationWrite { tenant, dn, expected: version, bindings, events }, told }

@@ -7,29 +7,29 @@ use contracts::v1::routing_server::Routing;
 use futures::{Stream, StreamExt as _};
 use infra::Clock;
 use model::ConnId;
-use net::grpc::{Answers, Streams, while_believed};
+use net::grpc::{Answers, Streams, until_token_expires};
 use runtime::Caller;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::desk::{Ask, Desks, Listener, OUTCOMES_MAX};
 use super::parts::Parts;
+use super::tenant_loop::{Ask, Listener, OUTCOMES_MAX, TenantLoops};
 
 /// The most unread acknowledgements.
 const TAKEN_MAX: usize = 64;
 
 /// The gRPC service.
 pub(super) struct Server {
-    desks: Desks,
+    desks: TenantLoops,
     clock: Arc<dyn Clock>,
     streams: Streams,
 }
 
 #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
 impl Server {
-    pub fn new(desks: Desks, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(desks: TenantLoops, clock: Arc<dyn Clock>) -> Self {
         Self { desks, clock, streams: Streams::default() }
     }
 
@@ -46,7 +46,7 @@ impl Server {
     ) -> Result<Answers<T>, Status> {
         let (caller, tenant) = (net::grpc::caller(of)?, net::grpc::tenant(of)?);
         let permit = self.streams.open(Some(&tenant), caller.subject())?;
-        Ok(permit.with(while_believed(answers, caller, self.clock.clone())))
+        Ok(permit.with(until_token_expires(answers, caller, self.clock.clone())))
     }
 }
 
@@ -71,7 +71,7 @@ fn named_call(conn_id: u64) -> Result<ConnId, Status> {
     if conn_id == 0 { Err(Status::invalid_argument("conn_id: it names no call")) } else { Ok(ConnId(conn_id)) }
 }
 
-fn gone() -> Status {
+fn tenant_gone() -> Status {
     Status::unavailable("this replica does not serve the tenant's queues: connect again")
 }
 
@@ -133,7 +133,7 @@ impl Routing for Server {
                 let sent = desk.send(Ask::Agents(update, done)).await;
                 let answer = match (sent, revision.await) {
                     (Ok(()), Ok(revision)) => Ok(v1::AgentsTaken { revision }),
-                    _ => Err(gone()),
+                    _ => Err(tenant_gone()),
                 };
                 if taken.send(answer).await.is_err() {
                     return;
@@ -159,7 +159,7 @@ impl Routing for Server {
             while let Some(Ok(details)) = calls.next().await {
                 count += 1;
                 let sent = desk.send(Ask::Call(Box::new(details))).await;
-                let answer = sent.map(|()| v1::CallsTaken { count }).map_err(|_| gone());
+                let answer = sent.map(|()| v1::CallsTaken { count }).map_err(|_| tenant_gone());
                 if taken.send(answer).await.is_err() {
                     return;
                 }
@@ -173,8 +173,8 @@ impl Routing for Server {
         let desk = self.desk(&request)?;
         let call = named_call(request.into_inner().conn_id)?;
         let (reply, response) = oneshot::channel();
-        desk.send(Ask::Explain(call, reply)).await.map_err(|_| gone())?;
-        let explained = response.await.map_err(|_| gone())?;
+        desk.send(Ask::Explain(call, reply)).await.map_err(|_| tenant_gone())?;
+        let explained = response.await.map_err(|_| tenant_gone())?;
         explained.map(Response::new).ok_or_else(|| Status::resource_exhausted("too many ask at once: ask again"))
     }
 }

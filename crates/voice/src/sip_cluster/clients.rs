@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use call::call::{PinAnswer, TypedPin};
 use contracts::configuration;
 use contracts::provisioning::Secret;
-use infra::{LedgerKind, Loaded, Position, Posted, PutAside, Recipient, Record, Stores, Written};
+use infra::{LedgerKind, Loaded, Position, Posted, QuarantineRequest, Recipient, Record, Stores, Written};
 use model::plan::{Caller, Destination};
 use model::{ConnId, Dn, EventName, Owner, Request, TenantId};
 use net::http::Client;
@@ -17,10 +17,10 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::entry::Order;
-use super::heirs::SeenLive;
 use super::inbox::Inbox;
-use super::inheritance::{self, Heritage};
-use super::quarantine::Aside;
+use super::ownership::{self, OrphanClaimer};
+use super::quarantine::Quarantining;
+use super::takeover::SeenLive;
 use crate::quarantine::until_answered;
 
 /// Deadline for an answer of the dial plan; the call's own timer is a little longer.
@@ -47,7 +47,7 @@ struct Inner {
     owner: Owner,
     inbox: Inbox,
     spans: runtime::spans::Spans,
-    heritage: Heritage,
+    heritage: OrphanClaimer,
     reports: FaultReports,
     /// The owners that proxies see live.
     live: watch::Receiver<SeenLive>,
@@ -63,7 +63,7 @@ impl Clients {
             owner: ctx.owner(),
             inbox,
             spans: ctx.trace.spans().clone(),
-            heritage: Heritage::new(ctx.stores.clone(), ctx.owner()),
+            heritage: OrphanClaimer::new(ctx.stores.clone(), ctx.owner()),
             reports: FaultReports::new(&ctx.data_dir, ctx.node.as_str()),
             live,
         };
@@ -96,7 +96,7 @@ impl Clients {
                 }
                 // The loop handles these itself.
                 Order::TellRouting { .. } | Order::Report(_) => {}
-                Order::PutAside(aside) => {
+                Order::Quarantine(aside) => {
                     let conn_id = aside.record.key;
                     let done = inner.put_aside(*aside).await;
                     inner.inbox.put_aside(conn_id, done).await;
@@ -107,10 +107,10 @@ impl Clients {
                 },
                 Order::Find(sought) => {
                     let live = || inner.live.borrow().clone();
-                    let found = inheritance::find(&inner.stores, &inner.owner, live, &sought).await;
+                    let found = ownership::find(&inner.stores, &inner.owner, live, &sought).await;
                     inner.inbox.found(sought.named, found).await;
                 }
-                Order::Inherit { live } => inner.inbox.inherited(inner.heritage.take(&live).await).await,
+                Order::Inherit { live } => inner.inbox.orphans_claimed(inner.heritage.take(&live).await).await,
             }
         });
     }
@@ -134,9 +134,9 @@ impl Clients {
 
 impl Inner {
     /// Moves a record to quarantine; returns whether this node must end its dialogs. Repeated while the store is away.
-    async fn put_aside(&self, aside: Aside) -> bool {
-        let Aside { record, why, events } = aside;
-        let put = PutAside {
+    async fn put_aside(&self, aside: Quarantining) -> bool {
+        let Quarantining { record, why, events } = aside;
+        let put = QuarantineRequest {
             tenant: record.tenant,
             ledger: LedgerKind::Call,
             key: record.key.to_string(),
@@ -147,7 +147,7 @@ impl Inner {
             events,
         };
         let ask = || self.stores.quarantine.put_aside(put.clone());
-        let written = until_answered("a record cannot be put aside now", ask).await;
+        let written = until_answered("a record cannot be quarantined now", ask).await;
         // Any other answer means that nobody owns the call: an earlier attempt succeeded without an answer, or the store refuses
         // for good.
         !matches!(written, Some(Written::Fenced { .. } | Written::Exists { .. }))

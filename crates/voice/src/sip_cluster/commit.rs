@@ -68,7 +68,7 @@ impl Node {
 
     /// The store refuses a call's new record: nothing of this turn is sent for it.
     fn write_refused(&mut self, conn_id: ConnId, refusal: &Refusal) {
-        tracing::error!(%conn_id, %refusal, "the store refuses a call's record: the call ends");
+        tracing::error!(%conn_id, %refusal, "the store refused a call's record: the call ends");
         self.metrics.write_refused();
         self.end_unwritten(conn_id, format!("the store refuses its record: {refusal}"));
     }
@@ -78,7 +78,7 @@ impl Node {
         let stored = self.calls.get(&conn_id).is_some_and(|entry| entry.stored == Stored::Live);
         let invite = self.open_invite(conn_id);
         let tenant = self.calls.get(&conn_id).map(|entry| entry.tenant.clone());
-        self.give_up(conn_id);
+        self.drop_call(conn_id);
         if let Some((message, link)) = invite {
             self.turn_away(&message, StatusCode::SERVICE_UNAVAILABLE, Flow::Stream { connection: link });
         }
@@ -157,12 +157,15 @@ impl Node {
             };
             let invite = self.open_invite(conn_id);
             self.metrics.call_fenced();
-            self.give_up(conn_id);
+            self.drop_call(conn_id);
             lost.insert(conn_id, (owner, invite));
         }
         if !lost.is_empty() {
-            tracing::warn!(calls = lost.len(), "calls are somebody else's now, or over: this node forgets them");
-            self.attempt(Doing::Word("calls of others"), self.attempted_at(), |node| {
+            tracing::warn!(
+                calls = lost.len(),
+                "calls were taken over by other nodes, or have ended: this node drops them"
+            );
+            self.attempt(Doing::OtherInput("calls of others"), self.attempted_at(), |node| {
                 node.leave_to_owners(&lost, taken)
             });
         }

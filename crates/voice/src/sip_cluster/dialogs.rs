@@ -43,7 +43,7 @@ impl Node {
     /// The leg that a dialog belongs to. Marks its call for the commit, because the dialog has changed.
     pub(super) fn place(&mut self, dialog: DialogId) -> Option<Place> {
         let place = self.dialogs.get(&dialog).copied()?;
-        self.take_in_hand(place.conn_id);
+        self.set_current(place.conn_id);
         self.mark(place.conn_id);
         Some(place)
     }
@@ -141,7 +141,7 @@ impl Node {
                 self.feed(conn_id, Input::LegAnswered(CALLER_LEG), now);
             }
             // It cancelled at the same time; its end is about to be reported.
-            Err(error) => tracing::debug!(%conn_id, %error, "the caller was gone before it was answered"),
+            Err(error) => tracing::debug!(%conn_id, %error, "the caller hung up before it was answered"),
         }
     }
 
@@ -201,7 +201,7 @@ impl Node {
             Side::Phone => {
                 leg.stage = LegStage::Closing;
                 self.close_media(conn_id, id, now);
-                let shown = super::shown::to_caller(status);
+                let shown = super::caller_status::status_for_caller(status);
                 if shown != status {
                     tracing::info!(%conn_id, leg = %id, %status, %shown, "a phone's refusal is not the caller's");
                 }
@@ -267,7 +267,7 @@ impl Node {
     fn agreed(&mut self, conn_id: ConnId, id: LegId, answer: Bytes, now: Timestamp) {
         let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
         if !self.fits(phone, &answer) {
-            tracing::info!(%conn_id, leg = %id, "a party goes on without audio that we can take");
+            tracing::info!(%conn_id, leg = %id, "a party continues with audio that media does not support");
             return self.end_without_audio(conn_id, id, now);
         }
         let holds = session::holds(&answer);
@@ -424,7 +424,7 @@ impl Node {
         let by_party = matches!(reason, Release::ByPeer(_) | Release::Cancelled(_)) && side == Side::Phone;
         if !by_party {
             self.metrics.leg_vanished();
-            tracing::info!(%conn_id, leg = %id, ?side, "a party is gone without a word");
+            tracing::info!(%conn_id, leg = %id, ?side, "a party vanished without a BYE");
         }
         if let (Release::ByPeer(message) | Release::Cancelled(message), true, Some(entry)) =
             (reason, by_party, self.calls.get_mut(&conn_id))

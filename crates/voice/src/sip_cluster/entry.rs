@@ -12,8 +12,8 @@ use model::{Dn, LegId, Owner, TenantId, Timestamp};
 use sip::HeaderName;
 use sip::agent::{COMPLETED_ELSEWHERE, DialogId, ExtraHeaders, IncomingId};
 
-use super::heirs::Sought;
 use super::routing_link::Told;
+use super::takeover::Lookup;
 
 /// The bit that tells the tag of a leg's media dialog from that of the leg itself.
 pub const MEDIA_TAG: u16 = 0x8000;
@@ -237,9 +237,9 @@ pub enum Order {
         details: Box<contracts::v1::CallDetails>,
     },
     /// Look up the owner of a call; its messages wait.
-    Find(Sought),
+    Find(Lookup),
     /// Move a record into quarantine.
-    PutAside(Box<super::quarantine::Aside>),
+    Quarantine(Box<super::quarantine::Quarantining>),
     /// Read the record of a call that could not be ended, for quarantine.
     ReadAside {
         /// The tenant.

@@ -66,7 +66,7 @@ impl Node {
             return self.attempt_for(None, now, work);
         }
         // Passing time proves nothing: it passes in each turn.
-        let shows = matches!(doing, Doing::Message { .. } | Doing::Word(_));
+        let shows = matches!(doing, Doing::Message { .. } | Doing::OtherInput(_));
         let before = self.faults.in_a_row;
         self.faults.doing = doing;
         self.attempt_for(None, now, work);
@@ -75,7 +75,7 @@ impl Node {
         }
     }
 
-    /// Does a piece of work for a call. The work may set another call by [`Node::take_in_hand`].
+    /// Does a piece of work for a call. The work may set another call by [`Node::set_current`].
     pub(super) fn attempt_for(&mut self, conn_id: Option<ConnId>, now: Timestamp, work: impl FnOnce(&mut Self)) {
         let around = (self.faults.in_hand, self.faults.steps, self.faults.exceeded.take());
         self.faults.in_hand = conn_id;
@@ -109,7 +109,7 @@ impl Node {
     }
 
     /// From here on, the work is done for this call.
-    pub(super) const fn take_in_hand(&mut self, conn_id: ConnId) {
+    pub(super) const fn set_current(&mut self, conn_id: ConnId) {
         self.faults.in_hand = Some(conn_id);
     }
 
@@ -148,7 +148,7 @@ impl Node {
             });
         }
         let (stored, tenant) = (entry.stored, entry.tenant.clone());
-        self.give_up(conn_id);
+        self.drop_call(conn_id);
         match stored {
             Stored::No => self.refuse_message(),
             Stored::Live => self.put_aside(tenant, conn_id, cause.to_string()),
@@ -169,7 +169,7 @@ impl Node {
                 self.faults.in_a_row.failed();
                 let cause = Cause::of_panic(&*panic);
                 self.metrics.fault();
-                self.faults.doing = Doing::Word("commit");
+                self.faults.doing = Doing::OtherInput("commit");
                 self.report(Some(conn_id), &cause, self.faults.at);
                 self.end_unwritten(conn_id, cause.to_string());
                 None
@@ -178,7 +178,7 @@ impl Node {
     }
 
     /// Forgets a call that cannot even be ended.
-    pub(super) fn give_up(&mut self, conn_id: ConnId) {
+    pub(super) fn drop_call(&mut self, conn_id: ConnId) {
         let forgotten = catch_unwind(AssertUnwindSafe(|| self.forget(conn_id)));
         if forgotten.is_err() {
             // Its dialogs cannot be known any more: their messages find the call over.
@@ -198,7 +198,7 @@ impl Node {
             Doing::Nothing => ("nothing", String::new()),
             Doing::Time => ("time", String::new()),
             Doing::Record => ("record", String::new()),
-            Doing::Word(what) => (*what, String::new()),
+            Doing::OtherInput(what) => (*what, String::new()),
         };
         let report =
             FaultReport { at: now, subject: call.map(|call| call.to_string()), cause: cause.clone(), name, input };

@@ -17,7 +17,7 @@ pub struct ConnIds {
 }
 
 impl ConnIds {
-    /// For one replica. After a restart it continues from the clock, which is past its last id unless it gave 32 a millisecond.
+    /// For one replica. After a restart it continues from the clock, which is past its last id unless it gave more than 32,768 ids a millisecond.
     pub const fn new(replica: u8) -> Self {
         Self { replica, last: 0 }
     }

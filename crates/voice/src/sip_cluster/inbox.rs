@@ -8,12 +8,12 @@ use model::{ConnId, Request};
 use sip::agent::IncomingId;
 use tokio::sync::{mpsc, oneshot};
 
-use super::heirs::{Found, Named};
 use super::limits::INBOX_MAX;
+use super::takeover::{CallKey, Found};
 
 /// An input of the loop.
 #[derive(Debug)]
-pub enum Letter {
+pub enum InboxMessage {
     /// The dial plan's answer.
     DialPlan {
         /// The call that asked.
@@ -56,7 +56,7 @@ pub enum Letter {
     /// The result of a lookup for a call's owner.
     Found {
         /// How the messages name the call.
-        named: Named,
+        named: CallKey,
         /// The ledger's answer.
         found: Found,
     },
@@ -70,7 +70,7 @@ pub enum Letter {
         why: String,
     },
     /// The result of moving a record to quarantine.
-    PutAside {
+    Quarantined {
         /// The call.
         conn_id: ConnId,
         /// Whether it is there; otherwise another node has the call, or it was over.
@@ -94,70 +94,70 @@ pub enum Letter {
 
 /// The sending side of the loop's inbox.
 #[derive(Clone, Debug)]
-pub struct Inbox(mpsc::Sender<Letter>);
+pub struct Inbox(mpsc::Sender<InboxMessage>);
 
 impl Inbox {
     /// A sender and its receiver.
-    pub fn new() -> (Self, mpsc::Receiver<Letter>) {
+    pub fn new() -> (Self, mpsc::Receiver<InboxMessage>) {
         let (sender, receiver) = mpsc::channel(INBOX_MAX);
         (Self(sender), receiver)
     }
 
     /// The dial plan's answer. Waits while the inbox is full; a loop that has ended needs no answer.
     pub async fn dial_plan(&self, conn_id: ConnId, ask: u32, destination: Destination) {
-        let _ = self.0.send(Letter::DialPlan { conn_id, ask, destination }).await;
+        let _ = self.0.send(InboxMessage::DialPlan { conn_id, ask, destination }).await;
     }
 
     /// The dial plan's answer for an OPTIONS.
     pub async fn reach(&self, request: IncomingId, destination: Destination) {
-        let _ = self.0.send(Letter::Reach { request, destination }).await;
+        let _ = self.0.send(InboxMessage::Reach { request, destination }).await;
     }
 
     /// Config's answer about a PIN.
     pub async fn pin_answered(&self, conn_id: ConnId, ask: u32, answer: PinAnswer) {
-        let _ = self.0.send(Letter::PinAnswered { conn_id, ask, answer }).await;
+        let _ = self.0.send(InboxMessage::PinAnswered { conn_id, ask, answer }).await;
     }
 
     /// The outcome of a feature code.
     pub async fn agent_answered(&self, conn_id: ConnId, done: bool) {
-        let _ = self.0.send(Letter::AgentAnswered { conn_id, done }).await;
+        let _ = self.0.send(InboxMessage::AgentAnswered { conn_id, done }).await;
     }
 
     /// The result of a lookup for a call's owner.
-    pub async fn found(&self, named: Named, found: Found) {
-        let _ = self.0.send(Letter::Found { named, found }).await;
+    pub async fn found(&self, named: CallKey, found: Found) {
+        let _ = self.0.send(InboxMessage::Found { named, found }).await;
     }
 
     /// Calls claimed from failed nodes.
-    pub async fn inherited(&self, records: Vec<Record<ConnId>>) {
-        let _ = self.0.send(Letter::Inherited(records)).await;
+    pub async fn orphans_claimed(&self, records: Vec<Record<ConnId>>) {
+        let _ = self.0.send(InboxMessage::Inherited(records)).await;
     }
 
     /// The record of a call that could not be ended.
     pub async fn unendable(&self, record: Record<ConnId>, why: String) {
-        let _ = self.0.send(Letter::Unendable { record: Box::new(record), why }).await;
+        let _ = self.0.send(InboxMessage::Unendable { record: Box::new(record), why }).await;
     }
 
     /// The result of moving a record to quarantine.
     pub async fn put_aside(&self, conn_id: ConnId, done: bool) {
-        let _ = self.0.send(Letter::PutAside { conn_id, done }).await;
+        let _ = self.0.send(InboxMessage::Quarantined { conn_id, done }).await;
     }
 
     /// rq may have restarted: it needs the tenant's calls.
     pub async fn routing_again(&self, tenant: model::TenantId) {
-        let _ = self.0.send(Letter::RoutingAgain { tenant }).await;
+        let _ = self.0.send(InboxMessage::RoutingAgain { tenant }).await;
     }
 
     /// A request; the answer says whether the call is here. None if the inbox is full or the loop has ended.
     pub async fn request(&self, request: Request) -> Option<Result<(), ErrorCode>> {
         let (reply, answer) = oneshot::channel();
-        self.0.try_send(Letter::Request { request: Box::new(request), reply }).ok()?;
+        self.0.try_send(InboxMessage::Request { request: Box::new(request), reply }).ok()?;
         answer.await.ok()
     }
 
     /// A repair, with the record of its call if it was claimed for that. Returns once it is stored; false if the loop has ended.
     pub async fn repair(&self, repair: Repair, orphan: Option<Record<ConnId>>) -> bool {
         let (done, stored) = oneshot::channel();
-        self.0.send(Letter::Repair { repair, orphan, done }).await.is_ok() && stored.await.is_ok()
+        self.0.send(InboxMessage::Repair { repair, orphan, done }).await.is_ok() && stored.await.is_ok()
     }
 }

@@ -7,7 +7,7 @@ use model::plan::Caller;
 use model::{Dn, TenantId, Timestamp};
 use sip::agent::{DialogId, Reply};
 use sip::header::HeaderName;
-use sip::header::params::unquote;
+use sip::params::unquote;
 use sip::proxy::headers;
 use sip::uri::escape::unescape;
 use sip::{Flow, Message, NameAddr, StatusCode, Uri};
@@ -34,7 +34,7 @@ impl Node {
             reply = reply.header(HeaderName::RetryAfter, "5");
         }
         if let Err(error) = self.agent.reject(dialog, reply, now) {
-            tracing::debug!(%error, "an INVITE was gone before it was refused");
+            tracing::debug!(%error, "an INVITE ended before it was refused");
         }
     }
 

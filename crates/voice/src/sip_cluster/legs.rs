@@ -119,7 +119,7 @@ impl Node {
         // A phone whose proxy is away cannot be rung through another one: its flow ends at that proxy.
         let begun = link.is_some() && self.invite_media(conn_id, id, None, now).is_ok();
         if !begun {
-            self.give_leg_up(conn_id, id, 430, now);
+            self.fail_leg(conn_id, id, 430, now);
         }
     }
 
@@ -192,7 +192,7 @@ impl Node {
         let number = entry.call.state().caller_number();
         let name = match entry.caller_name.as_str() {
             "" => String::new(),
-            name => format!("{} ", sip::header::params::quote(name)),
+            name => format!("{} ", sip::params::quote(name)),
         };
         let edge = self.edge(link);
         let invite = Invite {
@@ -217,13 +217,13 @@ impl Node {
             }
             Err(error) => {
                 tracing::warn!(%conn_id, %id, %error, "a phone could not be rung");
-                self.give_leg_up(conn_id, id, 503, now);
+                self.fail_leg(conn_id, id, 503, now);
             }
         }
     }
 
     /// Ends a leg whose phone has not been rung. It must not stay: a call ends with its last leg.
-    fn give_leg_up(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
+    fn fail_leg(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
         if let Some(leg) = self.leg_mut(conn_id, id) {
             leg.stage = LegStage::Closing;
         }
@@ -253,7 +253,7 @@ impl Node {
         let mut refusal = Reply::new(StatusCode(status));
         refusal.headers.extend(self.trace_header(conn_id));
         let warning = self.calls.get_mut(&conn_id).and_then(|entry| entry.warning.take());
-        let warning = warning.or_else(|| super::shown::warning(status).map(str::to_owned));
+        let warning = warning.or_else(|| super::caller_status::warning(status).map(str::to_owned));
         refusal.headers.extend(warning.map(|warning| (HeaderName::Warning, warning)));
         let reason = self.calls.get(&conn_id).map(|entry| entry.reason_for(id)).unwrap_or_default();
         let Some(leg) = self.leg_mut(conn_id, id) else {

@@ -46,9 +46,9 @@ pub const INBOX_MAX: usize = 4_096;
 pub const FINDING_MAX: usize = 1_024;
 
 /// Interval of the search for calls of failed nodes, shortly after a node has failed; ten times as long otherwise.
-pub const HEIRS_EVERY: Duration = Duration::from_millis(500);
+pub const TAKEOVER_SCAN_EVERY: Duration = Duration::from_millis(500);
 /// How long after a failure the shorter interval applies.
-pub const HEIRS_HURRY: Duration = Duration::from_secs(30);
+pub const TAKEOVER_SCAN_FAST_FOR: Duration = Duration::from_secs(30);
 
 /// A longer gap between two turns of the loop puts all calls in doubt: other nodes may have taken them.
 pub const GAP_MAX: Duration = Duration::from_millis(1_500);

@@ -17,13 +17,13 @@ use sip::{Flow, LocalTag, Message, Seal, Transmit};
 
 use super::entry::{Entry, Leg, LegStage, MEDIA_TAG, Order, Orders, Stored};
 use super::faults::{Doing, Faults};
-use super::heirs::{Belongs, Named, SeenLive, Waiting};
 use super::ids::{self, ConnIds};
 use super::limits::{CALLS_DUE_PER_TURN, EVENTS_PER_DIALOG, Limits, STEPS_MAX};
 use super::metrics::Metrics;
 use super::prompts::ReadPrompts;
 use super::quarantine::AsideCalls;
 use super::sweep::Probe;
+use super::takeover::{Belongs, CallKey, HeldMessages, SeenLive};
 use super::treatment::Stop;
 
 /// Which dialog of a leg.
@@ -102,7 +102,7 @@ pub struct Node {
     pub(super) has_room: bool,
     pub(super) next_sweep: Timestamp,
     /// Messages held until the owner of their call is known.
-    pub(super) finding: HashMap<Named, Waiting>,
+    pub(super) finding: HashMap<CallKey, HeldMessages>,
     /// Nodes seen live, by connection to a proxy.
     pub(super) live: SeenLive,
     /// Requests within calls that this turn has received. If another node turns out to own a call, they go to that owner.
@@ -208,7 +208,7 @@ impl Node {
 
     /// A proxy has accepted this node; it may be one whose connection had broken.
     pub fn link_up(&mut self, link: u64, edge: &str, now: Timestamp) {
-        self.attempt(Doing::Word("a proxy"), now, |node| node.meet_proxy(link, edge, now));
+        self.attempt(Doing::OtherInput("a proxy"), now, |node| node.meet_proxy(link, edge, now));
     }
 
     fn meet_proxy(&mut self, link: u64, edge: &str, now: Timestamp) {
@@ -228,7 +228,7 @@ impl Node {
 
     /// The connection to a proxy broke. Its calls wait for its return without a limit, their requests up to `proxy_return`.
     pub fn link_down(&mut self, link: u64, now: Timestamp) {
-        self.attempt(Doing::Word("the loss of a proxy"), now, |node| node.lose_proxy(link, now));
+        self.attempt(Doing::OtherInput("the loss of a proxy"), now, |node| node.lose_proxy(link, now));
     }
 
     fn lose_proxy(&mut self, link: u64, now: Timestamp) {
@@ -264,14 +264,14 @@ impl Node {
         self.attempt(doing, now, |node| match node.belongs(&message, link) {
             Belongs::Here => node.take_in(message, link, now),
             Belongs::LegOver => node.take_in_late(message, link, now),
-            Belongs::Sought(sought) => node.look_for(sought, message, link),
+            Belongs::Lookup(sought) => node.hold_for_lookup(sought, message, link),
         });
     }
 
     /// Marks the call of a message for the commit, so that the ledger confirms us as the owner before anything is sent within the
     /// call. This happens also when nothing changes, and when no such leg is here: a successor may have begun it, or it is over.
     /// For a response of a leg that is here, the user agent itself reports the changes.
-    pub(super) fn speak_as_owner(&mut self, message: &Message, link: u64) {
+    pub(super) fn confirm_owner_of(&mut self, message: &Message, link: u64) {
         let ours = if message.is_request() { message.to() } else { message.from() };
         let Ok(ours) = ours else { return };
         let Some(tag) = ours.tag() else { return };
@@ -291,7 +291,7 @@ impl Node {
 
     /// Handles a message whose call is here, or that belongs to no call.
     pub(super) fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
-        self.speak_as_owner(&message, link);
+        self.confirm_owner_of(&message, link);
         let again = [&headers::OWNER, &headers::UNREACHABLE].iter().any(|mark| message.header(mark).is_some());
         if message.is_request() && again {
             // An INVITE that another node sent back because we own its call, or that the proxy repeats since our connection
@@ -319,7 +319,7 @@ impl Node {
     }
 
     fn answer_call(&mut self, what: &'static str, conn_id: ConnId, input: Input, now: Timestamp) {
-        self.attempt(Doing::Word(what), now, |node| {
+        self.attempt(Doing::OtherInput(what), now, |node| {
             node.feed(conn_id, input, now);
             node.settle(now);
         });
@@ -374,10 +374,10 @@ impl Node {
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let call = self.due.first().map(|(due, _)| *due);
         let sweep = (!self.calls.is_empty() || !self.lost.is_empty()).then_some(self.next_sweep);
-        let inheritance = (self.next_inheritance < Timestamp::MAX).then_some(self.next_inheritance);
+        let ownership = (self.next_inheritance < Timestamp::MAX).then_some(self.next_inheritance);
         // Calls still in doubt are confirmed without waiting for an input.
         let doubt = (!self.doubted.is_empty()).then_some(Timestamp::ZERO);
-        [call, self.agent.next_timeout(), sweep, inheritance, doubt].into_iter().flatten().min()
+        [call, self.agent.next_timeout(), sweep, ownership, doubt].into_iter().flatten().min()
     }
 
     // ---- outputs, after the commit
@@ -430,14 +430,14 @@ impl Node {
         self.metrics.call_offered();
         let identity = self.identity(tenant, place, link);
         if let Err(error) = self.agent.identify(dialog, identity) {
-            tracing::warn!(%conn_id, %error, "an INVITE was gone before it was looked at");
+            tracing::warn!(%conn_id, %error, "an INVITE ended before it was processed");
         }
         self.call_changed(conn_id, now);
     }
 
     /// Gives an input to a call and carries out the result.
     pub(super) fn feed(&mut self, conn_id: ConnId, input: Input, now: Timestamp) {
-        self.take_in_hand(conn_id);
+        self.set_current(conn_id);
         if let Some(entry) = self.calls.get_mut(&conn_id) {
             entry.call.handle(input, now);
             self.call_changed(conn_id, now);

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contracts::quarantine::{AsideRecord, AsideRow};
 use http::StatusCode;
-use infra::{Aside, AsideId, Quarantine, StoreError};
+use infra::{Quarantine, QuarantineId, QuarantinedRecord, StoreError};
 use model::TenantId;
 use net::http::{Caller, Problem};
 use runtime::scope;
@@ -40,7 +40,7 @@ async fn show(
     Path((tenant, id)): Path<(String, u64)>,
     caller: Caller,
 ) -> Result<Json<AsideRecord>, Problem> {
-    let (tenant, id) = (allowed(&caller, &tenant)?, AsideId(id));
+    let (tenant, id) = (allowed(&caller, &tenant)?, QuarantineId(id));
     let found = store.read(&tenant, id).await.map_err(unavailable)?.ok_or_else(missing)?;
     Ok(Json(AsideRecord { row: row(&found.aside), state: STANDARD.encode(&found.state) }))
 }
@@ -50,7 +50,7 @@ async fn release(
     Path((tenant, id)): Path<(String, u64)>,
     caller: Caller,
 ) -> Result<StatusCode, Problem> {
-    let (tenant, id) = (allowed(&caller, &tenant)?, AsideId(id));
+    let (tenant, id) = (allowed(&caller, &tenant)?, QuarantineId(id));
     if store.release(&tenant, id, caller.subject()).await.map_err(unavailable)? {
         Ok(StatusCode::NO_CONTENT)
     } else {
@@ -63,7 +63,7 @@ async fn discard(
     Path((tenant, id)): Path<(String, u64)>,
     caller: Caller,
 ) -> Result<StatusCode, Problem> {
-    let (tenant, id) = (allowed(&caller, &tenant)?, AsideId(id));
+    let (tenant, id) = (allowed(&caller, &tenant)?, QuarantineId(id));
     if store.discard(&tenant, id, caller.subject()).await.map_err(unavailable)? {
         Ok(StatusCode::NO_CONTENT)
     } else {
@@ -78,7 +78,7 @@ fn allowed(caller: &Caller, tenant: &str) -> Result<TenantId, Problem> {
     Ok(tenant)
 }
 
-fn row(aside: &Aside) -> AsideRow {
+fn row(aside: &QuarantinedRecord) -> AsideRow {
     AsideRow {
         id: aside.id.0,
         ledger: aside.ledger.to_string(),

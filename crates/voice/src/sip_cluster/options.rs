@@ -37,7 +37,7 @@ impl Node {
             }
             _ => capabilities(),
         };
-        self.attempt(Doing::Word("where a number leads"), now, |node| {
+        self.attempt(Doing::OtherInput("where a number leads"), now, |node| {
             node.tell(request, reply, now);
             node.settle(now);
         });

@@ -28,7 +28,7 @@ use crate::quarantine::CLAIMS_MAX;
 
 /// A record being moved to quarantine.
 #[derive(Debug)]
-pub struct Aside {
+pub struct Quarantining {
     /// As the ledger has it.
     pub record: Record<ConnId>,
     /// The reason.
@@ -45,22 +45,22 @@ impl Node {
     pub(super) fn put_record_aside(&mut self, record: &Record<ConnId>, why: String, now: Timestamp) {
         let conn_id = record.key;
         if self.aside.len() >= ASIDE_MAX && !self.aside.contains_key(&conn_id) {
-            tracing::error!(%conn_id, why, "too many records are being put aside: this one stays in the ledger");
+            tracing::error!(%conn_id, why, "too many records are being quarantined: this one stays in the ledger");
             return;
         }
         self.metrics.record_put_aside();
-        tracing::error!(%conn_id, why, "the record of a call is put aside: see `trunkline quarantine`");
+        tracing::error!(%conn_id, why, "the record of a call is quarantined: see `trunkline quarantine`");
         // A record with which processes have died is not read before the store has moved it.
         let events = if record.claims < CLAIMS_MAX { facts_of_end(record, now) } else { Vec::new() };
         let events = if events.is_empty() { bare_end(record, now) } else { events };
         self.aside.insert(conn_id, Some(record.clone()));
-        self.orders.push_back(Order::PutAside(Box::new(Aside { record: record.clone(), why, events })));
+        self.orders.push_back(Order::Quarantine(Box::new(Quarantining { record: record.clone(), why, events })));
     }
 
     /// Quarantines the record of a call that was just forgotten. It is read from the ledger first.
     pub(super) fn put_aside(&mut self, tenant: TenantId, conn_id: ConnId, why: String) {
         if self.aside.len() >= ASIDE_MAX {
-            tracing::error!(%conn_id, why, "too many records are being put aside: this one stays in the ledger");
+            tracing::error!(%conn_id, why, "too many records are being quarantined: this one stays in the ledger");
             return;
         }
         self.aside.insert(conn_id, None);
@@ -78,7 +78,7 @@ impl Node {
         let Some(Some(record)) = self.aside.remove(&conn_id).filter(|_| done) else { return };
         let said = catch_unwind(AssertUnwindSafe(|| self.bid_farewells(&record, now)));
         if said.is_err() {
-            tracing::error!(%conn_id, "not every party of a call in quarantine can be told of its end");
+            tracing::error!(%conn_id, "not every party of a quarantined call can be notified of its end");
         }
     }
 
@@ -86,7 +86,7 @@ impl Node {
         for (dialog, edge) in records::legible(&record.state).dialogs {
             let connection = self.link_at(edge.as_deref().unwrap_or(NO_EDGE), now);
             let how = Restore { stream: Some(Flow::Stream { connection }), resend: false, cseq_jump: 0 };
-            self.agent.bid_farewell(dialog, how);
+            self.agent.end_from_snapshot(dialog, how);
         }
     }
 }

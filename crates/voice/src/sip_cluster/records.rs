@@ -19,7 +19,7 @@ use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
 
 /// The kind of the record.
 const KIND: &str = "call";
-/// Version of the record's body. A reader knows its own and the previous one.
+/// Version of the record's body; no other is read.
 const VERSION: u32 = 1;
 
 /// The entry of the stream of new calls.

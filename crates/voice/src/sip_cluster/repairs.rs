@@ -58,7 +58,7 @@ impl Node {
             reasons,
             extensions: UserData::new(),
         };
-        self.attempt(Doing::Word("a repair"), now, |node| {
+        self.attempt(Doing::OtherInput("a repair"), now, |node| {
             node.feed(conn_id, Input::Request(request), now);
             node.settle(now);
         });

@@ -21,13 +21,13 @@ impl Node {
             return false;
         }
         if record.claims >= CLAIMS_MAX {
-            let why = format!("{} processes died with it in hand", record.claims - 1);
+            let why = format!("{} processes ended abnormally while processing it", record.claims - 1);
             self.put_record_aside(record, why, now);
             return false;
         }
         let mut outcome = Err("restoring it failed".to_owned());
         self.attempt(Doing::Record, now, |node| {
-            node.take_in_hand(record.key);
+            node.set_current(record.key);
             outcome = node.go_on_with(record, now).map_err(|error| format!("it cannot be read: {error}"));
         });
         match outcome {
@@ -92,7 +92,7 @@ impl Node {
                     }
                 }
                 Ok(None) => {}
-                Err(error) => tracing::error!(%conn_id, %error, "a dialog cannot be gone on with"),
+                Err(error) => tracing::error!(%conn_id, %error, "a dialog cannot be restored"),
             }
         }
         // Silence is counted from here: the party could not reach this node while it was away.

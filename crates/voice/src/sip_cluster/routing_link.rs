@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// What rq was told last of a call.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub enum Told {
+pub enum LastSent {
     /// Nothing: it was on no route point.
     #[default]
     Nothing,
@@ -43,7 +43,7 @@ pub enum Told {
     Ended,
 }
 
-impl Told {
+impl LastSent {
     fn present(entry: &Entry) -> Self {
         use call::call::Stage;
         match &entry.call.state().stage {
@@ -59,9 +59,9 @@ impl Node {
     /// Sends rq the changes of a call, after the commit.
     pub(super) fn tell_routing(&mut self, conn_id: ConnId) {
         let Some(entry) = self.calls.get_mut(&conn_id) else { return };
-        let present = Told::present(entry);
+        let present = LastSent::present(entry);
         let data_changed = || entry.events.iter().any(|fact| fact.event.name == EventName::AttachedDataChanged);
-        if present == Told::Nothing || (present == entry.told && (present == Told::Ended || !data_changed())) {
+        if present == LastSent::Nothing || (present == entry.told && (present == LastSent::Ended || !data_changed())) {
             return;
         }
         entry.told = present;
@@ -71,12 +71,12 @@ impl Node {
 
     /// rq may have restarted: sends it every call of the tenant that concerns it.
     pub fn tell_routing_again(&mut self, tenant: &TenantId, now: Timestamp) {
-        self.attempt(Doing::Word("a new rq"), now, |node| node.tell_routing_of_all(tenant));
+        self.attempt(Doing::OtherInput("a new rq"), now, |node| node.tell_routing_of_all(tenant));
     }
 
     fn tell_routing_of_all(&mut self, tenant: &TenantId) {
         for (conn_id, entry) in &self.calls {
-            if entry.tenant == *tenant && matches!(entry.told, Told::WaitsAt(_) | Told::Left) {
+            if entry.tenant == *tenant && matches!(entry.told, LastSent::WaitsAt(_) | LastSent::Left) {
                 let (tenant, conn_id) = (tenant.clone(), *conn_id);
                 self.orders.push_back(Order::TellRouting { tenant, conn_id, details: Box::new(details(entry)) });
             }
@@ -87,14 +87,14 @@ impl Node {
 fn details(entry: &Entry) -> v1::CallDetails {
     let state = entry.call.state();
     let waits_at = match &entry.told {
-        Told::WaitsAt(point) => Some(point.to_string()),
+        LastSent::WaitsAt(point) => Some(point.to_string()),
         _ => None,
     };
     v1::CallDetails {
         call: Some(call_ref_to_wire(&state.call_ref())),
         waits_at,
         user_data: Some(user_data_to_wire(&state.user_data)),
-        ended: entry.told == Told::Ended,
+        ended: entry.told == LastSent::Ended,
     }
 }
 

@@ -17,13 +17,13 @@ use runtime::spans::{Spans, TRACE_RESPONSE};
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 
-use super::heirs::{Found, Gone, Named, SeenLive, Sought};
 use super::inbox::Inbox;
-use super::inheritance;
+use super::ownership;
+use super::takeover::{CallKey, FailureReport, Found, Lookup, SeenLive};
 
 /// How long a request waits until the owner of its call is known; frontend waits a little longer.
 const FIND_WITHIN: Duration = Duration::from_millis(1_500);
-/// Concurrent searches of [`Ways::searches`]: each may query the ledger for many seconds after its client has gone.
+/// Concurrent searches of [`RequestContext::searches`]: each may query the ledger for many seconds after its client has gone.
 const SEARCHES_MAX: usize = 256;
 
 /// What frontend sends: a client's frame, and the identity of that client.
@@ -39,7 +39,7 @@ struct Forwarded {
 
 /// What the handler of requests needs.
 #[derive(Clone)]
-pub struct Ways {
+pub struct RequestContext {
     /// The loop that owns the calls.
     pub inbox: Inbox,
     /// The ledger of calls, and the request stream to agent-state.
@@ -60,13 +60,13 @@ pub fn searches() -> Arc<Semaphore> {
 }
 
 /// The routes.
-pub fn router(ways: Ways) -> Router {
+pub fn router(ways: RequestContext) -> Router {
     Router::new().route("/requests", post(request)).with_state(ways)
 }
 
 async fn request(
     caller: Caller,
-    State(ways): State<Ways>,
+    State(ways): State<RequestContext>,
     JsonBody(forwarded): JsonBody<Forwarded>,
 ) -> Result<Response, Problem> {
     if caller.role() != Some("frontend") {
@@ -86,7 +86,7 @@ async fn request(
             Some(Found::Ours(_)) => outcome = ways.inbox.request(read.request).await,
             // Not reported as a missing call: a client must not abandon the call for that.
             None | Some(Found::Unanswered) => {
-                return Err(Problem::unavailable("nobody can tell whose the call is now"));
+                return Err(Problem::unavailable("the owner of the call cannot be found now"));
             }
             // Without the code, frontend does not take this answer as final.
             Some(Found::Elsewhere(_)) => return Err(Problem::not_found("another node has the call")),
@@ -109,17 +109,17 @@ async fn request(
     }
 }
 
-impl Ways {
+impl RequestContext {
     /// Takes a call over if its owner has failed. Returns the lookup's result, if it came in time and a permit was free.
     async fn take_over(&self, tenant: &TenantId, conn_id: ConnId, unreachable: Option<String>) -> Option<Found> {
         let room = self.searches.clone().try_acquire_owned().ok()?;
-        let gone = unreachable.and_then(|node| NodeId::parse(&node).ok()).map(Gone::Node);
-        let sought = Sought { tenant: tenant.clone(), named: Named::Call(conn_id), gone };
+        let gone = unreachable.and_then(|node| NodeId::parse(&node).ok()).map(FailureReport::Node);
+        let sought = Lookup { tenant: tenant.clone(), named: CallKey::Call(conn_id), gone };
         let ways = self.clone();
         // The search continues after the timeout: a call that it claims must come to this loop.
         let finding = tokio::spawn(async move {
             let live = || ways.live.borrow().clone();
-            let found = inheritance::find(&ways.stores, &ways.owner, live, &sought).await;
+            let found = ownership::find(&ways.stores, &ways.owner, live, &sought).await;
             if matches!(found, Found::Ours(_)) {
                 ways.inbox.found(sought.named, found.clone()).await;
             }

@@ -121,7 +121,7 @@ impl Node {
         match self.agent.info(media, body, headers, now) {
             Ok(request) => Some(request),
             Err(error) => {
-                tracing::debug!(%error, "media cannot be told now");
+                tracing::debug!(%error, "media cannot be reached now");
                 None
             }
         }
@@ -169,7 +169,7 @@ impl Node {
         if message.body().len() <= NOTICE_MAX
             && let Err(error) = self.agent.info(media, body, Vec::new(), now)
         {
-            tracing::debug!(%conn_id, %error, "media cannot be told of a key now");
+            tracing::debug!(%conn_id, %error, "a key cannot be passed to media now");
         }
     }
 

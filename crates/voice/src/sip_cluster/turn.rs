@@ -15,11 +15,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::PROXY;
 use super::clients::Clients;
 use super::entry::Order;
-use super::heirs::SeenLive;
-use super::inbox::Letter;
+use super::inbox::InboxMessage;
 use super::limits::{GAP_MAX, MESSAGES_PER_TURN};
 use super::node::Node;
 use super::routing_link::RoutingLinks;
+use super::takeover::SeenLive;
 
 /// The loop and what it owns.
 pub struct Turns {
@@ -34,7 +34,7 @@ pub struct Turns {
     /// The streams to rq.
     pub routing: RoutingLinks,
     /// Inputs beside SIP: answers, requests, repairs.
-    pub letters: mpsc::Receiver<Letter>,
+    pub inbox_messages: mpsc::Receiver<InboxMessage>,
     /// Publishes which owners the proxies see live.
     pub live: watch::Sender<SeenLive>,
     /// Calls left by our previous run; they wait for the first proxy.
@@ -48,7 +48,7 @@ type Outcome = Result<(), ErrorCode>;
 
 /// Answers to send once the turn is stored.
 #[derive(Default)]
-struct Told {
+struct PendingReplies {
     requests: Vec<(oneshot::Sender<Outcome>, Option<ConnId>, Outcome)>,
     repairs: Vec<oneshot::Sender<()>>,
 }
@@ -62,10 +62,10 @@ impl Turns {
         loop {
             let now = self.now();
             let sleep = self.node.next_timeout().map_or(SLEEP_MAX, |due| due.since(now)).min(SLEEP_MAX);
-            let mut told = Told::default();
+            let mut told = PendingReplies::default();
             tokio::select! {
                 event = self.links.next() => self.take_event(event),
-                Some(letter) = self.letters.recv() => self.take_letter(letter, &mut told),
+                Some(letter) = self.inbox_messages.recv() => self.handle_inbox_message(letter, &mut told),
                 () = tokio::time::sleep(sleep) => {}
                 () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => {}
             }
@@ -93,7 +93,7 @@ impl Turns {
     }
 
     /// Takes inputs that have come already, so that a busy loop writes fewer and bigger batches.
-    fn take_more(&mut self, told: &mut Told) {
+    fn take_more(&mut self, told: &mut PendingReplies) {
         for _ in 0..MESSAGES_PER_TURN {
             match self.links.try_next() {
                 Some(event) => self.take_event(event),
@@ -101,8 +101,8 @@ impl Turns {
             }
         }
         for _ in 0..MESSAGES_PER_TURN {
-            match self.letters.try_recv() {
-                Ok(letter) => self.take_letter(letter, told),
+            match self.inbox_messages.try_recv() {
+                Ok(letter) => self.handle_inbox_message(letter, told),
                 Err(_) => break,
             }
         }
@@ -149,27 +149,27 @@ impl Turns {
         }
     }
 
-    fn take_letter(&mut self, letter: Letter, told: &mut Told) {
+    fn handle_inbox_message(&mut self, letter: InboxMessage, told: &mut PendingReplies) {
         let now = self.now();
         match letter {
-            Letter::DialPlan { conn_id, ask, destination } => {
+            InboxMessage::DialPlan { conn_id, ask, destination } => {
                 self.node.dial_plan_answered(conn_id, ask, destination, now);
             }
-            Letter::Reach { request, destination } => self.node.reach_answered(request, &destination, now),
-            Letter::PinAnswered { conn_id, ask, answer } => self.node.pin_answered(conn_id, ask, answer, now),
-            Letter::AgentAnswered { conn_id, done } => self.node.agent_answered(conn_id, done, now),
-            Letter::Request { request, reply } => {
+            InboxMessage::Reach { request, destination } => self.node.reach_answered(request, &destination, now),
+            InboxMessage::PinAnswered { conn_id, ask, answer } => self.node.pin_answered(conn_id, ask, answer, now),
+            InboxMessage::AgentAnswered { conn_id, done } => self.node.agent_answered(conn_id, done, now),
+            InboxMessage::Request { request, reply } => {
                 self.node.metrics.request();
                 let conn_id = request.kind.conn_id();
                 let outcome = self.node.request(*request, now);
                 told.requests.push((reply, conn_id, outcome));
             }
-            Letter::Unendable { record, why } => self.node.put_record_aside(&record, why, now),
-            Letter::PutAside { conn_id, done } => self.node.was_put_aside(conn_id, done, now),
-            Letter::RoutingAgain { tenant } => self.node.tell_routing_again(&tenant, now),
-            Letter::Found { named, found } => self.node.found(&named, &found, now),
-            Letter::Inherited(records) => self.node.inherited(&records, now),
-            Letter::Repair { repair, orphan, done } => {
+            InboxMessage::Unendable { record, why } => self.node.put_record_aside(&record, why, now),
+            InboxMessage::Quarantined { conn_id, done } => self.node.was_put_aside(conn_id, done, now),
+            InboxMessage::RoutingAgain { tenant } => self.node.tell_routing_again(&tenant, now),
+            InboxMessage::Found { named, found } => self.node.found(&named, &found, now),
+            InboxMessage::Inherited(records) => self.node.orphans_claimed(&records, now),
+            InboxMessage::Repair { repair, orphan, done } => {
                 if let Some(record) = orphan {
                     self.node.restore(&record, now);
                 }
@@ -194,7 +194,7 @@ impl Turns {
     }
 
     /// Stores the turn, then sends its outputs.
-    async fn finish(&mut self, told: Told, began: Timestamp) -> anyhow::Result<()> {
+    async fn finish(&mut self, told: PendingReplies, began: Timestamp) -> anyhow::Result<()> {
         let mut lost = self.store().await?;
         self.node.set_room(self.ctx.stores.calls.has_room());
         self.turned_at = self.now();

@@ -1,11 +1,10 @@
 //! A fault costs only the input in which it occurs.
 //!
-//! The loop handles every input in a [`Server::attempt`]. After a panic there, a request is answered 500 and everything else
+//! The loop handles every input in an attempt (`Server::attempt`). After a panic there, a request is answered 500 and everything else
 //! continues: the core keeps its state per request, and each request ends by its own timers. If nothing works any more, the role
 //! restarts, as after any other failure.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,8 +13,6 @@ use prometheus_client::metrics::counter::Counter;
 use runtime::RoleContext;
 use runtime::fault::{FaultReport, FaultReports, InARow, MESSAGE};
 use sip::Flow;
-
-use super::server::Server;
 
 runtime::metrics! {
     /// The count of faults.
@@ -38,7 +35,7 @@ pub(super) enum Doing {
 
 /// State of fault handling.
 pub(super) struct Faults {
-    in_a_row: InARow,
+    pub(super) in_a_row: InARow,
     counted: Counted,
     reports: Arc<FaultReports>,
 }
@@ -50,10 +47,10 @@ impl Faults {
     }
 
     /// Counts and reports a panic; re-raises it after too many in a row.
-    fn note(&mut self, panic: Box<dyn Any + Send>, doing: &Doing, now: Timestamp) {
+    pub(super) fn note(&mut self, panic: Box<dyn Any + Send>, doing: &Doing, now: Timestamp) {
         self.counted.faults.inc();
         let cause = self.in_a_row.caught(panic);
-        tracing::error!(%cause, "a fault while a message or a timer was dealt with: all others go on");
+        tracing::error!(%cause, "a fault while a message or a timer was handled: everything else continues");
         let (name, input) = match doing {
             Doing::Message(bytes, _) => (MESSAGE, String::from_utf8_lossy(bytes).into_owned()),
             Doing::Word(what) => (*what, String::new()),
@@ -61,24 +58,5 @@ impl Faults {
         };
         let (reports, report) = (self.reports.clone(), FaultReport { at: now, subject: None, cause, name, input });
         tokio::task::spawn_blocking(move || reports.keep(&report));
-    }
-}
-
-impl Server {
-    /// Handles an input.
-    pub(super) fn attempt(&mut self, doing: Doing, now: Timestamp, work: impl FnOnce(&mut Self)) {
-        let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(self))) else {
-            return self.faults.in_a_row.went_well();
-        };
-        self.faults.note(panic, &doing, now);
-        let answered = catch_unwind(AssertUnwindSafe(|| {
-            if let Doing::Message(bytes, flow) = doing {
-                self.proxy.refuse_faulty(bytes, flow);
-            }
-            self.perform(now);
-        }));
-        if let Err(panic) = answered {
-            self.faults.note(panic, &Doing::Word("an answer"), now);
-        }
     }
 }

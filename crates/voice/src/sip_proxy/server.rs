@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -19,8 +20,8 @@ use tracing::{info, warn};
 use super::clients::{Found, Users};
 use super::faults::{Doing, Faults};
 use super::inbox::Inbox;
+use super::message_trace::MessageTrace;
 use super::metrics::Metrics;
-use super::passing::Passages;
 use super::registers::{Arrival, Arrived, Registers};
 use super::reporting::Reports;
 use super::{EDGE, NODES};
@@ -49,7 +50,7 @@ pub(super) struct Server {
     pub meters: Meters,
     pub metrics: Metrics,
     pub edge_ip: IpAddr,
-    pub passages: Passages,
+    pub passages: MessageTrace,
     pub reports: Reports,
     pub registers: Registers,
     /// Requests refused because of overload, as last logged.
@@ -318,6 +319,23 @@ impl Server {
                 self.ctx.ready.fails("nodes", format!("no {missing} node is live"));
             }
             _ => self.ctx.ready.holds("nodes"),
+        }
+    }
+
+    /// Handles an input.
+    pub(super) fn attempt(&mut self, doing: Doing, now: Timestamp, work: impl FnOnce(&mut Self)) {
+        let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(self))) else {
+            return self.faults.in_a_row.went_well();
+        };
+        self.faults.note(panic, &doing, now);
+        let answered = catch_unwind(AssertUnwindSafe(|| {
+            if let Doing::Message(bytes, flow) = doing {
+                self.proxy.refuse_faulty(bytes, flow);
+            }
+            self.perform(now);
+        }));
+        if let Err(panic) = answered {
+            self.faults.note(panic, &Doing::Word("an answer"), now);
         }
     }
 }

@@ -37,7 +37,7 @@ pub fn addresses(situation: &Situation) -> Vec<Finding> {
                     (false, true) => found.push(Finding::error(
                         format!("{key}_advertise"),
                         format!(
-                            "it listens on {} and tells {}, which nobody elsewhere can reach",
+                            "it listens on {} and advertises {}, which no other machine can reach",
                             bound.listen, bound.advertise
                         ),
                         format!("set {key}_advertise to the address or name by which others reach this machine"),
@@ -75,7 +75,9 @@ fn half_loopback(situation: &Situation) -> Option<Finding> {
     (!sip.is_loopback() && rtp.is_loopback()).then(|| {
         Finding::error(
             "media.rtp_advertise",
-            format!("phones reach SIP at {sip} and are told {rtp} for audio: nobody elsewhere hears anything"),
+            format!(
+                "phones reach SIP at {sip}, but {rtp} is advertised for audio: phones on other machines hear nothing"
+            ),
             "set media.rtp_listen, and media.rtp_advertise where phones know the machine by another address",
         )
     })

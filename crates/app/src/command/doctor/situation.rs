@@ -11,7 +11,7 @@ use contracts::v1::delivery::What;
 use contracts::v1::events_client::EventsClient;
 use infra::{Clock, ProvisioningStore, StoreError, SystemClock};
 use model::{TenantId, Timestamp};
-use net::everyone::{Everyone, Told};
+use net::everyone::{Everyone, ReplicaAnswer};
 use runtime::process::sections;
 use runtime::process::stores::{Mode, SECTION, StoresSettings};
 use runtime::settings::Values;
@@ -218,7 +218,7 @@ async fn ask_running(situation: &mut Situation, clock: &SystemClock) -> anyhow::
     situation.first_page = first_page(situation).await;
     for one in situation.tenants.iter_mut().flatten().take(TENANTS_MAX) {
         let told = everyone.ask_role("sip-cluster", &format!("/quarantine/{}", one.tenant)).await;
-        one.quarantine = told.iter().find_map(Told::json).unwrap_or_default();
+        one.quarantine = told.iter().find_map(ReplicaAnswer::json).unwrap_or_default();
     }
     let Some(place) = directory.addresses("tenant", EVENTS_PORT).first().copied() else { return Ok(()) };
     for one in situation.tenants.iter_mut().flatten().take(TENANTS_MAX) {

@@ -6,7 +6,7 @@ use model::{TenantId, Timestamp};
 use runtime::everyone::AdminPlace;
 use runtime::process::sections;
 use runtime::settings::Sources;
-use runtime::topology::{Heard, Topology};
+use runtime::topology::{ReplicaReport, Topology};
 
 use super::situation::TenantSituation;
 use super::*;
@@ -159,7 +159,7 @@ fn a_clock_that_was_set_while_the_roles_ran_is_found() {
             clock_ms,
             connections: Vec::new(),
         };
-        let heard = Heard { place: place.clone(), report: Ok(report) };
+        let heard = ReplicaReport { place: place.clone(), report: Ok(report) };
         Situation { topology: Some(Topology::of(NOW, 219, roles::TABLE, &[heard])), ..situation(&[]) }
     };
     let set = |found: Vec<Finding>| found.into_iter().filter(|f| f.what.contains("was set after")).count();

@@ -9,7 +9,7 @@ use infra::{Change, Position, SessionId};
 use model::{Timestamp, Token};
 use scxml::{EvalError, Session};
 
-use super::slot::{Beginning, InHand, Photo};
+use super::slot::{Beginning, CurrentWork, SlotSnapshot};
 use super::turn::caught;
 use super::{Key, Live, Restore, Standing, Start, Step, Worker};
 use crate::ecmascript::{Ecmascript, PlatformObjects};
@@ -41,7 +41,7 @@ impl Worker {
         let withdrawn = self.let_go(&key, now);
         let (tenant, session) = (key.0.clone(), id.clone());
         let beginning = Beginning { tenant, session, caller: caller.clone(), application: application.clone(), entry };
-        self.slot.hold(self.life, InHand::Start(Box::new(beginning)));
+        self.slot.hold(self.life, CurrentWork::Start(Box::new(beginning)));
         match caught(|| self.run_application(start, now)) {
             Ok(Ok(mut session)) => {
                 // It may have cancelled requests itself already.
@@ -79,7 +79,7 @@ impl Worker {
     /// Ends a finished application in favour of the call's next one, which takes over its unconfirmed cancellations.
     fn let_go(&mut self, key: &Key, now: Timestamp) -> Vec<Withdrawn> {
         let Some(live) = self.live.get_mut(key) else { return Vec::new() };
-        self.slot.hold(self.life, InHand::Session(key.clone()));
+        self.slot.hold(self.life, CurrentWork::Session(key.clone()));
         live.session.replaced(now);
         let withdrawn = std::mem::take(&mut live.session.withdrawn);
         self.step(key, now);
@@ -107,7 +107,7 @@ impl Worker {
 
     pub(super) fn restore(&mut self, restore: Restore, now: Timestamp) {
         let facts = SessionFacts::new(&restore.session, restore.token);
-        self.restore_with(restore, facts, "gone on with after a restart", now);
+        self.restore_with(restore, facts, "continued after a restart", now);
     }
 
     fn restore_with(&mut self, restore: Restore, facts: SessionFacts, how: &'static str, now: Timestamp) {
@@ -128,7 +128,7 @@ impl Worker {
         if self.barred.is_barred(&key.0, application.digest) {
             return self.given_up(restore, caller, facts, (Fault::Held, HELD), now);
         }
-        self.slot.hold(self.life, InHand::Restore(Box::new(restore.clone())));
+        self.slot.hold(self.life, CurrentWork::Restore(Box::new(restore.clone())));
         let restored = caught(|| self.restored(&restore, &application, caller.clone(), now)).unwrap_or_else(|panic| {
             self.report(Some(&key), panic.clone(), format!("application {}: it was restored", caller.application));
             Err(NotRestored::ByItsRecord(format!("a panic while it was restored: {panic}")))
@@ -148,35 +148,35 @@ impl Worker {
                 self.given_up(restore, caller, facts, (Fault::NotRestored, &reason), now);
             }
             Err(NotRestored::ByItsRecord(reason)) => {
-                self.given_up(restore, caller, facts, (Fault::PutAside, &reason), now);
+                self.given_up(restore, caller, facts, (Fault::Quarantined, &reason), now);
             }
         }
     }
 
     /// Continues a session of an abandoned thread.
-    pub(super) fn go_on(&mut self, key: &Key, photo: Photo) {
+    pub(super) fn go_on(&mut self, key: &Key, snapshot: SlotSnapshot) {
         self.touched.insert(key.clone());
-        if let Some((restore, facts)) = record_of(key, photo) {
-            self.restore_with(restore, facts, "gone on with by another thread", self.clock.now());
+        if let Some((restore, facts)) = record_of(key, snapshot) {
+            self.restore_with(restore, facts, "continued by another thread", self.clock.now());
         }
     }
 
     /// Ends the session that blocked its thread: it is not run again.
-    pub(super) fn end_what_held(&mut self, what: InHand, left: &mut HashMap<Key, Photo>) {
+    pub(super) fn end_what_held(&mut self, what: CurrentWork, left: &mut HashMap<Key, SlotSnapshot>) {
         let now = self.clock.now();
         let (restore, facts) = match what {
-            InHand::Start(beginning) => {
+            CurrentWork::Start(beginning) => {
                 let Beginning { tenant, session, caller, entry, .. } = *beginning;
                 let key = (tenant, caller.call.conn_id);
                 return self.not_begun(&key, &session, &caller, entry, (Fault::Held, HELD));
             }
-            InHand::Restore(restore) => {
+            CurrentWork::Restore(restore) => {
                 let facts = SessionFacts::new(&restore.session, restore.token);
                 (*restore, facts)
             }
-            InHand::Session(key) => {
+            CurrentWork::Session(key) => {
                 self.touched.insert(key.clone());
-                let Some(known) = left.remove(&key).and_then(|photo| record_of(&key, photo)) else { return };
+                let Some(known) = left.remove(&key).and_then(|snapshot| record_of(&key, snapshot)) else { return };
                 known
             }
         };
@@ -204,7 +204,7 @@ impl Worker {
         let facts = facts.of_commands(&restore.tenant, &caller, None, &commands, now);
         let step = Step::to_do(&restore.tenant, &restore.session, &caller, commands);
         let (change, aside) = match fault {
-            Fault::PutAside => (None, Some(reason.to_owned())),
+            Fault::Quarantined => (None, Some(reason.to_owned())),
             _ => (Some(Change::End), None),
         };
         self.out.push(Step { change, aside, token: restore.token, facts, ..step });
@@ -252,8 +252,8 @@ enum NotRestored {
 }
 
 /// The record in a snapshot.
-fn record_of(key: &Key, photo: Photo) -> Option<(Restore, SessionFacts)> {
-    let Photo { session, token, application, state, facts } = photo;
+fn record_of(key: &Key, snapshot: SlotSnapshot) -> Option<(Restore, SessionFacts)> {
+    let SlotSnapshot { session, token, application, state, facts } = snapshot;
     let unreadable = |error: &_| tracing::error!(call = %key.1, %error, "a session's own record cannot be read");
     let record = records::decode(&state).inspect_err(unreadable).ok()?;
     Some((Restore { tenant: key.0.clone(), session, record, token, application: Some(application) }, facts))

@@ -43,12 +43,12 @@ struct Seen {
     /// Number of the thread that serves the slot. A thread that finds another number here is abandoned.
     life: u32,
     /// The work that the thread is processing, and the number of checks that have seen it.
-    in_hand: Option<(InHand, u32)>,
-    sessions: HashMap<Key, Photo>,
+    in_hand: Option<(CurrentWork, u32)>,
+    sessions: HashMap<Key, SlotSnapshot>,
 }
 
 /// Work in which a script may block a thread.
-pub(super) enum InHand {
+pub(super) enum CurrentWork {
     /// Starting a call's application.
     Start(Box<Beginning>),
     /// Restoring a session.
@@ -68,7 +68,7 @@ pub(super) struct Beginning {
 
 /// A session's state when it last emitted a step.
 #[derive(Clone)]
-pub(super) struct Photo {
+pub(super) struct SlotSnapshot {
     pub session: SessionId,
     pub token: Token,
     pub application: Arc<Application>,
@@ -80,8 +80,8 @@ pub(super) struct Photo {
 #[derive(Default)]
 pub(in crate::ors) struct Left {
     pub(super) life: u32,
-    pub(super) held_by: Option<InHand>,
-    pub(super) sessions: HashMap<Key, Photo>,
+    pub(super) held_by: Option<CurrentWork>,
+    pub(super) sessions: HashMap<Key, SlotSnapshot>,
 }
 
 impl Slot {
@@ -93,7 +93,7 @@ impl Slot {
     }
 
     /// Records the work that the thread is starting.
-    pub(super) fn hold(&self, life: u32, what: InHand) {
+    pub(super) fn hold(&self, life: u32, what: CurrentWork) {
         let mut seen = self.seen();
         if seen.life == life {
             seen.in_hand = Some((what, 0));
@@ -102,16 +102,16 @@ impl Slot {
 
     /// Records that the thread has finished its work, and publishes the changed or ended sessions. Returns the change
     /// in the number of sessions; `None` for an abandoned thread.
-    pub(super) fn release(&self, life: u32, changed: impl Iterator<Item = (Key, Option<Photo>)>) -> Option<i64> {
+    pub(super) fn release(&self, life: u32, changed: impl Iterator<Item = (Key, Option<SlotSnapshot>)>) -> Option<i64> {
         let mut seen = self.seen();
         if seen.life != life {
             return None;
         }
         seen.in_hand = None;
         let before = seen.sessions.len() as i64;
-        for (key, photo) in changed {
-            match photo {
-                Some(photo) => drop(seen.sessions.insert(key, photo)),
+        for (key, snapshot) in changed {
+            match snapshot {
+                Some(snapshot) => drop(seen.sessions.insert(key, snapshot)),
                 None => drop(seen.sessions.remove(&key)),
             }
         }
@@ -154,18 +154,18 @@ impl Left {
     /// The call whose session blocked the thread.
     pub(in crate::ors) fn call(&self) -> Option<ConnId> {
         match self.held_by.as_ref()? {
-            InHand::Start(beginning) => Some(beginning.caller.call.conn_id),
-            InHand::Restore(restore) => Some(ConnId(restore.record.call.as_ref()?.conn_id)),
-            InHand::Session(key) => Some(key.1),
+            CurrentWork::Start(beginning) => Some(beginning.caller.call.conn_id),
+            CurrentWork::Restore(restore) => Some(ConnId(restore.record.call.as_ref()?.conn_id)),
+            CurrentWork::Session(key) => Some(key.1),
         }
     }
 
     /// The document that blocked the thread.
     pub(in crate::ors) fn document(&self) -> Option<(TenantId, u64)> {
         match self.held_by.as_ref()? {
-            InHand::Start(beginning) => Some((beginning.tenant.clone(), beginning.application.digest)),
-            InHand::Restore(restore) => Some((restore.tenant.clone(), restore.application.as_ref()?.digest)),
-            InHand::Session(key) => Some((key.0.clone(), self.sessions.get(key)?.application.digest)),
+            CurrentWork::Start(beginning) => Some((beginning.tenant.clone(), beginning.application.digest)),
+            CurrentWork::Restore(restore) => Some((restore.tenant.clone(), restore.application.as_ref()?.digest)),
+            CurrentWork::Session(key) => Some((key.0.clone(), self.sessions.get(key)?.application.digest)),
         }
     }
 }

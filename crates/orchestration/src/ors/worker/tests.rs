@@ -7,7 +7,7 @@ use model::event::CallRef;
 use model::{CallType, CallUuid, Dn, UserData};
 use runtime::Recorder;
 
-use super::slot::InHand;
+use super::slot::CurrentWork;
 use super::*;
 use crate::ors::applications::load_document;
 use crate::ors::call_session::{Ended, Fault};
@@ -72,8 +72,8 @@ fn next_thread(held: &Worker) -> (Worker, Left) {
 fn go_on(worker: &mut Worker, left: Left) {
     let Left { held_by, mut sessions, .. } = left;
     worker.end_what_held(held_by.expect("something held it"), &mut sessions);
-    for (key, photo) in sessions {
-        worker.go_on(&key, photo);
+    for (key, snapshot) in sessions {
+        worker.go_on(&key, snapshot);
     }
 }
 
@@ -256,7 +256,7 @@ fn a_record_from_which_no_session_can_be_made_is_put_aside_and_its_call_takes_th
     after.take(Work::Restore(Box::new(Restore { tenant: tenant(), session, record, token, application })));
     let [step] = &after.out[..] else { panic!("one step") };
     assert!(step.aside.is_some() && step.change.is_none() && step.token == Token(2));
-    takes_the_default(step, Fault::PutAside);
+    takes_the_default(step, Fault::Quarantined);
     assert_eq!(step.facts.len(), step.commands.len());
 }
 
@@ -289,9 +289,9 @@ fn a_thread_that_a_script_holds_is_abandoned_and_its_other_sessions_go_on() {
         (0..1_000).all(|_| held.slot.look().is_none()),
         "one that has nothing in hand may wait as long as it likes"
     );
-    held.slot.hold(held.life, InHand::Session(key(1)));
+    held.slot.hold(held.life, CurrentWork::Session(key(1)));
     assert!((1..LOOKS).all(|_| held.slot.look().is_none()), "nobody is abandoned before the time");
-    held.slot.hold(held.life, InHand::Session(key(1)));
+    held.slot.hold(held.life, CurrentWork::Session(key(1)));
     let (mut next, left) = next_thread(&held);
     held.with(&key(2), || "a test".to_owned(), |_| {});
     assert!(!held.release(), "whatever it still does is nobody's");
@@ -312,7 +312,7 @@ fn a_document_that_has_held_a_thread_does_not_begin_again_and_others_do() {
     start(&mut held, 1, WAITS);
     start(&mut held, 2, WAITS);
     assert!(held.release());
-    held.slot.hold(held.life, InHand::Session(key(1)));
+    held.slot.hold(held.life, CurrentWork::Session(key(1)));
     let (mut next, left) = next_thread(&held);
     go_on(&mut next, left);
     assert_eq!(next.out.len(), 2);
@@ -397,7 +397,7 @@ fn a_request_that_was_taken_back_in_a_refused_step_is_taken_back_with_the_last_w
 async fn an_abandoned_thread_takes_no_more_work_and_the_next_one_does() {
     let (sender, inbox) = mpsc::channel(1);
     let held = worker_in(slot(inbox), 0, Barred::default(), Arc::new(SystemClock::start()));
-    held.slot.hold(held.life, InHand::Session(key(1)));
+    held.slot.hold(held.life, CurrentWork::Session(key(1)));
     let (next, left) = next_thread(&held);
     let (reply, answer) = oneshot::channel();
     let asked = Work::Describe { tenant: tenant(), conn_id: ConnId(1), reply };

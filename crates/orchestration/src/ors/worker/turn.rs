@@ -7,7 +7,7 @@ use bytes::Bytes;
 use infra::{Change, bounds};
 use model::{TenantId, Timestamp, UserData};
 
-use super::slot::{InHand, Photo};
+use super::slot::{CurrentWork, SlotSnapshot};
 use super::{Key, Live, PAST_MAX, Standing, Step, TIMER_MIN, Worker};
 use crate::ors::call_session::{CallSession, Caller, Command, Ended, Fault, cancellation};
 use crate::ors::{explain, intentions, records};
@@ -31,7 +31,7 @@ impl Worker {
     /// Gives a session an input; `what` names it for reports, without user data.
     pub(super) fn with(&mut self, key: &Key, what: impl FnOnce() -> String, input: impl FnOnce(&mut CallSession)) {
         let Some(live) = self.live.get_mut(key) else { return };
-        self.slot.hold(self.life, InHand::Session(key.clone()));
+        self.slot.hold(self.life, CurrentWork::Session(key.clone()));
         let done = caught(|| input(&mut live.session));
         let now = self.clock.now();
         match done {
@@ -212,8 +212,8 @@ impl Live {
     }
 
     /// The state from which another thread could continue.
-    pub(super) fn photo(&self) -> Option<Photo> {
-        Some(Photo {
+    pub(super) fn snapshot(&self) -> Option<SlotSnapshot> {
+        Some(SlotSnapshot {
             session: self.id.clone(),
             token: self.token,
             application: Arc::clone(&self.application),

@@ -179,7 +179,7 @@ async fn a_step_behind_a_refused_one_of_its_session_is_not_written() {
     let Loaded::Live(record) = SessionLedger::load(&*ledger.inner, &acme, &one).await.unwrap() else {
         panic!("it lives")
     };
-    assert_eq!(record.state, "state", "an heir goes on from what was done");
+    assert_eq!(record.state, "state", "a successor goes on from what was done");
 }
 
 #[tokio::test(start_paused = true)]

@@ -58,7 +58,7 @@ fn a_node_that_drains_gets_what_it_owns_and_nothing_new() {
 }
 
 #[test]
-fn a_request_for_a_lost_owner_goes_marked_to_its_heir() {
+fn a_request_for_a_lost_owner_goes_marked_to_its_successor() {
     let mut lab = Lab::new();
     lab.node(1, "sip-cluster", "a.1");
     lab.node(2, "sip-cluster", "b.2");
@@ -94,66 +94,66 @@ fn a_dialog_of_media_goes_to_the_next_life_of_its_node_and_to_nobody_else() {
 #[test]
 fn an_unanswered_invite_of_a_killed_node_goes_to_the_other_with_a_new_branch() {
     let mut lab = Lab::new();
-    let (dead, heir, first) = invited(&mut lab);
+    let (dead, successor, first) = invited(&mut lab);
     lab.by(dead, &answer(&first, 100, "x"));
     lab.proxy.handle_closed(dead, lab.now);
     lab.drain();
     let (flow, second) = lab.only();
-    assert_eq!((flow, second.method()), (tcp(heir), Method::Invite));
+    assert_eq!((flow, second.method()), (tcp(successor), Method::Invite));
     assert_ne!(first.top_via().unwrap().branch(), second.top_via().unwrap().branch());
     assert_eq!(second.vias().count(), 2);
     assert_eq!(header(&second, &headers::UNREACHABLE), name(dead));
     assert_eq!(header(&second, &headers::TENANT), "acme");
-    lab.by(heir, &answer(&second, 200, "y"));
+    lab.by(successor, &answer(&second, 200, "y"));
     let (flow, ok) = lab.only();
     assert_eq!((flow, ok.status(), ok.vias().count()), (udp(TRUNK), Some(StatusCode::OK), 1));
     assert_eq!(lab.proxy.counts().requests_repeated, 1);
 }
 
 #[test]
-fn an_invite_that_rang_waits_4_s_for_the_heirs_own_answer() {
+fn an_invite_that_rang_waits_4_s_for_the_successors_own_answer() {
     let mut lab = Lab::new();
-    let (dead, heir, first) = invited(&mut lab);
+    let (dead, successor, first) = invited(&mut lab);
     lab.by(dead, &answer(&first, 180, "x"));
     lab.take();
     lab.proxy.handle_closed(dead, lab.now);
     lab.drain();
-    lab.pass(Duration::from_millis(3_900), &[heir]);
+    lab.pass(Duration::from_millis(3_900), &[successor]);
     assert!(lab.take().is_empty());
-    lab.by(heir, &answer(&first, 200, "x"));
+    lab.by(successor, &answer(&first, 200, "x"));
     assert_eq!(lab.statuses(), [200], "by the branch that the dead node knew");
-    lab.pass(Duration::from_secs(10), &[heir]);
+    lab.pass(Duration::from_secs(10), &[successor]);
     assert!(lab.take().is_empty());
 }
 
 #[test]
-fn a_silent_nodes_ringing_invite_waits_for_the_heir_though_its_connection_is_closed() {
+fn a_silent_nodes_ringing_invite_waits_for_the_successor_though_its_connection_is_closed() {
     let mut lab = Lab::new();
-    let (dead, heir, first) = invited(&mut lab);
+    let (dead, successor, first) = invited(&mut lab);
     lab.by(dead, &answer(&first, 180, "x"));
     lab.take();
-    lab.pass(Duration::from_millis(1_300), &[heir]);
+    lab.pass(Duration::from_millis(1_300), &[successor]);
     assert!(lab.outputs.contains(&Output::Close { connection: dead }));
     lab.proxy.handle_closed(dead, lab.now);
     lab.drain();
-    lab.pass(Duration::from_secs(2), &[heir]);
+    lab.pass(Duration::from_secs(2), &[successor]);
     assert!(lab.take().is_empty());
-    lab.by(heir, &answer(&first, 200, "x"));
+    lab.by(successor, &answer(&first, 200, "x"));
     assert_eq!(lab.statuses(), [200]);
 }
 
 #[test]
-fn an_invite_that_rang_is_repeated_when_the_heir_says_nothing() {
+fn an_invite_that_rang_is_repeated_when_the_successor_says_nothing() {
     let mut lab = Lab::new();
-    let (dead, heir, first) = invited(&mut lab);
+    let (dead, successor, first) = invited(&mut lab);
     lab.by(dead, &answer(&first, 183, "x"));
     lab.take();
     lab.proxy.handle_closed(dead, lab.now);
     lab.drain();
-    lab.pass(Duration::from_millis(4_100), &[heir]);
+    lab.pass(Duration::from_millis(4_100), &[successor]);
     let (flow, second) = lab.only();
-    assert_eq!((flow, header(&second, &headers::UNREACHABLE)), (tcp(heir), name(dead)));
-    lab.by(heir, &answer(&second, 486, "x"));
+    assert_eq!((flow, header(&second, &headers::UNREACHABLE)), (tcp(successor), name(dead)));
+    lab.by(successor, &answer(&second, 486, "x"));
     assert!(lab.statuses().contains(&486));
 }
 
@@ -185,22 +185,22 @@ fn with_no_other_node_a_lost_request_is_503() {
 }
 
 #[test]
-fn a_cancelled_invite_is_cancelled_at_the_heir_too() {
+fn a_cancelled_invite_is_cancelled_at_the_successor_too() {
     let mut lab = Lab::new();
-    let (dead, heir, first) = invited(&mut lab);
+    let (dead, successor, first) = invited(&mut lab);
     lab.by(dead, &answer(&first, 100, "x"));
     lab.from(TRUNK, &Ask { method: "CANCEL", ..Ask::default() }.text());
     lab.take();
     lab.proxy.handle_closed(dead, lab.now);
     lab.drain();
     let (_, second) = lab.only();
-    lab.by(heir, &answer(&second, 100, "x"));
+    lab.by(successor, &answer(&second, 100, "x"));
     let (flow, cancel) = lab.only();
-    assert_eq!((flow, cancel.method()), (tcp(heir), Method::Cancel));
+    assert_eq!((flow, cancel.method()), (tcp(successor), Method::Cancel));
 }
 
 #[test]
-fn a_phones_answer_to_a_killed_node_reaches_the_heir_of_the_call() {
+fn a_phones_answer_to_a_killed_node_reaches_the_successor_of_the_call() {
     let mut lab = Lab::new();
     lab.node(1, "sip-cluster", "a.1");
     lab.node(2, "sip-cluster", "b.1");
@@ -307,7 +307,7 @@ fn a_request_within_a_dialog_waits_for_the_next_life_of_the_only_node() {
     }
     lab.pass(Duration::from_secs(2), &[]);
     assert!(lab.take().is_empty());
-    assert!(back(&mut lab, 2, "media;node=m;epoch=1").is_empty(), "a node of another role is no heir");
+    assert!(back(&mut lab, 2, "media;node=m;epoch=1").is_empty(), "a node of another role is no successor");
     let sent = back(&mut lab, 1, "sip-cluster;node=a;epoch=2");
     assert_eq!(sent.iter().map(|(_, m)| m.method()).collect::<Vec<_>>(), [Method::Info, Method::Bye], "in their order");
     assert!(sent.iter().all(|(flow, m)| *flow == tcp(1) && header(m, &headers::UNREACHABLE) == "a.1"));
@@ -447,7 +447,7 @@ fn a_request_that_has_its_answer_goes_to_nobody_else() {
 }
 
 #[test]
-fn a_request_whose_call_was_with_a_node_that_is_gone_too_goes_marked_to_the_next_heir_and_not_for_ever() {
+fn a_request_whose_call_was_with_a_node_that_is_gone_too_goes_marked_to_the_next_successor_and_not_for_ever() {
     let mut lab = Lab::new();
     lab.node(1, "sip-cluster", "sip-cluster-1.1");
     let to_tag = tag(1, "sip-cluster-1.1");

@@ -91,7 +91,7 @@ impl Scenario {
     }
 
     /// Whether the calls of a failed node are judged.
-    pub const fn has_heirs(self) -> bool {
+    pub const fn has_successors(self) -> bool {
         matches!(self, Self::Kill | Self::Stop)
     }
 }

@@ -60,7 +60,7 @@ fn is_reckoned(harm: &Harm, state: State) -> bool {
 impl Outcome {
     /// States with too few calls.
     pub fn too_few(&self) -> Vec<String> {
-        if !self.is_counted || !self.scenario.has_heirs() {
+        if !self.is_counted || !self.scenario.has_successors() {
             return Vec::new();
         }
         let of =

@@ -28,8 +28,8 @@ fn calls(numbers: &[u64]) -> HashSet<ConnId> {
 }
 
 /// A site without faults: agent a1 on 7101 is on call 1, which has media and a running owner.
-fn healthy() -> Picture {
-    Picture {
+fn healthy() -> TenantSnapshot {
+    TenantSnapshot {
         calls: vec![call(1)],
         nodes: vec![node(1), node(2)],
         agents: vec![agent(&[1])],
@@ -41,7 +41,7 @@ fn healthy() -> Picture {
 }
 
 /// The faults confirmed in each round, one round every 10 s.
-fn confirmed(picture: &Picture, rounds: u64) -> Vec<(u64, Fault)> {
+fn confirmed(picture: &TenantSnapshot, rounds: u64) -> Vec<(u64, Fault)> {
     let mut auditor = Auditor::default();
     let mut found = Vec::new();
     for round in 0..rounds {
@@ -59,27 +59,32 @@ fn a_site_in_order_has_no_findings_for_hours() {
 #[test]
 fn each_fault_is_confirmed_after_its_time_and_within_a_minute() {
     let overdue = CallSeen { due: Some(START - OVERDUE), ..call(1) };
-    let gone =
-        Picture { calls: vec![], agents: vec![agent(&[])], queued: calls(&[]), threads: calls(&[]), ..healthy() };
+    let gone = TenantSnapshot {
+        calls: vec![],
+        agents: vec![agent(&[])],
+        queued: calls(&[]),
+        threads: calls(&[]),
+        ..healthy()
+    };
     let with = |fault, round, picture| (fault, round, picture);
     let table = [
-        with(Fault::AgentOnMissingCall, 1, Picture { agents: vec![agent(&[7])], ..gone.clone() }),
+        with(Fault::AgentOnMissingCall, 1, TenantSnapshot { agents: vec![agent(&[7])], ..gone.clone() }),
         with(
             Fault::AgentBusyAlone,
             1,
-            Picture { agents: vec![AgentSeen { busy: true, ..agent(&[]) }], ..gone.clone() },
+            TenantSnapshot { agents: vec![AgentSeen { busy: true, ..agent(&[]) }], ..gone.clone() },
         ),
-        with(Fault::PhoneGone, 1, Picture { phones: Some(HashSet::new()), ..gone.clone() }),
+        with(Fault::PhoneGone, 1, TenantSnapshot { phones: Some(HashSet::new()), ..gone.clone() }),
         with(
             Fault::EventMissing,
             1,
-            Picture { agents: vec![AgentSeen { told: Some((Token(1), Seq(3))), ..agent(&[]) }], ..gone.clone() },
+            TenantSnapshot { agents: vec![AgentSeen { told: Some((Token(1), Seq(3))), ..agent(&[]) }], ..gone.clone() },
         ),
-        with(Fault::QueuedMissingCall, 1, Picture { queued: calls(&[7]), ..gone.clone() }),
-        with(Fault::ThreadOfMissingCall, 1, Picture { threads: calls(&[7]), ..gone.clone() }),
-        with(Fault::CallOrphaned, 3, Picture { nodes: vec![node(2)], ..healthy() }),
-        with(Fault::CallOverdue, 3, Picture { calls: vec![overdue], ..healthy() }),
-        with(Fault::CallSilent, 4, Picture { media: Some(HashSet::new()), ..healthy() }),
+        with(Fault::QueuedMissingCall, 1, TenantSnapshot { queued: calls(&[7]), ..gone.clone() }),
+        with(Fault::ThreadOfMissingCall, 1, TenantSnapshot { threads: calls(&[7]), ..gone.clone() }),
+        with(Fault::CallOrphaned, 3, TenantSnapshot { nodes: vec![node(2)], ..healthy() }),
+        with(Fault::CallOverdue, 3, TenantSnapshot { calls: vec![overdue], ..healthy() }),
+        with(Fault::CallSilent, 4, TenantSnapshot { media: Some(HashSet::new()), ..healthy() }),
     ];
     for (fault, round, picture) in table {
         assert_eq!(confirmed(&picture, 6).first(), Some(&(round, fault)), "{fault:?}");
@@ -89,7 +94,7 @@ fn each_fault_is_confirmed_after_its_time_and_within_a_minute() {
 #[test]
 fn what_is_seen_once_is_never_repaired() {
     let mut auditor = Auditor::default();
-    let odd = Picture { agents: vec![agent(&[7])], ..healthy() };
+    let odd = TenantSnapshot { agents: vec![agent(&[7])], ..healthy() };
     for round in 0..100_u32 {
         let picture = if round % 2 == 0 { &odd } else { &healthy() };
         assert_eq!(auditor.round(picture, START + ROUND * round), [], "round {round}");
@@ -101,7 +106,7 @@ fn the_same_fault_with_other_evidence_is_another_fault() {
     let mut auditor = Auditor::default();
     for round in 0..10_u32 {
         let call = u64::from(round) + 100;
-        let picture = Picture { agents: vec![agent(&[call])], ..healthy() };
+        let picture = TenantSnapshot { agents: vec![agent(&[call])], ..healthy() };
         assert_eq!(auditor.round(&picture, START + ROUND * round), [], "a new call each time is a busy agent");
     }
 }
@@ -109,7 +114,7 @@ fn the_same_fault_with_other_evidence_is_another_fault() {
 #[test]
 fn rounds_that_come_too_early_confirm_nothing() {
     let mut auditor = Auditor::default();
-    let odd = Picture { agents: vec![agent(&[7])], ..healthy() };
+    let odd = TenantSnapshot { agents: vec![agent(&[7])], ..healthy() };
     for ms in (0..9_999).step_by(100) {
         assert_eq!(auditor.round(&odd, START + Duration::from_millis(ms)), []);
     }
@@ -119,7 +124,7 @@ fn rounds_that_come_too_early_confirm_nothing() {
 
 #[test]
 fn a_repair_is_repeated_only_when_it_had_its_time() {
-    let odd = Picture { agents: vec![agent(&[7])], ..healthy() };
+    let odd = TenantSnapshot { agents: vec![agent(&[7])], ..healthy() };
     let rounds: Vec<u64> = confirmed(&odd, 9).into_iter().map(|(round, _)| round).collect();
     assert_eq!(rounds, [1, 4, 7]);
 }
@@ -128,34 +133,34 @@ fn a_repair_is_repeated_only_when_it_had_its_time() {
 fn a_repair_goes_to_who_owns_what_is_wrong() {
     let mut auditor = Auditor::default();
     let orphan = CallSeen { owner: node(3), ..call(6) };
-    let picture = Picture { calls: vec![call(1), orphan], queued: calls(&[9]), ..healthy() };
+    let picture = TenantSnapshot { calls: vec![call(1), orphan], queued: calls(&[9]), ..healthy() };
     let mut found = Vec::new();
     for round in 0..4_u32 {
         found.extend(auditor.round(&picture, START + ROUND * round));
     }
     let to = |fault| found.iter().find(|finding| finding.fault == fault).map(|finding| finding.to.clone());
-    assert_eq!(to(Fault::QueuedMissingCall), Some(Whom::Routing));
-    assert_eq!(to(Fault::CallOrphaned), Some(Whom::Owner(node(2))), "a living node, the same one each time");
+    assert_eq!(to(Fault::QueuedMissingCall), Some(RepairTarget::Routing));
+    assert_eq!(to(Fault::CallOrphaned), Some(RepairTarget::Owner(node(2))), "a living node, the same one each time");
     assert_eq!(found.iter().filter(|f| f.subject == Subject::Call(ConnId(1))).count(), 0);
 }
 
 #[test]
 fn without_leases_or_media_records_no_call_is_judged_by_them() {
-    let picture = Picture { nodes: Vec::new(), media: None, phones: None, ..healthy() };
+    let picture = TenantSnapshot { nodes: Vec::new(), media: None, phones: None, ..healthy() };
     assert_eq!(confirmed(&picture, 1_000), []);
 }
 
 #[test]
 fn a_call_with_a_timer_ahead_is_left_to_it() {
     let ringing = CallSeen { due: Some(START + Duration::from_secs(3_600)), ..call(1) };
-    let picture = Picture { calls: vec![ringing], media: Some(HashSet::new()), ..healthy() };
+    let picture = TenantSnapshot { calls: vec![ringing], media: Some(HashSet::new()), ..healthy() };
     assert_eq!(confirmed(&picture, 100), []);
 }
 
 #[test]
 fn a_call_of_which_the_stream_knows_nothing_is_timed_from_its_first_sight() {
     let unknown = CallSeen { last_event: None, ..call(1) };
-    let picture = Picture { calls: vec![unknown], media: Some(HashSet::new()), ..healthy() };
+    let picture = TenantSnapshot { calls: vec![unknown], media: Some(HashSet::new()), ..healthy() };
     assert_eq!(confirmed(&picture, 6).first(), Some(&(4, Fault::CallSilent)));
 }
 
@@ -167,7 +172,7 @@ fn an_event_while_a_timer_runs_makes_it_no_shorter() {
         // The timer is armed at the start; at 330 s data is attached to the call.
         let last_event = Some(if round < 33 { START } else { START + ROUND * 33 });
         let seen = CallSeen { due: Some(START + Duration::from_secs(600)), last_event, ..call(1) };
-        let found = auditor.round(&Picture { calls: vec![seen], ..healthy() }, now);
+        let found = auditor.round(&TenantSnapshot { calls: vec![seen], ..healthy() }, now);
         assert!(found.is_empty(), "at {} s: {found:?}", round * 10);
     }
 }
@@ -177,7 +182,7 @@ fn clocks_that_are_apart_make_no_call_overdue() {
     let armed = |at: Timestamp| CallSeen { due: Some(at + Duration::from_secs(300)), last_event: Some(at), ..call(1) };
     let hour = Duration::from_secs(3_600);
     for owner_says in [Timestamp::from_micros(START.as_micros() - 3_600_000_000), START, START + hour] {
-        let picture = Picture { calls: vec![armed(owner_says)], ..healthy() };
+        let picture = TenantSnapshot { calls: vec![armed(owner_says)], ..healthy() };
         assert_eq!(confirmed(&picture, 31), [], "the timer has not run out");
         assert_eq!(confirmed(&picture, 40).first(), Some(&(33, Fault::CallOverdue)));
     }

@@ -15,7 +15,7 @@ use media::rtp::{Header, Packet};
 use media::sdp::{Description, Direction, LocalAudio, Preference, negotiation};
 use model::entropy::Seeded;
 use model::{Epoch, NodeId, Owner, TenantId, Timestamp, Token};
-use net::rtp::{News, RtpDriver};
+use net::rtp::{LegEvent, RtpDriver};
 use sip::agent::{
     AgentConfig, Body, DialogId, Event, Invite, LocalIdentity, Provisionals, Release, Reply, RequestId, Session,
     UserAgent,
@@ -43,7 +43,7 @@ pub fn limits() -> Limits {
 pub struct Bench {
     pub node: Node,
     owner: UserAgent,
-    news: mpsc::Receiver<News>,
+    news: mpsc::Receiver<LegEvent>,
     clock: Arc<dyn Clock>,
     runtime: tokio::runtime::Runtime,
     events: Vec<Event>,
@@ -56,7 +56,7 @@ fn node(
     limits: Limits,
     clock: &Arc<dyn Clock>,
     epoch: u64,
-) -> (Node, mpsc::Receiver<News>) {
+) -> (Node, mpsc::Receiver<LegEvent>) {
     let address = "127.0.0.1".parse().unwrap();
     let settings = net::rtp::Settings { address, ports, threads: 1, clock: clock.clone() };
     let (driver, news) = RtpDriver::start(settings).unwrap();
@@ -102,14 +102,15 @@ impl Bench {
         self.settle();
         let all: Vec<DialogId> = self.node.legs.keys().copied().collect();
         self.node.changed.extend(all);
-        let answers = self.node.photographs();
-        let photographs: Vec<_> = answers.into_iter().flat_map(|answer| answer.blocking_recv().unwrap()).collect();
-        let mut batch = self.node.batch(&photographs, self.clock.now());
+        let answers = self.node.request_snapshots();
+        let request_snapshots: Vec<_> =
+            answers.into_iter().flat_map(|answer| answer.blocking_recv().unwrap()).collect();
+        let mut batch = self.node.batch(&request_snapshots, self.clock.now());
         let leg_of = |tag: &MediaSessionId| self.node.legs.values().find(|leg| leg.tag == *tag).map(|leg| leg.id);
         batch.sort_by_key(|write| leg_of(&write.session));
-        let (heir, news) = node(self.ports.clone(), limits(), &self.clock, 2);
+        let (successor, news) = node(self.ports.clone(), limits(), &self.clock, 2);
         // The old node must close its sockets first.
-        drop(std::mem::replace(&mut self.node, heir));
+        drop(std::mem::replace(&mut self.node, successor));
         self.news = news;
         for (at, write) in batch.into_iter().enumerate() {
             let MediaWrite { tenant, session: key, owner, due, change, .. } = write;

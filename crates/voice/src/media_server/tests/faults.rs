@@ -1,15 +1,15 @@
 //! A fault of one leg costs only that leg: a panic, or a record that cannot be restored.
 
 use bytes::Bytes;
-use infra::{Change, LedgerKind, MediaSessionId, MediaWrite, PutAside};
+use infra::{Change, LedgerKind, MediaSessionId, MediaWrite, QuarantineRequest};
 use media::g711::Law;
 use model::{Epoch, NodeId, Owner, TenantId, Token};
 use runtime::fault::InARow;
 use sip::agent::{DialogId, Event, Release};
 
 use super::super::faults::Doing;
-use super::super::former::released_of;
 use super::super::node::Node;
+use super::super::previous_run::released_of;
 use super::bench::{Bench, Phone, limits};
 use crate::quarantine::CLAIMS_MAX;
 use crate::test_stores::{HandClock, stores};
@@ -28,7 +28,7 @@ fn second_call_is_heard(phones: &mut [Phone]) {
     assert_eq!(phones[3].hear(), (0, vec![0x21; 160]));
 }
 
-fn asides(node: &mut Node) -> Vec<PutAside> {
+fn asides(node: &mut Node) -> Vec<QuarantineRequest> {
     std::iter::from_fn(|| node.poll_aside()).collect()
 }
 
@@ -41,7 +41,7 @@ fn a_panic_ends_the_leg_in_hand_and_its_owner_hears_of_it() {
     let (mut bench, dialogs, mut phones) = two_calls(24_000..=24_019);
     let (faulty, now) = (bench.dialog_of(0), bench.now());
     bench.node.attempt(Doing::Time, now, |node| {
-        node.take_in_hand(faulty);
+        node.set_current(faulty);
         panic!("for +15557654321");
     });
     assert!(matches!(bench.released(dialogs[0]), Release::ByPeer(_)));
@@ -127,7 +127,7 @@ async fn a_leg_that_was_released_from_quarantine_is_found_by_every_node() {
         due: None,
     };
     stores.media.commit(vec![write]).await.expect("stored");
-    let aside = PutAside {
+    let aside = QuarantineRequest {
         tenant: tenant.clone(),
         ledger: LedgerKind::Media,
         key: session.0.clone(),

@@ -18,9 +18,9 @@ use sip::agent::{AgentConfig, Body, DialogId, Event, Invite, LocalIdentity, Prov
 use sip::{Flow, Message, Seal};
 
 use super::super::commit::Undo;
-use super::super::former::RestoreError;
 use super::super::in_memory::{InMemory, Place};
 use super::super::limits::Limits;
+use super::super::previous_run::RestoreError;
 use crate::test_stores::HandClock;
 
 const LINK: u64 = 1;

@@ -1,6 +1,6 @@
 //! A cluster in one thread, on virtual time: two nodes, two proxies, media, the ledger, a carrier, phones, an application.
 //!
-//! All of our parts are the real ones: [`sip::proxy::Proxy`], the node with its ledger, `inheritance`, media with its records and
+//! All of our parts are the real ones: [`sip::proxy::Proxy`], the node with its ledger, `ownership`, media with its records and
 //! its audio, the user agent on the other side. A seed decides who calls whom and when, what the edge's network does to
 //! datagrams, and which node is killed, stopped or cut off, from a proxy or from the ledger, at which step. Media and proxies are
 //! killed and restarted as well. The named rules are in `invariants` and `audio`; `absences` defines what may be lost with media

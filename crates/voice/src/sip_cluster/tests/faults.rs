@@ -18,7 +18,7 @@ use crate::quarantine::CLAIMS_MAX;
 use crate::sip_cluster::entry::Order;
 use crate::sip_cluster::faults::Doing;
 use crate::sip_cluster::limits::CONFIRMED_PER_TURN;
-use crate::sip_cluster::quarantine::Aside;
+use crate::sip_cluster::quarantine::Quarantining;
 
 /// Randomness that panics on its next `left` draws: every request of ours needs some for its branch.
 struct Fuse {
@@ -46,13 +46,13 @@ fn fused(bench: &mut Bench, conn_id: ConnId) -> Arc<AtomicU32> {
 }
 
 /// The record that the node wants to quarantine.
-fn aside(bench: &mut Bench) -> Option<Aside> {
-    let at = bench.orders.iter().position(|order| matches!(order, Order::PutAside(_)))?;
-    let Order::PutAside(aside) = bench.orders.remove(at) else { unreachable!("the position is that of a record") };
+fn aside(bench: &mut Bench) -> Option<Quarantining> {
+    let at = bench.orders.iter().position(|order| matches!(order, Order::Quarantine(_)))?;
+    let Order::Quarantine(aside) = bench.orders.remove(at) else { unreachable!("the position is that of a record") };
     Some(*aside)
 }
 
-fn names(aside: &Aside) -> Vec<EventName> {
+fn names(aside: &Quarantining) -> Vec<EventName> {
     aside.events.iter().map(|fact| fact.event.name).collect()
 }
 
@@ -121,7 +121,7 @@ fn a_fault_in_the_first_turn_of_a_record_puts_it_aside() {
 }
 
 /// Nothing of the record has been read, and consumers that count the call get its end.
-fn assert_bare_end(aside: &Aside) {
+fn assert_bare_end(aside: &Quarantining) {
     let [end] = &aside.events[..] else { panic!("one fact: {aside:?}") };
     let (record, id) = (&aside.record, &end.id);
     assert_eq!((&id.subject, id.token, id.seq), (&Subject::Call(record.key), Token(2), Seq(1)));
@@ -293,13 +293,13 @@ fn an_auditors_repair_ends_its_call_with_everything_that_belongs_to_it() {
 fn a_node_in_which_nothing_works_any_more_ends() {
     let mut bench = Bench::new();
     let now = bench.now;
-    let fails = |bench: &mut Bench| bench.node.attempt(Doing::Word("a test"), now, |_| panic!("nothing works"));
+    let fails = |bench: &mut Bench| bench.node.attempt(Doing::OtherInput("a test"), now, |_| panic!("nothing works"));
     for _ in 1..InARow::MAX {
         fails(&mut bench);
         bench.node.handle_timeout(now);
     }
     assert!(!bench.node.is_beyond_help());
-    bench.node.attempt(Doing::Word("a test"), now, |_| {});
+    bench.node.attempt(Doing::OtherInput("a test"), now, |_| {});
     fails(&mut bench);
     assert!(!bench.node.is_beyond_help(), "something worked in between");
     (0..InARow::MAX).for_each(|_| fails(&mut bench));

@@ -6,7 +6,7 @@ use sip::agent::{Event, Reply};
 use super::bench::{Bench, EDGE, PHONE_SDP, Peer, new_node, owner, tenant};
 use super::calls::{request, talking};
 use crate::sip_cluster::entry::Order;
-use crate::sip_cluster::heirs::{Found, Named};
+use crate::sip_cluster::takeover::{CallKey, Found};
 
 /// The last record of a call, claimed by the node's next run.
 pub fn claimed(bench: &Bench, conn_id: ConnId) -> Record<ConnId> {
@@ -165,7 +165,7 @@ fn when_found(message: sip::Message, found: &Found) -> Vec<sip::Message> {
     bench.node.receive(message, 1, bench.now);
     assert!(bench.node.poll_transmit().is_none(), "first the ledger is asked");
     let Some(Order::Find(sought)) = bench.node.poll_order() else { panic!("nobody asks") };
-    assert_eq!((&sought.tenant, &sought.named), (&tenant(), &Named::Call(ConnId(7))));
+    assert_eq!((&sought.tenant, &sought.named), (&tenant(), &CallKey::Call(ConnId(7))));
     bench.node.found(&sought.named, found, bench.now);
     let sent = std::iter::from_fn(|| bench.node.poll_transmit());
     sent.map(|sent| sip::Message::parse(sent.bytes).expect("a message")).collect()
@@ -185,11 +185,11 @@ fn a_bye_whose_answer_died_with_the_node_is_answered_again_and_nothing_else_of_t
 
 #[test]
 fn a_message_of_a_call_that_another_node_has_goes_there() {
-    let (gone, heir) = (owner("sip-cluster-2", 1), owner("sip-cluster-3", 4));
-    let sent = when_found(within_call_7("BYE", &gone, true), &Found::Elsewhere(heir.clone()));
-    assert_eq!(sent[0].header(&sip::proxy::headers::OWNER), Some(heir.to_string().as_str()));
+    let (gone, successor) = (owner("sip-cluster-2", 1), owner("sip-cluster-3", 4));
+    let sent = when_found(within_call_7("BYE", &gone, true), &Found::Elsewhere(successor.clone()));
+    assert_eq!(sent[0].header(&sip::proxy::headers::OWNER), Some(successor.to_string().as_str()));
     // This node itself had the call before it stood still: no proxy has marked the message.
-    let sent = when_found(within_call_7("ACK", &owner("sip-cluster-1", 1), false), &Found::Elsewhere(heir));
+    let sent = when_found(within_call_7("ACK", &owner("sip-cluster-1", 1), false), &Found::Elsewhere(successor));
     assert_eq!((sent[0].method(), sent[0].routes().count()), (sip::Method::Ack, 1));
 }
 
@@ -210,25 +210,25 @@ fn messages_that_come_while_a_call_is_looked_for_follow_it_in_their_order() {
 }
 
 #[test]
-fn what_is_asked_within_a_leg_that_only_the_heir_knows_is_the_heirs_to_answer() {
+fn what_is_asked_within_a_leg_that_only_the_successor_knows_is_the_successors_to_answer() {
     let (mut bench, conn_id) = talking();
-    let heir = owner("sip-cluster-2", 1);
+    let successor = owner("sip-cluster-2", 1);
     // This node does not know yet that it has lost the call, nor the leg that the successor has begun.
-    let bye = within((conn_id, model::LegId(99)), "BYE", &heir, true);
+    let bye = within((conn_id, model::LegId(99)), "BYE", &successor, true);
     bench.node.receive(bye, 1, bench.now);
     assert_eq!(bench.node.batch().len(), 1, "the ledger is asked whose the call is");
-    bench.node.committed([(conn_id, Written::Fenced { owner: heir.clone(), token: Token(2) })]);
+    bench.node.committed([(conn_id, Written::Fenced { owner: successor.clone(), token: Token(2) })]);
     let sent: Vec<_> = std::iter::from_fn(|| bench.node.poll_transmit()).collect();
     let sent: Vec<_> = sent.into_iter().map(|sent| sip::Message::parse(sent.bytes).expect("a message")).collect();
     let answers: Vec<_> = sent.iter().map(|sent| sent.header(&sip::proxy::headers::OWNER)).collect();
-    assert_eq!(answers, [Some(heir.to_string().as_str())], "{sent:?}");
+    assert_eq!(answers, [Some(successor.to_string().as_str())], "{sent:?}");
 }
 
 #[test]
 fn a_call_that_is_claimed_a_second_time_goes_on_by_the_new_token() {
     let (mut bench, conn_id) = talking();
     let record = Record { owner: owner("sip-cluster-1", 1), ..claimed(&bench, conn_id) };
-    bench.node.inherited(&[record], bench.now);
+    bench.node.orphans_claimed(&[record], bench.now);
     bench.run();
     assert_eq!(bench.writes.last().map(|write| (write.conn_id, write.token)), Some((conn_id, Token(2))));
     bench.bye(Peer::Phone);
@@ -236,13 +236,13 @@ fn a_call_that_is_claimed_a_second_time_goes_on_by_the_new_token() {
 }
 
 #[test]
-fn a_call_that_comes_back_from_an_heir_is_gone_on_with_as_the_heir_has_left_it() {
+fn a_call_that_comes_back_from_a_successor_is_gone_on_with_as_the_successor_has_left_it() {
     let (mut bench, conn_id) = talking();
     let as_it_was = claimed(&bench, conn_id);
     // The successor has written with token 2 and has failed; this node has not learnt of either.
-    let heirs = Record { owner: owner("sip-cluster-1", 1), token: Token(3), ..as_it_was };
+    let takeover = Record { owner: owner("sip-cluster-1", 1), token: Token(3), ..as_it_was };
     bench.node.request(request(conn_id, "7101", RequestKind::ReleaseCall), bench.now).expect("the call is here");
-    bench.node.inherited(&[heirs], bench.now);
+    bench.node.orphans_claimed(&[takeover], bench.now);
     let tokens: Vec<_> = bench.node.batch().iter().map(|write| (write.conn_id, write.token)).collect();
     assert_eq!(tokens, [(conn_id, Token(3))]);
     bench.node.committed([(conn_id, Written::Done { position: None })]);
@@ -288,12 +288,12 @@ fn from_fork(invite: &sip::Message, status: u16) -> sip::Message {
 }
 
 /// A response comes to a node that has lost its call without knowing: it sends nothing.
-fn is_left_to_the_heir(bench: &mut Bench, conn_id: ConnId, response: sip::Message) {
+fn is_left_to_the_successor(bench: &mut Bench, conn_id: ConnId, response: sip::Message) {
     bench.node.receive(response, 1, bench.now);
     let asked: Vec<ConnId> = bench.node.batch().iter().map(|write| write.conn_id).collect();
     assert_eq!(asked, [conn_id], "the ledger is asked whose the call is");
-    let heir = owner("sip-cluster-2", 1);
-    bench.node.committed([(conn_id, Written::Fenced { owner: heir, token: Token(2) })]);
+    let successor = owner("sip-cluster-2", 1);
+    bench.node.committed([(conn_id, Written::Fenced { owner: successor, token: Token(2) })]);
     assert!(bench.node.poll_transmit().is_none(), "nothing leaves");
 }
 
@@ -301,7 +301,7 @@ fn is_left_to_the_heir(bench: &mut Bench, conn_id: ConnId, response: sip::Messag
 fn a_fork_that_answers_late_is_acknowledged_and_hung_up_by_the_owner_alone() {
     let (mut bench, conn_id) = talking();
     let answer = from_fork(&invite_of_phone(&bench), 200);
-    is_left_to_the_heir(&mut bench, conn_id, answer);
+    is_left_to_the_successor(&mut bench, conn_id, answer);
 }
 
 #[test]
@@ -319,7 +319,7 @@ fn a_fork_of_a_leg_that_is_over_is_acknowledged_and_hung_up_by_the_owner_alone()
     bench.agent(Peer::Phone).reject(dialog, busy, now).expect("an INVITE");
     bench.run();
     let answer = from_fork(&invite_of_phone(&bench), 200);
-    is_left_to_the_heir(&mut bench, conn_id, answer);
+    is_left_to_the_successor(&mut bench, conn_id, answer);
 }
 
 #[test]
@@ -334,7 +334,7 @@ fn a_cancel_that_waited_for_the_first_word_of_a_phone_leaves_as_the_owners_alone
     bench.agent(Peer::Caller).cancel(dialog, Vec::new(), now).expect("an INVITE");
     bench.run();
     assert!(bench.unheard.is_empty(), "nobody has heard of the INVITE yet");
-    is_left_to_the_heir(&mut bench, conn_id, trying);
+    is_left_to_the_successor(&mut bench, conn_id, trying);
 }
 
 #[test]
@@ -347,8 +347,8 @@ fn what_a_fenced_node_wanted_to_say_is_not_said() {
     let release = request(conn_id, "7101", RequestKind::ReleaseCall);
     bench.node.request(release, bench.now).expect("the call is here");
     bench.node.batch();
-    let heir = owner("sip-cluster-2", 1);
-    bench.node.committed([(conn_id, Written::Fenced { owner: heir, token: Token(2) })]);
+    let successor = owner("sip-cluster-2", 1);
+    bench.node.committed([(conn_id, Written::Fenced { owner: successor, token: Token(2) })]);
     assert!(!bench.node.is_in_doubt());
     assert!(bench.node.poll_transmit().is_none(), "no BYE leaves");
     assert_eq!(bench.node.calls(), 0);

@@ -9,7 +9,7 @@ use model::request::{RequestKind, RouteTo, Treatment};
 use model::{ConnId, Dn, Entropy as _, EventName, NodeId, ReferenceId, Request, UserData};
 
 use super::super::bench::tenant;
-use super::nodes::{Letter, Search, node_id};
+use super::nodes::{InboxMessage, Search, node_id};
 use super::phones::{DIRECT, dn_of};
 use super::world::{Action, World};
 
@@ -243,7 +243,7 @@ impl World {
                 ask.position += 1;
                 continue;
             }
-            let letter = Letter::Request {
+            let letter = InboxMessage::Request {
                 number: ask.number,
                 request: ask.request.clone(),
                 unreachable: ask.unreachable.clone(),
@@ -252,7 +252,7 @@ impl World {
             let (life, number) = (self.nodes[at].life, ask.number);
             self.desk.asks.insert(number, ask);
             let pause = self.between(1, 3);
-            self.after(pause, Action::Letter(at, life, Box::new(letter)));
+            self.after(pause, Action::InboxMessage(at, life, Box::new(letter)));
             return self.after(OWNER_ANSWERS_WITHIN, Action::AskTimedOut(number));
         }
         self.asked_in_vain(&ask);

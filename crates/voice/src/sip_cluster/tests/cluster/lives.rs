@@ -123,7 +123,7 @@ impl World {
         for waiting in std::mem::take(&mut self.nodes[at].waiting) {
             match waiting {
                 Waiting::Packet(payload) => self.node_takes(at, payload),
-                Waiting::Letter(letter) => self.node_reads(at, letter),
+                Waiting::InboxMessage(letter) => self.node_reads(at, letter),
             }
         }
         self.node_turns(at);

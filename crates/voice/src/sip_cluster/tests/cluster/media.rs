@@ -12,7 +12,7 @@ use super::ledger::Cut;
 use super::nodes::{Connection, at_once};
 use super::plan::{Fault, Moment};
 use super::world::{Action, Addr, Payload, World};
-use crate::media_server::in_memory::{Former, InMemory, Place, claim_of};
+use crate::media_server::in_memory::{InMemory, Place, PreviousRunLegs, claim_of};
 use crate::media_server::limits::Limits;
 
 /// Its role.
@@ -108,7 +108,8 @@ impl World {
     /// The legs of media's previous runs. Suspect ones come last, one by one.
     fn claim_legs(&self, owner: &Owner) -> Vec<Record<MediaSessionId>> {
         let ledger = &self.stores.media;
-        let Former { mut claimed, suspects } = at_once(claim_of(&**ledger, owner, &[tenant()])).expect("a ledger");
+        let PreviousRunLegs { mut claimed, suspects } =
+            at_once(claim_of(&**ledger, owner, &[tenant()])).expect("a ledger");
         for suspect in suspects {
             let claim = Claim { tenant: suspect.tenant, key: suspect.key, seen: Some(suspect.token) };
             let outcomes = at_once(ledger.claim(owner, vec![claim])).expect("a ledger");

@@ -15,19 +15,19 @@ use super::hostiles::Counted;
 use super::ledger::{TRY_WITHIN, Way};
 use super::plan::{Fault, Moment};
 use super::world::{Action, Addr, Payload, World};
-use crate::sip_cluster::heirs::{Found, Named};
-use crate::sip_cluster::inheritance::Dead;
 use crate::sip_cluster::limits::{GAP_MAX, Limits};
 use crate::sip_cluster::metrics::Metrics;
 use crate::sip_cluster::node::{Node, Parts};
+use crate::sip_cluster::ownership::FailedOwners;
+use crate::sip_cluster::takeover::{CallKey, Found};
 
 /// The role of nodes.
 pub const ROLE: &str = "sip-cluster";
 /// Inputs of a node's loop beside SIP.
 #[derive(Clone, Debug)]
-pub enum Letter {
+pub enum InboxMessage {
     Plan { conn_id: ConnId, ask: u32, destination: Destination },
-    Found(Named, Found),
+    Found(CallKey, Found),
     Inherited(Vec<Record<ConnId>>),
     Request { number: u64, request: Request, unreachable: Option<NodeId>, search: Search },
 }
@@ -44,7 +44,7 @@ pub enum Search {
 #[allow(clippy::large_enum_variant, reason = "a few wait, in a test")]
 pub enum Waiting {
     Packet(Payload),
-    Letter(Letter),
+    InboxMessage(InboxMessage),
 }
 
 #[derive(Clone, Copy)]
@@ -76,7 +76,7 @@ pub struct SimNode {
     pub former: Vec<Record<ConnId>>,
     pub turned_at: Timestamp,
     pub began_at: Timestamp,
-    pub dead: Dead,
+    pub dead: FailedOwners,
 }
 
 impl SimNode {
@@ -96,7 +96,7 @@ impl SimNode {
             former: Vec::new(),
             turned_at: Timestamp::ZERO,
             began_at: Timestamp::ZERO,
-            dead: Dead::default(),
+            dead: FailedOwners::default(),
         }
     }
 
@@ -190,27 +190,27 @@ impl World {
         }
     }
 
-    pub fn letter(&mut self, at: usize, life: u64, letter: Letter) {
+    pub fn letter(&mut self, at: usize, life: u64, letter: InboxMessage) {
         let node = &mut self.nodes[at];
         if node.life != life || node.core.is_none() {
             return;
         }
         if node.frozen {
-            return node.waiting.push(Waiting::Letter(letter));
+            return node.waiting.push(Waiting::InboxMessage(letter));
         }
         self.node_reads(at, letter);
         self.node_turns(at);
     }
 
-    pub fn node_reads(&mut self, at: usize, letter: Letter) {
+    pub fn node_reads(&mut self, at: usize, letter: InboxMessage) {
         let now = self.now();
         let life = self.nodes[at].life;
         let Some(core) = &mut self.nodes[at].core else { return };
         match letter {
-            Letter::Plan { conn_id, ask, destination } => core.dial_plan_answered(conn_id, ask, destination, now),
-            Letter::Found(named, found) => core.found(&named, &found, now),
-            Letter::Inherited(records) => core.inherited(&records, now),
-            Letter::Request { number, request, unreachable, search } => {
+            InboxMessage::Plan { conn_id, ask, destination } => core.dial_plan_answered(conn_id, ask, destination, now),
+            InboxMessage::Found(named, found) => core.found(&named, &found, now),
+            InboxMessage::Inherited(records) => core.orphans_claimed(&records, now),
+            InboxMessage::Request { number, request, unreachable, search } => {
                 let outcome = core.request(request.clone(), now);
                 if outcome == Err(ErrorCode::INVALID_CONN_ID) && search != Search::Found {
                     return self.take_over(at, life, number, request, unreachable, search);

@@ -7,12 +7,12 @@ use model::plan::{Contact, Destination};
 use model::{Dn, NodeId, Owner, Request, Timestamp};
 
 use super::super::bench::tenant;
-use super::nodes::{Letter, Search, SimNode, at_once};
+use super::nodes::{InboxMessage, Search, SimNode, at_once};
 use super::proxies::phone_address;
 use super::world::{Action, World};
 use crate::sip_cluster::entry::Order;
-use crate::sip_cluster::heirs::{Found, Gone, Named, SeenLive, Sought};
-use crate::sip_cluster::inheritance::{FIND_AGAIN, FIND_WITHIN, Look, find_once};
+use crate::sip_cluster::ownership::{FIND_AGAIN, FIND_WITHIN, OrphanScan, find_once};
+use crate::sip_cluster::takeover::{CallKey, FailureReport, Found, Lookup, SeenLive};
 
 /// How long a request waits until its call's owner is known, as in `server`.
 const REQUEST_WITHIN: Duration = Duration::from_millis(1_500);
@@ -22,9 +22,9 @@ impl World {
         let life = self.nodes[at].life;
         match order {
             Order::AskDialPlan { conn_id, ask, dialled, .. } => {
-                let letter = Letter::Plan { conn_id, ask, destination: destination(&dialled) };
+                let letter = InboxMessage::Plan { conn_id, ask, destination: destination(&dialled) };
                 let pause = self.between(1, 30);
-                self.after(pause, Action::Letter(at, life, Box::new(letter)));
+                self.after(pause, Action::InboxMessage(at, life, Box::new(letter)));
             }
             Order::Find(sought) => {
                 let pause = self.between(1, 5);
@@ -62,7 +62,7 @@ impl World {
     }
 
     /// Looks up the owner of a call; the node claims it if that owner has failed.
-    pub fn find(&mut self, at: usize, life: u64, sought: Sought, until: Timestamp) {
+    pub fn find(&mut self, at: usize, life: u64, sought: Lookup, until: Timestamp) {
         if !self.orderer(at, life, || Action::Find(at, life, Box::new(sought.clone()), until)) {
             return;
         }
@@ -79,27 +79,27 @@ impl World {
         self.seen.taken_over += u64::from(matches!(found, Found::Ours(_)));
         self.say(|| format!("{owner} asked for {:?}: {}", sought.named, in_a_word(&found)));
         let pause = self.between(0, 3);
-        self.after(pause, Action::Letter(at, life, Box::new(Letter::Found(sought.named, found))));
+        self.after(pause, Action::InboxMessage(at, life, Box::new(InboxMessage::Found(sought.named, found))));
     }
 
     /// Claims the calls of failed nodes.
-    pub fn inherit(&mut self, at: usize, life: u64, live: &[Owner]) {
+    pub fn claim_orphans(&mut self, at: usize, life: u64, live: &[Owner]) {
         if !self.orderer(at, life, || Action::Inherit(at, life, live.to_vec())) {
             return;
         }
         let mut claimed = Vec::new();
         let stores = self.nodes[at].way.stores();
         let SimNode { dead, owner, .. } = &mut self.nodes[at];
-        let look = Look { stores: &stores, us: owner, live, tenants: &[tenant()] };
+        let look = OrphanScan { stores: &stores, us: owner, live, tenants: &[tenant()] };
         // Calls that cannot be claimed now are left to the next scan.
-        drop(at_once(dead.inherit(look, &mut claimed)));
+        drop(at_once(dead.claim_orphans(look, &mut claimed)));
         self.ledger_wrote(at);
         self.seen.taken_over += claimed.len() as u64;
         for record in &claimed {
             self.say(|| format!("node {at} inherits {}", record.key));
         }
         let pause = self.between(0, 3);
-        self.after(pause, Action::Letter(at, life, Box::new(Letter::Inherited(claimed))));
+        self.after(pause, Action::InboxMessage(at, life, Box::new(InboxMessage::Inherited(claimed))));
     }
 
     /// A request of a call that is not here, as in `server`.
@@ -114,8 +114,9 @@ impl World {
     ) {
         let Some(conn_id) = request.kind.conn_id() else { return };
         let now = self.now();
-        let named = Named::Call(conn_id);
-        let sought = Sought { tenant: tenant(), named: named.clone(), gone: unreachable.clone().map(Gone::Node) };
+        let named = CallKey::Call(conn_id);
+        let sought =
+            Lookup { tenant: tenant(), named: named.clone(), gone: unreachable.clone().map(FailureReport::Node) };
         let (owner, live) = (self.nodes[at].owner.clone(), self.live_for(at));
         let stores = self.nodes[at].way.stores();
         let waited = match search {
@@ -136,15 +137,18 @@ impl World {
             }
             None => {
                 let search = if search == Search::NotYet { Search::Until(now + REQUEST_WITHIN) } else { search };
-                let letter = Letter::Request { number, request, unreachable, search };
-                self.after(FIND_AGAIN, Action::Letter(at, life, Box::new(letter)));
+                let letter = InboxMessage::Request { number, request, unreachable, search };
+                self.after(FIND_AGAIN, Action::InboxMessage(at, life, Box::new(letter)));
             }
             Some(found @ Found::Ours(_)) => {
                 self.seen.taken_over += 1;
                 self.say(|| format!("{owner} takes {conn_id} over for a request"));
-                self.after(Duration::from_millis(1), Action::Letter(at, life, Box::new(Letter::Found(named, found))));
-                let letter = Letter::Request { number, request, unreachable: None, search: Search::Found };
-                self.after(Duration::from_millis(2), Action::Letter(at, life, Box::new(letter)));
+                self.after(
+                    Duration::from_millis(1),
+                    Action::InboxMessage(at, life, Box::new(InboxMessage::Found(named, found))),
+                );
+                let letter = InboxMessage::Request { number, request, unreachable: None, search: Search::Found };
+                self.after(Duration::from_millis(2), Action::InboxMessage(at, life, Box::new(letter)));
             }
             _ => self.nodes[at].told.push((number, conn_id, Err(ErrorCode::INVALID_CONN_ID))),
         }

@@ -20,12 +20,12 @@ use super::invariants::Rules;
 use super::ledger::Way;
 use super::links::Links;
 use super::media::Media;
-use super::nodes::{Letter, SimNode};
+use super::nodes::{InboxMessage, SimNode};
 use super::outcome::{Outcome, Seen, in_short};
 use super::phones::Phone;
 use super::plan::{Fault, Script};
 use super::proxies::SimProxy;
-use crate::sip_cluster::heirs::Sought;
+use crate::sip_cluster::takeover::Lookup;
 use crate::test_stores::HandClock;
 
 /// A sender or receiver.
@@ -73,8 +73,8 @@ pub enum Action {
     CallData(u64, DialogId),
     StartProxy(usize),
     Renew(usize, u64),
-    Letter(usize, u64, Box<Letter>),
-    Find(usize, u64, Box<Sought>, Timestamp),
+    InboxMessage(usize, u64, Box<InboxMessage>),
+    Find(usize, u64, Box<Lookup>, Timestamp),
     Inherit(usize, u64, Vec<model::Owner>),
     Connect(usize, u64, usize),
     Start(usize),
@@ -333,9 +333,9 @@ impl World {
             Action::CallData(life, dialog) => self.call_data_comes(life, dialog),
             Action::StartProxy(at) => self.start_proxy(at),
             Action::Renew(at, life) => self.renew(at, life),
-            Action::Letter(at, life, letter) => self.letter(at, life, *letter),
+            Action::InboxMessage(at, life, letter) => self.letter(at, life, *letter),
             Action::Find(at, life, sought, until) => self.find(at, life, *sought, until),
-            Action::Inherit(at, life, live) => self.inherit(at, life, &live),
+            Action::Inherit(at, life, live) => self.claim_orphans(at, life, &live),
             Action::Connect(at, life, proxy) => self.connect(at, life, proxy),
             Action::Start(at) => self.start_node(at),
             Action::Thaw(at, life) => self.thaw(at, life),

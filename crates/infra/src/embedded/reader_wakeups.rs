@@ -10,9 +10,9 @@ use contracts::v1::effect::Effect;
 use model::TenantId;
 use tokio::sync::watch;
 
-/// News for which a reader may wait.
+/// Topic for which a reader may wait.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) struct News {
+pub(super) struct Topic {
     kind: Kind,
     tenant: String,
     /// The stream, for work; else empty.
@@ -26,21 +26,21 @@ enum Kind {
     Configuration,
 }
 
-/// Wakings without readers are forgotten when there are this many, or twice as many as stayed the last time.
+/// ReaderWakeups without readers are forgotten when there are this many, or twice as many as stayed the last time.
 const SWEPT_AT: usize = 1_024;
 
 /// The wakings of all waiting readers.
 #[derive(Default)]
-pub(super) struct Wakings(Mutex<Held>);
+pub(super) struct ReaderWakeups(Mutex<Held>);
 
 #[derive(Default)]
 struct Held {
-    senders: HashMap<News, watch::Sender<u64>>,
+    senders: HashMap<Topic, watch::Sender<u64>>,
     /// How many stayed the last time.
     stayed: usize,
 }
 
-impl News {
+impl Topic {
     /// Facts of a tenant.
     pub(super) fn facts(tenant: &TenantId) -> Self {
         Self { kind: Kind::Facts, tenant: tenant.to_string(), stream: String::new() }
@@ -69,9 +69,9 @@ impl News {
     }
 }
 
-impl Wakings {
+impl ReaderWakeups {
     /// Wakes the readers that wait for any of it.
-    pub(super) fn wake(&self, brought: &[News]) {
+    pub(super) fn wake(&self, brought: &[Topic]) {
         if brought.is_empty() {
             return;
         }
@@ -82,7 +82,7 @@ impl Wakings {
     }
 
     /// Notifies of every write from now on that brings `news`.
-    pub(super) fn subscribe(&self, news: News) -> watch::Receiver<u64> {
+    pub(super) fn subscribe(&self, news: Topic) -> watch::Receiver<u64> {
         let mut held = self.held();
         if held.senders.len() >= SWEPT_AT.max(held.stayed * 2) {
             held.senders.retain(|_, sender| sender.receiver_count() > 0);
@@ -103,38 +103,38 @@ mod tests {
 
     use super::*;
 
-    fn fact(tenant: &str) -> News {
+    fn fact(tenant: &str) -> Topic {
         let added = v1::EventAdded { tenant: tenant.to_owned(), ..v1::EventAdded::default() };
-        News::of(&Effect::Event(added)).unwrap()
+        Topic::of(&Effect::Event(added)).unwrap()
     }
 
-    fn work(stream: &str) -> News {
+    fn work(stream: &str) -> Topic {
         let (tenant, stream) = ("acme".to_owned(), stream.to_owned());
-        News::of(&Effect::WorkAdded(v1::WorkAdded { tenant, stream, ..v1::WorkAdded::default() })).unwrap()
+        Topic::of(&Effect::WorkAdded(v1::WorkAdded { tenant, stream, ..v1::WorkAdded::default() })).unwrap()
     }
 
     #[test]
     fn a_write_wakes_those_for_whom_it_brings_something_and_nobody_else() {
         let (acme, other) = (TenantId::parse("acme").unwrap(), TenantId::parse("other").unwrap());
-        let wakings = Wakings::default();
-        let facts = wakings.subscribe(News::facts(&acme));
-        let strangers = wakings.subscribe(News::facts(&other));
-        let (rq, ors) = (wakings.subscribe(News::work(&acme, "rq")), wakings.subscribe(News::work(&acme, "ors")));
+        let wakings = ReaderWakeups::default();
+        let facts = wakings.subscribe(Topic::facts(&acme));
+        let strangers = wakings.subscribe(Topic::facts(&other));
+        let (rq, ors) = (wakings.subscribe(Topic::work(&acme, "rq")), wakings.subscribe(Topic::work(&acme, "ors")));
         let woken = || [&facts, &strangers, &rq, &ors].map(|waiter| waiter.has_changed().unwrap());
         wakings.wake(&[fact("acme")]);
         assert_eq!(woken(), [true, false, false, false]);
         wakings.wake(&[work("rq")]);
         assert_eq!(woken(), [true, false, true, false]);
-        assert_eq!(News::of(&Effect::Epoch(v1::EpochGiven::default())), None);
+        assert_eq!(Topic::of(&Effect::Epoch(v1::EpochGiven::default())), None);
     }
 
     #[test]
     fn wakings_of_those_who_left_are_forgotten() {
         let acme = TenantId::parse("acme").unwrap();
-        let wakings = Wakings::default();
-        let stays = wakings.subscribe(News::facts(&acme));
+        let wakings = ReaderWakeups::default();
+        let stays = wakings.subscribe(Topic::facts(&acme));
         for number in 0..SWEPT_AT * 3 {
-            drop(wakings.subscribe(News::work(&acme, &number.to_string())));
+            drop(wakings.subscribe(Topic::work(&acme, &number.to_string())));
         }
         assert!(wakings.held().senders.len() <= SWEPT_AT);
         wakings.wake(&[fact("acme")]);

@@ -54,7 +54,7 @@ pub(super) async fn serve(
             Ok(End::Lost) => metrics.ownership_lost(),
             Err(fault) => {
                 metrics.fault();
-                error!(%tenant, error = format!("{fault:#}"), "a tenant's agents have a fault; they are taken over anew");
+                error!(%tenant, error = format!("{fault:#}"), "a fault in a tenant's agents: they are claimed and restored again");
                 tokio::select! {
                     () = tokio::time::sleep(BEGIN_ANEW) => {}
                     () = ctx.drain.begun() => return Ok(()),
@@ -71,7 +71,7 @@ async fn serve_once(
     (metrics, reporter): (&Metrics, &Reporter),
 ) -> Result<End> {
     let Some(agents) = take_over(ctx, tenant, metrics).await? else { return Ok(End::Drained) };
-    let desk = Desk { ctx: ctx.clone(), tenant: tenant.clone(), agents, reporter: reporter.clone() };
+    let desk = TenantLoop { ctx: ctx.clone(), tenant: tenant.clone(), agents, reporter: reporter.clone() };
     desk.run(config).await
 }
 
@@ -105,7 +105,7 @@ pub(super) async fn claim(
     metrics: &Metrics,
     now: Timestamp,
 ) -> infra::Result<Option<TenantAgents>> {
-    let Some(desk) = claim_desk(stores, tenant, owner).await? else { return Ok(None) };
+    let Some(desk) = claim_ownership(stores, tenant, owner).await? else { return Ok(None) };
     let mut taken = Vec::new();
     let mut foreign = 0;
     let mut after: Option<AgentId> = None;
@@ -125,11 +125,11 @@ pub(super) async fn claim(
     Ok(Some(TenantAgents::restore(&desk, taken, position, metrics.clone(), now)))
 }
 
-async fn claim_desk(stores: &Stores, tenant: &TenantId, owner: &Owner) -> infra::Result<Option<Record<AgentId>>> {
+async fn claim_ownership(stores: &Stores, tenant: &TenantId, owner: &Owner) -> infra::Result<Option<Record<AgentId>>> {
     let key = AgentId::parse(DESK).map_err(|error| StoreError::Invalid(error.to_string()))?;
     let mut loaded = stores.agents.load(tenant, &key).await?;
     if !matches!(loaded, Loaded::Live(_)) {
-        let change = Change::Create { state: records::encode_desk(Token(0)), intentions: bytes::Bytes::new() };
+        let change = Change::Create { state: records::encode_owner_record(Token(0)), intentions: bytes::Bytes::new() };
         let write = AgentWrite { agent: key.clone(), token: Token(1), change, due: None, events: Vec::new() };
         let (of, by) = (tenant.clone(), owner.clone());
         let batch = AgentBatch { tenant: of, owner: by, writes: vec![write], consumed: None, number: 0 };
@@ -193,16 +193,16 @@ enum End {
     Lost,
 }
 
-struct Desk {
+struct TenantLoop {
     ctx: RoleContext,
     tenant: TenantId,
     agents: TenantAgents,
     reporter: Reporter,
 }
 
-impl Desk {
+impl TenantLoop {
     async fn run(mut self, config: &Objects) -> Result<End> {
-        let door = Door::new(&self.ctx, &self.tenant, config);
+        let door = RequestIntake::new(&self.ctx, &self.tenant, config);
         let mut entering = Box::pin(door.take());
         let mut reading = Box::pin(events::next(self.ctx.clone(), self.tenant.clone(), self.agents.position()));
         loop {
@@ -303,7 +303,7 @@ pub(super) async fn settle(
                 error!(%tenant, %refusal, "refusals of requests are not stored");
             }
             Written::Unknown | Written::Ended if agent.as_str() == DESK => {
-                error!(%tenant, "nobody has the agents any more: they are claimed again");
+                error!(%tenant, "the agents have no owner any more: they are claimed again");
                 return Ok(false);
             }
             Written::Refused(_) | Written::Unknown | Written::Ended => {
@@ -329,7 +329,7 @@ pub(super) async fn settle(
 
 // === intake ===
 
-/// One intake of the `Door`.
+/// One intake of the `RequestIntake`.
 struct Intake {
     /// The configuration, if it has changed.
     people: Option<Arc<People>>,
@@ -337,7 +337,7 @@ struct Intake {
 }
 
 /// Takes requests, with the agents that they may concern.
-struct Door {
+struct RequestIntake {
     ctx: RoleContext,
     tenant: TenantId,
     config: Objects,
@@ -346,7 +346,7 @@ struct Door {
     reclaimed_at: Option<Timestamp>,
 }
 
-impl Door {
+impl RequestIntake {
     fn new(ctx: &RoleContext, tenant: &TenantId, config: &Objects) -> Self {
         Self {
             ctx: ctx.clone(),

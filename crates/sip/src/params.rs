@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
-use crate::error::Rule;
-use crate::header::list;
 use crate::limits::LIST_MAX;
+use crate::list;
 use crate::parse;
+use crate::rule::Rule;
 
 /// One parameter. The value is as it came, quotes included.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -35,11 +35,11 @@ const AGAIN: Duration = Duration::from_millis(500);
 
 /// Sends tasks to the runner.
 #[derive(Clone)]
-pub(super) struct Errands {
-    desk: mpsc::Sender<Errand>,
+pub(super) struct FrontendTasks {
+    desk: mpsc::Sender<FrontendTask>,
 }
 
-struct Errand {
+struct FrontendTask {
     tenant: TenantId,
     conn_id: ConnId,
     /// Tells retries of a request apart from new requests.
@@ -53,7 +53,7 @@ enum What {
     DefaultRoute(Box<Caller>),
 }
 
-impl Errands {
+impl FrontendTasks {
     /// Starts the runner.
     pub fn start(shared: &Shared, config: Client) -> anyhow::Result<Self> {
         let frontend = Client::new(&shared.ctx, "voice-38")?;
@@ -89,7 +89,7 @@ impl Errands {
     }
 
     async fn put(&self, tenant: &TenantId, conn_id: ConnId, key: String, what: What) {
-        let errand = Errand { tenant: tenant.clone(), conn_id, key, since: Instant::now(), what };
+        let errand = FrontendTask { tenant: tenant.clone(), conn_id, key, since: Instant::now(), what };
         // The receiver ends only with the role.
         let _ = self.desk.send(errand).await;
     }
@@ -104,9 +104,9 @@ struct Runner {
 }
 
 impl Runner {
-    async fn run(&self, mut errands: mpsc::Receiver<Errand>) -> anyhow::Result<()> {
+    async fn run(&self, mut errands: mpsc::Receiver<FrontendTask>) -> anyhow::Result<()> {
         // For each call with a task under way, the tasks waiting behind it.
-        let mut behind: HashMap<ConnId, VecDeque<Errand>> = HashMap::new();
+        let mut behind: HashMap<ConnId, VecDeque<FrontendTask>> = HashMap::new();
         let mut waiting = 0;
         let mut under_way = FuturesUnordered::new();
         loop {
@@ -137,8 +137,8 @@ impl Runner {
     }
 
     /// Runs one task; returns its call.
-    async fn perform(&self, errand: Errand) -> ConnId {
-        let Errand { tenant, conn_id, key, since, what } = errand;
+    async fn perform(&self, errand: FrontendTask) -> ConnId {
+        let FrontendTask { tenant, conn_id, key, since, what } = errand;
         match what {
             What::Request { reference, .. } if since.elapsed() >= REQUEST_DEADLINE => {
                 // Its session has considered it lost, and has gone on as if it were not done.

@@ -10,12 +10,12 @@ use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
 
 /// What is known of the connections of one log, over all its producers.
-pub(super) struct Told {
+pub(super) struct ClientReports {
     watch: Arc<dyn Watch>,
     last_reason: Mutex<Option<String>>,
 }
 
-impl Told {
+impl ClientReports {
     pub(super) fn new(watch: Arc<dyn Watch>) -> Self {
         Self { watch, last_reason: Mutex::new(None) }
     }
@@ -34,20 +34,20 @@ impl Told {
     }
 
     /// The producer has ended, and its connections with it.
-    pub(super) fn gone(&self) {
+    pub(super) fn producer_closed(&self) {
         self.watch.standing(Line::Commands, 0);
     }
 }
 
 /// Listens to one producer.
 pub(super) struct Context {
-    told: Arc<Told>,
+    told: Arc<ClientReports>,
     /// Number of connection attempts at the last count.
     attempts: AtomicI64,
 }
 
 impl Context {
-    pub(super) fn new(told: Arc<Told>) -> Self {
+    pub(super) fn new(told: Arc<ClientReports>) -> Self {
         Self { told, attempts: AtomicI64::new(0) }
     }
 }

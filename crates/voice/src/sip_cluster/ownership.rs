@@ -7,8 +7,8 @@ use std::time::Duration;
 use infra::{Claim, Claimed, Loaded, Record, Stores, bounds};
 use model::{ConnId, Owner, TenantId, Timestamp};
 
-use super::heirs::{Found, Gone, LEFT_TO_OTHERS, Named, SeenLive, Sought, is_heir};
-use crate::quarantine::{is_in_hand_alone, is_suspect};
+use super::takeover::{CallKey, FailureReport, Found, LEFT_TO_OTHERS, Lookup, SeenLive, is_successor};
+use crate::quarantine::{is_suspect, was_suspect_before_claim};
 
 /// Role name under which nodes hold their leases.
 const ROLE: &str = "sip-cluster";
@@ -22,7 +22,7 @@ const OWN_MAX: usize = 10_000;
 const DEAD_MAX: usize = 1_000;
 
 /// Looks up the owner of a call, and claims the call if that owner has failed. `live` gives the owners that proxies see live.
-pub async fn find(stores: &Stores, us: &Owner, live: impl Fn() -> SeenLive, sought: &Sought) -> Found {
+pub async fn find(stores: &Stores, us: &Owner, live: impl Fn() -> SeenLive, sought: &Lookup) -> Found {
     let began = stores.clock.now();
     let until = began + FIND_WITHIN;
     loop {
@@ -34,10 +34,10 @@ pub async fn find(stores: &Stores, us: &Owner, live: impl Fn() -> SeenLive, soug
             Err(error) => error.to_string(),
         };
         if stores.clock.now() >= until {
-            tracing::error!(named = ?sought.named, why = unknown, "nobody knows whose a call is");
+            tracing::error!(named = ?sought.named, why = unknown, "the owner of a call cannot be found");
             return Found::Unanswered;
         }
-        tracing::debug!(named = ?sought.named, why = unknown, "whose a call is cannot be found out yet");
+        tracing::debug!(named = ?sought.named, why = unknown, "the owner of a call is not known yet");
         tokio::time::sleep(FIND_AGAIN).await;
     }
 }
@@ -47,11 +47,11 @@ pub async fn find(stores: &Stores, us: &Owner, live: impl Fn() -> SeenLive, soug
 ///
 /// # Errors
 /// Those of the store.
-pub async fn find_once(stores: &Stores, us: &Owner, live: &SeenLive, sought: &Sought) -> infra::Result<Option<Found>> {
-    let Sought { tenant, named, gone } = sought;
+pub async fn find_once(stores: &Stores, us: &Owner, live: &SeenLive, sought: &Lookup) -> infra::Result<Option<Found>> {
+    let Lookup { tenant, named, gone } = sought;
     let conn_id = match named {
-        Named::Call(conn_id) => *conn_id,
-        Named::Invite(dialog) => match stores.calls.lookup(tenant, dialog).await? {
+        CallKey::Call(conn_id) => *conn_id,
+        CallKey::Invite(dialog) => match stores.calls.lookup(tenant, dialog).await? {
             Some(conn_id) => conn_id,
             None => return Ok(Some(Found::Unknown)),
         },
@@ -66,7 +66,7 @@ pub async fn find_once(stores: &Stores, us: &Owner, live: &SeenLive, sought: &So
     let is_gone = match gone.as_ref().filter(|gone| gone.is(owner)) {
         _ if owner == us => true,
         // The node that could not connect may itself be cut off.
-        Some(Gone::Node(_)) if is_seen => return Ok(None),
+        Some(FailureReport::Node(_)) if is_seen => return Ok(None),
         Some(_) => true,
         None => !is_seen && !is_live(stores, owner).await?,
     };
@@ -88,15 +88,15 @@ async fn is_live(stores: &Stores, owner: &Owner) -> infra::Result<bool> {
 }
 
 /// Calls that failed nodes have left, for this node to claim.
-pub struct Heritage {
+pub struct OrphanClaimer {
     stores: Stores,
     us: Owner,
     /// The tenants that config named last: a takeover does not wait for config.
     tenants: Mutex<Vec<TenantId>>,
-    dead: tokio::sync::Mutex<Dead>,
+    dead: tokio::sync::Mutex<FailedOwners>,
 }
 
-impl Heritage {
+impl OrphanClaimer {
     /// Starts without known tenants.
     pub fn new(stores: Stores, us: Owner) -> Self {
         Self { stores, us, tenants: Mutex::default(), dead: tokio::sync::Mutex::default() }
@@ -112,13 +112,13 @@ impl Heritage {
         let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // One scan at a time.
         let mut dead = self.dead.lock().await;
-        let look = Look { stores: &self.stores, us: &self.us, live, tenants: &tenants };
+        let look = OrphanScan { stores: &self.stores, us: &self.us, live, tenants: &tenants };
         let mut claimed = Vec::new();
-        if let Err(error) = dead.inherit(look, &mut claimed).await {
-            tracing::warn!(%error, "calls of nodes that are gone cannot be claimed now");
+        if let Err(error) = dead.claim_orphans(look, &mut claimed).await {
+            tracing::warn!(%error, "calls of failed nodes cannot be claimed now");
         }
         if !claimed.is_empty() {
-            tracing::info!(calls = claimed.len(), "calls of a node that is gone are gone on with");
+            tracing::info!(calls = claimed.len(), "calls of a failed node are taken over");
         }
         claimed
     }
@@ -126,7 +126,7 @@ impl Heritage {
 
 /// A scan of the ledger for calls of failed nodes.
 #[derive(Clone, Copy)]
-pub struct Look<'a> {
+pub struct OrphanScan<'a> {
     /// Stores to scan.
     pub stores: &'a Stores,
     /// The node that claims.
@@ -139,19 +139,23 @@ pub struct Look<'a> {
 
 /// Failed owners, remembered from one scan to the next.
 #[derive(Debug, Default)]
-pub struct Dead {
+pub struct FailedOwners {
     since: HashMap<Owner, Timestamp>,
     /// Whether a claim was not answered: it may have taken effect.
     unsure: bool,
 }
 
-impl Dead {
+impl FailedOwners {
     /// Claims calls of owners that hold no lease and that no proxy sees live: first those of which this node is the successor,
     /// after [`LEFT_TO_OTHERS`] all that nobody has claimed.
     ///
     /// # Errors
     /// Those of the store; calls claimed before the error are in `claimed`.
-    pub async fn inherit(&mut self, look: Look<'_>, claimed: &mut Vec<Record<ConnId>>) -> infra::Result<()> {
+    pub async fn claim_orphans(
+        &mut self,
+        look: OrphanScan<'_>,
+        claimed: &mut Vec<Record<ConnId>>,
+    ) -> infra::Result<()> {
         if self.unsure {
             for tenant in look.tenants {
                 claimed.extend(look.stores.calls.orphans(tenant, look.us, OWN_MAX).await?);
@@ -164,7 +168,7 @@ impl Dead {
         Ok(())
     }
 
-    async fn claim_left(&mut self, look: Look<'_>, claimed: &mut Vec<Record<ConnId>>) -> infra::Result<()> {
+    async fn claim_left(&mut self, look: OrphanScan<'_>, claimed: &mut Vec<Record<ConnId>>) -> infra::Result<()> {
         let now = look.stores.clock.now();
         let left = look.left().await?;
         self.since.retain(|owner, _| left.iter().any(|(_, dead)| dead == owner));
@@ -189,7 +193,7 @@ enum Which {
     All,
 }
 
-impl<'a> Look<'a> {
+impl<'a> OrphanScan<'a> {
     /// Failed owners that have left calls, each with the tenant of the calls.
     async fn left(self) -> infra::Result<Vec<(&'a TenantId, Owner)>> {
         let leases = self.stores.leases.live(ROLE).await?;
@@ -214,13 +218,13 @@ impl<'a> Look<'a> {
         claimed: &mut Vec<Record<ConnId>>,
     ) -> infra::Result<bool> {
         let records = self.stores.calls.orphans(tenant, owner, bounds::CLAIM_BATCH).await?;
-        let wanted = |record: &&Record<ConnId>| which == Which::All || is_heir(self.us, self.live, record.key);
+        let wanted = |record: &&Record<ConnId>| which == Which::All || is_successor(self.us, self.live, record.key);
         let claim =
             |record: &Record<ConnId>| Claim { tenant: tenant.clone(), key: record.key, seen: Some(record.token) };
         let (suspect, sound): (Vec<_>, Vec<_>) = records.iter().filter(wanted).partition(|record| is_suspect(record));
         let mut claims: Vec<_> = sound.into_iter().map(claim).collect();
         let alone = claims.is_empty();
-        if alone && !claimed.iter().any(is_in_hand_alone) {
+        if alone && !claimed.iter().any(was_suspect_before_claim) {
             // One at a time: if this process dies of it, the record is known to be the cause.
             claims.extend(suspect.into_iter().take(1).map(claim));
         }

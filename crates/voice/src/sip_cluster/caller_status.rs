@@ -15,7 +15,7 @@ use sip::StatusCode;
 /// | 488, 606; 406, 415: this audio cannot be spoken | 488 or 606, 488; with a Warning |
 /// | 5xx: it, or a server on the path, is broken | 500 |
 /// | 3xx (we follow no forwarding), 401, 407, 420, 421, 405, 430 and every other | 480 |
-pub fn to_caller(status: StatusCode) -> StatusCode {
+pub fn status_for_caller(status: StatusCode) -> StatusCode {
     match status.code() {
         403 | 404 | 408 | 410 | 480 | 486 | 488 | 600 | 603 | 604 | 606 => status,
         406 | 415 => StatusCode::NOT_ACCEPTABLE_HERE,

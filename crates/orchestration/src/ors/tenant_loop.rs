@@ -1,6 +1,6 @@
 //! One tenant's inputs: new calls, facts, and sessions of failed nodes.
 
-mod inheritance;
+mod takeover;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,7 +13,7 @@ use model::{ConnId, Dn, TenantId};
 use prost::Message as _;
 
 use super::call_session::Caller;
-use super::errands::Errands;
+use super::frontend_tasks::FrontendTasks;
 use super::worker::{Start, Work};
 use super::{Shared, records};
 
@@ -31,8 +31,8 @@ const RECLAIM_IDLE: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Serves a tenant until the role ends.
-pub(super) fn start(shared: &Shared, tenant: &TenantId, errands: &Errands) {
-    let desk = Arc::new(Desk {
+pub(super) fn start(shared: &Shared, tenant: &TenantId, errands: &FrontendTasks) {
+    let desk = Arc::new(TenantLoop {
         shared: shared.clone(),
         tenant: tenant.clone(),
         errands: errands.clone(),
@@ -46,10 +46,10 @@ pub(super) fn start(shared: &Shared, tenant: &TenantId, errands: &Errands) {
     shared.ctx.spawn("sessions left over", async move { sweep.sweep().await });
 }
 
-struct Desk {
+struct TenantLoop {
     shared: Shared,
     tenant: TenantId,
-    errands: Errands,
+    errands: FrontendTasks,
     /// Position from which the facts are read again, for sessions that were taken over.
     rewind: Mutex<Option<Position>>,
     /// New calls whose sessions could not be looked up; at most as many as the stream contains.
@@ -58,7 +58,7 @@ struct Desk {
     unsure: Mutex<BTreeSet<SessionId>>,
 }
 
-impl Desk {
+impl TenantLoop {
     // ---- new calls ----
 
     async fn take_calls(&self) -> anyhow::Result<()> {

@@ -79,12 +79,12 @@ fn calls_of_a_killed_node_go_on_at_the_other_one() -> Result<()> {
     agent.wait_for("CALL_ESTABLISHED", LATER).context("who waited comes to the agent")?;
     agent.hang_up()?;
     waiting.finish(LATER)?.1.expect_success().context("who waited")?;
-    let heir = if node.ends_with('1') { 2 } else { 1 };
+    let successor = if node.ends_with('1') { 2 } else { 1 };
     // The command did not get the number of replicas.
     let told = super::trace::trace(&site, &[&call_id])?["missing"].to_string();
-    ensure!(told.contains(&format!("sip-cluster-{heir}.")) && told.contains("went on with it"), "{told}");
+    ensure!(told.contains(&format!("sip-cluster-{successor}.")) && told.contains("took it over"), "{told}");
     wait::until(LATER, || {
-        let left = site.metric_of("sip-cluster", heir, "sipcluster_calls")?;
+        let left = site.metric_of("sip-cluster", successor, "sipcluster_calls")?;
         Ok((left == 0.0).then_some(()))
     })
     .context("calls that are left")
@@ -101,7 +101,7 @@ fn sent_to_nodes(site: &Installation) -> Result<u64> {
 }
 
 #[test]
-fn what_a_killed_node_was_just_being_asked_its_heir_does() -> Result<()> {
+fn what_a_killed_node_was_just_being_asked_its_successor_does() -> Result<()> {
     let site = two_of_each()?;
     let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
     let talking = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;

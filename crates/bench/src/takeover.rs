@@ -25,7 +25,7 @@ pub fn run(options: &Options, report: &mut Report) -> Result<()> {
     let took = runtime.block_on(claim(&format!("redis://127.{}.255.1:6379", options.instance)))?;
     report.add(Figure {
         bench: "persistence",
-        what: format!("an heir claims the {CALLS} calls of a dead node"),
+        what: format!("a successor claims the {CALLS} calls of a dead node"),
         unit: "s",
         ours: took.as_secs_f64(),
         peer: None,
@@ -45,7 +45,7 @@ async fn claim(url: &str) -> Result<Duration> {
     };
     let (theirs, ours) = (open()?, open()?);
     let tenant = TenantId::parse("bench")?;
-    let (dead, heir): (Owner, Owner) = ("sip-cluster-1.1".parse()?, "sip-cluster-2.1".parse()?);
+    let (dead, successor): (Owner, Owner) = ("sip-cluster-1.1".parse()?, "sip-cluster-2.1".parse()?);
     for first in (0..CALLS).step_by(bounds::CLAIM_BATCH) {
         let batch = (first..CALLS.min(first + bounds::CLAIM_BATCH as u64)).map(|call| begun(call, &tenant, &dead));
         CallLedger::commit(&theirs, batch.collect()).await?;
@@ -53,7 +53,7 @@ async fn claim(url: &str) -> Result<Duration> {
     let begun = Instant::now();
     let orphans = || CallLedger::orphans(&ours, &tenant, &dead, bounds::CLAIM_BATCH);
     let claimed: Vec<Record<ConnId>> =
-        infra::claim_all(&tenant, orphans, |claims| CallLedger::claim(&ours, &heir, claims)).await?;
+        infra::claim_all(&tenant, orphans, |claims| CallLedger::claim(&ours, &successor, claims)).await?;
     let took = begun.elapsed();
     ensure!(claimed.len() as u64 == CALLS, "{} calls were claimed", claimed.len());
     Ok(took)

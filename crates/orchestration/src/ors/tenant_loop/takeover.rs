@@ -8,11 +8,11 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contracts::v1;
-use infra::{Claim, Claimed, LedgerKind, Loaded, PutAside, Record, SessionId, bounds};
+use infra::{Claim, Claimed, LedgerKind, Loaded, QuarantineRequest, Record, SessionId, bounds};
 use model::{Owner, Stamped, Timestamp};
 use tokio::time::Instant;
 
-use super::Desk;
+use super::TenantLoop;
 use crate::ors::call_session::{Command, Ended, Fault, cancellation};
 use crate::ors::quarantine::put_aside;
 use crate::ors::session_facts::SessionFacts;
@@ -26,7 +26,7 @@ const ALONE_FOR: Duration = Duration::from_secs(10);
 /// How often to check whether it is written.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-impl Desk {
+impl TenantLoop {
     /// Takes over the sessions of failed owners.
     pub(super) async fn take_over(&self, owner: &Owner) -> infra::Result<()> {
         let stores = &self.shared.ctx.stores;
@@ -99,7 +99,7 @@ impl Desk {
     /// Restores such a record, now that it is ours.
     async fn go_on_alone(&self, owner: &Owner, record: Record<SessionId>) -> infra::Result<()> {
         if record.claims >= CLAIMS_MAX {
-            self.put_aside(record, "two processes have died with it in hand".to_owned(), Vec::new()).await;
+            self.put_aside(record, "two processes ended abnormally while processing it".to_owned(), Vec::new()).await;
             return Ok(());
         }
         let key = record.key.clone();
@@ -150,7 +150,7 @@ impl Desk {
 
     /// Moves a record to quarantine, with these facts; then its call takes its default, as far as the record is readable.
     async fn put_aside(&self, record: Record<SessionId>, why: String, events: Vec<Stamped>) {
-        let put = PutAside {
+        let put = QuarantineRequest {
             tenant: self.tenant.clone(),
             ledger: LedgerKind::Session,
             key: record.key.0.clone(),
@@ -161,12 +161,12 @@ impl Desk {
             events,
         };
         if put_aside(&self.shared, put).await {
-            self.bid_farewell(&record).await;
+            self.end_from_snapshot(&record).await;
         }
     }
 
     /// If the record is unreadable, the call's owner notices by itself that the call gets no instructions.
-    async fn bid_farewell(&self, record: &Record<SessionId>) {
+    async fn end_from_snapshot(&self, record: &Record<SessionId>) {
         let Some((caller, session)) = records::legible(&record.state) else { return };
         let commands = last_words(&session);
         let (tenant, session) = (self.tenant.clone(), record.key.clone());
@@ -179,7 +179,7 @@ fn last_words(session: &v1::SessionRecord) -> Vec<Command> {
     let queued = records::queue_requests(session).map(|id| Command::Queue(cancellation(id)));
     let default = records::waits(session).then_some(Command::DefaultRoute);
     let reason = "its record is in quarantine".to_owned();
-    queued.chain(default).chain([Command::Ended(Ended::Failed { fault: Fault::PutAside, reason })]).collect()
+    queued.chain(default).chain([Command::Ended(Ended::Failed { fault: Fault::Quarantined, reason })]).collect()
 }
 
 /// The facts of a session's end, as far as its record is readable.

@@ -8,7 +8,7 @@ use infra::{QueueRecord, Record, Result, Stores};
 use model::{AgentId, ConnId, Dn, Seq, Stamped, Subject, TenantId, Timestamp, Token};
 use prost::Message as _;
 
-use super::audit::{AgentSeen, CallSeen, Picture};
+use super::audit::{AgentSeen, CallSeen, TenantSnapshot};
 use super::threads::Threads;
 
 /// The most records of one read.
@@ -49,7 +49,7 @@ pub struct Known<'a> {
 }
 
 /// Reads the stores. Calls are read last: other records that refer to a new call then find it.
-pub async fn look(stores: &Stores, tenant: &TenantId, known: Known<'_>, now: Timestamp) -> Result<Picture> {
+pub async fn look(stores: &Stores, tenant: &TenantId, known: Known<'_>, now: Timestamp) -> Result<TenantSnapshot> {
     let threads = known.threads.open_calls();
     let agents = agents(stores, tenant, known.told).await?;
     let queued = stores.queues.load(tenant).await?.map(|record| queued(&record)).unwrap_or_default();
@@ -57,7 +57,7 @@ pub async fn look(stores: &Stores, tenant: &TenantId, known: Known<'_>, now: Tim
     let media = media(stores, tenant, known.media_seen).await?;
     let nodes = stores.leases.live("sip-cluster").await?.into_iter().map(|lease| lease.owner).collect();
     let calls = calls(stores, tenant, known.threads).await?;
-    Ok(Picture { calls, nodes, agents, queued, phones, media, threads })
+    Ok(TenantSnapshot { calls, nodes, agents, queued, phones, media, threads })
 }
 
 async fn calls(stores: &Stores, tenant: &TenantId, threads: &Threads) -> Result<Vec<CallSeen>> {

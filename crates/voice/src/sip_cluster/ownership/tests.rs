@@ -6,7 +6,7 @@ use infra::{Answer, CallLedger, CallWrite, DialogKey, Holding, Written};
 use model::Token;
 
 use super::*;
-use crate::sip_cluster::heirs::Gone;
+use crate::sip_cluster::takeover::FailureReport;
 use crate::test_stores::{HandClock, beginning, stores};
 
 /// The connection to the proxy.
@@ -28,12 +28,12 @@ async fn with_a_call(clock: &Arc<HandClock>) -> Stores {
     stores
 }
 
-fn sought(gone: Option<Gone>) -> Sought {
-    Sought { tenant: tenant(), named: Named::Call(ConnId(1)), gone }
+fn sought(gone: Option<FailureReport>) -> Lookup {
+    Lookup { tenant: tenant(), named: CallKey::Call(ConnId(1)), gone }
 }
 
 /// Looks the call up as node 2, which sees these owners live.
-async fn asked(stores: &Stores, gone: Option<Gone>, live: &[Owner]) -> Option<Found> {
+async fn asked(stores: &Stores, gone: Option<FailureReport>, live: &[Owner]) -> Option<Found> {
     find_once(stores, &node(2), &SeenLive(BTreeMap::from([(LINK, live.to_vec())])), &sought(gone))
         .await
         .expect("a ledger")
@@ -43,7 +43,7 @@ async fn asked(stores: &Stores, gone: Option<Gone>, live: &[Owner]) -> Option<Fo
 async fn a_node_that_could_not_be_connected_to_keeps_its_calls_as_long_as_a_proxy_sees_it() {
     let clock = HandClock::new();
     let stores = with_a_call(&clock).await;
-    let unreachable = || Some(Gone::Node(node(1).node));
+    let unreachable = || Some(FailureReport::Node(node(1).node));
     assert_eq!(asked(&stores, unreachable(), &[node(1), node(2)]).await, None, "to be looked at again");
     assert!(matches!(asked(&stores, unreachable(), &[node(2)]).await, Some(Found::Ours(_))), "without its lease's end");
 }
@@ -52,9 +52,9 @@ async fn a_node_that_could_not_be_connected_to_keeps_its_calls_as_long_as_a_prox
 async fn a_node_that_its_proxy_sees_again_keeps_its_calls_whatever_was_said_before() {
     let clock = HandClock::new();
     let stores = with_a_call(&clock).await;
-    let said = |by| sought(Some(Gone::Owner { owner: node(1), by }));
+    let said = |by| sought(Some(FailureReport::Owner { owner: node(1), by }));
     let seen = SeenLive(BTreeMap::from([(LINK, vec![node(1), node(2)]), (LINK + 1, vec![node(2)])]));
-    let asked = async |sought: Sought| find_once(&stores, &node(2), &seen, &sought).await.expect("a ledger");
+    let asked = async |sought: Lookup| find_once(&stores, &node(2), &seen, &sought).await.expect("a ledger");
     let late = Duration::from_secs(2);
     assert_eq!(asked(said(LINK).after(late, &seen)).await, Some(Found::Elsewhere(node(1))));
     assert_eq!(said(LINK + 2).after(late, &seen), sought(None), "its connection is gone");
@@ -79,7 +79,7 @@ async fn calls_of_tenants_that_are_known_are_taken_without_asking_anybody() {
     let clock = HandClock::new();
     let stores = with_a_call(&clock).await;
     clock.pass(bounds::LEASE + Duration::from_millis(1));
-    let heritage = Heritage::new(stores, node(2));
+    let heritage = OrphanClaimer::new(stores, node(2));
     assert_eq!(heritage.take(&[node(2)]).await, []);
     heritage.know(&[tenant()]);
     let taken: Vec<_> = heritage.take(&[node(2)]).await.into_iter().map(|record| record.key).collect();

@@ -49,7 +49,7 @@ const TOPIC: &str = contracts::reporting::REQUESTS;
 
 /// Forwards requests to sip-cluster.
 #[derive(Clone)]
-pub(super) struct Door {
+pub(super) struct RequestForwarder {
     ctx: RoleContext,
     cluster: Client,
     repeats: Repeats,
@@ -69,7 +69,7 @@ pub(super) struct Incoming {
     pub frame: Value,
 }
 
-impl Door {
+impl RequestForwarder {
     pub fn new(ctx: RoleContext, metrics: Metrics) -> anyhow::Result<Self> {
         let cluster = Client::new(&ctx, "voice-39")?;
         let reporter = Reporter::start(&ctx, "voice-48", TOPIC);
@@ -86,9 +86,9 @@ impl Door {
     /// even if the client hangs up.
     pub async fn enter(&self, incoming: Incoming, read: RequestFrame) -> Result<u64, Problem> {
         let reference = read.request.reference.0;
-        let (door, tenant) = (self.clone(), incoming.tenant.clone());
+        let (forwarder, tenant) = (self.clone(), incoming.tenant.clone());
         let carried_out =
-            self.under_way.to_the_end(&tenant, async move { door.carry_out(&incoming, &read).await }).await;
+            self.under_way.to_the_end(&tenant, async move { forwarder.carry_out(&incoming, &read).await }).await;
         carried_out.inspect_err(|problem| self.turned_away(problem))??;
         Ok(reference)
     }

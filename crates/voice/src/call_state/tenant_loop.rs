@@ -8,10 +8,10 @@ use model::{Subject, TenantId, Timestamp};
 use runtime::{RoleContext, fault};
 use tracing::{error, info, warn};
 
-use super::audit::{Auditor, Finding, Whom};
+use super::audit::{Auditor, Finding, RepairTarget};
 use super::metrics::Metrics;
-use super::picture::{self, Known, Told};
 use super::record::log_record;
+use super::snapshot::{self, Known, Told};
 use super::threads::{Folded, Threads};
 use crate::reporting::Reporter;
 
@@ -31,7 +31,7 @@ pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, metrics: Metrics, 
     while !ctx.drain.is_draining() {
         if take_job(&ctx, &tenant).await == Some(true) {
             info!(%tenant, "calls are followed");
-            let mut desk = Desk {
+            let mut desk = TenantLoop {
                 view: View::new(metrics.clone()),
                 ctx: ctx.clone(),
                 tenant: tenant.clone(),
@@ -40,7 +40,7 @@ pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, metrics: Metrics, 
             };
             // A fault affects only this tenant.
             if let Err(fault) = fault::contained(desk.run()).await {
-                error!(%tenant, error = format!("{fault:#}"), "a tenant's calls are followed anew after a fault");
+                error!(%tenant, error = format!("{fault:#}"), "a fault in following a tenant's calls: it restarts");
             }
         }
         tokio::select! {
@@ -115,7 +115,7 @@ impl Drop for View {
     }
 }
 
-struct Desk {
+struct TenantLoop {
     ctx: RoleContext,
     tenant: TenantId,
     view: View,
@@ -123,7 +123,7 @@ struct Desk {
     metrics: Metrics,
 }
 
-impl Desk {
+impl TenantLoop {
     /// Runs until the role drains or another node follows the tenant.
     async fn run(&mut self) -> Result<()> {
         let mut auditor = Auditor::default();
@@ -190,7 +190,7 @@ impl Desk {
     async fn audit(&mut self, auditor: &mut Auditor, now: Timestamp) {
         let view = &mut self.view;
         let known = Known { threads: &view.threads, told: &view.told, media_seen: &mut view.media_seen };
-        let picture = match picture::look(&self.ctx.stores, &self.tenant, known, now).await {
+        let picture = match snapshot::look(&self.ctx.stores, &self.tenant, known, now).await {
             Ok(picture) => picture,
             Err(error) => return warn!(tenant = %self.tenant, %error, "the auditor cannot look"),
         };
@@ -205,10 +205,10 @@ impl Desk {
         warn!(tenant = %self.tenant, %subject, fault = fault.as_str(), why, "the auditor asks for a repair");
         self.metrics.repair(fault);
         let to = match to {
-            Whom::Owner(owner) => Recipient::Owner(owner),
-            Whom::AgentState => Recipient::AgentState,
-            Whom::Routing => Recipient::Routing,
-            Whom::Here => {
+            RepairTarget::Owner(owner) => Recipient::Owner(owner),
+            RepairTarget::AgentState => Recipient::AgentState,
+            RepairTarget::Routing => Recipient::Routing,
+            RepairTarget::Here => {
                 if let Subject::Call(call) = subject {
                     self.view.threads.call_missing(call, now);
                 }

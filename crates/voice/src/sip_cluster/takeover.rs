@@ -16,22 +16,22 @@ use sip::{Flow, LocalTag, Message, Method, StatusCode};
 
 use super::entry::Order;
 use super::faults::Doing;
-use super::limits::{FINDING_MAX, HEIRS_EVERY, HEIRS_HURRY};
+use super::limits::{FINDING_MAX, TAKEOVER_SCAN_EVERY, TAKEOVER_SCAN_FAST_FOR};
 use super::node::Node;
-use crate::quarantine::is_in_hand_alone;
+use crate::quarantine::was_suspect_before_claim;
 
 /// The role whose nodes own calls.
 const ROLE: &str = "sip-cluster";
 /// Status for a caller whose call is over and to whom the refusal may not have come.
 const OVER: StatusCode = StatusCode::TEMPORARILY_UNAVAILABLE;
 /// A failure report is valid for at least this long: longer than a proxy takes to repeat which nodes it sees live.
-const GONE_HOLDS: Duration = Duration::from_millis(500);
+const REPORT_VALID_FOR: Duration = Duration::from_millis(500);
 /// Retry-After of a request whose call could not be looked up, in seconds.
 const RETRY_AFTER_S: &str = "5";
 
 /// How a message names its call.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Named {
+pub enum CallKey {
     /// By our tag in its dialog.
     Call(ConnId),
     /// By the INVITE that began the call.
@@ -40,24 +40,24 @@ pub enum Named {
 
 /// A call to look up for messages that wait.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Sought {
+pub struct Lookup {
     /// Its tenant.
     pub tenant: TenantId,
     /// How the messages name it.
-    pub named: Named,
+    pub named: CallKey,
     /// A node reported as failed: its calls may be claimed at once.
-    pub gone: Option<Gone>,
+    pub gone: Option<FailureReport>,
 }
 
-impl Sought {
+impl Lookup {
     /// The same lookup once `waited` has passed; an expired failure report is removed. A report describes the past: a node that
     /// stood still may be back, its calls confirmed as its own. Reports from disconnected proxies are ignored, because they
     /// cannot be retracted.
     pub fn after(&self, waited: Duration, seen: &SeenLive) -> Self {
-        let holds = |gone: &Gone| match gone {
-            _ if waited < GONE_HOLDS => true,
-            Gone::Owner { owner, by } => seen.0.get(by).is_some_and(|live| !live.contains(owner)),
-            Gone::Node(_) => false,
+        let holds = |gone: &FailureReport| match gone {
+            _ if waited < REPORT_VALID_FOR => true,
+            FailureReport::Owner { owner, by } => seen.0.get(by).is_some_and(|live| !live.contains(owner)),
+            FailureReport::Node(_) => false,
         };
         Self { gone: self.gone.clone().filter(holds), ..self.clone() }
     }
@@ -81,7 +81,7 @@ impl SeenLive {
 
 /// A node reported as failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Gone {
+pub enum FailureReport {
     /// One run of a node, reported by the proxy at that connection.
     Owner {
         /// The node.
@@ -93,7 +93,7 @@ pub enum Gone {
     Node(NodeId),
 }
 
-impl Gone {
+impl FailureReport {
     /// Whether the report covers that owner.
     pub fn is(&self, owner: &Owner) -> bool {
         match self {
@@ -125,20 +125,20 @@ pub(super) enum Belongs {
     /// To a leg that is over; its call is here.
     LegOver,
     /// To a call that is not here: the ledger may know its owner.
-    Sought(Sought),
+    Lookup(Lookup),
 }
 
 /// Messages held until the owner of their call is known, in order of arrival.
-pub type Waiting = Vec<(Message, u64)>;
+pub type HeldMessages = Vec<(Message, u64)>;
 
 impl Node {
     /// Where a message belongs, as far as this node knows.
     pub(super) fn belongs(&mut self, message: &Message, link: u64) -> Belongs {
         let gone = message.header(&headers::UNREACHABLE).and_then(|owner| owner.parse().ok());
-        let gone = gone.map(|owner| Gone::Owner { owner, by: link });
+        let gone = gone.map(|owner| FailureReport::Owner { owner, by: link });
         let Ok(ours) = (if message.is_request() { message.to() } else { message.from() }) else { return Belongs::Here };
         let Some(tag) = ours.tag() else {
-            return self.sought_by_invite(message, gone).map_or(Belongs::Here, Belongs::Sought);
+            return self.sought_by_invite(message, gone).map_or(Belongs::Here, Belongs::Lookup);
         };
         if self.agent.knows(message) {
             return Belongs::Here;
@@ -147,12 +147,12 @@ impl Node {
         if self.calls.contains_key(&call) {
             return Belongs::LegOver;
         }
-        Belongs::Sought(Sought { tenant, named: Named::Call(call), gone })
+        Belongs::Lookup(Lookup { tenant, named: CallKey::Call(call), gone })
     }
 
     /// A proxy repeats an INVITE because its node failed, or another node has found that we own its call. The call may be in the
     /// ledger already.
-    fn sought_by_invite(&self, message: &Message, gone: Option<Gone>) -> Option<Sought> {
+    fn sought_by_invite(&self, message: &Message, gone: Option<FailureReport>) -> Option<Lookup> {
         let is_said_to_be_ours = || message.header(&headers::OWNER).is_some() && !self.agent.has_begun(message);
         if message.method() != Method::Invite || (gone.is_none() && !is_said_to_be_ours()) {
             return None;
@@ -160,11 +160,11 @@ impl Node {
         let tenant = TenantId::parse(message.header(&headers::TENANT)?).ok()?;
         let from_tag = message.from().ok()?.tag().unwrap_or_default().to_owned();
         let key = DialogKey { call_id: message.call_id().ok()?.to_owned(), from_tag };
-        Some(Sought { tenant, named: Named::Invite(key), gone })
+        Some(Lookup { tenant, named: CallKey::Invite(key), gone })
     }
 
     /// Holds a message until the ledger has named the owner of its call.
-    pub(super) fn look_for(&mut self, sought: Sought, message: Message, link: u64) {
+    pub(super) fn hold_for_lookup(&mut self, sought: Lookup, message: Message, link: u64) {
         if self.finding.values().map(Vec::len).sum::<usize>() >= FINDING_MAX {
             // The proxy absorbs retransmissions: without an answer the sender would hear nothing for half a minute.
             self.metrics.call_overloaded();
@@ -178,7 +178,7 @@ impl Node {
     }
 
     /// A lookup is done: handles the messages that waited for it.
-    pub fn found(&mut self, named: &Named, found: &Found, now: Timestamp) {
+    pub fn found(&mut self, named: &CallKey, found: &Found, now: Timestamp) {
         if let Found::Ours(record) = found {
             self.take_over(record, now);
         }
@@ -201,7 +201,7 @@ impl Node {
             }
             Found::Ours(_) => match self.belongs(&message, link) {
                 Belongs::LegOver => self.take_in_late(message, link, now),
-                Belongs::Here | Belongs::Sought(_) => self.take_in(message, link, now),
+                Belongs::Here | Belongs::Lookup(_) => self.take_in(message, link, now),
             },
             Found::Elsewhere(owner) => self.hand_over(message, owner, flow),
             Found::Ended if !is_new(&message) => self.take_in_late(message, link, now),
@@ -214,15 +214,15 @@ impl Node {
 
     /// Handles a message of a leg that is over: an answer sent before may have been lost with the previous owner.
     pub(super) fn take_in_late(&mut self, message: Message, link: u64, now: Timestamp) {
-        self.speak_as_owner(&message, link);
+        self.confirm_owner_of(&message, link);
         self.agent.receive_after_end(message, Flow::Stream { connection: link }, now);
         self.settle(now);
     }
 
     /// Takes over calls claimed from a failed node.
-    pub fn inherited(&mut self, records: &[Record<ConnId>], now: Timestamp) {
+    pub fn orphans_claimed(&mut self, records: &[Record<ConnId>], now: Timestamp) {
         self.inheriting = false;
-        if records.iter().any(is_in_hand_alone) {
+        if records.iter().any(was_suspect_before_claim) {
             // More suspect records may follow; they are claimed one by one.
             self.next_inheritance = now;
         }
@@ -305,8 +305,8 @@ impl Node {
         let is_news = before.as_ref() != self.live.0.get(&link);
         if is_news {
             // A node may have failed.
-            self.hurry_until = now + HEIRS_HURRY;
-            self.next_inheritance = self.next_inheritance.min(now + HEIRS_EVERY);
+            self.hurry_until = now + TAKEOVER_SCAN_FAST_FOR;
+            self.next_inheritance = self.next_inheritance.min(now + TAKEOVER_SCAN_EVERY);
         }
         is_news
     }
@@ -318,7 +318,7 @@ impl Node {
 
     /// Searches for calls whose owner has failed: a call in a queue has no message that would trigger its takeover.
     pub(super) fn look_for_inheritance(&mut self, now: Timestamp) {
-        let every = if now < self.hurry_until { HEIRS_EVERY } else { HEIRS_EVERY * 10 };
+        let every = if now < self.hurry_until { TAKEOVER_SCAN_EVERY } else { TAKEOVER_SCAN_EVERY * 10 };
         self.next_inheritance = now + every;
         let live = self.live.owners();
         // A node that no proxy sees live cannot judge which nodes have failed.
@@ -341,8 +341,8 @@ fn is_ours(owner: &Owner) -> bool {
 }
 
 /// Whether `us` is the successor for a call, given the nodes seen live.
-pub fn is_heir(us: &Owner, live: &[Owner], call: ConnId) -> bool {
-    proxy::heir(live, call) == Some(us)
+pub fn is_successor(us: &Owner, live: &[Owner], call: ConnId) -> bool {
+    proxy::successor(live, call) == Some(us)
 }
 
 /// How long a successor other than this node has to claim its calls.

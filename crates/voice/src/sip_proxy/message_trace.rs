@@ -9,13 +9,13 @@ use runtime::{Directory, Recorder};
 use sip::Flow;
 
 /// Records messages, and the peer of each connection.
-pub(super) struct Passages {
+pub(super) struct MessageTrace {
     recorder: Recorder,
     directory: Directory,
     remotes: HashMap<u64, (SocketAddr, bool)>,
 }
 
-impl Passages {
+impl MessageTrace {
     pub(super) fn new(recorder: Recorder, directory: Directory) -> Self {
         Self { recorder, directory, remotes: HashMap::new() }
     }

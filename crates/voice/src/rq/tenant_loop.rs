@@ -48,7 +48,7 @@ pub(super) struct Listener {
     pub overflowed: CancellationToken,
 }
 
-/// The inputs of a tenant loop (`Desk`).
+/// The inputs of a tenant loop (`TenantLoop`).
 pub(super) enum Ask {
     Command(Command, Listener),
     Agents(v1::AgentsUpdate, oneshot::Sender<u64>),
@@ -57,15 +57,15 @@ pub(super) enum Ask {
     Explain(ConnId, oneshot::Sender<Option<v1::ExplainResponse>>),
 }
 
-/// The tenant loops (`Desk`) of all tenants mentioned so far.
+/// The tenant loops (`TenantLoop`) of all tenants mentioned so far.
 #[derive(Clone)]
-pub(super) struct Desks {
+pub(super) struct TenantLoops {
     ctx: RoleContext,
     metrics: Metrics,
     open: Arc<Mutex<HashMap<TenantId, mpsc::Sender<Ask>>>>,
 }
 
-impl Desks {
+impl TenantLoops {
     pub fn new(ctx: RoleContext, metrics: Metrics) -> Self {
         Self { ctx, metrics, open: Arc::default() }
     }
@@ -103,7 +103,7 @@ async fn serve(ctx: RoleContext, tenant: TenantId, mut asked: mpsc::Receiver<Ask
             Ok(End::Closed) => return Ok(()),
             Ok(End::Lost) => metrics.ownership_lost(),
             Err(fault) => {
-                error!(%tenant, error = format!("{fault:#}"), "a tenant's queues have a fault; they begin anew");
+                error!(%tenant, error = format!("{fault:#}"), "a fault in a tenant's queues: they are claimed and restored again");
                 metrics.queues_begun_anew();
                 tokio::select! {
                     () = tokio::time::sleep(BEGIN_ANEW) => {}
@@ -122,7 +122,7 @@ async fn serve_once(
 ) -> Result<End> {
     let Some(record) = take_over(ctx, tenant).await? else { return Ok(End::Closed) };
     info!(%tenant, token = record.token.0, requests = record.requests.len(), "queues taken over");
-    let desk = Desk {
+    let desk = TenantLoop {
         queues: TenantQueues::restore(&record, metrics.clone(), ctx.trace.clone()),
         ctx: ctx.clone(),
         tenant: tenant.clone(),
@@ -177,7 +177,7 @@ enum End {
     Lost,
 }
 
-struct Desk {
+struct TenantLoop {
     queues: TenantQueues,
     ctx: RoleContext,
     tenant: TenantId,
@@ -188,7 +188,7 @@ struct Desk {
     explained: usize,
 }
 
-impl Desk {
+impl TenantLoop {
     async fn run(mut self, asked: &mut mpsc::Receiver<Ask>) -> Result<End> {
         let mut batch = Vec::with_capacity(TURN_MAX);
         let mut reading = Box::pin(events::next(self.ctx.clone(), self.tenant.clone(), self.queues.position()));
@@ -326,7 +326,7 @@ impl Desk {
 }
 
 /// Closes the streams of all listeners. Clients then open new ones, and the next owner reports all states again.
-impl Drop for Desk {
+impl Drop for TenantLoop {
     fn drop(&mut self) {
         for listener in self.listeners.values() {
             listener.overflowed.cancel();

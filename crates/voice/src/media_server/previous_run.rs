@@ -41,7 +41,7 @@ pub enum RestoreError {
     #[error("there is no proxy by which it could go on")]
     NoProxy,
     /// The record stays unchanged.
-    #[error("its dialog cannot be gone on with")]
+    #[error("its dialog cannot be restored")]
     Dialog(#[source] CommandError),
     /// Without its port the phone cannot be heard. Its owner is notified, and the record ends with the next commit.
     #[error("its ports are lost")]
@@ -72,7 +72,7 @@ impl Node {
         let how = Restore { stream: Some(Flow::Stream { connection: link }), resend: true, cseq_jump: 0 };
         let restored = self.agent.restore(vec![dialog], how, now).map_err(RestoreError::Dialog)?;
         let Some(dialog) = restored.into_iter().next() else { return Ok(()) };
-        self.take_in_hand(dialog);
+        self.set_current(dialog);
         let ports = match self.driver.ports().bind_again(local.port) {
             Ok(ports) => ports,
             Err(error) => {
@@ -136,7 +136,7 @@ impl Node {
             self.unowned.insert(dialog, now + ASK_OWNER_EVERY);
             self.mark(dialog);
             self.attempt(Doing::Events, now, |node| {
-                node.take_in_hand(dialog);
+                node.set_current(dialog);
                 note("a question", node.agent.options(dialog, Vec::new(), now).map(drop));
             });
         }
@@ -145,7 +145,7 @@ impl Node {
 
 /// The legs that previous runs of this node have left.
 #[derive(Default)]
-pub struct Former {
+pub struct PreviousRunLegs {
     /// Legs that this run has claimed.
     pub claimed: Vec<Record<MediaSessionId>>,
     /// Records that may have ended a process. Each is claimed only when its turn comes: if this process fails, the ledger shows which
@@ -185,7 +185,7 @@ pub async fn released_of(ledger: &dyn MediaLedger, tenant: &TenantId) -> infra::
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub async fn claim(ctx: &RoleContext) -> anyhow::Result<Former> {
+pub async fn claim(ctx: &RoleContext) -> anyhow::Result<PreviousRunLegs> {
     let config = Client::new(ctx, "own-04")?;
     let asking = async {
         loop {
@@ -197,17 +197,17 @@ pub async fn claim(ctx: &RoleContext) -> anyhow::Result<Former> {
     };
     let names = tokio::select! {
         names = tokio::time::timeout(TENANTS_WITHIN, asking) => names,
-        () = ctx.drain.begun() => return Ok(Former::default()),
+        () = ctx.drain.begun() => return Ok(PreviousRunLegs::default()),
     };
     let Ok(names) = names else {
-        tracing::error!("config does not name the tenants: legs of a former life are not gone on with");
-        return Ok(Former::default());
+        tracing::error!("config does not name the tenants: legs of the previous run are not restored");
+        return Ok(PreviousRunLegs::default());
     };
     let tenants: Vec<TenantId> = names.iter().filter_map(|name| TenantId::parse(name).ok()).collect();
     let former = claim_of(&*ctx.stores.media, &ctx.owner(), &tenants).await?;
     let (legs, suspects) = (former.claimed.len(), former.suspects.len());
     if legs + suspects > 0 {
-        tracing::info!(legs, suspects, "legs of a former life are gone on with");
+        tracing::info!(legs, suspects, "legs of the previous run are restored");
     }
     Ok(former)
 }
@@ -216,8 +216,8 @@ pub async fn claim(ctx: &RoleContext) -> anyhow::Result<Former> {
 ///
 /// # Errors
 /// Errors of the ledger.
-pub async fn claim_of(ledger: &dyn MediaLedger, us: &Owner, tenants: &[TenantId]) -> infra::Result<Former> {
-    let mut former = Former::default();
+pub async fn claim_of(ledger: &dyn MediaLedger, us: &Owner, tenants: &[TenantId]) -> infra::Result<PreviousRunLegs> {
+    let mut former = PreviousRunLegs::default();
     for tenant in tenants {
         for holding in ledger.owners(tenant).await? {
             if holding.owner.node != us.node || holding.owner.epoch >= us.epoch {
