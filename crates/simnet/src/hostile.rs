@@ -9,6 +9,7 @@
 
 mod bodies;
 mod body_deviations;
+mod deviation;
 mod deviations;
 mod dialog;
 mod dice;
@@ -16,10 +17,12 @@ mod draft;
 mod heard;
 mod moves;
 mod party;
+mod place;
 mod replies;
 
-pub use deviations::{Deviation, Validity};
+pub use deviation::Deviation;
 pub use dice::{Dice, NUMBERS};
-pub use draft::Draft;
+pub use draft::{Draft, Validity};
 pub use heard::Heard;
-pub use party::{Party, Place, Role, Said};
+pub use party::{Party, Role, Said};
+pub use place::Place;

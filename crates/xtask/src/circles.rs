@@ -15,7 +15,6 @@ type Module = Vec<String>;
 const KNOWN: &[&str] = &[
     "robots root: agent caller floor opening",
     "runtime root: admin caller connections context counted data_dir fault meter metrics spans spec supervisor token trace",
-    "simnet hostile: body_deviations deviations dialog draft party",
     "voice media_server: call_data commit faults node previous_run",
     "voice sip_cluster: entry faults inbox legs node prompts quarantine records routing_link sweep takeover treatment",
 ];

@@ -1,7 +1,7 @@
 //! Message bodies of parties.
 
 use super::dice::Dice;
-use super::party::Place;
+use super::place::Place;
 
 /// The content type of a session description.
 pub const SDP: &str = "application/sdp";

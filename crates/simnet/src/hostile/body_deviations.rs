@@ -1,6 +1,6 @@
 //! The deviations of bodies, as a table.
 
-use super::deviations::{Deviation, For};
+use super::deviation::{Deviation, For};
 use super::dice::Dice;
 use super::draft::Draft;
 

@@ -3,51 +3,12 @@
 use std::fmt::Write as _;
 
 use super::body_deviations;
+use super::deviation::{Deviation, For};
 use super::dice::Dice;
-use super::draft::Draft;
-use super::party::Place;
-
-/// Whether a deviation leaves a message valid by RFC 3261 and its extensions.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Validity {
-    /// Valid: the receiver must handle it.
-    Kept,
-    /// Invalid: the receiver may refuse it.
-    Lost,
-}
-
-/// The messages that a deviation applies to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum For {
-    All,
-    Requests,
-    Responses,
-    /// Those with a description.
-    Sessions,
-    /// Those of a session timer: INVITE, UPDATE and their responses.
-    Timers,
-}
-
-/// One way in which a message deviates from the expected form.
-#[derive(Clone, Copy, Debug)]
-pub struct Deviation {
-    /// Its name.
-    pub name: &'static str,
-    /// Whether the message stays valid.
-    pub validity: Validity,
-    of: For,
-    change: fn(&mut Draft, &mut Dice, &Place),
-}
+use super::draft::{Draft, Validity};
+use super::place::Place;
 
 impl Deviation {
-    pub(super) const fn kept(name: &'static str, of: For, change: fn(&mut Draft, &mut Dice, &Place)) -> Self {
-        Self { name, validity: Validity::Kept, of, change }
-    }
-
-    pub(super) const fn lost(name: &'static str, of: For, change: fn(&mut Draft, &mut Dice, &Place)) -> Self {
-        Self { name, validity: Validity::Lost, of, change }
-    }
-
     /// All deviations.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         HEADERS.iter().chain(body_deviations::BODIES)
@@ -64,23 +25,14 @@ impl Deviation {
     pub fn named(name: &str) -> Option<&'static Self> {
         Self::all().find(|it| it.name == name)
     }
+}
 
-    fn fits(&self, draft: &Draft) -> bool {
-        match self.of {
-            For::All => true,
-            For::Requests => draft.is_request(),
-            For::Responses => !draft.is_request(),
-            For::Sessions => !draft.body.is_empty() && draft.body.starts_with("v="),
-            For::Timers => draft.get("CSeq").is_some_and(|it| it.ends_with("INVITE") || it.ends_with("UPDATE")),
-        }
-    }
-
-    /// Changes a message.
-    pub fn apply(&self, draft: &mut Draft, dice: &mut Dice, place: &Place) {
-        (self.change)(draft, dice, place);
-        draft.deviations.push(self.name);
-        if self.validity == Validity::Lost {
-            draft.validity = Validity::Lost;
+impl Draft {
+    /// Applies `times` deviations; with `valid_only`, only those that keep it valid.
+    pub fn deviate(&mut self, times: usize, valid_only: bool, dice: &mut Dice, place: &Place) {
+        for _ in 0..times {
+            let Some(deviation) = Deviation::draw(self, valid_only, dice) else { continue };
+            deviation.apply(self, dice, place);
         }
     }
 }

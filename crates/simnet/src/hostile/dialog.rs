@@ -3,7 +3,7 @@
 use super::dice::Dice;
 use super::draft::Draft;
 use super::heard::Heard;
-use super::party::Place;
+use super::place::Place;
 
 /// The side that started a dialog.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,8 +1,15 @@
 //! A message being built: deviations are applied to it before it becomes text.
 
-use super::deviations::{Deviation, Validity};
 use super::dice::Dice;
-use super::party::Place;
+
+/// Whether a deviation leaves a message valid by RFC 3261 and its extensions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Validity {
+    /// Valid: the receiver must handle it.
+    Kept,
+    /// Invalid: the receiver may refuse it.
+    Lost,
+}
 
 /// A message being built.
 #[derive(Clone, Debug)]
@@ -76,14 +83,6 @@ impl Draft {
     /// Whether it is a request.
     pub fn is_request(&self) -> bool {
         !self.start.starts_with("SIP/2.0 ")
-    }
-
-    /// Applies `times` deviations; with `valid_only`, only those that keep it valid.
-    pub fn deviate(&mut self, times: usize, valid_only: bool, dice: &mut Dice, place: &Place) {
-        for _ in 0..times {
-            let Some(deviation) = Deviation::draw(self, valid_only, dice) else { continue };
-            deviation.apply(self, dice, place);
-        }
     }
 
     /// The message as sent.

@@ -3,9 +3,9 @@
 use model::Timestamp;
 
 use super::bodies::{self, SDP};
-use super::deviations::Validity;
 use super::dialog::{Begun, Dialog, branch};
 use super::draft::Draft;
+use super::draft::Validity;
 use super::party::{Party, Todo};
 
 /// Requests of one storm: more than an agent can queue at once.

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use super::deviations::{Deviation, LATIN_1, Validity};
+use super::deviation::Deviation;
+use super::deviations::LATIN_1;
 use super::dialog::Dialog;
 use super::dice::Dice;
-use super::draft::Draft;
+use super::draft::{Draft, Validity};
 use super::heard::Heard;
+use super::place::Place;
 
 /// The role of a party in a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,21 +21,6 @@ pub enum Role {
     Caller(String),
     /// It is called: as a phone, or as the carrier to which a call leaves.
     Callee,
-}
-
-/// The addresses of a party and of its peer.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Place {
-    /// Host and port of its Via and Contact.
-    pub sent_by: String,
-    /// Host and port that it sends to, the edge.
-    pub edge: String,
-    /// The user part of its addresses.
-    pub user: String,
-    /// Prefix of its Call-IDs.
-    pub call_ids: String,
-    /// The audio port in its descriptions.
-    pub audio_port: u16,
 }
 
 /// A message sent by a party.

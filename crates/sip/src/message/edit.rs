@@ -6,8 +6,8 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{Message, Slot, Span, StartLine};
-use crate::header::name::OTHER;
 use crate::header::HeaderName;
+use crate::header::name::OTHER;
 use crate::list;
 use crate::method::Method;
 use crate::parse;

@@ -14,7 +14,7 @@ use net::http::Client;
 use runtime::RoleContext;
 use runtime::fault::{FaultReport, FaultReports};
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::entry::Order;
 use super::inbox::Inbox;
@@ -25,6 +25,9 @@ use crate::quarantine::until_answered;
 
 /// Deadline for an answer of the dial plan; the call's own timer is a little longer.
 const DIAL_PLAN_TIME: Duration = Duration::from_secs(4);
+/// Questions to the dial plan at once; further ones wait. A listener takes 512, of all nodes together, and refuses more: a burst of calls
+/// was refused although the dial plan answers each in a millisecond.
+const LOOKUPS_AT_ONCE: usize = 128;
 /// Deadline for config's answer about a PIN; the call's own timer is a little longer.
 const PIN_TIME: Duration = Duration::from_secs(4);
 /// Deadline for config to name the tenants; the request is repeated soon.
@@ -42,12 +45,13 @@ pub struct Clients {
 
 struct Inner {
     dialplan: Client,
+    lookups: Semaphore,
     config: Client,
     stores: Stores,
     owner: Owner,
     inbox: Inbox,
     spans: runtime::spans::Spans,
-    heritage: OrphanClaimer,
+    orphans: OrphanClaimer,
     reports: FaultReports,
     /// The owners that proxies see live.
     live: watch::Receiver<SeenLive>,
@@ -58,12 +62,13 @@ impl Clients {
     pub fn new(ctx: &RoleContext, inbox: Inbox, live: watch::Receiver<SeenLive>) -> anyhow::Result<Self> {
         let inner = Inner {
             dialplan: Client::new(ctx, "voice-27")?,
+            lookups: Semaphore::new(LOOKUPS_AT_ONCE),
             config: Client::new(ctx, "voice-28")?,
             stores: ctx.stores.clone(),
             owner: ctx.owner(),
             inbox,
             spans: ctx.trace.spans().clone(),
-            heritage: OrphanClaimer::new(ctx.stores.clone(), ctx.owner()),
+            orphans: OrphanClaimer::new(ctx.stores.clone(), ctx.owner()),
             reports: FaultReports::new(&ctx.data_dir, ctx.node.as_str()),
             live,
         };
@@ -110,7 +115,7 @@ impl Clients {
                     let found = ownership::find(&inner.stores, &inner.owner, live, &sought).await;
                     inner.inbox.found(sought.named, found).await;
                 }
-                Order::Inherit { live } => inner.inbox.orphans_claimed(inner.heritage.take(&live).await).await,
+                Order::Inherit { live } => inner.inbox.orphans_claimed(inner.orphans.take(&live).await).await,
             }
         });
     }
@@ -127,7 +132,7 @@ impl Clients {
         let names: Vec<String> = call.fetch().await?;
         let tenants: Vec<TenantId> =
             names.iter().map(|name| TenantId::parse(name).context("a tenant's name")).collect::<anyhow::Result<_>>()?;
-        self.inner.heritage.know(&tenants);
+        self.inner.orphans.know(&tenants);
         Ok(tenants)
     }
 }
@@ -170,6 +175,8 @@ impl Inner {
         let question = json!({ "caller": caller, "dialled": dialled });
         let call = self.dialplan.post(&format!("/tenants/{tenant}/resolve")).json(&question);
         let call = call.within(conn_id.and_then(|conn_id| self.spans.context_of(conn_id)));
+        // The semaphore is never closed.
+        let _turn = self.lookups.acquire().await;
         let answer = call.idempotent().deadline(DIAL_PLAN_TIME).send().await;
         let read = answer
             .map_err(anyhow::Error::from)
