@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
-use crate::caller::{Caller, Gate};
+use crate::caller::Caller;
+use crate::gate::Gate;
 use crate::log::LogLevel;
 use crate::meter::{ConnectionReport, Meters};
 use crate::metrics::{Format, Metrics};
@@ -145,7 +146,7 @@ pub fn router(admin: Admin, gate: Gate) -> Router {
         .route("/trace/{tenant}/{call}", get(trace::call))
         .with_state(remembered);
     let gated = gated.merge(traces);
-    let ask = move |request: Request, next: axum::middleware::Next| crate::caller::ask(gate.clone(), request, next);
+    let ask = move |request: Request, next: axum::middleware::Next| crate::gate::ask(gate.clone(), request, next);
     let gated = gated.layer(axum::middleware::from_fn(ask.clone()));
     let probes = Router::new().route("/live", get(live)).route("/ready", get(ready));
     let probes = probes.layer(axum::middleware::from_fn(ask.clone()));

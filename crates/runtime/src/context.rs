@@ -11,10 +11,11 @@ use infra::{Clock, Stores};
 use model::{Epoch, NodeId, Owner};
 
 use crate::admin::AdminSlot;
-use crate::caller::Gate;
 use crate::directory::Directory;
 use crate::drain::Drain;
 use crate::entropy::Strong;
+use crate::gate::Gate;
+use crate::installation_key::InstallationKey;
 use crate::listener::Bound;
 use crate::meter::{Meter, Meters, Side};
 use crate::metrics::{Metrics, OfEveryRole};
@@ -23,28 +24,6 @@ use crate::settings::{SectionSettings, Values};
 use crate::spec::{Listen, Place, RoleSpec};
 use crate::supervisor::Tasks;
 use crate::token::Tokens;
-
-/// The key of the installation, for MACs in tags and flow tokens. Shared by its processes.
-#[derive(Clone)]
-pub struct InstallationKey(pub(crate) Arc<[u8; 32]>);
-
-impl InstallationKey {
-    /// The key's bytes.
-    pub fn bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// A key made of those bytes: for tests of roles.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(Arc::new(bytes))
-    }
-}
-
-impl std::fmt::Debug for InstallationKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("InstallationKey(***)")
-    }
-}
 
 /// Everything that a role gets: its identity, its resources, and the signal to stop.
 ///

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use infra::Clock;
 use model::{Epoch, NodeId};
 
-use crate::context::InstallationKey;
 use crate::exit::{Exit, ExitError};
+use crate::installation_key::InstallationKey;
 use crate::token::Tokens;
 
 /// Whether other processes may use the directory too.

@@ -16,7 +16,7 @@ use model::Timestamp;
 use serde_json::json;
 
 use crate::data_dir;
-use crate::trace::{mask, sip};
+use crate::trace_data::{mask, sip};
 
 /// Maximum of reports in a data directory.
 pub const REPORTS_MAX: usize = 100;

@@ -1,7 +1,6 @@
 //! The metrics of one run of a role, in OpenMetrics or in the older text format.
 
 mod declare;
-pub mod reference;
 mod text;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -19,11 +19,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::AdminSlot;
-use crate::context::InstallationKey;
 use crate::data_dir::{self, DataDir, Sharing};
 use crate::directory::Directory;
 use crate::drain::Drain;
 use crate::exit::{Exit, ExitError};
+use crate::installation_key::InstallationKey;
 use crate::log::LogLevel;
 use crate::settings::Values;
 use crate::spans::{Collector, Spans};

@@ -7,7 +7,6 @@
 
 mod calls;
 mod connect;
-mod context;
 mod export;
 mod facts;
 mod invites;
@@ -28,10 +27,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::meter::PeerMeter;
 use crate::metrics::{CounterBy, Label, Metrics};
-use crate::trace::{Passing, What, sip::Scanned};
+use crate::trace_data::{Passing, What, sip::Scanned};
+pub use crate::trace_parent::{TRACE_PARENT, TRACE_RESPONSE, TraceParent};
 use calls::Calls;
 pub use calls::Opening;
-pub use context::{TRACE_PARENT, TRACE_RESPONSE, TraceParent};
 pub use facts::{AUDIO, TREATMENT};
 use invites::Invites;
 

@@ -8,55 +8,23 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use infra::Clock;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use model::{TenantId, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use crate::caller::{Caller, Tie};
+use crate::claims::believed_until;
+pub use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE};
 
 /// The issuer's name in tokens of an installation.
 pub const ISSUER: &str = "trunkline";
 /// The audience "every role of this installation".
 pub const EVERY_ROLE: &str = "trunkline";
-/// The tenant of unbound tokens: those of roles and operators.
-pub const ANY_TENANT: &str = "*";
-/// The scope of the installation's own roles.
-pub const ROLE_SCOPE: &str = "role";
 
 /// Lifetime of a role's own token; it is renewed after half of it.
 const ROLE_TOKEN_LIFE: Duration = Duration::from_secs(600);
 /// Longer tokens are refused before anything is parsed: ours have about 400 bytes.
 const TOKEN_BYTES_MAX: usize = 4_096;
-/// Tolerated clock difference between machines.
-const LEEWAY: Duration = Duration::from_secs(30);
 
-/// Until when a token with that `exp` (in seconds) is accepted.
-pub(crate) fn believed_until(exp: u64) -> Timestamp {
-    Timestamp::from_millis(exp.saturating_mul(1_000)) + LEEWAY
-}
 /// Maximum of cached verified tokens, so that a busy caller costs one signature check; about 1 MB.
 const VERIFIED_MAX: usize = 2_048;
-
-/// The claims of a caller token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claims {
-    /// The issuer.
-    pub iss: String,
-    /// The tenant, or `*`.
-    pub tenant: String,
-    /// The caller: `<role>/<node>` for a role, else `<kind>/<name>` as `operator/ann`.
-    pub sub: String,
-    /// Scopes, separated by blanks.
-    pub scope: String,
-    /// The role it is for, or [`EVERY_ROLE`].
-    pub aud: String,
-    /// When it expires, in seconds since the Unix epoch.
-    pub exp: u64,
-    /// The DN that it is tied to; without one, the token is valid for every DN of its tenant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dn: Option<String>,
-    /// Only with a DN: the only agent who may be logged in there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent: Option<String>,
-}
 
 /// Why a token was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,10 +5,7 @@
 //! the answers. Secrets are removed before storing ([`sip`]), phone numbers are masked before answering ([`mask`]). If
 //! a collector is set, the same entries become spans ([`crate::spans`]).
 
-pub mod entry;
-pub mod mask;
 pub mod serve;
-pub mod sip;
 mod store;
 
 use std::net::SocketAddr;
@@ -24,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::settings::ByteSize;
 use crate::spans::Spans;
 
-pub use entry::{Entry, RoleTrace, Summary, What};
+pub use crate::trace_data::{Entry, Passing, RoleTrace, Summary, What, entry, mask, sip};
 pub use store::{Counts, Found, Key, Limits};
 use store::{Kept, Store};
 
@@ -54,22 +51,6 @@ crate::settings! {
 
 /// Returns entries that exist only at query time, as the figures of a call's audio.
 pub type Live = Arc<dyn Fn(TenantId, ConnId) -> BoxFuture<'static, Vec<Entry>> + Send + Sync>;
-
-/// A SIP message received or sent.
-pub struct Passing<'a> {
-    /// When.
-    pub at: Timestamp,
-    /// The peer's address.
-    pub peer: SocketAddr,
-    /// Whether the peer is one of our nodes.
-    pub inside: bool,
-    /// Whether it is received or sent over UDP.
-    pub udp: bool,
-    /// Whether it was received.
-    pub inbound: bool,
-    /// The whole message.
-    pub bytes: &'a [u8],
-}
 
 /// A replica's memory of the latest calls, and the exporter of their spans. Cheap to clone; all clones share one store.
 #[derive(Clone, Default)]

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use runtime::exit::{Exit, ExitError};
-use runtime::metrics::reference;
+use runtime::metrics_page as reference;
 use runtime::{Place, RoleSpec};
 use serde_json::{Value, json};
 

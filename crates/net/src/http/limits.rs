@@ -10,7 +10,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use runtime::caller::Gate;
+use runtime::gate::Gate;
 use runtime::metrics::{OfEveryRole, Refusal};
 use runtime::server::{Accepted, CONNECTIONS_MAX};
 use runtime::{Caller, Problem, Readiness, RoleContext};
@@ -98,7 +98,7 @@ struct LimitLayer {
 /// The router behind gate and limits; `/live` and `/ready` in front of them.
 pub(super) fn router(router: Router, ctx: &RoleContext, gate: Gate, limits: Limits) -> Router {
     let ready = ctx.ready.clone();
-    let ask = move |request: Request, next: Next| runtime::caller::ask(gate.clone(), request, next);
+    let ask = move |request: Request, next: Next| runtime::gate::ask(gate.clone(), request, next);
     let probe = move |request: Request, next: Next| probe(ready.clone(), request, next);
     limited(router, limits, ctx.own.clone()).layer(from_fn(ask)).layer(from_fn(probe)).layer(from_fn(explain))
 }

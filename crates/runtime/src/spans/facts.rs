@@ -5,8 +5,8 @@ use opentelemetry::{Array, StringValue, Value};
 
 use super::calls::{CALL, Calls, Opening};
 use super::{Happened, Ids, KeyValue, Span};
-use crate::trace::entry::{Audio, Call, Event, Figures, Routing, Step};
-use crate::trace::{What, mask};
+use crate::trace_data::entry::{Audio, Call, Event, Figures, Routing, Step};
+use crate::trace_data::{What, mask};
 
 /// A phone rings.
 const RINGING: &str = "ringing";

@@ -5,8 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use model::ConnId;
 
 use super::{Happened, Ids, KeyValue, Span, SpanKind, TraceParent};
-use crate::trace::mask;
-use crate::trace::{Passing, sip::Invite, sip::Scanned};
+use crate::trace_data::mask;
+use crate::trace_data::{Passing, sip::Invite, sip::Scanned};
 
 /// Maximum of INVITEs without a final answer; the oldest are removed first.
 const INVITES_MAX: usize = 20_000;

@@ -4,8 +4,8 @@ use model::{Entropy as _, TenantId, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
-use crate::trace::entry::{self, Routing, Step};
-use crate::trace::sip::scan;
+use crate::trace_data::entry::{self, Routing, Step};
+use crate::trace_data::sip::scan;
 
 fn conn() -> ConnId {
     ConnId(0x00aa_00bb_00cc_00dd)
@@ -226,7 +226,7 @@ fn a_context_that_is_none_is_refused() {
         "00-0123456789abcdef0123456789abcdef-00aa00bb00cc00dd-01-more",
         "00-+123456789abcdef0123456789abcdef-00aa00bb00cc00dd-01",
     ] {
-        assert_eq!(bad.parse::<TraceParent>(), Err(context::NoTraceParent), "{bad}");
+        assert_eq!(bad.parse::<TraceParent>(), Err(crate::trace_parent::NoTraceParent), "{bad}");
     }
 }
 

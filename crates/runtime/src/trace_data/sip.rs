@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use model::ConnId;
 
-use crate::spans::TraceParent;
+use crate::trace_parent::TraceParent;
 
 /// The longest message that is kept whole; longer ones are cut.
 const TEXT_MAX: usize = 16 * 1_024;

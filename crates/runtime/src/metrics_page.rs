@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::{Declared, LabelSet, LabelValues, of_every_role};
 use crate::address;
+use crate::metrics::{Declared, LabelSet, LabelValues, of_every_role};
 use crate::spec::RoleSpec;
 
 /// The metrics that one role declares.

@@ -1,0 +1,41 @@
+//! The claims of a caller token.
+
+use std::time::Duration;
+
+use model::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The tenant of unbound tokens: those of roles and operators.
+pub const ANY_TENANT: &str = "*";
+/// The scope of the installation's own roles.
+pub const ROLE_SCOPE: &str = "role";
+/// Tolerated clock difference between machines.
+const LEEWAY: Duration = Duration::from_secs(30);
+
+/// Until when a token with that `exp` (in seconds) is accepted.
+pub(crate) fn believed_until(exp: u64) -> Timestamp {
+    Timestamp::from_millis(exp.saturating_mul(1_000)) + LEEWAY
+}
+
+/// The claims of a caller token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The issuer.
+    pub iss: String,
+    /// The tenant, or `*`.
+    pub tenant: String,
+    /// The caller: `<role>/<node>` for a role, else `<kind>/<name>` as `operator/ann`.
+    pub sub: String,
+    /// Scopes, separated by blanks.
+    pub scope: String,
+    /// The role it is for, or [`EVERY_ROLE`].
+    pub aud: String,
+    /// When it expires, in seconds since the Unix epoch.
+    pub exp: u64,
+    /// The DN that it is tied to; without one, the token is valid for every DN of its tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dn: Option<String>,
+    /// Only with a DN: the only agent who may be logged in there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+}

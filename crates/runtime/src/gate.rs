@@ -1,0 +1,322 @@
+//! The gate of a listener: authenticates and counts every request.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::caller::Caller;
+use crate::connections::from_caller;
+use crate::directory::Directory;
+use crate::meter::{Meters, PeerMeter, Side};
+use crate::metrics::{OfEveryRole, Refusal};
+use crate::problem::Problem;
+use crate::spans::{KeyValue, Span, SpanKind, Spans};
+use crate::spec::RoleSpec;
+use crate::token::Tokens;
+use crate::trace_parent::{TRACE_PARENT, TraceParent};
+
+/// Name under which callers without a valid token are counted.
+const NOBODY: &str = "without token";
+
+/// What a listener needs to authenticate and count its callers.
+#[derive(Clone)]
+pub struct Gate {
+    /// Verifies tokens.
+    pub tokens: Tokens,
+    /// The role that listens.
+    pub role: &'static str,
+    /// Ids of the connections that this listener accepts.
+    pub accepts: Arc<[&'static str]>,
+    /// Counts them.
+    pub meters: Meters,
+    /// The connection of callers that are not a role of the table: people and programs at an edge or admin listener.
+    pub strangers: Option<&'static str>,
+    /// Every role of this program.
+    pub table: &'static [&'static RoleSpec],
+    /// Maps addresses to roles and nodes.
+    pub directory: Directory,
+    /// Counts refused requests.
+    pub own: OfEveryRole,
+    /// Whether a path is served without a token.
+    pub open: fn(&str) -> bool,
+    /// Receives the span of a request with a trace context.
+    pub spans: Spans,
+}
+
+impl Gate {
+    /// The meter of a request's connection. The peer's address decides where it is one of ours, since a role may pass
+    /// on the token of its own caller; else the kind of caller decides.
+    fn meter_of(&self, peer: Option<IpAddr>, caller: Option<&Caller>) -> Option<PeerMeter> {
+        let row = |from: &str| from_caller(self.table, &self.accepts, from);
+        let at = peer.and_then(|ip| Some((ip, row(self.directory.role_at(ip)?)?)));
+        let (id, name) = match (at, caller) {
+            (Some((ip, id)), _) => (id, self.directory.node_at(ip)),
+            (None, Some(caller)) => (row(caller.kind()).or(self.strangers)?, caller.name().to_owned()),
+            (None, None) => (self.strangers?, NOBODY.to_owned()),
+        };
+        Some(self.meters.meter(id, Side::Accepts).peer(&name))
+    }
+}
+
+/// Counts a request and its connection.
+fn count(gate: &Gate, request: &Request, caller: Option<&Caller>) -> Option<PeerMeter> {
+    let connection = request.extensions().get::<crate::server::Accepted>();
+    let meter = gate.meter_of(connection.map(|c| c.peer.ip()), caller)?;
+    if let Some(connection) = connection {
+        connection.assign_meter(&meter);
+    }
+    meter.request();
+    Some(meter)
+}
+
+/// The middleware: 401 without a valid token (RFC 9457, or gRPC status 16), else the [`Caller`] in the extensions.
+pub async fn ask(gate: Gate, mut request: Request, next: Next) -> Response {
+    if (gate.open)(request.uri().path()) {
+        count(&gate, &request, None);
+        return next.run(request).await;
+    }
+    let is_grpc = is_grpc(request.headers());
+    let caller = match verified(&gate, request.headers()) {
+        Ok(caller) => caller,
+        Err(problem) => {
+            count(&gate, &request, None);
+            gate.own.requests_refused.inc(Refusal::Token);
+            return refuse(problem, is_grpc);
+        }
+    };
+    let meter = count(&gate, &request, Some(&caller));
+    if let Some(connection) = request.extensions().get::<crate::server::Accepted>() {
+        connection.mark_authenticated();
+    }
+    request.extensions_mut().insert(caller);
+    let served = Served::begin(&gate, &mut request);
+    let response = next.run(request).await;
+    if let Some(served) = served {
+        served.end(&gate, response.status().as_u16(), response.status().is_server_error());
+    }
+    if let Some(meter) = meter
+        && response.status().is_server_error()
+    {
+        meter.error();
+    }
+    response
+}
+
+/// A request with a trace context (W3C Trace Context), while it is served.
+struct Served {
+    within: TraceParent,
+    own: TraceParent,
+    method: String,
+    path: String,
+    start: u64,
+}
+
+impl Served {
+    /// Handlers find the context in the request's extensions and pass it on.
+    fn begin(gate: &Gate, request: &mut Request) -> Option<Self> {
+        if !gate.spans.is_on() {
+            return None;
+        }
+        let within = TraceParent::of(request.headers(), TRACE_PARENT).filter(|parent| parent.sampled)?;
+        let own = TraceParent { span: gate.spans.new_id(), ..within };
+        request.extensions_mut().insert(own);
+        let path = crate::trace_data::mask::text(request.uri().path());
+        Some(Self { within, own, method: request.method().to_string(), path, start: gate.meters.now().as_micros() })
+    }
+
+    fn end(self, gate: &Gate, status: u16, failed: bool) {
+        gate.spans.emit(Span {
+            trace: self.own.trace,
+            id: self.own.span,
+            parent: Some(self.within.span),
+            kind: SpanKind::Server,
+            name: self.method.clone().into(),
+            start: self.start,
+            end: gate.meters.now().as_micros(),
+            attributes: vec![
+                KeyValue::new("http.request.method", self.method),
+                KeyValue::new("url.path", self.path),
+                KeyValue::new("http.response.status_code", i64::from(status)),
+            ],
+            events: Vec::new(),
+            links: Vec::new(),
+            failed: failed.then(|| format!("answered {status}")),
+        });
+    }
+}
+
+fn verified(gate: &Gate, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let value = headers.get(header::AUTHORIZATION).ok_or_else(|| Problem::unauthorized("no Authorization header"))?;
+    let text = value.to_str().map_err(|_| Problem::unauthorized("the Authorization header is not text"))?;
+    let (scheme, token) = text.split_once(' ').unwrap_or(("", text));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Problem::unauthorized("the Authorization header is not Bearer"));
+    }
+    gate.tokens.verify(token.trim(), gate.role).map_err(|error| Problem::unauthorized(error.to_string()))
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// A refusal in the caller's own protocol.
+fn refuse(problem: Problem, is_grpc: bool) -> Response {
+    if is_grpc {
+        return tonic::Status::unauthenticated(problem.detail.unwrap_or(problem.title)).into_http();
+    }
+    problem.into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use infra::SystemClock;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::token::EVERY_ROLE;
+
+    fn gate() -> Gate {
+        let clock = Arc::new(SystemClock::start());
+        Gate {
+            tokens: Tokens::with_key(&Tokens::new_key().unwrap(), clock.clone()).unwrap(),
+            role: "config",
+            accepts: ["voice-22", "voice-23"].into(),
+            meters: Meters::new(clock),
+            strangers: None,
+            table: &[],
+            directory: Directory::of_instance(0, |_| 1),
+            own: OfEveryRole::default(),
+            open: |path| path == "/open",
+            spans: Spans::default(),
+        }
+    }
+
+    async fn send(gate: &Gate, path: &str, token: Option<&str>, media_type: &str) -> Response {
+        let who = get(|caller: Caller| async move { caller.subject().to_owned() });
+        let gated = gate.clone();
+        let ask = move |request: Request, next: Next| ask(gated.clone(), request, next);
+        let router = Router::new().route("/who", who).route("/open", get(|| async {})).layer(from_fn(ask));
+        let mut request = Request::get(path).header(header::CONTENT_TYPE, media_type);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_open_paths_answer_without_a_token() {
+        let gate = gate();
+        assert_eq!(send(&gate, "/open", None, "x/y").await.status(), 200);
+        assert_eq!(send(&gate, "/who", None, "x/y").await.status(), 401);
+        let for_others = gate.tokens.of_role("dialplan", "dialplan-1", "rq").unwrap();
+        assert_eq!(send(&gate, "/who", Some(&for_others), "x/y").await.status(), 401);
+        let grpc = send(&gate, "/who", None, "application/grpc").await;
+        assert_eq!((grpc.status().as_u16(), grpc.headers()["grpc-status"].as_bytes()), (200, &b"16"[..]));
+    }
+
+    #[tokio::test]
+    async fn a_roles_request_is_counted_on_the_row_that_the_role_opens() {
+        let gate = gate();
+        let token = gate.tokens.of_role("dialplan", "dialplan-2", "config").unwrap();
+        assert_eq!(send(&gate, "/who", Some(&token), "x/y").await.status(), 200);
+        let report = gate.meters.report();
+        assert_eq!((report.len(), report[0].id.as_str(), report[0].side), (1, "voice-22", Side::Accepts));
+        assert_eq!((report[0].peers[0].peer.as_str(), report[0].peers[0].requests), ("dialplan-2", 1));
+    }
+
+    #[test]
+    fn tenant_and_scopes_bind_people_but_not_roles() {
+        let gate = gate();
+        let (acme, other) = (TenantId::parse("acme").unwrap(), TenantId::parse("other").unwrap());
+        let token = gate.tokens.issue(Some(&acme), "wallboard/1", "calls:read", EVERY_ROLE, Duration::from_secs(9));
+        let person = gate.tokens.verify(&token.unwrap(), "config").unwrap();
+        assert!(person.may_act_for(&acme).is_ok() && person.needs_scope("calls:read").is_ok());
+        assert_eq!(person.may_act_for(&other).unwrap_err().status, 403);
+        assert_eq!(person.needs_scope("operate").unwrap_err().status, 403);
+        assert_eq!(person.role(), None);
+        let role = gate.tokens.verify(&gate.tokens.of_role("ors", "ors-1", "config").unwrap(), "config").unwrap();
+        assert!(role.may_act_for(&other).is_ok() && role.needs_scope("operate").is_ok());
+    }
+
+    fn asked(dn: &str, kind: RequestKind) -> Asked {
+        Asked {
+            tenant: TenantId::parse("acme").unwrap(),
+            requester: "desk/1".to_owned(),
+            reference: model::ReferenceId(1),
+            this_dn: Dn::parse(dn).unwrap(),
+            kind,
+            reasons: model::UserData::new(),
+            extensions: model::UserData::new(),
+        }
+    }
+
+    fn login(agent: Option<&str>) -> RequestKind {
+        let agent = agent.map(|agent| AgentId::parse(agent).unwrap());
+        RequestKind::AgentLogin { agent, work_mode: model::WorkMode::Unknown }
+    }
+
+    fn tied(gate: &Gate, agent: Option<&str>, scopes: &str) -> Caller {
+        let acme = TenantId::parse("acme").unwrap();
+        let tie = Tie { dn: Dn::parse("7101").unwrap(), agent: agent.map(|agent| AgentId::parse(agent).unwrap()) };
+        let life = Duration::from_secs(9);
+        let token = gate.tokens.issue_tied(Some(&acme), Some(&tie), "desk/1", scopes, EVERY_ROLE, life).unwrap();
+        gate.tokens.verify(&token, "config").unwrap()
+    }
+
+    #[test]
+    fn a_tied_token_asks_for_its_own_dn_alone() {
+        let gate = gate();
+        let call = model::ConnId(1);
+        let desk = tied(&gate, None, "calls:control agents:control calls:read");
+        let may = |dn: &str, kind: RequestKind| desk.may_ask(&asked(dn, kind)).map_err(|p| p.detail.unwrap());
+        assert_eq!(may("7101", RequestKind::HoldCall(call)), Ok(()));
+        assert_eq!(may("7101", login(None)), Ok(()));
+        assert_eq!(may("7102", RequestKind::HoldCall(call)), Err("the token is tied to the DN 7101".to_owned()));
+        assert!(may("7102", RequestKind::AgentLogout).is_err());
+        for whole in [RequestKind::ClearCall(call), RequestKind::QueryCall(call), RequestKind::DeleteUserData(call)] {
+            assert!(may("7101", whole).unwrap_err().contains("whole call"));
+        }
+        assert!(!desk.has_scope("calls:read"), "what is not for one DN is not for it");
+        let desk = tied(&gate, Some("1001"), "agents:control");
+        assert!(desk.may_ask(&asked("7101", login(Some("1001")))).is_ok());
+        for other in [None, Some("1002")] {
+            assert_eq!(desk.may_ask(&asked("7101", login(other))).unwrap_err().status, 403);
+        }
+        assert!(
+            desk.may_ask(&asked("7101", RequestKind::HoldCall(call))).unwrap_err().detail.unwrap().contains("calls:")
+        );
+    }
+
+    #[test]
+    fn a_tie_that_cannot_be_read_is_no_token() {
+        let claims = |dn: Option<&str>, agent: Option<&str>| {
+            Caller::from_claims(Claims {
+                iss: String::new(),
+                tenant: "acme".to_owned(),
+                sub: "desk/1".to_owned(),
+                scope: "calls:control".to_owned(),
+                aud: EVERY_ROLE.to_owned(),
+                exp: 1,
+                dn: dn.map(str::to_owned),
+                agent: agent.map(str::to_owned),
+            })
+        };
+        let long = "7".repeat(256);
+        for (dn, agent) in
+            [(Some(""), None), (Some(long.as_str()), None), (None, Some("1001")), (Some("7101"), Some(""))]
+        {
+            assert_eq!(claims(dn, agent), None, "{dn:?} {agent:?}");
+        }
+        assert!(claims(Some("7101"), Some("1001")).is_some() && claims(None, None).is_some());
+    }
+}

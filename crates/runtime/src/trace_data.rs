@@ -1,0 +1,27 @@
+//! What a role remembers of a call: the entries of traces and spans, their masks, and the parts of SIP messages that both need.
+
+pub mod entry;
+pub mod mask;
+pub mod sip;
+
+use std::net::SocketAddr;
+
+use model::Timestamp;
+
+pub use entry::{Entry, RoleTrace, Summary, What};
+
+/// A SIP message received or sent.
+pub struct Passing<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// The peer's address.
+    pub peer: SocketAddr,
+    /// Whether the peer is one of our nodes.
+    pub inside: bool,
+    /// Whether it is received or sent over UDP.
+    pub udp: bool,
+    /// Whether it was received.
+    pub inbound: bool,
+    /// The whole message.
+    pub bytes: &'a [u8],
+}
