@@ -54,7 +54,10 @@ impl Proxy {
         let Some(uri) = message.request_uri().and_then(|u| Uri::parse(u).ok()) else {
             return Check::Answer(Answer::new(StatusCode::BAD_REQUEST));
         };
-        if *method == Method::Options && uri.user().is_none() && self.is_us(&uri) {
+        // Within a dialog it is for whoever the dialog is with: a party that gives our address as its Contact would seem to live for ever.
+        let asks_us =
+            *method == Method::Options && side == Side::Edge && message.to().is_ok_and(|to| to.tag().is_none());
+        if asks_us && uri.user().is_none() && self.is_us(&uri) {
             // What lies behind us takes (RFC 3261 §11.2): the owners of calls, and the registrar, which knows Path.
             let answer = Answer::new(StatusCode::OK)
                 .with(HeaderName::Allow, format_args!("{ALLOW}, REGISTER"))
