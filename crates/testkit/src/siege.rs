@@ -9,44 +9,55 @@ use simnet::hostile::{Party, Place, Role};
 
 use crate::{Installation, wait};
 
-/// The port of every party, as registered for a phone by SIPp.
-const PORT: u16 = 5_060;
+/// The port of a phone, as registered for its party by SIPp.
+const PHONES_PORT: u16 = 5_060;
+/// The first port of callers.
+const CALLERS_PORT: u16 = 5_060;
+/// Ports of callers, one for each round: no party of a later round answers for a caller that has left.
+const CALLERS_PORTS: u64 = 16;
 /// The audio port in their descriptions; it is not open.
 const AUDIO_PORT: u16 = 40_000;
 /// Datagrams that one party reads in its turn.
 const AT_ONCE: usize = 64;
 
 /// Hostile parties that run concurrently.
-#[derive(Default)]
 pub struct Siege {
     parties: Vec<(Party, UdpSocket)>,
     said: usize,
+    port: u16,
 }
 
 impl Siege {
+    /// The siege of this round: its callers use other ports than those of the rounds before.
+    pub fn of_round(round: u64) -> Self {
+        Self { parties: Vec::new(), said: 0, port: CALLERS_PORT + (round % CALLERS_PORTS) as u16 }
+    }
+
     /// Adds a caller of this number, at the address of this stranger.
     pub fn caller(&mut self, site: &Installation, stranger: u16, seed: u64, number: &str) -> Result<()> {
         let address = site.stranger_address(stranger);
-        let party = Party::new(seed, Role::Caller(number.to_owned()), place(site, address, "stranger"), now());
-        self.join(site, address, party)
+        let at = (address, self.port);
+        let party = Party::new(seed, Role::Caller(number.to_owned()), place(site, at, "stranger"), now());
+        self.join(site, at, party)
     }
 
     /// Adds a caller whose only deviation is this one, in its first INVITE.
     pub fn calling_with(&mut self, site: &Installation, stranger: u16, deviation: &str, number: &str) -> Result<()> {
         let address = site.stranger_address(stranger);
-        let party = Party::calling_with(deviation, u64::from(stranger), number, place(site, address, "stranger"));
-        self.join(site, address, party)
+        let at = (address, self.port);
+        let party = Party::calling_with(deviation, u64::from(stranger), number, place(site, at, "stranger"));
+        self.join(site, at, party)
     }
 
     /// Adds a phone at the address where this extension was registered.
     pub fn phone(&mut self, site: &Installation, host: u8, seed: u64, extension: &str) -> Result<()> {
-        let address = site.peer_address(host);
-        let party = Party::new(seed, Role::Callee, place(site, address, extension), now());
-        self.join(site, address, party)
+        let at = (site.peer_address(host), PHONES_PORT);
+        let party = Party::new(seed, Role::Callee, place(site, at, extension), now());
+        self.join(site, at, party)
     }
 
-    fn join(&mut self, site: &Installation, address: Ipv4Addr, party: Party) -> Result<()> {
-        let socket = UdpSocket::bind((address, PORT))?;
+    fn join(&mut self, site: &Installation, at: (Ipv4Addr, u16), party: Party) -> Result<()> {
+        let socket = UdpSocket::bind(at)?;
         socket.connect(site.sip())?;
         socket.set_nonblocking(true)?;
         self.parties.push((party, socket));
@@ -96,9 +107,9 @@ impl Siege {
     }
 }
 
-fn place(site: &Installation, address: Ipv4Addr, user: &str) -> Place {
+fn place(site: &Installation, (address, port): (Ipv4Addr, u16), user: &str) -> Place {
     Place {
-        sent_by: format!("{address}:{PORT}"),
+        sent_by: format!("{address}:{port}"),
         edge: site.sip(),
         user: user.to_owned(),
         call_ids: "hostile-".to_owned(),

@@ -55,7 +55,10 @@ impl Proxy {
         let Some(uri) = message.request_uri().and_then(|u| Uri::parse(u).ok()) else {
             return Check::Answer(Answer::new(StatusCode::BAD_REQUEST));
         };
-        if *method == Method::Options && uri.user().is_none() && self.is_us(&uri) {
+        // An OPTIONS within a dialog is answered by the dialog's party alone: a party with our address as its Contact would seem alive for ever.
+        let asks_us =
+            *method == Method::Options && side == Side::Edge && message.to().is_ok_and(|to| to.tag().is_none());
+        if asks_us && uri.user().is_none() && self.is_us(&uri) {
             // The capabilities of the nodes behind us (RFC 3261 §11.2): call owners, and the registrar, which supports
             // Path.
             let answer = Answer::new(StatusCode::OK)

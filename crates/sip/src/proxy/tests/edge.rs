@@ -18,6 +18,28 @@ fn options_to_the_proxy_is_answered_by_it() {
 }
 
 #[test]
+fn options_within_a_dialog_are_not_answered_for_a_party_that_gives_our_address_as_its_contact() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    let flow = flow_token::seal(udp(PHONE), None, &seal());
+    let more = format!("Route: <sip:{flow}@127.0.0.1:5060;lr>\n");
+    let ask = Ask {
+        method: "OPTIONS",
+        uri: "sip:127.0.0.1:5060",
+        to_tag: Some("theirs"),
+        host: "127.0.2.1",
+        ..Ask::default()
+    };
+    lab.by(1, &Ask { more: &more, ..ask }.text());
+    let (to, asked) = lab.only();
+    assert_eq!((to, asked.method()), (udp(PHONE), Method::Options), "whether it lives is asked of the party itself");
+    let ask =
+        Ask { method: "OPTIONS", uri: "sip:127.0.0.1:5060", to_tag: Some("unknown"), host: PHONE, ..Ask::default() };
+    lab.from(PHONE, &ask.text());
+    assert_eq!(lab.statuses(), [481], "a dialog that nobody here has");
+}
+
+#[test]
 fn what_must_not_be_forwarded_is_refused_with_its_reason() {
     let mut lab = Lab::new();
     lab.node(1, "sip-cluster", "a.1");

@@ -87,7 +87,7 @@ fn nobody_died(site: &Installation) -> Result<()> {
 #[test]
 fn one_packet_with_a_session_of_two_seconds_fells_nothing() -> Result<()> {
     let site = Installation::start()?;
-    let mut siege = Siege::default();
+    let mut siege = Siege::of_round(0);
     siege.calling_with(&site, 0, "a session that is over at once, and UPDATE without timer", site.number("echo")?)?;
     siege.is_answered(SOON)?;
     siege.act(Duration::from_secs(3));
@@ -112,8 +112,8 @@ fn hostile_callers_and_phones_leave_an_installation_as_it_was() -> Result<()> {
         from_environment("TRUNKLINE_HOSTILE_AT_ONCE").unwrap_or(AT_ONCE).clamp(1, Installation::STRANGERS_MAX.into());
     let numbers = ["sales", "support", "menu", "echo", "announcement", "closed"];
     let (mut said, mut talked, mut resident) = (0, 0, None);
-    for begin in (first..last).step_by(at_once as usize) {
-        let mut siege = Siege::default();
+    for (round, begin) in (0..).zip((first..last).step_by(at_once as usize)) {
+        let mut siege = Siege::of_round(round);
         for (host, extension) in PHONES {
             siege.phone(&site, host, begin << 8 | u64::from(host), extension)?;
         }
