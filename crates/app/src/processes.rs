@@ -154,7 +154,8 @@ fn everyone(installation: &Installation) -> anyhow::Result<Everyone> {
 async fn all_ready(everyone: &Everyone, meant: impl Fn(&str) -> bool) {
     loop {
         let told = everyone.ask("/ready").await;
-        let is_ready = |told: &net::everyone::Told| told.answer.as_ref().is_ok_and(|answer| answer.status.is_success());
+        let is_ready =
+            |told: &net::everyone::ReplicaAnswer| told.answer.as_ref().is_ok_and(|answer| answer.status.is_success());
         if told.iter().filter(|told| meant(told.place.role)).all(is_ready) {
             return;
         }

@@ -42,7 +42,7 @@ impl Connector {
         match tokio::time::timeout(CONNECT_TIMEOUT, self.open(to)).await {
             Ok(Ok(stream)) => {
                 let tally = Tally::default();
-                tally.belongs_to(&peer);
+                tally.assign_meter(&peer);
                 Ok(Counted::new(stream, tally))
             }
             Ok(Err(error)) => {

@@ -182,8 +182,11 @@ mod tests {
     use infra::SystemClock;
     use tower::ServiceExt as _;
 
+    use model::{AgentId, Dn, Request as Asked, RequestKind, TenantId};
+
     use super::*;
-    use crate::token::EVERY_ROLE;
+    use crate::caller::Tie;
+    use crate::token::{Claims, EVERY_ROLE};
 
     fn gate() -> Gate {
         let clock = Arc::new(SystemClock::start());

@@ -8,7 +8,6 @@
 pub mod serve;
 mod store;
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 

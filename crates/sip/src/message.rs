@@ -11,7 +11,6 @@ use smallvec::SmallVec;
 use crate::header::name::OTHER;
 use crate::header::{Elements, HeaderName};
 use crate::limits::{HEAD_MAX, HEAD_ROOM, HEADERS_MAX, HEADERS_ROOM, LINE_MAX, LINE_ROOM, MESSAGE_MAX, TAG_ROOM};
-use crate::message::ParseError;
 use crate::method::Method;
 use crate::rule::Rule;
 use crate::status::StatusCode;

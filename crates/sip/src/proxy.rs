@@ -423,7 +423,7 @@ impl Proxy {
             Received::Request(new) => self.request(new, side, now),
             Received::Ack { message, flow } => self.ack(message, flow, side),
             Received::Response { client, owner, message, flow } => self.response(client, owner, message, flow, now),
-            Received::Stray(message) => self.stray_response(message, flow),
+            Received::Stray(message) => self.stray_response(message, flow, now),
         }
     }
 }

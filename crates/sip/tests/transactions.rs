@@ -247,11 +247,11 @@ fn another_request_is_over_with_its_answer_which_who_asks_again_gets_for_timer_j
 
 #[test]
 fn where_a_successor_may_go_on_a_request_is_answered_from_its_transaction_for_timer_j() {
-    let mut layer = TransactionLayer::inheritable(10, Intervals::default());
+    let mut layer = TransactionLayer::restorable(10, Intervals::default());
     let bye = request(Method::Bye, "z9hG4bKserver");
     let server = receive(&mut layer, bye.clone(), udp());
     layer.respond(server, &response(&bye, 200, "b"), START).unwrap();
-    let mut successor = TransactionLayer::inheritable(10, Intervals::default());
+    let mut successor = TransactionLayer::restorable(10, Intervals::default());
     let inherited = successor.restore_server(layer.snapshot_server(server).unwrap(), 0, START).unwrap();
     for (mut layer, server, sent) in [(layer, server, 1), (successor, inherited, 0)] {
         assert_eq!(std::iter::from_fn(|| layer.poll_transmit()).count(), sent);
@@ -330,7 +330,7 @@ fn a_malformed_request_is_refused_without_state() {
 
 #[test]
 fn long_requests_are_refused_before_they_have_taken_the_memory() {
-    let mut layer = TransactionLayer::inheritable(4_096, Intervals::default());
+    let mut layer = TransactionLayer::restorable(4_096, Intervals::default());
     let long = "x".repeat(8_000);
     let (mut servers, mut refused) = (Vec::new(), false);
     for number in 0..2_000 {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited, NoCapacity};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -43,7 +43,7 @@ struct Inner {
     role: &'static str,
     port: u16,
     next: AtomicUsize,
-    pool: legacy::Client<Connector, NoCapacity<Bytes>>,
+    pool: legacy::Client<Connector, Full<Bytes>>,
 }
 
 /// Why a request has no answer.
@@ -285,14 +285,14 @@ impl Call {
         Err(failed)
     }
 
-    fn request(&self, to: SocketAddr) -> Result<Request<NoCapacity<Bytes>>, CallError> {
+    fn request(&self, to: SocketAddr) -> Result<Request<Full<Bytes>>, CallError> {
         let shape = |error: &dyn std::fmt::Display| CallError::Shape(error.to_string());
         let inner = &*self.client.inner;
         let body = self.body.clone().map_err(CallError::Shape)?;
         let mut request = Request::builder()
             .method(self.method.clone())
             .uri(format!("http://{to}{}", self.path))
-            .body(NoCapacity::new(body))
+            .body(Full::new(body))
             .map_err(|error| shape(&error))?;
         *request.headers_mut() = self.headers.clone();
         if self.bears_token && !self.headers.contains_key(header::AUTHORIZATION) {
@@ -326,12 +326,12 @@ pub async fn get_once(to: SocketAddr, path: &str, token: &str) -> anyhow::Result
 
 /// One request without a body, with a token of the caller's own.
 pub async fn send_once(method: Method, to: SocketAddr, path: &str, token: &str) -> anyhow::Result<Answer> {
-    let pool = legacy::Client::builder(TokioExecutor::new()).build_http::<NoCapacity<Bytes>>();
+    let pool = legacy::Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let request = Request::builder()
         .method(method)
         .uri(format!("http://{to}{path}"))
         .header(header::AUTHORIZATION, format!("Bearer {token}"))
-        .body(NoCapacity::new(Bytes::new()))?;
+        .body(Full::new(Bytes::new()))?;
     let (parts, body) = pool.request(request).await?.into_parts();
     let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| anyhow::anyhow!("{error}"))?;
     Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })

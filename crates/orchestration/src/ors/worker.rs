@@ -314,7 +314,7 @@ impl Worker {
     fn release(&mut self) -> bool {
         let live = &self.live;
         let changed = self.touched.drain().map(|key| {
-            let photo = live.get(&key).and_then(Live::photo);
+            let photo = live.get(&key).and_then(Live::snapshot);
             (key, photo)
         });
         let Some(more) = self.slot.release(self.life, changed) else { return false };

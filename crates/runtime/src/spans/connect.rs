@@ -35,7 +35,7 @@ impl Connector {
         match connected.unwrap_or_else(|_| Err(late())) {
             Ok(stream) => {
                 let tally = Tally::default();
-                tally.belongs_to(&self.meter);
+                tally.assign_meter(&self.meter);
                 Ok(TokioIo::new(Counted::new(stream, tally)))
             }
             Err(error) => {

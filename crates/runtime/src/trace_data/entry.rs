@@ -344,7 +344,7 @@ pub struct Summary {
 
 impl What {
     /// Approximate size in bytes.
-    pub(super) fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         const EACH: usize = 160;
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         EACH + match self {

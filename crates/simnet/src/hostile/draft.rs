@@ -1,7 +1,5 @@
 //! A message being built: deviations are applied to it before it becomes text.
 
-use super::dice::Dice;
-
 /// Whether a deviation leaves a message valid by RFC 3261 and its extensions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Validity {

@@ -1,8 +1,6 @@
 //! Forwarding a request: the changes made to it (RFC 3261 §16.6), its client transaction, its repetition to another
 //! node.
 
-use std::fmt::Display;
-
 use model::{Owner, Timestamp};
 
 use super::answer::Answer;
@@ -10,7 +8,7 @@ use super::branch::{Branch, loop_mark};
 use super::exchange::{Cancelled, Origin, Stage, Target};
 use super::settings::{HOPS_MAX, REPEATS_AFTER_WAITING_MAX, REPEATS_MAX, SUCCESSOR_WAIT, TIMER_C, TIMER_C_LOOK};
 use super::target::Destination;
-use super::{Proxy, flow_token, headers, rendezvous};
+use super::{Proxy, flow_token, headers};
 use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::message::Message;

@@ -85,7 +85,7 @@ impl Proxy {
 
     /// A response without a transaction. It is not forwarded (RFC 6026 §7.3), except the 2xx to an INVITE whose proxy has
     /// failed, or that came in our previous run: without its ACK the call would end.
-    pub(super) fn stray_response(&mut self, message: Message, flow: Flow) {
+    pub(super) fn stray_response(&mut self, message: Message, flow: Flow, now: Timestamp) {
         let of_invite = message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
         let is_ours = |tag: Option<&str>| tag.is_some_and(|tag| LocalTag::open(tag, &self.seal).is_some());
         if !of_invite || !message.status().is_some_and(StatusCode::is_success) {
@@ -93,7 +93,7 @@ impl Proxy {
         } else if message.from().is_ok_and(|from| is_ours(from.tag())) {
             self.answer_of_a_node(message);
         } else {
-            self.answer_by_a_node(message, flow);
+            self.answer_by_a_node(message, flow, now);
         }
     }
 
@@ -107,13 +107,18 @@ impl Proxy {
         self.respond_to_successor(message);
     }
 
-    /// The 2xx that a node repeats because its ACK is missing: the INVITE came in a previous run of this proxy.
-    fn answer_by_a_node(&mut self, mut message: Message, flow: Flow) {
-        let back = self.node_of(flow).filter(|_| is_to_us(&message)).and_then(|_| {
-            message.remove_first_value(&HeaderName::Via);
-            self.udp_to(source_in_via(&message)?)
-        });
-        let Some(back) = back else {
+    /// The 2xx of a node, by a branch without a transaction: the INVITE came in a previous run of this proxy and its ACK is missing,
+    /// or the INVITE was repeated to the successor in the moment in which the successor answered it by the first branch.
+    fn answer_by_a_node(&mut self, mut message: Message, flow: Flow, now: Timestamp) {
+        if self.node_of(flow).is_none() || !is_to_us(&message) {
+            self.counts.responses_stray += 1;
+            return;
+        }
+        message.remove_first_value(&HeaderName::Via);
+        if let Some((server, id)) = self.layer.server_of(&message) {
+            return self.answered_by_first_branch(server, id, message, now);
+        }
+        let Some(back) = source_in_via(&message).and_then(|source| self.udp_to(source)) else {
             self.counts.responses_stray += 1;
             return;
         };
@@ -121,6 +126,22 @@ impl Proxy {
         message.ensure_content_length();
         self.counts.responses_forwarded += 1;
         self.layer.transmit(back, message.to_bytes());
+    }
+
+    /// The request has its final response. What its repeat is answered goes no further: after a 2xx nothing else may follow.
+    fn answered_by_first_branch(&mut self, server: ServerId, id: u64, mut message: Message, now: Timestamp) {
+        if let Some(held) = self.exchanges.get_mut(id) {
+            held.due = Timestamp::MAX;
+            held.stage = Stage::Answered { client_open: true };
+            held.request = Bytes::new();
+            self.attempt_over(id, StatusCode::OK);
+        }
+        self.note_dialog(message.to().ok().and_then(|to| to.tag()));
+        message.remove_where(headers::is_ours);
+        message.ensure_content_length();
+        self.counts.responses_forwarded += 1;
+        // An error means that the transaction has ended; the peer needs no response any more.
+        let _ = self.layer.respond(server, &message, now);
     }
 
     /// The requesting node has failed; the current owner of its call, if any, gets the response.

@@ -7,7 +7,7 @@ use model::{Dn, Owner, TenantId, Timestamp};
 use super::answer::Answer;
 use super::exchange::Target;
 use super::flow_token::{PhoneMark, StreamOwner};
-use super::nodes::{OWNERS, owns_calls};
+use super::nodes::owns_calls;
 use super::{Peer, Proxy, Side, flow_token, rendezvous};
 use crate::flow::Flow;
 use crate::header::{Contact, HeaderName};

@@ -423,6 +423,13 @@ impl TransactionLayer {
         self.servers.get(id).map(|server| server.flow)
     }
 
+    /// The server transaction that a response answers, by its topmost Via, and the transaction's owner.
+    pub fn server_of(&mut self, response: &Message) -> Option<(ServerId, u64)> {
+        let method = response.cseq().ok()?.method;
+        let id = *self.index.get(self.key.server(response, &method).ok()?)?;
+        Some((ServerId(id), self.servers.get(id)?.owner))
+    }
+
     /// As [`Self::matches`]; also true for a CANCEL of an existing INVITE and for a repeat of an answered request.
     pub fn knows(&mut self, message: &Message, now: Timestamp) -> bool {
         if self.matches(message) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use infra::{Position, StoreError};
+use infra::{EventStream, Position, StoreError};
 use model::TenantId;
 use tokio::sync::Mutex;
 

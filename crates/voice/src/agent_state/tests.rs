@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::handler::TenantAgents;
 use super::people::People;
-use super::{ROLE, desk, metrics, records};
+use super::{ROLE, metrics, records, tenant_loop};
 use crate::test_stores::{HandClock, stores};
 
 struct Site {

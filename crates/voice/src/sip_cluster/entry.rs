@@ -12,7 +12,7 @@ use model::{Dn, LegId, Owner, TenantId, Timestamp};
 use sip::HeaderName;
 use sip::agent::{COMPLETED_ELSEWHERE, DialogId, ExtraHeaders, IncomingId};
 
-use super::routing_link::Told;
+use super::routing_link::LastSent;
 use super::takeover::Lookup;
 
 /// The bit that tells the tag of a leg's media dialog from that of the leg itself.
@@ -42,7 +42,7 @@ pub struct Entry {
     /// An entry of the stream of new calls for the next commit.
     pub new_call: Option<NewCall>,
     /// What rq was last told of the call.
-    pub told: Told,
+    pub told: LastSent,
     /// Whether something has changed since the last commit.
     pub dirty: bool,
     /// Due time of the call model's timer, as in the node's `due`.

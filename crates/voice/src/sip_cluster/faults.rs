@@ -36,7 +36,7 @@ pub(super) enum Doing {
     /// It restores a call from its record.
     Record,
     /// It handles an answer or a request of another role.
-    Word(&'static str),
+    OtherInput(&'static str),
 }
 
 /// State that attributes a fault to a call.

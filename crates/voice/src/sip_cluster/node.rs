@@ -418,7 +418,7 @@ impl Node {
             stored: Stored::No,
             events: Vec::new(),
             new_call: None,
-            told: super::routing_link::Told::default(),
+            told: super::routing_link::LastSent::default(),
             dirty: false,
             armed: None,
             settled: true,

@@ -135,7 +135,7 @@ pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> u64) -> Result<Deco
         stored: Stored::Live,
         events: Vec::new(),
         new_call: None,
-        told: super::routing_link::Told::default(),
+        told: super::routing_link::LastSent::default(),
         dirty: false,
         armed: None,
         settled: false,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use infra::{Clock as _, SystemClock};
 use net::everyone::Everyone;
 use platform::trace::document::Trace;
-use platform::trace::lines::{Line, ReplicaAnswer};
+use platform::trace::lines::{Line, PrintedLines};
 use platform::trace::{ask, explain, text};
 use runtime::exit::Exit;
 use serde_json::json;
@@ -38,7 +38,7 @@ pub(super) struct Following<'a> {
 
 #[derive(Default)]
 struct Followed {
-    told: ReplicaAnswer,
+    told: PrintedLines,
     over: bool,
     quiet: u32,
 }

@@ -127,6 +127,26 @@ fn an_invite_that_rang_waits_4_s_for_the_successors_own_answer() {
 }
 
 #[test]
+fn an_answer_that_crosses_the_repeated_invite_is_the_only_one_that_the_caller_gets() {
+    let mut lab = Lab::new();
+    let (dead, successor, first) = invited(&mut lab);
+    lab.by(dead, &answer(&first, 180, "x"));
+    lab.take();
+    lab.proxy.handle_closed(dead, lab.now);
+    lab.drain();
+    lab.pass(Duration::from_millis(4_100), &[successor]);
+    let (flow, second) = lab.only();
+    assert_eq!((flow, second.method()), (tcp(successor), Method::Invite));
+    lab.by(successor, &answer(&first, 200, "x"));
+    assert_eq!(lab.statuses(), [200], "by the branch that the failed node knew");
+    lab.by(successor, &answer(&second, 482, "x"));
+    let to_caller = |(flow, message): &(Flow, Message)| *flow == udp(TRUNK) && !message.is_request();
+    assert_eq!(lab.take().iter().filter(|sent| to_caller(sent)).count(), 0, "after a 2xx nothing else may follow");
+    lab.by(successor, &answer(&first, 200, "x"));
+    assert_eq!(lab.statuses(), [200], "a 2xx whose ACK is missing is repeated");
+}
+
+#[test]
 fn a_silent_nodes_ringing_invite_waits_for_the_successor_though_its_connection_is_closed() {
     let mut lab = Lab::new();
     let (dead, successor, first) = invited(&mut lab);

@@ -1,7 +1,10 @@
 use bytes::Bytes;
 use contracts::v1::{self, AgentRecordState, PartyState, call_model_record::Stage};
 use infra::embedded::Embedded;
-use infra::{AgentBatch, AgentWrite, Binding, CallWrite, Change, Outbox as _, RegistrationWrite, SystemClock};
+use infra::{
+    AgentBatch, AgentLedger, AgentWrite, Binding, CallLedger, CallWrite, Change, Outbox as _, RegistrationWrite,
+    Registrations, SystemClock,
+};
 use model::plan::Contact;
 use model::{
     AgentId, CallUuid, ConnId, Dn, Event, EventId, EventName, NodeId, Owner, Seq, Stamped, Subject, Timestamp, Token,
