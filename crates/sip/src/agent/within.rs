@@ -28,8 +28,7 @@ const CHALLENGES_MAX: u8 = 2;
 impl UserAgent {
     /// Sends an INFO. `Responded` follows.
     ///
-    /// # Errors
-    /// When the dialog is not confirmed, or too many requests wait.
+    /// # Errors When the dialog is not confirmed, or too many requests wait.
     pub fn info(
         &mut self,
         dialog: DialogId,
@@ -42,8 +41,7 @@ impl UserAgent {
 
     /// Sends OPTIONS within the dialog. `Responded` follows.
     ///
-    /// # Errors
-    /// As [`Self::info`].
+    /// # Errors As [`Self::info`].
     pub fn options(
         &mut self,
         dialog: DialogId,
@@ -55,8 +53,7 @@ impl UserAgent {
 
     /// Sends UPDATE (RFC 3311): with an offer `Renegotiated` or `Refused` follows, without one `Refreshed` or `Refused`.
     ///
-    /// # Errors
-    /// When an offer is open, or as [`Self::info`].
+    /// # Errors When an offer is open, or as [`Self::info`].
     pub fn update(
         &mut self,
         dialog: DialogId,
@@ -67,11 +64,9 @@ impl UserAgent {
         self.send_update(dialog, offer, headers, RequestPurpose::Change, now).map(|_| ())
     }
 
-    /// Ends the dialog with a BYE. `Released(ByUs)` follows, after the ACK to our 2xx if that is still missing (RFC
-    /// 3261 §15).
+    /// Ends the dialog with a BYE. `Released(ByUs)` follows, after the ACK to our 2xx if that is still missing (RFC 3261 §15).
     ///
-    /// # Errors
-    /// When the dialog is not confirmed: cancel our INVITE, or reject the peer's, instead.
+    /// # Errors When the dialog is not confirmed: cancel our INVITE, or reject the peer's, instead.
     pub fn bye(&mut self, dialog: DialogId, headers: ExtraHeaders, now: Timestamp) -> Result<(), CommandError> {
         let leg = self.dialogs.get_mut(dialog.0).ok_or(CommandError::Gone)?;
         if leg.state.phase != LegPhase::Confirmed || leg.state.bye_wanted.is_some() {
@@ -84,8 +79,7 @@ impl UserAgent {
         self.send_bye(dialog, headers, now)
     }
 
-    /// Accepts the peer's open offer (`Offered`) with an answer, or makes the offer that the peer requested
-    /// (`OfferWanted`).
+    /// Accepts the peer's open offer (`Offered`) with an answer, or makes the offer that the peer requested (`OfferWanted`).
     ///
     /// # Errors
     /// When no offer is open and none is wanted.
