@@ -130,7 +130,9 @@ impl Proxy {
 
     /// The request has its final response. What its repeat is answered goes no further: after a 2xx nothing else may follow.
     fn answered_by_first_branch(&mut self, server: ServerId, id: u64, mut message: Message, now: Timestamp) {
-        if let Some(held) = self.exchanges.get_mut(id) {
+        if let Some(held) = self.exchanges.get_mut(id)
+            && matches!(held.stage, Stage::Forwarded { .. } | Stage::Orphaned { .. })
+        {
             held.due = Timestamp::MAX;
             held.stage = Stage::Answered { client_open: true };
             held.request = Bytes::new();

@@ -137,7 +137,9 @@ fn an_address_that_nobody_elsewhere_can_reach_is_an_error() {
     );
     let found = configuration::addresses(&situation(&["sip-proxy.sip_udp_listen=192.0.2.7:5060"]));
     assert!(
-        found.iter().any(|f| f.place == "media.rtp_advertise" && f.what.contains("phones on other machines hear nothing")),
+        found
+            .iter()
+            .any(|f| f.place == "media.rtp_advertise" && f.what.contains("phones on other machines hear nothing")),
         "{found:?}"
     );
     let found = configuration::addresses(&situation(&[]));

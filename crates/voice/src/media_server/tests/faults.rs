@@ -105,7 +105,7 @@ fn a_record_with_which_two_processes_died_is_put_aside_unseen() {
     });
     let asides = asides(&mut bench.node);
     assert_eq!(asides.len(), 1);
-    assert_eq!(asides[0].why, "2 processes died with it in hand");
+    assert_eq!(asides[0].why, "2 processes ended abnormally while processing it");
     assert!(!was_released(&bench, dialogs[1]), "it is not looked at, not even for whom to tell");
     assert_eq!(bench.node.legs(), 3);
     second_call_is_heard(&mut phones);
