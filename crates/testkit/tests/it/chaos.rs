@@ -96,7 +96,8 @@ fn kills_in_a_row_under_load_lose_no_answered_call_and_leave_nothing() -> Result
     // No record is left that another run would have to continue.
     let site = site.crash_and_restart()?;
     nothing_remains(&site)?;
-    let left: Vec<String> = site.log().into_iter().filter(|line| line.contains("of the previous run are restored")).collect();
+    let left: Vec<String> =
+        site.log().into_iter().filter(|line| line.contains("of the previous run are restored")).collect();
     ensure!(left.is_empty(), "{left:?}");
     Ok(())
 }

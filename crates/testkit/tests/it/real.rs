@@ -432,7 +432,10 @@ fn a_supervisor_that_was_killed_is_started_again_at_once() -> Result<()> {
     let said = String::from_utf8_lossy(&second.stderr);
     ensure!(second.status.code() == Some(5) && said.contains(&format!("process {} runs", site.pid())), "{said}");
     let site = site.crash_and_restart_with(&arguments)?;
-    ensure!(site.log().iter().any(|line| line.contains("processes of the previous supervisor still drain")), "it waited");
+    ensure!(
+        site.log().iter().any(|line| line.contains("processes of the previous supervisor still drain")),
+        "it waited"
+    );
     let caller = Caller::dial(&site, "caller-until-bye.xml", 2, site.number("announcement")?, &[])?;
     caller.finish(LATER)?.1.expect_success()
 }
