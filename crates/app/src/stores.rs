@@ -1,6 +1,7 @@
 //! The choice of stores: embedded ones in the data directory, or servers.
 
 mod embedded;
+mod owner;
 mod real;
 
 pub use embedded::{Looked, look};
@@ -18,10 +19,12 @@ pub use real::{Servers, Troubles};
 /// Opens every store of a process of those roles.
 pub async fn open(installation: &Installation, of: &[&RoleSpec]) -> anyhow::Result<Arc<dyn Composed>> {
     let settings: StoresSettings = installation.values.read(SECTION)?;
-    Ok(match settings.mode() {
+    let opened: Arc<dyn Composed> = match settings.mode() {
         Mode::Embedded => Arc::new(embedded::open(installation).await?),
         Mode::Real => Arc::new(real::open(installation, &settings, of).await?),
-    })
+    };
+    owner::note(&installation.data_dir, settings.mode())?;
+    Ok(opened)
 }
 
 /// The persistent configuration alone, for a command that is not a process of the installation.
@@ -31,6 +34,7 @@ pub async fn configuration(
     values: &Values,
 ) -> anyhow::Result<Arc<dyn ProvisioningStore>> {
     let settings: StoresSettings = values.read(SECTION)?;
+    owner::expect(data_dir, settings.mode())?;
     Ok(match settings.mode() {
         Mode::Embedded => {
             runtime::data_dir::prepare(data_dir)?;

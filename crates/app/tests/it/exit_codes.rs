@@ -160,6 +160,23 @@ fn where_no_installation_is_a_question_is_5_and_makes_nothing() {
 }
 
 #[test]
+fn a_command_about_other_stores_than_the_installation_has_is_3() {
+    let site = Site::new();
+    assert_eq!(site.start(&["up"], "all roles are ready").terminate(), 0);
+    let (code, _, said) = site.run(&["tenant", "list"]);
+    assert_eq!(code, 0, "{said}");
+    for command in [
+        &["tenant", "list"][..],
+        &["tenant", "import", "/nowhere.yaml"],
+        &["token", "--tenant", "a", "--scope", "dialplan"],
+    ] {
+        let (code, _, said) = site.run(&[command, &["--set", "stores.mode=real"]].concat());
+        assert_eq!(code, 3, "{command:?}: {said}");
+        assert!(said.contains("stores.mode = \"embedded\"") && said.contains("--settings"), "{said}");
+    }
+}
+
+#[test]
 fn a_reader_who_has_seen_enough_is_no_fault() {
     let site = Site::new();
     let mut child = site.command(&["settings"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -26,6 +26,16 @@ pub enum Mode {
     Real,
 }
 
+impl Mode {
+    /// The word in the settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Real => "real",
+        }
+    }
+}
+
 /// A longer wait is a mistake in the settings.
 const START_WITHIN_MAX: Duration = Duration::from_secs(24 * 3_600);
 
@@ -75,11 +85,8 @@ impl StoresSettings {
 }
 
 fn mode_of(text: &str) -> Result<Mode, String> {
-    match text {
-        "embedded" => Ok(Mode::Embedded),
-        "real" => Ok(Mode::Real),
-        other => Err(format!("{other:?} is neither \"embedded\" nor \"real\"")),
-    }
+    let known = [Mode::Embedded, Mode::Real].into_iter().find(|mode| mode.as_str() == text);
+    known.ok_or_else(|| format!("{text:?} is neither \"embedded\" nor \"real\""))
 }
 
 fn scheme(url: &Option<ServerUrl>, schemes: &[&str]) -> Result<(), String> {
