@@ -25,6 +25,8 @@ const PHONES: [(u8, &str); 2] = [(90, "7103"), (91, "7104")];
 const HONEST: u8 = 1;
 /// Minimum similarity of equal speech.
 const ALIKE: f64 = 0.95;
+/// In at most 1/`ROUNDS_FULL_SHARE` of the rounds the machine may be full: hundreds of parties call in one moment.
+const ROUNDS_FULL_SHARE: u64 = 50;
 /// Memory reaches its size in the first 1/`WARM_UP` of the rounds: until then calls of parties that fell silent stand
 /// beside each other, and traces, streams and answered exchanges fill to their bounds.
 const WARM_UP: u64 = 4;
@@ -49,6 +51,18 @@ fn is_heard(site: &Installation) -> Result<()> {
     let likeness = audio::compare(&speech, &heard.received().samples)?;
     ensure!(likeness.similarity > ALIKE, "{likeness:?}");
     Ok(())
+}
+
+/// As [`is_heard`], but a caller that is refused because the machine is full calls again when it was told to, once, as
+/// a carrier does. Returns whether it was.
+fn is_heard_in_the_end(site: &Installation) -> Result<bool> {
+    let Err(refused) = is_heard(site) else { return Ok(false) };
+    let text = format!("{refused:#}");
+    let (_, told) = text.split_once("\nRetry-After: ").filter(|_| text.contains("SIP/2.0 503 ")).ok_or(refused)?;
+    let seconds = told.lines().next().unwrap_or_default().trim().parse().context("Retry-After")?;
+    thread::sleep(Duration::from_secs(seconds).min(SOON));
+    is_heard(site)?;
+    Ok(true)
 }
 
 /// Waits until no call is left: media detects a silent party after 50 s at most, checks for 6 s whether it is alive,
@@ -114,8 +128,9 @@ fn hostile_callers_and_phones_leave_an_installation_as_it_was() -> Result<()> {
     let at_once =
         from_environment("TRUNKLINE_HOSTILE_AT_ONCE").unwrap_or(AT_ONCE).clamp(1, Installation::STRANGERS_MAX.into());
     let numbers = ["sales", "support", "menu", "echo", "announcement", "closed"];
-    let warm_up = (last - first).div_ceil(at_once).div_ceil(WARM_UP);
-    let (mut said, mut talked, mut resident) = (0, 0, 0);
+    let rounds = (last - first).div_ceil(at_once);
+    let warm_up = rounds.div_ceil(WARM_UP);
+    let (mut said, mut talked, mut resident, mut refused) = (0, 0, 0, 0);
     for (round, begin) in (0..).zip((first..last).step_by(at_once as usize)) {
         let mut siege = Siege::of_round(round);
         for (host, extension) in PHONES {
@@ -130,11 +145,12 @@ fn hostile_callers_and_phones_leave_an_installation_as_it_was() -> Result<()> {
         }
         let seeds = format!("seeds {begin} to {}", last.min(begin + at_once));
         let heard = thread::scope(|scope| {
-            let honest = scope.spawn(|| is_heard(&site));
+            let honest = scope.spawn(|| is_heard_in_the_end(&site));
             siege.act(ACT);
             honest.join()
         });
-        heard.map_err(|_| anyhow!("the honest caller panicked")).flatten().context(seeds.clone())?;
+        let was_refused = heard.map_err(|_| anyhow!("the honest caller panicked")).flatten().context(seeds.clone())?;
+        refused += u64::from(was_refused);
         let (of_these, of_them) = siege.leave();
         (said, talked) = (said + of_these, talked + of_them);
         nobody_died(&site).context(seeds)?;
@@ -143,6 +159,8 @@ fn hostile_callers_and_phones_leave_an_installation_as_it_was() -> Result<()> {
             resident = site.resident_kib()?.max(resident);
         }
     }
+    println!("{rounds} rounds; the honest caller was told to call again in {refused}; {said} messages of the others");
+    ensure!(refused <= rounds / ROUNDS_FULL_SHARE, "the machine was full in {refused} of {rounds} rounds");
     ensure!(said > 100 && talked > 0, "{said} messages, {talked} came into a call");
     is_at_rest(&site)?;
     is_idle(&site)?;
