@@ -121,9 +121,9 @@ pub struct AgentBatch {
     pub tenant: TenantId,
     /// The writer.
     pub owner: Owner,
-    /// The agents that changed.
+    /// The agents that changed; first the record that says who owns the tenant's agents.
     pub writes: Vec<AgentWrite>,
-    /// How far the tenant's call events are folded into these states.
+    /// How far the tenant's call events are folded into these states. Not written if the first write is fenced.
     pub consumed: Option<Consumed>,
     /// Number of the first write, from [`crate::Numbers`]; the other writes have the numbers that follow. A batch that is repeated
     /// because the store did not answer keeps its number and so is applied once. 0 for a batch that is not repeated.
@@ -333,7 +333,8 @@ pub trait QueueLedger: Send + Sync {
     /// [`Written::Unknown`].
     fn commit(&self, batch: QueueBatch) -> Answer<'_, Written>;
 
-    /// Takes a tenant's queues over if they still have the token `seen` (`None`: any token); creates them if there are none.
+    /// Takes a tenant's queues over if they still have the token `seen` (`None`: any token) or are the claimer's own; creates
+    /// them if there are none. Each claim has a token of its own.
     fn claim<'a>(
         &'a self,
         by: &'a Owner,

@@ -173,17 +173,20 @@ fn bindings_after(
         }
         return Ok(Vec::new());
     }
+    // Bindings of this request stand in front.
+    let mut written = 0;
     for contact in &said.contacts {
         let Contact::Address(address) = contact else { continue };
         let uri = address.uri().map_err(|_| BAD)?;
         let at = bindings.iter().position(|binding| is_same(&binding.uri, &uri));
-        if at.is_some_and(|at| said.is_overtaken(&bindings[at])) {
+        if at.is_some_and(|at| at >= written && said.is_overtaken(&bindings[at])) {
             // §10.3 step 7: an outdated REGISTER changes nothing.
             return Err(OVERTAKEN);
         }
         let granted = granted(address.expires().or(expires), policy).map_err(Outcome::Refused)?;
         if let Some(at) = at {
             bindings.remove(at);
+            written -= usize::from(at < written);
         }
         let Some(granted) = granted else { continue };
         if !uri.is_sip() {
@@ -191,6 +194,7 @@ fn bindings_after(
             return Err(Outcome::Refused(StatusCode::UNSUPPORTED_URI_SCHEME));
         }
         bindings.insert(0, Cow::Owned(said.binding(uri.to_string(), address.q(), now, granted)?));
+        written += 1;
     }
     bindings.truncate(policy.contacts_max.min(CONTACTS_MAX));
     Ok(bindings.into_iter().map(Cow::into_owned).collect())

@@ -76,9 +76,13 @@ runtime::settings! {
         /// Calls at once. The next one is answered 503.
         calls_max: usize = 5_000;
         /// The session interval that sip-cluster requests (RFC 4028), in seconds.
-        session_expires_s: u32 = 1_800;
+        session_expires_s: u32 = 1_800, |v| {
+            if (90..=86_400).contains(v) { Ok(()) } else { Err("it must be 90 to 86400".to_owned()) }
+        };
         /// Silence in signalling after which a party is probed. A party whose audio stops is probed at once.
-        probe_after: Duration = Duration::from_secs(600);
+        probe_after: Duration = Duration::from_secs(600), |v| {
+            if *v >= Duration::from_secs(10) { Ok(()) } else { Err("it must be at least 10s".to_owned()) }
+        };
     }
 }
 

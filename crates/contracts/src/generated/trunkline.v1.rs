@@ -3023,6 +3023,9 @@ pub struct ExportedTo {
     pub tenant: ::prost::alloc::string::String,
     #[prost(uint64, tag = "2")]
     pub position: u64,
+    /// The last entry that was trimmed, in a snapshot.
+    #[prost(uint64, tag = "3")]
+    pub trimmed: u64,
 }
 /// The state of a view and how far it has read, together.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -182,6 +182,13 @@ pub(super) async fn a_view_keeps_its_place_with_its_state(stores: &Stores) {
     assert_eq!(stores.agents.consumed(&acme, "agent-state").await.unwrap(), position);
     let listed = stores.agents.list(&acme, None, 10).await.unwrap();
     assert_eq!(listed.iter().map(|r| (&r.key, &r.state[..])).collect::<Vec<_>>(), [(&agent, &b"ready"[..])]);
+    let claim = Claim { tenant: acme.clone(), key: agent.clone(), seen: Some(Token(1)) };
+    stores.agents.claim(&owner("agent-state-2.6"), vec![claim]).await.unwrap();
+    let later = Position { major: 0, minor: 43 };
+    let late = stores.agents.commit(batch(1, save("late"), later)).await.unwrap();
+    assert!(matches!(late[..], [Written::Fenced { .. }]), "{late:?}");
+    let reached = stores.agents.consumed(&acme, "agent-state").await.unwrap();
+    assert_eq!(reached, position, "the successor has not folded what only its predecessor has read");
 }
 
 pub(super) async fn a_tenants_queues_have_one_writer(stores: &Stores) {
@@ -209,7 +216,11 @@ pub(super) async fn a_tenants_queues_have_one_writer(stores: &Stores) {
     let late = stores.queues.commit(batch(&first, 1, None)).await.unwrap();
     assert_eq!(late, Written::Fenced { owner: second.clone(), token: Token(2) });
     let raced = stores.queues.claim(&first, &acme, Some(Token(1))).await.unwrap().unwrap_err();
-    assert_eq!((raced.owner, raced.token), (second, Token(2)));
+    assert_eq!((raced.owner, raced.token), (second.clone(), Token(2)));
+    let anew = stores.queues.claim(&second, &acme, Some(Token(2))).await.unwrap().unwrap();
+    assert_eq!(anew.token, Token(3), "events count from 1 within a token");
+    let late = stores.queues.commit(batch(&second, 2, None)).await.unwrap();
+    assert_eq!(late, Written::Fenced { owner: second, token: Token(3) }, "the run before");
 }
 
 /// A state of this number of bytes.

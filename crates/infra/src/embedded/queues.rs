@@ -58,10 +58,10 @@ impl QueueLedger for Embedded {
         self.write(move |inner| {
             let state = inner.state.tenant(tenant);
             let token = match &state.queues {
-                Some(queues) if queues.owner == *by => queues.token,
-                Some(queues) if seen.is_some_and(|seen| seen != queues.token) => {
+                Some(queues) if queues.owner != *by && seen.is_some_and(|seen| seen != queues.token) => {
                     return Ok(Err(Holder { owner: queues.owner.clone(), token: queues.token }));
                 }
+                // Its own owner's next run too: its events count from 1 within the token.
                 Some(queues) => Token(queues.token.0 + 1),
                 None => Token(1),
             };

@@ -46,7 +46,11 @@ impl Outbox for Embedded {
         self.write(move |inner| {
             inner.state.leases.fence(&job(tenant), token)?;
             let position = position.minor;
-            inner.commit_or_go_on(vec![Effect::Exported(v1::ExportedTo { tenant: tenant.to_string(), position })])
+            inner.commit_or_go_on(vec![Effect::Exported(v1::ExportedTo {
+                tenant: tenant.to_string(),
+                position,
+                trimmed: 0,
+            })])
         })
         .boxed()
     }

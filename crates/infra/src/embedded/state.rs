@@ -123,7 +123,7 @@ impl State {
             Effect::Registration(put) => state.apply_registration(put),
             Effect::ConfigHead(head) => state.apply_config_head(&head),
             Effect::ConfigDocument(document) => state.apply_config_document(document),
-            Effect::Exported(exported) => state.apply_exported(exported.position),
+            Effect::Exported(exported) => state.apply_exported(exported.position, exported.trimmed),
             Effect::Epoch(_) => {}
         }
     }

@@ -126,9 +126,10 @@ impl TenantState {
         self.events.trim();
     }
 
-    pub(super) fn apply_exported(&mut self, position: u64) {
+    pub(super) fn apply_exported(&mut self, position: u64, trimmed: u64) {
         self.events.exported = self.events.exported.max(position);
         self.events.end = self.events.end.max(position);
+        self.events.trimmed = self.events.trimmed.max(trimmed);
         self.events.trim();
     }
 
@@ -200,7 +201,8 @@ impl TenantState {
             effects.extend(table.dump(tenant));
         }
         effects.extend(self.asides.dump(tenant));
-        effects.push(Effect::Exported(v1::ExportedTo { tenant: name(), position: self.events.exported }));
+        let EventLog { exported, trimmed, .. } = self.events;
+        effects.push(Effect::Exported(v1::ExportedTo { tenant: name(), position: exported, trimmed }));
         effects.extend(self.events.entries.iter().map(|slot| {
             let envelope = slot.envelope.clone();
             Effect::Event(v1::EventAdded { tenant: name(), position: slot.position, envelope })

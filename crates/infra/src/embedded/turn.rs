@@ -140,6 +140,9 @@ impl Turn {
         tenant: &TenantId,
         consumed: Option<&Consumed>,
     ) -> Result<Vec<Written>> {
+        // A writer that has lost its first record is not the owner any more: the successor reads on from its own position.
+        let is_owner = !matches!(self.answers.first(), Some(Written::Fenced { .. }));
+        let consumed = consumed.filter(|_| is_owner);
         self.effects.extend(consumed.map(|consumed| consumed_effect(tenant, consumed)));
         self.end(inner)
     }

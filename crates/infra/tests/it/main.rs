@@ -13,7 +13,7 @@ use infra::conformance::{self, SetClock};
 use infra::embedded::{Embedded, FileLog, FsyncPolicy, JournalSettings};
 use infra::{
     Answer, Binding, CallLedger, CallWrite, Change, Clock, EventStream, Loaded, NewCalls, ObjectChange, ObjectChanges,
-    Position, ProvisioningStore, Refusal, RegistrationWrite, RegistrationWritten, Revision, StoreError, Stores,
+    Outbox, Position, ProvisioningStore, Refusal, RegistrationWrite, RegistrationWritten, Revision, StoreError, Stores,
     Written,
 };
 use model::plan::Contact;
@@ -163,6 +163,27 @@ async fn a_restarted_process_finds_what_was_committed() {
         store.commit(vec![call(99, "new")]).await.unwrap();
         assert!(store.end(&acme()).await.unwrap() > before.last().unwrap().position, "positions go on");
     }
+}
+
+#[tokio::test]
+async fn a_restarted_process_knows_what_it_has_trimmed() {
+    let (folder, clock) = (Folder::new("trimmed"), clock());
+    let settings = JournalSettings { fsync: FsyncPolicy::Never, compact_at: 4 << 20 };
+    let store = Embedded::open(&folder.0, settings, clock.clone()).unwrap();
+    let lease = Outbox::take(&store, &acme(), &me(), Duration::from_secs(60)).await.unwrap().unwrap();
+    let large = "x".repeat((1 << 20) - 1_000);
+    for id in 1..=40 {
+        let mut write = call(id, "x");
+        write.events[0].event.extensions.set("Large", large.as_str());
+        CallLedger::commit(&store, vec![write]).await.unwrap();
+        Outbox::exported(&store, &acme(), lease.token, store.end(&acme()).await.unwrap()).await.unwrap();
+    }
+    let read = async |store: &Embedded| EventStream::read(store, &acme(), Position::START, 1, Duration::ZERO).await;
+    let Err(StoreError::Trimmed { gone }) = read(&store).await else { panic!("nothing was trimmed") };
+    drop(store);
+    let store = Embedded::open(&folder.0, settings, clock).unwrap();
+    let after = read(&store).await;
+    assert!(matches!(after, Err(StoreError::Trimmed { gone: again }) if again == gone), "a reader would miss {gone}");
 }
 
 #[tokio::test]

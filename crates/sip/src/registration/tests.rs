@@ -77,6 +77,17 @@ fn zero_removes_one_and_the_star_removes_all() {
 }
 
 #[test]
+fn a_contact_that_is_named_twice_counts_as_written_last() {
+    let twice = "Contact: <sip:a@192.0.2.1>;expires=100, <sip:b@192.0.2.1>, <sip:a@192.0.2.1>;expires=200\r\n";
+    let first = accepted(&request(1, twice), &[], &many());
+    assert_eq!(contacts(&first), [("sip:a@192.0.2.1", 200), ("sip:b@192.0.2.1", 600)]);
+    let refreshed = accepted(&request(2, twice), &first, &many());
+    assert_eq!(contacts(&refreshed), contacts(&first));
+    let late = register(&request(1, twice), &refreshed, &many(), NOW);
+    assert_eq!(late, Outcome::Refused(StatusCode::SERVER_INTERNAL_ERROR), "an outdated one still changes nothing");
+}
+
+#[test]
 fn an_expiration_time_that_is_no_number_counts_as_an_hour() {
     let bindings = accepted(&request(1, "Contact: <sip:a@192.0.2.1>\r\nExpires: abc\r\n"), &[], &many());
     assert_eq!(bindings.len(), 1);

@@ -175,12 +175,14 @@ impl Inner {
         let question = json!({ "caller": caller, "dialled": dialled });
         let call = self.dialplan.post(&format!("/tenants/{tenant}/resolve")).json(&question);
         let call = call.within(conn_id.and_then(|conn_id| self.spans.context_of(conn_id)));
-        // The semaphore is never closed.
-        let _turn = self.lookups.acquire().await;
-        let answer = call.idempotent().deadline(DIAL_PLAN_TIME).send().await;
-        let read = answer
-            .map_err(anyhow::Error::from)
-            .and_then(|answer| Ok(contracts::json::destination_from_json(&answer.body)?));
+        // The time counts from here, in the queue too: its call gives up then, so a later answer would be for nobody.
+        let answered = tokio::time::timeout(DIAL_PLAN_TIME, async {
+            // The semaphore is never closed.
+            let _turn = self.lookups.acquire().await;
+            call.idempotent().deadline(DIAL_PLAN_TIME).send().await
+        });
+        let answer = answered.await.context("too many questions before it").and_then(|answer| Ok(answer?));
+        let read = answer.and_then(|answer| Ok(contracts::json::destination_from_json(&answer.body)?));
         read.unwrap_or_else(|error| {
             tracing::warn!(%tenant, %error, "the dial plan has no answer");
             Destination::Reject { status: 503, reason: "the dial plan has no answer".to_owned() }

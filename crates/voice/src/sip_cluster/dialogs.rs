@@ -385,6 +385,9 @@ impl Node {
                         self.end_without_audio(conn_id, id, now);
                     }
                 } else if let Some(phone) = leg.phone {
+                    // A 503 would tell a carrier that we are down (RFC 3261 section 16.7).
+                    let is_down = status == StatusCode::SERVICE_UNAVAILABLE;
+                    let status = if is_down { StatusCode::SERVER_INTERNAL_ERROR } else { status };
                     let refusal = Refusal { status, warning: warning_of(response) };
                     note("a refusal", self.agent.refuse_offer(phone, refusal, now));
                 }

@@ -94,15 +94,14 @@ pub(super) fn caller(request: &Message) -> Option<Caller> {
     }
 }
 
-/// The number that a trunk presents: P-Asserted-Identity (RFC 3325), since trunks are trusted; else From.
+/// The number that a trunk presents: P-Asserted-Identity (RFC 3325), since trunks are trusted; else From. The header may have
+/// two addresses, a SIP and a tel URI (section 9.1); the first with a number counts.
 fn presented(request: &Message) -> String {
-    let asserted = HeaderName::Other("P-Asserted-Identity".into());
-    let asserted = request.header(&asserted).and_then(|value| NameAddr::parse(value).ok());
     let number =
         |address: &NameAddr<'_>| address.uri().ok().and_then(|uri| uri.user().map(|user| unescape(user).into_owned()));
+    let mut asserted = request.addresses(HeaderName::PAssertedIdentity).filter_map(Result::ok);
     let mut number = asserted
-        .as_ref()
-        .and_then(number)
+        .find_map(|address| number(&address))
         .or_else(|| request.from().ok().as_ref().and_then(number))
         .unwrap_or_else(|| "anonymous".to_owned());
     truncate(&mut number, NAME_MAX);
@@ -113,5 +112,29 @@ fn truncate(text: &mut String, max: usize) {
     if text.len() > max {
         let end = (0..=max).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         text.truncate(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn presented_by(headers: &str) -> String {
+        let text = format!(
+            "INVITE sip:1@b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKa\r\nFrom: <sip:anonymous@anonymous.invalid>;tag=a\r\n\
+             To: <sip:1@b>\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n{headers}Content-Length: 0\r\n\r\n"
+        );
+        presented(&Message::parse(text.into()).unwrap())
+    }
+
+    #[test]
+    fn a_trunk_presents_the_asserted_number_and_else_from() {
+        assert_eq!(presented_by(""), "anonymous");
+        assert_eq!(presented_by("P-Asserted-Identity: \"Ann\" <sip:+15550100@carrier.example>\r\n"), "+15550100");
+        let pair = "P-Asserted-Identity: <sip:carrier.example>, <sip:+15550100@carrier.example>\r\n";
+        assert_eq!(presented_by(pair), "+15550100");
+        let pair = "p-asserted-identity: <sip:+15550100@carrier.example>, <tel:+15550100>\r\n";
+        assert_eq!(presented_by(pair), "+15550100");
+        assert_eq!(presented_by("P-Asserted-Identity: nobody knows\r\n"), "anonymous");
     }
 }

@@ -182,7 +182,7 @@ impl Node {
         now: Timestamp,
     ) {
         if let Some(probe) = self.probes.remove(&request) {
-            return self.probed(probe, status, now);
+            return self.probed(probe, status, response.is_some(), now);
         }
         if let Some((conn_id, leg)) = self.talks.remove(&request) {
             return self.answer_asked(conn_id, leg, status, now);

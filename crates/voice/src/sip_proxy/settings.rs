@@ -19,7 +19,7 @@ runtime::settings! {
         /// Requests a second from a source that is on a trunk's list.
         trunk_requests_per_s: u32 = 24_000, |v| positive(*v);
         /// Wrong passwords for one phone from one source before that phone has to wait there.
-        wrong_passwords_free: u8 = 5;
+        wrong_passwords_free: u8 = 5, |v| if *v <= 100 { Ok(()) } else { Err("it must be at most 100".to_owned()) };
         /// TCP connections at once: of each listener, and of all outgoing ones together.
         connections: usize = 10_000, |v| at_least_one(*v);
         /// TCP connections at once of a listener from one address; for IPv6, from one /64.

@@ -94,6 +94,7 @@ for _ = 1, tonumber(arg()) do
     answers[#answers + 1] = { 'done', last }
   end
 end
-local view = arg()
-consumed(view, arg())
+local view, position = arg(), arg()
+-- A writer that has lost its first record is not the owner any more: the successor reads on from its own position.
+if not (answers[1] and answers[1][1] == 'fenced') then consumed(view, position) end
 return answers

@@ -7,8 +7,8 @@ if only_read then
 else
   local token
   if not held[1] then token = '1'
-  elseif held[1] == by then token = held[2]
-  elseif seen ~= '' and seen ~= held[2] then return { 'raced', held[1], held[2] }
+  elseif held[1] ~= by and seen ~= '' and seen ~= held[2] then return { 'raced', held[1], held[2] }
+  -- Its own owner's next run too: its events count from 1 within the token.
   else token = int(tonumber(held[2]) + 1) end
   redis.call('HSET', k, 'o', by, 't', token)
   held[1], held[2] = by, token
