@@ -9,6 +9,7 @@ use sip::agent::{DialogId, Reply};
 use sip::header::HeaderName;
 use sip::params::unquote;
 use sip::proxy::headers;
+use sip::uri::Scheme;
 use sip::uri::escape::unescape;
 use sip::{Flow, Message, NameAddr, StatusCode, Uri};
 
@@ -97,8 +98,12 @@ pub(super) fn caller(request: &Message) -> Option<Caller> {
 /// The number that a trunk presents: P-Asserted-Identity (RFC 3325), since trunks are trusted; else From. The header may have
 /// two addresses, a SIP and a tel URI (section 9.1); the first with a number counts.
 fn presented(request: &Message) -> String {
-    let number =
-        |address: &NameAddr<'_>| address.uri().ok().and_then(|uri| uri.user().map(|user| unescape(user).into_owned()));
+    let number = |address: &NameAddr<'_>| {
+        let uri = address.uri().ok()?;
+        // tel:+1-555;phone-context=... (RFC 3966)
+        let tel = || (uri.scheme() == Scheme::Tel).then(|| uri.opaque().split(';').next()).flatten();
+        Some(unescape(uri.user().or_else(tel)?).into_owned())
+    };
     let mut asserted = request.addresses(HeaderName::PAssertedIdentity).filter_map(Result::ok);
     let mut number = asserted
         .find_map(|address| number(&address))
@@ -135,6 +140,7 @@ mod tests {
         assert_eq!(presented_by(pair), "+15550100");
         let pair = "p-asserted-identity: <sip:+15550100@carrier.example>, <tel:+15550100>\r\n";
         assert_eq!(presented_by(pair), "+15550100");
+        assert_eq!(presented_by("P-Asserted-Identity: <tel:+15550100;phone-context=carrier.example>\r\n"), "+15550100");
         assert_eq!(presented_by("P-Asserted-Identity: nobody knows\r\n"), "anonymous");
     }
 }
