@@ -1,26 +1,29 @@
 //! The table of roles. A new role is one line here.
 
-use runtime::RoleSpec;
+use runtime::{Role, RoleSpec};
 
 /// Every role of this binary, in the order in which they start.
-pub const TABLE: &[&RoleSpec] = &[
-    &tenant::role::SPEC,
-    &voice::config::SPEC,
-    &voice::dialplan::SPEC,
-    &voice::sip_proxy::SPEC,
-    &voice::registrar::SPEC,
-    &voice::media_server::SPEC,
-    &voice::sip_cluster::SPEC,
-    &voice::agent_state::SPEC,
-    &voice::call_state::SPEC,
-    &voice::rq::SPEC,
-    &orchestration::ors::SPEC,
-    &voice::frontend::SPEC,
-    &pulse::board::SPEC,
-    &platform::ingress::SPEC,
+pub const ROLES: &[Role] = &[
+    tenant::role::ROLE,
+    voice::config::ROLE,
+    voice::dialplan::ROLE,
+    voice::sip_proxy::ROLE,
+    voice::registrar::ROLE,
+    voice::media_server::ROLE,
+    voice::sip_cluster::ROLE,
+    voice::agent_state::ROLE,
+    voice::call_state::ROLE,
+    voice::rq::ROLE,
+    orchestration::ors::ROLE,
+    voice::frontend::ROLE,
+    pulse::board::ROLE,
+    platform::ingress::ROLE,
 ];
 
-/// The role of that name.
+/// The declarations of all roles.
+pub const TABLE: &[&RoleSpec] = &Role::specs::<{ ROLES.len() }>(ROLES);
+
+/// The declaration of the role of that name.
 pub fn find(name: &str) -> Option<&'static RoleSpec> {
     TABLE.iter().copied().find(|spec| spec.name == name)
 }

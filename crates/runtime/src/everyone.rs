@@ -32,17 +32,7 @@ mod tests {
 
     #[test]
     fn every_replica_of_every_role_of_the_table_has_a_place() {
-        static RQ: RoleSpec = RoleSpec {
-            name: "rq",
-            number: 10,
-            summary: "",
-            listens: &[],
-            opens: &[],
-            settings: &[],
-            metrics: &[],
-            admin_port: 9090,
-            start: |_| Box::pin(async { Ok(()) }),
-        };
+        static RQ: RoleSpec = RoleSpec::bare("rq", 10);
         let directory = Directory::of_instance(4, |role| if role == "rq" { 2 } else { 1 });
         let places = admin_places(&[&RQ], &directory);
         let shown: Vec<String> = places.iter().map(|p| format!("{} {} {}", p.role, p.node, p.address)).collect();

@@ -25,6 +25,7 @@ use crate::drain::Drain;
 use crate::exit::{Exit, ExitError};
 use crate::installation_key::InstallationKey;
 use crate::log::LogLevel;
+use crate::role::Role;
 use crate::settings::Values;
 use crate::spans::{Collector, Spans};
 use crate::spec::RoleSpec;
@@ -44,7 +45,7 @@ const CUT: Duration = Duration::from_millis(200);
 #[derive(Clone, Copy, Debug)]
 pub struct Replica {
     /// The role.
-    pub spec: &'static RoleSpec,
+    pub role: Role,
     /// Its number, from 1.
     pub number: u8,
 }
@@ -160,7 +161,7 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
 /// A process that shares the data directory has its own folder in it, named after its first replica.
 fn own_directory(data_dir: &DataDir, plan: &Plan) -> Result<Option<DataDir>, ExitError> {
     let (Sharing::Shared, Some(first)) = (plan.sharing, plan.replicas.first()) else { return Ok(None) };
-    let folder = data_dir.path().join("processes").join(format!("{}-{}", first.spec.name, first.number));
+    let folder = data_dir.path().join("processes").join(format!("{}-{}", first.role.spec.name, first.number));
     DataDir::open(&folder, Sharing::Alone).map(Some)
 }
 
@@ -220,12 +221,13 @@ impl Roles {
             one.serve_admin(shared, &roles.admin_drain).await?;
             roles.slots.push(one.slot.clone());
             roles.spans.push(one.spans());
-            starts.push((format!("{}-{}", replica.spec.name, replica.number), one));
+            starts.push((format!("{}-{}", replica.role.spec.name, replica.number), one));
         }
         // A stable sort: the others keep the order of the table.
-        starts.sort_by_key(|(_, one)| CONFIGURATION.iter().position(|n| *n == one.spec.name).unwrap_or(usize::MAX));
+        starts
+            .sort_by_key(|(_, one)| CONFIGURATION.iter().position(|n| *n == one.role.spec.name).unwrap_or(usize::MAX));
         for (node, one) in starts {
-            let (slot, name) = (one.slot.clone(), one.spec.name);
+            let (slot, name) = (one.slot.clone(), one.role.spec.name);
             roles.ending.started(name, one.drain());
             let thread =
                 thread::start(&node, one, roles.cut.clone()).with_context(|| format!("the thread of {name}"))?;

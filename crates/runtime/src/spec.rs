@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use futures::future::BoxFuture;
-
-use crate::context::RoleContext;
 use crate::metrics::Declared;
 use crate::settings::Setting;
 
-/// A role: its name, where it listens, which connections it opens, its settings and how it starts.
+/// A role: its name, where it listens, which connections it opens, its settings, and its place among the other roles.
+/// All that is known of one role by its name stands here; [`crate::Role`] adds the function that runs it.
 ///
 /// ```ignore
 /// pub const SPEC: RoleSpec = RoleSpec {
@@ -20,7 +18,6 @@ use crate::settings::Setting;
 ///     settings: Settings::TABLE,
 ///     metrics: &[Metrics::declared],
 ///     admin_port: 9090,
-///     start: |ctx| Box::pin(run(ctx)),
 /// };
 /// ```
 #[derive(Clone, Copy)]
@@ -41,8 +38,6 @@ pub struct RoleSpec {
     pub metrics: &'static [fn() -> Vec<Declared>],
     /// Port of admin HTTP on its address. A listener of protocol HTTP with the same port shares it.
     pub admin_port: u16,
-    /// Runs the role until it has drained. An error or a panic is a failure: the supervisor restarts it.
-    pub start: fn(RoleContext) -> BoxFuture<'static, anyhow::Result<()>>,
 }
 
 impl fmt::Debug for RoleSpec {
@@ -52,6 +47,12 @@ impl fmt::Debug for RoleSpec {
 }
 
 impl RoleSpec {
+    /// A role with only a name and a number.
+    #[cfg(test)]
+    pub(crate) const fn bare(name: &'static str, number: u8) -> Self {
+        Self { name, number, summary: "", listens: &[], opens: &[], settings: &[], metrics: &[], admin_port: 9090 }
+    }
+
     /// The listener of that name.
     pub fn listen(&self, name: &str) -> Option<&'static Listen> {
         self.listens.iter().find(|l| l.name == name)

@@ -33,7 +33,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use net::rtp::RtpDriver;
 use net::sip::{Counters, NodeLinks};
-use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
+use runtime::{Listen, Place, Protocol, Role, RoleContext, RoleSpec};
 
 pub use prompts::fault as prompt_fault;
 
@@ -53,8 +53,10 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: Settings::TABLE,
     metrics: &[Metrics::declared],
     admin_port: 9_090,
-    start: |ctx| Box::pin(run(ctx)),
 };
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 runtime::settings! {
     /// Settings of media.

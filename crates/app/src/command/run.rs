@@ -66,9 +66,9 @@ fn end_with(supervisor: u32) -> anyhow::Result<()> {
 
 /// Every replica of every role.
 fn every_replica(values: &Values) -> Vec<Replica> {
-    let replicas = roles::TABLE.iter().flat_map(|spec| {
-        let count = sections::replica_count(values, spec.name);
-        (1..=count).map(move |number| Replica { spec, number })
+    let replicas = roles::ROLES.iter().flat_map(|role| {
+        let count = sections::replica_count(values, role.spec.name);
+        (1..=count).map(move |number| Replica { role: *role, number })
     });
     replicas.collect()
 }
@@ -89,8 +89,8 @@ pub fn run(site: &Site, names: &[String], replica: u8, supervised_by: Option<u32
         end_with(supervisor)?;
     }
     let values = site.values()?;
-    let find = |name: &String| match roles::find(name) {
-        Some(spec) => expected(&values, Replica { spec, number: replica }),
+    let find = |name: &String| match roles::ROLES.iter().find(|role| role.spec.name == name) {
+        Some(role) => expected(&values, Replica { role: *role, number: replica }),
         None => {
             let known: Vec<&str> = roles::TABLE.iter().map(|spec| spec.name).collect();
             Err(ExitError::new(Exit::Usage, format!("no role {name:?}; there are {}", known.join(", "))))
@@ -102,7 +102,7 @@ pub fn run(site: &Site, names: &[String], replica: u8, supervised_by: Option<u32
 
 /// Refuses a replica that the others do not know: it would get calls, but no requests about them.
 fn expected(values: &Values, replica: Replica) -> Result<Replica, ExitError> {
-    let (name, number) = (replica.spec.name, replica.number);
+    let (name, number) = (replica.role.spec.name, replica.number);
     let count = sections::replica_count(values, name);
     if number <= count {
         return Ok(replica);
@@ -135,7 +135,7 @@ fn start(
     };
     let example = Arc::new(example);
     let (at_opening, at_ready) = (example.clone(), example.clone());
-    let specs: Vec<&RoleSpec> = plan.replicas.iter().map(|replica| replica.spec).collect();
+    let specs: Vec<&RoleSpec> = plan.replicas.iter().map(|replica| replica.role.spec).collect();
     // The others have no connection to the tenants' store.
     let knows_tenants = specs.iter().any(|spec| Server::Postgresql.serves(spec));
     let open: process::OpenStores = Box::new(move |installation| {

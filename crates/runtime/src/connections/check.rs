@@ -71,37 +71,24 @@ mod tests {
     use super::*;
     use crate::spec::Protocol;
 
-    const fn role(name: &'static str, number: u8) -> RoleSpec {
-        RoleSpec {
-            name,
-            number,
-            summary: "",
-            listens: &[],
-            opens: &[],
-            settings: &[],
-            metrics: &[],
-            admin_port: 9090,
-            start: |_| Box::pin(async { Ok(()) }),
-        }
-    }
-
     const fn http(port: u16, accepts: &'static [&'static str]) -> Listen {
         Listen { name: "http", protocol: Protocol::Http, port, place: Place::Cluster, accepts }
     }
 
     #[test]
     fn two_sides_that_agree_with_the_table_have_no_fault() {
-        static CLUSTER: RoleSpec = RoleSpec { opens: &["voice-27"], ..role("sip-cluster", 2) };
-        static DIALPLAN: RoleSpec = RoleSpec { listens: &[http(8800, &["voice-27"])], ..role("dialplan", 5) };
-        static TENANT: RoleSpec = RoleSpec { opens: &["voice-14"], ..role("tenant", 16) };
+        static CLUSTER: RoleSpec = RoleSpec { opens: &["voice-27"], ..RoleSpec::bare("sip-cluster", 2) };
+        static DIALPLAN: RoleSpec = RoleSpec { listens: &[http(8800, &["voice-27"])], ..RoleSpec::bare("dialplan", 5) };
+        static TENANT: RoleSpec = RoleSpec { opens: &["voice-14"], ..RoleSpec::bare("tenant", 16) };
         assert_eq!(check(&[&CLUSTER, &DIALPLAN, &TENANT]), Vec::<String>::new());
     }
 
     #[test]
     fn each_kind_of_mistake_is_named() {
-        static CLUSTER: RoleSpec = RoleSpec { opens: &["voice-27", "voice-99", "voice-38"], ..role("sip-cluster", 3) };
+        static CLUSTER: RoleSpec =
+            RoleSpec { opens: &["voice-27", "voice-99", "voice-38"], ..RoleSpec::bare("sip-cluster", 3) };
         static DIALPLAN: RoleSpec =
-            RoleSpec { listens: &[http(8801, &["voice-27", "voice-39"])], ..role("dialplan", 5) };
+            RoleSpec { listens: &[http(8801, &["voice-27", "voice-39"])], ..RoleSpec::bare("dialplan", 5) };
         let faults = check(&[&CLUSTER, &DIALPLAN]);
         assert_eq!(
             faults,

@@ -3,17 +3,7 @@ use crate::meter::{ConnectionReport, PeerReport, State};
 use crate::spec::{Listen, Place, Protocol};
 
 const fn role(name: &'static str, number: u8, opens: &'static [&'static str]) -> RoleSpec {
-    RoleSpec {
-        name,
-        number,
-        summary: "",
-        listens: &[],
-        opens,
-        settings: &[],
-        metrics: &[],
-        admin_port: 9090,
-        start: |_| Box::pin(async { Ok(()) }),
-    }
+    RoleSpec { opens, ..RoleSpec::bare(name, number) }
 }
 
 static PROXY: RoleSpec = RoleSpec {
