@@ -20,7 +20,7 @@ use runtime::exit::{Exit, ExitError};
 use runtime::process::stores::{Mode, SECTION, StoresSettings};
 use runtime::process::{Ending, Installation, ProcessSettings, sections};
 use runtime::settings::Values;
-use runtime::{Drain, token};
+use runtime::{Drain, Starts, token};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -30,11 +30,7 @@ pub use self::told::replicas_told;
 use crate::demo::Example;
 use crate::{roles, stores};
 
-/// The roles that `--replicas` multiplies: those that can lose a replica without losing its state.
-const SEVERAL: [&str; 4] = ["sip-cluster", "dialplan", "config", "frontend"];
-/// Started first, so that no other role starts with an empty configuration.
-const FIRST: [&str; 2] = ["tenant", "config"];
-/// How long the other roles wait for each of them.
+/// How long the other roles wait for each of those that start first.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 /// How often readiness is queried.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -42,11 +38,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const CUT: Duration = Duration::from_secs(2);
 /// Lifetime of the token with which the supervisor queries readiness.
 const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3_600);
-
-/// The settings for this number of replicas, as `--set` takes them.
-pub fn replica_settings(replicas: u8) -> Vec<String> {
-    SEVERAL.iter().map(|role| format!("replicas.{}={replicas}", role.replace('-', "_"))).collect()
-}
 
 /// Input of a supervisor.
 pub struct Plan {
@@ -145,7 +136,7 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
 
 /// A client that queries every replica for readiness.
 fn everyone(installation: &Installation) -> anyhow::Result<Everyone> {
-    let directory = sections::directory(installation.instance, &installation.values)?;
+    let directory = sections::directory(installation.instance, roles::TABLE, &installation.values)?;
     let token = installation.tokens.issue(None, "operator/supervisor", "", token::EVERY_ROLE, TOKEN_LIFE)?;
     Ok(Everyone::of_operator(roles::TABLE, directory, token))
 }
@@ -182,13 +173,13 @@ impl Site {
     ) -> anyhow::Result<()> {
         let program = std::env::current_exe().context("the path of this program")?;
         let mut specs: Vec<_> = roles::TABLE.to_vec();
-        // A stable sort: the others keep the order of the table.
-        specs.sort_by_key(|spec| FIRST.iter().position(|name| *name == spec.name).unwrap_or(usize::MAX));
+        // A stable sort: both parts keep the order of the table.
+        specs.sort_by_key(|spec| spec.starts);
         for spec in specs {
             for number in 1..=sections::replica_count(&installation.values, spec.name) {
                 let node = format!("{}-{number}", spec.name);
                 let drain = Drain::new(settings.drain_deadline);
-                self.ending.started(spec.name, drain.clone());
+                self.ending.started(spec, drain.clone());
                 self.children.insert(node.clone(), spec.name);
                 let start = Start {
                     program: program.clone(),
@@ -203,7 +194,7 @@ impl Site {
                 let child = Child::new(start, drain, cut);
                 self.running.spawn(async move { (spec.name, node, child.lives().await) });
             }
-            if FIRST.contains(&spec.name) {
+            if spec.starts == Starts::First {
                 let ready = tokio::time::timeout(FIRST_WITHIN, all_ready(everyone, |role| role == spec.name));
                 tokio::select! {
                     ready = ready => if ready.is_err() {

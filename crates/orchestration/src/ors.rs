@@ -30,7 +30,7 @@ use std::time::Duration;
 use anyhow::Result;
 use model::{ConnId, TenantId};
 use runtime::fault::{Cause, FaultReports};
-use runtime::{Listen, Place, Protocol, Role, RoleContext, RoleSpec};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 use tokio::sync::{Semaphore, mpsc};
 
 pub use applications::faults;
@@ -57,6 +57,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: Settings::TABLE,
     metrics: &[metrics::Metrics::declared],
     admin_port: 11200,
+    starts: Starts::InTurn,
+    drains: Drains::CallService,
+    replicas: Replicas::Single,
 };
 
 /// The role.

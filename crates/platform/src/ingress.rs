@@ -10,7 +10,7 @@ mod wallboard;
 
 use anyhow::Result;
 use net::http::{Client, Limits};
-use runtime::{Listen, Place, Protocol, Role, RoleContext, RoleSpec};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -28,6 +28,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[wallboard::Metrics::declared],
     admin_port: 9090,
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
 };
 
 /// The role.

@@ -15,7 +15,7 @@ mod zone;
 
 use anyhow::Result;
 use net::http::Limits;
-use runtime::{Listen, Place, Protocol, Role, RoleContext, RoleSpec};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// The declaration of the pulse role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -33,6 +33,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[metrics::Metrics::declared],
     admin_port: 8090,
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
 };
 
 /// The role.

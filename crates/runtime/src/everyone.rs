@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn every_replica_of_every_role_of_the_table_has_a_place() {
         static RQ: RoleSpec = RoleSpec::bare("rq", 10);
-        let directory = Directory::of_instance(4, |role| if role == "rq" { 2 } else { 1 });
+        let directory = Directory::of_instance(4, &[&RQ], |role| if role == "rq" { 2 } else { 1 });
         let places = admin_places(&[&RQ], &directory);
         let shown: Vec<String> = places.iter().map(|p| format!("{} {} {}", p.role, p.node, p.address)).collect();
         assert_eq!(shown, ["rq rq-1 127.4.10.1:9090", "rq rq-2 127.4.10.2:9090"]);

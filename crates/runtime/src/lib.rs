@@ -57,6 +57,6 @@ pub use query::Query;
 pub use readiness::Readiness;
 pub use role::Role;
 pub use settings::{ByteSize, Secret, Setting};
-pub use spec::{Listen, Place, Protocol, RoleSpec};
+pub use spec::{Drains, Listen, Place, Protocol, Replicas, RoleSpec, Starts};
 pub use token::Tokens;
 pub use trace::Recorder;

@@ -28,7 +28,7 @@ use crate::log::LogLevel;
 use crate::role::Role;
 use crate::settings::Values;
 use crate::spans::{Collector, Spans};
-use crate::spec::RoleSpec;
+use crate::spec::{RoleSpec, Starts};
 use crate::supervisor::Ended;
 use crate::token::Tokens;
 use crate::trace::TraceSettings;
@@ -125,7 +125,7 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
     }
     let shared = Shared {
         installation_key: data_dir::installation_key(data_dir.path())?,
-        directory: sections::directory(plan.instance, &installation.values)?,
+        directory: sections::directory(plan.instance, plan.table, &installation.values)?,
         stores: open_stores(installation.clone()).await.context("opening the stores")?,
         patience: settings.drain_deadline,
         table: plan.table,
@@ -172,11 +172,8 @@ async fn all_ready(slots: &[AdminSlot]) {
     }
 }
 
-/// Roles that publish and serve configuration, in the order in which it passes through them. They start first in a
-/// process, so that no other role starts with an empty configuration and refuses phones.
-const CONFIGURATION: [&str; 2] = ["tenant", "config"];
-/// How long the other roles wait for each of them.
-const CONFIGURATION_WITHIN: Duration = Duration::from_secs(5);
+/// How long the other roles wait for each of those that start first.
+const FIRST_WITHIN: Duration = Duration::from_secs(5);
 
 /// What all roles of a process share.
 struct Shared {
@@ -223,17 +220,16 @@ impl Roles {
             roles.spans.push(one.spans());
             starts.push((format!("{}-{}", replica.role.spec.name, replica.number), one));
         }
-        // A stable sort: the others keep the order of the table.
-        starts
-            .sort_by_key(|(_, one)| CONFIGURATION.iter().position(|n| *n == one.role.spec.name).unwrap_or(usize::MAX));
+        // A stable sort: the others keep their order.
+        starts.sort_by_key(|(_, one)| start_order(shared.table, one.role.spec));
         for (node, one) in starts {
-            let (slot, name) = (one.slot.clone(), one.role.spec.name);
-            roles.ending.started(name, one.drain());
+            let (slot, spec) = (one.slot.clone(), one.role.spec);
+            let name = spec.name;
+            roles.ending.started(spec, one.drain());
             let thread =
                 thread::start(&node, one, roles.cut.clone()).with_context(|| format!("the thread of {name}"))?;
             roles.running.spawn(async move { (name, thread.ended().await) });
-            if CONFIGURATION.contains(&name) && tokio::time::timeout(CONFIGURATION_WITHIN, slot.ready()).await.is_err()
-            {
+            if spec.starts == Starts::First && tokio::time::timeout(FIRST_WITHIN, slot.ready()).await.is_err() {
                 tracing::warn!(role = name, "not ready yet: the others start without it");
             }
         }
@@ -295,8 +291,34 @@ impl Roles {
     }
 }
 
+/// Sorts the roles that start first before the others, in the order of the table.
+fn start_order(table: &[&'static RoleSpec], spec: &RoleSpec) -> usize {
+    let first = match spec.starts {
+        Starts::First => table.iter().position(|other| other.name == spec.name),
+        Starts::InTurn => None,
+    };
+    first.unwrap_or(usize::MAX)
+}
+
 /// The default data directory of an instance.
 pub fn default_data_dir(home: Option<&Path>, instance: u8) -> PathBuf {
     let base = home.map_or_else(|| PathBuf::from("/var/lib"), |home| home.join(".local/share"));
     base.join("trunkline").join(format!("instance-{instance}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_that_start_first_do_so_in_the_order_of_the_table_and_the_others_as_named() {
+        static TENANT: RoleSpec = RoleSpec { starts: Starts::First, ..RoleSpec::bare("tenant", 16) };
+        static CONFIG: RoleSpec = RoleSpec { starts: Starts::First, ..RoleSpec::bare("config", 6) };
+        static DIALPLAN: RoleSpec = RoleSpec::bare("dialplan", 5);
+        static RQ: RoleSpec = RoleSpec::bare("rq", 10);
+        let table = [&TENANT, &CONFIG, &DIALPLAN, &RQ];
+        let mut named = [&RQ, &CONFIG, &DIALPLAN, &TENANT];
+        named.sort_by_key(|spec| start_order(&table, spec));
+        assert_eq!(named.map(|spec| spec.name), ["tenant", "config", "rq", "dialplan"]);
+    }
 }

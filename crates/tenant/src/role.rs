@@ -20,7 +20,7 @@ use contracts::v1::events_server::EventsServer;
 use infra::Revision;
 use model::TenantId;
 use runtime::spec::{Listen, Place, Protocol};
-use runtime::{Role, RoleContext, RoleSpec};
+use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 use tokio::sync::watch;
 use tonic::service::Routes;
 
@@ -61,6 +61,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[metrics::Metrics::declared, served::Metrics::declared],
     admin_port: 15000,
+    starts: Starts::First,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
 };
 
 /// The role.

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use model::TenantId;
-use runtime::{Role, RoleContext, RoleSpec};
+use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// The declaration of the agent-state role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -31,6 +31,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[metrics::Metrics::declared, crate::reporting::Metrics::declared],
     admin_port: 11_000,
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
 };
 
 /// The role.

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use model::TenantId;
-use runtime::{Role, RoleContext, RoleSpec};
+use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// The declaration of the call-state role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -29,6 +29,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[metrics::Metrics::declared, crate::reporting::Metrics::declared],
     admin_port: 11_900,
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
 };
 
 /// The role.

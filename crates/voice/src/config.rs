@@ -21,7 +21,7 @@ mod pins;
 mod server;
 
 use runtime::spec::{Listen, Place, Protocol};
-use runtime::{Role, RoleContext, RoleSpec};
+use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 use copies::Copies;
 use pins::Pins;
@@ -45,6 +45,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[metrics::Metrics::declared],
     admin_port: 9090,
+    starts: Starts::First,
+    drains: Drains::Last,
+    replicas: Replicas::Several,
 };
 
 /// The role.

@@ -9,7 +9,7 @@ mod plans;
 mod server;
 
 use runtime::spec::{Listen, Place, Protocol};
-use runtime::{Role, RoleContext, RoleSpec};
+use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// The declaration of the dialplan role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -27,6 +27,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[metrics::Metrics::declared, net::configuration::Metrics::declared],
     admin_port: 9090,
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Several,
 };
 
 /// The role.

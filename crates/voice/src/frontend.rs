@@ -12,7 +12,7 @@ mod spans;
 mod under_way;
 
 use anyhow::Result;
-use runtime::{Listen, Place, Protocol, Role, RoleContext, RoleSpec};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// The declaration of the frontend role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -30,6 +30,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[metrics::Metrics::declared, crate::reporting::Metrics::declared],
     admin_port: 9090,
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Several,
 };
 
 /// The role.

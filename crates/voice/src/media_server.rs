@@ -33,7 +33,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use net::rtp::RtpDriver;
 use net::sip::{Counters, NodeLinks};
-use runtime::{Listen, Place, Protocol, Role, RoleContext, RoleSpec};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 pub use prompts::fault as prompt_fault;
 
@@ -53,6 +53,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: Settings::TABLE,
     metrics: &[Metrics::declared],
     admin_port: 9_090,
+    starts: Starts::InTurn,
+    drains: Drains::CallService,
+    replicas: Replicas::Single,
 };
 
 /// The role.

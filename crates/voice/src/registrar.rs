@@ -11,7 +11,7 @@ mod turn;
 use std::time::Duration;
 
 use runtime::settings::SettingValue;
-use runtime::{Role, RoleContext, RoleSpec};
+use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 use sip::registration::Policy;
 
 /// What registrar declares.
@@ -24,6 +24,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: Settings::TABLE,
     metrics: &[metrics::Metrics::declared, crate::reporting::Metrics::declared],
     admin_port: 11_500,
+    starts: Starts::InTurn,
+    drains: Drains::Signalling,
+    replicas: Replicas::Single,
 };
 
 /// The role.

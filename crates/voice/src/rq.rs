@@ -13,7 +13,7 @@ mod tenant_loop;
 mod writes;
 
 use anyhow::Result;
-use runtime::{Listen, Place, Protocol, Role, RoleContext, RoleSpec};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// The declaration of the rq role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -31,6 +31,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[metrics::Metrics::declared],
     admin_port: 9090,
+    starts: Starts::InTurn,
+    drains: Drains::CallService,
+    replicas: Replicas::Single,
 };
 
 /// The role.

@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use net::configuration::Configuration;
 use net::sip::{Counters, NodeLinks};
-use runtime::{Listen, Place, Protocol, Role, RoleContext, RoleSpec};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 use clients::Clients;
 use inbox::Inbox;
@@ -67,6 +67,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: Settings::TABLE,
     metrics: &[Metrics::declared, export::Metrics::declared, net::configuration::Metrics::declared],
     admin_port: 11_300,
+    starts: Starts::InTurn,
+    drains: Drains::CallOwner,
+    replicas: Replicas::Several,
 };
 
 /// The role.

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use net::sip::{Counters, ListenerId, TcpTable, UdpEndpoint};
-use runtime::{Drain, Listen, Place, Protocol, Role, RoleContext, RoleSpec};
+use runtime::{Drain, Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 use sip::Seal;
 use sip::proxy::{Proxy, Settings as ProxySettings};
 use tracing::warn;
@@ -68,6 +68,9 @@ pub const SPEC: RoleSpec = RoleSpec {
         net::configuration::Metrics::declared,
     ],
     admin_port: 11400,
+    starts: Starts::InTurn,
+    drains: Drains::Signalling,
+    replicas: Replicas::Single,
 };
 
 /// The role.

@@ -11,16 +11,17 @@ use model::TenantId;
 use net::http::{Method, StatusCode};
 use runtime::exit::{Exit, ExitError};
 use runtime::process::sections;
-use runtime::{data_dir, scope, token};
+use runtime::{RoleSpec, data_dir, scope, token};
 
 use super::{Site, executor, tenant};
+use crate::roles;
 
 /// Lifetime of the token that the command makes for itself.
 const TOKEN_LIFE: Duration = Duration::from_secs(60);
 /// Timeout of an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// The role that answers, and its port.
-const ROLE: (&str, u16) = ("sip-cluster", 11_300);
+/// The role that answers, on its admin port.
+const ROLE: &RoleSpec = &voice::sip_cluster::SPEC;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -125,8 +126,8 @@ impl Asker {
     fn of(site: &Site) -> anyhow::Result<Self> {
         let tokens = data_dir::tokens_of_existing(&site.data_dir(), Arc::new(SystemClock::start()))?;
         let token = tokens.issue(None, "operator/cli", scope::OPERATE, token::EVERY_ROLE, TOKEN_LIFE)?;
-        let directory = sections::directory(site.instance, &site.values_of_running()?)?;
-        Ok(Self { places: directory.addresses(ROLE.0, ROLE.1).to_vec(), token, instance: site.instance })
+        let directory = sections::directory(site.instance, roles::TABLE, &site.values_of_running()?)?;
+        Ok(Self { places: directory.addresses(ROLE.name, ROLE.admin_port), token, instance: site.instance })
     }
 
     /// The answer of the first node that answers.

@@ -26,7 +26,7 @@ pub fn up(site: &Site, example: Example) -> anyhow::Result<Exit> {
 pub fn up_processes(site: &Site, example: Example, replicas: Option<u8>) -> anyhow::Result<Exit> {
     let mut site = site.clone();
     // A replica count for a single role wins over this one.
-    site.set.splice(0..0, replicas.map(processes::replica_settings).unwrap_or_default());
+    site.set.splice(0..0, replicas.map(|count| sections::replica_settings(roles::TABLE, count)).unwrap_or_default());
     let values = site.values()?;
     let settings: ProcessSettings = values.read(sections::PROCESS)?;
     example.start_log(&settings.log).map_err(|reason| ExitError::new(Exit::Settings, reason))?;
@@ -89,8 +89,8 @@ pub fn run(site: &Site, names: &[String], replica: u8, supervised_by: Option<u32
         end_with(supervisor)?;
     }
     let values = site.values()?;
-    let find = |name: &String| match roles::ROLES.iter().find(|role| role.spec.name == name) {
-        Some(role) => expected(&values, Replica { role: *role, number: replica }),
+    let find = |name: &String| match roles::find(name) {
+        Some(role) => expected(&values, Replica { role, number: replica }),
         None => {
             let known: Vec<&str> = roles::TABLE.iter().map(|spec| spec.name).collect();
             Err(ExitError::new(Exit::Usage, format!("no role {name:?}; there are {}", known.join(", "))))

@@ -73,5 +73,5 @@ pub(super) fn everyone(site: &Site, scope: &str) -> anyhow::Result<Everyone> {
     let values = site.values_of_running()?;
     let tokens = data_dir::tokens_of_existing(&site.data_dir(), Arc::new(SystemClock::start()))?;
     let token = tokens.issue(None, "operator/cli", scope, token::EVERY_ROLE, TOKEN_LIFE)?;
-    Ok(Everyone::of_operator(roles::TABLE, sections::directory(site.instance, &values)?, token))
+    Ok(Everyone::of_operator(roles::TABLE, sections::directory(site.instance, roles::TABLE, &values)?, token))
 }

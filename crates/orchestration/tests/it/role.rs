@@ -25,7 +25,7 @@ use model::{
 use prost::Message as _;
 use runtime::process::stores::{Clients, Composed, Server};
 use runtime::process::{self, Plan, Replica};
-use runtime::{Listen, Place, Protocol, Role, RoleContext, RoleSpec};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 use serde_json::{Value as JsonValue, json};
 use tokio::sync::mpsc;
 
@@ -51,6 +51,9 @@ const CONFIG: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[],
     admin_port: 9090,
+    starts: Starts::First,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
 };
 
 const FRONTEND: RoleSpec = RoleSpec {
@@ -68,6 +71,9 @@ const FRONTEND: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[],
     admin_port: 9090,
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
 };
 
 const RQ: RoleSpec = RoleSpec {
@@ -85,6 +91,9 @@ const RQ: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[],
     admin_port: 9090,
+    starts: Starts::InTurn,
+    drains: Drains::CallService,
+    replicas: Replicas::Single,
 };
 
 /// Grows beyond the maximum size of a record and requests a prompt in the same turn.

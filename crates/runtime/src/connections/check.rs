@@ -11,9 +11,7 @@ pub fn check(table: &[&'static RoleSpec]) -> Vec<String> {
         if table[..i].iter().any(|other| other.name == spec.name) {
             faults.push(format!("{} stands twice in the table", spec.name));
         }
-        if address::role_number(spec.name) != Some(spec.number) {
-            faults.push(format!("{} has not the number that address::ROLE_NUMBERS gives it", spec.name));
-        }
+        faults.extend(numbered(&table[..i], spec));
         for id in spec.opens {
             faults.extend(opened(table, spec, id));
         }
@@ -24,6 +22,18 @@ pub fn check(table: &[&'static RoleSpec]) -> Vec<String> {
         }
     }
     faults
+}
+
+/// Why the role cannot have its number: another role, a reserved name, the edge or the infrastructure has it.
+fn numbered(before: &[&'static RoleSpec], spec: &RoleSpec) -> Option<String> {
+    let (name, number) = (spec.name, spec.number);
+    if address::RESERVED.iter().any(|(reserved, _)| *reserved == name) {
+        return Some(format!("{name} is a role now: it need not stand in address::RESERVED"));
+    }
+    let of_others = before.iter().map(|other| (other.name, other.number)).chain(address::RESERVED.iter().copied());
+    let of_none = [("the edge", address::EDGE), ("the infrastructure", address::INFRASTRUCTURE)];
+    let taken = of_others.chain(of_none).find(|(_, other)| *other == number);
+    taken.map(|(other, _)| format!("{name} has the number {number} of {other}"))
 }
 
 fn opened(table: &[&'static RoleSpec], spec: &RoleSpec, id: &str) -> Option<String> {
@@ -93,7 +103,7 @@ mod tests {
         assert_eq!(
             faults,
             [
-                "sip-cluster has not the number that address::ROLE_NUMBERS gives it",
+                "sip-cluster has the number 3 of sip-vq",
                 "sip-cluster opens voice-99, which is not in the table",
                 "sip-cluster opens voice-38, but the table says that ors does",
                 "dialplan accepts voice-27 on http 8801, but the table says port 8800",

@@ -16,15 +16,13 @@ use runtime::process::sections;
 use runtime::process::stores::{Mode, SECTION, StoresSettings};
 use runtime::settings::Values;
 use runtime::topology::Topology;
-use runtime::{data_dir, scope, token};
+use runtime::{Directory, data_dir, scope, token};
 
 use super::Site;
 use crate::command::executor;
 use crate::roles;
 use crate::stores::{Looked, Servers, Troubles};
 
-/// Port of the tenant role's events.
-const EVENTS_PORT: u16 = 8_000;
 /// Timeout of a tenant's snapshot.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(3);
 /// Lifetime of the token that the command makes for itself.
@@ -202,7 +200,7 @@ async fn ask_running(situation: &mut Situation, clock: &SystemClock) -> anyhow::
     };
     let scopes = [scope::TOPOLOGY_READ, scope::CALLS_READ, scope::OPERATE].join(" ");
     let token = tokens.issue(None, "operator/doctor", &scopes, token::EVERY_ROLE, TOKEN_LIFE)?;
-    let directory = sections::directory(situation.instance, &situation.values)?;
+    let directory = sections::directory(situation.instance, roles::TABLE, &situation.values)?;
     let everyone = Everyone::of_operator(roles::TABLE, directory.clone(), token.clone());
     let topology = net::topology::observe(&everyone, situation.instance, roles::TABLE, clock).await;
     let runs = topology.runs();
@@ -217,15 +215,21 @@ async fn ask_running(situation: &mut Situation, clock: &SystemClock) -> anyhow::
     }
     situation.first_page = first_page(situation).await;
     for one in situation.tenants.iter_mut().flatten().take(TENANTS_MAX) {
-        let told = everyone.ask_role("sip-cluster", &format!("/quarantine/{}", one.tenant)).await;
+        let told = everyone.ask_role(voice::sip_cluster::SPEC.name, &format!("/quarantine/{}", one.tenant)).await;
         one.quarantine = told.iter().find_map(ReplicaAnswer::json).unwrap_or_default();
     }
-    let Some(place) = directory.addresses("tenant", EVENTS_PORT).first().copied() else { return Ok(()) };
+    let Some(place) = events_of_tenants(&directory) else { return Ok(()) };
     for one in situation.tenants.iter_mut().flatten().take(TENANTS_MAX) {
         let asked = tokio::time::timeout(SNAPSHOT_WITHIN, snapshot(place, &one.tenant, &token)).await;
         one.snapshot = asked.ok().and_then(Result::ok).flatten();
     }
     Ok(())
+}
+
+/// Where the first replica of the tenant role serves events.
+fn events_of_tenants(directory: &Directory) -> Option<std::net::SocketAddr> {
+    let spec = &tenant::role::SPEC;
+    directory.addresses(spec.name, spec.listen("events")?.port).first().copied()
 }
 
 /// A snapshot of the tenant's state, as its events add up to.
@@ -243,7 +247,7 @@ async fn snapshot(place: std::net::SocketAddr, tenant: &TenantId, token: &str) -
 
 /// Requests the first page from the web edge, as a browser does.
 async fn first_page(situation: &Situation) -> Option<(u16, String)> {
-    let spec = roles::find("ingress")?;
+    let spec = &platform::ingress::SPEC;
     let listen = spec.listen("web")?;
     let bound = runtime::process::edge::bound(spec, listen, situation.instance, 1, &situation.values).ok()?;
     let asked = tokio::time::timeout(SNAPSHOT_WITHIN, net::http::get_once(bound.listen, "/", "")).await;
