@@ -192,7 +192,7 @@ impl Site {
                 };
                 let cut = self.cut.clone();
                 let child = Child::new(start, drain, cut);
-                self.running.spawn(async move { (spec.name, node, child.lives().await) });
+                self.running.spawn(async move { (spec.name, node, child.supervised().await) });
             }
             if spec.starts == Starts::First {
                 let ready = tokio::time::timeout(FIRST_WITHIN, all_ready(everyone, |role| role == spec.name));

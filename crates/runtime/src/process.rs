@@ -34,7 +34,7 @@ use crate::token::Tokens;
 use crate::trace::TraceSettings;
 
 pub use ending::Ending;
-use replica::OneRole;
+use replica::RoleReplica;
 pub use sections::ProcessSettings;
 use stores::Composed;
 
@@ -214,7 +214,7 @@ impl Roles {
         };
         let mut starts = Vec::new();
         for replica in replicas {
-            let one = OneRole::new(shared, *replica)?;
+            let one = RoleReplica::new(shared, *replica)?;
             one.serve_admin(shared, &roles.admin_drain).await?;
             roles.slots.push(one.slot.clone());
             roles.spans.push(one.spans());

@@ -22,7 +22,7 @@ use crate::supervisor::{Ended, Step, Tasks, supervise};
 use crate::trace::{Recorder, TraceSettings};
 
 /// One replica, and the parts that outlive a run.
-pub(super) struct OneRole {
+pub(super) struct RoleReplica {
     pub(super) role: Role,
     node: NodeId,
     pub(super) slot: AdminSlot,
@@ -31,7 +31,7 @@ pub(super) struct OneRole {
     asks_for_epochs: bool,
 }
 
-impl OneRole {
+impl RoleReplica {
     pub(super) fn new(shared: &Shared, replica: Replica) -> anyhow::Result<Self> {
         let (role, installation) = (replica.role, &shared.installation);
         let spec = role.spec;
@@ -123,25 +123,29 @@ impl OneRole {
     }
 
     pub(super) async fn supervised(self) -> Ended {
-        let all_lives = self.drain();
+        let all_runs = self.drain();
         let restarts = self.template.own.restarts.clone();
         let (role, start, node) = (self.role.spec.name, self.role.start, self.node.clone());
-        let life = |drain: Drain, tasks: Tasks| {
-            let context = self.life(drain, tasks);
+        let run = |drain: Drain, tasks: Tasks| {
+            let context = self.context_of_run(drain, tasks);
             async move {
                 let context = context.await?;
                 start(context).await
             }
         };
         let report = |step| match step {
-            Step::Started(life) => tracing::info!(role, %node, life, "role starts"),
+            Step::Started(run) => tracing::info!(role, %node, life = run, "role starts"),
             Step::Restarts(_) => drop(restarts.inc()),
         };
-        supervise(role, &all_lives, life, report).await
+        supervise(role, &all_runs, run, report).await
     }
 
     /// The context of one run.
-    fn life(&self, drain: Drain, tasks: Tasks) -> impl Future<Output = anyhow::Result<RoleContext>> + Send + use<> {
+    fn context_of_run(
+        &self,
+        drain: Drain,
+        tasks: Tasks,
+    ) -> impl Future<Output = anyhow::Result<RoleContext>> + Send + use<> {
         let mut context = self.template.clone();
         context.drain = drain;
         context.tasks = tasks;
@@ -150,7 +154,7 @@ impl OneRole {
         context.own.show(&context.metrics);
         context.metrics.collect(context.meters.clone());
         context.trace.register(&context.metrics);
-        self.slot.begin_life(context.ready.clone(), context.metrics.clone(), context.clock.now());
+        self.slot.begin_run(context.ready.clone(), context.metrics.clone(), context.clock.now());
         let asks = self.asks_for_epochs;
         async move {
             // An unreachable store must not keep a role from starting: the epoch is on disk too.
