@@ -5,7 +5,7 @@
 
 mod child;
 mod former;
-mod told;
+mod supervisor_file;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -25,8 +25,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use self::child::{Child, Ended, Start};
-use self::told::SupervisorFile;
-pub use self::told::replicas_told;
+use self::supervisor_file::SupervisorFile;
+pub use self::supervisor_file::replicas_told;
 use crate::demo::Example;
 use crate::{roles, stores};
 
@@ -93,7 +93,7 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
         Some(()) = interrupt.recv() => return Ok(Exit::Done),
     };
     let everyone = everyone(&installation)?;
-    let mut site = Site {
+    let mut processes = Processes {
         running: JoinSet::new(),
         children: HashMap::new(),
         ending: Ending::default(),
@@ -101,11 +101,11 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
     };
     let exit = {
         let started = async {
-            site.start((&plan.arguments, plan.log_line), &settings, &everyone, &installation).await?;
+            processes.start((&plan.arguments, plan.log_line), &settings, &everyone, &installation).await?;
             all_ready(&everyone, |_| true).await;
-            tracing::info!(processes = site.children.len(), "all roles are ready");
+            tracing::info!(processes = processes.children.len(), "all roles are ready");
             example.begin(&installation, &own).await?;
-            site.failed().await
+            processes.failed().await
         };
         tokio::select! {
             ended = started => Err(ended.err().unwrap_or_else(|| anyhow::anyhow!("every process has ended"))),
@@ -115,20 +115,20 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
     };
     drop(own);
     let deadline = installation.clock.now() + settings.drain_deadline;
-    site.ending.begin(deadline);
+    processes.ending.begin(deadline);
     let signal = match &exit {
         Ok(signal) => signal,
         Err(_) => "a failure",
     };
     tracing::info!(signal, deadline_s = settings.drain_deadline.as_secs(), "draining");
     let drained = tokio::select! {
-        cut = site.all_ended() => cut,
+        cut = processes.all_ended() => cut,
         Some(()) = terminate.recv() => true,
         Some(()) = interrupt.recv() => true,
         () = tokio::time::sleep(settings.drain_deadline + CUT) => true,
     };
-    site.cut.cancel();
-    while site.running.join_next().await.is_some() {}
+    processes.cut.cancel();
+    while processes.running.join_next().await.is_some() {}
     exit?;
     tracing::info!(cut = drained, "stopped");
     Ok(if drained { Exit::DrainCut } else { Exit::Done })
@@ -155,7 +155,7 @@ async fn all_ready(everyone: &Everyone, meant: impl Fn(&str) -> bool) {
 }
 
 /// The processes of an installation.
-struct Site {
+struct Processes {
     running: JoinSet<(&'static str, String, Ended)>,
     children: HashMap<String, &'static str>,
     ending: Ending,
@@ -163,7 +163,7 @@ struct Site {
     cut: tokio_util::sync::CancellationToken,
 }
 
-impl Site {
+impl Processes {
     async fn start(
         &mut self,
         (arguments, log_line): (&[std::ffi::OsString], fn(&str)),

@@ -13,7 +13,7 @@ use platform::trace::{Answer, ask, explain, text};
 use runtime::exit::{Exit, ExitError};
 use runtime::trace::{NUMBERS_SCOPE, READ_SCOPE};
 
-use super::{Site, executor, token, topology};
+use super::{InstallationOptions, executor, token, topology};
 use follow::Following;
 
 /// Pseudo-tenant of dialogs that were refused before their tenant was known.
@@ -67,22 +67,22 @@ impl Arguments {
 }
 
 /// Prints the course of a call.
-pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
-    let everyone = everyone(site, arguments)?;
-    executor()?.block_on(answer(site, arguments, &everyone))
+pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let everyone = everyone(options, arguments)?;
+    executor()?.block_on(answer(options, arguments, &everyone))
 }
 
-fn everyone(site: &Site, arguments: &Arguments) -> anyhow::Result<Everyone> {
+fn everyone(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Everyone> {
     let scope = if arguments.numbers { format!("{READ_SCOPE} {NUMBERS_SCOPE}") } else { READ_SCOPE.to_owned() };
-    topology::everyone(site, &scope)
+    topology::everyone(options, &scope)
 }
 
-async fn answer(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyhow::Result<Exit> {
+async fn answer(options: &InstallationOptions, arguments: &Arguments, everyone: &Everyone) -> anyhow::Result<Exit> {
     let is_every_new = arguments.follow && arguments.call.is_none() && !arguments.last;
     if is_every_new {
-        return follow::every_new(site, arguments, everyone).await;
+        return follow::every_new(options, arguments, everyone).await;
     }
-    let tenant = tenant(site, arguments, everyone).await?;
+    let tenant = tenant(options, arguments, everyone).await?;
     if arguments.list {
         let traces = latest(arguments, everyone, &tenant, arguments.limit).await;
         if arguments.json {
@@ -106,7 +106,7 @@ async fn answer(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyh
         return Err(unknown(&nobody_knows(&call, &tenant, &answers)).into());
     };
     if arguments.follow {
-        return Following::call(site, arguments, tenant, call).run().await;
+        return Following::call(options, arguments, tenant, call).run().await;
     }
     if arguments.json {
         say_line!("{}", serde_json::to_string_pretty(&trace)?);
@@ -121,16 +121,16 @@ async fn latest(arguments: &Arguments, everyone: &Everyone, tenant: &str, limit:
 }
 
 /// The named tenant, or the only one that has calls.
-async fn tenant(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyhow::Result<String> {
+async fn tenant(options: &InstallationOptions, arguments: &Arguments, everyone: &Everyone) -> anyhow::Result<String> {
     let Some(tenants) = ask::tenants(everyone).await else {
-        let message = format!("no role of instance {} answers: it does not run", site.instance);
+        let message = format!("no role of instance {} answers: it does not run", options.instance);
         return Err(ExitError::new(Exit::NotRunning, message).into());
     };
     if let Some(tenant) = &arguments.tenant {
         // A tenant with recorded calls needs no check; for the others, check that they exist.
         if !tenants.contains(tenant) && tenant != NOBODYS {
             let id = TenantId::parse(tenant).map_err(|e| ExitError::new(Exit::Usage, format!("--tenant: {e}")))?;
-            token::check_tenant(site, &id).await?;
+            token::check_tenant(options, &id).await?;
         }
         return Ok(tenant.clone());
     }

@@ -18,7 +18,7 @@ use runtime::settings::Values;
 use runtime::topology::Topology;
 use runtime::{Directory, data_dir, scope, token};
 
-use super::Site;
+use super::InstallationOptions;
 use crate::command::executor;
 use crate::roles;
 use crate::stores::{Looked, Servers, Troubles};
@@ -107,14 +107,14 @@ impl Situation {
 }
 
 /// Gathers the situation. It changes and creates nothing.
-pub fn gather(site: &Site) -> anyhow::Result<Situation> {
+pub fn gather(options: &InstallationOptions) -> anyhow::Result<Situation> {
     let clock = SystemClock::start();
-    let (values, faults) = site.sound_values_of_running();
-    let data_dir = site.data_dir();
+    let (values, faults) = options.sound_values_of_running();
+    let data_dir = options.data_dir();
     // The keys are created at the first start: without them nothing has ever run here, and the doctor creates none.
     let has_run = data_dir::is_there(&data_dir.join("keys/caller.p8"));
     let mut situation = Situation {
-        instance: site.instance,
+        instance: options.instance,
         data_dir,
         now: clock.now(),
         values,
