@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use infra::SystemClock;
-use net::everyone::Everyone;
+use net::admin::AdminClient;
 use runtime::data_dir::{DataDir, Sharing};
 use runtime::exit::{Exit, ExitError};
 use runtime::process::stores::{Mode, SECTION, StoresSettings};
@@ -92,7 +92,7 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
         Some(()) = terminate.recv() => return Ok(Exit::Done),
         Some(()) = interrupt.recv() => return Ok(Exit::Done),
     };
-    let everyone = everyone(&installation)?;
+    let admin = admin_client(&installation)?;
     let mut processes = Processes {
         running: JoinSet::new(),
         children: HashMap::new(),
@@ -101,8 +101,8 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
     };
     let exit = {
         let started = async {
-            processes.start((&plan.arguments, plan.log_line), &settings, &everyone, &installation).await?;
-            all_ready(&everyone, |_| true).await;
+            processes.start((&plan.arguments, plan.log_line), &settings, &admin, &installation).await?;
+            all_ready(&admin, |_| true).await;
             tracing::info!(processes = processes.children.len(), "all roles are ready");
             example.begin(&installation, &own).await?;
             processes.failed().await
@@ -135,19 +135,19 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
 }
 
 /// A client that queries every replica for readiness.
-fn everyone(installation: &Installation) -> anyhow::Result<Everyone> {
+fn admin_client(installation: &Installation) -> anyhow::Result<AdminClient> {
     let directory = sections::directory(installation.instance, roles::TABLE, &installation.values)?;
     let token = installation.tokens.issue(None, "operator/supervisor", "", token::EVERY_ROLE, TOKEN_LIFE)?;
-    Ok(Everyone::of_operator(roles::TABLE, directory, token))
+    Ok(AdminClient::of_operator(roles::TABLE, directory, token))
 }
 
 /// Waits until every matching replica is ready.
-async fn all_ready(everyone: &Everyone, meant: impl Fn(&str) -> bool) {
+async fn all_ready(admin: &AdminClient, meant: impl Fn(&str) -> bool) {
     loop {
-        let told = everyone.ask("/ready").await;
+        let told = admin.ask("/ready").await;
         let is_ready =
-            |told: &net::everyone::ReplicaAnswer| told.answer.as_ref().is_ok_and(|answer| answer.status.is_success());
-        if told.iter().filter(|told| meant(told.place.role)).all(is_ready) {
+            |told: &net::admin::ReplicaAnswer| told.answer.as_ref().is_ok_and(|answer| answer.status.is_success());
+        if told.iter().filter(|told| meant(told.listener.role)).all(is_ready) {
             return;
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -168,7 +168,7 @@ impl Processes {
         &mut self,
         (arguments, log_line): (&[std::ffi::OsString], fn(&str)),
         settings: &ProcessSettings,
-        everyone: &Everyone,
+        admin: &AdminClient,
         installation: &Installation,
     ) -> anyhow::Result<()> {
         let program = std::env::current_exe().context("the path of this program")?;
@@ -195,7 +195,7 @@ impl Processes {
                 self.running.spawn(async move { (spec.name, node, child.supervised().await) });
             }
             if spec.starts == Starts::First {
-                let ready = tokio::time::timeout(FIRST_WITHIN, all_ready(everyone, |role| role == spec.name));
+                let ready = tokio::time::timeout(FIRST_WITHIN, all_ready(admin, |role| role == spec.name));
                 tokio::select! {
                     ready = ready => if ready.is_err() {
                         tracing::warn!(role = spec.name, "not ready yet: the others start without it");

@@ -12,11 +12,11 @@ pub mod connections;
 pub mod context;
 pub mod counted;
 
+pub mod admin_listener;
 pub mod data_dir;
 pub mod directory;
 pub mod drain;
 pub mod entropy;
-pub mod everyone;
 pub mod exit;
 pub mod fault;
 pub mod gate;

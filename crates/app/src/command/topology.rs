@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 use infra::SystemClock;
-use net::everyone::Everyone;
+use net::admin::AdminClient;
 
 use runtime::exit::{Exit, ExitError};
 use runtime::process::sections;
@@ -64,14 +64,14 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
 /// Queries the running instance of those options.
 pub(super) fn of_running(options: &InstallationOptions) -> anyhow::Result<Topology> {
     let clock = Arc::new(SystemClock::start());
-    let everyone = everyone(options, scope::TOPOLOGY_READ)?;
-    Ok(executor()?.block_on(net::topology::observe(&everyone, options.instance, roles::TABLE, &*clock)))
+    let admin_client = admin_client(options, scope::TOPOLOGY_READ)?;
+    Ok(executor()?.block_on(net::topology::observe(&admin_client, options.instance, roles::TABLE, &*clock)))
 }
 
 /// A client that queries every role of it, with the installation's own key.
-pub(super) fn everyone(options: &InstallationOptions, scope: &str) -> anyhow::Result<Everyone> {
+pub(super) fn admin_client(options: &InstallationOptions, scope: &str) -> anyhow::Result<AdminClient> {
     let values = options.values_of_running()?;
     let tokens = data_dir::tokens_of_existing(&options.data_dir(), Arc::new(SystemClock::start()))?;
     let token = tokens.issue(None, "operator/cli", scope, token::EVERY_ROLE, TOKEN_LIFE)?;
-    Ok(Everyone::of_operator(roles::TABLE, sections::directory(options.instance, roles::TABLE, &values)?, token))
+    Ok(AdminClient::of_operator(roles::TABLE, sections::directory(options.instance, roles::TABLE, &values)?, token))
 }

@@ -11,7 +11,7 @@ use contracts::v1::delivery::What;
 use contracts::v1::events_client::EventsClient;
 use infra::{Clock, ProvisioningStore, StoreError, SystemClock};
 use model::{TenantId, Timestamp};
-use net::everyone::{Everyone, ReplicaAnswer};
+use net::admin::{AdminClient, ReplicaAnswer};
 use runtime::process::sections;
 use runtime::process::stores::{Mode, SECTION, StoresSettings};
 use runtime::settings::Values;
@@ -201,21 +201,21 @@ async fn ask_running(situation: &mut Situation, clock: &SystemClock) -> anyhow::
     let scopes = [scope::TOPOLOGY_READ, scope::CALLS_READ, scope::OPERATE].join(" ");
     let token = tokens.issue(None, "operator/doctor", &scopes, token::EVERY_ROLE, TOKEN_LIFE)?;
     let directory = sections::directory(situation.instance, roles::TABLE, &situation.values)?;
-    let everyone = Everyone::of_operator(roles::TABLE, directory.clone(), token.clone());
-    let topology = net::topology::observe(&everyone, situation.instance, roles::TABLE, clock).await;
+    let admin = AdminClient::of_operator(roles::TABLE, directory.clone(), token.clone());
+    let topology = net::topology::observe(&admin, situation.instance, roles::TABLE, clock).await;
     let runs = topology.runs();
     situation.topology = Some(topology);
     if !runs {
         return Ok(());
     }
-    for told in everyone.ask("/metrics").await {
+    for told in admin.ask("/metrics").await {
         if let Ok(answer) = told.answer {
-            situation.metrics.push((told.place.node, String::from_utf8_lossy(&answer.body).into_owned()));
+            situation.metrics.push((told.listener.node, String::from_utf8_lossy(&answer.body).into_owned()));
         }
     }
     situation.first_page = first_page(situation).await;
     for one in situation.tenants.iter_mut().flatten().take(TENANTS_MAX) {
-        let told = everyone.ask_role(voice::sip_cluster::SPEC.name, &format!("/quarantine/{}", one.tenant)).await;
+        let told = admin.ask_role(voice::sip_cluster::SPEC.name, &format!("/quarantine/{}", one.tenant)).await;
         one.quarantine = told.iter().find_map(ReplicaAnswer::json).unwrap_or_default();
     }
     let Some(place) = events_of_tenants(&directory) else { return Ok(()) };

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use infra::{Clock as _, SystemClock};
-use net::everyone::Everyone;
+use net::admin::AdminClient;
 use platform::trace::document::Trace;
 use platform::trace::lines::{Line, PrintedLines};
 use platform::trace::{ask, explain, text};
@@ -47,14 +47,14 @@ struct Followed {
 pub(super) async fn every_new(
     options: &InstallationOptions,
     arguments: &Arguments,
-    everyone: &Everyone,
+    admin_client: &AdminClient,
 ) -> anyhow::Result<Exit> {
-    let is_known = arguments.tenant.is_some() || ask::tenants(everyone).await.is_none_or(|all| !all.is_empty());
+    let is_known = arguments.tenant.is_some() || ask::tenants(admin_client).await.is_none_or(|all| !all.is_empty());
     if is_known {
-        let tenant = super::tenant(options, arguments, everyone).await?;
+        let tenant = super::tenant(options, arguments, admin_client).await?;
         eprintln!("following every new call of tenant {tenant}; Ctrl-C ends it");
         let mut following = Following::new(options, arguments, tenant);
-        following.passed.extend(following.latest(everyone).await);
+        following.passed.extend(following.latest(admin_client).await);
         return following.run().await;
     }
     eprintln!("following every new call; there was none yet; Ctrl-C ends it");
@@ -67,8 +67,8 @@ pub(super) async fn every_new(
 
 async fn first_tenant(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<String> {
     loop {
-        let everyone = super::everyone(options, arguments)?;
-        if let Some(tenant) = ask::tenants(&everyone).await.and_then(|tenants| tenants.into_iter().next()) {
+        let admin_client = super::admin_client(options, arguments)?;
+        if let Some(tenant) = ask::tenants(&admin_client).await.and_then(|tenants| tenants.into_iter().next()) {
             return Ok(tenant);
         }
         tokio::time::sleep(PAUSE).await;
@@ -111,14 +111,14 @@ impl<'a> Following<'a> {
     /// Queries once and prints the new entries. Returns whether all calls are over.
     async fn turn(&mut self) -> anyhow::Result<bool> {
         // An operator's token is short-lived, so each round makes a new one.
-        let everyone = super::everyone(self.options, self.arguments)?;
+        let admin_client = super::admin_client(self.options, self.arguments)?;
         if self.takes_new {
-            self.join(&everyone).await;
+            self.join(&admin_client).await;
         }
         let calls: Vec<String> = self.calls.keys().cloned().collect();
         let mut answered = calls.is_empty();
         for call in calls {
-            let answers = ask::call(&everyone, &self.tenant, &call, self.arguments.sight()).await;
+            let answers = ask::call(&admin_client, &self.tenant, &call, self.arguments.sight()).await;
             answered |= answers.iter().any(|answer| answer.known.is_ok());
             let now = SystemClock::start().now().as_micros() as f64 / 1_000.0;
             if let Some(trace) = explain(&self.tenant, &answers, !self.arguments.numbers, now) {
@@ -134,14 +134,14 @@ impl<'a> Following<'a> {
     }
 
     /// The latest calls, newest first.
-    async fn latest(&self, everyone: &Everyone) -> Vec<String> {
+    async fn latest(&self, admin_client: &AdminClient) -> Vec<String> {
         let from = self.arguments.from.as_deref();
-        let traces = ask::latest(everyone, &self.tenant, from, LATEST_MAX, self.arguments.numbers).await;
+        let traces = ask::latest(admin_client, &self.tenant, from, LATEST_MAX, self.arguments.numbers).await;
         traces.calls.into_iter().map(|call| call.conn_id).collect()
     }
 
-    async fn join(&mut self, everyone: &Everyone) {
-        let latest = self.latest(everyone).await;
+    async fn join(&mut self, admin_client: &AdminClient) {
+        let latest = self.latest(admin_client).await;
         let mut too_many = 0;
         for call in latest.iter().rev() {
             if self.calls.contains_key(call) || !self.passed.insert(call.clone()) {
