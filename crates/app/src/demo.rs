@@ -13,8 +13,8 @@ use infra::Stores;
 use model::TenantId;
 use runtime::exit::Exit;
 use runtime::log::LogLevel;
-use runtime::process::{Installation, edge};
-use runtime::{RoleSpec, data_dir, token};
+use runtime::process::Installation;
+use runtime::{RoleSpec, data_dir, edge, token};
 use serde_json::{Value, json};
 
 pub use robot_load::Load;

@@ -16,6 +16,7 @@ pub mod admin_listener;
 pub mod data_dir;
 pub mod directory;
 pub mod drain;
+pub mod edge;
 pub mod entropy;
 pub mod exit;
 pub mod fault;

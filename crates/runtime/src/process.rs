@@ -1,6 +1,5 @@
 //! A process of roles: from settings to the end of the drain.
 
-pub mod edge;
 mod ending;
 mod replica;
 pub mod sections;

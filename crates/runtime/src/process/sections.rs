@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::edge;
 use super::stores::{self, StoresSettings};
 use crate::address;
 use crate::directory::Directory;
+use crate::edge;
 use crate::settings::declare::SettingOwned;
 use crate::settings::{Faults, Section, SettingValue, Values};
 use crate::spec::{Replicas, RoleSpec};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use contracts::provisioning::{DnKind, TenantObjects};
 use infra::SystemClock;
-use runtime::process::{edge, sections};
-use runtime::{Place, RoleSpec};
+use runtime::process::sections;
+use runtime::{Place, RoleSpec, edge};
 
 use super::finding::{Finding, some_of};
 use super::situation::{Situation, TenantSituation};

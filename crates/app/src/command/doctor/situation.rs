@@ -249,7 +249,7 @@ async fn snapshot(place: std::net::SocketAddr, tenant: &TenantId, token: &str) -
 async fn first_page(situation: &Situation) -> Option<(u16, String)> {
     let spec = &platform::ingress::SPEC;
     let listen = spec.listen("web")?;
-    let bound = runtime::process::edge::bound(spec, listen, situation.instance, 1, &situation.values).ok()?;
+    let bound = runtime::edge::bound(spec, listen, situation.instance, 1, &situation.values).ok()?;
     let asked = tokio::time::timeout(SNAPSHOT_WITHIN, net::http::get_once(bound.listen, "/", "")).await;
     let answer = asked.ok()?.ok()?;
     let content_type = answer.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
