@@ -42,14 +42,14 @@ Exit codes:
 #[command(name = "trunkline", version, after_help = format!("{EXAMPLES}{}", exit::table()))]
 struct Cli {
     #[command(flatten)]
-    site: Site,
+    options: InstallationOptions,
     #[command(subcommand)]
     command: Command,
 }
 
 /// The options of every command.
 #[derive(Args, Clone)]
-struct Site {
+struct InstallationOptions {
     /// Number of the installation on this machine: its addresses are 127.N.x.y
     #[arg(long, value_name = "N", default_value_t = 0, global = true)]
     instance: u8,
@@ -149,18 +149,18 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Up { example, processes, replicas } => {
             let example = if example { Example::Tenant } else { Example::None };
-            if processes { run::up_processes(&cli.site, example, replicas) } else { run::up(&cli.site, example) }
+            if processes { run::up_processes(&cli.options, example, replicas) } else { run::up(&cli.options, example) }
         }
-        Command::Demo(arguments) => demo::run(&cli.site, arguments),
+        Command::Demo(arguments) => demo::run(&cli.options, arguments),
         Command::Robots(arguments) => robots::run(&arguments),
-        Command::Run { roles, replica, supervised_by } => run::run(&cli.site, &roles, replica, supervised_by),
-        Command::Settings(arguments) => settings::run(&cli.site, &arguments),
-        Command::Tenant(arguments) => tenant::run(&cli.site, &arguments),
-        Command::Token(arguments) => token::run(&cli.site, &arguments),
-        Command::Topology(arguments) => topology::run(&cli.site, &arguments),
-        Command::Trace(arguments) => trace::run(&cli.site, &arguments),
-        Command::Doctor(arguments) => doctor::run(&cli.site, &arguments),
-        Command::Quarantine(arguments) => quarantine::run(&cli.site, &arguments),
+        Command::Run { roles, replica, supervised_by } => run::run(&cli.options, &roles, replica, supervised_by),
+        Command::Settings(arguments) => settings::run(&cli.options, &arguments),
+        Command::Tenant(arguments) => tenant::run(&cli.options, &arguments),
+        Command::Token(arguments) => token::run(&cli.options, &arguments),
+        Command::Topology(arguments) => topology::run(&cli.options, &arguments),
+        Command::Trace(arguments) => trace::run(&cli.options, &arguments),
+        Command::Doctor(arguments) => doctor::run(&cli.options, &arguments),
+        Command::Quarantine(arguments) => quarantine::run(&cli.options, &arguments),
         Command::Specs(arguments) => specs::run(&arguments),
     };
     let exit = done.unwrap_or_else(|error| {
@@ -182,7 +182,7 @@ fn open_files_up_to_the_hard_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
-impl Site {
+impl InstallationOptions {
     fn data_dir(&self) -> PathBuf {
         let home = std::env::var_os("HOME").map(PathBuf::from);
         let default = || runtime::process::default_data_dir(home.as_deref(), self.instance);
@@ -222,9 +222,9 @@ impl Site {
     }
 
     fn running(&self) -> Self {
-        let mut site = self.clone();
-        site.set.splice(0..0, crate::processes::replicas_told(&self.data_dir()));
-        site
+        let mut options = self.clone();
+        options.set.splice(0..0, crate::processes::replicas_told(&self.data_dir()));
+        options
     }
 }
 

@@ -13,11 +13,9 @@ use infra::Stores;
 use model::TenantId;
 use runtime::exit::Exit;
 use runtime::log::LogLevel;
-use runtime::process::{Installation, edge};
-use runtime::{data_dir, token};
+use runtime::process::Installation;
+use runtime::{RoleSpec, data_dir, edge, token};
 use serde_json::{Value, json};
-
-use crate::roles;
 
 pub use robot_load::Load;
 pub use show::Show;
@@ -156,12 +154,12 @@ async fn load(stores: &Stores) -> anyhow::Result<(TenantId, TenantObjects)> {
 }
 
 fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObjects) -> anyhow::Result<Value> {
-    let advertised = |role: &str, listener: &str| {
-        let spec = roles::find(role).with_context(|| format!("this binary has no role {role}"))?;
-        let listen = spec.listen(listener).with_context(|| format!("{role} has no listener {listener}"))?;
+    let advertised = |spec: &RoleSpec, listener: &str| {
+        let listen = spec.listen(listener).with_context(|| format!("{} has no listener {listener}", spec.name))?;
         anyhow::Ok(edge::bound(spec, listen, installation.instance, 1, &installation.values)?.advertise)
     };
-    let (sip, web) = (advertised("sip-proxy", "sip-udp")?, advertised("ingress", "web")?);
+    let sip = advertised(&voice::sip_proxy::SPEC, "sip-udp")?;
+    let web = advertised(&platform::ingress::SPEC, "web")?;
     let issue =
         |sub: &str, scope: &str| installation.tokens.issue(Some(tenant), sub, scope, token::EVERY_ROLE, TOKEN_LIFE);
     let numbers: serde_json::Map<String, Value> =

@@ -5,7 +5,7 @@
 
 mod child;
 mod former;
-mod told;
+mod supervisor_file;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -14,27 +14,23 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use infra::SystemClock;
-use net::everyone::Everyone;
+use net::admin::AdminClient;
 use runtime::data_dir::{DataDir, Sharing};
 use runtime::exit::{Exit, ExitError};
 use runtime::process::stores::{Mode, SECTION, StoresSettings};
 use runtime::process::{Ending, Installation, ProcessSettings, sections};
 use runtime::settings::Values;
-use runtime::{Drain, token};
+use runtime::{Drain, Starts, token};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use self::child::{Child, Ended, Start};
-use self::told::SupervisorFile;
-pub use self::told::replicas_told;
+use self::supervisor_file::SupervisorFile;
+pub use self::supervisor_file::replicas_told;
 use crate::demo::Example;
 use crate::{roles, stores};
 
-/// The roles that `--replicas` multiplies: those that can lose a replica without losing its state.
-const SEVERAL: [&str; 4] = ["sip-cluster", "dialplan", "config", "frontend"];
-/// Started first, so that no other role starts with an empty configuration.
-const FIRST: [&str; 2] = ["tenant", "config"];
-/// How long the other roles wait for each of them.
+/// How long the other roles wait for each of those that start first.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 /// How often readiness is queried.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -42,11 +38,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const CUT: Duration = Duration::from_secs(2);
 /// Lifetime of the token with which the supervisor queries readiness.
 const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3_600);
-
-/// The settings for this number of replicas, as `--set` takes them.
-pub fn replica_settings(replicas: u8) -> Vec<String> {
-    SEVERAL.iter().map(|role| format!("replicas.{}={replicas}", role.replace('-', "_"))).collect()
-}
 
 /// Input of a supervisor.
 pub struct Plan {
@@ -101,8 +92,8 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
         Some(()) = terminate.recv() => return Ok(Exit::Done),
         Some(()) = interrupt.recv() => return Ok(Exit::Done),
     };
-    let everyone = everyone(&installation)?;
-    let mut site = Site {
+    let admin = admin_client(&installation)?;
+    let mut processes = Processes {
         running: JoinSet::new(),
         children: HashMap::new(),
         ending: Ending::default(),
@@ -110,11 +101,11 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
     };
     let exit = {
         let started = async {
-            site.start((&plan.arguments, plan.log_line), &settings, &everyone, &installation).await?;
-            all_ready(&everyone, |_| true).await;
-            tracing::info!(processes = site.children.len(), "all roles are ready");
+            processes.start((&plan.arguments, plan.log_line), &settings, &admin, &installation).await?;
+            all_ready(&admin, |_| true).await;
+            tracing::info!(processes = processes.children.len(), "all roles are ready");
             example.begin(&installation, &own).await?;
-            site.failed().await
+            processes.failed().await
         };
         tokio::select! {
             ended = started => Err(ended.err().unwrap_or_else(|| anyhow::anyhow!("every process has ended"))),
@@ -124,39 +115,39 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
     };
     drop(own);
     let deadline = installation.clock.now() + settings.drain_deadline;
-    site.ending.begin(deadline);
+    processes.ending.begin(deadline);
     let signal = match &exit {
         Ok(signal) => signal,
         Err(_) => "a failure",
     };
     tracing::info!(signal, deadline_s = settings.drain_deadline.as_secs(), "draining");
     let drained = tokio::select! {
-        cut = site.all_ended() => cut,
+        cut = processes.all_ended() => cut,
         Some(()) = terminate.recv() => true,
         Some(()) = interrupt.recv() => true,
         () = tokio::time::sleep(settings.drain_deadline + CUT) => true,
     };
-    site.cut.cancel();
-    while site.running.join_next().await.is_some() {}
+    processes.cut.cancel();
+    while processes.running.join_next().await.is_some() {}
     exit?;
     tracing::info!(cut = drained, "stopped");
     Ok(if drained { Exit::DrainCut } else { Exit::Done })
 }
 
 /// A client that queries every replica for readiness.
-fn everyone(installation: &Installation) -> anyhow::Result<Everyone> {
-    let directory = sections::directory(installation.instance, &installation.values)?;
+fn admin_client(installation: &Installation) -> anyhow::Result<AdminClient> {
+    let directory = sections::directory(installation.instance, roles::TABLE, &installation.values)?;
     let token = installation.tokens.issue(None, "operator/supervisor", "", token::EVERY_ROLE, TOKEN_LIFE)?;
-    Ok(Everyone::of_operator(roles::TABLE, directory, token))
+    Ok(AdminClient::of_operator(roles::TABLE, directory, token))
 }
 
 /// Waits until every matching replica is ready.
-async fn all_ready(everyone: &Everyone, meant: impl Fn(&str) -> bool) {
+async fn all_ready(admin: &AdminClient, meant: impl Fn(&str) -> bool) {
     loop {
-        let told = everyone.ask("/ready").await;
+        let told = admin.ask("/ready").await;
         let is_ready =
-            |told: &net::everyone::ReplicaAnswer| told.answer.as_ref().is_ok_and(|answer| answer.status.is_success());
-        if told.iter().filter(|told| meant(told.place.role)).all(is_ready) {
+            |told: &net::admin::ReplicaAnswer| told.answer.as_ref().is_ok_and(|answer| answer.status.is_success());
+        if told.iter().filter(|told| meant(told.listener.role)).all(is_ready) {
             return;
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -164,7 +155,7 @@ async fn all_ready(everyone: &Everyone, meant: impl Fn(&str) -> bool) {
 }
 
 /// The processes of an installation.
-struct Site {
+struct Processes {
     running: JoinSet<(&'static str, String, Ended)>,
     children: HashMap<String, &'static str>,
     ending: Ending,
@@ -172,23 +163,23 @@ struct Site {
     cut: tokio_util::sync::CancellationToken,
 }
 
-impl Site {
+impl Processes {
     async fn start(
         &mut self,
         (arguments, log_line): (&[std::ffi::OsString], fn(&str)),
         settings: &ProcessSettings,
-        everyone: &Everyone,
+        admin: &AdminClient,
         installation: &Installation,
     ) -> anyhow::Result<()> {
         let program = std::env::current_exe().context("the path of this program")?;
         let mut specs: Vec<_> = roles::TABLE.to_vec();
-        // A stable sort: the others keep the order of the table.
-        specs.sort_by_key(|spec| FIRST.iter().position(|name| *name == spec.name).unwrap_or(usize::MAX));
+        // A stable sort: both parts keep the order of the table.
+        specs.sort_by_key(|spec| spec.starts);
         for spec in specs {
             for number in 1..=sections::replica_count(&installation.values, spec.name) {
                 let node = format!("{}-{number}", spec.name);
                 let drain = Drain::new(settings.drain_deadline);
-                self.ending.started(spec.name, drain.clone());
+                self.ending.started(spec, drain.clone());
                 self.children.insert(node.clone(), spec.name);
                 let start = Start {
                     program: program.clone(),
@@ -201,10 +192,10 @@ impl Site {
                 };
                 let cut = self.cut.clone();
                 let child = Child::new(start, drain, cut);
-                self.running.spawn(async move { (spec.name, node, child.lives().await) });
+                self.running.spawn(async move { (spec.name, node, child.supervised().await) });
             }
-            if FIRST.contains(&spec.name) {
-                let ready = tokio::time::timeout(FIRST_WITHIN, all_ready(everyone, |role| role == spec.name));
+            if spec.starts == Starts::First {
+                let ready = tokio::time::timeout(FIRST_WITHIN, all_ready(admin, |role| role == spec.name));
                 tokio::select! {
                     ready = ready => if ready.is_err() {
                         tracing::warn!(role = spec.name, "not ready yet: the others start without it");

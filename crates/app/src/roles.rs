@@ -1,32 +1,38 @@
 //! The table of roles. A new role is one line here.
 
-use runtime::RoleSpec;
+use runtime::{Role, RoleSpec};
 
 /// Every role of this binary, in the order in which they start.
-pub const TABLE: &[&RoleSpec] = &[
-    &tenant::role::SPEC,
-    &voice::config::SPEC,
-    &voice::dialplan::SPEC,
-    &voice::sip_proxy::SPEC,
-    &voice::registrar::SPEC,
-    &voice::media_server::SPEC,
-    &voice::sip_cluster::SPEC,
-    &voice::agent_state::SPEC,
-    &voice::call_state::SPEC,
-    &voice::rq::SPEC,
-    &orchestration::ors::SPEC,
-    &voice::frontend::SPEC,
-    &pulse::board::SPEC,
-    &platform::ingress::SPEC,
+pub const ROLES: &[Role] = &[
+    tenant::role::ROLE,
+    voice::config::ROLE,
+    voice::dialplan::ROLE,
+    voice::sip_proxy::ROLE,
+    voice::registrar::ROLE,
+    voice::media_server::ROLE,
+    voice::sip_cluster::ROLE,
+    voice::agent_state::ROLE,
+    voice::call_state::ROLE,
+    voice::rq::ROLE,
+    orchestration::ors::ROLE,
+    voice::frontend::ROLE,
+    pulse::board::ROLE,
+    platform::ingress::ROLE,
 ];
 
+/// The declarations of all roles.
+pub const TABLE: &[&RoleSpec] = &Role::specs::<{ ROLES.len() }>(ROLES);
+
 /// The role of that name.
-pub fn find(name: &str) -> Option<&'static RoleSpec> {
-    TABLE.iter().copied().find(|spec| spec.name == name)
+pub fn find(name: &str) -> Option<Role> {
+    ROLES.iter().copied().find(|role| role.spec.name == name)
 }
 
 #[cfg(test)]
 mod tests {
+    use runtime::process::sections;
+    use runtime::{Drains, Starts};
+
     use super::*;
 
     #[test]
@@ -36,8 +42,60 @@ mod tests {
     }
 
     #[test]
+    fn the_numbers_of_roles_never_change() {
+        let numbers = [
+            ("sip-proxy", 1),
+            ("sip-cluster", 2),
+            ("sip-vq", 3),
+            ("registrar", 4),
+            ("dialplan", 5),
+            ("config", 6),
+            ("frontend", 7),
+            ("agent-state", 8),
+            ("call-state", 9),
+            ("rq", 10),
+            ("ors", 11),
+            ("voicemail", 12),
+            ("media", 13),
+            ("webrtc", 14),
+            ("designer", 15),
+            ("tenant", 16),
+            ("pulse", 30),
+            ("ingress", 40),
+            ("auth", 41),
+        ];
+        assert_eq!(runtime::address::numbers(TABLE), numbers);
+    }
+
+    fn names(which: impl Fn(&RoleSpec) -> bool) -> Vec<&'static str> {
+        TABLE.iter().filter(|spec| which(spec)).map(|spec| spec.name).collect()
+    }
+
+    #[test]
+    fn configuration_starts_first_in_the_order_in_which_it_is_passed_on() {
+        assert_eq!(names(|spec| spec.starts == Starts::First), ["tenant", "config"]);
+        assert_eq!(names(|_| true)[..2], ["tenant", "config"], "both are first in the table too");
+    }
+
+    #[test]
+    fn calls_end_before_the_roles_that_they_need() {
+        assert_eq!(names(|spec| spec.drains == Drains::Signalling), ["sip-proxy", "registrar"]);
+        assert_eq!(names(|spec| spec.drains == Drains::CallOwner), ["sip-cluster"]);
+        assert_eq!(names(|spec| spec.drains == Drains::CallService), ["media", "rq", "ors"]);
+    }
+
+    #[test]
+    fn the_option_replicas_multiplies_roles_that_can_lose_one() {
+        let settings = sections::replica_settings(TABLE, 2);
+        assert_eq!(
+            settings,
+            ["replicas.sip_cluster=2", "replicas.dialplan=2", "replicas.config=2", "replicas.frontend=2"]
+        );
+    }
+
+    #[test]
     fn no_key_is_declared_twice_in_a_section() {
-        for section in runtime::process::sections::all(TABLE) {
+        for section in sections::all(TABLE) {
             for (i, setting) in section.settings.iter().enumerate() {
                 let again = section.settings[..i].iter().any(|other| other.key == setting.key);
                 assert!(!again, "{}.{}", section.name, setting.key);

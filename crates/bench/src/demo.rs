@@ -18,6 +18,7 @@ use crate::floor::{AGENTS, Floor};
 use crate::process::find;
 use crate::report::{Figure, Goal, Report};
 use crate::sipp::Counts;
+use crate::site::{Spec, specs};
 
 /// More than the agents' capacity, so that calls queue.
 const CALLS_PER_S: u32 = 8;
@@ -44,13 +45,14 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     let floor = Floor::staff(&site, folder)?;
     let calls = CALLS_PER_S * if options.quick { 5 } else { 30 };
     let statistics = folder.join("callers.csv");
-    let before = by_role(site.pid())?;
+    let roles = specs()?;
+    let before = by_role(site.pid(), &roles)?;
     let callers = testkit::caller::sipp(&site, "caller.xml", 1, &floor.nobody)
         .dial(site.number("sales")?)
         .calls(calls, CALLS_PER_S, 1_000)
         .with(&["-d", STAYS_MS, "-trace_stat", "-fd", "1", "-stf", &statistics.display().to_string()])
         .run(Duration::from_secs(120))?;
-    let after = by_role(site.pid())?;
+    let after = by_role(site.pid(), &roles)?;
     let void = Counts::read(&statistics, &callers.errors)?.faults("ours");
     drop(floor);
     let facts = facts(&site, calls)?;
@@ -176,14 +178,13 @@ fn micros(time: &str) -> Option<i64> {
 }
 
 /// CPU time of the process's threads, summed by role: a role's threads are named after it.
-fn by_role(pid: u32) -> Result<CpuByRole> {
+fn by_role(pid: u32, roles: &[Spec]) -> Result<CpuByRole> {
     let mut all = CpuByRole::new();
     for thread in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
         let read = |name: &str| fs::read_to_string(thread.path().join(name)).unwrap_or_default();
         let (name, used) = (read("comm"), read("schedstat"));
-        let of_role = |role: &&&str| name.strip_prefix(**role).is_some_and(|rest| rest.starts_with(['-', '\n']));
-        let roles: Vec<&str> = runtime::address::ROLE_NUMBERS.iter().map(|(role, _)| *role).collect();
-        let role = roles.iter().find(of_role).map_or("other", |role| *role);
+        let of_role = |role: &&Spec| name.strip_prefix(&role.name).is_some_and(|rest| rest.starts_with(['-', '\n']));
+        let role = roles.iter().find(of_role).map_or("other", |role| &role.name);
         *all.entry(role.to_owned()).or_default() +=
             used.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0_u64);
     }

@@ -76,9 +76,9 @@ impl Site {
 
     /// Waits until a role reports that it is ready.
     pub fn wait_ready(&self, role: &str, roles: &mut Roles) -> Result<()> {
-        let number = runtime::address::role_number(role).context("no such role")?;
-        let address = runtime::address::of_replica(self.instance, number, 1);
-        let admin = admin_port(role)?;
+        let spec = spec(role)?;
+        let address = runtime::address::of_replica(self.instance, spec.number, 1);
+        let admin = spec.admin_port;
         wait_until(&format!("{role} is ready"), START_LIMIT, || {
             roles.process.expect_running()?;
             Ok(crate::http::get(&format!("{address}:{admin}"), "/ready").is_ok_and(|(status, _)| status == 200))
@@ -92,14 +92,34 @@ impl Site {
     }
 }
 
-/// The admin port of a role, from `trunkline specs`.
-fn admin_port(role: &str) -> Result<u16> {
+/// What the declaration of a role says of its addresses.
+pub struct Spec {
+    /// Its name.
+    pub name: String,
+    /// The third octet of its addresses.
+    pub number: u8,
+    /// Its admin port.
+    pub admin_port: u16,
+}
+
+/// The declarations of all roles, from `trunkline specs`.
+pub fn specs() -> Result<Vec<Spec>> {
     let output = Command::new(crate::binary()).args(["specs", "--json"]).output()?;
-    let specs: serde_json::Value = serde_json::from_slice(&output.stdout).context("trunkline specs --json")?;
-    let all = specs.as_array().or_else(|| specs.get("roles").and_then(serde_json::Value::as_array));
-    let found = all.into_iter().flatten().find(|spec| spec.get("name").and_then(|n| n.as_str()) == Some(role));
-    let port = found.and_then(|spec| spec.get("admin_port")).and_then(serde_json::Value::as_u64);
-    port.and_then(|port| u16::try_from(port).ok()).with_context(|| format!("no admin port of {role}"))
+    let specs: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).context("trunkline specs --json")?;
+    let read = |spec: &serde_json::Value| {
+        let number = |key: &str| spec.get(key).and_then(serde_json::Value::as_u64);
+        Some(Spec {
+            name: spec.get("name")?.as_str()?.to_owned(),
+            number: number("number")?.try_into().ok()?,
+            admin_port: number("admin_port")?.try_into().ok()?,
+        })
+    };
+    specs.iter().map(|spec| read(spec).context("trunkline specs --json")).collect()
+}
+
+/// The declaration of one role.
+pub fn spec(role: &str) -> Result<Spec> {
+    specs()?.into_iter().find(|spec| spec.name == role).with_context(|| format!("no role {role}"))
 }
 
 /// The number of a phone of the tenant.

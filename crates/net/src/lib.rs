@@ -1,8 +1,8 @@
 //! Drivers of the protocol cores: SIP over UDP and TCP, RTP sockets, HTTP and gRPC.
 
+pub mod admin;
 pub mod configuration;
 pub mod connector;
-pub mod everyone;
 pub mod grpc;
 pub mod http;
 pub mod rtp;

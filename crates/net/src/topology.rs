@@ -5,16 +5,16 @@ use runtime::RoleSpec;
 use runtime::admin::TopologyReport;
 use runtime::topology::{ReplicaReport, Topology};
 
-use crate::everyone::{Everyone, ReplicaAnswer};
+use crate::admin::{AdminClient, ReplicaAnswer};
 
 /// Queries every role of the instance for its connections.
 pub async fn observe(
-    everyone: &Everyone,
+    admin: &AdminClient,
     instance: u8,
     table: &'static [&'static RoleSpec],
     clock: &dyn Clock,
 ) -> Topology {
-    let told = everyone.ask("/topology").await;
+    let told = admin.ask("/topology").await;
     let heard: Vec<ReplicaReport> = told.into_iter().map(heard).collect();
     Topology::of(clock.now(), instance, table, &heard)
 }
@@ -27,5 +27,5 @@ fn heard(told: ReplicaAnswer) -> ReplicaReport {
         }
         Ok(answer) => Err(format!("it refuses: {}", answer.problem())),
     };
-    ReplicaReport { place: told.place, report }
+    ReplicaReport { listener: told.listener, report }
 }

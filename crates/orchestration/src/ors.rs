@@ -30,7 +30,7 @@ use std::time::Duration;
 use anyhow::Result;
 use model::{ConnId, TenantId};
 use runtime::fault::{Cause, FaultReports};
-use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 use tokio::sync::{Semaphore, mpsc};
 
 pub use applications::faults;
@@ -41,7 +41,7 @@ use metrics::Metrics;
 use worker::slot::{Barred, LOOK_EVERY, Left, Slot};
 use worker::{INBOX_MAX, INBOX_OF_TENANT_MAX, Posted, Reports, Sharing, Work, Worker};
 
-/// The role.
+/// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {
     name: "ors",
     number: 11,
@@ -57,8 +57,13 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: Settings::TABLE,
     metrics: &[metrics::Metrics::declared],
     admin_port: 11200,
-    start: |ctx| Box::pin(run(ctx)),
+    starts: Starts::InTurn,
+    drains: Drains::CallService,
+    replicas: Replicas::Single,
 };
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 runtime::settings! {
     /// Settings of ors.

@@ -10,9 +10,9 @@ mod wallboard;
 
 use anyhow::Result;
 use net::http::{Client, Limits};
-use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
-/// The role.
+/// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {
     name: "ingress",
     number: 40,
@@ -28,8 +28,13 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[wallboard::Metrics::declared],
     admin_port: 9090,
-    start: |ctx| Box::pin(run(ctx)),
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
 };
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let frontend = Client::new(&ctx, "own-16")?;

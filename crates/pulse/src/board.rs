@@ -15,7 +15,7 @@ mod zone;
 
 use anyhow::Result;
 use net::http::Limits;
-use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// The declaration of the pulse role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -33,8 +33,13 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[metrics::Metrics::declared],
     admin_port: 8090,
-    start: |ctx| Box::pin(run(ctx)),
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
 };
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 async fn run(ctx: RoleContext) -> Result<()> {
     ctx.ready.require(follower::CONDITION);

@@ -1,5 +1,9 @@
 //! The floor: all robots, and the loop that runs them.
 
+mod agents;
+mod callers;
+mod opening;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,8 +17,7 @@ use sip::agent::{DialogId, Event};
 
 use crate::agent::Agent;
 use crate::audio::Legs;
-use crate::caller::Call;
-use crate::opening::Stage;
+use crate::call::Call;
 use crate::phone::Phone;
 use crate::plan::Plan;
 use crate::requests::Requests;
@@ -26,14 +29,14 @@ use crate::tones::Grid;
 /// How often the loop checks for a request to stop.
 const LOOK: Duration = Duration::from_millis(100);
 /// Maximum of calls at once; further arrivals are postponed.
-pub(crate) const CALLS_MAX: usize = 4_000;
+const CALLS_MAX: usize = 4_000;
 /// Rows kept of an endless run.
 const ROWS_KEPT: usize = 2_000;
 /// How often a line about the progress is printed.
 const PROGRESS: Duration = Duration::from_secs(5);
 const PROGRESS_ENDLESS: Duration = Duration::from_secs(60);
 /// Index of the carrier's phone, which brings all callers; the agents' follow.
-pub(crate) const CARRIER: usize = 0;
+const CARRIER: usize = 0;
 const WAKE: Token = Token(usize::MAX);
 
 /// A handle that stops the robots.
@@ -49,6 +52,15 @@ impl Stop {
     fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+}
+
+/// Stage of the run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    Opening,
+    Running,
+    Closing,
+    Done,
 }
 
 /// A scheduled action.

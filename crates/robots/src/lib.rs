@@ -9,10 +9,9 @@
 
 mod agent;
 mod audio;
-mod caller;
+mod call;
 mod ear;
 mod floor;
-mod opening;
 mod phone;
 mod plan;
 mod requests;

@@ -2,28 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-/// The third octet of each role's loopback addresses. One table, so that every process knows every role.
-pub const ROLE_NUMBERS: &[(&str, u8)] = &[
-    ("sip-proxy", 1),
-    ("sip-cluster", 2),
-    ("sip-vq", 3),
-    ("registrar", 4),
-    ("dialplan", 5),
-    ("config", 6),
-    ("frontend", 7),
-    ("agent-state", 8),
-    ("call-state", 9),
-    ("rq", 10),
-    ("ors", 11),
-    ("voicemail", 12),
-    ("media", 13),
-    ("webrtc", 14),
-    ("designer", 15),
-    ("tenant", 16),
-    ("pulse", 30),
-    ("ingress", 40),
-    ("auth", 41),
-];
+use crate::spec::RoleSpec;
+
+/// Numbers of roles of the drawing that this program does not have yet. Their addresses are kept free, and section
+/// `replicas` of the settings has their keys. A role that is added takes its row from here into its declaration.
+pub const RESERVED: &[(&str, u8)] = &[("sip-vq", 3), ("voicemail", 12), ("webrtc", 14), ("designer", 15), ("auth", 41)];
 
 /// The third octet of an instance's edge addresses.
 pub const EDGE: u8 = 0;
@@ -34,9 +17,13 @@ pub const INFRASTRUCTURE: u8 = 255;
 /// Maximum number of replicas of one role in an instance: the range of one octet, without 0 and 255.
 pub const REPLICAS_MAX: u8 = 254;
 
-/// The number of the role, if the role exists.
-pub fn role_number(role: &str) -> Option<u8> {
-    ROLE_NUMBERS.iter().find(|(name, _)| *name == role).map(|(_, number)| *number)
+/// The name and number of each role of the table and each [`RESERVED`] one, by number.
+pub fn numbers(table: &[&'static RoleSpec]) -> Vec<(&'static str, u8)> {
+    let mut numbers: Vec<_> = table.iter().map(|spec| (spec.name, spec.number)).collect();
+    let is_missing = |(name, _): &&(&str, u8)| table.iter().all(|spec| spec.name != *name);
+    numbers.extend(RESERVED.iter().filter(is_missing));
+    numbers.sort_by_key(|(_, number)| *number);
+    numbers
 }
 
 /// The cluster address of a replica.
@@ -54,11 +41,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_unique_and_leave_the_edge_and_infrastructure_free() {
-        for (i, (name, number)) in ROLE_NUMBERS.iter().enumerate() {
-            assert!(![EDGE, INFRASTRUCTURE].contains(number), "{name}");
-            assert!(ROLE_NUMBERS[i + 1..].iter().all(|(n, x)| n != name && x != number), "{name} {number}");
-        }
+    fn roles_and_reserved_names_are_listed_once_by_number() {
+        static AUTH: RoleSpec = RoleSpec::bare("auth", 41);
+        static RQ: RoleSpec = RoleSpec::bare("rq", 10);
+        let all = numbers(&[&AUTH, &RQ]);
+        assert_eq!(all, [("sip-vq", 3), ("rq", 10), ("voicemail", 12), ("webrtc", 14), ("designer", 15), ("auth", 41)]);
     }
 
     #[test]

@@ -36,17 +36,17 @@ const DIRECTIVES_BYTES_MAX: usize = 1_024;
 /// The parts that change with each run of a role: its metrics, its readiness and a router that shares the port.
 #[derive(Clone)]
 pub struct AdminSlot {
-    life: Arc<watch::Sender<Life>>,
+    run: Arc<watch::Sender<Run>>,
 }
 
 impl Default for AdminSlot {
     fn default() -> Self {
-        Self { life: Arc::new(watch::Sender::new(Life::default())) }
+        Self { run: Arc::new(watch::Sender::new(Run::default())) }
     }
 }
 
 #[derive(Clone, Default)]
-struct Life {
+struct Run {
     ready: Readiness,
     metrics: Metrics,
     mounted: Option<Router>,
@@ -56,14 +56,14 @@ struct Life {
 
 impl AdminSlot {
     /// Begins a new run: the routers that the previous one mounted are removed.
-    pub(crate) fn begin_life(&self, ready: Readiness, metrics: Metrics, since: Timestamp) {
-        self.life.send_modify(|life| *life = Life { ready, metrics, mounted: None, number: life.number + 1, since });
+    pub(crate) fn begin_run(&self, ready: Readiness, metrics: Metrics, since: Timestamp) {
+        self.run.send_modify(|run| *run = Run { ready, metrics, mounted: None, number: run.number + 1, since });
     }
 
     /// Adds a router for paths that are not the admin's own.
     pub(crate) fn mount(&self, router: Router) {
-        self.life.send_modify(|life| {
-            life.mounted = Some(match life.mounted.take() {
+        self.run.send_modify(|run| {
+            run.mounted = Some(match run.mounted.take() {
                 Some(mounted) => mounted.merge(router),
                 None => router,
             });
@@ -72,23 +72,23 @@ impl AdminSlot {
 
     /// Waits until the role is ready, in any run.
     pub async fn ready(&self) {
-        let mut lives = self.life.subscribe();
+        let mut runs = self.run.subscribe();
         loop {
-            let readiness = lives.borrow_and_update().ready.clone();
+            let readiness = runs.borrow_and_update().ready.clone();
             tokio::select! {
                 () = readiness.ready() => return,
-                _ = lives.changed() => {}
+                _ = runs.changed() => {}
             }
         }
     }
 
     /// The conditions of the present run.
     pub fn readiness(&self) -> Readiness {
-        self.life().ready
+        self.run().ready
     }
 
-    fn life(&self) -> Life {
-        self.life.borrow().clone()
+    fn run(&self) -> Run {
+        self.run.borrow().clone()
     }
 }
 
@@ -168,7 +168,7 @@ async fn ready(State(admin): State<Admin>) -> StatusCode {
 async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> impl IntoResponse {
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let format = Format::asked_for(&accept.collect::<Vec<_>>().join(","));
-    ([(header::CONTENT_TYPE, format.content_type())], admin.slot.life().metrics.encode(format))
+    ([(header::CONTENT_TYPE, format.content_type())], admin.slot.run().metrics.encode(format))
 }
 
 async fn log_level(State(admin): State<Admin>) -> String {
@@ -189,8 +189,8 @@ async fn topology(State(admin): State<Admin>, caller: Caller) -> Result<Json<Top
     if !caller.has_scope(OPERATE_SCOPE) {
         caller.needs_scope(crate::scope::TOPOLOGY_READ)?;
     }
-    let life = admin.slot.life();
-    let ready = &life.ready;
+    let run = admin.slot.run();
+    let ready = &run.ready;
     let missing = ready.missing().into_iter().map(|(name, why)| format!("{name}: {why}")).collect();
     Ok(Json(TopologyReport {
         role: admin.role.to_owned(),
@@ -198,8 +198,8 @@ async fn topology(State(admin): State<Admin>, caller: Caller) -> Result<Json<Top
         ready: ready.is_ready(),
         missing,
         pid: std::process::id(),
-        lives: life.number,
-        since_ms: life.since.as_millis(),
+        lives: run.number,
+        since_ms: run.since.as_millis(),
         clock_ms: admin.meters.now().as_millis(),
         connections: admin.meters.report(),
     }))
@@ -211,7 +211,7 @@ async fn build(State(admin): State<Admin>) -> Json<serde_json::Value> {
 
 /// All other paths go to the mounted router, which has its own gate.
 async fn mounted(admin: Admin, unknown: Router, request: Request) -> Response {
-    let router = admin.slot.life().mounted.unwrap_or(unknown);
+    let router = admin.slot.run().mounted.unwrap_or(unknown);
     // A router never fails: its error type has no values.
     router.oneshot(request).await.unwrap_or_else(|never| match never {})
 }

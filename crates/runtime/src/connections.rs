@@ -177,17 +177,7 @@ mod tests {
 
     #[test]
     fn of_two_rows_for_the_same_two_the_declared_one_counts() {
-        static PULSE: RoleSpec = RoleSpec {
-            name: "pulse",
-            number: 30,
-            summary: "",
-            listens: &[],
-            opens: &["tenant-03"],
-            settings: &[],
-            metrics: &[],
-            admin_port: 8090,
-            start: |_| Box::pin(async { Ok(()) }),
-        };
+        static PULSE: RoleSpec = RoleSpec { opens: &["tenant-03"], ..RoleSpec::bare("pulse", 30) };
         let accepts = ["voice-02", "tenant-03"];
         assert_eq!(from_caller(&[], &accepts, "pulse"), Some("voice-02"));
         assert_eq!(from_caller(&[&PULSE], &accepts, "pulse"), Some("tenant-03"));

@@ -13,6 +13,7 @@ use model::{Epoch, NodeId, Owner};
 use crate::admin::AdminSlot;
 use crate::directory::Directory;
 use crate::drain::Drain;
+use crate::edge;
 use crate::entropy::Strong;
 use crate::gate::Gate;
 use crate::installation_key::InstallationKey;
@@ -103,9 +104,7 @@ impl RoleContext {
     pub fn bound(&self, name: &str) -> anyhow::Result<Bound> {
         let listen = self.listen(name)?;
         match listen.place {
-            Place::Edge => {
-                Ok(crate::process::edge::bound(self.spec, listen, self.instance, self.replica, &self.values)?)
-            }
+            Place::Edge => Ok(edge::bound(self.spec, listen, self.instance, self.replica, &self.values)?),
             Place::Cluster => {
                 let listen = SocketAddr::new(self.address, listen.port);
                 Ok(Bound { listen, advertise: listen.into() })

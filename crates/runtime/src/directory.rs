@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::address;
+use crate::spec::RoleSpec;
 
 /// The addresses of the replicas of every role.
 ///
@@ -18,10 +19,10 @@ pub struct Directory {
 
 impl Directory {
     /// The static directory of an instance: `replicas(role)` replicas of each role, numbered from 1.
-    pub fn of_instance(instance: u8, replicas: impl Fn(&str) -> u8) -> Self {
-        let roles = address::ROLE_NUMBERS.iter().map(|(name, number)| {
-            let all = (1..=replicas(name)).map(|k| address::of_replica(instance, *number, k)).collect();
-            ((*name).to_owned(), watch::Sender::new(all))
+    pub fn of_instance(instance: u8, table: &[&'static RoleSpec], replicas: impl Fn(&str) -> u8) -> Self {
+        let roles = address::numbers(table).into_iter().map(|(name, number)| {
+            let all = (1..=replicas(name)).map(|k| address::of_replica(instance, number, k)).collect();
+            (name.to_owned(), watch::Sender::new(all))
         });
         Self { roles: Arc::new(roles.collect()) }
     }
@@ -69,9 +70,12 @@ impl Directory {
 mod tests {
     use super::*;
 
+    static PROXY: RoleSpec = RoleSpec::bare("sip-proxy", 1);
+    static CONFIG: RoleSpec = RoleSpec::bare("config", 6);
+
     #[test]
     fn addresses_follow_from_instance_role_and_replica() {
-        let directory = Directory::of_instance(2, |role| if role == "sip-proxy" { 2 } else { 1 });
+        let directory = Directory::of_instance(2, &[&PROXY, &CONFIG], |role| if role == "sip-proxy" { 2 } else { 1 });
         let all = directory.addresses("sip-proxy", 5080);
         assert_eq!(all, ["127.2.1.1:5080".parse().unwrap(), "127.2.1.2:5080".parse().unwrap()]);
         assert!(directory.addresses("nobody", 1).is_empty());
@@ -82,7 +86,7 @@ mod tests {
 
     #[tokio::test]
     async fn watchers_hear_of_changes_only() {
-        let directory = Directory::of_instance(0, |_| 1);
+        let directory = Directory::of_instance(0, &[&CONFIG], |_| 1);
         let mut watch = directory.watch("config");
         directory.replace("config", vec!["127.0.6.1".parse().unwrap()]);
         assert!(!watch.has_changed().unwrap());

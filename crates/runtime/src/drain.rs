@@ -66,7 +66,7 @@ impl Drain {
     }
 
     /// The drain of one run of a role: begins with this one, may end on its own.
-    pub(crate) fn life(&self) -> Self {
+    pub(crate) fn of_run(&self) -> Self {
         Self {
             begun: self.begun.child_token(),
             ended: self.ended.child_token(),
@@ -83,18 +83,18 @@ mod tests {
     #[tokio::test]
     async fn draining_sets_the_deadline_once() {
         let drain = Drain::new(Duration::from_secs(5));
-        let life = drain.life();
-        assert!(!life.is_draining());
+        let run = drain.of_run();
+        assert!(!run.is_draining());
         drain.begin(Timestamp::from_millis(1_000));
         drain.begin(Timestamp::from_millis(9_000));
-        life.begun().await;
-        assert_eq!(life.deadline(), Some(Timestamp::from_millis(6_000)));
+        run.begun().await;
+        assert_eq!(run.deadline(), Some(Timestamp::from_millis(6_000)));
     }
 
     #[test]
-    fn a_life_that_ends_leaves_the_process_running() {
+    fn a_run_that_ends_leaves_the_process_running() {
         let drain = Drain::new(Duration::from_secs(5));
-        drain.life().end();
+        drain.of_run().end();
         assert!(!drain.is_draining());
     }
 }

@@ -197,7 +197,7 @@ mod tests {
             meters: Meters::new(clock),
             strangers: None,
             table: &[],
-            directory: Directory::of_instance(0, |_| 1),
+            directory: Directory::of_instance(0, &[], |_| 1),
             own: OfEveryRole::default(),
             open: |path| path == "/open",
             spans: Spans::default(),

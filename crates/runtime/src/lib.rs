@@ -1,7 +1,8 @@
 //! Roles as data: settings, supervision, readiness, drain, admin HTTP, caller tokens, logs, metrics, topology.
 //!
-//! A role crate exports `pub const SPEC: RoleSpec`. The composition passes the table of specs to [`process::run`],
-//! which reads the settings, starts each role with a [`RoleContext`], restarts failed roles and drains all on a signal.
+//! A role crate exports `pub const SPEC: RoleSpec`, its declaration, and `pub const ROLE: Role`, which pairs it with the
+//! function that runs it. The composition passes the table of roles to [`process::run`], which reads the settings, starts
+//! each role with a [`RoleContext`], restarts failed roles and drains all on a signal.
 
 pub mod address;
 pub mod admin;
@@ -11,11 +12,12 @@ pub mod connections;
 pub mod context;
 pub mod counted;
 
+pub mod admin_listener;
 pub mod data_dir;
 pub mod directory;
 pub mod drain;
+pub mod edge;
 pub mod entropy;
-pub mod everyone;
 pub mod exit;
 pub mod fault;
 pub mod gate;
@@ -30,6 +32,7 @@ pub mod problem;
 pub mod process;
 pub mod query;
 pub mod readiness;
+pub mod role;
 pub mod scope;
 pub mod server;
 pub mod settings;
@@ -53,7 +56,8 @@ pub use metrics::Metrics;
 pub use problem::Problem;
 pub use query::Query;
 pub use readiness::Readiness;
+pub use role::Role;
 pub use settings::{ByteSize, Secret, Setting};
-pub use spec::{Listen, Place, Protocol, RoleSpec};
+pub use spec::{Drains, Listen, Place, Protocol, Replicas, RoleSpec, Starts};
 pub use token::Tokens;
 pub use trace::Recorder;

@@ -1,6 +1,5 @@
 //! A process of roles: from settings to the end of the drain.
 
-pub mod edge;
 mod ending;
 mod replica;
 pub mod sections;
@@ -25,15 +24,16 @@ use crate::drain::Drain;
 use crate::exit::{Exit, ExitError};
 use crate::installation_key::InstallationKey;
 use crate::log::LogLevel;
+use crate::role::Role;
 use crate::settings::Values;
 use crate::spans::{Collector, Spans};
-use crate::spec::RoleSpec;
+use crate::spec::{RoleSpec, Starts};
 use crate::supervisor::Ended;
 use crate::token::Tokens;
 use crate::trace::TraceSettings;
 
 pub use ending::Ending;
-use replica::OneRole;
+use replica::RoleReplica;
 pub use sections::ProcessSettings;
 use stores::Composed;
 
@@ -44,7 +44,7 @@ const CUT: Duration = Duration::from_millis(200);
 #[derive(Clone, Copy, Debug)]
 pub struct Replica {
     /// The role.
-    pub spec: &'static RoleSpec,
+    pub role: Role,
     /// Its number, from 1.
     pub number: u8,
 }
@@ -124,7 +124,7 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
     }
     let shared = Shared {
         installation_key: data_dir::installation_key(data_dir.path())?,
-        directory: sections::directory(plan.instance, &installation.values)?,
+        directory: sections::directory(plan.instance, plan.table, &installation.values)?,
         stores: open_stores(installation.clone()).await.context("opening the stores")?,
         patience: settings.drain_deadline,
         table: plan.table,
@@ -160,7 +160,7 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
 /// A process that shares the data directory has its own folder in it, named after its first replica.
 fn own_directory(data_dir: &DataDir, plan: &Plan) -> Result<Option<DataDir>, ExitError> {
     let (Sharing::Shared, Some(first)) = (plan.sharing, plan.replicas.first()) else { return Ok(None) };
-    let folder = data_dir.path().join("processes").join(format!("{}-{}", first.spec.name, first.number));
+    let folder = data_dir.path().join("processes").join(format!("{}-{}", first.role.spec.name, first.number));
     DataDir::open(&folder, Sharing::Alone).map(Some)
 }
 
@@ -171,11 +171,8 @@ async fn all_ready(slots: &[AdminSlot]) {
     }
 }
 
-/// Roles that publish and serve configuration, in the order in which it passes through them. They start first in a
-/// process, so that no other role starts with an empty configuration and refuses phones.
-const CONFIGURATION: [&str; 2] = ["tenant", "config"];
-/// How long the other roles wait for each of them.
-const CONFIGURATION_WITHIN: Duration = Duration::from_secs(5);
+/// How long the other roles wait for each of those that start first.
+const FIRST_WITHIN: Duration = Duration::from_secs(5);
 
 /// What all roles of a process share.
 struct Shared {
@@ -216,22 +213,22 @@ impl Roles {
         };
         let mut starts = Vec::new();
         for replica in replicas {
-            let one = OneRole::new(shared, *replica)?;
+            let one = RoleReplica::new(shared, *replica)?;
             one.serve_admin(shared, &roles.admin_drain).await?;
             roles.slots.push(one.slot.clone());
             roles.spans.push(one.spans());
-            starts.push((format!("{}-{}", replica.spec.name, replica.number), one));
+            starts.push((format!("{}-{}", replica.role.spec.name, replica.number), one));
         }
-        // A stable sort: the others keep the order of the table.
-        starts.sort_by_key(|(_, one)| CONFIGURATION.iter().position(|n| *n == one.spec.name).unwrap_or(usize::MAX));
+        // A stable sort: the others keep their order.
+        starts.sort_by_key(|(_, one)| start_order(shared.table, one.role.spec));
         for (node, one) in starts {
-            let (slot, name) = (one.slot.clone(), one.spec.name);
-            roles.ending.started(name, one.drain());
+            let (slot, spec) = (one.slot.clone(), one.role.spec);
+            let name = spec.name;
+            roles.ending.started(spec, one.drain());
             let thread =
                 thread::start(&node, one, roles.cut.clone()).with_context(|| format!("the thread of {name}"))?;
             roles.running.spawn(async move { (name, thread.ended().await) });
-            if CONFIGURATION.contains(&name) && tokio::time::timeout(CONFIGURATION_WITHIN, slot.ready()).await.is_err()
-            {
+            if spec.starts == Starts::First && tokio::time::timeout(FIRST_WITHIN, slot.ready()).await.is_err() {
                 tracing::warn!(role = name, "not ready yet: the others start without it");
             }
         }
@@ -293,8 +290,34 @@ impl Roles {
     }
 }
 
+/// Sorts the roles that start first before the others, in the order of the table.
+fn start_order(table: &[&'static RoleSpec], spec: &RoleSpec) -> usize {
+    let first = match spec.starts {
+        Starts::First => table.iter().position(|other| other.name == spec.name),
+        Starts::InTurn => None,
+    };
+    first.unwrap_or(usize::MAX)
+}
+
 /// The default data directory of an instance.
 pub fn default_data_dir(home: Option<&Path>, instance: u8) -> PathBuf {
     let base = home.map_or_else(|| PathBuf::from("/var/lib"), |home| home.join(".local/share"));
     base.join("trunkline").join(format!("instance-{instance}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_that_start_first_do_so_in_the_order_of_the_table_and_the_others_as_named() {
+        static TENANT: RoleSpec = RoleSpec { starts: Starts::First, ..RoleSpec::bare("tenant", 16) };
+        static CONFIG: RoleSpec = RoleSpec { starts: Starts::First, ..RoleSpec::bare("config", 6) };
+        static DIALPLAN: RoleSpec = RoleSpec::bare("dialplan", 5);
+        static RQ: RoleSpec = RoleSpec::bare("rq", 10);
+        let table = [&TENANT, &CONFIG, &DIALPLAN, &RQ];
+        let mut named = [&RQ, &CONFIG, &DIALPLAN, &TENANT];
+        named.sort_by_key(|spec| start_order(&table, spec));
+        assert_eq!(named.map(|spec| spec.name), ["tenant", "config", "rq", "dialplan"]);
+    }
 }

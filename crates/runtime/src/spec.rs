@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use futures::future::BoxFuture;
-
-use crate::context::RoleContext;
 use crate::metrics::Declared;
 use crate::settings::Setting;
 
-/// A role: its name, where it listens, which connections it opens, its settings and how it starts.
+/// A role: its name, where it listens, which connections it opens, its settings, and its place among the other roles.
+/// All that is known of one role by its name stands here; [`crate::Role`] adds the function that runs it.
 ///
 /// ```ignore
 /// pub const SPEC: RoleSpec = RoleSpec {
@@ -20,14 +18,16 @@ use crate::settings::Setting;
 ///     settings: Settings::TABLE,
 ///     metrics: &[Metrics::declared],
 ///     admin_port: 9090,
-///     start: |ctx| Box::pin(run(ctx)),
+///     starts: Starts::InTurn,
+///     drains: Drains::Last,
+///     replicas: Replicas::Several,
 /// };
 /// ```
 #[derive(Clone, Copy)]
 pub struct RoleSpec {
     /// Name as in the drawing: lower-case with dashes. Also the section of its settings.
     pub name: &'static str,
-    /// Third octet of its loopback addresses; equal to the row of [`crate::address::ROLE_NUMBERS`].
+    /// Third octet of its loopback addresses: like the name, different from that of every other role.
     pub number: u8,
     /// Its task, in a few words.
     pub summary: &'static str,
@@ -41,8 +41,12 @@ pub struct RoleSpec {
     pub metrics: &'static [fn() -> Vec<Declared>],
     /// Port of admin HTTP on its address. A listener of protocol HTTP with the same port shares it.
     pub admin_port: u16,
-    /// Runs the role until it has drained. An error or a panic is a failure: the supervisor restarts it.
-    pub start: fn(RoleContext) -> BoxFuture<'static, anyhow::Result<()>>,
+    /// When it starts.
+    pub starts: Starts,
+    /// When it is drained.
+    pub drains: Drains,
+    /// Whether `--replicas` multiplies it.
+    pub replicas: Replicas,
 }
 
 impl fmt::Debug for RoleSpec {
@@ -52,10 +56,72 @@ impl fmt::Debug for RoleSpec {
 }
 
 impl RoleSpec {
+    /// A role with only a name and a number.
+    #[cfg(test)]
+    pub(crate) const fn bare(name: &'static str, number: u8) -> Self {
+        Self {
+            name,
+            number,
+            summary: "",
+            listens: &[],
+            opens: &[],
+            settings: &[],
+            metrics: &[],
+            admin_port: 9090,
+            starts: Starts::InTurn,
+            drains: Drains::Last,
+            replicas: Replicas::Single,
+        }
+    }
+
     /// The listener of that name.
     pub fn listen(&self, name: &str) -> Option<&'static Listen> {
         self.listens.iter().find(|l| l.name == name)
     }
+}
+
+/// When a role starts, among those that start together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Starts {
+    /// Before the others, which wait some seconds until it is ready: it publishes or serves configuration, and no other
+    /// role is to start with an empty one and refuse phones.
+    First,
+    /// After those, in the order of the table; nothing waits for it.
+    InTurn,
+}
+
+/// When a role is drained, among those that end together. No order waits for itself or a later one, so every role is
+/// drained in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drains {
+    /// At once: it carries signalling, refuses new calls and serves the present ones.
+    Signalling,
+    /// At once: it owns calls, refuses new ones and finishes the present ones.
+    CallOwner,
+    /// When no owner of calls runs any more: a waiting or ringing call may still need a session, an agent, a leg.
+    CallService,
+    /// When none of the others runs any more: it receives no more requests then.
+    Last,
+}
+
+impl Drains {
+    /// The roles that must have ended before this one is drained.
+    pub const fn waits_for(self) -> &'static [Self] {
+        match self {
+            Self::Signalling | Self::CallOwner => &[],
+            Self::CallService => &[Self::CallOwner],
+            Self::Last => &[Self::Signalling, Self::CallOwner, Self::CallService],
+        }
+    }
+}
+
+/// Whether the option `--replicas` multiplies a role. The settings give any role any number of replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replicas {
+    /// It has one, unless the settings say otherwise.
+    Single,
+    /// It does: the role can lose a replica without losing its state.
+    Several,
 }
 
 /// One listener of a role.

@@ -77,21 +77,21 @@ pub enum Step {
     Restarts(Duration),
 }
 
-/// Calls `life` until it drains, and again after each failure.
+/// Calls `run` until it drains, and again after each failure.
 ///
-/// `life` gets the parts of one run; it makes the context and calls the role's `start`.
-pub async fn supervise<F, Fut>(role: &str, drain: &Drain, mut life: F, mut report: impl FnMut(Step)) -> Ended
+/// `run` gets the parts of one run; it makes the context and calls the role's `start`.
+pub async fn supervise<F, Fut>(role: &str, drain: &Drain, mut run: F, mut report: impl FnMut(Step)) -> Ended
 where
     F: FnMut(Drain, Tasks) -> Fut,
     Fut: Future<Output = anyhow::Result<()>> + Send,
 {
-    let (mut failures, mut lives) = (0, 0);
+    let (mut failures, mut runs) = (0, 0);
     loop {
-        lives += 1;
-        report(Step::Started(lives));
+        runs += 1;
+        report(Step::Started(runs));
         let began = tokio::time::Instant::now();
-        let of_life = drain.life();
-        let outcome = one_life(&of_life, &mut life).await;
+        let of_run = drain.of_run();
+        let outcome = run_once(&of_run, &mut run).await;
         let error = match outcome {
             Ok(()) if drain.is_draining() => return Ended::Drained,
             Ok(()) => anyhow::anyhow!("the role returned although no drain was requested"),
@@ -102,7 +102,7 @@ where
             return Ended::Drained;
         }
         failures = if began.elapsed() >= QUIET { 1 } else { failures + 1 };
-        if failures >= FAILURES_MAX || crate::exit::of(&error) == crate::exit::Exit::Address && lives == 1 {
+        if failures >= FAILURES_MAX || crate::exit::of(&error) == crate::exit::Exit::Address && runs == 1 {
             tracing::error!(role, failures, error = format!("{error:#}"), "role failed for good");
             return Ended::GaveUp(error);
         }
@@ -123,7 +123,7 @@ pub fn back_off(failures: u32) -> Duration {
     BACK_OFF_FIRST.saturating_mul(1 << doublings).min(BACK_OFF_MAX)
 }
 
-async fn one_life<F, Fut>(drain: &Drain, life: &mut F) -> anyhow::Result<()>
+async fn run_once<F, Fut>(drain: &Drain, run: &mut F) -> anyhow::Result<()>
 where
     F: FnMut(Drain, Tasks) -> Fut,
     Fut: Future<Output = anyhow::Result<()>> + Send,
@@ -131,7 +131,7 @@ where
     let (tasks, mut failures) = Tasks::new(drain.clone());
     let tracker = tasks.tracker.clone();
     let outcome = tokio::select! {
-        outcome = caught(life(drain.clone(), tasks)) => outcome,
+        outcome = caught(run(drain.clone(), tasks)) => outcome,
         Some(error) = failures.recv() => Err(error),
     };
     drain.end();

@@ -7,9 +7,9 @@ use model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::TopologyReport;
+use crate::admin_listener::AdminListener;
 use crate::connections::coverage::{self, Coverage, Totals};
 use crate::connections::{self, Connection};
-use crate::everyone::AdminPlace;
 use crate::meter::Side;
 use crate::spec::RoleSpec;
 
@@ -17,7 +17,7 @@ use crate::spec::RoleSpec;
 #[derive(Clone, Debug)]
 pub struct ReplicaReport {
     /// The replica's admin listener.
-    pub place: AdminPlace,
+    pub listener: AdminListener,
     /// Its report, or as text why there is none.
     pub report: Result<TopologyReport, String>,
 }
@@ -227,12 +227,12 @@ fn measured(table: &[&'static RoleSpec], c: &Connection, heard: &[ReplicaReport]
 }
 
 fn role_row(heard: &ReplicaReport) -> RoleRow {
-    let place = &heard.place;
+    let listener = &heard.listener;
     let said = heard.report.as_ref();
     RoleRow {
-        role: place.role.to_owned(),
-        node: place.node.clone(),
-        address: place.address.ip().to_string(),
+        role: listener.role.to_owned(),
+        node: listener.node.clone(),
+        address: listener.address.ip().to_string(),
         ready: said.is_ok_and(|report| report.ready),
         missing: said.map_or_else(|why| vec![why.clone()], |report| report.missing.clone()),
         pid: said.ok().map(|report| report.pid),

@@ -20,7 +20,7 @@ use contracts::v1::events_server::EventsServer;
 use infra::Revision;
 use model::TenantId;
 use runtime::spec::{Listen, Place, Protocol};
-use runtime::{RoleContext, RoleSpec};
+use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 use tokio::sync::watch;
 use tonic::service::Routes;
 
@@ -61,8 +61,13 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[metrics::Metrics::declared, served::Metrics::declared],
     admin_port: 15000,
-    start: |ctx| Box::pin(run(ctx)),
+    starts: Starts::First,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
 };
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 /// The objects of every tenant with their revisions, as last read from the persistent configuration.
 type Held = Arc<BTreeMap<TenantId, (Revision, Arc<TenantObjects>)>>;

@@ -19,14 +19,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use model::TenantId;
-use runtime::{RoleContext, RoleSpec};
-
-/// The role's name, under which its nodes hold leases.
-const ROLE: &str = "agent-state";
+use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// The declaration of the agent-state role.
 pub const SPEC: RoleSpec = RoleSpec {
-    name: ROLE,
+    name: "agent-state",
     number: 8,
     summary: "keeps the sessions of agents: login, ready, not ready, after-call work",
     listens: &[],
@@ -34,8 +31,13 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[metrics::Metrics::declared, crate::reporting::Metrics::declared],
     admin_port: 11_000,
-    start: |ctx| Box::pin(run(ctx)),
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
 };
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 /// How long to wait for an answer of config.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);

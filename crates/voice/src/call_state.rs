@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use model::TenantId;
-use runtime::{RoleContext, RoleSpec};
+use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// The declaration of the call-state role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -29,8 +29,13 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[metrics::Metrics::declared, crate::reporting::Metrics::declared],
     admin_port: 11_900,
-    start: |ctx| Box::pin(run(ctx)),
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
 };
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 /// How often the list of tenants with a stream is read.
 const TENANTS_EVERY: Duration = Duration::from_secs(1);

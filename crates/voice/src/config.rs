@@ -21,7 +21,7 @@ mod pins;
 mod server;
 
 use runtime::spec::{Listen, Place, Protocol};
-use runtime::{RoleContext, RoleSpec};
+use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 use copies::Copies;
 use pins::Pins;
@@ -45,8 +45,13 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[metrics::Metrics::declared],
     admin_port: 9090,
-    start: |ctx| Box::pin(run(ctx)),
+    starts: Starts::First,
+    drains: Drains::Last,
+    replicas: Replicas::Several,
 };
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.ready.require("configuration");

@@ -9,7 +9,7 @@ mod plans;
 mod server;
 
 use runtime::spec::{Listen, Place, Protocol};
-use runtime::{RoleContext, RoleSpec};
+use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// The declaration of the dialplan role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -27,8 +27,13 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[metrics::Metrics::declared, net::configuration::Metrics::declared],
     admin_port: 9090,
-    start: |ctx| Box::pin(run(ctx)),
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Several,
 };
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let configuration = net::configuration::Configuration::follow(&ctx, "voice-22", plans::KINDS)?;

@@ -12,7 +12,7 @@ mod spans;
 mod under_way;
 
 use anyhow::Result;
-use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// The declaration of the frontend role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -30,8 +30,13 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[metrics::Metrics::declared, crate::reporting::Metrics::declared],
     admin_port: 9090,
-    start: |ctx| Box::pin(run(ctx)),
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Several,
 };
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);

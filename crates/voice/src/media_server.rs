@@ -33,7 +33,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use net::rtp::RtpDriver;
 use net::sip::{Counters, NodeLinks};
-use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 pub use prompts::fault as prompt_fault;
 
@@ -53,8 +53,13 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: Settings::TABLE,
     metrics: &[Metrics::declared],
     admin_port: 9_090,
-    start: |ctx| Box::pin(run(ctx)),
+    starts: Starts::InTurn,
+    drains: Drains::CallService,
+    replicas: Replicas::Single,
 };
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 runtime::settings! {
     /// Settings of media.

@@ -11,7 +11,7 @@ mod turn;
 use std::time::Duration;
 
 use runtime::settings::SettingValue;
-use runtime::{RoleContext, RoleSpec};
+use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 use sip::registration::Policy;
 
 /// What registrar declares.
@@ -24,8 +24,13 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: Settings::TABLE,
     metrics: &[metrics::Metrics::declared, crate::reporting::Metrics::declared],
     admin_port: 11_500,
-    start: |ctx| Box::pin(run(ctx)),
+    starts: Starts::InTurn,
+    drains: Drains::Signalling,
+    replicas: Replicas::Single,
 };
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 runtime::settings! {
     /// Settings of registrar.

@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use net::configuration::Configuration;
 use net::sip::{Counters, NodeLinks};
-use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 use clients::Clients;
 use inbox::Inbox;
@@ -67,8 +67,13 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: Settings::TABLE,
     metrics: &[Metrics::declared, export::Metrics::declared, net::configuration::Metrics::declared],
     admin_port: 11_300,
-    start: |ctx| Box::pin(run(ctx)),
+    starts: Starts::InTurn,
+    drains: Drains::CallOwner,
+    replicas: Replicas::Several,
 };
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 runtime::settings! {
     /// Settings of sip-cluster.

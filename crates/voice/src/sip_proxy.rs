@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use net::sip::{Counters, ListenerId, TcpTable, UdpEndpoint};
-use runtime::{Drain, Listen, Place, Protocol, RoleContext, RoleSpec};
+use runtime::{Drain, Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 use sip::Seal;
 use sip::proxy::{Proxy, Settings as ProxySettings};
 use tracing::warn;
@@ -68,8 +68,13 @@ pub const SPEC: RoleSpec = RoleSpec {
         net::configuration::Metrics::declared,
     ],
     admin_port: 11400,
-    start: |ctx| Box::pin(run(ctx)),
+    starts: Starts::InTurn,
+    drains: Drains::Signalling,
+    replicas: Replicas::Single,
 };
+
+/// The role.
+pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 /// The TCP listeners, in the order in which they are bound.
 pub(crate) const EDGE: ListenerId = ListenerId(0);

@@ -3,7 +3,7 @@
 use clap::Args;
 use runtime::exit::{Exit, ExitError};
 
-use super::Site;
+use super::InstallationOptions;
 use super::run;
 use crate::demo::{Example, Load, Show};
 
@@ -33,7 +33,7 @@ pub struct Arguments {
 }
 
 /// Starts everything and shows it.
-pub fn run(site: &Site, arguments: Arguments) -> anyhow::Result<Exit> {
+pub fn run(options: &InstallationOptions, arguments: Arguments) -> anyhow::Result<Exit> {
     let usage = |message: &str| Err(ExitError::new(Exit::Usage, message).into());
     if arguments.exit && arguments.load.is_endless() {
         return usage("--exit needs --calls: a demo without end comes to no result");
@@ -41,10 +41,10 @@ pub fn run(site: &Site, arguments: Arguments) -> anyhow::Result<Exit> {
     if arguments.json && !arguments.exit {
         return usage("--json needs --exit: a demo that goes on has no result");
     }
-    let mut site = site.clone();
-    site.set.splice(0..0, SETTINGS.map(str::to_owned));
+    let mut options = options.clone();
+    options.set.splice(0..0, SETTINGS.map(str::to_owned));
     let show = Example::Robots(Box::new(Show::new(arguments.load, arguments.exit, arguments.json)?));
-    if arguments.processes { run::up_processes(&site, show, arguments.replicas) } else { run::up(&site, show) }
+    if arguments.processes { run::up_processes(&options, show, arguments.replicas) } else { run::up(&options, show) }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use clap::Args;
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
 
-use super::Site;
+use super::InstallationOptions;
 use super::topology::paint::{Paint, Tone};
 use finding::{Finding, Severity};
 use situation::Situation;
@@ -176,8 +176,8 @@ const CHECKS: &[Check] = &[
 ];
 
 /// Runs all checks and prints the findings.
-pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
-    let situation = situation::gather(site)?;
+pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let situation = situation::gather(options)?;
     let looked: Vec<&Check> = CHECKS.iter().filter(|check| check.needs.are_met(&situation)).collect();
     let findings: Vec<(&str, Finding)> = looked
         .iter()

@@ -11,16 +11,17 @@ use model::TenantId;
 use net::http::{Method, StatusCode};
 use runtime::exit::{Exit, ExitError};
 use runtime::process::sections;
-use runtime::{data_dir, scope, token};
+use runtime::{RoleSpec, data_dir, scope, token};
 
-use super::{Site, executor, tenant};
+use super::{InstallationOptions, executor, tenant};
+use crate::roles;
 
 /// Lifetime of the token that the command makes for itself.
 const TOKEN_LIFE: Duration = Duration::from_secs(60);
 /// Timeout of an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// The role that answers, and its port.
-const ROLE: (&str, u16) = ("sip-cluster", 11_300);
+/// The role that answers, on its admin port.
+const ROLE: &RoleSpec = &voice::sip_cluster::SPEC;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -63,11 +64,11 @@ impl One {
 }
 
 /// Lists, shows, releases or discards.
-pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
+pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
     executor()?.block_on(async {
-        let asker = Asker::of(site)?;
+        let asker = Asker::of(options)?;
         match &arguments.what {
-            What::List { tenant, json } => list(site, &asker, tenant.as_deref(), *json).await,
+            What::List { tenant, json } => list(options, &asker, tenant.as_deref(), *json).await,
             What::Show(one) => {
                 let record: AsideRecord = serde_json::from_slice(&asker.ask(Method::GET, &one.path()?).await?)?;
                 say_line!("{}", serde_json::to_string_pretty(&record)?);
@@ -87,10 +88,12 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     })
 }
 
-async fn list(site: &Site, asker: &Asker, tenant: Option<&str>, json: bool) -> anyhow::Result<Exit> {
+async fn list(options: &InstallationOptions, asker: &Asker, tenant: Option<&str>, json: bool) -> anyhow::Result<Exit> {
     let tenants: Vec<String> = match tenant {
         Some(tenant) => vec![tenant.to_owned()],
-        None => tenant::open(site).await?.tenants().await?.into_iter().map(|(tenant, _)| tenant.to_string()).collect(),
+        None => {
+            tenant::open(options).await?.tenants().await?.into_iter().map(|(tenant, _)| tenant.to_string()).collect()
+        }
     };
     let mut rows = Vec::new();
     for tenant in tenants {
@@ -122,11 +125,11 @@ struct Asker {
 }
 
 impl Asker {
-    fn of(site: &Site) -> anyhow::Result<Self> {
-        let tokens = data_dir::tokens_of_existing(&site.data_dir(), Arc::new(SystemClock::start()))?;
+    fn of(options: &InstallationOptions) -> anyhow::Result<Self> {
+        let tokens = data_dir::tokens_of_existing(&options.data_dir(), Arc::new(SystemClock::start()))?;
         let token = tokens.issue(None, "operator/cli", scope::OPERATE, token::EVERY_ROLE, TOKEN_LIFE)?;
-        let directory = sections::directory(site.instance, &site.values_of_running()?)?;
-        Ok(Self { places: directory.addresses(ROLE.0, ROLE.1).to_vec(), token, instance: site.instance })
+        let directory = sections::directory(options.instance, roles::TABLE, &options.values_of_running()?)?;
+        Ok(Self { places: directory.addresses(ROLE.name, ROLE.admin_port), token, instance: options.instance })
     }
 
     /// The answer of the first node that answers.

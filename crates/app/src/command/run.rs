@@ -11,31 +11,31 @@ use runtime::process::stores::Server;
 use runtime::process::{self, Plan, ProcessSettings, Replica, sections};
 use runtime::settings::Values;
 
-use super::{Site, executor};
+use super::{InstallationOptions, executor};
 use crate::demo::Example;
 use crate::{processes, roles, stores};
 
 /// Every replica of every role in one process.
-pub fn up(site: &Site, example: Example) -> anyhow::Result<Exit> {
-    let values = site.values()?;
+pub fn up(options: &InstallationOptions, example: Example) -> anyhow::Result<Exit> {
+    let values = options.values()?;
     let replicas = every_replica(&values);
-    start(site, values, replicas, Sharing::Alone, example)
+    start(options, values, replicas, Sharing::Alone, example)
 }
 
 /// Runs every replica of every role in its own process.
-pub fn up_processes(site: &Site, example: Example, replicas: Option<u8>) -> anyhow::Result<Exit> {
-    let mut site = site.clone();
+pub fn up_processes(options: &InstallationOptions, example: Example, replicas: Option<u8>) -> anyhow::Result<Exit> {
+    let mut options = options.clone();
     // A replica count for a single role wins over this one.
-    site.set.splice(0..0, replicas.map(processes::replica_settings).unwrap_or_default());
-    let values = site.values()?;
+    options.set.splice(0..0, replicas.map(|count| sections::replica_settings(roles::TABLE, count)).unwrap_or_default());
+    let values = options.values()?;
     let settings: ProcessSettings = values.read(sections::PROCESS)?;
     example.start_log(&settings.log).map_err(|reason| ExitError::new(Exit::Settings, reason))?;
     let plan = processes::Plan {
-        instance: site.instance,
-        data_dir: site.data_dir(),
+        instance: options.instance,
+        data_dir: options.data_dir(),
         values,
-        arguments: arguments_of(&site),
-        replicas: site.set.iter().filter(|set| set.starts_with("replicas.")).cloned().collect(),
+        arguments: arguments_of(&options),
+        replicas: options.set.iter().filter(|set| set.starts_with("replicas.")).cloned().collect(),
         log_line: if matches!(example, Example::Robots(_)) { processes::to_stderr } else { processes::to_stdout },
     };
     let executor = executor()?;
@@ -45,11 +45,11 @@ pub fn up_processes(site: &Site, example: Example, replicas: Option<u8>) -> anyh
 }
 
 /// The options that make another process belong to the same installation. It inherits the environment.
-fn arguments_of(site: &Site) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = vec!["--instance".into(), site.instance.to_string().into()];
-    arguments.extend(["--data-dir".into(), site.data_dir().into()]);
-    arguments.extend(site.files.iter().flat_map(|file| ["--settings".into(), file.clone().into()]));
-    arguments.extend(site.set.iter().flat_map(|set| ["--set".into(), set.clone().into()]));
+fn arguments_of(options: &InstallationOptions) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["--instance".into(), options.instance.to_string().into()];
+    arguments.extend(["--data-dir".into(), options.data_dir().into()]);
+    arguments.extend(options.files.iter().flat_map(|file| ["--settings".into(), file.clone().into()]));
+    arguments.extend(options.set.iter().flat_map(|set| ["--set".into(), set.clone().into()]));
     arguments
 }
 
@@ -66,9 +66,9 @@ fn end_with(supervisor: u32) -> anyhow::Result<()> {
 
 /// Every replica of every role.
 fn every_replica(values: &Values) -> Vec<Replica> {
-    let replicas = roles::TABLE.iter().flat_map(|spec| {
-        let count = sections::replica_count(values, spec.name);
-        (1..=count).map(move |number| Replica { spec, number })
+    let replicas = roles::ROLES.iter().flat_map(|role| {
+        let count = sections::replica_count(values, role.spec.name);
+        (1..=count).map(move |number| Replica { role: *role, number })
     });
     replicas.collect()
 }
@@ -84,25 +84,30 @@ fn no_tenant(installation: &process::Installation) -> String {
 }
 
 /// The named roles, one replica each.
-pub fn run(site: &Site, names: &[String], replica: u8, supervised_by: Option<u32>) -> anyhow::Result<Exit> {
+pub fn run(
+    options: &InstallationOptions,
+    names: &[String],
+    replica: u8,
+    supervised_by: Option<u32>,
+) -> anyhow::Result<Exit> {
     if let Some(supervisor) = supervised_by {
         end_with(supervisor)?;
     }
-    let values = site.values()?;
+    let values = options.values()?;
     let find = |name: &String| match roles::find(name) {
-        Some(spec) => expected(&values, Replica { spec, number: replica }),
+        Some(role) => expected(&values, Replica { role, number: replica }),
         None => {
             let known: Vec<&str> = roles::TABLE.iter().map(|spec| spec.name).collect();
             Err(ExitError::new(Exit::Usage, format!("no role {name:?}; there are {}", known.join(", "))))
         }
     };
     let replicas = names.iter().map(find).collect::<Result<_, _>>()?;
-    start(site, values, replicas, Sharing::Shared, Example::None)
+    start(options, values, replicas, Sharing::Shared, Example::None)
 }
 
 /// Refuses a replica that the others do not know: it would get calls, but no requests about them.
 fn expected(values: &Values, replica: Replica) -> Result<Replica, ExitError> {
-    let (name, number) = (replica.spec.name, replica.number);
+    let (name, number) = (replica.role.spec.name, replica.number);
     let count = sections::replica_count(values, name);
     if number <= count {
         return Ok(replica);
@@ -115,7 +120,7 @@ fn expected(values: &Values, replica: Replica) -> Result<Replica, ExitError> {
 }
 
 fn start(
-    site: &Site,
+    options: &InstallationOptions,
     values: Values,
     replicas: Vec<Replica>,
     sharing: Sharing,
@@ -124,18 +129,18 @@ fn start(
     let settings: ProcessSettings = values.read(sections::PROCESS)?;
     let log_level = example.start_log(&settings.log).map_err(|reason| ExitError::new(Exit::Settings, reason))?;
     let plan = Plan {
-        instance: site.instance,
+        instance: options.instance,
         table: roles::TABLE,
         replicas,
         values,
-        data_dir: site.data_dir(),
+        data_dir: options.data_dir(),
         sharing,
         log_level,
         clock: Arc::new(SystemClock::start()),
     };
     let example = Arc::new(example);
     let (at_opening, at_ready) = (example.clone(), example.clone());
-    let specs: Vec<&RoleSpec> = plan.replicas.iter().map(|replica| replica.spec).collect();
+    let specs: Vec<&RoleSpec> = plan.replicas.iter().map(|replica| replica.role.spec).collect();
     // The others have no connection to the tenants' store.
     let knows_tenants = specs.iter().any(|spec| Server::Postgresql.serves(spec));
     let open: process::OpenStores = Box::new(move |installation| {

@@ -7,7 +7,7 @@ use runtime::exit::Exit;
 use runtime::process::sections;
 use runtime::settings::{Sources, reference};
 
-use super::{Site, read_settings};
+use super::{InstallationOptions, read_settings};
 use crate::roles;
 
 #[derive(Args)]
@@ -21,14 +21,14 @@ pub struct Arguments {
 }
 
 /// Prints the reference, checks a file, or prints the present values.
-pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
+pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
     let all = sections::all(roles::TABLE);
     if let Some(path) = &arguments.check {
         let sources = Sources { files: vec![read_settings(path)?], ..Sources::default() };
         runtime::settings::load(&all, &sources)?;
         eprintln!("no faults in {}", path.display());
     } else if arguments.in_force {
-        say!("{}", reference::in_force(&all, &site.values()?));
+        say!("{}", reference::in_force(&all, &options.values()?));
     } else {
         say!("{}", reference::markdown(&all));
     }

@@ -12,7 +12,7 @@ use runtime::exit::{Exit, ExitError};
 use serde_json::json;
 use tenant::file::{Companions, Examined, Fault, Faults};
 
-use super::{Site, executor};
+use super::{InstallationOptions, executor};
 
 #[derive(Subcommand)]
 pub enum Arguments {
@@ -41,13 +41,13 @@ pub enum Arguments {
 }
 
 /// Imports, exports or checks.
-pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
+pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
     match arguments {
-        Arguments::Check { file } => check(site, file)?,
+        Arguments::Check { file } => check(options, file)?,
         Arguments::Import { file } => {
-            let objects = read(site, file)?;
+            let objects = read(options, file)?;
             let imported = executor()?.block_on(async {
-                let store = open(site).await?;
+                let store = open(options).await?;
                 anyhow::Ok(tenant::import::import(&*store, &objects).await?)
             })?;
             let (tenant, revision) = (imported.tenant.as_str(), imported.revision.0);
@@ -59,7 +59,7 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
         Arguments::Export { tenant, folder } => {
             let id = TenantId::parse(tenant).map_err(|error| ExitError::new(Exit::Usage, error.to_string()))?;
             let exported = executor()?.block_on(async {
-                let store = open(site).await?;
+                let store = open(options).await?;
                 anyhow::Ok(tenant::import::export(&*store, &id).await?)
             })?;
             write(&folder.join(format!("{tenant}.yaml")), &exported.yaml)?;
@@ -70,8 +70,8 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
 }
 
 /// Every fault of the file, its applications and its prompts is a failed check.
-fn check(site: &Site, file: &Path) -> anyhow::Result<()> {
-    let Examined { mut faults, warnings, notices, .. } = examine(site, file)?;
+fn check(options: &InstallationOptions, file: &Path) -> anyhow::Result<()> {
+    let Examined { mut faults, warnings, notices, .. } = examine(options, file)?;
     notice(&notices);
     faults.extend(warnings);
     faults.sort();
@@ -83,8 +83,8 @@ fn check(site: &Site, file: &Path) -> anyhow::Result<()> {
 }
 
 /// The objects of the file. Missing files that it names may come later, so they are a warning.
-fn read(site: &Site, file: &Path) -> anyhow::Result<TenantObjects> {
-    let Examined { objects, faults, warnings, notices } = examine(site, file)?;
+fn read(options: &InstallationOptions, file: &Path) -> anyhow::Result<TenantObjects> {
+    let Examined { objects, faults, warnings, notices } = examine(options, file)?;
     notice(&notices);
     let Some(objects) = objects.filter(|_| faults.is_empty()) else {
         return Err(ExitError::new(Exit::CheckFailed, Faults([faults, warnings].concat()).to_string()).into());
@@ -100,10 +100,10 @@ fn notice(notices: &[Fault]) {
     notices.iter().for_each(|notice| eprintln!("warning: {notice}"));
 }
 
-fn examine(site: &Site, file: &Path) -> anyhow::Result<Examined> {
+fn examine(options: &InstallationOptions, file: &Path) -> anyhow::Result<Examined> {
     let folder = file.parent().unwrap_or_else(|| Path::new(".")).to_owned();
     let mut beside =
-        ReferencedFiles { folder, prompts: site.data_dir().join("prompts"), clock: Arc::new(SystemClock::start()) };
+        ReferencedFiles { folder, prompts: options.data_dir().join("prompts"), clock: Arc::new(SystemClock::start()) };
     Ok(tenant::import::examine_file(file, &mut beside)
         .map_err(|error| ExitError::new(Exit::CheckFailed, format!("{:#}", anyhow::Error::new(error))))?)
 }
@@ -133,8 +133,8 @@ impl Companions for ReferencedFiles {
 }
 
 /// The installation's configuration.
-pub(super) async fn open(site: &Site) -> anyhow::Result<Arc<dyn ProvisioningStore>> {
-    crate::stores::configuration(site.instance, &site.data_dir(), &site.values()?).await
+pub(super) async fn open(options: &InstallationOptions) -> anyhow::Result<Arc<dyn ProvisioningStore>> {
+    crate::stores::configuration(options.instance, &options.data_dir(), &options.values()?).await
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

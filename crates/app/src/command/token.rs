@@ -11,7 +11,7 @@ use runtime::exit::{Exit, ExitError};
 use runtime::settings::{SettingValue as _, nearest};
 use runtime::{data_dir, scope, token};
 
-use super::{Site, executor, tenant};
+use super::{InstallationOptions, executor, tenant};
 use crate::roles;
 
 /// Tokens with a longer lifetime are refused: a lost one could not be revoked.
@@ -46,24 +46,24 @@ pub struct Arguments {
 }
 
 /// Prints a token on stdout.
-pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
+pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
     let usage = |error: model::id::InvalidId| ExitError::new(Exit::Usage, format!("--tenant: {error}"));
     let tenant = arguments.tenant.as_deref().map(TenantId::parse).transpose().map_err(usage)?;
     let scopes: Vec<&str> = arguments.scopes.iter().flat_map(|scope| scope.split_whitespace()).collect();
     check_scopes(&scopes)?;
     let tie = tie(arguments.dn.as_deref(), arguments.agent.as_deref(), &scopes)?;
     check_audience(&arguments.aud)?;
-    data_dir::expect(&site.data_dir())?;
+    data_dir::expect(&options.data_dir())?;
     if let Some(tenant) = &tenant {
         executor()?.block_on(async {
-            check_tenant(site, tenant).await?;
+            check_tenant(options, tenant).await?;
             match &tie {
-                Some(tie) => check_tie(site, tenant, tie).await,
+                Some(tie) => check_tie(options, tenant, tie).await,
                 None => Ok(()),
             }
         })?;
     }
-    let tokens = data_dir::tokens(&site.data_dir(), Arc::new(SystemClock::start()))?;
+    let tokens = data_dir::tokens(&options.data_dir(), Arc::new(SystemClock::start()))?;
     let (tenant, scopes) = (tenant.as_ref(), scopes.join(" "));
     say_line!("{}", tokens.issue_tied(tenant, tie.as_ref(), &arguments.sub, &scopes, &arguments.aud, arguments.life)?);
     Ok(Exit::Done)
@@ -86,8 +86,8 @@ fn tie(dn: Option<&str>, agent: Option<&str>, scopes: &[&str]) -> Result<Option<
 }
 
 /// Refuses a DN or an agent that the tenant does not have: the token would be useless.
-async fn check_tie(site: &Site, tenant: &TenantId, tie: &Tie) -> anyhow::Result<()> {
-    let Some((_, objects)) = tenant::open(site).await?.load(tenant).await? else { return Ok(()) };
+async fn check_tie(options: &InstallationOptions, tenant: &TenantId, tie: &Tie) -> anyhow::Result<()> {
+    let Some((_, objects)) = tenant::open(options).await?.load(tenant).await? else { return Ok(()) };
     let missing = |key: &str, noun: &str, id: &str| {
         let message = format!("{key}: the tenant {:?} has no {noun} {id:?}", tenant.as_str());
         anyhow::Error::from(ExitError::new(Exit::Usage, message))
@@ -146,8 +146,8 @@ fn scope_fault(name: &str) -> Option<String> {
 }
 
 /// Refuses a tenant that the installation does not have: the token would be useless.
-pub(super) async fn check_tenant(site: &Site, tenant: &TenantId) -> anyhow::Result<()> {
-    let known = tenant::open(site).await?.tenants().await?;
+pub(super) async fn check_tenant(options: &InstallationOptions, tenant: &TenantId) -> anyhow::Result<()> {
+    let known = tenant::open(options).await?.tenants().await?;
     if known.iter().any(|(id, _)| id == tenant) {
         return Ok(());
     }
@@ -159,7 +159,7 @@ pub(super) async fn check_tenant(site: &Site, tenant: &TenantId) -> anyhow::Resu
     } else {
         format!("there are: {}", names.join(", "))
     };
-    let folder = site.data_dir();
+    let folder = options.data_dir();
     let message = format!("--tenant: {} has no tenant {:?}{hint}\n{there_are}", folder.display(), tenant.as_str());
     Err(ExitError::new(Exit::Usage, message).into())
 }

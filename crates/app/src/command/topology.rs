@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use clap::Args;
 use infra::SystemClock;
-use net::everyone::Everyone;
+use net::admin::AdminClient;
 
 use runtime::exit::{Exit, ExitError};
 use runtime::process::sections;
 use runtime::topology::Topology;
 use runtime::{data_dir, scope, token};
 
-use super::{Site, executor};
+use super::{InstallationOptions, executor};
 use crate::roles;
 
 /// Lifetime of the token that a command makes for itself.
@@ -36,13 +36,13 @@ pub struct Arguments {
 }
 
 /// Prints the connections of the running instance, or the coverage of the table.
-pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
+pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
     if arguments.coverage {
         return coverage::run(arguments.json);
     }
-    let topology = of_running(site)?;
+    let topology = of_running(options)?;
     if !topology.runs() {
-        let message = format!("no role of instance {} answers: it does not run", site.instance);
+        let message = format!("no role of instance {} answers: it does not run", options.instance);
         return Err(ExitError::new(Exit::NotRunning, message).into());
     }
     if arguments.json {
@@ -61,17 +61,17 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Queries the running instance of that site.
-pub(super) fn of_running(site: &Site) -> anyhow::Result<Topology> {
+/// Queries the running instance of those options.
+pub(super) fn of_running(options: &InstallationOptions) -> anyhow::Result<Topology> {
     let clock = Arc::new(SystemClock::start());
-    let everyone = everyone(site, scope::TOPOLOGY_READ)?;
-    Ok(executor()?.block_on(net::topology::observe(&everyone, site.instance, roles::TABLE, &*clock)))
+    let admin_client = admin_client(options, scope::TOPOLOGY_READ)?;
+    Ok(executor()?.block_on(net::topology::observe(&admin_client, options.instance, roles::TABLE, &*clock)))
 }
 
-/// A client that queries every role of that site, with the installation's own key.
-pub(super) fn everyone(site: &Site, scope: &str) -> anyhow::Result<Everyone> {
-    let values = site.values_of_running()?;
-    let tokens = data_dir::tokens_of_existing(&site.data_dir(), Arc::new(SystemClock::start()))?;
+/// A client that queries every role of it, with the installation's own key.
+pub(super) fn admin_client(options: &InstallationOptions, scope: &str) -> anyhow::Result<AdminClient> {
+    let values = options.values_of_running()?;
+    let tokens = data_dir::tokens_of_existing(&options.data_dir(), Arc::new(SystemClock::start()))?;
     let token = tokens.issue(None, "operator/cli", scope, token::EVERY_ROLE, TOKEN_LIFE)?;
-    Ok(Everyone::of_operator(roles::TABLE, sections::directory(site.instance, &values)?, token))
+    Ok(AdminClient::of_operator(roles::TABLE, sections::directory(options.instance, roles::TABLE, &values)?, token))
 }

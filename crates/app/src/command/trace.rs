@@ -6,14 +6,14 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use infra::{Clock as _, SystemClock};
 use model::TenantId;
-use net::everyone::Everyone;
+use net::admin::AdminClient;
 use platform::trace::ask::Sight;
 use platform::trace::document::Traces;
 use platform::trace::{Answer, ask, explain, text};
 use runtime::exit::{Exit, ExitError};
 use runtime::trace::{NUMBERS_SCOPE, READ_SCOPE};
 
-use super::{Site, executor, token, topology};
+use super::{InstallationOptions, executor, token, topology};
 use follow::Following;
 
 /// Pseudo-tenant of dialogs that were refused before their tenant was known.
@@ -67,24 +67,28 @@ impl Arguments {
 }
 
 /// Prints the course of a call.
-pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
-    let everyone = everyone(site, arguments)?;
-    executor()?.block_on(answer(site, arguments, &everyone))
+pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let admin_client = admin_client(options, arguments)?;
+    executor()?.block_on(answer(options, arguments, &admin_client))
 }
 
-fn everyone(site: &Site, arguments: &Arguments) -> anyhow::Result<Everyone> {
+fn admin_client(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<AdminClient> {
     let scope = if arguments.numbers { format!("{READ_SCOPE} {NUMBERS_SCOPE}") } else { READ_SCOPE.to_owned() };
-    topology::everyone(site, &scope)
+    topology::admin_client(options, &scope)
 }
 
-async fn answer(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyhow::Result<Exit> {
+async fn answer(
+    options: &InstallationOptions,
+    arguments: &Arguments,
+    admin_client: &AdminClient,
+) -> anyhow::Result<Exit> {
     let is_every_new = arguments.follow && arguments.call.is_none() && !arguments.last;
     if is_every_new {
-        return follow::every_new(site, arguments, everyone).await;
+        return follow::every_new(options, arguments, admin_client).await;
     }
-    let tenant = tenant(site, arguments, everyone).await?;
+    let tenant = tenant(options, arguments, admin_client).await?;
     if arguments.list {
-        let traces = latest(arguments, everyone, &tenant, arguments.limit).await;
+        let traces = latest(arguments, admin_client, &tenant, arguments.limit).await;
         if arguments.json {
             say_line!("{}", serde_json::to_string_pretty(&traces)?);
         } else {
@@ -95,18 +99,18 @@ async fn answer(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyh
     let call = match &arguments.call {
         Some(call) => call.clone(),
         None => {
-            let traces = latest(arguments, everyone, &tenant, 1).await;
+            let traces = latest(arguments, admin_client, &tenant, 1).await;
             let last = traces.calls.first().ok_or_else(|| unknown(&arguments.nothing_fits()))?;
             last.conn_id.clone()
         }
     };
-    let answers = ask::call(everyone, &tenant, &call, arguments.sight()).await;
+    let answers = ask::call(admin_client, &tenant, &call, arguments.sight()).await;
     let now = SystemClock::start().now().as_micros() as f64 / 1_000.0;
     let Some(trace) = explain(&tenant, &answers, !arguments.numbers, now) else {
         return Err(unknown(&nobody_knows(&call, &tenant, &answers)).into());
     };
     if arguments.follow {
-        return Following::call(site, arguments, tenant, call).run().await;
+        return Following::call(options, arguments, tenant, call).run().await;
     }
     if arguments.json {
         say_line!("{}", serde_json::to_string_pretty(&trace)?);
@@ -116,21 +120,25 @@ async fn answer(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyh
     Ok(Exit::Done)
 }
 
-async fn latest(arguments: &Arguments, everyone: &Everyone, tenant: &str, limit: usize) -> Traces {
-    ask::latest(everyone, tenant, arguments.from.as_deref(), limit, arguments.numbers).await
+async fn latest(arguments: &Arguments, admin_client: &AdminClient, tenant: &str, limit: usize) -> Traces {
+    ask::latest(admin_client, tenant, arguments.from.as_deref(), limit, arguments.numbers).await
 }
 
 /// The named tenant, or the only one that has calls.
-async fn tenant(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyhow::Result<String> {
-    let Some(tenants) = ask::tenants(everyone).await else {
-        let message = format!("no role of instance {} answers: it does not run", site.instance);
+async fn tenant(
+    options: &InstallationOptions,
+    arguments: &Arguments,
+    admin_client: &AdminClient,
+) -> anyhow::Result<String> {
+    let Some(tenants) = ask::tenants(admin_client).await else {
+        let message = format!("no role of instance {} answers: it does not run", options.instance);
         return Err(ExitError::new(Exit::NotRunning, message).into());
     };
     if let Some(tenant) = &arguments.tenant {
         // A tenant with recorded calls needs no check; for the others, check that they exist.
         if !tenants.contains(tenant) && tenant != NOBODYS {
             let id = TenantId::parse(tenant).map_err(|e| ExitError::new(Exit::Usage, format!("--tenant: {e}")))?;
-            token::check_tenant(site, &id).await?;
+            token::check_tenant(options, &id).await?;
         }
         return Ok(tenant.clone());
     }

@@ -58,12 +58,12 @@ impl Child {
     }
 
     /// Starts it, and restarts it whenever it has ended, until it is drained.
-    pub async fn lives(self) -> Ended {
+    pub async fn supervised(self) -> Ended {
         let mut pause = self.start.restart_after;
-        let mut has_lived = false;
+        let mut has_lasted = false;
         loop {
             let began = Instant::now();
-            let status = match self.life().await {
+            let status = match self.run().await {
                 Ok(Some(status)) => status,
                 Ok(None) => return Ended::Cut,
                 Err(error) => return Ended::GaveUp(error.into()),
@@ -71,14 +71,14 @@ impl Child {
             if self.drain.is_draining() {
                 return if status.success() { Ended::Drained } else { Ended::Cut };
             }
-            let lived = began.elapsed();
+            let lasted = began.elapsed();
             let hopeless = HOPELESS.iter().find(|exit| status.code() == Some(i32::from(exit.code())));
-            if let Some(exit) = hopeless.filter(|_| !has_lived) {
+            if let Some(exit) = hopeless.filter(|_| !has_lasted) {
                 let message = format!("it cannot be started: it ended with {}; its log says why", exit.code());
                 return Ended::GaveUp(ExitError::new(*exit, message).into());
             }
-            has_lived |= lived >= LASTS;
-            if lived >= LASTS {
+            has_lasted |= lasted >= LASTS;
+            if lasted >= LASTS {
                 pause = self.start.restart_after;
             }
             let node = &self.start.node;
@@ -92,7 +92,7 @@ impl Child {
     }
 
     /// One run; none when it was cut short.
-    async fn life(&self) -> std::io::Result<Option<ExitStatus>> {
+    async fn run(&self) -> std::io::Result<Option<ExitStatus>> {
         let mut child = Command::new(&self.start.program)
             .args(["run", self.start.role, "--supervised-by", &std::process::id().to_string()])
             .args(["--replica", &self.start.number.to_string()])

@@ -14,7 +14,7 @@ use sip::{HeaderName, Message, Method};
 use tokio::sync::watch;
 
 use super::load::{Load, description};
-use crate::site::{Site, TENANT};
+use crate::site::{Site, TENANT, spec};
 
 const ROLE: &str = "sip-cluster";
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -51,9 +51,8 @@ struct Node {
 
 impl Node {
     fn start(site: &Site) -> Result<Self> {
-        let number = |role| runtime::address::role_number(role).context("no such role");
-        let host = runtime::address::of_replica(site.instance, number(ROLE)?, 1);
-        let proxy = runtime::address::of_replica(site.instance, number("sip-proxy")?, 1);
+        let host = runtime::address::of_replica(site.instance, spec(ROLE)?.number, 1);
+        let proxy = runtime::address::of_replica(site.instance, spec("sip-proxy")?.number, 1);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let tokens = runtime::data_dir::tokens(site.data_dir(), clock.clone())?;
         let name = format!("{ROLE}-1");

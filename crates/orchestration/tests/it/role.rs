@@ -25,7 +25,7 @@ use model::{
 use prost::Message as _;
 use runtime::process::stores::{Clients, Composed, Server};
 use runtime::process::{self, Plan, Replica};
-use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
+use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 use serde_json::{Value as JsonValue, json};
 use tokio::sync::mpsc;
 
@@ -51,7 +51,9 @@ const CONFIG: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[],
     admin_port: 9090,
-    start: |ctx| Box::pin(play_config(ctx)),
+    starts: Starts::First,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
 };
 
 const FRONTEND: RoleSpec = RoleSpec {
@@ -69,7 +71,9 @@ const FRONTEND: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[],
     admin_port: 9090,
-    start: |ctx| Box::pin(play_frontend(ctx)),
+    starts: Starts::InTurn,
+    drains: Drains::Last,
+    replicas: Replicas::Single,
 };
 
 const RQ: RoleSpec = RoleSpec {
@@ -87,7 +91,9 @@ const RQ: RoleSpec = RoleSpec {
     settings: &[],
     metrics: &[],
     admin_port: 9090,
-    start: |ctx| Box::pin(play_rq(ctx)),
+    starts: Starts::InTurn,
+    drains: Drains::CallService,
+    replicas: Replicas::Single,
 };
 
 /// Grows beyond the maximum size of a record and requests a prompt in the same turn.
@@ -379,7 +385,13 @@ fn call(conn_id: ConnId) -> CallRef {
 
 /// Runs the four roles; returns the stores once they are ready.
 async fn installation() -> Stores {
-    static TABLE: [&RoleSpec; 4] = [&orchestration::ors::SPEC, &CONFIG, &FRONTEND, &RQ];
+    const ROLES: [Role; 4] = [
+        orchestration::ors::ROLE,
+        Role { spec: &CONFIG, start: |ctx| Box::pin(play_config(ctx)) },
+        Role { spec: &FRONTEND, start: |ctx| Box::pin(play_frontend(ctx)) },
+        Role { spec: &RQ, start: |ctx| Box::pin(play_rq(ctx)) },
+    ];
+    static TABLE: [&RoleSpec; 4] = Role::specs(&ROLES);
     let sections = process::sections::all(&TABLE);
     let values =
         runtime::settings::load(&sections, &runtime::settings::Sources::default()).expect("defaults are valid");
@@ -387,7 +399,7 @@ async fn installation() -> Stores {
     let plan = Plan {
         instance: INSTANCE,
         table: &TABLE,
-        replicas: TABLE.iter().map(|spec| Replica { spec, number: 1 }).collect(),
+        replicas: ROLES.iter().map(|role| Replica { role: *role, number: 1 }).collect(),
         values,
         data_dir: data_dir.clone(),
         sharing: runtime::data_dir::Sharing::Alone,

@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing::get};
-use net::everyone::Everyone;
+use net::admin::AdminClient;
 use net::http::{Caller, Problem};
 use runtime::{RoleContext, scope};
 use tokio::sync::Mutex;
@@ -26,7 +26,7 @@ const FRESH: Duration = Duration::from_millis(900);
 #[derive(Clone)]
 pub(super) struct Operations {
     ctx: RoleContext,
-    everyone: Everyone,
+    admin: AdminClient,
     /// Locked during a query, so that concurrent requests get the same answer.
     latest: Arc<Mutex<Option<(Instant, Bytes)>>>,
 }
@@ -37,7 +37,7 @@ impl Operations {
     /// # Errors
     /// If the role does not declare the connection.
     pub fn new(ctx: &RoleContext) -> Result<Self> {
-        Ok(Self { ctx: ctx.clone(), everyone: Everyone::of_role(ctx, "own-21")?, latest: Arc::default() })
+        Ok(Self { ctx: ctx.clone(), admin: AdminClient::of_role(ctx, "own-21")?, latest: Arc::default() })
     }
 
     async fn topology(&self) -> Result<Bytes, Problem> {
@@ -48,7 +48,7 @@ impl Operations {
             return Ok(document.clone());
         }
         let ctx = &self.ctx;
-        let topology = net::topology::observe(&self.everyone, ctx.instance, ctx.table, &*ctx.clock).await;
+        let topology = net::topology::observe(&self.admin, ctx.instance, ctx.table, &*ctx.clock).await;
         let document = serde_json::to_vec(&topology)
             .map_err(|error| Problem::unavailable(format!("the topology cannot be written: {error}")))?;
         let document = Bytes::from(document);

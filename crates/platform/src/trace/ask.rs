@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use net::everyone::{Everyone, NoAnswer, ReplicaAnswer};
+use net::admin::{AdminClient, NoAnswer, ReplicaAnswer};
 use runtime::trace::entry::{RoleTrace, Summary};
 use runtime::trace::serve::Tenants;
 
@@ -25,7 +25,7 @@ pub struct Sight {
 }
 
 /// Everything that all roles know of the call.
-pub async fn call(everyone: &Everyone, tenant: &str, call: &str, sight: Sight) -> Vec<Answer> {
+pub async fn call(admin: &AdminClient, tenant: &str, call: &str, sight: Sight) -> Vec<Answer> {
     let Sight { numbers, nobodys } = sight;
     let (of, wants) = (escape(tenant), format!("numbers={numbers}&nobodys={nobodys}"));
     let mut names = BTreeSet::new();
@@ -33,7 +33,7 @@ pub async fn call(everyone: &Everyone, tenant: &str, call: &str, sight: Sight) -
     for _ in 0..ROUNDS {
         let also: Vec<String> = names.iter().take(NAMES_MAX).map(|name: &String| escape(name)).collect();
         let path = format!("/trace/{of}/{}?{wants}&also={}", escape(call), also.join("%20"));
-        answers = everyone.ask(&path).await.iter().filter_map(answer).collect();
+        answers = admin.ask(&path).await.iter().filter_map(answer).collect();
         let before = names.len();
         for known in answers.iter().filter_map(|answer: &Answer| answer.known.as_ref().ok()) {
             names.extend(known.conn_ids.iter().chain(&known.uuids).chain(&known.call_ids).cloned());
@@ -46,14 +46,14 @@ pub async fn call(everyone: &Everyone, tenant: &str, call: &str, sight: Sight) -
 }
 
 /// The latest calls, newest first.
-pub async fn latest(everyone: &Everyone, tenant: &str, from: Option<&str>, limit: usize, numbers: bool) -> Traces {
+pub async fn latest(admin: &AdminClient, tenant: &str, from: Option<&str>, limit: usize, numbers: bool) -> Traces {
     let from = from.map(|from| format!("&from={}", escape(from))).unwrap_or_default();
     let path = format!("/trace/{}?limit={limit}&numbers={numbers}{from}", escape(tenant));
     let mut traces = Traces { tenant: tenant.to_owned(), ..Traces::default() };
-    for told in everyone.ask(&path).await.iter().filter(|told| told.place.role == "sip-cluster") {
+    for told in admin.ask(&path).await.iter().filter(|told| told.listener.role == "sip-cluster") {
         match told.json::<Vec<Summary>>() {
             Some(calls) => traces.calls.extend(calls.into_iter().map(Brief::from)),
-            None => traces.missing.push(format!("{} has not answered: its calls are missing", told.place.node)),
+            None => traces.missing.push(format!("{} has not answered: its calls are missing", told.listener.node)),
         }
     }
     traces.calls.sort_by(|a, b| b.conn_id.cmp(&a.conn_id));
@@ -63,8 +63,8 @@ pub async fn latest(everyone: &Everyone, tenant: &str, from: Option<&str>, limit
 }
 
 /// The tenants with recorded calls; `None` if no role answers.
-pub async fn tenants(everyone: &Everyone) -> Option<BTreeSet<String>> {
-    let told: Vec<Tenants> = everyone.ask("/trace").await.iter().filter_map(ReplicaAnswer::json).collect();
+pub async fn tenants(admin: &AdminClient) -> Option<BTreeSet<String>> {
+    let told: Vec<Tenants> = admin.ask("/trace").await.iter().filter_map(ReplicaAnswer::json).collect();
     (!told.is_empty()).then(|| told.into_iter().flat_map(|of_role| of_role.tenants).collect())
 }
 
@@ -78,7 +78,7 @@ fn answer(told: &ReplicaAnswer) -> Option<Answer> {
         Err(NoAnswer::NotThere) => Err("it does not run".to_owned()),
         Err(other) => Err(other.to_string()),
     };
-    Some(Answer { role: told.place.role.to_owned(), node: told.place.node.clone(), known })
+    Some(Answer { role: told.listener.role.to_owned(), node: told.listener.node.clone(), known })
 }
 
 /// Escapes characters that are not allowed in a path or query (RFC 3986 §2).

@@ -5,7 +5,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use infra::Clock;
 use model::TenantId;
-use net::everyone::Everyone;
+use net::admin::AdminClient;
 use net::http::{Caller, Problem, Query};
 use runtime::trace::{NUMBERS_SCOPE, READ_SCOPE};
 use serde::Deserialize;
@@ -23,7 +23,7 @@ const LIMIT_MAX: usize = 1_000;
 #[derive(Clone)]
 pub struct Traced {
     /// Queries the roles.
-    pub everyone: Everyone,
+    pub admin: AdminClient,
     /// The present time.
     pub clock: Arc<dyn Clock>,
 }
@@ -40,7 +40,7 @@ impl Traced {
     /// # Errors
     /// If the role does not declare the connection.
     pub fn of_role(ctx: &runtime::RoleContext) -> anyhow::Result<Self> {
-        Ok(Self { everyone: Everyone::of_role(ctx, "own-21")?, clock: ctx.clock.clone() })
+        Ok(Self { admin: AdminClient::of_role(ctx, "own-21")?, clock: ctx.clock.clone() })
     }
 }
 
@@ -60,7 +60,7 @@ async fn list(
 ) -> Result<Json<Traces>, Problem> {
     let numbers = allowed(&caller, &tenant)?;
     let limit = wanted.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX);
-    Ok(Json(ask::latest(&traced.everyone, &tenant, wanted.from.as_deref(), limit, numbers).await))
+    Ok(Json(ask::latest(&traced.admin, &tenant, wanted.from.as_deref(), limit, numbers).await))
 }
 
 async fn call(
@@ -70,7 +70,7 @@ async fn call(
 ) -> Result<Json<Trace>, Problem> {
     let numbers = allowed(&caller, &tenant)?;
     let sight = Sight { numbers, nobodys: caller.tenant().is_none() };
-    let answers = ask::call(&traced.everyone, &tenant, &call, sight).await;
+    let answers = ask::call(&traced.admin, &tenant, &call, sight).await;
     let now = traced.clock.now().as_micros() as f64 / 1_000.0;
     explain(&tenant, &answers, !numbers, now)
         .map(Json)

@@ -11,9 +11,7 @@ pub fn check(table: &[&'static RoleSpec]) -> Vec<String> {
         if table[..i].iter().any(|other| other.name == spec.name) {
             faults.push(format!("{} stands twice in the table", spec.name));
         }
-        if address::role_number(spec.name) != Some(spec.number) {
-            faults.push(format!("{} has not the number that address::ROLE_NUMBERS gives it", spec.name));
-        }
+        faults.extend(numbered(&table[..i], spec));
         for id in spec.opens {
             faults.extend(opened(table, spec, id));
         }
@@ -24,6 +22,18 @@ pub fn check(table: &[&'static RoleSpec]) -> Vec<String> {
         }
     }
     faults
+}
+
+/// Why the role cannot have its number: another role, a reserved name, the edge or the infrastructure has it.
+fn numbered(before: &[&'static RoleSpec], spec: &RoleSpec) -> Option<String> {
+    let (name, number) = (spec.name, spec.number);
+    if address::RESERVED.iter().any(|(reserved, _)| *reserved == name) {
+        return Some(format!("{name} is a role now: it need not stand in address::RESERVED"));
+    }
+    let of_others = before.iter().map(|other| (other.name, other.number)).chain(address::RESERVED.iter().copied());
+    let of_none = [("the edge", address::EDGE), ("the infrastructure", address::INFRASTRUCTURE)];
+    let taken = of_others.chain(of_none).find(|(_, other)| *other == number);
+    taken.map(|(other, _)| format!("{name} has the number {number} of {other}"))
 }
 
 fn opened(table: &[&'static RoleSpec], spec: &RoleSpec, id: &str) -> Option<String> {
@@ -71,42 +81,29 @@ mod tests {
     use super::*;
     use crate::spec::Protocol;
 
-    const fn role(name: &'static str, number: u8) -> RoleSpec {
-        RoleSpec {
-            name,
-            number,
-            summary: "",
-            listens: &[],
-            opens: &[],
-            settings: &[],
-            metrics: &[],
-            admin_port: 9090,
-            start: |_| Box::pin(async { Ok(()) }),
-        }
-    }
-
     const fn http(port: u16, accepts: &'static [&'static str]) -> Listen {
         Listen { name: "http", protocol: Protocol::Http, port, place: Place::Cluster, accepts }
     }
 
     #[test]
     fn two_sides_that_agree_with_the_table_have_no_fault() {
-        static CLUSTER: RoleSpec = RoleSpec { opens: &["voice-27"], ..role("sip-cluster", 2) };
-        static DIALPLAN: RoleSpec = RoleSpec { listens: &[http(8800, &["voice-27"])], ..role("dialplan", 5) };
-        static TENANT: RoleSpec = RoleSpec { opens: &["voice-14"], ..role("tenant", 16) };
+        static CLUSTER: RoleSpec = RoleSpec { opens: &["voice-27"], ..RoleSpec::bare("sip-cluster", 2) };
+        static DIALPLAN: RoleSpec = RoleSpec { listens: &[http(8800, &["voice-27"])], ..RoleSpec::bare("dialplan", 5) };
+        static TENANT: RoleSpec = RoleSpec { opens: &["voice-14"], ..RoleSpec::bare("tenant", 16) };
         assert_eq!(check(&[&CLUSTER, &DIALPLAN, &TENANT]), Vec::<String>::new());
     }
 
     #[test]
     fn each_kind_of_mistake_is_named() {
-        static CLUSTER: RoleSpec = RoleSpec { opens: &["voice-27", "voice-99", "voice-38"], ..role("sip-cluster", 3) };
+        static CLUSTER: RoleSpec =
+            RoleSpec { opens: &["voice-27", "voice-99", "voice-38"], ..RoleSpec::bare("sip-cluster", 3) };
         static DIALPLAN: RoleSpec =
-            RoleSpec { listens: &[http(8801, &["voice-27", "voice-39"])], ..role("dialplan", 5) };
+            RoleSpec { listens: &[http(8801, &["voice-27", "voice-39"])], ..RoleSpec::bare("dialplan", 5) };
         let faults = check(&[&CLUSTER, &DIALPLAN]);
         assert_eq!(
             faults,
             [
-                "sip-cluster has not the number that address::ROLE_NUMBERS gives it",
+                "sip-cluster has the number 3 of sip-vq",
                 "sip-cluster opens voice-99, which is not in the table",
                 "sip-cluster opens voice-38, but the table says that ors does",
                 "dialplan accepts voice-27 on http 8801, but the table says port 8800",

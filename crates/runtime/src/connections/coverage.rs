@@ -169,17 +169,7 @@ mod tests {
     use crate::spec::{Listen, Place, Protocol};
 
     const fn role(name: &'static str, number: u8, opens: &'static [&'static str]) -> RoleSpec {
-        RoleSpec {
-            name,
-            number,
-            summary: "",
-            listens: &[],
-            opens,
-            settings: &[],
-            metrics: &[],
-            admin_port: 9090,
-            start: |_| Box::pin(async { Ok(()) }),
-        }
+        RoleSpec { opens, ..RoleSpec::bare(name, number) }
     }
 
     fn far(table: &[&'static RoleSpec], id: &str) -> Coverage {

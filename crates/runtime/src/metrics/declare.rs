@@ -224,7 +224,7 @@ macro_rules! metrics {
             }
 
             /// New ones, registered.
-            #[allow(dead_code, reason = "what outlives a life of its role is registered by `show`")]
+            #[allow(dead_code, reason = "what outlives a run of its role is registered by `show`")]
             pub fn register(registry: &$crate::Metrics) -> Self {
                 let new = Self { $( $field: ::std::default::Default::default(), )* };
                 new.show(registry);

@@ -1,43 +1,30 @@
 //! The order in which a process's roles end: first those that own calls, then those that a call needs, then the rest.
-
-use std::collections::HashMap;
+//! Each role declares its place in it ([`Drains`]).
 
 use model::Timestamp;
 
 use crate::drain::Drain;
-
-/// The roles that must have ended before this one is drained. There is no cycle, directly or through other roles, so
-/// every role is drained in the end.
-fn waits_for(role: &str) -> &'static [&'static str] {
-    match role {
-        // They refuse new calls and finish the present ones.
-        "sip-proxy" | "sip-cluster" | "registrar" => &[],
-        // A waiting or ringing call may still need a session, an agent, a leg.
-        "media" | "ors" | "rq" => &["sip-cluster"],
-        // They receive no more requests once the others have ended.
-        _ => &["sip-proxy", "sip-cluster", "registrar", "media", "ors", "rq"],
-    }
-}
+use crate::spec::{Drains, RoleSpec};
 
 /// The running roles of a process, and those that are not drained yet.
 #[derive(Default)]
 pub struct Ending {
-    running: HashMap<&'static str, usize>,
-    waiting: Vec<(&'static str, Drain)>,
+    running: Vec<&'static RoleSpec>,
+    waiting: Vec<(&'static RoleSpec, Drain)>,
     deadline: Option<Timestamp>,
 }
 
 impl Ending {
     /// A replica of a role has been started.
-    pub fn started(&mut self, role: &'static str, drain: Drain) {
-        *self.running.entry(role).or_default() += 1;
+    pub fn started(&mut self, role: &'static RoleSpec, drain: Drain) {
+        self.running.push(role);
         self.waiting.push((role, drain));
     }
 
     /// A replica of a role has ended.
     pub fn ended(&mut self, role: &str) {
-        if let Some(count) = self.running.get_mut(role) {
-            *count = count.saturating_sub(1);
+        if let Some(one) = self.running.iter().position(|spec| spec.name == role) {
+            self.running.swap_remove(one);
         }
         self.tell_next();
     }
@@ -57,9 +44,9 @@ impl Ending {
     fn tell_next(&mut self) {
         let Some(deadline) = self.deadline else { return };
         let running = &self.running;
-        let runs = |role: &&str| running.get(role).is_some_and(|count| *count > 0);
+        let runs = |drains: &Drains| running.iter().any(|spec| spec.drains == *drains);
         self.waiting.retain(|(role, drain)| {
-            let waits = waits_for(role).iter().any(runs);
+            let waits = role.drains.waits_for().iter().any(runs);
             if !waits {
                 drain.begin_until(deadline);
             }
@@ -70,15 +57,34 @@ impl Ending {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
     use std::time::Duration;
 
     use super::*;
+
+    const fn role(name: &'static str, drains: Drains) -> RoleSpec {
+        RoleSpec { drains, ..RoleSpec::bare(name, 1) }
+    }
+
+    static TABLE: [RoleSpec; 10] = [
+        role("sip-proxy", Drains::Signalling),
+        role("sip-cluster", Drains::CallOwner),
+        role("registrar", Drains::Signalling),
+        role("media", Drains::CallService),
+        role("ors", Drains::CallService),
+        role("rq", Drains::CallService),
+        role("frontend", Drains::Last),
+        role("dialplan", Drains::Last),
+        role("config", Drains::Last),
+        role("tenant", Drains::Last),
+    ];
 
     fn process(roles: &[&'static str]) -> (Ending, HashMap<&'static str, Drain>) {
         let mut ending = Ending::default();
         let drains: HashMap<_, _> = roles.iter().map(|role| (*role, Drain::new(Duration::from_secs(5)))).collect();
         for role in roles {
-            ending.started(role, drains[role].clone());
+            let spec = TABLE.iter().find(|spec| spec.name == *role).unwrap();
+            ending.started(spec, drains[role].clone());
         }
         (ending, drains)
     }

@@ -16,14 +16,14 @@ use crate::listener;
 use crate::meter::{Meters, Side};
 use crate::metrics::{Metrics, OfEveryRole};
 use crate::readiness::Readiness;
+use crate::role::Role;
 use crate::spans::{self, Spans};
-use crate::spec::RoleSpec;
 use crate::supervisor::{Ended, Step, Tasks, supervise};
 use crate::trace::{Recorder, TraceSettings};
 
 /// One replica, and the parts that outlive a run.
-pub(super) struct OneRole {
-    pub(super) spec: &'static RoleSpec,
+pub(super) struct RoleReplica {
+    pub(super) role: Role,
     node: NodeId,
     pub(super) slot: AdminSlot,
     /// Common to all runs; each run gets a copy with its own parts.
@@ -31,9 +31,10 @@ pub(super) struct OneRole {
     asks_for_epochs: bool,
 }
 
-impl OneRole {
+impl RoleReplica {
     pub(super) fn new(shared: &Shared, replica: Replica) -> anyhow::Result<Self> {
-        let (spec, installation) = (replica.spec, &shared.installation);
+        let (role, installation) = (replica.role, &shared.installation);
+        let spec = role.spec;
         let node = NodeId::parse(&format!("{}-{}", spec.name, replica.number))?;
         let slot = AdminSlot::default();
         let drain = Drain::new(shared.patience);
@@ -80,14 +81,14 @@ impl OneRole {
         };
         // A role that has no connection to Redis opens none for this.
         let asks_for_epochs = !shared.stores.held_by(Server::Redis) || !stores::rows(spec, Server::Redis).is_empty();
-        Ok(Self { spec, node, slot, template, asks_for_epochs })
+        Ok(Self { role, node, slot, template, asks_for_epochs })
     }
 
     pub(super) async fn serve_admin(&self, shared: &Shared, drain: &Drain) -> anyhow::Result<()> {
-        let address = std::net::SocketAddr::new(self.template.address, self.spec.admin_port);
+        let address = std::net::SocketAddr::new(self.template.address, self.role.spec.admin_port);
         let listener = listener::bind_tcp(address).await.with_context(|| format!("admin port of {}", self.node))?;
         let admin = Admin {
-            role: self.spec.name,
+            role: self.role.spec.name,
             node: self.node.to_string(),
             slot: self.slot.clone(),
             meters: self.template.meters.clone(),
@@ -96,8 +97,8 @@ impl OneRole {
         };
         let gate = Gate {
             tokens: self.template.tokens.clone(),
-            role: self.spec.name,
-            accepts: connections::of_admin(self.spec.name, self.spec.admin_port).into(),
+            role: self.role.spec.name,
+            accepts: connections::of_admin(self.role.spec.name, self.role.spec.admin_port).into(),
             meters: self.template.meters.clone(),
             strangers: Some("own-20"),
             table: shared.table,
@@ -122,25 +123,29 @@ impl OneRole {
     }
 
     pub(super) async fn supervised(self) -> Ended {
-        let all_lives = self.drain();
+        let all_runs = self.drain();
         let restarts = self.template.own.restarts.clone();
-        let (role, node) = (self.spec.name, self.node.clone());
-        let life = |drain: Drain, tasks: Tasks| {
-            let context = self.life(drain, tasks);
+        let (role, start, node) = (self.role.spec.name, self.role.start, self.node.clone());
+        let run = |drain: Drain, tasks: Tasks| {
+            let context = self.context_of_run(drain, tasks);
             async move {
                 let context = context.await?;
-                (context.spec.start)(context).await
+                start(context).await
             }
         };
         let report = |step| match step {
-            Step::Started(life) => tracing::info!(role, %node, life, "role starts"),
+            Step::Started(run) => tracing::info!(role, %node, life = run, "role starts"),
             Step::Restarts(_) => drop(restarts.inc()),
         };
-        supervise(role, &all_lives, life, report).await
+        supervise(role, &all_runs, run, report).await
     }
 
     /// The context of one run.
-    fn life(&self, drain: Drain, tasks: Tasks) -> impl Future<Output = anyhow::Result<RoleContext>> + Send + use<> {
+    fn context_of_run(
+        &self,
+        drain: Drain,
+        tasks: Tasks,
+    ) -> impl Future<Output = anyhow::Result<RoleContext>> + Send + use<> {
         let mut context = self.template.clone();
         context.drain = drain;
         context.tasks = tasks;
@@ -149,7 +154,7 @@ impl OneRole {
         context.own.show(&context.metrics);
         context.metrics.collect(context.meters.clone());
         context.trace.register(&context.metrics);
-        self.slot.begin_life(context.ready.clone(), context.metrics.clone(), context.clock.now());
+        self.slot.begin_run(context.ready.clone(), context.metrics.clone(), context.clock.now());
         let asks = self.asks_for_epochs;
         async move {
             // An unreachable store must not keep a role from starting: the epoch is on disk too.

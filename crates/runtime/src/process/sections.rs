@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::edge;
 use super::stores::{self, StoresSettings};
 use crate::address;
 use crate::directory::Directory;
+use crate::edge;
 use crate::settings::declare::SettingOwned;
 use crate::settings::{Faults, Section, SettingValue, Values};
-use crate::spec::RoleSpec;
+use crate::spec::{Replicas, RoleSpec};
 use crate::trace::TraceSettings;
 
 /// The section of the process itself.
@@ -54,7 +54,7 @@ pub fn all(table: &[&'static RoleSpec]) -> Vec<Section> {
         name: REPLICAS.to_owned(),
         summary: "How many replicas of each role the instance has; every process of it must be told the same."
             .to_owned(),
-        settings: address::ROLE_NUMBERS.iter().map(|(role, _)| replicas_of(role)).collect(),
+        settings: address::numbers(table).into_iter().map(|(role, _)| replicas_of(role)).collect(),
     };
     let stores = Section {
         name: stores::SECTION.to_owned(),
@@ -70,14 +70,22 @@ pub fn all(table: &[&'static RoleSpec]) -> Vec<Section> {
 }
 
 /// The directory for the replica counts of the settings.
-pub fn directory(instance: u8, values: &Values) -> Result<Directory, Faults> {
-    Ok(Directory::of_instance(instance, |role| replica_count(values, role)))
+pub fn directory(instance: u8, table: &[&'static RoleSpec], values: &Values) -> Result<Directory, Faults> {
+    Ok(Directory::of_instance(instance, table, |role| replica_count(values, role)))
 }
 
 /// How many replicas the role has.
 pub fn replica_count(values: &Values, role: &str) -> u8 {
     // The value was checked when the settings were loaded.
     values.get(REPLICAS, &key(role)).and_then(|value| u8::read(value).ok()).unwrap_or(1)
+}
+
+/// The settings that give every role of which there may be several this number of replicas, as `--set` takes them.
+pub fn replica_settings(table: &[&'static RoleSpec], replicas: u8) -> Vec<String> {
+    let is_several =
+        |(name, _): &(&str, u8)| table.iter().any(|spec| spec.name == *name && spec.replicas == Replicas::Several);
+    let several = address::numbers(table).into_iter().filter(is_several);
+    several.map(|(role, _)| format!("{REPLICAS}.{}={replicas}", key(role))).collect()
 }
 
 fn replicas_of(role: &str) -> SettingOwned {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::replica::OneRole;
+use super::replica::RoleReplica;
 use crate::supervisor::Ended;
 
 /// Stack of each role's thread.
@@ -24,7 +24,7 @@ pub(super) struct RoleThread {
 }
 
 /// Runs the role on its own thread, named `name`; `cut` ends it at once.
-pub(super) fn start(name: &str, one: OneRole, cut: CancellationToken) -> io::Result<RoleThread> {
+pub(super) fn start(name: &str, replica: RoleReplica, cut: CancellationToken) -> io::Result<RoleThread> {
     let name: Arc<str> = name.into();
     let executor = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -35,10 +35,10 @@ pub(super) fn start(name: &str, one: OneRole, cut: CancellationToken) -> io::Res
     let (tell, ended) = oneshot::channel();
     let body = move || {
         // On the heap: a role's future is large, and this stack is small.
-        let lives = Box::pin(async { one.supervised().await });
+        let runs = Box::pin(async { replica.supervised().await });
         let outcome = executor.block_on(async {
             tokio::select! {
-                outcome = lives => Some(outcome),
+                outcome = runs => Some(outcome),
                 () = cut.cancelled() => None,
             }
         });

@@ -26,12 +26,12 @@ async fn a_role_that_fails_is_restarted_with_growing_pauses_until_the_supervisor
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_is_a_failure_and_the_next_life_goes_on() {
-    let (drain, lives) = (drain(), AtomicU32::new(0));
-    let life = |drain: Drain, _| {
-        let life = lives.fetch_add(1, Relaxed);
+async fn a_panic_is_a_failure_and_the_next_run_goes_on() {
+    let (drain, runs) = (drain(), AtomicU32::new(0));
+    let run = |drain: Drain, _| {
+        let run = runs.fetch_add(1, Relaxed);
         async move {
-            assert!(life > 0, "the first life panics");
+            assert!(run > 0, "the first run panics");
             drain.begun().await;
             Ok(())
         }
@@ -42,12 +42,12 @@ async fn a_panic_is_a_failure_and_the_next_life_goes_on() {
             stop.begin(Timestamp::ZERO);
         }
     };
-    assert!(matches!(supervise("rq", &drain, life, report).await, Ended::Drained));
-    assert_eq!(lives.load(Relaxed), 2);
+    assert!(matches!(supervise("rq", &drain, run, report).await, Ended::Drained));
+    assert_eq!(runs.load(Relaxed), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_fails_ends_the_life_and_the_other_tasks() {
+async fn a_task_that_fails_ends_the_run_and_the_other_tasks() {
     let dropped = std::sync::Arc::new(AtomicU32::new(0));
     struct Guard(std::sync::Arc<AtomicU32>);
     impl Drop for Guard {
@@ -57,7 +57,7 @@ async fn a_task_that_fails_ends_the_life_and_the_other_tasks() {
     }
     let drain = drain();
     let (stop, dropped_in) = (drain.clone(), dropped.clone());
-    let life = move |_, tasks: Tasks| {
+    let run = move |_, tasks: Tasks| {
         let guard = Guard(dropped_in.clone());
         tasks.spawn("stubborn", async move {
             let _guard = guard;
@@ -71,15 +71,15 @@ async fn a_task_that_fails_ends_the_life_and_the_other_tasks() {
             stop.begin(Timestamp::ZERO);
         }
     };
-    assert!(matches!(supervise("rq", &drain, life, report).await, Ended::Drained));
+    assert!(matches!(supervise("rq", &drain, run, report).await, Ended::Drained));
     assert_eq!(dropped.load(Relaxed), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn failures_before_a_quiet_time_are_forgiven() {
-    let (drain, lives) = (drain(), AtomicU32::new(0));
-    let life = |_, _| {
-        lives.fetch_add(1, Relaxed);
+    let (drain, runs) = (drain(), AtomicU32::new(0));
+    let run = |_, _| {
+        runs.fetch_add(1, Relaxed);
         async {
             tokio::time::sleep(QUIET).await;
             anyhow::bail!("late")
@@ -88,15 +88,15 @@ async fn failures_before_a_quiet_time_are_forgiven() {
     let stop = drain.clone();
     let report = move |step| match step {
         Step::Restarts(pause) => assert_eq!(pause, BACK_OFF_FIRST),
-        Step::Started(life) if life > FAILURES_MAX * 2 => stop.begin(Timestamp::ZERO),
+        Step::Started(run) if run > FAILURES_MAX * 2 => stop.begin(Timestamp::ZERO),
         Step::Started(_) => {}
     };
-    assert!(matches!(supervise("rq", &drain, life, report).await, Ended::Drained));
+    assert!(matches!(supervise("rq", &drain, run, report).await, Ended::Drained));
 }
 
 #[tokio::test]
 async fn a_port_in_use_at_start_is_not_tried_again() {
-    let life = |_, _| async { Err(crate::exit::ExitError::new(crate::exit::Exit::Address, "in use").into()) };
-    let ended = supervise("rq", &drain(), life, |step| assert_eq!(step, Step::Started(1))).await;
+    let run = |_, _| async { Err(crate::exit::ExitError::new(crate::exit::Exit::Address, "in use").into()) };
+    let ended = supervise("rq", &drain(), run, |step| assert_eq!(step, Step::Started(1))).await;
     assert!(matches!(ended, Ended::GaveUp(_)));
 }

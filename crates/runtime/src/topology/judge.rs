@@ -60,11 +60,11 @@ fn accepted(table: &[&'static RoleSpec], c: &Connection, heard: &[ReplicaReport]
 
 /// Connections that the opener should have on this row but has not.
 fn missing(c: &Connection, opener: &TopologyReport, heard: &[ReplicaReport]) -> Vec<String> {
-    let targets: Vec<&ReplicaReport> = heard.iter().filter(|one| one.place.role == c.to).collect();
+    let targets: Vec<&ReplicaReport> = heard.iter().filter(|one| one.listener.role == c.to).collect();
     let mut why = Vec::new();
     for target in &targets {
         if let Err(reason) = &target.report {
-            why.push(format!("{} needs {}: {reason}", opener.node, target.place.node));
+            why.push(format!("{} needs {}: {reason}", opener.node, target.listener.node));
         }
     }
     let Some(kept) = coverage::kept(c.id).filter(|_| !targets.is_empty() && why.is_empty()) else { return why };
@@ -73,10 +73,10 @@ fn missing(c: &Connection, opener: &TopologyReport, heard: &[ReplicaReport]) -> 
         |node: &str| report.is_some_and(|report| report.peers.iter().any(|peer| peer.peer == node && peer.open > 0));
     match kept {
         Kept::ToEach => {
-            let without = targets.iter().filter(|target| !stands(&target.place.node));
-            why.extend(without.map(|target| format!("{} has no connection to {}", opener.node, target.place.node)));
+            let without = targets.iter().filter(|target| !stands(&target.listener.node));
+            why.extend(without.map(|target| format!("{} has no connection to {}", opener.node, target.listener.node)));
         }
-        Kept::ToOne if !targets.iter().any(|target| stands(&target.place.node)) => {
+        Kept::ToOne if !targets.iter().any(|target| stands(&target.listener.node)) => {
             why.push(format!("{} has no connection to {}", opener.node, c.to));
         }
         Kept::ToOne => {}

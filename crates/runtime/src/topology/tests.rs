@@ -3,17 +3,7 @@ use crate::meter::{ConnectionReport, PeerReport, State};
 use crate::spec::{Listen, Place, Protocol};
 
 const fn role(name: &'static str, number: u8, opens: &'static [&'static str]) -> RoleSpec {
-    RoleSpec {
-        name,
-        number,
-        summary: "",
-        listens: &[],
-        opens,
-        settings: &[],
-        metrics: &[],
-        admin_port: 9090,
-        start: |_| Box::pin(async { Ok(()) }),
-    }
+    RoleSpec { opens, ..RoleSpec::bare(name, number) }
 }
 
 static PROXY: RoleSpec = RoleSpec {
@@ -30,15 +20,15 @@ static CLUSTER: RoleSpec = role("sip-cluster", 2, &["voice-51", "voice-27", "voi
 static DIALPLAN: RoleSpec = role("dialplan", 5, &[]);
 static TABLE: [&RoleSpec; 3] = [&PROXY, &CLUSTER, &DIALPLAN];
 
-fn place(node: &str) -> AdminPlace {
+fn listener(node: &str) -> AdminListener {
     let role = TABLE.iter().find(|spec| node.starts_with(spec.name)).map(|spec| spec.name);
-    AdminPlace { role: role.unwrap(), node: node.to_owned(), address: "127.0.1.1:9090".parse().unwrap() }
+    AdminListener { role: role.unwrap(), node: node.to_owned(), address: "127.0.1.1:9090".parse().unwrap() }
 }
 
 fn runs(node: &str, connections: Vec<ConnectionReport>) -> ReplicaReport {
-    let place = place(node);
+    let listener = listener(node);
     let report = TopologyReport {
-        role: place.role.to_owned(),
+        role: listener.role.to_owned(),
         node: node.to_owned(),
         ready: true,
         missing: Vec::new(),
@@ -48,11 +38,11 @@ fn runs(node: &str, connections: Vec<ConnectionReport>) -> ReplicaReport {
         clock_ms: 6,
         connections,
     };
-    ReplicaReport { place, report: Ok(report) }
+    ReplicaReport { listener, report: Ok(report) }
 }
 
 fn away(node: &str) -> ReplicaReport {
-    ReplicaReport { place: place(node), report: Err("it does not run".to_owned()) }
+    ReplicaReport { listener: listener(node), report: Err("it does not run".to_owned()) }
 }
 
 fn counted(id: &str, side: Side, state: State, peers: &[(&str, u64)]) -> ConnectionReport {

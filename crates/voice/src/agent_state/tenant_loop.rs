@@ -13,7 +13,7 @@ use net::configuration::Objects;
 use runtime::{RoleContext, fault};
 use tracing::{error, info, warn};
 
-use super::ROLE;
+use super::SPEC;
 use super::handler::{TenantAgents, VIEW};
 use super::metrics::Metrics;
 use super::people::People;
@@ -143,7 +143,7 @@ async fn claim_ownership(stores: &Stores, tenant: &TenantId, owner: &Owner) -> i
         return Ok(None);
     };
     if seen.owner != *owner {
-        let live = stores.leases.live(ROLE).await?;
+        let live = stores.leases.live(SPEC.name).await?;
         if live.iter().any(|lease| lease.owner == seen.owner) {
             return Ok(None);
         }
@@ -154,7 +154,7 @@ async fn claim_ownership(stores: &Stores, tenant: &TenantId, owner: &Owner) -> i
 
 /// Makes the store quarantine the unreadable records of this owner and of failed ones; listing the records does it.
 async fn put_unreadable_aside(stores: &Stores, tenant: &TenantId, owner: &Owner) -> infra::Result<()> {
-    let live = stores.leases.live(ROLE).await?;
+    let live = stores.leases.live(SPEC.name).await?;
     for holding in stores.agents.owners(tenant).await? {
         if holding.owner == *owner || !live.iter().any(|lease| lease.owner == holding.owner) {
             stores.agents.orphans(tenant, &holding.owner, bounds::RECORDS_MAX).await?;

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::handler::TenantAgents;
 use super::people::People;
-use super::{ROLE, metrics, records, tenant_loop};
+use super::{SPEC, metrics, records, tenant_loop};
 use crate::test_stores::{HandClock, stores};
 
 struct Site {
@@ -66,7 +66,7 @@ impl Site {
     /// Claims the tenant's agents for a node that has a lease.
     async fn claim(&self, number: u8) -> Option<TenantAgents> {
         let owner = owner(number);
-        self.stores.leases.renew(&owner, ROLE, infra::bounds::LEASE).await.unwrap();
+        self.stores.leases.renew(&owner, SPEC.name, infra::bounds::LEASE).await.unwrap();
         let claimed = tenant_loop::claim(&self.stores, &self.tenant, &owner, &self.metrics, self.now()).await.unwrap();
         claimed.map(|mut agents| {
             agents.people_changed(people(), self.now());

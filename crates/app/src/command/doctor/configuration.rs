@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use contracts::provisioning::{DnKind, TenantObjects};
 use infra::SystemClock;
-use runtime::process::{edge, sections};
-use runtime::{Place, RoleSpec};
+use runtime::process::sections;
+use runtime::{Place, RoleSpec, edge};
 
 use super::finding::{Finding, some_of};
 use super::situation::{Situation, TenantSituation};
@@ -66,12 +66,11 @@ pub fn addresses(situation: &Situation) -> Vec<Finding> {
 
 /// Reports signalling that is reachable from other machines while its audio is not.
 fn half_loopback(situation: &Situation) -> Option<Finding> {
-    let told = |role: &str, listener: &str| {
-        let spec: &RoleSpec = roles::find(role)?;
+    let told = |spec: &RoleSpec, listener: &str| {
         let bound = edge::bound(spec, spec.listen(listener)?, situation.instance, 1, &situation.values).ok()?;
         bound.advertise.host.parse::<IpAddr>().ok()
     };
-    let (sip, rtp) = (told("sip-proxy", "sip-udp")?, told("media", "rtp")?);
+    let (sip, rtp) = (told(&voice::sip_proxy::SPEC, "sip-udp")?, told(&voice::media_server::SPEC, "rtp")?);
     (!sip.is_loopback() && rtp.is_loopback()).then(|| {
         Finding::error(
             "media.rtp_advertise",
@@ -236,7 +235,7 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
 }
 
 fn reachable_from_elsewhere(situation: &Situation) -> bool {
-    let Some(spec) = roles::find("sip-proxy") else { return false };
+    let spec = &voice::sip_proxy::SPEC;
     let edge = spec.listens.iter().filter(|listen| listen.place == Place::Edge);
     edge.filter_map(|listen| edge::bound(spec, listen, situation.instance, 1, &situation.values).ok())
         .any(|bound| !bound.listen.ip().is_loopback())

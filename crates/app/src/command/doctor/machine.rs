@@ -139,7 +139,7 @@ const FILES_PER_LEG: u64 = 2;
 
 /// The maximum of legs of the media role.
 fn legs(situation: &Situation) -> u64 {
-    let settings: Result<voice::media_server::Settings, _> = situation.values.read("media");
+    let settings: Result<voice::media_server::Settings, _> = situation.values.read(voice::media_server::SPEC.name);
     settings.map_or(0, |settings| settings.legs_max as u64)
 }
 

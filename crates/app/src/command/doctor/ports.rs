@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use runtime::process::{edge, sections};
-use runtime::{Place, Protocol, RoleSpec, address};
+use runtime::process::sections;
+use runtime::{Place, Protocol, RoleSpec, address, edge};
 
 use super::finding::Finding;
 use super::situation::Situation;

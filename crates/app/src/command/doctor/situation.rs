@@ -11,20 +11,18 @@ use contracts::v1::delivery::What;
 use contracts::v1::events_client::EventsClient;
 use infra::{Clock, ProvisioningStore, StoreError, SystemClock};
 use model::{TenantId, Timestamp};
-use net::everyone::{Everyone, ReplicaAnswer};
+use net::admin::{AdminClient, ReplicaAnswer};
 use runtime::process::sections;
 use runtime::process::stores::{Mode, SECTION, StoresSettings};
 use runtime::settings::Values;
 use runtime::topology::Topology;
-use runtime::{data_dir, scope, token};
+use runtime::{Directory, data_dir, scope, token};
 
-use super::Site;
+use super::InstallationOptions;
 use crate::command::executor;
 use crate::roles;
 use crate::stores::{Looked, Servers, Troubles};
 
-/// Port of the tenant role's events.
-const EVENTS_PORT: u16 = 8_000;
 /// Timeout of a tenant's snapshot.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(3);
 /// Lifetime of the token that the command makes for itself.
@@ -109,14 +107,14 @@ impl Situation {
 }
 
 /// Gathers the situation. It changes and creates nothing.
-pub fn gather(site: &Site) -> anyhow::Result<Situation> {
+pub fn gather(options: &InstallationOptions) -> anyhow::Result<Situation> {
     let clock = SystemClock::start();
-    let (values, faults) = site.sound_values_of_running();
-    let data_dir = site.data_dir();
+    let (values, faults) = options.sound_values_of_running();
+    let data_dir = options.data_dir();
     // The keys are created at the first start: without them nothing has ever run here, and the doctor creates none.
     let has_run = data_dir::is_there(&data_dir.join("keys/caller.p8"));
     let mut situation = Situation {
-        instance: site.instance,
+        instance: options.instance,
         data_dir,
         now: clock.now(),
         values,
@@ -202,30 +200,36 @@ async fn ask_running(situation: &mut Situation, clock: &SystemClock) -> anyhow::
     };
     let scopes = [scope::TOPOLOGY_READ, scope::CALLS_READ, scope::OPERATE].join(" ");
     let token = tokens.issue(None, "operator/doctor", &scopes, token::EVERY_ROLE, TOKEN_LIFE)?;
-    let directory = sections::directory(situation.instance, &situation.values)?;
-    let everyone = Everyone::of_operator(roles::TABLE, directory.clone(), token.clone());
-    let topology = net::topology::observe(&everyone, situation.instance, roles::TABLE, clock).await;
+    let directory = sections::directory(situation.instance, roles::TABLE, &situation.values)?;
+    let admin = AdminClient::of_operator(roles::TABLE, directory.clone(), token.clone());
+    let topology = net::topology::observe(&admin, situation.instance, roles::TABLE, clock).await;
     let runs = topology.runs();
     situation.topology = Some(topology);
     if !runs {
         return Ok(());
     }
-    for told in everyone.ask("/metrics").await {
+    for told in admin.ask("/metrics").await {
         if let Ok(answer) = told.answer {
-            situation.metrics.push((told.place.node, String::from_utf8_lossy(&answer.body).into_owned()));
+            situation.metrics.push((told.listener.node, String::from_utf8_lossy(&answer.body).into_owned()));
         }
     }
     situation.first_page = first_page(situation).await;
     for one in situation.tenants.iter_mut().flatten().take(TENANTS_MAX) {
-        let told = everyone.ask_role("sip-cluster", &format!("/quarantine/{}", one.tenant)).await;
+        let told = admin.ask_role(voice::sip_cluster::SPEC.name, &format!("/quarantine/{}", one.tenant)).await;
         one.quarantine = told.iter().find_map(ReplicaAnswer::json).unwrap_or_default();
     }
-    let Some(place) = directory.addresses("tenant", EVENTS_PORT).first().copied() else { return Ok(()) };
+    let Some(place) = events_of_tenants(&directory) else { return Ok(()) };
     for one in situation.tenants.iter_mut().flatten().take(TENANTS_MAX) {
         let asked = tokio::time::timeout(SNAPSHOT_WITHIN, snapshot(place, &one.tenant, &token)).await;
         one.snapshot = asked.ok().and_then(Result::ok).flatten();
     }
     Ok(())
+}
+
+/// Where the first replica of the tenant role serves events.
+fn events_of_tenants(directory: &Directory) -> Option<std::net::SocketAddr> {
+    let spec = &tenant::role::SPEC;
+    directory.addresses(spec.name, spec.listen("events")?.port).first().copied()
 }
 
 /// A snapshot of the tenant's state, as its events add up to.
@@ -243,9 +247,9 @@ async fn snapshot(place: std::net::SocketAddr, tenant: &TenantId, token: &str) -
 
 /// Requests the first page from the web edge, as a browser does.
 async fn first_page(situation: &Situation) -> Option<(u16, String)> {
-    let spec = roles::find("ingress")?;
+    let spec = &platform::ingress::SPEC;
     let listen = spec.listen("web")?;
-    let bound = runtime::process::edge::bound(spec, listen, situation.instance, 1, &situation.values).ok()?;
+    let bound = runtime::edge::bound(spec, listen, situation.instance, 1, &situation.values).ok()?;
     let asked = tokio::time::timeout(SNAPSHOT_WITHIN, net::http::get_once(bound.listen, "/", "")).await;
     let answer = asked.ok()?.ok()?;
     let content_type = answer.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();

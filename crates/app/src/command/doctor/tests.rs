@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use contracts::provisioning::TenantObjects;
 use contracts::v1;
 use model::{TenantId, Timestamp};
-use runtime::everyone::AdminPlace;
+use runtime::admin_listener::AdminListener;
 use runtime::process::sections;
 use runtime::settings::Sources;
 use runtime::topology::{ReplicaReport, Topology};
@@ -148,7 +148,7 @@ fn an_address_that_nobody_elsewhere_can_reach_is_an_error() {
 
 #[test]
 fn a_clock_that_was_set_while_the_roles_ran_is_found() {
-    let place = AdminPlace { role: "rq", node: "rq-1".into(), address: "127.0.10.1:9090".parse().unwrap() };
+    let listener = AdminListener { role: "rq", node: "rq-1".into(), address: "127.0.10.1:9090".parse().unwrap() };
     let clocks = |clock_ms: u64| {
         let report = runtime::admin::TopologyReport {
             role: "rq".into(),
@@ -161,7 +161,7 @@ fn a_clock_that_was_set_while_the_roles_ran_is_found() {
             clock_ms,
             connections: Vec::new(),
         };
-        let heard = ReplicaReport { place: place.clone(), report: Ok(report) };
+        let heard = ReplicaReport { listener: listener.clone(), report: Ok(report) };
         Situation { topology: Some(Topology::of(NOW, 219, roles::TABLE, &[heard])), ..situation(&[]) }
     };
     let set = |found: Vec<Finding>| found.into_iter().filter(|f| f.what.contains("was set after")).count();

@@ -5,14 +5,14 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use infra::{Clock as _, SystemClock};
-use net::everyone::Everyone;
+use net::admin::AdminClient;
 use platform::trace::document::Trace;
 use platform::trace::lines::{Line, PrintedLines};
 use platform::trace::{ask, explain, text};
 use runtime::exit::Exit;
 use serde_json::json;
 
-use super::{Arguments, Site};
+use super::{Arguments, InstallationOptions};
 
 /// Pause between two rounds of queries.
 const PAUSE: Duration = Duration::from_millis(400);
@@ -25,7 +25,7 @@ const QUIET_ROUNDS: u32 = 3;
 
 /// The state of following.
 pub(super) struct Following<'a> {
-    site: &'a Site,
+    options: &'a InstallationOptions,
     arguments: &'a Arguments,
     tenant: String,
     calls: BTreeMap<String, Followed>,
@@ -44,27 +44,31 @@ struct Followed {
 }
 
 /// Follows every new call, of the only tenant with calls or of the first that will have one.
-pub(super) async fn every_new(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyhow::Result<Exit> {
-    let is_known = arguments.tenant.is_some() || ask::tenants(everyone).await.is_none_or(|all| !all.is_empty());
+pub(super) async fn every_new(
+    options: &InstallationOptions,
+    arguments: &Arguments,
+    admin_client: &AdminClient,
+) -> anyhow::Result<Exit> {
+    let is_known = arguments.tenant.is_some() || ask::tenants(admin_client).await.is_none_or(|all| !all.is_empty());
     if is_known {
-        let tenant = super::tenant(site, arguments, everyone).await?;
+        let tenant = super::tenant(options, arguments, admin_client).await?;
         eprintln!("following every new call of tenant {tenant}; Ctrl-C ends it");
-        let mut following = Following::new(site, arguments, tenant);
-        following.passed.extend(following.latest(everyone).await);
+        let mut following = Following::new(options, arguments, tenant);
+        following.passed.extend(following.latest(admin_client).await);
         return following.run().await;
     }
     eprintln!("following every new call; there was none yet; Ctrl-C ends it");
     let tenant = tokio::select! {
         signal = tokio::signal::ctrl_c() => return Ok(signal.map(|()| Exit::Done)?),
-        tenant = first_tenant(site, arguments) => tenant?,
+        tenant = first_tenant(options, arguments) => tenant?,
     };
-    Following::new(site, arguments, tenant).run().await
+    Following::new(options, arguments, tenant).run().await
 }
 
-async fn first_tenant(site: &Site, arguments: &Arguments) -> anyhow::Result<String> {
+async fn first_tenant(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<String> {
     loop {
-        let everyone = super::everyone(site, arguments)?;
-        if let Some(tenant) = ask::tenants(&everyone).await.and_then(|tenants| tenants.into_iter().next()) {
+        let admin_client = super::admin_client(options, arguments)?;
+        if let Some(tenant) = ask::tenants(&admin_client).await.and_then(|tenants| tenants.into_iter().next()) {
             return Ok(tenant);
         }
         tokio::time::sleep(PAUSE).await;
@@ -72,15 +76,20 @@ async fn first_tenant(site: &Site, arguments: &Arguments) -> anyhow::Result<Stri
 }
 
 impl<'a> Following<'a> {
-    fn new(site: &'a Site, arguments: &'a Arguments, tenant: String) -> Self {
+    fn new(options: &'a InstallationOptions, arguments: &'a Arguments, tenant: String) -> Self {
         let (calls, passed) = (BTreeMap::new(), BTreeSet::new());
-        Self { site, arguments, tenant, calls, passed, takes_new: true, was_silent: false }
+        Self { options, arguments, tenant, calls, passed, takes_new: true, was_silent: false }
     }
 
     /// Follows one call.
-    pub(super) fn call(site: &'a Site, arguments: &'a Arguments, tenant: String, call: String) -> Self {
+    pub(super) fn call(
+        options: &'a InstallationOptions,
+        arguments: &'a Arguments,
+        tenant: String,
+        call: String,
+    ) -> Self {
         let calls = BTreeMap::from([(call, Followed::default())]);
-        Self { calls, takes_new: false, ..Self::new(site, arguments, tenant) }
+        Self { calls, takes_new: false, ..Self::new(options, arguments, tenant) }
     }
 
     /// Runs until Ctrl-C, until its one call is over, or until the reader closes the pipe.
@@ -102,14 +111,14 @@ impl<'a> Following<'a> {
     /// Queries once and prints the new entries. Returns whether all calls are over.
     async fn turn(&mut self) -> anyhow::Result<bool> {
         // An operator's token is short-lived, so each round makes a new one.
-        let everyone = super::everyone(self.site, self.arguments)?;
+        let admin_client = super::admin_client(self.options, self.arguments)?;
         if self.takes_new {
-            self.join(&everyone).await;
+            self.join(&admin_client).await;
         }
         let calls: Vec<String> = self.calls.keys().cloned().collect();
         let mut answered = calls.is_empty();
         for call in calls {
-            let answers = ask::call(&everyone, &self.tenant, &call, self.arguments.sight()).await;
+            let answers = ask::call(&admin_client, &self.tenant, &call, self.arguments.sight()).await;
             answered |= answers.iter().any(|answer| answer.known.is_ok());
             let now = SystemClock::start().now().as_micros() as f64 / 1_000.0;
             if let Some(trace) = explain(&self.tenant, &answers, !self.arguments.numbers, now) {
@@ -117,7 +126,7 @@ impl<'a> Following<'a> {
             }
         }
         if !answered && !self.was_silent {
-            eprintln!("no role of instance {} answers: asking again until one does", self.site.instance);
+            eprintln!("no role of instance {} answers: asking again until one does", self.options.instance);
         }
         self.was_silent = !answered;
         tokio::time::sleep(PAUSE).await;
@@ -125,14 +134,14 @@ impl<'a> Following<'a> {
     }
 
     /// The latest calls, newest first.
-    async fn latest(&self, everyone: &Everyone) -> Vec<String> {
+    async fn latest(&self, admin_client: &AdminClient) -> Vec<String> {
         let from = self.arguments.from.as_deref();
-        let traces = ask::latest(everyone, &self.tenant, from, LATEST_MAX, self.arguments.numbers).await;
+        let traces = ask::latest(admin_client, &self.tenant, from, LATEST_MAX, self.arguments.numbers).await;
         traces.calls.into_iter().map(|call| call.conn_id).collect()
     }
 
-    async fn join(&mut self, everyone: &Everyone) {
-        let latest = self.latest(everyone).await;
+    async fn join(&mut self, admin_client: &AdminClient) {
+        let latest = self.latest(admin_client).await;
         let mut too_many = 0;
         for call in latest.iter().rev() {
             if self.calls.contains_key(call) || !self.passed.insert(call.clone()) {

@@ -4,15 +4,8 @@ use super::*;
 use crate::meter::{ConnectionReport, State};
 
 const CLUSTER: RoleSpec = RoleSpec {
-    name: "sip-cluster",
-    number: 2,
-    summary: "",
-    listens: &[],
     opens: &["voice-51", "voice-27", "voice-40", "voice-41", "voice-49", "voice-50"],
-    settings: &[],
-    metrics: &[],
-    admin_port: 11_300,
-    start: |_| Box::pin(async { Ok(()) }),
+    ..RoleSpec::bare("sip-cluster", 2)
 };
 
 fn report(meters: &Meters, id: &str) -> ConnectionReport {

@@ -22,7 +22,7 @@ fn message(at: u64, text: &'static str) -> Kept {
 }
 
 fn find(store: &mut Store, of: &str, key: &str, at: u64) -> Found {
-    let directory = Directory::of_instance(0, |_| 1);
+    let directory = Directory::of_instance(0, &[], |_| 1);
     store.find(&tenant(of), &Key::all(key), false, Timestamp::from_micros(at), &directory)
 }
 

@@ -1,6 +1,6 @@
-//! A robot caller: dials, listens, presses a key in the menu, waits until its patience ends, talks, hangs up.
+//! The robot callers: they dial, listen, press a key in the menu, wait until their patience ends, talk and hang up.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use media::dtmf::Digit;
 use media::sdp::Direction;
@@ -8,10 +8,10 @@ use model::Entropy as _;
 use sip::StatusCode;
 use sip::agent::{DialogId, Event, Invite, Provisionals, Reply};
 
-use crate::audio::{LegId, Say};
+use super::{CALLS_MAX, CARRIER, Due, Floor, Stage};
+use crate::audio::Say;
+use crate::call::Call;
 use crate::ear::AudioCheck;
-use crate::floor::{CALLS_MAX, CARRIER, Due, Floor};
-use crate::opening::Stage;
 use crate::plan::{Range, unit};
 use crate::results::{CallRow, Outcome};
 use crate::tones::Pair;
@@ -21,74 +21,6 @@ const SUPPORT: f64 = 0.30;
 const MENU: f64 = 0.15;
 /// How long a caller listens to the menu before the key.
 const LISTENS: Range = Range { min: 1.0, max: 2.5 };
-
-/// A call from its INVITE until caller and agent have left it.
-pub(crate) struct Call {
-    caller: String,
-    dialled: String,
-    service: &'static str,
-    key: Option<Digit>,
-    dialog: Option<DialogId>,
-    pub leg: LegId,
-    pub agent_leg: Option<LegId>,
-    pub caller_pair: Pair,
-    pub agent_pair: Pair,
-    placed: Instant,
-    placed_at: u64,
-    /// Index, id and phone of the agent who answered.
-    pub agent: Option<(usize, String, String)>,
-    pub answered: Option<Instant>,
-    pub answers: u32,
-    pub holds: u32,
-    pub ends_by_agent: bool,
-    /// When the first of the two left, and what both had heard by then.
-    over: Option<Instant>,
-    caller_heard: Option<AudioCheck>,
-    agent_heard: Option<AudioCheck>,
-    gave_up: bool,
-    stopped: bool,
-    outcome: Option<(Outcome, Option<u16>)>,
-    faults: Vec<String>,
-}
-
-impl Call {
-    /// A new call with only its audio leg, and the pairs of caller and agent.
-    const fn blank(leg: LegId, (caller_pair, agent_pair): (Pair, Pair), placed: Instant) -> Self {
-        Self {
-            caller: String::new(),
-            dialled: String::new(),
-            service: "",
-            key: None,
-            dialog: None,
-            leg,
-            agent_leg: None,
-            caller_pair,
-            agent_pair,
-            placed,
-            placed_at: 0,
-            agent: None,
-            answered: None,
-            answers: 0,
-            holds: 0,
-            ends_by_agent: false,
-            over: None,
-            caller_heard: None,
-            agent_heard: None,
-            gave_up: false,
-            stopped: false,
-            outcome: None,
-            faults: Vec::new(),
-        }
-    }
-
-    pub const fn is_talking(&self) -> bool {
-        self.answered.is_some() && self.over.is_none()
-    }
-
-    pub const fn is_waiting(&self) -> bool {
-        self.answered.is_none() && self.over.is_none()
-    }
-}
 
 impl Floor {
     // === Arrivals ===

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use sip::{Contact, Message, StatusCode};
 
-use crate::floor::{Due, Floor};
+use super::{Due, Floor, Stage};
+use crate::agent::Duty;
 
 /// Expiry that a registration requests, s; phones of mobile users choose such.
 const EXPIRES_S: u32 = 600;
@@ -23,32 +24,6 @@ const BEFORE_FIRST: Duration = Duration::from_millis(500);
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 /// Calls that hang when all others have ended are given up after this time.
 const UNFINISHED_AFTER: Duration = Duration::from_secs(60);
-
-/// Stage of the run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Stage {
-    Opening,
-    Running,
-    Closing,
-    Done,
-}
-
-/// State of an agent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Duty {
-    /// The phone is not registered yet.
-    Away,
-    /// The login was requested.
-    LoggingIn,
-    /// Readiness was requested for the first time.
-    GettingReady,
-    /// At work.
-    Working,
-    /// The logout was requested.
-    LoggingOut,
-    /// Logged out.
-    LoggedOut,
-}
 
 impl Floor {
     pub fn open(&mut self) {

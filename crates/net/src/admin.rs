@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use http::StatusCode;
-use runtime::everyone::{AdminPlace, admin_places};
+use runtime::admin_listener::{AdminListener, admin_listeners};
 use runtime::{Directory, RoleContext, RoleSpec};
 use serde::de::DeserializeOwned;
 
@@ -20,15 +20,15 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Queries every role. Cheap to clone.
 #[derive(Clone)]
-pub struct Everyone {
+pub struct AdminClient {
     table: &'static [&'static RoleSpec],
     directory: Directory,
-    by: Asker,
+    by: Sender,
 }
 
 /// The sender of the queries.
 #[derive(Clone)]
-enum Asker {
+enum Sender {
     /// An operator's command, with its token.
     Operator(String),
     /// A role, with a client for each role that it queries.
@@ -39,7 +39,7 @@ enum Asker {
 #[derive(Clone, Debug)]
 pub struct ReplicaAnswer {
     /// The replica.
-    pub place: AdminPlace,
+    pub listener: AdminListener,
     /// Its answer, or why there is none.
     pub answer: Result<Answer, NoAnswer>,
 }
@@ -71,7 +71,7 @@ impl ReplicaAnswer {
     }
 }
 
-impl Everyone {
+impl AdminClient {
     /// For a role that has declared the connection `id` to every role.
     ///
     /// # Errors
@@ -81,13 +81,13 @@ impl Everyone {
             let client = Client::to(ctx, id, spec.name, spec.admin_port)?;
             anyhow::Ok((spec.name, client))
         });
-        let by = Asker::Role(clients.collect::<Result<_, _>>()?);
+        let by = Sender::Role(clients.collect::<Result<_, _>>()?);
         Ok(Self { table: ctx.table, directory: ctx.directory.clone(), by })
     }
 
     /// For an operator's command.
     pub fn of_operator(table: &'static [&'static RoleSpec], directory: Directory, token: String) -> Self {
-        Self { table, directory, by: Asker::Operator(token) }
+        Self { table, directory, by: Sender::Operator(token) }
     }
 
     /// Queries all at the same time; the answers are in the order of the table.
@@ -97,24 +97,24 @@ impl Everyone {
 
     /// Queries the replicas of one role.
     pub async fn ask_role(&self, role: &str, path: &str) -> Vec<ReplicaAnswer> {
-        self.ask_those(path, |place| place.role == role).await
+        self.ask_those(path, |listener| listener.role == role).await
     }
 
-    async fn ask_those(&self, path: &str, which: impl Fn(&AdminPlace) -> bool) -> Vec<ReplicaAnswer> {
-        let places = admin_places(self.table, &self.directory).into_iter().filter(which);
-        let asked = places.map(|place| async {
-            let answer = self.ask_one(&place, path).await;
-            ReplicaAnswer { place, answer }
+    async fn ask_those(&self, path: &str, which: impl Fn(&AdminListener) -> bool) -> Vec<ReplicaAnswer> {
+        let listeners = admin_listeners(self.table, &self.directory).into_iter().filter(which);
+        let queries = listeners.map(|listener| async {
+            let answer = self.ask_one(&listener, path).await;
+            ReplicaAnswer { listener, answer }
         });
-        join_all(asked).await
+        join_all(queries).await
     }
 
-    async fn ask_one(&self, place: &AdminPlace, path: &str) -> Result<Answer, NoAnswer> {
+    async fn ask_one(&self, listener: &AdminListener, path: &str) -> Result<Answer, NoAnswer> {
         match &self.by {
-            Asker::Operator(token) => ask_as_operator(place.address, path, token).await,
-            Asker::Role(clients) => {
-                let client = clients.get(place.role).ok_or(NoAnswer::NotThere)?;
-                let call = client.get(path).at(place.address).idempotent().deadline(ANSWER_WITHIN);
+            Sender::Operator(token) => ask_as_operator(listener.address, path, token).await,
+            Sender::Role(clients) => {
+                let client = clients.get(listener.role).ok_or(NoAnswer::NotThere)?;
+                let call = client.get(path).at(listener.address).idempotent().deadline(ANSWER_WITHIN);
                 call.send_any().await.map_err(|error| match error {
                     CallError::Connect(..) | CallError::Nowhere(_) => NoAnswer::NotThere,
                     CallError::Deadline(_) => NoAnswer::Silent,

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_former_life_with_the_same_number_was_told_is_forgotten() {
+    fn what_a_former_supervisor_with_the_same_number_was_told_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let left = format!("{} 1\nreplicas.dialplan=2", std::process::id());
         std::fs::write(folder.path().join(FILE), left).unwrap();
