@@ -1,8 +1,14 @@
-use infra::Answer;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use infra::{Answer, Refused, ReportingLog, StoreError};
 use model::{Epoch, NodeId};
+use runtime::Drain;
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+use super::buffer::FILE_EACH;
 use super::*;
 
 const TOPIC: &str = contracts::reporting::REQUESTS;

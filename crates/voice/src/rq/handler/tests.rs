@@ -1,6 +1,8 @@
-use infra::RepairAction;
-use model::{Epoch, NodeId};
+use contracts::v1::queue_command::Command;
+use infra::{EventEntry, Repair, RepairAction};
+use model::{Epoch, Event, EventName, NodeId, SessionName, Subject};
 
+use super::commands::NOT_STORED;
 use super::*;
 
 fn queues() -> TenantQueues {
