@@ -13,7 +13,7 @@ const VERSION: u32 = 1;
 /// The kind of an agent's record.
 const AGENT: &str = "agent";
 /// The kind of the record that names the owner of the tenant's agents.
-const DESK: &str = "agent-desk";
+const OWNER: &str = "agent-desk";
 
 /// A record that is unreadable.
 #[derive(Debug, thiserror::Error)]
@@ -45,11 +45,11 @@ fn open<T: Message + Default>(kind: &str, bytes: &[u8]) -> Result<T, RecordError
 // === The owner's record ===
 
 pub(super) fn encode_owner_record(last_refusal: Token) -> Bytes {
-    seal(DESK, &v1::AgentDeskRecord { last_refusal: last_refusal.0 })
+    seal(OWNER, &v1::AgentDeskRecord { last_refusal: last_refusal.0 })
 }
 
-pub(super) fn decode_desk(bytes: &[u8]) -> Result<Token, RecordError> {
-    open::<v1::AgentDeskRecord>(DESK, bytes).map(|record| Token(record.last_refusal))
+pub(super) fn decode_owner_record(bytes: &[u8]) -> Result<Token, RecordError> {
+    open::<v1::AgentDeskRecord>(OWNER, bytes).map(|record| Token(record.last_refusal))
 }
 
 // === Agents ===

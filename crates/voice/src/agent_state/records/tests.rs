@@ -45,5 +45,5 @@ fn a_record_of_another_kind_or_a_later_version_is_refused() {
     let later = v1::StateRecord { kind: AGENT.into(), version: VERSION + 1, body: Bytes::new() };
     let refused = decode(&tenant, &later.encode_to_vec()).unwrap_err();
     assert_eq!(refused.to_string(), "a record of agent-state cannot be read: its version is 2, this program knows 1");
-    assert_eq!(decode_desk(&encode_owner_record(Token(8))).unwrap(), Token(8));
+    assert_eq!(decode_owner_record(&encode_owner_record(Token(8))).unwrap(), Token(8));
 }
