@@ -12,37 +12,37 @@ use std::time::Duration;
 use model::Timestamp;
 
 use crate::dtmf::Digit;
-use crate::g711::Law;
-use crate::rtcp::{self, SenderInfo};
-use crate::rtp::{self, PACKET_BYTES_MAX};
+use crate::rtp;
 use crate::sdp::{AudioStream, Direction};
 
+mod digits;
+mod frame;
 mod inbound;
 mod keys;
 mod outbound;
 mod rate;
 mod repack;
+mod report;
 mod snapshot;
 mod source;
+mod statistics;
 mod treatment;
 
+pub use digits::DIGITS_BUFFERED_MAX;
+pub use frame::{Channel, Content, FRAME, FRAME_SAMPLES, Frame, PacketBuffer, Transmit};
 use inbound::Inbound;
 use keys::Keys;
 use outbound::Outbound;
 use rate::Rate;
+use report::report_interval;
 pub use snapshot::{
     Candidate, InboundSnapshot, OutboundSnapshot, Progress, Run, SessionSnapshot, Source, Totals, TreatmentSnapshot,
 };
 pub use source::UNPROVEN_BYTES_MAX;
+pub use statistics::{ReceptionReport, Statistics};
 use treatment::Running;
 pub use treatment::{Collect, CollectEnd, Outcome, Phase, PlayEnd, Prompt, Repeat, Treatment};
 
-/// Length of a packet that we send, unless the phone asked for another.
-pub const FRAME: Duration = Duration::from_millis(20);
-/// Samples of a packet of [`FRAME`].
-pub const FRAME_SAMPLES: usize = 160;
-/// Digits kept while nothing collects them.
-pub const DIGITS_BUFFERED_MAX: usize = 32;
 /// Events waiting for `poll_event`: a leg makes one or two per input.
 const EVENTS_MAX: usize = 16;
 /// Most packets that are due in one turn: a treatment and a key, each several [`FRAME`]s late, and a report. More are
@@ -97,93 +97,6 @@ pub enum Event {
     /// A turn needed more than [`STEPS_MAX`] steps, or had no end. The session sends nothing more; its leg must be
     /// ended.
     Runaway,
-}
-
-/// A received packet that may be relayed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Frame<'a> {
-    /// Its header as it came.
-    pub header: rtp::Header,
-    /// Audio or telephone event.
-    pub content: Content,
-    /// The payload.
-    pub payload: &'a [u8],
-    /// Packets from the same source since its last frame that are not relayed (usually comfort noise).
-    pub left_out: u16,
-}
-
-/// The kind of a frame's payload.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Content {
-    /// Companded audio.
-    Audio(Law),
-    /// A telephone event.
-    Event,
-}
-
-/// A packet to send, written to the start of the caller's buffer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Transmit {
-    /// The destination.
-    pub to: SocketAddr,
-    /// The local port to send from.
-    pub channel: Channel,
-    /// Its length in bytes.
-    pub length: usize,
-}
-
-/// The two ports of a leg.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Channel {
-    /// The even port.
-    Rtp,
-    /// The port above; unused with RTCP multiplexed (RFC 5761).
-    Rtcp,
-}
-
-/// The buffer that packets are written to.
-pub type PacketBuffer = [u8; PACKET_BYTES_MAX];
-
-/// Statistics of a leg's audio.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Statistics {
-    /// Packets accepted from the phone.
-    pub received: u64,
-    /// Their payload bytes.
-    pub received_octets: u64,
-    /// Packets from the phone that were lost; negative with duplicates.
-    pub lost: i64,
-    /// Interarrival jitter in units of 1/8000 s.
-    pub jitter: u32,
-    /// Packets from sources that are not the phone's, dropped.
-    pub strangers: u64,
-    /// Packets dropped because they are not RTP or RTCP, or have a payload type that was not negotiated.
-    pub invalid: u64,
-    /// When the first packet came.
-    pub first_packet: Option<Timestamp>,
-    /// Where the phone's audio comes from.
-    pub learned: Option<SocketAddr>,
-    /// Packets sent.
-    pub sent: u64,
-    /// Fraction of our packets lost on the way to the phone, in 1/256, from its last report.
-    pub remote_fraction_lost: u8,
-    /// Packets of another leg that could not be sent to this phone.
-    pub unrelayed: u64,
-    /// When the last accepted packet of the phone came.
-    pub last_packet: Option<Timestamp>,
-    /// The phone's last RTCP reception report; `None` if none came.
-    pub told: Option<ReceptionReport>,
-}
-
-/// A phone's reception report (RFC 3550 §6.4).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ReceptionReport {
-    /// Packets lost since the start.
-    pub lost: i32,
-    /// Interarrival jitter in units of 1/8000 s.
-    pub jitter: u32,
-    /// Round-trip time, if the phone has received a report of ours.
-    pub round_trip: Option<Duration>,
 }
 
 /// The timers of a session.
@@ -321,17 +234,6 @@ impl Session {
         Some(self.audio_to(to, length))
     }
 
-    /// The phone has reported a key by its signalling, not in its audio.
-    pub fn pressed(&mut self, digit: Digit, now: Timestamp) {
-        self.handle_digit(digit, now);
-    }
-
-    /// Sends the phone a key: as a telephone event if it accepts them, else as a tone. A treatment has precedence.
-    /// Returns whether the key will be sent.
-    pub fn send_key(&mut self, digit: Digit, duration: Duration, now: Timestamp) -> bool {
-        !self.is_treated() && self.destination().is_some() && self.keys.press(digit, duration, now)
-    }
-
     /// Starts a treatment. A running treatment is dropped without an event, since its owner knows.
     pub fn play(&mut self, id: u64, treatment: Treatment, now: Timestamp) {
         if treatment.collect.as_ref().is_some_and(|c| c.clear_buffer) {
@@ -402,11 +304,6 @@ impl Session {
         self.report(now, out, false)
     }
 
-    /// The last report, with BYE (RFC 3550 §6.6), for a leg that ends.
-    pub fn goodbye(&mut self, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
-        self.report(now, out, true)
-    }
-
     /// Does all that is due and passes the packets to `send`.
     pub fn handle_due(
         &mut self,
@@ -456,49 +353,12 @@ impl Session {
         self.treatment.as_ref().is_some_and(Running::is_playing)
     }
 
-    fn poll_key(&mut self, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
-        if self.keys.next_timeout() > now {
-            return None;
-        }
-        let Some((to, stream)) = self.destination().zip(self.stream.as_ref()) else {
-            // The phone has been put on hold: late keys would be wrong.
-            self.keys.clear();
-            return None;
-        };
-        let step = self.keys.next(stream.telephone_event.is_some(), stream.packet_samples() as u16, now)?;
-        let (length, began) = self.outbound.key(stream, step, out)?;
-        if let Some(began) = began {
-            self.keys.began_at(began);
-        }
-        Some(self.audio_to(to, length))
-    }
-
     fn settle(&mut self, now: Timestamp) {
         let Some(running) = self.treatment.as_mut() else { return };
         if let Some(outcome) = running.advance(&mut self.digits, now) {
             self.treatment = None;
             self.tell(Event::Ended(outcome));
         }
-    }
-
-    fn handle_digit(&mut self, digit: Digit, now: Timestamp) {
-        if !self.key_rate.allows(now) {
-            return;
-        }
-        if self.digits.len() < DIGITS_BUFFERED_MAX {
-            self.digits.push_back(digit);
-        }
-        self.tell(Event::Digit(digit));
-        if let Some(running) = self.treatment.as_mut() {
-            running.handle_digit(now);
-        }
-        self.settle(now);
-    }
-
-    /// Keys are detected in the audio only while a treatment waits for digits and the phone has no telephone events.
-    fn listens_inband(&self) -> bool {
-        self.stream.as_ref().is_some_and(|s| s.telephone_event.is_none())
-            && self.treatment.as_ref().is_some_and(Running::wants_digits)
     }
 
     /// A phone on hold may be silent; one in a conversation may not.
@@ -530,25 +390,6 @@ impl Session {
         }
     }
 
-    fn report(&mut self, now: Timestamp, out: &mut PacketBuffer, goodbye: bool) -> Option<Transmit> {
-        let stream = self.stream.as_ref()?;
-        stream.remote?;
-        let to = self.inbound.source.rtcp_destination(stream)?;
-        let channel = if stream.rtcp_mux { Channel::Rtp } else { Channel::Rtcp };
-        let sender = self.outbound.sent_since_report().then(|| SenderInfo {
-            ntp: rtcp::ntp(now),
-            rtp_timestamp: self.outbound.timestamp_at(now),
-            packets: self.outbound.packets(),
-            octets: self.outbound.octets(),
-        });
-        let block = self.inbound.report(now);
-        let report = rtcp::Report { ssrc: self.outbound.ssrc(), sender, block, cname: &self.cname, goodbye };
-        let bytes = report.to_bytes();
-        out.get_mut(..bytes.len())?.copy_from_slice(&bytes);
-        self.note_sent(to, bytes.len());
-        Some(Transmit { to, channel, length: bytes.len() })
-    }
-
     fn tell(&mut self, event: Event) {
         // A leg that is not polled loses its oldest events instead of using more memory.
         if self.events.len() == EVENTS_MAX {
@@ -556,13 +397,6 @@ impl Session {
         }
         self.events.push_back(event);
     }
-}
-
-/// 2.5 to 7.5 s (RFC 3550 §6.2 and §6.3.1), spread by a hash of our SSRC and the packets sent: reports of many legs
-/// must not be synchronised. It need not be unguessable.
-fn report_interval(ssrc: u32, packets: u32) -> Duration {
-    let mixed = (u64::from(ssrc) << 32 | u64::from(packets)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    Duration::from_millis(2_500 + (mixed >> 40) % 5_000)
 }
 
 #[cfg(test)]

@@ -138,14 +138,14 @@ async fn run(ctx: RoleContext) -> Result<()> {
         ctx: ctx.clone(),
     };
     net::http::serve(&ctx, "http", server::router(shared.workers.clone())).await?;
-    let errands = frontend_tasks::FrontendTasks::start(&shared, config.clone())?;
-    let committer = committer::Committer::new(shared.clone(), written, errands.clone());
+    let frontend_tasks = frontend_tasks::FrontendTasks::start(&shared, config.clone())?;
+    let committer = committer::Committer::new(shared.clone(), written, frontend_tasks.clone());
     ctx.spawn("session committer", committer.run());
     // A node whose lease has expired counts as failed: others take its sessions.
     runtime::lease::keep(&ctx);
     ctx.ready.require("config");
     ctx.ready.started();
-    follow_tenants(&shared, &config, &errands).await?;
+    follow_tenants(&shared, &config, &frontend_tasks).await?;
     sessions_over(&shared).await;
     Ok(())
 }
@@ -173,7 +173,7 @@ fn keep_reports(ctx: &RoleContext) -> Reports {
 async fn follow_tenants(
     shared: &Shared,
     config: &net::http::Client,
-    errands: &frontend_tasks::FrontendTasks,
+    frontend_tasks: &frontend_tasks::FrontendTasks,
 ) -> Result<()> {
     let mut served: HashSet<TenantId> = HashSet::new();
     loop {
@@ -182,7 +182,7 @@ async fn follow_tenants(
                 shared.ctx.ready.holds("config");
                 for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
                     if served.len() < TENANTS_MAX && served.insert(tenant.clone()) {
-                        tenant_loop::start(shared, &tenant, errands);
+                        tenant_loop::start(shared, &tenant, frontend_tasks);
                     }
                 }
             }

@@ -11,6 +11,8 @@ mod reaching;
 mod records;
 mod rows;
 mod server;
+mod subscription;
+mod tenants;
 mod zone;
 
 use anyhow::Result;
@@ -42,10 +44,10 @@ pub const SPEC: RoleSpec = RoleSpec {
 pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 async fn run(ctx: RoleContext) -> Result<()> {
-    ctx.ready.require(follower::CONDITION);
+    ctx.ready.require(tenants::CONDITION);
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let boards = publish::Boards::new(metrics.clone());
-    ctx.spawn("tenants", follower::follow_tenants(ctx.clone(), boards.clone(), metrics));
+    ctx.spawn("tenants", tenants::follow_tenants(ctx.clone(), boards.clone(), metrics));
     let router = server::router(boards, ctx.drain.clone(), ctx.clock.clone());
     net::http::serve_with(&ctx, "web", router, Limits::default(), server::is_open).await?;
     ctx.ready.started();

@@ -4,21 +4,23 @@
 //! is empty, and call [`Router::handle_timeout`] at [`Router::next_timeout`].
 
 mod observe;
+mod output;
 mod select;
 mod snapshot;
+mod table;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use model::plan::AgentProfile;
-use model::{AgentId, ConnId, Dn, QueueName, Timestamp};
+use model::{AgentId, ConnId, QueueName, Timestamp};
 
+pub use output::{Changes, Output, Status, SubmitError};
 pub use snapshot::{AgentSnapshot, RouterSnapshot};
 
-use crate::agents::{AGENTS_MAX, Agents, Index};
-use crate::decision::Decision;
-use crate::pool::{POOLS_MAX, Pools, Rank};
+use crate::agents::{AGENTS_MAX, Agents};
+use crate::pool::{Pools, Rank};
 use crate::request::{
     Declined, EXCLUDED_MAX, EndReason, RequestId, RequestSnapshot, Stage, Submission, TARGETS_MAX, Target,
 };
@@ -37,87 +39,6 @@ pub const OFFER_EXPIRY: Duration = Duration::from_secs(10);
 pub const DECLINED_FOR: Duration = Duration::from_secs(30);
 /// How long a phone may ring before the reservation ends, in case every other fact is lost.
 pub const RINGING_EXPIRY: Duration = Duration::from_secs(120);
-
-/// An output of the router.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Output {
-    /// The request entered its virtual queue (also again, after an agent did not answer).
-    Queued(RequestId, QueueName, ConnId),
-    /// An agent is reserved: route the call to it.
-    Offered {
-        /// The request.
-        request: RequestId,
-        /// The call.
-        call: ConnId,
-        /// The virtual queue that it leaves.
-        queue: QueueName,
-        /// The agent.
-        agent: AgentId,
-        /// The agent's phone.
-        dn: Dn,
-        /// Why this agent was chosen.
-        decision: Decision,
-    },
-    /// The reservation has ended without an answer; the request waits again and keeps its age.
-    Returned(RequestId, ConnId),
-    /// The application's timeout has passed; the request still waits.
-    TimedOut(RequestId, ConnId),
-    /// The request is over.
-    Ended {
-        /// The request.
-        request: RequestId,
-        /// The call.
-        call: ConnId,
-        /// The virtual queue.
-        queue: QueueName,
-        /// Whether it was still in its virtual queue.
-        queued: bool,
-        /// Why it ended.
-        reason: EndReason,
-    },
-}
-
-/// Why a submission was refused.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum SubmitError {
-    /// The request has no target or too many.
-    #[error("a request needs 1 to {TARGETS_MAX} targets")]
-    Targets,
-    /// The request excludes too many agents.
-    #[error("a request may exclude at most {EXCLUDED_MAX} agents")]
-    Excluded,
-    /// The tenant's limit of waiting requests is reached.
-    #[error("{REQUESTS_MAX} requests wait already")]
-    Full,
-    /// The call's limit of requests is reached.
-    #[error("{REQUESTS_OF_CALL_MAX} requests of this call wait already")]
-    TooManyOfCall,
-    /// Too many different targets are in use.
-    #[error("{POOLS_MAX} different targets are in use already")]
-    TooManyTargets,
-}
-
-/// The changes since the last query: the records that a turn must write.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Changes {
-    /// Requests that changed or ended.
-    pub requests: Vec<RequestId>,
-    /// Agents whose row changed.
-    pub agents: Vec<AgentId>,
-    /// Whether a phone's service changed.
-    pub phones: bool,
-}
-
-/// The state of a request, for the application that submitted it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Status {
-    /// Its position in its virtual queue, from 1; 0 when an agent is reserved already.
-    pub position: usize,
-    /// The number of fitting agents that are logged in.
-    pub logged_in: u64,
-    /// Its stage.
-    pub stage: Stage,
-}
 
 #[derive(Clone, Debug)]
 struct Waiting {
@@ -383,96 +304,9 @@ impl Router {
     }
 }
 
-// === Bookkeeping ===
+// === The end of a reservation and of a request ===
 
 impl Router {
-    fn insert(&mut self, snapshot: RequestSnapshot) {
-        let RequestSnapshot { submission, arrival, stage, declined } = snapshot;
-        let id = submission.id.clone();
-        let keys: Vec<String> = submission.targets.iter().map(Target::key).collect();
-        for (key, target) in keys.iter().zip(&submission.targets) {
-            self.pools.ensure(key, target, &self.agents);
-        }
-        if !declined.is_empty() {
-            self.declining.insert(id.clone());
-        }
-        self.by_arrival.insert(arrival, id.clone());
-        self.by_call.entry(submission.call).or_default().insert(id.clone());
-        self.requests.insert(id.clone(), Waiting { submission, keys, arrival, stage, declined, timer: None });
-        self.enter_queue(&id);
-        self.set_timer(&id);
-    }
-
-    fn remove(&mut self, id: &RequestId) -> Option<Waiting> {
-        self.leave_queue(id);
-        let waiting = self.requests.remove(id)?;
-        self.touched.insert(id.clone());
-        if let Some(due) = waiting.timer {
-            self.timers.remove(&(due, id.clone()));
-        }
-        self.declining.remove(id);
-        self.by_arrival.remove(&waiting.arrival);
-        if let Some(ids) = self.by_call.get_mut(&waiting.submission.call) {
-            ids.remove(id);
-            if ids.is_empty() {
-                self.by_call.remove(&waiting.submission.call);
-            }
-        }
-        Some(waiting)
-    }
-
-    /// Adds a waiting request to its virtual queue and to each of its pools.
-    fn enter_queue(&mut self, id: &RequestId) {
-        let Some(waiting) = self.requests.get(id).filter(|waiting| waiting.stage == Stage::Waiting) else { return };
-        let rank = waiting.rank();
-        for key in &waiting.keys {
-            self.pools.enter(key, rank);
-        }
-        self.queues.entry(waiting.submission.queue.clone()).or_default().insert(rank);
-    }
-
-    fn leave_queue(&mut self, id: &RequestId) {
-        let Some(waiting) = self.requests.get(id) else { return };
-        let rank = waiting.rank();
-        for key in &waiting.keys {
-            self.pools.leave(key, &rank);
-        }
-        if let Some(queue) = self.queues.get_mut(&waiting.submission.queue) {
-            queue.remove(&rank);
-            if queue.is_empty() {
-                self.queues.remove(&waiting.submission.queue);
-            }
-        }
-    }
-
-    fn set_timer(&mut self, id: &RequestId) {
-        self.touched.insert(id.clone());
-        let Some(waiting) = self.requests.get_mut(id) else { return };
-        if let Some(old) = waiting.timer.take() {
-            self.timers.remove(&(old, id.clone()));
-        }
-        waiting.timer = waiting.due();
-        if let Some(due) = waiting.timer {
-            self.timers.insert((due, id.clone()));
-        }
-    }
-
-    fn set_stage(&mut self, id: &RequestId, stage: Stage) {
-        self.leave_queue(id);
-        if let Some(waiting) = self.requests.get_mut(id) {
-            waiting.stage = stage;
-        }
-        self.enter_queue(id);
-        self.set_timer(id);
-    }
-
-    fn promised_to(&self, id: &RequestId) -> Option<AgentId> {
-        match &self.requests.get(id)?.stage {
-            Stage::Waiting => None,
-            Stage::Offered { agent, .. } | Stage::Ringing { agent, .. } => Some(agent.clone()),
-        }
-    }
-
     fn return_to_queue(&mut self, id: &RequestId, now: Timestamp) {
         let agent = self.promised_to(id);
         self.set_stage(id, Stage::Waiting);
@@ -504,35 +338,6 @@ impl Router {
         let Some(index) = agent.and_then(|agent| self.agents.index_of(&agent)) else { return };
         self.agents.set_reserved(index, false);
         self.find_request(index, now);
-    }
-
-    fn declined_by(&self, agent: &AgentId) -> Vec<RequestId> {
-        let has_declined = |waiting: &Waiting| waiting.declined.iter().any(|declined| declined.agent == *agent);
-        self.declining.iter().filter(|id| self.requests.get(*id).is_some_and(has_declined)).cloned().collect()
-    }
-
-    fn position(&self, id: &RequestId) -> usize {
-        let Some(waiting) = self.requests.get(id) else { return 0 };
-        let rank = waiting.rank();
-        self.queues.get(&waiting.submission.queue).map_or(0, |queue| queue.range(..=rank).count())
-    }
-
-    fn logged_in_for(&self, id: &RequestId) -> u64 {
-        let Some(waiting) = self.requests.get(id) else { return 0 };
-        let fitting = waiting
-            .keys
-            .iter()
-            .filter_map(|key| self.pools.get(key))
-            .fold(roaring::RoaringBitmap::new(), |all, pool| all | pool.members());
-        fitting.intersection_len(self.agents.logged_in())
-    }
-
-    fn excludes(&self, id: &RequestId, index: Index) -> bool {
-        let Some(row) = self.agents.row(index) else { return true };
-        self.requests.get(id).is_none_or(|waiting| {
-            waiting.submission.excluded.contains(&row.id)
-                || waiting.declined.iter().any(|declined| declined.agent == row.id)
-        })
     }
 }
 

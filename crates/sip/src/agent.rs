@@ -5,23 +5,28 @@
 //! at [`UserAgent::next_timeout`]. Nothing leaves before it is drained, so that an application can commit first: drain
 //! the events, act on them, [`UserAgent::snapshot`], commit, then drain the transmissions.
 
+mod acknowledge;
 mod bounds;
 mod command;
 mod compose;
 mod early;
 mod event;
 mod farewell;
+mod fork;
 mod invite_client;
+mod invite_failure;
 mod invite_server;
 mod leg;
 mod outside;
 mod reason;
+mod reinvite_server;
 mod session_timer;
 mod snapshot;
 mod state;
 mod turn;
 mod unwanted;
-mod within;
+mod within_client;
+mod within_server;
 
 pub use bounds::{BoundsReached, DIALOG_BYTES_MAX};
 pub use command::{

@@ -57,7 +57,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     runtime::lease::keep(&ctx);
     ctx.ready.started();
     let mut served = HashSet::new();
-    let mut desks = tokio::task::JoinSet::new();
+    let mut tenant_loops = tokio::task::JoinSet::new();
     loop {
         match config.get("/tenants").idempotent().fetch::<Vec<String>>().await {
             Ok(names) => {
@@ -65,7 +65,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
                 for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
                     if served.len() < TENANTS_MAX && served.insert(tenant.clone()) {
                         let counted_and_told = (metrics.clone(), reporter.clone());
-                        desks.spawn(tenant_loop::serve(ctx.clone(), tenant, objects.clone(), counted_and_told));
+                        tenant_loops.spawn(tenant_loop::serve(ctx.clone(), tenant, objects.clone(), counted_and_told));
                     }
                 }
             }
@@ -74,11 +74,11 @@ async fn run(ctx: RoleContext) -> Result<()> {
         tokio::select! {
             () = ctx.drain.begun() => break,
             // A tenant loop ends only with the drain.
-            Some(ended) = desks.join_next() => ended??,
+            Some(ended) = tenant_loops.join_next() => ended??,
             () = tokio::time::sleep(TENANTS_EVERY) => {}
         }
     }
-    while let Some(ended) = desks.join_next().await {
+    while let Some(ended) = tenant_loops.join_next().await {
         ended??;
     }
     Ok(())

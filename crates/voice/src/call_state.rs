@@ -48,13 +48,13 @@ async fn run(ctx: RoleContext) -> Result<()> {
     runtime::lease::keep(&ctx);
     ctx.ready.started();
     let mut followed: HashSet<TenantId> = HashSet::new();
-    let mut desks = tokio::task::JoinSet::new();
+    let mut tenant_loops = tokio::task::JoinSet::new();
     loop {
         match ctx.stores.outbox.tenants().await {
             Ok(tenants) => {
                 for tenant in tenants {
                     if followed.len() < TENANTS_MAX && followed.insert(tenant.clone()) {
-                        desks.spawn(tenant_loop::serve(ctx.clone(), tenant, metrics.clone(), reporter.clone()));
+                        tenant_loops.spawn(tenant_loop::serve(ctx.clone(), tenant, metrics.clone(), reporter.clone()));
                     }
                 }
             }
@@ -63,11 +63,11 @@ async fn run(ctx: RoleContext) -> Result<()> {
         tokio::select! {
             () = ctx.drain.begun() => break,
             // A tenant loop ends only with the drain.
-            Some(ended) = desks.join_next() => ended??,
+            Some(ended) = tenant_loops.join_next() => ended??,
             () = tokio::time::sleep(TENANTS_EVERY) => {}
         }
     }
-    while let Some(ended) = desks.join_next().await {
+    while let Some(ended) = tenant_loops.join_next().await {
         ended??;
     }
     Ok(())

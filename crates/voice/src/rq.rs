@@ -41,13 +41,13 @@ pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
-    let desks = tenant_loop::TenantLoops::new(ctx.clone(), metrics);
-    let server = server::Server::new(desks.clone(), ctx.clock.clone());
+    let tenant_loops = tenant_loop::TenantLoops::new(ctx.clone(), metrics);
+    let server = server::Server::new(tenant_loops.clone(), ctx.clock.clone());
     let service = contracts::v1::routing_server::RoutingServer::new(server);
     net::grpc::serve(&ctx, "routing", tonic::service::Routes::new(service)).await?;
     runtime::lease::keep(&ctx);
     ctx.ready.started();
     ctx.drain.begun().await;
-    desks.finished().await;
+    tenant_loops.finished().await;
     Ok(())
 }

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::dtmf::EventPacket;
-use crate::rtcp::Report;
-use crate::rtp::{Header, Packet};
+use crate::g711::Law;
+use crate::rtcp::{self, Report};
+use crate::rtp::{Header, PACKET_BYTES_MAX, Packet};
 
 mod bounds;
 mod sources;

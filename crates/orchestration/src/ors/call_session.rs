@@ -4,8 +4,11 @@
 //! waiting with no request under way returns the call to the route point's default.
 
 mod actions;
+mod command;
 mod facts;
+mod platform;
 mod queueing;
+mod requests;
 #[cfg(test)]
 mod tests;
 mod withdrawal;
@@ -16,14 +19,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::v1::queue_command::Command as QueueCommand;
 use infra::Position;
 use model::event::CallRef;
 use model::request::RequestKind;
-use model::{Dn, Owner, Timestamp, UserData, Value as Pair};
+use model::{Dn, Owner, Timestamp, UserData};
 use scxml::{Document, End, Event, LimitKind, Output, Session, Value};
 
+pub(super) use command::{Command, Ended, Fault};
+use platform::platform_objects;
+pub(super) use platform::start_parameters;
 pub(super) use queueing::Queueing;
+pub(super) use requests::REQUEST_DEADLINE;
 pub(super) use withdrawal::{Withdrawn, cancellation};
 
 use crate::ecmascript::{Ecmascript, PlatformObjects};
@@ -41,91 +47,6 @@ pub(super) struct Caller {
     pub user_data: UserData,
     /// The sip-cluster node that owns the call.
     pub owner: Option<Owner>,
-}
-
-/// Tells the shell what to do once the session's record is written.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Command {
-    /// Send a request to frontend.
-    Request {
-        /// Repeated in the event that answers the request.
-        reference: u64,
-        /// The request.
-        kind: RequestKind,
-    },
-    /// Send a command to rq.
-    Queue(QueueCommand),
-    /// Send the call to its route point's default.
-    DefaultRoute,
-    /// The application logged something.
-    Log {
-        /// The level that the application gave.
-        level: Option<f64>,
-        /// Label and text.
-        text: String,
-    },
-    /// The session is over.
-    Ended(Ended),
-}
-
-/// How a session ended.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Ended {
-    /// The application has finished, or the call has ended.
-    Through,
-    /// The application has a fault.
-    Failed {
-        /// The fault, as a label of metrics.
-        fault: Fault,
-        /// A description, with the line if known.
-        reason: String,
-    },
-}
-
-/// Faults of a running application.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Fault {
-    /// An error event that it does not handle.
-    UnhandledError,
-    /// It reached a limit.
-    Limit(LimitKind),
-    /// It ended while the call was still waiting.
-    EndedEarly,
-    /// It left the call waiting with no request under way.
-    Stalled,
-    /// Its data cannot be stored.
-    Unstorable,
-    /// Its record is larger than the store accepts.
-    TooLarge,
-    /// The store refused its record.
-    Unwritten,
-    /// Its record no longer fits its application.
-    NotRestored,
-    /// The program panicked while running it.
-    Panicked,
-    /// Its script never returned and blocked a thread.
-    Held,
-    /// Its record is in quarantine.
-    Quarantined,
-}
-
-impl Fault {
-    /// Its name in logs and labels.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UnhandledError => "unhandled_error",
-            Self::Limit(limit) => limit.as_str(),
-            Self::EndedEarly => "ended_early",
-            Self::Stalled => "stalled",
-            Self::Unstorable => "unstorable",
-            Self::TooLarge => "too_large",
-            Self::Unwritten => "unwritten",
-            Self::NotRestored => "not_restored",
-            Self::Panicked => "panicked",
-            Self::Held => "held",
-            Self::Quarantined => "put_aside",
-        }
-    }
 }
 
 /// The call's state, as the session last saw it.
@@ -187,22 +108,14 @@ pub(super) struct CallSession {
     ended: bool,
 }
 
-/// Time that frontend and the call's owner have to report the result of a request.
-pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 /// Time that a call may wait with no request under way before the application counts as stalled.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
-/// The error of a request for a call that no node has.
-const NO_SUCH_CALL: &str = "56";
-/// How long that error must persist before it is believed: a call in takeover briefly has no node.
-const GONE_AFTER: Duration = Duration::from_secs(2);
 /// Events that one input may cause by failed actions: stops an application that answers each failure with another action.
 const FEEDBACK_MAX: usize = 64;
 /// The action that sends the call elsewhere.
 const REDIRECT: &str = "interaction.redirect";
 /// The action that ends the call.
 const TERMINATE: &str = "interaction.terminate";
-/// Requests under way at once.
-const PENDING_MAX: usize = 64;
 
 impl CallSession {
     /// Starts the application and sends it the event `interaction.present`.
@@ -289,22 +202,6 @@ impl CallSession {
             return self.fail(Fault::Stalled, "the call waits and nothing is under way", now);
         }
         self.settle(now);
-    }
-
-    /// A request could not be delivered, or frontend refused it.
-    pub fn request_refused(&mut self, reference: u64, error: &str, description: &str, now: Timestamp) {
-        if let Some(at) = self.pending.iter().position(|p| p.reference == reference) {
-            let pending = self.pending.remove(at);
-            let gone = error == NO_SUCH_CALL && now.since(*self.gone_since.get_or_insert(now)) >= GONE_AFTER;
-            if gone {
-                // The fact of its end came before the entry that started this session: rq has read it too.
-                self.withdrawn.clear();
-                self.call_ended(now);
-            } else {
-                self.request_failed(&pending, error, description, now);
-            }
-            self.settle(now);
-        }
     }
 
     /// After a restore: the session of a finished application has ended, unless its call was still leaving.
@@ -434,41 +331,6 @@ impl CallSession {
         self.idle_since = if idle { self.idle_since.or(Some(now)) } else { None };
     }
 
-    // ---- requests ----
-
-    /// Sends a request to frontend; the answer is an event with the reference, or the request times out.
-    fn request(&mut self, kind: RequestKind, request_id: &str, action: &str, now: Timestamp) -> Option<u64> {
-        if self.pending.len() >= PENDING_MAX {
-            self.tell_failed(request_id, action, "overload", "too many requests under way");
-            return None;
-        }
-        let reference = self.next_reference;
-        self.next_reference += 1;
-        self.pending.push(Pending {
-            reference,
-            request_id: request_id.to_owned(),
-            action: action.to_owned(),
-            due: now + REQUEST_DEADLINE,
-        });
-        self.commands.push_back(Command::Request { reference, kind });
-        Some(reference)
-    }
-
-    fn request_failed(&mut self, pending: &Pending, error: &str, description: &str, now: Timestamp) {
-        if self.playing.as_ref().is_some_and(|p| p.reference == pending.reference) {
-            let playing = self.playing.take();
-            if playing.is_some_and(|p| p.while_waiting) {
-                return self.play_later(now);
-            }
-        }
-        if self.queueing.as_ref().is_some_and(|q| q.route_reference == pending.reference) {
-            return self.return_to_queue(error, now);
-        }
-        if !pending.request_id.is_empty() {
-            self.tell_failed(&pending.request_id, &pending.action, error, description);
-        }
-    }
-
     // ---- the application's events ----
 
     fn tell_done(&mut self, request_id: &str, action: &str, more: impl IntoIterator<Item = (&'static str, Value)>) {
@@ -495,63 +357,4 @@ impl CallSession {
     fn platform_changed(&mut self) {
         self.platform.borrow_mut().set(platform_objects(&self.caller));
     }
-}
-
-/// `_genesys`: read access to the call.
-fn platform_objects(caller: &Caller) -> Value {
-    let text = |text: &Option<String>| text.as_deref().map_or(Value::Undefined, Value::from);
-    let id = caller.call.conn_id.to_string();
-    let voice: Value = [
-        ("ani", text(&caller.call.ani)),
-        ("dnis", text(&caller.call.dnis)),
-        ("connid", Value::from(id.as_str())),
-        ("callid", Value::from(caller.call.uuid.to_string())),
-        ("type", Value::from(caller.call.call_type.as_str())),
-        ("thisdn", Value::from(caller.this_dn.as_str())),
-    ]
-    .into_iter()
-    .collect();
-    let interaction: Value = [
-        ("g_uid", Value::from(id.as_str())),
-        ("category", Value::from(caller.call.call_type.as_str())),
-        ("media", Value::from("voice")),
-        ("voice", voice),
-        ("udata", pairs_to_value(&caller.user_data)),
-    ]
-    .into_iter()
-    .collect();
-    let interactions = Value::Map(vec![(id, interaction)]);
-    let ixn = Value::Map(vec![("interactions".to_owned(), interactions)]);
-    Value::Map(vec![("ixn".to_owned(), ixn)])
-}
-
-/// `_data`: the session's initial data.
-pub(super) fn start_parameters(caller: &Caller) -> Value {
-    let text = |text: &Option<String>| text.as_deref().map_or(Value::Undefined, Value::from);
-    [
-        ("interactionid", Value::from(caller.call.conn_id.to_string())),
-        ("ani", text(&caller.call.ani)),
-        ("dnis", text(&caller.call.dnis)),
-        ("routepoint", Value::from(caller.this_dn.as_str())),
-        ("application", Value::from(caller.application.as_str())),
-    ]
-    .into_iter()
-    .collect()
-}
-
-fn pairs_to_value(pairs: &UserData) -> Value {
-    Value::Map(
-        pairs
-            .iter()
-            .map(|(key, pair)| {
-                let value = match pair {
-                    Pair::Text(text) => Value::from(text.as_str()),
-                    Pair::Int(number) => Value::Number(*number as f64),
-                    Pair::List(list) => pairs_to_value(list),
-                    Pair::Binary(_) => Value::Null,
-                };
-                (key.to_owned(), value)
-            })
-            .collect(),
-    )
 }

@@ -25,13 +25,13 @@ const LANE_MAX: usize = 20_000;
 pub(super) struct Committer {
     shared: Shared,
     steps: mpsc::Receiver<Step>,
-    errands: FrontendTasks,
+    frontend_tasks: FrontendTasks,
     lanes: HashMap<TenantId, mpsc::Sender<Step>>,
 }
 
 impl Committer {
-    pub fn new(shared: Shared, steps: mpsc::Receiver<Step>, errands: FrontendTasks) -> Self {
-        Self { shared, steps, errands, lanes: HashMap::new() }
+    pub fn new(shared: Shared, steps: mpsc::Receiver<Step>, frontend_tasks: FrontendTasks) -> Self {
+        Self { shared, steps, frontend_tasks, lanes: HashMap::new() }
     }
 
     /// Runs until the role has ended.
@@ -52,11 +52,11 @@ impl Committer {
     }
 
     fn lane(&mut self, tenant: &TenantId) -> &mpsc::Sender<Step> {
-        let Self { shared, errands, lanes, .. } = self;
+        let Self { shared, frontend_tasks, lanes, .. } = self;
         // One lane per tenant that the role serves.
         lanes.entry(tenant.clone()).or_insert_with(|| {
             let (sender, steps) = mpsc::channel(LANE_MAX);
-            let lane = Lane::new(shared.clone(), tenant.clone(), steps, errands.clone());
+            let lane = Lane::new(shared.clone(), tenant.clone(), steps, frontend_tasks.clone());
             shared.ctx.spawn("session committer", lane.run());
             sender
         })
@@ -68,7 +68,7 @@ struct Lane {
     shared: Shared,
     tenant: TenantId,
     steps: mpsc::Receiver<Step>,
-    errands: FrontendTasks,
+    frontend_tasks: FrontendTasks,
     link: QueueLink,
     writes: Writes,
     /// Sessions with a refused step whose end is still to come: their other steps are void.
@@ -76,11 +76,11 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(shared: Shared, tenant: TenantId, steps: mpsc::Receiver<Step>, errands: FrontendTasks) -> Self {
+    fn new(shared: Shared, tenant: TenantId, steps: mpsc::Receiver<Step>, frontend_tasks: FrontendTasks) -> Self {
         let (ctx, link) = (&shared.ctx, QueueLink::new(shared.clone(), tenant.clone()));
         let (ledger, clock) = (ctx.stores.sessions.clone(), ctx.clock.clone());
         let writes = Writes::new(ledger, clock, tenant.clone(), ctx.owner());
-        Self { shared, tenant, steps, errands, link, writes, refused: HashSet::new() }
+        Self { shared, tenant, steps, frontend_tasks, link, writes, refused: HashSet::new() }
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
@@ -178,8 +178,10 @@ impl Lane {
     async fn perform(&mut self, step: Step) {
         for command in step.commands.iter() {
             match command {
-                Command::Request { reference, kind } => self.errands.request(&step, *reference, kind.clone()).await,
-                Command::DefaultRoute => self.errands.default_route(&step).await,
+                Command::Request { reference, kind } => {
+                    self.frontend_tasks.request(&step, *reference, kind.clone()).await
+                }
+                Command::DefaultRoute => self.frontend_tasks.default_route(&step).await,
                 Command::Queue(command) => self.link.tell(command.clone()),
                 Command::Log { level, text } => log(&step, *level, text),
                 Command::Ended(how) => self.ended(&step, how),

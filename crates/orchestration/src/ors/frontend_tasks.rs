@@ -26,7 +26,7 @@ const CALLS_MAX: usize = 1_024;
 /// Requests waiting behind others of their calls.
 const BEHIND_MAX: usize = 8_192;
 /// Requests not yet examined; beyond this, senders wait.
-const DESK_MAX: usize = 1_024;
+const TASKS_MAX: usize = 1_024;
 /// Time that frontend has to accept a request, with all attempts. A request that no node can take now is retried: a
 /// takeover takes a second or two, and an application without a transition for the error would end.
 const ACCEPT_WITHIN: Duration = Duration::from_secs(6);
@@ -36,7 +36,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// Sends tasks to the runner.
 #[derive(Clone)]
 pub(super) struct FrontendTasks {
-    desk: mpsc::Sender<FrontendTask>,
+    sender: mpsc::Sender<FrontendTask>,
 }
 
 struct FrontendTask {
@@ -57,10 +57,10 @@ impl FrontendTasks {
     /// Starts the runner.
     pub fn start(shared: &Shared, config: Client) -> anyhow::Result<Self> {
         let frontend = Client::new(&shared.ctx, "voice-38")?;
-        let (desk, errands) = mpsc::channel(DESK_MAX);
+        let (sender, tasks) = mpsc::channel(TASKS_MAX);
         let runner = Runner { shared: shared.clone(), frontend, config };
-        shared.ctx.spawn("requests to frontend", async move { runner.run(errands).await });
-        Ok(Self { desk })
+        shared.ctx.spawn("requests to frontend", async move { runner.run(tasks).await });
+        Ok(Self { sender })
     }
 
     /// Sends a request of a session.
@@ -89,9 +89,9 @@ impl FrontendTasks {
     }
 
     async fn put(&self, tenant: &TenantId, conn_id: ConnId, key: String, what: What) {
-        let errand = FrontendTask { tenant: tenant.clone(), conn_id, key, since: Instant::now(), what };
+        let task = FrontendTask { tenant: tenant.clone(), conn_id, key, since: Instant::now(), what };
         // The receiver ends only with the role.
-        let _ = self.desk.send(errand).await;
+        let _ = self.sender.send(task).await;
     }
 }
 
@@ -104,7 +104,7 @@ struct Runner {
 }
 
 impl Runner {
-    async fn run(&self, mut errands: mpsc::Receiver<FrontendTask>) -> anyhow::Result<()> {
+    async fn run(&self, mut tasks: mpsc::Receiver<FrontendTask>) -> anyhow::Result<()> {
         // For each call with a task under way, the tasks waiting behind it.
         let mut behind: HashMap<ConnId, VecDeque<FrontendTask>> = HashMap::new();
         let mut waiting = 0;
@@ -119,16 +119,16 @@ impl Runner {
                     }
                     None => drop(behind.remove(&conn_id)),
                 },
-                errand = errands.recv(), if behind.len() < CALLS_MAX && waiting < BEHIND_MAX => {
-                    let Some(errand) = errand else { return Ok(()) };
-                    match behind.entry(errand.conn_id) {
+                task = tasks.recv(), if behind.len() < CALLS_MAX && waiting < BEHIND_MAX => {
+                    let Some(task) = task else { return Ok(()) };
+                    match behind.entry(task.conn_id) {
                         Entry::Occupied(mut call) => {
                             waiting += 1;
-                            call.get_mut().push_back(errand);
+                            call.get_mut().push_back(task);
                         }
                         Entry::Vacant(call) => {
                             call.insert(VecDeque::new());
-                            under_way.push(self.perform(errand));
+                            under_way.push(self.perform(task));
                         }
                     }
                 }
@@ -137,8 +137,8 @@ impl Runner {
     }
 
     /// Runs one task; returns its call.
-    async fn perform(&self, errand: FrontendTask) -> ConnId {
-        let FrontendTask { tenant, conn_id, key, since, what } = errand;
+    async fn perform(&self, task: FrontendTask) -> ConnId {
+        let FrontendTask { tenant, conn_id, key, since, what } = task;
         match what {
             What::Request { reference, .. } if since.elapsed() >= REQUEST_DEADLINE => {
                 // Its session has considered it lost, and has gone on as if it were not done.

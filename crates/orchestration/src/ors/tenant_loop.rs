@@ -31,16 +31,16 @@ const RECLAIM_IDLE: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Serves a tenant until the role ends.
-pub(super) fn start(shared: &Shared, tenant: &TenantId, errands: &FrontendTasks) {
-    let desk = Arc::new(TenantLoop {
+pub(super) fn start(shared: &Shared, tenant: &TenantId, frontend_tasks: &FrontendTasks) {
+    let tenant_loop = Arc::new(TenantLoop {
         shared: shared.clone(),
         tenant: tenant.clone(),
-        errands: errands.clone(),
+        frontend_tasks: frontend_tasks.clone(),
         rewind: Mutex::default(),
         undecided: Mutex::default(),
         unsure: Mutex::default(),
     });
-    let (calls, facts, sweep) = (Arc::clone(&desk), Arc::clone(&desk), desk);
+    let (calls, facts, sweep) = (Arc::clone(&tenant_loop), Arc::clone(&tenant_loop), tenant_loop);
     shared.ctx.spawn("new calls", async move { calls.take_calls().await });
     shared.ctx.spawn("facts for sessions", async move { facts.read_facts().await });
     shared.ctx.spawn("sessions left over", async move { sweep.sweep().await });
@@ -49,7 +49,7 @@ pub(super) fn start(shared: &Shared, tenant: &TenantId, errands: &FrontendTasks)
 struct TenantLoop {
     shared: Shared,
     tenant: TenantId,
-    errands: FrontendTasks,
+    frontend_tasks: FrontendTasks,
     /// Position from which the facts are read again, for sessions that were taken over.
     rewind: Mutex<Option<Position>>,
     /// New calls whose sessions could not be looked up; at most as many as the stream contains.
@@ -142,7 +142,7 @@ impl TenantLoop {
                 let application = &caller.application;
                 tracing::error!(call = %conn_id, tenant = %self.tenant, application, reason, "application not loaded");
                 super::explain::not_loaded(&self.shared.ctx, &self.tenant, &caller, &reason);
-                self.errands.default_route_of(&self.tenant, caller, &session.0).await;
+                self.frontend_tasks.default_route_of(&self.tenant, caller, &session.0).await;
                 self.acknowledge(&taken).await;
             }
         }

@@ -1,18 +1,17 @@
-//! Follows the list of tenants, their configuration (8888) and their facts (8000), and stores the resulting statistics.
+//! Follows one tenant: its configuration (8888) and its facts (8000). Stores the resulting statistics.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use contracts::v1;
 use contracts::v1::configuration_client::ConfigurationClient;
 use contracts::v1::delivery::What;
 use contracts::v1::events_client::EventsClient;
-use contracts::v1::{self, PartyState};
 use contracts::wire;
 use infra::KeptView;
-use model::{EventName, Subject, TenantId, Timestamp, WorkMode};
-use runtime::{RoleContext, fault};
-use stats::{Engine, Joined, JoinedAgent, JoinedCall, JoinedParty};
+use model::{EventName, Subject, TenantId, Timestamp};
+use runtime::RoleContext;
+use stats::Engine;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::{Code, Streaming};
@@ -20,23 +19,19 @@ use tonic::{Code, Streaming};
 use super::configuration::{Configuration, KINDS};
 use super::metrics::Metrics;
 use super::numbers::Board as Numbers;
-use super::publish::{Board, Boards};
+use super::publish::Board;
 use super::reaching::Reaching;
 use super::records::{self, Kept};
+use super::subscription::joined;
 use super::zone;
 
-/// The readiness condition: the list of tenants is known.
-pub(super) const CONDITION: &str = "tenants";
-
-const CONNECTION: &str = "voice-02";
-const CONFIGURATION_PORT: u16 = 8888;
+pub(super) const CONNECTION: &str = "voice-02";
+pub(super) const CONFIGURATION_PORT: u16 = 8888;
 const EVENTS_PORT: u16 = 8000;
 /// Pause before a broken stream is opened again.
-const PAUSE: Duration = Duration::from_millis(300);
+pub(super) const PAUSE: Duration = Duration::from_millis(300);
 /// The longest silence of a stream: both streams send a message at least every 5 s.
-const SILENCE_MAX: Duration = Duration::from_secs(15);
-/// Pause before a tenant's statistics restart after a fault: a lasting fault must not delay other tenants.
-const BEGIN_ANEW: Duration = Duration::from_secs(5);
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// Changes within this time are published together.
 const TOGETHER: Duration = Duration::from_millis(50);
 /// How often wallboards are notified that the connection works while nothing changes.
@@ -49,98 +44,13 @@ const KEEP_BYTES: usize = 4 << 20;
 const PRESENT_AFTER: Duration = Duration::from_millis(100);
 /// The largest message: a snapshot of 100,000 calls.
 const MESSAGE_MAX: usize = 128 << 20;
-/// The most tenants followed.
-const TENANTS_MAX: usize = 10_000;
 /// The view's name in the store.
 const VIEW: &str = "pulse";
 /// The position before the first fact of a stream.
 const BEGINNING: &str = "0-0";
 
-// === tenants ===
-
-/// Follows the list of tenants; each tenant has its own task.
-pub(super) async fn follow_tenants(ctx: RoleContext, boards: Boards, metrics: Metrics) -> anyhow::Result<()> {
-    let mut followed: HashMap<TenantId, watch::Sender<()>> = HashMap::new();
-    loop {
-        let turn = tenants_once(&ctx, &boards, &metrics, &mut followed);
-        let ended = tokio::select! {
-            () = ctx.drain.ended() => return Ok(()),
-            ended = turn => ended,
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "the tenants cannot be followed: trying again");
-        }
-        tokio::select! {
-            () = ctx.drain.ended() => return Ok(()),
-            () = tokio::time::sleep(PAUSE) => {}
-        }
-    }
-}
-
-async fn tenants_once(
-    ctx: &RoleContext,
-    boards: &Boards,
-    metrics: &Metrics,
-    followed: &mut HashMap<TenantId, watch::Sender<()>>,
-) -> anyhow::Result<()> {
-    let mut client = ConfigurationClient::new(net::grpc::channel(ctx, CONNECTION, CONFIGURATION_PORT)?);
-    let mut answers = client.follow_tenants(v1::FollowTenantsRequest {}).await?.into_inner();
-    loop {
-        let answer = tokio::time::timeout(SILENCE_MAX, answers.message()).await.context("silence")??;
-        let now: Vec<TenantId> =
-            answer.context("the stream has ended")?.tenants.iter().filter_map(|id| TenantId::parse(id).ok()).collect();
-        followed.retain(|tenant, _| {
-            let stays = now.contains(tenant);
-            if !stays {
-                boards.forget(tenant);
-            }
-            stays
-        });
-        for tenant in now {
-            if followed.contains_key(&tenant) || followed.len() >= TENANTS_MAX {
-                continue;
-            }
-            let (stop, stopped) = watch::channel(());
-            let about = (ctx.clone(), tenant.clone(), boards.of(&tenant), metrics.clone());
-            let first = fault::contained(Follower::begin(ctx, &tenant, about.2.clone(), metrics)).await;
-            ctx.spawn("events of a tenant", follow(about, first, stopped));
-            followed.insert(tenant, stop);
-        }
-        ctx.ready.holds(CONDITION);
-    }
-}
-
-/// Follows a tenant until it is removed. A panic there affects only its own wallboards: they continue from the last stored state.
-async fn follow(
-    (ctx, tenant, board, metrics): (RoleContext, TenantId, Board, Metrics),
-    first: anyhow::Result<Follower>,
-    stopped: watch::Receiver<()>,
-) -> anyhow::Result<()> {
-    let mut gone = stopped.clone();
-    let mut next = Some(first);
-    loop {
-        let one_life = async {
-            let follower = match next.take() {
-                Some(begun) => begun?,
-                None => Follower::begin(&ctx, &tenant, board.clone(), &metrics).await?,
-            };
-            follower.run(stopped.clone()).await
-        };
-        let Err(error) = fault::contained(one_life).await else { return Ok(()) };
-        metrics.tenant_failed();
-        tracing::error!(%tenant, error = format!("{error:#}"), "a tenant's statistics have a fault; they begin from what was kept");
-        tokio::select! {
-            () = ctx.drain.ended() => return Ok(()),
-            _ = gone.changed() => return Ok(()),
-            () = tokio::time::sleep(BEGIN_ANEW) => {}
-        }
-    }
-}
-
-// === one tenant ===
-
 /// One tenant's statistics and their position in the stream.
-struct Follower {
+pub(super) struct Follower {
     ctx: RoleContext,
     tenant: TenantId,
     board: Board,
@@ -183,7 +93,7 @@ struct Streams {
 impl Follower {
     /// Continues from the state of the previous run, or from the start of the stream.
     #[allow(clippy::disallowed_methods, reason = "paces a loop")]
-    async fn begin(ctx: &RoleContext, tenant: &TenantId, board: Board, metrics: &Metrics) -> anyhow::Result<Self> {
+    pub async fn begin(ctx: &RoleContext, tenant: &TenantId, board: Board, metrics: &Metrics) -> anyhow::Result<Self> {
         let kept = ctx.stores.views.load(tenant, VIEW).await?;
         let read = kept.and_then(|kept| match records::read(&kept.state) {
             Ok(read) => Some((kept.position, read)),
@@ -217,7 +127,7 @@ impl Follower {
         })
     }
 
-    async fn run(mut self, mut stopped: watch::Receiver<()>) -> anyhow::Result<()> {
+    pub async fn run(mut self, mut stopped: watch::Receiver<()>) -> anyhow::Result<()> {
         let drain = self.ctx.drain.clone();
         loop {
             let ended = tokio::select! {
@@ -473,38 +383,4 @@ impl Follower {
 /// The pause after storing a state of this number of bytes.
 const fn keep_after(bytes: usize) -> Duration {
     KEEP.saturating_mul(1 + (bytes / KEEP_BYTES) as u32)
-}
-
-// === the snapshot of a subscription ===
-
-fn joined(snapshot: v1::Snapshot, configuration: &Configuration) -> Joined {
-    let points = configuration.points();
-    let queue = |dn: &str| !points.contains_key(dn);
-    let calls = snapshot.calls.into_iter().filter_map(|status| {
-        let changed_at = Timestamp::from_micros(status.changed_at_us);
-        let call = wire::call_ref_from_wire(status.call?).ok()?;
-        let parties = status.parties.into_iter().filter_map(|party| {
-            let state = match party.state() {
-                PartyState::Dialing => stats::PartyState::Dialing,
-                PartyState::Alerting => stats::PartyState::Alerting,
-                PartyState::Connected => stats::PartyState::Connected,
-                PartyState::Held => stats::PartyState::Held,
-                PartyState::Queued if queue(&party.dn) => stats::PartyState::QueuedVirtually,
-                PartyState::Queued => stats::PartyState::Queued,
-                PartyState::Failed | PartyState::Unspecified => return None,
-            };
-            Some(JoinedParty { dn: party.dn, state, this_queue: party.this_queue })
-        });
-        let parties = parties.collect();
-        Some(JoinedCall { conn_id: call.conn_id, call_type: call.call_type, changed_at, parties })
-    });
-    let agents = snapshot.agents.into_iter().map(|agent| JoinedAgent {
-        ready: agent.ready,
-        after_call_work: agent.work_mode.and_then(|mode| wire::work_mode_from_wire(mode).ok())
-            == Some(WorkMode::AfterCallWork),
-        since: Timestamp::from_micros(agent.since_us),
-        agent: agent.agent,
-        dn: agent.dn,
-    });
-    Joined { calls: calls.collect(), agents: agents.collect() }
 }

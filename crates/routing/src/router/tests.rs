@@ -1,5 +1,5 @@
 use model::event::{CallRef, CallType};
-use model::{CallState, CallUuid, Event, EventName, SkillName, TenantId};
+use model::{CallState, CallUuid, Dn, Event, EventName, SkillName, TenantId};
 use proptest::prelude::*;
 
 use super::*;

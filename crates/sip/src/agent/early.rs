@@ -6,7 +6,7 @@ use super::UserAgent;
 use super::command::{CommandError, DialogId, ExtraHeaders, RequestId};
 use super::compose::with_headers;
 use super::state::{LegPhase, OutgoingStage, RequestPurpose};
-use super::within::REQUESTS_MAX;
+use super::within_client::REQUESTS_MAX;
 use crate::Method;
 
 impl UserAgent {

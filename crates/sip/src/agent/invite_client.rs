@@ -1,36 +1,23 @@
-//! Our INVITEs: the first one with its forks, re-INVITEs, ACK, CANCEL and late responses (RFC 3261 §13.2, §14.1, §9.1).
+//! Our INVITEs: the first one, re-INVITEs, ACK, CANCEL and late responses (RFC 3261 §13.2, §14.1, §9.1).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use model::Timestamp;
 
 use super::UserAgent;
 use super::bounds::HEAD_BYTES_MAX;
-use super::command::{CommandError, DialogId, ExtraHeaders, Invite, Provisionals, RequestId};
+use super::command::{CommandError, DialogId, ExtraHeaders, Invite, Provisionals};
 use super::compose::{ALLOW, SUPPORTED, session_of, with_headers, with_session};
 use super::event::{Event, Release, Session};
 use super::leg::Leg;
-use super::session_timer::{min_se, with_timer_request};
-use super::state::{
-    EarlyDialog, Glare, InvitePurpose, LegPhase, OutgoingInvite, OutgoingStage, RequestPurpose, SessionTimer, Shared,
-};
-use super::within::REQUESTS_MAX;
+use super::session_timer::with_timer_request;
+use super::state::{InvitePurpose, LegPhase, OutgoingInvite, OutgoingStage, Shared};
 use crate::dialog::Dialog;
 use crate::header::HeaderName;
-use crate::offer_answer::{Carrier, Meaning, Phase, Side};
+use crate::offer_answer::{Carrier, Meaning, Phase};
 use crate::transaction::{ClientId, ClientRequest, ClientState};
 use crate::{HeaderError, Message, Method, StatusCode};
-
-/// The most early dialogs of one INVITE that are kept apart.
-const FORKS_MAX: usize = 16;
-/// The most retries of one INVITE with credentials or another session interval.
-const CHALLENGES_MAX: u8 = 2;
-/// The most retries of a re-INVITE after glare (491).
-const GLARE_MAX: u8 = 6;
-/// The longest wait before such a retry (RFC 3261 §14.1).
-pub(super) const GLARE_WAIT_MAX: Duration = Duration::from_secs(4);
 
 impl UserAgent {
     /// Begins a dialog.
@@ -218,86 +205,6 @@ impl UserAgent {
         }
     }
 
-    fn invite_progress(
-        &mut self,
-        id: DialogId,
-        client: ClientId,
-        response: Shared,
-        status: StatusCode,
-        now: Timestamp,
-    ) {
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        let Some(outgoing) = &mut leg.state.outgoing else { return };
-        if outgoing.stage == OutgoingStage::CancelWanted
-            && let Some(cancel) =
-                self.layer.send_cancel(client, leg.state.bye_wanted.as_deref().unwrap_or_default(), now)
-        {
-            outgoing.stage = OutgoingStage::Cancelled;
-            leg.cancel_client = Some(cancel);
-            self.changed.insert(id);
-        }
-        if status == StatusCode::TRYING || outgoing.purpose != InvitePurpose::Begin {
-            return;
-        }
-        let body = session_of(&response);
-        if !self.has_room_for_progress(id, &response) {
-            self.count_oversized();
-            return;
-        }
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        let Some(fork) = fork_of(leg, &response) else { return };
-        let Some(outgoing) = &mut leg.state.outgoing else { return };
-        let Some(early) = outgoing.forks.get_mut(fork) else { return };
-        let reliable = (outgoing.provisionals == Provisionals::Reliable
-            && response.has_token(&HeaderName::Require, "100rel"))
-        .then(|| response.rseq().ok().flatten())
-        .flatten();
-        let carrier = match (reliable, early.rseq) {
-            (Some(rseq), Some(last)) if rseq != last.wrapping_add(1) => return,
-            (Some(rseq), _) => {
-                early.rseq = Some(rseq);
-                Carrier::ReliableProvisional
-            }
-            (None, _) => Carrier::Provisional,
-        };
-        let meaning = early.offer_answer.received(carrier, body).unwrap_or(Meaning::Nothing);
-        let session = session_from(meaning, body);
-        if let Some(rseq) = reliable {
-            self.send_prack(id, fork, rseq, now);
-        }
-        let fork = u32::try_from(fork).unwrap_or(u32::MAX);
-        self.events.push_back(Event::Progress { dialog: id, fork, response, session });
-    }
-
-    /// Whether there is room for the session of a provisional response, and for its PRACK until that is answered.
-    fn has_room_for_progress(&self, id: DialogId, response: &Message) -> bool {
-        let Some(leg) = self.dialogs.get(id.0) else { return false };
-        if !response.has_token(&HeaderName::Require, "100rel") {
-            return true;
-        }
-        let session = session_of(response).map_or(0, Bytes::len);
-        leg.clients.len() < REQUESTS_MAX
-            && leg.has_room_for_fork(None, session)
-            && self.has_room(id, session + HEAD_BYTES_MAX)
-    }
-
-    fn send_prack(&mut self, id: DialogId, fork: usize, rseq: u32, now: Timestamp) {
-        let Some(flow) = self.dialogs.get(id.0).map(|leg| leg.state.dialog.flow) else { return };
-        let (via, branch) = self.new_via(flow);
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        let Some(outgoing) = &mut leg.state.outgoing else { return };
-        let cseq = outgoing.cseq;
-        let Some(early) = outgoing.forks.get_mut(fork) else { return };
-        let prack = early
-            .dialog
-            .request(Method::Prack, &via)
-            .header(&HeaderName::RAck, format_args!("{rseq} {cseq} INVITE"))
-            .build();
-        let request = RequestId(self.entropy.next_u64());
-        // Without room there is no PRACK; the peer repeats its provisional response.
-        let _ = self.track(id, request, &prack, &branch, RequestPurpose::Acknowledge, now);
-    }
-
     fn invite_success(&mut self, id: DialogId, client: ClientId, response: Shared, now: Timestamp) {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let Some(outgoing) = &leg.state.outgoing else { return };
@@ -386,138 +293,6 @@ impl UserAgent {
             None => self.layer.transmit(flow, bytes),
         }
     }
-
-    // === Failures ===
-
-    pub(super) fn invite_failure(
-        &mut self,
-        id: DialogId,
-        status: StatusCode,
-        response: Option<Shared>,
-        now: Timestamp,
-    ) {
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        let Some(outgoing) = &leg.state.outgoing else { return };
-        let (purpose, stage) = (outgoing.purpose, outgoing.stage);
-        if stage == OutgoingStage::Pending
-            && let Some(response) = &response
-            && self.retry_invite(id, status, response, now)
-        {
-            return;
-        }
-        if purpose == InvitePurpose::Begin {
-            let cancelled = stage != OutgoingStage::Pending;
-            let status = if cancelled && response.is_none() { StatusCode::REQUEST_TERMINATED } else { status };
-            self.fail(id, status, response, now);
-            return;
-        }
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        let outgoing = leg.state.outgoing.take();
-        let offer = leg.state.offer_answer.open().cloned();
-        leg.state.offer_answer.abandon();
-        leg.state.challenges = 0;
-        if status != StatusCode::REQUEST_PENDING {
-            leg.state.glare_attempts = 0;
-        }
-        match status {
-            StatusCode::REQUEST_PENDING => self.glare(id, purpose, offer, outgoing, response, now),
-            // RFC 3261 §14.1. A broken flow says nothing about the peer.
-            StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
-                self.leave(id, Release::Gone(status), now);
-            }
-            _ if purpose == InvitePurpose::Change => {
-                self.events.push_back(Event::Refused { dialog: id, status, response });
-            }
-            _ => {}
-        }
-    }
-
-    fn glare(
-        &mut self,
-        id: DialogId,
-        purpose: InvitePurpose,
-        offer: Option<Bytes>,
-        outgoing: Option<OutgoingInvite>,
-        response: Option<Shared>,
-        now: Timestamp,
-    ) {
-        // §14.1: the side that chose the Call-ID waits longer, so that the two do not collide again.
-        let ours = self.dialogs.get(id.0).is_some_and(|leg| leg.state.begun_by == Side::Us);
-        let wait_ms = if ours { 2_100 + 10 * self.entropy.below(190) } else { 10 * self.entropy.below(200) };
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        let attempts = leg.state.glare_attempts;
-        if attempts >= GLARE_MAX {
-            leg.state.glare_attempts = 0;
-            let status = StatusCode::REQUEST_PENDING;
-            self.events.push_back(Event::Refused { dialog: id, status, response });
-            return;
-        }
-        leg.state.glare_attempts = attempts + 1;
-        leg.state.glare = Some(Glare {
-            due: now + Duration::from_millis(wait_ms),
-            offer,
-            headers: outgoing.map(|o| extra_headers(&o.request)).unwrap_or_default(),
-            purpose,
-        });
-    }
-
-    pub(super) fn glare_due(&mut self, id: DialogId, now: Timestamp) {
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        let Some(glare) = leg.state.glare.take() else { return };
-        let sent = self.send_reinvite(id, glare.offer.clone(), glare.headers.clone(), glare.purpose, now);
-        match (sent, self.dialogs.get_mut(id.0)) {
-            (Err(CommandError::OfferOpen), Some(leg)) => {
-                leg.state.glare = Some(Glare { due: now + Duration::from_millis(500), ..glare });
-            }
-            (Err(CommandError::Transaction(_)), _) if glare.purpose == InvitePurpose::Change => {
-                let status = StatusCode::SERVICE_UNAVAILABLE;
-                self.events.push_back(Event::Refused { dialog: id, status, response: None });
-            }
-            _ => {}
-        }
-    }
-
-    /// Repeats an INVITE after a challenge with credentials (§22), or after a 422 with a longer session interval (RFC
-    /// 4028 §7.3).
-    fn retry_invite(&mut self, id: DialogId, status: StatusCode, response: &Message, now: Timestamp) -> bool {
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return false };
-        let Some(outgoing) = &leg.state.outgoing else { return false };
-        if leg.state.challenges >= CHALLENGES_MAX {
-            return false;
-        }
-        let Ok(mut request) = Message::parse(outgoing.request.clone()) else { return false };
-        let min_se = if status == StatusCode::SESSION_INTERVAL_TOO_SMALL { min_se(response) } else { None };
-        if let Some(least) = min_se {
-            request.set(&HeaderName::MinSe, least);
-            request.set(&HeaderName::SessionExpires, least);
-            leg.state.session = SessionTimer { min_se_s: least, ..leg.state.session };
-        } else if !self.authorize(&mut request, status, response) {
-            return false;
-        }
-        self.resend_invite(id, request, now).is_ok()
-    }
-
-    fn resend_invite(&mut self, id: DialogId, mut request: Message, now: Timestamp) -> Result<(), CommandError> {
-        let flow = self.dialogs.get(id.0).ok_or(CommandError::Gone)?.state.dialog.flow;
-        let (via, branch) = self.new_via(flow);
-        let leg = self.dialogs.get_mut(id.0).ok_or(CommandError::Gone)?;
-        let Some(outgoing) = &mut leg.state.outgoing else { return Err(CommandError::Gone) };
-        leg.state.challenges += 1;
-        outgoing.cseq = leg.state.dialog.next_cseq();
-        outgoing.forks = Vec::new();
-        request.set(&HeaderName::Via, via);
-        request.set(&HeaderName::CSeq, format_args!("{} INVITE", outgoing.cseq));
-        let client = self.layer.send(ClientRequest { message: &request, branch: &branch, flow, owner: id.0 }, now)?;
-        self.changed.insert(id);
-        outgoing.request = self.layer.request_of(client);
-        leg.follow(client, &self.layer);
-        Ok(())
-    }
-
-    pub(super) fn fail(&mut self, id: DialogId, status: StatusCode, response: Option<Shared>, now: Timestamp) {
-        self.close(id, now);
-        self.events.push_back(Event::Failed { dialog: id, status, response });
-    }
 }
 
 impl Leg {
@@ -534,56 +309,12 @@ impl Leg {
     }
 }
 
-/// The fork that sent a provisional response; none when it has no To tag or there are too many forks.
-fn fork_of(leg: &mut Leg, response: &Message) -> Option<usize> {
-    let tag = response.to().ok()?.tag()?.to_owned();
-    let outgoing = leg.state.outgoing.as_mut()?;
-    if let Some(at) = outgoing.forks.iter().position(|f| *f.dialog.remote_tag == *tag) {
-        return Some(at);
-    }
-    if outgoing.forks.len() == FORKS_MAX {
-        return None;
-    }
-    let mut dialog = leg.state.dialog.clone();
-    dialog.establish(response).ok()?;
-    if !leg.has_room_for_fork(Some(&dialog), 0) {
-        return None;
-    }
-    let outgoing = leg.state.outgoing.as_mut()?;
-    outgoing.forks.push(EarlyDialog { dialog, offer_answer: leg.state.offer_answer.clone(), rseq: None });
-    Some(outgoing.forks.len() - 1)
-}
-
-fn session_from(meaning: Meaning, body: Option<&Bytes>) -> Session {
+/// What a response's body means to the application.
+pub(super) fn session_from(meaning: Meaning, body: Option<&Bytes>) -> Session {
     match (meaning, body) {
         (Meaning::Answer, Some(body)) => Session::Answer(body.clone()),
         (Meaning::Offer, Some(body)) => Session::Offer(body.clone()),
         (Meaning::Preview, Some(body)) => Session::Preview(body.clone()),
         _ => Session::Nothing,
     }
-}
-
-/// The headers of a request that the application added.
-fn extra_headers(request: &Bytes) -> ExtraHeaders {
-    const OURS: &[HeaderName] = &[
-        HeaderName::Via,
-        HeaderName::Route,
-        HeaderName::MaxForwards,
-        HeaderName::From,
-        HeaderName::To,
-        HeaderName::CallId,
-        HeaderName::CSeq,
-        HeaderName::Contact,
-        HeaderName::Allow,
-        HeaderName::Supported,
-        HeaderName::UserAgent,
-        HeaderName::SessionExpires,
-        HeaderName::MinSe,
-        HeaderName::ContentType,
-        HeaderName::ContentLength,
-        HeaderName::Authorization,
-        HeaderName::ProxyAuthorization,
-    ];
-    let Ok(request) = Message::parse(request.clone()) else { return Vec::new() };
-    request.header_lines().filter(|(name, _)| !OURS.contains(name)).map(|(n, v)| (n, v.to_owned())).collect()
 }

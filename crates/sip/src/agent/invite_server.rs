@@ -1,5 +1,5 @@
-//! The peer's INVITEs: provisional responses (reliable if needed), the answer and its ACK, CANCEL (RFC 3261 §13.3,
-//! §14.2, §9.2; RFC 3262 §3).
+//! The peer's first INVITE: provisional responses (reliable if needed), the answer, the refusal, CANCEL (RFC 3261 §13.3, §9.2; RFC 3262
+//! §3).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,16 +7,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::Timestamp;
 
+use super::UserAgent;
 use super::command::{CommandError, DialogId, LocalIdentity, Provisionals, Reliability, Reply};
 use super::compose::{RETRY_AFTER_BOUND_S, refit, session_of, with_capabilities, with_reply, with_session};
 use super::event::{Event, Release};
 use super::leg::Leg;
 use super::session_timer::TimerHeaders;
 use super::state::{IncomingInvite, LegPhase, QueuedReply, Shared, Unacknowledged, Unpracked};
-use super::{Body, UserAgent};
 use crate::dialog::Dialog;
 use crate::header::HeaderName;
-use crate::offer_answer::{Carrier, Meaning, OfferAnswerError, Phase};
+use crate::offer_answer::Carrier;
 use crate::transaction::{NewRequest, Repeat, ServerId};
 use crate::{Message, Rule, StatusCode};
 
@@ -183,7 +183,7 @@ impl UserAgent {
         leg.request = Some(Arc::new(message));
     }
 
-    fn begin_answering(&self, request: &Message) -> IncomingInvite {
+    pub(super) fn begin_answering(&self, request: &Message) -> IncomingInvite {
         let required = request.has_token(&HeaderName::Require, "100rel");
         let supported = request.has_token(&HeaderName::Supported, "100rel");
         let reliable = required || (supported && self.config.reliability == Reliability::WhenSupported);
@@ -240,7 +240,7 @@ impl UserAgent {
         Ok(())
     }
 
-    fn send_success(&mut self, id: DialogId, reply: &Reply, now: Timestamp) -> Result<(), CommandError> {
+    pub(super) fn send_success(&mut self, id: DialogId, reply: &Reply, now: Timestamp) -> Result<(), CommandError> {
         let request = self.invite_request(id)?;
         let session = reply.body.as_ref().map(|b| &b.bytes);
         let leg = self.dialogs.get_mut(id.0).ok_or(CommandError::Gone)?;
@@ -292,7 +292,7 @@ impl UserAgent {
         self.dialogs.get_mut(id.0).and_then(Leg::invite_request).ok_or(CommandError::Gone)
     }
 
-    // === CANCEL and ACK ===
+    // === CANCEL ===
 
     pub(super) fn incoming_cancel(&mut self, new: NewRequest, now: Timestamp) {
         let NewRequest { server, message, cancels, .. } = new;
@@ -314,204 +314,7 @@ impl UserAgent {
         }
     }
 
-    pub(super) fn incoming_ack(&mut self, message: &Message, now: Timestamp) {
-        let Some(id) = self.dialog_of(message) else { return };
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        let Ok(cseq) = message.cseq() else { return };
-        if leg.state.unacked.as_ref().is_none_or(|u| u.cseq != cseq.number) {
-            return;
-        }
-        let body = session_of(message);
-        match leg.state.offer_answer.received(Carrier::Ack, body) {
-            Ok(meaning) => {
-                let answer = if meaning == Meaning::Answer { body.cloned() } else { None };
-                self.events.push_back(Event::Acknowledged { dialog: id, answer });
-            }
-            Err(_) if leg.state.bye_wanted.is_none() => {
-                leg.state.unacked = None;
-                self.leave(id, Release::Violation("ACK without an answer"), now);
-                return;
-            }
-            Err(_) => {}
-        }
-        self.success_arrived(id, now);
-    }
-
-    /// Our 2xx has reached the peer: stop repeating it and send a BYE that waited for this.
-    fn success_arrived(&mut self, id: DialogId, now: Timestamp) {
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        leg.state.unacked = None;
-        if let Some(headers) = leg.state.bye_wanted.take() {
-            let _ = self.send_bye(id, headers, now);
-        }
-    }
-
-    // === Later INVITEs ===
-
-    pub(super) fn incoming_reinvite(&mut self, id: DialogId, server: ServerId, message: Message, now: Timestamp) {
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        let tag = leg.state.dialog.local_tag.clone();
-        if leg.state.answering.is_some() {
-            self.respond_busy(server, &message, &tag, now);
-            return;
-        }
-        // A peer that sends another INVITE has received our 2xx; its ACK was lost, for example with a failed node (RFC
-        // 5407 §3.1.4). An ACK that carries the answer must still come.
-        if leg.state.unacked.is_some() && leg.state.offer_answer.phase() == Phase::Stable {
-            self.events.push_back(Event::Acknowledged { dialog: id, answer: None });
-            self.success_arrived(id, now);
-        }
-        let Some(leg) = self.dialogs.get(id.0) else { return };
-        let state = &leg.state;
-        if state.outgoing.is_some() || state.unacked.is_some() || state.phase != LegPhase::Confirmed {
-            self.respond_plain(server, &message, StatusCode::REQUEST_PENDING, &tag, now);
-            return;
-        }
-        let fault = self.session_fault_response(&message, &tag).or_else(|| self.interval_fault(&message, &tag));
-        if let Some(response) = fault {
-            let _ = self.layer.respond(server, &response, now);
-            return;
-        }
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        let body = session_of(&message);
-        let unchanged = body.is_some() && body == leg.state.offer_answer.remote();
-        match leg.state.offer_answer.received(Carrier::Invite, body) {
-            Ok(_) => {}
-            Err(OfferAnswerError::Glare) => {
-                self.respond_plain(server, &message, StatusCode::REQUEST_PENDING, &tag, now);
-                return;
-            }
-            Err(_) => {
-                self.respond_busy(server, &message, &tag, now);
-                return;
-            }
-        }
-        let _ = leg.state.dialog.refresh_target(&message);
-        Self::note_capabilities(leg, &message);
-        let offer = body.cloned();
-        let message = Arc::new(message);
-        let answering = self.begin_answering(&message);
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        leg.invite_server = Some(server);
-        leg.state.answering = Some(answering);
-        leg.request = Some(message.clone());
-        self.layer.own(server, id.0);
-        let stored = leg.state.offer_answer.local().cloned();
-        match (unchanged, stored, offer) {
-            (true, Some(stored), _) => {
-                if self.accept_reinvite(id, stored, now).is_ok() {
-                    self.events.push_back(Event::Refreshed { dialog: id });
-                }
-            }
-            (_, _, Some(offer)) => self.events.push_back(Event::Offered { dialog: id, request: message, offer }),
-            (_, Some(_), None) => self.events.push_back(Event::OfferWanted { dialog: id }),
-            // The peer requests an offer that we cannot make: there never was a session.
-            (_, None, None) => self.refuse_invite(id, &Reply::new(StatusCode::NOT_ACCEPTABLE_HERE), now),
-        }
-    }
-
-    /// Answers the peer's re-INVITE with 200.
-    pub(super) fn accept_reinvite(&mut self, id: DialogId, session: Bytes, now: Timestamp) -> Result<(), CommandError> {
-        self.send_success(
-            id,
-            &Reply { status: StatusCode::OK, headers: Vec::new(), body: Some(Body::sdp(session)) },
-            now,
-        )
-    }
-
-    // === PRACK and timers ===
-
-    /// A PRACK for our reliable response: sends the queued responses. Answers 481 when there is no such response.
-    pub(super) fn incoming_prack(&mut self, id: DialogId, server: ServerId, message: Message, now: Timestamp) {
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        let tag = leg.state.dialog.local_tag.clone();
-        let expected = leg.state.answering.as_ref().and_then(|a| a.unpracked.as_ref().map(|u| (u.rseq, a.cseq)));
-        let acknowledged = message.rack().ok().map(|rack| (rack.response, rack.cseq.number));
-        if expected.is_none() || expected != acknowledged {
-            self.respond_plain(server, &message, StatusCode::CALL_DOES_NOT_EXIST, &tag, now);
-            return;
-        }
-        let body = session_of(&message);
-        let meaning = leg.state.offer_answer.received(Carrier::Prack, body);
-        let queued = leg.state.answering.as_mut().map(|answering| {
-            if let Some(unpracked) = answering.unpracked.take() {
-                answering.keep_alive = Some((now + KEEP_ALIVE, unpracked.response));
-            }
-            std::mem::take(&mut answering.queued)
-        });
-        match meaning {
-            Ok(Meaning::Offer) => self.offer_to_application(id, server, message, now),
-            Ok(Meaning::Answer) => {
-                let answer = body.cloned();
-                self.answer_within(id, server, &message, StatusCode::OK, now);
-                self.events.push_back(Event::Acknowledged { dialog: id, answer });
-            }
-            _ => self.answer_within(id, server, &message, StatusCode::OK, now),
-        }
-        for queued in queued.unwrap_or_default() {
-            let reply = Reply {
-                status: StatusCode(queued.status),
-                headers: queued.headers,
-                body: queued.session.map(Body::sdp),
-            };
-            // It was accepted once; if the INVITE has ended since, it is no longer needed.
-            let _ = if reply.status.is_provisional() {
-                self.provisional(id, reply, now)
-            } else {
-                self.answer(id, reply, now)
-            };
-        }
-    }
-
-    pub(super) fn repeat_due_responses(&mut self, id: DialogId, now: Timestamp) {
-        let patience = self.layer.intervals().patience();
-        let t2 = self.layer.intervals().t2;
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        if let Some(unacked) = &mut leg.state.unacked {
-            if unacked.end <= now {
-                self.unacknowledged(id, now);
-                return;
-            }
-            if unacked.repeat.due <= now {
-                unacked.repeat = unacked.repeat.next(t2, now);
-                self.layer.transmit(unacked.flow, unacked.response.clone());
-            }
-        }
-        let (Some(server), Some(answering)) = (leg.invite_server, &mut leg.state.answering) else { return };
-        if let Some(unpracked) = &mut answering.unpracked {
-            if unpracked.end <= now {
-                self.refuse_invite(id, &Reply::new(StatusCode::SERVER_TIMEOUT), now);
-                self.release(id, Release::Unacknowledged, now);
-                return;
-            }
-            if unpracked.repeat.due <= now {
-                // RFC 3262 §3: the interval doubles without an upper limit.
-                unpracked.repeat = unpracked.repeat.next(patience, now);
-                if let Some(flow) = self.layer.server_flow(server) {
-                    self.layer.transmit(flow, unpracked.response.clone());
-                }
-            }
-        }
-        if let Some((due, response)) = &mut answering.keep_alive
-            && *due <= now
-        {
-            *due = now + KEEP_ALIVE;
-            if let Some(flow) = self.layer.server_flow(server) {
-                self.layer.transmit(flow, response.clone());
-            }
-        }
-    }
-
-    fn unacknowledged(&mut self, id: DialogId, now: Timestamp) {
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        leg.state.unacked = None;
-        match leg.state.bye_wanted.take() {
-            Some(headers) => {
-                let _ = self.send_bye(id, headers, now);
-            }
-            None => self.leave(id, Release::Unacknowledged, now),
-        }
-    }
+    // === Responses to an offer ===
 
     /// 500 with Retry-After, for a request that arrives while another of its kind is unanswered (§14.2).
     pub(super) fn respond_busy(&mut self, server: ServerId, request: &Message, tag: &str, now: Timestamp) {

@@ -5,7 +5,7 @@ use model::Timestamp;
 
 use super::bounds::{client_bytes, recent, server_bytes};
 use super::command::{CommandError, DialogId};
-use super::invite_client::GLARE_WAIT_MAX;
+use super::invite_failure::GLARE_WAIT_MAX;
 use super::invite_server::KEEP_ALIVE;
 use super::leg::Leg;
 use super::state::{DialogSnapshot, LegPhase, LegState, RequestPurpose};

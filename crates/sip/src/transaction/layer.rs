@@ -1,9 +1,12 @@
 //! All transactions of a node: matching, timers, limits.
 
 mod flows;
+mod outcome;
+mod receive;
 mod requests;
 mod responses;
 mod restore;
+mod table;
 mod timeouts;
 
 use std::collections::{HashMap, VecDeque};
@@ -11,16 +14,16 @@ use std::collections::{HashMap, VecDeque};
 use bytes::Bytes;
 use model::Timestamp;
 use smallvec::SmallVec;
-use thiserror::Error;
 
 use super::answered::Answered;
 use super::arena::Arena;
-use super::client::{ClientState, InviteClient, NonInviteClient, OnResponse};
+use super::client::{ClientState, InviteClient, NonInviteClient};
 use super::key::KeyBuffer;
-use super::server::{InviteServer, NonInviteServer, OnAck, OnRepeat, ServerState};
+use super::server::{InviteServer, NonInviteServer, ServerState};
 use super::timer::{Intervals, Schedule};
 use super::timer_queue::TimerQueue;
-use crate::{Flow, Message, Method, StatusCode, Transmit};
+use crate::{Flow, Message, Method, Transmit};
+pub use outcome::{NewRequest, Received, TransactionError, TransactionEvent};
 pub(crate) use requests::hop_request;
 
 /// A client transaction's handle.
@@ -47,103 +50,6 @@ pub struct ClientRequest<'a> {
     pub flow: Flow,
     /// Returned with every response and event; 0 if no owner needs them.
     pub owner: u64,
-}
-
-/// A request that began a server transaction.
-#[derive(Debug)]
-pub struct NewRequest {
-    /// The transaction, to be answered by [`TransactionLayer::respond`].
-    pub server: ServerId,
-    /// The request.
-    pub message: Message,
-    /// Where it came from.
-    pub flow: Flow,
-    /// For a CANCEL: the INVITE transaction that it cancels, and that transaction's owner.
-    pub cancels: Option<(ServerId, u64)>,
-}
-
-/// The outcome of a received message.
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "moved once per message; a box would cost more")]
-pub enum Received {
-    /// Handled here: a repeat, an ACK to a failure, or unusable.
-    Absorbed,
-    /// A new request.
-    Request(NewRequest),
-    /// An ACK to a 2xx. Matched to a transaction only for RFC 2543 peers.
-    Ack {
-        /// The ACK.
-        message: Message,
-        /// Where it came from.
-        flow: Flow,
-    },
-    /// A response to a request of ours. An INVITE's 2xx may come several times, from several forks.
-    Response {
-        /// The transaction.
-        client: ClientId,
-        /// Its owner.
-        owner: u64,
-        /// The response.
-        message: Message,
-        /// Where it came from.
-        flow: Flow,
-    },
-    /// A response without a matching transaction. RFC 6026 §7.3: it is not forwarded.
-    Stray(Message),
-}
-
-/// An event that no message caused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TransactionEvent {
-    /// No final response came (timers B, C, F); the transaction user treats it as a 408.
-    ClientTimeout {
-        /// The transaction; it is over.
-        client: ClientId,
-        /// Its owner.
-        owner: u64,
-    },
-    /// The flow broke before a final response came; the transaction user treats it as a 503 (RFC 3261 §8.1.3.1).
-    ClientFlowFailed {
-        /// The transaction; it is over.
-        client: ClientId,
-        /// Its owner.
-        owner: u64,
-    },
-    /// The transaction is over after a final response.
-    ClientEnded {
-        /// The transaction.
-        client: ClientId,
-        /// Its owner.
-        owner: u64,
-    },
-    /// The ACK to a failure never came (timer H), or a request was never answered (RFC 4320).
-    ServerTimeout {
-        /// The transaction; it is over.
-        server: ServerId,
-        /// Its owner.
-        owner: u64,
-    },
-    /// The transaction is over.
-    ServerEnded {
-        /// The transaction.
-        server: ServerId,
-        /// Its owner.
-        owner: u64,
-    },
-}
-
-/// A transaction could not be created or used; always a fault on our side.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum TransactionError {
-    /// The table is full.
-    #[error("too many transactions")]
-    Full,
-    /// There is no such transaction (any more).
-    #[error("no such transaction")]
-    Gone,
-    /// The branch is taken.
-    #[error("branch is in use")]
-    BranchTaken,
 }
 
 /// All transactions of one node.
@@ -258,131 +164,6 @@ impl TransactionLayer {
         }
     }
 
-    // === Messages ===
-
-    /// Processes a received message.
-    pub fn receive(&mut self, message: Message, flow: Flow, now: Timestamp) -> Received {
-        if let Some(fault) = message.fault() {
-            if message.is_request() && message.method() != Method::Ack {
-                self.refuse(&message, fault.status, flow);
-            }
-            return Received::Absorbed;
-        }
-        self.receive_sound(message, flow, now)
-    }
-
-    /// As [`Self::receive`], for a message known to have no [`Message::fault`].
-    pub fn receive_sound(&mut self, message: Message, flow: Flow, now: Timestamp) -> Received {
-        if message.is_request() {
-            self.receive_request(message, flow, now)
-        } else {
-            self.receive_response(message, flow, now)
-        }
-    }
-
-    fn receive_request(&mut self, message: Message, flow: Flow, now: Timestamp) -> Received {
-        let method = message.method();
-        if method == Method::Ack {
-            return self.receive_ack(message, flow, now);
-        }
-        let Ok(key) = self.key.server(&message, &method) else { return Received::Absorbed };
-        if let Some(&id) = self.index.get(key) {
-            self.repeat_request(id, flow);
-            return Received::Absorbed;
-        }
-        if let Some(answer) = self.answered.as_ref().and_then(|answered| answered.find(key, now)) {
-            self.transmits.push_back(Transmit { flow, bytes: Bytes::copy_from_slice(answer) });
-            return Received::Absorbed;
-        }
-        let key: Box<[u8]> = key.into();
-        let cancels = if method == Method::Cancel { self.invite_of(&message) } else { None };
-        let (machine, request) = if method == Method::Invite {
-            (ServerMachine::Invite(InviteServer::new(now)), message.to_bytes())
-        } else {
-            (ServerMachine::Other(NonInviteServer::new(&self.intervals, now)), Bytes::new())
-        };
-        let server =
-            Server { machine, method, key, flow, last: Bytes::new(), request, owner: 0, armed: Timestamp::MAX };
-        let Some(id) = self.insert_server(server) else {
-            self.refused += 1;
-            self.refuse(&message, StatusCode::SERVICE_UNAVAILABLE, flow);
-            return Received::Absorbed;
-        };
-        Received::Request(NewRequest { server: ServerId(id), message, flow, cancels })
-    }
-
-    fn receive_ack(&mut self, message: Message, flow: Flow, now: Timestamp) -> Received {
-        let Ok(key) = self.key.server(&message, &Method::Invite) else { return Received::Absorbed };
-        let Some(&id) = self.index.get(key) else { return Received::Ack { message, flow } };
-        let Some(server) = self.servers.get_mut(id) else { return Received::Absorbed };
-        let ServerMachine::Invite(machine) = &mut server.machine else { return Received::Absorbed };
-        match machine.acknowledge(server.flow.reliable(), &self.intervals, now) {
-            OnAck::Pass => Received::Ack { message, flow },
-            OnAck::Absorb => {
-                self.arm_server(id);
-                Received::Absorbed
-            }
-            OnAck::AbsorbAndEnd => {
-                self.end_server(id);
-                Received::Absorbed
-            }
-        }
-    }
-
-    fn repeat_request(&mut self, id: u64, flow: Flow) {
-        let Some(server) = self.servers.get_mut(id) else { return };
-        let action = match &server.machine {
-            ServerMachine::Invite(machine) => machine.repeat(),
-            ServerMachine::Other(machine) => machine.repeat(),
-        };
-        // A repeat may come over another connection after the first one broke: respond on that one.
-        server.flow = flow;
-        if action == OnRepeat::Answer && !server.last.is_empty() {
-            self.transmits.push_back(Transmit { flow, bytes: server.last.clone() });
-        }
-    }
-
-    fn receive_response(&mut self, message: Message, flow: Flow, now: Timestamp) -> Received {
-        let Some(status) = message.status() else { return Received::Absorbed };
-        let (Ok(via), Ok(cseq)) = (message.top_via(), message.cseq()) else { return Received::Absorbed };
-        let key = self.key.client(via.branch().unwrap_or_default(), &cseq.method);
-        let Some(&id) = self.index.get(key) else { return Received::Stray(message) };
-        let Some(client) = self.clients.get_mut(id) else { return Received::Stray(message) };
-        let (reliable, owner) = (client.flow.reliable(), client.owner);
-        let action = match &mut client.machine {
-            ClientMachine::Invite(machine) => machine.respond(status, reliable, &self.intervals, now),
-            ClientMachine::Other(machine) => machine.respond(status, reliable, &self.intervals, now),
-        };
-        if status.is_success() && self.repeat_ack(id, &message) {
-            return Received::Absorbed;
-        }
-        match action {
-            OnResponse::Absorb => return Received::Absorbed,
-            OnResponse::Ack => {
-                self.send_stored_ack(id, 0);
-                return Received::Absorbed;
-            }
-            OnResponse::Pass => {}
-            OnResponse::PassAndAck | OnResponse::PassAckAndEnd => self.acknowledge_failure(id, &message),
-            OnResponse::PassAndEnd => {}
-        }
-        self.forget_request(id);
-        match action {
-            OnResponse::PassAndEnd | OnResponse::PassAckAndEnd => self.end_client(id),
-            _ => self.arm_client(id),
-        }
-        Received::Response { client: ClientId(id), owner, message, flow }
-    }
-
-    /// Frees a request that will not be sent again and needs no ACK or CANCEL.
-    fn forget_request(&mut self, id: u64) {
-        if let Some(client) = self.clients.get_mut(id)
-            && matches!(client.state(), ClientState::Completed)
-        {
-            client.request = Bytes::new();
-        }
-    }
-
     // === Outputs and queries ===
 
     /// When to call [`Self::handle_timeout`] next; there may be nothing to do then.
@@ -485,73 +266,6 @@ impl TransactionLayer {
     /// The intervals in use.
     pub const fn intervals(&self) -> &Intervals {
         &self.intervals
-    }
-
-    // === The tables ===
-
-    fn arm_client(&mut self, id: u64) {
-        if let Some(client) = self.clients.get_mut(id)
-            && let Some(due) = client.schedule().next()
-        {
-            self.timers.arm((Kind::Client, id), due, &mut client.armed);
-        }
-    }
-
-    fn arm_server(&mut self, id: u64) {
-        if let Some(server) = self.servers.get_mut(id)
-            && let Some(due) = server.schedule().next()
-        {
-            self.timers.arm((Kind::Server, id), due, &mut server.armed);
-        }
-    }
-
-    fn insert_client(&mut self, client: Client) -> Result<u64, TransactionError> {
-        let key = self.key.client(&client.branch, &client.method);
-        if self.index.contains_key(key) {
-            return Err(TransactionError::BranchTaken);
-        }
-        let key: Box<[u8]> = key.into();
-        let id = self.clients.insert(client).ok_or(TransactionError::Full)?;
-        self.index.insert(key, id);
-        self.arm_client(id);
-        Ok(id)
-    }
-
-    fn insert_server(&mut self, server: Server) -> Option<u64> {
-        let (key, bytes) = (server.key.clone(), server.bytes());
-        if self.held + bytes > self.held_max {
-            return None;
-        }
-        let id = self.servers.insert(server)?;
-        self.held += bytes;
-        self.index.insert(key, id);
-        self.arm_server(id);
-        Some(id)
-    }
-
-    fn remove_client(&mut self, id: u64) -> Option<Client> {
-        let client = self.clients.remove(id)?;
-        self.index.remove(self.key.client(&client.branch, &client.method));
-        Some(client)
-    }
-
-    fn remove_server(&mut self, id: u64) -> Option<Server> {
-        let server = self.servers.remove(id)?;
-        self.held -= server.bytes();
-        self.index.remove(&server.key);
-        Some(server)
-    }
-
-    fn end_client(&mut self, id: u64) {
-        if let Some(client) = self.remove_client(id) {
-            self.events.push_back(TransactionEvent::ClientEnded { client: ClientId(id), owner: client.owner });
-        }
-    }
-
-    fn end_server(&mut self, id: u64) {
-        if let Some(server) = self.remove_server(id) {
-            self.events.push_back(TransactionEvent::ServerEnded { server: ServerId(id), owner: server.owner });
-        }
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) struct TenantAgents {
     tenant: TenantId,
     owner: Owner,
     /// The key and token of the record that names the owner of the tenant's agents.
-    desk: (AgentId, Token),
+    owner_record: (AgentId, Token),
     table: AgentTable,
     /// Agents that have a record.
     stored: BTreeSet<AgentId>,
@@ -53,23 +53,23 @@ pub(super) struct TenantAgents {
 }
 
 impl TenantAgents {
-    /// Continues from the ledger: `desk` is the claimed record of the tenant, `agents` are the claimed records of its agents.
+    /// Continues from the ledger: `owner_record` is the claimed record of the tenant, `agents` are the claimed records of its agents.
     pub fn restore(
-        desk: &Record<AgentId>,
+        owner_record: &Record<AgentId>,
         agents: Vec<Record<AgentId>>,
         position: Position,
         metrics: Metrics,
         now: Timestamp,
     ) -> Self {
-        let last_refusal = records::decode_desk(&desk.state).unwrap_or_else(|error| {
-            tracing::error!(tenant = %desk.tenant, %error, "refusals are numbered from the clock");
+        let last_refusal = records::decode_owner_record(&owner_record.state).unwrap_or_else(|error| {
+            tracing::error!(tenant = %owner_record.tenant, %error, "refusals are numbered from the clock");
             Token(0)
         });
         let mut this = Self {
-            tenant: desk.tenant.clone(),
-            owner: desk.owner.clone(),
-            desk: (desk.key.clone(), desk.token),
-            table: AgentTable::new(desk.tenant.clone()),
+            tenant: owner_record.tenant.clone(),
+            owner: owner_record.owner.clone(),
+            owner_record: (owner_record.key.clone(), owner_record.token),
+            table: AgentTable::new(owner_record.tenant.clone()),
             stored: BTreeSet::new(),
             people: Arc::default(),
             facts: BTreeMap::new(),
@@ -286,7 +286,7 @@ impl TenantAgents {
         }
         self.unwritten = 0;
         // Part of every batch, so that a newer owner of the tenant is noticed at once.
-        writes.insert(0, self.desk_write());
+        writes.insert(0, self.owner_record_write());
         self.count_logged_in();
         Some(AgentBatch {
             number: self.numbers.take(writes.len(), now),
@@ -327,13 +327,13 @@ impl TenantAgents {
         self.intervals.take()
     }
 
-    fn desk_write(&mut self) -> AgentWrite {
+    fn owner_record_write(&mut self) -> AgentWrite {
         let change = if self.refusals.is_empty() {
             Change::Keep
         } else {
             Change::Save { state: records::encode_owner_record(self.last_refusal), intentions: bytes::Bytes::new() }
         };
-        let (agent, token) = self.desk.clone();
+        let (agent, token) = self.owner_record.clone();
         AgentWrite { agent, token, change, due: None, events: std::mem::take(&mut self.refusals) }
     }
 

@@ -13,7 +13,7 @@ const VERSION: u32 = 1;
 /// The kind of an agent's record.
 const AGENT: &str = "agent";
 /// The kind of the record that names the owner of the tenant's agents.
-const DESK: &str = "agent-desk";
+const OWNER: &str = "agent-desk";
 
 /// A record that is unreadable.
 #[derive(Debug, thiserror::Error)]
@@ -45,11 +45,11 @@ fn open<T: Message + Default>(kind: &str, bytes: &[u8]) -> Result<T, RecordError
 // === The owner's record ===
 
 pub(super) fn encode_owner_record(last_refusal: Token) -> Bytes {
-    seal(DESK, &v1::AgentDeskRecord { last_refusal: last_refusal.0 })
+    seal(OWNER, &v1::AgentDeskRecord { last_refusal: last_refusal.0 })
 }
 
-pub(super) fn decode_desk(bytes: &[u8]) -> Result<Token, RecordError> {
-    open::<v1::AgentDeskRecord>(DESK, bytes).map(|record| Token(record.last_refusal))
+pub(super) fn decode_owner_record(bytes: &[u8]) -> Result<Token, RecordError> {
+    open::<v1::AgentDeskRecord>(OWNER, bytes).map(|record| Token(record.last_refusal))
 }
 
 // === Agents ===
@@ -158,57 +158,4 @@ fn state_from_wire(state: v1::AgentRecordState) -> Result<AgentState, RecordErro
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use model::{UserData, WorkMode};
-
-    #[test]
-    fn an_agent_survives_its_record_in_every_state() {
-        let tenant = TenantId::parse("t1").unwrap();
-        let agent = AgentId::parse("a-7101").unwrap();
-        for state in [
-            AgentState::LoggedOut,
-            AgentState::NotReady,
-            AgentState::Ready,
-            AgentState::AfterCallWork,
-            AgentState::Busy(AfterBusy::Ready),
-            AgentState::Busy(AfterBusy::NotReady),
-            AgentState::Busy(AfterBusy::AfterCallWork),
-        ] {
-            let snapshot = AgentSnapshot {
-                tenant: tenant.clone(),
-                agent: agent.clone(),
-                token: Token(3),
-                seq: 9,
-                last_at: Timestamp::from_millis(4),
-                profile: Profile {
-                    agent: agent.clone(),
-                    wrap_up_ms: 10_000,
-                    no_answer: NoAnswerAction::Logout,
-                    logout_on_out_of_service: true,
-                },
-                dn: (state != AgentState::LoggedOut).then(|| Dn::parse("7101").unwrap()),
-                state,
-                since: Timestamp::from_millis(2),
-                mode: WorkMode::AuxWork,
-                reasons: [("ReasonCode", "Lunch")].into_iter().collect::<UserData>(),
-                calls: vec![OnCall { conn_id: ConnId(7), business: true, established: false }],
-                due: Some(Timestamp::from_millis(5)),
-            };
-            assert_eq!(decode(&tenant, &encode(&snapshot)).unwrap(), snapshot);
-        }
-    }
-
-    #[test]
-    fn a_record_of_another_kind_or_a_later_version_is_refused() {
-        let tenant = TenantId::parse("t1").unwrap();
-        assert!(decode(&tenant, &encode_owner_record(Token(1))).is_err());
-        let later = v1::StateRecord { kind: AGENT.into(), version: VERSION + 1, body: Bytes::new() };
-        let refused = decode(&tenant, &later.encode_to_vec()).unwrap_err();
-        assert_eq!(
-            refused.to_string(),
-            "a record of agent-state cannot be read: its version is 2, this program knows 1"
-        );
-        assert_eq!(decode_desk(&encode_owner_record(Token(8))).unwrap(), Token(8));
-    }
-}
+mod tests;

@@ -31,7 +31,7 @@ pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, metrics: Metrics, 
     while !ctx.drain.is_draining() {
         if take_job(&ctx, &tenant).await == Some(true) {
             info!(%tenant, "calls are followed");
-            let mut desk = TenantLoop {
+            let mut tenant_loop = TenantLoop {
                 view: View::new(metrics.clone()),
                 ctx: ctx.clone(),
                 tenant: tenant.clone(),
@@ -39,7 +39,7 @@ pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, metrics: Metrics, 
                 metrics: metrics.clone(),
             };
             // A fault affects only this tenant.
-            if let Err(fault) = fault::contained(desk.run()).await {
+            if let Err(fault) = fault::contained(tenant_loop.run()).await {
                 error!(%tenant, error = format!("{fault:#}"), "a fault in following a tenant's calls: it restarts");
             }
         }

@@ -22,20 +22,20 @@ const TAKEN_MAX: usize = 64;
 
 /// The gRPC service.
 pub(super) struct Server {
-    desks: TenantLoops,
+    tenant_loops: TenantLoops,
     clock: Arc<dyn Clock>,
     streams: Streams,
 }
 
 #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
 impl Server {
-    pub fn new(desks: TenantLoops, clock: Arc<dyn Clock>) -> Self {
-        Self { desks, clock, streams: Streams::default() }
+    pub fn new(tenant_loops: TenantLoops, clock: Arc<dyn Clock>) -> Self {
+        Self { tenant_loops, clock, streams: Streams::default() }
     }
 
-    fn desk<T>(&self, request: &Request<T>) -> Result<mpsc::Sender<Ask>, Status> {
+    fn tenant_loop<T>(&self, request: &Request<T>) -> Result<mpsc::Sender<Ask>, Status> {
         let tenant = net::grpc::tenant(request)?;
-        self.desks.desk(&tenant).ok_or_else(|| Status::resource_exhausted("too many tenants"))
+        self.tenant_loops.sender_to(&tenant).ok_or_else(|| Status::resource_exhausted("too many tenants"))
     }
 
     /// A stream of these answers. It is counted among the caller's streams and ends with the caller's token.
@@ -84,7 +84,7 @@ impl Routing for Server {
         request: Request<Streaming<v1::QueueCommand>>,
     ) -> Result<Response<Self::QueueStream>, Status> {
         needs_scope(net::grpc::caller(&request)?, "routing")?;
-        let desk = self.desk(&request)?;
+        let tenant_loop = self.tenant_loop(&request)?;
         let (outcomes, answers) = mpsc::channel(OUTCOMES_MAX);
         let listener = Listener { outcomes, overflowed: CancellationToken::new() };
         let overflowed = listener.overflowed.clone();
@@ -101,7 +101,7 @@ impl Routing for Server {
                 };
                 let Some(Ok(command)) = command else { return };
                 let Some(command) = command.command else { continue };
-                if desk.send(Ask::Command(command, listener.clone())).await.is_err() {
+                if tenant_loop.send(Ask::Command(command, listener.clone())).await.is_err() {
                     return;
                 }
             }
@@ -116,7 +116,7 @@ impl Routing for Server {
         request: Request<Streaming<v1::AgentsUpdate>>,
     ) -> Result<Response<Self::PushAgentsStream>, Status> {
         needs_role(net::grpc::caller(&request)?, "tenant")?;
-        let desk = self.desk(&request)?;
+        let tenant_loop = self.tenant_loop(&request)?;
         let (taken, answers) = mpsc::channel(TAKEN_MAX);
         let answers = self.stream(&request, ReceiverStream::new(answers))?;
         let mut updates = request.into_inner();
@@ -130,7 +130,7 @@ impl Routing for Server {
                     Err(refused) => return drop(taken.send(Err(refused)).await),
                 };
                 let (done, revision) = oneshot::channel();
-                let sent = desk.send(Ask::Agents(update, done)).await;
+                let sent = tenant_loop.send(Ask::Agents(update, done)).await;
                 let answer = match (sent, revision.await) {
                     (Ok(()), Ok(revision)) => Ok(v1::AgentsTaken { revision }),
                     _ => Err(tenant_gone()),
@@ -150,7 +150,7 @@ impl Routing for Server {
         request: Request<Streaming<v1::CallDetails>>,
     ) -> Result<Response<Self::PushCallsStream>, Status> {
         needs_role(net::grpc::caller(&request)?, "sip-cluster")?;
-        let desk = self.desk(&request)?;
+        let tenant_loop = self.tenant_loop(&request)?;
         let (taken, answers) = mpsc::channel(TAKEN_MAX);
         let answers = self.stream(&request, ReceiverStream::new(answers))?;
         let mut calls = request.into_inner();
@@ -158,7 +158,7 @@ impl Routing for Server {
             let mut count = 0;
             while let Some(Ok(details)) = calls.next().await {
                 count += 1;
-                let sent = desk.send(Ask::Call(Box::new(details))).await;
+                let sent = tenant_loop.send(Ask::Call(Box::new(details))).await;
                 let answer = sent.map(|()| v1::CallsTaken { count }).map_err(|_| tenant_gone());
                 if taken.send(answer).await.is_err() {
                     return;
@@ -170,10 +170,10 @@ impl Routing for Server {
 
     async fn explain(&self, request: Request<v1::ExplainRequest>) -> Result<Response<v1::ExplainResponse>, Status> {
         needs_scope(net::grpc::caller(&request)?, "routing:read")?;
-        let desk = self.desk(&request)?;
+        let tenant_loop = self.tenant_loop(&request)?;
         let call = named_call(request.into_inner().conn_id)?;
         let (reply, response) = oneshot::channel();
-        desk.send(Ask::Explain(call, reply)).await.map_err(|_| tenant_gone())?;
+        tenant_loop.send(Ask::Explain(call, reply)).await.map_err(|_| tenant_gone())?;
         let explained = response.await.map_err(|_| tenant_gone())?;
         explained.map(Response::new).ok_or_else(|| Status::resource_exhausted("too many ask at once: ask again"))
     }

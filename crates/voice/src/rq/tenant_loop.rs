@@ -71,10 +71,10 @@ impl TenantLoops {
     }
 
     /// The sender to a tenant's loop; `None` when there are too many tenants.
-    pub fn desk(&self, tenant: &TenantId) -> Option<mpsc::Sender<Ask>> {
+    pub fn sender_to(&self, tenant: &TenantId) -> Option<mpsc::Sender<Ask>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(desk) = open.get(tenant) {
-            return Some(desk.clone());
+        if let Some(sender) = open.get(tenant) {
+            return Some(sender.clone());
         }
         if open.len() >= TENANTS_MAX {
             return None;
@@ -89,8 +89,8 @@ impl TenantLoops {
     /// Waits until every tenant loop has finished.
     pub async fn finished(&self) {
         let open: Vec<_> = self.open.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        for desk in open {
-            desk.closed().await;
+        for sender in open {
+            sender.closed().await;
         }
     }
 }
@@ -122,7 +122,7 @@ async fn serve_once(
 ) -> Result<End> {
     let Some(record) = take_over(ctx, tenant).await? else { return Ok(End::Closed) };
     info!(%tenant, token = record.token.0, requests = record.requests.len(), "queues taken over");
-    let desk = TenantLoop {
+    let tenant_loop = TenantLoop {
         queues: TenantQueues::restore(&record, metrics.clone(), ctx.trace.clone()),
         ctx: ctx.clone(),
         tenant: tenant.clone(),
@@ -131,7 +131,7 @@ async fn serve_once(
         writes: Writes::new(ctx.stores.queues.clone(), ctx.clock.clone()),
         explained: 0,
     };
-    desk.run(asked).await
+    tenant_loop.run(asked).await
 }
 
 /// Claims the tenant's queues once no other running replica owns them; returns `None` if the role drains first.

@@ -133,7 +133,7 @@ impl TenantLoop {
         let application = application.inspect_err(|error| tracing::error!(%error, "application not loaded")).ok();
         let position = records::position(&decoded);
         for (reference, frame) in intentions::decode(&record.intentions) {
-            self.errands.send(&self.tenant, conn_id, &record.key.0, reference, frame).await;
+            self.frontend_tasks.send(&self.tenant, conn_id, &record.key.0, reference, frame).await;
         }
         let restore = Restore {
             tenant: self.tenant.clone(),

@@ -1,0 +1,79 @@
+use super::*;
+
+#[test]
+fn objects_of_a_replica_that_is_behind_are_asked_for_again() {
+    let tenants = BTreeMap::from([("example".to_owned(), "1-2".to_owned())]);
+    let versions = Versions { etag: "b".to_owned(), tenants };
+    let held = |version: &str| {
+        let config = TenantConfig { version: version.to_owned(), ..TenantConfig::default() };
+        HashMap::from([(TenantId::parse("example").unwrap(), Arc::new(config))])
+    };
+    assert!(is_as_listed(&versions, &held("1-2"), &HashSet::new()));
+    assert!(!is_as_listed(&versions, &held("1-1"), &HashSet::new()));
+    let none = HashMap::new();
+    assert!(is_as_listed(&versions, &none, &HashSet::new()), "a name that cannot be read is no reason to ask for ever");
+}
+
+/// A simulated config that cannot read some tenants.
+struct Played {
+    versions: BTreeMap<String, String>,
+    broken: HashSet<String>,
+}
+
+impl Source for Played {
+    async fn versions(&self, _: Option<&str>, _: u64) -> Result<Versions, CallError> {
+        Ok(Versions { etag: format!("{:?}", self.versions), tenants: self.versions.clone() })
+    }
+}
+
+impl Pages for Played {
+    async fn page(&self, tenant: &str, _: Option<&str>, _: &str) -> Result<Changes, CallError> {
+        if self.broken.contains(tenant) {
+            return Err(CallError::Shape("a test".to_owned()));
+        }
+        let version = self.versions[tenant].clone();
+        Ok(Changes { version, whole: true, objects: Vec::new(), gone: Vec::new(), next: None })
+    }
+}
+
+fn follower(tenants: [&str; 2], version: &str, broken: &str) -> Follower<Played> {
+    let versions = tenants.map(|tenant| (tenant.to_owned(), version.to_owned())).into();
+    let config = Played { versions, broken: HashSet::from([broken.to_owned()]) };
+    let metrics = Metrics::register(&runtime::Metrics::default());
+    Follower { config, publish: watch::Sender::default(), is_published: false, unread: HashSet::new(), metrics }
+}
+
+fn held(follower: &Follower<Played>, tenant: &str) -> Option<String> {
+    follower.publish.borrow().get(&TenantId::parse(tenant).unwrap()).map(|config| config.version.clone())
+}
+
+#[tokio::test]
+async fn a_tenant_that_cannot_be_read_costs_no_other_its_configuration() {
+    let mut follower = follower(["acme", "globex"], "1-1", "acme");
+    let etag = follower.turn(None).await.unwrap();
+    let changes = follower.publish.subscribe();
+    assert_eq!((held(&follower, "acme"), held(&follower, "globex").as_deref()), (None, Some("1-1")));
+    assert!(etag.is_some(), "the next question waits");
+    assert_eq!((follower.metrics.unread.get(), follower.metrics.failed.get()), (1, 1));
+
+    follower.turn(etag.as_deref()).await.unwrap();
+    assert!(!changes.has_changed().unwrap(), "what has not changed is not told again");
+
+    follower.config.broken.clear();
+    follower.turn(etag.as_deref()).await.unwrap();
+    assert_eq!(held(&follower, "acme").as_deref(), Some("1-1"), "it is asked for again although no version differs");
+    assert_eq!(follower.metrics.unread.get(), 0);
+}
+
+#[tokio::test]
+async fn what_was_known_of_a_tenant_that_cannot_be_read_holds() {
+    let mut follower = follower(["acme", "globex"], "1-1", "");
+    follower.turn(None).await.unwrap();
+    follower.config.broken.insert("acme".to_owned());
+    for version in follower.config.versions.values_mut() {
+        *version = "1-2".to_owned();
+    }
+    follower.turn(Some("before")).await.unwrap();
+    let both = (held(&follower, "acme"), held(&follower, "globex"));
+    assert_eq!((both.0.as_deref(), both.1.as_deref()), (Some("1-1"), Some("1-2")));
+}

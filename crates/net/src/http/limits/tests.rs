@@ -1,0 +1,75 @@
+use axum::Extension;
+use axum::routing::{get, post};
+use futures::FutureExt as _;
+use tower::ServiceExt as _;
+
+use super::*;
+
+const FEW: Places = Places { all: 2 };
+
+fn served(limits: Limits) -> Router {
+    async fn waits(Extension(turn): Extension<Turn>) -> Response {
+        match turn.waits() {
+            Ok(_waits) => std::future::pending().await,
+            Err(problem) => problem.into_response(),
+        }
+    }
+    let router = Router::new().route("/take", post(async |body: String| body)).route("/wait", get(waits));
+    limited(router, limits, OfEveryRole::default())
+}
+
+fn request(method: &str, path: &str, body: Body) -> Request {
+    Request::builder().method(method).uri(path).body(body).unwrap()
+}
+
+/// A body that begins and never ends.
+fn endless() -> Body {
+    let begun = futures::stream::iter([Ok::<_, std::io::Error>("a")]);
+    Body::from_stream(futures::StreamExt::chain(begun, futures::stream::pending()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_end_is_refused_in_time_and_its_sender_has_no_second_place() {
+    let router = served(Limits { requests: FEW, ..Limits::default() });
+    let mut slow = Box::pin(router.clone().oneshot(request("POST", "/take", endless())));
+    assert!(futures::poll!(&mut slow).is_pending());
+    let second = router.clone().oneshot(request("POST", "/take", Body::from("b"))).await.unwrap();
+    assert_eq!(second.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(slow.await.unwrap().status(), StatusCode::REQUEST_TIMEOUT);
+    let next = router.oneshot(request("POST", "/take", Body::from("b"))).await.unwrap();
+    assert_eq!(next.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_body_without_a_length_is_refused_where_it_grows_too_large() {
+    let router = served(Limits { body_bytes_max: 8, ..Limits::default() });
+    let parts = futures::stream::iter([Ok::<_, std::io::Error>("12345678"), Ok("9")]);
+    let answer = router.oneshot(request("POST", "/take", Body::from_stream(parts))).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[test]
+fn a_caller_has_its_share_of_the_connections_until_they_end() {
+    let connections = Shares::new(FEW);
+    let caller = |name: &str| ShareHolder::Caller { tenant: None, name: name.to_owned() };
+    let accepted = || Accepted::new("192.0.2.1:1024".parse().unwrap());
+    let (first, second, others) = (accepted(), accepted(), accepted());
+    assert_eq!(has_its_place(&first, &connections, &caller("greedy")), Ok(()));
+    assert_eq!(has_its_place(&first, &connections, &caller("greedy")), Ok(()), "its next request takes no other");
+    assert_eq!(has_its_place(&second, &connections, &caller("greedy")), Err(NoCapacity::Share));
+    assert_eq!(has_its_place(&others, &connections, &caller("another")), Ok(()));
+    drop((first, others));
+    assert_eq!(has_its_place(&second, &connections, &caller("greedy")), Ok(()));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_change_takes_no_place_of_those_who_ask() {
+    let router = served(Limits { requests: FEW, waits: FEW, ..Limits::default() });
+    let mut waiting = Box::pin(router.clone().oneshot(request("GET", "/wait", Body::empty())));
+    assert!(futures::poll!(&mut waiting).is_pending());
+    let asked = router.clone().oneshot(request("POST", "/take", Body::from("a"))).await.unwrap();
+    assert_eq!(asked.status(), StatusCode::OK);
+    let second = router.oneshot(request("GET", "/wait", Body::empty())).await.unwrap();
+    assert_eq!(second.status(), StatusCode::TOO_MANY_REQUESTS, "a caller has its share of the waits");
+    assert!(waiting.now_or_never().is_none());
+}

@@ -1,0 +1,183 @@
+//! A failure of our INVITE: the retry with credentials or a longer session interval, the retry after glare, the end (RFC 3261 §14.1, §22;
+//! RFC 4028 §7.3).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::Timestamp;
+
+use super::UserAgent;
+use super::command::{CommandError, DialogId, ExtraHeaders};
+use super::event::{Event, Release};
+use super::session_timer::min_se;
+use super::state::{Glare, InvitePurpose, OutgoingInvite, OutgoingStage, SessionTimer, Shared};
+use crate::header::HeaderName;
+use crate::offer_answer::Side;
+use crate::transaction::ClientRequest;
+use crate::{Message, StatusCode};
+
+/// The most retries of one INVITE with credentials or another session interval.
+const CHALLENGES_MAX: u8 = 2;
+
+/// The most retries of a re-INVITE after glare (491).
+const GLARE_MAX: u8 = 6;
+
+/// The longest wait before such a retry (RFC 3261 §14.1).
+pub(super) const GLARE_WAIT_MAX: Duration = Duration::from_secs(4);
+
+impl UserAgent {
+    pub(super) fn invite_failure(
+        &mut self,
+        id: DialogId,
+        status: StatusCode,
+        response: Option<Shared>,
+        now: Timestamp,
+    ) {
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        let Some(outgoing) = &leg.state.outgoing else { return };
+        let (purpose, stage) = (outgoing.purpose, outgoing.stage);
+        if stage == OutgoingStage::Pending
+            && let Some(response) = &response
+            && self.retry_invite(id, status, response, now)
+        {
+            return;
+        }
+        if purpose == InvitePurpose::Begin {
+            let cancelled = stage != OutgoingStage::Pending;
+            let status = if cancelled && response.is_none() { StatusCode::REQUEST_TERMINATED } else { status };
+            self.fail(id, status, response, now);
+            return;
+        }
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        let outgoing = leg.state.outgoing.take();
+        let offer = leg.state.offer_answer.open().cloned();
+        leg.state.offer_answer.abandon();
+        leg.state.challenges = 0;
+        if status != StatusCode::REQUEST_PENDING {
+            leg.state.glare_attempts = 0;
+        }
+        match status {
+            StatusCode::REQUEST_PENDING => self.glare(id, purpose, offer, outgoing, response, now),
+            // RFC 3261 §14.1. A broken flow says nothing about the peer.
+            StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
+                self.leave(id, Release::Gone(status), now);
+            }
+            _ if purpose == InvitePurpose::Change => {
+                self.events.push_back(Event::Refused { dialog: id, status, response });
+            }
+            _ => {}
+        }
+    }
+
+    fn glare(
+        &mut self,
+        id: DialogId,
+        purpose: InvitePurpose,
+        offer: Option<Bytes>,
+        outgoing: Option<OutgoingInvite>,
+        response: Option<Shared>,
+        now: Timestamp,
+    ) {
+        // §14.1: the side that chose the Call-ID waits longer, so that the two do not collide again.
+        let ours = self.dialogs.get(id.0).is_some_and(|leg| leg.state.begun_by == Side::Us);
+        let wait_ms = if ours { 2_100 + 10 * self.entropy.below(190) } else { 10 * self.entropy.below(200) };
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        let attempts = leg.state.glare_attempts;
+        if attempts >= GLARE_MAX {
+            leg.state.glare_attempts = 0;
+            let status = StatusCode::REQUEST_PENDING;
+            self.events.push_back(Event::Refused { dialog: id, status, response });
+            return;
+        }
+        leg.state.glare_attempts = attempts + 1;
+        leg.state.glare = Some(Glare {
+            due: now + Duration::from_millis(wait_ms),
+            offer,
+            headers: outgoing.map(|o| extra_headers(&o.request)).unwrap_or_default(),
+            purpose,
+        });
+    }
+
+    pub(super) fn glare_due(&mut self, id: DialogId, now: Timestamp) {
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        let Some(glare) = leg.state.glare.take() else { return };
+        let sent = self.send_reinvite(id, glare.offer.clone(), glare.headers.clone(), glare.purpose, now);
+        match (sent, self.dialogs.get_mut(id.0)) {
+            (Err(CommandError::OfferOpen), Some(leg)) => {
+                leg.state.glare = Some(Glare { due: now + Duration::from_millis(500), ..glare });
+            }
+            (Err(CommandError::Transaction(_)), _) if glare.purpose == InvitePurpose::Change => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                self.events.push_back(Event::Refused { dialog: id, status, response: None });
+            }
+            _ => {}
+        }
+    }
+
+    /// Repeats an INVITE after a challenge with credentials (§22), or after a 422 with a longer session interval (RFC
+    /// 4028 §7.3).
+    fn retry_invite(&mut self, id: DialogId, status: StatusCode, response: &Message, now: Timestamp) -> bool {
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return false };
+        let Some(outgoing) = &leg.state.outgoing else { return false };
+        if leg.state.challenges >= CHALLENGES_MAX {
+            return false;
+        }
+        let Ok(mut request) = Message::parse(outgoing.request.clone()) else { return false };
+        let min_se = if status == StatusCode::SESSION_INTERVAL_TOO_SMALL { min_se(response) } else { None };
+        if let Some(least) = min_se {
+            request.set(&HeaderName::MinSe, least);
+            request.set(&HeaderName::SessionExpires, least);
+            leg.state.session = SessionTimer { min_se_s: least, ..leg.state.session };
+        } else if !self.authorize(&mut request, status, response) {
+            return false;
+        }
+        self.resend_invite(id, request, now).is_ok()
+    }
+
+    fn resend_invite(&mut self, id: DialogId, mut request: Message, now: Timestamp) -> Result<(), CommandError> {
+        let flow = self.dialogs.get(id.0).ok_or(CommandError::Gone)?.state.dialog.flow;
+        let (via, branch) = self.new_via(flow);
+        let leg = self.dialogs.get_mut(id.0).ok_or(CommandError::Gone)?;
+        let Some(outgoing) = &mut leg.state.outgoing else { return Err(CommandError::Gone) };
+        leg.state.challenges += 1;
+        outgoing.cseq = leg.state.dialog.next_cseq();
+        outgoing.forks = Vec::new();
+        request.set(&HeaderName::Via, via);
+        request.set(&HeaderName::CSeq, format_args!("{} INVITE", outgoing.cseq));
+        let client = self.layer.send(ClientRequest { message: &request, branch: &branch, flow, owner: id.0 }, now)?;
+        self.changed.insert(id);
+        outgoing.request = self.layer.request_of(client);
+        leg.follow(client, &self.layer);
+        Ok(())
+    }
+
+    pub(super) fn fail(&mut self, id: DialogId, status: StatusCode, response: Option<Shared>, now: Timestamp) {
+        self.close(id, now);
+        self.events.push_back(Event::Failed { dialog: id, status, response });
+    }
+}
+
+/// The headers of a request that the application added.
+fn extra_headers(request: &Bytes) -> ExtraHeaders {
+    const OURS: &[HeaderName] = &[
+        HeaderName::Via,
+        HeaderName::Route,
+        HeaderName::MaxForwards,
+        HeaderName::From,
+        HeaderName::To,
+        HeaderName::CallId,
+        HeaderName::CSeq,
+        HeaderName::Contact,
+        HeaderName::Allow,
+        HeaderName::Supported,
+        HeaderName::UserAgent,
+        HeaderName::SessionExpires,
+        HeaderName::MinSe,
+        HeaderName::ContentType,
+        HeaderName::ContentLength,
+        HeaderName::Authorization,
+        HeaderName::ProxyAuthorization,
+    ];
+    let Ok(request) = Message::parse(request.clone()) else { return Vec::new() };
+    request.header_lines().filter(|(name, _)| !OURS.contains(name)).map(|(n, v)| (n, v.to_owned())).collect()
+}

@@ -1,0 +1,38 @@
+use super::*;
+
+fn source(n: u32) -> IpAddr {
+    IpAddr::from(n.to_be_bytes())
+}
+
+#[test]
+fn seals_are_verified_within_a_budget_of_each_source_and_of_all() {
+    let mut allowance = Allowance::new();
+    let now = Timestamp::from_millis(1_000_000);
+    let of_one = (0..10_000).filter(|_| allowance.may_check(source(1), now)).count();
+    assert_eq!(of_one, CHECKS_PER_S as usize);
+    let of_all = (2..50_000).filter(|n| allowance.may_check(source(*n), now)).count();
+    assert_eq!(of_all, CHECKS_OF_ALL_PER_S as usize - of_one);
+    assert!(allowance.may_check(source(1), now + Duration::from_millis(100)));
+}
+
+#[test]
+fn strangers_make_nobody_be_forgotten_who_has_proven_something() {
+    let mut allowance = Allowance::new();
+    let now = Timestamp::from_millis(1_000_000);
+    let flow = |n: u32| Flow::Udp { listener: 0, remote: (source(n), 5060).into() };
+    allowance.proved(flow(1), now);
+    for n in 2..200_000 {
+        allowance.may_check(source(n), now);
+        assert!(!allowance.of_flow(flow(n), 10, now));
+    }
+    assert!(allowance.sources.len() <= SOURCES_MAX);
+    assert!(allowance.of_flow(flow(1), 10, now));
+    assert!(!allowance.of_flow(flow(1), 10, now + FLOW_PROVEN_FOR + Duration::from_secs(1)), "lately, not once");
+}
+
+#[test]
+fn a_response_without_a_branch_of_ours_is_not_read() {
+    assert!(may_be_known(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKtk0000000100000000000000ff\r\n"));
+    assert!(!may_be_known(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK-another\r\n"));
+    assert!(may_be_known(b"BYE sip:a@b SIP/2.0\r\n"), "what a request shows is read");
+}

@@ -1,0 +1,49 @@
+use super::*;
+use model::{UserData, WorkMode};
+
+#[test]
+fn an_agent_survives_its_record_in_every_state() {
+    let tenant = TenantId::parse("t1").unwrap();
+    let agent = AgentId::parse("a-7101").unwrap();
+    for state in [
+        AgentState::LoggedOut,
+        AgentState::NotReady,
+        AgentState::Ready,
+        AgentState::AfterCallWork,
+        AgentState::Busy(AfterBusy::Ready),
+        AgentState::Busy(AfterBusy::NotReady),
+        AgentState::Busy(AfterBusy::AfterCallWork),
+    ] {
+        let snapshot = AgentSnapshot {
+            tenant: tenant.clone(),
+            agent: agent.clone(),
+            token: Token(3),
+            seq: 9,
+            last_at: Timestamp::from_millis(4),
+            profile: Profile {
+                agent: agent.clone(),
+                wrap_up_ms: 10_000,
+                no_answer: NoAnswerAction::Logout,
+                logout_on_out_of_service: true,
+            },
+            dn: (state != AgentState::LoggedOut).then(|| Dn::parse("7101").unwrap()),
+            state,
+            since: Timestamp::from_millis(2),
+            mode: WorkMode::AuxWork,
+            reasons: [("ReasonCode", "Lunch")].into_iter().collect::<UserData>(),
+            calls: vec![OnCall { conn_id: ConnId(7), business: true, established: false }],
+            due: Some(Timestamp::from_millis(5)),
+        };
+        assert_eq!(decode(&tenant, &encode(&snapshot)).unwrap(), snapshot);
+    }
+}
+
+#[test]
+fn a_record_of_another_kind_or_a_later_version_is_refused() {
+    let tenant = TenantId::parse("t1").unwrap();
+    assert!(decode(&tenant, &encode_owner_record(Token(1))).is_err());
+    let later = v1::StateRecord { kind: AGENT.into(), version: VERSION + 1, body: Bytes::new() };
+    let refused = decode(&tenant, &later.encode_to_vec()).unwrap_err();
+    assert_eq!(refused.to_string(), "a record of agent-state cannot be read: its version is 2, this program knows 1");
+    assert_eq!(decode_owner_record(&encode_owner_record(Token(8))).unwrap(), Token(8));
+}

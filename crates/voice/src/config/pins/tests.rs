@@ -1,0 +1,82 @@
+use std::collections::BTreeMap;
+
+use contracts::provisioning::ObjectKey;
+use infra::ConfigVersion;
+use serde_json::json;
+
+use super::*;
+use crate::test_stores::HandClock;
+
+fn copy() -> TenantCopy {
+    let person = |id: &str, pin: Option<&str>| {
+        let agent =
+            json!({"id": id, "login_code": id, "pin": pin, "default_place": format!("desk-{id}"), "skills": []});
+        json!({"user_name": id, "first_name": "A", "last_name": "B", "agent": agent})
+    };
+    let objects = [
+        (ObjectKind::Place, "desk-a", json!({"name": "desk-a", "dns": ["7101", "7102"]})),
+        (ObjectKind::Place, "desk-b", json!({"name": "desk-b", "dns": ["7103"]})),
+        (ObjectKind::Person, "a", person("a", Some("123456"))),
+        (ObjectKind::Person, "b", person("b", None)),
+    ];
+    let read = |(kind, id, json): (ObjectKind, &str, serde_json::Value)| {
+        let object = Object::from_json(kind, json.to_string().as_bytes()).unwrap();
+        (ObjectKey { kind, id: id.to_owned() }, (1, object))
+    };
+    let objects = objects.into_iter().map(read).collect();
+    TenantCopy { version: ConfigVersion { generation: 1, revision: 1 }, objects, gone: BTreeMap::new() }
+}
+
+struct Bench {
+    clock: Arc<HandClock>,
+    pins: Pins,
+    copy: TenantCopy,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let clock = HandClock::new();
+        let pins = Pins::new(clock.clone(), Metrics::register(&runtime::Metrics::default()));
+        Self { clock, pins, copy: copy() }
+    }
+
+    fn ask(&self, dn: &str, typed: Option<&str>) -> PinAnswer {
+        let typed = typed.map(|typed| Secret(typed.to_owned()));
+        self.pins.ask(&TenantId::parse("t1").unwrap(), &self.copy, dn, typed.as_ref())
+    }
+}
+
+#[test]
+fn the_pin_of_the_agent_at_the_phone_is_right_and_no_other() {
+    let bench = Bench::new();
+    assert_eq!(bench.ask("7102", None), PinAnswer::Digits { digits: 6 });
+    assert_eq!(bench.ask("7102", Some("123456")), PinAnswer::Right);
+    assert_eq!(bench.ask("7102", Some("12345")), PinAnswer::Wrong);
+    assert_eq!(bench.ask("7103", Some("123456")), PinAnswer::None, "an agent without a PIN");
+    assert_eq!(bench.ask("7199", None), PinAnswer::None, "no agent");
+}
+
+#[test]
+fn a_phone_waits_longer_after_each_wrong_pin_and_no_other_phone_does() {
+    let bench = Bench::new();
+    for _ in 0..WRONG_FREE {
+        assert_eq!(bench.ask("7101", Some("000000")), PinAnswer::Wrong);
+    }
+    assert_eq!(bench.ask("7101", Some("123456")), PinAnswer::Wait, "even the right one");
+    assert_eq!(bench.ask("7101", None), PinAnswer::Wait);
+    assert_eq!(bench.ask("7102", Some("123456")), PinAnswer::Right, "the other phone of the same place");
+    bench.clock.pass(WAIT_FIRST);
+    assert_eq!(bench.ask("7101", Some("000000")), PinAnswer::Wrong);
+    bench.clock.pass(WAIT_FIRST);
+    assert_eq!(bench.ask("7101", Some("123456")), PinAnswer::Wait, "twice as long now");
+    bench.clock.pass(WAIT_FIRST);
+    assert_eq!(bench.ask("7101", Some("123456")), PinAnswer::Right);
+    assert_eq!(bench.ask("7101", Some("000000")), PinAnswer::Wrong, "and it begins anew");
+    assert_eq!(bench.ask("7101", None), PinAnswer::Digits { digits: 6 });
+}
+
+#[test]
+fn the_wait_has_a_longest() {
+    assert_eq!(wait_after(WRONG_FREE - 1), Duration::ZERO);
+    assert_eq!(wait_after(u32::MAX), WAIT_MAX);
+}

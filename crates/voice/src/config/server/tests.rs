@@ -1,0 +1,67 @@
+use contracts::provisioning::{Application, Skill};
+
+use super::*;
+
+#[test]
+fn the_etag_of_thousands_of_tenants_is_short_and_tells_every_change() {
+    let mut versions: BTreeMap<String, String> =
+        (0..10_000).map(|n| (format!("tenant-{n}"), "1-1".to_owned())).collect();
+    let before = etag(&versions);
+    assert_eq!(before.len(), 2 * ETAG_BYTES);
+    versions.insert("tenant-7".to_owned(), "1-2".to_owned());
+    assert_ne!(etag(&versions), before);
+}
+
+/// A tenant with this number of applications of 150 kB, half of them of revision 2, and a removed skill.
+fn large(applications: u64) -> TenantCopy {
+    let key = |kind, id: String| ObjectKey { kind, id };
+    let document = "<!-- \u{1} -->".repeat(15_000);
+    let objects = (0..applications).map(|n| {
+        let name = format!("application {n:03}/é");
+        let held = Application { name: name.clone(), document: document.clone() };
+        (key(ObjectKind::Application, name), (1 + n % 2, Object::Application(held)))
+    });
+    let skill = (key(ObjectKind::Skill, "sales".to_owned()), (1, Object::Skill(Skill { name: "sales".to_owned() })));
+    let gone = BTreeMap::from([(key(ObjectKind::Prompt, "welcome".to_owned()), 2)]);
+    let version = ConfigVersion { generation: 1, revision: 2 };
+    TenantCopy { version, objects: objects.chain([skill]).collect(), gone }
+}
+
+fn all_pages(copy: &TenantCopy, after: Option<&str>) -> (Vec<String>, usize) {
+    let (mut from, mut seen, mut greatest) = (Some(String::new()), Vec::new(), 0);
+    while from.is_some() {
+        let query = ObjectsQuery { after: after.map(ToOwned::to_owned), kinds: None, from };
+        let page = changes(copy, &Wanted::of(&query).unwrap());
+        greatest = greatest.max(serde_json::to_vec(&page).unwrap().len());
+        seen.extend(page.objects.iter().chain(&page.gone).map(|listed| listed.id.clone()));
+        from = page.next;
+    }
+    (seen, greatest)
+}
+
+#[test]
+fn a_tenants_objects_come_in_pages_that_can_be_read() {
+    let copy = large(115);
+    let (mut seen, greatest) = all_pages(&copy, None);
+    assert!(greatest < 8 << 20, "a page has {greatest} bytes");
+    seen.sort_unstable();
+    let mut expected: Vec<String> = copy.objects.keys().map(|key| key.id.clone()).collect();
+    expected.sort_unstable();
+    assert_eq!(seen, expected, "each object once");
+
+    let (changed, _) = all_pages(&copy, Some("1-1"));
+    assert_eq!(changed.len(), 57 + 1, "what came with revision 2, and what went");
+}
+
+#[test]
+fn who_waits_as_long_as_may_be_is_answered_before_the_listener_gives_up() {
+    assert!(WAIT_MAX < net::http::Limits::default().answer_within);
+}
+
+#[test]
+fn who_needs_no_documents_gets_none() {
+    let query = ObjectsQuery { after: None, kinds: Some("skill,dn".to_owned()), from: Some(String::new()) };
+    let page = changes(&large(115), &Wanted::of(&query).unwrap());
+    assert_eq!(page.objects.iter().map(|listed| listed.id.as_str()).collect::<Vec<_>>(), ["sales"]);
+    assert_eq!(page.next, None);
+}

@@ -1,0 +1,88 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use infra::SystemClock;
+use model::{AgentId, Dn};
+use runtime::Tokens;
+use runtime::caller::Tie;
+use runtime::token::EVERY_ROLE;
+
+use super::*;
+
+fn caller(scopes: &str, tie: Option<&Tie>) -> Caller {
+    let tokens = Tokens::with_key(&Tokens::new_key().unwrap(), Arc::new(SystemClock::start())).unwrap();
+    let life = Duration::from_secs(60);
+    let token = tokens.issue_tied(Some(&acme()), tie, "desk/1", scopes, EVERY_ROLE, life).unwrap();
+    tokens.verify(&token, "frontend").unwrap()
+}
+
+fn acme() -> TenantId {
+    TenantId::parse("acme").unwrap()
+}
+
+/// The status and its detail.
+fn answer(caller: &Caller, frame: Value) -> (u16, String) {
+    match let_in(caller, &frame, &acme(), "desk/1") {
+        Ok(_) => (202, String::new()),
+        Err(problem) => (problem.status, problem.detail.unwrap_or_default()),
+    }
+}
+
+const CONN_ID: &str = "00000000000000ff@a.1";
+
+#[test]
+fn the_scope_is_that_of_what_is_asked_for_whatever_else_stands_in_the_frame() {
+    let (calls, agents) = (caller("calls:control", None), caller("agents:control", None));
+    for name in ["TAgentLogin", "TAgentLogout", "TAgentSetReady", "TAgentSetNotReady", "TQueryAddress"] {
+        for frame in [json!({"req": name, "ThisDN": "7101"}), json!({"req": name, "ThisDN": "7101", "ConnID": CONN_ID})]
+        {
+            let (status, said) = answer(&calls, frame.clone());
+            assert!(status == 403 && said.contains("\"agents:control\""), "{frame}: {status} {said}");
+            assert_eq!(answer(&agents, frame).0, 202);
+        }
+    }
+    for more in [
+        json!({"req": "TAnswerCall"}),
+        json!({"req": "TReleaseCall"}),
+        json!({"req": "TClearCall"}),
+        json!({"req": "THoldCall"}),
+        json!({"req": "TRetrieveCall"}),
+        json!({"req": "TRedirectCall", "OtherDN": "7102"}),
+        json!({"req": "TRouteCall", "OtherDN": "7102"}),
+        json!({"req": "TApplyTreatment", "TreatmentType": "Echo"}),
+        json!({"req": "TStopTreatment"}),
+        json!({"req": "TUpdateUserData", "UserData": {}}),
+        json!({"req": "TDeletePair", "Key": "k"}),
+        json!({"req": "TDeleteUserData"}),
+        json!({"req": "TQueryCall"}),
+    ] {
+        let mut frame = json!({"ThisDN": "7101", "ConnID": CONN_ID});
+        frame.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (status, said) = answer(&agents, frame.clone());
+        assert!(status == 403 && said.contains("\"calls:control\""), "{frame}: {status} {said}");
+        assert_eq!(answer(&calls, frame.clone()).0, 202, "{frame}");
+    }
+    assert!(caller("calls:read", None).may_ask_at_all().unwrap_err().detail.unwrap().contains("agents:control"));
+    assert_eq!(answer(&calls, json!({"req": "TFly", "ThisDN": "7101"})).0, 422);
+}
+
+#[test]
+fn a_token_that_is_tied_to_a_desk_asks_for_nobody_else() {
+    let tie = Tie { dn: Dn::parse("7101").unwrap(), agent: Some(AgentId::parse("1001").unwrap()) };
+    let desk = caller("calls:control agents:control", Some(&tie));
+    for (frame, status, words) in [
+        (json!({"req": "THoldCall", "ThisDN": "7101", "ConnID": CONN_ID}), 202, ""),
+        (json!({"req": "TAgentLogin", "ThisDN": "7101", "AgentID": "1001"}), 202, ""),
+        (json!({"req": "TAgentSetReady", "ThisDN": "7101"}), 202, ""),
+        (json!({"req": "THoldCall", "ThisDN": "7102", "ConnID": CONN_ID}), 403, "DN 7101"),
+        (json!({"req": "TAgentLogout", "ThisDN": "7102"}), 403, "DN 7101"),
+        (json!({"req": "TQueryAddress", "ThisDN": "7102"}), 403, "DN 7101"),
+        (json!({"req": "TAgentLogin", "ThisDN": "7101", "AgentID": "1002"}), 403, "agent 1001"),
+        (json!({"req": "TAgentLogin", "ThisDN": "7101"}), 403, "agent 1001"),
+        (json!({"req": "TClearCall", "ThisDN": "7101", "ConnID": CONN_ID}), 403, "whole call"),
+        (json!({"req": "TUpdateUserData", "ThisDN": "7101", "ConnID": CONN_ID, "UserData": {}}), 403, "whole call"),
+    ] {
+        let (said, why) = answer(&desk, frame.clone());
+        assert!(said == status && why.contains(words), "{frame}: {said} {why}");
+    }
+}

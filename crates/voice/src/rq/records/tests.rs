@@ -1,0 +1,52 @@
+use super::*;
+use model::CallUuid;
+
+#[test]
+fn a_request_survives_its_record() {
+    let agent = AgentId::parse("a-7101").unwrap();
+    for stage in [
+        Stage::Waiting,
+        Stage::Offered { agent: agent.clone(), expires_at: Timestamp::from_millis(9) },
+        Stage::Ringing { agent: agent.clone(), expires_at: Timestamp::from_millis(10) },
+    ] {
+        let request = RequestSnapshot {
+            submission: Submission {
+                id: RequestId("s1.3".into()),
+                call: ConnId(7),
+                trace: CallUuid(8),
+                queue: QueueName::parse("VQ_Sales").unwrap(),
+                targets: vec![Target::parse("Sales >= 1 & English > 2").unwrap(), Target::Agent(agent.clone())],
+                priority: -3,
+                queued_at: Timestamp::from_millis(5),
+                times_out_at: Some(Timestamp::from_millis(6)),
+                excluded: vec![agent.clone()],
+            },
+            arrival: 12,
+            stage,
+            declined: vec![Declined { agent: agent.clone(), until: Timestamp::from_millis(7) }],
+        };
+        assert_eq!(decode_request(&encode_request(&request)).unwrap(), request);
+    }
+}
+
+#[test]
+fn an_agent_survives_its_record() {
+    let agent = AgentSnapshot {
+        agent: AgentId::parse("a-7101").unwrap(),
+        skills: Some(vec![("Sales".into(), 5)]),
+        session: Session::Ready,
+        dn: Some(Dn::parse("7101").unwrap()),
+        calls: vec![ConnId(1)],
+        idle_since: Timestamp::from_millis(3),
+    };
+    assert_eq!(decode_agent(&encode_agent(&agent)).unwrap(), agent);
+    let unknown = AgentSnapshot { skills: None, session: Session::LoggedOut, dn: None, calls: vec![], ..agent };
+    assert_eq!(decode_agent(&encode_agent(&unknown)).unwrap(), unknown);
+}
+
+#[test]
+fn a_record_of_a_later_version_is_refused() {
+    let record = v1::StateRecord { kind: "queue".into(), version: VERSION + 1, body: Bytes::new() };
+    let refused = decode_agent(&record.encode_to_vec()).unwrap_err();
+    assert_eq!(refused.to_string(), "a record of rq cannot be read: its version is 2, this program knows 1");
+}

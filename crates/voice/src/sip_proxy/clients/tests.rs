@@ -1,0 +1,122 @@
+use super::*;
+
+#[test]
+fn numbers_with_signs_are_one_segment() {
+    assert_eq!(segment("+1 555/*50"), "%2B1%20555%2F%2A50");
+}
+
+/// Users before config's first answer, the phones that they request, and the sender of news.
+fn started() -> (Users, mpsc::Receiver<Wanted>, mpsc::Sender<News>) {
+    let (answers, news) = mpsc::channel(8);
+    let (wanted, asked) = mpsc::channel(8);
+    let (known, early, found) = (HashMap::new(), Vec::new(), VecDeque::new());
+    let _answers = answers.clone();
+    let users = Users { tenants: None, known, known_count: 0, known_max: 2, early, found, wanted, news, _answers };
+    (users, asked, answers)
+}
+
+#[tokio::test]
+async fn who_comes_before_config_has_answered_waits_for_it() {
+    let (mut users, mut asked, answers) = started();
+    assert!(users.look_up(1, "7101", "acme.example", &[]).is_none());
+    assert!(users.look_up(2, "nobody", "acme.example", &[]).is_none());
+    let held = Held {
+        id: TenantId::parse("acme").unwrap(),
+        version: "1".into(),
+        realm: "acme.example".into(),
+        phones: HashSet::from(["7101".to_owned()]),
+        trunks: Vec::new(),
+    };
+    answers.send(News::Tenants(vec![Arc::new(held)])).await.unwrap();
+    assert!(matches!(users.next().await, Found::Trunks(_)));
+    assert_eq!(asked.recv().await.unwrap().lookup, 1);
+    let Found::User { lookup: 2, credentials: Credentials::Unknown { realm } } = users.next().await else {
+        panic!("nobody is known as that")
+    };
+    assert_eq!(realm.as_deref(), Some("acme.example"));
+}
+
+#[tokio::test]
+async fn credentials_are_kept_until_their_tenant_changes_and_never_more_than_may_be() {
+    let (mut users, mut asked, answers) = started();
+    let acme = TenantId::parse("acme").unwrap();
+    let held = |version: &str| {
+        let phones = ["7101", "7102", "7103"].map(str::to_owned).into();
+        let (version, realm) = (version.to_owned(), "acme.example".to_owned());
+        News::Tenants(vec![Arc::new(Held { id: acme.clone(), version, realm, phones, trunks: Vec::new() })])
+    };
+    answers.send(held("1")).await.unwrap();
+    assert!(matches!(users.next().await, Found::Trunks(_)));
+    for (lookup, user) in (1_u64..).zip(["7101", "7102", "7103"]) {
+        assert!(users.look_up(lookup, user, "192.0.2.1", &[]).is_none());
+        let Wanted { key, version, .. } = asked.recv().await.unwrap();
+        let (tenant, dn) = key.clone();
+        let hashes = Hashes { md5: "m".to_owned(), sha256: "s".to_owned() };
+        let phone = Phone { tenant, dn, realm: "acme.example".to_owned(), hashes };
+        let credentials = Credentials::Phone(Arc::new(phone));
+        answers.send(News::User { lookup, key, version, credentials }).await.unwrap();
+        assert!(matches!(users.next().await, Found::User { credentials: Credentials::Phone(_), .. }));
+        assert!(users.look_up(9, user, "acme.example", &[]).is_some());
+    }
+    assert_eq!((users.known_count, users.known[&acme].len()), (2, 2));
+    answers.send(held("2")).await.unwrap();
+    assert!(matches!(users.next().await, Found::Trunks(_)));
+    assert_eq!(users.known_count, 0);
+    assert!(users.look_up(10, "7103", "acme.example", &[]).is_none());
+}
+
+#[tokio::test]
+async fn a_number_that_comes_by_a_trunk_is_a_phone_of_the_trunks_tenant_or_of_the_domain_it_names() {
+    let (mut users, mut asked, answers) = started();
+    let [acme, other, third] = ["acme", "other", "third"].map(|id| TenantId::parse(id).unwrap());
+    let held = |id: &TenantId, phones: &[&str]| {
+        let phones = phones.iter().map(|phone| (*phone).to_owned()).collect();
+        let (version, realm) = ("1".to_owned(), format!("{id}.example"));
+        Arc::new(Held { id: id.clone(), version, realm, phones, trunks: Vec::new() })
+    };
+    let tenants = vec![held(&acme, &["7101"]), held(&other, &["7101", "7201"]), held(&third, &["7301"])];
+    answers.send(News::Tenants(tenants)).await.unwrap();
+    assert!(matches!(users.next().await, Found::Trunks(_)));
+    // Number and host of a caller, the tenants of its trunk, and the tenant whose phone the caller must prove to be.
+    let cases: [(&str, &str, &[&TenantId], Option<&TenantId>); 11] = [
+        ("7101", "192.0.2.1", &[&acme], Some(&acme)),
+        ("7201", "192.0.2.1", &[&acme], None),
+        ("7201", "carrier.example", &[&acme], None),
+        ("7301", "192.0.2.1", &[&acme, &other], None),
+        ("7201", "192.0.2.1", &[&acme, &other], Some(&other)),
+        ("7101", "192.0.2.1", &[&other], Some(&other)),
+        ("7101", "carrier.example", &[&third], None),
+        ("7201", "OTHER.example", &[&acme], Some(&other)),
+        ("7101", "third.example", &[&acme], Some(&acme)),
+        ("7201", "192.0.2.1", &[], Some(&other)),
+        ("7999", "192.0.2.1", &[], None),
+    ];
+    for (user, host, among, whose) in cases {
+        let among: Vec<TenantId> = among.iter().map(|id| (*id).clone()).collect();
+        let found = users.look_up(1, user, host, &among);
+        let wanted = asked.try_recv().ok().map(|wanted| wanted.key.0);
+        assert_eq!(wanted.as_ref(), whose, "{user}@{host} {among:?}");
+        assert_eq!(found.is_none(), whose.is_some(), "{user}@{host} {among:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_first_waits_no_longer_than_for_an_answer() {
+    let (mut users, _asked, _answers) = started();
+    let began = Instant::now();
+    assert!(users.look_up(1, "7101", "acme.example", &[]).is_none());
+    assert!(matches!(users.next().await, Found::User { lookup: 1, credentials: Credentials::Unavailable }));
+    assert!(began.elapsed() >= LOOKUP_TIME);
+}
+
+#[test]
+fn a_trunk_keeps_the_networks_that_are_networks() {
+    let trunk = TrunkObject {
+        name: "carrier".into(),
+        allow: vec!["127.0.0.0/8".into(), "everywhere".into()],
+        contact: None,
+        prefix: None,
+    };
+    let trunk = trunk_of(&TenantId::parse("acme").unwrap(), &trunk);
+    assert_eq!(trunk.allow, [Network::parse("127.0.0.0/8").unwrap()]);
+}
