@@ -16,7 +16,6 @@ const KNOWN: &[&str] = &[
     "robots root: agent caller floor opening",
     "runtime root: admin connections context gate spec",
     "voice media_server: call_data commit faults node previous_run",
-    "voice sip_cluster: entry faults inbox legs node prompts quarantine records routing_link sweep takeover treatment",
 ];
 
 /// Every circle that is not known, and every known circle that no longer exists.

@@ -16,11 +16,11 @@ use runtime::fault::{FaultReport, FaultReports};
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
-use super::entry::Order;
 use super::inbox::Inbox;
-use super::ownership::{self, OrphanClaimer};
-use super::quarantine::Quarantining;
-use super::takeover::SeenLive;
+use super::ledger::claim::OrphanClaimer;
+use super::ledger::find;
+use super::node::lookup::SeenLive;
+use super::node::order::{Order, Quarantining};
 use crate::quarantine::until_answered;
 
 /// Deadline for an answer of the dial plan; the call's own timer is a little longer.
@@ -112,7 +112,7 @@ impl Clients {
                 },
                 Order::Find(sought) => {
                     let live = || inner.live.borrow().clone();
-                    let found = ownership::find(&inner.stores, &inner.owner, live, &sought).await;
+                    let found = find::find(&inner.stores, &inner.owner, live, &sought).await;
                     inner.inbox.found(sought.named, found).await;
                 }
                 Order::Inherit { live } => inner.inbox.orphans_claimed(inner.orphans.take(&live).await).await,

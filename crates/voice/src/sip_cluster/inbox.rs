@@ -9,7 +9,7 @@ use sip::agent::IncomingId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::limits::INBOX_MAX;
-use super::takeover::{CallKey, Found};
+use super::node::lookup::{CallKey, Found};
 
 /// An input of the loop.
 #[derive(Debug)]

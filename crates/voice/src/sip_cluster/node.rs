@@ -3,11 +3,20 @@
 //! A turn: inputs ([`Node::receive`] and the others), [`Node::batch`] to the ledger, [`Node::committed`] with its answers, and
 //! only then [`Node::poll_transmit`] and [`Node::poll_order`]. Nothing is sent before it is stored.
 
+mod attempt;
+pub mod calls;
+mod commit;
+pub mod faults;
+mod ids;
+pub mod lookup;
+pub mod order;
+pub mod ownership;
+mod proxies;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use call::Input;
 use call::call::PinAnswer;
-use call::{Call, Incoming, Input};
-use infra::DialogKey;
 use model::event::ErrorCode;
 use model::plan::Destination;
 use model::{ConnId, Entropy, LegId, Owner, Request, TenantId, Timestamp};
@@ -15,45 +24,20 @@ use sip::agent::{AgentConfig, DialogId, LocalIdentity, RequestId, UserAgent};
 use sip::proxy::headers;
 use sip::{Flow, LocalTag, Message, Seal, Transmit};
 
-use super::entry::{Entry, Leg, LegStage, MEDIA_TAG, Order, Orders, Stored};
-use super::faults::{Doing, Faults};
-use super::ids::{self, ConnIds};
 use super::limits::{CALLS_DUE_PER_TURN, EVENTS_PER_DIALOG, Limits, STEPS_MAX};
 use super::metrics::Metrics;
-use super::prompts::ReadPrompts;
-use super::quarantine::AsideCalls;
-use super::sweep::Probe;
-use super::takeover::{Belongs, CallKey, HeldMessages, SeenLive};
-use super::treatment::Stop;
-
-/// Which dialog of a leg.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Side {
-    /// The dialog with the party.
-    Phone,
-    /// The dialog with media.
-    Media,
-}
-
-/// Which leg a dialog belongs to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place {
-    /// The call.
-    pub conn_id: ConnId,
-    /// The leg.
-    pub leg: LegId,
-    /// Which of its dialogs.
-    pub side: Side,
-}
-
-/// An edge whose connection broke.
-#[derive(Clone, Copy, Debug)]
-pub struct Lost {
-    /// Number of the broken connection; legs refer to it.
-    pub link: u64,
-    /// Until when requests through that proxy wait for a response.
-    pub until: Timestamp,
-}
+use calls::call::{Entry, Stored};
+use calls::leg::{MEDIA_TAG, Place, Side};
+use calls::probes::Probe;
+use calls::prompts::ReadPrompts;
+use calls::treatment::Stop;
+use faults::{Doing, Faults};
+use ids::ConnIds;
+use lookup::{CallKey, HeldMessages, SeenLive};
+use order::{Order, Orders};
+use ownership::quarantine::AsideCalls;
+use ownership::takeover::Belongs;
+use proxies::{Lost, NO_EDGE};
 
 /// A node. The module describes its turns.
 pub struct Node {
@@ -112,7 +96,7 @@ pub struct Node {
     pub(super) next_inheritance: Timestamp,
     /// Whether such a search is under way.
     pub(super) inheriting: bool,
-    ids: ConnIds,
+    conn_ids: ConnIds,
     pub(super) entropy: Box<dyn Entropy>,
     pub(super) prompts: ReadPrompts,
     pub(super) trace: runtime::Recorder,
@@ -187,7 +171,7 @@ impl Node {
             // Set by the first report of live nodes.
             next_inheritance: Timestamp::MAX,
             inheriting: false,
-            ids: ConnIds::new(parts.replica),
+            conn_ids: ConnIds::new(parts.replica),
             entropy: parts.entropy,
             prompts: parts.prompts,
             trace: parts.trace,
@@ -396,45 +380,6 @@ impl Node {
 
     // ---- inside
 
-    /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
-    pub(super) fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
-        let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, invite } = call;
-        let conn_id = self.ids.next(now);
-        let uuid = ids::call_uuid(&mut *self.entropy);
-        let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
-        let mut leg = Leg::new(call::call::CALLER_LEG, link, LegStage::Offered, now);
-        leg.phone = Some(dialog);
-        leg.party = party;
-        let place = Place { conn_id, leg: leg.id, side: Side::Phone };
-        self.dialogs.insert(dialog, place);
-        let entry = Entry {
-            tenant: tenant.clone(),
-            call: Call::new(incoming, now),
-            legs: vec![leg],
-            media_owner: None,
-            caller_name,
-            warning: None,
-            invite,
-            stored: Stored::No,
-            events: Vec::new(),
-            new_call: None,
-            told: super::routing_link::LastSent::default(),
-            dirty: false,
-            armed: None,
-            settled: true,
-            faulty: false,
-        };
-        self.trace_call(&entry, false, now);
-        self.calls.insert(conn_id, entry);
-        self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
-        self.metrics.call_offered();
-        let identity = self.identity(tenant, place, link);
-        if let Err(error) = self.agent.identify(dialog, identity) {
-            tracing::warn!(%conn_id, %error, "an INVITE ended before it was processed");
-        }
-        self.call_changed(conn_id, now);
-    }
-
     /// Gives an input to a call and carries out the result.
     pub(super) fn feed(&mut self, conn_id: ConnId, input: Input, now: Timestamp) {
         self.set_current(conn_id);
@@ -513,7 +458,7 @@ impl Node {
     }
 
     /// Adds the call to the next commit.
-    pub(super) fn mark(&mut self, conn_id: ConnId) {
+    pub fn mark(&mut self, conn_id: ConnId) {
         if let Some(entry) = self.calls.get_mut(&conn_id)
             && !std::mem::replace(&mut entry.dirty, true)
         {
@@ -547,21 +492,6 @@ impl Node {
             }
         }
     }
-}
-
-/// Placeholder for the edge of a proxy that will not return.
-pub(super) const NO_EDGE: &str = "edge.trunkline.invalid";
-
-/// What a new call takes from its INVITE.
-pub(super) struct NewCallParts {
-    pub tenant: model::TenantId,
-    pub caller: model::plan::Caller,
-    pub caller_name: String,
-    pub dialled: String,
-    pub dialog: DialogId,
-    pub link: u64,
-    pub party: Option<std::net::IpAddr>,
-    pub invite: DialogKey,
 }
 
 /// Two legs with a media dialog each, and as much again for phones that ring beside the one that answers.

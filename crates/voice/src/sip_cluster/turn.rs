@@ -14,12 +14,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::PROXY;
 use super::clients::Clients;
-use super::entry::Order;
 use super::inbox::InboxMessage;
 use super::limits::{GAP_MAX, MESSAGES_PER_TURN};
 use super::node::Node;
+use super::node::lookup::SeenLive;
+use super::node::order::Order;
 use super::routing_link::RoutingLinks;
-use super::takeover::SeenLive;
 
 /// The loop and what it owns.
 pub struct Turns {

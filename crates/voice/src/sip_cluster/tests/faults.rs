@@ -15,10 +15,9 @@ use super::bench::{Bench, EDGE, Peer, node_with, point, tenant};
 use super::calls::{request, talking};
 use super::restart::claimed;
 use crate::quarantine::CLAIMS_MAX;
-use crate::sip_cluster::entry::Order;
-use crate::sip_cluster::faults::Doing;
 use crate::sip_cluster::limits::CONFIRMED_PER_TURN;
-use crate::sip_cluster::quarantine::Quarantining;
+use crate::sip_cluster::node::faults::Doing;
+use crate::sip_cluster::node::order::{Order, Quarantining};
 
 /// Randomness that panics on its next `left` draws: every request of ours needs some for its branch.
 struct Fuse {

@@ -15,11 +15,11 @@ use super::hostiles::Counted;
 use super::ledger::{TRY_WITHIN, Way};
 use super::plan::{Fault, Moment};
 use super::world::{Action, Addr, Payload, World};
+use crate::sip_cluster::ledger::claim::FailedOwners;
 use crate::sip_cluster::limits::{GAP_MAX, Limits};
 use crate::sip_cluster::metrics::Metrics;
+use crate::sip_cluster::node::lookup::{CallKey, Found};
 use crate::sip_cluster::node::{Node, Parts};
-use crate::sip_cluster::ownership::FailedOwners;
-use crate::sip_cluster::takeover::{CallKey, Found};
 
 /// The role of nodes.
 pub const ROLE: &str = "sip-cluster";
@@ -137,7 +137,7 @@ pub fn core_of(owner: &Owner, at: usize) -> Node {
         sent_by: format!("127.0.2.{}", at + 1),
         entropy: Counted::new(owner.epoch.0 ^ (at as u64 + 1) << 48),
         agent_entropy: Counted::new(owner.epoch.0 ^ (at as u64 + 1) << 56),
-        prompts: Box::new(|_| crate::sip_cluster::prompts::SwitchPrompts::default()),
+        prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts::default()),
     })
 }
 

@@ -10,9 +10,10 @@ use super::super::bench::tenant;
 use super::nodes::{InboxMessage, Search, SimNode, at_once};
 use super::proxies::phone_address;
 use super::world::{Action, World};
-use crate::sip_cluster::entry::Order;
-use crate::sip_cluster::ownership::{FIND_AGAIN, FIND_WITHIN, OrphanScan, find_once};
-use crate::sip_cluster::takeover::{CallKey, FailureReport, Found, Lookup, SeenLive};
+use crate::sip_cluster::ledger::claim::OrphanScan;
+use crate::sip_cluster::ledger::find::{FIND_AGAIN, FIND_WITHIN, find_once};
+use crate::sip_cluster::node::lookup::{CallKey, FailureReport, Found, Lookup, SeenLive};
+use crate::sip_cluster::node::order::Order;
 
 /// How long a request waits until its call's owner is known, as in `server`.
 const REQUEST_WITHIN: Duration = Duration::from_millis(1_500);

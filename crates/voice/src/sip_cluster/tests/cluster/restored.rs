@@ -5,9 +5,10 @@ use model::Timestamp;
 use model::entropy::Seeded;
 use sip::agent::{AgentConfig, DialogId, DialogSnapshot, Restore, UserAgent};
 
-use super::super::super::entry::{Entry, Leg};
-use super::super::super::records::{self, Decoded};
 use super::world::World;
+use crate::sip_cluster::node::calls::call::Entry;
+use crate::sip_cluster::node::calls::leg::Leg;
+use crate::sip_cluster::node::calls::records::{self, Decoded};
 
 /// Dialogs as they were; no message is sent.
 const UNCHANGED: Restore = Restore { stream: None, resend: false, cseq_jump: 0 };

@@ -25,7 +25,7 @@ use super::outcome::{Outcome, Seen, in_short};
 use super::phones::Phone;
 use super::plan::{Fault, Script};
 use super::proxies::SimProxy;
-use crate::sip_cluster::takeover::Lookup;
+use crate::sip_cluster::node::lookup::Lookup;
 use crate::test_stores::HandClock;
 
 /// A sender or receiver.

@@ -5,13 +5,13 @@ use model::{ConnId, LegId, Timestamp};
 use sip::agent::RequestId;
 use sip::{Flow, StatusCode};
 
-use super::entry::{Leg, LegStage};
-use super::limits::SWEEP_EVERY;
-use super::node::{Node, Place, Side};
+use super::leg::{Leg, LegStage, Place, Side};
+use crate::sip_cluster::limits::SWEEP_EVERY;
+use crate::sip_cluster::node::Node;
 
 /// A probe that waits for its answer.
 #[derive(Clone, Copy)]
-pub(super) struct Probe {
+pub struct Probe {
     /// The leg whose party is probed.
     pub place: Place,
     until: Timestamp,
@@ -21,7 +21,7 @@ pub(super) struct Probe {
 
 impl Node {
     /// Probes silent parties by OPTIONS (RFC 3261 section 11: also within a dialog), and ends overdue waits for proxies.
-    pub(super) fn sweep(&mut self, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn sweep(&mut self, now: Timestamp) {
         self.next_sweep = now + SWEEP_EVERY;
         self.fail_what_waits_for_proxies(now);
         self.stop_again(now);
@@ -64,7 +64,7 @@ impl Node {
     }
 
     /// Probes a party from which media receives nothing.
-    pub(super) fn probe_leg(&mut self, conn_id: ConnId, leg: LegId, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn probe_leg(&mut self, conn_id: ConnId, leg: LegId, now: Timestamp) {
         if self.leg(conn_id, leg).is_some_and(|leg| leg.stage == LegStage::Up) {
             self.probe(Place { conn_id, leg, side: Side::Phone }, true, now);
         }
@@ -90,7 +90,7 @@ impl Node {
     }
 
     /// Handles the answer to a probe. It is a sign of life, unless its status says that nobody is there.
-    pub(super) fn probed(&mut self, probe: Probe, status: StatusCode, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn probed(&mut self, probe: Probe, status: StatusCode, now: Timestamp) {
         let Place { conn_id, leg: id, .. } = probe.place;
         if !matches!(status.0, 408 | 430 | 481 | 503) {
             if let Some(leg) = self.leg_mut(conn_id, id) {

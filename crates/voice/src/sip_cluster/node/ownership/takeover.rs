@@ -4,122 +4,27 @@
 //! a call that another node owns go to that node. All others are answered as those of a call that is over. Proxies and nodes
 //! choose a call's successor by the same rendezvous hash, so messages reach the node that claims the call.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use infra::{DialogKey, Record};
-use model::{ConnId, NodeId, Owner, TenantId, Timestamp};
+use model::{ConnId, Owner, TenantId, Timestamp};
 use sip::agent::Reply;
 use sip::header::HeaderName;
-use sip::proxy::{self, headers};
+use sip::proxy::headers;
 use sip::{Flow, LocalTag, Message, Method, StatusCode};
 
-use super::entry::Order;
-use super::faults::Doing;
-use super::limits::{FINDING_MAX, TAKEOVER_SCAN_EVERY, TAKEOVER_SCAN_FAST_FOR};
-use super::node::Node;
 use crate::quarantine::was_suspect_before_claim;
+use crate::sip_cluster::limits::{FINDING_MAX, TAKEOVER_SCAN_EVERY, TAKEOVER_SCAN_FAST_FOR};
+use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::faults::Doing;
+use crate::sip_cluster::node::lookup::{CallKey, FailureReport, Found, Lookup, ROLE, SeenLive};
+use crate::sip_cluster::node::order::Order;
 
-/// The role whose nodes own calls.
-const ROLE: &str = "sip-cluster";
 /// Status for a caller whose call is over and to whom the refusal may not have come.
 const OVER: StatusCode = StatusCode::TEMPORARILY_UNAVAILABLE;
-/// A failure report is valid for at least this long: longer than a proxy takes to repeat which nodes it sees live.
-const REPORT_VALID_FOR: Duration = Duration::from_millis(500);
 /// Retry-After of a request whose call could not be looked up, in seconds.
 const RETRY_AFTER_S: &str = "5";
 
-/// How a message names its call.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum CallKey {
-    /// By our tag in its dialog.
-    Call(ConnId),
-    /// By the INVITE that began the call.
-    Invite(DialogKey),
-}
-
-/// A call to look up for messages that wait.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Lookup {
-    /// Its tenant.
-    pub tenant: TenantId,
-    /// How the messages name it.
-    pub named: CallKey,
-    /// A node reported as failed: its calls may be claimed at once.
-    pub gone: Option<FailureReport>,
-}
-
-impl Lookup {
-    /// The same lookup once `waited` has passed; an expired failure report is removed. A report describes the past: a node that
-    /// stood still may be back, its calls confirmed as its own. Reports from disconnected proxies are ignored, because they
-    /// cannot be retracted.
-    pub fn after(&self, waited: Duration, seen: &SeenLive) -> Self {
-        let holds = |gone: &FailureReport| match gone {
-            _ if waited < REPORT_VALID_FOR => true,
-            FailureReport::Owner { owner, by } => seen.0.get(by).is_some_and(|live| !live.contains(owner)),
-            FailureReport::Node(_) => false,
-        };
-        Self { gone: self.gone.clone().filter(holds), ..self.clone() }
-    }
-}
-
-/// Owners that each connected proxy sees live, by the number of the connection.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct SeenLive(pub BTreeMap<u64, Vec<Owner>>);
-
-impl SeenLive {
-    /// Nodes of this role that any proxy sees live.
-    pub fn owners(&self) -> Vec<Owner> {
-        self.0.values().flatten().filter(|owner| is_ours(owner)).cloned().collect()
-    }
-
-    /// Whether a proxy sees that owner live.
-    pub fn contains(&self, owner: &Owner) -> bool {
-        self.0.values().any(|live| live.contains(owner))
-    }
-}
-
-/// A node reported as failed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum FailureReport {
-    /// One run of a node, reported by the proxy at that connection.
-    Owner {
-        /// The node.
-        owner: Owner,
-        /// The connection.
-        by: u64,
-    },
-    /// A node: nothing listens at its address.
-    Node(NodeId),
-}
-
-impl FailureReport {
-    /// Whether the report covers that owner.
-    pub fn is(&self, owner: &Owner) -> bool {
-        match self {
-            Self::Owner { owner: gone, .. } => gone == owner,
-            Self::Node(node) => *node == owner.node,
-        }
-    }
-}
-
-/// Result of a ledger lookup.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Found {
-    /// This node has claimed it.
-    Ours(Box<Record<ConnId>>),
-    /// Another node owns it.
-    Elsewhere(Owner),
-    /// It is over.
-    Ended,
-    /// There is no such call.
-    Unknown,
-    /// The lookup had no result in time.
-    Unanswered,
-}
-
 /// Where a message belongs.
-pub(super) enum Belongs {
+pub enum Belongs {
     /// To a dialog that is here, or to no call of any node.
     Here,
     /// To a leg that is over; its call is here.
@@ -128,12 +33,9 @@ pub(super) enum Belongs {
     Lookup(Lookup),
 }
 
-/// Messages held until the owner of their call is known, in order of arrival.
-pub type HeldMessages = Vec<(Message, u64)>;
-
 impl Node {
     /// Where a message belongs, as far as this node knows.
-    pub(super) fn belongs(&mut self, message: &Message, link: u64) -> Belongs {
+    pub(in crate::sip_cluster::node) fn belongs(&mut self, message: &Message, link: u64) -> Belongs {
         let gone = message.header(&headers::UNREACHABLE).and_then(|owner| owner.parse().ok());
         let gone = gone.map(|owner| FailureReport::Owner { owner, by: link });
         let Ok(ours) = (if message.is_request() { message.to() } else { message.from() }) else { return Belongs::Here };
@@ -164,7 +66,7 @@ impl Node {
     }
 
     /// Holds a message until the ledger has named the owner of its call.
-    pub(super) fn hold_for_lookup(&mut self, sought: Lookup, message: Message, link: u64) {
+    pub(in crate::sip_cluster::node) fn hold_for_lookup(&mut self, sought: Lookup, message: Message, link: u64) {
         if self.finding.values().map(Vec::len).sum::<usize>() >= FINDING_MAX {
             // The proxy absorbs retransmissions: without an answer the sender would hear nothing for half a minute.
             self.metrics.call_overloaded();
@@ -213,7 +115,7 @@ impl Node {
     }
 
     /// Handles a message of a leg that is over: an answer sent before may have been lost with the previous owner.
-    pub(super) fn take_in_late(&mut self, message: Message, link: u64, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn take_in_late(&mut self, message: Message, link: u64, now: Timestamp) {
         self.confirm_owner_of(&message, link);
         self.agent.receive_after_end(message, Flow::Stream { connection: link }, now);
         self.settle(now);
@@ -254,7 +156,12 @@ impl Node {
     }
 
     /// Answers a request of a call that this node took for its own: another node owns the call, or it is over.
-    pub(super) fn answer_elsewhere(&mut self, message: Message, link: u64, owner: Option<&Owner>) {
+    pub(in crate::sip_cluster::node) fn answer_elsewhere(
+        &mut self,
+        message: Message,
+        link: u64,
+        owner: Option<&Owner>,
+    ) {
         let flow = Flow::Stream { connection: link };
         match (owner, message.method()) {
             (Some(owner), Method::Invite) if is_new(&message) && *owner == self.owner => {
@@ -289,7 +196,7 @@ impl Node {
         }
     }
 
-    pub(super) fn turn_away(&mut self, message: &Message, status: StatusCode, flow: Flow) {
+    pub(in crate::sip_cluster::node) fn turn_away(&mut self, message: &Message, status: StatusCode, flow: Flow) {
         if message.is_request() && message.method() != Method::Ack {
             let mut reply = Reply::new(status);
             if status != OVER {
@@ -317,7 +224,7 @@ impl Node {
     }
 
     /// Searches for calls whose owner has failed: a call in a queue has no message that would trigger its takeover.
-    pub(super) fn look_for_inheritance(&mut self, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn look_for_inheritance(&mut self, now: Timestamp) {
         let every = if now < self.hurry_until { TAKEOVER_SCAN_EVERY } else { TAKEOVER_SCAN_EVERY * 10 };
         self.next_inheritance = now + every;
         let live = self.live.owners();
@@ -334,16 +241,3 @@ impl Node {
 fn is_new(message: &Message) -> bool {
     message.is_request() && message.to().is_ok_and(|to| to.tag().is_none())
 }
-
-/// Whether a node is one that owns calls.
-fn is_ours(owner: &Owner) -> bool {
-    owner.node.as_str().rsplit_once('-').is_some_and(|(role, _)| role == ROLE)
-}
-
-/// Whether `us` is the successor for a call, given the nodes seen live.
-pub fn is_successor(us: &Owner, live: &[Owner], call: ConnId) -> bool {
-    proxy::successor(live, call) == Some(us)
-}
-
-/// How long a successor other than this node has to claim its calls.
-pub const LEFT_TO_OTHERS: Duration = Duration::from_secs(3);

@@ -9,12 +9,12 @@ use runtime::trace::entry;
 use sip::header::HeaderName;
 use sip::proxy::headers;
 
-use super::entry::Entry;
-use super::node::Node;
+use super::call::Entry;
+use crate::sip_cluster::node::Node;
 
 impl Node {
     /// Records a call that has come, or that was taken over from a failed owner.
-    pub(super) fn trace_call(&self, entry: &Entry, taken_over: bool, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn trace_call(&self, entry: &Entry, taken_over: bool, now: Timestamp) {
         if !self.trace.is_on() {
             return;
         }
@@ -44,12 +44,12 @@ impl Node {
     }
 
     /// Header that names a call's span to the nodes that its messages pass; none if spans are not wanted.
-    pub(super) fn trace_header(&self, conn_id: ConnId) -> Option<(HeaderName, String)> {
+    pub(in crate::sip_cluster::node) fn trace_header(&self, conn_id: ConnId) -> Option<(HeaderName, String)> {
         Some((headers::TRACE, self.trace.spans().context_of(conn_id)?.to_string()))
     }
 
     /// Records where the dial plan sends a call.
-    pub(super) fn trace_plan(&self, conn_id: ConnId, destination: &Destination, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn trace_plan(&self, conn_id: ConnId, destination: &Destination, now: Timestamp) {
         if let Some(entry) = self.calls.get(&conn_id) {
             let what = || What::Note { text: format!("dial plan: {}", in_words(destination)) };
             self.trace.note_with(&entry.tenant, conn_id, now, what);
@@ -58,7 +58,14 @@ impl Node {
 }
 
 /// Records that a phone is rung.
-pub(super) fn leg(trace: &Recorder, entry: &Entry, id: LegId, dn: &Dn, contact: &Contact, now: Timestamp) {
+pub(in crate::sip_cluster::node) fn leg(
+    trace: &Recorder,
+    entry: &Entry,
+    id: LegId,
+    dn: &Dn,
+    contact: &Contact,
+    now: Timestamp,
+) {
     let what = || {
         let contact = Some(contact.uri.clone());
         What::Leg(entry::Leg { leg: id.0, party: dn.to_string(), caller: false, contact })

@@ -1,67 +1,27 @@
 //! A fault costs only the call in which it occurs.
 //!
 //! The node does all its work in an [`Node::attempt`]. A panic, or more steps than honest work takes, ends the call being
-//! processed: by the call model where that still works, else its record is quarantined ([`super::quarantine`]). The loop, the
+//! processed: by the call model where that still works, else its record is quarantined ([`super::ownership::quarantine`]). The loop, the
 //! batch and every other call continue.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bytes::Bytes;
 use call::Input;
 use infra::CallWrite;
 use model::{ConnId, Timestamp};
-use runtime::fault::{Cause, FaultReport, InARow};
+use runtime::fault::{Cause, FaultReport};
 use sip::agent::Reply;
 use sip::{Flow, Message, Method, StatusCode};
 
-use super::entry::{Order, Stored};
-use super::limits::{FAULTS_REPORTED_MAX, STEPS_MAX};
-use super::node::Node;
-
-/// What the node is doing, for the report of a fault.
-#[derive(Clone, Debug, Default)]
-pub(super) enum Doing {
-    /// Nothing yet.
-    #[default]
-    Nothing,
-    /// It handles a message from a connection.
-    Message {
-        /// The bytes as received.
-        bytes: Bytes,
-        /// The connection.
-        link: u64,
-    },
-    /// Time has passed.
-    Time,
-    /// It restores a call from its record.
-    Record,
-    /// It handles an answer or a request of another role.
-    OtherInput(&'static str),
-}
-
-/// State that attributes a fault to a call.
-#[derive(Debug, Default)]
-pub(super) struct Faults {
-    /// The work since the outermost attempt began.
-    doing: Doing,
-    /// The call being processed.
-    in_hand: Option<ConnId>,
-    /// Steps that the attempt may still take.
-    steps: u32,
-    /// The limit that was reached.
-    exceeded: Option<&'static str>,
-    /// Nesting depth of attempts.
-    depth: u8,
-    /// Reports that the loop has not taken yet.
-    reported: usize,
-    /// When the last attempt began.
-    at: Timestamp,
-    in_a_row: InARow,
-}
+use super::Node;
+use super::calls::call::Stored;
+use super::faults::Doing;
+use super::order::Order;
+use crate::sip_cluster::limits::{FAULTS_REPORTED_MAX, STEPS_MAX};
 
 impl Node {
     /// Handles an input.
-    pub(super) fn attempt(&mut self, doing: Doing, now: Timestamp, work: impl FnOnce(&mut Self)) {
+    pub fn attempt(&mut self, doing: Doing, now: Timestamp, work: impl FnOnce(&mut Self)) {
         if self.faults.depth > 0 {
             return self.attempt_for(None, now, work);
         }
@@ -76,7 +36,7 @@ impl Node {
     }
 
     /// Does a piece of work for a call. The work may set another call by [`Node::set_current`].
-    pub(super) fn attempt_for(&mut self, conn_id: Option<ConnId>, now: Timestamp, work: impl FnOnce(&mut Self)) {
+    pub fn attempt_for(&mut self, conn_id: Option<ConnId>, now: Timestamp, work: impl FnOnce(&mut Self)) {
         let around = (self.faults.in_hand, self.faults.steps, self.faults.exceeded.take());
         self.faults.in_hand = conn_id;
         self.faults.at = now;
@@ -115,7 +75,7 @@ impl Node {
 
     /// Counts one step of a loop that inputs drive; false when the attempt has used up its steps. Outside of attempts nothing is
     /// counted.
-    pub(super) fn may_step(&mut self, what: &'static str) -> bool {
+    pub fn may_step(&mut self, what: &'static str) -> bool {
         if self.faults.depth == 0 {
             return true;
         }
@@ -206,7 +166,7 @@ impl Node {
     }
 
     /// The loop has taken a report.
-    pub(super) const fn reported(&mut self) {
+    pub const fn reported(&mut self) {
         self.faults.reported = self.faults.reported.saturating_sub(1);
     }
 

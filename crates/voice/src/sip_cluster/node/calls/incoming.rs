@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use call::call::CALLER_LEG;
+use call::{Call, Incoming};
 use infra::DialogKey;
 use model::plan::Caller;
 use model::{Dn, TenantId, Timestamp};
@@ -12,16 +14,36 @@ use sip::proxy::headers;
 use sip::uri::escape::unescape;
 use sip::{Flow, Message, NameAddr, StatusCode, Uri};
 
-use super::entry::Stored;
-use super::node::{NewCallParts, Node};
+use super::call::{Entry, LastSent, Stored};
+use super::leg::{Leg, LegStage, Place, Side};
 use super::session::{self, Refusal};
+use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::ids::call_uuid;
+
+/// What a new call takes from its INVITE.
+struct NewCallParts {
+    tenant: TenantId,
+    caller: Caller,
+    caller_name: String,
+    dialled: String,
+    dialog: DialogId,
+    link: u64,
+    party: Option<IpAddr>,
+    invite: DialogKey,
+}
 
 /// The longest display name that is passed on, in bytes.
 const NAME_MAX: usize = 128;
 
 impl Node {
     /// An INVITE that begins a dialog.
-    pub(super) fn incoming(&mut self, dialog: DialogId, request: &Message, flow: Flow, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn incoming(
+        &mut self,
+        dialog: DialogId,
+        request: &Message,
+        flow: Flow,
+        now: Timestamp,
+    ) {
         let refusal = match self.accept(dialog, request, flow) {
             Ok(parts) => return self.open_call(parts, now),
             Err(refusal) => refusal,
@@ -36,6 +58,45 @@ impl Node {
         if let Err(error) = self.agent.reject(dialog, reply, now) {
             tracing::debug!(%error, "an INVITE ended before it was refused");
         }
+    }
+
+    /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
+    fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
+        let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, invite } = call;
+        let conn_id = self.conn_ids.next(now);
+        let uuid = call_uuid(&mut *self.entropy);
+        let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
+        let mut leg = Leg::new(CALLER_LEG, link, LegStage::Offered, now);
+        leg.phone = Some(dialog);
+        leg.party = party;
+        let place = Place { conn_id, leg: leg.id, side: Side::Phone };
+        self.dialogs.insert(dialog, place);
+        let entry = Entry {
+            tenant: tenant.clone(),
+            call: Call::new(incoming, now),
+            legs: vec![leg],
+            media_owner: None,
+            caller_name,
+            warning: None,
+            invite,
+            stored: Stored::No,
+            events: Vec::new(),
+            new_call: None,
+            told: LastSent::default(),
+            dirty: false,
+            armed: None,
+            settled: true,
+            faulty: false,
+        };
+        self.trace_call(&entry, false, now);
+        self.calls.insert(conn_id, entry);
+        self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
+        self.metrics.call_offered();
+        let identity = self.identity(tenant, place, link);
+        if let Err(error) = self.agent.identify(dialog, identity) {
+            tracing::warn!(%conn_id, %error, "an INVITE ended before it was processed");
+        }
+        self.call_changed(conn_id, now);
     }
 
     fn accept(&self, dialog: DialogId, request: &Message, flow: Flow) -> Result<NewCallParts, Refusal> {
@@ -71,18 +132,18 @@ impl Node {
 }
 
 /// The host that a message comes from, as the proxy has seen it.
-pub(super) fn party(message: &Message) -> Option<IpAddr> {
+pub(in crate::sip_cluster::node) fn party(message: &Message) -> Option<IpAddr> {
     message.header(&headers::PARTY)?.parse().ok()
 }
 
 /// The number that the Request-URI names.
-pub(super) fn dialled(request: &Message) -> Option<String> {
+pub(in crate::sip_cluster::node) fn dialled(request: &Message) -> Option<String> {
     let uri = Uri::parse(request.request_uri()?).ok()?;
     uri.user().map(|user| unescape(user).into_owned())
 }
 
 /// The caller: the source that the proxy has established, and for a trunk the number that it presents.
-pub(super) fn caller(request: &Message) -> Option<Caller> {
+pub(in crate::sip_cluster::node) fn caller(request: &Message) -> Option<Caller> {
     let source = request.header(&headers::SOURCE)?;
     let (kind, parameter) = source.split_once(';')?;
     let (name, value) = parameter.trim().split_once('=')?;

@@ -8,11 +8,12 @@ use infra::{CallWrite, Change, Refusal, Written};
 use model::{ConnId, Owner};
 use sip::{Flow, LocalTag, Message, Seal, StatusCode};
 
-use super::entry::{Order, Stored};
+use super::Node;
+use super::calls::call::Stored;
+use super::calls::records;
 use super::faults::Doing;
-use super::limits::CONFIRMED_PER_TURN;
-use super::node::Node;
-use super::records;
+use super::order::Order;
+use crate::sip_cluster::limits::CONFIRMED_PER_TURN;
 
 /// Calls that this node no longer has: their owners, and their unanswered INVITEs.
 type Lost = BTreeMap<ConnId, (Option<Owner>, Option<(Message, u64)>)>;

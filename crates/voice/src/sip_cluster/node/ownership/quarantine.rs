@@ -2,7 +2,7 @@
 //!
 //! | found | action |
 //! |---|---|
-//! | the record does not decode, or restoring it is a [`super::faults`] fault | quarantined at once |
+//! | the record does not decode, or restoring it is a [`crate::sip_cluster::node::attempt`] fault | quarantined at once |
 //! | it was being processed when two processes died | quarantined without being read |
 //! | a stored call cannot be ended by its own model | its record is read again and quarantined |
 //!
@@ -20,29 +20,19 @@ use model::{
 use sip::Flow;
 use sip::agent::Restore;
 
-use super::entry::Order;
-use super::limits::{ASIDE_MAX, STEPS_MAX};
-use super::node::{NO_EDGE, Node};
-use super::records;
 use crate::quarantine::CLAIMS_MAX;
-
-/// A record being moved to quarantine.
-#[derive(Debug)]
-pub struct Quarantining {
-    /// As the ledger has it.
-    pub record: Record<ConnId>,
-    /// The reason.
-    pub why: String,
-    /// The facts of its end, as far as it can be read; at least that it is over.
-    pub events: Vec<Stamped>,
-}
+use crate::sip_cluster::limits::{ASIDE_MAX, STEPS_MAX};
+use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::calls::records;
+use crate::sip_cluster::node::order::{Order, Quarantining};
+use crate::sip_cluster::node::proxies::NO_EDGE;
 
 /// Calls whose records are being moved to quarantine, each with the record if this node has it.
-pub(super) type AsideCalls = BTreeMap<ConnId, Option<Record<ConnId>>>;
+pub type AsideCalls = BTreeMap<ConnId, Option<Record<ConnId>>>;
 
 impl Node {
     /// Quarantines the record of a call that this node has read.
-    pub(super) fn put_record_aside(&mut self, record: &Record<ConnId>, why: String, now: Timestamp) {
+    pub fn put_record_aside(&mut self, record: &Record<ConnId>, why: String, now: Timestamp) {
         let conn_id = record.key;
         if self.aside.len() >= ASIDE_MAX && !self.aside.contains_key(&conn_id) {
             tracing::error!(%conn_id, why, "too many records are being quarantined: this one stays in the ledger");
@@ -58,7 +48,7 @@ impl Node {
     }
 
     /// Quarantines the record of a call that was just forgotten. It is read from the ledger first.
-    pub(super) fn put_aside(&mut self, tenant: TenantId, conn_id: ConnId, why: String) {
+    pub(in crate::sip_cluster::node) fn put_aside(&mut self, tenant: TenantId, conn_id: ConnId, why: String) {
         if self.aside.len() >= ASIDE_MAX {
             tracing::error!(%conn_id, why, "too many records are being quarantined: this one stays in the ledger");
             return;
@@ -68,7 +58,7 @@ impl Node {
     }
 
     /// Whether the call's record is being moved to quarantine: the call counts as over.
-    pub(super) fn is_aside(&self, conn_id: ConnId) -> bool {
+    pub(in crate::sip_cluster::node) fn is_aside(&self, conn_id: ConnId) -> bool {
         self.aside.contains_key(&conn_id)
     }
 

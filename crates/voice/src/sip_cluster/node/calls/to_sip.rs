@@ -11,15 +11,17 @@ use runtime::trace::What;
 use sip::agent::{CommandError, Invite, Provisionals, Reply};
 use sip::{Flow, HeaderName, NameAddr, StatusCode};
 
-use super::entry::{Leg, LegStage, Order, Stored, Target};
-use super::node::{Node, Place, Side};
+use super::call::Stored;
+use super::leg::{Leg, LegStage, Place, Side, Target};
+use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::order::Order;
 
 /// Host name of media: the proxy chooses a node by the conference's name.
 const MEDIA_HOST: &str = "media.trunkline.invalid";
 
 impl Node {
     /// Carries out one output of the call.
-    pub(super) fn carry_out(&mut self, conn_id: ConnId, output: Output, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn carry_out(&mut self, conn_id: ConnId, output: Output, now: Timestamp) {
         match output {
             Output::Fact(fact) => {
                 if let Some(entry) = self.calls.get_mut(&conn_id) {
@@ -175,7 +177,13 @@ impl Node {
     /// for the phone would save one transaction, but media repeats its 200 until then and gives up after 64*T1 (RFC 3261 section
     /// 13.3.1.4): no phone could ring for longer than 32 s. Besides, a request is repeated if media fails at that point and comes
     /// back; an ACK is not.
-    pub(super) fn ring_phone(&mut self, conn_id: ConnId, id: LegId, offer: Bytes, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn ring_phone(
+        &mut self,
+        conn_id: ConnId,
+        id: LegId,
+        offer: Bytes,
+        now: Timestamp,
+    ) {
         if let Some(leg) = self.leg_mut(conn_id, id)
             && let Some(media) = leg.media
         {
@@ -232,7 +240,13 @@ impl Node {
     }
 
     /// Sends media the session to which the party has agreed.
-    pub(super) fn tell_media(&mut self, conn_id: ConnId, id: LegId, answer: Bytes, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn tell_media(
+        &mut self,
+        conn_id: ConnId,
+        id: LegId,
+        answer: Bytes,
+        now: Timestamp,
+    ) {
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
@@ -249,7 +263,7 @@ impl Node {
     }
 
     /// Ends a leg from our side, at any stage. `status` is for a caller that was not answered.
-    pub(super) fn hang_up(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn hang_up(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
         let mut refusal = Reply::new(StatusCode(status));
         refusal.headers.extend(self.trace_header(conn_id));
         let warning = self.calls.get_mut(&conn_id).and_then(|entry| entry.warning.take());
@@ -272,7 +286,7 @@ impl Node {
     }
 
     /// Ends the leg's media dialog.
-    pub(super) fn close_media(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn close_media(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
@@ -320,7 +334,13 @@ impl Node {
     }
 
     /// Handles the phone's response to that. Its answer to the call itself comes by the INVITE.
-    pub(super) fn answer_asked(&mut self, conn_id: ConnId, id: LegId, status: StatusCode, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn answer_asked(
+        &mut self,
+        conn_id: ConnId,
+        id: LegId,
+        status: StatusCode,
+        now: Timestamp,
+    ) {
         if !status.is_success() {
             tracing::info!(%conn_id, %id, status = status.0, "a phone does not let itself be asked to answer");
             self.feed(conn_id, Input::AnswerRefused(id), now);
@@ -365,16 +385,16 @@ impl Node {
             .map(|(link, _)| *link)
     }
 
-    pub(super) fn leg(&self, conn_id: ConnId, id: LegId) -> Option<&Leg> {
+    pub(in crate::sip_cluster::node) fn leg(&self, conn_id: ConnId, id: LegId) -> Option<&Leg> {
         self.calls.get(&conn_id)?.leg(id)
     }
 
-    pub(super) fn leg_mut(&mut self, conn_id: ConnId, id: LegId) -> Option<&mut Leg> {
+    pub(in crate::sip_cluster::node) fn leg_mut(&mut self, conn_id: ConnId, id: LegId) -> Option<&mut Leg> {
         self.calls.get_mut(&conn_id)?.leg_mut(id)
     }
 
     /// Removes legs without dialogs, and a call without legs whose end is stored.
-    pub(super) fn drop_closed(&mut self, conn_id: ConnId) {
+    pub(in crate::sip_cluster::node) fn drop_closed(&mut self, conn_id: ConnId) {
         let Some(entry) = self.calls.get_mut(&conn_id) else {
             return;
         };
@@ -397,7 +417,7 @@ impl Node {
 }
 
 /// A command that came too late is no fault: the end of the dialog is about to be reported.
-pub(super) fn note(what: &'static str, outcome: Result<(), CommandError>) {
+pub(in crate::sip_cluster::node) fn note(what: &'static str, outcome: Result<(), CommandError>) {
     if let Err(error) = outcome {
         tracing::debug!(what, %error, "the dialog is not in a state for it");
     }
@@ -419,7 +439,7 @@ fn escape_user(user: &str) -> String {
 }
 
 /// Tells media the host of the party whose signalling names an address for its audio.
-pub(super) fn party_header(leg: &Leg) -> Option<(HeaderName, String)> {
+pub(in crate::sip_cluster::node) fn party_header(leg: &Leg) -> Option<(HeaderName, String)> {
     Some((sip::proxy::headers::PARTY, leg.party?.to_string()))
 }
 

@@ -7,15 +7,15 @@ use sip::agent::{ALLOW, IncomingId, Reply, SDP, SUPPORTED};
 use sip::proxy::headers;
 use sip::{HeaderName, Message, StatusCode};
 
-use super::entry::Order;
-use super::faults::Doing;
 use super::incoming;
-use super::legs::note;
-use super::node::Node;
+use super::to_sip::note;
+use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::faults::Doing;
+use crate::sip_cluster::node::order::Order;
 
 impl Node {
     /// Handles a query whether a call to a number would be taken. The user agent limits how many such queries wait.
-    pub(super) fn asked(&mut self, request: IncomingId, message: &Message, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn asked(&mut self, request: IncomingId, message: &Message, now: Timestamp) {
         if self.draining {
             return self.tell(request, Reply::new(StatusCode::SERVICE_UNAVAILABLE), now);
         }

@@ -12,10 +12,11 @@ use sip::header::HeaderName;
 use sip::proxy::headers;
 use sip::{Message, StatusCode};
 
-use super::entry::Entry;
-use super::legs::note;
-use super::limits::NOTICE_MAX;
-use super::node::{Node, Place, Side};
+use super::call::Entry;
+use super::leg::{Place, Side};
+use super::to_sip::note;
+use crate::sip_cluster::limits::NOTICE_MAX;
+use crate::sip_cluster::node::Node;
 
 /// A treatment that must be stopped.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -28,7 +29,7 @@ pub struct Stop {
 }
 
 impl Node {
-    pub(super) fn start_treatment(
+    pub(in crate::sip_cluster::node) fn start_treatment(
         &mut self,
         conn_id: ConnId,
         leg: LegId,
@@ -64,7 +65,7 @@ impl Node {
 
     /// Repeats treatments that media had not confirmed when our previous run ended: the request, its answer or the end may be
     /// lost.
-    pub(super) fn ask_again(&mut self, conn_id: ConnId, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn ask_again(&mut self, conn_id: ConnId, now: Timestamp) {
         let Some(entry) = self.calls.get(&conn_id) else {
             return;
         };
@@ -75,7 +76,7 @@ impl Node {
         }
     }
 
-    pub(super) fn stop_treatment(&mut self, conn_id: ConnId, leg: LegId, id: u32, now: Timestamp) {
+    pub fn stop_treatment(&mut self, conn_id: ConnId, leg: LegId, id: u32, now: Timestamp) {
         let echo = self.leg_mut(conn_id, leg).is_some_and(|leg| std::mem::take(&mut leg.echo));
         self.tell_stop(Stop { conn_id, leg, id, echo }, now);
     }
@@ -96,7 +97,7 @@ impl Node {
     }
 
     /// Repeats stops that media has not confirmed: the party would go on hearing music.
-    pub(super) fn stop_again(&mut self, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn stop_again(&mut self, now: Timestamp) {
         for stop in std::mem::take(&mut self.unstopped) {
             self.mark(stop.conn_id);
             self.attempt_for(Some(stop.conn_id), now, |node| node.tell_stop(stop, now));
@@ -128,7 +129,13 @@ impl Node {
     }
 
     /// Handles an INFO: media reports the end of a dialog, a phone reports a key.
-    pub(super) fn info(&mut self, dialog: DialogId, request: IncomingId, message: &Message, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn info(
+        &mut self,
+        dialog: DialogId,
+        request: IncomingId,
+        message: &Message,
+        now: Timestamp,
+    ) {
         let place = self.place(dialog);
         let from_phone = matches!(place, Some(Place { side: Side::Phone, .. }));
         // A body that is not read must not be answered as understood (RFC 6086 section 4.2.2).
@@ -174,7 +181,7 @@ impl Node {
     }
 
     /// The answer to an INFO or a probe of ours.
-    pub(super) fn responded(
+    pub(in crate::sip_cluster::node) fn responded(
         &mut self,
         request: RequestId,
         status: StatusCode,

@@ -7,14 +7,15 @@ use model::{ConnId, LegId, Timestamp};
 use sip::agent::{DialogId, Event, Release, Reply, Session, reasons_of};
 use sip::{HeaderName, LocalTag, Message, StatusCode};
 
-use super::entry::LegStage;
 use super::incoming::party;
-use super::legs::{note, party_header};
-use super::node::{Node, Place, Side};
-use super::session::{self, Refusal};
+use super::leg::{LegStage, Place, Side};
+use super::session;
+use super::session::Refusal;
+use super::to_sip::{note, party_header};
+use crate::sip_cluster::node::Node;
 
 impl Node {
-    pub(super) fn dialog_event(&mut self, event: Event, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn dialog_event(&mut self, event: Event, now: Timestamp) {
         match event {
             Event::Incoming { dialog, request, flow } => self.incoming(dialog, &request, flow, now),
             Event::Progress { dialog, response, .. } => self.progress(dialog, &response, now),
@@ -41,7 +42,7 @@ impl Node {
     }
 
     /// The leg that a dialog belongs to. Marks its call for the commit, because the dialog has changed.
-    pub(super) fn place(&mut self, dialog: DialogId) -> Option<Place> {
+    pub(in crate::sip_cluster::node) fn place(&mut self, dialog: DialogId) -> Option<Place> {
         let place = self.dialogs.get(&dialog).copied()?;
         self.set_current(place.conn_id);
         self.mark(place.conn_id);

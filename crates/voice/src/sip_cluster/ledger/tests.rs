@@ -1,12 +1,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
-use infra::{Answer, CallLedger, CallWrite, DialogKey, Holding, Written};
-use model::Token;
+use infra::{
+    Answer, CallLedger, CallWrite, Claim, Claimed, DialogKey, Holding, Loaded, Record, Stores, Written, bounds,
+};
+use model::{ConnId, Owner, TenantId, Token};
 
-use super::*;
-use crate::sip_cluster::takeover::FailureReport;
+use super::claim::*;
+use super::find::*;
+use crate::sip_cluster::node::lookup::{CallKey, FailureReport, Found, Lookup, ROLE, SeenLive};
 use crate::test_stores::{HandClock, beginning, stores};
 
 /// The connection to the proxy.

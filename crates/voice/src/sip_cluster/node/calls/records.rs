@@ -14,7 +14,8 @@ use model::{Dn, LegId, Timestamp};
 use prost::Message as _;
 use sip::agent::{DialogSnapshot, UserAgent};
 
-use super::entry::{Entry, Leg, LegStage, Stored, Target};
+use super::call::{Entry, LastSent, Stored};
+use super::leg::{Leg, LegStage, Target};
 use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
 
 /// The kind of the record.
@@ -135,7 +136,7 @@ pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> u64) -> Result<Deco
         stored: Stored::Live,
         events: Vec::new(),
         new_call: None,
-        told: super::routing_link::LastSent::default(),
+        told: LastSent::default(),
         dirty: false,
         armed: None,
         settled: false,

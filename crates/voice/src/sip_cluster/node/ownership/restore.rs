@@ -1,16 +1,17 @@
-//! Calls of this node's previous run: claimed, decoded and continued.
+//! Continues a claimed call from its record.
 
-use infra::{CallLedger, Record};
-use model::{ConnId, Owner, TenantId, Timestamp};
+use infra::Record;
+use model::{ConnId, Timestamp};
 use sip::Flow;
 use sip::agent::{DialogSnapshot, Restore};
 
-use super::entry::LegStage;
-use super::faults::Doing;
-use super::node::{Lost, NO_EDGE, Node, Place, Side};
-use super::records::{self, Decoded};
 use crate::dialog_records::RecordError;
-use crate::quarantine::{CLAIMS_MAX, is_suspect};
+use crate::quarantine::CLAIMS_MAX;
+use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::calls::leg::{LegStage, Place, Side};
+use crate::sip_cluster::node::calls::records::{self, Decoded};
+use crate::sip_cluster::node::faults::Doing;
+use crate::sip_cluster::node::proxies::{Lost, NO_EDGE};
 
 impl Node {
     /// Continues a claimed call. Needs the connection to its proxy, so that its messages find their way.
@@ -104,7 +105,7 @@ impl Node {
 
     /// The connection to the proxy with that edge. If there is none yet, the call waits for it as for one that broke: another
     /// proxy does not know the call's requests, so a CANCEL through it would match none.
-    pub(super) fn link_at(&mut self, edge: &str, now: Timestamp) -> u64 {
+    pub(in crate::sip_cluster::node) fn link_at(&mut self, edge: &str, now: Timestamp) -> u64 {
         let own = self.links.iter().find(|(_, at)| at.as_str() == edge).map(|(link, _)| *link);
         if let Some(link) = own.or_else(|| self.lost.get(edge).map(|lost| lost.link)) {
             return link;
@@ -121,30 +122,3 @@ impl Node {
 
 /// Marks numbers of connections that have not been up in this run: no real number is so high.
 const NEVER_UP: u64 = 1 << 63;
-
-/// Claims the calls that previous runs of this node have left in the ledger.
-///
-/// # Errors
-/// When the ledger cannot be read.
-pub async fn claim_former(
-    calls: &dyn CallLedger,
-    us: &Owner,
-    tenants: &[TenantId],
-) -> infra::Result<Vec<Record<ConnId>>> {
-    let mut claimed = Vec::new();
-    for tenant in tenants {
-        for holding in calls.owners(tenant).await? {
-            let former = holding.owner;
-            if former.node != us.node || former.epoch >= us.epoch {
-                continue;
-            }
-            // Records that were being processed when a process died come one by one, later.
-            let orphans = || -> infra::Answer<'_, Vec<Record<ConnId>>> {
-                let listed = calls.orphans(tenant, &former, infra::bounds::CLAIM_BATCH);
-                Box::pin(async move { Ok(listed.await?.into_iter().filter(|record| !is_suspect(record)).collect()) })
-            };
-            claimed.extend(infra::claim_all(tenant, orphans, |claims| calls.claim(us, claims)).await?);
-        }
-    }
-    Ok(claimed)
-}

@@ -1,0 +1,16 @@
+//! The calls that the node owns: their legs, the way from SIP to the call model and back, and their records.
+
+pub mod call;
+mod caller_status;
+mod details;
+mod explain;
+mod from_sip;
+mod incoming;
+pub mod leg;
+mod options;
+pub mod probes;
+pub mod prompts;
+pub mod records;
+mod session;
+mod to_sip;
+pub mod treatment;

@@ -1,0 +1,6 @@
+//! Whose a call is: calls of failed nodes, of this node's previous run, those of others, and records that nobody can handle.
+
+pub mod quarantine;
+mod repair;
+mod restore;
+pub mod takeover;
