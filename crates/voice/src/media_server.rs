@@ -6,24 +6,15 @@
 //! treatments are MSML in INFO.
 
 mod call_data;
-mod commit;
-mod explain;
-mod faults;
 #[cfg(test)]
 pub(crate) mod in_memory;
-mod incoming;
-mod leg;
 pub(crate) mod limits;
 mod metrics;
-mod negotiate;
 pub(crate) mod node;
 mod previous_run;
 mod prompts;
-mod records;
-mod service;
 #[cfg(test)]
 mod tests;
-mod treatment;
 mod turn;
 
 use std::net::IpAddr;
@@ -119,7 +110,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         agent_entropy: ctx.entropy(),
         trace: ctx.trace.clone(),
     });
-    let asks = explain::answer_by(&ctx.trace);
+    let asks = node::explain::answer_by(&ctx.trace);
     let meter = ctx.meter("own-19").peer("phones");
     ctx.ready.started();
     let former = previous_run::claim(&ctx).await?;

@@ -15,7 +15,6 @@ type Module = Vec<String>;
 const KNOWN: &[&str] = &[
     "robots root: agent caller floor opening",
     "runtime root: admin connections context gate spec",
-    "voice media_server: call_data commit faults node previous_run",
 ];
 
 /// Every circle that is not known, and every known circle that no longer exists.

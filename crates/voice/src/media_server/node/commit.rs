@@ -11,9 +11,9 @@ use tokio::sync::oneshot;
 
 use super::faults::Doing;
 use super::leg::Stored;
-use super::limits::ENDS_MAX;
-use super::node::{Node, STORE_TREATMENTS_EVERY, note};
 use super::records;
+use super::{Node, STORE_TREATMENTS_EVERY, note};
+use crate::media_server::limits::ENDS_MAX;
 
 /// An ended leg whose record still exists.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Undo {
 
 impl Node {
     /// Adds the leg to the next commit.
-    pub(super) fn mark(&mut self, dialog: DialogId) {
+    pub fn mark(&mut self, dialog: DialogId) {
         self.changed.insert(dialog);
     }
 

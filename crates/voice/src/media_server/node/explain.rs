@@ -14,8 +14,8 @@ use runtime::trace::{Entry, What};
 use sip::agent::DialogId;
 use tokio::sync::{mpsc, oneshot};
 
+use super::Node;
 use super::leg::Leg;
-use super::node::Node;
 
 /// The most waiting queries; people send them by hand.
 const ASKS_MAX: usize = 16;

@@ -7,22 +7,19 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
-use infra::{LedgerKind, MediaSessionId, QuarantineRequest, Record};
+use infra::QuarantineRequest;
 use model::Timestamp;
 use net::rtp::LegId;
 use runtime::fault::{Cause, FaultReport, InARow};
-use sip::agent::{DialogId, Event, Reply, Restore};
+use sip::agent::{DialogId, Event, Reply};
 use sip::{Flow, Message, Method, StatusCode};
 
-use super::limits::FAULTS_REPORTED_MAX;
-use super::node::{Node, note};
-use super::previous_run::RestoreError;
-use super::records;
-use crate::quarantine::CLAIMS_MAX;
+use super::{Node, note};
+use crate::media_server::limits::FAULTS_REPORTED_MAX;
 
 /// The node's current task, as named in the report of a fault.
 #[derive(Clone)]
-pub(super) enum Doing {
+pub enum Doing {
     /// It processes a message from that connection.
     Message(Bytes, u64),
     /// It processes news of that leg's audio.
@@ -50,9 +47,16 @@ pub(super) struct Faults {
     asides: VecDeque<QuarantineRequest>,
 }
 
+impl Faults {
+    /// The shell must move that record to quarantine.
+    pub(super) fn quarantine(&mut self, request: QuarantineRequest) {
+        self.asides.push_back(request);
+    }
+}
+
 impl Node {
     /// Processes one input, isolated from faults.
-    pub(super) fn attempt(&mut self, doing: Doing, now: Timestamp, work: impl FnOnce(&mut Self)) {
+    pub fn attempt(&mut self, doing: Doing, now: Timestamp, work: impl FnOnce(&mut Self)) {
         self.faults.in_hand = None;
         let before = self.faults.in_a_row;
         match catch_unwind(AssertUnwindSafe(|| work(self))) {
@@ -76,7 +80,7 @@ impl Node {
     }
 
     /// Marks the leg as being processed from here on.
-    pub(super) const fn set_current(&mut self, dialog: DialogId) {
+    pub const fn set_current(&mut self, dialog: DialogId) {
         self.faults.in_hand = Some(dialog);
     }
 
@@ -180,62 +184,6 @@ impl Node {
     /// The next record that the shell must move to quarantine.
     pub fn poll_aside(&mut self) -> Option<QuarantineRequest> {
         self.faults.asides.pop_front()
-    }
-
-    // ---- records
-
-    /// Continues a claimed leg, or quarantines its record. Needs a connection to a proxy.
-    pub fn take_over(&mut self, record: &Record<MediaSessionId>, now: Timestamp) {
-        if record.claims >= CLAIMS_MAX {
-            let why = format!("{} processes ended abnormally while processing it", record.claims - 1);
-            return self.put_aside(record, why);
-        }
-        let mut fault = Some("restoring it failed".to_owned());
-        self.attempt(Doing::Record, now, |node| {
-            fault = node.restore(record, now).err().and_then(|error| node.not_restored(record, &error));
-        });
-        if let Some(why) = fault {
-            self.tell_owner(record);
-            self.put_aside(record, why);
-        }
-    }
-
-    /// The defect of a record that cannot be continued; `None` if the record is not the cause.
-    fn not_restored(&self, record: &Record<MediaSessionId>, error: &RestoreError) -> Option<String> {
-        self.metrics.leg_not_restored();
-        let cause = std::error::Error::source(error).map(ToString::to_string);
-        tracing::error!(tag = %record.key.0, %error, cause, "a leg of the previous run is not restored");
-        error.is_of_record().then(|| format!("{error}: {}", cause.unwrap_or_default()))
-    }
-
-    fn put_aside(&mut self, record: &Record<MediaSessionId>, why: String) {
-        self.metrics.record_put_aside();
-        tracing::error!(tag = %record.key.0, why, "the record of a leg is quarantined: see `trunkline quarantine`");
-        // A queued end of the record would leave nothing to quarantine.
-        self.over.retain(|over| !over.is_of(&record.key));
-        self.faults.asides.push_back(QuarantineRequest {
-            tenant: record.tenant.clone(),
-            ledger: LedgerKind::Media,
-            key: record.key.0.clone(),
-            owner: self.owner.clone(),
-            token: record.token,
-            why,
-            report: Bytes::new(),
-            events: Vec::new(),
-        });
-    }
-
-    /// Notifies the owner of a leg that cannot be continued, as far as its record is readable: the owner starts a new leg.
-    fn tell_owner(&mut self, record: &Record<MediaSessionId>) {
-        let said = catch_unwind(AssertUnwindSafe(|| {
-            let Some((dialog, edge)) = records::legible_dialog(&record.state) else { return };
-            let Some(connection) = self.link_at(&edge) else { return };
-            let how = Restore { stream: Some(Flow::Stream { connection }), resend: false, cseq_jump: 0 };
-            self.agent.end_from_snapshot(dialog, how);
-        }));
-        if said.is_err() {
-            tracing::error!(tag = %record.key.0, "the owner of a quarantined leg cannot be notified of its end");
-        }
     }
 }
 

@@ -12,9 +12,9 @@ use sip::proxy::headers;
 use sip::{Flow, Message, StatusCode};
 
 use super::leg::{Leg, Stored};
-use super::limits::BODY_BYTES_MAX;
-use super::node::{Node, note};
 use super::service::Service;
+use super::{Node, note};
+use crate::media_server::limits::BODY_BYTES_MAX;
 
 /// Why an INVITE is refused.
 enum Refusal {

@@ -10,8 +10,8 @@ use sip::agent::{DialogId, Reply};
 use sip::{HeaderName, Message, StatusCode};
 
 use super::incoming::party_of;
-use super::node::{Node, note};
 use super::service::{Service, laws};
+use super::{Node, note};
 
 impl Node {
     /// Our offer, for an INVITE without one.

@@ -9,9 +9,9 @@ use sip::agent::{Body, DialogId, IncomingId, Reply};
 use sip::proxy::headers;
 use sip::{Message, StatusCode};
 
-use super::limits::BODY_BYTES_MAX;
-use super::node::{Node, note};
 use super::service::Service;
+use super::{Node, note};
+use crate::media_server::limits::BODY_BYTES_MAX;
 
 /// The event that notifies an owner of a phone that sends no audio any more.
 pub const NO_RTP: &str = "trunkline.no-rtp";
