@@ -58,7 +58,7 @@ pub struct Node {
     /// Requests that wait for call data.
     pub(super) questions: Questions,
     /// Attributes faults to legs.
-    pub(super) faults: Faults,
+    faults: Faults,
     /// Connected proxies: each connection with the edge of its proxy.
     links: BTreeMap<u64, String>,
     /// Edges whose connection broke: the connection's number, and when its dialogs move to another proxy.
@@ -233,7 +233,7 @@ impl Node {
 
     pub(super) fn settle(&mut self, now: Timestamp) {
         while let Some(event) = self.agent.poll_event() {
-            self.take_event_in_hand(&event);
+            self.set_current_by(&event);
             self.dialog_event(event, now);
         }
     }

@@ -56,7 +56,7 @@ pub struct Turns {
 const SLEEP_MAX: Duration = Duration::from_millis(500);
 
 /// How long an RTP thread may take for snapshots: it checks its orders at each packet.
-const PHOTOGRAPH_WITHIN: Duration = Duration::from_millis(250);
+const SNAPSHOT_WITHIN: Duration = Duration::from_millis(250);
 
 impl Turns {
     /// Runs until the role has drained.
@@ -195,7 +195,7 @@ impl Turns {
         let answers = self.node.request_snapshots();
         let mut request_snapshots = Vec::new();
         for answer in answers {
-            match tokio::time::timeout(PHOTOGRAPH_WITHIN, answer).await {
+            match tokio::time::timeout(SNAPSHOT_WITHIN, answer).await {
                 Ok(Ok(taken)) => request_snapshots.extend(taken),
                 Ok(Err(_)) | Err(_) => tracing::warn!("an RTP thread does not keep up"),
             }

@@ -130,7 +130,7 @@ impl Node {
     fn record_of(&mut self, dialog: DialogId, taken: &HashMap<LegId, &LegSnapshot>) -> Option<Bytes> {
         let leg = self.legs.get(&dialog)?;
         let snapshot = self.agent.snapshot(&[dialog]).pop()?;
-        let audio = taken.get(&leg.id).map(|photograph| &photograph.session);
+        let audio = taken.get(&leg.id).map(|snapshot| &snapshot.session);
         Some(records::encode(leg, &leg.edge, snapshot, audio))
     }
 

@@ -41,7 +41,7 @@ pub enum Doing {
 /// The state for attributing faults.
 #[derive(Default)]
 pub(super) struct Faults {
-    in_hand: Option<DialogId>,
+    current: Option<DialogId>,
     in_a_row: InARow,
     reports: VecDeque<FaultReport>,
     asides: VecDeque<QuarantineRequest>,
@@ -57,7 +57,7 @@ impl Faults {
 impl Node {
     /// Processes one input, isolated from faults.
     pub fn attempt(&mut self, doing: Doing, now: Timestamp, work: impl FnOnce(&mut Self)) {
-        self.faults.in_hand = None;
+        self.faults.current = None;
         let before = self.faults.in_a_row;
         match catch_unwind(AssertUnwindSafe(|| work(self))) {
             Ok(()) => {
@@ -81,12 +81,12 @@ impl Node {
 
     /// Marks the leg as being processed from here on.
     pub const fn set_current(&mut self, dialog: DialogId) {
-        self.faults.in_hand = Some(dialog);
+        self.faults.current = Some(dialog);
     }
 
     /// As [`Node::set_current`], by an event of the leg's dialog.
-    pub(super) const fn take_event_in_hand(&mut self, event: &Event) {
-        self.faults.in_hand = dialog_of(event);
+    pub(super) const fn set_current_by(&mut self, event: &Event) {
+        self.faults.current = dialog_of(event);
     }
 
     /// The thread has dropped the leg's audio: ends the leg, which is useless without audio.
@@ -96,7 +96,7 @@ impl Node {
 
     fn pay(&mut self, doing: &Doing, cause: Cause, now: Timestamp) {
         self.metrics.fault();
-        let leg = self.faults.in_hand.take().or_else(|| self.leg_of(doing));
+        let leg = self.faults.current.take().or_else(|| self.leg_of(doing));
         self.report(leg, cause, doing, now);
         match leg.filter(|dialog| self.legs.contains_key(dialog)) {
             Some(dialog) => self.end_faulty(dialog, now),
