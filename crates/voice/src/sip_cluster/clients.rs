@@ -103,12 +103,12 @@ impl Clients {
                 Order::TellRouting { .. } | Order::Report(_) => {}
                 Order::Quarantine(aside) => {
                     let conn_id = aside.record.key;
-                    let done = inner.put_aside(*aside).await;
-                    inner.inbox.put_aside(conn_id, done).await;
+                    let done = inner.quarantine(*aside).await;
+                    inner.inbox.quarantined(conn_id, done).await;
                 }
                 Order::ReadAside { tenant, conn_id, why } => match inner.read_aside(&tenant, conn_id).await {
                     Some(record) => inner.inbox.unendable(record, why).await,
-                    None => inner.inbox.put_aside(conn_id, false).await,
+                    None => inner.inbox.quarantined(conn_id, false).await,
                 },
                 Order::Find(sought) => {
                     let live = || inner.live.borrow().clone();
@@ -139,7 +139,7 @@ impl Clients {
 
 impl Inner {
     /// Moves a record to quarantine; returns whether this node must end its dialogs. Repeated while the store is away.
-    async fn put_aside(&self, aside: Quarantining) -> bool {
+    async fn quarantine(&self, aside: Quarantining) -> bool {
         let Quarantining { record, why, events } = aside;
         let put = QuarantineRequest {
             tenant: record.tenant,

@@ -13,93 +13,62 @@ pub mod order;
 pub mod ownership;
 mod proxies;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use call::Input;
 use call::call::PinAnswer;
 use model::event::ErrorCode;
 use model::plan::Destination;
 use model::{ConnId, Entropy, LegId, Owner, Request, TenantId, Timestamp};
-use sip::agent::{AgentConfig, DialogId, LocalIdentity, RequestId, UserAgent};
+use sip::agent::{AgentConfig, DialogId, LocalIdentity, UserAgent};
 use sip::proxy::headers;
 use sip::{Flow, LocalTag, Message, Seal, Transmit};
 
 use super::limits::{CALLS_DUE_PER_TURN, EVENTS_PER_DIALOG, Limits, STEPS_MAX};
 use super::metrics::Metrics;
-use calls::call::{Entry, Stored};
+use calls::call::Stored;
 use calls::leg::{MEDIA_TAG, Place, Side};
-use calls::probes::Probe;
+use calls::pending::PendingRequests;
 use calls::prompts::ReadPrompts;
-use calls::treatment::Stop;
+use calls::table::Calls;
 use faults::{Doing, Faults};
 use ids::ConnIds;
-use lookup::{CallKey, HeldMessages, SeenLive};
 use order::{Order, Orders};
+use ownership::confirm::Confirmations;
+use ownership::held::HeldMessages;
 use ownership::quarantine::AsideCalls;
+use ownership::search::OrphanSearch;
 use ownership::takeover::Belongs;
-use proxies::{Lost, NO_EDGE};
+use proxies::Proxies;
 
 /// A node. The module describes its turns.
 pub struct Node {
-    pub(super) owner: Owner,
-    pub(super) seal: Seal,
-    pub(super) limits: Limits,
-    pub(super) metrics: Metrics,
-    pub(super) agent: UserAgent,
-    pub(super) calls: HashMap<ConnId, Entry>,
-    pub(super) dialogs: HashMap<DialogId, Place>,
-    /// INFOs that start a treatment, until media has answered.
-    pub(super) treatments: HashMap<RequestId, (ConnId, LegId, u32)>,
-    /// INFOs that end a treatment, until media has answered; and treatments whose end media has not confirmed.
-    pub(super) stops: HashMap<RequestId, Stop>,
-    pub(super) unstopped: BTreeSet<Stop>,
-    /// Liveness probes that are not answered yet.
-    pub(super) probes: BTreeMap<RequestId, Probe>,
-    /// NOTIFYs that ask a phone to answer, until the phone accepts or refuses.
-    pub(super) talks: HashMap<RequestId, (ConnId, LegId)>,
-    /// Calls with a timer, by due time.
-    pub(super) due: BTreeSet<(Timestamp, ConnId)>,
-    /// Calls that the next batch stores.
-    pub(super) changed: Vec<ConnId>,
-    /// Calls that another node may own: the ledger must confirm their owner.
-    pub(super) doubted: BTreeSet<ConnId>,
-    /// Whether the pending batch contains a call in doubt.
-    pub(super) in_doubt: bool,
-    /// The last call in doubt that was sent for confirmation. The next turn continues after it, even if all calls are in doubt
-    /// again.
-    pub(super) asked_about: ConnId,
-    /// The calls of the last batch.
-    pub(super) written: Vec<ConnId>,
-    /// State of fault handling.
-    pub(super) faults: Faults,
-    /// Calls whose records are being moved to quarantine, each with its record.
-    pub(super) aside: AsideCalls,
-    pub(super) orders: Orders,
-    /// Connections to proxies that are up, each with its proxy's edge.
-    pub(super) links: BTreeMap<u64, String>,
-    /// Edges whose connection broke, until it is back or no leg uses it any more.
-    pub(super) lost: BTreeMap<String, Lost>,
-    /// Number of edges awaited that have not been connected in this run.
-    pub(super) never_up: u64,
-    pub(super) draining: bool,
+    owner: Owner,
+    seal: Seal,
+    limits: Limits,
+    metrics: Metrics,
+    agent: UserAgent,
+    calls: Calls,
+    pending: PendingRequests,
+    proxies: Proxies,
+    /// Calls in doubt, and what a turn must leave to other owners.
+    confirmations: Confirmations,
+    /// Messages that wait until the owner of their call is known.
+    held: HeldMessages,
+    /// The search for calls of failed nodes.
+    search: OrphanSearch,
+    faults: Faults,
+    /// Calls whose records are being moved to quarantine.
+    aside: AsideCalls,
+    orders: Orders,
+    draining: bool,
     /// Whether the ledger has room for another call.
-    pub(super) has_room: bool,
-    pub(super) next_sweep: Timestamp,
-    /// Messages held until the owner of their call is known.
-    pub(super) finding: HashMap<CallKey, HeldMessages>,
-    /// Nodes seen live, by connection to a proxy.
-    pub(super) live: SeenLive,
-    /// Requests within calls that this turn has received. If another node turns out to own a call, they go to that owner.
-    pub(super) taken: Vec<(Message, u64)>,
-    /// Until when calls of failed nodes are searched more often, and when next.
-    pub(super) hurry_until: Timestamp,
-    pub(super) next_inheritance: Timestamp,
-    /// Whether such a search is under way.
-    pub(super) inheriting: bool,
+    has_room: bool,
+    next_sweep: Timestamp,
     conn_ids: ConnIds,
-    pub(super) entropy: Box<dyn Entropy>,
-    pub(super) prompts: ReadPrompts,
-    pub(super) trace: runtime::Recorder,
+    entropy: Box<dyn Entropy>,
+    prompts: ReadPrompts,
+    trace: runtime::Recorder,
 }
 
 /// What a [`Node`] is built from.
@@ -142,35 +111,18 @@ impl Node {
             limits: parts.limits,
             metrics: parts.metrics,
             agent: UserAgent::new(config, parts.agent_entropy),
-            calls: HashMap::new(),
-            dialogs: HashMap::new(),
-            treatments: HashMap::new(),
-            stops: HashMap::new(),
-            unstopped: BTreeSet::new(),
-            probes: BTreeMap::new(),
-            talks: HashMap::new(),
-            due: BTreeSet::new(),
-            changed: Vec::new(),
-            doubted: BTreeSet::new(),
-            in_doubt: false,
-            asked_about: ConnId(0),
-            written: Vec::new(),
+            calls: Calls::default(),
+            pending: PendingRequests::default(),
+            proxies: Proxies::new(parts.limits.proxy_return),
+            confirmations: Confirmations::new(),
+            held: HeldMessages::default(),
+            search: OrphanSearch::new(),
             faults: Faults::default(),
-            aside: BTreeMap::new(),
+            aside: AsideCalls::default(),
             orders: Orders::new(),
-            links: BTreeMap::new(),
-            lost: BTreeMap::new(),
-            never_up: 0,
             draining: false,
             has_room: true,
             next_sweep: Timestamp::ZERO,
-            finding: HashMap::new(),
-            live: SeenLive::default(),
-            taken: Vec::new(),
-            hurry_until: Timestamp::ZERO,
-            // Set by the first report of live nodes.
-            next_inheritance: Timestamp::MAX,
-            inheriting: false,
             conn_ids: ConnIds::new(parts.replica),
             entropy: parts.entropy,
             prompts: parts.prompts,
@@ -188,6 +140,16 @@ impl Node {
         !std::mem::replace(&mut self.draining, true)
     }
 
+    /// Whether no proxy has accepted it.
+    pub fn is_alone(&self) -> bool {
+        self.proxies.none_is_up()
+    }
+
+    /// Its metrics.
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     // ---- inputs
 
     /// A proxy has accepted this node; it may be one whose connection had broken.
@@ -196,15 +158,14 @@ impl Node {
     }
 
     fn meet_proxy(&mut self, link: u64, edge: &str, now: Timestamp) {
-        self.links.insert(link, edge.to_owned());
-        if let Some(Lost { link: old, .. }) = self.lost.remove(edge) {
+        if let Some(old) = self.proxies.came_up(link, edge) {
             let (old, new) = (Flow::Stream { connection: old }, Flow::Stream { connection: link });
             self.agent.move_flow(old, new);
             self.move_legs(old, link);
             // While disconnected, that proxy took this node for failed and sent messages of its calls to other nodes.
             self.doubt();
         }
-        for link in self.lost.values().map(|lost| lost.link).collect::<Vec<_>>() {
+        for link in self.proxies.awaited() {
             self.move_media(link);
         }
         self.settle(now);
@@ -216,16 +177,15 @@ impl Node {
     }
 
     fn lose_proxy(&mut self, link: u64, now: Timestamp) {
-        self.live.0.remove(&link);
-        if let Some(edge) = self.links.remove(&link) {
-            self.lost.insert(edge, Lost { link, until: now + self.limits.proxy_return });
+        self.search.link_down(link);
+        if self.proxies.broke(link, now) {
             self.move_media(link);
         }
     }
 
     /// Moves media dialogs to another proxy. Any proxy reaches media, so requests to it do not wait for the proxy that is away.
     fn move_media(&mut self, from: u64) {
-        let Some(other) = self.links.keys().next().copied() else { return };
+        let Some(other) = self.proxies.any() else { return };
         let from = Flow::Stream { connection: from };
         let legs = self.calls.values().flat_map(|entry| &entry.legs);
         let goes_by = |dialog: &DialogId| self.agent.leg(*dialog).is_some_and(|leg| leg.dialog.flow == from);
@@ -269,7 +229,7 @@ impl Node {
             }
         }
         if message.is_request() {
-            self.taken.push((message.clone(), link));
+            self.confirmations.received(message.clone(), link);
         }
     }
 
@@ -325,11 +285,10 @@ impl Node {
 
     /// Advances time. Calls due beyond [`CALLS_DUE_PER_TURN`] are served in the next turn, which follows at once.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        let due = self.due.iter().take_while(|(due, _)| *due <= now).take(CALLS_DUE_PER_TURN);
-        let due: Vec<(Timestamp, ConnId)> = due.copied().collect();
+        let due = self.calls.due(now, CALLS_DUE_PER_TURN);
         self.attempt(Doing::Time, now, |node| {
             for (due, conn_id) in due {
-                node.due.remove(&(due, conn_id));
+                node.calls.disarm((due, conn_id));
                 node.attempt_for(Some(conn_id), now, |node| node.call_due(conn_id, now));
             }
             node.attempt_for(None, now, |node| node.agent.handle_timeout(now));
@@ -337,7 +296,7 @@ impl Node {
             if node.next_sweep <= now {
                 node.sweep(now);
             }
-            if node.next_inheritance <= now {
+            if node.search.is_due(now) {
                 node.look_for_inheritance(now);
             }
             node.settle(now);
@@ -356,11 +315,11 @@ impl Node {
 
     /// When [`Node::handle_timeout`] must be called next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        let call = self.due.first().map(|(due, _)| *due);
-        let sweep = (!self.calls.is_empty() || !self.lost.is_empty()).then_some(self.next_sweep);
-        let ownership = (self.next_inheritance < Timestamp::MAX).then_some(self.next_inheritance);
+        let call = self.calls.next_timeout();
+        let sweep = (!self.calls.is_empty() || self.proxies.is_one_awaited()).then_some(self.next_sweep);
+        let ownership = self.search.next_timeout();
         // Calls still in doubt are confirmed without waiting for an input.
-        let doubt = (!self.doubted.is_empty()).then_some(Timestamp::ZERO);
+        let doubt = self.confirmations.are_needed().then_some(Timestamp::ZERO);
         [call, self.agent.next_timeout(), sweep, ownership, doubt].into_iter().flatten().min()
     }
 
@@ -370,7 +329,8 @@ impl Node {
     ///
     /// None while calls are in doubt: messages queued for unconfirmed calls must not leave.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        if self.doubted.is_empty() && !self.in_doubt { self.agent.poll_transmit() } else { None }
+        let in_doubt = self.confirmations.are_needed() || self.confirmations.is_in_batch();
+        if in_doubt { None } else { self.agent.poll_transmit() }
     }
 
     /// The next order for the shell.
@@ -423,47 +383,34 @@ impl Node {
             self.metrics.call_limited();
             tracing::warn!(%conn_id, limit = limit.as_str(), "a call has reached a limit of work: it ends");
         }
-        let next = entry.call.next_timeout();
-        if entry.armed != next {
-            if let Some(armed) = entry.armed {
-                self.due.remove(&(armed, conn_id));
-            }
-            if let Some(next) = next {
-                self.due.insert((next, conn_id));
-            }
-            entry.armed = next;
-        }
+        self.calls.arm(conn_id);
     }
 
     /// Puts all stored calls in doubt: a node may have taken this one for failed, so the ledger must confirm each call's owner.
     /// Until then, messages within a call leave only in a turn that confirms that call.
     pub fn doubt(&mut self) {
         let stored = self.calls.iter().filter(|(_, entry)| entry.stored == Stored::Live);
-        self.doubted = stored.map(|(conn_id, _)| *conn_id).collect();
+        let written = self.confirmations.doubt(stored.map(|(conn_id, _)| *conn_id));
         // Messages of the last batch may not have left yet: they wait for the first answers.
-        for conn_id in std::mem::take(&mut self.written) {
+        for conn_id in written {
             self.mark(conn_id);
         }
     }
 
     /// Whether the ledger must confirm the batch before anything leaves. A commit that still waits for the ledger proves nothing.
     pub const fn is_in_doubt(&self) -> bool {
-        self.in_doubt
+        self.confirmations.is_in_batch()
     }
 
     fn mark_of(&mut self, dialog: DialogId) {
-        if let Some(place) = self.dialogs.get(&dialog) {
+        if let Some(place) = self.calls.place_of(dialog) {
             self.mark(place.conn_id);
         }
     }
 
     /// Adds the call to the next commit.
     pub fn mark(&mut self, conn_id: ConnId) {
-        if let Some(entry) = self.calls.get_mut(&conn_id)
-            && !std::mem::replace(&mut entry.dirty, true)
-        {
-            self.changed.push(conn_id);
-        }
+        self.calls.mark(conn_id);
     }
 
     /// Our tag and Contact in a dialog. Both name call, leg and owner; the Contact is reached at the proxy's edge.
@@ -473,14 +420,8 @@ impl Node {
             Side::Media => LegId(place.leg.0 | MEDIA_TAG),
         };
         let tag = LocalTag { call: place.conn_id, leg, tenant, owner: self.owner.clone() }.seal(&self.seal);
-        let contact = format!("<sip:{tag}@{}>", self.edge(link));
+        let contact = format!("<sip:{tag}@{}>", self.proxies.edge(link));
         LocalIdentity { tag, contact }
-    }
-
-    /// The edge of the proxy at a connection.
-    pub(super) fn edge(&self, link: u64) -> &str {
-        let lost = || self.lost.iter().find(|(_, lost)| lost.link == link).map(|(edge, _)| edge);
-        self.links.get(&link).or_else(lost).map_or(NO_EDGE, String::as_str)
     }
 
     fn move_legs(&mut self, old: Flow, new: u64) {
@@ -496,3 +437,47 @@ impl Node {
 
 /// Two legs with a media dialog each, and as much again for phones that ring beside the one that answers.
 const DIALOGS_PER_CALL: usize = 8;
+
+/// What tests look into.
+#[cfg(test)]
+impl Node {
+    /// The user agent.
+    pub const fn agent(&self) -> &UserAgent {
+        &self.agent
+    }
+
+    /// The user agent.
+    pub const fn agent_mut(&mut self) -> &mut UserAgent {
+        &mut self.agent
+    }
+
+    /// The calls.
+    pub const fn table(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// Requests without an answer.
+    pub const fn pending(&self) -> &PendingRequests {
+        &self.pending
+    }
+
+    /// The proxies.
+    pub const fn proxies(&self) -> &Proxies {
+        &self.proxies
+    }
+
+    /// Messages that wait for the owner of their call.
+    pub const fn held(&self) -> &HeldMessages {
+        &self.held
+    }
+
+    /// The calls in doubt.
+    pub const fn confirmations(&self) -> &Confirmations {
+        &self.confirmations
+    }
+
+    /// Chooses other prompts.
+    pub fn choose_prompts(&mut self, prompts: ReadPrompts) {
+        self.prompts = prompts;
+    }
+}

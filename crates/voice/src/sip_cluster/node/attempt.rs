@@ -17,39 +17,30 @@ use super::Node;
 use super::calls::call::Stored;
 use super::faults::Doing;
 use super::order::Order;
-use crate::sip_cluster::limits::{FAULTS_REPORTED_MAX, STEPS_MAX};
 
 impl Node {
     /// Handles an input.
     pub fn attempt(&mut self, doing: Doing, now: Timestamp, work: impl FnOnce(&mut Self)) {
-        if self.faults.depth > 0 {
+        if self.faults.is_in_attempt() {
             return self.attempt_for(None, now, work);
         }
         // Passing time proves nothing: it passes in each turn.
         let shows = matches!(doing, Doing::Message { .. } | Doing::OtherInput(_));
-        let before = self.faults.in_a_row;
-        self.faults.doing = doing;
+        let before = self.faults.begin(doing);
         self.attempt_for(None, now, work);
-        if shows && self.faults.in_a_row == before {
-            self.faults.in_a_row.went_well();
+        if shows {
+            self.faults.went_well(before);
         }
     }
 
     /// Does a piece of work for a call. The work may set another call by [`Node::set_current`].
     pub fn attempt_for(&mut self, conn_id: Option<ConnId>, now: Timestamp, work: impl FnOnce(&mut Self)) {
-        let around = (self.faults.in_hand, self.faults.steps, self.faults.exceeded.take());
-        self.faults.in_hand = conn_id;
-        self.faults.at = now;
-        self.faults.steps = STEPS_MAX;
-        self.faults.depth += 1;
+        let outer = self.faults.enter(conn_id, now);
         let panic = catch_unwind(AssertUnwindSafe(|| work(self))).err();
-        self.faults.depth -= 1;
-        let call = self.faults.in_hand;
-        let exceeded = self.faults.exceeded.take();
-        (self.faults.in_hand, self.faults.steps, self.faults.exceeded) = around;
+        let (call, exceeded) = self.faults.leave(outer);
         let cause = match (panic, exceeded) {
             (Some(panic), _) => {
-                self.faults.in_a_row.failed();
+                self.faults.failed();
                 Cause::of_panic(&*panic)
             }
             (None, Some(what)) => Cause::Steps(what),
@@ -60,36 +51,28 @@ impl Node {
 
     /// Whether nothing works any more here: this run of the node must end; the next run continues from what is stored.
     pub const fn is_beyond_help(&self) -> bool {
-        self.faults.in_a_row.are_too_many()
+        self.faults.are_too_many()
     }
 
     /// When the last attempt began.
     pub(super) const fn attempted_at(&self) -> Timestamp {
-        self.faults.at
+        self.faults.attempted_at()
     }
 
     /// From here on, the work is done for this call.
     pub(super) const fn set_current(&mut self, conn_id: ConnId) {
-        self.faults.in_hand = Some(conn_id);
+        self.faults.set_current(conn_id);
     }
 
     /// Counts one step of a loop that inputs drive; false when the attempt has used up its steps. Outside of attempts nothing is
     /// counted.
     pub fn may_step(&mut self, what: &'static str) -> bool {
-        if self.faults.depth == 0 {
-            return true;
-        }
-        let Some(left) = self.faults.steps.checked_sub(1) else {
-            self.exceed(what);
-            return false;
-        };
-        self.faults.steps = left;
-        true
+        self.faults.may_step(what)
     }
 
     /// The call being processed has reached a limit.
     pub(super) const fn exceed(&mut self, what: &'static str) {
-        self.faults.exceeded = Some(what);
+        self.faults.exceed(what);
     }
 
     /// Ends the call that caused a fault. A request without a stored call is refused.
@@ -111,7 +94,7 @@ impl Node {
         self.drop_call(conn_id);
         match stored {
             Stored::No => self.refuse_message(),
-            Stored::Live => self.put_aside(tenant, conn_id, cause.to_string()),
+            Stored::Live => self.quarantine_call(tenant, conn_id, cause.to_string()),
             Stored::Ended => {}
         }
     }
@@ -126,11 +109,11 @@ impl Node {
         match catch_unwind(AssertUnwindSafe(|| write(self))) {
             Ok(write) => write,
             Err(panic) => {
-                self.faults.in_a_row.failed();
+                self.faults.failed();
                 let cause = Cause::of_panic(&*panic);
                 self.metrics.fault();
-                self.faults.doing = Doing::OtherInput("commit");
-                self.report(Some(conn_id), &cause, self.faults.at);
+                self.faults.now_does(Doing::OtherInput("commit"));
+                self.report(Some(conn_id), &cause, self.attempted_at());
                 self.end_unwritten(conn_id, cause.to_string());
                 None
             }
@@ -142,18 +125,17 @@ impl Node {
         let forgotten = catch_unwind(AssertUnwindSafe(|| self.forget(conn_id)));
         if forgotten.is_err() {
             // Its dialogs cannot be known any more: their messages find the call over.
-            self.calls.remove(&conn_id);
-            self.dialogs.retain(|_, place| place.conn_id != conn_id);
+            self.calls.remove(conn_id);
+            self.calls.unbind_all_of(conn_id);
         }
     }
 
     fn report(&mut self, call: Option<ConnId>, cause: &Cause, now: Timestamp) {
         tracing::error!(conn_id = ?call, %cause, "a fault while a call was dealt with: it ends, all others go on");
-        if self.faults.reported >= FAULTS_REPORTED_MAX {
+        if !self.faults.may_report() {
             return;
         }
-        self.faults.reported += 1;
-        let (name, input) = match &self.faults.doing {
+        let (name, input) = match self.faults.doing() {
             Doing::Message { bytes, .. } => ("message", String::from_utf8_lossy(bytes).into_owned()),
             Doing::Nothing => ("nothing", String::new()),
             Doing::Time => ("time", String::new()),
@@ -167,12 +149,12 @@ impl Node {
 
     /// The loop has taken a report.
     pub const fn reported(&mut self) {
-        self.faults.reported = self.faults.reported.saturating_sub(1);
+        self.faults.reported();
     }
 
     /// The call that the message being processed names by our tag.
     fn call_of_message(&self) -> Option<ConnId> {
-        let Doing::Message { bytes, .. } = &self.faults.doing else { return None };
+        let Doing::Message { bytes, .. } = self.faults.doing() else { return None };
         let message = Message::parse(bytes.clone()).ok()?;
         let ours = if message.is_request() { message.to() } else { message.from() };
         sip::LocalTag::open(ours.ok()?.tag()?, &self.seal).map(|tag| tag.call)
@@ -180,13 +162,13 @@ impl Node {
 
     /// The call whose dialog's timer was running.
     fn call_of_timer(&self) -> Option<ConnId> {
-        let dialog = self.agent.in_hand().filter(|_| matches!(self.faults.doing, Doing::Time))?;
-        self.dialogs.get(&dialog).map(|place| place.conn_id)
+        let dialog = self.agent.in_hand().filter(|_| matches!(self.faults.doing(), Doing::Time))?;
+        self.calls.place_of(dialog).map(|place| place.conn_id)
     }
 
     /// Answers 500 to the request being processed: nobody else will answer it.
     fn refuse_message(&mut self) {
-        let Doing::Message { bytes, link } = std::mem::take(&mut self.faults.doing) else { return };
+        let Doing::Message { bytes, link } = self.faults.take_doing() else { return };
         let Ok(message) = Message::parse(bytes) else { return };
         if message.is_request() && message.method() != Method::Ack {
             let flow = Flow::Stream { connection: link };

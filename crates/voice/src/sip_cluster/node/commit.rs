@@ -1,7 +1,6 @@
 //! A turn's batch for the ledger, and the handling of its answers.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use call::call::CALLER_LEG;
 use infra::{CallWrite, Change, Refusal, Written};
@@ -23,21 +22,18 @@ impl Node {
     pub fn batch(&mut self) -> Vec<CallWrite> {
         let bounds = self.agent.bounds_reached();
         self.metrics.bounds_reached(bounds.oversized + bounds.overruns);
-        let changed = std::mem::take(&mut self.changed);
+        let changed = self.calls.take_changed();
         let mut batch = Vec::with_capacity(changed.len());
         for conn_id in changed {
             if let Some(write) = self.attempt_write(conn_id) {
-                self.in_doubt |= self.doubted.remove(&conn_id);
+                self.confirmations.wrote(conn_id);
                 batch.push(write);
             }
             self.attempt_for(Some(conn_id), self.attempted_at(), |node| node.drop_closed(conn_id));
         }
         self.confirm_some(&mut batch);
-        self.written = batch.iter().map(|write| write.conn_id).collect();
-        if batch.is_empty() {
-            // Nothing received in this turn belongs to a stored call.
-            self.taken.clear();
-        } else {
+        self.confirmations.batch_has(batch.iter().map(|write| write.conn_id).collect());
+        if !batch.is_empty() {
             self.metrics.turn(batch.len());
         }
         batch
@@ -45,14 +41,9 @@ impl Node {
 
     /// Adds calls in doubt that this turn does not change. Only some of them, so that no turn gets long.
     fn confirm_some(&mut self, batch: &mut Vec<CallWrite>) {
-        let behind = (Bound::Excluded(self.asked_about), Bound::Unbounded);
-        let round = self.doubted.range(behind).chain(self.doubted.range(..=self.asked_about));
-        let asked: Vec<ConnId> = round.take(CONFIRMED_PER_TURN).copied().collect();
-        for conn_id in asked {
-            self.asked_about = conn_id;
-            self.doubted.remove(&conn_id);
+        for conn_id in self.confirmations.take_some(CONFIRMED_PER_TURN) {
             let Some(entry) = self.calls.get(&conn_id).filter(|entry| entry.stored == Stored::Live) else { continue };
-            self.in_doubt = true;
+            self.confirmations.asks();
             batch.push(CallWrite {
                 tenant: entry.tenant.clone(),
                 conn_id,
@@ -84,7 +75,7 @@ impl Node {
             self.turn_away(&message, StatusCode::SERVICE_UNAVAILABLE, Flow::Stream { connection: link });
         }
         if let Some(tenant) = tenant.filter(|_| stored) {
-            self.put_aside(tenant, conn_id, why);
+            self.quarantine_call(tenant, conn_id, why);
         }
     }
 
@@ -104,7 +95,7 @@ impl Node {
             Stored::No | Stored::Live => {}
         }
         let entry = self.calls.get(&conn_id)?;
-        let state = || records::encode(entry, &self.agent, |link| self.edge(link));
+        let state = || records::encode(entry, &self.agent, |link| self.proxies.edge(link));
         // The record stays until every party has answered our BYE: if this process fails now, the next run repeats the BYE.
         let ended = over && entry.legs.is_empty();
         let change = match (entry.stored, ended) {
@@ -133,9 +124,8 @@ impl Node {
     /// Handles the ledger's answers. A call that another node owns is forgotten: its queued messages are not sent, and requests
     /// received for it in this turn go to its owner. Returns the calls that this node no longer has.
     pub fn committed(&mut self, answers: impl IntoIterator<Item = (ConnId, Written)>) -> Vec<ConnId> {
-        self.in_doubt = false;
+        let received = self.confirmations.answered();
         let mut lost = Lost::new();
-        let taken = std::mem::take(&mut self.taken);
         for (conn_id, written) in answers {
             let owner = match written {
                 Written::Done { .. } => {
@@ -167,7 +157,7 @@ impl Node {
                 "calls were taken over by other nodes, or have ended: this node drops them"
             );
             self.attempt(Doing::OtherInput("calls of others"), self.attempted_at(), |node| {
-                node.leave_to_owners(&lost, taken)
+                node.leave_to_owners(&lost, received)
             });
         }
         lost.into_keys().collect()
@@ -183,9 +173,9 @@ impl Node {
     }
 
     /// Removes queued messages of calls that are not ours, and leaves the requests of these calls to their owners.
-    fn leave_to_owners(&mut self, lost: &Lost, taken: Vec<(Message, u64)>) {
+    fn leave_to_owners(&mut self, lost: &Lost, received: Vec<(Message, u64)>) {
         self.take_back(&lost.keys().copied().collect::<Vec<_>>());
-        for (message, link) in taken {
+        for (message, link) in received {
             let call = message.to().ok().and_then(|to| call_of(to.tag(), &self.seal));
             if let Some((owner, _)) = call.and_then(|call| lost.get(&call)) {
                 self.answer_elsewhere(message, link, owner.as_ref());
@@ -216,21 +206,14 @@ impl Node {
     pub(super) fn forget(&mut self, conn_id: ConnId) {
         // The call's new owner sends rq its details.
         self.orders.retain(|order| !matches!(order, Order::TellRouting { conn_id: told, .. } if *told == conn_id));
-        let Some(entry) = self.calls.remove(&conn_id) else {
+        let Some(entry) = self.calls.remove(conn_id) else {
             return;
         };
-        if let Some(armed) = entry.armed {
-            self.due.remove(&(armed, conn_id));
-        }
         for dialog in entry.dialogs() {
-            self.dialogs.remove(&dialog);
+            self.calls.unbind(dialog);
             self.agent.forget(dialog);
         }
-        self.treatments.retain(|_, (of, ..)| *of != conn_id);
-        self.stops.retain(|_, stop| stop.conn_id != conn_id);
-        self.unstopped.retain(|stop| stop.conn_id != conn_id);
-        self.probes.retain(|_, probe| probe.place.conn_id != conn_id);
-        self.talks.retain(|_, (of, _)| *of != conn_id);
+        self.pending.forget(conn_id);
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
     }
 }

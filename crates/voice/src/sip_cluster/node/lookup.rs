@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use infra::{DialogKey, Record};
 use model::{ConnId, NodeId, Owner, TenantId};
-use sip::{Message, proxy};
+use sip::proxy;
 
 /// The role whose nodes own calls.
 pub const ROLE: &str = "sip-cluster";
@@ -99,9 +99,6 @@ pub enum Found {
     /// The lookup had no result in time.
     Unanswered,
 }
-
-/// Messages held until the owner of their call is known, in order of arrival.
-pub type HeldMessages = Vec<(Message, u64)>;
 
 /// Whether a node is one that owns calls.
 fn is_ours(owner: &Owner) -> bool {

@@ -410,8 +410,7 @@ impl Bench {
     /// Whether nothing is left of any call, in the node and its peers.
     pub fn is_clear(&self) -> bool {
         self.node.calls() == 0
-            && self.node.dialogs.is_empty()
-            && self.node.due.is_empty()
+            && self.node.table().dialogs_and_timers() == (0, 0)
             && self.peers.values().all(|peer| peer.dialogs() == 0)
     }
 }

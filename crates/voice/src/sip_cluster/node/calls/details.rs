@@ -41,7 +41,7 @@ impl Node {
     }
 
     fn tell_routing_of_all(&mut self, tenant: &TenantId) {
-        for (conn_id, entry) in &self.calls {
+        for (conn_id, entry) in self.calls.iter() {
             if entry.tenant == *tenant && matches!(entry.told, LastSent::WaitsAt(_) | LastSent::Left) {
                 let (tenant, conn_id) = (tenant.clone(), *conn_id);
                 self.orders.push_back(Order::TellRouting { tenant, conn_id, details: Box::new(details(entry)) });

@@ -43,7 +43,7 @@ impl Node {
 
     /// The leg that a dialog belongs to. Marks its call for the commit, because the dialog has changed.
     pub(in crate::sip_cluster::node) fn place(&mut self, dialog: DialogId) -> Option<Place> {
-        let place = self.dialogs.get(&dialog).copied()?;
+        let place = self.calls.place_of(dialog)?;
         self.set_current(place.conn_id);
         self.mark(place.conn_id);
         Some(place)
@@ -183,7 +183,7 @@ impl Node {
         let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
             return;
         };
-        self.dialogs.remove(&dialog);
+        self.calls.unbind(dialog);
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
@@ -402,7 +402,7 @@ impl Node {
         let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
             return;
         };
-        self.dialogs.remove(&dialog);
+        self.calls.unbind(dialog);
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };

@@ -70,7 +70,7 @@ impl Node {
         leg.phone = Some(dialog);
         leg.party = party;
         let place = Place { conn_id, leg: leg.id, side: Side::Phone };
-        self.dialogs.insert(dialog, place);
+        self.calls.bind(dialog, place);
         let entry = Entry {
             tenant: tenant.clone(),
             call: Call::new(incoming, now),

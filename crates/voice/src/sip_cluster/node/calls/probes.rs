@@ -2,22 +2,12 @@
 
 use call::Input;
 use model::{ConnId, LegId, Timestamp};
-use sip::agent::RequestId;
 use sip::{Flow, StatusCode};
 
 use super::leg::{Leg, LegStage, Place, Side};
+use super::pending::{Pending, Probe};
 use crate::sip_cluster::limits::SWEEP_EVERY;
 use crate::sip_cluster::node::Node;
-
-/// A probe that waits for its answer.
-#[derive(Clone, Copy)]
-pub struct Probe {
-    /// The leg whose party is probed.
-    pub place: Place,
-    until: Timestamp,
-    /// Whether media has reported silence: then the result counts even while the party's proxy is away.
-    unheard: bool,
-}
 
 impl Node {
     /// Probes silent parties by OPTIONS (RFC 3261 section 11: also within a dialog), and ends overdue waits for proxies.
@@ -25,11 +15,7 @@ impl Node {
         self.next_sweep = now + SWEEP_EVERY;
         self.fail_what_waits_for_proxies(now);
         self.stop_again(now);
-        let is_overdue = |(_, probe): &(&RequestId, &Probe)| probe.until <= now;
-        let overdue: Vec<_> =
-            self.probes.iter().filter(is_overdue).map(|(request, probe)| (*request, *probe)).collect();
-        for (request, probe) in overdue {
-            self.probes.remove(&request);
+        for probe in self.pending.take_overdue_probes(now) {
             // Each probe concerns a call of its own and has its own limit of steps.
             self.attempt_for(Some(probe.place.conn_id), now, |node| node.unanswered(probe, now));
         }
@@ -40,18 +26,17 @@ impl Node {
 
     /// Fails requests to proxies that are away for too long. The legs stay, and continue when their proxy is back, however late.
     fn fail_what_waits_for_proxies(&mut self, now: Timestamp) {
-        let late: Vec<u64> = self.lost.values().filter(|lost| lost.until <= now).map(|lost| lost.link).collect();
+        let late = self.proxies.overdue(now);
         for link in &late {
             self.agent.flow_failed(Flow::Stream { connection: *link }, now);
         }
         let legs = || self.calls.values().flat_map(|entry| &entry.legs);
-        self.lost.retain(|_, lost| !late.contains(&lost.link) || legs().any(|leg| leg.link == lost.link));
+        self.proxies.forget_unused(&late, |link| legs().any(|leg| leg.link == link));
     }
 
     /// Parties that have sent nothing for long. Parties whose proxy is away cannot be heard: media reports whether they are gone.
     fn silent(&self, now: Timestamp) -> Vec<Place> {
-        let quiet =
-            |leg: &Leg| now.since(leg.heard_at) >= self.limits.probe_after && self.links.contains_key(&leg.link);
+        let quiet = |leg: &Leg| now.since(leg.heard_at) >= self.limits.probe_after && self.proxies.is_up(leg.link);
         let mut silent: Vec<Place> = self
             .calls
             .iter()
@@ -82,7 +67,7 @@ impl Node {
         match self.agent.options(phone, Vec::new(), now) {
             Ok(request) => {
                 let until = now + self.limits.probe_within;
-                self.probes.insert(request, Probe { place, until, unheard });
+                self.pending.insert(request, Pending::Probe(Probe { place, until, unheard }));
                 self.mark(place.conn_id);
             }
             Err(error) => tracing::debug!(conn_id = %place.conn_id, %error, "a party cannot be probed now"),
@@ -104,7 +89,7 @@ impl Node {
     /// The party is gone, unless only its proxy is away: then the next probe decides, once the proxy is back.
     fn unanswered(&mut self, probe: Probe, now: Timestamp) {
         let Place { conn_id, leg: id, .. } = probe.place;
-        let is_reached = self.leg(conn_id, id).is_some_and(|leg| self.links.contains_key(&leg.link));
+        let is_reached = self.leg(conn_id, id).is_some_and(|leg| self.proxies.is_up(leg.link));
         if is_reached || probe.unheard {
             self.vanished(conn_id, id, now);
         }
@@ -119,7 +104,7 @@ impl Node {
         self.hang_up(conn_id, id, 480, now);
         // The BYE is queued and nobody will answer it: the call does not wait for that.
         if let Some(phone) = self.leg_mut(conn_id, id).and_then(|leg| leg.phone.take()) {
-            self.dialogs.remove(&phone);
+            self.calls.unbind(phone);
         }
         self.feed(conn_id, Input::LegDead(id), now);
         self.drop_closed(conn_id);

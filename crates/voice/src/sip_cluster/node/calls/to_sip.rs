@@ -9,10 +9,11 @@ use model::plan::{Caller, Contact};
 use model::{ConnId, Dn, LegId, Timestamp};
 use runtime::trace::What;
 use sip::agent::{CommandError, Invite, Provisionals, Reply};
-use sip::{Flow, HeaderName, NameAddr, StatusCode};
+use sip::{Flow, HeaderName, StatusCode};
 
 use super::call::Stored;
 use super::leg::{Leg, LegStage, Place, Side, Target};
+use super::pending::Pending;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::order::Order;
 
@@ -110,7 +111,7 @@ impl Node {
 
     /// Begins a leg: requests an offer from media, with which the phone is rung.
     fn ring(&mut self, conn_id: ConnId, id: LegId, dn: Dn, contact: Contact, now: Timestamp) {
-        let link = self.link_of(&contact);
+        let link = self.proxies.link_of(&contact);
         let Some(entry) = self.calls.get_mut(&conn_id) else {
             return;
         };
@@ -140,8 +141,8 @@ impl Node {
             return Err(CommandError::Gone);
         };
         // Any proxy reaches media.
-        let is_there = |link: &u64| self.links.contains_key(link);
-        let link = Some(link).filter(is_there).or_else(|| self.links.keys().next().copied()).unwrap_or(link);
+        let is_there = |link: &u64| self.proxies.is_up(*link);
+        let link = Some(link).filter(is_there).or_else(|| self.proxies.any()).unwrap_or(link);
         let host = match &entry.media_owner {
             Some(owner) => format!("{owner}.{MEDIA_HOST}"),
             None => MEDIA_HOST.to_owned(),
@@ -164,7 +165,7 @@ impl Node {
             provisionals: Provisionals::Plain,
         };
         let dialog = self.agent.invite(invite, now)?;
-        self.dialogs.insert(dialog, place);
+        self.calls.bind(dialog, place);
         if let Some(leg) = self.leg_mut(conn_id, id) {
             leg.media = Some(dialog);
         }
@@ -202,7 +203,7 @@ impl Node {
             "" => String::new(),
             name => format!("{} ", sip::params::quote(name)),
         };
-        let edge = self.edge(link);
+        let edge = self.proxies.edge(link);
         let invite = Invite {
             flow: Flow::Stream { connection: link },
             target: target.contact.uri.clone(),
@@ -217,7 +218,7 @@ impl Node {
         };
         match self.agent.invite(invite, now) {
             Ok(dialog) => {
-                self.dialogs.insert(dialog, place);
+                self.calls.bind(dialog, place);
                 if let Some(leg) = self.leg_mut(conn_id, id) {
                     leg.phone = Some(dialog);
                     leg.stage = LegStage::Ringing;
@@ -296,7 +297,7 @@ impl Node {
         };
         let Some(state) = self.agent.leg(media) else {
             // The dialog is gone already and reports nothing any more.
-            self.dialogs.remove(&media);
+            self.calls.unbind(media);
             if let Some(leg) = self.leg_mut(conn_id, id) {
                 leg.media = None;
             }
@@ -324,7 +325,7 @@ impl Node {
         let sent = phone.ok_or(CommandError::Gone).and_then(|phone| self.agent.notify_ringing(phone, &headers, now));
         match sent {
             Ok(request) => {
-                self.talks.insert(request, (conn_id, id));
+                self.pending.insert(request, Pending::Talk(conn_id, id));
             }
             Err(error) => {
                 tracing::debug!(%conn_id, %id, %error, "a phone cannot be asked to answer now");
@@ -368,29 +369,12 @@ impl Node {
         }
     }
 
-    /// The connection to the proxy that a registration's Path leads through; without a Path, any connection.
-    fn link_of(&self, contact: &Contact) -> Option<u64> {
-        let Some(first) = contact.path.first() else {
-            return self.links.keys().next().copied();
-        };
-        let address = NameAddr::parse(first).ok()?;
-        let uri = address.uri().ok()?;
-        let host = uri.host()?;
-        self.links
-            .iter()
-            .find(|(_, edge)| {
-                let (name, port) = edge.rsplit_once(':').unwrap_or((edge, "5060"));
-                name.eq_ignore_ascii_case(&host.to_string()) && port.parse().ok() == Some(uri.port().unwrap_or(5060))
-            })
-            .map(|(link, _)| *link)
-    }
-
     pub(in crate::sip_cluster::node) fn leg(&self, conn_id: ConnId, id: LegId) -> Option<&Leg> {
-        self.calls.get(&conn_id)?.leg(id)
+        self.calls.leg(conn_id, id)
     }
 
     pub(in crate::sip_cluster::node) fn leg_mut(&mut self, conn_id: ConnId, id: LegId) -> Option<&mut Leg> {
-        self.calls.get_mut(&conn_id)?.leg_mut(id)
+        self.calls.leg_mut(conn_id, id)
     }
 
     /// Removes legs without dialogs, and a call without legs whose end is stored.
@@ -401,16 +385,8 @@ impl Node {
         entry.legs.retain(|leg| leg.stage != LegStage::Closing || leg.phone.is_some() || leg.media.is_some());
         let over = entry.stored == Stored::Ended || (entry.stored == Stored::No && entry.call.is_over());
         if over && entry.legs.is_empty() && !entry.dirty {
-            if let Some(armed) = entry.armed {
-                self.due.remove(&(armed, conn_id));
-            }
-            self.calls.remove(&conn_id);
-            // These contain only pending requests, so they are short.
-            self.treatments.retain(|_, (of, ..)| *of != conn_id);
-            self.stops.retain(|_, stop| stop.conn_id != conn_id);
-            self.unstopped.retain(|stop| stop.conn_id != conn_id);
-            self.probes.retain(|_, probe| probe.place.conn_id != conn_id);
-            self.talks.retain(|_, (of, _)| *of != conn_id);
+            self.calls.remove(conn_id);
+            self.pending.forget(conn_id);
             self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
         }
     }

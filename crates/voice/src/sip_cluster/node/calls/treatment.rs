@@ -14,19 +14,10 @@ use sip::{Message, StatusCode};
 
 use super::call::Entry;
 use super::leg::{Place, Side};
+use super::pending::{Pending, Stop};
 use super::to_sip::note;
 use crate::sip_cluster::limits::NOTICE_MAX;
 use crate::sip_cluster::node::Node;
-
-/// A treatment that must be stopped.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Stop {
-    /// Its call.
-    pub conn_id: ConnId,
-    leg: LegId,
-    id: u32,
-    echo: bool,
-}
 
 impl Node {
     pub(in crate::sip_cluster::node) fn start_treatment(
@@ -57,7 +48,7 @@ impl Node {
         let headers = if secret { vec![(headers::SECRET, headers::SECRET_DIGITS.to_owned())] } else { Vec::new() };
         match self.send_msml(media, &[command], headers, now) {
             Some(request) => {
-                self.treatments.insert(request, (conn_id, to, id));
+                self.pending.insert(request, Pending::Treatment(conn_id, to, id));
             }
             None => self.feed(conn_id, failed, now),
         }
@@ -91,14 +82,14 @@ impl Node {
             Command::DialogEnd { connection, name: dialog_name(stop.id) }
         };
         match self.send_msml(media, &[command], Vec::new(), now) {
-            Some(request) => drop(self.stops.insert(request, stop)),
-            None => drop(self.unstopped.insert(stop)),
+            Some(request) => self.pending.insert(request, Pending::Stop(stop)),
+            None => self.pending.repeat_later(stop),
         }
     }
 
     /// Repeats stops that media has not confirmed: the party would go on hearing music.
     pub(in crate::sip_cluster::node) fn stop_again(&mut self, now: Timestamp) {
-        for stop in std::mem::take(&mut self.unstopped) {
+        for stop in self.pending.take_unstopped() {
             self.mark(stop.conn_id);
             self.attempt_for(Some(stop.conn_id), now, |node| node.tell_stop(stop, now));
         }
@@ -188,23 +179,33 @@ impl Node {
         response: Option<&Message>,
         now: Timestamp,
     ) {
-        if let Some(probe) = self.probes.remove(&request) {
-            return self.probed(probe, status, now);
-        }
-        if let Some((conn_id, leg)) = self.talks.remove(&request) {
-            return self.answer_asked(conn_id, leg, status, now);
-        }
-        if let Some(stop) = self.stops.remove(&request) {
-            // 408 and 481 have ended the dialog.
-            let ended = status.is_success() || self.media_of(stop.conn_id, stop.leg).is_none();
-            if !ended {
-                self.unstopped.insert(stop);
+        match self.pending.take(request) {
+            Some(Pending::Probe(probe)) => self.probed(probe, status, now),
+            Some(Pending::Talk(conn_id, leg)) => self.answer_asked(conn_id, leg, status, now),
+            Some(Pending::Stop(stop)) => {
+                // 408 and 481 have ended the dialog.
+                let ended = status.is_success() || self.media_of(stop.conn_id, stop.leg).is_none();
+                if !ended {
+                    self.pending.repeat_later(stop);
+                }
             }
-            return;
+            Some(Pending::Treatment(conn_id, leg, id)) => {
+                self.treatment_answered(conn_id, leg, id, status, response, now);
+            }
+            None => {}
         }
-        let Some((conn_id, leg, id)) = self.treatments.remove(&request) else {
-            return;
-        };
+    }
+
+    /// Media has answered the request for a treatment.
+    fn treatment_answered(
+        &mut self,
+        conn_id: ConnId,
+        leg: LegId,
+        id: u32,
+        status: StatusCode,
+        response: Option<&Message>,
+        now: Timestamp,
+    ) {
         let code =
             response.and_then(|response| msml::parse_notice(response.body()).ok()).and_then(|notice| match notice {
                 Notice::Result(result) => Some(result.code),

@@ -28,13 +28,33 @@ use crate::sip_cluster::node::order::{Order, Quarantining};
 use crate::sip_cluster::node::proxies::NO_EDGE;
 
 /// Calls whose records are being moved to quarantine, each with the record if this node has it.
-pub type AsideCalls = BTreeMap<ConnId, Option<Record<ConnId>>>;
+#[derive(Default)]
+pub struct AsideCalls(BTreeMap<ConnId, Option<Record<ConnId>>>);
+
+impl AsideCalls {
+    fn are_full(&self) -> bool {
+        self.0.len() >= ASIDE_MAX
+    }
+
+    fn insert(&mut self, conn_id: ConnId, record: Option<Record<ConnId>>) {
+        self.0.insert(conn_id, record);
+    }
+
+    fn contains(&self, conn_id: ConnId) -> bool {
+        self.0.contains_key(&conn_id)
+    }
+
+    /// The store has answered. Returns the record, if this node has it.
+    fn take(&mut self, conn_id: ConnId) -> Option<Record<ConnId>> {
+        self.0.remove(&conn_id).flatten()
+    }
+}
 
 impl Node {
     /// Quarantines the record of a call that this node has read.
-    pub fn put_record_aside(&mut self, record: &Record<ConnId>, why: String, now: Timestamp) {
+    pub fn quarantine_record(&mut self, record: &Record<ConnId>, why: String, now: Timestamp) {
         let conn_id = record.key;
-        if self.aside.len() >= ASIDE_MAX && !self.aside.contains_key(&conn_id) {
+        if self.aside.are_full() && !self.aside.contains(conn_id) {
             tracing::error!(%conn_id, why, "too many records are being quarantined: this one stays in the ledger");
             return;
         }
@@ -48,8 +68,8 @@ impl Node {
     }
 
     /// Quarantines the record of a call that was just forgotten. It is read from the ledger first.
-    pub(in crate::sip_cluster::node) fn put_aside(&mut self, tenant: TenantId, conn_id: ConnId, why: String) {
-        if self.aside.len() >= ASIDE_MAX {
+    pub(in crate::sip_cluster::node) fn quarantine_call(&mut self, tenant: TenantId, conn_id: ConnId, why: String) {
+        if self.aside.are_full() {
             tracing::error!(%conn_id, why, "too many records are being quarantined: this one stays in the ledger");
             return;
         }
@@ -59,22 +79,22 @@ impl Node {
 
     /// Whether the call's record is being moved to quarantine: the call counts as over.
     pub(in crate::sip_cluster::node) fn is_aside(&self, conn_id: ConnId) -> bool {
-        self.aside.contains_key(&conn_id)
+        self.aside.contains(conn_id)
     }
 
     /// Handles the result: the record is in quarantine, or another node has it. Only in the first case the parties are notified
     /// of the end, as far as the record can be read.
-    pub fn was_put_aside(&mut self, conn_id: ConnId, done: bool, now: Timestamp) {
-        let Some(Some(record)) = self.aside.remove(&conn_id).filter(|_| done) else { return };
-        let said = catch_unwind(AssertUnwindSafe(|| self.bid_farewells(&record, now)));
+    pub fn was_quarantined(&mut self, conn_id: ConnId, done: bool, now: Timestamp) {
+        let Some(record) = self.aside.take(conn_id).filter(|_| done) else { return };
+        let said = catch_unwind(AssertUnwindSafe(|| self.end_dialogs(&record, now)));
         if said.is_err() {
             tracing::error!(%conn_id, "not every party of a quarantined call can be notified of its end");
         }
     }
 
-    fn bid_farewells(&mut self, record: &Record<ConnId>, now: Timestamp) {
+    fn end_dialogs(&mut self, record: &Record<ConnId>, now: Timestamp) {
         for (dialog, edge) in records::legible(&record.state).dialogs {
-            let connection = self.link_at(edge.as_deref().unwrap_or(NO_EDGE), now);
+            let connection = self.proxies.link_at(edge.as_deref().unwrap_or(NO_EDGE), now);
             let how = Restore { stream: Some(Flow::Stream { connection }), resend: false, cseq_jump: 0 };
             self.agent.end_from_snapshot(dialog, how);
         }

@@ -8,10 +8,9 @@ use sip::agent::{DialogSnapshot, Restore};
 use crate::dialog_records::RecordError;
 use crate::quarantine::CLAIMS_MAX;
 use crate::sip_cluster::node::Node;
-use crate::sip_cluster::node::calls::leg::{LegStage, Place, Side};
+use crate::sip_cluster::node::calls::leg::{Leg, LegStage, Place, Side};
 use crate::sip_cluster::node::calls::records::{self, Decoded};
 use crate::sip_cluster::node::faults::Doing;
-use crate::sip_cluster::node::proxies::{Lost, NO_EDGE};
 
 impl Node {
     /// Continues a claimed call. Needs the connection to its proxy, so that its messages find their way.
@@ -23,7 +22,7 @@ impl Node {
         }
         if record.claims >= CLAIMS_MAX {
             let why = format!("{} processes ended abnormally while processing it", record.claims - 1);
-            self.put_record_aside(record, why, now);
+            self.quarantine_record(record, why, now);
             return false;
         }
         let mut outcome = Err("restoring it failed".to_owned());
@@ -36,7 +35,7 @@ impl Node {
             _ if self.is_aside(record.key) => false,
             Ok(()) => true,
             Err(why) => {
-                self.put_record_aside(record, why, now);
+                self.quarantine_record(record, why, now);
                 false
             }
         }
@@ -44,7 +43,7 @@ impl Node {
 
     fn go_on_with(&mut self, record: &Record<ConnId>, now: Timestamp) -> Result<(), RecordError> {
         let conn_id = record.key;
-        let Decoded { mut entry, dialogs } = records::decode(&record.state, |edge| self.link_at(edge, now))?;
+        let Decoded { mut entry, dialogs } = records::decode(&record.state, |edge| self.proxies.link_at(edge, now))?;
         if entry.call.state().token != record.token {
             entry.call.claim(record.token);
         }
@@ -75,27 +74,31 @@ impl Node {
         media: Option<DialogSnapshot>,
         now: Timestamp,
     ) {
-        let Some(leg) = self.calls.get_mut(&conn_id).and_then(|entry| entry.legs.get_mut(at)) else {
+        let Some((id, link)) = self.leg_at(conn_id, at).map(|leg| (leg.id, leg.link)) else {
             return;
         };
         // Every commit came before its messages, so the sequence numbers are right; the messages sent last may be lost.
-        let how = Restore { stream: Some(Flow::Stream { connection: leg.link }), resend: true, cseq_jump: 0 };
+        let how = Restore { stream: Some(Flow::Stream { connection: link }), resend: true, cseq_jump: 0 };
         for (side, snapshot) in [(Side::Phone, phone), (Side::Media, media)] {
             let Some(snapshot) = snapshot else {
                 continue;
             };
             match self.agent.restore(vec![snapshot], how, now).map(|mut ids| ids.pop()) {
                 Ok(Some(dialog)) => {
-                    self.dialogs.insert(dialog, Place { conn_id, leg: leg.id, side });
-                    match side {
-                        Side::Phone => leg.phone = Some(dialog),
-                        Side::Media => leg.media = Some(dialog),
+                    self.calls.bind(dialog, Place { conn_id, leg: id, side });
+                    match (self.leg_at(conn_id, at), side) {
+                        (Some(leg), Side::Phone) => leg.phone = Some(dialog),
+                        (Some(leg), Side::Media) => leg.media = Some(dialog),
+                        (None, _) => {}
                     }
                 }
                 Ok(None) => {}
                 Err(error) => tracing::error!(%conn_id, %error, "a dialog cannot be restored"),
             }
         }
+        let Some(leg) = self.leg_at(conn_id, at) else {
+            return;
+        };
         // Silence is counted from here: the party could not reach this node while it was away.
         leg.heard_at = now;
         if leg.phone.is_none() && leg.stage == LegStage::Up {
@@ -103,22 +106,8 @@ impl Node {
         }
     }
 
-    /// The connection to the proxy with that edge. If there is none yet, the call waits for it as for one that broke: another
-    /// proxy does not know the call's requests, so a CANCEL through it would match none.
-    pub(in crate::sip_cluster::node) fn link_at(&mut self, edge: &str, now: Timestamp) -> u64 {
-        let own = self.links.iter().find(|(_, at)| at.as_str() == edge).map(|(link, _)| *link);
-        if let Some(link) = own.or_else(|| self.lost.get(edge).map(|lost| lost.link)) {
-            return link;
-        }
-        if edge == NO_EDGE {
-            return self.links.keys().next().copied().unwrap_or(0);
-        }
-        self.never_up += 1;
-        let link = NEVER_UP | self.never_up;
-        self.lost.insert(edge.to_owned(), Lost { link, until: now + self.limits.proxy_return });
-        link
+    /// A leg of a record by its place there: a damaged record may name two legs alike.
+    fn leg_at(&mut self, conn_id: ConnId, at: usize) -> Option<&mut Leg> {
+        self.calls.get_mut(&conn_id)?.legs.get_mut(at)
     }
 }
-
-/// Marks numbers of connections that have not been up in this run: no real number is so high.
-const NEVER_UP: u64 = 1 << 63;

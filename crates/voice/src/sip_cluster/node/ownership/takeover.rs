@@ -12,7 +12,6 @@ use sip::proxy::headers;
 use sip::{Flow, LocalTag, Message, Method, StatusCode};
 
 use crate::quarantine::was_suspect_before_claim;
-use crate::sip_cluster::limits::{FINDING_MAX, TAKEOVER_SCAN_EVERY, TAKEOVER_SCAN_FAST_FOR};
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::faults::Doing;
 use crate::sip_cluster::node::lookup::{CallKey, FailureReport, Found, Lookup, ROLE, SeenLive};
@@ -67,14 +66,12 @@ impl Node {
 
     /// Holds a message until the ledger has named the owner of its call.
     pub(in crate::sip_cluster::node) fn hold_for_lookup(&mut self, sought: Lookup, message: Message, link: u64) {
-        if self.finding.values().map(Vec::len).sum::<usize>() >= FINDING_MAX {
+        if self.held.are_full() {
             // The proxy absorbs retransmissions: without an answer the sender would hear nothing for half a minute.
             self.metrics.call_overloaded();
             return self.turn_away(&message, StatusCode::SERVER_INTERNAL_ERROR, Flow::Stream { connection: link });
         }
-        let waiting = self.finding.entry(sought.named.clone()).or_default();
-        waiting.push((message, link));
-        if waiting.len() == 1 {
+        if self.held.hold(&sought.named, message, link) {
             self.orders.push_back(Order::Find(sought));
         }
     }
@@ -84,7 +81,7 @@ impl Node {
         if let Found::Ours(record) = found {
             self.take_over(record, now);
         }
-        for (message, link) in self.finding.remove(named).unwrap_or_default() {
+        for (message, link) in self.held.take(named) {
             let doing = Doing::Message { bytes: message.to_bytes(), link };
             self.attempt(doing, now, |node| node.go_on_with_message(found, message, link, now));
         }
@@ -123,10 +120,10 @@ impl Node {
 
     /// Takes over calls claimed from a failed node.
     pub fn orphans_claimed(&mut self, records: &[Record<ConnId>], now: Timestamp) {
-        self.inheriting = false;
+        self.search.done();
         if records.iter().any(was_suspect_before_claim) {
             // More suspect records may follow; they are claimed one by one.
-            self.next_inheritance = now;
+            self.search.again(now);
         }
         for record in records {
             self.take_over(record, now);
@@ -147,7 +144,7 @@ impl Node {
             // Another node owned it in between: the state here is outdated.
             Some(_) => {
                 self.forget(record.key);
-                self.changed.retain(|changed| *changed != record.key);
+                self.calls.unmark(record.key);
                 self.take_back(&[record.key]);
             }
             None => {}
@@ -208,32 +205,19 @@ impl Node {
 
     /// Stores which nodes a proxy sees live; returns whether that is news.
     pub fn sees_live(&mut self, link: u64, live: Vec<Owner>, now: Timestamp) -> bool {
-        let before = self.live.0.insert(link, live);
-        let is_news = before.as_ref() != self.live.0.get(&link);
-        if is_news {
-            // A node may have failed.
-            self.hurry_until = now + TAKEOVER_SCAN_FAST_FOR;
-            self.next_inheritance = self.next_inheritance.min(now + TAKEOVER_SCAN_EVERY);
-        }
-        is_news
+        self.search.sees_live(link, live, now)
     }
 
     /// The nodes that proxies see live.
     pub const fn live(&self) -> &SeenLive {
-        &self.live
+        self.search.live()
     }
 
     /// Searches for calls whose owner has failed: a call in a queue has no message that would trigger its takeover.
     pub(in crate::sip_cluster::node) fn look_for_inheritance(&mut self, now: Timestamp) {
-        let every = if now < self.hurry_until { TAKEOVER_SCAN_EVERY } else { TAKEOVER_SCAN_EVERY * 10 };
-        self.next_inheritance = now + every;
-        let live = self.live.owners();
-        // A node that no proxy sees live cannot judge which nodes have failed.
-        if self.inheriting || self.draining || !live.contains(&self.owner) {
-            return;
+        if let Some(live) = self.search.begin(&self.owner, self.draining, now) {
+            self.orders.push_back(Order::Inherit { live });
         }
-        self.inheriting = true;
-        self.orders.push_back(Order::Inherit { live });
     }
 }
 

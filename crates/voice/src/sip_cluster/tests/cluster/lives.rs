@@ -123,7 +123,7 @@ impl World {
         for waiting in std::mem::take(&mut self.nodes[at].waiting) {
             match waiting {
                 Waiting::Packet(payload) => self.node_takes(at, payload),
-                Waiting::InboxMessage(letter) => self.node_reads(at, letter),
+                Waiting::InboxMessage(message) => self.node_reads(at, message),
             }
         }
         self.node_turns(at);

@@ -190,23 +190,23 @@ impl World {
         }
     }
 
-    pub fn letter(&mut self, at: usize, life: u64, letter: InboxMessage) {
+    pub fn inbox_message(&mut self, at: usize, life: u64, message: InboxMessage) {
         let node = &mut self.nodes[at];
         if node.life != life || node.core.is_none() {
             return;
         }
         if node.frozen {
-            return node.waiting.push(Waiting::InboxMessage(letter));
+            return node.waiting.push(Waiting::InboxMessage(message));
         }
-        self.node_reads(at, letter);
+        self.node_reads(at, message);
         self.node_turns(at);
     }
 
-    pub fn node_reads(&mut self, at: usize, letter: InboxMessage) {
+    pub fn node_reads(&mut self, at: usize, message: InboxMessage) {
         let now = self.now();
         let life = self.nodes[at].life;
         let Some(core) = &mut self.nodes[at].core else { return };
-        match letter {
+        match message {
             InboxMessage::Plan { conn_id, ask, destination } => core.dial_plan_answered(conn_id, ask, destination, now),
             InboxMessage::Found(named, found) => core.found(&named, &found, now),
             InboxMessage::Inherited(records) => core.orphans_claimed(&records, now),
@@ -308,7 +308,7 @@ impl World {
     /// The application may still not know of a call after [`LATE`], or its owner not of its claim: the call's time may run out.
     pub fn is_late(&mut self, at: usize, conn_id: ConnId) {
         let SimNode { way, core, .. } = &self.nodes[at];
-        let is_here = core.as_ref().is_some_and(|core| core.calls.contains_key(&conn_id));
+        let is_here = core.as_ref().is_some_and(|core| core.table().contains_key(&conn_id));
         if !is_here || way.kept().contains(&conn_id) {
             self.say(|| format!("{conn_id} may be ended by default"));
             self.rules.may_end(Some(conn_id));

@@ -23,9 +23,9 @@ impl World {
         let life = self.nodes[at].life;
         match order {
             Order::AskDialPlan { conn_id, ask, dialled, .. } => {
-                let letter = InboxMessage::Plan { conn_id, ask, destination: destination(&dialled) };
+                let message = InboxMessage::Plan { conn_id, ask, destination: destination(&dialled) };
                 let pause = self.between(1, 30);
-                self.after(pause, Action::InboxMessage(at, life, Box::new(letter)));
+                self.after(pause, Action::InboxMessage(at, life, Box::new(message)));
             }
             Order::Find(sought) => {
                 let pause = self.between(1, 5);
@@ -138,8 +138,8 @@ impl World {
             }
             None => {
                 let search = if search == Search::NotYet { Search::Until(now + REQUEST_WITHIN) } else { search };
-                let letter = InboxMessage::Request { number, request, unreachable, search };
-                self.after(FIND_AGAIN, Action::InboxMessage(at, life, Box::new(letter)));
+                let message = InboxMessage::Request { number, request, unreachable, search };
+                self.after(FIND_AGAIN, Action::InboxMessage(at, life, Box::new(message)));
             }
             Some(found @ Found::Ours(_)) => {
                 self.seen.taken_over += 1;
@@ -148,8 +148,8 @@ impl World {
                     Duration::from_millis(1),
                     Action::InboxMessage(at, life, Box::new(InboxMessage::Found(named, found))),
                 );
-                let letter = InboxMessage::Request { number, request, unreachable: None, search: Search::Found };
-                self.after(Duration::from_millis(2), Action::InboxMessage(at, life, Box::new(letter)));
+                let message = InboxMessage::Request { number, request, unreachable: None, search: Search::Found };
+                self.after(Duration::from_millis(2), Action::InboxMessage(at, life, Box::new(message)));
             }
             _ => self.nodes[at].told.push((number, conn_id, Err(ErrorCode::INVALID_CONN_ID))),
         }

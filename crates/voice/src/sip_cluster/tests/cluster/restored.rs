@@ -20,7 +20,7 @@ impl World {
         for write in batch {
             let (Change::Create { state, .. } | Change::Save { state, .. }) = &write.change else { continue };
             let Some(core) = &self.nodes[at].core else { return };
-            let Some(entry) = core.calls.get(&write.conn_id) else { continue };
+            let Some(entry) = core.table().get(&write.conn_id) else { continue };
             let mut edges = Vec::new();
             let read = records::decode(state, |edge| {
                 edges.push(edge.to_owned());
@@ -28,7 +28,7 @@ impl World {
             });
             let wrong = match read {
                 Err(error) => Some(error.to_string()),
-                Ok(read) => lost(entry, &core.agent, &read).or_else(|| {
+                Ok(read) => lost(entry, core.agent(), &read).or_else(|| {
                     (written_again(read, &edges, now).as_ref() != Ok(state)).then(|| "its record".to_owned())
                 }),
             };
