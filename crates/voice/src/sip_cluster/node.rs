@@ -13,26 +13,22 @@ pub mod order;
 pub mod ownership;
 mod proxies;
 
-use std::collections::BTreeSet;
-
 use call::Input;
 use call::call::PinAnswer;
 use model::event::ErrorCode;
 use model::plan::Destination;
-use model::{ConnId, Entropy, LegId, Owner, Request, TenantId, Timestamp};
-use sip::agent::{AgentConfig, DialogId, LocalIdentity, UserAgent};
-use sip::proxy::headers;
-use sip::{Flow, LocalTag, Message, Seal, Transmit};
+use model::{ConnId, Entropy, Owner, Request, Timestamp};
+use sip::agent::{AgentConfig, UserAgent};
+use sip::{Message, Seal, Transmit};
 
-use super::limits::{CALLS_DUE_PER_TURN, EVENTS_PER_DIALOG, Limits, STEPS_MAX};
+use super::limits::{CALLS_DUE_PER_TURN, Limits};
 use super::metrics::Metrics;
 use calls::call::Stored;
-use calls::leg::{MEDIA_TAG, Place, Side};
 use calls::pending::PendingRequests;
 use calls::prompts::ReadPrompts;
 use calls::table::Calls;
 use faults::{Doing, Faults};
-use ids::ConnIds;
+use ids::Ids;
 use order::{Order, Orders};
 use ownership::confirm::Confirmations;
 use ownership::held::HeldMessages;
@@ -43,8 +39,7 @@ use proxies::Proxies;
 
 /// A node. The module describes its turns.
 pub struct Node {
-    owner: Owner,
-    seal: Seal,
+    ids: Ids,
     limits: Limits,
     metrics: Metrics,
     agent: UserAgent,
@@ -65,8 +60,6 @@ pub struct Node {
     /// Whether the ledger has room for another call.
     has_room: bool,
     next_sweep: Timestamp,
-    conn_ids: ConnIds,
-    entropy: Box<dyn Entropy>,
     prompts: ReadPrompts,
     trace: runtime::Recorder,
 }
@@ -106,8 +99,7 @@ impl Node {
             ..AgentConfig::default()
         };
         Self {
-            owner: parts.owner,
-            seal: parts.seal,
+            ids: Ids::new(parts.owner, parts.replica, parts.seal, parts.entropy),
             limits: parts.limits,
             metrics: parts.metrics,
             agent: UserAgent::new(config, parts.agent_entropy),
@@ -123,8 +115,6 @@ impl Node {
             draining: false,
             has_room: true,
             next_sweep: Timestamp::ZERO,
-            conn_ids: ConnIds::new(parts.replica),
-            entropy: parts.entropy,
             prompts: parts.prompts,
             trace: parts.trace,
         }
@@ -157,42 +147,9 @@ impl Node {
         self.attempt(Doing::OtherInput("a proxy"), now, |node| node.meet_proxy(link, edge, now));
     }
 
-    fn meet_proxy(&mut self, link: u64, edge: &str, now: Timestamp) {
-        if let Some(old) = self.proxies.came_up(link, edge) {
-            let (old, new) = (Flow::Stream { connection: old }, Flow::Stream { connection: link });
-            self.agent.move_flow(old, new);
-            self.move_legs(old, link);
-            // While disconnected, that proxy took this node for failed and sent messages of its calls to other nodes.
-            self.doubt();
-        }
-        for link in self.proxies.awaited() {
-            self.move_media(link);
-        }
-        self.settle(now);
-    }
-
     /// The connection to a proxy broke. Its calls wait for its return without a limit, their requests up to `proxy_return`.
     pub fn link_down(&mut self, link: u64, now: Timestamp) {
         self.attempt(Doing::OtherInput("the loss of a proxy"), now, |node| node.lose_proxy(link, now));
-    }
-
-    fn lose_proxy(&mut self, link: u64, now: Timestamp) {
-        self.search.link_down(link);
-        if self.proxies.broke(link, now) {
-            self.move_media(link);
-        }
-    }
-
-    /// Moves media dialogs to another proxy. Any proxy reaches media, so requests to it do not wait for the proxy that is away.
-    fn move_media(&mut self, from: u64) {
-        let Some(other) = self.proxies.any() else { return };
-        let from = Flow::Stream { connection: from };
-        let legs = self.calls.values().flat_map(|entry| &entry.legs);
-        let goes_by = |dialog: &DialogId| self.agent.leg(*dialog).is_some_and(|leg| leg.dialog.flow == from);
-        let moved: BTreeSet<DialogId> = legs.filter_map(|leg| leg.media).filter(goes_by).collect();
-        for dialog in moved {
-            self.agent.move_dialog(dialog, Flow::Stream { connection: other });
-        }
     }
 
     /// Sets whether the ledger has room for another call; without room no call begins here.
@@ -210,40 +167,6 @@ impl Node {
             Belongs::LegOver => node.take_in_late(message, link, now),
             Belongs::Lookup(sought) => node.hold_for_lookup(sought, message, link),
         });
-    }
-
-    /// Marks the call of a message for the commit, so that the ledger confirms us as the owner before anything is sent within the
-    /// call. This happens also when nothing changes, and when no such leg is here: a successor may have begun it, or it is over.
-    /// For a response of a leg that is here, the user agent itself reports the changes.
-    pub(super) fn confirm_owner_of(&mut self, message: &Message, link: u64) {
-        let ours = if message.is_request() { message.to() } else { message.from() };
-        let Ok(ours) = ours else { return };
-        let Some(tag) = ours.tag() else { return };
-        match self.agent.dialog_by_tag(tag) {
-            Some(dialog) if message.is_request() => self.mark_of(dialog),
-            Some(_) => {}
-            None => {
-                if let Some(LocalTag { call, .. }) = LocalTag::open(tag, &self.seal) {
-                    self.mark(call);
-                }
-            }
-        }
-        if message.is_request() {
-            self.confirmations.received(message.clone(), link);
-        }
-    }
-
-    /// Handles a message whose call is here, or that belongs to no call.
-    pub(super) fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
-        self.confirm_owner_of(&message, link);
-        let again = [&headers::OWNER, &headers::UNREACHABLE].iter().any(|mark| message.header(mark).is_some());
-        if message.is_request() && again {
-            // An INVITE that another node sent back because we own its call, or that the proxy repeats since our connection
-            // broke.
-            self.agent.expect_again(&message);
-        }
-        self.agent.receive(message, Flow::Stream { connection: link }, now);
-        self.settle(now);
     }
 
     /// The dial plan's answer.
@@ -303,16 +226,6 @@ impl Node {
         });
     }
 
-    fn call_due(&mut self, conn_id: ConnId, now: Timestamp) {
-        let Some(entry) = self.calls.get_mut(&conn_id) else { return };
-        entry.armed = None;
-        entry.call.handle_timeout(now);
-        self.call_changed(conn_id, now);
-        if self.calls.get(&conn_id).is_some_and(|entry| entry.armed.is_some_and(|next| next <= now)) {
-            self.exceed("a timer that is due again at once");
-        }
-    }
-
     /// When [`Node::handle_timeout`] must be called next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let call = self.calls.next_timeout();
@@ -338,54 +251,6 @@ impl Node {
         self.orders.pop_front()
     }
 
-    // ---- inside
-
-    /// Gives an input to a call and carries out the result.
-    pub(super) fn feed(&mut self, conn_id: ConnId, input: Input, now: Timestamp) {
-        self.set_current(conn_id);
-        if let Some(entry) = self.calls.get_mut(&conn_id) {
-            entry.call.handle(input, now);
-            self.call_changed(conn_id, now);
-        }
-    }
-
-    /// Handles the user agent's events until none is left. Each event is an attempt of its own, because it concerns one dialog.
-    pub(super) fn settle(&mut self, now: Timestamp) {
-        let most = STEPS_MAX as usize + self.agent.dialogs().saturating_mul(EVENTS_PER_DIALOG);
-        for _ in 0..most {
-            let Some(event) = self.agent.poll_event() else { break };
-            self.attempt_for(None, now, |node| node.dialog_event(event, now));
-        }
-        if let Some(event) = self.agent.poll_event() {
-            self.attempt_for(None, now, |node| {
-                node.dialog_event(event, now);
-                node.exceed("events of a dialog");
-            });
-        }
-        for dialog in self.agent.take_changed() {
-            self.mark_of(dialog);
-        }
-    }
-
-    /// Carries out a call's outputs and arms its timer.
-    pub(super) fn call_changed(&mut self, conn_id: ConnId, now: Timestamp) {
-        self.mark(conn_id);
-        while let Some(output) = self.calls.get_mut(&conn_id).and_then(|entry| entry.call.poll_output()) {
-            self.carry_out(conn_id, output, now);
-            if !self.may_step("outputs of a call") {
-                break;
-            }
-        }
-        let Some(entry) = self.calls.get_mut(&conn_id) else {
-            return;
-        };
-        if let Some(limit) = entry.call.take_limit() {
-            self.metrics.call_limited();
-            tracing::warn!(%conn_id, limit = limit.as_str(), "a call has reached a limit of work: it ends");
-        }
-        self.calls.arm(conn_id);
-    }
-
     /// Puts all stored calls in doubt: a node may have taken this one for failed, so the ledger must confirm each call's owner.
     /// Until then, messages within a call leave only in a turn that confirms that call.
     pub fn doubt(&mut self) {
@@ -400,38 +265,6 @@ impl Node {
     /// Whether the ledger must confirm the batch before anything leaves. A commit that still waits for the ledger proves nothing.
     pub const fn is_in_doubt(&self) -> bool {
         self.confirmations.is_in_batch()
-    }
-
-    fn mark_of(&mut self, dialog: DialogId) {
-        if let Some(place) = self.calls.place_of(dialog) {
-            self.mark(place.conn_id);
-        }
-    }
-
-    /// Adds the call to the next commit.
-    pub fn mark(&mut self, conn_id: ConnId) {
-        self.calls.mark(conn_id);
-    }
-
-    /// Our tag and Contact in a dialog. Both name call, leg and owner; the Contact is reached at the proxy's edge.
-    pub(super) fn identity(&self, tenant: TenantId, place: Place, link: u64) -> LocalIdentity {
-        let leg = match place.side {
-            Side::Phone => place.leg,
-            Side::Media => LegId(place.leg.0 | MEDIA_TAG),
-        };
-        let tag = LocalTag { call: place.conn_id, leg, tenant, owner: self.owner.clone() }.seal(&self.seal);
-        let contact = format!("<sip:{tag}@{}>", self.proxies.edge(link));
-        LocalIdentity { tag, contact }
-    }
-
-    fn move_legs(&mut self, old: Flow, new: u64) {
-        for entry in self.calls.values_mut() {
-            for leg in &mut entry.legs {
-                if (Flow::Stream { connection: leg.link }) == old {
-                    leg.link = new;
-                }
-            }
-        }
     }
 }
 

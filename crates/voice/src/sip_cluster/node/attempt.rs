@@ -157,7 +157,7 @@ impl Node {
         let Doing::Message { bytes, .. } = self.faults.doing() else { return None };
         let message = Message::parse(bytes.clone()).ok()?;
         let ours = if message.is_request() { message.to() } else { message.from() };
-        sip::LocalTag::open(ours.ok()?.tag()?, &self.seal).map(|tag| tag.call)
+        self.ids.call_of(ours.ok()?.tag())
     }
 
     /// The call whose dialog's timer was running.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use call::call::CALLER_LEG;
 use infra::{CallWrite, Change, Refusal, Written};
 use model::{ConnId, Owner};
-use sip::{Flow, LocalTag, Message, Seal, StatusCode};
+use sip::{Flow, Message, StatusCode};
 
 use super::Node;
 use super::calls::call::Stored;
@@ -47,7 +47,7 @@ impl Node {
             batch.push(CallWrite {
                 tenant: entry.tenant.clone(),
                 conn_id,
-                owner: self.owner.clone(),
+                owner: self.ids.owner().clone(),
                 token: entry.call.state().token,
                 change: Change::Keep,
                 due: None,
@@ -111,7 +111,7 @@ impl Node {
         Some(CallWrite {
             tenant: entry.tenant.clone(),
             conn_id,
-            owner: self.owner.clone(),
+            owner: self.ids.owner().clone(),
             token,
             change,
             due,
@@ -165,10 +165,10 @@ impl Node {
 
     /// Removes messages that this turn has queued for calls that are not ours.
     pub(super) fn take_back(&mut self, calls: &[ConnId]) {
-        let seal = self.seal.clone();
+        let ids = &self.ids;
         self.agent.disown(|message| {
             let ours = if message.is_request() { message.from() } else { message.to() };
-            ours.is_ok_and(|ours| call_of(ours.tag(), &seal).is_some_and(|call| calls.contains(&call)))
+            ours.is_ok_and(|ours| ids.call_of(ours.tag()).is_some_and(|call| calls.contains(&call)))
         });
     }
 
@@ -176,7 +176,7 @@ impl Node {
     fn leave_to_owners(&mut self, lost: &Lost, received: Vec<(Message, u64)>) {
         self.take_back(&lost.keys().copied().collect::<Vec<_>>());
         for (message, link) in received {
-            let call = message.to().ok().and_then(|to| call_of(to.tag(), &self.seal));
+            let call = message.to().ok().and_then(|to| self.ids.call_of(to.tag()));
             if let Some((owner, _)) = call.and_then(|call| lost.get(&call)) {
                 self.answer_elsewhere(message, link, owner.as_ref());
             }
@@ -216,9 +216,4 @@ impl Node {
         self.pending.forget(conn_id);
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
     }
-}
-
-/// The call that a tag of ours names.
-fn call_of(tag: Option<&str>, seal: &Seal) -> Option<ConnId> {
-    LocalTag::open(tag?, seal).map(|tag| tag.call)
 }

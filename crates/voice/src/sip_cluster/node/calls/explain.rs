@@ -26,7 +26,7 @@ impl Node {
         };
         let call = entry::Call {
             uuid: state.uuid.to_string(),
-            printed: format!("{conn_id}@{}", self.owner),
+            printed: format!("{conn_id}@{}", self.ids.owner()),
             caller: caller.clone(),
             trunk,
             dialled: state.dialled.clone(),

@@ -5,7 +5,7 @@ use call::Input;
 use call::call::{CALLER_LEG, HoldWay};
 use model::{ConnId, LegId, Timestamp};
 use sip::agent::{DialogId, Event, Release, Reply, Session, reasons_of};
-use sip::{HeaderName, LocalTag, Message, StatusCode};
+use sip::{HeaderName, Message, StatusCode};
 
 use super::incoming::party;
 use super::leg::{LegStage, Place, Side};
@@ -93,11 +93,7 @@ impl Node {
 
     /// Pins the call to the media node that answered the first leg; the other legs go there.
     fn pin_media(&mut self, conn_id: ConnId, response: &Message) {
-        let owner = response
-            .to()
-            .ok()
-            .and_then(|to| to.tag().and_then(|tag| LocalTag::open(tag, &self.seal)))
-            .map(|tag| tag.owner);
+        let owner = response.to().ok().and_then(|to| to.tag().and_then(|tag| self.ids.open(tag))).map(|tag| tag.owner);
         if let (Some(entry), Some(owner)) = (self.calls.get_mut(&conn_id), owner) {
             entry.media_owner.get_or_insert(owner);
         }

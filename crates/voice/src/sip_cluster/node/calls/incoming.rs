@@ -18,7 +18,6 @@ use super::call::{Entry, LastSent, Stored};
 use super::leg::{Leg, LegStage, Place, Side};
 use super::session::{self, Refusal};
 use crate::sip_cluster::node::Node;
-use crate::sip_cluster::node::ids::call_uuid;
 
 /// What a new call takes from its INVITE.
 struct NewCallParts {
@@ -63,8 +62,8 @@ impl Node {
     /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
     fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
         let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, invite } = call;
-        let conn_id = self.conn_ids.next(now);
-        let uuid = call_uuid(&mut *self.entropy);
+        let conn_id = self.ids.next_conn_id(now);
+        let uuid = self.ids.next_uuid();
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
         let mut leg = Leg::new(CALLER_LEG, link, LegStage::Offered, now);
         leg.phone = Some(dialog);

@@ -6,13 +6,13 @@ use call::{Input, Output};
 use infra::NewCall;
 use media::g711::Law;
 use model::plan::{Caller, Contact};
-use model::{ConnId, Dn, LegId, Timestamp};
+use model::{ConnId, Dn, LegId, TenantId, Timestamp};
 use runtime::trace::What;
-use sip::agent::{CommandError, Invite, Provisionals, Reply};
+use sip::agent::{CommandError, Invite, LocalIdentity, Provisionals, Reply};
 use sip::{Flow, HeaderName, StatusCode};
 
 use super::call::Stored;
-use super::leg::{Leg, LegStage, Place, Side, Target};
+use super::leg::{Leg, LegStage, MEDIA_TAG, Place, Side, Target};
 use super::pending::Pending;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::order::Order;
@@ -76,7 +76,7 @@ impl Node {
     }
 
     fn new_call(&mut self, conn_id: ConnId, point: &Dn, application: &str, now: Timestamp) {
-        let owner = self.owner.to_string();
+        let owner = self.ids.owner().to_string();
         let Some(entry) = self.calls.get_mut(&conn_id) else {
             return;
         };
@@ -156,8 +156,8 @@ impl Node {
             flow: Flow::Stream { connection: link },
             to: format!("<{target}>"),
             target,
-            from: format!("<sip:{}@trunkline.invalid>", self.owner.node),
-            call_id: format!("{conn_id}.{}.{:x}@{}", id.0, self.entropy.next_u64(), self.owner.node),
+            from: format!("<sip:{}@trunkline.invalid>", self.ids.owner().node),
+            call_id: format!("{conn_id}.{}.{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
             local,
             routes: Vec::new(),
             headers,
@@ -209,7 +209,7 @@ impl Node {
             target: target.contact.uri.clone(),
             from: format!("{name}<sip:{}@{edge}>", escape_user(number)),
             to: format!("<sip:{}@{edge}>", escape_user(target.dn.as_str())),
-            call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.entropy.next_u64(), self.owner.node),
+            call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
             local: self.identity(entry.tenant.clone(), place, link),
             routes: target.contact.path.clone(),
             headers: self.trace_header(conn_id).into_iter().collect(),
@@ -367,6 +367,17 @@ impl Node {
                 self.feed(conn_id, Input::HoldRefused(id), now);
             }
         }
+    }
+
+    /// Our tag and Contact in a dialog. Both name call, leg and owner; the Contact is reached at the proxy's edge.
+    pub(in crate::sip_cluster::node) fn identity(&self, tenant: TenantId, place: Place, link: u64) -> LocalIdentity {
+        let leg = match place.side {
+            Side::Phone => place.leg,
+            Side::Media => LegId(place.leg.0 | MEDIA_TAG),
+        };
+        let tag = self.ids.tag(place.conn_id, leg, tenant);
+        let contact = format!("<sip:{tag}@{}>", self.proxies.edge(link));
+        LocalIdentity { tag, contact }
     }
 
     pub(in crate::sip_cluster::node) fn leg(&self, conn_id: ConnId, id: LegId) -> Option<&Leg> {

@@ -44,7 +44,7 @@ impl Node {
         if self.agent.knows(message) {
             return Belongs::Here;
         }
-        let Some(LocalTag { call, tenant, .. }) = LocalTag::open(tag, &self.seal) else { return Belongs::Here };
+        let Some(LocalTag { call, tenant, .. }) = self.ids.open(tag) else { return Belongs::Here };
         if self.calls.contains_key(&call) {
             return Belongs::LegOver;
         }
@@ -111,6 +111,40 @@ impl Node {
         }
     }
 
+    /// Marks the call of a message for the commit, so that the ledger confirms us as the owner before anything is sent within the
+    /// call. This happens also when nothing changes, and when no such leg is here: a successor may have begun it, or it is over.
+    /// For a response of a leg that is here, the user agent itself reports the changes.
+    fn confirm_owner_of(&mut self, message: &Message, link: u64) {
+        let ours = if message.is_request() { message.to() } else { message.from() };
+        let Ok(ours) = ours else { return };
+        let Some(tag) = ours.tag() else { return };
+        match self.agent.dialog_by_tag(tag) {
+            Some(dialog) if message.is_request() => self.mark_of(dialog),
+            Some(_) => {}
+            None => {
+                if let Some(LocalTag { call, .. }) = self.ids.open(tag) {
+                    self.mark(call);
+                }
+            }
+        }
+        if message.is_request() {
+            self.confirmations.received(message.clone(), link);
+        }
+    }
+
+    /// Handles a message whose call is here, or that belongs to no call.
+    pub(in crate::sip_cluster::node) fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
+        self.confirm_owner_of(&message, link);
+        let again = [&headers::OWNER, &headers::UNREACHABLE].iter().any(|mark| message.header(mark).is_some());
+        if message.is_request() && again {
+            // An INVITE that another node sent back because we own its call, or that the proxy repeats since our connection
+            // broke.
+            self.agent.expect_again(&message);
+        }
+        self.agent.receive(message, Flow::Stream { connection: link }, now);
+        self.settle(now);
+    }
+
     /// Handles a message of a leg that is over: an answer sent before may have been lost with the previous owner.
     pub(in crate::sip_cluster::node) fn take_in_late(&mut self, message: Message, link: u64, now: Timestamp) {
         self.confirm_owner_of(&message, link);
@@ -161,7 +195,7 @@ impl Node {
     ) {
         let flow = Flow::Stream { connection: link };
         match (owner, message.method()) {
-            (Some(owner), Method::Invite) if is_new(&message) && *owner == self.owner => {
+            (Some(owner), Method::Invite) if is_new(&message) && *owner == *self.ids.owner() => {
                 self.turn_away(&message, OVER, flow)
             }
             (None, Method::Invite) if is_new(&message) => self.turn_away(&message, OVER, flow),
@@ -215,7 +249,7 @@ impl Node {
 
     /// Searches for calls whose owner has failed: a call in a queue has no message that would trigger its takeover.
     pub(in crate::sip_cluster::node) fn look_for_inheritance(&mut self, now: Timestamp) {
-        if let Some(live) = self.search.begin(&self.owner, self.draining, now) {
+        if let Some(live) = self.search.begin(self.ids.owner(), self.draining, now) {
             self.orders.push_back(Order::Inherit { live });
         }
     }
