@@ -12,10 +12,8 @@ use anyhow::{Context as _, Result};
 type Module = Vec<String>;
 
 /// Known circles that are not broken yet, as `crate parent: modules`. The list must only shrink.
-const KNOWN: &[&str] = &[
-    "robots root: agent caller floor opening",
-    "runtime root: admin connections context gate spec",
-];
+const KNOWN: &[&str] =
+    &["robots root: agent caller floor opening", "runtime root: admin connections context gate spec"];
 
 /// Every circle that is not known, and every known circle that no longer exists.
 pub fn faults(root: &Path) -> Result<Vec<String>> {
