@@ -4,6 +4,8 @@
 //! (own-04); records of legs (own-06); call data from ors for prompt names (voice-21). A media dialog is one leg of a call: an INVITE to
 //! `sip:conf=<id>@...` (two members of a conference are relayed), `sip:annc@...;play=<prompt>` (plays, then BYE) or `sip:msml@...`;
 //! treatments are MSML in INFO.
+//!
+//! `node` owns the legs; `turn` is the loop that drives it, and what lies beside them talks to other roles and to the ledger.
 
 mod call_data;
 #[cfg(test)]

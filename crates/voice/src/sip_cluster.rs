@@ -3,6 +3,9 @@
 //! Connections: SIP to every sip-proxy (voice-51), the dial plan (voice-27), config (voice-28), requests from frontend on 11300
 //! (voice-39), events and new calls to the stream (voice-40, voice-49), records (voice-41), details of waiting calls to rq (voice-25),
 //! facts to the reporting log (voice-50).
+//!
+//! `node` owns the calls and does no I/O. Everything beside it is its shell: `turn` is the loop that drives it, `ledger` searches
+//! for calls and claims them, and the others talk to other roles.
 
 mod clients;
 mod export;
