@@ -4,26 +4,19 @@
 //! (own-04); records of legs (own-06); call data from ors for prompt names (voice-21). A media dialog is one leg of a call: an INVITE to
 //! `sip:conf=<id>@...` (two members of a conference are relayed), `sip:annc@...;play=<prompt>` (plays, then BYE) or `sip:msml@...`;
 //! treatments are MSML in INFO.
+//!
+//! `node` owns the legs; `turn` is the loop that drives it, and what lies beside them talks to other roles and to the ledger.
 
 mod call_data;
-mod commit;
-mod explain;
-mod faults;
 #[cfg(test)]
 pub(crate) mod in_memory;
-mod incoming;
-mod leg;
 pub(crate) mod limits;
 mod metrics;
-mod negotiate;
 pub(crate) mod node;
 mod previous_run;
 mod prompts;
-mod records;
-mod service;
 #[cfg(test)]
 mod tests;
-mod treatment;
 mod turn;
 
 use std::net::IpAddr;
@@ -124,7 +117,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         agent_entropy: ctx.entropy(),
         trace: ctx.trace.clone(),
     });
-    let asks = explain::answer_by(&ctx.trace);
+    let asks = node::explain::answer_by(&ctx.trace);
     let meter = ctx.meter("own-19").peer("phones");
     ctx.ready.started();
     let former = previous_run::claim(&ctx).await?;

@@ -3,38 +3,24 @@
 //! Connections: SIP to every sip-proxy (voice-51), the dial plan (voice-27), config (voice-28), requests from frontend on 11300
 //! (voice-39), events and new calls to the stream (voice-40, voice-49), records (voice-41), details of waiting calls to rq (voice-25),
 //! facts to the reporting log (voice-50).
+//!
+//! `node` owns the calls and does no I/O. Everything beside it is its shell: `turn` is the loop that drives it, `ledger` searches
+//! for calls and claims them, and the others talk to other roles.
 
-mod caller_status;
 mod clients;
-mod commit;
-mod dialogs;
-mod entry;
-mod explain;
 mod export;
-mod faults;
-mod ids;
 mod inbox;
-mod incoming;
-mod legs;
+mod ledger;
 mod limits;
 mod metrics;
 mod node;
 mod operate;
-mod options;
-mod ownership;
 mod prompts;
-mod quarantine;
-mod records;
 mod repairs;
-mod restore;
 mod routing_link;
 mod server;
-mod session;
-mod sweep;
-mod takeover;
 #[cfg(test)]
 mod tests;
-mod treatment;
 mod turn;
 
 use std::sync::Arc;
@@ -48,6 +34,7 @@ use clients::Clients;
 use inbox::Inbox;
 use limits::Limits;
 use metrics::Metrics;
+use node::lookup::SeenLive;
 use node::{Node, Parts};
 use turn::Turns;
 
@@ -98,7 +85,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let settings: Settings = ctx.settings()?;
     ctx.ready.require(PROXY);
     let (inbox, inbox_messages) = Inbox::new();
-    let (live, seen_live) = tokio::sync::watch::channel(takeover::SeenLive::default());
+    let (live, seen_live) = tokio::sync::watch::channel(SeenLive::default());
     let ways = server::RequestContext {
         inbox: inbox.clone(),
         live: seen_live.clone(),
@@ -166,7 +153,7 @@ async fn calls_of_previous_run(
         tracing::error!("config does not name the tenants: calls of the previous run are not restored");
         return Ok(Vec::new());
     };
-    let former = restore::claim_former(&*ctx.stores.calls, &ctx.owner(), &tenants).await?;
+    let former = ledger::former::claim_former(&*ctx.stores.calls, &ctx.owner(), &tenants).await?;
     if !former.is_empty() {
         tracing::info!(calls = former.len(), "calls of the previous run are restored");
     }

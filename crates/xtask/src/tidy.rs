@@ -99,8 +99,8 @@ fn long_functions(name: &str, lines: &[&str]) -> Vec<String> {
         let body = line.trim_start();
         let words: Vec<&str> = body.split_whitespace().take(5).collect();
         let Some(at) = words.iter().position(|word| *word == "fn") else { continue };
-        let leads = ["pub", "const", "async", "pub(crate)", "pub(super)"];
-        if !words[..at].iter().all(|word| leads.contains(word)) {
+        let leads = ["pub", "const", "async", "pub(crate)", "pub(super)", "pub(in"];
+        if !words[..at].iter().all(|word| leads.contains(word) || word.starts_with("crate::")) {
             continue;
         }
         let indentation = &line[..line.len() - body.len()];

@@ -18,9 +18,9 @@ use net::rtp::simulated::{Packet, Simulated};
 use sip::{Message, Seal, Transmit};
 use tokio::sync::mpsc;
 
-use super::commit::Undo;
 use super::limits::Limits;
 use super::metrics::Metrics;
+use super::node::commit::Undo;
 use super::node::{Node, Parts};
 pub use super::previous_run::{PreviousRunLegs, claim_of};
 use super::prompts::Prompts;

@@ -1,5 +1,17 @@
 //! The node: all its legs with their dialogs, processed in turns. Its only I/O is to send orders to the RTP threads.
 
+pub mod call_data;
+pub mod commit;
+pub mod explain;
+pub mod faults;
+mod incoming;
+mod leg;
+mod negotiate;
+pub mod records;
+pub mod restore;
+mod service;
+mod treatment;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,13 +21,14 @@ use net::rtp::{Driver, LegEvent, LegId, Order};
 use sip::agent::{AgentConfig, Body, CommandError, DialogId, Event, LocalIdentity, Release, UserAgent};
 use sip::{Flow, LocalTag, Message, Method, Seal, StatusCode, Transmit};
 
-use super::call_data::Questions;
-use super::commit::Over;
-use super::faults::{Doing, Faults};
-use super::leg::{Leg, Stored};
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::prompts::Prompts;
+use call_data::Questions;
+use commit::Over;
+use explain::Ending;
+use faults::{Doing, Faults};
+use leg::{Leg, Stored};
 
 /// A node. See the module. Its collections are ordered where they are iterated, so that equal inputs give equal messages.
 pub struct Node {
@@ -41,11 +54,11 @@ pub struct Node {
     pub(super) draining: bool,
     pub(super) trace: runtime::Recorder,
     /// Ended legs whose thread has not reported their figures yet.
-    pub(super) ending: Vec<super::explain::Ending>,
+    pub(super) ending: Vec<Ending>,
     /// Requests that wait for call data.
     pub(super) questions: Questions,
     /// Attributes faults to legs.
-    pub(super) faults: Faults,
+    faults: Faults,
     /// Connected proxies: each connection with the edge of its proxy.
     links: BTreeMap<u64, String>,
     /// Edges whose connection broke: the connection's number, and when its dialogs move to another proxy.
@@ -220,7 +233,7 @@ impl Node {
 
     pub(super) fn settle(&mut self, now: Timestamp) {
         while let Some(event) = self.agent.poll_event() {
-            self.take_event_in_hand(&event);
+            self.set_current_by(&event);
             self.dialog_event(event, now);
         }
     }

@@ -16,11 +16,13 @@ use sip::agent::DialogId;
 use tokio::sync::mpsc;
 
 use super::PROXY;
-use super::call_data::{Asker, CallData};
-use super::explain::Ask;
-use super::faults::Doing;
+use super::call_data::Asker;
 use super::limits::INPUTS_PER_TURN;
 use super::node::Node;
+use super::node::call_data::CallData;
+use super::node::commit::Undo;
+use super::node::explain::Ask;
+use super::node::faults::Doing;
 use super::previous_run::PreviousRunLegs;
 use crate::quarantine::until_answered;
 
@@ -54,7 +56,7 @@ pub struct Turns {
 const SLEEP_MAX: Duration = Duration::from_millis(500);
 
 /// How long an RTP thread may take for snapshots: it checks its orders at each packet.
-const PHOTOGRAPH_WITHIN: Duration = Duration::from_millis(250);
+const SNAPSHOT_WITHIN: Duration = Duration::from_millis(250);
 
 impl Turns {
     /// Runs until the role has drained.
@@ -193,7 +195,7 @@ impl Turns {
         let answers = self.node.request_snapshots();
         let mut request_snapshots = Vec::new();
         for answer in answers {
-            match tokio::time::timeout(PHOTOGRAPH_WITHIN, answer).await {
+            match tokio::time::timeout(SNAPSHOT_WITHIN, answer).await {
                 Ok(Ok(taken)) => request_snapshots.extend(taken),
                 Ok(Err(_)) | Err(_) => tracing::warn!("an RTP thread does not keep up"),
             }
@@ -202,8 +204,7 @@ impl Turns {
         if batch.is_empty() {
             return;
         }
-        let (tags, undo): (Vec<_>, Vec<_>) =
-            batch.iter().map(|write| (write.session.clone(), super::commit::Undo::of(write))).unzip();
+        let (tags, undo): (Vec<_>, Vec<_>) = batch.iter().map(|write| (write.session.clone(), Undo::of(write))).unzip();
         match self.ctx.stores.media.commit(batch).await {
             Ok(answers) => self.node.committed(tags.into_iter().zip(answers)),
             Err(error) => {

@@ -16,11 +16,11 @@ use runtime::fault::{FaultReport, FaultReports};
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
-use super::entry::Order;
 use super::inbox::Inbox;
-use super::ownership::{self, OrphanClaimer};
-use super::quarantine::Quarantining;
-use super::takeover::SeenLive;
+use super::ledger::claim::OrphanClaimer;
+use super::ledger::find;
+use super::node::lookup::SeenLive;
+use super::node::order::{Order, Quarantining};
 use crate::quarantine::until_answered;
 
 /// Deadline for an answer of the dial plan; the call's own timer is a little longer.
@@ -103,16 +103,16 @@ impl Clients {
                 Order::TellRouting { .. } | Order::Report(_) => {}
                 Order::Quarantine(aside) => {
                     let conn_id = aside.record.key;
-                    let done = inner.put_aside(*aside).await;
-                    inner.inbox.put_aside(conn_id, done).await;
+                    let done = inner.quarantine(*aside).await;
+                    inner.inbox.quarantined(conn_id, done).await;
                 }
                 Order::ReadAside { tenant, conn_id, why } => match inner.read_aside(&tenant, conn_id).await {
                     Some(record) => inner.inbox.unendable(record, why).await,
-                    None => inner.inbox.put_aside(conn_id, false).await,
+                    None => inner.inbox.quarantined(conn_id, false).await,
                 },
                 Order::Find(sought) => {
                     let live = || inner.live.borrow().clone();
-                    let found = ownership::find(&inner.stores, &inner.owner, live, &sought).await;
+                    let found = find::find(&inner.stores, &inner.owner, live, &sought).await;
                     inner.inbox.found(sought.named, found).await;
                 }
                 Order::Inherit { live } => inner.inbox.orphans_claimed(inner.orphans.take(&live).await).await,
@@ -139,7 +139,7 @@ impl Clients {
 
 impl Inner {
     /// Moves a record to quarantine; returns whether this node must end its dialogs. Repeated while the store is away.
-    async fn put_aside(&self, aside: Quarantining) -> bool {
+    async fn quarantine(&self, aside: Quarantining) -> bool {
         let Quarantining { record, why, events } = aside;
         let put = QuarantineRequest {
             tenant: record.tenant,

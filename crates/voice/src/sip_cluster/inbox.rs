@@ -9,7 +9,7 @@ use sip::agent::IncomingId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::limits::INBOX_MAX;
-use super::takeover::{CallKey, Found};
+use super::node::lookup::{CallKey, Found};
 
 /// An input of the loop.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ impl Inbox {
     }
 
     /// The result of moving a record to quarantine.
-    pub async fn put_aside(&self, conn_id: ConnId, done: bool) {
+    pub async fn quarantined(&self, conn_id: ConnId, done: bool) {
         let _ = self.0.send(InboxMessage::Quarantined { conn_id, done }).await;
     }
 

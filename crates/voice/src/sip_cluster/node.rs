@@ -3,119 +3,65 @@
 //! A turn: inputs ([`Node::receive`] and the others), [`Node::batch`] to the ledger, [`Node::committed`] with its answers, and
 //! only then [`Node::poll_transmit`] and [`Node::poll_order`]. Nothing is sent before it is stored.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod attempt;
+pub mod calls;
+mod commit;
+pub mod faults;
+mod ids;
+pub mod lookup;
+pub mod order;
+pub mod ownership;
+mod proxies;
 
+use call::Input;
 use call::call::PinAnswer;
-use call::{Call, Incoming, Input};
-use infra::DialogKey;
 use model::event::ErrorCode;
 use model::plan::Destination;
-use model::{ConnId, Entropy, LegId, Owner, Request, TenantId, Timestamp};
-use sip::agent::{AgentConfig, DialogId, LocalIdentity, RequestId, UserAgent};
-use sip::proxy::headers;
-use sip::{Flow, LocalTag, Message, Seal, Transmit};
+use model::{ConnId, Entropy, Owner, Request, Timestamp};
+use sip::agent::{AgentConfig, UserAgent};
+use sip::{Message, Seal, Transmit};
 
-use super::entry::{Entry, Leg, LegStage, MEDIA_TAG, Order, Orders, Stored};
-use super::faults::{Doing, Faults};
-use super::ids::{self, ConnIds};
-use super::limits::{CALLS_DUE_PER_TURN, EVENTS_PER_DIALOG, Limits, STEPS_MAX};
+use super::limits::{CALLS_DUE_PER_TURN, Limits};
 use super::metrics::Metrics;
-use super::prompts::ReadPrompts;
-use super::quarantine::AsideCalls;
-use super::sweep::Probe;
-use super::takeover::{Belongs, CallKey, HeldMessages, SeenLive};
-use super::treatment::Stop;
-
-/// Which dialog of a leg.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Side {
-    /// The dialog with the party.
-    Phone,
-    /// The dialog with media.
-    Media,
-}
-
-/// Which leg a dialog belongs to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place {
-    /// The call.
-    pub conn_id: ConnId,
-    /// The leg.
-    pub leg: LegId,
-    /// Which of its dialogs.
-    pub side: Side,
-}
-
-/// An edge whose connection broke.
-#[derive(Clone, Copy, Debug)]
-pub struct Lost {
-    /// Number of the broken connection; legs refer to it.
-    pub link: u64,
-    /// Until when requests through that proxy wait for a response.
-    pub until: Timestamp,
-}
+use calls::call::Stored;
+use calls::pending::PendingRequests;
+use calls::prompts::ReadPrompts;
+use calls::table::Calls;
+use faults::{Doing, Faults};
+use ids::Ids;
+use order::{Order, Orders};
+use ownership::confirm::Confirmations;
+use ownership::held::HeldMessages;
+use ownership::quarantine::AsideCalls;
+use ownership::search::OrphanSearch;
+use ownership::takeover::Belongs;
+use proxies::Proxies;
 
 /// A node. The module describes its turns.
 pub struct Node {
-    pub(super) owner: Owner,
-    pub(super) seal: Seal,
-    pub(super) limits: Limits,
-    pub(super) metrics: Metrics,
-    pub(super) agent: UserAgent,
-    pub(super) calls: HashMap<ConnId, Entry>,
-    pub(super) dialogs: HashMap<DialogId, Place>,
-    /// INFOs that start a treatment, until media has answered.
-    pub(super) treatments: HashMap<RequestId, (ConnId, LegId, u32)>,
-    /// INFOs that end a treatment, until media has answered; and treatments whose end media has not confirmed.
-    pub(super) stops: HashMap<RequestId, Stop>,
-    pub(super) unstopped: BTreeSet<Stop>,
-    /// Liveness probes that are not answered yet.
-    pub(super) probes: BTreeMap<RequestId, Probe>,
-    /// NOTIFYs that ask a phone to answer, until the phone accepts or refuses.
-    pub(super) talks: HashMap<RequestId, (ConnId, LegId)>,
-    /// Calls with a timer, by due time.
-    pub(super) due: BTreeSet<(Timestamp, ConnId)>,
-    /// Calls that the next batch stores.
-    pub(super) changed: Vec<ConnId>,
-    /// Calls that another node may own: the ledger must confirm their owner.
-    pub(super) doubted: BTreeSet<ConnId>,
-    /// Whether the pending batch contains a call in doubt.
-    pub(super) in_doubt: bool,
-    /// The last call in doubt that was sent for confirmation. The next turn continues after it, even if all calls are in doubt
-    /// again.
-    pub(super) asked_about: ConnId,
-    /// The calls of the last batch.
-    pub(super) written: Vec<ConnId>,
-    /// State of fault handling.
-    pub(super) faults: Faults,
-    /// Calls whose records are being moved to quarantine, each with its record.
-    pub(super) aside: AsideCalls,
-    pub(super) orders: Orders,
-    /// Connections to proxies that are up, each with its proxy's edge.
-    pub(super) links: BTreeMap<u64, String>,
-    /// Edges whose connection broke, until it is back or no leg uses it any more.
-    pub(super) lost: BTreeMap<String, Lost>,
-    /// Number of edges awaited that have not been connected in this run.
-    pub(super) never_up: u64,
-    pub(super) draining: bool,
+    ids: Ids,
+    limits: Limits,
+    metrics: Metrics,
+    agent: UserAgent,
+    calls: Calls,
+    pending: PendingRequests,
+    proxies: Proxies,
+    /// Calls in doubt, and what a turn must leave to other owners.
+    confirmations: Confirmations,
+    /// Messages that wait until the owner of their call is known.
+    held: HeldMessages,
+    /// The search for calls of failed nodes.
+    search: OrphanSearch,
+    faults: Faults,
+    /// Calls whose records are being moved to quarantine.
+    aside: AsideCalls,
+    orders: Orders,
+    draining: bool,
     /// Whether the ledger has room for another call.
-    pub(super) has_room: bool,
-    pub(super) next_sweep: Timestamp,
-    /// Messages held until the owner of their call is known.
-    pub(super) finding: HashMap<CallKey, HeldMessages>,
-    /// Nodes seen live, by connection to a proxy.
-    pub(super) live: SeenLive,
-    /// Requests within calls that this turn has received. If another node turns out to own a call, they go to that owner.
-    pub(super) taken: Vec<(Message, u64)>,
-    /// Until when calls of failed nodes are searched more often, and when next.
-    pub(super) hurry_until: Timestamp,
-    pub(super) next_inheritance: Timestamp,
-    /// Whether such a search is under way.
-    pub(super) inheriting: bool,
-    ids: ConnIds,
-    pub(super) entropy: Box<dyn Entropy>,
-    pub(super) prompts: ReadPrompts,
-    pub(super) trace: runtime::Recorder,
+    has_room: bool,
+    next_sweep: Timestamp,
+    prompts: ReadPrompts,
+    trace: runtime::Recorder,
 }
 
 /// What a [`Node`] is built from.
@@ -153,42 +99,22 @@ impl Node {
             ..AgentConfig::default()
         };
         Self {
-            owner: parts.owner,
-            seal: parts.seal,
+            ids: Ids::new(parts.owner, parts.replica, parts.seal, parts.entropy),
             limits: parts.limits,
             metrics: parts.metrics,
             agent: UserAgent::new(config, parts.agent_entropy),
-            calls: HashMap::new(),
-            dialogs: HashMap::new(),
-            treatments: HashMap::new(),
-            stops: HashMap::new(),
-            unstopped: BTreeSet::new(),
-            probes: BTreeMap::new(),
-            talks: HashMap::new(),
-            due: BTreeSet::new(),
-            changed: Vec::new(),
-            doubted: BTreeSet::new(),
-            in_doubt: false,
-            asked_about: ConnId(0),
-            written: Vec::new(),
+            calls: Calls::default(),
+            pending: PendingRequests::default(),
+            proxies: Proxies::new(parts.limits.proxy_return),
+            confirmations: Confirmations::new(),
+            held: HeldMessages::default(),
+            search: OrphanSearch::new(),
             faults: Faults::default(),
-            aside: BTreeMap::new(),
+            aside: AsideCalls::default(),
             orders: Orders::new(),
-            links: BTreeMap::new(),
-            lost: BTreeMap::new(),
-            never_up: 0,
             draining: false,
             has_room: true,
             next_sweep: Timestamp::ZERO,
-            finding: HashMap::new(),
-            live: SeenLive::default(),
-            taken: Vec::new(),
-            hurry_until: Timestamp::ZERO,
-            // Set by the first report of live nodes.
-            next_inheritance: Timestamp::MAX,
-            inheriting: false,
-            ids: ConnIds::new(parts.replica),
-            entropy: parts.entropy,
             prompts: parts.prompts,
             trace: parts.trace,
         }
@@ -204,6 +130,16 @@ impl Node {
         !std::mem::replace(&mut self.draining, true)
     }
 
+    /// Whether no proxy has accepted it.
+    pub fn is_alone(&self) -> bool {
+        self.proxies.none_is_up()
+    }
+
+    /// Its metrics.
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     // ---- inputs
 
     /// A proxy has accepted this node; it may be one whose connection had broken.
@@ -211,44 +147,9 @@ impl Node {
         self.attempt(Doing::OtherInput("a proxy"), now, |node| node.meet_proxy(link, edge, now));
     }
 
-    fn meet_proxy(&mut self, link: u64, edge: &str, now: Timestamp) {
-        self.links.insert(link, edge.to_owned());
-        if let Some(Lost { link: old, .. }) = self.lost.remove(edge) {
-            let (old, new) = (Flow::Stream { connection: old }, Flow::Stream { connection: link });
-            self.agent.move_flow(old, new);
-            self.move_legs(old, link);
-            // While disconnected, that proxy took this node for failed and sent messages of its calls to other nodes.
-            self.doubt();
-        }
-        for link in self.lost.values().map(|lost| lost.link).collect::<Vec<_>>() {
-            self.move_media(link);
-        }
-        self.settle(now);
-    }
-
     /// The connection to a proxy broke. Its calls wait for its return without a limit, their requests up to `proxy_return`.
     pub fn link_down(&mut self, link: u64, now: Timestamp) {
         self.attempt(Doing::OtherInput("the loss of a proxy"), now, |node| node.lose_proxy(link, now));
-    }
-
-    fn lose_proxy(&mut self, link: u64, now: Timestamp) {
-        self.live.0.remove(&link);
-        if let Some(edge) = self.links.remove(&link) {
-            self.lost.insert(edge, Lost { link, until: now + self.limits.proxy_return });
-            self.move_media(link);
-        }
-    }
-
-    /// Moves media dialogs to another proxy. Any proxy reaches media, so requests to it do not wait for the proxy that is away.
-    fn move_media(&mut self, from: u64) {
-        let Some(other) = self.links.keys().next().copied() else { return };
-        let from = Flow::Stream { connection: from };
-        let legs = self.calls.values().flat_map(|entry| &entry.legs);
-        let goes_by = |dialog: &DialogId| self.agent.leg(*dialog).is_some_and(|leg| leg.dialog.flow == from);
-        let moved: BTreeSet<DialogId> = legs.filter_map(|leg| leg.media).filter(goes_by).collect();
-        for dialog in moved {
-            self.agent.move_dialog(dialog, Flow::Stream { connection: other });
-        }
     }
 
     /// Sets whether the ledger has room for another call; without room no call begins here.
@@ -266,40 +167,6 @@ impl Node {
             Belongs::LegOver => node.take_in_late(message, link, now),
             Belongs::Lookup(sought) => node.hold_for_lookup(sought, message, link),
         });
-    }
-
-    /// Marks the call of a message for the commit, so that the ledger confirms us as the owner before anything is sent within the
-    /// call. This happens also when nothing changes, and when no such leg is here: a successor may have begun it, or it is over.
-    /// For a response of a leg that is here, the user agent itself reports the changes.
-    pub(super) fn confirm_owner_of(&mut self, message: &Message, link: u64) {
-        let ours = if message.is_request() { message.to() } else { message.from() };
-        let Ok(ours) = ours else { return };
-        let Some(tag) = ours.tag() else { return };
-        match self.agent.dialog_by_tag(tag) {
-            Some(dialog) if message.is_request() => self.mark_of(dialog),
-            Some(_) => {}
-            None => {
-                if let Some(LocalTag { call, .. }) = LocalTag::open(tag, &self.seal) {
-                    self.mark(call);
-                }
-            }
-        }
-        if message.is_request() {
-            self.taken.push((message.clone(), link));
-        }
-    }
-
-    /// Handles a message whose call is here, or that belongs to no call.
-    pub(super) fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
-        self.confirm_owner_of(&message, link);
-        let again = [&headers::OWNER, &headers::UNREACHABLE].iter().any(|mark| message.header(mark).is_some());
-        if message.is_request() && again {
-            // An INVITE that another node sent back because we own its call, or that the proxy repeats since our connection
-            // broke.
-            self.agent.expect_again(&message);
-        }
-        self.agent.receive(message, Flow::Stream { connection: link }, now);
-        self.settle(now);
     }
 
     /// The dial plan's answer.
@@ -341,11 +208,10 @@ impl Node {
 
     /// Advances time. Calls due beyond [`CALLS_DUE_PER_TURN`] are served in the next turn, which follows at once.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        let due = self.due.iter().take_while(|(due, _)| *due <= now).take(CALLS_DUE_PER_TURN);
-        let due: Vec<(Timestamp, ConnId)> = due.copied().collect();
+        let due = self.calls.due(now, CALLS_DUE_PER_TURN);
         self.attempt(Doing::Time, now, |node| {
             for (due, conn_id) in due {
-                node.due.remove(&(due, conn_id));
+                node.calls.disarm((due, conn_id));
                 node.attempt_for(Some(conn_id), now, |node| node.call_due(conn_id, now));
             }
             node.attempt_for(None, now, |node| node.agent.handle_timeout(now));
@@ -353,30 +219,20 @@ impl Node {
             if node.next_sweep <= now {
                 node.sweep(now);
             }
-            if node.next_inheritance <= now {
+            if node.search.is_due(now) {
                 node.look_for_inheritance(now);
             }
             node.settle(now);
         });
     }
 
-    fn call_due(&mut self, conn_id: ConnId, now: Timestamp) {
-        let Some(entry) = self.calls.get_mut(&conn_id) else { return };
-        entry.armed = None;
-        entry.call.handle_timeout(now);
-        self.call_changed(conn_id, now);
-        if self.calls.get(&conn_id).is_some_and(|entry| entry.armed.is_some_and(|next| next <= now)) {
-            self.exceed("a timer that is due again at once");
-        }
-    }
-
     /// When [`Node::handle_timeout`] must be called next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        let call = self.due.first().map(|(due, _)| *due);
-        let sweep = (!self.calls.is_empty() || !self.lost.is_empty()).then_some(self.next_sweep);
-        let ownership = (self.next_inheritance < Timestamp::MAX).then_some(self.next_inheritance);
+        let call = self.calls.next_timeout();
+        let sweep = (!self.calls.is_empty() || self.proxies.is_one_awaited()).then_some(self.next_sweep);
+        let ownership = self.search.next_timeout();
         // Calls still in doubt are confirmed without waiting for an input.
-        let doubt = (!self.doubted.is_empty()).then_some(Timestamp::ZERO);
+        let doubt = self.confirmations.are_needed().then_some(Timestamp::ZERO);
         [call, self.agent.next_timeout(), sweep, ownership, doubt].into_iter().flatten().min()
     }
 
@@ -386,7 +242,8 @@ impl Node {
     ///
     /// None while calls are in doubt: messages queued for unconfirmed calls must not leave.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        if self.doubted.is_empty() && !self.in_doubt { self.agent.poll_transmit() } else { None }
+        let in_doubt = self.confirmations.are_needed() || self.confirmations.is_in_batch();
+        if in_doubt { None } else { self.agent.poll_transmit() }
     }
 
     /// The next order for the shell.
@@ -394,175 +251,66 @@ impl Node {
         self.orders.pop_front()
     }
 
-    // ---- inside
-
-    /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
-    pub(super) fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
-        let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, invite } = call;
-        let conn_id = self.ids.next(now);
-        let uuid = ids::call_uuid(&mut *self.entropy);
-        let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
-        let mut leg = Leg::new(call::call::CALLER_LEG, link, LegStage::Offered, now);
-        leg.phone = Some(dialog);
-        leg.party = party;
-        let place = Place { conn_id, leg: leg.id, side: Side::Phone };
-        self.dialogs.insert(dialog, place);
-        let entry = Entry {
-            tenant: tenant.clone(),
-            call: Call::new(incoming, now),
-            legs: vec![leg],
-            media_owner: None,
-            caller_name,
-            warning: None,
-            invite,
-            stored: Stored::No,
-            events: Vec::new(),
-            new_call: None,
-            told: super::routing_link::LastSent::default(),
-            dirty: false,
-            armed: None,
-            settled: true,
-            faulty: false,
-        };
-        self.trace_call(&entry, false, now);
-        self.calls.insert(conn_id, entry);
-        self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
-        self.metrics.call_offered();
-        let identity = self.identity(tenant, place, link);
-        if let Err(error) = self.agent.identify(dialog, identity) {
-            tracing::warn!(%conn_id, %error, "an INVITE ended before it was processed");
-        }
-        self.call_changed(conn_id, now);
-    }
-
-    /// Gives an input to a call and carries out the result.
-    pub(super) fn feed(&mut self, conn_id: ConnId, input: Input, now: Timestamp) {
-        self.set_current(conn_id);
-        if let Some(entry) = self.calls.get_mut(&conn_id) {
-            entry.call.handle(input, now);
-            self.call_changed(conn_id, now);
-        }
-    }
-
-    /// Handles the user agent's events until none is left. Each event is an attempt of its own, because it concerns one dialog.
-    pub(super) fn settle(&mut self, now: Timestamp) {
-        let most = STEPS_MAX as usize + self.agent.dialogs().saturating_mul(EVENTS_PER_DIALOG);
-        for _ in 0..most {
-            let Some(event) = self.agent.poll_event() else { break };
-            self.attempt_for(None, now, |node| node.dialog_event(event, now));
-        }
-        if let Some(event) = self.agent.poll_event() {
-            self.attempt_for(None, now, |node| {
-                node.dialog_event(event, now);
-                node.exceed("events of a dialog");
-            });
-        }
-        for dialog in self.agent.take_changed() {
-            self.mark_of(dialog);
-        }
-    }
-
-    /// Carries out a call's outputs and arms its timer.
-    pub(super) fn call_changed(&mut self, conn_id: ConnId, now: Timestamp) {
-        self.mark(conn_id);
-        while let Some(output) = self.calls.get_mut(&conn_id).and_then(|entry| entry.call.poll_output()) {
-            self.carry_out(conn_id, output, now);
-            if !self.may_step("outputs of a call") {
-                break;
-            }
-        }
-        let Some(entry) = self.calls.get_mut(&conn_id) else {
-            return;
-        };
-        if let Some(limit) = entry.call.take_limit() {
-            self.metrics.call_limited();
-            tracing::warn!(%conn_id, limit = limit.as_str(), "a call has reached a limit of work: it ends");
-        }
-        let next = entry.call.next_timeout();
-        if entry.armed != next {
-            if let Some(armed) = entry.armed {
-                self.due.remove(&(armed, conn_id));
-            }
-            if let Some(next) = next {
-                self.due.insert((next, conn_id));
-            }
-            entry.armed = next;
-        }
-    }
-
     /// Puts all stored calls in doubt: a node may have taken this one for failed, so the ledger must confirm each call's owner.
     /// Until then, messages within a call leave only in a turn that confirms that call.
     pub fn doubt(&mut self) {
         let stored = self.calls.iter().filter(|(_, entry)| entry.stored == Stored::Live);
-        self.doubted = stored.map(|(conn_id, _)| *conn_id).collect();
+        let written = self.confirmations.doubt(stored.map(|(conn_id, _)| *conn_id));
         // Messages of the last batch may not have left yet: they wait for the first answers.
-        for conn_id in std::mem::take(&mut self.written) {
+        for conn_id in written {
             self.mark(conn_id);
         }
     }
 
     /// Whether the ledger must confirm the batch before anything leaves. A commit that still waits for the ledger proves nothing.
     pub const fn is_in_doubt(&self) -> bool {
-        self.in_doubt
+        self.confirmations.is_in_batch()
     }
-
-    fn mark_of(&mut self, dialog: DialogId) {
-        if let Some(place) = self.dialogs.get(&dialog) {
-            self.mark(place.conn_id);
-        }
-    }
-
-    /// Adds the call to the next commit.
-    pub(super) fn mark(&mut self, conn_id: ConnId) {
-        if let Some(entry) = self.calls.get_mut(&conn_id)
-            && !std::mem::replace(&mut entry.dirty, true)
-        {
-            self.changed.push(conn_id);
-        }
-    }
-
-    /// Our tag and Contact in a dialog. Both name call, leg and owner; the Contact is reached at the proxy's edge.
-    pub(super) fn identity(&self, tenant: TenantId, place: Place, link: u64) -> LocalIdentity {
-        let leg = match place.side {
-            Side::Phone => place.leg,
-            Side::Media => LegId(place.leg.0 | MEDIA_TAG),
-        };
-        let tag = LocalTag { call: place.conn_id, leg, tenant, owner: self.owner.clone() }.seal(&self.seal);
-        let contact = format!("<sip:{tag}@{}>", self.edge(link));
-        LocalIdentity { tag, contact }
-    }
-
-    /// The edge of the proxy at a connection.
-    pub(super) fn edge(&self, link: u64) -> &str {
-        let lost = || self.lost.iter().find(|(_, lost)| lost.link == link).map(|(edge, _)| edge);
-        self.links.get(&link).or_else(lost).map_or(NO_EDGE, String::as_str)
-    }
-
-    fn move_legs(&mut self, old: Flow, new: u64) {
-        for entry in self.calls.values_mut() {
-            for leg in &mut entry.legs {
-                if (Flow::Stream { connection: leg.link }) == old {
-                    leg.link = new;
-                }
-            }
-        }
-    }
-}
-
-/// Placeholder for the edge of a proxy that will not return.
-pub(super) const NO_EDGE: &str = "edge.trunkline.invalid";
-
-/// What a new call takes from its INVITE.
-pub(super) struct NewCallParts {
-    pub tenant: model::TenantId,
-    pub caller: model::plan::Caller,
-    pub caller_name: String,
-    pub dialled: String,
-    pub dialog: DialogId,
-    pub link: u64,
-    pub party: Option<std::net::IpAddr>,
-    pub invite: DialogKey,
 }
 
 /// Two legs with a media dialog each, and as much again for phones that ring beside the one that answers.
 const DIALOGS_PER_CALL: usize = 8;
+
+/// What tests look into.
+#[cfg(test)]
+impl Node {
+    /// The user agent.
+    pub const fn agent(&self) -> &UserAgent {
+        &self.agent
+    }
+
+    /// The user agent.
+    pub const fn agent_mut(&mut self) -> &mut UserAgent {
+        &mut self.agent
+    }
+
+    /// The calls.
+    pub const fn table(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// Requests without an answer.
+    pub const fn pending(&self) -> &PendingRequests {
+        &self.pending
+    }
+
+    /// The proxies.
+    pub const fn proxies(&self) -> &Proxies {
+        &self.proxies
+    }
+
+    /// Messages that wait for the owner of their call.
+    pub const fn held(&self) -> &HeldMessages {
+        &self.held
+    }
+
+    /// The calls in doubt.
+    pub const fn confirmations(&self) -> &Confirmations {
+        &self.confirmations
+    }
+
+    /// Chooses other prompts.
+    pub fn choose_prompts(&mut self, prompts: ReadPrompts) {
+        self.prompts = prompts;
+    }
+}

@@ -1,32 +1,13 @@
-//! Prompts and codecs where the switch itself plays: the tenant's choice, else the prompts that come with the program.
+//! The prompts and codecs that a tenant has chosen, from config's copy.
 
-use call::call::{PROMPT_REFUSED, Purpose};
 use contracts::provisioning::ObjectKind;
 use media::g711::Law;
-use model::request::Treatment;
-use model::{ConnId, TenantId};
 use net::configuration::Configuration;
 
-use super::node::Node;
+use super::node::calls::prompts::{ReadPrompts, SwitchPrompts};
 
 /// The choice is part of the tenant's own record.
 pub(super) const KINDS: &[ObjectKind] = &[ObjectKind::Tenant];
-
-/// A tenant's choice; without one the call's own names apply.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SwitchPrompts {
-    /// For a party that is held.
-    pub hold_music: Option<String>,
-    /// For a feature code that was carried out.
-    pub confirmation: Option<String>,
-    /// For a feature code that was refused.
-    pub refusal: Option<String>,
-    /// The tenant's codecs, preferred first; empty while the tenant is not known: then both are spoken.
-    pub codecs: Vec<Law>,
-}
-
-/// Reads a tenant's current choice.
-pub type ReadPrompts = Box<dyn Fn(&TenantId) -> SwitchPrompts + Send>;
 
 /// Reads it from config's copy; until config has answered there is no choice.
 pub(super) fn from(configuration: Configuration) -> ReadPrompts {
@@ -42,34 +23,4 @@ pub(super) fn from(configuration: Configuration) -> ReadPrompts {
             }
         })
     })
-}
-
-impl Node {
-    /// The codecs of a call's tenant, preferred first.
-    pub(super) fn laws(&self, conn_id: ConnId) -> Vec<Law> {
-        self.calls.get(&conn_id).map(|entry| (self.prompts)(&entry.tenant).codecs).unwrap_or_default()
-    }
-
-    /// The treatment, with the tenant's prompts if it is one of the switch's own.
-    pub(super) fn as_chosen(&self, conn_id: ConnId, id: u32, treatment: Treatment) -> Treatment {
-        let Some(entry) = self.calls.get(&conn_id) else {
-            return treatment;
-        };
-        let state = entry.call.state();
-        let purpose = state.playing.iter().find(|playing| playing.id == id).map(|playing| &playing.purpose);
-        let is_feature = matches!(state.stage, call::call::Stage::Feature(_));
-        match (purpose, treatment) {
-            (Some(Purpose::HoldMusic), Treatment::Music { resource, duration_ms }) => {
-                let resource = (self.prompts)(&entry.tenant).hold_music.unwrap_or(resource);
-                Treatment::Music { resource, duration_ms }
-            }
-            (Some(Purpose::Service), Treatment::PlayAnnouncement { prompts }) if is_feature => {
-                let chosen = (self.prompts)(&entry.tenant);
-                let refused = prompts.first().is_some_and(|prompt| prompt == PROMPT_REFUSED);
-                let chosen = if refused { chosen.refusal } else { chosen.confirmation };
-                Treatment::PlayAnnouncement { prompts: chosen.map_or(prompts, |prompt| vec![prompt]) }
-            }
-            (_, treatment) => treatment,
-        }
-    }
 }

@@ -2,20 +2,14 @@
 
 use std::time::Duration;
 
-use call::Input;
-use infra::{Claim, Claimed, Loaded, Posted, Recipient, Record, Repair, RepairAction, Stores};
-use model::request::RequestKind;
-use model::{ConnId, Owner, ReferenceId, Request, Subject, TenantId, Timestamp, UserData};
+use infra::{Claim, Claimed, Loaded, Posted, Recipient, Record, Repair, Stores};
+use model::{ConnId, Owner, Subject, TenantId};
 use runtime::RoleContext;
 
 use super::clients::Clients;
-use super::entry::{Entry, Stored};
-use super::faults::Doing;
 use super::inbox::Inbox;
-use super::node::Node;
+use super::node::lookup::ROLE;
 
-/// Role name under which nodes hold their leases.
-const ROLE: &str = "sip-cluster";
 /// How long one read of the stream waits.
 const WAIT: Duration = Duration::from_secs(2);
 /// How often config is asked for the tenants.
@@ -26,44 +20,6 @@ const TENANTS_AGAIN: Duration = Duration::from_secs(1);
 const BATCH: usize = 64;
 /// Tenants whose repairs are followed.
 const TENANTS_MAX: usize = 10_000;
-
-impl Node {
-    /// Carries a repair out; the events that follow say why.
-    pub fn repair(&mut self, repair: &Repair, now: Timestamp) {
-        let Subject::Call(conn_id) = repair.subject else {
-            return;
-        };
-        // A call that is over only waits for the answer to a BYE.
-        let live = |entry: &&Entry| entry.stored == Stored::Live && !entry.call.is_over();
-        let Some(entry) = self.calls.get(&conn_id).filter(live) else {
-            return;
-        };
-        tracing::warn!(%conn_id, why = %repair.why, action = ?repair.action, "a repair");
-        let text = format!("the auditor repairs it ({:?}): {}", repair.action, repair.why);
-        self.trace.note_with(&entry.tenant, conn_id, now, || runtime::trace::What::Note { text });
-        let kind = match repair.action {
-            RepairAction::Clear | RepairAction::Free => RequestKind::ClearCall(conn_id),
-            RepairAction::Restate => RequestKind::QueryCall(conn_id),
-        };
-        let Some(this_dn) = model::Dn::parse("auditor").ok() else {
-            return;
-        };
-        let reasons: UserData = [("Repair", repair.why.as_str())].into_iter().collect();
-        let request = Request {
-            tenant: entry.tenant.clone(),
-            requester: "auditor".to_owned(),
-            reference: ReferenceId(0),
-            this_dn,
-            kind,
-            reasons,
-            extensions: UserData::new(),
-        };
-        self.attempt(Doing::OtherInput("a repair"), now, |node| {
-            node.feed(conn_id, Input::Request(request), now);
-            node.settle(now);
-        });
-    }
-}
 
 /// Follows the repairs of every tenant for this owner; this also keeps the known tenants up to date.
 pub fn watch(ctx: &RoleContext, clients: Clients, inbox: Inbox) {
@@ -156,6 +112,8 @@ async fn claim_orphan(
 #[cfg(test)]
 mod tests {
     use model::{Epoch, NodeId, Token};
+
+    use infra::RepairAction;
 
     use super::*;
     use crate::test_stores::{HandClock, beginning, stores};

@@ -18,8 +18,8 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 
 use super::inbox::Inbox;
-use super::ownership;
-use super::takeover::{CallKey, FailureReport, Found, Lookup, SeenLive};
+use super::ledger::find;
+use super::node::lookup::{CallKey, FailureReport, Found, Lookup, SeenLive};
 
 /// How long a request waits until the owner of its call is known; frontend waits a little longer.
 const FIND_WITHIN: Duration = Duration::from_millis(1_500);
@@ -119,7 +119,7 @@ impl RequestContext {
         // The search continues after the timeout: a call that it claims must come to this loop.
         let finding = tokio::spawn(async move {
             let live = || ways.live.borrow().clone();
-            let found = ownership::find(&ways.stores, &ways.owner, live, &sought).await;
+            let found = find::find(&ways.stores, &ways.owner, live, &sought).await;
             if matches!(found, Found::Ours(_)) {
                 ways.inbox.found(sought.named, found.clone()).await;
             }

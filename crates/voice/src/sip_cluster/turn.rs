@@ -14,12 +14,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::PROXY;
 use super::clients::Clients;
-use super::entry::Order;
 use super::inbox::InboxMessage;
 use super::limits::{GAP_MAX, MESSAGES_PER_TURN};
 use super::node::Node;
+use super::node::lookup::SeenLive;
+use super::node::order::Order;
 use super::routing_link::RoutingLinks;
-use super::takeover::SeenLive;
 
 /// The loop and what it owns.
 pub struct Turns {
@@ -65,7 +65,7 @@ impl Turns {
             let mut told = PendingReplies::default();
             tokio::select! {
                 event = self.links.next() => self.take_event(event),
-                Some(letter) = self.inbox_messages.recv() => self.handle_inbox_message(letter, &mut told),
+                Some(message) = self.inbox_messages.recv() => self.handle_inbox_message(message, &mut told),
                 () = tokio::time::sleep(sleep) => {}
                 () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => {}
             }
@@ -102,7 +102,7 @@ impl Turns {
         }
         for _ in 0..MESSAGES_PER_TURN {
             match self.inbox_messages.try_recv() {
-                Ok(letter) => self.handle_inbox_message(letter, told),
+                Ok(message) => self.handle_inbox_message(message, told),
                 Err(_) => break,
             }
         }
@@ -126,7 +126,7 @@ impl Turns {
                 if let Some(answer) = self.links.keep_alive_answer(&message) {
                     self.see_live(link, live_nodes(&message), now);
                     if self.links.send(link, answer).is_err() {
-                        self.node.metrics.message_unsent();
+                        self.node.metrics().message_unsent();
                     }
                     return;
                 }
@@ -136,7 +136,7 @@ impl Turns {
                 tracing::warn!("the connection to a proxy broke");
                 self.node.link_down(link.0, now);
                 self.live.send_replace(self.node.live().clone());
-                if self.node.links.is_empty() {
+                if self.node.is_alone() {
                     self.ctx.ready.fails(PROXY, "no proxy has accepted this node");
                 }
             }
@@ -149,9 +149,9 @@ impl Turns {
         }
     }
 
-    fn handle_inbox_message(&mut self, letter: InboxMessage, told: &mut PendingReplies) {
+    fn handle_inbox_message(&mut self, message: InboxMessage, told: &mut PendingReplies) {
         let now = self.now();
-        match letter {
+        match message {
             InboxMessage::DialPlan { conn_id, ask, destination } => {
                 self.node.dial_plan_answered(conn_id, ask, destination, now);
             }
@@ -159,13 +159,13 @@ impl Turns {
             InboxMessage::PinAnswered { conn_id, ask, answer } => self.node.pin_answered(conn_id, ask, answer, now),
             InboxMessage::AgentAnswered { conn_id, done } => self.node.agent_answered(conn_id, done, now),
             InboxMessage::Request { request, reply } => {
-                self.node.metrics.request();
+                self.node.metrics().request();
                 let conn_id = request.kind.conn_id();
                 let outcome = self.node.request(*request, now);
                 told.requests.push((reply, conn_id, outcome));
             }
-            InboxMessage::Unendable { record, why } => self.node.put_record_aside(&record, why, now),
-            InboxMessage::Quarantined { conn_id, done } => self.node.was_put_aside(conn_id, done, now),
+            InboxMessage::Unendable { record, why } => self.node.quarantine_record(&record, why, now),
+            InboxMessage::Quarantined { conn_id, done } => self.node.was_quarantined(conn_id, done, now),
             InboxMessage::RoutingAgain { tenant } => self.node.tell_routing_again(&tenant, now),
             InboxMessage::Found { named, found } => self.node.found(&named, &found, now),
             InboxMessage::Inherited(records) => self.node.orphans_claimed(&records, now),
@@ -208,7 +208,7 @@ impl Turns {
                 continue;
             };
             if self.links.send(LinkId(connection), transmit.bytes).is_err() {
-                self.node.metrics.message_unsent();
+                self.node.metrics().message_unsent();
             }
         }
         while let Some(order) = self.node.poll_order() {

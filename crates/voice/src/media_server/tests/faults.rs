@@ -7,8 +7,8 @@ use model::{Epoch, NodeId, Owner, TenantId, Token};
 use runtime::fault::InARow;
 use sip::agent::{DialogId, Event, Release};
 
-use super::super::faults::Doing;
 use super::super::node::Node;
+use super::super::node::faults::Doing;
 use super::super::previous_run::released_of;
 use super::bench::{Bench, Phone, limits};
 use crate::quarantine::CLAIMS_MAX;

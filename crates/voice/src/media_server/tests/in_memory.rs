@@ -17,10 +17,10 @@ use prost::Message as _;
 use sip::agent::{AgentConfig, Body, DialogId, Event, Invite, LocalIdentity, Provisionals, Session, UserAgent};
 use sip::{Flow, Message, Seal};
 
-use super::super::commit::Undo;
 use super::super::in_memory::{InMemory, Place};
 use super::super::limits::Limits;
-use super::super::previous_run::RestoreError;
+use super::super::node::commit::Undo;
+use super::super::node::restore::RestoreError;
 use crate::test_stores::HandClock;
 
 const LINK: u64 = 1;
@@ -344,7 +344,7 @@ fn a_damaged_record_costs_its_leg_alone_and_no_turn_without_end() {
             let at = chance.below(bytes.len() as u64) as usize;
             bytes[at] = chance.below(256) as u8;
         }
-        let _ = super::super::records::decode(&bytes, "192.0.2.50".parse().unwrap());
+        let _ = super::super::node::records::decode(&bytes, "192.0.2.50".parse().unwrap());
     }
 }
 

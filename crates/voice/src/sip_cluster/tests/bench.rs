@@ -13,9 +13,9 @@ use sip::agent::{
 };
 use sip::{Flow, LocalTag, Message, Seal, StatusCode};
 
-use crate::sip_cluster::entry::Order;
 use crate::sip_cluster::limits::Limits;
 use crate::sip_cluster::metrics::Metrics;
+use crate::sip_cluster::node::order::Order;
 use crate::sip_cluster::node::{Node, Parts};
 
 pub const EDGE: &str = "192.0.2.1:5060";
@@ -93,7 +93,7 @@ pub fn node_with(epoch: u64, agent_entropy: Box<dyn model::Entropy>) -> Node {
         sent_by: "127.0.2.1".to_owned(),
         entropy: Box::new(Seeded::new(epoch)),
         agent_entropy,
-        prompts: Box::new(|_| crate::sip_cluster::prompts::SwitchPrompts {
+        prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts {
             hold_music: Some("harp".to_owned()),
             ..Default::default()
         }),
@@ -410,8 +410,7 @@ impl Bench {
     /// Whether nothing is left of any call, in the node and its peers.
     pub fn is_clear(&self) -> bool {
         self.node.calls() == 0
-            && self.node.dialogs.is_empty()
-            && self.node.due.is_empty()
+            && self.node.table().dialogs_and_timers() == (0, 0)
             && self.peers.values().all(|peer| peer.dialogs() == 0)
     }
 }

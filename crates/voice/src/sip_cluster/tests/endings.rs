@@ -151,7 +151,7 @@ fn what_cannot_be_asked_of_a_phone_whose_proxy_is_away_ends_no_call() {
 fn a_probe_that_was_under_way_when_its_proxy_went_ends_no_call() {
     let (mut bench, _) = talking();
     bench.mute.extend([Peer::Caller, Peer::Phone]);
-    while bench.node.probes.is_empty() {
+    while bench.node.pending().probes() == 0 {
         bench.pass(Duration::from_secs(1));
     }
     bench.proxy_goes(None);
@@ -172,5 +172,5 @@ fn a_phone_that_vanishes_while_its_proxy_is_away_is_found_all_the_same() {
     assert!(bench.story.contains(&"Released@7101".to_owned()), "{:?}", bench.story);
     bench.pass(Duration::from_secs(40));
     assert_eq!(bench.node.calls(), 0, "nothing waits for a proxy that does not come back");
-    assert!(bench.node.lost.is_empty());
+    assert!(!bench.node.proxies().is_one_awaited());
 }

@@ -15,10 +15,9 @@ use super::bench::{Bench, EDGE, Peer, node_with, point, tenant};
 use super::calls::{request, talking};
 use super::restart::claimed;
 use crate::quarantine::CLAIMS_MAX;
-use crate::sip_cluster::entry::Order;
-use crate::sip_cluster::faults::Doing;
 use crate::sip_cluster::limits::CONFIRMED_PER_TURN;
-use crate::sip_cluster::quarantine::Quarantining;
+use crate::sip_cluster::node::faults::Doing;
+use crate::sip_cluster::node::order::{Order, Quarantining};
 
 /// Randomness that panics on its next `left` draws: every request of ours needs some for its branch.
 struct Fuse {
@@ -95,11 +94,11 @@ fn a_call_that_cannot_even_be_ended_is_put_aside_and_its_parties_hear_of_it_afte
     assert!(!was_released(&bench, Peer::Caller), "nothing leaves before the store has it");
     let read = bench.orders.iter().any(|order| matches!(order, Order::ReadAside { conn_id: id, .. } if *id == conn_id));
     assert!(read, "{:?}", bench.orders);
-    bench.node.put_record_aside(&record, "a panic".to_owned(), bench.now);
+    bench.node.quarantine_record(&record, "a panic".to_owned(), bench.now);
     bench.run();
     let aside = aside(&mut bench).expect("a record");
     assert_eq!(names(&aside), [EventName::Released, EventName::CallDeleted]);
-    bench.node.was_put_aside(conn_id, true, bench.now);
+    bench.node.was_quarantined(conn_id, true, bench.now);
     bench.run();
     assert!(was_released(&bench, Peer::Caller) && was_released(&bench, Peer::Phone), "{:?}", bench.seen);
     assert!(bench.is_clear());
@@ -141,7 +140,7 @@ fn of_an_illegible_record_the_parties_hear_nothing_and_views_that_the_call_is_ov
     assert!(aside.why.contains("state record"), "{aside:?}");
     assert_bare_end(&aside);
     assert!(!bench.node.restore(&record, bench.now), "not again while the store is asked");
-    bench.node.was_put_aside(conn_id, true, bench.now);
+    bench.node.was_quarantined(conn_id, true, bench.now);
     assert!(bench.node.poll_transmit().is_none());
 }
 
@@ -158,7 +157,7 @@ fn what_can_be_read_of_a_damaged_record_ends_the_call_for_its_parties() {
     assert!(!bench.node.restore(&record, bench.now));
     bench.run();
     assert_bare_end(&aside(&mut bench).expect("a record"));
-    bench.node.was_put_aside(conn_id, true, bench.now);
+    bench.node.was_quarantined(conn_id, true, bench.now);
     bench.run();
     assert!(was_released(&bench, Peer::Caller) && was_released(&bench, Peer::Phone), "{:?}", bench.seen);
 }
@@ -173,7 +172,7 @@ fn a_record_that_was_in_hand_when_two_processes_died_is_not_looked_at_a_third_ti
     bench.run();
     let aside = aside(&mut bench).expect("a record");
     assert_bare_end(&aside);
-    bench.node.was_put_aside(conn_id, false, bench.now);
+    bench.node.was_quarantined(conn_id, false, bench.now);
     assert!(bench.node.poll_transmit().is_none(), "it is somebody else's: its parties are not ours to tell");
 }
 
@@ -186,7 +185,7 @@ fn an_early_call_hears_a_refusal_and_a_phone_that_rings_a_cancel() {
     bench.node = super::bench::new_node(2);
     bench.node.link_up(1, EDGE, bench.now);
     bench.node.restore(&record, bench.now);
-    bench.node.was_put_aside(conn_id, true, bench.now);
+    bench.node.was_quarantined(conn_id, true, bench.now);
     let said: Vec<Message> = std::iter::from_fn(|| bench.node.poll_transmit())
         .map(|sent| Message::parse(sent.bytes).expect("SIP"))
         .collect();
@@ -228,7 +227,7 @@ fn calls_in_doubt_are_confirmed_in_slices_and_what_was_just_written_first() {
     bench.node.doubt();
     let mut confirmed = 0;
     let mut turns = 0;
-    while !bench.node.doubted.is_empty() {
+    while bench.node.confirmations().are_needed() {
         assert_eq!(bench.node.next_timeout(), Some(model::Timestamp::ZERO), "the next turn waits for nothing");
         let batch = bench.node.batch();
         assert!(bench.node.is_in_doubt(), "the ledger itself answers");
@@ -243,7 +242,7 @@ fn calls_in_doubt_are_confirmed_in_slices_and_what_was_just_written_first() {
         turns += 1;
         bench
             .node
-            .agent
+            .agent_mut()
             .pass_on(&Message::parse(OPTIONS.into()).expect("a message"), sip::Flow::Stream { connection: 1 });
         bench.node.committed(batch.iter().map(|write| (write.conn_id, Written::Done { position: None })));
     }

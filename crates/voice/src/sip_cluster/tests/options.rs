@@ -4,8 +4,8 @@ use model::plan::{Destination, Service};
 use sip::agent::{Event, OutgoingRequest};
 use sip::{HeaderName, Message, Method, StatusCode};
 
-use super::super::entry::Order;
 use super::bench::{Bench, EDGE, LINK, Peer, phone, point};
+use crate::sip_cluster::node::order::Order;
 
 /// The response to a carrier's OPTIONS for `number`, for which the dial plan answers `destination`.
 fn told(bench: &mut Bench, number: &str, destination: Option<Destination>) -> std::sync::Arc<Message> {

@@ -242,10 +242,10 @@ fn a_caller_is_offered_and_answered_as_before() {
 #[test]
 fn a_tenants_codecs_hold_for_what_is_taken_and_media_is_told_of_them() {
     let mut bench = Bench::new();
-    bench.node.prompts = Box::new(|_| crate::sip_cluster::prompts::SwitchPrompts {
+    bench.node.choose_prompts(Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts {
         codecs: vec![media::g711::Law::A],
         ..Default::default()
-    });
+    }));
     bench.dial("7101", "trunk;name=carrier");
     let (status, warning) = bench.refusal().expect("PCMU alone is refused");
     assert!(status == 488 && warning.is_some_and(|warning| warning.starts_with("305 ")));

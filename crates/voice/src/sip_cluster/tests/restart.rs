@@ -5,8 +5,8 @@ use sip::agent::{Event, Reply};
 
 use super::bench::{Bench, EDGE, PHONE_SDP, Peer, new_node, owner, tenant};
 use super::calls::{request, talking};
-use crate::sip_cluster::entry::Order;
-use crate::sip_cluster::takeover::{CallKey, Found};
+use crate::sip_cluster::node::lookup::{CallKey, Found};
+use crate::sip_cluster::node::order::Order;
 
 /// The last record of a call, claimed by the node's next run.
 pub fn claimed(bench: &Bench, conn_id: ConnId) -> Record<ConnId> {

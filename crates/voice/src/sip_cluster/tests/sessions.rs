@@ -150,7 +150,7 @@ fn hears_music() -> (Bench, ConnId) {
 
 /// Ends it.
 fn ends_music(bench: &mut Bench, conn_id: ConnId) {
-    let id = bench.node.calls[&conn_id].call.state().playing.first().expect("music").id;
+    let id = bench.node.table().get(&conn_id).expect("a call").call.state().playing.first().expect("music").id;
     bench.node.stop_treatment(conn_id, call::call::CALLER_LEG, id, bench.now);
     bench.node.mark(conn_id);
     bench.run();
@@ -181,5 +181,5 @@ fn music_whose_end_media_could_not_be_told_ends_when_it_can() {
     bench.pass(Duration::from_secs(3));
     assert!(has_ended(&bench));
     bench.bye(Peer::Caller);
-    assert!(bench.is_clear() && bench.node.stops.is_empty() && bench.node.unstopped.is_empty());
+    assert!(bench.is_clear() && bench.node.pending().stops() == 0);
 }

@@ -243,7 +243,7 @@ impl World {
                 ask.position += 1;
                 continue;
             }
-            let letter = InboxMessage::Request {
+            let message = InboxMessage::Request {
                 number: ask.number,
                 request: ask.request.clone(),
                 unreachable: ask.unreachable.clone(),
@@ -252,7 +252,7 @@ impl World {
             let (life, number) = (self.nodes[at].life, ask.number);
             self.desk.asks.insert(number, ask);
             let pause = self.between(1, 3);
-            self.after(pause, Action::InboxMessage(at, life, Box::new(letter)));
+            self.after(pause, Action::InboxMessage(at, life, Box::new(message)));
             return self.after(OWNER_ANSWERS_WITHIN, Action::AskTimedOut(number));
         }
         self.asked_in_vain(&ask);

@@ -193,7 +193,7 @@ impl World {
     pub fn judge_calls(&mut self) {
         let live = |node: &super::nodes::SimNode| {
             let core = node.core.as_ref()?;
-            core.calls
+            core.table()
                 .iter()
                 .find(|(_, entry)| !entry.call.is_over())
                 .map(|(id, entry)| format!("{id}: {:?}", entry.legs))

@@ -236,7 +236,7 @@ impl World {
         let Some(core) = &node.core else { return };
         let records = at_once(self.stores.calls.list(&tenant(), None, 100)).expect("a ledger");
         let ours = records.iter().filter(|record| record.owner == node.owner).map(|record| record.key);
-        let unknown: Vec<ConnId> = ours.filter(|key| !core.calls.contains_key(key)).collect();
+        let unknown: Vec<ConnId> = ours.filter(|key| !core.table().contains_key(key)).collect();
         if let Some(forgotten) = unknown.iter().find(|key| before.contains(key)) {
             let how = format!("{} does not know {forgotten}", node.owner);
             self.rules.break_rule("an owner knows its calls", how);
@@ -285,16 +285,18 @@ impl World {
 
 fn left_in(node: &SimNode) -> Vec<String> {
     let Some(core) = &node.core else { return vec!["a node is dead".to_owned()] };
-    let (clients, servers) = core.agent.transactions();
-    let kept = core.calls.iter().map(|(conn_id, entry)| format!("{conn_id} {:?} with {:?}", entry.stored, entry.legs));
+    let (clients, servers) = core.agent().transactions();
+    let kept =
+        core.table().iter().map(|(conn_id, entry)| format!("{conn_id} {:?} with {:?}", entry.stored, entry.legs));
+    let (places, timers) = core.table().dialogs_and_timers();
     let sizes = [
         ("calls", core.calls()),
-        ("places", core.dialogs.len()),
-        ("timers", core.due.len()),
-        ("treatments", core.treatments.len()),
-        ("probes", core.probes.len()),
-        ("searches", core.finding.len()),
-        ("dialogs", core.agent.dialogs()),
+        ("places", places),
+        ("timers", timers),
+        ("treatments", core.pending().treatments()),
+        ("probes", core.pending().probes()),
+        ("searches", core.held().lookups()),
+        ("dialogs", core.agent().dialogs()),
         ("transactions", clients + servers),
     ];
     let sizes = sizes.iter().filter(|(_, size)| *size > 0);

@@ -12,7 +12,7 @@ use super::super::bench::tenant;
 use super::nodes::{Connection, Halted, ROLE, SimNode, Waiting, at_once, core_of, node_id};
 use super::plan::{Fault, Moment};
 use super::world::{Action, Addr, Payload, World};
-use crate::sip_cluster::restore::claim_former;
+use crate::sip_cluster::ledger::former::claim_former;
 
 /// How soon an owner knows all of its calls when it reaches the ledger again: claims wait a little, and it searches its own calls
 /// every 5 s.
@@ -123,7 +123,7 @@ impl World {
         for waiting in std::mem::take(&mut self.nodes[at].waiting) {
             match waiting {
                 Waiting::Packet(payload) => self.node_takes(at, payload),
-                Waiting::InboxMessage(letter) => self.node_reads(at, letter),
+                Waiting::InboxMessage(message) => self.node_reads(at, message),
             }
         }
         self.node_turns(at);

@@ -15,11 +15,11 @@ use super::hostiles::Counted;
 use super::ledger::{TRY_WITHIN, Way};
 use super::plan::{Fault, Moment};
 use super::world::{Action, Addr, Payload, World};
+use crate::sip_cluster::ledger::claim::FailedOwners;
 use crate::sip_cluster::limits::{GAP_MAX, Limits};
 use crate::sip_cluster::metrics::Metrics;
+use crate::sip_cluster::node::lookup::{CallKey, Found};
 use crate::sip_cluster::node::{Node, Parts};
-use crate::sip_cluster::ownership::FailedOwners;
-use crate::sip_cluster::takeover::{CallKey, Found};
 
 /// The role of nodes.
 pub const ROLE: &str = "sip-cluster";
@@ -137,7 +137,7 @@ pub fn core_of(owner: &Owner, at: usize) -> Node {
         sent_by: format!("127.0.2.{}", at + 1),
         entropy: Counted::new(owner.epoch.0 ^ (at as u64 + 1) << 48),
         agent_entropy: Counted::new(owner.epoch.0 ^ (at as u64 + 1) << 56),
-        prompts: Box::new(|_| crate::sip_cluster::prompts::SwitchPrompts::default()),
+        prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts::default()),
     })
 }
 
@@ -190,23 +190,23 @@ impl World {
         }
     }
 
-    pub fn letter(&mut self, at: usize, life: u64, letter: InboxMessage) {
+    pub fn inbox_message(&mut self, at: usize, life: u64, message: InboxMessage) {
         let node = &mut self.nodes[at];
         if node.life != life || node.core.is_none() {
             return;
         }
         if node.frozen {
-            return node.waiting.push(Waiting::InboxMessage(letter));
+            return node.waiting.push(Waiting::InboxMessage(message));
         }
-        self.node_reads(at, letter);
+        self.node_reads(at, message);
         self.node_turns(at);
     }
 
-    pub fn node_reads(&mut self, at: usize, letter: InboxMessage) {
+    pub fn node_reads(&mut self, at: usize, message: InboxMessage) {
         let now = self.now();
         let life = self.nodes[at].life;
         let Some(core) = &mut self.nodes[at].core else { return };
-        match letter {
+        match message {
             InboxMessage::Plan { conn_id, ask, destination } => core.dial_plan_answered(conn_id, ask, destination, now),
             InboxMessage::Found(named, found) => core.found(&named, &found, now),
             InboxMessage::Inherited(records) => core.orphans_claimed(&records, now),
@@ -308,7 +308,7 @@ impl World {
     /// The application may still not know of a call after [`LATE`], or its owner not of its claim: the call's time may run out.
     pub fn is_late(&mut self, at: usize, conn_id: ConnId) {
         let SimNode { way, core, .. } = &self.nodes[at];
-        let is_here = core.as_ref().is_some_and(|core| core.calls.contains_key(&conn_id));
+        let is_here = core.as_ref().is_some_and(|core| core.table().contains_key(&conn_id));
         if !is_here || way.kept().contains(&conn_id) {
             self.say(|| format!("{conn_id} may be ended by default"));
             self.rules.may_end(Some(conn_id));

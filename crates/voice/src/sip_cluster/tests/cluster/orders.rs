@@ -10,9 +10,10 @@ use super::super::bench::tenant;
 use super::nodes::{InboxMessage, Search, SimNode, at_once};
 use super::proxies::phone_address;
 use super::world::{Action, World};
-use crate::sip_cluster::entry::Order;
-use crate::sip_cluster::ownership::{FIND_AGAIN, FIND_WITHIN, OrphanScan, find_once};
-use crate::sip_cluster::takeover::{CallKey, FailureReport, Found, Lookup, SeenLive};
+use crate::sip_cluster::ledger::claim::OrphanScan;
+use crate::sip_cluster::ledger::find::{FIND_AGAIN, FIND_WITHIN, find_once};
+use crate::sip_cluster::node::lookup::{CallKey, FailureReport, Found, Lookup, SeenLive};
+use crate::sip_cluster::node::order::Order;
 
 /// How long a request waits until its call's owner is known, as in `server`.
 const REQUEST_WITHIN: Duration = Duration::from_millis(1_500);
@@ -22,9 +23,9 @@ impl World {
         let life = self.nodes[at].life;
         match order {
             Order::AskDialPlan { conn_id, ask, dialled, .. } => {
-                let letter = InboxMessage::Plan { conn_id, ask, destination: destination(&dialled) };
+                let message = InboxMessage::Plan { conn_id, ask, destination: destination(&dialled) };
                 let pause = self.between(1, 30);
-                self.after(pause, Action::InboxMessage(at, life, Box::new(letter)));
+                self.after(pause, Action::InboxMessage(at, life, Box::new(message)));
             }
             Order::Find(sought) => {
                 let pause = self.between(1, 5);
@@ -137,8 +138,8 @@ impl World {
             }
             None => {
                 let search = if search == Search::NotYet { Search::Until(now + REQUEST_WITHIN) } else { search };
-                let letter = InboxMessage::Request { number, request, unreachable, search };
-                self.after(FIND_AGAIN, Action::InboxMessage(at, life, Box::new(letter)));
+                let message = InboxMessage::Request { number, request, unreachable, search };
+                self.after(FIND_AGAIN, Action::InboxMessage(at, life, Box::new(message)));
             }
             Some(found @ Found::Ours(_)) => {
                 self.seen.taken_over += 1;
@@ -147,8 +148,8 @@ impl World {
                     Duration::from_millis(1),
                     Action::InboxMessage(at, life, Box::new(InboxMessage::Found(named, found))),
                 );
-                let letter = InboxMessage::Request { number, request, unreachable: None, search: Search::Found };
-                self.after(Duration::from_millis(2), Action::InboxMessage(at, life, Box::new(letter)));
+                let message = InboxMessage::Request { number, request, unreachable: None, search: Search::Found };
+                self.after(Duration::from_millis(2), Action::InboxMessage(at, life, Box::new(message)));
             }
             _ => self.nodes[at].told.push((number, conn_id, Err(ErrorCode::INVALID_CONN_ID))),
         }

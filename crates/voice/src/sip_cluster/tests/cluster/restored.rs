@@ -5,9 +5,10 @@ use model::Timestamp;
 use model::entropy::Seeded;
 use sip::agent::{AgentConfig, DialogId, DialogSnapshot, Restore, UserAgent};
 
-use super::super::super::entry::{Entry, Leg};
-use super::super::super::records::{self, Decoded};
 use super::world::World;
+use crate::sip_cluster::node::calls::call::Entry;
+use crate::sip_cluster::node::calls::leg::Leg;
+use crate::sip_cluster::node::calls::records::{self, Decoded};
 
 /// Dialogs as they were; no message is sent.
 const UNCHANGED: Restore = Restore { stream: None, resend: false, cseq_jump: 0 };
@@ -19,7 +20,7 @@ impl World {
         for write in batch {
             let (Change::Create { state, .. } | Change::Save { state, .. }) = &write.change else { continue };
             let Some(core) = &self.nodes[at].core else { return };
-            let Some(entry) = core.calls.get(&write.conn_id) else { continue };
+            let Some(entry) = core.table().get(&write.conn_id) else { continue };
             let mut edges = Vec::new();
             let read = records::decode(state, |edge| {
                 edges.push(edge.to_owned());
@@ -27,7 +28,7 @@ impl World {
             });
             let wrong = match read {
                 Err(error) => Some(error.to_string()),
-                Ok(read) => lost(entry, &core.agent, &read).or_else(|| {
+                Ok(read) => lost(entry, core.agent(), &read).or_else(|| {
                     (written_again(read, &edges, now).as_ref() != Ok(state)).then(|| "its record".to_owned())
                 }),
             };

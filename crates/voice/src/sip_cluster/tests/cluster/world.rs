@@ -25,7 +25,7 @@ use super::outcome::{Outcome, Seen, in_short};
 use super::phones::Phone;
 use super::plan::{Fault, Script};
 use super::proxies::SimProxy;
-use crate::sip_cluster::takeover::Lookup;
+use crate::sip_cluster::node::lookup::Lookup;
 use crate::test_stores::HandClock;
 
 /// A sender or receiver.
@@ -333,7 +333,7 @@ impl World {
             Action::CallData(life, dialog) => self.call_data_comes(life, dialog),
             Action::StartProxy(at) => self.start_proxy(at),
             Action::Renew(at, life) => self.renew(at, life),
-            Action::InboxMessage(at, life, letter) => self.letter(at, life, *letter),
+            Action::InboxMessage(at, life, message) => self.inbox_message(at, life, *message),
             Action::Find(at, life, sought, until) => self.find(at, life, *sought, until),
             Action::Inherit(at, life, live) => self.claim_orphans(at, life, &live),
             Action::Connect(at, life, proxy) => self.connect(at, life, proxy),

@@ -1,0 +1,147 @@
+//! Offers and answers of a leg (RFC 3264): the first exchange opens its session.
+
+use bytes::Bytes;
+use media::g711::Law;
+use media::sdp::{self, AudioStream, Direction, Preference, negotiation};
+use media::session::{Session, Setup};
+use model::Timestamp;
+use net::rtp::Order;
+use sip::agent::{DialogId, Reply};
+use sip::{HeaderName, Message, StatusCode};
+
+use super::incoming::party_of;
+use super::service::{Service, laws};
+use super::{Node, note};
+
+impl Node {
+    /// Our offer, for an INVITE without one.
+    pub(super) fn make_offer(&mut self, dialog: DialogId) -> Result<Bytes, StatusCode> {
+        let preference = self.preference(dialog, self.tenants_law(dialog));
+        let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
+        let offer = negotiation::speaking(negotiation::offer(&leg.local, preference), &laws(&leg.request_uri));
+        let bytes = Bytes::from(offer.to_string());
+        leg.described = Some(offer);
+        Ok(bytes)
+    }
+
+    /// Our answer to an offer, first or later. The stream applies from now on.
+    pub(super) fn make_answer(&mut self, dialog: DialogId, offer: &[u8], now: Timestamp) -> Result<Bytes, Reply> {
+        let offer = sdp::parse(offer).map_err(|error| {
+            tracing::debug!(%error, "an offer cannot be read");
+            StatusCode::BAD_REQUEST
+        })?;
+        let leg = self.legs.get(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
+        let offer = negotiation::speaking(offer, &laws(&leg.request_uri));
+        let preference = self.preference(dialog, negotiation::first_law(&offer));
+        let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
+        let (mut answer, stream) = negotiation::answer(&offer, &leg.local, preference).map_err(|error| {
+            tracing::debug!(%error, "an offer cannot be taken");
+            Reply::new(StatusCode::NOT_ACCEPTABLE_HERE).header(HeaderName::Warning, error.warning())
+        })?;
+        // An equal description keeps its version (RFC 3264 §8); a changed one increments it.
+        if leg.described.as_ref().is_some_and(|before| *before != answer) {
+            leg.local.version += 1;
+            answer = answer.with_version(leg.local.version);
+        }
+        let bytes = Bytes::from(answer.to_string());
+        leg.described = Some(answer);
+        self.apply(dialog, stream, now);
+        Ok(bytes)
+    }
+
+    /// Handles the ACK, with the answer to our offer if we made one. Starts an announcement.
+    pub(super) fn acknowledged(&mut self, dialog: DialogId, answer: Option<&[u8]>, now: Timestamp) {
+        if let Some(answer) = answer {
+            let preference = self.preference(dialog, self.tenants_law(dialog));
+            let Some(leg) = self.legs.get(&dialog) else { return };
+            let stream = sdp::parse(answer).ok().zip(leg.described.as_ref()).and_then(|(answer, offered)| {
+                let stream = negotiation::accept_answer(offered, &answer, preference);
+                stream.inspect_err(|error| tracing::debug!(%error, "an answer cannot be taken")).ok()
+            });
+            // Without a stream the leg is silent. Its owner made the answer and ends the leg.
+            if let Some(stream) = stream {
+                self.apply(dialog, stream, now);
+            }
+        }
+        self.begin_announcement(dialog, now);
+    }
+
+    /// Handles an offer that changes the session: hold, resume, another address.
+    pub(super) fn offered(&mut self, dialog: DialogId, request: &Message, offer: &[u8], now: Timestamp) {
+        if let (Some(leg), Some(party)) = (self.legs.get_mut(&dialog), party_of(request)) {
+            leg.party = Some(party);
+        }
+        match self.make_answer(dialog, offer, now) {
+            Ok(answer) => note("an answer", self.agent.accept_offer(dialog, answer, now)),
+            Err(status) => note("a refusal", self.agent.refuse_offer(dialog, status, now)),
+        }
+    }
+
+    /// Handles a request for an offer: ours describes our present capabilities and wishes.
+    pub(super) fn offer_wanted(&mut self, dialog: DialogId, now: Timestamp) {
+        if let Some(leg) = self.legs.get_mut(&dialog) {
+            leg.local.version += 1;
+        }
+        match self.make_offer(dialog) {
+            Ok(offer) => note("an offer", self.agent.accept_offer(dialog, offer, now)),
+            Err(status) => note("a refusal", self.agent.refuse_offer(dialog, status, now)),
+        }
+    }
+
+    /// The law already in use on the leg, else that of the other member, so that no transcoding is needed.
+    fn settled_law(&self, dialog: DialogId) -> Option<Law> {
+        let leg = self.legs.get(&dialog)?;
+        let laws = laws(&leg.request_uri);
+        let own = leg.stream.as_ref().map(|stream| stream.law);
+        let other = leg.conference().and_then(|conference| {
+            self.members(conference).filter(|m| m.id != leg.id).find_map(|m| m.stream.as_ref().map(|s| s.law))
+        });
+        own.or(other).filter(|law| laws.is_empty() || laws.contains(law))
+    }
+
+    /// Our preference: the settled law, else `first`, since the offering side chooses first.
+    fn preference(&self, dialog: DialogId, first: Option<Law>) -> Preference {
+        let law = self.settled_law(dialog).or(first).unwrap_or(Preference::default().law);
+        Preference { law, direction: Direction::SendRecv }
+    }
+
+    /// The law that the tenant prefers.
+    fn tenants_law(&self, dialog: DialogId) -> Option<Law> {
+        self.legs.get(&dialog).and_then(|leg| laws(&leg.request_uri).first().copied())
+    }
+
+    /// Applies a stream; the first one opens the leg's session.
+    fn apply(&mut self, dialog: DialogId, mut stream: AudioStream, now: Timestamp) {
+        let random = self.entropy.next_u64();
+        let start = self.entropy.next_u64();
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        stream.party = leg.party;
+        leg.stream = Some(stream.clone());
+        let call_id = self.agent.leg(dialog).map(|state| state.dialog.call_id.to_string()).unwrap_or_default();
+        super::explain::audio(&self.trace, leg, &stream, call_id, now);
+        let (id, shard) = (leg.id, leg.shard);
+        let Some(ports) = leg.ports.take() else {
+            self.order(shard, Order::Negotiate(id, stream));
+            return;
+        };
+        let mut session = Session::new(
+            Setup {
+                ssrc: random as u32,
+                sequence: (random >> 32) as u16,
+                timestamp: start as u32,
+                cname: format!("{:x}@{}", start >> 32, self.owner.node),
+                quiet_after: self.limits.quiet_after,
+            },
+            now,
+        );
+        session.negotiate(stream, now);
+        let conference = match &leg.service {
+            Service::Conference(conference) => Some(conference.clone()),
+            Service::Announcement { .. } | Service::Msml => None,
+        };
+        self.order(shard, Order::Open { leg: id, ports, session: Box::new(session) });
+        if let Some(conference) = conference {
+            self.order(shard, Order::Join(id, conference));
+        }
+    }
+}

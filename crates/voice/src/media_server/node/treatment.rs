@@ -1,0 +1,214 @@
+//! Treatments of a leg: MSML in INFO, and their outcomes.
+
+use ivr::msml::{self, Action, Dialog, DtmfEnd, Iterate, Running};
+use media::dtmf::Digit;
+use media::session::{self, Collect, CollectEnd, Event, Outcome, PlayEnd, Repeat, Treatment};
+use model::Timestamp;
+use net::rtp::Order;
+use sip::agent::{Body, DialogId, IncomingId, Reply};
+use sip::proxy::headers;
+use sip::{Message, StatusCode};
+
+use super::service::Service;
+use super::{Node, note};
+use crate::media_server::limits::BODY_BYTES_MAX;
+
+/// The event that notifies an owner of a phone that sends no audio any more.
+pub const NO_RTP: &str = "trunkline.no-rtp";
+
+impl Node {
+    /// Carries out an INFO: an MSML request, whose body may have been completed, or a key reported by the owner's phone.
+    pub(super) fn carry_out(
+        &mut self,
+        dialog: DialogId,
+        request: IncomingId,
+        (message, body): (&Message, &[u8]),
+        now: Timestamp,
+    ) {
+        let refuse = |status| Reply::new(status);
+        if let Some((digit, duration)) = key_of(message) {
+            note("an answer", self.agent.respond(request, refuse(StatusCode::OK), now));
+            if let Some((shard, id)) = self.legs.get(&dialog).map(|leg| (leg.shard, leg.id)) {
+                self.order(shard, Order::Press(id, digit, duration));
+            }
+            return;
+        }
+        let is_msml = matches!(message.content_type(), Ok(Some(kind)) if kind.is("application", "msml+xml"));
+        if !is_msml || body.len() > BODY_BYTES_MAX {
+            let status =
+                if is_msml { StatusCode::REQUEST_ENTITY_TOO_LARGE } else { StatusCode::UNSUPPORTED_MEDIA_TYPE };
+            return note("a refusal", self.agent.respond(request, refuse(status), now));
+        }
+        let Some(leg) = self.legs.get_mut(&dialog) else {
+            let gone = refuse(StatusCode::CALL_DOES_NOT_EXIST);
+            return note("a refusal", self.agent.respond(request, gone, now));
+        };
+        let (prompts, tenant) = (std::cell::RefCell::new(&mut self.prompts), &leg.tenant);
+        let exists = |uri: &str| prompts.borrow_mut().find(tenant, uri).is_some();
+        let answer = leg.connection.handle_request(body, exists);
+        let body = Body::new(msml::CONTENT_TYPE, answer.body);
+        note("an answer", self.agent.respond(request, Reply::new(StatusCode::OK).body(body), now));
+        let secret = message.header(&headers::SECRET) == Some(headers::SECRET_DIGITS);
+        for action in answer.actions {
+            if let (Action::Start(running), Some(leg)) = (&action, self.legs.get_mut(&dialog)) {
+                leg.secret = secret.then(|| running.clone());
+            }
+            self.act(dialog, action, now);
+        }
+        for notice in answer.notices {
+            self.notify(dialog, notice, now);
+        }
+    }
+
+    /// Handles an event of a leg's audio.
+    pub(super) fn audio_event(&mut self, dialog: DialogId, event: Event, now: Timestamp) {
+        self.trace_audio(dialog, &event, now);
+        match event {
+            Event::Ended(outcome) => self.ended(dialog, &outcome, now),
+            Event::Quiet { held, .. } => {
+                if !held {
+                    self.metrics.leg_quiet();
+                }
+                if let Some(leg) = self.legs.get(&dialog) {
+                    let id = format!("conn:{}", leg.connection.snapshot().id);
+                    let event = msml::Event { name: NO_RTP.to_owned(), id, values: Vec::new() };
+                    self.notify(dialog, msml::build_event(&event), now);
+                }
+            }
+            Event::Digit(_) => self.metrics.digit_pressed(),
+            Event::Withheld(to) => {
+                self.metrics.leg_withheld();
+                tracing::info!(?dialog, %to, "no packet comes from an address: audio to it stops");
+            }
+            Event::Runaway => self.runaway(dialog, now),
+            Event::Learned(_) | Event::Resumed => {}
+        }
+    }
+
+    /// Ends a leg whose audio exceeded its steps in a turn; its owner starts a new one.
+    fn runaway(&mut self, dialog: DialogId, now: Timestamp) {
+        self.metrics.leg_runaway();
+        tracing::error!(?dialog, "a leg's audio exceeded its steps: the leg is ended");
+        note("the end of a leg", self.agent.bye(dialog, Vec::new(), now));
+    }
+
+    /// Starts the announcement of RFC 4240 §3, at the ACK.
+    pub(super) fn begin_announcement(&mut self, dialog: DialogId, now: Timestamp) {
+        let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| leg.treatments == 0) else { return };
+        let Service::Announcement { play, repeat } = leg.service.clone() else { return };
+        let repeat = repeat.map_or(Repeat::Forever, Repeat::Times);
+        let prompts: Vec<_> = self.prompts.find(&leg.tenant, &play).into_iter().collect();
+        leg.treatments += 1;
+        let (id, shard) = (leg.id, leg.shard);
+        let heard = leg.stream.is_some() && !prompts.is_empty();
+        if heard {
+            self.metrics.treatment_started();
+            self.order(shard, Order::Play(id, 1, Treatment { prompts, repeat, ..Treatment::default() }));
+        } else {
+            note("the end of an announcement", self.agent.bye(dialog, Vec::new(), now));
+        }
+    }
+
+    fn act(&mut self, dialog: DialogId, action: Action, now: Timestamp) {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        let (id, shard) = (leg.id, leg.shard);
+        let order = match action {
+            Action::Start(Running { dialog: what, .. }) => {
+                leg.treatments += 1;
+                let tenant = leg.tenant.clone();
+                let number = leg.treatments;
+                super::explain::treatment_begins(&self.trace, leg, number, &what, now);
+                self.metrics.treatment_started();
+                Order::Play(id, number, self.treatment(&tenant, &what))
+            }
+            Action::Stop => {
+                super::explain::treatment_stopped(&self.trace, leg, leg.treatments, now);
+                Order::Stop(id)
+            }
+            Action::Echo => Order::Echo(id, true),
+            Action::EndEcho => Order::Echo(id, false),
+        };
+        self.order(shard, order);
+    }
+
+    fn treatment(&mut self, tenant: &model::TenantId, dialog: &Dialog) -> Treatment {
+        let play = dialog.play.as_ref();
+        let uris = play.map(|p| p.audio.as_slice()).unwrap_or_default();
+        Treatment {
+            prompts: uris.iter().filter_map(|uri| self.prompts.find(tenant, uri)).collect(),
+            repeat: play.map_or(Repeat::default(), |p| match p.iterate {
+                Iterate::Times(times) => Repeat::Times(times),
+                Iterate::Forever => Repeat::Forever,
+            }),
+            interruptible: play.is_some_and(|p| p.barge),
+            collect: dialog.collect.as_ref().map(|c| Collect {
+                clear_buffer: c.clear_buffer,
+                first_digit: c.first_digit,
+                inter_digit: c.inter_digit,
+                min: c.pattern.min,
+                max: c.pattern.max,
+                return_key: c.pattern.return_key.and_then(Digit::from_char),
+            }),
+        }
+    }
+
+    fn ended(&mut self, dialog: DialogId, outcome: &Outcome, now: Timestamp) {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        super::explain::treatment_ended(&self.trace, leg, outcome, now);
+        // The end of a replaced treatment has already been reported.
+        if outcome.id != leg.treatments {
+            return;
+        }
+        if matches!(leg.service, Service::Announcement { .. }) {
+            return note("the end of an announcement", self.agent.bye(dialog, Vec::new(), now));
+        }
+        for notice in leg.connection.handle_ended(&outcome_to_msml(outcome)) {
+            self.notify(dialog, notice, now);
+        }
+    }
+
+    /// The owner has acknowledged a notification: the end of a secret collection need not be reported again.
+    pub(super) fn heard(&mut self, dialog: DialogId) {
+        if let Some(leg) = self.legs.get_mut(&dialog)
+            && leg.connection.running().is_none()
+        {
+            leg.secret = None;
+        }
+    }
+
+    /// The typed digits of a secret ended with the previous process, which stored none of them: the caller must type them again.
+    pub(super) fn secret_lost(&mut self, dialog: DialogId, now: Timestamp) {
+        let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| leg.secret.is_some()) else { return };
+        let lost = msml::Outcome { dtmf_end: Some(DtmfEnd::NoMatch), ..msml::Outcome::default() };
+        for notice in leg.connection.handle_ended(&lost) {
+            self.notify(dialog, notice, now);
+        }
+    }
+}
+
+/// The key in an INFO.
+fn key_of(message: &Message) -> Option<(Digit, std::time::Duration)> {
+    let kind = message.content_type().ok().flatten()?;
+    let subtype = ["dtmf-relay", "dtmf"].into_iter().find(|subtype| kind.is("application", subtype))?;
+    media::dtmf::info::parse(subtype, message.body())
+}
+
+/// The outcome in terms of MSML.
+fn outcome_to_msml(outcome: &session::Outcome) -> msml::Outcome {
+    msml::Outcome {
+        play_end: outcome.play_end.map(|end| match end {
+            PlayEnd::Complete => msml::PlayEnd::Complete,
+            PlayEnd::Interrupted => msml::PlayEnd::Barge,
+            PlayEnd::Stopped => msml::PlayEnd::Terminated,
+        }),
+        played: outcome.played,
+        digits: outcome.digits.clone(),
+        last: outcome.last.map(Digit::as_char),
+        dtmf_end: outcome.collect_end.map(|end| match end {
+            CollectEnd::Match => DtmfEnd::Match,
+            CollectEnd::NoInput => DtmfEnd::NoInput,
+            CollectEnd::NoMatch => DtmfEnd::NoMatch,
+            CollectEnd::Stopped => DtmfEnd::Terminated,
+        }),
+    }
+}

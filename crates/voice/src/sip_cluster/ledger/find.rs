@@ -1,0 +1,79 @@
+//! Looks up the owner of one call in the ledger.
+
+use std::time::Duration;
+
+use infra::{Claim, Claimed, Loaded, Stores};
+use model::Owner;
+
+use crate::sip_cluster::node::lookup::{CallKey, FailureReport, Found, Lookup, ROLE, SeenLive};
+
+/// How long a lookup is repeated while the ledger gives no clear answer; the call's messages wait as long.
+pub const FIND_WITHIN: Duration = Duration::from_secs(20);
+/// Interval of these attempts.
+pub const FIND_AGAIN: Duration = Duration::from_millis(250);
+
+/// Looks up the owner of a call, and claims the call if that owner has failed. `live` gives the owners that proxies see live.
+pub async fn find(stores: &Stores, us: &Owner, live: impl Fn() -> SeenLive, sought: &Lookup) -> Found {
+    let began = stores.clock.now();
+    let until = began + FIND_WITHIN;
+    loop {
+        let live = live();
+        let sought = sought.after(stores.clock.now().since(began), &live);
+        let unknown = match find_once(stores, us, &live, &sought).await {
+            Ok(Some(found)) => return found,
+            Ok(None) => "who has it is changing".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        if stores.clock.now() >= until {
+            tracing::error!(named = ?sought.named, why = unknown, "the owner of a call cannot be found");
+            return Found::Unanswered;
+        }
+        tracing::debug!(named = ?sought.named, why = unknown, "the owner of a call is not known yet");
+        tokio::time::sleep(FIND_AGAIN).await;
+    }
+}
+
+/// One lookup. None if another node claimed the call at the same time (the next lookup finds it), or if the reports about its
+/// owner contradict each other.
+///
+/// # Errors
+/// Those of the store.
+pub async fn find_once(stores: &Stores, us: &Owner, live: &SeenLive, sought: &Lookup) -> infra::Result<Option<Found>> {
+    let Lookup { tenant, named, gone } = sought;
+    let conn_id = match named {
+        CallKey::Call(conn_id) => *conn_id,
+        CallKey::Invite(dialog) => match stores.calls.lookup(tenant, dialog).await? {
+            Some(conn_id) => conn_id,
+            None => return Ok(Some(Found::Unknown)),
+        },
+    };
+    let seen = match stores.calls.load(tenant, conn_id).await? {
+        Loaded::Live(record) => record,
+        Loaded::Ended => return Ok(Some(Found::Ended)),
+        Loaded::Unknown => return Ok(Some(Found::Unknown)),
+    };
+    let owner = &seen.owner;
+    let is_seen = live.contains(owner);
+    let is_gone = match gone.as_ref().filter(|gone| gone.is(owner)) {
+        _ if owner == us => true,
+        // The node that could not connect may itself be cut off.
+        Some(FailureReport::Node(_)) if is_seen => return Ok(None),
+        Some(_) => true,
+        None => !is_seen && !is_live(stores, owner).await?,
+    };
+    if !is_gone {
+        return Ok(Some(Found::Elsewhere(seen.owner)));
+    }
+    let claim = Claim { tenant: tenant.clone(), key: conn_id, seen: Some(seen.token) };
+    let claimed = stores.calls.claim(us, vec![claim]).await?.pop();
+    Ok(match claimed {
+        Some(Claimed::Yours(record)) => Some(Found::Ours(Box::new(record))),
+        Some(Claimed::Ended) => Some(Found::Ended),
+        Some(Claimed::Unknown) => Some(Found::Unknown),
+        Some(Claimed::Raced { .. }) | None => None,
+    })
+}
+
+async fn is_live(stores: &Stores, owner: &Owner) -> infra::Result<bool> {
+    Ok(stores.leases.live(ROLE).await?.iter().any(|lease| lease.owner == *owner))
+}

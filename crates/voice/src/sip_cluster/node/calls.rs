@@ -1,0 +1,20 @@
+//! The calls that the node owns: their legs, the way from SIP to the call model and back, and their records.
+
+pub mod call;
+mod caller_status;
+mod details;
+mod explain;
+mod flows;
+mod from_sip;
+mod incoming;
+pub mod leg;
+mod options;
+pub mod pending;
+mod probes;
+pub mod prompts;
+pub mod records;
+mod run;
+mod session;
+pub mod table;
+mod to_sip;
+mod treatment;

@@ -1,0 +1,107 @@
+//! A call as the node holds it: the call model, its legs, and what waits for the next commit.
+
+use call::Call;
+use call::call::CALLER_LEG;
+use infra::{DialogKey, NewCall};
+use model::event::Stamped;
+use model::{Dn, LegId, Owner, TenantId, Timestamp};
+use sip::HeaderName;
+use sip::agent::{COMPLETED_ELSEWHERE, DialogId, ExtraHeaders};
+
+use super::leg::{Leg, LegStage};
+
+/// A call.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// The call model.
+    pub call: Call,
+    /// Its legs, in the order of their numbers; those that are being hung up included.
+    pub legs: Vec<Leg>,
+    /// The media node of the first leg. The others go there too, because the legs must hear each other.
+    pub media_owner: Option<Owner>,
+    /// The display name that the caller presents.
+    pub caller_name: String,
+    /// Why media has refused the caller's audio; for the refusal that follows at once.
+    pub warning: Option<String>,
+    /// The INVITE that began it.
+    pub invite: DialogKey,
+    /// Whether the ledger knows the call.
+    pub stored: Stored,
+    /// Facts for the next commit.
+    pub events: Vec<Stamped>,
+    /// An entry of the stream of new calls for the next commit.
+    pub new_call: Option<NewCall>,
+    /// What rq was last told of the call.
+    pub told: LastSent,
+    /// Whether something has changed since the last commit.
+    pub dirty: bool,
+    /// Due time of the call model's timer, as in the node's `due`.
+    pub armed: Option<Timestamp>,
+    /// Whether it has been committed in this run. A fault before that is caused by the record.
+    pub settled: bool,
+    /// Whether a fault has hit it already.
+    pub faulty: bool,
+}
+
+/// What the ledger knows of a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stored {
+    /// Nothing: the dial plan has not answered yet.
+    No,
+    /// The call's record.
+    Live,
+    /// That it is over.
+    Ended,
+}
+
+/// What rq was told last of a call.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum LastSent {
+    /// Nothing: it was on no route point.
+    #[default]
+    Nothing,
+    /// It waits at this route point.
+    WaitsAt(Dn),
+    /// It was routed.
+    Left,
+    /// It is over.
+    Ended,
+}
+
+impl Entry {
+    /// A leg by its number.
+    pub fn leg(&self, id: LegId) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.id == id)
+    }
+
+    /// A leg by its number.
+    pub fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.id == id)
+    }
+
+    /// The Reason for ending a leg: that of a party that has just left, or that another phone has answered.
+    pub fn reason_for(&self, id: LegId) -> ExtraHeaders {
+        let Some(leg) = self.leg(id) else {
+            return ExtraHeaders::new();
+        };
+        let answered = |other: &Leg| other.id != id && other.id != CALLER_LEG && other.stage == LegStage::Up;
+        if leg.told.is_empty() && leg.stage == LegStage::Ringing && self.legs.iter().any(answered) {
+            return vec![(HeaderName::Reason, COMPLETED_ELSEWHERE.to_owned())];
+        }
+        leg.told.clone()
+    }
+
+    /// Sets the Reason for the other legs when a party leaves; an empty one clears it.
+    pub fn tell_others(&mut self, id: LegId, reasons: &ExtraHeaders) {
+        for leg in self.legs.iter_mut().filter(|leg| leg.id != id) {
+            leg.told.clone_from(reasons);
+        }
+    }
+
+    /// The dialogs that still exist.
+    pub fn dialogs(&self) -> impl Iterator<Item = DialogId> + '_ {
+        self.legs.iter().flat_map(|leg| [leg.phone, leg.media]).flatten()
+    }
+}

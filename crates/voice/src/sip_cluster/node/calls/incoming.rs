@@ -1,0 +1,206 @@
+//! An INVITE from a proxy becomes a call.
+
+use std::net::IpAddr;
+
+use call::call::CALLER_LEG;
+use call::{Call, Incoming};
+use infra::DialogKey;
+use model::plan::Caller;
+use model::{Dn, TenantId, Timestamp};
+use sip::agent::{DialogId, Reply};
+use sip::header::HeaderName;
+use sip::params::unquote;
+use sip::proxy::headers;
+use sip::uri::Scheme;
+use sip::uri::escape::unescape;
+use sip::{Flow, Message, NameAddr, StatusCode, Uri};
+
+use super::call::{Entry, LastSent, Stored};
+use super::leg::{Leg, LegStage, Place, Side};
+use super::session::{self, Refusal};
+use crate::sip_cluster::node::Node;
+
+/// What a new call takes from its INVITE.
+struct NewCallParts {
+    tenant: TenantId,
+    caller: Caller,
+    caller_name: String,
+    dialled: String,
+    dialog: DialogId,
+    link: u64,
+    party: Option<IpAddr>,
+    invite: DialogKey,
+}
+
+/// The longest display name that is passed on, in bytes.
+const NAME_MAX: usize = 128;
+
+impl Node {
+    /// An INVITE that begins a dialog.
+    pub(in crate::sip_cluster::node) fn incoming(
+        &mut self,
+        dialog: DialogId,
+        request: &Message,
+        flow: Flow,
+        now: Timestamp,
+    ) {
+        let refusal = match self.accept(dialog, request, flow) {
+            Ok(parts) => return self.open_call(parts, now),
+            Err(refusal) => refusal,
+        };
+        self.metrics.call_refused();
+        let status = refusal.status;
+        let mut reply = Reply::from(refusal);
+        if status == StatusCode(503) {
+            self.metrics.call_overloaded();
+            reply = reply.header(HeaderName::RetryAfter, "5");
+        }
+        if let Err(error) = self.agent.reject(dialog, reply, now) {
+            tracing::debug!(%error, "an INVITE ended before it was refused");
+        }
+    }
+
+    /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
+    fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
+        let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, invite } = call;
+        let conn_id = self.ids.next_conn_id(now);
+        let uuid = self.ids.next_uuid();
+        let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
+        let mut leg = Leg::new(CALLER_LEG, link, LegStage::Offered, now);
+        leg.phone = Some(dialog);
+        leg.party = party;
+        let place = Place { conn_id, leg: leg.id, side: Side::Phone };
+        self.calls.bind(dialog, place);
+        let entry = Entry {
+            tenant: tenant.clone(),
+            call: Call::new(incoming, now),
+            legs: vec![leg],
+            media_owner: None,
+            caller_name,
+            warning: None,
+            invite,
+            stored: Stored::No,
+            events: Vec::new(),
+            new_call: None,
+            told: LastSent::default(),
+            dirty: false,
+            armed: None,
+            settled: true,
+            faulty: false,
+        };
+        self.trace_call(&entry, false, now);
+        self.calls.insert(conn_id, entry);
+        self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
+        self.metrics.call_offered();
+        let identity = self.identity(tenant, place, link);
+        if let Err(error) = self.agent.identify(dialog, identity) {
+            tracing::warn!(%conn_id, %error, "an INVITE ended before it was processed");
+        }
+        self.call_changed(conn_id, now);
+    }
+
+    fn accept(&self, dialog: DialogId, request: &Message, flow: Flow) -> Result<NewCallParts, Refusal> {
+        const BAD: StatusCode = StatusCode::BAD_REQUEST;
+        let few = self.calls.len() < self.limits.asking_max;
+        let asking = || self.calls.values().filter(|entry| entry.stored == Stored::No).count();
+        let full = self.calls.len() >= self.limits.calls_max || (!few && asking() >= self.limits.asking_max);
+        if self.draining || !self.has_room || full {
+            return Err(StatusCode(503).into());
+        }
+        let Flow::Stream { connection: link } = flow else {
+            return Err(StatusCode::FORBIDDEN.into());
+        };
+        let tenant = request.header(&headers::TENANT).and_then(|text| TenantId::parse(text).ok());
+        let tenant = tenant.ok_or(StatusCode::FORBIDDEN)?;
+        let caller = caller(request).ok_or(StatusCode::FORBIDDEN)?;
+        request.request_uri().ok_or(BAD)?;
+        let dialled = dialled(request).ok_or(StatusCode::NOT_FOUND)?;
+        let from = request.from().map_err(|_| BAD)?;
+        // Refused before a phone rings for a call without usable audio.
+        let offer = self.agent.leg(dialog).and_then(|leg| leg.offer_answer.open());
+        if let Some(refusal) = offer.and_then(|offer| session::refusal(offer, &(self.prompts)(&tenant).codecs)) {
+            return Err(refusal);
+        }
+        let invite = DialogKey {
+            call_id: request.call_id().map_err(|_| BAD)?.to_owned(),
+            from_tag: from.tag().unwrap_or_default().to_owned(),
+        };
+        let mut caller_name = from.display_name().into_owned();
+        truncate(&mut caller_name, NAME_MAX);
+        Ok(NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party: party(request), invite })
+    }
+}
+
+/// The host that a message comes from, as the proxy has seen it.
+pub(in crate::sip_cluster::node) fn party(message: &Message) -> Option<IpAddr> {
+    message.header(&headers::PARTY)?.parse().ok()
+}
+
+/// The number that the Request-URI names.
+pub(in crate::sip_cluster::node) fn dialled(request: &Message) -> Option<String> {
+    let uri = Uri::parse(request.request_uri()?).ok()?;
+    uri.user().map(|user| unescape(user).into_owned())
+}
+
+/// The caller: the source that the proxy has established, and for a trunk the number that it presents.
+pub(in crate::sip_cluster::node) fn caller(request: &Message) -> Option<Caller> {
+    let source = request.header(&headers::SOURCE)?;
+    let (kind, parameter) = source.split_once(';')?;
+    let (name, value) = parameter.trim().split_once('=')?;
+    let value = unquote(value);
+    match (kind.trim(), name) {
+        ("phone", "dn") => Some(Caller::Phone(Dn::parse(&value).ok()?)),
+        ("trunk", "name") => Some(Caller::Trunk { trunk: value.into_owned(), number: presented(request) }),
+        _ => None,
+    }
+}
+
+/// The number that a trunk presents: P-Asserted-Identity (RFC 3325), since trunks are trusted; else From. The header may have
+/// two addresses, a SIP and a tel URI (section 9.1); the first with a number counts.
+fn presented(request: &Message) -> String {
+    let number = |address: &NameAddr<'_>| {
+        let uri = address.uri().ok()?;
+        // tel:+1-555;phone-context=... (RFC 3966)
+        let tel = || (uri.scheme() == Scheme::Tel).then(|| uri.opaque().split(';').next()).flatten();
+        Some(unescape(uri.user().or_else(tel)?).into_owned())
+    };
+    let mut asserted = request.addresses(HeaderName::PAssertedIdentity).filter_map(Result::ok);
+    let mut number = asserted
+        .find_map(|address| number(&address))
+        .or_else(|| request.from().ok().as_ref().and_then(number))
+        .unwrap_or_else(|| "anonymous".to_owned());
+    truncate(&mut number, NAME_MAX);
+    number
+}
+
+fn truncate(text: &mut String, max: usize) {
+    if text.len() > max {
+        let end = (0..=max).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn presented_by(headers: &str) -> String {
+        let text = format!(
+            "INVITE sip:1@b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKa\r\nFrom: <sip:anonymous@anonymous.invalid>;tag=a\r\n\
+             To: <sip:1@b>\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n{headers}Content-Length: 0\r\n\r\n"
+        );
+        presented(&Message::parse(text.into()).unwrap())
+    }
+
+    #[test]
+    fn a_trunk_presents_the_asserted_number_and_else_from() {
+        assert_eq!(presented_by(""), "anonymous");
+        assert_eq!(presented_by("P-Asserted-Identity: \"Ann\" <sip:+15550100@carrier.example>\r\n"), "+15550100");
+        let pair = "P-Asserted-Identity: <sip:carrier.example>, <sip:+15550100@carrier.example>\r\n";
+        assert_eq!(presented_by(pair), "+15550100");
+        let pair = "p-asserted-identity: <sip:+15550100@carrier.example>, <tel:+15550100>\r\n";
+        assert_eq!(presented_by(pair), "+15550100");
+        assert_eq!(presented_by("P-Asserted-Identity: <tel:+15550100;phone-context=carrier.example>\r\n"), "+15550100");
+        assert_eq!(presented_by("P-Asserted-Identity: nobody knows\r\n"), "anonymous");
+    }
+}

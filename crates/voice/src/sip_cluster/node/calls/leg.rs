@@ -1,0 +1,111 @@
+//! A leg: a dialog with the party, and one with media.
+
+use std::net::IpAddr;
+
+use call::call::HoldWay;
+use model::plan::Contact;
+use model::{ConnId, Dn, LegId, Timestamp};
+use sip::agent::{DialogId, ExtraHeaders};
+
+/// The bit that tells the tag of a leg's media dialog from that of the leg itself.
+pub const MEDIA_TAG: u16 = 0x8000;
+
+/// A leg: a dialog with the party, and one with media that carries its audio.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    /// Its number.
+    pub id: LegId,
+    /// The dialog with the party.
+    pub phone: Option<DialogId>,
+    /// The dialog with media.
+    pub media: Option<DialogId>,
+    /// Its stage.
+    pub stage: LegStage,
+    /// The connection to the proxy by which it goes.
+    pub link: u64,
+    /// The host that the party's signalling comes from, as the proxy has seen it.
+    pub party: Option<IpAddr>,
+    /// The DN and registration that we ring; none for the caller.
+    pub target: Option<Target>,
+    /// Whether media waits for an answer to its offer.
+    pub owes_media: bool,
+    /// Whether an offer of the party is with media.
+    pub relaying: bool,
+    /// Whether the party holds, as its last accepted offer says.
+    pub holds: bool,
+    /// Hold or retrieve, if we have asked the phone for it.
+    pub asked: Option<HoldWay>,
+    /// Whether an echo is heard on it.
+    pub echo: bool,
+    /// When the party last sent something: an answer, a request, a refresh.
+    pub heard_at: Timestamp,
+    /// Reason that another party has given for leaving (RFC 3326), set while the call model handles that. If it ends this leg
+    /// too, this leg's phone gets the same Reason.
+    pub told: ExtraHeaders,
+}
+
+/// The phone that a leg rings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// The DN.
+    pub dn: Dn,
+    /// The registration.
+    pub contact: Contact,
+}
+
+/// Stage of a leg.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LegStage {
+    /// The caller's leg, not answered.
+    Offered,
+    /// Waits for media's session description.
+    Preparing,
+    /// The phone is being rung.
+    Ringing,
+    /// Connected.
+    Up,
+    /// Hung up; its dialogs are coming to their end.
+    Closing,
+}
+
+/// Which dialog of a leg.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// The dialog with the party.
+    Phone,
+    /// The dialog with media.
+    Media,
+}
+
+/// Which leg a dialog belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// The call.
+    pub conn_id: ConnId,
+    /// The leg.
+    pub leg: LegId,
+    /// Which of its dialogs.
+    pub side: Side,
+}
+
+impl Leg {
+    /// A leg without dialogs.
+    pub const fn new(id: LegId, link: u64, stage: LegStage, now: Timestamp) -> Self {
+        Self {
+            id,
+            phone: None,
+            media: None,
+            stage,
+            link,
+            party: None,
+            target: None,
+            owes_media: false,
+            relaying: false,
+            holds: false,
+            asked: None,
+            echo: false,
+            heard_at: now,
+            told: ExtraHeaders::new(),
+        }
+    }
+}

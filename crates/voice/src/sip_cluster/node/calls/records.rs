@@ -1,0 +1,210 @@
+//! Calls as versioned records: the model's snapshot, the legs, their dialogs.
+
+mod model_read;
+mod model_write;
+
+use bytes::Bytes;
+use call::call::HoldWay;
+use call::{Call, CallSnapshot};
+use contracts::v1;
+use contracts::wire::{call_ref_to_wire, user_data_to_wire};
+use infra::DialogKey;
+use model::plan::Contact;
+use model::{Dn, LegId, Timestamp};
+use prost::Message as _;
+use sip::agent::{DialogSnapshot, UserAgent};
+
+use super::call::{Entry, LastSent, Stored};
+use super::leg::{Leg, LegStage, Target};
+use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
+
+/// The kind of the record.
+const KIND: &str = "call";
+/// Version of the record's body; no other is read.
+const VERSION: u32 = 1;
+
+/// The entry of the stream of new calls.
+pub fn new_call(state: &CallSnapshot, point: &Dn, application: &str, owner: String, now: Timestamp) -> Bytes {
+    let record = v1::NewCallRecord {
+        call: Some(call_ref_to_wire(&state.call_ref())),
+        this_dn: point.to_string(),
+        application: application.to_owned(),
+        user_data: Some(user_data_to_wire(&state.user_data)),
+        owner,
+        at_us: now.as_micros(),
+    };
+    Bytes::from(record.encode_to_vec())
+}
+
+/// A call's record. `edge_of` names the edge of the proxy at a connection.
+pub fn encode<'a>(entry: &Entry, agent: &UserAgent, edge_of: impl Fn(u64) -> &'a str) -> Bytes {
+    let mut dialogs = Vec::with_capacity(entry.legs.len() * 2);
+    let legs = entry.legs.iter().map(|leg| leg_to_record(leg, agent, &edge_of, &mut dialogs)).collect();
+    let body = v1::CallRecord {
+        model: Some(model_write::snapshot(entry.call.state())),
+        legs,
+        media_owner: entry.media_owner.as_ref().map(ToString::to_string),
+        caller_name: entry.caller_name.clone(),
+        invite_call_id: entry.invite.call_id.clone(),
+        invite_from_tag: entry.invite.from_tag.clone(),
+        dialogs,
+    };
+    let record = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: Bytes::from(body.encode_to_vec()) };
+    Bytes::from(record.encode_to_vec())
+}
+
+fn leg_to_record<'a>(
+    leg: &Leg,
+    agent: &UserAgent,
+    edge_of: impl Fn(u64) -> &'a str,
+    dialogs: &mut Vec<v1::DialogRecord>,
+) -> v1::LegRecord {
+    let mut store = |dialog: Option<sip::agent::DialogId>| {
+        let snapshot = agent.snapshot(&[dialog?]).pop()?;
+        dialogs.push(dialog_to_record(snapshot));
+        u32::try_from(dialogs.len() - 1).ok()
+    };
+    let stage = match leg.stage {
+        LegStage::Offered => v1::LegRecordStage::Offered,
+        LegStage::Preparing => v1::LegRecordStage::Preparing,
+        LegStage::Ringing => v1::LegRecordStage::Ringing,
+        LegStage::Up => v1::LegRecordStage::Up,
+        LegStage::Closing => v1::LegRecordStage::Closing,
+    };
+    let target = leg.target.as_ref();
+    v1::LegRecord {
+        id: leg.id.0.into(),
+        phone: store(leg.phone),
+        media: store(leg.media),
+        stage: stage.into(),
+        edge: edge_of(leg.link).to_owned(),
+        target_dn: target.map(|target| target.dn.to_string()),
+        target_uri: target.map(|target| target.contact.uri.clone()).unwrap_or_default(),
+        target_path: target.map(|target| target.contact.path.clone()).unwrap_or_default(),
+        owes_media: leg.owes_media,
+        relaying: leg.relaying,
+        holds: leg.holds,
+        asked: leg.asked.map_or(v1::HoldRecordWay::Unspecified, model_write::way).into(),
+        echo: leg.echo,
+        heard_at_us: leg.heard_at.as_micros(),
+        party: leg.party.map(|host| host.to_string()),
+    }
+}
+
+/// A call from its record.
+pub struct Decoded {
+    /// The call, without dialogs; `link_of` gave the links of its legs.
+    pub entry: Entry,
+    /// For each leg its dialogs with the party and with media.
+    pub dialogs: Vec<(Option<DialogSnapshot>, Option<DialogSnapshot>)>,
+}
+
+/// Reads a call's record. `link_of` gives the connection to the proxy with that edge.
+///
+/// # Errors
+/// Names the part that is invalid.
+pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> u64) -> Result<Decoded, RecordError> {
+    let record = v1::StateRecord::decode(bytes).map_err(|_| RecordError("state record"))?;
+    if record.kind != KIND || record.version != VERSION {
+        return Err(RecordError("kind or version"));
+    }
+    let body = v1::CallRecord::decode(record.body).map_err(|_| RecordError("call record"))?;
+    let snapshot = model_read::snapshot(body.model.ok_or(RecordError("model"))?)?;
+    let mut stored: Vec<Option<v1::DialogRecord>> = body.dialogs.into_iter().map(Some).collect();
+    let mut take = |index: Option<u32>| -> Result<Option<DialogSnapshot>, RecordError> {
+        let Some(index) = index else {
+            return Ok(None);
+        };
+        let slot = usize::try_from(index).ok().and_then(|index| stored.get_mut(index));
+        let record = slot.and_then(Option::take).ok_or(RecordError("legs.dialog"))?;
+        dialog_from_record(record).map(Some)
+    };
+    let mut legs = Vec::with_capacity(body.legs.len());
+    let mut dialogs = Vec::with_capacity(body.legs.len());
+    for leg in body.legs {
+        dialogs.push((take(leg.phone)?, take(leg.media)?));
+        legs.push(leg_from_record(leg, &mut link_of)?);
+    }
+    let entry = Entry {
+        tenant: snapshot.tenant.clone(),
+        call: Call::restore(snapshot),
+        legs,
+        media_owner: body.media_owner.map(|owner| owner.parse().map_err(|_| RecordError("media_owner"))).transpose()?,
+        caller_name: body.caller_name,
+        warning: None,
+        invite: DialogKey { call_id: body.invite_call_id, from_tag: body.invite_from_tag },
+        stored: Stored::Live,
+        events: Vec::new(),
+        new_call: None,
+        told: LastSent::default(),
+        dirty: false,
+        armed: None,
+        settled: false,
+        faulty: false,
+    };
+    Ok(Decoded { entry, dialogs })
+}
+
+/// What can still be read of a record that [`decode`] refuses.
+#[derive(Default)]
+pub struct Legible {
+    /// The call model.
+    pub call: Option<Call>,
+    /// Its dialogs, each with the edge of the proxy by which it goes, where that is known.
+    pub dialogs: Vec<(DialogSnapshot, Option<String>)>,
+}
+
+/// Reads each part of a record by itself and leaves out what is damaged.
+pub fn legible(bytes: &[u8]) -> Legible {
+    let Ok(record) = v1::StateRecord::decode(bytes) else { return Legible::default() };
+    let Ok(parts) = v1::CallRecordParts::decode(record.body) else { return Legible::default() };
+    let legs: Vec<v1::LegRecord> = parts.legs.iter().filter_map(|leg| v1::LegRecord::decode(&**leg).ok()).collect();
+    let edge_of = |index: usize| {
+        let index = u32::try_from(index).ok();
+        legs.iter().find(|leg| leg.phone == index || leg.media == index).map(|leg| leg.edge.clone())
+    };
+    let dialog = |(index, bytes): (usize, &Bytes)| {
+        let record = v1::DialogRecord::decode(&**bytes).ok()?;
+        Some((dialog_from_record(record).ok()?, edge_of(index)))
+    };
+    let model = v1::CallModelRecord::decode(&*parts.model).ok();
+    Legible {
+        call: model.and_then(|model| model_read::snapshot(model).ok()).map(Call::restore),
+        dialogs: parts.dialogs.iter().enumerate().filter_map(dialog).collect(),
+    }
+}
+
+fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> u64) -> Result<Leg, RecordError> {
+    let stage = match record.stage() {
+        v1::LegRecordStage::Offered => LegStage::Offered,
+        v1::LegRecordStage::Preparing => LegStage::Preparing,
+        v1::LegRecordStage::Ringing => LegStage::Ringing,
+        v1::LegRecordStage::Up => LegStage::Up,
+        v1::LegRecordStage::Closing => LegStage::Closing,
+        v1::LegRecordStage::Unspecified => return Err(RecordError("legs.stage")),
+    };
+    let asked = match record.asked() {
+        v1::HoldRecordWay::Unspecified => None,
+        v1::HoldRecordWay::Hold => Some(HoldWay::Hold),
+        v1::HoldRecordWay::Retrieve => Some(HoldWay::Retrieve),
+    };
+    let target = match record.target_dn {
+        None => None,
+        Some(dn) => Some(Target {
+            dn: Dn::parse(&dn).map_err(|_| RecordError("legs.target_dn"))?,
+            contact: Contact { uri: record.target_uri, path: record.target_path },
+        }),
+    };
+    let id = LegId(u16::try_from(record.id).map_err(|_| RecordError("legs.id"))?);
+    let heard_at = Timestamp::from_micros(record.heard_at_us);
+    Ok(Leg {
+        party: record.party.as_deref().map(str::parse).transpose().map_err(|_| RecordError("legs.party"))?,
+        target,
+        owes_media: record.owes_media,
+        relaying: record.relaying,
+        holds: record.holds,
+        asked,
+        echo: record.echo,
+        ..Leg::new(id, link_of(&record.edge), stage, heard_at)
+    })
+}

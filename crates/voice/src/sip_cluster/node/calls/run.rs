@@ -1,0 +1,79 @@
+//! Runs calls: inputs go to the call model, its outputs are carried out, and its timer is armed.
+
+use call::Input;
+use model::{ConnId, Timestamp};
+use sip::agent::DialogId;
+
+use crate::sip_cluster::limits::{EVENTS_PER_DIALOG, STEPS_MAX};
+use crate::sip_cluster::node::Node;
+
+impl Node {
+    /// Gives an input to a call and carries out the result.
+    pub(in crate::sip_cluster::node) fn feed(&mut self, conn_id: ConnId, input: Input, now: Timestamp) {
+        self.set_current(conn_id);
+        if let Some(entry) = self.calls.get_mut(&conn_id) {
+            entry.call.handle(input, now);
+            self.call_changed(conn_id, now);
+        }
+    }
+
+    /// Handles the user agent's events until none is left. Each event is an attempt of its own, because it concerns one dialog.
+    pub(in crate::sip_cluster::node) fn settle(&mut self, now: Timestamp) {
+        let most = STEPS_MAX as usize + self.agent.dialogs().saturating_mul(EVENTS_PER_DIALOG);
+        for _ in 0..most {
+            let Some(event) = self.agent.poll_event() else { break };
+            self.attempt_for(None, now, |node| node.dialog_event(event, now));
+        }
+        if let Some(event) = self.agent.poll_event() {
+            self.attempt_for(None, now, |node| {
+                node.dialog_event(event, now);
+                node.exceed("events of a dialog");
+            });
+        }
+        for dialog in self.agent.take_changed() {
+            self.mark_of(dialog);
+        }
+    }
+
+    /// Carries out a call's outputs and arms its timer.
+    pub(in crate::sip_cluster::node) fn call_changed(&mut self, conn_id: ConnId, now: Timestamp) {
+        self.mark(conn_id);
+        while let Some(output) = self.calls.get_mut(&conn_id).and_then(|entry| entry.call.poll_output()) {
+            self.carry_out(conn_id, output, now);
+            if !self.may_step("outputs of a call") {
+                break;
+            }
+        }
+        let Some(entry) = self.calls.get_mut(&conn_id) else {
+            return;
+        };
+        if let Some(limit) = entry.call.take_limit() {
+            self.metrics.call_limited();
+            tracing::warn!(%conn_id, limit = limit.as_str(), "a call has reached a limit of work: it ends");
+        }
+        self.calls.arm(conn_id);
+    }
+
+    /// The timer of a call is due.
+    pub(in crate::sip_cluster::node) fn call_due(&mut self, conn_id: ConnId, now: Timestamp) {
+        let Some(entry) = self.calls.get_mut(&conn_id) else { return };
+        entry.armed = None;
+        entry.call.handle_timeout(now);
+        self.call_changed(conn_id, now);
+        if self.calls.get(&conn_id).is_some_and(|entry| entry.armed.is_some_and(|next| next <= now)) {
+            self.exceed("a timer that is due again at once");
+        }
+    }
+
+    /// Adds the call to the next commit.
+    pub fn mark(&mut self, conn_id: ConnId) {
+        self.calls.mark(conn_id);
+    }
+
+    /// Adds the call of a dialog to the next commit.
+    pub(in crate::sip_cluster::node) fn mark_of(&mut self, dialog: DialogId) {
+        if let Some(place) = self.calls.place_of(dialog) {
+            self.mark(place.conn_id);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The calls that the node owns, with their dialogs, their timers and the list of those that the next batch stores.
+
+use std::collections::{BTreeSet, HashMap, hash_map};
+
+use model::{ConnId, LegId, Timestamp};
+use sip::agent::DialogId;
+
+use super::call::Entry;
+use super::leg::{Leg, Place};
+
+/// The calls.
+#[derive(Default)]
+pub struct Calls {
+    entries: HashMap<ConnId, Entry>,
+    /// The leg of each dialog.
+    dialogs: HashMap<DialogId, Place>,
+    /// Calls with a timer, by due time.
+    due: BTreeSet<(Timestamp, ConnId)>,
+    /// Calls that the next batch stores.
+    changed: Vec<ConnId>,
+}
+
+impl Calls {
+    /// A call.
+    pub fn get(&self, conn_id: &ConnId) -> Option<&Entry> {
+        self.entries.get(conn_id)
+    }
+
+    /// A call.
+    pub fn get_mut(&mut self, conn_id: &ConnId) -> Option<&mut Entry> {
+        self.entries.get_mut(conn_id)
+    }
+
+    /// Whether the call is here.
+    pub fn contains_key(&self, conn_id: &ConnId) -> bool {
+        self.entries.contains_key(conn_id)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All calls, in no order.
+    pub fn iter(&self) -> hash_map::Iter<'_, ConnId, Entry> {
+        self.entries.iter()
+    }
+
+    /// All calls, in no order.
+    pub fn values(&self) -> hash_map::Values<'_, ConnId, Entry> {
+        self.entries.values()
+    }
+
+    /// All calls, in no order.
+    pub fn values_mut(&mut self) -> hash_map::ValuesMut<'_, ConnId, Entry> {
+        self.entries.values_mut()
+    }
+
+    /// A leg of a call.
+    pub fn leg(&self, conn_id: ConnId, id: LegId) -> Option<&Leg> {
+        self.get(&conn_id)?.leg(id)
+    }
+
+    /// A leg of a call.
+    pub fn leg_mut(&mut self, conn_id: ConnId, id: LegId) -> Option<&mut Leg> {
+        self.get_mut(&conn_id)?.leg_mut(id)
+    }
+
+    /// Adds a call.
+    pub fn insert(&mut self, conn_id: ConnId, entry: Entry) {
+        self.entries.insert(conn_id, entry);
+    }
+
+    /// Removes a call and its timer.
+    pub fn remove(&mut self, conn_id: ConnId) -> Option<Entry> {
+        let entry = self.entries.remove(&conn_id)?;
+        if let Some(armed) = entry.armed {
+            self.due.remove(&(armed, conn_id));
+        }
+        Some(entry)
+    }
+
+    // ---- dialogs
+
+    /// The leg that a dialog belongs to.
+    pub fn place_of(&self, dialog: DialogId) -> Option<Place> {
+        self.dialogs.get(&dialog).copied()
+    }
+
+    /// A leg has a dialog.
+    pub fn bind(&mut self, dialog: DialogId, place: Place) {
+        self.dialogs.insert(dialog, place);
+    }
+
+    /// A dialog is over, or no longer waited for.
+    pub fn unbind(&mut self, dialog: DialogId) {
+        self.dialogs.remove(&dialog);
+    }
+
+    /// The same for every dialog of a call.
+    pub fn unbind_all_of(&mut self, conn_id: ConnId) {
+        self.dialogs.retain(|_, place| place.conn_id != conn_id);
+    }
+
+    // ---- timers
+
+    /// Arms the timer of the call's model as it is now.
+    pub fn arm(&mut self, conn_id: ConnId) {
+        let Some(entry) = self.entries.get_mut(&conn_id) else { return };
+        let next = entry.call.next_timeout();
+        if entry.armed != next {
+            if let Some(armed) = entry.armed {
+                self.due.remove(&(armed, conn_id));
+            }
+            if let Some(next) = next {
+                self.due.insert((next, conn_id));
+            }
+            entry.armed = next;
+        }
+    }
+
+    /// When the next timer is due.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// The timers that are due, at most so many.
+    pub fn due(&self, now: Timestamp, most: usize) -> Vec<(Timestamp, ConnId)> {
+        self.due.iter().take_while(|(due, _)| *due <= now).take(most).copied().collect()
+    }
+
+    /// A timer is being served.
+    pub fn disarm(&mut self, timer: (Timestamp, ConnId)) {
+        self.due.remove(&timer);
+    }
+
+    // ---- changes
+
+    /// Adds the call to the next batch.
+    pub fn mark(&mut self, conn_id: ConnId) {
+        if let Some(entry) = self.entries.get_mut(&conn_id)
+            && !std::mem::replace(&mut entry.dirty, true)
+        {
+            self.changed.push(conn_id);
+        }
+    }
+
+    /// Removes a call that is no longer here from the next batch.
+    pub fn unmark(&mut self, conn_id: ConnId) {
+        self.changed.retain(|changed| *changed != conn_id);
+    }
+
+    /// Takes the calls that the batch stores.
+    pub fn take_changed(&mut self) -> Vec<ConnId> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// How many dialogs and timers there are.
+    #[cfg(test)]
+    pub fn dialogs_and_timers(&self) -> (usize, usize) {
+        (self.dialogs.len(), self.due.len())
+    }
+}

@@ -1,0 +1,440 @@
+//! Carries out what a call wants, as SIP: rings, answers, refuses and hangs up legs, and requests each leg's audio from media.
+
+use bytes::Bytes;
+use call::call::{CALLER_LEG, HoldWay, TypedPin, feature_requester};
+use call::{Input, Output};
+use infra::NewCall;
+use media::g711::Law;
+use model::plan::{Caller, Contact};
+use model::{ConnId, Dn, LegId, TenantId, Timestamp};
+use runtime::trace::What;
+use sip::agent::{CommandError, Invite, LocalIdentity, Provisionals, Reply};
+use sip::{Flow, HeaderName, StatusCode};
+
+use super::call::Stored;
+use super::leg::{Leg, LegStage, MEDIA_TAG, Place, Side, Target};
+use super::pending::Pending;
+use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::order::Order;
+
+/// Host name of media: the proxy chooses a node by the conference's name.
+const MEDIA_HOST: &str = "media.trunkline.invalid";
+
+impl Node {
+    /// Carries out one output of the call.
+    pub(in crate::sip_cluster::node) fn carry_out(&mut self, conn_id: ConnId, output: Output, now: Timestamp) {
+        match output {
+            Output::Fact(fact) => {
+                if let Some(entry) = self.calls.get_mut(&conn_id) {
+                    let what = || What::Event(Box::new((&fact.event).into()));
+                    self.trace.note_with(&entry.tenant, conn_id, fact.at, what);
+                    entry.events.push(fact);
+                }
+            }
+            Output::AskDialPlan { ask, dialled } => self.ask_dial_plan(conn_id, ask, dialled),
+            Output::NewCall { point, application } => self.new_call(conn_id, &point, &application, now),
+            Output::AskPin { ask, typed } => self.ask_pin(conn_id, ask, typed),
+            Output::AgentRequest(request) => {
+                debug_assert_eq!(request.requester, feature_requester(conn_id));
+                self.orders.push_back(Order::AgentRequest { conn_id, request });
+            }
+            Output::AlertCaller => self.alert_caller(conn_id, now),
+            Output::AnswerCaller => self.answer_caller(conn_id, now),
+            Output::RejectCaller(status) => self.hang_up(conn_id, CALLER_LEG, status, now),
+            Output::RingLeg { leg, dn, contact } => self.ring(conn_id, leg, dn, contact, now),
+            Output::CancelLeg(leg) | Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
+            Output::AskAnswer(leg) => self.ask_answer(conn_id, leg, now),
+            Output::HoldLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Hold, now),
+            Output::RetrieveLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Retrieve, now),
+            Output::StartTreatment { leg, id, treatment } => {
+                let treatment = self.as_chosen(conn_id, id, treatment);
+                self.start_treatment(conn_id, leg, id, &treatment, now);
+            }
+            Output::StopTreatment { leg, id } => self.stop_treatment(conn_id, leg, id, now),
+            // The batch writes the end; the entry stays until its dialogs are gone.
+            Output::Over => {}
+        }
+    }
+
+    fn ask_dial_plan(&mut self, conn_id: ConnId, ask: u32, dialled: String) {
+        let Some(entry) = self.calls.get(&conn_id) else {
+            return;
+        };
+        let caller = entry.call.state().caller.clone();
+        self.orders.push_back(Order::AskDialPlan { tenant: entry.tenant.clone(), conn_id, ask, caller, dialled });
+    }
+
+    fn ask_pin(&mut self, conn_id: ConnId, ask: u32, typed: Option<TypedPin>) {
+        let Some(entry) = self.calls.get(&conn_id) else {
+            return;
+        };
+        // Only phones reach feature codes.
+        if let Caller::Phone(dn) = &entry.call.state().caller {
+            let (tenant, dn) = (entry.tenant.clone(), dn.clone());
+            self.orders.push_back(Order::AskPin { tenant, conn_id, ask, dn, typed });
+        }
+    }
+
+    fn new_call(&mut self, conn_id: ConnId, point: &Dn, application: &str, now: Timestamp) {
+        let owner = self.ids.owner().to_string();
+        let Some(entry) = self.calls.get_mut(&conn_id) else {
+            return;
+        };
+        let state = entry.call.state();
+        let body = super::records::new_call(state, point, application, owner, now);
+        entry.new_call = Some(NewCall { conn_id, trace: state.uuid, at: now, body });
+    }
+
+    fn alert_caller(&mut self, conn_id: ConnId, now: Timestamp) {
+        if let Some(dialog) = self.leg(conn_id, CALLER_LEG).and_then(|leg| leg.phone) {
+            let mut reply = Reply::new(StatusCode::RINGING);
+            reply.headers.extend(self.trace_header(conn_id));
+            let sent = self.agent.provisional(dialog, reply, now);
+            note("a 180", sent);
+        }
+    }
+
+    /// Requests media's side of the caller's audio; the answer to the caller follows.
+    fn answer_caller(&mut self, conn_id: ConnId, now: Timestamp) {
+        let Some(leg) = self.leg_mut(conn_id, CALLER_LEG) else {
+            return;
+        };
+        leg.stage = LegStage::Preparing;
+        let Some(phone) = leg.phone else {
+            return;
+        };
+        let offer = self.agent.leg(phone).and_then(|state| state.offer_answer.open().cloned());
+        if self.invite_media(conn_id, CALLER_LEG, offer, now).is_err() {
+            self.feed(conn_id, Input::LegFailed { leg: CALLER_LEG, status: 503 }, now);
+        }
+    }
+
+    /// Begins a leg: requests an offer from media, with which the phone is rung.
+    fn ring(&mut self, conn_id: ConnId, id: LegId, dn: Dn, contact: Contact, now: Timestamp) {
+        let link = self.proxies.link_of(&contact);
+        let Some(entry) = self.calls.get_mut(&conn_id) else {
+            return;
+        };
+        let mut leg = Leg::new(id, link.unwrap_or(0), LegStage::Preparing, now);
+        super::explain::leg(&self.trace, entry, id, &dn, &contact, now);
+        leg.target = Some(Target { dn, contact });
+        entry.legs.push(leg);
+        // A phone whose proxy is away cannot be rung through another one: its flow ends at that proxy.
+        let begun = link.is_some() && self.invite_media(conn_id, id, None, now).is_ok();
+        if !begun {
+            self.fail_leg(conn_id, id, 430, now);
+        }
+    }
+
+    fn invite_media(
+        &mut self,
+        conn_id: ConnId,
+        id: LegId,
+        offer: Option<Bytes>,
+        now: Timestamp,
+    ) -> Result<(), CommandError> {
+        let place = Place { conn_id, leg: id, side: Side::Media };
+        let Some(entry) = self.calls.get(&conn_id) else {
+            return Err(CommandError::Gone);
+        };
+        let Some(link) = entry.leg(id).map(|leg| leg.link) else {
+            return Err(CommandError::Gone);
+        };
+        // Any proxy reaches media.
+        let is_there = |link: &u64| self.proxies.is_up(*link);
+        let link = Some(link).filter(is_there).or_else(|| self.proxies.any()).unwrap_or(link);
+        let host = match &entry.media_owner {
+            Some(owner) => format!("{owner}.{MEDIA_HOST}"),
+            None => MEDIA_HOST.to_owned(),
+        };
+        let target = format!("sip:conf={conn_id}@{host}{}", codecs_param(&self.laws(conn_id)));
+        let mut headers = vec![(sip::proxy::headers::TENANT, entry.tenant.to_string())];
+        headers.extend(self.trace_header(conn_id));
+        headers.extend(entry.leg(id).and_then(party_header));
+        let local = self.identity(entry.tenant.clone(), place, link);
+        let invite = Invite {
+            flow: Flow::Stream { connection: link },
+            to: format!("<{target}>"),
+            target,
+            from: format!("<sip:{}@trunkline.invalid>", self.ids.owner().node),
+            call_id: format!("{conn_id}.{}.{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
+            local,
+            routes: Vec::new(),
+            headers,
+            offer,
+            provisionals: Provisionals::Plain,
+        };
+        let dialog = self.agent.invite(invite, now)?;
+        self.calls.bind(dialog, place);
+        if let Some(leg) = self.leg_mut(conn_id, id) {
+            leg.media = Some(dialog);
+        }
+        Ok(())
+    }
+
+    /// Media has made its offer: rings the phone with it.
+    ///
+    /// Media's 200 is acknowledged at once, without a stream, and the phone's answer follows as a new offer. An ACK that waits
+    /// for the phone would save one transaction, but media repeats its 200 until then and gives up after 64*T1 (RFC 3261 section
+    /// 13.3.1.4): no phone could ring for longer than 32 s. Besides, a request is repeated if media fails at that point and comes
+    /// back; an ACK is not.
+    pub(in crate::sip_cluster::node) fn ring_phone(
+        &mut self,
+        conn_id: ConnId,
+        id: LegId,
+        offer: Bytes,
+        now: Timestamp,
+    ) {
+        if let Some(leg) = self.leg_mut(conn_id, id)
+            && let Some(media) = leg.media
+        {
+            leg.owes_media = false;
+            note("the ACK to media", self.agent.ack(media, Bytes::from_static(NO_STREAM), now));
+        }
+        let place = Place { conn_id, leg: id, side: Side::Phone };
+        let Some(entry) = self.calls.get(&conn_id) else {
+            return;
+        };
+        let Some((link, target)) = entry.leg(id).and_then(|leg| Some((leg.link, leg.target.as_ref()?))) else {
+            return;
+        };
+        let number = entry.call.state().caller_number();
+        let name = match entry.caller_name.as_str() {
+            "" => String::new(),
+            name => format!("{} ", sip::params::quote(name)),
+        };
+        let edge = self.proxies.edge(link);
+        let invite = Invite {
+            flow: Flow::Stream { connection: link },
+            target: target.contact.uri.clone(),
+            from: format!("{name}<sip:{}@{edge}>", escape_user(number)),
+            to: format!("<sip:{}@{edge}>", escape_user(target.dn.as_str())),
+            call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
+            local: self.identity(entry.tenant.clone(), place, link),
+            routes: target.contact.path.clone(),
+            headers: self.trace_header(conn_id).into_iter().collect(),
+            offer: Some(offer),
+            provisionals: Provisionals::Plain,
+        };
+        match self.agent.invite(invite, now) {
+            Ok(dialog) => {
+                self.calls.bind(dialog, place);
+                if let Some(leg) = self.leg_mut(conn_id, id) {
+                    leg.phone = Some(dialog);
+                    leg.stage = LegStage::Ringing;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%conn_id, %id, %error, "a phone could not be rung");
+                self.fail_leg(conn_id, id, 503, now);
+            }
+        }
+    }
+
+    /// Ends a leg whose phone has not been rung. It must not stay: a call ends with its last leg.
+    fn fail_leg(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
+        if let Some(leg) = self.leg_mut(conn_id, id) {
+            leg.stage = LegStage::Closing;
+        }
+        self.close_media(conn_id, id, now);
+        self.feed(conn_id, Input::LegFailed { leg: id, status }, now);
+    }
+
+    /// Sends media the session to which the party has agreed.
+    pub(in crate::sip_cluster::node) fn tell_media(
+        &mut self,
+        conn_id: ConnId,
+        id: LegId,
+        answer: Bytes,
+        now: Timestamp,
+    ) {
+        let Some(leg) = self.leg_mut(conn_id, id) else {
+            return;
+        };
+        let Some(media) = leg.media else {
+            return;
+        };
+        let told = if std::mem::take(&mut leg.owes_media) {
+            self.agent.ack(media, answer, now)
+        } else {
+            let party = party_header(leg).into_iter().collect();
+            self.agent.reinvite(media, Some(answer), party, now)
+        };
+        note("a session for media", told);
+    }
+
+    /// Ends a leg from our side, at any stage. `status` is for a caller that was not answered.
+    pub(in crate::sip_cluster::node) fn hang_up(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
+        let mut refusal = Reply::new(StatusCode(status));
+        refusal.headers.extend(self.trace_header(conn_id));
+        let warning = self.calls.get_mut(&conn_id).and_then(|entry| entry.warning.take());
+        let warning = warning.or_else(|| super::caller_status::warning(status).map(str::to_owned));
+        refusal.headers.extend(warning.map(|warning| (HeaderName::Warning, warning)));
+        let reason = self.calls.get(&conn_id).map(|entry| entry.reason_for(id)).unwrap_or_default();
+        let Some(leg) = self.leg_mut(conn_id, id) else {
+            return;
+        };
+        let before = std::mem::replace(&mut leg.stage, LegStage::Closing);
+        if let Some(phone) = leg.phone {
+            let ended = match before {
+                LegStage::Offered | LegStage::Preparing if id == CALLER_LEG => self.agent.reject(phone, refusal, now),
+                LegStage::Ringing => self.agent.cancel(phone, reason, now),
+                _ => self.agent.bye(phone, reason, now),
+            };
+            note("the end of a leg", ended);
+        }
+        self.close_media(conn_id, id, now);
+    }
+
+    /// Ends the leg's media dialog.
+    pub(in crate::sip_cluster::node) fn close_media(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        let Some(leg) = self.leg_mut(conn_id, id) else {
+            return;
+        };
+        let owed = std::mem::take(&mut leg.owes_media);
+        let Some(media) = leg.media else {
+            return self.drop_closed(conn_id);
+        };
+        let Some(state) = self.agent.leg(media) else {
+            // The dialog is gone already and reports nothing any more.
+            self.calls.unbind(media);
+            if let Some(leg) = self.leg_mut(conn_id, id) {
+                leg.media = None;
+            }
+            return self.drop_closed(conn_id);
+        };
+        let ended = match state.phase {
+            sip::agent::LegPhase::Inviting if !owed => self.agent.cancel(media, Vec::new(), now),
+            sip::agent::LegPhase::Leaving => Ok(()),
+            _ => {
+                if owed {
+                    // Its 2xx needs an ACK, and its offer an answer (RFC 3261 section 13.2.2.4): no stream.
+                    note("the ACK to media", self.agent.ack(media, Bytes::from_static(NO_STREAM), now));
+                }
+                self.agent.bye(media, Vec::new(), now)
+            }
+        };
+        note("the end of a media dialog", ended);
+    }
+
+    /// Asks a ringing phone to answer, by the `talk` event that many phones support.
+    fn ask_answer(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
+        let headers =
+            vec![(HeaderName::Event, "talk".to_owned()), (HeaderName::SubscriptionState, "active".to_owned())];
+        let sent = phone.ok_or(CommandError::Gone).and_then(|phone| self.agent.notify_ringing(phone, &headers, now));
+        match sent {
+            Ok(request) => {
+                self.pending.insert(request, Pending::Talk(conn_id, id));
+            }
+            Err(error) => {
+                tracing::debug!(%conn_id, %id, %error, "a phone cannot be asked to answer now");
+                self.feed(conn_id, Input::AnswerRefused(id), now);
+            }
+        }
+    }
+
+    /// Handles the phone's response to that. Its answer to the call itself comes by the INVITE.
+    pub(in crate::sip_cluster::node) fn answer_asked(
+        &mut self,
+        conn_id: ConnId,
+        id: LegId,
+        status: StatusCode,
+        now: Timestamp,
+    ) {
+        if !status.is_success() {
+            tracing::info!(%conn_id, %id, status = status.0, "a phone does not let itself be asked to answer");
+            self.feed(conn_id, Input::AnswerRefused(id), now);
+        }
+    }
+
+    /// Asks a phone to hold or to retrieve: offers our current session again with another direction.
+    fn ask_hold(&mut self, conn_id: ConnId, id: LegId, way: HoldWay, now: Timestamp) {
+        let Some((phone, offer)) = self.leg(conn_id, id).and_then(|leg| leg.phone).and_then(|phone| {
+            let local = self.agent.leg(phone)?.offer_answer.local()?;
+            Some((phone, super::session::with_direction(local, way)?))
+        }) else {
+            return self.feed(conn_id, Input::HoldRefused(id), now);
+        };
+        match self.agent.reinvite(phone, Some(offer), Vec::new(), now) {
+            Ok(()) => {
+                if let Some(leg) = self.leg_mut(conn_id, id) {
+                    leg.asked = Some(way);
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%conn_id, %id, %error, "a phone cannot be asked to hold now");
+                self.feed(conn_id, Input::HoldRefused(id), now);
+            }
+        }
+    }
+
+    /// Our tag and Contact in a dialog. Both name call, leg and owner; the Contact is reached at the proxy's edge.
+    pub(in crate::sip_cluster::node) fn identity(&self, tenant: TenantId, place: Place, link: u64) -> LocalIdentity {
+        let leg = match place.side {
+            Side::Phone => place.leg,
+            Side::Media => LegId(place.leg.0 | MEDIA_TAG),
+        };
+        let tag = self.ids.tag(place.conn_id, leg, tenant);
+        let contact = format!("<sip:{tag}@{}>", self.proxies.edge(link));
+        LocalIdentity { tag, contact }
+    }
+
+    pub(in crate::sip_cluster::node) fn leg(&self, conn_id: ConnId, id: LegId) -> Option<&Leg> {
+        self.calls.leg(conn_id, id)
+    }
+
+    pub(in crate::sip_cluster::node) fn leg_mut(&mut self, conn_id: ConnId, id: LegId) -> Option<&mut Leg> {
+        self.calls.leg_mut(conn_id, id)
+    }
+
+    /// Removes legs without dialogs, and a call without legs whose end is stored.
+    pub(in crate::sip_cluster::node) fn drop_closed(&mut self, conn_id: ConnId) {
+        let Some(entry) = self.calls.get_mut(&conn_id) else {
+            return;
+        };
+        entry.legs.retain(|leg| leg.stage != LegStage::Closing || leg.phone.is_some() || leg.media.is_some());
+        let over = entry.stored == Stored::Ended || (entry.stored == Stored::No && entry.call.is_over());
+        if over && entry.legs.is_empty() && !entry.dirty {
+            self.calls.remove(conn_id);
+            self.pending.forget(conn_id);
+            self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+/// A command that came too late is no fault: the end of the dialog is about to be reported.
+pub(in crate::sip_cluster::node) fn note(what: &'static str, outcome: Result<(), CommandError>) {
+    if let Err(error) = outcome {
+        tracing::debug!(what, %error, "the dialog is not in a state for it");
+    }
+}
+
+/// Escapes characters that a user part must not contain (RFC 3261 section 25.1 `user`).
+fn escape_user(user: &str) -> String {
+    let mut escaped = String::with_capacity(user.len());
+    for byte in user.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            use std::fmt::Write as _;
+            // Writing to a String cannot fail.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+/// Tells media the host of the party whose signalling names an address for its audio.
+pub(in crate::sip_cluster::node) fn party_header(leg: &Leg) -> Option<(HeaderName, String)> {
+    Some((sip::proxy::headers::PARTY, leg.party?.to_string()))
+}
+
+/// The parameter that tells media the tenant's codecs, preferred first.
+fn codecs_param(laws: &[Law]) -> String {
+    let names: Vec<&str> = laws.iter().map(|law| law.name()).collect();
+    if names.is_empty() { String::new() } else { format!(";codecs={}", names.join("+")) }
+}
+
+/// An SDP answer that accepts no stream.
+const NO_STREAM: &[u8] = b"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\n";

@@ -1,0 +1,297 @@
+//! Treatments of a leg, as MSML on its media dialog (RFC 5707).
+
+use std::time::Duration;
+
+use call::Input;
+use call::call::{Ended, Playing, Purpose};
+use ivr::msml::{self, Collect, Command, Dialog, DtmfEnd, Event, Notice, Pattern, PlayEnd};
+use model::request::Treatment;
+use model::{ConnId, LegId, Timestamp};
+use sip::agent::{Body, DialogId, IncomingId, Reply, RequestId};
+use sip::header::HeaderName;
+use sip::proxy::headers;
+use sip::{Message, StatusCode};
+
+use super::call::Entry;
+use super::leg::{Place, Side};
+use super::pending::{Pending, Stop};
+use super::to_sip::note;
+use crate::sip_cluster::limits::NOTICE_MAX;
+use crate::sip_cluster::node::Node;
+
+impl Node {
+    pub(in crate::sip_cluster::node) fn start_treatment(
+        &mut self,
+        conn_id: ConnId,
+        leg: LegId,
+        id: u32,
+        treatment: &Treatment,
+        now: Timestamp,
+    ) {
+        // Silence needs no media.
+        if *treatment == Treatment::Silence {
+            return self.feed(conn_id, Input::TreatmentStarted { id }, now);
+        }
+        let failed = Input::TreatmentEnded { id, cause: Ended::Failed, digits: String::new() };
+        let Some((media, connection)) = self.media_of(conn_id, leg) else {
+            return self.feed(conn_id, failed, now);
+        };
+        let command = match dialog(treatment) {
+            Some(dialog) => Command::DialogStart { connection, name: Some(dialog_name(id)), dialog },
+            None => Command::Echo { connection },
+        };
+        let to = leg;
+        if let Some(leg) = self.leg_mut(conn_id, leg) {
+            leg.echo = *treatment == Treatment::Echo;
+        }
+        let secret = self.calls.get(&conn_id).is_some_and(|entry| collects_secret(entry, id));
+        let headers = if secret { vec![(headers::SECRET, headers::SECRET_DIGITS.to_owned())] } else { Vec::new() };
+        match self.send_msml(media, &[command], headers, now) {
+            Some(request) => {
+                self.pending.insert(request, Pending::Treatment(conn_id, to, id));
+            }
+            None => self.feed(conn_id, failed, now),
+        }
+    }
+
+    /// Repeats treatments that media had not confirmed when our previous run ended: the request, its answer or the end may be
+    /// lost.
+    pub(in crate::sip_cluster::node) fn ask_again(&mut self, conn_id: ConnId, now: Timestamp) {
+        let Some(entry) = self.calls.get(&conn_id) else {
+            return;
+        };
+        let unconfirmed = entry.call.state().playing.iter().filter(|playing| playing.issued && !playing.started);
+        for Playing { leg, id, treatment, .. } in unconfirmed.cloned().collect::<Vec<_>>() {
+            let treatment = self.as_chosen(conn_id, id, treatment);
+            self.start_treatment(conn_id, leg, id, &treatment, now);
+        }
+    }
+
+    pub fn stop_treatment(&mut self, conn_id: ConnId, leg: LegId, id: u32, now: Timestamp) {
+        let echo = self.leg_mut(conn_id, leg).is_some_and(|leg| std::mem::take(&mut leg.echo));
+        self.tell_stop(Stop { conn_id, leg, id, echo }, now);
+    }
+
+    fn tell_stop(&mut self, stop: Stop, now: Timestamp) {
+        let Some((media, connection)) = self.media_of(stop.conn_id, stop.leg) else {
+            return;
+        };
+        let command = if stop.echo {
+            Command::EndEcho { connection }
+        } else {
+            Command::DialogEnd { connection, name: dialog_name(stop.id) }
+        };
+        match self.send_msml(media, &[command], Vec::new(), now) {
+            Some(request) => self.pending.insert(request, Pending::Stop(stop)),
+            None => self.pending.repeat_later(stop),
+        }
+    }
+
+    /// Repeats stops that media has not confirmed: the party would go on hearing music.
+    pub(in crate::sip_cluster::node) fn stop_again(&mut self, now: Timestamp) {
+        for stop in self.pending.take_unstopped() {
+            self.mark(stop.conn_id);
+            self.attempt_for(Some(stop.conn_id), now, |node| node.tell_stop(stop, now));
+        }
+    }
+
+    /// A leg's media dialog and its name in MSML: our tag, which media got with the INVITE.
+    fn media_of(&self, conn_id: ConnId, leg: LegId) -> Option<(DialogId, String)> {
+        let media = self.leg(conn_id, leg)?.media?;
+        let tag = self.agent.leg(media)?.dialog.local_tag.to_string();
+        Some((media, tag))
+    }
+
+    fn send_msml(
+        &mut self,
+        media: DialogId,
+        commands: &[Command],
+        headers: Vec<(HeaderName, String)>,
+        now: Timestamp,
+    ) -> Option<RequestId> {
+        let body = Body::new(msml::CONTENT_TYPE, msml::build_request(commands));
+        match self.agent.info(media, body, headers, now) {
+            Ok(request) => Some(request),
+            Err(error) => {
+                tracing::debug!(%error, "media cannot be reached now");
+                None
+            }
+        }
+    }
+
+    /// Handles an INFO: media reports the end of a dialog, a phone reports a key.
+    pub(in crate::sip_cluster::node) fn info(
+        &mut self,
+        dialog: DialogId,
+        request: IncomingId,
+        message: &Message,
+        now: Timestamp,
+    ) {
+        let place = self.place(dialog);
+        let from_phone = matches!(place, Some(Place { side: Side::Phone, .. }));
+        // A body that is not read must not be answered as understood (RFC 6086 section 4.2.2).
+        let reply = if from_phone && !message.body().is_empty() && key_type(message).is_none() {
+            Reply::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).header(HeaderName::Accept, KEY_TYPES.join(", "))
+        } else {
+            Reply::new(StatusCode::OK)
+        };
+        note("the answer to an INFO", self.agent.respond(request, reply, now));
+        let (conn_id, leg) = match place {
+            Some(Place { conn_id, leg, side: Side::Media }) => (conn_id, leg),
+            Some(Place { conn_id, leg, side: Side::Phone }) => return self.key_by_info(conn_id, leg, message, now),
+            None => return,
+        };
+        if message.body().len() > NOTICE_MAX {
+            return;
+        }
+        match msml::parse_notice(message.body()) {
+            Ok(Notice::Event(event)) if event.is_dialog_exit() => {
+                if let Some(id) = event.dialog().and_then(treatment_id) {
+                    let digits = event.digits().unwrap_or_default().to_owned();
+                    self.feed(conn_id, Input::TreatmentEnded { id, cause: cause(&event), digits }, now);
+                }
+            }
+            // No audio comes from the phone: it is probed now, not at its regular time.
+            Ok(Notice::Event(event)) if event.name == NO_RTP => self.probe_leg(conn_id, leg, now),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%conn_id, %error, "media sent a notice that cannot be read"),
+        }
+    }
+
+    /// A phone without telephone events reports a key by INFO. The key goes to media, which collects keys and passes them to the
+    /// other party.
+    fn key_by_info(&mut self, conn_id: ConnId, leg: LegId, message: &Message, now: Timestamp) {
+        let Some(kind) = key_type(message) else { return };
+        let Some(media) = self.leg(conn_id, leg).and_then(|leg| leg.media) else { return };
+        let body = Body::new(kind, message.body().to_vec());
+        if message.body().len() <= NOTICE_MAX
+            && let Err(error) = self.agent.info(media, body, Vec::new(), now)
+        {
+            tracing::debug!(%conn_id, %error, "a key cannot be passed to media now");
+        }
+    }
+
+    /// The answer to an INFO or a probe of ours.
+    pub(in crate::sip_cluster::node) fn responded(
+        &mut self,
+        request: RequestId,
+        status: StatusCode,
+        response: Option<&Message>,
+        now: Timestamp,
+    ) {
+        match self.pending.take(request) {
+            Some(Pending::Probe(probe)) => self.probed(probe, status, response.is_some(), now),
+            Some(Pending::Talk(conn_id, leg)) => self.answer_asked(conn_id, leg, status, now),
+            Some(Pending::Stop(stop)) => {
+                // 408 and 481 have ended the dialog.
+                let ended = status.is_success() || self.media_of(stop.conn_id, stop.leg).is_none();
+                if !ended {
+                    self.pending.repeat_later(stop);
+                }
+            }
+            Some(Pending::Treatment(conn_id, leg, id)) => {
+                self.treatment_answered(conn_id, leg, id, status, response, now);
+            }
+            None => {}
+        }
+    }
+
+    /// Media has answered the request for a treatment.
+    fn treatment_answered(
+        &mut self,
+        conn_id: ConnId,
+        leg: LegId,
+        id: u32,
+        status: StatusCode,
+        response: Option<&Message>,
+        now: Timestamp,
+    ) {
+        let code =
+            response.and_then(|response| msml::parse_notice(response.body()).ok()).and_then(|notice| match notice {
+                Notice::Result(result) => Some(result.code),
+                Notice::Event(_) => None,
+            });
+        self.mark(conn_id);
+        // After a repeated request it may run already.
+        let runs = matches!(code.unwrap_or(msml::code::OK), msml::code::OK | msml::code::NAME_IN_USE);
+        if (200..300).contains(&status.0) && runs {
+            let wanted = |entry: &Entry| entry.call.state().playing.iter().any(|playing| playing.id == id);
+            if !self.calls.get(&conn_id).is_some_and(wanted) {
+                // It had ended, and this was reported only after the request was repeated.
+                return self.stop_treatment(conn_id, leg, id, now);
+            }
+            self.feed(conn_id, Input::TreatmentStarted { id }, now);
+        } else {
+            tracing::warn!(%conn_id, status = status.0, ?code, "media refused a treatment");
+            self.feed(conn_id, Input::TreatmentEnded { id, cause: Ended::Failed, digits: String::new() }, now);
+        }
+    }
+}
+
+/// Body types by which phones report a key.
+const KEY_TYPES: [&str; 2] = ["application/dtmf-relay", "application/dtmf"];
+
+/// The type of an INFO's body, if it reports a key.
+fn key_type(message: &Message) -> Option<&'static str> {
+    let kind = message.content_type().ok().flatten()?;
+    KEY_TYPES.into_iter().find(|name| name.split_once('/').is_some_and(|(main, sub)| kind.is(main, sub)))
+}
+
+/// Whether the digits being typed are the caller's secret.
+fn collects_secret(entry: &Entry, id: u32) -> bool {
+    entry.call.state().playing.iter().any(|playing| playing.id == id && playing.purpose == Purpose::Pin)
+}
+
+fn dialog_name(id: u32) -> String {
+    format!("t{id}")
+}
+
+fn treatment_id(dialog: &str) -> Option<u32> {
+    dialog.strip_prefix('t')?.parse().ok()
+}
+
+/// The MOML dialog of a treatment; none for the echo, which is a join.
+fn dialog(treatment: &Treatment) -> Option<Dialog> {
+    Some(match treatment {
+        Treatment::PlayAnnouncement { prompts } => Dialog::announcement(prompts.iter().map(|p| audio(p))),
+        Treatment::Music { resource, .. } => Dialog::looped([audio(resource)]),
+        Treatment::RingBack => Dialog::looped([RING_BACK]),
+        Treatment::PlayAndCollect {
+            prompts,
+            max_digits,
+            first_digit_timeout_ms,
+            inter_digit_timeout_ms,
+            terminator,
+        } => {
+            let pattern = Pattern { min: 1, max: (*max_digits).clamp(1, msml::DIGITS_MAX), return_key: *terminator };
+            let collect = Collect {
+                first_digit: Duration::from_millis(*first_digit_timeout_ms),
+                inter_digit: Duration::from_millis(*inter_digit_timeout_ms),
+                ..Collect::new(pattern)
+            };
+            Dialog::prompt_and_collect(prompts.iter().map(|p| audio(p)), collect)
+        }
+        Treatment::Echo | Treatment::Silence => return None,
+    })
+}
+
+/// The URI of a prompt: media looks its name up among the tenant's prompts.
+fn audio(prompt: &str) -> String {
+    format!("prompt:{prompt}")
+}
+
+/// The event by which media reports that a phone has fallen silent.
+const NO_RTP: &str = "trunkline.no-rtp";
+
+/// The ring-back tone, which media generates itself.
+const RING_BACK: &str = "tone:ringback";
+
+fn cause(event: &Event) -> Ended {
+    match (event.dtmf_end(), event.play_end()) {
+        (Some(DtmfEnd::Terminated), _) | (None, Some(PlayEnd::Terminated)) => Ended::Stopped,
+        (Some(_), _) => Ended::Collected,
+        (None, Some(_)) => Ended::Completed,
+        // A dialog that ended without either could not be played.
+        (None, None) => Ended::Failed,
+    }
+}

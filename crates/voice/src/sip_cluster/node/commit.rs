@@ -1,0 +1,219 @@
+//! A turn's batch for the ledger, and the handling of its answers.
+
+use std::collections::BTreeMap;
+
+use call::call::CALLER_LEG;
+use infra::{CallWrite, Change, Refusal, Written};
+use model::{ConnId, Owner};
+use sip::{Flow, Message, StatusCode};
+
+use super::Node;
+use super::calls::call::Stored;
+use super::calls::records;
+use super::faults::Doing;
+use super::order::Order;
+use crate::sip_cluster::limits::CONFIRMED_PER_TURN;
+
+/// Calls that this node no longer has: their owners, and their unanswered INVITEs.
+type Lost = BTreeMap<ConnId, (Option<Owner>, Option<(Message, u64)>)>;
+
+impl Node {
+    /// The changes since the last batch. The answers go to [`Node::committed`], in the same order.
+    pub fn batch(&mut self) -> Vec<CallWrite> {
+        let bounds = self.agent.bounds_reached();
+        self.metrics.bounds_reached(bounds.oversized + bounds.overruns);
+        let changed = self.calls.take_changed();
+        let mut batch = Vec::with_capacity(changed.len());
+        for conn_id in changed {
+            if let Some(write) = self.attempt_write(conn_id) {
+                self.confirmations.wrote(conn_id);
+                batch.push(write);
+            }
+            self.attempt_for(Some(conn_id), self.attempted_at(), |node| node.drop_closed(conn_id));
+        }
+        self.confirm_some(&mut batch);
+        self.confirmations.batch_has(batch.iter().map(|write| write.conn_id).collect());
+        if !batch.is_empty() {
+            self.metrics.turn(batch.len());
+        }
+        batch
+    }
+
+    /// Adds calls in doubt that this turn does not change. Only some of them, so that no turn gets long.
+    fn confirm_some(&mut self, batch: &mut Vec<CallWrite>) {
+        for conn_id in self.confirmations.take_some(CONFIRMED_PER_TURN) {
+            let Some(entry) = self.calls.get(&conn_id).filter(|entry| entry.stored == Stored::Live) else { continue };
+            self.confirmations.asks();
+            batch.push(CallWrite {
+                tenant: entry.tenant.clone(),
+                conn_id,
+                owner: self.ids.owner().clone(),
+                token: entry.call.state().token,
+                change: Change::Keep,
+                due: None,
+                dialogs: Vec::new(),
+                events: Vec::new(),
+                new_call: None,
+            });
+        }
+    }
+
+    /// The store refuses a call's new record: nothing of this turn is sent for it.
+    fn write_refused(&mut self, conn_id: ConnId, refusal: &Refusal) {
+        tracing::error!(%conn_id, %refusal, "the store refused a call's record: the call ends");
+        self.metrics.write_refused();
+        self.end_unwritten(conn_id, format!("the store refuses its record: {refusal}"));
+    }
+
+    /// Ends a call that cannot be stored any more, as it was stored last.
+    pub(super) fn end_unwritten(&mut self, conn_id: ConnId, why: String) {
+        let stored = self.calls.get(&conn_id).is_some_and(|entry| entry.stored == Stored::Live);
+        let invite = self.open_invite(conn_id);
+        let tenant = self.calls.get(&conn_id).map(|entry| entry.tenant.clone());
+        self.drop_call(conn_id);
+        if let Some((message, link)) = invite {
+            self.turn_away(&message, StatusCode::SERVICE_UNAVAILABLE, Flow::Stream { connection: link });
+        }
+        if let Some(tenant) = tenant.filter(|_| stored) {
+            self.quarantine_call(tenant, conn_id, why);
+        }
+    }
+
+    pub(super) fn write(&mut self, conn_id: ConnId) -> Option<CallWrite> {
+        let entry = self.calls.get_mut(&conn_id)?;
+        entry.dirty = false;
+        let over = entry.call.is_over();
+        match entry.stored {
+            Stored::Ended => return None,
+            Stored::No if over => {
+                // Refused before anything was stored: it costs nothing and leaves nothing.
+                entry.events.clear();
+                self.metrics.call_refused();
+                return None;
+            }
+            Stored::No if entry.call.state().stage_is_asking() => return None,
+            Stored::No | Stored::Live => {}
+        }
+        let entry = self.calls.get(&conn_id)?;
+        let state = || records::encode(entry, &self.agent, |link| self.proxies.edge(link));
+        // The record stays until every party has answered our BYE: if this process fails now, the next run repeats the BYE.
+        let ended = over && entry.legs.is_empty();
+        let change = match (entry.stored, ended) {
+            (_, true) => Change::End,
+            (Stored::No, false) => Change::Create { state: state(), intentions: bytes::Bytes::new() },
+            (_, false) => Change::Save { state: state(), intentions: bytes::Bytes::new() },
+        };
+        let token = entry.call.state().token;
+        let due = entry.call.next_timeout();
+        let entry = self.calls.get_mut(&conn_id)?;
+        let dialogs = if entry.stored == Stored::No { vec![entry.invite.clone()] } else { Vec::new() };
+        entry.stored = if ended { Stored::Ended } else { Stored::Live };
+        Some(CallWrite {
+            tenant: entry.tenant.clone(),
+            conn_id,
+            owner: self.ids.owner().clone(),
+            token,
+            change,
+            due,
+            dialogs,
+            events: std::mem::take(&mut entry.events),
+            new_call: entry.new_call.take(),
+        })
+    }
+
+    /// Handles the ledger's answers. A call that another node owns is forgotten: its queued messages are not sent, and requests
+    /// received for it in this turn go to its owner. Returns the calls that this node no longer has.
+    pub fn committed(&mut self, answers: impl IntoIterator<Item = (ConnId, Written)>) -> Vec<ConnId> {
+        let received = self.confirmations.answered();
+        let mut lost = Lost::new();
+        for (conn_id, written) in answers {
+            let owner = match written {
+                Written::Done { .. } => {
+                    self.settled(conn_id);
+                    continue;
+                }
+                Written::Fenced { owner, .. } | Written::Exists { owner, .. } => {
+                    tracing::debug!(%conn_id, %owner, "a call belongs to somebody else");
+                    Some(owner)
+                }
+                Written::Ended | Written::Unknown => {
+                    tracing::debug!(%conn_id, "a call is over elsewhere");
+                    None
+                }
+                Written::Refused(refusal) => {
+                    self.write_refused(conn_id, &refusal);
+                    lost.insert(conn_id, (None, None));
+                    continue;
+                }
+            };
+            let invite = self.open_invite(conn_id);
+            self.metrics.call_fenced();
+            self.drop_call(conn_id);
+            lost.insert(conn_id, (owner, invite));
+        }
+        if !lost.is_empty() {
+            tracing::warn!(
+                calls = lost.len(),
+                "calls were taken over by other nodes, or have ended: this node drops them"
+            );
+            self.attempt(Doing::OtherInput("calls of others"), self.attempted_at(), |node| {
+                node.leave_to_owners(&lost, received)
+            });
+        }
+        lost.into_keys().collect()
+    }
+
+    /// Removes messages that this turn has queued for calls that are not ours.
+    pub(super) fn take_back(&mut self, calls: &[ConnId]) {
+        let ids = &self.ids;
+        self.agent.disown(|message| {
+            let ours = if message.is_request() { message.from() } else { message.to() };
+            ours.is_ok_and(|ours| ids.call_of(ours.tag()).is_some_and(|call| calls.contains(&call)))
+        });
+    }
+
+    /// Removes queued messages of calls that are not ours, and leaves the requests of these calls to their owners.
+    fn leave_to_owners(&mut self, lost: &Lost, received: Vec<(Message, u64)>) {
+        self.take_back(&lost.keys().copied().collect::<Vec<_>>());
+        for (message, link) in received {
+            let call = message.to().ok().and_then(|to| self.ids.call_of(to.tag()));
+            if let Some((owner, _)) = call.and_then(|call| lost.get(&call)) {
+                self.answer_elsewhere(message, link, owner.as_ref());
+            }
+        }
+        for (owner, invite) in lost.values() {
+            if let Some((message, link)) = invite.clone() {
+                self.answer_elsewhere(message, link, owner.as_ref());
+            }
+        }
+    }
+
+    /// The INVITE of a call that is not answered yet. If two nodes got the INVITE, one of them has stored the call.
+    fn open_invite(&self, conn_id: ConnId) -> Option<(Message, u64)> {
+        let entry = self.calls.get(&conn_id)?;
+        let leg = entry.leg(CALLER_LEG)?;
+        let answering = self.agent.leg(leg.phone?)?.answering.as_ref()?;
+        Some((Message::parse(answering.request.clone()).ok()?, leg.link))
+    }
+
+    /// The call has been stored in this run.
+    fn settled(&mut self, conn_id: ConnId) {
+        if let Some(entry) = self.calls.get_mut(&conn_id) {
+            entry.settled = true;
+        }
+    }
+
+    pub(super) fn forget(&mut self, conn_id: ConnId) {
+        // The call's new owner sends rq its details.
+        self.orders.retain(|order| !matches!(order, Order::TellRouting { conn_id: told, .. } if *told == conn_id));
+        let Some(entry) = self.calls.remove(conn_id) else {
+            return;
+        };
+        for dialog in entry.dialogs() {
+            self.calls.unbind(dialog);
+            self.agent.forget(dialog);
+        }
+        self.pending.forget(conn_id);
+        self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
+    }
+}

@@ -1,0 +1,103 @@
+//! Tasks of the node for its shell.
+
+use std::collections::VecDeque;
+
+use call::call::TypedPin;
+use infra::Record;
+use model::event::Stamped;
+use model::{ConnId, Dn, Owner, TenantId};
+use sip::agent::IncomingId;
+
+use super::lookup::Lookup;
+
+/// A task for the node's shell, carried out after the commit.
+#[derive(Debug)]
+pub enum Order {
+    /// Ask the dial plan.
+    AskDialPlan {
+        /// The tenant.
+        tenant: TenantId,
+        /// The call that needs the answer.
+        conn_id: ConnId,
+        /// The number of the query.
+        ask: u32,
+        /// The caller.
+        caller: model::plan::Caller,
+        /// The number to look up.
+        dialled: String,
+    },
+    /// Ask the dial plan about an OPTIONS, which is no call.
+    AskReach {
+        /// The OPTIONS.
+        request: IncomingId,
+        /// The tenant.
+        tenant: TenantId,
+        /// The sender of the OPTIONS.
+        caller: model::plan::Caller,
+        /// The number to look up.
+        dialled: String,
+    },
+    /// Ask config about a PIN.
+    AskPin {
+        /// The tenant.
+        tenant: TenantId,
+        /// The call that needs the answer.
+        conn_id: ConnId,
+        /// The number of the query.
+        ask: u32,
+        /// The phone.
+        dn: Dn,
+        /// The typed PIN, if any.
+        typed: Option<TypedPin>,
+    },
+    /// Post a request about an agent, and wait for its outcome.
+    AgentRequest {
+        /// The call of the feature code.
+        conn_id: ConnId,
+        /// The request.
+        request: model::Request,
+    },
+    /// Tell rq about a call.
+    TellRouting {
+        /// The tenant.
+        tenant: TenantId,
+        /// The call.
+        conn_id: ConnId,
+        /// The details to send.
+        details: Box<contracts::v1::CallDetails>,
+    },
+    /// Look up the owner of a call; its messages wait.
+    Find(Lookup),
+    /// Move a record into quarantine.
+    Quarantine(Box<Quarantining>),
+    /// Read the record of a call that could not be ended, for quarantine.
+    ReadAside {
+        /// The tenant.
+        tenant: TenantId,
+        /// The call.
+        conn_id: ConnId,
+        /// Why.
+        why: String,
+    },
+    /// Store a fault report.
+    Report(Box<runtime::fault::FaultReport>),
+    /// Claim the calls of failed nodes.
+    Inherit {
+        /// The owners that proxies see live.
+        live: Vec<Owner>,
+    },
+}
+
+/// Orders, first in, first out.
+pub type Orders = VecDeque<Order>;
+
+/// A record being moved to quarantine.
+#[derive(Debug)]
+pub struct Quarantining {
+    /// As the ledger has it.
+    pub record: Record<ConnId>,
+    /// The reason.
+    pub why: String,
+    /// The facts of its end, as far as it can be read; at least that it is over.
+    pub events: Vec<Stamped>,
+}

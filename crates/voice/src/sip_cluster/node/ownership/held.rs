@@ -1,0 +1,37 @@
+//! Messages that wait until the ledger has named the owner of their call.
+
+use std::collections::HashMap;
+
+use sip::Message;
+
+use crate::sip_cluster::limits::FINDING_MAX;
+use crate::sip_cluster::node::lookup::CallKey;
+
+/// The messages, by their call, in order of arrival, each with the connection that it came by.
+#[derive(Default)]
+pub struct HeldMessages(HashMap<CallKey, Vec<(Message, u64)>>);
+
+impl HeldMessages {
+    /// Whether no further message may wait.
+    pub fn are_full(&self) -> bool {
+        self.0.values().map(Vec::len).sum::<usize>() >= FINDING_MAX
+    }
+
+    /// Holds a message; returns whether it is the first of its call, whose owner must be looked up.
+    pub fn hold(&mut self, named: &CallKey, message: Message, link: u64) -> bool {
+        let waiting = self.0.entry(named.clone()).or_default();
+        waiting.push((message, link));
+        waiting.len() == 1
+    }
+
+    /// Takes the messages of a call whose lookup is done.
+    pub fn take(&mut self, named: &CallKey) -> Vec<(Message, u64)> {
+        self.0.remove(named).unwrap_or_default()
+    }
+
+    /// How many calls are being looked up.
+    #[cfg(test)]
+    pub fn lookups(&self) -> usize {
+        self.0.len()
+    }
+}

@@ -1,0 +1,113 @@
+//! Continues a claimed call from its record.
+
+use infra::Record;
+use model::{ConnId, Timestamp};
+use sip::Flow;
+use sip::agent::{DialogSnapshot, Restore};
+
+use crate::dialog_records::RecordError;
+use crate::quarantine::CLAIMS_MAX;
+use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::calls::leg::{Leg, LegStage, Place, Side};
+use crate::sip_cluster::node::calls::records::{self, Decoded};
+use crate::sip_cluster::node::faults::Doing;
+
+impl Node {
+    /// Continues a claimed call. Needs the connection to its proxy, so that its messages find their way.
+    ///
+    /// A record that does not decode, panics or exceeds its steps is quarantined; all others are continued.
+    pub fn restore(&mut self, record: &Record<ConnId>, now: Timestamp) -> bool {
+        if self.is_aside(record.key) {
+            return false;
+        }
+        if record.claims >= CLAIMS_MAX {
+            let why = format!("{} processes ended abnormally while processing it", record.claims - 1);
+            self.quarantine_record(record, why, now);
+            return false;
+        }
+        let mut outcome = Err("restoring it failed".to_owned());
+        self.attempt(Doing::Record, now, |node| {
+            node.set_current(record.key);
+            outcome = node.go_on_with(record, now).map_err(|error| format!("it cannot be read: {error}"));
+        });
+        match outcome {
+            // The fault handling has quarantined or ended it already.
+            _ if self.is_aside(record.key) => false,
+            Ok(()) => true,
+            Err(why) => {
+                self.quarantine_record(record, why, now);
+                false
+            }
+        }
+    }
+
+    fn go_on_with(&mut self, record: &Record<ConnId>, now: Timestamp) -> Result<(), RecordError> {
+        let conn_id = record.key;
+        let Decoded { mut entry, dialogs } = records::decode(&record.state, |edge| self.proxies.link_at(edge, now))?;
+        if entry.call.state().token != record.token {
+            entry.call.claim(record.token);
+        }
+        // Inserted before its dialogs, so that a fault from here on finds every part of the call.
+        self.calls.insert(conn_id, entry);
+        for (at, (phone, media)) in dialogs.into_iter().enumerate() {
+            self.restore_leg(at, conn_id, phone, media, now);
+        }
+        self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
+        self.metrics.call_claimed();
+        if let Some(entry) = self.calls.get(&conn_id) {
+            self.trace_call(entry, true, now);
+        }
+        if let Some(entry) = self.calls.get_mut(&conn_id) {
+            entry.call.ask_again();
+        }
+        self.call_changed(conn_id, now);
+        self.ask_again(conn_id, now);
+        self.settle(now);
+        Ok(())
+    }
+
+    fn restore_leg(
+        &mut self,
+        at: usize,
+        conn_id: ConnId,
+        phone: Option<DialogSnapshot>,
+        media: Option<DialogSnapshot>,
+        now: Timestamp,
+    ) {
+        let Some((id, link)) = self.leg_at(conn_id, at).map(|leg| (leg.id, leg.link)) else {
+            return;
+        };
+        // Every commit came before its messages, so the sequence numbers are right; the messages sent last may be lost.
+        let how = Restore { stream: Some(Flow::Stream { connection: link }), resend: true, cseq_jump: 0 };
+        for (side, snapshot) in [(Side::Phone, phone), (Side::Media, media)] {
+            let Some(snapshot) = snapshot else {
+                continue;
+            };
+            match self.agent.restore(vec![snapshot], how, now).map(|mut ids| ids.pop()) {
+                Ok(Some(dialog)) => {
+                    self.calls.bind(dialog, Place { conn_id, leg: id, side });
+                    match (self.leg_at(conn_id, at), side) {
+                        (Some(leg), Side::Phone) => leg.phone = Some(dialog),
+                        (Some(leg), Side::Media) => leg.media = Some(dialog),
+                        (None, _) => {}
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(%conn_id, %error, "a dialog cannot be restored"),
+            }
+        }
+        let Some(leg) = self.leg_at(conn_id, at) else {
+            return;
+        };
+        // Silence is counted from here: the party could not reach this node while it was away.
+        leg.heard_at = now;
+        if leg.phone.is_none() && leg.stage == LegStage::Up {
+            leg.stage = LegStage::Closing;
+        }
+    }
+
+    /// A leg of a record by its place there: a damaged record may name two legs alike.
+    fn leg_at(&mut self, conn_id: ConnId, at: usize) -> Option<&mut Leg> {
+        self.calls.get_mut(&conn_id)?.legs.get_mut(at)
+    }
+}

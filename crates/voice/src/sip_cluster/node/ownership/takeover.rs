@@ -1,0 +1,261 @@
+//! Messages of calls that are not here, and calls of failed nodes.
+//!
+//! The ledger knows the owner of each call. A call whose owner has failed is claimed before its messages are handled. Messages of
+//! a call that another node owns go to that node. All others are answered as those of a call that is over. Proxies and nodes
+//! choose a call's successor by the same rendezvous hash, so messages reach the node that claims the call.
+
+use infra::{DialogKey, Record};
+use model::{ConnId, Owner, TenantId, Timestamp};
+use sip::agent::Reply;
+use sip::header::HeaderName;
+use sip::proxy::headers;
+use sip::{Flow, LocalTag, Message, Method, StatusCode};
+
+use crate::quarantine::was_suspect_before_claim;
+use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::faults::Doing;
+use crate::sip_cluster::node::lookup::{CallKey, FailureReport, Found, Lookup, ROLE, SeenLive};
+use crate::sip_cluster::node::order::Order;
+
+/// Status for a caller whose call is over and to whom the refusal may not have come.
+const OVER: StatusCode = StatusCode::TEMPORARILY_UNAVAILABLE;
+/// Retry-After of a request whose call could not be looked up, in seconds.
+const RETRY_AFTER_S: &str = "5";
+
+/// Where a message belongs.
+pub enum Belongs {
+    /// To a dialog that is here, or to no call of any node.
+    Here,
+    /// To a leg that is over; its call is here.
+    LegOver,
+    /// To a call that is not here: the ledger may know its owner.
+    Lookup(Lookup),
+}
+
+impl Node {
+    /// Where a message belongs, as far as this node knows.
+    pub(in crate::sip_cluster::node) fn belongs(&mut self, message: &Message, link: u64) -> Belongs {
+        let gone = message.header(&headers::UNREACHABLE).and_then(|owner| owner.parse().ok());
+        let gone = gone.map(|owner| FailureReport::Owner { owner, by: link });
+        let Ok(ours) = (if message.is_request() { message.to() } else { message.from() }) else { return Belongs::Here };
+        let Some(tag) = ours.tag() else {
+            return self.sought_by_invite(message, gone).map_or(Belongs::Here, Belongs::Lookup);
+        };
+        if self.agent.knows(message) {
+            return Belongs::Here;
+        }
+        let Some(LocalTag { call, tenant, .. }) = self.ids.open(tag) else { return Belongs::Here };
+        if self.calls.contains_key(&call) {
+            return Belongs::LegOver;
+        }
+        Belongs::Lookup(Lookup { tenant, named: CallKey::Call(call), gone })
+    }
+
+    /// A proxy repeats an INVITE because its node failed, or another node has found that we own its call. The call may be in the
+    /// ledger already.
+    fn sought_by_invite(&self, message: &Message, gone: Option<FailureReport>) -> Option<Lookup> {
+        let is_said_to_be_ours = || message.header(&headers::OWNER).is_some() && !self.agent.has_begun(message);
+        if message.method() != Method::Invite || (gone.is_none() && !is_said_to_be_ours()) {
+            return None;
+        }
+        let tenant = TenantId::parse(message.header(&headers::TENANT)?).ok()?;
+        let from_tag = message.from().ok()?.tag().unwrap_or_default().to_owned();
+        let key = DialogKey { call_id: message.call_id().ok()?.to_owned(), from_tag };
+        Some(Lookup { tenant, named: CallKey::Invite(key), gone })
+    }
+
+    /// Holds a message until the ledger has named the owner of its call.
+    pub(in crate::sip_cluster::node) fn hold_for_lookup(&mut self, sought: Lookup, message: Message, link: u64) {
+        if self.held.are_full() {
+            // The proxy absorbs retransmissions: without an answer the sender would hear nothing for half a minute.
+            self.metrics.call_overloaded();
+            return self.turn_away(&message, StatusCode::SERVER_INTERNAL_ERROR, Flow::Stream { connection: link });
+        }
+        if self.held.hold(&sought.named, message, link) {
+            self.orders.push_back(Order::Find(sought));
+        }
+    }
+
+    /// A lookup is done: handles the messages that waited for it.
+    pub fn found(&mut self, named: &CallKey, found: &Found, now: Timestamp) {
+        if let Found::Ours(record) = found {
+            self.take_over(record, now);
+        }
+        for (message, link) in self.held.take(named) {
+            let doing = Doing::Message { bytes: message.to_bytes(), link };
+            self.attempt(doing, now, |node| node.go_on_with_message(found, message, link, now));
+        }
+    }
+
+    fn go_on_with_message(&mut self, found: &Found, message: Message, link: u64, now: Timestamp) {
+        let flow = Flow::Stream { connection: link };
+        let found = match found {
+            Found::Ours(record) if self.is_aside(record.key) => &Found::Ended,
+            found => found,
+        };
+        match found {
+            // The refusal was lost with the previous owner.
+            Found::Ours(_) if is_new(&message) && !self.agent.has_begun(&message) => {
+                self.turn_away(&message, OVER, flow);
+            }
+            Found::Ours(_) => match self.belongs(&message, link) {
+                Belongs::LegOver => self.take_in_late(message, link, now),
+                Belongs::Here | Belongs::Lookup(_) => self.take_in(message, link, now),
+            },
+            Found::Elsewhere(owner) => self.hand_over(message, owner, flow),
+            Found::Ended if !is_new(&message) => self.take_in_late(message, link, now),
+            // An INVITE of which nothing is stored begins a new call.
+            Found::Unknown => self.take_in(message, link, now),
+            Found::Ended => self.turn_away(&message, OVER, flow),
+            Found::Unanswered => self.turn_away(&message, StatusCode::SERVER_INTERNAL_ERROR, flow),
+        }
+    }
+
+    /// Marks the call of a message for the commit, so that the ledger confirms us as the owner before anything is sent within the
+    /// call. This happens also when nothing changes, and when no such leg is here: a successor may have begun it, or it is over.
+    /// For a response of a leg that is here, the user agent itself reports the changes.
+    fn confirm_owner_of(&mut self, message: &Message, link: u64) {
+        let ours = if message.is_request() { message.to() } else { message.from() };
+        let Ok(ours) = ours else { return };
+        let Some(tag) = ours.tag() else { return };
+        match self.agent.dialog_by_tag(tag) {
+            Some(dialog) if message.is_request() => self.mark_of(dialog),
+            Some(_) => {}
+            None => {
+                if let Some(LocalTag { call, .. }) = self.ids.open(tag) {
+                    self.mark(call);
+                }
+            }
+        }
+        if message.is_request() {
+            self.confirmations.received(message.clone(), link);
+        }
+    }
+
+    /// Handles a message whose call is here, or that belongs to no call.
+    pub(in crate::sip_cluster::node) fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
+        self.confirm_owner_of(&message, link);
+        let again = [&headers::OWNER, &headers::UNREACHABLE].iter().any(|mark| message.header(mark).is_some());
+        if message.is_request() && again {
+            // An INVITE that another node sent back because we own its call, or that the proxy repeats since our connection
+            // broke.
+            self.agent.expect_again(&message);
+        }
+        self.agent.receive(message, Flow::Stream { connection: link }, now);
+        self.settle(now);
+    }
+
+    /// Handles a message of a leg that is over: an answer sent before may have been lost with the previous owner.
+    pub(in crate::sip_cluster::node) fn take_in_late(&mut self, message: Message, link: u64, now: Timestamp) {
+        self.confirm_owner_of(&message, link);
+        self.agent.receive_after_end(message, Flow::Stream { connection: link }, now);
+        self.settle(now);
+    }
+
+    /// Takes over calls claimed from a failed node.
+    pub fn orphans_claimed(&mut self, records: &[Record<ConnId>], now: Timestamp) {
+        self.search.done();
+        if records.iter().any(was_suspect_before_claim) {
+            // More suspect records may follow; they are claimed one by one.
+            self.search.again(now);
+        }
+        for record in records {
+            self.take_over(record, now);
+        }
+    }
+
+    /// Takes a claimed call over. It may be here already: another message has brought it, or this node had lost it without
+    /// knowing.
+    fn take_over(&mut self, record: &Record<ConnId>, now: Timestamp) {
+        let held = self.calls.get_mut(&record.key).map(|entry| &mut entry.call);
+        match held.map(|call| (record.token.0.saturating_sub(call.state().token.0), call)) {
+            Some((0, _)) => return,
+            // No other node owned it in between: the state here is complete.
+            Some((1, call)) => {
+                call.claim(record.token);
+                return self.mark(record.key);
+            }
+            // Another node owned it in between: the state here is outdated.
+            Some(_) => {
+                self.forget(record.key);
+                self.calls.unmark(record.key);
+                self.take_back(&[record.key]);
+            }
+            None => {}
+        }
+        self.restore(record, now);
+    }
+
+    /// Answers a request of a call that this node took for its own: another node owns the call, or it is over.
+    pub(in crate::sip_cluster::node) fn answer_elsewhere(
+        &mut self,
+        message: Message,
+        link: u64,
+        owner: Option<&Owner>,
+    ) {
+        let flow = Flow::Stream { connection: link };
+        match (owner, message.method()) {
+            (Some(owner), Method::Invite) if is_new(&message) && *owner == *self.ids.owner() => {
+                self.turn_away(&message, OVER, flow)
+            }
+            (None, Method::Invite) if is_new(&message) => self.turn_away(&message, OVER, flow),
+            (Some(owner), _) => self.hand_over(message, owner, flow),
+            (None, Method::Ack) => {}
+            // Every node would give the same answer.
+            (None, Method::Bye) => self.agent.answer_once(&message, Reply::new(StatusCode::OK), flow),
+            (None, _) => self.agent.answer_once(&message, Reply::new(StatusCode::CALL_DOES_NOT_EXIST), flow),
+        }
+    }
+
+    /// Redirects a request to the call's owner. An ACK or a response has no answer, so it is passed on.
+    fn hand_over(&mut self, mut message: Message, owner: &Owner, flow: Flow) {
+        self.metrics.message_handed_over();
+        if message.method() == Method::Ack {
+            let route = format!("<sip:{owner}.{ROLE}.trunkline.invalid;lr>");
+            message.remove(&headers::UNREACHABLE);
+            message.push_front(&HeaderName::Route, route);
+            return self.agent.pass_on(&message, flow);
+        }
+        if !message.is_request() {
+            // The request left this node before another node took the call: its response must not be lost.
+            message.remove(&headers::UNREACHABLE);
+            message.set(&headers::OWNER, owner);
+            self.agent.pass_on(&message, flow);
+        } else {
+            let reply = Reply::new(StatusCode::MOVED_TEMPORARILY).header(headers::OWNER, owner.to_string());
+            self.agent.answer_once(&message, reply, flow);
+        }
+    }
+
+    pub(in crate::sip_cluster::node) fn turn_away(&mut self, message: &Message, status: StatusCode, flow: Flow) {
+        if message.is_request() && message.method() != Method::Ack {
+            let mut reply = Reply::new(status);
+            if status != OVER {
+                reply = reply.header(HeaderName::RetryAfter, RETRY_AFTER_S);
+            }
+            self.agent.answer_once(message, reply, flow);
+        }
+    }
+
+    /// Stores which nodes a proxy sees live; returns whether that is news.
+    pub fn sees_live(&mut self, link: u64, live: Vec<Owner>, now: Timestamp) -> bool {
+        self.search.sees_live(link, live, now)
+    }
+
+    /// The nodes that proxies see live.
+    pub const fn live(&self) -> &SeenLive {
+        self.search.live()
+    }
+
+    /// Searches for calls whose owner has failed: a call in a queue has no message that would trigger its takeover.
+    pub(in crate::sip_cluster::node) fn look_for_inheritance(&mut self, now: Timestamp) {
+        if let Some(live) = self.search.begin(self.ids.owner(), self.draining, now) {
+            self.orders.push_back(Order::Inherit { live });
+        }
+    }
+}
+
+/// Whether a message begins a call.
+fn is_new(message: &Message) -> bool {
+    message.is_request() && message.to().is_ok_and(|to| to.tag().is_none())
+}

@@ -1,0 +1,129 @@
+//! The connections to proxies: those that are up, and the edges that the node waits for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::Timestamp;
+use model::plan::Contact;
+use sip::NameAddr;
+
+/// Placeholder for the edge of a proxy that will not return.
+pub const NO_EDGE: &str = "edge.trunkline.invalid";
+
+/// Marks numbers of connections that have not been up in this run: no real number is so high.
+const NEVER_UP: u64 = 1 << 63;
+
+/// The proxies, by the numbers of their connections and by their edges.
+pub struct Proxies {
+    /// Connections that are up, each with its proxy's edge.
+    up: BTreeMap<u64, String>,
+    /// Edges whose connection broke, until it is back or no leg uses it any more.
+    lost: BTreeMap<String, Lost>,
+    /// Number of edges awaited that have not been connected in this run.
+    never_up: u64,
+    /// How long a lost proxy may take to come back before requests that wait for it fail.
+    return_within: Duration,
+}
+
+/// An edge whose connection broke.
+#[derive(Clone, Copy, Debug)]
+struct Lost {
+    /// Number of the broken connection; legs refer to it.
+    link: u64,
+    /// Until when requests through that proxy wait for a response.
+    until: Timestamp,
+}
+
+impl Proxies {
+    /// No connections yet.
+    pub const fn new(return_within: Duration) -> Self {
+        Self { up: BTreeMap::new(), lost: BTreeMap::new(), never_up: 0, return_within }
+    }
+
+    /// A connection is up. Returns the number by which legs of that edge go, if its connection had broken.
+    pub fn came_up(&mut self, link: u64, edge: &str) -> Option<u64> {
+        self.up.insert(link, edge.to_owned());
+        self.lost.remove(edge).map(|lost| lost.link)
+    }
+
+    /// A connection broke; returns whether it was up.
+    pub fn broke(&mut self, link: u64, now: Timestamp) -> bool {
+        let Some(edge) = self.up.remove(&link) else { return false };
+        self.lost.insert(edge, Lost { link, until: now + self.return_within });
+        true
+    }
+
+    /// Whether a connection is up.
+    pub fn is_up(&self, link: u64) -> bool {
+        self.up.contains_key(&link)
+    }
+
+    /// Whether no connection is up.
+    pub fn none_is_up(&self) -> bool {
+        self.up.is_empty()
+    }
+
+    /// Any connection that is up.
+    pub fn any(&self) -> Option<u64> {
+        self.up.keys().next().copied()
+    }
+
+    /// Whether an edge is awaited.
+    pub fn is_one_awaited(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
+    /// The connections of edges that are awaited.
+    pub fn awaited(&self) -> Vec<u64> {
+        self.lost.values().map(|lost| lost.link).collect()
+    }
+
+    /// Those of them that have been away for too long: requests that wait for them fail.
+    pub fn overdue(&self, now: Timestamp) -> Vec<u64> {
+        self.lost.values().filter(|lost| lost.until <= now).map(|lost| lost.link).collect()
+    }
+
+    /// Awaits these connections no longer, except where a leg still goes by one.
+    pub fn forget_unused(&mut self, links: &[u64], is_used: impl Fn(u64) -> bool) {
+        self.lost.retain(|_, lost| !links.contains(&lost.link) || is_used(lost.link));
+    }
+
+    /// The edge of the proxy at a connection.
+    pub fn edge(&self, link: u64) -> &str {
+        let lost = || self.lost.iter().find(|(_, lost)| lost.link == link).map(|(edge, _)| edge);
+        self.up.get(&link).or_else(lost).map_or(NO_EDGE, String::as_str)
+    }
+
+    /// The connection to the proxy with that edge. If there is none yet, the call waits for it as for one that broke: another
+    /// proxy does not know the call's requests, so a CANCEL through it would match none.
+    pub fn link_at(&mut self, edge: &str, now: Timestamp) -> u64 {
+        let own = self.up.iter().find(|(_, at)| at.as_str() == edge).map(|(link, _)| *link);
+        if let Some(link) = own.or_else(|| self.lost.get(edge).map(|lost| lost.link)) {
+            return link;
+        }
+        if edge == NO_EDGE {
+            return self.any().unwrap_or(0);
+        }
+        self.never_up += 1;
+        let link = NEVER_UP | self.never_up;
+        self.lost.insert(edge.to_owned(), Lost { link, until: now + self.return_within });
+        link
+    }
+
+    /// The connection to the proxy that a registration's Path leads through; without a Path, any connection.
+    pub fn link_of(&self, contact: &Contact) -> Option<u64> {
+        let Some(first) = contact.path.first() else {
+            return self.any();
+        };
+        let address = NameAddr::parse(first).ok()?;
+        let uri = address.uri().ok()?;
+        let host = uri.host()?;
+        self.up
+            .iter()
+            .find(|(_, edge)| {
+                let (name, port) = edge.rsplit_once(':').unwrap_or((edge, "5060"));
+                name.eq_ignore_ascii_case(&host.to_string()) && port.parse().ok() == Some(uri.port().unwrap_or(5060))
+            })
+            .map(|(link, _)| *link)
+    }
+}
