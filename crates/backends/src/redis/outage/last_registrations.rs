@@ -1,0 +1,54 @@
+//! Where phones were last registered.
+
+use infra::{Binding, RegistrationWrite, bounds};
+use model::{Dn, Stamped, TenantId};
+
+use super::{OutageState, lock};
+use crate::redis::store::records::RecordId;
+
+/// Where a phone is registered, as last written.
+pub(super) struct LastRegistration {
+    bindings: Vec<Binding>,
+    /// Number of facts published about it so far.
+    events: u64,
+}
+
+impl OutageState {
+    /// Remembers where a phone is registered; `events` is the number of facts published about it.
+    pub(in crate::redis) fn registered(&self, write: &RegistrationWrite, events: u64) {
+        let key = (write.tenant.clone(), write.dn.clone());
+        lock(&self.recent_facts).add(phone_id(&write.tenant, &write.dn), write.events.as_slice().into());
+        let mut registrations = lock(&self.registrations);
+        if registrations.len() >= bounds::RECORDS_MAX {
+            registrations.retain(|_, kept| !kept.bindings.is_empty());
+        }
+        registrations.insert(key, LastRegistration { bindings: write.bindings.clone(), events });
+    }
+
+    /// Number of facts published about a phone, as far as this client knows.
+    pub(in crate::redis) fn told_of(&self, tenant: &TenantId, dn: &Dn) -> u64 {
+        lock(&self.registrations).get(&(tenant.clone(), dn.clone())).map_or(0, |kept| kept.events)
+    }
+
+    /// Every registered phone, as the first write of its record.
+    pub(super) fn all_registrations(&self) -> Vec<RegistrationWrite> {
+        let anew = |((tenant, dn), kept): (&(TenantId, Dn), &LastRegistration)| RegistrationWrite {
+            tenant: tenant.clone(),
+            dn: dn.clone(),
+            expected: 0,
+            bindings: kept.bindings.clone(),
+            events: Vec::new(),
+        };
+        let registrations = lock(&self.registrations);
+        registrations.iter().filter(|(_, kept)| !kept.bindings.is_empty()).map(anew).collect()
+    }
+
+    /// Those of a phone.
+    pub(in crate::redis) fn latest_of_phone(&self, tenant: &TenantId, dn: &Dn) -> Vec<Stamped> {
+        lock(&self.recent_facts).of(&phone_id(tenant, dn))
+    }
+}
+
+fn phone_id(tenant: &TenantId, dn: &Dn) -> RecordId {
+    ("phone", tenant.clone(), dn.to_string())
+}

@@ -1,0 +1,147 @@
+//! Writes again what Redis has lost.
+
+use infra::{Consumed, Refusal, Result, StoreError, Written};
+use model::TenantId;
+
+use super::lock;
+use crate::redis::RedisStores;
+use crate::redis::scripts::PART_ROWS;
+use crate::redis::store::records::{Kind, Row};
+use crate::redis::store::streams::audience::Audience;
+use crate::redis::store::tenants::STREAMS;
+
+impl RedisStores {
+    /// Writes rows. A record that Redis has lost is written again first.
+    pub(in crate::redis) async fn write_and_restore(
+        &self,
+        kind: Kind,
+        tenant: &TenantId,
+        rows: &[Row],
+        consumed: Option<&Consumed>,
+    ) -> Result<Vec<Written>> {
+        let answered = self.write_each(kind, tenant, rows, consumed).await;
+        self.outage.note_answer(&answered);
+        let mut answers = answered?;
+        for (row, answer) in rows.iter().zip(&mut answers) {
+            if *answer != Written::Unknown {
+                continue;
+            }
+            let Some(lost) = self.outage.anew(kind, tenant, &row.key) else { continue };
+            if lost.owner != row.owner || lost.token != row.token || !self.is_lost(kind, tenant, &row.key).await? {
+                continue;
+            }
+            // The next renewal logs one warning for all of them.
+            tracing::debug!(ledger = kind.name, record = row.key, "Redis has lost a record: it is written again");
+            self.tell_log(tenant, &self.outage.latest_of(kind, tenant, &row.key), Audience::LogRepeat).await?;
+            self.write_rows(kind, tenant, std::slice::from_ref(&lost), None).await?;
+            let again = self.write_rows(kind, tenant, std::slice::from_ref(row), None).await?;
+            if let Some(again) = again.into_iter().next() {
+                *answer = again;
+            }
+        }
+        for (row, answer) in rows.iter().zip(&answers) {
+            self.outage.wrote(kind, row, answer, self.clock.now());
+        }
+        Ok(answers)
+    }
+
+    /// Whether Redis has lost a record of this client that it does not know. Otherwise another node may have claimed the record while
+    /// this process was stopped, and ended it so long ago that its tombstone is gone.
+    async fn is_lost(&self, kind: Kind, tenant: &TenantId, key: &str) -> Result<bool> {
+        if self.outage.would_be_remembered(kind, tenant, key, self.clock.now()) {
+            return Ok(true);
+        }
+        let was_emptied =
+            self.outage.note_generation(&self.generation().await?) || self.outage.is_being_written_again();
+        if !was_emptied {
+            tracing::warn!(%tenant, ledger = kind.name, record = key, "a record is over that others have had meanwhile");
+        }
+        Ok(was_emptied)
+    }
+
+    /// Writes rows in one script. If data in Redis make it fail, each row is written by itself and the failing row is refused.
+    async fn write_each(
+        &self,
+        kind: Kind,
+        tenant: &TenantId,
+        rows: &[Row],
+        consumed: Option<&Consumed>,
+    ) -> Result<Vec<Written>> {
+        match self.write_rows(kind, tenant, rows, consumed).await {
+            Err(error) if !error.passes() => {
+                tracing::error!(%error, ledger = kind.name, rows = rows.len(), "a script fails by what Redis holds");
+            }
+            answered => return answered,
+        }
+        let mut answers = Vec::with_capacity(rows.len());
+        for row in rows {
+            // Rows that the script had already written are recognised by their numbers.
+            match self.write_rows(kind, tenant, std::slice::from_ref(row), None).await {
+                Ok(written) => answers.extend(written),
+                Err(error) if !error.passes() => answers.push(Written::Refused(Refusal::Invalid(error.to_string()))),
+                Err(error) => return Err(error),
+            }
+        }
+        if consumed.is_some() {
+            self.write_rows(kind, tenant, &[], consumed).await?;
+        }
+        Ok(answers)
+    }
+
+    /// Writes waiting commits, and gives an emptied Redis its records again. Called with every renewal of a lease.
+    pub(in crate::redis) async fn recover(&self) -> Result<()> {
+        // Read before the lock is taken: commits do not wait for a late answer.
+        let generation = self.generation().await;
+        self.outage.note_answer(&generation);
+        let mut queue = self.outage.queue.lock().await;
+        let generation = generation?;
+        if self.outage.note_generation(&generation) {
+            self.announce_again();
+            self.repeat_facts(&generation).await?;
+            let mut count = 0;
+            for ((kind, tenant), rows) in self.outage.all_anew() {
+                let Some(kind) = Kind::named(kind) else { continue };
+                for part in rows.chunks(PART_ROWS) {
+                    self.write_each(kind, &tenant, part, None).await?;
+                    count += part.len();
+                }
+            }
+            for whole in self.outage.all_queues_anew() {
+                self.write_queues(&whole, true).await?;
+                count += 1 + whole.requests.len() + whole.reservations.len();
+            }
+            for write in self.outage.all_registrations() {
+                // A registration made since then takes precedence.
+                self.register_or_refuse(&write).await?;
+                count += 1;
+            }
+            self.outage.note_recovered(&generation);
+            tracing::warn!(records = count, "Redis came back empty: the records of this client are written again");
+        } else {
+            lock(&self.outage.recent_facts).forget_what_is_out();
+        }
+        self.replay_queue(&mut queue).await;
+        Ok(())
+    }
+
+    /// Repeats the latest facts to the log when Redis has a new generation. This comes before the records: no owner can continue
+    /// a record and publish more of it until these facts are in the stream.
+    async fn repeat_facts(&self, generation: &str) -> Result<()> {
+        if lock(&self.outage.generation_state).repeated_in.as_deref() == Some(generation) {
+            return Ok(());
+        }
+        let latest = lock(&self.outage.recent_facts).all();
+        for (tenant, facts) in latest {
+            self.announce(STREAMS, &tenant).await?;
+            match self.tell_log(&tenant, &facts, Audience::LogRepeat).await {
+                // A lack of room for one tenant's facts costs nobody a lease.
+                Err(error @ StoreError::Full { bound: 1.., .. }) => {
+                    tracing::error!(%tenant, %error, facts = facts.len(), "facts cannot be repeated for the reporting log");
+                }
+                told => told?,
+            }
+        }
+        lock(&self.outage.generation_state).repeated_in = Some(generation.to_owned());
+        Ok(())
+    }
+}

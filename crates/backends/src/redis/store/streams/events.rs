@@ -1,0 +1,111 @@
+//! The stream of facts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use infra::{Answer, EventEntry, EventStream, Matter, OutEntry, Position, Result, StoreError, bounds};
+use model::{Stamped, TenantId};
+
+use super::at;
+use super::audience::Audience;
+use crate::redis::RedisStores;
+use crate::redis::connection::reply::{self, position, refused};
+use crate::redis::scripts::{Call, PART_ROWS};
+use crate::redis::store::envelopes;
+use crate::redis::store::wait::Found;
+use crate::redis::tag;
+
+impl RedisStores {
+    /// The entries after `after` that this release knows and that are `wanted`. Others are skipped: a reader that got an
+    /// empty answer for them would never get past them.
+    async fn known_events(
+        &self,
+        tenant: &TenantId,
+        mut after: Position,
+        max: usize,
+        wanted: impl Fn(Audience) -> bool,
+    ) -> Result<Vec<OutEntry>> {
+        loop {
+            let mut call = Call::on(&self.scripts.read_events, tenant);
+            let answer = call.about(Matter::Facts).arg(after.to_string()).arg(max).send(self).await?;
+            let words = reply::list(&answer)?;
+            if reply::text(words.first())? == "trimmed" {
+                return Err(StoreError::Trimmed { gone: at(words.get(1))? });
+            }
+            let entries = words.iter().skip(1).map(entry).collect::<Result<Vec<_>>>()?;
+            let Some((last, ..)) = entries.last() else { return Ok(Vec::new()) };
+            after = *last;
+            let passed_over = entries.iter().filter(|(.., event)| event.is_none()).count();
+            if passed_over > 0 {
+                tracing::warn!(%tenant, before = %after, passed_over, "facts cannot be read, or are of a later release");
+            }
+            let known = entries.into_iter().filter(|(_, for_whom, _)| wanted(*for_whom));
+            let known = known.filter_map(|(position, for_whom, event)| {
+                let entry = EventEntry { position, event: event? };
+                Some(OutEntry { entry, is_correction: for_whom == Audience::LogCorrection })
+            });
+            let known: Vec<_> = known.collect();
+            if !known.is_empty() {
+                return Ok(known);
+            }
+        }
+    }
+
+    /// Adds facts for the reporting log alone.
+    pub(in crate::redis) async fn tell_log(
+        &self,
+        tenant: &TenantId,
+        events: &[Stamped],
+        for_whom: Audience,
+    ) -> Result<()> {
+        for part in events.chunks(PART_ROWS) {
+            let mut call = Call::on(&self.scripts.tell_log, tenant);
+            call.arg(for_whom.field()).arg(bounds::STREAM_BYTES_HARD);
+            call.about(Matter::Facts).list(envelopes(part).collect::<Vec<_>>().into_iter());
+            let words = reply::texts(&call.send(self).await?)?;
+            if words.first().map(String::as_str) != Some("done") {
+                return Err(refused(&words));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl EventStream for RedisStores {
+    fn read<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        after: Position,
+        max: usize,
+        wait: Duration,
+    ) -> Answer<'a, Vec<EventEntry>> {
+        let look = move || async move {
+            let known = self.known_events(tenant, after, max, |for_whom| for_whom == Audience::All).await?;
+            let found = Found::from(!known.is_empty());
+            Ok((known.into_iter().map(|known| known.entry).collect(), found))
+        };
+        self.wait_for(tenant, "ev", wait, look).boxed()
+    }
+
+    fn read_out<'a>(&'a self, tenant: &'a TenantId, after: Position, max: usize) -> Answer<'a, Vec<OutEntry>> {
+        self.known_events(tenant, after, max, |_| true).boxed()
+    }
+
+    fn end<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Position> {
+        async move {
+            let key = format!("evmeta:{}", tag(tenant));
+            let end = self.connections.command(redis::cmd("HGET").arg(key).arg("end")).await?;
+            Ok(position(&reply::text(Some(&end))?)?.unwrap_or(Position::START))
+        }
+        .boxed()
+    }
+}
+
+/// An entry; without its event if a later release has written it.
+fn entry(value: &redis::Value) -> Result<(Position, Audience, Option<Arc<Stamped>>)> {
+    let words = reply::list(value)?;
+    let for_whom = reply::text(words.get(2)).ok().and_then(|field| Audience::of_field(&field));
+    let event = for_whom.and_then(|_| contracts::wire::decode_stamped(reply::bytes(words.get(1)).ok()?).ok());
+    Ok((at(words.first())?, for_whom.unwrap_or(Audience::All), event.map(Arc::new)))
+}

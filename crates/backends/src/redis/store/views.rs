@@ -1,0 +1,40 @@
+//! Views of Pulse, in a Redis of its own (port 6380) where there is one.
+
+use futures::FutureExt as _;
+use infra::{Answer, KeptView, StoreError, ViewStore, bounds};
+use model::TenantId;
+
+use crate::redis::connection::reply;
+use crate::redis::{RedisStores, tag};
+
+fn key(tenant: &TenantId, view: &str) -> String {
+    format!("view:{}:{view}", tag(tenant))
+}
+
+impl ViewStore for RedisStores {
+    fn load<'a>(&'a self, tenant: &'a TenantId, view: &'a str) -> Answer<'a, Option<KeptView>> {
+        async move {
+            let command = redis::cmd("HMGET").arg(key(tenant, view)).arg(&["p", "s"]).to_owned();
+            let answer = self.connections.command(&command).await?;
+            let words = reply::list(&answer)?;
+            if matches!(words.get(1), None | Some(redis::Value::Nil)) {
+                return Ok(None);
+            }
+            Ok(Some(KeptView { position: reply::text(words.first())?, state: reply::bytes(words.get(1))? }))
+        }
+        .boxed()
+    }
+
+    fn keep<'a>(&'a self, tenant: &'a TenantId, view: &'a str, kept: KeptView) -> Answer<'a, ()> {
+        async move {
+            if kept.state.len() > bounds::VIEW_MAX {
+                return Err(StoreError::Full { what: "a view", bound: bounds::VIEW_MAX as u64 });
+            }
+            // One command, so position and state change together.
+            let mut command = redis::cmd("HSET");
+            command.arg(key(tenant, view)).arg("p").arg(kept.position).arg("s").arg(&kept.state[..]);
+            self.connections.command(&command).await.map(drop)
+        }
+        .boxed()
+    }
+}
