@@ -77,7 +77,13 @@ impl Node {
     /// Handles the answer to a probe. It is a sign of life, unless its status says that nobody is there. A 503 ends the request
     /// alone (RFC 5057 section 5.1): a carrier that takes no new calls sends it in a call that goes on. But the proxy sends it
     /// for a party that it cannot reach, so it counts for a party that media does not hear.
-    pub(in crate::sip_cluster::node) fn probed(&mut self, probe: Probe, status: StatusCode, answered: bool, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn probed(
+        &mut self,
+        probe: Probe,
+        status: StatusCode,
+        answered: bool,
+        now: Timestamp,
+    ) {
         let Place { conn_id, leg: id, .. } = probe.place;
         let is_gone = match status.0 {
             408 | 430 | 481 => true,
