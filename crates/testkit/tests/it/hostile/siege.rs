@@ -155,11 +155,11 @@ fn hostile_callers_and_phones_leave_an_installation_as_it_was() -> Result<()> {
         (said, talked) = (said + of_these, talked + of_them);
         nobody_died(&site).context(seeds)?;
         // Memory reserved for the first parties is available to later ones.
-        if u64::from(round) < warm_up {
+        if round < warm_up {
             resident = site.resident_kib()?.max(resident);
         }
     }
-    println!("{rounds} rounds; the honest caller was told to call again in {refused}; {said} messages of the others");
+    eprintln!("{rounds} rounds; the honest caller was told to call again in {refused}; {said} messages of the others");
     ensure!(refused <= rounds / ROUNDS_FULL_SHARE, "the machine was full in {refused} of {rounds} rounds");
     ensure!(said > 100 && talked > 0, "{said} messages, {talked} came into a call");
     is_at_rest(&site)?;
