@@ -90,6 +90,7 @@ const PROXY: &str = "sip-proxy";
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let settings: Settings = ctx.settings()?;
     ctx.ready.require(PROXY);
+    runtime::lease::keep(&ctx);
     let bound = ctx.bound("rtp")?;
     let advertise: IpAddr = bound
         .advertise
