@@ -4,6 +4,7 @@ mod circles;
 mod coverage;
 mod generate;
 mod layers;
+mod names;
 mod proofs;
 mod ready;
 mod tidy;

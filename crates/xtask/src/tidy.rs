@@ -1,13 +1,14 @@
-//! `cargo xtask tidy`: checks lengths, names, circles between modules, and text that must not be in a public tree.
+//! `cargo xtask tidy`: checks lengths, names, types of one name, circles between modules, and text that must not be in a public tree.
 
 use std::path::Path;
 
 use anyhow::Result;
 
+use crate::names::Names;
 use crate::{circles, workspace};
 
 /// Maximum of lines of a file without its tests.
-const FILE_LINES_MAX: usize = 600;
+const FILE_LINES_MAX: usize = 500;
 /// Maximum of lines of a function.
 const FUNCTION_LINES_MAX: usize = 70;
 /// Words that do not describe a purpose.
@@ -22,7 +23,7 @@ const BINARY: &[&str] = &["wav", "png", "ico", "woff2", "pcap", "bin"];
 
 /// Checks every file of the tree.
 pub fn check(root: &Path) -> Result<()> {
-    let mut faults = Vec::new();
+    let (mut faults, mut names) = (Vec::new(), Names::default());
     for path in workspace::files(root)? {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
         let is_input = path.starts_with("fuzz/corpus") || path.components().any(|part| part.as_os_str() == "torture");
@@ -34,8 +35,12 @@ pub fn check(root: &Path) -> Result<()> {
         faults.extend(strangers(&name, &text));
         if extension == "rs" && !name.contains("/generated/") {
             faults.extend(rust(&name, &text));
+            if !is_test(&name) {
+                names.count(&text);
+            }
         }
     }
+    faults.extend(names.faults());
     faults.extend(circles::faults(root)?);
     workspace::verdict("tidy", &faults)
 }
@@ -55,10 +60,13 @@ fn strangers(name: &str, text: &str) -> Vec<String> {
     faults
 }
 
+fn is_test(name: &str) -> bool {
+    ["/tests/", "/benches/", "/examples/", "/conformance", "/test_"].iter().any(|part| name.contains(part))
+        || name.ends_with("tests.rs")
+}
+
 fn rust(name: &str, text: &str) -> Vec<String> {
-    let is_test =
-        ["/tests/", "/benches/", "/examples/", "/conformance", "/test_"].iter().any(|part| name.contains(part))
-            || name.ends_with("tests.rs");
+    let is_test = is_test(name);
     let is_tool = name.contains("/testkit/") || name.contains("/simnet/");
     let code: Vec<&str> = text.lines().collect();
     let code = without_tests(&code);
