@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use model::plan::Destination;
 use model::request::RequestKind;
-use sip::StatusCode;
 use sip::agent::{Event, Release};
+use sip::{HeaderName, Message, Method, StatusCode};
 
 use super::bench::{Bench, Peer, phone, point};
 use super::calls::{request, talking};
@@ -173,4 +173,33 @@ fn a_phone_that_vanishes_while_its_proxy_is_away_is_found_all_the_same() {
     bench.pass(Duration::from_secs(40));
     assert_eq!(bench.node.calls(), 0, "nothing waits for a proxy that does not come back");
     assert!(!bench.node.proxies().is_one_awaited());
+}
+
+/// The phone answers the next probe with 503, as a proxy or carrier does that takes nothing new.
+fn next_probe_is_refused(bench: &mut Bench, cause: impl FnOnce(&mut Bench)) {
+    bench.mute.push(Peer::Phone);
+    bench.unheard.clear();
+    cause(bench);
+    let is_probe = |message: &&Message| message.method() == Method::Options;
+    let probe = loop {
+        if let Some(probe) = bench.unheard.iter().find(is_probe) {
+            break probe.clone();
+        }
+        bench.pass(Duration::from_secs(1));
+    };
+    bench.mute.clear();
+    let copied = [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
+    let copied = copied.map(|name| format!("{}: {}\r\n", name.as_str(), probe.header(&name).expect("it is there")));
+    let text = format!("SIP/2.0 503 Service Unavailable\r\n{}Content-Length: 0\r\n\r\n", copied.concat());
+    bench.node.receive(Message::parse(text.into()).expect("a response"), bench.link, bench.now);
+    bench.run();
+}
+
+#[test]
+fn a_party_that_takes_nothing_new_keeps_its_call_unless_media_does_not_hear_it() {
+    let (mut bench, _) = talking();
+    next_probe_is_refused(&mut bench, |_| ());
+    assert_eq!((bench.node.calls(), bench.story.last().map(String::as_str)), (1, Some("Established@7101")));
+    next_probe_is_refused(&mut bench, Bench::phone_is_silent);
+    assert!(bench.story.contains(&"Released@7101".to_owned()), "{:?}", bench.story);
 }
