@@ -198,26 +198,8 @@ fn parts(rows: Vec<Row>) -> Vec<Vec<Row>> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
-    use crate::redis::store::records::Facts;
-
-    fn row(key: usize, size: usize) -> Row {
-        Row {
-            tenant: TenantId::parse("acme").unwrap(),
-            key: key.to_string(),
-            owner: "sip-cluster-1.5".parse().unwrap(),
-            token: model::Token(1),
-            change: Change::Save { state: vec![0; size].into(), intentions: Bytes::new() },
-            due: None,
-            links: Vec::new(),
-            facts: Facts::default(),
-            new_call: None,
-            began_with: None,
-            number: 0,
-        }
-    }
+    use crate::redis::store::records::row_of_size as row;
 
     #[test]
     fn no_script_has_more_rows_or_bytes_than_may_hold_others_up() {

@@ -189,25 +189,8 @@ fn size(rows: &[Row]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
-
-    fn row(key: usize, size: usize) -> Row {
-        Row {
-            tenant: TenantId::parse("acme").unwrap(),
-            key: key.to_string(),
-            owner: "sip-cluster-1.5".parse().unwrap(),
-            token: model::Token(1),
-            change: Change::Save { state: vec![0; size].into(), intentions: Bytes::new() },
-            due: None,
-            links: Vec::new(),
-            facts: Facts::default(),
-            new_call: None,
-            began_with: None,
-            number: 0,
-        }
-    }
+    use crate::redis::store::records::row_of_size as row;
 
     #[test]
     fn a_record_waits_until_the_last_of_its_commits_is_written() {

@@ -82,7 +82,9 @@ impl RedisStores {
                 Err(error) => return Err(error),
             }
         }
-        if consumed.is_some() {
+        // As in the script: a writer that has lost its first record is not the owner any more.
+        let is_owner = !matches!(answers.first(), Some(Written::Fenced { .. }));
+        if consumed.is_some() && is_owner {
             self.write_rows(kind, tenant, &[], consumed).await?;
         }
         Ok(answers)
