@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use infra::Clock;
+use model::request::Concern;
 use model::{AgentId, Dn, Request as Asked, RequestKind, TenantId, Timestamp};
 
 use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE};
@@ -133,7 +134,8 @@ impl Caller {
         if asked.this_dn != tie.dn {
             return Err(Problem::forbidden(format!("the token is tied to the DN {}", tie.dn)));
         }
-        if scope::is_of_whole_call(&asked.kind) {
+        // Its effect is not limited to the DN that makes it.
+        if asked.kind.request_type().concern == Concern::WholeCall {
             let reason = format!("the token is tied to the DN {}, and this concerns a whole call", tie.dn);
             return Err(Problem::forbidden(reason));
         }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use model::RequestKind;
+use model::request::{Concern, RequestKind};
 
 use crate::settings::nearest;
 
@@ -54,45 +54,16 @@ scopes! {
     TRACE_NUMBERS = "trace:numbers";
 }
 
-/// The scope that a request needs: decided by its kind, never by other fields.
+/// The scope that a request needs: decided by whom it concerns, never by other fields.
 pub const fn of_request(kind: &RequestKind) -> &'static str {
-    match kind {
-        RequestKind::AnswerCall(_)
-        | RequestKind::ReleaseCall(_)
-        | RequestKind::ClearCall(_)
-        | RequestKind::RedirectCall(..)
-        | RequestKind::HoldCall(_)
-        | RequestKind::RetrieveCall(_)
-        | RequestKind::RouteCall(..)
-        | RequestKind::ApplyTreatment(..)
-        | RequestKind::StopTreatment(_)
-        | RequestKind::UpdateUserData(..)
-        | RequestKind::DeletePair(..)
-        | RequestKind::DeleteUserData(_)
-        | RequestKind::QueryCall(_) => CALLS_CONTROL,
-        RequestKind::AgentLogin { .. }
-        | RequestKind::AgentLogout
-        | RequestKind::AgentReady(_)
-        | RequestKind::AgentNotReady(_)
-        | RequestKind::QueryAddress => AGENTS_CONTROL,
+    match kind.request_type().concern {
+        Concern::Party | Concern::WholeCall => CALLS_CONTROL,
+        Concern::Agent => AGENTS_CONTROL,
     }
 }
 
 /// The scopes of requests: a caller without any of them may make none.
 pub const REQUESTS: [&str; 2] = [CALLS_CONTROL, AGENTS_CONTROL];
-
-/// Whether a request concerns a call as a whole, with all its parties: its effect is not limited to the DN that makes
-/// it.
-pub const fn is_of_whole_call(kind: &RequestKind) -> bool {
-    matches!(
-        kind,
-        RequestKind::ClearCall(_)
-            | RequestKind::UpdateUserData(..)
-            | RequestKind::DeletePair(..)
-            | RequestKind::DeleteUserData(_)
-            | RequestKind::QueryCall(_)
-    )
-}
 
 impl Scope {
     /// The rights of the bearer, in one line.

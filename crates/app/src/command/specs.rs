@@ -28,6 +28,12 @@ pub struct Arguments {
     /// The reference of facts: types, attributes, values; a part of a page of the book
     #[arg(long, conflicts_with_all = ["check", "metrics", "scopes", "events", "json"])]
     facts: bool,
+    /// The table of requests, a part of a page of the book
+    #[arg(long, conflicts_with_all = ["check", "metrics", "scopes", "events", "facts", "json"])]
+    requests: bool,
+    /// The OpenAPI document of requests
+    #[arg(long, conflicts_with_all = ["check", "metrics", "scopes", "events", "facts", "requests", "json"])]
+    openapi: bool,
 }
 
 /// Prints or checks the specs.
@@ -45,6 +51,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         say!("{}", contracts::reporting::markdown());
     } else if arguments.facts {
         say!("{}", contracts::reporting::facts_markdown());
+    } else if arguments.requests {
+        say!("{}", contracts::json::requests_markdown());
+    } else if arguments.openapi {
+        say_line!("{}", serde_json::to_string_pretty(&contracts::json::requests_openapi())?);
     } else if arguments.metrics && arguments.json {
         say_line!("{}", serde_json::to_string_pretty(&reference::as_json(roles::TABLE))?);
     } else if arguments.metrics {

@@ -6,19 +6,20 @@
 //!
 //! Unknown fields are ignored. Tenant and requester come from the caller's token, never from the frame.
 
+mod fields;
+mod openapi;
+
 use model::event::ErrorCode;
-use model::request::{Request, RequestKind, RouteTo, Treatment};
-use model::{AgentId, ConnId, Dn, Owner, ReferenceId, TenantId, UserData, WorkMode};
+use model::request::{Field, Request, RequestKind, RequestType, RouteTo, Treatment};
+use model::{ConnId, Owner, ReferenceId, TenantId};
 use serde_json::{Map, Value as Json, json};
 
 use super::FrameError;
-use super::user_data::{user_data_from_json, user_data_to_json};
+use super::user_data::user_data_to_json;
 use crate::wire;
+use fields::Fields;
 
-/// Pairs and bytes of the business data in one request: as many as a call may have.
-const BUSINESS: (usize, usize) = (UserData::PAIRS_MAX, UserData::BYTES_MAX);
-/// Pairs and bytes of reasons, and of extensions. They are in the agent's record and in the answering fact; a reason has one pair.
-const BESIDE: (usize, usize) = (64, 8 * 1024);
+pub use openapi::{requests_markdown, requests_openapi};
 
 /// A frame that has been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +43,8 @@ pub fn read_request(frame: &Json, tenant: &TenantId, requester: &str) -> Result<
     let reference = fields.number("ReferenceID")?.unwrap_or_default();
     let this_dn = fields.dn("ThisDN", ErrorCode::DN_NOT_CONFIGURED)?;
     let (kind, owner) = read_kind(name, &fields)?;
-    let reasons = fields.list("Reasons", BESIDE)?;
-    let extensions = fields.list("Extensions", BESIDE)?;
+    let reasons = fields.pairs(&Field::REASONS)?;
+    let extensions = fields.pairs(&Field::EXTENSIONS)?;
     let request = Request {
         tenant: tenant.clone(),
         requester: requester.to_owned(),
@@ -57,46 +58,49 @@ pub fn read_request(frame: &Json, tenant: &TenantId, requester: &str) -> Result<
 }
 
 fn read_kind(name: &str, fields: &Fields<'_>) -> Result<(RequestKind, Option<Owner>), FrameError> {
-    let without_call = match name {
-        "TAgentLogin" => Some(RequestKind::AgentLogin { agent: fields.agent()?, work_mode: fields.work_mode()? }),
-        "TAgentLogout" => Some(RequestKind::AgentLogout),
-        "TAgentSetReady" => Some(RequestKind::AgentReady(fields.work_mode()?)),
-        "TAgentSetNotReady" => Some(RequestKind::AgentNotReady(fields.work_mode()?)),
-        "TQueryAddress" => Some(RequestKind::QueryAddress),
-        _ => None,
-    };
-    if let Some(kind) = without_call {
+    let unsupported = || FrameError::new("req", ErrorCode::UNSUPPORTED, format_args!("{name} is not supported"));
+    let request_type = RequestType::named(name).ok_or_else(unsupported)?;
+    if !request_type.concern.is_of_call() {
+        let kind = read_agent_kind(request_type, fields)?.ok_or_else(unsupported)?;
         return Ok((kind, None));
     }
-    let call = |make: fn(ConnId) -> RequestKind| fields.conn_id().map(|(id, owner)| (make(id), owner));
-    match name {
-        "TAnswerCall" => call(RequestKind::AnswerCall),
-        "TReleaseCall" => call(RequestKind::ReleaseCall),
-        "TClearCall" => call(RequestKind::ClearCall),
-        "THoldCall" => call(RequestKind::HoldCall),
-        "TRetrieveCall" => call(RequestKind::RetrieveCall),
-        "TStopTreatment" => call(RequestKind::StopTreatment),
-        "TDeleteUserData" => call(RequestKind::DeleteUserData),
-        "TQueryCall" => call(RequestKind::QueryCall),
-        _ => read_kind_with_more(name, fields),
-    }
+    let (id, owner) = fields.conn_id()?;
+    let kind = read_call_kind(request_type, id, fields)?.ok_or_else(unsupported)?;
+    Ok((kind, owner))
 }
 
-fn read_kind_with_more(name: &str, fields: &Fields<'_>) -> Result<(RequestKind, Option<Owner>), FrameError> {
-    let known = ["TRedirectCall", "TRouteCall", "TApplyTreatment", "TAttachUserData", "TUpdateUserData", "TDeletePair"];
-    if !known.contains(&name) {
-        return Err(FrameError::new("req", ErrorCode::UNSUPPORTED, format_args!("{name} is not supported")));
-    }
-    let (id, owner) = fields.conn_id()?;
-    let kind = match name {
+fn read_agent_kind(request_type: &RequestType, fields: &Fields<'_>) -> Result<Option<RequestKind>, FrameError> {
+    Ok(Some(match request_type.name() {
+        "TAgentLogin" => RequestKind::AgentLogin { agent: fields.agent()?, work_mode: fields.work_mode()? },
+        "TAgentLogout" => RequestKind::AgentLogout,
+        "TAgentSetReady" => RequestKind::AgentReady(fields.work_mode()?),
+        "TAgentSetNotReady" => RequestKind::AgentNotReady(fields.work_mode()?),
+        "TQueryAddress" => RequestKind::QueryAddress,
+        _ => return Ok(None),
+    }))
+}
+
+fn read_call_kind(
+    request_type: &RequestType,
+    id: ConnId,
+    fields: &Fields<'_>,
+) -> Result<Option<RequestKind>, FrameError> {
+    Ok(Some(match request_type.name() {
+        "TAnswerCall" => RequestKind::AnswerCall(id),
+        "TReleaseCall" => RequestKind::ReleaseCall(id),
+        "TClearCall" => RequestKind::ClearCall(id),
+        "THoldCall" => RequestKind::HoldCall(id),
+        "TRetrieveCall" => RequestKind::RetrieveCall(id),
+        "TStopTreatment" => RequestKind::StopTreatment(id),
+        "TDeleteUserData" => RequestKind::DeleteUserData(id),
+        "TQueryCall" => RequestKind::QueryCall(id),
         "TRedirectCall" => RequestKind::RedirectCall(id, fields.dn("OtherDN", ErrorCode::INVALID_CALLED_DN)?),
         "TRouteCall" => RequestKind::RouteCall(id, read_route(fields)?),
         "TApplyTreatment" => RequestKind::ApplyTreatment(id, read_treatment(fields)?),
         "TDeletePair" => RequestKind::DeletePair(id, fields.text("Key")?.to_owned()),
-        // TAttachUserData and TUpdateUserData
-        _ => RequestKind::UpdateUserData(id, fields.list("UserData", BUSINESS)?),
-    };
-    Ok((kind, owner))
+        "TUpdateUserData" => RequestKind::UpdateUserData(id, fields.pairs(&Field::USER_DATA)?),
+        _ => return Ok(None),
+    }))
 }
 
 fn read_route(fields: &Fields<'_>) -> Result<RouteTo, FrameError> {
@@ -164,7 +168,7 @@ fn prompt_name(field: &str, name: String) -> Result<String, FrameError> {
 /// Writes a request as a frame; with the owner behind the ConnID where it is known.
 pub fn request_frame(request: &Request, owner: Option<&Owner>) -> Json {
     let mut frame = Map::new();
-    frame.insert("req".into(), json!(request_name(&request.kind)));
+    frame.insert("req".into(), json!(request.kind.request_type().name()));
     frame.insert("ReferenceID".into(), json!(request.reference.0));
     frame.insert("ThisDN".into(), json!(request.this_dn.as_str()));
     if let Some(id) = request.kind.conn_id() {
@@ -253,129 +257,9 @@ fn treatment_to_json(treatment: &Treatment) -> (&'static str, Json) {
     }
 }
 
-/// The published name of a request.
-const fn request_name(kind: &RequestKind) -> &'static str {
-    match kind {
-        RequestKind::AnswerCall(_) => "TAnswerCall",
-        RequestKind::ReleaseCall(_) => "TReleaseCall",
-        RequestKind::ClearCall(_) => "TClearCall",
-        RequestKind::RedirectCall(..) => "TRedirectCall",
-        RequestKind::HoldCall(_) => "THoldCall",
-        RequestKind::RetrieveCall(_) => "TRetrieveCall",
-        RequestKind::RouteCall(..) => "TRouteCall",
-        RequestKind::ApplyTreatment(..) => "TApplyTreatment",
-        RequestKind::StopTreatment(_) => "TStopTreatment",
-        RequestKind::UpdateUserData(..) => "TUpdateUserData",
-        RequestKind::DeletePair(..) => "TDeletePair",
-        RequestKind::DeleteUserData(_) => "TDeleteUserData",
-        RequestKind::QueryCall(_) => "TQueryCall",
-        RequestKind::AgentLogin { .. } => "TAgentLogin",
-        RequestKind::AgentLogout => "TAgentLogout",
-        RequestKind::AgentReady(_) => "TAgentSetReady",
-        RequestKind::AgentNotReady(_) => "TAgentSetNotReady",
-        RequestKind::QueryAddress => "TQueryAddress",
-    }
-}
-
 /// Reads a ConnID as clients write it: 16 hex digits and, if they know it, `@` and the owner.
 pub fn conn_id_with_owner(text: &str) -> Result<(ConnId, Option<Owner>), model::id::InvalidId> {
     let id = text.parse()?;
     let owner = text.split_once('@').map(|(_, owner)| owner.parse()).transpose()?;
     Ok((id, owner))
-}
-
-/// A frame's fields, read with errors that name them.
-struct Fields<'a>(&'a Map<String, Json>);
-
-impl<'a> Fields<'a> {
-    fn text(&self, key: &str) -> Result<&'a str, FrameError> {
-        self.optional_text(key)?.ok_or_else(|| FrameError::invalid(key, "it is absent"))
-    }
-
-    fn optional_text(&self, key: &str) -> Result<Option<&'a str>, FrameError> {
-        match self.0.get(key) {
-            None | Some(Json::Null) => Ok(None),
-            Some(Json::String(text)) => Ok(Some(text)),
-            Some(_) => Err(FrameError::invalid(key, "it is not text")),
-        }
-    }
-
-    fn number(&self, key: &str) -> Result<Option<u64>, FrameError> {
-        match self.0.get(key) {
-            None | Some(Json::Null) => Ok(None),
-            Some(json) => {
-                json.as_u64().map(Some).ok_or_else(|| FrameError::invalid(key, "it is not a whole number from 0"))
-            }
-        }
-    }
-
-    fn texts(&self, key: &str) -> Result<Vec<String>, FrameError> {
-        let wrong = || FrameError::invalid(key, "it is not a list of texts");
-        match self.0.get(key) {
-            Some(Json::Array(items)) => {
-                items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
-            }
-            Some(_) => Err(wrong()),
-            None => Err(FrameError::invalid(key, "it is absent")),
-        }
-    }
-
-    fn object(&self, key: &str) -> Result<Map<String, Json>, FrameError> {
-        match self.0.get(key) {
-            None | Some(Json::Null) => Ok(Map::new()),
-            Some(Json::Object(object)) => Ok(object.clone()),
-            Some(_) => Err(FrameError::invalid(key, "it is not an object")),
-        }
-    }
-
-    fn list(&self, key: &str, (pairs_max, bytes_max): (usize, usize)) -> Result<UserData, FrameError> {
-        let list = match self.0.get(key) {
-            None | Some(Json::Null) => return Ok(UserData::new()),
-            Some(json) => user_data_from_json(json, key)?,
-        };
-        if list.pairs() > pairs_max {
-            let rule = format_args!("it has more than {pairs_max} pairs, those of nested lists included");
-            return Err(FrameError::invalid(key, rule));
-        }
-        if list.bytes() > bytes_max {
-            return Err(FrameError::invalid(
-                key,
-                format_args!("it has more than {bytes_max} bytes of keys and values"),
-            ));
-        }
-        Ok(list)
-    }
-
-    /// The names of prompts.
-    fn prompts(&self) -> Result<Vec<String>, FrameError> {
-        let prompts = self.texts("prompts")?;
-        if prompts.len() > Treatment::PROMPTS_MAX {
-            return Err(FrameError::invalid("prompts", format_args!("there are more than {}", Treatment::PROMPTS_MAX)));
-        }
-        prompts.into_iter().map(|prompt| prompt_name("prompts", prompt)).collect()
-    }
-
-    fn dn(&self, key: &str, code: ErrorCode) -> Result<Dn, FrameError> {
-        let text = self.optional_text(key)?.ok_or_else(|| FrameError::new(key, code, "it is absent"))?;
-        Dn::parse(text).map_err(|e| FrameError::new(key, code, e))
-    }
-
-    fn agent(&self) -> Result<Option<AgentId>, FrameError> {
-        let text = self.optional_text("AgentID")?;
-        text.map(AgentId::parse).transpose().map_err(|e| FrameError::invalid("AgentID", e))
-    }
-
-    fn conn_id(&self) -> Result<(ConnId, Option<Owner>), FrameError> {
-        let wrong = |rule: &dyn std::fmt::Display| FrameError::new("ConnID", ErrorCode::INVALID_CONN_ID, rule);
-        let text = self.optional_text("ConnID")?.ok_or_else(|| wrong(&"it is absent"))?;
-        conn_id_with_owner(text).map_err(|e| wrong(&e))
-    }
-
-    fn work_mode(&self) -> Result<WorkMode, FrameError> {
-        let Some(text) = self.optional_text("AgentWorkMode")? else {
-            return Ok(WorkMode::Unknown);
-        };
-        wire::work_mode_by_name(text)
-            .ok_or_else(|| FrameError::invalid("AgentWorkMode", format_args!("{text} is not a work mode")))
-    }
 }

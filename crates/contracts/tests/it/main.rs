@@ -1,5 +1,7 @@
 //! Every fact and request comes back from the wire as it was.
 
+use std::collections::BTreeSet;
+
 use contracts::{json, wire};
 use model::agent::WorkMode;
 use model::event::{CallRef, ErrorCode};
@@ -212,14 +214,8 @@ fn any_frame() -> impl Strategy<Value = serde_json::Value> {
         "",
         "a",
     ];
+    let requests: Vec<&str> = RequestKind::TABLE.iter().flat_map(|each| each.names).copied().collect();
     let texts: &[&str] = &[
-        "TApplyTreatment",
-        "TRouteCall",
-        "TUpdateUserData",
-        "TAgentSetNotReady",
-        "TAgentLogin",
-        "TDeletePair",
-        "TRedirectCall",
         "0000000000000001",
         "ffffffffffffffff@sip-cluster-1.18446744073709551615",
         "7101",
@@ -249,7 +245,7 @@ fn any_frame() -> impl Strategy<Value = serde_json::Value> {
         prop_oneof![many, object.prop_map(|fields| fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())]
     });
     let of_frame = vec((select(names), inner), 0..20);
-    (of_frame, select(&texts[..7])).prop_map(|(fields, name)| {
+    (of_frame, select(requests)).prop_map(|(fields, name)| {
         let mut frame = serde_json::json!({"req": name, "ThisDN": "7101", "ConnID": "0000000000000001"});
         for (field, value) in fields {
             frame[field] = value;
@@ -309,6 +305,19 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..200)) {
         let _ = wire::decode_stamped(bytes.as_slice());
+    }
+}
+
+#[test]
+fn every_request_of_the_table_is_generated() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut seen = BTreeSet::new();
+    for _ in 0..2_000 {
+        seen.insert(kind().new_tree(&mut runner).expect("a request").current().request_type().name());
+    }
+    for each in RequestKind::TABLE {
+        assert!(seen.contains(each.name()), "kind() makes no {}", each.name());
     }
 }
 

@@ -335,6 +335,11 @@ fn a_request_is_let_in_once_and_a_wrong_one_is_named() -> Result<()> {
         assert_eq!(answer.status, status, "{frame}: {}", answer.body);
         assert!(answer.body.contains(said), "{frame}: {}", answer.body);
     }
+    let described = site.http(place, "GET", "/api/voice/v1/openapi.json", "")?;
+    let document: serde_json::Value = serde_json::from_str(&described.body)?;
+    let required = &document["components"]["schemas"]["TRedirectCall"]["required"];
+    assert_eq!((described.status, required), (200, &json!(["req", "ThisDN", "ConnID", "OtherDN"])));
+    assert_eq!(site.http_with(place, "GET", "/api/voice/v1/openapi.json", "", "")?.status, 401);
     let late = json!({"req": "TAgentSetReady", "ThisDN": "7105", "ReferenceID": 22});
     assert_eq!(send("example", &token("operator"), late)?.status, 202);
     let refused = watch.answer_to(22, SOON)?;

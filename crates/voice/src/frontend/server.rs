@@ -1,10 +1,10 @@
-//! HTTP 9101: `POST /api/voice/v1/{tenant}/requests`.
+//! HTTP 9101: `POST /api/voice/v1/{tenant}/requests`, and its OpenAPI document.
 
 use axum::extract::{Extension, Path, State};
 use axum::http::HeaderMap;
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
-use contracts::json::{RequestFrame, read_request};
+use contracts::json::{RequestFrame, read_request, requests_openapi};
 use http::StatusCode;
 use model::TenantId;
 use net::http::{Caller, JsonBody, Problem};
@@ -21,7 +21,15 @@ const REQUESTER_BYTES_MAX: usize = 200;
 const KEY_BYTES_MAX: usize = 200;
 
 pub(super) fn router(forwarder: RequestForwarder) -> Router {
-    Router::new().route("/api/voice/v1/{tenant}/requests", post(request)).with_state(forwarder)
+    Router::new()
+        .route("/api/voice/v1/{tenant}/requests", post(request))
+        .route("/api/voice/v1/openapi.json", get(openapi))
+        .with_state(forwarder)
+}
+
+/// The OpenAPI document, for every caller.
+async fn openapi(_: Caller) -> Json<Value> {
+    Json(requests_openapi())
 }
 
 async fn request(

@@ -1,0 +1,111 @@
+//! The fields of request frames beside `req`, `ReferenceID` and `ThisDN`: names, shapes, limits.
+
+use crate::userdata::UserData;
+
+/// A field of a request frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Field {
+    /// Its key.
+    pub name: &'static str,
+    /// Its values.
+    pub shape: Shape,
+    /// Whether a request without it is refused.
+    pub required: bool,
+    /// Its meaning, in a few words.
+    pub meaning: &'static str,
+}
+
+/// The values that a field takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    /// Text.
+    Text,
+    /// A directory number.
+    Dn,
+    /// The id of an agent.
+    Agent,
+    /// The ConnID of a call, with or without `@` and its owner.
+    ConnId,
+    /// A name of [`crate::WorkMode`].
+    WorkMode,
+    /// One of these names.
+    OneOf(&'static [&'static str]),
+    /// A whole number of that range.
+    Number {
+        /// The least.
+        least: u64,
+        /// The most.
+        most: u64,
+    },
+    /// A list of pairs.
+    Pairs {
+        /// The most pairs, those of nested lists included.
+        pairs_max: usize,
+        /// The most bytes of keys and values.
+        bytes_max: usize,
+    },
+    /// The parameters of a treatment, an object.
+    Parameters,
+}
+
+impl Field {
+    /// The call.
+    pub const CONN_ID: Self = Self::new("ConnID", Shape::ConnId, "the call").required();
+    /// The client's number.
+    pub const REFERENCE: Self = Self::new(
+        "ReferenceID",
+        Shape::Number { least: 0, most: u64::MAX },
+        "your number, which comes back in the event",
+    );
+    /// The DN that the request is for.
+    pub const THIS_DN: Self = Self::new("ThisDN", Shape::Dn, "the DN that the request is for").required();
+    /// The destination.
+    pub const OTHER_DN: Self = Self::new("OtherDN", Shape::Dn, "the destination");
+    /// The agent.
+    pub const AGENT_ID: Self = Self::new("AgentID", Shape::Agent, "the agent");
+    /// The work mode.
+    pub const WORK_MODE: Self = Self::new("AgentWorkMode", Shape::WorkMode, "the work mode");
+    /// How a call is routed.
+    pub const ROUTE_TYPE: Self = Self::new(
+        "RouteType",
+        Shape::OneOf(&["Unknown", "Default", "Reject", "CallDisconnect"]),
+        "to the destination (`Unknown`, `Default`), or its end",
+    );
+    /// The SIP status of a call that is rejected.
+    pub const STATUS: Self =
+        Self::new("Status", Shape::Number { least: 400, most: 699 }, "the SIP status of `Reject` (603)");
+    /// The treatment.
+    pub const TREATMENT_TYPE: Self = Self::new(
+        "TreatmentType",
+        Shape::OneOf(&["PlayAnnouncement", "Music", "PlayAnnouncementAndDigits", "RingBack", "Silence", "Echo"]),
+        "the treatment",
+    )
+    .required();
+    /// The treatment's parameters.
+    pub const PARAMETERS: Self = Self::new("Parameters", Shape::Parameters, "what the treatment needs");
+    /// Business data.
+    pub const USER_DATA: Self = Self::new(
+        "UserData",
+        Shape::Pairs { pairs_max: UserData::PAIRS_MAX, bytes_max: UserData::BYTES_MAX },
+        "the pairs, as many as a call may have",
+    );
+    /// A key of the business data.
+    pub const KEY: Self = Self::new("Key", Shape::Text, "the key of the pair").required();
+    /// The client's reasons. They are in the agent's record and in the answering fact; a reason has one pair.
+    pub const REASONS: Self = Self::new("Reasons", BESIDE, "why, as pairs");
+    /// Technical data.
+    pub const EXTENSIONS: Self = Self::new("Extensions", BESIDE, "technical data, as pairs");
+
+    const fn new(name: &'static str, shape: Shape, meaning: &'static str) -> Self {
+        Self { name, shape, required: false, meaning }
+    }
+
+    /// The same field where a request needs it.
+    #[must_use]
+    pub const fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
+}
+
+/// The pairs of reasons, and of extensions.
+const BESIDE: Shape = Shape::Pairs { pairs_max: 64, bytes_max: 8 * 1024 };
