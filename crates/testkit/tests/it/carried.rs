@@ -65,6 +65,34 @@ fn waiting(site: &Installation, watch: &Watch) -> Result<(Caller, Fact)> {
     Ok((caller, queued))
 }
 
+/// An agent comes, gets the waiting call and ends it.
+fn answered_and_ended(site: &Installation, caller: Caller) -> Result<()> {
+    let mut agent = baresip_agent(site, 10, "7101", Answer::Auto)?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    agent.hang_up()?;
+    caller.finish(LATER)?.1.expect_success()?;
+    site.is_at_rest()
+}
+
+/// own-16 and voice-39: what a program asks for goes whole from the web edge to frontend, and from there to the node that owns the call.
+#[test]
+fn a_request_goes_from_the_web_edge_by_frontend_to_the_calls_owner() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let (caller, queued) = waiting(&site, &watch)?;
+    let rows = [("own-16", "ingress", "frontend", 9_101), ("voice-39", "frontend", "sip-cluster", 11_300)];
+    let of_all = || rows.iter().map(|(_, from, to, port)| carried(&site, from, to, *port)).collect::<Result<Vec<_>>>();
+    let before = of_all()?;
+    let data = attach(&site, &queued)?;
+    let is_it = |fact: &Fact| fact.name == "EventAttachedDataChanged" && fact.frame["UserData"]["Note"] == data["Note"];
+    wait::until(LATER, || Ok(watch.facts().iter().any(is_it).then_some(()))).context("the owner has not done it")?;
+    for ((id, ..), (before, after)) in rows.iter().zip(before.iter().zip(of_all()?)) {
+        let has_sent = after.sent >= before.sent + u64::try_from(USER_DATA)?;
+        ensure!(has_sent && after.received > before.received, "{id}: {before:?}, then {after:?}");
+    }
+    answered_and_ended(&site, caller)
+}
+
 /// voice-25: rq puts a call's data into its queue's facts, and has them from the call's owner alone.
 #[test]
 fn rq_gets_the_details_of_a_waiting_call_from_its_owner() -> Result<()> {
@@ -82,14 +110,11 @@ fn rq_gets_the_details_of_a_waiting_call_from_its_owner() -> Result<()> {
     })
     .with_context(|| format!("the data are not sent: {before:?}, now {now:?}"))?;
 
-    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
-    let diverted = watch.wait_for("Diverted@sales", LATER)?;
+    answered_and_ended(&site, caller)?;
+    let diverted = watch.wait_for("Diverted@sales", SOON)?;
     ensure!(diverted.id.starts_with("queue:"), "it is not rq's: {}", diverted.id);
     ensure!(diverted.frame["UserData"]["Note"] == data["Note"], "rq does not know the data: {:?}", diverted.frame);
-    agent.wait_for("CALL_ESTABLISHED", LATER)?;
-    agent.hang_up()?;
-    caller.finish(LATER)?.1.expect_success()?;
-    site.is_at_rest()
+    Ok(())
 }
 
 /// voice-02, and with it tenant-02 (8888) and tenant-03 (8000).
@@ -125,12 +150,8 @@ fn pulse_gets_the_configuration_and_the_events_of_a_tenant() -> Result<()> {
         Ok((now.received >= before.received + u64::try_from(USER_DATA)?).then_some(()))
     })
     .with_context(|| format!("the fact has not come on 8000: {before:?}, now {now:?}"))?;
-    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
-    board.becomes("an answered call", LATER, |shown| (shown.queues[SALES]["answered"] == 1).then_some(()))?;
-    agent.wait_for("CALL_ESTABLISHED", LATER)?;
-    agent.hang_up()?;
-    caller.finish(LATER)?.1.expect_success()?;
-    site.is_at_rest()
+    answered_and_ended(&site, caller)?;
+    board.becomes("an answered call", SOON, |shown| (shown.queues[SALES]["answered"] == 1).then_some(()))
 }
 
 /// voice-26: config answers with the revision that tenant has published; another answer is not counted.
