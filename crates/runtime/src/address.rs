@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::spec::RoleSpec;
 
-/// Numbers of roles of the drawing that this program does not have yet. Their addresses are kept free, and section
-/// `replicas` of the settings has their keys. A role that is added takes its row from here into its declaration.
+/// Numbers of roles of the drawing that this program does not have yet. Their addresses are kept free. A role that is added takes
+/// its row from here into its declaration.
 pub const RESERVED: &[(&str, u8)] = &[("sip-vq", 3), ("voicemail", 12), ("webrtc", 14), ("designer", 15), ("auth", 41)];
 
 /// The third octet of an instance's edge addresses.

@@ -292,6 +292,7 @@ mod tests {
         let refused = DataDir::open(&folder.0, Sharing::Alone).unwrap_err();
         assert_eq!(refused.exit, Exit::DataDirectory);
         assert!(refused.message.contains(&format!("in use by process {}", std::process::id())), "{refused}");
+        assert!(refused.message.contains(&folder.0.display().to_string()), "{refused}");
         assert!(DataDir::open(&folder.0, Sharing::Shared).is_err());
         drop(held);
         // A former holder is not named.

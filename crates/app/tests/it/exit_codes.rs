@@ -86,7 +86,32 @@ fn a_data_directory_in_use_is_5() {
     let (code, _, said) = site.run(&["up"]);
     assert_eq!(code, 5);
     let holder = format!("is in use by process {}; stop it, or choose another one with --data-dir", std::process::id());
-    assert!(said.contains(&holder), "{said}");
+    assert!(said.contains(&format!("the data directory {} {holder}", site.data_dir.display())), "{said}");
+}
+
+#[test]
+fn a_second_process_on_a_data_directory_is_refused_whatever_its_instance() {
+    let (site, mut other) = (Site::new(), Site::new());
+    other.data_dir.clone_from(&site.data_dir);
+    let refused = |by: &Site, arguments: &[&str], directory: &std::path::Path| {
+        let (code, _, said) = by.run(arguments);
+        assert_eq!(code, 5, "{arguments:?}: {said}");
+        let named = format!("the data directory {} is in use by process ", directory.display());
+        assert!(said.contains(&named), "{arguments:?}: {said}");
+    };
+    let running = site.start(&["up"], "all roles are ready");
+    for second in [&site, &other] {
+        refused(second, &["up"], &site.data_dir);
+        refused(second, &["run", "frontend"], &site.data_dir);
+    }
+    assert_eq!(running.terminate(), 0);
+    // Processes of one installation share it, but each node is there once.
+    let running = site.start(&["run", "frontend"], "role starts");
+    for second in [&site, &other] {
+        refused(second, &["up"], &site.data_dir);
+        refused(second, &["run", "frontend"], &site.data_dir.join("processes/frontend-1"));
+    }
+    assert_eq!(running.terminate(), 0);
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub fn all(table: &[&'static RoleSpec]) -> Vec<Section> {
         name: REPLICAS.to_owned(),
         summary: "How many replicas of each role the instance has; every process of it must be told the same."
             .to_owned(),
-        settings: address::numbers(table).into_iter().map(|(role, _)| replicas_of(role)).collect(),
+        settings: by_number(table).iter().map(|spec| replicas_of(spec.name)).collect(),
     };
     let stores = Section {
         name: stores::SECTION.to_owned(),
@@ -82,10 +82,16 @@ pub fn replica_count(values: &Values, role: &str) -> u8 {
 
 /// The settings that give every role of which there may be several this number of replicas, as `--set` takes them.
 pub fn replica_settings(table: &[&'static RoleSpec], replicas: u8) -> Vec<String> {
-    let is_several =
-        |(name, _): &(&str, u8)| table.iter().any(|spec| spec.name == *name && spec.replicas == Replicas::Several);
-    let several = address::numbers(table).into_iter().filter(is_several);
-    several.map(|(role, _)| format!("{REPLICAS}.{}={replicas}", key(role))).collect()
+    let several = by_number(table).into_iter().filter(|spec| spec.replicas == Replicas::Several);
+    several.map(|spec| format!("{REPLICAS}.{}={replicas}", key(spec.name))).collect()
+}
+
+/// The roles in the order of their addresses. Roles that only have a reserved address are not there: a setting without an effect
+/// would promise them.
+fn by_number(table: &[&'static RoleSpec]) -> Vec<&'static RoleSpec> {
+    let mut specs = table.to_vec();
+    specs.sort_by_key(|spec| spec.number);
+    specs
 }
 
 fn replicas_of(role: &str) -> SettingOwned {
@@ -105,4 +111,20 @@ fn replicas_of(role: &str) -> SettingOwned {
 
 fn key(role: &str) -> String {
     role.replace('-', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_roles_that_there_are_have_a_number_of_replicas() {
+        static RQ: RoleSpec = RoleSpec::bare("rq", 10);
+        static DIALPLAN: RoleSpec = RoleSpec::bare("dialplan", 5);
+        let sections = all(&[&RQ, &DIALPLAN]);
+        let replicas = sections.iter().find(|section| section.name == REPLICAS).unwrap();
+        let keys: Vec<&str> = replicas.settings.iter().map(|setting| setting.key.as_str()).collect();
+        assert_eq!(keys, ["dialplan", "rq"]);
+        assert!(address::RESERVED.iter().all(|(role, _)| !keys.contains(&key(role).as_str())));
+    }
 }

@@ -1,6 +1,7 @@
 //! The whole system: the built binary, driven by SIPp and baresip, judged by their recordings and logs.
 
 mod browser;
+mod carried;
 mod chaos;
 mod codes;
 mod demo;
@@ -18,6 +19,7 @@ mod otlp;
 mod quarantine;
 mod real;
 mod refusals;
+mod reported;
 mod restart;
 mod ringing;
 mod routing;

@@ -20,10 +20,6 @@ const SECOND: usize = 8_000;
 const REDIS: u16 = 6_379;
 const REDIS_OF_PULSE: u16 = 6_380;
 const POSTGRESQL: u16 = 5_432;
-const KAFKA: u16 = 9_092;
-/// The connections that this file has proven.
-const PROVEN: &str = include_str!("../../../../data/proven.tsv");
-const KAFKAS: &str = "real::each_role_that_reports_has_its_connections_to_kafka";
 
 fn trunkline(site: &Installation, arguments: &[&str]) -> Result<Output> {
     let output = Command::new(binary()?)
@@ -92,13 +88,6 @@ fn each_connection_to_a_server_carries_the_name_of_its_rows() -> Result<()> {
     agent.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;
     Ok(())
-}
-
-fn proven_by(test: &str) -> Result<Vec<&'static str>> {
-    let rows = PROVEN.lines().filter_map(|row| row.split_once('\t'));
-    let listed: Vec<&str> = rows.filter(|(_, by)| by.trim() == test).map(|(id, _)| id).collect();
-    ensure!(!listed.is_empty(), "data/proven.tsv names {test} nowhere");
-    Ok(listed)
 }
 
 /// The difference between a row of the table and the names of the sockets. Each row shown open must have a socket
@@ -249,61 +238,6 @@ fn a_server_that_is_away_is_waited_for_and_a_wrong_one_is_not() -> Result<()> {
 }
 
 // === a process for each role ===
-
-/// A broker lists no client names: a connection's owner is found by its process.
-#[test]
-fn each_role_that_reports_has_its_connections_to_kafka() -> Result<()> {
-    let mut site = Installation::start_on_servers(&["--processes"])?;
-    site.servers()?.start_kafka()?;
-    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
-    let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
-    agent.wait_for("CALL_ESTABLISHED", LATER)?;
-    agent.hang_up()?;
-    caller.finish(LATER)?.1.expect_success()?;
-
-    let listed = proven_by(KAFKAS)?;
-    let (mut shown, mut seen) = (BTreeMap::new(), BTreeMap::new());
-    wait::until(LATER, || {
-        (shown, seen) = (shown_at_kafka(&site)?, held_at_kafka(&site)?);
-        let open: BTreeMap<String, usize> = shown.values().filter(|(_, open)| *open > 0).cloned().collect();
-        let all = listed.iter().all(|id| shown.get(*id).is_some_and(|(role, _)| seen.contains_key(role)));
-        Ok((all && open == seen).then_some(()))
-    })
-    .with_context(|| format!("listed as proven {listed:?}, shown {shown:#?}, the kernel has {seen:#?}"))
-}
-
-/// Number of connections to Kafka with bytes in both directions in the kernel, by the role of their process.
-fn held_at_kafka(site: &Installation) -> Result<BTreeMap<String, usize>> {
-    let mut held = BTreeMap::new();
-    for (pid, command) in children(site.pid())? {
-        let sockets = kernel::connections(pid)?;
-        let used = sockets.iter().filter(|of| of.remote.port() == KAFKA && of.sent > 0 && of.received > 0).count();
-        let role = command.split(" run ").nth(1).and_then(|rest| rest.split(' ').next()).context("no role")?;
-        if used > 0 {
-            held.insert(role.to_owned(), used);
-        }
-    }
-    Ok(held)
-}
-
-/// The rows to Kafka, each with its role and the number of connections shown open.
-fn shown_at_kafka(site: &Installation) -> Result<BTreeMap<String, (String, usize)>> {
-    let document: serde_json::Value = serde_json::from_slice(&trunkline(site, &["topology", "--json"])?.stdout)?;
-    let rows = document["connections"].as_array().context("no connections")?;
-    let of_row = |row: &serde_json::Value| {
-        let (from, to) = (row["from"].as_str()?, row["to"].as_str()?);
-        let role = if from == "kafka" {
-            to
-        } else if to == "kafka" {
-            from
-        } else {
-            return None;
-        };
-        let open = usize::try_from(row["open"].as_u64()?).ok()?;
-        Some((row["id"].as_str()?.to_owned(), (role.to_owned(), open)))
-    };
-    Ok(rows.iter().filter_map(of_row).collect())
-}
 
 /// The processes started by a supervisor, with their command lines.
 fn children(supervisor: u32) -> Result<BTreeMap<u32, String>> {

@@ -1,5 +1,8 @@
 //! The rows to Redis, Pulse's Redis and PostgreSQL, each proven by itself: while an action uses the row, its own meter counts the
-//! bytes, and the server has the data. A connection may carry several rows, so bytes on its socket prove none of them.
+//! bytes, the server has the data, and Redis itself tells what the row's client has said. A connection may carry several rows, so
+//! bytes on its socket prove none of them.
+
+mod monitor;
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -8,10 +11,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use testkit::agents::baresip_agent;
-use testkit::caller::Caller;
-use testkit::installation::binary;
-use testkit::{Answer, Installation, wait};
+use testkit::caller::{CALLER, Caller, prompt_samples};
+use testkit::installation::{binary, signal};
+use testkit::{Answer, Installation, audio, kernel, wait};
 
+use monitor::{Monitor, clients_of};
+
+const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
 const REDIS: u16 = 6_379;
 const REDIS_OF_PULSE: u16 = 6_380;
@@ -25,9 +31,10 @@ const DOCUMENT: u64 = 128 * 1_024;
 const USER_DATA: u64 = 48 * 1_024;
 /// Size of the smallest record, in bytes.
 const RECORD: u64 = 64;
-
 /// Size of the smallest fact, in bytes.
 const FACT: u64 = 32;
+/// A part of the long texts in documents and user data.
+const LONG: &str = "xxxxxxxxxxxxxxxx";
 
 /// The proof of a row.
 struct Proof {
@@ -36,48 +43,56 @@ struct Proof {
     count: &'static str,
     /// The minimum growth, in bytes.
     by: u64,
-    /// A pattern of keys that the server lacks before and has afterwards.
-    key: Option<(u16, &'static str)>,
+    /// A pattern of keys that Redis lacks before and has afterwards.
+    key: Option<&'static str>,
+    /// What one command of the row's client must contain, as Redis prints it; empty for rows to other servers.
+    says: &'static [&'static str],
 }
 
-const fn reads(row: &'static str, by: u64) -> Proof {
-    Proof { row, count: "bytesIn", by, key: None }
+const fn reads(row: &'static str, by: u64, says: &'static [&'static str]) -> Proof {
+    Proof { row, count: "bytesIn", by, key: None, says }
 }
 
-const fn writes(row: &'static str, by: u64) -> Proof {
-    Proof { row, count: "bytesOut", by, key: None }
+const fn writes(row: &'static str, by: u64, says: &'static [&'static str]) -> Proof {
+    Proof { row, count: "bytesOut", by, key: None, says }
 }
 
 /// For rows with constant traffic: the record itself is searched.
-const fn makes(row: &'static str, key: &'static str) -> Proof {
-    Proof { row, count: "bytesOut", by: RECORD, key: Some((REDIS, key)) }
+const fn makes(row: &'static str, key: &'static str, says: &'static [&'static str]) -> Proof {
+    Proof { row, count: "bytesOut", by: RECORD, key: Some(key), says }
 }
 
+const ADDS_A_FACT: &str = r#""XADD" "ev:{example}""#;
+const READS_FACTS: &str = r#""XRANGE" "ev:{example}""#;
+
 /// An application's document is changed: tenant reads it and publishes it, config reads that.
-const IMPORT: [Proof; 3] = [reads("voice-13", DOCUMENT), writes("tenant-21", DOCUMENT), reads("voice-17", DOCUMENT)];
+const IMPORT: [Proof; 3] = [
+    reads("voice-13", DOCUMENT, &[]),
+    writes("tenant-21", DOCUMENT, &[r#""HSET" "cfg:{example}:documents""#, LONG]),
+    reads("voice-17", DOCUMENT, &[r#" "cfg:{example}:documents""#]),
+];
 /// A phone registers, and its agent logs in.
 const LOGIN: [Proof; 4] = [
-    makes("voice-36", "reg:{example}:7101"),
-    writes("voice-52", FACT),
-    makes("voice-37", "agent:{example}:1001"),
-    writes("voice-54", FACT),
+    makes("voice-36", "reg:{example}:7101", &[r#""HSET" "reg:{example}:7101""#, "sip:7101"]),
+    writes("voice-52", FACT, &[ADDS_A_FACT, "7101"]),
+    makes("voice-37", "agent:{example}:1001", &[r#""HSET" "agent:{example}:1001""#, "7101"]),
+    writes("voice-54", FACT, &[ADDS_A_FACT, "1001"]),
 ];
-/// A call arrives, an application runs for it, an agent's phone is looked up and rings.
+/// A call arrives, an application runs for it and tells so, an agent's phone is looked up and rings.
 const CALL: [Proof; 6] = [
-    makes("voice-41", "call:{example}:*"),
-    writes("voice-49", RECORD),
-    reads("voice-46", RECORD),
-    makes("voice-47", "session:{example}:*"),
-    reads("voice-12", RECORD),
-    makes("own-06", "media:{example}:*"),
+    makes("voice-41", "call:{example}:*", &[r#""HSET" "call:{example}:"#, CALLER]),
+    writes("voice-49", RECORD, &[r#""XADD" "newcalls:{example}""#, "sales"]),
+    reads("voice-46", RECORD, &[r#""XREADGROUP" "GROUP" "readers""#, "newcalls:{example}"]),
+    makes("voice-47", "session:{example}:*", &[r#""HSET" "session:{example}:"#, "sales"]),
+    writes("voice-45", FACT, &[ADDS_A_FACT, "SessionID", "sales", CALLER]),
+    reads("voice-12", RECORD, &[r#""HMGET" "reg:{example}:7101""#]),
 ];
 /// Data are attached to the call: its owner publishes the fact, and its subscribers read it.
-const FACTS: [Proof; 5] = [
-    writes("voice-40", USER_DATA),
-    reads("voice-14", USER_DATA),
-    reads("voice-42", USER_DATA),
-    reads("voice-45", USER_DATA),
-    reads("voice-06", USER_DATA),
+const FACTS: [Proof; 4] = [
+    writes("voice-40", USER_DATA, &[ADDS_A_FACT, "Note", LONG]),
+    reads("voice-14", USER_DATA, &[READS_FACTS]),
+    reads("voice-42", USER_DATA, &[READS_FACTS]),
+    reads("voice-06", USER_DATA, &[READS_FACTS]),
 ];
 /// The statistics are stored, with the position up to which they count.
 const KEPT: &str = "pulse-22";
@@ -94,7 +109,8 @@ fn each_row_to_a_server_carries_what_it_says() -> Result<()> {
     ensure!(rows == listed, "data/proven.tsv lists {listed:?}, here are {rows:?}");
 
     let kept = position_kept(&mut site)?;
-    proven(&mut site, &IMPORT, |site| {
+    let heard = Monitor::start(&site, REDIS)?;
+    proven(&mut site, &heard, &IMPORT, |site| {
         site.import_changed(|folder| {
             let file = folder.join("applications/sales.scxml");
             let more = format!("<!-- {} -->\n</scxml>", "x".repeat(usize::try_from(DOCUMENT)?));
@@ -103,13 +119,13 @@ fn each_row_to_a_server_carries_what_it_says() -> Result<()> {
             Ok(std::fs::write(&file, text.replace("</scxml>", &more))?)
         })
     })?;
-    let mut agent = proven(&mut site, &LOGIN, |site| baresip_agent(site, 10, "7101", Answer::Auto))?;
-    let caller = proven(&mut site, &CALL, |site| {
+    let mut agent = proven(&mut site, &heard, &LOGIN, |site| baresip_agent(site, 10, "7101", Answer::Auto))?;
+    let caller = proven(&mut site, &heard, &CALL, |site| {
         let caller = Caller::dial(site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
         agent.wait_for("CALL_ESTABLISHED", LATER)?;
         Ok(caller)
     })?;
-    proven(&mut site, &FACTS, |site| {
+    proven(&mut site, &heard, &FACTS, |site| {
         let call = site.servers()?.redis_cli(REDIS, &["ZRANGE", "ids:{example}:call", "0", "0"])?;
         let data = json!({ "Note": "x".repeat(usize::try_from(USER_DATA)?) });
         site.request(&json!({"req": "TAttachUserData", "ThisDN": "7101", "ConnID": call, "UserData": data}))
@@ -123,13 +139,14 @@ fn each_row_to_a_server_carries_what_it_says() -> Result<()> {
 /// Performs the action for the rows, and waits until each of them has carried it.
 fn proven<T>(
     site: &mut Installation,
+    heard: &Monitor,
     proofs: &[Proof],
     purpose: impl FnOnce(&mut Installation) -> Result<T>,
 ) -> Result<T> {
-    let before = meters(site)?;
+    let (before, told_before) = (meters(site)?, heard.count());
     for proof in proofs {
-        if let Some((port, pattern)) = proof.key {
-            let there = site.servers()?.redis_cli(port, &["KEYS", pattern])?;
+        if let Some(pattern) = proof.key {
+            let there = site.servers()?.redis_cli(REDIS, &["KEYS", pattern])?;
             ensure!(there.is_empty(), "{}: {there} is there already", proof.row);
         }
     }
@@ -138,16 +155,22 @@ fn proven<T>(
     wait::until(LATER, || {
         let now = meters(site)?;
         missing.clear();
-        for Proof { row, count, by, key } in proofs {
+        for Proof { row, count, by, key, says } in proofs {
             let of = |meters: &Meters| meters.get(*row).map_or(0, |row| row[*count].as_u64().unwrap_or(0));
             let grown = of(&now).saturating_sub(of(&before));
             if grown < *by {
                 missing.push(format!("{row}: {count} has grown by {grown}, not by {by}"));
             }
-            if let Some((port, pattern)) = key
-                && site.servers()?.redis_cli(*port, &["KEYS", pattern])?.is_empty()
+            if let Some(pattern) = key
+                && site.servers()?.redis_cli(REDIS, &["KEYS", pattern])?.is_empty()
             {
                 missing.push(format!("{row}: no {pattern} in the server"));
+            }
+            if !says.is_empty() {
+                let clients = clients_of(site, REDIS, row)?;
+                if !heard.has_said(told_before, &clients, says) {
+                    missing.push(format!("{row}: none of its clients {clients:?} has said {says:?}"));
+                }
             }
         }
         Ok(missing.is_empty().then_some(()))
@@ -187,4 +210,58 @@ fn statistics_are_kept_beyond(site: &mut Installation, kept: &str) -> Result<()>
         Ok((position != kept && state > 0 && sent >= state).then_some(()))
     })
     .with_context(|| format!("{KEPT} has sent {sent}; {state} bytes are kept at {position:?}, before at {kept:?}"))
+}
+
+// === own-06 ===
+
+/// media's lease and its legs' records are in Redis; whoever starts after it died reads there how far a treatment is.
+#[test]
+fn a_treatment_goes_on_at_the_position_that_redis_has() -> Result<()> {
+    /// Samples in a second.
+    const SECOND: usize = 8_000;
+    const ALIKE: f64 = 0.9;
+    let mut site = Installation::start_on_servers(&["--processes", "--set", "process.restart_after=100ms"])?;
+    let heard = Monitor::start(&site, REDIS)?;
+    let clients = clients_of(&mut site, REDIS, "own-06")?;
+    let first = lease_of_media(&mut site)?.context("media has no lease")?;
+    let media = kernel::processes(site.pid())?.get("media-1").copied().context("no media")?;
+    let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("announcement")?, &[])?;
+    caller.answered(SOON)?;
+    // Positions are stored once a second: the record is beyond the first one now, and the announcement is far from its end.
+    wait::until(LATER, || Ok((caller.audio.received().samples.len() >= 3 * SECOND).then_some(())))?;
+    let owner = owner_of_leg(&mut site)?;
+    let heard_before = caller.audio.received().samples.len();
+    signal(media, "KILL")?;
+    ensure!(owner == format!("media-1.{first}"), "the leg's record names {owner:?}");
+    for says in [&[r#""HSET" "media:{example}:"#, "prompt:announcement"][..], &[r#""HSET" "leases:{nodes}" "media-1""#]]
+    {
+        ensure!(heard.has_said(0, &clients, says), "media at {clients:?} has not said {says:?}");
+    }
+    let second = wait::until(LATER, || Ok(lease_of_media(&mut site)?.filter(|epoch| *epoch != first)))?;
+    let owner = format!("media-1.{second}");
+    wait::until(LATER, || Ok((owner_of_leg(&mut site)? == owner).then_some(())))
+        .context("the leg is not taken over")?;
+    let (received, outcome) = caller.finish(LATER)?;
+    outcome.expect_success()?;
+    let (prompt, samples) = (prompt_samples("announcement")?, received.received().samples);
+    let after = &samples[heard_before.min(samples.len())..];
+    let rest = audio::compare(&prompt[prompt.len() / 2..], after)?;
+    ensure!(rest.similarity > ALIKE, "the end of the announcement is heard: {rest:?}");
+    ensure!(after.len() < prompt.len() - SECOND, "it began again: {} of {} samples", after.len(), prompt.len());
+    site.is_at_rest()
+}
+
+/// The epoch of media's lease, from a row such as `1795396444193 1795396446193 media`.
+fn lease_of_media(site: &mut Installation) -> Result<Option<String>> {
+    let row = site.servers()?.redis_cli(REDIS, &["HGET", "leases:{nodes}", "media-1"])?;
+    let mut words = row.split(' ');
+    let (epoch, role) = (words.next().unwrap_or_default().to_owned(), words.nth(1));
+    Ok((role == Some("media")).then_some(epoch))
+}
+
+/// The owner in the record of the only leg; empty if there is none.
+fn owner_of_leg(site: &mut Installation) -> Result<String> {
+    let servers = site.servers()?;
+    let leg = servers.redis_cli(REDIS, &["KEYS", "media:{example}:*"])?;
+    if leg.is_empty() { Ok(leg) } else { servers.redis_cli(REDIS, &["HGET", &leg, "o"]) }
 }

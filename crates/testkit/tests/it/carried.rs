@@ -1,0 +1,193 @@
+//! Rows between roles, each proven by what it carries: the bytes of a content grow on its sockets in the kernel's table, and the other side
+//! knows what only this row could tell it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use testkit::agents::{baresip_agent, baresip_phone};
+use testkit::caller::{Caller, prompt_samples};
+use testkit::wallboard::Wallboard;
+use testkit::{Answer, Fact, Installation, Watch, kernel, wait};
+
+const SOON: Duration = Duration::from_secs(15);
+const LATER: Duration = Duration::from_secs(60);
+const CONFIGURATION: u16 = 8_888;
+const EVENTS: u16 = 8_000;
+const SALES: &str = "9000";
+/// Bytes of user data attached to a call: more than two idle roles exchange in a minute.
+const USER_DATA: usize = 48 * 1_024;
+/// Bytes of the smallest REGISTER and of its smallest answer.
+const SIP_MESSAGE: u64 = 200;
+
+/// Bytes of all open connections of one role to a port of another: sent and received by the role that opened them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bytes {
+    sent: u64,
+    received: u64,
+}
+
+fn carried(site: &Installation, from: &str, to: &str, port: u16) -> Result<Bytes> {
+    let (from, to) = (site.admin(from)?.ip(), SocketAddr::new(site.admin(to)?.ip(), port));
+    let all = kernel::connections(site.pid())?;
+    let of_row = all.iter().filter(|socket| role_of(socket.local.ip()) == role_of(from) && socket.remote == to);
+    Ok(of_row.fold(Bytes { sent: 0, received: 0 }, |sum, socket| Bytes {
+        sent: sum.sent + socket.sent,
+        received: sum.received + socket.received,
+    }))
+}
+
+/// The address of a role without its replica.
+fn role_of(ip: IpAddr) -> Option<[u8; 3]> {
+    let IpAddr::V4(ip) = ip else { return None };
+    let [net, instance, role, _] = ip.octets();
+    Some([net, instance, role])
+}
+
+/// Attaches long data to a call that waits for an agent.
+fn attach(site: &Installation, call: &Fact) -> Result<Value> {
+    let data = json!({ "Note": "x".repeat(USER_DATA) });
+    let conn_id = call.text("ConnID");
+    site.request(&json!({"req": "TAttachUserData", "ThisDN": SALES, "ConnID": conn_id, "UserData": data}))?;
+    Ok(data)
+}
+
+/// A caller who waits for an agent, with the fact that says so.
+fn waiting(site: &Installation, watch: &Watch) -> Result<(Caller, Fact)> {
+    let mut caller = Caller::dial(site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    // A caller without audio would be checked for being alive, which SIPp does not expect.
+    let media = caller.answered(SOON)?;
+    caller.audio.say(&prompt_samples("announcement")?.repeat(10), media)?;
+    site.metric_becomes("rq", "rq_requests_open", 1.0, LATER)?;
+    let queued = watch.wait_for("Queued@sales", SOON)?;
+    Ok((caller, queued))
+}
+
+/// An agent comes, gets the waiting call and ends it.
+fn answered_and_ended(site: &Installation, caller: Caller) -> Result<()> {
+    let mut agent = baresip_agent(site, 10, "7101", Answer::Auto)?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    agent.hang_up()?;
+    caller.finish(LATER)?.1.expect_success()?;
+    site.is_at_rest()
+}
+
+/// own-16 and voice-39: what a program asks for goes whole from the web edge to frontend, and from there to the node that owns the call.
+#[test]
+fn a_request_goes_from_the_web_edge_by_frontend_to_the_calls_owner() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let (caller, queued) = waiting(&site, &watch)?;
+    let rows = [("own-16", "ingress", "frontend", 9_101), ("voice-39", "frontend", "sip-cluster", 11_300)];
+    let of_all = || rows.iter().map(|(_, from, to, port)| carried(&site, from, to, *port)).collect::<Result<Vec<_>>>();
+    let before = of_all()?;
+    let data = attach(&site, &queued)?;
+    let is_it = |fact: &Fact| fact.name == "EventAttachedDataChanged" && fact.frame["UserData"]["Note"] == data["Note"];
+    wait::until(LATER, || Ok(watch.facts().iter().any(is_it).then_some(()))).context("the owner has not done it")?;
+    for ((id, ..), (before, after)) in rows.iter().zip(before.iter().zip(of_all()?)) {
+        let has_sent = after.sent >= before.sent + u64::try_from(USER_DATA)?;
+        ensure!(has_sent && after.received > before.received, "{id}: {before:?}, then {after:?}");
+    }
+    answered_and_ended(&site, caller)
+}
+
+/// voice-25: rq puts a call's data into its queue's facts, and has them from the call's owner alone.
+#[test]
+fn rq_gets_the_details_of_a_waiting_call_from_its_owner() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let (caller, queued) = waiting(&site, &watch)?;
+    ensure!(queued.frame["UserData"]["Note"].is_null(), "{:?}", queued.frame);
+    let before = carried(&site, "sip-cluster", "rq", 12_100)?;
+    ensure!(before.sent > 0 && before.received > 0, "{before:?}");
+    let data = attach(&site, &queued)?;
+    let mut now = before;
+    wait::until(LATER, || {
+        now = carried(&site, "sip-cluster", "rq", 12_100)?;
+        Ok((now.sent >= before.sent + u64::try_from(USER_DATA)? && now.received > before.received).then_some(()))
+    })
+    .with_context(|| format!("the data are not sent: {before:?}, now {now:?}"))?;
+
+    answered_and_ended(&site, caller)?;
+    let diverted = watch.wait_for("Diverted@sales", SOON)?;
+    ensure!(diverted.id.starts_with("queue:"), "it is not rq's: {}", diverted.id);
+    ensure!(diverted.frame["UserData"]["Note"] == data["Note"], "rq does not know the data: {:?}", diverted.frame);
+    Ok(())
+}
+
+/// voice-02, and with it tenant-02 (8888) and tenant-03 (8000).
+#[test]
+fn pulse_gets_the_configuration_and_the_events_of_a_tenant() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let board = Wallboard::listen(&site, None)?;
+    let is_named = |agents: &BTreeMap<String, Value>, name: &str| {
+        agents.get("1001").is_some_and(|row| row.to_string().contains(name))
+    };
+    board.becomes("a row of Ada", SOON, |shown| is_named(&shown.agents, "Ada").then_some(()))?;
+    let before = carried(&site, "pulse", "tenant", CONFIGURATION)?;
+    ensure!(before.sent > 0 && before.received > 0, "8888: {before:?}");
+    site.import_changed(|folder| {
+        let file = folder.join("example-tenant.yaml");
+        let text = std::fs::read_to_string(&file)?;
+        ensure!(text.contains("first_name: Ada\n"), "the example's people have changed");
+        Ok(std::fs::write(&file, text.replacen("first_name: Ada\n", "first_name: Adelheid\n", 1))?)
+    })?;
+    board.becomes("the new name", LATER, |shown| is_named(&shown.agents, "Adelheid").then_some(()))?;
+    let after = carried(&site, "pulse", "tenant", CONFIGURATION)?;
+    ensure!(after.received > before.received, "8888: {before:?}, then {after:?}");
+
+    let (caller, queued) = waiting(&site, &watch)?;
+    board.becomes("a call that waits", LATER, |shown| (shown.queues[SALES]["waiting"] == 1).then_some(()))?;
+    let before = carried(&site, "pulse", "tenant", EVENTS)?;
+    ensure!(before.sent > 0 && before.received > 0, "8000: {before:?}");
+    attach(&site, &queued)?;
+    let mut now = before;
+    wait::until(LATER, || {
+        now = carried(&site, "pulse", "tenant", EVENTS)?;
+        Ok((now.received >= before.received + u64::try_from(USER_DATA)?).then_some(()))
+    })
+    .with_context(|| format!("the fact has not come on 8000: {before:?}, now {now:?}"))?;
+    answered_and_ended(&site, caller)?;
+    board.becomes("an answered call", SOON, |shown| (shown.queues[SALES]["answered"] == 1).then_some(()))
+}
+
+/// voice-26: config answers with the revision that tenant has published; another answer is not counted.
+#[test]
+fn tenant_is_told_by_config_what_it_serves() -> Result<()> {
+    let site = Installation::start()?;
+    let served = || site.metric("tenant", "tenant_configuration_served_total");
+    wait::until(LATER, || Ok((served()? > 0.0).then_some(()))).context("config has served nothing")?;
+    let (checks, before) = (served()?, carried(&site, "tenant", "config", 9_100)?);
+    ensure!(before.sent > 0 && before.received > 0, "{before:?}");
+    site.import_changed(|folder| {
+        let file = folder.join("example-tenant.yaml");
+        let text = std::fs::read_to_string(&file)?;
+        Ok(std::fs::write(&file, text.replacen("wrap_up_s: 1\n", "wrap_up_s: 2\n", 1))?)
+    })?;
+    // The first may have been under way; the second is asked after the change was published.
+    wait::until(LATER, || Ok((served()? >= checks + 2.0).then_some(()))).context("config does not serve the change")?;
+    site.metric_becomes("tenant", "tenant_configuration_behind_seconds", 0.0, SOON)?;
+    let after = carried(&site, "tenant", "config", 9_100)?;
+    ensure!(after.received > before.received, "{before:?}, then {after:?}");
+    Ok(())
+}
+
+/// own-01: a phone's REGISTER reaches registrar by the connection that registrar has opened, and the answer goes back on it.
+#[test]
+fn a_phones_register_goes_to_registrar_and_its_answer_comes_back() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let before = carried(&site, "registrar", "sip-proxy", 5_080)?;
+    // It is registered when it has its 200.
+    let phone = baresip_phone(&site, 10, "7101", Answer::Auto)?;
+    let told = watch.wait_for("DNBackInService@7101", SOON)?;
+    ensure!(told.id.starts_with("dn:"), "it is not registrar's: {}", told.id);
+    let after = carried(&site, "registrar", "sip-proxy", 5_080)?;
+    let (sent, received) = (after.sent.saturating_sub(before.sent), after.received.saturating_sub(before.received));
+    ensure!(received >= SIP_MESSAGE && sent >= SIP_MESSAGE, "{before:?}, then {after:?}");
+    drop(phone);
+    Ok(())
+}
