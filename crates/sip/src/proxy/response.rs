@@ -8,6 +8,7 @@ use model::Timestamp;
 use super::answer::Answer;
 use super::exchange::{Cancelled, Exchange, Origin, Stage, Target};
 use super::members::is_to_us;
+use super::record_route::restore;
 use super::settings::RESPONSES_MAX;
 use super::target::OPENED_BY_US;
 use super::{Failure, Proxy, headers};
@@ -72,6 +73,9 @@ impl Proxy {
             // Of our own headers it keeps the one that we added on arrival.
             message.remove_where(|name| headers::is_ours(name) && !name.eq_ignore_ascii_case(headers::PARTY.as_str()));
         }
+        if let Some(ours) = self.exchanges.get(id).and_then(|held| held.recorded.as_deref()) {
+            restore(&mut message, ours);
+        }
         message.ensure_content_length();
         self.counts.responses_forwarded += 1;
         // An error means that the transaction has ended; the peer needs no response any more.
@@ -91,15 +95,16 @@ impl Proxy {
         if !of_invite || !message.status().is_some_and(StatusCode::is_success) {
             self.counts.responses_stray += 1;
         } else if message.from().is_ok_and(|from| is_ours(from.tag())) {
-            self.answer_of_a_node(message);
+            self.answer_of_a_node(message, flow);
         } else {
             self.answer_by_a_node(message, flow, now);
         }
     }
 
     /// The 2xx to an INVITE of a node, as our seal shows.
-    fn answer_of_a_node(&mut self, mut message: Message) {
+    fn answer_of_a_node(&mut self, mut message: Message, flow: Flow) {
         self.counts.responses_stray += 1;
+        self.restore_forgotten(&mut message, flow);
         // The last Via is that of the node that began the request.
         while message.vias().nth(1).is_some() {
             message.remove_first_value(&HeaderName::Via);
