@@ -95,8 +95,14 @@ impl Proxy {
 
     /// Forwards a CANCEL if the INVITE has had a provisional response; otherwise it waits for one.
     pub(super) fn pass_cancel(&mut self, id: u64, now: Timestamp) {
-        let Some(held) = self.exchanges.get_mut(id) else { return };
+        let Some(held) = self.exchanges.get(id) else { return };
         let Stage::Forwarded { client, .. } = held.stage else { return };
+        self.pass_cancel_to(id, client, now);
+    }
+
+    /// As [`Self::pass_cancel`], for one branch of the INVITE.
+    pub(super) fn pass_cancel_to(&mut self, id: u64, client: ClientId, now: Timestamp) {
+        let Some(held) = self.exchanges.get_mut(id) else { return };
         if held.cancelled == Cancelled::Wanted && self.layer.cancel(client, &held.reasons, now) {
             held.cancelled = Cancelled::Sent;
         }

@@ -12,6 +12,7 @@ use super::record_route::restore;
 use super::settings::RESPONSES_MAX;
 use super::target::OPENED_BY_US;
 use super::{Failure, Proxy, headers};
+use crate::agent::COMPLETED_ELSEWHERE;
 use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::local_tag::LocalTag;
@@ -50,7 +51,7 @@ impl Proxy {
                 *progressed |= status != StatusCode::TRYING;
             }
             if cancelled == Cancelled::Wanted {
-                self.pass_cancel(id, now);
+                self.pass_cancel_to(id, client, now);
             }
             // Our own 100 was sent already (RFC 3261 §16.7 step 5).
             if status == StatusCode::TRYING {
@@ -135,20 +136,40 @@ impl Proxy {
 
     /// The request has its final response. What its repeat is answered goes no further: after a 2xx nothing else may follow.
     fn answered_by_first_branch(&mut self, server: ServerId, id: u64, mut message: Message, now: Timestamp) {
-        if let Some(held) = self.exchanges.get_mut(id)
-            && matches!(held.stage, Stage::Forwarded { .. } | Stage::Orphaned { .. })
-        {
-            held.due = Timestamp::MAX;
-            held.stage = Stage::Answered { client_open: true };
-            held.request = Bytes::new();
-            self.attempt_over(id, StatusCode::OK);
-        }
+        self.end_other_branch(id, now);
         self.note_dialog(message.to().ok().and_then(|to| to.tag()));
         message.remove_where(headers::is_ours);
         message.ensure_content_length();
         self.counts.responses_forwarded += 1;
         // An error means that the transaction has ended; the peer needs no response any more.
         let _ = self.layer.respond(server, &message, now);
+    }
+
+    /// A request was answered by another branch than its last one, which no one waits for any more: it is cancelled (RFC 3261
+    /// §16.7 step 10), now or with its first provisional response. Should it be answered with 2xx first, that goes to the
+    /// caller too, who ends one of both (§13.2.2.4).
+    fn end_other_branch(&mut self, id: u64, now: Timestamp) {
+        let Some(held) = self.exchanges.get_mut(id) else { return };
+        let open = match held.stage {
+            Stage::Forwarded { client, .. } => Some(client),
+            // Its node has failed: no one is left to be told.
+            Stage::Orphaned { client, .. } => {
+                self.layer.abandon(client);
+                None
+            }
+            _ => return,
+        };
+        held.due = Timestamp::MAX;
+        held.stage = Stage::Answered { client_open: open.is_some() };
+        held.request = Bytes::new();
+        if held.cancelled == Cancelled::No {
+            held.cancelled = Cancelled::Wanted;
+            held.reasons = vec![(HeaderName::Reason, COMPLETED_ELSEWHERE.to_owned())];
+        }
+        if let Some(client) = open {
+            self.pass_cancel_to(id, client, now);
+        }
+        self.attempt_over(id, StatusCode::OK);
     }
 
     /// The requesting node has failed; the current owner of its call, if any, gets the response.
