@@ -43,6 +43,7 @@ mod moved;
 mod nodes;
 pub mod overload;
 mod recent;
+mod record_route;
 mod rendezvous;
 mod request;
 mod response;

@@ -36,6 +36,8 @@ pub(super) struct Exchange {
     pub(super) due: Timestamp,
     /// Its earliest entry in the queue of timers.
     pub(super) armed: Timestamp,
+    /// Our Record-Route in a node's request to the edge that begins a dialog.
+    pub(super) recorded: Option<Box<str>>,
     /// The call that the request begins, until it has a final response.
     pub(super) attempt: Option<Box<Attempt>>,
 }

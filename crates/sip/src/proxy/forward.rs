@@ -6,13 +6,13 @@ use model::{Owner, Timestamp};
 use super::answer::Answer;
 use super::branch::{Branch, loop_mark};
 use super::exchange::{Cancelled, Origin, Stage, Target};
+use super::record_route::begins_dialog;
 use super::settings::{HOPS_MAX, REPEATS_AFTER_WAITING_MAX, REPEATS_MAX, SUCCESSOR_WAIT, TIMER_C, TIMER_C_LOOK};
 use super::target::Destination;
-use super::{Proxy, flow_token, headers};
+use super::{Proxy, headers};
 use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::message::Message;
-use crate::method::Method;
 use crate::status::StatusCode;
 use crate::transaction::{ClientId, ClientRequest, ServerId, TransactionError};
 
@@ -28,24 +28,9 @@ impl Proxy {
                 self.note_dialog(message.from().ok().and_then(|from| from.tag()));
             }
         }
-        let dialog = matches!(message.method(), Method::Invite | Method::Subscribe | Method::Refer);
-        if dialog && message.to().is_ok_and(|to| to.tag().is_none()) {
+        if begins_dialog(message) {
             self.record_route(message, origin, destination.target);
         }
-    }
-
-    /// Later requests of this dialog come through us again, and those towards the edge go down this flow (RFC 5626
-    /// §5.3).
-    fn record_route(&mut self, message: &mut Message, origin: Origin, target: Target) {
-        let flow = match (origin, target) {
-            (Origin::Edge(flow), _) | (_, Target::Edge(flow)) => flow,
-            (Origin::Node(_), Target::Node(_)) => return,
-        };
-        let token = flow_token::seal(flow, self.stream_owner(flow), &self.seal);
-        self.allowance.sealed(&token);
-        let edge = &self.settings.edge;
-        let transport = if flow.reliable() { ";transport=tcp" } else { "" };
-        message.push_front(&HeaderName::RecordRoute, format_args!("<sip:{token}@{edge}{transport};lr>"));
     }
 
     /// Forwards a request that is held and prepared.
@@ -110,8 +95,14 @@ impl Proxy {
 
     /// Forwards a CANCEL if the INVITE has had a provisional response; otherwise it waits for one.
     pub(super) fn pass_cancel(&mut self, id: u64, now: Timestamp) {
-        let Some(held) = self.exchanges.get_mut(id) else { return };
+        let Some(held) = self.exchanges.get(id) else { return };
         let Stage::Forwarded { client, .. } = held.stage else { return };
+        self.pass_cancel_to(id, client, now);
+    }
+
+    /// As [`Self::pass_cancel`], for one branch of the INVITE.
+    pub(super) fn pass_cancel_to(&mut self, id: u64, client: ClientId, now: Timestamp) {
+        let Some(held) = self.exchanges.get_mut(id) else { return };
         if held.cancelled == Cancelled::Wanted && self.layer.cancel(client, &held.reasons, now) {
             held.cancelled = Cancelled::Sent;
         }

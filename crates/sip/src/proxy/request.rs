@@ -7,6 +7,7 @@ use super::answer::{Answer, is_strangers_ack};
 use super::branch::{branch_loop_mark, loop_mark};
 use super::exchange::{Cancelled, Exchange, Origin, Stage};
 use super::nodes::OWNERS;
+use super::record_route::recorded;
 use super::settings::{HOPS_MAX, LOOKUP_TIME, PATHS_MAX, REASON_BYTES_MAX, REASONS_MAX, ROUTES_MAX};
 use super::target::Destination;
 use super::{Attempt, Output, Proxy, Side, headers};
@@ -230,6 +231,7 @@ impl Proxy {
             key: None,
             due: Timestamp::MAX,
             armed: Timestamp::MAX,
+            recorded: None,
             attempt: None,
         };
         let id = self.exchanges.insert(exchange)?;
@@ -267,6 +269,7 @@ impl Proxy {
         let Some(id) = self.hold(server, invite, origin, stage, request) else { return };
         if let Some(held) = self.exchanges.get_mut(id) {
             held.attempt = attempt;
+            held.recorded = recorded(&message, origin, destination.target);
         }
         self.forward(id, message, destination, now);
     }

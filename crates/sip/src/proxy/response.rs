@@ -8,9 +8,11 @@ use model::Timestamp;
 use super::answer::Answer;
 use super::exchange::{Cancelled, Exchange, Origin, Stage, Target};
 use super::members::is_to_us;
+use super::record_route::restore;
 use super::settings::RESPONSES_MAX;
 use super::target::OPENED_BY_US;
 use super::{Failure, Proxy, headers};
+use crate::agent::COMPLETED_ELSEWHERE;
 use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::local_tag::LocalTag;
@@ -49,7 +51,7 @@ impl Proxy {
                 *progressed |= status != StatusCode::TRYING;
             }
             if cancelled == Cancelled::Wanted {
-                self.pass_cancel(id, now);
+                self.pass_cancel_to(id, client, now);
             }
             // Our own 100 was sent already (RFC 3261 §16.7 step 5).
             if status == StatusCode::TRYING {
@@ -72,6 +74,9 @@ impl Proxy {
             // Of our own headers it keeps the one that we added on arrival.
             message.remove_where(|name| headers::is_ours(name) && !name.eq_ignore_ascii_case(headers::PARTY.as_str()));
         }
+        if let Some(ours) = self.exchanges.get(id).and_then(|held| held.recorded.as_deref()) {
+            restore(&mut message, ours);
+        }
         message.ensure_content_length();
         self.counts.responses_forwarded += 1;
         // An error means that the transaction has ended; the peer needs no response any more.
@@ -91,15 +96,16 @@ impl Proxy {
         if !of_invite || !message.status().is_some_and(StatusCode::is_success) {
             self.counts.responses_stray += 1;
         } else if message.from().is_ok_and(|from| is_ours(from.tag())) {
-            self.answer_of_a_node(message);
+            self.answer_of_a_node(message, flow);
         } else {
             self.answer_by_a_node(message, flow, now);
         }
     }
 
     /// The 2xx to an INVITE of a node, as our seal shows.
-    fn answer_of_a_node(&mut self, mut message: Message) {
+    fn answer_of_a_node(&mut self, mut message: Message, flow: Flow) {
         self.counts.responses_stray += 1;
+        self.restore_forgotten(&mut message, flow);
         // The last Via is that of the node that began the request.
         while message.vias().nth(1).is_some() {
             message.remove_first_value(&HeaderName::Via);
@@ -130,20 +136,40 @@ impl Proxy {
 
     /// The request has its final response. What its repeat is answered goes no further: after a 2xx nothing else may follow.
     fn answered_by_first_branch(&mut self, server: ServerId, id: u64, mut message: Message, now: Timestamp) {
-        if let Some(held) = self.exchanges.get_mut(id)
-            && matches!(held.stage, Stage::Forwarded { .. } | Stage::Orphaned { .. })
-        {
-            held.due = Timestamp::MAX;
-            held.stage = Stage::Answered { client_open: true };
-            held.request = Bytes::new();
-            self.attempt_over(id, StatusCode::OK);
-        }
+        self.end_other_branch(id, now);
         self.note_dialog(message.to().ok().and_then(|to| to.tag()));
         message.remove_where(headers::is_ours);
         message.ensure_content_length();
         self.counts.responses_forwarded += 1;
         // An error means that the transaction has ended; the peer needs no response any more.
         let _ = self.layer.respond(server, &message, now);
+    }
+
+    /// A request was answered by another branch than its last one, which no one waits for any more: it is cancelled (RFC 3261
+    /// §16.7 step 10), now or with its first provisional response. Should it be answered with 2xx first, that goes to the
+    /// caller too, who ends one of both (§13.2.2.4).
+    fn end_other_branch(&mut self, id: u64, now: Timestamp) {
+        let Some(held) = self.exchanges.get_mut(id) else { return };
+        let open = match held.stage {
+            Stage::Forwarded { client, .. } => Some(client),
+            // Its node has failed: no one is left to be told.
+            Stage::Orphaned { client, .. } => {
+                self.layer.abandon(client);
+                None
+            }
+            _ => return,
+        };
+        held.due = Timestamp::MAX;
+        held.stage = Stage::Answered { client_open: open.is_some() };
+        held.request = Bytes::new();
+        if held.cancelled == Cancelled::No {
+            held.cancelled = Cancelled::Wanted;
+            held.reasons = vec![(HeaderName::Reason, COMPLETED_ELSEWHERE.to_owned())];
+        }
+        if let Some(client) = open {
+            self.pass_cancel_to(id, client, now);
+        }
+        self.attempt_over(id, StatusCode::OK);
     }
 
     /// The requesting node has failed; the current owner of its call, if any, gets the response.

@@ -258,15 +258,24 @@ impl Proxy {
         }
     }
 
-    /// The address in the next Route or the Request-URI: a carrier (RFC 3261 §16.6 step 7). Names are not resolved.
+    /// The address in the next Route or the Request-URI: a carrier (RFC 3261 §16.6 step 7). Names are not resolved. Within a
+    /// dialog the party itself has chosen that address, so it must be a trunk's.
     fn address_destination(&mut self, message: &Message) -> Result<Destination, Answer> {
         let route = message.routes().next().and_then(Result::ok).and_then(|r| r.uri().ok());
+        let named_by_route = route.is_some();
         let uri = route.or_else(|| message.request_uri().and_then(|u| Uri::parse(u).ok()));
         let Some(uri) = uri.filter(Uri::is_sip) else { return Err(Answer::new(StatusCode::UNSUPPORTED_URI_SCHEME)) };
         if self.is_us(&uri) {
             return Err(Answer::new(StatusCode::NOT_FOUND));
         }
         let ip = uri.host().and_then(|h| h.ip()).ok_or_else(|| Answer::new(StatusCode::BAD_GATEWAY))?;
+        // Another proxy of the installation, whose flow this is.
+        let of_other_proxy = || named_by_route && uri.user().is_some_and(|u| flow_token::open(u, &self.seal).is_some());
+        let in_dialog = message.to().is_ok_and(|to| to.tag().is_some());
+        if in_dialog && self.trunk_of(ip).is_none() && !of_other_proxy() {
+            self.counts.dead_flows += 1;
+            return Err(Answer::new(StatusCode::FLOW_FAILED));
+        }
         let remote = SocketAddr::new(ip, uri.port().unwrap_or(5060));
         match uri.transport() {
             Some(t) if t.eq_ignore_ascii_case("tcp") => Ok(Destination::edge(self.stream_to(remote))),

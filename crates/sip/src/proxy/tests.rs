@@ -23,6 +23,7 @@ mod overloaded;
 mod passwords;
 mod phones;
 mod room;
+mod routes;
 
 const EDGE: &str = "127.0.0.1:5060";
 const CLUSTER: &str = "127.0.1.1:5080";

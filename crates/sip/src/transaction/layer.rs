@@ -9,7 +9,7 @@ mod restore;
 mod table;
 mod timeouts;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use bytes::Bytes;
 use model::Timestamp;
@@ -57,6 +57,8 @@ pub struct ClientRequest<'a> {
 pub struct TransactionLayer {
     intervals: Intervals,
     clients: Arena<Client>,
+    /// The client transactions on connections, by connection: its end must not cost a search of all.
+    streams: BTreeSet<(u64, u64)>,
     servers: Arena<Server>,
     /// Bytes held by the server transactions.
     held: usize,
@@ -151,6 +153,7 @@ impl TransactionLayer {
         Self {
             intervals,
             clients: Arena::new(transactions),
+            streams: BTreeSet::new(),
             servers: Arena::new(transactions),
             held: 0,
             held_max: (transactions * Self::SERVER_BYTES_EACH).max(Self::SERVER_BYTES_LEAST),

@@ -146,6 +146,84 @@ fn an_answer_that_crosses_the_repeated_invite_is_the_only_one_that_the_caller_ge
     assert_eq!(lab.statuses(), [200], "a 2xx whose ACK is missing is repeated");
 }
 
+/// The repeat of an INVITE that rang at a node which failed, and that node's connection when it is back.
+fn repeated(lab: &mut Lab) -> (u64, u64, Message, Message) {
+    const BACK: u64 = 9;
+    let (silent, successor, first) = invited(lab);
+    lab.by(silent, &answer(&first, 180, "x"));
+    lab.take();
+    lab.proxy.handle_closed(silent, lab.now);
+    lab.drain();
+    lab.pass(Duration::from_millis(4_100), &[successor]);
+    let (flow, second) = lab.only();
+    assert_eq!((flow, second.method()), (tcp(successor), Method::Invite));
+    lab.node(BACK, "sip-cluster", name(silent));
+    (BACK, successor, first, second)
+}
+
+#[test]
+fn an_answer_by_the_first_branch_cancels_the_repeated_invite_when_that_has_a_response() {
+    for rings_before in [true, false] {
+        let mut lab = Lab::new();
+        let (back, successor, first, second) = repeated(&mut lab);
+        if rings_before {
+            lab.by(successor, &answer(&second, 180, "y"));
+            assert_eq!(lab.statuses(), [180]);
+        }
+        lab.by(back, &answer(&first, 200, "x"));
+        let mut sent = lab.take();
+        if !rings_before {
+            assert_eq!(sent.len(), 1, "a CANCEL waits for a provisional response");
+            lab.by(successor, &answer(&second, 180, "y"));
+            sent.append(&mut lab.take());
+        }
+        let caller: Vec<_> = extract(&mut sent, |m| !m.is_request());
+        assert_eq!(caller.iter().map(|(_, m)| m.status().unwrap().0).collect::<Vec<_>>(), [200]);
+        let [(flow, cancel)] = sent.as_slice() else { panic!("{sent:?}") };
+        assert_eq!((*flow, cancel.method()), (tcp(successor), Method::Cancel));
+        assert_eq!(cancel.top_via().unwrap().branch(), second.top_via().unwrap().branch());
+        assert_eq!(header(cancel, &HeaderName::Reason), crate::agent::COMPLETED_ELSEWHERE);
+        lab.by(successor, &answer(cancel, 200, "y"));
+        lab.by(successor, &answer(&second, 487, "y"));
+        let (flow, ack) = lab.only();
+        assert_eq!((flow, ack.method()), (tcp(successor), Method::Ack), "the caller hears nothing of it");
+        lab.pass(Duration::from_secs(70), &[back, successor]);
+        assert_eq!(lab.proxy.sizes().0, 0);
+    }
+}
+
+#[test]
+fn a_repeated_invite_that_is_answered_in_spite_of_its_cancel_is_the_callers_to_end() {
+    let mut lab = Lab::new();
+    let (back, successor, first, second) = repeated(&mut lab);
+    lab.by(successor, &answer(&second, 180, "y"));
+    lab.by(back, &answer(&first, 200, "x"));
+    lab.take();
+    let theirs = tag(2, name(successor));
+    lab.by(successor, &answer(&second, 200, &theirs));
+    let (flow, ok) = lab.only();
+    assert_eq!((flow, ok.status(), ok.to().unwrap().tag()), (udp(TRUNK), Some(StatusCode::OK), Some(&*theirs)));
+    for (method, branch) in [("ACK", "z9hG4bK-a"), ("BYE", "z9hG4bK-b")] {
+        lab.from(TRUNK, &Ask { method, to_tag: Some(&theirs), branch, cseq: 2, ..Ask::default() }.text());
+        assert_eq!(lab.only().0, tcp(successor));
+    }
+}
+
+#[test]
+fn an_invite_whose_second_node_has_failed_too_leaves_nothing_when_the_first_answers() {
+    let mut lab = Lab::new();
+    let (back, successor, first, second) = repeated(&mut lab);
+    lab.by(successor, &answer(&second, 180, "y"));
+    lab.proxy.handle_closed(successor, lab.now);
+    lab.drain();
+    lab.take();
+    lab.by(back, &answer(&first, 200, "x"));
+    assert_eq!(lab.statuses(), [200]);
+    lab.pass(Duration::from_secs(70), &[back]);
+    assert!(lab.take().is_empty());
+    assert_eq!(lab.proxy.sizes().0, 0);
+}
+
 #[test]
 fn a_silent_nodes_ringing_invite_waits_for_the_successor_though_its_connection_is_closed() {
     let mut lab = Lab::new();

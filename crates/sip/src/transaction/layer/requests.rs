@@ -80,12 +80,13 @@ impl TransactionLayer {
 
     /// Sends the ACK to a 2xx, and again whenever that 2xx (by its To tag) is repeated.
     pub fn acknowledge(&mut self, client: ClientId, to_tag: &str, ack: Bytes, flow: Flow) {
-        if let Some(client) = self.clients.get_mut(client.0)
+        let ClientId(id) = client;
+        if let Some(client) = self.clients.get_mut(id)
             && client.acks.len() < ACKS_MAX
         {
             client.acks.push((to_tag.into(), ack.clone()));
-            client.flow = flow;
             client.request = Bytes::new();
+            self.put_client_on(id, flow);
         }
         self.transmits.push_back(Transmit { flow, bytes: ack });
     }

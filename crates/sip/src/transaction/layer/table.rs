@@ -1,5 +1,7 @@
 //! The tables of client and server transactions, their common index by key, and their timers.
 
+use crate::Flow;
+
 use super::{Client, ClientId, Kind, Server, ServerId, TransactionError, TransactionEvent, TransactionLayer};
 
 impl TransactionLayer {
@@ -25,8 +27,10 @@ impl TransactionLayer {
             return Err(TransactionError::BranchTaken);
         }
         let key: Box<[u8]> = key.into();
+        let flow = client.flow;
         let id = self.clients.insert(client).ok_or(TransactionError::Full)?;
         self.index.insert(key, id);
+        self.streams.extend(on_stream(flow, id));
         self.arm_client(id);
         Ok(id)
     }
@@ -46,7 +50,28 @@ impl TransactionLayer {
     pub(super) fn remove_client(&mut self, id: u64) -> Option<Client> {
         let client = self.clients.remove(id)?;
         self.index.remove(self.key.client(&client.branch, &client.method));
+        if let Some(entry) = on_stream(client.flow, id) {
+            self.streams.remove(&entry);
+        }
         Some(client)
+    }
+
+    /// Moves a client transaction to another flow.
+    pub(super) fn put_client_on(&mut self, id: u64, flow: Flow) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let former = std::mem::replace(&mut client.flow, flow);
+        if let Some(entry) = on_stream(former, id) {
+            self.streams.remove(&entry);
+        }
+        self.streams.extend(on_stream(flow, id));
+    }
+
+    /// The client transactions on a flow.
+    pub(super) fn clients_on(&self, flow: Flow) -> Vec<u64> {
+        let Flow::Stream { connection } = flow else {
+            return self.clients.iter().filter(|(_, client)| client.flow == flow).map(|(id, _)| id).collect();
+        };
+        self.streams.range((connection, 0)..=(connection, u64::MAX)).map(|(_, id)| *id).collect()
     }
 
     pub(super) fn remove_server(&mut self, id: u64) -> Option<Server> {
@@ -66,5 +91,12 @@ impl TransactionLayer {
         if let Some(server) = self.remove_server(id) {
             self.events.push_back(TransactionEvent::ServerEnded { server: ServerId(id), owner: server.owner });
         }
+    }
+}
+
+fn on_stream(flow: Flow, id: u64) -> Option<(u64, u64)> {
+    match flow {
+        Flow::Stream { connection } => Some((connection, id)),
+        Flow::Udp { .. } => None,
     }
 }
