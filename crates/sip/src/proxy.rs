@@ -354,7 +354,7 @@ impl Proxy {
         let Some(peer) = self.connections.remove(&connection) else { return };
         match peer.side {
             Side::Cluster => self.lose(connection, NodeLoss::Closed, now),
-            // This searches all requests; a stranger that connects and closes again must not cause that work.
+            // A stranger that connects and closes again causes no search.
             Side::Edge if peer.asked => self.layer.flow_failed(Flow::Stream { connection }),
             Side::Edge => {}
         }
