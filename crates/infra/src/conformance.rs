@@ -88,4 +88,5 @@ pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
 /// The cases that write more than suits a journal that is replaced all the time.
 pub async fn run_large(stores: &Stores) {
     quarantine::quarantine_takes_no_more_room_than_it_may_and_the_oldest_goes_first(stores).await;
+    others::what_a_view_has_not_read_stays_longer(stores).await;
 }
