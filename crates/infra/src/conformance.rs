@@ -22,25 +22,33 @@ use model::Timestamp;
 use crate::{Clock, Stores};
 
 /// A clock that stands still until it is moved.
-#[derive(Debug)]
-pub struct SetClock(AtomicU64);
+pub struct SetClock {
+    now: AtomicU64,
+    moved: Box<dyn Fn(Duration) + Send + Sync>,
+}
 
 impl SetClock {
     /// A clock at that time.
     pub fn at(now: Timestamp) -> Arc<Self> {
-        Arc::new(Self(AtomicU64::new(now.as_micros())))
+        Self::moving(now, |_| ())
+    }
+
+    /// A clock at that time that moves another on with it, such as a server's.
+    pub fn moving(now: Timestamp, other: impl Fn(Duration) + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { now: AtomicU64::new(now.as_micros()), moved: Box::new(other) })
     }
 
     /// Moves it on.
     pub fn advance(&self, by: Duration) {
-        let by = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
-        self.0.fetch_add(by, Ordering::SeqCst);
+        let micros = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
+        self.now.fetch_add(micros, Ordering::SeqCst);
+        (self.moved)(by);
     }
 }
 
 impl Clock for SetClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+        Timestamp::from_micros(self.now.load(Ordering::SeqCst))
     }
 }
 
@@ -88,4 +96,5 @@ pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
 /// The cases that write more than suits a journal that is replaced all the time.
 pub async fn run_large(stores: &Stores) {
     quarantine::quarantine_takes_no_more_room_than_it_may_and_the_oldest_goes_first(stores).await;
+    others::what_a_view_has_not_read_stays_longer(stores).await;
 }

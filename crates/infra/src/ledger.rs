@@ -14,6 +14,7 @@
 //! | `ev:{tenant}` | the stream of facts |
 //! | `newcalls:{tenant}` | the stream of new calls |
 //! | `read:{tenant}:<view>` | how far a view has read |
+//! | `readers:{tenant}` | the views |
 
 use bytes::Bytes;
 use model::{AgentId, ConnId, Owner, Stamped, TenantId, Timestamp, Token};

@@ -82,8 +82,8 @@ async fn redis_does_what_every_implementation_does() {
     let server = Server::start(1);
     let next = AtomicU32::new(0);
     let fresh = || {
-        let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
         let database = next.fetch_add(1, Ordering::SeqCst);
+        let clock = SetClock::moving(Timestamp::from_millis(1_700_000_000_000), server.ageing(database));
         let made = tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(stores(&server, database, clock.clone()))
         });

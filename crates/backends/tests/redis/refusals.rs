@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use infra::{CallWrite, Change, Loaded, Refusal, SystemClock, Written, bounds};
-use model::{ConnId, TenantId};
+use infra::{
+    CallWrite, Change, Consumed, Loaded, Position, QueueBatch, Refusal, StoreError, SystemClock, Written, bounds,
+};
+use model::{ConnId, Owner, TenantId, Token};
 
 use super::server::Server;
 use super::{create, owner, save, stores, tenant, until_renewed};
@@ -95,4 +97,33 @@ async fn calls_go_on_when_more_commits_wait_for_redis_than_are_kept() {
     }
     assert_eq!(stores.calls.load(&tenant(), ConnId(1)).await.unwrap(), Loaded::Ended);
     assert_eq!(done(&stores.calls.commit(vec![create(1_000, &owner())]).await.unwrap()), [true]);
+}
+
+#[tokio::test]
+async fn a_turn_of_rq_that_removes_is_done_though_redis_has_no_room() {
+    let server = Server::start(54);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    let rq: Owner = "rq-1.5".parse().unwrap();
+    stores.queues.claim(&rq, &tenant(), None).await.unwrap().unwrap();
+    let body = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
+    let turn = |requests: Vec<(&str, Option<Bytes>)>, state| QueueBatch {
+        tenant: tenant(),
+        owner: rq.clone(),
+        token: Token(1),
+        requests: requests.into_iter().map(|(id, body)| (id.to_owned(), body)).collect(),
+        reservations: Vec::new(),
+        state,
+        events: create(7, &owner()).events,
+        consumed: Some(Consumed { view: "rq", position: Position::START }),
+        number: 0,
+    };
+    let written = stores.queues.commit(turn(vec![("a", body("x")), ("b", body("x"))], body("s"))).await.unwrap();
+    assert!(matches!(written, Written::Done { .. }), "{written:?}");
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    let refused = stores.queues.commit(turn(vec![("c", body("x"))], None)).await;
+    assert!(matches!(refused, Err(StoreError::Full { .. })), "{refused:?}");
+    let written = stores.queues.commit(turn(vec![("a", body("y")), ("b", None)], body("t"))).await.unwrap();
+    assert!(matches!(written, Written::Done { .. }), "{written:?}");
+    let queues = stores.queues.load(&tenant()).await.unwrap().unwrap();
+    assert_eq!((&queues.state[..], queues.requests), (&b"t"[..], vec![("a".to_owned(), Bytes::from_static(b"y"))]));
 }

@@ -129,6 +129,21 @@ impl Server {
         self.folder.path()
     }
 
+    /// Lets time pass for what expires in that database.
+    pub fn ageing(&self, database: u32) -> impl Fn(Duration) + Send + Sync + use<> {
+        const AGE: &str = "for _, k in ipairs(redis.call('KEYS', '*')) do
+            local ttl = redis.call('PTTL', k)
+            if ttl >= 0 then redis.call('PEXPIRE', k, ttl - ARGV[1]) end
+        end";
+        let (address, database) = (self.address.clone(), database.to_string());
+        move |by| {
+            let ms = by.as_millis().to_string();
+            let mut cli = Command::new("redis-cli");
+            let aged = cli.args(["-h", &address, "-n", &database, "EVAL", AGE, "0", &ms]).output().unwrap();
+            assert!(aged.status.success() && !aged.stdout.starts_with(b"ERR"), "{aged:?}");
+        }
+    }
+
     /// The output of redis-cli.
     pub fn cli(&self, command: &[&str]) -> String {
         let output =

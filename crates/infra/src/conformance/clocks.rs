@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use model::Owner;
+use model::{ConnId, Owner};
 
 use super::SetClock;
-use super::fixtures::{create, event, new_call, owner, tenant, write};
+use super::fixtures::{create, dialog, event, new_call, owner, tenant, write};
 use crate::bounds::{LEASE, LEASE_MARGIN};
-use crate::{CallWrite, Stores};
+use crate::{CallWrite, Change, Loaded, Stores, Written};
 
 /// A process on the stores, with a clock of its own.
 pub struct Process {
@@ -38,6 +38,7 @@ pub async fn run(first: &Process, second: &Process) {
     a_job_stays_with_whoever_renews_it(first, second).await;
     the_right_to_export_stays_with_whoever_renews_it(first, second).await;
     what_a_reader_holds_is_taken_after_its_time(first, second).await;
+    an_ended_call_is_remembered_whoever_asks(first, second).await;
 }
 
 async fn a_lease_lives_as_long_as_it_is_renewed(first: &Process, second: &Process) {
@@ -105,4 +106,15 @@ async fn what_a_reader_holds_is_taken_after_its_time(first: &Process, second: &P
     let taken = second.stores.new_calls.reclaim(&acme, &b, idle, 10).await.unwrap();
     assert_eq!(taken.iter().map(|call| call.deliveries).collect::<Vec<_>>(), [2]);
     assert_eq!(first.stores.new_calls.reclaim(&acme, &a, idle, 10).await.unwrap(), [], "it has just been given out");
+}
+
+async fn an_ended_call_is_remembered_whoever_asks(first: &Process, second: &Process) {
+    let (acme, me, other) = (tenant("acme"), owner("node-1.5"), owner("node-2.5"));
+    let call = CallWrite { dialogs: vec![dialog("a")], ..write(&acme, 9, &me, 1, create("x")) };
+    first.stores.calls.commit(vec![call]).await.unwrap();
+    first.stores.calls.commit(vec![write(&acme, 9, &me, 1, Change::End)]).await.unwrap();
+    assert_eq!(second.stores.calls.load(&acme, ConnId(9)).await.unwrap(), Loaded::Ended);
+    let repeated = CallWrite { dialogs: vec![dialog("a")], ..write(&acme, 10, &other, 1, create("x")) };
+    assert_eq!(second.stores.calls.commit(vec![repeated]).await.unwrap(), [Written::Ended], "a repeated INVITE");
+    assert_eq!(first.stores.calls.lookup(&acme, &dialog("a")).await.unwrap(), Some(ConnId(9)));
 }

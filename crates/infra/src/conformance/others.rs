@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use model::plan::Contact;
-use model::{Dn, Epoch, NodeId, Owner, Timestamp};
+use model::{Dn, Epoch, NodeId, Owner, TenantId, Timestamp};
 
 use super::SetClock;
-use super::fixtures::{create, event, owner, tenant, write};
+use super::fixtures::{agents, create, event, owner, save, tenant, write};
 use crate::{
-    Binding, CallWrite, Clock, ConfigVersion, Document, Extent, KeptView, Position, Publication, RegistrationWrite,
-    RegistrationWritten, StoreError, Stores, bounds,
+    AgentBatch, Binding, CallWrite, Clock, ConfigVersion, Consumed, Document, Extent, KeptView, Position, Publication,
+    RegistrationWrite, RegistrationWritten, StoreError, Stores, Written, bounds,
 };
 
 const TTL: Duration = Duration::from_secs(2);
@@ -63,13 +63,7 @@ const MANY: u64 = 40;
 
 pub(super) async fn nothing_goes_from_the_stream_before_it_is_out(stores: &Stores) {
     let (acme, me) = (tenant("acme"), owner("node-1.5"));
-    let large = "x".repeat((1 << 20) - 1_000);
-    for call in 1..=MANY {
-        let mut fact = event(&acme, call, 1, 1);
-        fact.event.extensions.set("Large", large.as_str());
-        let call = CallWrite { events: vec![fact], ..write(&acme, call, &me, 1, create("x")) };
-        stores.calls.commit(vec![call]).await.unwrap();
-    }
+    large_facts(stores, &acme, 1..=MANY).await;
     let all = stores.events.read(&acme, Position::START, 100, Duration::ZERO).await.unwrap();
     assert_eq!(all.len() as u64, MANY);
     let lease = stores.outbox.take(&acme, &me, TTL).await.unwrap().unwrap();
@@ -88,7 +82,63 @@ pub(super) async fn nothing_goes_from_the_stream_before_it_is_out(stores: &Store
     };
     let kept = stores.events.read(&acme, gone, 100, Duration::ZERO).await.unwrap();
     assert_eq!(kept[..], all[all.len() - kept.len()..]);
-    assert!(kept.len() * large.len() <= bounds::STREAM_BYTES && kept.len() > 20, "{}", kept.len());
+    assert!(kept.len() * (1 << 20) <= bounds::STREAM_BYTES + (1 << 20) && kept.len() > 20, "{}", kept.len());
+}
+
+/// Writes that many calls, each with a fact of nearly a megabyte.
+async fn large_facts(stores: &Stores, tenant: &TenantId, calls: std::ops::RangeInclusive<u64>) {
+    let me = owner("node-1.5");
+    let large = "x".repeat((1 << 20) - 1_000);
+    for call in calls {
+        let mut fact = event(tenant, call, 1, 1);
+        fact.event.extensions.set("Large", large.as_str());
+        let call = CallWrite { events: vec![fact], ..write(tenant, call, &me, 1, create("x")) };
+        let written = stores.calls.commit(vec![call]).await.unwrap();
+        assert!(matches!(written[..], [Written::Done { .. }]), "{written:?}");
+    }
+}
+
+pub(super) async fn what_a_view_has_not_read_stays_longer(stores: &Stores) {
+    let (acme, me) = (tenant("views"), owner("node-1.5"));
+    let lease = stores.outbox.take(&acme, &me, TTL).await.unwrap().unwrap();
+    let exported = async || {
+        let end = stores.events.end(&acme).await.unwrap();
+        stores.outbox.exported(&acme, lease.token, end).await.unwrap();
+        end
+    };
+    let read = async |after| stores.events.read(&acme, after, 1, Duration::ZERO).await;
+    let has_read = async |view, position, change| {
+        let batch = agents(&acme, &owner("agent-state-1.5"), [(view, 1, change)]);
+        let consumed = Some(Consumed { view, position });
+        stores.agents.commit(AgentBatch { consumed, ..batch }).await.unwrap();
+    };
+    large_facts(stores, &acme, 1..=2).await;
+    let first = read(Position::START).await.unwrap()[0].position;
+    has_read("quick", first, create("x")).await;
+    has_read("slow", first, create("x")).await;
+    large_facts(stores, &acme, 3..=MANY).await;
+    has_read("quick", exported().await, save("x")).await;
+    exported().await;
+    assert!(read(first).await.is_ok(), "the slow view has not read it");
+    // As soon as the slow view has read everything, no more is kept than for others.
+    has_read("slow", exported().await, save("x")).await;
+    exported().await;
+    let kept = match read(first).await {
+        Err(StoreError::Trimmed { gone }) => stores.events.read(&acme, gone, 1_000, Duration::ZERO).await.unwrap(),
+        read => panic!("more is kept than the bound allows: {read:?}"),
+    };
+    assert!(kept.len() * (1 << 20) <= bounds::STREAM_BYTES + (1 << 20), "{}", kept.len());
+    // A view that reads no more holds back only so much. It is told that facts are gone.
+    let stopped = stores.events.end(&acme).await.unwrap();
+    let fits = (bounds::STREAM_BYTES_UNREAD >> 20) as u64;
+    large_facts(stores, &acme, MANY + 1..=MANY + fits).await;
+    has_read("quick", exported().await, save("x")).await;
+    assert!(read(stopped).await.is_ok());
+    large_facts(stores, &acme, MANY + fits + 1..=MANY + fits + 2).await;
+    has_read("quick", exported().await, save("x")).await;
+    exported().await;
+    let told = read(stopped).await;
+    assert!(matches!(told, Err(StoreError::Trimmed { gone }) if gone > stopped), "{told:?}");
 }
 
 fn binding(uri: &str, expires_at: Timestamp) -> Binding {

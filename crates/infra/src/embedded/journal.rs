@@ -2,8 +2,8 @@
 //! snapshot replaces a journal that has grown long.
 //!
 //! Files are `<n>.snapshot` and `<n>.journal` with n counting up. A snapshot is written as `<n>.part`; renaming it replaces the pair
-//! before it. A snapshot counts only with its end mark, and a journal only with its snapshot: a kill at any moment leaves one of the
-//! two pairs in force.
+//! before it, which is removed when the names of the new pair are on the disk too. A snapshot counts only with its end mark, and a
+//! journal only with its snapshot: a kill at any moment leaves one of the two pairs in force.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -143,6 +143,7 @@ impl Journal {
             _lock: lock,
         };
         journal.drop_torn_tail()?;
+        journal.sync_folder().map_err(|e| io_error("the journal's folder", &e))?;
         Ok(journal)
     }
 
@@ -205,14 +206,27 @@ impl Journal {
                 return Err(error);
             }
         };
-        // A file that cannot be removed now is removed at the next start.
-        let _ = fs::remove_file(journal_path(&self.folder, self.number));
-        let _ = fs::remove_file(snapshot_path(&self.folder, self.number));
-        self.number = next;
+        let replaced = std::mem::replace(&mut self.number, next);
+        match self.sync_folder() {
+            // A file that cannot be removed now is removed at the next start.
+            Ok(()) => {
+                let _ = fs::remove_file(journal_path(&self.folder, replaced));
+                let _ = fs::remove_file(snapshot_path(&self.folder, replaced));
+            }
+            // Should the machine fail now, the old pair may be the one whose names are on the disk.
+            Err(error) => {
+                tracing::error!(%error, "the snapshot's name may not be on the disk: the files before it stay");
+            }
+        }
         self.good = 0;
         self.dirty_tail = false;
         self.progress.send_replace(Progress { upto: self.total, number: next, refused: None });
         Ok(())
+    }
+
+    /// Makes the names of new and renamed files as durable as their content: a file whose name is lost with the machine is lost.
+    fn sync_folder(&self) -> io::Result<()> {
+        if self.policy == FsyncPolicy::Never { Ok(()) } else { File::open(&self.folder)?.sync_all() }
     }
 
     fn drop_torn_tail(&mut self) -> Result<()> {

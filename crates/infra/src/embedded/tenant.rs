@@ -123,14 +123,14 @@ impl TenantState {
         self.events.bytes += added.envelope.len();
         let slot = EventSlot { position: added.position, event: Arc::new(event), envelope: added.envelope };
         self.events.entries.push_back(slot);
-        self.events.trim();
+        self.events.trim(&self.consumed);
     }
 
     pub(super) fn apply_exported(&mut self, position: u64, trimmed: u64) {
         self.events.exported = self.events.exported.max(position);
         self.events.end = self.events.end.max(position);
         self.events.trimmed = self.events.trimmed.max(trimmed);
-        self.events.trim();
+        self.events.trim(&self.consumed);
     }
 
     pub(super) fn apply_queue_head(&mut self, head: v1::QueueHead) {
@@ -201,6 +201,10 @@ impl TenantState {
             effects.extend(table.dump(tenant));
         }
         effects.extend(self.asides.dump(tenant));
+        // Before the facts: those that a view has not read are kept when they are read back, too.
+        effects.extend(self.consumed.iter().map(|(view, position)| {
+            Effect::Consumed(v1::ConsumedTo { tenant: name(), view: view.clone(), position: *position })
+        }));
         let EventLog { exported, trimmed, .. } = self.events;
         effects.push(Effect::Exported(v1::ExportedTo { tenant: name(), position: exported, trimmed }));
         effects.extend(self.events.entries.iter().map(|slot| {
@@ -213,9 +217,6 @@ impl TenantState {
                 Effect::WorkAdded(v1::WorkAdded { tenant: name(), stream, position: *position, body })
             }));
         }
-        effects.extend(self.consumed.iter().map(|(view, position)| {
-            Effect::Consumed(v1::ConsumedTo { tenant: name(), view: view.clone(), position: *position })
-        }));
         if let Some(queues) = &self.queues {
             effects.extend(queues.dump(tenant));
         }
@@ -232,14 +233,19 @@ impl TenantState {
 }
 
 impl EventLog {
-    /// Drops the oldest entries beyond the bound, but none that is not exported yet.
-    fn trim(&mut self) {
-        while self.bytes > bounds::STREAM_BYTES
-            && self.entries.front().is_some_and(|slot| slot.position <= self.exported)
-            && let Some(slot) = self.entries.pop_front()
-        {
+    /// Drops the oldest entries beyond the bound, but none that is not exported yet. The bound is larger for those that a view has not
+    /// read, going by how far each view has read.
+    fn trim(&mut self, consumed: &HashMap<String, u64>) {
+        // A view that was passed over is told so at its next read, and holds nothing back any more.
+        let read = consumed.values().copied().filter(|position| *position >= self.trimmed).min().unwrap_or(u64::MAX);
+        while let Some(slot) = self.entries.front() {
+            let bound = if slot.position > read { bounds::STREAM_BYTES_UNREAD } else { bounds::STREAM_BYTES };
+            if self.bytes <= bound || slot.position > self.exported {
+                return;
+            }
             self.bytes -= slot.envelope.len();
             self.trimmed = slot.position;
+            self.entries.pop_front();
         }
     }
 

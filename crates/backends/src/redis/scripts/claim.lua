@@ -1,9 +1,9 @@
 -- Takes records over by compare-and-set on their tokens.
-local kind, by, now = arg(), arg(), tonumber(arg())
+local kind, by = arg(), arg()
 local answers = {}
 for _ = 1, tonumber(arg()) do
   local id, seen = arg(), arg()
-  local state, owner, token = head(kind, id, now)
+  local state, owner, token = head(kind, id)
   if state ~= 'live' then
     answers[#answers + 1] = { state, owner }
   elseif owner ~= by and seen ~= '' and seen ~= token then

@@ -10,7 +10,7 @@ local function taken(links, id)
   for _, link in ipairs(links) do
     local other = redis.call('GET', link_key(kind, link))
     if other and other ~= id then
-      local state, owner, token = head(kind, other, now)
+      local state, owner, token = head(kind, other)
       if state == 'live' then return { 'exists', owner, token } end
       if state == 'ended' then return { 'ended' } end
     end
@@ -27,7 +27,7 @@ end
 local function refuse(w)
   local other = taken(w.links, w.id)
   if other then return other end
-  local state, owner, token, links = head(kind, w.id, now)
+  local state, owner, token, links = head(kind, w.id)
   if state == 'damaged' then return { state, owner } end
   if state ~= 'unknown' and owner == w.owner and token == w.token and is_done(w) then return { 'done', '' } end
   if w.change == 'create' then

@@ -1,5 +1,5 @@
 -- The call that an initial INVITE has made, while it lives or is remembered.
-local link, now = arg(), tonumber(arg())
+local link = arg()
 local id = redis.call('GET', link_key('call', link))
-if id and head('call', id, now) ~= 'unknown' then return id end
+if id and head('call', id) ~= 'unknown' then return id end
 return ''

@@ -33,7 +33,7 @@ end
 if what == 'put' then
   local kind, remember, id, owner, token, why, report = arg(), tonumber(arg()), arg(), arg(), arg(), arg(), arg()
   local events = args(tonumber(arg()))
-  local state, held_owner, held_token, links = head(kind, id, now)
+  local state, held_owner, held_token, links = head(kind, id)
   if state ~= 'live' then return { state } end
   if held_owner ~= owner or held_token ~= token then return { 'fenced', held_owner, held_token } end
   local r = redis.call('HMGET', record_key(kind, id), 's', 'i', 'd')
@@ -55,7 +55,7 @@ end
 if what == 'damaged' then
   -- A record that no owner can hold: found among those of `owner`, it is put aside with what can be read of it.
   local kind, remember, id, owner, to, why = arg(), tonumber(arg()), arg(), arg(), arg(), arg()
-  local state = head(kind, id, now)
+  local state = head(kind, id)
   if state == 'ended' or state == 'unknown' then return { 'done' } end
   local r = redis.pcall('HMGET', record_key(kind, id), 't', 's', 'i', 'd', 'l')
   if r.err then r = {} end
@@ -86,7 +86,7 @@ if not e[1] then return { 'unknown' } end
 if what == 'read' then return { 'aside', listed(id), e[4], e[5], e[6], e[7] } end
 if what == 'release' then
   local kind, record, owner = e[1], e[2], arg()
-  if head(kind, record, now) == 'live' then return { 'exists' } end
+  if head(kind, record) == 'live' then return { 'exists' } end
   local links = {}
   for _, link in ipairs(links_of(e[8])) do
     -- A dialog that another call has by now stays with that.

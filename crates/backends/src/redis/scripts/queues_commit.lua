@@ -30,15 +30,22 @@ local function grows(name, list)
 end
 if grows('requests', requests) or grows('reservations', reservations) then return { 'full', 'the queues', int(records_max) } end
 if #events > 0 and events_max > 0 and events_full(events_max) then return { 'full', 'the event stream', int(events_max) } end
-if has_state == '1' then redis.call('HSET', k, 's', state) end
-local function apply(name, list)
+-- Removals first: a Redis that has no room refuses a script whose first write may need some, and never one that begins by making room.
+local function remove(name, list)
   for i = 1, #list, 3 do
-    if list[i + 1] == '1' then redis.call('HSET', key('rq', name), list[i], list[i + 2])
-    else redis.call('HDEL', key('rq', name), list[i]) end
+    if list[i + 1] ~= '1' then redis.call('HDEL', key('rq', name), list[i]) end
   end
 end
-apply('requests', requests)
-apply('reservations', reservations)
+local function put(name, list)
+  for i = 1, #list, 3 do
+    if list[i + 1] == '1' then redis.call('HSET', key('rq', name), list[i], list[i + 2]) end
+  end
+end
+remove('requests', requests)
+remove('reservations', reservations)
+if has_state == '1' then redis.call('HSET', k, 's', state) end
+put('requests', requests)
+put('reservations', reservations)
 local last = add_events(events)
 consumed(view, position)
 if number ~= '0' then redis.call('HSET', k, 'n', token .. ':' .. number) end

@@ -1,11 +1,5 @@
 -- Facts after a position; when some of them are gone, the last that is.
 local after, max = arg(), arg()
-local function later(a, b)
-  local am, as = string.match(a, '(%d+)-(%d+)')
-  local bm, bs = string.match(b, '(%d+)-(%d+)')
-  am, as, bm, bs = tonumber(am), tonumber(as), tonumber(bm), tonumber(bs)
-  return am > bm or (am == bm and as > bs)
-end
 local trimmed = redis.call('HGET', key('evmeta'), 'trimmed')
 if trimmed and later(trimmed, after) then
   return { 'trimmed', trimmed }

@@ -1,5 +1,5 @@
 -- Put before the scripts on records. Hash `<kind>:{tenant}:<key>`: o owner, t token, s state, i intentions, d due, l links (packed),
--- e until when an ended one is remembered, n the token and the number of the last write, c how often it has changed hands since its
+-- e ended (until when, by the clock of who ended it, as nodes of earlier releases read it), n the token and the number of the last write, c how often it has changed hands since its
 -- owner last wrote it (none: never); an ended one keeps o, t, l, e and n.
 -- Set `owned:{tenant}:<kind>:<owner>`; sorted set `ids:{tenant}:<kind>`, all with the same score, so that it is in the order of the
 -- keys; hash `owners:{tenant}:<kind>` counts the records of each owner.
@@ -42,16 +42,12 @@ local function owns_no_more(kind, owner, id)
   end
 end
 
--- The head of a record: 'live', owner, token, links; 'ended', owner, token; 'unknown'; or 'damaged', why. What is over goes.
-local function head(kind, id, now)
+-- The head of a record: 'live', owner, token, links; 'ended', owner, token; 'unknown'; or 'damaged', why. An ended one is there for as
+-- long as it is remembered: Redis alone measures the time, and callers' clocks may be apart.
+local function head(kind, id)
   local found = redis.pcall('HMGET', record_key(kind, id), 'o', 't', 'l', 'e')
   if found.err then return 'damaged', found.err end
-  if found[4] then
-    if (tonumber(found[4]) or 0) > now then return 'ended', found[1], found[2] end
-    for _, link in ipairs(links_of(found[3])) do drop_link(kind, link, id) end
-    redis.call('DEL', record_key(kind, id))
-    return 'unknown'
-  end
+  if found[4] then return 'ended', found[1], found[2] end
   if not found[1] then return 'unknown' end
   return 'live', found[1], found[2], found[3]
 end
@@ -62,7 +58,7 @@ local function record(kind, id)
   return { id, r[1], r[2], r[3], r[4], r[5] or '', r[6] or '0' }
 end
 
--- Ends a record, and remembers it for so long.
+-- Ends a record, and remembers it for so long, together with its dialogs.
 local function finish(kind, id, owner, links, now, remember)
   local k = record_key(kind, id)
   redis.call('ZREM', key('ids', kind), id)
@@ -76,8 +72,7 @@ local function finish(kind, id, owner, links, now, remember)
   end
   redis.call('HDEL', k, 's', 'i', 'd', 'c')
   redis.call('HSET', k, 'e', int(now + remember))
-  -- Should nobody ask again, the memory comes back by itself, a little after the last one that may ask.
-  local ms = int(remember / 1000 + 10000)
+  local ms = int(remember / 1000)
   redis.call('PEXPIRE', k, ms)
   if kind == 'call' then
     for _, link in ipairs(links) do redis.call('PEXPIRE', link_key(kind, link), ms) end

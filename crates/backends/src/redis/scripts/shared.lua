@@ -17,6 +17,14 @@ local function key(name, rest)
 end
 local function int(n) return string.format('%.0f', n) end
 
+-- Whether a position in a stream is after another.
+local function later(a, b)
+  local am, as = string.match(a, '(%d+)-(%d+)')
+  local bm, bs = string.match(b, '(%d+)-(%d+)')
+  am, as, bm, bs = tonumber(am), tonumber(as), tonumber(bm), tonumber(bs)
+  return am > bm or (am == bm and as > bs)
+end
+
 -- Tells readers, once for each stream that has something new.
 local woken = {}
 local function wake(stream)
@@ -62,7 +70,9 @@ local function done_before(last, token, number)
   return last_token == token and tonumber(last_number) >= tonumber(number)
 end
 
--- How far a view has read.
+-- How far a view has read. What it has not read is trimmed later than the rest.
 local function consumed(view, position)
-  if view ~= '' then redis.call('SET', key('read', view), position) end
+  if view == '' then return end
+  redis.call('SET', key('read', view), position)
+  redis.call('SADD', key('readers'), view)
 end

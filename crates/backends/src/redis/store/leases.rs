@@ -196,7 +196,8 @@ impl Outbox for RedisStores {
     fn exported<'a>(&'a self, tenant: &'a TenantId, token: Token, position: Position) -> Answer<'a, ()> {
         async move {
             let mut call = Call::on(&self.scripts.outbox, tenant);
-            call.arg("exported").arg(token.0).arg(position.to_string()).arg(bounds::STREAM_BYTES);
+            call.arg("exported").arg(token.0).arg(position.to_string());
+            call.arg(bounds::STREAM_BYTES).arg(bounds::STREAM_BYTES_UNREAD);
             let words = self.words(&call).await?;
             let key = format!("export:{tenant}");
             match words.first().map(String::as_str) {

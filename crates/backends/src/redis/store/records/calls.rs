@@ -55,7 +55,7 @@ impl CallLedger for RedisStores {
     fn lookup<'a>(&'a self, tenant: &'a TenantId, dialog: &'a DialogKey) -> Answer<'a, Option<ConnId>> {
         async move {
             let mut call = Call::on(&self.scripts.lookup, tenant);
-            call.arg(dialog_link(dialog)).arg(self.clock.now().as_micros());
+            call.arg(dialog_link(dialog));
             let id = reply::text(Some(&call.send(self).await?))?;
             if id.is_empty() {
                 self.nothing_waits_or_is_lost(CALL).await?;

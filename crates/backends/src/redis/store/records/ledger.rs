@@ -67,7 +67,7 @@ impl RedisStores {
         let mut answers: Vec<Option<Claimed<K>>> = claims.iter().map(|_| None).collect();
         for (tenant, places) in by_tenant {
             let mut call = Call::on(&self.scripts.claim, tenant);
-            call.arg(kind.name).arg(by.to_string()).arg(self.clock.now().as_micros()).arg(places.len());
+            call.arg(kind.name).arg(by.to_string()).arg(places.len());
             for claim in places.iter().filter_map(|at| claims.get(*at)) {
                 call.arg(claim.key.text()).arg(claim.seen.map(|token| token.0.to_string()).unwrap_or_default());
             }
@@ -94,7 +94,7 @@ impl RedisStores {
     /// `ended`, `unknown`, or `live` and records.
     async fn load_rows(&self, kind: Kind, tenant: &TenantId, how: &[&str]) -> Result<Value> {
         let mut call = Call::on(&self.scripts.load, tenant);
-        call.arg(kind.name).arg(self.clock.now().as_micros());
+        call.arg(kind.name);
         for word in how {
             call.arg(word);
         }
