@@ -175,13 +175,14 @@ impl Lane {
         self.shared.workers.try_send(conn_id, Work::Forget { tenant, conn_id, session, token: step.token });
     }
 
-    async fn perform(&mut self, step: Step) {
+    async fn perform(&mut self, mut step: Step) {
+        let mut afterwards = step.afterwards.take();
         for command in step.commands.iter() {
             match command {
                 Command::Request { reference, kind } => {
                     self.frontend_tasks.request(&step, *reference, kind.clone()).await
                 }
-                Command::DefaultRoute => self.frontend_tasks.default_route(&step).await,
+                Command::DefaultRoute => self.frontend_tasks.default_route(&step, afterwards.take()).await,
                 Command::Queue(command) => self.link.tell(command.clone()),
                 Command::Log { level, text } => log(&step, *level, text),
                 Command::Ended(how) => self.ended(&step, how),

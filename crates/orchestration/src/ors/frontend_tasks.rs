@@ -49,8 +49,12 @@ struct FrontendTask {
 }
 
 enum What {
-    Request { reference: u64, frame: Json },
-    DefaultRoute(Box<Caller>),
+    Request {
+        reference: u64,
+        frame: Json,
+    },
+    /// With the step that follows.
+    DefaultRoute(Box<Caller>, Option<Box<Step>>),
 }
 
 impl FrontendTasks {
@@ -75,16 +79,20 @@ impl FrontendTasks {
         self.put(tenant, conn_id, key, What::Request { reference, frame }).await;
     }
 
-    /// Sends the call to its route point's default.
-    pub async fn default_route(&self, step: &Step) {
-        self.default_route_of(&step.tenant, step.caller.clone(), &step.session.0).await;
+    /// Sends the call to its route point's default; `afterwards` is given to its worker when frontend has answered.
+    pub async fn default_route(&self, step: &Step, afterwards: Option<Box<Step>>) {
+        self.put_default_route(&step.tenant, step.caller.clone(), &step.session.0, afterwards).await;
     }
 
     /// Sends a call without a session to its route point's default.
     pub async fn default_route_of(&self, tenant: &TenantId, caller: Caller, key: &str) {
+        self.put_default_route(tenant, caller, key, None).await;
+    }
+
+    async fn put_default_route(&self, tenant: &TenantId, caller: Caller, key: &str, afterwards: Option<Box<Step>>) {
         let conn_id = caller.call.conn_id;
         let key = format!("{key}:default");
-        let what = What::DefaultRoute(Box::new(caller));
+        let what = What::DefaultRoute(Box::new(caller), afterwards);
         self.put(tenant, conn_id, key, what).await;
     }
 
@@ -150,13 +158,16 @@ impl Runner {
                     self.refused(tenant, conn_id, reference, &error);
                 }
             }
-            What::DefaultRoute(caller) => {
+            What::DefaultRoute(caller, afterwards) => {
                 let to = self.default_of(&tenant, &caller.this_dn).await;
                 tracing::info!(call = %conn_id, %tenant, to = ?to, "call takes its route point's default");
                 let frame = frame(&tenant, &caller, 0, RequestKind::RouteCall(conn_id, to));
                 if let Err(error) = self.post(&tenant, conn_id, &key, &frame).await {
                     // The call's owner applies the default by itself if it receives no instruction.
                     tracing::warn!(call = %conn_id, %error, "the default route could not be asked for");
+                }
+                if let Some(step) = afterwards {
+                    self.shared.workers.send(conn_id, Work::Afterwards(step)).await;
                 }
             }
         }

@@ -37,6 +37,11 @@ pub(super) fn encode(session: &CallSession, snapshot: &Snapshot, digest: u64) ->
         idle_since_us: session.idle_since.map_or(0, Timestamp::as_micros),
         withdrawn: session.withdrawn.iter().map(withdrawn_to_wire).collect(),
     };
+    written(&record)
+}
+
+/// A record in its envelope.
+pub(super) fn written(record: &v1::SessionRecord) -> Bytes {
     let outer = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: record.encode_to_vec().into() };
     outer.encode_to_vec().into()
 }

@@ -61,6 +61,8 @@ pub(super) enum Work {
     Forget { tenant: TenantId, conn_id: ConnId, session: SessionId, token: Token },
     /// The store has refused this step for this reason: nothing of it was done.
     Unwritten(Box<Step>, String),
+    /// A call has its default route: the step that waited for it.
+    Afterwards(Box<Step>),
     /// A session that no node continues: these commands are still to be carried out for its call.
     Farewell { tenant: TenantId, session: SessionId, caller: Caller, commands: Vec<Command> },
     /// rq's stream broke: send the waiting requests again.
@@ -93,7 +95,7 @@ impl Work {
         match self {
             Self::Start(start) => &start.tenant,
             Self::Restore(restore) => &restore.tenant,
-            Self::Unwritten(step, _) => &step.tenant,
+            Self::Unwritten(step, _) | Self::Afterwards(step) => &step.tenant,
             Self::Fact(tenant, _)
             | Self::Outcome(tenant, _)
             | Self::Refused { tenant, .. }
@@ -140,6 +142,9 @@ pub(super) struct Step {
     /// Whether the call waits on its route point.
     pub waits: bool,
     pub standing: Standing,
+    /// What ends the session once frontend has its call's default route: a node that dies before leaves a record, from
+    /// which its successor requests the route again.
+    pub afterwards: Option<Box<Step>>,
     /// Held while the step waits to be written: the session counts the holders.
     pub _ahead: Arc<()>,
 }
@@ -360,6 +365,7 @@ impl Worker {
             Work::Farewell { tenant, session, caller, commands } => {
                 self.out.push(Step::to_do(&tenant, &session, &caller, commands));
             }
+            Work::Afterwards(step) => self.out.push(*step),
             Work::Unwritten(step, reason) => self.unwritten(*step, &reason, now),
             Work::Describe { tenant, conn_id, reply } => {
                 let live = self.live.get(&(tenant, conn_id));
@@ -432,8 +438,30 @@ impl Step {
             facts: Vec::new(),
             waits: false,
             standing: Standing::GoesOn,
+            afterwards: None,
             _ahead: Arc::default(),
         }
+    }
+
+    /// Puts the session's end behind the default route of its call, if this step has both. `state` is its record as last
+    /// written: rewriting it shows that the session is still ours.
+    fn with_end_afterwards(mut self, state: Option<Bytes>) -> Self {
+        if self.standing == Standing::LastWord || !self.commands.contains(&Command::DefaultRoute) {
+            return self;
+        }
+        let change = match (&self.change, state) {
+            (Some(Change::End), Some(state)) => Some(Change::Save { state, intentions: Bytes::new() }),
+            (None, _) if self.began_with.is_some() => None,
+            _ => return self,
+        };
+        let end = Self {
+            token: self.token,
+            change: std::mem::replace(&mut self.change, change),
+            began_with: self.began_with.take(),
+            facts: std::mem::take(&mut self.facts),
+            ..Self::to_do(&self.tenant, &self.session, &self.caller, Vec::new())
+        };
+        Self { afterwards: Some(Box::new(end)), ..self }
     }
 }
 

@@ -97,7 +97,7 @@ impl Worker {
     ) {
         let failed = Command::Ended(Ended::Failed { fault, reason: reason.to_owned() });
         let step = Step::to_do(&key.0, session, caller, vec![Command::DefaultRoute, failed]);
-        self.out.push(Step { began_with: Some(entry), ..step });
+        self.out.push(Step { began_with: Some(entry), ..step }.with_end_afterwards(None));
     }
 
     fn acknowledge(&mut self, start: &Start) {
@@ -207,7 +207,8 @@ impl Worker {
             Fault::Quarantined => (None, Some(reason.to_owned())),
             _ => (Some(Change::End), None),
         };
-        self.out.push(Step { change, aside, token: restore.token, facts, ..step });
+        let step = Step { change, aside, token: restore.token, facts, ..step };
+        self.out.push(step.with_end_afterwards(Some(records::written(&restore.record))));
     }
 
     fn restored(

@@ -115,6 +115,18 @@ fn fault(step: &Step) -> Option<Fault> {
     })
 }
 
+/// The end of a session that waits until its call has its default route; before, its record stays as it was.
+fn ends_afterwards(worker: &mut Worker, mut step: Step) -> Step {
+    let Some(Change::Save { state, .. }) = &step.change else { panic!("{:?} instead of its record", step.change) };
+    assert!(crate::ors::records::read(state).is_ok_and(|(caller, _)| caller.call == step.caller.call));
+    assert!(step.facts.is_empty(), "its end is told with its end");
+    let afterwards = step.afterwards.take().expect("its end");
+    worker.take(Work::Afterwards(afterwards));
+    let [end] = <[Step; 1]>::try_from(std::mem::take(&mut worker.out)).unwrap_or_else(|_| panic!("one step"));
+    assert_eq!((end.token, end.change.clone(), end.commands.len()), (step.token, Some(Change::End), 0));
+    end
+}
+
 /// Asserts that a call takes its default and that no action of its application is carried out.
 fn takes_the_default(step: &Step, why: Fault) {
     assert_eq!(fault(step), Some(why));
@@ -134,9 +146,9 @@ fn a_panic_in_a_turn_costs_its_session_and_no_other() {
     let report = reports.try_recv().expect("it is reported");
     assert_eq!((report.subject, report.input.as_str()), (Some(ConnId(1).to_string()), "application a: a test"));
     assert!(!report.cause.to_string().contains("30123456"), "{}", report.cause);
-    let [step] = &std::mem::take(&mut worker.out)[..] else { panic!("one step") };
-    takes_the_default(step, Fault::Panicked);
-    assert_eq!(step.change, Some(Change::End));
+    let [step] = <[Step; 1]>::try_from(std::mem::take(&mut worker.out)).unwrap_or_else(|_| panic!("one step"));
+    takes_the_default(&step, Fault::Panicked);
+    assert!(!ends_afterwards(&mut worker, step).facts.is_empty());
     assert!(!worker.live.contains_key(&key(1)) && worker.live.contains_key(&key(2)));
     assert!(worker.timers.sessions().all(|due| due == key(2)), "its timers are gone with it");
 }
@@ -146,7 +158,9 @@ fn a_record_that_is_too_large_is_not_written_and_what_it_wanted_is_not_done() {
     let mut worker = worker();
     let [step] = &start(&mut worker, 1, GROWS)[..] else { panic!("one step") };
     takes_the_default(step, Fault::TooLarge);
-    assert_eq!((step.change.clone(), step.began_with.is_some()), (None, true), "its entry is acknowledged");
+    assert_eq!((step.change.clone(), step.began_with), (None, None), "its entry stays until its call has its default");
+    let end = step.afterwards.as_deref().expect("its end");
+    assert_eq!((end.change.clone(), end.began_with.is_some()), (None, true));
     assert!(worker.live.is_empty());
 }
 
@@ -236,10 +250,11 @@ fn a_session_that_cannot_go_on_sends_only_a_call_that_waits_to_its_default() {
         let mut after = worker();
         let restore = Restore { tenant: tenant(), session, record, token, application: None };
         after.take(Work::Restore(Box::new(restore)));
-        let [step] = &after.out[..] else { panic!("one step") };
-        assert_eq!((fault(step), step.change.clone()), (Some(Fault::NotRestored), Some(Change::End)));
-        assert_eq!(step.commands.contains(&Command::DefaultRoute), default);
-        assert_eq!(step.facts.len(), step.commands.len());
+        let [step] = <[Step; 1]>::try_from(std::mem::take(&mut after.out)).unwrap_or_else(|_| panic!("one step"));
+        let commands = step.commands.len();
+        assert_eq!((fault(&step), step.commands.contains(&Command::DefaultRoute)), (Some(Fault::NotRestored), default));
+        let end = if default { ends_afterwards(&mut after, step) } else { step };
+        assert_eq!((end.change, end.facts.len()), (Some(Change::End), commands));
     }
 }
 

@@ -95,13 +95,14 @@ impl Worker {
         commands.push(Command::Ended(Ended::Failed { fault: Fault::Unwritten, reason: reason.to_owned() }));
         let change = written.then_some(Change::End);
         let (due, facts, standing) = (None, Vec::new(), Standing::LastWord);
-        self.out.push(Step { change, due, commands, facts, standing, ..step });
+        self.out.push(Step { change, due, commands, facts, standing, afterwards: None, ..step });
     }
 
     fn hand_out(&mut self, key: &Key, turned: Turned, now: Timestamp) {
         let Some(live) = self.live.get_mut(key) else { return };
         let Turned { state, intentions, commands } = turned;
-        live.state = state.clone().or_else(|| live.state.take());
+        let before = live.state.take();
+        live.state = state.clone().or_else(|| before.clone());
         self.touched.insert(key.clone());
         let mut facts = std::mem::take(&mut live.told);
         facts.extend(live.facts.of_step(&key.0, &live.session, &commands, now));
@@ -133,7 +134,7 @@ impl Worker {
             change: Some(Change::End),
             ..Step::to_do(&key.0, &step.session, &step.caller, Vec::new())
         });
-        self.out.push(step);
+        self.out.push(step.with_end_afterwards(before));
         self.out.extend(end);
         if over {
             self.forget(key);
