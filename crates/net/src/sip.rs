@@ -10,6 +10,7 @@ pub mod counters;
 pub mod drops;
 pub mod limits;
 pub mod node;
+pub mod places;
 pub mod tcp;
 pub mod udp;
 
@@ -17,6 +18,7 @@ pub use connection::{Closed, ConnectionId};
 pub use counters::Counters;
 pub use limits::Limits;
 pub use node::{LinkEvent, LinkId, NodeIdentity, NodeLinks};
+pub use places::{Peers, ProvenOwner};
 pub use tcp::{ListenerId, TcpEvent, TcpTable};
 pub use udp::{Datagram, UdpEndpoint};
 

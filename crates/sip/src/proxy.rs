@@ -125,6 +125,13 @@ pub enum Output {
         /// The number that the password was given for.
         dn: Dn,
     },
+    /// A phone has authenticated on a connection of the edge.
+    Proved {
+        /// Which connection.
+        connection: u64,
+        /// The phone, by a number under the installation's key.
+        phone: u64,
+    },
     /// An INVITE from the edge that began a call has its final response.
     Attempted {
         /// The call.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use net::sip::{Counters, ListenerId, TcpTable, UdpEndpoint};
+use net::sip::{Counters, ListenerId, Peers, TcpTable, UdpEndpoint};
 use runtime::{Drain, Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 use sip::Seal;
 use sip::proxy::{Proxy, Settings as ProxySettings};
@@ -97,8 +97,8 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let meters = server::Meters::new(&ctx);
     let mut tcp = TcpTable::new(limits, counters.clone(), meters.of_connections(&ctx));
     tcp.number_from(ctx.epoch.0 << CONNECTIONS_BITS);
-    for (at, expected) in [(tcp_at.listen, EDGE), (nodes_at.listen, NODES)] {
-        let (listener, _) = tcp.listen(at).map_err(|e| runtime::listener::in_words("tcp", at, &e))?;
+    for (at, expected, peers) in [(tcp_at.listen, EDGE, Peers::Strangers), (nodes_at.listen, NODES, Peers::Ours)] {
+        let (listener, _) = tcp.listen(at, peers).map_err(|e| runtime::listener::in_words("tcp", at, &e))?;
         anyhow::ensure!(listener == expected, "the listeners are bound in the order of their numbers");
     }
     let proxy_settings = ProxySettings {

@@ -36,6 +36,8 @@ pub enum Closed {
     Unread,
     /// The input was not SIP, too long, or too slow.
     BadInput,
+    /// It had proved nothing, and another one needed its place.
+    Displaced,
     /// We closed it.
     ByUs,
 }
@@ -285,7 +287,7 @@ impl Counted {
             Closed::Idle => self.counters.closed_idle.one(),
             Closed::Unread => self.counters.closed_unread.one(),
             Closed::BadInput => self.counters.closed_bad_input.one(),
-            Closed::NotOpened | Closed::ByPeer | Closed::ByUs => {}
+            Closed::NotOpened | Closed::ByPeer | Closed::Displaced | Closed::ByUs => {}
         }
     }
 }

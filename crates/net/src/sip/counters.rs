@@ -42,6 +42,8 @@ counters! {
     connections_opened,
     /// Connections refused because all places, or those of their source, were taken.
     connections_refused,
+    /// Connections on which nobody had authenticated, closed because another one needed their place.
+    connections_displaced,
     /// Connections that could not be opened.
     connects_failed,
     /// Connections closed because they were silent for too long.

@@ -10,13 +10,13 @@ pub struct Limits {
     pub receive_buffer_bytes: usize,
     /// The most TCP connections at once, of each listener and of those that we open.
     pub connections: usize,
-    /// The most TCP connections at once of a listener from one address (IPv6: one /64).
+    /// The most TCP connections at once of a listener from one address (IPv6: one /64) on which no phone has authenticated.
     pub connections_per_source: usize,
     /// Bytes that wait for one slow peer before its connection is closed.
     pub write_queue_bytes: usize,
     /// How long a peer may leave a non-empty write queue without taking a byte.
     pub write_stall: Duration,
-    /// How long a connection may stay silent. RFC 5626 §4.4.1 pings come every 95 to 120 s.
+    /// How long a connection may stay silent; one of strangers has less, see [`super::places`]. RFC 5626 §4.4.1 pings come every 95 to 120 s.
     pub idle: Duration,
     /// How long one message may take from its first byte to its last (a slow sender occupies a slot).
     pub message_time: Duration,

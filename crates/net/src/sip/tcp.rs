@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +13,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::connection::{self, Closed, ConnectionId, Happened, Origin, Writer};
+use super::places::{Peers, PlaceTable, ProvenOwner};
 use super::{Counters, Limits};
 
 /// An event on the connections of a [`TcpTable`].
@@ -68,10 +70,9 @@ pub struct TcpTable {
     counters: Arc<Counters>,
     open: HashMap<ConnectionId, Open>,
     by_remote: HashMap<SocketAddr, ConnectionId>,
-    /// Connections per listener; `None`: those that we opened. A crowd on one listener must not keep others out.
-    per_listener: HashMap<Option<ListenerId>, usize>,
-    /// Of those, the connections per source.
-    per_source: HashMap<(Option<ListenerId>, IpAddr), usize>,
+    /// The places of each listener; `None`: those of connections that we opened. A crowd on one listener must not keep
+    /// others out.
+    places: HashMap<Option<ListenerId>, PlaceTable>,
     listeners: Vec<Listener>,
     last_id: u64,
     meter_of: MeterOf,
@@ -79,8 +80,8 @@ pub struct TcpTable {
     events: mpsc::Receiver<Raw>,
     /// Connections with messages to write at the end of the turn.
     to_flush: Vec<ConnectionId>,
-    /// Connections closed because their peer did not read; the loop has yet to be notified.
-    unread: VecDeque<ConnectionId>,
+    /// Connections that we have closed; the loop has yet to be notified.
+    ended: VecDeque<(ConnectionId, Closed)>,
 }
 
 #[derive(Debug)]
@@ -140,15 +141,14 @@ impl TcpTable {
             counters,
             open: HashMap::new(),
             by_remote: HashMap::new(),
-            per_listener: HashMap::new(),
-            per_source: HashMap::new(),
+            places: HashMap::from([(None, PlaceTable::new(&limits, Peers::Ours))]),
             listeners: Vec::new(),
             last_id: 0,
             meter_of,
             sender,
             events,
             to_flush: Vec::new(),
-            unread: VecDeque::new(),
+            ended: VecDeque::new(),
         }
     }
 
@@ -163,7 +163,7 @@ impl TcpTable {
     ///
     /// # Errors
     /// The kernel's error, usually that the address is in use or not ours.
-    pub fn listen(&mut self, local: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
+    pub fn listen(&mut self, local: SocketAddr, peers: Peers) -> io::Result<(ListenerId, SocketAddr)> {
         let socket = Socket::new(Domain::for_address(local), Type::STREAM, Some(Protocol::TCP))?;
         if local.is_ipv6() {
             socket.set_only_v6(true)?;
@@ -176,6 +176,7 @@ impl TcpTable {
         let listener = TcpListener::from_std(socket.into())?;
         let local = listener.local_addr()?;
         let id = ListenerId(self.listeners.len());
+        self.places.insert(Some(id), PlaceTable::new(&self.limits, peers));
         let task = tokio::spawn(accept(listener, id, self.sender.clone()));
         self.listeners.push(Listener { local, task });
         Ok((id, local))
@@ -190,7 +191,7 @@ impl TcpTable {
     pub async fn next(&mut self) -> TcpEvent {
         loop {
             self.flush();
-            if let Some(event) = self.next_unread() {
+            if let Some(event) = self.next_ended() {
                 return event;
             }
             // The table holds a sender itself, so the channel never closes.
@@ -204,7 +205,7 @@ impl TcpTable {
 
     /// An event that has already happened, if any. The caller limits how many it takes in one turn.
     pub fn try_next(&mut self) -> Option<TcpEvent> {
-        if let Some(event) = self.next_unread() {
+        if let Some(event) = self.next_ended() {
             return Some(event);
         }
         loop {
@@ -239,14 +240,13 @@ impl TcpTable {
             let Some(open) = self.open.get(&connection) else { continue };
             if open.writer.flush().is_err() {
                 self.counters.closed_unread.one();
-                self.close(connection);
-                self.unread.push_back(connection);
+                self.end(connection, Closed::Unread);
             }
         }
     }
 
-    fn next_unread(&mut self) -> Option<TcpEvent> {
-        self.unread.pop_front().map(|connection| TcpEvent::Closed { connection, why: Closed::Unread })
+    fn next_ended(&mut self) -> Option<TcpEvent> {
+        self.ended.pop_front().map(|(connection, why)| TcpEvent::Closed { connection, why })
     }
 
     /// The established connection to `remote`, whichever side opened it (RFC 5923).
@@ -277,6 +277,24 @@ impl TcpTable {
     /// [`TcpEvent::Closed`] follows.
     pub fn close(&mut self, connection: ConnectionId) {
         self.forget(connection);
+    }
+
+    /// Records whose a connection is: it keeps its place, and stays open as long as [`Limits::idle`] allows.
+    pub fn prove(&mut self, connection: ConnectionId, proof: ProvenOwner) {
+        if let Some(places) = self.places_of(connection) {
+            places.prove(connection, proof, Instant::now());
+        }
+    }
+
+    /// Closes the connections of strangers whose time is over. To be called about once a second.
+    pub fn close_overdue(&mut self) {
+        let now = Instant::now();
+        for listener in (0..self.listeners.len()).map(ListenerId) {
+            while let Some(connection) = self.places.get(&Some(listener)).and_then(|places| places.overdue(now)) {
+                self.counters.closed_idle.one();
+                self.end(connection, Closed::Idle);
+            }
+        }
     }
 
     /// The number of messages and other events that wait for [`Self::next`].
@@ -313,7 +331,11 @@ impl TcpTable {
             }
             // Events still in the channel when the loop closed the connection.
             Raw::From(connection, _) if !self.open.contains_key(&connection) => None,
-            Raw::From(connection, Happened::Message(message)) => Some(TcpEvent::Message { connection, message }),
+            Raw::From(connection, Happened::Message(message)) => {
+                let places = self.places_of(connection)?;
+                places.heard(connection, Instant::now());
+                Some(TcpEvent::Message { connection, message })
+            }
             Raw::From(connection, Happened::Malformed(error)) => Some(TcpEvent::Malformed { connection, error }),
             Raw::From(connection, Happened::Ping) => {
                 self.open.get(&connection)?.writer.pong();
@@ -331,15 +353,15 @@ impl TcpTable {
     }
 
     fn admit(&mut self, id: ConnectionId, origin: Origin, remote: SocketAddr, listener: Option<ListenerId>) -> bool {
-        let source = (listener, block(remote.ip()));
-        let of_listener = self.per_listener.get(&listener).copied().unwrap_or_default();
-        let of_source = self.per_source.get(&source).copied().unwrap_or_default();
-        if of_listener >= self.limits.connections || of_source >= self.limits.connections_per_source {
+        let places = self.places.get_mut(&listener);
+        let Some(Ok(given_up)) = places.map(|places| places.take(id, remote.ip(), Instant::now())) else {
             self.counters.connections_refused.one();
             return false;
+        };
+        if let Some(given_up) = given_up {
+            self.counters.connections_displaced.one();
+            self.end(given_up, Closed::Displaced);
         }
-        *self.per_listener.entry(listener).or_default() += 1;
-        *self.per_source.entry(source).or_default() += 1;
         let (counters, meter) = (self.counters.clone(), (self.meter_of)(remote, listener));
         let deliver = move |happened| Raw::From(id, happened);
         let writer = connection::spawn(origin, self.limits, counters, meter, self.sender.clone(), deliver);
@@ -353,24 +375,20 @@ impl TcpTable {
         if self.by_remote.get(&open.remote) == Some(&connection) {
             self.by_remote.remove(&open.remote);
         }
-        if let Some(n) = self.per_listener.get_mut(&open.listener) {
-            *n -= 1;
-        }
-        let source = (open.listener, block(open.remote.ip()));
-        if let Some(n) = self.per_source.get_mut(&source) {
-            *n -= 1;
-            if *n == 0 {
-                self.per_source.remove(&source);
-            }
+        if let Some(places) = self.places.get_mut(&open.listener) {
+            places.leave(connection);
         }
     }
-}
 
-/// The unit that counts as one source: an IPv4 address, or an IPv6 /64, the least that one host has to itself.
-fn block(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
+    /// Closes a connection; [`TcpEvent::Closed`] follows.
+    fn end(&mut self, connection: ConnectionId, why: Closed) {
+        self.forget(connection);
+        self.ended.push_back((connection, why));
+    }
+
+    fn places_of(&mut self, connection: ConnectionId) -> Option<&mut PlaceTable> {
+        let listener = self.open.get(&connection)?.listener;
+        self.places.get_mut(&listener)
     }
 }
 

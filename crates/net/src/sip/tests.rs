@@ -29,7 +29,7 @@ fn any_port() -> SocketAddr {
 
 fn table(limits: Limits) -> (TcpTable, SocketAddr) {
     let mut table = TcpTable::new(limits, Arc::default(), Box::new(|_, _| None));
-    let (_, at) = table.listen(any_port()).unwrap();
+    let (_, at) = table.listen(any_port(), Peers::Strangers).unwrap();
     (table, at)
 }
 
@@ -88,7 +88,7 @@ async fn a_flood_of_pings_is_not_answered_by_a_flood_of_pongs() {
     const PINGS: usize = 1_000;
     let counters = Arc::new(Counters::default());
     let mut table = TcpTable::new(Limits::default(), counters.clone(), Box::new(|_, _| None));
-    let (_, at) = table.listen(any_port()).unwrap();
+    let (_, at) = table.listen(any_port(), Peers::Strangers).unwrap();
     let mut phone = TcpStream::connect(at).await.unwrap();
     opened(&mut table).await;
     phone.write_all(&b"\r\n\r\n".repeat(PINGS)).await.unwrap();
@@ -242,12 +242,36 @@ async fn a_malformed_message_whose_end_is_known_leaves_its_connection_as_it_is()
 #[tokio::test]
 async fn connections_to_one_listener_keep_nobody_from_another_nor_us_from_opening_one() {
     let (mut table, at) = table(Limits { connections: 1, ..Limits::default() });
-    let (_, nodes_at) = table.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let (_, nodes_at) = table.listen(any_port(), Peers::Ours).unwrap();
     let _phone = TcpStream::connect(at).await.unwrap();
     opened(&mut table).await;
     let _node = TcpStream::connect(nodes_at).await.unwrap();
     opened(&mut table).await;
     table.open(at, loopback()).expect("a carrier is reached");
+}
+
+#[tokio::test]
+async fn a_stranger_gives_way_when_all_places_are_taken_and_a_phone_does_not() {
+    let (mut table, at) = table(Limits { connections: 2, ..Limits::default() });
+    let _desk = TcpStream::connect(at).await.unwrap();
+    let desk = opened(&mut table).await;
+    table.prove(desk, ProvenOwner::Phone(1));
+    let mut stranger = TcpStream::connect(at).await.unwrap();
+    let strangers = opened(&mut table).await;
+    let _phone = TcpStream::connect(at).await.unwrap();
+    let phone = loop {
+        match soon(table.next()).await {
+            TcpEvent::Opened { connection, .. } => break connection,
+            TcpEvent::Closed { connection, why } => assert_eq!((connection, why), (strangers, Closed::Displaced)),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(soon(stranger.read(&mut [0; 1])).await.unwrap_or(0), 0);
+    table.prove(phone, ProvenOwner::Phone(2));
+    let mut late = TcpStream::connect(at).await.unwrap();
+    let end = async { late.read(&mut [0; 1]).await.unwrap_or(0) };
+    let end = tokio::select! { end = soon(end) => end, event = table.next() => panic!("{event:?}") };
+    assert_eq!((end, table.len()), (0, 2));
 }
 
 #[tokio::test]
@@ -325,7 +349,7 @@ fn identity() -> NodeIdentity {
 /// A stand-in for a proxy's cluster listener, on an address of its own.
 fn proxy_at(address: IpAddr) -> TcpTable {
     let mut table = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));
-    table.listen(SocketAddr::new(address, NODE_PORT)).unwrap();
+    table.listen(SocketAddr::new(address, NODE_PORT), Peers::Ours).unwrap();
     table
 }
 

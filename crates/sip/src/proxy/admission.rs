@@ -303,7 +303,7 @@ impl Proxy {
         message.remove(&HeaderName::ProxyAuthorization);
         let (tenant, destination) = match source {
             Source::Phone { tenant, dn } if register => {
-                self.note_phone(origin.flow(), &tenant, &dn, now);
+                self.note_proof(origin.flow(), &tenant, &dn, now);
                 self.note_home(origin.flow(), message);
                 message.append(&headers::SOURCE, format_args!("phone;dn={}", value(dn.as_str())));
                 self.add_path(message, origin);
@@ -311,7 +311,7 @@ impl Proxy {
                 (tenant, destination)
             }
             Source::Phone { tenant, dn } => {
-                self.note_phone(origin.flow(), &tenant, &dn, now);
+                self.note_proof(origin.flow(), &tenant, &dn, now);
                 message.append(&headers::SOURCE, format_args!("phone;dn={}", value(dn.as_str())));
                 (tenant, self.for_new_call(message, false)?)
             }
@@ -322,6 +322,15 @@ impl Proxy {
         };
         message.append(&headers::TENANT, tenant);
         Ok(destination)
+    }
+
+    fn note_proof(&mut self, flow: Flow, tenant: &TenantId, dn: &Dn, now: Timestamp) {
+        self.note_phone(flow, tenant, dn, now);
+        if let Flow::Stream { connection } = flow
+            && let Some(peer) = self.connections.get(&connection)
+        {
+            self.outputs.push_back(Output::Proved { connection, phone: peer.phone.number() });
+        }
     }
 
     /// RFC 3327 §5.2: later requests to this phone come through us and go down this flow.

@@ -48,6 +48,11 @@ impl PhoneMark {
         Self { keyed: keyed.max(1), former: former.max(1) }
     }
 
+    /// The number under the installation's key.
+    pub(super) const fn number(self) -> u64 {
+        self.keyed
+    }
+
     /// Whether both are the same phone. Marks of an earlier release are compared as that release did.
     pub(super) const fn is(self, other: Self) -> bool {
         (self.keyed != 0 && self.keyed == other.keyed)

@@ -96,8 +96,8 @@ impl RequestForwarder {
     async fn carry_out(&self, incoming: &Incoming, read: &RequestFrame) -> Result<(), Problem> {
         let Some(key) = &incoming.idempotency_key else { return self.hand_on(incoming, read).await };
         // None of the parts contains a line break, so keys of different clients never collide.
-        let key = format!("{}\n{}\n{key}", incoming.tenant, incoming.requester);
-        let outcome = self.repeats.outcome(&key, &incoming.frame, self.ctx.clock.now()).map_err(|Reused| {
+        let (tenant, key) = (&incoming.tenant, format!("{}\n{key}", incoming.requester));
+        let outcome = self.repeats.outcome(tenant, &key, &incoming.frame, self.ctx.clock.now()).map_err(|Reused| {
             self.metrics.request_ended(Some(422));
             Problem::unprocessable("Idempotency-Key: it was used for another request within the last half minute")
         })?;
@@ -106,7 +106,7 @@ impl RequestForwarder {
         }
         let answer = outcome.get_or_init(|| self.hand_on(incoming, read)).await.clone();
         if answer.as_ref().is_err_and(|problem| problem.status >= 500) {
-            self.repeats.forget(&key);
+            self.repeats.forget(tenant, &key);
         }
         answer
     }

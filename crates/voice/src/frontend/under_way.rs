@@ -9,7 +9,8 @@ use net::http::Problem;
 
 /// The most requests in progress. One takes some milliseconds, and up to four seconds while a node is silent.
 const REQUESTS_MAX: usize = 2_048;
-/// The most requests in progress of one tenant.
+/// The most requests in progress of one tenant, and never more than there are places left: however many tenants take as many as
+/// they can, a further one finds some.
 const REQUESTS_OF_TENANT_MAX: usize = 512;
 
 /// Counts the requests in progress. Cheap to clone.
@@ -44,7 +45,8 @@ impl UnderWay {
     fn take(&self, tenant: &TenantId) -> Result<Place, Problem> {
         let mut counts = self.counts();
         let own = counts.get(tenant).copied().unwrap_or_default();
-        if own >= REQUESTS_OF_TENANT_MAX || counts.values().sum::<usize>() >= REQUESTS_MAX {
+        let left = REQUESTS_MAX.saturating_sub(counts.values().sum::<usize>());
+        if own >= REQUESTS_OF_TENANT_MAX.min(left) {
             return Err(Problem::unavailable("too many requests are under way"));
         }
         counts.insert(tenant.clone(), own + 1);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 use model::Timestamp;
 use net::sip::tcp::{MeterOf, SendError};
-use net::sip::{ConnectionId, Datagram, TcpEvent, TcpTable, UdpEndpoint};
+use net::sip::{ConnectionId, Datagram, ProvenOwner, TcpEvent, TcpTable, UdpEndpoint};
 use runtime::{PeerMeter, Pii, RoleContext};
 use sip::proxy::{Network, Output, Proxy, Side};
 use sip::{Flow, Transmit};
@@ -82,6 +82,7 @@ impl Server {
                 _ = tick.tick() => {
                     self.metrics.refresh(&self.proxy);
                     self.log_overload();
+                    self.tcp.close_overdue();
                     let over = self.has_drained();
                     self.reports.refused(self.proxy.counts(), self.ctx.clock.now(), over);
                     if over {
@@ -213,13 +214,17 @@ impl Server {
         match event {
             TcpEvent::Opened { connection, remote, listener } => {
                 let side = if listener == Some(NODES) { Side::Cluster } else { Side::Edge };
+                self.note_trunk(connection);
                 self.attempt(Doing::Word("a connection's begin"), now, |server| {
                     server.passages.opened(connection.0, remote);
                     server.proxy.handle_opened(connection.0, remote, side);
                     server.perform(now);
                 });
             }
-            TcpEvent::Message { connection, message } => self.come(Arrival::Message(connection, message), now),
+            TcpEvent::Message { connection, message } => {
+                self.note_trunk(connection);
+                self.come(Arrival::Message(connection, message), now);
+            }
             TcpEvent::Malformed { connection, error } => {
                 self.nothing_waits(now);
                 self.attempt(Doing::Word("what is no message"), now, |server| {
@@ -234,6 +239,14 @@ impl Server {
                     server.perform(now);
                 });
             }
+        }
+    }
+
+    /// A trunk needs no password: its address, which no connection forges, is its proof. Its list may be read after the
+    /// connection is opened, so each message shows it again.
+    fn note_trunk(&mut self, connection: ConnectionId) {
+        if self.tcp.remote(connection).is_some_and(|remote| self.meters.is_listed(remote)) {
+            self.tcp.prove(connection, ProvenOwner::Trunk);
         }
     }
 
@@ -291,6 +304,9 @@ impl Server {
                     }
                 }
                 Output::WrongPassword { from, dn } => info!(%from, dn = %Pii(dn.as_str()), "wrong password"),
+                Output::Proved { connection, phone } => {
+                    self.tcp.prove(ConnectionId(connection), ProvenOwner::Phone(phone))
+                }
                 Output::Attempted { attempt, status } => self.reports.attempted(&attempt, status, now),
                 Output::NodeUp(node) => {
                     info!(owner = %node.owner, role = %node.role, "a node is live");
@@ -388,9 +404,14 @@ impl Meters {
     }
 
     fn is_trunk(&self, remote: SocketAddr) -> bool {
+        self.is_listed(remote) && !self.has_registered(remote)
+    }
+
+    /// Whether an address is on a trunk's list.
+    fn is_listed(&self, remote: SocketAddr) -> bool {
         // Written when configuration changes, read by the loop alone: never contended.
         let trunks = self.trunks.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        trunks.iter().any(|n| n.contains(remote.ip())) && !self.has_registered(remote)
+        trunks.iter().any(|n| n.contains(remote.ip()))
     }
 
     fn has_registered(&self, remote: SocketAddr) -> bool {

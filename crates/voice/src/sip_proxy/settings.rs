@@ -22,9 +22,9 @@ runtime::settings! {
         wrong_passwords_free: u8 = 5, |v| if *v <= 100 { Ok(()) } else { Err("it must be at most 100".to_owned()) };
         /// TCP connections at once: of each listener, and of all outgoing ones together.
         connections: usize = 10_000, |v| at_least_one(*v);
-        /// TCP connections at once of a listener from one address; for IPv6, from one /64.
+        /// TCP connections at once of a listener from one address on which no phone has authenticated; for IPv6, from one /64.
         connections_per_source: usize = 256, |v| at_least_one(*v);
-        /// How long a TCP connection may be silent. Phones ping every two minutes.
+        /// How long a TCP connection on which a phone has authenticated may be silent. Phones ping every two minutes.
         idle: Duration = Duration::from_secs(600), |v| a_second(*v);
         /// Phones whose credentials are cached.
         credentials_cache: usize = 20_000;

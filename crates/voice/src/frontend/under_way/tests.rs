@@ -34,6 +34,21 @@ async fn a_tenant_takes_no_other_tenants_places() {
     assert!(under_way.counts().is_empty());
 }
 
+#[test]
+fn four_greedy_tenants_leave_places_to_a_fifth() {
+    let under_way = UnderWay::default();
+    let mut held: Vec<Place> = Vec::new();
+    for _ in 0..REQUESTS_OF_TENANT_MAX {
+        for number in 0..4 {
+            held.extend(under_way.take(&TenantId::parse(&format!("greedy-{number}")).unwrap()));
+        }
+    }
+    assert!(held.len() < REQUESTS_MAX);
+    for _ in 0..REQUESTS_MAX / 16 {
+        held.push(under_way.take(&acme()).unwrap());
+    }
+}
+
 #[tokio::test]
 async fn a_panic_costs_its_own_request() {
     let under_way = UnderWay::default();

@@ -192,7 +192,7 @@ impl World {
                     self.proxies[at].core.handle_closed(connection, now);
                 }
                 Output::Connect { .. } => self.rules.break_rule("nobody is connected to", String::new()),
-                Output::Attempted { .. } | Output::WrongPassword { .. } => {}
+                Output::Attempted { .. } | Output::WrongPassword { .. } | Output::Proved { .. } => {}
             }
         }
     }
