@@ -33,7 +33,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     }],
     opens: &["voice-02", "pulse-22"],
     settings: &[],
-    metrics: &[metrics::Metrics::declared],
+    metrics: &[metrics::Metrics::declared, runtime::fact_in_hand::FactCounts::declared],
     admin_port: 8090,
     starts: Starts::InTurn,
     drains: Drains::Last,

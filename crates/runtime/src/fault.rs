@@ -32,6 +32,8 @@ pub enum Cause {
     Panic(String),
     /// A named limit of work was reached.
     Steps(&'static str),
+    /// It failed twice; the reason of the last failure, masked.
+    Twice(String),
 }
 
 impl Cause {
@@ -46,6 +48,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Panic(message) => write!(f, "a panic: {message}"),
             Self::Steps(what) => write!(f, "a limit of work: {what}"),
+            Self::Twice(why) => write!(f, "twice: {why}"),
         }
     }
 }

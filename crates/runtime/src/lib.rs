@@ -19,6 +19,7 @@ pub mod drain;
 pub mod edge;
 pub mod entropy;
 pub mod exit;
+pub mod fact_in_hand;
 pub mod fault;
 pub mod gate;
 pub mod installation_key;

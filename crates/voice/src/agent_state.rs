@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use model::TenantId;
+use runtime::fact_in_hand::FactsInHand;
 use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// The declaration of the agent-state role.
@@ -29,7 +30,11 @@ pub const SPEC: RoleSpec = RoleSpec {
     listens: &[],
     opens: &["voice-35", "voice-37", "voice-54", "voice-55"],
     settings: &[],
-    metrics: &[metrics::Metrics::declared, crate::reporting::Metrics::declared],
+    metrics: &[
+        metrics::Metrics::declared,
+        crate::reporting::Metrics::declared,
+        runtime::fact_in_hand::FactCounts::declared,
+    ],
     admin_port: 11_000,
     starts: Starts::InTurn,
     drains: Drains::Last,
@@ -56,6 +61,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let objects = net::configuration::Objects::new(config.clone(), people::KINDS, ANSWER_WITHIN);
     runtime::lease::keep(&ctx);
     ctx.ready.started();
+    let facts = FactsInHand::open(&ctx.data_dir, ctx.node.as_str(), &ctx.metrics);
     let mut served = HashSet::new();
     let mut tenant_loops = tokio::task::JoinSet::new();
     loop {
@@ -65,7 +71,8 @@ async fn run(ctx: RoleContext) -> Result<()> {
                 for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
                     if served.len() < TENANTS_MAX && served.insert(tenant.clone()) {
                         let counted_and_told = (metrics.clone(), reporter.clone());
-                        tenant_loops.spawn(tenant_loop::serve(ctx.clone(), tenant, objects.clone(), counted_and_told));
+                        let (ctx, objects, fact) = (ctx.clone(), objects.clone(), facts.of(&tenant));
+                        tenant_loops.spawn(tenant_loop::serve(ctx, tenant, objects, fact, counted_and_told));
                     }
                 }
             }

@@ -29,7 +29,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     }],
     opens: &["voice-06"],
     settings: &[],
-    metrics: &[metrics::Metrics::declared],
+    metrics: &[metrics::Metrics::declared, runtime::fact_in_hand::FactCounts::declared],
     admin_port: 9090,
     starts: Starts::InTurn,
     drains: Drains::CallService,

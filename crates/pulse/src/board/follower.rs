@@ -8,9 +8,10 @@ use contracts::v1::configuration_client::ConfigurationClient;
 use contracts::v1::delivery::What;
 use contracts::v1::events_client::EventsClient;
 use contracts::wire;
-use infra::KeptView;
+use infra::{KeptView, Position};
 use model::{EventName, Subject, TenantId, Timestamp};
 use runtime::RoleContext;
+use runtime::fact_in_hand::FactInHand;
 use stats::Engine;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -46,6 +47,8 @@ const PRESENT_AFTER: Duration = Duration::from_millis(100);
 const MESSAGE_MAX: usize = 128 << 20;
 /// The view's name in the store.
 const VIEW: &str = "pulse";
+/// Why the numbers restart where facts are missing.
+const TRIMMED: &str = "the position is no longer in the stream";
 /// The position before the first fact of a stream.
 const BEGINNING: &str = "0-0";
 
@@ -67,6 +70,8 @@ pub(super) struct Follower {
     /// Whether the facts up to the present have been folded once.
     is_present: bool,
     has_changed: bool,
+    /// Whether the last fact was skipped.
+    has_skipped: bool,
     is_kept: bool,
     told_at: Instant,
     kept_at: Instant,
@@ -119,6 +124,7 @@ impl Follower {
             is_configured: false,
             is_present: false,
             has_changed: false,
+            has_skipped: false,
             is_kept: true,
             told_at: Instant::now(),
             kept_at: Instant::now(),
@@ -127,13 +133,13 @@ impl Follower {
         })
     }
 
-    pub async fn run(mut self, mut stopped: watch::Receiver<()>) -> anyhow::Result<()> {
+    pub async fn run(mut self, fact: &mut FactInHand, mut stopped: watch::Receiver<()>) -> anyhow::Result<()> {
         let drain = self.ctx.drain.clone();
         loop {
             let ended = tokio::select! {
                 () = drain.ended() => break,
                 _ = stopped.changed() => break,
-                ended = self.connected() => ended,
+                ended = self.connected(fact) => ended,
             };
             if let Err(error) = ended {
                 self.metrics.subscription_broke();
@@ -150,7 +156,7 @@ impl Follower {
     }
 
     /// Follows both streams until one ends.
-    async fn connected(&mut self) -> anyhow::Result<()> {
+    async fn connected(&mut self, fact: &mut FactInHand) -> anyhow::Result<()> {
         let mut streams = self.open().await?;
         loop {
             let due = self.due(&streams);
@@ -159,12 +165,16 @@ impl Follower {
                     streams.heard_at = Instant::now();
                     let delivery = match delivery {
                         Err(status) if status.code() == Code::OutOfRange => {
-                            self.begin_anew();
+                            self.begin_anew(TRIMMED);
                             return Err(status.into());
                         }
                         delivery => delivery?.context("the stream of facts has ended")?,
                     };
-                    self.delivered(delivery, &streams);
+                    self.delivered(delivery, fact, &streams);
+                    if std::mem::take(&mut self.has_skipped) {
+                        // Before the next fact: a fault there would bring this one back.
+                        self.keep().await;
+                    }
                 }
                 changes = streams.configuration.message() => {
                     self.configured(changes?.context("the stream of configuration has ended")?);
@@ -204,7 +214,7 @@ impl Follower {
         let mut client = EventsClient::new(channel).max_decoding_message_size(MESSAGE_MAX);
         let facts = match client.subscribe(asked).await {
             Err(status) if status.code() == Code::OutOfRange => {
-                self.begin_anew();
+                self.begin_anew(TRIMMED);
                 return Err(status.into());
             }
             facts => facts?.into_inner(),
@@ -237,7 +247,7 @@ impl Follower {
         self.has_changed = true;
     }
 
-    fn delivered(&mut self, delivery: v1::Delivery, streams: &Streams) {
+    fn delivered(&mut self, delivery: v1::Delivery, fact: &mut FactInHand, streams: &Streams) {
         match delivery.what {
             Some(What::Event(event)) => {
                 self.position = event.position;
@@ -246,7 +256,12 @@ impl Follower {
                 self.has_changed = true;
                 let Some(envelope) = event.envelope else { return };
                 match wire::stamped_from_wire(envelope) {
-                    Ok(stamped) => self.fold(&stamped, streams),
+                    Ok(stamped) => {
+                        // One that is skipped counts nowhere; the facts after it do.
+                        let position = self.position.parse().unwrap_or(Position::START);
+                        let now = self.ctx.clock.now();
+                        self.has_skipped = !fact.fold_one((position, &stamped), now, || self.fold(&stamped, streams));
+                    }
                     Err(error) => {
                         self.metrics.unreadable();
                         tracing::warn!(tenant = %self.tenant, %error, "a fact cannot be read: left out");
@@ -286,9 +301,14 @@ impl Follower {
         }
     }
 
-    /// Restarts the numbers: the stream no longer has the position, so facts are missing.
-    fn begin_anew(&mut self) {
-        tracing::warn!(tenant = %self.tenant, position = %self.position, "the position is no longer in the stream: the numbers restart from zero");
+    /// The position of the last folded fact.
+    pub fn position(&self) -> &str {
+        &self.position
+    }
+
+    /// Restarts the numbers, because facts are missing or the state has a fault.
+    pub fn begin_anew(&mut self, why: &str) {
+        tracing::warn!(tenant = %self.tenant, position = %self.position, why, "the numbers restart from zero");
         self.metrics.began_anew();
         let before = self.engine.statistics();
         self.engine = Engine::new(zone::table(self.zone.as_deref(), self.ctx.clock.now()));

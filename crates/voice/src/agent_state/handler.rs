@@ -14,6 +14,7 @@ use model::{
     AgentId, AgentState, CallType, CallUuid, ConnId, Event, EventId, EventName, Owner, Request, Seq, Stamped, Subject,
     TenantId, Timestamp, Token, UserData, WorkMode,
 };
+use runtime::fact_in_hand::FoldsFacts;
 use runtime::fault::InARow;
 
 use super::intervals::{Interval, Intervals};
@@ -209,19 +210,18 @@ impl TenantAgents {
         }
     }
 
-    /// Folds entries of the tenant's event stream.
+    /// Folds entries of the tenant's event stream. A panic leaves agents half changed: restore them again.
     pub fn observe(&mut self, entries: &[EventEntry], now: Timestamp) {
         for entry in entries {
             self.position = entry.position;
-            if self.attempt("a fact", |this| this.fold(&entry.event, now)) {
-                self.faults.went_well();
-            }
+            self.fold_fact(&entry.event, now);
+            self.faults.went_well();
         }
         self.unwritten += entries.len();
         self.collect(None, now);
     }
 
-    fn fold(&mut self, fact: &Stamped, now: Timestamp) {
+    fn fold_fact(&mut self, fact: &Stamped, now: Timestamp) {
         let (event, at) = (&fact.event, fact.at.min(now));
         match (event.name, &event.this_dn) {
             (EventName::DNOutOfService, Some(dn)) => self.table.handle(Input::PhoneLost(dn.clone()), at),
@@ -355,6 +355,18 @@ impl TenantAgents {
         let count = self.table.iter().filter(|agent| agent.state != AgentState::LoggedOut).count();
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.metrics.logged_in(count - std::mem::replace(&mut self.logged_in, count));
+    }
+}
+
+impl FoldsFacts for TenantAgents {
+    fn fold(&mut self, entry: &EventEntry, now: Timestamp) {
+        self.observe(std::slice::from_ref(entry), now);
+    }
+
+    fn skip(&mut self, position: Position) {
+        self.position = position;
+        // The next turn writes it.
+        self.unwritten = POSITION_LAG_MAX;
     }
 }
 

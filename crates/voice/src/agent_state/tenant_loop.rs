@@ -10,6 +10,7 @@ use infra::{
 };
 use model::{AgentId, Owner, TenantId, Timestamp, Token};
 use net::configuration::Objects;
+use runtime::fact_in_hand::FactInHand;
 use runtime::{RoleContext, fault};
 use tracing::{error, info, warn};
 
@@ -46,14 +47,16 @@ pub(super) async fn serve(
     ctx: RoleContext,
     tenant: TenantId,
     config: Objects,
+    mut fact: FactInHand,
     (metrics, reporter): (Metrics, Reporter),
 ) -> Result<()> {
     loop {
-        match fault::contained(serve_once(&ctx, &tenant, &config, (&metrics, &reporter))).await {
+        match fault::contained(serve_once(&ctx, &tenant, &config, &mut fact, (&metrics, &reporter))).await {
             Ok(End::Drained) => return Ok(()),
             Ok(End::Lost) => metrics.ownership_lost(),
             Err(fault) => {
                 metrics.fault();
+                fact.failed(&fault);
                 error!(%tenant, error = format!("{fault:#}"), "a fault in a tenant's agents: they are claimed and restored again");
                 tokio::select! {
                     () = tokio::time::sleep(BEGIN_ANEW) => {}
@@ -68,11 +71,13 @@ async fn serve_once(
     ctx: &RoleContext,
     tenant: &TenantId,
     config: &Objects,
+    fact: &mut FactInHand,
     (metrics, reporter): (&Metrics, &Reporter),
 ) -> Result<End> {
     let Some(agents) = take_over(ctx, tenant, metrics).await? else { return Ok(End::Drained) };
     let desk = TenantLoop { ctx: ctx.clone(), tenant: tenant.clone(), agents, reporter: reporter.clone() };
-    desk.run(config).await
+    fact.state_rebuilt();
+    desk.run(config, fact).await
 }
 
 // === taking over ===
@@ -201,7 +206,7 @@ struct TenantLoop {
 }
 
 impl TenantLoop {
-    async fn run(mut self, config: &Objects) -> Result<End> {
+    async fn run(mut self, config: &Objects, fact: &mut FactInHand) -> Result<End> {
         let door = RequestIntake::new(&self.ctx, &self.tenant, config);
         let mut entering = Box::pin(door.take());
         let mut reading = Box::pin(events::next(self.ctx.clone(), self.tenant.clone(), self.agents.position()));
@@ -214,7 +219,9 @@ impl TenantLoop {
                     entering = Box::pin(door.take());
                 }
                 entries = &mut reading => {
-                    self.agents.observe(&entries?, self.now());
+                    fact.fold(&mut self.agents, &entries?, self.ctx.clock.now());
+                    // What follows in the turn contains its own faults.
+                    fact.put_down();
                     reading = Box::pin(events::next(self.ctx.clone(), self.tenant.clone(), self.agents.position()));
                 }
                 () = tokio::time::sleep(wait) => {}

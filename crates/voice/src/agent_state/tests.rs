@@ -1,5 +1,6 @@
 //! The claim and the tenant's agents on the embedded stores, with a clock moved by hand.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use model::{
     AgentId, AgentState, CallState, CallType, CallUuid, ConnId, Dn, Epoch, Event, EventId, EventName, NodeId, Owner,
     ReferenceId, Request, RequestKind, Seq, Stamped, Subject, TenantId, Token, UserData, WorkMode,
 };
+use runtime::fact_in_hand::{FactsInHand, FoldsFacts};
 use serde_json::json;
 
 use super::handler::TenantAgents;
@@ -117,8 +119,14 @@ impl Site {
         self.ask(agents, "7101", RequestKind::AgentLogin { agent: None, work_mode: WorkMode::AutoIn }).await;
     }
 
-    /// A call's event, as read from the stream.
     async fn call(&mut self, agents: &mut TenantAgents, name: EventName, state: CallState) {
+        let entry = self.entry(name, state);
+        agents.observe(&[entry], self.now());
+        self.turn(agents).await;
+    }
+
+    /// A call's event, as read from the stream.
+    fn entry(&mut self, name: EventName, state: CallState) -> infra::EventEntry {
         let mut event = Event::new(name);
         event.call = Some(CallRef {
             conn_id: ConnId(5),
@@ -137,8 +145,7 @@ impl Site {
         let id = EventId { subject: Subject::Call(ConnId(5)), token: Token(1), seq: Seq(self.seq) };
         let stamped = Stamped { id, tenant: self.tenant.clone(), at: self.now(), trace: None, event };
         let position = infra::Position { major: 0, minor: 1_000 + self.seq };
-        agents.observe(&[infra::EventEntry { position, event: Arc::new(stamped) }], self.now());
-        self.turn(agents).await;
+        infra::EventEntry { position, event: Arc::new(stamped) }
     }
 
     async fn state(&self, agent: &str) -> Option<AgentState> {
@@ -401,5 +408,51 @@ async fn a_panic_costs_what_it_was_done_for_and_nothing_else() {
     site.call(&mut agents, EventName::Ringing, CallState::Ok).await;
     site.call(&mut agents, EventName::Established, CallState::Ok).await;
     site.call(&mut agents, EventName::Released, CallState::Ok).await;
+    assert_eq!(site.state("a1").await, Some(AgentState::AfterCallWork), "facts are folded as before");
+}
+
+/// Agents that one kind of fact makes fail, half way.
+struct FaultyAgents(TenantAgents);
+
+impl FoldsFacts for FaultyAgents {
+    fn fold(&mut self, entry: &infra::EventEntry, now: model::Timestamp) {
+        self.0.fold(entry, now);
+        assert!(entry.event.event.name != EventName::Established, "a fault");
+    }
+
+    fn skip(&mut self, position: infra::Position) {
+        self.0.skip(position);
+    }
+}
+
+#[tokio::test]
+async fn a_fact_with_which_folding_fails_twice_is_skipped_and_the_agents_go_on() {
+    let mut site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    site.log_in(&mut agents).await;
+    let facts = [EventName::Ringing, EventName::Established, EventName::Released].map(|n| site.entry(n, CallState::Ok));
+    let folder = tempfile::tempdir().unwrap();
+    let mut fact = FactsInHand::open(folder.path(), "agent-state-1", &runtime::Metrics::default()).of(&site.tenant);
+    let mut agents = FaultyAgents(agents);
+    let mut failures = 0;
+    while agents.0.position() < facts[2].position {
+        let unread: Vec<_> = facts.iter().filter(|entry| entry.position > agents.0.position()).cloned().collect();
+        let folded = catch_unwind(AssertUnwindSafe(|| {
+            fact.fold(&mut agents, &unread, site.now());
+            fact.put_down();
+        }));
+        if folded.is_ok() {
+            site.turn(&mut agents.0).await;
+        } else {
+            failures += 1;
+            agents = FaultyAgents(site.claim(1).await.unwrap());
+            fact.state_rebuilt();
+        }
+    }
+    assert_eq!(failures, 2);
+    assert_eq!(site.state("a1").await, Some(AgentState::Ready), "the call was never established");
+    for name in [EventName::Ringing, EventName::Established, EventName::Released] {
+        site.call(&mut agents.0, name, CallState::Ok).await;
+    }
     assert_eq!(site.state("a1").await, Some(AgentState::AfterCallWork), "facts are folded as before");
 }

@@ -9,6 +9,7 @@ use contracts::v1::{self, queue_command::Command};
 use infra::{Position, Posted, PostedEntry, QueueRecord, Recipient};
 use model::{ConnId, TenantId, Timestamp};
 use routing::RequestId;
+use runtime::fact_in_hand::{FactInHand, FactsInHand};
 use runtime::{RoleContext, fault};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -62,12 +63,14 @@ pub(super) enum Ask {
 pub(super) struct TenantLoops {
     ctx: RoleContext,
     metrics: Metrics,
+    facts: FactsInHand,
     open: Arc<Mutex<HashMap<TenantId, mpsc::Sender<Ask>>>>,
 }
 
 impl TenantLoops {
     pub fn new(ctx: RoleContext, metrics: Metrics) -> Self {
-        Self { ctx, metrics, open: Arc::default() }
+        let facts = FactsInHand::open(&ctx.data_dir, ctx.node.as_str(), &ctx.metrics);
+        Self { ctx, metrics, facts, open: Arc::default() }
     }
 
     /// The sender to a tenant's loop; `None` when there are too many tenants.
@@ -81,7 +84,8 @@ impl TenantLoops {
         }
         let (asks, asked) = mpsc::channel(COMMANDS_MAX);
         let (ctx, metrics, tenant_of_task) = (self.ctx.clone(), self.metrics.clone(), tenant.clone());
-        self.ctx.spawn("desk", async move { serve(ctx, tenant_of_task, asked, metrics).await });
+        let fact = self.facts.of(tenant);
+        self.ctx.spawn("desk", async move { serve(ctx, tenant_of_task, asked, fact, metrics).await });
         open.insert(tenant.clone(), asks.clone());
         Some(asks)
     }
@@ -97,12 +101,19 @@ impl TenantLoops {
 
 /// Serves a tenant until the role ends. A fault, even a panic, affects only this tenant: its queues are taken over again from the ledger,
 /// and those of other tenants continue.
-async fn serve(ctx: RoleContext, tenant: TenantId, mut asked: mpsc::Receiver<Ask>, metrics: Metrics) -> Result<()> {
+async fn serve(
+    ctx: RoleContext,
+    tenant: TenantId,
+    mut asked: mpsc::Receiver<Ask>,
+    mut fact: FactInHand,
+    metrics: Metrics,
+) -> Result<()> {
     loop {
-        match fault::contained(serve_once(&ctx, &tenant, &mut asked, &metrics)).await {
+        match fault::contained(serve_once(&ctx, &tenant, &mut asked, &mut fact, &metrics)).await {
             Ok(End::Closed) => return Ok(()),
             Ok(End::Lost) => metrics.ownership_lost(),
             Err(fault) => {
+                fact.failed(&fault);
                 error!(%tenant, error = format!("{fault:#}"), "a fault in a tenant's queues: they are claimed and restored again");
                 metrics.queues_begun_anew();
                 tokio::select! {
@@ -118,6 +129,7 @@ async fn serve_once(
     ctx: &RoleContext,
     tenant: &TenantId,
     asked: &mut mpsc::Receiver<Ask>,
+    fact: &mut FactInHand,
     metrics: &Metrics,
 ) -> Result<End> {
     let Some(record) = take_over(ctx, tenant).await? else { return Ok(End::Closed) };
@@ -131,7 +143,8 @@ async fn serve_once(
         writes: Writes::new(ctx.stores.queues.clone(), ctx.clock.clone()),
         explained: 0,
     };
-    tenant_loop.run(asked).await
+    fact.state_rebuilt();
+    tenant_loop.run(asked, fact).await
 }
 
 /// Claims the tenant's queues once no other running replica owns them; returns `None` if the role drains first.
@@ -189,7 +202,7 @@ struct TenantLoop {
 }
 
 impl TenantLoop {
-    async fn run(mut self, asked: &mut mpsc::Receiver<Ask>) -> Result<End> {
+    async fn run(mut self, asked: &mut mpsc::Receiver<Ask>, fact: &mut FactInHand) -> Result<End> {
         let mut batch = Vec::with_capacity(TURN_MAX);
         let mut reading = Box::pin(events::next(self.ctx.clone(), self.tenant.clone(), self.queues.position()));
         let mut posting = Box::pin(repairs(self.ctx.clone(), self.tenant.clone()));
@@ -200,7 +213,7 @@ impl TenantLoop {
             tokio::select! {
                 count = asked.recv_many(&mut batch, TURN_MAX) => if count == 0 { return Ok(End::Closed) },
                 entries = &mut reading => {
-                    self.queues.observe(&entries?, self.ctx.clock.now());
+                    fact.fold(&mut self.queues, &entries?, self.ctx.clock.now());
                     reading = Box::pin(events::next(self.ctx.clone(), self.tenant.clone(), self.queues.position()));
                 }
                 entries = &mut posting => {
@@ -214,6 +227,7 @@ impl TenantLoop {
             self.explained = 0;
             let answers: Vec<Answer> = batch.drain(..).filter_map(|ask| self.take(ask, now)).collect();
             let mut turn = self.queues.turn(now);
+            fact.put_down();
             if !self.commit(&mut turn, now).await? {
                 return Ok(End::Lost);
             }

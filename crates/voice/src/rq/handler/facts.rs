@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use contracts::v1;
-use infra::{EventEntry, Repair};
+use infra::{EventEntry, Position, Repair};
 use model::plan::AgentProfile;
 use model::{AgentId, Event, EventName, SessionName, SkillName, Subject, TenantId, Timestamp};
 use routing::RequestId;
+use runtime::fact_in_hand::FoldsFacts;
 
-use super::TenantQueues;
+use super::{POSITION_LAG_MAX, TenantQueues};
 
 impl TenantQueues {
     /// Folds entries of the tenant's event stream.
@@ -93,6 +94,18 @@ impl TenantQueues {
             self.perform(output, now);
         }
         self.events.explain(before, &repair.why);
+    }
+}
+
+impl FoldsFacts for TenantQueues {
+    fn fold(&mut self, entry: &EventEntry, now: Timestamp) {
+        self.observe(std::slice::from_ref(entry), now);
+    }
+
+    fn skip(&mut self, position: Position) {
+        self.position = position;
+        // The next turn writes it.
+        self.unwritten = POSITION_LAG_MAX;
     }
 }
 

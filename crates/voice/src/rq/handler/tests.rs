@@ -1,6 +1,9 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use contracts::v1::queue_command::Command;
 use infra::{EventEntry, Repair, RepairAction};
 use model::{Epoch, Event, EventName, NodeId, SessionName, Subject};
+use runtime::fact_in_hand::{FactInHand, FactsInHand, FoldsFacts};
 
 use super::commands::NOT_STORED;
 use super::*;
@@ -245,4 +248,74 @@ fn a_repair_ends_the_requests_of_a_call_that_there_is_not_and_says_why() {
     queues.repair(&repair, now);
     assert!(queues.turn(now).batch.is_none(), "a repeat does nothing");
     assert!(queues.router.status(&RequestId("r2".to_owned())).is_some());
+}
+
+/// Queues that the fact at position 0-2 makes fail, half way.
+struct FaultyQueues(TenantQueues);
+
+impl FoldsFacts for FaultyQueues {
+    fn fold(&mut self, entry: &EventEntry, now: Timestamp) {
+        self.0.fold(entry, now);
+        assert!(entry.position.minor != 2, "a fault");
+    }
+
+    fn skip(&mut self, position: Position) {
+        self.0.skip(position);
+    }
+}
+
+/// Folds the facts in as many turns as it takes, and returns the ended requests; `None` if that fails.
+fn life(
+    record: &mut QueueRecord,
+    fact: &mut FactInHand,
+    facts: &[EventEntry],
+    now: Timestamp,
+) -> Option<Vec<RequestId>> {
+    let mut queues = FaultyQueues(restored(record));
+    fact.state_rebuilt();
+    let mut ended = Vec::new();
+    let lived = catch_unwind(AssertUnwindSafe(|| {
+        while queues.0.position() < facts[facts.len() - 1].position {
+            let unread: Vec<_> = facts.iter().filter(|entry| entry.position > queues.0.position()).cloned().collect();
+            fact.fold(&mut queues, &unread, now);
+            let turn = queues.0.turn(now);
+            fact.put_down();
+            ended.extend(turn.ended());
+            if let Some(consumed) = turn.batch.and_then(|batch| batch.consumed) {
+                record.consumed = consumed.position;
+            }
+        }
+    }));
+    lived.ok().map(|()| ended)
+}
+
+#[test]
+fn a_fact_with_which_folding_fails_twice_is_skipped_and_the_queues_go_on() {
+    let now = Timestamp::from_millis(1_000);
+    let mut before = queues();
+    submit(&mut before, "r1", 1, now);
+    submit(&mut before, "r2", 2, now);
+    let written = before.turn(now).batch.unwrap();
+    let mut record = QueueRecord {
+        tenant: before.tenant.clone(),
+        owner: before.owner.clone(),
+        token: before.token,
+        state: bytes::Bytes::new(),
+        requests: written.requests.into_iter().map(|(id, row)| (id, row.unwrap())).collect(),
+        reservations: Vec::new(),
+        consumed: Position::START,
+    };
+    let fact = |minor: u64, name: EventName, conn_id: u64| {
+        let call = contracts::wire::call_ref_from_wire(details(conn_id, false).call.unwrap()).unwrap();
+        let position = Position { major: 0, minor };
+        EventEntry { position, ..entry(Subject::Call(ConnId(conn_id)), name, &call) }
+    };
+    let facts = [fact(1, EventName::Queued, 1), fact(2, EventName::CallDeleted, 1), fact(3, EventName::CallDeleted, 2)];
+    let folder = tempfile::tempdir().unwrap();
+    let mut in_hand = FactsInHand::open(folder.path(), "rq-1", &runtime::Metrics::default()).of(&record.tenant);
+    assert_eq!(life(&mut record, &mut in_hand, &facts, now), None);
+    assert_eq!(life(&mut record, &mut in_hand, &facts, now), None, "once more, alone");
+    let ended = life(&mut record, &mut in_hand, &facts, now);
+    assert_eq!(ended, Some(vec![RequestId("r2".to_owned())]), "the other call's end is folded");
+    assert_eq!(record.consumed, facts[2].position, "nobody reads the fact again");
 }
