@@ -18,26 +18,28 @@ mod queue_link;
 mod records;
 mod server;
 mod session_facts;
+mod shares;
 mod tenant_loop;
 mod vocabulary;
 mod worker;
 mod writes;
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use model::{ConnId, TenantId};
 use runtime::fault::{Cause, FaultReports};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 pub use applications::faults;
 
 use crate::ecmascript::ScriptLimits;
 use applications::Applications;
 use metrics::Metrics;
+use shares::Shares;
 use worker::slot::{Barred, LOOK_EVERY, Left, Slot};
 use worker::{INBOX_MAX, INBOX_OF_TENANT_MAX, Posted, Reports, Sharing, Work, Worker};
 
@@ -96,8 +98,8 @@ struct Shared {
 #[derive(Clone)]
 struct Workers {
     inboxes: Arc<[mpsc::Sender<Posted>]>,
-    /// Permits for waiting inputs, for each tenant. One entry per tenant served.
-    rights: Arc<Mutex<HashMap<TenantId, Arc<Semaphore>>>>,
+    /// Waiting inputs.
+    shares: Shares,
 }
 
 /// How often the list of tenants is requested; the answer also shows that config is available.
@@ -230,7 +232,7 @@ impl Threads {
         for at in 0..threads.slots.len() {
             threads.run(at, Left::default())?;
         }
-        Ok((threads, Workers { inboxes: senders.into(), rights: Arc::default() }))
+        Ok((threads, Workers { inboxes: senders.into(), shares: Shares::of(INBOX_OF_TENANT_MAX) }))
     }
 
     /// Starts a thread for a slot. It ends when its inbox closes, with the last of the role's tasks.
@@ -291,10 +293,9 @@ impl Workers {
     }
 
     async fn post(&self, inbox: &mpsc::Sender<Posted>, work: Work) {
-        let rights = self.rights_of(work.tenant());
-        // Neither the semaphore nor the channel closes before the process ends.
-        let Ok(right) = rights.acquire_owned().await else { return };
-        let _ = inbox.send(Posted::of_tenant(work, right)).await;
+        let Some(share) = self.shares.take(work.tenant()).await else { return };
+        // The channel does not close before the process ends.
+        let _ = inbox.send(Posted::of_tenant(work, share)).await;
     }
 
     /// Like [`Self::send`] for the result of a step: the committer serves all tenants and must not wait for one's permits.
@@ -312,12 +313,6 @@ impl Workers {
         for inbox in self.inboxes.iter() {
             self.post(inbox, work()).await;
         }
-    }
-
-    fn rights_of(&self, tenant: &TenantId) -> Arc<Semaphore> {
-        let mut rights = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_tenant = rights.entry(tenant.clone()).or_insert_with(|| Arc::new(Semaphore::new(INBOX_OF_TENANT_MAX)));
-        Arc::clone(of_tenant)
     }
 
     fn of(&self, conn_id: ConnId) -> &mpsc::Sender<Posted> {

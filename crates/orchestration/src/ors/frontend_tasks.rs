@@ -12,13 +12,14 @@ use model::request::{RequestKind, RouteTo};
 use model::{ConnId, Dn, TenantId};
 use net::http::{CallError, Client};
 use serde_json::Value as Json;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
 use super::Shared;
 use super::call_session::{Caller, REQUEST_DEADLINE};
 use super::intentions::frame;
 use super::path::segment;
+use super::shares::Shares;
 use super::worker::{Step, Work};
 
 /// Calls with requests under way; beyond this, further requests of any call wait.
@@ -27,6 +28,8 @@ const CALLS_MAX: usize = 1_024;
 const BEHIND_MAX: usize = 8_192;
 /// Requests not yet examined; beyond this, senders wait.
 const TASKS_MAX: usize = 1_024;
+/// Tasks of one tenant, with those under way; beyond this, the tenant's own senders wait.
+const TASKS_OF_TENANT_MAX: usize = 256;
 /// Time that frontend has to accept a request, with all attempts. A request that no node can take now is retried: a
 /// takeover takes a second or two, and an application without a transition for the error would end.
 const ACCEPT_WITHIN: Duration = Duration::from_secs(6);
@@ -37,6 +40,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub(super) struct FrontendTasks {
     sender: mpsc::Sender<FrontendTask>,
+    shares: Shares,
 }
 
 struct FrontendTask {
@@ -46,6 +50,8 @@ struct FrontendTask {
     key: String,
     since: Instant,
     what: What,
+    /// Its part of the tenant's share, until it is done.
+    share: OwnedSemaphorePermit,
 }
 
 enum What {
@@ -64,7 +70,7 @@ impl FrontendTasks {
         let (sender, tasks) = mpsc::channel(TASKS_MAX);
         let runner = Runner { shared: shared.clone(), frontend, config };
         shared.ctx.spawn("requests to frontend", async move { runner.run(tasks).await });
-        Ok(Self { sender })
+        Ok(Self { sender, shares: Shares::of(TASKS_OF_TENANT_MAX) })
     }
 
     /// Sends a request of a session.
@@ -84,9 +90,9 @@ impl FrontendTasks {
         self.put_default_route(&step.tenant, step.caller.clone(), &step.session.0, afterwards).await;
     }
 
-    /// Sends a call without a session to its route point's default.
-    pub async fn default_route_of(&self, tenant: &TenantId, caller: Caller, key: &str) {
-        self.put_default_route(tenant, caller, key, None).await;
+    /// Sends a call without a session to its route point's default; then as [`Self::default_route`].
+    pub async fn default_route_of(&self, tenant: &TenantId, caller: Caller, key: &str, afterwards: Step) {
+        self.put_default_route(tenant, caller, key, Some(Box::new(afterwards))).await;
     }
 
     async fn put_default_route(&self, tenant: &TenantId, caller: Caller, key: &str, afterwards: Option<Box<Step>>) {
@@ -97,7 +103,8 @@ impl FrontendTasks {
     }
 
     async fn put(&self, tenant: &TenantId, conn_id: ConnId, key: String, what: What) {
-        let task = FrontendTask { tenant: tenant.clone(), conn_id, key, since: Instant::now(), what };
+        let Some(share) = self.shares.take(tenant).await else { return };
+        let task = FrontendTask { tenant: tenant.clone(), conn_id, key, since: Instant::now(), what, share };
         // The receiver ends only with the role.
         let _ = self.sender.send(task).await;
     }
@@ -114,22 +121,22 @@ struct Runner {
 impl Runner {
     async fn run(&self, mut tasks: mpsc::Receiver<FrontendTask>) -> anyhow::Result<()> {
         // For each call with a task under way, the tasks waiting behind it.
-        let mut behind: HashMap<ConnId, VecDeque<FrontendTask>> = HashMap::new();
+        let mut behind: HashMap<(TenantId, ConnId), VecDeque<FrontendTask>> = HashMap::new();
         let mut waiting = 0;
         let mut under_way = FuturesUnordered::new();
         loop {
             tokio::select! {
                 () = self.shared.ctx.drain.ended() => return Ok(()),
-                Some(conn_id) = under_way.next() => match behind.get_mut(&conn_id).and_then(VecDeque::pop_front) {
+                Some(call) = under_way.next() => match behind.get_mut(&call).and_then(VecDeque::pop_front) {
                     Some(next) => {
                         waiting -= 1;
                         under_way.push(self.perform(next));
                     }
-                    None => drop(behind.remove(&conn_id)),
+                    None => drop(behind.remove(&call)),
                 },
                 task = tasks.recv(), if behind.len() < CALLS_MAX && waiting < BEHIND_MAX => {
                     let Some(task) = task else { return Ok(()) };
-                    match behind.entry(task.conn_id) {
+                    match behind.entry((task.tenant.clone(), task.conn_id)) {
                         Entry::Occupied(mut call) => {
                             waiting += 1;
                             call.get_mut().push_back(task);
@@ -145,8 +152,8 @@ impl Runner {
     }
 
     /// Runs one task; returns its call.
-    async fn perform(&self, task: FrontendTask) -> ConnId {
-        let FrontendTask { tenant, conn_id, key, since, what } = task;
+    async fn perform(&self, task: FrontendTask) -> (TenantId, ConnId) {
+        let FrontendTask { tenant, conn_id, key, since, what, share } = task;
         match what {
             What::Request { reference, .. } if since.elapsed() >= REQUEST_DEADLINE => {
                 // Its session has considered it lost, and has gone on as if it were not done.
@@ -155,7 +162,7 @@ impl Runner {
             }
             What::Request { reference, frame } => {
                 if let Err(error) = self.post(&tenant, conn_id, &key, &frame).await {
-                    self.refused(tenant, conn_id, reference, &error);
+                    self.refused(tenant.clone(), conn_id, reference, &error);
                 }
             }
             What::DefaultRoute(caller, afterwards) => {
@@ -166,12 +173,14 @@ impl Runner {
                     // The call's owner applies the default by itself if it receives no instruction.
                     tracing::warn!(call = %conn_id, %error, "the default route could not be asked for");
                 }
+                // A lane that waits for the share must not wait for a worker that waits for the lane.
+                drop(share);
                 if let Some(step) = afterwards {
-                    self.shared.workers.send(conn_id, Work::Afterwards(step)).await;
+                    self.shared.workers.give_back(conn_id, Work::Afterwards(step)).await;
                 }
             }
         }
-        conn_id
+        (tenant, conn_id)
     }
 
     async fn post(&self, tenant: &TenantId, conn_id: ConnId, key: &str, frame: &Json) -> Result<(), CallError> {

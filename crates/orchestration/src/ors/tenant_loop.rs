@@ -14,7 +14,7 @@ use prost::Message as _;
 
 use super::call_session::Caller;
 use super::frontend_tasks::FrontendTasks;
-use super::worker::{Start, Work};
+use super::worker::{Start, Step, Work};
 use super::{Shared, records};
 
 /// Maximum number of new calls read at once.
@@ -142,8 +142,8 @@ impl TenantLoop {
                 let application = &caller.application;
                 tracing::error!(call = %conn_id, tenant = %self.tenant, application, reason, "application not loaded");
                 super::explain::not_loaded(&self.shared.ctx, &self.tenant, &caller, &reason);
-                self.frontend_tasks.default_route_of(&self.tenant, caller, &session.0).await;
-                self.acknowledge(&taken).await;
+                let through = Step::acknowledgement(&self.tenant, &session, &caller, taken.position);
+                self.frontend_tasks.default_route_of(&self.tenant, caller, &session.0, through).await;
             }
         }
     }

@@ -23,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::applications::Application;
 use super::call_session::{CallSession, Caller, Command, cancellation};
+use super::intentions;
 use super::metrics::Metrics;
 use super::session_facts::SessionFacts;
 use crate::ecmascript::ScriptLimits;
@@ -122,6 +123,8 @@ pub(super) struct Restore {
     pub record: v1::SessionRecord,
     pub token: Token,
     pub application: Option<Arc<Application>>,
+    /// The session has failed, and its call may not have its default route yet.
+    pub owes_default: bool,
 }
 
 /// The result of an input for one session.
@@ -443,14 +446,20 @@ impl Step {
         }
     }
 
+    /// Acknowledges the entry of a new call without a session.
+    pub(super) fn acknowledgement(tenant: &TenantId, session: &SessionId, caller: &Caller, entry: Position) -> Self {
+        Self { began_with: Some(entry), ..Self::to_do(tenant, session, caller, Vec::new()) }
+    }
+
     /// Puts the session's end behind the default route of its call, if this step has both. `state` is its record as last
-    /// written: rewriting it shows that the session is still ours.
+    /// written: with it the intention is stored, and only by the node whose session it is.
     fn with_end_afterwards(mut self, state: Option<Bytes>) -> Self {
         if self.standing == Standing::LastWord || !self.commands.contains(&Command::DefaultRoute) {
             return self;
         }
+        let intentions = intentions::encode(&self.tenant, &self.caller, &self.commands);
         let change = match (&self.change, state) {
-            (Some(Change::End), Some(state)) => Some(Change::Save { state, intentions: Bytes::new() }),
+            (Some(Change::End), Some(state)) => Some(Change::Save { state, intentions }),
             (None, _) if self.began_with.is_some() => None,
             _ => return self,
         };

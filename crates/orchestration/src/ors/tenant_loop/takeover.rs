@@ -14,10 +14,11 @@ use tokio::time::Instant;
 
 use super::TenantLoop;
 use crate::ors::call_session::{Command, Ended, Fault, cancellation};
+use crate::ors::intentions::{self, Intention};
 use crate::ors::quarantine::put_aside;
 use crate::ors::session_facts::SessionFacts;
 use crate::ors::worker::{Restore, Work};
-use crate::ors::{SPEC, intentions, records};
+use crate::ors::{SPEC, records};
 
 /// A record with this number of claims since its last write was being processed when two processes crashed.
 const CLAIMS_MAX: u32 = 3;
@@ -132,8 +133,14 @@ impl TenantLoop {
         let application = self.shared.applications.load(&self.tenant, &decoded.application).await;
         let application = application.inspect_err(|error| tracing::error!(%error, "application not loaded")).ok();
         let position = records::position(&decoded);
-        for (reference, frame) in intentions::decode(&record.intentions) {
-            self.frontend_tasks.send(&self.tenant, conn_id, &record.key.0, reference, frame).await;
+        let mut owes_default = false;
+        for intention in intentions::decode(&record.intentions) {
+            match intention {
+                Intention::Request(reference, frame) => {
+                    self.frontend_tasks.send(&self.tenant, conn_id, &record.key.0, reference, frame).await;
+                }
+                Intention::DefaultRoute => owes_default = true,
+            }
         }
         let restore = Restore {
             tenant: self.tenant.clone(),
@@ -141,6 +148,7 @@ impl TenantLoop {
             record: decoded,
             token: record.token,
             application,
+            owes_default,
         };
         self.shared.workers.send(conn_id, Work::Restore(Box::new(restore))).await;
         // Once the session is there, the facts since its position are read again.

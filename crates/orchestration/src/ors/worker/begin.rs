@@ -101,8 +101,7 @@ impl Worker {
     }
 
     fn acknowledge(&mut self, start: &Start) {
-        let step = Step::to_do(&start.tenant, &start.session, &start.caller, Vec::new());
-        self.out.push(Step { began_with: Some(start.entry), ..step });
+        self.out.push(Step::acknowledgement(&start.tenant, &start.session, &start.caller, start.entry));
     }
 
     pub(super) fn restore(&mut self, restore: Restore, now: Timestamp) {
@@ -116,6 +115,10 @@ impl Worker {
             return;
         };
         let key = (restore.tenant.clone(), caller.call.conn_id);
+        if restore.owes_default {
+            let reason = "it had failed, and its call may not have its default route";
+            return self.given_up(restore, caller, facts, (Fault::NotRestored, reason), now);
+        }
         let Some(application) = restore.application.clone() else {
             return self.given_up(
                 restore,
@@ -198,7 +201,7 @@ impl Worker {
         tracing::error!(call = %caller.call.conn_id, application = caller.application, reason, "a session cannot go on");
         let queued = records::queue_requests(&restore.record).map(|id| Command::Queue(cancellation(id)));
         // A call that has left must not be routed.
-        let default = records::waits(&restore.record).then_some(Command::DefaultRoute);
+        let default = (restore.owes_default || records::waits(&restore.record)).then_some(Command::DefaultRoute);
         let failed = Command::Ended(Ended::Failed { fault, reason: reason.to_owned() });
         let commands: Vec<Command> = queued.chain(default).chain([failed]).collect();
         let facts = facts.of_commands(&restore.tenant, &caller, None, &commands, now);
@@ -257,7 +260,8 @@ fn record_of(key: &Key, snapshot: SlotSnapshot) -> Option<(Restore, SessionFacts
     let SlotSnapshot { session, token, application, state, facts } = snapshot;
     let unreadable = |error: &_| tracing::error!(call = %key.1, %error, "a session's own record cannot be read");
     let record = records::decode(&state).inspect_err(unreadable).ok()?;
-    Some((Restore { tenant: key.0.clone(), session, record, token, application: Some(application) }, facts))
+    let (tenant, application) = (key.0.clone(), Some(application));
+    Some((Restore { tenant, session, record, token, application, owes_default: false }, facts))
 }
 
 impl Live {

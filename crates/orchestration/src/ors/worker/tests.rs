@@ -117,7 +117,8 @@ fn fault(step: &Step) -> Option<Fault> {
 
 /// The end of a session that waits until its call has its default route; before, its record stays as it was.
 fn ends_afterwards(worker: &mut Worker, mut step: Step) -> Step {
-    let Some(Change::Save { state, .. }) = &step.change else { panic!("{:?} instead of its record", step.change) };
+    let Some(Change::Save { state, intentions }) = &step.change else { panic!("{:?} is not its record", step.change) };
+    assert!(intentions::decode(intentions).contains(&intentions::Intention::DefaultRoute));
     assert!(crate::ors::records::read(state).is_ok_and(|(caller, _)| caller.call == step.caller.call));
     assert!(step.facts.is_empty(), "its end is told with its end");
     let afterwards = step.afterwards.take().expect("its end");
@@ -248,7 +249,7 @@ fn a_session_that_cannot_go_on_sends_only_a_call_that_waits_to_its_default() {
         }
         let (session, token) = (steps[0].session.clone(), Token(2));
         let mut after = worker();
-        let restore = Restore { tenant: tenant(), session, record, token, application: None };
+        let restore = Restore { tenant: tenant(), session, record, token, application: None, owes_default: false };
         after.take(Work::Restore(Box::new(restore)));
         let [step] = <[Step; 1]>::try_from(std::mem::take(&mut after.out)).unwrap_or_else(|_| panic!("one step"));
         let commands = step.commands.len();
@@ -256,6 +257,25 @@ fn a_session_that_cannot_go_on_sends_only_a_call_that_waits_to_its_default() {
         let end = if default { ends_afterwards(&mut after, step) } else { step };
         assert_eq!((end.change, end.facts.len()), (Some(Change::End), commands));
     }
+}
+
+#[test]
+fn a_session_that_failed_on_another_node_is_not_run_again_and_its_call_takes_the_default() {
+    let mut before = worker();
+    let fails = "<scxml version='1.0' datamodel='ecmascript'><final id='end'/></scxml>";
+    let [step] = <[Step; 1]>::try_from(start(&mut before, 1, fails)).unwrap_or_else(|_| panic!("one step"));
+    let Some(Change::Create { state, intentions }) = &step.change else { panic!("a record") };
+    assert!(intentions::decode(intentions).contains(&intentions::Intention::DefaultRoute), "{:?}", step.commands);
+    assert_eq!(step.afterwards.as_ref().map(|end| end.change.clone()), Some(Some(Change::End)));
+    // Its node dies before frontend has answered.
+    let record = crate::ors::records::decode(state).expect("it can be read");
+    let (session, token) = (step.session.clone(), Token(2));
+    let mut after = worker();
+    let restore = Restore { tenant: tenant(), session, record, token, application: None, owes_default: true };
+    after.take(Work::Restore(Box::new(restore)));
+    let [step] = <[Step; 1]>::try_from(std::mem::take(&mut after.out)).unwrap_or_else(|_| panic!("one step"));
+    takes_the_default(&step, Fault::NotRestored);
+    assert_eq!(ends_afterwards(&mut after, step).token, Token(2));
 }
 
 #[test]
@@ -268,7 +288,14 @@ fn a_record_from_which_no_session_can_be_made_is_put_aside_and_its_call_takes_th
     let application = before.live.get(&key(1)).map(|live| live.application.clone());
     let (session, token) = (steps[0].session.clone(), Token(2));
     let mut after = worker();
-    after.take(Work::Restore(Box::new(Restore { tenant: tenant(), session, record, token, application })));
+    after.take(Work::Restore(Box::new(Restore {
+        tenant: tenant(),
+        session,
+        record,
+        token,
+        application,
+        owes_default: false,
+    })));
     let [step] = &after.out[..] else { panic!("one step") };
     assert!(step.aside.is_some() && step.change.is_none() && step.token == Token(2));
     takes_the_default(step, Fault::Quarantined);
@@ -377,7 +404,14 @@ fn a_session_that_is_given_up_leaves_no_request_with_rq() {
     let request = record.queueing.as_ref().expect("it waits").request_id.clone();
     let mut after = worker();
     let (session, token) = (steps[0].session.clone(), Token(2));
-    after.take(Work::Restore(Box::new(Restore { tenant: tenant(), session, record, token, application: None })));
+    after.take(Work::Restore(Box::new(Restore {
+        tenant: tenant(),
+        session,
+        record,
+        token,
+        application: None,
+        owes_default: false,
+    })));
     assert!(after.out[0].commands.contains(&Command::Queue(cancellation(&request))), "{:?}", after.out[0].commands);
 }
 

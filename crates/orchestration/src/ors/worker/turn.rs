@@ -134,8 +134,13 @@ impl Worker {
             change: Some(Change::End),
             ..Step::to_do(&key.0, &step.session, &step.caller, Vec::new())
         });
-        self.out.push(step.with_end_afterwards(before));
-        self.out.extend(end);
+        let step = step.with_end_afterwards(before);
+        match end {
+            Some(end) if step.commands.contains(&Command::DefaultRoute) => {
+                self.out.push(Step { afterwards: Some(Box::new(end)), ..step });
+            }
+            end => self.out.extend(std::iter::once(step).chain(end)),
+        }
         if over {
             self.forget(key);
         } else {
