@@ -45,7 +45,9 @@ async fn conforms(nodes: &[Server]) {
         for node in nodes {
             node.cli(&["FLUSHALL"]);
         }
-        let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
+        let ageing: Vec<_> = nodes.iter().map(|node| node.ageing(0)).collect();
+        let age = move |by| ageing.iter().for_each(|age| age(by));
+        let clock = SetClock::moving(Timestamp::from_millis(1_700_000_000_000), age);
         let folder = nodes[0].folder().join(next.fetch_add(1, Ordering::SeqCst).to_string());
         let settings = settings(nodes);
         let made = tokio::task::block_in_place(|| {

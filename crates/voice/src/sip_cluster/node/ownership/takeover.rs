@@ -32,6 +32,10 @@ pub enum Belongs {
     Lookup(Lookup),
 }
 
+fn is_success_of_invite(message: &Message) -> bool {
+    message.status().is_some_and(StatusCode::is_success) && message.cseq().is_ok_and(|c| c.method == Method::Invite)
+}
+
 impl Node {
     /// Where a message belongs, as far as this node knows.
     pub(in crate::sip_cluster::node) fn belongs(&mut self, message: &Message, link: u64) -> Belongs {
@@ -41,10 +45,14 @@ impl Node {
         let Some(tag) = ours.tag() else {
             return self.sought_by_invite(message, gone).map_or(Belongs::Here, Belongs::Lookup);
         };
-        if self.agent.knows(message) {
+        let knows = self.agent.knows(message);
+        let Some(LocalTag { call, tenant, .. }) = self.ids.open(tag) else { return Belongs::Here };
+        // A late 2xx may belong to a call that has moved since its INVITE was sent from here.
+        let may_have_moved =
+            is_success_of_invite(message) && self.agent.dialog_by_tag(tag).is_none() && !self.calls.contains_key(&call);
+        if knows && !may_have_moved {
             return Belongs::Here;
         }
-        let Some(LocalTag { call, tenant, .. }) = self.ids.open(tag) else { return Belongs::Here };
         if self.calls.contains_key(&call) {
             return Belongs::LegOver;
         }

@@ -33,6 +33,8 @@ const RECORD_MAX: usize = infra::bounds::STATE_MAX;
 const STEPS_AT_ONCE_MAX: u64 = 5_000;
 /// How long after the last message of a hostile party a call may be stuck.
 const FREE_WITHIN: Duration = Duration::from_secs(60);
+/// How soon a stuck call is judged again where media was away.
+const JUDGED_AGAIN: Duration = Duration::from_secs(5);
 /// When nothing is left of hostile parties: 20 s until media misses them, 8 s until they are dropped, 64*T1 for a BYE without an
 /// answer, and as long again for what lingers.
 const REST: Duration = Duration::from_secs(130);
@@ -201,7 +203,12 @@ impl World {
         let stuck = self.nodes.iter().find_map(live);
         let busy = |at: &usize| !self.phones[*at].lines.is_empty();
         let phone = (0..self.phones.len()).find(busy).map(|at| format!("phone {at}: {:?}", self.phones[at].lines));
-        if let Some(who) = stuck.or(phone) {
+        let Some(who) = stuck.or(phone) else { return };
+        // Media that has begun anew counts the silence of its legs from then.
+        let before = self.now() - FREE_WITHIN;
+        if self.absences.media_since(before) {
+            self.after(JUDGED_AGAIN, Action::JudgeCalls);
+        } else {
             self.rules.break_rule("nobody is stuck", who);
         }
     }
