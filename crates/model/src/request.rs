@@ -7,7 +7,7 @@ mod treatment;
 use crate::id::{AgentId, Dn, ReferenceId, TenantId};
 use crate::userdata::UserData;
 
-pub use field::{Field, Shape};
+pub use field::{FrameField, Shape};
 pub use kind::{Concern, RequestKind, RequestType};
 pub use treatment::Treatment;
 

@@ -10,7 +10,7 @@ mod fields;
 mod openapi;
 
 use model::event::ErrorCode;
-use model::request::{Field, Request, RequestKind, RequestType, RouteTo, Treatment};
+use model::request::{FrameField, Request, RequestKind, RequestType, RouteTo, Treatment};
 use model::{ConnId, Owner, ReferenceId, TenantId};
 use serde_json::{Map, Value as Json, json};
 
@@ -43,8 +43,8 @@ pub fn read_request(frame: &Json, tenant: &TenantId, requester: &str) -> Result<
     let reference = fields.number("ReferenceID")?.unwrap_or_default();
     let this_dn = fields.dn("ThisDN", ErrorCode::DN_NOT_CONFIGURED)?;
     let (kind, owner) = read_kind(name, &fields)?;
-    let reasons = fields.pairs(&Field::REASONS)?;
-    let extensions = fields.pairs(&Field::EXTENSIONS)?;
+    let reasons = fields.pairs(&FrameField::REASONS)?;
+    let extensions = fields.pairs(&FrameField::EXTENSIONS)?;
     let request = Request {
         tenant: tenant.clone(),
         requester: requester.to_owned(),
@@ -98,7 +98,7 @@ fn read_call_kind(
         "TRouteCall" => RequestKind::RouteCall(id, read_route(fields)?),
         "TApplyTreatment" => RequestKind::ApplyTreatment(id, read_treatment(fields)?),
         "TDeletePair" => RequestKind::DeletePair(id, fields.text("Key")?.to_owned()),
-        "TUpdateUserData" => RequestKind::UpdateUserData(id, fields.pairs(&Field::USER_DATA)?),
+        "TUpdateUserData" => RequestKind::UpdateUserData(id, fields.pairs(&FrameField::USER_DATA)?),
         _ => return Ok(None),
     }))
 }

@@ -4,7 +4,7 @@ use crate::userdata::UserData;
 
 /// A field of a request frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Field {
+pub struct FrameField {
     /// Its key.
     pub name: &'static str,
     /// Its values.
@@ -48,7 +48,7 @@ pub enum Shape {
     Parameters,
 }
 
-impl Field {
+impl FrameField {
     /// The call.
     pub const CONN_ID: Self = Self::new("ConnID", Shape::ConnId, "the call").required();
     /// The client's number.

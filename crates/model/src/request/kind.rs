@@ -1,7 +1,7 @@
 //! The table of requests (domain section 1.5): every request of the public API, declared once. Its scope, its name in frames, the
 //! page of the book and the OpenAPI document come from here.
 
-use super::{Field, RouteTo, Treatment};
+use super::{FrameField, RouteTo, Treatment};
 use crate::agent::WorkMode;
 use crate::event::EventName;
 use crate::id::{AgentId, ConnId, Dn};
@@ -33,7 +33,7 @@ pub struct RequestType {
     /// Whom it concerns.
     pub concern: Concern,
     /// Its further fields, without those that every request has.
-    pub fields: &'static [Field],
+    pub fields: &'static [FrameField],
     /// The event that says that it was carried out.
     pub answer: EventName,
     /// What it does, one string per source line.
@@ -119,7 +119,7 @@ requests! {
         ClearCall(ConnId) = { names: ["TClearCall"], concern: WholeCall, fields: [], answer: CallDeleted }
         /// Refuses an alerting call and sends it elsewhere.
         RedirectCall(ConnId, Dn) =
-            { names: ["TRedirectCall"], concern: Party, fields: [Field::OTHER_DN.required()], answer: Released }
+            { names: ["TRedirectCall"], concern: Party, fields: [FrameField::OTHER_DN.required()], answer: Released }
         /// Puts the call on hold.
         HoldCall(ConnId) = { names: ["THoldCall"], concern: Party, fields: [], answer: Held }
         /// Takes the call back from hold.
@@ -128,14 +128,14 @@ requests! {
         RouteCall(ConnId, RouteTo) = {
             names: ["TRouteCall"],
             concern: Party,
-            fields: [Field::OTHER_DN, Field::AGENT_ID, Field::ROUTE_TYPE, Field::STATUS],
+            fields: [FrameField::OTHER_DN, FrameField::AGENT_ID, FrameField::ROUTE_TYPE, FrameField::STATUS],
             answer: RouteUsed
         }
         /// Applies a treatment to a call that waits on a route point.
         ApplyTreatment(ConnId, Treatment) = {
             names: ["TApplyTreatment"],
             concern: Party,
-            fields: [Field::TREATMENT_TYPE, Field::PARAMETERS],
+            fields: [FrameField::TREATMENT_TYPE, FrameField::PARAMETERS],
             answer: TreatmentApplied
         }
         /// Ends the treatment in progress.
@@ -144,12 +144,12 @@ requests! {
         UpdateUserData(ConnId, UserData) = {
             names: ["TUpdateUserData", "TAttachUserData"],
             concern: WholeCall,
-            fields: [Field::USER_DATA],
+            fields: [FrameField::USER_DATA],
             answer: AttachedDataChanged
         }
         /// Removes a pair.
         DeletePair(ConnId, String) =
-            { names: ["TDeletePair"], concern: WholeCall, fields: [Field::KEY], answer: AttachedDataChanged }
+            { names: ["TDeletePair"], concern: WholeCall, fields: [FrameField::KEY], answer: AttachedDataChanged }
         /// Removes all pairs.
         DeleteUserData(ConnId) =
             { names: ["TDeleteUserData"], concern: WholeCall, fields: [], answer: AttachedDataChanged }
@@ -166,17 +166,17 @@ requests! {
         } = {
             names: ["TAgentLogin"],
             concern: Agent,
-            fields: [Field::AGENT_ID, Field::WORK_MODE],
+            fields: [FrameField::AGENT_ID, FrameField::WORK_MODE],
             answer: AgentLogin
         }
         /// Logs the agent on this DN out.
         AgentLogout = { names: ["TAgentLogout"], concern: Agent, fields: [], answer: AgentLogout }
         /// The agent on this DN takes calls.
         AgentReady(WorkMode) =
-            { names: ["TAgentSetReady"], concern: Agent, fields: [Field::WORK_MODE], answer: AgentReady }
+            { names: ["TAgentSetReady"], concern: Agent, fields: [FrameField::WORK_MODE], answer: AgentReady }
         /// The agent on this DN takes no calls.
         AgentNotReady(WorkMode) =
-            { names: ["TAgentSetNotReady"], concern: Agent, fields: [Field::WORK_MODE], answer: AgentNotReady }
+            { names: ["TAgentSetNotReady"], concern: Agent, fields: [FrameField::WORK_MODE], answer: AgentNotReady }
         /// Queries the state of a DN and its agent.
         QueryAddress = { names: ["TQueryAddress"], concern: Agent, fields: [], answer: AddressInfo }
     }

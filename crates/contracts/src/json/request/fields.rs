@@ -1,7 +1,7 @@
 //! The fields of a frame, read with errors that name them.
 
 use model::event::ErrorCode;
-use model::request::{Field, Shape, Treatment};
+use model::request::{FrameField, Shape, Treatment};
 use model::{AgentId, ConnId, Dn, Owner, UserData, WorkMode};
 use serde_json::{Map, Value as Json};
 
@@ -55,7 +55,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The pairs of a list; none if the field is absent.
-    pub(super) fn pairs(&self, field: &Field) -> Result<UserData, FrameError> {
+    pub(super) fn pairs(&self, field: &FrameField) -> Result<UserData, FrameError> {
         let key = field.name;
         let list = match self.0.get(key) {
             None | Some(Json::Null) => return Ok(UserData::new()),

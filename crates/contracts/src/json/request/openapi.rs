@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use model::request::{Field, RequestKind, RequestType, Shape};
+use model::request::{FrameField, RequestKind, RequestType, Shape};
 use serde_json::{Map, Value as Json, json};
 
 use crate::wire::WORK_MODES;
@@ -63,11 +63,11 @@ pub fn requests_markdown() -> String {
 }
 
 /// The fields of a frame: those of every request, the ConnID where it concerns a call, and its own.
-fn fields_of(request: &RequestType) -> Vec<Field> {
-    let mut fields = vec![Field::THIS_DN, Field::REFERENCE];
-    fields.extend(request.concern.is_of_call().then_some(Field::CONN_ID));
+fn fields_of(request: &RequestType) -> Vec<FrameField> {
+    let mut fields = vec![FrameField::THIS_DN, FrameField::REFERENCE];
+    fields.extend(request.concern.is_of_call().then_some(FrameField::CONN_ID));
     fields.extend(request.fields);
-    fields.extend([Field::REASONS, Field::EXTENSIONS]);
+    fields.extend([FrameField::REASONS, FrameField::EXTENSIONS]);
     fields
 }
 
@@ -85,7 +85,7 @@ fn frame(name: &str, request: &RequestType) -> Json {
     })
 }
 
-fn schema(field: &Field) -> Json {
+fn schema(field: &FrameField) -> Json {
     let mut schema = match field.shape {
         Shape::Text => json!({"type": "string"}),
         Shape::Dn | Shape::Agent => json!({"type": "string", "minLength": 1, "maxLength": 255}),
@@ -102,7 +102,7 @@ fn schema(field: &Field) -> Json {
     schema
 }
 
-fn described(field: &Field) -> String {
+fn described(field: &FrameField) -> String {
     match field.shape {
         Shape::Pairs { pairs_max, bytes_max } => {
             format!("{}; at most {pairs_max} pairs and {bytes_max} bytes", field.meaning)
@@ -114,7 +114,7 @@ fn described(field: &Field) -> String {
 fn accepted() -> Json {
     json!({
         "type": "object",
-        "properties": {"ReferenceID": schema(&Field::REFERENCE)},
+        "properties": {"ReferenceID": schema(&FrameField::REFERENCE)},
         "required": ["ReferenceID"],
     })
 }

@@ -119,20 +119,27 @@ pub(in crate::redis) fn numbers_from(first: u64) -> impl Iterator<Item = u64> {
     (first..).map(move |number| if first == 0 { 0 } else { number })
 }
 
-/// A row that saves a state of that many bytes.
 #[cfg(test)]
-pub(in crate::redis) fn row_of_size(key: usize, size: usize) -> Row {
-    Row {
-        tenant: TenantId::parse("acme").unwrap(),
-        key: key.to_string(),
-        owner: "sip-cluster-1.5".parse().unwrap(),
-        token: Token(1),
-        change: Change::Save { state: vec![0; size].into(), intentions: Bytes::new() },
-        due: None,
-        links: Vec::new(),
-        facts: Facts::default(),
-        new_call: None,
-        began_with: None,
-        number: 0,
+pub(in crate::redis) use tests::row_of_size;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row that saves a state of that many bytes.
+    pub(in crate::redis) fn row_of_size(key: usize, size: usize) -> Row {
+        Row {
+            tenant: TenantId::parse("acme").unwrap(),
+            key: key.to_string(),
+            owner: "sip-cluster-1.5".parse().unwrap(),
+            token: Token(1),
+            change: Change::Save { state: vec![0; size].into(), intentions: Bytes::new() },
+            due: None,
+            links: Vec::new(),
+            facts: Facts::default(),
+            new_call: None,
+            began_with: None,
+            number: 0,
+        }
     }
 }
