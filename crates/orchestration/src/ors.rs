@@ -17,6 +17,7 @@ mod quarantine;
 mod queue_link;
 mod records;
 mod server;
+mod session_counts;
 mod session_facts;
 mod shares;
 mod tenant_loop;
@@ -39,6 +40,7 @@ pub use applications::faults;
 use crate::ecmascript::ScriptLimits;
 use applications::Applications;
 use metrics::Metrics;
+use session_counts::SessionCounts;
 use shares::Shares;
 use worker::slot::{Barred, LOOK_EVERY, Left, Slot};
 use worker::{INBOX_MAX, INBOX_OF_TENANT_MAX, Posted, Reports, Sharing, Work, Worker};
@@ -72,7 +74,7 @@ runtime::settings! {
     pub struct Settings {
         /// Threads that run applications' scripts.
         workers: usize = 2, |v| if (1..=64).contains(v) { Ok(()) } else { Err("it must be from 1 to 64".to_owned()) };
-        /// Maximum number of concurrent sessions; further calls wait for another node, or for their default route.
+        /// Maximum number of concurrent sessions, of which one tenant has three quarters at most; further calls wait for another node, or for their default route.
         sessions_max: usize = 4_000;
         /// Memory of one session's variables, in bytes.
         script_memory: usize = 4_194_304;
@@ -88,8 +90,7 @@ struct Shared {
     metrics: Metrics,
     applications: Arc<Applications>,
     workers: Workers,
-    sessions: Arc<std::sync::atomic::AtomicUsize>,
-    sessions_max: usize,
+    sessions: Arc<SessionCounts>,
     /// Held while a record is being processed that may have crashed a node.
     alone: Arc<tokio::sync::Mutex<()>>,
 }
@@ -118,7 +119,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         ScriptLimits { memory_bytes: settings.script_memory, time: settings.script_time, ..ScriptLimits::default() };
     let config = net::http::Client::new(&ctx, "voice-34")?;
     let (steps, written) = mpsc::channel(STEPS_MAX);
-    let sessions = Arc::default();
+    let sessions = Arc::new(SessionCounts::up_to(settings.sessions_max));
     let sharing = Sharing {
         clock: Arc::clone(&ctx.clock),
         limits,
@@ -135,7 +136,6 @@ async fn run(ctx: RoleContext) -> Result<()> {
         metrics,
         workers,
         sessions,
-        sessions_max: settings.sessions_max,
         alone: Arc::default(),
         ctx: ctx.clone(),
     };
@@ -201,7 +201,7 @@ async fn follow_tenants(
 /// run of this one, continues them.
 async fn sessions_over(shared: &Shared) {
     const LOOK_EVERY: Duration = Duration::from_millis(50);
-    let left = || shared.sessions.load(std::sync::atomic::Ordering::Relaxed);
+    let left = || shared.sessions.all();
     let late = || shared.ctx.drain.deadline().is_some_and(|deadline| deadline <= shared.ctx.clock.now());
     if left() > 0 {
         tracing::info!(sessions = left(), "no new sessions; these go on to their end");

@@ -3,7 +3,6 @@
 mod takeover;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -65,7 +64,7 @@ impl TenantLoop {
         let ctx = &self.shared.ctx;
         let owner = ctx.owner();
         while !ctx.drain.is_draining() {
-            if self.shared.sessions.load(Relaxed) >= self.shared.sessions_max {
+            if !self.shared.sessions.has_room_for(&self.tenant) {
                 tracing::warn!(tenant = %self.tenant, "no room for another session");
                 tokio::time::sleep(AGAIN).await;
                 continue;

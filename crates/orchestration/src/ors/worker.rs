@@ -10,7 +10,6 @@ mod turn;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,10 +24,11 @@ use super::applications::Application;
 use super::call_session::{CallSession, Caller, Command, cancellation};
 use super::intentions;
 use super::metrics::Metrics;
+use super::session_counts::SessionCounts;
 use super::session_facts::SessionFacts;
 use crate::ecmascript::ScriptLimits;
 use fair::{Timers, Turn};
-use slot::{Barred, Left, Slot};
+use slot::{Barred, Left, Published, Slot};
 
 /// Inputs waiting for a worker; several seconds of a busy tenant's facts.
 pub(super) const INBOX_MAX: usize = 8_192;
@@ -190,7 +190,7 @@ pub(super) struct Sharing {
     pub limits: ScriptLimits,
     pub metrics: Metrics,
     /// Counts the sessions of all workers.
-    pub sessions: Arc<AtomicUsize>,
+    pub sessions: Arc<SessionCounts>,
     /// Traces of calls.
     pub trace: runtime::Recorder,
     /// Documents that may not start any more.
@@ -222,7 +222,7 @@ pub(super) struct Worker {
     limits: ScriptLimits,
     metrics: Metrics,
     /// Sessions of all workers.
-    sessions: Arc<AtomicUsize>,
+    sessions: Arc<SessionCounts>,
     trace: runtime::Recorder,
     live: HashMap<Key, Live>,
     timers: Timers,
@@ -325,12 +325,14 @@ impl Worker {
             let photo = live.get(&key).and_then(Live::snapshot);
             (key, photo)
         });
-        let Some(more) = self.slot.release(self.life, changed) else { return false };
-        match usize::try_from(more) {
-            Ok(more) => self.sessions.fetch_add(more, Relaxed),
-            Err(_) => self.sessions.fetch_sub(more.unsigned_abs() as usize, Relaxed),
-        };
-        self.metrics.sessions_run(more);
+        let Some(changes) = self.slot.release(self.life, changed) else { return false };
+        for (tenant, change) in &changes {
+            match change {
+                Published::Began => self.sessions.began(tenant),
+                Published::Ended => self.sessions.ended(tenant),
+            }
+            self.metrics.sessions_run(if *change == Published::Began { 1 } else { -1 });
+        }
         true
     }
 

@@ -76,6 +76,13 @@ pub(super) struct SlotSnapshot {
     pub facts: SessionFacts,
 }
 
+/// What has become of a session since a thread last published its state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Published {
+    Began,
+    Ended,
+}
+
 /// The state left by an abandoned thread; empty for a new slot.
 #[derive(Default)]
 pub(in crate::ors) struct Left {
@@ -100,22 +107,34 @@ impl Slot {
         }
     }
 
-    /// Records that the thread has finished its work, and publishes the changed or ended sessions. Returns the change
-    /// in the number of sessions; `None` for an abandoned thread.
-    pub(super) fn release(&self, life: u32, changed: impl Iterator<Item = (Key, Option<SlotSnapshot>)>) -> Option<i64> {
+    /// Records that the thread has finished its work, and publishes the changed or ended sessions. Returns which are new
+    /// and which have ended; `None` for an abandoned thread.
+    pub(super) fn release(
+        &self,
+        life: u32,
+        changed: impl Iterator<Item = (Key, Option<SlotSnapshot>)>,
+    ) -> Option<Vec<(TenantId, Published)>> {
         let mut seen = self.seen();
         if seen.life != life {
             return None;
         }
         seen.in_hand = None;
-        let before = seen.sessions.len() as i64;
+        let mut changes = Vec::new();
         for (key, snapshot) in changed {
+            let tenant = key.0.clone();
+            let was_there = seen.sessions.contains_key(&key);
             match snapshot {
-                Some(snapshot) => drop(seen.sessions.insert(key, snapshot)),
-                None => drop(seen.sessions.remove(&key)),
+                Some(snapshot) => {
+                    seen.sessions.insert(key, snapshot);
+                    changes.extend((!was_there).then_some((tenant, Published::Began)));
+                }
+                None => {
+                    seen.sessions.remove(&key);
+                    changes.extend(was_there.then_some((tenant, Published::Ended)));
+                }
             }
         }
-        Some(seen.sessions.len() as i64 - before)
+        Some(changes)
     }
 
     /// Checks the thread's current work. If it has taken too long, takes the slot with its sessions from the thread.

@@ -52,7 +52,7 @@ fn worker_in(slot: Arc<Slot>, life: u32, barred: Barred, clock: Arc<dyn Clock>) 
         clock,
         limits: ScriptLimits::default(),
         metrics: Metrics::register(&runtime::Metrics::default()),
-        sessions: Arc::default(),
+        sessions: Arc::new(SessionCounts::up_to(4_000)),
         trace: Recorder::off(),
         barred,
         reports: Reports(mpsc::channel(1).0),
