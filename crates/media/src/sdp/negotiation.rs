@@ -1,6 +1,7 @@
 //! Offer and answer (RFC 3264) for one audio stream: PCMU, PCMA and telephone-event over `RTP/AVP`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use super::{Attribute, Connection, Description, Line, Media, Origin, address_type};
 use crate::g711::Law;
@@ -111,6 +112,11 @@ impl AudioStream {
     /// Samples of a packet that we send: as the peer wants, else 20 ms.
     pub fn packet_samples(&self) -> usize {
         usize::from(self.packet.unwrap_or(PTIME * SAMPLES_PER_MS)).clamp(1, PACKET_SAMPLES_MAX)
+    }
+
+    /// How long such a packet lasts.
+    pub fn packet_time(&self) -> Duration {
+        Duration::from_secs(self.packet_samples() as u64) / 8_000
     }
 }
 

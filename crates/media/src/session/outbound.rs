@@ -1,5 +1,7 @@
 //! Packets to the phone: one stream with one SSRC, made of runs. A run is a treatment, or the packets of one source.
 
+use std::time::Duration;
+
 use model::Timestamp;
 
 use super::keys::{self, Step};
@@ -198,7 +200,7 @@ impl Outbound {
         if self.state.packets > 1 && (anchor.wrapping_sub(self.state.anchor_timestamp) as i32) <= 0 {
             return;
         }
-        let end = at + std::time::Duration::from_micros(u64::from(samples) * SAMPLE_US);
+        let end = at + Duration::from_micros(u64::from(samples) * SAMPLE_US);
         self.state.anchor_timestamp = anchor;
         self.state.anchor = Timestamp::from_micros(end.as_micros().saturating_sub(FRAME.as_micros() as u64));
     }
@@ -317,12 +319,12 @@ impl Outbound {
         self.state
     }
 
-    /// Continues `gap` after the snapshot: sequence numbers that the failed process may have used since are skipped;
-    /// the timestamps follow the clock anyway.
-    pub fn restore(mut state: OutboundSnapshot, gap: std::time::Duration, now: Timestamp) -> Self {
+    /// Continues `gap` after the snapshot: sequence numbers that the failed process may have used since, one each `packet`, are skipped; the
+    /// timestamps follow the clock anyway.
+    pub fn restore(mut state: OutboundSnapshot, (gap, packet): (Duration, Duration), now: Timestamp) -> Self {
         // The longest packet lasts 60 ms.
         state.anchor = state.anchor.min(now + FRAME * 3);
-        let skipped = (gap.as_micros() / FRAME.as_micros()) as u16;
+        let skipped = (gap.as_micros() / packet.as_micros().max(1)) as u16;
         if skipped > 0 {
             state.next_sequence = state.next_sequence.wrapping_add(skipped);
             state.run = None;

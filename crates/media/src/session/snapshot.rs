@@ -12,8 +12,8 @@ use super::rate::Rate;
 pub use super::source::{Candidate, Source};
 pub use super::treatment::Progress;
 use super::{
-    Collect, DIGITS_BUFFERED_MAX, Inbound, KEYS, Outbound, PACKETS, Prompt, QUIET_AFTER, REPORT_MAX, Repeat, Running,
-    Session, Timers,
+    Collect, DIGITS_BUFFERED_MAX, FRAME, Inbound, KEYS, Outbound, PACKETS, Prompt, QUIET_AFTER, REPORT_MAX, Repeat,
+    Running, Session, Timers,
 };
 use crate::dtmf::Digit;
 use crate::rtcp::ReceptionSnapshot;
@@ -121,13 +121,14 @@ impl Session {
         }
     }
 
-    /// Continues from `snapshot`; `prompt` finds prompts by name. The phone heard silence in between: a treatment
-    /// continues where it was, and the phone gets the full time to be heard again.
+    /// Continues from `snapshot`; `prompt` finds prompts by name. The phone heard silence in between: it gets the full time to be heard
+    /// again, a treatment continues where it was, and what plays without end where it would be by now.
     ///
     /// Whatever times the snapshot contains, nothing is due later than it could be by now.
     pub fn restore(snapshot: SessionSnapshot, now: Timestamp, prompt: impl Fn(&str) -> Option<Prompt>) -> Self {
         let gap = now.since(snapshot.at);
         let quiet_after = snapshot.quiet_after.clamp(QUIET_AFTER.0, QUIET_AFTER.1);
+        let packet = snapshot.stream.as_ref().map_or(FRAME, AudioStream::packet_time).min(FRAME);
         let mut digits: VecDeque<_> = snapshot.digits.into();
         digits.truncate(DIGITS_BUFFERED_MAX);
         Self {
@@ -135,8 +136,8 @@ impl Session {
             quiet_after,
             stream: snapshot.stream,
             inbound: Inbound::restore(snapshot.inbound, now),
-            outbound: Outbound::restore(snapshot.outbound, gap, now),
-            treatment: snapshot.treatment.map(|t| Running::restore(t, now, prompt)),
+            outbound: Outbound::restore(snapshot.outbound, (gap, packet), now),
+            treatment: snapshot.treatment.map(|t| Running::restore(t, gap, now, prompt)),
             digits,
             keys: super::Keys::default(),
             alive: (snapshot.alive + gap).min(now),

@@ -841,3 +841,35 @@ fn a_process_that_was_away_goes_on_behind_what_the_dead_one_may_have_sent() {
     assert!(first[0].1.timestamp.wrapping_sub(last[0].1.timestamp) >= 160 * 48, "the clock went on");
     assert_eq!(first[0].2, last[0].2, "the prompt goes on where the record was");
 }
+
+#[test]
+fn what_plays_without_end_is_after_a_restart_where_it_would_be_by_now() {
+    let ramp = |name: &str, from: i16, samples: i16| Prompt {
+        name: name.into(),
+        samples: (0..samples).map(|n| (from + n) * 3).collect::<Vec<_>>().into(),
+    };
+    // Neither the prompts nor a round of them are whole packets; 20 ms and 10 ms of audio in each.
+    for (packet, ms) in [(None, 20), (Some(80), 10)] {
+        for seconds in [1, 59, 600] {
+            let prompts = vec![ramp("a", 0, 5_001), ramp("b", -9_000, 3_333)];
+            let known = prompts.clone();
+            let mut session = session();
+            session.negotiate(AudioStream { packet, ..stream(Law::Mu) }, START);
+            session.play(1, Treatment { prompts, repeat: Repeat::Forever, ..Treatment::default() }, START);
+            due(&mut session, START);
+            let record = session.snapshot(START);
+            for elapsed in (ms..=seconds * 1_000).step_by(ms as usize) {
+                due(&mut session, at(elapsed));
+            }
+            let known = |name: &str| known.iter().find(|p| &*p.name == name).cloned();
+            let mut restored = Session::restore(record, at(seconds * 1_000), known);
+            let next = at(seconds * 1_000 + ms);
+            let (undisturbed, goes_on) = (due(&mut session, next), due(&mut restored, next));
+            let ([was], [is]) = (undisturbed.as_slice(), goes_on.as_slice()) else {
+                panic!("{packet:?} after {seconds} s: {} and {} packets", undisturbed.len(), goes_on.len());
+            };
+            assert_eq!((is.1.timestamp, &is.2), (was.1.timestamp, &was.2), "{packet:?} after {seconds} s");
+            assert!(is.1.sequence.wrapping_sub(was.1.sequence) <= 1, "{} after {}", is.1.sequence, was.1.sequence);
+        }
+    }
+}

@@ -273,8 +273,14 @@ impl Running {
         }
     }
 
-    /// Continues from `snapshot`. Prompts that no longer exist are skipped.
-    pub fn restore(snapshot: TreatmentSnapshot, now: Timestamp, prompt: impl Fn(&str) -> Option<Prompt>) -> Self {
+    /// Continues `gap` after `snapshot`: what plays without end is where it would be by now, so that nobody needs to record how far it is;
+    /// anything else goes on where it was recorded, since its words matter. Prompts that no longer exist are skipped.
+    pub fn restore(
+        snapshot: TreatmentSnapshot,
+        gap: Duration,
+        now: Timestamp,
+        prompt: impl Fn(&str) -> Option<Prompt>,
+    ) -> Self {
         let TreatmentSnapshot { prompts, repeat, interruptible, collect, mut progress } = snapshot;
         progress.phase = match progress.phase {
             Phase::Playing { due } => Phase::Playing { due: due.min(now + LATE_MAX) },
@@ -286,7 +292,36 @@ impl Running {
         };
         let gone = |name: &Arc<str>| Prompt { name: name.clone(), samples: Arc::new([]) };
         let prompts = prompts.iter().map(|name| prompt(name).unwrap_or_else(|| gone(name))).collect();
-        Self { treatment: Treatment { prompts, repeat, interruptible, collect }, state: progress }
+        let mut running = Self { treatment: Treatment { prompts, repeat, interruptible, collect }, state: progress };
+        if running.is_playing() && repeat == Repeat::Forever {
+            running.skip(gap, now);
+        }
+        running
+    }
+
+    /// Moves on by what plays in `gap`, in whole rounds and the rest of one.
+    fn skip(&mut self, gap: Duration, now: Timestamp) {
+        let Phase::Playing { due } = self.state.phase else { return };
+        let lengths: Vec<u64> = self.treatment.prompts.iter().map(|prompt| prompt.samples.len() as u64).collect();
+        let round: u64 = lengths.iter().sum();
+        let skipped = u64::try_from(gap.as_micros()).unwrap_or(u64::MAX) / SAMPLE_US;
+        if round == 0 || skipped == 0 {
+            return;
+        }
+        let state = &mut self.state;
+        let before: u64 = lengths.iter().take(state.prompt).sum();
+        let to = before.saturating_add(state.sample as u64).saturating_add(skipped);
+        let mut rest = to % round;
+        for (prompt, length) in lengths.iter().enumerate() {
+            if rest < *length {
+                (state.prompt, state.sample) = (prompt, rest as usize);
+                break;
+            }
+            rest -= length;
+        }
+        state.rounds = state.rounds.saturating_add(u16::try_from(to / round).unwrap_or(u16::MAX));
+        state.played = state.played.saturating_add(skipped);
+        state.phase = Phase::Playing { due: (due + gap).min(now + LATE_MAX) };
     }
 
     /// Copies the next samples and returns how many. The rest of the last frame stays silent.

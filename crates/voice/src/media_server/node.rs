@@ -7,6 +7,7 @@ pub mod faults;
 mod incoming;
 mod leg;
 mod negotiate;
+mod positions;
 pub mod records;
 pub mod restore;
 mod service;
@@ -14,7 +15,6 @@ mod treatment;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
-use std::time::Duration;
 
 use model::{ConnId, Entropy, LegId as CallLegId, Owner, TenantId, Timestamp};
 use net::rtp::{Driver, LegEvent, LegId, Order};
@@ -29,6 +29,7 @@ use commit::Over;
 use explain::Ending;
 use faults::{Doing, Faults};
 use leg::{Leg, Stored};
+use positions::Positions;
 
 /// A node. See the module. Its collections are ordered where they are iterated, so that equal inputs give equal messages.
 pub struct Node {
@@ -49,8 +50,8 @@ pub struct Node {
     pub(super) over: Vec<Over>,
     /// Legs of a previous run whose owner has not confirmed them yet, and when each owner is queried next.
     pub(super) unowned: BTreeMap<DialogId, Timestamp>,
-    /// When positions of treatments were last stored.
-    pub(super) treatments_stored: Timestamp,
+    /// When positions of treatments are stored next.
+    pub(super) positions: Positions,
     pub(super) draining: bool,
     pub(super) trace: runtime::Recorder,
     /// Ended legs whose thread has not reported their figures yet.
@@ -117,7 +118,7 @@ impl Node {
             changed: BTreeSet::new(),
             over: Vec::new(),
             unowned: BTreeMap::new(),
-            treatments_stored: Timestamp::ZERO,
+            positions: Positions::default(),
             draining: false,
             trace: parts.trace,
             ending: Vec::new(),
@@ -196,7 +197,7 @@ impl Node {
     /// Handles due timers.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.attempt(Doing::Time, now, |node| node.agent.handle_timeout(now));
-        self.mark_treatments(now);
+        self.mark_positions(now);
         self.ask_owners(now);
         // Every proxy finds us by our tags, so a dialog can continue through any of them.
         if let Some(other) = self.links.keys().next().copied() {
@@ -212,8 +213,7 @@ impl Node {
     /// When [`Node::handle_timeout`] must be called next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let lost = self.lost.values().map(|(_, until)| *until).min().filter(|_| !self.links.is_empty());
-        let treated = self.legs.values().any(Leg::is_treated);
-        let store = treated.then_some(self.treatments_stored + STORE_TREATMENTS_EVERY);
+        let store = self.positions.next();
         let unowned = self.unowned.values().min().copied();
         [self.agent.next_timeout(), lost, store, unowned].into_iter().flatten().min()
     }
@@ -290,6 +290,7 @@ impl Node {
     pub(super) fn close(&mut self, dialog: DialogId) {
         self.unowned.remove(&dialog);
         self.questions.forget(dialog);
+        self.positions.end(dialog);
         if let Some(leg) = self.legs.remove(&dialog) {
             self.by_id.remove(&leg.id);
             self.trace_end(&leg);
@@ -352,9 +353,6 @@ impl Node {
         given.is_ok()
     }
 }
-
-/// How often positions of treatments are stored: after a restart a caller hears at most this time again.
-pub(super) const STORE_TREATMENTS_EVERY: Duration = Duration::from_secs(1);
 
 /// Logs a command that came too late. That is no fault: the peer was faster.
 pub(super) fn note(what: &'static str, done: Result<(), CommandError>) {

@@ -10,9 +10,9 @@ use sip::agent::DialogId;
 use tokio::sync::oneshot;
 
 use super::faults::Doing;
-use super::leg::Stored;
+use super::leg::{Leg, Stored};
 use super::records;
-use super::{Node, STORE_TREATMENTS_EVERY, note};
+use super::{Node, note};
 use crate::media_server::limits::ENDS_MAX;
 
 /// An ended leg whose record still exists.
@@ -57,14 +57,25 @@ impl Node {
         self.changed.insert(dialog);
     }
 
-    /// Marks treated legs: the positions of treatments are stored once per second, all else when it changes.
-    pub(super) fn mark_treatments(&mut self, now: Timestamp) {
-        if self.treatments_stored + STORE_TREATMENTS_EVERY > now {
-            return;
+    /// Marks legs whose position is due to be stored; all else is stored when it changes.
+    pub(super) fn mark_positions(&mut self, now: Timestamp) {
+        for dialog in self.positions.take_due(now) {
+            if self.legs.get(&dialog).is_some_and(Leg::has_position) {
+                self.mark(dialog);
+            } else {
+                self.positions.end(dialog);
+            }
         }
-        self.treatments_stored = now;
-        let playing = self.legs.iter().filter(|(_, leg)| leg.is_treated()).map(|(dialog, _)| *dialog);
-        self.changed.extend(playing);
+    }
+
+    /// A treatment has begun on the leg: its beginning is stored now, and its position later if only the record can tell it.
+    pub(super) fn treatment_began(&mut self, dialog: DialogId, now: Timestamp) {
+        self.mark(dialog);
+        if self.legs.get(&dialog).is_some_and(Leg::has_position) {
+            self.positions.begin(dialog, now);
+        } else {
+            self.positions.end(dialog);
+        }
     }
 
     /// Ends the record of an ended leg with the next commit.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use infra::MediaSessionId;
-use ivr::msml::{Connection, Running};
+use ivr::msml::{Connection, Iterate, Running};
 use media::sdp::{AudioStream, Description, LocalAudio};
 use model::{TenantId, Token};
 use net::rtp::{LegId, PortPair};
@@ -61,9 +61,13 @@ pub enum Stored {
 }
 
 impl Leg {
-    /// Whether a treatment plays to it or collects digits from it.
-    pub fn is_treated(&self) -> bool {
-        self.connection.running().is_some() || matches!(self.service, Service::Announcement { .. })
+    /// Whether it has a treatment whose position only its record tells. Where something that plays without end is, the clock tells.
+    pub fn has_position(&self) -> bool {
+        match (&self.service, self.connection.running()) {
+            (Service::Announcement { repeat, .. }, _) => repeat.is_some(),
+            (_, Some(running)) => running.dialog.play.as_ref().is_none_or(|play| play.iterate != Iterate::Forever),
+            (_, None) => false,
+        }
     }
 
     /// The conference that it is a member of.

@@ -113,7 +113,7 @@ impl Node {
         self.legs.insert(dialog, leg);
         self.by_id.insert(id, dialog);
         self.unowned.insert(dialog, now);
-        self.mark(dialog);
+        self.treatment_began(dialog, now);
         self.secret_lost(dialog, now);
         Ok(())
     }

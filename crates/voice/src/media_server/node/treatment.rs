@@ -104,6 +104,7 @@ impl Node {
         if heard {
             self.metrics.treatment_started();
             self.order(shard, Order::Play(id, 1, Treatment { prompts, repeat, ..Treatment::default() }));
+            self.treatment_began(dialog, now);
         } else {
             note("the end of an announcement", self.agent.bye(dialog, Vec::new(), now));
         }
@@ -112,6 +113,7 @@ impl Node {
     fn act(&mut self, dialog: DialogId, action: Action, now: Timestamp) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         let (id, shard) = (leg.id, leg.shard);
+        let starts = matches!(action, Action::Start(_));
         let order = match action {
             Action::Start(Running { dialog: what, .. }) => {
                 leg.treatments += 1;
@@ -129,6 +131,9 @@ impl Node {
             Action::EndEcho => Order::Echo(id, false),
         };
         self.order(shard, order);
+        if starts {
+            self.treatment_began(dialog, now);
+        }
     }
 
     fn treatment(&mut self, tenant: &model::TenantId, dialog: &Dialog) -> Treatment {

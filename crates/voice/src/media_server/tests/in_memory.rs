@@ -101,10 +101,14 @@ impl World {
 
     /// Plays music to the leg that was called last.
     fn music(&mut self) {
+        self.treat(Dialog::looped(["prompt:music"]));
+    }
+
+    fn treat(&mut self, treatment: Dialog) {
         let dialog = self.dialog.unwrap();
         let connection = self.owner.leg(dialog).unwrap().dialog.local_tag.to_string();
-        let music = Command::DialogStart { connection, name: None, dialog: Dialog::looped(["prompt:music"]) };
-        let body = Body::new(msml::CONTENT_TYPE, msml::build_request(&[music]));
+        let start = Command::DialogStart { connection, name: None, dialog: treatment };
+        let body = Body::new(msml::CONTENT_TYPE, msml::build_request(&[start]));
         self.owner.info(dialog, body, Vec::new(), self.clock.now()).unwrap();
         self.settle();
     }
@@ -191,6 +195,51 @@ fn music_goes_on_for_who_has_done_the_signalling_and_ends_for_whom_only_the_desc
         }
         assert!((heard - 20..=heard + 1).contains(&sent), "{party:?}: {sent}");
     }
+}
+
+/// When a phone that was never heard counts as quiet, which is written.
+const QUIET: u32 = 50_000;
+
+/// The times in ms of the writes of a leg's record in its first minute of a treatment, and its last record.
+fn writes_of_a_minute(treatment: Dialog) -> (Vec<u32>, World, Record<infra::MediaSessionId>) {
+    let mut world = World::new();
+    world.party = Some("198.51.100.7".to_owned());
+    world.call(0);
+    world.treat(treatment);
+    let (mut times, mut record) = (Vec::new(), None);
+    for step in 0..=3_000 {
+        for MediaWrite { tenant, session: key, owner, due, change, .. } in world.media.stored(world.clock.now()) {
+            let (Change::Create { state, intentions } | Change::Save { state, intentions }) = change else { panic!() };
+            record = Some(Record { tenant, key, owner, token: Token(2), state, intentions, due, claims: 1 });
+            times.push(step * 20);
+        }
+        world.clock.pass(Duration::from_millis(20));
+        world.settle();
+        while world.media.poll_packet().is_some() {}
+    }
+    (times, world, record.unwrap())
+}
+
+#[test]
+fn a_caller_who_waits_with_music_costs_a_write_at_its_beginning_and_none_after_it() {
+    let (times, ..) = writes_of_a_minute(Dialog::looped(["prompt:music"]));
+    assert_eq!(times, [0, QUIET]);
+}
+
+#[test]
+fn a_long_announcement_costs_a_write_each_10_s_and_its_beginning_some_more() {
+    let prompts = vec!["prompt:announcement"; 20];
+    let (times, world, record) = writes_of_a_minute(Dialog::announcement(prompts));
+    assert_eq!(times, [0, 1_000, 2_000, 4_000, 8_000, 16_000, 26_000, 36_000, 46_000, QUIET, 56_000]);
+    // The next run goes on at the record's position and stores it anew.
+    let mut next = media(&world.clock, 2);
+    let now = world.clock.now();
+    next.node.restore(&record, now).unwrap();
+    let [write] = <[_; 1]>::try_from(next.stored(now)).unwrap();
+    let Change::Save { state, .. } = write.change else { panic!("it has a record") };
+    let state = super::super::node::records::decode(&state, "192.0.2.50".parse().unwrap()).unwrap();
+    let played = state.audio.unwrap().treatment.unwrap().progress.played;
+    assert!((55 * 8_000..=57 * 8_000).contains(&played), "{played} samples");
 }
 
 #[test]
