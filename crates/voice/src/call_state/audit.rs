@@ -1,4 +1,4 @@
-//! The auditor's comparison of calls, agents, queues, phones and media. No I/O: lists and the time go in, findings come out.
+//! The auditor's comparison of calls, agents, queues and phones. No I/O: lists and the time go in, findings come out.
 //!
 //! A single snapshot may show an operation in progress. A fault therefore counts only after consecutive rounds have shown it with the same
 //! evidence for [`Fault::seen_for`].
@@ -13,9 +13,8 @@ use model::{AgentId, ConnId, Dn, Owner, Seq, Subject, Timestamp, Token};
 pub const ROUND: Duration = Duration::from_secs(10);
 /// After this delay a due timer counts as not run by its owner.
 const OVERDUE: Duration = Duration::from_secs(15);
-/// A call without timer, media and event for this long is stuck. With two rounds it is repaired within 60 s.
-const SILENT_WITHOUT_MEDIA: Duration = Duration::from_secs(30);
-/// A call without an event for this long is stuck, whatever media reports.
+/// A call without an event for this long is stuck: twice the longest life of a call. It finds calls of which the stream tells too little to
+/// know when their timers are due.
 const SILENT: Duration = Duration::from_secs(24 * 3_600);
 /// A fault that persists this long after its repair is repaired again.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
@@ -39,7 +38,7 @@ pub enum Fault {
     CallOrphaned,
     /// A call's timer is due but not run.
     CallOverdue,
-    /// A call has no activity.
+    /// A call has had no event for a day.
     CallSilent,
     /// A thread waits for the end of a call that does not exist.
     ThreadOfMissingCall,
@@ -148,8 +147,6 @@ pub struct TenantSnapshot {
     pub queued: HashSet<ConnId>,
     /// The registered phones; `None` if no phone has ever registered.
     pub phones: Option<HashSet<Dn>>,
-    /// The calls with a media session; `None` if media keeps no records.
-    pub media: Option<HashSet<ConnId>>,
     /// The calls of open threads.
     pub threads: HashSet<ConnId>,
 }
@@ -261,7 +258,7 @@ impl Auditor {
         let live: HashSet<&Owner> = picture.nodes.iter().collect();
         for call in &picture.calls {
             let found = if live.is_empty() || live.contains(&call.owner) {
-                self.stuck(call, picture.media.as_ref(), now)
+                self.stuck(call, now)
             } else {
                 orphaned(call, &picture.nodes)
             };
@@ -270,7 +267,7 @@ impl Auditor {
     }
 
     /// A call without activity in which nothing more is expected.
-    fn stuck(&self, call: &CallSeen, media: Option<&HashSet<ConnId>>, now: Timestamp) -> Option<Finding> {
+    fn stuck(&self, call: &CallSeen, now: Timestamp) -> Option<Finding> {
         let finding = |fault, why, evidence| Finding {
             fault,
             subject: Subject::Call(call.conn_id),
@@ -285,13 +282,11 @@ impl Auditor {
             return Some(finding(Fault::CallOverdue, why, (due.as_micros(), 0)));
         }
         let silent = now.since(seen.silent_since);
-        let alone = call.due.is_none() && media.is_some_and(|media| !media.contains(&call.conn_id));
-        if silent < SILENT && !(alone && silent >= SILENT_WITHOUT_MEDIA) {
+        if silent < SILENT {
             return None;
         }
-        let media = if alone { ", and it has neither a timer nor media" } else { "" };
-        let why = format!("the call has had no event for {} s{media}", silent.as_secs());
-        Some(finding(Fault::CallSilent, why, (seen.silent_since.as_micros(), u64::from(alone))))
+        let why = format!("the call has had no event for {} s", silent.as_secs());
+        Some(finding(Fault::CallSilent, why, (seen.silent_since.as_micros(), 0)))
     }
 }
 

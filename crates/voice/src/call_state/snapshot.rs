@@ -44,8 +44,6 @@ pub struct Known<'a> {
     pub threads: &'a Threads,
     /// The agents' events.
     pub told: &'a Told,
-    /// Whether media has ever had records of this tenant.
-    pub media_seen: &'a mut bool,
 }
 
 /// Reads the stores. Calls are read last: other records that refer to a new call then find it.
@@ -54,10 +52,9 @@ pub async fn look(stores: &Stores, tenant: &TenantId, known: Known<'_>, now: Tim
     let agents = agents(stores, tenant, known.told).await?;
     let queued = stores.queues.load(tenant).await?.map(|record| queued(&record)).unwrap_or_default();
     let phones = phones(stores, tenant, now).await?;
-    let media = media(stores, tenant, known.media_seen).await?;
     let nodes = stores.leases.live("sip-cluster").await?.into_iter().map(|lease| lease.owner).collect();
     let calls = calls(stores, tenant, known.threads).await?;
-    Ok(TenantSnapshot { calls, nodes, agents, queued, phones, media, threads })
+    Ok(TenantSnapshot { calls, nodes, agents, queued, phones, threads })
 }
 
 async fn calls(stores: &Stores, tenant: &TenantId, threads: &Threads) -> Result<Vec<CallSeen>> {
@@ -131,25 +128,4 @@ async fn phones(stores: &Stores, tenant: &TenantId, now: Timestamp) -> Result<Op
         let reachable = page.into_iter().filter(|(_, found)| found.bindings.iter().any(|b| counts(b.expires_at)));
         phones.get_or_insert_default().extend(reachable.map(|(dn, _)| dn));
     }
-}
-
-// === media ===
-
-/// The calls with a media session; `None` until media has had a record of this tenant.
-async fn media(stores: &Stores, tenant: &TenantId, seen: &mut bool) -> Result<Option<HashSet<ConnId>>> {
-    let mut calls = HashSet::new();
-    for holding in stores.media.owners(tenant).await? {
-        for record in stores.media.orphans(tenant, &holding.owner, infra::bounds::RECORDS_MAX).await? {
-            // A session without a call in its name may belong to any call: then media gives no evidence.
-            let Some(call) = call_of(&record.key.0) else { return Ok(None) };
-            *seen = true;
-            calls.insert(call);
-        }
-    }
-    Ok(seen.then_some(calls))
-}
-
-/// The call at the start of a session's name, which is a tag of the call's media dialog.
-fn call_of(session: &str) -> Option<ConnId> {
-    session.split('.').next()?.parse().ok()
 }

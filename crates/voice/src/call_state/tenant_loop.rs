@@ -66,7 +66,6 @@ async fn take_job(ctx: &RoleContext, tenant: &TenantId) -> Option<bool> {
 pub(super) struct View {
     pub threads: Threads,
     pub told: Told,
-    pub media_seen: bool,
     position: Position,
     counted: i64,
     metrics: Metrics,
@@ -74,14 +73,7 @@ pub(super) struct View {
 
 impl View {
     pub fn new(metrics: Metrics) -> Self {
-        Self {
-            threads: Threads::default(),
-            told: Told::default(),
-            media_seen: false,
-            position: Position::START,
-            counted: 0,
-            metrics,
-        }
+        Self { threads: Threads::default(), told: Told::default(), position: Position::START, counted: 0, metrics }
     }
 
     /// Folds entries of the tenant's event stream.
@@ -188,8 +180,8 @@ impl TenantLoop {
     // === the auditor ===
 
     async fn audit(&mut self, auditor: &mut Auditor, now: Timestamp) {
-        let view = &mut self.view;
-        let known = Known { threads: &view.threads, told: &view.told, media_seen: &mut view.media_seen };
+        let view = &self.view;
+        let known = Known { threads: &view.threads, told: &view.told };
         let picture = match snapshot::look(&self.ctx.stores, &self.tenant, known, now).await {
             Ok(picture) => picture,
             Err(error) => return warn!(tenant = %self.tenant, %error, "the auditor cannot look"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contracts::v1;
-use infra::{AgentBatch, AgentWrite, CallWrite, Change, MediaSessionId, MediaWrite, Position, QueueBatch, Stores};
+use infra::{AgentBatch, AgentWrite, CallWrite, Change, Position, QueueBatch, Stores};
 use model::event::CallRef;
 use model::{
     AgentId, CallType, CallUuid, ConnId, Epoch, Event, EventId, EventName, NodeId, Owner, Seq, Stamped, Subject,
@@ -83,19 +83,10 @@ impl Site {
         self.stores.calls.commit(vec![write]).await.unwrap();
     }
 
-    /// Creates a call in the ledger, with media.
+    /// Creates a call in the ledger.
     async fn begin(&self, call: u64) {
         let change = Change::Create { state: Bytes::from_static(b"c"), intentions: Bytes::new() };
         self.write(call, change, vec![self.event(call, 1, EventName::CallCreated)]).await;
-        let write = MediaWrite {
-            tenant: self.tenant.clone(),
-            session: MediaSessionId(format!("{}.1.media-1.3.0123", ConnId(call))),
-            owner: node(),
-            token: Token(1),
-            change: Change::Create { state: Bytes::from_static(b"m"), intentions: Bytes::new() },
-            due: None,
-        };
-        self.stores.media.commit(vec![write]).await.unwrap();
     }
 
     async fn end(&self, call: u64) {
@@ -151,8 +142,8 @@ impl Site {
 
     async fn look(&mut self) -> TenantSnapshot {
         self.fold().await;
-        let view = &mut self.view;
-        let known = Known { threads: &view.threads, told: &view.told, media_seen: &mut view.media_seen };
+        let view = &self.view;
+        let known = Known { threads: &view.threads, told: &view.told };
         snapshot::look(&self.stores, &self.tenant, known, self.stores.clock.now()).await.unwrap()
     }
 
@@ -169,7 +160,7 @@ impl Site {
 }
 
 #[tokio::test]
-async fn a_call_with_media_agent_and_queue_is_in_order() {
+async fn a_call_with_agent_and_queue_is_in_order() {
     let mut site = Site::new();
     site.begin(1).await;
     site.agent_on(1).await;
@@ -191,25 +182,6 @@ async fn whoever_counts_a_call_that_is_over_is_found_in_the_second_round() {
     let mut auditor = Auditor::default();
     assert_eq!(site.rounds(&mut auditor, 1).await, []);
     assert_eq!(site.rounds(&mut auditor, 1).await, [Fault::AgentOnMissingCall, Fault::QueuedMissingCall]);
-}
-
-#[tokio::test]
-async fn a_call_without_media_and_events_is_found_within_a_minute() {
-    let mut site = Site::new();
-    site.begin(1).await;
-    site.begin(2).await;
-    let end = MediaWrite {
-        tenant: site.tenant.clone(),
-        session: MediaSessionId(format!("{}.1.media-1.3.0123", ConnId(2))),
-        owner: node(),
-        token: Token(1),
-        change: Change::End,
-        due: None,
-    };
-    let mut auditor = Auditor::default();
-    assert_eq!(site.rounds(&mut auditor, 1).await, []);
-    site.stores.media.commit(vec![end]).await.unwrap();
-    assert_eq!(site.rounds(&mut auditor, 5).await, [Fault::CallSilent]);
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ fn calls(numbers: &[u64]) -> HashSet<ConnId> {
     numbers.iter().map(|number| ConnId(*number)).collect()
 }
 
-/// A site without faults: agent a1 on 7101 is on call 1, which has media and a running owner.
+/// A site without faults: agent a1 on 7101 is on call 1, which has a running owner.
 fn healthy() -> TenantSnapshot {
     TenantSnapshot {
         calls: vec![call(1)],
@@ -35,7 +35,6 @@ fn healthy() -> TenantSnapshot {
         agents: vec![agent(&[1])],
         queued: calls(&[1]),
         phones: Some([Dn::parse("7101").unwrap()].into()),
-        media: Some(calls(&[1])),
         threads: calls(&[1]),
     }
 }
@@ -84,7 +83,6 @@ fn each_fault_is_confirmed_after_its_time_and_within_a_minute() {
         with(Fault::ThreadOfMissingCall, 1, TenantSnapshot { threads: calls(&[7]), ..gone.clone() }),
         with(Fault::CallOrphaned, 3, TenantSnapshot { nodes: vec![node(2)], ..healthy() }),
         with(Fault::CallOverdue, 3, TenantSnapshot { calls: vec![overdue], ..healthy() }),
-        with(Fault::CallSilent, 4, TenantSnapshot { media: Some(HashSet::new()), ..healthy() }),
     ];
     for (fault, round, picture) in table {
         assert_eq!(confirmed(&picture, 6).first(), Some(&(round, fault)), "{fault:?}");
@@ -145,23 +143,25 @@ fn a_repair_goes_to_who_owns_what_is_wrong() {
 }
 
 #[test]
-fn without_leases_or_media_records_no_call_is_judged_by_them() {
-    let picture = TenantSnapshot { nodes: Vec::new(), media: None, phones: None, ..healthy() };
+fn without_leases_or_registrations_no_call_is_judged_by_them() {
+    let picture = TenantSnapshot { nodes: Vec::new(), phones: None, ..healthy() };
     assert_eq!(confirmed(&picture, 1_000), []);
 }
 
 #[test]
 fn a_call_with_a_timer_ahead_is_left_to_it() {
     let ringing = CallSeen { due: Some(START + Duration::from_secs(3_600)), ..call(1) };
-    let picture = TenantSnapshot { calls: vec![ringing], media: Some(HashSet::new()), ..healthy() };
+    let picture = TenantSnapshot { calls: vec![ringing], ..healthy() };
     assert_eq!(confirmed(&picture, 100), []);
 }
 
 #[test]
-fn a_call_of_which_the_stream_knows_nothing_is_timed_from_its_first_sight() {
-    let unknown = CallSeen { last_event: None, ..call(1) };
-    let picture = TenantSnapshot { calls: vec![unknown], media: Some(HashSet::new()), ..healthy() };
-    assert_eq!(confirmed(&picture, 6).first(), Some(&(4, Fault::CallSilent)));
+fn a_call_without_any_event_for_a_day_is_stuck_counted_from_its_first_sight() {
+    let rounds = SILENT.as_secs() / ROUND.as_secs();
+    for last_event in [None, Some(START)] {
+        let silent = TenantSnapshot { calls: vec![CallSeen { last_event, ..call(1) }], ..healthy() };
+        assert_eq!(confirmed(&silent, rounds + 2), [(rounds + 1, Fault::CallSilent)]);
+    }
 }
 
 #[test]
