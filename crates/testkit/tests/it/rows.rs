@@ -227,7 +227,7 @@ fn a_treatment_goes_on_at_the_position_that_redis_has() -> Result<()> {
     let media = kernel::processes(site.pid())?.get("media-1").copied().context("no media")?;
     let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("announcement")?, &[])?;
     caller.answered(SOON)?;
-    // Positions are stored once a second: the record is beyond the first one now, and the announcement is far from its end.
+    // An announcement's position is stored after 1, 2 and 4 s: the record is beyond the first second, and the end is far.
     wait::until(LATER, || Ok((caller.audio.received().samples.len() >= 3 * SECOND).then_some(())))?;
     let owner = owner_of_leg(&mut site)?;
     let heard_before = caller.audio.received().samples.len();
