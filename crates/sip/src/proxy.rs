@@ -11,6 +11,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -170,7 +171,7 @@ pub struct Proxy {
     sources: Sources,
     allowance: Allowance,
     overload: Overload,
-    trunks: Vec<Trunk>,
+    trunks: Vec<Arc<Trunk>>,
     lookups: usize,
     /// Requests that wait for their owner's restart, in order of arrival.
     waiting: VecDeque<u64>,
@@ -244,8 +245,8 @@ impl Proxy {
     }
 
     /// Replaces the trunks. A source belongs to the trunk with the narrowest network that contains it.
-    pub fn set_trunks(&mut self, trunks: Vec<Trunk>) {
-        self.trunks = trunks;
+    pub fn set_trunks(&mut self, trunks: impl IntoIterator<Item = impl Into<Arc<Trunk>>>) {
+        self.trunks = trunks.into_iter().map(Into::into).collect();
     }
 
     /// From now on every initial request from the edge is refused with 503; existing requests and dialogs go on.

@@ -1,6 +1,7 @@
 //! The sender of an initial request from the edge: a phone that authenticates, a trunk known by its source, or unknown.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Dn, TenantId, Timestamp};
@@ -167,7 +168,7 @@ impl Proxy {
     pub(super) fn tenants_of(&self, message: &Message, origin: Origin) -> Vec<TenantId> {
         let remote = self.remote_of(origin).filter(|_| message.method() != Method::Register);
         let Some(remote) = remote else { return Vec::new() };
-        let holds = |trunk: &Trunk| narrowest(trunk, remote.ip());
+        let holds = |trunk: &Arc<Trunk>| narrowest(trunk, remote.ip());
         let bits = self.trunks.iter().filter_map(holds).max();
         let mut tenants = Vec::new();
         // Two tenants may share a carrier; which of them is called is not known yet.

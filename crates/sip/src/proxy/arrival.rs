@@ -43,7 +43,7 @@ impl Proxy {
             .iter()
             .filter_map(|t| Some((narrowest(t, source)?, t)))
             .max_by_key(|(bits, _)| *bits)
-            .map(|(_, t)| t)
+            .map(|(_, t)| &**t)
     }
 
     /// Handles an edge message; `admission` is the verdict of its source's rate.

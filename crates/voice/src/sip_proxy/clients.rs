@@ -31,7 +31,7 @@ pub(super) enum Found {
         credentials: Credentials,
     },
     /// The trunks have changed.
-    Trunks(Vec<Trunk>),
+    Trunks(Vec<Arc<Trunk>>),
 }
 
 /// Phones and trunks that may register and call.
@@ -77,7 +77,7 @@ struct Held {
     version: String,
     realm: String,
     phones: HashSet<String>,
-    trunks: Vec<Trunk>,
+    trunks: Vec<Arc<Trunk>>,
 }
 
 #[derive(Debug)]
@@ -224,11 +224,12 @@ impl Users {
         }
     }
 
-    fn replace(&mut self, tenants: Vec<Arc<Held>>) -> Vec<Trunk> {
+    fn replace(&mut self, tenants: Vec<Arc<Held>>) -> Vec<Arc<Trunk>> {
         let before = self.tenants.replace(tenants).unwrap_or_default();
+        let before: HashMap<&TenantId, &str> = before.iter().map(|t| (&t.id, t.version.as_str())).collect();
         let now = self.tenants.iter().flatten();
         let same: HashSet<&TenantId> =
-            now.filter(|t| before.iter().any(|b| b.id == t.id && b.version == t.version)).map(|t| &t.id).collect();
+            now.filter(|t| before.get(&t.id).is_some_and(|version| *version == t.version)).map(|t| &t.id).collect();
         self.known.retain(|tenant, _| same.contains(tenant));
         self.known_count = self.known.values().map(HashMap::len).sum();
         self.tenants.iter().flatten().flat_map(|t| t.trunks.iter().cloned()).collect()
@@ -309,16 +310,23 @@ async fn follow(mut configuration: watch::Receiver<Tenants>, news: mpsc::Sender<
             changed = configuration.changed() => if changed.is_err() { return Ok(()) },
         }
         let tenants = configuration.borrow_and_update().clone();
-        let same = |id: &TenantId, version: &str| held.get(id).filter(|held| held.version == version).cloned();
-        let now = |(id, config): (&TenantId, &Arc<TenantConfig>)| {
-            same(id, &config.version).or_else(|| held_of(id, config).map(Arc::new)).map(|held| (id.clone(), held))
-        };
-        held = tenants.iter().filter_map(now).collect();
+        let before = std::mem::take(&mut held);
+        // A tenant with many phones takes milliseconds, in which no message may wait.
+        held = tokio::task::spawn_blocking(move || held_after(&before, &tenants)).await?;
         if news.send(News::Tenants(held.values().cloned().collect())).await.is_err() {
             return Ok(());
         }
         info!(tenants = held.len(), "phones and trunks read");
     }
+}
+
+/// What is kept now; a tenant whose version is the same is not read again.
+fn held_after(before: &BTreeMap<TenantId, Arc<Held>>, tenants: &Tenants) -> BTreeMap<TenantId, Arc<Held>> {
+    let same = |id: &TenantId, version: &str| before.get(id).filter(|held| held.version == version).cloned();
+    let now = |(id, config): (&TenantId, &Arc<TenantConfig>)| {
+        same(id, &config.version).or_else(|| held_of(id, config).map(Arc::new)).map(|held| (id.clone(), held))
+    };
+    tenants.iter().filter_map(now).collect()
 }
 
 fn held_of(id: &TenantId, config: &TenantConfig) -> Option<Held> {
@@ -331,7 +339,7 @@ fn held_of(id: &TenantId, config: &TenantConfig) -> Option<Held> {
         _ => None,
     });
     let (version, realm) = (config.version.clone(), config.tenant()?.realm.clone());
-    Some(Held { id: id.clone(), version, realm, phones: phones.collect(), trunks: trunks.collect() })
+    Some(Held { id: id.clone(), version, realm, phones: phones.collect(), trunks: trunks.map(Arc::new).collect() })
 }
 
 fn trunk_of(tenant: &TenantId, trunk: &TrunkObject) -> Trunk {
