@@ -2,6 +2,8 @@
 //!
 //! Field names are the keys of the JSON documents; the name of a duration ends with its unit. Readers ignore unknown keys.
 
+mod networks;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

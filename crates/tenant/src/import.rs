@@ -87,6 +87,33 @@ pub async fn import(store: &dyn ProvisioningStore, objects: &TenantObjects) -> R
     }
 }
 
+/// What trunks of `objects` share with those of other stored tenants, a line each. Of trunks that name the same network sip-proxy takes one,
+/// so that the calls of the others come to a tenant that they are not meant for.
+///
+/// # Errors
+/// Errors of the store.
+pub async fn shared_sources(store: &dyn ProvisioningStore, objects: &TenantObjects) -> Result<Vec<String>, ImportError> {
+    let mut shared = Vec::new();
+    if objects.trunks.is_empty() {
+        return Ok(shared);
+    }
+    for (id, _) in store.tenants().await? {
+        if id.as_str() == objects.tenant.id {
+            continue;
+        }
+        let Some((_, other)) = store.load(&id).await? else { continue };
+        for (trunk, theirs) in objects.trunks.iter().flat_map(|one| other.trunks.iter().map(move |two| (one, two))) {
+            for (address, bits) in trunk.networks().filter(|network| theirs.networks().any(|their| their == *network)) {
+                shared.push(format!(
+                    "trunks.{}.allow: {address}/{bits} is also of trunk {} of tenant {id}: its calls come to one of the two tenants alone",
+                    trunk.name, theirs.name
+                ));
+            }
+        }
+    }
+    Ok(shared)
+}
+
 /// Reads a stored tenant as files.
 ///
 /// # Errors

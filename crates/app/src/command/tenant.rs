@@ -46,10 +46,16 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
         Arguments::Check { file } => check(options, file)?,
         Arguments::Import { file } => {
             let objects = read(options, file)?;
-            let imported = executor()?.block_on(async {
+            let (imported, shared) = executor()?.block_on(async {
                 let store = open(options).await?;
-                anyhow::Ok(tenant::import::import(&*store, &objects).await?)
+                let imported = tenant::import::import(&*store, &objects).await?;
+                anyhow::Ok((imported, tenant::import::shared_sources(&*store, &objects).await))
             })?;
+            match shared {
+                Ok(shared) => shared.iter().for_each(|line| eprintln!("warning: {line}")),
+                // The import is done; what other tenants have is no part of it.
+                Err(error) => eprintln!("warning: the trunks of other tenants cannot be compared: {error}"),
+            }
             let (tenant, revision) = (imported.tenant.as_str(), imported.revision.0);
             say_line!(
                 "{}",

@@ -1,6 +1,6 @@
 //! Settings, and the stored configuration of the tenants.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -224,6 +224,7 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
             }
         }
     }
+    found.extend(shared_sources(situation));
     if situation.metric("sip-proxy", "sip_proxy_unknown_sources") > 0.0 {
         found.push(Finding::notice(
             "sip-proxy",
@@ -232,6 +233,29 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// Networks that trunks of several tenants name. Of trunks whose networks are equally narrow sip-proxy takes one, whatever number is called.
+fn shared_sources(situation: &Situation) -> Vec<Finding> {
+    let mut named: BTreeMap<(IpAddr, u8), BTreeMap<&str, &str>> = BTreeMap::new();
+    for one in situation.tenants() {
+        for trunk in &one.objects.trunks {
+            for network in trunk.networks() {
+                named.entry(network).or_default().insert(one.tenant.as_str(), &trunk.name);
+            }
+        }
+    }
+    let several = named.into_iter().filter(|(_, tenants)| tenants.len() > 1);
+    several
+        .map(|((address, bits), tenants)| {
+            let trunks: Vec<String> = tenants.iter().map(|(tenant, name)| format!("{name} of tenant {tenant}")).collect();
+            Finding::warning(
+                format!("network {address}/{bits}"),
+                format!("trunks of several tenants name it ({}): its calls come to one of them alone", some_of(&trunks)),
+                "let the carrier call each tenant from an address of its own, and name only that in `allow`",
+            )
+        })
+        .collect()
 }
 
 fn reachable_from_elsewhere(situation: &Situation) -> bool {

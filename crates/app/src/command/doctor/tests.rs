@@ -182,3 +182,27 @@ fn counters_are_summed_over_labels_and_nodes() {
     let metrics = metrics.map(|(node, text)| (node.to_owned(), text.to_owned())).to_vec();
     assert_eq!(Situation { metrics, ..situation(&[]) }.metric("sip-proxy", "x"), 6.0);
 }
+
+#[test]
+fn a_network_that_trunks_of_two_tenants_name_is_found_however_it_is_written() {
+    let site = |first: &str, second: &str| {
+        let tenant = |id: &str, allow: &str| {
+            let mut objects = TenantObjects::new(record());
+            let trunk = json!({ "name": "carrier", "allow": [allow], "contact": null, "prefix": null });
+            objects.trunks.push(serde_json::from_value(trunk).unwrap());
+            TenantSituation { tenant: TenantId::parse(id).unwrap(), objects, snapshot: None, quarantine: Vec::new() }
+        };
+        Situation { tenants: Ok(vec![tenant("acme", first), tenant("zenith", second)]), ..situation(&[]) }
+    };
+    let found = |first, second| -> Vec<String> {
+        let found = configuration::trunks(&site(first, second));
+        found.into_iter().map(|one| format!("{}: {}", one.place, one.what)).collect()
+    };
+    for (first, second) in [("192.0.2.9", "192.0.2.9/32"), ("192.0.2.0/24", "192.0.2.77/24"), ("2001:db8::/32", "2001:db8:1::/32")] {
+        let found = found(first, second);
+        let [one] = found.as_slice() else { panic!("{first} and {second}: {found:?}") };
+        assert!(one.contains("carrier of tenant acme") && one.contains("carrier of tenant zenith"), "{one}");
+    }
+    // The narrower network is another carrier's, or one that was taken out: sip-proxy knows whose calls these are.
+    assert_eq!(found("192.0.2.0/24", "192.0.2.9"), Vec::<String>::new());
+}
