@@ -92,7 +92,10 @@ pub async fn import(store: &dyn ProvisioningStore, objects: &TenantObjects) -> R
 ///
 /// # Errors
 /// Errors of the store.
-pub async fn shared_sources(store: &dyn ProvisioningStore, objects: &TenantObjects) -> Result<Vec<String>, ImportError> {
+pub async fn shared_sources(
+    store: &dyn ProvisioningStore,
+    objects: &TenantObjects,
+) -> Result<Vec<String>, ImportError> {
     let mut shared = Vec::new();
     if objects.trunks.is_empty() {
         return Ok(shared);

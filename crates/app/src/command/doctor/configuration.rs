@@ -248,10 +248,14 @@ fn shared_sources(situation: &Situation) -> Vec<Finding> {
     let several = named.into_iter().filter(|(_, tenants)| tenants.len() > 1);
     several
         .map(|((address, bits), tenants)| {
-            let trunks: Vec<String> = tenants.iter().map(|(tenant, name)| format!("{name} of tenant {tenant}")).collect();
+            let trunks: Vec<String> =
+                tenants.iter().map(|(tenant, name)| format!("{name} of tenant {tenant}")).collect();
             Finding::warning(
                 format!("network {address}/{bits}"),
-                format!("trunks of several tenants name it ({}): its calls come to one of them alone", some_of(&trunks)),
+                format!(
+                    "trunks of several tenants name it ({}): its calls come to one of them alone",
+                    some_of(&trunks)
+                ),
                 "let the carrier call each tenant from an address of its own, and name only that in `allow`",
             )
         })

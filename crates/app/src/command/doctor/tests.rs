@@ -198,7 +198,9 @@ fn a_network_that_trunks_of_two_tenants_name_is_found_however_it_is_written() {
         let found = configuration::trunks(&site(first, second));
         found.into_iter().map(|one| format!("{}: {}", one.place, one.what)).collect()
     };
-    for (first, second) in [("192.0.2.9", "192.0.2.9/32"), ("192.0.2.0/24", "192.0.2.77/24"), ("2001:db8::/32", "2001:db8:1::/32")] {
+    for (first, second) in
+        [("192.0.2.9", "192.0.2.9/32"), ("192.0.2.0/24", "192.0.2.77/24"), ("2001:db8::/32", "2001:db8:1::/32")]
+    {
         let found = found(first, second);
         let [one] = found.as_slice() else { panic!("{first} and {second}: {found:?}") };
         assert!(one.contains("carrier of tenant acme") && one.contains("carrier of tenant zenith"), "{one}");
