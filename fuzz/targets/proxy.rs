@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use model::entropy::Seeded;
 use model::{TenantId, Timestamp};
 use sip::proxy::{Announcement, Credentials, Limits, Network, NodeAuthority, Output, Proxy, Settings, Side, Trunk};
-use sip::{Flow, Message, Seal, Transmit};
+use sip::{ConnectionId, Flow, Message, Seal, Transmit};
 
 struct Anybody;
 
@@ -20,7 +20,7 @@ impl NodeAuthority for Anybody {
     }
 }
 
-const NODE: u64 = 1;
+const NODE: ConnectionId = ConnectionId(1);
 const HELLO: &[u8] = b"OPTIONS sip:sip-proxy.trunkline.invalid SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.2.1;branch=z9hG4bKn\r\n\
     From: <sip:n@trunkline.invalid>;tag=1\r\nTo: <sip:sip-proxy.trunkline.invalid>\r\nCall-ID: n\r\nCSeq: 1 OPTIONS\r\n\
     Trunkline-Token: t\r\nTrunkline-Node: sip-cluster;node=sip-cluster-1;epoch=1\r\nContent-Length: 0\r\n\r\n";

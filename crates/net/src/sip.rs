@@ -14,10 +14,10 @@ pub mod places;
 pub mod tcp;
 pub mod udp;
 
-pub use connection::{Closed, ConnectionId};
+pub use connection::Closed;
 pub use counters::Counters;
 pub use limits::Limits;
-pub use node::{LinkEvent, LinkId, NodeIdentity, NodeLinks};
+pub use node::{LinkEvent, NodeIdentity, NodeLinks};
 pub use places::{Peers, ProvenOwner};
 pub use tcp::{ListenerId, TcpEvent, TcpTable};
 pub use udp::{Datagram, UdpEndpoint};

@@ -13,11 +13,11 @@ use bytes::Bytes;
 use model::Timestamp;
 use model::entropy::Seeded;
 use sip::agent::{AgentConfig, DialogId, Event, Invite, LocalIdentity, Provisionals, Reply, UserAgent};
-use sip::{Flow, Message, StatusCode};
+use sip::{ConnectionId, Flow, Message, StatusCode};
 
 const CALLS: u32 = 5_000;
 const ROUNDS: u32 = 7;
-const FLOW: Flow = Flow::Stream { connection: 1 };
+const FLOW: Flow = Flow::Stream { connection: ConnectionId(1) };
 const SDP: &str = "v=0\r\no=- 1732089600 1 IN IP4 192.0.2.10\r\ns=call\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n\
 m=audio 49170 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n\
 a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=sendrecv\r\n";

@@ -20,7 +20,7 @@ use model::entropy::Seeded;
 use model::{Dn, TenantId, Timestamp};
 use sip::digest::{self, Algorithm, Challenge};
 use sip::proxy::{Announcement, Credentials, Hashes, Limits, NodeAuthority, Output, Phone, Proxy, Settings, Side};
-use sip::{Flow, HeaderName, Message, Method, Seal, StatusCode};
+use sip::{ConnectionId, Flow, HeaderName, Message, Method, Seal, StatusCode};
 
 /// A transaction lingers for 32 s: none ends before this number of phones.
 const WARM_UP: u32 = 33_000;
@@ -28,7 +28,7 @@ const PHONES: u32 = 40_000;
 /// Short enough to fit between two interruptions.
 const SLICE: u32 = 25;
 const PHONE: &str = "192.0.2.10:5060";
-const REGISTRAR: u64 = 1;
+const REGISTRAR: ConnectionId = ConnectionId(1);
 const REALM: &str = "example.com";
 const PASSWORD: &str = "secret-1";
 

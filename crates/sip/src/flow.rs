@@ -4,6 +4,10 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+/// A connection, unique within a run of the process and never used again after it closed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConnectionId(pub u64);
+
 /// A path to a peer, called flow in RFC 5626. The transport assigns and understands the numbers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Flow {
@@ -16,14 +20,20 @@ pub enum Flow {
     },
     /// One connection (TCP, TLS, WebSocket).
     Stream {
-        /// The connection's number; never reused after it closed.
-        connection: u64,
+        /// The connection.
+        connection: ConnectionId,
     },
+}
+
+impl From<ConnectionId> for Flow {
+    fn from(connection: ConnectionId) -> Self {
+        Self::Stream { connection }
+    }
 }
 
 impl Flow {
     /// Whether the transport itself repeats lost data, so that transactions need not (RFC 3261 §17).
-    pub const fn reliable(self) -> bool {
+    pub const fn is_reliable(self) -> bool {
         matches!(self, Self::Stream { .. })
     }
 

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use model::{Dn, Entropy, Owner, TenantId, Timestamp};
 
 use crate::digest::{NonceSource, NonceUses};
-use crate::flow::{Flow, Transmit};
+use crate::flow::{ConnectionId, Flow, Transmit};
 use crate::message::Message;
 use crate::message::ParseError;
 use crate::seal::{Purpose, Seal};
@@ -94,14 +94,14 @@ pub enum Output {
     /// cannot be opened, call [`Proxy::handle_closed`].
     Connect {
         /// Assigned by the core; its top bit is set.
-        connection: u64,
+        connection: ConnectionId,
         /// The peer.
         remote: SocketAddr,
     },
     /// Close a connection.
     Close {
         /// Which.
-        connection: u64,
+        connection: ConnectionId,
     },
     /// Look up a user and answer with [`Proxy::handle_credentials`].
     NeedCredentials {
@@ -129,7 +129,7 @@ pub enum Output {
     /// A phone has authenticated on a connection of the edge.
     Proved {
         /// Which connection.
-        connection: u64,
+        connection: ConnectionId,
         /// The phone, by a number under the installation's key.
         phone: u64,
     },
@@ -165,7 +165,7 @@ pub struct Proxy {
     layer: TransactionLayer,
     exchanges: Arena<Exchange>,
     timers: TimerQueue<u64>,
-    connections: HashMap<u64, Peer>,
+    connections: HashMap<ConnectionId, Peer>,
     nodes: Nodes,
     moved: ReportedOwners,
     sources: Sources,
@@ -326,7 +326,7 @@ impl Proxy {
     }
 
     /// Processes a message from a connection.
-    pub fn handle_message(&mut self, connection: u64, message: Message, now: Timestamp) {
+    pub fn handle_message(&mut self, connection: ConnectionId, message: Message, now: Timestamp) {
         let Some(peer) = self.connections.get(&connection).copied() else { return };
         match peer.side {
             Side::Cluster => self.arrive_from_node(message, connection, now),
@@ -339,7 +339,7 @@ impl Proxy {
     }
 
     /// Processes malformed input of a connection. If its end is known, the connection goes on.
-    pub fn handle_malformed(&mut self, connection: u64, error: &ParseError, now: Timestamp) {
+    pub fn handle_malformed(&mut self, connection: ConnectionId, error: &ParseError, now: Timestamp) {
         let Some(peer) = self.connections.get(&connection).copied() else { return };
         if peer.side == Side::Edge && self.admit(peer.remote.ip(), now) == RateVerdict::Dropped {
             self.counts.rate_dropped += 1;
@@ -350,14 +350,14 @@ impl Proxy {
     }
 
     /// A connection was accepted, or one that the proxy requested is established.
-    pub fn handle_opened(&mut self, connection: u64, remote: SocketAddr, side: Side) {
+    pub fn handle_opened(&mut self, connection: ConnectionId, remote: SocketAddr, side: Side) {
         let known = self.connections.get(&connection).map(|peer| (peer.phone, peer.listens, peer.asked));
         let (phone, listens, asked) = known.unwrap_or_default();
         self.connections.insert(connection, Peer { remote, side, phone, listens, asked });
     }
 
     /// A connection closed, or could not be opened.
-    pub fn handle_closed(&mut self, connection: u64, now: Timestamp) {
+    pub fn handle_closed(&mut self, connection: ConnectionId, now: Timestamp) {
         // A connection that the core closed itself is already removed.
         let Some(peer) = self.connections.remove(&connection) else { return };
         match peer.side {

@@ -9,10 +9,10 @@ use sip::transaction::{
     ClientId, ClientRequest, ClientState, Intervals, NewRequest, Received, ServerId, ServerState, TransactionEvent,
     TransactionLayer,
 };
-use sip::{Flow, Message, Method, StatusCode};
+use sip::{ConnectionId, Flow, Message, Method, StatusCode};
 
 const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
-const TCP: Flow = Flow::Stream { connection: 1 };
+const TCP: Flow = Flow::Stream { connection: ConnectionId(1) };
 const MS: Duration = Duration::from_millis(1);
 
 fn udp() -> Flow {

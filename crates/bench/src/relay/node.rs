@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use infra::{Clock, SystemClock};
 use model::{Epoch, NodeId, Owner};
-use net::sip::{Limits, LinkEvent, LinkId, NodeIdentity, NodeLinks};
+use net::sip::{Limits, LinkEvent, NodeIdentity, NodeLinks};
 use runtime::entropy::Strong;
 use sip::proxy::headers;
-use sip::{HeaderName, Message, Method};
+use sip::{ConnectionId, HeaderName, Message, Method};
 use tokio::sync::watch;
 
 use super::load::{Load, description};
@@ -44,7 +44,7 @@ pub fn connect(site: &Site, load: &Load) -> Result<Dialogs> {
 
 struct Node {
     links: NodeLinks,
-    link: LinkId,
+    link: ConnectionId,
     host: IpAddr,
     dialogs: u32,
 }
@@ -63,7 +63,7 @@ impl Node {
         let (_, proxies) = watch::channel(vec![proxy]);
         let entropy = Box::new(Strong::seeded_by_system());
         let links = NodeLinks::start(identity, host, proxies, Limits::default(), Arc::default(), entropy);
-        Ok(Self { links, link: LinkId(0), host, dialogs: 0 })
+        Ok(Self { links, link: ConnectionId(0), host, dialogs: 0 })
     }
 
     async fn up(&mut self) -> Result<()> {

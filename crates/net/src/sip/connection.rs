@@ -19,10 +19,6 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Counters, Limits};
 
-/// A connection, unique within a run of the process.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ConnectionId(pub u64);
-
 /// Why a connection closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Closed {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use model::{Entropy, Owner};
 use runtime::{PeerMeter, RoleContext};
 use sip::proxy::headers;
-use sip::{CSeq, HeaderName, Message, Method, StatusCode};
+use sip::{CSeq, ConnectionId, HeaderName, Message, Method, StatusCode};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -34,10 +34,6 @@ type PeerMeterOf = Arc<dyn Fn(SocketAddr) -> Option<PeerMeter> + Send + Sync>;
 /// The port on which a sip-proxy accepts connections of nodes.
 pub const NODE_PORT: u16 = 5080;
 
-/// A connection to one sip-proxy; each reconnection gets a new number.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct LinkId(pub u64);
-
 /// An event on the connections to the proxies.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly every one is a message; a box would cost an allocation each")]
@@ -45,7 +41,7 @@ pub enum LinkEvent {
     /// A proxy has accepted us: we may send to it, and it will send to us.
     Up {
         /// Which connection.
-        link: LinkId,
+        link: ConnectionId,
         /// The proxy's address that we connected to.
         proxy: SocketAddr,
         /// The proxy's edge, `host:port`, as in Contact and Record-Route.
@@ -56,14 +52,14 @@ pub enum LinkEvent {
     /// A message from a proxy, keep-alives included.
     Message {
         /// By which connection.
-        link: LinkId,
+        link: ConnectionId,
         /// The message.
         message: Message,
     },
     /// The connection closed. It will be reopened under another number; no event with this number follows.
     Down {
         /// Which connection.
-        link: LinkId,
+        link: ConnectionId,
     },
 }
 
@@ -97,7 +93,7 @@ pub enum Work {
 #[derive(Debug)]
 pub struct NodeLinks {
     identity: NodeIdentity,
-    writers: HashMap<LinkId, Up>,
+    writers: HashMap<ConnectionId, Up>,
     events: mpsc::Receiver<Raw>,
     supervisor: JoinHandle<()>,
     work: watch::Sender<Work>,
@@ -123,9 +119,9 @@ impl Drop for NodeLinks {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly every one is a message; a box would cost an allocation each")]
 enum Raw {
-    Up(LinkId, SocketAddr, Arc<Writer>, Greeting),
-    Message(LinkId, Message),
-    Down(LinkId),
+    Up(ConnectionId, SocketAddr, Arc<Writer>, Greeting),
+    Message(ConnectionId, Message),
+    Down(ConnectionId),
 }
 
 /// Contents of the proxy's 200.
@@ -270,7 +266,7 @@ impl NodeLinks {
     ///
     /// # Errors
     /// [`SendError::Gone`] and [`SendError::Unread`].
-    pub fn send(&mut self, link: LinkId, bytes: Bytes) -> Result<(), SendError> {
+    pub fn send(&mut self, link: ConnectionId, bytes: Bytes) -> Result<(), SendError> {
         let up = self.writers.get_mut(&link).ok_or(SendError::Gone)?;
         if up.writer.gather(bytes).is_ok() {
             (up.to_flush, self.to_flush) = (true, true);
@@ -289,12 +285,12 @@ impl NodeLinks {
     }
 
     /// The connection to the proxy with that edge (`host:port`, as in `Trunkline-Edge`), if it is up.
-    pub fn by_edge(&self, edge: &str) -> Option<LinkId> {
+    pub fn by_edge(&self, edge: &str) -> Option<ConnectionId> {
         self.writers.iter().find(|(_, up)| up.edge.eq_ignore_ascii_case(edge)).map(|(link, _)| *link)
     }
 
     /// All connections that are up, with the edges of their proxies.
-    pub fn all(&self) -> impl Iterator<Item = (LinkId, SocketAddr, &str)> {
+    pub fn all(&self) -> impl Iterator<Item = (ConnectionId, SocketAddr, &str)> {
         self.writers.iter().map(|(link, up)| (*link, up.proxy, up.edge.as_str()))
     }
 
@@ -387,7 +383,7 @@ impl Drop for KeeperTask {
 
 impl Keeper {
     async fn keep(self, proxy: SocketAddr, first: u64, jitter: Duration, stop: CancellationToken) {
-        let mut link = LinkId(first);
+        let mut link = ConnectionId(first);
         let mut back_off = BACK_OFF_FIRST;
         loop {
             link.0 += 1;
@@ -406,7 +402,7 @@ impl Keeper {
     }
 
     /// One connection, from opening to end; returns whether the proxy accepted us.
-    async fn connected(&self, proxy: SocketAddr, link: LinkId, stop: &CancellationToken) -> bool {
+    async fn connected(&self, proxy: SocketAddr, link: ConnectionId, stop: &CancellationToken) -> bool {
         let (sender, mut happens) = mpsc::channel(TOGETHER);
         let origin = Origin::Connect { local: self.local, remote: proxy };
         let (counters, meter) = (self.counters.clone(), (self.meter_of)(proxy));

@@ -5,13 +5,14 @@
 //! anybody when all places are taken. Then the source with the most of them loses its oldest. A connection on which a phone has
 //! authenticated counts against that phone alone, one from a trunk against its source; neither gives way to a stranger.
 
+use sip::ConnectionId;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{ConnectionId, Limits};
+use super::Limits;
 
 /// Time until the first whole message of a connection that has proved nothing.
 pub const FIRST_MESSAGE_WITHIN: Duration = Duration::from_secs(30);

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use runtime::PeerMeter;
-use sip::{Message, ParseError};
+use sip::{ConnectionId, Message, ParseError};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::connection::{self, Closed, ConnectionId, Happened, Origin, Writer};
+use super::connection::{self, Closed, Happened, Origin, Writer};
 use super::places::{Peers, PlaceTable, ProvenOwner};
 use super::{Counters, Limits};
 

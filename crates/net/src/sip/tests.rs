@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::entropy::Seeded;
 use model::{Epoch, NodeId, Owner};
-use sip::{Message, Method, StatusCode};
+use sip::{ConnectionId, Message, Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;

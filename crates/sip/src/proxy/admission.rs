@@ -356,7 +356,7 @@ pub(super) fn narrowest(trunk: &Trunk, source: IpAddr) -> Option<u8> {
 
 /// Whether the request's flow certainly belongs to its sender: without rport, the sender may have named another port.
 fn is_senders(message: &Message, flow: Flow) -> bool {
-    flow.reliable() || message.top_via().is_ok_and(|via| via.rport().is_some())
+    flow.is_reliable() || message.top_via().is_ok_and(|via| via.rport().is_some())
 }
 
 /// The number that a REGISTER is for.

@@ -112,7 +112,7 @@ impl Proxy {
             take(&mut self.allowance.sources.entry(block(source)).transactions_full, per_s, now)
         } else if message.is_request() {
             self.allowance.of_flow(arrival::way_back(message, flow), per_s, now)
-                || (flow.reliable()
+                || (flow.is_reliable()
                     && take(&mut self.allowance.sources.entry(block(source)).connections_full, per_s, now))
                 || self.is_of_dialog(message, source, per_s, now)
         } else {

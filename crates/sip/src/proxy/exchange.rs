@@ -6,7 +6,7 @@ use bytes::Bytes;
 use model::Timestamp;
 
 use super::{Announcement, Attempt};
-use crate::flow::Flow;
+use crate::flow::{ConnectionId, Flow};
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::transaction::{ClientId, ServerId};
@@ -48,7 +48,7 @@ pub(super) enum Origin {
     /// From a phone or a carrier.
     Edge(Flow),
     /// From a node, on this connection.
-    Node(u64),
+    Node(ConnectionId),
 }
 
 impl Origin {
@@ -104,7 +104,7 @@ pub(super) enum Stage {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Target {
     /// To a node, on this connection.
-    Node(u64),
+    Node(ConnectionId),
     /// To a phone or a carrier.
     Edge(Flow),
 }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::{Dn, TenantId};
 
 use super::rendezvous;
-use crate::flow::Flow;
+use crate::flow::{ConnectionId, Flow};
 use crate::seal::{Purpose, SEAL_BYTES, Seal};
 
 const UDP_V4: u8 = 1;
@@ -114,7 +114,7 @@ fn write(flow: Flow, owner: Option<StreamOwner>, out: &mut [u8]) -> usize {
                 Some(IpAddr::V4(_)) => STREAM_OF_V4,
                 Some(IpAddr::V6(_)) => STREAM_OF_V6,
             }]);
-            put(&connection.to_be_bytes());
+            put(&connection.0.to_be_bytes());
             if let Some(StreamOwner { home, phone }) = owner {
                 if former {
                     put(&phone.former.to_be_bytes());
@@ -150,7 +150,7 @@ fn read(plain: &[u8]) -> Option<(Flow, Option<StreamOwner>)> {
 
 fn read_stream(kind: u8, rest: &[u8]) -> Option<(Flow, Option<StreamOwner>)> {
     let (connection, rest) = rest.split_first_chunk::<8>()?;
-    let flow = Flow::Stream { connection: u64::from_be_bytes(*connection) };
+    let flow = Flow::from(ConnectionId(u64::from_be_bytes(*connection)));
     if kind == STREAM {
         return rest.is_empty().then_some((flow, None));
     }

@@ -10,7 +10,7 @@ use super::record_route::begins_dialog;
 use super::settings::{HOPS_MAX, REPEATS_AFTER_WAITING_MAX, REPEATS_MAX, SUCCESSOR_WAIT, TIMER_C, TIMER_C_LOOK};
 use super::target::Destination;
 use super::{Proxy, headers};
-use crate::flow::Flow;
+use crate::flow::{ConnectionId, Flow};
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::status::StatusCode;
@@ -280,7 +280,7 @@ impl Proxy {
     }
 
     /// The node connection of a flow, if that node is live.
-    pub(super) fn node_of(&self, flow: Flow) -> Option<u64> {
+    pub(super) fn node_of(&self, flow: Flow) -> Option<ConnectionId> {
         match flow {
             Flow::Stream { connection } => self.nodes.by_connection(connection).map(|n| n.connection),
             Flow::Udp { .. } => None,

@@ -8,7 +8,7 @@ use super::exchange::{Origin, Stage, Target};
 use super::nodes::{Announcement, Joined};
 use super::settings::{KEEP_ALIVE, PASSES_MAX};
 use super::{NodeLoss, Output, Proxy, Side, headers};
-use crate::flow::Flow;
+use crate::flow::{ConnectionId, Flow};
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::method::Method;
@@ -19,7 +19,7 @@ use crate::transaction::ServerId;
 const KEEP_ALIVE_BRANCH: &str = "z9hG4bKkeepalive";
 
 impl Proxy {
-    pub(super) fn arrive_from_node(&mut self, message: Message, connection: u64, now: Timestamp) {
+    pub(super) fn arrive_from_node(&mut self, message: Message, connection: ConnectionId, now: Timestamp) {
         if !message.is_request() && is_keep_alive_answer(&message) {
             let says = message.header(&headers::NODE).and_then(Announcement::parse);
             self.nodes.answered(connection, says);
@@ -59,7 +59,7 @@ impl Proxy {
     }
 
     /// Processes a node's announcement.
-    pub(super) fn join(&mut self, server: ServerId, message: &Message, connection: u64, now: Timestamp) {
+    pub(super) fn join(&mut self, server: ServerId, message: &Message, connection: ConnectionId, now: Timestamp) {
         let announcement = message.header(&headers::NODE).and_then(Announcement::parse);
         let token = message.header(&headers::TOKEN).unwrap_or_default();
         let accepted = announcement.filter(|a| self.authority.accepts(token, a, now));
@@ -77,7 +77,7 @@ impl Proxy {
                 self.counts.nodes_joined += 1;
                 self.outputs.push_back(Output::NodeUp(announcement));
             }
-            Joined::ReportedOwners { from } => {
+            Joined::Moved { from } => {
                 self.move_connection(from, connection);
                 self.outputs.push_back(Output::Close { connection: from });
             }
@@ -92,7 +92,7 @@ impl Proxy {
     }
 
     /// A node is no longer live: its unanswered requests go elsewhere.
-    pub(super) fn lose(&mut self, connection: u64, why: NodeLoss, now: Timestamp) {
+    pub(super) fn lose(&mut self, connection: ConnectionId, why: NodeLoss, now: Timestamp) {
         let Some(node) = self.nodes.leave(connection) else { return };
         self.counts.nodes_lost += 1;
         self.moved.forget(&node.announcement.owner);
@@ -101,7 +101,7 @@ impl Proxy {
     }
 
     /// Moves a node to another connection.
-    fn move_connection(&mut self, from: u64, to: u64) {
+    fn move_connection(&mut self, from: ConnectionId, to: ConnectionId) {
         self.layer.move_flow(Flow::Stream { connection: from }, Flow::Stream { connection: to });
         let held: Vec<u64> = self.exchanges.iter().map(|(id, _)| id).collect();
         for id in held {
@@ -127,7 +127,7 @@ impl Proxy {
         }
         self.keep_alives = self.keep_alives % 0x7FFF_FFFE + 1;
         let live = self.nodes.list();
-        let messages: Vec<(u64, Message)> =
+        let messages: Vec<(ConnectionId, Message)> =
             self.nodes.iter().map(|node| (node.connection, self.keep_alive_for(&node.announcement, &live))).collect();
         for (connection, message) in messages {
             self.layer.transmit(Flow::Stream { connection }, message.to_bytes());

@@ -6,6 +6,7 @@ use model::{Epoch, NodeId, Owner};
 
 use super::rendezvous;
 use super::settings::MISSED_MAX;
+use crate::ConnectionId;
 
 /// The role that owns calls.
 pub(super) const OWNERS: &str = "sip-cluster";
@@ -44,7 +45,7 @@ impl Announcement {
 pub(super) struct Node {
     pub(super) announcement: Announcement,
     /// Its connection, also its key.
-    pub(super) connection: u64,
+    pub(super) connection: ConnectionId,
     unanswered: u8,
     hash: u64,
 }
@@ -63,14 +64,14 @@ pub(super) enum Joined {
     /// It was there; it announced itself again.
     Again,
     /// It was there on another connection, which it no longer uses.
-    ReportedOwners {
+    Moved {
         /// The former connection.
-        from: u64,
+        from: ConnectionId,
     },
 }
 
 impl Nodes {
-    pub(super) fn join(&mut self, connection: u64, announcement: Announcement) -> Joined {
+    pub(super) fn join(&mut self, connection: ConnectionId, announcement: Announcement) -> Joined {
         if let Some(node) = self.live.iter_mut().find(|n| n.connection == connection) {
             node.announcement.draining = announcement.draining;
             return Joined::Again;
@@ -79,19 +80,19 @@ impl Nodes {
             let from = std::mem::replace(&mut node.connection, connection);
             node.announcement = announcement;
             node.unanswered = 0;
-            return Joined::ReportedOwners { from };
+            return Joined::Moved { from };
         }
         let hash = rendezvous::hash(announcement.owner.node.as_str().as_bytes());
         self.live.push(Node { announcement, connection, unanswered: 0, hash });
         Joined::New
     }
 
-    pub(super) fn leave(&mut self, connection: u64) -> Option<Node> {
+    pub(super) fn leave(&mut self, connection: ConnectionId) -> Option<Node> {
         let at = self.live.iter().position(|n| n.connection == connection)?;
         Some(self.live.swap_remove(at))
     }
 
-    pub(super) fn by_connection(&self, connection: u64) -> Option<&Node> {
+    pub(super) fn by_connection(&self, connection: ConnectionId) -> Option<&Node> {
         self.live.iter().find(|n| n.connection == connection)
     }
 
@@ -127,7 +128,7 @@ impl Nodes {
     }
 
     /// Counts one more unanswered keep-alive for each node; returns the connections of those with too many.
-    pub(super) fn count_unanswered(&mut self) -> Vec<u64> {
+    pub(super) fn count_unanswered(&mut self) -> Vec<ConnectionId> {
         let mut lost = Vec::new();
         for node in &mut self.live {
             if node.unanswered >= MISSED_MAX {
@@ -139,7 +140,7 @@ impl Nodes {
     }
 
     /// The node has answered a keep-alive.
-    pub(super) fn answered(&mut self, connection: u64, says: Option<Announcement>) {
+    pub(super) fn answered(&mut self, connection: ConnectionId, says: Option<Announcement>) {
         if let Some(node) = self.live.iter_mut().find(|n| n.connection == connection) {
             node.unanswered = 0;
             if let Some(says) = says.filter(|s| s.owner == node.announcement.owner) {

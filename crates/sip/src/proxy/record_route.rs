@@ -24,7 +24,7 @@ impl Proxy {
         let token = flow_token::seal(flow, self.stream_owner(flow), &self.seal);
         self.allowance.sealed(&token);
         let edge = &self.settings.edge;
-        let transport = if flow.reliable() { ";transport=tcp" } else { "" };
+        let transport = if flow.is_reliable() { ";transport=tcp" } else { "" };
         format!("<sip:{token}@{edge}{transport};lr>")
     }
 

@@ -12,7 +12,7 @@ use super::settings::{HOPS_MAX, LOOKUP_TIME, PATHS_MAX, REASON_BYTES_MAX, REASON
 use super::target::Destination;
 use super::{Attempt, Output, Proxy, Side, headers};
 use crate::agent::{ALLOW, SDP, SUPPORTED};
-use crate::flow::Flow;
+use crate::flow::{ConnectionId, Flow};
 use crate::header::HeaderName;
 use crate::local_tag::LocalTag;
 use crate::message::Message;
@@ -193,7 +193,7 @@ impl Proxy {
 
     // === from a node ===
 
-    fn of_node(&mut self, server: ServerId, mut message: Message, connection: u64, now: Timestamp) {
+    fn of_node(&mut self, server: ServerId, mut message: Message, connection: ConnectionId, now: Timestamp) {
         if self.nodes.by_connection(connection).is_none() {
             self.counts.nodes_refused += 1;
             self.answer(server, &message, &Answer::new(StatusCode::FORBIDDEN), now);

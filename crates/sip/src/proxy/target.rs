@@ -9,7 +9,7 @@ use super::exchange::Target;
 use super::flow_token::{PhoneMark, StreamOwner};
 use super::nodes::owns_calls;
 use super::{Peer, Proxy, Side, flow_token, rendezvous};
-use crate::flow::Flow;
+use crate::flow::{ConnectionId, Flow};
 use crate::header::{Contact, HeaderName};
 use crate::local_tag::LocalTag;
 use crate::message::Message;
@@ -179,7 +179,7 @@ impl Proxy {
         let own = |peer: &Peer| peer.side == Side::Edge && peer.phone.is(owner.phone);
         let of_phone = self.connections.iter().filter(|(_, peer)| own(peer)).map(|(connection, _)| *connection);
         // Connections opened by the phone come before ours; among these the latest.
-        if let Some(connection) = of_phone.max_by_key(|connection| (connection & OPENED_BY_US == 0, *connection)) {
+        if let Some(connection) = of_phone.max_by_key(|connection| (!is_opened_by_us(*connection), *connection)) {
             return Some(Flow::Stream { connection });
         }
         let listens = (owner.home.port() != 0).then_some(owner.home);
@@ -297,7 +297,7 @@ impl Proxy {
             return Flow::Stream { connection: *connection };
         }
         self.opened += 1;
-        let connection = OPENED_BY_US | self.opened;
+        let connection = ConnectionId(OPENED_BY_US | self.opened);
         self.connections.insert(
             connection,
             Peer { remote, side: Side::Edge, phone: PhoneMark::default(), listens: None, asked: false },
@@ -309,7 +309,12 @@ impl Proxy {
 }
 
 /// The top bit of a connection's number, set if the core assigned the number.
-pub(super) const OPENED_BY_US: u64 = 1 << 63;
+const OPENED_BY_US: u64 = 1 << 63;
+
+/// Whether the core has asked for the connection, not the peer.
+pub(super) const fn is_opened_by_us(connection: ConnectionId) -> bool {
+    connection.0 & OPENED_BY_US != 0
+}
 
 /// The address on which a phone that came from `ip` claims to listen; `None` if that is another host's.
 fn home_of(uri: &str, came_from: IpAddr) -> Option<SocketAddr> {

@@ -68,8 +68,8 @@ fn udp(remote: &str) -> Flow {
     Flow::Udp { listener: 0, remote: addr(remote) }
 }
 
-const fn tcp(connection: u64) -> Flow {
-    Flow::Stream { connection }
+const fn tcp(number: u64) -> Flow {
+    Flow::Stream { connection: ConnectionId(number) }
 }
 
 fn owner(text: &str) -> Owner {
@@ -136,7 +136,7 @@ impl Lab {
     fn was_opened(&self, flow: Flow) {
         let Flow::Stream { connection } = flow else { return };
         let told = |o: &Output| matches!(o, Output::Connect { connection: opened, .. } if *opened == connection);
-        assert!(connection & target::OPENED_BY_US == 0 || self.outputs.iter().any(told), "{connection:x} is not open");
+        assert!(!target::is_opened_by_us(connection) || self.outputs.iter().any(told), "{connection:?} is not open");
     }
 
     fn credentials(&self, user: &str) -> Credentials {
@@ -170,23 +170,23 @@ impl Lab {
     }
 
     /// A message arrives on a connection.
-    fn by(&mut self, connection: u64, text: &str) {
+    fn by(&mut self, connection: ConnectionId, text: &str) {
         let message = Message::parse(text.replace('\n', "\r\n").into_bytes().into()).unwrap();
         self.proxy.handle_message(connection, message, self.now);
         self.drain();
     }
 
     /// A node connects and announces itself.
-    fn node(&mut self, connection: u64, role: &str, owner_text: &str) {
+    fn node(&mut self, connection: ConnectionId, role: &str, owner_text: &str) {
         let owner = owner(owner_text);
         self.proxy.handle_opened(connection, addr("127.0.2.1:40000"), Side::Cluster);
         self.announce(connection, &format!("{role};node={};epoch={}", owner.node, owner.epoch.0), TOKEN);
         let (flow, answer) = self.only();
-        assert_eq!((flow, answer.status()), (tcp(connection), Some(StatusCode::OK)));
+        assert_eq!((flow, answer.status()), (Flow::from(connection), Some(StatusCode::OK)));
     }
 
-    fn announce(&mut self, connection: u64, node: &str, token: &str) {
-        let branch = format!("z9hG4bKnode{connection}{}", self.now);
+    fn announce(&mut self, connection: ConnectionId, node: &str, token: &str) {
+        let branch = format!("z9hG4bKnode{}{}", connection.0, self.now);
         self.by(
             connection,
             &format!(
@@ -198,7 +198,7 @@ impl Lab {
     }
 
     /// Lets time pass; live nodes in `answering` answer their keep-alives.
-    fn pass(&mut self, time: Duration, answering: &[u64]) {
+    fn pass(&mut self, time: Duration, answering: &[ConnectionId]) {
         let until = self.now + time;
         while let Some(due) = self.proxy.next_timeout().filter(|due| *due <= until) {
             self.now = self.now.max(due);

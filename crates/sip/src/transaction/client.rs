@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::Timestamp;
 
 use super::timer::{Fired, Intervals, Repeat, Schedule, Timer};
-use crate::StatusCode;
+use crate::{Flow, StatusCode};
 
 /// The state of a client transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -48,8 +48,8 @@ pub struct InviteClient {
 
 impl InviteClient {
     /// Starts with the first transmission.
-    pub fn new(reliable: bool, intervals: &Intervals, now: Timestamp) -> Self {
-        let repeat = (!reliable).then(|| Repeat::after(intervals.t1, now));
+    pub fn new(flow: Flow, intervals: &Intervals, now: Timestamp) -> Self {
+        let repeat = (!flow.is_reliable()).then(|| Repeat::after(intervals.t1, now));
         Self { state: ClientState::Calling, schedule: Schedule { repeat, end: Some(now + intervals.patience()) } }
     }
 
@@ -59,7 +59,7 @@ impl InviteClient {
     }
 
     /// Applies a response.
-    pub fn respond(&mut self, status: StatusCode, reliable: bool, intervals: &Intervals, now: Timestamp) -> OnResponse {
+    pub fn respond(&mut self, status: StatusCode, flow: Flow, intervals: &Intervals, now: Timestamp) -> OnResponse {
         use ClientState::{Accepted, Calling, Completed, Proceeding, Trying};
         match self.state {
             Calling | Proceeding | Trying if status.is_provisional() => {
@@ -76,7 +76,7 @@ impl InviteClient {
             }
             Calling | Proceeding | Trying => {
                 self.state = Completed;
-                if reliable {
+                if flow.is_reliable() {
                     self.schedule = Schedule::default();
                     return OnResponse::PassAckAndEnd;
                 }
@@ -122,8 +122,8 @@ pub struct NonInviteClient {
 
 impl NonInviteClient {
     /// Starts with the first transmission.
-    pub fn new(reliable: bool, intervals: &Intervals, now: Timestamp) -> Self {
-        let repeat = (!reliable).then(|| Repeat::after(intervals.t1, now));
+    pub fn new(flow: Flow, intervals: &Intervals, now: Timestamp) -> Self {
+        let repeat = (!flow.is_reliable()).then(|| Repeat::after(intervals.t1, now));
         Self { state: ClientState::Trying, schedule: Schedule { repeat, end: Some(now + intervals.patience()) } }
     }
 
@@ -133,7 +133,7 @@ impl NonInviteClient {
     }
 
     /// Applies a response.
-    pub fn respond(&mut self, status: StatusCode, reliable: bool, intervals: &Intervals, now: Timestamp) -> OnResponse {
+    pub fn respond(&mut self, status: StatusCode, flow: Flow, intervals: &Intervals, now: Timestamp) -> OnResponse {
         if self.state == ClientState::Completed {
             return OnResponse::Absorb;
         }
@@ -142,7 +142,7 @@ impl NonInviteClient {
             return OnResponse::Pass;
         }
         self.state = ClientState::Completed;
-        if reliable {
+        if flow.is_reliable() {
             self.schedule = Schedule::default();
             return OnResponse::PassAndEnd;
         }

@@ -22,7 +22,7 @@ use super::key::KeyBuffer;
 use super::server::{InviteServer, NonInviteServer, ServerState};
 use super::timer::{Intervals, Schedule};
 use super::timer_queue::TimerQueue;
-use crate::{Flow, Message, Method, Transmit};
+use crate::{ConnectionId, Flow, Message, Method, Transmit};
 pub use outcome::{NewRequest, Received, TransactionError, TransactionEvent};
 pub(crate) use requests::hop_request;
 
@@ -58,7 +58,7 @@ pub struct TransactionLayer {
     intervals: Intervals,
     clients: Arena<Client>,
     /// The client transactions on connections, by connection: its end must not cost a search of all.
-    streams: BTreeSet<(u64, u64)>,
+    streams: BTreeSet<(ConnectionId, u64)>,
     servers: Arena<Server>,
     /// Bytes held by the server transactions.
     held: usize,

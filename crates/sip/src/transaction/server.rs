@@ -4,7 +4,7 @@ use model::Timestamp;
 
 use super::client::repeat_if_due;
 use super::timer::{Fired, Intervals, Repeat, Schedule, TRYING_DELAY, Timer};
-use crate::StatusCode;
+use crate::{Flow, StatusCode};
 
 /// The state of a server transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -71,7 +71,7 @@ impl InviteServer {
     }
 
     /// Applies a response of ours.
-    pub fn answer(&mut self, status: StatusCode, reliable: bool, intervals: &Intervals, now: Timestamp) -> OnAnswer {
+    pub fn answer(&mut self, status: StatusCode, flow: Flow, intervals: &Intervals, now: Timestamp) -> OnAnswer {
         use ServerState::{Accepted, Completed, Confirmed, Proceeding, Trying};
         match self.state {
             Trying | Proceeding if status.is_provisional() => {
@@ -86,7 +86,7 @@ impl InviteServer {
             }
             Trying | Proceeding => {
                 self.state = Completed;
-                let repeat = (!reliable).then(|| Repeat::after(intervals.t1, now));
+                let repeat = (!flow.is_reliable()).then(|| Repeat::after(intervals.t1, now));
                 self.schedule = Schedule { repeat, end: Some(now + intervals.patience()) };
                 OnAnswer::Send
             }
@@ -105,11 +105,11 @@ impl InviteServer {
     }
 
     /// Applies an ACK.
-    pub fn acknowledge(&mut self, reliable: bool, intervals: &Intervals, now: Timestamp) -> OnAck {
+    pub fn acknowledge(&mut self, flow: Flow, intervals: &Intervals, now: Timestamp) -> OnAck {
         match self.state {
             ServerState::Completed => {
                 self.state = ServerState::Confirmed;
-                if reliable {
+                if flow.is_reliable() {
                     return OnAck::AbsorbAndEnd;
                 }
                 self.schedule = Schedule { repeat: None, end: Some(now + intervals.t4) };
@@ -158,7 +158,7 @@ impl NonInviteServer {
     }
 
     /// Applies a response of ours. A 408 is never sent: it would always be too late (RFC 4320 §4.2).
-    pub fn answer(&mut self, status: StatusCode, reliable: bool, intervals: &Intervals, now: Timestamp) -> OnAnswer {
+    pub fn answer(&mut self, status: StatusCode, flow: Flow, intervals: &Intervals, now: Timestamp) -> OnAnswer {
         if self.state == ServerState::Completed || status == StatusCode::REQUEST_TIMEOUT {
             return OnAnswer::Drop;
         }
@@ -167,7 +167,7 @@ impl NonInviteServer {
             return OnAnswer::Send;
         }
         self.state = ServerState::Completed;
-        if reliable {
+        if flow.is_reliable() {
             return OnAnswer::SendAndEnd;
         }
         self.schedule.end = Some(now + intervals.patience());

@@ -686,7 +686,7 @@ fn an_invite_that_comes_again_after_its_flow_has_broken_is_the_same_call() {
     pair.agent(BOB).identify(bob, bob_identity()).expect("identified once");
     pair.agent(BOB).provisional(bob, sip::agent::Reply::new(StatusCode::RINGING), now).expect("an INVITE");
     pair.drain();
-    let (old, new) = (pair.wire.flow_to(ALICE), sip::Flow::Stream { connection: 77 });
+    let (old, new) = (pair.wire.flow_to(ALICE), sip::Flow::Stream { connection: sip::ConnectionId(77) });
     pair.agent(BOB).move_flow(old, new);
     let mut again = pair.peers[0].sent[0].1.clone();
     again.set(&HeaderName::Via, "SIP/2.0/TCP proxy.example.com;branch=z9hG4bKlife2");

@@ -9,7 +9,7 @@ use model::entropy::Seeded;
 use model::{Entropy, Timestamp};
 use simnet::{Conditions, Network, Step};
 use sip::agent::{AgentConfig, DialogId, Event, Invite, LocalIdentity, Provisionals, UserAgent};
-use sip::{Flow, Message, Method, Transmit};
+use sip::{ConnectionId, Flow, Message, Method, Transmit};
 
 /// Entropy whose state can be copied, so that a restored agent draws the same numbers as the first one.
 #[derive(Clone)]
@@ -56,7 +56,7 @@ impl Wire {
             Self::Udp => {
                 Flow::Udp { listener: 0, remote: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, peer + 1)), 5060) }
             }
-            Self::Stream => Flow::Stream { connection: u64::from(peer) },
+            Self::Stream => Flow::Stream { connection: ConnectionId(u64::from(peer)) },
         }
     }
 }

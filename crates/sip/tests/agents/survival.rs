@@ -8,7 +8,7 @@ use sip::agent::{
     AgentConfig, AgentCredentials, Body, DialogId, Event, Provisionals, Release, Reply, Restore, UserAgent,
 };
 use sip::header::HeaderName;
-use sip::{Flow, Message, Method, StatusCode};
+use sip::{ConnectionId, Flow, Message, Method, StatusCode};
 
 use crate::pair::{ALICE, BOB, Dice, Pair, Wire, bob_identity, invite};
 
@@ -47,10 +47,10 @@ fn by_another_way(request: &Message) -> Message {
 fn a_pending_invite_is_sent_again_over_the_successor_s_stream_and_answered() {
     let mut pair = Pair::perfect(Wire::Stream);
     let alice = pair.invite(Some("offer"), Provisionals::Plain);
-    let stream = Some(Flow::Stream { connection: 77 });
+    let stream = Some(Flow::Stream { connection: ConnectionId(77) });
     kill(&mut pair, ALICE, alice, Restore { stream, ..HEIR });
     let sent = pair.agent(ALICE).poll_transmit().expect("the INVITE is sent again");
-    assert_eq!(sent.flow, Flow::Stream { connection: 77 });
+    assert_eq!(sent.flow, Flow::Stream { connection: ConnectionId(77) });
     assert_eq!(Message::parse(sent.bytes).unwrap().method(), Method::Invite);
 }
 
@@ -176,7 +176,7 @@ fn a_flow_moves_and_what_nobody_answered_is_sent_again_there() {
     let mut pair = Pair::perfect(Wire::Stream);
     pair.invite(Some("offer"), Provisionals::Plain);
     pair.agent(ALICE).poll_transmit();
-    let (old, new) = (Wire::Stream.flow_to(BOB), Flow::Stream { connection: 8 });
+    let (old, new) = (Wire::Stream.flow_to(BOB), Flow::Stream { connection: ConnectionId(8) });
     pair.agent(ALICE).move_flow(old, new);
     assert_eq!(pair.agent(ALICE).poll_transmit().map(|t| t.flow), Some(new));
 }
@@ -195,7 +195,7 @@ fn a_broken_flow_fails_a_pending_invite_with_503() {
 fn a_dialog_outlives_its_flow_and_its_bye_waits_for_the_next_one() {
     let mut pair = Pair::perfect(Wire::Stream);
     let (alice, _) = pair.call();
-    let (old, new, now) = (Wire::Stream.flow_to(BOB), Flow::Stream { connection: 8 }, pair.now());
+    let (old, new, now) = (Wire::Stream.flow_to(BOB), Flow::Stream { connection: ConnectionId(8) }, pair.now());
     pair.agent(ALICE).reinvite(alice, Some("again".into()), Vec::new(), now).unwrap();
     while pair.agent(ALICE).poll_transmit().is_some() {}
     pair.agent(ALICE).flow_failed(old, now);
@@ -214,7 +214,7 @@ fn a_dialog_outlives_its_flow_and_its_bye_waits_for_the_next_one() {
 #[test]
 fn a_phone_that_rings_is_cancelled_when_a_flow_that_failed_is_back() {
     let (mut pair, ..) = ringing(Wire::Stream);
-    let (old, new, now) = (Wire::Stream.flow_to(BOB), Flow::Stream { connection: 8 }, pair.now());
+    let (old, new, now) = (Wire::Stream.flow_to(BOB), Flow::Stream { connection: ConnectionId(8) }, pair.now());
     for _ in 0..2 {
         pair.agent(ALICE).flow_failed(old, now);
         while pair.agent(ALICE).poll_transmit().is_some() {}

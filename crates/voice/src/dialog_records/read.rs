@@ -12,7 +12,7 @@ use sip::agent::{
 use sip::dialog::Dialog;
 use sip::offer_answer::{Carrier, OfferAnswer, Phase, Side};
 use sip::transaction::{ClientSnapshot, ClientState, Repeat, Schedule, ServerSnapshot, ServerState};
-use sip::{Flow, HeaderName, Method};
+use sip::{ConnectionId, Flow, HeaderName, Method};
 
 use super::RecordError;
 
@@ -101,7 +101,7 @@ fn dialog(record: Option<v1::DialogStateRecord>) -> Read<Dialog> {
 fn flow(record: Option<v1::FlowRecord>) -> Read<Flow> {
     let record = record.ok_or(RecordError("flow"))?;
     if let Some(connection) = record.connection {
-        return Ok(Flow::Stream { connection });
+        return Ok(ConnectionId(connection).into());
     }
     let listener = u16::try_from(record.listener).map_err(|_| RecordError("flow.listener"))?;
     let remote = record.remote.parse().map_err(|_| RecordError("flow.remote"))?;

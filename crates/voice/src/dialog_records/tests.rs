@@ -2,11 +2,11 @@ use model::Timestamp;
 use model::entropy::Seeded;
 use prost::Message as _;
 use sip::agent::{AgentConfig, Event, Invite, LocalIdentity, Provisionals, Reply, UserAgent};
-use sip::{Flow, HeaderName, Message};
+use sip::{ConnectionId, Flow, HeaderName, Message};
 
 use super::*;
 
-const LINK: Flow = Flow::Stream { connection: 3 };
+const LINK: Flow = Flow::Stream { connection: ConnectionId(3) };
 
 fn agent(seed: u64) -> UserAgent {
     let config = AgentConfig { session_expires_s: Some(1_800), ..AgentConfig::default() };

@@ -92,7 +92,7 @@ fn dialog(dialog: &Dialog) -> v1::DialogStateRecord {
 fn flow(flow: Flow) -> v1::FlowRecord {
     match flow {
         Flow::Stream { connection } => {
-            v1::FlowRecord { connection: Some(connection), listener: 0, remote: String::new() }
+            v1::FlowRecord { connection: Some(connection.0), listener: 0, remote: String::new() }
         }
         Flow::Udp { listener, remote } => {
             v1::FlowRecord { connection: None, listener: listener.into(), remote: remote.to_string() }

@@ -15,7 +15,7 @@ use model::entropy::Seeded;
 use model::{Owner, Timestamp};
 use net::rtp::LegEvent;
 use net::rtp::simulated::{Packet, Simulated};
-use sip::{Message, Seal, Transmit};
+use sip::{ConnectionId, Message, Seal, Transmit};
 use tokio::sync::mpsc;
 
 use super::limits::Limits;
@@ -72,7 +72,7 @@ impl InMemory {
     }
 
     /// Receives a SIP message on a link that is up.
-    pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
+    pub fn receive(&mut self, message: Message, link: ConnectionId, now: Timestamp) {
         self.node.receive(message, link, now);
         self.take_news(now);
     }

@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use model::{ConnId, Entropy, LegId as CallLegId, Owner, TenantId, Timestamp};
 use net::rtp::{Driver, LegEvent, LegId, Order};
 use sip::agent::{AgentConfig, Body, CommandError, DialogId, Event, LocalIdentity, Release, UserAgent};
-use sip::{Flow, LocalTag, Message, Method, Seal, StatusCode, Transmit};
+use sip::{ConnectionId, Flow, LocalTag, Message, Method, Seal, StatusCode, Transmit};
 
 use super::limits::Limits;
 use super::metrics::Metrics;
@@ -61,9 +61,9 @@ pub struct Node {
     /// Attributes faults to legs.
     faults: Faults,
     /// Connected proxies: each connection with the edge of its proxy.
-    links: BTreeMap<u64, String>,
+    links: BTreeMap<ConnectionId, String>,
     /// Edges whose connection broke: the connection's number, and when its dialogs move to another proxy.
-    lost: BTreeMap<String, (u64, Timestamp)>,
+    lost: BTreeMap<String, (ConnectionId, Timestamp)>,
     next_leg: u64,
 }
 
@@ -148,7 +148,7 @@ impl Node {
     // ---- inputs
 
     /// A proxy is connected, possibly one that was lost.
-    pub fn link_up(&mut self, link: u64, edge: &str, now: Timestamp) {
+    pub fn link_up(&mut self, link: ConnectionId, edge: &str, now: Timestamp) {
         self.links.insert(link, edge.to_owned());
         if let Some((old, _)) = self.lost.remove(edge) {
             self.agent.move_flow(stream(old), stream(link));
@@ -157,14 +157,14 @@ impl Node {
     }
 
     /// The connection to a proxy broke. Its dialogs wait until the proxy returns.
-    pub fn link_down(&mut self, link: u64, now: Timestamp) {
+    pub fn link_down(&mut self, link: ConnectionId, now: Timestamp) {
         if let Some(edge) = self.links.remove(&link) {
             self.lost.insert(edge, (link, now + self.limits.proxy_return));
         }
     }
 
     /// A message from a proxy that is no keep-alive.
-    pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
+    pub fn receive(&mut self, message: Message, link: ConnectionId, now: Timestamp) {
         if message.method() == Method::Invite && message.is_request() {
             // A node or its successor repeats the INVITE through another proxy when the first is away: the answer goes to the last sender.
             self.agent.expect_again(&message);
@@ -311,7 +311,7 @@ impl Node {
     }
 
     /// The connection to the proxy with that edge; any other if it is not connected.
-    pub(super) fn link_at(&self, edge: &str) -> Option<u64> {
+    pub(super) fn link_at(&self, edge: &str) -> Option<ConnectionId> {
         let own = self.links.iter().find(|(_, at)| at.as_str() == edge);
         own.or_else(|| self.links.iter().next()).map(|(link, _)| *link)
     }
@@ -361,6 +361,6 @@ pub(super) fn note(what: &'static str, done: Result<(), CommandError>) {
     }
 }
 
-fn stream(connection: u64) -> Flow {
+fn stream(connection: ConnectionId) -> Flow {
     Flow::Stream { connection }
 }

@@ -7,7 +7,7 @@ use infra::{Claim, Claimed, MediaSessionId, QuarantineRequest, Record};
 use model::Timestamp;
 use net::rtp::LegEvent;
 use net::sip::node::Work;
-use net::sip::{LinkEvent, LinkId, NodeLinks};
+use net::sip::{LinkEvent, NodeLinks};
 use runtime::RoleContext;
 use runtime::fault::{FaultReport, FaultReports, InARow};
 use runtime::meter::PeerMeter;
@@ -163,7 +163,7 @@ impl Turns {
         match event {
             LinkEvent::Up { link, edge, proxy, .. } => {
                 tracing::info!(%proxy, %edge, "a proxy has accepted this node");
-                self.node.link_up(link.0, &edge, now);
+                self.node.link_up(link, &edge, now);
                 for record in std::mem::take(&mut self.former.claimed) {
                     self.node.take_over(&record, now);
                 }
@@ -177,12 +177,12 @@ impl Turns {
                             self.node.metrics.message_unsent();
                         }
                     }
-                    None => self.node.receive(message, link.0, now),
+                    None => self.node.receive(message, link, now),
                 }
             }
             LinkEvent::Down { link } => {
                 tracing::warn!("the connection to a proxy broke");
-                self.node.link_down(link.0, now);
+                self.node.link_down(link, now);
                 if self.node.is_alone() {
                     self.ctx.ready.fails(PROXY, "no proxy has accepted this node");
                 }
@@ -217,7 +217,7 @@ impl Turns {
     fn send(&mut self) {
         while let Some(transmit) = self.node.poll_transmit() {
             let Flow::Stream { connection } = transmit.flow else { continue };
-            if self.links.send(LinkId(connection), transmit.bytes).is_err() {
+            if self.links.send(connection, transmit.bytes).is_err() {
                 self.node.metrics.message_unsent();
             }
         }

@@ -7,10 +7,10 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 use net::sip::node::Work;
-use net::sip::{Counters, LinkEvent, LinkId, NodeLinks};
+use net::sip::{Counters, LinkEvent, NodeLinks};
 use runtime::RoleContext;
 use sip::transaction::{Intervals, Received, ServerId, TransactionLayer};
-use sip::{Flow, HeaderName, Message, StatusCode};
+use sip::{ConnectionId, Flow, HeaderName, Message, StatusCode};
 use tracing::{info, warn};
 
 use super::expiry::Expiry;
@@ -126,7 +126,7 @@ impl Turns {
                 self.ctx.ready.holds(PROXY);
             }
             LinkEvent::Down { link } => {
-                self.layer.flow_failed(Flow::Stream { connection: link.0 });
+                self.layer.flow_failed(Flow::Stream { connection: link });
                 if self.links.all().next().is_none() {
                     self.ctx.ready.fails(PROXY, "no proxy has accepted this node");
                 }
@@ -139,8 +139,8 @@ impl Turns {
         }
     }
 
-    fn receive(&mut self, message: Message, link: LinkId) {
-        let flow = Flow::Stream { connection: link.0 };
+    fn receive(&mut self, message: Message, link: ConnectionId) {
+        let flow = Flow::Stream { connection: link };
         // The proxy has checked it by all its rules before passing it on.
         let Received::Request(new) = self.layer.receive_sound(message, flow, self.ctx.clock.now()) else { return };
         let to_tag = format!("{:016x}", self.entropy.next_u64());
@@ -169,7 +169,7 @@ impl Turns {
     fn transmit(&mut self) {
         while let Some(transmit) = self.layer.poll_transmit() {
             if let Flow::Stream { connection } = transmit.flow
-                && self.links.send(LinkId(connection), transmit.bytes).is_err()
+                && self.links.send(connection, transmit.bytes).is_err()
             {
                 warn!("an answer to a REGISTER found no connection");
             }

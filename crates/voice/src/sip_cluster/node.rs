@@ -19,7 +19,7 @@ use model::event::ErrorCode;
 use model::plan::Destination;
 use model::{ConnId, Entropy, Owner, Request, Timestamp};
 use sip::agent::{AgentConfig, UserAgent};
-use sip::{Message, Seal, Transmit};
+use sip::{ConnectionId, Message, Seal, Transmit};
 
 use super::limits::{CALLS_DUE_PER_TURN, Limits};
 use super::metrics::Metrics;
@@ -143,12 +143,12 @@ impl Node {
     // ---- inputs
 
     /// A proxy has accepted this node; it may be one whose connection had broken.
-    pub fn link_up(&mut self, link: u64, edge: &str, now: Timestamp) {
+    pub fn link_up(&mut self, link: ConnectionId, edge: &str, now: Timestamp) {
         self.attempt(Doing::OtherInput("a proxy"), now, |node| node.meet_proxy(link, edge, now));
     }
 
     /// The connection to a proxy broke. Its calls wait for its return without a limit, their requests up to `proxy_return`.
-    pub fn link_down(&mut self, link: u64, now: Timestamp) {
+    pub fn link_down(&mut self, link: ConnectionId, now: Timestamp) {
         self.attempt(Doing::OtherInput("the loss of a proxy"), now, |node| node.lose_proxy(link, now));
     }
 
@@ -160,7 +160,7 @@ impl Node {
     /// Handles a message from a proxy, other than a keep-alive.
     ///
     /// A message whose call is not here waits until the ledger has named the owner: [`Order::Find`] brings it back.
-    pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
+    pub fn receive(&mut self, message: Message, link: ConnectionId, now: Timestamp) {
         let doing = Doing::Message { bytes: message.to_bytes(), link };
         self.attempt(doing, now, |node| match node.belongs(&message, link) {
             Belongs::Here => node.take_in(message, link, now),

@@ -6,10 +6,10 @@ use infra::Record;
 use model::event::ErrorCode;
 use model::{ConnId, Owner, Timestamp};
 use net::sip::node::{Work, live_nodes};
-use net::sip::{LinkEvent, LinkId, NodeLinks};
+use net::sip::{LinkEvent, NodeLinks};
 use runtime::RoleContext;
 use runtime::fault::InARow;
-use sip::Flow;
+use sip::{ConnectionId, Flow};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::PROXY;
@@ -113,7 +113,7 @@ impl Turns {
         match event {
             LinkEvent::Up { link, edge, proxy, live } => {
                 tracing::info!(%proxy, %edge, "a proxy has accepted this node");
-                self.node.link_up(link.0, &edge, now);
+                self.node.link_up(link, &edge, now);
                 self.see_live(link, live, now);
                 // The calls of our previous run, before any of their messages is handled.
                 for record in std::mem::take(&mut self.former) {
@@ -130,11 +130,11 @@ impl Turns {
                     }
                     return;
                 }
-                self.node.receive(message, link.0, now);
+                self.node.receive(message, link, now);
             }
             LinkEvent::Down { link } => {
                 tracing::warn!("the connection to a proxy broke");
-                self.node.link_down(link.0, now);
+                self.node.link_down(link, now);
                 self.live.send_replace(self.node.live().clone());
                 if self.node.is_alone() {
                     self.ctx.ready.fails(PROXY, "no proxy has accepted this node");
@@ -143,8 +143,8 @@ impl Turns {
         }
     }
 
-    fn see_live(&mut self, link: LinkId, live: Vec<Owner>, now: Timestamp) {
-        if self.node.sees_live(link.0, live, now) {
+    fn see_live(&mut self, link: ConnectionId, live: Vec<Owner>, now: Timestamp) {
+        if self.node.sees_live(link, live, now) {
             self.live.send_replace(self.node.live().clone());
         }
     }
@@ -207,7 +207,7 @@ impl Turns {
             let Flow::Stream { connection } = transmit.flow else {
                 continue;
             };
-            if self.links.send(LinkId(connection), transmit.bytes).is_err() {
+            if self.links.send(connection, transmit.bytes).is_err() {
                 self.node.metrics().message_unsent();
             }
         }

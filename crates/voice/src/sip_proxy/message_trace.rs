@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use model::Timestamp;
 use runtime::trace::Passing;
 use runtime::{Directory, Recorder};
-use sip::Flow;
+use sip::{ConnectionId, Flow};
 
 /// Records messages, and the peer of each connection.
 pub(super) struct MessageTrace {
     recorder: Recorder,
     directory: Directory,
-    remotes: HashMap<u64, (SocketAddr, bool)>,
+    remotes: HashMap<ConnectionId, (SocketAddr, bool)>,
 }
 
 impl MessageTrace {
@@ -21,13 +21,13 @@ impl MessageTrace {
     }
 
     /// A connection is up or being opened; messages sent before it is up belong to it too.
-    pub(super) fn opened(&mut self, connection: u64, remote: SocketAddr) {
+    pub(super) fn opened(&mut self, connection: ConnectionId, remote: SocketAddr) {
         if self.recorder.is_on() {
             self.remotes.insert(connection, (remote, self.directory.role_at(remote.ip()).is_some()));
         }
     }
 
-    pub(super) fn closed(&mut self, connection: u64) {
+    pub(super) fn closed(&mut self, connection: ConnectionId) {
         self.remotes.remove(&connection);
     }
 
@@ -35,7 +35,7 @@ impl MessageTrace {
         self.recorder.message(&Passing { at, peer: remote, inside: false, udp: true, inbound: true, bytes });
     }
 
-    pub(super) fn came(&self, connection: u64, message: &sip::Message, at: Timestamp) {
+    pub(super) fn came(&self, connection: ConnectionId, message: &sip::Message, at: Timestamp) {
         let Some((peer, inside)) = self.remotes.get(&connection).copied() else { return };
         let bytes = message.to_bytes();
         self.recorder.message(&Passing { at, peer, inside, udp: false, inbound: true, bytes: &bytes });

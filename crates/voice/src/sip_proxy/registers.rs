@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use model::Timestamp;
-use net::sip::{ConnectionId, Datagram};
-use sip::{Message, Method};
+use net::sip::Datagram;
+use sip::{ConnectionId, Message, Method};
 
 /// The longest wait of a REGISTER for others.
 const PATIENCE: Duration = Duration::from_millis(20);

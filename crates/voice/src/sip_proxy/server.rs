@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::Result;
 use model::Timestamp;
 use net::sip::tcp::{MeterOf, SendError};
-use net::sip::{ConnectionId, Datagram, ProvenOwner, TcpEvent, TcpTable, UdpEndpoint};
+use net::sip::{Datagram, ProvenOwner, TcpEvent, TcpTable, UdpEndpoint};
 use runtime::{PeerMeter, Pii, RoleContext};
 use sip::proxy::{Network, Output, Proxy, Side};
-use sip::{Flow, Transmit};
+use sip::{ConnectionId, Flow, Transmit};
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
@@ -186,10 +186,10 @@ impl Server {
                 });
             }
             Arrival::Message(connection, message) => {
-                let doing = Doing::Message(message.to_bytes(), Flow::Stream { connection: connection.0 });
+                let doing = Doing::Message(message.to_bytes(), Flow::Stream { connection: connection });
                 self.attempt(doing, now, |server| {
-                    server.passages.came(connection.0, &message, at);
-                    server.proxy.handle_message(connection.0, message, now);
+                    server.passages.came(connection, &message, at);
+                    server.proxy.handle_message(connection, message, now);
                     server.perform(now);
                 });
             }
@@ -216,8 +216,8 @@ impl Server {
                 let side = if listener == Some(NODES) { Side::Cluster } else { Side::Edge };
                 self.note_trunk(connection);
                 self.attempt(Doing::Word("a connection's begin"), now, |server| {
-                    server.passages.opened(connection.0, remote);
-                    server.proxy.handle_opened(connection.0, remote, side);
+                    server.passages.opened(connection, remote);
+                    server.proxy.handle_opened(connection, remote, side);
                     server.perform(now);
                 });
             }
@@ -228,14 +228,14 @@ impl Server {
             TcpEvent::Malformed { connection, error } => {
                 self.nothing_waits(now);
                 self.attempt(Doing::Word("what is no message"), now, |server| {
-                    server.proxy.handle_malformed(connection.0, &error, now);
+                    server.proxy.handle_malformed(connection, &error, now);
                     server.perform(now);
                 });
             }
             TcpEvent::Closed { connection, .. } => {
                 self.nothing_waits(now);
                 self.attempt(Doing::Word("a connection's end"), now, |server| {
-                    server.closed(connection.0, now);
+                    server.closed(connection, now);
                     server.perform(now);
                 });
             }
@@ -283,19 +283,19 @@ impl Server {
                 }
                 Output::Transmit(Transmit { flow: flow @ Flow::Stream { connection }, bytes }) => {
                     self.passages.leaves(flow, &bytes, now);
-                    if self.tcp.send(ConnectionId(connection), bytes) == Err(SendError::Unread) {
-                        warn!(connection, "a peer does not read; its connection is closed");
+                    if self.tcp.send(connection, bytes) == Err(SendError::Unread) {
+                        warn!(connection = connection.0, "a peer does not read; its connection is closed");
                         self.closed(connection, now);
                     }
                 }
                 Output::Connect { connection, remote } => {
                     self.passages.opened(connection, remote);
-                    if self.tcp.open_as(ConnectionId(connection), remote, self.edge_ip).is_err() {
+                    if self.tcp.open_as(connection, remote, self.edge_ip).is_err() {
                         self.closed(connection, now);
                     }
                 }
                 Output::Close { connection } => {
-                    self.tcp.close(ConnectionId(connection));
+                    self.tcp.close(connection);
                     self.closed(connection, now);
                 }
                 Output::NeedCredentials { lookup, user, host, among } => {
@@ -304,9 +304,7 @@ impl Server {
                     }
                 }
                 Output::WrongPassword { from, dn } => info!(%from, dn = %Pii(dn.as_str()), "wrong password"),
-                Output::Proved { connection, phone } => {
-                    self.tcp.prove(ConnectionId(connection), ProvenOwner::Phone(phone))
-                }
+                Output::Proved { connection, phone } => self.tcp.prove(connection, ProvenOwner::Phone(phone)),
                 Output::Attempted { attempt, status } => self.reports.attempted(&attempt, status, now),
                 Output::NodeUp(node) => {
                     info!(owner = %node.owner, role = %node.role, "a node is live");
@@ -321,7 +319,7 @@ impl Server {
     }
 
     /// Forgets a connection, whichever side has closed it.
-    fn closed(&mut self, connection: u64, now: Timestamp) {
+    fn closed(&mut self, connection: ConnectionId, now: Timestamp) {
         self.passages.closed(connection);
         self.proxy.handle_closed(connection, now);
     }

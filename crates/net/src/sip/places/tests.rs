@@ -1,3 +1,4 @@
+use sip::ConnectionId;
 use std::net::Ipv4Addr;
 
 use super::*;

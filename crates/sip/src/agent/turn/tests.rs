@@ -2,7 +2,7 @@ use model::entropy::Seeded;
 
 use super::*;
 use crate::agent::{AgentConfig, Event, Invite, LocalIdentity, Provisionals};
-use crate::{Flow, Method};
+use crate::{ConnectionId, Flow, Method};
 
 #[test]
 fn a_dialog_that_takes_too_many_steps_in_one_turn_is_ended_alone() {
@@ -10,7 +10,7 @@ fn a_dialog_that_takes_too_many_steps_in_one_turn_is_ended_alone() {
     let mut agent = UserAgent::new(AgentConfig::default(), Box::new(Seeded::new(1)));
     let mut call = |tag: &str| {
         let invite = Invite {
-            flow: Flow::Stream { connection: 1 },
+            flow: Flow::Stream { connection: ConnectionId(1) },
             target: "sip:a@example.com".into(),
             from: "<sip:b@example.com>".into(),
             to: "<sip:a@example.com>".into(),
@@ -26,7 +26,7 @@ fn a_dialog_that_takes_too_many_steps_in_one_turn_is_ended_alone() {
     let (busy, quiet) = (call("busy"), call("quiet"));
     let invite = agent.poll_transmit().and_then(|sent| crate::Message::parse(sent.bytes).ok()).unwrap();
     let ringing = crate::Message::response_to(&invite, crate::StatusCode::RINGING).to_tag("a").build();
-    agent.receive(ringing, Flow::Stream { connection: 1 }, now);
+    agent.receive(ringing, Flow::Stream { connection: ConnectionId(1) }, now);
     while agent.poll_event().is_some() {}
     for _ in 0..3 {
         agent.turn += 1;

@@ -8,7 +8,7 @@ proptest! {
         let ours = Seal::new(&[3; 32]);
         let ip = if v4 { IpAddr::V4(Ipv4Addr::from_bits(ip as u32)) } else { IpAddr::V6(Ipv6Addr::from_bits(ip)) };
         let udp = Flow::Udp { listener, remote: SocketAddr::new(ip, port) };
-        let stream = Flow::Stream { connection };
+        let stream = Flow::from(ConnectionId(connection));
         let of = |keyed, former| Some(StreamOwner { home: SocketAddr::new(ip, port), phone: PhoneMark { keyed, former } });
         for (flow, owner) in [(udp, None), (stream, None), (stream, of(keyed, 0)), (stream, of(0, former))] {
             let token = seal(flow, owner, &ours);
@@ -46,7 +46,7 @@ fn a_token_of_every_release_is_understood() {
     let (v4, v6): (SocketAddr, SocketAddr) =
         ("203.0.113.5:5062".parse().unwrap(), "[2001:db8::5]:5062".parse().unwrap());
     let former = |home| StreamOwner { home, phone: PhoneMark { keyed: 0, former: 0x0a0b_0c0d } };
-    let stream = Flow::Stream { connection: 70 };
+    let stream = Flow::Stream { connection: ConnectionId(70) };
     let udp = Flow::Udp { listener: 0, remote: "203.0.113.5:40001".parse().unwrap() };
     // Only add to this list, never change it: such tokens are stored in registrations and dialogs.
     for (text, read) in [

@@ -7,7 +7,7 @@ fn established(lab: &mut Lab, to_tag: &str) -> Message {
     lab.from(TRUNK, &Ask::default().text());
     let (flow, invite) = lab.beyond_trying();
     assert_eq!(flow, tcp(1));
-    lab.by(1, &answer(&invite, 200, to_tag));
+    lab.by(ConnectionId(1), &answer(&invite, 200, to_tag));
     assert_eq!(lab.statuses(), [200]);
     invite
 }
@@ -15,7 +15,7 @@ fn established(lab: &mut Lab, to_tag: &str) -> Message {
 #[test]
 fn an_invite_of_a_trunk_reaches_a_node_with_tenant_and_source() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "sip-cluster-1.17");
+    lab.node(ConnectionId(1), "sip-cluster", "sip-cluster-1.17");
     lab.from(
         TRUNK,
         &Ask {
@@ -38,14 +38,14 @@ fn an_invite_of_a_trunk_reaches_a_node_with_tenant_and_source() {
 #[test]
 fn responses_go_back_without_our_via_and_our_own_headers() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "sip-cluster-1.17");
+    lab.node(ConnectionId(1), "sip-cluster", "sip-cluster-1.17");
     lab.from(TRUNK, &Ask::default().text());
     let (_, invite) = lab.beyond_trying();
-    lab.by(1, &answer(&invite, 100, "x"));
+    lab.by(ConnectionId(1), &answer(&invite, 100, "x"));
     assert!(lab.take().is_empty());
     for status in [180, 200] {
         let text = answer(&invite, status, "x").replace("Call-ID", "Trunkline-Secret: 1\nCall-ID");
-        lab.by(1, &text);
+        lab.by(ConnectionId(1), &text);
         let (flow, response) = lab.only();
         assert_eq!((flow, response.status().unwrap().0), (udp(TRUNK), status));
         assert_eq!(response.vias().count(), 1);
@@ -56,10 +56,10 @@ fn responses_go_back_without_our_via_and_our_own_headers() {
 #[test]
 fn a_repeated_invite_is_answered_from_the_transaction() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "sip-cluster-1.17");
+    lab.node(ConnectionId(1), "sip-cluster", "sip-cluster-1.17");
     lab.from(TRUNK, &Ask::default().text());
     assert_eq!(lab.statuses(), [0; 0]);
-    lab.pass(Duration::from_millis(210), &[1]);
+    lab.pass(Duration::from_millis(210), &[1].map(ConnectionId));
     assert_eq!(lab.statuses(), [100]);
     lab.from(TRUNK, &Ask::default().text());
     assert_eq!(lab.statuses(), [100]);
@@ -68,12 +68,12 @@ fn a_repeated_invite_is_answered_from_the_transaction() {
 #[test]
 fn a_caller_hears_nothing_before_the_call_can_be_stored() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "sip-cluster-1.17");
+    lab.node(ConnectionId(1), "sip-cluster", "sip-cluster-1.17");
     lab.from(TRUNK, &Ask::default().text());
     let (_, invite) = lab.only();
-    lab.pass(Duration::from_millis(150), &[1]);
+    lab.pass(Duration::from_millis(150), &[1].map(ConnectionId));
     assert_eq!(lab.statuses(), [0; 0], "who has heard nothing repeats its INVITE if we die now");
-    lab.by(1, &answer(&invite, 200, "x"));
+    lab.by(ConnectionId(1), &answer(&invite, 200, "x"));
     assert_eq!(lab.statuses(), [200]);
 }
 
@@ -81,7 +81,7 @@ fn a_caller_hears_nothing_before_the_call_can_be_stored() {
 fn ack_and_bye_without_route_find_the_owner_in_the_to_tag() {
     let mut lab = Lab::new();
     for n in 1..=5 {
-        lab.node(n, "sip-cluster", &format!("sip-cluster-{n}.17"));
+        lab.node(ConnectionId(n), "sip-cluster", &format!("sip-cluster-{n}.17"));
     }
     for n in 1..=5 {
         let to_tag = tag(n, &format!("sip-cluster-{n}.17"));
@@ -94,7 +94,7 @@ fn ack_and_bye_without_route_find_the_owner_in_the_to_tag() {
         lab.from(TRUNK, &Ask { method: "BYE", branch: &branch, ..ask }.text());
         let (flow, bye) = lab.only();
         assert_eq!(flow, tcp(n));
-        lab.by(n, &answer(&bye, 200, "x"));
+        lab.by(ConnectionId(n), &answer(&bye, 200, "x"));
         assert_eq!(lab.statuses(), [200]);
     }
 }
@@ -102,8 +102,8 @@ fn ack_and_bye_without_route_find_the_owner_in_the_to_tag() {
 #[test]
 fn a_request_to_a_nodes_contact_finds_its_owner() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
-    lab.node(2, "sip-cluster", "b.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    lab.node(ConnectionId(2), "sip-cluster", "b.1");
     let uri = format!("sip:{}@127.0.0.1:5060", tag(7, "b.1"));
     lab.from(TRUNK, &Ask { method: "BYE", uri: &uri, to_tag: Some("theirs"), ..Ask::default() }.text());
     assert_eq!(lab.only().0, tcp(2));
@@ -112,7 +112,7 @@ fn a_request_to_a_nodes_contact_finds_its_owner() {
 #[test]
 fn a_forged_owner_is_nobody() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let forged =
         LocalTag { call: ConnId(1), leg: LegId(1), tenant: TenantId::parse("acme").unwrap(), owner: owner("a.1") }
             .seal(&Seal::new(&[1; 32]));
@@ -123,16 +123,16 @@ fn a_forged_owner_is_nobody() {
 #[test]
 fn a_failure_is_acknowledged_on_each_side_by_itself() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.from(TRUNK, &Ask::default().text());
     let (_, invite) = lab.beyond_trying();
-    lab.by(1, &answer(&invite, 486, "x"));
+    lab.by(ConnectionId(1), &answer(&invite, 486, "x"));
     let sent = lab.take();
     assert!(sent.iter().any(|(f, m)| *f == tcp(1) && m.method() == Method::Ack));
     assert!(sent.iter().any(|(f, m)| *f == udp(TRUNK) && m.status().is_some_and(|s| s.0 == 486)));
     lab.from(TRUNK, &Ask { method: "ACK", to_tag: Some("x"), ..Ask::default() }.text());
     assert!(lab.take().is_empty(), "the ACK to a failure goes one hop");
-    lab.pass(Duration::from_secs(40), &[1]);
+    lab.pass(Duration::from_secs(40), &[1].map(ConnectionId));
     assert!(lab.take().is_empty());
     assert_eq!(lab.proxy.sizes().0, 0);
 }
@@ -140,18 +140,18 @@ fn a_failure_is_acknowledged_on_each_side_by_itself() {
 #[test]
 fn cancel_waits_for_a_provisional_response_and_goes_the_invites_way() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.from(TRUNK, &Ask::default().text());
     let (_, invite) = lab.beyond_trying();
     lab.from(TRUNK, &Ask { method: "CANCEL", ..Ask::default() }.text());
     let (flow, ok) = lab.only();
     assert_eq!((flow, ok.status(), ok.method()), (udp(TRUNK), Some(StatusCode::OK), Method::Cancel));
-    lab.by(1, &answer(&invite, 100, "x"));
+    lab.by(ConnectionId(1), &answer(&invite, 100, "x"));
     let (flow, cancel) = lab.only();
     assert_eq!((flow, cancel.method()), (tcp(1), Method::Cancel));
     assert_eq!(cancel.top_via().unwrap().branch(), invite.top_via().unwrap().branch());
-    lab.by(1, &answer(&cancel, 200, "x"));
-    lab.by(1, &answer(&invite, 487, "x"));
+    lab.by(ConnectionId(1), &answer(&cancel, 200, "x"));
+    lab.by(ConnectionId(1), &answer(&invite, 487, "x"));
     let statuses: Vec<u16> = lab.statuses();
     assert_eq!(statuses, [487]);
 }
@@ -166,19 +166,19 @@ fn a_cancel_of_nothing_is_481() {
 #[test]
 fn an_invite_that_rings_too_long_is_cancelled_by_timer_c() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.from(TRUNK, &Ask::default().text());
     let (_, invite) = lab.beyond_trying();
-    lab.by(1, &answer(&invite, 180, "x"));
-    lab.pass(Duration::from_secs(650), &[1]);
-    lab.by(1, &answer(&invite, 183, "x"));
+    lab.by(ConnectionId(1), &answer(&invite, 180, "x"));
+    lab.pass(Duration::from_secs(650), &[1].map(ConnectionId));
+    lab.by(ConnectionId(1), &answer(&invite, 183, "x"));
     assert_eq!(lab.statuses(), [180, 183]);
-    lab.pass(Duration::from_secs(659), &[1]);
+    lab.pass(Duration::from_secs(659), &[1].map(ConnectionId));
     assert!(lab.take().is_empty());
-    lab.pass(Duration::from_secs(3), &[1]);
+    lab.pass(Duration::from_secs(3), &[1].map(ConnectionId));
     let (_, cancel) = lab.only();
     assert_eq!(cancel.method(), Method::Cancel);
-    lab.pass(Duration::from_secs(40), &[1]);
+    lab.pass(Duration::from_secs(40), &[1].map(ConnectionId));
     let mut statuses = lab.statuses();
     // Repeated, since no ACK comes.
     statuses.dedup();
@@ -188,19 +188,19 @@ fn an_invite_that_rings_too_long_is_cancelled_by_timer_c() {
 #[test]
 fn an_invite_that_was_answered_with_100_alone_is_cancelled_by_timer_c_too() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.from(TRUNK, &Ask::default().text());
     let (_, invite) = lab.beyond_trying();
-    lab.by(1, &answer(&invite, 100, "x"));
-    lab.pass(Duration::from_secs(600), &[1]);
+    lab.by(ConnectionId(1), &answer(&invite, 100, "x"));
+    lab.pass(Duration::from_secs(600), &[1].map(ConnectionId));
     // Only 101 to 199 restart it (RFC 3261 §16.7 step 2).
-    lab.by(1, &answer(&invite, 100, "x"));
+    lab.by(ConnectionId(1), &answer(&invite, 100, "x"));
     assert_eq!(lab.statuses(), [100], "ours, after 200 ms");
-    lab.pass(Duration::from_secs(59), &[1]);
+    lab.pass(Duration::from_secs(59), &[1].map(ConnectionId));
     assert!(lab.take().is_empty());
-    lab.pass(Duration::from_secs(2), &[1]);
+    lab.pass(Duration::from_secs(2), &[1].map(ConnectionId));
     assert_eq!(lab.only().1.method(), Method::Cancel);
-    lab.pass(Duration::from_secs(80), &[1]);
+    lab.pass(Duration::from_secs(80), &[1].map(ConnectionId));
     let mut statuses = lab.statuses();
     // Repeated, since no ACK comes.
     statuses.dedup();
@@ -213,15 +213,15 @@ fn a_cancels_reason_goes_with_it_also_when_it_waits_for_a_provisional_response()
     let more = format!("Reason: {REASON}\nReason: Q.850;cause=26\n");
     for waits in [false, true] {
         let mut lab = Lab::new();
-        lab.node(1, "sip-cluster", "a.1");
+        lab.node(ConnectionId(1), "sip-cluster", "a.1");
         lab.from(TRUNK, &Ask::default().text());
         let (_, invite) = lab.beyond_trying();
         if !waits {
-            lab.by(1, &answer(&invite, 100, "x"));
+            lab.by(ConnectionId(1), &answer(&invite, 100, "x"));
         }
         lab.from(TRUNK, &Ask { method: "CANCEL", more: &more, ..Ask::default() }.text());
         if waits {
-            lab.by(1, &answer(&invite, 100, "x"));
+            lab.by(ConnectionId(1), &answer(&invite, 100, "x"));
         }
         let (_, cancel) = lab.take().pop().unwrap();
         assert_eq!(cancel.method(), Method::Cancel);
@@ -232,13 +232,13 @@ fn a_cancels_reason_goes_with_it_also_when_it_waits_for_a_provisional_response()
 #[test]
 fn of_a_cancels_reasons_no_more_is_kept_than_is_worth_keeping() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.from(TRUNK, &Ask::default().text());
     let (_, invite) = lab.beyond_trying();
     let long = format!("Reason: SIP;cause=486;text=\"{}\"\n", "x".repeat(settings::REASON_BYTES_MAX));
     let more = format!("{long}{}", "Reason: SIP;cause=200\n".repeat(9));
     lab.from(TRUNK, &Ask { method: "CANCEL", more: &more, ..Ask::default() }.text());
-    lab.by(1, &answer(&invite, 100, "x"));
+    lab.by(ConnectionId(1), &answer(&invite, 100, "x"));
     let (_, cancel) = lab.take().pop().unwrap();
     let reasons: Vec<&str> = cancel.headers(&HeaderName::Reason).collect();
     assert_eq!(reasons, ["SIP;cause=200"; settings::REASONS_MAX]);
@@ -247,13 +247,13 @@ fn of_a_cancels_reasons_no_more_is_kept_than_is_worth_keeping() {
 #[test]
 fn unknown_methods_are_forwarded_and_silence_is_408_for_an_invite_alone() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.from(TRUNK, &Ask { method: "PONDER", branch: "z9hG4bK-p", ..Ask::default() }.text());
     let (flow, ponder) = lab.only();
     assert_eq!((flow, ponder.method().as_str()), (tcp(1), "PONDER"));
     lab.from(TRUNK, &Ask::default().text());
     lab.take();
-    lab.pass(Duration::from_secs(40), &[1]);
+    lab.pass(Duration::from_secs(40), &[1].map(ConnectionId));
     let mut statuses = lab.statuses();
     // Repeated, since no ACK comes.
     statuses.dedup();
@@ -263,11 +263,11 @@ fn unknown_methods_are_forwarded_and_silence_is_408_for_an_invite_alone() {
 #[test]
 fn order_within_a_dialog_is_the_order_of_arrival() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.from(TRUNK, &Ask::default().text());
     let (_, invite) = lab.beyond_trying();
     for status in [180, 183, 200] {
-        lab.by(1, &answer(&invite, status, "x"));
+        lab.by(ConnectionId(1), &answer(&invite, status, "x"));
     }
     assert_eq!(lab.statuses(), [180, 183, 200]);
 }
@@ -295,13 +295,13 @@ fn with_a_static_route_both_sides_reach_each_other_without_nodes() {
 #[test]
 fn an_established_call_leaves_nothing_behind() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let to_tag = tag(3, "a.1");
     established(&mut lab, &to_tag);
     lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&to_tag), branch: "z9hG4bK-b", ..Ask::default() }.text());
     let (_, bye) = lab.only();
-    lab.by(1, &answer(&bye, 200, "x"));
-    lab.pass(Duration::from_secs(64), &[1]);
+    lab.by(ConnectionId(1), &answer(&bye, 200, "x"));
+    lab.pass(Duration::from_secs(64), &[1].map(ConnectionId));
     assert_eq!(lab.statuses(), [200]);
     assert_eq!(lab.proxy.sizes().0, 0);
 }
@@ -322,14 +322,14 @@ fn attempted(lab: &mut Lab) -> Vec<(Attempt, u16)> {
 #[test]
 fn what_becomes_of_a_call_is_told_once_with_its_final_response() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "sip-cluster-1.17");
+    lab.node(ConnectionId(1), "sip-cluster", "sip-cluster-1.17");
     let began_at = lab.now;
     lab.from(TRUNK, &Ask::default().text());
     let (_, invite) = lab.beyond_trying();
-    lab.by(1, &answer(&invite, 180, "x"));
+    lab.by(ConnectionId(1), &answer(&invite, 180, "x"));
     assert_eq!(attempted(&mut lab), []);
-    lab.by(1, &answer(&invite, 200, "x"));
-    lab.by(1, &answer(&invite, 200, "x"));
+    lab.by(ConnectionId(1), &answer(&invite, 200, "x"));
+    lab.by(ConnectionId(1), &answer(&invite, 200, "x"));
     let attempt = Attempt {
         tenant: TenantId::parse("acme").unwrap(),
         caller: AttemptCaller::Trunk("carrier".into()),
@@ -343,7 +343,7 @@ fn what_becomes_of_a_call_is_told_once_with_its_final_response() {
     let to_tag = tag(1, "sip-cluster-1.17");
     lab.from(TRUNK, &Ask { to_tag: Some(&to_tag), branch: "z9hG4bK-2", cseq: 2, ..Ask::default() }.text());
     let again = lab.take().into_iter().find(|(_, m)| m.is_request()).unwrap().1;
-    lab.by(1, &answer(&again, 200, "x"));
+    lab.by(ConnectionId(1), &answer(&again, 200, "x"));
     assert_eq!(attempted(&mut lab), []);
 }
 

@@ -20,7 +20,7 @@ fn options_to_the_proxy_is_answered_by_it() {
 #[test]
 fn options_within_a_dialog_are_not_answered_for_a_party_that_gives_our_address_as_its_contact() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let flow = flow_token::seal(udp(PHONE), None, &seal());
     let more = format!("Route: <sip:{flow}@127.0.0.1:5060;lr>\n");
     let ask = Ask {
@@ -30,7 +30,7 @@ fn options_within_a_dialog_are_not_answered_for_a_party_that_gives_our_address_a
         host: "127.0.2.1",
         ..Ask::default()
     };
-    lab.by(1, &Ask { more: &more, ..ask }.text());
+    lab.by(ConnectionId(1), &Ask { more: &more, ..ask }.text());
     let (to, asked) = lab.only();
     assert_eq!((to, asked.method()), (udp(PHONE), Method::Options), "whether it lives is asked of the party itself");
     let ask =
@@ -42,7 +42,7 @@ fn options_within_a_dialog_are_not_answered_for_a_party_that_gives_our_address_a
 #[test]
 fn what_must_not_be_forwarded_is_refused_with_its_reason() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let cases = [
         (Ask { branch: "z9hG4bK-a", uri: "mailto:x@example.com", ..Ask::default() }.text(), 416),
         (Ask { branch: "z9hG4bK-b", ..Ask::default() }.text().replace("Max-Forwards: 70", "Max-Forwards: 0"), 483),
@@ -61,7 +61,7 @@ fn what_must_not_be_forwarded_is_refused_with_its_reason() {
 #[test]
 fn what_lives_in_dialogs_alone_belongs_to_none_without_one_even_from_a_phone() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     for method in ["BYE", "INFO", "UPDATE", "PRACK"] {
         for (n, to_tag) in [None, Some("unknown")].into_iter().enumerate() {
             let branch = format!("z9hG4bK-{method}{n}");
@@ -103,7 +103,7 @@ fn without_a_live_node_new_calls_get_503_with_retry_after() {
 #[test]
 fn a_draining_proxy_takes_no_new_calls() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.proxy.drain(lab.now);
     for (method, from, uri) in [
         ("INVITE", TRUNK, "sip:+15550100@127.0.0.1:5060"),
@@ -126,40 +126,40 @@ fn a_draining_proxy_takes_no_new_calls() {
 fn a_proxy_drains_until_the_nodes_that_drain_too_have_gone() {
     let mut lab = Lab::new();
     for (connection, role, owner) in [(1, "sip-cluster", "a.1"), (2, "media", "m.1")] {
-        lab.node(connection, role, owner);
+        lab.node(ConnectionId(connection), role, owner);
     }
-    lab.pass(Duration::from_secs(60), &[1, 2]);
+    lab.pass(Duration::from_secs(60), &[1, 2].map(ConnectionId));
     assert!(!lab.proxy.has_drained(lab.now), "nobody told it to");
     lab.proxy.drain(lab.now);
-    lab.announce(1, "sip-cluster;node=a;epoch=1;draining", TOKEN);
-    lab.announce(2, "media;node=m;epoch=1;draining", TOKEN);
+    lab.announce(ConnectionId(1), "sip-cluster;node=a;epoch=1;draining", TOKEN);
+    lab.announce(ConnectionId(2), "media;node=m;epoch=1;draining", TOKEN);
     lab.take();
-    lab.pass(Duration::from_secs(20), &[1, 2]);
+    lab.pass(Duration::from_secs(20), &[1, 2].map(ConnectionId));
     assert!(!lab.proxy.has_drained(lab.now), "both have calls");
     let to_tag = tag(1, "a.1");
     lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&to_tag), branch: "z9hG4bK-2", ..Ask::default() }.text());
     let (_, bye) = lab.only();
-    lab.proxy.handle_closed(2, lab.now);
+    lab.proxy.handle_closed(ConnectionId(2), lab.now);
     assert!(!lab.proxy.has_drained(lab.now), "the BYE is not answered");
-    lab.by(1, &answer(&bye, 200, &to_tag));
+    lab.by(ConnectionId(1), &answer(&bye, 200, &to_tag));
     assert_eq!(lab.statuses(), [200]);
     assert!(!lab.proxy.has_drained(lab.now), "one node is left");
-    lab.proxy.handle_closed(1, lab.now);
+    lab.proxy.handle_closed(ConnectionId(1), lab.now);
     assert!(lab.proxy.has_drained(lab.now));
 }
 
 #[test]
 fn a_proxy_that_drains_alone_ends_when_no_request_waits() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.proxy.drain(lab.now);
     assert!(!lab.proxy.has_drained(lab.now), "the node may be about to say that it drains");
     let to_tag = tag(1, "a.1");
     lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&to_tag), branch: "z9hG4bK-2", ..Ask::default() }.text());
     let (_, bye) = lab.only();
-    lab.pass(settings::DRAIN_ALONE_AFTER, &[1]);
+    lab.pass(settings::DRAIN_ALONE_AFTER, &[1].map(ConnectionId));
     assert!(!lab.proxy.has_drained(lab.now), "the BYE is not answered");
-    lab.by(1, &answer(&bye, 200, &to_tag));
+    lab.by(ConnectionId(1), &answer(&bye, 200, &to_tag));
     assert!(lab.proxy.has_drained(lab.now));
 }
 
@@ -186,7 +186,7 @@ fn another_protocol_version_is_505() {
 #[test]
 fn a_strict_router_is_understood() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.from(TRUNK, &Ask::default().text());
     let (_, invite) = lab.beyond_trying();
     let ours = invite.record_routes().next().unwrap().unwrap().raw_uri().to_owned();
@@ -201,7 +201,7 @@ fn a_strict_router_is_understood() {
 #[test]
 fn a_stray_response_goes_nowhere() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let stray = Message::parse(Ask::default().text().replace('\n', "\r\n").into_bytes().into()).unwrap();
     lab.from(TRUNK, &answer(&stray, 200, "x"));
     assert!(lab.take().is_empty());
@@ -211,7 +211,7 @@ fn a_stray_response_goes_nowhere() {
 #[test]
 fn who_has_not_proven_anything_leaves_nothing_behind_and_is_answered_once() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     for (method, from, status) in
         [("INVITE", "7101", 407), ("MESSAGE", "7101", 407), ("INVITE", "nobody", 403), ("SUBSCRIBE", "nobody", 403)]
     {
@@ -225,7 +225,7 @@ fn who_has_not_proven_anything_leaves_nothing_behind_and_is_answered_once() {
         assert_eq!(first.to().unwrap().tag(), second.to().unwrap().tag());
         let to_tag = first.to().unwrap().tag().map(str::to_owned);
         lab.from(PHONE, &Ask { method: "ACK", to_tag: to_tag.as_deref(), ..ask }.text());
-        lab.pass(Duration::from_secs(40), &[1]);
+        lab.pass(Duration::from_secs(40), &[1].map(ConnectionId));
         assert!(lab.take().is_empty(), "nothing is repeated to an address that may be forged");
         assert_eq!((lab.proxy.sizes().0, lab.proxy.layer.len()), (0, (0, 0)));
     }
@@ -247,11 +247,11 @@ fn the_ack_of_a_stranger_goes_nowhere_by_a_static_route_either() {
 #[test]
 fn a_phone_does_not_speak_in_a_transaction_of_a_node() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let path = flow_token::seal(udp(PHONE), None, &seal());
     let more = format!("Route: <sip:{path}@127.0.0.1:5060;lr>\n");
     let invite = Ask { uri: "sip:7101@10.0.0.7:5066", host: "127.0.2.1", branch: "z9hG4bK-n", ..Ask::default() };
-    lab.by(1, &Ask { more: &more, ..invite }.text());
+    lab.by(ConnectionId(1), &Ask { more: &more, ..invite }.text());
     let (_, ringing) = lab.only();
     // The node's Via is below ours.
     assert_eq!(ringing.vias().nth(1).unwrap().unwrap().branch(), Some("z9hG4bK-n"));
@@ -268,8 +268,8 @@ fn a_phone_does_not_speak_in_a_transaction_of_a_node() {
 #[test]
 fn nothing_that_the_edge_says_in_our_name_reaches_a_node() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
-    lab.node(2, "sip-cluster", "b.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    lab.node(ConnectionId(2), "sip-cluster", "b.1");
     let ours = "trunkline-owner: b.1\nTRUNKLINE-UNREACHABLE: b.1\nTrunkline-Passed: 1\nTrunkline-Anything: x\n\
                 Trunkline-Node: sip-cluster;node=c;epoch=1\nTrunkline-Token: a-token\nTrunkline-Party: 192.0.2.99\n";
     let to_tag = tag(1, "a.1");
@@ -286,7 +286,10 @@ fn nothing_that_the_edge_says_in_our_name_reaches_a_node() {
     }
     assert_eq!(lab.proxy.live().count(), 2);
     // Nor in a response, where it would send the node's request to another node.
-    lab.by(1, &Ask { uri: "sip:1@192.0.2.10", host: "127.0.2.1", branch: "z9hG4bK-e", ..Ask::default() }.text());
+    lab.by(
+        ConnectionId(1),
+        &Ask { uri: "sip:1@192.0.2.10", host: "127.0.2.1", branch: "z9hG4bK-e", ..Ask::default() }.text(),
+    );
     let (_, invite) = lab.only();
     lab.from(TRUNK, &answer(&invite, 302, "x").replace("Call-ID", "Trunkline-Owner: b.1\nCall-ID"));
     let response = lab.take().into_iter().find(|(_, m)| m.status().is_some()).unwrap();
@@ -312,7 +315,7 @@ fn a_request_that_made_the_core_fail_is_answered_500_and_an_ack_is_not() {
 #[test]
 fn what_goes_on_with_nothing_leaves_nothing_behind() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     for method in ["INVITE", "OPTIONS", "REGISTER", "BYE", "CANCEL"] {
         for from in [TRUNK, PHONE] {
             let branch = format!("z9hG4bK-{method}{from}");
@@ -326,7 +329,7 @@ fn what_goes_on_with_nothing_leaves_nothing_behind() {
 #[test]
 fn credentials_that_answer_nobody_are_those_of_a_stranger() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let given = "Digest username=\"7101\", realm=\"acme.example\", nonce=\"x\", uri=\"sip:a\", response=\"00\"";
     for (method, header, status) in [
         ("INVITE", "Proxy-Authorization", 407),

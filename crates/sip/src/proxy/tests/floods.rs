@@ -9,14 +9,14 @@ const FORGED: &str = "203.0.113.5:9";
 /// A phone of the office that has registered by UDP.
 fn office() -> Lab {
     let mut lab = Lab::new();
-    lab.node(1, "registrar", "registrar-1.4");
-    lab.node(2, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "registrar", "registrar-1.4");
+    lab.node(ConnectionId(2), "sip-cluster", "a.1");
     lab.from(PHONE, &register("", "z9hG4bK-r1").text());
     let (_, challenge) = lab.only();
     let given = credentials(&challenge, &register("", ""), "secret-7101");
     lab.from(PHONE, &register(&given, "z9hG4bK-r2").text());
     let (_, forwarded) = lab.only();
-    lab.by(1, &answer(&forwarded, 200, "r"));
+    lab.by(ConnectionId(1), &answer(&forwarded, 200, "r"));
     lab.take();
     lab
 }
@@ -29,7 +29,7 @@ fn called(lab: &mut Lab, status: u16) -> String {
     let text = invite(&given, "z9hG4bK-i2").text();
     lab.from(PHONE, &text);
     let (_, forwarded) = lab.beyond_trying();
-    lab.by(2, &answer(&forwarded, status, &tag(7, "a.1")));
+    lab.by(ConnectionId(2), &answer(&forwarded, status, &tag(7, "a.1")));
     lab.take();
     text
 }
@@ -38,7 +38,10 @@ fn called(lab: &mut Lab, status: u16) -> String {
 fn rung(lab: &mut Lab) -> Message {
     let path = flow_token::seal(udp(PHONE), None, &seal());
     let more = format!("Route: <sip:{path}@127.0.0.1:5060;lr>\n");
-    lab.by(2, &Ask { uri: "sip:7101@10.0.0.7:5066", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
+    lab.by(
+        ConnectionId(2),
+        &Ask { uri: "sip:7101@10.0.0.7:5066", host: "127.0.2.1", more: &more, ..Ask::default() }.text(),
+    );
     lab.only().1
 }
 
@@ -117,10 +120,13 @@ fn forged_packets_keep_no_phone_from_registering_that_has_done_so_lately() {
 fn who_has_connected_is_not_kept_away_by_forged_datagrams() {
     let mut lab = office();
     flood(&mut lab, FORGED);
-    lab.proxy.handle_opened(70, addr("203.0.113.5:50000"), Side::Edge);
+    lab.proxy.handle_opened(ConnectionId(70), addr("203.0.113.5:50000"), Side::Edge);
     for n in 0..300 {
         let branch = format!("z9hG4bK-t{n}");
-        lab.by(70, &Ask { method: "OPTIONS", uri: "sip:127.0.0.1", branch: &branch, ..Ask::default() }.text());
+        lab.by(
+            ConnectionId(70),
+            &Ask { method: "OPTIONS", uri: "sip:127.0.0.1", branch: &branch, ..Ask::default() }.text(),
+        );
     }
     assert_eq!(lab.statuses(), [200; 200], "within a rate of their own");
 }
@@ -128,7 +134,7 @@ fn who_has_connected_is_not_kept_away_by_forged_datagrams() {
 #[test]
 fn after_a_restart_dialogs_of_the_former_life_are_verified_and_no_more_than_a_few_forged_ones() {
     let mut lab = Lab::new();
-    lab.node(2, "sip-cluster", "a.1");
+    lab.node(ConnectionId(2), "sip-cluster", "a.1");
     for n in 0..400 {
         let branch = format!("z9hG4bK-o{n}");
         lab.from(PHONE, &Ask { method: "OPTIONS", uri: "sip:127.0.0.1", branch: &branch, ..Ask::default() }.text());

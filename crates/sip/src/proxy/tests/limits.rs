@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_flood_from_one_source_is_refused_then_dropped_and_trunks_go_on() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let mut statuses = Vec::new();
     for n in 0..400 {
         let branch = format!("z9hG4bK-{n}");
@@ -22,7 +22,7 @@ fn a_flood_from_one_source_is_refused_then_dropped_and_trunks_go_on() {
 #[test]
 fn lookups_that_never_end_are_bounded() {
     let mut lab = Lab::with(|s| s.limits.lookups = 3);
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.lookups = Lookups::Held;
     for n in 0..5 {
         let branch = format!("z9hG4bK-{n}");
@@ -30,7 +30,7 @@ fn lookups_that_never_end_are_bounded() {
     }
     assert_eq!(lab.statuses(), [503, 503]);
     assert_eq!(lab.proxy.counts().overloads, 2);
-    lab.pass(Duration::from_secs(70), &[1]);
+    lab.pass(Duration::from_secs(70), &[1].map(ConnectionId));
     assert_eq!(lab.proxy.sizes().0, 0, "given up");
     lab.from(TRUNK, &Ask { method: "MESSAGE", branch: "z9hG4bK-9", ..Ask::default() }.text());
     assert!(lab.take().is_empty(), "there is room again");
@@ -39,7 +39,7 @@ fn lookups_that_never_end_are_bounded() {
 #[test]
 fn an_invite_that_is_cancelled_during_its_lookup_ends() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.lookups = Lookups::Held;
     lab.from(TRUNK, &Ask::default().text());
     lab.from(TRUNK, &Ask { method: "CANCEL", ..Ask::default() }.text());
@@ -56,12 +56,12 @@ fn an_invite_that_is_cancelled_during_its_lookup_ends() {
 #[test]
 fn a_peer_on_the_nodes_port_that_is_no_node_is_turned_away() {
     let mut lab = Lab::new();
-    lab.proxy.handle_opened(1, addr("127.0.2.1:1"), Side::Cluster);
-    lab.announce(1, "sip-cluster;node=a;epoch=1", "forged");
+    lab.proxy.handle_opened(ConnectionId(1), addr("127.0.2.1:1"), Side::Cluster);
+    lab.announce(ConnectionId(1), "sip-cluster;node=a;epoch=1", "forged");
     assert_eq!(lab.statuses(), [403]);
-    assert!(lab.outputs.contains(&Output::Close { connection: 1 }));
-    lab.proxy.handle_opened(2, addr("127.0.2.1:2"), Side::Cluster);
-    lab.by(2, &Ask { branch: "z9hG4bK-2", ..Ask::default() }.text());
+    assert!(lab.outputs.contains(&Output::Close { connection: ConnectionId(1) }));
+    lab.proxy.handle_opened(ConnectionId(2), addr("127.0.2.1:2"), Side::Cluster);
+    lab.by(ConnectionId(2), &Ask { branch: "z9hG4bK-2", ..Ask::default() }.text());
     assert_eq!(lab.statuses(), [403]);
     assert_eq!(lab.proxy.counts().nodes_refused, 2);
     assert_eq!(lab.proxy.live().count(), 0);
@@ -70,16 +70,16 @@ fn a_peer_on_the_nodes_port_that_is_no_node_is_turned_away() {
 #[test]
 fn more_nodes_than_the_limit_are_turned_away() {
     let mut lab = Lab::with(|s| s.limits.nodes = 1);
-    lab.node(1, "sip-cluster", "a.1");
-    lab.proxy.handle_opened(2, addr("127.0.2.1:2"), Side::Cluster);
-    lab.announce(2, "sip-cluster;node=b;epoch=1", TOKEN);
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    lab.proxy.handle_opened(ConnectionId(2), addr("127.0.2.1:2"), Side::Cluster);
+    lab.announce(ConnectionId(2), "sip-cluster;node=b;epoch=1", TOKEN);
     assert_eq!(lab.statuses(), [403]);
 }
 
 #[test]
 fn what_has_come_too_far_goes_no_further() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let vias = |n: usize| "Via: SIP/2.0/UDP 192.0.2.77;branch=z9hG4bK-hop\n".repeat(n);
     let max = usize::from(settings::HOPS_MAX);
     lab.from(TRUNK, &Ask { more: &vias(max - 1), branch: "z9hG4bK-a", ..Ask::default() }.text());
@@ -98,7 +98,7 @@ fn what_has_come_too_far_goes_no_further() {
 #[test]
 fn nobody_is_given_more_hops_than_a_request_may_have() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     for (given, left, branch) in [(255, "69", "z9hG4bK-a"), (70, "69", "z9hG4bK-b"), (5, "4", "z9hG4bK-c")] {
         let text = Ask { branch, ..Ask::default() }.text();
         lab.from(TRUNK, &text.replace("Max-Forwards: 70", &format!("Max-Forwards: {given}")));
@@ -109,7 +109,7 @@ fn nobody_is_given_more_hops_than_a_request_may_have() {
 #[test]
 fn a_request_with_more_routes_than_are_followed_is_refused() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let to_tag = tag(1, "a.1");
     let ask = |lab: &mut Lab, routes: usize, branch: &str| {
         let more = format!("Route: {}\n", vec!["<sip:127.0.0.1:5060;lr>"; routes].join(", "));
@@ -125,26 +125,26 @@ fn a_request_with_more_routes_than_are_followed_is_refused() {
 #[test]
 fn who_answers_without_end_is_not_listened_to_without_end_and_ends_the_call_all_the_same() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.from(TRUNK, &Ask::default().text());
     let (_, invite) = lab.beyond_trying();
     let max = usize::from(settings::RESPONSES_MAX);
     for _ in 0..max + 100 {
-        lab.by(1, &answer(&invite, 180, "x"));
+        lab.by(ConnectionId(1), &answer(&invite, 180, "x"));
     }
     assert_eq!(lab.statuses().len(), max);
     assert_eq!(lab.proxy.counts().responses_limited, 100);
-    lab.by(1, &answer(&invite, 200, "x"));
+    lab.by(ConnectionId(1), &answer(&invite, 200, "x"));
     assert_eq!(lab.statuses(), [200]);
 }
 
 #[test]
 fn an_invite_of_which_nobody_says_whose_it_is_is_refused_in_time() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.lookups = Lookups::Held;
     lab.from(TRUNK, &Ask::default().text());
-    lab.pass(settings::LOOKUP_TIME, &[1]);
+    lab.pass(settings::LOOKUP_TIME, &[1].map(ConnectionId));
     assert_eq!(lab.statuses(), [100, 503]);
     assert_eq!((lab.proxy.sizes().0, lab.proxy.counts().lookups_late), (0, 1));
 }

@@ -14,10 +14,10 @@ const MESSAGES_OF_CALL: u32 = 5;
 const WAY: Duration = Duration::from_millis(1);
 /// From the ACK to the BYE.
 const TALK: Duration = Duration::from_millis(500);
-const NODE: u64 = 1;
+const NODE: ConnectionId = ConnectionId(1);
 
 /// Arrival time, order, connection (none: from the trunk), and message text.
-type Coming = (Timestamp, u64, Option<u64>, String);
+type Coming = (Timestamp, u64, Option<ConnectionId>, String);
 
 /// A loop with one processor: messages are queued in order, and each takes its time.
 struct Site {
@@ -38,7 +38,7 @@ impl Site {
         Self { lab, coming, sequence: 0, longest_wait: Duration::ZERO, statuses }
     }
 
-    fn comes(&mut self, at: Timestamp, by: Option<u64>, text: String) {
+    fn comes(&mut self, at: Timestamp, by: Option<ConnectionId>, text: String) {
         self.sequence += 1;
         self.coming.push(Reverse((at, self.sequence, by, text)));
     }
@@ -77,7 +77,7 @@ impl Site {
         }
         let call: u32 = message.call_id().unwrap().split('@').next().unwrap().parse().unwrap();
         if message.is_request() {
-            assert_eq!(flow, tcp(NODE));
+            assert_eq!(flow, NODE.into());
             return self.comes(at, Some(NODE), answer(message, 200, &tag(u64::from(call), "a.1")));
         }
         let status = message.status().unwrap().0;
@@ -140,13 +140,13 @@ fn a_moment_in_which_nothing_is_done_is_no_overload() {
 #[test]
 fn while_too_much_comes_dialogs_responses_and_repetitions_go_on() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.from(TRUNK, &Ask::default().text());
     let (_, invite) = lab.beyond_trying();
     let info = Ask { method: "MESSAGE", branch: "z9hG4bK-m", ..Ask::default() };
     lab.from(TRUNK, &info.text());
     let (_, message) = lab.only();
-    lab.by(1, &answer(&message, 200, "x"));
+    lab.by(ConnectionId(1), &answer(&message, 200, "x"));
     lab.take();
     lab.proxy.note_wait(overload::LATE, 0, lab.now);
     lab.now = lab.now + overload::PERSISTS;
@@ -164,7 +164,7 @@ fn while_too_much_comes_dialogs_responses_and_repetitions_go_on() {
     assert_eq!(lab.statuses(), [200], "the answer is repeated");
     lab.from(TRUNK, &Ask::default().text());
     assert!(lab.take().is_empty(), "it was let in");
-    lab.by(1, &answer(&invite, 180, &tag(1, "a.1")));
+    lab.by(ConnectionId(1), &answer(&invite, 180, &tag(1, "a.1")));
     assert_eq!(lab.statuses(), [180]);
     let to_tag = tag(1, "a.1");
     for method in ["PRACK", "UPDATE", "INVITE", "BYE"] {
@@ -172,7 +172,10 @@ fn while_too_much_comes_dialogs_responses_and_repetitions_go_on() {
         lab.from(TRUNK, &Ask { method, to_tag: Some(&to_tag), branch: &branch, cseq: 2, ..Ask::default() }.text());
         assert_eq!(lab.only().0, tcp(1), "{method}");
     }
-    lab.by(1, &Ask { uri: "sip:1@192.0.2.10", host: "127.0.2.1", branch: "z9hG4bK-o", ..Ask::default() }.text());
+    lab.by(
+        ConnectionId(1),
+        &Ask { uri: "sip:1@192.0.2.10", host: "127.0.2.1", branch: "z9hG4bK-o", ..Ask::default() }.text(),
+    );
     assert_eq!(lab.only().0, udp("192.0.2.10:5060"), "what nodes begin is let in already");
     lab.proxy.note_wait(overload::IN_TIME, 0, lab.now);
     lab.from(TRUNK, &Ask { branch: "z9hG4bK-6", call: "call-6", ..Ask::default() }.text());

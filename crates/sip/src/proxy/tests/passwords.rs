@@ -51,14 +51,14 @@ impl Try<'_> {
 impl Lab {
     fn with_nodes() -> Self {
         let mut lab = Self::new();
-        lab.node(1, "registrar", "r.1");
-        lab.node(2, "sip-cluster", "a.1");
+        lab.node(ConnectionId(1), "registrar", "r.1");
+        lab.node(ConnectionId(2), "sip-cluster", "a.1");
         lab
     }
 
     /// A new branch.
     fn branch(&mut self) -> String {
-        self.outputs.push(Output::Close { connection: 0 });
+        self.outputs.push(Output::Close { connection: ConnectionId(0) });
         format!("p{}", self.outputs.len())
     }
 
@@ -115,7 +115,7 @@ fn one_phone_with_a_wrong_password_waits_and_its_office_does_not() {
     assert!(lab.attempt(ELSEWHERE, REGISTER).is_none(), "the same number elsewhere");
     let refused = lab.attempt(OFFICE, REGISTER).expect("it has to wait");
     assert_eq!(header(&refused, &HeaderName::RetryAfter), "1");
-    lab.pass(Duration::from_secs(2), &[1, 2]);
+    lab.pass(Duration::from_secs(2), &[1, 2].map(ConnectionId));
     assert!(lab.attempt(OFFICE, REGISTER).is_none(), "the wait is over");
     for _ in 0..50 {
         assert_eq!(lab.attempt(OFFICE, wrong("7101")).unwrap().status(), Some(StatusCode::UNAUTHORIZED));
@@ -144,7 +144,7 @@ fn a_nonce_of_another_proxy_or_a_former_life_is_stale_and_the_phone_answers_the_
     for seed in [2, 3] {
         let settings = Lab::new().proxy.settings;
         let mut other = Lab { proxy: Proxy::new(settings, seal(), Box::new(Authority), seeded(seed)), ..Lab::new() };
-        other.node(1, "registrar", "r.1");
+        other.node(ConnectionId(1), "registrar", "r.1");
         let cached = other.asked(OFFICE, REGISTER);
         let kept = Try { count: 7, ..REGISTER };
         let more = kept.header(&kept.given(&cached));
@@ -181,7 +181,7 @@ fn a_nonce_counts_its_uses_within_one_proxy() {
 fn nobody_learns_by_an_old_nonce_whether_a_password_is_right() {
     let mut lab = Lab::with_nodes();
     let old = lab.asked(OFFICE, REGISTER);
-    lab.pass(Duration::from_secs(301), &[1, 2]);
+    lab.pass(Duration::from_secs(301), &[1, 2].map(ConnectionId));
     for attempt in [REGISTER, wrong("7101")] {
         let more = attempt.header(&attempt.given(&old));
         let answer = lab.outcome(OFFICE, attempt, &more).unwrap();

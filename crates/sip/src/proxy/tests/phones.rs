@@ -32,7 +32,7 @@ pub(super) fn credentials(response: &Message, ask: &Ask<'_>, password: &str) -> 
 #[test]
 fn a_phone_registers_with_digest_and_gets_a_path_to_its_flow() {
     let mut lab = Lab::new();
-    lab.node(1, "registrar", "registrar-1.4");
+    lab.node(ConnectionId(1), "registrar", "registrar-1.4");
     lab.from(PHONE, &register("", "z9hG4bK-1").text());
     let (flow, challenge) = lab.only();
     assert_eq!((flow, challenge.status()), (udp(PHONE), Some(StatusCode::UNAUTHORIZED)));
@@ -48,14 +48,14 @@ fn a_phone_registers_with_digest_and_gets_a_path_to_its_flow() {
     assert_eq!(register.vias().nth(1).unwrap().unwrap().received(), Some(addr(PHONE).ip()));
     let path = register.paths().next().unwrap().unwrap().uri().unwrap().user().unwrap().to_owned();
     assert_eq!(flow_token::open(&path, &seal()), Some(udp(PHONE)));
-    lab.by(1, &answer(&register, 200, "r"));
+    lab.by(ConnectionId(1), &answer(&register, 200, "r"));
     assert_eq!(lab.only().0, udp(PHONE));
 }
 
 #[test]
 fn a_register_that_proves_nothing_leaves_nothing_behind_and_is_challenged_again() {
     let mut lab = Lab::new();
-    lab.node(1, "registrar", "registrar-1.4");
+    lab.node(ConnectionId(1), "registrar", "registrar-1.4");
     lab.from(PHONE, &register("", "z9hG4bK-1").text());
     let (_, first) = lab.only();
     assert_eq!(lab.proxy.sizes().0, 0);
@@ -74,7 +74,7 @@ fn a_register_that_proves_nothing_leaves_nothing_behind_and_is_challenged_again(
 #[test]
 fn a_malformed_expiration_time_is_no_reason_to_refuse_a_phone() {
     let mut lab = Lab::new();
-    lab.node(1, "registrar", "registrar-1.4");
+    lab.node(ConnectionId(1), "registrar", "registrar-1.4");
     lab.from(PHONE, &register("Expires: abc\n", "z9hG4bK-1").text());
     let (_, challenge) = lab.only();
     assert_eq!(challenge.status(), Some(StatusCode::UNAUTHORIZED));
@@ -86,7 +86,7 @@ fn a_malformed_expiration_time_is_no_reason_to_refuse_a_phone() {
 #[test]
 fn a_phone_that_calls_is_challenged_even_from_a_trunks_network() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.from(TRUNK, &invite("", "z9hG4bK-1").text());
     let (_, challenge) = lab.only();
     assert_eq!(challenge.status(), Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED));
@@ -100,7 +100,7 @@ fn a_phone_that_calls_is_challenged_even_from_a_trunks_network() {
 #[test]
 fn another_phones_password_does_not_do() {
     let mut lab = Lab::new();
-    lab.node(1, "registrar", "r.1");
+    lab.node(ConnectionId(1), "registrar", "r.1");
     lab.from(PHONE, &register("", "z9hG4bK-1").text());
     let (_, challenge) = lab.only();
     let as_7102 = Ask { from: "7102", ..register("", "") };
@@ -113,7 +113,7 @@ fn another_phones_password_does_not_do() {
 #[test]
 fn overheard_credentials_do_not_serve_a_second_time() {
     let mut lab = Lab::new();
-    lab.node(1, "registrar", "r.1");
+    lab.node(ConnectionId(1), "registrar", "r.1");
     lab.from(PHONE, &register("", "z9hG4bK-a").text());
     let (_, challenge) = lab.only();
     let given = credentials(&challenge, &register("", ""), "secret-7101");
@@ -129,11 +129,11 @@ fn overheard_credentials_do_not_serve_a_second_time() {
 #[test]
 fn an_old_nonce_is_stale() {
     let mut lab = Lab::new();
-    lab.node(1, "registrar", "r.1");
+    lab.node(ConnectionId(1), "registrar", "r.1");
     lab.from(PHONE, &register("", "z9hG4bK-1").text());
     let (_, challenge) = lab.only();
     let given = credentials(&challenge, &register("", ""), "secret-7101");
-    lab.pass(Duration::from_secs(301), &[1]);
+    lab.pass(Duration::from_secs(301), &[1].map(ConnectionId));
     lab.from(PHONE, &register(&given, "z9hG4bK-2").text());
     let (_, again) = lab.only();
     assert!(again.challenges(HeaderName::WwwAuthenticate).next().unwrap().unwrap().stale);
@@ -143,7 +143,7 @@ fn an_old_nonce_is_stale() {
 #[test]
 fn a_number_that_is_no_phone_is_asked_for_its_password_like_any_other_and_never_registers() {
     let mut lab = Lab::new();
-    lab.node(1, "registrar", "r.1");
+    lab.node(ConnectionId(1), "registrar", "r.1");
     let as_nobody = |given: &str, branch: &str| register(given, branch).text().replace("7101", "7999");
     let asked = |lab: &mut Lab, text: &str| {
         lab.from(TRUNK, text);
@@ -162,7 +162,7 @@ fn a_number_that_is_no_phone_is_asked_for_its_password_like_any_other_and_never_
 #[test]
 fn while_credentials_cannot_be_had_trunks_call_and_phones_wait() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     lab.lookups = Lookups::Unavailable;
     lab.from(TRUNK, &Ask::default().text());
     assert_eq!(lab.beyond_trying().0, tcp(1));
@@ -173,10 +173,13 @@ fn while_credentials_cannot_be_had_trunks_call_and_phones_wait() {
 #[test]
 fn a_node_is_told_by_which_host_a_session_was_answered() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let path = flow_token::seal(udp(PHONE), None, &seal());
     let more = format!("Route: <sip:{path}@127.0.0.1:5060;lr>\n");
-    lab.by(1, &Ask { uri: "sip:7101@10.0.0.7:5066", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
+    lab.by(
+        ConnectionId(1),
+        &Ask { uri: "sip:7101@10.0.0.7:5066", host: "127.0.2.1", more: &more, ..Ask::default() }.text(),
+    );
     let (_, invite) = lab.only();
     lab.from(PHONE, &answer(&invite, 180, "p"));
     assert_eq!(lab.only().1.header(&headers::PARTY), None, "it describes no session");
@@ -192,10 +195,13 @@ fn a_node_is_told_by_which_host_a_session_was_answered() {
 #[test]
 fn a_call_to_a_phone_goes_down_its_flow() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let path = flow_token::seal(udp(PHONE), None, &seal());
     let more = format!("Route: <sip:{path}@127.0.0.1:5060;lr>\nTrunkline-Secret: 1\n");
-    lab.by(1, &Ask { uri: "sip:7101@10.0.0.7:5066", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
+    lab.by(
+        ConnectionId(1),
+        &Ask { uri: "sip:7101@10.0.0.7:5066", host: "127.0.2.1", more: &more, ..Ask::default() }.text(),
+    );
     let (flow, invite) = lab.only();
     assert_eq!((flow, invite.request_uri(), invite.routes().count()), (udp(PHONE), Some("sip:7101@10.0.0.7:5066"), 0));
     assert!(!text_of(&invite).contains("Trunkline"));
@@ -209,21 +215,21 @@ fn a_call_to_a_phone_goes_down_its_flow() {
 #[test]
 fn a_dead_or_foreign_flow_is_430() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
-    lab.proxy.handle_opened(70, addr(PHONE), Side::Edge);
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    lab.proxy.handle_opened(ConnectionId(70), addr(PHONE), Side::Edge);
     let path = flow_token::seal(tcp(70), None, &seal());
     let foreign = flow_token::seal(udp(PHONE), None, &Seal::new(&[1; 32]));
     let call = |path: &str, branch: &str| {
         let more = format!("Route: <sip:{path}@127.0.0.1:5060;transport=tcp;lr>\n");
         Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", branch, more: &more, ..Ask::default() }.text()
     };
-    lab.by(1, &call(&path, "z9hG4bK-1"));
+    lab.by(ConnectionId(1), &call(&path, "z9hG4bK-1"));
     assert_eq!(lab.only().0, tcp(70));
-    lab.proxy.handle_closed(70, lab.now);
+    lab.proxy.handle_closed(ConnectionId(70), lab.now);
     lab.drain();
     assert_eq!(lab.statuses(), [430], "what was under way");
-    lab.by(1, &call(&path, "z9hG4bK-2"));
-    lab.by(1, &call(&foreign, "z9hG4bK-3"));
+    lab.by(ConnectionId(1), &call(&path, "z9hG4bK-2"));
+    lab.by(ConnectionId(1), &call(&foreign, "z9hG4bK-3"));
     assert_eq!(lab.statuses(), [430, 430]);
     assert_eq!(lab.proxy.counts().dead_flows, 2);
 }
@@ -231,12 +237,12 @@ fn a_dead_or_foreign_flow_is_430() {
 #[test]
 fn a_phone_on_a_connection_is_reached_by_it() {
     let mut lab = Lab::new();
-    lab.node(1, "registrar", "r.1");
-    lab.proxy.handle_opened(70, addr(PHONE), Side::Edge);
-    lab.by(70, &register("", "z9hG4bK-1").text());
+    lab.node(ConnectionId(1), "registrar", "r.1");
+    lab.proxy.handle_opened(ConnectionId(70), addr(PHONE), Side::Edge);
+    lab.by(ConnectionId(70), &register("", "z9hG4bK-1").text());
     let (flow, challenge) = lab.only();
     assert_eq!(flow, tcp(70));
-    lab.by(70, &register(&credentials(&challenge, &register("", ""), "secret-7101"), "z9hG4bK-2").text());
+    lab.by(ConnectionId(70), &register(&credentials(&challenge, &register("", ""), "secret-7101"), "z9hG4bK-2").text());
     let (_, register) = lab.only();
     let path = register.paths().next().unwrap().unwrap().uri().unwrap().user().unwrap().to_owned();
     assert_eq!(flow_token::open(&path, &seal()), Some(tcp(70)));
@@ -275,15 +281,15 @@ fn replies_to_a_phone_without_a_nat_go_to_the_port_that_its_via_names() {
     let (flow, ok) = lab.only();
     assert_eq!((flow, ok.top_via().unwrap().rport()), (udp(PHONE), Some(Some(40001))), "rport goes before");
     // On a connection the answer goes back on it.
-    lab.proxy.handle_opened(70, addr(PHONE), Side::Edge);
-    lab.by(70, &ask("203.0.113.5:5066", "z9hG4bK-7"));
+    lab.proxy.handle_opened(ConnectionId(70), addr(PHONE), Side::Edge);
+    lab.by(ConnectionId(70), &ask("203.0.113.5:5066", "z9hG4bK-7"));
     assert_eq!(lab.only().0, tcp(70));
 }
 
 #[test]
 fn a_phone_that_sends_from_one_port_and_listens_at_another_registers_where_it_listens() {
     let mut lab = Lab::new();
-    lab.node(1, "registrar", "r.1");
+    lab.node(ConnectionId(1), "registrar", "r.1");
     let asking = |more: &str, branch: &str| Ask { host: "203.0.113.5:5066", ..register(more, branch) }.text();
     lab.from(PHONE, &asking("", "z9hG4bK-1"));
     let (flow, challenge) = lab.only();
@@ -298,33 +304,39 @@ fn a_phone_that_sends_from_one_port_and_listens_at_another_registers_where_it_li
 #[test]
 fn an_outbound_call_opens_a_connection_to_the_carrier_once() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let call = |branch: &str| {
         let uri = "sip:+15550199@192.0.2.10:5062;transport=tcp";
         Ask { uri, host: "127.0.2.1", branch, ..Ask::default() }.text()
     };
-    lab.by(1, &call("z9hG4bK-1"));
+    lab.by(ConnectionId(1), &call("z9hG4bK-1"));
     let opened = lab.outputs.iter().find_map(|o| match o {
         Output::Connect { connection, remote } => Some((*connection, *remote)),
         _ => None,
     });
     let (connection, remote) = opened.unwrap();
-    assert_eq!((remote, lab.only().0), (addr("192.0.2.10:5062"), tcp(connection)));
-    lab.by(1, &call("z9hG4bK-2"));
-    assert_eq!(lab.only().0, tcp(connection));
+    assert_eq!((remote, lab.only().0), (addr("192.0.2.10:5062"), Flow::from(connection)));
+    lab.by(ConnectionId(1), &call("z9hG4bK-2"));
+    assert_eq!(lab.only().0, Flow::from(connection));
     lab.proxy.handle_closed(connection, lab.now);
     lab.drain();
     assert_eq!(lab.statuses(), [503, 503]);
-    lab.by(1, &Ask { uri: "sip:1@192.0.2.10", host: "127.0.2.1", branch: "z9hG4bK-3", ..Ask::default() }.text());
+    lab.by(
+        ConnectionId(1),
+        &Ask { uri: "sip:1@192.0.2.10", host: "127.0.2.1", branch: "z9hG4bK-3", ..Ask::default() }.text(),
+    );
     assert_eq!(lab.only().0, udp("192.0.2.10:5060"));
-    lab.by(1, &Ask { uri: "sip:1@carrier.example", host: "127.0.2.1", branch: "z9hG4bK-4", ..Ask::default() }.text());
+    lab.by(
+        ConnectionId(1),
+        &Ask { uri: "sip:1@carrier.example", host: "127.0.2.1", branch: "z9hG4bK-4", ..Ask::default() }.text(),
+    );
     assert_eq!(lab.statuses(), [502]);
 }
 
 #[test]
 fn a_phone_whose_connection_is_gone_is_reached_where_it_listens_and_no_stranger_is() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let ip = addr(PHONE).ip();
     let home = SocketAddr::new(ip, 0);
     let dead = flow_token::seal(
@@ -334,7 +346,7 @@ fn a_phone_whose_connection_is_gone_is_reached_where_it_listens_and_no_stranger_
     );
     let more = format!("Route: <sip:{dead}@127.0.0.1:5060;transport=tcp;lr>\n");
     let mut way_to = |uri: &str, branch: &str| {
-        lab.by(1, &Ask { uri, host: "127.0.2.1", branch, more: &more, ..Ask::default() }.text());
+        lab.by(ConnectionId(1), &Ask { uri, host: "127.0.2.1", branch, more: &more, ..Ask::default() }.text());
         lab.only()
     };
     for (uri, branch) in [
@@ -346,17 +358,18 @@ fn a_phone_whose_connection_is_gone_is_reached_where_it_listens_and_no_stranger_
     }
     let contact = format!("sip:7101@{ip}:5066;transport=tcp");
     let (flow, invite) = way_to(&contact, "z9hG4bK-d");
-    assert!(matches!(flow, Flow::Stream { connection } if connection >> 63 == 1), "a connection of ours");
+    assert!(matches!(flow, Flow::Stream { connection } if target::is_opened_by_us(connection)), "a connection of ours");
     assert_eq!(invite.request_uri(), Some(&*contact));
 }
 
 #[test]
 fn a_phone_that_has_registered_again_gets_its_calls_by_the_new_connection() {
     let mut lab = Lab::new();
-    lab.node(1, "registrar", "registrar-1.1");
-    lab.node(2, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "registrar", "registrar-1.1");
+    lab.node(ConnectionId(2), "sip-cluster", "a.1");
     let mut paths = Vec::new();
-    for (connection, asks, proves) in [(70, "z9hG4bK-1", "z9hG4bK-2"), (71, "z9hG4bK-3", "z9hG4bK-4")] {
+    for (number, asks, proves) in [(70, "z9hG4bK-1", "z9hG4bK-2"), (71, "z9hG4bK-3", "z9hG4bK-4")] {
+        let connection = ConnectionId(number);
         lab.proxy.handle_opened(connection, addr(PHONE), Side::Edge);
         lab.by(connection, &register("", asks).text());
         let (_, challenge) = lab.only();
@@ -364,21 +377,21 @@ fn a_phone_that_has_registered_again_gets_its_calls_by_the_new_connection() {
         lab.by(connection, &register(&given, proves).text());
         let (_, forwarded) = lab.only();
         paths.push(forwarded.paths().next().unwrap().unwrap().uri().unwrap().user().unwrap().to_owned());
-        lab.by(1, &answer(&forwarded, 200, "r"));
+        lab.by(ConnectionId(1), &answer(&forwarded, 200, "r"));
         lab.take();
     }
-    lab.proxy.handle_closed(70, lab.now);
+    lab.proxy.handle_closed(ConnectionId(70), lab.now);
     lab.drain();
     lab.take();
     let more = format!("Route: <sip:{}@127.0.0.1:5060;transport=tcp;lr>\n", paths[0]);
-    lab.by(2, &Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
+    lab.by(ConnectionId(2), &Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
     assert_eq!(lab.only().0, tcp(71));
 }
 
 /// A phone authenticates on a connection; returns the user part of its Path.
-fn registered_by(lab: &mut Lab, connection: u64, ask: &Ask<'_>, password: &str) -> String {
+fn registered_by(lab: &mut Lab, connection: ConnectionId, ask: &Ask<'_>, password: &str) -> String {
     lab.proxy.handle_opened(connection, addr(PHONE), Side::Edge);
-    let (first, second) = (format!("{}-{connection}a", ask.branch), format!("{}-{connection}b", ask.branch));
+    let [first, second] = ["a", "b"].map(|end| format!("{}-{}{end}", ask.branch, connection.0));
     lab.by(connection, &Ask { branch: &first, ..*ask }.text());
     let (_, challenge) = lab.only();
     let more = credentials(&challenge, ask, password);
@@ -392,17 +405,17 @@ fn a_path_of_a_former_release_leads_to_the_phone_that_has_connected_again() {
     // Of connection 70, acme/7101 from 203.0.113.5, as the previous release sealed it.
     const FORMER: &str = "BAAAAAAAAABGYNdbnwAAywBxBfeRNkjhTt2S";
     let mut lab = Lab::new();
-    lab.node(1, "registrar", "registrar-1.1");
-    lab.node(2, "sip-cluster", "a.1");
-    registered_by(&mut lab, 71, &register("", "z9hG4bK"), "secret-7101");
+    lab.node(ConnectionId(1), "registrar", "registrar-1.1");
+    lab.node(ConnectionId(2), "sip-cluster", "a.1");
+    registered_by(&mut lab, ConnectionId(71), &register("", "z9hG4bK"), "secret-7101");
     registered_by(
         &mut lab,
-        72,
+        ConnectionId(72),
         &Ask { from: "7102", uri: "sip:7102@127.0.0.1", ..register("", "z9hG4bK2") },
         "secret-7102",
     );
     let more = format!("Route: <sip:{FORMER}@127.0.0.1:5060;transport=tcp;lr>\n");
-    lab.by(2, &Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
+    lab.by(ConnectionId(2), &Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
     let (flow, invite) = lab.only();
     assert_eq!(flow, tcp(71));
     let recorded = invite.record_routes().next().unwrap().unwrap().uri().unwrap().user().unwrap().to_owned();
@@ -412,25 +425,25 @@ fn a_path_of_a_former_release_leads_to_the_phone_that_has_connected_again() {
 #[test]
 fn where_a_phone_listens_is_known_from_its_registration() {
     let mut lab = Lab::new();
-    lab.node(1, "registrar", "registrar-1.1");
-    lab.node(2, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "registrar", "registrar-1.1");
+    lab.node(ConnectionId(2), "sip-cluster", "a.1");
     let ip = addr(PHONE).ip();
     let contact = format!("Contact: <sip:7101@{ip}:5062;transport=tcp>\n");
-    lab.proxy.handle_opened(70, addr(PHONE), Side::Edge);
-    lab.by(70, &register("", "z9hG4bK-1").text());
+    lab.proxy.handle_opened(ConnectionId(70), addr(PHONE), Side::Edge);
+    lab.by(ConnectionId(70), &register("", "z9hG4bK-1").text());
     let (_, challenge) = lab.only();
     let more = credentials(&challenge, &register("", ""), "secret-7101") + &contact;
-    lab.by(70, &register(&more, "z9hG4bK-2").text());
+    lab.by(ConnectionId(70), &register(&more, "z9hG4bK-2").text());
     let (_, forwarded) = lab.only();
     let path = forwarded.paths().next().unwrap().unwrap().uri().unwrap().user().unwrap().to_owned();
-    lab.proxy.handle_closed(70, lab.now);
+    lab.proxy.handle_closed(ConnectionId(70), lab.now);
     lab.drain();
     lab.take();
     let route = format!("Route: <sip:{path}@127.0.0.1:5060;transport=tcp;lr>\n");
     // Within a dialog its URI has a port of the connection that has closed.
     let uri = format!("sip:7101@{ip}:49152;transport=tcp");
     lab.outputs.clear();
-    lab.by(2, &Ask { uri: &uri, host: "127.0.2.1", more: &route, ..Ask::default() }.text());
+    lab.by(ConnectionId(2), &Ask { uri: &uri, host: "127.0.2.1", more: &route, ..Ask::default() }.text());
     let listens = SocketAddr::new(ip, 5_062);
     assert!(lab.outputs.iter().any(|o| matches!(o, Output::Connect { remote, .. } if *remote == listens)));
 }
@@ -438,8 +451,8 @@ fn where_a_phone_listens_is_known_from_its_registration() {
 #[test]
 fn a_phone_cannot_say_that_it_is_reached_by_another_flow_of_ours() {
     let mut lab = Lab::new();
-    lab.node(1, "registrar", "registrar-1.1");
-    lab.node(2, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "registrar", "registrar-1.1");
+    lab.node(ConnectionId(2), "sip-cluster", "a.1");
     let other = flow_token::seal(udp("198.51.100.9:5060"), None, &seal());
     let paths =
         format!("Path: <sip:{other}@127.0.0.1:5060;lr>, <sip:sbc.example;lr>\nPath: <sip:{other}@edge.example;lr>\n");
@@ -454,7 +467,7 @@ fn a_phone_cannot_say_that_it_is_reached_by_another_flow_of_ours() {
     assert_eq!(flow_token::open(&own, &seal()), Some(udp(PHONE)));
     // From an earlier registration, or a Record-Route of the phone's own: our Route, which is first, decides.
     let more = format!("Route: <sip:{own}@127.0.0.1:5060;lr>, <sip:{other}@127.0.0.1:5060;lr>\n");
-    lab.by(2, &Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
+    lab.by(ConnectionId(2), &Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
     let (flow, invite) = lab.only();
     assert_eq!((flow, invite.routes().count()), (udp(PHONE), 0));
 }

@@ -14,7 +14,7 @@ fn sends(lab: &mut Lab, more: &str, body: usize, number: usize) -> Vec<u16> {
 #[test]
 fn what_is_passed_on_to_a_node_can_be_read_there() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let mut refused = 0;
     let lines = (HEADERS_MAX - 30..HEADERS_MAX).map(|lines| ("X-A: b\n".repeat(lines), 0));
     let long = (LINE_MAX - 300..LINE_MAX).step_by(7).map(|length| (format!("X-A: {}\n", "x".repeat(length)), 0));
@@ -34,7 +34,7 @@ fn what_is_passed_on_to_a_node_can_be_read_there() {
 #[test]
 fn a_via_that_grows_by_where_it_came_from_stays_readable() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     for length in (LINE_MAX - 400..LINE_MAX).step_by(7) {
         let branch = format!("z9hG4bK-{length};rport;x={}", "x".repeat(length - 60));
         let text = Ask { branch: &branch, call: &format!("via-{length}"), ..Ask::default() }.text();
@@ -46,7 +46,7 @@ fn a_via_that_grows_by_where_it_came_from_stays_readable() {
 #[test]
 fn what_came_as_latin_1_stays_readable_however_much_of_it_is_written_anew() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let mut refused = 0;
     for length in (6_000..LINE_MAX - 400).step_by(97) {
         let odd = "\u{e9}".repeat(length);

@@ -10,11 +10,11 @@ const VICTIMS_CONTACT: &str = "Contact: <sip:7101@198.51.100.66;transport=tcp>\n
 
 /// A node's INVITE to the phone, as the phone got it.
 fn ringing(lab: &mut Lab) -> Message {
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let path = flow_token::seal(udp(PHONE), None, &seal());
     let more = format!("Route: <sip:{path}@127.0.0.1:5060;lr>\n");
     let invite = Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", more: &more, ..Ask::default() }.text();
-    lab.by(1, &invite.replace("tag=from-1", &format!("tag={}", tag(1, "a.1"))));
+    lab.by(ConnectionId(1), &invite.replace("tag=from-1", &format!("tag={}", tag(1, "a.1"))));
     let (flow, invite) = lab.only();
     assert_eq!(flow, udp(PHONE));
     invite
@@ -58,7 +58,7 @@ fn a_party_that_drops_or_forges_our_record_route_is_still_reached_by_its_flow_al
             assert_eq!(flow, tcp(1));
             assert_eq!(recorded(&response).last(), recorded(&invite).first(), "{status} {routes:?}");
             for method in ["ACK", "OPTIONS", "UPDATE", "BYE"] {
-                lab.by(1, &within(&response, method, &format!("z9hG4bK-{method}{status}")));
+                lab.by(ConnectionId(1), &within(&response, method, &format!("z9hG4bK-{method}{status}")));
                 let (flow, request) = lab.only();
                 assert_eq!((flow, request.method().as_str()), (udp(PHONE), method), "{routes:?}");
             }
@@ -88,7 +88,7 @@ fn an_answer_that_comes_after_our_restart_leads_back_by_a_flow_of_ours_too() {
     let ours = recorded(&invite).remove(0);
     for (routes, expected) in [(&[ours.as_str()][..], 1), (&[VICTIMS_ROUTE], 2), (&[], 1)] {
         let mut lab = Lab::new();
-        lab.node(1, "sip-cluster", "a.1");
+        lab.node(ConnectionId(1), "sip-cluster", "a.1");
         lab.from(PHONE, &answered(&invite, 200, routes));
         let (flow, ok) = lab.only();
         assert_eq!((flow, recorded(&ok).len(), recorded(&ok).last()), (tcp(1), expected, Some(&ours)));
@@ -98,7 +98,7 @@ fn an_answer_that_comes_after_our_restart_leads_back_by_a_flow_of_ours_too() {
 #[test]
 fn a_caller_with_record_routes_of_its_own_is_reached_by_its_flow() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let more = format!("Record-Route: {VICTIMS_ROUTE}, <sip:198.51.100.66:5070>\n");
     lab.from(TRUNK, &Ask { more: &more, ..Ask::default() }.text());
     let (_, invite) = lab.beyond_trying();
@@ -112,7 +112,7 @@ fn a_caller_with_record_routes_of_its_own_is_reached_by_its_flow() {
         more: &routes,
         ..Ask::default()
     };
-    lab.by(1, &bye.text());
+    lab.by(ConnectionId(1), &bye.text());
     let (flow, bye) = lab.only();
     assert_eq!((flow, bye.routes().count()), (udp(TRUNK), 2));
 }
@@ -120,26 +120,26 @@ fn a_caller_with_record_routes_of_its_own_is_reached_by_its_flow() {
 #[test]
 fn without_a_flow_a_request_within_a_dialog_reaches_trunks_alone() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let ask = |method: &'static str, uri: &'static str, branch: &'static str| {
         Ask { method, uri, host: "127.0.2.1", to_tag: Some("p"), branch, ..Ask::default() }.text()
     };
-    lab.by(1, &ask("OPTIONS", "sip:7101@198.51.100.66", "z9hG4bK-1"));
-    lab.by(1, &ask("BYE", "sip:7101@198.51.100.66;transport=tcp", "z9hG4bK-2"));
+    lab.by(ConnectionId(1), &ask("OPTIONS", "sip:7101@198.51.100.66", "z9hG4bK-1"));
+    lab.by(ConnectionId(1), &ask("BYE", "sip:7101@198.51.100.66;transport=tcp", "z9hG4bK-2"));
     assert_eq!(lab.statuses(), [430, 430]);
-    lab.by(1, &ask("ACK", "sip:7101@198.51.100.66", "z9hG4bK-3"));
+    lab.by(ConnectionId(1), &ask("ACK", "sip:7101@198.51.100.66", "z9hG4bK-3"));
     assert!(lab.take().is_empty() && !connects(&lab));
-    lab.by(1, &ask("BYE", "sip:1@192.0.2.77", "z9hG4bK-4"));
+    lab.by(ConnectionId(1), &ask("BYE", "sip:1@192.0.2.77", "z9hG4bK-4"));
     assert_eq!(lab.only().0, udp("192.0.2.77:5060"), "another host of the carrier");
 }
 
 #[test]
 fn a_route_to_another_proxy_of_ours_is_followed() {
     let mut lab = Lab::new();
-    lab.node(1, "sip-cluster", "a.1");
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
     let token = flow_token::seal(udp(PHONE), None, &seal());
     let more = format!("Route: <sip:{token}@198.51.100.1:5060;lr>\n");
     let bye = Ask { method: "BYE", uri: "sip:7101@10.0.0.7", to_tag: Some("p"), more: &more, ..Ask::default() };
-    lab.by(1, &bye.text());
+    lab.by(ConnectionId(1), &bye.text());
     assert_eq!(lab.only().0, udp("198.51.100.1:5060"));
 }

@@ -71,7 +71,7 @@ mod tests {
 
     use super::*;
     use crate::transaction::{ClientRequest, Intervals};
-    use crate::{HeaderName, Message, StatusCode};
+    use crate::{ConnectionId, HeaderName, Message, StatusCode};
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
@@ -79,8 +79,8 @@ mod tests {
         TransactionLayer::restorable(64, Intervals::default())
     }
 
-    const fn stream(connection: u64) -> Flow {
-        Flow::Stream { connection }
+    const fn stream(number: u64) -> Flow {
+        Flow::Stream { connection: ConnectionId(number) }
     }
 
     fn send(layer: &mut TransactionLayer, number: u64, flow: Flow) -> (ClientId, Message) {

@@ -65,7 +65,7 @@ impl TransactionLayer {
         let Some(&id) = self.index.get(key) else { return Received::Ack { message, flow } };
         let Some(server) = self.servers.get_mut(id) else { return Received::Absorbed };
         let ServerMachine::Invite(machine) = &mut server.machine else { return Received::Absorbed };
-        match machine.acknowledge(server.flow.reliable(), &self.intervals, now) {
+        match machine.acknowledge(server.flow, &self.intervals, now) {
             OnAck::Pass => Received::Ack { message, flow },
             OnAck::Absorb => {
                 self.arm_server(id);
@@ -97,10 +97,10 @@ impl TransactionLayer {
         let key = self.key.client(via.branch().unwrap_or_default(), &cseq.method);
         let Some(&id) = self.index.get(key) else { return Received::Stray(message) };
         let Some(client) = self.clients.get_mut(id) else { return Received::Stray(message) };
-        let (reliable, owner) = (client.flow.reliable(), client.owner);
+        let (asked_on, owner) = (client.flow, client.owner);
         let action = match &mut client.machine {
-            ClientMachine::Invite(machine) => machine.respond(status, reliable, &self.intervals, now),
-            ClientMachine::Other(machine) => machine.respond(status, reliable, &self.intervals, now),
+            ClientMachine::Invite(machine) => machine.respond(status, asked_on, &self.intervals, now),
+            ClientMachine::Other(machine) => machine.respond(status, asked_on, &self.intervals, now),
         };
         if status.is_success() && self.repeat_ack(id, &message) {
             return Received::Absorbed;

@@ -18,11 +18,10 @@ impl TransactionLayer {
     /// When the table is full or the branch is taken.
     pub fn send(&mut self, request: ClientRequest<'_>, now: Timestamp) -> Result<ClientId, TransactionError> {
         let method = request.message.method();
-        let reliable = request.flow.reliable();
         let machine = if method == Method::Invite {
-            ClientMachine::Invite(InviteClient::new(reliable, &self.intervals, now))
+            ClientMachine::Invite(InviteClient::new(request.flow, &self.intervals, now))
         } else {
-            ClientMachine::Other(NonInviteClient::new(reliable, &self.intervals, now))
+            ClientMachine::Other(NonInviteClient::new(request.flow, &self.intervals, now))
         };
         let bytes = request.message.to_bytes();
         let client = Client {

@@ -18,10 +18,10 @@ impl TransactionLayer {
     pub fn respond(&mut self, server: ServerId, response: &Message, now: Timestamp) -> Result<(), TransactionError> {
         let entry = self.servers.get_mut(server.0).ok_or(TransactionError::Gone)?;
         let Some(status) = response.status() else { return Ok(()) };
-        let reliable = entry.flow.reliable();
+        let flow = entry.flow;
         let mut action = match &mut entry.machine {
-            ServerMachine::Invite(machine) => machine.answer(status, reliable, &self.intervals, now),
-            ServerMachine::Other(machine) => machine.answer(status, reliable, &self.intervals, now),
+            ServerMachine::Invite(machine) => machine.answer(status, flow, &self.intervals, now),
+            ServerMachine::Other(machine) => machine.answer(status, flow, &self.intervals, now),
         };
         if action == OnAnswer::Drop {
             return Ok(());

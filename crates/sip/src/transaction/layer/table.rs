@@ -1,6 +1,6 @@
 //! The tables of client and server transactions, their common index by key, and their timers.
 
-use crate::Flow;
+use crate::{ConnectionId, Flow};
 
 use super::{Client, ClientId, Kind, Server, ServerId, TransactionError, TransactionEvent, TransactionLayer};
 
@@ -94,7 +94,7 @@ impl TransactionLayer {
     }
 }
 
-fn on_stream(flow: Flow, id: u64) -> Option<(u64, u64)> {
+fn on_stream(flow: Flow, id: u64) -> Option<(ConnectionId, u64)> {
     match flow {
         Flow::Stream { connection } => Some((connection, id)),
         Flow::Udp { .. } => None,

@@ -12,7 +12,7 @@ use model::Timestamp;
 use net::rtp::LegId;
 use runtime::fault::{Cause, FaultReport, InARow};
 use sip::agent::{DialogId, Event, Reply};
-use sip::{Flow, Message, Method, StatusCode};
+use sip::{ConnectionId, Flow, Message, Method, StatusCode};
 
 use super::{Node, note};
 use crate::media_server::limits::FAULTS_REPORTED_MAX;
@@ -21,7 +21,7 @@ use crate::media_server::limits::FAULTS_REPORTED_MAX;
 #[derive(Clone)]
 pub enum Doing {
     /// It processes a message from that connection.
-    Message(Bytes, u64),
+    Message(Bytes, ConnectionId),
     /// It processes news of that leg's audio.
     LegEvent(LegId),
     /// It continues a request that waited for call data.

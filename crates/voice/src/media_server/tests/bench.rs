@@ -20,7 +20,7 @@ use sip::agent::{
     AgentConfig, Body, DialogId, Event, Invite, LocalIdentity, Provisionals, Release, Reply, RequestId, Session,
     UserAgent,
 };
-use sip::{Flow, Message, Seal, StatusCode};
+use sip::{ConnectionId, Flow, Message, Seal, StatusCode};
 use tokio::sync::mpsc;
 
 use super::super::limits::Limits;
@@ -32,7 +32,7 @@ use super::super::prompts::Prompts;
 pub const TENANT: &str = "example";
 /// The time limit for operations on loopback, which take much less.
 const PATIENCE: Duration = Duration::from_secs(10);
-const LINK: u64 = 1;
+const LINK: ConnectionId = ConnectionId(1);
 
 /// Generous limits.
 pub fn limits() -> Limits {

@@ -15,7 +15,7 @@ use model::entropy::Seeded;
 use model::{Entropy as _, Epoch, NodeId, Owner, Token};
 use prost::Message as _;
 use sip::agent::{AgentConfig, Body, DialogId, Event, Invite, LocalIdentity, Provisionals, Session, UserAgent};
-use sip::{Flow, Message, Seal};
+use sip::{ConnectionId, Flow, Message, Seal};
 
 use super::super::in_memory::{InMemory, Place};
 use super::super::limits::Limits;
@@ -23,7 +23,7 @@ use super::super::node::commit::Undo;
 use super::super::node::restore::RestoreError;
 use crate::test_stores::HandClock;
 
-const LINK: u64 = 1;
+const LINK: ConnectionId = ConnectionId(1);
 
 struct World {
     clock: Arc<HandClock>,
@@ -300,15 +300,15 @@ fn a_record_that_has_begun_without_an_answer_is_gone_on_with() {
 #[test]
 fn an_invite_that_comes_again_by_another_proxy_is_answered_there_as_well() {
     let mut world = World::new();
-    world.media.node.link_up(2, "192.0.2.2:5060", world.clock.now());
+    world.media.node.link_up(ConnectionId(2), "192.0.2.2:5060", world.clock.now());
     let mut said = world.invite(0);
     let now = world.clock.now();
     world.media.receive(said.clone(), LINK, now);
     said.set(&sip::HeaderName::Via, "SIP/2.0/TCP 127.0.1.2;branch=z9hG4bKother");
-    world.media.receive(said, 2, now);
+    world.media.receive(said, ConnectionId(2), now);
     let sent = std::iter::from_fn(|| world.media.poll_transmit());
     let answers = sent.map(|sent| (sent.flow, Message::parse(sent.bytes).unwrap().status().unwrap().0));
-    let (first, second) = (Flow::Stream { connection: LINK }, Flow::Stream { connection: 2 });
+    let (first, second) = (Flow::Stream { connection: LINK }, Flow::Stream { connection: ConnectionId(2) });
     assert_eq!(answers.collect::<Vec<_>>(), [(first, 200), (second, 200)]);
     assert_eq!(world.media.node.legs(), 1);
 }

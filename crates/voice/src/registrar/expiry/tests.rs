@@ -8,7 +8,7 @@ use infra::{Answer, Binding, Registration, RegistrationWrite, RegistrationWritte
 use model::plan::Contact;
 use sip::registration::Policy;
 use sip::transaction::{Intervals, Received, TransactionLayer};
-use sip::{Flow, Message, StatusCode};
+use sip::{ConnectionId, Flow, Message, StatusCode};
 
 use super::super::handler::{Asked, TOPIC};
 use super::*;
@@ -151,7 +151,7 @@ impl Bench {
         );
         let message = Message::parse(Bytes::from(text)).unwrap();
         let now = infra::Clock::now(&*self.clock);
-        let received = self.layer.receive_sound(message, Flow::Stream { connection: 1 }, now);
+        let received = self.layer.receive_sound(message, Flow::Stream { connection: ConnectionId(1) }, now);
         let Received::Request(new) = received else { panic!("a REGISTER is a request") };
         let asked = Asked { server: new.server, request: new.message, to_tag: "t".to_owned() };
         let answers = self.handler.register(vec![asked]).now_or_never()?;

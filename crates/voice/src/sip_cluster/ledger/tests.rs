@@ -7,6 +7,7 @@ use infra::{
     Answer, CallLedger, CallWrite, Claim, Claimed, DialogKey, Holding, Loaded, Record, Stores, Written, bounds,
 };
 use model::{ConnId, Owner, TenantId, Token};
+use sip::ConnectionId;
 
 use super::claim::*;
 use super::find::*;
@@ -14,7 +15,9 @@ use crate::sip_cluster::node::lookup::{CallKey, FailureReport, Found, Lookup, RO
 use crate::test_stores::{HandClock, beginning, stores};
 
 /// The connection to the proxy.
-const LINK: u64 = 7;
+const LINK: ConnectionId = ConnectionId(7);
+const ANOTHER: ConnectionId = ConnectionId(LINK.0 + 1);
+const CLOSED: ConnectionId = ConnectionId(LINK.0 + 2);
 
 fn node(number: u8) -> Owner {
     format!("sip-cluster-{number}.1").parse().expect("an owner")
@@ -57,12 +60,12 @@ async fn a_node_that_its_proxy_sees_again_keeps_its_calls_whatever_was_said_befo
     let clock = HandClock::new();
     let stores = with_a_call(&clock).await;
     let said = |by| sought(Some(FailureReport::Owner { owner: node(1), by }));
-    let seen = SeenLive(BTreeMap::from([(LINK, vec![node(1), node(2)]), (LINK + 1, vec![node(2)])]));
+    let seen = SeenLive(BTreeMap::from([(LINK, vec![node(1), node(2)]), (ANOTHER, vec![node(2)])]));
     let asked = async |sought: Lookup| find_once(&stores, &node(2), &seen, &sought).await.expect("a ledger");
     let late = Duration::from_secs(2);
     assert_eq!(asked(said(LINK).after(late, &seen)).await, Some(Found::Elsewhere(node(1))));
-    assert_eq!(said(LINK + 2).after(late, &seen), sought(None), "its connection is gone");
-    let by_another = said(LINK + 1).after(late, &seen);
+    assert_eq!(said(CLOSED).after(late, &seen), sought(None), "its connection is gone");
+    let by_another = said(ANOTHER).after(late, &seen);
     assert!(matches!(asked(by_another).await, Some(Found::Ours(_))), "the proxy that said so does not see it");
     // The list of live nodes is older than the failure report.
     assert_eq!(said(LINK).after(Duration::ZERO, &seen), said(LINK));

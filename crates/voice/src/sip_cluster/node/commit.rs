@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use call::call::CALLER_LEG;
 use infra::{CallWrite, Change, Refusal, Written};
 use model::{ConnId, Owner};
-use sip::{Flow, Message, StatusCode};
+use sip::{ConnectionId, Flow, Message, StatusCode};
 
 use super::Node;
 use super::calls::call::Stored;
@@ -15,7 +15,7 @@ use super::order::Order;
 use crate::sip_cluster::limits::CONFIRMED_PER_TURN;
 
 /// Calls that this node no longer has: their owners, and their unanswered INVITEs.
-type Lost = BTreeMap<ConnId, (Option<Owner>, Option<(Message, u64)>)>;
+type Lost = BTreeMap<ConnId, (Option<Owner>, Option<(Message, ConnectionId)>)>;
 
 impl Node {
     /// The changes since the last batch. The answers go to [`Node::committed`], in the same order.
@@ -173,7 +173,7 @@ impl Node {
     }
 
     /// Removes queued messages of calls that are not ours, and leaves the requests of these calls to their owners.
-    fn leave_to_owners(&mut self, lost: &Lost, received: Vec<(Message, u64)>) {
+    fn leave_to_owners(&mut self, lost: &Lost, received: Vec<(Message, ConnectionId)>) {
         self.take_back(&lost.keys().copied().collect::<Vec<_>>());
         for (message, link) in received {
             let call = message.to().ok().and_then(|to| self.ids.call_of(to.tag()));
@@ -189,7 +189,7 @@ impl Node {
     }
 
     /// The INVITE of a call that is not answered yet. If two nodes got the INVITE, one of them has stored the call.
-    fn open_invite(&self, conn_id: ConnId) -> Option<(Message, u64)> {
+    fn open_invite(&self, conn_id: ConnId) -> Option<(Message, ConnectionId)> {
         let entry = self.calls.get(&conn_id)?;
         let leg = entry.leg(CALLER_LEG)?;
         let answering = self.agent.leg(leg.phone?)?.answering.as_ref()?;

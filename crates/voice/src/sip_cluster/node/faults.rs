@@ -5,6 +5,7 @@ use model::{ConnId, Timestamp};
 use runtime::fault::InARow;
 
 use crate::sip_cluster::limits::{FAULTS_REPORTED_MAX, STEPS_MAX};
+use sip::ConnectionId;
 
 /// What the node is doing, for the report of a fault.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +18,7 @@ pub enum Doing {
         /// The bytes as received.
         bytes: Bytes,
         /// The connection.
-        link: u64,
+        link: ConnectionId,
     },
     /// Time has passed.
     Time,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use infra::{DialogKey, Record};
 use model::{ConnId, NodeId, Owner, TenantId};
-use sip::proxy;
+use sip::{ConnectionId, proxy};
 
 /// The role whose nodes own calls.
 pub const ROLE: &str = "sip-cluster";
@@ -47,7 +47,7 @@ impl Lookup {
 
 /// Owners that each connected proxy sees live, by the number of the connection.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct SeenLive(pub BTreeMap<u64, Vec<Owner>>);
+pub struct SeenLive(pub BTreeMap<ConnectionId, Vec<Owner>>);
 
 impl SeenLive {
     /// Nodes of this role that any proxy sees live.
@@ -69,7 +69,7 @@ pub enum FailureReport {
         /// The node.
         owner: Owner,
         /// The connection.
-        by: u64,
+        by: ConnectionId,
     },
     /// A node: nothing listens at its address.
     Node(NodeId),

@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use model::Timestamp;
 use model::plan::Contact;
-use sip::NameAddr;
+use sip::{ConnectionId, NameAddr};
 
 /// Placeholder for the edge of a proxy that will not return.
 pub const NO_EDGE: &str = "edge.trunkline.invalid";
 
 /// Marks numbers of connections that have not been up in this run: no real number is so high.
 const NEVER_UP: u64 = 1 << 63;
+/// Where no proxy is connected: no real connection has it, so nothing is sent.
+pub const NO_CONNECTION: ConnectionId = ConnectionId(0);
 
 /// The proxies, by the numbers of their connections and by their edges.
 pub struct Proxies {
     /// Connections that are up, each with its proxy's edge.
-    up: BTreeMap<u64, String>,
+    up: BTreeMap<ConnectionId, String>,
     /// Edges whose connection broke, until it is back or no leg uses it any more.
     lost: BTreeMap<String, Lost>,
     /// Number of edges awaited that have not been connected in this run.
@@ -29,7 +31,7 @@ pub struct Proxies {
 #[derive(Clone, Copy, Debug)]
 struct Lost {
     /// Number of the broken connection; legs refer to it.
-    link: u64,
+    link: ConnectionId,
     /// Until when requests through that proxy wait for a response.
     until: Timestamp,
 }
@@ -41,20 +43,20 @@ impl Proxies {
     }
 
     /// A connection is up. Returns the number by which legs of that edge go, if its connection had broken.
-    pub fn came_up(&mut self, link: u64, edge: &str) -> Option<u64> {
+    pub fn came_up(&mut self, link: ConnectionId, edge: &str) -> Option<ConnectionId> {
         self.up.insert(link, edge.to_owned());
         self.lost.remove(edge).map(|lost| lost.link)
     }
 
     /// A connection broke; returns whether it was up.
-    pub fn broke(&mut self, link: u64, now: Timestamp) -> bool {
+    pub fn broke(&mut self, link: ConnectionId, now: Timestamp) -> bool {
         let Some(edge) = self.up.remove(&link) else { return false };
         self.lost.insert(edge, Lost { link, until: now + self.return_within });
         true
     }
 
     /// Whether a connection is up.
-    pub fn is_up(&self, link: u64) -> bool {
+    pub fn is_up(&self, link: ConnectionId) -> bool {
         self.up.contains_key(&link)
     }
 
@@ -64,7 +66,7 @@ impl Proxies {
     }
 
     /// Any connection that is up.
-    pub fn any(&self) -> Option<u64> {
+    pub fn any(&self) -> Option<ConnectionId> {
         self.up.keys().next().copied()
     }
 
@@ -74,44 +76,44 @@ impl Proxies {
     }
 
     /// The connections of edges that are awaited.
-    pub fn awaited(&self) -> Vec<u64> {
+    pub fn awaited(&self) -> Vec<ConnectionId> {
         self.lost.values().map(|lost| lost.link).collect()
     }
 
     /// Those of them that have been away for too long: requests that wait for them fail.
-    pub fn overdue(&self, now: Timestamp) -> Vec<u64> {
+    pub fn overdue(&self, now: Timestamp) -> Vec<ConnectionId> {
         self.lost.values().filter(|lost| lost.until <= now).map(|lost| lost.link).collect()
     }
 
     /// Awaits these connections no longer, except where a leg still goes by one.
-    pub fn forget_unused(&mut self, links: &[u64], is_used: impl Fn(u64) -> bool) {
+    pub fn forget_unused(&mut self, links: &[ConnectionId], is_used: impl Fn(ConnectionId) -> bool) {
         self.lost.retain(|_, lost| !links.contains(&lost.link) || is_used(lost.link));
     }
 
     /// The edge of the proxy at a connection.
-    pub fn edge(&self, link: u64) -> &str {
+    pub fn edge(&self, link: ConnectionId) -> &str {
         let lost = || self.lost.iter().find(|(_, lost)| lost.link == link).map(|(edge, _)| edge);
         self.up.get(&link).or_else(lost).map_or(NO_EDGE, String::as_str)
     }
 
     /// The connection to the proxy with that edge. If there is none yet, the call waits for it as for one that broke: another
     /// proxy does not know the call's requests, so a CANCEL through it would match none.
-    pub fn link_at(&mut self, edge: &str, now: Timestamp) -> u64 {
+    pub fn link_at(&mut self, edge: &str, now: Timestamp) -> ConnectionId {
         let own = self.up.iter().find(|(_, at)| at.as_str() == edge).map(|(link, _)| *link);
         if let Some(link) = own.or_else(|| self.lost.get(edge).map(|lost| lost.link)) {
             return link;
         }
         if edge == NO_EDGE {
-            return self.any().unwrap_or(0);
+            return self.any().unwrap_or(NO_CONNECTION);
         }
         self.never_up += 1;
-        let link = NEVER_UP | self.never_up;
+        let link = ConnectionId(NEVER_UP | self.never_up);
         self.lost.insert(edge.to_owned(), Lost { link, until: now + self.return_within });
         link
     }
 
     /// The connection to the proxy that a registration's Path leads through; without a Path, any connection.
-    pub fn link_of(&self, contact: &Contact) -> Option<u64> {
+    pub fn link_of(&self, contact: &Contact) -> Option<ConnectionId> {
         let Some(first) = contact.path.first() else {
             return self.any();
         };

@@ -11,7 +11,7 @@ use model::{ConnId, Epoch, EventName, LegId, NodeId, Owner, TenantId, Timestamp}
 use sip::agent::{
     AgentConfig, Body, DialogId, Event, IncomingId, Invite, LocalIdentity, Provisionals, Reply, UserAgent,
 };
-use sip::{Flow, LocalTag, Message, Seal, StatusCode};
+use sip::{ConnectionId, Flow, LocalTag, Message, Seal, StatusCode};
 
 use crate::sip_cluster::limits::Limits;
 use crate::sip_cluster::metrics::Metrics;
@@ -23,7 +23,7 @@ pub const PHONE_SDP: &str =
     "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 pub const MEDIA_SDP: &str =
     "v=0\r\no=- 2 1 IN IP4 192.0.2.5\r\ns=-\r\nc=IN IP4 192.0.2.5\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\n";
-pub const LINK: Flow = Flow::Stream { connection: 1 };
+pub const LINK: Flow = Flow::Stream { connection: ConnectionId(1) };
 
 /// The peers that the bench plays.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -59,7 +59,7 @@ pub struct Bench {
     /// Messages that did not reach silent peers.
     pub unheard: Vec<Message>,
     /// The connection to the proxy through which the peers are reached.
-    pub link: u64,
+    pub link: ConnectionId,
     /// Whether media refuses offers within a dialog.
     pub media_refuses: bool,
     tags: u64,
@@ -104,7 +104,7 @@ impl Bench {
     pub fn new() -> Self {
         let now = Timestamp::from_millis(1_763_622_000_000);
         let mut node = new_node(1);
-        node.link_up(1, EDGE, now);
+        node.link_up(ConnectionId(1), EDGE, now);
         let peer = |seed| UserAgent::new(AgentConfig::default(), Box::new(Seeded::new(seed)));
         let peers = [(Peer::Caller, peer(11)), (Peer::Media, peer(12)), (Peer::Phone, peer(13))].into();
         Self {
@@ -124,7 +124,7 @@ impl Bench {
             mute: Vec::new(),
             heard: Vec::new(),
             unheard: Vec::new(),
-            link: 1,
+            link: ConnectionId(1),
             media_refuses: false,
             tags: 0,
         }
@@ -260,15 +260,15 @@ impl Bench {
     }
 
     /// The connection to the proxy breaks; the peers are reached through the other one, if there is one.
-    pub fn proxy_goes(&mut self, other: Option<u64>) {
+    pub fn proxy_goes(&mut self, other: Option<ConnectionId>) {
         self.node.link_down(self.link, self.now);
-        self.link = other.unwrap_or(0);
+        self.link = other.unwrap_or(ConnectionId(0));
         self.run();
     }
 
     /// The proxy is back, on another connection.
     pub fn proxy_returns(&mut self) {
-        self.link += 100;
+        self.link.0 += 100;
         self.node.link_up(self.link, EDGE, self.now);
         self.run();
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use model::plan::Destination;
 use model::request::RequestKind;
 use sip::agent::{Event, Release};
-use sip::{HeaderName, Message, Method, StatusCode};
+use sip::{ConnectionId, HeaderName, Message, Method, StatusCode};
 
 use super::bench::{Bench, Peer, phone, point};
 use super::calls::{request, talking};
@@ -164,8 +164,8 @@ fn a_probe_that_was_under_way_when_its_proxy_went_ends_no_call() {
 #[test]
 fn a_phone_that_vanishes_while_its_proxy_is_away_is_found_all_the_same() {
     let (mut bench, _) = talking();
-    bench.node.link_up(9, "192.0.2.2:5060", bench.now);
-    bench.proxy_goes(Some(9));
+    bench.node.link_up(ConnectionId(9), "192.0.2.2:5060", bench.now);
+    bench.proxy_goes(Some(ConnectionId(9)));
     bench.pass(Duration::from_secs(50));
     bench.phone_is_silent();
     bench.pass(Duration::from_secs(10));

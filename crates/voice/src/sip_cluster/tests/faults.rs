@@ -9,7 +9,7 @@ use model::request::RequestKind;
 use model::{ConnId, Entropy, EventName, Seq, Subject, Token};
 use runtime::fault::InARow;
 use sip::agent::Event;
-use sip::{Message, Method};
+use sip::{ConnectionId, Message, Method};
 
 use super::bench::{Bench, EDGE, Peer, node_with, point, tenant};
 use super::calls::{request, talking};
@@ -37,7 +37,7 @@ impl Entropy for Fuse {
 fn fused(bench: &mut Bench, conn_id: ConnId) -> Arc<AtomicU32> {
     let left = Arc::new(AtomicU32::new(0));
     bench.node = node_with(2, Box::new(Fuse { left: left.clone(), seeded: Seeded::new(3) }));
-    bench.node.link_up(1, EDGE, bench.now);
+    bench.node.link_up(ConnectionId(1), EDGE, bench.now);
     let record = claimed(bench, conn_id);
     assert!(bench.node.restore(&record, bench.now));
     bench.run();
@@ -109,7 +109,7 @@ fn a_fault_in_the_first_turn_of_a_record_puts_it_aside() {
     let (mut bench, conn_id) = talking();
     let left = Arc::new(AtomicU32::new(0));
     bench.node = node_with(2, Box::new(Fuse { left: left.clone(), seeded: Seeded::new(3) }));
-    bench.node.link_up(1, EDGE, bench.now);
+    bench.node.link_up(ConnectionId(1), EDGE, bench.now);
     assert!(bench.node.restore(&claimed(&bench, conn_id), bench.now));
     left.store(1, Ordering::Relaxed);
     bench.node.request(request(conn_id, "7101", RequestKind::HoldCall), bench.now).expect("the call is here");
@@ -133,7 +133,7 @@ fn of_an_illegible_record_the_parties_hear_nothing_and_views_that_the_call_is_ov
     let (mut bench, conn_id) = talking();
     let record = Record { state: bytes::Bytes::from_static(b"\xff\xff\xff"), ..claimed(&bench, conn_id) };
     bench.node = super::bench::new_node(2);
-    bench.node.link_up(1, EDGE, bench.now);
+    bench.node.link_up(ConnectionId(1), EDGE, bench.now);
     assert!(!bench.node.restore(&record, bench.now));
     bench.run();
     let aside = aside(&mut bench).expect("a record");
@@ -153,7 +153,7 @@ fn what_can_be_read_of_a_damaged_record_ends_the_call_for_its_parties() {
     state[at] = 0xff;
     let record = Record { state: state.into(), ..record };
     bench.node = super::bench::new_node(2);
-    bench.node.link_up(1, EDGE, bench.now);
+    bench.node.link_up(ConnectionId(1), EDGE, bench.now);
     assert!(!bench.node.restore(&record, bench.now));
     bench.run();
     assert_bare_end(&aside(&mut bench).expect("a record"));
@@ -167,7 +167,7 @@ fn a_record_that_was_in_hand_when_two_processes_died_is_not_looked_at_a_third_ti
     let (mut bench, conn_id) = talking();
     let record = Record { claims: CLAIMS_MAX, ..claimed(&bench, conn_id) };
     bench.node = super::bench::new_node(2);
-    bench.node.link_up(1, EDGE, bench.now);
+    bench.node.link_up(ConnectionId(1), EDGE, bench.now);
     assert!(!bench.node.restore(&record, bench.now));
     bench.run();
     let aside = aside(&mut bench).expect("a record");
@@ -183,7 +183,7 @@ fn an_early_call_hears_a_refusal_and_a_phone_that_rings_a_cancel() {
     bench.phone_rings();
     let record = Record { claims: CLAIMS_MAX, ..claimed(&bench, conn_id) };
     bench.node = super::bench::new_node(2);
-    bench.node.link_up(1, EDGE, bench.now);
+    bench.node.link_up(ConnectionId(1), EDGE, bench.now);
     bench.node.restore(&record, bench.now);
     bench.node.was_quarantined(conn_id, true, bench.now);
     let said: Vec<Message> = std::iter::from_fn(|| bench.node.poll_transmit())
@@ -240,10 +240,10 @@ fn calls_in_doubt_are_confirmed_in_slices_and_what_was_just_written_first() {
         assert!(kept + 1 >= batch.len(), "a call that says nothing is not written");
         confirmed += batch.len();
         turns += 1;
-        bench
-            .node
-            .agent_mut()
-            .pass_on(&Message::parse(OPTIONS.into()).expect("a message"), sip::Flow::Stream { connection: 1 });
+        bench.node.agent_mut().pass_on(
+            &Message::parse(OPTIONS.into()).expect("a message"),
+            sip::Flow::Stream { connection: ConnectionId(1) },
+        );
         bench.node.committed(batch.iter().map(|write| (write.conn_id, Written::Done { position: None })));
     }
     assert_eq!((confirmed, turns), (calls.len(), 2));
@@ -263,7 +263,7 @@ fn waiting(bench: &mut Bench, number: usize) -> ConnId {
          Trunkline-Tenant: {}\r\nTrunkline-Source: trunk;name=carrier\r\nContent-Length: 0\r\n\r\n",
         tenant()
     );
-    bench.node.receive(Message::parse(invite.into()).expect("an INVITE"), 1, bench.now);
+    bench.node.receive(Message::parse(invite.into()).expect("an INVITE"), ConnectionId(1), bench.now);
     let order = std::iter::from_fn(|| bench.node.poll_order()).find(|order| matches!(order, Order::AskDialPlan { .. }));
     let Some(Order::AskDialPlan { conn_id, ask, .. }) = order else { panic!("nobody asks the dial plan") };
     bench.node.dial_plan_answered(conn_id, ask, point(), bench.now);

@@ -7,6 +7,7 @@ use super::bench::{Bench, EDGE, PHONE_SDP, Peer, new_node, owner, tenant};
 use super::calls::{request, talking};
 use crate::sip_cluster::node::lookup::{CallKey, Found};
 use crate::sip_cluster::node::order::Order;
+use sip::ConnectionId;
 
 /// The last record of a call, claimed by the node's next run.
 pub fn claimed(bench: &Bench, conn_id: ConnId) -> Record<ConnId> {
@@ -36,7 +37,7 @@ pub fn claimed(bench: &Bench, conn_id: ConnId) -> Record<ConnId> {
 fn restart(bench: &mut Bench, conn_id: ConnId) {
     let record = claimed(bench, conn_id);
     bench.node = new_node(2);
-    bench.node.link_up(1, EDGE, bench.now);
+    bench.node.link_up(ConnectionId(1), EDGE, bench.now);
     assert!(bench.node.restore(&record, bench.now));
     bench.run();
 }
@@ -113,13 +114,13 @@ fn a_bye_whose_answer_died_with_the_node_is_answered_while_the_rest_of_its_call_
     let bye = sip::Message::parse(bye.bytes).expect("a message");
     // The node's messages are lost with it; its stored state is not.
     bench.mute = vec![Peer::Caller, Peer::Phone, Peer::Media];
-    bench.node.receive(bye.clone(), 1, bench.now);
+    bench.node.receive(bye.clone(), ConnectionId(1), bench.now);
     bench.run();
     bench.mute.retain(|peer| *peer == Peer::Phone);
     restart(&mut bench, conn_id);
     assert_eq!(bench.node.calls(), 1, "the phone has not answered its BYE");
     // The proxy has got no answer, and repeats the request to the successor.
-    bench.node.receive(bye, 1, bench.now);
+    bench.node.receive(bye, ConnectionId(1), bench.now);
     let sent = std::iter::from_fn(|| bench.node.poll_transmit());
     let answers = sent.filter_map(|sent| sip::Message::parse(sent.bytes).expect("a message").status());
     assert_eq!(answers.collect::<Vec<_>>(), [sip::StatusCode::OK]);
@@ -162,7 +163,7 @@ fn within((call, leg): (ConnId, model::LegId), method: &str, owned_by: &Owner, m
 /// Messages of a node without calls when it gets `message` and the ledger's answer is `found`.
 fn when_found(message: sip::Message, found: &Found) -> Vec<sip::Message> {
     let mut bench = Bench::new();
-    bench.node.receive(message, 1, bench.now);
+    bench.node.receive(message, ConnectionId(1), bench.now);
     assert!(bench.node.poll_transmit().is_none(), "first the ledger is asked");
     let Some(Order::Find(sought)) = bench.node.poll_order() else { panic!("nobody asks") };
     assert_eq!((&sought.tenant, &sought.named), (&tenant(), &CallKey::Call(ConnId(7))));
@@ -198,7 +199,7 @@ fn messages_that_come_while_a_call_is_looked_for_follow_it_in_their_order() {
     let (mut dead, conn_id) = talking();
     let record = claimed(&dead, conn_id);
     dead.node = new_node(2);
-    dead.node.link_up(1, EDGE, dead.now);
+    dead.node.link_up(ConnectionId(1), EDGE, dead.now);
     dead.bye(Peer::Phone);
     let mut asked: Vec<Order> = dead.orders.drain(..).filter(|order| matches!(order, Order::Find(_))).collect();
     let Some(Order::Find(sought)) = asked.pop() else { panic!("nobody asks") };
@@ -215,7 +216,7 @@ fn what_is_asked_within_a_leg_that_only_the_successor_knows_is_the_successors_to
     let successor = owner("sip-cluster-2", 1);
     // This node does not know yet that it has lost the call, nor the leg that the successor has begun.
     let bye = within((conn_id, model::LegId(99)), "BYE", &successor, true);
-    bench.node.receive(bye, 1, bench.now);
+    bench.node.receive(bye, ConnectionId(1), bench.now);
     assert_eq!(bench.node.batch().len(), 1, "the ledger is asked whose the call is");
     bench.node.committed([(conn_id, Written::Fenced { owner: successor.clone(), token: Token(2) })]);
     let sent: Vec<_> = std::iter::from_fn(|| bench.node.poll_transmit()).collect();
@@ -262,8 +263,8 @@ fn an_invite_that_is_said_to_be_of_a_call_of_ours_makes_no_second_one() {
     invite.set(&sip::proxy::headers::OWNER, owner("sip-cluster-1", 2));
     // The claim succeeded and its answer was lost: another node has read the owner in the ledger.
     bench.node = new_node(2);
-    bench.node.link_up(1, EDGE, bench.now);
-    bench.node.receive(invite, 1, bench.now);
+    bench.node.link_up(ConnectionId(1), EDGE, bench.now);
+    bench.node.receive(invite, ConnectionId(1), bench.now);
     assert_eq!(bench.node.calls(), 0);
     let asked = std::iter::from_fn(|| bench.node.poll_order()).any(|order| matches!(order, Order::Find(_)));
     assert!(asked, "the ledger is asked for it");
@@ -289,7 +290,7 @@ fn from_fork(invite: &sip::Message, status: u16) -> sip::Message {
 
 /// A response comes to a node that has lost its call without knowing: it sends nothing.
 fn is_left_to_the_successor(bench: &mut Bench, conn_id: ConnId, response: sip::Message) {
-    bench.node.receive(response, 1, bench.now);
+    bench.node.receive(response, ConnectionId(1), bench.now);
     let asked: Vec<ConnId> = bench.node.batch().iter().map(|write| write.conn_id).collect();
     assert_eq!(asked, [conn_id], "the ledger is asked whose the call is");
     let successor = owner("sip-cluster-2", 1);

@@ -8,7 +8,7 @@ use model::plan::{Destination, Service};
 use model::request::{RequestKind, RouteTo, Treatment};
 use model::{ConnId, Dn};
 use sip::agent::{Event, Invite, LocalIdentity, Provisionals, Reply, Session};
-use sip::{Flow, StatusCode};
+use sip::{ConnectionId, Flow, StatusCode};
 
 use super::bench::{Bench, EDGE, MEDIA_SDP, PHONE_SDP, Peer, phone, point};
 use super::calls::request;
@@ -24,7 +24,7 @@ fn dial(bench: &mut Bench, number: &str, offer: Option<&'static str>) {
         (sip::proxy::headers::SOURCE, "trunk;name=carrier".to_owned()),
     ];
     let invite = Invite {
-        flow: Flow::Stream { connection: 1 },
+        flow: Flow::Stream { connection: ConnectionId(1) },
         target: format!("sip:{number}@{EDGE}"),
         from: "<sip:+4930123456@example.com>".to_owned(),
         to: format!("<sip:{number}@{EDGE}>"),
@@ -163,8 +163,8 @@ fn has_ended(bench: &Bench) -> bool {
 #[test]
 fn media_is_told_by_another_proxy_while_one_is_away() {
     let (mut bench, conn_id) = hears_music();
-    bench.node.link_up(9, "192.0.2.2:5060", bench.now);
-    bench.proxy_goes(Some(9));
+    bench.node.link_up(ConnectionId(9), "192.0.2.2:5060", bench.now);
+    bench.proxy_goes(Some(ConnectionId(9)));
     ends_music(&mut bench, conn_id);
     assert!(has_ended(&bench));
 }

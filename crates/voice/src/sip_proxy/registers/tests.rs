@@ -1,6 +1,7 @@
 use bytes::Bytes;
 
 use super::*;
+use sip::ConnectionId;
 
 fn arrived(text: &'static str, at: u64) -> Arrived {
     let datagram = Datagram { remote: ([192, 0, 2, 1], 5060).into(), bytes: Bytes::from_static(text.as_bytes()) };

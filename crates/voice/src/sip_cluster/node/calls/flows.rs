@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use model::Timestamp;
-use sip::Flow;
 use sip::agent::DialogId;
+use sip::{ConnectionId, Flow};
 
 use crate::sip_cluster::node::Node;
 
 impl Node {
-    pub(in crate::sip_cluster::node) fn meet_proxy(&mut self, link: u64, edge: &str, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn meet_proxy(&mut self, link: ConnectionId, edge: &str, now: Timestamp) {
         if let Some(old) = self.proxies.came_up(link, edge) {
             let (old, new) = (Flow::Stream { connection: old }, Flow::Stream { connection: link });
             self.agent.move_flow(old, new);
@@ -23,7 +23,7 @@ impl Node {
         self.settle(now);
     }
 
-    pub(in crate::sip_cluster::node) fn lose_proxy(&mut self, link: u64, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn lose_proxy(&mut self, link: ConnectionId, now: Timestamp) {
         self.search.link_down(link);
         if self.proxies.broke(link, now) {
             self.move_media(link);
@@ -31,7 +31,7 @@ impl Node {
     }
 
     /// Moves media dialogs to another proxy. Any proxy reaches media, so requests to it do not wait for the proxy that is away.
-    fn move_media(&mut self, from: u64) {
+    fn move_media(&mut self, from: ConnectionId) {
         let Some(other) = self.proxies.any() else { return };
         let from = Flow::Stream { connection: from };
         let legs = self.calls.values().flat_map(|entry| &entry.legs);
@@ -42,7 +42,7 @@ impl Node {
         }
     }
 
-    fn move_legs(&mut self, old: Flow, new: u64) {
+    fn move_legs(&mut self, old: Flow, new: ConnectionId) {
         for entry in self.calls.values_mut() {
             for leg in &mut entry.legs {
                 if (Flow::Stream { connection: leg.link }) == old {

@@ -13,7 +13,7 @@ use sip::params::unquote;
 use sip::proxy::headers;
 use sip::uri::Scheme;
 use sip::uri::escape::unescape;
-use sip::{Flow, Message, NameAddr, StatusCode, Uri};
+use sip::{ConnectionId, Flow, Message, NameAddr, StatusCode, Uri};
 
 use super::call::{Entry, LastSent, Stored};
 use super::leg::{Leg, LegStage, Place, Side};
@@ -27,7 +27,7 @@ struct NewCallParts {
     caller_name: String,
     dialled: String,
     dialog: DialogId,
-    link: u64,
+    link: ConnectionId,
     party: Option<IpAddr>,
     invite: DialogKey,
 }

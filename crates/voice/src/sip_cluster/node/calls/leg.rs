@@ -1,5 +1,6 @@
 //! A leg: a dialog with the party, and one with media.
 
+use sip::ConnectionId;
 use std::net::IpAddr;
 
 use call::call::HoldWay;
@@ -22,7 +23,7 @@ pub struct Leg {
     /// Its stage.
     pub stage: LegStage,
     /// The connection to the proxy by which it goes.
-    pub link: u64,
+    pub link: ConnectionId,
     /// The host that the party's signalling comes from, as the proxy has seen it.
     pub party: Option<IpAddr>,
     /// The DN and registration that we ring; none for the caller.
@@ -90,7 +91,7 @@ pub struct Place {
 
 impl Leg {
     /// A leg without dialogs.
-    pub const fn new(id: LegId, link: u64, stage: LegStage, now: Timestamp) -> Self {
+    pub const fn new(id: LegId, link: ConnectionId, stage: LegStage, now: Timestamp) -> Self {
         Self {
             id,
             phone: None,

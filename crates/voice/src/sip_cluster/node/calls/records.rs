@@ -17,6 +17,7 @@ use sip::agent::{DialogSnapshot, UserAgent};
 use super::call::{Entry, LastSent, Stored};
 use super::leg::{Leg, LegStage, Target};
 use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
+use sip::ConnectionId;
 
 /// The kind of the record.
 const KIND: &str = "call";
@@ -37,7 +38,7 @@ pub fn new_call(state: &CallSnapshot, point: &Dn, application: &str, owner: Stri
 }
 
 /// A call's record. `edge_of` names the edge of the proxy at a connection.
-pub fn encode<'a>(entry: &Entry, agent: &UserAgent, edge_of: impl Fn(u64) -> &'a str) -> Bytes {
+pub fn encode<'a>(entry: &Entry, agent: &UserAgent, edge_of: impl Fn(ConnectionId) -> &'a str) -> Bytes {
     let mut dialogs = Vec::with_capacity(entry.legs.len() * 2);
     let legs = entry.legs.iter().map(|leg| leg_to_record(leg, agent, &edge_of, &mut dialogs)).collect();
     let body = v1::CallRecord {
@@ -56,7 +57,7 @@ pub fn encode<'a>(entry: &Entry, agent: &UserAgent, edge_of: impl Fn(u64) -> &'a
 fn leg_to_record<'a>(
     leg: &Leg,
     agent: &UserAgent,
-    edge_of: impl Fn(u64) -> &'a str,
+    edge_of: impl Fn(ConnectionId) -> &'a str,
     dialogs: &mut Vec<v1::DialogRecord>,
 ) -> v1::LegRecord {
     let mut store = |dialog: Option<sip::agent::DialogId>| {
@@ -103,7 +104,7 @@ pub struct Decoded {
 ///
 /// # Errors
 /// Names the part that is invalid.
-pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> u64) -> Result<Decoded, RecordError> {
+pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> ConnectionId) -> Result<Decoded, RecordError> {
     let record = v1::StateRecord::decode(bytes).map_err(|_| RecordError("state record"))?;
     if record.kind != KIND || record.version != VERSION {
         return Err(RecordError("kind or version"));
@@ -174,7 +175,7 @@ pub fn legible(bytes: &[u8]) -> Legible {
     }
 }
 
-fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> u64) -> Result<Leg, RecordError> {
+fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> ConnectionId) -> Result<Leg, RecordError> {
     let stage = match record.stage() {
         v1::LegRecordStage::Offered => LegStage::Offered,
         v1::LegRecordStage::Preparing => LegStage::Preparing,

@@ -9,13 +9,14 @@ use model::plan::{Caller, Contact};
 use model::{ConnId, Dn, LegId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::agent::{CommandError, Invite, LocalIdentity, Provisionals, Reply};
-use sip::{Flow, HeaderName, StatusCode};
+use sip::{ConnectionId, Flow, HeaderName, StatusCode};
 
 use super::call::Stored;
 use super::leg::{Leg, LegStage, MEDIA_TAG, Place, Side, Target};
 use super::pending::Pending;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::order::Order;
+use crate::sip_cluster::node::proxies::NO_CONNECTION;
 
 /// Host name of media: the proxy chooses a node by the conference's name.
 const MEDIA_HOST: &str = "media.trunkline.invalid";
@@ -115,7 +116,7 @@ impl Node {
         let Some(entry) = self.calls.get_mut(&conn_id) else {
             return;
         };
-        let mut leg = Leg::new(id, link.unwrap_or(0), LegStage::Preparing, now);
+        let mut leg = Leg::new(id, link.unwrap_or(NO_CONNECTION), LegStage::Preparing, now);
         super::explain::leg(&self.trace, entry, id, &dn, &contact, now);
         leg.target = Some(Target { dn, contact });
         entry.legs.push(leg);
@@ -141,7 +142,7 @@ impl Node {
             return Err(CommandError::Gone);
         };
         // Any proxy reaches media.
-        let is_there = |link: &u64| self.proxies.is_up(*link);
+        let is_there = |link: &ConnectionId| self.proxies.is_up(*link);
         let link = Some(link).filter(is_there).or_else(|| self.proxies.any()).unwrap_or(link);
         let host = match &entry.media_owner {
             Some(owner) => format!("{owner}.{MEDIA_HOST}"),
@@ -370,7 +371,12 @@ impl Node {
     }
 
     /// Our tag and Contact in a dialog. Both name call, leg and owner; the Contact is reached at the proxy's edge.
-    pub(in crate::sip_cluster::node) fn identity(&self, tenant: TenantId, place: Place, link: u64) -> LocalIdentity {
+    pub(in crate::sip_cluster::node) fn identity(
+        &self,
+        tenant: TenantId,
+        place: Place,
+        link: ConnectionId,
+    ) -> LocalIdentity {
         let leg = match place.side {
             Side::Phone => place.leg,
             Side::Media => LegId(place.leg.0 | MEDIA_TAG),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use model::ConnId;
-use sip::Message;
+use sip::{ConnectionId, Message};
 
 /// The calls in doubt, and what this turn would have to take back or leave to another owner.
 pub struct Confirmations {
@@ -18,7 +18,7 @@ pub struct Confirmations {
     /// The calls of the last batch.
     written: Vec<ConnId>,
     /// Requests within calls that this turn has received. If another node turns out to own a call, they go to that owner.
-    received: Vec<(Message, u64)>,
+    received: Vec<(Message, ConnectionId)>,
 }
 
 impl Confirmations {
@@ -80,13 +80,13 @@ impl Confirmations {
     }
 
     /// The ledger has answered. Returns the requests received in this turn.
-    pub fn answered(&mut self) -> Vec<(Message, u64)> {
+    pub fn answered(&mut self) -> Vec<(Message, ConnectionId)> {
         self.in_batch = false;
         std::mem::take(&mut self.received)
     }
 
     /// This turn has received a request within a call.
-    pub fn received(&mut self, request: Message, link: u64) {
+    pub fn received(&mut self, request: Message, link: ConnectionId) {
         self.received.push((request, link));
     }
 }

@@ -4,6 +4,7 @@ use model::{Owner, Timestamp};
 
 use crate::sip_cluster::limits::{TAKEOVER_SCAN_EVERY, TAKEOVER_SCAN_FAST_FOR};
 use crate::sip_cluster::node::lookup::SeenLive;
+use sip::ConnectionId;
 
 /// The search for calls whose owner has failed: a call in a queue has no message that would trigger its takeover.
 pub struct OrphanSearch {
@@ -35,7 +36,7 @@ impl OrphanSearch {
     }
 
     /// Stores which nodes a proxy sees live; returns whether that is news.
-    pub fn sees_live(&mut self, link: u64, live: Vec<Owner>, now: Timestamp) -> bool {
+    pub fn sees_live(&mut self, link: ConnectionId, live: Vec<Owner>, now: Timestamp) -> bool {
         let before = self.live.0.insert(link, live);
         let is_news = before.as_ref() != self.live.0.get(&link);
         if is_news {
@@ -47,7 +48,7 @@ impl OrphanSearch {
     }
 
     /// A connection to a proxy broke: what that proxy sees is not known any more.
-    pub fn link_down(&mut self, link: u64) {
+    pub fn link_down(&mut self, link: ConnectionId) {
         self.live.0.remove(&link);
     }
 

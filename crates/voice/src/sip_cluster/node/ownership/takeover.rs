@@ -9,7 +9,7 @@ use model::{ConnId, Owner, TenantId, Timestamp};
 use sip::agent::Reply;
 use sip::header::HeaderName;
 use sip::proxy::headers;
-use sip::{Flow, LocalTag, Message, Method, StatusCode};
+use sip::{ConnectionId, Flow, LocalTag, Message, Method, StatusCode};
 
 use crate::quarantine::was_suspect_before_claim;
 use crate::sip_cluster::node::Node;
@@ -38,7 +38,7 @@ fn is_success_of_invite(message: &Message) -> bool {
 
 impl Node {
     /// Where a message belongs, as far as this node knows.
-    pub(in crate::sip_cluster::node) fn belongs(&mut self, message: &Message, link: u64) -> Belongs {
+    pub(in crate::sip_cluster::node) fn belongs(&mut self, message: &Message, link: ConnectionId) -> Belongs {
         let gone = message.header(&headers::UNREACHABLE).and_then(|owner| owner.parse().ok());
         let gone = gone.map(|owner| FailureReport::Owner { owner, by: link });
         let Ok(ours) = (if message.is_request() { message.to() } else { message.from() }) else { return Belongs::Here };
@@ -73,7 +73,12 @@ impl Node {
     }
 
     /// Holds a message until the ledger has named the owner of its call.
-    pub(in crate::sip_cluster::node) fn hold_for_lookup(&mut self, sought: Lookup, message: Message, link: u64) {
+    pub(in crate::sip_cluster::node) fn hold_for_lookup(
+        &mut self,
+        sought: Lookup,
+        message: Message,
+        link: ConnectionId,
+    ) {
         if self.held.are_full() {
             // The proxy absorbs retransmissions: without an answer the sender would hear nothing for half a minute.
             self.metrics.call_overloaded();
@@ -95,7 +100,7 @@ impl Node {
         }
     }
 
-    fn go_on_with_message(&mut self, found: &Found, message: Message, link: u64, now: Timestamp) {
+    fn go_on_with_message(&mut self, found: &Found, message: Message, link: ConnectionId, now: Timestamp) {
         let flow = Flow::Stream { connection: link };
         let found = match found {
             Found::Ours(record) if self.is_aside(record.key) => &Found::Ended,
@@ -122,7 +127,7 @@ impl Node {
     /// Marks the call of a message for the commit, so that the ledger confirms us as the owner before anything is sent within the
     /// call. This happens also when nothing changes, and when no such leg is here: a successor may have begun it, or it is over.
     /// For a response of a leg that is here, the user agent itself reports the changes.
-    fn confirm_owner_of(&mut self, message: &Message, link: u64) {
+    fn confirm_owner_of(&mut self, message: &Message, link: ConnectionId) {
         let ours = if message.is_request() { message.to() } else { message.from() };
         let Ok(ours) = ours else { return };
         let Some(tag) = ours.tag() else { return };
@@ -141,7 +146,7 @@ impl Node {
     }
 
     /// Handles a message whose call is here, or that belongs to no call.
-    pub(in crate::sip_cluster::node) fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn take_in(&mut self, message: Message, link: ConnectionId, now: Timestamp) {
         self.confirm_owner_of(&message, link);
         let again = [&headers::OWNER, &headers::UNREACHABLE].iter().any(|mark| message.header(mark).is_some());
         if message.is_request() && again {
@@ -154,7 +159,7 @@ impl Node {
     }
 
     /// Handles a message of a leg that is over: an answer sent before may have been lost with the previous owner.
-    pub(in crate::sip_cluster::node) fn take_in_late(&mut self, message: Message, link: u64, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn take_in_late(&mut self, message: Message, link: ConnectionId, now: Timestamp) {
         self.confirm_owner_of(&message, link);
         self.agent.receive_after_end(message, Flow::Stream { connection: link }, now);
         self.settle(now);
@@ -198,7 +203,7 @@ impl Node {
     pub(in crate::sip_cluster::node) fn answer_elsewhere(
         &mut self,
         message: Message,
-        link: u64,
+        link: ConnectionId,
         owner: Option<&Owner>,
     ) {
         let flow = Flow::Stream { connection: link };
@@ -246,7 +251,7 @@ impl Node {
     }
 
     /// Stores which nodes a proxy sees live; returns whether that is news.
-    pub fn sees_live(&mut self, link: u64, live: Vec<Owner>, now: Timestamp) -> bool {
+    pub fn sees_live(&mut self, link: ConnectionId, live: Vec<Owner>, now: Timestamp) -> bool {
         self.search.sees_live(link, live, now)
     }
 

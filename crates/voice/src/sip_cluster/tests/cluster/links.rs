@@ -1,5 +1,6 @@
 //! Connections between nodes and proxies: opened by the node, broken by either side or by a fault, stalled for a while.
 
+use sip::ConnectionId;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -12,25 +13,26 @@ use super::world::{Action, Addr, Payload, World};
 pub struct Links {
     opened: u64,
     /// Those that neither side has closed.
-    open: BTreeSet<u64>,
+    open: BTreeSet<ConnectionId>,
     /// Those on which nothing arrives any more.
-    lost: BTreeSet<u64>,
+    lost: BTreeSet<ConnectionId>,
     stalled: Option<(usize, usize)>,
     held: Vec<Packet<Addr, Payload>>,
 }
 
 impl Links {
-    pub fn next_number(&mut self) -> u64 {
+    pub fn next_number(&mut self) -> ConnectionId {
         self.opened += 1;
-        self.open.insert(self.opened);
-        self.opened
+        let number = ConnectionId(self.opened);
+        self.open.insert(number);
+        number
     }
 
-    pub fn is_open(&self, connection: u64) -> bool {
+    pub fn is_open(&self, connection: ConnectionId) -> bool {
         self.open.contains(&connection)
     }
 
-    pub fn close(&mut self, connection: u64) {
+    pub fn close(&mut self, connection: ConnectionId) {
         self.open.remove(&connection);
     }
 
@@ -39,7 +41,7 @@ impl Links {
     }
 
     /// Packets under way on it are lost.
-    pub fn lose(&mut self, connection: u64) {
+    pub fn lose(&mut self, connection: ConnectionId) {
         self.lost.insert(connection);
     }
 

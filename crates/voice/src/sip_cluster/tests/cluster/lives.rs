@@ -5,8 +5,8 @@ use std::time::Duration;
 use infra::{CallWrite, Leases as _};
 use model::{Owner, Timestamp};
 use net::sip::node::live_nodes;
-use sip::Message;
 use sip::proxy::headers;
+use sip::{ConnectionId, Message};
 
 use super::super::bench::tenant;
 use super::nodes::{Connection, Halted, ROLE, SimNode, Waiting, at_once, core_of, node_id};
@@ -204,7 +204,7 @@ impl World {
 
 impl SimNode {
     /// A message came from a proxy.
-    pub fn takes(&mut self, proxy: usize, number: u64, message: Message, now: Timestamp) {
+    pub fn takes(&mut self, proxy: usize, number: ConnectionId, message: Message, now: Timestamp) {
         let (Some(core), Some(connection)) = (&mut self.core, &mut self.connections[proxy]) else { return };
         connection.heard_at = now;
         let live = live_nodes(&message);

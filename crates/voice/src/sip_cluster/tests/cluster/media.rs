@@ -5,7 +5,7 @@ use std::time::Duration;
 use infra::{Claim, Claimed, MediaSessionId, MediaWrite, Record, Written};
 use model::{Epoch, NodeId, Owner, Timestamp};
 use sip::proxy::headers;
-use sip::{Flow, Message};
+use sip::{ConnectionId, Flow, Message};
 
 use super::super::bench::{seal, tenant};
 use super::ledger::Cut;
@@ -62,11 +62,11 @@ impl Media {
         self.core.is_some() && self.cut.is_none() && self.connections.iter().all(is_up)
     }
 
-    pub fn connection(&self, proxy: usize) -> Option<u64> {
+    pub fn connection(&self, proxy: usize) -> Option<ConnectionId> {
         self.connections[proxy].map(|connection| connection.number)
     }
 
-    fn proxy_of(&self, number: u64) -> Option<usize> {
+    fn proxy_of(&self, number: ConnectionId) -> Option<usize> {
         (0..2).find(|proxy| self.connection(*proxy) == Some(number))
     }
 
@@ -217,7 +217,7 @@ impl World {
         self.media_turns();
     }
 
-    fn media_takes(&mut self, proxy: usize, number: u64, message: Message) {
+    fn media_takes(&mut self, proxy: usize, number: ConnectionId, message: Message) {
         let now = self.now();
         let Media { core: Some(core), connections, former, .. } = &mut self.media else { return };
         let Some(connection) = &mut connections[proxy] else { return };

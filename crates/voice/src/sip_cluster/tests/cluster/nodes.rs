@@ -8,7 +8,7 @@ use infra::{CallLedger as _, CallWrite, Change, Record};
 use model::event::{ErrorCode, EventName};
 use model::plan::Destination;
 use model::{ConnId, Epoch, NodeId, Owner, Request, Timestamp};
-use sip::{Flow, Message};
+use sip::{ConnectionId, Flow, Message};
 
 use super::super::bench::seal;
 use super::hostiles::Counted;
@@ -49,7 +49,7 @@ pub enum Waiting {
 
 #[derive(Clone, Copy)]
 pub struct Connection {
-    pub number: u64,
+    pub number: ConnectionId,
     pub up: bool,
     pub heard_at: Timestamp,
 }
@@ -104,15 +104,15 @@ impl SimNode {
         self.core.as_ref().filter(|_| !self.frozen)?.next_timeout()
     }
 
-    pub fn connection(&self, proxy: usize) -> Option<u64> {
+    pub fn connection(&self, proxy: usize) -> Option<ConnectionId> {
         self.connections[proxy].map(|connection| connection.number)
     }
 
-    pub fn connected(&mut self, proxy: usize, number: u64, now: Timestamp) {
+    pub fn connected(&mut self, proxy: usize, number: ConnectionId, now: Timestamp) {
         self.connections[proxy] = Some(Connection { number, up: false, heard_at: now });
     }
 
-    fn proxy_of(&self, number: u64) -> Option<usize> {
+    fn proxy_of(&self, number: ConnectionId) -> Option<usize> {
         self.connections.iter().position(|connection| connection.is_some_and(|it| it.number == number))
     }
 }

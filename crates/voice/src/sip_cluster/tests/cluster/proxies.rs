@@ -8,7 +8,7 @@ use model::{Owner, Timestamp};
 use sip::proxy::{
     Announcement, Credentials, Limits, Network, NodeAuthority, Output, Proxy, Settings, Side, Trunk, headers,
 };
-use sip::{Flow, HeaderName, Message, Method, Transmit};
+use sip::{ConnectionId, Flow, HeaderName, Message, Method, Transmit};
 
 use super::super::bench::{seal, tenant};
 use super::world::{Action, Addr, Payload, World};
@@ -75,8 +75,8 @@ fn core_of(at: usize, seed: u64, life: u64) -> Proxy {
 }
 
 /// The first message of a node.
-pub fn announcement(role: &str, owner: &Owner, connection: u64) -> Message {
-    let id = format!("hello-{connection}");
+pub fn announcement(role: &str, owner: &Owner, connection: ConnectionId) -> Message {
+    let id = format!("hello-{}", connection.0);
     Message::request(Method::Options, "sip:sip-proxy.trunkline.invalid")
         .header(&HeaderName::Via, format_args!("SIP/2.0/TCP 127.0.2.1;branch=z9hG4bK{id}"))
         .header(&HeaderName::MaxForwards, 70)
@@ -112,7 +112,7 @@ impl World {
         let lost = self.percent(50);
         let nodes = self.nodes.iter().enumerate().map(|(node, it)| (Addr::Node(node), it.connection(at)));
         let all = nodes.chain([(Addr::Media, self.media.connection(at))]);
-        let all: Vec<(Addr, u64)> = all.filter_map(|(peer, connection)| Some((peer, connection?))).collect();
+        let all: Vec<(Addr, ConnectionId)> = all.filter_map(|(peer, connection)| Some((peer, connection?))).collect();
         for (peer, connection) in all {
             if lost {
                 self.links.lose(connection);
@@ -226,7 +226,7 @@ impl World {
     }
 
     /// The peer of a connection.
-    fn whose(&self, proxy: usize, connection: u64) -> Option<Addr> {
+    fn whose(&self, proxy: usize, connection: ConnectionId) -> Option<Addr> {
         if self.media.connection(proxy) == Some(connection) {
             return Some(Addr::Media);
         }

@@ -9,6 +9,7 @@ use super::world::World;
 use crate::sip_cluster::node::calls::call::Entry;
 use crate::sip_cluster::node::calls::leg::Leg;
 use crate::sip_cluster::node::calls::records::{self, Decoded};
+use sip::ConnectionId;
 
 /// Dialogs as they were; no message is sent.
 const UNCHANGED: Restore = Restore { stream: None, resend: false, cseq_jump: 0 };
@@ -24,7 +25,7 @@ impl World {
             let mut edges = Vec::new();
             let read = records::decode(state, |edge| {
                 edges.push(edge.to_owned());
-                edges.len() as u64 - 1
+                ConnectionId(edges.len() as u64 - 1)
             });
             let wrong = match read {
                 Err(error) => Some(error.to_string()),
@@ -52,7 +53,7 @@ fn lost(entry: &Entry, agent: &UserAgent, read: &Decoded) -> Option<String> {
 
 /// In another run, connections have other numbers and dialogs other handles.
 fn beside_the_model(entry: &Entry) -> String {
-    let bare = |leg: &Leg| Leg { phone: None, media: None, link: 0, ..leg.clone() };
+    let bare = |leg: &Leg| Leg { phone: None, media: None, link: ConnectionId(0), ..leg.clone() };
     let legs: Vec<Leg> = entry.legs.iter().map(bare).collect();
     format!("{legs:?} {:?} {:?} {:?}", entry.media_owner, entry.caller_name, entry.invite)
 }
@@ -73,5 +74,5 @@ fn written_again(read: Decoded, edges: &[String], now: Timestamp) -> Result<byte
         leg.phone = restore(phone).map_err(|error| error.to_string())?;
         leg.media = restore(media).map_err(|error| error.to_string())?;
     }
-    Ok(records::encode(&entry, &agent, |link| edges[link as usize].as_str()))
+    Ok(records::encode(&entry, &agent, |link| edges[link.0 as usize].as_str()))
 }

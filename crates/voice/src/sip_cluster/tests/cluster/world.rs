@@ -8,8 +8,8 @@ use infra::{Clock as _, Stores};
 use model::entropy::Seeded;
 use model::{ConnId, Entropy as _, Timestamp};
 use simnet::{Network, Packet, Step};
-use sip::Message;
 use sip::agent::DialogId;
+use sip::{ConnectionId, Message};
 
 use super::absences::Absences;
 use super::audio::Audio;
@@ -45,9 +45,9 @@ pub enum Payload {
     Datagram(Message),
     /// Any bytes, a message or not.
     Raw(bytes::Bytes),
-    Stream(u64, Message),
-    Open(u64),
-    Close(u64),
+    Stream(ConnectionId, Message),
+    Open(ConnectionId),
+    Close(ConnectionId),
 }
 
 /// An event at a time of its own.
