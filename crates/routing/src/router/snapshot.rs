@@ -8,6 +8,9 @@ use super::{Output, Router};
 use crate::agents::{Presence, Session};
 use crate::request::{RequestId, RequestSnapshot, Stage};
 
+/// No more requests ever arrive: a thousand a second for 100 million years.
+const ARRIVALS_MAX: u64 = u64::MAX >> 2;
+
 /// An agent's row.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AgentSnapshot {
@@ -76,14 +79,21 @@ impl Router {
 
     /// Continues from a snapshot. Due times are wall-clock times; overdue timers expire at the next [`Router::handle_timeout`].
     pub fn restore(snapshot: RouterSnapshot) -> Self {
-        let mut router = Self { arrivals: snapshot.arrivals, ..Self::default() };
+        let mut router = Self { arrivals: snapshot.arrivals.min(ARRIVALS_MAX), ..Self::default() };
         for dn in &snapshot.out_of_service {
             router.agents.set_service(dn, false);
         }
         for agent in snapshot.agents {
             router.restore_agent(agent);
         }
-        for request in snapshot.requests {
+        for mut request in snapshot.requests {
+            if router.requests.contains_key(&request.submission.id) {
+                continue;
+            }
+            // A damaged row may have the number of another one, or one after which there is none.
+            if request.arrival > ARRIVALS_MAX || router.by_arrival.contains_key(&request.arrival) {
+                request.arrival = router.arrivals + 1;
+            }
             let promised = match &request.stage {
                 Stage::Waiting => None,
                 Stage::Offered { agent, .. } | Stage::Ringing { agent, .. } => Some(agent.clone()),

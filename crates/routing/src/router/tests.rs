@@ -479,6 +479,26 @@ proptest! {
 }
 
 #[test]
+fn rows_with_impossible_or_equal_numbers_of_arrival_are_numbered_anew() {
+    let mut router = three();
+    for call in 1..=4 {
+        router.submit(submission(call, "Sales>0", 0, at(call)), at(call)).unwrap();
+    }
+    let mut snapshot = router.snapshot();
+    snapshot.requests[0].arrival = u64::MAX;
+    snapshot.requests[2].arrival = snapshot.requests[1].arrival;
+    snapshot.requests.push(snapshot.requests[3].clone());
+    let mut restored = Router::restore(snapshot);
+    check(&restored);
+    restored.submit(submission(5, "Sales>0", 0, at(5)), at(5)).unwrap();
+    check(&restored);
+    for (call, who) in [(1, "X"), (2, "Y"), (3, "Z")] {
+        ready(&mut restored, who, at(10 + call));
+        assert!(offers(&mut restored).contains(&(call, who.into())), "{call} for {who}");
+    }
+}
+
+#[test]
 fn an_agent_is_declined_only_while_the_request_is_promised_to_that_agent() {
     let mut router = three();
     ready(&mut router, "X", at(1));

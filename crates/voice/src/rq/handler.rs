@@ -91,7 +91,7 @@ impl TenantQueues {
             metrics.row_unreadable();
         };
         let requests = record.requests.iter().filter_map(|(id, bytes)| {
-            records::decode_request(bytes).inspect_err(|error| left_out("request", id, error)).ok()
+            records::decode_request(id, bytes).inspect_err(|error| left_out("request", id, error)).ok()
         });
         let agents = record.reservations.iter().filter_map(|(agent, bytes)| {
             records::decode_agent(bytes).inspect_err(|error| left_out("agent", agent.as_str(), error)).ok()

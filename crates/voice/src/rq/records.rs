@@ -65,8 +65,12 @@ fn encode_declined(declined: &Declined) -> v1::DeclinedRecord {
     v1::DeclinedRecord { agent: declined.agent.to_string(), until_us: declined.until.as_micros() }
 }
 
-pub(super) fn decode_request(bytes: &[u8]) -> Result<RequestSnapshot, RecordError> {
+/// Reads the row of request `id`.
+pub(super) fn decode_request(id: &str, bytes: &[u8]) -> Result<RequestSnapshot, RecordError> {
     let record: v1::RequestRecord = open(bytes)?;
+    if record.request_id != id {
+        return Err(RecordError(format!("it is of request {}", record.request_id)));
+    }
     let agent = || AgentId::parse(&record.agent).map_err(RecordError::of);
     let expires_at = Timestamp::from_micros(record.expires_at_us);
     let stage = match record.stage() {

@@ -25,7 +25,7 @@ fn a_request_survives_its_record() {
             stage,
             declined: vec![Declined { agent: agent.clone(), until: Timestamp::from_millis(7) }],
         };
-        assert_eq!(decode_request(&encode_request(&request)).unwrap(), request);
+        assert_eq!(decode_request(&request.submission.id.0, &encode_request(&request)).unwrap(), request);
     }
 }
 
