@@ -107,25 +107,9 @@ pub fn correction(stamped: &Stamped) -> Json {
 
 /// Writes a point in time as RFC 3339 in UTC with microseconds.
 pub fn rfc3339(at: Timestamp) -> String {
-    let secs = at.as_secs();
-    let (days, of_day) = (secs / 86_400, secs % 86_400);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:06}Z", at.as_micros() % 1_000_000)
-}
-
-/// The date of a day counted from 1970-01-01. Years begin in March here, so that the leap day comes last.
-fn civil(days: u64) -> (u64, u64, u64) {
-    const DAYS_TO_1970: u64 = 719_468; // from 0000-03-01
-    const ERA: u64 = 146_097; // 400 years
-    let days = days + DAYS_TO_1970;
-    let (era, of_era) = (days / ERA, days % ERA);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+    let at = i64::try_from(at.as_micros()).ok().and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok());
+    // What cannot be written is after the year 9999.
+    format!("{:.6}", at.unwrap_or(jiff::Timestamp::MAX))
 }
 
 #[cfg(test)]
@@ -140,5 +124,6 @@ mod tests {
         assert_eq!(at(951_868_799), "2000-02-29T23:59:59.000007Z");
         assert_eq!(at(1_763_622_000), "2025-11-20T07:00:00.000007Z");
         assert_eq!(at(4_107_542_400), "2100-03-01T00:00:00.000007Z");
+        assert_eq!(rfc3339(Timestamp::from_micros(u64::MAX)), "9999-12-30T22:00:00.999999Z");
     }
 }

@@ -2,43 +2,36 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What a user part may not contain: all but letters, digits, `mark` and `user-unreserved` (RFC 3261 §25.1).
+const NOT_IN_USER: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'&')
+    .remove(b'=')
+    .remove(b'+')
+    .remove(b'$')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'?')
+    .remove(b'/');
+
 /// `text` with its escapes resolved. Bytes that are not UTF-8 afterwards are replaced; a broken escape stays.
 pub fn unescape(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text);
-    }
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&b) = bytes.get(at) {
-        let pair = bytes.get(at + 1..at + 3).and_then(|p| std::str::from_utf8(p).ok());
-        // A sign before the digit would be accepted by the number parser.
-        let pair = pair.filter(|p| b == b'%' && p.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        match pair.and_then(|p| u8::from_str_radix(p, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(b);
-                at += 1;
-            }
-        }
-    }
-    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+    percent_decode_str(text).decode_utf8_lossy()
 }
 
 /// `text` as a user part: characters that the grammar does not allow there are escaped.
 pub fn escape_user(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for b in text.bytes() {
-        if b.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&b) {
-            out.push(char::from(b));
-        } else {
-            out.push_str(&format!("%{b:02X}"));
-        }
-    }
-    out
+    utf8_percent_encode(text, &NOT_IN_USER).to_string()
 }
 
 /// Whether every percent sign is followed by two hexadecimal digits.
