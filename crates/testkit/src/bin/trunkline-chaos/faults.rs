@@ -84,6 +84,15 @@ impl Scenario {
         }
     }
 
+    /// How many replicas of ors run. A second one continues the sessions of a killed one, as operators should have it; alone it leaves
+    /// callers without instructions until it is back.
+    pub const fn replicas_of_ors(self) -> u8 {
+        match self {
+            Self::Others => 2,
+            _ => 1,
+        }
+    }
+
     /// Whether every caller must be answered and treatments must continue where they were: not while Redis is
     /// unavailable, nor when the role that gives the instructions fails.
     pub const fn is_unnoticed(self) -> bool {

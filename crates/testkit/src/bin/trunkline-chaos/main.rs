@@ -104,7 +104,7 @@ fn play(scenario: Scenario, options: &Options) -> Result<Outcome> {
 }
 
 fn under_load(place: &mut Option<Site>, scenario: Scenario, options: &Options) -> Result<Outcome> {
-    let site = &*place.insert(Site::start(options.instance, scenario.restart_after(), options.rate)?);
+    let site = &*place.insert(Site::start(options.instance, scenario, options.rate)?);
     let mut told = Told::start(site)?;
     let mut load = Load::phones(&site.installation, options.rate).context("the phones")?;
     eprintln!("chaos: phones are registered and agents ready; callers begin");

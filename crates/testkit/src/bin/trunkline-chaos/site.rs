@@ -10,6 +10,7 @@ use testkit::installation::{binary, signal};
 use testkit::{Installation, kernel, wait};
 
 use crate::clock;
+use crate::faults::Scenario;
 use crate::tenant;
 
 /// Replicas of sip-cluster.
@@ -58,6 +59,7 @@ pub struct Site {
     /// What the harness knows of it.
     pub installation: Installation,
     infra: Infra,
+    replicas_of_ors: u8,
 }
 
 fn repository() -> PathBuf {
@@ -66,9 +68,10 @@ fn repository() -> PathBuf {
 
 impl Site {
     /// Starts servers and processes and imports the tenant.
-    pub fn start(instance: u8, restart_after: &str, rate: f64) -> Result<Self> {
+    pub fn start(instance: u8, scenario: Scenario, rate: f64) -> Result<Self> {
         let infra = Infra::up(instance)?;
-        let restart = format!("process.restart_after={restart_after}");
+        let restart = format!("process.restart_after={}", scenario.restart_after());
+        let ors = format!("replicas.ors={}", scenario.replicas_of_ors());
         let nodes = NODES.to_string();
         let installation = Installation::start_as(
             instance,
@@ -81,10 +84,12 @@ impl Site {
                 "--set",
                 &restart,
                 "--set",
+                &ors,
+                "--set",
                 DRAIN_DEADLINE,
             ],
         )?;
-        let site = Self { installation, infra };
+        let site = Self { installation, infra, replicas_of_ors: scenario.replicas_of_ors() };
         site.bring_tenant(rate)?;
         Ok(site)
     }
@@ -161,7 +166,7 @@ impl Site {
         let places = [
             ("sip-cluster", NODES, "sipcluster_calls"),
             ("media", 1, "media_legs"),
-            ("ors", 1, "orsnode_strategies"),
+            ("ors", self.replicas_of_ors, "orsnode_strategies"),
             ("rq", 1, "rq_requests_open"),
             ("call-state", 1, "callthread_call_threads"),
         ];
@@ -191,11 +196,12 @@ impl Site {
         };
         let nodes: Vec<String> =
             (1..=NODES).map(|n| format!("sip-cluster-{n} {}", value("sip-cluster", n, "sipcluster_calls"))).collect();
+        let sessions: Vec<String> = (1..=self.replicas_of_ors).map(|n| value("ors", n, "orsnode_strategies")).collect();
         format!(
             "calls: {}; media legs {}; sessions {}; queued {}; agents logged in {}",
             nodes.join(", "),
             value("media", 1, "media_legs"),
-            value("ors", 1, "orsnode_strategies"),
+            sessions.join(" + "),
             value("rq", 1, "rq_requests_open"),
             value("agent-state", 1, "agentstate_agents_logged_in"),
         )
