@@ -28,7 +28,7 @@ export class Drawing {
       proof: state === 'open' || state === 'embedded' ? 'routing::sales_is_answered_by_an_agent_with_the_skill' : null,
       state, open: state === 'open' ? 1 : 0, attempts: 3, requests: 0, bytesIn: 0, bytesOut: 0, errors: state === 'failing' ? 4 : 0, lastUse: null, sameAs: [],
       why: state === 'missing' ? ['nothing listens there'] : state === 'failing' ? ['refused'] : [],
-      peers: state === 'open' ? [{ node: `${row.from}-1`, side: 'opens', peer: `${row.to}-1`, open: 1, requests: 0 }] : [], pace: chance() * 40,
+      peers: state === 'open' ? [{ node: `${row.from}-1`, side: 'opens', peer: `${row.to}-1`, open: 1, attempts: 1, requests: 0, bytesIn: 0, bytesOut: 0, errors: 0, lastUse: null }] : [], pace: chance() * 40,
     }
   }
 
@@ -46,7 +46,7 @@ export class Drawing {
     return {
       at,
       instance: 0,
-      roles: BUILT.map((role) => ({ role, node: `${role}-1`, address: '127.0.0.1', ready: role !== 'ors', pid: 4711, lives: 1, since: at - 60_000, missing: role === 'ors' ? ['voice-43: no application server'] : [] })),
+      roles: BUILT.map((role) => ({ role, node: `${role}-1`, address: '127.0.0.1', ready: role !== 'ors', pid: 4711, lives: 1, since: at - 60_000, clock: at, missing: role === 'ors' ? ['voice-43: no application server'] : [] })),
       connections: this.connections.map(({ pace, ...row }) => row),
       coverage: { proven: counted('proven'), declared: counted('declared'), notYet: counted('not-yet'), total: drawn.length },
     }

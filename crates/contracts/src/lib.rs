@@ -2,6 +2,7 @@
 
 pub mod configuration;
 pub mod json;
+pub mod openapi;
 pub mod provisioning;
 pub mod quarantine;
 pub mod reporting;

@@ -5,8 +5,11 @@
 //! the pages come from pulse (pulse-20).
 
 mod forward;
+mod openapi;
 mod operations;
 mod wallboard;
+
+pub use openapi::openapi;
 
 use anyhow::Result;
 use net::http::{Client, Limits};
@@ -39,7 +42,10 @@ pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 async fn run(ctx: RoleContext) -> Result<()> {
     let frontend = Client::new(&ctx, "own-16")?;
     let operations = operations::Operations::new(&ctx)?;
-    let router = forward::router(frontend).merge(operations::router(operations)).merge(wallboard::router(&ctx)?);
+    let router = forward::router(frontend)
+        .merge(operations::router(operations))
+        .merge(wallboard::router(&ctx)?)
+        .merge(openapi::router());
     let router = router.merge(crate::trace::serve::router(crate::trace::serve::Traced::of_role(&ctx)?));
     net::http::serve_with(&ctx, "web", router, Limits::default(), wallboard::is_open).await?;
     ctx.ready.started();

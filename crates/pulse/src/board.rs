@@ -15,6 +15,8 @@ mod subscription;
 mod tenants;
 mod zone;
 
+pub use server::openapi;
+
 use anyhow::Result;
 use net::http::Limits;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};

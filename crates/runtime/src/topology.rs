@@ -4,6 +4,7 @@ mod judge;
 mod sum;
 
 use model::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::TopologyReport;
@@ -23,7 +24,7 @@ pub struct ReplicaReport {
 }
 
 /// The whole topology: the document of `trunkline topology --json` and of the operations API.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Topology {
     /// When it was combined, in ms since the Unix epoch.
     pub at: u64,
@@ -38,7 +39,7 @@ pub struct Topology {
 }
 
 /// One replica.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RoleRow {
     /// The role.
     pub role: String,
@@ -61,7 +62,7 @@ pub struct RoleRow {
 }
 
 /// One row of the table.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     /// Id.
@@ -98,7 +99,7 @@ pub struct Row {
 }
 
 /// Counts. Bytes are seen from the counting side.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
     /// Open connections.
@@ -118,7 +119,7 @@ pub struct Counts {
 }
 
 /// Counts of one replica for one peer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PeerRow {
     /// The counting node.
@@ -133,7 +134,7 @@ pub struct PeerRow {
 }
 
 /// The state of a row over all replicas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RowState {
     /// At least one connection is open.

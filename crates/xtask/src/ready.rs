@@ -20,6 +20,10 @@ const PAGES: &[(&str, &[&str])] = &[
     ("docs/metrics.md", &["specs", "--metrics"]),
     ("docs/tokens.md", &["specs", "--scopes"]),
     ("docs/topics.md", &["specs", "--events"]),
+    // The types of web/ come from these.
+    ("docs/openapi/operations.json", &["specs", "--openapi", "operations"]),
+    ("docs/openapi/pulse.json", &["specs", "--openapi", "pulse"]),
+    ("docs/openapi/voice.json", &["specs", "--openapi", "voice"]),
 ];
 
 /// Pages with one generated part, with the arguments that print the part.

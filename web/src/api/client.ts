@@ -1,15 +1,14 @@
 /** Asks the APIs: the token in the header, a deadline on every request, failures as values. */
 
-import { failureOf, type Failure } from './errors'
+import { checked, type Answer, type Check } from './check'
+import { failureOf } from './errors'
 import type { Session } from './session'
-
-export type Answer<T> = { readonly kind: 'ok'; readonly value: T } | { readonly kind: 'failed'; readonly failure: Failure }
 
 /** Longer than the server's own deadline towards its roles. */
 const DEADLINE_MS = 10_000
 
-/** Gets a JSON document. The type is the server's promise: it is checked by the tests of both sides, not here. */
-export async function getJson<T>(session: Session, path: string, signal?: AbortSignal): Promise<Answer<T>> {
+/** Gets a JSON document of the type that is checked. */
+export async function getJson<T>(session: Session, path: string, check: Check<T>, signal?: AbortSignal): Promise<Answer<T>> {
   const deadline = AbortSignal.timeout(DEADLINE_MS)
   try {
     const response = await fetch(path, {
@@ -18,7 +17,7 @@ export async function getJson<T>(session: Session, path: string, signal?: AbortS
       signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
     })
     if (!response.ok) return { kind: 'failed', failure: await failureOf(response) }
-    return { kind: 'ok', value: (await response.json()) as T }
+    return checked(check, await response.json())
   } catch (error) {
     return { kind: 'failed', failure: { kind: 'unreachable', detail: String(error) } }
   }

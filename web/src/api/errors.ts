@@ -11,11 +11,12 @@ export type Failure =
   | { readonly kind: 'not-allowed'; readonly detail: string }
   | { readonly kind: 'not-found'; readonly detail: string }
   | { readonly kind: 'unreachable'; readonly detail: string }
+  | { readonly kind: 'not-understood'; readonly detail: string }
   | { readonly kind: 'server'; readonly status: number; readonly detail: string }
 
 /** A failure that trying again does not mend. */
 export function isFinal(failure: Failure): boolean {
-  return failure.kind !== 'unreachable' && failure.kind !== 'server'
+  return failure.kind !== 'unreachable' && failure.kind !== 'server' && failure.kind !== 'not-understood'
 }
 
 /** From an answer that is no success; reads its problem document (RFC 9457) where there is one. */
@@ -62,6 +63,8 @@ export function wordsOf(failure: Failure): string {
       return messages.failure.notFound(failure.detail)
     case 'unreachable':
       return messages.failure.unreachable
+    case 'not-understood':
+      return messages.failure.notUnderstood(failure.detail)
     case 'server':
       return messages.failure.server(failure.status, failure.detail)
     default:
@@ -82,6 +85,8 @@ export function adviceOf(failure: Failure): string {
       return messages.advice.otherToken
     case 'not-found':
       return messages.advice.notFound
+    case 'not-understood':
+      return messages.advice.reload
     case 'unreachable':
     case 'server':
       return messages.advice.wait

@@ -36,6 +36,7 @@ export const messages = {
     notAllowed: (detail: string): string => `The token may not see this${reason(detail)}.`,
     notFound: (detail: string): string => `The server does not know this${reason(detail)}.`,
     unreachable: 'The server does not answer.',
+    notUnderstood: (detail: string): string => `The page does not understand the server’s answer${reason(detail)}.`,
     server: (status: number, detail: string): string => `The server answers with error ${status}${reason(detail)}.`,
   },
   advice: {
@@ -43,6 +44,7 @@ export const messages = {
     tenant: 'Enter the tenant’s name here, or add it to the end of the link, for example #token=…&tenant=example.',
     otherToken: 'Paste a token that has the right for this page, for example the operator’s.',
     notFound: 'Check the name in the address. What happened long ago is no longer kept.',
+    reload: 'Reload the page: the program may have been upgraded. If that does not help, tell your operator.',
     wait: 'The page keeps trying and goes on by itself.',
   },
 

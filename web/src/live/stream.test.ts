@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { backOffMs } from './back-off'
+import type { Failure } from '../api/errors'
 import { openStream, type Connection, type Stream, type StreamEvent } from './stream'
 
 type Request = { readonly headers: Record<string, string>; readonly send: (text: string) => void; readonly end: () => void }
@@ -28,9 +29,16 @@ const events: StreamEvent[] = []
 const connections: Connection[] = []
 const kinds = (): readonly string[] => connections.map((connection) => connection.kind)
 
+/** Takes every event but one that the page does not understand. */
+function take(event: StreamEvent): Failure | undefined {
+  if (event.event === 'riddle') return { kind: 'not-understood', detail: '/a must be number' }
+  events.push(event)
+  return undefined
+}
+
 function open(to: { readonly fetch: typeof fetch }): void {
   vi.stubGlobal('fetch', to.fetch)
-  stream = openStream({ path: '/stream', token: 't', onEvent: (event) => events.push(event), onConnection: (connection) => connections.push(connection) })
+  stream = openStream({ path: '/stream', token: 't', onEvent: take, onConnection: (connection) => connections.push(connection) })
 }
 
 beforeEach(() => {
@@ -55,6 +63,19 @@ describe('the stream', () => {
     expect(events).toEqual([{ event: 'snapshot', data: '{"a":1}' }, { event: 'change', data: '{"name":"Zoë"}' }])
     expect(to.requests[0]?.headers['Authorization']).toBe('Bearer t')
     expect(kinds()).toEqual(['connecting', 'live'])
+  })
+
+  test('after an event that is not understood it begins anew, and says so', async () => {
+    const to = server()
+    open(to)
+    await vi.advanceTimersByTimeAsync(0)
+    to.requests[0]?.send('id: 7\nevent: snapshot\ndata: {}\n\nid: 8\nevent: riddle\ndata: {}\n\nid: 9\nevent: change\ndata: {}\n\n')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(events.map((event) => event.event)).toEqual(['snapshot'])
+    expect(connections.at(-1)).toMatchObject({ kind: 'lost', failure: { kind: 'not-understood' } })
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(to.requests.length).toBeGreaterThan(1)
+    expect(to.requests[1]?.headers['Last-Event-ID']).toBeUndefined()
   })
 
   test('after a break it comes back and says where it was', async () => {

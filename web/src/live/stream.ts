@@ -16,7 +16,8 @@ export type StreamEvent = { readonly event: string; readonly data: string }
 export type StreamOptions = {
   readonly path: string
   readonly token: string
-  readonly onEvent: (event: StreamEvent) => void
+  /** Answers with a failure where the event is not understood: the stream then begins anew. */
+  readonly onEvent: (event: StreamEvent) => Failure | undefined
   readonly onConnection: (connection: Connection) => void
 }
 
@@ -44,6 +45,8 @@ export function openStream(options: StreamOptions): Stream {
         attempt = 0
       })
       if (ended.signal.aborted) return
+      // What came after an event that was not understood would be missing something.
+      if (failure.kind === 'not-understood') lastId = ''
       // A server that has just started may not know its tenants yet.
       if (isFinal(failure) && failure.kind !== 'not-found') {
         options.onConnection({ kind: 'refused', failure })
@@ -80,6 +83,7 @@ async function connectOnce(
   onHeard: (id: string | undefined) => void,
 ): Promise<Failure> {
   const silent = new AbortController()
+  let misunderstood: Failure | undefined
   let silence = setTimeout(() => silent.abort(), SILENCE_MS)
   try {
     const headers: Record<string, string> = { Authorization: `Bearer ${options.token}`, Accept: 'text/event-stream' }
@@ -91,8 +95,9 @@ async function connectOnce(
 
     const parser = createParser({
       onEvent: (message) => {
-        onHeard(message.id)
-        options.onEvent({ event: message.event ?? 'message', data: message.data })
+        if (misunderstood !== undefined) return
+        misunderstood = options.onEvent({ event: message.event ?? 'message', data: message.data })
+        if (misunderstood === undefined) onHeard(message.id)
       },
     })
     options.onConnection({ kind: 'live' })
@@ -104,6 +109,10 @@ async function connectOnce(
       clearTimeout(silence)
       silence = setTimeout(() => silent.abort(), SILENCE_MS)
       parser.feed(text.decode(value, { stream: true }))
+      if (misunderstood !== undefined) {
+        await reader.cancel()
+        return misunderstood
+      }
     }
   } catch (error) {
     return { kind: 'unreachable', detail: silent.signal.aborted ? 'silence' : String(error) }

@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'react'
+import type { Check } from '../api/check'
 import { getJson } from '../api/client'
 import { isFinal, type Failure } from '../api/errors'
 import type { Session } from '../api/session'
@@ -18,7 +19,7 @@ const AFTER_A_FAILURE_MS = 2_000
 
 /** Asks again and again, only after an answer; what failed once is tried again as long as that can help. While nobody sees the page it rests. Durations
  *  stand still while the server does not answer: nobody confirms that they go on. */
-export function usePolled<T>(session: Session, path: string, next: NextLook<T>): Polled<T> {
+export function usePolled<T>(session: Session, path: string, check: Check<T>, next: NextLook<T>): Polled<T> {
   const [polled, setPolled] = useState<Polled<T>>({ kind: 'loading' })
   useEffect(() => {
     const ended = new AbortController()
@@ -32,7 +33,7 @@ export function usePolled<T>(session: Session, path: string, next: NextLook<T>):
       if (rests && document.visibilityState === 'visible') due()
     }
     const ask = async (): Promise<void> => {
-      const answer = await getJson<T>(session, path, ended.signal)
+      const answer = await getJson(session, path, check, ended.signal)
       if (ended.signal.aborted) return
       setPolled((before) => after(before, answer.kind === 'ok' ? answer.value : undefined, answer.kind === 'ok' ? undefined : answer.failure))
       if (answer.kind === 'failed' && isFinal(answer.failure)) return
@@ -47,7 +48,7 @@ export function usePolled<T>(session: Session, path: string, next: NextLook<T>):
       clearTimeout(timer)
       document.removeEventListener('visibilitychange', seen)
     }
-  }, [session, path, next])
+  }, [session, path, check, next])
   const staleAt = polled.kind === 'shown' && polled.failure !== undefined ? polled.heardAt : undefined
   useEffect(() => {
     freezeAt(staleAt)

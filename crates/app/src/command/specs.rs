@@ -1,6 +1,6 @@
 //! `trunkline specs`: the roles' declarations, for maintainers' checks.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use runtime::exit::{Exit, ExitError};
 use runtime::metrics_page as reference;
 use runtime::{Place, RoleSpec};
@@ -31,9 +31,23 @@ pub struct Arguments {
     /// The table of requests, a part of a page of the book
     #[arg(long, conflicts_with_all = ["check", "metrics", "scopes", "events", "facts", "json"])]
     requests: bool,
-    /// The OpenAPI document of requests
-    #[arg(long, conflicts_with_all = ["check", "metrics", "scopes", "events", "facts", "requests", "json"])]
-    openapi: bool,
+    /// The OpenAPI document of an API: requests about calls and agents, the wallboard, or operations
+    #[arg(
+        long,
+        value_name = "API",
+        num_args = 0..=1,
+        default_missing_value = "voice",
+        conflicts_with_all = ["check", "metrics", "scopes", "events", "facts", "requests", "json"],
+    )]
+    openapi: Option<Api>,
+}
+
+/// An API with an OpenAPI document.
+#[derive(Clone, Copy, ValueEnum)]
+enum Api {
+    Voice,
+    Pulse,
+    Operations,
 }
 
 /// Prints or checks the specs.
@@ -53,8 +67,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         say!("{}", contracts::reporting::facts_markdown());
     } else if arguments.requests {
         say!("{}", contracts::json::requests_markdown());
-    } else if arguments.openapi {
-        say_line!("{}", serde_json::to_string_pretty(&contracts::json::requests_openapi())?);
+    } else if let Some(api) = arguments.openapi {
+        let document = match api {
+            Api::Voice => contracts::json::requests_openapi(),
+            Api::Pulse => pulse::board::openapi(),
+            Api::Operations => platform::ingress::openapi(),
+        };
+        say_line!("{}", serde_json::to_string_pretty(&document)?);
     } else if arguments.metrics && arguments.json {
         say_line!("{}", serde_json::to_string_pretty(&reference::as_json(roles::TABLE))?);
     } else if arguments.metrics {

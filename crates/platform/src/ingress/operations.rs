@@ -59,7 +59,7 @@ impl Operations {
 
 /// The routes.
 pub(super) fn router(operations: Operations) -> Router {
-    Router::new().route("/api/operations/v1/topology", get(topology)).with_state(operations)
+    Router::new().route(super::openapi::TOPOLOGY.path, get(topology)).with_state(operations)
 }
 
 async fn topology(State(operations): State<Operations>, caller: Caller) -> Result<Response, Problem> {

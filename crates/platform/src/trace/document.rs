@@ -1,12 +1,13 @@
 //! An explained call as one document: printed by `trunkline trace --json` and shown by the page of a call.
 //!
-//! Times are milliseconds since 1970 with three decimals.
+//! Times are milliseconds since 1970 with three decimals. Its schema is a part of the OpenAPI document of the operations API.
 
 use runtime::trace::entry::Summary;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An explained call.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Trace {
     /// The call.
@@ -34,7 +35,7 @@ pub struct Trace {
 }
 
 /// The call.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Call {
     /// As 16 hex digits; empty if a dialog never became a call.
@@ -62,7 +63,7 @@ pub struct Call {
 }
 
 /// The verdict in words.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Verdict {
     /// Sentences, in order of time.
@@ -72,7 +73,7 @@ pub struct Verdict {
 }
 
 /// A fault or a remark.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// The severity.
@@ -82,7 +83,7 @@ pub struct Finding {
 }
 
 /// Severity of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
     /// A party could not do what it wanted.
@@ -94,7 +95,7 @@ pub enum Severity {
 }
 
 /// The SIP messages between the parties.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Ladder {
     /// The parties, from left to right.
@@ -104,7 +105,7 @@ pub struct Ladder {
 }
 
 /// A party of the ladder.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Party {
     /// A node's name, or an address outside.
@@ -116,7 +117,7 @@ pub struct Party {
 }
 
 /// A SIP message.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
     /// When.
@@ -144,7 +145,7 @@ pub struct Message {
 }
 
 /// A fact.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// When.
@@ -155,7 +156,7 @@ pub struct Event {
 }
 
 /// The audio of a leg.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Leg {
     /// Its number within the call; 1 is the caller's.
@@ -205,7 +206,7 @@ pub struct Leg {
 }
 
 /// Audio in one direction.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Stream {
     /// Packets.
@@ -221,7 +222,7 @@ pub struct Stream {
 }
 
 /// The steps of the application.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Application {
     /// Its name; the last one if several ran.
@@ -231,7 +232,7 @@ pub struct Application {
 }
 
 /// A step of an application.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// When.
@@ -242,7 +243,7 @@ pub struct Step {
 }
 
 /// A step of the router.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
     /// When.
@@ -271,7 +272,7 @@ pub struct Decision {
 }
 
 /// An agent that was considered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Candidate {
     /// The agent.
@@ -285,7 +286,7 @@ pub struct Candidate {
 }
 
 /// A request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     /// When.
@@ -296,7 +297,7 @@ pub struct Request {
 }
 
 /// A note of a role.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Note {
     /// When.
@@ -308,7 +309,7 @@ pub struct Note {
 }
 
 /// A list of calls.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Traces {
     /// The tenant.
@@ -320,7 +321,7 @@ pub struct Traces {
 }
 
 /// Summary of a call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Brief {
     /// The call.

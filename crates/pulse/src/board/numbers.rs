@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use model::Timestamp;
 use stats::{
-    Action, Category, Definition, Engine, Mask, ObjectId, ObjectType, Output, Profile, Refused, Request, StateValue,
-    StatisticId, Subject, TimeRange, Value,
+    Action, Category, Definition, Engine, Mask, ObjectId, ObjectType, Output, Profile, Refused, Request, StatisticId,
+    Subject, TimeRange, Value,
 };
 
 use super::configuration::{Configuration, Point};
-use super::rows::{AgentRow, Head, Minute, Numbers, QueueRow, States};
+use super::rows::{AgentRow, AgentState, Head, Minute, Numbers, QueueRow, States};
 
 /// The history of a queue: 1,800 seconds, in steps of 60.
 const HISTORY: Profile = Profile::Sliding { window_s: 1_800, step_s: 60 };
@@ -24,116 +24,147 @@ const ABANDONED: Mask = Mask::of(&[Action::CallAbandoned, Action::CallAbandonedF
 const JUDGED: Mask = Mask::of(&[Action::CallAnswered, Action::CallAbandoned, Action::CallAbandonedFromRinging]);
 const WAITS: Mask = Mask::of(&[Action::CallWait]);
 
+/// A group of statistics of one queue: for each a field, and the request that the engine gets for it.
+macro_rules! statistics {
+    ($(#[$doc:meta])* struct $name:ident of $queue:ident { $($field:ident: $request:expr,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        struct $name {
+            $($field: StatisticId,)*
+        }
+
+        impl $name {
+            fn open(engine: &mut Engine, $queue: &Queue<'_>) -> Result<Self, Refused> {
+                Ok(Self { $($field: engine.open($request)?,)* })
+            }
+
+            const fn ids(&self) -> [StatisticId; [$(stringify!($field)),*].len()] {
+                [$(self.$field),*]
+            }
+        }
+    };
+}
+
+statistics! {
+    /// The statistics of the day that an import does not restart.
+    struct DayStatistics of queue {
+        waiting: queue.day(Category::CurrentNumber, WAITS),
+        longest: queue.day(Category::CurrentMaxTime, WAITS),
+        entered: queue.day(Category::TotalNumber, ENTERED),
+        answered: queue.day(Category::TotalNumber, ANSWERED),
+        answer_time: queue.day(Category::TotalTime, ANSWERED),
+        average: queue.day(Category::AverageTime, ANSWERED),
+        abandoned: queue.day(Category::TotalNumber, ABANDONED),
+    }
+}
+
+statistics! {
+    /// The statistics that depend on the thresholds of a queue. All restart when a threshold changes, so that ratios cover one period.
+    struct LevelStatistics of queue {
+        service_level: queue.service_level(),
+        in_time: queue.day(Category::TotalNumberInTimeRange, ANSWERED).range(queue.in_time()),
+        short_abandoned: queue.day(Category::TotalNumberInTimeRange, ABANDONED).range(queue.short()),
+        judged: queue.day(Category::TotalNumber, JUDGED),
+    }
+}
+
+statistics! {
+    /// The statistics of the last half hour, by the minute.
+    struct HistoryStatistics of queue {
+        entered: queue.history(Category::TotalNumber, ENTERED),
+        answered: queue.history(Category::TotalNumber, ANSWERED),
+        abandoned: queue.history(Category::TotalNumber, ABANDONED),
+        waiting: queue.history(Category::MaxNumber, WAITS),
+    }
+}
+
+/// A queue whose statistics are opened.
+struct Queue<'a> {
+    dn: &'a str,
+    point: &'a Point,
+}
+
+impl Queue<'_> {
+    fn day(&self, category: Category, mask: Mask) -> Request {
+        self.request(self.definition(category, mask), Profile::day())
+    }
+
+    fn history(&self, category: Category, mask: Mask) -> Request {
+        self.request(self.definition(category, mask), HISTORY)
+    }
+
+    fn service_level(&self) -> Request {
+        let level = self.definition(Category::ServiceFactor1, ANSWERED).relative(ABANDONED);
+        self.request(level, Profile::day()).range(self.in_time()).second_range(self.short())
+    }
+
+    fn definition(&self, category: Category, mask: Mask) -> Definition {
+        Definition::new(&[ObjectType::RoutePoint], category, Subject::DNAction, mask)
+    }
+
+    fn request(&self, definition: Definition, profile: Profile) -> Request {
+        Request::new(definition, ObjectId::new(ObjectType::RoutePoint, self.dn), profile)
+    }
+
+    fn in_time(&self) -> TimeRange {
+        TimeRange::up_to_secs(self.point.service_level_s.into())
+    }
+
+    fn short(&self) -> TimeRange {
+        TimeRange::up_to_secs(self.point.short_abandon_s.into())
+    }
+}
+
 /// The statistics of one queue.
 #[derive(Clone, Debug)]
 struct QueueStatistics {
-    waiting: StatisticId,
-    longest: StatisticId,
-    entered: StatisticId,
-    answered: StatisticId,
-    answer_time: StatisticId,
-    average: StatisticId,
-    abandoned: StatisticId,
+    day: DayStatistics,
     level: LevelStatistics,
-    /// Entered, answered, abandoned, and the greatest number waiting.
-    history: [StatisticId; 4],
-}
-
-/// The statistics that depend on the thresholds of a queue. All restart when a threshold changes, so that ratios cover one period.
-#[derive(Clone, Debug)]
-struct LevelStatistics {
-    service_level: StatisticId,
-    in_time: StatisticId,
-    short_abandoned: StatisticId,
-    judged: StatisticId,
-}
-
-impl LevelStatistics {
-    fn open(engine: &mut Engine, dn: &str, point: &Point) -> Result<Self, Refused> {
-        let day = |category, mask| queue_request(dn, category, mask, Profile::day());
-        let in_time = TimeRange::up_to_secs(point.service_level_s.into());
-        let short = TimeRange::up_to_secs(point.short_abandon_s.into());
-        let of = [ObjectType::RoutePoint];
-        let level = Definition::new(&of, Category::ServiceFactor1, Subject::DNAction, ANSWERED).relative(ABANDONED);
-        let level = Request::new(level, ObjectId::new(ObjectType::RoutePoint, dn), Profile::day());
-        Ok(Self {
-            service_level: engine.open(level.range(in_time).second_range(short))?,
-            in_time: engine.open(day(Category::TotalNumberInTimeRange, ANSWERED).range(in_time))?,
-            short_abandoned: engine.open(day(Category::TotalNumberInTimeRange, ABANDONED).range(short))?,
-            judged: engine.open(day(Category::TotalNumber, JUDGED))?,
-        })
-    }
-
-    const fn ids(&self) -> [StatisticId; 4] {
-        [self.service_level, self.in_time, self.short_abandoned, self.judged]
-    }
+    history: HistoryStatistics,
 }
 
 impl QueueStatistics {
-    fn open(engine: &mut Engine, dn: &str, point: &Point) -> Result<Self, Refused> {
-        let day = |category, mask| queue_request(dn, category, mask, Profile::day());
-        let history = |category, mask| queue_request(dn, category, mask, HISTORY);
+    fn open(engine: &mut Engine, queue: &Queue<'_>) -> Result<Self, Refused> {
         Ok(Self {
-            waiting: engine.open(day(Category::CurrentNumber, WAITS))?,
-            longest: engine.open(day(Category::CurrentMaxTime, WAITS))?,
-            entered: engine.open(day(Category::TotalNumber, ENTERED))?,
-            answered: engine.open(day(Category::TotalNumber, ANSWERED))?,
-            answer_time: engine.open(day(Category::TotalTime, ANSWERED))?,
-            average: engine.open(day(Category::AverageTime, ANSWERED))?,
-            abandoned: engine.open(day(Category::TotalNumber, ABANDONED))?,
-            level: LevelStatistics::open(engine, dn, point)?,
-            history: [
-                engine.open(history(Category::TotalNumber, ENTERED))?,
-                engine.open(history(Category::TotalNumber, ANSWERED))?,
-                engine.open(history(Category::TotalNumber, ABANDONED))?,
-                engine.open(history(Category::MaxNumber, WAITS))?,
-            ],
+            day: DayStatistics::open(engine, queue)?,
+            level: LevelStatistics::open(engine, queue)?,
+            history: HistoryStatistics::open(engine, queue)?,
         })
     }
 
     /// Applies a new configuration of the queue. Only the statistics that depend on its thresholds restart, and only if these changed.
-    fn change(&mut self, engine: &mut Engine, dn: &str, before: &Point, after: &Point) -> Result<(), Refused> {
+    fn change(&mut self, engine: &mut Engine, before: &Point, queue: &Queue<'_>) -> Result<(), Refused> {
         let thresholds = |point: &Point| (point.service_level_s, point.short_abandon_s);
-        if thresholds(before) != thresholds(after) {
-            let old = std::mem::replace(&mut self.level, LevelStatistics::open(engine, dn, after)?);
+        if thresholds(before) != thresholds(queue.point) {
+            let old = std::mem::replace(&mut self.level, LevelStatistics::open(engine, queue)?);
             old.ids().into_iter().for_each(|id| engine.close(id));
         }
         Ok(())
     }
 
-    fn ids(&self) -> Vec<StatisticId> {
-        let mut ids = vec![
-            self.waiting,
-            self.longest,
-            self.entered,
-            self.answered,
-            self.answer_time,
-            self.average,
-            self.abandoned,
-        ];
-        ids.extend(self.level.ids());
-        ids.extend(self.history);
-        ids
+    fn ids(&self) -> impl Iterator<Item = StatisticId> + use<> {
+        self.day.ids().into_iter().chain(self.level.ids()).chain(self.history.ids())
     }
 
     /// The numbers of the queue, and its parts of the totals.
     fn read(&self, engine: &Engine, threshold: u32, now: Timestamp) -> (Numbers, Parts) {
+        let Self { day, level, .. } = self;
         let number = |id| engine.value(id, now).number();
-        let answered = number(self.answered);
-        let average = engine.value(self.average, now).time().filter(|_| answered > 0);
+        let answered = number(day.answered);
+        let average = engine.value(day.average, now).time().filter(|_| answered > 0);
         let parts = Parts {
-            in_time: number(self.level.in_time),
-            judged: number(self.level.judged),
-            answer_time: engine.value(self.answer_time, now).time().unwrap_or_default(),
+            in_time: number(level.in_time),
+            judged: number(level.judged),
+            answer_time: engine.value(day.answer_time, now).time().unwrap_or_default(),
         };
         let numbers = Numbers {
-            waiting: number(self.waiting),
-            longest_wait_since: engine.since(self.longest, now).map(Timestamp::as_millis),
-            entered: number(self.entered),
+            waiting: number(day.waiting),
+            longest_wait_since: engine.since(day.longest, now).map(Timestamp::as_millis),
+            entered: number(day.entered),
             answered,
-            abandoned: number(self.abandoned),
-            short_abandoned: number(self.level.short_abandoned),
-            service_level: engine.value(self.level.service_level, now).ratio(),
+            abandoned: number(day.abandoned),
+            short_abandoned: number(level.short_abandoned),
+            service_level: engine.value(level.service_level, now).ratio(),
             service_level_threshold: Some(threshold),
             average_speed_of_answer_ms: average.map(millis),
         };
@@ -141,7 +172,9 @@ impl QueueStatistics {
     }
 
     fn history(&self, engine: &Engine, now: Timestamp) -> Vec<Minute> {
-        let [entered, answered, abandoned, waiting] = self.history.map(|id| engine.bins(id, now));
+        let bins = |id| engine.bins(id, now);
+        let HistoryStatistics { entered, answered, abandoned, waiting } = self.history;
+        let (entered, answered, abandoned, waiting) = (bins(entered), bins(answered), bins(abandoned), bins(waiting));
         let rest = answered.iter().zip(&abandoned).zip(&waiting);
         let minutes = entered.iter().zip(rest).map(|(entered, ((answered, abandoned), waiting))| Minute {
             from: entered.from.as_millis(),
@@ -152,11 +185,6 @@ impl QueueStatistics {
         });
         minutes.collect()
     }
-}
-
-fn queue_request(dn: &str, category: Category, mask: Mask, profile: Profile) -> Request {
-    let definition = Definition::new(&[ObjectType::RoutePoint], category, Subject::DNAction, mask);
-    Request::new(definition, ObjectId::new(ObjectType::RoutePoint, dn), profile)
 }
 
 /// The parts of the totals that are not among the numbers of a queue.
@@ -196,7 +224,7 @@ impl Board {
         self.points.retain(|dn, (_, statistics)| {
             let stays = points.contains_key(dn);
             if !stays {
-                statistics.ids().into_iter().for_each(|id| engine.close(id));
+                statistics.ids().for_each(|id| engine.close(id));
             }
             stays
         });
@@ -204,9 +232,9 @@ impl Board {
             let outcome = match self.points.get_mut(&dn) {
                 Some((known, statistics)) => {
                     let before = std::mem::replace(known, point);
-                    statistics.change(engine, &dn, &before, known)
+                    statistics.change(engine, &before, &Queue { dn: &dn, point: known })
                 }
-                None => QueueStatistics::open(engine, &dn, &point).map(|statistics| {
+                None => QueueStatistics::open(engine, &Queue { dn: &dn, point: &point }).map(|statistics| {
                     self.points.insert(dn.clone(), (point, statistics));
                 }),
             };
@@ -215,7 +243,7 @@ impl Board {
             }
             if let Some((_, statistics)) = self.points.get(&dn) {
                 let row = RowOf::Queue(dn);
-                self.row_of.extend(statistics.ids().into_iter().map(|id| (id, row.clone())));
+                self.row_of.extend(statistics.ids().map(|id| (id, row.clone())));
             }
         }
         self.configure_agents(engine, configuration);
@@ -304,7 +332,7 @@ impl Board {
             let row = AgentRow {
                 name: person.name.clone(),
                 extension: state.dn.clone().or_else(|| person.extension.clone()),
-                state: state_name(&state),
+                state: AgentState::of(state.status),
                 since: state.since.unwrap_or(counts_since).as_millis(),
                 reason: state.reason,
                 id: agent.clone(),
@@ -335,7 +363,7 @@ impl Board {
 
     /// The start of the counts of the day.
     pub(super) fn counts_since(&self, engine: &Engine, began: Option<Timestamp>, now: Timestamp) -> Timestamp {
-        let midnight = self.points.values().find_map(|(_, statistics)| engine.since(statistics.entered, now));
+        let midnight = self.points.values().find_map(|(_, statistics)| engine.since(statistics.day.entered, now));
         midnight.into_iter().chain(began).max().unwrap_or(now)
     }
 
@@ -344,14 +372,25 @@ impl Board {
         let mut sum = Numbers::default();
         let mut thresholds = BTreeSet::new();
         for row in self.queues.values() {
-            let n = &row.numbers;
-            sum.waiting += n.waiting;
-            sum.longest_wait_since = [sum.longest_wait_since, n.longest_wait_since].into_iter().flatten().min();
-            sum.entered += n.entered;
-            sum.answered += n.answered;
-            sum.abandoned += n.abandoned;
-            sum.short_abandoned += n.short_abandoned;
-            thresholds.extend(n.service_level_threshold);
+            // Every number is named, so that a new one is not forgotten here. Ratios come from the sums.
+            let Numbers {
+                waiting,
+                longest_wait_since,
+                entered,
+                answered,
+                abandoned,
+                short_abandoned,
+                service_level: _,
+                service_level_threshold,
+                average_speed_of_answer_ms: _,
+            } = row.numbers;
+            sum.waiting += waiting;
+            sum.longest_wait_since = sum.longest_wait_since.into_iter().chain(longest_wait_since).min();
+            sum.entered += entered;
+            sum.answered += answered;
+            sum.abandoned += abandoned;
+            sum.short_abandoned += short_abandoned;
+            thresholds.extend(service_level_threshold);
         }
         let in_time: u64 = self.parts.values().map(|parts| parts.in_time).sum();
         let judged: u64 = self.parts.values().map(|parts| parts.judged).sum();
@@ -370,21 +409,4 @@ fn percent(part: u64, whole: u64) -> Option<f64> {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-const fn state_name(state: &StateValue) -> &'static str {
-    match state.status {
-        Action::WaitForNextCall => "ready",
-        Action::NotReadyForNextCall | Action::LoggedIn => "notReady",
-        Action::AfterCallWork => "afterCallWork",
-        Action::CallRinging => "ringing",
-        Action::CallDialing => "dialing",
-        Action::CallOnHold => "onHold",
-        Action::CallInbound => "inbound",
-        Action::CallOutbound => "outbound",
-        Action::CallInternal => "internal",
-        Action::CallConsult => "consult",
-        Action::LoggedOut => "loggedOut",
-        _ => "unknown",
-    }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 
 use super::metrics::Metrics;
-use super::rows::{AgentRow, Change, Head, QueueRow, Snapshot, difference};
+use super::rows::{AgentRow, Change, Head, QueueRow, Reached, Snapshot, difference};
 
 /// The most wallboards connected at once, of all tenants.
 const SUBSCRIBERS_MAX: usize = 2_000;
@@ -182,10 +182,6 @@ impl Board {
 
     /// Publishes that nothing has changed up to `at`.
     pub(super) fn reached(&self, at: u64) {
-        #[derive(Serialize)]
-        struct Reached {
-            at: u64,
-        }
         self.shown().head.at = at;
         let _ = self.messages.send(message("reached", None, &Reached { at }));
     }

@@ -1,60 +1,122 @@
-//! The wallboard as JSON: the contract of `/pulse/api/v1/{tenant}/wallboard`.
+//! The wallboard as JSON: the contract of `/pulse/api/v1/{tenant}/wallboard`. The OpenAPI document and the types of the pages come from
+//! these types; times are milliseconds since the Unix epoch.
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
+use stats::Action;
 
-/// Numbers since midnight of one queue, or of all queues.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// Numbers of the day, of one queue or of all.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Numbers {
+    /// Visits that wait now, without those for which an agent's phone rings.
     pub waiting: u64,
+    /// The start of the visit that has waited longest; null if nobody waits.
     pub longest_wait_since: Option<u64>,
+    /// Visits that began.
     pub entered: u64,
+    /// Visits whose target has answered.
     pub answered: u64,
+    /// Visits whose caller gave up: in the queue, while a phone rang, or before it began to ring.
     pub abandoned: u64,
+    /// Abandoned visits that lasted `short_abandon_s` or less.
     pub short_abandoned: u64,
-    /// The service level in percent.
+    /// Answered within `service_level_s`, in percent of answered and abandoned without short; null while the divisor is 0.
     pub service_level: Option<f64>,
-    /// The threshold in seconds; for all queues together only if all have the same.
+    /// `service_level_s`; for all queues together only if all have the same.
     pub service_level_threshold: Option<u32>,
+    /// Waits of the answered visits, from the entry to the answer, divided by their number; null while that is 0.
     pub average_speed_of_answer_ms: Option<u64>,
 }
 
 /// One minute of a queue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Minute {
+    /// Its start.
     pub from: u64,
+    /// Visits that began in it.
     pub entered: u64,
+    /// Visits that were answered in it.
     pub answered: u64,
+    /// Visits whose caller gave up in it.
     pub abandoned: u64,
+    /// The maximum of waiting visits.
     pub waiting_max: u64,
 }
 
 /// A queue.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub(super) struct QueueRow {
+    /// The route point's number.
     pub id: String,
+    /// Its name.
     pub name: String,
     #[serde(flatten)]
     pub numbers: Numbers,
+    /// The last 30 minutes, the present one last.
     pub history: Vec<Minute>,
 }
 
 /// An agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct AgentRow {
+    /// The employee id.
     pub id: String,
+    /// First and last name.
     pub name: String,
+    /// The phone at which the agent is logged in, else that of the agent's place; null without either.
     pub extension: Option<String>,
-    pub state: &'static str,
+    /// The state.
+    pub state: AgentState,
+    /// Why the agent is not ready, if that is known; else null.
     pub reason: Option<String>,
+    /// The start of the state.
     pub since: u64,
 }
 
+/// The highest of an agent's activities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum AgentState {
+    Ready,
+    NotReady,
+    AfterCallWork,
+    Ringing,
+    Dialing,
+    OnHold,
+    Inbound,
+    Outbound,
+    Internal,
+    Consult,
+    Unknown,
+    LoggedOut,
+}
+
+impl AgentState {
+    /// As the statistics engine names it.
+    pub(super) const fn of(status: Action) -> Self {
+        match status {
+            Action::WaitForNextCall => Self::Ready,
+            Action::NotReadyForNextCall | Action::LoggedIn => Self::NotReady,
+            Action::AfterCallWork => Self::AfterCallWork,
+            Action::CallRinging => Self::Ringing,
+            Action::CallDialing => Self::Dialing,
+            Action::CallOnHold => Self::OnHold,
+            Action::CallInbound => Self::Inbound,
+            Action::CallOutbound => Self::Outbound,
+            Action::CallInternal => Self::Internal,
+            Action::CallConsult => Self::Consult,
+            Action::LoggedOut => Self::LoggedOut,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// How many agents are in each state.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct States {
     pub ready: u64,
@@ -75,63 +137,75 @@ impl States {
     pub(super) fn count<'a>(agents: impl Iterator<Item = &'a AgentRow>) -> Self {
         let mut states = Self::default();
         for agent in agents {
-            let place = match agent.state {
-                "ready" => &mut states.ready,
-                "notReady" => &mut states.not_ready,
-                "afterCallWork" => &mut states.after_call_work,
-                "ringing" => &mut states.ringing,
-                "dialing" => &mut states.dialing,
-                "onHold" => &mut states.on_hold,
-                "inbound" => &mut states.inbound,
-                "outbound" => &mut states.outbound,
-                "internal" => &mut states.internal,
-                "consult" => &mut states.consult,
-                "loggedOut" => &mut states.logged_out,
-                _ => &mut states.unknown,
-            };
-            *place += 1;
+            *states.of(agent.state) += 1;
         }
         states
     }
+
+    const fn of(&mut self, state: AgentState) -> &mut u64 {
+        match state {
+            AgentState::Ready => &mut self.ready,
+            AgentState::NotReady => &mut self.not_ready,
+            AgentState::AfterCallWork => &mut self.after_call_work,
+            AgentState::Ringing => &mut self.ringing,
+            AgentState::Dialing => &mut self.dialing,
+            AgentState::OnHold => &mut self.on_hold,
+            AgentState::Inbound => &mut self.inbound,
+            AgentState::Outbound => &mut self.outbound,
+            AgentState::Internal => &mut self.internal,
+            AgentState::Consult => &mut self.consult,
+            AgentState::Unknown => &mut self.unknown,
+            AgentState::LoggedOut => &mut self.logged_out,
+        }
+    }
 }
 
-/// The first message to the page.
-#[derive(Clone, Debug, Serialize)]
+/// The whole wallboard; the first message of the stream.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Snapshot<'a> {
+    /// The tenant's id.
     pub tenant: &'a str,
+    /// The tenant's name.
     pub name: &'a str,
     #[serde(flatten)]
     pub head: &'a Head,
+    /// All queues.
     pub queues: Vec<&'a QueueRow>,
+    /// All agents.
     pub agents: Vec<&'a AgentRow>,
 }
 
 /// The common head of every message.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Head {
-    /// The position on port 8000 up to which facts are counted.
+    /// The position on port 8000 up to which facts are counted; the id of the message.
     pub position: String,
     /// The present time, in milliseconds.
     pub at: u64,
-    /// The time of the oldest fact that this message counts first; absent if only time has passed.
+    /// The time of the oldest fact that no earlier message has counted; null if only time has passed.
     pub event_at: Option<u64>,
     /// Since when the numbers count: midnight by the tenant's clocks, or later if earlier facts are unknown.
     pub counts_since: u64,
+    /// The numbers of all queues.
     pub totals: Numbers,
+    /// How many agents are in each state.
     pub states: States,
 }
 
 /// A removed row.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(super) struct Gone<'a> {
+    /// Its id.
     pub id: &'a str,
+    /// Always true.
+    #[schemars(extend("const" = true))]
     pub removed: bool,
 }
 
 /// A row of a change.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum Row<'a, T> {
     Changed(&'a T),
@@ -139,15 +213,24 @@ pub(super) enum Row<'a, T> {
 }
 
 /// A change.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Change<'a> {
     #[serde(flatten)]
     pub head: &'a Head,
+    /// The changed queues, whole, and the removed ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub queues: Vec<Row<'a, QueueRow>>,
+    /// The changed agents, whole, and the removed ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<Row<'a, AgentRow>>,
+}
+
+/// Nothing has changed: a sign of life.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(super) struct Reached {
+    /// The present time.
+    pub at: u64,
 }
 
 /// The rows that differ, in order of their ids: new and changed rows complete, removed ones by id.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Json, Router};
+use contracts::openapi::{EventSchema, Get, OpenApi};
 use futures::{Stream, StreamExt as _};
 use infra::Clock;
 use model::TenantId;
@@ -22,6 +23,7 @@ use tokio_stream::wrappers::BroadcastStream;
 use super::metrics::Metrics;
 use super::pages;
 use super::publish::{Board, Boards, Message};
+use super::rows::{Change, Reached, Snapshot};
 
 /// The scope for reading the numbers.
 const SCOPE: &str = "statistics:read";
@@ -29,6 +31,30 @@ const SCOPE: &str = "statistics:read";
 const PRESENT_WITHIN: Duration = Duration::from_secs(10);
 /// The prefix of all paths that need a token.
 const DATA: &str = "/pulse/";
+
+const WALLBOARD: Get = Get {
+    path: "/pulse/api/v1/{tenant}/wallboard",
+    id: "wallboard",
+    summary: "The wallboard at the present moment",
+    scope: SCOPE,
+    query: &[],
+};
+const STREAM: Get = Get {
+    path: "/pulse/api/v1/{tenant}/wallboard/stream",
+    id: "wallboardStream",
+    summary: "The wallboard, then its changes",
+    ..WALLBOARD
+};
+
+/// The OpenAPI document of pulse.
+pub fn openapi() -> serde_json::Value {
+    let events: [EventSchema; 3] = [
+        ("snapshot", |schemas| schemas.subschema_for::<Snapshot>()),
+        ("change", |schemas| schemas.subschema_for::<Change>()),
+        ("reached", |schemas| schemas.subschema_for::<Reached>()),
+    ];
+    OpenApi::new("Trunkline: the wallboard").document::<Snapshot>(&WALLBOARD).stream(&STREAM, &events).into_json()
+}
 
 #[derive(Clone)]
 struct Served {
@@ -39,8 +65,9 @@ struct Served {
 
 pub(super) fn router(boards: Boards, drain: Drain, clock: Arc<dyn Clock>) -> Router {
     Router::new()
-        .route("/pulse/api/v1/{tenant}/wallboard", get(wallboard))
-        .route("/pulse/api/v1/{tenant}/wallboard/stream", get(stream))
+        .route(WALLBOARD.path, get(wallboard))
+        .route(STREAM.path, get(stream))
+        .route("/pulse/api/v1/openapi.json", get(async |_: Caller| Json(openapi())))
         .route("/pulse/{*rest}", get(async || Problem::not_found("no such path")))
         .with_state(Served { boards, drain, clock })
         .fallback(get(pages::page))

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Connection, Kind, all, find, kind, of_admin, opens, stands_for};
@@ -15,7 +16,7 @@ const DRAWN_TWICE: &str = include_str!("../../../../data/drawn-twice.tsv");
 const KEPT: &str = include_str!("../../../../data/kept.tsv");
 
 /// How far a row is implemented.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Coverage {
     /// One of its ends, or its content, does not exist.
@@ -38,7 +39,7 @@ impl Coverage {
 }
 
 /// Number of published rows by coverage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Totals {
     /// Proven by a test.

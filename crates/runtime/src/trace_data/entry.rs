@@ -1,5 +1,6 @@
 //! Recorded entries as roles return them: JSON between roles of one installation.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One recorded entry about a call.
@@ -115,8 +116,9 @@ pub struct Leg {
 }
 
 /// A fact, as far as it explains a call. Only the keys of user data are recorded: values may be sensitive.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "RecordedEvent")]
 pub struct Event {
     /// Its name.
     pub name: String,
@@ -220,8 +222,9 @@ pub struct Figures {
 }
 
 /// A step of an application.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "RecordedStep")]
 pub struct Step {
     /// `application`, `event`, `state`, `left`, `action`, `log`, `error`, `end`.
     pub step: String,
@@ -283,8 +286,9 @@ pub struct Candidate {
 }
 
 /// A request about a call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "RecordedRequest")]
 pub struct Request {
     /// Its name, as `RouteCall`.
     pub name: String,

@@ -1,5 +1,6 @@
 import { useMemo, useState, type ReactElement } from 'react'
 import { wordsOf, type Failure } from '../../api/errors'
+import { isTopology } from '../../api/generated/operations-checks'
 import type { Session } from '../../api/session'
 import { usePolled } from '../../live/use-polled'
 import { messages } from '../../lib/messages'
@@ -25,7 +26,7 @@ export type TopologyProps = {
 
 /** The drawing, alive: every declared connection with its state and traffic. */
 export function Topology({ session, onRefused }: TopologyProps): ReactElement {
-  const polled = usePolled<Document>(session, apiPaths.topology(), eachTwoSeconds)
+  const polled = usePolled(session, apiPaths.topology(), isTopology, eachTwoSeconds)
   switch (polled.kind) {
     case 'refused':
       return onRefused(polled.failure)

@@ -1,62 +1,18 @@
 /** The drawing as the server describes it, and what changed since the last look. Pure. */
 
-export const STATES = ['open', 'idle', 'unused', 'embedded', 'failing', 'missing', 'absent'] as const
-export type ConnectionState = (typeof STATES)[number]
+import type { components } from '../../api/generated/operations'
 
-export type Coverage = 'proven' | 'declared' | 'not-yet'
-
-export type Connection = {
-  readonly id: string
-  readonly from: string
-  readonly to: string
-  readonly protocol: string
-  readonly port: string
-  readonly carries: string
-  readonly note: string
-  /** One of ours, beside the drawing's. */
-  readonly own: boolean
-  readonly coverage: Coverage
-  /** The test that proves it. */
-  readonly proof: string | null
-  readonly state: ConnectionState
-  readonly open: number
-  readonly attempts: number
-  readonly requests: number
-  readonly bytesIn: number
-  readonly bytesOut: number
-  readonly errors: number
-  readonly lastUse: number | null
-  readonly peers: readonly Peer[]
-  /** Why it is missing or fails, in words. */
-  readonly why: readonly string[]
-  /** Under which ids it is measured, where the drawing has it twice. */
-  readonly sameAs: readonly string[]
-}
-
+type Schemas = components['schemas']
+export type ConnectionState = Schemas['RowState']
+export type Coverage = Schemas['Coverage']
+export type Connection = Schemas['Row']
 /** What one replica has counted for one other end. */
-export type Peer = {
-  readonly node: string
-  readonly side: string
-  readonly peer: string
-  readonly open: number
-  readonly requests: number
-}
+export type Peer = Schemas['PeerRow']
+export type RoleNode = Schemas['RoleRow']
+export type Topology = Schemas['Topology']
 
-export type RoleNode = {
-  readonly role: string
-  readonly node: string
-  readonly address: string
-  readonly ready: boolean
-  readonly missing: readonly string[]
-}
-
-export type Topology = {
-  readonly at: number
-  readonly instance: number
-  readonly roles: readonly RoleNode[]
-  readonly connections: readonly Connection[]
-  readonly coverage: { readonly proven: number; readonly declared: number; readonly notYet: number; readonly total: number }
-}
+/** In the order of the legend. */
+export const STATES = ['open', 'idle', 'unused', 'embedded', 'failing', 'missing', 'absent'] as const satisfies readonly ConnectionState[]
 
 /** Requests a second of each connection that was used between two looks. */
 export type Rates = ReadonlyMap<string, number>

@@ -16,10 +16,10 @@ export function MediaPath({ legs, beganAt }: MediaPathProps): ReactElement {
   return (
     <ul className={styles['legs']}>
       {legs.map((leg) => (
-        <li key={`${leg.node} ${leg.leg}`} className={`${styles['leg']} ${styles[leg.severity]}`}>
+        <li key={`${leg.node} ${leg.leg}`} className={`${styles['leg']} ${styles[leg.severity ?? 'info']}`}>
           <h3>{text.legOf(leg.party, leg.caller)}</h3>
           <p className={styles['verdict']}>
-            <SeverityMark severity={leg.severity} /> {leg.verdict}
+            {leg.severity === null ? null : <SeverityMark severity={leg.severity} />} {leg.verdict}
           </p>
           <div className={styles['path']}>
             <dl className={styles['end']}>

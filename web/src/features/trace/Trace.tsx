@@ -1,5 +1,6 @@
 import type { ReactElement } from 'react'
 import { wordsOf, type Failure } from '../../api/errors'
+import { isTrace } from '../../api/generated/operations-checks'
 import type { Session } from '../../api/session'
 import { messages } from '../../lib/messages'
 import { apiPaths, paths } from '../../lib/paths'
@@ -27,7 +28,7 @@ export type TraceProps = {
 
 /** What happened to one call, from the verdict down to the messages. */
 export function Trace({ session, call, onRefused }: TraceProps): ReactElement {
-  const polled = usePolled<Document>(session, apiPaths.trace(session.tenant, call), nextLook)
+  const polled = usePolled(session, apiPaths.trace(session.tenant, call), isTrace, nextLook)
   switch (polled.kind) {
     case 'refused':
       if (polled.failure.kind !== 'not-found') return onRefused(polled.failure)

@@ -1,5 +1,6 @@
 import { useId, useState, type FormEvent, type ReactElement } from 'react'
 import { wordsOf, type Failure } from '../../api/errors'
+import { isTraces } from '../../api/generated/operations-checks'
 import type { Session } from '../../api/session'
 import { dateAndTime, preciseDuration } from '../../lib/durations'
 import { messages } from '../../lib/messages'
@@ -10,7 +11,7 @@ import { Button } from '../../ui/Button'
 import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
 import { Since } from '../../ui/Since'
-import type { CallHead, CallList } from './model'
+import type { CallHead } from './model'
 import styles from './Traces.module.css'
 
 const text = messages.trace
@@ -21,7 +22,7 @@ export type TracesProps = { readonly session: Session; readonly onRefused: (fail
 
 /** The latest calls, each with a way to its trace, and a place for the id of any other. */
 export function Traces({ session, onRefused }: TracesProps): ReactElement {
-  const polled = usePolled<CallList>(session, apiPaths.traces(session.tenant, LISTED), eachThreeSeconds)
+  const polled = usePolled(session, apiPaths.traces(session.tenant, LISTED), isTraces, eachThreeSeconds)
   if (polled.kind === 'refused') return onRefused(polled.failure)
   return (
     <div className={styles['page']}>

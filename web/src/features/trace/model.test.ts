@@ -46,15 +46,15 @@ test('a call that goes on is looked at again, and a little longer than it lasts'
 })
 
 test('agents who share a reason stand in one line, those who were near each in their own', () => {
-  const many = ['1', '2', '3', '4'].map((agent) => ({ agent, passedOver: 'logged-out', text: 'is not logged in' }))
+  const many = ['1', '2', '3', '4'].map((agent) => ({ agent, idleMs: null, passedOver: 'logged-out', text: 'is not logged in' }))
   const near = ['5', '6', '7', '8'].map((agent) => ({ agent, idleMs: 1_000, passedOver: 'idle-shorter', text: 'is free' }))
-  const few = ['9', '10', '11'].map((agent) => ({ agent, passedOver: 'skills', text: 'does not have the skills' }))
+  const few = ['9', '10', '11'].map((agent) => ({ agent, idleMs: null, passedOver: 'skills', text: 'does not have the skills' }))
   const lines = folded([...many.slice(0, 2), ...near, ...many.slice(2), ...few])
   expect(lines.map((line) => (line.kind === 'many' ? line.agents.join() : line.candidate.agent))).toEqual(['1,2,3,4', '5', '6', '7', '8', '9', '10', '11'])
 })
 
 test('fields of an event read as words', () => {
-  expect(fieldsOf({ at: 1, name: 'EventX', thisDn: '9000', other: null, extensions: [['Result', 'Completed']], userData: ['a', 'b'] })).toBe('thisDn 9000 · extensions Result=Completed · userData a, b')
+  expect(fieldsOf({ at: 1, name: 'EventX', thisDn: '9000', otherDn: null, extensions: [['Result', 'Completed']], userData: ['a', 'b'] })).toBe('thisDn 9000 · extensions Result=Completed · userData a, b')
 })
 
 test.each([[4.37, 'good'], [4, 'good'], [3.8, 'fair'], [3.59, 'poor'], [1, 'poor']])('MOS %s is %s', (mos, word) => {

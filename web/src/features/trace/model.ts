@@ -1,122 +1,22 @@
 /** The trace of one call as the server tells it. Times are milliseconds since the Unix epoch. */
 
-export type Severity = 'fault' | 'warning' | 'info'
+import type { components } from '../../api/generated/operations'
 
-export type CallHead = {
-  readonly connId: string
-  readonly uuid: string
-  readonly beganAt: number
-  readonly endedAt: number | null
-  readonly from: string | null
-  readonly to: string | null
-  readonly answeredBy: string | null
-  readonly lastEvent: string | null
-}
-
-export type CallList = { readonly tenant: string; readonly calls: readonly CallHead[]; readonly missing?: readonly string[] }
-
-export type Party = { readonly id: string; readonly name: string; readonly inside: boolean }
-
-export type Message = {
-  readonly at: number
-  readonly from: string
-  readonly to: string
-  readonly label: string
-  readonly method: string
-  readonly status: number | null
-  readonly callId: string
-  readonly transport: string | null
-  readonly sdp: boolean
-  /** Sent again, because it or its answer got lost. */
-  readonly repeat: boolean
-  readonly text: string
-}
-
-export type CallEvent = { readonly at: number; readonly name: string } & Readonly<Record<string, unknown>>
-
-export type Flow = {
-  readonly packets: number
-  readonly lost: number | null
-  readonly lossPercent: number | null
-  readonly jitterMs: number | null
-  readonly mos: number | null
-}
-
-export type Leg = {
-  readonly leg: number
-  readonly party: string
-  readonly caller: boolean
-  readonly node: string
-  /** What the party's SDP says. */
-  readonly offered: string | null
-  /** Where its packets really come from. */
-  readonly learned: string | null
-  readonly signalling: string | null
-  readonly local: string | null
-  readonly codec: string | null
-  readonly direction: string | null
-  readonly agreedAt: number | null
-  readonly firstPacketAt: number | null
-  readonly fromPhone: Flow
-  readonly toPhone: Flow
-  readonly roundTripMs: number | null
-  readonly strangers: number
-  readonly invalid: number
-  readonly measured: boolean
-  readonly verdict: string
-  readonly severity: Severity
-}
-
-export type Step = { readonly at: number; readonly step: string; readonly name?: string | null; readonly text?: string | null; readonly line?: number | null }
-
-export type Candidate = {
-  readonly agent: string
-  readonly idleMs?: number | null
-  readonly passedOver?: string | null
-  readonly text: string
-}
-
-export type Decision = {
-  readonly at: number
-  readonly step: string
-  readonly queue?: string | null
-  readonly rule?: string | null
-  readonly text: string
-  readonly candidates?: readonly Candidate[] | null
-  /** Candidates beyond those listed. */
-  readonly more?: number | null
-  readonly waiting?: number | null
-}
-
-export type Request = {
-  readonly at: number
-  readonly name: string
-  readonly requester: string
-  readonly outcome?: string | null
-}
-
-export type Trace = {
-  readonly call: Omit<CallHead, 'answeredBy' | 'lastEvent' | 'beganAt'> & {
-    /** None for a dialog that never became a call. */
-    readonly beganAt: number | null
-    readonly printed: string
-    readonly tenant: string
-    readonly trunk?: string | null
-    readonly answeredAt?: number | null
-    readonly callIds: readonly string[]
-  }
-  readonly verdict: { readonly summary: readonly string[]; readonly findings: readonly { readonly severity: Severity; readonly text: string }[] }
-  readonly ladder: { readonly parties: readonly Party[]; readonly messages: readonly Message[] }
-  readonly events: readonly CallEvent[]
-  readonly media: readonly Leg[]
-  readonly application?: { readonly name: string; readonly steps: readonly Step[] } | null
-  readonly routing: readonly Decision[]
-  readonly requests?: readonly Request[]
-  readonly notes?: readonly { readonly at: number; readonly node: string; readonly text: string }[]
-  readonly missing?: readonly string[]
-  /** Whether phone numbers are masked for this token. */
-  readonly masked: boolean
-}
+type Schemas = components['schemas']
+export type Severity = Schemas['Severity']
+export type CallHead = Schemas['Brief']
+export type CallList = Schemas['Traces']
+export type Party = Schemas['Party']
+export type Message = Schemas['Message']
+export type CallEvent = Schemas['Event']
+/** Audio in one direction. */
+export type Flow = Schemas['Stream']
+export type Leg = Schemas['Leg']
+export type Step = Schemas['Step']
+export type Candidate = Schemas['Candidate']
+export type Decision = Schemas['Decision']
+export type Request = Schemas['Request']
+export type Trace = Schemas['Trace']
 
 /** From when on times are counted: the call's beginning, or the first message where none ever began. */
 export function zeroOf(trace: Trace): number {

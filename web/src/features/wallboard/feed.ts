@@ -5,6 +5,9 @@ import { frame } from '../../live/frame'
 import { openStream, type Connection, type Stream, type StreamEvent } from '../../live/stream'
 import { freezeAt, setClockOffset } from '../../lib/ticker'
 import { apiPaths } from '../../lib/paths'
+import { checked, type Answer, type Check } from '../../api/check'
+import type { Failure } from '../../api/errors'
+import { isChange, isReached, isSnapshot } from '../../api/generated/pulse-checks'
 import { reduce, type Board, type Fact } from './model'
 
 export type FeedState = {
@@ -35,13 +38,16 @@ export function openFeed({ token, tenant }: FeedOptions): Feed {
     for (const reader of readers) reader()
   }, changesPainted)
 
-  const onEvent = (event: StreamEvent): void => {
-    const fact = factOf(event)
-    if (fact === undefined) return
+  const onEvent = (event: StreamEvent): Failure | undefined => {
+    const answer = factOf(event)
+    if (answer === undefined) return undefined
+    if (answer.kind === 'failed') return answer.failure
+    const fact = answer.value
     setClockOffset(clock.heard(fact.at, Date.now()))
     if (fact.kind === 'change' && fact.eventAt !== null && fact.eventAt >= liveSince) changeCame(fact.eventAt)
     state = { ...state, board: reduce(state.board, fact) }
     shows.ask()
+    return undefined
   }
   const onConnection = (connection: Connection): void => {
     state = { ...state, connection }
@@ -65,13 +71,32 @@ export function openFeed({ token, tenant }: FeedOptions): Feed {
   }
 }
 
-/** A message of the stream; what is not known to us is left alone, so that the server may add kinds. */
-export function factOf({ event, data }: StreamEvent): Fact | undefined {
-  if (event !== 'snapshot' && event !== 'change' && event !== 'reached') return undefined
-  const body: unknown = JSON.parse(data)
-  if (typeof body !== 'object' || body === null || !('at' in body) || typeof body.at !== 'number') return undefined
-  // The shape beyond this is the server's promise.
-  return { ...body, kind: event } as Fact
+/** A message of the stream; kinds that are not known to us are left alone, so that the server may add some. */
+export function factOf({ event, data }: StreamEvent): Answer<Fact> | undefined {
+  switch (event) {
+    case 'snapshot':
+      return of(data, isSnapshot, (body) => ({ kind: 'snapshot', ...body }))
+    case 'change':
+      return of(data, isChange, (body) => ({ kind: 'change', ...body }))
+    case 'reached':
+      return of(data, isReached, (body) => ({ kind: 'reached', ...body }))
+    default:
+      return undefined
+  }
+}
+
+function of<T>(data: string, check: Check<T>, fact: (body: T) => Fact): Answer<Fact> {
+  const answer = checked(check, parsed(data))
+  return answer.kind === 'ok' ? { kind: 'ok', value: fact(answer.value) } : answer
+}
+
+/** JSON, or nothing that any check takes. */
+function parsed(data: string): unknown {
+  try {
+    return JSON.parse(data)
+  } catch {
+    return undefined
+  }
 }
 
 /** The server's clock against ours. A message is never early, so the largest difference lately is the nearest one. */

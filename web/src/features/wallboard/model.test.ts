@@ -1,19 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { reduce, type Agent, type Board, type Fact, type Numbers, type Queue, type States } from './model'
+import { reduce, type Agent, type Board, type Fact, type Queue, type States } from './model'
+import { noNumbers } from './numbers.fixture'
 
-const numbers: Numbers = {
-  waiting: 0,
-  longestWaitSince: null,
-  entered: 0,
-  answered: 0,
-  abandoned: 0,
-  shortAbandoned: 0,
-  serviceLevel: null,
-  serviceLevelThreshold: 20,
-  averageSpeedOfAnswerMs: null,
-}
 const states: States = { ready: 0, notReady: 0, afterCallWork: 0, ringing: 0, dialing: 0, onHold: 0, inbound: 0, outbound: 0, internal: 0, consult: 0, unknown: 0, loggedOut: 0 }
-const queue = (id: string, more: Partial<Queue> = {}): Queue => ({ ...numbers, id, name: id, history: [], ...more })
+const queue = (id: string, more: Partial<Queue> = {}): Queue => ({ ...noNumbers, id, name: id, history: [], ...more })
 const agent = (id: string, name: string, more: Partial<Agent> = {}): Agent => ({ id, name, extension: null, state: 'ready', reason: null, since: 1, ...more })
 
 const snapshot = (more: Partial<Extract<Fact, { kind: 'snapshot' }>> = {}): Fact => ({
@@ -24,13 +14,13 @@ const snapshot = (more: Partial<Extract<Fact, { kind: 'snapshot' }>> = {}): Fact
   countsSince: 0,
   at: 1_000,
   eventAt: null,
-  totals: numbers,
+  totals: noNumbers,
   states,
   queues: [queue('sales'), queue('support')],
   agents: [agent('2', 'Berta'), agent('1', 'Anton')],
   ...more,
 })
-const change = (more: Partial<Extract<Fact, { kind: 'change' }>> = {}): Fact => ({ kind: 'change', position: 'a-11', countsSince: 0, at: 2_000, eventAt: 1_990, totals: numbers, states, ...more })
+const change = (more: Partial<Extract<Fact, { kind: 'change' }>> = {}): Fact => ({ kind: 'change', position: 'a-11', countsSince: 0, at: 2_000, eventAt: 1_990, totals: noNumbers, states, ...more })
 
 const after = (...facts: readonly Fact[]): Board => {
   const board = facts.reduce<Board | undefined>(reduce, undefined)

@@ -1,5 +1,8 @@
 /** The wallboard's numbers, and how a message of the stream changes them. Pure. */
 
+import type { components } from '../../api/generated/pulse'
+
+/** In the order of the wall. */
 export const AGENT_STATES = [
   'ready',
   'notReady',
@@ -13,75 +16,23 @@ export const AGENT_STATES = [
   'consult',
   'unknown',
   'loggedOut',
-] as const
+] as const satisfies readonly Schemas['AgentState'][]
 export type AgentState = (typeof AGENT_STATES)[number]
 
-/** Numbers of today, of one queue or of all. Times are milliseconds since the Unix epoch. */
-export type Numbers = {
-  readonly waiting: number
-  readonly longestWaitSince: number | null
-  readonly entered: number
-  readonly answered: number
-  readonly abandoned: number
-  readonly shortAbandoned: number
-  /** Percent; null while no call counts. */
-  readonly serviceLevel: number | null
-  /** Seconds; null for all queues together where they differ. */
-  readonly serviceLevelThreshold: number | null
-  readonly averageSpeedOfAnswerMs: number | null
-}
-
-/** One minute of a queue. */
-export type Minute = {
-  readonly from: number
-  readonly entered: number
-  readonly answered: number
-  readonly abandoned: number
-  readonly waitingMax: number
-}
-
-export type Queue = Numbers & { readonly id: string; readonly name: string; readonly history: readonly Minute[] }
-
-export type Agent = {
-  readonly id: string
-  readonly name: string
-  readonly extension: string | null
-  readonly state: AgentState
-  readonly reason: string | null
-  readonly since: number
-}
-
-export type States = Readonly<Record<AgentState, number>>
-
-/** What the server sends first, and again after each reconnection. */
-export type Snapshot = {
-  readonly tenant: string
-  readonly name: string
-  /** Up to where events are counted; only equal or not. */
-  readonly position: string
-  readonly at: number
-  /** When the oldest fact happened that no message before this has counted; null where time alone has changed something. */
-  readonly eventAt: number | null
-  /** Since when the numbers count: midnight, or later where what came before is not known. */
-  readonly countsSince: number
-  readonly totals: Numbers
-  readonly queues: readonly Queue[]
-  readonly states: States
-  readonly agents: readonly Agent[]
-}
-
-export type Removed = { readonly id: string; readonly removed: true }
-
-/** The same with only the rows that changed. */
-export type Change = Pick<Snapshot, 'position' | 'at' | 'eventAt' | 'countsSince' | 'totals' | 'states'> & {
-  readonly queues?: readonly (Queue | Removed)[]
-  readonly agents?: readonly (Agent | Removed)[]
-}
+type Schemas = components['schemas']
+export type Numbers = Schemas['Numbers']
+export type Minute = Schemas['Minute']
+export type Queue = Schemas['QueueRow']
+export type Agent = Schemas['AgentRow']
+export type States = Schemas['States']
+export type Snapshot = Schemas['Snapshot']
+export type Change = Schemas['Change']
+export type Removed = Schemas['Gone']
 
 export type Fact =
   | ({ readonly kind: 'snapshot' } & Snapshot)
   | ({ readonly kind: 'change' } & Change)
-  | { readonly kind: 'reached'; readonly at: number }
+  | ({ readonly kind: 'reached' } & Schemas['Reached'])
 
 /** What the page shows. Rows that did not change stay the same objects, so that their tiles need not be drawn again. */
 export type Board = {

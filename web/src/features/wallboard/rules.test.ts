@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { fit } from './density'
 import type { Minute, Numbers, Queue } from './model'
+import { noNumbers } from './numbers.fixture'
 import { tilesFor } from './queues'
 import { alertsOf, bandCounts, serviceLevelLevel, shortName, totalWaitLevel, waitLevel, type Level } from './rules'
 import { sparkline } from './sparkline'
 
-const numbers = (more: Partial<Numbers>): Numbers => ({
-  waiting: 0, longestWaitSince: null, entered: 0, answered: 0, abandoned: 0, shortAbandoned: 0, serviceLevel: null, serviceLevelThreshold: 20, averageSpeedOfAnswerMs: null, ...more,
-})
+const numbers = (more: Partial<Numbers>): Numbers => ({ ...noNumbers, ...more })
 const queue = (id: string, more: Partial<Queue> = {}): Queue => ({ ...numbers({}), id, name: id, history: [], ...more })
 
 describe('levels', () => {

@@ -5,13 +5,14 @@ import { describe, expect, test } from 'vitest'
 import { AgentGrid } from './AgentGrid'
 import { AgentTile } from './AgentTile'
 import type { Agent, Queue } from './model'
+import { noNumbers } from './numbers.fixture'
 import { QueueTile } from './QueueTile'
 import { StateBar } from './StateBar'
 import { Totals } from './Totals'
 import { widthInEm } from './width'
 
 const queue: Queue = {
-  id: 'sales', name: 'Sales', waiting: 0, longestWaitSince: null, entered: 0, answered: 0, abandoned: 0, shortAbandoned: 0, serviceLevel: null, serviceLevelThreshold: 20, averageSpeedOfAnswerMs: null, history: [],
+  id: 'sales', name: 'Sales', ...noNumbers, history: [],
 }
 const agent: Agent = { id: '1', name: 'Ada Lovelace', extension: '7001', state: 'notReady', reason: 'Break', since: 0 }
 /** The words of a piece of HTML, blank by blank. */

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use model::request::{FrameField, RequestKind, RequestType, Shape};
 use serde_json::{Map, Value as Json, json};
 
+use crate::openapi::{info, problem, problem_schema, security_schemes};
 use crate::wire::WORK_MODES;
 
 /// The OpenAPI document (3.1) of the requests.
@@ -13,18 +14,16 @@ pub fn requests_openapi() -> Json {
     let names = || RequestKind::TABLE.iter().flat_map(|each| each.names.iter().map(move |name| (*name, each)));
     let mut schemas: Map<String, Json> = names().map(|(name, each)| (name.to_owned(), frame(name, each))).collect();
     schemas.insert("Accepted".into(), accepted());
-    schemas.insert("Problem".into(), problem());
+    schemas.insert("Problem".into(), problem_schema());
     let reference = |name: &str| format!("#/components/schemas/{name}");
     let one_of: Vec<Json> = names().map(|(name, _)| json!({"$ref": reference(name)})).collect();
     let mapping: Map<String, Json> = names().map(|(name, _)| (name.to_owned(), json!(reference(name)))).collect();
+    let mut info = info("Trunkline: requests about calls and agents");
+    info["description"] =
+        json!("The answer 202 says that the request was accepted. Its outcome is an event with its ReferenceID.");
     json!({
         "openapi": "3.1.0",
-        "info": {
-            "title": "Trunkline: requests about calls and agents",
-            "version": "v1",
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-            "description": "The answer 202 says that the request was accepted. Its outcome is an event with its ReferenceID.",
-        },
+        "info": info,
         "security": [{"callerToken": []}],
         "paths": {"/api/voice/v1/{tenant}/requests": {"post": {
             "operationId": "request",
@@ -43,10 +42,7 @@ pub fn requests_openapi() -> Json {
             }}}},
             "responses": responses(),
         }}},
-        "components": {
-            "securitySchemes": {"callerToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "schemas": schemas,
-        },
+        "components": {"securitySchemes": security_schemes(), "schemas": schemas},
     })
 }
 
@@ -119,25 +115,7 @@ fn accepted() -> Json {
     })
 }
 
-/// A problem (RFC 9457) with the published error number.
-fn problem() -> Json {
-    let text = json!({"type": "string"});
-    json!({
-        "type": "object",
-        "properties": {
-            "type": text, "title": text, "detail": text,
-            "status": {"type": "integer"},
-            "code": {"type": "integer", "description": "the published error number"},
-        },
-        "required": ["type", "title", "status"],
-    })
-}
-
 fn responses() -> Json {
-    let problem = |meaning: &str| {
-        let content = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
-        json!({"description": meaning, "content": content})
-    };
     json!({
         "202": {
             "description": "accepted",

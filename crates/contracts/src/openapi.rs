@@ -1,0 +1,161 @@
+//! OpenAPI documents (3.1) of what roles answer over HTTP. The schemas come from the types that are serialised, so answers and document
+//! cannot differ.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value as Json, json};
+
+/// A document under construction.
+pub struct OpenApi {
+    title: &'static str,
+    schemas: SchemaGenerator,
+    paths: Map<String, Json>,
+}
+
+/// What is read by a GET.
+#[derive(Clone, Copy, Debug)]
+pub struct Get {
+    /// The path; its parameters in braces.
+    pub path: &'static str,
+    /// The name of the operation, for generated clients.
+    pub id: &'static str,
+    /// What it answers, in a line.
+    pub summary: &'static str,
+    /// The scope that it needs.
+    pub scope: &'static str,
+    /// Parameters of the query: name, JSON type and meaning.
+    pub query: &'static [(&'static str, &'static str, &'static str)],
+}
+
+/// A kind of server-sent event: its name and the schema of its data.
+pub type EventSchema = (&'static str, fn(&mut SchemaGenerator) -> Schema);
+
+impl OpenApi {
+    /// A document without paths.
+    pub fn new(title: &'static str) -> Self {
+        let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
+            settings.meta_schema = None;
+            settings.definitions_path = "/components/schemas".into();
+        });
+        Self { title, schemas: settings.into_generator(), paths: Map::new() }
+    }
+
+    /// Adds a JSON document.
+    #[must_use]
+    pub fn document<T: JsonSchema>(mut self, get: &Get) -> Self {
+        let schema = self.schemas.subschema_for::<T>();
+        self.path(get, &json!({"application/json": {"schema": schema}}))
+    }
+
+    /// Adds a stream of server-sent events. OpenAPI has no words for their data: they are in `x-events`, by the event's name.
+    #[must_use]
+    pub fn stream(mut self, get: &Get, events: &[EventSchema]) -> Self {
+        let events: Map<String, Json> =
+            events.iter().map(|(name, schema)| ((*name).to_owned(), schema(&mut self.schemas).to_value())).collect();
+        self.path(get, &json!({"text/event-stream": {"schema": {"type": "string"}, "x-events": events}}))
+    }
+
+    /// The document.
+    pub fn into_json(mut self) -> Json {
+        let mut schemas = self.schemas.take_definitions(true);
+        schemas.insert("Problem".into(), problem_schema());
+        json!({
+            "openapi": "3.1.0",
+            "info": info(self.title),
+            "security": [{"callerToken": []}],
+            "paths": self.paths,
+            "components": {"securitySchemes": security_schemes(), "schemas": schemas},
+        })
+    }
+
+    fn path(mut self, get: &Get, content: &Json) -> Self {
+        let in_path = get.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        let in_path =
+            in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
+        let in_query = get.query.iter().map(|(name, kind, meaning)| {
+            json!({"name": name, "in": "query", "required": false, "description": meaning, "schema": {"type": kind}})
+        });
+        let parameters: Vec<Json> = in_path.chain(in_query).collect();
+        let answer = json!({"description": get.summary, "content": content});
+        let operation = json!({
+            "operationId": get.id,
+            "summary": get.summary,
+            "description": format!("Needs the scope `{}`.", get.scope),
+            "parameters": parameters,
+            "responses": {
+                "200": answer,
+                "401": problem("no valid token"),
+                "403": problem("another tenant, or a missing scope"),
+                "404": problem("it does not exist"),
+                "429": problem("this tenant or caller has used its share: repeat after Retry-After"),
+                "503": problem("not ready yet, or too many requests are in progress: repeat after Retry-After"),
+            },
+        });
+        self.paths.insert(get.path.to_owned(), json!({"get": operation}));
+        self
+    }
+}
+
+/// The head of a document.
+pub(crate) fn info(title: &str) -> Json {
+    json!({"title": title, "version": "v1", "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}})
+}
+
+/// Every API takes a caller token.
+pub(crate) fn security_schemes() -> Json {
+    json!({"callerToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}})
+}
+
+/// A response that is a problem.
+pub(crate) fn problem(meaning: &str) -> Json {
+    let content = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
+    json!({"description": meaning, "content": content})
+}
+
+/// A problem (RFC 9457); where it refuses a request, with the published error number.
+pub(crate) fn problem_schema() -> Json {
+    let text = json!({"type": "string"});
+    json!({
+        "type": "object",
+        "properties": {
+            "type": text, "title": text, "detail": text,
+            "status": {"type": "integer"},
+            "code": {"type": "integer", "description": "the published error number"},
+        },
+        "required": ["type", "title", "status"],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "its schema alone is read")]
+    struct Row {
+        /// How many.
+        count: u64,
+        since: Option<u64>,
+    }
+
+    #[test]
+    fn a_document_has_the_fields_of_its_type_and_the_parameters_of_its_path() {
+        let get = Get {
+            path: "/api/{tenant}/rows",
+            id: "rows",
+            summary: "The rows",
+            scope: "rows:read",
+            query: &[("limit", "integer", "at most so many")],
+        };
+        let document = OpenApi::new("Rows").document::<Row>(&get).into_json();
+        let operation = &document["paths"]["/api/{tenant}/rows"]["get"];
+        assert_eq!(operation["parameters"][0]["name"], "tenant");
+        assert_eq!(operation["parameters"][1]["in"], "query");
+        let content = &operation["responses"]["200"]["content"]["application/json"];
+        assert_eq!(content["schema"]["$ref"], "#/components/schemas/Row");
+        let row = &document["components"]["schemas"]["Row"];
+        assert_eq!(row["required"], json!(["count", "since"]));
+        assert_eq!(row["properties"]["count"]["description"], "How many.");
+        assert_eq!(row["properties"]["since"]["type"], json!(["integer", "null"]));
+    }
+}
