@@ -4,7 +4,7 @@ mod objects;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contracts::configuration::{Changes, Listed, Versions};
@@ -99,7 +99,11 @@ runtime::metrics! {
 #[derive(Clone)]
 pub struct Configuration {
     tenants: watch::Receiver<Tenants>,
+    unread: Arc<Mutex<Unread>>,
 }
+
+/// The tenants that could not be read at the last attempt; `None` until config has answered once.
+type Unread = Option<HashSet<TenantId>>;
 
 impl Configuration {
     /// Begins to follow the objects of some kinds over the connection `id` (the role's row to config). The role is
@@ -110,11 +114,11 @@ impl Configuration {
         let (publish, tenants) = watch::channel(Tenants::default());
         let (ready, drain) = (ctx.ready.clone(), ctx.drain.clone());
         let metrics = Metrics::register(&ctx.metrics);
+        let unread = Arc::default();
         let mut follower = Follower {
             config: Config { objects: Objects::new(client.clone(), kinds, PAGE_DEADLINE), client },
             publish,
-            is_published: false,
-            unread: HashSet::new(),
+            unread: Arc::clone(&unread),
             metrics,
         };
         ctx.spawn("configuration follower", async move {
@@ -146,7 +150,7 @@ impl Configuration {
                 }
             }
         });
-        Ok(Self { tenants })
+        Ok(Self { tenants, unread })
     }
 
     /// All tenants as last read.
@@ -157,6 +161,11 @@ impl Configuration {
     /// A tenant as last read.
     pub fn tenant(&self, tenant: &TenantId) -> Option<Arc<TenantConfig>> {
         self.tenants.borrow().get(tenant).cloned()
+    }
+
+    /// Whether there may be a tenant that is not among those last read: config has not answered yet, or the tenant could not be read.
+    pub fn may_exist(&self, tenant: &TenantId) -> bool {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(|unread| unread.contains(tenant))
     }
 
     /// Notifies of every change.
@@ -195,10 +204,7 @@ impl Pages for Config {
 struct Follower<S> {
     config: S,
     publish: watch::Sender<Tenants>,
-    /// Whether config has answered; an answer without tenants counts, too.
-    is_published: bool,
-    /// Tenants that could not be read at the last attempt.
-    unread: HashSet<TenantId>,
+    unread: Arc<Mutex<Unread>>,
     metrics: Metrics,
 }
 
@@ -207,9 +213,10 @@ impl<S: Source> Follower<S> {
     /// the objects read do not match the etag. A tenant that cannot be read keeps its last known configuration; all
     /// others are published.
     async fn turn(&mut self, etag: Option<&str>) -> Result<Option<String>, CallError> {
-        let wait_s = if self.unread.is_empty() { WAIT_S } else { WAIT_AGAIN_S };
-        let versions = self.config.versions(etag, wait_s).await?;
-        if etag == Some(versions.etag.as_str()) && self.unread.is_empty() {
+        let was_unread = self.unread().clone();
+        let all_read = was_unread.as_ref().is_none_or(HashSet::is_empty);
+        let versions = self.config.versions(etag, if all_read { WAIT_S } else { WAIT_AGAIN_S }).await?;
+        if etag == Some(versions.etag.as_str()) && all_read {
             return Ok(Some(versions.etag));
         }
         let held = self.publish.borrow().clone();
@@ -229,7 +236,7 @@ impl<S: Source> Follower<S> {
                 Err(error) => {
                     self.metrics.failed.inc();
                     next.extend(before.map(|before| (tenant.clone(), before.clone())));
-                    if !self.unread.contains(&tenant) {
+                    if was_unread.as_ref().is_none_or(|unread| !unread.contains(&tenant)) {
                         first.get_or_insert_with(|| (tenant.clone(), error));
                     }
                     unread.insert(tenant);
@@ -245,12 +252,15 @@ impl<S: Source> Follower<S> {
         }
         let is_as_listed = is_as_listed(&versions, &next, &unread);
         self.metrics.unread.set(i64::try_from(unread.len()).unwrap_or(i64::MAX));
-        self.unread = unread;
-        if !self.is_published || !is_same(&held, &next) {
+        if was_unread.is_none() || !is_same(&held, &next) {
             self.publish.send_replace(Arc::new(next));
-            self.is_published = true;
         }
+        *self.unread() = Some(unread);
         Ok(is_as_listed.then_some(versions.etag))
+    }
+
+    fn unread(&self) -> MutexGuard<'_, Unread> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn read(

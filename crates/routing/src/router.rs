@@ -3,6 +3,7 @@
 //! Drive it with [`Router::submit`] and the other functions, pass facts to [`Router::observe`], then call [`Router::poll_output`] until it
 //! is empty, and call [`Router::handle_timeout`] at [`Router::next_timeout`].
 
+mod gather;
 mod observe;
 mod output;
 mod select;
@@ -83,6 +84,8 @@ pub struct Router {
     phones_touched: bool,
     arrivals: u64,
     outputs: VecDeque<Output>,
+    /// Until when nothing is offered, after a takeover.
+    gathers_until: Option<Timestamp>,
 }
 
 // === Requests ===
@@ -218,11 +221,12 @@ impl Router {
 
     /// When [`Router::handle_timeout`] must be called next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(due, _)| *due)
+        self.timers.first().map(|(due, _)| *due).into_iter().chain(self.gathers_until).min()
     }
 
     /// Handles the timers that are due, at most [`TIMERS_PER_TURN`].
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.end_gathering(now);
         for _ in 0..TIMERS_PER_TURN {
             let Some((due, id)) = self.timers.first().cloned().filter(|(due, _)| *due <= now) else { return };
             self.timers.remove(&(due, id.clone()));

@@ -40,7 +40,7 @@ fn follower(tenants: [&str; 2], version: &str, broken: &str) -> Follower<Played>
     let versions = tenants.map(|tenant| (tenant.to_owned(), version.to_owned())).into();
     let config = Played { versions, broken: HashSet::from([broken.to_owned()]) };
     let metrics = Metrics::register(&runtime::Metrics::default());
-    Follower { config, publish: watch::Sender::default(), is_published: false, unread: HashSet::new(), metrics }
+    Follower { config, publish: watch::Sender::default(), unread: Arc::default(), metrics }
 }
 
 fn held(follower: &Follower<Played>, tenant: &str) -> Option<String> {
@@ -76,4 +76,17 @@ async fn what_was_known_of_a_tenant_that_cannot_be_read_holds() {
     follower.turn(Some("before")).await.unwrap();
     let both = (held(&follower, "acme"), held(&follower, "globex"));
     assert_eq!((both.0.as_deref(), both.1.as_deref()), (Some("1-1"), Some("1-2")));
+}
+
+#[tokio::test]
+async fn before_config_has_answered_and_while_a_tenant_cannot_be_read_it_may_exist() {
+    let mut follower = follower(["acme", "globex"], "1-1", "acme");
+    let configuration = Configuration { tenants: follower.publish.subscribe(), unread: Arc::clone(&follower.unread) };
+    let may_exist = |tenant| configuration.may_exist(&TenantId::parse(tenant).unwrap());
+    assert!(may_exist("acme") && may_exist("initech"));
+    follower.turn(None).await.unwrap();
+    assert!(may_exist("acme") && !may_exist("initech"));
+    follower.config.broken.clear();
+    follower.turn(None).await.unwrap();
+    assert!(!may_exist("acme"), "it is among those that were read");
 }

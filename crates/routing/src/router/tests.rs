@@ -479,6 +479,28 @@ proptest! {
 }
 
 #[test]
+fn after_a_takeover_all_are_heard_before_anybody_is_served() {
+    let mut router = three();
+    ready(&mut router, "X", at(1));
+    router.gather(at(20));
+    let submit = |router: &mut Router, call, priority, queued| {
+        router.submit(submission(call, "Sales>0", priority, at(queued)), at(10)).unwrap();
+    };
+    submit(&mut router, 1, 0, 9);
+    submit(&mut router, 2, 0, 5);
+    submit(&mut router, 3, 1, 8);
+    ready(&mut router, "Y", at(11));
+    assert_eq!(offers(&mut router), []);
+    assert_eq!(router.next_timeout(), Some(at(20)));
+    router.handle_timeout(at(19));
+    assert_eq!(offers(&mut router), []);
+    router.handle_timeout(at(20));
+    assert_eq!(offers(&mut router), [(3, "X".into()), (2, "Y".into())], "the priority first, then the age");
+    ready(&mut router, "Z", at(21));
+    assert_eq!(offers(&mut router), [(1, "Z".into())], "from now on at once");
+}
+
+#[test]
 fn rows_with_impossible_or_equal_numbers_of_arrival_are_numbered_anew() {
     let mut router = three();
     for call in 1..=4 {

@@ -86,28 +86,54 @@ pub(super) fn without_secrets(object: &Object) -> Object {
     object
 }
 
+/// Tenants that are in the cache, but could not be read yet, with their versions there.
+type Unread = BTreeMap<TenantId, ConfigVersion>;
+
+/// Why there is no copy of a tenant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NoCopy {
+    /// There is no such tenant.
+    Unknown,
+    /// It could not be read yet.
+    Unread,
+}
+
 /// All copies.
 #[derive(Clone)]
 pub(super) struct Copies {
     tenants: Arc<RwLock<HashMap<TenantId, Arc<TenantCopy>>>>,
+    /// `None` until the tenants have been listed once: which there are is not known then.
+    unread: Arc<RwLock<Option<Unread>>>,
     changed: Arc<watch::Sender<u64>>,
     metrics: Metrics,
 }
 
 impl Copies {
     pub fn new(metrics: Metrics) -> Self {
-        Self { tenants: Arc::default(), changed: Arc::new(watch::Sender::new(0)), metrics }
+        Self { tenants: Arc::default(), unread: Arc::default(), changed: Arc::new(watch::Sender::new(0)), metrics }
     }
 
     /// A tenant's copy.
-    pub fn tenant(&self, tenant: &TenantId) -> Option<Arc<TenantCopy>> {
+    pub fn tenant(&self, tenant: &TenantId) -> Result<Arc<TenantCopy>, NoCopy> {
+        if let Some(copy) = self.held(tenant) {
+            return Ok(copy);
+        }
+        let unread = self.unread.read().unwrap_or_else(PoisonError::into_inner);
+        let may_exist = unread.as_ref().is_none_or(|unread| unread.contains_key(tenant));
+        Err(if may_exist { NoCopy::Unread } else { NoCopy::Unknown })
+    }
+
+    fn held(&self, tenant: &TenantId) -> Option<Arc<TenantCopy>> {
         self.tenants.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned()
     }
 
-    /// Every tenant's version.
-    pub fn versions(&self) -> BTreeMap<TenantId, ConfigVersion> {
+    /// Every tenant's version, also of those that could not be read yet: whoever leaves out what is not listed must not lose them. `None`
+    /// until the tenants have been listed once.
+    pub fn versions(&self) -> Option<BTreeMap<TenantId, ConfigVersion>> {
+        let mut versions = self.unread.read().unwrap_or_else(PoisonError::into_inner).clone()?;
         let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
-        tenants.iter().map(|(tenant, copy)| (tenant.clone(), copy.version)).collect()
+        versions.extend(tenants.iter().map(|(tenant, copy)| (tenant.clone(), copy.version)));
+        Some(versions)
     }
 
     /// A receiver that is notified of every change.
@@ -136,9 +162,9 @@ impl Copies {
     }
 
     async fn refresh(&self, cache: &dyn ConfigCache) -> infra::Result<()> {
-        let (mut changed, mut failed) = (false, None);
+        let (mut changed, mut failed, mut unread) = (false, None, Unread::new());
         for (tenant, version) in cache.tenants().await? {
-            let held = self.tenant(&tenant);
+            let held = self.held(&tenant);
             if held.as_ref().is_some_and(|copy| copy.version == version) {
                 continue;
             }
@@ -147,6 +173,9 @@ impl Copies {
                 Err(error) => {
                     // An unreadable tenant does not delay the others.
                     failed = Some(error);
+                    if held.is_none() {
+                        unread.insert(tenant, version);
+                    }
                     continue;
                 }
             };
@@ -158,7 +187,8 @@ impl Copies {
             self.metrics.tenants_held(tenants.len());
             changed = true;
         }
-        if changed {
+        let before = self.unread.write().unwrap_or_else(PoisonError::into_inner).replace(unread);
+        if changed || before.is_none() {
             self.changed.send_modify(|count| *count += 1);
         }
         failed.map_or(Ok(()), Err)

@@ -23,7 +23,7 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 use sip::digest::{Algorithm, ha1};
 
-use super::copies::{Copies, TenantCopy, without_secrets};
+use super::copies::{Copies, NoCopy, TenantCopy, without_secrets};
 use super::pins::Pins;
 
 /// The longest wait for a change: the answer must begin before the listener's own limit of 30 s.
@@ -73,7 +73,10 @@ fn copy_for(copies: &Copies, caller: &Caller, tenant: &str) -> Result<Arc<Tenant
     let tenant = TenantId::parse(tenant).map_err(|e| Problem::bad_request(e.to_string()))?;
     caller.may_act_for(&tenant)?;
     caller.needs_scope(READ)?;
-    copies.tenant(&tenant).ok_or_else(|| Problem::not_found(format!("there is no tenant {tenant}")))
+    copies.tenant(&tenant).map_err(|why| match why {
+        NoCopy::Unknown => Problem::not_found(format!("there is no tenant {tenant}")),
+        NoCopy::Unread => Problem::unavailable(format!("tenant {tenant} cannot be read yet")),
+    })
 }
 
 /// The answer with its version, or 304 if the caller has that version.
@@ -120,7 +123,7 @@ async fn versions(
     tokio::pin!(deadline);
     let mut waits = None;
     loop {
-        let now = versions_now(&copies, &caller);
+        let now = versions_now(&copies, &caller)?;
         if query.etag.as_ref() != Some(&now.etag) {
             return Ok(axum::Json(now).into_response());
         }
@@ -135,11 +138,11 @@ async fn versions(
 }
 
 /// The versions that the caller may read. Equal states have equal etags on every replica.
-fn versions_now(copies: &Copies, caller: &Caller) -> Versions {
-    let all = copies.versions();
+fn versions_now(copies: &Copies, caller: &Caller) -> Result<Versions, Problem> {
+    let all = copies.versions().ok_or_else(|| Problem::unavailable("the configuration has not been read yet"))?;
     let seen = all.iter().filter(|(tenant, _)| caller.may_act_for(tenant).is_ok());
     let tenants: BTreeMap<_, _> = seen.map(|(tenant, version)| (tenant.to_string(), tag(*version))).collect();
-    Versions { etag: etag(&tenants), tenants }
+    Ok(Versions { etag: etag(&tenants), tenants })
 }
 
 /// The digest keeps its length for thousands of tenants, since it returns in a query.
@@ -153,7 +156,7 @@ fn etag(versions: &BTreeMap<String, String>) -> String {
 
 async fn tenants(State(copies): State<Copies>, caller: Caller) -> Answer {
     caller.needs_scope(READ)?;
-    let names: Vec<String> = versions_now(&copies, &caller).tenants.into_keys().collect();
+    let names: Vec<String> = versions_now(&copies, &caller)?.tenants.into_keys().collect();
     Ok(axum::Json(names).into_response())
 }
 

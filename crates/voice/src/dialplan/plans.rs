@@ -10,6 +10,7 @@ use contracts::provisioning::{
 use model::plan::{FeatureCode, Service};
 use model::{Dn, TenantId};
 use net::configuration::{Configuration, TenantConfig};
+use net::http::Problem;
 
 /// The kinds of objects that make up a plan.
 pub(super) const KINDS: &[ObjectKind] =
@@ -30,21 +31,28 @@ impl Plans {
         Self { configuration, made: Arc::default() }
     }
 
-    /// A tenant's plan; `None` if there is no such tenant.
-    pub fn of(&self, tenant: &TenantId) -> Option<Arc<TenantPlan>> {
+    /// A tenant's plan.
+    ///
+    /// # Errors
+    /// 404 if there is no such tenant; 503 if that is not known yet.
+    pub fn of(&self, tenant: &TenantId) -> Result<Arc<TenantPlan>, Problem> {
         let Some(config) = self.configuration.tenant(tenant) else {
             self.made.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant);
-            return None;
+            return Err(if self.configuration.may_exist(tenant) {
+                Problem::unavailable("the configuration has not been read yet")
+            } else {
+                Problem::not_found(format!("there is no tenant {tenant}"))
+            });
         };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((version, plan)) = made.get(tenant)
             && *version == config.version
         {
-            return Some(plan.clone());
+            return Ok(plan.clone());
         }
         let plan = Arc::new(plan(&config));
         made.insert(tenant.clone(), (config.version.clone(), plan.clone()));
-        Some(plan)
+        Ok(plan)
     }
 }
 

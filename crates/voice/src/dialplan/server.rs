@@ -76,7 +76,7 @@ async fn resolve(
 
 impl Resolver {
     async fn resolve(&self, tenant: &TenantId, caller: &CallingParty, dialled: &str) -> Result<Destination, Problem> {
-        let plan = self.plans.of(tenant).ok_or_else(|| Problem::not_found(format!("there is no tenant {tenant}")))?;
+        let plan = self.plans.of(tenant)?;
         let mut destination = call::dial_plan::resolve(&plan, caller, dialled, |_| Vec::new());
         // The rules are pure; the phone's contacts are in the store.
         if let Destination::Extension { dn, contacts, .. } = &mut destination {

@@ -124,6 +124,11 @@ impl TenantQueues {
         }
     }
 
+    /// Offers nothing until then, so that those who submit again keep their places.
+    pub fn gather(&mut self, until: Timestamp) {
+        self.router.gather(until);
+    }
+
     /// The stream position up to which the tenant's events are folded.
     pub fn position(&self) -> Position {
         self.position

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use contracts::v1::{self, queue_command::Command};
 use infra::{Position, Posted, PostedEntry, QueueRecord, Recipient};
-use model::{ConnId, TenantId, Timestamp};
+use model::{ConnId, TenantId, Timestamp, Token};
 use routing::RequestId;
 use runtime::fact_in_hand::{FactInHand, FactsInHand};
 use runtime::{RoleContext, fault};
@@ -38,6 +38,10 @@ const READ_WAIT: Duration = Duration::from_secs(1);
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// Pause before a tenant's queues are taken over again after a fault: a lasting fault must not cause a load storm.
 const BEGIN_ANEW: Duration = Duration::from_secs(1);
+/// The token of who first claims a tenant's queues: there was nobody before.
+const FIRST_CLAIM: Token = Token(1);
+/// After a takeover nothing is offered for so long: clients connect again within 500 ms and submit again what they have.
+const GATHERED_WITHIN: Duration = Duration::from_millis(750);
 /// The most unread outcomes of a client before its stream is closed. The client submits again and learns its requests' states.
 pub(super) const OUTCOMES_MAX: usize = 4_096;
 
@@ -134,8 +138,12 @@ async fn serve_once(
 ) -> Result<End> {
     let Some(record) = take_over(ctx, tenant).await? else { return Ok(End::Closed) };
     info!(%tenant, token = record.token.0, requests = record.requests.len(), "queues taken over");
+    let mut queues = TenantQueues::restore(&record, metrics.clone(), ctx.trace.clone());
+    if record.token > FIRST_CLAIM {
+        queues.gather(ctx.clock.now() + GATHERED_WITHIN);
+    }
     let tenant_loop = TenantLoop {
-        queues: TenantQueues::restore(&record, metrics.clone(), ctx.trace.clone()),
+        queues,
         ctx: ctx.clone(),
         tenant: tenant.clone(),
         listeners: HashMap::new(),

@@ -35,7 +35,18 @@ async fn a_tenant_that_cannot_be_read_holds_up_no_other() {
     let copies = Copies::new(Metrics::register(&runtime::Metrics::default()));
     let changes = copies.changes();
     assert!(copies.refresh(&Cache).await.is_err(), "it is told and tried again");
-    assert!(copies.tenant(&tenant("acme")).is_none());
+    assert_eq!(copies.tenant(&tenant("acme")).err(), Some(NoCopy::Unread));
     assert!(copies.tenant(&tenant("globex")).unwrap().get(ObjectKind::Skill, "sales").is_some());
     assert!(changes.has_changed().unwrap());
+}
+
+#[tokio::test]
+async fn nobody_is_told_that_there_is_no_tenant_before_that_is_known() {
+    let copies = Copies::new(Metrics::register(&runtime::Metrics::default()));
+    assert_eq!(copies.versions(), None, "an empty list would make every role forget its tenants");
+    assert_eq!(copies.tenant(&tenant("globex")).err(), Some(NoCopy::Unread));
+    assert!(copies.refresh(&Cache).await.is_err());
+    let listed: Vec<_> = copies.versions().unwrap().into_keys().collect();
+    assert_eq!(listed, [tenant("acme"), tenant("globex")], "one that cannot be read is no removed one");
+    assert_eq!(copies.tenant(&tenant("initech")).err(), Some(NoCopy::Unknown));
 }
