@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::gathering::{Commanded, Gathering};
 use super::handler::{TenantQueues, Turn};
 use super::metrics::Metrics;
 use super::writes::{RefusedRequest, Writes, Wrote};
@@ -139,11 +140,14 @@ async fn serve_once(
     let Some(record) = take_over(ctx, tenant).await? else { return Ok(End::Closed) };
     info!(%tenant, token = record.token.0, requests = record.requests.len(), "queues taken over");
     let mut queues = TenantQueues::restore(&record, metrics.clone(), ctx.trace.clone());
-    if record.token > FIRST_CLAIM {
-        queues.gather(ctx.clock.now() + GATHERED_WITHIN);
-    }
+    let gathering = (record.token > FIRST_CLAIM).then(|| {
+        let until = ctx.clock.now() + GATHERED_WITHIN;
+        queues.gather(until);
+        Gathering::until(until)
+    });
     let tenant_loop = TenantLoop {
         queues,
+        gathering,
         ctx: ctx.clone(),
         tenant: tenant.clone(),
         listeners: HashMap::new(),
@@ -200,6 +204,7 @@ enum End {
 
 struct TenantLoop {
     queues: TenantQueues,
+    gathering: Option<Gathering>,
     ctx: RoleContext,
     tenant: TenantId,
     listeners: HashMap<RequestId, Listener>,
@@ -233,6 +238,7 @@ impl TenantLoop {
             }
             let now = self.ctx.clock.now();
             self.explained = 0;
+            self.end_gathering(now);
             let answers: Vec<Answer> = batch.drain(..).filter_map(|ask| self.take(ask, now)).collect();
             let mut turn = self.queues.turn(now);
             fact.put_down();
@@ -282,11 +288,12 @@ impl TenantLoop {
     fn take(&mut self, ask: Ask, now: Timestamp) -> Option<Answer> {
         match ask {
             Ask::Command(command, listener) => {
-                // A return has no outcome of its own, so its listener would never be removed.
-                let is_heard = !matches!(command, Command::Return(_));
-                let id = self.queues.command(command, now);
-                if is_heard {
-                    self.listeners.insert(id, listener);
+                let now_due = match &mut self.gathering {
+                    Some(gathering) => gathering.hold(command, listener),
+                    None => Some((command, listener)),
+                };
+                if let Some(due) = now_due {
+                    self.command(due, now);
                 }
                 None
             }
@@ -302,6 +309,23 @@ impl TenantLoop {
                 self.explained += 1;
                 let explained = (self.explained <= EXPLAINED_MAX).then(|| self.queues.explain(call));
                 Some(Answer::Explained(Box::new(explained), reply))
+            }
+        }
+    }
+
+    fn command(&mut self, (command, listener): Commanded, now: Timestamp) {
+        // A return has no outcome of its own, so its listener would never be removed.
+        let is_heard = !matches!(command, Command::Return(_));
+        let id = self.queues.command(command, now);
+        if is_heard {
+            self.listeners.insert(id, listener);
+        }
+    }
+
+    fn end_gathering(&mut self, now: Timestamp) {
+        if let Some(gathering) = self.gathering.take_if(|gathering| !gathering.goes_on(now)) {
+            for due in gathering.end() {
+                self.command(due, now);
             }
         }
     }
