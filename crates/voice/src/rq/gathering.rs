@@ -4,21 +4,16 @@
 use contracts::v1::queue_command::Command;
 use model::Timestamp;
 
-use super::tenant_loop::Listener;
-
 /// The most commands that are held; further ones are carried out as they come.
 const HELD_MAX: usize = 16_384;
 
-/// A command, and who hears its outcome.
-pub(super) type Commanded = (Command, Listener);
-
-/// The commands that are held.
-pub(super) struct Gathering {
+/// The commands that are held, each with who hears its outcome.
+pub(super) struct Gathering<L> {
     until: Timestamp,
-    held: Vec<Commanded>,
+    held: Vec<(Command, L)>,
 }
 
-impl Gathering {
+impl<L> Gathering<L> {
     /// Holds commands until then.
     pub fn until(until: Timestamp) -> Self {
         Self { until, held: Vec::new() }
@@ -30,7 +25,7 @@ impl Gathering {
     }
 
     /// Holds a command; gives it back if there is no more room.
-    pub fn hold(&mut self, command: Command, listener: Listener) -> Option<Commanded> {
+    pub fn hold(&mut self, command: Command, listener: L) -> Option<(Command, L)> {
         if self.held.len() >= HELD_MAX {
             return Some((command, listener));
         }
@@ -39,7 +34,7 @@ impl Gathering {
     }
 
     /// Everything that was held: the submissions by age, then the rest as it came.
-    pub fn end(mut self) -> Vec<Commanded> {
+    pub fn end(mut self) -> Vec<(Command, L)> {
         self.held.sort_by_key(|(command, _)| match command {
             Command::Submit(submit) if submit.waiting_since_us > 0 => (0, submit.waiting_since_us),
             Command::Submit(_) => (1, 0),
@@ -52,14 +47,11 @@ impl Gathering {
 #[cfg(test)]
 mod tests {
     use contracts::v1;
-    use tokio::sync::mpsc;
-    use tokio_util::sync::CancellationToken;
 
     use super::*;
 
     #[test]
     fn submissions_are_taken_by_age_and_what_concerns_them_after_them() {
-        let listener = Listener { outcomes: mpsc::channel(1).0, overflowed: CancellationToken::new() };
         let mut gathering = Gathering::until(Timestamp::from_millis(10));
         assert!(gathering.goes_on(Timestamp::from_millis(9)) && !gathering.goes_on(Timestamp::from_millis(10)));
         let submit = |id: &str, waiting_since_us| {
@@ -67,7 +59,7 @@ mod tests {
         };
         let cancel = |id: &str| Command::Cancel(v1::Cancel { request_id: id.to_owned() });
         for command in [submit("new", 0), submit("b", 2), cancel("a"), submit("c", 3), submit("a", 1), cancel("b")] {
-            assert!(gathering.hold(command, listener.clone()).is_none());
+            assert!(gathering.hold(command, ()).is_none());
         }
         let named = |command| match command {
             Command::Submit(submit) => submit.request_id,

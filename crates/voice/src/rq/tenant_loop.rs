@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::gathering::{Commanded, Gathering};
+use super::gathering::Gathering;
 use super::handler::{TenantQueues, Turn};
 use super::metrics::Metrics;
 use super::writes::{RefusedRequest, Writes, Wrote};
@@ -204,7 +204,7 @@ enum End {
 
 struct TenantLoop {
     queues: TenantQueues,
-    gathering: Option<Gathering>,
+    gathering: Option<Gathering<Listener>>,
     ctx: RoleContext,
     tenant: TenantId,
     listeners: HashMap<RequestId, Listener>,
@@ -313,7 +313,7 @@ impl TenantLoop {
         }
     }
 
-    fn command(&mut self, (command, listener): Commanded, now: Timestamp) {
+    fn command(&mut self, (command, listener): (Command, Listener), now: Timestamp) {
         // A return has no outcome of its own, so its listener would never be removed.
         let is_heard = !matches!(command, Command::Return(_));
         let id = self.queues.command(command, now);
