@@ -186,7 +186,7 @@ impl Server {
                 });
             }
             Arrival::Message(connection, message) => {
-                let doing = Doing::Message(message.to_bytes(), Flow::Stream { connection: connection });
+                let doing = Doing::Message(message.to_bytes(), Flow::Stream { connection });
                 self.attempt(doing, now, |server| {
                     server.passages.came(connection, &message, at);
                     server.proxy.handle_message(connection, message, now);
