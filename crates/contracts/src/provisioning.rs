@@ -4,6 +4,8 @@
 
 mod networks;
 
+pub use networks::network;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

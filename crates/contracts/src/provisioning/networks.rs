@@ -11,7 +11,8 @@ impl Trunk {
     }
 }
 
-fn network(text: &str) -> Option<(IpAddr, u8)> {
+/// A network such as `192.0.2.0/24`, or one address: its first address and its prefix length. `None` if it is neither.
+pub fn network(text: &str) -> Option<(IpAddr, u8)> {
     let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
     let address: IpAddr = address.parse().ok()?;
     let longest = if address.is_ipv4() { 32 } else { 128 };

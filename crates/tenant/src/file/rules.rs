@@ -1,9 +1,8 @@
 //! Checks between objects: every referenced name exists, and names that must be unique are unique.
 
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
 
-use contracts::provisioning::{Dn, DnKind, FeatureAction, ObjectKey, ObjectKind, TenantObjects};
+use contracts::provisioning::{Dn, DnKind, FeatureAction, ObjectKey, ObjectKind, TenantObjects, network};
 
 use super::Fault;
 use super::generated::is_generated;
@@ -246,7 +245,7 @@ impl<'a> Rules<'a> {
             }
         }
         for trunk in &self.objects.trunks {
-            for source in trunk.allow.iter().filter(|source| !is_network(source)) {
+            for source in trunk.allow.iter().filter(|source| network(source).is_none()) {
                 let key = format!("trunks.{}.allow", trunk.name);
                 let reason = format!("{source} is not an address or a network as 192.0.2.0/24");
                 self.fault(ObjectKind::Trunk, &trunk.name, key, reason);
@@ -260,11 +259,4 @@ fn default_of(dn: &Dn) -> Option<&str> {
         DnKind::RoutePoint { default_dn, .. } => default_dn.as_deref(),
         _ => None,
     }
-}
-
-fn is_network(text: &str) -> bool {
-    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-    let Ok(address) = address.parse::<IpAddr>() else { return false };
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    bits.is_none_or(|bits| bits.parse::<u8>().is_ok_and(|bits| bits <= most))
 }

@@ -5,6 +5,7 @@
 //! sessions. The session that blocked the thread ends, and its document does not start again here.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -121,17 +122,15 @@ impl Slot {
         seen.in_hand = None;
         let mut changes = Vec::new();
         for (key, snapshot) in changed {
-            let tenant = key.0.clone();
-            let was_there = seen.sessions.contains_key(&key);
             match snapshot {
-                Some(snapshot) => {
-                    seen.sessions.insert(key, snapshot);
-                    changes.extend((!was_there).then_some((tenant, Published::Began)));
-                }
-                None => {
-                    seen.sessions.remove(&key);
-                    changes.extend(was_there.then_some((tenant, Published::Ended)));
-                }
+                Some(snapshot) => match seen.sessions.entry(key) {
+                    Entry::Occupied(mut known) => drop(known.insert(snapshot)),
+                    Entry::Vacant(new) => {
+                        changes.push((new.key().0.clone(), Published::Began));
+                        new.insert(snapshot);
+                    }
+                },
+                None => changes.extend(seen.sessions.remove(&key).map(|_| (key.0, Published::Ended))),
             }
         }
         Some(changes)
