@@ -205,6 +205,11 @@ fn a_network_that_trunks_of_two_tenants_name_is_found_however_it_is_written() {
         let [one] = found.as_slice() else { panic!("{first} and {second}: {found:?}") };
         assert!(one.contains("carrier of tenant acme") && one.contains("carrier of tenant zenith"), "{one}");
     }
-    // The narrower network is another carrier's, or one that was taken out: sip-proxy knows whose calls these are.
-    assert_eq!(found("192.0.2.0/24", "192.0.2.9"), Vec::<String>::new());
+    // sip-proxy knows whose calls these are; the tenant with the wider network may not.
+    for (first, second) in [("192.0.2.0/24", "192.0.2.9"), ("192.0.2.9", "192.0.2.0/24")] {
+        let found = found(first, second);
+        let [one] = found.as_slice() else { panic!("{first} and {second}: {found:?}") };
+        assert!(one.starts_with("network 192.0.2.9/32: it lies in 192.0.2.0/24 of another tenant"), "{one}");
+    }
+    assert_eq!(found("192.0.2.9", "192.0.3.0/24"), Vec::<String>::new());
 }
