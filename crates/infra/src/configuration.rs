@@ -72,6 +72,12 @@ pub trait ConfigCache: Send + Sync {
     /// [`crate::StoreError::Conflict`] when the cache already has this revision or a later one.
     fn publish(&self, publication: Publication) -> Answer<'_, ()>;
 
+    /// Notes that every tenant is published.
+    fn complete(&self) -> Answer<'_, ()>;
+
+    /// Whether that was noted, and the cache was not emptied since: until then [`Self::tenants`] may lack some.
+    fn is_complete(&self) -> Answer<'_, bool>;
+
     /// The tenants with a published state.
     fn tenants(&self) -> Answer<'_, Vec<(TenantId, ConfigVersion)>>;
 

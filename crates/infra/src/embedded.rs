@@ -96,6 +96,8 @@ struct Inner {
     /// No snapshot is tried before this time: the last one found no room.
     snapshot_from: Timestamp,
     clock: Arc<dyn Clock>,
+    /// Whether every tenant's configuration was published in this run.
+    configured: bool,
 }
 
 /// Delay before the next snapshot after one that found no room: each one writes the whole state.
@@ -127,7 +129,8 @@ impl Embedded {
         let progress = journal.as_ref().map(Journal::progress);
         let snapshot_from = Timestamp::ZERO;
         let (brought, is_behind, time) = (Vec::new(), false, clock.clone());
-        let inner = Inner { brought, state, journal, compact_at, is_behind, snapshot_from, clock: time };
+        let inner =
+            Inner { brought, state, journal, compact_at, is_behind, snapshot_from, clock: time, configured: false };
         let inner = Mutex::new(inner);
         Self { inner, progress, wakings: ReaderWakeups::default(), clock }
     }

@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 use crate::agents::{Agents, Index};
 use crate::request::Target;
 
-/// The most distinct targets in memory; targets without waiting requests are removed to make room.
+/// The most distinct targets in memory; targets without open requests are removed to make room.
 pub const POOLS_MAX: usize = 4_096;
 
 /// The order of waiting requests: higher priority, then longer wait, then arrival.
@@ -21,6 +21,8 @@ pub(crate) struct Pool {
     target: Target,
     members: RoaringBitmap,
     waiting: BTreeSet<Rank>,
+    /// Open requests with this target, also those that an agent is reserved for: they may wait again.
+    open: usize,
 }
 
 impl Pool {
@@ -58,15 +60,31 @@ impl Pools {
             return true;
         }
         if self.by_key.len() >= POOLS_MAX {
-            self.by_key.retain(|_, pool| !pool.waiting.is_empty());
+            self.by_key.retain(|_, pool| pool.open > 0);
         }
         if self.by_key.len() >= POOLS_MAX {
             return false;
         }
-        let mut pool = Pool { target: target.clone(), members: RoaringBitmap::new(), waiting: BTreeSet::new() };
+        let mut pool =
+            Pool { target: target.clone(), members: RoaringBitmap::new(), waiting: BTreeSet::new(), open: 0 };
         pool.members = agents.rows().map(|(index, _)| index).filter(|&index| pool.admits(agents, index)).collect();
         self.by_key.insert(key.to_owned(), pool);
         true
+    }
+
+    /// An open request has this target. As [`Self::ensure`].
+    pub fn hold(&mut self, key: &str, target: &Target, agents: &Agents) {
+        self.ensure(key, target, agents);
+        if let Some(pool) = self.by_key.get_mut(key) {
+            pool.open += 1;
+        }
+    }
+
+    /// An open request that held this target is over.
+    pub fn release(&mut self, key: &str) {
+        if let Some(pool) = self.by_key.get_mut(key) {
+            pool.open = pool.open.saturating_sub(1);
+        }
     }
 
     pub fn enter(&mut self, key: &str, rank: Rank) {

@@ -56,6 +56,10 @@ impl Waiting {
         (Reverse(self.submission.priority), self.submission.queued_at, self.arrival)
     }
 
+    fn excludes_nobody(&self) -> bool {
+        self.submission.excluded.is_empty() && self.declined.is_empty()
+    }
+
     /// When the router must check it again.
     fn due(&self) -> Option<Timestamp> {
         match &self.stage {
@@ -84,8 +88,8 @@ pub struct Router {
     phones_touched: bool,
     arrivals: u64,
     outputs: VecDeque<Output>,
-    /// Until when nothing is offered, after a takeover.
-    gathers_until: Option<Timestamp>,
+    /// Whether nothing is offered yet, after a takeover.
+    gathers: bool,
 }
 
 // === Requests ===
@@ -221,12 +225,14 @@ impl Router {
 
     /// When [`Router::handle_timeout`] must be called next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(due, _)| *due).into_iter().chain(self.gathers_until).min()
+        self.timers.first().map(|(due, _)| *due).filter(|_| !self.gathers)
     }
 
     /// Handles the timers that are due, at most [`TIMERS_PER_TURN`].
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.end_gathering(now);
+        if self.gathers {
+            return;
+        }
         for _ in 0..TIMERS_PER_TURN {
             let Some((due, id)) = self.timers.first().cloned().filter(|(due, _)| *due <= now) else { return };
             self.timers.remove(&(due, id.clone()));

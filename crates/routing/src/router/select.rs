@@ -14,7 +14,7 @@ const SCAN_MAX: u64 = 64;
 impl Router {
     /// Offers a request to the fitting agent that has been idle for longest, if there is one.
     pub(super) fn find_agent(&mut self, id: &RequestId, now: Timestamp) {
-        if self.gathers_until.is_some() {
+        if self.gathers {
             return;
         }
         let Some(waiting) = self.requests.get(id).filter(|waiting| waiting.stage == Stage::Waiting) else { return };
@@ -41,7 +41,7 @@ impl Router {
 
     /// An agent may have become free: gives it the waiting request of highest priority, then longest wait.
     pub(super) fn find_request(&mut self, index: Index, now: Timestamp) {
-        if self.gathers_until.is_some() || !self.agents.is_available(index) {
+        if self.gathers || !self.agents.is_available(index) {
             return;
         }
         let first = self

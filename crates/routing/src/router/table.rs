@@ -12,7 +12,7 @@ impl Router {
         let id = submission.id.clone();
         let keys: Vec<String> = submission.targets.iter().map(Target::key).collect();
         for (key, target) in keys.iter().zip(&submission.targets) {
-            self.pools.ensure(key, target, &self.agents);
+            self.pools.hold(key, target, &self.agents);
         }
         if !declined.is_empty() {
             self.declining.insert(id.clone());
@@ -30,6 +30,9 @@ impl Router {
         self.touched.insert(id.clone());
         if let Some(due) = waiting.timer {
             self.timers.remove(&(due, id.clone()));
+        }
+        for key in &waiting.keys {
+            self.pools.release(key);
         }
         self.declining.remove(id);
         self.by_arrival.remove(&waiting.arrival);

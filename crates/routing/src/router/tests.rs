@@ -482,7 +482,7 @@ proptest! {
 fn after_a_takeover_all_are_heard_before_anybody_is_served() {
     let mut router = three();
     ready(&mut router, "X", at(1));
-    router.gather(at(20));
+    router.gather();
     let submit = |router: &mut Router, call, priority, queued| {
         router.submit(submission(call, "Sales>0", priority, at(queued)), at(10)).unwrap();
     };
@@ -491,13 +491,46 @@ fn after_a_takeover_all_are_heard_before_anybody_is_served() {
     submit(&mut router, 3, 1, 8);
     ready(&mut router, "Y", at(11));
     assert_eq!(offers(&mut router), []);
-    assert_eq!(router.next_timeout(), Some(at(20)));
     router.handle_timeout(at(19));
     assert_eq!(offers(&mut router), []);
-    router.handle_timeout(at(20));
+    router.serve(at(20));
     assert_eq!(offers(&mut router), [(3, "X".into()), (2, "Y".into())], "the priority first, then the age");
     ready(&mut router, "Z", at(21));
     assert_eq!(offers(&mut router), [(1, "Z".into())], "from now on at once");
+}
+
+#[test]
+fn after_a_takeover_no_reservation_ends_before_the_facts_are_known() {
+    let mut router = three();
+    ready(&mut router, "X", at(1));
+    router.submit(submission(1, "Sales>0", 0, at(1)), at(1)).unwrap();
+    assert_eq!(offers(&mut router), [(1, "X".into())]);
+    let mut taken_over = Router::restore(router.snapshot());
+    taken_over.gather();
+    let late = at(1) + OFFER_EXPIRY + OFFER_EXPIRY;
+    assert_eq!(taken_over.next_timeout(), None);
+    taken_over.handle_timeout(late);
+    assert_eq!(taken_over.status(&id(1)).map(|status| matches!(status.stage, Stage::Offered { .. })), Some(true));
+    taken_over.serve(late);
+    taken_over.handle_timeout(late);
+    assert_eq!(taken_over.status(&id(1)).map(|status| status.stage), Some(Stage::Waiting));
+}
+
+#[test]
+fn the_pool_of_a_request_that_was_offered_stays_until_it_is_over() {
+    let mut router = three();
+    ready(&mut router, "X", at(1));
+    router.submit(submission(1, "Sales>0", 0, at(1)), at(1)).unwrap();
+    assert_eq!(offers(&mut router), [(1, "X".into())]);
+    for level in 0..=crate::pool::POOLS_MAX as u64 {
+        let call = level + 2;
+        router.submit(submission(call, &format!("Sales>{}", level + 1_000), 0, at(2)), at(2)).ok();
+        router.cancel(&id(call), at(2));
+    }
+    router.give_back(&id(1), at(3));
+    offers(&mut router);
+    ready(&mut router, "Y", at(4));
+    assert_eq!(offers(&mut router), [(1, "Y".into())]);
 }
 
 #[test]

@@ -56,7 +56,13 @@ impl Publisher {
             // A tenant that cannot be published does not delay the others.
             failed = done.err().or(failed);
         }
-        failed.map_or(Ok(()), Err)
+        if let Some(failed) = failed {
+            return Err(failed);
+        }
+        if !self.ctx.stores.configuration.is_complete().await? {
+            self.ctx.stores.configuration.complete().await?;
+        }
+        Ok(())
     }
 
     async fn publish_whole(&mut self, tenant: &TenantId) -> infra::Result<()> {

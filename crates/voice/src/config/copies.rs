@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind, Secret};
-use infra::{ConfigCache, ConfigVersion, Extent, Reading};
+use infra::{ConfigCache, ConfigVersion, Extent, Reading, StoreError};
 use model::TenantId;
 use runtime::{Drain, Readiness};
 use tokio::sync::watch;
@@ -14,6 +14,8 @@ use super::metrics::Metrics;
 
 /// How often the versions in the cache are read: a change becomes visible here within this time.
 const LOOK: Duration = Duration::from_millis(250);
+/// How often it is looked whether the tenants are published, which every role waits for.
+const FIRST_LOOK: Duration = Duration::from_millis(25);
 
 /// One tenant's configuration.
 pub(super) struct TenantCopy {
@@ -45,17 +47,17 @@ impl TenantCopy {
         for document in reading.documents {
             let Some(kind) = ObjectKind::parse(&document.kind) else { continue };
             let key = ObjectKey { kind, id: document.id };
-            let object = document.body.and_then(|body| match Object::from_json(kind, &body) {
-                Ok(object) => Some(object),
-                Err(error) => {
-                    tracing::error!(?key, %error, "a configuration document cannot be read");
-                    None
-                }
-            });
-            match object {
-                Some(object) => {
+            match document.body.map(|body| Object::from_json(kind, &body)) {
+                Some(Ok(object)) => {
                     copy.gone.remove(&key);
                     copy.objects.insert(key, (document.revision, object));
+                }
+                // Of a later version of this program, perhaps: what is held stays valid, and nobody is told to forget it.
+                Some(Err(error)) => {
+                    tracing::error!(?key, %error, "a configuration document cannot be read");
+                    if let Some(held) = self.objects.get(&key) {
+                        copy.objects.insert(key, held.clone());
+                    }
                 }
                 None => {
                     copy.objects.remove(&key);
@@ -143,25 +145,35 @@ impl Copies {
 
     /// Follows the cache until the role ends.
     pub async fn follow(self, cache: Arc<dyn ConfigCache>, drain: Drain, ready: Readiness) -> anyhow::Result<()> {
-        let mut look = tokio::time::interval(LOOK);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut told = String::new();
         loop {
-            tokio::select! {
-                () = drain.ended() => return Ok(()),
-                _ = look.tick() => {}
-            }
             match self.refresh(&*cache).await {
-                Ok(()) => ready.holds("configuration"),
+                Ok(()) => {
+                    told.clear();
+                    ready.holds("configuration");
+                }
                 Err(error) => {
                     // The copies stay valid: reads continue from memory while the cache is unavailable.
                     self.metrics.read_failed();
-                    tracing::warn!(%error, "the configuration cache cannot be read");
+                    let why = error.to_string();
+                    if told != why {
+                        tracing::warn!(%error, "the configuration cannot be read yet");
+                        told = why;
+                    }
                 }
+            }
+            let pause = if self.versions().is_some() { LOOK } else { FIRST_LOOK };
+            tokio::select! {
+                () = drain.ended() => return Ok(()),
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }
 
     async fn refresh(&self, cache: &dyn ConfigCache) -> infra::Result<()> {
+        if self.unread.read().unwrap_or_else(PoisonError::into_inner).is_none() && !cache.is_complete().await? {
+            return Err(StoreError::Unavailable { reason: "not all tenants are published yet".to_owned() });
+        }
         let (mut changed, mut failed, mut unread) = (false, None, Unread::new());
         for (tenant, version) in cache.tenants().await? {
             let held = self.held(&tenant);

@@ -124,9 +124,14 @@ impl TenantQueues {
         }
     }
 
-    /// Offers nothing until then, so that those who submit again keep their places.
-    pub fn gather(&mut self, until: Timestamp) {
-        self.router.gather(until);
+    /// Offers nothing until [`Self::serve`], so that those who submit again keep their places.
+    pub const fn gather(&mut self) {
+        self.router.gather();
+    }
+
+    /// Those who submit again have come, and the facts of the time without an owner are known.
+    pub fn serve(&mut self, now: Timestamp) {
+        self.router.serve(now);
     }
 
     /// The stream position up to which the tenant's events are folded.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::parts::Parts;
-use super::tenant_loop::{Ask, Listener, OUTCOMES_MAX, TenantLoops};
+use super::tenant_loop::{Ask, Listener, OUTCOMES_MAX, TenantLoops, Unheard};
 
 /// The most unread acknowledgements.
 const TAKEN_MAX: usize = 64;
@@ -101,7 +101,7 @@ impl Routing for Server {
                 };
                 let Some(Ok(command)) = command else { return };
                 let Some(command) = command.command else { continue };
-                if tenant_loop.send(Ask::Command(command, listener.clone())).await.is_err() {
+                if tenant_loop.send(Ask::Command(command, Unheard::new(listener.clone()))).await.is_err() {
                     return;
                 }
             }

@@ -43,6 +43,10 @@ const BEGIN_ANEW: Duration = Duration::from_secs(1);
 const FIRST_CLAIM: Token = Token(1);
 /// After a takeover nothing is offered for so long: clients connect again within 500 ms and submit again what they have.
 const GATHERED_WITHIN: Duration = Duration::from_millis(750);
+/// Nor until the facts that came before it are known; but those who wait are served after this time in any case.
+const GATHERED_AT_MOST: Duration = Duration::from_secs(10);
+/// How often it is looked whether they are.
+const GATHERING_LOOK: Duration = Duration::from_millis(50);
 /// The most unread outcomes of a client before its stream is closed. The client submits again and learns its requests' states.
 pub(super) const OUTCOMES_MAX: usize = 4_096;
 
@@ -54,9 +58,32 @@ pub(super) struct Listener {
     pub overflowed: CancellationToken,
 }
 
+/// Who hears the outcome of a command that is not carried out yet. If it never is, because its loop fails, the client's stream is closed: then
+/// the client submits again.
+pub(super) struct Unheard(Option<Listener>);
+
+impl Unheard {
+    pub const fn new(listener: Listener) -> Self {
+        Self(Some(listener))
+    }
+
+    /// The command is carried out.
+    fn heard(mut self) -> Option<Listener> {
+        self.0.take()
+    }
+}
+
+impl Drop for Unheard {
+    fn drop(&mut self) {
+        if let Some(listener) = &self.0 {
+            listener.overflowed.cancel();
+        }
+    }
+}
+
 /// The inputs of a tenant loop (`TenantLoop`).
 pub(super) enum Ask {
-    Command(Command, Listener),
+    Command(Command, Unheard),
     Agents(v1::AgentsUpdate, oneshot::Sender<u64>),
     Call(Box<v1::CallDetails>),
     /// Dropped without an answer after too many queries in one turn.
@@ -140,11 +167,13 @@ async fn serve_once(
     let Some(record) = take_over(ctx, tenant).await? else { return Ok(End::Closed) };
     info!(%tenant, token = record.token.0, requests = record.requests.len(), "queues taken over");
     let mut queues = TenantQueues::restore(&record, metrics.clone(), ctx.trace.clone());
-    let gathering = (record.token > FIRST_CLAIM).then(|| {
-        let until = ctx.clock.now() + GATHERED_WITHIN;
-        queues.gather(until);
-        Gathering::until(until)
-    });
+    let mut gathering = None;
+    if record.token > FIRST_CLAIM {
+        queues.gather();
+        let (begun, facts) = (ctx.clock.now(), events_end(ctx, tenant).await);
+        gathering =
+            Some((Gathering::until(begun + GATHERED_WITHIN), Missed { facts, at_most: begun + GATHERED_AT_MOST }));
+    }
     let tenant_loop = TenantLoop {
         queues,
         gathering,
@@ -195,6 +224,22 @@ async fn claim(ctx: &RoleContext, tenant: &TenantId, owner: &model::Owner) -> in
     Ok(stores.queues.claim(owner, tenant, seen).await?.ok())
 }
 
+/// Where the tenant's facts end now. Nobody waits for what cannot be known.
+async fn events_end(ctx: &RoleContext, tenant: &TenantId) -> Position {
+    ctx.stores.events.end(tenant).await.unwrap_or_else(|error| {
+        warn!(%tenant, %error, "it is not known which facts came while nobody owned the queues");
+        Position::START
+    })
+}
+
+/// The facts that came before a takeover.
+struct Missed {
+    /// The last of them.
+    facts: Position,
+    /// They are waited for until then.
+    at_most: Timestamp,
+}
+
 enum End {
     /// The role drains.
     Closed,
@@ -204,7 +249,7 @@ enum End {
 
 struct TenantLoop {
     queues: TenantQueues,
-    gathering: Option<Gathering<Listener>>,
+    gathering: Option<(Gathering<Unheard>, Missed)>,
     ctx: RoleContext,
     tenant: TenantId,
     listeners: HashMap<RequestId, Listener>,
@@ -222,7 +267,7 @@ impl TenantLoop {
         loop {
             let mut repaired = Vec::new();
             let now = self.ctx.clock.now();
-            let wait = self.queues.next_timeout().map_or(READ_WAIT, |due| due.since(now));
+            let wait = self.next_timeout(now).map_or(READ_WAIT, |due| due.since(now));
             tokio::select! {
                 count = asked.recv_many(&mut batch, TURN_MAX) => if count == 0 { return Ok(End::Closed) },
                 entries = &mut reading => {
@@ -254,6 +299,11 @@ impl TenantLoop {
                 return Ok(End::Closed);
             }
         }
+    }
+
+    fn next_timeout(&self, now: Timestamp) -> Option<Timestamp> {
+        let gathered = self.gathering.as_ref().map(|(gathering, _)| gathering.due().max(now + GATHERING_LOOK));
+        self.queues.next_timeout().into_iter().chain(gathered).min()
     }
 
     /// Whether no request is open, or the time to drain is over: the rest stays in the ledger.
@@ -288,12 +338,12 @@ impl TenantLoop {
     fn take(&mut self, ask: Ask, now: Timestamp) -> Option<Answer> {
         match ask {
             Ask::Command(command, listener) => {
-                let now_due = match &mut self.gathering {
-                    Some(gathering) => gathering.hold(command, listener),
-                    None => Some((command, listener)),
-                };
-                if let Some(due) = now_due {
-                    self.command(due, now);
+                if self.gathering.as_ref().is_some_and(|(gathering, _)| gathering.is_full()) {
+                    self.serve(now);
+                }
+                match &mut self.gathering {
+                    Some((gathering, _)) => gathering.hold(command, listener),
+                    None => self.command((command, listener), now),
                 }
                 None
             }
@@ -313,21 +363,29 @@ impl TenantLoop {
         }
     }
 
-    fn command(&mut self, (command, listener): (Command, Listener), now: Timestamp) {
+    fn command(&mut self, (command, listener): (Command, Unheard), now: Timestamp) {
         // A return has no outcome of its own, so its listener would never be removed.
         let is_heard = !matches!(command, Command::Return(_));
         let id = self.queues.command(command, now);
-        if is_heard {
+        if let Some(listener) = listener.heard().filter(|_| is_heard) {
             self.listeners.insert(id, listener);
         }
     }
 
     fn end_gathering(&mut self, now: Timestamp) {
-        if let Some(gathering) = self.gathering.take_if(|gathering| !gathering.goes_on(now)) {
-            for due in gathering.end() {
-                self.command(due, now);
-            }
+        let Some((gathering, missed)) = &self.gathering else { return };
+        let is_known = self.queues.position() >= missed.facts || missed.at_most <= now;
+        if is_known && gathering.due() <= now {
+            self.serve(now);
         }
+    }
+
+    /// Carries out what was held, then serves those who wait.
+    fn serve(&mut self, now: Timestamp) {
+        for due in self.gathering.take().into_iter().flat_map(|(gathering, _)| gathering.end()) {
+            self.command(due, now);
+        }
+        self.queues.serve(now);
     }
 
     /// Commits the turn; returns `false` if another replica owns the queues. A request that the store refuses ends with the next turn, and

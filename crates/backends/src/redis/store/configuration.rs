@@ -14,6 +14,8 @@ use crate::redis::{RedisStores, tag};
 
 /// The list of tenants that have a configuration.
 const CONFIGURED: &str = "configured";
+/// There when all of that list are published; it is lost with them.
+const COMPLETE: &str = "tenants:configured:complete";
 
 /// Separates kind and id in a document's name; neither contains it.
 const BETWEEN: char = '\n';
@@ -38,6 +40,22 @@ impl ConfigCache for RedisStores {
                 return Err(StoreError::Conflict { key, expected: revision, actual });
             }
             Ok(())
+        }
+        .boxed()
+    }
+
+    fn complete(&self) -> Answer<'_, ()> {
+        async move {
+            self.connections.command(redis::cmd("SET").arg(COMPLETE).arg(1)).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn is_complete(&self) -> Answer<'_, bool> {
+        async move {
+            let there = self.connections.command(redis::cmd("EXISTS").arg(COMPLETE)).await?;
+            Ok(reply::number::<u64>(Some(&there))? == 1)
         }
         .boxed()
     }

@@ -3,7 +3,11 @@ use infra::{Answer, Document, Publication, StoreError};
 use super::*;
 
 /// Two tenants, one of them unreadable.
-struct Cache;
+struct Cache {
+    is_complete: bool,
+}
+
+const COMPLETE: Cache = Cache { is_complete: true };
 
 const VERSION: ConfigVersion = ConfigVersion { generation: 1, revision: 1 };
 
@@ -14,6 +18,12 @@ fn tenant(name: &str) -> TenantId {
 impl ConfigCache for Cache {
     fn publish(&self, _: Publication) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })
+    }
+    fn complete(&self) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+    fn is_complete(&self) -> Answer<'_, bool> {
+        Box::pin(async { Ok(self.is_complete) })
     }
     fn tenants(&self) -> Answer<'_, Vec<(TenantId, ConfigVersion)>> {
         Box::pin(async { Ok(vec![(tenant("acme"), VERSION), (tenant("globex"), VERSION)]) })
@@ -34,7 +44,7 @@ impl ConfigCache for Cache {
 async fn a_tenant_that_cannot_be_read_holds_up_no_other() {
     let copies = Copies::new(Metrics::register(&runtime::Metrics::default()));
     let changes = copies.changes();
-    assert!(copies.refresh(&Cache).await.is_err(), "it is told and tried again");
+    assert!(copies.refresh(&COMPLETE).await.is_err(), "it is told and tried again");
     assert_eq!(copies.tenant(&tenant("acme")).err(), Some(NoCopy::Unread));
     assert!(copies.tenant(&tenant("globex")).unwrap().get(ObjectKind::Skill, "sales").is_some());
     assert!(changes.has_changed().unwrap());
@@ -45,8 +55,30 @@ async fn nobody_is_told_that_there_is_no_tenant_before_that_is_known() {
     let copies = Copies::new(Metrics::register(&runtime::Metrics::default()));
     assert_eq!(copies.versions(), None, "an empty list would make every role forget its tenants");
     assert_eq!(copies.tenant(&tenant("globex")).err(), Some(NoCopy::Unread));
-    assert!(copies.refresh(&Cache).await.is_err());
+    assert!(copies.refresh(&COMPLETE).await.is_err());
     let listed: Vec<_> = copies.versions().unwrap().into_keys().collect();
     assert_eq!(listed, [tenant("acme"), tenant("globex")], "one that cannot be read is no removed one");
     assert_eq!(copies.tenant(&tenant("initech")).err(), Some(NoCopy::Unknown));
+}
+
+#[tokio::test]
+async fn a_list_that_is_still_being_published_is_none() {
+    let copies = Copies::new(Metrics::register(&runtime::Metrics::default()));
+    assert!(copies.refresh(&Cache { is_complete: false }).await.is_err());
+    assert_eq!(copies.versions(), None);
+    assert!(copies.refresh(&COMPLETE).await.is_err());
+    assert!(copies.versions().is_some());
+}
+
+#[test]
+fn a_document_that_cannot_be_read_takes_nothing_away() {
+    let document = |body: &str| {
+        let body = Some(body.as_bytes().to_vec().into());
+        let skill = Document { kind: "skill".to_owned(), id: "sales".to_owned(), revision: 1, body };
+        Reading { version: VERSION, extent: Extent::Whole, documents: vec![skill] }
+    };
+    let empty = TenantCopy { version: VERSION, objects: BTreeMap::new(), gone: BTreeMap::new() };
+    let held = empty.with(document(r#"{"name":"sales"}"#));
+    let after = held.with(document(r#"{"of a later version": true}"#));
+    assert!(after.get(ObjectKind::Skill, "sales").is_some() && after.gone.is_empty());
 }

@@ -104,6 +104,10 @@ impl Node {
         let taken: HashMap<LegId, &LegSnapshot> = request_snapshots.iter().map(|p| (p.leg, p)).collect();
         let mut batch = Vec::with_capacity(self.changed.len() + self.over.len());
         for dialog in std::mem::take(&mut self.changed) {
+            if self.lacks_audio(dialog, &taken) {
+                self.mark(dialog);
+                continue;
+            }
             let mut state = None;
             self.attempt(Doing::Commit, now, |node| {
                 node.set_current(dialog);
@@ -136,6 +140,13 @@ impl Node {
             batch.push(MediaWrite { tenant, session: tag, owner, token, change: Change::End, due: None });
         }
         batch
+    }
+
+    /// Whether a stored leg's audio is not known now, because its RTP thread did not answer in time: a record without it would replace a
+    /// good one, and a successor would continue the leg in silence.
+    fn lacks_audio(&self, dialog: DialogId, taken: &HashMap<LegId, &LegSnapshot>) -> bool {
+        let leg = self.legs.get(&dialog);
+        leg.is_some_and(|leg| leg.ports.is_none() && leg.stored == Stored::Live && !taken.contains_key(&leg.id))
     }
 
     fn record_of(&mut self, dialog: DialogId, taken: &HashMap<LegId, &LegSnapshot>) -> Option<Bytes> {
@@ -192,9 +203,8 @@ impl Node {
             };
             tracing::warn!(tag = %tag.0, %owner, "a leg belongs to somebody else");
             let dialog = self.legs.iter().find(|(_, leg)| leg.tag == tag).map(|(dialog, _)| *dialog);
-            if let Some(leg) = dialog.and_then(|dialog| self.legs.remove(&dialog)) {
-                self.by_id.remove(&leg.id);
-                self.order(leg.shard, Order::Close(leg.id));
+            if let Some(dialog) = dialog {
+                self.drop_leg(dialog);
             }
         }
     }

@@ -76,6 +76,20 @@ fn a_leg_whose_record_is_too_large_costs_no_other_leg_its_commit() {
 }
 
 #[test]
+fn a_stored_record_is_not_replaced_by_one_without_audio() {
+    let (mut bench, _, _) = two_calls(24_900..=24_919);
+    let all = (0..4).map(|place| bench.dialog_of(place)).collect::<Vec<_>>();
+    let now = bench.now();
+    all.iter().for_each(|dialog| bench.node.mark(*dialog));
+    assert_eq!(bench.node.batch(&[], now).len(), 4, "a first record is better than none");
+    all.iter().for_each(|dialog| bench.node.mark(*dialog));
+    assert!(bench.node.batch(&[], now).is_empty(), "the thread has not answered");
+    let answers = bench.node.request_snapshots();
+    let known: Vec<_> = answers.into_iter().flat_map(|answer| answer.blocking_recv().unwrap()).collect();
+    assert_eq!(bench.node.batch(&known, now).len(), 4, "with its answer");
+}
+
+#[test]
 fn a_damaged_record_is_put_aside_and_every_other_leg_goes_on() {
     let (mut bench, dialogs, mut phones) = two_calls(24_040..=24_059);
     bench.restart_with(|at, record| {
