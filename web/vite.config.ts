@@ -5,8 +5,6 @@ import { defineConfig } from 'vitest/config'
 const behind = process.env['TRUNKLINE_WEB'] ?? 'http://127.0.0.1:4400'
 
 export default defineConfig({
-  // The JSX of React without a plugin: esbuild does it.
-  esbuild: { jsx: 'automatic' },
   build: {
     target: 'es2022',
     // Nothing as data: URL, so that the content security policy stays short.

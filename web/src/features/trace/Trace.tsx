@@ -1,9 +1,10 @@
+import { Link } from '@tanstack/react-router'
 import type { ReactElement } from 'react'
 import { wordsOf, type Failure } from '../../api/errors'
 import { isTrace } from '../../api/generated/operations-checks'
 import type { Session } from '../../api/session'
 import { messages } from '../../lib/messages'
-import { apiPaths, paths } from '../../lib/paths'
+import { apiPaths } from '../../lib/paths'
 import { usePolled } from '../../live/use-polled'
 import { Banner } from '../../ui/Banner'
 import { Notice } from '../../ui/Notice'
@@ -37,7 +38,7 @@ export function Trace({ session, call, onRefused }: TraceProps): ReactElement {
           <PageTitle title={text.title(call)} />
           <Notice tone="warning" title={text.unknownCall(call)}>
             <p>{messages.advice.notFound}</p>
-            <a href={paths.traces()}>{text.toRecent}</a>
+            <Link to="/trace">{text.toRecent}</Link>
           </Notice>
         </>
       )

@@ -1,10 +1,11 @@
+import { Link, useNavigate } from '@tanstack/react-router'
 import { useId, useState, type FormEvent, type ReactElement } from 'react'
 import { wordsOf, type Failure } from '../../api/errors'
 import { isTraces } from '../../api/generated/operations-checks'
 import type { Session } from '../../api/session'
 import { dateAndTime, preciseDuration } from '../../lib/durations'
 import { messages } from '../../lib/messages'
-import { apiPaths, paths } from '../../lib/paths'
+import { apiPaths } from '../../lib/paths'
 import { usePolled } from '../../live/use-polled'
 import { Banner } from '../../ui/Banner'
 import { Button } from '../../ui/Button'
@@ -50,11 +51,11 @@ export function Traces({ session, onRefused }: TracesProps): ReactElement {
 function Finder(): ReactElement {
   const field = useId()
   const [call, setCall] = useState('')
+  const navigate = useNavigate()
   const find = (event: FormEvent): void => {
     event.preventDefault()
     if (call.trim() === '') return
-    history.pushState(null, '', paths.trace(call.trim()))
-    dispatchEvent(new PopStateEvent('popstate'))
+    void navigate({ to: '/trace/$call', params: { call: call.trim() } })
   }
   return (
     <form className={styles['finder']} onSubmit={find}>
@@ -87,7 +88,9 @@ function List({ tenant, calls }: { readonly tenant: string; readonly calls: read
           {calls.map((call) => (
             <tr key={call.connId}>
               <th scope="row">
-                <a href={paths.trace(call.connId)}>{call.connId}</a>
+                <Link to="/trace/$call" params={{ call: call.connId }}>
+                  {call.connId}
+                </Link>
               </th>
               <td>{dateAndTime(call.beganAt)}</td>
               <td>{call.from ?? '–'}</td>
