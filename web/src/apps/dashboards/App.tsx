@@ -3,7 +3,7 @@ import { Component, Suspense, useCallback, useMemo, useState, type ReactElement,
 import type { Failure } from '../../api/errors'
 import { currentSession, signIn, type Given } from '../../api/session'
 import { SignIn } from '../../features/sign-in/SignIn'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
@@ -28,12 +28,12 @@ export function App(): ReactElement {
   return (
     <div className={isWall ? styles['wall'] : styles['app']}>
       <a className={styles['skip']} href="#content">
-        {messages.skipToContent}
+        {t('skipToContent')}
       </a>
       <Header isWall={isWall} />
       <main id="content" className={styles['content']} tabIndex={-1}>
         <Boundary key={pathname}>
-          <Suspense fallback={<p className={styles['loading']}>{messages.loading}</p>}>
+          <Suspense fallback={<p className={styles['loading']}>{t('loading')}</p>}>
             {signedIn === undefined ? (
               onRefused({ kind: 'no-token' })
             ) : (
@@ -53,9 +53,9 @@ export function UnknownPage(): ReactElement {
   const { pathname } = useLocation()
   return (
     <>
-      <PageTitle title={messages.unknownPageTitle} />
-      <Notice tone="warning" title={messages.unknownPage(pathname)}>
-        <Link to="/">{messages.toWallboard}</Link>
+      <PageTitle title={t('unknownPageTitle')} />
+      <Notice tone="warning" title={t('unknownPage', { path: pathname })}>
+        <Link to="/">{t('toWallboard')}</Link>
       </Notice>
     </>
   )
@@ -74,9 +74,9 @@ class Boundary extends Component<BoundaryProps, BoundaryState> {
     if (!this.state.failed) return this.props.children
     return (
       <>
-        <PageTitle title={messages.pageFailedTitle} />
-        <Notice tone="bad" title={messages.pageFailed}>
-          <Button onClick={() => location.reload()}>{messages.reload}</Button>
+        <PageTitle title={t('pageFailedTitle')} />
+        <Notice tone="bad" title={t('pageFailed')}>
+          <Button onClick={() => location.reload()}>{t('reload')}</Button>
         </Notice>
       </>
     )

@@ -1,7 +1,7 @@
 import { Link, type LinkProps } from '@tanstack/react-router'
 import { useCallback, type ReactElement } from 'react'
 import { timeOfDay } from '../../lib/durations'
-import { messages } from '../../lib/messages'
+import { keepLanguage, known, language, LANGUAGES, t } from '../../lib/i18n'
 import { PAGE_TITLE } from '../../ui/PageTitle'
 import { THEMES, useTheme, type Theme } from '../../ui/theme'
 import { Ticking } from '../../ui/Ticking'
@@ -20,27 +20,50 @@ export function Header({ isWall }: HeaderProps): ReactElement {
     <header className={isWall ? `${styles['header']} ${styles['wall']}` : styles['header']}>
       <span className={styles['product']}>
         <img src="/icon.svg" alt="" width="28" height="28" />
-        {messages.product}
+        {t('product')}
       </span>
-      <nav aria-label={messages.pagesLabel} className={styles['pages']}>
-        <PageLink to="/" text={messages.pages.wallboard} />
-        <PageLink to="/topology" text={messages.pages.topology} />
-        <PageLink to="/trace" text={messages.pages.traces} />
+      <nav aria-label={t('pagesLabel')} className={styles['pages']}>
+        <PageLink to="/" text={t('pages.wallboard')} />
+        <PageLink to="/topology" text={t('pages.topology')} />
+        <PageLink to="/trace" text={t('pages.traces')} />
       </nav>
       <div id={PAGE_TITLE} className={styles['title']} />
-      <label className={styles['theme']}>
-        <span className="visually-hidden">{messages.theme.label}</span>
-        <select value={theme} onChange={(event) => setTheme(themeOf(event.target.value))}>
-          {THEMES.map((name) => (
-            <option key={name} value={name}>
-              {messages.theme[name]}
-            </option>
-          ))}
-        </select>
-      </label>
+      <Choice label={t('language')} value={language()} options={LANGUAGES.map((name) => [name, name.toUpperCase()])} onChoose={speak} />
+      <Choice label={t('theme.label')} value={theme} options={THEMES.map((name) => [name, t(`theme.${name}`)])} onChoose={(name) => setTheme(themeOf(name))} />
       <Ticking text={clock} className={styles['clock']} />
     </header>
   )
+}
+
+type ChoiceProps = {
+  readonly label: string
+  readonly value: string
+  /** Names with their words. */
+  readonly options: readonly (readonly [string, string])[]
+  readonly onChoose: (name: string) => void
+}
+
+function Choice({ label, value, options, onChoose }: ChoiceProps): ReactElement {
+  return (
+    <label className={styles['choice']}>
+      <span className="visually-hidden">{label}</span>
+      <select value={value} onChange={(event) => onChoose(event.target.value)}>
+        {options.map(([name, words]) => (
+          <option key={name} value={name}>
+            {words}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}
+
+/** Everything is said anew, so the page begins anew. */
+function speak(name: string): void {
+  const chosen = known(name)
+  if (chosen === undefined) return
+  keepLanguage(chosen)
+  location.reload()
 }
 
 function themeOf(value: string): Theme {

@@ -6,6 +6,7 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { askOthers, CHANNEL, tellOthers } from '../../api/hand-over'
 import { currentSession, takeFromFragment } from '../../api/session'
+import { keptLanguage, showLanguage } from '../../lib/i18n'
 import { queries } from '../../live/queries'
 import { applyTheme, keptTheme } from '../../ui/theme'
 import '../../ui/tokens.css'
@@ -33,6 +34,7 @@ async function shareToken(): Promise<void> {
 }
 
 applyTheme(keptTheme())
+await showLanguage(keptLanguage())
 takeToken()
 await shareToken()
 addEventListener('hashchange', () => {

@@ -3,7 +3,7 @@ import { wordsOf, type Failure } from '../../api/errors'
 import { isTopology } from '../../api/generated/operations-checks'
 import type { Session } from '../../api/session'
 import { usePolled } from '../../live/use-polled'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { apiPaths } from '../../lib/paths'
 import { Banner } from '../../ui/Banner'
 import { Notice } from '../../ui/Notice'
@@ -37,9 +37,9 @@ export function Topology({ session, onRefused, search, onSearch }: TopologyProps
     case 'failing':
       return (
         <>
-          <PageTitle title={messages.pages.topology} />
-          <Notice tone={polled.kind === 'loading' ? 'plain' : 'bad'} title={polled.kind === 'loading' ? messages.loading : wordsOf(polled.failure)}>
-            {polled.kind === 'failing' ? <p>{messages.advice.wait}</p> : null}
+          <PageTitle title={t('pages.topology')} />
+          <Notice tone={polled.kind === 'loading' ? 'plain' : 'bad'} title={polled.kind === 'loading' ? t('loading') : wordsOf(polled.failure)}>
+            {polled.kind === 'failing' ? <p>{t('advice.wait')}</p> : null}
           </Notice>
         </>
       )
@@ -58,7 +58,7 @@ function Shown({ document, last, failure, search, onSearch }: ShownProps): React
   const rates: Rates = useMemo(() => (failure === undefined ? ratesBetween(last, document) : new Map()), [last, document, failure])
   return (
     <div className={styles['page']}>
-      <PageTitle title={messages.pages.topology} />
+      <PageTitle title={t('pages.topology')} />
       {failure === undefined ? null : <Banner what={wordsOf(failure)} at={document.at} />}
       <div className={styles['top']}>
         <CoverageNumber coverage={document.coverage} />
