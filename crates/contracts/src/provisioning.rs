@@ -2,9 +2,7 @@
 //!
 //! Field names are the keys of the JSON documents; the name of a duration ends with its unit. Readers ignore unknown keys.
 
-mod networks;
-
-pub use networks::network;
+pub mod networks;
 
 use std::fmt;
 

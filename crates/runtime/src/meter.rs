@@ -211,6 +211,15 @@ impl PeerMeter {
         self.counts.bytes_out.fetch_add(bytes as u64, Relaxed);
     }
 
+    /// Bytes went over what has neither connections nor requests, as audio, since the last call.
+    pub fn carried(&self, bytes_in: usize, bytes_out: usize) {
+        if bytes_in > 0 || bytes_out > 0 {
+            self.bytes_in(bytes_in);
+            self.bytes_out(bytes_out);
+            self.used();
+        }
+    }
+
     /// A connection attempt or a request failed.
     pub fn error(&self) {
         self.counts.errors.fetch_add(1, Relaxed);
@@ -329,6 +338,17 @@ mod tests {
         peer.closed();
         peer.closed();
         assert_eq!((only(&meters).state, only(&meters).peers[0].open), (State::Idle, 0));
+    }
+
+    #[test]
+    fn audio_is_a_use_without_connections() {
+        let meters = Meters::new(Arc::new(At(5)));
+        let peer = meters.meter("own-19", Side::Accepts).peer("phones");
+        peer.carried(0, 0);
+        assert_eq!(only(&meters).state, State::Unused);
+        peer.carried(172, 0);
+        let report = only(&meters);
+        assert_eq!((report.state, report.peers[0].last_use_ms), (State::Idle, Some(5)));
     }
 
     #[test]

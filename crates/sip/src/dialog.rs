@@ -215,7 +215,7 @@ pub(crate) fn record_routes(message: &Message, direction: Direction) -> Result<A
 pub(crate) fn contact_uri(message: &Message) -> Result<Option<&str>, HeaderError> {
     match message.contacts().next() {
         // A dialog's Contact must not contain headers (RFC 3261 §19.1.1): every proxy would refuse it as a Request-URI.
-        Some(Ok(Contact::Address(address))) if address.raw_uri().contains('?') => {
+        Some(Ok(Contact::Address(address))) if address.uri().is_ok_and(|uri| !uri.headers().is_empty()) => {
             Err(HeaderError::new(HeaderName::Contact, Rule::Uri))
         }
         Some(Ok(Contact::Address(address))) => Ok(Some(address.raw_uri())),

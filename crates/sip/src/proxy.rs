@@ -53,6 +53,7 @@ mod sources;
 mod target;
 #[cfg(test)]
 mod tests;
+mod trunks;
 mod waiting;
 
 pub use attempt::{Attempt, AttemptCaller};
@@ -60,6 +61,7 @@ pub use counts::Counts;
 pub use nodes::Announcement;
 pub use rendezvous::successor;
 pub use settings::{Credentials, Hashes, Limits, Network, Phone, Settings, Trunk};
+pub use trunks::Trunks;
 
 use allowance::Allowance;
 use exchange::Exchange;
@@ -171,7 +173,7 @@ pub struct Proxy {
     sources: Sources,
     allowance: Allowance,
     overload: Overload,
-    trunks: Vec<Arc<Trunk>>,
+    trunks: Trunks,
     lookups: usize,
     /// Requests that wait for their owner's restart, in order of arrival.
     waiting: VecDeque<u64>,
@@ -231,7 +233,7 @@ impl Proxy {
             sources,
             allowance: Allowance::new(),
             overload: Overload::default(),
-            trunks: Vec::new(),
+            trunks: Trunks::default(),
             lookups: 0,
             waiting: VecDeque::new(),
             keep_alive_due: None,
@@ -246,7 +248,7 @@ impl Proxy {
 
     /// Replaces the trunks. A source belongs to the trunk with the narrowest network that contains it.
     pub fn set_trunks(&mut self, trunks: impl IntoIterator<Item = impl Into<Arc<Trunk>>>) {
-        self.trunks = trunks.into_iter().map(Into::into).collect();
+        self.trunks = trunks.into_iter().collect();
     }
 
     /// From now on every initial request from the edge is refused with 503; existing requests and dialogs go on.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use contracts::provisioning::networks::contains;
 use contracts::provisioning::{Object, ObjectKey, TenantObjects};
 use infra::{ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
@@ -106,11 +107,32 @@ pub async fn shared_sources(
         }
         let Some((_, other)) = store.load(&id).await? else { continue };
         for (trunk, theirs) in objects.trunks.iter().flat_map(|one| other.trunks.iter().map(move |two| (one, two))) {
-            for (address, bits) in trunk.networks().filter(|network| theirs.networks().any(|their| their == *network)) {
-                shared.push(format!(
-                    "trunks.{}.allow: {address}/{bits} is also of trunk {} of tenant {id}: its calls come to one of the two tenants alone",
-                    trunk.name, theirs.name
-                ));
+            for (ours, their) in trunk.networks().flat_map(|one| theirs.networks().map(move |two| (one, two))) {
+                let place = || format!("trunks.{}.allow: {}/{}", trunk.name, ours.0, ours.1);
+                let of = || format!("trunk {} of tenant {id}", theirs.name);
+                if ours == their {
+                    shared.push(format!(
+                        "{} is also of {}: its calls come to one of the two tenants alone",
+                        place(),
+                        of()
+                    ));
+                } else if contains(ours, their) {
+                    shared.push(format!(
+                        "{} contains {}/{} of {}: calls from there come to that tenant",
+                        place(),
+                        their.0,
+                        their.1,
+                        of()
+                    ));
+                } else if contains(their, ours) {
+                    shared.push(format!(
+                        "{} lies in {}/{} of {}: calls from there come to this tenant",
+                        place(),
+                        their.0,
+                        their.1,
+                        of()
+                    ));
+                }
             }
         }
     }

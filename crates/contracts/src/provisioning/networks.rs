@@ -15,6 +15,13 @@ impl Trunk {
 pub fn network(text: &str) -> Option<(IpAddr, u8)> {
     let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
     let address: IpAddr = address.parse().ok()?;
+    if address.is_ipv6()
+        && let IpAddr::V4(mapped) = address.to_canonical()
+    {
+        // Written as IPv6, which sip-proxy takes for what it is. Its prefix begins within the 96 bits of the mapping.
+        let bits: u8 = bits.map_or(Some(128), |bits| bits.parse().ok()).filter(|bits| *bits <= 128)?;
+        return network(&format!("{mapped}/{}", bits.checked_sub(96)?));
+    }
     let longest = if address.is_ipv4() { 32 } else { 128 };
     let bits: u8 = bits.map_or(Some(longest), |bits| bits.parse().ok()).filter(|bits| *bits <= longest)?;
     let rest = u32::from(longest - bits);
@@ -23,4 +30,25 @@ pub fn network(text: &str) -> Option<(IpAddr, u8)> {
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & u128::MAX.checked_shl(rest).unwrap_or(0)).into()),
     };
     Some((first, bits))
+}
+
+/// Whether every address of `inner` is also one of `outer`.
+pub fn contains(outer: (IpAddr, u8), inner: (IpAddr, u8)) -> bool {
+    outer.1 <= inner.1 && network(&format!("{}/{}", inner.0, outer.1)) == Some(outer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_contains_what_shares_its_prefix() {
+        let holds = |outer, inner| contains(network(outer).unwrap(), network(inner).unwrap());
+        assert!(holds("203.0.113.0/24", "203.0.113.7"));
+        assert!(holds("203.0.113.0/24", "203.0.113.9/24"));
+        assert!(holds("0.0.0.0/0", "::ffff:203.0.113.7"));
+        assert!(!holds("203.0.113.7", "203.0.113.0/24"));
+        assert!(!holds("203.0.112.0/24", "203.0.113.7"));
+        assert!(!holds("::/0", "203.0.113.7"));
+    }
 }

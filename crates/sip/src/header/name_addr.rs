@@ -85,9 +85,10 @@ impl<'a> NameAddr<'a> {
         self.params
     }
 
-    /// The tag (From, To).
+    /// The tag (From, To). An empty one counts as none, also where ours was appended behind it.
     pub fn tag(&self) -> Option<&'a str> {
-        self.params.get("tag").filter(|t| !t.is_empty())
+        let mut tags = self.params.iter().filter(|param| param.name.eq_ignore_ascii_case("tag"));
+        tags.find_map(|tag| tag.value.filter(|value| !value.is_empty()))
     }
 
     /// `q`, in thousandths (Contact).
@@ -140,5 +141,18 @@ impl<'a> Contact<'a> {
             Self::Star => None,
             Self::Address(address) => Some(address),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_tag_is_none_also_before_ours() {
+        let tag = |text| NameAddr::parse(text).unwrap().tag();
+        assert_eq!(tag("<sip:a@b>;tag="), None);
+        assert_eq!(tag("<sip:a@b>;tag"), None);
+        assert_eq!(tag("<sip:a@b>;tag=;tag=ours"), Some("ours"));
     }
 }

@@ -1,7 +1,6 @@
 //! The sender of an initial request from the edge: a phone that authenticates, a trunk known by its source, or unknown.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Dn, TenantId, Timestamp};
@@ -12,7 +11,7 @@ use super::lockout::{Look, Party};
 use super::settings::{Credentials, Hashes, RETRY_AFTER_S};
 use super::sources::block;
 use super::target::{Destination, REGISTRAR};
-use super::{Attempt, AttemptCaller, Network, Output, Proxy, Trunk, flow_token, headers};
+use super::{Attempt, AttemptCaller, Output, Proxy, flow_token, headers};
 use crate::digest::{self, Algorithm, Challenge, Issued, NonceVerdict, Secret};
 use crate::flow::Flow;
 use crate::header::HeaderName;
@@ -155,11 +154,12 @@ impl Proxy {
         }
     }
 
-    /// 503 for a password that was not checked.
+    /// 500 for a password that was not checked. After a 503 a phone would send nothing for that time (RFC 3261 §21.5.4), not for its other
+    /// lines either.
     fn refuse_password(&mut self, wait: Duration) -> Answer {
         self.counts.wrong_password_refused += 1;
         let seconds = wait.as_secs().max(1).min(u64::from(RETRY_AFTER_S) * 60);
-        Answer::new(StatusCode::SERVICE_UNAVAILABLE).with(HeaderName::RetryAfter, seconds)
+        Answer::new(StatusCode::SERVER_INTERNAL_ERROR).with(HeaderName::RetryAfter, seconds)
     }
 
     /// The tenants among whose phones the sender is searched: those of the trunk, if the request may come from one.
@@ -168,11 +168,9 @@ impl Proxy {
     pub(super) fn tenants_of(&self, message: &Message, origin: Origin) -> Vec<TenantId> {
         let remote = self.remote_of(origin).filter(|_| message.method() != Method::Register);
         let Some(remote) = remote else { return Vec::new() };
-        let holds = |trunk: &Arc<Trunk>| narrowest(trunk, remote.ip());
-        let bits = self.trunks.iter().filter_map(holds).max();
         let mut tenants = Vec::new();
         // Two tenants may share a carrier; which of them is called is not known yet.
-        for trunk in self.trunks.iter().filter(|trunk| bits.is_some() && holds(trunk) == bits) {
+        for trunk in self.trunks.of(remote.ip()) {
             if !tenants.contains(&trunk.tenant) {
                 tenants.push(trunk.tenant.clone());
             }
@@ -347,11 +345,6 @@ impl Proxy {
             crate::flow::Flow::Stream { connection } => self.connections.get(&connection).map(|p| p.remote),
         }
     }
-}
-
-/// The prefix length of the trunk's narrowest network that contains `source`.
-pub(super) fn narrowest(trunk: &Trunk, source: IpAddr) -> Option<u8> {
-    trunk.allow.iter().filter(|network| network.contains(source)).map(Network::bits).max()
 }
 
 /// Whether the request's flow certainly belongs to its sender: without rport, the sender may have named another port.

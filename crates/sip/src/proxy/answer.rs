@@ -10,6 +10,7 @@ use super::{Proxy, rendezvous};
 use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::message::Message;
+use crate::method::Method;
 use crate::status::StatusCode;
 use crate::transaction::ServerId;
 
@@ -37,8 +38,13 @@ impl Answer {
 }
 
 impl Proxy {
-    /// Answers a request in its transaction.
+    /// Answers a request in its transaction. An INVITE that is refused before anything else was done for it keeps none: its repeat
+    /// is answered from memory, and its ACK is not waited for, so that refused ones cannot fill the table.
     pub(super) fn answer(&mut self, server: ServerId, request: &Message, answer: &Answer, now: Timestamp) {
+        if answer.status.is_final() && request.method() == Method::Invite && self.layer.owner_of(server) == Some(0) {
+            let response = stateless(request, answer).build();
+            return self.layer.respond_and_forget(server, &response, now);
+        }
         let response = self.response_to(request, answer);
         // An error means that the transaction is over: the peer stopped waiting.
         let _ = self.layer.respond(server, &response, now);
@@ -47,9 +53,7 @@ impl Proxy {
     /// Answers a stranger, usually with a challenge, without keeping state: a flood of unauthenticated requests fills no
     /// memory, and a repeat gets a challenge of its own. The tag is the same in each (RFC 3261 §8.2.7).
     pub(super) fn answer_stranger(&mut self, flow: Flow, request: &Message, answer: &Answer) {
-        let tag = format!("{STRANGERS}{:08x}{}", loop_mark(request), mark_of_branch(request));
-        let response = headed(Message::response_to(request, answer.status).to_tag(&tag), answer);
-        self.layer.transmit(flow, response.into_bytes());
+        self.layer.transmit(flow, stateless(request, answer).into_bytes());
     }
 
     pub(super) fn response_to(&mut self, request: &Message, answer: &Answer) -> Message {
@@ -59,6 +63,11 @@ impl Proxy {
         }
         headed(response, answer).build()
     }
+}
+
+fn stateless(request: &Message, answer: &Answer) -> crate::Builder {
+    let tag = format!("{STRANGERS}{:08x}{}", loop_mark(request), mark_of_branch(request));
+    headed(Message::response_to(request, answer.status).to_tag(&tag), answer)
 }
 
 /// The prefix of the tags of stateless answers.

@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use model::Timestamp;
 
-use super::admission::narrowest;
 use super::answer::Answer;
 use super::request::Check;
 use super::settings::BEGINNING_MAX;
@@ -39,11 +38,7 @@ impl Proxy {
 
     /// The trunk whose narrowest network contains the source.
     pub(super) fn trunk_of(&self, source: IpAddr) -> Option<&Trunk> {
-        self.trunks
-            .iter()
-            .filter_map(|t| Some((narrowest(t, source)?, t)))
-            .max_by_key(|(bits, _)| *bits)
-            .map(|(_, t)| &**t)
+        self.trunks.of(source).last().map(|trunk| &**trunk)
     }
 
     /// Handles an edge message; `admission` is the verdict of its source's rate.
@@ -94,6 +89,10 @@ impl Proxy {
         if !self.is_sound(&message, flow) {
             return;
         }
+        if is_without_way_back(&message) {
+            self.counts.responses_stray += 1;
+            return;
+        }
         if self.is_too_much(&message, now) {
             self.counts.overload_refused += 1;
             return self.answer_stranger(flow, &message, &Answer::unavailable());
@@ -120,7 +119,7 @@ impl Proxy {
     /// does every dialog.
     fn is_too_much(&mut self, message: &Message, now: Timestamp) -> bool {
         let held = self.exchanges.len().max(self.layer.len().1);
-        (self.overload.refuses() || held >= BEGINNING_MAX)
+        (self.overload.refuses() || held >= BEGINNING_MAX || self.layer.is_short())
             && message.is_request()
             && begins(message)
             && !self.layer.knows(message, now)
@@ -228,6 +227,11 @@ pub(super) fn begins(request: &Message) -> bool {
     !matches!(request.method(), Method::Ack | Method::Cancel) && request.to().is_ok_and(|to| to.tag().is_none())
 }
 
+/// Whether a response has no Via below ours (RFC 3261 §16.7 step 3), as if the request were ours: only our CANCELs are.
+fn is_without_way_back(message: &Message) -> bool {
+    !message.is_request() && message.vias().nth(1).is_none() && message.method() != Method::Cancel
+}
+
 /// The flow on which a peer is answered, and reached later in the dialog or by its registration.
 ///
 /// A peer that sends datagrams from one port and listens on another declares that in its Via: by RFC 3261 §18.2.2 the
@@ -257,7 +261,7 @@ fn note_source(message: &mut Message, remote: SocketAddr) {
 
 fn noted(via: &Via<'_>, remote: SocketAddr) -> Option<String> {
     let asks = via.rport().is_some();
-    if !asks && via.host.ip() == Some(remote.ip()) {
+    if !asks && via.received().is_none() && via.host.ip() == Some(remote.ip()) {
         return None;
     }
     let port = via.port.map_or_else(String::new, |p| format!(":{p}"));

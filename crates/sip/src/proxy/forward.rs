@@ -4,9 +4,11 @@
 use model::{Owner, Timestamp};
 
 use super::answer::Answer;
+use super::arrival::begins;
 use super::branch::{Branch, loop_mark};
 use super::exchange::{Cancelled, Origin, Stage, Target};
-use super::record_route::begins_dialog;
+use super::nodes::OWNERS;
+use super::record_route::{begins_dialog, recorded};
 use super::settings::{HOPS_MAX, REPEATS_AFTER_WAITING_MAX, REPEATS_MAX, SUCCESSOR_WAIT, TIMER_C, TIMER_C_LOOK};
 use super::target::Destination;
 use super::{Proxy, headers};
@@ -66,6 +68,7 @@ impl Proxy {
                 self.counts.overloads += 1;
                 message.remove_first_value(&HeaderName::Via);
                 self.answer(server, &message, &Answer::unavailable(), now);
+                self.attempt_over(id, StatusCode::SERVICE_UNAVAILABLE);
             }
         }
     }
@@ -131,6 +134,30 @@ impl Proxy {
                 self.repeat(id, client, &lost.announcement, now);
             }
         }
+    }
+
+    /// A node has no room for a new call: another one is asked, once. Its 503 is not the installation's (RFC 3261 §16.7 step 6): a
+    /// carrier that got it would call nobody here for a while.
+    pub(super) fn try_another_node(&mut self, id: u64, client: ClientId, full: ConnectionId, now: Timestamp) -> bool {
+        let Some(held) = self.exchanges.get(id) else { return false };
+        let (Some(key), Ok(mut message)) = (held.key, Message::parse(held.request.clone())) else { return false };
+        let waits = matches!(held.stage, Stage::Forwarded { client: asked, progressed: false, .. } if asked == client);
+        let is_first = held.repeats == 0 && held.cancelled == Cancelled::No;
+        if !held.invite || !waits || !is_first || !begins(&message) || self.owner_asked(&message).is_some() {
+            return false;
+        }
+        let Some(other) = self.nodes.other_for_new(OWNERS, key, full).map(|node| node.connection) else { return false };
+        let origin = held.origin;
+        let destination = Destination { target: Target::Node(other), unreachable: None, key: Some(key) };
+        self.prepare(&mut message, origin, &destination);
+        let recorded = recorded(&message, origin, destination.target);
+        if let Some(held) = self.exchanges.get_mut(id) {
+            held.repeats = 1;
+            held.recorded = recorded;
+        }
+        self.counts.requests_repeated += 1;
+        self.forward(id, message, destination, now);
+        true
     }
 
     /// Gives a request to another node, in a new transaction.

@@ -122,6 +122,11 @@ impl Nodes {
         self.choose(role, key, |n| !n.announcement.draining).or_else(|| self.successor(role, key))
     }
 
+    /// The node of this role for a new key that another one has no room for: never a draining one.
+    pub(super) fn other_for_new(&self, role: &str, key: u64, full: ConnectionId) -> Option<&Node> {
+        self.choose(role, key, |n| !n.announcement.draining && n.connection != full)
+    }
+
     fn choose(&self, role: &str, key: u64, fits: impl Fn(&Node) -> bool) -> Option<&Node> {
         let of_role = self.live.iter().filter(|n| *n.announcement.role == *role && fits(n));
         of_role.max_by_key(|n| (rendezvous::weight(key, n.hash), n.announcement.owner.epoch))

@@ -339,11 +339,16 @@ impl Proxy {
         {
             return Ok(Destination::edge(flow));
         }
-        let uri = message.request_uri().and_then(|u| Uri::parse(u).ok());
-        if let Some(tag) = uri.and_then(|u| LocalTag::open(u.user()?, &self.seal)) {
+        if let Some(tag) = self.owner_asked(message) {
             return self.to_owner(&tag);
         }
         self.to_role(OWNERS, message.call_id().unwrap_or_default())
+    }
+
+    /// The owner whom the Request-URI of an initial request names.
+    pub(super) fn owner_asked(&self, message: &Message) -> Option<LocalTag> {
+        let uri = message.request_uri().and_then(|uri| Uri::parse(uri).ok())?;
+        LocalTag::open(uri.user()?, &self.seal)
     }
 }
 

@@ -32,6 +32,13 @@ impl Proxy {
             self.counts.responses_limited += 1;
             return;
         }
+        if status == StatusCode::SERVICE_UNAVAILABLE
+            && let Some(full) = node
+            && self.try_another_node(id, client, full, now)
+        {
+            return;
+        }
+        let Some(held) = self.exchanges.get_mut(id) else { return };
         if let Stage::Orphaned { .. } = held.stage
             && let Some(successor) = node
         {

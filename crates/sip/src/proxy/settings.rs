@@ -1,6 +1,6 @@
 //! The proxy's settings: its addresses, its trunks, its limits.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,8 +123,9 @@ pub struct Trunk {
 }
 
 /// A range of addresses, as `192.0.2.0/24`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Network {
+    /// Its first address. An IPv4 address is never mapped to IPv6.
     address: IpAddr,
     bits: u8,
 }
@@ -134,22 +135,39 @@ impl Network {
     pub fn parse(text: &str) -> Option<Self> {
         let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
         let address: IpAddr = address.parse().ok()?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Some(most), |b| b.parse().ok())?;
-        (bits <= most).then_some(Self { address, bits })
+        let most: u8 = if address.is_ipv4() { 32 } else { 128 };
+        let bits: u8 = bits.map_or(Some(most), |b| b.parse().ok())?;
+        if bits > most {
+            return None;
+        }
+        // The prefix of a mapped address begins within its 96 mapping bits.
+        let bits = if address.to_canonical().is_ipv4() && most == 128 { bits.checked_sub(96)? } else { bits };
+        Self::around(address.to_canonical(), bits)
+    }
+
+    /// The network of that prefix length that contains an address.
+    pub(super) fn around(address: IpAddr, bits: u8) -> Option<Self> {
+        let address = match address {
+            IpAddr::V4(a) => {
+                let host = 32_u32.checked_sub(bits.into())?;
+                Ipv4Addr::from_bits(a.to_bits() & u32::MAX.checked_shl(host).unwrap_or(0)).into()
+            }
+            IpAddr::V6(a) => {
+                let host = 128_u32.checked_sub(bits.into())?;
+                Ipv6Addr::from_bits(a.to_bits() & u128::MAX.checked_shl(host).unwrap_or(0)).into()
+            }
+        };
+        Some(Self { address, bits })
     }
 
     /// Whether it contains `source`. An IPv4 address matches in either notation, since a dual-stack listener maps it to IPv6.
     pub fn contains(&self, source: IpAddr) -> bool {
-        match (self.address, source.to_canonical()) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => {
-                (a.to_bits() ^ b.to_bits()).checked_shr(32 - u32::from(self.bits)).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(a), IpAddr::V6(b)) => {
-                (a.to_bits() ^ b.to_bits()).checked_shr(128 - u32::from(self.bits)).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
+        let source = source.to_canonical();
+        source.is_ipv4() == self.is_ipv4() && Self::around(source, self.bits) == Some(*self)
+    }
+
+    pub(super) const fn is_ipv4(&self) -> bool {
+        self.address.is_ipv4()
     }
 
     /// The prefix length: the more bits, the narrower the network.
@@ -220,11 +238,14 @@ mod tests {
             ("2001:db8::/32", "2001:db9::1", false),
             ("::/0", "192.0.2.1", false),
             ("192.0.2.0/24", "::ffff:192.0.2.1", true),
+            ("::ffff:192.0.2.1", "192.0.2.1", true),
+            ("::ffff:192.0.2.0/120", "::ffff:192.0.2.9", true),
+            ("::ffff:192.0.2.0/120", "192.0.3.1", false),
         ];
         for (network, source, holds) in cases {
             assert_eq!(Network::parse(network).unwrap().contains(source.parse().unwrap()), holds, "{network} {source}");
         }
-        for bad in ["", "x", "127.0.0.1/33", "::1/129", "127.0.0.1/"] {
+        for bad in ["", "x", "127.0.0.1/33", "::1/129", "127.0.0.1/", "::ffff:192.0.2.1/95"] {
             assert_eq!(Network::parse(bad), None, "{bad}");
         }
     }

@@ -167,6 +167,11 @@ impl TransactionLayer {
         }
     }
 
+    /// Whether less than an eighth of the bytes for server transactions is left.
+    pub const fn is_short(&self) -> bool {
+        self.held > self.held_max / 8 * 7
+    }
+
     // === Outputs and queries ===
 
     /// When to call [`Self::handle_timeout`] next; there may be nothing to do then.

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use contracts::provisioning::{Dn, DnKind, FeatureAction, ObjectKey, ObjectKind, TenantObjects, network};
+use contracts::provisioning::networks::network;
+use contracts::provisioning::{Dn, DnKind, FeatureAction, ObjectKey, ObjectKind, TenantObjects};
 
 use super::Fault;
 use super::generated::is_generated;

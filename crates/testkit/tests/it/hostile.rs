@@ -223,7 +223,7 @@ fn wrong_passwords_back_off_for_their_phone_and_source_alone() -> Result<()> {
     counts_reach(&site, &["wrong_password_refused"], 1.0)?;
     // The right password does not help this phone at this address now. It works at once elsewhere, and so does another phone's here.
     let password = site.demo.people[0].password.clone();
-    ensure!(register(&site, 1, 0, &password, 1)?.messages.contains("SIP/2.0 503"), "the phone waits");
+    ensure!(register(&site, 1, 0, &password, 1)?.messages.contains("SIP/2.0 500"), "the phone waits");
     register(&site, 1, 1, &site.demo.people[1].password, 1)?.expect_success()?;
     register(&site, 2, 0, &password, 1)?.expect_success()
 }

@@ -136,10 +136,7 @@ impl Metrics {
         catch_up(&self.packets_unsent, counters.unsent.load(Relaxed));
         catch_up(&self.news_lost, counters.lost_news.load(Relaxed));
         // A packet has 172 bytes unless it is a report or a DTMF event: close enough for a meter of volume and last use.
-        if came + went > 0 {
-            edge.bytes_in(came as usize * PACKET_BYTES);
-            edge.bytes_out(went as usize * PACKET_BYTES);
-        }
+        edge.carried(came as usize * PACKET_BYTES, went as usize * PACKET_BYTES);
     }
 }
 

@@ -139,20 +139,30 @@ impl Users {
                 },
             };
             // `self` keeps a sender, so the channel never closes.
-            let Some(news) = news else { continue };
-            match news {
-                News::Tenants(tenants) => {
-                    let trunks = self.replace(tenants);
-                    self.find_early();
-                    return Found::Trunks(trunks);
+            if let Some(news) = news {
+                return self.take(news);
+            }
+        }
+    }
+
+    /// A result that is here already.
+    pub(super) fn try_next(&mut self) -> Option<Found> {
+        self.found.pop_front().or_else(|| self.news.try_recv().ok().map(|news| self.take(news)))
+    }
+
+    fn take(&mut self, news: News) -> Found {
+        match news {
+            News::Tenants(tenants) => {
+                let trunks = self.replace(tenants);
+                self.find_early();
+                Found::Trunks(trunks)
+            }
+            News::User { lookup, key, version, credentials } => {
+                let current = self.tenants.iter().flatten().any(|t| t.id == key.0 && t.version == version);
+                if current && !matches!(credentials, Credentials::Unavailable) {
+                    self.keep(key, credentials.clone());
                 }
-                News::User { lookup, key, version, credentials } => {
-                    let current = self.tenants.iter().flatten().any(|t| t.id == key.0 && t.version == version);
-                    if current && !matches!(credentials, Credentials::Unavailable) {
-                        self.keep(key, credentials.clone());
-                    }
-                    return Found::User { lookup, credentials };
-                }
+                Found::User { lookup, credentials }
             }
         }
     }

@@ -12,7 +12,7 @@ use model::Timestamp;
 use net::sip::tcp::{MeterOf, SendError};
 use net::sip::{Datagram, ProvenOwner, TcpEvent, TcpTable, UdpEndpoint};
 use runtime::{PeerMeter, Pii, RoleContext};
-use sip::proxy::{Network, Output, Proxy, Side};
+use sip::proxy::{Output, Proxy, Side, Trunks};
 use sip::{ConnectionId, Flow, Transmit};
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
@@ -77,7 +77,7 @@ impl Server {
                 // Datagrams that still wait, after all other tasks of this thread have had a turn.
                 () = tokio::task::yield_now(), if !self.inbox.is_empty() => self.take_datagrams(),
                 event = self.tcp.next() => self.take_events(event),
-                found = self.users.next() => self.take_found(found),
+                found = self.users.next() => self.take_answers(found),
                 () = &mut timer, if armed < Timestamp::MAX => armed = Timestamp::MAX,
                 _ = tick.tick() => {
                     self.metrics.refresh(&self.proxy);
@@ -256,13 +256,22 @@ impl Server {
         self.take_all(registers, now);
     }
 
+    /// Takes an answer of config and those that have come with it, so that phones that wait for them are not served one a turn.
+    fn take_answers(&mut self, first: Found) {
+        self.take_found(first);
+        for _ in 1..BATCH {
+            let Some(found) = self.users.try_next() else { return };
+            self.take_found(found);
+        }
+    }
+
     fn take_found(&mut self, found: Found) {
         let now = self.ctx.clock.now();
         self.attempt(Doing::Word("an answer of config"), now, |server| {
             match found {
                 Found::User { lookup, credentials } => server.proxy.handle_credentials(lookup, credentials, now),
                 Found::Trunks(trunks) => {
-                    server.meters.set_trunks(trunks.iter().flat_map(|t| t.allow.iter().copied()).collect());
+                    server.meters.set_trunks(trunks.iter().cloned().collect());
                     server.proxy.set_trunks(trunks);
                     server.ctx.ready.holds("phones and trunks");
                 }
@@ -364,7 +373,7 @@ pub(super) struct Meters {
     phone: PeerMeter,
     carrier: PeerMeter,
     to_carrier: PeerMeter,
-    trunks: Arc<RwLock<Vec<Network>>>,
+    trunks: Arc<RwLock<Trunks>>,
     phones: Arc<RwLock<HashSet<SocketAddr>>>,
 }
 
@@ -397,8 +406,8 @@ impl Meters {
         })
     }
 
-    fn set_trunks(&self, networks: Vec<Network>) {
-        *self.trunks.write().unwrap_or_else(std::sync::PoisonError::into_inner) = networks;
+    fn set_trunks(&self, trunks: Trunks) {
+        *self.trunks.write().unwrap_or_else(std::sync::PoisonError::into_inner) = trunks;
     }
 
     fn is_trunk(&self, remote: SocketAddr) -> bool {
@@ -409,7 +418,7 @@ impl Meters {
     fn is_listed(&self, remote: SocketAddr) -> bool {
         // Written when configuration changes, read by the loop alone: never contended.
         let trunks = self.trunks.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        trunks.iter().any(|n| n.contains(remote.ip()))
+        trunks.contains(remote.ip())
     }
 
     fn has_registered(&self, remote: SocketAddr) -> bool {

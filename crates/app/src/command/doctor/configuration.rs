@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use contracts::provisioning::{DnKind, TenantObjects};
+use contracts::provisioning::{DnKind, TenantObjects, networks};
 use infra::SystemClock;
 use runtime::process::sections;
 use runtime::{Place, RoleSpec, edge};
@@ -235,7 +235,8 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
     found
 }
 
-/// Networks that trunks of several tenants name. Of trunks whose networks are equally narrow sip-proxy takes one, whatever number is called.
+/// Networks that trunks of several tenants name, or that lie in another tenant's. sip-proxy takes the trunk with the narrowest network,
+/// whatever number is called.
 fn shared_sources(situation: &Situation) -> Vec<Finding> {
     let mut named: BTreeMap<(IpAddr, u8), BTreeMap<&str, &str>> = BTreeMap::new();
     for one in situation.tenants() {
@@ -245,21 +246,36 @@ fn shared_sources(situation: &Situation) -> Vec<Finding> {
             }
         }
     }
-    let several = named.into_iter().filter(|(_, tenants)| tenants.len() > 1);
-    several
-        .map(|((address, bits), tenants)| {
-            let trunks: Vec<String> =
-                tenants.iter().map(|(tenant, name)| format!("{name} of tenant {tenant}")).collect();
-            Finding::warning(
-                format!("network {address}/{bits}"),
-                format!(
-                    "trunks of several tenants name it ({}): its calls come to one of them alone",
-                    some_of(&trunks)
-                ),
-                "let the carrier call each tenant from an address of its own, and name only that in `allow`",
-            )
-        })
-        .collect()
+    let trunks = |tenants: &BTreeMap<&str, &str>| {
+        let trunks: Vec<String> = tenants.iter().map(|(tenant, name)| format!("{name} of tenant {tenant}")).collect();
+        some_of(&trunks)
+    };
+    let advice = "let the carrier call each tenant from an address of its own, and name only that in `allow`";
+    let mut found = Vec::new();
+    for (inner, tenants) in &named {
+        let place = format!("network {}/{}", inner.0, inner.1);
+        if tenants.len() > 1 {
+            let what =
+                format!("trunks of several tenants name it ({}): its calls come to one of them alone", trunks(tenants));
+            found.push(Finding::warning(&place, what, advice));
+        }
+        let around = named.iter().filter(|(outer, others)| {
+            *outer != inner
+                && networks::contains(**outer, *inner)
+                && others.keys().any(|other| !tenants.contains_key(other))
+        });
+        for (outer, others) in around {
+            let what = format!(
+                "it lies in {}/{} of another tenant ({}): calls from there come to {} alone",
+                outer.0,
+                outer.1,
+                trunks(others),
+                trunks(tenants)
+            );
+            found.push(Finding::warning(&place, what, advice));
+        }
+    }
+    found
 }
 
 fn reachable_from_elsewhere(situation: &Situation) -> bool {

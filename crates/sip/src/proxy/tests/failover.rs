@@ -112,6 +112,30 @@ fn an_unanswered_invite_of_a_killed_node_goes_to_the_other_with_a_new_branch() {
 }
 
 #[test]
+fn a_call_that_one_node_has_no_room_for_goes_to_another_once() {
+    let mut lab = Lab::new();
+    let (full, other, first) = invited(&mut lab);
+    lab.by(full, &answer(&first, 503, "x"));
+    let ack_and_invite = lab.take();
+    let again = ack_and_invite.iter().find(|(_, message)| message.method() == Method::Invite).expect("a second INVITE");
+    assert_eq!(again.0, Flow::from(other));
+    assert_eq!((again.1.vias().count(), header(&again.1, &headers::TENANT)), (2, "acme"));
+    assert!(again.1.header(&headers::UNREACHABLE).is_none(), "no node has failed");
+    lab.by(other, &answer(&again.1, 200, "y"));
+    assert_eq!(lab.statuses(), [200]);
+
+    let mut lab = Lab::new();
+    let (full, other, first) = invited(&mut lab);
+    lab.by(full, &answer(&first, 503, "x"));
+    let sent = lab.take();
+    let again = &sent.iter().find(|(_, message)| message.method() == Method::Invite).expect("a second INVITE").1;
+    lab.by(other, &answer(again, 503, "y"));
+    let (statuses, invites): (Vec<_>, Vec<_>) = lab.take().into_iter().partition(|(_, message)| !message.is_request());
+    assert_eq!(statuses.iter().filter_map(|(_, message)| message.status()).collect::<Vec<_>>(), [StatusCode(503)]);
+    assert!(invites.iter().all(|(_, message)| message.method() == Method::Ack), "no third one");
+}
+
+#[test]
 fn an_invite_that_rang_waits_4_s_for_the_successors_own_answer() {
     let mut lab = Lab::new();
     let (dead, successor, first) = invited(&mut lab);

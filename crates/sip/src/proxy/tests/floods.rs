@@ -168,3 +168,51 @@ fn what_a_peer_knows_of_us_lets_it_in_within_a_rate_only() {
     }
     assert_eq!(lab.take().len(), 200, "of transactions");
 }
+
+#[test]
+fn a_response_without_a_via_below_ours_ends_no_transaction() {
+    let mut lab = office();
+    let invite = rung(&mut lab);
+    let whole = answer(&invite, 486, "x");
+    let mut vias = 0;
+    let is_first_via_or_none = |line: &&str| {
+        vias += usize::from(line.starts_with("Via:"));
+        !line.starts_with("Via:") || vias == 1
+    };
+    let short: Vec<&str> = whole.lines().filter(is_first_via_or_none).collect();
+    lab.from(PHONE, &(short.join("\n") + "\n\n"));
+    assert!(lab.take().is_empty(), "neither an ACK nor a response");
+    lab.from(PHONE, &whole);
+    assert!(lab.statuses().contains(&486), "the right one is still awaited");
+}
+
+#[test]
+fn refused_invites_fill_no_table() {
+    let mut lab = office();
+    lab.from(PHONE, &invite("", "z9hG4bK-i0").text());
+    let (_, challenge) = lab.only();
+    let given = credentials(&challenge, &invite("", ""), "wrong");
+    for n in 0..5 {
+        let branch = format!("z9hG4bK-w{n}");
+        let text = invite(&given, &branch).text();
+        lab.from(PHONE, &text);
+        let (_, first) = lab.only();
+        assert_eq!(first.status(), Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED));
+        lab.from(PHONE, &text);
+        assert_eq!(lab.only().1.to_bytes(), first.to_bytes(), "a repeat is no further guess");
+        let ack = Ask { method: "ACK", to_tag: first.to().unwrap().tag(), ..invite("", &branch) };
+        lab.from(PHONE, &ack.text());
+        assert!(lab.take().is_empty());
+    }
+    assert_eq!(lab.proxy.counts().wrong_passwords, 5);
+    assert_eq!((lab.proxy.exchanges.len(), lab.proxy.layer.len().1), (0, 0));
+}
+
+#[test]
+fn an_address_that_a_caller_writes_into_its_via_is_not_kept() {
+    let mut lab = office();
+    let text = Ask::default().text().replace(";branch=", ";received=198.51.100.66;branch=");
+    lab.from(TRUNK, &text);
+    let forwarded = lab.beyond_trying().1;
+    assert!(!text_of(&forwarded).contains("198.51.100.66"), "{}", text_of(&forwarded));
+}

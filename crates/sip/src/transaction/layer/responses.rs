@@ -47,6 +47,22 @@ impl TransactionLayer {
         Ok(())
     }
 
+    /// Sends the final response to a request once and ends its transaction: a repeat is answered from what is remembered, and
+    /// nobody waits for an ACK.
+    pub fn respond_and_forget(&mut self, server: ServerId, response: &Message, now: Timestamp) {
+        let Some(entry) = self.remove_server(server.0) else { return };
+        let bytes = response.to_bytes();
+        if let Some(answered) = &mut self.answered {
+            answered.remember(&entry.key, &bytes, now);
+        }
+        self.transmits.push_back(Transmit { flow: entry.flow, bytes });
+    }
+
+    /// The owner of a server transaction, 0 where it has none.
+    pub fn owner_of(&self, server: ServerId) -> Option<u64> {
+        self.servers.get(server.0).map(|server| server.owner)
+    }
+
     /// Drops a server transaction: nothing of it will be sent.
     pub fn drop_server(&mut self, server: ServerId) {
         self.remove_server(server.0);
