@@ -1,8 +1,11 @@
 // Writes src/api/generated from the OpenAPI documents of docs/openapi: the types of the APIs, and a check for each document that a
 // page asks for. The checks are plain functions: nothing is compiled in the browser, whose content security policy forbids it.
+// And src/locales/generated from src/locales: the texts, compiled likewise, and what each needs. A language that lacks a text, or has
+// one of another name, or with other places to fill, is an error.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { compileMessage } from '@lingui/message-utils/compileMessage'
 import Ajv from 'ajv/dist/2020.js'
 import standalone from 'ajv/dist/standalone/index.js'
 import openapiTS, { astToString } from 'openapi-typescript'
@@ -33,4 +36,41 @@ for (const [api, names] of Object.entries(CHECKED)) {
 /** The document without what checks nothing. */
 function withoutWords(document) {
   return JSON.parse(JSON.stringify(document, (key, value) => (key === 'description' && typeof value === 'string' ? undefined : value)))
+}
+
+const texts = here('src/locales')
+mkdirSync(`${texts}/generated`, { recursive: true })
+const catalogue = (language) => JSON.parse(readFileSync(`${texts}/${language}.json`, 'utf8'))
+const english = places(catalogue('en'))
+for (const file of readdirSync(texts).filter((name) => name.endsWith('.json'))) {
+  const language = file.replace('.json', '')
+  const messages = catalogue(language)
+  assertSame(language, places(messages))
+  const compiled = Object.fromEntries(Object.entries(messages).map(([name, text]) => [name, compileMessage(text)]))
+  writeFileSync(`${texts}/generated/${language}.js`, `export default ${JSON.stringify(compiled)}\n`)
+  writeFileSync(`${texts}/generated/${language}.d.ts`, "import type { Messages } from '@lingui/core'\n\ndeclare const messages: Messages\nexport default messages\n")
+}
+const needs = Object.entries(english).map(([name, of]) => `  readonly '${name}': ${of.length === 0 ? 'undefined' : `{ ${of.map((place) => `readonly ${place}`).join('; ')} }`}\n`)
+writeFileSync(`${texts}/generated/texts.ts`, `/** Every text of the pages, with what it needs to be said. */\nexport type Texts = {\n${needs.join('')}}\n`)
+
+/** What is to be filled in, by text: `name: type`, as TypeScript has it. */
+function places(messages) {
+  return Object.fromEntries(Object.entries(messages).map(([name, text]) => [name, [...new Set(placesOf(compileMessage(text)))].sort()]))
+}
+
+function placesOf(compiled) {
+  if (typeof compiled === 'string') return []
+  return compiled.flatMap((part) => {
+    if (typeof part === 'string') return []
+    const [name, format, options] = part
+    const inner = format === undefined ? [] : Object.values(options ?? {}).flatMap((option) => (Array.isArray(option) ? placesOf(option) : []))
+    return [`${name}: ${format === undefined ? 'string | number' : 'number'}`, ...inner]
+  })
+}
+
+function assertSame(language, found) {
+  for (const name of new Set([...Object.keys(english), ...Object.keys(found)])) {
+    const [wanted, has] = [english[name]?.join(), found[name]?.join()]
+    if (wanted !== has) throw new Error(`src/locales/${language}.json, ${name}: ${has === undefined ? 'is missing' : wanted === undefined ? 'is no text of the pages' : `needs ${wanted}, has ${has}`}`)
+  }
 }

@@ -5,14 +5,14 @@ import { defineConfig } from 'vitest/config'
 const behind = process.env['TRUNKLINE_WEB'] ?? 'http://127.0.0.1:4400'
 
 export default defineConfig({
-  // The JSX of React without a plugin: esbuild does it.
-  esbuild: { jsx: 'automatic' },
   build: {
     target: 'es2022',
     // Nothing as data: URL, so that the content security policy stays short.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // Libraries that also serve servers mark what is for the browser; here everything is.
+    rolldownOptions: { onLog: (level, log, handler) => (log.code === 'MODULE_LEVEL_DIRECTIVE' ? undefined : handler(level, log)) },
   },
   server: {
     proxy: { '/api': behind, '/pulse': behind },

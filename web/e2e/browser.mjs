@@ -23,8 +23,8 @@ export async function startBrowser() {
 }
 
 /** A page that keeps what a clean run must not have: errors in the console, exceptions, violations of the policy. */
-export async function openPage(browser, { width = 1920, height = 1080, theme = 'dark', reducedMotion = 'no-preference' } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme === 'light' ? 'light' : 'dark', reducedMotion })
+export async function openPage(browser, { width = 1920, height = 1080, theme = 'dark', reducedMotion = 'no-preference', locale = 'en-GB' } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme === 'light' ? 'light' : 'dark', reducedMotion, locale })
   const page = await context.newPage()
   const faults = []
   page.on('console', (message) => {

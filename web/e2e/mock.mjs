@@ -26,17 +26,19 @@ async function run(name, options, task) {
 const small = { agents: 12, queues: 2, callsPerSecond: 3, talkMs: 2_000 }
 await run('numbers move', small, tasks.numbers)
 await run('accessible', small, tasks.accessible)
+await run('a list of 3,000 agents', { ...small, agents: 3_000 }, tasks.longList)
+await run('languages', small, tasks.languages)
 await run('keyboard', small, tasks.keyboard)
 await run('topology', small, tasks.topology)
 await run('a trace', small, tasks.traced)
 await run('a refused token', small, tasks.refused)
 await run('a new tab', small, tasks.newTab)
 await run('numbers fit', { agents: 12, queues: 4, callsPerSecond: 0.01, inTime: 1, name: 'Consolidated Example Company of Very Long Names and Still Longer Ones, Limited' }, tasks.fits)
-for (const [queues, waiting] of [[4, 88], [18, 88], [4, 1_000], [18, 1_000]]) {
-  await run(`numbers fit when ${waiting} wait for long, ${queues} queues`, { agents: 0, queues, callsPerSecond: 0.01, inTime: 1 }, ({ mock, ...rest }) => {
+for (const [queues, waiting, locale] of [[4, 88, 'en'], [18, 88, 'en'], [4, 1_000, 'en'], [18, 1_000, 'en'], [4, 88, 'de'], [18, 88, 'de']]) {
+  await run(`numbers fit when ${waiting} wait for long, ${queues} queues, ${locale}`, { agents: 0, queues, callsPerSecond: 0.01, inTime: 1 }, ({ mock, ...rest }) => {
     const since = Date.now() - 754_000
     for (const queue of mock.centre.queues) queue.waiting = Array.from({ length: waiting }, () => ({ since, patience: since + 3_600_000 }))
-    return tasks.fits(rest)
+    return tasks.fits({ ...rest, locale })
   })
 }
 for (const queues of [1, 4, 12, 20]) {

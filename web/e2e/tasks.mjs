@@ -87,6 +87,25 @@ export async function accessible({ browser, link, paths }) {
   }
 }
 
+/** Every page speaks another language once it is chosen, keeps it, and is as accessible. */
+export async function languages({ browser, link, paths }) {
+  const opened = await openWallboard(browser, link)
+  const { page } = opened
+  await page.getByLabel('Language').selectOption('de')
+  await page.getByRole('link', { name: 'Anrufe' }).waitFor()
+  for (const path of paths) {
+    await page.goto(new URL(path, link).href)
+    await page.locator('h1').waitFor()
+    assertEqual(await page.evaluate(() => document.documentElement.lang), 'de', `the language of ${path}`)
+    assertEqual(await axeFinds(page), [], `axe, ${path}, in German`)
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+    assert(overflow <= 0, `${path} in German is ${overflow} px wider than the screen`)
+  }
+  await page.getByLabel('Sprache').selectOption('en')
+  await page.getByRole('link', { name: 'Traces' }).waitFor()
+  await finish(opened)
+}
+
 /** By keyboard alone: to the topology, into the drawing, from part to part, to a connection's details, and back. */
 export async function keyboard({ browser, link }) {
   const opened = await openWallboard(browser, link)
@@ -193,9 +212,9 @@ export async function newTab({ browser, link }) {
 const LEAST_PX = 9
 
 /** On walls of every size no number is cut, and none vanishes, whatever it is. */
-export async function fits({ browser, link }) {
+export async function fits({ browser, link, locale }) {
   for (const [width, height] of [[1100, 700], [1280, 720], [1366, 768], [1920, 1080], [2560, 1440], [3840, 2160], [390, 844]]) {
-    const opened = await openWallboard(browser, link, { width, height })
+    const opened = await openWallboard(browser, link, { width, height, locale })
     const { page } = opened
     await page.getByText('100').first().waitFor()
     const cut = await page.evaluate(() =>
@@ -219,6 +238,27 @@ export async function fits({ browser, link }) {
     assert(width < 700 || header.height < Math.max(60, width / 24), `the line above is ${header.height} px high at ${width} px`)
     await finish(opened)
   }
+}
+
+/** On a phone thousands of agents make a list of which only what is near is in the document; its end is reached all the same. */
+export async function longList({ browser, link }) {
+  const opened = await openWallboard(browser, link, { width: 390, height: 844 })
+  const { page } = opened
+  const tiles = page.locator('[data-agent]')
+  await tiles.first().waitFor()
+  const [most, all] = [120, Number(await tiles.first().getAttribute('aria-setsize'))]
+  assert(all > 1_000, `only ${all} agents are logged in`)
+  assert((await tiles.count()) < most, `${await tiles.count()} tiles are in the document`)
+  await until('the last agent', async () => {
+    await page.evaluate(() => scrollTo(0, document.body.scrollHeight))
+    return page.evaluate((last) => [...document.querySelectorAll('[data-agent]')].some((tile) => {
+      const { top, bottom } = tile.getBoundingClientRect()
+      return tile.ariaPosInSet === String(last) && top >= 0 && bottom <= innerHeight
+    }), all)
+  })
+  assert((await tiles.count()) < most, `${await tiles.count()} tiles are in the document at its end`)
+  assertEqual(await axeFinds(page), [], 'axe, at the end of a long list')
+  await finish(opened)
 }
 
 /** A list whose server is away says from when it is, and its durations stand still. Says `ready`; the caller ends the server. */

@@ -2,7 +2,6 @@
 //! of changes. It also serves the web pages. HTTP 8080, admin 8090.
 
 mod configuration;
-mod follower;
 mod metrics;
 mod numbers;
 mod pages;
@@ -12,6 +11,7 @@ mod records;
 mod rows;
 mod server;
 mod subscription;
+mod tenant_loop;
 mod tenants;
 mod zone;
 

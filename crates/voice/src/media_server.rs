@@ -8,6 +8,7 @@
 //! `node` owns the legs; `turn` is the loop that drives it, and what lies beside them talks to other roles and to the ledger.
 
 mod call_data;
+mod event_loop;
 #[cfg(test)]
 pub(crate) mod in_memory;
 pub(crate) mod limits;
@@ -17,7 +18,6 @@ mod previous_run;
 mod prompts;
 #[cfg(test)]
 mod tests;
-mod turn;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -30,11 +30,11 @@ use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, Role
 
 pub use prompts::fault as prompt_fault;
 
+use event_loop::EventLoop;
 use limits::Limits;
 use metrics::Metrics;
 use node::{Node, Parts};
 use prompts::Prompts;
-use turn::Turns;
 
 /// The declaration of the media role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -125,8 +125,8 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     // Connect only now: the first message of a proxy may belong to one of those legs.
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
     let (asker, call_data) = call_data::Asker::new(&ctx)?;
-    let shell = turn::Shell::new(&ctx);
+    let shell = event_loop::Shell::new(&ctx);
     let (found, released) = tokio::sync::mpsc::channel(1);
     ctx.spawn("released legs", previous_run::watch_released(ctx.clone(), found));
-    Turns { ctx, node, links, news, asks, asker, call_data, former, released, shell, meter }.run().await
+    EventLoop { ctx, node, links, news, asks, asker, call_data, former, released, shell, meter }.run().await
 }

@@ -3,10 +3,10 @@
 //! It keeps a connection to every sip-proxy (own-01), which has authenticated the phone. It writes bindings and their events to
 //! the store (voice-36, voice-52), and ends expired bindings. The reporting log gets where phones are (voice-53).
 
+mod event_loop;
 mod expiry;
 mod handler;
 mod metrics;
-mod turn;
 
 use std::time::Duration;
 
@@ -69,5 +69,5 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let reporter = crate::reporting::Reporter::start(&ctx, "voice-53", handler::TOPIC);
     let handler = handler::Handler::new(ctx.stores.clone(), policy, metrics.clone(), reporter);
-    turn::Turns::new(ctx, handler, metrics)?.run().await
+    event_loop::EventLoop::new(ctx, handler, metrics)?.run().await
 }

@@ -8,6 +8,7 @@
 //! for calls and claims them, and the others talk to other roles.
 
 mod clients;
+mod event_loop;
 mod export;
 mod inbox;
 mod ledger;
@@ -21,7 +22,6 @@ mod routing_link;
 mod server;
 #[cfg(test)]
 mod tests;
-mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,12 +31,12 @@ use net::sip::{Counters, NodeLinks};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 use clients::Clients;
+use event_loop::EventLoop;
 use inbox::Inbox;
 use limits::Limits;
 use metrics::Metrics;
 use node::lookup::SeenLive;
 use node::{Node, Parts};
-use turn::Turns;
 
 /// What sip-cluster declares.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -125,7 +125,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     // Not before: the first message of a proxy may belong to one of those calls.
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
     let turned_at = ctx.clock.now();
-    Turns { ctx, node, links, clients, routing, inbox_messages, live, former, turned_at }.run().await
+    EventLoop { ctx, node, links, clients, routing, inbox_messages, live, former, turned_at }.run().await
 }
 
 /// How long config may take to name the tenants at start. After that the node starts without the calls of its previous run.

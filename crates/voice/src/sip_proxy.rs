@@ -6,13 +6,13 @@
 
 mod authority;
 mod clients;
+mod event_loop;
 mod faults;
 mod inbox;
 mod message_trace;
 mod metrics;
 mod registers;
 mod reporting;
-mod server;
 mod settings;
 
 use std::net::SocketAddr;
@@ -28,7 +28,7 @@ use tracing::warn;
 
 use authority::TokenAuthority;
 use clients::Users;
-use server::Server;
+use event_loop::EventLoop;
 use settings::Settings;
 
 /// What sip-proxy declares.
@@ -94,7 +94,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         .map_err(|e| runtime::listener::in_words("udp", udp_at.listen, &e))?;
     check_buffer(&udp, &limits);
     ctx.spawn("drops of the kernel", watch_drops(udp.local(), counters.clone(), ctx.drain.clone()));
-    let meters = server::Meters::new(&ctx);
+    let meters = event_loop::Meters::new(&ctx);
     let mut tcp = TcpTable::new(limits, counters.clone(), meters.of_connections(&ctx));
     tcp.number_from(ctx.epoch.0 << CONNECTIONS_BITS);
     for (at, expected, peers) in [(tcp_at.listen, EDGE, Peers::Strangers), (nodes_at.listen, NODES, Peers::Ours)] {
@@ -125,7 +125,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let reports = reporting::Reports::new(reporter, ctx.clock.now());
     let inbox = inbox::Inbox::default();
     let faults = faults::Faults::new(&ctx);
-    let server = Server {
+    let event_loop = EventLoop {
         ctx,
         proxy,
         udp,
@@ -141,7 +141,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         refused_logged: 0,
         faults,
     };
-    server.run().await
+    event_loop.run().await
 }
 
 /// Warns if the kernel's receive buffer, which keeps datagrams while the loop is busy, is smaller than requested.

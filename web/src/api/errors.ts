@@ -1,7 +1,7 @@
 /** What a request can end with, and the one place that turns answers of the server into it. */
 
 import { assertNever } from '../lib/assert-never'
-import { messages } from '../lib/messages'
+import { t } from '../lib/i18n'
 
 export type Failure =
   | { readonly kind: 'no-token' }
@@ -46,27 +46,32 @@ async function detailOf(response: Response): Promise<string> {
   }
 }
 
+/** What the server says of it, to stand behind our own words. */
+function reason(detail: string): string {
+  return detail === '' ? '' : ` (${detail})`
+}
+
 /** A failure in words: what happened. */
 export function wordsOf(failure: Failure): string {
   switch (failure.kind) {
     case 'no-token':
-      return messages.failure.noToken
+      return t('failure.noToken')
     case 'no-tenant':
-      return messages.failure.noTenant
+      return t('failure.noTenant')
     case 'unreadable-token':
-      return messages.failure.unreadableToken
+      return t('failure.unreadableToken')
     case 'refused-token':
-      return messages.failure.refusedToken(failure.detail)
+      return t('failure.refusedToken', { why: reason(failure.detail) })
     case 'not-allowed':
-      return messages.failure.notAllowed(failure.detail)
+      return t('failure.notAllowed', { why: reason(failure.detail) })
     case 'not-found':
-      return messages.failure.notFound(failure.detail)
+      return t('failure.notFound', { why: reason(failure.detail) })
     case 'unreachable':
-      return messages.failure.unreachable
+      return t('failure.unreachable')
     case 'not-understood':
-      return messages.failure.notUnderstood(failure.detail)
+      return t('failure.notUnderstood', { why: reason(failure.detail) })
     case 'server':
-      return messages.failure.server(failure.status, failure.detail)
+      return t('failure.server', { status: failure.status, why: reason(failure.detail) })
     default:
       return assertNever(failure)
   }
@@ -78,18 +83,18 @@ export function adviceOf(failure: Failure): string {
     case 'no-token':
     case 'unreadable-token':
     case 'refused-token':
-      return messages.advice.newLink
+      return t('advice.newLink')
     case 'no-tenant':
-      return messages.advice.tenant
+      return t('advice.tenant')
     case 'not-allowed':
-      return messages.advice.otherToken
+      return t('advice.otherToken')
     case 'not-found':
-      return messages.advice.notFound
+      return t('advice.notFound')
     case 'not-understood':
-      return messages.advice.reload
+      return t('advice.reload')
     case 'unreachable':
     case 'server':
-      return messages.advice.wait
+      return t('advice.wait')
     default:
       return assertNever(failure)
   }

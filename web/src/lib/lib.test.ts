@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { clockDuration, preciseDuration, roughDuration, shortDuration, timeOrDate } from './durations'
 import { bytes, count, percent } from './numbers'
-import { apiPaths, pageOf, paths } from './paths'
+import { apiPaths } from './paths'
 
 test.each([[-5_000, '0:00'], [0, '0:00'], [999, '0:00'], [7_000, '0:07'], [761_000, '12:41'], [3_599_999, '59:59'], [3_729_000, '1:02:09'], [273_060_000, '3 d 03:51']])('%s ms is %s on a clock', (ms, text) => {
   expect(clockDuration(ms)).toBe(text)
@@ -26,12 +26,6 @@ test('numbers', () => {
 })
 
 describe('paths', () => {
-  test('what is built is found again, whatever a call is called', () => {
-    for (const call of ['01AF', 'a/b@10.0.0.1', 'ä ?#%']) expect(pageOf(paths.trace(call))).toEqual({ kind: 'trace', call })
-    expect([paths.wallboard(), paths.topology(), paths.traces()].map((path) => pageOf(path).kind)).toEqual(['wallboard', 'topology', 'traces'])
-    expect(pageOf('/elsewhere')).toEqual({ kind: 'unknown', path: '/elsewhere' })
-    expect(pageOf('/trace/%E0%A4%A')).toEqual({ kind: 'trace', call: '%E0%A4%A' })
-  })
   test('a name cannot leave its place in an API path', () => {
     expect(apiPaths.trace('../x', '/../../y')).toBe('/api/operations/v1/..%2Fx/traces/%2F..%2F..%2Fy')
   })

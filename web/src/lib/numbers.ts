@@ -1,10 +1,10 @@
 /** Numbers as people read them. */
 
-const GROUPED = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
+import { grouped } from './i18n'
 
-/** `12,345`. */
+/** `12,345`, in German `12.345`. */
 export function count(value: number): string {
-  return GROUPED.format(value)
+  return grouped(value)
 }
 
 /** `87`, to stand before a percent sign; rounded down from below 100, so that 99.96 does not look like a whole. A missing value is a dash. */

@@ -1,6 +1,6 @@
 import type { ReactElement, ReactNode } from 'react'
 import { roughDuration, timeOfDay } from '../lib/durations'
-import { messages } from '../lib/messages'
+import { t } from '../lib/i18n'
 import { serverTime } from '../lib/ticker'
 import { Glyph } from './state-glyphs'
 import { WallClock } from './WallClock'
@@ -16,7 +16,7 @@ export type BannerProps = {
 /** Stays as long as what the page shows is old, with its age. */
 export function Banner({ what, at, children }: BannerProps): ReactElement {
   const age = (now: number): string =>
-    at === undefined ? messages.connection.lostNothing : messages.connection.lostAge(timeOfDay(at), roughDuration(serverTime(now) - at))
+    at === undefined ? t('connection.lostNothing') : t('connection.lostAge', { time: timeOfDay(at), age: roughDuration(serverTime(now) - at) })
   return (
     <div className={styles['banner']} data-banner="stale">
       <Glyph name="warning" className={styles['sign']} />

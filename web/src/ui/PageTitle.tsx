@@ -1,6 +1,6 @@
 import { useEffect, useState, type ReactElement, type ReactNode } from 'react'
 import { createPortal } from 'react-dom'
-import { messages } from '../lib/messages'
+import { t } from '../lib/i18n'
 import styles from './PageTitle.module.css'
 
 /** The id of the place above every page that a page may fill. */
@@ -19,7 +19,7 @@ export function PageTitle({ title, of, children }: PageTitleProps): ReactElement
   useEffect(() => setPlace(document.getElementById(PAGE_TITLE)), [])
   useEffect(() => {
     const names = of === undefined || of === title ? [title] : [title, of]
-    document.title = [...names, messages.product].join(' · ')
+    document.title = [...names, t('product')].join(' · ')
   }, [title, of])
   if (place === null) return null
   return createPortal(

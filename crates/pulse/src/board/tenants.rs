@@ -11,9 +11,9 @@ use runtime::fact_in_hand::{FactInHand, FactsInHand};
 use runtime::{RoleContext, fault};
 use tokio::sync::watch;
 
-use super::follower::{CONFIGURATION_PORT, CONNECTION, Follower, PAUSE, SILENCE_MAX};
 use super::metrics::Metrics;
 use super::publish::{Board, Boards};
+use super::tenant_loop::{CONFIGURATION_PORT, CONNECTION, PAUSE, SILENCE_MAX, TenantLoop};
 
 /// The readiness condition: the list of tenants is known.
 pub(super) const CONDITION: &str = "tenants";
@@ -70,7 +70,7 @@ async fn tenants_once(
             }
             let (stop, stopped) = watch::channel(());
             let about = (ctx.clone(), tenant.clone(), boards.of(&tenant), metrics.clone());
-            let first = fault::contained(Follower::begin(ctx, &tenant, about.2.clone(), metrics)).await;
+            let first = fault::contained(TenantLoop::begin(ctx, &tenant, about.2.clone(), metrics)).await;
             ctx.spawn("events of a tenant", follow(about, first, facts.of(&tenant), stopped));
             followed.insert(tenant, stop);
         }
@@ -81,7 +81,7 @@ async fn tenants_once(
 /// Follows a tenant until it is removed. A panic there affects only its own wallboards: they continue from the last stored state.
 async fn follow(
     (ctx, tenant, board, metrics): (RoleContext, TenantId, Board, Metrics),
-    first: anyhow::Result<Follower>,
+    first: anyhow::Result<TenantLoop>,
     mut fact: FactInHand,
     stopped: watch::Receiver<()>,
 ) -> anyhow::Result<()> {
@@ -90,15 +90,15 @@ async fn follow(
     let mut begun = Beginnings::default();
     loop {
         let one_life = async {
-            let mut follower = match next.take() {
+            let mut tenant_loop = match next.take() {
                 Some(first) => first?,
-                None => Follower::begin(&ctx, &tenant, board.clone(), &metrics).await?,
+                None => TenantLoop::begin(&ctx, &tenant, board.clone(), &metrics).await?,
             };
             fact.state_rebuilt();
-            if begun.at(follower.position()) >= FAULTS_FROM_KEPT_MAX {
-                follower.begin_anew("the stored statistics have faults");
+            if begun.at(tenant_loop.position()) >= FAULTS_FROM_KEPT_MAX {
+                tenant_loop.begin_anew("the stored statistics have faults");
             }
-            follower.run(&mut fact, stopped.clone()).await
+            tenant_loop.run(&mut fact, stopped.clone()).await
         };
         let Err(error) = fault::contained(one_life).await else { return Ok(()) };
         fact.failed(&error);

@@ -1,6 +1,6 @@
 //! A fault costs only the input in which it occurs.
 //!
-//! The loop handles every input in an attempt (`Server::attempt`). After a panic there, a request is answered 500 and everything else
+//! The loop handles every input in an attempt (`EventLoop::attempt`). After a panic there, a request is answered 500 and everything else
 //! continues: the core keeps its state per request, and each request ends by its own timers. If nothing works any more, the role
 //! restarts, as after any other failure.
 

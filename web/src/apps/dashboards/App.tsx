@@ -1,41 +1,46 @@
-import { Component, lazy, Suspense, useState, type ReactElement, type ReactNode } from 'react'
+import { Link, Outlet, useLocation } from '@tanstack/react-router'
+import { Component, Suspense, useCallback, useMemo, useState, type ReactElement, type ReactNode } from 'react'
 import type { Failure } from '../../api/errors'
-import { currentSession, signIn, whyNoTenant, type Given, type Session } from '../../api/session'
+import { currentSession, signIn, type Given } from '../../api/session'
 import { SignIn } from '../../features/sign-in/SignIn'
-import { Wallboard } from '../../features/wallboard/Wallboard'
-import { assertNever } from '../../lib/assert-never'
-import { messages } from '../../lib/messages'
-import { paths, type Page } from '../../lib/paths'
+import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
 import { Header } from './Header'
-import { usePage } from './use-page'
+import { SignedInContext } from './signed-in'
 import styles from './App.module.css'
 
-const Topology = lazy(async () => ({ default: (await import('../../features/topology/Topology')).Topology }))
-const Traces = lazy(async () => ({ default: (await import('../../features/trace/Traces')).Traces }))
-const Trace = lazy(async () => ({ default: (await import('../../features/trace/Trace')).Trace }))
-
-/** The frame around every page, and which page is in it. */
+/** The frame around every page. */
 export function App(): ReactElement {
-  const page = usePage()
+  const { pathname } = useLocation()
+  const isWall = pathname === '/'
   const [session, setSession] = useState(() => currentSession(sessionStorage))
-  const onToken = ({ token, tenant }: Given): void => {
+  const onToken = useCallback(({ token, tenant }: Given): void => {
     signIn(token, tenant, sessionStorage)
     setSession(currentSession(sessionStorage))
-  }
-  const refused = (failure: Failure): ReactElement => <SignIn key={failure.kind} failure={failure} token={failure.kind === 'no-tenant' ? session?.token : undefined} onToken={onToken} />
+  }, [])
+  const onRefused = useCallback(
+    (failure: Failure): ReactElement => <SignIn key={failure.kind} failure={failure} token={failure.kind === 'no-tenant' ? session?.token : undefined} onToken={onToken} />,
+    [session, onToken],
+  )
+  const signedIn = useMemo(() => (session === undefined ? undefined : { session, onRefused }), [session, onRefused])
   return (
-    <div className={page.kind === 'wallboard' ? styles['wall'] : styles['app']}>
+    <div className={isWall ? styles['wall'] : styles['app']}>
       <a className={styles['skip']} href="#content">
-        {messages.skipToContent}
+        {t('skipToContent')}
       </a>
-      <Header page={page} />
+      <Header isWall={isWall} />
       <main id="content" className={styles['content']} tabIndex={-1}>
-        <Boundary key={page.kind}>
-          <Suspense fallback={<p className={styles['loading']}>{messages.loading}</p>}>
-            {session === undefined ? refused({ kind: 'no-token' }) : shown(page, session, refused)}
+        <Boundary key={pathname}>
+          <Suspense fallback={<p className={styles['loading']}>{t('loading')}</p>}>
+            {signedIn === undefined ? (
+              onRefused({ kind: 'no-token' })
+            ) : (
+              <SignedInContext value={signedIn}>
+                <Outlet />
+              </SignedInContext>
+            )}
           </Suspense>
         </Boundary>
       </main>
@@ -43,31 +48,17 @@ export function App(): ReactElement {
   )
 }
 
-function shown(page: Page, session: Session, onRefused: (failure: Failure) => ReactElement): ReactElement {
-  switch (page.kind) {
-    case 'wallboard':
-      if (session.tenant === '') return onRefused(whyNoTenant(session))
-      return <Wallboard session={session} onRefused={onRefused} />
-    case 'topology':
-      return <Topology session={session} onRefused={onRefused} />
-    case 'traces':
-      if (session.tenant === '') return onRefused(whyNoTenant(session))
-      return <Traces session={session} onRefused={onRefused} />
-    case 'trace':
-      if (session.tenant === '') return onRefused(whyNoTenant(session))
-      return <Trace key={page.call} session={session} call={page.call} onRefused={onRefused} />
-    case 'unknown':
-      return (
-        <>
-          <PageTitle title={messages.unknownPageTitle} />
-          <Notice tone="warning" title={messages.unknownPage(page.path)}>
-            <a href={paths.wallboard()}>{messages.toWallboard}</a>
-          </Notice>
-        </>
-      )
-    default:
-      return assertNever(page)
-  }
+/** What stands where no page is. */
+export function UnknownPage(): ReactElement {
+  const { pathname } = useLocation()
+  return (
+    <>
+      <PageTitle title={t('unknownPageTitle')} />
+      <Notice tone="warning" title={t('unknownPage', { path: pathname })}>
+        <Link to="/">{t('toWallboard')}</Link>
+      </Notice>
+    </>
+  )
 }
 
 type BoundaryProps = { readonly children: ReactNode }
@@ -83,9 +74,9 @@ class Boundary extends Component<BoundaryProps, BoundaryState> {
     if (!this.state.failed) return this.props.children
     return (
       <>
-        <PageTitle title={messages.pageFailedTitle} />
-        <Notice tone="bad" title={messages.pageFailed}>
-          <Button onClick={() => location.reload()}>{messages.reload}</Button>
+        <PageTitle title={t('pageFailedTitle')} />
+        <Notice tone="bad" title={t('pageFailed')}>
+          <Button onClick={() => location.reload()}>{t('reload')}</Button>
         </Notice>
       </>
     )

@@ -1,55 +1,82 @@
+import { Link, type LinkProps } from '@tanstack/react-router'
 import { useCallback, type ReactElement } from 'react'
 import { timeOfDay } from '../../lib/durations'
-import { messages } from '../../lib/messages'
-import { paths, type Page } from '../../lib/paths'
+import { keepLanguage, known, language, LANGUAGES, t } from '../../lib/i18n'
 import { PAGE_TITLE } from '../../ui/PageTitle'
 import { THEMES, useTheme, type Theme } from '../../ui/theme'
 import { Ticking } from '../../ui/Ticking'
 import styles from './Header.module.css'
 
-export type HeaderProps = { readonly page: Page }
+export type HeaderProps = {
+  /** The wallboard fills the screen. */
+  readonly isWall: boolean
+}
 
 /** The line above every page: where one is, where one can go, colours. */
-export function Header({ page }: HeaderProps): ReactElement {
+export function Header({ isWall }: HeaderProps): ReactElement {
   const [theme, setTheme] = useTheme()
   const clock = useCallback(() => timeOfDay(Date.now()), [])
   return (
-    <header className={page.kind === 'wallboard' ? `${styles['header']} ${styles['wall']}` : styles['header']}>
+    <header className={isWall ? `${styles['header']} ${styles['wall']}` : styles['header']}>
       <span className={styles['product']}>
         <img src="/icon.svg" alt="" width="28" height="28" />
-        {messages.product}
+        {t('product')}
       </span>
-      <nav aria-label={messages.pagesLabel} className={styles['pages']}>
-        <PageLink to={paths.wallboard()} isHere={page.kind === 'wallboard'} text={messages.pages.wallboard} />
-        <PageLink to={paths.topology()} isHere={page.kind === 'topology'} text={messages.pages.topology} />
-        <PageLink to={paths.traces()} isHere={page.kind === 'traces' || page.kind === 'trace'} text={messages.pages.traces} />
+      <nav aria-label={t('pagesLabel')} className={styles['pages']}>
+        <PageLink to="/" text={t('pages.wallboard')} />
+        <PageLink to="/topology" text={t('pages.topology')} />
+        <PageLink to="/trace" text={t('pages.traces')} />
       </nav>
       <div id={PAGE_TITLE} className={styles['title']} />
-      <label className={styles['theme']}>
-        <span className="visually-hidden">{messages.theme.label}</span>
-        <select value={theme} onChange={(event) => setTheme(themeOf(event.target.value))}>
-          {THEMES.map((name) => (
-            <option key={name} value={name}>
-              {messages.theme[name]}
-            </option>
-          ))}
-        </select>
-      </label>
+      <Choice label={t('language')} value={language()} options={LANGUAGES.map((name) => [name, name.toUpperCase()])} onChoose={speak} />
+      <Choice label={t('theme.label')} value={theme} options={THEMES.map((name) => [name, t(`theme.${name}`)])} onChoose={(name) => setTheme(themeOf(name))} />
       <Ticking text={clock} className={styles['clock']} />
     </header>
   )
+}
+
+type ChoiceProps = {
+  readonly label: string
+  readonly value: string
+  /** Names with their words. */
+  readonly options: readonly (readonly [string, string])[]
+  readonly onChoose: (name: string) => void
+}
+
+function Choice({ label, value, options, onChoose }: ChoiceProps): ReactElement {
+  return (
+    <label className={styles['choice']}>
+      <span className="visually-hidden">{label}</span>
+      <select value={value} onChange={(event) => onChoose(event.target.value)}>
+        {options.map(([name, words]) => (
+          <option key={name} value={name}>
+            {words}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}
+
+/** Everything is said anew, so the page begins anew. */
+function speak(name: string): void {
+  const chosen = known(name)
+  if (chosen === undefined) return
+  keepLanguage(chosen)
+  location.reload()
 }
 
 function themeOf(value: string): Theme {
   return THEMES.find((theme) => theme === value) ?? 'auto'
 }
 
-type PageLinkProps = { readonly to: string; readonly isHere: boolean; readonly text: string }
+type PageLinkProps = { readonly to: NonNullable<LinkProps['to']>; readonly text: string }
 
-function PageLink({ to, isHere, text }: PageLinkProps): ReactElement {
+/** A page within it, as one call's trace, counts as this page. */
+function PageLink({ to, text }: PageLinkProps): ReactElement {
   return (
-    <a href={to} className={styles['page']} aria-current={isHere ? 'page' : undefined}>
+    <Link to={to} className={styles['page']} activeOptions={{ exact: to === '/', includeSearch: false }}>
       {text}
-    </a>
+    </Link>
   )
 }

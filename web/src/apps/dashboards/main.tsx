@@ -1,13 +1,17 @@
 /** Starts the pages: takes the token out of the address or from another tab, shows the kept colours, draws. */
 
+import { QueryClientProvider } from '@tanstack/react-query'
+import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { askOthers, CHANNEL, tellOthers } from '../../api/hand-over'
 import { currentSession, takeFromFragment } from '../../api/session'
+import { keptLanguage, showLanguage } from '../../lib/i18n'
+import { queries } from '../../live/queries'
 import { applyTheme, keptTheme } from '../../ui/theme'
 import '../../ui/tokens.css'
 import '../../ui/base.css'
-import { App } from './App'
+import { router } from './router'
 
 function takeToken(): 'taken' | 'none' {
   if (takeFromFragment(location.hash, sessionStorage) === 'none') return 'none'
@@ -30,6 +34,7 @@ async function shareToken(): Promise<void> {
 }
 
 applyTheme(keptTheme())
+await showLanguage(keptLanguage())
 takeToken()
 await shareToken()
 addEventListener('hashchange', () => {
@@ -41,7 +46,9 @@ const root = document.getElementById('root')
 if (root !== null) {
   createRoot(root).render(
     <StrictMode>
-      <App />
+      <QueryClientProvider client={queries}>
+        <RouterProvider router={router} />
+      </QueryClientProvider>
     </StrictMode>,
   )
 }

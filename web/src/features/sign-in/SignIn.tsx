@@ -1,7 +1,7 @@
 import { useId, useState, type FormEvent, type ReactElement } from 'react'
 import { adviceOf, wordsOf, type Failure } from '../../api/errors'
 import { givenIn, type Given } from '../../api/session'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
@@ -26,16 +26,16 @@ export function SignIn({ failure, token: kept = '', onToken }: SignInProps): Rea
   }
   return (
     <>
-      <PageTitle title={messages.session.page} />
-      <Notice tone={failure.kind === 'no-token' ? 'plain' : 'bad'} title={needsTenant ? messages.session.tenantTitle : messages.session.title}>
+      <PageTitle title={t('session.page')} />
+      <Notice tone={failure.kind === 'no-token' ? 'plain' : 'bad'} title={needsTenant ? t('session.tenantTitle') : t('session.title')}>
         <p>{wordsOf(failure)}</p>
         <p>{adviceOf(failure)}</p>
         <form className={styles['form']} onSubmit={submit}>
-          <Field label={messages.session.field} type="password" value={token} onChange={setToken} />
-          {needsTenant ? <Field label={messages.session.tenant} type="text" value={tenant} onChange={setTenant} /> : null}
-          <Button type="submit">{messages.session.open}</Button>
+          <Field label={t('session.field')} type="password" value={token} onChange={setToken} />
+          {needsTenant ? <Field label={t('session.tenant')} type="text" value={tenant} onChange={setTenant} /> : null}
+          <Button type="submit">{t('session.open')}</Button>
         </form>
-        <p className={styles['hint']}>{messages.session.hint}</p>
+        <p className={styles['hint']}>{t('session.hint')}</p>
       </Notice>
     </>
   )

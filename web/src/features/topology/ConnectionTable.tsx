@@ -1,13 +1,12 @@
 import { useId, type ReactElement } from 'react'
 import { timeOrDate } from '../../lib/durations'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { count, decimal } from '../../lib/numbers'
 import { filtered, isCounted, touches, type Connection, type Filter, type Rates, type Selection } from './model'
 import { StateWord } from './StateWord'
 import styles from './ConnectionTable.module.css'
 
-const text = messages.topology
-const column = text.column
+const COLUMNS = ['id', 'ends', 'protocol', 'carries', 'state', 'requests', 'perSecond', 'errors', 'lastUse', 'proof'] as const
 
 export type ConnectionTableProps = {
   readonly connections: readonly Connection[]
@@ -27,18 +26,18 @@ export function ConnectionTable({ connections, at, rates, filter, onText, select
   return (
     <>
       <div className={styles['filter']}>
-        <h2>{text.table}</h2>
-        <label htmlFor={field}>{text.find}</label>
+        <h2>{t('topology.table')}</h2>
+        <label htmlFor={field}>{t('topology.find')}</label>
         <input id={field} type="search" value={filter.text} onChange={(event) => onText(event.target.value)} />
-        <p aria-live="polite">{text.shownOf(shown.length, connections.length, shown.filter((connection) => connection.own).length)}</p>
+        <p aria-live="polite">{howMany(shown, connections.length)}</p>
       </div>
-      <div className={styles['scroll']} tabIndex={0} role="region" aria-label={text.table}>
+      <div className={styles['scroll']} tabIndex={0} role="region" aria-label={t('topology.table')}>
         <table className={styles['table']}>
           <thead>
             <tr>
-              {[column.id, column.ends, column.protocol, column.carries, column.state, column.requests, column.perSecond, column.errors, column.lastUse, column.proof].map((name) => (
+              {COLUMNS.map((name) => (
                 <th key={name} scope="col">
-                  {name}
+                  {t(`topology.column.${name}`)}
                 </th>
               ))}
             </tr>
@@ -65,7 +64,7 @@ export function ConnectionTable({ connections, at, rates, filter, onText, select
                 <td className={styles['number']}>{rates.has(connection.id) ? decimal(rates.get(connection.id) ?? 0, 1) : ''}</td>
                 <td className={styles['number']}>{connection.errors === 0 ? '' : count(connection.errors)}</td>
                 <td>{connection.lastUse === null ? '' : timeOrDate(connection.lastUse, at)}</td>
-                <td className={styles['proof']}>{connection.proof ?? text.coverage[connection.coverage]}</td>
+                <td className={styles['proof']}>{connection.proof ?? t(`topology.coverage.${connection.coverage}`)}</td>
               </tr>
             ))}
           </tbody>
@@ -73,4 +72,9 @@ export function ConnectionTable({ connections, at, rates, filter, onText, select
       </div>
     </>
   )
+}
+
+function howMany(shown: readonly Connection[], all: number): string {
+  const own = shown.filter((connection) => connection.own).length
+  return shown.length === all ? t('topology.shownAll', { all, own }) : t('topology.shownOf', { shown: shown.length, all, own })
 }

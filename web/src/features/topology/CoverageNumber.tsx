@@ -1,9 +1,7 @@
 import type { ReactElement } from 'react'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import type { Topology } from './model'
 import styles from './CoverageNumber.module.css'
-
-const text = messages.topology
 
 export type CoverageNumberProps = { readonly coverage: Topology['coverage'] }
 
@@ -17,13 +15,13 @@ export function CoverageNumber({ coverage }: CoverageNumberProps): ReactElement 
         <b className={styles['proven']} data-number="proven">
           {proven}
         </b>{' '}
-        {text.provenOf(total)}
+        {t('topology.provenOf', { total })}
       </p>
       <div className={styles['bar']} aria-hidden="true">
         <span className={styles['part']} style={{ width: share(proven) }} />
         <span className={styles['declared']} style={{ width: share(declared) }} />
       </div>
-      <p className={styles['rest']}>{text.coverageRest(declared, notYet)}</p>
+      <p className={styles['rest']}>{t('topology.coverageRest', { declared, notYet })}</p>
     </div>
   )
 }

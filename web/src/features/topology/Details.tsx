@@ -1,12 +1,10 @@
 import type { ReactElement } from 'react'
 import { roughDuration } from '../../lib/durations'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { bytes, count, decimal } from '../../lib/numbers'
 import { StateWord } from './StateWord'
 import { isCounted, touches, type Connection, type Peer, type Rates, type Selection, type Topology } from './model'
 import styles from './Details.module.css'
-
-const text = messages.topology
 
 export type DetailsProps = {
   readonly document: Topology
@@ -18,32 +16,32 @@ export type DetailsProps = {
 /** What is known of the part or the connection that is looked at. */
 export function Details({ document, rates, selection, onSelect }: DetailsProps): ReactElement {
   return (
-    <aside className={styles['details']} aria-label={text.details} aria-live="off">
+    <aside className={styles['details']} aria-label={t('topology.details')} aria-live="off">
       <Content document={document} rates={rates} selection={selection} onSelect={onSelect} />
     </aside>
   )
 }
 
 function Content({ document, rates, selection, onSelect }: DetailsProps): ReactElement {
-  if (selection.kind === 'none') return <p className={styles['hint']}>{text.hint}</p>
+  if (selection.kind === 'none') return <p className={styles['hint']}>{t('topology.hint')}</p>
   if (selection.kind === 'connection') {
     const connection = document.connections.find((row) => row.id === selection.id)
-    if (connection === undefined) return <p className={styles['hint']}>{text.hint}</p>
+    if (connection === undefined) return <p className={styles['hint']}>{t('topology.hint')}</p>
     return <OneConnection connection={connection} rate={rates.get(connection.id) ?? 0} at={document.at} />
   }
   const nodes = document.roles.filter((role) => role.role === selection.name)
   return (
     <>
       <h2>{selection.name}</h2>
-      {nodes.length === 0 ? <p>{text.roleState.away}</p> : null}
+      {nodes.length === 0 ? <p>{t('topology.roleState.away')}</p> : null}
       {nodes.map((node) => (
         <div key={node.node}>
           <p>
-            <b>{node.node}</b> {node.address} – {node.ready ? text.roleState.ready : text.roleState.unready}
+            <b>{node.node}</b> {node.address} – {node.ready ? t('topology.roleState.ready') : t('topology.roleState.unready')}
           </p>
           {node.missing.map((missing) => (
             <p key={missing} className={styles['missing']}>
-              {text.missing(missing)}
+              {t('topology.missing', { what: missing })}
             </p>
           ))}
         </div>
@@ -55,7 +53,7 @@ function Content({ document, rates, selection, onSelect }: DetailsProps): ReactE
             <li key={connection.id}>
               <button type="button" onClick={() => onSelect({ kind: 'connection', id: connection.id })}>
                 <span className={styles['id']}>{connection.id}</span>
-                <span>{connection.from === selection.name ? text.leads(connection.to) : text.comes(connection.from)}</span>
+                <span>{connection.from === selection.name ? t('topology.leads', { to: connection.to }) : t('topology.comes', { from: connection.from })}</span>
                 <StateWord state={connection.state} />
               </button>
             </li>
@@ -69,24 +67,24 @@ type OneConnectionProps = { readonly connection: Connection; readonly rate: numb
 
 function countedRows(connection: Connection, rate: number, at: number): readonly (readonly [string, string])[] {
   return [
-    [text.column.openNow, count(connection.open)],
-    [text.column.attempts, count(connection.attempts)],
-    [text.column.requests, rate > 0 ? text.requestsWithRate(count(connection.requests), decimal(rate, 1)) : count(connection.requests)],
-    [text.column.bytes, text.bytesBothWays(bytes(connection.bytesIn), bytes(connection.bytesOut))],
-    [text.column.errors, count(connection.errors)],
-    [text.column.lastUse, connection.lastUse === null ? text.never : text.ago(roughDuration(at - connection.lastUse))],
+    [t('topology.column.openNow'), count(connection.open)],
+    [t('topology.column.attempts'), count(connection.attempts)],
+    [t('topology.column.requests'), rate > 0 ? t('topology.requestsWithRate', { requests: count(connection.requests), rate: decimal(rate, 1) }) : count(connection.requests)],
+    [t('topology.column.bytes'), t('topology.bytesBothWays', { received: bytes(connection.bytesIn), sent: bytes(connection.bytesOut) })],
+    [t('topology.column.errors'), count(connection.errors)],
+    [t('topology.column.lastUse'), connection.lastUse === null ? t('topology.never') : t('topology.ago', { age: roughDuration(at - connection.lastUse) })],
   ]
 }
 
 function OneConnection({ connection, rate, at }: OneConnectionProps): ReactElement {
   const rows: readonly (readonly [string, string])[] = [
-    [text.column.protocol, `${connection.protocol} ${connection.port}`],
-    [text.column.carries, connection.carries],
-    [text.column.note, connection.note],
+    [t('topology.column.protocol'), `${connection.protocol} ${connection.port}`],
+    [t('topology.column.carries'), connection.carries],
+    [t('topology.column.note'), connection.note],
     ...(isCounted(connection) ? countedRows(connection, rate, at) : []),
-    [text.column.coverage, text.coverage[connection.coverage]],
-    [text.column.proof, connection.proof ?? ''],
-    [text.column.sameAs, connection.sameAs.join(' ')],
+    [t('topology.column.coverage'), t(`topology.coverage.${connection.coverage}`)],
+    [t('topology.column.proof'), connection.proof ?? ''],
+    [t('topology.column.sameAs'), connection.sameAs.join(' ')],
   ]
   return (
     <>
@@ -95,7 +93,7 @@ function OneConnection({ connection, rate, at }: OneConnectionProps): ReactEleme
         {connection.from} → {connection.to}
       </p>
       <p>
-        <StateWord state={connection.state} /> <span className={styles['meaning']}>{text.stateMeaning[connection.state]}</span>
+        <StateWord state={connection.state} /> <span className={styles['meaning']}>{t(`topology.stateMeaning.${connection.state}`)}</span>
       </p>
       {connection.why.map((reason) => (
         <p key={reason} className={styles['missing']}>
@@ -123,13 +121,13 @@ const PEERS_SHOWN = 40
 function Peers({ peers }: { readonly peers: readonly Peer[] }): ReactElement {
   return (
     <>
-      <h3>{text.peers}</h3>
+      <h3>{t('topology.peers')}</h3>
       <ul className={styles['peers']}>
         {peers.slice(0, PEERS_SHOWN).map((peer) => (
-          <li key={`${peer.node} ${peer.side} ${peer.peer}`}>{text.peer(peer.node, peer.side, peer.peer, count(peer.open), count(peer.requests))}</li>
+          <li key={`${peer.node} ${peer.side} ${peer.peer}`}>{t('topology.peer', { node: peer.node, side: peer.side, peer: peer.peer, open: count(peer.open), requests: count(peer.requests) })}</li>
         ))}
       </ul>
-      {peers.length > PEERS_SHOWN ? <p>{text.morePeers(peers.length - PEERS_SHOWN)}</p> : null}
+      {peers.length > PEERS_SHOWN ? <p>{t('topology.morePeers', { more: peers.length - PEERS_SHOWN })}</p> : null}
     </>
   )
 }

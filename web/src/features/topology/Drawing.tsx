@@ -1,5 +1,5 @@
 import { useMemo, useRef, useState, type KeyboardEvent, type ReactElement } from 'react'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { isArrow, neighbour } from './keyboard'
 import { GROUPS, LANES, partiesFor, SIZE, type Party } from './layout'
 import { LineOf } from './LineOf'
@@ -7,8 +7,6 @@ import { PartyBox } from './PartyBox'
 import { linesFor } from './routes'
 import { partyState, touches, type ConnectionState, type Rates, type Selection, type Topology } from './model'
 import styles from './Drawing.module.css'
-
-const text = messages.topology
 
 export type DrawingProps = {
   readonly document: Topology
@@ -43,7 +41,7 @@ export function Drawing({ document, rates, state, selection, onSelect }: Drawing
   }
   return (
     <div className={styles['frame']}>
-      <svg ref={svg} viewBox={`-8 -8 ${SIZE.width + 16} ${SIZE.height + 16}`} className={styles['drawing']} role="group" aria-label={text.drawing}>
+      <svg ref={svg} viewBox={`-8 -8 ${SIZE.width + 16} ${SIZE.height + 16}`} className={styles['drawing']} role="group" aria-label={t('topology.drawing')}>
         <defs>
           <marker id="direction" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="14" markerHeight="14" markerUnits="userSpaceOnUse" orient="auto">
             <path d="M0 0L10 5L0 10z" className={styles['direction']} />

@@ -1,10 +1,8 @@
 import type { ReactElement } from 'react'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { countOf, STATES, type Connection, type ConnectionState, type StateCount } from './model'
 import lines from './lines.module.css'
 import styles from './Legend.module.css'
-
-const text = messages.topology
 
 export type LegendProps = {
   readonly connections: readonly Connection[]
@@ -15,20 +13,20 @@ export type LegendProps = {
 /** What the lines mean, how many there are, and a way to see only one kind. */
 export function Legend({ connections, state, onState }: LegendProps): ReactElement {
   return (
-    <div className={styles['legend']} role="group" aria-label={text.legend}>
+    <div className={styles['legend']} role="group" aria-label={t('topology.legend')}>
       {STATES.map((known) => (
         <button
           key={known}
           type="button"
           className={styles['entry']}
           aria-pressed={state === known}
-          title={text.stateMeaning[known]}
+          title={t(`topology.stateMeaning.${known}`)}
           onClick={() => onState(state === known ? 'all' : known)}
         >
           <svg width="44" height="10" aria-hidden="true">
             <line x1="2" y1="5" x2="42" y2="5" className={`${lines['line']} ${lines[known]} ${lines['bold']}`} />
           </svg>
-          {text.state[known]} <Count count={countOf(connections, known)} />
+          {t(`topology.state.${known}`)} <Count count={countOf(connections, known)} />
         </button>
       ))}
     </div>
@@ -39,7 +37,7 @@ function Count({ count }: { readonly count: StateCount }): ReactElement {
   return (
     <span>
       <b>{count.drawn}</b>
-      {count.own === 0 ? null : ` ${text.andOwn(count.own)}`}
+      {count.own === 0 ? null : ` ${t('topology.andOwn', { own: count.own })}`}
     </span>
   )
 }

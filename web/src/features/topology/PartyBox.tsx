@@ -1,10 +1,8 @@
 import type { KeyboardEvent, ReactElement } from 'react'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import type { Party } from './layout'
 import type { PartyState, Selection } from './model'
 import styles from './Drawing.module.css'
-
-const text = messages.topology
 
 export type PartyBoxProps = {
   readonly party: Party
@@ -24,7 +22,7 @@ export function PartyBox({ party, state, isChosen, isEntry, onSelect, onKeyDown 
       className={`${styles['party']} ${styles[state]} ${isChosen ? styles['chosen'] : ''}`}
       data-party={party.name}
       role="button"
-      aria-label={text.partyLabel(party.name, text.roleState[state])}
+      aria-label={t('topology.partyLabel', { name: party.name, state: t(`topology.roleState.${state}`) })}
       aria-pressed={isChosen}
       tabIndex={isEntry ? 0 : -1}
       onClick={select}

@@ -1,5 +1,5 @@
 import type { ReactElement } from 'react'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import type { ConnectionState } from './model'
 import lines from './lines.module.css'
 import styles from './StateWord.module.css'
@@ -13,7 +13,7 @@ export function StateWord({ state }: StateWordProps): ReactElement {
       <svg width="26" height="8" aria-hidden="true">
         <line x1="2" y1="4" x2="24" y2="4" className={`${lines['line']} ${lines[state]} ${lines['bold']}`} />
       </svg>
-      {messages.topology.state[state]}
+      {t(`topology.state.${state}`)}
     </span>
   )
 }

@@ -3,9 +3,8 @@ import { wordsOf, type Failure } from '../../api/errors'
 import { isTopology } from '../../api/generated/operations-checks'
 import type { Session } from '../../api/session'
 import { usePolled } from '../../live/use-polled'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { apiPaths } from '../../lib/paths'
-import { useAddressValue } from '../../lib/use-address-value'
 import { Banner } from '../../ui/Banner'
 import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
@@ -22,10 +21,14 @@ const eachTwoSeconds = (): number => 2_000
 export type TopologyProps = {
   readonly session: Session
   readonly onRefused: (failure: Failure) => ReactElement
-}
+} & Looking
+
+/** What is looked at, and how that changes. */
+type Looking = { readonly search: Search; readonly onSearch: (search: Search) => void }
+type Search = { readonly find?: string; readonly state?: string }
 
 /** The drawing, alive: every declared connection with its state and traffic. */
-export function Topology({ session, onRefused }: TopologyProps): ReactElement {
+export function Topology({ session, onRefused, search, onSearch }: TopologyProps): ReactElement {
   const polled = usePolled(session, apiPaths.topology(), isTopology, eachTwoSeconds)
   switch (polled.kind) {
     case 'refused':
@@ -34,40 +37,39 @@ export function Topology({ session, onRefused }: TopologyProps): ReactElement {
     case 'failing':
       return (
         <>
-          <PageTitle title={messages.pages.topology} />
-          <Notice tone={polled.kind === 'loading' ? 'plain' : 'bad'} title={polled.kind === 'loading' ? messages.loading : wordsOf(polled.failure)}>
-            {polled.kind === 'failing' ? <p>{messages.advice.wait}</p> : null}
+          <PageTitle title={t('pages.topology')} />
+          <Notice tone={polled.kind === 'loading' ? 'plain' : 'bad'} title={polled.kind === 'loading' ? t('loading') : wordsOf(polled.failure)}>
+            {polled.kind === 'failing' ? <p>{t('advice.wait')}</p> : null}
           </Notice>
         </>
       )
     case 'shown':
-      return <Shown document={polled.value} last={polled.last} failure={polled.failure} />
+      return <Shown document={polled.value} last={polled.last} failure={polled.failure} search={search} onSearch={onSearch} />
   }
 }
 
-type ShownProps = { readonly document: Document; readonly last: Document | undefined; readonly failure: Failure | undefined }
+type ShownProps = { readonly document: Document; readonly last: Document | undefined; readonly failure: Failure | undefined } & Looking
 
-function Shown({ document, last, failure }: ShownProps): ReactElement {
+function Shown({ document, last, failure, search, onSearch }: ShownProps): ReactElement {
   const [selection, setSelection] = useState<Selection>({ kind: 'none' })
-  const [words, setWords] = useAddressValue('find')
-  const [stateText, setState] = useAddressValue('state')
-  const state = STATES.find((known) => known === stateText) ?? 'all'
+  const { find: words = '' } = search
+  const state = STATES.find((known) => known === search.state) ?? 'all'
   const filter: Filter = { text: words, state }
   const rates: Rates = useMemo(() => (failure === undefined ? ratesBetween(last, document) : new Map()), [last, document, failure])
   return (
     <div className={styles['page']}>
-      <PageTitle title={messages.pages.topology} />
+      <PageTitle title={t('pages.topology')} />
       {failure === undefined ? null : <Banner what={wordsOf(failure)} at={document.at} />}
       <div className={styles['top']}>
         <CoverageNumber coverage={document.coverage} />
-        <Legend connections={document.connections} state={state} onState={(chosen) => setState(chosen === 'all' ? '' : chosen)} />
+        <Legend connections={document.connections} state={state} onState={(chosen) => onSearch({ ...search, state: chosen === 'all' ? '' : chosen })} />
       </div>
       <div className={failure === undefined ? styles['main'] : `${styles['main']} stale`}>
         <Drawing document={document} rates={rates} state={state} selection={selection} onSelect={setSelection} />
         <Details document={document} rates={rates} selection={selection} onSelect={setSelection} />
       </div>
       <div>
-        <ConnectionTable connections={document.connections} at={document.at} rates={rates} filter={filter} onText={setWords} selection={selection} onSelect={setSelection} />
+        <ConnectionTable connections={document.connections} at={document.at} rates={rates} filter={filter} onText={(find) => onSearch({ ...search, find })} selection={selection} onSelect={setSelection} />
       </div>
     </div>
   )

@@ -1,16 +1,16 @@
 import type { ReactElement } from 'react'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import type { Step, Trace } from './model'
 import { Offset } from './Offset'
 import styles from './Steps.module.css'
 
-const text = messages.trace
+const KINDS = ['application', 'event', 'state', 'left', 'action', 'log', 'error', 'end'] as const
 
 export type ApplicationProps = { readonly application: Trace['application']; readonly beganAt: number }
 
 /** What the routing application did, step by step. */
 export function Application({ application, beganAt }: ApplicationProps): ReactElement {
-  if (application === undefined || application === null || application.steps.length === 0) return <p>{text.noApplication}</p>
+  if (application === undefined || application === null || application.steps.length === 0) return <p>{t('trace.noApplication')}</p>
   return (
     <>
       <p className={styles['quiet']}>{application.name}</p>
@@ -20,7 +20,7 @@ export function Application({ application, beganAt }: ApplicationProps): ReactEl
             <Offset at={step.at} beganAt={beganAt} />
             <p>
               <span className={styles['kind']}>{kindOf(step)}</span> <b>{step.name ?? ''}</b> {step.text ?? ''}
-              {step.line === null || step.line === undefined ? null : <span className={styles['quiet']}> {text.line(step.line)}</span>}
+              {step.line === null || step.line === undefined ? null : <span className={styles['quiet']}> {t('trace.line', { line: step.line })}</span>}
             </p>
           </li>
         ))}
@@ -29,7 +29,8 @@ export function Application({ application, beganAt }: ApplicationProps): ReactEl
   )
 }
 
-function kindOf(step: Step): string {
-  const words: Readonly<Record<string, string>> = text.stepKind
-  return words[step.step] ?? step.step
+/** A kind that this page does not know yet stands as the server names it. */
+function kindOf({ step }: Step): string {
+  const known = KINDS.find((kind) => kind === step)
+  return known === undefined ? step : t(`trace.stepKind.${known}`)
 }

@@ -1,12 +1,10 @@
 import { useState, type KeyboardEvent, type ReactElement } from 'react'
-import { messages as catalogue } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { ladderOf, type Rung, type Scope } from './ladder'
 import type { Message, Party } from './model'
 import { RungLine } from './RungLine'
 import styles from './Ladder.module.css'
-
-const text = catalogue.trace
 
 export type LadderProps = {
   readonly parties: readonly Party[]
@@ -19,17 +17,17 @@ export function Ladder({ parties, messages, beganAt }: LadderProps): ReactElemen
   const [scope, setScope] = useState<Scope>('all')
   const [opened, setOpened] = useState<string>()
   const { columns, rungs } = ladderOf(parties, messages, scope)
-  if (messages.length === 0) return <p>{text.noMessages}</p>
+  if (messages.length === 0) return <p>{t('trace.noMessages')}</p>
   const name = (index: number): string => columns[index]?.name ?? ''
   return (
     <>
       <div className={styles['controls']}>
         <Button pressed={scope === 'outside'} onClick={() => setScope(scope === 'all' ? 'outside' : 'all')}>
-          {text.onlyOutside}
+          {t('trace.onlyOutside')}
         </Button>
-        <span className={styles['hint']}>{text.ladderHint}</span>
+        <span className={styles['hint']}>{t('trace.ladderHint')}</span>
       </div>
-      <div className={styles['scroll']} tabIndex={0} role="region" aria-label={text.ladder}>
+      <div className={styles['scroll']} tabIndex={0} role="region" aria-label={t('trace.ladder')}>
         <div className={styles['ladder']} style={{ minWidth: `${90 + columns.length * 150}px` }}>
           <div className={styles['heads']} aria-hidden="true">
             {columns.map((column) => (
@@ -49,7 +47,7 @@ export function Ladder({ parties, messages, beganAt }: LadderProps): ReactElemen
                   onClick={() => setOpened(opened === rung.id ? undefined : rung.id)}
                 >
                   <span className={styles['time']}>{timeOf(rung, beganAt)}</span>
-                  <span className="visually-hidden">{text.rungLabel(rung.message.label, name(rung.from), name(rung.to))}</span>
+                  <span className="visually-hidden">{t('trace.rungLabel', { label: rung.message.label, from: name(rung.from), to: name(rung.to) })}</span>
                   <RungLine rung={rung} columns={columns.length} />
                 </button>
                 {opened === rung.id ? <pre className={styles['text']}>{rung.message.text}</pre> : null}

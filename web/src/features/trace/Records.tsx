@@ -1,11 +1,9 @@
 import type { ReactElement, ReactNode } from 'react'
-import { messages } from '../../lib/messages'
-import { fieldsOf, zeroOf, type Trace } from './model'
+import { t } from '../../lib/i18n'
+import { fieldsOf, zeroOf, type Request, type Trace } from './model'
 import { Offset } from './Offset'
 import styles from './Steps.module.css'
 import frame from './Trace.module.css'
-
-const text = messages.trace
 
 export type RecordsProps = { readonly trace: Trace }
 
@@ -14,7 +12,7 @@ export function Records({ trace }: RecordsProps): ReactElement {
   const beganAt = zeroOf(trace)
   return (
     <>
-      <Section title={text.events}>
+      <Section title={t('trace.events')}>
         {trace.events.map((event, index) => (
           <Row key={index} at={event.at} beganAt={beganAt}>
             <b>{event.name}</b> <span className={styles['quiet']}>{fieldsOf(event)}</span>
@@ -22,14 +20,14 @@ export function Records({ trace }: RecordsProps): ReactElement {
         ))}
       </Section>
       <div className={frame['pair']}>
-        <Section title={text.requests}>
+        <Section title={t('trace.requests')}>
           {(trace.requests ?? []).map((request, index) => (
             <Row key={index} at={request.at} beganAt={beganAt}>
-              <b>{request.name}</b> <span className={styles['quiet']}>{text.request(request.requester, request.outcome ?? '')}</span>
+              <b>{request.name}</b> <span className={styles['quiet']}>{requestOf(request)}</span>
             </Row>
           ))}
         </Section>
-        <Section title={text.notes}>
+        <Section title={t('trace.notes')}>
           {(trace.notes ?? []).map((note, index) => (
             <Row key={index} at={note.at} beganAt={beganAt}>
               <span className={styles['quiet']}>{note.node}</span> {note.text}
@@ -45,9 +43,13 @@ function Section({ title, children }: { readonly title: string; readonly childre
   return (
     <section className={frame['section']}>
       <h2>{title}</h2>
-      {children.length === 0 ? <p className={styles['quiet']}>{text.none}</p> : <ol className={styles['steps']}>{children}</ol>}
+      {children.length === 0 ? <p className={styles['quiet']}>{t('trace.none')}</p> : <ol className={styles['steps']}>{children}</ol>}
     </section>
   )
+}
+
+function requestOf({ requester, outcome }: Request): string {
+  return outcome === null || outcome === undefined || outcome === '' ? t('trace.request', { requester }) : t('trace.requestOutcome', { requester, outcome })
 }
 
 type RowProps = { readonly at: number; readonly beganAt: number; readonly children: ReactNode }

@@ -1,19 +1,17 @@
 import type { ReactElement } from 'react'
 import { roughDuration } from '../../lib/durations'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { count } from '../../lib/numbers'
 import { folded } from './folded'
 import type { Candidate, Decision } from './model'
 import { Offset } from './Offset'
 import styles from './Steps.module.css'
 
-const text = messages.trace
-
 export type RoutingProps = { readonly decisions: readonly Decision[]; readonly beganAt: number }
 
 /** Why which agent was chosen, and why the others were not. */
 export function Routing({ decisions, beganAt }: RoutingProps): ReactElement {
-  if (decisions.length === 0) return <p>{text.noRouting}</p>
+  if (decisions.length === 0) return <p>{t('trace.noRouting')}</p>
   return (
     <ol className={styles['steps']}>
       {decisions.map((decision, index) => (
@@ -22,7 +20,7 @@ export function Routing({ decisions, beganAt }: RoutingProps): ReactElement {
           <div>
             <p>{decision.text}</p>
             <p className={styles['quiet']}>
-              {[decision.rule ?? '', decision.waiting === null || decision.waiting === undefined ? '' : text.waitingCalls(count(decision.waiting))].filter((part) => part !== '').join(' · ')}
+              {[decision.rule ?? '', decision.waiting === null || decision.waiting === undefined ? '' : t('trace.waitingCalls', { calls: count(decision.waiting) })].filter((part) => part !== '').join(' · ')}
             </p>
             <Candidates candidates={decision.candidates ?? []} more={decision.more ?? 0} />
           </div>
@@ -41,11 +39,11 @@ function Candidates({ candidates, more }: { readonly candidates: readonly Candid
           <One key={line.candidate.agent} candidate={line.candidate} />
         ) : (
           <li key={line.text}>
-            <b>{count(line.agents.length)}</b> {text.manyCandidates(line.text)} <span className={styles['quiet']}>{line.agents.join(', ')}</span>
+            <b>{count(line.agents.length)}</b> {t('trace.manyCandidates', { reason: line.text })} <span className={styles['quiet']}>{line.agents.join(', ')}</span>
           </li>
         ),
       )}
-      {more > 0 ? <li className={styles['quiet']}>{text.moreCandidates(count(more))}</li> : null}
+      {more > 0 ? <li className={styles['quiet']}>{t('trace.moreCandidates', { more: count(more) })}</li> : null}
     </ul>
   )
 }
@@ -55,7 +53,7 @@ function One({ candidate }: { readonly candidate: Candidate }): ReactElement {
   return (
     <li className={isPassedOver ? undefined : styles['chosen']}>
       <b>{candidate.agent}</b> {candidate.text}
-      {candidate.idleMs === null || candidate.idleMs === undefined ? null : <span className={styles['quiet']}> {text.idle(roughDuration(candidate.idleMs))}</span>}
+      {candidate.idleMs === null || candidate.idleMs === undefined ? null : <span className={styles['quiet']}> {t('trace.idle', { time: roughDuration(candidate.idleMs) })}</span>}
     </li>
   )
 }

@@ -1,5 +1,5 @@
 import type { ReactElement } from 'react'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import type { Rung } from './ladder'
 import styles from './Ladder.module.css'
 
@@ -14,7 +14,7 @@ export function RungLine({ rung, columns }: RungLineProps): ReactElement {
   const centre = (column: number): number => column * COLUMN + COLUMN / 2
   const [from, to] = [centre(rung.from), centre(rung.to)]
   const { message } = rung
-  const marks = [message.sdp ? messages.trace.withSdp : '', message.repeat ? messages.trace.again : ''].filter((mark) => mark !== '')
+  const marks = [message.sdp ? t('trace.withSdp') : '', message.repeat ? t('trace.again') : ''].filter((mark) => mark !== '')
   const middle = (from + to) / 2
   return (
     <svg viewBox={`0 0 ${columns * COLUMN} ${HEIGHT}`} className={styles['line']} aria-hidden="true">

@@ -1,5 +1,5 @@
 import type { ReactElement } from 'react'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { Glyph } from '../../ui/state-glyphs'
 import type { Severity } from './model'
 import styles from './SeverityMark.module.css'
@@ -13,7 +13,7 @@ export function SeverityMark({ severity }: SeverityMarkProps): ReactElement {
   return (
     <span className={`${styles['mark']} ${styles[severity]}`}>
       <Glyph name={GLYPH[severity]} />
-      {messages.trace.severity[severity]}
+      {t(`trace.severity.${severity}`)}
     </span>
   )
 }

@@ -1,9 +1,10 @@
+import { Link } from '@tanstack/react-router'
 import type { ReactElement } from 'react'
 import { wordsOf, type Failure } from '../../api/errors'
 import { isTrace } from '../../api/generated/operations-checks'
 import type { Session } from '../../api/session'
-import { messages } from '../../lib/messages'
-import { apiPaths, paths } from '../../lib/paths'
+import { t } from '../../lib/i18n'
+import { apiPaths } from '../../lib/paths'
 import { usePolled } from '../../live/use-polled'
 import { Banner } from '../../ui/Banner'
 import { Notice } from '../../ui/Notice'
@@ -16,8 +17,6 @@ import { Records } from './Records'
 import { Routing } from './Routing'
 import { Verdict } from './Verdict'
 import styles from './Trace.module.css'
-
-const text = messages.trace
 
 export type TraceProps = {
   readonly session: Session
@@ -34,21 +33,21 @@ export function Trace({ session, call, onRefused }: TraceProps): ReactElement {
       if (polled.failure.kind !== 'not-found') return onRefused(polled.failure)
       return (
         <>
-          <PageTitle title={text.title(call)} />
-          <Notice tone="warning" title={text.unknownCall(call)}>
-            <p>{messages.advice.notFound}</p>
-            <a href={paths.traces()}>{text.toRecent}</a>
+          <PageTitle title={t('trace.title', { call })} />
+          <Notice tone="warning" title={t('trace.unknownCall', { call })}>
+            <p>{t('advice.notFound')}</p>
+            <Link to="/trace">{t('trace.toRecent')}</Link>
           </Notice>
         </>
       )
     case 'loading':
-      return <PageTitle title={text.title(call)} />
+      return <PageTitle title={t('trace.title', { call })} />
     case 'failing':
       return (
         <>
-          <PageTitle title={text.title(call)} />
+          <PageTitle title={t('trace.title', { call })} />
           <Notice tone="bad" title={wordsOf(polled.failure)}>
-            <p>{messages.advice.wait}</p>
+            <p>{t('advice.wait')}</p>
           </Notice>
         </>
       )
@@ -63,24 +62,24 @@ function Shown({ trace, heardAt, failure }: ShownProps): ReactElement {
   const beganAt = zeroOf(trace)
   return (
     <div className={styles['page']}>
-      <PageTitle title={text.title(trace.call.connId === '' ? (trace.call.callIds[0] ?? '') : trace.call.connId)} />
+      <PageTitle title={t('trace.title', { call: trace.call.connId === '' ? (trace.call.callIds[0] ?? '') : trace.call.connId })} />
       {failure === undefined ? null : <Banner what={wordsOf(failure)} at={heardAt} />}
       <Verdict trace={trace} />
       <section className={styles['section']}>
-        <h2>{text.audio}</h2>
+        <h2>{t('trace.audio')}</h2>
         <MediaPath legs={trace.media} beganAt={beganAt} />
       </section>
       <section className={styles['section']}>
-        <h2>{text.ladder}</h2>
+        <h2>{t('trace.ladder')}</h2>
         <Ladder parties={trace.ladder.parties} messages={trace.ladder.messages} beganAt={beganAt} />
       </section>
       <div className={styles['pair']}>
         <section className={styles['section']}>
-          <h2>{text.routing}</h2>
+          <h2>{t('trace.routing')}</h2>
           <Routing decisions={trace.routing} beganAt={beganAt} />
         </section>
         <section className={styles['section']}>
-          <h2>{text.application}</h2>
+          <h2>{t('trace.application')}</h2>
           <Application application={trace.application} beganAt={beganAt} />
         </section>
       </div>

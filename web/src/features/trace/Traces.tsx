@@ -1,10 +1,11 @@
+import { Link, useNavigate } from '@tanstack/react-router'
 import { useId, useState, type FormEvent, type ReactElement } from 'react'
 import { wordsOf, type Failure } from '../../api/errors'
 import { isTraces } from '../../api/generated/operations-checks'
 import type { Session } from '../../api/session'
 import { dateAndTime, preciseDuration } from '../../lib/durations'
-import { messages } from '../../lib/messages'
-import { apiPaths, paths } from '../../lib/paths'
+import { t } from '../../lib/i18n'
+import { apiPaths } from '../../lib/paths'
 import { usePolled } from '../../live/use-polled'
 import { Banner } from '../../ui/Banner'
 import { Button } from '../../ui/Button'
@@ -13,8 +14,6 @@ import { PageTitle } from '../../ui/PageTitle'
 import { Since } from '../../ui/Since'
 import type { CallHead } from './model'
 import styles from './Traces.module.css'
-
-const text = messages.trace
 const LISTED = 100
 const eachThreeSeconds = (): number => 3_000
 
@@ -26,9 +25,9 @@ export function Traces({ session, onRefused }: TracesProps): ReactElement {
   if (polled.kind === 'refused') return onRefused(polled.failure)
   return (
     <div className={styles['page']}>
-      <PageTitle title={messages.pages.traces} />
+      <PageTitle title={t('pages.traces')} />
       <Finder />
-      {polled.kind === 'loading' ? <p>{messages.loading}</p> : null}
+      {polled.kind === 'loading' ? <p>{t('loading')}</p> : null}
       {polled.kind === 'failing' ? <Notice tone="bad" title={wordsOf(polled.failure)} /> : null}
       {polled.kind === 'shown' ? (
         <>
@@ -50,33 +49,33 @@ export function Traces({ session, onRefused }: TracesProps): ReactElement {
 function Finder(): ReactElement {
   const field = useId()
   const [call, setCall] = useState('')
+  const navigate = useNavigate()
   const find = (event: FormEvent): void => {
     event.preventDefault()
     if (call.trim() === '') return
-    history.pushState(null, '', paths.trace(call.trim()))
-    dispatchEvent(new PopStateEvent('popstate'))
+    void navigate({ to: '/trace/$call', params: { call: call.trim() } })
   }
   return (
     <form className={styles['finder']} onSubmit={find}>
-      <label htmlFor={field}>{text.finder}</label>
+      <label htmlFor={field}>{t('trace.finder')}</label>
       <input id={field} value={call} spellCheck={false} autoComplete="off" onChange={(event) => setCall(event.target.value)} />
-      <Button type="submit">{text.show}</Button>
+      <Button type="submit">{t('trace.show')}</Button>
     </form>
   )
 }
 
 function List({ tenant, calls }: { readonly tenant: string; readonly calls: readonly CallHead[] }): ReactElement {
   if (calls.length === 0) return (
-      <Notice tone="plain" title={text.noCalls(tenant)}>
-        <p>{text.noCallsWhy}</p>
+      <Notice tone="plain" title={t('trace.noCalls', { tenant })}>
+        <p>{t('trace.noCallsWhy')}</p>
       </Notice>
     )
   return (
-    <div className={styles['scroll']} tabIndex={0} role="region" aria-label={text.recent}>
+    <div className={styles['scroll']} tabIndex={0} role="region" aria-label={t('trace.recent')}>
       <table className={styles['table']}>
         <thead>
           <tr>
-            {[text.call, text.began, text.from, text.to, text.answeredBy, text.lasted, text.lastEvent].map((name) => (
+            {[t('trace.call'), t('trace.began'), t('trace.from'), t('trace.to'), t('trace.answeredBy'), t('trace.lasted'), t('trace.lastEvent')].map((name) => (
               <th key={name} scope="col">
                 {name}
               </th>
@@ -87,16 +86,18 @@ function List({ tenant, calls }: { readonly tenant: string; readonly calls: read
           {calls.map((call) => (
             <tr key={call.connId}>
               <th scope="row">
-                <a href={paths.trace(call.connId)}>{call.connId}</a>
+                <Link to="/trace/$call" params={{ call: call.connId }}>
+                  {call.connId}
+                </Link>
               </th>
               <td>{dateAndTime(call.beganAt)}</td>
               <td>{call.from ?? '–'}</td>
               <td>{call.to ?? '–'}</td>
-              <td>{call.answeredBy ?? text.notAnswered}</td>
+              <td>{call.answeredBy ?? t('trace.notAnswered')}</td>
               <td>
                 {call.endedAt === null ? (
                   <>
-                    <Since since={call.beganAt} /> {text.goesOn}
+                    <Since since={call.beganAt} /> {t('trace.goesOn')}
                   </>
                 ) : (
                   preciseDuration(call.endedAt - call.beganAt)

@@ -1,13 +1,14 @@
-import { memo, type CSSProperties, type ReactElement } from 'react'
-import { messages } from '../../lib/messages'
+import { lazy, memo, Suspense, useState, type CSSProperties, type ReactElement } from 'react'
+import { t } from '../../lib/i18n'
 import { AgentTile } from './AgentTile'
-import { GAP, heightOf, widthOf } from './density'
+import { GAP, heightOf } from './density'
 import type { Agent } from './model'
 import { isSinceKnown } from './rules'
 import { useRoom, type Room } from './use-room'
 import styles from './AgentGrid.module.css'
 
-const text = messages.wallboard
+// A wall never needs it.
+const AgentList = lazy(async () => ({ default: (await import('./AgentList')).AgentList }))
 
 export type AgentGridProps = {
   readonly agents: readonly Agent[]
@@ -19,50 +20,58 @@ export type AgentGridProps = {
 export const AgentGrid = memo(function AgentGrid({ agents, countsSince }: AgentGridProps): ReactElement {
   const loggedIn = agents.filter((agent) => agent.state !== 'loggedOut')
   const [element, room] = useRoom(agents.length, loggedIn.length)
-  const chosen = room.kind === 'wall' && room.fit.shown === 'all' ? agents : loggedIn
-  const shown = room.kind === 'page' ? chosen : chosen.slice(0, room.fit.columns * room.fit.rows)
-  const density = room.kind === 'page' ? 'row' : room.fit.density
   return (
     <div className={styles['room']} ref={element}>
-      {agents.length === 0 ? <p className={styles['note']}>{text.noAgents}</p> : null}
-      <ul className={styles['grid']} style={gridStyle(room)} data-density={density}>
-        {shown.map((agent) => (
-          <AgentTile key={agent.id} agent={agent} density={density} isSinceKnown={isSinceKnown(agent, countsSince)} />
-        ))}
-      </ul>
+      {agents.length === 0 ? <p className={styles['note']}>{t('wallboard.noAgents')}</p> : null}
       {room.kind === 'page' ? (
-        <LoggedOut agents={agents.filter((agent) => agent.state === 'loggedOut')} countsSince={countsSince} />
+        <Suspense>
+          <AgentList agents={loggedIn} countsSince={countsSince} />
+          <LoggedOut agents={agents.filter((agent) => agent.state === 'loggedOut')} countsSince={countsSince} />
+        </Suspense>
       ) : (
-        <Hidden loggedOut={agents.length - chosen.length} more={chosen.length - shown.length} unit={room.unit} />
+        <Wall all={agents} loggedIn={loggedIn} countsSince={countsSince} room={room} />
       )}
     </div>
   )
 })
 
-function gridStyle(room: Room): CSSProperties {
-  if (room.kind === 'page') {
-    return { gridTemplateColumns: `repeat(auto-fill, minmax(min(100%, ${widthOf('row')}px), 1fr))`, gridAutoRows: `${heightOf('row')}px`, gap: `${GAP}px` }
-  }
-  const scale = room.unit * room.fit.scale
+type Wall = Extract<Room, { readonly kind: 'wall' }>
+type WallProps = { readonly all: readonly Agent[]; readonly loggedIn: readonly Agent[]; readonly countsSince: number; readonly room: Wall }
+
+function Wall({ all, loggedIn, countsSince, room }: WallProps): ReactElement {
+  const chosen = room.fit.shown === 'all' ? all : loggedIn
+  const shown = chosen.slice(0, room.fit.columns * room.fit.rows)
+  const { density } = room.fit
+  return (
+    <>
+      <ul className={styles['grid']} style={gridStyle(room)} data-density={density}>
+        {shown.map((agent) => (
+          <AgentTile key={agent.id} agent={agent} density={density} isSinceKnown={isSinceKnown(agent, countsSince)} />
+        ))}
+      </ul>
+      <Hidden loggedOut={all.length - chosen.length} more={chosen.length - shown.length} unit={room.unit} />
+    </>
+  )
+}
+
+function gridStyle({ fit, unit }: Wall): CSSProperties {
+  const scale = unit * fit.scale
   return {
     fontSize: `${16 * scale}px`,
-    gridTemplateColumns: `repeat(${room.fit.columns}, minmax(0, 1fr))`,
-    gridAutoRows: `${heightOf(room.fit.density) * scale}px`,
+    gridTemplateColumns: `repeat(${fit.columns}, minmax(0, 1fr))`,
+    gridAutoRows: `${heightOf(fit.density) * scale}px`,
     gap: `${GAP * scale}px`,
   }
 }
 
 /** On a small screen those who are logged out are behind a count. */
 function LoggedOut({ agents, countsSince }: AgentGridProps): ReactElement | null {
+  const [isOpen, setOpen] = useState(false)
   if (agents.length === 0) return null
   return (
-    <details className={styles['out']}>
-      <summary>{text.loggedOutCount(agents.length)}</summary>
-      <ul className={styles['grid']} style={gridStyle({ kind: 'page' })}>
-        {agents.map((agent) => (
-          <AgentTile key={agent.id} agent={agent} density="row" isSinceKnown={isSinceKnown(agent, countsSince)} />
-        ))}
-      </ul>
+    <details className={styles['out']} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{t('wallboard.loggedOutCount', { some: agents.length })}</summary>
+      {isOpen ? <AgentList agents={agents} countsSince={countsSince} /> : null}
     </details>
   )
 }
@@ -70,7 +79,7 @@ function LoggedOut({ agents, countsSince }: AgentGridProps): ReactElement | null
 type HiddenProps = { readonly loggedOut: number; readonly more: number; readonly unit: number }
 
 function Hidden({ loggedOut, more, unit }: HiddenProps): ReactElement | null {
-  const words = [loggedOut > 0 ? text.loggedOutHidden(loggedOut) : '', more > 0 ? text.moreAgents(more) : ''].filter((part) => part !== '')
+  const words = [loggedOut > 0 ? t('wallboard.loggedOutHidden', { some: loggedOut }) : '', more > 0 ? t('wallboard.moreAgents', { more }) : ''].filter((part) => part !== '')
   return words.length === 0 ? null : (
     <p className={styles['note']} style={{ fontSize: `${Math.max(12, 14 * unit)}px`, lineHeight: `${20 * unit}px` }}>
       {words.join(' · ')}

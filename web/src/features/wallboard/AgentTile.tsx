@@ -1,5 +1,5 @@
 import { memo, type ReactElement } from 'react'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { Since } from '../../ui/Since'
 import { Glyph } from '../../ui/state-glyphs'
 import type { Density } from './density'
@@ -12,15 +12,18 @@ export type AgentTileProps = {
   readonly density: Density
   /** Whether `since` is when it happened, and not when the numbers begin. */
   readonly isSinceKnown: boolean
+  /** Its place in a list of which only a part is in the document, and how long that list is. */
+  readonly place?: number
+  readonly of?: number
 }
 
 /** One agent with state and how long. Drawn again only when its row changed. */
-export const AgentTile = memo(function AgentTile({ agent, density, isSinceKnown }: AgentTileProps): ReactElement {
+export const AgentTile = memo(function AgentTile({ agent, density, isSinceKnown, place, of }: AgentTileProps): ReactElement {
   const band = bandOf(agent.state)
   const state = stateText(agent)
-  const label = messages.wallboard.agentLabel(agent.name, state)
+  const label = t('wallboard.agentLabel', { name: agent.name, state })
   return (
-    <li className={`${styles['tile']} ${styles[density]} ${styles[band]}`} data-agent={agent.id} data-state={agent.state} title={label}>
+    <li className={`${styles['tile']} ${styles[density]} ${styles[band]}`} data-agent={agent.id} data-state={agent.state} title={label} aria-posinset={place} aria-setsize={of}>
       <Glyph name={band} className={styles['sign']} />
       {density === 'dot' ? (
         <span className="visually-hidden">{label}</span>
@@ -36,6 +39,6 @@ export const AgentTile = memo(function AgentTile({ agent, density, isSinceKnown 
 })
 
 function stateText(agent: Agent): string {
-  const state = messages.agentState[agent.state]
+  const state = t(`agentState.${agent.state}`)
   return agent.reason === null || agent.reason === '' ? state : `${state}: ${agent.reason}`
 }

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState, type ReactElement } from 'react'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { useSecond } from '../../ui/use-second'
 import type { Queue } from './model'
 import { alertsOf, type Alert } from './rules'
@@ -25,5 +25,5 @@ export function Alerts({ queues }: AlertsProps): ReactElement {
 }
 
 function wordsOf(alert: Alert): string {
-  return alert.what === 'wait' ? messages.wallboard.alertWait(alert.queue) : messages.wallboard.alertServiceLevel(alert.queue)
+  return alert.what === 'wait' ? t('wallboard.alertWait', { queue: alert.queue }) : t('wallboard.alertServiceLevel', { queue: alert.queue })
 }

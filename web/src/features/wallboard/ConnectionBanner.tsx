@@ -1,13 +1,11 @@
 import type { ReactElement } from 'react'
 import { adviceOf, wordsOf } from '../../api/errors'
 import { roughDuration } from '../../lib/durations'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import type { Connection } from '../../live/stream'
 import { Banner } from '../../ui/Banner'
 import { Button } from '../../ui/Button'
 import { WallClock } from '../../ui/WallClock'
-
-const text = messages.connection
 
 export type ConnectionBannerProps = {
   readonly connection: Extract<Connection, { kind: 'lost' | 'refused' }>
@@ -20,18 +18,18 @@ export type ConnectionBannerProps = {
 export function ConnectionBanner({ connection, at, onRetry }: ConnectionBannerProps): ReactElement {
   if (connection.kind === 'refused') {
     return (
-      <Banner what={`${text.refused} ${wordsOf(connection.failure)}`} at={at}>
+      <Banner what={`${t('connection.refused')} ${wordsOf(connection.failure)}`} at={at}>
         {adviceOf(connection.failure)}
-        <Button onClick={() => location.reload()}>{text.otherToken}</Button>
+        <Button onClick={() => location.reload()}>{t('connection.otherToken')}</Button>
       </Banner>
     )
   }
   const { retryAt } = connection
-  const next = (now: number): string => (retryAt - now >= 1_000 ? text.retryIn(roughDuration(retryAt - now)) : text.retrying)
+  const next = (now: number): string => (retryAt - now >= 1_000 ? t('connection.retryIn', { pause: roughDuration(retryAt - now) }) : t('connection.retrying'))
   return (
-    <Banner what={`${text.lost} ${wordsOf(connection.failure)}`} at={at}>
+    <Banner what={`${t('connection.lost')} ${wordsOf(connection.failure)}`} at={at}>
       <WallClock text={next} />
-      <Button onClick={onRetry}>{text.retry}</Button>
+      <Button onClick={onRetry}>{t('connection.retry')}</Button>
     </Banner>
   )
 }

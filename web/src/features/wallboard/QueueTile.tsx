@@ -1,6 +1,6 @@
 import { memo, type CSSProperties, type ReactElement } from 'react'
 import { shortDuration } from '../../lib/durations'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { count, percent } from '../../lib/numbers'
 import { useSecond } from '../../ui/use-second'
 import { LevelMark } from './LevelMark'
@@ -9,8 +9,6 @@ import { serviceLevelLevel, waitLevel } from './rules'
 import { Sparkline } from './Sparkline'
 import { labelWidthInEm, widthInEm } from './width'
 import styles from './QueueTile.module.css'
-
-const text = messages.wallboard
 
 /** A column is as wide as its label at least: as two digits. */
 const WAITING_LEAST_EM = 1.4
@@ -24,7 +22,7 @@ export const QueueTile = memo(function QueueTile({ queue, size }: QueueTileProps
   const service = serviceLevelLevel(queue)
   const waited = queue.longestWaitSince === null ? '–' : shortDuration(now - queue.longestWaitSince)
   const [level, unit] = [percent(queue.serviceLevel), queue.serviceLevel === null ? '' : '%']
-  const labels = [size === 'small' ? text.longestWaitShort : text.longestWait, levelLabel(queue, size)] as const
+  const labels = [size === 'small' ? t('wallboard.longestWaitShort') : t('wallboard.longestWait'), levelLabel(queue, size)] as const
   const widths = {
     '--waiting-em': Math.max(WAITING_LEAST_EM, widthInEm(count(queue.waiting), '')),
     '--others-em': widthInEm(waited, '') + widthInEm(level, unit),
@@ -34,11 +32,11 @@ export const QueueTile = memo(function QueueTile({ queue, size }: QueueTileProps
     <li className={`${styles['tile']} ${wait === 'none' ? '' : styles[wait]}`} data-queue={queue.id}>
       <h3 className={styles['name']}>
         <span>{queue.name}</span>
-        <LevelMark level={wait === 'good' ? 'none' : wait} words={text.waitLevel} />
+        <LevelMark level={wait === 'good' ? 'none' : wait} of="waitLevel" />
       </h3>
       <dl className={styles['numbers']} style={widths as CSSProperties}>
         <div className={styles['waiting']}>
-          <dt>{text.waiting}</dt>
+          <dt>{t('wallboard.waiting')}</dt>
           <dd data-number="waiting">{count(queue.waiting)}</dd>
         </div>
         <div>
@@ -51,17 +49,17 @@ export const QueueTile = memo(function QueueTile({ queue, size }: QueueTileProps
             {level}
             <span className={styles['unit']}>{unit}</span>
             <span className={styles['sign']}>
-              <LevelMark level={service} words={text.level} />
+              <LevelMark level={service} of="level" />
             </span>
           </dd>
         </div>
       </dl>
       <p className={styles['day']}>
         <span>
-          <b data-number="answered">{count(queue.answered)}</b> {text.answered.toLowerCase()}
+          <b data-number="answered">{count(queue.answered)}</b> {t('wallboard.areAnswered')}
         </span>
         <span>
-          <b data-number="abandoned">{count(queue.abandoned)}</b> {text.abandoned.toLowerCase()}
+          <b data-number="abandoned">{count(queue.abandoned)}</b> {t('wallboard.areAbandoned')}
         </span>
       </p>
       <div className={styles['history']}>
@@ -72,6 +70,6 @@ export const QueueTile = memo(function QueueTile({ queue, size }: QueueTileProps
 })
 
 function levelLabel(queue: Queue, size: 'large' | 'small'): string {
-  if (size === 'small') return text.serviceLevelShort
-  return queue.serviceLevelThreshold === null ? text.serviceLevel : text.serviceLevelIn(queue.serviceLevelThreshold)
+  if (size === 'small') return t('wallboard.serviceLevelShort')
+  return queue.serviceLevelThreshold === null ? t('wallboard.serviceLevel') : t('wallboard.serviceLevelIn', { seconds: queue.serviceLevelThreshold })
 }

@@ -1,5 +1,5 @@
 import { memo, type ReactElement } from 'react'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import type { Minute } from './model'
 import { sparkline } from './sparkline'
 import styles from './Sparkline.module.css'
@@ -9,7 +9,7 @@ export type SparklineProps = { readonly history: readonly Minute[] }
 /** The last half hour of a queue: calls that entered as bars, abandoned ones in them, most waiting as a line. */
 export const Sparkline = memo(function Sparkline({ history }: SparklineProps): ReactElement {
   const drawn = sparkline(history)
-  const summary = messages.wallboard.historySummary(drawn.entered, drawn.abandoned, drawn.peak)
+  const summary = t('wallboard.historySummary', { entered: drawn.entered, abandoned: drawn.abandoned, peak: drawn.peak })
   return (
     <svg className={styles['sparkline']} viewBox={`0 0 ${drawn.width} ${drawn.height}`} preserveAspectRatio="none" role="img" aria-label={summary}>
       <title>{summary}</title>

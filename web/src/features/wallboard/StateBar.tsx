@@ -1,5 +1,5 @@
 import { memo, type ReactElement } from 'react'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { count } from '../../lib/numbers'
 import { Glyph } from '../../ui/state-glyphs'
 import type { States } from './model'
@@ -17,7 +17,7 @@ export const StateBar = memo(function StateBar({ states }: StateBarProps): React
         <li key={band} className={styles['band']} data-band={band}>
           <Glyph name={band} className={`${styles['sign']} ${styles[band]}`} />
           <b className={styles['count']} data-number="agents">{count(counts[band])}</b>
-          <span className={styles['label']}>{messages.band[band]}</span>
+          <span className={styles['label']}>{t(`band.${band}`)}</span>
         </li>
       ))}
     </ul>

@@ -1,6 +1,6 @@
 import type { CSSProperties, ReactElement, ReactNode } from 'react'
 import { clockDuration, timeOfMinute } from '../../lib/durations'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { count, percent } from '../../lib/numbers'
 import { useSecond } from '../../ui/use-second'
 import { LevelMark } from './LevelMark'
@@ -8,8 +8,6 @@ import type { Numbers, Queue } from './model'
 import { serviceLevelLevel, totalWaitLevel, type Level } from './rules'
 import { widthInEm } from './width'
 import styles from './Totals.module.css'
-
-const text = messages.wallboard
 
 export type TotalsProps = { readonly totals: Numbers; readonly queues: readonly Queue[]; readonly countsSince: number }
 
@@ -19,42 +17,42 @@ export function Totals({ totals, queues, countsSince }: TotalsProps): ReactEleme
   const wait = totalWaitLevel(totals, queues, now)
   const service = serviceLevelLevel(totals)
   return (
-    <section className={styles['totals']} aria-label={text.totals}>
-      <Total label={text.callsWaiting} value={count(totals.waiting)} level="none" name="waiting" />
+    <section className={styles['totals']} aria-label={t('wallboard.totals')}>
+      <Total label={t('wallboard.callsWaiting')} value={count(totals.waiting)} level="none" name="waiting" />
       <Total
-        label={text.longestWait}
+        label={t('wallboard.longestWait')}
         value={totals.longestWaitSince === null ? '–' : clockDuration(now - totals.longestWaitSince)}
         level={wait}
         name="longest-wait"
-        note={totals.longestWaitSince === null ? text.nobodyWaits : <LevelMark level={wait} words={text.waitLevel} />}
+        note={totals.longestWaitSince === null ? t('wallboard.nobodyWaits') : <LevelMark level={wait} of="waitLevel" />}
       />
       <Total
-        label={text.serviceLevel}
+        label={t('wallboard.serviceLevel')}
         value={percent(totals.serviceLevel)}
         unit={totals.serviceLevel === null ? '' : '%'}
         level={service}
         name="service-level"
         note={
           <>
-            {service === 'none' ? <span>{text.noCallsYet}</span> : <LevelMark level={service} words={text.level} />}
-            {totals.serviceLevelThreshold === null ? null : <span>{text.serviceLevelWithin(totals.serviceLevelThreshold)}</span>}
+            {service === 'none' ? <span>{t('wallboard.noCallsYet')}</span> : <LevelMark level={service} of="level" />}
+            {totals.serviceLevelThreshold === null ? null : <span>{t('wallboard.serviceLevelWithin', { seconds: totals.serviceLevelThreshold })}</span>}
           </>
         }
       />
-      <Total label={text.answered} value={count(totals.answered)} level="none" name="answered" note={<Entered totals={totals} countsSince={countsSince} />} />
+      <Total label={t('wallboard.answered')} value={count(totals.answered)} level="none" name="answered" note={<Entered totals={totals} countsSince={countsSince} />} />
       <Total
-        label={text.abandoned}
+        label={t('wallboard.abandoned')}
         value={count(totals.abandoned)}
         level="none"
         name="abandoned"
-        note={totals.shortAbandoned > 0 ? text.shortAbandoned(totals.shortAbandoned) : null}
+        note={totals.shortAbandoned > 0 ? t('wallboard.shortAbandoned', { short: totals.shortAbandoned }) : null}
       />
       <Total
-        label={text.averageAnswer}
+        label={t('wallboard.averageAnswer')}
         value={totals.averageSpeedOfAnswerMs === null ? '–' : clockDuration(totals.averageSpeedOfAnswerMs)}
         level="none"
         name="average-answer"
-        note={text.averageAnswerNote}
+        note={t('wallboard.averageAnswerNote')}
       />
     </section>
   )
@@ -63,8 +61,8 @@ export function Totals({ totals, queues, countsSince }: TotalsProps): ReactEleme
 function Entered({ totals, countsSince }: { readonly totals: Numbers; readonly countsSince: number }): ReactElement {
   return (
     <>
-      <span>{text.ofEntered(totals.entered)}</span>
-      <span>{text.countedSince(timeOfMinute(countsSince))}</span>
+      <span>{t('wallboard.ofEntered', { entered: totals.entered })}</span>
+      <span>{t('wallboard.countedSince', { time: timeOfMinute(countsSince) })}</span>
     </>
   )
 }

@@ -1,7 +1,7 @@
 import type { CSSProperties, ReactElement } from 'react'
 import type { Failure } from '../../api/errors'
 import type { Session } from '../../api/session'
-import { messages } from '../../lib/messages'
+import { t } from '../../lib/i18n'
 import { PageTitle } from '../../ui/PageTitle'
 import { AgentGrid } from './AgentGrid'
 import { Alerts } from './Alerts'
@@ -14,8 +14,6 @@ import { StateBar } from './StateBar'
 import { Totals } from './Totals'
 import { useFeed } from './use-feed'
 import styles from './Wallboard.module.css'
-
-const text = messages.wallboard
 
 export type WallboardProps = {
   readonly session: Session
@@ -31,12 +29,12 @@ export function Wallboard({ session, onRefused }: WallboardProps): ReactElement 
   const isStale = connection.kind === 'lost' || connection.kind === 'refused'
   return (
     <div className={styles['wall']} data-connection={connection.kind}>
-      <PageTitle title={name === '' ? messages.pages.wallboard : name} of={messages.pages.wallboard}>
+      <PageTitle title={name === '' ? t('pages.wallboard') : name} of={t('pages.wallboard')}>
         <LiveSign connection={connection} />
       </PageTitle>
       {isStale ? <ConnectionBanner connection={connection} at={board?.at} onRetry={retry} /> : null}
       {board === undefined ? (
-        isStale ? null : <p className={styles['waiting']}>{messages.connection.connecting}</p>
+        isStale ? null : <p className={styles['waiting']}>{t('connection.connecting')}</p>
       ) : (
         <div className={`${styles['numbers']} ${isStale ? 'stale' : ''}`} data-position={board.position}>
           <Numbers board={board} />
@@ -52,17 +50,17 @@ function Numbers({ board }: { readonly board: Board }): ReactElement {
     <>
       <Alerts queues={board.queues} />
       <Totals totals={board.totals} queues={board.queues} countsSince={board.countsSince} />
-      <section className={styles['queues']} aria-label={text.queues} data-tiles={tiles.kind}>
-        {board.queues.length === 0 ? <p>{text.noQueues}</p> : null}
+      <section className={styles['queues']} aria-label={t('wallboard.queues')} data-tiles={tiles.kind}>
+        {board.queues.length === 0 ? <p>{t('wallboard.noQueues')}</p> : null}
         <ul className={styles['tiles']} style={{ '--columns': tiles.columns } as CSSProperties}>
           {tiles.shown.map((queue) => (
             <QueueTile key={queue.id} queue={queue} size={tiles.kind} />
           ))}
         </ul>
         {tiles.kind === 'large' ? <Legend /> : null}
-        {tiles.more > 0 ? <p className={styles['legend']}>{text.moreQueues(tiles.more)}</p> : null}
+        {tiles.more > 0 ? <p className={styles['legend']}>{t('wallboard.moreQueues', { more: tiles.more })}</p> : null}
       </section>
-      <section className={styles['agents']} aria-label={text.agents}>
+      <section className={styles['agents']} aria-label={t('wallboard.agents')}>
         <StateBar states={board.states} />
         <AgentGrid agents={board.agents} countsSince={board.countsSince} />
       </section>
@@ -73,10 +71,10 @@ function Numbers({ board }: { readonly board: Board }): ReactElement {
 function Legend(): ReactElement {
   return (
     <p className={styles['legend']}>
-      <span>{text.history}:</span>
-      <span className={styles['entered']}>{text.legendEntered}</span>
-      <span className={styles['abandoned']}>{text.legendAbandoned}</span>
-      <span className={styles['line']}>{text.legendWaiting}</span>
+      <span>{t('wallboard.history')}:</span>
+      <span className={styles['entered']}>{t('wallboard.legendEntered')}</span>
+      <span className={styles['abandoned']}>{t('wallboard.legendAbandoned')}</span>
+      <span className={styles['line']}>{t('wallboard.legendWaiting')}</span>
     </p>
   )
 }

@@ -34,6 +34,11 @@ export function widthOf(density: Density): number {
   return TILE[density].width - GAP
 }
 
+/** How many plain tiles of a list stand beside each other; at least one. */
+export function columnsOf(width: number): number {
+  return Math.max(1, Math.floor((width + GAP) / TILE.row.width))
+}
+
 /** The largest tiles that hold everybody; before tiles turn into dots, those who are logged out go. */
 export function fit(width: number, height: number, all: number, loggedIn: number): Fit {
   for (const density of LARGEST_FIRST) {

@@ -22,7 +22,7 @@ use super::node::order::Order;
 use super::routing_link::RoutingLinks;
 
 /// The loop and what it owns.
-pub struct Turns {
+pub struct EventLoop {
     /// The role's context.
     pub ctx: RoleContext,
     /// The calls.
@@ -56,7 +56,7 @@ struct PendingReplies {
 /// How long the loop sleeps at most.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
-impl Turns {
+impl EventLoop {
     /// Runs until the role has drained.
     pub async fn run(mut self) -> anyhow::Result<()> {
         loop {

@@ -27,7 +27,7 @@ use super::previous_run::PreviousRunLegs;
 use crate::quarantine::until_answered;
 
 /// The loop and its parts.
-pub struct Turns {
+pub struct EventLoop {
     /// The role's context.
     pub ctx: RoleContext,
     /// The legs.
@@ -58,7 +58,7 @@ const SLEEP_MAX: Duration = Duration::from_millis(500);
 /// How long an RTP thread may take for snapshots: it checks its orders at each packet.
 const SNAPSHOT_WITHIN: Duration = Duration::from_millis(250);
 
-impl Turns {
+impl EventLoop {
     /// Runs until the role has drained.
     pub async fn run(mut self) -> anyhow::Result<()> {
         loop {

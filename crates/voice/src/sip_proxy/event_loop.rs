@@ -40,7 +40,7 @@ const NEEDED: [&str; 3] = ["sip-cluster", "media", "registrar"];
 /// The only UDP listener.
 const UDP: u16 = 0;
 
-pub(super) struct Server {
+pub(super) struct EventLoop {
     pub ctx: RoleContext,
     pub proxy: Proxy,
     pub udp: UdpEndpoint,
@@ -58,7 +58,7 @@ pub(super) struct Server {
     pub faults: Faults,
 }
 
-impl Server {
+impl EventLoop {
     /// Serves until the role has drained.
     pub(super) async fn run(mut self) -> Result<()> {
         let drain = self.ctx.drain.clone();
@@ -92,16 +92,16 @@ impl Server {
                 () = drain.begun(), if !self.proxy.is_draining() => {
                     info!("no new calls from now on");
                     let now = self.ctx.clock.now();
-                    self.attempt(Doing::Word("draining"), now, |server| server.proxy.drain(now));
+                    self.attempt(Doing::Word("draining"), now, |this| this.proxy.drain(now));
                 }
             }
             let now = self.ctx.clock.now();
             let registers = self.registers.take(now);
             self.take_all(registers, now);
             if self.proxy.next_timeout().is_some_and(|due| due <= now) {
-                self.attempt(Doing::Time, now, |server| {
-                    server.proxy.handle_timeout(now);
-                    server.perform(now);
+                self.attempt(Doing::Time, now, |this| {
+                    this.proxy.handle_timeout(now);
+                    this.perform(now);
                 });
             }
             if let Some(due) = self.next_wake(now).filter(|due| *due < armed) {
@@ -178,19 +178,19 @@ impl Server {
         match what {
             Arrival::Datagram(Datagram { remote, bytes }) => {
                 let doing = Doing::Message(bytes.clone(), Flow::Udp { listener: UDP, remote });
-                self.attempt(doing, now, |server| {
-                    server.meters.received(remote, &bytes);
-                    server.passages.datagram(remote, &bytes, at);
-                    server.proxy.handle_datagram(UDP, remote, bytes, now);
-                    server.perform(now);
+                self.attempt(doing, now, |this| {
+                    this.meters.received(remote, &bytes);
+                    this.passages.datagram(remote, &bytes, at);
+                    this.proxy.handle_datagram(UDP, remote, bytes, now);
+                    this.perform(now);
                 });
             }
             Arrival::Message(connection, message) => {
                 let doing = Doing::Message(message.to_bytes(), Flow::Stream { connection });
-                self.attempt(doing, now, |server| {
-                    server.passages.came(connection, &message, at);
-                    server.proxy.handle_message(connection, message, now);
-                    server.perform(now);
+                self.attempt(doing, now, |this| {
+                    this.passages.came(connection, &message, at);
+                    this.proxy.handle_message(connection, message, now);
+                    this.perform(now);
                 });
             }
         }
@@ -215,10 +215,10 @@ impl Server {
             TcpEvent::Opened { connection, remote, listener } => {
                 let side = if listener == Some(NODES) { Side::Cluster } else { Side::Edge };
                 self.note_trunk(connection);
-                self.attempt(Doing::Word("a connection's begin"), now, |server| {
-                    server.passages.opened(connection, remote);
-                    server.proxy.handle_opened(connection, remote, side);
-                    server.perform(now);
+                self.attempt(Doing::Word("a connection's begin"), now, |this| {
+                    this.passages.opened(connection, remote);
+                    this.proxy.handle_opened(connection, remote, side);
+                    this.perform(now);
                 });
             }
             TcpEvent::Message { connection, message } => {
@@ -227,16 +227,16 @@ impl Server {
             }
             TcpEvent::Malformed { connection, error } => {
                 self.nothing_waits(now);
-                self.attempt(Doing::Word("what is no message"), now, |server| {
-                    server.proxy.handle_malformed(connection, &error, now);
-                    server.perform(now);
+                self.attempt(Doing::Word("what is no message"), now, |this| {
+                    this.proxy.handle_malformed(connection, &error, now);
+                    this.perform(now);
                 });
             }
             TcpEvent::Closed { connection, .. } => {
                 self.nothing_waits(now);
-                self.attempt(Doing::Word("a connection's end"), now, |server| {
-                    server.closed(connection, now);
-                    server.perform(now);
+                self.attempt(Doing::Word("a connection's end"), now, |this| {
+                    this.closed(connection, now);
+                    this.perform(now);
                 });
             }
         }
@@ -267,16 +267,16 @@ impl Server {
 
     fn take_found(&mut self, found: Found) {
         let now = self.ctx.clock.now();
-        self.attempt(Doing::Word("an answer of config"), now, |server| {
+        self.attempt(Doing::Word("an answer of config"), now, |this| {
             match found {
-                Found::User { lookup, credentials } => server.proxy.handle_credentials(lookup, credentials, now),
+                Found::User { lookup, credentials } => this.proxy.handle_credentials(lookup, credentials, now),
                 Found::Trunks(trunks) => {
-                    server.meters.set_trunks(trunks.iter().cloned().collect());
-                    server.proxy.set_trunks(trunks);
-                    server.ctx.ready.holds("phones and trunks");
+                    this.meters.set_trunks(trunks.iter().cloned().collect());
+                    this.proxy.set_trunks(trunks);
+                    this.ctx.ready.holds("phones and trunks");
                 }
             }
-            server.perform(now);
+            this.perform(now);
         });
     }
 

@@ -30,7 +30,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 const PROXY: &str = "sip-proxy";
 
 /// The loop and what it owns.
-pub(super) struct Turns {
+pub(super) struct EventLoop {
     ctx: RoleContext,
     links: NodeLinks,
     layer: TransactionLayer,
@@ -45,7 +45,7 @@ pub(super) struct Turns {
     entropy: Box<dyn model::Entropy>,
 }
 
-impl Turns {
+impl EventLoop {
     pub fn new(ctx: RoleContext, handler: Handler, metrics: Metrics) -> anyhow::Result<Self> {
         ctx.ready.require(PROXY);
         let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;

@@ -53,7 +53,7 @@ const TRIMMED: &str = "the position is no longer in the stream";
 const BEGINNING: &str = "0-0";
 
 /// One tenant's statistics and their position in the stream.
-pub(super) struct Follower {
+pub(super) struct TenantLoop {
     ctx: RoleContext,
     tenant: TenantId,
     board: Board,
@@ -81,7 +81,7 @@ pub(super) struct Follower {
     reaching: Reaching,
 }
 
-impl Drop for Follower {
+impl Drop for TenantLoop {
     fn drop(&mut self) {
         self.metrics.statistics_open(self.engine.statistics(), 0);
     }
@@ -95,7 +95,7 @@ struct Streams {
     heard_at: Instant,
 }
 
-impl Follower {
+impl TenantLoop {
     /// Continues from the state of the previous run, or from the start of the stream.
     #[allow(clippy::disallowed_methods, reason = "paces a loop")]
     pub async fn begin(ctx: &RoleContext, tenant: &TenantId, board: Board, metrics: &Metrics) -> anyhow::Result<Self> {

@@ -1,0 +1,53 @@
+/** The texts of these pages in the language of who looks: `t('trace.title', { call })`. Which there are stands in src/locales. */
+
+import { setupI18n, type Messages } from '@lingui/core'
+import english from '../locales/generated/en'
+import type { Texts } from '../locales/generated/texts'
+
+/** A browser that asks for none of them gets the first. */
+export const LANGUAGES = ['en', 'de'] as const
+export type Language = (typeof LANGUAGES)[number]
+
+const i18n = setupI18n({ locale: 'en', messages: { en: english } })
+const KEY = 'trunkline.language'
+
+/** Texts that are loaded only where they are shown. */
+const LOADED: Readonly<Record<Language, () => Promise<Messages>>> = {
+  en: async () => english,
+  de: async () => (await import('../locales/generated/de')).default,
+}
+
+/** A text with what it needs. */
+export function t<K extends keyof Texts>(name: K, ...values: Texts[K] extends undefined ? [] : [Texts[K]]): string {
+  return i18n._(name, values[0])
+}
+
+/** A whole number as the language writes it. */
+export function grouped(value: number): string {
+  return i18n.number(value, { maximumFractionDigits: 0 })
+}
+
+/** The language that is shown. */
+export function language(): Language {
+  return known(i18n.locale) ?? 'en'
+}
+
+/** The kept language, or the first of the browser's that there is. */
+export function keptLanguage(): Language {
+  const wanted = [localStorage.getItem(KEY) ?? '', ...navigator.languages]
+  return wanted.map((name) => known(name.split('-')[0] ?? '')).find((found) => found !== undefined) ?? 'en'
+}
+
+/** Shows a language; to be called before the first paint. */
+export async function showLanguage(chosen: Language): Promise<void> {
+  i18n.loadAndActivate({ locale: chosen, messages: await LOADED[chosen]() })
+  document.documentElement.lang = chosen
+}
+
+export function keepLanguage(chosen: Language): void {
+  localStorage.setItem(KEY, chosen)
+}
+
+export function known(name: string): Language | undefined {
+  return LANGUAGES.find((language) => language === name)
+}
