@@ -1,5 +1,6 @@
 //! Tasks of the maintainers: `cargo xtask`.
 
+mod changed;
 mod circles;
 mod coverage;
 mod generate;
@@ -7,6 +8,7 @@ mod layers;
 mod names;
 mod proofs;
 mod ready;
+mod test_packages;
 mod tidy;
 mod workspace;
 
@@ -21,6 +23,8 @@ const USAGE: &str = "usage: cargo xtask TASK
   tidy               lengths, names, what must not stand in a public tree
   gen [--check]      the Rust form of proto/
   docs [--check]     the pages that are generated from declarations
+  changed [BASE]     what the changes since BASE (main) can reach, for script/test --changed
+  test-packages NAME ...  the tests of these packages, built with the whole workspace
   ready [--quick]    everything that must hold before a change is landed; quick: what needs no compiler";
 
 fn main() -> anyhow::Result<()> {
@@ -36,6 +40,9 @@ fn main() -> anyhow::Result<()> {
         ["gen", "--check"] => generate::check(root),
         ["docs"] => ready::write_docs(root),
         ["docs", "--check"] => ready::check_docs(root),
+        ["changed"] => changed::print(root, "main"),
+        ["changed", base] => changed::print(root, base),
+        ["test-packages", packages @ ..] if !packages.is_empty() => test_packages::run(root, packages),
         ["ready"] => ready::ready(root, Extent::All),
         ["ready", "--quick"] => ready::ready(root, Extent::Quick),
         _ => anyhow::bail!(USAGE),
