@@ -192,10 +192,13 @@ pub(super) async fn configuration_is_read_whole_and_by_changes(stores: &Stores) 
         let version = ConfigVersion { generation, revision };
         stores.configuration.publish(Publication { tenant: acme.clone(), version, extent, documents })
     };
+    assert!(!stores.configuration.is_complete().await.unwrap());
     let both = vec![document("Sales", 1, Some("{}")), document("English", 1, Some("{}"))];
     publish(1, 1, Extent::Whole, both.clone()).await.unwrap();
     let first = stores.configuration.read(&acme, None, Duration::ZERO).await.unwrap();
     assert_eq!((first.extent, first.documents.len()), (Extent::Whole, 2));
+    stores.configuration.complete().await.unwrap();
+    assert!(stores.configuration.is_complete().await.unwrap());
     let changed = vec![document("Sales", 2, Some("{1}")), document("English", 2, None)];
     publish(1, 2, Extent::Changes, changed.clone()).await.unwrap();
     let next = stores.configuration.read(&acme, Some(first.version), Duration::ZERO).await.unwrap();

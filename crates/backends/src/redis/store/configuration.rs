@@ -55,7 +55,7 @@ impl ConfigCache for RedisStores {
     fn is_complete(&self) -> Answer<'_, bool> {
         async move {
             let there = self.connections.command(redis::cmd("EXISTS").arg(COMPLETE)).await?;
-            Ok(reply::number::<u64>(Some(&there))? == 1)
+            Ok(reply::number(Some(&there))? == 1)
         }
         .boxed()
     }
