@@ -11,7 +11,7 @@ use crate::workspace::{self, Package};
 
 /// What is to be checked after a change.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Plan {
+struct Reachable {
     /// The packages with a changed file, and all that use them.
     packages: BTreeSet<String>,
     /// Whether the pages are concerned.
@@ -41,7 +41,7 @@ impl SystemTests {
     }
 }
 
-impl fmt::Display for Plan {
+impl fmt::Display for Reachable {
     /// A line each for `script/test`: `packages NAME...`, `pages`, `system all`, `system MODULE...`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
@@ -80,8 +80,8 @@ fn changed_files(root: &Path, base: &str) -> Result<Vec<String>> {
     Ok(since.lines().chain(new.lines()).map(str::to_owned).collect())
 }
 
-fn plan(files: &[String], packages: &[Package], root: &Path, reach: &Reach) -> Plan {
-    let mut plan = Plan::default();
+fn plan(files: &[String], packages: &[Package], root: &Path, reach: &Reach) -> Reachable {
+    let mut plan = Reachable::default();
     for file in files {
         plan.system.add(reach.of(file));
         // The types of the pages come from the documents of the APIs.

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 /// Names of what every role, crate or command has one of. The module before it tells whose it is.
-const OF_EACH: &[&str] =
-    &["Arguments", "Counts", "Event", "Input", "Limits", "Metrics", "Output", "Parts", "Settings", "State"];
+#[rustfmt::skip]
+const OF_EACH: &[&str] = &[
+    "Arguments", "Counts", "Event", "EventLoop", "Input", "Limits", "Metrics", "Output", "Parts", "Settings", "State",
+    "TenantLoop",
+];
 /// The most types of one name.
 const TYPES_MAX: usize = 2;
 /// Known names of more types, with their number. The list must only shrink.
@@ -21,11 +24,11 @@ const KNOWN: &[(&str, usize)] = &[
     ("Packet", 3), ("Party", 7), ("Phase", 4), ("Phone", 4), ("Place", 11), ("Plan", 3),
     ("Progress", 3), ("Reader", 5), ("Received", 3), ("Refusal", 6), ("Report", 3), ("Request", 5),
     ("RequestId", 3), ("Row", 6), ("Rule", 3), ("Run", 6), ("Running", 4), ("Said", 3),
-    ("Secret", 3), ("Seen", 3), ("Server", 6), ("Servers", 3), ("Session", 5), ("Shared", 5),
+    ("Secret", 3), ("Seen", 3), ("Server", 5), ("Servers", 3), ("Session", 5), ("Shared", 5),
     ("Shown", 3), ("Side", 5), ("Site", 3), ("Slot", 3), ("Snapshot", 3), ("Source", 6),
     ("Sources", 4), ("Stage", 5), ("Standing", 3), ("Start", 3), ("Step", 8), ("Subscription", 3),
-    ("Taken", 4), ("Target", 3), ("TenantLoop", 4), ("Timers", 4), ("Told", 4), ("Totals", 4),
-    ("Turn", 5), ("Turns", 3), ("Value", 4), ("View", 3), ("Waiting", 5), ("Wanted", 4),
+    ("Taken", 4), ("Target", 3), ("Timers", 4), ("Told", 4), ("Totals", 4),
+    ("Turn", 5), ("Value", 4), ("View", 3), ("Waiting", 5), ("Wanted", 4),
     ("Watch", 4), ("What", 3),
 ];
 
