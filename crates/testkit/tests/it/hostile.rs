@@ -214,7 +214,7 @@ fn wrong_passwords_back_off_for_their_phone_and_source_alone() -> Result<()> {
     let outcome = register(&site, 1, 0, "not-the-password", 24)?;
     ensure!(outcome.code != 0, "a wrong password registers");
     ensure!(
-        outcome.messages.contains("SIP/2.0 503") && outcome.messages.contains("Retry-After:"),
+        outcome.messages.contains("SIP/2.0 500") && outcome.messages.contains("Retry-After:"),
         "{}",
         outcome.messages
     );
