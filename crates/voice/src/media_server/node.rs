@@ -288,22 +288,29 @@ impl Node {
 
     /// Removes an ended leg and frees its ports.
     pub(super) fn close(&mut self, dialog: DialogId) {
-        if let Some(leg) = self.drop_leg(dialog) {
+        if let Some(leg) = self.forget(dialog) {
+            // It asks the thread, which must still have the leg.
             self.trace_end(&leg);
+            self.order(leg.shard, Order::Close(leg.id));
             if leg.stored != Stored::No {
                 self.end_record(leg.tenant, leg.tag, leg.token);
             }
         }
     }
 
-    /// Forgets a leg and frees its ports, without a word to anybody and without an end of its record.
-    pub(super) fn drop_leg(&mut self, dialog: DialogId) -> Option<Leg> {
+    /// Frees a leg's ports, without a word to anybody and without an end of its record.
+    pub(super) fn drop_leg(&mut self, dialog: DialogId) {
+        if let Some(leg) = self.forget(dialog) {
+            self.order(leg.shard, Order::Close(leg.id));
+        }
+    }
+
+    fn forget(&mut self, dialog: DialogId) -> Option<Leg> {
         self.unowned.remove(&dialog);
         self.questions.forget(dialog);
         self.positions.end(dialog);
         let leg = self.legs.remove(&dialog)?;
         self.by_id.remove(&leg.id);
-        self.order(leg.shard, Order::Close(leg.id));
         Some(leg)
     }
 
