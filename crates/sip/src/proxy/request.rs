@@ -304,7 +304,7 @@ impl Proxy {
             self.counts.acks_stray += 1;
             return;
         }
-        if side == Side::Edge && is_strangers_ack(&message) {
+        if is_strangers_ack(&message) {
             self.counts.acks_stray += 1;
             return;
         }

@@ -52,7 +52,7 @@ impl TenantCopy {
                     copy.gone.remove(&key);
                     copy.objects.insert(key, (document.revision, object));
                 }
-                // Of a later version of this program, perhaps: what is held stays valid, and nobody is told to forget it.
+                // Of a later version of this program, perhaps: what is held stays valid, and no role forgets it.
                 Some(Err(error)) => {
                     tracing::error!(?key, %error, "a configuration document cannot be read");
                     if let Some(held) = self.objects.get(&key) {
@@ -145,20 +145,20 @@ impl Copies {
 
     /// Follows the cache until the role ends.
     pub async fn follow(self, cache: Arc<dyn ConfigCache>, drain: Drain, ready: Readiness) -> anyhow::Result<()> {
-        let mut told = String::new();
+        let mut logged = String::new();
         loop {
             match self.refresh(&*cache).await {
                 Ok(()) => {
-                    told.clear();
+                    logged.clear();
                     ready.holds("configuration");
                 }
                 Err(error) => {
                     // The copies stay valid: reads continue from memory while the cache is unavailable.
                     self.metrics.read_failed();
                     let why = error.to_string();
-                    if told != why {
+                    if logged != why {
                         tracing::warn!(%error, "the configuration cannot be read yet");
-                        told = why;
+                        logged = why;
                     }
                 }
             }

@@ -216,3 +216,18 @@ fn an_address_that_a_caller_writes_into_its_via_is_not_kept() {
     let forwarded = lab.beyond_trying().1;
     assert!(!text_of(&forwarded).contains("198.51.100.66"), "{}", text_of(&forwarded));
 }
+
+#[test]
+fn the_ack_of_a_nodes_refused_invite_goes_no_further() {
+    let mut lab = office();
+    let path = flow_token::seal(udp(PHONE), None, &seal());
+    let route = format!("Route: <sip:{path}@127.0.0.1:5060;lr>\n");
+    let demanding = format!("{route}Proxy-Require: x\n");
+    let ask = Ask { uri: "sip:7101@10.0.0.7:5066", host: "127.0.2.1", more: &demanding, ..Ask::default() };
+    lab.by(ConnectionId(2), &ask.text());
+    let (_, refused) = lab.only();
+    assert_eq!(refused.status(), Some(StatusCode::BAD_EXTENSION));
+    let ack = Ask { method: "ACK", to_tag: refused.to().unwrap().tag(), more: &route, ..ask };
+    lab.by(ConnectionId(2), &ack.text());
+    assert!(lab.take().is_empty(), "no phone has seen that INVITE");
+}
