@@ -258,6 +258,15 @@ export async function longList({ browser, link }) {
   })
   assert((await tiles.count()) < most, `${await tiles.count()} tiles are in the document at its end`)
   assertEqual(await axeFinds(page), [], 'axe, at the end of a long list')
+  await page.reload()
+  await tiles.first().waitFor()
+  const loggedOut = page.locator('[data-agent][data-state="loggedOut"]')
+  assertEqual(await loggedOut.count(), 0, 'agents who are logged out stand behind a count')
+  const count = page.locator('summary', { hasText: /^[\d,]+ logged out$/ })
+  assert(await tiles.first().evaluate((tile, below) => (tile.compareDocumentPosition(below) & Node.DOCUMENT_POSITION_FOLLOWING) !== 0, await count.elementHandle()), 'the count stands above those at work')
+  await count.click()
+  await loggedOut.first().waitFor()
+  assertEqual(Number(await loggedOut.first().getAttribute('aria-setsize')), parseInt((await count.textContent()).replace(',', ''), 10), 'the count is that of its list')
   await finish(opened)
 }
 

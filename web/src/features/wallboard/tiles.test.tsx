@@ -2,11 +2,11 @@
 
 import { renderToStaticMarkup } from 'react-dom/server'
 import { describe, expect, test } from 'vitest'
-import { AgentGrid } from './AgentGrid'
 import { AgentTile } from './AgentTile'
 import type { Agent, Queue } from './model'
 import { noNumbers } from './numbers.fixture'
 import { QueueTile } from './QueueTile'
+import { isSinceKnown } from './rules'
 import { StateBar } from './StateBar'
 import { Totals } from './Totals'
 import { widthInEm } from './width'
@@ -54,14 +54,12 @@ test('agents of unknown state are shown only when there are some', () => {
 })
 
 test('of somebody who is logged out since before the numbers begin nobody knows for how long', () => {
-  const out = (since: number): string => words(renderToStaticMarkup(<AgentGrid agents={[{ ...agent, state: 'loggedOut', reason: null, since }]} countsSince={1_000} />))
+  const out = (since: number): string => {
+    const ada: Agent = { ...agent, state: 'loggedOut', reason: null, since }
+    return words(renderToStaticMarkup(<AgentTile agent={ada} density="row" isSinceKnown={isSinceKnown(ada, 1_000)} />))
+  }
   expect(out(1_000)).toContain('Logged out –')
   expect(out(Date.now() - 63_000)).toMatch(/Logged out 1:0[34]$/)
-})
-
-test('on a small screen those at work stand before a count of the others', () => {
-  const people = ['Ada', 'Bruno', 'Chiara'].map((name, index): Agent => ({ ...agent, id: name, name, state: index === 1 ? 'ready' : 'loggedOut', reason: null }))
-  expect(words(renderToStaticMarkup(<AgentGrid agents={people} countsSince={0} />))).toMatch(/^Bruno Ready \S+ 2 logged out Ada Logged out – Chiara Logged out –$/)
 })
 
 test.each([['100', '%', 2.8], ['0:07', '', 2.6], ['12:41', '', 3.3], ['1,234', '', 3.3], ['3 d 04:11', '', 5.6]])('%s%s is at most %s em wide', (value, unit, most) => {
