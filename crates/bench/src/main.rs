@@ -19,6 +19,7 @@ mod reference;
 mod registrar;
 mod relay;
 mod report;
+mod servers;
 mod sipp;
 mod site;
 mod takeover;

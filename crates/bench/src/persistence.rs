@@ -4,7 +4,6 @@
 //! Every caller reaches an agent at once, so all runs do the same work. The servers' own CPU time is reported separately.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -15,6 +14,7 @@ use crate::Options;
 use crate::floor::Floor;
 use crate::process::{Cpu, cpu_of_tree, find};
 use crate::report::{Figure, Goal, Report};
+use crate::servers::Servers;
 use crate::sipp::Counts;
 
 /// Less than the agents' capacity.
@@ -220,51 +220,4 @@ fn finish(mut callers: Running) -> Result<(Vec<f64>, String)> {
 fn percentile_99(mut times: Vec<f64>) -> Option<f64> {
     times.sort_by(f64::total_cmp);
     times.get((times.len() * 99 / 100).min(times.len().checked_sub(1)?)).copied()
-}
-
-/// Redis, PostgreSQL and Kafka of the instance, started by `script/infra`; stopped when dropped.
-pub struct Servers {
-    instance: u8,
-    pids: Vec<u32>,
-}
-
-impl Servers {
-    pub fn start(instance: u8) -> Result<Self> {
-        infra(instance, "up")?;
-        let status = infra(instance, "status")?;
-        // `redis        answers (pid 17)`
-        let pid = |line: &str| line.rsplit_once("(pid ")?.1.trim_end_matches(')').parse().ok();
-        let pids: Vec<u32> = status.lines().filter_map(pid).collect();
-        let servers = Self { instance, pids };
-        ensure!(!servers.pids.is_empty(), "script/infra names no server:\n{status}");
-        Ok(servers)
-    }
-
-    fn cpu(&self) -> Cpu {
-        self.pids.iter().map(|pid| cpu_of_tree(*pid)).sum()
-    }
-
-    /// Number of scripts run so far.
-    fn scripts(&self) -> Result<f64> {
-        let host = format!("127.{}.255.1", self.instance);
-        let output = Command::new("redis-cli").args(["-h", &host, "info", "commandstats"]).output()?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let calls = |line: &str| line.strip_prefix("cmdstat_evalsha:calls=")?.split(',').next()?.parse::<f64>().ok();
-        Ok(text.lines().filter_map(calls).sum())
-    }
-}
-
-impl Drop for Servers {
-    fn drop(&mut self) {
-        let _ = infra(self.instance, "down");
-    }
-}
-
-fn infra(instance: u8, what: &str) -> Result<String> {
-    let script = crate::files().join("../script/infra");
-    let output =
-        Command::new(script).args(["--instance", &instance.to_string(), what]).stdin(Stdio::null()).output()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(output.status.success(), "script/infra {what}: {said}");
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -10,8 +10,8 @@ use infra::{CallLedger, CallWrite, Change, Client, Record, SystemClock, bounds};
 use model::{ConnId, Owner, TenantId, Token};
 
 use crate::Options;
-use crate::persistence::Servers;
 use crate::report::{Figure, Goal, Report};
+use crate::servers::Servers;
 
 const CALLS: u64 = 5_000;
 /// About the size of a conversation with two legs.

@@ -189,7 +189,7 @@ impl AgentTable {
 
     fn request(&mut self, request: Request, profile: Option<Profile>, now: Timestamp) {
         let agent = match &request.kind {
-            RequestKind::AgentLogin { .. } => profile.as_ref().map(|profile| profile.agent.clone()),
+            RequestKind::AgentLogin(..) => profile.as_ref().map(|profile| profile.agent.clone()),
             _ => self
                 .on_dn
                 .get(&request.this_dn)
@@ -222,7 +222,7 @@ impl AgentTable {
 
     fn carry_out(&mut self, agent: &AgentId, request: &Request, now: Timestamp) -> Outcome {
         match &request.kind {
-            RequestKind::AgentLogin { work_mode, .. } => self.log_in(agent, *work_mode, request, now),
+            RequestKind::AgentLogin(_, work_mode) => self.log_in(agent, *work_mode, request, now),
             RequestKind::QueryAddress => {
                 self.address_info(agent, request, now);
                 Ok(())

@@ -34,7 +34,7 @@ use inbound::Inbound;
 use keys::Keys;
 use outbound::Outbound;
 use rate::Rate;
-use report::report_interval;
+use report::{ReportCause, report_interval};
 pub use snapshot::{
     Candidate, InboundSnapshot, OutboundSnapshot, Progress, Run, SessionSnapshot, Source, Totals, TreatmentSnapshot,
 };
@@ -301,7 +301,7 @@ impl Session {
             return None;
         }
         self.timers.report = now + report_interval(self.outbound.ssrc(), self.outbound.packets());
-        self.report(now, out, false)
+        self.report(now, out, ReportCause::Interval)
     }
 
     /// Does all that is due and passes the packets to `send`.

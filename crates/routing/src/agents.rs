@@ -247,21 +247,37 @@ impl Agents {
         on_it
     }
 
-    /// A phone was registered or lost its registration. Returns the agent on it.
-    pub(crate) fn set_service(&mut self, dn: &Dn, in_service: bool) -> Option<Index> {
-        if in_service {
-            self.out_of_service.remove(dn);
-        } else if self.out_of_service.len() < AGENTS_MAX {
+    /// A phone was registered. Returns the agent on it.
+    pub(crate) fn phone_back(&mut self, dn: &Dn) -> Option<Index> {
+        self.out_of_service.remove(dn);
+        self.refresh_on(dn)
+    }
+
+    /// A phone lost its registration. Returns the agent on it.
+    pub(crate) fn phone_lost(&mut self, dn: &Dn) -> Option<Index> {
+        if self.out_of_service.len() < AGENTS_MAX {
             self.out_of_service.insert(dn.clone());
         }
+        self.refresh_on(dn)
+    }
+
+    fn refresh_on(&mut self, dn: &Dn) -> Option<Index> {
         let index = self.on_dn(dn)?;
         self.refresh(index);
         Some(index)
     }
 
-    pub(crate) fn set_reserved(&mut self, index: Index, reserved: bool) {
+    pub(crate) fn reserve(&mut self, index: Index) {
         if let Some(row) = self.rows.get_mut(index as usize) {
-            row.reserved = reserved;
+            row.reserved = true;
+        }
+        self.refresh(index);
+    }
+
+    /// Ends a reservation.
+    pub(crate) fn free(&mut self, index: Index) {
+        if let Some(row) = self.rows.get_mut(index as usize) {
+            row.reserved = false;
         }
         self.refresh(index);
     }

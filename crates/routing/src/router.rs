@@ -346,7 +346,7 @@ impl Router {
     /// Ends the reservation of an agent, which may then take another call.
     fn free(&mut self, agent: Option<AgentId>, now: Timestamp) {
         let Some(index) = agent.and_then(|agent| self.agents.index_of(&agent)) else { return };
-        self.agents.set_reserved(index, false);
+        self.agents.free(index);
         self.find_request(index, now);
     }
 }

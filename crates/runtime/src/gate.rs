@@ -265,7 +265,7 @@ mod tests {
 
     fn login(agent: Option<&str>) -> RequestKind {
         let agent = agent.map(|agent| AgentId::parse(agent).unwrap());
-        RequestKind::AgentLogin { agent, work_mode: model::WorkMode::Unknown }
+        RequestKind::AgentLogin(agent, model::WorkMode::Unknown)
     }
 
     fn tied(gate: &Gate, agent: Option<&str>, scopes: &str) -> Caller {

@@ -12,16 +12,6 @@ use prometheus_client::registry::{Metric, Registry};
 pub use declare::{CounterBy, Declared, Instrument, Kind, Label, LabelSet, LabelValues, help};
 pub use text::Format;
 
-/// Metrics that every role has besides its own.
-pub fn of_every_role() -> Vec<Declared> {
-    let mut all = crate::meter::declared();
-    all.extend(OfEveryRole::declared());
-    all.extend(crate::trace::Counts::declared());
-    all.extend(crate::spans::Counts::declared());
-    all.sort_by(|a, b| a.name.cmp(&b.name));
-    all
-}
-
 crate::metrics! {
     /// Counters of the shell about a role; they survive its restarts.
     #[derive(Clone, Debug, Default)]

@@ -5,9 +5,19 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::address;
-use crate::metrics::{Declared, LabelSet, LabelValues, of_every_role};
+use crate::metrics::{Declared, LabelSet, LabelValues, OfEveryRole};
 use crate::spec::RoleSpec;
+use crate::{address, meter, spans, trace};
+
+/// Metrics that every role has besides its own.
+fn of_every_role() -> Vec<Declared> {
+    let mut all = meter::declared();
+    all.extend(OfEveryRole::declared());
+    all.extend(trace::Counts::declared());
+    all.extend(spans::Counts::declared());
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all
+}
 
 /// The metrics that one role declares.
 pub fn of_role(spec: &RoleSpec) -> Vec<Declared> {

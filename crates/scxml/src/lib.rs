@@ -9,6 +9,7 @@
 //! by name when the document is loaded.
 
 pub mod datamodel;
+mod delay;
 pub mod document;
 pub mod event;
 mod fault;

@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 use model::Timestamp;
 
-pub(crate) use send::parse_delay;
 pub use snapshot::{RestoreError, Snapshot, SnapshotDelayed};
 pub use step::Step;
 

@@ -219,7 +219,7 @@ impl Phone {
 
 impl Drop for Phone {
     fn drop(&mut self) {
-        let _ = crate::installation::signal(self.child.id(), "TERM");
+        let _ = crate::process::signal(self.child.id(), "TERM");
         let child = &mut self.child;
         if wait::until(Duration::from_secs(5), || Ok(child.try_wait()?)).is_err() {
             let _ = child.kill();

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
+use crate::process::signal;
 use crate::servers::{self, Servers};
 use crate::wait;
 
@@ -349,12 +350,6 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Sends a signal to one process.
-pub fn signal(pid: u32, name: &str) -> Result<()> {
-    let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status()?;
-    if status.success() { Ok(()) } else { bail!("no signal {name} to {pid}: {status}") }
 }
 
 fn collect(stream: Option<impl std::io::Read + Send + 'static>, log: &Arc<Mutex<Vec<String>>>) {

@@ -11,6 +11,7 @@ pub mod installation;
 pub mod keep_alive;
 pub mod kernel;
 pub mod observe;
+pub mod process;
 pub mod rtp;
 pub mod servers;
 pub mod siege;

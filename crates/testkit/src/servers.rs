@@ -174,7 +174,7 @@ impl Drop for Servers {
 }
 
 fn end(mut child: Child, signal: &str) -> Result<()> {
-    crate::installation::signal(child.id(), signal)?;
+    crate::process::signal(child.id(), signal)?;
     child.wait()?;
     Ok(())
 }

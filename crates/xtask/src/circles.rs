@@ -1,6 +1,6 @@
 //! Part of `cargo xtask tidy`: finds circles of imports between sibling modules of a crate.
 //!
-//! Reads `use` declarations as text. An import counts for every ancestor of its module, so a folder is one module
+//! Reads `use` declarations and paths within the code as text. An import counts for every ancestor of its module, so a folder is one module
 //! towards its siblings. A child may use its parent: that is no circle among siblings.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,13 +102,14 @@ fn reached<'a>(from: &'a String, edges: &'a BTreeMap<String, BTreeSet<String>>) 
     reached
 }
 
-/// The modules of the crate that a module's `use` declarations name.
+/// The modules of the crate that a module names.
 fn targets<'a>(
     from: &'a Module,
     text: &'a str,
     modules: &'a BTreeMap<Module, String>,
 ) -> impl Iterator<Item = Module> + 'a {
-    declarations(text).into_iter().flat_map(|declaration| paths(&declaration)).filter_map(move |path| {
+    let imported = declarations(text).into_iter().flat_map(|declaration| paths(&declaration));
+    imported.chain(inline(text)).filter_map(move |path| {
         let mut names: Vec<String> = path.split("::").map(|name| name.trim().to_owned()).collect();
         let mut base = from.clone();
         match names.first().map(String::as_str) {
@@ -147,6 +148,24 @@ fn declarations(text: &str) -> Vec<String> {
             declaration.push_str(more.trim());
         }
         found.push(declaration.split(';').next().unwrap_or_default().to_owned());
+    }
+    found
+}
+
+/// The paths outside of `use` declarations and visibilities that begin at the crate or at a parent.
+fn inline(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let code = line.split("//").next().unwrap_or_default();
+        for (at, _) in code.match_indices("crate::").chain(code.match_indices("super::")) {
+            let before = &code[..at];
+            if before.ends_with(|c: char| c.is_alphanumeric() || "_:$".contains(c)) || before.ends_with("(in ") {
+                continue;
+            }
+            let path = &code[at..];
+            let end = path.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(path.len());
+            found.push(path[..end].trim_end_matches(':').to_owned());
+        }
     }
     found
 }
@@ -192,6 +211,17 @@ mod tests {
             ("b", ""),
             ("b/y", "pub(crate) use crate::\n    a::X;"),
             ("c", "use std::fmt;"),
+        ]);
+        assert_eq!(circles(&modules), ["root: a b"]);
+    }
+
+    #[test]
+    fn a_path_without_an_import_counts() {
+        let modules = tree(&[
+            ("", ""),
+            ("a", "pub(in crate::b) fn f() { crate::b::g(); } // crate::c"),
+            ("b", "fn g() -> super::a::A {}"),
+            ("c", "pub(in crate::a) struct C;"),
         ]);
         assert_eq!(circles(&modules), ["root: a b"]);
     }

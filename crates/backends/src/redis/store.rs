@@ -4,7 +4,7 @@ mod configuration;
 pub(super) mod lease_watch;
 mod leases;
 mod quarantine;
-mod queues;
+pub(super) mod queues;
 pub(super) mod records;
 mod registrations;
 pub(super) mod streams;

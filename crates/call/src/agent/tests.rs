@@ -46,7 +46,7 @@ impl Bench {
     /// Agent a1, ready on 5001.
     fn ready() -> Self {
         let mut bench = Self::new();
-        bench.ask("a1", "5001", RequestKind::AgentLogin { agent: None, work_mode: WorkMode::AutoIn });
+        bench.ask("a1", "5001", RequestKind::AgentLogin(None, WorkMode::AutoIn));
         bench.facts.clear();
         bench
     }
@@ -146,7 +146,7 @@ fn call_event(name: EventName, at: &str, state: CallState, business: bool) -> Ev
 #[test]
 fn login_ready_not_ready_logout_are_told_in_order() {
     let mut bench = Bench::new();
-    bench.ask("a1", "5001", RequestKind::AgentLogin { agent: None, work_mode: WorkMode::ManualIn });
+    bench.ask("a1", "5001", RequestKind::AgentLogin(None, WorkMode::ManualIn));
     bench.ask("a1", "5001", RequestKind::AgentReady(WorkMode::ManualIn));
     bench.ask("a1", "5001", RequestKind::AgentNotReady(WorkMode::AuxWork));
     bench.ask("a1", "5001", RequestKind::AgentLogout);
@@ -169,11 +169,11 @@ fn login_ready_not_ready_logout_are_told_in_order() {
 #[test]
 fn an_agent_logs_in_on_one_phone_only() {
     let mut bench = Bench::ready();
-    bench.ask("a1", "5002", RequestKind::AgentLogin { agent: None, work_mode: WorkMode::AutoIn });
-    bench.ask("a2", "5001", RequestKind::AgentLogin { agent: None, work_mode: WorkMode::AutoIn });
+    bench.ask("a1", "5002", RequestKind::AgentLogin(None, WorkMode::AutoIn));
+    bench.ask("a2", "5001", RequestKind::AgentLogin(None, WorkMode::AutoIn));
     assert_eq!(bench.story(), ["Error 527", "Error 231"]);
     bench.facts.clear();
-    bench.ask("a1", "5001", RequestKind::AgentLogin { agent: None, work_mode: WorkMode::AutoIn });
+    bench.ask("a1", "5001", RequestKind::AgentLogin(None, WorkMode::AutoIn));
     assert_eq!(bench.story(), ["AgentReady AutoIn"], "a repeat is answered by the state");
 }
 
@@ -330,7 +330,7 @@ proptest! {
         for (what, agent, at) in steps {
             let (agent, at) = (["a1", "a2"][usize::from(agent)], ["5001", "5002"][usize::from(at)]);
             match what {
-                0 | 1 => bench.ask(agent, at, RequestKind::AgentLogin { agent: None, work_mode: WorkMode::AutoIn }),
+                0 | 1 => bench.ask(agent, at, RequestKind::AgentLogin(None, WorkMode::AutoIn)),
                 2 => bench.ask(agent, at, RequestKind::AgentLogout),
                 3 => bench.ask(agent, at, RequestKind::AgentReady(WorkMode::ManualIn)),
                 4 => bench.ask(agent, at, RequestKind::AgentNotReady(WorkMode::AfterCallWork)),

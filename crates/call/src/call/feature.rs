@@ -96,7 +96,7 @@ impl Call {
                 self.ask_agent(code, now);
             }
             PinAnswer::Wrong => self.pin_missed(now),
-            PinAnswer::Digits(_) | PinAnswer::Refused => self.tell_outcome(false, now),
+            PinAnswer::Digits(_) | PinAnswer::Refused => self.say_outcome(PROMPT_REFUSED, now),
         }
     }
 
@@ -120,7 +120,7 @@ impl Call {
         match cause {
             Ended::Collected if digits.is_empty() => self.pin_missed(now),
             Ended::Collected => self.ask_pin(Some(TypedPin(digits.to_owned())), now),
-            Ended::Completed | Ended::Stopped | Ended::Failed => self.tell_outcome(false, now),
+            Ended::Completed | Ended::Stopped | Ended::Failed => self.say_outcome(PROMPT_REFUSED, now),
         }
     }
 
@@ -132,7 +132,7 @@ impl Call {
         if pin.tries < PIN_TRIES_MAX {
             self.collect_pin(PROMPT_PIN_AGAIN, now);
         } else {
-            self.tell_outcome(false, now);
+            self.say_outcome(PROMPT_REFUSED, now);
         }
     }
 
@@ -146,7 +146,7 @@ impl Call {
             reference: ReferenceId(1),
             this_dn: dn.clone(),
             kind: match code {
-                FeatureCode::Login => RequestKind::AgentLogin { agent: None, work_mode: WorkMode::ManualIn },
+                FeatureCode::Login => RequestKind::AgentLogin(None, WorkMode::ManualIn),
                 FeatureCode::Logout => RequestKind::AgentLogout,
                 FeatureCode::Ready => RequestKind::AgentReady(WorkMode::ManualIn),
                 FeatureCode::NotReady => RequestKind::AgentNotReady(WorkMode::AuxWork),
@@ -160,33 +160,36 @@ impl Call {
 
     pub(super) fn agent_answered(&mut self, done: bool, now: Timestamp) {
         // While the PIN is open, no request has been sent that could have this outcome.
-        if matches!(self.s.stage, Stage::Feature(Feature { pin: None, .. })) {
-            self.tell_outcome(done, now);
-        }
+        let Stage::Feature(Feature { pin: None, code, .. }) = self.s.stage else {
+            return;
+        };
+        self.say_outcome(if done { confirmation(code) } else { PROMPT_REFUSED }, now);
     }
 
     /// The check of the PIN or the outcome of the request is overdue.
     pub(super) fn feature_overdue(&mut self, now: Timestamp) {
-        self.tell_outcome(false, now);
+        self.say_outcome(PROMPT_REFUSED, now);
     }
 
-    fn tell_outcome(&mut self, done: bool, now: Timestamp) {
+    fn say_outcome(&mut self, prompt: &str, now: Timestamp) {
         let Stage::Feature(feature) = &mut self.s.stage else {
             return;
         };
         if std::mem::replace(&mut feature.told, true) {
             return;
         }
-        let prompt = match (done, feature.code) {
-            (false, _) => PROMPT_REFUSED,
-            (true, FeatureCode::Login) => PROMPT_LOGGED_IN,
-            (true, FeatureCode::Logout) => PROMPT_LOGGED_OUT,
-            (true, FeatureCode::Ready) => PROMPT_READY,
-            (true, FeatureCode::NotReady) => PROMPT_NOT_READY,
-        };
         self.s.timers.disarm(Timer::AgentAnswer);
         let treatment = Treatment::PlayAnnouncement { prompts: vec![prompt.to_owned()] };
         self.play(CALLER_LEG, treatment, Purpose::Service, now);
+    }
+}
+
+fn confirmation(code: FeatureCode) -> &'static str {
+    match code {
+        FeatureCode::Login => PROMPT_LOGGED_IN,
+        FeatureCode::Logout => PROMPT_LOGGED_OUT,
+        FeatureCode::Ready => PROMPT_READY,
+        FeatureCode::NotReady => PROMPT_NOT_READY,
     }
 }
 

@@ -77,7 +77,7 @@ impl Call {
             }
             RequestKind::AnswerCall(_) => self.ask_answer(asked, now),
             RequestKind::RedirectCall(_, to) => self.redirect(to, asked, now),
-            RequestKind::AgentLogin { .. }
+            RequestKind::AgentLogin(..)
             | RequestKind::AgentLogout
             | RequestKind::AgentReady(_)
             | RequestKind::AgentNotReady(_)

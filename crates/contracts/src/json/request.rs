@@ -6,17 +6,19 @@
 //!
 //! Unknown fields are ignored. Tenant and requester come from the caller's token, never from the frame.
 
+mod argument;
 mod fields;
 mod openapi;
+mod treatment;
 
 use model::event::ErrorCode;
 use model::request::{FrameField, Request, RequestKind, RequestType, RouteTo, Treatment};
-use model::{ConnId, Owner, ReferenceId, TenantId};
+use model::{AgentId, ConnId, Dn, Owner, ReferenceId, TenantId, UserData, WorkMode};
 use serde_json::{Map, Value as Json, json};
 
 use super::FrameError;
 use super::user_data::user_data_to_json;
-use crate::wire;
+use argument::FrameArgument;
 use fields::Fields;
 
 pub use openapi::{requests_markdown, requests_openapi};
@@ -41,10 +43,10 @@ pub fn read_request(frame: &Json, tenant: &TenantId, requester: &str) -> Result<
     let fields = Fields(fields);
     let name = fields.text("req")?;
     let reference = fields.number("ReferenceID")?.unwrap_or_default();
-    let this_dn = fields.dn("ThisDN", ErrorCode::DN_NOT_CONFIGURED)?;
+    let this_dn = Dn::read(&fields, &FrameField::THIS_DN)?;
     let (kind, owner) = read_kind(name, &fields)?;
-    let reasons = fields.pairs(&FrameField::REASONS)?;
-    let extensions = fields.pairs(&FrameField::EXTENSIONS)?;
+    let reasons = UserData::read(&fields, &FrameField::REASONS)?;
+    let extensions = UserData::read(&fields, &FrameField::EXTENSIONS)?;
     let request = Request {
         tenant: tenant.clone(),
         requester: requester.to_owned(),
@@ -61,109 +63,53 @@ fn read_kind(name: &str, fields: &Fields<'_>) -> Result<(RequestKind, Option<Own
     let unsupported = || FrameError::new("req", ErrorCode::UNSUPPORTED, format_args!("{name} is not supported"));
     let request_type = RequestType::named(name).ok_or_else(unsupported)?;
     if !request_type.concern.is_of_call() {
-        let kind = read_agent_kind(request_type, fields)?.ok_or_else(unsupported)?;
-        return Ok((kind, None));
+        return Ok((read_agent_kind(request_type, fields)?.ok_or_else(unsupported)?, None));
     }
     let (id, owner) = fields.conn_id()?;
-    let kind = read_call_kind(request_type, id, fields)?.ok_or_else(unsupported)?;
-    Ok((kind, owner))
+    Ok((read_call_kind(request_type, id, fields)?.ok_or_else(unsupported)?, owner))
 }
 
-fn read_agent_kind(request_type: &RequestType, fields: &Fields<'_>) -> Result<Option<RequestKind>, FrameError> {
-    Ok(Some(match request_type.name() {
-        "TAgentLogin" => RequestKind::AgentLogin { agent: fields.agent()?, work_mode: fields.work_mode()? },
-        "TAgentLogout" => RequestKind::AgentLogout,
-        "TAgentSetReady" => RequestKind::AgentReady(fields.work_mode()?),
-        "TAgentSetNotReady" => RequestKind::AgentNotReady(fields.work_mode()?),
-        "TQueryAddress" => RequestKind::QueryAddress,
-        _ => return Ok(None),
-    }))
-}
-
-fn read_call_kind(
-    request_type: &RequestType,
-    id: ConnId,
-    fields: &Fields<'_>,
-) -> Result<Option<RequestKind>, FrameError> {
-    Ok(Some(match request_type.name() {
-        "TAnswerCall" => RequestKind::AnswerCall(id),
-        "TReleaseCall" => RequestKind::ReleaseCall(id),
-        "TClearCall" => RequestKind::ClearCall(id),
-        "THoldCall" => RequestKind::HoldCall(id),
-        "TRetrieveCall" => RequestKind::RetrieveCall(id),
-        "TStopTreatment" => RequestKind::StopTreatment(id),
-        "TDeleteUserData" => RequestKind::DeleteUserData(id),
-        "TQueryCall" => RequestKind::QueryCall(id),
-        "TRedirectCall" => RequestKind::RedirectCall(id, fields.dn("OtherDN", ErrorCode::INVALID_CALLED_DN)?),
-        "TRouteCall" => RequestKind::RouteCall(id, read_route(fields)?),
-        "TApplyTreatment" => RequestKind::ApplyTreatment(id, read_treatment(fields)?),
-        "TDeletePair" => RequestKind::DeletePair(id, fields.text("Key")?.to_owned()),
-        "TUpdateUserData" => RequestKind::UpdateUserData(id, fields.pairs(&FrameField::USER_DATA)?),
-        _ => return Ok(None),
-    }))
-}
-
-fn read_route(fields: &Fields<'_>) -> Result<RouteTo, FrameError> {
-    match fields.optional_text("RouteType")?.unwrap_or("Unknown") {
-        "Unknown" | "Default" => {
-            Ok(RouteTo::Dn { dn: fields.dn("OtherDN", ErrorCode::INVALID_DESTINATION)?, agent: fields.agent()? })
+macro_rules! conversions {
+    (
+        calls { $(
+            $(#[$call_doc:meta])+
+            $call:ident $(( $($call_argument:ident: $call_type:ty = [$call_field:expr $(, $call_more:expr)*]),+ $(,)? ))?
+                : $call_message:ident, [$call_name:literal $(, $call_alias:literal)*], $call_concern:ident => $call_answer:ident;
+        )+ }
+        agents { $(
+            $(#[$agent_doc:meta])+
+            $agent:ident $(( $($agent_argument:ident: $agent_type:ty = [$agent_field:expr $(, $agent_more:expr)*]),+ $(,)? ))?
+                : $agent_message:ident, [$agent_name:literal $(, $agent_alias:literal)*], $agent_concern:ident => $agent_answer:ident;
+        )+ }
+    ) => {
+        fn read_call_kind(
+            request_type: &RequestType,
+            id: ConnId,
+            fields: &Fields<'_>,
+        ) -> Result<Option<RequestKind>, FrameError> {
+            Ok(Some(match request_type.name() {
+                $( $call_name => RequestKind::$call(id $($(, <$call_type>::read(fields, &$call_field)?)+)?), )+
+                _ => return Ok(None),
+            }))
         }
-        "Reject" => {
-            let status = fields.number("Status")?.unwrap_or(603);
-            match u16::try_from(status) {
-                Ok(status @ 400..=699) => Ok(RouteTo::Reject(status)),
-                _ => Err(FrameError::invalid("Status", "it is not a SIP status from 400 to 699")),
+
+        fn read_agent_kind(request_type: &RequestType, fields: &Fields<'_>) -> Result<Option<RequestKind>, FrameError> {
+            Ok(Some(match request_type.name() {
+                $( $agent_name => RequestKind::$agent $(( $(<$agent_type>::read(fields, &$agent_field)?),+ ))?, )+
+                _ => return Ok(None),
+            }))
+        }
+
+        fn put_arguments(frame: &mut Map<String, Json>, kind: &RequestKind) {
+            match kind {
+                $( RequestKind::$call(_ $($(, $call_argument)+)?) => { $($($call_argument.put(&$call_field, frame);)+)? } )+
+                $( RequestKind::$agent $(( $($agent_argument),+ ))? => { $($($agent_argument.put(&$agent_field, frame);)+)? } )+
             }
         }
-        "CallDisconnect" => Ok(RouteTo::Disconnect),
-        other => {
-            Err(FrameError::invalid("RouteType", format_args!("{other} is not Unknown, Reject or CallDisconnect")))
-        }
-    }
+    };
 }
 
-fn read_treatment(fields: &Fields<'_>) -> Result<Treatment, FrameError> {
-    let parameters = fields.object("Parameters")?;
-    let parameters = Fields(&parameters);
-    match fields.text("TreatmentType")? {
-        "PlayAnnouncement" => Ok(Treatment::PlayAnnouncement { prompts: parameters.prompts()? }),
-        "Music" => Ok(Treatment::Music {
-            resource: prompt_name("resource", parameters.text("resource")?.to_owned())?,
-            duration_ms: parameters.number("duration_ms")?,
-        }),
-        "PlayAnnouncementAndDigits" => read_collect(&parameters),
-        "Echo" => Ok(Treatment::Echo),
-        "RingBack" => Ok(Treatment::RingBack),
-        "Silence" => Ok(Treatment::Silence),
-        other => {
-            Err(FrameError::new("TreatmentType", ErrorCode::UNSUPPORTED, format_args!("{other} is not supported")))
-        }
-    }
-}
-
-fn read_collect(parameters: &Fields<'_>) -> Result<Treatment, FrameError> {
-    let max_digits = parameters.number("max_digits")?.unwrap_or(1);
-    let terminator = parameters.optional_text("terminator")?;
-    Ok(Treatment::PlayAndCollect {
-        prompts: parameters.prompts()?,
-        max_digits: u8::try_from(max_digits).map_err(|_| FrameError::invalid("max_digits", "it is above 255"))?,
-        first_digit_timeout_ms: parameters.number("first_digit_timeout_ms")?.unwrap_or(5_000),
-        inter_digit_timeout_ms: parameters.number("inter_digit_timeout_ms")?.unwrap_or(3_000),
-        terminator: match terminator.map(|t| t.chars().collect::<Vec<_>>()).as_deref() {
-            None | Some([]) => None,
-            Some([one]) => Some(*one),
-            Some(_) => return Err(FrameError::invalid("terminator", "it is more than one character")),
-        },
-    })
-}
-
-fn prompt_name(field: &str, name: String) -> Result<String, FrameError> {
-    if name.len() > Treatment::PROMPT_BYTES_MAX {
-        let rule = format_args!("a name has more than {} bytes", Treatment::PROMPT_BYTES_MAX);
-        return Err(FrameError::invalid(field, rule));
-    }
-    Ok(name)
-}
+model::with_requests!(conversions);
 
 /// Writes a request as a frame; with the owner behind the ConnID where it is known.
 pub fn request_frame(request: &Request, owner: Option<&Owner>) -> Json {
@@ -182,79 +128,6 @@ pub fn request_frame(request: &Request, owner: Option<&Owner>) -> Json {
         }
     }
     Json::Object(frame)
-}
-
-fn put_arguments(frame: &mut Map<String, Json>, kind: &RequestKind) {
-    match kind {
-        RequestKind::RedirectCall(_, dn) => {
-            frame.insert("OtherDN".into(), json!(dn.as_str()));
-        }
-        RequestKind::RouteCall(_, RouteTo::Dn { dn, agent }) => {
-            frame.insert("OtherDN".into(), json!(dn.as_str()));
-            if let Some(agent) = agent {
-                frame.insert("AgentID".into(), json!(agent.as_str()));
-            }
-        }
-        RequestKind::RouteCall(_, RouteTo::Reject(status)) => {
-            frame.insert("RouteType".into(), json!("Reject"));
-            frame.insert("Status".into(), json!(status));
-        }
-        RequestKind::RouteCall(_, RouteTo::Disconnect) => {
-            frame.insert("RouteType".into(), json!("CallDisconnect"));
-        }
-        RequestKind::ApplyTreatment(_, treatment) => {
-            let (name, parameters) = treatment_to_json(treatment);
-            frame.insert("TreatmentType".into(), json!(name));
-            frame.insert("Parameters".into(), parameters);
-        }
-        RequestKind::UpdateUserData(_, data) => {
-            frame.insert("UserData".into(), user_data_to_json(data));
-        }
-        RequestKind::DeletePair(_, key) => {
-            frame.insert("Key".into(), json!(key));
-        }
-        RequestKind::AgentLogin { agent, work_mode } => {
-            if let Some(agent) = agent {
-                frame.insert("AgentID".into(), json!(agent.as_str()));
-            }
-            frame.insert("AgentWorkMode".into(), json!(wire::work_mode_name(*work_mode)));
-        }
-        RequestKind::AgentReady(mode) | RequestKind::AgentNotReady(mode) => {
-            frame.insert("AgentWorkMode".into(), json!(wire::work_mode_name(*mode)));
-        }
-        _ => {}
-    }
-}
-
-fn treatment_to_json(treatment: &Treatment) -> (&'static str, Json) {
-    match treatment {
-        Treatment::PlayAnnouncement { prompts } => ("PlayAnnouncement", json!({ "prompts": prompts })),
-        Treatment::Music { resource, duration_ms: None } => ("Music", json!({ "resource": resource })),
-        Treatment::Music { resource, duration_ms } => {
-            ("Music", json!({ "resource": resource, "duration_ms": duration_ms }))
-        }
-        Treatment::PlayAndCollect {
-            prompts,
-            max_digits,
-            first_digit_timeout_ms,
-            inter_digit_timeout_ms,
-            terminator,
-        } => {
-            let mut parameters = json!({
-                "prompts": prompts,
-                "max_digits": max_digits,
-                "first_digit_timeout_ms": first_digit_timeout_ms,
-                "inter_digit_timeout_ms": inter_digit_timeout_ms,
-            });
-            if let Some(terminator) = terminator {
-                parameters["terminator"] = json!(terminator);
-            }
-            ("PlayAnnouncementAndDigits", parameters)
-        }
-        Treatment::Echo => ("Echo", json!({})),
-        Treatment::RingBack => ("RingBack", json!({})),
-        Treatment::Silence => ("Silence", json!({})),
-    }
 }
 
 /// Reads a ConnID as clients write it: 16 hex digits and, if they know it, `@` and the owner.

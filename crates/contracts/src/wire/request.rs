@@ -1,12 +1,15 @@
 //! Requests.
 
-use model::request::{Request, RequestKind, RouteTo, Treatment};
-use model::{AgentId, ConnId, Dn, ReferenceId, TenantId};
+mod argument;
 
-use super::event::{optional_data, user_data_from_wire, user_data_to_wire};
-use super::{WireError, names};
+use model::request::{Request, RequestKind, Treatment};
+use model::{ReferenceId, TenantId};
+
+use super::WireError;
+use super::event::{optional_data, user_data_from_wire};
 use crate::v1;
 use crate::v1::request::Kind;
+use argument::WireArgument;
 
 /// Writes a request.
 pub fn request_to_wire(request: &Request) -> v1::Request {
@@ -31,95 +34,65 @@ pub fn request_from_wire(request: v1::Request) -> Result<Request, WireError> {
         tenant: TenantId::parse(&request.tenant).map_err(|e| WireError::field("tenant", e))?,
         requester: request.requester,
         reference: ReferenceId(request.reference),
-        this_dn: dn(&request.this_dn, "this_dn")?,
+        this_dn: WireArgument::from_wire(request.this_dn, "this_dn")?,
         kind: kind_from_wire(kind)?,
         reasons: user_data_from_wire(request.reasons)?,
         extensions: user_data_from_wire(request.extensions)?,
     })
 }
 
-fn kind_to_wire(kind: &RequestKind) -> Kind {
-    let of = |id: &ConnId| v1::OfCall { conn_id: id.0 };
-    match kind {
-        RequestKind::AnswerCall(id) => Kind::AnswerCall(of(id)),
-        RequestKind::ReleaseCall(id) => Kind::ReleaseCall(of(id)),
-        RequestKind::ClearCall(id) => Kind::ClearCall(of(id)),
-        RequestKind::RedirectCall(id, dn) => {
-            Kind::RedirectCall(v1::RedirectCall { conn_id: id.0, other_dn: dn.to_string() })
-        }
-        RequestKind::HoldCall(id) => Kind::HoldCall(of(id)),
-        RequestKind::RetrieveCall(id) => Kind::RetrieveCall(of(id)),
-        RequestKind::RouteCall(id, to) => Kind::RouteCall(v1::RouteCall { conn_id: id.0, to: Some(route_to_wire(to)) }),
-        RequestKind::ApplyTreatment(id, treatment) => {
-            Kind::ApplyTreatment(v1::ApplyTreatment { conn_id: id.0, treatment: Some(treatment_to_wire(treatment)) })
-        }
-        RequestKind::StopTreatment(id) => Kind::StopTreatment(of(id)),
-        RequestKind::UpdateUserData(id, data) => {
-            Kind::UpdateUserData(v1::UpdateUserData { conn_id: id.0, user_data: Some(user_data_to_wire(data)) })
-        }
-        RequestKind::DeletePair(id, key) => Kind::DeletePair(v1::DeletePair { conn_id: id.0, key: key.clone() }),
-        RequestKind::DeleteUserData(id) => Kind::DeleteUserData(of(id)),
-        RequestKind::QueryCall(id) => Kind::QueryCall(of(id)),
-        RequestKind::AgentLogin { agent, work_mode } => Kind::AgentLogin(v1::AgentLogin {
-            agent: agent.as_ref().map(ToString::to_string),
-            work_mode: names::work_mode_to_wire(*work_mode),
-        }),
-        RequestKind::AgentLogout => Kind::AgentLogout(v1::Nothing {}),
-        RequestKind::AgentReady(mode) => Kind::AgentReady(names::work_mode_to_wire(*mode)),
-        RequestKind::AgentNotReady(mode) => Kind::AgentNotReady(names::work_mode_to_wire(*mode)),
-        RequestKind::QueryAddress => Kind::QueryAddress(v1::Nothing {}),
-    }
+/// The value of a field of `Request.kind`: a message with the arguments, or the only argument itself.
+macro_rules! kind_value {
+    (bare $argument:ident) => { $argument.to_wire() };
+    ($message:ident $($argument:ident)*) => { v1::$message { $($argument: $argument.to_wire()),* } };
 }
 
-fn kind_from_wire(kind: Kind) -> Result<RequestKind, WireError> {
-    let id = |of: v1::OfCall| ConnId(of.conn_id);
-    Ok(match kind {
-        Kind::AnswerCall(of) => RequestKind::AnswerCall(id(of)),
-        Kind::ReleaseCall(of) => RequestKind::ReleaseCall(id(of)),
-        Kind::ClearCall(of) => RequestKind::ClearCall(id(of)),
-        Kind::RedirectCall(r) => RequestKind::RedirectCall(ConnId(r.conn_id), dn(&r.other_dn, "other_dn")?),
-        Kind::HoldCall(of) => RequestKind::HoldCall(id(of)),
-        Kind::RetrieveCall(of) => RequestKind::RetrieveCall(id(of)),
-        Kind::RouteCall(r) => RequestKind::RouteCall(ConnId(r.conn_id), route_from_wire(r.to)?),
-        Kind::ApplyTreatment(t) => {
-            let treatment = t.treatment.ok_or_else(|| WireError::field("treatment", "it is absent"))?;
-            RequestKind::ApplyTreatment(ConnId(t.conn_id), treatment_from_wire(treatment)?)
-        }
-        Kind::StopTreatment(of) => RequestKind::StopTreatment(id(of)),
-        Kind::UpdateUserData(u) => RequestKind::UpdateUserData(ConnId(u.conn_id), user_data_from_wire(u.user_data)?),
-        Kind::DeletePair(d) => RequestKind::DeletePair(ConnId(d.conn_id), d.key),
-        Kind::DeleteUserData(of) => RequestKind::DeleteUserData(id(of)),
-        Kind::QueryCall(of) => RequestKind::QueryCall(id(of)),
-        Kind::AgentLogin(login) => RequestKind::AgentLogin {
-            agent: login.agent.map(|a| agent(&a)).transpose()?,
-            work_mode: names::work_mode_from_wire(login.work_mode)?,
-        },
-        Kind::AgentLogout(_) => RequestKind::AgentLogout,
-        Kind::AgentReady(mode) => RequestKind::AgentReady(names::work_mode_from_wire(mode)?),
-        Kind::AgentNotReady(mode) => RequestKind::AgentNotReady(names::work_mode_from_wire(mode)?),
-        Kind::QueryAddress(_) => RequestKind::QueryAddress,
-    })
+/// An argument out of such a value.
+macro_rules! argument {
+    (bare $value:ident $argument:ident) => {
+        WireArgument::from_wire($value, stringify!($argument))?
+    };
+    ($message:ident $value:ident $argument:ident) => {
+        WireArgument::from_wire($value.$argument, stringify!($argument))?
+    };
 }
 
-fn route_to_wire(to: &RouteTo) -> v1::route_call::To {
-    use v1::route_call::To;
-    match to {
-        RouteTo::Dn { dn, agent } => {
-            To::Dn(v1::RouteToDn { dn: dn.to_string(), agent: agent.as_ref().map(ToString::to_string) })
+macro_rules! conversions {
+    (
+        calls { $(
+            $(#[$call_doc:meta])+
+            $call:ident $(( $($call_argument:ident: $call_type:ty = $call_fields:tt),+ $(,)? ))?
+                : $call_message:ident, $call_names:tt, $call_concern:ident => $call_answer:ident;
+        )+ }
+        agents { $(
+            $(#[$agent_doc:meta])+
+            $agent:ident $(( $($agent_argument:ident: $agent_type:ty = $agent_fields:tt),+ $(,)? ))?
+                : $agent_message:ident, $agent_names:tt, $agent_concern:ident => $agent_answer:ident;
+        )+ }
+    ) => {
+        fn kind_to_wire(kind: &RequestKind) -> Kind {
+            match kind {
+                $( RequestKind::$call(conn_id $($(, $call_argument)+)?) => {
+                    Kind::$call(kind_value!($call_message conn_id $($($call_argument)+)?))
+                } )+
+                $( RequestKind::$agent $(( $($agent_argument),+ ))? => {
+                    Kind::$agent(kind_value!($agent_message $($($agent_argument)+)?))
+                } )+
+            }
         }
-        RouteTo::Reject(status) => To::Reject((*status).into()),
-        RouteTo::Disconnect => To::Disconnect(v1::Nothing {}),
-    }
+
+        fn kind_from_wire(kind: Kind) -> Result<RequestKind, WireError> {
+            Ok(match kind {
+                $( Kind::$call(value) => RequestKind::$call(
+                    argument!($call_message value conn_id) $($(, argument!($call_message value $call_argument))+)?
+                ), )+
+                $( Kind::$agent(_value) => RequestKind::$agent $(( $(argument!($agent_message _value $agent_argument)),+ ))?, )+
+            })
+        }
+    };
 }
 
-fn route_from_wire(to: Option<v1::route_call::To>) -> Result<RouteTo, WireError> {
-    use v1::route_call::To;
-    Ok(match to.ok_or_else(|| WireError::field("to", "it is absent"))? {
-        To::Dn(to) => RouteTo::Dn { dn: dn(&to.dn, "dn")?, agent: to.agent.map(|a| agent(&a)).transpose()? },
-        To::Reject(status) => RouteTo::Reject(u16::try_from(status).map_err(|e| WireError::field("reject", e))?),
-        To::Disconnect(_) => RouteTo::Disconnect,
-    })
-}
+model::with_requests!(conversions);
 
 /// Writes a treatment.
 pub fn treatment_to_wire(treatment: &Treatment) -> v1::Treatment {
@@ -177,12 +150,4 @@ fn one_char(text: &str) -> Result<char, WireError> {
         (Some(one), None) => Ok(one),
         _ => Err(WireError::field("terminator", "it is not one character")),
     }
-}
-
-fn dn(text: &str, field: &'static str) -> Result<Dn, WireError> {
-    Dn::parse(text).map_err(|e| WireError::field(field, e))
-}
-
-fn agent(text: &str) -> Result<AgentId, WireError> {
-    AgentId::parse(text).map_err(|e| WireError::field("agent", e))
 }

@@ -1,7 +1,5 @@
 //! Every fact and request comes back from the wire as it was.
 
-use std::collections::BTreeSet;
-
 use contracts::{json, wire};
 use model::agent::WorkMode;
 use model::event::{CallRef, ErrorCode};
@@ -140,37 +138,59 @@ fn treatment() -> impl Strategy<Value = Treatment> {
     ]
 }
 
-fn kind() -> impl Strategy<Value = RequestKind> {
-    let id = || any::<u64>().prop_map(ConnId);
-    let simple: &[fn(ConnId) -> RequestKind] = &[
-        RequestKind::AnswerCall,
-        RequestKind::ReleaseCall,
-        RequestKind::ClearCall,
-        RequestKind::HoldCall,
-        RequestKind::RetrieveCall,
-        RequestKind::StopTreatment,
-        RequestKind::DeleteUserData,
-        RequestKind::QueryCall,
-    ];
-    let route = prop_oneof![
+/// An argument of requests, as the strategies make it.
+trait Generated: Sized {
+    fn any() -> BoxedStrategy<Self>;
+}
+
+macro_rules! generated {
+    ($($of:ty = $strategy:expr;)+) => { $( impl Generated for $of {
+        fn any() -> BoxedStrategy<Self> {
+            $strategy.boxed()
+        }
+    } )+ };
+}
+
+generated! {
+    Dn = dn();
+    String = name();
+    Option<AgentId> = option::of(agent());
+    WorkMode = work_mode();
+    UserData = user_data();
+    Treatment = treatment();
+    RouteTo = prop_oneof![
         (dn(), option::of(agent())).prop_map(|(dn, agent)| RouteTo::Dn { dn, agent }),
         (400..700u16).prop_map(RouteTo::Reject),
         Just(RouteTo::Disconnect),
     ];
-    prop_oneof![
-        (id(), select(simple)).prop_map(|(id, make)| make(id)),
-        (id(), dn()).prop_map(|(id, dn)| RequestKind::RedirectCall(id, dn)),
-        (id(), route).prop_map(|(id, to)| RequestKind::RouteCall(id, to)),
-        (id(), treatment()).prop_map(|(id, treatment)| RequestKind::ApplyTreatment(id, treatment)),
-        (id(), user_data()).prop_map(|(id, data)| RequestKind::UpdateUserData(id, data)),
-        (id(), name()).prop_map(|(id, key)| RequestKind::DeletePair(id, key)),
-        (option::of(agent()), work_mode()).prop_map(|(agent, work_mode)| RequestKind::AgentLogin { agent, work_mode }),
-        Just(RequestKind::AgentLogout),
-        work_mode().prop_map(RequestKind::AgentReady),
-        work_mode().prop_map(RequestKind::AgentNotReady),
-        Just(RequestKind::QueryAddress),
-    ]
 }
+
+macro_rules! kinds {
+    (
+        calls { $(
+            $(#[$call_doc:meta])+
+            $call:ident $(( $($call_argument:ident: $call_type:ty = $call_fields:tt),+ $(,)? ))?
+                : $call_message:ident, $call_names:tt, $call_concern:ident => $call_answer:ident;
+        )+ }
+        agents { $(
+            $(#[$agent_doc:meta])+
+            $agent:ident $(( $($agent_argument:ident: $agent_type:ty = $agent_fields:tt),+ $(,)? ))?
+                : $agent_message:ident, $agent_names:tt, $agent_concern:ident => $agent_answer:ident;
+        )+ }
+    ) => {
+        /// Every request of the table.
+        fn kind() -> impl Strategy<Value = RequestKind> {
+            prop::strategy::Union::new([
+                $( (any::<u64>().prop_map(ConnId), $($(<$call_type>::any()),+)?)
+                    .prop_map(|(id, $($($call_argument),+)?)| RequestKind::$call(id $($(, $call_argument)+)?)).boxed(), )+
+                $( (Just(()), $($(<$agent_type>::any()),+)?)
+                    .prop_map(|((), $($($agent_argument),+)?)| RequestKind::$agent $(( $($agent_argument),+ ))?).boxed(), )+
+            ])
+        }
+    };
+}
+
+model::with_requests!(kinds);
 
 fn request() -> impl Strategy<Value = Request> {
     (kind(), dn(), name(), any::<u64>(), user_data(), user_data()).prop_map(
@@ -305,19 +325,6 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..200)) {
         let _ = wire::decode_stamped(bytes.as_slice());
-    }
-}
-
-#[test]
-fn every_request_of_the_table_is_generated() {
-    use proptest::strategy::ValueTree;
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let mut seen = BTreeSet::new();
-    for _ in 0..2_000 {
-        seen.insert(kind().new_tree(&mut runner).expect("a request").current().request_type().name());
-    }
-    for each in RequestKind::TABLE {
-        assert!(seen.contains(each.name()), "kind() makes no {}", each.name());
     }
 }
 

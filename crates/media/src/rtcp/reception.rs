@@ -71,8 +71,26 @@ impl Reception {
         self.state.ssrc
     }
 
-    /// Counts one more packet; `timed` says whether its timestamp is its sampling time.
-    pub fn handle(&mut self, sequence: u16, rtp_timestamp: u32, now: Timestamp, timed: bool) {
+    /// Counts one more packet.
+    pub fn handle(&mut self, sequence: u16, rtp_timestamp: u32, now: Timestamp) {
+        if self.count(sequence, rtp_timestamp, now) == Continuity::Restarted {
+            return;
+        }
+        let state = &mut self.state;
+        let transit = arrival(now).wrapping_sub(rtp_timestamp);
+        let difference = (transit.wrapping_sub(state.transit) as i32).unsigned_abs();
+        state.transit = transit;
+        // J += |D| - J/16, in units of 1/16 (§A.8); a jump of the clock must not overflow it.
+        let next = i64::from(state.jitter_16) + i64::from(difference) - (i64::from(state.jitter_16) + 8) / 16;
+        state.jitter_16 = u32::try_from(next.max(0)).unwrap_or(u32::MAX);
+    }
+
+    /// Counts one more packet whose timestamp is not its sampling time: it says nothing about jitter.
+    pub fn handle_untimed(&mut self, sequence: u16, rtp_timestamp: u32, now: Timestamp) {
+        self.count(sequence, rtp_timestamp, now);
+    }
+
+    fn count(&mut self, sequence: u16, rtp_timestamp: u32, now: Timestamp) -> Continuity {
         let state = &mut self.state;
         let ahead = sequence.wrapping_sub(state.highest as u16);
         if ahead < DROPOUT_MAX {
@@ -82,18 +100,10 @@ impl Reception {
             let ReceptionSnapshot { ssrc, sender_report, .. } = *state;
             *self = Self::new(ssrc, sequence, rtp_timestamp, now);
             self.state.sender_report = sender_report;
-            return;
+            return Continuity::Restarted;
         }
         state.received += 1;
-        if !timed {
-            return;
-        }
-        let transit = arrival(now).wrapping_sub(rtp_timestamp);
-        let difference = (transit.wrapping_sub(state.transit) as i32).unsigned_abs();
-        state.transit = transit;
-        // J += |D| - J/16, in units of 1/16 (§A.8); a jump of the clock must not overflow it.
-        let next = i64::from(state.jitter_16) + i64::from(difference) - (i64::from(state.jitter_16) + 8) / 16;
-        state.jitter_16 = u32::try_from(next.max(0)).unwrap_or(u32::MAX);
+        Continuity::Continued
     }
 
     /// Notes a sender report of the source.
@@ -149,6 +159,14 @@ impl Reception {
 /// Arrival time in timestamp units of 1/8000 s, modulo 2^32.
 fn arrival(now: Timestamp) -> u32 {
     (now.as_micros() / 125) as u32
+}
+
+/// How a packet stands to those before it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Continuity {
+    Continued,
+    /// The statistics begin with this packet.
+    Restarted,
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ impl Inbound {
             if self.source.lock == Some((from, header.ssrc)) {
                 self.left_out = self.left_out.saturating_add(1);
                 if let Some(reception) = self.reception.as_mut().filter(|r| r.ssrc() == header.ssrc) {
-                    reception.handle(header.sequence, header.timestamp, now, false);
+                    reception.handle_untimed(header.sequence, header.timestamp, now);
                 }
             }
             return None;
@@ -82,8 +82,11 @@ impl Inbound {
             return None;
         }
         match self.reception.as_mut().filter(|r| r.ssrc() == header.ssrc) {
-            // All packets of a telephone event carry its start time, so they do not count for jitter.
-            Some(reception) => reception.handle(header.sequence, header.timestamp, now, content != Content::Event),
+            // All packets of a telephone event carry its start time.
+            Some(reception) if content == Content::Event => {
+                reception.handle_untimed(header.sequence, header.timestamp, now);
+            }
+            Some(reception) => reception.handle(header.sequence, header.timestamp, now),
             None => {
                 self.totals.lost_before += self.reception.as_ref().map_or(0, Reception::lost);
                 self.reception = Some(Reception::new(header.ssrc, header.sequence, header.timestamp, now));

@@ -7,13 +7,20 @@ use model::Timestamp;
 use super::{Channel, PacketBuffer, Session, Transmit};
 use crate::rtcp::{self, SenderInfo};
 
+/// Why a report is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReportCause {
+    Interval,
+    LegEnds,
+}
+
 impl Session {
     /// The last report, with BYE (RFC 3550 §6.6), for a leg that ends.
     pub fn goodbye(&mut self, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
-        self.report(now, out, true)
+        self.report(now, out, ReportCause::LegEnds)
     }
 
-    pub(super) fn report(&mut self, now: Timestamp, out: &mut PacketBuffer, goodbye: bool) -> Option<Transmit> {
+    pub(super) fn report(&mut self, now: Timestamp, out: &mut PacketBuffer, cause: ReportCause) -> Option<Transmit> {
         let stream = self.stream.as_ref()?;
         stream.remote?;
         let to = self.inbound.source.rtcp_destination(stream)?;
@@ -25,6 +32,7 @@ impl Session {
             octets: self.outbound.octets(),
         });
         let block = self.inbound.report(now);
+        let goodbye = cause == ReportCause::LegEnds;
         let report = rtcp::Report { ssrc: self.outbound.ssrc(), sender, block, cname: &self.cname, goodbye };
         let bytes = report.to_bytes();
         out.get_mut(..bytes.len())?.copy_from_slice(&bytes);

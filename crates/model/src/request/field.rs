@@ -1,5 +1,6 @@
 //! The fields of request frames beside `req`, `ReferenceID` and `ThisDN`: names, shapes, limits.
 
+use crate::event::ErrorCode;
 use crate::userdata::UserData;
 
 /// A field of a request frame.
@@ -11,6 +12,8 @@ pub struct FrameField {
     pub shape: Shape,
     /// Whether a request without it is refused.
     pub required: bool,
+    /// The number of the error where it is absent or not valid.
+    pub fault: ErrorCode,
     /// Its meaning, in a few words.
     pub meaning: &'static str,
 }
@@ -50,7 +53,8 @@ pub enum Shape {
 
 impl FrameField {
     /// The call.
-    pub const CONN_ID: Self = Self::new("ConnID", Shape::ConnId, "the call").required();
+    pub const CONN_ID: Self =
+        Self::new("ConnID", Shape::ConnId, "the call").required().refused_by(ErrorCode::INVALID_CONN_ID);
     /// The client's number.
     pub const REFERENCE: Self = Self::new(
         "ReferenceID",
@@ -58,9 +62,14 @@ impl FrameField {
         "your number, which comes back in the event",
     );
     /// The DN that the request is for.
-    pub const THIS_DN: Self = Self::new("ThisDN", Shape::Dn, "the DN that the request is for").required();
-    /// The destination.
-    pub const OTHER_DN: Self = Self::new("OtherDN", Shape::Dn, "the destination");
+    pub const THIS_DN: Self = Self::new("ThisDN", Shape::Dn, "the DN that the request is for")
+        .required()
+        .refused_by(ErrorCode::DN_NOT_CONFIGURED);
+    /// The number that is called, or the party that is meant.
+    pub const OTHER_DN: Self =
+        Self::new("OtherDN", Shape::Dn, "the destination").refused_by(ErrorCode::INVALID_CALLED_DN);
+    /// The destination of a routed call.
+    pub const DESTINATION: Self = Self::OTHER_DN.refused_by(ErrorCode::INVALID_DESTINATION);
     /// The agent.
     pub const AGENT_ID: Self = Self::new("AgentID", Shape::Agent, "the agent");
     /// The work mode.
@@ -97,7 +106,12 @@ impl FrameField {
     pub const EXTENSIONS: Self = Self::new("Extensions", BESIDE, "technical data, as pairs");
 
     const fn new(name: &'static str, shape: Shape, meaning: &'static str) -> Self {
-        Self { name, shape, required: false, meaning }
+        Self { name, shape, required: false, fault: ErrorCode::INVALID_ATTRIBUTE, meaning }
+    }
+
+    /// The same field with another error number.
+    const fn refused_by(self, fault: ErrorCode) -> Self {
+        Self { fault, ..self }
     }
 
     /// The same field where a request needs it.

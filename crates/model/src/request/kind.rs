@@ -58,31 +58,109 @@ impl RequestType {
     }
 }
 
-/// Declares [`RequestKind`]: what concerns a call begins with its ConnID.
-macro_rules! requests {
+/// Hands the table of requests to the macro of that name, which makes something of every row. A row is
+///
+/// ```text
+/// Variant(argument: Type = [its fields in frames], ...): Message, ["its name in frames", "other names"], Concern => the event that answers it;
+/// ```
+///
+/// `Message` is the row's message in `proto/`, whose fields have the arguments' names; `bare` if the only argument stands there
+/// without a message. What concerns a call has its ConnID before the other arguments (`conn_id` in the message, `ConnID` in the
+/// frame).
+#[macro_export]
+macro_rules! with_requests {
+    ($make:ident) => {
+        $make! {
+            calls {
+                /// Answers an alerting call (where the phone allows it).
+                AnswerCall: OfCall, ["TAnswerCall"], Party => Established;
+                /// Releases this DN from the call.
+                ReleaseCall: OfCall, ["TReleaseCall"], Party => Released;
+                /// Releases every party.
+                ClearCall: OfCall, ["TClearCall"], WholeCall => CallDeleted;
+                /// Refuses an alerting call and sends it elsewhere.
+                RedirectCall(other_dn: Dn = [FrameField::OTHER_DN.required()]): RedirectCall, ["TRedirectCall"], Party => Released;
+                /// Puts the call on hold.
+                HoldCall: OfCall, ["THoldCall"], Party => Held;
+                /// Takes the call back from hold.
+                RetrieveCall: OfCall, ["TRetrieveCall"], Party => Retrieved;
+                /// Routes a call that waits on a route point.
+                RouteCall(
+                    to: RouteTo = [FrameField::DESTINATION, FrameField::AGENT_ID, FrameField::ROUTE_TYPE, FrameField::STATUS]
+                ): RouteCall, ["TRouteCall"], Party => RouteUsed;
+                /// Applies a treatment to a call that waits on a route point.
+                ApplyTreatment(treatment: Treatment = [FrameField::TREATMENT_TYPE, FrameField::PARAMETERS]):
+                    ApplyTreatment, ["TApplyTreatment"], Party => TreatmentApplied;
+                /// Ends the treatment in progress.
+                StopTreatment: OfCall, ["TStopTreatment"], Party => TreatmentEnd;
+                /// Adds or replaces pairs of the user data.
+                UpdateUserData(user_data: UserData = [FrameField::USER_DATA]):
+                    UpdateUserData, ["TUpdateUserData", "TAttachUserData"], WholeCall => AttachedDataChanged;
+                /// Removes a pair.
+                DeletePair(key: String = [FrameField::KEY]): DeletePair, ["TDeletePair"], WholeCall => AttachedDataChanged;
+                /// Removes all pairs.
+                DeleteUserData: OfCall, ["TDeleteUserData"], WholeCall => AttachedDataChanged;
+                /// Queries a call's parties.
+                QueryCall: OfCall, ["TQueryCall"], WholeCall => PartyInfo;
+            }
+            agents {
+                /// Logs an agent in on this DN: that one, or the one whose default place holds this DN.
+                AgentLogin(agent: Option<AgentId> = [FrameField::AGENT_ID], work_mode: WorkMode = [FrameField::WORK_MODE]):
+                    AgentLogin, ["TAgentLogin"], Agent => AgentLogin;
+                /// Logs the agent on this DN out.
+                AgentLogout: Nothing, ["TAgentLogout"], Agent => AgentLogout;
+                /// The agent on this DN takes calls.
+                AgentReady(work_mode: WorkMode = [FrameField::WORK_MODE]): bare, ["TAgentSetReady"], Agent => AgentReady;
+                /// The agent on this DN takes no calls.
+                AgentNotReady(work_mode: WorkMode = [FrameField::WORK_MODE]):
+                    bare, ["TAgentSetNotReady"], Agent => AgentNotReady;
+                /// Queries the state of a DN and its agent.
+                QueryAddress: Nothing, ["TQueryAddress"], Agent => AddressInfo;
+            }
+        }
+    };
+}
+
+macro_rules! request_kind {
     (
-        calls { $( $(#[doc = $call_doc:literal])+ $call:ident ( $($of_call:ty),+ ) = $call_type:tt )+ }
-        agents { $( $(#[doc = $agent_doc:literal])+ $agent:ident $(( $($tuple:tt)+ ))? $({ $($members:tt)+ })? = $agent_type:tt )+ }
+        calls { $(
+            $(#[doc = $call_doc:literal])+
+            $call:ident $(( $($call_argument:ident: $call_type:ty = [$($call_field:expr),+ $(,)?]),+ $(,)? ))?
+                : $call_message:ident, $call_names:tt, $call_concern:ident => $call_answer:ident;
+        )+ }
+        agents { $(
+            $(#[doc = $agent_doc:literal])+
+            $agent:ident $(( $($agent_argument:ident: $agent_type:ty = [$($agent_field:expr),+ $(,)?]),+ $(,)? ))?
+                : $agent_message:ident, $agent_names:tt, $agent_concern:ident => $agent_answer:ident;
+        )+ }
     ) => {
         /// The requested action.
         #[derive(Clone, PartialEq, Eq, Debug)]
         pub enum RequestKind {
-            $( $(#[doc = $call_doc])+ $call ( $($of_call),+ ), )+
-            $( $(#[doc = $agent_doc])+ $agent $(( $($tuple)+ ))? $({ $($members)+ })?, )+
+            $( $(#[doc = $call_doc])+ $call(ConnId $($(, $call_type)+)?), )+
+            $( $(#[doc = $agent_doc])+ $agent $(( $($agent_type),+ ))?, )+
         }
 
         impl RequestKind {
             /// Every request.
             pub const TABLE: &[RequestType] = &[
-                $( request_type!([$($call_doc),+] $call_type), )+
-                $( request_type!([$($agent_doc),+] $agent_type), )+
+                $( request_type!([$($call_doc),+] $call_names $call_concern $call_answer [$($($($call_field),+),+)?]), )+
+                $( request_type!([$($agent_doc),+] $agent_names $agent_concern $agent_answer [$($($($agent_field),+),+)?]), )+
             ];
 
             /// The request as the public API has it.
             pub const fn request_type(&self) -> &'static RequestType {
                 match self {
-                    $( Self::$call(..) => { const TYPE: &RequestType = &request_type!([$($call_doc),+] $call_type); TYPE } )+
-                    $( Self::$agent { .. } => { const TYPE: &RequestType = &request_type!([$($agent_doc),+] $agent_type); TYPE } )+
+                    $( Self::$call(..) => {
+                        const TYPE: &RequestType =
+                            &request_type!([$($call_doc),+] $call_names $call_concern $call_answer [$($($($call_field),+),+)?]);
+                        TYPE
+                    } )+
+                    $( Self::$agent { .. } => {
+                        const TYPE: &RequestType =
+                            &request_type!([$($agent_doc),+] $agent_names $agent_concern $agent_answer [$($($($agent_field),+),+)?]);
+                        TYPE
+                    } )+
                 }
             }
 
@@ -98,7 +176,7 @@ macro_rules! requests {
 }
 
 macro_rules! request_type {
-    ([$($doc:literal),+] { names: $names:tt, concern: $concern:ident, fields: $fields:tt, answer: $answer:ident }) => {
+    ([$($doc:literal),+] $names:tt $concern:ident $answer:ident $fields:tt) => {
         RequestType {
             names: &$names,
             concern: Concern::$concern,
@@ -109,78 +187,7 @@ macro_rules! request_type {
     };
 }
 
-requests! {
-    calls {
-        /// Answers an alerting call (where the phone allows it).
-        AnswerCall(ConnId) = { names: ["TAnswerCall"], concern: Party, fields: [], answer: Established }
-        /// Releases this DN from the call.
-        ReleaseCall(ConnId) = { names: ["TReleaseCall"], concern: Party, fields: [], answer: Released }
-        /// Releases every party.
-        ClearCall(ConnId) = { names: ["TClearCall"], concern: WholeCall, fields: [], answer: CallDeleted }
-        /// Refuses an alerting call and sends it elsewhere.
-        RedirectCall(ConnId, Dn) =
-            { names: ["TRedirectCall"], concern: Party, fields: [FrameField::OTHER_DN.required()], answer: Released }
-        /// Puts the call on hold.
-        HoldCall(ConnId) = { names: ["THoldCall"], concern: Party, fields: [], answer: Held }
-        /// Takes the call back from hold.
-        RetrieveCall(ConnId) = { names: ["TRetrieveCall"], concern: Party, fields: [], answer: Retrieved }
-        /// Routes a call that waits on a route point.
-        RouteCall(ConnId, RouteTo) = {
-            names: ["TRouteCall"],
-            concern: Party,
-            fields: [FrameField::OTHER_DN, FrameField::AGENT_ID, FrameField::ROUTE_TYPE, FrameField::STATUS],
-            answer: RouteUsed
-        }
-        /// Applies a treatment to a call that waits on a route point.
-        ApplyTreatment(ConnId, Treatment) = {
-            names: ["TApplyTreatment"],
-            concern: Party,
-            fields: [FrameField::TREATMENT_TYPE, FrameField::PARAMETERS],
-            answer: TreatmentApplied
-        }
-        /// Ends the treatment in progress.
-        StopTreatment(ConnId) = { names: ["TStopTreatment"], concern: Party, fields: [], answer: TreatmentEnd }
-        /// Adds or replaces pairs of the user data.
-        UpdateUserData(ConnId, UserData) = {
-            names: ["TUpdateUserData", "TAttachUserData"],
-            concern: WholeCall,
-            fields: [FrameField::USER_DATA],
-            answer: AttachedDataChanged
-        }
-        /// Removes a pair.
-        DeletePair(ConnId, String) =
-            { names: ["TDeletePair"], concern: WholeCall, fields: [FrameField::KEY], answer: AttachedDataChanged }
-        /// Removes all pairs.
-        DeleteUserData(ConnId) =
-            { names: ["TDeleteUserData"], concern: WholeCall, fields: [], answer: AttachedDataChanged }
-        /// Queries a call's parties.
-        QueryCall(ConnId) = { names: ["TQueryCall"], concern: WholeCall, fields: [], answer: PartyInfo }
-    }
-    agents {
-        /// Logs an agent in on this DN.
-        AgentLogin {
-            /// The agent; none means the one whose default place holds this DN.
-            agent: Option<AgentId>,
-            /// The state to begin in.
-            work_mode: WorkMode,
-        } = {
-            names: ["TAgentLogin"],
-            concern: Agent,
-            fields: [FrameField::AGENT_ID, FrameField::WORK_MODE],
-            answer: AgentLogin
-        }
-        /// Logs the agent on this DN out.
-        AgentLogout = { names: ["TAgentLogout"], concern: Agent, fields: [], answer: AgentLogout }
-        /// The agent on this DN takes calls.
-        AgentReady(WorkMode) =
-            { names: ["TAgentSetReady"], concern: Agent, fields: [FrameField::WORK_MODE], answer: AgentReady }
-        /// The agent on this DN takes no calls.
-        AgentNotReady(WorkMode) =
-            { names: ["TAgentSetNotReady"], concern: Agent, fields: [FrameField::WORK_MODE], answer: AgentNotReady }
-        /// Queries the state of a DN and its agent.
-        QueryAddress = { names: ["TQueryAddress"], concern: Agent, fields: [], answer: AddressInfo }
-    }
-}
+with_requests!(request_kind);
 
 #[cfg(test)]
 mod tests {

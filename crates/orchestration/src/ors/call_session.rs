@@ -4,6 +4,7 @@
 //! waiting with no request under way returns the call to the route point's default.
 
 mod actions;
+mod call_data;
 mod command;
 mod facts;
 mod platform;

@@ -3,14 +3,12 @@
 use axum::extract::{Path, State};
 use axum::routing::get;
 use axum::{Json, Router};
-use contracts::json::user_data_to_json;
 use model::{ConnId, TenantId};
 use runtime::{Caller, Problem};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::Workers;
-use super::call_session::CallSession;
 use super::worker::Work;
 
 /// The scope required to read calls.
@@ -40,22 +38,4 @@ async fn call(
         Ok(Some(described)) => Ok(Json(described)),
         _ => Err(Problem::not_found("no session of this call is here")),
     }
-}
-
-/// A session's data about its call.
-pub(super) fn describe(session: &CallSession) -> Value {
-    let caller = &session.caller;
-    let queue = session.queueing.as_ref().map(|queueing| {
-        json!({ "Name": queueing.queue, "Priority": queueing.priority, "WaitingSinceMs": queueing.since.as_millis() })
-    });
-    json!({
-        "SessionID": session.machine.id(),
-        "Application": caller.application,
-        "RoutePoint": caller.this_dn.as_str(),
-        "ConnID": caller.call.conn_id.to_string(),
-        "ANI": caller.call.ani,
-        "DNIS": caller.call.dnis,
-        "Queue": queue,
-        "UserData": user_data_to_json(&caller.user_data),
-    })
 }

@@ -375,7 +375,7 @@ impl Worker {
             Work::Describe { tenant, conn_id, reply } => {
                 let live = self.live.get(&(tenant, conn_id));
                 // The client may have disconnected.
-                let _ = reply.send(live.map(|live| super::server::describe(&live.session)));
+                let _ = reply.send(live.map(|live| live.session.call_data()));
             }
             Work::Resubmit(tenant) => self.resubmit(|(t, _)| *t == tenant),
         }

@@ -25,8 +25,8 @@ pub(super) fn ladder(recorded: &[Recorded<'_>], legs: &LegNames) -> Ladder {
         let peer = message.node.clone().unwrap_or_else(|| message.peer.clone());
         let outside = message.node.is_none();
         let name = if outside { outside_name(&message.peer, &head.call_id, legs) } else { peer.clone() };
-        join(&mut ladder.parties, &peer, name, !outside);
-        join(&mut ladder.parties, by, (*by).to_owned(), true);
+        join(&mut ladder.parties, Party { id: peer.clone(), name, inside: !outside });
+        join(&mut ladder.parties, Party { id: (*by).to_owned(), name: (*by).to_owned(), inside: true });
         let (from, to) = if message.inbound { (peer, (*by).to_owned()) } else { ((*by).to_owned(), peer) };
         let known = seen.insert((from.clone(), to.clone(), message.text.as_str()), ()).is_some();
         // A provisional response is repeated each minute of ringing, lost or not.
@@ -49,11 +49,12 @@ pub(super) fn ladder(recorded: &[Recorded<'_>], legs: &LegNames) -> Ladder {
     ladder
 }
 
-fn join(parties: &mut Vec<Party>, id: &str, name: String, inside: bool) {
-    match parties.iter_mut().find(|party| party.id == id) {
-        None => parties.push(Party { id: id.to_owned(), name, inside }),
+fn join(parties: &mut Vec<Party>, joining: Party) {
+    let name = &joining.name;
+    match parties.iter_mut().find(|party| party.id == joining.id) {
+        None => parties.push(joining),
         // One address may be several phones: SIP clients in one process.
-        Some(party) if !party.inside && !party.name.contains(&name) && !name.contains(&party.id) => {
+        Some(party) if !party.inside && !party.name.contains(name) && !name.contains(&party.id) => {
             party.name = format!("{}, {name}", party.name);
         }
         Some(_) => {}

@@ -3,7 +3,7 @@
 use model::{CallState, ConnId, Dn, Event, EventName, Timestamp};
 
 use super::{RINGING_EXPIRY, Router};
-use crate::agents::{Presence, Session};
+use crate::agents::{Agents, Index, Presence, Session};
 use crate::request::{EndReason, RequestId, Stage};
 
 /// The extension of `RouteRequest` that names the phone from which the call returned.
@@ -16,8 +16,8 @@ impl Router {
             EventName::AgentLogin | EventName::AgentNotReady => self.session(event, Session::NotReady, at, now),
             EventName::AgentReady => self.session(event, Session::Ready, at, now),
             EventName::AgentLogout => self.session(event, Session::LoggedOut, at, now),
-            EventName::DNOutOfService => self.service(event, false, now),
-            EventName::DNBackInService => self.service(event, true, now),
+            EventName::DNOutOfService => self.phone_service(event, Agents::phone_lost, now),
+            EventName::DNBackInService => self.phone_service(event, Agents::phone_back, now),
             EventName::CallDeleted => self.call_ended(event, at, now),
             EventName::Dialing | EventName::Ringing | EventName::Established => self.on_phone(event, at, now),
             EventName::Released | EventName::Abandoned => self.off_phone(event, at, now),
@@ -47,10 +47,10 @@ impl Router {
         }
     }
 
-    fn service(&mut self, event: &Event, in_service: bool, now: Timestamp) {
+    fn phone_service(&mut self, event: &Event, note: fn(&mut Agents, &Dn) -> Option<Index>, now: Timestamp) {
         let Some(dn) = &event.this_dn else { return };
         self.phones_touched = true;
-        if let Some(index) = self.agents.set_service(dn, in_service) {
+        if let Some(index) = note(&mut self.agents, dn) {
             self.find_request(index, now);
         }
     }

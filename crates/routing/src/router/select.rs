@@ -75,7 +75,7 @@ impl Router {
                 .unwrap_or(u32::MAX),
         };
         self.set_stage(id, Stage::Offered { agent: agent.clone(), expires_at: now + OFFER_EXPIRY });
-        self.agents.set_reserved(index, true);
+        self.agents.reserve(index);
         self.outputs.push_back(Output::Offered { request: id.clone(), call, queue, agent, dn, decision });
     }
 

@@ -81,7 +81,7 @@ impl Router {
     pub fn restore(snapshot: RouterSnapshot) -> Self {
         let mut router = Self { arrivals: snapshot.arrivals.min(ARRIVALS_MAX), ..Self::default() };
         for dn in &snapshot.out_of_service {
-            router.agents.set_service(dn, false);
+            router.agents.phone_lost(dn);
         }
         for agent in snapshot.agents {
             router.restore_agent(agent);
@@ -101,7 +101,7 @@ impl Router {
             router.arrivals = router.arrivals.max(request.arrival);
             router.insert(request);
             if let Some(index) = promised.and_then(|agent| router.agents.intern(&agent)) {
-                router.agents.set_reserved(index, true);
+                router.agents.reserve(index);
             }
         }
         router.outputs = VecDeque::from(snapshot.outputs);

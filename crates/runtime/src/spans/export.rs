@@ -147,7 +147,7 @@ impl Exporter {
     fn data(&self, span: Span) -> SpanData {
         let (events, links) = (events(span.events), links(span.links));
         SpanData {
-            span_context: context(span.trace, span.id, true),
+            span_context: context(span.trace, span.id, TraceFlags::SAMPLED),
             parent_span_id: span.parent.map_or(SpanId::INVALID, SpanId::from),
             // The parent is usually another role's span.
             parent_span_is_remote: span.parent.is_some(),
@@ -180,8 +180,7 @@ fn resource(from: &Origin) -> Resource {
     Resource::builder_empty().with_attributes(attributes).build()
 }
 
-fn context(trace: CallUuid, span: u64, sampled: bool) -> SpanContext {
-    let flags = if sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
+fn context(trace: CallUuid, span: u64, flags: TraceFlags) -> SpanContext {
     SpanContext::new(TraceId::from(trace.0), SpanId::from(span), flags, false, TraceState::default())
 }
 
@@ -193,7 +192,10 @@ fn events(happened: Vec<super::Happened>) -> SpanEvents {
 
 fn links(links: Vec<TraceParent>) -> SpanLinks {
     let mut of = SpanLinks::default();
-    of.links = links.into_iter().map(|to| Link::new(context(to.trace, to.span, to.sampled), Vec::new(), 0)).collect();
+    let context_of = |to: &TraceParent| {
+        context(to.trace, to.span, if to.sampled { TraceFlags::SAMPLED } else { TraceFlags::default() })
+    };
+    of.links = links.iter().map(|to| Link::new(context_of(to), Vec::new(), 0)).collect();
     of
 }
 

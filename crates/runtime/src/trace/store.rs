@@ -167,7 +167,7 @@ impl Store {
         let number = match self.by_dialog.get(call_id) {
             Some(number) => *number,
             None => {
-                let bucket = Bucket { call_ids: vec![call_id.into()], ..Bucket::new(kept.at(), false) };
+                let bucket = Bucket { call_ids: vec![call_id.into()], ..Bucket::new(kept.at()) };
                 let number = self.insert(bucket, kept.at());
                 self.by_dialog.insert(call_id.into(), number);
                 number
@@ -191,7 +191,7 @@ impl Store {
         if let Some(number) = self.by_call.get(&conn_id) {
             return *number;
         }
-        let bucket = Bucket { conn_id: Some(conn_id), tenant: Some(tenant.clone()), ..Bucket::new(at, true) };
+        let bucket = Bucket { conn_id: Some(conn_id), tenant: Some(tenant.clone()), is_call: true, ..Bucket::new(at) };
         let number = self.insert(bucket, at);
         self.by_call.insert(conn_id, number);
         number
@@ -384,14 +384,14 @@ impl Store {
 }
 
 impl Bucket {
-    fn new(at: u64, is_call: bool) -> Self {
+    fn new(at: u64) -> Self {
         Self {
             conn_id: None,
             uuid: None,
             tenant: None,
             mixed: false,
             call_ids: Vec::new(),
-            is_call,
+            is_call: false,
             entries: Vec::new(),
             bytes: BUCKET_BYTES,
             left_out: 0,

@@ -2,6 +2,7 @@
 
 use super::load::{Loader, Required, is_core, is_name};
 use super::{ActionTemplate, Content, ContentKind, Expr, Send, SendId, Syntax, Wording};
+use crate::delay::parse_delay;
 use crate::vocabulary::{Place, RequestId};
 use crate::xml::Element;
 
@@ -151,7 +152,7 @@ impl Loader<'_> {
             payload,
         };
         if let Some(Wording::Fixed(delay)) = &send.delay
-            && crate::session::parse_delay(delay).is_none()
+            && parse_delay(delay).is_none()
         {
             self.fault(element, &format!("{delay:?} is not a time such as \"2.5s\" or \"300ms\""));
         }

@@ -19,6 +19,15 @@ use crate::{Message, Method, StatusCode};
 /// The most requests of the peer that may wait for the application in one dialog.
 const INCOMING_MAX: usize = 16;
 
+/// What a request asks of the application.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    /// Its body is an offer: the response carries the answer.
+    Offer,
+    /// A response alone.
+    Plain,
+}
+
 impl UserAgent {
     /// Accepts the peer's open offer (`Offered`) with an answer, or makes the offer that the peer requested (`OfferWanted`).
     ///
@@ -150,7 +159,7 @@ impl UserAgent {
 
     fn incoming_info(&mut self, id: DialogId, server: ServerId, message: Message, now: Timestamp) {
         let message = Arc::new(message);
-        if let Some(request) = self.await_application(id, server, &message, false, now) {
+        if let Some(request) = self.await_application(id, server, &message, Asks::Plain, now) {
             self.events.push_back(Event::Info { dialog: id, request, message });
         }
     }
@@ -203,7 +212,7 @@ impl UserAgent {
 
     pub(super) fn offer_to_application(&mut self, id: DialogId, server: ServerId, message: Message, now: Timestamp) {
         let message = Arc::new(message);
-        if self.await_application(id, server, &message, true, now).is_some() {
+        if self.await_application(id, server, &message, Asks::Offer, now).is_some() {
             let offer = message.body_bytes().clone();
             self.events.push_back(Event::Offered { dialog: id, request: message, offer });
         }
@@ -214,7 +223,7 @@ impl UserAgent {
         id: DialogId,
         server: ServerId,
         message: &Shared,
-        is_offer: bool,
+        asks: Asks,
         now: Timestamp,
     ) -> Option<IncomingId> {
         let request = self.entropy.next_u64();
@@ -225,7 +234,12 @@ impl UserAgent {
             return None;
         }
         let cseq = message.cseq().map_or(0, |c| c.number);
-        leg.state.incoming.push(PendingAnswer { id: request, cseq, request: message.to_bytes(), is_offer });
+        leg.state.incoming.push(PendingAnswer {
+            id: request,
+            cseq,
+            request: message.to_bytes(),
+            is_offer: asks == Asks::Offer,
+        });
         leg.servers.push(server);
         self.layer.own(server, id.0);
         self.waiting.insert(request, Waiting::Within(id));

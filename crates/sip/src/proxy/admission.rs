@@ -312,11 +312,11 @@ impl Proxy {
             Source::Phone { tenant, dn } => {
                 self.note_proof(origin.flow(), &tenant, &dn, now);
                 message.append(&headers::SOURCE, format_args!("phone;dn={}", value(dn.as_str())));
-                (tenant, self.for_new_call(message, false)?)
+                (tenant, self.for_new_call(message)?)
             }
             Source::Trunk { tenant, name } => {
                 message.append(&headers::SOURCE, format_args!("trunk;name={}", value(&name)));
-                (tenant, self.for_new_call(message, true)?)
+                (tenant, self.for_call_of_trunk(message)?)
             }
         };
         message.append(&headers::TENANT, tenant);

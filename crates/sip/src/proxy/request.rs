@@ -331,14 +331,16 @@ impl Proxy {
         }
     }
 
-    /// The destination of an initial request from the edge.
-    pub(super) fn for_new_call(&mut self, message: &Message, from_trunk: bool) -> Result<Destination, Answer> {
-        if from_trunk
-            && let Some(route) = self.settings.static_route
-            && let Some(flow) = self.udp_to(route)
-        {
-            return Ok(Destination::edge(flow));
+    /// The destination of an initial request from a trunk.
+    pub(super) fn for_call_of_trunk(&mut self, message: &Message) -> Result<Destination, Answer> {
+        match self.settings.static_route.and_then(|route| self.udp_to(route)) {
+            Some(flow) => Ok(Destination::edge(flow)),
+            None => self.for_new_call(message),
         }
+    }
+
+    /// The destination of an initial request from the edge.
+    pub(super) fn for_new_call(&mut self, message: &Message) -> Result<Destination, Answer> {
         let uri = message.request_uri().and_then(|u| Uri::parse(u).ok());
         if let Some(tag) = uri.and_then(|u| LocalTag::open(u.user()?, &self.seal)) {
             return self.to_owner(&tag);

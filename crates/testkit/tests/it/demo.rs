@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
-use testkit::installation::{Instance, binary, signal};
+use testkit::installation::{Instance, binary};
+use testkit::process::signal;
 use testkit::{Servers, wait};
 
 const START_LIMIT: Duration = Duration::from_secs(60);

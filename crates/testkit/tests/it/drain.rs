@@ -22,7 +22,7 @@ fn a_call_that_is_up_ends_by_its_bye_during_the_drain_and_the_process_ends_with_
     let echo = site.number("echo")?.to_owned();
     let talking = Caller::dial(&site, "caller.xml", 1, &echo, &["-d", "8000"])?;
     talking.answered(SOON)?;
-    testkit::installation::signal(site.pid(), "TERM")?;
+    testkit::process::signal(site.pid(), "TERM")?;
     drains(&site)?;
     let late = Caller::dial(&site, "caller-refused-503.xml", 2, &echo, &[])?;
     late.finish(SOON)?.1.expect_success()?;
@@ -39,7 +39,7 @@ fn a_caller_who_waits_gets_an_agent_who_becomes_ready_during_the_drain() -> Resu
     let mut caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
     let media = caller.answered(SOON)?;
     site.metric_becomes("rq", "rq_requests_open", 1.0, LATER)?;
-    testkit::installation::signal(site.pid(), "TERM")?;
+    testkit::process::signal(site.pid(), "TERM")?;
     drains(&site)?;
     site.log_in("7101")?;
     agent.wait_for("CALL_ESTABLISHED", LATER)?;

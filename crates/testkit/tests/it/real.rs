@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use testkit::agents::baresip_agent;
 use testkit::caller::{Caller, prompt_samples};
-use testkit::installation::{binary, signal};
+use testkit::installation::binary;
+use testkit::process::signal;
 use testkit::{Answer, Installation, Servers, audio, kernel, wait};
 
 const SOON: Duration = Duration::from_secs(15);

@@ -12,7 +12,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use testkit::agents::baresip_agent;
 use testkit::caller::{CALLER, Caller, prompt_samples};
-use testkit::installation::{binary, signal};
+use testkit::installation::binary;
+use testkit::process::signal;
 use testkit::{Answer, Installation, audio, kernel, wait};
 
 use monitor::{Monitor, clients_of};

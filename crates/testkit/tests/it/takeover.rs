@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use testkit::agents::baresip_agent;
 use testkit::caller::{CALLER, Caller};
-use testkit::installation::signal;
+use testkit::process::signal;
 use testkit::sipp::Running;
 use testkit::{Answer, Installation, Sipp, kernel, wait};
 

@@ -426,7 +426,7 @@ fn what_happens_is_printed_while_it_happens_until_ctrl_c() -> Result<()> {
     let last = run(&site, &["--last", "--follow"])?;
     let said = String::from_utf8(last.stdout)?;
     ensure!(last.status.success() && said.contains("verdict") && said.contains("INVITE +SDP"), "{said}");
-    installation::signal(follower.child.id(), "INT")?;
+    testkit::process::signal(follower.child.id(), "INT")?;
     let code = wait::until(SOON, || Ok(follower.child.try_wait()?))?;
     assert_eq!(code.code(), Some(0), "Ctrl-C ends it");
     Ok(())

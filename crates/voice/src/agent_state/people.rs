@@ -123,7 +123,7 @@ impl People {
     /// The agent that a request concerns: the one that a login names, else the one whose default place has the DN.
     pub fn concerned(&self, request: &Request) -> Option<Profile> {
         match &request.kind {
-            RequestKind::AgentLogin { agent: Some(agent), .. } => self.profile(agent),
+            RequestKind::AgentLogin(Some(agent), _) => self.profile(agent),
             _ => self.profile(self.by_dn.get(&request.this_dn)?),
         }
     }

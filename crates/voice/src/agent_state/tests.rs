@@ -116,7 +116,7 @@ impl Site {
     }
 
     async fn log_in(&self, agents: &mut TenantAgents) {
-        self.ask(agents, "7101", RequestKind::AgentLogin { agent: None, work_mode: WorkMode::AutoIn }).await;
+        self.ask(agents, "7101", RequestKind::AgentLogin(None, WorkMode::AutoIn)).await;
     }
 
     async fn call(&mut self, agents: &mut TenantAgents, name: EventName, state: CallState) {
@@ -172,7 +172,7 @@ async fn a_feature_code_and_a_named_login_lead_to_the_same_agent() {
     let mut agents = site.claim(1).await.unwrap();
     site.log_in(&mut agents).await;
     site.ask(&mut agents, "7101", RequestKind::AgentLogout).await;
-    let named = RequestKind::AgentLogin { agent: Some(AgentId::parse("a1").unwrap()), work_mode: WorkMode::ManualIn };
+    let named = RequestKind::AgentLogin(Some(AgentId::parse("a1").unwrap()), WorkMode::ManualIn);
     site.ask(&mut agents, "7101", named).await;
     assert_eq!(site.state("a1").await, Some(AgentState::NotReady));
     let a1 = Subject::Agent(AgentId::parse("a1").unwrap());
@@ -187,7 +187,7 @@ async fn a_feature_code_and_a_named_login_lead_to_the_same_agent() {
 async fn an_agent_may_log_in_on_a_phone_that_is_not_of_its_place() {
     let site = Site::new();
     let mut agents = site.claim(1).await.unwrap();
-    let named = RequestKind::AgentLogin { agent: Some(AgentId::parse("a2").unwrap()), work_mode: WorkMode::AutoIn };
+    let named = RequestKind::AgentLogin(Some(AgentId::parse("a2").unwrap()), WorkMode::AutoIn);
     site.ask(&mut agents, "7101", named).await;
     // A request from the phone concerns the agent logged in on it, not the agent whose place it is.
     site.ask(&mut agents, "7101", RequestKind::AgentNotReady(WorkMode::AuxWork)).await;
@@ -372,7 +372,7 @@ async fn an_unreadable_record_costs_its_session_and_nothing_else() {
 async fn what_was_refused_is_not_performed_and_its_requester_hears_so() {
     let site = Site::new();
     let mut agents = site.claim(1).await.unwrap();
-    let login = RequestKind::AgentLogin { agent: None, work_mode: WorkMode::AutoIn };
+    let login = RequestKind::AgentLogin(None, WorkMode::AutoIn);
     site.ask_too_much(&mut agents, login).await;
     site.turn(&mut agents).await;
     let story = site.story().await;

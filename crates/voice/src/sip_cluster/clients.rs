@@ -108,7 +108,7 @@ impl Clients {
                 }
                 Order::ReadAside { tenant, conn_id, why } => match inner.read_aside(&tenant, conn_id).await {
                     Some(record) => inner.inbox.unendable(record, why).await,
-                    None => inner.inbox.quarantined(conn_id, false).await,
+                    None => inner.inbox.not_quarantined(conn_id).await,
                 },
                 Order::Find(sought) => {
                     let live = || inner.live.borrow().clone();

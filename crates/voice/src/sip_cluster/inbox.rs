@@ -138,7 +138,12 @@ impl Inbox {
         let _ = self.0.send(InboxMessage::Unendable { record: Box::new(record), why }).await;
     }
 
-    /// The result of moving a record to quarantine.
+    /// Another node has the record that was to be quarantined.
+    pub async fn not_quarantined(&self, conn_id: ConnId) {
+        self.quarantined(conn_id, false).await;
+    }
+
+    /// The result of moving a record to quarantine: whether it is there.
     pub async fn quarantined(&self, conn_id: ConnId, done: bool) {
         let _ = self.0.send(InboxMessage::Quarantined { conn_id, done }).await;
     }

@@ -6,6 +6,7 @@ use model::TenantId;
 use super::lock;
 use crate::redis::RedisStores;
 use crate::redis::scripts::PART_ROWS;
+use crate::redis::store::queues::UnknownQueues;
 use crate::redis::store::records::{Kind, Row};
 use crate::redis::store::streams::audience::Audience;
 use crate::redis::store::tenants::STREAMS;
@@ -109,7 +110,7 @@ impl RedisStores {
                 }
             }
             for whole in self.outage.all_queues_anew() {
-                self.write_queues(&whole, true).await?;
+                self.write_queues(&whole, UnknownQueues::Create).await?;
                 count += 1 + whole.requests.len() + whole.reservations.len();
             }
             for write in self.outage.all_registrations() {

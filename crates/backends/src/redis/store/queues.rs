@@ -14,15 +14,27 @@ use crate::redis::RedisStores;
 use crate::redis::connection::reply::{self, position};
 use crate::redis::scripts::Call;
 
+/// What a write does with queues that Redis does not know.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::redis) enum UnknownQueues {
+    /// It writes nothing and says so.
+    Report,
+    /// It writes them.
+    Create,
+}
+
 impl RedisStores {
-    /// Writes a turn; with `anew`, also if Redis does not know the queues.
-    pub(in crate::redis) async fn write_queues(&self, batch: &QueueBatch, anew: bool) -> Result<Written> {
+    /// Writes a turn.
+    pub(in crate::redis) async fn write_queues(&self, batch: &QueueBatch, unknown: UnknownQueues) -> Result<Written> {
         let envelopes: Vec<Vec<u8>> = envelopes(&batch.events).collect();
         if let Err(refusal) = batch.check(envelopes.iter().map(Vec::len)) {
             return Ok(Written::Refused(refusal));
         }
         let mut call = Call::on(&self.scripts.queues_commit, &batch.tenant);
-        call.arg(batch.owner.to_string()).arg(batch.token.0).arg(stream_bytes(batch.room())).arg(u8::from(anew));
+        call.arg(batch.owner.to_string())
+            .arg(batch.token.0)
+            .arg(stream_bytes(batch.room()))
+            .arg(u8::from(unknown == UnknownQueues::Create));
         call.arg(u8::from(batch.state.is_some())).arg(batch.state.as_deref().unwrap_or_default());
         items(&mut call, batch.requests.iter().map(|(id, body)| (id.as_str(), body)));
         items(&mut call, batch.reservations.iter().map(|(id, body)| (id.as_str(), body)));
@@ -40,7 +52,7 @@ impl QueueLedger for RedisStores {
     fn commit(&self, batch: QueueBatch) -> Answer<'_, Written> {
         async move {
             self.announce(STREAMS, &batch.tenant).await?;
-            let mut answer = self.write_queues(&batch, false).await?;
+            let mut answer = self.write_queues(&batch, UnknownQueues::Report).await?;
             if answer == Written::Unknown
                 && let Some(whole) = self.outage.queues_anew(&batch.tenant)
                 && (&whole.owner, whole.token) == (&batch.owner, batch.token)
@@ -48,8 +60,8 @@ impl QueueLedger for RedisStores {
                 tracing::warn!(tenant = %batch.tenant, "Redis has lost the queues: they are written again");
                 let latest = self.outage.latest_of_queues(&batch.tenant);
                 self.tell_log(&batch.tenant, &latest, Audience::LogRepeat).await?;
-                self.write_queues(&whole, true).await?;
-                answer = self.write_queues(&batch, false).await?;
+                self.write_queues(&whole, UnknownQueues::Create).await?;
+                answer = self.write_queues(&batch, UnknownQueues::Report).await?;
             }
             self.outage.note_queues(batch, &answer);
             Ok(answer)

@@ -1,14 +1,11 @@
 //! The fields of a frame, read with errors that name them.
 
-use model::event::ErrorCode;
-use model::request::{FrameField, Shape, Treatment};
-use model::{AgentId, ConnId, Dn, Owner, UserData, WorkMode};
+use model::request::{FrameField, Treatment};
+use model::{ConnId, Owner};
 use serde_json::{Map, Value as Json};
 
-use super::{conn_id_with_owner, prompt_name};
+use super::conn_id_with_owner;
 use crate::json::FrameError;
-use crate::json::user_data::user_data_from_json;
-use crate::wire;
 
 /// A frame's fields, read with errors that name them.
 pub(super) struct Fields<'a>(pub(super) &'a Map<String, Json>);
@@ -24,6 +21,11 @@ impl<'a> Fields<'a> {
             Some(Json::String(text)) => Ok(Some(text)),
             Some(_) => Err(FrameError::invalid(key, "it is not text")),
         }
+    }
+
+    /// The field, unless it is absent or null.
+    pub(super) fn optional(&self, key: &str) -> Option<&'a Json> {
+        self.0.get(key).filter(|json| !json.is_null())
     }
 
     pub(super) fn number(&self, key: &str) -> Result<Option<u64>, FrameError> {
@@ -54,25 +56,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The pairs of a list; none if the field is absent.
-    pub(super) fn pairs(&self, field: &FrameField) -> Result<UserData, FrameError> {
-        let key = field.name;
-        let list = match self.0.get(key) {
-            None | Some(Json::Null) => return Ok(UserData::new()),
-            Some(json) => user_data_from_json(json, key)?,
-        };
-        let Shape::Pairs { pairs_max, bytes_max } = field.shape else { return Ok(list) };
-        if list.pairs() > pairs_max {
-            let rule = format_args!("it has more than {pairs_max} pairs, those of nested lists included");
-            return Err(FrameError::invalid(key, rule));
-        }
-        if list.bytes() > bytes_max {
-            let rule = format_args!("it has more than {bytes_max} bytes of keys and values");
-            return Err(FrameError::invalid(key, rule));
-        }
-        Ok(list)
-    }
-
     /// The names of prompts.
     pub(super) fn prompts(&self) -> Result<Vec<String>, FrameError> {
         let prompts = self.texts("prompts")?;
@@ -82,27 +65,19 @@ impl<'a> Fields<'a> {
         prompts.into_iter().map(|prompt| prompt_name("prompts", prompt)).collect()
     }
 
-    pub(super) fn dn(&self, key: &str, code: ErrorCode) -> Result<Dn, FrameError> {
-        let text = self.optional_text(key)?.ok_or_else(|| FrameError::new(key, code, "it is absent"))?;
-        Dn::parse(text).map_err(|e| FrameError::new(key, code, e))
-    }
-
-    pub(super) fn agent(&self) -> Result<Option<AgentId>, FrameError> {
-        let text = self.optional_text("AgentID")?;
-        text.map(AgentId::parse).transpose().map_err(|e| FrameError::invalid("AgentID", e))
-    }
-
     pub(super) fn conn_id(&self) -> Result<(ConnId, Option<Owner>), FrameError> {
-        let wrong = |rule: &dyn std::fmt::Display| FrameError::new("ConnID", ErrorCode::INVALID_CONN_ID, rule);
-        let text = self.optional_text("ConnID")?.ok_or_else(|| wrong(&"it is absent"))?;
+        let field = &FrameField::CONN_ID;
+        let wrong = |rule: &dyn std::fmt::Display| FrameError::new(field.name, field.fault, rule);
+        let text = self.optional_text(field.name)?.ok_or_else(|| wrong(&"it is absent"))?;
         conn_id_with_owner(text).map_err(|e| wrong(&e))
     }
+}
 
-    pub(super) fn work_mode(&self) -> Result<WorkMode, FrameError> {
-        let Some(text) = self.optional_text("AgentWorkMode")? else {
-            return Ok(WorkMode::Unknown);
-        };
-        wire::work_mode_by_name(text)
-            .ok_or_else(|| FrameError::invalid("AgentWorkMode", format_args!("{text} is not a work mode")))
+/// The name of a prompt, unless it is too long.
+pub(super) fn prompt_name(field: &str, name: String) -> Result<String, FrameError> {
+    if name.len() > Treatment::PROMPT_BYTES_MAX {
+        let rule = format_args!("a name has more than {} bytes", Treatment::PROMPT_BYTES_MAX);
+        return Err(FrameError::invalid(field, rule));
     }
+    Ok(name)
 }

@@ -12,7 +12,7 @@ fn a_steady_stream_has_no_loss_and_no_jitter() {
     let mut reception = Reception::new(9, u16::MAX - 20, 5, START);
     for n in 1..100u16 {
         let sequence = (u16::MAX - 20).wrapping_add(n);
-        reception.handle(sequence, 5 + 160 * u32::from(n), at(20 * u64::from(n)), true);
+        reception.handle(sequence, 5 + 160 * u32::from(n), at(20 * u64::from(n)));
     }
     assert_eq!((reception.received(), reception.lost(), reception.jitter()), (100, 0, 0));
     assert_eq!(reception.report(at(2_000)).fraction_lost, 0);
@@ -23,13 +23,13 @@ fn a_steady_stream_has_no_loss_and_no_jitter() {
 fn loss_is_told_in_total_and_by_interval() {
     let mut reception = Reception::new(9, 0, 0, START);
     for n in (1..80u16).filter(|n| n % 4 != 0) {
-        reception.handle(n, 160 * u32::from(n), at(20 * u64::from(n)), true);
+        reception.handle(n, 160 * u32::from(n), at(20 * u64::from(n)));
     }
     assert_eq!(reception.lost(), 19);
     let first = reception.report(at(1_600));
     assert_eq!((first.cumulative_lost, first.fraction_lost), (19, (19 * 256 / 80) as u8));
     for n in 80..120u16 {
-        reception.handle(n, 160 * u32::from(n), at(20 * u64::from(n)), true);
+        reception.handle(n, 160 * u32::from(n), at(20 * u64::from(n)));
     }
     let second = reception.report(at(2_400));
     assert_eq!((second.cumulative_lost, second.fraction_lost), (19, 0));
@@ -41,7 +41,7 @@ fn jitter_follows_the_formula() {
     let mut reception = Reception::new(9, 0, 0, START);
     for n in 1..400u16 {
         let late = u64::from(n % 2) * 5;
-        reception.handle(n, 160 * u32::from(n), at(20 * u64::from(n) + late), true);
+        reception.handle(n, 160 * u32::from(n), at(20 * u64::from(n) + late));
     }
     assert!((38..=40).contains(&reception.jitter()), "{}", reception.jitter());
 }
@@ -50,10 +50,10 @@ fn jitter_follows_the_formula() {
 fn reordering_is_no_loss_and_a_restart_counts_anew() {
     let mut reception = Reception::new(9, 10, 0, START);
     for n in [12, 11, 13] {
-        reception.handle(n, 0, START, true);
+        reception.handle(n, 0, START);
     }
     assert_eq!((reception.received(), reception.lost()), (4, 0));
-    reception.handle(30_000, 0, START, true);
+    reception.handle(30_000, 0, START);
     assert_eq!((reception.received(), reception.lost()), (1, 0));
 }
 

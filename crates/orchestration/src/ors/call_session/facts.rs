@@ -4,6 +4,7 @@ use infra::Position;
 use model::{CallState, DnRole, Event as Fact, EventName, Timestamp};
 use scxml::{Event, Value};
 
+use super::queueing::AnsweredBy;
 use super::{CallSession, Pending, REDIRECT, Stage};
 
 impl CallSession {
@@ -143,7 +144,8 @@ impl CallSession {
         if self.queueing.as_ref().is_some_and(|q| q.selected.is_some() && q.route) {
             self.tell_selected();
         }
-        self.answered(self.is_selected(fact), now);
+        let by = if self.is_selected(fact) { AnsweredBy::Selected } else { AnsweredBy::Another };
+        self.answered(by, now);
         self.tell_party(fact, "connected");
     }
 
@@ -151,7 +153,7 @@ impl CallSession {
     fn redirected(&mut self, fact: &Fact, now: Timestamp) {
         if self.stage == Stage::Offered && self.is_selected(fact) {
             self.tell_selected();
-            self.answered(true, now);
+            self.answered(AnsweredBy::Selected, now);
         }
     }
 

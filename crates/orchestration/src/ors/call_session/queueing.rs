@@ -54,6 +54,14 @@ const PRIORITY_MAX: f64 = 1_000_000.0;
 /// Pause after a treatment that failed at once.
 const PLAY_AGAIN: Duration = Duration::from_secs(2);
 
+/// Who has taken the call for good.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum AnsweredBy {
+    /// The agent whom the queue selected, or somebody to whom that agent's phone sent the call.
+    Selected,
+    Another,
+}
+
 impl CallSession {
     pub(super) fn submit(&mut self, request_id: &str, node: &ActionNode, now: Timestamp) -> Result<(), String> {
         if self.stage != Stage::Waiting {
@@ -250,8 +258,8 @@ impl CallSession {
 
     /// The call has left for good. If the selected agent has it, rq learns that from the same fact, and a cancellation of
     /// ours might arrive first. Every other request would wait on, reserve agents, and end as if the caller had hung up.
-    pub(super) fn answered(&mut self, by_selected: bool, now: Timestamp) {
-        let known = |q: &Queueing| by_selected && !q.lapsed && q.early.is_none();
+    pub(super) fn answered(&mut self, by: AnsweredBy, now: Timestamp) {
+        let known = |q: &Queueing| by == AnsweredBy::Selected && !q.lapsed && q.early.is_none();
         if self.queueing.take_if(|q| known(q)).is_none() {
             self.leave_queue(now);
         }

@@ -158,7 +158,7 @@ impl Load {
             self.runs.iter_mut().filter(|(side, ..)| *side == Side::Caller).map(|(.., run)| run).collect();
         for run in &mut callers {
             if !run.has_ended()? {
-                testkit::installation::signal(run.pid(), "USR1")?;
+                testkit::process::signal(run.pid(), "USR1")?;
             }
         }
         let over = wait::until(OVER_WITHIN, || {

@@ -6,7 +6,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use testkit::installation::{binary, signal};
+use testkit::installation::binary;
+use testkit::process::signal;
 use testkit::{Installation, kernel, wait};
 
 use crate::clock;

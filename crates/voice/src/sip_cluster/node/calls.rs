@@ -3,7 +3,7 @@
 pub mod call;
 mod caller_status;
 mod details;
-mod explain;
+pub mod explain;
 mod flows;
 mod from_sip;
 mod incoming;

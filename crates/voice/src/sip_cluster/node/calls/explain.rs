@@ -12,9 +12,17 @@ use sip::proxy::headers;
 use super::call::Entry;
 use crate::sip_cluster::node::Node;
 
+/// Why this node's record of a call begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::sip_cluster::node) enum TraceBegin {
+    NewCall,
+    /// Its owner has failed.
+    Takeover,
+}
+
 impl Node {
     /// Records a call that has come, or that was taken over from a failed owner.
-    pub(in crate::sip_cluster::node) fn trace_call(&self, entry: &Entry, taken_over: bool, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn trace_call(&self, entry: &Entry, begin: TraceBegin, now: Timestamp) {
         if !self.trace.is_on() {
             return;
         }
@@ -31,7 +39,7 @@ impl Node {
             trunk,
             dialled: state.dialled.clone(),
             began: state.created_at.as_micros(),
-            taken_over,
+            taken_over: begin == TraceBegin::Takeover,
         };
         self.trace.identify(tenant, conn_id, state.uuid, now);
         self.trace.name(tenant, conn_id, &entry.invite.call_id, now);

@@ -16,6 +16,7 @@ use sip::uri::escape::unescape;
 use sip::{ConnectionId, Flow, Message, NameAddr, StatusCode, Uri};
 
 use super::call::{Entry, LastSent, Stored};
+use super::explain::TraceBegin;
 use super::leg::{Leg, LegStage, Place, Side};
 use super::session::{self, Refusal};
 use crate::sip_cluster::node::Node;
@@ -88,7 +89,7 @@ impl Node {
             settled: true,
             faulty: false,
         };
-        self.trace_call(&entry, false, now);
+        self.trace_call(&entry, TraceBegin::NewCall, now);
         self.calls.insert(conn_id, entry);
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
         self.metrics.call_offered();

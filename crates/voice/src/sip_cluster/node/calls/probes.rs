@@ -9,6 +9,13 @@ use super::pending::{Pending, Probe};
 use crate::sip_cluster::limits::SWEEP_EVERY;
 use crate::sip_cluster::node::Node;
 
+/// What is missing from a party that is probed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    Signalling,
+    Media,
+}
+
 impl Node {
     /// Probes silent parties by OPTIONS (RFC 3261 section 11: also within a dialog), and ends overdue waits for proxies.
     pub(in crate::sip_cluster::node) fn sweep(&mut self, now: Timestamp) {
@@ -20,7 +27,7 @@ impl Node {
             self.attempt_for(Some(probe.place.conn_id), now, |node| node.unanswered(probe, now));
         }
         for place in self.silent(now) {
-            self.attempt_for(Some(place.conn_id), now, |node| node.probe(place, false, now));
+            self.attempt_for(Some(place.conn_id), now, |node| node.probe(place, Silence::Signalling, now));
         }
     }
 
@@ -51,11 +58,11 @@ impl Node {
     /// Probes a party from which media receives nothing.
     pub(in crate::sip_cluster::node) fn probe_leg(&mut self, conn_id: ConnId, leg: LegId, now: Timestamp) {
         if self.leg(conn_id, leg).is_some_and(|leg| leg.stage == LegStage::Up) {
-            self.probe(Place { conn_id, leg, side: Side::Phone }, true, now);
+            self.probe(Place { conn_id, leg, side: Side::Phone }, Silence::Media, now);
         }
     }
 
-    fn probe(&mut self, place: Place, unheard: bool, now: Timestamp) {
+    fn probe(&mut self, place: Place, silence: Silence, now: Timestamp) {
         let Some(leg) = self.leg_mut(place.conn_id, place.leg) else {
             return;
         };
@@ -67,7 +74,8 @@ impl Node {
         match self.agent.options(phone, Vec::new(), now) {
             Ok(request) => {
                 let until = now + self.limits.probe_within;
-                self.pending.insert(request, Pending::Probe(Probe { place, until, unheard }));
+                self.pending
+                    .insert(request, Pending::Probe(Probe { place, until, unheard: silence == Silence::Media }));
                 self.mark(place.conn_id);
             }
             Err(error) => tracing::debug!(conn_id = %place.conn_id, %error, "a party cannot be probed now"),

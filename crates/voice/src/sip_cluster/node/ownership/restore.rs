@@ -8,6 +8,7 @@ use sip::agent::{DialogSnapshot, Restore};
 use crate::dialog_records::RecordError;
 use crate::quarantine::CLAIMS_MAX;
 use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::calls::explain::TraceBegin;
 use crate::sip_cluster::node::calls::leg::{Leg, LegStage, Place, Side};
 use crate::sip_cluster::node::calls::records::{self, Decoded};
 use crate::sip_cluster::node::faults::Doing;
@@ -55,7 +56,7 @@ impl Node {
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
         self.metrics.call_claimed();
         if let Some(entry) = self.calls.get(&conn_id) {
-            self.trace_call(entry, true, now);
+            self.trace_call(entry, TraceBegin::Takeover, now);
         }
         if let Some(entry) = self.calls.get_mut(&conn_id) {
             entry.call.ask_again();

@@ -1,0 +1,140 @@
+//! The arguments of requests.
+
+use model::request::{FrameField, RouteTo, Shape, Treatment};
+use model::{AgentId, Dn, UserData, WorkMode};
+use serde_json::{Map, Value as Json, json};
+
+use super::fields::Fields;
+use super::treatment::{read_treatment, treatment_to_json};
+use crate::json::FrameError;
+use crate::json::user_data::{user_data_from_json, user_data_to_json};
+use crate::wire;
+
+/// An argument of a request, as one or more fields of the frame.
+pub(super) trait FrameArgument: Sized {
+    /// Reads it; `field` is the first of its fields.
+    fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError>;
+
+    /// Writes it as [`Self::read`] takes it.
+    fn put(&self, field: &FrameField, frame: &mut Map<String, Json>);
+}
+
+impl FrameArgument for Dn {
+    fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError> {
+        let wrong = |rule: &dyn std::fmt::Display| FrameError::new(field.name, field.fault, rule);
+        let text = fields.optional_text(field.name)?.ok_or_else(|| wrong(&"it is absent"))?;
+        Self::parse(text).map_err(|e| wrong(&e))
+    }
+
+    fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {
+        frame.insert(field.name.into(), json!(self.as_str()));
+    }
+}
+
+impl FrameArgument for String {
+    fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError> {
+        fields.text(field.name).map(str::to_owned)
+    }
+
+    fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {
+        frame.insert(field.name.into(), json!(self));
+    }
+}
+
+impl FrameArgument for Option<AgentId> {
+    fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError> {
+        let text = fields.optional_text(field.name)?;
+        text.map(AgentId::parse).transpose().map_err(|e| FrameError::new(field.name, field.fault, e))
+    }
+
+    fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {
+        if let Some(agent) = self {
+            frame.insert(field.name.into(), json!(agent.as_str()));
+        }
+    }
+}
+
+impl FrameArgument for WorkMode {
+    fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError> {
+        let Some(text) = fields.optional_text(field.name)? else {
+            return Ok(Self::Unknown);
+        };
+        let unknown = || FrameError::new(field.name, field.fault, format_args!("{text} is not a work mode"));
+        wire::work_mode_by_name(text).ok_or_else(unknown)
+    }
+
+    fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {
+        frame.insert(field.name.into(), json!(wire::work_mode_name(*self)));
+    }
+}
+
+impl FrameArgument for UserData {
+    /// No pairs if the field is absent.
+    fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError> {
+        let key = field.name;
+        let Some(json) = fields.optional(key) else { return Ok(Self::new()) };
+        let list = user_data_from_json(json, key)?;
+        let Shape::Pairs { pairs_max, bytes_max } = field.shape else { return Ok(list) };
+        if list.pairs() > pairs_max {
+            let rule = format_args!("it has more than {pairs_max} pairs, those of nested lists included");
+            return Err(FrameError::new(key, field.fault, rule));
+        }
+        if list.bytes() > bytes_max {
+            let rule = format_args!("it has more than {bytes_max} bytes of keys and values");
+            return Err(FrameError::new(key, field.fault, rule));
+        }
+        Ok(list)
+    }
+
+    fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {
+        frame.insert(field.name.into(), user_data_to_json(self));
+    }
+}
+
+impl FrameArgument for Treatment {
+    fn read(fields: &Fields<'_>, _: &FrameField) -> Result<Self, FrameError> {
+        read_treatment(fields)
+    }
+
+    fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {
+        let (name, parameters) = treatment_to_json(self);
+        frame.insert(field.name.into(), json!(name));
+        frame.insert(FrameField::PARAMETERS.name.into(), parameters);
+    }
+}
+
+impl FrameArgument for RouteTo {
+    fn read(fields: &Fields<'_>, destination: &FrameField) -> Result<Self, FrameError> {
+        let (route_type, status) = (FrameField::ROUTE_TYPE.name, FrameField::STATUS.name);
+        match fields.optional_text(route_type)?.unwrap_or("Unknown") {
+            "Unknown" | "Default" => Ok(Self::Dn {
+                dn: Dn::read(fields, destination)?,
+                agent: FrameArgument::read(fields, &FrameField::AGENT_ID)?,
+            }),
+            "Reject" => match u16::try_from(fields.number(status)?.unwrap_or(603)) {
+                Ok(status @ 400..=699) => Ok(Self::Reject(status)),
+                _ => Err(FrameError::invalid(status, "it is not a SIP status from 400 to 699")),
+            },
+            "CallDisconnect" => Ok(Self::Disconnect),
+            other => {
+                Err(FrameError::invalid(route_type, format_args!("{other} is not Unknown, Reject or CallDisconnect")))
+            }
+        }
+    }
+
+    fn put(&self, destination: &FrameField, frame: &mut Map<String, Json>) {
+        match self {
+            Self::Dn { dn, agent } => {
+                dn.put(destination, frame);
+                agent.put(&FrameField::AGENT_ID, frame);
+            }
+            Self::Reject(status) => {
+                frame.insert(FrameField::ROUTE_TYPE.name.into(), json!("Reject"));
+                frame.insert(FrameField::STATUS.name.into(), json!(status));
+            }
+            Self::Disconnect => {
+                frame.insert(FrameField::ROUTE_TYPE.name.into(), json!("CallDisconnect"));
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The arguments of requests.
+
+use model::request::{RouteTo, Treatment};
+use model::{AgentId, ConnId, Dn, UserData, WorkMode};
+
+use crate::v1;
+use crate::wire::event::{user_data_from_wire, user_data_to_wire};
+use crate::wire::{WireError, names, treatment_from_wire, treatment_to_wire};
+
+/// An argument of a request, as a field of the request's message.
+pub(super) trait WireArgument: Sized {
+    /// The field's type in `proto/`.
+    type Wire;
+
+    fn to_wire(&self) -> Self::Wire;
+
+    /// Reads it; an error names `field`.
+    fn from_wire(value: Self::Wire, field: &'static str) -> Result<Self, WireError>;
+}
+
+impl WireArgument for ConnId {
+    type Wire = u64;
+
+    fn to_wire(&self) -> u64 {
+        self.0
+    }
+
+    fn from_wire(value: u64, _: &'static str) -> Result<Self, WireError> {
+        Ok(Self(value))
+    }
+}
+
+impl WireArgument for Dn {
+    type Wire = String;
+
+    fn to_wire(&self) -> String {
+        self.to_string()
+    }
+
+    fn from_wire(value: String, field: &'static str) -> Result<Self, WireError> {
+        Self::parse(&value).map_err(|e| WireError::field(field, e))
+    }
+}
+
+impl WireArgument for String {
+    type Wire = String;
+
+    fn to_wire(&self) -> String {
+        self.clone()
+    }
+
+    fn from_wire(value: String, _: &'static str) -> Result<Self, WireError> {
+        Ok(value)
+    }
+}
+
+impl WireArgument for Option<AgentId> {
+    type Wire = Option<String>;
+
+    fn to_wire(&self) -> Option<String> {
+        self.as_ref().map(ToString::to_string)
+    }
+
+    fn from_wire(value: Option<String>, field: &'static str) -> Result<Self, WireError> {
+        value.map(|text| AgentId::parse(&text)).transpose().map_err(|e| WireError::field(field, e))
+    }
+}
+
+impl WireArgument for WorkMode {
+    type Wire = i32;
+
+    fn to_wire(&self) -> i32 {
+        names::work_mode_to_wire(*self)
+    }
+
+    fn from_wire(value: i32, _: &'static str) -> Result<Self, WireError> {
+        names::work_mode_from_wire(value)
+    }
+}
+
+impl WireArgument for UserData {
+    type Wire = Option<v1::UserData>;
+
+    fn to_wire(&self) -> Option<v1::UserData> {
+        Some(user_data_to_wire(self))
+    }
+
+    fn from_wire(value: Option<v1::UserData>, _: &'static str) -> Result<Self, WireError> {
+        user_data_from_wire(value)
+    }
+}
+
+impl WireArgument for Treatment {
+    type Wire = Option<v1::Treatment>;
+
+    fn to_wire(&self) -> Option<v1::Treatment> {
+        Some(treatment_to_wire(self))
+    }
+
+    fn from_wire(value: Option<v1::Treatment>, field: &'static str) -> Result<Self, WireError> {
+        treatment_from_wire(value.ok_or_else(|| WireError::field(field, "it is absent"))?)
+    }
+}
+
+impl WireArgument for RouteTo {
+    type Wire = Option<v1::route_call::To>;
+
+    fn to_wire(&self) -> Option<v1::route_call::To> {
+        use v1::route_call::To;
+        Some(match self {
+            Self::Dn { dn, agent } => To::Dn(v1::RouteToDn { dn: dn.to_string(), agent: agent.to_wire() }),
+            Self::Reject(status) => To::Reject((*status).into()),
+            Self::Disconnect => To::Disconnect(v1::Nothing {}),
+        })
+    }
+
+    fn from_wire(value: Option<v1::route_call::To>, field: &'static str) -> Result<Self, WireError> {
+        use v1::route_call::To;
+        Ok(match value.ok_or_else(|| WireError::field(field, "it is absent"))? {
+            To::Dn(to) => {
+                Self::Dn { dn: Dn::from_wire(to.dn, "dn")?, agent: WireArgument::from_wire(to.agent, "agent")? }
+            }
+            To::Reject(status) => Self::Reject(u16::try_from(status).map_err(|e| WireError::field("reject", e))?),
+            To::Disconnect(_) => Self::Disconnect,
+        })
+    }
+}
