@@ -1,4 +1,8 @@
 //! Parses XML to a small tree with line numbers and resolved namespaces. No DTD, no custom entities.
+//!
+//! A reader of our own above quick-xml, which MSML needs as well, because its bounds apply while it reads: a crate that builds the
+//! whole tree compares each attribute, and each namespace, with all before it. roxmltree 0.21.2 takes 6 s for an element with 50,000
+//! attributes and 53 s for 5,000 nested namespaces (130 KB), both within the size that a document may have.
 
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
