@@ -22,14 +22,15 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 pub mod timer;
+mod transfer;
 mod treatment;
 mod waiting;
 
 pub use facts::BUSINESS_CALL;
 pub use feature::{PIN_TRIES_MAX, PinAnswer, TypedPin, feature_requester};
 pub use state::{
-    Asked, CallSnapshot, CallerLeg, Ended, Feature, HoldAsked, HoldWay, Party, PinAsk, Playing, Point, Purpose,
-    Routing, Stage, Waiting,
+    Asked, CallSnapshot, Ended, Feature, HoldAsked, HoldWay, LegProgress, Offer, Party, PartyNo, PinAsk, Playing,
+    Point, Purpose, Recall, Routing, Stage, Transfer, Waiting,
 };
 pub use timer::{Timer, Timers};
 
@@ -116,6 +117,13 @@ pub enum Input {
     LegHeld(LegId),
     /// The party has retrieved us from hold, or our request to do so succeeded.
     LegRetrieved(LegId),
+    /// The party's phone transfers the call to this number by itself.
+    LegTransfers {
+        /// The leg.
+        leg: LegId,
+        /// The destination.
+        to: Dn,
+    },
     /// The phone refused our request to hold or retrieve.
     HoldRefused(LegId),
     /// The phone does not support a request to answer.
@@ -206,6 +214,13 @@ pub enum Output {
     HoldLeg(LegId),
     /// Ask the phone to retrieve the call.
     RetrieveLeg(LegId),
+    /// Tell a phone how the transfer goes that it asked for; its leg is released after a success.
+    TransferOutcome {
+        /// The leg.
+        leg: LegId,
+        /// As a SIP status.
+        status: u16,
+    },
     /// Play something to a leg.
     StartTreatment {
         /// The leg that hears it.
@@ -333,6 +348,7 @@ impl Call {
             Input::LegDead(leg) => self.leg_gone(leg, CallState::Dropped, now),
             Input::LegHeld(leg) => self.leg_hold(leg, HoldWay::Hold, now),
             Input::LegRetrieved(leg) => self.leg_hold(leg, HoldWay::Retrieve, now),
+            Input::LegTransfers { leg, to } => self.leg_transfers(leg, to, now),
             Input::HoldRefused(leg) => self.hold_refused(leg, now),
             Input::AnswerRefused(leg) => self.answer_refused(leg, now),
             Input::TreatmentStarted { id } => self.treatment_started(id, now),
@@ -383,6 +399,7 @@ impl Call {
         match input {
             // The phone answered while its cancel was on the way.
             Input::LegAnswered(leg) if leg != CALLER_LEG => self.push(Output::ReleaseLeg(leg)),
+            Input::LegTransfers { leg, .. } => self.push(Output::TransferOutcome { leg, status: 487 }),
             Input::Request(request) => {
                 self.refuse(&request, ErrorCode::INVALID_CONN_ID, "the call is over", now);
             }
@@ -391,18 +408,14 @@ impl Call {
     }
 
     fn leg_gone(&mut self, leg: LegId, how: CallState, now: Timestamp) {
-        if leg == CALLER_LEG {
-            self.s.caller_leg = CallerLeg::Gone;
-            return self.end(Ending::caller(how), now);
+        if let Some(party) = self.s.party_on_mut(leg) {
+            party.progress = LegProgress::Gone;
+            let number = party.number;
+            return self.end(Ending::left(number, how), now);
         }
-        match &mut self.s.stage {
-            Stage::Talking(party) if party.legs.contains(&leg) => {
-                party.legs.clear();
-                self.end(Ending::party(how), now);
-            }
-            // A ringing phone that disappears counts as a refusal.
-            Stage::Offering(party) if party.legs.contains(&leg) => self.leg_failed(leg, 480, now),
-            _ => {}
+        // A ringing phone that disappears counts as a refusal.
+        if matches!(&self.s.stage, Stage::Offering(offer) if offer.legs.contains(&leg)) {
+            self.leg_failed(leg, 480, now);
         }
     }
 
@@ -412,9 +425,14 @@ impl Call {
 
     /// Publishes `name` for the caller's phone; a caller behind a trunk receives no events.
     fn tell_caller(&mut self, name: EventName, state: CallState, now: Timestamp) {
-        if let Some(mut event) = self.caller_event(name) {
-            event.call_state = Some(state);
-            self.fact(event, now);
+        self.tell_party(PartyNo::CALLER, name, state, now);
+    }
+
+    /// Publishes `Established` for the caller, once.
+    fn establish_caller(&mut self, now: Timestamp) {
+        let caller = self.s.parties.iter_mut().find(|party| party.number == PartyNo::CALLER);
+        if caller.is_some_and(|caller| !std::mem::replace(&mut caller.established, true)) {
+            self.tell_caller(EventName::Established, CallState::Ok, now);
         }
     }
 }

@@ -115,7 +115,7 @@ pub const TOPICS: &[Topic] = &[
 
 const THREAD: RecordType = RecordType {
     name: "CallThread",
-    meaning: "all calls of a thread are over: a call and those that began in it (transfers are not built yet)",
+    meaning: "all calls of a thread are over: a call and those that began in it",
     identity: "`thread:<CallThreadID>`, with `:incomplete` behind it where the beginning was not seen",
     data: &[
         attribute("CallThreadID", "string", "the thread: 32 hex digits"),

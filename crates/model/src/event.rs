@@ -182,6 +182,8 @@ impl ErrorCode {
     pub const INVALID_CALLED_DN: Self = Self(71);
     /// Invalid call state.
     pub const INVALID_CALL_STATE: Self = Self(93);
+    /// A transfer cannot begin.
+    pub const CANNOT_INITIATE_TRANSFER: Self = Self(97);
     /// Wrong password.
     pub const WRONG_PASSWORD: Self = Self(119);
     /// DN busy.

@@ -25,7 +25,7 @@ const KNOWN: &[(&str, usize)] = &[
     ("Progress", 3), ("Reader", 5), ("Received", 3), ("Refusal", 6), ("Report", 3), ("Request", 5),
     ("RequestId", 3), ("Row", 6), ("Rule", 3), ("Run", 6), ("Running", 4), ("Said", 3),
     ("Secret", 3), ("Seen", 3), ("Server", 5), ("Servers", 3), ("Session", 5), ("Shared", 5),
-    ("Shown", 3), ("Side", 5), ("Site", 3), ("Slot", 3), ("Snapshot", 3), ("Source", 6),
+    ("Shown", 3), ("Side", 4), ("Site", 3), ("Slot", 3), ("Snapshot", 3), ("Source", 6),
     ("Sources", 4), ("Stage", 5), ("Standing", 3), ("Start", 3), ("Step", 8), ("Subscription", 3),
     ("Taken", 4), ("Target", 3), ("Timers", 4), ("Told", 4), ("Totals", 4),
     ("Turn", 5), ("Value", 4), ("View", 3), ("Waiting", 5), ("Wanted", 4),

@@ -10,9 +10,9 @@ use model::plan::Destination;
 use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 
 use super::facts::answering;
-use super::state::{Asked, Party, Point, Routing, Stage};
+use super::state::{Asked, Offer, Point, Routing, Stage};
 use super::timer::Timer;
-use super::{CALLER_LEG, Call, Output};
+use super::{Call, Output};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;
 
@@ -20,10 +20,10 @@ type Outcome = Result<(), (ErrorCode, &'static str)>;
 const PHONE_ANSWER: Duration = Duration::from_secs(10);
 
 impl Call {
-    /// The party that rings at the DN of the request.
-    fn alerting(&mut self, asked: &Asked) -> Result<&mut Party, (ErrorCode, &'static str)> {
+    /// What rings at the DN of the request.
+    fn alerting(&mut self, asked: &Asked) -> Result<&mut Offer, (ErrorCode, &'static str)> {
         match &mut self.s.stage {
-            Stage::Offering(party) if party.dn == asked.this_dn && party.rang => Ok(party),
+            Stage::Offering(offer) if offer.dn == asked.this_dn && offer.rang => Ok(offer),
             _ => Err((ErrorCode::INVALID_CALL_STATE, "the call does not ring at this DN")),
         }
     }
@@ -32,13 +32,13 @@ impl Call {
 
     /// Asks the phone to answer. With several registrations, asks the newest that still rings.
     pub(super) fn ask_answer(&mut self, asked: Asked, now: Timestamp) -> Outcome {
-        let party = self.alerting(&asked)?;
-        if party.answer_asked.is_some() {
+        let offer = self.alerting(&asked)?;
+        if offer.answer_asked.is_some() {
             return Err((ErrorCode::INVALID_CALL_STATE, "the phone is being asked already"));
         }
-        let leg = party.legs.first().copied();
+        let leg = offer.legs.first().copied();
         let leg = leg.ok_or((ErrorCode::INVALID_CALL_STATE, "no phone rings"))?;
-        party.answer_asked = Some(asked);
+        offer.answer_asked = Some(asked);
         self.s.timers.arm(Timer::PhoneAnswer, now + PHONE_ANSWER);
         self.push(Output::AskAnswer(leg));
         Ok(())
@@ -47,7 +47,7 @@ impl Call {
     /// The phone does not support a request to answer.
     pub(super) fn answer_refused(&mut self, leg: LegId, now: Timestamp) {
         let asked = match &mut self.s.stage {
-            Stage::Offering(party) if party.legs.contains(&leg) => party.answer_asked.take(),
+            Stage::Offering(offer) if offer.legs.contains(&leg) => offer.answer_asked.take(),
             _ => None,
         };
         if let Some(asked) = asked {
@@ -59,7 +59,7 @@ impl Call {
     /// The phone has not answered in time after the request.
     pub(super) fn answer_overdue(&mut self, now: Timestamp) {
         let asked = match &mut self.s.stage {
-            Stage::Offering(party) => party.answer_asked.take(),
+            Stage::Offering(offer) => offer.answer_asked.take(),
             _ => None,
         };
         if let Some(asked) = asked {
@@ -71,26 +71,26 @@ impl Call {
 
     /// Looks up the redirection's target; the phone keeps ringing until then.
     pub(super) fn redirect(&mut self, to: Dn, asked: Asked, now: Timestamp) -> Outcome {
-        let party = self.alerting(&asked)?;
-        if party.redirect.is_some() {
+        let offer = self.alerting(&asked)?;
+        if offer.redirect.is_some() {
             return Err((ErrorCode::INVALID_CALL_STATE, "the call is being redirected already"));
         }
-        if party.dn == to {
+        if offer.dn == to {
             return Err((ErrorCode::INVALID_DESTINATION, "the call rings there already"));
         }
         let ask = self.ask_dial_plan(to.to_string(), now);
-        if let Stage::Offering(party) = &mut self.s.stage {
-            party.redirect = Some(Routing { ask, dn: to, agent: None, asked: Some(asked) });
+        if let Stage::Offering(offer) = &mut self.s.stage {
+            offer.redirect = Some(Routing { ask, dn: to, agent: None, asked: Some(asked) });
         }
         Ok(())
     }
 
     /// Handles the dial plan's answer about a redirection.
     pub(super) fn redirect_answered(&mut self, destination: Destination, now: Timestamp) {
-        let Stage::Offering(party) = &mut self.s.stage else {
+        let Stage::Offering(offer) = &mut self.s.stage else {
             return;
         };
-        let Some(Routing { dn, asked, .. }) = party.redirect.take() else {
+        let Some(Routing { dn, asked, .. }) = offer.redirect.take() else {
             return;
         };
         if let Some((code, text)) = not_a_target(&destination) {
@@ -99,13 +99,13 @@ impl Call {
             }
             return;
         }
-        let Some(Party { point, .. }) = self.leave_phone(&dn, asked.as_ref(), now) else {
+        let Some(Offer { point, .. }) = self.leave_phone(&dn, asked.as_ref(), now) else {
             return;
         };
         match destination {
             // A redirection by an agent keeps the link to the route point: an unanswered call returns there.
             Destination::Extension { dn, contacts, no_answer_ms } => {
-                self.offer(Party::new(dn, None, point), contacts, no_answer_ms, now);
+                self.offer(Offer::new(dn, None, point), contacts, no_answer_ms, now);
             }
             Destination::RoutePoint { dn, application, default_dn } => {
                 self.answer_caller();
@@ -119,7 +119,7 @@ impl Call {
     /// The dial plan did not answer about a redirection in time.
     pub(super) fn redirect_unanswered(&mut self, now: Timestamp) {
         let open = match &mut self.s.stage {
-            Stage::Offering(party) => party.redirect.take().and_then(|open| open.asked),
+            Stage::Offering(offer) => offer.redirect.take().and_then(|open| open.asked),
             _ => None,
         };
         if let Some(asked) = open {
@@ -127,17 +127,17 @@ impl Call {
         }
     }
 
-    /// Publishes `Released` for the phone that rang and returns its party. The caller sets the next stage.
-    fn leave_phone(&mut self, to: &Dn, asked: Option<&Asked>, now: Timestamp) -> Option<Party> {
+    /// Publishes `Released` for the phone that rang and returns the offer. The caller sets the next stage.
+    fn leave_phone(&mut self, to: &Dn, asked: Option<&Asked>, now: Timestamp) -> Option<Offer> {
         self.refuse_requests(now);
         self.s.timers.disarm(Timer::NoAnswer);
-        let Stage::Offering(mut party) = std::mem::replace(&mut self.s.stage, Stage::Asking { ask: 0 }) else {
+        let Stage::Offering(mut offer) = std::mem::replace(&mut self.s.stage, Stage::Asking { ask: 0 }) else {
             return None;
         };
-        for leg in std::mem::take(&mut party.legs) {
+        for leg in std::mem::take(&mut offer.legs) {
             self.push(Output::CancelLeg(leg));
         }
-        let mut released = self.party_event(EventName::Released, &party);
+        let mut released = self.offer_event(EventName::Released, &offer);
         released.call_state = Some(CallState::Redirected);
         released.third_party_dn = Some(to.to_string());
         released.third_party_role = Some(DnRole::Destination);
@@ -146,17 +146,17 @@ impl Call {
             None => released,
         };
         self.fact(released, now);
-        self.stop_playing(CALLER_LEG, now);
-        Some(party)
+        self.stop_all(now);
+        Some(offer)
     }
 
     /// Refuses the requests that wait for the phone or the dial plan: the call no longer rings.
     pub(super) fn refuse_requests(&mut self, now: Timestamp) {
-        let Stage::Offering(party) = &mut self.s.stage else {
+        let Stage::Offering(offer) = &mut self.s.stage else {
             return;
         };
-        let redirect = party.redirect.take();
-        let open = [party.answer_asked.take(), redirect.as_ref().and_then(|open| open.asked.clone())];
+        let redirect = offer.redirect.take();
+        let open = [offer.answer_asked.take(), redirect.as_ref().and_then(|open| open.asked.clone())];
         self.s.timers.disarm(Timer::PhoneAnswer);
         if redirect.is_some() {
             self.s.timers.disarm(Timer::DialPlan);

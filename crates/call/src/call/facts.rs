@@ -1,14 +1,15 @@
 //! Events with the attributes of the domain's section 1.3, and their numbers.
 
 use model::event::{ErrorCode, Event, Stamped};
-use model::plan::Caller;
 use model::{CallState, DnRole, EventId, EventName, Request, Seq, Subject, Timestamp};
 
-use super::state::{Asked, Party, Point, Stage};
+use super::state::{Asked, Offer, Party, PartyNo, Point, Stage};
 use super::{Call, Output};
 
 /// Marks events of calls that came through a route point: only these make an agent busy.
 pub const BUSINESS_CALL: &str = "BusinessCall";
+/// In events of a phone that rings again because nobody took the call that it transferred: the destination that did not.
+pub const RECALLED_FROM: &str = "RecalledFrom";
 
 impl Call {
     /// Publishes a fact. Facts are numbered within the token, and their times never go back.
@@ -40,43 +41,70 @@ impl Call {
         event.this_dn = Some(point.dn.clone());
         event.this_role = Some(DnRole::Destination);
         event.this_queue = Some(point.dn.to_string());
-        event.other_dn = Some(self.s.caller_number().to_owned());
-        event.other_role = Some(DnRole::Origination);
+        event.other_dn = Some(self.s.presented_number().to_owned());
+        event.other_role = Some(self.s.parties.first().map_or(DnRole::Origination, |party| party.role));
         event
     }
 
-    /// An event for the called side.
-    pub(super) fn party_event(&self, name: EventName, party: &Party) -> Event {
+    /// An event for a DN that rings.
+    pub(super) fn offer_event(&self, name: EventName, offer: &Offer) -> Event {
         let mut event = self.event(name);
         event.call_state = Some(CallState::Ok);
-        event.this_dn = Some(party.dn.clone());
+        event.this_dn = Some(offer.dn.clone());
         event.this_role = Some(DnRole::Destination);
-        event.other_dn = Some(self.s.caller_number().to_owned());
-        event.other_role = Some(DnRole::Origination);
-        event.agent = party.agent.clone();
-        if let Some(point) = &party.point {
-            event.this_queue = Some(point.dn.to_string());
-            event.extensions.push(BUSINESS_CALL, 1);
+        event.other_dn = Some(self.s.presented_number().to_owned());
+        event.other_role = Some(self.s.parties.first().map_or(DnRole::Origination, |party| party.role));
+        event.agent = offer.agent.clone();
+        if let Some(by) = &offer.transferred_by {
+            event.call_state = Some(CallState::Transferred);
+            event.third_party_dn = Some(by.to_string());
+            event.third_party_role = Some(DnRole::TransferredBy);
         }
+        if let Some(from) = &offer.recalled_from {
+            event.extensions.push(RECALLED_FROM, from.as_str());
+        }
+        delivered_by(&mut event, offer.point.as_ref());
         event
     }
 
-    /// An event for the caller's phone; `None` for a caller behind a trunk.
-    pub(super) fn caller_event(&self, name: EventName) -> Option<Event> {
-        let Caller::Phone(dn) = &self.s.caller else {
-            return None;
-        };
+    /// An event for a party; `None` for one behind a trunk, which has no DN.
+    pub(super) fn party_event(&self, name: EventName, party: &Party) -> Option<Event> {
         let mut event = self.event(name);
         event.call_state = Some(CallState::Ok);
-        event.this_dn = Some(dn.clone());
-        event.this_role = Some(DnRole::Origination);
-        event.other_dn = Some(match &self.s.stage {
-            Stage::Waiting(waiting) => waiting.point.dn.to_string(),
-            Stage::Offering(party) | Stage::Talking(party) => party.dn.to_string(),
-            _ => self.s.dialled.clone(),
-        });
-        event.other_role = Some(DnRole::Destination);
+        event.this_dn = Some(party.dn()?.clone());
+        event.this_role = Some(party.role);
+        if let Some((address, role)) = self.peer_of(party) {
+            event.other_dn = Some(address);
+            event.other_role = Some(role);
+        }
+        event.agent = party.agent.clone();
+        delivered_by(&mut event, party.point.as_ref());
         Some(event)
+    }
+
+    /// Whom a party sees: the only other one, or where the call is going.
+    fn peer_of(&self, party: &Party) -> Option<(String, DnRole)> {
+        let mut others = self.s.parties.iter().filter(|other| other.number != party.number);
+        match (others.next(), others.next()) {
+            (Some(peer), None) => Some((peer.address().to_owned(), peer.role)),
+            (Some(_), Some(_)) => None,
+            (None, _) => {
+                let address = match &self.s.stage {
+                    Stage::Waiting(waiting) => waiting.point.dn.to_string(),
+                    Stage::Offering(offer) => offer.dn.to_string(),
+                    _ => self.s.dialled.clone(),
+                };
+                Some((address, DnRole::Destination))
+            }
+        }
+    }
+
+    /// Publishes `name` for a party, if it has a DN.
+    pub(super) fn tell_party(&mut self, number: PartyNo, name: EventName, state: CallState, now: Timestamp) {
+        if let Some(mut event) = self.s.party(number).and_then(|party| self.party_event(name, party)) {
+            event.call_state = Some(state);
+            self.fact(event, now);
+        }
     }
 
     /// Refuses a request with an error code that clients can test.
@@ -90,6 +118,14 @@ impl Call {
         event.this_dn = Some(asked.this_dn.clone());
         event.error = Some((code, text.to_owned()));
         self.fact(event, now);
+    }
+}
+
+/// Names the route point that delivered the call, and marks it as a business call.
+fn delivered_by(event: &mut Event, point: Option<&Point>) {
+    if let Some(point) = point {
+        event.this_queue = Some(point.dn.to_string());
+        event.extensions.push(BUSINESS_CALL, 1);
     }
 }
 

@@ -10,8 +10,8 @@ use model::{ReferenceId, Request, Timestamp, UserData, WorkMode};
 use super::state::{Ended, Feature, PinAsk, Purpose, Stage};
 use super::timer::{AGENT_ANSWER, Timer};
 use super::{
-    CALLER_LEG, Call, Output, PROMPT_LOGGED_IN, PROMPT_LOGGED_OUT, PROMPT_NOT_READY, PROMPT_PIN, PROMPT_PIN_AGAIN,
-    PROMPT_READY, PROMPT_REFUSED,
+    Call, Output, PROMPT_LOGGED_IN, PROMPT_LOGGED_OUT, PROMPT_NOT_READY, PROMPT_PIN, PROMPT_PIN_AGAIN, PROMPT_READY,
+    PROMPT_REFUSED,
 };
 
 /// The most PIN tries in one call.
@@ -112,7 +112,7 @@ impl Call {
             inter_digit_timeout_ms: millis(PIN_NEXT_DIGIT),
             terminator: Some(PIN_END),
         };
-        self.play(CALLER_LEG, collect, Purpose::Pin, now);
+        self.play(self.front(), collect, Purpose::Pin, now);
     }
 
     /// Handles the end of the PIN entry, with or without digits.
@@ -180,7 +180,7 @@ impl Call {
         }
         self.s.timers.disarm(Timer::AgentAnswer);
         let treatment = Treatment::PlayAnnouncement { prompts: vec![prompt.to_owned()] };
-        self.play(CALLER_LEG, treatment, Purpose::Service, now);
+        self.play(self.front(), treatment, Purpose::Service, now);
     }
 }
 

@@ -5,9 +5,9 @@ use model::request::Treatment;
 use model::{EventName, LegId, Timestamp};
 
 use super::facts::answering;
-use super::state::{Asked, CallerLeg, HoldAsked, HoldWay, Playing, Purpose, Stage};
+use super::state::{Asked, HoldAsked, HoldWay, LegProgress, Party, Playing, Purpose, Stage};
 use super::timer::{HOLD_ANSWER, Timer};
-use super::{CALLER_LEG, Call, HOLD_MUSIC, Output};
+use super::{Call, HOLD_MUSIC, Output};
 
 impl Call {
     /// A leg has put the call on hold or has retrieved it.
@@ -21,23 +21,11 @@ impl Call {
         };
         let held = way == HoldWay::Hold;
         let name = if held { EventName::Held } else { EventName::Retrieved };
-        let event = if leg == CALLER_LEG {
-            if self.s.caller_held == held || self.s.caller_leg != CallerLeg::Answered {
-                return;
-            }
-            self.s.caller_held = held;
-            self.caller_event(name)
-        } else {
-            match &mut self.s.stage {
-                Stage::Talking(party) if party.legs.contains(&leg) && party.held != held => party.held = held,
-                _ => return,
-            }
-            match &self.s.stage {
-                Stage::Talking(party) => Some(self.party_event(name, party)),
-                _ => None,
-            }
-        };
-        if let Some(event) = event {
+        match self.s.party_on_mut(leg) {
+            Some(party) if party.progress == LegProgress::Answered && party.held != held => party.held = held,
+            _ => return,
+        }
+        if let Some(event) = self.s.party_on(leg).and_then(|party| self.party_event(name, party)) {
             let event = match &asked {
                 Some(asked) => answering(event, asked),
                 None => event,
@@ -47,16 +35,16 @@ impl Call {
         self.refresh_hold_music(now);
     }
 
-    /// Each side hears music exactly while the other side holds the call and it does not hold the call itself.
+    /// A party hears music exactly while all the others hold the call and it does not hold the call itself.
     pub(super) fn refresh_hold_music(&mut self, now: Timestamp) {
-        let Stage::Talking(party) = &self.s.stage else {
+        if self.s.stage != Stage::Talking {
             return;
+        }
+        let is_left_alone = |party: &Party| {
+            !party.held && self.s.parties.iter().all(|other| other.number == party.number || other.held)
         };
-        let (caller, called) = (self.s.caller_held, party.held);
-        let Some(party_leg) = party.legs.first().copied() else {
-            return;
-        };
-        for (leg, wanted) in [(CALLER_LEG, called && !caller), (party_leg, caller && !called)] {
+        let parties: Vec<_> = self.s.parties.iter().map(|party| (party.leg, is_left_alone(party))).collect();
+        for (leg, wanted) in parties {
             let is_on = |playing: &Playing| playing.leg == leg && playing.purpose == Purpose::HoldMusic;
             let playing = self.s.playing.iter().any(is_on);
             if wanted && !playing {
@@ -75,7 +63,7 @@ impl Call {
         asked: Asked,
         now: Timestamp,
     ) -> Result<(), (ErrorCode, &'static str)> {
-        let Some((leg, held)) = self.leg_of(asked.this_dn.as_str()) else {
+        let Some((leg, held)) = self.connected_at(&asked.this_dn).map(|party| (party.leg, party.held)) else {
             return Err((ErrorCode::INVALID_CALL_STATE, "this DN is not connected in the call"));
         };
         if held == (way == HoldWay::Hold) {
@@ -93,16 +81,10 @@ impl Call {
         Ok(())
     }
 
-    /// The connected leg of a DN, and whether it holds the call.
-    pub(super) fn leg_of(&self, dn: &str) -> Option<(LegId, bool)> {
-        let Stage::Talking(party) = &self.s.stage else {
-            return None;
-        };
-        if party.dn.as_str() == dn {
-            return party.legs.first().map(|leg| (*leg, party.held));
-        }
-        let calls = matches!(&self.s.caller, model::plan::Caller::Phone(phone) if phone.as_str() == dn);
-        (calls && self.s.caller_leg == CallerLeg::Answered).then_some((CALLER_LEG, self.s.caller_held))
+    /// The party at a DN that talks with another one.
+    fn connected_at(&self, dn: &model::Dn) -> Option<&Party> {
+        let party = self.s.party_at(dn).filter(|_| self.s.stage == Stage::Talking)?;
+        (party.progress == LegProgress::Answered).then_some(party)
     }
 
     pub(super) fn hold_refused(&mut self, leg: LegId, now: Timestamp) {
@@ -113,6 +95,13 @@ impl Call {
 
     pub(super) fn hold_overdue(&mut self, now: Timestamp) {
         self.hold_fails(ErrorCode::TIMEOUT, "the phone did not answer", now);
+    }
+
+    /// The leg leaves the call while its phone is asked to hold or retrieve.
+    pub(super) fn drop_hold_request(&mut self, leg: LegId, now: Timestamp) {
+        if self.s.hold_asked.as_ref().is_some_and(|open| open.leg == leg) {
+            self.hold_fails(ErrorCode::INVALID_CALL_STATE, "the party has left the call", now);
+        }
     }
 
     fn hold_fails(&mut self, code: ErrorCode, text: &str, now: Timestamp) {

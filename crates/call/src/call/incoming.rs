@@ -5,7 +5,7 @@ use model::request::Treatment;
 use model::{CallState, EventName, Timestamp, UserData};
 
 use super::ending::Ending;
-use super::state::{CallerLeg, Party, Point, Purpose, Stage};
+use super::state::{LegProgress, Offer, Point, Purpose, Stage};
 use super::timer::{DIAL_PLAN, LIFETIME, Timer};
 use super::{CALLER_LEG, Call, Output};
 
@@ -33,10 +33,16 @@ impl Call {
     pub fn ask_again(&mut self) {
         let open = match &self.s.stage {
             Stage::Waiting(waiting) => waiting.routing.as_ref(),
-            Stage::Offering(party) => party.redirect.as_ref(),
+            Stage::Offering(offer) => offer.redirect.as_ref(),
             _ => None,
         };
-        if let Some((ask, dialled)) = open.map(|routing| (routing.ask, routing.dn.to_string())) {
+        let open = open.map(|routing| (routing.ask, routing.dn.to_string()));
+        let recall = match &self.s.stage {
+            Stage::Recalling(recall) => Some((recall.ask, recall.to.to_string())),
+            _ => None,
+        };
+        let transfer = self.s.transfer.as_ref().map(|transfer| (transfer.ask, transfer.to.to_string()));
+        for (ask, dialled) in open.into_iter().chain(recall).chain(transfer) {
             self.push(Output::AskDialPlan { ask, dialled });
         }
     }
@@ -51,9 +57,17 @@ impl Call {
                 self.s.timers.disarm(Timer::DialPlan);
                 self.route_answered(destination, now);
             }
-            Stage::Offering(party) if party.redirect.as_ref().is_some_and(|redirect| redirect.ask == ask) => {
+            Stage::Offering(offer) if offer.redirect.as_ref().is_some_and(|redirect| redirect.ask == ask) => {
                 self.s.timers.disarm(Timer::DialPlan);
                 self.redirect_answered(destination, now);
+            }
+            Stage::Recalling(recall) if recall.ask == ask => {
+                self.s.timers.disarm(Timer::DialPlan);
+                self.recall_answered(destination, now);
+            }
+            Stage::Talking if self.s.transfer.as_ref().is_some_and(|transfer| transfer.ask == ask) => {
+                self.s.timers.disarm(Timer::DialPlan);
+                self.transfer_answered(destination, now);
             }
             // The answer to an abandoned question.
             _ => {}
@@ -65,6 +79,8 @@ impl Call {
             Stage::Asking { .. } => self.end(Ending::system(CallState::SystemError, 503), now),
             Stage::Waiting(_) => self.route_unanswered(now),
             Stage::Offering(_) => self.redirect_unanswered(now),
+            Stage::Recalling(_) => self.recall_failed(now),
+            Stage::Talking => self.transfer_unanswered(now),
             _ => {}
         }
     }
@@ -77,11 +93,11 @@ impl Call {
             }
             Destination::Extension { dn, contacts, .. } if contacts.is_empty() => {
                 // The phone is known but has no registration: only the caller is notified.
-                self.s.stage = Stage::Offering(Party::new(dn, None, None));
+                self.s.stage = Stage::Offering(Offer::new(dn, None, None));
                 self.offer_failed(CallState::GeneralError, 480, now);
             }
             Destination::Extension { dn, contacts, no_answer_ms } => {
-                self.offer(Party::new(dn, None, None), contacts, no_answer_ms, now);
+                self.offer(Offer::new(dn, None, None), contacts, no_answer_ms, now);
             }
             Destination::FeatureCode { code, ask_pin } => self.feature(code, ask_pin, now),
             Destination::Service(service) => self.serve(service, now),
@@ -100,27 +116,27 @@ impl Call {
         };
         self.s.stage = Stage::Service(service);
         self.answer_caller();
-        self.play(CALLER_LEG, treatment, Purpose::Service, now);
+        self.play(self.front(), treatment, Purpose::Service, now);
     }
 
     /// Answers the caller's leg, unless that was done before.
     pub(super) fn answer_caller(&mut self) {
-        if self.s.caller_leg == CallerLeg::Offered {
-            self.s.caller_leg = CallerLeg::Answering;
+        if self.caller_moves(LegProgress::Offered, LegProgress::Answering) {
             self.push(Output::AnswerCaller);
         }
     }
 
     pub(super) fn caller_answered(&mut self, now: Timestamp) {
-        if self.s.caller_leg != CallerLeg::Answering {
-            return;
+        if self.caller_moves(LegProgress::Answering, LegProgress::Answered) {
+            self.establish_caller(now);
+            self.begin_feature(now);
+            self.issue_waiting(now);
         }
-        self.s.caller_leg = CallerLeg::Answered;
-        if !self.s.caller_established {
-            self.s.caller_established = true;
-            self.tell_caller(EventName::Established, CallState::Ok, now);
-        }
-        self.begin_feature(now);
-        self.issue_waiting(now);
+    }
+
+    /// Moves the caller's leg from one state to the next; false if it is in another one.
+    fn caller_moves(&mut self, from: LegProgress, to: LegProgress) -> bool {
+        let caller = self.s.party_on_mut(CALLER_LEG).filter(|caller| caller.progress == from);
+        caller.map(|caller| caller.progress = to).is_some()
     }
 }

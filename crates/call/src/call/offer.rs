@@ -2,82 +2,86 @@
 
 use std::time::Duration;
 
-use model::plan::Contact;
+use model::plan::{Caller, Contact};
 use model::request::Treatment;
-use model::{AgentId, CallState, Dn, EventName, LegId, Timestamp, UserData};
+use model::{AgentId, CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 
 use super::ending::Ending;
 use super::facts::answering;
-use super::state::{CallerLeg, Party, Point, Purpose, Stage};
+use super::state::{LegProgress, Offer, Party, PartyNo, Point, Purpose, Stage};
 use super::timer::{RING_MAX, RING_MIN, Timer};
-use super::{CALLER_LEG, Call, FORK_MAX, Output};
+use super::{Call, FORK_MAX, Output};
 
-impl Party {
+impl Offer {
     pub(super) const fn new(dn: Dn, agent: Option<AgentId>, point: Option<Point>) -> Self {
         Self {
             dn,
             agent,
             legs: Vec::new(),
             rang: false,
-            held: false,
             point,
             refusal: None,
             answer_asked: None,
             redirect: None,
+            transferred_by: None,
+            recalled_from: None,
         }
     }
 }
 
 impl Call {
     /// Rings the phones, newest registration first.
-    pub(super) fn offer(&mut self, mut party: Party, contacts: Vec<Contact>, no_answer_ms: u64, now: Timestamp) {
+    pub(super) fn offer(&mut self, mut offer: Offer, contacts: Vec<Contact>, no_answer_ms: u64, now: Timestamp) {
         for contact in contacts.into_iter().take(FORK_MAX) {
             let leg = LegId(self.s.next_leg);
             self.s.next_leg = self.s.next_leg.saturating_add(1);
-            party.legs.push(leg);
-            self.push(Output::RingLeg { leg, dn: party.dn.clone(), contact });
+            offer.legs.push(leg);
+            self.push(Output::RingLeg { leg, dn: offer.dn.clone(), contact });
         }
         let rings = Duration::from_millis(no_answer_ms).clamp(RING_MIN, RING_MAX);
         self.s.timers.arm(Timer::NoAnswer, now + rings);
-        self.s.stage = Stage::Offering(party);
-        if self.s.caller_leg != CallerLeg::Offered {
-            self.play(CALLER_LEG, Treatment::RingBack, Purpose::RingBack, now);
+        self.s.stage = Stage::Offering(offer);
+        if self.s.caller_progress() != LegProgress::Offered {
+            for leg in self.s.parties.iter().map(|party| party.leg).collect::<Vec<_>>() {
+                self.play(leg, Treatment::RingBack, Purpose::RingBack, now);
+            }
         }
     }
 
     pub(super) fn leg_ringing(&mut self, leg: LegId, now: Timestamp) {
-        let Stage::Offering(party) = &mut self.s.stage else {
+        let Stage::Offering(offer) = &mut self.s.stage else {
             return;
         };
-        if party.rang || !party.legs.contains(&leg) {
+        if offer.rang || !offer.legs.contains(&leg) {
             return;
         }
         self.publish_ringing(now);
-        if self.s.caller_leg == CallerLeg::Offered {
+        if self.s.caller_progress() == LegProgress::Offered {
             self.push(Output::AlertCaller);
         }
     }
 
     fn publish_ringing(&mut self, now: Timestamp) {
-        let Stage::Offering(party) = &mut self.s.stage else {
+        let Stage::Offering(offer) = &mut self.s.stage else {
             return;
         };
-        party.rang = true;
-        if let Stage::Offering(party) = &self.s.stage {
-            let event = self.party_event(EventName::Ringing, party);
+        offer.rang = true;
+        if let Stage::Offering(offer) = &self.s.stage {
+            let event = self.offer_event(EventName::Ringing, offer);
             self.fact(event, now);
+            self.tell_transfer(now);
         }
     }
 
     pub(super) fn leg_answered(&mut self, leg: LegId, now: Timestamp) {
         match &self.s.stage {
-            Stage::Offering(party) if party.legs.contains(&leg) => {
-                if !party.rang {
+            Stage::Offering(offer) if offer.legs.contains(&leg) => {
+                if !offer.rang {
                     self.publish_ringing(now);
                 }
                 self.connect(leg, now);
             }
-            Stage::Talking(party) if party.legs.contains(&leg) => {}
+            _ if self.s.party_on(leg).is_some() => {}
             // The phone answered while its cancel was on the way.
             _ => self.push(Output::ReleaseLeg(leg)),
         }
@@ -86,92 +90,115 @@ impl Call {
     fn connect(&mut self, leg: LegId, now: Timestamp) {
         self.s.timers.disarm(Timer::NoAnswer);
         let asked = match &mut self.s.stage {
-            Stage::Offering(party) => party.answer_asked.take(),
+            Stage::Offering(offer) => offer.answer_asked.take(),
             _ => None,
         };
         self.refuse_requests(now);
-        let Stage::Offering(mut party) = std::mem::replace(&mut self.s.stage, Stage::Asking { ask: 0 }) else {
+        let Stage::Offering(offer) = std::mem::replace(&mut self.s.stage, Stage::Talking) else {
             return;
         };
-        for other in party.legs.drain(..).filter(|other| *other != leg) {
-            self.outputs.push_back(Output::CancelLeg(other));
+        for other in offer.legs.iter().filter(|other| **other != leg) {
+            self.outputs.push_back(Output::CancelLeg(*other));
         }
-        party.legs.push(leg);
-        self.stop_playing(CALLER_LEG, now);
+        self.stop_all(now);
         self.answer_caller();
-        let established = self.party_event(EventName::Established, &party);
-        let established = match &asked {
-            Some(asked) => answering(established, asked),
-            None => established,
-        };
-        self.s.stage = Stage::Talking(party);
-        if !self.s.caller_established {
-            self.s.caller_established = true;
-            self.tell_caller(EventName::Established, CallState::Ok, now);
+        let transferred_by = offer.transferred_by.clone();
+        let number = self.join(offer, leg);
+        self.establish_caller(now);
+        if let Some(established) =
+            self.s.party(number).and_then(|party| self.party_event(EventName::Established, party))
+        {
+            let established = by_transfer(established, transferred_by.as_ref());
+            let established = match &asked {
+                Some(asked) => answering(established, asked),
+                None => established,
+            };
+            self.fact(established, now);
         }
-        self.fact(established, now);
         self.refresh_hold_music(now);
+    }
+
+    /// A phone that has answered becomes a party.
+    fn join(&mut self, offer: Offer, leg: LegId) -> PartyNo {
+        let last = self.s.parties.last().map_or(0, |party| party.number.0);
+        let number = PartyNo(last.saturating_add(1));
+        self.s.parties.push(Party {
+            number,
+            device: Caller::Phone(offer.dn),
+            role: DnRole::Destination,
+            leg,
+            progress: LegProgress::Answered,
+            held: false,
+            established: true,
+            agent: offer.agent,
+            point: offer.point,
+        });
+        number
     }
 
     pub(super) fn leg_failed(&mut self, leg: LegId, status: u16, now: Timestamp) {
         match &mut self.s.stage {
-            Stage::Offering(party) if party.legs.contains(&leg) => {
-                party.legs.retain(|other| *other != leg);
-                let worst = party.refusal.map_or(status, |so_far| more_telling(so_far, status));
-                party.refusal = Some(worst);
+            Stage::Offering(offer) if offer.legs.contains(&leg) => {
+                offer.legs.retain(|other| *other != leg);
+                let worst = offer.refusal.map_or(status, |so_far| more_telling(so_far, status));
+                offer.refusal = Some(worst);
                 // 6xx means that the person refuses, even if other phones still ring (RFC 3261 section 21.6).
-                if party.legs.is_empty() || status >= 600 {
+                if offer.legs.is_empty() || status >= 600 {
                     self.offer_failed(refusal_state(worst), worst, now);
                 }
             }
-            Stage::Talking(party) if party.legs.contains(&leg) => self.end_by_party_leg(CallState::Dropped, now),
-            _ => {}
+            _ => self.leg_gone(leg, CallState::Dropped, now),
         }
-    }
-
-    fn end_by_party_leg(&mut self, how: CallState, now: Timestamp) {
-        if let Stage::Talking(party) = &mut self.s.stage {
-            party.legs.clear();
-        }
-        self.end(Ending::party(how), now);
     }
 
     /// No phone answered: the call returns to the route point that sent it, or the caller is refused.
     pub(super) fn offer_failed(&mut self, why: CallState, status: u16, now: Timestamp) {
         self.s.timers.disarm(Timer::NoAnswer);
         self.refuse_requests(now);
-        let Stage::Offering(party) = &mut self.s.stage else {
+        let Stage::Offering(offer) = &mut self.s.stage else {
             return;
         };
-        for leg in std::mem::take(&mut party.legs) {
+        for leg in std::mem::take(&mut offer.legs) {
             self.outputs.push_back(Output::CancelLeg(leg));
         }
-        if party.point.is_none() {
+        if offer.transferred_by.is_some() {
+            return self.recall(why, now);
+        }
+        if offer.point.is_none() {
             if matches!(why, CallState::Busy) {
                 self.tell_caller(EventName::DestinationBusy, why, now);
             }
             return self.end(Ending::system(why, status), now);
         }
-        let Stage::Offering(mut party) = std::mem::replace(&mut self.s.stage, Stage::Asking { ask: 0 }) else {
+        let Stage::Offering(mut offer) = std::mem::replace(&mut self.s.stage, Stage::Asking { ask: 0 }) else {
             return;
         };
-        if party.rang {
-            let mut released = self.party_event(EventName::Released, &party);
+        if offer.rang {
+            let mut released = self.offer_event(EventName::Released, &offer);
             released.call_state = Some(why);
             self.fact(released, now);
         }
-        self.stop_playing(CALLER_LEG, now);
-        if let Some(point) = party.point.take() {
-            self.park(point, failed_target(&party, why), now);
+        self.stop_all(now);
+        if let Some(point) = offer.point.take() {
+            self.park(point, failed_target(&offer, why), now);
         }
     }
 }
 
+/// Names who transferred the call to the phone that has answered it.
+fn by_transfer(mut established: model::Event, by: Option<&Dn>) -> model::Event {
+    if let Some(by) = by {
+        established.third_party_dn = Some(by.to_string());
+        established.third_party_role = Some(DnRole::TransferredBy);
+    }
+    established
+}
+
 /// Tells the application about the target that did not take the call.
-fn failed_target(party: &Party, why: CallState) -> UserData {
+pub(super) fn failed_target(offer: &Offer, why: CallState) -> UserData {
     let mut told = UserData::new();
-    told.push("FailedDN", party.dn.as_str());
-    if let Some(agent) = &party.agent {
+    told.push("FailedDN", offer.dn.as_str());
+    if let Some(agent) = &offer.agent {
         told.push("FailedAgentID", agent.as_str());
     }
     told.push("FailedCallState", why.as_str());

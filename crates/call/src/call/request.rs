@@ -1,14 +1,13 @@
 //! Requests about a call: carried out, or refused with an error code that clients can test.
 
 use model::event::ErrorCode;
-use model::plan::Caller;
 use model::request::{RequestKind, RouteTo, Treatment};
 use model::{CallState, Event, EventName, ReferenceId, Request, Timestamp, UserData, Value};
 
-use super::ending::{Ending, Side};
+use super::Call;
+use super::ending::Ending;
 use super::facts::answering;
 use super::state::{Asked, HoldWay, Playing, Purpose, Routing, Stage};
-use super::{CALLER_LEG, Call};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;
 
@@ -61,7 +60,7 @@ impl Call {
             RequestKind::StopTreatment(_) => self.stop_treatment(&asked, now),
             RequestKind::ReleaseCall(_) => self.release(asked, now),
             RequestKind::ClearCall(_) => {
-                self.end(Ending::system(CallState::Cleared, 480).asked(Side::Call, asked), now);
+                self.end(Ending::system(CallState::Cleared, 480).asked(asked), now);
                 Ok(())
             }
             RequestKind::HoldCall(_) => self.ask_hold(HoldWay::Hold, asked, now),
@@ -77,6 +76,7 @@ impl Call {
             }
             RequestKind::AnswerCall(_) => self.ask_answer(asked, now),
             RequestKind::RedirectCall(_, to) => self.redirect(to, asked, now),
+            RequestKind::SingleStepTransfer(_, to) => self.transfer(to, asked, now),
             RequestKind::AgentLogin(..)
             | RequestKind::AgentLogout
             | RequestKind::AgentReady(_)
@@ -113,39 +113,34 @@ impl Call {
         self.instructed(now);
         // No quiet timer while a treatment plays: the caller must not be routed to the default DN in the middle of it.
         self.s.timers.disarm(super::Timer::Quiet);
-        self.play(CALLER_LEG, treatment, Purpose::Applied(asked), now);
+        self.play(self.front(), treatment, Purpose::Applied(asked), now);
         Ok(())
     }
 
     fn stop_treatment(&mut self, asked: &Asked, now: Timestamp) -> Outcome {
         self.on_point(asked)?;
-        if !self.s.playing.iter().any(|playing| playing.leg == CALLER_LEG) {
+        let leg = self.front();
+        if !self.s.playing.iter().any(|playing| playing.leg == leg) {
             return Err((ErrorCode::INVALID_CALL_STATE, "no treatment is in progress"));
         }
-        self.stop_playing(CALLER_LEG, now);
+        self.stop_playing(leg, now);
         self.instructed(now);
         Ok(())
     }
 
     /// One party leaves; as a call has only two, that ends the call.
     fn release(&mut self, asked: Asked, now: Timestamp) -> Outcome {
-        let is_caller = matches!(&self.s.caller, Caller::Phone(dn) if *dn == asked.this_dn);
-        let is_party = match &self.s.stage {
-            Stage::Offering(party) | Stage::Talking(party) => party.dn == asked.this_dn,
-            _ => false,
-        };
+        let is_offered = matches!(&self.s.stage, Stage::Offering(offer) if offer.dn == asked.this_dn);
         let is_point = matches!(&self.s.stage, Stage::Waiting(waiting) if waiting.point.dn == asked.this_dn);
-        if is_party && matches!(self.s.stage, Stage::Offering(_)) {
+        if is_offered {
             // Handled as a refusal by the phone: the call returns to its route point.
             self.offer_failed(CallState::Busy, 486, now);
             let event = answering(self.event(EventName::ACK), &asked);
             self.fact(event, now);
-        } else if is_party {
-            self.end(Ending::party(CallState::Ok).asked(Side::Party, asked), now);
-        } else if is_caller {
-            self.end(Ending::caller(CallState::Ok).asked(Side::Caller, asked), now);
+        } else if let Some(party) = self.s.party_at(&asked.this_dn).map(|party| party.number) {
+            self.end(Ending::left(party, CallState::Ok).asked(asked), now);
         } else if is_point {
-            self.end(Ending::system(CallState::Cleared, 480).asked(Side::Call, asked), now);
+            self.end(Ending::system(CallState::Cleared, 480).asked(asked), now);
         } else {
             return Err((ErrorCode::INVALID_CALL_STATE, "this DN is not a party of the call"));
         }
@@ -171,12 +166,13 @@ impl Call {
 
     /// The event for every DN that is a party at present.
     fn event_for_each_dn(&self, name: EventName) -> Vec<Event> {
-        let callee = match &self.s.stage {
+        let called = match &self.s.stage {
             Stage::Waiting(waiting) => Some(self.point_event(name, &waiting.point)),
-            Stage::Offering(party) | Stage::Talking(party) => Some(self.party_event(name, party)),
+            Stage::Offering(offer) => Some(self.offer_event(name, offer)),
             _ => None,
         };
-        callee.into_iter().chain(self.caller_event(name)).collect()
+        let parties = self.s.parties.iter().rev();
+        called.into_iter().chain(parties.filter_map(|party| self.party_event(name, party))).collect()
     }
 
     fn party_info(&mut self, asked: &Asked, now: Timestamp) {
@@ -195,10 +191,10 @@ impl Call {
 
     const fn stage_name(&self) -> &'static str {
         match &self.s.stage {
-            Stage::Asking { .. } => "Dialing",
+            Stage::Asking { .. } | Stage::Recalling(_) => "Dialing",
             Stage::Waiting(_) => "Queued",
             Stage::Offering(_) => "Ringing",
-            Stage::Talking(_) | Stage::Service(_) | Stage::Feature(_) => "Established",
+            Stage::Talking | Stage::Service(_) | Stage::Feature(_) => "Established",
             Stage::Over => "Null",
         }
     }

@@ -4,7 +4,9 @@ use model::event::CallRef;
 use model::plan::FeatureCode;
 use model::plan::{Caller, Service};
 use model::request::Treatment;
-use model::{AgentId, CallType, CallUuid, ConnId, Dn, LegId, ReferenceId, TenantId, Timestamp, Token, UserData};
+use model::{
+    AgentId, CallType, CallUuid, ConnId, Dn, DnRole, LegId, ReferenceId, TenantId, Timestamp, Token, UserData,
+};
 
 use super::Incoming;
 use super::timer::Timers;
@@ -26,18 +28,16 @@ pub struct CallSnapshot {
     pub created_at: Timestamp,
     /// The time of the last event. Times never go back within a call.
     pub last_at: Timestamp,
-    /// The caller.
+    /// Who began the call; that one may have left.
     pub caller: Caller,
     /// The dialled number.
     pub dialled: String,
     /// The business data.
     pub user_data: UserData,
-    /// The state of the caller's leg.
-    pub caller_leg: CallerLeg,
-    /// Whether the caller has put us on hold.
-    pub caller_held: bool,
-    /// Whether `Established` was published for the caller's phone.
-    pub caller_established: bool,
+    /// A transfer whose destination is being looked up.
+    pub transfer: Option<Transfer>,
+    /// The parties, in the order in which they joined: who called, and those who have answered.
+    pub parties: Vec<Party>,
     /// The number of the next leg.
     pub next_leg: u16,
     /// The number of the next treatment.
@@ -61,6 +61,7 @@ pub struct CallSnapshot {
 impl CallSnapshot {
     pub(super) fn new(incoming: Incoming, now: Timestamp) -> Self {
         let Incoming { tenant, conn_id, uuid, token, caller, dialled } = incoming;
+        let party = Party::calling(caller.clone());
         Self {
             tenant,
             conn_id,
@@ -72,9 +73,8 @@ impl CallSnapshot {
             caller,
             dialled,
             user_data: UserData::new(),
-            caller_leg: CallerLeg::Offered,
-            caller_held: false,
-            caller_established: false,
+            transfer: None,
+            parties: vec![party],
             next_leg: super::CALLER_LEG.0 + 1,
             next_treatment: 1,
             next_ask: 1,
@@ -85,6 +85,30 @@ impl CallSnapshot {
             hold_asked: None,
             timers: Timers::default(),
         }
+    }
+
+    /// A party by its number.
+    pub fn party(&self, number: PartyNo) -> Option<&Party> {
+        self.parties.iter().find(|party| party.number == number)
+    }
+
+    /// The party of a leg.
+    pub fn party_on(&self, leg: LegId) -> Option<&Party> {
+        self.parties.iter().find(|party| party.leg == leg)
+    }
+
+    /// The connected party at a DN; of two there, the one that was called.
+    pub fn party_at(&self, dn: &Dn) -> Option<&Party> {
+        self.parties.iter().rev().find(|party| party.dn() == Some(dn))
+    }
+
+    pub(super) fn party_on_mut(&mut self, leg: LegId) -> Option<&mut Party> {
+        self.parties.iter_mut().find(|party| party.leg == leg)
+    }
+
+    /// The state of the leg of who called; [`LegProgress::Gone`] if that one has left.
+    pub fn caller_progress(&self) -> LegProgress {
+        self.party(PartyNo::CALLER).map_or(LegProgress::Gone, |party| party.progress)
     }
 
     /// Whether the dial plan has not answered yet for the dialled number.
@@ -109,6 +133,11 @@ impl CallSnapshot {
         }
     }
 
+    /// The number that a ringing phone shows: that of who waits for it.
+    pub fn presented_number(&self) -> &str {
+        self.parties.first().map_or_else(|| self.caller_number(), Party::address)
+    }
+
     /// The caller's number: its DN, or the number that the trunk presents.
     pub fn caller_number(&self) -> &str {
         match &self.caller {
@@ -118,10 +147,10 @@ impl CallSnapshot {
     }
 }
 
-/// The state of the incoming call's leg.
+/// The state of a party's leg.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CallerLeg {
-    /// It waits for our answer.
+pub enum LegProgress {
+    /// A caller that waits for our answer.
     Offered,
     /// Our answer is being prepared.
     Answering,
@@ -129,6 +158,71 @@ pub enum CallerLeg {
     Answered,
     /// It was released or lost.
     Gone,
+}
+
+/// The number of a party within its call.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct PartyNo(pub u16);
+
+impl PartyNo {
+    /// The one that called.
+    pub const CALLER: Self = Self(1);
+}
+
+/// Who called or has answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Party {
+    /// Its number; the one that called has 1.
+    pub number: PartyNo,
+    /// A phone of the tenant, or somebody behind a trunk.
+    pub device: Caller,
+    /// Its role in the call.
+    pub role: DnRole,
+    /// Its leg.
+    pub leg: LegId,
+    /// The state of that leg.
+    pub progress: LegProgress,
+    /// Whether the party has put the others on hold.
+    pub held: bool,
+    /// Whether `Established` was published for it.
+    pub established: bool,
+    /// The agent that routing reserved.
+    pub agent: Option<AgentId>,
+    /// The route point that delivered the call.
+    pub point: Option<Point>,
+}
+
+impl Party {
+    /// The one that calls.
+    fn calling(device: Caller) -> Self {
+        Self {
+            number: PartyNo::CALLER,
+            device,
+            role: DnRole::Origination,
+            leg: super::CALLER_LEG,
+            progress: LegProgress::Offered,
+            held: false,
+            established: false,
+            agent: None,
+            point: None,
+        }
+    }
+
+    /// Its DN; none if it is behind a trunk.
+    pub const fn dn(&self) -> Option<&Dn> {
+        match &self.device {
+            Caller::Phone(dn) => Some(dn),
+            Caller::Trunk { .. } => None,
+        }
+    }
+
+    /// Its number as others see it.
+    pub fn address(&self) -> &str {
+        match &self.device {
+            Caller::Phone(dn) => dn.as_str(),
+            Caller::Trunk { number, .. } => number,
+        }
+    }
 }
 
 /// The stage of a call.
@@ -141,10 +235,12 @@ pub enum Stage {
     },
     /// The call waits on a route point.
     Waiting(Waiting),
-    /// Phones ring.
-    Offering(Party),
-    /// Caller and party are connected.
-    Talking(Party),
+    /// The phones of a DN ring.
+    Offering(Offer),
+    /// Nobody took the transferred call: it goes back to who transferred it, whose phones are being looked up.
+    Recalling(Recall),
+    /// The parties are connected.
+    Talking,
     /// The caller is connected to a service of the switch.
     Service(Service),
     /// The call carries out a feature code.
@@ -197,19 +293,43 @@ pub struct Asked {
     pub reference: ReferenceId,
 }
 
-/// The called side.
+/// A single-step transfer whose destination is being looked up. The party stays connected until it is known.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Party {
+pub struct Transfer {
+    /// Who transfers.
+    pub party: PartyNo,
+    /// The number of the question to the dial plan.
+    pub ask: u32,
+    /// The destination.
+    pub to: Dn,
+    /// The requester; `None` if the party's phone transfers by itself.
+    pub asked: Option<Asked>,
+}
+
+/// A call on its way back to who transferred it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recall {
+    /// The number of the question to the dial plan.
+    pub ask: u32,
+    /// Who transferred the call.
+    pub to: Dn,
+    /// The destination that did not take it.
+    pub from: Dn,
+    /// The route point that delivered the call to who transferred it.
+    pub point: Option<Point>,
+}
+
+/// A DN whose phones ring.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Offer {
     /// Its number.
     pub dn: Dn,
     /// The agent that routing reserved.
     pub agent: Option<AgentId>,
-    /// The ringing legs; once connected, only the leg that answered.
+    /// The ringing legs.
     pub legs: Vec<LegId>,
     /// Whether `Ringing` was published.
     pub rang: bool,
-    /// Whether the party has put us on hold.
-    pub held: bool,
     /// The route point that delivered the call.
     pub point: Option<Point>,
     /// The most significant refusal of the forked legs so far.
@@ -218,6 +338,10 @@ pub struct Party {
     pub answer_asked: Option<Asked>,
     /// A request to redirect the call; its destination is being looked up in the dial plan.
     pub redirect: Option<Routing>,
+    /// Who transferred the call here: it goes back there if nobody answers.
+    pub transferred_by: Option<Dn>,
+    /// The destination that did not take a transferred call, which now rings at who transferred it.
+    pub recalled_from: Option<Dn>,
 }
 
 /// A feature code in progress.

@@ -10,3 +10,4 @@ mod laws;
 mod limits;
 mod offered;
 mod requests;
+mod transfer;

@@ -7,7 +7,7 @@ use model::{CallState, EventName, LegId, Timestamp};
 
 use super::ending::Ending;
 use super::facts::answering;
-use super::state::{Asked, CallerLeg, Ended, Playing, Purpose, Stage};
+use super::state::{Asked, Ended, LegProgress, Party, Playing, Purpose, Stage};
 use super::timer::{MUSIC_MIN, QUIET, TREATMENT, Timer};
 use super::{CALLER_LEG, Call, Output};
 
@@ -21,12 +21,27 @@ impl Call {
         self.issue_waiting(now);
     }
 
+    /// The leg of who waits: for a route point, for a phone that rings, for a service.
+    pub(super) fn front(&self) -> LegId {
+        self.s.parties.first().map_or(CALLER_LEG, |party| party.leg)
+    }
+
+    /// Stops what the parties hear from the switch.
+    pub(super) fn stop_all(&mut self, now: Timestamp) {
+        for leg in self.s.parties.iter().map(|party| party.leg).collect::<Vec<_>>() {
+            self.stop_playing(leg, now);
+        }
+    }
+
     /// Hands media the treatments that waited for their leg to be answered.
     pub(super) fn issue_waiting(&mut self, now: Timestamp) {
-        let answered = self.s.caller_leg == CallerLeg::Answered;
-        for playing in self.s.playing.iter_mut().filter(|p| !p.issued && (answered || p.leg != CALLER_LEG)) {
+        let front = self.front();
+        let is_up = |party: &Party| party.progress == LegProgress::Answered;
+        let parties = &self.s.parties;
+        let is_heard = |leg: LegId| parties.iter().find(|party| party.leg == leg).is_none_or(is_up);
+        for playing in self.s.playing.iter_mut().filter(|playing| !playing.issued && is_heard(playing.leg)) {
             playing.issued = true;
-            if playing.leg == CALLER_LEG {
+            if playing.leg == front {
                 match watchdog(&playing.treatment) {
                     Some(after) => self.s.timers.arm(Timer::Treatment, now + after),
                     None => self.s.timers.disarm(Timer::Treatment),
@@ -46,7 +61,7 @@ impl Call {
             return;
         };
         let playing = self.s.playing.swap_remove(at);
-        if leg == CALLER_LEG {
+        if leg == self.front() {
             self.s.timers.disarm(Timer::Treatment);
         }
         if playing.issued {
@@ -73,7 +88,7 @@ impl Call {
             return;
         };
         let playing = self.s.playing.swap_remove(at);
-        if playing.leg == CALLER_LEG {
+        if playing.leg == self.front() {
             self.s.timers.disarm(Timer::Treatment);
         }
         match playing.purpose {
@@ -92,7 +107,8 @@ impl Call {
 
     /// A treatment has reached its time limit: music its requested duration, any other because the report of its end was lost.
     pub(super) fn treatment_overdue(&mut self, now: Timestamp) {
-        let Some(playing) = self.s.playing.iter().find(|playing| playing.leg == CALLER_LEG) else {
+        let front = self.front();
+        let Some(playing) = self.s.playing.iter().find(|playing| playing.leg == front) else {
             return;
         };
         let id = playing.id;
@@ -100,7 +116,7 @@ impl Call {
             Treatment::Music { .. } if playing.started => Ended::Completed,
             _ => Ended::Failed,
         };
-        self.push(Output::StopTreatment { leg: CALLER_LEG, id });
+        self.push(Output::StopTreatment { leg: front, id });
         self.treatment_ended(id, cause, "", now);
     }
 

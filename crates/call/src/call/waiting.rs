@@ -7,9 +7,9 @@ use model::{CallState, Dn, DnRole, EventName, Timestamp, UserData};
 
 use super::ending::Ending;
 use super::facts::answering;
-use super::state::{Asked, Party, Point, Routing, Stage, Waiting};
+use super::state::{Asked, Offer, Point, Routing, Stage, Waiting};
 use super::timer::{INSTRUCTION, QUIET, Timer};
-use super::{CALLER_LEG, Call, DEFAULT_ROUTES_MAX, Output, PARKS_MAX};
+use super::{Call, DEFAULT_ROUTES_MAX, Output, PARKS_MAX};
 
 impl Call {
     /// The call enters a route point. `why` is part of the request for instructions.
@@ -103,7 +103,7 @@ impl Call {
                 self.park(Point { dn, application, default_dn }, UserData::new(), now);
             }
             Destination::Extension { dn, contacts, no_answer_ms } => {
-                self.offer(Party::new(dn, agent, Some(point)), contacts, no_answer_ms, now);
+                self.offer(Offer::new(dn, agent, Some(point)), contacts, no_answer_ms, now);
             }
             Destination::Service(service) => self.serve(service, now),
             Destination::FeatureCode { .. } | Destination::Reject { .. } => {}
@@ -137,7 +137,7 @@ impl Call {
         asked: Option<&Asked>,
         now: Timestamp,
     ) -> Option<Point> {
-        self.stop_playing(CALLER_LEG, now);
+        self.stop_all(now);
         self.s.timers.disarm(Timer::Instruction);
         self.s.timers.disarm(Timer::Quiet);
         let Stage::Waiting(waiting) = std::mem::replace(&mut self.s.stage, Stage::Asking { ask: 0 }) else {

@@ -279,7 +279,7 @@ pub struct Request {
     pub extensions: ::core::option::Option<UserData>,
     #[prost(
         oneof = "request::Kind",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28"
     )]
     pub kind: ::core::option::Option<request::Kind>,
 }
@@ -323,6 +323,8 @@ pub mod request {
         AgentNotReady(i32),
         #[prost(message, tag = "27")]
         QueryAddress(super::Nothing),
+        #[prost(message, tag = "28")]
+        SingleStepTransfer(super::SingleStepTransfer),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -334,6 +336,13 @@ pub struct OfCall {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RedirectCall {
+    #[prost(fixed64, tag = "1")]
+    pub conn_id: u64,
+    #[prost(string, tag = "2")]
+    pub other_dn: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SingleStepTransfer {
     #[prost(fixed64, tag = "1")]
     pub conn_id: u64,
     #[prost(string, tag = "2")]
@@ -1855,7 +1864,7 @@ pub struct CallModelRecord {
     pub created_at_us: u64,
     #[prost(uint64, tag = "7")]
     pub last_at_us: u64,
-    /// The caller: a phone of the tenant, or somebody behind a trunk.
+    /// Who began the call: a phone of the tenant, or somebody behind a trunk.
     #[prost(string, optional, tag = "8")]
     pub caller_dn: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, tag = "9")]
@@ -1866,7 +1875,8 @@ pub struct CallModelRecord {
     pub dialled: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "12")]
     pub user_data: ::core::option::Option<UserData>,
-    #[prost(enumeration = "CallerLegRecord", tag = "13")]
+    /// Written by versions before 0.2 instead of `parties`.
+    #[prost(enumeration = "ConnectionRecord", tag = "13")]
     pub caller_leg: i32,
     #[prost(bool, tag = "14")]
     pub caller_held: bool,
@@ -1888,7 +1898,16 @@ pub struct CallModelRecord {
     pub hold_asked: ::core::option::Option<HoldAskedRecord>,
     #[prost(message, repeated, tag = "30")]
     pub timers: ::prost::alloc::vec::Vec<CallTimerRecord>,
-    #[prost(oneof = "call_model_record::Stage", tags = "21, 22, 23, 24, 25, 26, 27")]
+    /// In the order in which they joined.
+    #[prost(message, repeated, tag = "32")]
+    pub parties: ::prost::alloc::vec::Vec<PartyRecord>,
+    /// A transfer whose destination is being looked up.
+    #[prost(message, optional, tag = "34")]
+    pub transfer: ::core::option::Option<TransferRecord>,
+    #[prost(
+        oneof = "call_model_record::Stage",
+        tags = "21, 22, 23, 24, 25, 26, 27, 31, 33"
+    )]
     pub stage: ::core::option::Option<call_model_record::Stage>,
 }
 /// Nested message and enum types in `CallModelRecord`.
@@ -1901,19 +1920,52 @@ pub mod call_model_record {
         #[prost(message, tag = "22")]
         Waiting(super::WaitingRecord),
         #[prost(message, tag = "23")]
-        Offering(super::PartyRecord),
+        Offering(super::OfferRecord),
+        /// Written by versions before 0.2: the party that was called.
         #[prost(message, tag = "24")]
-        Talking(super::PartyRecord),
+        TalkingWith(super::OfferRecord),
         #[prost(message, tag = "25")]
         Service(super::ServiceRecord),
         #[prost(message, tag = "26")]
         Feature(super::FeatureRecord),
         #[prost(message, tag = "27")]
         Over(super::NothingRecord),
+        #[prost(message, tag = "31")]
+        Talking(super::NothingRecord),
+        #[prost(message, tag = "33")]
+        Recalling(super::RecallRecord),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NothingRecord {}
+/// Who called or has answered.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PartyRecord {
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// A phone of the tenant, or somebody behind a trunk.
+    #[prost(string, optional, tag = "2")]
+    pub dn: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, tag = "3")]
+    pub trunk: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub trunk_number: ::prost::alloc::string::String,
+    /// The published number of the role.
+    #[prost(int32, tag = "5")]
+    pub role: i32,
+    #[prost(uint32, tag = "6")]
+    pub leg: u32,
+    #[prost(enumeration = "ConnectionRecord", tag = "7")]
+    pub connection: i32,
+    #[prost(bool, tag = "8")]
+    pub held: bool,
+    #[prost(bool, tag = "9")]
+    pub established: bool,
+    #[prost(string, optional, tag = "10")]
+    pub agent: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(message, optional, tag = "11")]
+    pub point: ::core::option::Option<PointRecord>,
+}
 /// A route point as the dial plan described it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PointRecord {
@@ -1955,7 +2007,33 @@ pub struct AskedRecord {
     pub reference: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct PartyRecord {
+pub struct TransferRecord {
+    /// The number of the party that transfers.
+    #[prost(uint32, tag = "1")]
+    pub party: u32,
+    #[prost(uint32, tag = "2")]
+    pub ask: u32,
+    #[prost(string, tag = "3")]
+    pub to: ::prost::alloc::string::String,
+    /// Absent if the party's phone transfers by itself.
+    #[prost(message, optional, tag = "4")]
+    pub asked: ::core::option::Option<AskedRecord>,
+}
+/// A call that goes back to who transferred it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecallRecord {
+    #[prost(uint32, tag = "1")]
+    pub ask: u32,
+    #[prost(string, tag = "2")]
+    pub to: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub from: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub point: ::core::option::Option<PointRecord>,
+}
+/// A DN whose phones ring.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OfferRecord {
     #[prost(string, tag = "1")]
     pub dn: ::prost::alloc::string::String,
     #[prost(string, optional, tag = "2")]
@@ -1964,6 +2042,7 @@ pub struct PartyRecord {
     pub legs: ::prost::alloc::vec::Vec<u32>,
     #[prost(bool, tag = "4")]
     pub rang: bool,
+    /// Of a party, written by versions before 0.2.
     #[prost(bool, tag = "5")]
     pub held: bool,
     #[prost(message, optional, tag = "6")]
@@ -1976,6 +2055,10 @@ pub struct PartyRecord {
     /// A request to send the call elsewhere, about which the dial plan is asked.
     #[prost(message, optional, tag = "9")]
     pub redirect: ::core::option::Option<RouteUnderWayRecord>,
+    #[prost(string, optional, tag = "10")]
+    pub transferred_by: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "11")]
+    pub recalled_from: ::core::option::Option<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ServiceRecord {
@@ -2107,37 +2190,38 @@ impl HoldRecordWay {
         }
     }
 }
+/// The state of a party's leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
-pub enum CallerLegRecord {
+pub enum ConnectionRecord {
     Unspecified = 0,
     Offered = 1,
     Answering = 2,
     Answered = 3,
     Gone = 4,
 }
-impl CallerLegRecord {
+impl ConnectionRecord {
     /// String value of the enum field names used in the ProtoBuf definition.
     ///
     /// The values are not transformed in any way and thus are considered stable
     /// (if the ProtoBuf definition does not change) and safe for programmatic use.
     pub fn as_str_name(&self) -> &'static str {
         match self {
-            Self::Unspecified => "CALLER_LEG_RECORD_UNSPECIFIED",
-            Self::Offered => "CALLER_LEG_RECORD_OFFERED",
-            Self::Answering => "CALLER_LEG_RECORD_ANSWERING",
-            Self::Answered => "CALLER_LEG_RECORD_ANSWERED",
-            Self::Gone => "CALLER_LEG_RECORD_GONE",
+            Self::Unspecified => "CONNECTION_RECORD_UNSPECIFIED",
+            Self::Offered => "CONNECTION_RECORD_OFFERED",
+            Self::Answering => "CONNECTION_RECORD_ANSWERING",
+            Self::Answered => "CONNECTION_RECORD_ANSWERED",
+            Self::Gone => "CONNECTION_RECORD_GONE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
     pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
         match value {
-            "CALLER_LEG_RECORD_UNSPECIFIED" => Some(Self::Unspecified),
-            "CALLER_LEG_RECORD_OFFERED" => Some(Self::Offered),
-            "CALLER_LEG_RECORD_ANSWERING" => Some(Self::Answering),
-            "CALLER_LEG_RECORD_ANSWERED" => Some(Self::Answered),
-            "CALLER_LEG_RECORD_GONE" => Some(Self::Gone),
+            "CONNECTION_RECORD_UNSPECIFIED" => Some(Self::Unspecified),
+            "CONNECTION_RECORD_OFFERED" => Some(Self::Offered),
+            "CONNECTION_RECORD_ANSWERING" => Some(Self::Answering),
+            "CONNECTION_RECORD_ANSWERED" => Some(Self::Answered),
+            "CONNECTION_RECORD_GONE" => Some(Self::Gone),
             _ => None,
         }
     }

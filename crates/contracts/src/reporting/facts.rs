@@ -57,6 +57,11 @@ pub(super) const FRAME: &[Attribute] = &[
 
 /// The attributes of `Extensions`.
 const EXTENSIONS: &[Attribute] = &[
+    attribute(
+        "RecalledFrom",
+        "text",
+        "where a call rings again at who transferred it: the number that did not take it",
+    ),
     attribute("BusinessCall", "number", "1 where the call came to its phone by a route point: after-call work follows"),
     attribute(
         "WrapUpTime",

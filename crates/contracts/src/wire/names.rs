@@ -53,7 +53,11 @@ pub fn dn_role_to_wire(role: DnRole) -> i32 {
     place(DnRole::ALL, &role)
 }
 
-pub(super) fn dn_role_from_wire(number: i32) -> Result<DnRole, WireError> {
+/// Finds a role by its published number.
+///
+/// # Errors
+/// When there is no such number.
+pub fn dn_role_from_wire(number: i32) -> Result<DnRole, WireError> {
     at(DnRole::ALL, number, "dn_role")
 }
 

@@ -80,6 +80,9 @@ macro_rules! with_requests {
                 ClearCall: OfCall, ["TClearCall"], WholeCall => CallDeleted;
                 /// Refuses an alerting call and sends it elsewhere.
                 RedirectCall(other_dn: Dn = [FrameField::OTHER_DN.required()]): RedirectCall, ["TRedirectCall"], Party => Released;
+                /// Hands the call to another number and leaves it. If nobody answers there, the call comes back.
+                SingleStepTransfer(other_dn: Dn = [FrameField::OTHER_DN.required()]):
+                    SingleStepTransfer, ["TSingleStepTransfer"], Party => Released;
                 /// Puts the call on hold.
                 HoldCall: OfCall, ["THoldCall"], Party => Held;
                 /// Takes the call back from hold.

@@ -10,7 +10,7 @@ use crate::header::content::MediaType;
 use crate::{Builder, Flow, Message, StatusCode};
 
 /// The methods that we understand (RFC 3261 §20.5).
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER";
 /// The extensions that a peer may require of us.
 pub(super) const EXTENSIONS: &[&str] = &["100rel", "timer"];
 /// The extensions that a peer may use with us (RFC 3261 §20.37).

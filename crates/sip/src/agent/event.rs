@@ -104,7 +104,17 @@ pub enum Event {
         /// The request.
         message: Arc<Message>,
     },
-    /// A response came to an INFO, OPTIONS or request outside a dialog. Within one, 408 and 481 end the dialog too:
+    /// The peer asks to be transferred (RFC 3515): answer by [`super::UserAgent::respond`], with 202 if it will be tried, and report how
+    /// that goes by [`super::UserAgent::notify`].
+    Referred {
+        /// The dialog.
+        dialog: DialogId,
+        /// The id to answer it with.
+        request: IncomingId,
+        /// The request.
+        message: Arc<Message>,
+    },
+    /// A response came to an INFO, NOTIFY, OPTIONS or request outside a dialog. Within one, 408 and 481 end the dialog too:
     /// `Released` follows (RFC 3261 §12.2.1.2).
     Responded {
         /// The dialog, if it was within one.

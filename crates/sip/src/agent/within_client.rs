@@ -1,4 +1,4 @@
-//! Our requests within a dialog other than INVITE: BYE, INFO, UPDATE, OPTIONS, and their responses.
+//! Our requests within a dialog other than INVITE: BYE, INFO, NOTIFY, UPDATE, OPTIONS, and their responses.
 
 use std::sync::Arc;
 
@@ -34,6 +34,19 @@ impl UserAgent {
         now: Timestamp,
     ) -> Result<RequestId, CommandError> {
         self.send_within(dialog, Method::Info, headers, Some(body), RequestPurpose::Application, now)
+    }
+
+    /// Sends a NOTIFY of an implicit subscription (RFC 3515 §2.4.4). `Responded` follows.
+    ///
+    /// # Errors As [`Self::info`].
+    pub fn notify(
+        &mut self,
+        dialog: DialogId,
+        body: Body,
+        headers: ExtraHeaders,
+        now: Timestamp,
+    ) -> Result<RequestId, CommandError> {
+        self.send_within(dialog, Method::Notify, headers, Some(body), RequestPurpose::Application, now)
     }
 
     /// Sends OPTIONS within the dialog. `Responded` follows.

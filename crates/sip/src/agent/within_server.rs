@@ -1,4 +1,4 @@
-//! The peer's requests within a dialog other than INVITE: BYE, INFO, UPDATE, PRACK, OPTIONS, and the refusal of all others.
+//! The peer's requests within a dialog other than INVITE: BYE, INFO, REFER, UPDATE, PRACK, OPTIONS, and the refusal of all others.
 
 use std::sync::Arc;
 
@@ -122,6 +122,7 @@ impl UserAgent {
             Method::Invite => self.incoming_reinvite(id, server, message, now),
             Method::Bye => self.incoming_bye(id, server, message, now),
             Method::Info => self.incoming_info(id, server, message, now),
+            Method::Refer => self.incoming_refer(id, server, message, now),
             Method::Update => self.incoming_update(id, server, message, now),
             Method::Prack => self.incoming_prack(id, server, message, now),
             Method::Options => {
@@ -161,6 +162,13 @@ impl UserAgent {
         let message = Arc::new(message);
         if let Some(request) = self.await_application(id, server, &message, Asks::Plain, now) {
             self.events.push_back(Event::Info { dialog: id, request, message });
+        }
+    }
+
+    fn incoming_refer(&mut self, id: DialogId, server: ServerId, message: Message, now: Timestamp) {
+        let message = Arc::new(message);
+        if let Some(request) = self.await_application(id, server, &message, Asks::Plain, now) {
+            self.events.push_back(Event::Referred { dialog: id, request, message });
         }
     }
 

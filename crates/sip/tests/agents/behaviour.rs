@@ -286,7 +286,7 @@ fn a_bye_before_the_ack_waits_for_it() {
 }
 
 #[test]
-fn info_and_options_are_answered_and_refer_is_refused() {
+fn info_and_options_are_answered_and_a_refer_is_passed_on_and_reported_about() {
     let mut pair = Pair::perfect(Wire::Stream);
     let (alice, bob) = pair.call();
     let now = pair.now();
@@ -309,8 +309,21 @@ fn info_and_options_are_answered_and_refer_is_refused() {
     let (now, flow) = (pair.now(), pair.wire.flow_to(ALICE));
     pair.agent(BOB).receive(refer, flow, now);
     pair.drain();
-    let allow = pair.peers[1].sent.last().unwrap().1.header(&HeaderName::Allow).map(str::to_owned);
-    assert_eq!((pair.responses(BOB, 405), allow.is_some_and(|a| !a.contains("REFER"))), (1, true));
+    let referred = pair.events(BOB).iter().find_map(|e| match e {
+        Event::Referred { dialog, request, .. } => Some((*dialog, *request)),
+        _ => None,
+    });
+    let ((dialog, request), now) = (referred.expect("Bob was told"), pair.now());
+    pair.agent(BOB).respond(request, Reply::new(StatusCode::ACCEPTED), now).unwrap();
+    let body = Body::new("message/sipfrag;version=2.0", "SIP/2.0 200 OK\r\n");
+    let headers = vec![(HeaderName::Event, "refer".to_owned())];
+    pair.agent(BOB).notify(dialog, body, headers, now).unwrap();
+    pair.drain();
+    let notify = &pair.peers[1].sent.last().unwrap().1;
+    assert_eq!(
+        (pair.responses(BOB, 202), notify.method(), notify.body()),
+        (1, Method::Notify, &b"SIP/2.0 200 OK\r\n"[..])
+    );
     assert!(pair.agent(BOB).leg(bob).is_some());
 }
 

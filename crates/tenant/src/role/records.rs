@@ -159,7 +159,8 @@ fn agent(record: v1::AgentRecord) -> Option<Agent> {
 /// The call's state after its events.
 fn call(record: Option<v1::CallModelRecord>) -> std::result::Result<Option<Call>, Unreadable> {
     use v1::call_model_record::Stage;
-    let Some(record) = record else { return Ok(None) };
+    let Some(mut record) = record else { return Ok(None) };
+    contracts::call_record::upgrade(&mut record);
     let uuid = wire::uuid_from_wire(&record.uuid, "uuid")?;
     let caller = record.caller_dn.as_ref().unwrap_or(&record.caller_number);
     let call = CallRef {
@@ -172,48 +173,52 @@ fn call(record: Option<v1::CallModelRecord>) -> std::result::Result<Option<Call>
         ani: Some(caller.clone()),
         dnis: Some(record.dialled.clone()),
     };
-    let called = |dn: &str, state, queue: Option<&v1::PointRecord>| {
-        party(&record, (dn, state), DnRole::Destination, caller, queue.map(|point| point.dn.clone()))
-    };
-    let called = match &record.stage {
+    let target = match &record.stage {
         Some(Stage::Over(_)) => return Ok(None),
-        Some(Stage::Waiting(waiting)) => {
-            waiting.point.as_ref().map(|point| called(&point.dn, PartyState::Queued, Some(point)))
-        }
-        Some(Stage::Offering(p)) => p.rang.then(|| called(&p.dn, PartyState::Alerting, p.point.as_ref())),
-        Some(Stage::Talking(p)) => {
-            let state = if p.held { PartyState::Held } else { PartyState::Connected };
-            Some(called(&p.dn, state, p.point.as_ref()))
-        }
+        Some(Stage::Waiting(waiting)) => waiting.point.as_ref().map(|p| (&p.dn, PartyState::Queued, Some(p))),
+        Some(Stage::Offering(offer)) if offer.rang => Some((&offer.dn, PartyState::Alerting, offer.point.as_ref())),
         _ => None,
     };
-    let other = called.as_ref().map_or(&record.dialled, |party| &party.dn);
-    let state = match (record.caller_held, record.caller_established) {
-        (true, _) => PartyState::Held,
-        (false, true) => PartyState::Connected,
-        (false, false) => PartyState::Dialing,
-    };
-    let calling = record.caller_dn.as_ref().map(|dn| party(&record, (dn, state), DnRole::Origination, other, None));
-    let parties: BTreeMap<_, _> = calling.into_iter().chain(called).map(|party| (party.dn.clone(), party)).collect();
+    let since_us = record.last_at_us;
+    let target = target.map(|(dn, state, queue)| v1::PartyStatus {
+        dn: dn.clone(),
+        state: state.into(),
+        role: Some(wire::dn_role_to_wire(DnRole::Destination)),
+        other_dn: Some(caller.clone()),
+        this_queue: queue.map(|point| point.dn.clone()),
+        since_us,
+    });
+    let joined = record.parties.iter().filter_map(|party| joined(&record, party, target.as_ref()));
+    let parties: BTreeMap<_, _> = joined.chain(target.clone()).map(|party| (party.dn.clone(), party)).collect();
     let (call, changed) = (wire::call_ref_to_wire(&call), Timestamp::from_micros(record.last_at_us));
     let user_data = wire::user_data_from_wire(record.user_data)?;
     Ok(Some(Call { call, parties, user_data, changed }))
 }
 
-/// A party, with the time of the call's last fact as the start of its state: the record contains no better time.
-fn party(
+/// A party that called or has answered, with the time of the call's last fact as the start of its state: the record contains no
+/// better time. None behind a trunk: it has no DN.
+fn joined(
     record: &v1::CallModelRecord,
-    (dn, state): (&str, PartyState),
-    role: DnRole,
-    other: &str,
-    this_queue: Option<String>,
-) -> v1::PartyStatus {
-    v1::PartyStatus {
-        dn: dn.to_owned(),
+    party: &v1::PartyRecord,
+    target: Option<&v1::PartyStatus>,
+) -> Option<v1::PartyStatus> {
+    let state = match (party.held, party.established) {
+        (true, _) => PartyState::Held,
+        (false, true) => PartyState::Connected,
+        (false, false) => PartyState::Dialing,
+    };
+    let mut others = record.parties.iter().filter(|other| other.number != party.number);
+    let other_dn = match (others.next(), others.next()) {
+        (Some(peer), None) => Some(peer.dn.as_ref().unwrap_or(&peer.trunk_number).clone()),
+        (Some(_), Some(_)) => None,
+        (None, _) => Some(target.map_or(&record.dialled, |target| &target.dn).clone()),
+    };
+    Some(v1::PartyStatus {
+        dn: party.dn.clone()?,
         state: state.into(),
-        role: Some(wire::dn_role_to_wire(role)),
-        other_dn: Some(other.to_owned()),
-        this_queue,
+        role: Some(party.role),
+        other_dn,
+        this_queue: party.point.as_ref().map(|point| point.dn.clone()),
         since_us: record.last_at_us,
-    }
+    })
 }

@@ -201,7 +201,9 @@ fn an_interrupt_ends_the_demo_and_its_robots_cleanly() -> Result<()> {
     let said = demo.ready()?;
     let web = said["web"].as_str().unwrap_or_default();
     let link = format!("{web}/#token={}", said["tokens"]["wallboard"].as_str().unwrap_or_default());
-    assert!(demo.said()?.contains(&link), "the wallboard's link is printed");
+    // It says how to use it once demo.json stands there.
+    let said_so = wait::until(END_LIMIT, || Ok(demo.said()?.contains(&link).then_some(())));
+    assert!(said_so.is_ok(), "the wallboard's link is not printed: {}", demo.said()?);
     let people = said["people"].as_array().context("no people")?;
     assert!(people.iter().all(|person| person["extension"] != "7001"), "a robot's phone is not for others");
     let robots = demo.robots()?;

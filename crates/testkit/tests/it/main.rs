@@ -29,4 +29,5 @@ mod stuck;
 mod takeover;
 mod topology;
 mod trace;
+mod transfer;
 mod wallboard;

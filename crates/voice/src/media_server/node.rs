@@ -243,6 +243,7 @@ impl Node {
         | Event::Offered { dialog, .. }
         | Event::OfferWanted { dialog }
         | Event::Info { dialog, .. }
+        | Event::Referred { dialog, .. }
         | Event::Refreshed { dialog }
         | Event::Responded { dialog: Some(dialog), .. } = &event
         {
@@ -254,6 +255,11 @@ impl Node {
             Event::Offered { dialog, request, offer } => self.offered(dialog, &request, &offer, now),
             Event::OfferWanted { dialog } => self.offer_wanted(dialog, now),
             Event::Info { dialog, request, message } => self.info(dialog, request, &message, now),
+            Event::Referred { request, .. } => {
+                // Media transfers nobody.
+                let reply = sip::agent::Reply::new(StatusCode::FORBIDDEN);
+                note("the answer to a REFER", self.agent.respond(request, reply, now));
+            }
             Event::Request { request, .. } => {
                 // OPTIONS: answer that the node is available.
                 let reply = sip::agent::Reply::new(StatusCode::OK);

@@ -25,9 +25,9 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0u8..8).prop_map(Step::Plan),
-        6 => (0u8..7, 1u16..7).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
+        6 => (0u8..8, 1u16..7).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
         2 => (0u8..3, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
-        4 => (0u8..14).prop_map(Step::Ask),
+        4 => (0u8..16).prop_map(Step::Ask),
         1 => any::<bool>().prop_map(Step::Agent),
         2 => (0u8..4).prop_map(Step::Pin),
         2 => (0u32..30_000).prop_map(Step::Pass),
@@ -54,6 +54,7 @@ fn take_step(bench: &mut Bench, step: &Step) {
                 3 => Input::LegFailed { leg, status: 486 },
                 4 => Input::LegReleased(leg),
                 5 => Input::LegHeld(leg),
+                7 => Input::LegTransfers { leg, to: dn("5002") },
                 _ => Input::LegRetrieved(leg),
             });
         }
@@ -91,6 +92,8 @@ fn ask(bench: &mut Bench, kind: u8) {
         10 => (RequestKind::ReleaseCall(CONN), "5001"),
         11 => (RequestKind::RedirectCall(CONN, dn("5002")), "5001"),
         12 => (RequestKind::AnswerCall(CONN), "5001"),
+        13 => (RequestKind::SingleStepTransfer(CONN, dn("5002")), "5001"),
+        14 => (RequestKind::SingleStepTransfer(CONN, dn("9000")), "5003"),
         _ => (RequestKind::QueryCall(CONN), "9000"),
     };
     bench.ask(kind, this_dn);

@@ -77,6 +77,11 @@ impl Engine {
 
     fn started(&mut self, fact: &Fact<'_>, action: Action) {
         let Some(party) = self.party(fact).cloned() else { return };
+        if fact.event.third_party_role == Some(DnRole::TransferredBy) {
+            for object in self.objects_of(&party) {
+                self.store.fire(object, Action::CallTransferTaken, Duration::ZERO, fact.at, &fact.facts);
+            }
+        }
         if action == Action::CallInbound {
             for object in self.objects_of(&party) {
                 self.store.fire(object, Action::CallInboundStarted, Duration::ZERO, fact.at, &fact.facts);

@@ -249,3 +249,21 @@ fn a_filter_counts_what_it_admits() {
     bench.call(at(0, 1), 2, EventName::Queued, SALES, |event: &mut Event| event.user_data.set("Language", "Spanish"));
     assert_eq!(bench.engine.value(spanish, at(1, 0)), Value::Number(1));
 }
+
+#[test]
+fn a_transfer_counts_for_who_made_it_and_for_who_took_it() {
+    let mut bench = Bench::new();
+    let mut of = |dn: &str, action| bench.open(day(ObjectType::RegDN, dn, Category::TotalNumber, &[action]));
+    let (made, taken) = (of("5001", Action::CallTransferMade), of("5002", Action::CallTransferTaken));
+    let taken_before = of("5001", Action::CallTransferTaken);
+    let by_transfer = |event: &mut Event| event.third_party_role = Some(model::DnRole::TransferredBy);
+    enters(&mut bench, at(0, 0), 1);
+    bench.call(at(0, 10), 1, EventName::Diverted, SALES, to("5001"));
+    bench.call(at(0, 10), 1, EventName::Ringing, "5001", from_queue(SALES));
+    bench.call(at(0, 15), 1, EventName::Established, "5001", from_queue(SALES));
+    bench.call(at(1, 0), 1, EventName::Released, "5001", why(CallState::Transferred));
+    bench.call(at(1, 1), 1, EventName::Ringing, "5002", by_transfer);
+    bench.call(at(1, 9), 1, EventName::Established, "5002", by_transfer);
+    let values = [made, taken, taken_before].map(|id| bench.engine.value(id, at(2, 0)));
+    assert_eq!(values, [Value::Number(1), Value::Number(1), Value::Number(0)]);
+}

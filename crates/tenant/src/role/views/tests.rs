@@ -169,8 +169,8 @@ async fn who_has_been_silent_for_longer_than_the_stream_reaches_back_is_in_the_s
         let write = RegistrationWrite { tenant: acme(), dn: dn(number), expected: 0, bindings, events: Vec::new() };
         Registrations::commit(&*site.store, vec![write]).await.unwrap();
     }
-    let talks = v1::PartyRecord { dn: "7101".to_owned(), held: true, point: point(), ..Default::default() };
-    site.call(1, call_record(1, Err("+15550100"), Stage::Talking(talks)), Vec::new()).await;
+    let talks = v1::OfferRecord { dn: "7101".to_owned(), held: true, point: point(), ..Default::default() };
+    site.call(1, call_record(1, Err("+15550100"), Stage::TalkingWith(talks)), Vec::new()).await;
     let waits = v1::WaitingRecord { point: point(), routing: None };
     site.call(2, call_record(2, Ok("7105"), Stage::Waiting(waits)), Vec::new()).await;
     site.much_happens().await;

@@ -201,6 +201,7 @@ const fn dialog_of(event: &Event) -> Option<DialogId> {
         | Event::OfferWanted { dialog }
         | Event::Refused { dialog, .. }
         | Event::Info { dialog, .. }
+        | Event::Referred { dialog, .. }
         | Event::Refreshed { dialog }
         | Event::Released { dialog, .. } => Some(*dialog),
         Event::Responded { dialog, .. } => *dialog,

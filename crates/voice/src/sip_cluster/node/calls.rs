@@ -13,6 +13,7 @@ pub mod pending;
 mod probes;
 pub mod prompts;
 pub mod records;
+mod refer;
 mod run;
 mod session;
 pub mod table;

@@ -31,6 +31,10 @@ impl Node {
                 self.heard(dialog, now);
                 self.info(dialog, request, &message, now);
             }
+            Event::Referred { dialog, request, message } => {
+                self.heard(dialog, now);
+                self.referred(dialog, request, &message, now);
+            }
             Event::Responded { request, status, response, .. } => {
                 self.responded(request, status, response.as_deref(), now);
             }

@@ -47,6 +47,7 @@ impl Node {
             Output::AskAnswer(leg) => self.ask_answer(conn_id, leg, now),
             Output::HoldLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Hold, now),
             Output::RetrieveLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Retrieve, now),
+            Output::TransferOutcome { leg, status } => self.tell_transfer(conn_id, leg, StatusCode(status), now),
             Output::StartTreatment { leg, id, treatment } => {
                 let treatment = self.as_chosen(conn_id, id, treatment);
                 self.start_treatment(conn_id, leg, id, &treatment, now);
@@ -199,7 +200,7 @@ impl Node {
         let Some((link, target)) = entry.leg(id).and_then(|leg| Some((leg.link, leg.target.as_ref()?))) else {
             return;
         };
-        let number = entry.call.state().caller_number();
+        let number = entry.call.state().presented_number();
         let name = match entry.caller_name.as_str() {
             "" => String::new(),
             name => format!("{} ", sip::params::quote(name)),

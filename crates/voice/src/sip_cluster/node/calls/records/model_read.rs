@@ -2,12 +2,12 @@
 
 use call::CallSnapshot;
 use call::call::{
-    Asked, CallerLeg, Feature, HoldAsked, HoldWay, Party, PinAsk, Playing, Point, Purpose, Routing, Stage, Timer,
-    Waiting,
+    Asked, Feature, HoldAsked, HoldWay, LegProgress, Offer, Party, PartyNo, PinAsk, Playing, Point, Purpose, Recall,
+    Routing, Stage, Timer, Transfer, Waiting,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
-use contracts::wire::{treatment_from_wire, user_data_from_wire, uuid_from_wire};
+use contracts::wire::{dn_role_from_wire, treatment_from_wire, user_data_from_wire, uuid_from_wire};
 use model::plan::{Caller, FeatureCode, Service};
 use model::{AgentId, ConnId, Dn, LegId, ReferenceId, TenantId, Timestamp, Token};
 
@@ -15,18 +15,9 @@ use crate::dialog_records::RecordError;
 
 type Read<T> = Result<T, RecordError>;
 
-pub(super) fn snapshot(record: v1::CallModelRecord) -> Read<CallSnapshot> {
-    let caller_leg = match record.caller_leg() {
-        v1::CallerLegRecord::Offered => CallerLeg::Offered,
-        v1::CallerLegRecord::Answering => CallerLeg::Answering,
-        v1::CallerLegRecord::Answered => CallerLeg::Answered,
-        v1::CallerLegRecord::Gone => CallerLeg::Gone,
-        v1::CallerLegRecord::Unspecified => return Err(RecordError("caller_leg")),
-    };
-    let caller = match record.caller_dn {
-        Some(number) => Caller::Phone(dn(&number)?),
-        None => Caller::Trunk { trunk: record.caller_trunk, number: record.caller_number },
-    };
+pub(super) fn snapshot(mut record: v1::CallModelRecord) -> Read<CallSnapshot> {
+    contracts::call_record::upgrade(&mut record);
+    let caller = device(record.caller_dn, &record.caller_trunk, &record.caller_number)?;
     Ok(CallSnapshot {
         tenant: TenantId::parse(&record.tenant).map_err(|_| RecordError("tenant"))?,
         conn_id: ConnId(record.conn_id),
@@ -38,9 +29,8 @@ pub(super) fn snapshot(record: v1::CallModelRecord) -> Read<CallSnapshot> {
         caller,
         dialled: record.dialled,
         user_data: user_data_from_wire(record.user_data).map_err(|_| RecordError("user_data"))?,
-        caller_leg,
-        caller_held: record.caller_held,
-        caller_established: record.caller_established,
+        parties: record.parties.into_iter().map(party).collect::<Read<_>>()?,
+        transfer: record.transfer.map(transfer).transpose()?,
         next_leg: small(record.next_leg, "next_leg")?,
         next_treatment: record.next_treatment,
         next_ask: record.next_ask,
@@ -50,6 +40,37 @@ pub(super) fn snapshot(record: v1::CallModelRecord) -> Read<CallSnapshot> {
         playing: record.playing.into_iter().map(playing).collect::<Read<_>>()?,
         hold_asked: record.hold_asked.map(hold_asked).transpose()?,
         timers: record.timers.into_iter().map(timer).collect::<Read<_>>()?,
+    })
+}
+
+fn party(record: v1::PartyRecord) -> Read<Party> {
+    Ok(Party {
+        number: PartyNo(small(record.number, "parties.number")?),
+        progress: progress(record.connection())?,
+        device: device(record.dn, &record.trunk, &record.trunk_number)?,
+        role: dn_role_from_wire(record.role).map_err(|_| RecordError("parties.role"))?,
+        leg: leg(record.leg)?,
+        held: record.held,
+        established: record.established,
+        agent: agent(record.agent)?,
+        point: record.point.map(point).transpose()?,
+    })
+}
+
+fn device(number: Option<String>, trunk: &str, trunk_number: &str) -> Read<Caller> {
+    Ok(match number {
+        Some(number) => Caller::Phone(dn(&number)?),
+        None => Caller::Trunk { trunk: trunk.to_owned(), number: trunk_number.to_owned() },
+    })
+}
+
+const fn progress(record: v1::ConnectionRecord) -> Read<LegProgress> {
+    Ok(match record {
+        v1::ConnectionRecord::Offered => LegProgress::Offered,
+        v1::ConnectionRecord::Answering => LegProgress::Answering,
+        v1::ConnectionRecord::Answered => LegProgress::Answered,
+        v1::ConnectionRecord::Gone => LegProgress::Gone,
+        v1::ConnectionRecord::Unspecified => return Err(RecordError("connection")),
     })
 }
 
@@ -76,8 +97,10 @@ fn stage(record: StageRecord) -> Read<Stage> {
             point: point(waiting.point.ok_or(RecordError("waiting.point"))?)?,
             routing: waiting.routing.map(routing).transpose()?,
         }),
-        StageRecord::Offering(called) => Stage::Offering(party(called)?),
-        StageRecord::Talking(called) => Stage::Talking(party(called)?),
+        StageRecord::Offering(ringing) => Stage::Offering(offer(ringing)?),
+        StageRecord::Talking(_) => Stage::Talking,
+        StageRecord::Recalling(back) => Stage::Recalling(recall(back)?),
+        StageRecord::TalkingWith(_) => return Err(RecordError("stage")),
         StageRecord::Service(service) if service.announcement => {
             Stage::Service(Service::Announcement { prompts: service.prompts })
         }
@@ -126,17 +149,36 @@ fn asked(record: v1::AskedRecord) -> Read<Asked> {
     Ok(Asked { this_dn: dn(&record.this_dn)?, requester: record.requester, reference: ReferenceId(record.reference) })
 }
 
-fn party(record: v1::PartyRecord) -> Read<Party> {
-    Ok(Party {
+fn offer(record: v1::OfferRecord) -> Read<Offer> {
+    Ok(Offer {
         dn: dn(&record.dn)?,
         agent: agent(record.agent)?,
         legs: record.legs.into_iter().map(leg).collect::<Read<_>>()?,
         rang: record.rang,
-        held: record.held,
         point: record.point.map(point).transpose()?,
         refusal: record.refusal.map(|status| small(status, "party.refusal")).transpose()?,
         answer_asked: record.answer_asked.map(asked).transpose()?,
         redirect: record.redirect.map(routing).transpose()?,
+        transferred_by: record.transferred_by.as_deref().map(dn).transpose()?,
+        recalled_from: record.recalled_from.as_deref().map(dn).transpose()?,
+    })
+}
+
+fn transfer(record: v1::TransferRecord) -> Read<Transfer> {
+    Ok(Transfer {
+        party: PartyNo(small(record.party, "transfer.party")?),
+        ask: record.ask,
+        to: dn(&record.to)?,
+        asked: record.asked.map(asked).transpose()?,
+    })
+}
+
+fn recall(record: v1::RecallRecord) -> Read<Recall> {
+    Ok(Recall {
+        ask: record.ask,
+        to: dn(&record.to)?,
+        from: dn(&record.from)?,
+        point: record.point.map(point).transpose()?,
     })
 }
 

@@ -1,18 +1,17 @@
 //! The call model's snapshot to its record.
 
 use call::CallSnapshot;
-use call::call::{Asked, CallerLeg, HoldWay, Party, Playing, Point, Purpose, Routing, Stage, Timer};
+use call::call::{
+    Asked, HoldWay, LegProgress, Offer, Party, Playing, Point, Purpose, Recall, Routing, Stage, Timer, Transfer,
+};
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
-use contracts::wire::{treatment_to_wire, user_data_to_wire, uuid_to_wire};
+use contracts::wire::{dn_role_to_wire, treatment_to_wire, user_data_to_wire, uuid_to_wire};
 use model::plan::{Caller, FeatureCode, Service};
 use model::{AgentId, Timestamp};
 
 pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
-    let (caller_dn, caller_trunk, caller_number) = match &state.caller {
-        Caller::Phone(dn) => (Some(dn.to_string()), String::new(), String::new()),
-        Caller::Trunk { trunk, number } => (None, trunk.clone(), number.clone()),
-    };
+    let (caller_dn, caller_trunk, caller_number) = device(&state.caller);
     v1::CallModelRecord {
         tenant: state.tenant.to_string(),
         conn_id: state.conn_id.0,
@@ -26,15 +25,6 @@ pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
         caller_number,
         dialled: state.dialled.clone(),
         user_data: Some(user_data_to_wire(&state.user_data)),
-        caller_leg: match state.caller_leg {
-            CallerLeg::Offered => v1::CallerLegRecord::Offered,
-            CallerLeg::Answering => v1::CallerLegRecord::Answering,
-            CallerLeg::Answered => v1::CallerLegRecord::Answered,
-            CallerLeg::Gone => v1::CallerLegRecord::Gone,
-        }
-        .into(),
-        caller_held: state.caller_held,
-        caller_established: state.caller_established,
         next_leg: state.next_leg.into(),
         next_treatment: state.next_treatment,
         next_ask: state.next_ask,
@@ -48,6 +38,39 @@ pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
             asked: Some(asked(&open.asked)),
         }),
         timers: state.timers.iter().map(|(name, due)| timer(name, due)).collect(),
+        parties: state.parties.iter().map(party).collect(),
+        transfer: state.transfer.as_ref().map(transfer),
+        ..v1::CallModelRecord::default()
+    }
+}
+
+fn device(device: &Caller) -> (Option<String>, String, String) {
+    match device {
+        Caller::Phone(dn) => (Some(dn.to_string()), String::new(), String::new()),
+        Caller::Trunk { trunk, number } => (None, trunk.clone(), number.clone()),
+    }
+}
+
+fn party(party: &Party) -> v1::PartyRecord {
+    let (dn, trunk, trunk_number) = device(&party.device);
+    v1::PartyRecord {
+        number: party.number.0.into(),
+        dn,
+        trunk,
+        trunk_number,
+        role: dn_role_to_wire(party.role),
+        leg: party.leg.0.into(),
+        connection: match party.progress {
+            LegProgress::Offered => v1::ConnectionRecord::Offered,
+            LegProgress::Answering => v1::ConnectionRecord::Answering,
+            LegProgress::Answered => v1::ConnectionRecord::Answered,
+            LegProgress::Gone => v1::ConnectionRecord::Gone,
+        }
+        .into(),
+        held: party.held,
+        established: party.established,
+        agent: party.agent.as_ref().map(AgentId::to_string),
+        point: party.point.as_ref().map(point),
     }
 }
 
@@ -58,8 +81,9 @@ fn stage(stage: &Stage) -> StageRecord {
             point: Some(point(&waiting.point)),
             routing: waiting.routing.as_ref().map(routing),
         }),
-        Stage::Offering(called) => StageRecord::Offering(party(called)),
-        Stage::Talking(called) => StageRecord::Talking(party(called)),
+        Stage::Offering(ringing) => StageRecord::Offering(offer(ringing)),
+        Stage::Talking => StageRecord::Talking(v1::NothingRecord {}),
+        Stage::Recalling(back) => StageRecord::Recalling(recall(back)),
         Stage::Service(Service::Echo) => StageRecord::Service(v1::ServiceRecord::default()),
         Stage::Service(Service::Announcement { prompts }) => {
             StageRecord::Service(v1::ServiceRecord { announcement: true, prompts: prompts.clone() })
@@ -108,17 +132,37 @@ fn routing(routing: &Routing) -> v1::RouteUnderWayRecord {
     }
 }
 
-fn party(party: &Party) -> v1::PartyRecord {
-    v1::PartyRecord {
-        dn: party.dn.to_string(),
-        agent: party.agent.as_ref().map(AgentId::to_string),
-        legs: party.legs.iter().map(|leg| leg.0.into()).collect(),
-        rang: party.rang,
-        held: party.held,
-        point: party.point.as_ref().map(point),
-        refusal: party.refusal.map(u32::from),
-        answer_asked: party.answer_asked.as_ref().map(asked),
-        redirect: party.redirect.as_ref().map(routing),
+fn offer(offer: &Offer) -> v1::OfferRecord {
+    v1::OfferRecord {
+        dn: offer.dn.to_string(),
+        agent: offer.agent.as_ref().map(AgentId::to_string),
+        legs: offer.legs.iter().map(|leg| leg.0.into()).collect(),
+        rang: offer.rang,
+        held: false,
+        point: offer.point.as_ref().map(point),
+        refusal: offer.refusal.map(u32::from),
+        answer_asked: offer.answer_asked.as_ref().map(asked),
+        redirect: offer.redirect.as_ref().map(routing),
+        transferred_by: offer.transferred_by.as_ref().map(ToString::to_string),
+        recalled_from: offer.recalled_from.as_ref().map(ToString::to_string),
+    }
+}
+
+fn transfer(transfer: &Transfer) -> v1::TransferRecord {
+    v1::TransferRecord {
+        party: transfer.party.0.into(),
+        ask: transfer.ask,
+        to: transfer.to.to_string(),
+        asked: transfer.asked.as_ref().map(asked),
+    }
+}
+
+fn recall(recall: &Recall) -> v1::RecallRecord {
+    v1::RecallRecord {
+        ask: recall.ask,
+        to: recall.to.to_string(),
+        from: recall.from.to_string(),
+        point: recall.point.as_ref().map(point),
     }
 }
 

@@ -1,0 +1,189 @@
+//! Single-step transfer: a party hands the call to another number and leaves. Who stays hears ring-back; if nobody answers, the call
+//! goes back to who transferred it.
+
+use model::event::ErrorCode;
+use model::plan::Destination;
+use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
+
+use super::alerting::not_a_target;
+use super::ending::Ending;
+use super::facts::answering;
+use super::offer::failed_target;
+use super::state::{Asked, LegProgress, Offer, Party, PartyNo, Point, Recall, Stage, Transfer};
+use super::{Call, Output};
+
+type Outcome = Result<(), (ErrorCode, &'static str)>;
+
+impl Call {
+    /// A request to transfer the call. Who transfers stays connected until the destination is known.
+    pub(super) fn transfer(&mut self, to: Dn, asked: Asked, now: Timestamp) -> Outcome {
+        let party = self.s.party_at(&asked.this_dn).map(|party| party.number);
+        self.begin_transfer(party, to, Some(asked), now)
+    }
+
+    /// A phone transfers the call by itself.
+    pub(super) fn leg_transfers(&mut self, leg: LegId, to: Dn, now: Timestamp) {
+        let party = self.s.party_on(leg).filter(|party| party.dn().is_some()).map(|party| party.number);
+        if self.begin_transfer(party, to, None, now).is_err() {
+            self.push(Output::TransferOutcome { leg, status: 603 });
+        }
+    }
+
+    fn begin_transfer(&mut self, party: Option<PartyNo>, to: Dn, asked: Option<Asked>, now: Timestamp) -> Outcome {
+        let is_connected = |party: &&Party| party.progress == LegProgress::Answered;
+        let party = party.and_then(|party| self.s.party(party)).filter(is_connected).map(|party| party.number);
+        let (Stage::Talking, Some(party)) = (&self.s.stage, party) else {
+            return Err((ErrorCode::INVALID_CALL_STATE, "this DN is not connected in the call"));
+        };
+        if self.s.transfer.is_some() {
+            return Err((ErrorCode::INVALID_CALL_STATE, "the call is being transferred already"));
+        }
+        if self.s.parties.len() != 2 {
+            return Err((ErrorCode::CANNOT_INITIATE_TRANSFER, "only a call of two parties can be transferred"));
+        }
+        if self.s.party_at(&to).is_some() {
+            return Err((ErrorCode::INVALID_DESTINATION, "the destination is in the call already"));
+        }
+        let ask = self.ask_dial_plan(to.to_string(), now);
+        self.s.transfer = Some(Transfer { party, ask, to, asked });
+        Ok(())
+    }
+
+    /// Handles the dial plan's answer about a transfer.
+    pub(super) fn transfer_answered(&mut self, destination: Destination, now: Timestamp) {
+        let Some(transfer) = self.s.transfer.take() else { return };
+        if let Some((code, text)) = not_a_target(&destination) {
+            return self.transfer_fails(transfer, code, text, now);
+        }
+        self.stop_all(now);
+        let Some((by, point)) = self.leave_by_transfer(&transfer, now) else { return };
+        match destination {
+            Destination::Extension { dn, contacts, no_answer_ms } => {
+                let offer = Offer { transferred_by: Some(by), ..Offer::new(dn, None, point) };
+                self.offer(offer, contacts, no_answer_ms, now);
+            }
+            Destination::RoutePoint { dn, application, default_dn } => {
+                self.park(Point { dn, application, default_dn }, UserData::new(), now);
+                self.tell_moved(&transfer.to, &by, now);
+            }
+            Destination::Service(service) => self.serve(service, now),
+            Destination::FeatureCode { .. } | Destination::Reject { .. } => {}
+        }
+    }
+
+    /// Publishes `Released` for who transfers, and releases its leg. Returns its DN, and the route point that had delivered the call.
+    fn leave_by_transfer(&mut self, transfer: &Transfer, now: Timestamp) -> Option<(Dn, Option<Point>)> {
+        let at = self.s.parties.iter().position(|party| party.number == transfer.party)?;
+        let mut released = self.s.parties.get(at).and_then(|party| self.party_event(EventName::Released, party))?;
+        released.call_state = Some(CallState::Transferred);
+        released.third_party_dn = Some(transfer.to.to_string());
+        released.third_party_role = Some(DnRole::NewParty);
+        let by = released.this_dn.clone()?;
+        let released = match &transfer.asked {
+            Some(asked) => answering(released, asked),
+            None => released,
+        };
+        self.fact(released, now);
+        let party = self.s.parties.remove(at);
+        self.drop_hold_request(party.leg, now);
+        if transfer.asked.is_none() {
+            self.push(Output::TransferOutcome { leg: party.leg, status: 200 });
+        }
+        self.push(Output::ReleaseLeg(party.leg));
+        Some((by, party.point))
+    }
+
+    /// The dial plan did not answer about a transfer in time.
+    pub(super) fn transfer_unanswered(&mut self, now: Timestamp) {
+        if let Some(transfer) = self.s.transfer.take() {
+            self.transfer_fails(transfer, ErrorCode::TIMEOUT, "the dial plan did not answer", now);
+        }
+    }
+
+    /// Refuses a transfer under way: the call ends.
+    pub(super) fn refuse_transfer(&mut self, now: Timestamp) {
+        if let Some(transfer) = self.s.transfer.take() {
+            self.transfer_fails(transfer, ErrorCode::INVALID_CALL_STATE, "the call has ended", now);
+        }
+    }
+
+    fn transfer_fails(&mut self, transfer: Transfer, code: ErrorCode, text: &'static str, now: Timestamp) {
+        match (transfer.asked, self.s.party(transfer.party)) {
+            (Some(asked), _) => self.refuse_asked(&asked, code, text, now),
+            (None, Some(party)) => {
+                let status = match code {
+                    ErrorCode::INVALID_CALLED_DN => 404,
+                    ErrorCode::OUT_OF_SERVICE => 480,
+                    ErrorCode::TIMEOUT => 503,
+                    _ => 487,
+                };
+                self.push(Output::TransferOutcome { leg: party.leg, status });
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// The transferred call rings: tells who stays with whom it will talk.
+    pub(super) fn tell_transfer(&mut self, now: Timestamp) {
+        let Stage::Offering(Offer { dn, transferred_by: Some(by), .. }) = &self.s.stage else { return };
+        let (dn, by) = (dn.clone(), by.clone());
+        self.tell_moved(&dn, &by, now);
+    }
+
+    fn tell_moved(&mut self, to: &Dn, by: &Dn, now: Timestamp) {
+        for number in self.s.parties.iter().map(|party| party.number).collect::<Vec<_>>() {
+            let event = self.s.party(number).and_then(|party| self.party_event(EventName::PartyChanged, party));
+            let Some(mut event) = event else { continue };
+            event.call_state = Some(CallState::Transferred);
+            event.other_dn = Some(to.to_string());
+            event.third_party_dn = Some(by.to_string());
+            event.third_party_role = Some(DnRole::TransferredBy);
+            self.fact(event, now);
+        }
+    }
+
+    // ---- nobody answers
+
+    /// Nobody took the transferred call: looks up the phones of who transferred it.
+    pub(super) fn recall(&mut self, why: CallState, now: Timestamp) {
+        let Stage::Offering(offer) = std::mem::replace(&mut self.s.stage, Stage::Talking) else { return };
+        let Offer { dn: from, transferred_by: Some(to), rang, .. } = &offer else { return };
+        if *rang {
+            let mut released = self.offer_event(EventName::Released, &offer);
+            released.call_state = Some(why);
+            self.fact(released, now);
+        }
+        let (from, to) = (from.clone(), to.clone());
+        let ask = self.ask_dial_plan(to.to_string(), now);
+        self.s.stage = Stage::Recalling(Recall { ask, to, from, point: offer.point });
+    }
+
+    /// Handles the dial plan's answer about who transferred the call.
+    pub(super) fn recall_answered(&mut self, destination: Destination, now: Timestamp) {
+        match (&self.s.stage, destination) {
+            (Stage::Recalling(recall), Destination::Extension { dn, contacts, no_answer_ms })
+                if !contacts.is_empty() =>
+            {
+                let (from, point) = (recall.from.clone(), recall.point.clone());
+                self.stop_all(now);
+                let offer = Offer { recalled_from: Some(from), ..Offer::new(dn, None, point) };
+                self.offer(offer, contacts, no_answer_ms, now);
+            }
+            _ => self.recall_failed(now),
+        }
+    }
+
+    /// Who transferred the call cannot be rung: the call returns to the route point that delivered it, or ends.
+    pub(super) fn recall_failed(&mut self, now: Timestamp) {
+        let Stage::Recalling(recall) = &self.s.stage else { return };
+        let Recall { to, point, .. } = recall.clone();
+        self.stop_all(now);
+        match point {
+            Some(point) => {
+                let told = failed_target(&Offer::new(to, None, None), CallState::GeneralError);
+                self.park(point, told, now);
+            }
+            None => self.end(Ending::system(CallState::NoAnswer, 480), now),
+        }
+    }
+}

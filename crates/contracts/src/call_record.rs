@@ -1,0 +1,66 @@
+//! Records of calls of earlier versions.
+
+use model::DnRole;
+
+use crate::v1::call_model_record::Stage;
+use crate::v1::{CallModelRecord, ConnectionRecord, NothingRecord, PartyRecord};
+use crate::wire::dn_role_to_wire;
+
+/// Brings a record to the present form. Before version 0.2 a call had a caller, in fields of its own, and at most one other party.
+pub fn upgrade(record: &mut CallModelRecord) {
+    if !record.parties.is_empty() {
+        return;
+    }
+    record.parties.push(PartyRecord {
+        number: 1,
+        dn: record.caller_dn.clone(),
+        trunk: record.caller_trunk.clone(),
+        trunk_number: record.caller_number.clone(),
+        role: dn_role_to_wire(DnRole::Origination),
+        leg: 1,
+        connection: record.caller_leg,
+        held: record.caller_held,
+        established: record.caller_established,
+        agent: None,
+        point: None,
+    });
+    if let Some(Stage::TalkingWith(called)) = record.stage.take_if(|stage| matches!(stage, Stage::TalkingWith(_))) {
+        record.parties.push(PartyRecord {
+            number: 2,
+            leg: called.legs.first().copied().unwrap_or_default(),
+            dn: Some(called.dn),
+            role: dn_role_to_wire(DnRole::Destination),
+            connection: ConnectionRecord::Answered.into(),
+            held: called.held,
+            established: true,
+            agent: called.agent,
+            point: called.point,
+            ..PartyRecord::default()
+        });
+        record.stage = Some(Stage::Talking(NothingRecord {}));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v1::OfferRecord;
+
+    #[test]
+    fn a_call_of_two_from_before_has_two_parties() {
+        let called = OfferRecord { dn: "7101".to_owned(), legs: vec![4], held: true, ..OfferRecord::default() };
+        let mut record = CallModelRecord {
+            caller_number: "+15550100".to_owned(),
+            caller_leg: ConnectionRecord::Answered.into(),
+            stage: Some(Stage::TalkingWith(called)),
+            ..CallModelRecord::default()
+        };
+        upgrade(&mut record);
+        assert_eq!(record.stage, Some(Stage::Talking(NothingRecord {})));
+        let shown: Vec<_> = record.parties.iter().map(|p| (p.number, p.leg, p.dn.as_deref(), p.held)).collect();
+        assert_eq!(shown, [(1, 1, None, false), (2, 4, Some("7101"), true)]);
+        let once = record.clone();
+        upgrade(&mut record);
+        assert_eq!(record, once);
+    }
+}
