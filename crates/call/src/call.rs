@@ -340,7 +340,8 @@ impl Call {
             Input::LegRinging(leg) => self.leg_ringing(leg, now),
             Input::LegAnswered(CALLER_LEG) => self.caller_answered(now),
             Input::LegAnswered(leg) => self.leg_answered(leg, now),
-            Input::LegFailed { leg: CALLER_LEG, status } => {
+            // A caller that has transferred its call is in it no more.
+            Input::LegFailed { leg: CALLER_LEG, status } if self.s.party_on(CALLER_LEG).is_some() => {
                 self.end(Ending::system(CallState::GeneralError, status), now)
             }
             Input::LegFailed { leg, status } => self.leg_failed(leg, status, now),

@@ -99,13 +99,15 @@ impl Call {
             }
             return;
         }
-        let Some(Offer { point, .. }) = self.leave_phone(&dn, asked.as_ref(), now) else {
+        let Some(Offer { point, transferred_by, .. }) = self.leave_phone(&dn, asked.as_ref(), now) else {
             return;
         };
         match destination {
             // A redirection by an agent keeps the link to the route point: an unanswered call returns there.
             Destination::Extension { dn, contacts, no_answer_ms } => {
-                self.offer(Offer::new(dn, None, point), contacts, no_answer_ms, now);
+                // The same for one that was transferred: it still comes back.
+                let offer = Offer { transferred_by, ..Offer::new(dn, None, point) };
+                self.offer(offer, contacts, no_answer_ms, now);
             }
             Destination::RoutePoint { dn, application, default_dn } => {
                 self.answer_caller();

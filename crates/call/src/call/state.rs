@@ -133,6 +133,11 @@ impl CallSnapshot {
         }
     }
 
+    /// Whether a ringing phone shows the one that called, and not somebody who stays after a transfer.
+    pub fn presents_caller(&self) -> bool {
+        self.parties.first().is_none_or(|party| party.number == PartyNo::CALLER)
+    }
+
     /// The number that a ringing phone shows: that of who waits for it.
     pub fn presented_number(&self) -> &str {
         self.parties.first().map_or_else(|| self.caller_number(), Party::address)

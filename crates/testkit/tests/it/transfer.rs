@@ -118,3 +118,20 @@ fn a_transfer_that_nobody_takes_comes_back_to_the_agent() -> Result<()> {
     talk.site.is_at_rest()?;
     check_log_and_laws(&talk.site, &talk.watch.facts())
 }
+
+#[test]
+fn a_call_that_is_transferred_to_another_queue_comes_to_an_agent_of_that_queue() -> Result<()> {
+    let talk = talk()?;
+    let mut second = baresip_agent(&talk.site, 11, "7121", Answer::Auto)?;
+    talk.watch.wait_for("AgentReady@7121", SOON)?;
+    transfer(&talk, 76, talk.site.number("support")?)?;
+    assert_eq!(talk.watch.answer_to(76, SOON)?.text("CallState"), "Transferred");
+    let established = talk.watch.wait_for("Established@7121", LATER)?;
+    assert_eq!(established.text("ConnID"), talk.conn);
+    second.wait_for("CALL_ESTABLISHED", SOON)?;
+    second.hang_up()?;
+    talk.caller.finish(LATER)?.1.expect_success()?;
+    talk.watch.wait_for("CallDeleted", LATER)?;
+    talk.site.is_at_rest()?;
+    check_log_and_laws(&talk.site, &talk.watch.facts())
+}

@@ -176,3 +176,33 @@ fn a_phone_transfers_by_itself_and_is_told_how_it_goes() {
     assert!(told.is_some() && told < at(&Output::ReleaseLeg(agent)), "{outputs:?}");
     assert_eq!(bench.fact(EventName::Released).reference, ReferenceId(0));
 }
+
+#[test]
+fn a_transferred_call_that_is_sent_on_while_it_rings_still_comes_back() {
+    let (mut bench, leg) = transferred();
+    bench.give(Input::LegRinging(leg));
+    bench.ask(RequestKind::RedirectCall(CONN, dn("5003")), "5002");
+    let leg = bench.plan_rings("5003");
+    bench.give(Input::LegRinging(leg));
+    bench.news();
+    bench.give(Input::LegFailed { leg, status: 486 });
+    let back = bench.plan_rings("5001");
+    bench.give(Input::LegAnswered(back));
+    assert_eq!(bench.news(), ["Released@5003 Busy", "Ringing@5001", "Established@5001"]);
+}
+
+#[test]
+fn what_is_late_from_a_caller_who_has_transferred_its_call_changes_nothing() {
+    let mut bench = Bench::internal("5002");
+    let called = bench.plan_rings("5002");
+    bench.give(Input::LegAnswered(called));
+    bench.give(Input::LegAnswered(CALLER_LEG));
+    assert!(bench.call.state().presents_caller());
+    transfer(&mut bench, "5001", "5003");
+    bench.plan_rings("5003");
+    assert!(!bench.call.state().presents_caller());
+    for input in [Input::LegFailed { leg: CALLER_LEG, status: 503 }, Input::LegReleased(CALLER_LEG)] {
+        bench.give(input);
+    }
+    assert!(!bench.over());
+}

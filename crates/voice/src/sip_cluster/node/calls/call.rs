@@ -1,7 +1,6 @@
 //! A call as the node holds it: the call model, its legs, and what waits for the next commit.
 
 use call::Call;
-use call::call::CALLER_LEG;
 use infra::{DialogKey, NewCall};
 use model::event::Stamped;
 use model::{Dn, LegId, Owner, TenantId, Timestamp};
@@ -86,7 +85,10 @@ impl Entry {
         let Some(leg) = self.leg(id) else {
             return ExtraHeaders::new();
         };
-        let answered = |other: &Leg| other.id != id && other.id != CALLER_LEG && other.stage == LegStage::Up;
+        let is_of_same_dn =
+            |other: &Leg| other.target.as_ref().zip(leg.target.as_ref()).is_some_and(|(a, b)| a.dn == b.dn);
+        // Who stays in a transferred call has not answered in the place of the phone that rings.
+        let answered = |other: &Leg| other.id != id && is_of_same_dn(other) && other.stage == LegStage::Up;
         if leg.told.is_empty() && leg.stage == LegStage::Ringing && self.legs.iter().any(answered) {
             return vec![(HeaderName::Reason, COMPLETED_ELSEWHERE.to_owned())];
         }

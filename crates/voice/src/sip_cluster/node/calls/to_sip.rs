@@ -200,8 +200,10 @@ impl Node {
         let Some((link, target)) = entry.leg(id).and_then(|leg| Some((leg.link, leg.target.as_ref()?))) else {
             return;
         };
-        let number = entry.call.state().presented_number();
+        let state = entry.call.state();
+        let number = state.presented_number();
         let name = match entry.caller_name.as_str() {
+            _ if !state.presents_caller() => String::new(),
             "" => String::new(),
             name => format!("{} ", sip::params::quote(name)),
         };
