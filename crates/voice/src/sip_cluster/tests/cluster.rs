@@ -30,6 +30,8 @@ mod restored;
 mod stories;
 mod world;
 
+use std::num::NonZero;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -58,7 +60,44 @@ fn play(made: Made, seed: u64, loud: bool) -> Outcome {
     catch_unwind(AssertUnwindSafe(|| made(seed, loud).play())).unwrap_or_else(|_| Outcome::panicked())
 }
 
-/// Plays the seeds that the environment names, and returns what was seen; None for a single seed.
+/// Seeds that broke a rule, and what all seeds saw.
+#[derive(Default)]
+struct Played {
+    failed: Vec<u64>,
+    seen: Seen,
+}
+
+impl Played {
+    fn seed(&mut self, made: Made, seed: u64) {
+        let outcome = play(made, seed, false);
+        self.seen.add(&outcome.seen);
+        if let Some(broken) = outcome.broken.first() {
+            eprintln!("seed {seed}: {broken}");
+            self.failed.push(seed);
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.failed.extend(other.failed);
+        self.seen.add(&other.seen);
+    }
+}
+
+/// Plays every `stride`th seed of the range, until too many have failed.
+fn play_some(made: Made, seeds: Range<u64>, stride: usize) -> Played {
+    let mut played = Played::default();
+    let watch = Watch::new(SEED_MAX);
+    for seed in seeds.step_by(stride) {
+        watch.plays(seed);
+        played.seed(made, seed);
+        if played.failed.len() >= FAILURES_MAX {
+            break;
+        }
+    }
+    played
+}
+
+/// Plays the seeds that the environment names, on every core, and returns what was seen; None for a single seed.
 fn play_all(made: Made, ordinary: u64) -> Option<Seen> {
     if let Some(seed) = from_environment("TRUNKLINE_SIMULATION_SEED") {
         let outcome = play(made, seed, true);
@@ -67,23 +106,20 @@ fn play_all(made: Made, ordinary: u64) -> Option<Seen> {
     }
     let first = from_environment("TRUNKLINE_SIMULATION_FIRST").unwrap_or(0);
     let seeds = from_environment("TRUNKLINE_SIMULATION_SEEDS").unwrap_or(ordinary);
-    let (mut failed, mut seen) = (Vec::new(), Seen::default());
-    let watch = Watch::new(SEED_MAX);
-    for seed in first..first + seeds {
-        watch.plays(seed);
-        let outcome = play(made, seed, false);
-        seen.add(&outcome.seen);
-        if let Some(broken) = outcome.broken.first() {
-            eprintln!("seed {seed}: {broken}");
-            failed.push(seed);
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let mut all = Played::default();
+    std::thread::scope(|scope| {
+        let parts = (0..threads as u64)
+            .map(|part| scope.spawn(move || play_some(made, first + part..first + seeds, threads)))
+            .collect::<Vec<_>>();
+        for part in parts {
+            all.add(part.join().expect("a panic of a seed is caught"));
         }
-        if failed.len() >= FAILURES_MAX {
-            break;
-        }
-    }
-    eprintln!("{seen:?}");
-    assert!(failed.is_empty(), "TRUNKLINE_SIMULATION_SEED={} replays the first of {failed:?}", failed[0]);
-    Some(seen)
+    });
+    all.failed.sort_unstable();
+    eprintln!("{:?}", all.seen);
+    assert!(all.failed.is_empty(), "TRUNKLINE_SIMULATION_SEED={} replays the first of {:?}", all.failed[0], all.failed);
+    Some(all.seen)
 }
 
 #[test]
