@@ -11,8 +11,8 @@ fuzz_target!(|data: &[u8]| {
         let built = build_request(&commands);
         assert_eq!(parse_request(built.as_bytes()).as_ref(), Ok(&commands));
     }
-    let mut connection = Connection::new("x");
-    let answer = connection.handle_request(data, |_| true);
+    let mut connection = Connection::new("x", Some("c"));
+    let answer = connection.handle_request(data, |_| true, |_| true);
     parse_notice(answer.body.as_bytes()).expect("our answer");
     for notice in answer.notices.into_iter().chain(connection.handle_ended(&Outcome::default())) {
         parse_notice(notice.as_bytes()).expect("our notice");

@@ -67,7 +67,7 @@ fn begun(call: u64, tenant: &TenantId, owner: &Owner) -> CallWrite {
         token: Token(1),
         change: Change::Create { state: Bytes::from(vec![b's'; STATE_BYTES]), intentions: Bytes::new() },
         due: None,
-        dialogs: Vec::new(),
+        index: Vec::new(),
         events: Vec::new(),
         new_call: None,
     }

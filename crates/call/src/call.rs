@@ -11,10 +11,12 @@ use model::request::Treatment;
 use model::{CallState, CallUuid, ConnId, Dn, EventName, LegId, Request, TenantId, Timestamp, Token};
 
 mod alerting;
+pub(crate) mod consultation;
 mod ending;
 mod facts;
 mod feature;
 mod hold;
+mod in_thread;
 mod incoming;
 mod offer;
 mod request;
@@ -28,12 +30,14 @@ mod waiting;
 
 pub use facts::BUSINESS_CALL;
 pub use feature::{PIN_TRIES_MAX, PinAnswer, TypedPin, feature_requester};
+pub use in_thread::{ConsultsFor, NewConsultation, NextNumbers};
 pub use state::{
     Asked, CallSnapshot, Ended, Feature, HoldAsked, HoldWay, LegProgress, Offer, Party, PartyNo, PinAsk, Playing,
     Point, Purpose, Recall, Routing, Stage, Transfer, Waiting,
 };
 pub use timer::{Timer, Timers};
 
+use consultation::Consultation;
 use ending::Ending;
 
 /// The most phones of one DN that ring at once; further registrations are left out. With the caller they make four, the most members of a
@@ -144,6 +148,15 @@ pub enum Input {
     },
     /// A request from a client, an application or the auditor.
     Request(Request),
+    /// A request to consult, with the ids of the call that may begin.
+    Consult {
+        /// The request.
+        request: Request,
+        /// The consultation's id, never used before.
+        conn_id: ConnId,
+        /// Its global id.
+        uuid: CallUuid,
+    },
     /// The answer to question `ask` about the PIN.
     PinAnswered {
         /// The number of the question.
@@ -269,22 +282,24 @@ impl Limit {
 /// A call. See the module for its drive loop.
 #[derive(Clone, Debug)]
 pub struct Call {
-    s: CallSnapshot,
-    outputs: VecDeque<Output>,
+    pub(crate) s: CallSnapshot,
+    pub(crate) outputs: VecDeque<Output>,
     reached: Option<Limit>,
+    /// A consultation whose destination is known: the thread begins it.
+    begun: Option<Consultation>,
 }
 
 impl Call {
     /// A new call; its first outputs ask the dial plan.
     pub fn new(incoming: Incoming, now: Timestamp) -> Self {
-        let mut call = Self { s: CallSnapshot::new(incoming, now), outputs: VecDeque::new(), reached: None };
+        let mut call = Self::restore(CallSnapshot::new(incoming, now));
         call.begin(now);
         call
     }
 
     /// Continues from a snapshot. The first wake-up, which is immediate, handles the timers that are due already.
     pub const fn restore(snapshot: CallSnapshot) -> Self {
-        Self { s: snapshot, outputs: VecDeque::new(), reached: None }
+        Self { s: snapshot, outputs: VecDeque::new(), reached: None, begun: None }
     }
 
     /// A snapshot of the call. Undrained outputs are not in it.
@@ -306,7 +321,12 @@ impl Call {
 
     /// Whether the call is over.
     pub const fn is_over(&self) -> bool {
-        matches!(self.s.stage, Stage::Over)
+        self.s.is_over()
+    }
+
+    /// The consultation that is to begin, given once.
+    pub(crate) const fn take_consultation(&mut self) -> Option<Consultation> {
+        self.begun.take()
     }
 
     /// The next output, in order.
@@ -355,6 +375,7 @@ impl Call {
             Input::TreatmentStarted { id } => self.treatment_started(id, now),
             Input::TreatmentEnded { id, cause, digits } => self.treatment_ended(id, cause, &digits, now),
             Input::Request(request) => self.request(request, now),
+            Input::Consult { request, conn_id, uuid } => self.consult(request, conn_id, uuid, now),
             Input::PinAnswered { ask, answer } => self.pin_answered(ask, answer, now),
             Input::AgentAnswered { done } => self.agent_answered(done, now),
             Input::Fault => self.end(Ending::system(CallState::GeneralError, 503), now),
@@ -401,7 +422,7 @@ impl Call {
             // The phone answered while its cancel was on the way.
             Input::LegAnswered(leg) if leg != CALLER_LEG => self.push(Output::ReleaseLeg(leg)),
             Input::LegTransfers { leg, .. } => self.push(Output::TransferOutcome { leg, status: 487 }),
-            Input::Request(request) => {
+            Input::Request(request) | Input::Consult { request, .. } => {
                 self.refuse(&request, ErrorCode::INVALID_CONN_ID, "the call is over", now);
             }
             _ => {}
@@ -420,7 +441,7 @@ impl Call {
         }
     }
 
-    fn push(&mut self, output: Output) {
+    pub(crate) fn push(&mut self, output: Output) {
         self.outputs.push_back(output);
     }
 

@@ -13,7 +13,7 @@ pub const DIALLED_MAX: usize = 64;
 /// A tenant's numbers as the dial plan sees them. Keys are normalised by [`normalise`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TenantPlan {
-    /// Numbers dialled from outside or inside, with the DN or service that answers each.
+    /// NextNumbers dialled from outside or inside, with the DN or service that answers each.
     pub numbers: HashMap<String, NumberTarget>,
     /// Phones by their own number.
     pub extensions: HashMap<String, Extension>,

@@ -3,5 +3,7 @@
 pub mod agent;
 pub mod call;
 pub mod dial_plan;
+pub mod thread;
 
-pub use call::{Call, CallSnapshot, Incoming, Input, Output};
+pub use call::{CallSnapshot, Incoming, Input, Output};
+pub use thread::Thread;

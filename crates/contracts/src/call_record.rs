@@ -19,6 +19,7 @@ pub fn upgrade(record: &mut CallModelRecord) {
         role: dn_role_to_wire(DnRole::Origination),
         leg: 1,
         connection: record.caller_leg,
+        away: false,
         held: record.caller_held,
         established: record.caller_established,
         agent: None,

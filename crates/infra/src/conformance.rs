@@ -62,6 +62,8 @@ pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     ledgers::a_dead_owners_calls_are_found_in_batches(&stores()).await;
     let (with_time, clock) = fresh();
     ledgers::an_ended_call_is_remembered_for_a_while(&with_time, &clock).await;
+    let (with_time, clock) = fresh();
+    ledgers::a_further_call_leads_to_its_thread(&with_time, &clock).await;
     ledgers::concurrent_writers_lose_nothing(&stores()).await;
     ledgers::a_session_takes_its_new_call_with_it(&stores()).await;
     ledgers::a_view_keeps_its_place_with_its_state(&stores()).await;

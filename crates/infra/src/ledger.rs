@@ -6,7 +6,7 @@
 //! | key | what |
 //! |---|---|
 //! | `call:{tenant}:<connid>` | the call's record: owner, token, state, intentions; after its end a tombstone |
-//! | `dialog:{tenant}:<call-id>:<from-tag>` | index of initial INVITEs, set if absent |
+//! | `dialog:{tenant}:<key>` | index of initial INVITEs and of the further calls of a thread, set if absent |
 //! | `owned:{tenant}:call:<node>.<epoch>` | owner set, likewise `agent`, `session`, `media` |
 //! | `agent:{tenant}:<agent>`, `session:{tenant}:<id>`, `media:{tenant}:<id>` | records |
 //! | `due:{tenant}:<ledger>` | sorted set by the next timer's time |
@@ -33,6 +33,25 @@ pub struct DialogKey {
     pub from_tag: String,
 }
 
+/// A key in the index of calls: what leads to a record beside the ConnID of its first call.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum CallIndex {
+    /// The INVITE that began the call.
+    Invite(DialogKey),
+    /// A further call of its thread.
+    Call(ConnId),
+}
+
+impl CallIndex {
+    /// The key as text, the same in every store. A dialog has a Call-ID, and no part of it contains a line break.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Invite(dialog) => format!("{}\n{}", dialog.call_id, dialog.from_tag),
+            Self::Call(conn_id) => format!("\n{conn_id}"),
+        }
+    }
+}
+
 /// One call's part of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallWrite {
@@ -48,9 +67,9 @@ pub struct CallWrite {
     pub change: Change,
     /// When the next timer is due.
     pub due: Option<Timestamp>,
-    /// Dialogs to index. If one of them belongs to another call, nothing is written and the answer is [`Written::Exists`].
+    /// Keys to index. If one of them belongs to another call, nothing is written and the answer is [`Written::Exists`].
     /// The index entries are removed with the call's tombstone.
-    pub dialogs: Vec<DialogKey>,
+    pub index: Vec<CallIndex>,
     /// What happened, in order; seq continues the record's without a gap.
     pub events: Vec<Stamped>,
     /// An entry for the stream of new calls.
@@ -91,8 +110,8 @@ pub trait CallLedger: Send + Sync {
     /// The owners of the tenant's calls.
     fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>>;
 
-    /// The call that an initial INVITE created, while the call exists or its tombstone remains.
-    fn lookup<'a>(&'a self, tenant: &'a TenantId, dialog: &'a DialogKey) -> Answer<'a, Option<ConnId>>;
+    /// The record to which a key of the index leads, while the record exists or its tombstone remains.
+    fn lookup<'a>(&'a self, tenant: &'a TenantId, index: &'a CallIndex) -> Answer<'a, Option<ConnId>>;
 
     /// The existing calls after `after`, ordered by id, at most `max`. For the auditor and for snapshots.
     fn list<'a>(&'a self, tenant: &'a TenantId, after: Option<ConnId>, max: usize) -> Answer<'a, Vec<Record<ConnId>>>;

@@ -1,5 +1,5 @@
 //! MSML (RFC 5707), both sides, as far as voice calls need it: start and end a dialog on a connection, play, collect
-//! digits, echo a connection to itself.
+//! digits, echo a connection to itself, move it to another conference.
 //!
 //! The call's owner builds requests from [`Command`]s and reads [`Notice`]s. The media server has a [`Connection`]
 //! per media dialog; it takes requests and treatment ends and returns [`Action`]s and bodies to send. An unsupported
@@ -70,6 +70,20 @@ pub enum Command {
     EndEcho {
         /// The connection, without `conn:`.
         connection: String,
+    },
+    /// `<join>` of a connection with a conference: it leaves the one that it was in.
+    Join {
+        /// The connection, without `conn:`.
+        connection: String,
+        /// The conference, without `conf:`.
+        conference: String,
+    },
+    /// `<unjoin>` of a connection from a conference.
+    Unjoin {
+        /// The connection, without `conn:`.
+        connection: String,
+        /// The conference, without `conf:`.
+        conference: String,
     },
 }
 

@@ -184,6 +184,8 @@ impl ErrorCode {
     pub const INVALID_CALL_STATE: Self = Self(93);
     /// A transfer cannot begin.
     pub const CANNOT_INITIATE_TRANSFER: Self = Self(97);
+    /// A transfer cannot be completed.
+    pub const CANNOT_COMPLETE_TRANSFER: Self = Self(98);
     /// Wrong password.
     pub const WRONG_PASSWORD: Self = Self(119);
     /// DN busy.

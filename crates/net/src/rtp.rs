@@ -81,6 +81,8 @@ pub enum Order {
     Echo(LegId, bool),
     /// The leg becomes a member of a conference.
     Join(LegId, String),
+    /// The leg leaves its conference.
+    Leave(LegId),
     /// The leg ends; its ports are free again.
     Close(LegId),
     /// The statistics of these legs; those that have ended are left out.

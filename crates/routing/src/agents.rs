@@ -234,6 +234,11 @@ impl Agents {
         Some(index)
     }
 
+    /// Whether the agent on this phone has that call.
+    pub(crate) fn is_on_call(&self, dn: &Dn, call: ConnId) -> bool {
+        self.on_dn(dn).and_then(|index| self.row(index)).is_some_and(|row| row.calls.contains(&call))
+    }
+
     /// A call is over: removes it from every phone. Returns the agents concerned.
     pub(crate) fn end_call(&mut self, call: ConnId, at: Timestamp) -> BTreeSet<Index> {
         let on_it = self.by_call.remove(&call).unwrap_or_default();

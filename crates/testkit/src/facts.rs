@@ -303,6 +303,15 @@ fn parties(facts: &[Fact]) -> Vec<String> {
             }
             continue;
         }
+        // A party that the call does not have yet has come from the previous call.
+        if fact.name == "EventPartyChanged" && !open.contains_key(&key) {
+            let before = open.remove(&(fact.text("PreviousConnID").to_owned(), key.1.clone()));
+            match before {
+                Some(state) => drop(open.insert(key, state)),
+                None => broken.push(format!("{at} of nobody")),
+            }
+            continue;
+        }
         let Some((wanted, after)) = step(&fact.name) else { continue };
         let before = open.get(&key).copied();
         if !wanted.contains(&before) {

@@ -76,7 +76,7 @@ pub fn beginning(tenant: TenantId, conn_id: ConnId, owner: Owner) -> CallWrite {
         token: Token(1),
         change: Change::Create { state: bytes::Bytes::from_static(b"c"), intentions: bytes::Bytes::new() },
         due: None,
-        dialogs: Vec::new(),
+        index: Vec::new(),
         events: Vec::new(),
         new_call: None,
     }

@@ -23,9 +23,9 @@ use bytes::Bytes;
 use infra::conformance::{self, SetClock};
 use infra::embedded::FileLog;
 use infra::{
-    Binding, CallLedger, CallWrite, Change, Claim, Claimed, Client, Clock, ConfigVersion, DialogKey, Extent, Loaded,
-    OutEntry, Position, Publication, QueueBatch, RegistrationWrite, SessionBatch, SessionId, SessionWrite, StoreError,
-    Stores, SystemClock, Written,
+    Binding, CallIndex, CallLedger, CallWrite, Change, Claim, Claimed, Client, Clock, ConfigVersion, DialogKey, Extent,
+    Loaded, OutEntry, Position, Publication, QueueBatch, RegistrationWrite, SessionBatch, SessionId, SessionWrite,
+    StoreError, Stores, SystemClock, Written,
 };
 use model::plan::Contact;
 use model::{
@@ -67,7 +67,7 @@ fn create(call: u64, owner: &Owner) -> CallWrite {
         token: Token(1),
         change: Change::Create { state: Bytes::from_static(b"state"), intentions: Bytes::new() },
         due: None,
-        dialogs: Vec::new(),
+        index: Vec::new(),
         events: vec![event],
         new_call: None,
     }
@@ -447,7 +447,7 @@ async fn what_may_wait_elsewhere_for_redis_is_not_said_to_be_unknown() {
     until_renewed(&asker).await;
     let asked = asker.calls.load(&tenant(), ConnId(7)).await;
     assert!(matches!(asked, Err(StoreError::Unavailable { .. })), "{asked:?}");
-    let key = DialogKey { call_id: "a".to_owned(), from_tag: "b".to_owned() };
+    let key = CallIndex::Invite(DialogKey { call_id: "a".to_owned(), from_tag: "b".to_owned() });
     asker.calls.lookup(&tenant(), &key).await.unwrap_err();
     until_renewed(&owner_of).await;
     assert!(matches!(asker.calls.load(&tenant(), ConnId(7)).await.unwrap(), Loaded::Live(_)));

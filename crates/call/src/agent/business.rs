@@ -30,6 +30,7 @@ impl AgentTable {
         match event.name {
             EventName::Dialing | EventName::Ringing => self.rings(&agent, conn_id, event),
             EventName::Established => self.established(&agent, conn_id, event, now),
+            EventName::PartyChanged => self.moved(&agent, event, now),
             EventName::Released | EventName::Abandoned => self.left(&agent, conn_id, event, now),
             _ => {}
         }
@@ -69,6 +70,29 @@ impl AgentTable {
         };
         session.due = None;
         session.enter(AgentState::Busy(after), now);
+    }
+
+    /// The agent's phone has come from a consultation into the call that it was about.
+    fn moved(&mut self, agent: &AgentId, event: &Event, now: Timestamp) {
+        let Some((conn_id, previous)) = event.call.as_ref().and_then(|call| Some((call.conn_id, call.previous?)))
+        else {
+            return;
+        };
+        let Some(session) = self.agents.get_mut(agent) else {
+            return;
+        };
+        // A call that is itself a consultation names the call that it is about in the same place.
+        if session.calls.iter().any(|call| call.conn_id == conn_id) {
+            return;
+        }
+        let Some(at) = session.calls.iter().position(|call| call.conn_id == previous) else {
+            return;
+        };
+        let established = session.calls.swap_remove(at).established;
+        self.rings(agent, conn_id, event);
+        if established {
+            self.established(agent, conn_id, event, now);
+        }
     }
 
     fn left(&mut self, agent: &AgentId, conn_id: ConnId, event: &Event, now: Timestamp) {

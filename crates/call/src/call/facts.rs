@@ -113,7 +113,7 @@ impl Call {
     }
 
     /// As [`Call::refuse`], for a request of which only `asked` is left.
-    pub(super) fn refuse_asked(&mut self, asked: &Asked, code: ErrorCode, text: &str, now: Timestamp) {
+    pub(crate) fn refuse_asked(&mut self, asked: &Asked, code: ErrorCode, text: &str, now: Timestamp) {
         let mut event = answering(self.event(EventName::Error), asked);
         event.this_dn = Some(asked.this_dn.clone());
         event.error = Some((code, text.to_owned()));
@@ -130,7 +130,7 @@ fn delivered_by(event: &mut Event, point: Option<&Point>) {
 }
 
 /// Marks an event as the answer to a request.
-pub(super) fn answering(mut event: Event, asked: &Asked) -> Event {
+pub(crate) fn answering(mut event: Event, asked: &Asked) -> Event {
     event.reference = asked.reference;
     event.requester = Some(asked.requester.clone());
     event
@@ -138,7 +138,7 @@ pub(super) fn answering(mut event: Event, asked: &Asked) -> Event {
 
 impl Asked {
     /// The origin of this request.
-    pub(super) fn by(request: &Request) -> Self {
+    pub(crate) fn by(request: &Request) -> Self {
         Self { this_dn: request.this_dn.clone(), requester: request.requester.clone(), reference: request.reference }
     }
 }

@@ -64,12 +64,12 @@ impl Call {
     }
 
     fn ask_pin(&mut self, typed: Option<TypedPin>, now: Timestamp) {
-        let ask = self.s.next_ask;
+        let ask = self.s.numbers.ask;
         let Stage::Feature(Feature { pin: Some(pin), .. }) = &mut self.s.stage else {
             return;
         };
         pin.ask = ask;
-        self.s.next_ask += 1;
+        self.s.numbers.ask += 1;
         self.s.timers.arm(Timer::AgentAnswer, now + AGENT_ANSWER);
         self.push(Output::AskPin { ask, typed });
     }

@@ -56,6 +56,38 @@ impl Call {
         }
     }
 
+    /// A party's leg leaves for another call, or for none: the party holds this one.
+    pub(crate) fn send_away(&mut self, leg: LegId, asked: Option<&Asked>, now: Timestamp) {
+        self.drop_hold_request(leg, now);
+        let Some(party) = self.s.party_on_mut(leg) else { return };
+        party.away = true;
+        let held = std::mem::replace(&mut party.held, true);
+        if let Some(event) = self.s.party_on(leg).and_then(|party| self.party_event(EventName::Held, party))
+            && !held
+        {
+            let event = match asked {
+                Some(asked) => answering(event, asked),
+                None => event,
+            };
+            self.fact(event, now);
+        }
+        self.refresh_hold_music(now);
+    }
+
+    /// A party's leg comes back to this call, which the party takes from hold.
+    pub(crate) fn bring_back(&mut self, leg: LegId, asked: Option<&Asked>, now: Timestamp) {
+        let Some(party) = self.s.party_on_mut(leg) else { return };
+        (party.away, party.held) = (false, false);
+        if let Some(event) = self.s.party_on(leg).and_then(|party| self.party_event(EventName::Retrieved, party)) {
+            let event = match asked {
+                Some(asked) => answering(event, asked),
+                None => event,
+            };
+            self.fact(event, now);
+        }
+        self.refresh_hold_music(now);
+    }
+
     /// A client requests that a phone hold or retrieve the call.
     pub(super) fn ask_hold(
         &mut self,

@@ -22,8 +22,8 @@ impl Call {
     }
 
     pub(super) fn ask_dial_plan(&mut self, dialled: String, now: Timestamp) -> u32 {
-        let ask = self.s.next_ask;
-        self.s.next_ask += 1;
+        let ask = self.s.numbers.ask;
+        self.s.numbers.ask += 1;
         self.s.timers.arm(Timer::DialPlan, now + DIAL_PLAN);
         self.push(Output::AskDialPlan { ask, dialled });
         ask
@@ -85,11 +85,12 @@ impl Call {
         }
     }
 
-    fn first_destination(&mut self, destination: Destination, now: Timestamp) {
+    pub(super) fn first_destination(&mut self, destination: Destination, now: Timestamp) {
         match destination {
             Destination::RoutePoint { dn, application, default_dn } => {
                 self.answer_caller();
                 self.park(Point { dn, application, default_dn }, UserData::new(), now);
+                self.establish_consulting(now);
             }
             Destination::Extension { dn, contacts, .. } if contacts.is_empty() => {
                 // The phone is known but has no registration: only the caller is notified.
@@ -100,7 +101,10 @@ impl Call {
                 self.offer(Offer::new(dn, None, None), contacts, no_answer_ms, now);
             }
             Destination::FeatureCode { code, ask_pin } => self.feature(code, ask_pin, now),
-            Destination::Service(service) => self.serve(service, now),
+            Destination::Service(service) => {
+                self.serve(service, now);
+                self.establish_consulting(now);
+            }
             Destination::Reject { status, .. } => {
                 let state = if status == 404 { CallState::SitInvalidNum } else { CallState::GeneralError };
                 self.end(Ending::system(state, status), now);

@@ -33,8 +33,8 @@ impl Call {
     /// Rings the phones, newest registration first.
     pub(super) fn offer(&mut self, mut offer: Offer, contacts: Vec<Contact>, no_answer_ms: u64, now: Timestamp) {
         for contact in contacts.into_iter().take(FORK_MAX) {
-            let leg = LegId(self.s.next_leg);
-            self.s.next_leg = self.s.next_leg.saturating_add(1);
+            let leg = LegId(self.s.numbers.leg);
+            self.s.numbers.leg = self.s.numbers.leg.saturating_add(1);
             offer.legs.push(leg);
             self.push(Output::RingLeg { leg, dn: offer.dn.clone(), contact });
         }
@@ -129,6 +129,7 @@ impl Call {
             leg,
             progress: LegProgress::Answered,
             held: false,
+            away: false,
             established: true,
             agent: offer.agent,
             point: offer.point,

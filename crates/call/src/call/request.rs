@@ -7,7 +7,7 @@ use model::{CallState, Event, EventName, ReferenceId, Request, Timestamp, UserDa
 use super::Call;
 use super::ending::Ending;
 use super::facts::answering;
-use super::state::{Asked, HoldWay, Playing, Purpose, Routing, Stage};
+use super::state::{Asked, HoldWay, PartyNo, Playing, Purpose, Routing, Stage};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;
 
@@ -82,6 +82,11 @@ impl Call {
             | RequestKind::AgentReady(_)
             | RequestKind::AgentNotReady(_)
             | RequestKind::QueryAddress => Err((ErrorCode::UNSUPPORTED, "not a request about a call")),
+            // The thread carries them out, for they concern two calls.
+            RequestKind::InitiateTransfer(..)
+            | RequestKind::CompleteTransfer(..)
+            | RequestKind::AlternateCall(..)
+            | RequestKind::ReconnectCall(..) => Err((ErrorCode::INTERNAL, "a request of a thread")),
         }
     }
 
@@ -138,13 +143,23 @@ impl Call {
             let event = answering(self.event(EventName::ACK), &asked);
             self.fact(event, now);
         } else if let Some(party) = self.s.party_at(&asked.this_dn).map(|party| party.number) {
-            self.end(Ending::left(party, CallState::Ok).asked(asked), now);
+            self.leave(party, Some(asked), now);
         } else if is_point {
             self.end(Ending::system(CallState::Cleared, 480).asked(asked), now);
         } else {
             return Err((ErrorCode::INVALID_CALL_STATE, "this DN is not a party of the call"));
         }
         Ok(())
+    }
+
+    /// A party leaves by a request. As a call has only two, that ends the call.
+    pub(crate) fn leave(&mut self, party: PartyNo, asked: Option<Asked>, now: Timestamp) {
+        let ending = Ending::left(party, CallState::Ok);
+        let ending = match asked {
+            Some(asked) => ending.asked(asked),
+            None => ending,
+        };
+        self.end(ending, now);
     }
 
     fn change_data(&mut self, asked: &Asked, now: Timestamp, change: impl FnOnce(&mut UserData)) -> Outcome {
@@ -165,7 +180,7 @@ impl Call {
     }
 
     /// The event for every DN that is a party at present.
-    fn event_for_each_dn(&self, name: EventName) -> Vec<Event> {
+    pub(super) fn event_for_each_dn(&self, name: EventName) -> Vec<Event> {
         let called = match &self.s.stage {
             Stage::Waiting(waiting) => Some(self.point_event(name, &waiting.point)),
             Stage::Offering(offer) => Some(self.offer_event(name, offer)),

@@ -9,6 +9,7 @@ use model::{
 };
 
 use super::Incoming;
+use super::in_thread::{ConsultsFor, NewConsultation, NextNumbers};
 use super::timer::Timers;
 
 /// The whole state of a call.
@@ -18,7 +19,7 @@ pub struct CallSnapshot {
     pub tenant: TenantId,
     /// The call's id.
     pub conn_id: ConnId,
-    /// The call's global id; also the id of its call thread, as long as calls are not linked.
+    /// The call's global id; that of a thread's first call also names the thread.
     pub uuid: CallUuid,
     /// The owner's fencing token.
     pub token: Token,
@@ -34,16 +35,16 @@ pub struct CallSnapshot {
     pub dialled: String,
     /// The business data.
     pub user_data: UserData,
-    /// A transfer whose destination is being looked up.
+    /// Its number within its thread; the thread's first call has 0.
+    pub number: u16,
+    /// The call for which it is a consultation.
+    pub consults_for: Option<ConsultsFor>,
+    /// A transfer or a consultation whose destination is being looked up.
     pub transfer: Option<Transfer>,
     /// The parties, in the order in which they joined: who called, and those who have answered.
     pub parties: Vec<Party>,
-    /// The number of the next leg.
-    pub next_leg: u16,
-    /// The number of the next treatment.
-    pub next_treatment: u32,
-    /// The number of the next question to the dial plan.
-    pub next_ask: u32,
+    /// The next numbers of legs, treatments and questions.
+    pub numbers: NextNumbers,
     /// How often the call was routed by default, at most [`super::DEFAULT_ROUTES_MAX`].
     pub default_routes: u8,
     /// How often the call entered a route point, at most [`super::PARKS_MAX`].
@@ -73,11 +74,11 @@ impl CallSnapshot {
             caller,
             dialled,
             user_data: UserData::new(),
+            number: 0,
+            consults_for: None,
             transfer: None,
             parties: vec![party],
-            next_leg: super::CALLER_LEG.0 + 1,
-            next_treatment: 1,
-            next_ask: 1,
+            numbers: NextNumbers::default(),
             default_routes: 0,
             parks: 0,
             stage: Stage::Asking { ask: 0 },
@@ -90,6 +91,26 @@ impl CallSnapshot {
     /// A party by its number.
     pub fn party(&self, number: PartyNo) -> Option<&Party> {
         self.parties.iter().find(|party| party.number == number)
+    }
+
+    /// A treatment by its number.
+    pub fn playing(&self, id: u32) -> Option<&Playing> {
+        self.playing.iter().find(|playing| playing.id == id)
+    }
+
+    /// Whether the call is over.
+    pub const fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+
+    /// The party of a leg that has not ended.
+    pub fn live_party_on(&self, leg: LegId) -> Option<&Party> {
+        self.party_on(leg).filter(|party| !self.is_over() && party.progress != LegProgress::Gone)
+    }
+
+    /// Whether the leg is one of this call: that of a party, or of a phone that rings.
+    pub fn has_leg(&self, leg: LegId) -> bool {
+        self.live_party_on(leg).is_some() || matches!(&self.stage, Stage::Offering(offer) if offer.legs.contains(&leg))
     }
 
     /// The party of a leg.
@@ -116,18 +137,29 @@ impl CallSnapshot {
         matches!(self.stage, Stage::Asking { .. })
     }
 
+    /// Whether it began inside the tenant or outside, or consults about another call.
+    pub const fn call_type(&self) -> CallType {
+        match (&self.consults_for, &self.caller) {
+            (Some(_), _) => CallType::Consult,
+            (None, Caller::Phone(_)) => CallType::Internal,
+            (None, Caller::Trunk { .. }) => CallType::Inbound,
+        }
+    }
+
+    /// The global id of its thread.
+    pub fn thread(&self) -> CallUuid {
+        self.consults_for.as_ref().map_or(self.uuid, |of| of.thread)
+    }
+
     /// The attributes of the call's events that name the call.
     pub fn call_ref(&self) -> CallRef {
         CallRef {
             conn_id: self.conn_id,
             uuid: self.uuid,
-            thread: self.uuid,
-            previous: None,
-            call_type: match self.caller {
-                Caller::Phone(_) => CallType::Internal,
-                Caller::Trunk { .. } => CallType::Inbound,
-            },
-            propagated_type: None,
+            thread: self.thread(),
+            previous: self.consults_for.as_ref().map(|of| of.conn_id),
+            call_type: self.call_type(),
+            propagated_type: self.consults_for.as_ref().map(|of| of.call_type),
             ani: Some(self.caller_number().to_owned()),
             dnis: Some(self.dialled.clone()),
         }
@@ -189,6 +221,8 @@ pub struct Party {
     pub progress: LegProgress,
     /// Whether the party has put the others on hold.
     pub held: bool,
+    /// Whether its leg serves another call of the thread, or none, while it holds this one.
+    pub away: bool,
     /// Whether `Established` was published for it.
     pub established: bool,
     /// The agent that routing reserved.
@@ -207,6 +241,7 @@ impl Party {
             leg: super::CALLER_LEG,
             progress: LegProgress::Offered,
             held: false,
+            away: false,
             established: false,
             agent: None,
             point: None,
@@ -298,10 +333,10 @@ pub struct Asked {
     pub reference: ReferenceId,
 }
 
-/// A single-step transfer whose destination is being looked up. The party stays connected until it is known.
+/// A single-step transfer or a consultation whose destination is being looked up. The party stays connected until it is known.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transfer {
-    /// Who transfers.
+    /// Who transfers or consults.
     pub party: PartyNo,
     /// The number of the question to the dial plan.
     pub ask: u32,
@@ -309,6 +344,8 @@ pub struct Transfer {
     pub to: Dn,
     /// The requester; `None` if the party's phone transfers by itself.
     pub asked: Option<Asked>,
+    /// The call that begins once the destination is known; `None` for a single-step transfer.
+    pub consultation: Option<NewConsultation>,
 }
 
 /// A call on its way back to who transferred it.

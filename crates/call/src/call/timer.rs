@@ -87,6 +87,11 @@ impl Timers {
         self.0.clear();
     }
 
+    /// When `timer` is due.
+    pub fn due(&self, timer: Timer) -> Option<Timestamp> {
+        self.0.iter().find(|(armed, _)| *armed == timer).map(|(_, due)| *due)
+    }
+
     /// When the next timer is due.
     pub fn next(&self) -> Option<Timestamp> {
         self.0.iter().map(|(_, due)| *due).min()

@@ -1,5 +1,5 @@
-//! Single-step transfer: a party hands the call to another number and leaves. Who stays hears ring-back; if nobody answers, the call
-//! goes back to who transferred it.
+//! Transfer: a party hands the call to another number and leaves. Who stays hears ring-back; if nobody answers, the call goes back to
+//! who transferred it.
 
 use model::event::ErrorCode;
 use model::plan::Destination;
@@ -8,6 +8,7 @@ use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 use super::alerting::not_a_target;
 use super::ending::Ending;
 use super::facts::answering;
+use super::in_thread::NewConsultation;
 use super::offer::failed_target;
 use super::state::{Asked, LegProgress, Offer, Party, PartyNo, Point, Recall, Stage, Transfer};
 use super::{Call, Output};
@@ -18,18 +19,26 @@ impl Call {
     /// A request to transfer the call. Who transfers stays connected until the destination is known.
     pub(super) fn transfer(&mut self, to: Dn, asked: Asked, now: Timestamp) -> Outcome {
         let party = self.s.party_at(&asked.this_dn).map(|party| party.number);
-        self.begin_transfer(party, to, Some(asked), now)
+        self.look_up_transfer(party, to, Some(asked), None, now)
     }
 
     /// A phone transfers the call by itself.
     pub(super) fn leg_transfers(&mut self, leg: LegId, to: Dn, now: Timestamp) {
         let party = self.s.party_on(leg).filter(|party| party.dn().is_some()).map(|party| party.number);
-        if self.begin_transfer(party, to, None, now).is_err() {
+        if self.look_up_transfer(party, to, None, None, now).is_err() {
             self.push(Output::TransferOutcome { leg, status: 603 });
         }
     }
 
-    fn begin_transfer(&mut self, party: Option<PartyNo>, to: Dn, asked: Option<Asked>, now: Timestamp) -> Outcome {
+    /// Looks the destination up. `consultation` is the call to it, if the party does not transfer in a single step.
+    pub(super) fn look_up_transfer(
+        &mut self,
+        party: Option<PartyNo>,
+        to: Dn,
+        asked: Option<Asked>,
+        consultation: Option<NewConsultation>,
+        now: Timestamp,
+    ) -> Outcome {
         let is_connected = |party: &&Party| party.progress == LegProgress::Answered;
         let party = party.and_then(|party| self.s.party(party)).filter(is_connected).map(|party| party.number);
         let (Stage::Talking, Some(party)) = (&self.s.stage, party) else {
@@ -45,7 +54,7 @@ impl Call {
             return Err((ErrorCode::INVALID_DESTINATION, "the destination is in the call already"));
         }
         let ask = self.ask_dial_plan(to.to_string(), now);
-        self.s.transfer = Some(Transfer { party, ask, to, asked });
+        self.s.transfer = Some(Transfer { party, ask, to, asked, consultation });
         Ok(())
     }
 
@@ -54,6 +63,14 @@ impl Call {
         let Some(transfer) = self.s.transfer.take() else { return };
         if let Some((code, text)) = not_a_target(&destination) {
             return self.transfer_fails(transfer, code, text, now);
+        }
+        // A number may lead to a phone of another number.
+        if matches!(&destination, Destination::Extension { dn, .. } if self.s.party_at(dn).is_some()) {
+            let text = "the destination is in the call already";
+            return self.transfer_fails(transfer, ErrorCode::INVALID_DESTINATION, text, now);
+        }
+        if transfer.consultation.is_some() {
+            return self.begin_consultation(transfer, destination, now);
         }
         self.stop_all(now);
         let Some((by, point)) = self.leave_by_transfer(&transfer, now) else { return };
@@ -71,26 +88,31 @@ impl Call {
         }
     }
 
-    /// Publishes `Released` for who transfers, and releases its leg. Returns its DN, and the route point that had delivered the call.
+    /// Who transfers leaves, and its leg is released. Returns its DN, and the route point that had delivered the call.
     fn leave_by_transfer(&mut self, transfer: &Transfer, now: Timestamp) -> Option<(Dn, Option<Point>)> {
-        let at = self.s.parties.iter().position(|party| party.number == transfer.party)?;
+        let party = self.depart(transfer.party, transfer.to.as_str(), transfer.asked.as_ref(), now)?;
+        if transfer.asked.is_none() {
+            self.push(Output::TransferOutcome { leg: party.leg, status: 200 });
+        }
+        self.push(Output::ReleaseLeg(party.leg));
+        Some((party.dn()?.clone(), party.point))
+    }
+
+    /// Publishes `Released` for a party that hands the call to another number, and removes it.
+    pub(crate) fn depart(&mut self, number: PartyNo, to: &str, asked: Option<&Asked>, now: Timestamp) -> Option<Party> {
+        let at = self.s.parties.iter().position(|party| party.number == number)?;
         let mut released = self.s.parties.get(at).and_then(|party| self.party_event(EventName::Released, party))?;
         released.call_state = Some(CallState::Transferred);
-        released.third_party_dn = Some(transfer.to.to_string());
+        released.third_party_dn = Some(to.to_owned());
         released.third_party_role = Some(DnRole::NewParty);
-        let by = released.this_dn.clone()?;
-        let released = match &transfer.asked {
+        let released = match asked {
             Some(asked) => answering(released, asked),
             None => released,
         };
         self.fact(released, now);
         let party = self.s.parties.remove(at);
         self.drop_hold_request(party.leg, now);
-        if transfer.asked.is_none() {
-            self.push(Output::TransferOutcome { leg: party.leg, status: 200 });
-        }
-        self.push(Output::ReleaseLeg(party.leg));
-        Some((by, party.point))
+        Some(party)
     }
 
     /// The dial plan did not answer about a transfer in time.
@@ -107,7 +129,7 @@ impl Call {
         }
     }
 
-    fn transfer_fails(&mut self, transfer: Transfer, code: ErrorCode, text: &'static str, now: Timestamp) {
+    pub(super) fn transfer_fails(&mut self, transfer: Transfer, code: ErrorCode, text: &'static str, now: Timestamp) {
         match (transfer.asked, self.s.party(transfer.party)) {
             (Some(asked), _) => self.refuse_asked(&asked, code, text, now),
             (None, Some(party)) => {
@@ -130,8 +152,14 @@ impl Call {
         self.tell_moved(&dn, &by, now);
     }
 
-    fn tell_moved(&mut self, to: &Dn, by: &Dn, now: Timestamp) {
-        for number in self.s.parties.iter().map(|party| party.number).collect::<Vec<_>>() {
+    pub(super) fn tell_moved(&mut self, to: &Dn, by: &Dn, now: Timestamp) {
+        self.tell_moved_except(PartyNo(0), to, by, now);
+    }
+
+    /// The same without the party that has come.
+    pub(super) fn tell_moved_except(&mut self, new: PartyNo, to: &Dn, by: &Dn, now: Timestamp) {
+        let told = |party: &&Party| party.number != new;
+        for number in self.s.parties.iter().filter(told).map(|party| party.number).collect::<Vec<_>>() {
             let event = self.s.party(number).and_then(|party| self.party_event(EventName::PartyChanged, party));
             let Some(mut event) = event else { continue };
             event.call_state = Some(CallState::Transferred);

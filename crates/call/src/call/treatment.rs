@@ -15,8 +15,8 @@ impl Call {
     /// Plays a treatment to a leg, in place of the current one.
     pub(super) fn play(&mut self, leg: LegId, treatment: Treatment, purpose: Purpose, now: Timestamp) {
         self.stop_playing(leg, now);
-        let id = self.s.next_treatment;
-        self.s.next_treatment = self.s.next_treatment.wrapping_add(1);
+        let id = self.s.numbers.treatment;
+        self.s.numbers.treatment = self.s.numbers.treatment.wrapping_add(1);
         self.s.playing.push(Playing { id, leg, treatment, purpose, issued: false, started: false });
         self.issue_waiting(now);
     }

@@ -279,7 +279,7 @@ pub struct Request {
     pub extensions: ::core::option::Option<UserData>,
     #[prost(
         oneof = "request::Kind",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32"
     )]
     pub kind: ::core::option::Option<request::Kind>,
 }
@@ -325,6 +325,14 @@ pub mod request {
         QueryAddress(super::Nothing),
         #[prost(message, tag = "28")]
         SingleStepTransfer(super::SingleStepTransfer),
+        #[prost(message, tag = "29")]
+        InitiateTransfer(super::Consult),
+        #[prost(message, tag = "30")]
+        CompleteTransfer(super::CompleteTransfer),
+        #[prost(message, tag = "31")]
+        AlternateCall(super::WithHeld),
+        #[prost(message, tag = "32")]
+        ReconnectCall(super::WithHeld),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -340,6 +348,30 @@ pub struct RedirectCall {
     pub conn_id: u64,
     #[prost(string, tag = "2")]
     pub other_dn: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Consult {
+    #[prost(fixed64, tag = "1")]
+    pub conn_id: u64,
+    #[prost(string, tag = "2")]
+    pub other_dn: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "3")]
+    pub user_data: ::core::option::Option<UserData>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CompleteTransfer {
+    #[prost(fixed64, tag = "1")]
+    pub conn_id: u64,
+    /// The consultation.
+    #[prost(fixed64, tag = "2")]
+    pub transfer_conn_id: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WithHeld {
+    #[prost(fixed64, tag = "1")]
+    pub conn_id: u64,
+    #[prost(fixed64, tag = "2")]
+    pub held_conn_id: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SingleStepTransfer {
@@ -1773,9 +1805,10 @@ impl InviteRecordPurpose {
         }
     }
 }
-/// A call: its model, its legs, the dialogs of the legs.
+/// A thread: the models of its calls, their legs, the dialogs of the legs.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CallRecord {
+    /// The first call.
     #[prost(message, optional, tag = "1")]
     pub model: ::core::option::Option<CallModelRecord>,
     #[prost(message, repeated, tag = "2")]
@@ -1793,6 +1826,9 @@ pub struct CallRecord {
     pub invite_from_tag: ::prost::alloc::string::String,
     #[prost(message, repeated, tag = "7")]
     pub dialogs: ::prost::alloc::vec::Vec<DialogRecord>,
+    /// The other calls, in the order in which they began.
+    #[prost(message, repeated, tag = "8")]
+    pub further: ::prost::alloc::vec::Vec<CallModelRecord>,
 }
 /// The bytes of a CallRecord, each part by itself: for whoever wants to know what can still be read of a damaged one.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1803,6 +1839,19 @@ pub struct CallRecordParts {
     pub legs: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
     #[prost(bytes = "bytes", repeated, tag = "7")]
     pub dialogs: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "8")]
+    pub further: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+}
+/// What tells of a CallRecord which further calls are in it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CallRecordIds {
+    #[prost(message, repeated, tag = "8")]
+    pub further: ::prost::alloc::vec::Vec<CallModelRecordId>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CallModelRecordId {
+    #[prost(fixed64, tag = "2")]
+    pub conn_id: u64,
 }
 /// A leg: a dialog with the party, one with media.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1845,6 +1894,12 @@ pub struct LegRecord {
     /// The host that the party's signalling comes from, where it is known.
     #[prost(string, optional, tag = "15")]
     pub party: ::core::option::Option<::prost::alloc::string::String>,
+    /// The room in which media has the leg.
+    #[prost(uint32, tag = "16")]
+    pub room: u32,
+    /// It is in none.
+    #[prost(bool, tag = "17")]
+    pub roomless: bool,
 }
 /// The call model's snapshot.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1901,9 +1956,18 @@ pub struct CallModelRecord {
     /// In the order in which they joined.
     #[prost(message, repeated, tag = "32")]
     pub parties: ::prost::alloc::vec::Vec<PartyRecord>,
-    /// A transfer whose destination is being looked up.
+    /// A transfer or a consultation whose destination is being looked up.
     #[prost(message, optional, tag = "34")]
     pub transfer: ::core::option::Option<TransferRecord>,
+    /// Its number within its thread.
+    #[prost(uint32, tag = "35")]
+    pub number: u32,
+    /// Of a consultation.
+    #[prost(message, optional, tag = "36")]
+    pub consults_for: ::core::option::Option<ConsultsForRecord>,
+    /// The number of the thread's next call; in its first call, 0 before there was a second one.
+    #[prost(uint32, tag = "37")]
+    pub next_call: u32,
     #[prost(
         oneof = "call_model_record::Stage",
         tags = "21, 22, 23, 24, 25, 26, 27, 31, 33"
@@ -1936,6 +2000,18 @@ pub mod call_model_record {
         Recalling(super::RecallRecord),
     }
 }
+/// The call that a consultation is about.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConsultsForRecord {
+    #[prost(fixed64, tag = "1")]
+    pub conn_id: u64,
+    /// The published number.
+    #[prost(int32, tag = "2")]
+    pub call_type: i32,
+    /// 16 bytes.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub thread: ::prost::bytes::Bytes,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NothingRecord {}
 /// Who called or has answered.
@@ -1965,6 +2041,9 @@ pub struct PartyRecord {
     pub agent: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(message, optional, tag = "11")]
     pub point: ::core::option::Option<PointRecord>,
+    /// Its leg is in another room, or in none.
+    #[prost(bool, tag = "12")]
+    pub away: bool,
 }
 /// A route point as the dial plan described it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2006,7 +2085,7 @@ pub struct AskedRecord {
     #[prost(uint64, tag = "3")]
     pub reference: u64,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TransferRecord {
     /// The number of the party that transfers.
     #[prost(uint32, tag = "1")]
@@ -2018,6 +2097,20 @@ pub struct TransferRecord {
     /// Absent if the party's phone transfers by itself.
     #[prost(message, optional, tag = "4")]
     pub asked: ::core::option::Option<AskedRecord>,
+    /// Absent for a single-step transfer.
+    #[prost(message, optional, tag = "5")]
+    pub consultation: ::core::option::Option<NewConsultationRecord>,
+}
+/// A consultation that is about to begin.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NewConsultationRecord {
+    #[prost(fixed64, tag = "1")]
+    pub conn_id: u64,
+    /// 16 bytes.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub uuid: ::prost::bytes::Bytes,
+    #[prost(message, optional, tag = "3")]
+    pub user_data: ::core::option::Option<UserData>,
 }
 /// A call that goes back to who transferred it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3244,6 +3337,9 @@ pub struct MediaRecord {
     /// What runs, or has ended without the owner having confirmed it, collects a secret: nothing of it is in this record.
     #[prost(bool, tag = "14")]
     pub secret: bool,
+    /// The conference that it is in; empty for none, absent for that of the Request-URI.
+    #[prost(string, optional, tag = "15")]
+    pub conference: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// What is wanted of a MediaRecord of which the rest may be damaged, each part by itself.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

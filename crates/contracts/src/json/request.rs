@@ -65,7 +65,7 @@ fn read_kind(name: &str, fields: &Fields<'_>) -> Result<(RequestKind, Option<Own
     if !request_type.concern.is_of_call() {
         return Ok((read_agent_kind(request_type, fields)?.ok_or_else(unsupported)?, None));
     }
-    let (id, owner) = fields.conn_id()?;
+    let (id, owner) = fields.conn_id(&FrameField::CONN_ID)?;
     Ok((read_call_kind(request_type, id, fields)?.ok_or_else(unsupported)?, owner))
 }
 

@@ -152,6 +152,7 @@ macro_rules! generated {
 }
 
 generated! {
+    ConnId = any::<u64>().prop_map(ConnId);
     Dn = dn();
     String = name();
     Option<AgentId> = option::of(agent());
@@ -214,6 +215,8 @@ fn any_frame() -> impl Strategy<Value = serde_json::Value> {
         "ThisDN",
         "ConnID",
         "OtherDN",
+        "TransferConnID",
+        "HeldConnID",
         "AgentID",
         "AgentWorkMode",
         "RouteType",

@@ -110,11 +110,11 @@ async fn what_a_reader_holds_is_taken_after_its_time(first: &Process, second: &P
 
 async fn an_ended_call_is_remembered_whoever_asks(first: &Process, second: &Process) {
     let (acme, me, other) = (tenant("acme"), owner("node-1.5"), owner("node-2.5"));
-    let call = CallWrite { dialogs: vec![dialog("a")], ..write(&acme, 9, &me, 1, create("x")) };
+    let call = CallWrite { index: vec![dialog("a")], ..write(&acme, 9, &me, 1, create("x")) };
     first.stores.calls.commit(vec![call]).await.unwrap();
     first.stores.calls.commit(vec![write(&acme, 9, &me, 1, Change::End)]).await.unwrap();
     assert_eq!(second.stores.calls.load(&acme, ConnId(9)).await.unwrap(), Loaded::Ended);
-    let repeated = CallWrite { dialogs: vec![dialog("a")], ..write(&acme, 10, &other, 1, create("x")) };
+    let repeated = CallWrite { index: vec![dialog("a")], ..write(&acme, 10, &other, 1, create("x")) };
     assert_eq!(second.stores.calls.commit(vec![repeated]).await.unwrap(), [Written::Ended], "a repeated INVITE");
     assert_eq!(first.stores.calls.lookup(&acme, &dialog("a")).await.unwrap(), Some(ConnId(9)));
 }

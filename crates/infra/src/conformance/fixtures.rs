@@ -6,8 +6,8 @@ use model::{
 };
 
 use crate::{
-    AgentBatch, AgentWrite, CallWrite, Change, DialogKey, MediaSessionId, MediaWrite, NewCall, SessionBatch, SessionId,
-    SessionWrite,
+    AgentBatch, AgentWrite, CallIndex, CallWrite, Change, DialogKey, MediaSessionId, MediaWrite, NewCall, SessionBatch,
+    SessionId, SessionWrite,
 };
 
 pub(crate) fn tenant(name: &str) -> TenantId {
@@ -28,8 +28,8 @@ pub(crate) fn event(tenant: &TenantId, call: u64, token: u64, seq: u64) -> Stamp
     }
 }
 
-pub(crate) fn dialog(name: &str) -> DialogKey {
-    DialogKey { call_id: format!("{name}@example.invalid"), from_tag: "tag".to_owned() }
+pub(crate) fn dialog(name: &str) -> CallIndex {
+    CallIndex::Invite(DialogKey { call_id: format!("{name}@example.invalid"), from_tag: "tag".to_owned() })
 }
 
 pub(crate) fn new_call(call: u64) -> NewCall {
@@ -50,7 +50,7 @@ pub(crate) fn write(tenant: &TenantId, call: u64, owner: &Owner, token: u64, cha
         token: Token(token),
         change,
         due: None,
-        dialogs: Vec::new(),
+        index: Vec::new(),
         events: Vec::new(),
         new_call: None,
     }

@@ -9,8 +9,8 @@ use model::{AgentId, ConnId, Owner, TenantId, Timestamp, Token};
 use super::SetClock;
 use super::fixtures::{agents, create, dialog, event, legs, new_call, owner, save, sessions, tenant, write};
 use crate::{
-    AgentBatch, AgentWrite, CallWrite, Change, Claim, Claimed, Consumed, LedgerKind, Loaded, MediaSessionId, NewCall,
-    Position, QueueBatch, Refusal, SessionBatch, SessionId, SessionWrite, Stores, Written, bounds,
+    AgentBatch, AgentWrite, CallIndex, CallWrite, Change, Claim, Claimed, Consumed, LedgerKind, Loaded, MediaSessionId,
+    NewCall, Position, QueueBatch, Refusal, SessionBatch, SessionId, SessionWrite, Stores, Written, bounds,
 };
 
 pub(super) async fn a_commit_is_read_back(stores: &Stores) {
@@ -38,7 +38,7 @@ pub(super) async fn an_older_token_is_fenced_and_nothing_of_the_write_is_done(st
     assert!(matches!(&claimed[..], [Claimed::Yours(r)] if r.token == Token(2) && r.owner == successor), "{claimed:?}");
     let late = CallWrite {
         events: vec![event(&acme, 7, 1, 1)],
-        dialogs: vec![dialog("late")],
+        index: vec![dialog("late")],
         new_call: Some(new_call(7)),
         ..write(&acme, 7, &old, 1, save("late"))
     };
@@ -54,9 +54,9 @@ pub(super) async fn an_older_token_is_fenced_and_nothing_of_the_write_is_done(st
 
 pub(super) async fn a_repeated_invite_makes_no_second_call(stores: &Stores) {
     let (acme, me, other) = (tenant("acme"), owner("node-1.5"), owner("node-2.6"));
-    let first = CallWrite { dialogs: vec![dialog("a")], ..write(&acme, 7, &me, 1, create("one")) };
+    let first = CallWrite { index: vec![dialog("a")], ..write(&acme, 7, &me, 1, create("one")) };
     let second = CallWrite {
-        dialogs: vec![dialog("a")],
+        index: vec![dialog("a")],
         events: vec![event(&acme, 8, 1, 1)],
         ..write(&acme, 8, &other, 1, create("two"))
     };
@@ -105,7 +105,7 @@ pub(super) async fn a_dead_owners_calls_are_found_in_batches(stores: &Stores) {
 
 pub(super) async fn an_ended_call_is_remembered_for_a_while(stores: &Stores, clock: &SetClock) {
     let (acme, me) = (tenant("acme"), owner("node-1.5"));
-    let first = CallWrite { dialogs: vec![dialog("a")], ..write(&acme, 7, &me, 1, create("one")) };
+    let first = CallWrite { index: vec![dialog("a")], ..write(&acme, 7, &me, 1, create("one")) };
     stores.calls.commit(vec![first]).await.unwrap();
     stores.calls.commit(vec![write(&acme, 7, &me, 1, Change::End)]).await.unwrap();
     assert_eq!(stores.calls.load(&acme, ConnId(7)).await.unwrap(), Loaded::Ended);
@@ -115,6 +115,24 @@ pub(super) async fn an_ended_call_is_remembered_for_a_while(stores: &Stores, clo
     clock.advance(bounds::TOMBSTONE + Duration::from_secs(1));
     assert_eq!(stores.calls.load(&acme, ConnId(7)).await.unwrap(), Loaded::Unknown);
     assert_eq!(stores.calls.lookup(&acme, &dialog("a")).await.unwrap(), None);
+}
+
+pub(super) async fn a_further_call_leads_to_its_thread(stores: &Stores, clock: &SetClock) {
+    let (acme, me) = (tenant("acme"), owner("node-1.5"));
+    let further = CallIndex::Call(ConnId(8));
+    let first = CallWrite { index: vec![dialog("a")], ..write(&acme, 7, &me, 1, create("one")) };
+    stores.calls.commit(vec![first]).await.unwrap();
+    let next = CallWrite { index: vec![further.clone()], ..write(&acme, 7, &me, 1, save("two")) };
+    assert!(matches!(stores.calls.commit(vec![next]).await.unwrap()[..], [Written::Done { .. }]));
+    stores.calls.commit(vec![write(&acme, 7, &me, 1, save("three"))]).await.unwrap();
+    for index in [&further, &dialog("a")] {
+        assert_eq!(stores.calls.lookup(&acme, index).await.unwrap(), Some(ConnId(7)), "{index:?}");
+    }
+    assert_eq!(stores.calls.load(&acme, ConnId(8)).await.unwrap(), Loaded::Unknown, "it has no record of its own");
+    assert_eq!(stores.calls.lookup(&acme, &CallIndex::Call(ConnId(7))).await.unwrap(), None);
+    stores.calls.commit(vec![write(&acme, 7, &me, 1, Change::End)]).await.unwrap();
+    clock.advance(bounds::TOMBSTONE + Duration::from_secs(1));
+    assert_eq!(stores.calls.lookup(&acme, &further).await.unwrap(), None);
 }
 
 pub(super) async fn concurrent_writers_lose_nothing(stores: &Stores) {
@@ -236,14 +254,10 @@ pub(super) async fn what_is_too_large_is_refused_for_that_write_alone(stores: &S
     let entry = NewCall { body: state_of(bounds::NEW_CALL_MAX + 1), ..new_call(4) };
     let batch = vec![
         write(&acme, 1, &me, 1, create("one")),
-        CallWrite {
-            dialogs: vec![dialog("a")],
-            events: vec![event(&acme, 2, 1, 1)],
-            ..write(&acme, 2, &me, 1, large())
-        },
+        CallWrite { index: vec![dialog("a")], events: vec![event(&acme, 2, 1, 1)], ..write(&acme, 2, &me, 1, large()) },
         CallWrite { events: vec![wordy], ..write(&acme, 3, &me, 1, create("three")) },
         CallWrite { new_call: Some(entry), ..write(&acme, 4, &me, 1, create("four")) },
-        CallWrite { dialogs: vec![dialog("a")], ..write(&acme, 5, &me, 1, create("five")) },
+        CallWrite { index: vec![dialog("a")], ..write(&acme, 5, &me, 1, create("five")) },
     ];
     let written = stores.calls.commit(batch).await.unwrap();
     let refused = |written: &Written| matches!(written, Written::Refused(Refusal::TooLarge { bytes, bound, .. }) if bytes > bound);

@@ -28,7 +28,7 @@ fn aside(call: u64, token: u64, by: &str) -> QuarantineRequest {
 
 pub(super) async fn a_record_is_put_aside_whole_or_not_at_all(stores: &Stores) {
     let (acme, me, successor) = (tenant("acme"), owner("node-1.5"), owner("node-2.6"));
-    let call = CallWrite { dialogs: vec![dialog("a")], ..write(&acme, 7, &me, 1, create("poison")) };
+    let call = CallWrite { index: vec![dialog("a")], ..write(&acme, 7, &me, 1, create("poison")) };
     stores.calls.commit(vec![call, write(&acme, 8, &me, 1, create("sound"))]).await.unwrap();
     let claim = |call| Claim { tenant: acme.clone(), key: ConnId(call), seen: None };
     stores.calls.claim(&successor, vec![claim(7)]).await.unwrap();
@@ -92,7 +92,7 @@ pub(super) async fn every_ledgers_records_can_be_put_aside(stores: &Stores) {
 
 pub(super) async fn a_released_record_is_found_by_a_takeover(stores: &Stores, clock: &SetClock) {
     let (acme, me, successor) = (tenant("acme"), owner("node-1.5"), owner("node-2.6"));
-    let call = CallWrite { dialogs: vec![dialog("a"), dialog("b")], ..write(&acme, 7, &me, 1, create("poison")) };
+    let call = CallWrite { index: vec![dialog("a"), dialog("b")], ..write(&acme, 7, &me, 1, create("poison")) };
     stores.calls.commit(vec![call]).await.unwrap();
     stores.quarantine.put_aside(aside(7, 1, "node-1.5")).await.unwrap();
     let id = stores.quarantine.list(&acme).await.unwrap()[0].id;

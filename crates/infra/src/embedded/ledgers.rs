@@ -10,14 +10,9 @@ use super::turn::{Along, Pick, Turn};
 use crate::ledger::{AgentLedger, CallLedger, MediaLedger, SessionLedger};
 use crate::record::{Claim, Claimed, Holding, Loaded, Record, RecordKey, Written};
 use crate::{
-    AgentBatch, Answer, CallWrite, DialogKey, MediaSessionId, MediaWrite, Position, Result, SessionBatch, SessionId,
+    AgentBatch, Answer, CallIndex, CallWrite, MediaSessionId, MediaWrite, Position, Result, SessionBatch, SessionId,
     bounds,
 };
-
-/// The index entry of a dialog; neither part contains a line break.
-fn dialog_link(dialog: &DialogKey) -> String {
-    format!("{}\n{}", dialog.call_id, dialog.from_tag)
-}
 
 impl Embedded {
     async fn claim_records<K: RecordKey>(
@@ -95,7 +90,7 @@ impl CallLedger for Embedded {
                     token: write.token,
                     change: write.change,
                     due: write.due,
-                    links: write.dialogs.iter().map(dialog_link).collect(),
+                    links: write.index.iter().map(CallIndex::text).collect(),
                     remembered_until: Some(until),
                 };
                 let along = Along { events: &write.events, new_call: write.new_call.as_ref(), acknowledges: None };
@@ -126,12 +121,12 @@ impl CallLedger for Embedded {
         async move { Ok(self.record_owners(|state| &state.calls, tenant)) }.boxed()
     }
 
-    fn lookup<'a>(&'a self, tenant: &'a TenantId, dialog: &'a DialogKey) -> Answer<'a, Option<ConnId>> {
+    fn lookup<'a>(&'a self, tenant: &'a TenantId, index: &'a CallIndex) -> Answer<'a, Option<ConnId>> {
         async move {
             let mut inner = self.lock();
             let state = inner.state.tenant(tenant);
             state.expire(self.clock.now());
-            Ok(state.calls.linked(&dialog_link(dialog)).into_iter().next())
+            Ok(state.calls.linked(&index.text()).into_iter().next())
         }
         .boxed()
     }

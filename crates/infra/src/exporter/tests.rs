@@ -78,7 +78,7 @@ async fn tell(calls: &dyn CallLedger, call: u64, from: u64, count: u64) {
         token: Token(1),
         change,
         due: None,
-        dialogs: Vec::new(),
+        index: Vec::new(),
         events: events.collect(),
         new_call: None,
     };

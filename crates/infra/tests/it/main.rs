@@ -89,7 +89,7 @@ fn call(id: u64, state: &str) -> CallWrite {
         token: Token(1),
         change: Change::Create { state: Bytes::copy_from_slice(state.as_bytes()), intentions: Bytes::new() },
         due: None,
-        dialogs: Vec::new(),
+        index: Vec::new(),
         events: vec![event],
         new_call: None,
     }

@@ -67,14 +67,16 @@ fn push_command(out: &mut String, command: &Command) {
             let (connection, name) = (escape(connection.as_str()), escape(name.as_str()));
             put(out, format_args!("<dialogend id=\"conn:{connection}/dialog:{name}\"/>"));
         }
-        Command::Echo { connection } => push_join(out, "join", connection),
-        Command::EndEcho { connection } => push_join(out, "unjoin", connection),
+        Command::Echo { connection } => push_join(out, "join", connection, ("conn", connection)),
+        Command::EndEcho { connection } => push_join(out, "unjoin", connection, ("conn", connection)),
+        Command::Join { connection, conference } => push_join(out, "join", connection, ("conf", conference)),
+        Command::Unjoin { connection, conference } => push_join(out, "unjoin", connection, ("conf", conference)),
     }
 }
 
-fn push_join(out: &mut String, element: &str, connection: &str) {
-    let id = escape(connection);
-    put(out, format_args!("<{element} id1=\"conn:{id}\" id2=\"conn:{id}\"/>"));
+fn push_join(out: &mut String, element: &str, connection: &str, (kind, other): (&str, &str)) {
+    let (id, other) = (escape(connection), escape(other));
+    put(out, format_args!("<{element} id1=\"conn:{id}\" id2=\"{kind}:{other}\"/>"));
 }
 
 fn push_dialog(out: &mut String, dialog: &Dialog) {

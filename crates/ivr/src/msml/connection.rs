@@ -13,6 +13,7 @@ pub struct Connection {
     id: String,
     running: Option<Running>,
     echo: bool,
+    conference: Option<String>,
     named: u32,
 }
 
@@ -25,6 +26,8 @@ pub struct ConnectionSnapshot {
     pub running: Option<Running>,
     /// Whether the connection is echoed to itself.
     pub echo: bool,
+    /// The conference that it is in.
+    pub conference: Option<String>,
     /// Number of names generated for dialogs.
     pub named: u32,
 }
@@ -50,6 +53,10 @@ pub enum Action {
     Echo,
     /// Stop the echo.
     EndEcho,
+    /// Make it a member of this conference alone.
+    Join(String),
+    /// Take it out of its conference.
+    Leave,
 }
 
 /// The answer to a request.
@@ -105,21 +112,26 @@ pub enum DtmfEnd {
 // === impl Connection ===
 
 impl Connection {
-    /// A connection with no running dialog.
-    pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), running: None, echo: false, named: 0 }
+    /// A connection with no running dialog, in that conference.
+    pub fn new(id: impl Into<String>, conference: Option<&str>) -> Self {
+        Self { id: id.into(), running: None, echo: false, conference: conference.map(str::to_owned), named: 0 }
     }
 
     /// Continues from `snapshot`.
     pub fn restore(snapshot: ConnectionSnapshot) -> Self {
-        let ConnectionSnapshot { id, running, echo, named } = snapshot;
-        Self { id, running, echo, named }
+        let ConnectionSnapshot { id, running, echo, conference, named } = snapshot;
+        Self { id, running, echo, conference, named }
     }
 
     /// The state as plain data.
     pub fn snapshot(&self) -> ConnectionSnapshot {
-        let Self { id, running, echo, named } = self.clone();
-        ConnectionSnapshot { id, running, echo, named }
+        let Self { id, running, echo, conference, named } = self.clone();
+        ConnectionSnapshot { id, running, echo, conference, named }
+    }
+
+    /// The conference that it is in.
+    pub fn conference(&self) -> Option<&str> {
+        self.conference.as_deref()
     }
 
     /// The running dialog.
@@ -128,14 +140,19 @@ impl Connection {
     }
 
     /// Carries out a request body. `prompt_exists` returns whether a URI can be played; a request with one that
-    /// cannot is refused before anything is done.
+    /// cannot is refused before anything is done. `may_join` returns whether there is room for it in a conference.
     ///
     /// Commands run in order until one fails (RFC 5707 §8); those before it remain done.
-    pub fn handle_request(&mut self, body: &[u8], prompt_exists: impl Fn(&str) -> bool) -> Answer {
+    pub fn handle_request(
+        &mut self,
+        body: &[u8],
+        prompt_exists: impl Fn(&str) -> bool,
+        may_join: impl Fn(&str) -> bool,
+    ) -> Answer {
         let mut answer = Answer { body: String::new(), actions: Vec::new(), notices: Vec::new() };
         let mut dialogs = Vec::new();
         let done = parse_request(body).and_then(|commands| {
-            commands.iter().try_for_each(|command| check(command, &prompt_exists))?;
+            commands.iter().try_for_each(|command| check(command, &prompt_exists, &may_join))?;
             commands.into_iter().try_for_each(|command| self.perform(command, &mut answer, &mut dialogs))
         });
         answer.body = build_result(&match done {
@@ -193,6 +210,20 @@ impl Connection {
                 }
                 answer.actions.push(Action::EndEcho);
             }
+            Command::Join { connection, conference } => {
+                self.own(&connection)?;
+                self.conference = Some(conference.clone());
+                answer.actions.push(Action::Join(conference));
+            }
+            Command::Unjoin { connection, conference } => {
+                self.own(&connection)?;
+                if self.conference.as_ref() != Some(&conference) {
+                    let what = format_args!("the connection is not joined with conf:{conference}");
+                    return Err(Refusal::new(code::NO_SUCH_OBJECT, what));
+                }
+                self.conference = None;
+                answer.actions.push(Action::Leave);
+            }
         }
         Ok(())
     }
@@ -242,7 +273,16 @@ impl Connection {
     }
 }
 
-fn check(command: &Command, prompt_exists: impl Fn(&str) -> bool) -> Result<(), Refusal> {
+fn check(
+    command: &Command,
+    prompt_exists: impl Fn(&str) -> bool,
+    may_join: impl Fn(&str) -> bool,
+) -> Result<(), Refusal> {
+    if let Command::Join { conference, .. } = command
+        && !may_join(conference)
+    {
+        return Err(Refusal::new(code::CANNOT_JOIN, format_args!("conf:{conference} is full, or of another call")));
+    }
     let Command::DialogStart { dialog: Dialog { play: Some(play), .. }, .. } = command else { return Ok(()) };
     match play.audio.iter().find(|uri| !prompt_exists(uri)) {
         Some(uri) => Err(Refusal::new(code::NO_SUCH_OBJECT, format_args!("{uri} cannot be played"))),

@@ -49,8 +49,14 @@ fn command(element: &Element) -> Result<Command, Refusal> {
                 .ok_or_else(|| invalid(element, "id", id))?;
             Ok(Command::DialogEnd { connection: connection.to_owned(), name: name.to_owned() })
         }
-        "join" => Ok(Command::Echo { connection: joined(element)? }),
-        "unjoin" => Ok(Command::EndEcho { connection: joined(element)? }),
+        "join" => Ok(match joined(element)? {
+            (connection, None) => Command::Echo { connection },
+            (connection, Some(conference)) => Command::Join { connection, conference },
+        }),
+        "unjoin" => Ok(match joined(element)? {
+            (connection, None) => Command::EndEcho { connection },
+            (connection, Some(conference)) => Command::Unjoin { connection, conference },
+        }),
         "createconference" | "modifyconference" | "destroyconference" | "modifystream" | "monitor" | "send" => {
             Err(unsupported(element))
         }
@@ -58,17 +64,24 @@ fn command(element: &Element) -> Result<Command, Refusal> {
     }
 }
 
-/// The connection of a self-join.
-fn joined(element: &Element) -> Result<String, Refusal> {
+/// A connection, and the conference with which it is joined; none if that is the connection itself.
+fn joined(element: &Element) -> Result<(String, Option<String>), Refusal> {
     element.only(&["id1", "id2", "mark"])?;
     if !element.children.is_empty() {
         return Err(Refusal::new(code::UNSUPPORTED_ELEMENT, format_args!("streams of <{}>", element.name)));
     }
-    let (one, other) = (connection(element, "id1")?, connection(element, "id2")?);
-    if one == other {
-        Ok(one)
+    let one = connection(element, "id1")?;
+    if let Some(conference) = element.required("id2")?.strip_prefix("conf:") {
+        return if (1..=NAME_MAX).contains(&conference.len()) && !conference.contains('/') {
+            Ok((one, Some(conference.to_owned())))
+        } else {
+            Err(invalid(element, "id2", conference))
+        };
+    }
+    if one == connection(element, "id2")? {
+        Ok((one, None))
     } else {
-        Err(Refusal::new(code::CANNOT_JOIN, "only a connection with itself can be joined; members of a conference are"))
+        Err(Refusal::new(code::CANNOT_JOIN, "a connection can be joined with itself or with a conference only"))
     }
 }
 

@@ -47,6 +47,8 @@ fn requests_are_read_as_they_were_built() {
         Command::DialogEnd { connection: connection(), name: "n".to_owned() },
         Command::Echo { connection: connection() },
         Command::EndEcho { connection: connection() },
+        Command::Join { connection: connection(), conference: "12ab.1".to_owned() },
+        Command::Unjoin { connection: connection(), conference: "12ab.1".to_owned() },
     ];
     assert_eq!(parse_request(build_request(&commands).as_bytes()).unwrap(), commands);
 }
@@ -65,6 +67,11 @@ fn each_request_gets_its_response_code() {
         (start(&format!("<collect>{play}{pattern}</collect>")), 200, ""),
         (start("<play iterate=\"forever\" barge=\"true\"><audio uri=\"file://a.wav\"/></play>"), 200, ""),
         (msml("<join id1=\"conn:x\" id2=\"conn:x\"/>"), 200, ""),
+        (msml("<join id1=\"conn:x\" id2=\"conf:d\"/>"), 200, ""),
+        (msml("<unjoin id1=\"conn:x\" id2=\"conf:c\"/>"), 200, ""),
+        (msml("<unjoin id1=\"conn:x\" id2=\"conf:d\"/>"), 430, "conf:d"),
+        (msml("<join id1=\"conn:x\" id2=\"conf:full\"/>"), 440, "full"),
+        (msml("<join id1=\"conn:x\" id2=\"conf:\"/>"), 410, "id2"),
         ("<msml".to_owned(), 400, "well-formed"),
         ("<moml version=\"1.1\"/>".to_owned(), 400, "<msml>"),
         ("<!DOCTYPE x [<!ENTITY e \"e\">]><msml version=\"1.1\"/>".to_owned(), 400, "document type"),
@@ -105,7 +112,11 @@ fn each_request_gets_its_response_code() {
         (start(&format!("<play>{}</play>", "<audio uri=\"file://a.wav\"/>".repeat(AUDIO_MAX + 1))), 510, "audio"),
     ];
     for (body, code, named) in &cases {
-        let answer = Connection::new("x").handle_request(body.as_bytes(), |uri| uri == "file://a.wav");
+        let answer = Connection::new("x", Some("c")).handle_request(
+            body.as_bytes(),
+            |uri| uri == "file://a.wav",
+            |name| name == "d",
+        );
         let response = result_of(&answer);
         let description = response.description.clone().unwrap_or_default();
         assert_eq!(response.code, *code, "{body}: {description}");
@@ -116,12 +127,12 @@ fn each_request_gets_its_response_code() {
 
 #[test]
 fn a_second_dialog_of_the_same_name_is_refused_and_another_takes_over() {
-    let mut connection = Connection::new("x");
+    let mut connection = Connection::new("x", Some("c"));
     let play = start("<play><audio uri=\"a\"/></play><exit namelist=\"play.end\"/>");
-    assert_eq!(result_of(&connection.handle_request(play.as_bytes(), |_| true)).dialogs, ["conn:x/dialog:a"]);
-    let again = connection.handle_request(play.as_bytes(), |_| true);
+    assert_eq!(result_of(&connection.handle_request(play.as_bytes(), |_| true, |_| true)).dialogs, ["conn:x/dialog:a"]);
+    let again = connection.handle_request(play.as_bytes(), |_| true, |_| true);
     assert_eq!((result_of(&again).code, again.actions.len()), (431, 0));
-    let other = connection.handle_request(play.replace("name=\"a\"", "").as_bytes(), |_| true);
+    let other = connection.handle_request(play.replace("name=\"a\"", "").as_bytes(), |_| true, |_| true);
     assert_eq!(result_of(&other).dialogs, ["conn:x/dialog:d1"]);
     assert!(matches!(other.actions.as_slice(), [Action::Stop, Action::Start(_)]));
     let exit = event_of(&other.notices[0]);
@@ -130,9 +141,9 @@ fn a_second_dialog_of_the_same_name_is_refused_and_another_takes_over() {
 
 #[test]
 fn collected_digits_come_back_in_the_exit_event() {
-    let mut connection = Connection::new("x");
+    let mut connection = Connection::new("x", Some("c"));
     let command = Command::DialogStart { connection: "x".to_owned(), name: Some("menu".to_owned()), dialog: menu() };
-    let answer = connection.handle_request(build_request(&[command]).as_bytes(), |_| true);
+    let answer = connection.handle_request(build_request(&[command]).as_bytes(), |_| true, |_| true);
     assert_eq!(result_of(&answer).code, 200);
     let outcome = Outcome {
         play_end: Some(PlayEnd::Barge),
@@ -159,8 +170,8 @@ fn sends_are_reported_by_outcome() {
          <noinput><send target=\"source\" event=\"nothing\" namelist=\"dtmf.end\"/></noinput></collect>",
     );
     for (end, digits, expected) in [(DtmfEnd::Match, "42", "got"), (DtmfEnd::NoInput, "", "nothing")] {
-        let mut connection = Connection::new("x");
-        connection.handle_request(body.as_bytes(), |_| true);
+        let mut connection = Connection::new("x", Some("c"));
+        connection.handle_request(body.as_bytes(), |_| true, |_| true);
         let outcome = Outcome {
             play_end: Some(PlayEnd::Complete),
             digits: digits.to_owned(),
@@ -217,7 +228,7 @@ fn what_a_request_may_ask_for_is_bounded() {
         (digits(&"x".repeat(33)), 410),
     ];
     for (body, code) in &cases {
-        let answer = Connection::new("x").handle_request(body.as_bytes(), |_| true);
+        let answer = Connection::new("x", Some("c")).handle_request(body.as_bytes(), |_| true, |_| true);
         let response = result_of(&answer);
         assert_eq!(response.code, *code, "{body}: {:?}", response.description);
         assert!(answer.notices.len() <= COMMANDS_MAX * 4 * (REPORTS_MAX + 1));
@@ -226,8 +237,8 @@ fn what_a_request_may_ask_for_is_bounded() {
 
 #[test]
 fn restored_goes_on_as_the_original() {
-    let mut connection = Connection::new("x");
-    connection.handle_request(start("<play><audio uri=\"a\"/></play>").as_bytes(), |_| true);
+    let mut connection = Connection::new("x", Some("c"));
+    connection.handle_request(start("<play><audio uri=\"a\"/></play>").as_bytes(), |_| true, |_| true);
     let mut restored = Connection::restore(connection.snapshot());
     assert_eq!(restored, connection);
     let outcome = Outcome { play_end: Some(PlayEnd::Complete), ..Outcome::default() };
@@ -256,8 +267,8 @@ fn damaged_bodies_are_answered_not_crashed_on() {
             }
             body.resize(whole.len(), b' ');
         }
-        let mut connection = Connection::new("x");
-        let answer = connection.handle_request(&body, |_| true);
+        let mut connection = Connection::new("x", Some("c"));
+        let answer = connection.handle_request(&body, |_| true, |_| true);
         result_of(&answer);
         let _ = parse_notice(&body);
         connection.handle_ended(&Outcome::default()).iter().for_each(|notice| drop(event_of(notice)));

@@ -55,6 +55,13 @@ impl FrameField {
     /// The call.
     pub const CONN_ID: Self =
         Self::new("ConnID", Shape::ConnId, "the call").required().refused_by(ErrorCode::INVALID_CONN_ID);
+    /// The consultation.
+    pub const TRANSFER_CONN_ID: Self = Self::new("TransferConnID", Shape::ConnId, "the consultation")
+        .required()
+        .refused_by(ErrorCode::INVALID_CONN_ID);
+    /// The held call.
+    pub const HELD_CONN_ID: Self =
+        Self::new("HeldConnID", Shape::ConnId, "the held call").required().refused_by(ErrorCode::INVALID_CONN_ID);
     /// The client's number.
     pub const REFERENCE: Self = Self::new(
         "ReferenceID",

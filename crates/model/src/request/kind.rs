@@ -83,6 +83,20 @@ macro_rules! with_requests {
                 /// Hands the call to another number and leaves it. If nobody answers there, the call comes back.
                 SingleStepTransfer(other_dn: Dn = [FrameField::OTHER_DN.required()]):
                     SingleStepTransfer, ["TSingleStepTransfer"], Party => Released;
+                /// Holds the call and calls another number about it, in a call of its own.
+                InitiateTransfer(
+                    other_dn: Dn = [FrameField::OTHER_DN.required()],
+                    user_data: UserData = [FrameField::USER_DATA]
+                ): Consult, ["TInitiateTransfer"], Party => Dialing;
+                /// Connects the held call with the one that was consulted, and leaves both.
+                CompleteTransfer(transfer_conn_id: ConnId = [FrameField::TRANSFER_CONN_ID]):
+                    CompleteTransfer, ["TCompleteTransfer"], Party => Released;
+                /// Holds this call and takes the other one back from hold.
+                AlternateCall(held_conn_id: ConnId = [FrameField::HELD_CONN_ID]):
+                    WithHeld, ["TAlternateCall"], Party => Retrieved;
+                /// Leaves this consultation and takes the held call back.
+                ReconnectCall(held_conn_id: ConnId = [FrameField::HELD_CONN_ID]):
+                    WithHeld, ["TReconnectCall"], Party => Retrieved;
                 /// Puts the call on hold.
                 HoldCall: OfCall, ["THoldCall"], Party => Held;
                 /// Takes the call back from hold.

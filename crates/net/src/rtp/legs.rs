@@ -130,6 +130,11 @@ impl Legs {
                     tracing::warn!(leg = leg.0, %error, "a leg cannot join its conference");
                 }
             }
+            Order::Leave(leg) => {
+                if let Some(key) = self.keys.get(&leg) {
+                    self.exchange.leave(*key);
+                }
+            }
             Order::Close(leg) => self.close(leg, now, wire),
             Order::Figures(legs, reply) => {
                 let figures = legs.into_iter().filter_map(|leg| Some((leg, self.figures(leg)?))).collect();

@@ -305,7 +305,7 @@ impl Switch {
             token: Token(1),
             change,
             due: None,
-            dialogs: Vec::new(),
+            index: Vec::new(),
             events,
             new_call,
         };

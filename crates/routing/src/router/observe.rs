@@ -21,6 +21,7 @@ impl Router {
             EventName::CallDeleted => self.call_ended(event, at, now),
             EventName::Dialing | EventName::Ringing | EventName::Established => self.on_phone(event, at, now),
             EventName::Released | EventName::Abandoned => self.off_phone(event, at, now),
+            EventName::PartyChanged => self.moved(event, at, now),
             EventName::RouteUsed => self.routed(event, now),
             EventName::RouteRequest => self.came_back(event, now),
             _ => {}
@@ -98,6 +99,21 @@ impl Router {
         }
         if let Some(index) = freed {
             self.find_request(index, now);
+        }
+    }
+
+    /// A phone has come from a consultation into the call that it was about.
+    fn moved(&mut self, event: &Event, at: Timestamp, now: Timestamp) {
+        let (Some(dn), Some(call)) = (&event.this_dn, &event.call) else { return };
+        let Some(previous) = call.previous else { return };
+        // A consultation names the call that it is about in the same place.
+        if self.agents.is_on_call(dn, call.conn_id) {
+            return;
+        }
+        self.agents.set_call(dn, call.conn_id, Presence::On, at);
+        self.agents.set_call(dn, previous, Presence::Off, at);
+        if let Some(request) = self.promised_on(dn, previous) {
+            self.end(&request, EndReason::Answered, now);
         }
     }
 

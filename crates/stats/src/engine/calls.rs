@@ -119,6 +119,7 @@ impl Engine {
             EventName::Dialing => self.enter(&fact, Action::CallDialing),
             EventName::Ringing => self.enter(&fact, Action::CallRinging),
             EventName::Established => self.established(&fact),
+            EventName::PartyChanged => self.moved(&fact),
             EventName::Held => self.held(&fact),
             EventName::Retrieved => self.retrieved(&fact),
             EventName::Released | EventName::DestinationBusy => self.released(&fact),

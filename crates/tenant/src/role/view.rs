@@ -111,6 +111,9 @@ impl View {
             call.user_data = event.user_data.clone();
         }
         let Some(dn) = &event.this_dn else { return };
+        if event.name == EventName::PartyChanged {
+            return self.fold_move(id, event, dn, at);
+        }
         if ends_party(event.name) {
             call.parties.remove(dn.as_str());
         } else if let Some(state) = party_state(event.name) {
@@ -128,6 +131,22 @@ impl View {
                     since_us,
                 },
             );
+        }
+    }
+
+    /// A party of a transferred call sees another one. It may itself have come from a consultation.
+    fn fold_move(&mut self, id: ConnId, event: &Event, dn: &Dn, at: Timestamp) {
+        let is_here =
+            |calls: &BTreeMap<ConnId, Call>| calls.get(&id).is_some_and(|call| call.parties.contains_key(dn.as_str()));
+        let previous = event.call.as_ref().and_then(|call| call.previous).filter(|_| !is_here(&self.calls));
+        let moved = previous.and_then(|previous| self.calls.get_mut(&previous)?.parties.remove(dn.as_str()));
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some(party) = moved {
+            let party = v1::PartyStatus { since_us: at.as_micros(), this_queue: event.this_queue.clone(), ..party };
+            call.parties.insert(dn.to_string(), party);
+        }
+        if let Some(party) = call.parties.get_mut(dn.as_str()) {
+            party.other_dn = event.other_dn.clone();
         }
     }
 

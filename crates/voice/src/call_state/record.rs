@@ -6,13 +6,13 @@ use infra::LogRecord;
 use model::TenantId;
 use serde_json::{Value as Json, json};
 
-use super::threads::{Outcome, Party, PartyKind, Thread};
+use super::threads::{CallThread, Outcome, Party, PartyKind};
 
 /// The record of a thread; `None` while one of its calls is open.
 ///
 /// Its identity is the thread's, so a record written again by another node is recognised as a repeat. The record and its identity also show
 /// whether the thread's events are incomplete.
-pub fn log_record(tenant: &TenantId, thread: &Thread) -> Option<LogRecord> {
+pub fn log_record(tenant: &TenantId, thread: &CallThread) -> Option<LogRecord> {
     let ended_at = thread.ended_at()?;
     let part = if thread.complete { "" } else { ":incomplete" };
     let id = format!("thread:{}{part}", thread.id);

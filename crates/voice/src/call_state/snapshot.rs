@@ -59,18 +59,22 @@ pub async fn look(stores: &Stores, tenant: &TenantId, known: Known<'_>, now: Tim
 
 async fn calls(stores: &Stores, tenant: &TenantId, threads: &Threads) -> Result<Vec<CallSeen>> {
     let mut calls: Vec<CallSeen> = Vec::new();
+    let mut after: Option<ConnId> = None;
     loop {
-        let page = stores.calls.list(tenant, calls.last().map(|call| call.conn_id), PAGE).await?;
-        if page.is_empty() {
-            return Ok(calls);
-        }
-        calls.extend(page.into_iter().map(|record| CallSeen {
-            conn_id: record.key,
-            owner: record.owner,
-            due: record.due,
-            last_event: threads.last_event(record.key),
-        }));
+        let page = stores.calls.list(tenant, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(calls) };
+        after = Some(last.key);
+        calls.extend(page.into_iter().flat_map(|record| calls_of(&record, threads)));
     }
+}
+
+/// The calls of a record: a consultation has no record of its own.
+fn calls_of(record: &Record<ConnId>, threads: &Threads) -> Vec<CallSeen> {
+    let body: v1::CallRecordIds = open("call", &record.state).unwrap_or_default();
+    let seen =
+        |conn_id, due| CallSeen { conn_id, owner: record.owner.clone(), due, last_event: threads.last_event(conn_id) };
+    let further = body.further.iter().map(|call| seen(ConnId(call.conn_id), None));
+    std::iter::once(seen(record.key, record.due)).chain(further).collect()
 }
 
 // === agents ===

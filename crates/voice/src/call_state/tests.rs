@@ -76,7 +76,7 @@ impl Site {
             token: Token(1),
             change,
             due: None,
-            dialogs: Vec::new(),
+            index: Vec::new(),
             events,
             new_call: None,
         };

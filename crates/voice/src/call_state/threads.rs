@@ -77,7 +77,7 @@ enum Phase {
 
 /// A chain of calls that started with one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Thread {
+pub struct CallThread {
     /// Its id.
     pub id: CallUuid,
     /// Its first call, as described by its first event.
@@ -98,7 +98,7 @@ pub struct Thread {
     pub abandoned: bool,
 }
 
-impl Thread {
+impl CallThread {
     fn new(call: &CallRef, complete: bool, at: Timestamp) -> Self {
         Self {
             id: call.thread,
@@ -154,6 +154,7 @@ impl Thread {
                 self.pass(call.conn_id, event, Phase::Talk, at);
                 joined
             }
+            EventName::PartyChanged => self.moved(call, event, at),
             EventName::Held => self.pass(call.conn_id, event, Phase::Hold, at),
             EventName::Retrieved => self.pass(call.conn_id, event, Phase::Talk, at),
             EventName::Released | EventName::Diverted => self.leave(call.conn_id, event, at),
@@ -195,6 +196,21 @@ impl Thread {
             since: at,
         });
         Folded::Done
+    }
+
+    /// A party comes from a consultation into the call that it was about.
+    fn moved(&mut self, call: &CallRef, event: &Event, at: Timestamp) -> Folded {
+        let (Some(dn), Some(previous)) = (&event.this_dn, call.previous) else { return Folded::Done };
+        // A consultation names the call that it is about in the same place.
+        if self.party(call.conn_id, dn.as_str()).is_some() {
+            return Folded::Done;
+        }
+        let Some(party) = self.party(previous, dn.as_str()) else { return Folded::Done };
+        let phase = if party.established { Phase::Talk } else { Phase::Ring };
+        party.end(event.call_state, at);
+        let joined = self.join(call.conn_id, event, phase, at);
+        self.pass(call.conn_id, event, phase, at);
+        joined
     }
 
     fn pass(&mut self, conn_id: ConnId, event: &Event, phase: Phase, at: Timestamp) -> Folded {
@@ -259,7 +275,7 @@ pub enum Folded {
 /// The open threads of a tenant.
 #[derive(Debug, Default)]
 pub struct Threads {
-    open: HashMap<CallUuid, Thread>,
+    open: HashMap<CallUuid, CallThread>,
     /// Threads whose calls have all ended, by the time when they close.
     closing: BTreeSet<(Timestamp, u128)>,
     /// The time of each open call's last event, and its thread.
@@ -281,7 +297,7 @@ impl Threads {
                 return Folded::NoRoom;
             }
             let complete = stamped.event.name == EventName::CallCreated;
-            self.open.insert(call.thread, Thread::new(call, complete, stamped.at));
+            self.open.insert(call.thread, CallThread::new(call, complete, stamped.at));
         }
         let Some(thread) = self.open.get_mut(&call.thread) else { return Folded::Done };
         let before = thread.ended_at();
@@ -321,7 +337,7 @@ impl Threads {
     }
 
     /// Removes and returns the threads that close by `now`.
-    pub fn close(&mut self, now: Timestamp) -> Vec<Thread> {
+    pub fn close(&mut self, now: Timestamp) -> Vec<CallThread> {
         let mut closed = Vec::new();
         while let Some((at, id)) = self.closing.first().copied().filter(|(at, _)| *at <= now) {
             self.closing.remove(&(at, id));

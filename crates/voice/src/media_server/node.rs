@@ -349,7 +349,7 @@ impl Node {
         id: LegId,
         flow: Flow,
     ) -> LocalIdentity {
-        let call = conference.and_then(|c| c.parse().ok()).unwrap_or_else(|| ConnId(self.entropy.next_u64()));
+        let call = conference.and_then(service::call_of).unwrap_or_else(|| ConnId(self.entropy.next_u64()));
         // The low bits of the count are unique among the legs of one call.
         let leg = CallLegId((id.0 & 0xFFFF) as u16);
         let tag = LocalTag { call, leg, tenant: tenant.clone(), owner: self.owner.clone() }.seal(&self.seal);

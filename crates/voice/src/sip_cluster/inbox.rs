@@ -1,7 +1,7 @@
 //! Inputs of the loop beside SIP: answers, requests, repairs.
 
 use call::call::PinAnswer;
-use infra::{Record, Repair};
+use infra::{CallIndex, Record, Repair};
 use model::event::ErrorCode;
 use model::plan::Destination;
 use model::{ConnId, Request};
@@ -9,7 +9,7 @@ use sip::agent::IncomingId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::limits::INBOX_MAX;
-use super::node::lookup::{CallKey, Found};
+use super::node::lookup::Found;
 
 /// An input of the loop.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub enum InboxMessage {
     /// The result of a lookup for a call's owner.
     Found {
         /// How the messages name the call.
-        named: CallKey,
+        named: CallIndex,
         /// The ledger's answer.
         found: Found,
     },
@@ -124,7 +124,7 @@ impl Inbox {
     }
 
     /// The result of a lookup for a call's owner.
-    pub async fn found(&self, named: CallKey, found: Found) {
+    pub async fn found(&self, named: CallIndex, found: Found) {
         let _ = self.0.send(InboxMessage::Found { named, found }).await;
     }
 

@@ -13,11 +13,11 @@ pub mod order;
 pub mod ownership;
 mod proxies;
 
-use call::Input;
 use call::call::PinAnswer;
+use call::{CallSnapshot, Input};
 use model::event::ErrorCode;
 use model::plan::Destination;
-use model::{ConnId, Entropy, Owner, Request, Timestamp};
+use model::{ConnId, Entropy, Owner, Request, RequestKind, Timestamp};
 use sip::agent::{AgentConfig, UserAgent};
 use sip::{ConnectionId, Message, Seal, Transmit};
 
@@ -198,11 +198,18 @@ impl Node {
     /// When the call is not here (56). A refusal by the call itself comes as an event.
     pub fn request(&mut self, request: Request, now: Timestamp) -> Result<(), ErrorCode> {
         let conn_id = request.kind.conn_id().ok_or(ErrorCode::UNSUPPORTED)?;
-        let entry = self.calls.get(&conn_id).ok_or(ErrorCode::INVALID_CONN_ID)?;
-        if entry.tenant != request.tenant || entry.call.is_over() {
+        let thread = self.calls.thread_of(conn_id).ok_or(ErrorCode::INVALID_CONN_ID)?;
+        let entry = self.calls.get(&thread).filter(|entry| entry.tenant == request.tenant);
+        if entry.and_then(|entry| entry.thread.call(conn_id)).is_none_or(CallSnapshot::is_over) {
             return Err(ErrorCode::INVALID_CONN_ID);
         }
-        self.answer_call("a request", conn_id, Input::Request(request), now);
+        let input = match request.kind {
+            RequestKind::InitiateTransfer(..) => {
+                Input::Consult { request, conn_id: self.ids.next_conn_id(now), uuid: self.ids.next_uuid() }
+            }
+            _ => Input::Request(request),
+        };
+        self.answer_call("a request", thread, input, now);
         Ok(())
     }
 
@@ -233,7 +240,8 @@ impl Node {
         let ownership = self.search.next_timeout();
         // Calls still in doubt are confirmed without waiting for an input.
         let doubt = self.confirmations.are_needed().then_some(Timestamp::ZERO);
-        [call, self.agent.next_timeout(), sweep, ownership, doubt].into_iter().flatten().min()
+        let changes = self.calls.is_one_changed().then_some(Timestamp::ZERO);
+        [call, self.agent.next_timeout(), sweep, ownership, doubt, changes].into_iter().flatten().min()
     }
 
     // ---- outputs, after the commit

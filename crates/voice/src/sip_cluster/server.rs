@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use contracts::json::read_request;
 use http::StatusCode;
-use infra::{Posted, Recipient, RequestStream, StoreError, Stores};
+use infra::{CallIndex, Posted, Recipient, RequestStream, StoreError, Stores};
 use model::event::ErrorCode;
 use model::{ConnId, NodeId, Owner, Request, TenantId};
 use net::http::{Caller, JsonBody, Problem};
@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::inbox::Inbox;
 use super::ledger::find;
-use super::node::lookup::{CallKey, FailureReport, Found, Lookup, SeenLive};
+use super::node::lookup::{FailureReport, Found, Lookup, SeenLive};
 
 /// How long a request waits until the owner of its call is known; frontend waits a little longer.
 const FIND_WITHIN: Duration = Duration::from_millis(1_500);
@@ -114,7 +114,7 @@ impl RequestContext {
     async fn take_over(&self, tenant: &TenantId, conn_id: ConnId, unreachable: Option<String>) -> Option<Found> {
         let room = self.searches.clone().try_acquire_owned().ok()?;
         let gone = unreachable.and_then(|node| NodeId::parse(&node).ok()).map(FailureReport::Node);
-        let sought = Lookup { tenant: tenant.clone(), named: CallKey::Call(conn_id), gone };
+        let sought = Lookup { tenant: tenant.clone(), named: CallIndex::Call(conn_id), gone };
         let ways = self.clone();
         // The search continues after the timeout: a call that it claims must come to this loop.
         let finding = tokio::spawn(async move {

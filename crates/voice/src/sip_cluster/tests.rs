@@ -3,6 +3,7 @@
 mod bench;
 mod calls;
 mod cluster;
+mod consultation;
 mod endings;
 mod faults;
 mod options;

@@ -26,7 +26,7 @@ fn a_feature_code_sends_its_request_and_says_how_it_went() {
     assert!(matches!(request.kind, RequestKind::AgentLogin(None, _)));
     assert_eq!(request.this_dn, dn("5001"));
     bench.give(Input::AgentAnswered { done: true });
-    let id = bench.call.state().playing.first().expect("a prompt").id;
+    let id = bench.call.first().playing.first().expect("a prompt").id;
     bench.give(Input::TreatmentStarted { id });
     bench.give(Input::TreatmentEnded { id, cause: Ended::Completed, digits: String::new() });
     assert!(bench.take().contains(&Output::ReleaseLeg(CALLER_LEG)));
@@ -39,7 +39,7 @@ fn a_feature_code_without_an_outcome_ends_all_the_same() {
     bench.plan(code(FeatureCode::Ready, false));
     bench.give(Input::LegAnswered(CALLER_LEG));
     bench.pass(Duration::from_secs(5));
-    assert!(!bench.call.state().playing.is_empty(), "the refusal is said");
+    assert!(!bench.call.first().playing.is_empty(), "the refusal is said");
     bench.pass(Duration::from_secs(600));
     assert!(bench.over());
 }
@@ -62,13 +62,13 @@ fn question(bench: &mut Bench) -> (u32, Option<TypedPin>) {
 }
 
 fn answer(bench: &mut Bench, answer: PinAnswer) {
-    let ask = bench.call.state().next_ask - 1;
+    let ask = bench.call.first().numbers.ask - 1;
     bench.give(Input::PinAnswered { ask, answer });
 }
 
 /// The treatment on the caller's leg: its number and its first prompt.
 fn heard(bench: &Bench) -> (u32, String) {
-    let playing = bench.call.state().playing.first().expect("something is heard");
+    let playing = bench.call.first().playing.first().expect("something is heard");
     let (Treatment::PlayAnnouncement { prompts } | Treatment::PlayAndCollect { prompts, .. }) = &playing.treatment
     else {
         panic!("a prompt is heard, not {:?}", playing.treatment);

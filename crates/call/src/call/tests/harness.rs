@@ -1,4 +1,4 @@
-//! A call under test. Every input goes to two calls: one that continues and one restored from a snapshot.
+//! A thread under test. Every input goes to two threads: one that continues and one restored from its snapshots.
 
 use std::time::Duration;
 
@@ -7,9 +7,12 @@ use model::plan::{Caller, Contact, Destination};
 use model::request::{RequestKind, RouteTo, Treatment};
 use model::{CallUuid, ConnId, Dn, Event, LegId, ReferenceId, Request, TenantId, Timestamp, Token, UserData};
 
-use crate::call::{CALLER_LEG, Call, Incoming, Input, OUTPUTS_MAX, Output, Stage};
+use crate::Thread;
+use crate::call::{CALLER_LEG, CallSnapshot, Incoming, Input, OUTPUTS_MAX, Output};
 
 pub const CONN: ConnId = ConnId(0x0070_0392_f1a4_c001);
+/// The first consultation; the next ones have the numbers that follow.
+pub const CONSULTATION: ConnId = ConnId(CONN.0 + 1);
 pub const ANI: &str = "+4930123456";
 
 pub fn dn(text: &str) -> Dn {
@@ -17,7 +20,9 @@ pub fn dn(text: &str) -> Dn {
 }
 
 pub struct Bench {
-    pub call: Call,
+    pub call: Thread,
+    /// Consultations that were asked for.
+    pub consultations: u64,
     pub now: Timestamp,
     /// Outputs since the last check.
     pub outputs: Vec<Output>,
@@ -36,7 +41,8 @@ impl Bench {
             caller,
             dialled: dialled.to_owned(),
         };
-        let mut bench = Self { call: Call::new(incoming, now), now, outputs: Vec::new(), facts: Vec::new() };
+        let call = Thread::new(incoming, now);
+        let mut bench = Self { call, consultations: 0, now, outputs: Vec::new(), facts: Vec::new() };
         bench.drain();
         bench
     }
@@ -73,7 +79,7 @@ impl Bench {
     }
 
     fn drain(&mut self) {
-        while let Some(output) = self.call.poll_output() {
+        while let Some((_, output)) = self.call.poll_output() {
             match output {
                 Output::Fact(fact) => self.facts.push(fact),
                 other => self.outputs.push(other),
@@ -83,7 +89,7 @@ impl Bench {
 
     pub fn give(&mut self, input: Input) {
         self.now = self.now + Duration::from_millis(10);
-        let mut twin = Call::restore(self.call.snapshot());
+        let mut twin = self.twin();
         twin.handle(input.clone(), self.now);
         self.call.handle(input, self.now);
         self.same_as(twin);
@@ -94,7 +100,7 @@ impl Bench {
         let until = self.now + time;
         while let Some(due) = self.call.next_timeout().filter(|due| *due <= until) {
             self.now = self.now.max(due);
-            let mut twin = Call::restore(self.call.snapshot());
+            let mut twin = self.twin();
             twin.handle_timeout(self.now);
             self.call.handle_timeout(self.now);
             self.same_as(twin);
@@ -103,7 +109,13 @@ impl Bench {
         self.now = until;
     }
 
-    fn same_as(&mut self, mut twin: Call) {
+    fn twin(&self) -> Thread {
+        let mut calls: Vec<CallSnapshot> = self.call.calls().cloned().collect();
+        let first = calls.remove(0);
+        Thread::restore(first, calls)
+    }
+
+    fn same_as(&mut self, mut twin: Thread) {
         let mut ours = self.call.clone();
         let mut steps = 0;
         loop {
@@ -115,13 +127,13 @@ impl Bench {
             steps += 1;
         }
         assert!(steps <= OUTPUTS_MAX / 4, "{steps} outputs of one input: the limit is far from what calls need");
-        assert_eq!(ours.state(), twin.state());
+        assert!(ours.calls().eq(twin.calls()));
         assert_eq!(ours.next_timeout(), twin.next_timeout());
         self.drain();
     }
 
     pub fn plan(&mut self, destination: Destination) {
-        let ask = self.call.state().next_ask - 1;
+        let ask = self.call.first().numbers.ask - 1;
         self.give(Input::DialPlan { ask, destination });
     }
 
@@ -146,7 +158,7 @@ impl Bench {
     }
 
     pub fn ask(&mut self, kind: RequestKind, this_dn: &str) {
-        self.give(Input::Request(Request {
+        let request = Request {
             tenant: TenantId::parse("t1").expect("a tenant"),
             requester: "ors".to_owned(),
             reference: ReferenceId(17),
@@ -154,12 +166,16 @@ impl Bench {
             kind,
             reasons: UserData::new(),
             extensions: UserData::new(),
-        }));
+        };
+        let RequestKind::InitiateTransfer(..) = request.kind else { return self.give(Input::Request(request)) };
+        self.consultations += 1;
+        let conn_id = ConnId(CONN.0 + self.consultations);
+        self.give(Input::Consult { request, conn_id, uuid: CallUuid(7 + u128::from(self.consultations)) });
     }
 
     pub fn treat(&mut self, treatment: Treatment) -> u32 {
         self.ask(RequestKind::ApplyTreatment(CONN, treatment), "9000");
-        self.call.state().next_treatment - 1
+        self.call.first().numbers.treatment - 1
     }
 
     /// Facts as `Name@DN {state}`, all so far.
@@ -187,16 +203,18 @@ impl Bench {
     }
 
     pub fn over(&self) -> bool {
-        matches!(self.call.state().stage, Stage::Over)
+        self.call.is_over()
     }
 }
 
 fn line(event: &Event) -> String {
     let name = event.name.as_str().trim_start_matches("Event");
     let at = event.this_dn.as_ref().map(|dn| format!("@{dn}")).unwrap_or_default();
+    let of = event.call.as_ref().map_or(0, |call| call.conn_id.0.wrapping_sub(CONN.0));
+    let of = if of == 0 { String::new() } else { format!(" of {of}") };
     match event.call_state {
-        Some(state) if state != model::CallState::Ok => format!("{name}{at} {state}"),
-        _ => format!("{name}{at}"),
+        Some(state) if state != model::CallState::Ok => format!("{name}{at}{of} {state}"),
+        _ => format!("{name}{at}{of}"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::plan::{Caller, Destination, FeatureCode, Service};
 use model::request::{RequestKind, RouteTo, Treatment};
-use model::{EventName, LegId, UserData};
+use model::{CallType, ConnId, EventName, LegId, UserData};
 use proptest::prelude::*;
 
 use super::harness::{Bench, CONN, dn, phone, point};
@@ -27,7 +27,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0u8..8).prop_map(Step::Plan),
         6 => (0u8..8, 1u16..7).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
         2 => (0u8..3, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
-        4 => (0u8..16).prop_map(Step::Ask),
+        5 => (0u8..24).prop_map(Step::Ask),
         1 => any::<bool>().prop_map(Step::Agent),
         2 => (0u8..4).prop_map(Step::Pin),
         2 => (0u32..30_000).prop_map(Step::Pass),
@@ -65,7 +65,7 @@ fn take_step(bench: &mut Bench, step: &Step) {
         }),
         Step::Ask(kind) => ask(bench, *kind),
         Step::Pin(answer) => {
-            let ask = bench.call.state().next_ask - 1;
+            let ask = bench.call.first().numbers.ask - 1;
             let answer = match answer {
                 0 => PinAnswer::Digits(4),
                 1 => PinAnswer::Right,
@@ -81,6 +81,7 @@ fn take_step(bench: &mut Bench, step: &Step) {
 
 fn ask(bench: &mut Bench, kind: u8) {
     let data: UserData = [("key", "value")].into_iter().collect();
+    let consultation = ConnId(CONN.0 + bench.consultations);
     let (kind, this_dn) = match kind {
         0..=2 => (RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5001"), agent: None }), "9000"),
         3 => (RequestKind::RouteCall(CONN, RouteTo::Disconnect), "9000"),
@@ -94,35 +95,72 @@ fn ask(bench: &mut Bench, kind: u8) {
         12 => (RequestKind::AnswerCall(CONN), "5001"),
         13 => (RequestKind::SingleStepTransfer(CONN, dn("5002")), "5001"),
         14 => (RequestKind::SingleStepTransfer(CONN, dn("9000")), "5003"),
+        15 | 16 => (RequestKind::InitiateTransfer(CONN, dn("5002"), data), "5001"),
+        17 => (RequestKind::InitiateTransfer(CONN, dn("9000"), UserData::new()), "5003"),
+        18 => (RequestKind::CompleteTransfer(CONN, consultation), "5001"),
+        19 => (RequestKind::AlternateCall(consultation, CONN), "5001"),
+        20 => (RequestKind::RetrieveCall(consultation), "5001"),
+        21 => (RequestKind::ReconnectCall(consultation, CONN), "5001"),
+        22 => (RequestKind::CompleteTransfer(CONN, consultation), "5003"),
         _ => (RequestKind::QueryCall(CONN), "9000"),
     };
     bench.ask(kind, this_dn);
 }
 
+/// A DN in a call.
+type At = (ConnId, String);
+
 /// Open queues, ringings and connections per DN: each must have been closed exactly once when the call is over.
 #[derive(Default)]
 struct Ledger {
-    queued: HashMap<String, i32>,
-    ringing: HashMap<String, i32>,
-    established: HashMap<String, i32>,
+    queued: HashMap<At, i32>,
+    ringing: HashMap<At, i32>,
+    established: HashMap<At, i32>,
+    /// Facts of each call.
+    facts: HashMap<ConnId, u64>,
+    deleted: HashMap<ConnId, usize>,
+}
+
+impl Ledger {
+    /// A party has come from another call.
+    fn moved(&mut self, from: &At, to: &At) {
+        for map in [&mut self.ringing, &mut self.established] {
+            let open = map.insert(from.clone(), 0).unwrap_or(0);
+            *map.entry(to.clone()).or_insert(0) += open;
+        }
+    }
 }
 
 fn check(bench: &Bench) -> Result<(), TestCaseError> {
     let mut ledger = Ledger::default();
     let mut last_at = model::Timestamp::ZERO;
     for (index, fact) in bench.facts.iter().enumerate() {
-        prop_assert_eq!(fact.id.seq.0, index as u64 + 1, "numbers have no gaps");
+        let call = fact.event.call.as_ref().expect("a call's fact");
+        let count = ledger.facts.entry(call.conn_id).or_insert(0);
+        *count += 1;
+        prop_assert_eq!(fact.id.seq.0, *count, "numbers have no gaps");
+        let first = *count == 1;
         prop_assert!(fact.at >= last_at, "times never go back");
         last_at = fact.at;
-        let at = fact.event.this_dn.as_ref().map(ToString::to_string).unwrap_or_default();
-        prop_assert!(fact.event.name == EventName::CallCreated || index > 0);
-        let open =
-            |map: &mut HashMap<String, i32>, by: i32| *map.entry(at.clone()).and_modify(|n| *n += by).or_insert(by);
+        let dn = fact.event.this_dn.as_ref().map(ToString::to_string).unwrap_or_default();
+        let at = (call.conn_id, dn.clone());
+        prop_assert_eq!(fact.event.name == EventName::CallCreated, first);
+        prop_assert!(
+            !ledger.deleted.contains_key(&call.conn_id) || matches!(fact.event.name, EventName::Error | EventName::ACK),
+            "after its end"
+        );
+        if fact.event.name == EventName::PartyChanged
+            && let Some(previous) = call.previous.filter(|_| call.call_type != CallType::Consult)
+        {
+            prop_assert!(!ledger.deleted.contains_key(&previous), "it comes before the other call is deleted");
+            ledger.moved(&(previous, dn.clone()), &at);
+        }
+        let open = |map: &mut HashMap<At, i32>, by: i32| *map.entry(at.clone()).and_modify(|n| *n += by).or_insert(by);
         let ringing = ledger.ringing.get(&at).copied().unwrap_or(0) > 0;
         let balance = match fact.event.name {
             EventName::Queued => open(&mut ledger.queued, 1),
             EventName::Diverted => open(&mut ledger.queued, -1),
-            EventName::Abandoned if at == "9000" => open(&mut ledger.queued, -1),
+            EventName::Abandoned if dn == "9000" => open(&mut ledger.queued, -1),
             EventName::Abandoned => open(&mut ledger.ringing, -1),
             EventName::Ringing => open(&mut ledger.ringing, 1),
             EventName::Established => {
@@ -133,21 +171,40 @@ fn check(bench: &Bench) -> Result<(), TestCaseError> {
             }
             EventName::Released if ringing => open(&mut ledger.ringing, -1),
             EventName::Released if ledger.established.contains_key(&at) => open(&mut ledger.established, -1),
+            EventName::CallDeleted => {
+                ledger.deleted.insert(call.conn_id, index);
+                0
+            }
             EventName::AttachedDataChanged => {
                 prop_assert!(fact.event.user_data.get("key").is_some(), "changed data is complete");
                 0
             }
             _ => 0,
         };
-        prop_assert!((0..=1).contains(&balance), "{} at {} is out of order", fact.event.name, at);
-        let is_last = index + 1 == bench.facts.len();
-        prop_assert!(fact.event.name != EventName::CallDeleted || is_last || bench.over(), "deleted is the last");
+        prop_assert!((0..=1).contains(&balance), "{} at {:?} is out of order", fact.event.name, at);
     }
     if bench.over() {
         for (dn, open) in ledger.queued.iter().chain(&ledger.ringing).chain(&ledger.established) {
-            prop_assert_eq!(*open, 0, "nothing stays open at {}", dn);
+            prop_assert_eq!(*open, 0, "nothing stays open at {:?}", dn);
         }
+        prop_assert_eq!(ledger.deleted.len(), ledger.facts.len(), "every call is deleted");
         prop_assert!(bench.call.next_timeout().is_none(), "a call that is over wants nothing");
+    }
+    Ok(())
+}
+
+/// A leg is in one room at most, and none is let go that a party still has.
+fn check_legs(bench: &Bench) -> Result<(), TestCaseError> {
+    let mut present = std::collections::BTreeSet::new();
+    for call in bench.call.calls() {
+        for party in call.parties.iter().filter(|party| call.live_party_on(party.leg).is_some()) {
+            prop_assert!(party.away || present.insert(party.leg), "{} is in two rooms", party.leg);
+            prop_assert!(!party.away || party.held, "who is away holds");
+            let rung = |output: &Output| matches!(output, Output::RingLeg { leg, .. } if *leg == party.leg);
+            let let_go = |output: &Output| matches!(output, Output::ReleaseLeg(leg) if *leg == party.leg);
+            let since = bench.outputs.iter().position(rung).unwrap_or(0);
+            prop_assert!(!bench.outputs.iter().skip(since).any(let_go), "{} was let go", party.leg);
+        }
     }
     Ok(())
 }
@@ -159,6 +216,7 @@ fn run(caller: Caller, steps: &[Step]) -> Result<(), TestCaseError> {
             break;
         }
         take_step(&mut bench, step);
+        check_legs(&bench)?;
     }
     check(&bench)?;
     let mut ended = 0;
@@ -177,7 +235,8 @@ fn run(caller: Caller, steps: &[Step]) -> Result<(), TestCaseError> {
             _ => {}
         }
     }
-    prop_assert_eq!(ended, 1, "over is said once");
+    let calls = bench.facts.iter().filter(|fact| fact.event.name == EventName::CallCreated).count();
+    prop_assert_eq!(ended, calls, "over is said once of each call");
     for leg in open {
         let closed = bench
             .outputs

@@ -24,7 +24,7 @@ fn a_phone_that_holds_and_goes_on_without_end_loses_its_call() {
     assert!(bench.over());
     assert_eq!(bench.call.take_limit(), Some(Limit::Facts));
     assert_eq!(bench.call.take_limit(), None, "it is told once");
-    assert!(bench.call.state().seq < FACTS_MAX + 8, "its end, and nothing else");
+    assert!(bench.call.first().seq < FACTS_MAX + 8, "its end, and nothing else");
     assert_eq!(bench.call.next_timeout(), None);
 }
 
@@ -41,7 +41,7 @@ fn an_application_that_plays_in_a_circle_loses_its_call() {
     }
     assert_eq!(bench.call.take_limit(), Some(Limit::Facts));
     // The loop took time, too: a treatment with a requested duration of 0 lasts at least 100 ms.
-    assert!(bench.now.since(bench.call.state().created_at) >= Duration::from_millis(100) * 9_000);
+    assert!(bench.now.since(bench.call.first().created_at) >= Duration::from_millis(100) * 9_000);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn names_of_prompts_have_a_length() {
         let mut bench = Bench::waiting();
         bench.treat(treatment);
         assert_eq!(bench.error(), ErrorCode::INVALID_ATTRIBUTE);
-        assert!(bench.call.state().playing.is_empty());
+        assert!(bench.call.first().playing.is_empty());
     }
 }
 
@@ -100,7 +100,7 @@ fn nested_pairs_of_nothing_are_pairs() {
     let mut bench = Bench::waiting();
     let nothing = || Value::List(std::iter::repeat_n(("", ""), UserData::PAIRS_MAX / 2).collect());
     bench.ask(RequestKind::UpdateUserData(CONN, [("a", nothing())].into_iter().collect()), "9000");
-    assert_eq!(bench.call.state().user_data.len(), 1);
+    assert_eq!(bench.call.first().user_data.len(), 1);
     bench.ask(RequestKind::UpdateUserData(CONN, [("b", nothing())].into_iter().collect()), "9000");
     assert_eq!(bench.error(), ErrorCode::INVALID_ATTRIBUTE);
 }
@@ -108,12 +108,12 @@ fn nested_pairs_of_nothing_are_pairs() {
 #[test]
 fn user_data_beyond_the_limit_can_be_made_less() {
     let mut bench = Bench::waiting();
-    let mut before = bench.call.snapshot();
+    let mut before = bench.call.first().clone();
     let many = (0..2 * UserData::PAIRS_MAX).map(|i| (format!("k{i}"), "v"));
     before.user_data = many.collect();
-    bench.call = crate::call::Call::restore(before);
+    bench.call = crate::Thread::restore(before, Vec::new());
     bench.ask(RequestKind::DeletePair(CONN, "k1".to_owned()), "9000");
-    assert_eq!(bench.call.state().user_data.len(), 2 * UserData::PAIRS_MAX - 1);
+    assert_eq!(bench.call.first().user_data.len(), 2 * UserData::PAIRS_MAX - 1);
     bench.ask(RequestKind::UpdateUserData(CONN, [("more", "v")].into_iter().collect()), "9000");
     assert_eq!(bench.error(), ErrorCode::INVALID_ATTRIBUTE);
     bench.give(Input::LegReleased(CALLER_LEG));

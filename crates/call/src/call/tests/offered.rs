@@ -86,7 +86,7 @@ fn the_caller_hears_ring_back_until_the_answer() {
     bench.ask(RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5001"), agent: None }), "9000");
     bench.take();
     bench.plan(phone("5001", 1));
-    let id = bench.call.state().playing.first().expect("ring-back").id;
+    let id = bench.call.first().playing.first().expect("ring-back").id;
     let leg = bench.rings().pop().expect("a leg");
     bench.give(Input::LegAnswered(leg));
     assert!(bench.take().contains(&Output::StopTreatment { leg: CALLER_LEG, id }));

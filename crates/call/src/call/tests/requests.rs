@@ -97,7 +97,7 @@ fn too_much_user_data_is_refused_and_changes_nothing() {
     let big: UserData = [("note", "x".repeat(UserData::BYTES_MAX))].into_iter().collect();
     bench.ask(RequestKind::UpdateUserData(CONN, big), "9000");
     assert_eq!(bench.error(), ErrorCode::INVALID_ATTRIBUTE);
-    assert!(bench.call.state().user_data.is_empty());
+    assert!(bench.call.first().user_data.is_empty());
 }
 
 #[test]

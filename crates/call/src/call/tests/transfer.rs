@@ -197,10 +197,10 @@ fn what_is_late_from_a_caller_who_has_transferred_its_call_changes_nothing() {
     let called = bench.plan_rings("5002");
     bench.give(Input::LegAnswered(called));
     bench.give(Input::LegAnswered(CALLER_LEG));
-    assert!(bench.call.state().presents_caller());
+    assert!(bench.call.first().presents_caller());
     transfer(&mut bench, "5001", "5003");
     bench.plan_rings("5003");
-    assert!(!bench.call.state().presents_caller());
+    assert!(!bench.call.first().presents_caller());
     for input in [Input::LegFailed { leg: CALLER_LEG, status: 503 }, Input::LegReleased(CALLER_LEG)] {
         bench.give(input);
     }

@@ -1,7 +1,7 @@
 //! The arguments of requests.
 
 use model::request::{FrameField, RouteTo, Shape, Treatment};
-use model::{AgentId, Dn, UserData, WorkMode};
+use model::{AgentId, ConnId, Dn, UserData, WorkMode};
 use serde_json::{Map, Value as Json, json};
 
 use super::fields::Fields;
@@ -28,6 +28,17 @@ impl FrameArgument for Dn {
 
     fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {
         frame.insert(field.name.into(), json!(self.as_str()));
+    }
+}
+
+impl FrameArgument for ConnId {
+    /// The other call of a request belongs to the same thread, so its owner is not needed.
+    fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError> {
+        fields.conn_id(field).map(|(id, _)| id)
+    }
+
+    fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {
+        frame.insert(field.name.into(), json!(self.to_string()));
     }
 }
 

@@ -65,8 +65,7 @@ impl<'a> Fields<'a> {
         prompts.into_iter().map(|prompt| prompt_name("prompts", prompt)).collect()
     }
 
-    pub(super) fn conn_id(&self) -> Result<(ConnId, Option<Owner>), FrameError> {
-        let field = &FrameField::CONN_ID;
+    pub(super) fn conn_id(&self, field: &FrameField) -> Result<(ConnId, Option<Owner>), FrameError> {
         let wrong = |rule: &dyn std::fmt::Display| FrameError::new(field.name, field.fault, rule);
         let text = self.optional_text(field.name)?.ok_or_else(|| wrong(&"it is absent"))?;
         conn_id_with_owner(text).map_err(|e| wrong(&e))

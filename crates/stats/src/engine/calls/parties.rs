@@ -109,6 +109,35 @@ impl Engine {
         self.calls.get_mut(&fact.conn_id)?.parties.iter_mut().find(|party| party.dn == fact.dn)
     }
 
+    /// A party has come from a consultation into the call that it was about.
+    pub(super) fn moved(&mut self, fact: &Fact<'_>) {
+        let Some(previous) = fact.event.call.as_ref().and_then(|call| call.previous) else { return };
+        // A consultation names the call that it is about in the same place.
+        if self.party(fact).is_some() {
+            return;
+        }
+        let Some(from) = self.calls.get_mut(&previous) else { return };
+        let Some(place) = from.parties.iter().position(|party| party.dn == fact.dn) else { return };
+        let before = from.parties.swap_remove(place);
+        let Some(call) = self.calls.get_mut(&fact.conn_id) else { return };
+        let action = if before.action.is_talk() { talk(call.call_type) } else { before.action };
+        call.parties.push(Party { action, since: fact.at, held: None, ..before.clone() });
+        for object in self.objects_of(&before) {
+            if before.held.is_some() {
+                self.store.end(object, Action::CallOnHold, previous.0, fact.at, &fact.facts);
+            }
+            self.store.end(object, before.action, previous.0, fact.at, &fact.facts);
+            if before.action.is_talk() {
+                let lasted = fact.at.since(before.since);
+                self.store.fire(object, completed(before.action), lasted, fact.at, &fact.facts);
+            }
+            self.store.begin(object, action, fact.conn_id.0, fact.at, fact.at);
+        }
+        if before.action.is_talk() {
+            self.started(fact, action);
+        }
+    }
+
     pub(super) fn held(&mut self, fact: &Fact<'_>) {
         let Some(party) = self.party(fact) else { return };
         if party.held.is_some() || !party.action.is_talk() {
@@ -181,7 +210,9 @@ impl Engine {
             Action::CallDialing => gave_up.then_some(Action::CallAbandonedFromDialing),
             talk => Some(completed(talk)),
         };
-        let transferred = fact.event.call_state == Some(CallState::Transferred) && party.action.is_talk();
+        // Who completes a transfer leaves two calls by it: the consultation does not count.
+        let is_transferred = fact.event.call_state == Some(CallState::Transferred);
+        let transferred = is_transferred && party.action.is_talk() && party.action != Action::CallConsult;
         for object in self.objects_of(party) {
             if party.held.is_some() {
                 self.store.end(object, Action::CallOnHold, of, fact.at, &fact.facts);

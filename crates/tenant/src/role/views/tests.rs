@@ -83,7 +83,7 @@ impl Site {
             token: Token(1),
             change: Change::Create { state, intentions: Bytes::new() },
             due: None,
-            dialogs: Vec::new(),
+            index: Vec::new(),
             events,
             new_call: None,
         };

@@ -69,8 +69,7 @@ impl Node {
 
     fn question(&self, dialog: DialogId) -> Option<Question> {
         let leg = self.legs.get(&dialog)?;
-        // The name of our conference is the call's ConnID.
-        let conn_id = leg.conference()?.parse().ok()?;
+        let conn_id = leg.call()?;
         Some(Question { dialog, tenant: leg.tenant.clone(), conn_id })
     }
 

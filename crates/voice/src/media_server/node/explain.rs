@@ -64,7 +64,7 @@ impl Node {
         let legs: Vec<(usize, LegId)> = self
             .legs
             .values()
-            .filter(|leg| leg.tenant == tenant && call(leg) == Some(conn_id))
+            .filter(|leg| leg.tenant == tenant && leg.call() == Some(conn_id))
             .map(|leg| (leg.shard, leg.id))
             .collect();
         // The members of a conference are on one thread.
@@ -88,7 +88,7 @@ impl Node {
 
     /// Requests the figures of an ending leg from its thread before the thread closes it.
     pub(super) fn trace_end(&mut self, leg: &Leg) {
-        let Some(conn_id) = call(leg).filter(|_| self.trace.is_on() && self.ending.len() < ENDING_MAX) else { return };
+        let Some(conn_id) = leg.call().filter(|_| self.trace.is_on() && self.ending.len() < ENDING_MAX) else { return };
         let (sender, figures) = oneshot::channel();
         self.order(leg.shard, Order::Figures(vec![leg.id], sender));
         self.ending.push(Ending { tenant: leg.tenant.clone(), conn_id, figures });
@@ -116,7 +116,7 @@ impl Node {
     /// Records an event of a leg's audio.
     pub(super) fn trace_audio(&self, dialog: DialogId, event: &Event, now: Timestamp) {
         let Some(leg) = self.legs.get(&dialog) else { return };
-        let Some(conn_id) = call(leg) else { return };
+        let Some(conn_id) = leg.call() else { return };
         let id = leg.id.0;
         let what = match event {
             Event::Learned(from) => What::Learned { leg: id, from: from.to_string() },
@@ -133,14 +133,14 @@ impl Node {
 /// Takes over the call's own span, which its owner has named in an INVITE.
 pub(super) fn belongs(trace: &Recorder, leg: &Leg, invite: &sip::Message, now: Timestamp) {
     let named = invite.header(&sip::proxy::headers::TRACE).and_then(|text| text.parse::<TraceParent>().ok());
-    if let (Some(named), Some(conn_id)) = (named, call(leg)) {
+    if let (Some(named), Some(conn_id)) = (named, leg.call()) {
         trace.identify(&leg.tenant, conn_id, named.trace, now);
     }
 }
 
 /// A treatment of a leg starts.
 pub(super) fn treatment_begins(trace: &Recorder, leg: &Leg, number: u64, what: &ivr::msml::Dialog, now: Timestamp) {
-    let Some(conn_id) = call(leg).filter(|_| trace.spans().is_on()) else { return };
+    let Some(conn_id) = leg.call().filter(|_| trace.spans().is_on()) else { return };
     // This ends the previous treatment; there is no other report of its end.
     treatment_stopped(trace, leg, number.saturating_sub(1), now);
     let audio = what.play.as_ref().map(|play| play.audio.join(" ")).unwrap_or_default();
@@ -165,7 +165,7 @@ pub(super) fn treatment_begins(trace: &Recorder, leg: &Leg, number: u64, what: &
 
 /// A treatment was stopped or replaced.
 pub(super) fn treatment_stopped(trace: &Recorder, leg: &Leg, number: u64, now: Timestamp) {
-    if let Some(conn_id) = call(leg).filter(|_| trace.spans().is_on()) {
+    if let Some(conn_id) = leg.call().filter(|_| trace.spans().is_on()) {
         let how = vec![KeyValue::new("trunkline.play_end", "Stopped")];
         trace.spans().ends(conn_id, TREATMENT, &format!("{}.{number}", leg.id.0), now, how);
     }
@@ -173,7 +173,7 @@ pub(super) fn treatment_stopped(trace: &Recorder, leg: &Leg, number: u64, now: T
 
 /// A treatment ended by itself. The pressed keys are private.
 pub(super) fn treatment_ended(trace: &Recorder, leg: &Leg, outcome: &Outcome, now: Timestamp) {
-    let Some(conn_id) = call(leg).filter(|_| trace.spans().is_on()) else { return };
+    let Some(conn_id) = leg.call().filter(|_| trace.spans().is_on()) else { return };
     let mut known = Vec::new();
     known.extend(outcome.play_end.map(|end| KeyValue::new("trunkline.play_end", format!("{end:?}"))));
     known.extend(outcome.collect_end.map(|end| KeyValue::new("trunkline.collect_end", format!("{end:?}"))));
@@ -184,7 +184,7 @@ pub(super) fn treatment_ended(trace: &Recorder, leg: &Leg, outcome: &Outcome, no
 
 /// A stream was agreed.
 pub(super) fn audio(trace: &Recorder, leg: &Leg, stream: &AudioStream, call_id: String, now: Timestamp) {
-    let Some(conn_id) = call(leg) else { return };
+    let Some(conn_id) = leg.call() else { return };
     let what = || {
         What::Audio(Audio {
             leg: leg.id.0,
@@ -206,11 +206,6 @@ pub(super) fn audio(trace: &Recorder, leg: &Leg, stream: &AudioStream, call_id: 
         })
     };
     trace.note_with(&leg.tenant, conn_id, now, what);
-}
-
-/// The call of a leg: its conference has the ConnID as its name.
-fn call(leg: &Leg) -> Option<ConnId> {
-    leg.conference()?.parse().ok()
 }
 
 fn in_full(leg: LegId, figures: &Statistics, ended: bool) -> Figures {

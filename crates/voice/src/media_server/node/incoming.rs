@@ -12,7 +12,7 @@ use sip::proxy::headers;
 use sip::{Flow, Message, StatusCode};
 
 use super::leg::{Leg, Stored};
-use super::service::Service;
+use super::service::{Service, base_of};
 use super::{Node, note};
 use crate::media_server::limits::BODY_BYTES_MAX;
 
@@ -73,13 +73,14 @@ impl Node {
             return Err(bad(StatusCode::NOT_FOUND));
         }
         // A call that already has a leg here may get further ones while this node drains: an answering phone must be heard.
-        let goes_on = service.conference().is_some_and(|conference| self.members(conference).next().is_some());
+        let base = service.conference().map(base_of);
+        let goes_on = base.is_some() && self.legs.values().any(|leg| leg.conference_base() == base);
         if (self.draining && !goes_on) || self.legs.len() >= self.limits.legs_max {
             return Err(Refusal::Overload(StatusCode::SERVICE_UNAVAILABLE));
         }
         let id = self.new_leg_id();
         let (key, conference) = match &service {
-            Service::Conference(conference) => (conference.clone(), Some(conference.as_str())),
+            Service::Conference(conference) => (base_of(conference).to_owned(), Some(conference.as_str())),
             Service::Announcement { .. } | Service::Msml => (id.0.to_string(), None),
         };
         if conference.is_some_and(|c| self.members(c).count() >= MEMBERS_MAX) {
@@ -107,6 +108,7 @@ impl Node {
             id,
             shard: self.driver.shard_of(&key),
             tenant,
+            connection: Connection::new(connection, conference),
             service,
             request_uri: request.request_uri().unwrap_or_default().to_owned(),
             party: party_of(request),
@@ -115,7 +117,6 @@ impl Node {
             // We create the record.
             token: Token(1),
             stored: Stored::No,
-            connection: Connection::new(connection),
             local,
             described: None,
             stream: None,

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use infra::MediaSessionId;
 use ivr::msml::{Connection, Iterate, Running};
 use media::sdp::{AudioStream, Description, LocalAudio};
-use model::{TenantId, Token};
+use model::{ConnId, TenantId, Token};
 use net::rtp::{LegId, PortPair};
 
-use super::service::Service;
+use super::service::{Service, base_of, call_of};
 
 /// A media dialog.
 #[derive(Debug)]
@@ -72,6 +72,16 @@ impl Leg {
 
     /// The conference that it is a member of.
     pub fn conference(&self) -> Option<&str> {
-        self.service.conference()
+        self.connection.conference()
+    }
+
+    /// What the conferences that it may be in have in common.
+    pub fn conference_base(&self) -> Option<&str> {
+        self.service.conference().map(base_of)
+    }
+
+    /// Its call.
+    pub fn call(&self) -> Option<ConnId> {
+        call_of(self.service.conference()?)
     }
 }

@@ -10,7 +10,7 @@ use sip::agent::{DialogId, Reply};
 use sip::{HeaderName, Message, StatusCode};
 
 use super::incoming::party_of;
-use super::service::{Service, laws};
+use super::service::laws;
 use super::{Node, note};
 
 impl Node {
@@ -135,10 +135,7 @@ impl Node {
             now,
         );
         session.negotiate(stream, now);
-        let conference = match &leg.service {
-            Service::Conference(conference) => Some(conference.clone()),
-            Service::Announcement { .. } | Service::Msml => None,
-        };
+        let conference = leg.conference().map(str::to_owned);
         self.order(shard, Order::Open { leg: id, ports, session: Box::new(session) });
         if let Some(conference) = conference {
             self.order(shard, Order::Join(id, conference));

@@ -50,7 +50,7 @@ pub struct Decoded {
 /// A leg's record. It contains no pressed keys: uncollected ones belong to the parties' conversation, and those of a secret are
 /// confidential everywhere.
 pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&SessionSnapshot>) -> Bytes {
-    let ConnectionSnapshot { id, running, echo, named } = leg.connection.snapshot();
+    let ConnectionSnapshot { id, running, echo, conference, named } = leg.connection.snapshot();
     let secret = leg.secret.is_some();
     if secret {
         // The report of its end contains the digits.
@@ -80,6 +80,7 @@ pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&
         described: leg.described.as_ref().map(ToString::to_string).unwrap_or_default(),
         audio: audio.as_ref().map(audio_write::session),
         secret,
+        conference: Some(conference.unwrap_or_default()),
     };
     let record = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: body.encode_to_vec().into() };
     record.encode_to_vec().into()
@@ -96,6 +97,10 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
     }
     let body = v1::MediaRecord::decode(record.body).map_err(|_| RecordError("media record"))?;
     let service = Service::of(&body.request_uri).map_err(|_| RecordError("request_uri"))?;
+    let conference = match body.conference {
+        Some(conference) => Some(conference).filter(|name| !name.is_empty()),
+        None => service.conference().map(str::to_owned),
+    };
     let running = if body.running.is_empty() { None } else { Some(running(&body.running)?) };
     let secret = running.clone().filter(|_| body.secret);
     let described = if body.described.is_empty() {
@@ -113,6 +118,7 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
             id: body.connection,
             running,
             echo: body.echo,
+            conference,
             named: body.named,
         }),
         local: LocalAudio { address, port, session_id: body.session_id, version: body.version.min(NUMBER_MAX) },

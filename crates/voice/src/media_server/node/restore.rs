@@ -14,6 +14,7 @@ use sip::agent::{CommandError, DialogId, Restore};
 use super::faults::Doing;
 use super::leg::{Leg, Stored};
 use super::records::{self, Decoded};
+use super::service::base_of;
 use super::{Node, note};
 use crate::dialog_records::RecordError;
 use crate::quarantine::CLAIMS_MAX;
@@ -74,7 +75,7 @@ impl Node {
         };
         let id = self.new_leg_id();
         let echo = connection.snapshot().echo;
-        let key = service.conference().map_or_else(|| id.0.to_string(), str::to_owned);
+        let key = service.conference().map_or_else(|| id.0.to_string(), |conference| base_of(conference).to_owned());
         let tenant = record.tenant.clone();
         let stream = audio.as_ref().and_then(|audio| audio.stream.clone());
         let prompts = std::cell::RefCell::new(&mut self.prompts);

@@ -1,6 +1,7 @@
 //! The service that a Request-URI names (RFC 4240, RFC 5707 §5).
 
 use media::g711::Law;
+use model::ConnId;
 use sip::uri::escape::unescape;
 use sip::{StatusCode, Uri};
 
@@ -30,6 +31,16 @@ pub fn laws(request_uri: &str) -> Vec<Law> {
 
 /// Longest conference id.
 const CONFERENCE_MAX: usize = 64;
+
+/// The call to which a conference belongs: its name is the call's ConnID, or that with the number of a room.
+pub fn call_of(conference: &str) -> Option<ConnId> {
+    base_of(conference).parse().ok()
+}
+
+/// What the conferences of a call have in common. They are all on one thread.
+pub fn base_of(conference: &str) -> &str {
+    conference.split('.').next().unwrap_or(conference)
+}
 
 impl Service {
     /// The conference that a leg of this service joins.

@@ -2,6 +2,7 @@
 
 use ivr::msml::{self, Action, Dialog, DtmfEnd, Iterate, Running};
 use media::dtmf::Digit;
+use media::exchange::MEMBERS_MAX;
 use media::session::{self, Collect, CollectEnd, Event, Outcome, PlayEnd, Repeat, Treatment};
 use model::Timestamp;
 use net::rtp::Order;
@@ -9,7 +10,7 @@ use sip::agent::{Body, DialogId, IncomingId, Reply};
 use sip::proxy::headers;
 use sip::{Message, StatusCode};
 
-use super::service::Service;
+use super::service::{Service, base_of};
 use super::{Node, note};
 use crate::media_server::limits::BODY_BYTES_MAX;
 
@@ -39,13 +40,21 @@ impl Node {
                 if is_msml { StatusCode::REQUEST_ENTITY_TOO_LARGE } else { StatusCode::UNSUPPORTED_MEDIA_TYPE };
             return note("a refusal", self.agent.respond(request, refuse(status), now));
         }
-        let Some(leg) = self.legs.get_mut(&dialog) else {
+        let Some(leg) = self.legs.get(&dialog) else {
             let gone = refuse(StatusCode::CALL_DOES_NOT_EXIST);
             return note("a refusal", self.agent.respond(request, gone, now));
         };
-        let (prompts, tenant) = (std::cell::RefCell::new(&mut self.prompts), &leg.tenant);
-        let exists = |uri: &str| prompts.borrow_mut().find(tenant, uri).is_some();
-        let answer = leg.connection.handle_request(body, exists);
+        let (legs, mut connection) = (&self.legs, leg.connection.clone());
+        let prompts = std::cell::RefCell::new(&mut self.prompts);
+        let exists = |uri: &str| prompts.borrow_mut().find(&leg.tenant, uri).is_some();
+        let may_join = |conference: &str| {
+            let others = legs.values().filter(|other| other.id != leg.id && other.conference() == Some(conference));
+            leg.conference_base() == Some(base_of(conference)) && others.count() < MEMBERS_MAX
+        };
+        let answer = connection.handle_request(body, exists, may_join);
+        if let Some(leg) = self.legs.get_mut(&dialog) {
+            leg.connection = connection;
+        }
         let body = Body::new(msml::CONTENT_TYPE, answer.body);
         note("an answer", self.agent.respond(request, Reply::new(StatusCode::OK).body(body), now));
         let secret = message.header(&headers::SECRET) == Some(headers::SECRET_DIGITS);
@@ -129,6 +138,8 @@ impl Node {
             }
             Action::Echo => Order::Echo(id, true),
             Action::EndEcho => Order::Echo(id, false),
+            Action::Join(conference) => Order::Join(id, conference),
+            Action::Leave => Order::Leave(id),
         };
         self.order(shard, order);
         if starts {

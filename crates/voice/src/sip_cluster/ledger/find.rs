@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use infra::{Claim, Claimed, Loaded, Stores};
-use model::Owner;
+use infra::{CallIndex, Claim, Claimed, Loaded, Stores};
+use model::{ConnId, Owner, TenantId};
 
-use crate::sip_cluster::node::lookup::{CallKey, FailureReport, Found, Lookup, ROLE, SeenLive};
+use crate::sip_cluster::node::lookup::{FailureReport, Found, Lookup, ROLE, SeenLive};
 
 /// How long a lookup is repeated while the ledger gives no clear answer; the call's messages wait as long.
 pub const FIND_WITHIN: Duration = Duration::from_secs(20);
@@ -40,18 +40,12 @@ pub async fn find(stores: &Stores, us: &Owner, live: impl Fn() -> SeenLive, soug
 /// Those of the store.
 pub async fn find_once(stores: &Stores, us: &Owner, live: &SeenLive, sought: &Lookup) -> infra::Result<Option<Found>> {
     let Lookup { tenant, named, gone } = sought;
-    let conn_id = match named {
-        CallKey::Call(conn_id) => *conn_id,
-        CallKey::Invite(dialog) => match stores.calls.lookup(tenant, dialog).await? {
-            Some(conn_id) => conn_id,
-            None => return Ok(Some(Found::Unknown)),
-        },
-    };
-    let seen = match stores.calls.load(tenant, conn_id).await? {
+    let seen = match load(stores, tenant, named).await? {
         Loaded::Live(record) => record,
         Loaded::Ended => return Ok(Some(Found::Ended)),
         Loaded::Unknown => return Ok(Some(Found::Unknown)),
     };
+    let conn_id = seen.key;
     let owner = &seen.owner;
     let is_seen = live.contains(owner);
     let is_gone = match gone.as_ref().filter(|gone| gone.is(owner)) {
@@ -72,6 +66,23 @@ pub async fn find_once(stores: &Stores, us: &Owner, live: &SeenLive, sought: &Lo
         Some(Claimed::Unknown) => Some(Found::Unknown),
         Some(Claimed::Raced { .. }) | None => None,
     })
+}
+
+/// Reads the record that holds a call: its own, or that of the thread to which it belongs.
+///
+/// # Errors
+/// Those of the store.
+pub async fn load(stores: &Stores, tenant: &TenantId, named: &CallIndex) -> infra::Result<Loaded<ConnId>> {
+    if let CallIndex::Call(conn_id) = named {
+        let loaded = stores.calls.load(tenant, *conn_id).await?;
+        if loaded != Loaded::Unknown {
+            return Ok(loaded);
+        }
+    }
+    match stores.calls.lookup(tenant, named).await? {
+        Some(conn_id) => stores.calls.load(tenant, conn_id).await,
+        None => Ok(Loaded::Unknown),
+    }
 }
 
 async fn is_live(stores: &Stores, owner: &Owner) -> infra::Result<bool> {

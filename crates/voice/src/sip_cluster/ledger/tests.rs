@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use infra::{
-    Answer, CallLedger, CallWrite, Claim, Claimed, DialogKey, Holding, Loaded, Record, Stores, Written, bounds,
+    Answer, CallIndex, CallLedger, CallWrite, Claim, Claimed, Holding, Loaded, Record, Stores, Written, bounds,
 };
 use model::{ConnId, Owner, TenantId, Token};
 use sip::ConnectionId;
 
 use super::claim::*;
 use super::find::*;
-use crate::sip_cluster::node::lookup::{CallKey, FailureReport, Found, Lookup, ROLE, SeenLive};
+use crate::sip_cluster::node::lookup::{FailureReport, Found, Lookup, ROLE, SeenLive};
 use crate::test_stores::{HandClock, beginning, stores};
 
 /// The connection to the proxy.
@@ -36,7 +36,7 @@ async fn with_a_call(clock: &Arc<HandClock>) -> Stores {
 }
 
 fn sought(gone: Option<FailureReport>) -> Lookup {
-    Lookup { tenant: tenant(), named: CallKey::Call(ConnId(1)), gone }
+    Lookup { tenant: tenant(), named: CallIndex::Call(ConnId(1)), gone }
 }
 
 /// Looks the call up as node 2, which sees these owners live.
@@ -122,8 +122,8 @@ impl CallLedger for Raced {
         self.calls.owners(tenant)
     }
 
-    fn lookup<'a>(&'a self, tenant: &'a TenantId, dialog: &'a DialogKey) -> Answer<'a, Option<ConnId>> {
-        self.calls.lookup(tenant, dialog)
+    fn lookup<'a>(&'a self, tenant: &'a TenantId, index: &'a CallIndex) -> Answer<'a, Option<ConnId>> {
+        self.calls.lookup(tenant, index)
     }
 
     fn list<'a>(&'a self, tenant: &'a TenantId, after: Option<ConnId>, max: usize) -> Answer<'a, Vec<Record<ConnId>>> {

@@ -48,10 +48,10 @@ impl Node {
                 tenant: entry.tenant.clone(),
                 conn_id,
                 owner: self.ids.owner().clone(),
-                token: entry.call.state().token,
+                token: entry.thread.token(),
                 change: Change::Keep,
                 due: None,
-                dialogs: Vec::new(),
+                index: Vec::new(),
                 events: Vec::new(),
                 new_call: None,
             });
@@ -82,7 +82,7 @@ impl Node {
     pub(super) fn write(&mut self, conn_id: ConnId) -> Option<CallWrite> {
         let entry = self.calls.get_mut(&conn_id)?;
         entry.dirty = false;
-        let over = entry.call.is_over();
+        let over = entry.thread.is_over();
         match entry.stored {
             Stored::Ended => return None,
             Stored::No if over => {
@@ -91,7 +91,7 @@ impl Node {
                 self.metrics.call_refused();
                 return None;
             }
-            Stored::No if entry.call.state().stage_is_asking() => return None,
+            Stored::No if entry.thread.first().stage_is_asking() => return None,
             Stored::No | Stored::Live => {}
         }
         let entry = self.calls.get(&conn_id)?;
@@ -103,22 +103,26 @@ impl Node {
             (Stored::No, false) => Change::Create { state: state(), intentions: bytes::Bytes::new() },
             (_, false) => Change::Save { state: state(), intentions: bytes::Bytes::new() },
         };
-        let token = entry.call.state().token;
-        let due = entry.call.next_timeout();
+        let token = entry.thread.token();
+        let due = entry.thread.next_timeout();
         let entry = self.calls.get_mut(&conn_id)?;
-        let dialogs = if entry.stored == Stored::No { vec![entry.invite.clone()] } else { Vec::new() };
         entry.stored = if ended { Stored::Ended } else { Stored::Live };
-        Some(CallWrite {
+        let write = CallWrite {
             tenant: entry.tenant.clone(),
             conn_id,
             owner: self.ids.owner().clone(),
             token,
             change,
             due,
-            dialogs,
+            index: std::mem::take(&mut entry.index),
             events: std::mem::take(&mut entry.events),
-            new_call: entry.new_call.take(),
-        })
+            new_call: entry.new_calls.pop_front(),
+        };
+        // A commit takes one entry; two calls of a thread that begin to wait in one turn need two.
+        if !entry.new_calls.is_empty() {
+            self.calls.mark(conn_id);
+        }
+        Some(write)
     }
 
     /// Handles the ledger's answers. A call that another node owns is forgotten: its queued messages are not sent, and requests

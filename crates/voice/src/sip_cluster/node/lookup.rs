@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use infra::{DialogKey, Record};
+use infra::{CallIndex, Record};
 use model::{ConnId, NodeId, Owner, TenantId};
 use sip::{ConnectionId, proxy};
 
@@ -11,22 +11,13 @@ use sip::{ConnectionId, proxy};
 pub const ROLE: &str = "sip-cluster";
 /// A failure report is valid for at least this long: longer than a proxy takes to repeat which nodes it sees live.
 const REPORT_VALID_FOR: Duration = Duration::from_millis(500);
-/// How a message names its call.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum CallKey {
-    /// By our tag in its dialog.
-    Call(ConnId),
-    /// By the INVITE that began the call.
-    Invite(DialogKey),
-}
-
 /// A call to look up for messages that wait.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lookup {
     /// Its tenant.
     pub tenant: TenantId,
     /// How the messages name it.
-    pub named: CallKey,
+    pub named: CallIndex,
     /// A node reported as failed: its calls may be claimed at once.
     pub gone: Option<FailureReport>,
 }

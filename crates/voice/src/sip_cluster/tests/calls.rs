@@ -1,3 +1,4 @@
+use infra::CallIndex;
 use ivr::msml::{Command, Variable};
 use model::plan::{Destination, Service};
 use model::request::{RequestKind, RouteTo};
@@ -89,7 +90,7 @@ fn a_new_call_is_stored_with_its_entry_for_the_application() {
     let conn_id = bench.call("9000", point());
     let first = bench.writes.first().expect("a write");
     assert!(matches!(first.change, infra::Change::Create { .. }));
-    assert_eq!(first.dialogs[0].call_id, "caller-1");
+    assert!(matches!(&first.index[..], [CallIndex::Invite(dialog)] if dialog.call_id == "caller-1"));
     assert_eq!(first.new_call.as_ref().map(|entry| entry.conn_id), Some(conn_id));
 }
 

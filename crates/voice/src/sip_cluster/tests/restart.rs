@@ -1,11 +1,11 @@
-use infra::{Change, Record, Written};
+use infra::{CallIndex, Change, Record, Written};
 use model::request::{RequestKind, RouteTo, Treatment};
 use model::{ConnId, Dn, Owner, Token};
 use sip::agent::{Event, Reply};
 
 use super::bench::{Bench, EDGE, PHONE_SDP, Peer, new_node, owner, tenant};
 use super::calls::{request, talking};
-use crate::sip_cluster::node::lookup::{CallKey, Found};
+use crate::sip_cluster::node::lookup::Found;
 use crate::sip_cluster::node::order::Order;
 use sip::ConnectionId;
 
@@ -34,7 +34,7 @@ pub fn claimed(bench: &Bench, conn_id: ConnId) -> Record<ConnId> {
 }
 
 /// The node fails; its next run claims the call from its last record.
-fn restart(bench: &mut Bench, conn_id: ConnId) {
+pub fn restart(bench: &mut Bench, conn_id: ConnId) {
     let record = claimed(bench, conn_id);
     bench.node = new_node(2);
     bench.node.link_up(ConnectionId(1), EDGE, bench.now);
@@ -166,7 +166,7 @@ fn when_found(message: sip::Message, found: &Found) -> Vec<sip::Message> {
     bench.node.receive(message, ConnectionId(1), bench.now);
     assert!(bench.node.poll_transmit().is_none(), "first the ledger is asked");
     let Some(Order::Find(sought)) = bench.node.poll_order() else { panic!("nobody asks") };
-    assert_eq!((&sought.tenant, &sought.named), (&tenant(), &CallKey::Call(ConnId(7))));
+    assert_eq!((&sought.tenant, &sought.named), (&tenant(), &CallIndex::Call(ConnId(7))));
     bench.node.found(&sought.named, found, bench.now);
     let sent = std::iter::from_fn(|| bench.node.poll_transmit());
     sent.map(|sent| sip::Message::parse(sent.bytes).expect("a message")).collect()

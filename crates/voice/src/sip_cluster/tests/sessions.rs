@@ -150,7 +150,7 @@ fn hears_music() -> (Bench, ConnId) {
 
 /// Ends it.
 fn ends_music(bench: &mut Bench, conn_id: ConnId) {
-    let id = bench.node.table().get(&conn_id).expect("a call").call.state().playing.first().expect("music").id;
+    let id = bench.node.table().get(&conn_id).expect("a call").thread.first().playing.first().expect("music").id;
     bench.node.stop_treatment(conn_id, call::call::CALLER_LEG, id, bench.now);
     bench.node.mark(conn_id);
     bench.run();

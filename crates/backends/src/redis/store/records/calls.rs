@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use futures::FutureExt as _;
 use infra::{
-    Answer, CallLedger, CallWrite, Claim, Claimed, DialogKey, Holding, Loaded, Record, RecordKey as _, Written,
+    Answer, CallIndex, CallLedger, CallWrite, Claim, Claimed, Holding, Loaded, Record, RecordKey as _, Written,
 };
 use model::{ConnId, Owner, TenantId};
 
@@ -52,10 +52,10 @@ impl CallLedger for RedisStores {
         self.owners_of(CALL, tenant).boxed()
     }
 
-    fn lookup<'a>(&'a self, tenant: &'a TenantId, dialog: &'a DialogKey) -> Answer<'a, Option<ConnId>> {
+    fn lookup<'a>(&'a self, tenant: &'a TenantId, index: &'a CallIndex) -> Answer<'a, Option<ConnId>> {
         async move {
             let mut call = Call::on(&self.scripts.lookup, tenant);
-            call.arg(dialog_link(dialog));
+            call.arg(index.text());
             let id = reply::text(Some(&call.send(self).await?))?;
             if id.is_empty() {
                 self.nothing_waits_or_is_lost(CALL).await?;
@@ -78,15 +78,10 @@ fn row_of_call(write: CallWrite) -> Row {
         token: write.token,
         change: write.change,
         due: write.due,
-        links: write.dialogs.iter().map(dialog_link).collect(),
+        links: write.index.iter().map(CallIndex::text).collect(),
         facts: write.events.into(),
         new_call: write.new_call,
         began_with: None,
         number: 0,
     }
-}
-
-/// The index entry of a dialog; neither part contains a line break.
-fn dialog_link(dialog: &DialogKey) -> String {
-    format!("{}\n{}", dialog.call_id, dialog.from_tag)
 }

@@ -1,21 +1,24 @@
-//! A call as the node holds it: the call model, its legs, and what waits for the next commit.
+//! A thread as the node holds it: the model of its calls, their legs, and what waits for the next commit.
 
-use call::Call;
-use infra::{DialogKey, NewCall};
+use std::collections::{HashMap, VecDeque};
+
+use call::call::Playing;
+use call::{CallSnapshot, Thread};
+use infra::{CallIndex, DialogKey, NewCall};
 use model::event::Stamped;
-use model::{Dn, LegId, Owner, TenantId, Timestamp};
+use model::{ConnId, Dn, LegId, Owner, TenantId, Timestamp};
 use sip::HeaderName;
 use sip::agent::{COMPLETED_ELSEWHERE, DialogId, ExtraHeaders};
 
 use super::leg::{Leg, LegStage};
 
-/// A call.
+/// A thread, by the ConnID of its first call.
 #[derive(Debug)]
 pub struct Entry {
     /// Its tenant.
     pub tenant: TenantId,
-    /// The call model.
-    pub call: Call,
+    /// The model of its calls.
+    pub thread: Thread,
     /// Its legs, in the order of their numbers; those that are being hung up included.
     pub legs: Vec<Leg>,
     /// The media node of the first leg. The others go there too, because the legs must hear each other.
@@ -30,10 +33,12 @@ pub struct Entry {
     pub stored: Stored,
     /// Facts for the next commit.
     pub events: Vec<Stamped>,
-    /// An entry of the stream of new calls for the next commit.
-    pub new_call: Option<NewCall>,
-    /// What rq was last told of the call.
-    pub told: LastSent,
+    /// Entries of the stream of new calls, one for each commit.
+    pub new_calls: VecDeque<NewCall>,
+    /// Keys that the next commit indexes.
+    pub index: Vec<CallIndex>,
+    /// What rq was last told of each call.
+    pub told: HashMap<ConnId, LastSent>,
     /// Whether something has changed since the last commit.
     pub dirty: bool,
     /// Due time of the call model's timer, as in the node's `due`.
@@ -70,6 +75,17 @@ pub enum LastSent {
 }
 
 impl Entry {
+    /// A treatment that is wanted, and its call.
+    pub fn playing(&self, id: u32) -> Option<(&CallSnapshot, &Playing)> {
+        let in_call = |call| CallSnapshot::playing(call, id).map(|playing| (call, playing));
+        self.thread.calls().find_map(in_call)
+    }
+
+    /// The room of a leg; none while it is in none.
+    pub fn room_of(&self, leg: LegId) -> Option<u16> {
+        self.thread.call_with(leg).map(|call| call.number)
+    }
+
     /// A leg by its number.
     pub fn leg(&self, id: LegId) -> Option<&Leg> {
         self.legs.iter().find(|leg| leg.id == id)

@@ -26,7 +26,7 @@ impl Node {
         if !self.trace.is_on() {
             return;
         }
-        let state = entry.call.state();
+        let state = entry.thread.first();
         let (tenant, conn_id) = (&entry.tenant, state.conn_id);
         let (caller, trunk) = match &state.caller {
             Caller::Phone(dn) => (dn.to_string(), None),
@@ -78,7 +78,7 @@ pub(in crate::sip_cluster::node) fn leg(
         let contact = Some(contact.uri.clone());
         What::Leg(entry::Leg { leg: id.0, party: dn.to_string(), caller: false, contact })
     };
-    trace.note_with(&entry.tenant, entry.call.state().conn_id, now, what);
+    trace.note_with(&entry.tenant, entry.thread.first().conn_id, now, what);
 }
 
 fn in_words(destination: &Destination) -> String {

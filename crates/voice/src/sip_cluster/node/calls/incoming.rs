@@ -1,10 +1,11 @@
 //! An INVITE from a proxy becomes a call.
 
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use call::call::CALLER_LEG;
-use call::{Call, Incoming};
-use infra::DialogKey;
+use call::{Incoming, Thread};
+use infra::{CallIndex, DialogKey};
 use model::plan::Caller;
 use model::{Dn, TenantId, Timestamp};
 use sip::agent::{DialogId, Reply};
@@ -15,7 +16,7 @@ use sip::uri::Scheme;
 use sip::uri::escape::unescape;
 use sip::{ConnectionId, Flow, Message, NameAddr, StatusCode, Uri};
 
-use super::call::{Entry, LastSent, Stored};
+use super::call::{Entry, Stored};
 use super::explain::TraceBegin;
 use super::leg::{Leg, LegStage, Place, Side};
 use super::session::{self, Refusal};
@@ -74,16 +75,17 @@ impl Node {
         self.calls.bind(dialog, place);
         let entry = Entry {
             tenant: tenant.clone(),
-            call: Call::new(incoming, now),
+            thread: Thread::new(incoming, now),
             legs: vec![leg],
             media_owner: None,
             caller_name,
             warning: None,
+            index: vec![CallIndex::Invite(invite.clone())],
             invite,
             stored: Stored::No,
             events: Vec::new(),
-            new_call: None,
-            told: LastSent::default(),
+            new_calls: VecDeque::new(),
+            told: HashMap::new(),
             dirty: false,
             armed: None,
             settled: true,

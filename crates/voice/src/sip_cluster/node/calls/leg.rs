@@ -28,6 +28,10 @@ pub struct Leg {
     pub party: Option<IpAddr>,
     /// The DN and registration that we ring; none for the caller.
     pub target: Option<Target>,
+    /// The room in which media has it; none while it is in none.
+    pub room: Option<u16>,
+    /// Whether media is being told to move it.
+    pub joining: bool,
     /// Whether media waits for an answer to its offer.
     pub owes_media: bool,
     /// Whether an offer of the party is with media.
@@ -100,6 +104,8 @@ impl Leg {
             link,
             party: None,
             target: None,
+            room: Some(0),
+            joining: false,
             owes_media: false,
             relaying: false,
             holds: false,

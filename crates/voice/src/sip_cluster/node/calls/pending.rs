@@ -40,6 +40,8 @@ pub enum Pending {
     Talk(ConnId, LegId),
     /// To end a treatment: an INFO to media.
     Stop(Stop),
+    /// To move a leg to that room: an INFO to media.
+    Join(Place, Option<u16>),
     /// To start the treatment of that number: an INFO to media.
     Treatment(ConnId, LegId, u32),
 }
@@ -55,6 +57,8 @@ pub struct PendingRequests {
     unstopped: BTreeSet<Stop>,
     /// Liveness probes that are not answered yet.
     probes: BTreeMap<RequestId, Probe>,
+    /// INFOs that move a leg, until media has answered.
+    joins: HashMap<RequestId, (Place, Option<u16>)>,
     /// NOTIFYs that ask a phone to answer, until the phone accepts or refuses.
     talks: HashMap<RequestId, (ConnId, LegId)>,
 }
@@ -66,6 +70,7 @@ impl PendingRequests {
             Pending::Probe(probe) => drop(self.probes.insert(request, probe)),
             Pending::Talk(conn_id, leg) => drop(self.talks.insert(request, (conn_id, leg))),
             Pending::Stop(stop) => drop(self.stops.insert(request, stop)),
+            Pending::Join(place, room) => drop(self.joins.insert(request, (place, room))),
             Pending::Treatment(conn_id, leg, id) => drop(self.treatments.insert(request, (conn_id, leg, id))),
         }
     }
@@ -80,6 +85,9 @@ impl PendingRequests {
         }
         if let Some(stop) = self.stops.remove(&request) {
             return Some(Pending::Stop(stop));
+        }
+        if let Some((place, room)) = self.joins.remove(&request) {
+            return Some(Pending::Join(place, room));
         }
         self.treatments.remove(&request).map(|(conn_id, leg, id)| Pending::Treatment(conn_id, leg, id))
     }
@@ -108,6 +116,7 @@ impl PendingRequests {
         self.unstopped.retain(|stop| stop.conn_id != conn_id);
         self.probes.retain(|_, probe| probe.place.conn_id != conn_id);
         self.talks.retain(|_, (of, _)| *of != conn_id);
+        self.joins.retain(|_, (place, _)| place.conn_id != conn_id);
     }
 
     /// How many treatments are being started.

@@ -34,9 +34,9 @@ impl Node {
         let Some(entry) = self.calls.get(&conn_id) else {
             return treatment;
         };
-        let state = entry.call.state();
-        let purpose = state.playing.iter().find(|playing| playing.id == id).map(|playing| &playing.purpose);
-        let is_feature = matches!(state.stage, call::call::Stage::Feature(_));
+        let playing = entry.playing(id);
+        let purpose = playing.map(|(_, playing)| &playing.purpose);
+        let is_feature = playing.is_some_and(|(call, _)| matches!(call.stage, call::call::Stage::Feature(_)));
         match (purpose, treatment) {
             (Some(Purpose::HoldMusic), Treatment::Music { resource, duration_ms }) => {
                 let resource = (self.prompts)(&entry.tenant).hold_music.unwrap_or(resource);

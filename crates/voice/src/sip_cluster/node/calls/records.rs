@@ -3,9 +3,11 @@
 mod model_read;
 mod model_write;
 
+use std::collections::{HashMap, VecDeque};
+
 use bytes::Bytes;
 use call::call::HoldWay;
-use call::{Call, CallSnapshot};
+use call::{CallSnapshot, Thread};
 use contracts::v1;
 use contracts::wire::{call_ref_to_wire, user_data_to_wire};
 use infra::DialogKey;
@@ -14,7 +16,7 @@ use model::{Dn, LegId, Timestamp};
 use prost::Message as _;
 use sip::agent::{DialogSnapshot, UserAgent};
 
-use super::call::{Entry, LastSent, Stored};
+use super::call::{Entry, Stored};
 use super::leg::{Leg, LegStage, Target};
 use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
 use sip::ConnectionId;
@@ -42,7 +44,8 @@ pub fn encode<'a>(entry: &Entry, agent: &UserAgent, edge_of: impl Fn(ConnectionI
     let mut dialogs = Vec::with_capacity(entry.legs.len() * 2);
     let legs = entry.legs.iter().map(|leg| leg_to_record(leg, agent, &edge_of, &mut dialogs)).collect();
     let body = v1::CallRecord {
-        model: Some(model_write::snapshot(entry.call.state())),
+        model: Some(model_write::snapshot(entry.thread.first())),
+        further: entry.thread.calls().skip(1).map(model_write::snapshot).collect(),
         legs,
         media_owner: entry.media_owner.as_ref().map(ToString::to_string),
         caller_name: entry.caller_name.clone(),
@@ -89,6 +92,8 @@ fn leg_to_record<'a>(
         echo: leg.echo,
         heard_at_us: leg.heard_at.as_micros(),
         party: leg.party.map(|host| host.to_string()),
+        room: leg.room.unwrap_or_default().into(),
+        roomless: leg.room.is_none(),
     }
 }
 
@@ -110,7 +115,8 @@ pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> ConnectionId) -> Re
         return Err(RecordError("kind or version"));
     }
     let body = v1::CallRecord::decode(record.body).map_err(|_| RecordError("call record"))?;
-    let snapshot = model_read::snapshot(body.model.ok_or(RecordError("model"))?)?;
+    let first = model_read::snapshot(body.model.ok_or(RecordError("model"))?)?;
+    let further = body.further.into_iter().map(model_read::snapshot).collect::<Result<Vec<_>, _>>()?;
     let mut stored: Vec<Option<v1::DialogRecord>> = body.dialogs.into_iter().map(Some).collect();
     let mut take = |index: Option<u32>| -> Result<Option<DialogSnapshot>, RecordError> {
         let Some(index) = index else {
@@ -127,8 +133,8 @@ pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> ConnectionId) -> Re
         legs.push(leg_from_record(leg, &mut link_of)?);
     }
     let entry = Entry {
-        tenant: snapshot.tenant.clone(),
-        call: Call::restore(snapshot),
+        tenant: first.tenant.clone(),
+        thread: Thread::restore(first, further),
         legs,
         media_owner: body.media_owner.map(|owner| owner.parse().map_err(|_| RecordError("media_owner"))).transpose()?,
         caller_name: body.caller_name,
@@ -136,8 +142,9 @@ pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> ConnectionId) -> Re
         invite: DialogKey { call_id: body.invite_call_id, from_tag: body.invite_from_tag },
         stored: Stored::Live,
         events: Vec::new(),
-        new_call: None,
-        told: LastSent::default(),
+        new_calls: VecDeque::new(),
+        index: Vec::new(),
+        told: HashMap::new(),
         dirty: false,
         armed: None,
         settled: false,
@@ -149,8 +156,8 @@ pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> ConnectionId) -> Re
 /// What can still be read of a record that [`decode`] refuses.
 #[derive(Default)]
 pub struct Legible {
-    /// The call model.
-    pub call: Option<Call>,
+    /// The model of its calls.
+    pub thread: Option<Thread>,
     /// Its dialogs, each with the edge of the proxy by which it goes, where that is known.
     pub dialogs: Vec<(DialogSnapshot, Option<String>)>,
 }
@@ -169,8 +176,10 @@ pub fn legible(bytes: &[u8]) -> Legible {
         Some((dialog_from_record(record).ok()?, edge_of(index)))
     };
     let model = v1::CallModelRecord::decode(&*parts.model).ok();
+    let further = parts.further.iter().filter_map(|call| v1::CallModelRecord::decode(&**call).ok());
+    let further = further.filter_map(|call| model_read::snapshot(call).ok()).collect();
     Legible {
-        call: model.and_then(|model| model_read::snapshot(model).ok()).map(Call::restore),
+        thread: model.and_then(|model| model_read::snapshot(model).ok()).map(|first| Thread::restore(first, further)),
         dialogs: parts.dialogs.iter().enumerate().filter_map(dialog).collect(),
     }
 }
@@ -197,6 +206,7 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         }),
     };
     let id = LegId(u16::try_from(record.id).map_err(|_| RecordError("legs.id"))?);
+    let room = u16::try_from(record.room).map_err(|_| RecordError("legs.room"))?;
     let heard_at = Timestamp::from_micros(record.heard_at_us);
     Ok(Leg {
         party: record.party.as_deref().map(str::parse).transpose().map_err(|_| RecordError("legs.party"))?,
@@ -206,6 +216,7 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         holds: record.holds,
         asked,
         echo: record.echo,
+        room: if record.roomless { None } else { Some(room) },
         ..Leg::new(id, link_of(&record.edge), stage, heard_at)
     })
 }

@@ -12,7 +12,7 @@ impl Node {
     pub(in crate::sip_cluster::node) fn feed(&mut self, conn_id: ConnId, input: Input, now: Timestamp) {
         self.set_current(conn_id);
         if let Some(entry) = self.calls.get_mut(&conn_id) {
-            entry.call.handle(input, now);
+            entry.thread.handle(input, now);
             self.call_changed(conn_id, now);
         }
     }
@@ -38,8 +38,9 @@ impl Node {
     /// Carries out a call's outputs and arms its timer.
     pub(in crate::sip_cluster::node) fn call_changed(&mut self, conn_id: ConnId, now: Timestamp) {
         self.mark(conn_id);
-        while let Some(output) = self.calls.get_mut(&conn_id).and_then(|entry| entry.call.poll_output()) {
-            self.carry_out(conn_id, output, now);
+        self.calls.know_calls_of(conn_id);
+        while let Some((call, output)) = self.calls.get_mut(&conn_id).and_then(|entry| entry.thread.poll_output()) {
+            self.carry_out(conn_id, call, output, now);
             if !self.may_step("outputs of a call") {
                 break;
             }
@@ -47,18 +48,19 @@ impl Node {
         let Some(entry) = self.calls.get_mut(&conn_id) else {
             return;
         };
-        if let Some(limit) = entry.call.take_limit() {
+        if let Some(limit) = entry.thread.take_limit() {
             self.metrics.call_limited();
             tracing::warn!(%conn_id, limit = limit.as_str(), "a call has reached a limit of work: it ends");
         }
         self.calls.arm(conn_id);
+        self.join_rooms(conn_id, now);
     }
 
     /// The timer of a call is due.
     pub(in crate::sip_cluster::node) fn call_due(&mut self, conn_id: ConnId, now: Timestamp) {
         let Some(entry) = self.calls.get_mut(&conn_id) else { return };
         entry.armed = None;
-        entry.call.handle_timeout(now);
+        entry.thread.handle_timeout(now);
         self.call_changed(conn_id, now);
         if self.calls.get(&conn_id).is_some_and(|entry| entry.armed.is_some_and(|next| next <= now)) {
             self.exceed("a timer that is due again at once");

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, hash_map};
 
+use infra::CallIndex;
 use model::{ConnId, LegId, Timestamp};
 use sip::agent::DialogId;
 
@@ -12,6 +13,8 @@ use super::leg::{Leg, Place};
 #[derive(Default)]
 pub struct Calls {
     entries: HashMap<ConnId, Entry>,
+    /// The thread of each further call.
+    threads: HashMap<ConnId, ConnId>,
     /// The leg of each dialog.
     dialogs: HashMap<DialogId, Place>,
     /// Calls with a timer, by due time.
@@ -79,10 +82,27 @@ impl Calls {
     /// Removes a call and its timer.
     pub fn remove(&mut self, conn_id: ConnId) -> Option<Entry> {
         let entry = self.entries.remove(&conn_id)?;
+        self.threads.retain(|_, thread| *thread != conn_id);
         if let Some(armed) = entry.armed {
             self.due.remove(&(armed, conn_id));
         }
         Some(entry)
+    }
+
+    /// The thread to which a call belongs, by the ConnID of its first call.
+    pub fn thread_of(&self, conn_id: ConnId) -> Option<ConnId> {
+        let first = self.entries.contains_key(&conn_id).then_some(conn_id);
+        first.or_else(|| self.threads.get(&conn_id).copied())
+    }
+
+    /// Makes the further calls of a thread known by their own ids, here and in the index of the ledger.
+    pub fn know_calls_of(&mut self, conn_id: ConnId) {
+        let Some(entry) = self.entries.get_mut(&conn_id) else { return };
+        for call in entry.thread.calls().map(|call| call.conn_id).filter(|call| *call != conn_id) {
+            if self.threads.insert(call, conn_id).is_none() {
+                entry.index.push(CallIndex::Call(call));
+            }
+        }
     }
 
     // ---- dialogs
@@ -112,7 +132,7 @@ impl Calls {
     /// Arms the timer of the call's model as it is now.
     pub fn arm(&mut self, conn_id: ConnId) {
         let Some(entry) = self.entries.get_mut(&conn_id) else { return };
-        let next = entry.call.next_timeout();
+        let next = entry.thread.next_timeout();
         if entry.armed != next {
             if let Some(armed) = entry.armed {
                 self.due.remove(&(armed, conn_id));
@@ -153,6 +173,11 @@ impl Calls {
     /// Removes a call that is no longer here from the next batch.
     pub fn unmark(&mut self, conn_id: ConnId) {
         self.changed.retain(|changed| *changed != conn_id);
+    }
+
+    /// Whether the next batch stores something.
+    pub const fn is_one_changed(&self) -> bool {
+        !self.changed.is_empty()
     }
 
     /// Takes the calls that the batch stores.

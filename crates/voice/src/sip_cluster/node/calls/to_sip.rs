@@ -14,6 +14,7 @@ use sip::{ConnectionId, Flow, HeaderName, StatusCode};
 use super::call::Stored;
 use super::leg::{Leg, LegStage, MEDIA_TAG, Place, Side, Target};
 use super::pending::Pending;
+use super::rooms::room;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::order::Order;
 use crate::sip_cluster::node::proxies::NO_CONNECTION;
@@ -22,8 +23,14 @@ use crate::sip_cluster::node::proxies::NO_CONNECTION;
 const MEDIA_HOST: &str = "media.trunkline.invalid";
 
 impl Node {
-    /// Carries out one output of the call.
-    pub(in crate::sip_cluster::node) fn carry_out(&mut self, conn_id: ConnId, output: Output, now: Timestamp) {
+    /// Carries out one output of the thread, of one of its calls.
+    pub(in crate::sip_cluster::node) fn carry_out(
+        &mut self,
+        conn_id: ConnId,
+        call: ConnId,
+        output: Output,
+        now: Timestamp,
+    ) {
         match output {
             Output::Fact(fact) => {
                 if let Some(entry) = self.calls.get_mut(&conn_id) {
@@ -32,8 +39,8 @@ impl Node {
                     entry.events.push(fact);
                 }
             }
-            Output::AskDialPlan { ask, dialled } => self.ask_dial_plan(conn_id, ask, dialled),
-            Output::NewCall { point, application } => self.new_call(conn_id, &point, &application, now),
+            Output::AskDialPlan { ask, dialled } => self.ask_dial_plan(conn_id, call, ask, dialled),
+            Output::NewCall { point, application } => self.new_call(conn_id, call, &point, &application, now),
             Output::AskPin { ask, typed } => self.ask_pin(conn_id, ask, typed),
             Output::AgentRequest(request) => {
                 debug_assert_eq!(request.requester, feature_requester(conn_id));
@@ -58,11 +65,13 @@ impl Node {
         }
     }
 
-    fn ask_dial_plan(&mut self, conn_id: ConnId, ask: u32, dialled: String) {
+    fn ask_dial_plan(&mut self, conn_id: ConnId, call: ConnId, ask: u32, dialled: String) {
         let Some(entry) = self.calls.get(&conn_id) else {
             return;
         };
-        let caller = entry.call.state().caller.clone();
+        let Some(caller) = entry.thread.call(call).map(|call| call.caller.clone()) else {
+            return;
+        };
         self.orders.push_back(Order::AskDialPlan { tenant: entry.tenant.clone(), conn_id, ask, caller, dialled });
     }
 
@@ -71,20 +80,22 @@ impl Node {
             return;
         };
         // Only phones reach feature codes.
-        if let Caller::Phone(dn) = &entry.call.state().caller {
+        if let Caller::Phone(dn) = &entry.thread.first().caller {
             let (tenant, dn) = (entry.tenant.clone(), dn.clone());
             self.orders.push_back(Order::AskPin { tenant, conn_id, ask, dn, typed });
         }
     }
 
-    fn new_call(&mut self, conn_id: ConnId, point: &Dn, application: &str, now: Timestamp) {
+    fn new_call(&mut self, conn_id: ConnId, call: ConnId, point: &Dn, application: &str, now: Timestamp) {
         let owner = self.ids.owner().to_string();
         let Some(entry) = self.calls.get_mut(&conn_id) else {
             return;
         };
-        let state = entry.call.state();
+        let Some(state) = entry.thread.call(call) else {
+            return;
+        };
         let body = super::records::new_call(state, point, application, owner, now);
-        entry.new_call = Some(NewCall { conn_id, trace: state.uuid, at: now, body });
+        entry.new_calls.push_back(NewCall { conn_id: call, trace: state.uuid, at: now, body });
     }
 
     fn alert_caller(&mut self, conn_id: ConnId, now: Timestamp) {
@@ -149,7 +160,8 @@ impl Node {
             Some(owner) => format!("{owner}.{MEDIA_HOST}"),
             None => MEDIA_HOST.to_owned(),
         };
-        let target = format!("sip:conf={conn_id}@{host}{}", codecs_param(&self.laws(conn_id)));
+        let at = entry.room_of(id).unwrap_or_default();
+        let target = format!("sip:conf={}@{host}{}", room(conn_id, at), codecs_param(&self.laws(conn_id)));
         let mut headers = vec![(sip::proxy::headers::TENANT, entry.tenant.to_string())];
         headers.extend(self.trace_header(conn_id));
         headers.extend(entry.leg(id).and_then(party_header));
@@ -170,6 +182,7 @@ impl Node {
         self.calls.bind(dialog, place);
         if let Some(leg) = self.leg_mut(conn_id, id) {
             leg.media = Some(dialog);
+            leg.room = Some(at);
         }
         Ok(())
     }
@@ -200,10 +213,10 @@ impl Node {
         let Some((link, target)) = entry.leg(id).and_then(|leg| Some((leg.link, leg.target.as_ref()?))) else {
             return;
         };
-        let state = entry.call.state();
+        let state = entry.thread.call_with(id).unwrap_or(entry.thread.first());
         let number = state.presented_number();
         let name = match entry.caller_name.as_str() {
-            _ if !state.presents_caller() => String::new(),
+            _ if !state.presents_caller() || state.consults_for.is_some() => String::new(),
             "" => String::new(),
             name => format!("{} ", sip::params::quote(name)),
         };
@@ -403,7 +416,7 @@ impl Node {
             return;
         };
         entry.legs.retain(|leg| leg.stage != LegStage::Closing || leg.phone.is_some() || leg.media.is_some());
-        let over = entry.stored == Stored::Ended || (entry.stored == Stored::No && entry.call.is_over());
+        let over = entry.stored == Stored::Ended || (entry.stored == Stored::No && entry.thread.is_over());
         if over && entry.legs.is_empty() && !entry.dirty {
             self.calls.remove(conn_id);
             self.pending.forget(conn_id);

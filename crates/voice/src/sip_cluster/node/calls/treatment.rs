@@ -14,6 +14,7 @@ use sip::{Message, StatusCode};
 
 use super::call::Entry;
 use super::leg::{Place, Side};
+use super::msml_request::result_code;
 use super::pending::{Pending, Stop};
 use super::to_sip::note;
 use crate::sip_cluster::limits::NOTICE_MAX;
@@ -60,7 +61,8 @@ impl Node {
         let Some(entry) = self.calls.get(&conn_id) else {
             return;
         };
-        let unconfirmed = entry.call.state().playing.iter().filter(|playing| playing.issued && !playing.started);
+        let playing = entry.thread.calls().flat_map(|call| &call.playing);
+        let unconfirmed = playing.filter(|playing| playing.issued && !playing.started);
         for Playing { leg, id, treatment, .. } in unconfirmed.cloned().collect::<Vec<_>>() {
             let treatment = self.as_chosen(conn_id, id, treatment);
             self.start_treatment(conn_id, leg, id, &treatment, now);
@@ -92,30 +94,6 @@ impl Node {
         for stop in self.pending.take_unstopped() {
             self.mark(stop.conn_id);
             self.attempt_for(Some(stop.conn_id), now, |node| node.tell_stop(stop, now));
-        }
-    }
-
-    /// A leg's media dialog and its name in MSML: our tag, which media got with the INVITE.
-    fn media_of(&self, conn_id: ConnId, leg: LegId) -> Option<(DialogId, String)> {
-        let media = self.leg(conn_id, leg)?.media?;
-        let tag = self.agent.leg(media)?.dialog.local_tag.to_string();
-        Some((media, tag))
-    }
-
-    fn send_msml(
-        &mut self,
-        media: DialogId,
-        commands: &[Command],
-        headers: Vec<(HeaderName, String)>,
-        now: Timestamp,
-    ) -> Option<RequestId> {
-        let body = Body::new(msml::CONTENT_TYPE, msml::build_request(commands));
-        match self.agent.info(media, body, headers, now) {
-            Ok(request) => Some(request),
-            Err(error) => {
-                tracing::debug!(%error, "media cannot be reached now");
-                None
-            }
         }
     }
 
@@ -189,6 +167,7 @@ impl Node {
                     self.pending.repeat_later(stop);
                 }
             }
+            Some(Pending::Join(place, room)) => self.room_joined(place, room, status, response, now),
             Some(Pending::Treatment(conn_id, leg, id)) => {
                 self.treatment_answered(conn_id, leg, id, status, response, now);
             }
@@ -206,16 +185,12 @@ impl Node {
         response: Option<&Message>,
         now: Timestamp,
     ) {
-        let code =
-            response.and_then(|response| msml::parse_notice(response.body()).ok()).and_then(|notice| match notice {
-                Notice::Result(result) => Some(result.code),
-                Notice::Event(_) => None,
-            });
+        let code = result_code(response);
         self.mark(conn_id);
         // After a repeated request it may run already.
         let runs = matches!(code.unwrap_or(msml::code::OK), msml::code::OK | msml::code::NAME_IN_USE);
         if (200..300).contains(&status.0) && runs {
-            let wanted = |entry: &Entry| entry.call.state().playing.iter().any(|playing| playing.id == id);
+            let wanted = |entry: &Entry| entry.playing(id).is_some();
             if !self.calls.get(&conn_id).is_some_and(wanted) {
                 // It had ended, and this was reported only after the request was repeated.
                 return self.stop_treatment(conn_id, leg, id, now);
@@ -239,7 +214,7 @@ fn key_type(message: &Message) -> Option<&'static str> {
 
 /// Whether the digits being typed are the caller's secret.
 fn collects_secret(entry: &Entry, id: u32) -> bool {
-    entry.call.state().playing.iter().any(|playing| playing.id == id && playing.purpose == Purpose::Pin)
+    entry.playing(id).is_some_and(|(_, playing)| playing.purpose == Purpose::Pin)
 }
 
 fn dialog_name(id: u32) -> String {

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use sip::{ConnectionId, Message};
 
 use crate::sip_cluster::limits::FINDING_MAX;
-use crate::sip_cluster::node::lookup::CallKey;
+use infra::CallIndex;
 
 /// The messages, by their call, in order of arrival, each with the connection that it came by.
 #[derive(Default)]
-pub struct HeldMessages(HashMap<CallKey, Vec<(Message, ConnectionId)>>);
+pub struct HeldMessages(HashMap<CallIndex, Vec<(Message, ConnectionId)>>);
 
 impl HeldMessages {
     /// Whether no further message may wait.
@@ -18,14 +18,14 @@ impl HeldMessages {
     }
 
     /// Holds a message; returns whether it is the first of its call, whose owner must be looked up.
-    pub fn hold(&mut self, named: &CallKey, message: Message, link: ConnectionId) -> bool {
+    pub fn hold(&mut self, named: &CallIndex, message: Message, link: ConnectionId) -> bool {
         let waiting = self.0.entry(named.clone()).or_default();
         waiting.push((message, link));
         waiting.len() == 1
     }
 
     /// Takes the messages of a call whose lookup is done.
-    pub fn take(&mut self, named: &CallKey) -> Vec<(Message, ConnectionId)> {
+    pub fn take(&mut self, named: &CallIndex) -> Vec<(Message, ConnectionId)> {
         self.0.remove(named).unwrap_or_default()
     }
 

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use call::{Call, Input, Output};
+use call::{Input, Output, Thread};
 use infra::Record;
 use model::event::CallRef;
 use model::{
@@ -103,7 +103,7 @@ impl Node {
 
 /// The facts of a call's end, as far as its record can be read.
 fn facts_of_end(record: &Record<ConnId>, now: Timestamp) -> Vec<Stamped> {
-    let end = || Some(end_of(&mut records::legible(&record.state).call?, record, now));
+    let end = || Some(end_of(&mut records::legible(&record.state).thread?, record, now));
     catch_unwind(AssertUnwindSafe(end)).ok().flatten().unwrap_or_default()
 }
 
@@ -129,15 +129,15 @@ fn bare_end(record: &Record<ConnId>, now: Timestamp) -> Vec<Stamped> {
     vec![Stamped { id, tenant: record.tenant.clone(), at: now, trace: None, event }]
 }
 
-/// The facts with which a call ends at once.
-fn end_of(call: &mut Call, record: &Record<ConnId>, now: Timestamp) -> Vec<Stamped> {
-    if call.state().token != record.token {
-        call.claim(record.token);
+/// The facts with which the calls of a thread end at once.
+fn end_of(thread: &mut Thread, record: &Record<ConnId>, now: Timestamp) -> Vec<Stamped> {
+    if thread.token() != record.token {
+        thread.claim(record.token);
     }
-    call.handle(Input::Fault, now);
-    std::iter::from_fn(|| call.poll_output())
+    thread.handle(Input::Fault, now);
+    std::iter::from_fn(|| thread.poll_output())
         .take(STEPS_MAX as usize)
-        .filter_map(|output| match output {
+        .filter_map(|(_, output)| match output {
             Output::Fact(fact) => Some(fact),
             _ => None,
         })

@@ -16,13 +16,17 @@ impl Node {
             return;
         };
         // A call that is over only waits for the answer to a BYE.
-        let live = |entry: &&Entry| entry.stored == Stored::Live && !entry.call.is_over();
-        let Some(entry) = self.calls.get(&conn_id).filter(live) else {
+        let Some(thread) = self.calls.thread_of(conn_id) else { return };
+        let is_live = |entry: &&Entry| {
+            let call = entry.thread.call(conn_id);
+            entry.stored == Stored::Live && call.is_some_and(|call| !call.is_over())
+        };
+        let Some(entry) = self.calls.get(&thread).filter(is_live) else {
             return;
         };
         tracing::warn!(%conn_id, why = %repair.why, action = ?repair.action, "a repair");
         let text = format!("the auditor repairs it ({:?}): {}", repair.action, repair.why);
-        self.trace.note_with(&entry.tenant, conn_id, now, || runtime::trace::What::Note { text });
+        self.trace.note_with(&entry.tenant, thread, now, || runtime::trace::What::Note { text });
         let kind = match repair.action {
             RepairAction::Clear | RepairAction::Free => RequestKind::ClearCall(conn_id),
             RepairAction::Restate => RequestKind::QueryCall(conn_id),
@@ -41,7 +45,7 @@ impl Node {
             extensions: UserData::new(),
         };
         self.attempt(Doing::OtherInput("a repair"), now, |node| {
-            node.feed(conn_id, Input::Request(request), now);
+            node.feed(thread, Input::Request(request), now);
             node.settle(now);
         });
     }

@@ -45,8 +45,8 @@ impl Node {
     fn go_on_with(&mut self, record: &Record<ConnId>, now: Timestamp) -> Result<(), RecordError> {
         let conn_id = record.key;
         let Decoded { mut entry, dialogs } = records::decode(&record.state, |edge| self.proxies.link_at(edge, now))?;
-        if entry.call.state().token != record.token {
-            entry.call.claim(record.token);
+        if entry.thread.token() != record.token {
+            entry.thread.claim(record.token);
         }
         // Inserted before its dialogs, so that a fault from here on finds every part of the call.
         self.calls.insert(conn_id, entry);
@@ -59,7 +59,7 @@ impl Node {
             self.trace_call(entry, TraceBegin::Takeover, now);
         }
         if let Some(entry) = self.calls.get_mut(&conn_id) {
-            entry.call.ask_again();
+            entry.thread.ask_again();
         }
         self.call_changed(conn_id, now);
         self.ask_again(conn_id, now);

@@ -4,7 +4,7 @@
 //! a call that another node owns go to that node. All others are answered as those of a call that is over. Proxies and nodes
 //! choose a call's successor by the same rendezvous hash, so messages reach the node that claims the call.
 
-use infra::{DialogKey, Record};
+use infra::{CallIndex, DialogKey, Record};
 use model::{ConnId, Owner, TenantId, Timestamp};
 use sip::agent::Reply;
 use sip::header::HeaderName;
@@ -14,7 +14,7 @@ use sip::{ConnectionId, Flow, LocalTag, Message, Method, StatusCode};
 use crate::quarantine::was_suspect_before_claim;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::faults::Doing;
-use crate::sip_cluster::node::lookup::{CallKey, FailureReport, Found, Lookup, ROLE, SeenLive};
+use crate::sip_cluster::node::lookup::{FailureReport, Found, Lookup, ROLE, SeenLive};
 use crate::sip_cluster::node::order::Order;
 
 /// Status for a caller whose call is over and to whom the refusal may not have come.
@@ -56,7 +56,7 @@ impl Node {
         if self.calls.contains_key(&call) {
             return Belongs::LegOver;
         }
-        Belongs::Lookup(Lookup { tenant, named: CallKey::Call(call), gone })
+        Belongs::Lookup(Lookup { tenant, named: CallIndex::Call(call), gone })
     }
 
     /// A proxy repeats an INVITE because its node failed, or another node has found that we own its call. The call may be in the
@@ -69,7 +69,7 @@ impl Node {
         let tenant = TenantId::parse(message.header(&headers::TENANT)?).ok()?;
         let from_tag = message.from().ok()?.tag().unwrap_or_default().to_owned();
         let key = DialogKey { call_id: message.call_id().ok()?.to_owned(), from_tag };
-        Some(Lookup { tenant, named: CallKey::Invite(key), gone })
+        Some(Lookup { tenant, named: CallIndex::Invite(key), gone })
     }
 
     /// Holds a message until the ledger has named the owner of its call.
@@ -90,7 +90,7 @@ impl Node {
     }
 
     /// A lookup is done: handles the messages that waited for it.
-    pub fn found(&mut self, named: &CallKey, found: &Found, now: Timestamp) {
+    pub fn found(&mut self, named: &CallIndex, found: &Found, now: Timestamp) {
         if let Found::Ours(record) = found {
             self.take_over(record, now);
         }
@@ -180,8 +180,8 @@ impl Node {
     /// Takes a claimed call over. It may be here already: another message has brought it, or this node had lost it without
     /// knowing.
     fn take_over(&mut self, record: &Record<ConnId>, now: Timestamp) {
-        let held = self.calls.get_mut(&record.key).map(|entry| &mut entry.call);
-        match held.map(|call| (record.token.0.saturating_sub(call.state().token.0), call)) {
+        let held = self.calls.get_mut(&record.key).map(|entry| &mut entry.thread);
+        match held.map(|call| (record.token.0.saturating_sub(call.token().0), call)) {
             Some((0, _)) => return,
             // No other node owned it in between: the state here is complete.
             Some((1, call)) => {

@@ -197,7 +197,7 @@ impl World {
             let core = node.core.as_ref()?;
             core.table()
                 .iter()
-                .find(|(_, entry)| !entry.call.is_over())
+                .find(|(_, entry)| !entry.thread.is_over())
                 .map(|(id, entry)| format!("{id}: {:?}", entry.legs))
         };
         let stuck = self.nodes.iter().find_map(live);

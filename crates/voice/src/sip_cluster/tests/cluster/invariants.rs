@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use infra::{CallWrite, Loaded, Written};
+use infra::{CallIndex, CallWrite, Loaded, Written};
 use model::{ConnId, Event, EventName, Timestamp};
 use sip::proxy::headers;
 use sip::{HeaderName, LocalTag, Message, Method, StatusCode};
@@ -85,9 +85,9 @@ impl Rules {
 
     /// Calls begin, whether or not the ledger has them yet.
     pub fn begin(&mut self, batch: &[CallWrite]) {
-        let invite = |write: &CallWrite| Some((write.conn_id, write.dialogs.first()?.call_id.clone()));
+        let invite = |write: &CallWrite| Some((write.conn_id, call_id(write)?.to_owned()));
         self.invites.extend(batch.iter().filter_map(invite));
-        let is_hostile = |write: &&CallWrite| write.dialogs.first().is_some_and(|it| it.call_id.starts_with(CALL_IDS));
+        let is_hostile = |write: &&CallWrite| call_id(write).is_some_and(|id| id.starts_with(CALL_IDS));
         for write in batch.iter().filter(is_hostile) {
             self.hostile.insert(write.conn_id);
             self.ended.insert(write.conn_id);
@@ -301,4 +301,12 @@ fn left_in(node: &SimNode) -> Vec<String> {
     ];
     let sizes = sizes.iter().filter(|(_, size)| *size > 0);
     kept.chain(sizes.map(|(what, size)| format!("{size} {what} in {}", node.owner))).collect()
+}
+
+/// The Call-ID of the INVITE that began a call, in the write that stores it first.
+fn call_id(write: &CallWrite) -> Option<&str> {
+    write.index.iter().find_map(|key| match key {
+        CallIndex::Invite(dialog) => Some(dialog.call_id.as_str()),
+        CallIndex::Call(_) => None,
+    })
 }

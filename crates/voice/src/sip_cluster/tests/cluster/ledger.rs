@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use infra::{
-    Answer, CallLedger, CallWrite, Claim, Claimed, DialogKey, Holding, Lease, Leases, Loaded, Record, StoreError,
+    Answer, CallIndex, CallLedger, CallWrite, Claim, Claimed, Holding, Lease, Leases, Loaded, Record, StoreError,
     Stores, Written,
 };
 use model::{ConnId, Epoch, NodeId, Owner, TenantId, Timestamp, Token};
@@ -295,8 +295,8 @@ impl CallLedger for Way {
         self.ask(self.ledger.calls.owners(tenant))
     }
 
-    fn lookup<'a>(&'a self, tenant: &'a TenantId, dialog: &'a DialogKey) -> Answer<'a, Option<ConnId>> {
-        let found = at_once(self.ledger.calls.lookup(tenant, dialog));
+    fn lookup<'a>(&'a self, tenant: &'a TenantId, index: &'a CallIndex) -> Answer<'a, Option<ConnId>> {
+        let found = at_once(self.ledger.calls.lookup(tenant, index));
         let is_unsure = matches!(found, Ok(None)) && self.state().owners_first(self.now());
         if is_unsure { away() } else { self.ask(std::future::ready(found).boxed()) }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use infra::{CallLedger as _, CallWrite, Change, Record};
+use infra::{CallIndex, CallLedger as _, CallWrite, Change, Record};
 use model::event::{ErrorCode, EventName};
 use model::plan::Destination;
 use model::{ConnId, Epoch, NodeId, Owner, Request, Timestamp};
@@ -18,7 +18,7 @@ use super::world::{Action, Addr, Payload, World};
 use crate::sip_cluster::ledger::claim::FailedOwners;
 use crate::sip_cluster::limits::{GAP_MAX, Limits};
 use crate::sip_cluster::metrics::Metrics;
-use crate::sip_cluster::node::lookup::{CallKey, Found};
+use crate::sip_cluster::node::lookup::Found;
 use crate::sip_cluster::node::{Node, Parts};
 
 /// The role of nodes.
@@ -27,7 +27,7 @@ pub const ROLE: &str = "sip-cluster";
 #[derive(Clone, Debug)]
 pub enum InboxMessage {
     Plan { conn_id: ConnId, ask: u32, destination: Destination },
-    Found(CallKey, Found),
+    Found(CallIndex, Found),
     Inherited(Vec<Record<ConnId>>),
     Request { number: u64, request: Request, unreachable: Option<NodeId>, search: Search },
 }

@@ -1,5 +1,6 @@
 //! Orders of a node and their results: the dial plan's answers, the ledger's, requests that find their call.
 
+use infra::CallIndex;
 use std::time::Duration;
 
 use model::event::ErrorCode;
@@ -12,7 +13,7 @@ use super::proxies::phone_address;
 use super::world::{Action, World};
 use crate::sip_cluster::ledger::claim::OrphanScan;
 use crate::sip_cluster::ledger::find::{FIND_AGAIN, FIND_WITHIN, find_once};
-use crate::sip_cluster::node::lookup::{CallKey, FailureReport, Found, Lookup, SeenLive};
+use crate::sip_cluster::node::lookup::{FailureReport, Found, Lookup, SeenLive};
 use crate::sip_cluster::node::order::Order;
 
 /// How long a request waits until its call's owner is known, as in `server`.
@@ -115,7 +116,7 @@ impl World {
     ) {
         let Some(conn_id) = request.kind.conn_id() else { return };
         let now = self.now();
-        let named = CallKey::Call(conn_id);
+        let named = CallIndex::Call(conn_id);
         let sought =
             Lookup { tenant: tenant(), named: named.clone(), gone: unreachable.clone().map(FailureReport::Node) };
         let (owner, live) = (self.nodes[at].owner.clone(), self.live_for(at));

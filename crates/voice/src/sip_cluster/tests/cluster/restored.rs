@@ -46,14 +46,15 @@ type Dialogs = Vec<(Option<DialogSnapshot>, Option<DialogSnapshot>)>;
 fn lost(entry: &Entry, agent: &UserAgent, read: &Decoded) -> Option<String> {
     let snapshot = |dialog: Option<DialogId>| agent.snapshot(&[dialog?]).pop();
     let dialogs: Dialogs = entry.legs.iter().map(|leg| (snapshot(leg.phone), snapshot(leg.media))).collect();
-    differs(entry.call.state(), read.entry.call.state())
+    let calls = |entry: &Entry| entry.thread.calls().cloned().collect::<Vec<_>>();
+    differs(&calls(entry), &calls(&read.entry))
         .or_else(|| differs(&beside_the_model(entry), &beside_the_model(&read.entry)))
         .or_else(|| differs(&dialogs, &read.dialogs))
 }
 
 /// In another run, connections have other numbers and dialogs other handles.
 fn beside_the_model(entry: &Entry) -> String {
-    let bare = |leg: &Leg| Leg { phone: None, media: None, link: ConnectionId(0), ..leg.clone() };
+    let bare = |leg: &Leg| Leg { phone: None, media: None, joining: false, link: ConnectionId(0), ..leg.clone() };
     let legs: Vec<Leg> = entry.legs.iter().map(bare).collect();
     format!("{legs:?} {:?} {:?} {:?}", entry.media_owner, entry.caller_name, entry.invite)
 }

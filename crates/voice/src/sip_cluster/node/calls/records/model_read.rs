@@ -2,12 +2,14 @@
 
 use call::CallSnapshot;
 use call::call::{
-    Asked, Feature, HoldAsked, HoldWay, LegProgress, Offer, Party, PartyNo, PinAsk, Playing, Point, Purpose, Recall,
-    Routing, Stage, Timer, Transfer, Waiting,
+    Asked, ConsultsFor, Feature, HoldAsked, HoldWay, LegProgress, NewConsultation, NextNumbers, Offer, Party, PartyNo,
+    PinAsk, Playing, Point, Purpose, Recall, Routing, Stage, Timer, Transfer, Waiting,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
-use contracts::wire::{dn_role_from_wire, treatment_from_wire, user_data_from_wire, uuid_from_wire};
+use contracts::wire::{
+    call_type_from_wire, dn_role_from_wire, treatment_from_wire, user_data_from_wire, uuid_from_wire,
+};
 use model::plan::{Caller, FeatureCode, Service};
 use model::{AgentId, ConnId, Dn, LegId, ReferenceId, TenantId, Timestamp, Token};
 
@@ -31,9 +33,14 @@ pub(super) fn snapshot(mut record: v1::CallModelRecord) -> Read<CallSnapshot> {
         user_data: user_data_from_wire(record.user_data).map_err(|_| RecordError("user_data"))?,
         parties: record.parties.into_iter().map(party).collect::<Read<_>>()?,
         transfer: record.transfer.map(transfer).transpose()?,
-        next_leg: small(record.next_leg, "next_leg")?,
-        next_treatment: record.next_treatment,
-        next_ask: record.next_ask,
+        number: small(record.number, "number")?,
+        consults_for: record.consults_for.map(consults_for).transpose()?,
+        numbers: NextNumbers {
+            leg: small(record.next_leg, "next_leg")?,
+            treatment: record.next_treatment,
+            ask: record.next_ask,
+            call: small::<u16>(record.next_call, "next_call")?.max(1),
+        },
         default_routes: small(record.default_routes, "default_routes")?,
         parks: small(record.parks, "parks")?,
         stage: stage(record.stage.ok_or(RecordError("stage"))?)?,
@@ -51,6 +58,7 @@ fn party(record: v1::PartyRecord) -> Read<Party> {
         role: dn_role_from_wire(record.role).map_err(|_| RecordError("parties.role"))?,
         leg: leg(record.leg)?,
         held: record.held,
+        away: record.away,
         established: record.established,
         agent: agent(record.agent)?,
         point: record.point.map(point).transpose()?,
@@ -170,6 +178,23 @@ fn transfer(record: v1::TransferRecord) -> Read<Transfer> {
         ask: record.ask,
         to: dn(&record.to)?,
         asked: record.asked.map(asked).transpose()?,
+        consultation: record.consultation.map(consultation).transpose()?,
+    })
+}
+
+fn consultation(record: v1::NewConsultationRecord) -> Read<NewConsultation> {
+    Ok(NewConsultation {
+        conn_id: ConnId(record.conn_id),
+        uuid: uuid_from_wire(&record.uuid, "uuid").map_err(|_| RecordError("transfer.consultation.uuid"))?,
+        user_data: user_data_from_wire(record.user_data).map_err(|_| RecordError("transfer.consultation.user_data"))?,
+    })
+}
+
+fn consults_for(record: v1::ConsultsForRecord) -> Read<ConsultsFor> {
+    Ok(ConsultsFor {
+        conn_id: ConnId(record.conn_id),
+        call_type: call_type_from_wire(record.call_type).map_err(|_| RecordError("consults_for.call_type"))?,
+        thread: uuid_from_wire(&record.thread, "thread").map_err(|_| RecordError("consults_for.thread"))?,
     })
 }
 

@@ -2,11 +2,12 @@
 
 use call::CallSnapshot;
 use call::call::{
-    Asked, HoldWay, LegProgress, Offer, Party, Playing, Point, Purpose, Recall, Routing, Stage, Timer, Transfer,
+    Asked, ConsultsFor, HoldWay, LegProgress, Offer, Party, Playing, Point, Purpose, Recall, Routing, Stage, Timer,
+    Transfer,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
-use contracts::wire::{dn_role_to_wire, treatment_to_wire, user_data_to_wire, uuid_to_wire};
+use contracts::wire::{call_type_to_wire, dn_role_to_wire, treatment_to_wire, user_data_to_wire, uuid_to_wire};
 use model::plan::{Caller, FeatureCode, Service};
 use model::{AgentId, Timestamp};
 
@@ -25,9 +26,12 @@ pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
         caller_number,
         dialled: state.dialled.clone(),
         user_data: Some(user_data_to_wire(&state.user_data)),
-        next_leg: state.next_leg.into(),
-        next_treatment: state.next_treatment,
-        next_ask: state.next_ask,
+        next_leg: state.numbers.leg.into(),
+        next_treatment: state.numbers.treatment,
+        next_ask: state.numbers.ask,
+        next_call: state.numbers.call.into(),
+        number: state.number.into(),
+        consults_for: state.consults_for.map(consults_for),
         default_routes: state.default_routes.into(),
         parks: state.parks.into(),
         stage: Some(stage(&state.stage)),
@@ -68,6 +72,7 @@ fn party(party: &Party) -> v1::PartyRecord {
         }
         .into(),
         held: party.held,
+        away: party.away,
         established: party.established,
         agent: party.agent.as_ref().map(AgentId::to_string),
         point: party.point.as_ref().map(point),
@@ -154,6 +159,19 @@ fn transfer(transfer: &Transfer) -> v1::TransferRecord {
         ask: transfer.ask,
         to: transfer.to.to_string(),
         asked: transfer.asked.as_ref().map(asked),
+        consultation: transfer.consultation.as_ref().map(|new| v1::NewConsultationRecord {
+            conn_id: new.conn_id.0,
+            uuid: uuid_to_wire(new.uuid),
+            user_data: Some(user_data_to_wire(&new.user_data)),
+        }),
+    }
+}
+
+fn consults_for(of: ConsultsFor) -> v1::ConsultsForRecord {
+    v1::ConsultsForRecord {
+        conn_id: of.conn_id.0,
+        call_type: call_type_to_wire(of.call_type),
+        thread: uuid_to_wire(of.thread),
     }
 }
 

@@ -1,0 +1,44 @@
+//! What a call shares with the other calls of its thread.
+
+use model::{CallType, CallUuid, ConnId, UserData};
+
+/// A consultation that is about to begin.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewConsultation {
+    /// Its id, never used before.
+    pub conn_id: ConnId,
+    /// Its global id.
+    pub uuid: CallUuid,
+    /// Pairs that it has beyond those of the call that it is about.
+    pub user_data: UserData,
+}
+
+/// The call that a consultation is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ConsultsFor {
+    /// Its id.
+    pub conn_id: ConnId,
+    /// Its type.
+    pub call_type: CallType,
+    /// The thread of both.
+    pub thread: CallUuid,
+}
+
+/// The next numbers of what the calls of a thread share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NextNumbers {
+    /// The next leg.
+    pub leg: u16,
+    /// The next treatment.
+    pub treatment: u32,
+    /// The next question to the dial plan.
+    pub ask: u32,
+    /// The next call.
+    pub call: u16,
+}
+
+impl Default for NextNumbers {
+    fn default() -> Self {
+        Self { leg: super::CALLER_LEG.0 + 1, treatment: 1, ask: 1, call: 1 }
+    }
+}

@@ -1,0 +1,269 @@
+//! A thread: the calls that came from one first call. The unit of ownership: one record, one owner, one commit.
+//!
+//! The calls share their legs. A phone that consults has one dialog, and so one leg, in two calls: it is in the room of one of them, and is
+//! away from the other, which it holds. Drive loop: as that of a [`Call`]; every output names the call that it comes from.
+
+use std::collections::VecDeque;
+
+use model::event::ErrorCode;
+use model::request::RequestKind;
+use model::{CallState, ConnId, LegId, Request, Timestamp, Token};
+
+use crate::call::{
+    Asked, Call, CallSnapshot, HoldWay, Incoming, Input, LegProgress, Limit, NextNumbers, Output, PartyNo, Playing,
+};
+
+mod consultation;
+
+/// What a request comes to: an error has its number and a text for people.
+type Outcome = Result<(), (ErrorCode, &'static str)>;
+
+/// A thread. See the module for its drive loop.
+#[derive(Clone, Debug)]
+pub struct Thread {
+    /// In the order in which they began. The first one names the thread; it stays when it is over, the others do not.
+    calls: Vec<Call>,
+    outputs: VecDeque<(ConnId, Output)>,
+}
+
+impl Thread {
+    /// A new call, the first of its thread; its first outputs ask the dial plan.
+    pub fn new(incoming: Incoming, now: Timestamp) -> Self {
+        let mut thread = Self { calls: vec![Call::new(incoming, now)], outputs: VecDeque::new() };
+        thread.collect(0, &[]);
+        thread
+    }
+
+    /// Continues from the snapshots of its calls, the first one first. The first wake-up handles the timers that are due already.
+    pub fn restore(first: CallSnapshot, others: Vec<CallSnapshot>) -> Self {
+        let calls = std::iter::once(first).chain(others).map(Call::restore).collect();
+        Self { calls, outputs: VecDeque::new() }
+    }
+
+    /// The first call. Its numbers are those of the whole thread.
+    pub fn first(&self) -> &CallSnapshot {
+        #[expect(clippy::indexing_slicing, reason = "a thread has a first call from its making on")]
+        self.calls[0].state()
+    }
+
+    /// The calls that are not over, and the first one.
+    pub fn calls(&self) -> impl Iterator<Item = &CallSnapshot> {
+        self.calls.iter().map(Call::state)
+    }
+
+    /// A call.
+    pub fn call(&self, conn_id: ConnId) -> Option<&CallSnapshot> {
+        self.calls().find(|call| call.conn_id == conn_id)
+    }
+
+    /// The call in whose room a leg is.
+    pub fn call_with(&self, leg: LegId) -> Option<&CallSnapshot> {
+        self.calls().find(|call| is_present(call, leg))
+    }
+
+    /// The owner's fencing token.
+    pub fn token(&self) -> Token {
+        self.first().token
+    }
+
+    /// Continues under a new owner: events are numbered from 1 under its token.
+    pub fn claim(&mut self, token: Token) {
+        for call in &mut self.calls {
+            call.claim(token);
+        }
+    }
+
+    /// Whether every call is over.
+    pub fn is_over(&self) -> bool {
+        self.calls.iter().all(Call::is_over)
+    }
+
+    /// The next output, in order, and the call that it comes from.
+    pub fn poll_output(&mut self) -> Option<(ConnId, Output)> {
+        self.outputs.pop_front()
+    }
+
+    /// A limit that has just ended a call, given once: for a metric and a line in the log.
+    pub fn take_limit(&mut self) -> Option<Limit> {
+        self.calls.iter_mut().find_map(Call::take_limit)
+    }
+
+    /// When [`Thread::handle_timeout`] must be called next.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.calls.iter().filter_map(Call::next_timeout).min()
+    }
+
+    /// Repeats open questions to the dial plan: their answers went to an owner that has failed.
+    pub fn ask_again(&mut self) {
+        for at in 0..self.calls.len() {
+            self.act(at, Call::ask_again);
+        }
+    }
+
+    /// Handles every timer that is due.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        for at in 0..self.calls.len() {
+            if self.calls.get(at).and_then(Call::next_timeout).is_some_and(|due| due <= now) {
+                self.act(at, |call| call.handle_timeout(now));
+            }
+        }
+        self.drop_ended();
+    }
+
+    /// Handles an input.
+    pub fn handle(&mut self, input: Input, now: Timestamp) {
+        match input {
+            Input::Fault => self.all(&input, now),
+            Input::DialPlan { .. } | Input::PinAnswered { .. } => self.all(&input, now),
+            Input::TreatmentStarted { id } | Input::TreatmentEnded { id, .. } => {
+                let hears = |call: &Call| call.s.playing.iter().any(|playing| playing.id == id);
+                self.give(self.calls.iter().position(hears), input, now);
+            }
+            Input::Request(request) => self.request(request, now),
+            Input::Consult { request, conn_id, uuid } => self.consult(request, conn_id, uuid, now),
+            Input::AgentAnswered { .. } => self.give(None, input, now),
+            Input::LegReleased(leg) => self.leg_gone(leg, &input, CallState::Ok, now),
+            Input::LegDead(leg) | Input::LegFailed { leg, .. } => self.leg_gone(leg, &input, CallState::Dropped, now),
+            Input::LegHeld(leg) => self.leg_hold(leg, HoldWay::Hold, now),
+            Input::LegRetrieved(leg) => self.leg_hold(leg, HoldWay::Retrieve, now),
+            Input::LegTransfers { leg, .. } if self.is_shared(leg) => {
+                self.give_output(self.place_of(leg), Output::TransferOutcome { leg, status: 603 });
+            }
+            Input::LegRinging(leg)
+            | Input::LegAnswered(leg)
+            | Input::LegTransfers { leg, .. }
+            | Input::HoldRefused(leg)
+            | Input::AnswerRefused(leg) => self.give(self.place_of(leg), input, now),
+        }
+        self.drop_ended();
+    }
+
+    // ---- which call
+
+    /// The call that a leg's own input concerns: in whose room it is, or else one that it is away from.
+    fn place_of(&self, leg: LegId) -> Option<usize> {
+        let at = self.calls.iter().position(|call| is_present(&call.s, leg));
+        at.or_else(|| self.calls.iter().position(|call| call.s.has_leg(leg)))
+    }
+
+    /// Whether more than one call has a party on this leg, or one that is away from its call.
+    fn is_shared(&self, leg: LegId) -> bool {
+        let parties = self.calls.iter().filter_map(|call| call.s.live_party_on(leg));
+        let (many, away) = parties.fold((0, false), |(many, away), party| (many + 1, away || party.away));
+        many > 1 || away
+    }
+
+    fn at(&self, conn_id: ConnId) -> Option<usize> {
+        self.calls.iter().position(|call| call.s.conn_id == conn_id)
+    }
+
+    /// Gives an input to a call, or to the first one if none is meant.
+    fn give(&mut self, at: Option<usize>, input: Input, now: Timestamp) {
+        self.act(at.unwrap_or_default(), |call| call.handle(input, now));
+    }
+
+    fn all(&mut self, input: &Input, now: Timestamp) {
+        for at in 0..self.calls.len() {
+            self.act(at, |call| call.handle(input.clone(), now));
+        }
+    }
+
+    // ---- legs
+
+    /// A phone has hung up, is lost or has refused. A call that it holds from afar rings there again; a consultation of that kind ends.
+    fn leg_gone(&mut self, leg: LegId, input: &Input, how: CallState, now: Timestamp) {
+        let present = self.calls.iter().position(|call| is_present(&call.s, leg));
+        let is_away = |call: &Call| call.s.live_party_on(leg).is_some_and(|party| party.away);
+        let left: Vec<usize> = (0..self.calls.len()).filter(|at| self.calls.get(*at).is_some_and(is_away)).collect();
+        if present.is_some() || left.is_empty() {
+            self.give(present, input.clone(), now);
+        }
+        for at in left {
+            self.act(at, |call| match call.s.consults_for {
+                None => call.recall_held(leg, how, now),
+                Some(_) => call.handle(input.clone(), now),
+            });
+        }
+    }
+
+    /// A phone has held or retrieved by itself. One that is in no call takes back the only call that it holds.
+    fn leg_hold(&mut self, leg: LegId, way: HoldWay, now: Timestamp) {
+        let input = if way == HoldWay::Hold { Input::LegHeld(leg) } else { Input::LegRetrieved(leg) };
+        if self.call_with(leg).is_some() || !self.is_shared(leg) {
+            return self.give(self.place_of(leg), input, now);
+        }
+        let mut held = (0..self.calls.len()).filter(|at| self.has(*at, leg));
+        if let (HoldWay::Retrieve, Some(at), None) = (way, held.next(), held.next()) {
+            self.act(at, |call| call.bring_back(leg, None, now));
+        }
+    }
+
+    fn has(&self, at: usize, leg: LegId) -> bool {
+        self.calls.get(at).is_some_and(|call| call.s.live_party_on(leg).is_some())
+    }
+
+    // ---- outputs
+
+    /// Lets a call do something, with the numbers of the thread, and takes its outputs.
+    fn act(&mut self, at: usize, act: impl FnOnce(&mut Call)) {
+        let numbers = self.first().numbers;
+        let Some(call) = self.calls.get_mut(at) else { return };
+        // Only a leg that outlives its call must be told to fall silent.
+        let heard = if at == 0 && self.outputs.is_empty() { Vec::new() } else { call.s.playing.clone() };
+        call.s.numbers = numbers;
+        act(call);
+        let (numbers, begun) = (call.s.numbers, call.take_consultation());
+        self.set_numbers(numbers);
+        self.collect(at, &heard);
+        if let Some(consultation) = begun {
+            self.begin(consultation);
+        }
+    }
+
+    fn set_numbers(&mut self, numbers: NextNumbers) {
+        if let Some(first) = self.calls.first_mut() {
+            first.s.numbers = numbers;
+        }
+    }
+
+    /// Takes a call's outputs. A leg that another call has is not released; what it heard of a call that is over is stopped.
+    fn collect(&mut self, at: usize, heard: &[Playing]) {
+        let Some(call) = self.calls.get_mut(at) else { return };
+        let (conn_id, over) = (call.s.conn_id, call.is_over());
+        for output in std::mem::take(&mut call.outputs) {
+            match output {
+                Output::ReleaseLeg(leg) if (0..self.calls.len()).any(|at| self.has(at, leg)) => {
+                    let plays = |playing: &&Playing| over && playing.leg == leg && playing.issued;
+                    for Playing { id, .. } in heard.iter().filter(plays) {
+                        self.outputs.push_back((conn_id, Output::StopTreatment { leg, id: *id }));
+                    }
+                }
+                output => self.outputs.push_back((conn_id, output)),
+            }
+        }
+    }
+
+    fn give_output(&mut self, at: Option<usize>, output: Output) {
+        let call = at.and_then(|at| self.calls.get(at)).map_or(self.first().conn_id, |call| call.s.conn_id);
+        self.outputs.push_back((call, output));
+    }
+
+    /// Forgets calls that are over; the first one stays, for it names the thread.
+    fn drop_ended(&mut self) {
+        let first = self.first().conn_id;
+        self.calls.retain(|call| call.s.conn_id == first || !call.is_over());
+    }
+}
+
+/// Whether the leg is in the room of this call.
+fn is_present(call: &CallSnapshot, leg: LegId) -> bool {
+    call.has_leg(leg) && call.live_party_on(leg).is_none_or(|party| !party.away)
+}
+
+/// The connected party of a request, in a call.
+fn party_of(call: &CallSnapshot, asked: &Asked) -> Result<(PartyNo, LegId), (ErrorCode, &'static str)> {
+    let party = call.party_at(&asked.this_dn).filter(|party| party.progress == LegProgress::Answered);
+    party
+        .map(|party| (party.number, party.leg))
+        .ok_or((ErrorCode::INVALID_CALL_STATE, "this DN is not connected in the call"))
+}

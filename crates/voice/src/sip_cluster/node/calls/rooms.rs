@@ -1,0 +1,85 @@
+//! Rooms: where media brings legs together. The thread says in which room a leg is to be; media is told until it has it there.
+
+use ivr::msml::{self, Command};
+use model::{ConnId, LegId, Timestamp};
+use sip::{Message, StatusCode};
+
+use super::leg::{LegStage, Place, Side};
+use super::msml_request::result_code;
+use super::pending::Pending;
+use crate::sip_cluster::node::Node;
+
+/// The name of a thread's room at media. The first one has the thread's own name.
+pub fn room(thread: ConnId, number: u16) -> String {
+    if number == 0 { thread.to_string() } else { format!("{thread}.{number}") }
+}
+
+impl Node {
+    /// Tells media of each leg that is not where the thread wants it.
+    pub(in crate::sip_cluster::node) fn join_rooms(&mut self, conn_id: ConnId, now: Timestamp) {
+        let Some(entry) = self.calls.get(&conn_id) else { return };
+        let misplaced = |leg: &&super::leg::Leg| {
+            let is_at_media = matches!(leg.stage, LegStage::Ringing | LegStage::Up) && leg.media.is_some();
+            is_at_media && !leg.joining && leg.room != entry.room_of(leg.id)
+        };
+        let legs: Vec<LegId> = entry.legs.iter().filter(misplaced).map(|leg| leg.id).collect();
+        for leg in legs {
+            self.join_room(conn_id, leg, now);
+        }
+    }
+
+    /// The same for every call: media may have been out of reach.
+    pub(in crate::sip_cluster::node) fn join_rooms_again(&mut self, now: Timestamp) {
+        let is_misplaced = |(_, entry): &(&ConnId, &super::call::Entry)| {
+            entry.legs.iter().any(|leg| leg.stage == LegStage::Up && leg.room != entry.room_of(leg.id))
+        };
+        let mut misplaced: Vec<ConnId> = self.calls.iter().filter(is_misplaced).map(|(conn_id, _)| *conn_id).collect();
+        misplaced.sort_unstable();
+        for conn_id in misplaced {
+            self.attempt_for(Some(conn_id), now, |node| node.join_rooms(conn_id, now));
+        }
+    }
+
+    fn join_room(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        let Some((media, connection)) = self.media_of(conn_id, id) else { return };
+        let Some(entry) = self.calls.get(&conn_id) else { return };
+        let wanted = entry.room_of(id);
+        let Some(from) = entry.leg(id).map(|leg| leg.room) else { return };
+        let command = match (wanted, from) {
+            (Some(number), _) => Command::Join { connection, conference: room(conn_id, number) },
+            (None, Some(number)) => Command::Unjoin { connection, conference: room(conn_id, number) },
+            (None, None) => return,
+        };
+        if let Some(request) = self.send_msml(media, &[command], Vec::new(), now) {
+            self.pending.insert(request, Pending::Join(Place { conn_id, leg: id, side: Side::Media }, wanted));
+            if let Some(leg) = self.leg_mut(conn_id, id) {
+                leg.joining = true;
+            }
+            self.mark(conn_id);
+        }
+    }
+
+    /// Media has answered. What it refused is tried again at the next sweep.
+    pub(in crate::sip_cluster::node) fn room_joined(
+        &mut self,
+        place: Place,
+        room: Option<u16>,
+        status: StatusCode,
+        response: Option<&Message>,
+        now: Timestamp,
+    ) {
+        let Place { conn_id, leg: id, .. } = place;
+        let code = result_code(response);
+        let Some(leg) = self.leg_mut(conn_id, id) else { return };
+        leg.joining = false;
+        // An `<unjoin>` whose answer was lost finds the leg outside.
+        let was_done = room.is_none() && code == Some(msml::code::NO_SUCH_OBJECT);
+        if !status.is_success() || !(was_done || code.is_none_or(|code| code == msml::code::OK)) {
+            tracing::warn!(%conn_id, leg = %id, %status, ?code, "media did not move a leg to another room");
+            return;
+        }
+        leg.room = room;
+        self.mark(conn_id);
+        self.join_rooms(conn_id, now);
+    }
+}

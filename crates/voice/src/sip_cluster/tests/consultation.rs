@@ -1,0 +1,105 @@
+//! Consultations at the node: the phone's one dialog, its room at media, the index of the ledger, a restart in between.
+
+use infra::CallIndex;
+use ivr::msml::Command;
+use model::plan::Destination;
+use model::request::RequestKind;
+use model::{ConnId, Dn, LegId, UserData};
+use sip::agent::{DialogId, Event};
+
+use super::bench::{Bench, Peer, phone};
+use super::calls::{request, talking};
+use super::restart::restart;
+
+const AGENT: LegId = LegId(2);
+
+fn dn(text: &str) -> Dn {
+    Dn::parse(text).expect("a DN")
+}
+
+/// The phone at 7101, which talks with the caller, consults 7102; that one has answered.
+fn consulting() -> (Bench, ConnId, ConnId) {
+    let (mut bench, conn_id) = talking();
+    ask(&mut bench, conn_id, |id| RequestKind::InitiateTransfer(id, dn("7102"), UserData::new()));
+    let Destination::Extension { contacts, no_answer_ms, .. } = phone(15_000) else { unreachable!("it is a phone") };
+    bench.plan(Destination::Extension { dn: dn("7102"), contacts, no_answer_ms });
+    bench.phone_rings();
+    bench.phone_answers();
+    let consultation = calls(&bench, conn_id)[1];
+    (bench, conn_id, consultation)
+}
+
+fn ask(bench: &mut Bench, conn_id: ConnId, kind: impl Fn(ConnId) -> RequestKind) {
+    bench.node.request(request(conn_id, "7101", kind), bench.now).expect("the call is here");
+    bench.run();
+}
+
+fn calls(bench: &Bench, conn_id: ConnId) -> Vec<ConnId> {
+    let entry = bench.node.table().get(&conn_id).expect("a thread");
+    entry.thread.calls().map(|call| call.conn_id).collect()
+}
+
+/// The dialog of the agent's leg with media, as media has it.
+fn agent_at_media(bench: &Bench) -> DialogId {
+    bench.media_dialogs[1]
+}
+
+/// The conferences into which media was told to take the agent's leg.
+fn joined(bench: &Bench) -> Vec<&str> {
+    let of_agent = bench.played.iter().filter(|(dialog, _)| *dialog == agent_at_media(bench));
+    let conferences = of_agent.filter_map(|(_, command)| match command {
+        Command::Join { conference, .. } => Some(conference.as_str()),
+        _ => None,
+    });
+    conferences.collect()
+}
+
+#[test]
+fn the_phone_that_consults_changes_its_room_and_nothing_else() {
+    let (bench, conn_id, consultation) = consulting();
+    assert_eq!(joined(&bench), [format!("{conn_id}.1")]);
+    assert!(!bench.saw(Peer::Phone, |event| matches!(event, Event::Offered { .. })), "no re-INVITE");
+    let index: Vec<&CallIndex> = bench.writes.iter().flat_map(|write| &write.index).skip(1).collect();
+    assert_eq!(index, [&CallIndex::Call(consultation)], "written once");
+    assert!(bench.writes.iter().all(|write| write.conn_id == conn_id), "one record");
+}
+
+#[test]
+fn a_completed_transfer_leaves_one_call_and_nothing_of_the_other() {
+    let (mut bench, conn_id, consultation) = consulting();
+    ask(&mut bench, conn_id, |id| RequestKind::CompleteTransfer(id, consultation));
+    assert_eq!(calls(&bench, conn_id), [conn_id]);
+    let third = bench.media_dialogs[2];
+    let moved = |(dialog, command): &(DialogId, Command)| {
+        *dialog == third && matches!(command, Command::Join { conference, .. } if *conference == conn_id.to_string())
+    };
+    assert!(bench.played.iter().any(moved), "{:?}", bench.played);
+    let late = request(consultation, "7101", RequestKind::ReleaseCall);
+    assert!(bench.node.request(late, bench.now).is_err(), "there is no such call any more");
+    bench.bye(Peer::Caller);
+    assert!(bench.is_clear());
+}
+
+#[test]
+fn a_consultation_goes_on_after_a_restart() {
+    let (mut bench, conn_id, consultation) = consulting();
+    restart(&mut bench, conn_id);
+    assert_eq!(joined(&bench).len(), 1, "media has it where it is");
+    ask(&mut bench, consultation, |id| RequestKind::ReconnectCall(id, conn_id));
+    assert_eq!(joined(&bench), [format!("{conn_id}.1"), conn_id.to_string()]);
+    let phone = bench.node.table().get(&conn_id).and_then(|entry| entry.leg(AGENT)).expect("the agent's leg");
+    assert_eq!(phone.room, Some(0));
+    bench.bye(Peer::Caller);
+    assert!(bench.is_clear());
+}
+
+#[test]
+fn a_move_that_media_never_heard_of_is_repeated() {
+    let (mut bench, conn_id, consultation) = consulting();
+    bench.mute = vec![Peer::Media];
+    ask(&mut bench, consultation, |id| RequestKind::ReconnectCall(id, conn_id));
+    bench.mute.clear();
+    let before = joined(&bench).len();
+    restart(&mut bench, conn_id);
+    assert!(joined(&bench).len() > before, "{:?}", joined(&bench));
+}
