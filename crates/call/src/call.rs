@@ -11,6 +11,7 @@ use model::request::Treatment;
 use model::{CallState, CallUuid, ConnId, Dn, EventName, LegId, Request, TenantId, Timestamp, Token};
 
 mod alerting;
+pub(crate) mod conference;
 pub(crate) mod consultation;
 mod ending;
 mod facts;
@@ -50,8 +51,11 @@ pub const PARKS_MAX: u16 = 200;
 /// The most facts of a call under one owner; reaching it ends the call. A call of twelve hours with a prompt every ten seconds has 9,000. A
 /// looping application or phone has them in minutes.
 pub const FACTS_MAX: u64 = 20_000;
-/// The most outputs of one input or one timer turn; reaching it ends the call. Ending a call with three ringing phones takes 15.
-pub const OUTPUTS_MAX: usize = 128;
+/// The most outputs of one input or one timer turn; reaching it ends the call. Ending a call with three ringing phones takes 15, a conference
+/// of [`PARTIES_MAX`] 102.
+pub const OUTPUTS_MAX: usize = 256;
+/// The most parties of a call, as many as media takes into a conference.
+pub const PARTIES_MAX: usize = 50;
 /// The most timers that one turn handles; reaching it ends the call. A call has nine timers at most, one of each kind.
 pub const TIMERS_PER_TURN: usize = 16;
 
@@ -361,7 +365,9 @@ impl Call {
             Input::LegAnswered(CALLER_LEG) => self.caller_answered(now),
             Input::LegAnswered(leg) => self.leg_answered(leg, now),
             // A caller that has transferred its call is in it no more.
-            Input::LegFailed { leg: CALLER_LEG, status } if self.s.party_on(CALLER_LEG).is_some() => {
+            Input::LegFailed { leg: CALLER_LEG, status }
+                if self.s.party_on(CALLER_LEG).is_some() && self.s.parties.len() <= 2 =>
+            {
                 self.end(Ending::system(CallState::GeneralError, status), now)
             }
             Input::LegFailed { leg, status } => self.leg_failed(leg, status, now),
@@ -433,7 +439,7 @@ impl Call {
         if let Some(party) = self.s.party_on_mut(leg) {
             party.progress = LegProgress::Gone;
             let number = party.number;
-            return self.end(Ending::left(number, how), now);
+            return self.party_leaves(number, how, None, now);
         }
         // A ringing phone that disappears counts as a refusal.
         if matches!(&self.s.stage, Stage::Offering(offer) if offer.legs.contains(&leg)) {

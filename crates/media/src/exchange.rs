@@ -1,7 +1,6 @@
 //! Legs and conferences: which leg hears which. Owns the sessions of one thread; the driver owns the sockets.
 //!
-//! The members of a conference are relayed, not mixed: each hears the other or, while a third one has joined before
-//! an earlier one has left, the member that joined last.
+//! Two members of a conference are relayed, packets untouched; three and more are mixed ([`crate::mixer`]).
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -13,10 +12,17 @@ use model::Timestamp;
 use smallvec::SmallVec;
 
 use crate::dtmf::Digit;
+use crate::mixer::Mixer;
 use crate::session::{Channel, Content, Event, Frame, PacketBuffer, Session, Transmit};
 
 /// Most members of a conference.
-pub const MEMBERS_MAX: usize = 4;
+pub const MEMBERS_MAX: usize = 50;
+/// Hearers of a leg that need no allocation: two are relayed.
+const HEARERS: usize = 2;
+/// How long a key of a mixed conference sounds at the other members.
+const KEY: Duration = Duration::from_millis(100);
+/// In the timer heap, marks the slot of a mixer.
+const MIXER: u32 = 1 << 31;
 /// Events that wait for [`Exchange::poll_event`]; the driver drains them at every turn.
 pub const EVENTS_MAX: usize = 65_536;
 
@@ -59,7 +65,9 @@ struct Leg {
     conference: Option<Arc<str>>,
     echo: bool,
     /// The legs that get this leg's audio, kept ready so that a packet needs no search.
-    heard_by: SmallVec<[u32; MEMBERS_MAX]>,
+    heard_by: SmallVec<[u32; HEARERS]>,
+    /// The slot of the mixer that takes its audio, in a conference of three and more.
+    mixer: Option<u32>,
     /// The entry of the timer heap that is valid.
     armed: Timestamp,
 }
@@ -70,12 +78,22 @@ impl Leg {
     }
 }
 
+/// A conference.
+#[derive(Default)]
+struct Conference {
+    /// In the order in which they joined.
+    members: Vec<u32>,
+    /// The slot of its mixer.
+    mixer: Option<u32>,
+}
+
 /// The legs of one thread.
 pub struct Exchange {
     legs: Vec<Option<Leg>>,
     free: Vec<u32>,
     generations: u32,
-    conferences: HashMap<Arc<str>, SmallVec<[u32; MEMBERS_MAX]>>,
+    conferences: HashMap<Arc<str>, Conference>,
+    mixers: Vec<Option<Mixer>>,
     timers: BinaryHeap<Reverse<(Timestamp, u32)>>,
     events: VecDeque<(LegKey, Event)>,
     buffer: Box<PacketBuffer>,
@@ -91,6 +109,7 @@ impl Default for Exchange {
             free: Vec::new(),
             generations: 0,
             conferences: HashMap::new(),
+            mixers: Vec::new(),
             timers: BinaryHeap::new(),
             events: VecDeque::new(),
             buffer: Box::new([0; crate::rtp::PACKET_BYTES_MAX]),
@@ -115,6 +134,7 @@ impl Exchange {
             conference: None,
             echo: false,
             heard_by: SmallVec::new(),
+            mixer: None,
             armed: Timestamp::MAX,
         };
         if let Some(place) = self.legs.get_mut(index as usize) {
@@ -131,11 +151,11 @@ impl Exchange {
     }
 
     /// Drops a leg whose session has failed, without calling the session. Returns whether the leg existed.
-    pub fn discard(&mut self, key: LegKey) -> bool {
+    pub fn discard(&mut self, key: LegKey, now: Timestamp) -> bool {
         if self.leg(key).is_none() {
             return false;
         }
-        self.leave(key);
+        self.leave(key, now);
         if let Some(place) = self.legs.get_mut(key.index as usize) {
             *place = None;
             self.free.push(key.index);
@@ -147,7 +167,7 @@ impl Exchange {
     pub fn close(&mut self, key: LegKey, now: Timestamp, send: &mut impl FnMut(Outgoing<'_>)) -> Option<Session> {
         self.leg(key)?;
         self.in_hand = Some(key);
-        self.leave(key);
+        self.leave(key, now);
         let mut leg = self.legs.get_mut(key.index as usize)?.take()?;
         self.free.push(key.index);
         if let Some(transmit) = leg.session.goodbye(now, &mut self.buffer) {
@@ -157,38 +177,41 @@ impl Exchange {
     }
 
     /// Makes a leg a member of a conference; it leaves its previous one.
-    pub fn join(&mut self, key: LegKey, conference: &str) -> Result<(), JoinError> {
+    pub fn join(&mut self, key: LegKey, conference: &str, now: Timestamp) -> Result<(), JoinError> {
         if self.leg(key).is_none() {
             return Err(JoinError::NoLeg);
         }
-        let members = self.conferences.get(conference);
-        let member = members.is_some_and(|m| m.contains(&key.index));
-        if !member && members.is_some_and(|m| m.len() >= MEMBERS_MAX) {
+        let members = self.conferences.get(conference).map(|conference| &conference.members);
+        if members.is_some_and(|m| m.contains(&key.index)) {
+            return Ok(());
+        }
+        if members.is_some_and(|m| m.len() >= MEMBERS_MAX) {
             return Err(JoinError::Full);
         }
-        self.leave(key);
+        self.leave(key, now);
         let name: Arc<str> = conference.into();
-        self.conferences.entry(name.clone()).or_default().push(key.index);
+        self.conferences.entry(name.clone()).or_default().members.push(key.index);
         if let Some(leg) = self.leg_mut(key) {
             leg.conference = Some(name.clone());
         }
-        self.connect(&name);
+        self.connect(&name, now);
         Ok(())
     }
 
     /// Takes a leg out of its conference.
-    pub fn leave(&mut self, key: LegKey) {
+    pub fn leave(&mut self, key: LegKey, now: Timestamp) {
         let Some(leg) = self.leg_mut(key) else { return };
         let echo = leg.echo;
+        leg.mixer = None;
         leg.heard_by.clear();
         if echo {
             leg.heard_by.push(key.index);
         }
         let Some(name) = leg.conference.take() else { return };
-        if let Some(members) = self.conferences.get_mut(&name) {
-            members.retain(|m| *m != key.index);
+        if let Some(conference) = self.conferences.get_mut(&name) {
+            conference.members.retain(|m| *m != key.index);
         }
-        self.connect(&name);
+        self.connect(&name, now);
     }
 
     /// Sets whether the leg hears itself.
@@ -202,10 +225,10 @@ impl Exchange {
     }
 
     /// Runs `act` on the session of a leg, to give it a description or a treatment. Re-arms the leg's timer.
-    pub fn with<T>(&mut self, key: LegKey, act: impl FnOnce(&mut Session) -> T) -> Option<T> {
+    pub fn with<T>(&mut self, key: LegKey, now: Timestamp, act: impl FnOnce(&mut Session) -> T) -> Option<T> {
         self.in_hand = Some(key);
         let result = act(&mut self.leg_mut(key)?.session);
-        self.after(key.index);
+        self.after(key.index, now);
         Some(result)
     }
 
@@ -234,10 +257,13 @@ impl Exchange {
             }
         };
         if let Some(frame) = frame {
-            let hearers = leg.heard_by.clone();
+            let (hearers, mixer) = (leg.heard_by.clone(), leg.mixer);
+            if let (Some(mixer), Content::Audio(law)) = (self.mixer_mut(mixer), frame.content) {
+                mixer.take(index, frame.header.timestamp, frame.payload.iter().map(|code| law.decode(*code)));
+            }
             self.relay(&hearers, &frame, now, send);
         }
-        self.after(index);
+        self.after(index, now);
     }
 
     /// Does everything that is due.
@@ -246,6 +272,10 @@ impl Exchange {
             && due <= now
         {
             self.timers.pop();
+            if index & MIXER != 0 {
+                self.mix(index, due, send);
+                continue;
+            }
             let Some(Some(leg)) = self.legs.get_mut(index as usize) else { continue };
             if leg.armed != due {
                 continue;
@@ -253,7 +283,7 @@ impl Exchange {
             leg.armed = Timestamp::MAX;
             self.in_hand = Some(leg.key(index));
             leg.session.handle_due(now, &mut self.buffer, |transmit, buffer| give(index, transmit, buffer, send));
-            self.after(index);
+            self.after(index, now);
         }
     }
 
@@ -295,7 +325,7 @@ impl Exchange {
         let Some(leg) = self.leg_mut(key) else { return };
         leg.session.pressed(digit, now);
         let hearers = leg.heard_by.clone();
-        self.after(key.index);
+        self.after(key.index, now);
         for hearer in hearers {
             if let Some(Some(leg)) = self.legs.get_mut(hearer as usize) {
                 self.in_hand = Some(leg.key(hearer));
@@ -305,35 +335,106 @@ impl Exchange {
         }
     }
 
-    /// Recomputes which members of a conference hear which.
-    fn connect(&mut self, name: &Arc<str>) {
-        let Some(members) = self.conferences.get(name).cloned() else { return };
+    /// Recomputes which members of a conference hear which: two by relay, more by the mix.
+    fn connect(&mut self, name: &Arc<str>, now: Timestamp) {
+        let Some(conference) = self.conferences.get(name) else { return };
+        let (members, before) = (conference.members.clone(), conference.mixer);
+        let mixer = if members.len() > 2 { Some(self.mixer_of(before, &members, now)) } else { None };
+        if let Some(slot) = before.filter(|_| mixer.is_none()) {
+            self.end_mixer(slot);
+        }
         if members.is_empty() {
             self.conferences.remove(name);
+        } else if let Some(conference) = self.conferences.get_mut(name) {
+            conference.mixer = mixer;
         }
         for index in &members {
-            if let Some(Some(leg)) = self.legs.get_mut(*index as usize) {
-                leg.heard_by.clear();
-                if leg.echo {
-                    leg.heard_by.push(*index);
-                }
+            let Some(Some(leg)) = self.legs.get_mut(*index as usize) else { continue };
+            leg.mixer = mixer;
+            leg.heard_by.clear();
+            if leg.echo {
+                leg.heard_by.push(*index);
+            }
+            if mixer.is_none() {
+                leg.heard_by.extend(members.iter().copied().filter(|member| member != index));
             }
         }
-        for hearer in &members {
-            // Members are in the order in which they joined.
-            let Some(said) = members.iter().rev().find(|m| *m != hearer) else { continue };
-            if let Some(Some(leg)) = self.legs.get_mut(*said as usize) {
-                leg.heard_by.push(*hearer);
+    }
+
+    // ---- mixers
+
+    fn mixer_mut(&mut self, slot: Option<u32>) -> Option<&mut Mixer> {
+        self.mixers.get_mut(slot? as usize)?.as_mut()
+    }
+
+    /// The slot of the mixer of these members: the one that the conference has, or a new one.
+    fn mixer_of(&mut self, before: Option<u32>, members: &[u32], now: Timestamp) -> u32 {
+        if let (Some(slot), Some(mixer)) = (before, self.mixer_mut(before)) {
+            mixer.set_members(members);
+            return slot;
+        }
+        let mixer = Mixer::new(members, now);
+        let free = self.mixers.iter().position(Option::is_none).unwrap_or(self.mixers.len());
+        let slot = free as u32;
+        self.timers.push(Reverse((mixer.due, MIXER | slot)));
+        match self.mixers.get_mut(free) {
+            Some(place) => *place = Some(mixer),
+            None => self.mixers.push(Some(mixer)),
+        }
+        slot
+    }
+
+    fn end_mixer(&mut self, slot: u32) {
+        if let Some(place) = self.mixers.get_mut(slot as usize) {
+            *place = None;
+        }
+    }
+
+    /// Mixes a frame and sends each member its own. The entry of a mixer that has ended or begun anew is void.
+    fn mix(&mut self, entry: u32, due: Timestamp, send: &mut impl FnMut(Outgoing<'_>)) {
+        let Self { legs, mixers, buffer, in_hand, timers, .. } = self;
+        let Some(mixer) = mixers.get_mut((entry & !MIXER) as usize).and_then(Option::as_mut) else { return };
+        if mixer.due != due {
+            return;
+        }
+        mixer.mix(|index, samples| {
+            let Some(Some(leg)) = legs.get_mut(index as usize) else { return samples.len() };
+            *in_hand = Some(leg.key(index));
+            let (used, transmit) = leg.session.mixed(samples, due, buffer);
+            if let Some(transmit) = transmit {
+                give(index, transmit, buffer, send);
+            }
+            used
+        });
+        timers.push(Reverse((mixer.due, entry)));
+    }
+
+    /// Gives a key of a member of a mix to the others.
+    fn press_in_mix(&mut self, index: u32, digit: Digit, now: Timestamp) {
+        let Some(Some(leg)) = self.legs.get(index as usize) else { return };
+        let Some(conference) = leg.mixer.and(leg.conference.as_ref()).and_then(|name| self.conferences.get(name))
+        else {
+            return;
+        };
+        for other in conference.members.clone().into_iter().filter(|other| *other != index) {
+            if let Some(Some(leg)) = self.legs.get_mut(other as usize) {
+                self.in_hand = Some(leg.key(other));
+                leg.session.send_key(digit, KEY, now);
+                self.arm(other);
             }
         }
     }
 
     /// Collects a session's events and arms its timer.
-    fn after(&mut self, index: u32) {
+    fn after(&mut self, index: u32, now: Timestamp) {
         let Some(Some(leg)) = self.legs.get_mut(index as usize) else { return };
         let key = leg.key(index);
         self.in_hand = Some(key);
+        let mut pressed = SmallVec::<[Digit; 1]>::new();
         while let Some(event) = leg.session.poll_event() {
+            if let (Event::Digit(digit), Some(_)) = (&event, leg.mixer) {
+                pressed.push(*digit);
+            }
             if self.events.len() < EVENTS_MAX {
                 self.events.push_back((key, event));
             } else {
@@ -341,6 +442,9 @@ impl Exchange {
             }
         }
         self.arm(index);
+        for digit in pressed {
+            self.press_in_mix(index, digit, now);
+        }
     }
 
     /// An earlier time needs a new heap entry; a later one is armed when the current entry fires.

@@ -3,6 +3,7 @@
 pub mod dtmf;
 pub mod exchange;
 pub mod g711;
+mod mixer;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;

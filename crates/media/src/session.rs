@@ -234,6 +234,19 @@ impl Session {
         Some(self.audio_to(to, length))
     }
 
+    /// Sends the mix of a conference, which was due at `due`, if it fills a packet of the phone. Returns the samples that were used, and the
+    /// packet. A treatment has precedence.
+    pub fn mixed(&mut self, samples: &[i16], due: Timestamp, out: &mut PacketBuffer) -> (usize, Option<Transmit>) {
+        if self.is_treated() || self.keys.is_sounding() {
+            return (samples.len(), None);
+        }
+        let Some((to, stream)) = self.destination().zip(self.stream.as_ref()) else { return (samples.len(), None) };
+        let wanted = stream.packet_samples();
+        let Some(packet) = samples.get(..wanted) else { return (0, None) };
+        let length = self.outbound.play(stream, packet, due, out);
+        (wanted, Some(self.audio_to(to, length)))
+    }
+
     /// Starts a treatment. A running treatment is dropped without an event, since its owner knows.
     pub fn play(&mut self, id: u64, treatment: Treatment, now: Timestamp) {
         if treatment.collect.as_ref().is_some_and(|c| c.clear_buffer) {

@@ -182,6 +182,8 @@ impl ErrorCode {
     pub const INVALID_CALLED_DN: Self = Self(71);
     /// Invalid call state.
     pub const INVALID_CALL_STATE: Self = Self(93);
+    /// A conference cannot be completed.
+    pub const CANNOT_COMPLETE_CONFERENCE: Self = Self(96);
     /// A transfer cannot begin.
     pub const CANNOT_INITIATE_TRANSFER: Self = Self(97);
     /// A transfer cannot be completed.

@@ -10,7 +10,7 @@ use model::plan::Destination;
 use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 
 use super::facts::answering;
-use super::state::{Asked, Offer, Point, Routing, Stage};
+use super::state::{Asked, CallSnapshot, Offer, Point, Routing, Stage};
 use super::timer::Timer;
 use super::{Call, Output};
 
@@ -93,7 +93,7 @@ impl Call {
         let Some(Routing { dn, asked, .. }) = offer.redirect.take() else {
             return;
         };
-        if let Some((code, text)) = not_a_target(&destination) {
+        if let Some((code, text)) = not_a_target(&destination, &self.s) {
             if let Some(asked) = asked {
                 self.refuse_asked(&asked, code, text, now);
             }
@@ -169,9 +169,13 @@ impl Call {
     }
 }
 
-/// The reason why a ringing or waiting call cannot be sent to this destination; `None` if it can.
-pub(super) fn not_a_target(destination: &Destination) -> Option<(ErrorCode, &'static str)> {
+/// The reason why a call with these parties cannot be sent to this destination; `None` if it can.
+pub(super) fn not_a_target(destination: &Destination, call: &CallSnapshot) -> Option<(ErrorCode, &'static str)> {
     match destination {
+        // A number may lead to a phone of another number.
+        Destination::Extension { dn, .. } if call.party_at(dn).is_some() => {
+            Some((ErrorCode::INVALID_DESTINATION, "the destination is in the call already"))
+        }
         Destination::Reject { .. } | Destination::FeatureCode { .. } => {
             Some((ErrorCode::INVALID_CALLED_DN, "no such target"))
         }

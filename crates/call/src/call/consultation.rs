@@ -164,9 +164,9 @@ impl Call {
     }
 
     /// Publishes the end of a call that was merged into another one.
-    pub(crate) fn deleted(&mut self, now: Timestamp) {
+    pub(crate) fn deleted(&mut self, why: CallState, now: Timestamp) {
         let mut deleted = self.event(EventName::CallDeleted);
-        deleted.call_state = Some(CallState::Transferred);
+        deleted.call_state = Some(why);
         self.fact(deleted, now);
         self.push(Output::Over);
     }
@@ -189,7 +189,7 @@ impl Call {
     }
 
     /// Adds the data of a consultation: the call's own pairs win.
-    fn take_data(&mut self, of: &UserData, by: &str, now: Timestamp) {
+    pub(super) fn take_data(&mut self, of: &UserData, by: &str, now: Timestamp) {
         let before = self.s.user_data.clone();
         add_pairs(&mut self.s.user_data, of, keep_own);
         if self.s.user_data == before {
@@ -201,12 +201,18 @@ impl Call {
         }
     }
 
-    fn take_party(&mut self, party: Party, from: ConnId, by: &Dn, point: Option<Point>, now: Timestamp) {
+    /// A party of another call becomes one of this call.
+    pub(super) fn adopt(&mut self, party: Party, point: Option<Point>) -> PartyNo {
         let last = self.s.parties.iter().map(|party| party.number.0).max().unwrap_or(0);
         let number = PartyNo(last.saturating_add(1));
         let point = party.point.clone().or(point);
-        let to = party.dn().cloned();
         self.s.parties.push(Party { number, away: false, point, ..party });
+        number
+    }
+
+    fn take_party(&mut self, party: Party, from: ConnId, by: &Dn, point: Option<Point>, now: Timestamp) {
+        let to = party.dn().cloned();
+        let number = self.adopt(party, point);
         if let Some(to) = &to {
             self.tell_moved_except(number, to, by, now);
         }
@@ -247,6 +253,9 @@ impl Call {
     pub(crate) fn recall_held(&mut self, leg: LegId, how: CallState, now: Timestamp) {
         let Some(party) = self.s.live_party_on(leg).cloned() else { return };
         let Caller::Phone(dn) = &party.device else { return };
+        if self.s.stage != Stage::Talking || self.s.parties.len() > 2 || self.s.is_one_away(party.number) {
+            return self.leg_gone(leg, how, now);
+        }
         self.refuse_transfer(now);
         self.drop_hold_request(leg, now);
         self.tell_party(party.number, EventName::Released, how, now);
@@ -258,7 +267,7 @@ impl Call {
 }
 
 /// Says in an event of a party from which call it came.
-fn came_from(event: &mut model::Event, previous: ConnId, by: &Dn) {
+pub(super) fn came_from(event: &mut model::Event, previous: ConnId, by: &Dn) {
     event.call_state = Some(CallState::Transferred);
     event.third_party_dn = Some(by.to_string());
     event.third_party_role = Some(model::DnRole::TransferredBy);

@@ -7,7 +7,7 @@ use model::{CallState, Event, EventName, ReferenceId, Request, Timestamp, UserDa
 use super::Call;
 use super::ending::Ending;
 use super::facts::answering;
-use super::state::{Asked, HoldWay, PartyNo, Playing, Purpose, Routing, Stage};
+use super::state::{Asked, HoldWay, Playing, Purpose, Routing, Stage};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;
 
@@ -77,6 +77,7 @@ impl Call {
             RequestKind::AnswerCall(_) => self.ask_answer(asked, now),
             RequestKind::RedirectCall(_, to) => self.redirect(to, asked, now),
             RequestKind::SingleStepTransfer(_, to) => self.transfer(to, asked, now),
+            RequestKind::DeleteFromConference(_, other) => self.remove_party(other.as_str(), asked, now),
             RequestKind::AgentLogin(..)
             | RequestKind::AgentLogout
             | RequestKind::AgentReady(_)
@@ -85,6 +86,7 @@ impl Call {
             // The thread carries them out, for they concern two calls.
             RequestKind::InitiateTransfer(..)
             | RequestKind::CompleteTransfer(..)
+            | RequestKind::CompleteConference(..)
             | RequestKind::AlternateCall(..)
             | RequestKind::ReconnectCall(..) => Err((ErrorCode::INTERNAL, "a request of a thread")),
         }
@@ -133,7 +135,7 @@ impl Call {
         Ok(())
     }
 
-    /// One party leaves; as a call has only two, that ends the call.
+    /// One party leaves; unless the call is a conference, that ends it.
     fn release(&mut self, asked: Asked, now: Timestamp) -> Outcome {
         let is_offered = matches!(&self.s.stage, Stage::Offering(offer) if offer.dn == asked.this_dn);
         let is_point = matches!(&self.s.stage, Stage::Waiting(waiting) if waiting.point.dn == asked.this_dn);
@@ -143,23 +145,13 @@ impl Call {
             let event = answering(self.event(EventName::ACK), &asked);
             self.fact(event, now);
         } else if let Some(party) = self.s.party_at(&asked.this_dn).map(|party| party.number) {
-            self.leave(party, Some(asked), now);
+            self.party_leaves(party, CallState::Ok, Some(asked), now);
         } else if is_point {
             self.end(Ending::system(CallState::Cleared, 480).asked(asked), now);
         } else {
             return Err((ErrorCode::INVALID_CALL_STATE, "this DN is not a party of the call"));
         }
         Ok(())
-    }
-
-    /// A party leaves by a request. As a call has only two, that ends the call.
-    pub(crate) fn leave(&mut self, party: PartyNo, asked: Option<Asked>, now: Timestamp) {
-        let ending = Ending::left(party, CallState::Ok);
-        let ending = match asked {
-            Some(asked) => ending.asked(asked),
-            None => ending,
-        };
-        self.end(ending, now);
     }
 
     fn change_data(&mut self, asked: &Asked, now: Timestamp, change: impl FnOnce(&mut UserData)) -> Outcome {

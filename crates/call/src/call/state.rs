@@ -103,6 +103,11 @@ impl CallSnapshot {
         matches!(self.stage, Stage::Over)
     }
 
+    /// Whether a party other than this one is away.
+    pub(crate) fn is_one_away(&self, but: PartyNo) -> bool {
+        self.parties.iter().any(|party| party.away && party.number != but)
+    }
+
     /// The party of a leg that has not ended.
     pub fn live_party_on(&self, leg: LegId) -> Option<&Party> {
         self.party_on(leg).filter(|party| !self.is_over() && party.progress != LegProgress::Gone)

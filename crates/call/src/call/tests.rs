@@ -1,6 +1,7 @@
 //! The event sequences of the domain's section 1.6, and its invariants over random inputs.
 
 mod alerting;
+mod conference;
 mod consultation;
 mod feature;
 mod harness;

@@ -15,6 +15,10 @@ use super::{Call, Output};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;
 
+/// Who stays would hear ring-back in the middle of another conversation.
+const HELD_FROM_AFAR: (ErrorCode, &str) =
+    (ErrorCode::INVALID_CALL_STATE, "the other party holds the call and consults somebody else");
+
 impl Call {
     /// A request to transfer the call. Who transfers stays connected until the destination is known.
     pub(super) fn transfer(&mut self, to: Dn, asked: Asked, now: Timestamp) -> Outcome {
@@ -47,8 +51,11 @@ impl Call {
         if self.s.transfer.is_some() {
             return Err((ErrorCode::INVALID_CALL_STATE, "the call is being transferred already"));
         }
-        if self.s.parties.len() != 2 {
+        if consultation.is_none() && self.s.parties.len() != 2 {
             return Err((ErrorCode::CANNOT_INITIATE_TRANSFER, "only a call of two parties can be transferred"));
+        }
+        if consultation.is_none() && self.s.is_one_away(party) {
+            return Err(HELD_FROM_AFAR);
         }
         if self.s.party_at(&to).is_some() {
             return Err((ErrorCode::INVALID_DESTINATION, "the destination is in the call already"));
@@ -61,16 +68,14 @@ impl Call {
     /// Handles the dial plan's answer about a transfer.
     pub(super) fn transfer_answered(&mut self, destination: Destination, now: Timestamp) {
         let Some(transfer) = self.s.transfer.take() else { return };
-        if let Some((code, text)) = not_a_target(&destination) {
+        if let Some((code, text)) = not_a_target(&destination, &self.s) {
             return self.transfer_fails(transfer, code, text, now);
-        }
-        // A number may lead to a phone of another number.
-        if matches!(&destination, Destination::Extension { dn, .. } if self.s.party_at(dn).is_some()) {
-            let text = "the destination is in the call already";
-            return self.transfer_fails(transfer, ErrorCode::INVALID_DESTINATION, text, now);
         }
         if transfer.consultation.is_some() {
             return self.begin_consultation(transfer, destination, now);
+        }
+        if self.s.is_one_away(transfer.party) {
+            return self.transfer_fails(transfer, HELD_FROM_AFAR.0, HELD_FROM_AFAR.1, now);
         }
         self.stop_all(now);
         let Some((by, point)) = self.leave_by_transfer(&transfer, now) else { return };
@@ -90,7 +95,8 @@ impl Call {
 
     /// Who transfers leaves, and its leg is released. Returns its DN, and the route point that had delivered the call.
     fn leave_by_transfer(&mut self, transfer: &Transfer, now: Timestamp) -> Option<(Dn, Option<Point>)> {
-        let party = self.depart(transfer.party, transfer.to.as_str(), transfer.asked.as_ref(), now)?;
+        let party =
+            self.depart(transfer.party, CallState::Transferred, transfer.to.as_str(), transfer.asked.as_ref(), now)?;
         if transfer.asked.is_none() {
             self.push(Output::TransferOutcome { leg: party.leg, status: 200 });
         }
@@ -99,10 +105,17 @@ impl Call {
     }
 
     /// Publishes `Released` for a party that hands the call to another number, and removes it.
-    pub(crate) fn depart(&mut self, number: PartyNo, to: &str, asked: Option<&Asked>, now: Timestamp) -> Option<Party> {
+    pub(crate) fn depart(
+        &mut self,
+        number: PartyNo,
+        how: CallState,
+        to: &str,
+        asked: Option<&Asked>,
+        now: Timestamp,
+    ) -> Option<Party> {
         let at = self.s.parties.iter().position(|party| party.number == number)?;
         let mut released = self.s.parties.get(at).and_then(|party| self.party_event(EventName::Released, party))?;
-        released.call_state = Some(CallState::Transferred);
+        released.call_state = Some(how);
         released.third_party_dn = Some(to.to_owned());
         released.third_party_role = Some(DnRole::NewParty);
         let released = match asked {
@@ -190,7 +203,7 @@ impl Call {
     pub(super) fn recall_answered(&mut self, destination: Destination, now: Timestamp) {
         match (&self.s.stage, destination) {
             (Stage::Recalling(recall), Destination::Extension { dn, contacts, no_answer_ms })
-                if !contacts.is_empty() =>
+                if !contacts.is_empty() && self.s.party_at(&dn).is_none() =>
             {
                 let (from, point) = (recall.from.clone(), recall.point.clone());
                 self.stop_all(now);

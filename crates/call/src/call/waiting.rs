@@ -91,7 +91,7 @@ impl Call {
         let Some(Routing { dn, agent, asked, .. }) = waiting.routing.take() else {
             return;
         };
-        if let Some((code, text)) = super::alerting::not_a_target(&destination) {
+        if let Some((code, text)) = super::alerting::not_a_target(&destination, &self.s) {
             return self.route_refused(asked.as_ref(), code, text, now);
         }
         let route_type = if asked.is_some() { "Unknown" } else { "Default" };

@@ -3,8 +3,9 @@
 use model::CallUuid;
 
 use super::*;
+use crate::call::PARTIES_MAX;
 use crate::call::Stage;
-use crate::call::consultation::Consultation;
+use crate::call::consultation::{Consultation, Rest};
 
 impl Thread {
     pub(super) fn request(&mut self, request: Request, now: Timestamp) {
@@ -15,6 +16,7 @@ impl Thread {
         let outcome = match &request.kind {
             _ if self.calls.get(at).is_some_and(Call::is_over) => None,
             RequestKind::CompleteTransfer(_, consultation) => Some(self.complete(at, *consultation, &asked, now)),
+            RequestKind::CompleteConference(_, consultation) => Some(self.confer(at, *consultation, &asked, now)),
             RequestKind::AlternateCall(_, held) => Some(self.alternate(at, *held, &asked, now)),
             RequestKind::ReconnectCall(_, held) => Some(self.reconnect(at, *held, &asked, now)),
             RequestKind::HoldCall(_) => self.hold(at, &asked, now),
@@ -96,7 +98,7 @@ impl Thread {
         if !to.away {
             return Err((ErrorCode::INVALID_CALL_STATE, "HeldConnID is not held"));
         }
-        self.act(at, |call| call.leave(from.party, None, now));
+        self.act(at, |call| call.party_leaves(from.party, CallState::Ok, None, now));
         self.act(to.at, |call| call.bring_back(to.leg, Some(asked), now));
         Ok(())
     }
@@ -152,28 +154,63 @@ impl Thread {
         if other.s.consults_for.as_ref().map(|of| of.conn_id) != Some(call.s.conn_id) {
             return Err((ErrorCode::CANNOT_COMPLETE_TRANSFER, "TransferConnID is not a consultation about ConnID"));
         }
-        if call.s.stage != Stage::Talking || call.s.parties.len() != 2 {
-            return Err((ErrorCode::CANNOT_COMPLETE_TRANSFER, "nobody waits in the call"));
+        let waiting = call.s.parties.len().saturating_sub(1);
+        let one_waits = waiting == 1 && !call.s.is_one_away(main.party);
+        if call.s.stage != Stage::Talking || waiting == 0 || (!one_waits && other.s.stage != Stage::Talking) {
+            let text = "nobody waits in the call, or not for a phone that rings";
+            return Err((ErrorCode::CANNOT_COMPLETE_TRANSFER, text));
         }
         other.can_merge(consulting.party)?;
         let stays = call.s.parties.iter().find(|party| party.number != main.party);
         let stays = stays.map(|party| party.address().to_owned()).unwrap_or_default();
         let (mut rest, mut by) = (None, None);
         self.act(consulting.at, |call| {
-            call.depart(consulting.party, &stays, None, now);
+            call.depart(consulting.party, CallState::Transferred, &stays, None, now);
             rest = call.dissolve(now);
         });
         let Some((rest, of)) = rest.zip(self.calls.get(consulting.at).map(|call| call.s.clone())) else {
             return Err((ErrorCode::CANNOT_COMPLETE_TRANSFER, "the consultation leads to nobody"));
         };
-        self.act(main.at, |call| by = call.depart(main.party, &rest.address(), Some(asked), now));
+        self.act(main.at, |call| {
+            by = call.depart(main.party, CallState::Transferred, &rest.address(), Some(asked), now);
+        });
         if let Some(by) = by {
             self.act(main.at, |call| {
                 call.push(Output::ReleaseLeg(by.leg));
                 call.take_rest(rest, &of, by, now);
             });
         }
-        self.act(consulting.at, |call| call.deleted(now));
+        self.act(consulting.at, |call| call.deleted(CallState::Transferred, now));
+        Ok(())
+    }
+
+    /// The party that consults, the call that it is about and who was consulted become one call.
+    fn confer(&mut self, at: usize, consultation: ConnId, asked: &Asked, now: Timestamp) -> Outcome {
+        let (main, consulting) = self.pair(at, consultation, asked)?;
+        let (Some(call), Some(other)) = (self.calls.get(main.at), self.calls.get(consulting.at)) else {
+            return Err((ErrorCode::INVALID_CONN_ID, "no such call"));
+        };
+        if other.s.consults_for.as_ref().map(|of| of.conn_id) != Some(call.s.conn_id) {
+            return Err((ErrorCode::CANNOT_COMPLETE_CONFERENCE, "TransferConnID is not a consultation about ConnID"));
+        }
+        if call.s.stage != Stage::Talking || other.s.stage != Stage::Talking || other.s.parties.len() != 2 {
+            return Err((ErrorCode::CANNOT_COMPLETE_CONFERENCE, "the consultation has not been answered by a phone"));
+        }
+        if call.s.parties.len() >= PARTIES_MAX {
+            return Err((ErrorCode::CANNOT_COMPLETE_CONFERENCE, "the call has as many parties as it may have"));
+        }
+        let stays = call.s.parties.iter().find(|party| party.number != main.party);
+        let stays = stays.map(|party| party.address().to_owned()).unwrap_or_default();
+        let mut rest = None;
+        self.act(consulting.at, |call| {
+            call.depart(consulting.party, CallState::Conferenced, &stays, None, now);
+            rest = call.dissolve(now);
+        });
+        let of = self.calls.get(consulting.at).map(|call| (call.s.conn_id, call.s.user_data.clone()));
+        if let (Some(Rest::Party(new)), Some((from, data))) = (rest, of) {
+            self.act(main.at, |call| call.confer(main.leg, (new, from, &data), asked, now));
+        }
+        self.act(consulting.at, |call| call.deleted(CallState::Conferenced, now));
         Ok(())
     }
 }

@@ -64,15 +64,15 @@ fn heard_by(exchange: &mut Exchange, from: LegKey, n: u16, seq: u32, now: Timest
 fn two_members_hear_each_other_across_the_laws() {
     let mut exchange = Exchange::default();
     let (a, b) = (leg(&mut exchange, 0, Law::Mu), leg(&mut exchange, 1, Law::A));
-    exchange.join(a, "c").unwrap();
-    exchange.join(b, "c").unwrap();
+    exchange.join(a, "c", START).unwrap();
+    exchange.join(b, "c", START).unwrap();
     let sent = say(&mut exchange, a, 0, &audio(Law::Mu, 1, 0, 3_000), START);
     assert_eq!(sent.len(), 1);
     let packet = Packet::parse(&sent[0].1).unwrap();
     assert_eq!((sent[0].0, packet.header.payload_type), (phone(1), 8));
     assert!((Law::A.decode(packet.payload[0]) - 3_000).abs() < 200);
     assert_eq!(heard_by(&mut exchange, b, 1, 0, START), [phone(0)]);
-    exchange.leave(b);
+    exchange.leave(b, START);
     assert!(heard_by(&mut exchange, a, 0, 1, START).is_empty());
 }
 
@@ -80,8 +80,8 @@ fn two_members_hear_each_other_across_the_laws() {
 fn a_key_that_a_phone_signals_is_told_once_and_reaches_the_other_as_an_event() {
     let mut exchange = Exchange::default();
     let (a, b) = (leg(&mut exchange, 0, Law::Mu), leg(&mut exchange, 1, Law::A));
-    exchange.join(a, "c").unwrap();
-    exchange.join(b, "c").unwrap();
+    exchange.join(a, "c", START).unwrap();
+    exchange.join(b, "c", START).unwrap();
     exchange.press(a, Digit::from_char('4').unwrap(), Duration::from_millis(100), START);
     let told: Vec<(LegKey, Event)> = std::iter::from_fn(|| exchange.poll_event()).collect();
     assert_eq!(told, [(a, Event::Digit(Digit::from_char('4').unwrap()))]);
@@ -104,26 +104,75 @@ fn echo_gives_a_phone_its_own_voice_and_ends() {
     assert!(heard_by(&mut exchange, a, 0, 1, START).is_empty());
 }
 
+/// What the phones hear of the mix at a time: destination and a sample from the middle of the packet.
+fn mixed(exchange: &mut Exchange, now: Timestamp) -> Vec<(SocketAddr, i16)> {
+    let mut heard = Vec::new();
+    exchange.handle_timeout(now, &mut |out| {
+        if let Ok(packet) = Packet::parse(out.bytes) {
+            let law = if packet.header.payload_type == 0 { Law::Mu } else { Law::A };
+            heard.push((out.to, law.decode(packet.payload[packet.payload.len() / 2])));
+        }
+    });
+    heard.sort();
+    heard
+}
+
 #[test]
-fn the_member_that_joined_last_is_heard_and_a_full_conference_refuses() {
+fn three_members_are_mixed_and_two_are_relayed_again() {
     let mut exchange = Exchange::default();
-    let legs: Vec<LegKey> = (0..6).map(|n| leg(&mut exchange, n, Law::Mu)).collect();
-    (0..3).for_each(|n| exchange.join(legs[n], "c").unwrap());
-    assert!(heard_by(&mut exchange, legs[0], 0, 0, START).is_empty());
-    assert_eq!(heard_by(&mut exchange, legs[1], 1, 0, START), [phone(2)]);
-    assert_eq!(heard_by(&mut exchange, legs[2], 2, 0, START), [phone(0), phone(1)]);
-    exchange.leave(legs[1]);
-    assert_eq!(heard_by(&mut exchange, legs[0], 0, 1, START), [phone(2)]);
-    (3..5).for_each(|n| exchange.join(legs[n], "c").unwrap());
-    assert_eq!(exchange.join(legs[5], "c"), Err(JoinError::Full));
+    let laws = [Law::Mu, Law::A, Law::Mu];
+    let legs: Vec<LegKey> = laws.iter().zip(0..).map(|(law, n)| leg(&mut exchange, n, *law)).collect();
+    legs.iter().for_each(|leg| exchange.join(*leg, "c", START).unwrap());
+    for n in 0..6 {
+        let now = START + FRAME * n;
+        for (at, (leg, law)) in legs.iter().zip(laws).enumerate() {
+            let packet = audio(law, at as u32 + 1, n, 1_000 * (at as i16 + 1));
+            assert!(say(&mut exchange, *leg, at as u16, &packet, now).is_empty(), "nothing is relayed");
+        }
+        let heard = mixed(&mut exchange, now);
+        let near = |heard: &(SocketAddr, i16), to, sample: i16| heard.0 == phone(to) && (heard.1 - sample).abs() < 300;
+        if n >= 3 {
+            assert!(near(&heard[0], 0, 5_000) && near(&heard[1], 1, 4_000) && near(&heard[2], 2, 3_000), "{heard:?}");
+        }
+    }
+    exchange.leave(legs[2], START + FRAME * 6);
+    assert_eq!(heard_by(&mut exchange, legs[0], 0, 6, START + FRAME * 6), [phone(1)]);
+    assert!(mixed(&mut exchange, START + FRAME * 7).is_empty(), "the mixer is gone");
+}
+
+#[test]
+fn a_key_in_a_mix_reaches_the_others() {
+    let mut exchange = Exchange::default();
+    let legs: Vec<LegKey> = (0..3).map(|n| leg(&mut exchange, n, Law::Mu)).collect();
+    legs.iter().for_each(|leg| exchange.join(*leg, "c", START).unwrap());
+    exchange.press(legs[0], Digit::from_char('4').unwrap(), Duration::from_millis(100), START);
+    let mut heard = Vec::new();
+    for n in 0..20 {
+        exchange.handle_timeout(START + FRAME * n, &mut |out| {
+            let packet = Packet::parse(out.bytes).unwrap();
+            heard.extend((packet.header.payload_type == 101).then_some((out.to, packet.payload[0])));
+        });
+    }
+    assert_eq!(heard.iter().filter(|(to, code)| *to == phone(1) && *code == 4).count(), 7);
+    assert_eq!(heard.iter().filter(|(to, _)| *to == phone(2)).count(), 7);
+    assert!(heard.iter().all(|(to, _)| *to != phone(0)));
+}
+
+#[test]
+fn a_conference_has_room_for_fifty() {
+    let mut exchange = Exchange::default();
+    let legs: Vec<LegKey> = (0..51).map(|n| leg(&mut exchange, n, Law::Mu)).collect();
+    legs[..MEMBERS_MAX].iter().for_each(|leg| exchange.join(*leg, "c", START).unwrap());
+    assert_eq!(exchange.join(legs[MEMBERS_MAX], "c", START), Err(JoinError::Full));
+    assert_eq!(exchange.join(legs[0], "c", START), Ok(()), "who is in it stays");
 }
 
 #[test]
 fn a_closed_leg_is_silent_and_its_key_is_dead() {
     let mut exchange = Exchange::default();
     let (a, b) = (leg(&mut exchange, 0, Law::Mu), leg(&mut exchange, 1, Law::Mu));
-    exchange.join(a, "c").unwrap();
-    exchange.join(b, "c").unwrap();
+    exchange.join(a, "c", START).unwrap();
+    exchange.join(b, "c", START).unwrap();
     heard_by(&mut exchange, a, 0, 0, START);
     let mut goodbyes = 0;
     assert!(exchange.close(b, START, &mut |_| goodbyes += 1).is_some());
@@ -131,7 +180,7 @@ fn a_closed_leg_is_silent_and_its_key_is_dead() {
     assert!(heard_by(&mut exchange, a, 0, 1, START).is_empty());
     let c = leg(&mut exchange, 2, Law::Mu);
     assert_eq!(c.index, b.index, "the place is used again");
-    assert_eq!(exchange.join(b, "c"), Err(JoinError::NoLeg));
+    assert_eq!(exchange.join(b, "c", START), Err(JoinError::NoLeg));
     assert!(exchange.close(b, START, &mut |_| {}).is_none());
 }
 
@@ -145,7 +194,7 @@ fn many_treatments_keep_their_pace() {
     for key in &legs {
         now = now + Duration::from_micros(random.below(3_000));
         let treatment = Treatment { prompts: vec![music.clone()], repeat: Repeat::Forever, ..Treatment::default() };
-        exchange.with(*key, |session| session.play(1, treatment, now));
+        exchange.with(*key, now, |session| session.play(1, treatment, now));
     }
     let mut last: Vec<Option<(Timestamp, Header)>> = vec![None; legs.len()];
     let mut count = 0;

@@ -87,10 +87,16 @@ macro_rules! with_requests {
                 InitiateTransfer(
                     other_dn: Dn = [FrameField::OTHER_DN.required()],
                     user_data: UserData = [FrameField::USER_DATA]
-                ): Consult, ["TInitiateTransfer"], Party => Dialing;
+                ): Consult, ["TInitiateTransfer", "TInitiateConference"], Party => Dialing;
                 /// Connects the held call with the one that was consulted, and leaves both.
                 CompleteTransfer(transfer_conn_id: ConnId = [FrameField::TRANSFER_CONN_ID]):
-                    CompleteTransfer, ["TCompleteTransfer"], Party => Released;
+                    WithConsultation, ["TCompleteTransfer"], Party => Released;
+                /// Joins the held call and the one that was consulted: all of them hear each other.
+                CompleteConference(transfer_conn_id: ConnId = [FrameField::TRANSFER_CONN_ID]):
+                    WithConsultation, ["TCompleteConference"], Party => PartyAdded;
+                /// Removes another party from a conference.
+                DeleteFromConference(other_dn: Dn = [FrameField::OTHER_DN.required()]):
+                    WithParty, ["TDeleteFromConference"], Party => PartyDeleted;
                 /// Holds this call and takes the other one back from hold.
                 AlternateCall(held_conn_id: ConnId = [FrameField::HELD_CONN_ID]):
                     WithHeld, ["TAlternateCall"], Party => Retrieved;

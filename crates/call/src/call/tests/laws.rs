@@ -8,8 +8,8 @@ use model::request::{RequestKind, RouteTo, Treatment};
 use model::{CallType, ConnId, EventName, LegId, UserData};
 use proptest::prelude::*;
 
-use super::harness::{Bench, CONN, dn, phone, point};
-use crate::call::{Ended, Input, Output, PinAnswer};
+use super::harness::{Bench, CONN, CONSULTATION, dn, phone, point};
+use crate::call::{Ended, Input, Output, PinAnswer, Stage};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -27,7 +27,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0u8..8).prop_map(Step::Plan),
         6 => (0u8..8, 1u16..7).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
         2 => (0u8..3, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
-        5 => (0u8..24).prop_map(Step::Ask),
+        5 => (0u8..28).prop_map(Step::Ask),
         1 => any::<bool>().prop_map(Step::Agent),
         2 => (0u8..4).prop_map(Step::Pin),
         2 => (0u32..30_000).prop_map(Step::Pass),
@@ -102,6 +102,9 @@ fn ask(bench: &mut Bench, kind: u8) {
         20 => (RequestKind::RetrieveCall(consultation), "5001"),
         21 => (RequestKind::ReconnectCall(consultation, CONN), "5001"),
         22 => (RequestKind::CompleteTransfer(CONN, consultation), "5003"),
+        23 | 24 => (RequestKind::CompleteConference(CONN, consultation), "5001"),
+        25 => (RequestKind::DeleteFromConference(CONN, dn("5002")), "5001"),
+        26 => (RequestKind::ReleaseCall(CONN), "5002"),
         _ => (RequestKind::QueryCall(CONN), "9000"),
     };
     bench.ask(kind, this_dn);
@@ -200,6 +203,7 @@ fn check_legs(bench: &Bench) -> Result<(), TestCaseError> {
         for party in call.parties.iter().filter(|party| call.live_party_on(party.leg).is_some()) {
             prop_assert!(party.away || present.insert(party.leg), "{} is in two rooms", party.leg);
             prop_assert!(!party.away || party.held, "who is away holds");
+            prop_assert!(!party.away || call.stage == Stage::Talking, "nothing plays to who is away");
             let rung = |output: &Output| matches!(output, Output::RingLeg { leg, .. } if *leg == party.leg);
             let let_go = |output: &Output| matches!(output, Output::ReleaseLeg(leg) if *leg == party.leg);
             let since = bench.outputs.iter().position(rung).unwrap_or(0);
@@ -209,8 +213,32 @@ fn check_legs(bench: &Bench) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn run(caller: Caller, steps: &[Step]) -> Result<(), TestCaseError> {
+/// A call before the random steps: new, talking, consulting about it while the other phone rings or has answered, a conference.
+fn begun(caller: Caller, stage: u8) -> Bench {
     let mut bench = Bench::new(caller, "9000");
+    let consult = |bench: &mut Bench| {
+        bench.ask(RequestKind::InitiateTransfer(CONN, dn("5002"), UserData::new()), "5001");
+        bench.plan(phone("5002", 1));
+    };
+    if stage >= 1 {
+        bench.plan(phone("5001", 1));
+        bench.give(Input::LegAnswered(LegId(2)));
+        bench.give(Input::LegAnswered(LegId(1)));
+    }
+    if stage >= 2 {
+        consult(&mut bench);
+    }
+    if stage >= 3 {
+        bench.give(Input::LegAnswered(LegId(3)));
+    }
+    if stage >= 4 {
+        bench.ask(RequestKind::CompleteConference(CONN, CONSULTATION), "5001");
+    }
+    bench
+}
+
+fn run(caller: Caller, stage: u8, steps: &[Step]) -> Result<(), TestCaseError> {
+    let mut bench = begun(caller, stage);
     for step in steps {
         if bench.over() {
             break;
@@ -252,12 +280,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn the_invariants_hold_for_calls_from_a_trunk(steps in prop::collection::vec(step(), 1..40)) {
-        run(Caller::Trunk { trunk: "carrier".to_owned(), number: "+4930".to_owned() }, &steps)?;
+    fn the_invariants_hold_for_calls_from_a_trunk(stage in 0u8..5, steps in prop::collection::vec(step(), 1..40)) {
+        run(Caller::Trunk { trunk: "carrier".to_owned(), number: "+4930".to_owned() }, stage, &steps)?;
     }
 
     #[test]
-    fn the_invariants_hold_for_calls_from_a_phone(steps in prop::collection::vec(step(), 1..40)) {
-        run(Caller::Phone(dn("5003")), &steps)?;
+    fn the_invariants_hold_for_calls_from_a_phone(stage in 0u8..5, steps in prop::collection::vec(step(), 1..40)) {
+        run(Caller::Phone(dn("5003")), stage, &steps)?;
     }
 }

@@ -1,0 +1,126 @@
+//! Conference: more than two parties talk. Each may leave, or be removed; the call goes on while two stay.
+
+use model::event::ErrorCode;
+use model::{CallState, ConnId, DnRole, EventName, LegId, Timestamp, UserData};
+
+use super::consultation::came_from;
+use super::ending::Ending;
+use super::facts::answering;
+use super::state::{Asked, LegProgress, Party, PartyNo, Stage};
+use super::{Call, Output};
+
+impl Call {
+    /// A party leaves by itself. Unless two others stay, that ends the call.
+    pub(crate) fn party_leaves(&mut self, number: PartyNo, how: CallState, asked: Option<Asked>, now: Timestamp) {
+        let stays = |party: &&Party| party.number != number && party.progress == LegProgress::Answered;
+        if self.s.stage == Stage::Talking && self.s.parties.iter().filter(stays).count() >= 2 {
+            return self.leave_conference(number, how, asked.as_ref(), None, now);
+        }
+        let ending = Ending::left(number, how);
+        self.end(
+            match asked {
+                Some(asked) => ending.asked(asked),
+                None => ending,
+            },
+            now,
+        );
+    }
+
+    /// A request to remove another party. The event of the requester answers it.
+    pub(super) fn remove_party(
+        &mut self,
+        address: &str,
+        asked: Asked,
+        now: Timestamp,
+    ) -> Result<(), (ErrorCode, &'static str)> {
+        if self.s.stage != Stage::Talking || self.s.parties.len() < 3 {
+            return Err((ErrorCode::INVALID_CALL_STATE, "the call is no conference"));
+        }
+        let by = self.s.party_at(&asked.this_dn).map(|party| party.number);
+        let by = by.ok_or((ErrorCode::INVALID_CALL_STATE, "this DN is not connected in the call"))?;
+        let removed = self.s.parties.iter().rev().find(|party| party.address() == address).map(|party| party.number);
+        match removed {
+            Some(removed) if removed != by => {
+                self.leave_conference(removed, CallState::Ok, None, Some((by, &asked)), now);
+                Ok(())
+            }
+            _ => Err((ErrorCode::INVALID_CALLED_DN, "OtherDN is no other party of the call")),
+        }
+    }
+
+    fn leave_conference(
+        &mut self,
+        number: PartyNo,
+        how: CallState,
+        asked: Option<&Asked>,
+        removed: Option<(PartyNo, &Asked)>,
+        now: Timestamp,
+    ) {
+        let Some(party) = self.s.party(number).cloned() else { return };
+        if self.s.transfer.as_ref().is_some_and(|open| open.party == number) {
+            self.refuse_transfer(now);
+        }
+        self.drop_hold_request(party.leg, now);
+        self.stop_playing(party.leg, now);
+        if let Some(mut released) = self.party_event(EventName::Released, &party) {
+            released.call_state = Some(how);
+            let released = match asked {
+                Some(asked) => answering(released, asked),
+                None => released,
+            };
+            self.fact(released, now);
+        }
+        self.s.parties.retain(|other| other.number != number);
+        if party.progress == LegProgress::Answered {
+            self.push(Output::ReleaseLeg(party.leg));
+        }
+        let by = removed.and_then(|(by, _)| self.s.party(by)).map(|by| by.address().to_owned());
+        for other in self.s.parties.clone() {
+            let Some(mut deleted) = self.party_event(EventName::PartyDeleted, &other) else { continue };
+            deleted.other_dn = Some(party.address().to_owned());
+            deleted.other_role = Some(DnRole::DeletedParty);
+            deleted.third_party_dn.clone_from(&by);
+            deleted.third_party_role = by.as_ref().map(|_| DnRole::DeletedBy);
+            let deleted = match removed {
+                Some((by, asked)) if by == other.number => answering(deleted, asked),
+                _ => deleted,
+            };
+            self.fact(deleted, now);
+        }
+        self.refresh_hold_music(now);
+    }
+
+    /// The party on this leg, which has held the call to consult, comes back with whom it has consulted.
+    pub(crate) fn confer(
+        &mut self,
+        leg: LegId,
+        (new, from, data): (Party, ConnId, &UserData),
+        asked: &Asked,
+        now: Timestamp,
+    ) {
+        let Some(by) = self.s.party_on_mut(leg) else { return };
+        (by.away, by.held) = (false, false);
+        let (by, dn, point) = (by.number, by.dn().cloned(), by.point.clone());
+        let Some(dn) = dn else { return };
+        let address = new.address().to_owned();
+        let number = self.adopt(new, point);
+        for other in self.s.parties.clone().iter().filter(|other| other.number != number) {
+            let Some(mut added) = self.party_event(EventName::PartyAdded, other) else { continue };
+            added.call_state = Some(CallState::Conferenced);
+            added.other_dn = Some(address.clone());
+            added.other_role = Some(DnRole::NewParty);
+            added.third_party_dn = Some(dn.to_string());
+            added.third_party_role = Some(DnRole::AddedBy);
+            self.fact(if other.number == by { answering(added, asked) } else { added }, now);
+        }
+        let changed = self.s.party(number).and_then(|party| self.party_event(EventName::PartyChanged, party));
+        if let Some(mut changed) = changed {
+            came_from(&mut changed, from, &dn);
+            changed.call_state = Some(CallState::Conferenced);
+            changed.third_party_role = Some(DnRole::ConferencedBy);
+            self.fact(changed, now);
+        }
+        self.take_data(data, dn.as_str(), now);
+        self.refresh_hold_music(now);
+    }
+}

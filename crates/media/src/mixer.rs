@@ -1,0 +1,208 @@
+//! The mix of a conference of three and more: each member hears the sum of the others.
+//!
+//! Members send by their own clocks. What one sends waits in its [`Input`] until the mixer's clock takes [`FRAME`] of it, so that a
+//! packet that is a little late is not missed. A lost packet is concealed by its predecessor, at half the amplitude.
+
+use std::collections::VecDeque;
+
+use model::Timestamp;
+
+use crate::session::{FRAME, FRAME_SAMPLES};
+
+/// Samples that a member who begins to speak must have sent before it is heard: 40 ms.
+const DELAY: usize = 2 * FRAME_SAMPLES;
+/// The most samples that wait; older ones are left out: 120 ms.
+const WAITING_MAX: usize = 6 * FRAME_SAMPLES;
+/// The longest gap that is concealed: 40 ms. What comes after a longer one begins anew.
+const CONCEALED_MAX: u32 = 2 * FRAME_SAMPLES as u32;
+
+/// What a member has sent and has not been mixed yet.
+#[derive(Debug, Default)]
+struct Input {
+    samples: VecDeque<i16>,
+    /// The RTP timestamp that follows the last sample.
+    next: Option<u32>,
+    /// The last packet, for concealment.
+    last: Vec<i16>,
+    speaks: bool,
+}
+
+impl Input {
+    fn take(&mut self, timestamp: u32, samples: impl Iterator<Item = i16>) {
+        let gap = self.next.map_or(0, |next| timestamp.wrapping_sub(next));
+        if gap > u32::MAX / 2 {
+            // It was overtaken: its place has been concealed.
+            return;
+        }
+        if (1..=CONCEALED_MAX).contains(&gap) && !self.last.is_empty() {
+            let concealed = self.last.iter().cycle().take(gap as usize).map(|sample| sample / 2);
+            self.samples.extend(concealed);
+        }
+        self.last.clear();
+        self.last.extend(samples);
+        self.samples.extend(&self.last);
+        self.next = Some(timestamp.wrapping_add(self.last.len() as u32));
+        let ahead = self.samples.len().saturating_sub(WAITING_MAX);
+        self.samples.drain(..ahead);
+    }
+
+    /// The next samples; `None` while it does not speak.
+    fn next(&mut self) -> Option<[i16; FRAME_SAMPLES]> {
+        if !self.speaks && self.samples.len() < DELAY {
+            return None;
+        }
+        let mut frame = [0; FRAME_SAMPLES];
+        let there = self.samples.len().min(FRAME_SAMPLES);
+        frame.iter_mut().zip(self.samples.drain(..there)).for_each(|(to, sample)| *to = sample);
+        self.speaks = there == FRAME_SAMPLES;
+        (there > 0).then_some(frame)
+    }
+}
+
+/// A member of the mix.
+#[derive(Debug)]
+struct Member {
+    leg: u32,
+    input: Input,
+    frame: Option<[i16; FRAME_SAMPLES]>,
+    /// The mix for it, until it fills one of its packets.
+    output: Vec<i16>,
+}
+
+/// The mix of a conference.
+#[derive(Debug)]
+pub(crate) struct Mixer {
+    members: Vec<Member>,
+    /// When the next frame is mixed.
+    pub(crate) due: Timestamp,
+}
+
+impl Mixer {
+    /// A mix of these legs, from now on.
+    pub(crate) fn new(legs: &[u32], now: Timestamp) -> Self {
+        let mut mixer = Self { members: Vec::new(), due: now + FRAME };
+        mixer.set_members(legs);
+        mixer
+    }
+
+    /// Sets who is in it. Who stays goes on without a gap.
+    pub(crate) fn set_members(&mut self, legs: &[u32]) {
+        self.members.retain(|member| legs.contains(&member.leg));
+        for leg in legs {
+            if self.members.iter().all(|member| member.leg != *leg) {
+                self.members.push(Member { leg: *leg, input: Input::default(), frame: None, output: Vec::new() });
+            }
+        }
+    }
+
+    /// Takes a packet of a member.
+    pub(crate) fn take(&mut self, leg: u32, timestamp: u32, samples: impl Iterator<Item = i16>) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.leg == leg) {
+            member.input.take(timestamp, samples);
+        }
+    }
+
+    /// Mixes the next frame. `send` gets a leg, the samples that wait for it, and returns how many of them it has sent.
+    pub(crate) fn mix(&mut self, mut send: impl FnMut(u32, &[i16]) -> usize) {
+        self.due = self.due + FRAME;
+        let mut sum = [0_i32; FRAME_SAMPLES];
+        for member in &mut self.members {
+            member.frame = member.input.next();
+            if let Some(frame) = &member.frame {
+                sum.iter_mut().zip(frame).for_each(|(sum, sample)| *sum += i32::from(*sample));
+            }
+        }
+        for member in &mut self.members {
+            let own = member.frame.unwrap_or([0; FRAME_SAMPLES]);
+            let others = sum.iter().zip(own).map(|(sum, own)| {
+                let heard = (sum - i32::from(own)).clamp(i16::MIN.into(), i16::MAX.into());
+                i16::try_from(heard).unwrap_or_default()
+            });
+            member.output.extend(others);
+            let sent = send(member.leg, &member.output);
+            member.output.drain(..sent.min(member.output.len()));
+            // A member that takes nothing, as one that holds, does not get what it has missed.
+            let old = member.output.len().saturating_sub(WAITING_MAX);
+            member.output.drain(..old);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn say(mixer: &mut Mixer, leg: u32, packet: u32, sample: i16) {
+        mixer.take(leg, packet * FRAME_SAMPLES as u32, [sample; FRAME_SAMPLES].into_iter());
+    }
+
+    /// The middle sample that each leg hears in one frame.
+    fn heard(mixer: &mut Mixer) -> Vec<(u32, i16)> {
+        let mut heard = Vec::new();
+        mixer.mix(|leg, samples| {
+            heard.push((leg, samples[FRAME_SAMPLES / 2]));
+            samples.len()
+        });
+        heard
+    }
+
+    #[test]
+    fn each_hears_the_others_and_not_itself() {
+        let mut mixer = Mixer::new(&[1, 2, 3], START);
+        for packet in 0..4 {
+            say(&mut mixer, 1, packet, 100);
+            say(&mut mixer, 2, packet, 1_000);
+        }
+        assert_eq!(heard(&mut mixer), [(1, 1_000), (2, 100), (3, 1_100)]);
+        mixer.set_members(&[1, 3, 4]);
+        assert_eq!(heard(&mut mixer), [(1, 0), (3, 100), (4, 100)], "who stays goes on");
+        assert_eq!(mixer.due, START + FRAME * 3);
+    }
+
+    #[test]
+    fn a_loud_mix_is_clipped_and_not_wrapped() {
+        let mut mixer = Mixer::new(&[1, 2, 3], START);
+        for packet in 0..2 {
+            say(&mut mixer, 1, packet, 30_000);
+            say(&mut mixer, 2, packet, 30_000);
+        }
+        assert_eq!(heard(&mut mixer), [(1, 30_000), (2, 30_000), (3, i16::MAX)]);
+    }
+
+    #[test]
+    fn a_lost_packet_is_concealed_and_a_late_one_left_out() {
+        let mut mixer = Mixer::new(&[1, 2, 3], START);
+        for packet in [0, 2, 1, 3] {
+            say(&mut mixer, 1, packet, 1_000 * (packet as i16 + 1));
+        }
+        let of_third: Vec<i16> = (0..5).map(|_| heard(&mut mixer)[2].1).collect();
+        assert_eq!(of_third, [1_000, 500, 3_000, 4_000, 0]);
+    }
+
+    #[test]
+    fn a_burst_does_not_delay_what_follows() {
+        let mut mixer = Mixer::new(&[1, 2, 3], START);
+        (0..50).for_each(|packet| say(&mut mixer, 1, packet, packet as i16));
+        assert_eq!(heard(&mut mixer)[1], (2, 44), "the last 120 ms");
+    }
+
+    #[test]
+    fn who_takes_nothing_keeps_no_backlog_and_long_packets_are_filled() {
+        let mut mixer = Mixer::new(&[1, 2, 3], START);
+        let mut lengths = Vec::new();
+        for packet in 0..20 {
+            say(&mut mixer, 1, packet, 7);
+            mixer.mix(|leg, samples| match leg {
+                2 if samples.len() >= 240 => {
+                    lengths.push(samples.len());
+                    240
+                }
+                _ => 0,
+            });
+        }
+        assert!(mixer.members.iter().all(|member| member.output.len() <= WAITING_MAX));
+        assert_eq!(lengths.iter().take(4).copied().collect::<Vec<_>>(), [320, 240, 320, 240]);
+    }
+}
