@@ -41,8 +41,7 @@ pub use timer::{Timer, Timers};
 use consultation::Consultation;
 use ending::Ending;
 
-/// The most phones of one DN that ring at once; further registrations are left out. With the caller they make four, the most members of a
-/// media conference.
+/// The most phones of one DN that ring at once; further registrations are left out.
 pub const FORK_MAX: usize = 3;
 /// The most default routes of one call; the next one drops the call. A default DN that never answers must not loop.
 pub const DEFAULT_ROUTES_MAX: u8 = 3;

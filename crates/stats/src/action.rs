@@ -65,6 +65,8 @@ actions! {
     CallRetrievedFromHold Instantaneous "A call was taken back.",
     CallTransferTaken Instantaneous "A transferred call was taken over.",
     CallTransferMade Instantaneous "A call was transferred.",
+    CallConferenceMade Instantaneous "A party was taken into a call.",
+    CallConferenceJoined Instantaneous "Was taken into a call.",
     // Agents and phones, retrospective.
     CallAnswered Retrospective "Answered; duration of the ringing, at a queue of the whole wait.",
     CallMissed Retrospective "The ringing ended without an answer; its duration.",

@@ -33,6 +33,25 @@ pub fn baresip_phone(site: &Installation, host: u8, extension: &str, answer: Ans
     baresip_phone_over("udp", site, host, extension, answer)
 }
 
+/// Like [`baresip_phone`], with other audio: a WAV of 8 kHz, 16 bit, mono.
+pub fn baresip_phone_that_says(
+    speech: &std::path::Path,
+    site: &Installation,
+    host: u8,
+    extension: &str,
+    answer: Answer,
+) -> Result<Phone> {
+    Phone::register(&Setup {
+        address: site.peer_address(host),
+        registrar: &site.sip(),
+        user: extension,
+        password: password(site, extension)?,
+        transport: "udp",
+        speech,
+        answer,
+    })
+}
+
 /// Like [`baresip_phone`], over this transport.
 pub fn baresip_phone_over(
     transport: &str,

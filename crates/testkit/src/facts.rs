@@ -312,6 +312,11 @@ fn parties(facts: &[Fact]) -> Vec<String> {
             }
             continue;
         }
+        // Who takes a party into a call comes back to it without a fact of its own.
+        if fact.name == "EventPartyAdded" && fact.text("ThirdPartyDN") == fact.dn() {
+            open.insert(key, "connected");
+            continue;
+        }
         let Some((wanted, after)) = step(&fact.name) else { continue };
         let before = open.get(&key).copied();
         if !wanted.contains(&before) {

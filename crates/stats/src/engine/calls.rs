@@ -120,6 +120,7 @@ impl Engine {
             EventName::Ringing => self.enter(&fact, Action::CallRinging),
             EventName::Established => self.established(&fact),
             EventName::PartyChanged => self.moved(&fact),
+            EventName::PartyAdded => self.conferred(&fact),
             EventName::Held => self.held(&fact),
             EventName::Retrieved => self.retrieved(&fact),
             EventName::Released | EventName::DestinationBusy => self.released(&fact),

@@ -116,7 +116,7 @@ impl View {
         }
         if ends_party(event.name) {
             call.parties.remove(dn.as_str());
-        } else if let Some(state) = party_state(event.name) {
+        } else if let Some(state) = party_state(event) {
             // A waiting caller may hear several treatments; it has waited since the first.
             let before = call.parties.get(dn.as_str()).filter(|party| party.state == i32::from(state));
             let since_us = before.map_or(at.as_micros(), |party| party.since_us);
@@ -190,8 +190,12 @@ const fn ends_party(name: EventName) -> bool {
     matches!(name, EventName::Released | EventName::Abandoned | EventName::Diverted)
 }
 
-const fn party_state(name: EventName) -> Option<PartyState> {
-    match name {
+fn party_state(event: &Event) -> Option<PartyState> {
+    match event.name {
+        // Who took a party in has come back to the call without a fact of its own.
+        EventName::PartyAdded if event.third_party_dn.as_deref() == event.this_dn.as_ref().map(|dn| dn.as_str()) => {
+            Some(PartyState::Connected)
+        }
         EventName::Dialing | EventName::NetworkReached => Some(PartyState::Dialing),
         EventName::Ringing => Some(PartyState::Alerting),
         EventName::Established | EventName::Retrieved => Some(PartyState::Connected),

@@ -4,6 +4,7 @@ mod browser;
 mod carried;
 mod chaos;
 mod codes;
+mod conference;
 mod consultation;
 mod demo;
 mod doctor;

@@ -155,6 +155,8 @@ impl CallThread {
                 joined
             }
             EventName::PartyChanged => self.moved(call, event, at),
+            // Who took a party in has come back to the call without a fact of its own.
+            EventName::PartyAdded if is_own_act(event) => self.pass(call.conn_id, event, Phase::Talk, at),
             EventName::Held => self.pass(call.conn_id, event, Phase::Hold, at),
             EventName::Retrieved => self.pass(call.conn_id, event, Phase::Talk, at),
             EventName::Released | EventName::Diverted => self.leave(call.conn_id, event, at),
@@ -379,6 +381,11 @@ const fn is_of_call(name: EventName) -> bool {
             | EventName::Error
             | EventName::ACK
     )
+}
+
+/// Whether the DN that the event is for has done it.
+fn is_own_act(event: &Event) -> bool {
+    event.third_party_dn.is_some() && event.third_party_dn.as_deref() == event.this_dn.as_ref().map(|dn| dn.as_str())
 }
 
 /// Whether an event of an unknown thread shows that the thread exists; an event that ends something does not.

@@ -133,8 +133,25 @@ impl Engine {
             }
             self.store.begin(object, action, fact.conn_id.0, fact.at, fact.at);
         }
+        if fact.event.third_party_role == Some(DnRole::ConferencedBy) {
+            for object in self.objects_of(&before) {
+                self.store.fire(object, Action::CallConferenceJoined, Duration::ZERO, fact.at, &fact.facts);
+            }
+        }
         if before.action.is_talk() {
             self.started(fact, action);
+        }
+    }
+
+    /// A conference has grown. Who took the party in has come back to the call without a fact of its own.
+    pub(super) fn conferred(&mut self, fact: &Fact<'_>) {
+        if fact.event.third_party_dn.as_deref() != Some(fact.dn) {
+            return;
+        }
+        self.retrieved(fact);
+        let Some(party) = self.party(fact).cloned() else { return };
+        for object in self.objects_of(&party) {
+            self.store.fire(object, Action::CallConferenceMade, Duration::ZERO, fact.at, &fact.facts);
         }
     }
 

@@ -251,6 +251,60 @@ fn a_filter_counts_what_it_admits() {
 }
 
 #[test]
+fn a_consultation_becomes_a_transfer_or_a_conference() {
+    for (state, role, made, taken) in [
+        (CallState::Transferred, model::DnRole::TransferredBy, Action::CallTransferMade, Action::CallTransferTaken),
+        (
+            CallState::Conferenced,
+            model::DnRole::ConferencedBy,
+            Action::CallConferenceMade,
+            Action::CallConferenceJoined,
+        ),
+    ] {
+        let mut bench = Bench::new();
+        let mut of = |dn: &str, action| bench.open(day(ObjectType::RegDN, dn, Category::TotalNumber, &[action]));
+        let (by, to) = (of("5001", made), of("5002", taken));
+        let consulted = of("5002", Action::CallConsultCompleted);
+        let talk = bench.open(day(ObjectType::RegDN, "5002", Category::CurrentNumber, &[Action::CallInbound]));
+        let held = bench.open(day(ObjectType::RegDN, "5001", Category::CurrentNumber, &[Action::CallOnHold]));
+        let consult = |event: &mut Event| {
+            event.call.as_mut().expect("a call").call_type = model::CallType::Consult;
+        };
+        let merged = |event: &mut Event| {
+            event.call.as_mut().expect("a call").previous = Some(model::ConnId(2));
+            (event.call_state, event.third_party_role) = (Some(state), Some(role));
+        };
+        enters(&mut bench, at(0, 0), 1);
+        bench.call(at(0, 10), 1, EventName::Diverted, SALES, to_5001);
+        bench.call(at(0, 10), 1, EventName::Ringing, "5001", from_queue(SALES));
+        bench.call(at(0, 15), 1, EventName::Established, "5001", from_queue(SALES));
+        bench.call(at(0, 20), 1, EventName::Held, "5001", nothing);
+        bench.call(at(0, 20), 2, EventName::Dialing, "5001", consult);
+        bench.call(at(0, 21), 2, EventName::Ringing, "5002", consult);
+        bench.call(at(0, 25), 2, EventName::Established, "5001", consult);
+        bench.call(at(0, 25), 2, EventName::Established, "5002", consult);
+        bench.call(at(0, 40), 2, EventName::Released, "5001", |event: &mut Event| {
+            consult(event);
+            event.call_state = Some(state);
+        });
+        if state == CallState::Transferred {
+            bench.call(at(0, 40), 1, EventName::Released, "5001", why(state));
+        } else {
+            let itself = |event: &mut Event| event.third_party_dn = Some("5001".to_owned());
+            bench.call(at(0, 40), 1, EventName::PartyAdded, "5001", itself);
+        }
+        bench.call(at(0, 40), 1, EventName::PartyChanged, "5002", merged);
+        bench.call(at(0, 40), 2, EventName::CallDeleted, "", consult);
+        let values = [by, to, consulted, talk, held].map(|id| bench.engine.value(id, at(1, 0)));
+        assert_eq!(values, [1, 1, 1, 1, 0].map(Value::Number), "{state}");
+    }
+}
+
+fn to_5001(event: &mut Event) {
+    to("5001")(event);
+}
+
+#[test]
 fn a_transfer_counts_for_who_made_it_and_for_who_took_it() {
     let mut bench = Bench::new();
     let mut of = |dn: &str, action| bench.open(day(ObjectType::RegDN, dn, Category::TotalNumber, &[action]));

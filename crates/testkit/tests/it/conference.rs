@@ -1,0 +1,99 @@
+//! Conferences: who hears whom, judged by a tone of each party.
+
+use std::f64::consts::TAU;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::json;
+use testkit::agents::baresip_phone_that_says;
+use testkit::audio::{RATE, read_wav, tone_power, write_wav};
+use testkit::caller::Caller;
+use testkit::facts::check_log_and_laws;
+use testkit::{Answer, Installation, Phone, Watch, wait};
+
+const SOON: Duration = Duration::from_secs(15);
+const LATER: Duration = Duration::from_secs(60);
+/// The tones: the agent's, the second phone's, the caller's.
+const TONES: [f64; 3] = [440.0, 1_000.0, 1_750.0];
+/// How long the parties hear each other before something changes.
+const HEARD: usize = 4 * RATE;
+
+fn tone(hz: f64, seconds: usize) -> Vec<i16> {
+    let wave = |n: usize| (TAU * hz * n as f64 / RATE as f64).sin() * 6_000.0;
+    (0..seconds * RATE).map(|n| wave(n) as i16).collect()
+}
+
+/// Which of the tones are heard in the last seconds, and whether the others are absent.
+fn heard(samples: &[i16]) -> Vec<f64> {
+    let end = samples.get(samples.len().saturating_sub(2 * RATE)..).unwrap_or_default();
+    // A tone of 6,000 has a power of 18 million; what mixing and companding add is far below.
+    TONES.into_iter().filter(|hz| tone_power(end, *hz) > 2e6).collect()
+}
+
+fn phone(site: &Installation, files: &tempfile::TempDir, host: u8, dn: &str, hz: f64) -> Result<Phone> {
+    let speech: PathBuf = files.path().join(format!("{dn}.wav"));
+    write_wav(&speech, &tone(hz, 120))?;
+    baresip_phone_that_says(&speech, site, host, dn, Answer::Auto)
+}
+
+fn has_heard_for(phone: &Phone, before: u64) -> Result<()> {
+    let enough = before + 2 * HEARD as u64;
+    wait::until(LATER, || Ok((std::fs::metadata(phone.heard()?)?.len() > enough).then_some(())))?;
+    Ok(())
+}
+
+#[test]
+fn three_hear_each_other_and_two_when_one_has_left() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut agent = phone(&site, &files, 10, "7101", TONES[0])?;
+    let mut second = phone(&site, &files, 11, "7130", TONES[1])?;
+    site.log_in("7101")?;
+    watch.wait_for("AgentReady@7101", SOON)?;
+    let mut caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    let conn = watch.wait_for("Established@7101", LATER)?.text("ConnID").to_owned();
+    let media = caller.answered(SOON)?;
+    caller.audio.say(&tone(TONES[2], 60), media)?;
+    let ask = |request: &str, reference: u64, fields: serde_json::Value| {
+        let mut frame = json!({"req": request, "ThisDN": "7101", "ConnID": conn, "ReferenceID": reference});
+        frame
+            .as_object_mut()
+            .into_iter()
+            .zip(fields.as_object())
+            .for_each(|(frame, fields)| frame.extend(fields.clone()));
+        site.request(&frame)?;
+        watch.answer_to(reference, SOON)
+    };
+    let dialing = ask("TInitiateConference", 91, json!({"OtherDN": "7130"}))?;
+    let consultation = dialing.text("ConnID").to_owned();
+    second.wait_for("CALL_ESTABLISHED", SOON)?;
+    watch.wait_for("Established@7130", SOON)?;
+    let added = ask("TCompleteConference", 92, json!({"TransferConnID": consultation}))?;
+    assert_eq!((added.brief().as_str(), added.text("OtherDN")), ("PartyAdded@7101", "7130"));
+    let changed = watch.wait_for("PartyChanged@7130", SOON)?;
+    assert_eq!((changed.text("ConnID"), changed.text("CallState")), (conn.as_str(), "Conferenced"));
+    has_heard_for(&second, std::fs::metadata(second.heard()?)?.len())?;
+    let refused = ask("TSingleStepTransfer", 93, json!({"OtherDN": "7121"}))?;
+    assert_eq!(refused.frame["ErrorCode"], 97);
+    let all = caller.audio.received().samples;
+    agent.hang_up()?;
+    let deleted = watch.wait_for("PartyDeleted@7130", SOON)?;
+    assert_eq!((deleted.text("OtherDN"), deleted.text("OtherDNRole")), ("7101", "DeletedParty"));
+    has_heard_for(&second, std::fs::metadata(second.heard()?)?.len())?;
+    second.hang_up()?;
+    let (caller, outcome) = caller.finish(LATER)?;
+    outcome.expect_success()?;
+    agent.wait_for("CALL_CLOSED", SOON)?;
+    second.wait_for("CALL_CLOSED", SOON)?;
+    let [of_agent, of_second, of_caller] = TONES;
+    assert_eq!(heard(&read_wav(&agent.heard()?)?), [of_second, of_caller], "the agent");
+    assert_eq!(heard(&all), [of_agent, of_second], "the caller in the conference");
+    assert_eq!(heard(&read_wav(&second.heard()?)?), [of_caller], "the second phone when the agent has left");
+    assert_eq!(heard(&caller.received().samples), [of_second], "the caller then");
+    watch.wait_for_count("CallDeleted", 2, LATER)?;
+    watch.wait_for("SessionEnded@9000", LATER)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}
