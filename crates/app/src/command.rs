@@ -134,8 +134,8 @@ enum Command {
     #[command(after_help = "Examples:\n  trunkline quarantine list\n  trunkline quarantine show example 3\n  \
                             trunkline quarantine release example 3")]
     Quarantine(quarantine::Arguments),
-    /// Declarations of the roles
-    #[command(hide = true, after_help = "Examples:\n  trunkline specs --json\n  trunkline specs --check")]
+    /// What the roles declare, and the OpenAPI documents
+    #[command(after_help = "Examples:\n  trunkline specs --json\n  trunkline specs --check")]
     Specs(specs::Arguments),
 }
 

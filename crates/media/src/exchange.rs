@@ -151,11 +151,11 @@ impl Exchange {
     }
 
     /// Drops a leg whose session has failed, without calling the session. Returns whether the leg existed.
-    pub fn discard(&mut self, key: LegKey, now: Timestamp) -> bool {
+    pub fn discard(&mut self, key: LegKey) -> bool {
         if self.leg(key).is_none() {
             return false;
         }
-        self.leave(key, now);
+        self.leave(key);
         if let Some(place) = self.legs.get_mut(key.index as usize) {
             *place = None;
             self.free.push(key.index);
@@ -167,7 +167,7 @@ impl Exchange {
     pub fn close(&mut self, key: LegKey, now: Timestamp, send: &mut impl FnMut(Outgoing<'_>)) -> Option<Session> {
         self.leg(key)?;
         self.in_hand = Some(key);
-        self.leave(key, now);
+        self.leave(key);
         let mut leg = self.legs.get_mut(key.index as usize)?.take()?;
         self.free.push(key.index);
         if let Some(transmit) = leg.session.goodbye(now, &mut self.buffer) {
@@ -188,18 +188,18 @@ impl Exchange {
         if members.is_some_and(|m| m.len() >= MEMBERS_MAX) {
             return Err(JoinError::Full);
         }
-        self.leave(key, now);
+        self.leave(key);
         let name: Arc<str> = conference.into();
         self.conferences.entry(name.clone()).or_default().members.push(key.index);
         if let Some(leg) = self.leg_mut(key) {
             leg.conference = Some(name.clone());
         }
-        self.connect(&name, now);
+        self.connect(&name, Some(now));
         Ok(())
     }
 
     /// Takes a leg out of its conference.
-    pub fn leave(&mut self, key: LegKey, now: Timestamp) {
+    pub fn leave(&mut self, key: LegKey) {
         let Some(leg) = self.leg_mut(key) else { return };
         let echo = leg.echo;
         leg.mixer = None;
@@ -211,7 +211,7 @@ impl Exchange {
         if let Some(conference) = self.conferences.get_mut(&name) {
             conference.members.retain(|m| *m != key.index);
         }
-        self.connect(&name, now);
+        self.connect(&name, None);
     }
 
     /// Sets whether the leg hears itself.
@@ -225,10 +225,10 @@ impl Exchange {
     }
 
     /// Runs `act` on the session of a leg, to give it a description or a treatment. Re-arms the leg's timer.
-    pub fn with<T>(&mut self, key: LegKey, now: Timestamp, act: impl FnOnce(&mut Session) -> T) -> Option<T> {
+    pub fn with<T>(&mut self, key: LegKey, act: impl FnOnce(&mut Session) -> T) -> Option<T> {
         self.in_hand = Some(key);
         let result = act(&mut self.leg_mut(key)?.session);
-        self.after(key.index, now);
+        self.after(key.index);
         Some(result)
     }
 
@@ -263,7 +263,7 @@ impl Exchange {
             }
             self.relay(&hearers, &frame, now, send);
         }
-        self.after(index, now);
+        self.after_input(index, now);
     }
 
     /// Does everything that is due.
@@ -283,7 +283,7 @@ impl Exchange {
             leg.armed = Timestamp::MAX;
             self.in_hand = Some(leg.key(index));
             leg.session.handle_due(now, &mut self.buffer, |transmit, buffer| give(index, transmit, buffer, send));
-            self.after(index, now);
+            self.after_input(index, now);
         }
     }
 
@@ -325,7 +325,7 @@ impl Exchange {
         let Some(leg) = self.leg_mut(key) else { return };
         leg.session.pressed(digit, now);
         let hearers = leg.heard_by.clone();
-        self.after(key.index, now);
+        self.after_input(key.index, now);
         for hearer in hearers {
             if let Some(Some(leg)) = self.legs.get_mut(hearer as usize) {
                 self.in_hand = Some(leg.key(hearer));
@@ -335,11 +335,12 @@ impl Exchange {
         }
     }
 
-    /// Recomputes which members of a conference hear which: two by relay, more by the mix.
-    fn connect(&mut self, name: &Arc<str>, now: Timestamp) {
+    /// Recomputes which members of a conference hear which: two by relay, more by the mix. `joined` is the time when a member has joined; only
+    /// then a mix begins.
+    fn connect(&mut self, name: &Arc<str>, joined: Option<Timestamp>) {
         let Some(conference) = self.conferences.get(name) else { return };
         let (members, before) = (conference.members.clone(), conference.mixer);
-        let mixer = if members.len() > 2 { Some(self.mixer_of(before, &members, now)) } else { None };
+        let mixer = if members.len() > 2 { self.mixer_of(before, &members, joined) } else { None };
         if let Some(slot) = before.filter(|_| mixer.is_none()) {
             self.end_mixer(slot);
         }
@@ -368,12 +369,12 @@ impl Exchange {
     }
 
     /// The slot of the mixer of these members: the one that the conference has, or a new one.
-    fn mixer_of(&mut self, before: Option<u32>, members: &[u32], now: Timestamp) -> u32 {
+    fn mixer_of(&mut self, before: Option<u32>, members: &[u32], joined: Option<Timestamp>) -> Option<u32> {
         if let (Some(slot), Some(mixer)) = (before, self.mixer_mut(before)) {
             mixer.set_members(members);
-            return slot;
+            return Some(slot);
         }
-        let mixer = Mixer::new(members, now);
+        let mixer = Mixer::new(members, joined?);
         let free = self.mixers.iter().position(Option::is_none).unwrap_or(self.mixers.len());
         let slot = free as u32;
         self.timers.push(Reverse((mixer.due, MIXER | slot)));
@@ -381,7 +382,7 @@ impl Exchange {
             Some(place) => *place = Some(mixer),
             None => self.mixers.push(Some(mixer)),
         }
-        slot
+        Some(slot)
     }
 
     fn end_mixer(&mut self, slot: u32) {
@@ -425,12 +426,19 @@ impl Exchange {
         }
     }
 
-    /// Collects a session's events and arms its timer.
-    fn after(&mut self, index: u32, now: Timestamp) {
-        let Some(Some(leg)) = self.legs.get_mut(index as usize) else { return };
+    /// Collects what an input has caused, and gives keys to the others in a mix.
+    fn after_input(&mut self, index: u32, now: Timestamp) {
+        for digit in self.after(index) {
+            self.press_in_mix(index, digit, now);
+        }
+    }
+
+    /// Collects a session's events and arms its timer. Returns the keys that others in a mix are to get.
+    fn after(&mut self, index: u32) -> SmallVec<[Digit; 1]> {
+        let mut pressed = SmallVec::new();
+        let Some(Some(leg)) = self.legs.get_mut(index as usize) else { return pressed };
         let key = leg.key(index);
         self.in_hand = Some(key);
-        let mut pressed = SmallVec::<[Digit; 1]>::new();
         while let Some(event) = leg.session.poll_event() {
             if let (Event::Digit(digit), Some(_)) = (&event, leg.mixer) {
                 pressed.push(*digit);
@@ -442,9 +450,7 @@ impl Exchange {
             }
         }
         self.arm(index);
-        for digit in pressed {
-            self.press_in_mix(index, digit, now);
-        }
+        pressed
     }
 
     /// An earlier time needs a new heap entry; a later one is armed when the current entry fires.

@@ -36,7 +36,7 @@ pub struct Answer {
 const NEEDED: [(&str, &str); 6] = [
     ("sip-proxy", "SIP messages"),
     ("sip-cluster", "the call's legs and events"),
-    ("media", "the path of its audio"),
+    ("media", "the paths of its audio"),
     ("ors", "the application's steps"),
     ("rq", "the router's decisions"),
     ("frontend", "the requests"),

@@ -279,7 +279,7 @@ pub struct Request {
     pub extensions: ::core::option::Option<UserData>,
     #[prost(
         oneof = "request::Kind",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34"
     )]
     pub kind: ::core::option::Option<request::Kind>,
 }
@@ -328,11 +328,15 @@ pub mod request {
         #[prost(message, tag = "29")]
         InitiateTransfer(super::Consult),
         #[prost(message, tag = "30")]
-        CompleteTransfer(super::CompleteTransfer),
+        CompleteTransfer(super::WithConsultation),
         #[prost(message, tag = "31")]
         AlternateCall(super::WithHeld),
         #[prost(message, tag = "32")]
         ReconnectCall(super::WithHeld),
+        #[prost(message, tag = "33")]
+        CompleteConference(super::WithConsultation),
+        #[prost(message, tag = "34")]
+        DeleteFromConference(super::WithParty),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -359,12 +363,18 @@ pub struct Consult {
     pub user_data: ::core::option::Option<UserData>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct CompleteTransfer {
+pub struct WithConsultation {
     #[prost(fixed64, tag = "1")]
     pub conn_id: u64,
-    /// The consultation.
     #[prost(fixed64, tag = "2")]
     pub transfer_conn_id: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WithParty {
+    #[prost(fixed64, tag = "1")]
+    pub conn_id: u64,
+    #[prost(string, tag = "2")]
+    pub other_dn: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WithHeld {

@@ -72,7 +72,7 @@ fn two_members_hear_each_other_across_the_laws() {
     assert_eq!((sent[0].0, packet.header.payload_type), (phone(1), 8));
     assert!((Law::A.decode(packet.payload[0]) - 3_000).abs() < 200);
     assert_eq!(heard_by(&mut exchange, b, 1, 0, START), [phone(0)]);
-    exchange.leave(b, START);
+    exchange.leave(b);
     assert!(heard_by(&mut exchange, a, 0, 1, START).is_empty());
 }
 
@@ -135,7 +135,7 @@ fn three_members_are_mixed_and_two_are_relayed_again() {
             assert!(near(&heard[0], 0, 5_000) && near(&heard[1], 1, 4_000) && near(&heard[2], 2, 3_000), "{heard:?}");
         }
     }
-    exchange.leave(legs[2], START + FRAME * 6);
+    exchange.leave(legs[2]);
     assert_eq!(heard_by(&mut exchange, legs[0], 0, 6, START + FRAME * 6), [phone(1)]);
     assert!(mixed(&mut exchange, START + FRAME * 7).is_empty(), "the mixer is gone");
 }
@@ -194,7 +194,7 @@ fn many_treatments_keep_their_pace() {
     for key in &legs {
         now = now + Duration::from_micros(random.below(3_000));
         let treatment = Treatment { prompts: vec![music.clone()], repeat: Repeat::Forever, ..Treatment::default() };
-        exchange.with(*key, now, |session| session.play(1, treatment, now));
+        exchange.with(*key, |session| session.play(1, treatment, now));
     }
     let mut last: Vec<Option<(Timestamp, Header)>> = vec![None; legs.len()];
     let mut count = 0;

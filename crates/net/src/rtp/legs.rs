@@ -89,7 +89,7 @@ impl Legs {
         let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(self, wire))) else { return true };
         // If no leg was being processed, none can be dropped, and the role restarts.
         let in_hand = self.exchange.in_hand();
-        let Some(key) = in_hand.filter(|key| self.exchange.discard(*key, now)) else { resume_unwind(panic) };
+        let Some(key) = in_hand.filter(|key| self.exchange.discard(*key)) else { resume_unwind(panic) };
         let cause = Cause::of_panic(&*panic);
         let leg = self.names.remove(&key);
         tracing::error!(?leg, %cause, "a leg's audio has failed: the leg is dropped, all others go on");
@@ -132,7 +132,7 @@ impl Legs {
             }
             Order::Leave(leg) => {
                 if let Some(key) = self.keys.get(&leg) {
-                    self.exchange.leave(*key, now);
+                    self.exchange.leave(*key);
                 }
             }
             Order::Close(leg) => self.close(leg, now, wire),

@@ -36,7 +36,7 @@ pub(super) fn verdict(trace: &Trace, names: &LegNames, now: f64) -> Verdict {
 
 fn who_called(trace: &Trace) -> String {
     let at = trace.call.began_at.or_else(|| trace.ladder.messages.first().map(|message| message.at));
-    let at = at.map(|at| format!(" at {}", text::clock(at))).unwrap_or_default();
+    let at = at.map(|at| format!(" at {} UTC", text::clock(at))).unwrap_or_default();
     if trace.call.from.is_empty() {
         return format!("A SIP dialog began{at} that never became a call.");
     }
@@ -48,7 +48,10 @@ fn who_called(trace: &Trace) -> String {
 }
 
 fn leads_to(there: &str) -> String {
-    format!("The number leads to {there}.")
+    match there.strip_prefix("refused with ") {
+        Some(refusal) => format!("The number cannot be called ({refusal})."),
+        None => format!("The number leads to {there}."),
+    }
 }
 
 /// The final answer to the caller's INVITE, if it is a refusal other than a challenge.

@@ -102,7 +102,8 @@ pub fn phones(situation: &Situation) -> Vec<Finding> {
     }
     let refused = situation.metric("sip-proxy", "sip_proxy_wrong_password_refused");
     let wrong = situation.metric("sip-proxy", "sip_proxy_wrong_passwords");
-    let remedy = "the phones' addresses are in the log (\"wrong password\"); correct the password in the phone";
+    let remedy =
+        "the log names the phones' addresses (\"wrong password\", at level info); correct the password in the phone";
     if refused > 0.0 {
         let what = format!("phones with too many wrong passwords are held off: {refused} requests refused");
         found.push(Finding::warning("sip-proxy", what, remedy));
