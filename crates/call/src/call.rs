@@ -20,6 +20,9 @@ mod hold;
 mod in_thread;
 mod incoming;
 mod offer;
+mod originate;
+mod party;
+mod point;
 mod request;
 pub mod state;
 #[cfg(test)]
@@ -32,9 +35,11 @@ mod waiting;
 pub use facts::BUSINESS_CALL;
 pub use feature::{PIN_TRIES_MAX, PinAnswer, TypedPin, feature_requester};
 pub use in_thread::{ConsultsFor, NewConsultation, NextNumbers};
+pub use party::{LegProgress, Party, PartyNo};
+pub use point::Point;
 pub use state::{
-    Asked, CallSnapshot, Ended, Feature, HoldAsked, HoldWay, LegProgress, Offer, Party, PartyNo, PinAsk, Playing,
-    Point, Purpose, Recall, Routing, Stage, Transfer, Waiting,
+    Asked, CallSnapshot, Ended, Feature, HoldAsked, HoldWay, Offer, Originating, OriginatingStep, PinAsk, Playing,
+    Purpose, Recall, Routing, Stage, Transfer, Waiting,
 };
 pub use timer::{Timer, Timers};
 
@@ -395,6 +400,9 @@ impl Call {
             match timer {
                 Timer::DialPlan => self.dial_plan_silent(now),
                 Timer::Instruction | Timer::Quiet => self.route_by_default(now),
+                Timer::NoAnswer if self.s.rings_at_origin() => {
+                    self.end(Ending::system(CallState::NoAnswer, 480), now);
+                }
                 Timer::NoAnswer => self.offer_failed(CallState::NoAnswer, 480, now),
                 Timer::Treatment => self.treatment_overdue(now),
                 Timer::AgentAnswer => self.feature_overdue(now),
@@ -435,14 +443,14 @@ impl Call {
     }
 
     fn leg_gone(&mut self, leg: LegId, how: CallState, now: Timestamp) {
+        // A ringing phone that disappears counts as a refusal.
+        if self.s.ringing_legs().contains(&leg) {
+            return self.leg_failed(leg, 480, now);
+        }
         if let Some(party) = self.s.party_on_mut(leg) {
             party.progress = LegProgress::Gone;
             let number = party.number;
-            return self.party_leaves(number, how, None, now);
-        }
-        // A ringing phone that disappears counts as a refusal.
-        if matches!(&self.s.stage, Stage::Offering(offer) if offer.legs.contains(&leg)) {
-            self.leg_failed(leg, 480, now);
+            self.party_leaves(number, how, None, now);
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use model::event::ErrorCode;
 use model::request::RequestKind;
-use model::{CallState, ConnId, LegId, Request, Timestamp, Token};
+use model::{CallState, ConnId, LegId, Request, Timestamp, Token, UserData};
 
 use crate::call::{
     Asked, Call, CallSnapshot, HoldWay, Incoming, Input, LegProgress, Limit, NextNumbers, Output, PartyNo, Playing,
@@ -30,6 +30,14 @@ impl Thread {
     /// A new call, the first of its thread; its first outputs ask the dial plan.
     pub fn new(incoming: Incoming, now: Timestamp) -> Self {
         let mut thread = Self { calls: vec![Call::new(incoming, now)], outputs: VecDeque::new() };
+        thread.collect(0, &[]);
+        thread
+    }
+
+    /// A call made by request from the phone at `asked.this_dn`, the first of its thread; its first outputs ask the dial plan.
+    pub fn originate(incoming: Incoming, asked: Asked, user_data: UserData, now: Timestamp) -> Self {
+        let mut thread =
+            Self { calls: vec![Call::originate(incoming, asked, user_data, now)], outputs: VecDeque::new() };
         thread.collect(0, &[]);
         thread
     }

@@ -8,7 +8,8 @@ use crate::wire::dn_role_to_wire;
 
 /// Brings a record to the present form. Before version 0.2 a call had a caller, in fields of its own, and at most one other party.
 pub fn upgrade(record: &mut CallModelRecord) {
-    if !record.parties.is_empty() {
+    // Every earlier version has written the caller's connection; a call without parties is one that was made by request and rings nowhere yet.
+    if !record.parties.is_empty() || record.caller_leg() == ConnectionRecord::Unspecified {
         return;
     }
     record.parties.push(PartyRecord {
@@ -63,5 +64,8 @@ mod tests {
         let once = record.clone();
         upgrade(&mut record);
         assert_eq!(record, once);
+        let mut without_parties = CallModelRecord::default();
+        upgrade(&mut without_parties);
+        assert_eq!(without_parties, CallModelRecord::default());
     }
 }

@@ -57,7 +57,7 @@ scopes! {
 /// The scope that a request needs: decided by whom it concerns, never by other fields.
 pub const fn of_request(kind: &RequestKind) -> &'static str {
     match kind.request_type().concern {
-        Concern::Party | Concern::WholeCall => CALLS_CONTROL,
+        Concern::Party | Concern::WholeCall | Concern::NewCall => CALLS_CONTROL,
         Concern::Agent => AGENTS_CONTROL,
     }
 }

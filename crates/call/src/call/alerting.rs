@@ -10,7 +10,8 @@ use model::plan::Destination;
 use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 
 use super::facts::answering;
-use super::state::{Asked, CallSnapshot, Offer, Point, Routing, Stage};
+use super::point::Point;
+use super::state::{Asked, CallSnapshot, Offer, Routing, Stage};
 use super::timer::Timer;
 use super::{Call, Output};
 

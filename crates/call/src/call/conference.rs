@@ -6,7 +6,8 @@ use model::{CallState, ConnId, DnRole, EventName, LegId, Timestamp, UserData};
 use super::consultation::came_from;
 use super::ending::Ending;
 use super::facts::answering;
-use super::state::{Asked, LegProgress, Party, PartyNo, Stage};
+use super::party::{LegProgress, Party, PartyNo};
+use super::state::{Asked, Stage};
 use super::{Call, Output};
 
 impl Call {

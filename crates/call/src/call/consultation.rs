@@ -6,7 +6,9 @@ use model::{CallState, CallUuid, ConnId, Dn, EventName, LegId, Timestamp, UserDa
 
 use super::facts::answering;
 use super::in_thread::{ConsultsFor, NewConsultation};
-use super::state::{Asked, CallSnapshot, LegProgress, Offer, Party, PartyNo, Point, Purpose, Recall, Stage, Transfer};
+use super::party::{LegProgress, Party, PartyNo};
+use super::point::Point;
+use super::state::{Asked, CallSnapshot, Offer, Purpose, Recall, Stage, Transfer};
 use super::timer::{LIFETIME, Timer};
 use super::{Call, Incoming, Output};
 use model::event::ErrorCode;
@@ -117,9 +119,9 @@ impl Call {
         self.first_destination(destination, now);
     }
 
-    /// Whoever consults hears the other side already: no answer to it is awaited.
-    pub(super) fn establish_consulting(&mut self, now: Timestamp) {
-        if self.s.consults_for.is_some() {
+    /// Whoever consults or calls by request hears the other side already: no answer to it is awaited.
+    pub(super) fn establish_connected(&mut self, now: Timestamp) {
+        if self.s.caller_progress() == LegProgress::Answered {
             self.establish_caller(now);
         }
     }

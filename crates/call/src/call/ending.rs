@@ -3,7 +3,8 @@
 use model::{CallState, EventName, Timestamp};
 
 use super::facts::answering;
-use super::state::{Asked, LegProgress, PartyNo, Stage};
+use super::party::{LegProgress, PartyNo};
+use super::state::{Asked, Stage};
 use super::{Call, Output};
 
 /// The reason for a call's end and the party that caused it.
@@ -56,6 +57,7 @@ impl Call {
     pub(super) fn end(&mut self, ending: Ending, now: Timestamp) {
         self.refuse_requests(now);
         self.refuse_transfer(now);
+        self.refuse_open_origination(now);
         self.let_go(ending.status);
         for number in self.s.parties.iter().map(|party| party.number).collect::<Vec<_>>() {
             let Some(mut released) =
@@ -108,11 +110,10 @@ impl Call {
             match std::mem::replace(&mut party.progress, LegProgress::Gone) {
                 LegProgress::Offered | LegProgress::Answering => self.outputs.push_back(Output::RejectCaller(status)),
                 LegProgress::Answered => self.outputs.push_back(Output::ReleaseLeg(party.leg)),
-                LegProgress::Gone => {}
+                // One of the legs that ring, below.
+                LegProgress::Called | LegProgress::Gone => {}
             }
         }
-        if let Stage::Offering(offer) = &self.s.stage {
-            self.outputs.extend(offer.legs.iter().map(|leg| Output::CancelLeg(*leg)));
-        }
+        self.outputs.extend(self.s.ringing_legs().iter().map(|leg| Output::CancelLeg(*leg)));
     }
 }

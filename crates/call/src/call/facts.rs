@@ -3,7 +3,9 @@
 use model::event::{ErrorCode, Event, Stamped};
 use model::{CallState, DnRole, EventId, EventName, Request, Seq, Subject, Timestamp};
 
-use super::state::{Asked, Offer, Party, PartyNo, Point, Stage};
+use super::party::{Party, PartyNo};
+use super::point::Point;
+use super::state::{Asked, Offer, Stage};
 use super::{Call, Output};
 
 /// Marks events of calls that came through a route point: only these make an agent busy.

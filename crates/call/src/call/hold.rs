@@ -5,7 +5,8 @@ use model::request::Treatment;
 use model::{EventName, LegId, Timestamp};
 
 use super::facts::answering;
-use super::state::{Asked, HoldAsked, HoldWay, LegProgress, Party, Playing, Purpose, Stage};
+use super::party::{LegProgress, Party};
+use super::state::{Asked, HoldAsked, HoldWay, Playing, Purpose, Stage};
 use super::timer::{HOLD_ANSWER, Timer};
 use super::{Call, HOLD_MUSIC, Output};
 

@@ -5,7 +5,9 @@ use model::request::Treatment;
 use model::{CallState, EventName, Timestamp, UserData};
 
 use super::ending::Ending;
-use super::state::{LegProgress, Offer, Point, Purpose, Stage};
+use super::party::LegProgress;
+use super::point::Point;
+use super::state::{Offer, Purpose, Stage};
 use super::timer::{DIAL_PLAN, LIFETIME, Timer};
 use super::{CALLER_LEG, Call, Output};
 
@@ -42,7 +44,11 @@ impl Call {
             _ => None,
         };
         let transfer = self.s.transfer.as_ref().map(|transfer| (transfer.ask, transfer.to.to_string()));
-        for (ask, dialled) in open.into_iter().chain(recall).chain(transfer) {
+        let asking = match &self.s.stage {
+            Stage::Asking { ask } => Some((*ask, self.s.dialled.clone())),
+            _ => self.originating_question(),
+        };
+        for (ask, dialled) in asking.into_iter().chain(open).chain(recall).chain(transfer) {
             self.push(Output::AskDialPlan { ask, dialled });
         }
     }
@@ -52,6 +58,10 @@ impl Call {
             Stage::Asking { ask: open } if *open == ask => {
                 self.s.timers.disarm(Timer::DialPlan);
                 self.first_destination(destination, now);
+            }
+            Stage::Originating(_) if self.originating_question().is_some_and(|(open, _)| open == ask) => {
+                self.s.timers.disarm(Timer::DialPlan);
+                self.originating_answered(destination, now);
             }
             Stage::Waiting(waiting) if waiting.routing.as_ref().is_some_and(|routing| routing.ask == ask) => {
                 self.s.timers.disarm(Timer::DialPlan);
@@ -77,6 +87,7 @@ impl Call {
     pub(super) fn dial_plan_silent(&mut self, now: Timestamp) {
         match &self.s.stage {
             Stage::Asking { .. } => self.end(Ending::system(CallState::SystemError, 503), now),
+            Stage::Originating(_) => self.originating_unanswered(now),
             Stage::Waiting(_) => self.route_unanswered(now),
             Stage::Offering(_) => self.redirect_unanswered(now),
             Stage::Recalling(_) => self.recall_failed(now),
@@ -90,7 +101,7 @@ impl Call {
             Destination::RoutePoint { dn, application, default_dn } => {
                 self.answer_caller();
                 self.park(Point { dn, application, default_dn }, UserData::new(), now);
-                self.establish_consulting(now);
+                self.establish_connected(now);
             }
             Destination::Extension { dn, contacts, .. } if contacts.is_empty() => {
                 // The phone is known but has no registration: only the caller is notified.
@@ -100,10 +111,14 @@ impl Call {
             Destination::Extension { dn, contacts, no_answer_ms } => {
                 self.offer(Offer::new(dn, None, None), contacts, no_answer_ms, now);
             }
+            // The plan has changed since the call was made by request.
+            Destination::FeatureCode { .. } if self.s.caller_progress() == LegProgress::Answered => {
+                self.end(Ending::system(CallState::GeneralError, 480), now);
+            }
             Destination::FeatureCode { code, ask_pin } => self.feature(code, ask_pin, now),
             Destination::Service(service) => {
                 self.serve(service, now);
-                self.establish_consulting(now);
+                self.establish_connected(now);
             }
             Destination::Reject { status, .. } => {
                 let state = if status == 404 { CallState::SitInvalidNum } else { CallState::GeneralError };

@@ -8,7 +8,9 @@ use model::{AgentId, CallState, Dn, DnRole, EventName, LegId, Timestamp, UserDat
 
 use super::ending::Ending;
 use super::facts::answering;
-use super::state::{LegProgress, Offer, Party, PartyNo, Point, Purpose, Stage};
+use super::party::{LegProgress, Party, PartyNo};
+use super::point::Point;
+use super::state::{Offer, Purpose, Stage};
 use super::timer::{RING_MAX, RING_MIN, Timer};
 use super::{Call, FORK_MAX, Output};
 
@@ -32,12 +34,7 @@ impl Offer {
 impl Call {
     /// Rings the phones, newest registration first.
     pub(super) fn offer(&mut self, mut offer: Offer, contacts: Vec<Contact>, no_answer_ms: u64, now: Timestamp) {
-        for contact in contacts.into_iter().take(FORK_MAX) {
-            let leg = LegId(self.s.numbers.leg);
-            self.s.numbers.leg = self.s.numbers.leg.saturating_add(1);
-            offer.legs.push(leg);
-            self.push(Output::RingLeg { leg, dn: offer.dn.clone(), contact });
-        }
+        offer.legs = self.ring_legs(&offer.dn, contacts);
         let rings = Duration::from_millis(no_answer_ms).clamp(RING_MIN, RING_MAX);
         self.s.timers.arm(Timer::NoAnswer, now + rings);
         self.s.stage = Stage::Offering(offer);
@@ -46,6 +43,18 @@ impl Call {
                 self.play(leg, Treatment::RingBack, Purpose::RingBack, now);
             }
         }
+    }
+
+    /// Rings each of the contacts on a leg of its own, at most [`FORK_MAX`].
+    pub(super) fn ring_legs(&mut self, dn: &Dn, contacts: Vec<Contact>) -> Vec<LegId> {
+        let mut legs = Vec::new();
+        for contact in contacts.into_iter().take(FORK_MAX) {
+            let leg = LegId(self.s.numbers.leg);
+            self.s.numbers.leg = self.s.numbers.leg.saturating_add(1);
+            legs.push(leg);
+            self.push(Output::RingLeg { leg, dn: dn.clone(), contact });
+        }
+        legs
     }
 
     pub(super) fn leg_ringing(&mut self, leg: LegId, now: Timestamp) {
@@ -81,6 +90,7 @@ impl Call {
                 }
                 self.connect(leg, now);
             }
+            Stage::Originating(_) if self.s.ringing_legs().contains(&leg) => self.origin_answered(leg, now),
             _ if self.s.party_on(leg).is_some() => {}
             // The phone answered while its cancel was on the way.
             _ => self.push(Output::ReleaseLeg(leg)),
@@ -148,6 +158,7 @@ impl Call {
                     self.offer_failed(refusal_state(worst), worst, now);
                 }
             }
+            Stage::Originating(_) => self.origin_failed(leg, status, now),
             _ => self.leg_gone(leg, CallState::Dropped, now),
         }
     }
@@ -206,7 +217,7 @@ pub(super) fn failed_target(offer: &Offer, why: CallState) -> UserData {
     told
 }
 
-const fn refusal_state(status: u16) -> CallState {
+pub(super) const fn refusal_state(status: u16) -> CallState {
     match status {
         486 | 600 | 603 => CallState::Busy,
         404 | 604 => CallState::SitInvalidNum,
@@ -216,7 +227,7 @@ const fn refusal_state(status: u16) -> CallState {
 }
 
 /// Of two refusals, the one that says more about the person than about a phone.
-const fn more_telling(one: u16, other: u16) -> u16 {
+pub(super) const fn more_telling(one: u16, other: u16) -> u16 {
     const fn rank(status: u16) -> u8 {
         match status {
             600..=699 => 3,

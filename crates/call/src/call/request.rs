@@ -82,7 +82,8 @@ impl Call {
             | RequestKind::AgentLogout
             | RequestKind::AgentReady(_)
             | RequestKind::AgentNotReady(_)
-            | RequestKind::QueryAddress => Err((ErrorCode::UNSUPPORTED, "not a request about a call")),
+            | RequestKind::QueryAddress
+            | RequestKind::MakeCall(..) => Err((ErrorCode::UNSUPPORTED, "not a request about a call")),
             // The thread carries them out, for they concern two calls.
             RequestKind::InitiateTransfer(..)
             | RequestKind::CompleteTransfer(..)
@@ -198,7 +199,7 @@ impl Call {
 
     const fn stage_name(&self) -> &'static str {
         match &self.s.stage {
-            Stage::Asking { .. } | Stage::Recalling(_) => "Dialing",
+            Stage::Asking { .. } | Stage::Originating(_) | Stage::Recalling(_) => "Dialing",
             Stage::Waiting(_) => "Queued",
             Stage::Offering(_) => "Ringing",
             Stage::Talking | Stage::Service(_) | Stage::Feature(_) => "Established",

@@ -4,12 +4,12 @@ use model::event::CallRef;
 use model::plan::FeatureCode;
 use model::plan::{Caller, Service};
 use model::request::Treatment;
-use model::{
-    AgentId, CallType, CallUuid, ConnId, Dn, DnRole, LegId, ReferenceId, TenantId, Timestamp, Token, UserData,
-};
+use model::{AgentId, CallType, CallUuid, ConnId, Dn, LegId, ReferenceId, TenantId, Timestamp, Token, UserData};
 
 use super::Incoming;
 use super::in_thread::{ConsultsFor, NewConsultation, NextNumbers};
+use super::party::{LegProgress, Party, PartyNo};
+use super::point::Point;
 use super::timer::Timers;
 
 /// The whole state of a call.
@@ -115,7 +115,21 @@ impl CallSnapshot {
 
     /// Whether the leg is one of this call: that of a party, or of a phone that rings.
     pub fn has_leg(&self, leg: LegId) -> bool {
-        self.live_party_on(leg).is_some() || matches!(&self.stage, Stage::Offering(offer) if offer.legs.contains(&leg))
+        self.live_party_on(leg).is_some() || self.ringing_legs().contains(&leg)
+    }
+
+    /// The legs of phones that ring.
+    pub fn ringing_legs(&self) -> &[LegId] {
+        match &self.stage {
+            Stage::Offering(offer) => &offer.legs,
+            Stage::Originating(Originating { step: OriginatingStep::Ringing { legs, .. }, .. }) => legs,
+            _ => &[],
+        }
+    }
+
+    /// Whether the phone that rings is the one from which the call was made by request.
+    pub const fn rings_at_origin(&self) -> bool {
+        matches!(self.stage, Stage::Originating(_))
     }
 
     /// The party of a leg.
@@ -172,98 +186,20 @@ impl CallSnapshot {
 
     /// Whether a ringing phone shows the one that called, and not somebody who stays after a transfer.
     pub fn presents_caller(&self) -> bool {
-        self.parties.first().is_none_or(|party| party.number == PartyNo::CALLER)
+        !self.rings_at_origin() && self.parties.first().is_none_or(|party| party.number == PartyNo::CALLER)
     }
 
-    /// The number that a ringing phone shows: that of who waits for it.
+    /// The number that a ringing phone shows: that of who waits for it, or the one that it is about to call.
     pub fn presented_number(&self) -> &str {
+        if self.rings_at_origin() {
+            return &self.dialled;
+        }
         self.parties.first().map_or_else(|| self.caller_number(), Party::address)
     }
 
     /// The caller's number: its DN, or the number that the trunk presents.
     pub fn caller_number(&self) -> &str {
         match &self.caller {
-            Caller::Phone(dn) => dn.as_str(),
-            Caller::Trunk { number, .. } => number,
-        }
-    }
-}
-
-/// The state of a party's leg.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LegProgress {
-    /// A caller that waits for our answer.
-    Offered,
-    /// Our answer is being prepared.
-    Answering,
-    /// It was answered.
-    Answered,
-    /// It was released or lost.
-    Gone,
-}
-
-/// The number of a party within its call.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct PartyNo(pub u16);
-
-impl PartyNo {
-    /// The one that called.
-    pub const CALLER: Self = Self(1);
-}
-
-/// Who called or has answered.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Party {
-    /// Its number; the one that called has 1.
-    pub number: PartyNo,
-    /// A phone of the tenant, or somebody behind a trunk.
-    pub device: Caller,
-    /// Its role in the call.
-    pub role: DnRole,
-    /// Its leg.
-    pub leg: LegId,
-    /// The state of that leg.
-    pub progress: LegProgress,
-    /// Whether the party has put the others on hold.
-    pub held: bool,
-    /// Whether its leg serves another call of the thread, or none, while it holds this one.
-    pub away: bool,
-    /// Whether `Established` was published for it.
-    pub established: bool,
-    /// The agent that routing reserved.
-    pub agent: Option<AgentId>,
-    /// The route point that delivered the call.
-    pub point: Option<Point>,
-}
-
-impl Party {
-    /// The one that calls.
-    fn calling(device: Caller) -> Self {
-        Self {
-            number: PartyNo::CALLER,
-            device,
-            role: DnRole::Origination,
-            leg: super::CALLER_LEG,
-            progress: LegProgress::Offered,
-            held: false,
-            away: false,
-            established: false,
-            agent: None,
-            point: None,
-        }
-    }
-
-    /// Its DN; none if it is behind a trunk.
-    pub const fn dn(&self) -> Option<&Dn> {
-        match &self.device {
-            Caller::Phone(dn) => Some(dn),
-            Caller::Trunk { .. } => None,
-        }
-    }
-
-    /// Its number as others see it.
-    pub fn address(&self) -> &str {
-        match &self.device {
             Caller::Phone(dn) => dn.as_str(),
             Caller::Trunk { number, .. } => number,
         }
@@ -278,6 +214,8 @@ pub enum Stage {
         /// The number of the question.
         ask: u32,
     },
+    /// A call made by request: the phone that calls has not answered.
+    Originating(Originating),
     /// The call waits on a route point.
     Waiting(Waiting),
     /// The phones of a DN ring.
@@ -294,15 +232,29 @@ pub enum Stage {
     Over,
 }
 
-/// A route point, as the dial plan described it.
+/// A call made by request whose own phone has not answered.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Point {
-    /// Its number.
-    pub dn: Dn,
-    /// The application that it runs.
-    pub application: String,
-    /// Where calls go when no instruction comes.
-    pub default_dn: Option<Dn>,
+pub struct Originating {
+    /// The requester. `this_dn` is the phone that calls.
+    pub asked: Asked,
+    /// What is awaited.
+    pub step: OriginatingStep,
+}
+
+/// What a call made by request waits for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OriginatingStep {
+    /// The dial plan's answer to this question about the destination: a wrong number must not ring the phone.
+    Destination(u32),
+    /// The dial plan's answer to this question about the phone that calls.
+    Phone(u32),
+    /// The answer of the phone that calls.
+    Ringing {
+        /// The ringing legs.
+        legs: Vec<LegId>,
+        /// The most significant refusal of the legs so far.
+        refusal: Option<u16>,
+    },
 }
 
 /// A call on a route point.

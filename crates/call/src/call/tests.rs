@@ -11,5 +11,6 @@ mod internal;
 mod laws;
 mod limits;
 mod offered;
+mod originate;
 mod requests;
 mod transfer;

@@ -10,7 +10,9 @@ use super::ending::Ending;
 use super::facts::answering;
 use super::in_thread::NewConsultation;
 use super::offer::failed_target;
-use super::state::{Asked, LegProgress, Offer, Party, PartyNo, Point, Recall, Stage, Transfer};
+use super::party::{LegProgress, Party, PartyNo};
+use super::point::Point;
+use super::state::{Asked, Offer, Recall, Stage, Transfer};
 use super::{Call, Output};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;

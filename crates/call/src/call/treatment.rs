@@ -7,7 +7,8 @@ use model::{CallState, EventName, LegId, Timestamp};
 
 use super::ending::Ending;
 use super::facts::answering;
-use super::state::{Asked, Ended, LegProgress, Party, Playing, Purpose, Stage};
+use super::party::{LegProgress, Party};
+use super::state::{Asked, Ended, Playing, Purpose, Stage};
 use super::timer::{MUSIC_MIN, QUIET, TREATMENT, Timer};
 use super::{CALLER_LEG, Call, Output};
 

@@ -7,7 +7,8 @@ use model::{CallState, Dn, DnRole, EventName, Timestamp, UserData};
 
 use super::ending::Ending;
 use super::facts::answering;
-use super::state::{Asked, Offer, Point, Routing, Stage, Waiting};
+use super::point::Point;
+use super::state::{Asked, Offer, Routing, Stage, Waiting};
 use super::timer::{INSTRUCTION, QUIET, Timer};
 use super::{Call, DEFAULT_ROUTES_MAX, Output, PARKS_MAX};
 

@@ -279,7 +279,7 @@ pub struct Request {
     pub extensions: ::core::option::Option<UserData>,
     #[prost(
         oneof = "request::Kind",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35"
     )]
     pub kind: ::core::option::Option<request::Kind>,
 }
@@ -337,6 +337,8 @@ pub mod request {
         CompleteConference(super::WithConsultation),
         #[prost(message, tag = "34")]
         DeleteFromConference(super::WithParty),
+        #[prost(message, tag = "35")]
+        MakeCall(super::MakeCall),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -360,6 +362,13 @@ pub struct Consult {
     #[prost(string, tag = "2")]
     pub other_dn: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "3")]
+    pub user_data: ::core::option::Option<UserData>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MakeCall {
+    #[prost(string, tag = "1")]
+    pub other_dn: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
     pub user_data: ::core::option::Option<UserData>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1980,7 +1989,7 @@ pub struct CallModelRecord {
     pub next_call: u32,
     #[prost(
         oneof = "call_model_record::Stage",
-        tags = "21, 22, 23, 24, 25, 26, 27, 31, 33"
+        tags = "21, 22, 23, 24, 25, 26, 27, 31, 33, 38"
     )]
     pub stage: ::core::option::Option<call_model_record::Stage>,
 }
@@ -2008,6 +2017,8 @@ pub mod call_model_record {
         Talking(super::NothingRecord),
         #[prost(message, tag = "33")]
         Recalling(super::RecallRecord),
+        #[prost(message, tag = "38")]
+        Originating(super::OriginatingRecord),
     }
 }
 /// The call that a consultation is about.
@@ -2163,6 +2174,35 @@ pub struct OfferRecord {
     #[prost(string, optional, tag = "11")]
     pub recalled_from: ::core::option::Option<::prost::alloc::string::String>,
 }
+/// A call made by request whose own phone has not answered.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OriginatingRecord {
+    #[prost(message, optional, tag = "1")]
+    pub asked: ::core::option::Option<AskedRecord>,
+    #[prost(oneof = "originating_record::Step", tags = "2, 3, 4")]
+    pub step: ::core::option::Option<originating_record::Step>,
+}
+/// Nested message and enum types in `OriginatingRecord`.
+pub mod originating_record {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Step {
+        /// The number of the question about the destination.
+        #[prost(uint32, tag = "2")]
+        Destination(u32),
+        /// The number of the question about the phone that calls.
+        #[prost(uint32, tag = "3")]
+        Phone(u32),
+        #[prost(message, tag = "4")]
+        Ringing(super::RingingRecord),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RingingRecord {
+    #[prost(uint32, repeated, tag = "1")]
+    pub legs: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, optional, tag = "2")]
+    pub refusal: ::core::option::Option<u32>,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ServiceRecord {
     /// Else the echo.
@@ -2302,6 +2342,7 @@ pub enum ConnectionRecord {
     Answering = 2,
     Answered = 3,
     Gone = 4,
+    Called = 5,
 }
 impl ConnectionRecord {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2315,6 +2356,7 @@ impl ConnectionRecord {
             Self::Answering => "CONNECTION_RECORD_ANSWERING",
             Self::Answered => "CONNECTION_RECORD_ANSWERED",
             Self::Gone => "CONNECTION_RECORD_GONE",
+            Self::Called => "CONNECTION_RECORD_CALLED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2325,6 +2367,7 @@ impl ConnectionRecord {
             "CONNECTION_RECORD_ANSWERING" => Some(Self::Answering),
             "CONNECTION_RECORD_ANSWERED" => Some(Self::Answered),
             "CONNECTION_RECORD_GONE" => Some(Self::Gone),
+            "CONNECTION_RECORD_CALLED" => Some(Self::Called),
             _ => None,
         }
     }

@@ -63,7 +63,7 @@ fn read_kind(name: &str, fields: &Fields<'_>) -> Result<(RequestKind, Option<Own
     let unsupported = || FrameError::new("req", ErrorCode::UNSUPPORTED, format_args!("{name} is not supported"));
     let request_type = RequestType::named(name).ok_or_else(unsupported)?;
     if !request_type.concern.is_of_call() {
-        return Ok((read_agent_kind(request_type, fields)?.ok_or_else(unsupported)?, None));
+        return Ok((read_other_kind(request_type, fields)?.ok_or_else(unsupported)?, None));
     }
     let (id, owner) = fields.conn_id(&FrameField::CONN_ID)?;
     Ok((read_call_kind(request_type, id, fields)?.ok_or_else(unsupported)?, owner))
@@ -76,10 +76,10 @@ macro_rules! conversions {
             $call:ident $(( $($call_argument:ident: $call_type:ty = [$call_field:expr $(, $call_more:expr)*]),+ $(,)? ))?
                 : $call_message:ident, [$call_name:literal $(, $call_alias:literal)*], $call_concern:ident => $call_answer:ident;
         )+ }
-        agents { $(
-            $(#[$agent_doc:meta])+
-            $agent:ident $(( $($agent_argument:ident: $agent_type:ty = [$agent_field:expr $(, $agent_more:expr)*]),+ $(,)? ))?
-                : $agent_message:ident, [$agent_name:literal $(, $agent_alias:literal)*], $agent_concern:ident => $agent_answer:ident;
+        others { $(
+            $(#[$other_doc:meta])+
+            $other:ident $(( $($other_argument:ident: $other_type:ty = [$other_field:expr $(, $other_more:expr)*]),+ $(,)? ))?
+                : $other_message:ident, [$other_name:literal $(, $other_alias:literal)*], $other_concern:ident => $other_answer:ident;
         )+ }
     ) => {
         fn read_call_kind(
@@ -93,9 +93,9 @@ macro_rules! conversions {
             }))
         }
 
-        fn read_agent_kind(request_type: &RequestType, fields: &Fields<'_>) -> Result<Option<RequestKind>, FrameError> {
+        fn read_other_kind(request_type: &RequestType, fields: &Fields<'_>) -> Result<Option<RequestKind>, FrameError> {
             Ok(Some(match request_type.name() {
-                $( $agent_name => RequestKind::$agent $(( $(<$agent_type>::read(fields, &$agent_field)?),+ ))?, )+
+                $( $other_name => RequestKind::$other $(( $(<$other_type>::read(fields, &$other_field)?),+ ))?, )+
                 _ => return Ok(None),
             }))
         }
@@ -103,7 +103,7 @@ macro_rules! conversions {
         fn put_arguments(frame: &mut Map<String, Json>, kind: &RequestKind) {
             match kind {
                 $( RequestKind::$call(_ $($(, $call_argument)+)?) => { $($($call_argument.put(&$call_field, frame);)+)? } )+
-                $( RequestKind::$agent $(( $($agent_argument),+ ))? => { $($($agent_argument.put(&$agent_field, frame);)+)? } )+
+                $( RequestKind::$other $(( $($other_argument),+ ))? => { $($($other_argument.put(&$other_field, frame);)+)? } )+
             }
         }
     };

@@ -64,10 +64,10 @@ macro_rules! conversions {
             $call:ident $(( $($call_argument:ident: $call_type:ty = $call_fields:tt),+ $(,)? ))?
                 : $call_message:ident, $call_names:tt, $call_concern:ident => $call_answer:ident;
         )+ }
-        agents { $(
-            $(#[$agent_doc:meta])+
-            $agent:ident $(( $($agent_argument:ident: $agent_type:ty = $agent_fields:tt),+ $(,)? ))?
-                : $agent_message:ident, $agent_names:tt, $agent_concern:ident => $agent_answer:ident;
+        others { $(
+            $(#[$other_doc:meta])+
+            $other:ident $(( $($other_argument:ident: $other_type:ty = $other_fields:tt),+ $(,)? ))?
+                : $other_message:ident, $other_names:tt, $other_concern:ident => $other_answer:ident;
         )+ }
     ) => {
         fn kind_to_wire(kind: &RequestKind) -> Kind {
@@ -75,8 +75,8 @@ macro_rules! conversions {
                 $( RequestKind::$call(conn_id $($(, $call_argument)+)?) => {
                     Kind::$call(kind_value!($call_message conn_id $($($call_argument)+)?))
                 } )+
-                $( RequestKind::$agent $(( $($agent_argument),+ ))? => {
-                    Kind::$agent(kind_value!($agent_message $($($agent_argument)+)?))
+                $( RequestKind::$other $(( $($other_argument),+ ))? => {
+                    Kind::$other(kind_value!($other_message $($($other_argument)+)?))
                 } )+
             }
         }
@@ -86,7 +86,7 @@ macro_rules! conversions {
                 $( Kind::$call(value) => RequestKind::$call(
                     argument!($call_message value conn_id) $($(, argument!($call_message value $call_argument))+)?
                 ), )+
-                $( Kind::$agent(_value) => RequestKind::$agent $(( $(argument!($agent_message _value $agent_argument)),+ ))?, )+
+                $( Kind::$other(_value) => RequestKind::$other $(( $(argument!($other_message _value $other_argument)),+ ))?, )+
             })
         }
     };

@@ -173,10 +173,10 @@ macro_rules! kinds {
             $call:ident $(( $($call_argument:ident: $call_type:ty = $call_fields:tt),+ $(,)? ))?
                 : $call_message:ident, $call_names:tt, $call_concern:ident => $call_answer:ident;
         )+ }
-        agents { $(
-            $(#[$agent_doc:meta])+
-            $agent:ident $(( $($agent_argument:ident: $agent_type:ty = $agent_fields:tt),+ $(,)? ))?
-                : $agent_message:ident, $agent_names:tt, $agent_concern:ident => $agent_answer:ident;
+        others { $(
+            $(#[$other_doc:meta])+
+            $other:ident $(( $($other_argument:ident: $other_type:ty = $other_fields:tt),+ $(,)? ))?
+                : $other_message:ident, $other_names:tt, $other_concern:ident => $other_answer:ident;
         )+ }
     ) => {
         /// Every request of the table.
@@ -184,8 +184,8 @@ macro_rules! kinds {
             prop::strategy::Union::new([
                 $( (any::<u64>().prop_map(ConnId), $($(<$call_type>::any()),+)?)
                     .prop_map(|(id, $($($call_argument),+)?)| RequestKind::$call(id $($(, $call_argument)+)?)).boxed(), )+
-                $( (Just(()), $($(<$agent_type>::any()),+)?)
-                    .prop_map(|((), $($($agent_argument),+)?)| RequestKind::$agent $(( $($agent_argument),+ ))?).boxed(), )+
+                $( (Just(()), $($(<$other_type>::any()),+)?)
+                    .prop_map(|((), $($($other_argument),+)?)| RequestKind::$other $(( $($other_argument),+ ))?).boxed(), )+
             ])
         }
     };

@@ -16,6 +16,8 @@ pub enum Concern {
     WholeCall,
     /// A DN and the agent there.
     Agent,
+    /// A call that begins with the request, and its first party.
+    NewCall,
 }
 
 impl Concern {
@@ -126,7 +128,12 @@ macro_rules! with_requests {
                 /// Queries a call's parties.
                 QueryCall: OfCall, ["TQueryCall"], WholeCall => PartyInfo;
             }
-            agents {
+            others {
+                /// Calls a number from this DN: its phone rings first; once it is answered, the number is called.
+                MakeCall(
+                    other_dn: Dn = [FrameField::OTHER_DN.required()],
+                    user_data: UserData = [FrameField::USER_DATA]
+                ): MakeCall, ["TMakeCall"], NewCall => Dialing;
                 /// Logs an agent in on this DN: that one, or the one whose default place holds this DN.
                 AgentLogin(agent: Option<AgentId> = [FrameField::AGENT_ID], work_mode: WorkMode = [FrameField::WORK_MODE]):
                     AgentLogin, ["TAgentLogin"], Agent => AgentLogin;
@@ -151,24 +158,24 @@ macro_rules! request_kind {
             $call:ident $(( $($call_argument:ident: $call_type:ty = [$($call_field:expr),+ $(,)?]),+ $(,)? ))?
                 : $call_message:ident, $call_names:tt, $call_concern:ident => $call_answer:ident;
         )+ }
-        agents { $(
-            $(#[doc = $agent_doc:literal])+
-            $agent:ident $(( $($agent_argument:ident: $agent_type:ty = [$($agent_field:expr),+ $(,)?]),+ $(,)? ))?
-                : $agent_message:ident, $agent_names:tt, $agent_concern:ident => $agent_answer:ident;
+        others { $(
+            $(#[doc = $other_doc:literal])+
+            $other:ident $(( $($other_argument:ident: $other_type:ty = [$($other_field:expr),+ $(,)?]),+ $(,)? ))?
+                : $other_message:ident, $other_names:tt, $other_concern:ident => $other_answer:ident;
         )+ }
     ) => {
         /// The requested action.
         #[derive(Clone, PartialEq, Eq, Debug)]
         pub enum RequestKind {
             $( $(#[doc = $call_doc])+ $call(ConnId $($(, $call_type)+)?), )+
-            $( $(#[doc = $agent_doc])+ $agent $(( $($agent_type),+ ))?, )+
+            $( $(#[doc = $other_doc])+ $other $(( $($other_type),+ ))?, )+
         }
 
         impl RequestKind {
             /// Every request.
             pub const TABLE: &[RequestType] = &[
                 $( request_type!([$($call_doc),+] $call_names $call_concern $call_answer [$($($($call_field),+),+)?]), )+
-                $( request_type!([$($agent_doc),+] $agent_names $agent_concern $agent_answer [$($($($agent_field),+),+)?]), )+
+                $( request_type!([$($other_doc),+] $other_names $other_concern $other_answer [$($($($other_field),+),+)?]), )+
             ];
 
             /// The request as the public API has it.
@@ -179,9 +186,9 @@ macro_rules! request_kind {
                             &request_type!([$($call_doc),+] $call_names $call_concern $call_answer [$($($($call_field),+),+)?]);
                         TYPE
                     } )+
-                    $( Self::$agent { .. } => {
+                    $( Self::$other { .. } => {
                         const TYPE: &RequestType =
-                            &request_type!([$($agent_doc),+] $agent_names $agent_concern $agent_answer [$($($($agent_field),+),+)?]);
+                            &request_type!([$($other_doc),+] $other_names $other_concern $other_answer [$($($($other_field),+),+)?]);
                         TYPE
                     } )+
                 }
@@ -191,7 +198,7 @@ macro_rules! request_kind {
             pub const fn conn_id(&self) -> Option<ConnId> {
                 match self {
                     $( Self::$call(id, ..) => Some(*id), )+
-                    $( Self::$agent { .. } => None, )+
+                    $( Self::$other { .. } => None, )+
                 }
             }
         }

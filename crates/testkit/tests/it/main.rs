@@ -17,6 +17,7 @@ mod keys;
 mod linphone;
 mod metrics;
 mod nat;
+mod originate;
 mod otlp;
 mod quarantine;
 mod real;

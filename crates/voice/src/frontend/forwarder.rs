@@ -8,8 +8,8 @@ use std::time::Duration;
 use contracts::json::RequestFrame;
 use http::StatusCode;
 use model::event::ErrorCode;
-use model::request::{RouteTo, Treatment};
-use model::{Owner, RequestKind, TenantId, Timestamp};
+use model::request::{Concern, RouteTo, Treatment};
+use model::{RequestKind, TenantId, Timestamp};
 use net::http::{Answer, CallError, Client, Problem};
 use runtime::RoleContext;
 use runtime::spans::{TRACE_RESPONSE, TraceParent};
@@ -166,11 +166,10 @@ impl RequestForwarder {
     ) -> Result<Option<TraceParent>, Problem> {
         let mut body =
             json!({"tenant": incoming.tenant.as_str(), "requester": incoming.requester, "frame": incoming.frame});
-        let asked = (read.owner.as_ref(), read.request.kind.conn_id().is_some());
         let mut pauses = MOVED_WITHIN.into_iter();
         loop {
             let mut refusals = Refusals::default();
-            if let Some(answer) = self.ask_each(&mut body, asked, within, &mut refusals).await {
+            if let Some(answer) = self.ask_each(&mut body, read, within, &mut refusals).await {
                 return answer;
             }
             // A call changes its owner within milliseconds after a node is reported as failed.
@@ -183,13 +182,14 @@ impl RequestForwarder {
     async fn ask_each(
         &self,
         body: &mut Value,
-        (owner, about_a_call): (Option<&Owner>, bool),
+        read: &RequestFrame,
         within: Option<TraceParent>,
         refusals: &mut Refusals,
     ) -> Option<Result<Option<TraceParent>, Problem>> {
-        let nodes = self.nodes(owner);
+        let concern = read.request.kind.request_type().concern;
+        let nodes = self.nodes(read);
         for (at, node) in nodes.iter().enumerate() {
-            let others = nodes.get(1..).filter(|_| at == 0 && about_a_call).unwrap_or_default();
+            let others = nodes.get(1..).filter(|_| at == 0 && concern.is_of_call()).unwrap_or_default();
             let (node, answer) = self.ask_beside(body, *node, others, within).await;
             self.silent.note(node, &answer, self.ctx.clock.now());
             match answer {
@@ -198,11 +198,22 @@ impl RequestForwarder {
                 Err(CallError::Refused(problem)) if problem.status == StatusCode::NOT_FOUND.as_u16() => {
                     refusals.not_here(problem);
                 }
+                // Another node may take the call.
+                Err(CallError::Refused(problem))
+                    if concern == Concern::NewCall && problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() =>
+                {
+                    refusals.full = Some(problem);
+                }
                 Err(CallError::Refused(problem)) => return Some(Err(problem)),
                 // The next queried node takes over the calls of this one.
                 Err(CallError::Connect(..)) => {
                     refusals.unreachable = true;
                     body["unreachable"] = Value::from(self.ctx.directory.node_at(node.ip()));
+                }
+                // The node may have opened the call: a second one would ring the same phones.
+                Err(error) if concern == Concern::NewCall => {
+                    refusals.silent(&error);
+                    return Some(Err(std::mem::take(refusals).sum()));
                 }
                 // Usually the node's process has ended; the next query shows whether it runs. A repeat starts no treatment and no route
                 // twice.
@@ -259,9 +270,14 @@ impl RequestForwarder {
         self.cluster.post("/requests").json(body).at(node).deadline(deadline).within(within).send().await
     }
 
-    /// The nodes to query: the owner that the ConnID names first, then the others, and nodes that were silent recently last.
-    fn nodes(&self, owner: Option<&Owner>) -> Vec<SocketAddr> {
+    /// The nodes to query: the owner that the ConnID names first, then the others, and nodes that were silent recently last. New calls
+    /// begin at different nodes, by the DN that makes them.
+    fn nodes(&self, read: &RequestFrame) -> Vec<SocketAddr> {
+        let owner = read.owner.as_ref();
         let mut nodes = self.ctx.directory.addresses("sip-cluster", OWNER_PORT);
+        let turns = read.request.this_dn.as_str().bytes().map(usize::from).sum::<usize>();
+        let turns = turns.checked_rem(nodes.len()).unwrap_or(0);
+        nodes.rotate_left(turns);
         let is_owner =
             |node: &SocketAddr| owner.is_some_and(|owner| self.ctx.directory.node_at(node.ip()) == owner.node.as_str());
         let now = self.ctx.clock.now();
@@ -315,6 +331,8 @@ struct Refusals {
     silent: Option<Problem>,
     /// The call's owner, or the ledger, reports that the call no longer exists.
     over: Option<Problem>,
+    /// A node takes no new calls.
+    full: Option<Problem>,
     /// A node reports that another node has the call.
     elsewhere: bool,
     /// The connection to a node broke during the query.
@@ -348,7 +366,7 @@ impl Refusals {
     fn sum(self) -> Problem {
         // Each node reports another owner: the call is being taken over.
         let moving = self.elsewhere.then(|| Problem::unavailable("the call is just changing hands"));
-        self.silent.or(self.over).or(moving).unwrap_or_else(|| {
+        self.silent.or(self.over).or(moving).or(self.full).unwrap_or_else(|| {
             Problem::unavailable("no sip-cluster node can be reached").code(u32::from(ErrorCode::OUT_OF_SERVICE.0))
         })
     }

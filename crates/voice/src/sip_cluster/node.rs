@@ -192,12 +192,21 @@ impl Node {
         });
     }
 
-    /// A request about a call.
+    fn make_call(&mut self, request: Request, now: Timestamp) -> Result<(), ErrorCode> {
+        let mut outcome = Err(ErrorCode::INTERNAL);
+        self.attempt(Doing::OtherInput("a request for a call"), now, |node| {
+            outcome = node.originate(request.clone(), now).map(|_| ());
+            node.settle(now);
+        });
+        outcome
+    }
+
+    /// A request about a call, or for a new one.
     ///
     /// # Errors
-    /// When the call is not here (56). A refusal by the call itself comes as an event.
+    /// When the call is not here (56), or a new one cannot be opened. A refusal by the call itself comes as an event.
     pub fn request(&mut self, request: Request, now: Timestamp) -> Result<(), ErrorCode> {
-        let conn_id = request.kind.conn_id().ok_or(ErrorCode::UNSUPPORTED)?;
+        let Some(conn_id) = request.kind.conn_id() else { return self.make_call(request, now) };
         let thread = self.calls.thread_of(conn_id).ok_or(ErrorCode::INVALID_CONN_ID)?;
         let entry = self.calls.get(&thread).filter(|entry| entry.tenant == request.tenant);
         if entry.and_then(|entry| entry.thread.call(conn_id)).is_none_or(CallSnapshot::is_over) {

@@ -11,6 +11,7 @@ use contracts::json::read_request;
 use http::StatusCode;
 use infra::{CallIndex, Posted, Recipient, RequestStream, StoreError, Stores};
 use model::event::ErrorCode;
+use model::request::Concern;
 use model::{ConnId, NodeId, Owner, Request, TenantId};
 use net::http::{Caller, JsonBody, Problem};
 use runtime::spans::{Spans, TRACE_RESPONSE};
@@ -76,6 +77,9 @@ async fn request(
     let read = read_request(&forwarded.frame, &tenant, &forwarded.requester)
         .map_err(|error| Problem::unprocessable(error.to_string()).code(u32::from(error.code.0)))?;
     let Some(conn_id) = read.request.kind.conn_id() else {
+        if read.request.kind.request_type().concern == Concern::NewCall {
+            return new_call(&ways.inbox, read.request).await.map(StatusCode::into_response);
+        }
         return post_to_agent_state(&*ways.stores.requests, read.request).await.map(StatusCode::into_response);
     };
     // Read first: the request may end the call.
@@ -127,6 +131,16 @@ impl RequestContext {
             found
         });
         tokio::time::timeout(FIND_WITHIN, finding).await.ok()?.ok()
+    }
+}
+
+/// A request for a call: this node opens it.
+async fn new_call(inbox: &Inbox, request: Request) -> Result<StatusCode, Problem> {
+    match inbox.request(request).await {
+        Some(Ok(())) => Ok(StatusCode::ACCEPTED),
+        Some(Err(ErrorCode::OUT_OF_SERVICE)) => Err(Problem::unavailable("this node takes no new calls")),
+        Some(Err(code)) => Err(Problem::unprocessable("UserData: too much of it").code(u32::from(code.0))),
+        None => Err(Problem::unavailable("too many requests wait")),
     }
 }
 

@@ -7,6 +7,7 @@ mod consultation;
 mod endings;
 mod faults;
 mod options;
+mod originate;
 mod phones;
 mod restart;
 mod sessions;

@@ -8,7 +8,7 @@ use model::request::{RequestKind, RouteTo, Treatment};
 use model::{CallUuid, ConnId, Dn, Event, LegId, ReferenceId, Request, TenantId, Timestamp, Token, UserData};
 
 use crate::Thread;
-use crate::call::{CALLER_LEG, CallSnapshot, Incoming, Input, OUTPUTS_MAX, Output};
+use crate::call::{Asked, CALLER_LEG, CallSnapshot, Incoming, Input, OUTPUTS_MAX, Output};
 
 pub const CONN: ConnId = ConnId(0x0070_0392_f1a4_c001);
 /// The first consultation; the next ones have the numbers that follow.
@@ -41,7 +41,26 @@ impl Bench {
             caller,
             dialled: dialled.to_owned(),
         };
-        let call = Thread::new(incoming, now);
+        Self::of(Thread::new(incoming, now), now)
+    }
+
+    /// A call made by request from this phone.
+    pub fn made(from: &str, dialled: &str) -> Self {
+        let now = Timestamp::from_millis(1_763_622_000_000);
+        let incoming = Incoming {
+            tenant: TenantId::parse("t1").expect("a tenant"),
+            conn_id: CONN,
+            uuid: CallUuid(7),
+            token: Token(1),
+            caller: Caller::Phone(dn(from)),
+            dialled: dialled.to_owned(),
+        };
+        let asked = Asked { this_dn: dn(from), requester: "desk".to_owned(), reference: ReferenceId(17) };
+        let data: UserData = [("Order", "4711")].into_iter().collect();
+        Self::of(Thread::originate(incoming, asked, data, now), now)
+    }
+
+    fn of(call: Thread, now: Timestamp) -> Self {
         let mut bench = Self { call, consultations: 0, now, outputs: Vec::new(), facts: Vec::new() };
         bench.drain();
         bench
@@ -78,7 +97,7 @@ impl Bench {
         (bench, leg)
     }
 
-    fn drain(&mut self) {
+    pub fn drain(&mut self) {
         while let Some((_, output)) = self.call.poll_output() {
             match output {
                 Output::Fact(fact) => self.facts.push(fact),

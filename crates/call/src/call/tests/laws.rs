@@ -238,7 +238,23 @@ fn begun(caller: Caller, stage: u8) -> Bench {
 }
 
 fn run(caller: Caller, stage: u8, steps: &[Step]) -> Result<(), TestCaseError> {
-    let mut bench = begun(caller, stage);
+    run_on(begun(caller, stage), steps)
+}
+
+/// A call made by request: new, its own phone rings, it has answered.
+fn made(stage: u8) -> Bench {
+    let mut bench = Bench::made("5003", "9000");
+    if stage >= 1 {
+        bench.plan(point("9000", Some("5009")));
+        bench.plan(phone("5003", 2));
+    }
+    if stage >= 2 {
+        bench.give(Input::LegAnswered(LegId(2)));
+    }
+    bench
+}
+
+fn run_on(mut bench: Bench, steps: &[Step]) -> Result<(), TestCaseError> {
     for step in steps {
         if bench.over() {
             break;
@@ -282,6 +298,11 @@ proptest! {
     #[test]
     fn the_invariants_hold_for_calls_from_a_trunk(stage in 0u8..5, steps in prop::collection::vec(step(), 1..40)) {
         run(Caller::Trunk { trunk: "carrier".to_owned(), number: "+4930".to_owned() }, stage, &steps)?;
+    }
+
+    #[test]
+    fn the_invariants_hold_for_calls_made_by_request(stage in 0u8..3, steps in prop::collection::vec(step(), 1..40)) {
+        run_on(made(stage), &steps)?;
     }
 
     #[test]

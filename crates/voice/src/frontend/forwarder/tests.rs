@@ -37,3 +37,9 @@ fn that_a_call_is_over_is_the_last_word_and_that_each_names_another_is_not() {
     assert_eq!(sum(&[over.clone(), over.clone()]), (404, over.code));
     assert_eq!(sum(&[]), (503, Some(u32::from(ErrorCode::OUT_OF_SERVICE.0))));
 }
+
+#[test]
+fn that_no_node_takes_a_new_call_is_said_as_the_last_node_said_it() {
+    let full = Refusals { full: Some(Problem::unavailable("this node takes no new calls")), ..Refusals::default() };
+    assert_eq!(full.sum().detail.as_deref(), Some("this node takes no new calls"));
+}

@@ -10,6 +10,7 @@ mod incoming;
 pub mod leg;
 mod msml_request;
 mod options;
+mod originate;
 pub mod pending;
 mod probes;
 pub mod prompts;

@@ -27,8 +27,8 @@ pub struct Entry {
     pub caller_name: String,
     /// Why media has refused the caller's audio; for the refusal that follows at once.
     pub warning: Option<String>,
-    /// The INVITE that began it.
-    pub invite: DialogKey,
+    /// The INVITE that began it; none for a call made by request.
+    pub invite: Option<DialogKey>,
     /// Whether the ledger knows the call.
     pub stored: Stored,
     /// Facts for the next commit.
@@ -75,6 +75,28 @@ pub enum LastSent {
 }
 
 impl Entry {
+    /// A thread that begins: nothing of it is stored.
+    pub fn new(tenant: TenantId, thread: Thread, legs: Vec<Leg>) -> Self {
+        Self {
+            tenant,
+            thread,
+            legs,
+            media_owner: None,
+            caller_name: String::new(),
+            warning: None,
+            invite: None,
+            stored: Stored::No,
+            events: Vec::new(),
+            new_calls: VecDeque::new(),
+            index: Vec::new(),
+            told: HashMap::new(),
+            dirty: false,
+            armed: None,
+            settled: true,
+            faulty: false,
+        }
+    }
+
     /// A treatment that is wanted, and its call.
     pub fn playing(&self, id: u32) -> Option<(&CallSnapshot, &Playing)> {
         let in_call = |call| CallSnapshot::playing(call, id).map(|playing| (call, playing));

@@ -42,10 +42,12 @@ impl Node {
             taken_over: begin == TraceBegin::Takeover,
         };
         self.trace.identify(tenant, conn_id, state.uuid, now);
-        self.trace.name(tenant, conn_id, &entry.invite.call_id, now);
         self.trace.note(tenant, conn_id, now, What::Call(call));
-        let leg = entry::Leg { leg: CALLER_LEG.0, party: caller, caller: true, contact: None };
-        self.trace.note(tenant, conn_id, now, What::Leg(leg));
+        if let Some(invite) = &entry.invite {
+            self.trace.name(tenant, conn_id, &invite.call_id, now);
+            let leg = entry::Leg { leg: CALLER_LEG.0, party: caller, caller: true, contact: None };
+            self.trace.note(tenant, conn_id, now, What::Leg(leg));
+        }
         for (leg, target) in entry.legs.iter().filter_map(|leg| Some((leg.id, leg.target.as_ref()?))) {
             self::leg(&self.trace, entry, leg, &target.dn, &target.contact, now);
         }

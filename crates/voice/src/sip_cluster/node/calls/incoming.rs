@@ -1,13 +1,12 @@
 //! An INVITE from a proxy becomes a call.
 
-use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use call::call::CALLER_LEG;
 use call::{Incoming, Thread};
 use infra::{CallIndex, DialogKey};
 use model::plan::Caller;
-use model::{Dn, TenantId, Timestamp};
+use model::{ConnId, Dn, TenantId, Timestamp};
 use sip::agent::{DialogId, Reply};
 use sip::header::HeaderName;
 use sip::params::unquote;
@@ -74,27 +73,12 @@ impl Node {
         let place = Place { conn_id, leg: leg.id, side: Side::Phone };
         self.calls.bind(dialog, place);
         let entry = Entry {
-            tenant: tenant.clone(),
-            thread: Thread::new(incoming, now),
-            legs: vec![leg],
-            media_owner: None,
             caller_name,
-            warning: None,
             index: vec![CallIndex::Invite(invite.clone())],
-            invite,
-            stored: Stored::No,
-            events: Vec::new(),
-            new_calls: VecDeque::new(),
-            told: HashMap::new(),
-            dirty: false,
-            armed: None,
-            settled: true,
-            faulty: false,
+            invite: Some(invite),
+            ..Entry::new(tenant.clone(), Thread::new(incoming, now), vec![leg])
         };
-        self.trace_call(&entry, TraceBegin::NewCall, now);
-        self.calls.insert(conn_id, entry);
-        self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
-        self.metrics.call_offered();
+        self.begin_call(conn_id, entry, now);
         let identity = self.identity(tenant, place, link);
         if let Err(error) = self.agent.identify(dialog, identity) {
             tracing::warn!(%conn_id, %error, "an INVITE ended before it was processed");
@@ -102,12 +86,25 @@ impl Node {
         self.call_changed(conn_id, now);
     }
 
-    fn accept(&self, dialog: DialogId, request: &Message, flow: Flow) -> Result<NewCallParts, Refusal> {
-        const BAD: StatusCode = StatusCode::BAD_REQUEST;
+    /// Takes a new call in.
+    pub(super) fn begin_call(&mut self, conn_id: ConnId, entry: Entry, now: Timestamp) {
+        self.trace_call(&entry, TraceBegin::NewCall, now);
+        self.calls.insert(conn_id, entry);
+        self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
+        self.metrics.call_offered();
+    }
+
+    /// Whether this node takes new calls.
+    pub(super) fn takes_calls(&self) -> bool {
         let few = self.calls.len() < self.limits.asking_max;
         let asking = || self.calls.values().filter(|entry| entry.stored == Stored::No).count();
         let full = self.calls.len() >= self.limits.calls_max || (!few && asking() >= self.limits.asking_max);
-        if self.draining || !self.has_room || full {
+        !self.draining && self.has_room && !full
+    }
+
+    fn accept(&self, dialog: DialogId, request: &Message, flow: Flow) -> Result<NewCallParts, Refusal> {
+        const BAD: StatusCode = StatusCode::BAD_REQUEST;
+        if !self.takes_calls() {
             return Err(StatusCode(503).into());
         }
         let Flow::Stream { connection: link } = flow else {

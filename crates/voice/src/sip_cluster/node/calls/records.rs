@@ -3,8 +3,6 @@
 mod model_read;
 mod model_write;
 
-use std::collections::{HashMap, VecDeque};
-
 use bytes::Bytes;
 use call::call::HoldWay;
 use call::{CallSnapshot, Thread};
@@ -49,8 +47,8 @@ pub fn encode<'a>(entry: &Entry, agent: &UserAgent, edge_of: impl Fn(ConnectionI
         legs,
         media_owner: entry.media_owner.as_ref().map(ToString::to_string),
         caller_name: entry.caller_name.clone(),
-        invite_call_id: entry.invite.call_id.clone(),
-        invite_from_tag: entry.invite.from_tag.clone(),
+        invite_call_id: entry.invite.as_ref().map(|invite| invite.call_id.clone()).unwrap_or_default(),
+        invite_from_tag: entry.invite.as_ref().map(|invite| invite.from_tag.clone()).unwrap_or_default(),
         dialogs,
     };
     let record = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: Bytes::from(body.encode_to_vec()) };
@@ -132,23 +130,14 @@ pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> ConnectionId) -> Re
         dialogs.push((take(leg.phone)?, take(leg.media)?));
         legs.push(leg_from_record(leg, &mut link_of)?);
     }
+    let invite = DialogKey { call_id: body.invite_call_id, from_tag: body.invite_from_tag };
     let entry = Entry {
-        tenant: first.tenant.clone(),
-        thread: Thread::restore(first, further),
-        legs,
         media_owner: body.media_owner.map(|owner| owner.parse().map_err(|_| RecordError("media_owner"))).transpose()?,
         caller_name: body.caller_name,
-        warning: None,
-        invite: DialogKey { call_id: body.invite_call_id, from_tag: body.invite_from_tag },
+        invite: Some(invite).filter(|invite| !invite.call_id.is_empty()),
         stored: Stored::Live,
-        events: Vec::new(),
-        new_calls: VecDeque::new(),
-        index: Vec::new(),
-        told: HashMap::new(),
-        dirty: false,
-        armed: None,
         settled: false,
-        faulty: false,
+        ..Entry::new(first.tenant.clone(), Thread::restore(first, further), legs)
     };
     Ok(Decoded { entry, dialogs })
 }

@@ -221,6 +221,7 @@ impl Node {
             name => format!("{} ", sip::params::quote(name)),
         };
         let edge = self.proxies.edge(link);
+        let by_itself = state.rings_at_origin().then(|| super::originate::answer_by_itself(edge));
         let invite = Invite {
             flow: Flow::Stream { connection: link },
             target: target.contact.uri.clone(),
@@ -229,7 +230,7 @@ impl Node {
             call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
             local: self.identity(entry.tenant.clone(), place, link),
             routes: target.contact.path.clone(),
-            headers: self.trace_header(conn_id).into_iter().collect(),
+            headers: self.trace_header(conn_id).into_iter().chain(by_itself).collect(),
             offer: Some(offer),
             provisionals: Provisionals::Plain,
         };

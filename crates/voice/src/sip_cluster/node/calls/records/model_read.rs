@@ -2,8 +2,8 @@
 
 use call::CallSnapshot;
 use call::call::{
-    Asked, ConsultsFor, Feature, HoldAsked, HoldWay, LegProgress, NewConsultation, NextNumbers, Offer, Party, PartyNo,
-    PinAsk, Playing, Point, Purpose, Recall, Routing, Stage, Timer, Transfer, Waiting,
+    Asked, ConsultsFor, Feature, HoldAsked, HoldWay, LegProgress, NewConsultation, NextNumbers, Offer, Originating,
+    OriginatingStep, Party, PartyNo, PinAsk, Playing, Point, Purpose, Recall, Routing, Stage, Timer, Transfer, Waiting,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
@@ -75,6 +75,7 @@ fn device(number: Option<String>, trunk: &str, trunk_number: &str) -> Read<Calle
 const fn progress(record: v1::ConnectionRecord) -> Read<LegProgress> {
     Ok(match record {
         v1::ConnectionRecord::Offered => LegProgress::Offered,
+        v1::ConnectionRecord::Called => LegProgress::Called,
         v1::ConnectionRecord::Answering => LegProgress::Answering,
         v1::ConnectionRecord::Answered => LegProgress::Answered,
         v1::ConnectionRecord::Gone => LegProgress::Gone,
@@ -101,6 +102,7 @@ fn leg(number: u32) -> Read<LegId> {
 fn stage(record: StageRecord) -> Read<Stage> {
     Ok(match record {
         StageRecord::Asking(ask) => Stage::Asking { ask },
+        StageRecord::Originating(own) => Stage::Originating(originating(own)?),
         StageRecord::Waiting(waiting) => Stage::Waiting(Waiting {
             point: point(waiting.point.ok_or(RecordError("waiting.point"))?)?,
             routing: waiting.routing.map(routing).transpose()?,
@@ -126,6 +128,19 @@ fn stage(record: StageRecord) -> Read<Stage> {
         }),
         StageRecord::Over(_) => Stage::Over,
     })
+}
+
+fn originating(record: v1::OriginatingRecord) -> Read<Originating> {
+    use v1::originating_record::Step;
+    let step = match record.step.ok_or(RecordError("originating.step"))? {
+        Step::Destination(ask) => OriginatingStep::Destination(ask),
+        Step::Phone(ask) => OriginatingStep::Phone(ask),
+        Step::Ringing(ringing) => OriginatingStep::Ringing {
+            legs: ringing.legs.into_iter().map(leg).collect::<Read<_>>()?,
+            refusal: ringing.refusal.map(|status| small(status, "originating.refusal")).transpose()?,
+        },
+    };
+    Ok(Originating { asked: asked(record.asked.ok_or(RecordError("originating.asked"))?)?, step })
 }
 
 fn pin(record: v1::PinRecord) -> Read<PinAsk> {

@@ -2,8 +2,8 @@
 
 use call::CallSnapshot;
 use call::call::{
-    Asked, ConsultsFor, HoldWay, LegProgress, Offer, Party, Playing, Point, Purpose, Recall, Routing, Stage, Timer,
-    Transfer,
+    Asked, ConsultsFor, HoldWay, LegProgress, Offer, Originating, OriginatingStep, Party, Playing, Point, Purpose,
+    Recall, Routing, Stage, Timer, Transfer,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
@@ -66,6 +66,7 @@ fn party(party: &Party) -> v1::PartyRecord {
         leg: party.leg.0.into(),
         connection: match party.progress {
             LegProgress::Offered => v1::ConnectionRecord::Offered,
+            LegProgress::Called => v1::ConnectionRecord::Called,
             LegProgress::Answering => v1::ConnectionRecord::Answering,
             LegProgress::Answered => v1::ConnectionRecord::Answered,
             LegProgress::Gone => v1::ConnectionRecord::Gone,
@@ -82,6 +83,7 @@ fn party(party: &Party) -> v1::PartyRecord {
 fn stage(stage: &Stage) -> StageRecord {
     match stage {
         Stage::Asking { ask } => StageRecord::Asking(*ask),
+        Stage::Originating(own) => StageRecord::Originating(originating(own)),
         Stage::Waiting(waiting) => StageRecord::Waiting(v1::WaitingRecord {
             point: Some(point(&waiting.point)),
             routing: waiting.routing.as_ref().map(routing),
@@ -110,6 +112,19 @@ fn stage(stage: &Stage) -> StageRecord {
         }),
         Stage::Over => StageRecord::Over(v1::NothingRecord {}),
     }
+}
+
+fn originating(own: &Originating) -> v1::OriginatingRecord {
+    use v1::originating_record::Step;
+    let step = match &own.step {
+        OriginatingStep::Destination(ask) => Step::Destination(*ask),
+        OriginatingStep::Phone(ask) => Step::Phone(*ask),
+        OriginatingStep::Ringing { legs, refusal } => Step::Ringing(v1::RingingRecord {
+            legs: legs.iter().map(|leg| leg.0.into()).collect(),
+            refusal: refusal.map(u32::from),
+        }),
+    };
+    v1::OriginatingRecord { asked: Some(asked(&own.asked)), step: Some(step) }
 }
 
 fn point(point: &Point) -> v1::PointRecord {
