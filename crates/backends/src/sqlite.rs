@@ -129,8 +129,11 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 2] =
-        [("configuration", include_str!("sqlite/schema.sql")), ("wallboard", include_str!("sqlite/wallboard.sql"))];
+    const STEPS: [(&str, &str); 3] = [
+        ("configuration", include_str!("sqlite/schema.sql")),
+        ("wallboard", include_str!("sqlite/wallboard.sql")),
+        ("outgoing", include_str!("sqlite/outgoing.sql")),
+    ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();
         Migration::new(number, Cow::Borrowed(name), MigrationType::Simple, sql, false)

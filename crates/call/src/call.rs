@@ -191,6 +191,8 @@ pub enum Output {
     AskDialPlan {
         /// The number of the question.
         ask: u32,
+        /// In whose name: who calls, who transfers, or the route point that has the call.
+        by: Caller,
         /// The number to look up.
         dialled: String,
     },
@@ -220,10 +222,12 @@ pub enum Output {
     RingLeg {
         /// The new leg.
         leg: LegId,
-        /// The DN that rings.
+        /// The DN that rings, or the number outside.
         dn: Dn,
         /// The contact to ring.
         contact: Contact,
+        /// The number that it shows, if not that of who calls.
+        shows: Option<String>,
     },
     /// Stop ringing.
     CancelLeg(LegId),

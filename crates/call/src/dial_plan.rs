@@ -3,17 +3,19 @@
 use std::collections::HashMap;
 
 use model::Dn;
-use model::plan::{Caller, Contact, Destination, FeatureCode, Service};
+use model::plan::{Caller, Contact, Destination, FeatureCode, Outside, Service};
 
 /// How long a phone rings unless its configuration says otherwise, in milliseconds.
 pub const NO_ANSWER_DEFAULT_MS: u64 = 15_000;
+/// How long a number outside may ring, in milliseconds: a carrier itself ends most calls sooner.
+pub const OUTSIDE_NO_ANSWER_MS: u64 = 90_000;
 /// The longest dialled number that is looked up, in bytes; a longer one is unknown (E.164 has 15 digits).
 pub const DIALLED_MAX: usize = 64;
 
 /// A tenant's numbers as the dial plan sees them. Keys are normalised by [`normalise`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TenantPlan {
-    /// NextNumbers dialled from outside or inside, with the DN or service that answers each.
+    /// Numbers dialled from outside or inside, with the DN or service that answers each.
     pub numbers: HashMap<String, NumberTarget>,
     /// Phones by their own number.
     pub extensions: HashMap<String, Extension>,
@@ -27,6 +29,21 @@ pub struct TenantPlan {
     pub national_prefix: Option<String>,
     /// The prefix dialled before an international number, as `00`.
     pub international_prefix: Option<String>,
+    /// The trunks by which calls go out.
+    pub trunks: Vec<OutsideTrunk>,
+}
+
+/// A trunk by which calls go out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutsideTrunk {
+    /// Its name.
+    pub name: String,
+    /// What the numbers that lead to it begin with. Of several trunks, that with the longest prefix takes a call.
+    pub prefix: String,
+    /// Where it takes calls: `host:port`, with `;transport=tcp` where that is wanted.
+    pub contact: String,
+    /// The number that is shown to who is called.
+    pub caller_id: Option<String>,
 }
 
 /// A feature code with its action.
@@ -80,28 +97,47 @@ pub fn resolve(
     if let Some(code) = plan.feature_codes.get(&number) {
         return feature(*code, caller);
     }
-    match plan.numbers.get(&number) {
-        Some(NumberTarget::Service(service)) => Destination::Service(service.clone()),
+    let inside = match plan.numbers.get(&number) {
+        Some(NumberTarget::Service(service)) => return Destination::Service(service.clone()),
         Some(NumberTarget::Dn(dn)) => internal(plan, dn.as_str(), contacts),
         None => internal(plan, &number, contacts),
-    }
+    };
+    inside.unwrap_or_else(|| outside(plan, caller, &number))
 }
 
-fn internal(plan: &TenantPlan, number: &str, contacts: impl FnOnce(&Dn) -> Vec<Contact>) -> Destination {
+fn internal(plan: &TenantPlan, number: &str, contacts: impl FnOnce(&Dn) -> Vec<Contact>) -> Option<Destination> {
     if let Some(point) = plan.route_points.get(number) {
-        return Destination::RoutePoint {
+        return Some(Destination::RoutePoint {
             dn: point.dn.clone(),
             application: point.application.clone(),
             default_dn: point.default_dn.clone(),
-        };
+        });
     }
-    let Some(extension) = plan.extensions.get(number) else {
-        return unknown();
-    };
-    Destination::Extension {
+    let extension = plan.extensions.get(number)?;
+    Some(Destination::Extension {
         dn: extension.dn.clone(),
         contacts: contacts(&extension.dn),
         no_answer_ms: extension.no_answer_ms,
+    })
+}
+
+/// The trunk that leads to a number outside.
+fn outside(plan: &TenantPlan, caller: &Caller, number: &str) -> Destination {
+    let leads = |trunk: &&OutsideTrunk| number.starts_with(&trunk.prefix);
+    // The first of those with equal prefixes.
+    let trunk = plan.trunks.iter().filter(leads).rev().max_by_key(|trunk| trunk.prefix.len());
+    let is_diallable = number.bytes().all(|byte| byte.is_ascii_digit() || b"+*#".contains(&byte));
+    let (Some(trunk), true, Ok(dn)) = (trunk, is_diallable, Dn::parse(number)) else { return unknown() };
+    match caller {
+        Caller::Phone(_) => Destination::Outside(Outside {
+            number: dn,
+            trunk: trunk.name.clone(),
+            contact: Contact { uri: format!("sip:{}@{}", number.replace('#', "%23"), trunk.contact), path: Vec::new() },
+            caller_id: trunk.caller_id.clone(),
+            no_answer_ms: OUTSIDE_NO_ANSWER_MS,
+        }),
+        // Whoever reaches a tenant from outside must not call elsewhere at its cost.
+        Caller::Trunk { .. } => reject(403, "calls from outside do not go out again"),
     }
 }
 

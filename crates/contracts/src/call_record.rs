@@ -8,8 +8,9 @@ use crate::wire::dn_role_to_wire;
 
 /// Brings a record to the present form. Before version 0.2 a call had a caller, in fields of its own, and at most one other party.
 pub fn upgrade(record: &mut CallModelRecord) {
-    // Every earlier version has written the caller's connection; a call without parties is one that was made by request and rings nowhere yet.
-    if !record.parties.is_empty() || record.caller_leg() == ConnectionRecord::Unspecified {
+    // A call whose own phone does not ring yet, or that is over, may have no party.
+    let may_have_none = matches!(record.stage, Some(Stage::Originating(_) | Stage::Over(_)));
+    if !record.parties.is_empty() || may_have_none {
         return;
     }
     record.parties.push(PartyRecord {
@@ -64,8 +65,9 @@ mod tests {
         let once = record.clone();
         upgrade(&mut record);
         assert_eq!(record, once);
-        let mut without_parties = CallModelRecord::default();
-        upgrade(&mut without_parties);
-        assert_eq!(without_parties, CallModelRecord::default());
+        let stage = Some(Stage::Over(NothingRecord {}));
+        let mut over = CallModelRecord { stage, ..CallModelRecord::default() };
+        upgrade(&mut over);
+        assert!(over.parties.is_empty());
     }
 }

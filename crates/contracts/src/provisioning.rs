@@ -3,6 +3,7 @@
 //! Field names are the keys of the JSON documents; the name of a duration ends with its unit. Readers ignore unknown keys.
 
 pub mod networks;
+mod outgoing;
 
 use std::fmt;
 
@@ -189,19 +190,13 @@ pub struct Trunk {
     pub name: String,
     /// Source addresses of its calls, as `127.0.0.0/8`.
     pub allow: Vec<String>,
-    /// Address for calls to it, as `host:port`. It has no effect yet.
+    /// Where it takes calls: `203.0.113.9:5060`, with `;transport=tcp` for a connection.
     pub contact: Option<String>,
-    /// Prefix of the numbers that lead to it. It has no effect yet.
+    /// What the numbers that lead to it begin with, as `+`.
     pub prefix: Option<String>,
-}
-
-impl Trunk {
-    /// The keys that are set without an effect: no call goes out by a trunk yet. They are kept, so that an exported tenant can be
-    /// imported again unchanged.
-    pub fn without_effect(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let keys = [("contact", self.contact.is_some()), ("prefix", self.prefix.is_some())];
-        keys.into_iter().filter_map(|(key, is_set)| is_set.then_some(key))
-    }
+    /// The number that is shown to who is called; none shows that of the phone.
+    #[serde(default)]
+    pub caller_id: Option<String>,
 }
 
 /// A routing application.

@@ -258,8 +258,11 @@ impl Exchange {
         };
         if let Some(frame) = frame {
             let (hearers, mixer) = (leg.heard_by.clone(), leg.mixer);
-            if let (Some(mixer), Content::Audio(law)) = (self.mixer_mut(mixer), frame.content) {
-                mixer.take(index, frame.header.timestamp, frame.payload.iter().map(|code| law.decode(*code)));
+            // What a phone plays to whom it holds is not for the others of a conference.
+            let holds = leg.session.stream().is_none_or(|stream| !stream.direction.sends());
+            if let (Some(mixer), Content::Audio(law)) = (self.mixer_mut(mixer).filter(|_| !holds), frame.content) {
+                let from = (frame.header.ssrc, frame.header.timestamp);
+                mixer.take(index, from, frame.payload.iter().map(|code| law.decode(*code)));
             }
             self.relay(&hearers, &frame, now, send);
         }
@@ -273,7 +276,7 @@ impl Exchange {
         {
             self.timers.pop();
             if index & MIXER != 0 {
-                self.mix(index, due, send);
+                self.mix(index, (due, now), send);
                 continue;
             }
             let Some(Some(leg)) = self.legs.get_mut(index as usize) else { continue };
@@ -392,22 +395,24 @@ impl Exchange {
     }
 
     /// Mixes a frame and sends each member its own. The entry of a mixer that has ended or begun anew is void.
-    fn mix(&mut self, entry: u32, due: Timestamp, send: &mut impl FnMut(Outgoing<'_>)) {
+    fn mix(&mut self, entry: u32, (due, now): (Timestamp, Timestamp), send: &mut impl FnMut(Outgoing<'_>)) {
         let Self { legs, mixers, buffer, in_hand, timers, .. } = self;
         let Some(mixer) = mixers.get_mut((entry & !MIXER) as usize).and_then(Option::as_mut) else { return };
         if mixer.due != due {
             return;
         }
+        let begins = mixer.begin_frame(now);
+        // Before the members' sessions get their turn: a fault in one of them must not stop the mix.
+        timers.push(Reverse((mixer.due, entry)));
         mixer.mix(|index, samples| {
             let Some(Some(leg)) = legs.get_mut(index as usize) else { return samples.len() };
             *in_hand = Some(leg.key(index));
-            let (used, transmit) = leg.session.mixed(samples, due, buffer);
+            let (used, transmit) = leg.session.mixed(samples, begins, buffer);
             if let Some(transmit) = transmit {
                 give(index, transmit, buffer, send);
             }
             used
         });
-        timers.push(Reverse((mixer.due, entry)));
     }
 
     /// Gives a key of a member of a mix to the others.
@@ -420,7 +425,7 @@ impl Exchange {
         for other in conference.members.clone().into_iter().filter(|other| *other != index) {
             if let Some(Some(leg)) = self.legs.get_mut(other as usize) {
                 self.in_hand = Some(leg.key(other));
-                leg.session.send_key(digit, KEY, now);
+                leg.session.send_key_in_mix(digit, KEY, now);
                 self.arm(other);
             }
         }

@@ -4,6 +4,7 @@
 //! packet that is a little late is not missed. A lost packet is concealed by its predecessor, at half the amplitude.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use model::Timestamp;
 
@@ -13,6 +14,10 @@ use crate::session::{FRAME, FRAME_SAMPLES};
 const DELAY: usize = 2 * FRAME_SAMPLES;
 /// The most samples that wait; older ones are left out: 120 ms.
 const WAITING_MAX: usize = 6 * FRAME_SAMPLES;
+/// How far behind the last packet another one of its source may be to count as overtaken: one second. What is further behind begins anew.
+const OVERTAKEN_MAX: u32 = 8_000;
+/// How far the mix may fall behind before it skips ahead.
+const LATE_MAX: Duration = Duration::from_millis(100);
 /// The longest gap that is concealed: 40 ms. What comes after a longer one begins anew.
 const CONCEALED_MAX: u32 = 2 * FRAME_SAMPLES as u32;
 
@@ -20,18 +25,20 @@ const CONCEALED_MAX: u32 = 2 * FRAME_SAMPLES as u32;
 #[derive(Debug, Default)]
 struct Input {
     samples: VecDeque<i16>,
-    /// The RTP timestamp that follows the last sample.
-    next: Option<u32>,
+    /// The source (SSRC) and the RTP timestamp that follows its last sample.
+    next: Option<(u32, u32)>,
     /// The last packet, for concealment.
     last: Vec<i16>,
     speaks: bool,
 }
 
 impl Input {
-    fn take(&mut self, timestamp: u32, samples: impl Iterator<Item = i16>) {
-        let gap = self.next.map_or(0, |next| timestamp.wrapping_sub(next));
-        if gap > u32::MAX / 2 {
-            // It was overtaken: its place has been concealed.
+    fn take(&mut self, (source, timestamp): (u32, u32), samples: impl Iterator<Item = i16>) {
+        // A phone that begins anew has another source, and any timestamp.
+        let next = self.next.filter(|(of, _)| *of == source).map_or(timestamp, |(_, next)| next);
+        let (gap, behind) = (timestamp.wrapping_sub(next), next.wrapping_sub(timestamp));
+        if (1..=OVERTAKEN_MAX).contains(&behind) {
+            // Its place has been concealed.
             return;
         }
         if (1..=CONCEALED_MAX).contains(&gap) && !self.last.is_empty() {
@@ -41,7 +48,7 @@ impl Input {
         self.last.clear();
         self.last.extend(samples);
         self.samples.extend(&self.last);
-        self.next = Some(timestamp.wrapping_add(self.last.len() as u32));
+        self.next = Some((source, timestamp.wrapping_add(self.last.len() as u32)));
         let ahead = self.samples.len().saturating_sub(WAITING_MAX);
         self.samples.drain(..ahead);
     }
@@ -95,16 +102,23 @@ impl Mixer {
         }
     }
 
-    /// Takes a packet of a member.
-    pub(crate) fn take(&mut self, leg: u32, timestamp: u32, samples: impl Iterator<Item = i16>) {
+    /// Takes a packet of a member; `from` is its source (SSRC) and timestamp.
+    pub(crate) fn take(&mut self, leg: u32, from: (u32, u32), samples: impl Iterator<Item = i16>) {
         if let Some(member) = self.members.iter_mut().find(|member| member.leg == leg) {
-            member.input.take(timestamp, samples);
+            member.input.take(from, samples);
         }
     }
 
-    /// Mixes the next frame. `send` gets a leg, the samples that wait for it, and returns how many of them it has sent.
+    /// Takes the next frame's time, and sets that of the one after. A thread that stood still does not catch up.
+    pub(crate) fn begin_frame(&mut self, now: Timestamp) -> Timestamp {
+        let begins = if now.since(self.due) > LATE_MAX { now } else { self.due };
+        self.due = begins + FRAME;
+        begins
+    }
+
+    /// Mixes the next frame. `send` gets a leg and the samples that wait for it until it has sent none of them; it returns how many it has
+    /// sent.
     pub(crate) fn mix(&mut self, mut send: impl FnMut(u32, &[i16]) -> usize) {
-        self.due = self.due + FRAME;
         let mut sum = [0_i32; FRAME_SAMPLES];
         for member in &mut self.members {
             member.frame = member.input.next();
@@ -119,8 +133,14 @@ impl Mixer {
                 i16::try_from(heard).unwrap_or_default()
             });
             member.output.extend(others);
-            let sent = send(member.leg, &member.output);
-            member.output.drain(..sent.min(member.output.len()));
+            // Packets may be shorter than a frame.
+            while !member.output.is_empty() {
+                let sent = send(member.leg, &member.output).min(member.output.len());
+                if sent == 0 {
+                    break;
+                }
+                member.output.drain(..sent);
+            }
             // A member that takes nothing, as one that holds, does not get what it has missed.
             let old = member.output.len().saturating_sub(WAITING_MAX);
             member.output.drain(..old);
@@ -135,7 +155,7 @@ mod tests {
     const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     fn say(mixer: &mut Mixer, leg: u32, packet: u32, sample: i16) {
-        mixer.take(leg, packet * FRAME_SAMPLES as u32, [sample; FRAME_SAMPLES].into_iter());
+        mixer.take(leg, (leg, packet * FRAME_SAMPLES as u32), [sample; FRAME_SAMPLES].into_iter());
     }
 
     /// The middle sample that each leg hears in one frame.
@@ -158,7 +178,6 @@ mod tests {
         assert_eq!(heard(&mut mixer), [(1, 1_000), (2, 100), (3, 1_100)]);
         mixer.set_members(&[1, 3, 4]);
         assert_eq!(heard(&mut mixer), [(1, 0), (3, 100), (4, 100)], "who stays goes on");
-        assert_eq!(mixer.due, START + FRAME * 3);
     }
 
     #[test]
@@ -179,6 +198,43 @@ mod tests {
         }
         let of_third: Vec<i16> = (0..5).map(|_| heard(&mut mixer)[2].1).collect();
         assert_eq!(of_third, [1_000, 500, 3_000, 4_000, 0]);
+    }
+
+    #[test]
+    fn a_phone_that_begins_anew_is_heard_whatever_its_timestamps() {
+        for (source, timestamp) in [(9, 1_000), (1, 1_000)] {
+            let mut mixer = Mixer::new(&[1, 2, 3], START);
+            for packet in 0..3 {
+                mixer.take(1, (1, 3_000_000 + packet * 160), [100; FRAME_SAMPLES].into_iter());
+            }
+            for packet in 0..3 {
+                mixer.take(1, (source, timestamp + packet * 160), [200; FRAME_SAMPLES].into_iter());
+            }
+            let heard: Vec<i16> = (0..6).map(|_| heard(&mut mixer)[2].1).collect();
+            assert_eq!(heard, [100, 100, 100, 200, 200, 200], "{source}");
+        }
+    }
+
+    #[test]
+    fn a_mix_that_stood_still_does_not_catch_up() {
+        let mut mixer = Mixer::new(&[1, 2, 3], START);
+        assert_eq!(mixer.begin_frame(START + FRAME * 3), START + FRAME, "a little late");
+        let now = START + Duration::from_secs(3_600);
+        assert_eq!((mixer.begin_frame(now), mixer.due), (now, now + FRAME));
+    }
+
+    #[test]
+    fn packets_shorter_than_a_frame_are_sent_as_often_as_needed() {
+        let mut mixer = Mixer::new(&[1, 2, 3], START);
+        let mut sent = 0;
+        for packet in 0..4 {
+            say(&mut mixer, 1, packet, 7);
+            mixer.mix(|leg, samples| {
+                sent += usize::from(leg == 2 && samples.len() >= 80);
+                80.min(samples.len())
+            });
+        }
+        assert_eq!(sent, 8);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub use treatment::{Collect, CollectEnd, Outcome, Phase, PlayEnd, Prompt, Repeat
 
 /// Events waiting for `poll_event`: a leg makes one or two per input.
 const EVENTS_MAX: usize = 16;
+/// The time of a sample, in microseconds.
+const SAMPLE_US: u64 = 125;
 /// Most packets that are due in one turn: a treatment and a key, each several [`FRAME`]s late, and a report. More are
 /// a fault of this program and end the session.
 pub const STEPS_MAX: usize = 64;
@@ -234,16 +236,19 @@ impl Session {
         Some(self.audio_to(to, length))
     }
 
-    /// Sends the mix of a conference, which was due at `due`, if it fills a packet of the phone. Returns the samples that were used, and the
-    /// packet. A treatment has precedence.
-    pub fn mixed(&mut self, samples: &[i16], due: Timestamp, out: &mut PacketBuffer) -> (usize, Option<Transmit>) {
-        if self.is_treated() || self.keys.is_sounding() {
+    /// Sends the mix of a conference, if it fills a packet of the phone; its last frame begins at `begins`. Returns the samples that were used,
+    /// and the packet. A treatment has precedence, and the tone of a key; a key as a telephone event leaves the audio as it is.
+    pub fn mixed(&mut self, samples: &[i16], begins: Timestamp, out: &mut PacketBuffer) -> (usize, Option<Transmit>) {
+        let takes_events = self.stream.as_ref().is_some_and(|stream| stream.telephone_event.is_some());
+        if self.is_treated() || (self.keys.is_sounding() && !takes_events) {
             return (samples.len(), None);
         }
         let Some((to, stream)) = self.destination().zip(self.stream.as_ref()) else { return (samples.len(), None) };
         let wanted = stream.packet_samples();
         let Some(packet) = samples.get(..wanted) else { return (0, None) };
-        let length = self.outbound.play(stream, packet, due, out);
+        let waited = samples.len() as u64 * SAMPLE_US;
+        let first = Timestamp::from_micros((begins + FRAME).as_micros().saturating_sub(waited));
+        let length = self.outbound.play(stream, packet, first, out);
         (wanted, Some(self.audio_to(to, length)))
     }
 

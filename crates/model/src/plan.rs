@@ -23,6 +23,8 @@ pub enum Destination {
         /// How long it may ring, in milliseconds.
         no_answer_ms: u64,
     },
+    /// A number outside, behind a trunk.
+    Outside(Outside),
     /// A code that changes the state of the agent on the calling phone.
     FeatureCode {
         /// What it does.
@@ -39,6 +41,21 @@ pub enum Destination {
         /// The reason, in words.
         reason: String,
     },
+}
+
+/// A number outside, and the trunk that leads to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outside {
+    /// The number, as the trunk takes it.
+    pub number: Dn,
+    /// The trunk's name.
+    pub trunk: String,
+    /// Where the trunk takes calls; it has no Path.
+    pub contact: Contact,
+    /// The number that is shown to who is called; `None` shows that of who calls.
+    pub caller_id: Option<String>,
+    /// How long it may ring, in milliseconds.
+    pub no_answer_ms: u64,
 }
 
 /// The action of a number without an application.

@@ -64,7 +64,8 @@ pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<Tena
     for row in rows(db, "SELECT * FROM trunk WHERE tenant = ? ORDER BY dbid", tenant).await? {
         let name = text(&row, "name")?;
         let allow = lists.sources.remove(&name).unwrap_or_default();
-        objects.trunks.push(Trunk { name, allow, contact: get(&row, "contact")?, prefix: get(&row, "prefix")? });
+        let (contact, prefix, caller_id) = (get(&row, "contact")?, get(&row, "prefix")?, get(&row, "caller_id")?);
+        objects.trunks.push(Trunk { name, allow, contact, prefix, caller_id });
     }
     for row in rows(db, "SELECT * FROM feature_code WHERE tenant = ? ORDER BY dbid", tenant).await? {
         let action = action(&text(&row, "action")?)?;

@@ -209,9 +209,10 @@ async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
 }
 
 async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
-    let sql = "INSERT INTO trunk (tenant, name, contact, prefix) VALUES (?, ?, ?, ?)
-         ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact, prefix = excluded.prefix";
-    run(db, query(sql).bind(tenant).bind(&o.name).bind(&o.contact).bind(&o.prefix)).await?;
+    let sql = "INSERT INTO trunk (tenant, name, contact, prefix, caller_id) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact,
+         prefix = excluded.prefix, caller_id = excluded.caller_id";
+    run(db, query(sql).bind(tenant).bind(&o.name).bind(&o.contact).bind(&o.prefix).bind(&o.caller_id)).await?;
     run(db, query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, source) in (0_i64..).zip(&o.allow) {
         let sql = "INSERT INTO trunk_source (tenant, name, place, source) VALUES (?, ?, ?, ?)";

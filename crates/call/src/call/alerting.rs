@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use model::event::ErrorCode;
-use model::plan::Destination;
+use model::plan::{Caller, Destination};
 use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 
 use super::facts::answering;
@@ -24,7 +24,7 @@ impl Call {
     /// What rings at the DN of the request.
     fn alerting(&mut self, asked: &Asked) -> Result<&mut Offer, (ErrorCode, &'static str)> {
         match &mut self.s.stage {
-            Stage::Offering(offer) if offer.dn == asked.this_dn && offer.rang => Ok(offer),
+            Stage::Offering(offer) if offer.dn == asked.this_dn && offer.trunk.is_none() && offer.rang => Ok(offer),
             _ => Err((ErrorCode::INVALID_CALL_STATE, "the call does not ring at this DN")),
         }
     }
@@ -79,7 +79,7 @@ impl Call {
         if offer.dn == to {
             return Err((ErrorCode::INVALID_DESTINATION, "the call rings there already"));
         }
-        let ask = self.ask_dial_plan(to.to_string(), now);
+        let ask = self.ask_dial_plan(to.to_string(), Caller::Phone(asked.this_dn.clone()), now);
         if let Stage::Offering(offer) = &mut self.s.stage {
             offer.redirect = Some(Routing { ask, dn: to, agent: None, asked: Some(asked) });
         }
@@ -114,6 +114,10 @@ impl Call {
                 self.answer_caller();
                 self.park(Point { dn, application, default_dn }, UserData::new(), now);
             }
+            Destination::Outside(outside) => {
+                let offer = Offer { transferred_by, ..Offer::new(outside.number.clone(), None, point) };
+                self.offer_outside(offer, outside, now);
+            }
             Destination::Service(service) => self.serve(service, now),
             Destination::FeatureCode { .. } | Destination::Reject { .. } => {}
         }
@@ -140,7 +144,8 @@ impl Call {
         for leg in std::mem::take(&mut offer.legs) {
             self.push(Output::CancelLeg(leg));
         }
-        let mut released = self.offer_event(EventName::Released, &offer);
+        self.stop_all(now);
+        let Some(mut released) = self.offer_event(EventName::Released, &offer) else { return Some(offer) };
         released.call_state = Some(CallState::Redirected);
         released.third_party_dn = Some(to.to_string());
         released.third_party_role = Some(DnRole::Destination);
@@ -149,7 +154,6 @@ impl Call {
             None => released,
         };
         self.fact(released, now);
-        self.stop_all(now);
         Some(offer)
     }
 

@@ -106,8 +106,7 @@ impl Call {
     /// Calls the destination.
     pub(crate) fn begin_consulting(&mut self, asked: Option<&Asked>, destination: Destination, now: Timestamp) {
         self.s.timers.arm(Timer::Lifetime, now + LIFETIME);
-        let created = self.event(EventName::CallCreated);
-        self.fact(created, now);
+        self.announce(now);
         let caller = self.s.party(PartyNo::CALLER);
         if let Some(dialing) = caller.and_then(|caller| self.party_event(EventName::Dialing, caller)) {
             let dialing = match asked {
@@ -243,9 +242,10 @@ impl Call {
             Stage::Offering(offer) if rang => self.offer_event(EventName::PartyChanged, offer),
             _ => return,
         };
-        let mut changed = changed;
-        came_from(&mut changed, from, &dn);
-        self.fact(changed, now);
+        if let Some(mut changed) = changed {
+            came_from(&mut changed, from, &dn);
+            self.fact(changed, now);
+        }
         self.tell_transfer(now);
     }
 
@@ -263,7 +263,7 @@ impl Call {
         self.tell_party(party.number, EventName::Released, how, now);
         self.s.parties.retain(|other| other.number != party.number);
         self.stop_all(now);
-        let ask = self.ask_dial_plan(dn.to_string(), now);
+        let ask = self.ask_dial_plan(dn.to_string(), party.device.clone(), now);
         self.s.stage = Stage::Recalling(Recall { ask, to: dn.clone(), from: dn.clone(), point: party.point });
     }
 }

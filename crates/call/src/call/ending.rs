@@ -80,9 +80,10 @@ impl Call {
             Stage::Offering(offer) if offer.rang => {
                 // A phone that rang without an answer was not released remotely: the caller simply left.
                 let name = if ending.is_abandoned() { EventName::Abandoned } else { EventName::Released };
-                let mut event = self.offer_event(name, offer);
-                event.call_state = Some(ending.how);
-                self.fact(event, now);
+                if let Some(mut event) = self.offer_event(name, offer) {
+                    event.call_state = Some(ending.how);
+                    self.fact(event, now);
+                }
             }
             _ => {}
         }

@@ -3,7 +3,7 @@
 use model::event::{ErrorCode, Event, Stamped};
 use model::{CallState, DnRole, EventId, EventName, Request, Seq, Subject, Timestamp};
 
-use super::party::{Party, PartyNo};
+use super::party::{LegProgress, Party, PartyNo};
 use super::point::Point;
 use super::state::{Asked, Offer, Stage};
 use super::{Call, Output};
@@ -16,6 +16,7 @@ pub const RECALLED_FROM: &str = "RecalledFrom";
 impl Call {
     /// Publishes a fact. Facts are numbered within the token, and their times never go back.
     pub(super) fn fact(&mut self, event: Event, now: Timestamp) {
+        self.announce(now);
         self.s.seq += 1;
         self.s.last_at = self.s.last_at.max(now);
         let id = EventId { subject: Subject::Call(self.s.conn_id), token: self.s.token, seq: Seq(self.s.seq) };
@@ -26,6 +27,18 @@ impl Call {
             trace: Some(self.s.uuid),
             event,
         }));
+    }
+
+    /// Publishes that the call exists, once, before anything else of it.
+    pub(super) fn announce(&mut self, now: Timestamp) {
+        if !std::mem::replace(&mut self.s.announced, true) {
+            let created = self.event(EventName::CallCreated);
+            self.fact(created, now);
+            // Who consults, or calls by request, is told by the answer to the request.
+            if self.s.caller_progress() == LegProgress::Offered {
+                self.tell_caller(EventName::Dialing, CallState::Ok, now);
+            }
+        }
     }
 
     /// An event of this call, without a DN so far.
@@ -48,8 +61,11 @@ impl Call {
         event
     }
 
-    /// An event for a DN that rings.
-    pub(super) fn offer_event(&self, name: EventName, offer: &Offer) -> Event {
+    /// An event for a DN that rings; `None` for a number outside, which has no DN.
+    pub(super) fn offer_event(&self, name: EventName, offer: &Offer) -> Option<Event> {
+        if offer.trunk.is_some() {
+            return None;
+        }
         let mut event = self.event(name);
         event.call_state = Some(CallState::Ok);
         event.this_dn = Some(offer.dn.clone());
@@ -66,7 +82,7 @@ impl Call {
             event.extensions.push(RECALLED_FROM, from.as_str());
         }
         delivered_by(&mut event, offer.point.as_ref());
-        event
+        Some(event)
     }
 
     /// An event for a party; `None` for one behind a trunk, which has no DN.

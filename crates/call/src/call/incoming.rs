@@ -1,55 +1,52 @@
 //! An incoming call: the dial plan resolves its number to a phone, a route point, a service or a refusal.
 
-use model::plan::{Destination, Service};
+use model::plan::{Caller, Destination, Service};
 use model::request::Treatment;
-use model::{CallState, EventName, Timestamp, UserData};
+use model::{CallState, Dn, Timestamp, UserData};
 
 use super::ending::Ending;
 use super::party::LegProgress;
 use super::point::Point;
-use super::state::{Offer, Purpose, Stage};
+use super::state::{Offer, Purpose, Routing, Stage};
 use super::timer::{DIAL_PLAN, LIFETIME, Timer};
 use super::{CALLER_LEG, Call, Output};
 
 impl Call {
-    /// Publishes the new call and queries the dial plan.
+    /// Queries the dial plan. The call is published once it has answered.
     pub(super) fn begin(&mut self, now: Timestamp) {
         self.s.timers.arm(Timer::Lifetime, now + LIFETIME);
-        let created = self.event(EventName::CallCreated);
-        self.fact(created, now);
-        self.tell_caller(EventName::Dialing, CallState::Ok, now);
-        let dialled = self.s.dialled.clone();
-        let ask = self.ask_dial_plan(dialled, now);
+        let (dialled, by) = (self.s.dialled.clone(), self.s.caller.clone());
+        let ask = self.ask_dial_plan(dialled, by, now);
         self.s.stage = Stage::Asking { ask };
     }
 
-    pub(super) fn ask_dial_plan(&mut self, dialled: String, now: Timestamp) -> u32 {
+    pub(super) fn ask_dial_plan(&mut self, dialled: String, by: Caller, now: Timestamp) -> u32 {
         let ask = self.s.numbers.ask;
         self.s.numbers.ask += 1;
         self.s.timers.arm(Timer::DialPlan, now + DIAL_PLAN);
-        self.push(Output::AskDialPlan { ask, dialled });
+        self.push(Output::AskDialPlan { ask, by, dialled });
         ask
     }
 
     /// Repeats an open question to the dial plan: its answer went to an owner that has failed.
     pub fn ask_again(&mut self) {
-        let open = match &self.s.stage {
-            Stage::Waiting(waiting) => waiting.routing.as_ref(),
-            Stage::Offering(offer) => offer.redirect.as_ref(),
+        let routing = |open: &Routing, by: &Dn| (open.ask, open.dn.to_string(), Caller::Phone(by.clone()));
+        let of_stage = match &self.s.stage {
+            Stage::Asking { ask } => Some((*ask, self.s.dialled.clone(), self.s.caller.clone())),
+            Stage::Originating(_) => {
+                self.originating_question().map(|(ask, dialled)| (ask, dialled, self.s.caller.clone()))
+            }
+            Stage::Waiting(waiting) => waiting.routing.as_ref().map(|open| routing(open, &waiting.point.dn)),
+            Stage::Offering(offer) => offer.redirect.as_ref().map(|open| routing(open, &offer.dn)),
+            Stage::Recalling(recall) => Some((recall.ask, recall.to.to_string(), Caller::Phone(recall.to.clone()))),
             _ => None,
         };
-        let open = open.map(|routing| (routing.ask, routing.dn.to_string()));
-        let recall = match &self.s.stage {
-            Stage::Recalling(recall) => Some((recall.ask, recall.to.to_string())),
-            _ => None,
-        };
-        let transfer = self.s.transfer.as_ref().map(|transfer| (transfer.ask, transfer.to.to_string()));
-        let asking = match &self.s.stage {
-            Stage::Asking { ask } => Some((*ask, self.s.dialled.clone())),
-            _ => self.originating_question(),
-        };
-        for (ask, dialled) in asking.into_iter().chain(open).chain(recall).chain(transfer) {
-            self.push(Output::AskDialPlan { ask, dialled });
+        let transfer = self.s.transfer.as_ref().and_then(|transfer| {
+            let by = self.s.party(transfer.party)?.device.clone();
+            Some((transfer.ask, transfer.to.to_string(), by))
+        });
+        for (ask, dialled, by) in of_stage.into_iter().chain(transfer) {
+            self.push(Output::AskDialPlan { ask, by, dialled });
         }
     }
 
@@ -57,6 +54,8 @@ impl Call {
         match &self.s.stage {
             Stage::Asking { ask: open } if *open == ask => {
                 self.s.timers.disarm(Timer::DialPlan);
+                self.s.outbound = matches!(destination, Destination::Outside(_));
+                self.announce(now);
                 self.first_destination(destination, now);
             }
             Stage::Originating(_) if self.originating_question().is_some_and(|(open, _)| open == ask) => {
@@ -110,6 +109,9 @@ impl Call {
             }
             Destination::Extension { dn, contacts, no_answer_ms } => {
                 self.offer(Offer::new(dn, None, None), contacts, no_answer_ms, now);
+            }
+            Destination::Outside(outside) => {
+                self.offer_outside(Offer::new(outside.number.clone(), None, None), outside, now);
             }
             // The plan has changed since the call was made by request.
             Destination::FeatureCode { .. } if self.s.caller_progress() == LegProgress::Answered => {

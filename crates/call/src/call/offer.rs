@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::plan::{Caller, Contact};
+use model::plan::{Caller, Contact, Outside};
 use model::request::Treatment;
 use model::{AgentId, CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 
@@ -18,6 +18,7 @@ impl Offer {
     pub(super) const fn new(dn: Dn, agent: Option<AgentId>, point: Option<Point>) -> Self {
         Self {
             dn,
+            trunk: None,
             agent,
             legs: Vec::new(),
             rang: false,
@@ -32,9 +33,20 @@ impl Offer {
 }
 
 impl Call {
+    /// Calls a number outside.
+    pub(super) fn offer_outside(&mut self, mut offer: Offer, outside: Outside, now: Timestamp) {
+        offer.trunk = Some(outside.trunk);
+        offer.legs = self.ring_legs(&offer.dn, vec![outside.contact], outside.caller_id.as_deref());
+        self.offer_rings(offer, outside.no_answer_ms, now);
+    }
+
     /// Rings the phones, newest registration first.
     pub(super) fn offer(&mut self, mut offer: Offer, contacts: Vec<Contact>, no_answer_ms: u64, now: Timestamp) {
-        offer.legs = self.ring_legs(&offer.dn, contacts);
+        offer.legs = self.ring_legs(&offer.dn, contacts, None);
+        self.offer_rings(offer, no_answer_ms, now);
+    }
+
+    fn offer_rings(&mut self, offer: Offer, no_answer_ms: u64, now: Timestamp) {
         let rings = Duration::from_millis(no_answer_ms).clamp(RING_MIN, RING_MAX);
         self.s.timers.arm(Timer::NoAnswer, now + rings);
         self.s.stage = Stage::Offering(offer);
@@ -46,13 +58,13 @@ impl Call {
     }
 
     /// Rings each of the contacts on a leg of its own, at most [`FORK_MAX`].
-    pub(super) fn ring_legs(&mut self, dn: &Dn, contacts: Vec<Contact>) -> Vec<LegId> {
+    pub(super) fn ring_legs(&mut self, dn: &Dn, contacts: Vec<Contact>, shows: Option<&str>) -> Vec<LegId> {
         let mut legs = Vec::new();
         for contact in contacts.into_iter().take(FORK_MAX) {
             let leg = LegId(self.s.numbers.leg);
             self.s.numbers.leg = self.s.numbers.leg.saturating_add(1);
             legs.push(leg);
-            self.push(Output::RingLeg { leg, dn: dn.clone(), contact });
+            self.push(Output::RingLeg { leg, dn: dn.clone(), contact, shows: shows.map(str::to_owned) });
         }
         legs
     }
@@ -75,11 +87,13 @@ impl Call {
             return;
         };
         offer.rang = true;
-        if let Stage::Offering(offer) = &self.s.stage {
-            let event = self.offer_event(EventName::Ringing, offer);
+        let Stage::Offering(offer) = &self.s.stage else { return };
+        if let Some(event) = self.offer_event(EventName::Ringing, offer) {
             self.fact(event, now);
-            self.tell_transfer(now);
+        } else {
+            self.tell_caller(EventName::NetworkReached, CallState::Ok, now);
         }
+        self.tell_transfer(now);
     }
 
     pub(super) fn leg_answered(&mut self, leg: LegId, now: Timestamp) {
@@ -132,9 +146,13 @@ impl Call {
     fn join(&mut self, offer: Offer, leg: LegId) -> PartyNo {
         let last = self.s.parties.last().map_or(0, |party| party.number.0);
         let number = PartyNo(last.saturating_add(1));
+        let device = match offer.trunk {
+            Some(trunk) => Caller::Trunk { trunk, number: offer.dn.to_string() },
+            None => Caller::Phone(offer.dn),
+        };
         self.s.parties.push(Party {
             number,
-            device: Caller::Phone(offer.dn),
+            device,
             role: DnRole::Destination,
             leg,
             progress: LegProgress::Answered,
@@ -185,8 +203,7 @@ impl Call {
         let Stage::Offering(mut offer) = std::mem::replace(&mut self.s.stage, Stage::Asking { ask: 0 }) else {
             return;
         };
-        if offer.rang {
-            let mut released = self.offer_event(EventName::Released, &offer);
+        if let Some(mut released) = self.offer_event(EventName::Released, &offer).filter(|_| offer.rang) {
             released.call_state = Some(why);
             self.fact(released, now);
         }

@@ -29,9 +29,7 @@ impl Call {
         call.s.parties.clear();
         call.s.user_data = user_data;
         call.s.timers.arm(Timer::Lifetime, now + LIFETIME);
-        let created = call.event(EventName::CallCreated);
-        call.fact(created, now);
-        let ask = call.ask_dial_plan(call.s.dialled.clone(), now);
+        let ask = call.ask_dial_plan(call.s.dialled.clone(), call.s.caller.clone(), now);
         call.s.stage = Stage::Originating(Originating { asked, step: OriginatingStep::Destination(ask) });
         call
     }
@@ -74,12 +72,14 @@ impl Call {
         if let Some((code, text)) = not_a_target(destination, &self.s) {
             return self.originating_fails(code, text, now);
         }
-        let ask = self.ask_dial_plan(asked.this_dn.to_string(), now);
+        self.s.outbound = matches!(destination, Destination::Outside(_));
+        self.announce(now);
+        let ask = self.ask_dial_plan(asked.this_dn.to_string(), self.s.caller.clone(), now);
         self.s.stage = Stage::Originating(Originating { asked, step: OriginatingStep::Phone(ask) });
     }
 
     fn ring_origin(&mut self, asked: Asked, contacts: Vec<Contact>, no_answer_ms: u64, now: Timestamp) {
-        let legs = self.ring_legs(&asked.this_dn, contacts);
+        let legs = self.ring_legs(&asked.this_dn, contacts, None);
         let rings = Duration::from_millis(no_answer_ms).clamp(RING_MIN, RING_MAX);
         self.s.timers.arm(Timer::NoAnswer, now + rings);
         let mut caller = Party::calling(self.s.caller.clone());
@@ -105,7 +105,7 @@ impl Call {
         for caller in &mut self.s.parties {
             (caller.leg, caller.progress) = (leg, LegProgress::Answered);
         }
-        let ask = self.ask_dial_plan(self.s.dialled.clone(), now);
+        let ask = self.ask_dial_plan(self.s.dialled.clone(), self.s.caller.clone(), now);
         self.s.stage = Stage::Asking { ask };
     }
 

@@ -138,7 +138,8 @@ impl Call {
 
     /// One party leaves; unless the call is a conference, that ends it.
     fn release(&mut self, asked: Asked, now: Timestamp) -> Outcome {
-        let is_offered = matches!(&self.s.stage, Stage::Offering(offer) if offer.dn == asked.this_dn);
+        let is_offered =
+            matches!(&self.s.stage, Stage::Offering(offer) if offer.dn == asked.this_dn && offer.trunk.is_none());
         let is_point = matches!(&self.s.stage, Stage::Waiting(waiting) if waiting.point.dn == asked.this_dn);
         if is_offered {
             // Handled as a refusal by the phone: the call returns to its route point.
@@ -176,7 +177,7 @@ impl Call {
     pub(super) fn event_for_each_dn(&self, name: EventName) -> Vec<Event> {
         let called = match &self.s.stage {
             Stage::Waiting(waiting) => Some(self.point_event(name, &waiting.point)),
-            Stage::Offering(offer) => Some(self.offer_event(name, offer)),
+            Stage::Offering(offer) => self.offer_event(name, offer),
             _ => None,
         };
         let parties = self.s.parties.iter().rev();

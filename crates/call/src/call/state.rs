@@ -35,6 +35,10 @@ pub struct CallSnapshot {
     pub dialled: String,
     /// The business data.
     pub user_data: UserData,
+    /// Whether the call's existence has been published: only then its type is known.
+    pub announced: bool,
+    /// Whether a phone of the tenant called a number outside.
+    pub outbound: bool,
     /// Its number within its thread; the thread's first call has 0.
     pub number: u16,
     /// The call for which it is a consultation.
@@ -74,6 +78,8 @@ impl CallSnapshot {
             caller,
             dialled,
             user_data: UserData::new(),
+            announced: false,
+            outbound: false,
             number: 0,
             consults_for: None,
             transfer: None,
@@ -156,10 +162,11 @@ impl CallSnapshot {
         matches!(self.stage, Stage::Asking { .. })
     }
 
-    /// Whether it began inside the tenant or outside, or consults about another call.
+    /// Whether it began inside the tenant or outside, leads outside, or consults about another call.
     pub const fn call_type(&self) -> CallType {
         match (&self.consults_for, &self.caller) {
             (Some(_), _) => CallType::Consult,
+            (None, Caller::Phone(_)) if self.outbound => CallType::Outbound,
             (None, Caller::Phone(_)) => CallType::Internal,
             (None, Caller::Trunk { .. }) => CallType::Inbound,
         }
@@ -318,16 +325,18 @@ pub struct Recall {
     pub point: Option<Point>,
 }
 
-/// A DN whose phones ring.
+/// A DN whose phones ring, or a number outside that is called.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Offer {
     /// Its number.
     pub dn: Dn,
+    /// The trunk that leads to it, for a number outside.
+    pub trunk: Option<String>,
     /// The agent that routing reserved.
     pub agent: Option<AgentId>,
     /// The ringing legs.
     pub legs: Vec<LegId>,
-    /// Whether `Ringing` was published.
+    /// Whether `Ringing` was published, or `NetworkReached` for a number outside.
     pub rang: bool,
     /// The route point that delivered the call.
     pub point: Option<Point>,

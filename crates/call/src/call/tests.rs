@@ -12,5 +12,6 @@ mod laws;
 mod limits;
 mod offered;
 mod originate;
+mod outside;
 mod requests;
 mod transfer;

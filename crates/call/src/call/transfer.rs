@@ -2,7 +2,7 @@
 //! who transferred it.
 
 use model::event::ErrorCode;
-use model::plan::Destination;
+use model::plan::{Caller, Destination};
 use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 
 use super::alerting::not_a_target;
@@ -62,7 +62,8 @@ impl Call {
         if self.s.party_at(&to).is_some() {
             return Err((ErrorCode::INVALID_DESTINATION, "the destination is in the call already"));
         }
-        let ask = self.ask_dial_plan(to.to_string(), now);
+        let by = self.s.party(party).map_or_else(|| self.s.caller.clone(), |party| party.device.clone());
+        let ask = self.ask_dial_plan(to.to_string(), by, now);
         self.s.transfer = Some(Transfer { party, ask, to, asked, consultation });
         Ok(())
     }
@@ -89,6 +90,10 @@ impl Call {
             Destination::RoutePoint { dn, application, default_dn } => {
                 self.park(Point { dn, application, default_dn }, UserData::new(), now);
                 self.tell_moved(&transfer.to, &by, now);
+            }
+            Destination::Outside(outside) => {
+                let offer = Offer { transferred_by: Some(by), ..Offer::new(outside.number.clone(), None, point) };
+                self.offer_outside(offer, outside, now);
             }
             Destination::Service(service) => self.serve(service, now),
             Destination::FeatureCode { .. } | Destination::Reject { .. } => {}
@@ -191,13 +196,12 @@ impl Call {
     pub(super) fn recall(&mut self, why: CallState, now: Timestamp) {
         let Stage::Offering(offer) = std::mem::replace(&mut self.s.stage, Stage::Talking) else { return };
         let Offer { dn: from, transferred_by: Some(to), rang, .. } = &offer else { return };
-        if *rang {
-            let mut released = self.offer_event(EventName::Released, &offer);
+        if let Some(mut released) = self.offer_event(EventName::Released, &offer).filter(|_| *rang) {
             released.call_state = Some(why);
             self.fact(released, now);
         }
         let (from, to) = (from.clone(), to.clone());
-        let ask = self.ask_dial_plan(to.to_string(), now);
+        let ask = self.ask_dial_plan(to.to_string(), Caller::Phone(to.clone()), now);
         self.s.stage = Stage::Recalling(Recall { ask, to, from, point: offer.point });
     }
 

@@ -1,7 +1,7 @@
 //! A call on a route point: queued, instructed and routed, or routed by default without an instruction.
 
 use model::event::ErrorCode;
-use model::plan::Destination;
+use model::plan::{Caller, Destination};
 use model::request::RouteTo;
 use model::{CallState, Dn, DnRole, EventName, Timestamp, UserData};
 
@@ -53,7 +53,10 @@ impl Call {
     }
 
     fn look_up(&mut self, dn: Dn, agent: Option<model::AgentId>, asked: Option<Asked>, now: Timestamp) {
-        let ask = self.ask_dial_plan(dn.to_string(), now);
+        let Stage::Waiting(Waiting { point, .. }) = &self.s.stage else { return };
+        // The tenant's application decides, not who calls: that one may be outside, and must not be sent outside again by itself.
+        let by = Caller::Phone(point.dn.clone());
+        let ask = self.ask_dial_plan(dn.to_string(), by, now);
         if let Stage::Waiting(waiting) = &mut self.s.stage {
             waiting.routing = Some(Routing { ask, dn, agent, asked });
         }
@@ -105,6 +108,9 @@ impl Call {
             }
             Destination::Extension { dn, contacts, no_answer_ms } => {
                 self.offer(Offer::new(dn, agent, Some(point)), contacts, no_answer_ms, now);
+            }
+            Destination::Outside(outside) => {
+                self.offer_outside(Offer::new(outside.number.clone(), agent, Some(point)), outside, now);
             }
             Destination::Service(service) => self.serve(service, now),
             Destination::FeatureCode { .. } | Destination::Reject { .. } => {}

@@ -21,6 +21,7 @@ fn plan() -> TenantPlan {
         country_prefix: Some("+1".to_owned()),
         national_prefix: Some("0".to_owned()),
         international_prefix: Some("00".to_owned()),
+        trunks: Vec::new(),
     }
 }
 
@@ -78,4 +79,50 @@ fn an_unknown_number_is_404() {
             "{dialled}"
         );
     }
+}
+
+fn trunk(name: &str, prefix: &str, caller_id: Option<&str>) -> OutsideTrunk {
+    OutsideTrunk {
+        name: name.to_owned(),
+        prefix: prefix.to_owned(),
+        contact: format!("{name}.example:5060"),
+        caller_id: caller_id.map(str::to_owned),
+    }
+}
+
+/// The trunk and the URI to which a phone's call goes.
+fn goes_out(plan: &TenantPlan, dialled: &str) -> Option<(String, String)> {
+    match resolve(plan, &Caller::Phone(dn("7101")), dialled, |_| contact()) {
+        Destination::Outside(outside) => {
+            assert!(outside.contact.path.is_empty());
+            Some((outside.trunk, outside.contact.uri))
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn a_number_outside_goes_to_the_trunk_with_the_longest_prefix() {
+    let mut plan = plan();
+    assert_eq!(goes_out(&plan, "+4930123456"), None, "without a trunk there is no way out");
+    plan.trunks =
+        vec![trunk("world", "+", Some("+15550100")), trunk("berlin", "+4930", None), trunk("again", "+4930", None)];
+    let to = |trunk: &str, number: &str| Some((trunk.to_owned(), format!("sip:{number}@{trunk}.example:5060")));
+    assert_eq!(goes_out(&plan, "004989123456"), to("world", "+4989123456"));
+    assert_eq!(goes_out(&plan, "+49 30 / 12".replace('/', "-").as_str()), to("berlin", "+493012"), "the first of two");
+    assert_eq!(goes_out(&plan, "05550199"), to("world", "+15550199"));
+    assert_eq!(goes_out(&plan, "+15550100"), None, "the tenant's own numbers stay inside");
+    assert_eq!(goes_out(&plan, "7199"), None, "it begins with no trunk's prefix");
+    assert_eq!(goes_out(&plan, "+49;x"), to("world", "+49"));
+    assert_eq!(goes_out(&plan, "+4930a%0d"), None, "it is no number");
+}
+
+#[test]
+fn who_calls_from_outside_does_not_go_out_again() {
+    let mut plan = plan();
+    plan.trunks = vec![trunk("world", "+", None)];
+    assert!(matches!(
+        resolve(&plan, &outside(), "+4930123456", |_| Vec::new()),
+        Destination::Reject { status: 403, .. }
+    ));
 }

@@ -1895,6 +1895,9 @@ pub struct LegRecord {
     pub target_uri: ::prost::alloc::string::String,
     #[prost(string, repeated, tag = "8")]
     pub target_path: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The number that it shows, if not that of who calls.
+    #[prost(string, optional, tag = "18")]
+    pub target_shows: ::core::option::Option<::prost::alloc::string::String>,
     /// Media waits for an answer to its offer.
     #[prost(bool, tag = "9")]
     pub owes_media: bool,
@@ -1987,6 +1990,12 @@ pub struct CallModelRecord {
     /// The number of the thread's next call; in its first call, 0 before there was a second one.
     #[prost(uint32, tag = "37")]
     pub next_call: u32,
+    /// That the call exists has not been published.
+    #[prost(bool, tag = "39")]
+    pub unannounced: bool,
+    /// A phone of the tenant called a number outside.
+    #[prost(bool, tag = "40")]
+    pub outbound: bool,
     #[prost(
         oneof = "call_model_record::Stage",
         tags = "21, 22, 23, 24, 25, 26, 27, 31, 33, 38"
@@ -2173,6 +2182,9 @@ pub struct OfferRecord {
     pub transferred_by: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "11")]
     pub recalled_from: ::core::option::Option<::prost::alloc::string::String>,
+    /// Of a number outside.
+    #[prost(string, optional, tag = "12")]
+    pub trunk: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// A call made by request whose own phone has not answered.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

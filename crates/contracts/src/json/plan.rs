@@ -1,10 +1,10 @@
 //! The dial plan's answer on 8800.
 //!
 //! `{"kind":"extension","dn":"7101","no_answer_ms":15000,"contacts":[{"uri":"sip:..","path":["<sip:..;lr>"]}]}`; the other kinds are
-//! `route_point`, `feature_code`, `echo`, `announcement` and `reject`.
+//! `route_point`, `outside`, `feature_code`, `echo`, `announcement` and `reject`.
 
 use model::Dn;
-use model::plan::{Contact, Destination, FeatureCode, Service};
+use model::plan::{Contact, Destination, FeatureCode, Outside, Service};
 use serde::{Deserialize, Serialize};
 
 use super::FrameError;
@@ -20,6 +20,13 @@ enum Wire {
     Extension {
         dn: String,
         contacts: Vec<WireContact>,
+        no_answer_ms: u64,
+    },
+    Outside {
+        number: String,
+        trunk: String,
+        uri: String,
+        caller_id: Option<String>,
         no_answer_ms: u64,
     },
     FeatureCode {
@@ -57,6 +64,13 @@ pub fn destination_to_json(destination: &Destination) -> serde_json::Value {
             contacts: contacts.iter().map(|c| WireContact { uri: c.uri.clone(), path: c.path.clone() }).collect(),
             no_answer_ms: *no_answer_ms,
         },
+        Destination::Outside(outside) => Wire::Outside {
+            number: outside.number.to_string(),
+            trunk: outside.trunk.clone(),
+            uri: outside.contact.uri.clone(),
+            caller_id: outside.caller_id.clone(),
+            no_answer_ms: outside.no_answer_ms,
+        },
         Destination::FeatureCode { code, ask_pin } => Wire::FeatureCode {
             action: match code {
                 FeatureCode::Login => FeatureAction::Login,
@@ -93,6 +107,13 @@ pub fn destination_from_json(json: &[u8]) -> Result<Destination, FrameError> {
             contacts: contacts.into_iter().map(|c| Contact { uri: c.uri, path: c.path }).collect(),
             no_answer_ms,
         },
+        Wire::Outside { number, trunk, uri, caller_id, no_answer_ms } => Destination::Outside(Outside {
+            number: dn(&number, "number")?,
+            trunk,
+            contact: Contact { uri, path: Vec::new() },
+            caller_id,
+            no_answer_ms,
+        }),
         Wire::FeatureCode { action, ask_pin } => Destination::FeatureCode {
             code: match action {
                 FeatureAction::Login => FeatureCode::Login,

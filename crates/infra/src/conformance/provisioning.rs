@@ -50,8 +50,13 @@ pub fn objects(tenant: &str) -> TenantObjects {
         }),
     }];
     objects.numbers = vec![Number { number: "+15550100".into(), name: "q".into(), dn: "q".into() }];
-    objects.trunks =
-        vec![Trunk { name: "T".into(), allow: vec!["127.0.0.0/8".into()], contact: None, prefix: Some("0".into()) }];
+    objects.trunks = vec![Trunk {
+        name: "T".into(),
+        allow: vec!["127.0.0.0/8".into()],
+        contact: None,
+        prefix: Some("0".into()),
+        caller_id: Some("+15550100".into()),
+    }];
     objects.feature_codes = vec![FeatureCode { code: "*50".into(), action: FeatureAction::Login, ask_pin: true }];
     objects
 }

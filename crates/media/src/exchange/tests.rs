@@ -15,6 +15,10 @@ fn phone(n: u16) -> SocketAddr {
 }
 
 fn leg(exchange: &mut Exchange, n: u16, law: Law) -> LegKey {
+    leg_with(exchange, n, law, |_| {})
+}
+
+fn leg_with(exchange: &mut Exchange, n: u16, law: Law, change: impl FnOnce(&mut AudioStream)) -> LegKey {
     let setup = Setup {
         ssrc: 1_000 + u32::from(n),
         sequence: 0,
@@ -23,7 +27,7 @@ fn leg(exchange: &mut Exchange, n: u16, law: Law) -> LegKey {
         quiet_after: Duration::from_secs(20),
     };
     let mut session = Session::new(setup, START);
-    let stream = AudioStream {
+    let mut stream = AudioStream {
         remote: Some(phone(n)),
         party: None,
         remote_rtcp: None,
@@ -35,6 +39,7 @@ fn leg(exchange: &mut Exchange, n: u16, law: Law) -> LegKey {
         direction: Direction::SendRecv,
         packet: None,
     };
+    change(&mut stream);
     session.negotiate(stream, START);
     exchange.open(session)
 }
@@ -138,6 +143,74 @@ fn three_members_are_mixed_and_two_are_relayed_again() {
     exchange.leave(legs[2]);
     assert_eq!(heard_by(&mut exchange, legs[0], 0, 6, START + FRAME * 6), [phone(1)]);
     assert!(mixed(&mut exchange, START + FRAME * 7).is_empty(), "the mixer is gone");
+}
+
+#[test]
+fn every_packet_time_gets_the_whole_mix() {
+    for ptime in [10, 20, 30, 40, 50, 60_u16] {
+        let mut exchange = Exchange::default();
+        let legs: Vec<LegKey> = (0..3)
+            .map(|n| leg_with(&mut exchange, n, Law::Mu, |stream| stream.packet = (n == 2).then_some(ptime * 8)))
+            .collect();
+        legs.iter().for_each(|leg| exchange.join(*leg, "c", START).unwrap());
+        let mut packets = Vec::new();
+        for n in 0..60 {
+            let now = START + FRAME * n;
+            say(&mut exchange, legs[0], 0, &audio(Law::Mu, 1, n, 1_000), now);
+            exchange.handle_timeout(now, &mut |out| {
+                if out.to == phone(2) && out.channel == Channel::Rtp {
+                    let packet = Packet::parse(out.bytes).unwrap();
+                    packets.push((packet.header.timestamp, packet.payload.len()));
+                }
+            });
+        }
+        let samples = usize::from(ptime) * 8;
+        assert!(packets.iter().all(|(_, length)| *length == samples), "{ptime} ms");
+        let steps: Vec<u32> = packets.windows(2).map(|two| two[1].0.wrapping_sub(two[0].0)).collect();
+        assert!(steps.iter().all(|step| *step as usize == samples), "{ptime} ms: {steps:?}");
+        assert!(packets.len() * samples >= 56 * 160, "{ptime} ms: nothing is left out, {} packets", packets.len());
+    }
+}
+
+#[test]
+fn what_a_phone_plays_to_whom_it_holds_is_not_for_a_conference() {
+    let mut exchange = Exchange::default();
+    let legs: Vec<LegKey> = (0..3)
+        .map(|n| {
+            leg_with(&mut exchange, n, Law::Mu, |stream| {
+                stream.direction = if n == 0 { Direction::RecvOnly } else { Direction::SendRecv };
+            })
+        })
+        .collect();
+    legs.iter().for_each(|leg| exchange.join(*leg, "c", START).unwrap());
+    for n in 0..6 {
+        let now = START + FRAME * n;
+        say(&mut exchange, legs[0], 0, &audio(Law::Mu, 1, n, 10_000), now);
+        assert!(mixed(&mut exchange, now).iter().all(|(_, sample)| sample.abs() < 100));
+    }
+}
+
+#[test]
+fn one_members_keys_do_not_silence_the_others() {
+    let mut exchange = Exchange::default();
+    let legs: Vec<LegKey> = (0..3).map(|n| leg(&mut exchange, n, Law::Mu)).collect();
+    legs.iter().for_each(|leg| exchange.join(*leg, "c", START).unwrap());
+    let (mut audio_packets, mut events_after) = (0, 0);
+    for n in 0..150 {
+        let now = START + FRAME * n;
+        if n < 100 {
+            exchange.press(legs[0], Digit::from_char('4').unwrap(), Duration::from_millis(100), now);
+        }
+        exchange.handle_timeout(now, &mut |out| {
+            if out.to == phone(1) && out.channel == Channel::Rtp {
+                let is_event = Packet::parse(out.bytes).unwrap().header.payload_type == 101;
+                audio_packets += u32::from(!is_event);
+                events_after += u32::from(is_event && n > 130);
+            }
+        });
+    }
+    assert!(audio_packets >= 148, "{audio_packets}");
+    assert_eq!(events_after, 0, "what waits is soon over");
 }
 
 #[test]

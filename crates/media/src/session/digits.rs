@@ -9,6 +9,8 @@ use crate::dtmf::Digit;
 
 /// Digits kept while nothing collects them.
 pub const DIGITS_BUFFERED_MAX: usize = 32;
+/// Keys of other members of a mix that wait for one that is being sent.
+const KEYS_IN_MIX_MAX: usize = 2;
 
 impl Session {
     /// The phone has reported a key by its signalling, not in its audio.
@@ -20,6 +22,11 @@ impl Session {
     /// Returns whether the key will be sent.
     pub fn send_key(&mut self, digit: Digit, duration: Duration, now: Timestamp) -> bool {
         !self.is_treated() && self.destination().is_some() && self.keys.press(digit, duration, now)
+    }
+
+    /// The same for a key of another member of a mix. Only few of them wait: nobody's keys may silence the others for long.
+    pub fn send_key_in_mix(&mut self, digit: Digit, duration: Duration, now: Timestamp) -> bool {
+        self.keys.waiting() < KEYS_IN_MIX_MAX && self.send_key(digit, duration, now)
     }
 
     pub(super) fn poll_key(&mut self, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {

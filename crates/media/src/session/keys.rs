@@ -96,6 +96,11 @@ impl Keys {
         true
     }
 
+    /// How many keys wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Processes a telephone event of the other leg that this phone cannot take: the tone lasts as long as the key is held.
     pub fn hear(&mut self, header: &Header, payload: &[u8], now: Timestamp) {
         let Some(packet) = EventPacket::parse(payload) else { return };

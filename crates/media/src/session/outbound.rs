@@ -6,7 +6,7 @@ use model::Timestamp;
 
 use super::keys::{self, Step};
 use super::repack::{Piece, Repack};
-use super::{Content, FRAME, FRAME_SAMPLES, Frame, OutboundSnapshot, PacketBuffer};
+use super::{Content, FRAME, FRAME_SAMPLES, Frame, OutboundSnapshot, PacketBuffer, SAMPLE_US};
 use crate::g711::Law;
 use crate::rtp::{HEADER_BYTES, Header, distance};
 use crate::sdp::AudioStream;
@@ -16,7 +16,6 @@ const JUMP_MAX: i32 = 3_000;
 /// A packet this far behind is useless: 20 s.
 const LATE_MAX: i32 = 1_000;
 /// A sample of 8 kHz audio, in microseconds.
-const SAMPLE_US: u64 = 125;
 
 /// Our side of a session.
 #[derive(Clone, PartialEq, Eq, Debug)]

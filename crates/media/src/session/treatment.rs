@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use super::TreatmentSnapshot;
+use super::{SAMPLE_US, TreatmentSnapshot};
 use crate::dtmf::Digit;
 use crate::sdp::negotiation::PACKET_SAMPLES_MAX;
 
 /// How far the player may fall behind before it skips instead of catching up with a burst.
 const LATE_MAX: Duration = Duration::from_millis(100);
 /// A sample of 8 kHz audio, in microseconds.
-const SAMPLE_US: u64 = 125;
 
 /// A prompt: samples at 8 kHz and the name that they were requested by.
 #[derive(Clone, PartialEq, Eq, Debug)]

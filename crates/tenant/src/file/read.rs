@@ -184,8 +184,13 @@ impl Reader<'_> {
             if let Some(name) = text(item, "name")
                 && self.first(ObjectKind::Trunk, &name, item.line, format!("trunks[{index}]"))
             {
-                let (contact, prefix) = (text(item, "contact"), text(item, "prefix"));
-                self.objects.trunks.push(Trunk { name, allow: texts(item, "allow"), contact, prefix });
+                self.objects.trunks.push(Trunk {
+                    name,
+                    allow: texts(item, "allow"),
+                    contact: text(item, "contact"),
+                    prefix: text(item, "prefix"),
+                    caller_id: text(item, "caller_id"),
+                });
             }
         }
         for (index, item) in list(root, "feature_codes").iter().enumerate() {

@@ -26,8 +26,8 @@ pub(super) fn check(read: &Read, faults: &mut Vec<Fault>) {
 pub(super) fn without_effect(read: &Read, notices: &mut Vec<Fault>) {
     let mut rules = Rules::new(read, notices);
     for trunk in &read.objects.trunks {
-        for key in trunk.without_effect() {
-            let reason = "it has no effect yet: no call goes out by a trunk".to_owned();
+        for (key, why) in trunk.without_effect() {
+            let reason = format!("it has no effect: {why}");
             rules.fault(ObjectKind::Trunk, &trunk.name, format!("trunks.{}.{key}", trunk.name), reason);
         }
     }

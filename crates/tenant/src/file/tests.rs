@@ -223,9 +223,9 @@ trunks:
     assert_eq!(
         said,
         [
-            "line 8: trunks.Out.contact: it has no effect yet: no call goes out by a trunk",
-            "line 8: trunks.Out.prefix: it has no effect yet: no call goes out by a trunk",
-            "line 9: trunks.More.prefix: it has no effect yet: no call goes out by a trunk",
+            "line 8: trunks.Out.contact: it has no effect: it must be an address and a port, as 203.0.113.9:5060 or \
+             203.0.113.9:5060;transport=tcp (names are not resolved)",
+            "line 9: trunks.More.prefix: it has no effect: calls go out only if `contact` says where to",
         ]
     );
     let trunks = read_with_documents(text).expect("a tenant").trunks;

@@ -48,7 +48,9 @@ pub fn write(objects: &TenantObjects) -> Exported {
         "trunks",
         objects.trunks.iter().map(|trunk| {
             let allow = flow(trunk.allow.iter().map(String::as_str));
-            let more = optional("contact", trunk.contact.as_deref()) + &optional("prefix", trunk.prefix.as_deref());
+            let more = optional("contact", trunk.contact.as_deref())
+                + &optional("prefix", trunk.prefix.as_deref())
+                + &optional("caller_id", trunk.caller_id.as_deref());
             format!("- {{name: {}, allow: {allow}{more}}}", text(&trunk.name))
         }),
     );

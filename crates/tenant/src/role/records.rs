@@ -168,7 +168,11 @@ fn call(record: Option<v1::CallModelRecord>) -> std::result::Result<Option<Call>
         uuid,
         thread: uuid,
         previous: None,
-        call_type: if record.caller_dn.is_some() { CallType::Internal } else { CallType::Inbound },
+        call_type: match (&record.caller_dn, record.outbound) {
+            (None, _) => CallType::Inbound,
+            (Some(_), true) => CallType::Outbound,
+            (Some(_), false) => CallType::Internal,
+        },
         propagated_type: None,
         ani: Some(caller.clone()),
         dnis: Some(record.dialled.clone()),
@@ -176,7 +180,9 @@ fn call(record: Option<v1::CallModelRecord>) -> std::result::Result<Option<Call>
     let target = match &record.stage {
         Some(Stage::Over(_)) => return Ok(None),
         Some(Stage::Waiting(waiting)) => waiting.point.as_ref().map(|p| (&p.dn, PartyState::Queued, Some(p))),
-        Some(Stage::Offering(offer)) if offer.rang => Some((&offer.dn, PartyState::Alerting, offer.point.as_ref())),
+        Some(Stage::Offering(offer)) if offer.rang && offer.trunk.is_none() => {
+            Some((&offer.dn, PartyState::Alerting, offer.point.as_ref()))
+        }
         _ => None,
     };
     let since_us = record.last_at_us;

@@ -253,8 +253,7 @@ fn what_is_wrong_in_the_stored_configuration_is_named_and_nothing_is_changed_by_
     })?;
     let reachable = visit(&site, &["--set", "sip-proxy.sip_udp_listen=192.0.2.7:5060"])?;
     for words in [
-        "warning: tenant example, trunk nowhere: its `contact` has no effect yet",
-        "warning: tenant example, trunk nowhere: its `prefix` has no effect yet",
+        "warning: tenant example, trunk nowhere: its `contact` has no effect: it must be an address",
         "warning: tenant example, trunk idle: no call comes from it",
         "error: tenant example, trunk open: whoever reaches this machine may send calls as this carrier",
     ] {

@@ -19,6 +19,7 @@ mod metrics;
 mod nat;
 mod originate;
 mod otlp;
+mod outgoing;
 mod quarantine;
 mod real;
 mod refusals;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use call::dial_plan::{DialledCode, Extension, NumberTarget, RoutePoint, TenantPlan};
+use call::dial_plan::{DialledCode, Extension, NumberTarget, OutsideTrunk, RoutePoint, TenantPlan};
 use contracts::provisioning::{
     Dn as DnObject, DnKind, FeatureAction, FeatureCode as FeatureCodeObject, Object, ObjectKind,
 };
@@ -14,7 +14,7 @@ use net::http::Problem;
 
 /// The kinds of objects that make up a plan.
 pub(super) const KINDS: &[ObjectKind] =
-    &[ObjectKind::Tenant, ObjectKind::Dn, ObjectKind::Number, ObjectKind::FeatureCode];
+    &[ObjectKind::Tenant, ObjectKind::Dn, ObjectKind::Number, ObjectKind::FeatureCode, ObjectKind::Trunk];
 
 /// The version of a configuration and the plan built from it.
 type Made = (String, Arc<TenantPlan>);
@@ -78,6 +78,18 @@ fn plan(config: &TenantConfig) -> TenantPlan {
             _ => Dn::parse(&number.dn).ok().map(NumberTarget::Dn),
         };
         plan.numbers.extend(target.map(|target| (number.number.clone(), target)));
+    }
+    for object in config.of_kind(ObjectKind::Trunk) {
+        if let Object::Trunk(trunk) = object
+            && let Some((contact, prefix)) = trunk.outgoing()
+        {
+            plan.trunks.push(OutsideTrunk {
+                name: trunk.name.clone(),
+                prefix: prefix.to_owned(),
+                contact: contact.to_owned(),
+                caller_id: trunk.shown().map(str::to_owned),
+            });
+        }
     }
     for object in config.of_kind(ObjectKind::FeatureCode) {
         if let Object::FeatureCode(code) = object {

@@ -210,16 +210,16 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
                 let what = "whoever reaches this machine may send calls as this carrier";
                 found.push(Finding::error(&place, what, "name the carrier's networks in `allow`"));
             }
-            if trunk.allow.is_empty() {
-                let what = "no call comes from it, and none goes out by a trunk yet";
+            if trunk.allow.is_empty() && trunk.outgoing().is_none() {
+                let what = "no call comes from it";
                 found.push(Finding::warning(&place, what, "give it `allow` (sources)"));
             }
-            for key in trunk.without_effect() {
-                let what = format!("its `{key}` has no effect yet: no call goes out by a trunk");
+            for (key, why) in trunk.without_effect() {
+                let what = format!("its `{key}` has no effect: {why}");
                 found.push(Finding::warning(
                     &place,
                     what,
-                    "leave it out of the tenant's file, or expect nothing of it",
+                    "correct or remove it in the tenant's file, and import that",
                 ));
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::event::ErrorCode;
-use model::plan::{Caller, Contact, Destination};
+use model::plan::{Caller, Contact, Destination, Outside};
 use model::request::{RequestKind, RouteTo, Treatment};
 use model::{CallUuid, ConnId, Dn, Event, LegId, ReferenceId, Request, TenantId, Timestamp, Token, UserData};
 
@@ -239,6 +239,17 @@ fn line(event: &Event) -> String {
 
 pub fn point(number: &str, default_dn: Option<&str>) -> Destination {
     Destination::RoutePoint { dn: dn(number), application: "sales".to_owned(), default_dn: default_dn.map(dn) }
+}
+
+/// A number outside, behind the trunk `carrier`.
+pub fn outside(number: &str) -> Destination {
+    Destination::Outside(Outside {
+        number: dn(number),
+        trunk: "carrier".to_owned(),
+        contact: Contact { uri: format!("sip:{number}@203.0.113.9"), path: Vec::new() },
+        caller_id: Some("+15550100".to_owned()),
+        no_answer_ms: 60_000,
+    })
 }
 
 pub fn phone(number: &str, registrations: usize) -> Destination {

@@ -8,7 +8,7 @@ use model::request::{RequestKind, RouteTo, Treatment};
 use model::{CallType, ConnId, EventName, LegId, UserData};
 use proptest::prelude::*;
 
-use super::harness::{Bench, CONN, CONSULTATION, dn, phone, point};
+use super::harness::{Bench, CONN, CONSULTATION, dn, outside, phone, point};
 use crate::call::{Ended, Input, Output, PinAnswer, Stage};
 
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => (0u8..8).prop_map(Step::Plan),
+        3 => (0u8..9).prop_map(Step::Plan),
         6 => (0u8..8, 1u16..7).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
         2 => (0u8..3, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
         5 => (0u8..28).prop_map(Step::Ask),
@@ -44,6 +44,7 @@ fn take_step(bench: &mut Bench, step: &Step) {
             4 => Destination::Service(Service::Announcement { prompts: vec!["closed".to_owned()] }),
             5 => Destination::FeatureCode { code: FeatureCode::Login, ask_pin: false },
             6 => Destination::FeatureCode { code: FeatureCode::Login, ask_pin: true },
+            7 => outside("+4930999"),
             _ => Destination::Reject { status: 404, reason: String::new() },
         }),
         Step::Leg(kind, leg) => {

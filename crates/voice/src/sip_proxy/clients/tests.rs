@@ -116,6 +116,7 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         allow: vec!["127.0.0.0/8".into(), "everywhere".into()],
         contact: None,
         prefix: None,
+        caller_id: None,
     };
     let trunk = trunk_of(&TenantId::parse("acme").unwrap(), &trunk);
     assert_eq!(trunk.allow, [Network::parse("127.0.0.0/8").unwrap()]);

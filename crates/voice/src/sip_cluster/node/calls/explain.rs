@@ -94,6 +94,7 @@ fn in_words(destination: &Destination) -> String {
         Destination::Extension { dn, contacts, .. } => {
             format!("extension {dn}, with {} registered", plural(contacts.len(), "phone"))
         }
+        Destination::Outside(outside) => format!("{} outside, by the trunk {}", outside.number, outside.trunk),
         Destination::FeatureCode { .. } => "a feature code".to_owned(),
         Destination::Service(Service::Echo) => "the echo".to_owned(),
         Destination::Service(Service::Announcement { prompts }) => format!("announcement {}", prompts.join(", ")),

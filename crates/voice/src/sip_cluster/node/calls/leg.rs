@@ -49,13 +49,15 @@ pub struct Leg {
     pub told: ExtraHeaders,
 }
 
-/// The phone that a leg rings.
+/// The phone or the number outside that a leg rings.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Target {
-    /// The DN.
+    /// The DN, or the number outside.
     pub dn: Dn,
-    /// The registration.
+    /// The registration, or where a trunk takes calls.
     pub contact: Contact,
+    /// The number that it shows, if not that of who calls.
+    pub shows: Option<String>,
 }
 
 /// Stage of a leg.

@@ -5,7 +5,7 @@ use call::call::{CALLER_LEG, HoldWay, TypedPin, feature_requester};
 use call::{Input, Output};
 use infra::NewCall;
 use media::g711::Law;
-use model::plan::{Caller, Contact};
+use model::plan::Caller;
 use model::{ConnId, Dn, LegId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::agent::{CommandError, Invite, LocalIdentity, Provisionals, Reply};
@@ -39,7 +39,7 @@ impl Node {
                     entry.events.push(fact);
                 }
             }
-            Output::AskDialPlan { ask, dialled } => self.ask_dial_plan(conn_id, call, ask, dialled),
+            Output::AskDialPlan { ask, by, dialled } => self.ask_dial_plan(conn_id, ask, by, dialled),
             Output::NewCall { point, application } => self.new_call(conn_id, call, &point, &application, now),
             Output::AskPin { ask, typed } => self.ask_pin(conn_id, ask, typed),
             Output::AgentRequest(request) => {
@@ -49,7 +49,7 @@ impl Node {
             Output::AlertCaller => self.alert_caller(conn_id, now),
             Output::AnswerCaller => self.answer_caller(conn_id, now),
             Output::RejectCaller(status) => self.hang_up(conn_id, CALLER_LEG, status, now),
-            Output::RingLeg { leg, dn, contact } => self.ring(conn_id, leg, dn, contact, now),
+            Output::RingLeg { leg, dn, contact, shows } => self.ring(conn_id, leg, Target { dn, contact, shows }, now),
             Output::CancelLeg(leg) | Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
             Output::AskAnswer(leg) => self.ask_answer(conn_id, leg, now),
             Output::HoldLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Hold, now),
@@ -65,11 +65,8 @@ impl Node {
         }
     }
 
-    fn ask_dial_plan(&mut self, conn_id: ConnId, call: ConnId, ask: u32, dialled: String) {
+    fn ask_dial_plan(&mut self, conn_id: ConnId, ask: u32, caller: Caller, dialled: String) {
         let Some(entry) = self.calls.get(&conn_id) else {
-            return;
-        };
-        let Some(caller) = entry.thread.call(call).map(|call| call.caller.clone()) else {
             return;
         };
         self.orders.push_back(Order::AskDialPlan { tenant: entry.tenant.clone(), conn_id, ask, caller, dialled });
@@ -123,14 +120,14 @@ impl Node {
     }
 
     /// Begins a leg: requests an offer from media, with which the phone is rung.
-    fn ring(&mut self, conn_id: ConnId, id: LegId, dn: Dn, contact: Contact, now: Timestamp) {
-        let link = self.proxies.link_of(&contact);
+    fn ring(&mut self, conn_id: ConnId, id: LegId, target: Target, now: Timestamp) {
+        let link = self.proxies.link_of(&target.contact);
         let Some(entry) = self.calls.get_mut(&conn_id) else {
             return;
         };
         let mut leg = Leg::new(id, link.unwrap_or(NO_CONNECTION), LegStage::Preparing, now);
-        super::explain::leg(&self.trace, entry, id, &dn, &contact, now);
-        leg.target = Some(Target { dn, contact });
+        super::explain::leg(&self.trace, entry, id, &target.dn, &target.contact, now);
+        leg.target = Some(target);
         entry.legs.push(leg);
         // A phone whose proxy is away cannot be rung through another one: its flow ends at that proxy.
         let begun = link.is_some() && self.invite_media(conn_id, id, None, now).is_ok();
@@ -214,9 +211,9 @@ impl Node {
             return;
         };
         let state = entry.thread.call_with(id).unwrap_or(entry.thread.first());
-        let number = state.presented_number();
+        let number = target.shows.as_deref().unwrap_or_else(|| state.presented_number());
         let name = match entry.caller_name.as_str() {
-            _ if !state.presents_caller() || state.consults_for.is_some() => String::new(),
+            _ if target.shows.is_some() || !state.presents_caller() || state.consults_for.is_some() => String::new(),
             "" => String::new(),
             name => format!("{} ", sip::params::quote(name)),
         };

@@ -33,6 +33,8 @@ pub(super) fn snapshot(mut record: v1::CallModelRecord) -> Read<CallSnapshot> {
         user_data: user_data_from_wire(record.user_data).map_err(|_| RecordError("user_data"))?,
         parties: record.parties.into_iter().map(party).collect::<Read<_>>()?,
         transfer: record.transfer.map(transfer).transpose()?,
+        announced: !record.unannounced,
+        outbound: record.outbound,
         number: small(record.number, "number")?,
         consults_for: record.consults_for.map(consults_for).transpose()?,
         numbers: NextNumbers {
@@ -175,6 +177,7 @@ fn asked(record: v1::AskedRecord) -> Read<Asked> {
 fn offer(record: v1::OfferRecord) -> Read<Offer> {
     Ok(Offer {
         dn: dn(&record.dn)?,
+        trunk: record.trunk,
         agent: agent(record.agent)?,
         legs: record.legs.into_iter().map(leg).collect::<Read<_>>()?,
         rang: record.rang,

@@ -30,6 +30,8 @@ pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
         next_treatment: state.numbers.treatment,
         next_ask: state.numbers.ask,
         next_call: state.numbers.call.into(),
+        unannounced: !state.announced,
+        outbound: state.outbound,
         number: state.number.into(),
         consults_for: state.consults_for.map(consults_for),
         default_routes: state.default_routes.into(),
@@ -155,6 +157,7 @@ fn routing(routing: &Routing) -> v1::RouteUnderWayRecord {
 fn offer(offer: &Offer) -> v1::OfferRecord {
     v1::OfferRecord {
         dn: offer.dn.to_string(),
+        trunk: offer.trunk.clone(),
         agent: offer.agent.as_ref().map(AgentId::to_string),
         legs: offer.legs.iter().map(|leg| leg.0.into()).collect(),
         rang: offer.rang,

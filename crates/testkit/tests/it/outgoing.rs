@@ -1,0 +1,181 @@
+//! Calls to numbers outside, by a trunk: from a phone, from a program, by transfer and consultation.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use testkit::agents::{baresip_agent, baresip_phone_that_says, long_speech, sipp_phone};
+use testkit::caller::{Caller, prompt, prompt_samples, sipp};
+use testkit::facts::check_log_and_laws;
+use testkit::{Answer, Endpoint, Installation, Phone, Setup, Watch, audio, wait};
+
+const SOON: Duration = Duration::from_secs(15);
+const LATER: Duration = Duration::from_secs(60);
+/// Minimum similarity of equal speech through G.711 and loopback.
+const ALIKE: f64 = 0.95;
+/// How long two parties are heard, at least.
+const HEARD: usize = 3 * audio::RATE;
+/// The last octet of the address at which the carrier takes calls.
+const CARRIER: u8 = 20;
+/// A number outside, and how a phone dials it.
+const NUMBER: &str = "+4930999";
+const DIALLED: &str = "0114930999";
+/// The number that the trunk shows.
+const OURS: &str = "+15550100";
+
+/// An installation whose carrier takes calls.
+fn site() -> Result<Installation> {
+    let site = Installation::start()?;
+    let carrier = format!(
+        "{{name: carrier, allow: [127.0.0.0/8], contact: \"{}:5060\", prefix: \"+\", caller_id: \"{OURS}\"}}",
+        site.peer_address(CARRIER)
+    );
+    site.import_changed(|files| {
+        let file = files.join("example-tenant.yaml");
+        let text = fs::read_to_string(&file)?;
+        let changed = text.replacen("{name: carrier, allow: [127.0.0.0/8]}", &carrier, 1);
+        ensure!(changed != text, "the example has changed");
+        Ok(fs::write(&file, changed)?)
+    })?;
+    Ok(site)
+}
+
+/// Somebody outside, whose phone answers at the carrier's address.
+fn somebody(site: &Installation, answer: Answer) -> Result<Phone> {
+    Phone::start_unregistered(&Setup {
+        address: site.peer_address(CARRIER),
+        registrar: &site.sip(),
+        user: NUMBER,
+        password: "none",
+        transport: "udp",
+        speech: &long_speech()?,
+        answer,
+    })
+}
+
+/// Bytes of audio that a phone has recorded.
+fn recorded(phone: &Phone) -> Result<u64> {
+    Ok(fs::metadata(phone.heard()?)?.len())
+}
+
+fn is_heard_by(speaker: &Phone, listener: &Phone) -> Result<()> {
+    let (said, heard) = (audio::read_wav(&speaker.said()?)?, audio::read_wav(&listener.heard()?)?);
+    let said = said.get(said.len().saturating_sub(HEARD)..).unwrap_or_default();
+    let likeness = audio::compare(said, &heard)?;
+    assert!(likeness.similarity > ALIKE, "one phone does not hear the other: {likeness:?}");
+    Ok(())
+}
+
+/// Waits until the dial plan knows the trunk: it then refuses a caller from outside, for whom the number did not exist before.
+fn goes_out(site: &Installation) -> Result<()> {
+    let audio = Endpoint::listen(site.peer_address(2).into())?;
+    wait::until(SOON, || {
+        let stranger = sipp(site, "caller-refused-403.xml", 2, &audio).dial(NUMBER).calls(1, 1, 1);
+        Ok((stranger.run(LATER)?.code == 0).then_some(()))
+    })
+}
+
+#[test]
+fn a_phone_talks_with_somebody_outside() -> Result<()> {
+    let site = site()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Manual)?;
+    let mut far = somebody(&site, Answer::Manual)?;
+    goes_out(&site)?;
+    own.dial(DIALLED)?;
+    let rings = far.wait_for("CALL_INCOMING", SOON)?;
+    assert!(rings["peeruri"].as_str().is_some_and(|uri| uri.starts_with(&format!("sip:{OURS}@"))), "{rings}");
+    let reached = watch.wait_for("NetworkReached@7101", SOON)?;
+    assert_eq!((reached.text("CallType"), reached.text("OtherDN")), ("Outbound", NUMBER));
+    far.answer()?;
+    own.wait_for("CALL_ESTABLISHED", SOON)?;
+    far.wait_for("CALL_ESTABLISHED", SOON)?;
+    let before = recorded(&far)?;
+    wait::until(LATER, || Ok((recorded(&far)? > before + 4 * HEARD as u64).then_some(())))?;
+    far.hang_up()?;
+    own.wait_for("CALL_CLOSED", SOON)?;
+    watch.wait_for("CallDeleted", SOON)?;
+    is_heard_by(&own, &far)?;
+    is_heard_by(&far, &own)?;
+    let facts = watch.facts();
+    let story: Vec<String> =
+        testkit::facts::briefs(&facts).into_iter().filter(|brief| !brief.starts_with("DN")).collect();
+    assert_eq!(
+        story,
+        ["CallCreated", "Dialing@7101", "NetworkReached@7101", "Established@7101", "Released@7101", "CallDeleted"]
+    );
+    assert!(facts.iter().filter(|fact| fact.dn() == "7101").all(|fact| fact.text("CallType") != "Internal"));
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &facts)
+}
+
+#[test]
+fn a_caller_is_transferred_outside_and_hears_who_is_there() -> Result<()> {
+    let site = site()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
+    let mut far = somebody(&site, Answer::Auto)?;
+    watch.wait_for("AgentReady@7101", SOON)?;
+    goes_out(&site)?;
+    let mut caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    let conn = watch.wait_for("Established@7101", LATER)?.text("ConnID").to_owned();
+    agent.wait_for("CALL_ESTABLISHED", SOON)?;
+    site.request(&json!({
+        "req": "TInitiateTransfer", "ThisDN": "7101", "OtherDN": NUMBER, "ConnID": conn, "ReferenceID": 81,
+    }))?;
+    let consultation = watch.answer_to(81, SOON)?.text("ConnID").to_owned();
+    far.wait_for("CALL_ESTABLISHED", SOON)?;
+    watch.wait_for_count("Established@7101", 2, SOON)?;
+    site.request(&json!({
+        "req": "TCompleteTransfer", "ThisDN": "7101", "ConnID": conn, "TransferConnID": consultation, "ReferenceID": 82,
+    }))?;
+    assert_eq!(watch.answer_to(82, SOON)?.text("CallState"), "Transferred");
+    agent.wait_for("CALL_CLOSED", SOON)?;
+    let media = caller.answered(SOON)?;
+    let speech = prompt_samples("announcement")?;
+    let before = recorded(&far)?;
+    caller.audio.say(&speech, media)?;
+    caller.audio.finish_saying()?;
+    let enough = before + speech.len() as u64 * 2 - 16_000;
+    wait::until(LATER, || Ok((recorded(&far)? > enough).then_some(())))?;
+    far.hang_up()?;
+    let (heard, outcome) = caller.finish(LATER)?;
+    outcome.expect_success()?;
+    let far_heard = audio::read_wav(&far.heard()?)?;
+    let last = far_heard.get(far_heard.len().saturating_sub(speech.len() + 2 * audio::RATE)..).unwrap_or_default();
+    let likeness = audio::compare(&speech, last)?;
+    assert!(likeness.similarity > ALIKE, "outside does not hear the caller: {likeness:?}");
+    let (said, received) = (audio::read_wav(&far.said()?)?, heard.received().samples);
+    let end = |samples: &[i16]| samples.get(samples.len().saturating_sub(HEARD)..).unwrap_or_default().to_vec();
+    let likeness = audio::compare(&end(&said), &end(&received))?;
+    assert!(likeness.similarity > ALIKE, "the caller does not hear outside: {likeness:?}");
+    watch.wait_for_count("CallDeleted", 2, LATER)?;
+    watch.wait_for("SessionEnded@9000", LATER)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}
+
+#[test]
+fn who_calls_from_outside_does_not_go_out_again_and_a_busy_number_says_so() -> Result<()> {
+    let site = site()?;
+    let watch = Watch::start(&site, "0-0")?;
+    goes_out(&site)?;
+    let carrier = Endpoint::listen(site.peer_address(CARRIER).into())?;
+    let busy = sipp_phone(&site, CARRIER, "agent-busy.xml", &carrier, &["-m", "1"])?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
+    site.request(&json!({"req": "TMakeCall", "ThisDN": "7101", "OtherDN": NUMBER, "ReferenceID": 61}))?;
+    assert_eq!(watch.answer_to(61, SOON)?.text("CallType"), "Outbound");
+    let told = watch.wait_for("DestinationBusy@7101", SOON)?;
+    assert_eq!(told.text("OtherDN"), NUMBER);
+    own.wait_for("CALL_CLOSED", SOON)?;
+    let called = busy.finish(SOON)?;
+    called.expect_success()?;
+    let invite =
+        called.messages.split("message received").find(|text| text.contains("INVITE sip:")).unwrap_or_default();
+    assert!(invite.contains(&format!("INVITE sip:{NUMBER}@{}:5060", site.peer_address(CARRIER))), "{invite}");
+    assert!(!invite.contains("Trunkline-"), "{invite}");
+    watch.wait_for("CallDeleted", SOON)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}
