@@ -165,9 +165,21 @@ impl Call {
             return Err((ErrorCode::INVALID_ATTRIBUTE, "too much user data"));
         }
         self.s.user_data = data;
+        let mut answered = false;
         for mut event in self.event_for_each_dn(EventName::AttachedDataChanged) {
             event.third_party_dn = Some(asked.this_dn.to_string());
-            let event = if event.this_dn.as_ref() == Some(&asked.this_dn) { answering(event, asked) } else { event };
+            let event = if event.this_dn.as_ref() == Some(&asked.this_dn) {
+                answered = true;
+                answering(event, asked)
+            } else {
+                event
+            };
+            self.fact(event, now);
+        }
+        if !answered {
+            // Made for a DN that is in the call no more, or is none of it.
+            let mut event = answering(self.event(EventName::ACK), asked);
+            event.this_dn = Some(asked.this_dn.clone());
             self.fact(event, now);
         }
         Ok(())

@@ -50,6 +50,8 @@ pub struct Node {
     pub(super) over: Vec<Over>,
     /// Legs of a previous run whose owner has not confirmed them yet, and when each owner is queried next.
     pub(super) unowned: BTreeMap<DialogId, Timestamp>,
+    /// Legs that their thread has not been told to close: it was behind.
+    unclosed: Vec<(usize, LegId)>,
     /// When positions of treatments are stored next.
     pub(super) positions: Positions,
     pub(super) draining: bool,
@@ -118,6 +120,7 @@ impl Node {
             changed: BTreeSet::new(),
             over: Vec::new(),
             unowned: BTreeMap::new(),
+            unclosed: Vec::new(),
             positions: Positions::default(),
             draining: false,
             trace: parts.trace,
@@ -197,6 +200,7 @@ impl Node {
     /// Handles due timers.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.attempt(Doing::Time, now, |node| node.agent.handle_timeout(now));
+        self.close_audio_again();
         self.mark_positions(now);
         self.ask_owners(now);
         // Every proxy finds us by our tags, so a dialog can continue through any of them.
@@ -297,7 +301,7 @@ impl Node {
         if let Some(leg) = self.forget(dialog) {
             // It asks the thread, which must still have the leg.
             self.trace_end(&leg);
-            self.order(leg.shard, Order::Close(leg.id));
+            self.close_audio(leg.shard, leg.id);
             if leg.stored != Stored::No {
                 self.end_record(leg.tenant, leg.tag, leg.token);
             }
@@ -307,7 +311,20 @@ impl Node {
     /// Frees a leg's ports, without a word to anybody and without an end of its record.
     pub(super) fn drop_leg(&mut self, dialog: DialogId) {
         if let Some(leg) = self.forget(dialog) {
-            self.order(leg.shard, Order::Close(leg.id));
+            self.close_audio(leg.shard, leg.id);
+        }
+    }
+
+    /// Has the thread free the leg's ports. A thread that falls behind gets the order again.
+    fn close_audio(&mut self, shard: usize, leg: LegId) {
+        if !self.order(shard, Order::Close(leg)) {
+            self.unclosed.push((shard, leg));
+        }
+    }
+
+    fn close_audio_again(&mut self) {
+        for (shard, leg) in std::mem::take(&mut self.unclosed) {
+            self.close_audio(shard, leg);
         }
     }
 

@@ -9,7 +9,7 @@ runtime::metrics! {
     pub struct Metrics {
         /// Calls that this node owns.
         pub calls: Gauge = "sipcluster_calls";
-        /// INVITEs that began a call.
+        /// INVITEs that began a call, and calls made by request.
         offered: Counter = "sipcluster_calls_offered";
         /// Calls that were refused: unknown number, no phone.
         refused: Counter = "sipcluster_calls_refused";
@@ -19,6 +19,8 @@ runtime::metrics! {
         answered: Counter = "sipcluster_legs_answered";
         /// Parties that vanished without ending their call.
         vanished: Counter = "sipcluster_legs_vanished";
+        /// Times that media refused to move a leg to another room.
+        rooms_refused: Counter = "sipcluster_rooms_refused";
         /// Turns of the loop that did something.
         turns: Counter = "sipcluster_turns";
         /// Records of calls written to the ledger.
@@ -78,6 +80,11 @@ impl Metrics {
     pub fn turn(&self, writes: usize) {
         self.turns.inc();
         self.commits.inc_by(writes as u64);
+    }
+
+    /// Media refused to move a leg to another room.
+    pub fn room_refused(&self) {
+        self.rooms_refused.inc();
     }
 
     /// A newer owner has the call.

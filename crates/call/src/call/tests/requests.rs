@@ -101,6 +101,20 @@ fn too_much_user_data_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn data_changed_for_a_dn_that_is_not_in_the_call_is_acknowledged() {
+    let (mut bench, _) = Bench::talking();
+    for this_dn in ["9000", "5009", "5001"] {
+        bench.news();
+        let data: UserData = [("note", this_dn)].into_iter().collect();
+        bench.ask(RequestKind::UpdateUserData(CONN, data), this_dn);
+        let answers = bench.facts.iter().filter(|fact| fact.event.requester.is_some()).count();
+        assert_eq!(answers, 1, "{this_dn}");
+        let name = if this_dn == "5001" { EventName::AttachedDataChanged } else { EventName::ACK };
+        assert_eq!(bench.last().name, name);
+    }
+}
+
+#[test]
 fn a_request_after_the_end_is_error_56() {
     let mut bench = Bench::waiting();
     bench.give(Input::LegReleased(CALLER_LEG));

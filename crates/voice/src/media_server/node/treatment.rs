@@ -141,7 +141,10 @@ impl Node {
             Action::Join(conference) => Order::Join(id, conference),
             Action::Leave => Order::Leave(id),
         };
-        self.order(shard, order);
+        if !self.order(shard, order) {
+            // Media has promised it: an owner that is told of the leg's end does better than one that believes it.
+            return self.runaway(dialog, now);
+        }
         if starts {
             self.treatment_began(dialog, now);
         }

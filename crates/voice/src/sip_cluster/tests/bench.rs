@@ -60,8 +60,12 @@ pub struct Bench {
     pub unheard: Vec<Message>,
     /// The connection to the proxy through which the peers are reached.
     pub link: ConnectionId,
-    /// Whether media refuses offers within a dialog.
-    pub media_refuses: bool,
+    /// The status with which media refuses offers within a dialog.
+    pub media_refuses: Option<StatusCode>,
+    /// Offers that media has not answered, while it is slow.
+    pub media_waits: Option<Vec<DialogId>>,
+    /// Whether media refuses to move legs to other rooms.
+    pub media_is_stuck: bool,
     tags: u64,
 }
 
@@ -125,7 +129,9 @@ impl Bench {
             heard: Vec::new(),
             unheard: Vec::new(),
             link: ConnectionId(1),
-            media_refuses: false,
+            media_refuses: None,
+            media_waits: None,
+            media_is_stuck: false,
             tags: 0,
         }
     }
@@ -305,13 +311,15 @@ impl Bench {
             Event::Info { dialog, request, message } => {
                 let commands = msml::parse_request(message.body()).expect("MSML");
                 self.played.extend(commands.into_iter().map(|command| (dialog, command)));
-                let ok = msml::Response { code: 200, description: None, dialogs: Vec::new() };
+                let code = if self.media_is_stuck { msml::code::NO_SUCH_OBJECT } else { msml::code::OK };
+                let ok = msml::Response { code, description: None, dialogs: Vec::new() };
                 let body = Body::new(msml::CONTENT_TYPE, msml::build_result(&ok));
                 let reply = Reply::new(StatusCode::OK).body(body);
                 self.agent(Peer::Media).respond(request, reply, now).expect("an INFO");
             }
-            Event::Offered { dialog, .. } if self.media_refuses => {
-                self.agent(Peer::Media).refuse_offer(dialog, StatusCode(488), now).expect("an offer");
+            Event::Offered { dialog, .. } if let Some(waits) = &mut self.media_waits => waits.push(dialog),
+            Event::Offered { dialog, .. } if let Some(status) = self.media_refuses => {
+                self.agent(Peer::Media).refuse_offer(dialog, status, now).expect("an offer");
             }
             Event::Offered { dialog, .. } => {
                 self.agent(Peer::Media).accept_offer(dialog, MEDIA_SDP.into(), now).expect("an offer");
@@ -341,6 +349,15 @@ impl Bench {
         let body = Body::new(msml::CONTENT_TYPE, msml::build_event(&event));
         let now = self.now;
         self.agent(Peer::Media).info(dialog, body, Vec::new(), now).expect("a dialog");
+        self.run();
+    }
+
+    /// Media is slow no more.
+    pub fn media_answers(&mut self) {
+        let now = self.now;
+        for dialog in self.media_waits.take().unwrap_or_default() {
+            self.agent(Peer::Media).accept_offer(dialog, MEDIA_SDP.into(), now).expect("an offer");
+        }
         self.run();
     }
 

@@ -1,15 +1,22 @@
 //! Consultations at the node: the phone's one dialog, its room at media, the index of the ledger, a restart in between.
 
+use std::time::Duration;
+
+use bytes::Bytes;
+use contracts::v1;
 use infra::CallIndex;
 use ivr::msml::Command;
+use model::event::Subject;
 use model::plan::Destination;
 use model::request::RequestKind;
 use model::{ConnId, Dn, LegId, UserData};
+use prost::Message as _;
 use sip::agent::{DialogId, Event};
 
 use super::bench::{Bench, Peer, phone};
 use super::calls::{request, talking};
 use super::restart::restart;
+use crate::sip_cluster::node::order::Order;
 
 const AGENT: LegId = LegId(2);
 
@@ -102,4 +109,56 @@ fn a_move_that_media_never_heard_of_is_repeated() {
     let before = joined(&bench).len();
     restart(&mut bench, conn_id);
     assert!(joined(&bench).len() > before, "{:?}", joined(&bench));
+}
+
+#[test]
+fn a_party_that_media_does_not_bring_to_the_others_is_not_left_in_silence_for_ever() {
+    let (mut bench, conn_id, consultation) = consulting();
+    bench.media_is_stuck = true;
+    ask(&mut bench, conn_id, |id| RequestKind::CompleteTransfer(id, consultation));
+    bench.pass(Duration::from_secs(10));
+    assert_eq!(calls(&bench, conn_id), [conn_id], "it may pass");
+    bench.pass(Duration::from_secs(10));
+    assert!(bench.is_clear(), "{:?}", bench.story);
+}
+
+/// The record without the dialog of the phone at 7102.
+fn without_a_dialog(state: &[u8]) -> Bytes {
+    let mut record = v1::StateRecord::decode(state).expect("a record");
+    let mut body = v1::CallRecord::decode(record.body).expect("of a call");
+    body.legs[2].phone = None;
+    record.body = body.encode_to_vec().into();
+    record.encode_to_vec().into()
+}
+
+#[test]
+fn every_call_of_an_illegible_thread_is_over_for_its_readers() {
+    let (mut bench, conn_id, consultation) = consulting();
+    let mut record = super::restart::claimed(&bench, conn_id);
+    let mut state = v1::StateRecord::decode(&*record.state).expect("a record");
+    let mut body = v1::CallRecord::decode(state.body).expect("of a call");
+    body.model.as_mut().expect("a model").stage = None;
+    state.body = body.encode_to_vec().into();
+    record.state = state.encode_to_vec().into();
+    bench.node = super::bench::new_node(2);
+    bench.node.link_up(sip::ConnectionId(1), super::bench::EDGE, bench.now);
+    assert!(!bench.node.restore(&record, bench.now));
+    bench.run();
+    let ended = bench.orders.iter().find_map(|order| match order {
+        Order::Quarantine(aside) => Some(aside.events.iter().map(|fact| fact.id.subject.clone()).collect::<Vec<_>>()),
+        _ => None,
+    });
+    assert_eq!(ended, Some(vec![Subject::Call(conn_id), Subject::Call(consultation)]));
+}
+
+#[test]
+fn what_cannot_be_restored_of_a_conversation_ends_it() {
+    let (mut bench, conn_id, _) = consulting();
+    let mut record = super::restart::claimed(&bench, conn_id);
+    record.state = without_a_dialog(&record.state);
+    bench.node = super::bench::new_node(2);
+    bench.node.link_up(sip::ConnectionId(1), super::bench::EDGE, bench.now);
+    assert!(bench.node.restore(&record, bench.now));
+    bench.run();
+    assert!(bench.story.iter().any(|fact| fact == "Released@7102"), "{:?}", bench.story);
 }

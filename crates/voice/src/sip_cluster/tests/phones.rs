@@ -98,11 +98,48 @@ fn an_answer_that_media_cannot_take_ends_the_call() {
     let mut bench = Bench::new();
     bench.call("7101", phone(60_000));
     bench.phone_rings();
-    bench.media_refuses = true;
+    bench.media_refuses = Some(StatusCode(488));
     bench.phone_answers();
     bench.pass(Duration::from_secs(40));
     assert!(bench.saw(Peer::Phone, |event| matches!(event, Event::Released { .. })));
     assert!(bench.is_clear(), "nothing is left: {:?}", bench.story);
+}
+
+#[test]
+fn media_that_cannot_take_an_answer_for_a_while_gets_it_again() {
+    for (refusals, goes_on) in [(2, true), (5, false)] {
+        let mut bench = Bench::new();
+        bench.call("7101", phone(60_000));
+        bench.phone_rings();
+        bench.media_refuses = Some(StatusCode(503));
+        bench.phone_answers();
+        bench.pass(Duration::from_secs(2 * refusals - 1));
+        bench.media_refuses = None;
+        bench.pass(Duration::from_secs(3));
+        assert_eq!(!bench.is_clear(), goes_on, "{refusals}");
+        if goes_on {
+            let media = bench.media_dialogs[1];
+            let remote = bench.agent(Peer::Media).leg(media).and_then(|leg| leg.offer_answer.remote().cloned());
+            assert_eq!(remote.as_deref(), Some(PHONE_SDP.as_bytes()));
+        }
+    }
+}
+
+#[test]
+fn a_session_that_comes_while_media_has_not_answered_the_one_before_follows_it() {
+    let (mut bench, _) = talking();
+    let (dialog, now) = (bench.phone_dialog.expect("a dialog"), bench.now);
+    bench.media_waits = Some(Vec::new());
+    for sdp in [held(PHONE_SDP), PHONE_SDP.replace("4000", "4002").into()] {
+        bench.agent(Peer::Phone).reinvite(dialog, None, Vec::new(), now).expect("a dialog");
+        bench.run();
+        bench.agent(Peer::Phone).ack(dialog, sdp, now).expect("an offer");
+        bench.run();
+    }
+    bench.media_answers();
+    let media = bench.media_dialogs[1];
+    let remote = bench.agent(Peer::Media).leg(media).and_then(|leg| leg.offer_answer.remote().cloned());
+    assert_eq!(remote.as_deref(), Some(PHONE_SDP.replace("4000", "4002").as_bytes()), "the last one counts");
 }
 
 #[test]

@@ -14,6 +14,9 @@ use super::session::Refusal;
 use super::to_sip::{note, party_header};
 use crate::sip_cluster::node::Node;
 
+/// How often media may refuse a party's session with a status that may pass, once in each sweep of 2 s.
+const SESSION_REFUSALS_MAX: u8 = 3;
+
 impl Node {
     pub(in crate::sip_cluster::node) fn dialog_event(&mut self, event: Event, now: Timestamp) {
         match event {
@@ -277,7 +280,7 @@ impl Node {
     }
 
     /// Ends the leg of a connected party that is left without audio.
-    fn end_without_audio(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn end_without_audio(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
         self.hang_up(conn_id, id, 488, now);
         self.feed(conn_id, Input::LegDead(id), now);
     }
@@ -325,8 +328,16 @@ impl Node {
             return;
         };
         match side {
-            Side::Media if std::mem::take(&mut leg.relaying) => self.relayed(conn_id, id, answer, now),
-            Side::Media => {}
+            Side::Media => {
+                let relayed = std::mem::take(&mut leg.relaying);
+                if !relayed {
+                    leg.owed.take_if(|owed| owed.sent);
+                }
+                if relayed {
+                    self.relayed(conn_id, id, answer, now);
+                }
+                self.tell_owed(conn_id, id, now);
+            }
             Side::Phone => {
                 leg.heard_at = now;
                 if let Some(way) = leg.asked.take() {
@@ -370,6 +381,28 @@ impl Node {
         note("a dialog's end", self.agent.bye(dialog, Vec::new(), now));
     }
 
+    /// Media has refused the session to which the party has agreed with us. What may pass is tried again.
+    fn session_refused(&mut self, conn_id: ConnId, id: LegId, status: StatusCode, now: Timestamp) {
+        let Some(leg) = self.leg_mut(conn_id, id) else { return };
+        if let Some(owed) = &mut leg.owed
+            && !owed.sent
+        {
+            // The one before; another has come since.
+            return self.tell_owed(conn_id, id, now);
+        }
+        let passes = matches!(status.0, 408 | 430 | 491 | 500 | 503 | 504);
+        if let Some(owed) = leg.owed.as_mut().filter(|owed| passes && owed.refused < SESSION_REFUSALS_MAX) {
+            (owed.sent, owed.refused) = (false, owed.refused + 1);
+            tracing::info!(%conn_id, leg = %id, %status, "media cannot take a party's session now");
+            return;
+        }
+        leg.owed = None;
+        tracing::warn!(%conn_id, leg = %id, %status, "media cannot take a party's session");
+        if leg.stage == LegStage::Up {
+            self.end_without_audio(conn_id, id, now);
+        }
+    }
+
     fn refused(&mut self, dialog: DialogId, status: StatusCode, response: Option<&Message>, now: Timestamp) {
         let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
             return;
@@ -380,11 +413,7 @@ impl Node {
         match side {
             Side::Media => {
                 if !std::mem::take(&mut leg.relaying) {
-                    // The session to which the party has agreed with us.
-                    tracing::warn!(%conn_id, leg = %id, %status, "media cannot take a party's session");
-                    if leg.stage == LegStage::Up {
-                        self.end_without_audio(conn_id, id, now);
-                    }
+                    self.session_refused(conn_id, id, status, now);
                 } else if let Some(phone) = leg.phone {
                     // A 503 would tell a carrier that we are down (RFC 3261 section 16.7).
                     let is_down = status == StatusCode::SERVICE_UNAVAILABLE;

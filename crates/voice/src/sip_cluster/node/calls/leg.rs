@@ -1,5 +1,6 @@
 //! A leg: a dialog with the party, and one with media.
 
+use bytes::Bytes;
 use sip::ConnectionId;
 use std::net::IpAddr;
 
@@ -32,6 +33,10 @@ pub struct Leg {
     pub room: Option<u16>,
     /// Whether media is being told to move it.
     pub joining: bool,
+    /// How often media has refused in a row to move it.
+    pub refused_moves: u8,
+    /// The session to which the party has agreed and which media has not accepted yet.
+    pub owed: Option<OwedSession>,
     /// Whether media waits for an answer to its offer.
     pub owes_media: bool,
     /// Whether an offer of the party is with media.
@@ -47,6 +52,17 @@ pub struct Leg {
     /// Reason that another party has given for leaving (RFC 3326), set while the call model handles that. If it ends this leg
     /// too, this leg's phone gets the same Reason.
     pub told: ExtraHeaders,
+}
+
+/// A session of the party that media has not accepted yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OwedSession {
+    /// Its description.
+    pub sdp: Bytes,
+    /// Whether media is being told; else it is told once the offer before is through.
+    pub sent: bool,
+    /// How often media has refused it.
+    pub refused: u8,
 }
 
 /// The phone or the number outside that a leg rings.
@@ -108,6 +124,8 @@ impl Leg {
             target: None,
             room: Some(0),
             joining: false,
+            refused_moves: 0,
+            owed: None,
             owes_media: false,
             relaying: false,
             holds: false,

@@ -10,7 +10,7 @@ use contracts::v1;
 use contracts::wire::{call_ref_to_wire, user_data_to_wire};
 use infra::DialogKey;
 use model::plan::Contact;
-use model::{Dn, LegId, Timestamp};
+use model::{ConnId, Dn, LegId, Timestamp};
 use prost::Message as _;
 use sip::agent::{DialogSnapshot, UserAgent};
 
@@ -141,6 +141,13 @@ pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> ConnectionId) -> Re
         ..Entry::new(first.tenant.clone(), Thread::restore(first, further), legs)
     };
     Ok(Decoded { entry, dialogs })
+}
+
+/// The calls of a thread beside its first, as far as the record names them.
+pub fn further_calls(bytes: &[u8]) -> Vec<ConnId> {
+    let Ok(record) = v1::StateRecord::decode(bytes) else { return Vec::new() };
+    let ids = v1::CallRecordIds::decode(record.body).map(|ids| ids.further).unwrap_or_default();
+    ids.into_iter().map(|call| ConnId(call.conn_id)).collect()
 }
 
 /// What can still be read of a record that [`decode`] refuses.

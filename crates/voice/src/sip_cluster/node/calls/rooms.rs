@@ -9,6 +9,9 @@ use super::msml_request::result_code;
 use super::pending::Pending;
 use crate::sip_cluster::node::Node;
 
+/// How often media may refuse to move a leg, once in each sweep of 2 s; then its party would hear silence for longer than it waits.
+const REFUSED_MOVES_MAX: u8 = 8;
+
 /// The name of a thread's room at media. The first one has the thread's own name.
 pub fn room(thread: ConnId, number: u16) -> String {
     if number == 0 { thread.to_string() } else { format!("{thread}.{number}") }
@@ -74,11 +77,17 @@ impl Node {
         leg.joining = false;
         // An `<unjoin>` whose answer was lost finds the leg outside.
         let was_done = room.is_none() && code == Some(msml::code::NO_SUCH_OBJECT);
-        if !status.is_success() || !(was_done || code.is_none_or(|code| code == msml::code::OK)) {
-            tracing::warn!(%conn_id, leg = %id, %status, ?code, "media did not move a leg to another room");
+        if !status.is_success() || !(was_done || code == Some(msml::code::OK)) {
+            leg.refused_moves = leg.refused_moves.saturating_add(1);
+            let (refused, is_up) = (leg.refused_moves, leg.stage == LegStage::Up);
+            tracing::warn!(%conn_id, leg = %id, %status, ?code, refused, "media did not move a leg to another room");
+            self.metrics.room_refused();
+            if refused >= REFUSED_MOVES_MAX && is_up {
+                self.end_without_audio(conn_id, id, now);
+            }
             return;
         }
-        leg.room = room;
+        (leg.room, leg.refused_moves) = (room, 0);
         self.mark(conn_id);
         self.join_rooms(conn_id, now);
     }

@@ -12,7 +12,7 @@ use sip::agent::{CommandError, Invite, LocalIdentity, Provisionals, Reply};
 use sip::{ConnectionId, Flow, HeaderName, StatusCode};
 
 use super::call::Stored;
-use super::leg::{Leg, LegStage, MEDIA_TAG, Place, Side, Target};
+use super::leg::{Leg, LegStage, MEDIA_TAG, OwedSession, Place, Side, Target};
 use super::pending::Pending;
 use super::rooms::room;
 use crate::sip_cluster::node::Node;
@@ -269,13 +269,40 @@ impl Node {
         let Some(media) = leg.media else {
             return;
         };
-        let told = if std::mem::take(&mut leg.owes_media) {
-            self.agent.ack(media, answer, now)
-        } else {
-            let party = party_header(leg).into_iter().collect();
-            self.agent.reinvite(media, Some(answer), party, now)
-        };
+        if std::mem::take(&mut leg.owes_media) {
+            return note("a session for media", self.agent.ack(media, answer, now));
+        }
+        leg.owed = Some(OwedSession { sdp: answer, sent: false, refused: 0 });
+        self.tell_owed(conn_id, id, now);
+    }
+
+    /// Tells media the session that it has not accepted yet, unless an offer to it is open: then once that is through.
+    pub(in crate::sip_cluster::node) fn tell_owed(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        let Some(leg) = self.leg(conn_id, id) else { return };
+        let (Some(media), Some(owed)) = (leg.media, &leg.owed) else { return };
+        if owed.sent {
+            return;
+        }
+        let (sdp, party) = (owed.sdp.clone(), party_header(leg).into_iter().collect());
+        let told = self.agent.reinvite(media, Some(sdp), party, now);
+        if let Some(owed) = self.leg_mut(conn_id, id).and_then(|leg| leg.owed.as_mut()) {
+            owed.sent = told.is_ok();
+        }
         note("a session for media", told);
+    }
+
+    /// The same for every call: media may have refused it for a while.
+    pub(in crate::sip_cluster::node) fn tell_owed_again(&mut self, now: Timestamp) {
+        let waits = |leg: &&Leg| leg.stage == LegStage::Up && leg.owed.as_ref().is_some_and(|owed| !owed.sent);
+        let legs = self
+            .calls
+            .iter()
+            .flat_map(|(conn_id, entry)| entry.legs.iter().filter(waits).map(|leg| (*conn_id, leg.id)));
+        let mut waiting: Vec<(ConnId, LegId)> = legs.collect();
+        waiting.sort_unstable();
+        for (conn_id, leg) in waiting {
+            self.attempt_for(Some(conn_id), now, |node| node.tell_owed(conn_id, leg, now));
+        }
     }
 
     /// Ends a leg from our side, at any stage. `status` is for a caller that was not answered.

@@ -62,7 +62,7 @@ impl Node {
         tracing::error!(%conn_id, why, "the record of a call is quarantined: see `trunkline quarantine`");
         // A record with which processes have died is not read before the store has moved it.
         let events = if record.claims < CLAIMS_MAX { facts_of_end(record, now) } else { Vec::new() };
-        let events = if events.is_empty() { bare_end(record, now) } else { events };
+        let events = with_bare_ends(record, events, now);
         self.aside.insert(conn_id, Some(record.clone()));
         self.orders.push_back(Order::Quarantine(Box::new(Quarantining { record: record.clone(), why, events })));
     }
@@ -107,16 +107,27 @@ fn facts_of_end(record: &Record<ConnId>, now: Timestamp) -> Vec<Stamped> {
     catch_unwind(AssertUnwindSafe(end)).ok().flatten().unwrap_or_default()
 }
 
-/// The bare fact that the call is over, where the record tells nothing else: consumers that count the call release it. Empty if
-/// facts may exist under the record's token, because this one must be its first.
-fn bare_end(record: &Record<ConnId>, now: Timestamp) -> Vec<Stamped> {
+/// Adds the bare fact that a call is over for each call of the thread of which the record tells nothing else: consumers that count the call
+/// release it. None if facts may exist under the record's token, because this one must be its first.
+fn with_bare_ends(record: &Record<ConnId>, mut events: Vec<Stamped>, now: Timestamp) -> Vec<Stamped> {
     if record.claims == 0 {
-        return Vec::new();
+        return events;
     }
+    for call in std::iter::once(record.key).chain(records::further_calls(&record.state)) {
+        let is_told =
+            |event: &Stamped| event.id.subject == Subject::Call(call) && event.event.name == EventName::CallDeleted;
+        if !events.iter().any(is_told) {
+            events.push(bare_end(record, call, now));
+        }
+    }
+    events
+}
+
+fn bare_end(record: &Record<ConnId>, call: ConnId, now: Timestamp) -> Stamped {
     let mut event = Event::new(EventName::CallDeleted);
     event.call_state = Some(CallState::Unknown);
     event.call = Some(CallRef {
-        conn_id: record.key,
+        conn_id: call,
         uuid: CallUuid(0),
         thread: CallUuid(0),
         previous: None,
@@ -125,8 +136,8 @@ fn bare_end(record: &Record<ConnId>, now: Timestamp) -> Vec<Stamped> {
         ani: None,
         dnis: None,
     });
-    let id = EventId { subject: Subject::Call(record.key), token: record.token, seq: Seq(1) };
-    vec![Stamped { id, tenant: record.tenant.clone(), at: now, trace: None, event }]
+    let id = EventId { subject: Subject::Call(call), token: record.token, seq: Seq(1) };
+    Stamped { id, tenant: record.tenant.clone(), at: now, trace: None, event }
 }
 
 /// The facts with which the calls of a thread end at once.

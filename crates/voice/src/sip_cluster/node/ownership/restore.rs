@@ -1,7 +1,7 @@
 //! Continues a claimed call from its record.
 
 use infra::Record;
-use model::{ConnId, Timestamp};
+use model::{ConnId, LegId, Timestamp};
 use sip::Flow;
 use sip::agent::{DialogSnapshot, Restore};
 
@@ -50,8 +50,9 @@ impl Node {
         }
         // Inserted before its dialogs, so that a fault from here on finds every part of the call.
         self.calls.insert(conn_id, entry);
+        let mut broken = Vec::new();
         for (at, (phone, media)) in dialogs.into_iter().enumerate() {
-            self.restore_leg(at, conn_id, phone, media, now);
+            broken.extend(self.restore_leg(at, conn_id, phone, media, now));
         }
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
         self.metrics.call_claimed();
@@ -62,11 +63,15 @@ impl Node {
             entry.thread.ask_again();
         }
         self.call_changed(conn_id, now);
+        for leg in broken {
+            self.end_without_audio(conn_id, leg, now);
+        }
         self.ask_again(conn_id, now);
         self.settle(now);
         Ok(())
     }
 
+    /// Restores a leg's dialogs. Returns the leg if one of a connected party cannot be restored.
     fn restore_leg(
         &mut self,
         at: usize,
@@ -74,10 +79,9 @@ impl Node {
         phone: Option<DialogSnapshot>,
         media: Option<DialogSnapshot>,
         now: Timestamp,
-    ) {
-        let Some((id, link)) = self.leg_at(conn_id, at).map(|leg| (leg.id, leg.link)) else {
-            return;
-        };
+    ) -> Option<LegId> {
+        let (id, link) = self.leg_at(conn_id, at).map(|leg| (leg.id, leg.link))?;
+        let mut is_whole = true;
         // Every commit came before its messages, so the sequence numbers are right; the messages sent last may be lost.
         let how = Restore { stream: Some(Flow::Stream { connection: link }), resend: true, cseq_jump: 0 };
         for (side, snapshot) in [(Side::Phone, phone), (Side::Media, media)] {
@@ -94,17 +98,17 @@ impl Node {
                     }
                 }
                 Ok(None) => {}
-                Err(error) => tracing::error!(%conn_id, %error, "a dialog cannot be restored"),
+                Err(error) => {
+                    is_whole = false;
+                    tracing::error!(%conn_id, %error, "a dialog cannot be restored");
+                }
             }
         }
-        let Some(leg) = self.leg_at(conn_id, at) else {
-            return;
-        };
+        let leg = self.leg_at(conn_id, at)?;
         // Silence is counted from here: the party could not reach this node while it was away.
         leg.heard_at = now;
-        if leg.phone.is_none() && leg.stage == LegStage::Up {
-            leg.stage = LegStage::Closing;
-        }
+        let is_lost = leg.stage == LegStage::Up && (leg.phone.is_none() || !is_whole);
+        is_lost.then_some(id)
     }
 
     /// A leg of a record by its place there: a damaged record may name two legs alike.
