@@ -17,7 +17,7 @@ use contracts::provisioning::{Agent, DnKind, Object, ObjectKey, ObjectKind, Pers
 use infra::ConfigVersion;
 use model::TenantId;
 use net::http::{JsonBody, Turn};
-use runtime::{Caller, Problem, Query};
+use runtime::{Caller, Problem, Query, scope};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
@@ -38,12 +38,6 @@ const PAGE_BYTES: usize = 4 << 20;
 
 /// The most bytes of framing around an object in a list.
 const LISTED_BYTES: usize = 64;
-
-/// The scope for reading secrets.
-const SECRETS: &str = "config:secrets";
-
-/// The scope for reading.
-const READ: &str = "config:read";
 
 type Answer = Result<Response, Problem>;
 
@@ -72,7 +66,7 @@ pub(super) fn router(copies: Copies, pins: Pins) -> Router {
 fn copy_for(copies: &Copies, caller: &Caller, tenant: &str) -> Result<Arc<TenantCopy>, Problem> {
     let tenant = TenantId::parse(tenant).map_err(|e| Problem::bad_request(e.to_string()))?;
     caller.may_act_for(&tenant)?;
-    caller.needs_scope(READ)?;
+    caller.needs_scope(scope::CONFIG_READ)?;
     copies.tenant(&tenant).map_err(|why| match why {
         NoCopy::Unknown => Problem::not_found(format!("there is no tenant {tenant}")),
         NoCopy::Unread => Problem::unavailable(format!("tenant {tenant} cannot be read yet")),
@@ -116,7 +110,7 @@ async fn versions(
     turn: Option<Extension<Turn>>,
     Query(query): Query<VersionsQuery>,
 ) -> Answer {
-    caller.needs_scope(READ)?;
+    caller.needs_scope(scope::CONFIG_READ)?;
     let wait = Duration::from_secs(query.wait_s.unwrap_or_default()).min(WAIT_MAX);
     let mut changes = copies.changes();
     let deadline = tokio::time::sleep(wait);
@@ -155,7 +149,7 @@ fn etag(versions: &BTreeMap<String, String>) -> String {
 }
 
 async fn tenants(State(copies): State<Copies>, caller: Caller) -> Answer {
-    caller.needs_scope(READ)?;
+    caller.needs_scope(scope::CONFIG_READ)?;
     let names: Vec<String> = versions_now(&copies, &caller)?.tenants.into_keys().collect();
     Ok(axum::Json(names).into_response())
 }
@@ -361,7 +355,7 @@ async fn credentials(
     headers: HeaderMap,
 ) -> Answer {
     let copy = copy_for(&copies, &caller, &tenant)?;
-    caller.needs_scope(SECRETS)?;
+    caller.needs_scope(scope::CONFIG_SECRETS)?;
     let body = credentials_of(&copy, realm_of(&copy)?, &number)?;
     versioned(&headers, copy.version, &body)
 }
@@ -374,7 +368,7 @@ async fn credentials_of_several(
     JsonBody(question): JsonBody<CredentialsQuestion>,
 ) -> Answer {
     let copy = copy_for(&copies, &caller, &tenant)?;
-    caller.needs_scope(SECRETS)?;
+    caller.needs_scope(scope::CONFIG_SECRETS)?;
     if question.of.len() > CREDENTIALS_MAX {
         return Err(Problem::bad_request(format!("at most {CREDENTIALS_MAX} phones at once")));
     }
@@ -409,7 +403,7 @@ async fn pin(
     JsonBody(question): JsonBody<PinQuestion>,
 ) -> Answer {
     let copy = copy_for(&copies, &caller, &tenant)?;
-    caller.needs_scope(SECRETS)?;
+    caller.needs_scope(scope::CONFIG_SECRETS)?;
     let tenant = TenantId::parse(&tenant).map_err(|e| Problem::bad_request(e.to_string()))?;
     Ok(axum::Json(pins.ask(&tenant, &copy, &number, question.typed.as_ref())).into_response())
 }

@@ -63,7 +63,7 @@ async fn resolve(
 ) -> Result<axum::Json<Json>, Problem> {
     let tenant = TenantId::parse(&tenant).map_err(|e| Problem::bad_request(e.to_string()))?;
     caller.may_act_for(&tenant)?;
-    caller.needs_scope("dialplan")?;
+    caller.needs_scope(runtime::scope::DIALPLAN)?;
     let calling = match question.caller {
         Calling::Phone { phone } => {
             CallingParty::Phone(Dn::parse(&phone).map_err(|e| Problem::bad_request(e.to_string()))?)
