@@ -82,7 +82,9 @@ impl Server {
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
     fn view<T>(request: &Request<T>, kinds: Vec<String>) -> Result<View, Status> {
         let caller = net::grpc::caller(request)?;
-        caller.needs_scope(runtime::scope::CONFIG_READ).map_err(|problem| Status::permission_denied(problem.to_string()))?;
+        caller
+            .needs_scope(runtime::scope::CONFIG_READ)
+            .map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let secrets = caller.needs_scope(runtime::scope::CONFIG_SECRETS).is_ok();
         if kinds.len() > KINDS_MAX {
             return Err(Status::invalid_argument(format!("kinds: there are more than {KINDS_MAX}")));
@@ -129,7 +131,9 @@ impl Configuration for Server {
         request: Request<v1::FollowTenantsRequest>,
     ) -> Result<Response<Self::FollowTenantsStream>, Status> {
         let caller = net::grpc::caller(&request)?;
-        caller.needs_scope(runtime::scope::CONFIG_READ).map_err(|problem| Status::permission_denied(problem.to_string()))?;
+        caller
+            .needs_scope(runtime::scope::CONFIG_READ)
+            .map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let only = caller.tenant().cloned();
         let permit = self.streams.open(only.as_ref(), caller.subject())?;
         let mut held = self.held.clone();

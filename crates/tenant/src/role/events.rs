@@ -83,7 +83,9 @@ impl Events for Server {
 
     async fn subscribe(&self, request: Request<v1::SubscribeRequest>) -> Result<Response<Deliveries>, Status> {
         let caller = net::grpc::caller(&request)?;
-        caller.needs_scope(runtime::scope::CALLS_READ).map_err(|problem| Status::permission_denied(problem.to_string()))?;
+        caller
+            .needs_scope(runtime::scope::CALLS_READ)
+            .map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let caller = caller.clone();
         let tenant = net::grpc::tenant(&request)?;
         let permit = self.streams.open(Some(&tenant), caller.subject())?;

@@ -15,6 +15,8 @@ pub struct Limits {
     pub probe_after: Duration,
     /// How long a probed party may take to answer; the proxy repeats the probe in that time.
     pub probe_within: Duration,
+    /// A thread's record that is larger loses its largest leg, if others stay: the store takes 1 MiB, and would refuse them all.
+    pub record_bytes: usize,
     /// How long a lost proxy may take to come back before requests that wait for it fail. Calls wait as long as they last.
     pub proxy_return: Duration,
 }
@@ -31,6 +33,8 @@ impl Default for Limits {
             // released within 60 s. This value is for what media does not report.
             probe_after: Duration::from_secs(600),
             probe_within: Duration::from_secs(6),
+            // Two dialogs of the largest size fit in beside it.
+            record_bytes: 768 << 10,
             proxy_return: Duration::from_secs(5),
         }
     }

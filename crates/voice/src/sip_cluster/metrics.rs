@@ -19,6 +19,8 @@ runtime::metrics! {
         answered: Counter = "sipcluster_legs_answered";
         /// Parties that vanished without ending their call.
         vanished: Counter = "sipcluster_legs_vanished";
+        /// Legs that were ended because they made their call's record too large.
+        legs_too_large: Counter = "sipcluster_legs_too_large";
         /// Times that media refused to move a leg to another room.
         rooms_refused: Counter = "sipcluster_rooms_refused";
         /// Turns of the loop that did something.
@@ -80,6 +82,11 @@ impl Metrics {
     pub fn turn(&self, writes: usize) {
         self.turns.inc();
         self.commits.inc_by(writes as u64);
+    }
+
+    /// A leg made its call's record too large.
+    pub fn leg_too_large(&self) {
+        self.legs_too_large.inc();
     }
 
     /// Media refused to move a leg to another room.

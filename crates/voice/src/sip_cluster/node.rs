@@ -57,6 +57,8 @@ pub struct Node {
     aside: AsideCalls,
     orders: Orders,
     draining: bool,
+    /// Threads whose records are too large.
+    heavy: Vec<ConnId>,
     /// Whether the ledger has room for another call.
     has_room: bool,
     next_sweep: Timestamp,
@@ -113,6 +115,7 @@ impl Node {
             aside: AsideCalls::default(),
             orders: Orders::new(),
             draining: false,
+            heavy: Vec::new(),
             has_room: true,
             next_sweep: Timestamp::ZERO,
             prompts: parts.prompts,
@@ -226,6 +229,9 @@ impl Node {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         let due = self.calls.due(now, CALLS_DUE_PER_TURN);
         self.attempt(Doing::Time, now, |node| {
+            for conn_id in std::mem::take(&mut node.heavy) {
+                node.attempt_for(Some(conn_id), now, |node| node.end_largest_leg(conn_id, now));
+            }
             for (due, conn_id) in due {
                 node.calls.disarm((due, conn_id));
                 node.attempt_for(Some(conn_id), now, |node| node.call_due(conn_id, now));
@@ -249,7 +255,7 @@ impl Node {
         let ownership = self.search.next_timeout();
         // Calls still in doubt are confirmed without waiting for an input.
         let doubt = self.confirmations.are_needed().then_some(Timestamp::ZERO);
-        let changes = self.calls.is_one_changed().then_some(Timestamp::ZERO);
+        let changes = (self.calls.is_one_changed() || !self.heavy.is_empty()).then_some(Timestamp::ZERO);
         [call, self.agent.next_timeout(), sweep, ownership, doubt, changes].into_iter().flatten().min()
     }
 

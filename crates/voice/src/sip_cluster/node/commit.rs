@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use call::Input;
 use call::call::CALLER_LEG;
 use infra::{CallWrite, Change, Refusal, Written};
-use model::{ConnId, Owner};
+use model::{ConnId, Owner, Timestamp};
 use sip::{ConnectionId, Flow, Message, StatusCode};
 
 use super::Node;
@@ -27,6 +28,9 @@ impl Node {
         for conn_id in changed {
             if let Some(write) = self.attempt_write(conn_id) {
                 self.confirmations.wrote(conn_id);
+                if bytes_of(&write) > self.limits.record_bytes {
+                    self.heavy.push(conn_id);
+                }
                 batch.push(write);
             }
             self.attempt_for(Some(conn_id), self.attempted_at(), |node| node.drop_closed(conn_id));
@@ -56,6 +60,16 @@ impl Node {
                 new_call: None,
             });
         }
+    }
+
+    /// Ends the leg that takes most of a record that has grown too large: one party must not cost all others their call.
+    pub(super) fn end_largest_leg(&mut self, conn_id: ConnId, now: Timestamp) {
+        let Some(entry) = self.calls.get(&conn_id) else { return };
+        let Some((leg, bytes)) = records::largest_leg(entry, &self.agent) else { return };
+        tracing::warn!(%conn_id, %leg, bytes, "a call's record is too large: the leg that takes most of it ends");
+        self.metrics.leg_too_large();
+        self.hang_up(conn_id, leg, 513, now);
+        self.feed(conn_id, Input::LegDead(leg), now);
     }
 
     /// The store refuses a call's new record: nothing of this turn is sent for it.
@@ -219,5 +233,13 @@ impl Node {
         }
         self.pending.forget(conn_id);
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
+    }
+}
+
+/// The size of the record in a write.
+fn bytes_of(write: &CallWrite) -> usize {
+    match &write.change {
+        Change::Create { state, .. } | Change::Save { state, .. } => state.len(),
+        Change::Keep | Change::End => 0,
     }
 }

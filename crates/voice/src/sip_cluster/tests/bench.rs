@@ -87,12 +87,21 @@ pub fn new_node(epoch: u64) -> Node {
 
 /// A node whose user agent uses this randomness.
 pub fn node_with(epoch: u64, agent_entropy: Box<dyn model::Entropy>) -> Node {
+    node_of(epoch, agent_entropy, Limits::default())
+}
+
+/// A node with these limits.
+pub fn node_with_limits(epoch: u64, limits: Limits) -> Node {
+    node_of(epoch, Box::new(Seeded::new(epoch + 1)), limits)
+}
+
+fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -> Node {
     Node::new(Parts {
         trace: runtime::Recorder::off(),
         owner: owner("sip-cluster-1", epoch),
         replica: 1,
         seal: seal(),
-        limits: Limits::default(),
+        limits,
         metrics: Metrics::default(),
         sent_by: "127.0.2.1".to_owned(),
         entropy: Box::new(Seeded::new(epoch)),

@@ -16,6 +16,7 @@ use sip::agent::{DialogId, Event};
 use super::bench::{Bench, Peer, phone};
 use super::calls::{request, talking};
 use super::restart::restart;
+use crate::sip_cluster::limits::Limits;
 use crate::sip_cluster::node::order::Order;
 
 const AGENT: LegId = LegId(2);
@@ -161,4 +162,31 @@ fn what_cannot_be_restored_of_a_conversation_ends_it() {
     assert!(bench.node.restore(&record, bench.now));
     bench.run();
     assert!(bench.story.iter().any(|fact| fact == "Released@7102"), "{:?}", bench.story);
+}
+
+#[test]
+fn who_makes_the_record_of_a_conference_too_large_leaves_it() {
+    let (mut bench, conn_id, consultation) = consulting();
+    ask(&mut bench, conn_id, |id| RequestKind::CompleteConference(id, consultation));
+    let record = super::restart::claimed(&bench, conn_id);
+    bench.node =
+        super::bench::node_with_limits(2, Limits { record_bytes: record.state.len() + 500, ..Limits::default() });
+    bench.node.link_up(sip::ConnectionId(1), super::bench::EDGE, bench.now);
+    assert!(bench.node.restore(&record, bench.now));
+    bench.run();
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(parties(&bench, conn_id), 3, "it is not too large");
+    let (dialog, now) = (bench.phone_dialog.expect("a dialog"), bench.now);
+    let long = super::bench::PHONE_SDP.replace("s=-", &format!("s={}", "x".repeat(2_000)));
+    bench.agent(Peer::Phone).reinvite(dialog, Some(long.into()), Vec::new(), now).expect("a dialog");
+    bench.run();
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(parties(&bench, conn_id), 2);
+    assert!(bench.saw(Peer::Phone, |event| matches!(event, Event::Released { .. })), "it is told");
+    bench.bye(Peer::Caller);
+    assert!(bench.node.calls() == 0);
+}
+
+fn parties(bench: &Bench, conn_id: ConnId) -> usize {
+    bench.node.table().get(&conn_id).map_or(0, |entry| entry.thread.first().parties.len())
 }

@@ -143,6 +143,19 @@ pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> ConnectionId) -> Re
     Ok(Decoded { entry, dialogs })
 }
 
+/// The connected leg whose dialogs take most of a record, and its bytes; `None` if fewer than three legs are connected.
+pub fn largest_leg(entry: &Entry, agent: &UserAgent) -> Option<(LegId, usize)> {
+    let connected: Vec<&Leg> = entry.legs.iter().filter(|leg| leg.stage == LegStage::Up).collect();
+    if connected.len() < 3 {
+        return None;
+    }
+    let bytes = |leg: &Leg| {
+        let dialogs = agent.snapshot(&[leg.phone, leg.media].into_iter().flatten().collect::<Vec<_>>());
+        dialogs.into_iter().map(|dialog| dialog_to_record(dialog).encoded_len()).sum::<usize>()
+    };
+    connected.into_iter().map(|leg| (leg.id, bytes(leg))).max_by_key(|(_, bytes)| *bytes)
+}
+
 /// The calls of a thread beside its first, as far as the record names them.
 pub fn further_calls(bytes: &[u8]) -> Vec<ConnId> {
     let Ok(record) = v1::StateRecord::decode(bytes) else { return Vec::new() };
