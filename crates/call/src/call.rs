@@ -19,6 +19,7 @@ mod feature;
 mod hold;
 mod in_thread;
 mod incoming;
+mod invitation;
 mod offer;
 mod originate;
 mod party;
@@ -38,8 +39,8 @@ pub use in_thread::{ConsultsFor, NewConsultation, NextNumbers};
 pub use party::{LegProgress, Party, PartyNo};
 pub use point::Point;
 pub use state::{
-    Asked, CallSnapshot, Ended, Feature, HoldAsked, HoldWay, Offer, Originating, OriginatingStep, PinAsk, Playing,
-    Purpose, Recall, Routing, Stage, Transfer, Waiting,
+    Asked, CallSnapshot, Ended, Feature, HoldAsked, HoldWay, Invitation, InvitationStep, Offer, Originating,
+    OriginatingStep, PinAsk, Playing, Purpose, Recall, Routing, Stage, Transfer, Waiting,
 };
 pub use timer::{Timer, Timers};
 
@@ -404,6 +405,7 @@ impl Call {
             match timer {
                 Timer::DialPlan => self.dial_plan_silent(now),
                 Timer::Instruction | Timer::Quiet => self.route_by_default(now),
+                Timer::NoAnswer if self.s.invitation.is_some() => self.invited_silent(now),
                 Timer::NoAnswer if self.s.rings_at_origin() => {
                     self.end(Ending::system(CallState::NoAnswer, 480), now);
                 }

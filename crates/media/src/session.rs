@@ -45,7 +45,7 @@ pub use treatment::{Collect, CollectEnd, Outcome, Phase, PlayEnd, Prompt, Repeat
 
 /// Events waiting for `poll_event`: a leg makes one or two per input.
 const EVENTS_MAX: usize = 16;
-/// The time of a sample, in microseconds.
+/// A sample of 8 kHz audio, in microseconds.
 const SAMPLE_US: u64 = 125;
 /// Most packets that are due in one turn: a treatment and a key, each several [`FRAME`]s late, and a report. More are
 /// a fault of this program and end the session.

@@ -61,6 +61,9 @@ impl Call {
         if self.s.transfer.as_ref().is_some_and(|open| open.party == number) {
             self.refuse_transfer(now);
         }
+        if self.s.invitation.as_ref().is_some_and(|open| open.by == number) {
+            self.cancel_invitation(now);
+        }
         self.drop_hold_request(party.leg, now);
         self.stop_playing(party.leg, now);
         if let Some(mut released) = self.party_event(EventName::Released, &party) {
@@ -103,17 +106,8 @@ impl Call {
         (by.away, by.held) = (false, false);
         let (by, dn, point) = (by.number, by.dn().cloned(), by.point.clone());
         let Some(dn) = dn else { return };
-        let address = new.address().to_owned();
-        let number = self.adopt(new, point);
-        for other in self.s.parties.clone().iter().filter(|other| other.number != number) {
-            let Some(mut added) = self.party_event(EventName::PartyAdded, other) else { continue };
-            added.call_state = Some(CallState::Conferenced);
-            added.other_dn = Some(address.clone());
-            added.other_role = Some(DnRole::NewParty);
-            added.third_party_dn = Some(dn.to_string());
-            added.third_party_role = Some(DnRole::AddedBy);
-            self.fact(if other.number == by { answering(added, asked) } else { added }, now);
-        }
+        let number = self.adopt(new, point, now);
+        self.tell_added(number, by, asked, now);
         let changed = self.s.party(number).and_then(|party| self.party_event(EventName::PartyChanged, party));
         if let Some(mut changed) = changed {
             came_from(&mut changed, from, &dn);

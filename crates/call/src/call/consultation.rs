@@ -142,6 +142,7 @@ impl Call {
     pub(crate) fn dissolve(&mut self, now: Timestamp) -> Option<Rest> {
         self.refuse_requests(now);
         self.refuse_transfer(now);
+        self.cancel_invitation(now);
         self.stop_all(now);
         let due = self.s.timers.due(Timer::NoAnswer);
         let rest = match std::mem::replace(&mut self.s.stage, Stage::Over) {
@@ -202,8 +203,11 @@ impl Call {
         }
     }
 
-    /// A party of another call becomes one of this call.
-    pub(super) fn adopt(&mut self, party: Party, point: Option<Point>) -> PartyNo {
+    /// A party of another call becomes one of this call. Its number needs not be brought in any more.
+    pub(super) fn adopt(&mut self, party: Party, point: Option<Point>, now: Timestamp) -> PartyNo {
+        if self.s.invited().is_some_and(|offer| offer.dn.as_str() == party.address()) {
+            self.cancel_invitation(now);
+        }
         let last = self.s.parties.iter().map(|party| party.number.0).max().unwrap_or(0);
         let number = PartyNo(last.saturating_add(1));
         let point = party.point.clone().or(point);
@@ -213,7 +217,7 @@ impl Call {
 
     fn take_party(&mut self, party: Party, from: ConnId, by: &Dn, point: Option<Point>, now: Timestamp) {
         let to = party.dn().cloned();
-        let number = self.adopt(party, point);
+        let number = self.adopt(party, point, now);
         if let Some(to) = &to {
             self.tell_moved_except(number, to, by, now);
         }
@@ -259,6 +263,7 @@ impl Call {
             return self.leg_gone(leg, how, now);
         }
         self.refuse_transfer(now);
+        self.cancel_invitation(now);
         self.drop_hold_request(leg, now);
         self.tell_party(party.number, EventName::Released, how, now);
         self.s.parties.retain(|other| other.number != party.number);

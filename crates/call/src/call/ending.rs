@@ -58,6 +58,7 @@ impl Call {
         self.refuse_requests(now);
         self.refuse_transfer(now);
         self.refuse_open_origination(now);
+        self.cancel_invitation(now);
         self.let_go(ending.status);
         for number in self.s.parties.iter().map(|party| party.number).collect::<Vec<_>>() {
             let Some(mut released) =

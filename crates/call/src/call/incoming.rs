@@ -45,7 +45,7 @@ impl Call {
             let by = self.s.party(transfer.party)?.device.clone();
             Some((transfer.ask, transfer.to.to_string(), by))
         });
-        for (ask, dialled, by) in of_stage.into_iter().chain(transfer) {
+        for (ask, dialled, by) in of_stage.into_iter().chain(transfer).chain(self.invitation_question()) {
             self.push(Output::AskDialPlan { ask, by, dialled });
         }
     }
@@ -78,6 +78,10 @@ impl Call {
                 self.s.timers.disarm(Timer::DialPlan);
                 self.transfer_answered(destination, now);
             }
+            Stage::Talking if self.invitation_question().is_some_and(|(open, ..)| open == ask) => {
+                self.s.timers.disarm(Timer::DialPlan);
+                self.invitation_looked_up(destination, now);
+            }
             // The answer to an abandoned question.
             _ => {}
         }
@@ -90,6 +94,7 @@ impl Call {
             Stage::Waiting(_) => self.route_unanswered(now),
             Stage::Offering(_) => self.redirect_unanswered(now),
             Stage::Recalling(_) => self.recall_failed(now),
+            Stage::Talking if self.s.transfer.is_none() => self.invitation_unanswered(now),
             Stage::Talking => self.transfer_unanswered(now),
             _ => {}
         }

@@ -70,6 +70,9 @@ impl Call {
     }
 
     pub(super) fn leg_ringing(&mut self, leg: LegId, now: Timestamp) {
+        if self.s.invited().is_some_and(|offer| offer.legs.contains(&leg)) {
+            return self.invited_rings(now);
+        }
         let Stage::Offering(offer) = &mut self.s.stage else {
             return;
         };
@@ -105,6 +108,7 @@ impl Call {
                 self.connect(leg, now);
             }
             Stage::Originating(_) if self.s.ringing_legs().contains(&leg) => self.origin_answered(leg, now),
+            Stage::Talking if self.s.ringing_legs().contains(&leg) => self.invited_answers(leg, now),
             _ if self.s.party_on(leg).is_some() => {}
             // The phone answered while its cancel was on the way.
             _ => self.push(Output::ReleaseLeg(leg)),
@@ -143,7 +147,7 @@ impl Call {
     }
 
     /// A phone that has answered becomes a party.
-    fn join(&mut self, offer: Offer, leg: LegId) -> PartyNo {
+    pub(super) fn join(&mut self, offer: Offer, leg: LegId) -> PartyNo {
         let last = self.s.parties.last().map_or(0, |party| party.number.0);
         let number = PartyNo(last.saturating_add(1));
         let device = match offer.trunk {
@@ -166,6 +170,7 @@ impl Call {
     }
 
     pub(super) fn leg_failed(&mut self, leg: LegId, status: u16, now: Timestamp) {
+        let is_invited = self.s.invited().is_some_and(|offer| offer.legs.contains(&leg));
         match &mut self.s.stage {
             Stage::Offering(offer) if offer.legs.contains(&leg) => {
                 offer.legs.retain(|other| *other != leg);
@@ -177,6 +182,7 @@ impl Call {
                 }
             }
             Stage::Originating(_) => self.origin_failed(leg, status, now),
+            Stage::Talking if is_invited => self.invited_fails(leg, status, now),
             _ => self.leg_gone(leg, CallState::Dropped, now),
         }
     }

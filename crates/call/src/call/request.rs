@@ -37,6 +37,9 @@ impl Call {
                 let is_it = |to: &Routing| to.asked.as_ref() == Some(asked) && (&to.dn, &to.agent) == (dn, agent);
                 waiting.routing.as_ref().is_some_and(is_it)
             }
+            RequestKind::SingleStepConference(..) => {
+                self.s.invitation.as_ref().is_some_and(|open| open.asked == *asked)
+            }
             _ => false,
         }
     }
@@ -77,6 +80,7 @@ impl Call {
             RequestKind::AnswerCall(_) => self.ask_answer(asked, now),
             RequestKind::RedirectCall(_, to) => self.redirect(to, asked, now),
             RequestKind::SingleStepTransfer(_, to) => self.transfer(to, asked, now),
+            RequestKind::SingleStepConference(_, to) => self.invite(to, asked, now),
             RequestKind::DeleteFromConference(_, other) => self.remove_party(other.as_str(), asked, now),
             RequestKind::AgentLogin(..)
             | RequestKind::AgentLogout
@@ -140,10 +144,15 @@ impl Call {
     fn release(&mut self, asked: Asked, now: Timestamp) -> Outcome {
         let is_offered =
             matches!(&self.s.stage, Stage::Offering(offer) if offer.dn == asked.this_dn && offer.trunk.is_none());
+        let is_invited = self.s.invited().is_some_and(|offer| offer.dn == asked.this_dn && offer.trunk.is_none());
         let is_point = matches!(&self.s.stage, Stage::Waiting(waiting) if waiting.point.dn == asked.this_dn);
         if is_offered {
             // Handled as a refusal by the phone: the call returns to its route point.
             self.offer_failed(CallState::Busy, 486, now);
+            let event = answering(self.event(EventName::ACK), &asked);
+            self.fact(event, now);
+        } else if is_invited {
+            self.end_invitation(CallState::Busy, (ErrorCode::DN_BUSY, "the number is busy, or refuses"), now);
             let event = answering(self.event(EventName::ACK), &asked);
             self.fact(event, now);
         } else if let Some(party) = self.s.party_at(&asked.this_dn).map(|party| party.number) {
@@ -190,7 +199,7 @@ impl Call {
         let called = match &self.s.stage {
             Stage::Waiting(waiting) => Some(self.point_event(name, &waiting.point)),
             Stage::Offering(offer) => self.offer_event(name, offer),
-            _ => None,
+            _ => self.invited_event_if_rang(name),
         };
         let parties = self.s.parties.iter().rev();
         called.into_iter().chain(parties.filter_map(|party| self.party_event(name, party))).collect()

@@ -45,6 +45,8 @@ pub struct CallSnapshot {
     pub consults_for: Option<ConsultsFor>,
     /// A transfer or a consultation whose destination is being looked up.
     pub transfer: Option<Transfer>,
+    /// A number that is being brought into the call while it goes on.
+    pub invitation: Option<Invitation>,
     /// The parties, in the order in which they joined: who called, and those who have answered.
     pub parties: Vec<Party>,
     /// The next numbers of legs, treatments and questions.
@@ -83,6 +85,7 @@ impl CallSnapshot {
             number: 0,
             consults_for: None,
             transfer: None,
+            invitation: None,
             parties: vec![party],
             numbers: NextNumbers::default(),
             default_routes: 0,
@@ -129,7 +132,15 @@ impl CallSnapshot {
         match &self.stage {
             Stage::Offering(offer) => &offer.legs,
             Stage::Originating(Originating { step: OriginatingStep::Ringing { legs, .. }, .. }) => legs,
-            _ => &[],
+            _ => self.invited().map_or(&[], |offer| &offer.legs),
+        }
+    }
+
+    /// What rings to be brought into the call.
+    pub fn invited(&self) -> Option<&Offer> {
+        match &self.invitation {
+            Some(Invitation { step: InvitationStep::Ringing(offer), .. }) => Some(offer),
+            _ => None,
         }
     }
 
@@ -310,6 +321,32 @@ pub struct Transfer {
     pub asked: Option<Asked>,
     /// The call that begins once the destination is known; `None` for a single-step transfer.
     pub consultation: Option<NewConsultation>,
+}
+
+/// A number that is being brought into a call that goes on: a conference in one step.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Invitation {
+    /// Who brings it in.
+    pub by: PartyNo,
+    /// The requester.
+    pub asked: Asked,
+    /// What is awaited.
+    pub step: InvitationStep,
+}
+
+/// What bringing a number into a call waits for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a call has one at most, and seldom one at all")]
+pub enum InvitationStep {
+    /// The dial plan's answer.
+    LookingUp {
+        /// The number of the question.
+        ask: u32,
+        /// The number.
+        to: Dn,
+    },
+    /// The answer of the phones that ring.
+    Ringing(Offer),
 }
 
 /// A call on its way back to who transferred it.

@@ -8,6 +8,7 @@ mod harness;
 mod hold;
 mod inbound;
 mod internal;
+mod invitation;
 mod laws;
 mod limits;
 mod offered;

@@ -50,7 +50,7 @@ impl Call {
         let (Stage::Talking, Some(party)) = (&self.s.stage, party) else {
             return Err((ErrorCode::INVALID_CALL_STATE, "this DN is not connected in the call"));
         };
-        if self.s.transfer.is_some() {
+        if self.s.transfer.is_some() || self.invitation_question().is_some() {
             return Err((ErrorCode::INVALID_CALL_STATE, "the call is being transferred already"));
         }
         if consultation.is_none() && self.s.parties.len() != 2 {
@@ -120,6 +120,7 @@ impl Call {
         asked: Option<&Asked>,
         now: Timestamp,
     ) -> Option<Party> {
+        self.cancel_invitation(now);
         let at = self.s.parties.iter().position(|party| party.number == number)?;
         let mut released = self.s.parties.get(at).and_then(|party| self.party_event(EventName::Released, party))?;
         released.call_state = Some(how);

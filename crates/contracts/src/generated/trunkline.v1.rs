@@ -279,7 +279,7 @@ pub struct Request {
     pub extensions: ::core::option::Option<UserData>,
     #[prost(
         oneof = "request::Kind",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36"
     )]
     pub kind: ::core::option::Option<request::Kind>,
 }
@@ -339,6 +339,8 @@ pub mod request {
         DeleteFromConference(super::WithParty),
         #[prost(message, tag = "35")]
         MakeCall(super::MakeCall),
+        #[prost(message, tag = "36")]
+        SingleStepConference(super::WithParty),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1996,6 +1998,9 @@ pub struct CallModelRecord {
     /// A phone of the tenant called a number outside.
     #[prost(bool, tag = "40")]
     pub outbound: bool,
+    /// A number that is being brought into the call.
+    #[prost(message, optional, tag = "41")]
+    pub invitation: ::core::option::Option<InvitationRecord>,
     #[prost(
         oneof = "call_model_record::Stage",
         tags = "21, 22, 23, 24, 25, 26, 27, 31, 33, 38"
@@ -2130,6 +2135,34 @@ pub struct TransferRecord {
     /// Absent for a single-step transfer.
     #[prost(message, optional, tag = "5")]
     pub consultation: ::core::option::Option<NewConsultationRecord>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InvitationRecord {
+    /// The number of the party that brings it in.
+    #[prost(uint32, tag = "1")]
+    pub by: u32,
+    #[prost(message, optional, tag = "2")]
+    pub asked: ::core::option::Option<AskedRecord>,
+    #[prost(oneof = "invitation_record::Step", tags = "3, 4")]
+    pub step: ::core::option::Option<invitation_record::Step>,
+}
+/// Nested message and enum types in `InvitationRecord`.
+pub mod invitation_record {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Step {
+        #[prost(message, tag = "3")]
+        LookingUp(super::LookUpRecord),
+        #[prost(message, tag = "4")]
+        Ringing(super::OfferRecord),
+    }
+}
+/// A question to the dial plan.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LookUpRecord {
+    #[prost(uint32, tag = "1")]
+    pub ask: u32,
+    #[prost(string, tag = "2")]
+    pub to: ::prost::alloc::string::String,
 }
 /// A consultation that is about to begin.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -15,7 +15,6 @@ use crate::sdp::AudioStream;
 const JUMP_MAX: i32 = 3_000;
 /// A packet this far behind is useless: 20 s.
 const LATE_MAX: i32 = 1_000;
-/// A sample of 8 kHz audio, in microseconds.
 
 /// Our side of a session.
 #[derive(Clone, PartialEq, Eq, Debug)]

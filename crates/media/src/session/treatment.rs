@@ -12,7 +12,6 @@ use crate::sdp::negotiation::PACKET_SAMPLES_MAX;
 
 /// How far the player may fall behind before it skips instead of catching up with a burst.
 const LATE_MAX: Duration = Duration::from_millis(100);
-/// A sample of 8 kHz audio, in microseconds.
 
 /// A prompt: samples at 8 kHz and the name that they were requested by.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -96,6 +96,9 @@ macro_rules! with_requests {
                 /// Joins the held call and the one that was consulted: all of them hear each other.
                 CompleteConference(transfer_conn_id: ConnId = [FrameField::TRANSFER_CONN_ID]):
                     WithConsultation, ["TCompleteConference"], Party => PartyAdded;
+                /// Calls another number while the call goes on; it joins when it answers.
+                SingleStepConference(other_dn: Dn = [FrameField::OTHER_DN.required()]):
+                    WithParty, ["TSingleStepConference"], Party => PartyAdded;
                 /// Removes another party from a conference.
                 DeleteFromConference(other_dn: Dn = [FrameField::OTHER_DN.required()]):
                     WithParty, ["TDeleteFromConference"], Party => PartyDeleted;

@@ -183,7 +183,12 @@ fn call(record: Option<v1::CallModelRecord>) -> std::result::Result<Option<Call>
         Some(Stage::Offering(offer)) if offer.rang && offer.trunk.is_none() => {
             Some((&offer.dn, PartyState::Alerting, offer.point.as_ref()))
         }
-        _ => None,
+        _ => match record.invitation.as_ref().and_then(|open| open.step.as_ref()) {
+            Some(v1::invitation_record::Step::Ringing(offer)) if offer.rang && offer.trunk.is_none() => {
+                Some((&offer.dn, PartyState::Alerting, None))
+            }
+            _ => None,
+        },
     };
     let since_us = record.last_at_us;
     let target = target.map(|(dn, state, queue)| v1::PartyStatus {

@@ -43,8 +43,26 @@ fn has_heard_for(phone: &Phone, before: u64) -> Result<()> {
     Ok(())
 }
 
+/// How an agent makes a conference.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By a consultation, which becomes a part of the call.
+    TwoSteps,
+    /// The number rings while the call goes on.
+    OneStep,
+}
+
 #[test]
 fn three_hear_each_other_and_two_when_one_has_left() -> Result<()> {
+    confer(Way::TwoSteps)
+}
+
+#[test]
+fn a_number_that_is_brought_in_hears_all_and_is_heard() -> Result<()> {
+    confer(Way::OneStep)
+}
+
+fn confer(way: Way) -> Result<()> {
     let files = tempfile::tempdir()?;
     let site = Installation::start()?;
     let watch = Watch::start(&site, "0-0")?;
@@ -66,14 +84,25 @@ fn three_hear_each_other_and_two_when_one_has_left() -> Result<()> {
         site.request(&frame)?;
         watch.answer_to(reference, SOON)
     };
-    let dialing = ask("TInitiateConference", 91, json!({"OtherDN": "7130"}))?;
-    let consultation = dialing.text("ConnID").to_owned();
-    second.wait_for("CALL_ESTABLISHED", SOON)?;
-    watch.wait_for("Established@7130", SOON)?;
-    let added = ask("TCompleteConference", 92, json!({"TransferConnID": consultation}))?;
+    let added = if way == Way::TwoSteps {
+        let dialing = ask("TInitiateConference", 91, json!({"OtherDN": "7130"}))?;
+        let consultation = dialing.text("ConnID").to_owned();
+        second.wait_for("CALL_ESTABLISHED", SOON)?;
+        watch.wait_for("Established@7130", SOON)?;
+        let added = ask("TCompleteConference", 92, json!({"TransferConnID": consultation}))?;
+        let changed = watch.wait_for("PartyChanged@7130", SOON)?;
+        assert_eq!((changed.text("ConnID"), changed.text("CallState")), (conn.as_str(), "Conferenced"));
+        added
+    } else {
+        let refused = ask("TSingleStepConference", 91, json!({"OtherDN": "7139"}))?;
+        assert_eq!(refused.frame["ErrorCode"], 58, "nobody is registered there");
+        let added = ask("TSingleStepConference", 92, json!({"OtherDN": "7130"}))?;
+        let ringing = watch.wait_for("Ringing@7130", SOON)?;
+        assert_eq!((ringing.text("ThirdPartyDN"), ringing.text("CallState")), ("7101", "Conferenced"));
+        second.wait_for("CALL_ESTABLISHED", SOON)?;
+        added
+    };
     assert_eq!((added.brief().as_str(), added.text("OtherDN")), ("PartyAdded@7101", "7130"));
-    let changed = watch.wait_for("PartyChanged@7130", SOON)?;
-    assert_eq!((changed.text("ConnID"), changed.text("CallState")), (conn.as_str(), "Conferenced"));
     has_heard_for(&second, std::fs::metadata(second.heard()?)?.len())?;
     let refused = ask("TSingleStepTransfer", 93, json!({"OtherDN": "7121"}))?;
     assert_eq!(refused.frame["ErrorCode"], 97);
@@ -92,7 +121,7 @@ fn three_hear_each_other_and_two_when_one_has_left() -> Result<()> {
     assert_eq!(heard(&all), [of_agent, of_second], "the caller in the conference");
     assert_eq!(heard(&read_wav(&second.heard()?)?), [of_caller], "the second phone when the agent has left");
     assert_eq!(heard(&caller.received().samples), [of_second], "the caller then");
-    watch.wait_for_count("CallDeleted", 2, LATER)?;
+    watch.wait_for_count("CallDeleted", if way == Way::TwoSteps { 2 } else { 1 }, LATER)?;
     watch.wait_for("SessionEnded@9000", LATER)?;
     site.is_at_rest()?;
     check_log_and_laws(&site, &watch.facts())

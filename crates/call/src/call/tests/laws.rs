@@ -27,7 +27,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0u8..9).prop_map(Step::Plan),
         6 => (0u8..8, 1u16..7).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
         2 => (0u8..3, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
-        5 => (0u8..28).prop_map(Step::Ask),
+        5 => (0u8..31).prop_map(Step::Ask),
         1 => any::<bool>().prop_map(Step::Agent),
         2 => (0u8..4).prop_map(Step::Pin),
         2 => (0u32..30_000).prop_map(Step::Pass),
@@ -106,6 +106,8 @@ fn ask(bench: &mut Bench, kind: u8) {
         23 | 24 => (RequestKind::CompleteConference(CONN, consultation), "5001"),
         25 => (RequestKind::DeleteFromConference(CONN, dn("5002")), "5001"),
         26 => (RequestKind::ReleaseCall(CONN), "5002"),
+        27 | 28 => (RequestKind::SingleStepConference(CONN, dn("5002")), "5001"),
+        29 => (RequestKind::SingleStepConference(CONN, dn("+4930999")), "5003"),
         _ => (RequestKind::QueryCall(CONN), "9000"),
     };
     bench.ask(kind, this_dn);

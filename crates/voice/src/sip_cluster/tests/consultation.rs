@@ -165,6 +165,34 @@ fn what_cannot_be_restored_of_a_conversation_ends_it() {
 }
 
 #[test]
+fn a_number_that_is_brought_in_joins_after_a_restart_between_any_two_steps() {
+    for failed_at in 0..3 {
+        let (mut bench, conn_id) = talking();
+        let again = |bench: &mut Bench, step: usize| {
+            if step == failed_at {
+                bench.orders.clear();
+                restart(bench, conn_id);
+            }
+        };
+        ask(&mut bench, conn_id, |id| RequestKind::SingleStepConference(id, dn("7102")));
+        again(&mut bench, 0);
+        let Destination::Extension { contacts, no_answer_ms, .. } = phone(15_000) else {
+            unreachable!("it is a phone")
+        };
+        bench.plan(Destination::Extension { dn: dn("7102"), contacts, no_answer_ms });
+        again(&mut bench, 1);
+        bench.phone_rings();
+        again(&mut bench, 2);
+        bench.phone_answers();
+        assert_eq!(parties(&bench, conn_id), 3, "{failed_at}: {:?}", bench.story);
+        bench.bye(Peer::Caller);
+        assert_eq!(parties(&bench, conn_id), 2);
+        bench.bye(Peer::Phone);
+        assert_eq!(bench.node.calls(), 0);
+    }
+}
+
+#[test]
 fn who_makes_the_record_of_a_conference_too_large_leaves_it() {
     let (mut bench, conn_id, consultation) = consulting();
     ask(&mut bench, conn_id, |id| RequestKind::CompleteConference(id, consultation));

@@ -2,8 +2,9 @@
 
 use call::CallSnapshot;
 use call::call::{
-    Asked, ConsultsFor, Feature, HoldAsked, HoldWay, LegProgress, NewConsultation, NextNumbers, Offer, Originating,
-    OriginatingStep, Party, PartyNo, PinAsk, Playing, Point, Purpose, Recall, Routing, Stage, Timer, Transfer, Waiting,
+    Asked, ConsultsFor, Feature, HoldAsked, HoldWay, Invitation, InvitationStep, LegProgress, NewConsultation,
+    NextNumbers, Offer, Originating, OriginatingStep, Party, PartyNo, PinAsk, Playing, Point, Purpose, Recall, Routing,
+    Stage, Timer, Transfer, Waiting,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
@@ -33,6 +34,7 @@ pub(super) fn snapshot(mut record: v1::CallModelRecord) -> Read<CallSnapshot> {
         user_data: user_data_from_wire(record.user_data).map_err(|_| RecordError("user_data"))?,
         parties: record.parties.into_iter().map(party).collect::<Read<_>>()?,
         transfer: record.transfer.map(transfer).transpose()?,
+        invitation: record.invitation.map(invitation).transpose()?,
         announced: !record.unannounced,
         outbound: record.outbound,
         number: small(record.number, "number")?,
@@ -198,6 +200,16 @@ fn transfer(record: v1::TransferRecord) -> Read<Transfer> {
         asked: record.asked.map(asked).transpose()?,
         consultation: record.consultation.map(consultation).transpose()?,
     })
+}
+
+fn invitation(record: v1::InvitationRecord) -> Read<Invitation> {
+    use v1::invitation_record::Step;
+    let step = match record.step.ok_or(RecordError("invitation.step"))? {
+        Step::LookingUp(question) => InvitationStep::LookingUp { ask: question.ask, to: dn(&question.to)? },
+        Step::Ringing(ringing) => InvitationStep::Ringing(offer(ringing)?),
+    };
+    let by = PartyNo(small(record.by, "invitation.by")?);
+    Ok(Invitation { by, asked: asked(record.asked.ok_or(RecordError("invitation.asked"))?)?, step })
 }
 
 fn consultation(record: v1::NewConsultationRecord) -> Read<NewConsultation> {

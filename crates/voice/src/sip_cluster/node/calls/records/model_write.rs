@@ -2,8 +2,8 @@
 
 use call::CallSnapshot;
 use call::call::{
-    Asked, ConsultsFor, HoldWay, LegProgress, Offer, Originating, OriginatingStep, Party, Playing, Point, Purpose,
-    Recall, Routing, Stage, Timer, Transfer,
+    Asked, ConsultsFor, HoldWay, Invitation, InvitationStep, LegProgress, Offer, Originating, OriginatingStep, Party,
+    Playing, Point, Purpose, Recall, Routing, Stage, Timer, Transfer,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
@@ -46,6 +46,7 @@ pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
         timers: state.timers.iter().map(|(name, due)| timer(name, due)).collect(),
         parties: state.parties.iter().map(party).collect(),
         transfer: state.transfer.as_ref().map(transfer),
+        invitation: state.invitation.as_ref().map(invitation),
         ..v1::CallModelRecord::default()
     }
 }
@@ -183,6 +184,15 @@ fn transfer(transfer: &Transfer) -> v1::TransferRecord {
             user_data: Some(user_data_to_wire(&new.user_data)),
         }),
     }
+}
+
+fn invitation(open: &Invitation) -> v1::InvitationRecord {
+    use v1::invitation_record::Step;
+    let step = match &open.step {
+        InvitationStep::LookingUp { ask, to } => Step::LookingUp(v1::LookUpRecord { ask: *ask, to: to.to_string() }),
+        InvitationStep::Ringing(ringing) => Step::Ringing(offer(ringing)),
+    };
+    v1::InvitationRecord { by: open.by.0.into(), asked: Some(asked(&open.asked)), step: Some(step) }
 }
 
 fn consults_for(of: ConsultsFor) -> v1::ConsultsForRecord {
