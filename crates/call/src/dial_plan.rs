@@ -126,7 +126,8 @@ fn outside(plan: &TenantPlan, caller: &Caller, number: &str) -> Destination {
     let leads = |trunk: &&OutsideTrunk| number.starts_with(&trunk.prefix);
     // The first of those with equal prefixes.
     let trunk = plan.trunks.iter().filter(leads).rev().max_by_key(|trunk| trunk.prefix.len());
-    let is_diallable = number.bytes().all(|byte| byte.is_ascii_digit() || b"+*#".contains(&byte));
+    let is_diallable = number.bytes().all(|byte| byte.is_ascii_digit() || b"+*#".contains(&byte))
+        && number.bytes().any(|byte| byte.is_ascii_digit());
     let (Some(trunk), true, Ok(dn)) = (trunk, is_diallable, Dn::parse(number)) else { return unknown() };
     match caller {
         Caller::Phone(_) => Destination::Outside(Outside {

@@ -115,6 +115,7 @@ fn a_number_outside_goes_to_the_trunk_with_the_longest_prefix() {
     assert_eq!(goes_out(&plan, "7199"), None, "it begins with no trunk's prefix");
     assert_eq!(goes_out(&plan, "+49;x"), to("world", "+49"));
     assert_eq!(goes_out(&plan, "+4930a%0d"), None, "it is no number");
+    assert_eq!(goes_out(&plan, "+"), None);
 }
 
 #[test]

@@ -1900,6 +1900,9 @@ pub struct LegRecord {
     /// The number that it shows, if not that of who calls.
     #[prost(string, optional, tag = "18")]
     pub target_shows: ::core::option::Option<::prost::alloc::string::String>,
+    /// The session to which the party has agreed and which media has not accepted yet.
+    #[prost(message, optional, tag = "19")]
+    pub owed: ::core::option::Option<OwedSessionRecord>,
     /// Media waits for an answer to its offer.
     #[prost(bool, tag = "9")]
     pub owes_media: bool,
@@ -1924,6 +1927,14 @@ pub struct LegRecord {
     /// It is in none.
     #[prost(bool, tag = "17")]
     pub roomless: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OwedSessionRecord {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub sdp: ::prost::bytes::Bytes,
+    /// Media is being told.
+    #[prost(bool, tag = "2")]
+    pub sent: bool,
 }
 /// The call model's snapshot.
 #[derive(Clone, PartialEq, ::prost::Message)]

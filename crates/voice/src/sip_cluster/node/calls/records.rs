@@ -15,7 +15,7 @@ use prost::Message as _;
 use sip::agent::{DialogSnapshot, UserAgent};
 
 use super::call::{Entry, Stored};
-use super::leg::{Leg, LegStage, Target};
+use super::leg::{Leg, LegStage, OwedSession, Target};
 use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
 use sip::ConnectionId;
 
@@ -91,6 +91,7 @@ fn leg_to_record<'a>(
         echo: leg.echo,
         heard_at_us: leg.heard_at.as_micros(),
         party: leg.party.map(|host| host.to_string()),
+        owed: leg.owed.as_ref().map(|owed| v1::OwedSessionRecord { sdp: owed.sdp.clone(), sent: owed.sent }),
         room: leg.room.unwrap_or_default().into(),
         roomless: leg.room.is_none(),
     }
@@ -227,6 +228,7 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         holds: record.holds,
         asked,
         echo: record.echo,
+        owed: record.owed.map(|owed| OwedSession { sdp: owed.sdp, sent: owed.sent, refused: 0 }),
         room: if record.roomless { None } else { Some(room) },
         ..Leg::new(id, link_of(&record.edge), stage, heard_at)
     })

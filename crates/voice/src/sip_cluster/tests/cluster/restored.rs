@@ -7,7 +7,7 @@ use sip::agent::{AgentConfig, DialogId, DialogSnapshot, Restore, UserAgent};
 
 use super::world::World;
 use crate::sip_cluster::node::calls::call::Entry;
-use crate::sip_cluster::node::calls::leg::Leg;
+use crate::sip_cluster::node::calls::leg::{Leg, OwedSession};
 use crate::sip_cluster::node::calls::records::{self, Decoded};
 use sip::ConnectionId;
 
@@ -54,7 +54,11 @@ fn lost(entry: &Entry, agent: &UserAgent, read: &Decoded) -> Option<String> {
 
 /// In another run, connections have other numbers and dialogs other handles.
 fn beside_the_model(entry: &Entry) -> String {
-    let bare = |leg: &Leg| Leg { phone: None, media: None, joining: false, link: ConnectionId(0), ..leg.clone() };
+    let bare = |leg: &Leg| {
+        let owed = leg.owed.clone().map(|owed| OwedSession { refused: 0, ..owed });
+        let bare = Leg { phone: None, media: None, joining: false, refused_moves: 0, owed, ..leg.clone() };
+        Leg { link: ConnectionId(0), ..bare }
+    };
     let legs: Vec<Leg> = entry.legs.iter().map(bare).collect();
     format!("{legs:?} {:?} {:?} {:?}", entry.media_owner, entry.caller_name, entry.invite)
 }
