@@ -1,4 +1,4 @@
-import type { ReactElement } from 'react'
+import { useRef, type ReactElement } from 'react'
 import { roughDuration } from '../../lib/durations'
 import { t } from '../../lib/i18n'
 import { bytes, count, decimal } from '../../lib/numbers'
@@ -15,9 +15,15 @@ export type DetailsProps = {
 
 /** What is known of the part or the connection that is looked at. */
 export function Details({ document, rates, selection, onSelect }: DetailsProps): ReactElement {
+  const aside = useRef<HTMLElement>(null)
+  // The button that was pressed goes away with what it stood in: without this the keyboard begins again at the page's top.
+  const selectWithin = (next: Selection): void => {
+    aside.current?.focus()
+    onSelect(next)
+  }
   return (
-    <aside className={styles['details']} aria-label={t('topology.details')} aria-live="off">
-      <Content document={document} rates={rates} selection={selection} onSelect={onSelect} />
+    <aside ref={aside} className={styles['details']} aria-label={t('topology.details')} aria-live="off" tabIndex={-1}>
+      <Content document={document} rates={rates} selection={selection} onSelect={selectWithin} />
     </aside>
   )
 }
