@@ -20,11 +20,14 @@ mod hold;
 mod in_thread;
 mod incoming;
 mod invitation;
+mod monitor;
+mod mute;
 mod offer;
 mod originate;
 mod party;
 mod point;
 mod request;
+pub mod seat;
 pub mod state;
 #[cfg(test)]
 mod tests;
@@ -36,8 +39,9 @@ mod waiting;
 pub use facts::BUSINESS_CALL;
 pub use feature::{PIN_TRIES_MAX, PinAnswer, TypedPin, feature_requester};
 pub use in_thread::{ConsultsFor, NewConsultation, NextNumbers};
-pub use party::{LegProgress, Party, PartyNo};
+pub use party::{LegProgress, Observes, Party, PartyNo};
 pub use point::Point;
+pub use seat::{HeardBy, Seat};
 pub use state::{
     Asked, CallSnapshot, Ended, Feature, HoldAsked, HoldWay, Invitation, InvitationStep, Offer, Originating,
     OriginatingStep, PinAsk, Playing, Purpose, Recall, Routing, Stage, Transfer, Waiting,
@@ -375,7 +379,7 @@ impl Call {
             Input::LegAnswered(leg) => self.leg_answered(leg, now),
             // A caller that has transferred its call is in it no more.
             Input::LegFailed { leg: CALLER_LEG, status }
-                if self.s.party_on(CALLER_LEG).is_some() && self.s.parties.len() <= 2 =>
+                if self.s.party_on(CALLER_LEG).is_some() && self.s.talkers().count() <= 2 =>
             {
                 self.end(Ending::system(CallState::GeneralError, status), now)
             }

@@ -21,11 +21,9 @@ pub fn upgrade(record: &mut CallModelRecord) {
         role: dn_role_to_wire(DnRole::Origination),
         leg: 1,
         connection: record.caller_leg,
-        away: false,
         held: record.caller_held,
         established: record.caller_established,
-        agent: None,
-        point: None,
+        ..PartyRecord::default()
     });
     if let Some(Stage::TalkingWith(called)) = record.stage.take_if(|stage| matches!(stage, Stage::TalkingWith(_))) {
         record.parties.push(PartyRecord {

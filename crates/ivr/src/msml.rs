@@ -15,7 +15,9 @@ use std::fmt;
 use std::time::Duration;
 
 pub use build::{build_event, build_request, build_result};
-pub use connection::{Action, Answer, Connection, ConnectionSnapshot, DtmfEnd, Outcome, PlayEnd, Running};
+pub use connection::{
+    Action, Answer, Connection, ConnectionSnapshot, DtmfEnd, HeardBy, Membership, Outcome, PlayEnd, Running,
+};
 pub use notice::{Event, Notice, NoticeError, parse_notice};
 pub use request::parse_request;
 
@@ -36,6 +38,8 @@ pub const REPORTS_MAX: usize = 8;
 pub const VARIABLES_MAX: usize = 16;
 /// Longest name of a dialog or an event, in bytes.
 pub const NAME_MAX: usize = 64;
+/// Longest id of a connection in bytes.
+pub const CONNECTION_MAX: usize = 512;
 /// Longest URI of an audio segment, in bytes: prompts have names of 64.
 pub const URI_MAX: usize = 256;
 /// Most digits that one `<collect>` may request.
@@ -71,12 +75,21 @@ pub enum Command {
         /// The connection, without `conn:`.
         connection: String,
     },
-    /// `<join>` of a connection with a conference: it leaves the one that it was in.
+    /// `<join>` of a connection with a conference: it leaves the one that it was in, and is heard by no connection alone.
     Join {
         /// The connection, without `conn:`.
         connection: String,
         /// The conference, without `conf:`.
         conference: String,
+        /// Which way the audio goes.
+        streams: Streams,
+    },
+    /// `<join>` of a connection with another one of its conference, which alone hears it.
+    Coach {
+        /// The connection, without `conn:`.
+        connection: String,
+        /// The one that hears it, without `conn:`.
+        heard_by: String,
     },
     /// `<unjoin>` of a connection from a conference.
     Unjoin {
@@ -85,6 +98,20 @@ pub enum Command {
         /// The conference, without `conf:`.
         conference: String,
     },
+}
+
+/// The audio streams between a connection and its conference (RFC 5707 §8.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Streams {
+    /// It speaks and hears: no `<stream>`.
+    #[default]
+    Both,
+    /// It hears and is not heard: `dir="to-id1"`.
+    HearsOnly,
+    /// It speaks and hears nothing: `dir="from-id1"`.
+    SpeaksOnly,
+    /// It is not heard and hears nothing: `dir="from-id1"` with `<gain amt="mute"/>`.
+    Neither,
 }
 
 /// A MOML dialog: play, then collect, then exit. Either part may be absent, not both.

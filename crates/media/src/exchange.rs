@@ -12,7 +12,7 @@ use model::Timestamp;
 use smallvec::SmallVec;
 
 use crate::dtmf::Digit;
-use crate::mixer::Mixer;
+use crate::mixer::{Hearers, Line, Mixer};
 use crate::session::{Channel, Content, Event, Frame, PacketBuffer, Session, Transmit};
 
 /// Most members of a conference.
@@ -33,6 +33,35 @@ pub struct LegKey {
     pub index: u32,
     /// Counts the legs opened, so that a reused slot has a new key.
     pub generation: u32,
+}
+
+/// The part of a leg in a conference.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// What others call it there.
+    pub name: Arc<str>,
+    /// Who hears it.
+    pub heard_by: HeardBy,
+    /// Whether it hears the others.
+    pub hears: bool,
+}
+
+/// Who hears a member of a conference.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum HeardBy {
+    /// Every other member.
+    All,
+    /// Nobody.
+    Nobody,
+    /// The member of this name, if there is one.
+    Only(Arc<str>),
+}
+
+impl Part {
+    /// That of a member that speaks to all and hears all.
+    pub fn open(name: impl Into<Arc<str>>) -> Self {
+        Self { name: name.into(), heard_by: HeardBy::All, hears: true }
+    }
 }
 
 /// A packet to send from a leg's port.
@@ -62,7 +91,7 @@ pub enum JoinError {
 struct Leg {
     generation: u32,
     session: Session,
-    conference: Option<Arc<str>>,
+    conference: Option<(Arc<str>, Part)>,
     echo: bool,
     /// The legs that get this leg's audio, kept ready so that a packet needs no search.
     heard_by: SmallVec<[u32; HEARERS]>,
@@ -176,23 +205,23 @@ impl Exchange {
         Some(leg.session)
     }
 
-    /// Makes a leg a member of a conference; it leaves its previous one.
-    pub fn join(&mut self, key: LegKey, conference: &str, now: Timestamp) -> Result<(), JoinError> {
+    /// Makes a leg a member of a conference, or changes its part there; it leaves its previous one.
+    pub fn join(&mut self, key: LegKey, conference: &str, part: Part, now: Timestamp) -> Result<(), JoinError> {
         if self.leg(key).is_none() {
             return Err(JoinError::NoLeg);
         }
         let members = self.conferences.get(conference).map(|conference| &conference.members);
-        if members.is_some_and(|m| m.contains(&key.index)) {
-            return Ok(());
-        }
-        if members.is_some_and(|m| m.len() >= MEMBERS_MAX) {
+        let is_in_it = members.is_some_and(|m| m.contains(&key.index));
+        if !is_in_it && members.is_some_and(|m| m.len() >= MEMBERS_MAX) {
             return Err(JoinError::Full);
         }
-        self.leave(key);
         let name: Arc<str> = conference.into();
-        self.conferences.entry(name.clone()).or_default().members.push(key.index);
+        if !is_in_it {
+            self.leave(key);
+            self.conferences.entry(name.clone()).or_default().members.push(key.index);
+        }
         if let Some(leg) = self.leg_mut(key) {
-            leg.conference = Some(name.clone());
+            leg.conference = Some((name.clone(), part));
         }
         self.connect(&name, Some(now));
         Ok(())
@@ -207,7 +236,7 @@ impl Exchange {
         if echo {
             leg.heard_by.push(key.index);
         }
-        let Some(name) = leg.conference.take() else { return };
+        let Some((name, _)) = leg.conference.take() else { return };
         if let Some(conference) = self.conferences.get_mut(&name) {
             conference.members.retain(|m| *m != key.index);
         }
@@ -338,12 +367,14 @@ impl Exchange {
         }
     }
 
-    /// Recomputes which members of a conference hear which: two by relay, more by the mix. `joined` is the time when a member has joined; only
-    /// then a mix begins.
+    /// Recomputes which members of a conference hear which: two who hear each other by relay, others by the mix, from which who hears nobody
+    /// gets silence. `joined` is the time when a member has joined or has changed its part; only then a mix begins.
     fn connect(&mut self, name: &Arc<str>, joined: Option<Timestamp>) {
         let Some(conference) = self.conferences.get(name) else { return };
         let (members, before) = (conference.members.clone(), conference.mixer);
-        let mixer = if members.len() > 2 { self.mixer_of(before, &members, joined) } else { None };
+        let lines = self.lines(&members);
+        let is_mixed = members.len() > 2 || (members.len() == 2 && !lines.iter().all(|line| line.is_open()));
+        let mixer = if is_mixed { self.mixer_of(before, &lines, joined) } else { None };
         if let Some(slot) = before.filter(|_| mixer.is_none()) {
             self.end_mixer(slot);
         }
@@ -360,9 +391,27 @@ impl Exchange {
                 leg.heard_by.push(*index);
             }
             if mixer.is_none() {
-                leg.heard_by.extend(members.iter().copied().filter(|member| member != index));
+                let line = lines.iter().find(|line| line.leg == *index);
+                let hearers = lines.iter().filter(|other| line.is_some_and(|line| line.reaches(**other)));
+                leg.heard_by.extend(hearers.map(|other| other.leg));
             }
         }
+    }
+
+    /// Who hears whom among the members of a conference.
+    fn lines(&self, members: &[u32]) -> Vec<Line> {
+        let part = |index: u32| self.legs.get(index as usize)?.as_ref()?.conference.as_ref().map(|(_, part)| part);
+        let named = |name: &Arc<str>| members.iter().copied().find(|of| part(*of).is_some_and(|part| part.name == *name));
+        let line = |index: &u32| {
+            let part = part(*index)?;
+            let heard_by = match &part.heard_by {
+                HeardBy::All => Hearers::All,
+                HeardBy::Nobody => Hearers::Nobody,
+                HeardBy::Only(name) => named(name).map_or(Hearers::Nobody, Hearers::Only),
+            };
+            Some(Line { leg: *index, heard_by, hears: part.hears })
+        };
+        members.iter().filter_map(line).collect()
     }
 
     // ---- mixers
@@ -372,12 +421,12 @@ impl Exchange {
     }
 
     /// The slot of the mixer of these members: the one that the conference has, or a new one.
-    fn mixer_of(&mut self, before: Option<u32>, members: &[u32], joined: Option<Timestamp>) -> Option<u32> {
+    fn mixer_of(&mut self, before: Option<u32>, lines: &[Line], joined: Option<Timestamp>) -> Option<u32> {
         if let (Some(slot), Some(mixer)) = (before, self.mixer_mut(before)) {
-            mixer.set_members(members);
+            mixer.set_members(lines);
             return Some(slot);
         }
-        let mixer = Mixer::new(members, joined?);
+        let mixer = Mixer::new(lines, joined?);
         let free = self.mixers.iter().position(Option::is_none).unwrap_or(self.mixers.len());
         let slot = free as u32;
         self.timers.push(Reverse((mixer.due, MIXER | slot)));
@@ -418,11 +467,8 @@ impl Exchange {
     /// Gives a key of a member of a mix to the others.
     fn press_in_mix(&mut self, index: u32, digit: Digit, now: Timestamp) {
         let Some(Some(leg)) = self.legs.get(index as usize) else { return };
-        let Some(conference) = leg.mixer.and(leg.conference.as_ref()).and_then(|name| self.conferences.get(name))
-        else {
-            return;
-        };
-        for other in conference.members.clone().into_iter().filter(|other| *other != index) {
+        let Some(mixer) = self.mixer_mut(leg.mixer) else { return };
+        for other in mixer.hearers(index).collect::<Vec<_>>() {
             if let Some(Some(leg)) = self.legs.get_mut(other as usize) {
                 self.in_hand = Some(leg.key(other));
                 leg.session.send_key_in_mix(digit, KEY, now);

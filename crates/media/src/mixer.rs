@@ -66,10 +66,46 @@ impl Input {
     }
 }
 
+/// The part of a leg in a mix.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Line {
+    /// The leg.
+    pub(crate) leg: u32,
+    /// Who hears it.
+    pub(crate) heard_by: Hearers,
+    /// Whether it hears the others.
+    pub(crate) hears: bool,
+}
+
+/// Who hears a leg of a mix.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Hearers {
+    All,
+    Nobody,
+    Only(u32),
+}
+
+impl Line {
+    /// Whether `other` hears this leg.
+    pub(crate) fn reaches(self, other: Self) -> bool {
+        let is_meant = match self.heard_by {
+            Hearers::All => true,
+            Hearers::Nobody => false,
+            Hearers::Only(leg) => leg == other.leg,
+        };
+        is_meant && other.hears && self.leg != other.leg
+    }
+
+    /// Whether it is heard by all others and hears them.
+    pub(crate) fn is_open(self) -> bool {
+        self.heard_by == Hearers::All && self.hears
+    }
+}
+
 /// A member of the mix.
 #[derive(Debug)]
 struct Member {
-    leg: u32,
+    line: Line,
     input: Input,
     frame: Option<[i16; FRAME_SAMPLES]>,
     /// The mix for it, until it fills one of its packets.
@@ -86,25 +122,40 @@ pub(crate) struct Mixer {
 
 impl Mixer {
     /// A mix of these legs, from now on.
-    pub(crate) fn new(legs: &[u32], now: Timestamp) -> Self {
+    pub(crate) fn new(lines: &[Line], now: Timestamp) -> Self {
         let mut mixer = Self { members: Vec::new(), due: now + FRAME };
-        mixer.set_members(legs);
+        mixer.set_members(lines);
         mixer
     }
 
-    /// Sets who is in it. Who stays goes on without a gap.
-    pub(crate) fn set_members(&mut self, legs: &[u32]) {
-        self.members.retain(|member| legs.contains(&member.leg));
-        for leg in legs {
-            if self.members.iter().all(|member| member.leg != *leg) {
-                self.members.push(Member { leg: *leg, input: Input::default(), frame: None, output: Vec::new() });
+    /// Sets who is in it, and who hears whom. Who stays goes on without a gap.
+    pub(crate) fn set_members(&mut self, lines: &[Line]) {
+        self.members.retain(|member| lines.iter().any(|line| line.leg == member.line.leg));
+        for line in lines {
+            match self.members.iter_mut().find(|member| member.line.leg == line.leg) {
+                Some(member) => member.line = *line,
+                None => {
+                    self.members.push(Member {
+                        line: *line,
+                        input: Input::default(),
+                        frame: None,
+                        output: Vec::new(),
+                    });
+                }
             }
         }
     }
 
+    /// The members that hear a leg.
+    pub(crate) fn hearers(&self, leg: u32) -> impl Iterator<Item = u32> {
+        let from = self.members.iter().find(|member| member.line.leg == leg).map(|member| member.line);
+        let hears = move |member: &&Member| from.is_some_and(|from| from.reaches(member.line));
+        self.members.iter().filter(hears).map(|member| member.line.leg)
+    }
+
     /// Takes a packet of a member; `from` is its source (SSRC) and timestamp.
     pub(crate) fn take(&mut self, leg: u32, from: (u32, u32), samples: impl Iterator<Item = i16>) {
-        if let Some(member) = self.members.iter_mut().find(|member| member.leg == leg) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.line.leg == leg) {
             member.input.take(from, samples);
         }
     }
@@ -120,22 +171,28 @@ impl Mixer {
     /// sent.
     pub(crate) fn mix(&mut self, mut send: impl FnMut(u32, &[i16]) -> usize) {
         let mut sum = [0_i32; FRAME_SAMPLES];
+        let mut privately: Vec<(u32, [i16; FRAME_SAMPLES])> = Vec::new();
         for member in &mut self.members {
             member.frame = member.input.next();
-            if let Some(frame) = &member.frame {
-                sum.iter_mut().zip(frame).for_each(|(sum, sample)| *sum += i32::from(*sample));
+            match (&member.frame, member.line.heard_by) {
+                (Some(frame), Hearers::All) => add(&mut sum, frame),
+                (Some(frame), Hearers::Only(leg)) => privately.push((leg, *frame)),
+                (Some(_), Hearers::Nobody) | (None, _) => {}
             }
         }
         for member in &mut self.members {
-            let own = member.frame.unwrap_or([0; FRAME_SAMPLES]);
-            let others = sum.iter().zip(own).map(|(sum, own)| {
-                let heard = (sum - i32::from(own)).clamp(i16::MIN.into(), i16::MAX.into());
-                i16::try_from(heard).unwrap_or_default()
-            });
-            member.output.extend(others);
+            let mut heard = if member.line.hears { sum } else { [0; FRAME_SAMPLES] };
+            if member.line.is_open() && let Some(own) = &member.frame {
+                heard.iter_mut().zip(own).for_each(|(heard, own)| *heard -= i32::from(*own));
+            }
+            let is_meant = |(leg, _): &&(u32, _)| *leg == member.line.leg && member.line.hears;
+            privately.iter().filter(is_meant).for_each(|(_, frame)| add(&mut heard, frame));
+            member.output.extend(heard.iter().map(|sample| {
+                i16::try_from((*sample).clamp(i16::MIN.into(), i16::MAX.into())).unwrap_or_default()
+            }));
             // Packets may be shorter than a frame.
             while !member.output.is_empty() {
-                let sent = send(member.leg, &member.output).min(member.output.len());
+                let sent = send(member.line.leg, &member.output).min(member.output.len());
                 if sent == 0 {
                     break;
                 }
@@ -148,9 +205,17 @@ impl Mixer {
     }
 }
 
+fn add(sum: &mut [i32; FRAME_SAMPLES], frame: &[i16; FRAME_SAMPLES]) {
+    sum.iter_mut().zip(frame).for_each(|(sum, sample)| *sum += i32::from(*sample));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn open(legs: &[u32]) -> Vec<Line> {
+        legs.iter().map(|leg| Line { leg: *leg, heard_by: Hearers::All, hears: true }).collect()
+    }
 
     const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -170,19 +235,45 @@ mod tests {
 
     #[test]
     fn each_hears_the_others_and_not_itself() {
-        let mut mixer = Mixer::new(&[1, 2, 3], START);
+        let mut mixer = Mixer::new(&open(&[1, 2, 3]), START);
         for packet in 0..4 {
             say(&mut mixer, 1, packet, 100);
             say(&mut mixer, 2, packet, 1_000);
         }
         assert_eq!(heard(&mut mixer), [(1, 1_000), (2, 100), (3, 1_100)]);
-        mixer.set_members(&[1, 3, 4]);
+        mixer.set_members(&open(&[1, 3, 4]));
         assert_eq!(heard(&mut mixer), [(1, 0), (3, 100), (4, 100)], "who stays goes on");
     }
 
     #[test]
+    fn a_mute_member_is_not_heard_a_deaf_one_hears_nobody_and_a_coach_is_heard_by_one() {
+        let line = |leg, heard_by, hears| Line { leg, heard_by, hears };
+        let cases = [
+            ([line(1, Hearers::Nobody, true), line(2, Hearers::All, true), line(3, Hearers::All, true)], [1_100, 1_000, 100]),
+            ([line(1, Hearers::All, false), line(2, Hearers::All, true), line(3, Hearers::All, true)], [0, 1_010, 110]),
+            ([line(1, Hearers::Only(3), true), line(2, Hearers::All, true), line(3, Hearers::All, true)], [1_100, 1_000, 110]),
+            ([line(1, Hearers::Only(3), true), line(2, Hearers::All, true), line(3, Hearers::Nobody, false)], [100, 0, 0]),
+            ([line(1, Hearers::Only(9), true), line(2, Hearers::All, true), line(3, Hearers::All, true)], [1_100, 1_000, 100]),
+        ];
+        for (lines, expected) in cases {
+            let mut mixer = Mixer::new(&lines, START);
+            for packet in 0..3 {
+                say(&mut mixer, 1, packet, 10);
+                say(&mut mixer, 2, packet, 100);
+                say(&mut mixer, 3, packet, 1_000);
+            }
+            let heard: Vec<i16> = heard(&mut mixer).into_iter().map(|(_, sample)| sample).collect();
+            assert_eq!(heard, expected, "{lines:?}");
+            for from in lines {
+                let expected: Vec<u32> = lines.iter().filter(|to| from.reaches(**to)).map(|to| to.leg).collect();
+                assert_eq!(mixer.hearers(from.leg).collect::<Vec<_>>(), expected);
+            }
+        }
+    }
+
+    #[test]
     fn a_loud_mix_is_clipped_and_not_wrapped() {
-        let mut mixer = Mixer::new(&[1, 2, 3], START);
+        let mut mixer = Mixer::new(&open(&[1, 2, 3]), START);
         for packet in 0..2 {
             say(&mut mixer, 1, packet, 30_000);
             say(&mut mixer, 2, packet, 30_000);
@@ -192,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_lost_packet_is_concealed_and_a_late_one_left_out() {
-        let mut mixer = Mixer::new(&[1, 2, 3], START);
+        let mut mixer = Mixer::new(&open(&[1, 2, 3]), START);
         for packet in [0, 2, 1, 3] {
             say(&mut mixer, 1, packet, 1_000 * (packet as i16 + 1));
         }
@@ -203,7 +294,7 @@ mod tests {
     #[test]
     fn a_phone_that_begins_anew_is_heard_whatever_its_timestamps() {
         for (source, timestamp) in [(9, 1_000), (1, 1_000)] {
-            let mut mixer = Mixer::new(&[1, 2, 3], START);
+            let mut mixer = Mixer::new(&open(&[1, 2, 3]), START);
             for packet in 0..3 {
                 mixer.take(1, (1, 3_000_000 + packet * 160), [100; FRAME_SAMPLES].into_iter());
             }
@@ -217,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_mix_that_stood_still_does_not_catch_up() {
-        let mut mixer = Mixer::new(&[1, 2, 3], START);
+        let mut mixer = Mixer::new(&open(&[1, 2, 3]), START);
         assert_eq!(mixer.begin_frame(START + FRAME * 3), START + FRAME, "a little late");
         let now = START + Duration::from_secs(3_600);
         assert_eq!((mixer.begin_frame(now), mixer.due), (now, now + FRAME));
@@ -225,7 +316,7 @@ mod tests {
 
     #[test]
     fn packets_shorter_than_a_frame_are_sent_as_often_as_needed() {
-        let mut mixer = Mixer::new(&[1, 2, 3], START);
+        let mut mixer = Mixer::new(&open(&[1, 2, 3]), START);
         let mut sent = 0;
         for packet in 0..4 {
             say(&mut mixer, 1, packet, 7);
@@ -239,14 +330,14 @@ mod tests {
 
     #[test]
     fn a_burst_does_not_delay_what_follows() {
-        let mut mixer = Mixer::new(&[1, 2, 3], START);
+        let mut mixer = Mixer::new(&open(&[1, 2, 3]), START);
         (0..50).for_each(|packet| say(&mut mixer, 1, packet, packet as i16));
         assert_eq!(heard(&mut mixer)[1], (2, 44), "the last 120 ms");
     }
 
     #[test]
     fn who_takes_nothing_keeps_no_backlog_and_long_packets_are_filled() {
-        let mut mixer = Mixer::new(&[1, 2, 3], START);
+        let mut mixer = Mixer::new(&open(&[1, 2, 3]), START);
         let mut lengths = Vec::new();
         for packet in 0..20 {
             say(&mut mixer, 1, packet, 7);

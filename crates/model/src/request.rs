@@ -2,6 +2,7 @@
 
 mod field;
 mod kind;
+mod monitor;
 mod treatment;
 
 use crate::id::{AgentId, Dn, ReferenceId, TenantId};
@@ -9,6 +10,7 @@ use crate::userdata::UserData;
 
 pub use field::{FrameField, Shape};
 pub use kind::{Concern, RequestKind, RequestType};
+pub use monitor::MonitorMode;
 pub use treatment::Treatment;
 
 /// A request as it enters at the single entry point (domain section 1.5).

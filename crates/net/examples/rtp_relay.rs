@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use infra::{Clock, SystemClock};
+use media::exchange::Part;
 use media::g711::Law;
 use media::rtp::Header;
 use media::sdp::{AudioStream, Direction};
@@ -82,7 +83,7 @@ fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, leg: u64, law: Law) -> Phone
     };
     session.negotiate(stream, clock.now());
     driver.order(0, Order::Open { leg: LegId(leg), ports, session: Box::new(session) }).unwrap();
-    driver.order(0, Order::Join(LegId(leg), (leg / 2).to_string())).unwrap();
+    driver.order(0, Order::Join(LegId(leg), (leg / 2).to_string(), Part::open(leg.to_string()))).unwrap();
     Phone { socket, to, law }
 }
 

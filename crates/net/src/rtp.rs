@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use infra::Clock;
 use media::dtmf::Digit;
+use media::exchange::Part;
 use media::sdp::AudioStream;
 use media::session::{Event, Session, SessionSnapshot, Statistics, Treatment};
 use runtime::fault::Cause;
@@ -79,8 +80,8 @@ pub enum Order {
     Press(LegId, Digit, Duration),
     /// Sets whether the leg hears itself.
     Echo(LegId, bool),
-    /// The leg becomes a member of a conference.
-    Join(LegId, String),
+    /// The leg becomes a member of a conference, or changes its part there.
+    Join(LegId, String, Part),
     /// The leg leaves its conference.
     Leave(LegId),
     /// The leg ends; its ports are free again.

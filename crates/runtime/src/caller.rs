@@ -122,8 +122,7 @@ impl Caller {
         if self.role().is_some() || scope::REQUESTS.iter().any(|scope| self.has_scope(scope)) {
             return Ok(());
         }
-        let [calls, agents] = scope::REQUESTS;
-        Err(Problem::forbidden(format!("the token has neither the scope {calls:?} nor {agents:?}")))
+        Err(Problem::forbidden(format!("the token has none of the scopes {}", scope::REQUESTS.join(", "))))
     }
 
     /// Refuses (403) a request for which the caller lacks the scope, or whose DN is not the one that the token is tied

@@ -34,6 +34,8 @@ scopes! {
     CALLS_CONTROL = "calls:control";
     /// Make requests about agents: log in and out, ready, not ready.
     AGENTS_CONTROL = "agents:control";
+    /// Listen to calls of others, speak to their agents or join them.
+    CALLS_MONITOR = "calls:monitor";
     /// Read a tenant's configuration, without its secrets.
     CONFIG_READ = "config:read";
     /// Read its secrets too: passwords of phones, PINs. For roles; rarely for other callers.
@@ -58,12 +60,13 @@ scopes! {
 pub const fn of_request(kind: &RequestKind) -> &'static str {
     match kind.request_type().concern {
         Concern::Party | Concern::WholeCall | Concern::NewCall => CALLS_CONTROL,
+        Concern::Monitoring => CALLS_MONITOR,
         Concern::Agent => AGENTS_CONTROL,
     }
 }
 
 /// The scopes of requests: a caller without any of them may make none.
-pub const REQUESTS: [&str; 2] = [CALLS_CONTROL, AGENTS_CONTROL];
+pub const REQUESTS: [&str; 3] = [CALLS_CONTROL, CALLS_MONITOR, AGENTS_CONTROL];
 
 impl Scope {
     /// The rights of the bearer, in one line.
@@ -108,7 +111,7 @@ the data directory: everybody who can read that directory can issue tokens. In p
 - `--tenant` binds the token to one tenant, which must exist; for others it gets 403. A token without it is valid for all tenants: for operators.
 - `--scope` may be repeated. A scope that is not in the table is refused.
 - `--dn` ties the token to one DN of the tenant: it is valid for requests of that DN alone, and for none about a call as a whole (`TClearCall`, `TQueryCall`
-  and those for user data). `--agent` also names the only agent who may be logged in there. Such a token has only the scopes `calls:control` and `agents:control`.
+  and those for user data). `--agent` also names the only agent who may be logged in there. Such a token has only the scopes `calls:control`, `calls:monitor` and `agents:control`.
 - `--life` is at most 31 days. Tokens cannot be revoked: keep lifetimes short and scopes few.
 - 401: there is no valid token. 403: it is for another tenant, is tied to another DN, or lacks the scope that the answer names.
 

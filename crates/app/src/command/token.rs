@@ -77,8 +77,8 @@ fn tie(dn: Option<&str>, agent: Option<&str>, scopes: &[&str]) -> Result<Option<
     let agent = agent.map(AgentId::parse).transpose().map_err(|error| usage("--agent", error))?;
     match scopes.iter().find(|name| !scope::REQUESTS.contains(name)) {
         Some(other) => {
-            let [calls, agents] = scope::REQUESTS;
-            let message = format!("--dn: the scope {other:?} is not for one DN; only {calls:?} and {agents:?} are");
+            let scopes = scope::REQUESTS.join(", ");
+            let message = format!("--dn: the scope {other:?} is not for one DN; only these are: {scopes}");
             Err(ExitError::new(Exit::Usage, message))
         }
         None => Ok(Some(Tie { dn, agent })),

@@ -14,7 +14,10 @@ impl Call {
     /// A party leaves by itself. Unless two others stay, that ends the call.
     pub(crate) fn party_leaves(&mut self, number: PartyNo, how: CallState, asked: Option<Asked>, now: Timestamp) {
         let stays = |party: &&Party| party.number != number && party.progress == LegProgress::Answered;
-        if self.s.stage == Stage::Talking && self.s.parties.iter().filter(stays).count() >= 2 {
+        let observes = self.s.party(number).is_some_and(Party::is_silent);
+        if self.s.stage == Stage::Talking && (observes || self.s.talkers().filter(stays).count() >= 2) {
+            self.observers_stay(number);
+            self.observers_leave(Some(number), CallState::RemoteRelease, now);
             return self.leave_conference(number, how, asked.as_ref(), None, now);
         }
         let ending = Ending::left(number, how);
@@ -34,14 +37,16 @@ impl Call {
         asked: Asked,
         now: Timestamp,
     ) -> Result<(), (ErrorCode, &'static str)> {
-        if self.s.stage != Stage::Talking || self.s.parties.len() < 3 {
+        if self.s.stage != Stage::Talking || self.s.talkers().count() < 3 {
             return Err((ErrorCode::INVALID_CALL_STATE, "the call is no conference"));
         }
-        let by = self.s.party_at(&asked.this_dn).map(|party| party.number);
+        let by = self.s.party_at(&asked.this_dn).filter(|party| !party.is_silent()).map(|party| party.number);
         let by = by.ok_or((ErrorCode::INVALID_CALL_STATE, "this DN is not connected in the call"))?;
-        let removed = self.s.parties.iter().rev().find(|party| party.address() == address).map(|party| party.number);
+        let is_meant = |party: &&Party| party.address() == address && party.observes.is_none();
+        let removed = self.s.parties.iter().rev().find(is_meant).map(|party| party.number);
         match removed {
             Some(removed) if removed != by => {
+                self.observers_leave(Some(removed), CallState::RemoteRelease, now);
                 self.leave_conference(removed, CallState::Ok, None, Some((by, &asked)), now);
                 Ok(())
             }
@@ -78,6 +83,12 @@ impl Call {
         if party.progress == LegProgress::Answered {
             self.push(Output::ReleaseLeg(party.leg));
         }
+        self.tell_deleted(&party, removed, now);
+        self.refresh_hold_music(now);
+    }
+
+    /// Tells the others of a party that has left, or that one of them has removed.
+    pub(super) fn tell_deleted(&mut self, party: &Party, removed: Option<(PartyNo, &Asked)>, now: Timestamp) {
         let by = removed.and_then(|(by, _)| self.s.party(by)).map(|by| by.address().to_owned());
         for other in self.s.parties.clone() {
             let Some(mut deleted) = self.party_event(EventName::PartyDeleted, &other) else { continue };
@@ -91,7 +102,6 @@ impl Call {
             };
             self.fact(deleted, now);
         }
-        self.refresh_hold_music(now);
     }
 
     /// The party on this leg, which has held the call to consult, comes back with whom it has consulted.

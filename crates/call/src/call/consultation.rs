@@ -130,7 +130,7 @@ impl Call {
     /// The route point, the phone or the party to which the call leads, beside the party `by`. An error says why it cannot be merged.
     pub(crate) fn can_merge(&self, by: PartyNo) -> Result<(), (ErrorCode, &'static str)> {
         let has_left = |party: &&Party| party.number != by && party.progress == LegProgress::Answered;
-        let others = self.s.parties.iter().filter(has_left).count();
+        let others = self.s.talkers().filter(has_left).count();
         match &self.s.stage {
             Stage::Talking if others == 1 => Ok(()),
             Stage::Offering(_) | Stage::Waiting(_) | Stage::Service(_) if others == 0 => Ok(()),
@@ -143,6 +143,7 @@ impl Call {
         self.refuse_requests(now);
         self.refuse_transfer(now);
         self.cancel_invitation(now);
+        self.observers_leave(None, CallState::RemoteRelease, now);
         self.stop_all(now);
         let due = self.s.timers.due(Timer::NoAnswer);
         let rest = match std::mem::replace(&mut self.s.stage, Stage::Over) {
@@ -259,12 +260,13 @@ impl Call {
     pub(crate) fn recall_held(&mut self, leg: LegId, how: CallState, now: Timestamp) {
         let Some(party) = self.s.live_party_on(leg).cloned() else { return };
         let Caller::Phone(dn) = &party.device else { return };
-        if self.s.stage != Stage::Talking || self.s.parties.len() > 2 || self.s.is_one_away(party.number) {
+        if self.s.stage != Stage::Talking || self.s.talkers().count() > 2 || self.s.is_one_away(party.number) {
             return self.leg_gone(leg, how, now);
         }
         self.refuse_transfer(now);
         self.cancel_invitation(now);
         self.drop_hold_request(leg, now);
+        self.observers_leave(None, CallState::RemoteRelease, now);
         self.tell_party(party.number, EventName::Released, how, now);
         self.s.parties.retain(|other| other.number != party.number);
         self.stop_all(now);

@@ -102,7 +102,10 @@ impl Call {
 
     /// Whom a party sees: the only other one, or where the call is going.
     fn peer_of(&self, party: &Party) -> Option<(String, DnRole)> {
-        let mut others = self.s.parties.iter().filter(|other| other.number != party.number);
+        if let Some(observed) = party.observes.and_then(|observes| self.s.party(observes.party)) {
+            return Some((observed.address().to_owned(), observed.role));
+        }
+        let mut others = self.s.talkers().filter(|other| other.number != party.number);
         match (others.next(), others.next()) {
             (Some(peer), None) => Some((peer.address().to_owned(), peer.role)),
             (Some(_), Some(_)) => None,

@@ -42,7 +42,9 @@ impl Call {
             return;
         }
         let is_left_alone = |party: &Party| {
-            !party.held && self.s.parties.iter().all(|other| other.number == party.number || other.held)
+            !party.held
+                && !party.is_silent()
+                && self.s.talkers().all(|other| other.number == party.number || other.held)
         };
         let parties: Vec<_> = self.s.parties.iter().map(|party| (party.leg, is_left_alone(party))).collect();
         for (leg, wanted) in parties {

@@ -19,7 +19,8 @@ type Outcome = Result<(), (ErrorCode, &'static str)>;
 impl Call {
     /// A request to bring a number into the call.
     pub(super) fn invite(&mut self, to: Dn, asked: Asked, now: Timestamp) -> Outcome {
-        let is_present = |party: &&super::Party| party.progress == LegProgress::Answered && !party.away;
+        let is_present =
+            |party: &&super::Party| party.progress == LegProgress::Answered && !party.away && !party.is_silent();
         let by = self.s.party_at(&asked.this_dn).filter(is_present).map(|party| (party.number, party.device.clone()));
         let (Stage::Talking, Some((by, device))) = (&self.s.stage, by) else {
             return Err((ErrorCode::INVALID_CALL_STATE, "this DN is not connected in the call"));
@@ -35,15 +36,20 @@ impl Call {
             return Err((ErrorCode::INVALID_DESTINATION, "the destination is in the call already"));
         }
         let ask = self.ask_dial_plan(to.to_string(), device, now);
-        self.s.invitation = Some(Invitation { by, asked, step: InvitationStep::LookingUp { ask, to } });
+        let step = InvitationStep::LookingUp { ask, to };
+        self.s.invitation = Some(Invitation { by, asked, step, monitors: None });
         Ok(())
     }
 
     /// The open question to the dial plan, and in whose name.
     pub(super) fn invitation_question(&self) -> Option<(u32, String, Caller)> {
         match &self.s.invitation {
-            Some(Invitation { by, step: InvitationStep::LookingUp { ask, to }, .. }) => {
-                Some((*ask, to.to_string(), self.s.party(*by)?.device.clone()))
+            Some(Invitation { by, asked, step: InvitationStep::LookingUp { ask, to }, monitors }) => {
+                let device = match monitors {
+                    Some(_) => Caller::Phone(asked.this_dn.clone()),
+                    None => self.s.party(*by)?.device.clone(),
+                };
+                Some((*ask, to.to_string(), device))
             }
             _ => None,
         }
@@ -54,21 +60,24 @@ impl Call {
         if let Some((code, text)) = not_a_target(&destination, &self.s) {
             return self.refuse_invitation(code, text, now);
         }
+        let own = self.s.invitation.as_ref().filter(|open| open.monitors.is_some()).map(|open| &open.asked.this_dn);
         let (offer, rings) = match destination {
-            Destination::Extension { dn, contacts, no_answer_ms } => {
+            Destination::Extension { dn, contacts, no_answer_ms } if own.is_none_or(|own| *own == dn) => {
                 let legs = self.ring_legs(&dn, contacts, None);
                 (Offer { legs, ..Offer::new(dn, None, None) }, no_answer_ms)
             }
-            Destination::Outside(outside) => {
+            Destination::Outside(outside) if self.s.is_to_monitor().is_none() => {
                 let legs = self.ring_legs(&outside.number, vec![outside.contact], outside.caller_id.as_deref());
                 let trunk = Some(outside.trunk);
                 (Offer { legs, trunk, ..Offer::new(outside.number, None, None) }, outside.no_answer_ms)
             }
-            Destination::RoutePoint { .. }
+            Destination::Extension { .. }
+            | Destination::RoutePoint { .. }
             | Destination::Service(_)
             | Destination::FeatureCode { .. }
+            | Destination::Outside(_)
             | Destination::Reject { .. } => {
-                let text = "only a phone or a number outside can be brought into a call";
+                let text = "only a phone can monitor a call, and only a phone or a number outside be brought into it";
                 return self.refuse_invitation(ErrorCode::INVALID_CALLED_DN, text, now);
             }
         };
@@ -83,6 +92,11 @@ impl Call {
     fn invited_event(&self, name: EventName) -> Option<model::Event> {
         let Some(Invitation { by, step: InvitationStep::Ringing(offer), .. }) = &self.s.invitation else { return None };
         let mut event = self.offer_event(name, offer)?;
+        if self.s.is_to_monitor().is_some() {
+            event.this_role = Some(DnRole::Observer);
+            event.other_dn = self.s.party(*by).map(|by| by.address().to_owned());
+            return Some(event);
+        }
         event.call_state = Some(CallState::Conferenced);
         event.third_party_dn = self.s.party(*by).map(|by| by.address().to_owned());
         event.third_party_role = event.third_party_dn.as_ref().map(|_| DnRole::AddedBy);
@@ -111,13 +125,17 @@ impl Call {
     pub(super) fn invited_answers(&mut self, leg: LegId, now: Timestamp) {
         self.invited_rings(now);
         self.s.timers.disarm(Timer::NoAnswer);
-        let Some(Invitation { by, asked, step: InvitationStep::Ringing(offer) }) = self.s.invitation.take() else {
+        let observes = self.s.is_to_monitor();
+        let Some(Invitation { by, asked, step: InvitationStep::Ringing(offer), .. }) = self.s.invitation.take() else {
             return;
         };
         for other in offer.legs.iter().filter(|other| **other != leg) {
             self.push(Output::CancelLeg(*other));
         }
         let number = self.join(offer, leg);
+        if let Some(observes) = observes {
+            return self.observer_joins(number, observes, &asked, now);
+        }
         if let Some(mut established) =
             self.s.party(number).and_then(|party| self.party_event(EventName::Established, party))
         {

@@ -1,6 +1,7 @@
 //! A party of a call: who called or has answered.
 
 use model::plan::Caller;
+use model::request::MonitorMode;
 use model::{AgentId, Dn, DnRole, LegId};
 
 use super::point::Point;
@@ -46,12 +47,27 @@ pub struct Party {
     pub held: bool,
     /// Whether its leg serves another call of the thread, or none, while it holds this one.
     pub away: bool,
+    /// Whether the others do not hear it.
+    pub muted: bool,
+    /// Whether it does not hear the others.
+    pub deaf: bool,
+    /// The party that it monitors, if it is a supervisor.
+    pub observes: Option<Observes>,
     /// Whether `Established` was published for it.
     pub established: bool,
     /// The agent that routing reserved.
     pub agent: Option<AgentId>,
     /// The route point that delivered the call.
     pub point: Option<Point>,
+}
+
+/// What a supervisor does in a call of others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Observes {
+    /// The party that it monitors.
+    pub party: PartyNo,
+    /// How.
+    pub mode: MonitorMode,
 }
 
 impl Party {
@@ -65,6 +81,9 @@ impl Party {
             progress: LegProgress::Offered,
             held: false,
             away: false,
+            muted: false,
+            deaf: false,
+            observes: None,
             established: false,
             agent: None,
             point: None,
@@ -77,6 +96,11 @@ impl Party {
             Caller::Phone(dn) => Some(dn),
             Caller::Trunk { .. } => None,
         }
+    }
+
+    /// Whether it only observes: the call goes on without it, and does not go on for it.
+    pub fn is_silent(&self) -> bool {
+        self.observes.is_some_and(|observes| observes.mode != MonitorMode::Connect)
     }
 
     /// Its number as others see it.

@@ -7,6 +7,7 @@ use model::{CallState, Event, EventName, ReferenceId, Request, Timestamp, UserDa
 use super::Call;
 use super::ending::Ending;
 use super::facts::answering;
+use super::mute::Sense;
 use super::state::{Asked, HoldWay, Playing, Purpose, Routing, Stage};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;
@@ -37,7 +38,7 @@ impl Call {
                 let is_it = |to: &Routing| to.asked.as_ref() == Some(asked) && (&to.dn, &to.agent) == (dn, agent);
                 waiting.routing.as_ref().is_some_and(is_it)
             }
-            RequestKind::SingleStepConference(..) => {
+            RequestKind::SingleStepConference(..) | RequestKind::MonitorCall(..) => {
                 self.s.invitation.as_ref().is_some_and(|open| open.asked == *asked)
             }
             _ => false,
@@ -81,6 +82,11 @@ impl Call {
             RequestKind::RedirectCall(_, to) => self.redirect(to, asked, now),
             RequestKind::SingleStepTransfer(_, to) => self.transfer(to, asked, now),
             RequestKind::SingleStepConference(_, to) => self.invite(to, asked, now),
+            RequestKind::SetMuteOn(_, of) => self.set_sense((Sense::Voice, true), of.as_ref(), &asked, now),
+            RequestKind::SetMuteOff(_, of) => self.set_sense((Sense::Voice, false), of.as_ref(), &asked, now),
+            RequestKind::ListenDisconnect(_, of) => self.set_sense((Sense::Hearing, true), of.as_ref(), &asked, now),
+            RequestKind::ListenReconnect(_, of) => self.set_sense((Sense::Hearing, false), of.as_ref(), &asked, now),
+            RequestKind::MonitorCall(_, of, mode) => self.monitor(&of, mode, asked, now),
             RequestKind::DeleteFromConference(_, other) => self.remove_party(other.as_str(), asked, now),
             RequestKind::AgentLogin(..)
             | RequestKind::AgentLogout

@@ -3,7 +3,7 @@
 use model::event::CallRef;
 use model::plan::FeatureCode;
 use model::plan::{Caller, Service};
-use model::request::Treatment;
+use model::request::{MonitorMode, Treatment};
 use model::{AgentId, CallType, CallUuid, ConnId, Dn, LegId, ReferenceId, TenantId, Timestamp, Token, UserData};
 
 use super::Incoming;
@@ -112,9 +112,14 @@ impl CallSnapshot {
         matches!(self.stage, Stage::Over)
     }
 
+    /// The parties without those that only observe.
+    pub fn talkers(&self) -> impl Iterator<Item = &Party> {
+        self.parties.iter().filter(|party| !party.is_silent())
+    }
+
     /// Whether a party other than this one is away.
     pub(crate) fn is_one_away(&self, but: PartyNo) -> bool {
-        self.parties.iter().any(|party| party.away && party.number != but)
+        self.talkers().any(|party| party.away && party.number != but)
     }
 
     /// The party of a leg that has not ended.
@@ -332,6 +337,8 @@ pub struct Invitation {
     pub asked: Asked,
     /// What is awaited.
     pub step: InvitationStep,
+    /// How it takes part, if it is a supervisor who is to monitor the party `by`.
+    pub monitors: Option<MonitorMode>,
 }
 
 /// What bringing a number into a call waits for.

@@ -11,6 +11,7 @@ mod internal;
 mod invitation;
 mod laws;
 mod limits;
+mod monitor;
 mod offered;
 mod originate;
 mod outside;

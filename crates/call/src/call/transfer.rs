@@ -45,7 +45,7 @@ impl Call {
         consultation: Option<NewConsultation>,
         now: Timestamp,
     ) -> Outcome {
-        let is_connected = |party: &&Party| party.progress == LegProgress::Answered;
+        let is_connected = |party: &&Party| party.progress == LegProgress::Answered && party.observes.is_none();
         let party = party.and_then(|party| self.s.party(party)).filter(is_connected).map(|party| party.number);
         let (Stage::Talking, Some(party)) = (&self.s.stage, party) else {
             return Err((ErrorCode::INVALID_CALL_STATE, "this DN is not connected in the call"));
@@ -53,7 +53,7 @@ impl Call {
         if self.s.transfer.is_some() || self.invitation_question().is_some() {
             return Err((ErrorCode::INVALID_CALL_STATE, "the call is being transferred already"));
         }
-        if consultation.is_none() && self.s.parties.len() != 2 {
+        if consultation.is_none() && self.s.talkers().count() != 2 {
             return Err((ErrorCode::CANNOT_INITIATE_TRANSFER, "only a call of two parties can be transferred"));
         }
         if consultation.is_none() && self.s.is_one_away(party) {
@@ -121,6 +121,7 @@ impl Call {
         now: Timestamp,
     ) -> Option<Party> {
         self.cancel_invitation(now);
+        self.observers_leave(None, CallState::RemoteRelease, now);
         let at = self.s.parties.iter().position(|party| party.number == number)?;
         let mut released = self.s.parties.get(at).and_then(|party| self.party_event(EventName::Released, party))?;
         released.call_state = Some(how);

@@ -154,14 +154,14 @@ impl Thread {
         if other.s.consults_for.as_ref().map(|of| of.conn_id) != Some(call.s.conn_id) {
             return Err((ErrorCode::CANNOT_COMPLETE_TRANSFER, "TransferConnID is not a consultation about ConnID"));
         }
-        let waiting = call.s.parties.len().saturating_sub(1);
+        let waiting = call.s.talkers().count().saturating_sub(1);
         let one_waits = waiting == 1 && !call.s.is_one_away(main.party);
         if call.s.stage != Stage::Talking || waiting == 0 || (!one_waits && other.s.stage != Stage::Talking) {
             let text = "nobody waits in the call, or not for a phone that rings";
             return Err((ErrorCode::CANNOT_COMPLETE_TRANSFER, text));
         }
         other.can_merge(consulting.party)?;
-        let stays = call.s.parties.iter().find(|party| party.number != main.party);
+        let stays = call.s.talkers().find(|party| party.number != main.party);
         let stays = stays.map(|party| party.address().to_owned()).unwrap_or_default();
         let (mut rest, mut by) = (None, None);
         self.act(consulting.at, |call| {
@@ -193,13 +193,13 @@ impl Thread {
         if other.s.consults_for.as_ref().map(|of| of.conn_id) != Some(call.s.conn_id) {
             return Err((ErrorCode::CANNOT_COMPLETE_CONFERENCE, "TransferConnID is not a consultation about ConnID"));
         }
-        if call.s.stage != Stage::Talking || other.s.stage != Stage::Talking || other.s.parties.len() != 2 {
+        if call.s.stage != Stage::Talking || other.s.stage != Stage::Talking || other.s.talkers().count() != 2 {
             return Err((ErrorCode::CANNOT_COMPLETE_CONFERENCE, "the consultation has not been answered by a phone"));
         }
         if call.s.parties.len() >= PARTIES_MAX {
             return Err((ErrorCode::CANNOT_COMPLETE_CONFERENCE, "the call has as many parties as it may have"));
         }
-        let stays = call.s.parties.iter().find(|party| party.number != main.party);
+        let stays = call.s.talkers().find(|party| party.number != main.party);
         let stays = stays.map(|party| party.address().to_owned()).unwrap_or_default();
         let mut rest = None;
         self.act(consulting.at, |call| {

@@ -279,7 +279,7 @@ pub struct Request {
     pub extensions: ::core::option::Option<UserData>,
     #[prost(
         oneof = "request::Kind",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41"
     )]
     pub kind: ::core::option::Option<request::Kind>,
 }
@@ -341,6 +341,16 @@ pub mod request {
         MakeCall(super::MakeCall),
         #[prost(message, tag = "36")]
         SingleStepConference(super::WithParty),
+        #[prost(message, tag = "37")]
+        SetMuteOn(super::OfParty),
+        #[prost(message, tag = "38")]
+        SetMuteOff(super::OfParty),
+        #[prost(message, tag = "39")]
+        ListenDisconnect(super::OfParty),
+        #[prost(message, tag = "40")]
+        ListenReconnect(super::OfParty),
+        #[prost(message, tag = "41")]
+        MonitorCall(super::MonitorCall),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -386,6 +396,24 @@ pub struct WithParty {
     pub conn_id: u64,
     #[prost(string, tag = "2")]
     pub other_dn: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OfParty {
+    #[prost(fixed64, tag = "1")]
+    pub conn_id: u64,
+    /// The party that is meant, if not this_dn.
+    #[prost(string, optional, tag = "2")]
+    pub other_dn: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MonitorCall {
+    #[prost(fixed64, tag = "1")]
+    pub conn_id: u64,
+    /// The agent whose call it is.
+    #[prost(string, tag = "2")]
+    pub other_dn: ::prost::alloc::string::String,
+    #[prost(enumeration = "MonitorMode", tag = "3")]
+    pub monitor_mode: i32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WithHeld {
@@ -593,6 +621,10 @@ pub enum EventName {
     EventSessionStarted = 38,
     EventTargetSelected = 39,
     EventSessionEnded = 40,
+    EventMuteOn = 41,
+    EventMuteOff = 42,
+    EventListenDisconnected = 43,
+    EventListenReconnected = 44,
 }
 impl EventName {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -642,6 +674,10 @@ impl EventName {
             Self::EventSessionStarted => "EVENT_SESSION_STARTED",
             Self::EventTargetSelected => "EVENT_TARGET_SELECTED",
             Self::EventSessionEnded => "EVENT_SESSION_ENDED",
+            Self::EventMuteOn => "EVENT_MUTE_ON",
+            Self::EventMuteOff => "EVENT_MUTE_OFF",
+            Self::EventListenDisconnected => "EVENT_LISTEN_DISCONNECTED",
+            Self::EventListenReconnected => "EVENT_LISTEN_RECONNECTED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -688,6 +724,10 @@ impl EventName {
             "EVENT_SESSION_STARTED" => Some(Self::EventSessionStarted),
             "EVENT_TARGET_SELECTED" => Some(Self::EventTargetSelected),
             "EVENT_SESSION_ENDED" => Some(Self::EventSessionEnded),
+            "EVENT_MUTE_ON" => Some(Self::EventMuteOn),
+            "EVENT_MUTE_OFF" => Some(Self::EventMuteOff),
+            "EVENT_LISTEN_DISCONNECTED" => Some(Self::EventListenDisconnected),
+            "EVENT_LISTEN_RECONNECTED" => Some(Self::EventListenReconnected),
             _ => None,
         }
     }
@@ -901,6 +941,36 @@ impl DnRole {
             "DN_ROLE_DELETED_PARTY" => Some(Self::DeletedParty),
             "DN_ROLE_CONFERENCED_BY" => Some(Self::ConferencedBy),
             "DN_ROLE_OBSERVER" => Some(Self::Observer),
+            _ => None,
+        }
+    }
+}
+/// What a supervisor does in a call that it monitors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MonitorMode {
+    Mute = 0,
+    Coach = 1,
+    Connect = 2,
+}
+impl MonitorMode {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Mute => "MONITOR_MODE_MUTE",
+            Self::Coach => "MONITOR_MODE_COACH",
+            Self::Connect => "MONITOR_MODE_CONNECT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MONITOR_MODE_MUTE" => Some(Self::Mute),
+            "MONITOR_MODE_COACH" => Some(Self::Coach),
+            "MONITOR_MODE_CONNECT" => Some(Self::Connect),
             _ => None,
         }
     }
@@ -1927,6 +1997,15 @@ pub struct LegRecord {
     /// It is in none.
     #[prost(bool, tag = "17")]
     pub roomless: bool,
+    /// Nobody hears it there.
+    #[prost(bool, tag = "20")]
+    pub mute: bool,
+    /// It hears nobody there.
+    #[prost(bool, tag = "21")]
+    pub deaf: bool,
+    /// The leg that alone hears it; 0 for none.
+    #[prost(uint32, tag = "22")]
+    pub heard_by: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OwedSessionRecord {
@@ -2090,6 +2169,15 @@ pub struct PartyRecord {
     /// Its leg is in another room, or in none.
     #[prost(bool, tag = "12")]
     pub away: bool,
+    /// The others do not hear it.
+    #[prost(bool, tag = "13")]
+    pub muted: bool,
+    /// It does not hear the others.
+    #[prost(bool, tag = "14")]
+    pub deaf: bool,
+    /// The party that it monitors.
+    #[prost(message, optional, tag = "15")]
+    pub observes: ::core::option::Option<ObservesRecord>,
 }
 /// A route point as the dial plan described it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2147,6 +2235,14 @@ pub struct TransferRecord {
     #[prost(message, optional, tag = "5")]
     pub consultation: ::core::option::Option<NewConsultationRecord>,
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ObservesRecord {
+    /// The number of the party.
+    #[prost(uint32, tag = "1")]
+    pub party: u32,
+    #[prost(enumeration = "MonitorMode", tag = "2")]
+    pub mode: i32,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct InvitationRecord {
     /// The number of the party that brings it in.
@@ -2154,6 +2250,9 @@ pub struct InvitationRecord {
     pub by: u32,
     #[prost(message, optional, tag = "2")]
     pub asked: ::core::option::Option<AskedRecord>,
+    /// It is to monitor the party `by`.
+    #[prost(enumeration = "MonitorMode", optional, tag = "5")]
+    pub monitor_mode: ::core::option::Option<i32>,
     #[prost(oneof = "invitation_record::Step", tags = "3, 4")]
     pub step: ::core::option::Option<invitation_record::Step>,
 }
@@ -3449,6 +3548,15 @@ pub struct MediaRecord {
     /// The conference that it is in; empty for none, absent for that of the Request-URI.
     #[prost(string, optional, tag = "15")]
     pub conference: ::core::option::Option<::prost::alloc::string::String>,
+    /// Nobody hears it there.
+    #[prost(bool, tag = "16")]
+    pub mute: bool,
+    /// It hears nobody there.
+    #[prost(bool, tag = "17")]
+    pub deaf: bool,
+    /// The connection that alone hears it; empty for none.
+    #[prost(string, tag = "18")]
+    pub heard_by: ::prost::alloc::string::String,
 }
 /// What is wanted of a MediaRecord of which the rest may be damaged, each part by itself.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -109,6 +109,14 @@ const fn reporting_row(name: EventName) -> Option<(&'static str, &'static str)> 
         EventName::DestinationBusy => ("call", "the phone that a phone has dialled is busy; `EventReleased` follows"),
         EventName::Queued => ("call, queue", "the call has come into a route point or a virtual queue"),
         EventName::Diverted => ("call, queue", "it has left it for a target"),
+        EventName::NetworkReached => ("call", "the number outside that a phone calls has been reached"),
+        EventName::PartyAdded => ("call", "another party has joined the call, or a supervisor who monitors it"),
+        EventName::PartyDeleted => ("call", "another party has left a conference, or was removed"),
+        EventName::PartyChanged => ("call", "the other side has changed by a transfer, or the party came from another call"),
+        EventName::MuteOn => ("call", "the others hear the party no more"),
+        EventName::MuteOff => ("call", "they hear it again"),
+        EventName::ListenDisconnected => ("call", "the party hears the others no more"),
+        EventName::ListenReconnected => ("call", "it hears them again"),
         EventName::AttachedDataChanged => ("call", "the call's data have changed"),
         EventName::RouteRequest => ("call", "the route point wants instructions"),
         EventName::RouteUsed => ("call", "it has followed one"),
@@ -128,11 +136,7 @@ const fn reporting_row(name: EventName) -> Option<(&'static str, &'static str)> 
         EventName::SessionStarted => ("session", "an application begins to run for a call"),
         EventName::TargetSelected => ("session", "an application has chosen where its call goes"),
         EventName::SessionEnded => ("session", "an application is through with its call, or has failed"),
-        EventName::NetworkReached
-        | EventName::PartyAdded
-        | EventName::PartyDeleted
-        | EventName::PartyChanged
-        | EventName::DtmfSent
+        EventName::DtmfSent
         | EventName::DigitsCollected
         | EventName::AgentReserved
         | EventName::Registered

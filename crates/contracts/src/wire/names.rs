@@ -1,5 +1,6 @@
 //! Closed lists of names and their numbers.
 
+use model::request::MonitorMode;
 use model::{CallState, CallType, DnRole, EventName, WorkMode};
 
 use super::WireError;
@@ -95,6 +96,19 @@ pub fn work_mode_name(mode: WorkMode) -> &'static str {
 /// The work mode of a published name.
 pub fn work_mode_by_name(name: &str) -> Option<WorkMode> {
     WORK_MODES.iter().find(|(_, n)| *n == name).map(|(mode, _)| *mode)
+}
+
+/// The published number of a monitoring mode.
+pub fn monitor_mode_to_wire(mode: MonitorMode) -> i32 {
+    place(&MonitorMode::ALL, &mode)
+}
+
+/// The monitoring mode of a published number.
+///
+/// # Errors
+/// When there is none of that number.
+pub fn monitor_mode_from_wire(number: i32) -> Result<MonitorMode, WireError> {
+    at(&MonitorMode::ALL, number, "monitor_mode")
 }
 
 fn place<T: PartialEq>(all: &[T], one: &T) -> i32 {

@@ -3,7 +3,7 @@
 use contracts::{json, wire};
 use model::agent::WorkMode;
 use model::event::{CallRef, ErrorCode};
-use model::request::{Request, RequestKind, RouteTo, Treatment};
+use model::request::{MonitorMode, Request, RequestKind, RouteTo, Treatment};
 use model::{
     AgentId, CallState, CallType, CallUuid, ConnId, Dn, DnRole, Event, EventId, EventName, Owner, QueueName,
     ReferenceId, Seq, SessionName, Stamped, Subject, TenantId, Timestamp, Token, UserData, Value,
@@ -156,6 +156,8 @@ generated! {
     Dn = dn();
     String = name();
     Option<AgentId> = option::of(agent());
+    Option<Dn> = option::of(dn());
+    MonitorMode = select(&MonitorMode::ALL[..]);
     WorkMode = work_mode();
     UserData = user_data();
     Treatment = treatment();
@@ -218,6 +220,7 @@ fn any_frame() -> impl Strategy<Value = serde_json::Value> {
         "TransferConnID",
         "HeldConnID",
         "AgentID",
+        "MonitorMode",
         "AgentWorkMode",
         "RouteType",
         "Status",
@@ -246,6 +249,7 @@ fn any_frame() -> impl Strategy<Value = serde_json::Value> {
         "PlayAnnouncement",
         "PlayAnnouncementAndDigits",
         "Reject",
+        "coach",
         "AuxWork",
         "",
         "\u{0}",

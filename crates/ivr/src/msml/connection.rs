@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Command, DIALOG_EXIT, Dialog, Event, Refusal, Report, Response, Variable, build_event, build_result, code,
+    Command, DIALOG_EXIT, Dialog, Event, Refusal, Report, Response, Streams, Variable, build_event, build_result, code,
     parse_request,
 };
 
@@ -13,8 +13,30 @@ pub struct Connection {
     id: String,
     running: Option<Running>,
     echo: bool,
-    conference: Option<String>,
+    membership: Option<Membership>,
     named: u32,
+}
+
+/// The part of a connection in a conference.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Membership {
+    /// The conference.
+    pub conference: String,
+    /// Who hears it there.
+    pub heard_by: HeardBy,
+    /// Whether it hears the others.
+    pub hears: bool,
+}
+
+/// Who hears a member of a conference.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum HeardBy {
+    /// Every other member.
+    All,
+    /// Nobody.
+    Nobody,
+    /// The member with this connection, without `conn:`.
+    Only(String),
 }
 
 /// A [`Connection`] as plain data.
@@ -27,7 +49,7 @@ pub struct ConnectionSnapshot {
     /// Whether the connection is echoed to itself.
     pub echo: bool,
     /// The conference that it is in.
-    pub conference: Option<String>,
+    pub membership: Option<Membership>,
     /// Number of names generated for dialogs.
     pub named: u32,
 }
@@ -53,8 +75,8 @@ pub enum Action {
     Echo,
     /// Stop the echo.
     EndEcho,
-    /// Make it a member of this conference alone.
-    Join(String),
+    /// Make it a member of its conference alone, or change its part there: [`Connection::membership`] says which.
+    Join,
     /// Take it out of its conference.
     Leave,
 }
@@ -114,24 +136,30 @@ pub enum DtmfEnd {
 impl Connection {
     /// A connection with no running dialog, in that conference.
     pub fn new(id: impl Into<String>, conference: Option<&str>) -> Self {
-        Self { id: id.into(), running: None, echo: false, conference: conference.map(str::to_owned), named: 0 }
+        let membership = conference.map(|name| Membership::new(name.to_owned(), Streams::Both));
+        Self { id: id.into(), running: None, echo: false, membership, named: 0 }
     }
 
     /// Continues from `snapshot`.
     pub fn restore(snapshot: ConnectionSnapshot) -> Self {
-        let ConnectionSnapshot { id, running, echo, conference, named } = snapshot;
-        Self { id, running, echo, conference, named }
+        let ConnectionSnapshot { id, running, echo, membership, named } = snapshot;
+        Self { id, running, echo, membership, named }
     }
 
     /// The state as plain data.
     pub fn snapshot(&self) -> ConnectionSnapshot {
-        let Self { id, running, echo, conference, named } = self.clone();
-        ConnectionSnapshot { id, running, echo, conference, named }
+        let Self { id, running, echo, membership, named } = self.clone();
+        ConnectionSnapshot { id, running, echo, membership, named }
     }
 
-    /// The conference that it is in.
-    pub fn conference(&self) -> Option<&str> {
-        self.conference.as_deref()
+    /// Its id, without `conn:`.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its part in the conference that it is in.
+    pub const fn membership(&self) -> Option<&Membership> {
+        self.membership.as_ref()
     }
 
     /// The running dialog.
@@ -210,18 +238,26 @@ impl Connection {
                 }
                 answer.actions.push(Action::EndEcho);
             }
-            Command::Join { connection, conference } => {
+            Command::Join { connection, conference, streams } => {
                 self.own(&connection)?;
-                self.conference = Some(conference.clone());
-                answer.actions.push(Action::Join(conference));
+                self.membership = Some(Membership::new(conference, streams));
+                answer.actions.push(Action::Join);
+            }
+            Command::Coach { connection, heard_by } => {
+                self.own(&connection)?;
+                let Some(membership) = &mut self.membership else {
+                    return Err(Refusal::new(code::CANNOT_JOIN, "the connection is in no conference"));
+                };
+                membership.heard_by = HeardBy::Only(heard_by);
+                answer.actions.push(Action::Join);
             }
             Command::Unjoin { connection, conference } => {
                 self.own(&connection)?;
-                if self.conference.as_ref() != Some(&conference) {
+                if self.membership.as_ref().is_none_or(|own| own.conference != conference) {
                     let what = format_args!("the connection is not joined with conf:{conference}");
                     return Err(Refusal::new(code::NO_SUCH_OBJECT, what));
                 }
-                self.conference = None;
+                self.membership = None;
                 answer.actions.push(Action::Leave);
             }
         }
@@ -270,6 +306,17 @@ impl Connection {
         }
         bodies.push(build_event(&Event { name: DIALOG_EXIT.to_owned(), id, values: values(&exit, outcome) }));
         bodies
+    }
+}
+
+impl Membership {
+    /// A member that is heard by all or by nobody.
+    pub const fn new(conference: String, streams: Streams) -> Self {
+        let heard_by = match streams {
+            Streams::Both | Streams::SpeaksOnly => HeardBy::All,
+            Streams::HearsOnly | Streams::Neither => HeardBy::Nobody,
+        };
+        Self { conference, heard_by, hears: matches!(streams, Streams::Both | Streams::HearsOnly) }
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::xml::{self, Element};
 use super::{
-    AUDIO_MAX, COMMANDS_MAX, Collect, Command, DIGIT_TIMEOUT, DIGITS_MAX, Dialog, Iterate, NAME_MAX, Pattern, Play,
-    REPORTS_MAX, Refusal, Report, URI_MAX, VARIABLES_MAX, Variable, code,
+    AUDIO_MAX, COMMANDS_MAX, CONNECTION_MAX, Collect, Command, DIGIT_TIMEOUT, DIGITS_MAX, Dialog, Iterate, NAME_MAX, Pattern, Play,
+    REPORTS_MAX, Refusal, Report, Streams, URI_MAX, VARIABLES_MAX, Variable, code,
 };
 
 /// Parses the commands of an `<msml>` body.
@@ -49,14 +49,8 @@ fn command(element: &Element) -> Result<Command, Refusal> {
                 .ok_or_else(|| invalid(element, "id", id))?;
             Ok(Command::DialogEnd { connection: connection.to_owned(), name: name.to_owned() })
         }
-        "join" => Ok(match joined(element)? {
-            (connection, None) => Command::Echo { connection },
-            (connection, Some(conference)) => Command::Join { connection, conference },
-        }),
-        "unjoin" => Ok(match joined(element)? {
-            (connection, None) => Command::EndEcho { connection },
-            (connection, Some(conference)) => Command::Unjoin { connection, conference },
-        }),
+        "join" => join(element),
+        "unjoin" => unjoin(element),
         "createconference" | "modifyconference" | "destroyconference" | "modifystream" | "monitor" | "send" => {
             Err(unsupported(element))
         }
@@ -64,31 +58,97 @@ fn command(element: &Element) -> Result<Command, Refusal> {
     }
 }
 
-/// A connection, and the conference with which it is joined; none if that is the connection itself.
-fn joined(element: &Element) -> Result<(String, Option<String>), Refusal> {
-    element.only(&["id1", "id2", "mark"])?;
+fn join(element: &Element) -> Result<Command, Refusal> {
+    let streams = streams(element)?;
+    Ok(match (joined(element)?, streams) {
+        ((connection, Other::Conference(conference)), streams) => Command::Join { connection, conference, streams },
+        ((connection, Other::Itself), Streams::Both) => Command::Echo { connection },
+        ((connection, Other::Connection(heard_by)), Streams::SpeaksOnly) => Command::Coach { connection, heard_by },
+        _ => {
+            let text = "a connection can be joined with itself, with a conference, or from-id1 with one that hears it";
+            return Err(Refusal::new(code::CANNOT_JOIN, text));
+        }
+    })
+}
+
+fn unjoin(element: &Element) -> Result<Command, Refusal> {
     if !element.children.is_empty() {
         return Err(Refusal::new(code::UNSUPPORTED_ELEMENT, format_args!("streams of <{}>", element.name)));
     }
+    match joined(element)? {
+        (connection, Other::Itself) => Ok(Command::EndEcho { connection }),
+        (connection, Other::Conference(conference)) => Ok(Command::Unjoin { connection, conference }),
+        (_, Other::Connection(other)) => {
+            Err(Refusal::new(code::NO_SUCH_OBJECT, format_args!("the connection is not joined with conn:{other}")))
+        }
+    }
+}
+
+/// With what a connection is joined.
+enum Other {
+    Itself,
+    Conference(String),
+    Connection(String),
+}
+
+fn joined(element: &Element) -> Result<(String, Other), Refusal> {
+    element.only(&["id1", "id2", "mark"])?;
     let one = connection(element, "id1")?;
     if let Some(conference) = element.required("id2")?.strip_prefix("conf:") {
         return if (1..=NAME_MAX).contains(&conference.len()) && !conference.contains('/') {
-            Ok((one, Some(conference.to_owned())))
+            Ok((one, Other::Conference(conference.to_owned())))
         } else {
             Err(invalid(element, "id2", conference))
         };
     }
-    if one == connection(element, "id2")? {
-        Ok((one, None))
-    } else {
-        Err(Refusal::new(code::CANNOT_JOIN, "a connection can be joined with itself or with a conference only"))
+    let other = connection(element, "id2")?;
+    let other = if one == other { Other::Itself } else { Other::Connection(other) };
+    Ok((one, other))
+}
+
+/// The streams of a `<join>`.
+fn streams(element: &Element) -> Result<Streams, Refusal> {
+    let stream = match element.children.as_slice() {
+        [] => return Ok(Streams::Both),
+        [stream] if stream.name == "stream" => stream,
+        _ => return Err(Refusal::new(code::UNSUPPORTED_ELEMENT, "more than one <stream>, or another element")),
+    };
+    stream.only(&["media", "dir"])?;
+    match stream.required("media")? {
+        "audio" => {}
+        other => return Err(invalid(stream, "media", other)),
+    }
+    match (stream.attribute("dir"), is_muted(stream)?) {
+        (None, false) => Ok(Streams::Both),
+        (Some("to-id1"), false) => Ok(Streams::HearsOnly),
+        (Some("from-id1"), false) => Ok(Streams::SpeaksOnly),
+        (Some("from-id1"), true) => Ok(Streams::Neither),
+        (None | Some("to-id1"), true) => {
+            Err(Refusal::new(code::UNSUPPORTED_ELEMENT, "<gain> of a stream that is not from-id1 alone"))
+        }
+        (Some(other), _) => Err(invalid(stream, "dir", other)),
+    }
+}
+
+/// Whether a stream has the `<gain>` that mutes it.
+fn is_muted(stream: &Element) -> Result<bool, Refusal> {
+    match stream.children.as_slice() {
+        [] => Ok(false),
+        [gain] if gain.name == "gain" => {
+            gain.only(&["amt"])?;
+            match gain.required("amt")? {
+                "mute" => Ok(true),
+                other => Err(invalid(gain, "amt", other)),
+            }
+        }
+        _ => Err(Refusal::new(code::UNSUPPORTED_ELEMENT, "more in <stream> than one <gain>")),
     }
 }
 
 fn connection(element: &Element, attribute: &str) -> Result<String, Refusal> {
     let value = element.required(attribute)?;
     match value.strip_prefix("conn:") {
-        Some(id) if !id.is_empty() && !id.contains('/') => Ok(id.to_owned()),
+        Some(id) if (1..=CONNECTION_MAX).contains(&id.len()) && !id.contains('/') => Ok(id.to_owned()),
         _ => Err(invalid(element, attribute, value)),
     }
 }

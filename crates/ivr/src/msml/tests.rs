@@ -47,10 +47,16 @@ fn requests_are_read_as_they_were_built() {
         Command::DialogEnd { connection: connection(), name: "n".to_owned() },
         Command::Echo { connection: connection() },
         Command::EndEcho { connection: connection() },
-        Command::Join { connection: connection(), conference: "12ab.1".to_owned() },
+        Command::Join { connection: connection(), conference: "12ab.1".to_owned(), streams: Streams::Both },
+        Command::Join { connection: connection(), conference: "12ab.1".to_owned(), streams: Streams::HearsOnly },
+        Command::Join { connection: connection(), conference: "12ab.1".to_owned(), streams: Streams::SpeaksOnly },
+        Command::Join { connection: connection(), conference: "12ab.1".to_owned(), streams: Streams::Neither },
+        Command::Coach { connection: connection(), heard_by: "12ab.2.node-1.7.mac".to_owned() },
         Command::Unjoin { connection: connection(), conference: "12ab.1".to_owned() },
     ];
-    assert_eq!(parse_request(build_request(&commands).as_bytes()).unwrap(), commands);
+    for commands in commands.chunks(COMMANDS_MAX) {
+        assert_eq!(parse_request(build_request(commands).as_bytes()).unwrap(), commands);
+    }
 }
 
 /// The conformance table: requests, and the response code of RFC 5707 §11 for each.
@@ -68,6 +74,18 @@ fn each_request_gets_its_response_code() {
         (start("<play iterate=\"forever\" barge=\"true\"><audio uri=\"file://a.wav\"/></play>"), 200, ""),
         (msml("<join id1=\"conn:x\" id2=\"conn:x\"/>"), 200, ""),
         (msml("<join id1=\"conn:x\" id2=\"conf:d\"/>"), 200, ""),
+        (msml("<join id1=\"conn:x\" id2=\"conf:d\"><stream media=\"audio\" dir=\"to-id1\"/></join>"), 200, ""),
+        (msml("<join id1=\"conn:x\" id2=\"conn:y\"><stream media=\"audio\" dir=\"from-id1\"/></join>"), 200, ""),
+        (msml("<join id1=\"conn:x\" id2=\"conf:d\"><stream media=\"audio\"><gain amt=\"mute\"/></stream></join>"), 402, "gain"),
+        (
+            msml("<join id1=\"conn:x\" id2=\"conf:d\"><stream media=\"audio\" dir=\"from-id1\"><gain amt=\"3\"/></stream></join>"),
+            410,
+            "amt",
+        ),
+        (msml("<join id1=\"conn:x\" id2=\"conf:d\"><stream media=\"video\"/></join>"), 410, "media"),
+        (msml("<join id1=\"conn:x\" id2=\"conf:d\"><stream media=\"audio\" dir=\"up\"/></join>"), 410, "dir"),
+        (msml("<join id1=\"conn:x\" id2=\"conf:d\"><stream media=\"audio\"/><stream media=\"audio\"/></join>"), 402, "one <stream>"),
+        (msml("<unjoin id1=\"conn:x\" id2=\"conn:y\"/>"), 430, "conn:y"),
         (msml("<unjoin id1=\"conn:x\" id2=\"conf:c\"/>"), 200, ""),
         (msml("<unjoin id1=\"conn:x\" id2=\"conf:d\"/>"), 430, "conf:d"),
         (msml("<join id1=\"conn:x\" id2=\"conf:full\"/>"), 440, "full"),

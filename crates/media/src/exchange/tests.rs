@@ -44,6 +44,10 @@ fn leg_with(exchange: &mut Exchange, n: u16, law: Law, change: impl FnOnce(&mut 
     exchange.open(session)
 }
 
+fn part(leg: LegKey) -> Part {
+    Part::open(leg.index.to_string())
+}
+
 fn audio(law: Law, ssrc: u32, n: u32, sample: i16) -> Vec<u8> {
     let payload_type = law.payload_type();
     let header = Header { marker: false, payload_type, sequence: n as u16, timestamp: n * 160, ssrc };
@@ -69,8 +73,8 @@ fn heard_by(exchange: &mut Exchange, from: LegKey, n: u16, seq: u32, now: Timest
 fn two_members_hear_each_other_across_the_laws() {
     let mut exchange = Exchange::default();
     let (a, b) = (leg(&mut exchange, 0, Law::Mu), leg(&mut exchange, 1, Law::A));
-    exchange.join(a, "c", START).unwrap();
-    exchange.join(b, "c", START).unwrap();
+    exchange.join(a, "c", part(a), START).unwrap();
+    exchange.join(b, "c", part(b), START).unwrap();
     let sent = say(&mut exchange, a, 0, &audio(Law::Mu, 1, 0, 3_000), START);
     assert_eq!(sent.len(), 1);
     let packet = Packet::parse(&sent[0].1).unwrap();
@@ -85,8 +89,8 @@ fn two_members_hear_each_other_across_the_laws() {
 fn a_key_that_a_phone_signals_is_told_once_and_reaches_the_other_as_an_event() {
     let mut exchange = Exchange::default();
     let (a, b) = (leg(&mut exchange, 0, Law::Mu), leg(&mut exchange, 1, Law::A));
-    exchange.join(a, "c", START).unwrap();
-    exchange.join(b, "c", START).unwrap();
+    exchange.join(a, "c", part(a), START).unwrap();
+    exchange.join(b, "c", part(b), START).unwrap();
     exchange.press(a, Digit::from_char('4').unwrap(), Duration::from_millis(100), START);
     let told: Vec<(LegKey, Event)> = std::iter::from_fn(|| exchange.poll_event()).collect();
     assert_eq!(told, [(a, Event::Digit(Digit::from_char('4').unwrap()))]);
@@ -127,7 +131,7 @@ fn three_members_are_mixed_and_two_are_relayed_again() {
     let mut exchange = Exchange::default();
     let laws = [Law::Mu, Law::A, Law::Mu];
     let legs: Vec<LegKey> = laws.iter().zip(0..).map(|(law, n)| leg(&mut exchange, n, *law)).collect();
-    legs.iter().for_each(|leg| exchange.join(*leg, "c", START).unwrap());
+    legs.iter().for_each(|leg| exchange.join(*leg, "c", part(*leg), START).unwrap());
     for n in 0..6 {
         let now = START + FRAME * n;
         for (at, (leg, law)) in legs.iter().zip(laws).enumerate() {
@@ -152,7 +156,7 @@ fn every_packet_time_gets_the_whole_mix() {
         let legs: Vec<LegKey> = (0..3)
             .map(|n| leg_with(&mut exchange, n, Law::Mu, |stream| stream.packet = (n == 2).then_some(ptime * 8)))
             .collect();
-        legs.iter().for_each(|leg| exchange.join(*leg, "c", START).unwrap());
+        legs.iter().for_each(|leg| exchange.join(*leg, "c", part(*leg), START).unwrap());
         let mut packets = Vec::new();
         for n in 0..60 {
             let now = START + FRAME * n;
@@ -182,7 +186,7 @@ fn what_a_phone_plays_to_whom_it_holds_is_not_for_a_conference() {
             })
         })
         .collect();
-    legs.iter().for_each(|leg| exchange.join(*leg, "c", START).unwrap());
+    legs.iter().for_each(|leg| exchange.join(*leg, "c", part(*leg), START).unwrap());
     for n in 0..6 {
         let now = START + FRAME * n;
         say(&mut exchange, legs[0], 0, &audio(Law::Mu, 1, n, 10_000), now);
@@ -194,7 +198,7 @@ fn what_a_phone_plays_to_whom_it_holds_is_not_for_a_conference() {
 fn one_members_keys_do_not_silence_the_others() {
     let mut exchange = Exchange::default();
     let legs: Vec<LegKey> = (0..3).map(|n| leg(&mut exchange, n, Law::Mu)).collect();
-    legs.iter().for_each(|leg| exchange.join(*leg, "c", START).unwrap());
+    legs.iter().for_each(|leg| exchange.join(*leg, "c", part(*leg), START).unwrap());
     let (mut audio_packets, mut events_after) = (0, 0);
     for n in 0..150 {
         let now = START + FRAME * n;
@@ -217,7 +221,7 @@ fn one_members_keys_do_not_silence_the_others() {
 fn a_key_in_a_mix_reaches_the_others() {
     let mut exchange = Exchange::default();
     let legs: Vec<LegKey> = (0..3).map(|n| leg(&mut exchange, n, Law::Mu)).collect();
-    legs.iter().for_each(|leg| exchange.join(*leg, "c", START).unwrap());
+    legs.iter().for_each(|leg| exchange.join(*leg, "c", part(*leg), START).unwrap());
     exchange.press(legs[0], Digit::from_char('4').unwrap(), Duration::from_millis(100), START);
     let mut heard = Vec::new();
     for n in 0..20 {
@@ -231,21 +235,72 @@ fn a_key_in_a_mix_reaches_the_others() {
     assert!(heard.iter().all(|(to, _)| *to != phone(0)));
 }
 
+/// What three phones that speak at 1,000, 2,000 and 4,000 hear in the end, in thousands; none for a phone that gets nothing.
+fn heard_with(parts: &[Part]) -> Vec<Option<i16>> {
+    let mut exchange = Exchange::default();
+    let legs: Vec<LegKey> = (0..parts.len()).map(|n| leg(&mut exchange, n as u16, Law::Mu)).collect();
+    // First all in the open: a part changes while the conference goes on.
+    legs.iter().for_each(|leg| exchange.join(*leg, "c", part(*leg), START).unwrap());
+    legs.iter().zip(parts).for_each(|(leg, part)| exchange.join(*leg, "c", part.clone(), START).unwrap());
+    let mut last = vec![None; parts.len()];
+    for n in 0..8 {
+        let now = START + FRAME * n;
+        let mut sent = Vec::new();
+        for (at, leg) in legs.iter().enumerate() {
+            let packet = audio(Law::Mu, at as u32 + 1, n, 1_000 << at);
+            sent.extend(say(&mut exchange, *leg, at as u16, &packet, now));
+        }
+        let relayed = sent.iter().map(|(to, bytes)| (*to, Law::Mu.decode(Packet::parse(bytes).unwrap().payload[80])));
+        for (to, sample) in relayed.chain(mixed(&mut exchange, now)) {
+            last[usize::from(to.port() - 4_000)] = Some((sample + 200) / 1_000);
+        }
+    }
+    last
+}
+
+#[test]
+fn a_part_says_who_hears_and_is_heard() {
+    let open = |n: u32| Part::open(n.to_string());
+    let mute = |n: u32| Part { heard_by: HeardBy::Nobody, ..open(n) };
+    let deaf = |n: u32| Part { hears: false, ..open(n) };
+    let coach = |n: u32, whom: u32| Part { heard_by: HeardBy::Only(whom.to_string().into()), ..open(n) };
+    assert_eq!(heard_with(&[open(0), open(1)]), [Some(2), Some(1)]);
+    assert_eq!(heard_with(&[mute(0), open(1)]), [Some(2), Some(0)], "silence, not nothing");
+    assert_eq!(heard_with(&[deaf(0), open(1)]), [Some(0), Some(1)]);
+    assert_eq!(heard_with(&[open(0), open(1), mute(2)]), [Some(2), Some(1), Some(3)]);
+    assert_eq!(heard_with(&[open(0), open(1), coach(2, 0)]), [Some(6), Some(1), Some(3)]);
+    assert_eq!(heard_with(&[open(0), open(1), coach(2, 7)]), [Some(2), Some(1), Some(3)], "who is not there");
+}
+
+#[test]
+fn a_key_of_a_mute_member_is_heard_by_nobody() {
+    let mut exchange = Exchange::default();
+    let legs: Vec<LegKey> = (0..3).map(|n| leg(&mut exchange, n, Law::Mu)).collect();
+    legs.iter().for_each(|leg| exchange.join(*leg, "c", part(*leg), START).unwrap());
+    exchange.join(legs[0], "c", Part { heard_by: HeardBy::Nobody, ..part(legs[0]) }, START).unwrap();
+    exchange.press(legs[0], Digit::from_char('4').unwrap(), Duration::from_millis(100), START);
+    for n in 0..20 {
+        exchange.handle_timeout(START + FRAME * n, &mut |out| {
+            assert_ne!(Packet::parse(out.bytes).unwrap().header.payload_type, 101);
+        });
+    }
+}
+
 #[test]
 fn a_conference_has_room_for_fifty() {
     let mut exchange = Exchange::default();
     let legs: Vec<LegKey> = (0..51).map(|n| leg(&mut exchange, n, Law::Mu)).collect();
-    legs[..MEMBERS_MAX].iter().for_each(|leg| exchange.join(*leg, "c", START).unwrap());
-    assert_eq!(exchange.join(legs[MEMBERS_MAX], "c", START), Err(JoinError::Full));
-    assert_eq!(exchange.join(legs[0], "c", START), Ok(()), "who is in it stays");
+    legs[..MEMBERS_MAX].iter().for_each(|leg| exchange.join(*leg, "c", part(*leg), START).unwrap());
+    assert_eq!(exchange.join(legs[MEMBERS_MAX], "c", part(legs[MEMBERS_MAX]), START), Err(JoinError::Full));
+    assert_eq!(exchange.join(legs[0], "c", part(legs[0]), START), Ok(()), "who is in it stays");
 }
 
 #[test]
 fn a_closed_leg_is_silent_and_its_key_is_dead() {
     let mut exchange = Exchange::default();
     let (a, b) = (leg(&mut exchange, 0, Law::Mu), leg(&mut exchange, 1, Law::Mu));
-    exchange.join(a, "c", START).unwrap();
-    exchange.join(b, "c", START).unwrap();
+    exchange.join(a, "c", part(a), START).unwrap();
+    exchange.join(b, "c", part(b), START).unwrap();
     heard_by(&mut exchange, a, 0, 0, START);
     let mut goodbyes = 0;
     assert!(exchange.close(b, START, &mut |_| goodbyes += 1).is_some());
@@ -253,7 +308,7 @@ fn a_closed_leg_is_silent_and_its_key_is_dead() {
     assert!(heard_by(&mut exchange, a, 0, 1, START).is_empty());
     let c = leg(&mut exchange, 2, Law::Mu);
     assert_eq!(c.index, b.index, "the place is used again");
-    assert_eq!(exchange.join(b, "c", START), Err(JoinError::NoLeg));
+    assert_eq!(exchange.join(b, "c", part(b), START), Err(JoinError::NoLeg));
     assert!(exchange.close(b, START, &mut |_| {}).is_none());
 }
 

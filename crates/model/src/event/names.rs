@@ -120,6 +120,14 @@ published_names! {
         TargetSelected,
         /// An application has finished with its call, or has failed (ours).
         SessionEnded,
+        /// Nobody hears the party any more.
+        MuteOn,
+        /// The others hear the party again.
+        MuteOff,
+        /// The party hears nobody any more.
+        ListenDisconnected,
+        /// The party hears the others again.
+        ListenReconnected,
     }
 }
 

@@ -75,6 +75,15 @@ impl FrameField {
     /// The number that is called, or the party that is meant.
     pub const OTHER_DN: Self =
         Self::new("OtherDN", Shape::Dn, "the destination").refused_by(ErrorCode::INVALID_CALLED_DN);
+    /// The party that is meant, if not the one at `ThisDN`.
+    pub const PARTY: Self =
+        Self::new("OtherDN", Shape::Dn, "the party that is meant").refused_by(ErrorCode::INVALID_CALLED_DN);
+    /// What a supervisor does in a call of others.
+    pub const MONITOR_MODE: Self = Self::new(
+        "MonitorMode",
+        Shape::OneOf(&["mute", "coach", "connect"]),
+        "whether nobody hears this DN (`mute`), only the agent (`coach`), or all (`connect`)",
+    );
     /// The destination of a routed call.
     pub const DESTINATION: Self = Self::OTHER_DN.refused_by(ErrorCode::INVALID_DESTINATION);
     /// The agent.

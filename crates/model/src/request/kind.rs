@@ -1,7 +1,7 @@
 //! The table of requests (domain section 1.5): every request of the public API, declared once. Its scope, its name in frames, the
 //! page of the book and the OpenAPI document come from here.
 
-use super::{FrameField, RouteTo, Treatment};
+use super::{FrameField, MonitorMode, RouteTo, Treatment};
 use crate::agent::WorkMode;
 use crate::event::EventName;
 use crate::id::{AgentId, ConnId, Dn};
@@ -18,12 +18,14 @@ pub enum Concern {
     Agent,
     /// A call that begins with the request, and its first party.
     NewCall,
+    /// A call of others, which a supervisor listens to.
+    Monitoring,
 }
 
 impl Concern {
     /// Whether the request names a call.
     pub const fn is_of_call(self) -> bool {
-        matches!(self, Self::Party | Self::WholeCall)
+        matches!(self, Self::Party | Self::WholeCall | Self::Monitoring)
     }
 }
 
@@ -102,6 +104,21 @@ macro_rules! with_requests {
                 /// Removes another party from a conference.
                 DeleteFromConference(other_dn: Dn = [FrameField::OTHER_DN.required()]):
                     WithParty, ["TDeleteFromConference"], Party => PartyDeleted;
+                /// The others hear this DN, or the party at `OtherDN`, no more.
+                SetMuteOn(other_dn: Option<Dn> = [FrameField::PARTY]): OfParty, ["TSetMuteOn"], Party => MuteOn;
+                /// The others hear it again.
+                SetMuteOff(other_dn: Option<Dn> = [FrameField::PARTY]): OfParty, ["TSetMuteOff"], Party => MuteOff;
+                /// This DN, or the party at `OtherDN`, hears the others no more.
+                ListenDisconnect(other_dn: Option<Dn> = [FrameField::PARTY]):
+                    OfParty, ["TListenDisconnect"], Party => ListenDisconnected;
+                /// It hears them again.
+                ListenReconnect(other_dn: Option<Dn> = [FrameField::PARTY]):
+                    OfParty, ["TListenReconnect"], Party => ListenReconnected;
+                /// Rings this DN, which listens to the call of the agent at `OtherDN` once it answers; changes how it does so if it does already.
+                MonitorCall(
+                    other_dn: Dn = [FrameField::OTHER_DN.required()],
+                    monitor_mode: MonitorMode = [FrameField::MONITOR_MODE]
+                ): MonitorCall, ["TMonitorCall"], Monitoring => Established;
                 /// Holds this call and takes the other one back from hold.
                 AlternateCall(held_conn_id: ConnId = [FrameField::HELD_CONN_ID]):
                     WithHeld, ["TAlternateCall"], Party => Retrieved;

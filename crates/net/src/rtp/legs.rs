@@ -123,9 +123,9 @@ impl Legs {
                     self.exchange.echo(*key, echo);
                 }
             }
-            Order::Join(leg, conference) => {
+            Order::Join(leg, conference, part) => {
                 if let Some(key) = self.keys.get(&leg)
-                    && let Err(error) = self.exchange.join(*key, &conference, now)
+                    && let Err(error) = self.exchange.join(*key, &conference, part, now)
                 {
                     tracing::warn!(leg = leg.0, %error, "a leg cannot join its conference");
                 }

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use infra::SystemClock;
+use media::exchange::Part;
 use media::g711::Law;
 use media::rtp::{Header, Packet};
 use media::sdp::Direction;
@@ -89,8 +90,8 @@ fn two_legs_of_a_conference_are_relayed_and_an_echo_comes_back() {
     let (mut alice, mut bob) = (Phone::new(1), Phone::new(2));
     let shard = driver.shard_of("c");
     let (a, b) = (open(&driver, &clock, shard, 1, &alice), open(&driver, &clock, shard, 2, &bob));
-    driver.order(shard, Order::Join(LegId(1), "c".to_owned())).unwrap();
-    driver.order(shard, Order::Join(LegId(2), "c".to_owned())).unwrap();
+    driver.order(shard, Order::Join(LegId(1), "c".to_owned(), Part::open("1"))).unwrap();
+    driver.order(shard, Order::Join(LegId(2), "c".to_owned(), Part::open("2"))).unwrap();
     for n in 0..20 {
         alice.say(a, n);
         let (header, payload, from) = bob.hear();

@@ -3,7 +3,7 @@
 mod parties;
 mod visits;
 
-use model::{CallState, CallType, ConnId, Event, EventName, Stamped, Subject, Timestamp};
+use model::{CallState, CallType, ConnId, DnRole, Event, EventName, Stamped, Subject, Timestamp};
 
 use super::{CALLS_MAX, Engine};
 use crate::action::Action;
@@ -107,6 +107,10 @@ impl Engine {
         let dn = event.this_dn.as_ref().map_or("", |dn| dn.as_str());
         let fact = Fact { conn_id: call_ref.conn_id, at: stamped.at, event, dn, facts };
         if !self.follow(&fact, call_type, &stamped.id.subject) {
+            return;
+        }
+        // A supervisor who monitors a call has not taken it.
+        if event.this_role == Some(DnRole::Observer) {
             return;
         }
         let is_queue = matches!(stamped.id.subject, Subject::Queue(_));

@@ -12,32 +12,32 @@ use testkit::caller::Caller;
 use testkit::facts::check_log_and_laws;
 use testkit::{Answer, Installation, Phone, Watch, wait};
 
-const SOON: Duration = Duration::from_secs(15);
-const LATER: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_secs(15);
+pub const LATER: Duration = Duration::from_secs(60);
 /// The tones: the agent's, the second phone's, the caller's.
-const TONES: [f64; 3] = [440.0, 1_000.0, 1_750.0];
+pub const TONES: [f64; 3] = [440.0, 1_000.0, 1_750.0];
 /// How long the parties hear each other before something changes.
 const HEARD: usize = 4 * RATE;
 
-fn tone(hz: f64, seconds: usize) -> Vec<i16> {
+pub fn tone(hz: f64, seconds: usize) -> Vec<i16> {
     let wave = |n: usize| (TAU * hz * n as f64 / RATE as f64).sin() * 6_000.0;
     (0..seconds * RATE).map(|n| wave(n) as i16).collect()
 }
 
 /// Which of the tones are heard in the last seconds, and whether the others are absent.
-fn heard(samples: &[i16]) -> Vec<f64> {
+pub fn heard(samples: &[i16]) -> Vec<f64> {
     let end = samples.get(samples.len().saturating_sub(2 * RATE)..).unwrap_or_default();
     // A tone of 6,000 has a power of 18 million; what mixing and companding add is far below.
     TONES.into_iter().filter(|hz| tone_power(end, *hz) > 2e6).collect()
 }
 
-fn phone(site: &Installation, files: &tempfile::TempDir, host: u8, dn: &str, hz: f64) -> Result<Phone> {
+pub fn phone(site: &Installation, files: &tempfile::TempDir, host: u8, dn: &str, hz: f64) -> Result<Phone> {
     let speech: PathBuf = files.path().join(format!("{dn}.wav"));
     write_wav(&speech, &tone(hz, 120))?;
     baresip_phone_that_says(&speech, site, host, dn, Answer::Auto)
 }
 
-fn has_heard_for(phone: &Phone, before: u64) -> Result<()> {
+pub fn has_heard_for(phone: &Phone, before: u64) -> Result<()> {
     let enough = before + 2 * HEARD as u64;
     wait::until(LATER, || Ok((std::fs::metadata(phone.heard()?)?.len() > enough).then_some(())))?;
     Ok(())

@@ -16,6 +16,7 @@ mod infra;
 mod keys;
 mod linphone;
 mod metrics;
+mod monitoring;
 mod nat;
 mod originate;
 mod otlp;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use model::plan::{Caller, Destination, FeatureCode, Service};
-use model::request::{RequestKind, RouteTo, Treatment};
+use model::request::{MonitorMode, RequestKind, RouteTo, Treatment};
 use model::{CallType, ConnId, EventName, LegId, UserData};
 use proptest::prelude::*;
 
@@ -24,10 +24,10 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => (0u8..9).prop_map(Step::Plan),
+        3 => (0u8..10).prop_map(Step::Plan),
         6 => (0u8..8, 1u16..7).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
         2 => (0u8..3, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
-        5 => (0u8..31).prop_map(Step::Ask),
+        5 => (0u8..38).prop_map(Step::Ask),
         1 => any::<bool>().prop_map(Step::Agent),
         2 => (0u8..4).prop_map(Step::Pin),
         2 => (0u32..30_000).prop_map(Step::Pass),
@@ -45,6 +45,7 @@ fn take_step(bench: &mut Bench, step: &Step) {
             5 => Destination::FeatureCode { code: FeatureCode::Login, ask_pin: false },
             6 => Destination::FeatureCode { code: FeatureCode::Login, ask_pin: true },
             7 => outside("+4930999"),
+            8 => phone("5004", 1),
             _ => Destination::Reject { status: 404, reason: String::new() },
         }),
         Step::Leg(kind, leg) => {
@@ -108,6 +109,13 @@ fn ask(bench: &mut Bench, kind: u8) {
         26 => (RequestKind::ReleaseCall(CONN), "5002"),
         27 | 28 => (RequestKind::SingleStepConference(CONN, dn("5002")), "5001"),
         29 => (RequestKind::SingleStepConference(CONN, dn("+4930999")), "5003"),
+        30 => (RequestKind::MonitorCall(CONN, dn("5001"), MonitorMode::Mute), "5004"),
+        31 => (RequestKind::MonitorCall(CONN, dn("5001"), MonitorMode::Coach), "5004"),
+        32 => (RequestKind::MonitorCall(CONN, dn("5002"), MonitorMode::Connect), "5004"),
+        33 => (RequestKind::MonitorCall(consultation, dn("5002"), MonitorMode::Mute), "5004"),
+        34 => (RequestKind::SetMuteOn(CONN, None), "5001"),
+        35 => (RequestKind::SetMuteOff(CONN, Some(dn("5001"))), "5002"),
+        36 => (RequestKind::ListenDisconnect(CONN, Some(dn("5002"))), "5001"),
         _ => (RequestKind::QueryCall(CONN), "9000"),
     };
     bench.ask(kind, this_dn);
@@ -204,6 +212,11 @@ fn check_legs(bench: &Bench) -> Result<(), TestCaseError> {
     let mut present = std::collections::BTreeSet::new();
     for call in bench.call.calls() {
         for party in call.parties.iter().filter(|party| call.live_party_on(party.leg).is_some()) {
+            if let Some(observes) = party.observes {
+                let observed = call.party(observes.party);
+                prop_assert!(observed.is_some_and(|observed| observed.observes.is_none()), "who is observed is there");
+                prop_assert_eq!(&call.stage, &Stage::Talking, "nobody observes a call that leads to nobody");
+            }
             prop_assert!(party.away || present.insert(party.leg), "{} is in two rooms", party.leg);
             prop_assert!(!party.away || party.held, "who is away holds");
             prop_assert!(!party.away || call.stage == Stage::Talking, "nothing plays to who is away");
@@ -216,7 +229,8 @@ fn check_legs(bench: &Bench) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// A call before the random steps: new, talking, consulting about it while the other phone rings or has answered, a conference.
+/// A call before the random steps: new, talking, consulting about it while the other phone rings or has answered, a conference, a conference
+/// that is monitored, a consultation about a call that is monitored.
 fn begun(caller: Caller, stage: u8) -> Bench {
     let mut bench = Bench::new(caller, "9000");
     let consult = |bench: &mut Bench| {
@@ -234,8 +248,13 @@ fn begun(caller: Caller, stage: u8) -> Bench {
     if stage >= 3 {
         bench.give(Input::LegAnswered(LegId(3)));
     }
-    if stage >= 4 {
+    if stage == 4 || stage == 5 {
         bench.ask(RequestKind::CompleteConference(CONN, CONSULTATION), "5001");
+    }
+    if stage >= 5 {
+        bench.ask(RequestKind::MonitorCall(CONN, dn("5001"), MonitorMode::Coach), "5004");
+        bench.plan(phone("5004", 1));
+        bench.give(Input::LegAnswered(LegId(4)));
     }
     bench
 }
@@ -299,7 +318,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn the_invariants_hold_for_calls_from_a_trunk(stage in 0u8..5, steps in prop::collection::vec(step(), 1..40)) {
+    fn the_invariants_hold_for_calls_from_a_trunk(stage in 0u8..7, steps in prop::collection::vec(step(), 1..40)) {
         run(Caller::Trunk { trunk: "carrier".to_owned(), number: "+4930".to_owned() }, stage, &steps)?;
     }
 
@@ -309,7 +328,7 @@ proptest! {
     }
 
     #[test]
-    fn the_invariants_hold_for_calls_from_a_phone(stage in 0u8..5, steps in prop::collection::vec(step(), 1..40)) {
+    fn the_invariants_hold_for_calls_from_a_phone(stage in 0u8..7, steps in prop::collection::vec(step(), 1..40)) {
         run(Caller::Phone(dn("5003")), stage, &steps)?;
     }
 }

@@ -1,6 +1,6 @@
 //! The arguments of requests.
 
-use model::request::{FrameField, RouteTo, Shape, Treatment};
+use model::request::{FrameField, MonitorMode, RouteTo, Shape, Treatment};
 use model::{AgentId, ConnId, Dn, UserData, WorkMode};
 use serde_json::{Map, Value as Json, json};
 
@@ -62,6 +62,31 @@ impl FrameArgument for Option<AgentId> {
         if let Some(agent) = self {
             frame.insert(field.name.into(), json!(agent.as_str()));
         }
+    }
+}
+
+impl FrameArgument for Option<Dn> {
+    fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError> {
+        let text = fields.optional_text(field.name)?;
+        text.map(Dn::parse).transpose().map_err(|e| FrameError::new(field.name, field.fault, e))
+    }
+
+    fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {
+        if let Some(dn) = self {
+            dn.put(field, frame);
+        }
+    }
+}
+
+impl FrameArgument for MonitorMode {
+    fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError> {
+        let Some(text) = fields.optional_text(field.name)? else { return Ok(Self::default()) };
+        let unknown = || FrameError::new(field.name, field.fault, format_args!("{text} is not mute, coach or connect"));
+        Self::parse(text).ok_or_else(unknown)
+    }
+
+    fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {
+        frame.insert(field.name.into(), json!(self.as_str()));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The arguments of requests.
 
-use model::request::{RouteTo, Treatment};
+use model::request::{MonitorMode, RouteTo, Treatment};
 use model::{AgentId, ConnId, Dn, UserData, WorkMode};
 
 use crate::v1;
@@ -75,6 +75,30 @@ impl WireArgument for WorkMode {
 
     fn from_wire(value: i32, _: &'static str) -> Result<Self, WireError> {
         names::work_mode_from_wire(value)
+    }
+}
+
+impl WireArgument for Option<Dn> {
+    type Wire = Option<String>;
+
+    fn to_wire(&self) -> Option<String> {
+        self.as_ref().map(ToString::to_string)
+    }
+
+    fn from_wire(value: Option<String>, field: &'static str) -> Result<Self, WireError> {
+        value.map(|text| Dn::parse(&text)).transpose().map_err(|e| WireError::field(field, e))
+    }
+}
+
+impl WireArgument for MonitorMode {
+    type Wire = i32;
+
+    fn to_wire(&self) -> i32 {
+        names::monitor_mode_to_wire(*self)
+    }
+
+    fn from_wire(value: i32, _: &'static str) -> Result<Self, WireError> {
+        names::monitor_mode_from_wire(value)
     }
 }
 

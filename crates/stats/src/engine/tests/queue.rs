@@ -300,6 +300,22 @@ fn a_consultation_becomes_a_transfer_or_a_conference() {
     }
 }
 
+#[test]
+fn who_monitors_a_call_has_not_taken_it() {
+    let mut bench = Bench::new();
+    let mut of = |dn: &str| bench.open(day(ObjectType::RegDN, dn, Category::CurrentNumber, &[Action::CallInbound]));
+    let (agent, supervisor) = (of("5001"), of("5004"));
+    let rings = bench.open(day(ObjectType::RegDN, "5004", Category::TotalNumber, &[Action::CallRinging]));
+    let observes = |event: &mut Event| event.this_role = Some(model::DnRole::Observer);
+    enters(&mut bench, at(0, 0), 1);
+    bench.call(at(0, 10), 1, EventName::Diverted, SALES, to_5001);
+    bench.call(at(0, 15), 1, EventName::Established, "5001", from_queue(SALES));
+    bench.call(at(0, 16), 1, EventName::Ringing, "5004", observes);
+    bench.call(at(0, 20), 1, EventName::Established, "5004", observes);
+    let values = [agent, supervisor, rings].map(|id| bench.engine.value(id, at(1, 0)));
+    assert_eq!(values, [1, 0, 0].map(Value::Number));
+}
+
 fn to_5001(event: &mut Event) {
     to("5001")(event);
 }

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 
 use infra::MediaSessionId;
-use ivr::msml::{Connection, Iterate, Running};
+use ivr::msml::{self, Connection, Iterate, Running};
+use media::exchange::{HeardBy, Part};
 use media::sdp::{AudioStream, Description, LocalAudio};
 use model::{ConnId, TenantId, Token};
-use net::rtp::{LegId, PortPair};
+use net::rtp::{LegId, Order, PortPair};
 
 use super::service::{Service, base_of, call_of};
 
@@ -72,7 +73,19 @@ impl Leg {
 
     /// The conference that it is a member of.
     pub fn conference(&self) -> Option<&str> {
-        self.connection.conference()
+        self.connection.membership().map(|membership| membership.conference.as_str())
+    }
+
+    /// The order that makes it a member of its conference, with its part there.
+    pub fn join(&self) -> Option<Order> {
+        let membership = self.connection.membership()?;
+        let heard_by = match &membership.heard_by {
+            msml::HeardBy::All => HeardBy::All,
+            msml::HeardBy::Nobody => HeardBy::Nobody,
+            msml::HeardBy::Only(connection) => HeardBy::Only(connection.as_str().into()),
+        };
+        let part = Part { name: self.connection.id().into(), heard_by, hears: membership.hears };
+        Some(Order::Join(self.id, membership.conference.clone(), part))
     }
 
     /// What the conferences that it may be in have in common.

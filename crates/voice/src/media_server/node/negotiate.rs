@@ -135,10 +135,10 @@ impl Node {
             now,
         );
         session.negotiate(stream, now);
-        let conference = leg.conference().map(str::to_owned);
+        let join = leg.join();
         self.order(shard, Order::Open { leg: id, ports, session: Box::new(session) });
-        if let Some(conference) = conference {
-            self.order(shard, Order::Join(id, conference));
+        if let Some(join) = join {
+            self.order(shard, join);
         }
     }
 }

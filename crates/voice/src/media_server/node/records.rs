@@ -5,7 +5,7 @@ mod audio_write;
 
 use bytes::Bytes;
 use contracts::v1;
-use ivr::msml::{self, Command, Connection, ConnectionSnapshot, Running};
+use ivr::msml::{self, Command, Connection, ConnectionSnapshot, HeardBy, Membership, Running};
 use media::sdp::{self, LocalAudio};
 use media::session::SessionSnapshot;
 use prost::Message as _;
@@ -50,7 +50,8 @@ pub struct Decoded {
 /// A leg's record. It contains no pressed keys: uncollected ones belong to the parties' conversation, and those of a secret are
 /// confidential everywhere.
 pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&SessionSnapshot>) -> Bytes {
-    let ConnectionSnapshot { id, running, echo, conference, named } = leg.connection.snapshot();
+    let ConnectionSnapshot { id, running, echo, membership, named } = leg.connection.snapshot();
+    let heard_by = membership.as_ref().map(|membership| &membership.heard_by);
     let secret = leg.secret.is_some();
     if secret {
         // The report of its end contains the digits.
@@ -80,7 +81,13 @@ pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&
         described: leg.described.as_ref().map(ToString::to_string).unwrap_or_default(),
         audio: audio.as_ref().map(audio_write::session),
         secret,
-        conference: Some(conference.unwrap_or_default()),
+        mute: heard_by == Some(&HeardBy::Nobody),
+        deaf: membership.as_ref().is_some_and(|membership| !membership.hears),
+        heard_by: match heard_by {
+            Some(HeardBy::Only(connection)) => connection.clone(),
+            Some(HeardBy::All | HeardBy::Nobody) | None => String::new(),
+        },
+        conference: Some(membership.map(|membership| membership.conference).unwrap_or_default()),
     };
     let record = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: body.encode_to_vec().into() };
     record.encode_to_vec().into()
@@ -101,6 +108,15 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
         Some(conference) => Some(conference).filter(|name| !name.is_empty()),
         None => service.conference().map(str::to_owned),
     };
+    let membership = conference.map(|conference| Membership {
+        conference,
+        heard_by: match body.heard_by {
+            _ if body.mute => HeardBy::Nobody,
+            only if only.is_empty() => HeardBy::All,
+            only => HeardBy::Only(only),
+        },
+        hears: !body.deaf,
+    });
     let running = if body.running.is_empty() { None } else { Some(running(&body.running)?) };
     let secret = running.clone().filter(|_| body.secret);
     let described = if body.described.is_empty() {
@@ -118,7 +134,7 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
             id: body.connection,
             running,
             echo: body.echo,
-            conference,
+            membership,
             named: body.named,
         }),
         local: LocalAudio { address, port, session_id: body.session_id, version: body.version.min(NUMBER_MAX) },

@@ -100,12 +100,12 @@ impl Node {
             ports: None,
         };
         let shard = leg.shard;
-        let conference = leg.conference().map(str::to_owned);
+        let join = leg.join();
         match session {
             Some(session) => {
                 self.order(shard, Order::Open { leg: id, ports, session: Box::new(session) });
-                if let Some(conference) = conference {
-                    self.order(shard, Order::Join(id, conference));
+                if let Some(join) = join {
+                    self.order(shard, join);
                 }
                 self.order(shard, Order::Echo(id, echo));
             }

@@ -138,7 +138,10 @@ impl Node {
             }
             Action::Echo => Order::Echo(id, true),
             Action::EndEcho => Order::Echo(id, false),
-            Action::Join(conference) => Order::Join(id, conference),
+            Action::Join => match leg.join() {
+                Some(join) => join,
+                None => return,
+            },
             Action::Leave => Order::Leave(id),
         };
         if !self.order(shard, order) {

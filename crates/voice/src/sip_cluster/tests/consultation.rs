@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use call::call::Seat;
 use contracts::v1;
 use infra::CallIndex;
 use ivr::msml::Command;
@@ -96,7 +97,7 @@ fn a_consultation_goes_on_after_a_restart() {
     ask(&mut bench, consultation, |id| RequestKind::ReconnectCall(id, conn_id));
     assert_eq!(joined(&bench), [format!("{conn_id}.1"), conn_id.to_string()]);
     let phone = bench.node.table().get(&conn_id).and_then(|entry| entry.leg(AGENT)).expect("the agent's leg");
-    assert_eq!(phone.room, Some(0));
+    assert_eq!(phone.seat, Some(Seat::open(0)));
     bench.bye(Peer::Caller);
     assert!(bench.is_clear());
 }

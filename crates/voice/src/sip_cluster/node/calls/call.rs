@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use call::call::Playing;
+use call::call::{Playing, Seat};
 use call::{CallSnapshot, Thread};
 use infra::{CallIndex, DialogKey, NewCall};
 use model::event::Stamped;
@@ -103,9 +103,9 @@ impl Entry {
         self.thread.calls().find_map(in_call)
     }
 
-    /// The room of a leg; none while it is in none.
-    pub fn room_of(&self, leg: LegId) -> Option<u16> {
-        self.thread.call_with(leg).map(|call| call.number)
+    /// The seat of a leg; none while it is in no room.
+    pub fn seat_of(&self, leg: LegId) -> Option<Seat> {
+        self.thread.call_with(leg).map(|call| call.seat_of(leg))
     }
 
     /// A leg by its number.

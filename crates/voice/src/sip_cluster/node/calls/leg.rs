@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sip::ConnectionId;
 use std::net::IpAddr;
 
-use call::call::HoldWay;
+use call::call::{HoldWay, Seat};
 use model::plan::Contact;
 use model::{ConnId, Dn, LegId, Timestamp};
 use sip::agent::{DialogId, ExtraHeaders};
@@ -29,9 +29,9 @@ pub struct Leg {
     pub party: Option<IpAddr>,
     /// The DN and registration that we ring; none for the caller.
     pub target: Option<Target>,
-    /// The room in which media has it; none while it is in none.
-    pub room: Option<u16>,
-    /// Whether media is being told to move it.
+    /// The seat at which media has it; none while it is in no room.
+    pub seat: Option<Seat>,
+    /// Whether media is being told to seat it elsewhere.
     pub joining: bool,
     /// How often media has refused in a row to move it.
     pub refused_moves: u8,
@@ -122,7 +122,7 @@ impl Leg {
             link,
             party: None,
             target: None,
-            room: Some(0),
+            seat: Some(Seat::open(0)),
             joining: false,
             refused_moves: 0,
             owed: None,

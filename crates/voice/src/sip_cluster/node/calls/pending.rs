@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use call::call::Seat;
 use model::{ConnId, LegId, Timestamp};
 use sip::agent::RequestId;
 
@@ -41,7 +42,7 @@ pub enum Pending {
     /// To end a treatment: an INFO to media.
     Stop(Stop),
     /// To move a leg to that room: an INFO to media.
-    Join(Place, Option<u16>),
+    Join(Place, Option<Seat>),
     /// To start the treatment of that number: an INFO to media.
     Treatment(ConnId, LegId, u32),
 }
@@ -58,7 +59,7 @@ pub struct PendingRequests {
     /// Liveness probes that are not answered yet.
     probes: BTreeMap<RequestId, Probe>,
     /// INFOs that move a leg, until media has answered.
-    joins: HashMap<RequestId, (Place, Option<u16>)>,
+    joins: HashMap<RequestId, (Place, Option<Seat>)>,
     /// NOTIFYs that ask a phone to answer, until the phone accepts or refuses.
     talks: HashMap<RequestId, (ConnId, LegId)>,
 }
@@ -70,7 +71,7 @@ impl PendingRequests {
             Pending::Probe(probe) => drop(self.probes.insert(request, probe)),
             Pending::Talk(conn_id, leg) => drop(self.talks.insert(request, (conn_id, leg))),
             Pending::Stop(stop) => drop(self.stops.insert(request, stop)),
-            Pending::Join(place, room) => drop(self.joins.insert(request, (place, room))),
+            Pending::Join(place, seat) => drop(self.joins.insert(request, (place, seat))),
             Pending::Treatment(conn_id, leg, id) => drop(self.treatments.insert(request, (conn_id, leg, id))),
         }
     }
@@ -86,8 +87,8 @@ impl PendingRequests {
         if let Some(stop) = self.stops.remove(&request) {
             return Some(Pending::Stop(stop));
         }
-        if let Some((place, room)) = self.joins.remove(&request) {
-            return Some(Pending::Join(place, room));
+        if let Some((place, seat)) = self.joins.remove(&request) {
+            return Some(Pending::Join(place, seat));
         }
         self.treatments.remove(&request).map(|(conn_id, leg, id)| Pending::Treatment(conn_id, leg, id))
     }

@@ -4,7 +4,7 @@ mod model_read;
 mod model_write;
 
 use bytes::Bytes;
-use call::call::HoldWay;
+use call::call::{HeardBy, HoldWay, Seat};
 use call::{CallSnapshot, Thread};
 use contracts::v1;
 use contracts::wire::{call_ref_to_wire, user_data_to_wire};
@@ -92,8 +92,14 @@ fn leg_to_record<'a>(
         heard_at_us: leg.heard_at.as_micros(),
         party: leg.party.map(|host| host.to_string()),
         owed: leg.owed.as_ref().map(|owed| v1::OwedSessionRecord { sdp: owed.sdp.clone(), sent: owed.sent }),
-        room: leg.room.unwrap_or_default().into(),
-        roomless: leg.room.is_none(),
+        room: leg.seat.map(|seat| seat.room).unwrap_or_default().into(),
+        roomless: leg.seat.is_none(),
+        mute: leg.seat.is_some_and(|seat| seat.heard_by == HeardBy::Nobody),
+        deaf: leg.seat.is_some_and(|seat| !seat.hears),
+        heard_by: match leg.seat.map(|seat| seat.heard_by) {
+            Some(HeardBy::Only(leg)) => leg.0.into(),
+            Some(HeardBy::All | HeardBy::Nobody) | None => 0,
+        },
     }
 }
 
@@ -219,6 +225,11 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
     };
     let id = LegId(u16::try_from(record.id).map_err(|_| RecordError("legs.id"))?);
     let room = u16::try_from(record.room).map_err(|_| RecordError("legs.room"))?;
+    let heard_by = match u16::try_from(record.heard_by).map_err(|_| RecordError("legs.heard_by"))? {
+        _ if record.mute => HeardBy::Nobody,
+        0 => HeardBy::All,
+        leg => HeardBy::Only(LegId(leg)),
+    };
     let heard_at = Timestamp::from_micros(record.heard_at_us);
     Ok(Leg {
         party: record.party.as_deref().map(str::parse).transpose().map_err(|_| RecordError("legs.party"))?,
@@ -229,7 +240,7 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         asked,
         echo: record.echo,
         owed: record.owed.map(|owed| OwedSession { sdp: owed.sdp, sent: owed.sent, refused: 0 }),
-        room: if record.roomless { None } else { Some(room) },
+        seat: if record.roomless { None } else { Some(Seat { room, heard_by, hears: !record.deaf }) },
         ..Leg::new(id, link_of(&record.edge), stage, heard_at)
     })
 }

@@ -1,6 +1,7 @@
-//! Rooms: where media brings legs together. The thread says in which room a leg is to be; media is told until it has it there.
+//! Rooms: where media brings legs together. The thread says which seat a leg is to have in which room; media is told until it has it there.
 
-use ivr::msml::{self, Command};
+use call::call::{HeardBy, Seat};
+use ivr::msml::{self, Command, Streams};
 use model::{ConnId, LegId, Timestamp};
 use sip::{Message, StatusCode};
 
@@ -18,12 +19,12 @@ pub fn room(thread: ConnId, number: u16) -> String {
 }
 
 impl Node {
-    /// Tells media of each leg that is not where the thread wants it.
+    /// Tells media of each leg that has not the seat that the thread wants.
     pub(in crate::sip_cluster::node) fn join_rooms(&mut self, conn_id: ConnId, now: Timestamp) {
         let Some(entry) = self.calls.get(&conn_id) else { return };
         let misplaced = |leg: &&super::leg::Leg| {
             let is_at_media = matches!(leg.stage, LegStage::Ringing | LegStage::Up) && leg.media.is_some();
-            is_at_media && !leg.joining && leg.room != entry.room_of(leg.id)
+            is_at_media && !leg.joining && leg.seat != entry.seat_of(leg.id)
         };
         let legs: Vec<LegId> = entry.legs.iter().filter(misplaced).map(|leg| leg.id).collect();
         for leg in legs {
@@ -34,7 +35,7 @@ impl Node {
     /// The same for every call: media may have been out of reach.
     pub(in crate::sip_cluster::node) fn join_rooms_again(&mut self, now: Timestamp) {
         let is_misplaced = |(_, entry): &(&ConnId, &super::call::Entry)| {
-            entry.legs.iter().any(|leg| leg.stage == LegStage::Up && leg.room != entry.room_of(leg.id))
+            entry.legs.iter().any(|leg| leg.stage == LegStage::Up && leg.seat != entry.seat_of(leg.id))
         };
         let mut misplaced: Vec<ConnId> = self.calls.iter().filter(is_misplaced).map(|(conn_id, _)| *conn_id).collect();
         misplaced.sort_unstable();
@@ -46,14 +47,14 @@ impl Node {
     fn join_room(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
         let Some((media, connection)) = self.media_of(conn_id, id) else { return };
         let Some(entry) = self.calls.get(&conn_id) else { return };
-        let wanted = entry.room_of(id);
-        let Some(from) = entry.leg(id).map(|leg| leg.room) else { return };
-        let command = match (wanted, from) {
-            (Some(number), _) => Command::Join { connection, conference: room(conn_id, number) },
-            (None, Some(number)) => Command::Unjoin { connection, conference: room(conn_id, number) },
+        let wanted = entry.seat_of(id);
+        let Some(from) = entry.leg(id).map(|leg| leg.seat) else { return };
+        let commands = match (wanted, from) {
+            (Some(seat), _) => self.take_seat(conn_id, connection, seat),
+            (None, Some(seat)) => vec![Command::Unjoin { connection, conference: room(conn_id, seat.room) }],
             (None, None) => return,
         };
-        if let Some(request) = self.send_msml(media, &[command], Vec::new(), now) {
+        if let Some(request) = self.send_msml(media, &commands, Vec::new(), now) {
             self.pending.insert(request, Pending::Join(Place { conn_id, leg: id, side: Side::Media }, wanted));
             if let Some(leg) = self.leg_mut(conn_id, id) {
                 leg.joining = true;
@@ -62,11 +63,29 @@ impl Node {
         }
     }
 
+    /// What brings a connection to a seat, wherever it was before.
+    fn take_seat(&self, conn_id: ConnId, connection: String, seat: Seat) -> Vec<Command> {
+        let coached = match seat.heard_by {
+            HeardBy::Only(coached) => self.media_of(conn_id, coached).map(|(_, heard_by)| heard_by),
+            HeardBy::All | HeardBy::Nobody => None,
+        };
+        let streams = match (seat.heard_by, seat.hears, &coached) {
+            (HeardBy::All, true, _) => Streams::Both,
+            // Who is heard by one alone is so by what follows.
+            (HeardBy::All, false, _) | (HeardBy::Only(_), false, Some(_)) => Streams::SpeaksOnly,
+            (HeardBy::Nobody | HeardBy::Only(_), true, _) => Streams::HearsOnly,
+            (HeardBy::Nobody | HeardBy::Only(_), false, _) => Streams::Neither,
+        };
+        let join = Command::Join { connection: connection.clone(), conference: room(conn_id, seat.room), streams };
+        let coach = coached.map(|heard_by| Command::Coach { connection, heard_by });
+        std::iter::once(join).chain(coach).collect()
+    }
+
     /// Media has answered. What it refused is tried again at the next sweep.
     pub(in crate::sip_cluster::node) fn room_joined(
         &mut self,
         place: Place,
-        room: Option<u16>,
+        seat: Option<Seat>,
         status: StatusCode,
         response: Option<&Message>,
         now: Timestamp,
@@ -76,7 +95,7 @@ impl Node {
         let Some(leg) = self.leg_mut(conn_id, id) else { return };
         leg.joining = false;
         // An `<unjoin>` whose answer was lost finds the leg outside.
-        let was_done = room.is_none() && code == Some(msml::code::NO_SUCH_OBJECT);
+        let was_done = seat.is_none() && code == Some(msml::code::NO_SUCH_OBJECT);
         if !status.is_success() || !(was_done || code == Some(msml::code::OK)) {
             leg.refused_moves = leg.refused_moves.saturating_add(1);
             let (refused, is_up) = (leg.refused_moves, leg.stage == LegStage::Up);
@@ -87,7 +106,7 @@ impl Node {
             }
             return;
         }
-        (leg.room, leg.refused_moves) = (room, 0);
+        (leg.seat, leg.refused_moves) = (seat, 0);
         self.mark(conn_id);
         self.join_rooms(conn_id, now);
     }

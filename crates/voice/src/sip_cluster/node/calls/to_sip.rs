@@ -1,7 +1,7 @@
 //! Carries out what a call wants, as SIP: rings, answers, refuses and hangs up legs, and requests each leg's audio from media.
 
 use bytes::Bytes;
-use call::call::{CALLER_LEG, HoldWay, TypedPin, feature_requester};
+use call::call::{CALLER_LEG, HoldWay, Seat, TypedPin, feature_requester};
 use call::{Input, Output};
 use infra::NewCall;
 use media::g711::Law;
@@ -157,7 +157,7 @@ impl Node {
             Some(owner) => format!("{owner}.{MEDIA_HOST}"),
             None => MEDIA_HOST.to_owned(),
         };
-        let at = entry.room_of(id).unwrap_or_default();
+        let at = entry.seat_of(id).map(|seat| seat.room).unwrap_or_default();
         let target = format!("sip:conf={}@{host}{}", room(conn_id, at), codecs_param(&self.laws(conn_id)));
         let mut headers = vec![(sip::proxy::headers::TENANT, entry.tenant.to_string())];
         headers.extend(self.trace_header(conn_id));
@@ -179,7 +179,7 @@ impl Node {
         self.calls.bind(dialog, place);
         if let Some(leg) = self.leg_mut(conn_id, id) {
             leg.media = Some(dialog);
-            leg.room = Some(at);
+            leg.seat = Some(Seat::open(at));
         }
         Ok(())
     }
@@ -238,6 +238,8 @@ impl Node {
                     leg.phone = Some(dialog);
                     leg.stage = LegStage::Ringing;
                 }
+                // A supervisor must not be heard when it answers.
+                self.join_rooms(conn_id, now);
             }
             Err(error) => {
                 tracing::warn!(%conn_id, %id, %error, "a phone could not be rung");

@@ -167,7 +167,7 @@ impl Node {
                     self.pending.repeat_later(stop);
                 }
             }
-            Some(Pending::Join(place, room)) => self.room_joined(place, room, status, response, now),
+            Some(Pending::Join(place, seat)) => self.room_joined(place, seat, status, response, now),
             Some(Pending::Treatment(conn_id, leg, id)) => {
                 self.treatment_answered(conn_id, leg, id, status, response, now);
             }

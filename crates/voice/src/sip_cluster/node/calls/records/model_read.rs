@@ -3,15 +3,16 @@
 use call::CallSnapshot;
 use call::call::{
     Asked, ConsultsFor, Feature, HoldAsked, HoldWay, Invitation, InvitationStep, LegProgress, NewConsultation,
-    NextNumbers, Offer, Originating, OriginatingStep, Party, PartyNo, PinAsk, Playing, Point, Purpose, Recall, Routing,
+    NextNumbers, Observes, Offer, Originating, OriginatingStep, Party, PartyNo, PinAsk, Playing, Point, Purpose, Recall, Routing,
     Stage, Timer, Transfer, Waiting,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
 use contracts::wire::{
-    call_type_from_wire, dn_role_from_wire, treatment_from_wire, user_data_from_wire, uuid_from_wire,
+    call_type_from_wire, dn_role_from_wire, monitor_mode_from_wire, treatment_from_wire, user_data_from_wire, uuid_from_wire,
 };
 use model::plan::{Caller, FeatureCode, Service};
+use model::request::MonitorMode;
 use model::{AgentId, ConnId, Dn, LegId, ReferenceId, TenantId, Timestamp, Token};
 
 use crate::dialog_records::RecordError;
@@ -63,6 +64,9 @@ fn party(record: v1::PartyRecord) -> Read<Party> {
         leg: leg(record.leg)?,
         held: record.held,
         away: record.away,
+        muted: record.muted,
+        deaf: record.deaf,
+        observes: record.observes.map(observes).transpose()?,
         established: record.established,
         agent: agent(record.agent)?,
         point: record.point.map(point).transpose()?,
@@ -209,7 +213,16 @@ fn invitation(record: v1::InvitationRecord) -> Read<Invitation> {
         Step::Ringing(ringing) => InvitationStep::Ringing(offer(ringing)?),
     };
     let by = PartyNo(small(record.by, "invitation.by")?);
-    Ok(Invitation { by, asked: asked(record.asked.ok_or(RecordError("invitation.asked"))?)?, step })
+    let monitors = record.monitor_mode.map(monitor_mode).transpose()?;
+    Ok(Invitation { by, asked: asked(record.asked.ok_or(RecordError("invitation.asked"))?)?, step, monitors })
+}
+
+fn observes(record: v1::ObservesRecord) -> Read<Observes> {
+    Ok(Observes { party: PartyNo(small(record.party, "parties.observes")?), mode: monitor_mode(record.mode)? })
+}
+
+fn monitor_mode(number: i32) -> Read<MonitorMode> {
+    monitor_mode_from_wire(number).map_err(|_| RecordError("monitor_mode"))
 }
 
 fn consultation(record: v1::NewConsultationRecord) -> Read<NewConsultation> {

@@ -7,7 +7,7 @@ use call::call::{
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
-use contracts::wire::{call_type_to_wire, dn_role_to_wire, treatment_to_wire, user_data_to_wire, uuid_to_wire};
+use contracts::wire::{call_type_to_wire, dn_role_to_wire, monitor_mode_to_wire, treatment_to_wire, user_data_to_wire, uuid_to_wire};
 use model::plan::{Caller, FeatureCode, Service};
 use model::{AgentId, Timestamp};
 
@@ -77,6 +77,12 @@ fn party(party: &Party) -> v1::PartyRecord {
         .into(),
         held: party.held,
         away: party.away,
+        muted: party.muted,
+        deaf: party.deaf,
+        observes: party.observes.map(|observes| v1::ObservesRecord {
+            party: observes.party.0.into(),
+            mode: monitor_mode_to_wire(observes.mode),
+        }),
         established: party.established,
         agent: party.agent.as_ref().map(AgentId::to_string),
         point: party.point.as_ref().map(point),
@@ -192,7 +198,8 @@ fn invitation(open: &Invitation) -> v1::InvitationRecord {
         InvitationStep::LookingUp { ask, to } => Step::LookingUp(v1::LookUpRecord { ask: *ask, to: to.to_string() }),
         InvitationStep::Ringing(ringing) => Step::Ringing(offer(ringing)),
     };
-    v1::InvitationRecord { by: open.by.0.into(), asked: Some(asked(&open.asked)), step: Some(step) }
+    let monitor_mode = open.monitors.map(monitor_mode_to_wire);
+    v1::InvitationRecord { by: open.by.0.into(), asked: Some(asked(&open.asked)), step: Some(step), monitor_mode }
 }
 
 fn consults_for(of: ConsultsFor) -> v1::ConsultsForRecord {

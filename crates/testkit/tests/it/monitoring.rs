@@ -1,0 +1,129 @@
+//! A supervisor listens to a call, speaks to its agent alone, and to all; parties are made mute and deaf. Who hears whom is judged by tones.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use testkit::caller::Caller;
+use testkit::facts::{Fact, check_log_and_laws};
+use testkit::{Installation, Phone, Watch};
+
+use crate::conference::{LATER, SOON, TONES, has_heard_for, heard, phone, tone};
+
+/// A caller from outside, the agent at 7101 and a supervisor at 7130.
+struct Desk {
+    site: Installation,
+    watch: Watch,
+    agent: Phone,
+    supervisor: Phone,
+    caller: Option<Caller>,
+    conn_id: String,
+    reference: u64,
+    _files: tempfile::TempDir,
+}
+
+impl Desk {
+    fn talking() -> Result<Self> {
+        let files = tempfile::tempdir()?;
+        let site = Installation::start()?;
+        let watch = Watch::start(&site, "0-0")?;
+        let agent = phone(&site, &files, 10, "7101", TONES[0])?;
+        let supervisor = phone(&site, &files, 11, "7130", TONES[1])?;
+        site.log_in("7101")?;
+        watch.wait_for("AgentReady@7101", SOON)?;
+        let mut caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+        let conn_id = watch.wait_for("Established@7101", LATER)?.text("ConnID").to_owned();
+        let media = caller.answered(SOON)?;
+        caller.audio.say(&tone(TONES[2], 100), media)?;
+        Ok(Self { site, watch, agent, supervisor, caller: Some(caller), conn_id, reference: 100, _files: files })
+    }
+
+    fn ask(&mut self, this_dn: &str, request: &str, fields: &Value) -> Result<Fact> {
+        self.reference += 1;
+        let mut frame =
+            json!({"req": request, "ThisDN": this_dn, "ConnID": self.conn_id, "ReferenceID": self.reference});
+        frame
+            .as_object_mut()
+            .into_iter()
+            .zip(fields.as_object())
+            .for_each(|(frame, fields)| frame.extend(fields.clone()));
+        self.site.request(&frame)?;
+        self.watch.answer_to(self.reference, SOON)
+    }
+
+    fn monitor(&mut self, mode: &str) -> Result<Fact> {
+        self.ask("7130", "TMonitorCall", &json!({"OtherDN": "7101", "MonitorMode": mode}))
+    }
+
+    /// Whose tones the agent, the supervisor and the caller hear now: of the tones' places in [`TONES`].
+    fn who_hears_whom(&self) -> Result<[Vec<f64>; 3]> {
+        let before = |phone: &Phone| anyhow::Ok(std::fs::metadata(phone.heard()?)?.len());
+        let (agent, supervisor) = (before(&self.agent)?, before(&self.supervisor)?);
+        has_heard_for(&self.agent, agent)?;
+        has_heard_for(&self.supervisor, supervisor)?;
+        let of_caller = self.caller.as_ref().map(|caller| heard(&caller.audio.received().samples));
+        Ok([heard_so_far(&self.agent)?, heard_so_far(&self.supervisor)?, of_caller.unwrap_or_default()])
+    }
+
+    fn ends(mut self) -> Result<()> {
+        self.agent.hang_up()?;
+        let caller = self.caller.take().expect("it is there until here");
+        caller.finish(LATER)?.1.expect_success()?;
+        self.watch.wait_for("CallDeleted", LATER)?;
+        self.watch.wait_for("SessionEnded@9000", LATER)?;
+        self.site.is_at_rest()?;
+        check_log_and_laws(&self.site, &self.watch.facts())
+    }
+}
+
+/// The tones at the end of a recording that goes on: its header does not tell its length yet.
+fn heard_so_far(phone: &Phone) -> Result<Vec<f64>> {
+    let bytes = std::fs::read(phone.heard()?)?;
+    let samples = bytes.get(44..).unwrap_or_default().chunks_exact(2);
+    Ok(heard(&samples.map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect::<Vec<_>>()))
+}
+
+#[test]
+fn a_supervisor_listens_coaches_and_joins() -> Result<()> {
+    let [agent, supervisor, caller] = TONES;
+    let mut desk = Desk::talking()?;
+    let established = desk.monitor("mute")?;
+    assert_eq!((established.brief().as_str(), established.text("OtherDN")), ("Established@7130", "7101"));
+    assert_eq!(established.text("ThisDNRole"), "Observer");
+    let added = desk.watch.wait_for("PartyAdded@7101", SOON)?;
+    assert_eq!((added.text("OtherDN"), added.text("OtherDNRole")), ("7130", "Observer"));
+    assert_eq!(desk.who_hears_whom()?, [vec![caller], vec![agent, caller], vec![agent]], "it listens");
+    assert_eq!(desk.monitor("coach")?.brief(), "ACK@7130");
+    assert_eq!(desk.who_hears_whom()?, [vec![supervisor, caller], vec![agent, caller], vec![agent]], "it coaches");
+    desk.monitor("connect")?;
+    let all = [vec![supervisor, caller], vec![agent, caller], vec![agent, supervisor]];
+    assert_eq!(desk.who_hears_whom()?, all, "it has joined");
+    desk.monitor("mute")?;
+    assert_eq!(desk.who_hears_whom()?, [vec![caller], vec![agent, caller], vec![agent]], "it listens again");
+    let refused = desk.ask("7101", "TDeleteFromConference", &json!({"OtherDN": "7130"}))?;
+    assert_eq!(refused.frame["ErrorCode"], 93, "the agent does not remove it");
+    desk.ends()
+}
+
+#[test]
+fn parties_are_made_mute_and_deaf() -> Result<()> {
+    let [agent, _, caller] = TONES;
+    let mut desk = Desk::talking()?;
+    let number = desk.watch.wait_for("Established@7101", SOON)?.text("OtherDN").to_owned();
+    let supervisor = Vec::new;
+    let steps = [
+        ("TSetMuteOn", json!({}), "MuteOn@7101", [vec![caller], supervisor(), vec![]]),
+        ("TListenDisconnect", json!({}), "ListenDisconnected@7101", [vec![], supervisor(), vec![]]),
+        ("TSetMuteOff", json!({}), "MuteOff@7101", [vec![], supervisor(), vec![agent]]),
+        ("TListenReconnect", json!({}), "ListenReconnected@7101", [vec![caller], supervisor(), vec![agent]]),
+        ("TSetMuteOn", json!({"OtherDN": number}), "ACK@7101", [vec![], supervisor(), vec![agent]]),
+        ("TSetMuteOff", json!({"OtherDN": number}), "ACK@7101", [vec![caller], supervisor(), vec![agent]]),
+    ];
+    for (request, fields, news, expected) in steps {
+        assert_eq!(desk.ask("7101", request, &fields)?.brief(), news);
+        let before = std::fs::metadata(desk.agent.heard()?)?.len();
+        has_heard_for(&desk.agent, before)?;
+        let of_caller = desk.caller.as_ref().map(|caller| heard(&caller.audio.received().samples));
+        let hears = [heard_so_far(&desk.agent)?, supervisor(), of_caller.unwrap_or_default()];
+        assert_eq!(hears, expected, "{request} {fields}");
+    }
+    desk.ends()
+}

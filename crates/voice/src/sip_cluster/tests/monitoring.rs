@@ -1,0 +1,93 @@
+//! Monitoring at the node: what media is told of the supervisor's leg, and restarts in between.
+
+use ivr::msml::{Command, Streams};
+use model::plan::Destination;
+use model::request::{MonitorMode, RequestKind};
+use model::{ConnId, Dn};
+
+use super::bench::{Bench, Peer, phone};
+use super::calls::{request, talking};
+use super::restart::restart;
+
+fn dn(text: &str) -> Dn {
+    Dn::parse(text).expect("a DN")
+}
+
+/// 7102 asks to monitor the phone at 7101.
+fn monitor(bench: &mut Bench, conn_id: ConnId, mode: MonitorMode) {
+    let asked = request(conn_id, "7102", |id| RequestKind::MonitorCall(id, dn("7101"), mode));
+    bench.node.request(asked, bench.now).expect("the call is here");
+    bench.run();
+}
+
+fn plan_supervisor(bench: &mut Bench) {
+    let Destination::Extension { contacts, no_answer_ms, .. } = phone(15_000) else { unreachable!("it is a phone") };
+    bench.plan(Destination::Extension { dn: dn("7102"), contacts, no_answer_ms });
+}
+
+/// What media was last told of the supervisor's part: the streams with its room, and whom it coaches.
+fn part(bench: &Bench) -> (Option<Streams>, Option<&str>) {
+    let supervisor = bench.media_dialogs.get(2).copied();
+    let of_it = bench.played.iter().filter(|(dialog, _)| Some(*dialog) == supervisor);
+    of_it.fold((None, None), |part, (_, command)| match command {
+        Command::Join { streams, .. } => (Some(*streams), None),
+        Command::Coach { heard_by, .. } => (part.0, Some(heard_by)),
+        _ => part,
+    })
+}
+
+#[test]
+fn nobody_hears_a_supervisor_even_before_it_answers() {
+    let (mut bench, conn_id) = talking();
+    monitor(&mut bench, conn_id, MonitorMode::Mute);
+    plan_supervisor(&mut bench);
+    assert_eq!(part(&bench), (Some(Streams::HearsOnly), None));
+}
+
+#[test]
+fn media_is_told_of_each_change_and_whom_a_supervisor_coaches() {
+    let (mut bench, conn_id) = talking();
+    monitor(&mut bench, conn_id, MonitorMode::Mute);
+    plan_supervisor(&mut bench);
+    bench.phone_rings();
+    bench.phone_answers();
+    monitor(&mut bench, conn_id, MonitorMode::Coach);
+    let (streams, coached) = part(&bench);
+    assert_eq!(streams, Some(Streams::HearsOnly));
+    assert!(coached.is_some_and(|coached| coached.starts_with(&format!("{conn_id}.32770."))), "{coached:?}");
+    monitor(&mut bench, conn_id, MonitorMode::Connect);
+    assert_eq!(part(&bench), (Some(Streams::Both), None));
+    bench.bye(Peer::Caller);
+    bench.bye(Peer::Phone);
+    assert_eq!(bench.node.calls(), 0, "{:?}", bench.story);
+}
+
+#[test]
+fn a_call_is_monitored_after_a_restart_between_any_two_steps() {
+    for failed_at in 0..4 {
+        let (mut bench, conn_id) = talking();
+        let again = |bench: &mut Bench, step: usize| {
+            if step == failed_at {
+                bench.orders.clear();
+                restart(bench, conn_id);
+            }
+        };
+        monitor(&mut bench, conn_id, MonitorMode::Coach);
+        again(&mut bench, 0);
+        plan_supervisor(&mut bench);
+        again(&mut bench, 1);
+        bench.phone_rings();
+        again(&mut bench, 2);
+        bench.phone_answers();
+        let told = bench.played.len();
+        again(&mut bench, 3);
+        let entry = bench.node.table().get(&conn_id).expect("the call");
+        let call = entry.thread.first();
+        assert_eq!(call.parties.len(), 3, "{failed_at}: {:?}", bench.story);
+        assert!(entry.legs.iter().all(|leg| leg.seat == entry.seat_of(leg.id)), "{failed_at}");
+        assert!(part(&bench).1.is_some(), "{failed_at}");
+        assert_eq!(bench.played.len(), told, "{failed_at}: media has it where it is");
+        bench.bye(Peer::Caller);
+        assert_eq!(bench.node.calls(), 0, "{failed_at}");
+    }
+}
