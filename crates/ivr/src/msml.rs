@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use build::{build_event, build_request, build_result};
 pub use connection::{
-    Action, Answer, Connection, ConnectionSnapshot, DtmfEnd, HeardBy, Membership, Outcome, PlayEnd, Running,
+    Action, Answer, Connection, ConnectionSnapshot, DtmfEnd, Listeners, Membership, Outcome, PlayEnd, Running,
 };
 pub use notice::{Event, Notice, NoticeError, parse_notice};
 pub use request::parse_request;
@@ -82,7 +82,7 @@ pub enum Command {
         /// The conference, without `conf:`.
         conference: String,
         /// Which way the audio goes.
-        streams: Streams,
+        streams: JoinStreams,
     },
     /// `<join>` of a connection with another one of its conference, which alone hears it.
     Coach {
@@ -102,7 +102,7 @@ pub enum Command {
 
 /// The audio streams between a connection and its conference (RFC 5707 §8.4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Streams {
+pub enum JoinStreams {
     /// It speaks and hears: no `<stream>`.
     #[default]
     Both,

@@ -12,8 +12,12 @@ use model::Timestamp;
 use smallvec::SmallVec;
 
 use crate::dtmf::Digit;
-use crate::mixer::{Hearers, Line, Mixer};
+use crate::mixer::{MixPart, Mixer};
 use crate::session::{Channel, Content, Event, Frame, PacketBuffer, Session, Transmit};
+
+mod part;
+
+pub use part::{HeardBy, Part};
 
 /// Most members of a conference.
 pub const MEMBERS_MAX: usize = 50;
@@ -33,35 +37,6 @@ pub struct LegKey {
     pub index: u32,
     /// Counts the legs opened, so that a reused slot has a new key.
     pub generation: u32,
-}
-
-/// The part of a leg in a conference.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Part {
-    /// What others call it there.
-    pub name: Arc<str>,
-    /// Who hears it.
-    pub heard_by: HeardBy,
-    /// Whether it hears the others.
-    pub hears: bool,
-}
-
-/// Who hears a member of a conference.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum HeardBy {
-    /// Every other member.
-    All,
-    /// Nobody.
-    Nobody,
-    /// The member of this name, if there is one.
-    Only(Arc<str>),
-}
-
-impl Part {
-    /// That of a member that speaks to all and hears all.
-    pub fn open(name: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), heard_by: HeardBy::All, hears: true }
-    }
 }
 
 /// A packet to send from a leg's port.
@@ -372,7 +347,7 @@ impl Exchange {
     fn connect(&mut self, name: &Arc<str>, joined: Option<Timestamp>) {
         let Some(conference) = self.conferences.get(name) else { return };
         let (members, before) = (conference.members.clone(), conference.mixer);
-        let lines = self.lines(&members);
+        let lines = part::mix_parts(&self.legs, &members);
         let is_mixed = members.len() > 2 || (members.len() == 2 && !lines.iter().all(|line| line.is_open()));
         let mixer = if is_mixed { self.mixer_of(before, &lines, joined) } else { None };
         if let Some(slot) = before.filter(|_| mixer.is_none()) {
@@ -398,22 +373,6 @@ impl Exchange {
         }
     }
 
-    /// Who hears whom among the members of a conference.
-    fn lines(&self, members: &[u32]) -> Vec<Line> {
-        let part = |index: u32| self.legs.get(index as usize)?.as_ref()?.conference.as_ref().map(|(_, part)| part);
-        let named = |name: &Arc<str>| members.iter().copied().find(|of| part(*of).is_some_and(|part| part.name == *name));
-        let line = |index: &u32| {
-            let part = part(*index)?;
-            let heard_by = match &part.heard_by {
-                HeardBy::All => Hearers::All,
-                HeardBy::Nobody => Hearers::Nobody,
-                HeardBy::Only(name) => named(name).map_or(Hearers::Nobody, Hearers::Only),
-            };
-            Some(Line { leg: *index, heard_by, hears: part.hears })
-        };
-        members.iter().filter_map(line).collect()
-    }
-
     // ---- mixers
 
     fn mixer_mut(&mut self, slot: Option<u32>) -> Option<&mut Mixer> {
@@ -421,7 +380,7 @@ impl Exchange {
     }
 
     /// The slot of the mixer of these members: the one that the conference has, or a new one.
-    fn mixer_of(&mut self, before: Option<u32>, lines: &[Line], joined: Option<Timestamp>) -> Option<u32> {
+    fn mixer_of(&mut self, before: Option<u32>, lines: &[MixPart], joined: Option<Timestamp>) -> Option<u32> {
         if let (Some(slot), Some(mixer)) = (before, self.mixer_mut(before)) {
             mixer.set_members(lines);
             return Some(slot);

@@ -68,7 +68,7 @@ impl Input {
 
 /// The part of a leg in a mix.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Line {
+pub(crate) struct MixPart {
     /// The leg.
     pub(crate) leg: u32,
     /// Who hears it.
@@ -85,7 +85,7 @@ pub(crate) enum Hearers {
     Only(u32),
 }
 
-impl Line {
+impl MixPart {
     /// Whether `other` hears this leg.
     pub(crate) fn reaches(self, other: Self) -> bool {
         let is_meant = match self.heard_by {
@@ -105,7 +105,7 @@ impl Line {
 /// A member of the mix.
 #[derive(Debug)]
 struct Member {
-    line: Line,
+    line: MixPart,
     input: Input,
     frame: Option<[i16; FRAME_SAMPLES]>,
     /// The mix for it, until it fills one of its packets.
@@ -122,25 +122,20 @@ pub(crate) struct Mixer {
 
 impl Mixer {
     /// A mix of these legs, from now on.
-    pub(crate) fn new(lines: &[Line], now: Timestamp) -> Self {
+    pub(crate) fn new(lines: &[MixPart], now: Timestamp) -> Self {
         let mut mixer = Self { members: Vec::new(), due: now + FRAME };
         mixer.set_members(lines);
         mixer
     }
 
     /// Sets who is in it, and who hears whom. Who stays goes on without a gap.
-    pub(crate) fn set_members(&mut self, lines: &[Line]) {
+    pub(crate) fn set_members(&mut self, lines: &[MixPart]) {
         self.members.retain(|member| lines.iter().any(|line| line.leg == member.line.leg));
         for line in lines {
             match self.members.iter_mut().find(|member| member.line.leg == line.leg) {
                 Some(member) => member.line = *line,
                 None => {
-                    self.members.push(Member {
-                        line: *line,
-                        input: Input::default(),
-                        frame: None,
-                        output: Vec::new(),
-                    });
+                    self.members.push(Member { line: *line, input: Input::default(), frame: None, output: Vec::new() });
                 }
             }
         }
@@ -182,14 +177,18 @@ impl Mixer {
         }
         for member in &mut self.members {
             let mut heard = if member.line.hears { sum } else { [0; FRAME_SAMPLES] };
-            if member.line.is_open() && let Some(own) = &member.frame {
+            if member.line.is_open()
+                && let Some(own) = &member.frame
+            {
                 heard.iter_mut().zip(own).for_each(|(heard, own)| *heard -= i32::from(*own));
             }
             let is_meant = |(leg, _): &&(u32, _)| *leg == member.line.leg && member.line.hears;
             privately.iter().filter(is_meant).for_each(|(_, frame)| add(&mut heard, frame));
-            member.output.extend(heard.iter().map(|sample| {
-                i16::try_from((*sample).clamp(i16::MIN.into(), i16::MAX.into())).unwrap_or_default()
-            }));
+            member.output.extend(
+                heard
+                    .iter()
+                    .map(|sample| i16::try_from((*sample).clamp(i16::MIN.into(), i16::MAX.into())).unwrap_or_default()),
+            );
             // Packets may be shorter than a frame.
             while !member.output.is_empty() {
                 let sent = send(member.line.leg, &member.output).min(member.output.len());
@@ -213,8 +212,8 @@ fn add(sum: &mut [i32; FRAME_SAMPLES], frame: &[i16; FRAME_SAMPLES]) {
 mod tests {
     use super::*;
 
-    fn open(legs: &[u32]) -> Vec<Line> {
-        legs.iter().map(|leg| Line { leg: *leg, heard_by: Hearers::All, hears: true }).collect()
+    fn open(legs: &[u32]) -> Vec<MixPart> {
+        legs.iter().map(|leg| MixPart { leg: *leg, heard_by: Hearers::All, hears: true }).collect()
     }
 
     const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -247,13 +246,25 @@ mod tests {
 
     #[test]
     fn a_mute_member_is_not_heard_a_deaf_one_hears_nobody_and_a_coach_is_heard_by_one() {
-        let line = |leg, heard_by, hears| Line { leg, heard_by, hears };
+        let line = |leg, heard_by, hears| MixPart { leg, heard_by, hears };
         let cases = [
-            ([line(1, Hearers::Nobody, true), line(2, Hearers::All, true), line(3, Hearers::All, true)], [1_100, 1_000, 100]),
+            (
+                [line(1, Hearers::Nobody, true), line(2, Hearers::All, true), line(3, Hearers::All, true)],
+                [1_100, 1_000, 100],
+            ),
             ([line(1, Hearers::All, false), line(2, Hearers::All, true), line(3, Hearers::All, true)], [0, 1_010, 110]),
-            ([line(1, Hearers::Only(3), true), line(2, Hearers::All, true), line(3, Hearers::All, true)], [1_100, 1_000, 110]),
-            ([line(1, Hearers::Only(3), true), line(2, Hearers::All, true), line(3, Hearers::Nobody, false)], [100, 0, 0]),
-            ([line(1, Hearers::Only(9), true), line(2, Hearers::All, true), line(3, Hearers::All, true)], [1_100, 1_000, 100]),
+            (
+                [line(1, Hearers::Only(3), true), line(2, Hearers::All, true), line(3, Hearers::All, true)],
+                [1_100, 1_000, 110],
+            ),
+            (
+                [line(1, Hearers::Only(3), true), line(2, Hearers::All, true), line(3, Hearers::Nobody, false)],
+                [100, 0, 0],
+            ),
+            (
+                [line(1, Hearers::Only(9), true), line(2, Hearers::All, true), line(3, Hearers::All, true)],
+                [1_100, 1_000, 100],
+            ),
         ];
         for (lines, expected) in cases {
             let mut mixer = Mixer::new(&lines, START);

@@ -10,7 +10,7 @@ use crate::userdata::UserData;
 
 pub use field::{FrameField, Shape};
 pub use kind::{Concern, RequestKind, RequestType};
-pub use monitor::MonitorMode;
+pub use monitor::{MonitorMode, MonitorType};
 pub use treatment::Treatment;
 
 /// A request as it enters at the single entry point (domain section 1.5).

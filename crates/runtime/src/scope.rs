@@ -60,7 +60,7 @@ scopes! {
 pub const fn of_request(kind: &RequestKind) -> &'static str {
     match kind.request_type().concern {
         Concern::Party | Concern::WholeCall | Concern::NewCall => CALLS_CONTROL,
-        Concern::Monitoring => CALLS_MONITOR,
+        Concern::Monitoring | Concern::MonitoredAgent => CALLS_MONITOR,
         Concern::Agent => AGENTS_CONTROL,
     }
 }

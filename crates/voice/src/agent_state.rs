@@ -8,6 +8,7 @@
 mod handler;
 mod intervals;
 mod metrics;
+mod monitoring;
 mod people;
 mod records;
 mod tenant_loop;

@@ -7,6 +7,7 @@ pub mod dialplan;
 mod events;
 pub mod frontend;
 pub mod media_server;
+mod monitors;
 mod quarantine;
 pub mod registrar;
 mod reporting;

@@ -20,6 +20,7 @@ mod prompts;
 mod repairs;
 mod routing_link;
 mod server;
+mod supervisors;
 #[cfg(test)]
 mod tests;
 
@@ -118,6 +119,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         trace: ctx.trace.clone(),
         prompts: prompts::from(Configuration::follow(&ctx, "voice-28", prompts::KINDS)?),
     });
+    supervisors::watch(&ctx, inbox.clone());
     repairs::watch(&ctx, clients.clone(), inbox);
     ctx.spawn("export", export::run(ctx.clone()));
     ctx.ready.started();

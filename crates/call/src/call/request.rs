@@ -93,6 +93,8 @@ impl Call {
             | RequestKind::AgentReady(_)
             | RequestKind::AgentNotReady(_)
             | RequestKind::QueryAddress
+            | RequestKind::MonitorNextCall(..)
+            | RequestKind::CancelMonitoring(..)
             | RequestKind::MakeCall(..) => Err((ErrorCode::UNSUPPORTED, "not a request about a call")),
             // The thread carries them out, for they concern two calls.
             RequestKind::InitiateTransfer(..)

@@ -279,7 +279,7 @@ pub struct Request {
     pub extensions: ::core::option::Option<UserData>,
     #[prost(
         oneof = "request::Kind",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43"
     )]
     pub kind: ::core::option::Option<request::Kind>,
 }
@@ -351,6 +351,10 @@ pub mod request {
         ListenReconnect(super::OfParty),
         #[prost(message, tag = "41")]
         MonitorCall(super::MonitorCall),
+        #[prost(message, tag = "42")]
+        MonitorNextCall(super::MonitorNextCall),
+        #[prost(message, tag = "43")]
+        CancelMonitoring(super::CancelMonitoring),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -414,6 +418,22 @@ pub struct MonitorCall {
     pub other_dn: ::prost::alloc::string::String,
     #[prost(enumeration = "MonitorMode", tag = "3")]
     pub monitor_mode: i32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MonitorNextCall {
+    /// The agent's DN.
+    #[prost(string, tag = "1")]
+    pub other_dn: ::prost::alloc::string::String,
+    #[prost(enumeration = "MonitorMode", tag = "2")]
+    pub monitor_mode: i32,
+    #[prost(enumeration = "MonitorType", tag = "3")]
+    pub monitor_type: i32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelMonitoring {
+    /// The agent's DN.
+    #[prost(string, tag = "1")]
+    pub other_dn: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WithHeld {
@@ -625,6 +645,8 @@ pub enum EventName {
     EventMuteOff = 42,
     EventListenDisconnected = 43,
     EventListenReconnected = 44,
+    EventMonitoringNextCall = 45,
+    EventMonitoringCancelled = 46,
 }
 impl EventName {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -678,6 +700,8 @@ impl EventName {
             Self::EventMuteOff => "EVENT_MUTE_OFF",
             Self::EventListenDisconnected => "EVENT_LISTEN_DISCONNECTED",
             Self::EventListenReconnected => "EVENT_LISTEN_RECONNECTED",
+            Self::EventMonitoringNextCall => "EVENT_MONITORING_NEXT_CALL",
+            Self::EventMonitoringCancelled => "EVENT_MONITORING_CANCELLED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -728,6 +752,8 @@ impl EventName {
             "EVENT_MUTE_OFF" => Some(Self::EventMuteOff),
             "EVENT_LISTEN_DISCONNECTED" => Some(Self::EventListenDisconnected),
             "EVENT_LISTEN_RECONNECTED" => Some(Self::EventListenReconnected),
+            "EVENT_MONITORING_NEXT_CALL" => Some(Self::EventMonitoringNextCall),
+            "EVENT_MONITORING_CANCELLED" => Some(Self::EventMonitoringCancelled),
             _ => None,
         }
     }
@@ -971,6 +997,36 @@ impl MonitorMode {
             "MONITOR_MODE_MUTE" => Some(Self::Mute),
             "MONITOR_MODE_COACH" => Some(Self::Coach),
             "MONITOR_MODE_CONNECT" => Some(Self::Connect),
+            _ => None,
+        }
+    }
+}
+/// Which calls of an agent a supervisor monitors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MonitorType {
+    OneCall = 0,
+    AllCalls = 1,
+    Current = 2,
+}
+impl MonitorType {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::OneCall => "MONITOR_TYPE_ONE_CALL",
+            Self::AllCalls => "MONITOR_TYPE_ALL_CALLS",
+            Self::Current => "MONITOR_TYPE_CURRENT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MONITOR_TYPE_ONE_CALL" => Some(Self::OneCall),
+            "MONITOR_TYPE_ALL_CALLS" => Some(Self::AllCalls),
+            "MONITOR_TYPE_CURRENT" => Some(Self::Current),
             _ => None,
         }
     }
@@ -1438,11 +1494,32 @@ pub struct AgentCallRecord {
     pub established: bool,
 }
 /// The record that says which node has the tenant's agents: kind `agent-desk`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AgentDeskRecord {
     /// The number that the last refusal of a request without an agent got.
     #[prost(uint64, tag = "1")]
     pub last_refusal: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub monitors: ::prost::alloc::vec::Vec<MonitorRecord>,
+}
+/// A supervisor that monitors calls of an agent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MonitorRecord {
+    /// Never repeats within a tenant.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// The supervisor's DN, and the agent's.
+    #[prost(string, tag = "2")]
+    pub supervisor: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub dn: ::prost::alloc::string::String,
+    #[prost(enumeration = "MonitorMode", tag = "4")]
+    pub mode: i32,
+    #[prost(enumeration = "MonitorType", tag = "5")]
+    pub r#type: i32,
+    /// When it ends by itself, in microseconds since 1970.
+    #[prost(uint64, tag = "6")]
+    pub until_us: u64,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -112,11 +112,15 @@ const fn reporting_row(name: EventName) -> Option<(&'static str, &'static str)> 
         EventName::NetworkReached => ("call", "the number outside that a phone calls has been reached"),
         EventName::PartyAdded => ("call", "another party has joined the call, or a supervisor who monitors it"),
         EventName::PartyDeleted => ("call", "another party has left a conference, or was removed"),
-        EventName::PartyChanged => ("call", "the other side has changed by a transfer, or the party came from another call"),
+        EventName::PartyChanged => {
+            ("call", "the other side has changed by a transfer, or the party came from another call")
+        }
         EventName::MuteOn => ("call", "the others hear the party no more"),
         EventName::MuteOff => ("call", "they hear it again"),
         EventName::ListenDisconnected => ("call", "the party hears the others no more"),
         EventName::ListenReconnected => ("call", "it hears them again"),
+        EventName::MonitoringNextCall => ("dn", "a supervisor will monitor calls of an agent: at both"),
+        EventName::MonitoringCancelled => ("dn", "it will not: at both"),
         EventName::AttachedDataChanged => ("call", "the call's data have changed"),
         EventName::RouteRequest => ("call", "the route point wants instructions"),
         EventName::RouteUsed => ("call", "it has followed one"),

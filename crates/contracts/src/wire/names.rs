@@ -1,6 +1,6 @@
 //! Closed lists of names and their numbers.
 
-use model::request::MonitorMode;
+use model::request::{MonitorMode, MonitorType};
 use model::{CallState, CallType, DnRole, EventName, WorkMode};
 
 use super::WireError;
@@ -109,6 +109,19 @@ pub fn monitor_mode_to_wire(mode: MonitorMode) -> i32 {
 /// When there is none of that number.
 pub fn monitor_mode_from_wire(number: i32) -> Result<MonitorMode, WireError> {
     at(&MonitorMode::ALL, number, "monitor_mode")
+}
+
+/// The published number of a monitoring type.
+pub fn monitor_type_to_wire(each: MonitorType) -> i32 {
+    place(&MonitorType::ALL, &each)
+}
+
+/// The monitoring type of a published number.
+///
+/// # Errors
+/// When there is none of that number.
+pub fn monitor_type_from_wire(number: i32) -> Result<MonitorType, WireError> {
+    at(&MonitorType::ALL, number, "monitor_type")
 }
 
 fn place<T: PartialEq>(all: &[T], one: &T) -> i32 {

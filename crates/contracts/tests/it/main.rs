@@ -3,7 +3,7 @@
 use contracts::{json, wire};
 use model::agent::WorkMode;
 use model::event::{CallRef, ErrorCode};
-use model::request::{MonitorMode, Request, RequestKind, RouteTo, Treatment};
+use model::request::{MonitorMode, MonitorType, Request, RequestKind, RouteTo, Treatment};
 use model::{
     AgentId, CallState, CallType, CallUuid, ConnId, Dn, DnRole, Event, EventId, EventName, Owner, QueueName,
     ReferenceId, Seq, SessionName, Stamped, Subject, TenantId, Timestamp, Token, UserData, Value,
@@ -158,6 +158,7 @@ generated! {
     Option<AgentId> = option::of(agent());
     Option<Dn> = option::of(dn());
     MonitorMode = select(&MonitorMode::ALL[..]);
+    MonitorType = select(&MonitorType::ALL[..]);
     WorkMode = work_mode();
     UserData = user_data();
     Treatment = treatment();
@@ -221,6 +222,7 @@ fn any_frame() -> impl Strategy<Value = serde_json::Value> {
         "HeldConnID",
         "AgentID",
         "MonitorMode",
+        "MonitorType",
         "AgentWorkMode",
         "RouteType",
         "Status",
@@ -250,6 +252,7 @@ fn any_frame() -> impl Strategy<Value = serde_json::Value> {
         "PlayAnnouncementAndDigits",
         "Reject",
         "coach",
+        "AllCalls",
         "AuxWork",
         "",
         "\u{0}",

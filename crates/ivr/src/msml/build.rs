@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use quick_xml::escape::escape;
 
-use super::{Collect, Command, Dialog, Event, Iterate, Pattern, Play, Report, Response, Streams, Variable, code};
+use super::{Collect, Command, Dialog, Event, Iterate, JoinStreams, Pattern, Play, Report, Response, Variable, code};
 
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<msml version=\"1.1\">";
 const TAIL: &str = "</msml>\n";
@@ -67,28 +67,30 @@ fn push_command(out: &mut String, command: &Command) {
             let (connection, name) = (escape(connection.as_str()), escape(name.as_str()));
             put(out, format_args!("<dialogend id=\"conn:{connection}/dialog:{name}\"/>"));
         }
-        Command::Echo { connection } => push_join(out, "join", connection, ("conn", connection), Streams::Both),
-        Command::EndEcho { connection } => push_join(out, "unjoin", connection, ("conn", connection), Streams::Both),
+        Command::Echo { connection } => push_join(out, "join", connection, ("conn", connection), JoinStreams::Both),
+        Command::EndEcho { connection } => {
+            push_join(out, "unjoin", connection, ("conn", connection), JoinStreams::Both)
+        }
         Command::Join { connection, conference, streams } => {
             push_join(out, "join", connection, ("conf", conference), *streams);
         }
         Command::Coach { connection, heard_by } => {
-            push_join(out, "join", connection, ("conn", heard_by), Streams::SpeaksOnly);
+            push_join(out, "join", connection, ("conn", heard_by), JoinStreams::SpeaksOnly);
         }
         Command::Unjoin { connection, conference } => {
-            push_join(out, "unjoin", connection, ("conf", conference), Streams::Both);
+            push_join(out, "unjoin", connection, ("conf", conference), JoinStreams::Both);
         }
     }
 }
 
-fn push_join(out: &mut String, element: &str, connection: &str, (kind, other): (&str, &str), streams: Streams) {
+fn push_join(out: &mut String, element: &str, connection: &str, (kind, other): (&str, &str), streams: JoinStreams) {
     let (id, other) = (escape(connection), escape(other));
     put(out, format_args!("<{element} id1=\"conn:{id}\" id2=\"{kind}:{other}\""));
     match streams {
-        Streams::Both => out.push_str("/>"),
-        Streams::HearsOnly => put(out, format_args!("><stream media=\"audio\" dir=\"to-id1\"/></{element}>")),
-        Streams::SpeaksOnly => put(out, format_args!("><stream media=\"audio\" dir=\"from-id1\"/></{element}>")),
-        Streams::Neither => {
+        JoinStreams::Both => out.push_str("/>"),
+        JoinStreams::HearsOnly => put(out, format_args!("><stream media=\"audio\" dir=\"to-id1\"/></{element}>")),
+        JoinStreams::SpeaksOnly => put(out, format_args!("><stream media=\"audio\" dir=\"from-id1\"/></{element}>")),
+        JoinStreams::Neither => {
             let muted = "<stream media=\"audio\" dir=\"from-id1\"><gain amt=\"mute\"/></stream>";
             put(out, format_args!(">{muted}</{element}>"));
         }

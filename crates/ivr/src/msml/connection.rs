@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Command, DIALOG_EXIT, Dialog, Event, Refusal, Report, Response, Streams, Variable, build_event, build_result, code,
-    parse_request,
+    Command, DIALOG_EXIT, Dialog, Event, JoinStreams, Refusal, Report, Response, Variable, build_event, build_result,
+    code, parse_request,
 };
 
 /// The MSML state of one media dialog.
@@ -23,14 +23,14 @@ pub struct Membership {
     /// The conference.
     pub conference: String,
     /// Who hears it there.
-    pub heard_by: HeardBy,
+    pub heard_by: Listeners,
     /// Whether it hears the others.
     pub hears: bool,
 }
 
 /// Who hears a member of a conference.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum HeardBy {
+pub enum Listeners {
     /// Every other member.
     All,
     /// Nobody.
@@ -136,7 +136,7 @@ pub enum DtmfEnd {
 impl Connection {
     /// A connection with no running dialog, in that conference.
     pub fn new(id: impl Into<String>, conference: Option<&str>) -> Self {
-        let membership = conference.map(|name| Membership::new(name.to_owned(), Streams::Both));
+        let membership = conference.map(|name| Membership::new(name.to_owned(), JoinStreams::Both));
         Self { id: id.into(), running: None, echo: false, membership, named: 0 }
     }
 
@@ -248,7 +248,7 @@ impl Connection {
                 let Some(membership) = &mut self.membership else {
                     return Err(Refusal::new(code::CANNOT_JOIN, "the connection is in no conference"));
                 };
-                membership.heard_by = HeardBy::Only(heard_by);
+                membership.heard_by = Listeners::Only(heard_by);
                 answer.actions.push(Action::Join);
             }
             Command::Unjoin { connection, conference } => {
@@ -311,12 +311,12 @@ impl Connection {
 
 impl Membership {
     /// A member that is heard by all or by nobody.
-    pub const fn new(conference: String, streams: Streams) -> Self {
+    pub const fn new(conference: String, streams: JoinStreams) -> Self {
         let heard_by = match streams {
-            Streams::Both | Streams::SpeaksOnly => HeardBy::All,
-            Streams::HearsOnly | Streams::Neither => HeardBy::Nobody,
+            JoinStreams::Both | JoinStreams::SpeaksOnly => Listeners::All,
+            JoinStreams::HearsOnly | JoinStreams::Neither => Listeners::Nobody,
         };
-        Self { conference, heard_by, hears: matches!(streams, Streams::Both | Streams::HearsOnly) }
+        Self { conference, heard_by, hears: matches!(streams, JoinStreams::Both | JoinStreams::HearsOnly) }
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::xml::{self, Element};
 use super::{
-    AUDIO_MAX, COMMANDS_MAX, CONNECTION_MAX, Collect, Command, DIGIT_TIMEOUT, DIGITS_MAX, Dialog, Iterate, NAME_MAX, Pattern, Play,
-    REPORTS_MAX, Refusal, Report, Streams, URI_MAX, VARIABLES_MAX, Variable, code,
+    AUDIO_MAX, COMMANDS_MAX, CONNECTION_MAX, Collect, Command, DIGIT_TIMEOUT, DIGITS_MAX, Dialog, Iterate, JoinStreams,
+    NAME_MAX, Pattern, Play, REPORTS_MAX, Refusal, Report, URI_MAX, VARIABLES_MAX, Variable, code,
 };
 
 /// Parses the commands of an `<msml>` body.
@@ -62,8 +62,8 @@ fn join(element: &Element) -> Result<Command, Refusal> {
     let streams = streams(element)?;
     Ok(match (joined(element)?, streams) {
         ((connection, Other::Conference(conference)), streams) => Command::Join { connection, conference, streams },
-        ((connection, Other::Itself), Streams::Both) => Command::Echo { connection },
-        ((connection, Other::Connection(heard_by)), Streams::SpeaksOnly) => Command::Coach { connection, heard_by },
+        ((connection, Other::Itself), JoinStreams::Both) => Command::Echo { connection },
+        ((connection, Other::Connection(heard_by)), JoinStreams::SpeaksOnly) => Command::Coach { connection, heard_by },
         _ => {
             let text = "a connection can be joined with itself, with a conference, or from-id1 with one that hears it";
             return Err(Refusal::new(code::CANNOT_JOIN, text));
@@ -107,9 +107,9 @@ fn joined(element: &Element) -> Result<(String, Other), Refusal> {
 }
 
 /// The streams of a `<join>`.
-fn streams(element: &Element) -> Result<Streams, Refusal> {
+fn streams(element: &Element) -> Result<JoinStreams, Refusal> {
     let stream = match element.children.as_slice() {
-        [] => return Ok(Streams::Both),
+        [] => return Ok(JoinStreams::Both),
         [stream] if stream.name == "stream" => stream,
         _ => return Err(Refusal::new(code::UNSUPPORTED_ELEMENT, "more than one <stream>, or another element")),
     };
@@ -119,10 +119,10 @@ fn streams(element: &Element) -> Result<Streams, Refusal> {
         other => return Err(invalid(stream, "media", other)),
     }
     match (stream.attribute("dir"), is_muted(stream)?) {
-        (None, false) => Ok(Streams::Both),
-        (Some("to-id1"), false) => Ok(Streams::HearsOnly),
-        (Some("from-id1"), false) => Ok(Streams::SpeaksOnly),
-        (Some("from-id1"), true) => Ok(Streams::Neither),
+        (None, false) => Ok(JoinStreams::Both),
+        (Some("to-id1"), false) => Ok(JoinStreams::HearsOnly),
+        (Some("from-id1"), false) => Ok(JoinStreams::SpeaksOnly),
+        (Some("from-id1"), true) => Ok(JoinStreams::Neither),
         (None | Some("to-id1"), true) => {
             Err(Refusal::new(code::UNSUPPORTED_ELEMENT, "<gain> of a stream that is not from-id1 alone"))
         }

@@ -128,6 +128,10 @@ published_names! {
         ListenDisconnected,
         /// The party hears the others again.
         ListenReconnected,
+        /// A supervisor will monitor calls of an agent.
+        MonitoringNextCall,
+        /// It will not.
+        MonitoringCancelled,
     }
 }
 

@@ -84,6 +84,12 @@ impl FrameField {
         Shape::OneOf(&["mute", "coach", "connect"]),
         "whether nobody hears this DN (`mute`), only the agent (`coach`), or all (`connect`)",
     );
+    /// Which calls of an agent a supervisor monitors.
+    pub const MONITOR_TYPE: Self = Self::new(
+        "MonitorType",
+        Shape::OneOf(&["OneCall", "AllCalls", "Current"]),
+        "the next call (`OneCall`), all from now on (`AllCalls`), or the one in progress, else the next (`Current`)",
+    );
     /// The destination of a routed call.
     pub const DESTINATION: Self = Self::OTHER_DN.refused_by(ErrorCode::INVALID_DESTINATION);
     /// The agent.

@@ -1,7 +1,7 @@
 //! The table of requests (domain section 1.5): every request of the public API, declared once. Its scope, its name in frames, the
 //! page of the book and the OpenAPI document come from here.
 
-use super::{FrameField, MonitorMode, RouteTo, Treatment};
+use super::{FrameField, MonitorMode, MonitorType, RouteTo, Treatment};
 use crate::agent::WorkMode;
 use crate::event::EventName;
 use crate::id::{AgentId, ConnId, Dn};
@@ -20,6 +20,8 @@ pub enum Concern {
     NewCall,
     /// A call of others, which a supervisor listens to.
     Monitoring,
+    /// An agent whose calls a supervisor will listen to.
+    MonitoredAgent,
 }
 
 impl Concern {
@@ -164,6 +166,15 @@ macro_rules! with_requests {
                 /// The agent on this DN takes no calls.
                 AgentNotReady(work_mode: WorkMode = [FrameField::WORK_MODE]):
                     bare, ["TAgentSetNotReady"], Agent => AgentNotReady;
+                /// This DN monitors calls of the agent at `OtherDN`: the next one, all from now on, or the one in progress.
+                MonitorNextCall(
+                    other_dn: Dn = [FrameField::OTHER_DN.required()],
+                    monitor_mode: MonitorMode = [FrameField::MONITOR_MODE],
+                    monitor_type: MonitorType = [FrameField::MONITOR_TYPE]
+                ): MonitorNextCall, ["TMonitorNextCall"], MonitoredAgent => MonitoringNextCall;
+                /// This DN monitors no further calls of the agent at `OtherDN`.
+                CancelMonitoring(other_dn: Dn = [FrameField::OTHER_DN.required()]):
+                    CancelMonitoring, ["TCancelMonitoring"], MonitoredAgent => MonitoringCancelled;
                 /// Queries the state of a DN and its agent.
                 QueryAddress: Nothing, ["TQueryAddress"], Agent => AddressInfo;
             }

@@ -22,6 +22,13 @@ struct Desk {
 
 impl Desk {
     fn talking() -> Result<Self> {
+        let mut desk = Self::ready()?;
+        desk.call(1)?;
+        Ok(desk)
+    }
+
+    /// The agent is ready, and nobody calls.
+    fn ready() -> Result<Self> {
         let files = tempfile::tempdir()?;
         let site = Installation::start()?;
         let watch = Watch::start(&site, "0-0")?;
@@ -29,11 +36,28 @@ impl Desk {
         let supervisor = phone(&site, &files, 11, "7130", TONES[1])?;
         site.log_in("7101")?;
         watch.wait_for("AgentReady@7101", SOON)?;
-        let mut caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
-        let conn_id = watch.wait_for("Established@7101", LATER)?.text("ConnID").to_owned();
+        let conn_id = String::new();
+        Ok(Self { site, watch, agent, supervisor, caller: None, conn_id, reference: 100, _files: files })
+    }
+
+    /// Somebody calls and talks with the agent: the call number `nth`.
+    fn call(&mut self, nth: usize) -> Result<()> {
+        let mut caller = Caller::dial(&self.site, "caller-until-bye.xml", 1, self.site.number("sales")?, &[])?;
+        let established = self.watch.wait_for_count("Established@7101", nth, LATER)?;
+        self.conn_id = established.text("ConnID").to_owned();
         let media = caller.answered(SOON)?;
         caller.audio.say(&tone(TONES[2], 100), media)?;
-        Ok(Self { site, watch, agent, supervisor, caller: Some(caller), conn_id, reference: 100, _files: files })
+        self.caller = Some(caller);
+        Ok(())
+    }
+
+    /// The agent hangs up, and with it the caller.
+    fn hang_up(&mut self, nth: usize) -> Result<()> {
+        self.agent.hang_up()?;
+        let caller = self.caller.take().expect("it is there until here");
+        caller.finish(LATER)?.1.expect_success()?;
+        self.watch.wait_for_count("CallDeleted", nth, LATER)?;
+        Ok(())
     }
 
     fn ask(&mut self, this_dn: &str, request: &str, fields: &Value) -> Result<Fact> {
@@ -63,12 +87,9 @@ impl Desk {
         Ok([heard_so_far(&self.agent)?, heard_so_far(&self.supervisor)?, of_caller.unwrap_or_default()])
     }
 
-    fn ends(mut self) -> Result<()> {
-        self.agent.hang_up()?;
-        let caller = self.caller.take().expect("it is there until here");
-        caller.finish(LATER)?.1.expect_success()?;
-        self.watch.wait_for("CallDeleted", LATER)?;
-        self.watch.wait_for("SessionEnded@9000", LATER)?;
+    fn ends(mut self, calls: usize) -> Result<()> {
+        self.hang_up(calls)?;
+        self.watch.wait_for_count("SessionEnded@9000", calls, LATER)?;
         self.site.is_at_rest()?;
         check_log_and_laws(&self.site, &self.watch.facts())
     }
@@ -100,7 +121,7 @@ fn a_supervisor_listens_coaches_and_joins() -> Result<()> {
     assert_eq!(desk.who_hears_whom()?, [vec![caller], vec![agent, caller], vec![agent]], "it listens again");
     let refused = desk.ask("7101", "TDeleteFromConference", &json!({"OtherDN": "7130"}))?;
     assert_eq!(refused.frame["ErrorCode"], 93, "the agent does not remove it");
-    desk.ends()
+    desk.ends(1)
 }
 
 #[test]
@@ -125,5 +146,36 @@ fn parties_are_made_mute_and_deaf() -> Result<()> {
         let hears = [heard_so_far(&desk.agent)?, supervisor(), of_caller.unwrap_or_default()];
         assert_eq!(hears, expected, "{request} {fields}");
     }
-    desk.ends()
+    desk.ends(1)
+}
+
+#[test]
+fn a_supervisor_asks_for_the_call_in_progress_the_next_one_or_all() -> Result<()> {
+    let mut desk = Desk::talking()?;
+    let next = |desk: &mut Desk, kind: &str| {
+        let told = desk.ask("7130", "TMonitorNextCall", &json!({"OtherDN": "7101", "MonitorType": kind}))?;
+        assert_eq!((told.brief().as_str(), told.text("OtherDN")), ("MonitoringNextCall@7130", "7101"));
+        anyhow::Ok(())
+    };
+    next(&mut desk, "Current")?;
+    let established = desk.watch.wait_for("Established@7130", SOON)?;
+    assert_eq!((established.text("ConnID"), established.text("ThisDNRole")), (desk.conn_id.as_str(), "Observer"));
+    desk.watch.wait_for("MonitoringNextCall@7101", SOON)?;
+    next(&mut desk, "AllCalls")?;
+    desk.hang_up(1)?;
+    // Wrap-up is over at once, and the next call comes.
+    for nth in 2..4 {
+        desk.watch.wait_for_count("AgentReady@7101", nth, LATER)?;
+        desk.call(nth)?;
+        let established = desk.watch.wait_for_count("Established@7130", nth, SOON)?;
+        assert_eq!(established.text("ConnID"), desk.conn_id, "the call in progress was not rung for again");
+        if nth == 2 {
+            desk.hang_up(2)?;
+        }
+    }
+    let cancelled = desk.ask("7130", "TCancelMonitoring", &json!({"OtherDN": "7101"}))?;
+    assert_eq!(cancelled.brief(), "MonitoringCancelled@7130");
+    let refused = desk.ask("7130", "TCancelMonitoring", &json!({"OtherDN": "7101"}))?;
+    assert_eq!(refused.frame["ErrorCode"], 93);
+    desk.ends(3)
 }

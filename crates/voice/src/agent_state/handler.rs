@@ -20,7 +20,7 @@ use runtime::fault::InARow;
 use super::intervals::{Interval, Intervals};
 use super::metrics::Metrics;
 use super::people::People;
-use super::records;
+use super::records::{self, OwnerRecord};
 
 /// The view's name in the ledger.
 pub(super) const VIEW: &str = "agent-state";
@@ -31,7 +31,7 @@ const AFTER_REFUSAL: Duration = Duration::from_secs(1);
 
 /// One tenant's agents, owned by this node.
 pub(super) struct TenantAgents {
-    tenant: TenantId,
+    pub(super) tenant: TenantId,
     owner: Owner,
     /// The key and token of the record that names the owner of the tenant's agents.
     owner_record: (AgentId, Token),
@@ -40,8 +40,11 @@ pub(super) struct TenantAgents {
     stored: BTreeSet<AgentId>,
     people: Arc<People>,
     facts: BTreeMap<AgentId, Vec<Stamped>>,
-    refusals: Vec<Stamped>,
-    last_refusal: Token,
+    /// Events of DNs, which have no record of their own.
+    dn_facts: Vec<Stamped>,
+    /// What is stored with the owner of the agents; `changed` if it is not stored yet.
+    pub(super) own: OwnerRecord,
+    pub(super) changed: bool,
     position: Position,
     numbers: Numbers,
     unwritten: usize,
@@ -62,9 +65,9 @@ impl TenantAgents {
         metrics: Metrics,
         now: Timestamp,
     ) -> Self {
-        let last_refusal = records::decode_owner_record(&owner_record.state).unwrap_or_else(|error| {
-            tracing::error!(tenant = %owner_record.tenant, %error, "refusals are numbered from the clock");
-            Token(0)
+        let own = records::decode_owner_record(&owner_record.state).unwrap_or_else(|error| {
+            tracing::error!(tenant = %owner_record.tenant, %error, "events of DNs are numbered from the clock, nobody monitors calls");
+            OwnerRecord::default()
         });
         let mut this = Self {
             tenant: owner_record.tenant.clone(),
@@ -74,8 +77,9 @@ impl TenantAgents {
             stored: BTreeSet::new(),
             people: Arc::default(),
             facts: BTreeMap::new(),
-            refusals: Vec::new(),
-            last_refusal,
+            dn_facts: Vec::new(),
+            own,
+            changed: false,
             position,
             numbers: Numbers::default(),
             unwritten: 0,
@@ -136,6 +140,9 @@ impl TenantAgents {
                 self.metrics.request();
                 let asked = request.clone();
                 let done = self.attempt("a request", |this| {
+                    if this.monitoring(&request, now) {
+                        return;
+                    }
                     let profile = this.people.concerned(&request);
                     this.table.handle(Input::Request { request, profile }, now);
                     this.collect(None, now);
@@ -223,6 +230,7 @@ impl TenantAgents {
 
     fn fold_fact(&mut self, fact: &Stamped, now: Timestamp) {
         let (event, at) = (&fact.event, fact.at.min(now));
+        self.supervisor_rings(event);
         match (event.name, &event.this_dn) {
             (EventName::DNOutOfService, Some(dn)) => self.table.handle(Input::PhoneLost(dn.clone()), at),
             _ => self.table.handle(Input::Call(event), at),
@@ -251,7 +259,7 @@ impl TenantAgents {
     }
 
     /// Refuses a request that concerns no agent.
-    fn refuse(&mut self, request: Request, code: ErrorCode, text: &str, now: Timestamp) {
+    pub(super) fn refuse(&mut self, request: Request, code: ErrorCode, text: &str, now: Timestamp) {
         let event = Event {
             this_dn: Some(request.this_dn),
             reference: request.reference,
@@ -264,13 +272,21 @@ impl TenantAgents {
     }
 
     fn tell_refusal(&mut self, event: Event, now: Timestamp) {
-        let Some(dn) = event.this_dn.clone() else { return };
         self.metrics.refused();
-        // No record counts the events of a DN without an agent. Each refusal is therefore the only event of its own token. The token comes
-        // from the clock: it is far from the registrar's tokens and never repeats.
-        self.last_refusal = Token(now.as_micros().max(self.last_refusal.0 + 1));
-        let id = EventId { subject: Subject::Dn(dn), token: self.last_refusal, seq: Seq(1) };
-        self.refusals.push(Stamped { id, tenant: self.tenant.clone(), at: now, trace: None, event });
+        self.tell_of_dn(event, now);
+    }
+
+    /// Publishes an event of a DN. Returns its token, which never repeats.
+    pub(super) fn tell_of_dn(&mut self, event: Event, now: Timestamp) -> Token {
+        // No record counts the events of a DN without an agent. Each is therefore the only event of its own token. The token comes from the
+        // clock: it is far from the registrar's tokens.
+        self.own.last_token = Token(now.as_micros().max(self.own.last_token.0 + 1));
+        self.changed = true;
+        if let Some(dn) = event.this_dn.clone() {
+            let id = EventId { subject: Subject::Dn(dn), token: self.own.last_token, seq: Seq(1) };
+            self.dn_facts.push(Stamped { id, tenant: self.tenant.clone(), at: now, trace: None, event });
+        }
+        self.own.last_token
     }
 
     /// Handles due timers and collects the turn's results; `None` when there is nothing to write.
@@ -281,7 +297,7 @@ impl TenantAgents {
         for agent in self.table.take_changed() {
             self.attempt("an agent's record", |this| writes.extend(this.write(&agent, now)));
         }
-        if writes.is_empty() && self.refusals.is_empty() && self.unwritten < POSITION_LAG_MAX {
+        if writes.is_empty() && !self.changed && self.unwritten < POSITION_LAG_MAX {
             return None;
         }
         self.unwritten = 0;
@@ -328,13 +344,13 @@ impl TenantAgents {
     }
 
     fn owner_record_write(&mut self) -> AgentWrite {
-        let change = if self.refusals.is_empty() {
-            Change::Keep
+        let change = if std::mem::take(&mut self.changed) {
+            Change::Save { state: records::encode_owner_record(&self.own), intentions: bytes::Bytes::new() }
         } else {
-            Change::Save { state: records::encode_owner_record(self.last_refusal), intentions: bytes::Bytes::new() }
+            Change::Keep
         };
         let (agent, token) = self.owner_record.clone();
-        AgentWrite { agent, token, change, due: None, events: std::mem::take(&mut self.refusals) }
+        AgentWrite { agent, token, change, due: None, events: std::mem::take(&mut self.dn_facts) }
     }
 
     fn write(&mut self, agent: &AgentId, now: Timestamp) -> Option<AgentWrite> {

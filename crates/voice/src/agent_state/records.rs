@@ -8,12 +8,12 @@ use model::agent::AfterBusy;
 use model::{AgentId, AgentState, ConnId, Dn, TenantId, Timestamp, Token};
 use prost::Message;
 
+use crate::monitors::{Monitor, OWNER_RECORD_KIND};
+
 /// The version that is written.
 const VERSION: u32 = 1;
 /// The kind of an agent's record.
 const AGENT: &str = "agent";
-/// The kind of the record that names the owner of the tenant's agents.
-const OWNER: &str = "agent-desk";
 
 /// A record that is unreadable.
 #[derive(Debug, thiserror::Error)]
@@ -44,12 +44,24 @@ fn open<T: Message + Default>(kind: &str, bytes: &[u8]) -> Result<T, RecordError
 
 // === The owner's record ===
 
-pub(super) fn encode_owner_record(last_refusal: Token) -> Bytes {
-    seal(OWNER, &v1::AgentDeskRecord { last_refusal: last_refusal.0 })
+/// What concerns no agent of the tenant alone.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct OwnerRecord {
+    /// The token of the last event of a DN.
+    pub(super) last_token: Token,
+    /// Supervisors that monitor calls of agents.
+    pub(super) monitors: Vec<Monitor>,
 }
 
-pub(super) fn decode_owner_record(bytes: &[u8]) -> Result<Token, RecordError> {
-    open::<v1::AgentDeskRecord>(OWNER, bytes).map(|record| Token(record.last_refusal))
+pub(super) fn encode_owner_record(record: &OwnerRecord) -> Bytes {
+    let monitors = record.monitors.iter().map(Monitor::to_wire).collect();
+    seal(OWNER_RECORD_KIND, &v1::AgentDeskRecord { last_refusal: record.last_token.0, monitors })
+}
+
+pub(super) fn decode_owner_record(bytes: &[u8]) -> Result<OwnerRecord, RecordError> {
+    let record = open::<v1::AgentDeskRecord>(OWNER_RECORD_KIND, bytes)?;
+    let monitors = record.monitors.iter().filter_map(Monitor::from_wire).collect();
+    Ok(OwnerRecord { last_token: Token(record.last_refusal), monitors })
 }
 
 // === Agents ===

@@ -18,12 +18,12 @@ use super::SPEC;
 use super::handler::{TenantAgents, VIEW};
 use super::metrics::Metrics;
 use super::people::People;
+use super::records::OwnerRecord;
 use super::{intervals, records};
 use crate::events;
+use crate::monitors::OWNER_RECORD;
 use crate::reporting::Reporter;
 
-/// The key, among a tenant's agents, of the record that names the owner of all of them.
-const DESK: &str = "@desk";
 /// The most requests that one turn processes.
 const REQUESTS_MAX: usize = 256;
 /// How long a read waits for the first entry.
@@ -131,10 +131,13 @@ pub(super) async fn claim(
 }
 
 async fn claim_ownership(stores: &Stores, tenant: &TenantId, owner: &Owner) -> infra::Result<Option<Record<AgentId>>> {
-    let key = AgentId::parse(DESK).map_err(|error| StoreError::Invalid(error.to_string()))?;
+    let key = AgentId::parse(OWNER_RECORD).map_err(|error| StoreError::Invalid(error.to_string()))?;
     let mut loaded = stores.agents.load(tenant, &key).await?;
     if !matches!(loaded, Loaded::Live(_)) {
-        let change = Change::Create { state: records::encode_owner_record(Token(0)), intentions: bytes::Bytes::new() };
+        let change = Change::Create {
+            state: records::encode_owner_record(&OwnerRecord::default()),
+            intentions: bytes::Bytes::new(),
+        };
         let write = AgentWrite { agent: key.clone(), token: Token(1), change, due: None, events: Vec::new() };
         let (of, by) = (tenant.clone(), owner.clone());
         let batch = AgentBatch { tenant: of, owner: by, writes: vec![write], consumed: None, number: 0 };
@@ -306,10 +309,10 @@ pub(super) async fn settle(
                 warn!(%tenant, %agent, %owner, "agents belong to another replica now");
                 return Ok(false);
             }
-            Written::Refused(refusal) if agent.as_str() == DESK => {
-                error!(%tenant, %refusal, "refusals of requests are not stored");
+            Written::Refused(refusal) if agent.as_str() == OWNER_RECORD => {
+                error!(%tenant, %refusal, "events of DNs are not stored");
             }
-            Written::Unknown | Written::Ended if agent.as_str() == DESK => {
+            Written::Unknown | Written::Ended if agent.as_str() == OWNER_RECORD => {
                 error!(%tenant, "the agents have no owner any more: they are claimed again");
                 return Ok(false);
             }

@@ -8,9 +8,10 @@ use contracts::configuration::{Changes, Listed};
 use contracts::provisioning::ObjectKind;
 use infra::{Loaded, Posted, Repair, RepairAction, Stores, Written};
 use model::event::CallRef;
+use model::request::{MonitorMode, MonitorType};
 use model::{
-    AgentId, AgentState, CallState, CallType, CallUuid, ConnId, Dn, Epoch, Event, EventId, EventName, NodeId, Owner,
-    ReferenceId, Request, RequestKind, Seq, Stamped, Subject, TenantId, Token, UserData, WorkMode,
+    AgentId, AgentState, CallState, CallType, CallUuid, ConnId, Dn, DnRole, Epoch, Event, EventId, EventName, NodeId,
+    Owner, ReferenceId, Request, RequestKind, Seq, Stamped, Subject, TenantId, Token, UserData, WorkMode,
 };
 use runtime::fact_in_hand::{FactsInHand, FoldsFacts};
 use serde_json::json;
@@ -455,4 +456,60 @@ async fn a_fact_with_which_folding_fails_twice_is_skipped_and_the_agents_go_on()
         site.call(&mut agents.0, name, CallState::Ok).await;
     }
     assert_eq!(site.state("a1").await, Some(AgentState::AfterCallWork), "facts are folded as before");
+}
+
+fn monitor_calls(of: &str, kind: MonitorType) -> RequestKind {
+    RequestKind::MonitorNextCall(Dn::parse(of).unwrap(), MonitorMode::Coach, kind)
+}
+
+#[tokio::test]
+async fn who_monitors_calls_is_stored_and_told_at_both_phones() {
+    let site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    site.ask(&mut agents, "7130", monitor_calls("7101", MonitorType::AllCalls)).await;
+    let told: Vec<_> =
+        site.story().await.iter().map(|fact| (fact.event.this_dn.clone(), fact.event.reference.0)).collect();
+    assert_eq!(told, [(Dn::parse("7130").ok(), 17), (Dn::parse("7101").ok(), 0)]);
+    let monitors = crate::monitors::read(&site.stores, &site.tenant).await.unwrap();
+    assert_eq!((monitors.len(), monitors[0].mode, monitors[0].dn.as_str()), (1, MonitorMode::Coach, "7101"));
+    // A request again takes the place of the one before.
+    site.ask(&mut agents, "7130", monitor_calls("7101", MonitorType::OneCall)).await;
+    assert_eq!(crate::monitors::read(&site.stores, &site.tenant).await.unwrap().len(), 1);
+    site.ask(&mut agents, "7130", RequestKind::CancelMonitoring(Dn::parse("7101").unwrap())).await;
+    assert_eq!(crate::monitors::read(&site.stores, &site.tenant).await.unwrap(), []);
+    assert_eq!(site.names().await[4..], [EventName::MonitoringCancelled; 2]);
+    for wrong in
+        [RequestKind::CancelMonitoring(Dn::parse("7101").unwrap()), monitor_calls("7130", MonitorType::OneCall)]
+    {
+        site.ask(&mut agents, "7130", wrong).await;
+        assert_eq!(site.names().await.last(), Some(&EventName::Error));
+    }
+}
+
+#[tokio::test]
+async fn a_supervisor_who_wanted_one_call_has_it_when_its_phone_rings() {
+    for (kind, left) in [(MonitorType::OneCall, 0), (MonitorType::Current, 0), (MonitorType::AllCalls, 1)] {
+        let mut site = Site::new();
+        let mut agents = site.claim(1).await.unwrap();
+        site.ask(&mut agents, "7130", monitor_calls("7101", kind)).await;
+        let mut ringing = site.entry(EventName::Ringing, CallState::Ok);
+        let fact = Arc::make_mut(&mut ringing.event);
+        fact.event.this_dn = Dn::parse("7130").ok();
+        fact.event.other_dn = Some("7101".to_owned());
+        fact.event.this_role = Some(DnRole::Observer);
+        agents.observe(&[ringing], site.now());
+        site.turn(&mut agents).await;
+        assert_eq!(crate::monitors::read(&site.stores, &site.tenant).await.unwrap().len(), left, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_successor_knows_who_monitors_calls() {
+    let site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    site.ask(&mut agents, "7130", monitor_calls("7101", MonitorType::AllCalls)).await;
+    drop(agents);
+    let mut agents = site.claim(1).await.unwrap();
+    site.ask(&mut agents, "7130", RequestKind::CancelMonitoring(Dn::parse("7101").unwrap())).await;
+    assert_eq!(site.names().await.last(), Some(&EventName::MonitoringCancelled));
 }

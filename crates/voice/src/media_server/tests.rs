@@ -6,7 +6,7 @@ mod in_memory;
 
 use std::time::Duration;
 
-use ivr::msml::{Collect, Command, Dialog, DtmfEnd, Notice, Pattern, PlayEnd, Streams, parse_notice};
+use ivr::msml::{Collect, Command, Dialog, DtmfEnd, JoinStreams, Notice, Pattern, PlayEnd, parse_notice};
 use media::g711::Law;
 use media::sdp::{self, negotiation};
 use sip::StatusCode;
@@ -128,7 +128,7 @@ fn a_leg_is_moved_between_the_rooms_of_its_call_and_no_others() {
     let join = |conference: &str| Command::Join {
         connection: connection.clone(),
         conference: conference.to_owned(),
-        streams: Streams::Both,
+        streams: JoinStreams::Both,
     };
     assert_eq!(bench.msml(dialog, &[join("b7")]).code, 440, "another call's");
     assert_eq!(bench.msml(dialog, &[join("a5.1")]).code, 200);

@@ -166,6 +166,9 @@ impl EventLoop {
             }
             InboxMessage::Unendable { record, why } => self.node.quarantine_record(&record, why, now),
             InboxMessage::Quarantined { conn_id, done } => self.node.was_quarantined(conn_id, done, now),
+            // A task that has ended waits for no answer.
+            InboxMessage::Tenants(reply) => drop(reply.send(self.node.tenants())),
+            InboxMessage::Monitors { tenant, monitors } => self.node.monitors_read(&tenant, monitors, now),
             InboxMessage::RoutingAgain { tenant } => self.node.tell_routing_again(&tenant, now),
             InboxMessage::Found { named, found } => self.node.found(&named, &found, now),
             InboxMessage::Inherited(records) => self.node.orphans_claimed(&records, now),

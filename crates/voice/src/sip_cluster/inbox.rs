@@ -1,5 +1,7 @@
 //! Inputs of the loop beside SIP: answers, requests, repairs.
 
+use std::collections::BTreeSet;
+
 use call::call::PinAnswer;
 use infra::{CallIndex, Record, Repair};
 use model::event::ErrorCode;
@@ -10,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::limits::INBOX_MAX;
 use super::node::lookup::Found;
+use crate::monitors::Monitor;
 
 /// An input of the loop.
 #[derive(Debug)]
@@ -81,6 +84,15 @@ pub enum InboxMessage {
         /// The tenant.
         tenant: model::TenantId,
     },
+    /// Query the tenants that have calls here.
+    Tenants(oneshot::Sender<BTreeSet<model::TenantId>>),
+    /// The supervisors that monitor calls of a tenant's agents.
+    Monitors {
+        /// The tenant.
+        tenant: model::TenantId,
+        /// All of them.
+        monitors: Vec<Monitor>,
+    },
     /// A repair of the auditor.
     Repair {
         /// What to do.
@@ -151,6 +163,18 @@ impl Inbox {
     /// rq may have restarted: it needs the tenant's calls.
     pub async fn routing_again(&self, tenant: model::TenantId) {
         let _ = self.0.send(InboxMessage::RoutingAgain { tenant }).await;
+    }
+
+    /// The tenants that have calls here; none if the loop has ended.
+    pub async fn tenants(&self) -> BTreeSet<model::TenantId> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.0.send(InboxMessage::Tenants(reply)).await;
+        answer.await.unwrap_or_default()
+    }
+
+    /// The supervisors that monitor calls of a tenant's agents.
+    pub async fn monitors(&self, tenant: model::TenantId, monitors: Vec<Monitor>) {
+        let _ = self.0.send(InboxMessage::Monitors { tenant, monitors }).await;
     }
 
     /// A request; the answer says whether the call is here. None if the inbox is full or the loop has ended.

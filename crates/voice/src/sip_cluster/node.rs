@@ -24,6 +24,7 @@ use sip::{ConnectionId, Message, Seal, Transmit};
 use super::limits::{CALLS_DUE_PER_TURN, Limits};
 use super::metrics::Metrics;
 use calls::call::Stored;
+use calls::monitoring::Monitors;
 use calls::pending::PendingRequests;
 use calls::prompts::ReadPrompts;
 use calls::table::Calls;
@@ -57,6 +58,8 @@ pub struct Node {
     aside: AsideCalls,
     orders: Orders,
     draining: bool,
+    /// Supervisors that monitor calls.
+    monitors: Monitors,
     /// Threads whose records are too large.
     heavy: Vec<ConnId>,
     /// Whether the ledger has room for another call.
@@ -115,6 +118,7 @@ impl Node {
             aside: AsideCalls::default(),
             orders: Orders::new(),
             draining: false,
+            monitors: Monitors::default(),
             heavy: Vec::new(),
             has_room: true,
             next_sweep: Timestamp::ZERO,

@@ -104,10 +104,7 @@ fn an_observer_leaves_when_the_agent_hands_the_call_on() {
     bench.news();
     bench.ask(RequestKind::SingleStepTransfer(CONN, dn("5002")), "5001");
     let other = bench.plan_rings("5002");
-    assert_eq!(
-        bench.news(),
-        ["Released@5004 RemoteRelease", "PartyDeleted@5001", "Released@5001 Transferred"],
-    );
+    assert_eq!(bench.news(), ["Released@5004 RemoteRelease", "PartyDeleted@5001", "Released@5001 Transferred"],);
     bench.give(Input::LegAnswered(other));
     assert_eq!(addresses(&bench), [ANI, "5002"]);
 }

@@ -160,7 +160,13 @@ async fn who_has_been_silent_for_longer_than_the_stream_reaches_back_is_in_the_s
     let mut site = Site::new();
     site.agent("ann", agent_record("ann", AgentRecordState::BusyReady), create, Some((1, EventName::AgentReady))).await;
     site.agent("bob", agent_record("bob", AgentRecordState::LoggedOut), create, None).await;
-    site.agent("desk", sealed("agent-desk", &v1::AgentDeskRecord { last_refusal: 1 }), create, None).await;
+    site.agent(
+        "desk",
+        sealed("agent-desk", &v1::AgentDeskRecord { last_refusal: 1, ..v1::AgentDeskRecord::default() }),
+        create,
+        None,
+    )
+    .await;
     let contact = Contact { uri: "sip:7101@192.0.2.1".to_owned(), path: Vec::new() };
     let at = Timestamp::from_millis;
     let (call_id, user_agent) = ("a".to_owned(), None);

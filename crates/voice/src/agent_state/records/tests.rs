@@ -1,5 +1,7 @@
-use super::*;
+use model::request::{MonitorMode, MonitorType};
 use model::{UserData, WorkMode};
+
+use super::*;
 
 #[test]
 fn an_agent_survives_its_record_in_every_state() {
@@ -41,9 +43,18 @@ fn an_agent_survives_its_record_in_every_state() {
 #[test]
 fn a_record_of_another_kind_or_a_later_version_is_refused() {
     let tenant = TenantId::parse("t1").unwrap();
-    assert!(decode(&tenant, &encode_owner_record(Token(1))).is_err());
+    assert!(decode(&tenant, &encode_owner_record(&OwnerRecord::default())).is_err());
     let later = v1::StateRecord { kind: AGENT.into(), version: VERSION + 1, body: Bytes::new() };
     let refused = decode(&tenant, &later.encode_to_vec()).unwrap_err();
     assert_eq!(refused.to_string(), "a record of agent-state cannot be read: its version is 2, this program knows 1");
-    assert_eq!(decode_owner_record(&encode_owner_record(Token(8))).unwrap(), Token(8));
+    let monitor = Monitor {
+        id: 7,
+        supervisor: Dn::parse("7130").unwrap(),
+        dn: Dn::parse("7101").unwrap(),
+        mode: MonitorMode::Coach,
+        kind: MonitorType::AllCalls,
+        until: Timestamp::from_millis(9),
+    };
+    let record = OwnerRecord { last_token: Token(8), monitors: vec![monitor] };
+    assert_eq!(decode_owner_record(&encode_owner_record(&record)).unwrap(), record);
 }

@@ -62,6 +62,13 @@ fn the_scope_is_that_of_what_is_asked_for_whatever_else_stands_in_the_frame() {
         assert!(status == 403 && said.contains("\"calls:control\""), "{frame}: {status} {said}");
         assert_eq!(answer(&calls, frame.clone()).0, 202, "{frame}");
     }
+    let monitors = caller("calls:monitor", None);
+    for name in ["TMonitorCall", "TMonitorNextCall", "TCancelMonitoring"] {
+        let frame = json!({"req": name, "ThisDN": "7130", "OtherDN": "7101", "ConnID": CONN_ID});
+        let (status, said) = answer(&calls, frame.clone());
+        assert!(status == 403 && said.contains("\"calls:monitor\""), "{frame}: {status} {said}");
+        assert_eq!(answer(&monitors, frame).0, 202);
+    }
     assert!(caller("calls:read", None).may_ask_at_all().unwrap_err().detail.unwrap().contains("agents:control"));
     assert_eq!(answer(&calls, json!({"req": "TFly", "ThisDN": "7101"})).0, 422);
 }

@@ -80,9 +80,9 @@ impl Leg {
     pub fn join(&self) -> Option<Order> {
         let membership = self.connection.membership()?;
         let heard_by = match &membership.heard_by {
-            msml::HeardBy::All => HeardBy::All,
-            msml::HeardBy::Nobody => HeardBy::Nobody,
-            msml::HeardBy::Only(connection) => HeardBy::Only(connection.as_str().into()),
+            msml::Listeners::All => HeardBy::All,
+            msml::Listeners::Nobody => HeardBy::Nobody,
+            msml::Listeners::Only(connection) => HeardBy::Only(connection.as_str().into()),
         };
         let part = Part { name: self.connection.id().into(), heard_by, hears: membership.hears };
         Some(Order::Join(self.id, membership.conference.clone(), part))

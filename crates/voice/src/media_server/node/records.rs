@@ -5,7 +5,7 @@ mod audio_write;
 
 use bytes::Bytes;
 use contracts::v1;
-use ivr::msml::{self, Command, Connection, ConnectionSnapshot, HeardBy, Membership, Running};
+use ivr::msml::{self, Command, Connection, ConnectionSnapshot, Listeners, Membership, Running};
 use media::sdp::{self, LocalAudio};
 use media::session::SessionSnapshot;
 use prost::Message as _;
@@ -81,11 +81,11 @@ pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&
         described: leg.described.as_ref().map(ToString::to_string).unwrap_or_default(),
         audio: audio.as_ref().map(audio_write::session),
         secret,
-        mute: heard_by == Some(&HeardBy::Nobody),
+        mute: heard_by == Some(&Listeners::Nobody),
         deaf: membership.as_ref().is_some_and(|membership| !membership.hears),
         heard_by: match heard_by {
-            Some(HeardBy::Only(connection)) => connection.clone(),
-            Some(HeardBy::All | HeardBy::Nobody) | None => String::new(),
+            Some(Listeners::Only(connection)) => connection.clone(),
+            Some(Listeners::All | Listeners::Nobody) | None => String::new(),
         },
         conference: Some(membership.map(|membership| membership.conference).unwrap_or_default()),
     };
@@ -111,9 +111,9 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
     let membership = conference.map(|conference| Membership {
         conference,
         heard_by: match body.heard_by {
-            _ if body.mute => HeardBy::Nobody,
-            only if only.is_empty() => HeardBy::All,
-            only => HeardBy::Only(only),
+            _ if body.mute => Listeners::Nobody,
+            only if only.is_empty() => Listeners::All,
+            only => Listeners::Only(only),
         },
         hears: !body.deaf,
     });

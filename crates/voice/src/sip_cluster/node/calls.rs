@@ -8,6 +8,7 @@ mod flows;
 mod from_sip;
 mod incoming;
 pub mod leg;
+pub mod monitoring;
 mod msml_request;
 mod options;
 mod originate;

@@ -1,13 +1,16 @@
 //! Monitoring at the node: what media is told of the supervisor's leg, and restarts in between.
 
-use ivr::msml::{Command, Streams};
-use model::plan::Destination;
-use model::request::{MonitorMode, RequestKind};
-use model::{ConnId, Dn};
+use std::time::Duration;
 
-use super::bench::{Bench, Peer, phone};
+use ivr::msml::{Command, JoinStreams};
+use model::plan::Destination;
+use model::request::{MonitorMode, MonitorType, RequestKind, RouteTo};
+use model::{ConnId, Dn, Timestamp};
+
+use super::bench::{Bench, Peer, phone, point};
 use super::calls::{request, talking};
 use super::restart::restart;
+use crate::monitors::Monitor;
 
 fn dn(text: &str) -> Dn {
     Dn::parse(text).expect("a DN")
@@ -26,7 +29,7 @@ fn plan_supervisor(bench: &mut Bench) {
 }
 
 /// What media was last told of the supervisor's part: the streams with its room, and whom it coaches.
-fn part(bench: &Bench) -> (Option<Streams>, Option<&str>) {
+fn part(bench: &Bench) -> (Option<JoinStreams>, Option<&str>) {
     let supervisor = bench.media_dialogs.get(2).copied();
     let of_it = bench.played.iter().filter(|(dialog, _)| Some(*dialog) == supervisor);
     of_it.fold((None, None), |part, (_, command)| match command {
@@ -41,7 +44,7 @@ fn nobody_hears_a_supervisor_even_before_it_answers() {
     let (mut bench, conn_id) = talking();
     monitor(&mut bench, conn_id, MonitorMode::Mute);
     plan_supervisor(&mut bench);
-    assert_eq!(part(&bench), (Some(Streams::HearsOnly), None));
+    assert_eq!(part(&bench), (Some(JoinStreams::HearsOnly), None));
 }
 
 #[test]
@@ -53,10 +56,10 @@ fn media_is_told_of_each_change_and_whom_a_supervisor_coaches() {
     bench.phone_answers();
     monitor(&mut bench, conn_id, MonitorMode::Coach);
     let (streams, coached) = part(&bench);
-    assert_eq!(streams, Some(Streams::HearsOnly));
+    assert_eq!(streams, Some(JoinStreams::HearsOnly));
     assert!(coached.is_some_and(|coached| coached.starts_with(&format!("{conn_id}.32770."))), "{coached:?}");
     monitor(&mut bench, conn_id, MonitorMode::Connect);
-    assert_eq!(part(&bench), (Some(Streams::Both), None));
+    assert_eq!(part(&bench), (Some(JoinStreams::Both), None));
     bench.bye(Peer::Caller);
     bench.bye(Peer::Phone);
     assert_eq!(bench.node.calls(), 0, "{:?}", bench.story);
@@ -90,4 +93,64 @@ fn a_call_is_monitored_after_a_restart_between_any_two_steps() {
         bench.bye(Peer::Caller);
         assert_eq!(bench.node.calls(), 0, "{failed_at}");
     }
+}
+
+fn supervisor(id: u64, kind: MonitorType) -> Monitor {
+    let (mode, until) = (MonitorMode::Mute, Timestamp::MAX);
+    Monitor { id, supervisor: dn("7102"), dn: dn("7101"), mode, kind, until }
+}
+
+/// Tells the node who monitors, and answers the dial plan's question if the supervisor is to be rung. Returns whether it is.
+fn rings_after(bench: &mut Bench, monitors: Vec<Monitor>) -> bool {
+    let tenant = bench.node.tenants().pop_first().expect("a call");
+    bench.node.monitors_read(&tenant, monitors, bench.now);
+    bench.run();
+    is_being_rung(bench)
+}
+
+fn is_being_rung(bench: &Bench) -> bool {
+    bench.node.table().values().any(|entry| entry.thread.first().invitation.is_some())
+}
+
+/// The number of a monitor that began now.
+fn now(bench: &Bench) -> u64 {
+    bench.now.as_micros() + 1
+}
+
+#[test]
+fn a_supervisor_is_rung_for_the_call_in_progress_or_for_those_that_come() {
+    for (kind, rung) in [(MonitorType::Current, true), (MonitorType::OneCall, false), (MonitorType::AllCalls, false)] {
+        let (mut bench, _) = talking();
+        let monitors = vec![supervisor(now(&bench), kind)];
+        assert_eq!(rings_after(&mut bench, monitors), rung, "{kind:?}");
+    }
+    for kind in MonitorType::ALL {
+        let mut bench = Bench::new();
+        let conn_id = bench.call("9000", point());
+        let monitors = vec![supervisor(now(&bench), kind)];
+        assert!(!rings_after(&mut bench, monitors), "nobody talks yet");
+        let route =
+            request(conn_id, "9000", |id| RequestKind::RouteCall(id, RouteTo::Dn { dn: dn("7101"), agent: None }));
+        bench.node.request(route, bench.now).expect("the call is here");
+        bench.run();
+        bench.plan(phone(15_000));
+        bench.phone_rings();
+        bench.phone_answers();
+        assert!(is_being_rung(&bench), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_supervisor_is_rung_once_for_a_call() {
+    let (mut bench, _) = talking();
+    let monitors = vec![supervisor(now(&bench), MonitorType::Current)];
+    assert!(rings_after(&mut bench, monitors.clone()));
+    plan_supervisor(&mut bench);
+    bench.phone_rings();
+    bench.pass(Duration::from_secs(16));
+    assert!(!is_being_rung(&bench));
+    let others = vec![supervisor(now(&bench) + 1, MonitorType::AllCalls), monitors[0].clone()];
+    assert!(!rings_after(&mut bench, others), "the first has been tried, the second is for calls that come");
+    let expired = Monitor { until: bench.now, ..supervisor(now(&bench) + 2, MonitorType::Current) };
+    assert!(!rings_after(&mut bench, vec![expired]));
 }

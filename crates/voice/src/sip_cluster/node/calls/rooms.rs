@@ -1,7 +1,7 @@
 //! Rooms: where media brings legs together. The thread says which seat a leg is to have in which room; media is told until it has it there.
 
 use call::call::{HeardBy, Seat};
-use ivr::msml::{self, Command, Streams};
+use ivr::msml::{self, Command, JoinStreams};
 use model::{ConnId, LegId, Timestamp};
 use sip::{Message, StatusCode};
 
@@ -70,11 +70,11 @@ impl Node {
             HeardBy::All | HeardBy::Nobody => None,
         };
         let streams = match (seat.heard_by, seat.hears, &coached) {
-            (HeardBy::All, true, _) => Streams::Both,
+            (HeardBy::All, true, _) => JoinStreams::Both,
             // Who is heard by one alone is so by what follows.
-            (HeardBy::All, false, _) | (HeardBy::Only(_), false, Some(_)) => Streams::SpeaksOnly,
-            (HeardBy::Nobody | HeardBy::Only(_), true, _) => Streams::HearsOnly,
-            (HeardBy::Nobody | HeardBy::Only(_), false, _) => Streams::Neither,
+            (HeardBy::All, false, _) | (HeardBy::Only(_), false, Some(_)) => JoinStreams::SpeaksOnly,
+            (HeardBy::Nobody | HeardBy::Only(_), true, _) => JoinStreams::HearsOnly,
+            (HeardBy::Nobody | HeardBy::Only(_), false, _) => JoinStreams::Neither,
         };
         let join = Command::Join { connection: connection.clone(), conference: room(conn_id, seat.room), streams };
         let coach = coached.map(|heard_by| Command::Coach { connection, heard_by });

@@ -54,6 +54,7 @@ impl Node {
         }
         self.calls.arm(conn_id);
         self.join_rooms(conn_id, now);
+        self.ring_supervisors(conn_id, now);
     }
 
     /// The timer of a call is due.

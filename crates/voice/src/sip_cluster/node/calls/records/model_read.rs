@@ -3,13 +3,14 @@
 use call::CallSnapshot;
 use call::call::{
     Asked, ConsultsFor, Feature, HoldAsked, HoldWay, Invitation, InvitationStep, LegProgress, NewConsultation,
-    NextNumbers, Observes, Offer, Originating, OriginatingStep, Party, PartyNo, PinAsk, Playing, Point, Purpose, Recall, Routing,
-    Stage, Timer, Transfer, Waiting,
+    NextNumbers, Observes, Offer, Originating, OriginatingStep, Party, PartyNo, PinAsk, Playing, Point, Purpose,
+    Recall, Routing, Stage, Timer, Transfer, Waiting,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
 use contracts::wire::{
-    call_type_from_wire, dn_role_from_wire, monitor_mode_from_wire, treatment_from_wire, user_data_from_wire, uuid_from_wire,
+    call_type_from_wire, dn_role_from_wire, monitor_mode_from_wire, treatment_from_wire, user_data_from_wire,
+    uuid_from_wire,
 };
 use model::plan::{Caller, FeatureCode, Service};
 use model::request::MonitorMode;

@@ -7,7 +7,9 @@ use call::call::{
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
-use contracts::wire::{call_type_to_wire, dn_role_to_wire, monitor_mode_to_wire, treatment_to_wire, user_data_to_wire, uuid_to_wire};
+use contracts::wire::{
+    call_type_to_wire, dn_role_to_wire, monitor_mode_to_wire, treatment_to_wire, user_data_to_wire, uuid_to_wire,
+};
 use model::plan::{Caller, FeatureCode, Service};
 use model::{AgentId, Timestamp};
 

@@ -1,0 +1,104 @@
+//! Supervisors that monitor calls of agents: rung once for each call that an agent has answered.
+
+use std::collections::{BTreeSet, HashMap};
+
+use call::call::{LegProgress, Stage};
+use call::{CallSnapshot, Input};
+use model::request::MonitorType;
+use model::{ConnId, ReferenceId, Request, RequestKind, TenantId, Timestamp, UserData};
+
+use crate::monitors::Monitor;
+use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::faults::Doing;
+
+/// The requester of what the node itself asks for.
+const REQUESTER: &str = "sip-cluster";
+
+/// The supervisors of the tenants that have calls here.
+#[derive(Debug, Default)]
+pub struct Monitors {
+    of: HashMap<TenantId, Vec<Monitor>>,
+    /// The calls for which a supervisor was rung, or is not to be.
+    done: HashMap<ConnId, BTreeSet<u64>>,
+}
+
+impl Monitors {
+    fn is_done(&self, conn_id: ConnId, id: u64) -> bool {
+        self.done.get(&conn_id).is_some_and(|ids| ids.contains(&id))
+    }
+}
+
+impl Node {
+    /// The tenants that have calls here.
+    pub fn tenants(&self) -> BTreeSet<TenantId> {
+        self.calls.values().map(|entry| entry.tenant.clone()).collect()
+    }
+
+    /// The supervisors of a tenant have been read again.
+    pub fn monitors_read(&mut self, tenant: &TenantId, monitors: Vec<Monitor>, now: Timestamp) {
+        let before = self.monitors.of.get(tenant).map(Vec::as_slice).unwrap_or_default();
+        if monitors == before {
+            return;
+        }
+        let is_new = |monitor: &&Monitor| before.iter().all(|known| known.id != monitor.id);
+        let new: Vec<Monitor> = monitors.iter().filter(is_new).cloned().collect();
+        let threads: Vec<ConnId> =
+            self.calls.iter().filter(|(_, entry)| entry.tenant == *tenant).map(|(thread, _)| *thread).collect();
+        for entry in threads.iter().filter_map(|thread| self.calls.get(thread)) {
+            for (monitor, call) in new.iter().flat_map(|monitor| entry.thread.calls().map(move |call| (monitor, call)))
+            {
+                // Only the calls that come are meant. The number of a monitor is the time when it began.
+                let came_before = call.created_at.as_micros() < monitor.id && is_answered_at(call, monitor);
+                if monitor.kind != MonitorType::Current && came_before {
+                    self.monitors.done.entry(call.conn_id).or_default().insert(monitor.id);
+                }
+            }
+        }
+        let calls = &self.calls;
+        self.monitors.done.retain(|conn_id, _| calls.thread_of(*conn_id).is_some());
+        if monitors.is_empty() {
+            self.monitors.of.remove(tenant);
+        } else {
+            self.monitors.of.insert(tenant.clone(), monitors);
+        }
+        for thread in threads {
+            self.attempt(Doing::OtherInput("monitoring"), now, |node| node.ring_supervisors(thread, now));
+        }
+    }
+
+    /// Rings a supervisor for whom a call of the thread is meant; the others follow when that one has answered.
+    pub(in crate::sip_cluster::node) fn ring_supervisors(&mut self, thread: ConnId, now: Timestamp) {
+        let Some(entry) = self.calls.get(&thread) else { return };
+        let Some(monitors) = self.monitors.of.get(&entry.tenant) else { return };
+        let is_due = |monitor: &&Monitor, call: &CallSnapshot| {
+            monitor.until > now
+                && is_answered_at(call, monitor)
+                && call.party_at(&monitor.supervisor).is_none()
+                && !self.monitors.is_done(call.conn_id, monitor.id)
+        };
+        let is_free = |call: &&CallSnapshot| call.invitation.is_none() && call.transfer.is_none();
+        let due = entry
+            .thread
+            .calls()
+            .filter(is_free)
+            .find_map(|call| Some((call.conn_id, monitors.iter().find(|monitor| is_due(monitor, call))?.clone())));
+        let Some((conn_id, monitor)) = due else { return };
+        let request = Request {
+            tenant: entry.tenant.clone(),
+            requester: REQUESTER.to_owned(),
+            reference: ReferenceId(0),
+            this_dn: monitor.supervisor,
+            kind: RequestKind::MonitorCall(conn_id, monitor.dn, monitor.mode),
+            reasons: UserData::new(),
+            extensions: UserData::new(),
+        };
+        self.monitors.done.entry(conn_id).or_default().insert(monitor.id);
+        self.feed(thread, Input::Request(request), now);
+    }
+}
+
+/// Whether the agent is a party of the call, which has been answered.
+fn is_answered_at(call: &CallSnapshot, monitor: &Monitor) -> bool {
+    let party = call.party_at(&monitor.dn).filter(|party| party.observes.is_none() && party.established);
+    call.stage == Stage::Talking && party.is_some_and(|party| party.progress == LegProgress::Answered)
+}
