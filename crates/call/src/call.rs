@@ -20,6 +20,7 @@ mod hold;
 mod in_thread;
 mod incoming;
 mod invitation;
+mod keys;
 mod monitor;
 mod mute;
 mod offer;
@@ -244,6 +245,13 @@ pub enum Output {
     HoldLeg(LegId),
     /// Ask the phone to retrieve the call.
     RetrieveLeg(LegId),
+    /// Send digits to those who hear the leg, as if its phone had pressed them.
+    SendKeys {
+        /// The leg.
+        leg: LegId,
+        /// The digits.
+        digits: String,
+    },
     /// Tell a phone how the transfer goes that it asked for; its leg is released after a success.
     TransferOutcome {
         /// The leg.

@@ -194,6 +194,8 @@ impl ErrorCode {
     pub const DN_BUSY: Self = Self(231);
     /// No answer at DN.
     pub const NO_ANSWER: Self = Self(232);
+    /// The digits are not valid.
+    pub const INVALID_DTMF: Self = Self(302);
     /// Invalid destination.
     pub const INVALID_DESTINATION: Self = Self(415);
     /// The agent id is in use elsewhere.

@@ -11,7 +11,7 @@ use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 
 use super::facts::answering;
 use super::point::Point;
-use super::state::{Asked, CallSnapshot, Offer, Routing, Stage};
+use super::state::{Asked, CallSnapshot, Invitation, InvitationStep, Offer, Routing, Stage};
 use super::timer::Timer;
 use super::{Call, Output};
 
@@ -21,11 +21,19 @@ type Outcome = Result<(), (ErrorCode, &'static str)>;
 const PHONE_ANSWER: Duration = Duration::from_secs(10);
 
 impl Call {
-    /// What rings at the DN of the request.
+    /// What rings at the DN of the request: the call, or a phone that is being brought into it.
     fn alerting(&mut self, asked: &Asked) -> Result<&mut Offer, (ErrorCode, &'static str)> {
-        match &mut self.s.stage {
-            Stage::Offering(offer) if offer.dn == asked.this_dn && offer.trunk.is_none() && offer.rang => Ok(offer),
-            _ => Err((ErrorCode::INVALID_CALL_STATE, "the call does not ring at this DN")),
+        let rings = |offer: &&mut Offer| offer.dn == asked.this_dn && offer.trunk.is_none() && offer.rang;
+        let offer = self.ringing_offer().filter(rings);
+        offer.ok_or((ErrorCode::INVALID_CALL_STATE, "the call does not ring at this DN"))
+    }
+
+    fn ringing_offer(&mut self) -> Option<&mut Offer> {
+        match (&mut self.s.stage, &mut self.s.invitation) {
+            (Stage::Offering(offer), _) | (_, Some(Invitation { step: InvitationStep::Ringing(offer), .. })) => {
+                Some(offer)
+            }
+            _ => None,
         }
     }
 
@@ -47,11 +55,8 @@ impl Call {
 
     /// The phone does not support a request to answer.
     pub(super) fn answer_refused(&mut self, leg: LegId, now: Timestamp) {
-        let asked = match &mut self.s.stage {
-            Stage::Offering(offer) if offer.legs.contains(&leg) => offer.answer_asked.take(),
-            _ => None,
-        };
-        if let Some(asked) = asked {
+        let offer = self.ringing_offer().filter(|offer| offer.legs.contains(&leg));
+        if let Some(asked) = offer.and_then(|offer| offer.answer_asked.take()) {
             self.s.timers.disarm(Timer::PhoneAnswer);
             self.refuse_asked(&asked, ErrorCode::UNSUPPORTED, "the phone cannot be answered by a request", now);
         }
@@ -59,11 +64,7 @@ impl Call {
 
     /// The phone has not answered in time after the request.
     pub(super) fn answer_overdue(&mut self, now: Timestamp) {
-        let asked = match &mut self.s.stage {
-            Stage::Offering(offer) => offer.answer_asked.take(),
-            _ => None,
-        };
-        if let Some(asked) = asked {
+        if let Some(asked) = self.ringing_offer().and_then(|offer| offer.answer_asked.take()) {
             self.refuse_asked(&asked, ErrorCode::TIMEOUT, "the phone did not answer", now);
         }
     }
@@ -72,6 +73,9 @@ impl Call {
 
     /// Looks up the redirection's target; the phone keeps ringing until then.
     pub(super) fn redirect(&mut self, to: Dn, asked: Asked, now: Timestamp) -> Outcome {
+        let Stage::Offering(_) = &self.s.stage else {
+            return Err((ErrorCode::INVALID_CALL_STATE, "the call does not ring at this DN"));
+        };
         let offer = self.alerting(&asked)?;
         if offer.redirect.is_some() {
             return Err((ErrorCode::INVALID_CALL_STATE, "the call is being redirected already"));

@@ -23,6 +23,8 @@ pub(crate) struct Consultation {
     pub(crate) asked: Option<Asked>,
     /// What the dial plan says of its number.
     pub(crate) destination: Destination,
+    /// Whether the call that it is about is transferred to it at once.
+    pub(crate) mute: bool,
 }
 
 /// What a call had beside the party that merges it into another call.
@@ -56,13 +58,25 @@ impl Call {
     /// A request to consult. Who asks stays connected until the destination is known.
     pub(super) fn consult(&mut self, request: Request, conn_id: ConnId, uuid: CallUuid, now: Timestamp) {
         let asked = Asked::by(&request);
-        let RequestKind::InitiateTransfer(_, to, user_data) = request.kind else { return };
+        let (to, user_data, mute) = match request.kind {
+            RequestKind::InitiateTransfer(_, to, user_data) => (to, user_data, false),
+            RequestKind::MuteTransfer(_, to, user_data) => (to, user_data, true),
+            _ => return,
+        };
         if self.s.transfer.as_ref().is_some_and(|open| open.asked.as_ref() == Some(&asked) && open.to == to) {
             return;
         }
         let connected = self.s.party_at(&asked.this_dn).filter(|party| party.away || !party.held);
         let party = connected.map(|party| party.number);
-        let consultation = NewConsultation { conn_id, uuid, user_data };
+        // What would keep the transfer from being completed is refused before anything has changed.
+        if mute
+            && let Some(party) = party
+            && (self.s.talkers().count() != 2 || self.s.is_one_away(party))
+        {
+            let text = "only a call of two parties who hear each other can be transferred so";
+            return self.refuse_asked(&asked, ErrorCode::CANNOT_INITIATE_TRANSFER, text, now);
+        }
+        let consultation = NewConsultation { conn_id, uuid, user_data, mute };
         if let Err((code, text)) = self.look_up_transfer(party, to, Some(asked.clone()), Some(consultation), now) {
             self.refuse_asked(&asked, code, text, now);
         }
@@ -92,7 +106,7 @@ impl Call {
             (consulting.leg, consulting.progress) = (party.leg, LegProgress::Answered);
             consulting.agent = party.agent.clone();
         }
-        self.begun = Some(Consultation { call, asked, destination });
+        self.begun = Some(Consultation { call, asked, destination, mute: new.mute });
     }
 
     // ---- the consultation

@@ -11,6 +11,8 @@ pub struct NewConsultation {
     pub uuid: CallUuid,
     /// Pairs that it has beyond those of the call that it is about.
     pub user_data: UserData,
+    /// Whether the call is transferred to it as soon as it begins.
+    pub mute: bool,
 }
 
 /// The call that a consultation is about.

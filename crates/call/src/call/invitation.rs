@@ -126,13 +126,21 @@ impl Call {
         self.invited_rings(now);
         self.s.timers.disarm(Timer::NoAnswer);
         let observes = self.s.is_to_monitor();
-        let Some(Invitation { by, asked, step: InvitationStep::Ringing(offer), .. }) = self.s.invitation.take() else {
+        let Some(Invitation { by, asked, step: InvitationStep::Ringing(mut offer), .. }) = self.s.invitation.take()
+        else {
             return;
         };
+        let answer_asked = offer.answer_asked.take();
+        self.s.timers.disarm(Timer::PhoneAnswer);
         for other in offer.legs.iter().filter(|other| **other != leg) {
             self.push(Output::CancelLeg(*other));
         }
         let number = self.join(offer, leg);
+        if let Some(asked) = answer_asked
+            && let Some(done) = self.s.party(number).and_then(|party| self.party_event(EventName::ACK, party))
+        {
+            self.fact(answering(done, &asked), now);
+        }
         if let Some(observes) = observes {
             return self.observer_joins(number, observes, &asked, now);
         }
@@ -172,6 +180,13 @@ impl Call {
     pub(super) fn end_invitation(&mut self, why: CallState, refusal: (ErrorCode, &'static str), now: Timestamp) {
         for leg in self.s.invited().map(|offer| offer.legs.clone()).unwrap_or_default() {
             self.push(Output::CancelLeg(leg));
+        }
+        if let Some(Invitation { step: InvitationStep::Ringing(offer), .. }) = &mut self.s.invitation
+            && let Some(asked) = offer.answer_asked.take()
+        {
+            self.s.timers.disarm(Timer::PhoneAnswer);
+            let text = "the call does not ring there any more";
+            self.refuse_asked(&asked, ErrorCode::INVALID_CALL_STATE, text, now);
         }
         if let Some(mut released) = self.invited_event_if_rang(EventName::Released) {
             released.call_state = Some(why);

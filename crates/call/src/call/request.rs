@@ -82,6 +82,7 @@ impl Call {
             RequestKind::RedirectCall(_, to) => self.redirect(to, asked, now),
             RequestKind::SingleStepTransfer(_, to) => self.transfer(to, asked, now),
             RequestKind::SingleStepConference(_, to) => self.invite(to, asked, now),
+            RequestKind::SendDtmf(_, digits) => self.send_dtmf(digits, &asked, now),
             RequestKind::SetMuteOn(_, of) => self.set_sense((Sense::Voice, true), of.as_ref(), &asked, now),
             RequestKind::SetMuteOff(_, of) => self.set_sense((Sense::Voice, false), of.as_ref(), &asked, now),
             RequestKind::ListenDisconnect(_, of) => self.set_sense((Sense::Hearing, true), of.as_ref(), &asked, now),
@@ -98,6 +99,7 @@ impl Call {
             | RequestKind::MakeCall(..) => Err((ErrorCode::UNSUPPORTED, "not a request about a call")),
             // The thread carries them out, for they concern two calls.
             RequestKind::InitiateTransfer(..)
+            | RequestKind::MuteTransfer(..)
             | RequestKind::CompleteTransfer(..)
             | RequestKind::CompleteConference(..)
             | RequestKind::AlternateCall(..)

@@ -279,7 +279,7 @@ pub struct Request {
     pub extensions: ::core::option::Option<UserData>,
     #[prost(
         oneof = "request::Kind",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45"
     )]
     pub kind: ::core::option::Option<request::Kind>,
 }
@@ -355,6 +355,10 @@ pub mod request {
         MonitorNextCall(super::MonitorNextCall),
         #[prost(message, tag = "43")]
         CancelMonitoring(super::CancelMonitoring),
+        #[prost(message, tag = "44")]
+        SendDtmf(super::SendDtmf),
+        #[prost(message, tag = "45")]
+        MuteTransfer(super::Consult),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -418,6 +422,13 @@ pub struct MonitorCall {
     pub other_dn: ::prost::alloc::string::String,
     #[prost(enumeration = "MonitorMode", tag = "3")]
     pub monitor_mode: i32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SendDtmf {
+    #[prost(fixed64, tag = "1")]
+    pub conn_id: u64,
+    #[prost(string, tag = "2")]
+    pub digits: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MonitorNextCall {
@@ -2361,6 +2372,9 @@ pub struct NewConsultationRecord {
     pub uuid: ::prost::bytes::Bytes,
     #[prost(message, optional, tag = "3")]
     pub user_data: ::core::option::Option<UserData>,
+    /// It is transferred as soon as it begins.
+    #[prost(bool, tag = "4")]
+    pub mute: bool,
 }
 /// A call that goes back to who transferred it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -115,6 +115,7 @@ const fn reporting_row(name: EventName) -> Option<(&'static str, &'static str)> 
         EventName::PartyChanged => {
             ("call", "the other side has changed by a transfer, or the party came from another call")
         }
+        EventName::DtmfSent => ("call", "digits were sent for a phone by request"),
         EventName::MuteOn => ("call", "the others hear the party no more"),
         EventName::MuteOff => ("call", "they hear it again"),
         EventName::ListenDisconnected => ("call", "the party hears the others no more"),
@@ -140,11 +141,9 @@ const fn reporting_row(name: EventName) -> Option<(&'static str, &'static str)> 
         EventName::SessionStarted => ("session", "an application begins to run for a call"),
         EventName::TargetSelected => ("session", "an application has chosen where its call goes"),
         EventName::SessionEnded => ("session", "an application is through with its call, or has failed"),
-        EventName::DtmfSent
-        | EventName::DigitsCollected
-        | EventName::AgentReserved
-        | EventName::Registered
-        | EventName::UserEvent => return None,
+        EventName::DigitsCollected | EventName::AgentReserved | EventName::Registered | EventName::UserEvent => {
+            return None;
+        }
     })
 }
 

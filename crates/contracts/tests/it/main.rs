@@ -221,6 +221,7 @@ fn any_frame() -> impl Strategy<Value = serde_json::Value> {
         "TransferConnID",
         "HeldConnID",
         "AgentID",
+        "Digits",
         "MonitorMode",
         "MonitorType",
         "AgentWorkMode",

@@ -84,6 +84,10 @@ impl FrameField {
         Shape::OneOf(&["mute", "coach", "connect"]),
         "whether nobody hears this DN (`mute`), only the agent (`coach`), or all (`connect`)",
     );
+    /// Keys of a phone.
+    pub const DIGITS: Self = Self::new("Digits", Shape::Text, "up to 32 of `0` to `9`, `*`, `#`, `A` to `D`")
+        .required()
+        .refused_by(ErrorCode::INVALID_DTMF);
     /// Which calls of an agent a supervisor monitors.
     pub const MONITOR_TYPE: Self = Self::new(
         "MonitorType",

@@ -94,6 +94,11 @@ macro_rules! with_requests {
                     other_dn: Dn = [FrameField::OTHER_DN.required()],
                     user_data: UserData = [FrameField::USER_DATA]
                 ): Consult, ["TInitiateTransfer", "TInitiateConference"], Party => Dialing;
+                /// Hands the call to another number, in a call of its own, as soon as that one rings.
+                MuteTransfer(
+                    other_dn: Dn = [FrameField::OTHER_DN.required()],
+                    user_data: UserData = [FrameField::USER_DATA]
+                ): Consult, ["TMuteTransfer"], Party => Released;
                 /// Connects the held call with the one that was consulted, and leaves both.
                 CompleteTransfer(transfer_conn_id: ConnId = [FrameField::TRANSFER_CONN_ID]):
                     WithConsultation, ["TCompleteTransfer"], Party => Released;
@@ -106,6 +111,8 @@ macro_rules! with_requests {
                 /// Removes another party from a conference.
                 DeleteFromConference(other_dn: Dn = [FrameField::OTHER_DN.required()]):
                     WithParty, ["TDeleteFromConference"], Party => PartyDeleted;
+                /// Sends digits to the others, as if they were pressed at this DN.
+                SendDtmf(digits: String = [FrameField::DIGITS]): SendDtmf, ["TSendDTMF"], Party => DtmfSent;
                 /// The others hear this DN, or the party at `OtherDN`, no more.
                 SetMuteOn(other_dn: Option<Dn> = [FrameField::PARTY]): OfParty, ["TSetMuteOn"], Party => MuteOn;
                 /// The others hear it again.

@@ -206,3 +206,15 @@ fn a_consultation_outlives_a_crash() -> Result<()> {
     talk.agent.wait_for("CALL_CLOSED", SOON)?;
     talk.hear_each_other_and_end().map(drop)
 }
+
+#[test]
+fn a_mute_transfer_rings_the_other_phone_for_the_caller() -> Result<()> {
+    let mut talk = talk(Answer::Auto)?;
+    let released = talk.ask("TMuteTransfer", 81, &[("ConnID", &talk.conn), ("OtherDN", "7130")])?;
+    assert_eq!((released.text("ConnID"), released.text("CallState")), (talk.conn.as_str(), "Transferred"));
+    talk.agent.wait_for("CALL_CLOSED", SOON)?;
+    let established = talk.watch.wait_for("Established@7130", SOON)?;
+    assert_eq!(established.text("ConnID"), talk.conn);
+    talk.second.wait_for("CALL_ESTABLISHED", SOON)?;
+    talk.hear_each_other_and_end().map(drop)
+}

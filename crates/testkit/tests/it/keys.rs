@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::json;
 use testkit::agents::{baresip_phone, sipp_agent};
 use testkit::caller::{Caller, prompt_samples};
 use testkit::rtp::KeyPacket;
-use testkit::{Answer, Endpoint, Installation, audio, wait};
+use testkit::{Answer, Endpoint, Installation, Watch, audio, wait};
 
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
@@ -129,4 +130,24 @@ fn each_phone_gets_packets_of_the_length_that_it_asks_for() -> Result<()> {
         site.is_at_rest()?;
     }
     Ok(())
+}
+
+#[test]
+fn digits_of_a_request_are_seen_at_the_other_phone_in_their_order() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut one = baresip_phone(&site, 10, "7101", Answer::Auto)?;
+    let mut other = baresip_phone(&site, 11, "7102", Answer::Auto)?;
+    one.dial("7102")?;
+    let conn_id = watch.wait_for("Established@7101", SOON)?.text("ConnID").to_owned();
+    let frame = json!({"req": "TSendDTMF", "ThisDN": "7101", "ConnID": conn_id, "Digits": "4711#", "ReferenceID": 9});
+    site.request(&frame)?;
+    assert_eq!(watch.answer_to(9, SOON)?.brief(), "DtmfSent@7101");
+    for digit in ["4", "7", "1", "1", "#"] {
+        let seen = other.wait_for("CALL_DTMF_START", SOON).with_context(|| format!("the key {digit}"))?;
+        ensure!(seen["param"] == digit, "{seen}");
+    }
+    one.hang_up()?;
+    other.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()
 }

@@ -220,7 +220,7 @@ impl Node {
             return Err(ErrorCode::INVALID_CONN_ID);
         }
         let input = match request.kind {
-            RequestKind::InitiateTransfer(..) => {
+            RequestKind::InitiateTransfer(..) | RequestKind::MuteTransfer(..) => {
                 Input::Consult { request, conn_id: self.ids.next_conn_id(now), uuid: self.ids.next_uuid() }
             }
             _ => Input::Request(request),

@@ -314,3 +314,46 @@ struct ConnIdOf;
 impl ConnIdOf {
     const SECOND: model::ConnId = model::ConnId(CONSULTATION.0 + 1);
 }
+
+#[test]
+fn a_mute_transfer_leaves_the_call_to_the_number_as_soon_as_it_rings() {
+    let (mut bench, agent) = Bench::talking();
+    bench.take();
+    bench.news();
+    bench.ask(RequestKind::MuteTransfer(CONN, dn("5002"), UserData::new()), "5001");
+    bench.plan(phone("5002", 1));
+    let outputs = bench.take();
+    let rung = outputs.iter().find_map(|output| match output {
+        Output::RingLeg { leg, .. } => Some(*leg),
+        _ => None,
+    });
+    let other = rung.expect("it rings");
+    assert!(outputs.contains(&Output::ReleaseLeg(agent)), "its phone is free");
+    let answers = bench.facts.iter().filter(|fact| fact.event.reference.0 == 17).map(|fact| fact.event.name);
+    assert_eq!(answers.collect::<Vec<_>>(), [EventName::Released], "one answer");
+    assert_eq!(
+        bench.news(),
+        [
+            "Held@5001",
+            "CallCreated of 1",
+            "Dialing@5001 of 1",
+            "Released@5001 of 1 Transferred",
+            "Released@5001 Transferred",
+            "CallDeleted of 1 Transferred"
+        ]
+    );
+    bench.give(Input::LegRinging(other));
+    bench.give(Input::LegAnswered(other));
+    assert_eq!(bench.news(), ["Ringing@5002 Transferred", "Established@5002"]);
+    bench.give(Input::LegReleased(CALLER_LEG));
+    assert!(bench.over());
+}
+
+#[test]
+fn a_mute_transfer_that_cannot_be_completed_changes_nothing() {
+    let (mut bench, _) = Bench::talking();
+    bench.ask(RequestKind::MuteTransfer(CONN, dn("5002"), UserData::new()), "5001");
+    bench.plan(phone("5002", 0));
+    assert_eq!(bench.error(), ErrorCode::OUT_OF_SERVICE);
+    assert_eq!(bench.call.calls().count(), 1);
+}

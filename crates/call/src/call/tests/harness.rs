@@ -186,7 +186,9 @@ impl Bench {
             reasons: UserData::new(),
             extensions: UserData::new(),
         };
-        let RequestKind::InitiateTransfer(..) = request.kind else { return self.give(Input::Request(request)) };
+        let (RequestKind::InitiateTransfer(..) | RequestKind::MuteTransfer(..)) = request.kind else {
+            return self.give(Input::Request(request));
+        };
         self.consultations += 1;
         let conn_id = ConnId(CONN.0 + self.consultations);
         self.give(Input::Consult { request, conn_id, uuid: CallUuid(7 + u128::from(self.consultations)) });

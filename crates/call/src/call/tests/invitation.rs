@@ -160,3 +160,28 @@ fn who_consults_meanwhile_is_in_the_conference_afterwards() {
     let away: Vec<bool> = bench.call.first().parties.iter().map(|party| party.away).collect();
     assert_eq!(away, [false, false, false]);
 }
+
+#[test]
+fn who_is_brought_in_may_answer_by_request() {
+    let (mut bench, leg) = ringing();
+    bench.news();
+    bench.ask(RequestKind::AnswerCall(CONN), "5002");
+    assert!(bench.take().contains(&Output::AskAnswer(leg)));
+    bench.give(Input::LegAnswered(leg));
+    assert_eq!(bench.fact(EventName::ACK).reference, ReferenceId(17));
+    assert_eq!(bench.news(), ["ACK@5002", "Established@5002 Conferenced", "PartyAdded@5001 Conferenced"]);
+    for end in [Input::AnswerRefused(leg), Input::LegFailed { leg, status: 486 }] {
+        let (mut bench, _) = ringing();
+        bench.ask(RequestKind::AnswerCall(CONN), "5002");
+        bench.news();
+        bench.give(end);
+        assert!(bench.news().iter().any(|fact| fact == "Error@5002"));
+    }
+    let (mut bench, _) = ringing();
+    bench.ask(RequestKind::AnswerCall(CONN), "5002");
+    bench.news();
+    bench.pass(Duration::from_secs(10));
+    assert_eq!(bench.news(), ["Error@5002"], "it does not obey; it rings on");
+    bench.ask(RequestKind::RedirectCall(CONN, dn("5003")), "5002");
+    assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE);
+}

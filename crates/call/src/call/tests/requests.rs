@@ -131,3 +131,25 @@ fn a_claimed_call_numbers_its_events_anew_under_the_new_token() {
     let ids: Vec<_> = bench.facts.iter().map(|fact| (fact.id.token.0, fact.id.seq.0)).collect();
     assert_eq!(ids, [(2, 1), (2, 2)]);
 }
+
+#[test]
+fn digits_are_sent_for_a_party_and_no_fact_has_them() {
+    let (mut bench, agent) = Bench::talking();
+    bench.take();
+    bench.ask(RequestKind::SendDtmf(CONN, "4711#".to_owned()), "5001");
+    assert!(bench.take().contains(&Output::SendKeys { leg: agent, digits: "4711#".to_owned() }));
+    let sent = bench.fact(EventName::DtmfSent);
+    assert_eq!((sent.reference, sent.collected_digits.as_deref()), (ReferenceId(17), None));
+    for (digits, this_dn, code) in [
+        ("", "5001", ErrorCode::INVALID_DTMF),
+        ("12x", "5001", ErrorCode::INVALID_DTMF),
+        ("123456789012345678901234567890123", "5001", ErrorCode::INVALID_DTMF),
+        ("1", "5002", ErrorCode::INVALID_CALL_STATE),
+    ] {
+        bench.ask(RequestKind::SendDtmf(CONN, digits.to_owned()), this_dn);
+        assert_eq!(bench.error(), code, "{digits:?}");
+    }
+    bench.give(Input::LegHeld(agent));
+    bench.ask(RequestKind::SendDtmf(CONN, "1".to_owned()), "5001");
+    assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE, "it holds the call");
+}

@@ -54,6 +54,7 @@ impl Node {
             Output::AskAnswer(leg) => self.ask_answer(conn_id, leg, now),
             Output::HoldLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Hold, now),
             Output::RetrieveLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Retrieve, now),
+            Output::SendKeys { leg, digits } => self.send_keys(conn_id, leg, &digits, now),
             Output::TransferOutcome { leg, status } => self.tell_transfer(conn_id, leg, StatusCode(status), now),
             Output::StartTreatment { leg, id, treatment } => {
                 let treatment = self.as_chosen(conn_id, id, treatment);

@@ -136,6 +136,23 @@ impl Node {
         }
     }
 
+    /// Tells media of keys as if the leg's phone had reported them.
+    pub(in crate::sip_cluster::node) fn send_keys(
+        &mut self,
+        conn_id: ConnId,
+        leg: LegId,
+        digits: &str,
+        now: Timestamp,
+    ) {
+        let Some(media) = self.leg(conn_id, leg).and_then(|leg| leg.media) else { return };
+        for digit in digits.chars() {
+            let body = Body::new(KEY_TYPES[0], format!("Signal={digit}\r\nDuration=160\r\n").into_bytes());
+            if let Err(error) = self.agent.info(media, body, Vec::new(), now) {
+                return tracing::debug!(%conn_id, %error, "keys cannot be passed to media now");
+            }
+        }
+    }
+
     /// A phone without telephone events reports a key by INFO. The key goes to media, which collects keys and passes them to the
     /// other party.
     fn key_by_info(&mut self, conn_id: ConnId, leg: LegId, message: &Message, now: Timestamp) {

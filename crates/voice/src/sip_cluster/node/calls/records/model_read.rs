@@ -231,6 +231,7 @@ fn consultation(record: v1::NewConsultationRecord) -> Read<NewConsultation> {
         conn_id: ConnId(record.conn_id),
         uuid: uuid_from_wire(&record.uuid, "uuid").map_err(|_| RecordError("transfer.consultation.uuid"))?,
         user_data: user_data_from_wire(record.user_data).map_err(|_| RecordError("transfer.consultation.user_data"))?,
+        mute: record.mute,
     })
 }
 

@@ -190,6 +190,7 @@ fn transfer(transfer: &Transfer) -> v1::TransferRecord {
             conn_id: new.conn_id.0,
             uuid: uuid_to_wire(new.uuid),
             user_data: Some(user_data_to_wire(&new.user_data)),
+            mute: new.mute,
         }),
     }
 }
