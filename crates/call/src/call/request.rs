@@ -94,6 +94,7 @@ impl Call {
             | RequestKind::AgentReady(_)
             | RequestKind::AgentNotReady(_)
             | RequestKind::QueryAddress
+            | RequestKind::UserEvent(..)
             | RequestKind::MonitorNextCall(..)
             | RequestKind::CancelMonitoring(..)
             | RequestKind::MakeCall(..) => Err((ErrorCode::UNSUPPORTED, "not a request about a call")),
@@ -103,6 +104,7 @@ impl Call {
             | RequestKind::CompleteTransfer(..)
             | RequestKind::CompleteConference(..)
             | RequestKind::AlternateCall(..)
+            | RequestKind::MergeCalls(..)
             | RequestKind::ReconnectCall(..) => Err((ErrorCode::INTERNAL, "a request of a thread")),
         }
     }

@@ -17,6 +17,7 @@ impl Thread {
             _ if self.calls.get(at).is_some_and(Call::is_over) => None,
             RequestKind::CompleteTransfer(_, consultation) => Some(self.complete(at, *consultation, &asked, now)),
             RequestKind::CompleteConference(_, consultation) => Some(self.confer(at, *consultation, &asked, now)),
+            RequestKind::MergeCalls(_, held) => Some(self.merge(at, *held, &asked, now)),
             RequestKind::AlternateCall(_, held) => Some(self.alternate(at, *held, &asked, now)),
             RequestKind::ReconnectCall(_, held) => Some(self.reconnect(at, *held, &asked, now)),
             RequestKind::HoldCall(_) => self.hold(at, &asked, now),
@@ -189,6 +190,20 @@ impl Thread {
         }
         self.act(consulting.at, |call| call.deleted(CallState::Transferred, now));
         Ok(())
+    }
+
+    /// As a conference, whichever of the two calls is the consultation.
+    fn merge(&mut self, at: usize, held: ConnId, asked: &Asked, now: Timestamp) -> Outcome {
+        let (one, two) = self.pair(at, held, asked)?;
+        if !two.away {
+            return Err((ErrorCode::INVALID_CALL_STATE, "HeldConnID is not held"));
+        }
+        let about = |at: usize| self.calls.get(at).and_then(|call| call.s.consults_for.as_ref()).map(|of| of.conn_id);
+        match self.calls.get(one.at).map(|call| call.s.conn_id) {
+            Some(conn_id) if about(two.at) == Some(conn_id) => self.confer(one.at, held, asked, now),
+            Some(conn_id) if about(one.at) == Some(held) => self.confer(two.at, conn_id, asked, now),
+            _ => Err((ErrorCode::CANNOT_COMPLETE_CONFERENCE, "neither call is a consultation about the other")),
+        }
     }
 
     /// The party that consults, the call that it is about and who was consulted become one call.

@@ -279,7 +279,7 @@ pub struct Request {
     pub extensions: ::core::option::Option<UserData>,
     #[prost(
         oneof = "request::Kind",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47"
     )]
     pub kind: ::core::option::Option<request::Kind>,
 }
@@ -359,6 +359,10 @@ pub mod request {
         SendDtmf(super::SendDtmf),
         #[prost(message, tag = "45")]
         MuteTransfer(super::Consult),
+        #[prost(message, tag = "46")]
+        MergeCalls(super::WithHeld),
+        #[prost(message, tag = "47")]
+        UserEvent(super::UserEvent),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -422,6 +426,11 @@ pub struct MonitorCall {
     pub other_dn: ::prost::alloc::string::String,
     #[prost(enumeration = "MonitorMode", tag = "3")]
     pub monitor_mode: i32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UserEvent {
+    #[prost(message, optional, tag = "1")]
+    pub user_data: ::core::option::Option<UserData>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SendDtmf {

@@ -141,9 +141,8 @@ const fn reporting_row(name: EventName) -> Option<(&'static str, &'static str)> 
         EventName::SessionStarted => ("session", "an application begins to run for a call"),
         EventName::TargetSelected => ("session", "an application has chosen where its call goes"),
         EventName::SessionEnded => ("session", "an application is through with its call, or has failed"),
-        EventName::DigitsCollected | EventName::AgentReserved | EventName::Registered | EventName::UserEvent => {
-            return None;
-        }
+        EventName::UserEvent => ("dn", "a program has sent pairs to those who follow the DN"),
+        EventName::DigitsCollected | EventName::AgentReserved | EventName::Registered => return None,
     })
 }
 

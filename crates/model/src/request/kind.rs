@@ -131,6 +131,8 @@ macro_rules! with_requests {
                 /// Holds this call and takes the other one back from hold.
                 AlternateCall(held_conn_id: ConnId = [FrameField::HELD_CONN_ID]):
                     WithHeld, ["TAlternateCall"], Party => Retrieved;
+                /// Joins this call and the held one, of which one is a consultation about the other: all of them hear each other.
+                MergeCalls(held_conn_id: ConnId = [FrameField::HELD_CONN_ID]): WithHeld, ["TMergeCalls"], Party => PartyAdded;
                 /// Leaves this consultation and takes the held call back.
                 ReconnectCall(held_conn_id: ConnId = [FrameField::HELD_CONN_ID]):
                     WithHeld, ["TReconnectCall"], Party => Retrieved;
@@ -182,6 +184,8 @@ macro_rules! with_requests {
                 /// This DN monitors no further calls of the agent at `OtherDN`.
                 CancelMonitoring(other_dn: Dn = [FrameField::OTHER_DN.required()]):
                     CancelMonitoring, ["TCancelMonitoring"], MonitoredAgent => MonitoringCancelled;
+                /// Sends pairs to those who follow the events of this DN.
+                UserEvent(user_data: UserData = [FrameField::USER_DATA]): UserEvent, ["TSendUserEvent"], Agent => UserEvent;
                 /// Queries the state of a DN and its agent.
                 QueryAddress: Nothing, ["TQueryAddress"], Agent => AddressInfo;
             }

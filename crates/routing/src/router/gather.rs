@@ -1,6 +1,6 @@
-//! After a takeover everybody comes at once: clients submit again what they have, each at its own moment, and facts tell what has happened
-//! meanwhile. Whoever were served at once would pass over those who have waited for longer, and a reservation whose agent has answered
-//! long ago would end as overdue.
+//! After a takeover requests and facts arrive out of order: clients submit again what they have, each at its own moment, and facts tell what
+//! has happened meanwhile. Serving requests as they arrive would overtake older ones that are not resubmitted yet, and a reservation whose
+//! agent has answered long ago would end as overdue.
 
 use std::collections::HashSet;
 

@@ -48,6 +48,8 @@ pub fn has_heard_for(phone: &Phone, before: u64) -> Result<()> {
 enum Way {
     /// By a consultation, which becomes a part of the call.
     TwoSteps,
+    /// The same, asked for from the consultation.
+    Merge,
     /// The number rings while the call goes on.
     OneStep,
 }
@@ -55,6 +57,11 @@ enum Way {
 #[test]
 fn three_hear_each_other_and_two_when_one_has_left() -> Result<()> {
     confer(Way::TwoSteps)
+}
+
+#[test]
+fn a_consultation_and_its_call_are_merged_from_the_consultation() -> Result<()> {
+    confer(Way::Merge)
 }
 
 #[test]
@@ -84,12 +91,16 @@ fn confer(way: Way) -> Result<()> {
         site.request(&frame)?;
         watch.answer_to(reference, SOON)
     };
-    let added = if way == Way::TwoSteps {
+    let added = if way != Way::OneStep {
         let dialing = ask("TInitiateConference", 91, json!({"OtherDN": "7130"}))?;
         let consultation = dialing.text("ConnID").to_owned();
         second.wait_for("CALL_ESTABLISHED", SOON)?;
         watch.wait_for("Established@7130", SOON)?;
-        let added = ask("TCompleteConference", 92, json!({"TransferConnID": consultation}))?;
+        let added = if way == Way::Merge {
+            ask("TMergeCalls", 92, json!({"ConnID": consultation, "HeldConnID": conn}))?
+        } else {
+            ask("TCompleteConference", 92, json!({"TransferConnID": consultation}))?
+        };
         let changed = watch.wait_for("PartyChanged@7130", SOON)?;
         assert_eq!((changed.text("ConnID"), changed.text("CallState")), (conn.as_str(), "Conferenced"));
         added
@@ -121,7 +132,7 @@ fn confer(way: Way) -> Result<()> {
     assert_eq!(heard(&all), [of_agent, of_second], "the caller in the conference");
     assert_eq!(heard(&read_wav(&second.heard()?)?), [of_caller], "the second phone when the agent has left");
     assert_eq!(heard(&caller.received().samples), [of_second], "the caller then");
-    watch.wait_for_count("CallDeleted", if way == Way::TwoSteps { 2 } else { 1 }, LATER)?;
+    watch.wait_for_count("CallDeleted", if way == Way::OneStep { 1 } else { 2 }, LATER)?;
     watch.wait_for("SessionEnded@9000", LATER)?;
     site.is_at_rest()?;
     check_log_and_laws(&site, &watch.facts())

@@ -173,6 +173,8 @@ fn a_supervisor_asks_for_the_call_in_progress_the_next_one_or_all() -> Result<()
             desk.hang_up(2)?;
         }
     }
+    let told = desk.ask("7101", "TSendUserEvent", &json!({"UserData": {"Note": "well done"}}))?;
+    assert_eq!((told.brief().as_str(), &told.frame["UserData"]["Note"]), ("UserEvent@7101", &json!("well done")));
     let cancelled = desk.ask("7130", "TCancelMonitoring", &json!({"OtherDN": "7101"}))?;
     assert_eq!(cancelled.brief(), "MonitoringCancelled@7130");
     let refused = desk.ask("7130", "TCancelMonitoring", &json!({"OtherDN": "7101"}))?;

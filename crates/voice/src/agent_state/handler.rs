@@ -11,8 +11,8 @@ use infra::{
 };
 use model::event::{CallRef, ErrorCode};
 use model::{
-    AgentId, AgentState, CallType, CallUuid, ConnId, Event, EventId, EventName, Owner, Request, Seq, Stamped, Subject,
-    TenantId, Timestamp, Token, UserData, WorkMode,
+    AgentId, AgentState, CallType, CallUuid, ConnId, Event, EventId, EventName, Owner, Request, RequestKind, Seq,
+    Stamped, Subject, TenantId, Timestamp, Token, UserData, WorkMode,
 };
 use runtime::fact_in_hand::FoldsFacts;
 use runtime::fault::InARow;
@@ -140,7 +140,7 @@ impl TenantAgents {
                 self.metrics.request();
                 let asked = request.clone();
                 let done = self.attempt("a request", |this| {
-                    if this.monitoring(&request, now) {
+                    if this.monitoring(&request, now) || this.user_event(&request, now) {
                         return;
                     }
                     let profile = this.people.concerned(&request);
@@ -274,6 +274,21 @@ impl TenantAgents {
     fn tell_refusal(&mut self, event: Event, now: Timestamp) {
         self.metrics.refused();
         self.tell_of_dn(event, now);
+    }
+
+    /// Publishes the pairs of a request at its DN. Returns whether it asks for that.
+    fn user_event(&mut self, request: &Request, now: Timestamp) -> bool {
+        let RequestKind::UserEvent(user_data) = &request.kind else { return false };
+        let event = Event {
+            this_dn: Some(request.this_dn.clone()),
+            reference: request.reference,
+            requester: Some(request.requester.clone()),
+            user_data: user_data.clone(),
+            extensions: request.extensions.clone(),
+            ..Event::new(EventName::UserEvent)
+        };
+        self.tell_of_dn(event, now);
+        true
     }
 
     /// Publishes an event of a DN. Returns its token, which never repeats.

@@ -1,4 +1,4 @@
-//! Supervisors that monitor calls of agents. sip-cluster reads who they are, and rings them; here they are kept, and told.
+//! Supervisors that monitor calls of agents: stores them and publishes their events. sip-cluster reads the list and rings them.
 
 use std::time::Duration;
 

@@ -513,3 +513,16 @@ async fn a_successor_knows_who_monitors_calls() {
     site.ask(&mut agents, "7130", RequestKind::CancelMonitoring(Dn::parse("7101").unwrap())).await;
     assert_eq!(site.names().await.last(), Some(&EventName::MonitoringCancelled));
 }
+
+#[tokio::test]
+async fn a_user_event_is_told_at_its_dn() {
+    let site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    let pairs: UserData = [("Screen", "Order 7")].into_iter().collect();
+    site.ask(&mut agents, "7101", RequestKind::UserEvent(pairs.clone())).await;
+    let story = site.story().await;
+    let told = story.last().unwrap();
+    assert_eq!((told.event.name, told.event.reference), (EventName::UserEvent, ReferenceId(17)));
+    assert_eq!(told.event.user_data, pairs);
+    assert_eq!(told.id.subject, Subject::Dn(Dn::parse("7101").unwrap()));
+}

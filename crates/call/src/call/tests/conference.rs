@@ -117,3 +117,24 @@ fn what_cannot_become_a_conference_is_refused() {
     bench.ask(RequestKind::CompleteConference(CONN, CONSULTATION), "5001");
     assert_eq!(bench.error(), ErrorCode::CANNOT_COMPLETE_CONFERENCE, "it only rings");
 }
+
+#[test]
+fn calls_are_merged_from_either_of_them() {
+    for from_the_consultation in [true, false] {
+        let (mut bench, _) = Bench::talking();
+        bench.ask(RequestKind::InitiateTransfer(CONN, dn("5002"), UserData::new()), "5001");
+        let other = bench.plan_rings("5002");
+        bench.give(Input::LegAnswered(other));
+        if !from_the_consultation {
+            bench.ask(RequestKind::AlternateCall(CONSULTATION, CONN), "5001");
+        }
+        let (active, held) = if from_the_consultation { (CONSULTATION, CONN) } else { (CONN, CONSULTATION) };
+        bench.news();
+        bench.ask(RequestKind::MergeCalls(held, active), "5001");
+        assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE, "the active call is not held");
+        bench.ask(RequestKind::MergeCalls(active, held), "5001");
+        assert_eq!(bench.fact(EventName::PartyAdded).reference, ReferenceId(17));
+        assert_eq!(bench.call.first().parties.len(), 3, "{from_the_consultation}");
+        assert_eq!(bench.call.calls().count(), 1);
+    }
+}

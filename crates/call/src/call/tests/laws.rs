@@ -27,7 +27,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0u8..10).prop_map(Step::Plan),
         6 => (0u8..8, 1u16..7).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
         2 => (0u8..3, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
-        5 => (0u8..43).prop_map(Step::Ask),
+        5 => (0u8..45).prop_map(Step::Ask),
         1 => any::<bool>().prop_map(Step::Agent),
         2 => (0u8..4).prop_map(Step::Pin),
         2 => (0u32..30_000).prop_map(Step::Pass),
@@ -120,6 +120,8 @@ fn ask(bench: &mut Bench, kind: u8) {
         38 => (RequestKind::AnswerCall(CONN), "5002"),
         39 => (RequestKind::AnswerCall(CONN), "5004"),
         40 | 41 => (RequestKind::MuteTransfer(CONN, dn("5002"), data), "5001"),
+        42 => (RequestKind::MergeCalls(consultation, CONN), "5001"),
+        43 => (RequestKind::MergeCalls(CONN, consultation), "5001"),
         _ => (RequestKind::QueryCall(CONN), "9000"),
     };
     bench.ask(kind, this_dn);

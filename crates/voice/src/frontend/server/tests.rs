@@ -33,7 +33,9 @@ const CONN_ID: &str = "00000000000000ff@a.1";
 #[test]
 fn the_scope_is_that_of_what_is_asked_for_whatever_else_stands_in_the_frame() {
     let (calls, agents) = (caller("calls:control", None), caller("agents:control", None));
-    for name in ["TAgentLogin", "TAgentLogout", "TAgentSetReady", "TAgentSetNotReady", "TQueryAddress"] {
+    for name in
+        ["TSendUserEvent", "TAgentLogin", "TAgentLogout", "TAgentSetReady", "TAgentSetNotReady", "TQueryAddress"]
+    {
         for frame in [json!({"req": name, "ThisDN": "7101"}), json!({"req": name, "ThisDN": "7101", "ConnID": CONN_ID})]
         {
             let (status, said) = answer(&calls, frame.clone());

@@ -14,6 +14,9 @@ use crate::sip_cluster::node::faults::Doing;
 /// The requester of what the node itself asks for.
 const REQUESTER: &str = "sip-cluster";
 
+/// How many calls beyond twice those that are here are remembered until the ended ones are forgotten.
+const DONE_SPARE: usize = 64;
+
 /// The supervisors of the tenants that have calls here.
 #[derive(Debug, Default)]
 pub struct Monitors {
@@ -31,7 +34,8 @@ impl Monitors {
 impl Node {
     /// The tenants that have calls here.
     pub fn tenants(&self) -> BTreeSet<TenantId> {
-        self.calls.values().map(|entry| entry.tenant.clone()).collect()
+        let tenants: BTreeSet<&TenantId> = self.calls.values().map(|entry| &entry.tenant).collect();
+        tenants.into_iter().cloned().collect()
     }
 
     /// The supervisors of a tenant have been read again.
@@ -54,8 +58,6 @@ impl Node {
                 }
             }
         }
-        let calls = &self.calls;
-        self.monitors.done.retain(|conn_id, _| calls.thread_of(*conn_id).is_some());
         if monitors.is_empty() {
             self.monitors.of.remove(tenant);
         } else {
@@ -93,6 +95,10 @@ impl Node {
             extensions: UserData::new(),
         };
         self.monitors.done.entry(conn_id).or_default().insert(monitor.id);
+        if self.monitors.done.len() > 2 * self.calls.len() + DONE_SPARE {
+            let calls = &self.calls;
+            self.monitors.done.retain(|conn_id, _| calls.thread_of(*conn_id).is_some());
+        }
         self.feed(thread, Input::Request(request), now);
     }
 }
