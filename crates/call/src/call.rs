@@ -426,6 +426,7 @@ impl Call {
                 Timer::AgentAnswer => self.feature_overdue(now),
                 Timer::HoldAnswer => self.hold_overdue(now),
                 Timer::PhoneAnswer => self.answer_overdue(now),
+                Timer::Recall => self.recall_again(now),
                 Timer::Lifetime => self.end(Ending::system(CallState::Dropped, 480), now),
             }
         }

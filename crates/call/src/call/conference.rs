@@ -46,6 +46,7 @@ impl Call {
         let removed = self.s.parties.iter().rev().find(is_meant).map(|party| party.number);
         match removed {
             Some(removed) if removed != by => {
+                self.observers_stay(removed);
                 self.observers_leave(Some(removed), CallState::RemoteRelease, now);
                 self.leave_conference(removed, CallState::Ok, None, Some((by, &asked)), now);
                 Ok(())
@@ -84,6 +85,7 @@ impl Call {
             self.push(Output::ReleaseLeg(party.leg));
         }
         self.tell_deleted(&party, removed, now);
+        self.observers_become_parties();
         self.refresh_hold_music(now);
     }
 

@@ -285,7 +285,8 @@ impl Call {
         self.s.parties.retain(|other| other.number != party.number);
         self.stop_all(now);
         let ask = self.ask_dial_plan(dn.to_string(), party.device.clone(), now);
-        self.s.stage = Stage::Recalling(Recall { ask, to: dn.clone(), from: dn.clone(), point: party.point });
+        self.s.stage =
+            Stage::Recalling(Recall { ask: Some(ask), to: dn.clone(), from: dn.clone(), point: party.point, tries: 0 });
     }
 }
 

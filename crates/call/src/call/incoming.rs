@@ -38,7 +38,9 @@ impl Call {
             }
             Stage::Waiting(waiting) => waiting.routing.as_ref().map(|open| routing(open, &waiting.point.dn)),
             Stage::Offering(offer) => offer.redirect.as_ref().map(|open| routing(open, &offer.dn)),
-            Stage::Recalling(recall) => Some((recall.ask, recall.to.to_string(), Caller::Phone(recall.to.clone()))),
+            Stage::Recalling(recall) => {
+                recall.ask.map(|ask| (ask, recall.to.to_string(), Caller::Phone(recall.to.clone())))
+            }
             _ => None,
         };
         let transfer = self.s.transfer.as_ref().and_then(|transfer| {
@@ -70,7 +72,7 @@ impl Call {
                 self.s.timers.disarm(Timer::DialPlan);
                 self.redirect_answered(destination, now);
             }
-            Stage::Recalling(recall) if recall.ask == ask => {
+            Stage::Recalling(recall) if recall.ask == Some(ask) => {
                 self.s.timers.disarm(Timer::DialPlan);
                 self.recall_answered(destination, now);
             }

@@ -90,6 +90,16 @@ impl Call {
         }
     }
 
+    /// A party is left with those who monitor it and speak to all: they are parties of their own from now on.
+    pub(super) fn observers_become_parties(&mut self) {
+        if self.s.parties.iter().filter(|party| party.observes.is_none()).count() >= 2 {
+            return;
+        }
+        for party in self.s.parties.iter_mut().filter(|party| !party.is_silent()) {
+            party.observes = None;
+        }
+    }
+
     /// The party that they monitor has left: those who speak to all stay, as parties of their own.
     pub(super) fn observers_stay(&mut self, of: PartyNo) {
         for party in &mut self.s.parties {

@@ -11,10 +11,15 @@ use super::facts::answering;
 use super::party::{LegProgress, Party, PartyNo};
 use super::point::Point;
 use super::state::{Offer, Purpose, Stage};
-use super::timer::{RING_MAX, RING_MIN, Timer};
+use super::timer::{RECALLS_MAX, RING_MAX, RING_MIN, Timer};
 use super::{Call, FORK_MAX, Output};
 
 impl Offer {
+    /// Whether the call comes back to a phone that is tried once more: one that is busy, and has not rung and been refused.
+    const fn is_recalled_again(&self) -> bool {
+        self.recalled_from.is_some() && !self.rang && self.tries < RECALLS_MAX
+    }
+
     pub(super) const fn new(dn: Dn, agent: Option<AgentId>, point: Option<Point>) -> Self {
         Self {
             dn,
@@ -28,6 +33,7 @@ impl Offer {
             redirect: None,
             transferred_by: None,
             recalled_from: None,
+            tries: 0,
         }
     }
 }
@@ -202,6 +208,9 @@ impl Call {
         }
         if offer.transferred_by.is_some() {
             return self.recall(why, now);
+        }
+        if why == CallState::Busy && status < 600 && offer.is_recalled_again() {
+            return self.recall_later(now);
         }
         if offer.point.is_none() {
             if matches!(why, CallState::Busy) {

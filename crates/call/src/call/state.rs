@@ -359,14 +359,16 @@ pub enum InvitationStep {
 /// A call on its way back to who transferred it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Recall {
-    /// The number of the question to the dial plan.
-    pub ask: u32,
+    /// The number of the question to the dial plan; none while it waits for a phone that is busy.
+    pub ask: Option<u32>,
     /// Who transferred the call.
     pub to: Dn,
     /// The destination that did not take it.
     pub from: Dn,
     /// The route point that delivered the call to who transferred it.
     pub point: Option<Point>,
+    /// How often that phone was busy.
+    pub tries: u8,
 }
 
 /// A DN whose phones ring, or a number outside that is called.
@@ -394,6 +396,8 @@ pub struct Offer {
     pub transferred_by: Option<Dn>,
     /// The destination that did not take a transferred call, which now rings at who transferred it.
     pub recalled_from: Option<Dn>,
+    /// How often that phone was busy before.
+    pub tries: u8,
 }
 
 /// A feature code in progress.

@@ -24,13 +24,15 @@ pub enum Timer {
     HoldAnswer,
     /// The phone has not answered the call after our request.
     PhoneAnswer,
+    /// Who transferred the call was busy: its phone is rung again.
+    Recall,
     /// The call has reached the longest duration of any call.
     Lifetime,
 }
 
 impl Timer {
     /// All timers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::DialPlan,
         Self::Instruction,
         Self::Quiet,
@@ -39,6 +41,7 @@ impl Timer {
         Self::AgentAnswer,
         Self::HoldAnswer,
         Self::PhoneAnswer,
+        Self::Recall,
         Self::Lifetime,
     ];
 }
@@ -61,6 +64,10 @@ pub const RING_MAX: Duration = Duration::from_secs(600);
 pub const AGENT_ANSWER: Duration = Duration::from_secs(5);
 /// Longer than timer B of the re-INVITE (RFC 3261 section 17.1.1.2: 32 s).
 pub const HOLD_ANSWER: Duration = Duration::from_secs(35);
+/// The pause before a busy phone is rung again for a call that comes back: longer than a BYE and its first repeats take.
+pub const RECALL_AGAIN: Duration = Duration::from_secs(3);
+/// How often that is tried.
+pub const RECALLS_MAX: u8 = 5;
 /// No conversation lasts longer; a longer call has lost its end.
 pub const LIFETIME: Duration = Duration::from_secs(12 * 3600);
 

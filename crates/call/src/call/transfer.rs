@@ -13,6 +13,7 @@ use super::offer::failed_target;
 use super::party::{LegProgress, Party, PartyNo};
 use super::point::Point;
 use super::state::{Asked, Offer, Recall, Stage, Transfer};
+use super::timer::{RECALL_AGAIN, Timer};
 use super::{Call, Output};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;
@@ -204,7 +205,7 @@ impl Call {
         }
         let (from, to) = (from.clone(), to.clone());
         let ask = self.ask_dial_plan(to.to_string(), Caller::Phone(to.clone()), now);
-        self.s.stage = Stage::Recalling(Recall { ask, to, from, point: offer.point });
+        self.s.stage = Stage::Recalling(Recall { ask: Some(ask), to, from, point: offer.point, tries: 0 });
     }
 
     /// Handles the dial plan's answer about who transferred the call.
@@ -213,12 +214,30 @@ impl Call {
             (Stage::Recalling(recall), Destination::Extension { dn, contacts, no_answer_ms })
                 if !contacts.is_empty() && self.s.party_at(&dn).is_none() =>
             {
-                let (from, point) = (recall.from.clone(), recall.point.clone());
+                let (from, point, tries) = (recall.from.clone(), recall.point.clone(), recall.tries);
                 self.stop_all(now);
-                let offer = Offer { recalled_from: Some(from), ..Offer::new(dn, None, point) };
+                let offer = Offer { recalled_from: Some(from), tries, ..Offer::new(dn, None, point) };
                 self.offer(offer, contacts, no_answer_ms, now);
             }
             _ => self.recall_failed(now),
+        }
+    }
+
+    /// The phone of who transferred the call is busy, perhaps because the BYE for the call that it had is late: it is rung again.
+    pub(super) fn recall_later(&mut self, now: Timestamp) {
+        let Stage::Offering(offer) = std::mem::replace(&mut self.s.stage, Stage::Talking) else { return };
+        let Offer { dn: to, recalled_from, point, tries, .. } = offer;
+        let from = recalled_from.unwrap_or_else(|| to.clone());
+        self.s.timers.arm(Timer::Recall, now + RECALL_AGAIN);
+        self.s.stage = Stage::Recalling(Recall { ask: None, to, from, point, tries: tries + 1 });
+    }
+
+    pub(super) fn recall_again(&mut self, now: Timestamp) {
+        let Stage::Recalling(recall) = &self.s.stage else { return };
+        let to = recall.to.clone();
+        let ask = self.ask_dial_plan(to.to_string(), Caller::Phone(to), now);
+        if let Stage::Recalling(recall) = &mut self.s.stage {
+            recall.ask = Some(ask);
         }
     }
 

@@ -2388,6 +2388,7 @@ pub struct NewConsultationRecord {
 /// A call that goes back to who transferred it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RecallRecord {
+    /// 0 while a busy phone is waited for.
     #[prost(uint32, tag = "1")]
     pub ask: u32,
     #[prost(string, tag = "2")]
@@ -2396,6 +2397,9 @@ pub struct RecallRecord {
     pub from: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "4")]
     pub point: ::core::option::Option<PointRecord>,
+    /// How often that phone was busy.
+    #[prost(uint32, tag = "5")]
+    pub tries: u32,
 }
 /// A DN whose phones ring.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2428,6 +2432,9 @@ pub struct OfferRecord {
     /// Of a number outside.
     #[prost(string, optional, tag = "12")]
     pub trunk: ::core::option::Option<::prost::alloc::string::String>,
+    /// How often the phone of who transferred the call was busy before.
+    #[prost(uint32, tag = "13")]
+    pub tries: u32,
 }
 /// A call made by request whose own phone has not answered.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2713,6 +2720,7 @@ pub enum CallTimerRecordName {
     HoldAnswer = 7,
     Lifetime = 8,
     PhoneAnswer = 9,
+    Recall = 10,
 }
 impl CallTimerRecordName {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2731,6 +2739,7 @@ impl CallTimerRecordName {
             Self::HoldAnswer => "CALL_TIMER_RECORD_NAME_HOLD_ANSWER",
             Self::Lifetime => "CALL_TIMER_RECORD_NAME_LIFETIME",
             Self::PhoneAnswer => "CALL_TIMER_RECORD_NAME_PHONE_ANSWER",
+            Self::Recall => "CALL_TIMER_RECORD_NAME_RECALL",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2746,6 +2755,7 @@ impl CallTimerRecordName {
             "CALL_TIMER_RECORD_NAME_HOLD_ANSWER" => Some(Self::HoldAnswer),
             "CALL_TIMER_RECORD_NAME_LIFETIME" => Some(Self::Lifetime),
             "CALL_TIMER_RECORD_NAME_PHONE_ANSWER" => Some(Self::PhoneAnswer),
+            "CALL_TIMER_RECORD_NAME_RECALL" => Some(Self::Recall),
             _ => None,
         }
     }

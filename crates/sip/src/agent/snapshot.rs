@@ -4,7 +4,7 @@ use bytes::Bytes;
 use model::Timestamp;
 
 use super::bounds::{client_bytes, recent, server_bytes};
-use super::command::{CommandError, DialogId};
+use super::command::{CommandError, DialogId, IncomingId};
 use super::invite_failure::GLARE_WAIT_MAX;
 use super::invite_server::KEEP_ALIVE;
 use super::leg::Leg;
@@ -12,7 +12,7 @@ use super::state::{DialogSnapshot, LegPhase, LegState, RequestPurpose};
 use super::{UserAgent, Waiting};
 use crate::header::CSeq;
 use crate::transaction::{ClientId, ClientSnapshot, ServerId, ServerSnapshot, ServerState};
-use crate::{Flow, StatusCode};
+use crate::{Flow, Message, Method, StatusCode};
 
 /// How a snapshot is restored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +72,14 @@ impl UserAgent {
         now: Timestamp,
     ) -> Result<Vec<DialogId>, CommandError> {
         snapshots.into_iter().map(|snapshot| self.restore_leg(snapshot, how, now)).collect()
+    }
+
+    /// INFOs of a dialog that wait for the application's response, in order. The application that continues a dialog has not seen
+    /// them, and their repeats are no new requests.
+    pub fn waiting_infos(&self, dialog: DialogId) -> Vec<(IncomingId, Message)> {
+        let waiting = self.dialogs.get(dialog.0).into_iter().flat_map(|leg| &leg.state.incoming);
+        let infos = waiting.filter_map(|pending| Some((pending.id, Message::parse(pending.request.clone()).ok()?)));
+        infos.filter(|(_, message)| message.method() == Method::Info).map(|(id, info)| (IncomingId(id), info)).collect()
     }
 
     fn restore_leg(

@@ -6,12 +6,13 @@ mod in_memory;
 
 use std::time::Duration;
 
-use ivr::msml::{Collect, Command, Dialog, DtmfEnd, JoinStreams, Notice, Pattern, PlayEnd, parse_notice};
+use ivr::msml::{self, Collect, Command, Dialog, DtmfEnd, JoinStreams, Notice, Pattern, PlayEnd, parse_notice};
 use media::g711::Law;
 use media::sdp::{self, negotiation};
 use sip::StatusCode;
 use sip::agent::{Event, Release, Session};
 
+use super::node::call_data::CallData;
 use bench::{Bench, Phone, limits};
 
 fn start(connection: &str, dialog: Dialog) -> Command {
@@ -279,6 +280,23 @@ fn the_next_life_of_a_node_goes_on_with_ports_stream_and_music() {
     assert_eq!((exit.dialog(), exit.play_end()), (Some("t1"), Some(PlayEnd::Terminated)));
     bench.bye(dialog);
     assert_eq!(bench.node.legs(), 1);
+}
+
+#[test]
+fn a_request_that_waits_for_the_calls_data_is_answered_by_the_next_run() {
+    let mut bench = Bench::new(23_960..=23_979, limits());
+    let mut alice = Phone::new(Law::Mu);
+    let dialog = bench.call("conf=016a02b3c1d2e4f5", &mut alice);
+    let connection = bench.connection(dialog);
+    let play = start(&connection, Dialog::announcement(["prompt:{desk|ready}"]));
+    let sent = bench.send_info(dialog, msml::CONTENT_TYPE, &msml::build_request(&[play]));
+    bench.settle();
+    bench.node.poll_question().expect("it asks for the call's data");
+    bench.restart();
+    bench.settle();
+    let question = bench.node.poll_question().expect("it asks again");
+    bench.node.call_data_came(question.dialog, &CallData::new(), bench.now());
+    assert_eq!(bench.responded(sent).0, StatusCode::OK);
 }
 
 #[test]

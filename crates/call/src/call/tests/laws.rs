@@ -27,7 +27,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0u8..10).prop_map(Step::Plan),
         6 => (0u8..8, 1u16..7).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
         2 => (0u8..3, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
-        5 => (0u8..45).prop_map(Step::Ask),
+        5 => (0u8..46).prop_map(Step::Ask),
         1 => any::<bool>().prop_map(Step::Agent),
         2 => (0u8..4).prop_map(Step::Pin),
         2 => (0u32..30_000).prop_map(Step::Pass),
@@ -114,6 +114,7 @@ fn ask(bench: &mut Bench, kind: u8) {
         32 => (RequestKind::MonitorCall(CONN, dn("5002"), MonitorMode::Connect), "5004"),
         33 => (RequestKind::MonitorCall(consultation, dn("5002"), MonitorMode::Mute), "5004"),
         34 => (RequestKind::SetMuteOn(CONN, None), "5001"),
+        45 => (RequestKind::DeleteFromConference(CONN, dn("5001")), "5004"),
         35 => (RequestKind::SetMuteOff(CONN, Some(dn("5001"))), "5002"),
         36 => (RequestKind::ListenDisconnect(CONN, Some(dn("5002"))), "5001"),
         37 => (RequestKind::SendDtmf(CONN, "12".to_owned()), "5001"),
@@ -217,6 +218,8 @@ fn check(bench: &Bench) -> Result<(), TestCaseError> {
 fn check_legs(bench: &Bench) -> Result<(), TestCaseError> {
     let mut present = std::collections::BTreeSet::new();
     for call in bench.call.calls() {
+        let may_have_none = matches!(call.stage, Stage::Originating(_) | Stage::Over);
+        prop_assert!(may_have_none || !call.parties.is_empty(), "a call has a party");
         for party in call.parties.iter().filter(|party| call.live_party_on(party.leg).is_some()) {
             if let Some(observes) = party.observes {
                 let observed = call.party(observes.party);

@@ -99,6 +99,24 @@ fn a_supervisor_that_speaks_to_all_goes_on_without_the_agent() {
 }
 
 #[test]
+fn a_supervisor_that_speaks_to_all_is_a_party_when_the_caller_leaves() {
+    let (mut bench, ..) = monitored(MonitorMode::Connect);
+    bench.give(Input::LegReleased(CALLER_LEG));
+    assert_eq!(addresses(&bench), ["5001", SUPERVISOR]);
+    bench.ask(RequestKind::SingleStepTransfer(CONN, dn("5002")), "5001");
+    let other = bench.plan_rings("5002");
+    bench.give(Input::LegAnswered(other));
+    assert_eq!(addresses(&bench), [SUPERVISOR, "5002"]);
+}
+
+#[test]
+fn a_supervisor_that_speaks_to_all_removes_the_agent_and_stays() {
+    let (mut bench, ..) = monitored(MonitorMode::Connect);
+    bench.ask(RequestKind::DeleteFromConference(CONN, dn("5001")), SUPERVISOR);
+    assert_eq!(addresses(&bench), [ANI, SUPERVISOR]);
+}
+
+#[test]
 fn an_observer_leaves_when_the_agent_hands_the_call_on() {
     let (mut bench, ..) = monitored(MonitorMode::Mute);
     bench.news();

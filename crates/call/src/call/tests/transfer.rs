@@ -105,6 +105,43 @@ fn a_transfer_that_nobody_takes_comes_back() {
 }
 
 #[test]
+fn who_transferred_and_is_busy_is_rung_again() {
+    let (mut bench, leg) = transferred();
+    bench.give(Input::LegFailed { leg, status: 486 });
+    bench.news();
+    for _ in 0..5 {
+        let back = bench.plan_rings("5001");
+        bench.give(Input::LegFailed { leg: back, status: 486 });
+        bench.take();
+        bench.pass(Duration::from_secs(3));
+    }
+    let back = bench.plan_rings("5001");
+    bench.give(Input::LegFailed { leg: back, status: 486 });
+    assert_eq!(bench.news(), ["Queued@9000", "RouteRequest@9000"], "at last it returns to its route point");
+}
+
+#[test]
+fn who_transferred_and_refuses_with_its_key_is_not_rung_again() {
+    let (mut bench, leg) = transferred();
+    bench.give(Input::LegFailed { leg, status: 486 });
+    bench.news();
+    let back = bench.plan_rings("5001");
+    bench.give(Input::LegRinging(back));
+    bench.give(Input::LegFailed { leg: back, status: 486 });
+    assert_eq!(bench.news(), ["Ringing@5001", "Released@5001 Busy", "Queued@9000", "RouteRequest@9000"]);
+}
+
+#[test]
+fn who_transferred_and_refuses_is_not_rung_again() {
+    let (mut bench, leg) = transferred();
+    bench.give(Input::LegFailed { leg, status: 486 });
+    bench.news();
+    let back = bench.plan_rings("5001");
+    bench.give(Input::LegFailed { leg: back, status: 603 });
+    assert_eq!(bench.news(), ["Queued@9000", "RouteRequest@9000"]);
+}
+
+#[test]
 fn a_call_that_cannot_come_back_returns_to_its_route_point() {
     let (mut bench, leg) = transferred();
     bench.give(Input::LegRinging(leg));

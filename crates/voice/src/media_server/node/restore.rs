@@ -116,6 +116,10 @@ impl Node {
         self.unowned.insert(dialog, now);
         self.treatment_began(dialog, now);
         self.secret_lost(dialog, now);
+        // They waited for the call's data.
+        for (request, message) in self.agent.waiting_infos(dialog) {
+            self.info(dialog, request, &message, now);
+        }
         Ok(())
     }
 

@@ -201,8 +201,16 @@ impl Bench {
     }
 
     pub fn info(&mut self, dialog: DialogId, kind: &str, body: &str) -> (StatusCode, Vec<u8>) {
+        let sent = self.send_info(dialog, kind, body);
+        self.responded(sent)
+    }
+
+    pub fn send_info(&mut self, dialog: DialogId, kind: &str, body: &str) -> RequestId {
         let body = Body::new(kind.to_owned(), body.to_owned());
-        let sent: RequestId = self.owner.info(dialog, body, Vec::new(), self.clock.now()).unwrap();
+        self.owner.info(dialog, body, Vec::new(), self.clock.now()).unwrap()
+    }
+
+    pub fn responded(&mut self, sent: RequestId) -> (StatusCode, Vec<u8>) {
         self.find(|event| match event {
             Event::Responded { request, status, response, .. } if *request == sent => {
                 Some((*status, response.as_ref().map(|r| r.body().to_vec()).unwrap_or_default()))

@@ -17,6 +17,7 @@ mod probes;
 pub mod prompts;
 pub mod records;
 mod refer;
+mod renegotiation;
 mod rooms;
 mod run;
 mod session;

@@ -25,6 +25,7 @@ mod orders;
 mod outcome;
 mod phones;
 mod plan;
+mod programs;
 mod proxies;
 mod restored;
 mod stories;
@@ -43,6 +44,8 @@ use world::World;
 const SEEDS: u64 = 2_000;
 /// Seeds with hostile parties: such a world does twice as much.
 const HOSTILE_SEEDS: u64 = 600;
+/// Seeds with programs that consult, transfer and confer.
+const PROGRAMMED_SEEDS: u64 = 600;
 /// Failing seeds after which the test stops.
 const FAILURES_MAX: usize = 20;
 /// A seed takes some milliseconds: one that takes this long never ends.
@@ -137,11 +140,20 @@ fn no_hostile_party_breaks_a_rule() {
 }
 
 #[test]
+fn no_program_breaks_a_rule() {
+    if let Some(seen) = play_all(World::programmed, PROGRAMMED_SEEDS) {
+        seen.assert_programs();
+    }
+}
+
+#[test]
 fn a_seed_replays_exactly() {
     for seed in 0..20 {
         let (first, second) = (play(World::new, seed, false), play(World::new, seed, false));
         assert_eq!(first.digest, second.digest, "seed {seed}");
         let (first, second) = (play(World::besieged, seed, false), play(World::besieged, seed, false));
         assert_eq!(first.digest, second.digest, "besieged seed {seed}");
+        let (first, second) = (play(World::programmed, seed, false), play(World::programmed, seed, false));
+        assert_eq!(first.digest, second.digest, "programmed seed {seed}");
     }
 }

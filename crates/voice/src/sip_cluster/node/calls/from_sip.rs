@@ -2,20 +2,17 @@
 
 use bytes::Bytes;
 use call::Input;
-use call::call::{CALLER_LEG, HoldWay};
+use call::call::CALLER_LEG;
 use model::{ConnId, LegId, Timestamp};
 use sip::agent::{DialogId, Event, Release, Reply, Session, reasons_of};
-use sip::{HeaderName, Message, StatusCode};
+use sip::{Message, StatusCode};
 
 use super::incoming::party;
 use super::leg::{LegStage, Place, Side};
+use super::renegotiation::warning_of;
 use super::session;
-use super::session::Refusal;
-use super::to_sip::{note, party_header};
+use super::to_sip::note;
 use crate::sip_cluster::node::Node;
-
-/// How often media may refuse a party's session with a status that may pass, once in each sweep of 2 s.
-const SESSION_REFUSALS_MAX: u8 = 3;
 
 impl Node {
     pub(in crate::sip_cluster::node) fn dialog_event(&mut self, event: Event, now: Timestamp) {
@@ -92,7 +89,7 @@ impl Node {
     }
 
     /// Stores the host that a party's message came from.
-    fn note_party(&mut self, conn_id: ConnId, id: LegId, message: &Message) {
+    pub(super) fn note_party(&mut self, conn_id: ConnId, id: LegId, message: &Message) {
         if let (Some(leg), Some(party)) = (self.leg_mut(conn_id, id), party(message)) {
             leg.party = Some(party);
         }
@@ -177,7 +174,7 @@ impl Node {
     }
 
     /// Whether a party's answer takes the audio that it was offered.
-    fn fits(&self, phone: Option<DialogId>, answer: &[u8]) -> bool {
+    pub(super) fn fits(&self, phone: Option<DialogId>, answer: &[u8]) -> bool {
         let offer = phone.and_then(|phone| self.agent.leg(phone)?.offer_answer.local());
         offer.is_some_and(|offer| session::takes_audio(offer, answer))
     }
@@ -250,186 +247,6 @@ impl Node {
         self.feed(conn_id, Input::LegAnswered(id), now);
     }
 
-    /// A party requests an offer from us, to retrieve or to hold: our offer says what we want, its answer decides.
-    fn offer_wanted(&mut self, dialog: DialogId, now: Timestamp) {
-        let Some(Place { conn_id, leg: id, side: Side::Phone }) = self.place(dialog) else {
-            return note("a refusal", self.agent.refuse_offer(dialog, StatusCode::NOT_ACCEPTABLE_HERE, now));
-        };
-        if let Some(leg) = self.leg_mut(conn_id, id) {
-            leg.heard_at = now;
-        }
-        let laws = self.laws(conn_id);
-        let offer = self.agent.leg(dialog).and_then(|leg| session::fresh_offer(leg.offer_answer.local()?, &laws));
-        let done = match offer {
-            Some(offer) => self.agent.accept_offer(dialog, offer, now),
-            None => self.agent.refuse_offer(dialog, StatusCode::NOT_ACCEPTABLE_HERE, now),
-        };
-        note("an offer", done);
-    }
-
-    /// A party has answered the offer that it had asked for.
-    fn agreed(&mut self, conn_id: ConnId, id: LegId, answer: Bytes, now: Timestamp) {
-        let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
-        if !self.fits(phone, &answer) {
-            tracing::info!(%conn_id, leg = %id, "a party continues with audio that media does not support");
-            return self.end_without_audio(conn_id, id, now);
-        }
-        let holds = session::holds(&answer);
-        self.tell_media(conn_id, id, answer, now);
-        self.hold_changed(conn_id, id, holds, now);
-    }
-
-    /// Ends the leg of a connected party that is left without audio.
-    pub(in crate::sip_cluster::node) fn end_without_audio(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
-        self.hang_up(conn_id, id, 488, now);
-        self.feed(conn_id, Input::LegDead(id), now);
-    }
-
-    /// The party offers another session: media gets the offer, with the same ports, and its answer goes back.
-    fn offered(&mut self, dialog: DialogId, request: &Message, offer: Bytes, now: Timestamp) {
-        let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
-            return;
-        };
-        self.note_party(conn_id, id, request);
-        let Some(leg) = self.leg_mut(conn_id, id) else {
-            return;
-        };
-        leg.heard_at = now;
-        let other = match side {
-            Side::Phone => leg.media,
-            // Media does not change a session by itself.
-            Side::Media => None,
-        };
-        let Some(media) = other else {
-            return note("a refusal", self.agent.refuse_offer(dialog, StatusCode(488), now));
-        };
-        if let Some(refusal) = session::refusal(&offer, &self.laws(conn_id)) {
-            return note("a refusal", self.agent.refuse_offer(dialog, refusal, now));
-        }
-        let Some(leg) = self.leg_mut(conn_id, id) else {
-            return;
-        };
-        leg.relaying = true;
-        let party = party_header(leg).into_iter().collect();
-        if let Err(error) = self.agent.reinvite(media, Some(offer), party, now) {
-            tracing::debug!(%conn_id, %error, "media cannot be asked now");
-            if let Some(leg) = self.leg_mut(conn_id, id) {
-                leg.relaying = false;
-            }
-            note("a refusal", self.agent.refuse_offer(dialog, StatusCode(491), now));
-        }
-    }
-
-    fn renegotiated(&mut self, dialog: DialogId, answer: Bytes, now: Timestamp) {
-        let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
-            return;
-        };
-        let Some(leg) = self.leg_mut(conn_id, id) else {
-            return;
-        };
-        match side {
-            Side::Media => {
-                let relayed = std::mem::take(&mut leg.relaying);
-                if !relayed {
-                    leg.owed.take_if(|owed| owed.sent);
-                }
-                if relayed {
-                    self.relayed(conn_id, id, answer, now);
-                }
-                self.tell_owed(conn_id, id, now);
-            }
-            Side::Phone => {
-                leg.heard_at = now;
-                if let Some(way) = leg.asked.take() {
-                    leg.holds = way == HoldWay::Hold;
-                    self.feed(conn_id, hold_input(id, way), now);
-                }
-            }
-        }
-    }
-
-    /// Media has answered the party's offer.
-    fn relayed(&mut self, conn_id: ConnId, id: LegId, answer: Bytes, now: Timestamp) {
-        let Some((phone, offer)) = self
-            .leg(conn_id, id)
-            .and_then(|leg| leg.phone)
-            .and_then(|phone| Some((phone, self.agent.leg(phone)?.offer_answer.open()?.clone())))
-        else {
-            return;
-        };
-        // Media does not know our own offers to the phone, so the version is counted here.
-        let before = self.agent.leg(phone).and_then(|leg| leg.offer_answer.local());
-        let answer = before.and_then(|before| session::following(before, &answer)).unwrap_or(answer);
-        note("an answer", self.agent.accept_offer(phone, answer, now));
-        self.hold_changed(conn_id, id, session::holds(&offer), now);
-    }
-
-    /// A description of the party takes effect; it may say whether the party holds.
-    fn hold_changed(&mut self, conn_id: ConnId, id: LegId, holds: Option<bool>, now: Timestamp) {
-        let Some(leg) = self.leg_mut(conn_id, id) else {
-            return;
-        };
-        let holds = holds.unwrap_or(leg.holds);
-        if std::mem::replace(&mut leg.holds, holds) != holds {
-            let way = if holds { HoldWay::Hold } else { HoldWay::Retrieve };
-            self.feed(conn_id, hold_input(id, way), now);
-        }
-    }
-
-    /// The peer answers a re-INVITE of ours with an offer. We never send one without an offer, so the dialog ends.
-    fn proposed(&mut self, dialog: DialogId, _offer: Bytes, now: Timestamp) {
-        note("a dialog's end", self.agent.bye(dialog, Vec::new(), now));
-    }
-
-    /// Media has refused the session to which the party has agreed with us. What may pass is tried again.
-    fn session_refused(&mut self, conn_id: ConnId, id: LegId, status: StatusCode, now: Timestamp) {
-        let Some(leg) = self.leg_mut(conn_id, id) else { return };
-        if let Some(owed) = &mut leg.owed
-            && !owed.sent
-        {
-            // The one before; another has come since.
-            return self.tell_owed(conn_id, id, now);
-        }
-        let passes = matches!(status.0, 408 | 430 | 491 | 500 | 503 | 504);
-        if let Some(owed) = leg.owed.as_mut().filter(|owed| passes && owed.refused < SESSION_REFUSALS_MAX) {
-            (owed.sent, owed.refused) = (false, owed.refused + 1);
-            tracing::info!(%conn_id, leg = %id, %status, "media cannot take a party's session now");
-            return;
-        }
-        leg.owed = None;
-        tracing::warn!(%conn_id, leg = %id, %status, "media cannot take a party's session");
-        if leg.stage == LegStage::Up {
-            self.end_without_audio(conn_id, id, now);
-        }
-    }
-
-    fn refused(&mut self, dialog: DialogId, status: StatusCode, response: Option<&Message>, now: Timestamp) {
-        let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
-            return;
-        };
-        let Some(leg) = self.leg_mut(conn_id, id) else {
-            return;
-        };
-        match side {
-            Side::Media => {
-                if !std::mem::take(&mut leg.relaying) {
-                    self.session_refused(conn_id, id, status, now);
-                } else if let Some(phone) = leg.phone {
-                    // A 503 would tell a carrier that we are down (RFC 3261 section 16.7).
-                    let is_down = status == StatusCode::SERVICE_UNAVAILABLE;
-                    let status = if is_down { StatusCode::SERVER_INTERNAL_ERROR } else { status };
-                    let refusal = Refusal { status, warning: warning_of(response) };
-                    note("a refusal", self.agent.refuse_offer(phone, refusal, now));
-                }
-            }
-            Side::Phone => {
-                if leg.asked.take().is_some() {
-                    self.feed(conn_id, Input::HoldRefused(id), now);
-                }
-            }
-        }
-    }
-
     fn released(&mut self, dialog: DialogId, reason: &Release, now: Timestamp) {
         let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
             return;
@@ -481,17 +298,5 @@ impl Node {
             LegStage::Up | LegStage::Closing => self.agent.bye(phone, Vec::new(), now),
         };
         note("the end of a leg", ended);
-    }
-}
-
-/// The Warning that says why media refuses a description.
-fn warning_of(response: Option<&Message>) -> Option<String> {
-    response.and_then(|response| response.header(&HeaderName::Warning)).map(str::to_owned)
-}
-
-const fn hold_input(leg: LegId, way: HoldWay) -> Input {
-    match way {
-        HoldWay::Hold => Input::LegHeld(leg),
-        HoldWay::Retrieve => Input::LegRetrieved(leg),
     }
 }

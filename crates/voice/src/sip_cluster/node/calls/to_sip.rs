@@ -12,7 +12,7 @@ use sip::agent::{CommandError, Invite, LocalIdentity, Provisionals, Reply};
 use sip::{ConnectionId, Flow, HeaderName, StatusCode};
 
 use super::call::Stored;
-use super::leg::{Leg, LegStage, MEDIA_TAG, OwedSession, Place, Side, Target};
+use super::leg::{Leg, LegStage, MEDIA_TAG, Place, Side, Target};
 use super::pending::Pending;
 use super::rooms::room;
 use crate::sip_cluster::node::Node;
@@ -256,42 +256,6 @@ impl Node {
         }
         self.close_media(conn_id, id, now);
         self.feed(conn_id, Input::LegFailed { leg: id, status }, now);
-    }
-
-    /// Sends media the session to which the party has agreed.
-    pub(in crate::sip_cluster::node) fn tell_media(
-        &mut self,
-        conn_id: ConnId,
-        id: LegId,
-        answer: Bytes,
-        now: Timestamp,
-    ) {
-        let Some(leg) = self.leg_mut(conn_id, id) else {
-            return;
-        };
-        let Some(media) = leg.media else {
-            return;
-        };
-        if std::mem::take(&mut leg.owes_media) {
-            return note("a session for media", self.agent.ack(media, answer, now));
-        }
-        leg.owed = Some(OwedSession { sdp: answer, sent: false, refused: 0 });
-        self.tell_owed(conn_id, id, now);
-    }
-
-    /// Tells media the session that it has not accepted yet, unless an offer to it is open: then once that is through.
-    pub(in crate::sip_cluster::node) fn tell_owed(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
-        let Some(leg) = self.leg(conn_id, id) else { return };
-        let (Some(media), Some(owed)) = (leg.media, &leg.owed) else { return };
-        if owed.sent {
-            return;
-        }
-        let (sdp, party) = (owed.sdp.clone(), party_header(leg).into_iter().collect());
-        let told = self.agent.reinvite(media, Some(sdp), party, now);
-        if let Some(owed) = self.leg_mut(conn_id, id).and_then(|leg| leg.owed.as_mut()) {
-            owed.sent = told.is_ok();
-        }
-        note("a session for media", told);
     }
 
     /// The same for every call: media may have refused it for a while.

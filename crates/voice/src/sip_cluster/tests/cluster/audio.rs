@@ -139,7 +139,9 @@ impl World {
         let talks_with = self.phone_of(conn_id);
         let heard = match (caller, talks_with) {
             _ if self.is_disturbed() => true,
-            (Some(caller), Some(Some(phone))) => self.hear_each_other(caller, phone),
+            (Some(caller), Some(Some(phone))) if self.programs.leaves_alone(conn_id) => {
+                self.hear_each_other(caller, phone)
+            }
             (Some(caller), None) if self.desk.plays_to(conn_id) => {
                 let heard = self.hears_anything(caller);
                 self.seen.treated += u64::from(heard);

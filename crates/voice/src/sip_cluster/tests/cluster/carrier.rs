@@ -150,6 +150,9 @@ impl World {
 
     /// Some time after a party has hung up, the other side must know it.
     pub fn other_side_has_heard(&mut self, who: Addr, conn_id: ConnId) {
+        if self.rules.shares(conn_id) {
+            return;
+        }
         let talks = match who {
             Addr::Carrier => self.phones.iter().any(|phone| phone.talks_in(conn_id)),
             _ => self.carrier.calls.values().any(|it| it.stage == Stage::Up && it.conn_id == Some(conn_id)),

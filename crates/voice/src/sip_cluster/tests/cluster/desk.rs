@@ -49,12 +49,14 @@ struct Waiting {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Step {
+pub enum Step {
     Attach,
     Announce,
     Music,
     Route,
     Disconnect,
+    /// A request of another program.
+    Program,
 }
 
 /// A request on its way through frontend.
@@ -209,25 +211,30 @@ impl World {
                 RequestKind::RouteCall(conn_id, RouteTo::Dn { dn, agent: None })
             }
             Step::Disconnect => RequestKind::RouteCall(conn_id, RouteTo::Disconnect),
+            Step::Program => return,
         };
-        desk.asked += 1;
-        let number = desk.asked;
-        call.asking = Some(number);
-        let attempt = call.attempts;
-        // As in frontend: the node that the ConnID names, then the others.
+        call.asking = Some(desk.asked + 1);
+        if step == Step::Disconnect {
+            self.rules.may_end(Some(conn_id));
+        }
+        self.ask_for(conn_id, Dn::parse("9000").expect("a DN"), kind, step);
+    }
+
+    /// Makes a request as frontend does: to the node that the ConnID names, then to the others.
+    pub fn ask_for(&mut self, conn_id: ConnId, this_dn: Dn, kind: RequestKind, step: Step) {
+        self.desk.asked += 1;
+        let number = self.desk.asked;
+        let attempt = self.desk.calls.get(&conn_id).map_or(0, |call| call.attempts);
         let first = super::nodes::maker_of(conn_id);
         let request = Request {
             tenant: tenant(),
             requester: "ors/ors-1".to_owned(),
             reference: ReferenceId(number),
-            this_dn: Dn::parse("9000").expect("a DN"),
+            this_dn,
             kind,
             reasons: UserData::new(),
             extensions: UserData::new(),
         };
-        if step == Step::Disconnect {
-            self.rules.may_end(Some(conn_id));
-        }
         let nodes = [first, 1 - first];
         let ask = Ask { number, conn_id, request, nodes, position: 0, unreachable: None, step, attempt, silent: false };
         self.say(|| format!("desk asks {number}: {step:?} for {conn_id}"));

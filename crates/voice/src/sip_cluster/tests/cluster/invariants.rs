@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use infra::{CallIndex, CallWrite, Loaded, Written};
+use infra::{CallIndex, CallWrite, Change, Loaded, Written};
 use model::{ConnId, Event, EventName, Timestamp};
 use sip::proxy::headers;
 use sip::{HeaderName, LocalTag, Message, Method, StatusCode};
@@ -11,6 +11,7 @@ use sip::{HeaderName, LocalTag, Message, Method, StatusCode};
 use super::super::bench::{seal, tenant};
 use super::hostiles::CALL_IDS;
 use super::nodes::{SimNode, at_once};
+use super::programs::Heard;
 use super::stories::Story;
 use super::world::{Action, Addr, World};
 
@@ -21,6 +22,8 @@ pub struct Rules {
     stories: BTreeMap<ConnId, Story>,
     /// Calls of hostile callers, which may end at any time.
     hostile: BTreeSet<ConnId>,
+    /// Threads in which programs act.
+    shared: BTreeSet<ConnId>,
     /// Calls that a party or the application has ended.
     ended: BTreeSet<ConnId>,
     /// Calls that a phone has ended.
@@ -85,6 +88,13 @@ impl Rules {
 
     /// Calls begin, whether or not the ledger has them yet.
     pub fn begin(&mut self, batch: &[CallWrite]) {
+        for write in batch.iter().filter(|write| matches!(write.change, Change::Create { .. })) {
+            if call_id(write).is_none() {
+                // A program has made the call; it has no caller.
+                self.shared.insert(write.conn_id);
+                self.ended.insert(write.conn_id);
+            }
+        }
         let invite = |write: &CallWrite| Some((write.conn_id, call_id(write)?.to_owned()));
         self.invites.extend(batch.iter().filter_map(invite));
         let is_hostile = |write: &&CallWrite| call_id(write).is_some_and(|id| id.starts_with(CALL_IDS));
@@ -95,20 +105,32 @@ impl Rules {
     }
 
     /// Facts of a call must come once, in order, and without gaps within a token. Returns the facts for the application.
-    pub fn committed(&mut self, batch: &[CallWrite], answers: &[Written]) -> Vec<(ConnId, EventName)> {
+    pub fn committed(&mut self, batch: &[CallWrite], answers: &[Written]) -> Vec<Heard> {
         let mut heard = Vec::new();
         let done = |answer: &Written| matches!(answer, Written::Done { .. });
         for write in batch.iter().zip(answers).filter(|(_, answer)| done(answer)).map(|(write, _)| write) {
             for fact in &write.events {
-                let told = self.stories.entry(write.conn_id).or_default().tell(fact);
+                let fact_of = Heard::new(write, &fact.event);
+                let conn_id = fact_of.conn_id();
+                let is_shared = self.shares(write.conn_id);
+                let told = self.stories.entry(conn_id).or_default().tell(fact, is_shared);
                 if let Err(how) = told {
-                    self.break_rule("a call's facts make sense", format!("{} {how}", write.conn_id));
+                    self.break_rule("a call's facts make sense", format!("{conn_id} {how}"));
                 }
-                self.follow(write.conn_id, &fact.event);
-                heard.push((write.conn_id, fact.event.name));
+                self.follow(conn_id, &fact.event);
+                heard.push(fact_of);
             }
         }
         heard
+    }
+
+    /// A program acts on a thread: it may have several phones from now on.
+    pub fn is_shared(&mut self, thread: ConnId) {
+        self.shared.insert(thread);
+    }
+
+    pub fn shares(&self, thread: ConnId) -> bool {
+        self.shared.contains(&thread)
     }
 
     fn follow(&mut self, conn_id: ConnId, event: &Event) {

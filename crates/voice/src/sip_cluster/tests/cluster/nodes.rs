@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use infra::{CallIndex, CallLedger as _, CallWrite, Change, Record};
-use model::event::{ErrorCode, EventName};
+use model::event::{ErrorCode, EventName, Stamped};
 use model::plan::Destination;
 use model::{ConnId, Epoch, NodeId, Owner, Request, Timestamp};
 use sip::{ConnectionId, Flow, Message};
@@ -119,6 +119,16 @@ impl SimNode {
 
 pub fn node_id(at: usize) -> NodeId {
     NodeId::parse(&format!("{ROLE}-{}", at + 1)).expect("a node")
+}
+
+/// Facts in a line.
+fn in_words(facts: &[Stamped]) -> String {
+    let words = facts.iter().map(|fact| {
+        let dn = fact.event.this_dn.as_ref().map(|dn| format!(" {dn}")).unwrap_or_default();
+        let error = fact.event.error.as_ref().map(|(_, text)| format!(": {text}")).unwrap_or_default();
+        format!("{}{dn}{error}", fact.event.name)
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// The node that has made a call.
@@ -296,12 +306,11 @@ impl World {
         let (batch, answers): (Vec<_>, Vec<_>) = self.nodes[at].way.written().into_iter().unzip();
         let heard = self.rules.committed(&batch, &answers);
         for (write, answer) in batch.iter().zip(&answers) {
-            let names: Vec<_> = write.events.iter().map(|fact| fact.event.name.as_str()).collect();
             let (owner, conn_id, token) = (&write.owner, write.conn_id, write.token.0);
-            self.say(|| format!("{owner} writes {conn_id} token {token} {names:?}: {answer:?}"));
+            self.say(|| format!("{owner} writes {conn_id} token {token} [{}]: {answer:?}", in_words(&write.events)));
         }
-        for (conn_id, name) in heard {
-            self.after(STREAM_TAKES, Action::Fact(conn_id, name));
+        for heard in heard {
+            self.after(STREAM_TAKES, Action::Fact(Box::new(heard)));
         }
     }
 

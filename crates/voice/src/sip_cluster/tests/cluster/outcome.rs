@@ -41,6 +41,8 @@ pub struct Seen {
     pub hostile: u64,
     pub invalid: u64,
     pub hostile_calls: u64,
+    /// Requests of programs.
+    pub program_requests: u64,
     /// The largest values seen.
     pub messages_of_a_turn: u64,
     pub bytes_of_a_record: u64,
@@ -67,6 +69,7 @@ impl Seen {
         self.hostile += hostile;
         self.invalid += other.invalid;
         self.hostile_calls += other.hostile_calls;
+        self.program_requests += other.program_requests;
         self.messages_of_a_turn = self.messages_of_a_turn.max(other.messages_of_a_turn);
         self.bytes_of_a_record = self.bytes_of_a_record.max(other.bytes_of_a_record);
     }
@@ -86,6 +89,13 @@ impl Seen {
         let of_media = [&self.media_kills, &self.media_legs, &self.heard, &self.treated];
         let happened = [calls, established, kills, stops, cuts, taken_over, fenced, &self.proxy_kills];
         let happened = happened.into_iter().chain(of_the_ledger).chain(of_media);
+        assert!(happened.into_iter().all(|times| *times > 0), "{self:?}");
+    }
+
+    pub fn assert_programs(&self) {
+        let Self { calls, established, kills, stops, cuts, taken_over, media_kills, program_requests, heard, .. } =
+            self;
+        let happened = [calls, established, kills, stops, cuts, taken_over, media_kills, program_requests, heard];
         assert!(happened.into_iter().all(|times| *times > 0), "{self:?}");
     }
 

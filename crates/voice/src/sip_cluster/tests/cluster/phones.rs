@@ -208,6 +208,10 @@ impl World {
         let lines = || self.phones[at].lines.values().filter(stands);
         let twice = lines().find(|line| line.conn_id == conn_id).map(|line| format!("phone {at} has {line:?}"));
         let second = lines().find(has).map(|line| format!("phone {at} has {line:?}, and is offered {conn_id:?}"));
+        if conn_id.is_some_and(|conn_id| self.rules.shares(conn_id)) {
+            // A consultation may ring a phone that is in the call that it is about; the call model says when.
+            return;
+        }
         if let Some(how) = twice {
             self.rules.break_rule("no phone is offered a call that it has", how);
         } else if let Some(how) = second {
@@ -234,6 +238,11 @@ impl World {
         for line in lines().filter(|line| line.is_asking || now.since(line.agreed_at) <= ACKNOWLEDGED_WITHIN) {
             self.rules.may_end(line.conn_id);
         }
+        self.phones_are_cut_off(proxy);
+    }
+
+    /// Phones that ring, whose proxy fails or cannot be reached.
+    pub fn phones_are_cut_off(&mut self, proxy: usize) {
         let lines = self.phones.iter_mut().flat_map(|phone| phone.lines.values_mut());
         for line in lines.filter(|line| line.proxy == proxy && matches!(line.stage, Stage::Ringing | Stage::Answered)) {
             line.is_cut_off = true;
@@ -300,6 +309,7 @@ impl World {
         };
         if self.phones.iter().flat_map(|phone| phone.lines.values()).filter(talks).count() > 1
             && !self.rules.is_meant_to_end(conn_id)
+            && !conn_id.is_some_and(|conn_id| self.rules.shares(conn_id))
         {
             self.rules.break_rule("one phone talks in a call", format!("{conn_id:?}, and phone {at}"));
         }
@@ -325,7 +335,8 @@ impl World {
             line.stage = Stage::Leaving;
             self.rules.may_end(line.conn_id);
             // A phone that was taken out of the call before ends nothing.
-            ended = line.conn_id.filter(|_| !self.rules.is_withdrawn(&line.call_id));
+            let alone = |conn_id: &ConnId| !self.rules.is_withdrawn(&line.call_id) && !self.rules.shares(*conn_id);
+            ended = line.conn_id.filter(alone);
         }
         if let Err(error) = phone.agent.bye(dialog, Vec::new(), now) {
             self.rules.break_rule("a phone may hang up", format!("phone {at}: {error}"));
@@ -360,8 +371,11 @@ impl World {
                 self.rules.may_end(line.conn_id);
                 true
             }
+            // Its call was never stored.
+            (Stage::Answered, Release::Unacknowledged) if line.conn_id.is_some_and(|id| self.rules.shares(id)) => true,
             (_, reason) if is_the_end(reason) => {
                 self.rules.is_meant_to_end(line.conn_id)
+                    || line.conn_id.is_some_and(|conn_id| self.rules.shares(conn_id))
                     || self.rules.is_cancelled(&line.call_id)
                     || line.stage != Stage::Up
             }

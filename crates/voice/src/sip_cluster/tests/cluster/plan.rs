@@ -84,6 +84,8 @@ pub fn edge_conditions(chance: &mut Seeded) -> Conditions {
     }
 }
 
+/// After that time a node gives up a CANCEL for a phone behind a proxy that it cannot reach.
+const PROXY_RETURNS_WITHIN: Duration = Duration::from_secs(4);
 /// How long a node is down that has left calls to be claimed.
 const DEAD_MAX: Duration = Duration::from_secs(8);
 
@@ -240,6 +242,9 @@ impl World {
             Fault::Stall { node, proxy, back } => {
                 self.seen.cuts += 1;
                 self.links.stall(node, proxy);
+                if back > PROXY_RETURNS_WITHIN {
+                    self.phones_are_cut_off(proxy);
+                }
                 self.after(back, Action::Unstall(node, proxy));
             }
         }

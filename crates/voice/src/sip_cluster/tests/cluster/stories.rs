@@ -21,12 +21,13 @@ pub struct Story {
 
 impl Story {
     /// Takes the next fact; the error says what is wrong with it.
-    pub fn tell(&mut self, fact: &Stamped) -> Result<(), String> {
+    pub fn tell(&mut self, fact: &Stamped, is_shared: bool) -> Result<(), String> {
         let name = fact.event.name;
         let said = format!("{} ({}, {})", name.as_str(), fact.id.token.0, fact.id.seq.0);
         self.is_numbered(fact).map_err(|how| format!("{said}: {how}"))?;
         self.keeps_data(fact).map_err(|how| format!("{said}: {how}"))?;
-        self.fits(name).map_err(|how| format!("{said}: {how}"))
+        let fits = if is_shared { self.begins_and_ends(name) } else { self.fits(name) };
+        fits.map_err(|how| format!("{said}: {how}"))
     }
 
     /// Gapless within a token, tokens grow, time does not go back.
@@ -52,6 +53,15 @@ impl Story {
         }
         self.data = now;
         Ok(())
+    }
+
+    /// A call of several phones: what its parties may do, the laws of the call model say.
+    fn begins_and_ends(&mut self, name: EventName) -> Result<(), String> {
+        self.facts += 1;
+        let is_answer = matches!(name, EventName::Error | EventName::ACK);
+        let is_in_order = (name == EventName::CallCreated) == (self.facts == 1) && (!self.over || is_answer);
+        self.over |= name == EventName::CallDeleted;
+        if is_in_order { Ok(()) } else { Err("out of order".to_owned()) }
     }
 
     /// The order of domain section 9.

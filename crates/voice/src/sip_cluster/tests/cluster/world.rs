@@ -24,6 +24,7 @@ use super::nodes::{InboxMessage, SimNode};
 use super::outcome::{Outcome, Seen, in_short};
 use super::phones::Phone;
 use super::plan::{Fault, Script};
+use super::programs::{Heard, Programs};
 use super::proxies::SimProxy;
 use crate::sip_cluster::node::lookup::Lookup;
 use crate::test_stores::HandClock;
@@ -89,7 +90,9 @@ pub enum Action {
     Instruct(ConnId),
     Ask(Box<Ask>),
     AskTimedOut(u64),
-    Fact(ConnId, model::EventName),
+    Fact(Box<Heard>),
+    Program(ConnId),
+    SharedHangUp,
     EverybodyHangsUp,
     HostilesFallSilent,
     JudgeCalls,
@@ -117,6 +120,7 @@ pub struct World {
     pub phones: Vec<Phone>,
     pub hostiles: Vec<Hostile>,
     pub desk: Desk,
+    pub programs: Programs,
     pub rules: Rules,
     pub meter: Meter,
     pub scripts: Vec<Script>,
@@ -156,6 +160,7 @@ impl World {
             phones: (0..phones).map(|at| Phone::new(at, seed)).collect(),
             hostiles: Vec::new(),
             desk: Desk::new(seed),
+            programs: Programs::new(seed),
             rules: Rules::default(),
             meter: Meter::default(),
             scripts: Vec::new(),
@@ -204,6 +209,11 @@ impl World {
         self.net.now()
     }
 
+    /// Since the beginning of the seed.
+    pub fn elapsed(&self) -> Duration {
+        self.now().since(self.began)
+    }
+
     fn show_time(&self) {
         self.clock.pass(self.net.now().since(self.clock.now()));
     }
@@ -240,7 +250,7 @@ impl World {
     /// Prints a line if the seed is played loudly.
     pub fn say(&self, line: impl FnOnce() -> String) {
         if self.loud {
-            let at = self.now().since(self.began);
+            let at = self.elapsed();
             eprintln!("{:9.3} {}", at.as_secs_f64(), line());
         }
     }
@@ -348,7 +358,12 @@ impl World {
             Action::Instruct(conn_id) => self.instruct(conn_id),
             Action::Ask(ask) => self.ask(*ask),
             Action::AskTimedOut(number) => self.ask_timed_out(number),
-            Action::Fact(conn_id, name) => self.desk_hears(conn_id, name),
+            Action::Fact(heard) => {
+                self.desk_hears(heard.conn_id(), heard.event.name);
+                self.programs_hear(&heard);
+            }
+            Action::Program(conn_id) => self.program_asks(conn_id),
+            Action::SharedHangUp => self.shared_hang_up(),
             Action::EverybodyHangsUp => self.everybody_hangs_up(),
             Action::HostilesFallSilent => self.hostiles_fall_silent(),
             Action::JudgeCalls => self.judge_calls(),

@@ -194,6 +194,7 @@ fn offer(record: v1::OfferRecord) -> Read<Offer> {
         redirect: record.redirect.map(routing).transpose()?,
         transferred_by: record.transferred_by.as_deref().map(dn).transpose()?,
         recalled_from: record.recalled_from.as_deref().map(dn).transpose()?,
+        tries: small(record.tries, "party.tries")?,
     })
 }
 
@@ -245,9 +246,10 @@ fn consults_for(record: v1::ConsultsForRecord) -> Read<ConsultsFor> {
 
 fn recall(record: v1::RecallRecord) -> Read<Recall> {
     Ok(Recall {
-        ask: record.ask,
+        ask: Some(record.ask).filter(|ask| *ask > 0),
         to: dn(&record.to)?,
         from: dn(&record.from)?,
+        tries: small(record.tries, "recall.tries")?,
         point: record.point.map(point).transpose()?,
     })
 }
@@ -294,6 +296,7 @@ fn timer(record: v1::CallTimerRecord) -> Read<(Timer, Timestamp)> {
         Record::AgentAnswer => Timer::AgentAnswer,
         Record::HoldAnswer => Timer::HoldAnswer,
         Record::PhoneAnswer => Timer::PhoneAnswer,
+        Record::Recall => Timer::Recall,
         Record::Lifetime => Timer::Lifetime,
         Record::Unspecified => return Err(RecordError("timers.name")),
     };

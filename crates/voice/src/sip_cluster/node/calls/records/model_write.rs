@@ -177,6 +177,7 @@ fn offer(offer: &Offer) -> v1::OfferRecord {
         redirect: offer.redirect.as_ref().map(routing),
         transferred_by: offer.transferred_by.as_ref().map(ToString::to_string),
         recalled_from: offer.recalled_from.as_ref().map(ToString::to_string),
+        tries: offer.tries.into(),
     }
 }
 
@@ -215,7 +216,8 @@ fn consults_for(of: ConsultsFor) -> v1::ConsultsForRecord {
 
 fn recall(recall: &Recall) -> v1::RecallRecord {
     v1::RecallRecord {
-        ask: recall.ask,
+        ask: recall.ask.unwrap_or_default(),
+        tries: recall.tries.into(),
         to: recall.to.to_string(),
         from: recall.from.to_string(),
         point: recall.point.as_ref().map(point),
@@ -260,6 +262,7 @@ fn timer(name: Timer, due: Timestamp) -> v1::CallTimerRecord {
         Timer::AgentAnswer => Record::AgentAnswer,
         Timer::HoldAnswer => Record::HoldAnswer,
         Timer::PhoneAnswer => Record::PhoneAnswer,
+        Timer::Recall => Record::Recall,
         Timer::Lifetime => Record::Lifetime,
     };
     v1::CallTimerRecord { name: name.into(), due_us: due.as_micros() }
