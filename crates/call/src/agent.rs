@@ -1,4 +1,4 @@
-//! The agents of a tenant: logins, readiness and wrap-up (domain section 1.8).
+//! The agents of a tenant: logins, readiness and wrap-up (`docs/for-agents.md`).
 //!
 //! The table holds all sessions of one owner, because a phone has one agent and an agent one phone. Drive loop: [`AgentTable::handle`],
 //! drain [`AgentTable::poll_output`], commit the agents of [`AgentTable::take_changed`], sleep until [`AgentTable::next_timeout`].

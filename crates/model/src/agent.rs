@@ -22,7 +22,7 @@ pub enum WorkMode {
     ReturnBack,
 }
 
-/// The state of an agent session (domain terms: person × place × login).
+/// The state of an agent session (person × place × login).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum AgentState {
     /// Logged out.

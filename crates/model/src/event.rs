@@ -72,7 +72,7 @@ pub struct CallRef {
     pub dnis: Option<String>,
 }
 
-/// A fact with its attributes (domain section 1.3). Absent attributes are `None` or empty.
+/// A fact with its attributes (`docs/events.md`, Attributes). Absent attributes are `None` or empty.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Event {
     /// Its name.
@@ -157,7 +157,7 @@ pub struct Stamped {
     pub event: Event,
 }
 
-/// The numbers of [`EventName::Error`] that clients test (domain section 1.4).
+/// The numbers of [`EventName::Error`] that clients test (`docs/requests.md`, When it goes wrong).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ErrorCode(pub u16);
 

@@ -13,7 +13,7 @@ pub use kind::{Concern, RequestKind, RequestType};
 pub use monitor::{MonitorMode, MonitorType};
 pub use treatment::Treatment;
 
-/// A request as it enters at the single entry point (domain section 1.5).
+/// A request as it enters at the single entry point (`docs/requests.md`).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
     /// The tenant.

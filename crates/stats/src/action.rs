@@ -1,4 +1,4 @@
-//! Actions: the atoms of all statistics (domain section 4.3), sets of them, and the priority that makes one the status.
+//! Actions: the atoms of all statistics (`docs/wallboard.md`, The engine), sets of them, and the priority that makes one the status.
 
 use std::fmt;
 
@@ -94,7 +94,7 @@ impl Action {
         Self::ALL.iter().copied().find(|action| action.as_str() == name)
     }
 
-    /// Its rank in the status priority table (domain section 4.4): the highest action in progress is the status.
+    /// Its rank in the status priority table: the highest action in progress is the status.
     pub const fn priority(self) -> Option<u8> {
         Some(match self {
             Self::LoggedIn => 1,

@@ -1,4 +1,4 @@
-//! The definition of a statistic (domain section 4.1). Unsupported parts are refused by name.
+//! The definition of a statistic. Unsupported parts are refused by name.
 
 use std::fmt;
 use std::time::Duration;
@@ -51,7 +51,7 @@ names! {
 }
 
 names! {
-    /// How a value is computed from actions (domain section 4.2).
+    /// How a value is computed from actions.
     Category {
         TotalNumber true, TotalAdjustedNumber false, TotalTime true, TotalAdjustedTime true, MaxTime true, MinTime true, MaxNumber true, MinNumber false,
         AverageTime true, AverageNumberPerHour false, AverageNumberPerRelativeHour false, RelativeNumber true, RelativeNumberPercentage true,

@@ -1,4 +1,4 @@
-//! Filters: boolean expressions over the attributes of an action (domain section 4.6).
+//! Filters: boolean expressions over the attributes of an action.
 //!
 //! `PairExists("Language","Spanish")`, `CallType="Inbound"`, `ThisQueue="9000"`, joined by `&`, `|`, `~` and parentheses; `&` binds
 //! tighter than `|`; a value may contain `*`.

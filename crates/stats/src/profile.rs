@@ -1,4 +1,4 @@
-//! Time profiles, the interval over which a statistic counts (domain section 4.5), and the tenant's time zone as plain data.
+//! Time profiles, the interval over which a statistic counts, and the tenant's time zone as plain data.
 
 use std::fmt;
 use std::time::Duration;

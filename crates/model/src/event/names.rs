@@ -38,7 +38,7 @@ macro_rules! published_names {
 }
 
 published_names! {
-    /// The name of an event (domain term: TEvent).
+    /// The name of an event.
     EventName: "Event" {
         /// A call exists (call-based monitoring).
         CallCreated,

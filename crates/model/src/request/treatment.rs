@@ -1,4 +1,4 @@
-//! Treatments: audio for a caller who waits on a route point (domain section 1.5).
+//! Treatments: audio for a caller who waits on a route point (`docs/applications.md`).
 
 /// Audio for a waiting caller, and digits to collect.
 #[derive(Clone, PartialEq, Eq, Debug)]

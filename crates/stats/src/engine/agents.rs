@@ -1,4 +1,4 @@
-//! Agents: from their events to the actions of agents and phones (domain sections 1.8 and 4.3).
+//! Agents: from their events to the actions of agents and phones.
 
 use std::collections::HashMap;
 

@@ -64,7 +64,7 @@ impl Story {
         if is_in_order { Ok(()) } else { Err("out of order".to_owned()) }
     }
 
-    /// The order of domain section 9.
+    /// A call's facts come in the order of the book (`docs/events.md`, Sequences).
     fn fits(&mut self, name: EventName) -> Result<(), String> {
         let may = |holds: bool, why: &str| if holds { Ok(()) } else { Err(why.to_owned()) };
         self.facts += 1;
