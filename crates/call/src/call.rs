@@ -62,10 +62,12 @@ pub const PARKS_MAX: u16 = 200;
 /// looping application or phone has them in minutes.
 pub const FACTS_MAX: u64 = 20_000;
 /// The most outputs of one input or one timer turn; reaching it ends the call. Ending a call with three ringing phones takes 15, a conference
-/// of [`PARTIES_MAX`] 102.
-pub const OUTPUTS_MAX: usize = 256;
+/// of [`PARTIES_MAX`] 102. A party of such a conference that leaves with [`OBSERVERS_MAX`] who monitor it takes some 600.
+pub const OUTPUTS_MAX: usize = 1_024;
 /// The most parties of a call, as many as media takes into a conference.
 pub const PARTIES_MAX: usize = 50;
+/// The most who monitor a call.
+pub const OBSERVERS_MAX: usize = 10;
 /// The most timers that one turn handles; reaching it ends the call. A call has nine timers at most, one of each kind.
 pub const TIMERS_PER_TURN: usize = 16;
 
@@ -178,6 +180,13 @@ pub enum Input {
         /// The answer.
         answer: PinAnswer,
     },
+    /// The phone on this leg joins the other sides of two calls of its own, each on a leg of its own, and leaves them.
+    LegTransfersTo {
+        /// The leg that is told how it went.
+        leg: LegId,
+        /// The other one.
+        other: LegId,
+    },
     /// The outcome of the agent request of a feature code.
     AgentAnswered {
         /// Whether it was carried out.
@@ -218,12 +227,17 @@ pub enum Output {
     },
     /// A request about the agent on the calling phone, for the stream of requests.
     AgentRequest(Request),
-    /// Tell the caller that the far end rings.
-    AlertCaller,
+    /// Tell the caller on this leg that the far end rings.
+    AlertCaller(LegId),
     /// Answer the caller's leg, with audio.
-    AnswerCaller,
-    /// Refuse the caller's leg with this status; hang up if it was answered in between.
-    RejectCaller(u16),
+    AnswerCaller(LegId),
+    /// Refuse the caller's leg; hang up if it was answered in between.
+    RejectCaller {
+        /// The leg.
+        leg: LegId,
+        /// The status of the refusal.
+        status: u16,
+    },
     /// Ring a phone on a new leg.
     RingLeg {
         /// The new leg.
@@ -322,6 +336,16 @@ impl Call {
         call
     }
 
+    /// A further call of a thread, with this number, from a phone on this leg. [`Call::begin`] begins it.
+    pub(crate) fn on_leg(incoming: Incoming, leg: LegId, number: u16, now: Timestamp) -> Self {
+        let mut snapshot = CallSnapshot::new(incoming, now);
+        snapshot.number = number;
+        for caller in &mut snapshot.parties {
+            caller.leg = leg;
+        }
+        Self::restore(snapshot)
+    }
+
     /// Continues from a snapshot. The first wake-up, which is immediate, handles the timers that are due already.
     pub const fn restore(snapshot: CallSnapshot) -> Self {
         Self { s: snapshot, outputs: VecDeque::new(), reached: None, begun: None }
@@ -383,13 +407,10 @@ impl Call {
         match input {
             Input::DialPlan { ask, destination } => self.dial_plan_answered(ask, destination, now),
             Input::LegRinging(leg) => self.leg_ringing(leg, now),
-            Input::LegAnswered(CALLER_LEG) => self.caller_answered(now),
+            Input::LegAnswered(leg) if self.s.calls_on(leg) => self.caller_answered(now),
             Input::LegAnswered(leg) => self.leg_answered(leg, now),
-            // A caller that has transferred its call is in it no more.
-            Input::LegFailed { leg: CALLER_LEG, status }
-                if self.s.party_on(CALLER_LEG).is_some() && self.s.talkers().count() <= 2 =>
-            {
-                self.end(Ending::system(CallState::GeneralError, status), now)
+            Input::LegFailed { leg, status } if self.s.calls_on(leg) => {
+                self.end(Ending::system(CallState::GeneralError, status), now);
             }
             Input::LegFailed { leg, status } => self.leg_failed(leg, status, now),
             Input::LegReleased(leg) => self.leg_gone(leg, CallState::Ok, now),
@@ -397,6 +418,8 @@ impl Call {
             Input::LegHeld(leg) => self.leg_hold(leg, HoldWay::Hold, now),
             Input::LegRetrieved(leg) => self.leg_hold(leg, HoldWay::Retrieve, now),
             Input::LegTransfers { leg, to } => self.leg_transfers(leg, to, now),
+            // The thread handles it, for it concerns two calls.
+            Input::LegTransfersTo { .. } => {}
             Input::HoldRefused(leg) => self.hold_refused(leg, now),
             Input::AnswerRefused(leg) => self.answer_refused(leg, now),
             Input::TreatmentStarted { id } => self.treatment_started(id, now),

@@ -7,13 +7,17 @@ use std::collections::VecDeque;
 
 use model::event::ErrorCode;
 use model::request::RequestKind;
-use model::{CallState, ConnId, LegId, Request, Timestamp, Token, UserData};
+use model::{CallState, ConnId, Dn, LegId, Request, Timestamp, Token, UserData};
 
 use crate::call::{
-    Asked, Call, CallSnapshot, HoldWay, Incoming, Input, LegProgress, Limit, NextNumbers, Output, PartyNo, Playing,
+    Asked, Call, CallSnapshot, HoldWay, Incoming, Input, LegProgress, Limit, NextNumbers, Output, Party, PartyNo,
+    Playing, Stage,
 };
 
 mod consultation;
+
+/// The most calls of a thread at a time to which phones add further ones.
+const CALLS_MAX: usize = 8;
 
 /// What a request comes to: an error has its number and a text for people.
 type Outcome = Result<(), (ErrorCode, &'static str)>;
@@ -42,6 +46,19 @@ impl Thread {
         thread
     }
 
+    /// A phone of the thread makes a further call by itself, by a dialog of its own. Returns its leg; the outputs that follow ask the
+    /// dial plan.
+    pub fn add(&mut self, incoming: Incoming, now: Timestamp) -> LegId {
+        let mut numbers = self.first().numbers;
+        let (leg, number) = (LegId(numbers.leg), numbers.call);
+        numbers.leg = numbers.leg.saturating_add(1);
+        numbers.call = number.saturating_add(1);
+        self.set_numbers(numbers);
+        self.calls.push(Call::on_leg(incoming, leg, number, now));
+        self.act(self.calls.len() - 1, |call| call.begin(now));
+        leg
+    }
+
     /// Continues from the snapshots of its calls, the first one first. The first wake-up handles the timers that are due already.
     pub fn restore(first: CallSnapshot, others: Vec<CallSnapshot>) -> Self {
         let calls = std::iter::once(first).chain(others).map(Call::restore).collect();
@@ -67,6 +84,22 @@ impl Thread {
     /// The call in whose room a leg is.
     pub fn call_with(&self, leg: LegId) -> Option<&CallSnapshot> {
         self.calls().find(|call| is_present(call, leg))
+    }
+
+    /// The phone that makes a call on this leg.
+    pub fn caller_on(&self, leg: LegId) -> Option<&Dn> {
+        let callers = self.calls().filter_map(|call| call.party(PartyNo::CALLER));
+        callers.filter(|caller| caller.leg == leg).find_map(Party::dn)
+    }
+
+    /// Whether a further call that this phone makes by itself belongs to the thread: it talks in one of its calls, and may be about to
+    /// transfer that one.
+    pub fn takes_call_of(&self, dn: &Dn) -> bool {
+        let talks = |call: &CallSnapshot| {
+            let party = call.party_at(dn).filter(|party| party.observes.is_none());
+            call.stage == Stage::Talking && party.is_some_and(|party| party.progress == LegProgress::Answered)
+        };
+        self.calls.len() < CALLS_MAX && self.calls().any(talks)
     }
 
     /// The owner's fencing token.
@@ -129,11 +162,15 @@ impl Thread {
             }
             Input::Request(request) => self.request(request, now),
             Input::Consult { request, conn_id, uuid } => self.consult(request, conn_id, uuid, now),
-            Input::AgentAnswered { .. } => self.give(None, input, now),
+            Input::AgentAnswered { .. } => {
+                let waits = |call: &Call| matches!(call.s.stage, Stage::Feature(_));
+                self.give(self.calls.iter().position(waits), input, now);
+            }
             Input::LegReleased(leg) => self.leg_gone(leg, &input, CallState::Ok, now),
             Input::LegDead(leg) | Input::LegFailed { leg, .. } => self.leg_gone(leg, &input, CallState::Dropped, now),
             Input::LegHeld(leg) => self.leg_hold(leg, HoldWay::Hold, now),
             Input::LegRetrieved(leg) => self.leg_hold(leg, HoldWay::Retrieve, now),
+            Input::LegTransfersTo { leg, other } => self.leg_transfers_to(leg, other, now),
             Input::LegTransfers { leg, .. } if self.is_shared(leg) => {
                 self.give_output(self.place_of(leg), Output::TransferOutcome { leg, status: 603 });
             }
@@ -214,10 +251,10 @@ impl Thread {
 
     /// Lets a call do something, with the numbers of the thread, and takes its outputs.
     fn act(&mut self, at: usize, act: impl FnOnce(&mut Call)) {
-        let numbers = self.first().numbers;
+        let (numbers, is_alone) = (self.first().numbers, self.calls.len() == 1);
         let Some(call) = self.calls.get_mut(at) else { return };
         // Only a leg that outlives its call must be told to fall silent.
-        let heard = if at == 0 && self.outputs.is_empty() { Vec::new() } else { call.s.playing.clone() };
+        let heard = if is_alone { Vec::new() } else { call.s.playing.clone() };
         call.s.numbers = numbers;
         act(call);
         let (numbers, begun) = (call.s.numbers, call.take_consultation());

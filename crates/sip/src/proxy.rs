@@ -66,6 +66,7 @@ pub use trunks::Trunks;
 use allowance::Allowance;
 use exchange::Exchange;
 use flow_token::PhoneMark;
+use generations::Generations;
 use lockout::Lockout;
 use moved::ReportedOwners;
 use nodes::Nodes;
@@ -170,6 +171,8 @@ pub struct Proxy {
     connections: HashMap<ConnectionId, Peer>,
     nodes: Nodes,
     moved: ReportedOwners,
+    /// The node that has the call in which a phone, by its flow and name, has last changed its session.
+    near: Generations<u64, Option<ConnectionId>>,
     sources: Sources,
     allowance: Allowance,
     overload: Overload,
@@ -230,6 +233,7 @@ impl Proxy {
             connections: HashMap::new(),
             nodes: Nodes::default(),
             moved: ReportedOwners::default(),
+            near: Generations::new(settings::PHONES_MAX),
             sources,
             allowance: Allowance::new(),
             overload: Overload::default(),

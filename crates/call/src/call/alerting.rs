@@ -163,6 +163,12 @@ impl Call {
 
     /// Refuses the requests that wait for the phone or the dial plan: the call no longer rings.
     pub(super) fn refuse_requests(&mut self, now: Timestamp) {
+        if let Stage::Waiting(waiting) = &mut self.s.stage {
+            if let Some(asked) = waiting.routing.take().and_then(|routing| routing.asked) {
+                self.refuse_asked(&asked, ErrorCode::INVALID_CALL_STATE, "the call waits there no more", now);
+            }
+            return;
+        }
         let Stage::Offering(offer) = &mut self.s.stage else {
             return;
         };

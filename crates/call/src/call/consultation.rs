@@ -52,6 +52,10 @@ impl Rest {
     }
 }
 
+/// Its leg is in the room of its own consultation.
+pub(crate) const CONSULTS_IN_TURN: (ErrorCode, &str) =
+    (ErrorCode::CANNOT_COMPLETE_TRANSFER, "who was consulted consults in turn: that consultation must end first");
+
 impl Call {
     // ---- the call that is consulted about
 
@@ -145,6 +149,9 @@ impl Call {
     pub(crate) fn can_merge(&self, by: PartyNo) -> Result<(), (ErrorCode, &'static str)> {
         let has_left = |party: &&Party| party.number != by && party.progress == LegProgress::Answered;
         let others = self.s.talkers().filter(has_left).count();
+        if self.s.is_one_away(by) {
+            return Err(CONSULTS_IN_TURN);
+        }
         match &self.s.stage {
             Stage::Talking if others == 1 => Ok(()),
             Stage::Offering(_) | Stage::Waiting(_) | Stage::Service(_) if others == 0 => Ok(()),
@@ -156,6 +163,7 @@ impl Call {
     pub(crate) fn dissolve(&mut self, now: Timestamp) -> Option<Rest> {
         self.refuse_requests(now);
         self.refuse_transfer(now);
+        self.refuse_hold(now);
         self.cancel_invitation(now);
         self.observers_leave(None, CallState::RemoteRelease, now);
         self.stop_all(now);
@@ -164,9 +172,6 @@ impl Call {
             Stage::Talking => self.s.parties.pop().map(Rest::Party),
             Stage::Offering(offer) => Some(Rest::Offer(offer, due)),
             Stage::Waiting(waiting) => {
-                if let Some(asked) = waiting.routing.and_then(|routing| routing.asked) {
-                    self.refuse_asked(&asked, ErrorCode::INVALID_CALL_STATE, "the call was transferred", now);
-                }
                 let mut diverted = self.point_event(EventName::Diverted, &waiting.point);
                 diverted.call_state = Some(CallState::Transferred);
                 self.fact(diverted, now);

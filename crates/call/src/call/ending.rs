@@ -57,6 +57,8 @@ impl Call {
     pub(super) fn end(&mut self, ending: Ending, now: Timestamp) {
         self.refuse_requests(now);
         self.refuse_transfer(now);
+        self.refuse_hold(now);
+        self.refuse_treatment(now);
         self.refuse_open_origination(now);
         self.cancel_invitation(now);
         self.let_go(ending.status);
@@ -110,7 +112,9 @@ impl Call {
     fn let_go(&mut self, status: u16) {
         for party in &mut self.s.parties {
             match std::mem::replace(&mut party.progress, LegProgress::Gone) {
-                LegProgress::Offered | LegProgress::Answering => self.outputs.push_back(Output::RejectCaller(status)),
+                LegProgress::Offered | LegProgress::Answering => {
+                    self.outputs.push_back(Output::RejectCaller { leg: party.leg, status });
+                }
                 LegProgress::Answered => self.outputs.push_back(Output::ReleaseLeg(party.leg)),
                 // One of the legs that ring, below.
                 LegProgress::Called | LegProgress::Gone => {}

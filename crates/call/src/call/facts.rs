@@ -1,4 +1,4 @@
-//! Events with the attributes of the domain's section 1.3, and their numbers.
+//! Events with their attributes (`docs/events.md`) and their numbers.
 
 use model::event::{ErrorCode, Event, Stamped};
 use model::{CallState, DnRole, EventId, EventName, Request, Seq, Subject, Timestamp};

@@ -139,6 +139,11 @@ impl Call {
         }
     }
 
+    /// The call ends while a phone is asked to hold or retrieve it.
+    pub(super) fn refuse_hold(&mut self, now: Timestamp) {
+        self.hold_fails(ErrorCode::INVALID_CALL_STATE, "the call has ended", now);
+    }
+
     fn hold_fails(&mut self, code: ErrorCode, text: &str, now: Timestamp) {
         self.s.timers.disarm(Timer::HoldAnswer);
         if let Some(open) = self.s.hold_asked.take() {

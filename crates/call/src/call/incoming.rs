@@ -9,11 +9,11 @@ use super::party::LegProgress;
 use super::point::Point;
 use super::state::{Offer, Purpose, Routing, Stage};
 use super::timer::{DIAL_PLAN, LIFETIME, Timer};
-use super::{CALLER_LEG, Call, Output};
+use super::{Call, Output};
 
 impl Call {
     /// Queries the dial plan. The call is published once it has answered.
-    pub(super) fn begin(&mut self, now: Timestamp) {
+    pub(crate) fn begin(&mut self, now: Timestamp) {
         self.s.timers.arm(Timer::Lifetime, now + LIFETIME);
         let (dialled, by) = (self.s.dialled.clone(), self.s.caller.clone());
         let ask = self.ask_dial_plan(dialled, by, now);
@@ -109,6 +109,10 @@ impl Call {
                 self.park(Point { dn, application, default_dn }, UserData::new(), now);
                 self.establish_connected(now);
             }
+            // A phone that calls its own number: a call has a DN once.
+            Destination::Extension { dn, .. } if self.s.party_at(&dn).is_some() => {
+                self.end(Ending::system(CallState::Busy, 486), now);
+            }
             Destination::Extension { dn, contacts, .. } if contacts.is_empty() => {
                 // The phone is known but has no registration: only the caller is notified.
                 self.s.stage = Stage::Offering(Offer::new(dn, None, None));
@@ -150,7 +154,7 @@ impl Call {
     /// Answers the caller's leg, unless that was done before.
     pub(super) fn answer_caller(&mut self) {
         if self.caller_moves(LegProgress::Offered, LegProgress::Answering) {
-            self.push(Output::AnswerCaller);
+            self.push(Output::AnswerCaller(self.s.caller_leg()));
         }
     }
 
@@ -164,7 +168,8 @@ impl Call {
 
     /// Moves the caller's leg from one state to the next; false if it is in another one.
     fn caller_moves(&mut self, from: LegProgress, to: LegProgress) -> bool {
-        let caller = self.s.party_on_mut(CALLER_LEG).filter(|caller| caller.progress == from);
+        let leg = self.s.caller_leg();
+        let caller = self.s.party_on_mut(leg).filter(|caller| caller.progress == from);
         caller.map(|caller| caller.progress = to).is_some()
     }
 }

@@ -11,7 +11,7 @@ use model::{CallState, Dn, DnRole, EventName, Timestamp};
 use super::facts::answering;
 use super::party::{LegProgress, Observes, Party, PartyNo};
 use super::state::{Asked, Invitation, InvitationStep, Stage};
-use super::{Call, Output, PARTIES_MAX};
+use super::{Call, OBSERVERS_MAX, Output, PARTIES_MAX};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;
 
@@ -32,6 +32,9 @@ impl Call {
         }
         if self.s.parties.len() >= PARTIES_MAX {
             return Err((ErrorCode::CANNOT_COMPLETE_CONFERENCE, "the call has as many parties as it may have"));
+        }
+        if self.s.parties.iter().filter(|party| party.observes.is_some()).count() >= OBSERVERS_MAX {
+            return Err((ErrorCode::CANNOT_COMPLETE_CONFERENCE, "the call is monitored by as many as may monitor it"));
         }
         let to = asked.this_dn.clone();
         let ask = self.ask_dial_plan(to.to_string(), Caller::Phone(to.clone()), now);

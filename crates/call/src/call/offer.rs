@@ -87,7 +87,7 @@ impl Call {
         }
         self.publish_ringing(now);
         if self.s.caller_progress() == LegProgress::Offered {
-            self.push(Output::AlertCaller);
+            self.push(Output::AlertCaller(self.s.caller_leg()));
         }
     }
 

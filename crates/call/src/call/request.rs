@@ -148,6 +148,8 @@ impl Call {
             return Err((ErrorCode::INVALID_CALL_STATE, "no treatment is in progress"));
         }
         self.stop_playing(leg, now);
+        // The treatment's end names the request that began it.
+        self.acknowledge(asked, now);
         self.instructed(now);
         Ok(())
     }
@@ -160,13 +162,11 @@ impl Call {
         let is_point = matches!(&self.s.stage, Stage::Waiting(waiting) if waiting.point.dn == asked.this_dn);
         if is_offered {
             // Handled as a refusal by the phone: the call returns to its route point.
+            self.acknowledge(&asked, now);
             self.offer_failed(CallState::Busy, 486, now);
-            let event = answering(self.event(EventName::ACK), &asked);
-            self.fact(event, now);
         } else if is_invited {
+            self.acknowledge(&asked, now);
             self.end_invitation(CallState::Busy, (ErrorCode::DN_BUSY, "the number is busy, or refuses"), now);
-            let event = answering(self.event(EventName::ACK), &asked);
-            self.fact(event, now);
         } else if let Some(party) = self.s.party_at(&asked.this_dn).map(|party| party.number) {
             self.party_leaves(party, CallState::Ok, Some(asked), now);
         } else if is_point {
@@ -199,11 +199,16 @@ impl Call {
         }
         if !answered {
             // Made for a DN that is in the call no more, or is none of it.
-            let mut event = answering(self.event(EventName::ACK), asked);
-            event.this_dn = Some(asked.this_dn.clone());
-            self.fact(event, now);
+            self.acknowledge(asked, now);
         }
         Ok(())
+    }
+
+    /// Answers a request that no other event answers.
+    fn acknowledge(&mut self, asked: &Asked, now: Timestamp) {
+        let mut event = answering(self.event(EventName::ACK), asked);
+        event.this_dn = Some(asked.this_dn.clone());
+        self.fact(event, now);
     }
 
     /// The event for every DN that is a party at present.

@@ -6,11 +6,11 @@ use model::plan::{Caller, Service};
 use model::request::{MonitorMode, Treatment};
 use model::{AgentId, CallType, CallUuid, ConnId, Dn, LegId, ReferenceId, TenantId, Timestamp, Token, UserData};
 
-use super::Incoming;
 use super::in_thread::{ConsultsFor, NewConsultation, NextNumbers};
 use super::party::{LegProgress, Party, PartyNo};
 use super::point::Point;
 use super::timer::Timers;
+use super::{CALLER_LEG, Incoming};
 
 /// The whole state of a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -152,6 +152,17 @@ impl CallSnapshot {
     /// Whether the phone that rings is the one from which the call was made by request.
     pub const fn rings_at_origin(&self) -> bool {
         matches!(self.stage, Stage::Originating(_))
+    }
+
+    /// Whether the caller of this call waits on that leg for our answer.
+    pub(super) fn calls_on(&self, leg: LegId) -> bool {
+        let waits = |party: &Party| matches!(party.progress, LegProgress::Offered | LegProgress::Answering);
+        self.party(PartyNo::CALLER).is_some_and(|caller| caller.leg == leg && waits(caller))
+    }
+
+    /// The caller's leg.
+    pub(super) fn caller_leg(&self) -> LegId {
+        self.party(PartyNo::CALLER).map_or(CALLER_LEG, |caller| caller.leg)
     }
 
     /// The party of a leg.

@@ -1,9 +1,10 @@
-//! The event sequences of the domain's section 1.6, and its invariants over random inputs.
+//! The event sequences of `docs/events.md`, and what holds over random inputs.
 
 mod alerting;
 mod conference;
 mod consultation;
 mod feature;
+mod further;
 mod harness;
 mod hold;
 mod inbound;

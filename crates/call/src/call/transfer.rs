@@ -22,6 +22,9 @@ type Outcome = Result<(), (ErrorCode, &'static str)>;
 const HELD_FROM_AFAR: (ErrorCode, &str) =
     (ErrorCode::INVALID_CALL_STATE, "the other party holds the call and consults somebody else");
 
+const NOT_OF_TWO: (ErrorCode, &str) =
+    (ErrorCode::CANNOT_INITIATE_TRANSFER, "only a call of two parties can be transferred");
+
 impl Call {
     /// A request to transfer the call. Who transfers stays connected until the destination is known.
     pub(super) fn transfer(&mut self, to: Dn, asked: Asked, now: Timestamp) -> Outcome {
@@ -55,7 +58,7 @@ impl Call {
             return Err((ErrorCode::INVALID_CALL_STATE, "the call is being transferred already"));
         }
         if consultation.is_none() && self.s.talkers().count() != 2 {
-            return Err((ErrorCode::CANNOT_INITIATE_TRANSFER, "only a call of two parties can be transferred"));
+            return Err(NOT_OF_TWO);
         }
         if consultation.is_none() && self.s.is_one_away(party) {
             return Err(HELD_FROM_AFAR);
@@ -80,6 +83,9 @@ impl Call {
         }
         if self.s.is_one_away(transfer.party) {
             return self.transfer_fails(transfer, HELD_FROM_AFAR.0, HELD_FROM_AFAR.1, now);
+        }
+        if self.s.talkers().count() != 2 {
+            return self.transfer_fails(transfer, NOT_OF_TWO.0, NOT_OF_TWO.1, now);
         }
         self.stop_all(now);
         let Some((by, point)) = self.leave_by_transfer(&transfer, now) else { return };
@@ -122,7 +128,10 @@ impl Call {
         now: Timestamp,
     ) -> Option<Party> {
         self.cancel_invitation(now);
+        self.refuse_transfer(now);
         self.observers_leave(None, CallState::RemoteRelease, now);
+        let leg = self.s.party(number).map(|party| party.leg);
+        leg.into_iter().for_each(|leg| self.stop_playing(leg, now));
         let at = self.s.parties.iter().position(|party| party.number == number)?;
         let mut released = self.s.parties.get(at).and_then(|party| self.party_event(EventName::Released, party))?;
         released.call_state = Some(how);
@@ -148,7 +157,8 @@ impl Call {
     /// Refuses a transfer under way: the call ends.
     pub(super) fn refuse_transfer(&mut self, now: Timestamp) {
         if let Some(transfer) = self.s.transfer.take() {
-            self.transfer_fails(transfer, ErrorCode::INVALID_CALL_STATE, "the call has ended", now);
+            self.s.timers.disarm(Timer::DialPlan);
+            self.transfer_fails(transfer, ErrorCode::INVALID_CALL_STATE, "the call has changed or ended", now);
         }
     }
 
@@ -182,6 +192,9 @@ impl Call {
     /// The same without the party that has come.
     pub(super) fn tell_moved_except(&mut self, new: PartyNo, to: &Dn, by: &Dn, now: Timestamp) {
         let told = |party: &&Party| party.number != new;
+        if self.is_over() {
+            return;
+        }
         for number in self.s.parties.iter().filter(told).map(|party| party.number).collect::<Vec<_>>() {
             let event = self.s.party(number).and_then(|party| self.party_event(EventName::PartyChanged, party));
             let Some(mut event) = event else { continue };

@@ -121,6 +121,13 @@ impl Call {
         self.treatment_ended(id, cause, "", now);
     }
 
+    /// The call ends before a treatment has begun.
+    pub(super) fn refuse_treatment(&mut self, now: Timestamp) {
+        for playing in self.s.playing.clone().iter().filter(|playing| !playing.started) {
+            self.publish_end(playing, Ended::Stopped, "", now);
+        }
+    }
+
     fn publish_end(&mut self, playing: &Playing, cause: Ended, digits: &str, now: Timestamp) {
         let Purpose::Applied(asked) = &playing.purpose else {
             return;

@@ -4,8 +4,7 @@ use model::CallUuid;
 
 use super::*;
 use crate::call::PARTIES_MAX;
-use crate::call::Stage;
-use crate::call::consultation::{Consultation, Rest};
+use crate::call::consultation::{CONSULTS_IN_TURN, Consultation, Rest};
 
 impl Thread {
     pub(super) fn request(&mut self, request: Request, now: Timestamp) {
@@ -145,6 +144,21 @@ impl Thread {
         if at == two.at || one.leg != two.leg { Err(no_call) } else { Ok((one, two)) }
     }
 
+    /// The same, also if it has a leg of its own in each of them.
+    fn pair_of(
+        &self,
+        at: usize,
+        other: ConnId,
+        asked: &Asked,
+    ) -> Result<(PartyIn, PartyIn), (ErrorCode, &'static str)> {
+        if let (Ok(one), Some(Ok(two))) = (self.place(at, asked), self.at(other).map(|at| self.place(at, asked)))
+            && one.leg != two.leg
+        {
+            return self.two_of_phone(one.leg, two.leg);
+        }
+        self.pair(at, other, asked)
+    }
+
     fn place(&self, at: usize, asked: &Asked) -> Result<PartyIn, (ErrorCode, &'static str)> {
         let call = self.calls.get(at).ok_or((ErrorCode::INVALID_CONN_ID, "no such call"))?;
         let (party, leg) = party_of(&call.s, asked)?;
@@ -155,11 +169,49 @@ impl Thread {
 
     /// The party that consults leaves both calls; who was consulted goes on in the call at `at`.
     fn complete(&mut self, at: usize, consultation: ConnId, asked: &Asked, now: Timestamp) -> Outcome {
-        let (main, consulting) = self.pair(at, consultation, asked)?;
+        let (main, consulting) = self.pair_of(at, consultation, asked)?;
+        self.can_complete(main, consulting)?;
+        self.hand_over(main, consulting, Some(asked), now);
+        Ok(())
+    }
+
+    /// A phone that has two dialogs, each in a call of its own, joins the others of both: they go on in the earlier call.
+    pub(super) fn leg_transfers_to(&mut self, leg: LegId, other: LegId, now: Timestamp) {
+        let outcome = self.two_of_phone(leg, other).and_then(|(main, consulting)| {
+            self.can_complete(main, consulting)?;
+            Ok((main, consulting))
+        });
+        let status = if outcome.is_ok() { 200 } else { 603 };
+        self.give_output(self.place_of(leg), Output::TransferOutcome { leg, status });
+        if let Ok((main, consulting)) = outcome {
+            self.hand_over(main, consulting, None, now);
+        }
+    }
+
+    /// The places of a phone in the calls of two legs that are both its own, the earlier call first.
+    fn two_of_phone(&self, one: LegId, two: LegId) -> Result<(PartyIn, PartyIn), (ErrorCode, &'static str)> {
+        let place = |leg| {
+            let at = self.calls.iter().position(|call| call.s.live_party_on(leg).is_some())?;
+            let party = self.calls.get(at)?.s.live_party_on(leg)?;
+            // Or it still waits for the answer to its INVITE.
+            let is_connected = party.observes.is_none() && party.progress != LegProgress::Called;
+            let found = PartyIn { at, party: party.number, leg, away: party.away };
+            is_connected.then(|| (found, party.dn().cloned()))
+        };
+        let no_call = (ErrorCode::INVALID_CALL_STATE, "the phone is not connected in two calls");
+        let ((one, dn), (two, of)) = place(one).zip(place(two)).ok_or(no_call)?;
+        if one.at == two.at || dn.is_none() || dn != of || self.is_shared(one.leg) || self.is_shared(two.leg) {
+            return Err(no_call);
+        }
+        Ok(if one.at < two.at { (one, two) } else { (two, one) })
+    }
+
+    fn can_complete(&self, main: PartyIn, consulting: PartyIn) -> Outcome {
         let (Some(call), Some(other)) = (self.calls.get(main.at), self.calls.get(consulting.at)) else {
             return Err((ErrorCode::INVALID_CONN_ID, "no such call"));
         };
-        if other.s.consults_for.as_ref().map(|of| of.conn_id) != Some(call.s.conn_id) {
+        let is_about = other.s.consults_for.as_ref().map(|of| of.conn_id) == Some(call.s.conn_id);
+        if main.leg == consulting.leg && !is_about {
             return Err((ErrorCode::CANNOT_COMPLETE_TRANSFER, "TransferConnID is not a consultation about ConnID"));
         }
         let waiting = call.s.talkers().count().saturating_sub(1);
@@ -168,19 +220,24 @@ impl Thread {
             let text = "nobody waits in the call, or not for a phone that rings";
             return Err((ErrorCode::CANNOT_COMPLETE_TRANSFER, text));
         }
-        other.can_merge(consulting.party)?;
+        other.can_merge(consulting.party)
+    }
+
+    /// The party leaves both calls; who is in the second one goes on in the first.
+    fn hand_over(&mut self, main: PartyIn, consulting: PartyIn, asked: Option<&Asked>, now: Timestamp) {
+        let Some(call) = self.calls.get(main.at) else { return };
         let stays = call.s.talkers().find(|party| party.number != main.party);
         let stays = stays.map(|party| party.address().to_owned()).unwrap_or_default();
         let (mut rest, mut by) = (None, None);
         self.act(consulting.at, |call| {
             call.depart(consulting.party, CallState::Transferred, &stays, None, now);
+            // It is released unless it is in the other call too.
+            call.push(Output::ReleaseLeg(consulting.leg));
             rest = call.dissolve(now);
         });
-        let Some((rest, of)) = rest.zip(self.calls.get(consulting.at).map(|call| call.s.clone())) else {
-            return Err((ErrorCode::CANNOT_COMPLETE_TRANSFER, "the consultation leads to nobody"));
-        };
+        let Some((rest, of)) = rest.zip(self.calls.get(consulting.at).map(|call| call.s.clone())) else { return };
         self.act(main.at, |call| {
-            by = call.depart(main.party, CallState::Transferred, &rest.address(), Some(asked), now);
+            by = call.depart(main.party, CallState::Transferred, &rest.address(), asked, now);
         });
         if let Some(by) = by {
             self.act(main.at, |call| {
@@ -189,7 +246,6 @@ impl Thread {
             });
         }
         self.act(consulting.at, |call| call.deleted(CallState::Transferred, now));
-        Ok(())
     }
 
     /// As a conference, whichever of the two calls is the consultation.
@@ -218,6 +274,9 @@ impl Thread {
         if call.s.stage != Stage::Talking || other.s.stage != Stage::Talking || other.s.talkers().count() != 2 {
             return Err((ErrorCode::CANNOT_COMPLETE_CONFERENCE, "the consultation has not been answered by a phone"));
         }
+        if other.s.is_one_away(consulting.party) {
+            return Err(CONSULTS_IN_TURN);
+        }
         if call.s.parties.len() >= PARTIES_MAX {
             return Err((ErrorCode::CANNOT_COMPLETE_CONFERENCE, "the call has as many parties as it may have"));
         }
@@ -238,6 +297,7 @@ impl Thread {
 }
 
 /// A party of a request in one of the calls.
+#[derive(Clone, Copy)]
 struct PartyIn {
     at: usize,
     party: PartyNo,

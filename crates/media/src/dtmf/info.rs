@@ -11,15 +11,22 @@ pub const DURATION_MAX: Duration = Duration::from_secs(6);
 /// Longest body that is read, in bytes.
 const BODY_BYTES_MAX: usize = 256;
 
+/// The body of `application/dtmf-relay` with several keys, a form of our own.
+pub fn body(keys: &str) -> String {
+    format!("Signals={keys}\r\nDuration={}\r\n", USUAL.as_millis())
+}
+
 /// Parses a body of `application/dtmf-relay` (`Signal=5` and `Duration=160`) or `application/dtmf` (`5`); `subtype`
-/// is the part after `application/`.
-pub fn parse(subtype: &str, body: &[u8]) -> Option<(Digit, Duration)> {
-    let text = std::str::from_utf8(body.get(..body.len().min(BODY_BYTES_MAX))?).ok()?;
+/// is the part after `application/`. `Signals` names several keys. Empty if it names none.
+pub fn parse(subtype: &str, body: &[u8]) -> Vec<(Digit, Duration)> {
+    let Some(text) = body.get(..body.len().min(BODY_BYTES_MAX)).and_then(|body| std::str::from_utf8(body).ok()) else {
+        return Vec::new();
+    };
     if subtype.eq_ignore_ascii_case("dtmf") {
-        return Some((key(text)?, USUAL));
+        return key(text).map(|key| (key, USUAL)).into_iter().collect();
     }
     if !subtype.eq_ignore_ascii_case("dtmf-relay") {
-        return None;
+        return Vec::new();
     }
     let value = |name: &str| {
         text.lines().find_map(|line| {
@@ -28,7 +35,9 @@ pub fn parse(subtype: &str, body: &[u8]) -> Option<(Digit, Duration)> {
         })
     };
     let length = value("Duration").and_then(|ms| ms.parse().ok()).filter(|ms| *ms > 0);
-    Some((key(value("Signal")?)?, length.map_or(USUAL, Duration::from_millis).min(DURATION_MAX)))
+    let length = length.map_or(USUAL, Duration::from_millis).min(DURATION_MAX);
+    let several = value("Signals").unwrap_or_default().chars().filter_map(Digit::from_char);
+    value("Signal").and_then(key).into_iter().chain(several).map(|key| (key, length)).collect()
 }
 
 /// A key by its character, or by its event code (RFC 4733 §3.2): some devices write 10 for the star.
@@ -63,9 +72,12 @@ mod tests {
             ("plain", "5", None),
         ];
         for (subtype, body, expected) in cases {
-            let read = parse(subtype, body.as_bytes()).map(|(key, length)| (key.as_char(), length.as_millis() as u64));
-            assert_eq!(read, expected, "{subtype} {body:?}");
+            let read = parse(subtype, body.as_bytes());
+            let read: Vec<_> = read.into_iter().map(|(key, ms)| (key.as_char(), ms.as_millis() as u64)).collect();
+            assert_eq!(read, Vec::from_iter(expected), "{subtype} {body:?}");
         }
-        assert_eq!(parse("dtmf", &[0xFF]), None);
+        assert!(parse("dtmf", &[0xFF]).is_empty());
+        let several = parse("dtmf-relay", body("12#").as_bytes());
+        assert_eq!(several.iter().map(|(key, _)| key.as_char()).collect::<String>(), "12#");
     }
 }

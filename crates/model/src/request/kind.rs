@@ -1,4 +1,4 @@
-//! The table of requests (domain section 1.5): every request of the public API, declared once. Its scope, its name in frames, the
+//! The table of requests (`docs/requests.md`): every request of the public API, declared once. Its scope, its name in frames, the
 //! page of the book and the OpenAPI document come from here.
 
 use super::{FrameField, MonitorMode, MonitorType, RouteTo, Treatment};
@@ -148,7 +148,7 @@ macro_rules! with_requests {
                 ApplyTreatment(treatment: Treatment = [FrameField::TREATMENT_TYPE, FrameField::PARAMETERS]):
                     ApplyTreatment, ["TApplyTreatment"], Party => TreatmentApplied;
                 /// Ends the treatment in progress.
-                StopTreatment: OfCall, ["TStopTreatment"], Party => TreatmentEnd;
+                StopTreatment: OfCall, ["TStopTreatment"], Party => ACK;
                 /// Adds or replaces pairs of the user data.
                 UpdateUserData(user_data: UserData = [FrameField::USER_DATA]):
                     UpdateUserData, ["TUpdateUserData", "TAttachUserData"], WholeCall => AttachedDataChanged;

@@ -245,8 +245,10 @@ impl UserAgent {
             return; // the INVITE's own response says what becomes of it
         }
         // RFC 3261 §12.2.1.2: the peer does not know the dialog, or does not respond.
-        let silent = response_is_silence(status, pending.method);
-        if status == StatusCode::CALL_DOES_NOT_EXIST || silent {
+        // What happens to a NOTIFY concerns its subscription alone (RFC 5057 section 5.1, RFC 6665 section 4.2.2).
+        let silent = response_is_silence(status, pending.method.clone());
+        let of_dialog = pending.method != Method::Notify;
+        if of_dialog && (status == StatusCode::CALL_DOES_NOT_EXIST || silent) {
             self.leave(id, Release::Gone(status), now);
         }
     }

@@ -312,7 +312,7 @@ impl Proxy {
             Source::Phone { tenant, dn } => {
                 self.note_proof(origin.flow(), &tenant, &dn, now);
                 message.append(&headers::SOURCE, format_args!("phone;dn={}", value(dn.as_str())));
-                (tenant, self.for_new_call(message)?)
+                (tenant, self.for_call_of_phone(message, origin.flow())?)
             }
             Source::Trunk { tenant, name } => {
                 message.append(&headers::SOURCE, format_args!("trunk;name={}", value(&name)));

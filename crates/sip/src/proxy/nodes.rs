@@ -50,6 +50,13 @@ pub(super) struct Node {
     hash: u64,
 }
 
+impl Node {
+    /// Whether it takes initial requests of this role.
+    pub(super) fn takes_new(&self, role: &str) -> bool {
+        *self.announcement.role == *role && !self.announcement.draining
+    }
+}
+
 /// All live nodes.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {

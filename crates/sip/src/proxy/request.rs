@@ -5,12 +5,12 @@ use model::Timestamp;
 
 use super::answer::{Answer, is_strangers_ack};
 use super::branch::{branch_loop_mark, loop_mark};
-use super::exchange::{Cancelled, Exchange, Origin, Stage};
+use super::exchange::{Cancelled, Exchange, Origin, Stage, Target};
 use super::nodes::OWNERS;
 use super::record_route::recorded;
 use super::settings::{HOPS_MAX, LOOKUP_TIME, PATHS_MAX, REASON_BYTES_MAX, REASONS_MAX, ROUTES_MAX};
 use super::target::Destination;
-use super::{Attempt, Output, Proxy, Side, headers};
+use super::{Attempt, Output, Proxy, Side, headers, rendezvous};
 use crate::agent::{ALLOW, SDP, SUPPORTED};
 use crate::flow::{ConnectionId, Flow};
 use crate::header::HeaderName;
@@ -112,7 +112,10 @@ impl Proxy {
         let origin = Origin::Edge(flow);
         if in_dialog {
             return match self.within_dialog(&message, flow, token.as_deref()) {
-                Ok(destination) => self.start(server, message, origin, destination, now),
+                Ok(destination) => {
+                    self.note_near(&message, flow, &destination);
+                    self.start(server, message, origin, destination, now);
+                }
                 Err(answer) => self.wait_or_answer(server, message, origin, &answer, now),
             };
         }
@@ -339,6 +342,27 @@ impl Proxy {
         }
     }
 
+    /// A phone holds a call, perhaps to make another one and to transfer the first to it: that one goes to the same node, if it can.
+    fn note_near(&mut self, message: &Message, flow: Flow, destination: &Destination) {
+        let changes = matches!(message.method(), Method::Invite | Method::Update);
+        if let (true, Target::Node(node)) = (changes, destination.target) {
+            *self.near.entry(phone_key(message, flow)) = Some(node);
+        }
+    }
+
+    /// The destination of an initial request from a phone.
+    pub(super) fn for_call_of_phone(&mut self, message: &Message, flow: Flow) -> Result<Destination, Answer> {
+        let near = self.near.get(phone_key(message, flow)).copied().flatten();
+        let near = near.and_then(|node| self.nodes.by_connection(node)).filter(|node| node.takes_new(OWNERS));
+        match near {
+            Some(node) if message.method() == Method::Invite => {
+                let key = Some(rendezvous::hash(message.call_id().unwrap_or_default().as_bytes()));
+                Ok(Destination { target: Target::Node(node.connection), unreachable: None, key })
+            }
+            _ => self.for_new_call(message),
+        }
+    }
+
     /// The destination of an initial request from the edge.
     pub(super) fn for_new_call(&mut self, message: &Message) -> Result<Destination, Answer> {
         let uri = message.request_uri().and_then(|u| Uri::parse(u).ok());
@@ -370,6 +394,13 @@ fn has_too_many_routes(message: &Message) -> bool {
 fn reasons_of(cancel: &Message) -> Vec<(HeaderName, String)> {
     let short = cancel.headers(&HeaderName::Reason).filter(|reason| reason.len() <= REASON_BYTES_MAX);
     short.take(REASONS_MAX).map(|reason| (HeaderName::Reason, reason.to_owned())).collect()
+}
+
+/// A phone, by its flow and the name that it gives itself.
+fn phone_key(message: &Message, flow: Flow) -> u64 {
+    let from = message.from().ok().and_then(|from| Uri::parse(from.raw_uri()).ok());
+    let user = from.and_then(|uri| uri.user()).unwrap_or_default();
+    rendezvous::hash(format!("{flow:?} {user}").as_bytes())
 }
 
 /// User and host of the claimed sender of an edge request: To of a REGISTER, else From.

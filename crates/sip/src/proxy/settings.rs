@@ -106,6 +106,8 @@ pub const ROUTES_MAX: usize = 32;
 pub const BEGINNING_MAX: usize = TransactionLayer::TRANSACTIONS_MAX / 8 * 7;
 /// The most Paths of a REGISTER (RFC 3327): a registration stores them, and every call to the phone carries them.
 pub const PATHS_MAX: usize = 8;
+/// Phones of which is remembered which node has their last call.
+pub const PHONES_MAX: usize = 65_536;
 /// The most responses to one request that are forwarded: those of an hour of ringing, each repeated, and of some forks.
 pub const RESPONSES_MAX: u16 = 1_000;
 /// The most timers handled in one turn; further due ones wait for the next turn, so that messages get their turn in between.

@@ -1,18 +1,18 @@
-//! linphone with default settings: it registers with digest, calls the echo number and hears itself.
+//! linphone with default settings: it registers with digest, calls the echo number and hears itself, consults and transfers by itself.
 
 use std::io::{Read as _, Write as _};
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use testkit::caller::{prompt, prompt_samples};
-use testkit::{Installation, audio, wait};
+use testkit::facts::check_log_and_laws;
+use testkit::{Installation, Watch, audio, wait};
 
-const SOON: Duration = Duration::from_secs(15);
-const LATER: Duration = Duration::from_secs(60);
+use crate::conference::{LATER, SOON, TONES, has_heard_for, heard, phone};
+
 const ALIKE: f64 = 0.9;
 /// linphone plays by its own clock and drops late packets, so a busy machine may lose a part: it then plays everything again.
 const TRIES: usize = 4;
@@ -78,6 +78,12 @@ impl Linphone {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Calls a number and waits for its audio.
+    fn call(&mut self, site: &Installation, number: &str) -> Result<()> {
+        let call = self.type_in(&format!("call sip:{number}@{}", site.sip()))?;
+        self.wait_for("Media streams established", call)
+    }
+
     fn register(&mut self, site: &Installation, extension: &str) -> Result<()> {
         let person = site.demo.people.iter().find(|person| person.extension == extension);
         let password = &person.context("no such extension")?.password;
@@ -120,8 +126,7 @@ fn linphone_registers_with_digest_and_hears_itself() -> Result<()> {
     phone.register(&site, "7103")?;
     ensure!(site.metric("registrar", "registrar_requests_accepted_total")? >= 1.0, "the registrar knows it");
 
-    let call = phone.type_in(&format!("call sip:{}@{}", site.number("echo")?, site.sip()))?;
-    phone.wait_for("Media streams established", call)?;
+    phone.call(&site, site.number("echo")?)?;
     let recording = site.data_dir().join("linphone.wav");
     phone.type_in(&format!("record {}", recording.display()))?;
     wait::until(SOON, || Ok((bytes_of(&recording) > 0).then_some(())))?;
@@ -145,4 +150,42 @@ fn linphone_registers_with_digest_and_hears_itself() -> Result<()> {
     phone.type_in("quit")?;
     wait::until(SOON, || Ok(phone.child.try_wait()?.map(drop)))?;
     site.is_at_rest()
+}
+
+/// Its second call has a dialog of its own; REFER with Replaces names both.
+#[test]
+fn linphone_consults_by_itself_and_transfers() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut first = phone(&site, &files, 10, "7130", TONES[0])?;
+    let mut second = phone(&site, &files, 11, "7131", TONES[1])?;
+    let mut agent = Linphone::start()?;
+    agent.type_in("soundcard use files")?;
+    agent.register(&site, "7103")?;
+
+    agent.call(&site, "7130")?;
+    let main = watch.wait_for("Established@7130", SOON)?;
+    agent.type_in("pause")?;
+    watch.wait_for("Held@7103", SOON)?;
+    agent.call(&site, "7131")?;
+    let consultation = watch.wait_for("Established@7131", SOON)?;
+    ensure!(main.text("ConnID") != consultation.text("ConnID"), "each has a call of its own");
+    assert_eq!(main.text("CallThreadID"), consultation.text("CallThreadID"));
+
+    agent.type_in("transfer 1 --to-call 2")?;
+    let changed = watch.wait_for("PartyChanged@7131", SOON)?;
+    let told = (changed.text("ConnID"), changed.text("PreviousConnID"), changed.text("OtherDN"));
+    assert_eq!(told, (main.text("ConnID"), consultation.text("ConnID"), "7130"));
+    assert_eq!((changed.text("ThirdPartyDN"), changed.text("CallState")), ("7103", "Transferred"));
+    has_heard_for(&second, std::fs::metadata(second.heard()?)?.len())?;
+    second.hang_up()?;
+    for phone in [&mut first, &mut second] {
+        phone.wait_for("CALL_CLOSED", SOON)?;
+    }
+    assert_eq!(heard(&audio::read_wav(&first.heard()?)?), [TONES[1]], "the first hears the second");
+    assert_eq!(heard(&audio::read_wav(&second.heard()?)?), [TONES[0]], "the second hears the first");
+    watch.wait_for_count("CallDeleted", 2, LATER)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
 }

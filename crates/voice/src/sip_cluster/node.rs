@@ -189,7 +189,8 @@ impl Node {
 
     /// The outcome of a feature code's request.
     pub fn agent_answered(&mut self, conn_id: ConnId, done: bool, now: Timestamp) {
-        self.answer_call("the outcome of a feature code", conn_id, Input::AgentAnswered { done }, now);
+        let thread = self.calls.thread_of(conn_id).unwrap_or(conn_id);
+        self.answer_call("the outcome of a feature code", thread, Input::AgentAnswered { done }, now);
     }
 
     fn answer_call(&mut self, what: &'static str, conn_id: ConnId, input: Input, now: Timestamp) {

@@ -1,4 +1,5 @@
 use model::event::ErrorCode;
+use model::plan::Caller;
 use model::request::{RequestKind, RouteTo};
 use model::{CallType, DnRole, EventName, LegId, ReferenceId, UserData};
 
@@ -356,4 +357,49 @@ fn a_mute_transfer_that_cannot_be_completed_changes_nothing() {
     bench.plan(phone("5002", 0));
     assert_eq!(bench.error(), ErrorCode::OUT_OF_SERVICE);
     assert_eq!(bench.call.calls().count(), 1);
+}
+
+#[test]
+fn a_consultation_is_not_completed_while_who_was_consulted_consults_in_turn() {
+    let (mut bench, _, other) = answered();
+    bench.ask(RequestKind::InitiateTransfer(CONSULTATION, dn("5004"), UserData::new()), "5002");
+    let third = bench.plan_rings("5004");
+    bench.give(Input::LegAnswered(third));
+    assert_eq!(room_of(&bench, other), Some(2));
+    complete(&mut bench);
+    assert_eq!(bench.error(), ErrorCode::CANNOT_COMPLETE_TRANSFER);
+    bench.ask(RequestKind::CompleteConference(CONN, CONSULTATION), "5001");
+    assert_eq!(bench.error(), ErrorCode::CANNOT_COMPLETE_TRANSFER);
+    assert_eq!(room_of(&bench, other), Some(2));
+}
+
+#[test]
+fn music_ends_for_a_leg_whose_call_ends_while_it_is_in_another_one() {
+    let (mut bench, agent, _) = answered();
+    bench.ask(RequestKind::AlternateCall(CONSULTATION, CONN), "5001");
+    bench.take();
+    bench.give(Input::LegHeld(CALLER_LEG));
+    let music = bench.take().into_iter().find_map(|output| match output {
+        Output::StartTreatment { leg, id, .. } if leg == agent => Some(id),
+        _ => None,
+    });
+    bench.give(Input::LegReleased(CALLER_LEG));
+    let stopped = Output::StopTreatment { leg: agent, id: music.expect("music") };
+    assert!(bench.take().contains(&stopped));
+}
+
+#[test]
+fn a_transfer_that_the_other_side_looks_up_is_refused_when_the_call_is_handed_on() {
+    let mut bench = Bench::new(Caller::Phone(dn("5003")), "5001");
+    bench.plan(phone("5001", 1));
+    bench.give(Input::LegAnswered(LegId(2)));
+    bench.give(Input::LegAnswered(CALLER_LEG));
+    consult(&mut bench, "5002");
+    let other = bench.plan_rings("5002");
+    bench.give(Input::LegRinging(other));
+    bench.ask(RequestKind::InitiateTransfer(CONN, dn("5004"), UserData::new()), "5003");
+    assert!(bench.call.first().transfer.is_some());
+    complete(&mut bench);
+    assert!(bench.call.first().transfer.is_none());
+    assert_eq!(bench.fact(EventName::Error).this_dn, Some(dn("5003")));
 }

@@ -26,6 +26,10 @@ pub struct Bench {
     pub now: Timestamp,
     /// Outputs since the last check.
     pub outputs: Vec<Output>,
+    /// The reference of requests.
+    pub reference: ReferenceId,
+    /// The legs on which phones have made further calls, and how many outputs there were before.
+    pub own_legs: Vec<(LegId, usize)>,
     /// Every fact so far.
     pub facts: Vec<model::Stamped>,
 }
@@ -61,7 +65,16 @@ impl Bench {
     }
 
     fn of(call: Thread, now: Timestamp) -> Self {
-        let mut bench = Self { call, consultations: 0, now, outputs: Vec::new(), facts: Vec::new() };
+        let reference = ReferenceId(17);
+        let mut bench = Self {
+            call,
+            consultations: 0,
+            now,
+            outputs: Vec::new(),
+            reference,
+            own_legs: Vec::new(),
+            facts: Vec::new(),
+        };
         bench.drain();
         bench
     }
@@ -95,6 +108,24 @@ impl Bench {
         let (mut bench, leg) = Self::ringing();
         bench.give(Input::LegAnswered(leg));
         (bench, leg)
+    }
+
+    /// The phone at `from` makes a further call by itself; the leg and the id of that call.
+    pub fn dials(&mut self, from: &str, number: &str) -> (LegId, ConnId) {
+        self.consultations += 1;
+        let incoming = Incoming {
+            tenant: TenantId::parse("t1").expect("a tenant"),
+            conn_id: ConnId(CONN.0 + self.consultations),
+            uuid: CallUuid(7 + u128::from(self.consultations)),
+            token: Token(1),
+            caller: Caller::Phone(dn(from)),
+            dialled: number.to_owned(),
+        };
+        let conn_id = incoming.conn_id;
+        let leg = self.call.add(incoming, self.now);
+        self.own_legs.push((leg, self.outputs.len()));
+        self.drain();
+        (leg, conn_id)
     }
 
     pub fn drain(&mut self) {
@@ -145,7 +176,7 @@ impl Bench {
             }
             steps += 1;
         }
-        assert!(steps <= OUTPUTS_MAX / 4, "{steps} outputs of one input: the limit is far from what calls need");
+        assert!(steps <= OUTPUTS_MAX / 16, "{steps} outputs of one input: the limit is far from what calls need");
         assert!(ours.calls().eq(twin.calls()));
         assert_eq!(ours.next_timeout(), twin.next_timeout());
         self.drain();
@@ -180,7 +211,7 @@ impl Bench {
         let request = Request {
             tenant: TenantId::parse("t1").expect("a tenant"),
             requester: "ors".to_owned(),
-            reference: ReferenceId(17),
+            reference: self.reference,
             this_dn: dn(this_dn),
             kind,
             reasons: UserData::new(),

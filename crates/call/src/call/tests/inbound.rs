@@ -174,14 +174,14 @@ fn an_unknown_number_is_refused_with_404() {
     let mut bench = Bench::inbound();
     bench.plan(Destination::Reject { status: 404, reason: "no such number".to_owned() });
     assert_eq!(bench.story(), ["CallCreated", "CallDeleted SitInvalidNum"]);
-    assert!(bench.take().contains(&Output::RejectCaller(404)));
+    assert!(bench.take().contains(&Output::RejectCaller { leg: CALLER_LEG, status: 404 }));
 }
 
 #[test]
 fn a_silent_dial_plan_is_503() {
     let mut bench = Bench::inbound();
     bench.pass(Duration::from_secs(5));
-    assert!(bench.take().contains(&Output::RejectCaller(503)));
+    assert!(bench.take().contains(&Output::RejectCaller { leg: CALLER_LEG, status: 503 }));
     assert!(bench.over());
 }
 
@@ -190,7 +190,7 @@ fn an_announcement_number_plays_and_releases() {
     let mut bench = Bench::inbound();
     let prompts = vec!["closed".to_owned()];
     bench.plan(Destination::Service(Service::Announcement { prompts: prompts.clone() }));
-    assert_eq!(bench.take().last(), Some(&Output::AnswerCaller));
+    assert_eq!(bench.take().last(), Some(&Output::AnswerCaller(CALLER_LEG)));
     bench.give(Input::LegAnswered(CALLER_LEG));
     let start = Output::StartTreatment { leg: CALLER_LEG, id: 1, treatment: Treatment::PlayAnnouncement { prompts } };
     assert_eq!(bench.take(), [start]);

@@ -10,9 +10,9 @@ fn an_internal_call_tells_both_phones() {
     let mut bench = Bench::internal("5002");
     let leg = bench.plan_rings("5002");
     bench.give(Input::LegRinging(leg));
-    assert_eq!(bench.take(), [Output::AlertCaller]);
+    assert_eq!(bench.take(), [Output::AlertCaller(CALLER_LEG)]);
     bench.give(Input::LegAnswered(leg));
-    assert_eq!(bench.take(), [Output::AnswerCaller]);
+    assert_eq!(bench.take(), [Output::AnswerCaller(CALLER_LEG)]);
     bench.give(Input::LegAnswered(CALLER_LEG));
     bench.give(Input::LegReleased(CALLER_LEG));
     let dialing = &bench.facts[1].event;
@@ -53,7 +53,7 @@ fn a_busy_phone_is_told_to_the_caller() {
     bench.news();
     bench.give(Input::LegFailed { leg, status: 486 });
     assert_eq!(bench.news(), ["DestinationBusy@5001 Busy", "Released@5001 Busy", "CallDeleted Busy"]);
-    assert!(bench.take().contains(&Output::RejectCaller(486)));
+    assert!(bench.take().contains(&Output::RejectCaller { leg: CALLER_LEG, status: 486 }));
 }
 
 #[test]
@@ -65,14 +65,17 @@ fn a_phone_that_nobody_answers_is_480() {
     bench.pass(Duration::from_secs(15));
     assert_eq!(bench.news(), ["Released@5001 NoAnswer", "Released@5002 NoAnswer", "CallDeleted NoAnswer"]);
     let outputs = bench.take();
-    assert!(outputs.contains(&Output::RejectCaller(480)) && outputs.contains(&Output::CancelLeg(leg)));
+    assert!(
+        outputs.contains(&Output::RejectCaller { leg: CALLER_LEG, status: 480 })
+            && outputs.contains(&Output::CancelLeg(leg))
+    );
 }
 
 #[test]
 fn a_phone_that_is_not_registered_is_480() {
     let mut bench = Bench::internal("5002");
     bench.plan(phone("5002", 0));
-    assert!(bench.take().contains(&Output::RejectCaller(480)));
+    assert!(bench.take().contains(&Output::RejectCaller { leg: CALLER_LEG, status: 480 }));
     assert!(bench.over());
 }
 

@@ -91,7 +91,7 @@ fn who_rings_may_refuse_by_request() {
     let (mut bench, leg) = ringing();
     bench.news();
     bench.ask(RequestKind::ReleaseCall(CONN), "5002");
-    assert_eq!(bench.news(), ["Released@5002 Busy", "Error@5001", "ACK"]);
+    assert_eq!(bench.news(), ["ACK@5002", "Released@5002 Busy", "Error@5001"]);
     assert!(bench.take().contains(&Output::CancelLeg(leg)));
 }
 

@@ -1,15 +1,18 @@
-//! The domain's invariants (section 9) over random inputs; the bench checks that a restored call behaves as one that continues.
+//! What holds for every call, over random inputs; the bench checks that a restored call behaves as one that continues.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use model::plan::{Caller, Destination, FeatureCode, Service};
 use model::request::{MonitorMode, RequestKind, RouteTo, Treatment};
-use model::{CallType, ConnId, EventName, LegId, UserData};
+use model::{CallType, ConnId, EventName, LegId, ReferenceId, UserData};
 use proptest::prelude::*;
 
 use super::harness::{Bench, CONN, CONSULTATION, dn, outside, phone, point};
 use crate::call::{Ended, Input, Output, PinAnswer, Stage};
+
+/// The requests of random steps have references above this one.
+const FIRST_REFERENCE: u64 = 100;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -20,17 +23,23 @@ enum Step {
     Agent(bool),
     Pin(u8),
     Pass(u32),
+    /// A phone in a call makes a further one.
+    Dials(u8),
+    /// Joins what its two dialogs lead to.
+    TransfersTo(u16, u16),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0u8..10).prop_map(Step::Plan),
-        6 => (0u8..8, 1u16..7).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
+        6 => (0u8..8, 1u16..8).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
         2 => (0u8..3, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
-        5 => (0u8..46).prop_map(Step::Ask),
+        5 => (0u8..49).prop_map(Step::Ask),
         1 => any::<bool>().prop_map(Step::Agent),
         2 => (0u8..4).prop_map(Step::Pin),
         2 => (0u32..30_000).prop_map(Step::Pass),
+        1 => (0u8..3).prop_map(Step::Dials),
+        1 => (1u16..8, 1u16..8).prop_map(|(leg, other)| Step::TransfersTo(leg, other)),
     ]
 }
 
@@ -77,6 +86,15 @@ fn take_step(bench: &mut Bench, step: &Step) {
             bench.give(Input::PinAnswered { ask, answer });
         }
         Step::Agent(done) => bench.give(Input::AgentAnswered { done: *done }),
+        Step::Dials(kind) => {
+            let (from, number) = [("5001", "5002"), ("5003", "5001"), ("5002", "9000")][usize::from(*kind)];
+            if bench.call.takes_call_of(&dn(from)) {
+                bench.dials(from, number);
+            }
+        }
+        Step::TransfersTo(leg, other) => {
+            bench.give(Input::LegTransfersTo { leg: LegId(*leg), other: LegId(*other) });
+        }
         Step::Pass(ms) => bench.pass(Duration::from_millis(u64::from(*ms))),
     }
 }
@@ -121,10 +139,14 @@ fn ask(bench: &mut Bench, kind: u8) {
         38 => (RequestKind::AnswerCall(CONN), "5002"),
         39 => (RequestKind::AnswerCall(CONN), "5004"),
         40 | 41 => (RequestKind::MuteTransfer(CONN, dn("5002"), data), "5001"),
+        46 => (RequestKind::InitiateTransfer(consultation, dn("5004"), data), "5002"),
+        47 => (RequestKind::StopTreatment(CONN), "9000"),
+        48 => (RequestKind::HoldCall(consultation), "5002"),
         42 => (RequestKind::MergeCalls(consultation, CONN), "5001"),
         43 => (RequestKind::MergeCalls(CONN, consultation), "5001"),
         _ => (RequestKind::QueryCall(CONN), "9000"),
     };
+    bench.reference.0 += 1;
     bench.ask(kind, this_dn);
 }
 
@@ -210,6 +232,18 @@ fn check(bench: &Bench) -> Result<(), TestCaseError> {
         }
         prop_assert_eq!(ledger.deleted.len(), ledger.facts.len(), "every call is deleted");
         prop_assert!(bench.call.next_timeout().is_none(), "a call that is over wants nothing");
+        check_answers(bench)?;
+    }
+    Ok(())
+}
+
+/// Every request has got an answer when its call is over. Treatments have two: they begin, they end.
+fn check_answers(bench: &Bench) -> Result<(), TestCaseError> {
+    for reference in FIRST_REFERENCE + 1..=bench.reference.0 {
+        let answers = bench.facts.iter().filter(|fact| fact.event.reference.0 == reference).map(|fact| fact.event.name);
+        let answers: Vec<EventName> = answers.collect();
+        let is_treatment = matches!(answers[..], [EventName::TreatmentApplied, EventName::TreatmentEnd]);
+        prop_assert!(answers.len() == 1 || is_treatment, "request {} got {:?}", reference, answers);
     }
     Ok(())
 }
@@ -231,7 +265,8 @@ fn check_legs(bench: &Bench) -> Result<(), TestCaseError> {
             prop_assert!(!party.away || call.stage == Stage::Talking, "nothing plays to who is away");
             let rung = |output: &Output| matches!(output, Output::RingLeg { leg, .. } if *leg == party.leg);
             let let_go = |output: &Output| matches!(output, Output::ReleaseLeg(leg) if *leg == party.leg);
-            let since = bench.outputs.iter().position(rung).unwrap_or(0);
+            let own = bench.own_legs.iter().find(|(leg, _)| *leg == party.leg).map(|(_, since)| *since);
+            let since = bench.outputs.iter().position(rung).or(own).unwrap_or(0);
             prop_assert!(!bench.outputs.iter().skip(since).any(let_go), "{} was let go", party.leg);
         }
     }
@@ -241,6 +276,11 @@ fn check_legs(bench: &Bench) -> Result<(), TestCaseError> {
 /// A call before the random steps: new, talking, consulting about it while the other phone rings or has answered, a conference, a conference
 /// that is monitored, a consultation about a call that is monitored.
 fn begun(caller: Caller, stage: u8) -> Bench {
+    let bench = begin(caller, stage);
+    Bench { reference: ReferenceId(FIRST_REFERENCE), ..bench }
+}
+
+fn begin(caller: Caller, stage: u8) -> Bench {
     let mut bench = Bench::new(caller, "9000");
     let consult = |bench: &mut Bench| {
         bench.ask(RequestKind::InitiateTransfer(CONN, dn("5002"), UserData::new()), "5001");
@@ -282,7 +322,7 @@ fn made(stage: u8) -> Bench {
     if stage >= 2 {
         bench.give(Input::LegAnswered(LegId(2)));
     }
-    bench
+    Bench { reference: ReferenceId(FIRST_REFERENCE), ..bench }
 }
 
 fn run_on(mut bench: Bench, steps: &[Step]) -> Result<(), TestCaseError> {

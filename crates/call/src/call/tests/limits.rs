@@ -48,7 +48,7 @@ fn an_application_that_plays_in_a_circle_loses_its_call() {
 fn times_of_no_length_and_of_any_length_are_times() {
     for no_answer_ms in [0, 1, u64::MAX] {
         let mut bench = Bench::internal("5001");
-        let Destination::Extension { dn, contacts, .. } = phone("5001", 1) else { unreachable!("it is a phone") };
+        let Destination::Extension { dn, contacts, .. } = phone("5002", 1) else { unreachable!("it is a phone") };
         bench.plan(Destination::Extension { dn, contacts, no_answer_ms });
         let due = bench.call.next_timeout().expect("it rings for a time").since(bench.now);
         assert!((Duration::from_secs(1)..=Duration::from_secs(600)).contains(&due), "{due:?}");

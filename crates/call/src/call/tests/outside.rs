@@ -35,7 +35,7 @@ fn a_phone_calls_a_number_outside() {
     let (leg, shows) = called(&mut bench);
     assert_eq!(shows.as_deref(), Some("+15550100"));
     bench.give(Input::LegRinging(leg));
-    assert!(bench.take().contains(&Output::AlertCaller));
+    assert!(bench.take().contains(&Output::AlertCaller(CALLER_LEG)));
     bench.give(Input::LegAnswered(leg));
     bench.give(Input::LegAnswered(CALLER_LEG));
     let established = bench.fact(EventName::Established);

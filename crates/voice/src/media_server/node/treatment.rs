@@ -27,10 +27,13 @@ impl Node {
         now: Timestamp,
     ) {
         let refuse = |status| Reply::new(status);
-        if let Some((digit, duration)) = key_of(message) {
+        let keys = keys_of(message);
+        if !keys.is_empty() {
             note("an answer", self.agent.respond(request, refuse(StatusCode::OK), now));
             if let Some((shard, id)) = self.legs.get(&dialog).map(|leg| (leg.shard, leg.id)) {
-                self.order(shard, Order::Press(id, digit, duration));
+                for (digit, duration) in keys {
+                    self.order(shard, Order::Press(id, digit, duration));
+                }
             }
             return;
         }
@@ -208,11 +211,12 @@ impl Node {
     }
 }
 
-/// The key in an INFO.
-fn key_of(message: &Message) -> Option<(Digit, std::time::Duration)> {
-    let kind = message.content_type().ok().flatten()?;
-    let subtype = ["dtmf-relay", "dtmf"].into_iter().find(|subtype| kind.is("application", subtype))?;
-    media::dtmf::info::parse(subtype, message.body())
+/// The keys in an INFO.
+fn keys_of(message: &Message) -> Vec<(Digit, std::time::Duration)> {
+    let kind = message.content_type().ok().flatten();
+    let is_it = |subtype: &&str| kind.as_ref().is_some_and(|kind| kind.is("application", subtype));
+    let subtype = ["dtmf-relay", "dtmf"].into_iter().find(is_it);
+    subtype.map(|subtype| media::dtmf::info::parse(subtype, message.body())).unwrap_or_default()
 }
 
 /// The outcome in terms of MSML.

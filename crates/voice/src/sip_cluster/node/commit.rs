@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use call::Input;
-use call::call::CALLER_LEG;
 use infra::{CallWrite, Change, Refusal, Written};
 use model::{ConnId, Owner, Timestamp};
 use sip::{ConnectionId, Flow, Message, StatusCode};
@@ -209,9 +208,10 @@ impl Node {
     /// The INVITE of a call that is not answered yet. If two nodes got the INVITE, one of them has stored the call.
     fn open_invite(&self, conn_id: ConnId) -> Option<(Message, ConnectionId)> {
         let entry = self.calls.get(&conn_id)?;
-        let leg = entry.leg(CALLER_LEG)?;
-        let answering = self.agent.leg(leg.phone?)?.answering.as_ref()?;
-        Some((Message::parse(answering.request.clone()).ok()?, leg.link))
+        entry.legs.iter().filter(|leg| leg.is_callers()).find_map(|leg| {
+            let answering = self.agent.leg(leg.phone?)?.answering.as_ref()?;
+            Some((Message::parse(answering.request.clone()).ok()?, leg.link))
+        })
     }
 
     /// The call has been stored in this run.

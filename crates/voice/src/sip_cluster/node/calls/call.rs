@@ -37,6 +37,8 @@ pub struct Entry {
     pub new_calls: VecDeque<NewCall>,
     /// Keys that the next commit indexes.
     pub index: Vec<CallIndex>,
+    /// Numbers of phones that are or were in it, by which its further calls find it.
+    pub phones: Vec<Dn>,
     /// What rq was last told of each call.
     pub told: HashMap<ConnId, LastSent>,
     /// Whether something has changed since the last commit.
@@ -89,6 +91,7 @@ impl Entry {
             events: Vec::new(),
             new_calls: VecDeque::new(),
             index: Vec::new(),
+            phones: Vec::new(),
             told: HashMap::new(),
             dirty: false,
             armed: None,

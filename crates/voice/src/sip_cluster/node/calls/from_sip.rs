@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use call::Input;
-use call::call::CALLER_LEG;
 use model::{ConnId, LegId, Timestamp};
 use sip::agent::{DialogId, Event, Release, Reply, Session, reasons_of};
 use sip::{Message, StatusCode};
@@ -107,14 +106,14 @@ impl Node {
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
-        let stage = leg.stage;
+        let (stage, is_caller) = (leg.stage, leg.is_callers());
         if matches!(session, Session::Offer(_)) {
             leg.owes_media = true;
         }
         match (stage, session) {
             (LegStage::Closing, _) => self.close_media(conn_id, id, now),
-            (_, Session::Offer(offer)) if id != CALLER_LEG => self.ring_phone(conn_id, id, offer, now),
-            (_, Session::Answer(sdp) | Session::Offer(sdp)) if id == CALLER_LEG => self.answer_phone(conn_id, sdp, now),
+            (_, Session::Offer(offer)) if !is_caller => self.ring_phone(conn_id, id, offer, now),
+            (_, Session::Answer(sdp) | Session::Offer(sdp)) if is_caller => self.answer_phone(conn_id, id, sdp, now),
             _ => {
                 tracing::warn!(%conn_id, leg = %id, "media answered without a session");
                 self.feed(conn_id, Input::LegFailed { leg: id, status: 503 }, now);
@@ -122,15 +121,15 @@ impl Node {
         }
     }
 
-    fn answer_phone(&mut self, conn_id: ConnId, sdp: Bytes, now: Timestamp) {
-        let Some(leg) = self.leg_mut(conn_id, CALLER_LEG) else {
+    fn answer_phone(&mut self, conn_id: ConnId, id: LegId, sdp: Bytes, now: Timestamp) {
+        let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
         leg.stage = LegStage::Up;
         leg.heard_at = now;
         let awaits_answer = leg.owes_media;
         let Some(phone) = leg.phone else {
-            return self.close_media(conn_id, CALLER_LEG, now);
+            return self.close_media(conn_id, id, now);
         };
         let mut reply = Reply::session(sdp);
         reply.headers.extend(self.trace_header(conn_id));
@@ -139,7 +138,7 @@ impl Node {
             Ok(()) if awaits_answer => {}
             Ok(()) => {
                 self.metrics.leg_answered();
-                self.feed(conn_id, Input::LegAnswered(CALLER_LEG), now);
+                self.feed(conn_id, Input::LegAnswered(id), now);
             }
             // It cancelled at the same time; its end is about to be reported.
             Err(error) => tracing::debug!(%conn_id, %error, "the caller hung up before it was answered"),
@@ -212,7 +211,7 @@ impl Node {
             Side::Media => {
                 let spoken = status != StatusCode::NOT_ACCEPTABLE_HERE;
                 let status = if spoken { 503 } else { 488 };
-                if id != CALLER_LEG {
+                if !leg.is_callers() {
                     leg.stage = LegStage::Closing;
                 } else if let Some(entry) = self.calls.get_mut(&conn_id) {
                     entry.warning = warning_of(response);
@@ -295,7 +294,11 @@ impl Node {
         let ended = match before {
             LegStage::Ringing => self.agent.cancel(phone, Vec::new(), now),
             LegStage::Offered | LegStage::Preparing => self.agent.reject(phone, Reply::new(StatusCode(503)), now),
-            LegStage::Up | LegStage::Closing => self.agent.bye(phone, Vec::new(), now),
+            LegStage::Up | LegStage::Closing => {
+                // The 200 to a caller may still wait for a PRACK.
+                let reply = Reply::new(StatusCode(503));
+                self.agent.bye(phone, Vec::new(), now).or_else(|_| self.agent.reject(phone, reply, now))
+            }
         };
         note("the end of a leg", ended);
     }

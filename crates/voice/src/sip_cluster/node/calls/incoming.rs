@@ -33,6 +33,8 @@ struct NewCallParts {
     invite: DialogKey,
 }
 
+/// The number of a caller that shows none.
+const ANONYMOUS: &str = "anonymous";
 /// The longest display name that is passed on, in bytes.
 const NAME_MAX: usize = 128;
 
@@ -63,6 +65,13 @@ impl Node {
 
     /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
     fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
+        let thread = match &call.caller {
+            Caller::Phone(dn) => self.calls.thread_of_phone(&call.tenant, dn),
+            Caller::Trunk { .. } => None,
+        };
+        if let Some(thread) = thread {
+            return self.add_call(thread, call, now);
+        }
         let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, invite } = call;
         let conn_id = self.ids.next_conn_id(now);
         let uuid = self.ids.next_uuid();
@@ -84,6 +93,30 @@ impl Node {
             tracing::warn!(%conn_id, %error, "an INVITE ended before it was processed");
         }
         self.call_changed(conn_id, now);
+    }
+
+    /// A phone that talks in a thread makes a further call: it may be about to transfer the first one, by REFER with Replaces.
+    fn add_call(&mut self, thread: ConnId, call: NewCallParts, now: Timestamp) {
+        let NewCallParts { tenant, caller, dialled, dialog, link, party, invite, .. } = call;
+        let (conn_id, uuid) = (self.ids.next_conn_id(now), self.ids.next_uuid());
+        let Some(entry) = self.calls.get_mut(&thread) else { return };
+        let token = entry.thread.token();
+        let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token, caller, dialled };
+        let id = entry.thread.add(incoming, now);
+        let mut leg = Leg::new(id, link, LegStage::Offered, now);
+        (leg.phone, leg.party) = (Some(dialog), party);
+        entry.legs.push(leg);
+        self.trace.name(&tenant, thread, &invite.call_id, now);
+        entry.index.push(CallIndex::Invite(invite));
+        let place = Place { conn_id: thread, leg: id, side: Side::Phone };
+        self.calls.bind(dialog, place);
+        self.metrics.call_offered();
+        let identity = self.identity(tenant, place, link);
+        if let Err(error) = self.agent.identify(dialog, identity) {
+            tracing::warn!(%conn_id, %error, "an INVITE ended before it was processed");
+        }
+        self.set_current(thread);
+        self.call_changed(thread, now);
     }
 
     /// Takes a new call in.
@@ -162,15 +195,25 @@ fn presented(request: &Message) -> String {
         let uri = address.uri().ok()?;
         // tel:+1-555;phone-context=... (RFC 3966)
         let tel = || (uri.scheme() == Scheme::Tel).then(|| uri.opaque().split(';').next()).flatten();
-        Some(unescape(uri.user().or_else(tel)?).into_owned())
+        // Parameters of a number, like verstat, are no part of it (RFC 3966 section 3).
+        let user = uri.user().and_then(|user| user.split(';').next()).filter(|user| !user.is_empty());
+        Some(unescape(user.or_else(tel)?).into_owned())
     };
+    if request.headers(&HeaderName::Privacy).any(wants_privacy) {
+        return ANONYMOUS.to_owned();
+    }
     let mut asserted = request.addresses(HeaderName::PAssertedIdentity).filter_map(Result::ok);
     let mut number = asserted
         .find_map(|address| number(&address))
         .or_else(|| request.from().ok().as_ref().and_then(number))
-        .unwrap_or_else(|| "anonymous".to_owned());
+        .unwrap_or_else(|| ANONYMOUS.to_owned());
     truncate(&mut number, NAME_MAX);
     number
+}
+
+/// Whether a caller wants its number to be shown to nobody (RFC 3323 section 4.2, RFC 3325 section 9.3).
+fn wants_privacy(value: &str) -> bool {
+    value.split(';').any(|word| ["id", "user", "header"].iter().any(|wanted| word.trim().eq_ignore_ascii_case(wanted)))
 }
 
 fn truncate(text: &mut String, max: usize) {
@@ -202,5 +245,8 @@ mod tests {
         assert_eq!(presented_by(pair), "+15550100");
         assert_eq!(presented_by("P-Asserted-Identity: <tel:+15550100;phone-context=carrier.example>\r\n"), "+15550100");
         assert_eq!(presented_by("P-Asserted-Identity: nobody knows\r\n"), "anonymous");
+        let verified = "P-Asserted-Identity: <sip:+15550100;verstat=TN-Validation-Passed@carrier.example>\r\n";
+        assert_eq!(presented_by(verified), "+15550100");
+        assert_eq!(presented_by(&format!("{verified}Privacy: id; critical\r\n")), "anonymous");
     }
 }

@@ -112,6 +112,11 @@ pub struct Place {
 }
 
 impl Leg {
+    /// Whether its party has called us; else we have called it.
+    pub const fn is_callers(&self) -> bool {
+        self.target.is_none()
+    }
+
     /// A leg without dialogs.
     pub const fn new(id: LegId, link: ConnectionId, stage: LegStage, now: Timestamp) -> Self {
         Self {

@@ -30,7 +30,7 @@ impl Node {
         let place = self.place(dialog);
         let is_up = |place: &Place| self.leg(place.conn_id, place.leg).is_some_and(|leg| leg.stage == LegStage::Up);
         let (status, place) =
-            match (place.filter(|place| place.side == Side::Phone).filter(is_up), destination(message)) {
+            match (place.filter(|place| place.side == Side::Phone).filter(is_up), self.referred_to(place, message)) {
                 (None, _) => (StatusCode::FORBIDDEN, None),
                 (_, Err(status)) => (status, None),
                 (Some(place), Ok(to)) => (StatusCode::ACCEPTED, Some((place, to))),
@@ -38,7 +38,14 @@ impl Node {
         note("the answer to a REFER", self.agent.respond(request, Reply::new(status), now));
         if let Some((Place { conn_id, leg, .. }, to)) = place {
             self.notify_transfer(conn_id, leg, StatusCode::TRYING, ACTIVE, now);
-            self.feed(conn_id, Input::LegTransfers { leg, to }, now);
+            let input = match to {
+                ReferredTo::Number(to) => Input::LegTransfers { leg, to },
+                ReferredTo::Leg(other) => Input::LegTransfersTo { leg, other },
+                ReferredTo::Unknown => {
+                    return self.tell_transfer(conn_id, leg, StatusCode::CALL_DOES_NOT_EXIST, now);
+                }
+            };
+            self.feed(conn_id, input, now);
         }
     }
 
@@ -62,15 +69,56 @@ impl Node {
     }
 }
 
-/// The number that a REFER names.
-fn destination(message: &Message) -> Result<Dn, StatusCode> {
-    let mut named = message.addresses(HeaderName::ReferTo);
-    let (Some(Ok(to)), None) = (named.next(), named.next()) else { return Err(StatusCode::BAD_REQUEST) };
-    let uri = to.uri().map_err(|_| StatusCode::BAD_REQUEST)?;
-    // Replaces: the phone has another call with the destination (RFC 3891). REFER of another method transfers nothing.
-    if !uri.headers().is_empty() || uri.params().get("method").is_some() {
-        return Err(StatusCode::NOT_IMPLEMENTED);
+/// To whom a REFER transfers.
+enum ReferredTo {
+    /// A number.
+    Number(Dn),
+    /// Who talks with the phone by that leg of its thread.
+    Leg(LegId),
+    /// By a dialog that is not here.
+    Unknown,
+}
+
+impl Node {
+    /// The destination that a REFER names.
+    fn referred_to(&self, place: Option<Place>, message: &Message) -> Result<ReferredTo, StatusCode> {
+        let mut named = message.addresses(HeaderName::ReferTo);
+        let (Some(Ok(to)), None) = (named.next(), named.next()) else { return Err(StatusCode::BAD_REQUEST) };
+        let uri = to.uri().map_err(|_| StatusCode::BAD_REQUEST)?;
+        // REFER of another method transfers nothing.
+        if uri.params().get("method").is_some_and(|method| !method.eq_ignore_ascii_case("INVITE")) {
+            return Err(StatusCode::NOT_IMPLEMENTED);
+        }
+        let replaces = uri.headers().split('&').find_map(|header| {
+            let (name, value) = header.split_once('=')?;
+            name.eq_ignore_ascii_case("Replaces").then(|| unescape(value).into_owned())
+        });
+        match replaces {
+            Some(replaces) => {
+                // Not a 481: that would end the dialog that it comes in (RFC 3261 section 12.2.1.2).
+                Ok(self.replaced(place, &replaces).map_or(ReferredTo::Unknown, ReferredTo::Leg))
+            }
+            None if !uri.headers().is_empty() => Err(StatusCode::NOT_IMPLEMENTED),
+            None => {
+                let user = uri.user().ok_or(StatusCode::BAD_REQUEST)?;
+                Dn::parse(&unescape(user)).map(ReferredTo::Number).map_err(|_| StatusCode::NOT_FOUND)
+            }
+        }
     }
-    let user = uri.user().ok_or(StatusCode::BAD_REQUEST)?;
-    Dn::parse(&unescape(user)).map_err(|_| StatusCode::NOT_FOUND)
+
+    /// The leg of the same thread whose dialog with a phone that value names (RFC 3891 section 3). Phones do not agree which tag is whose.
+    fn replaced(&self, place: Option<Place>, replaces: &str) -> Option<LegId> {
+        let mut parts = replaces.split(';').map(str::trim);
+        let call_id = parts.next()?;
+        let tags: Vec<&str> = parts.filter_map(|part| part.split_once('=').map(|(_, tag)| tag)).collect();
+        let entry = self.calls.get(&place?.conn_id)?;
+        let is_it = |dialog: DialogId| {
+            self.agent.leg(dialog).is_some_and(|leg| {
+                let has = |tag: &str| tags.contains(&tag);
+                &*leg.dialog.call_id == call_id && has(&leg.dialog.local_tag) && has(&leg.dialog.remote_tag)
+            })
+        };
+        // Also one whose INVITE has not been answered: the other phone still rings.
+        entry.legs.iter().find(|leg| leg.stage != LegStage::Closing && leg.phone.is_some_and(is_it)).map(|leg| leg.id)
+    }
 }

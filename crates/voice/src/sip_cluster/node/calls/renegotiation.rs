@@ -96,9 +96,8 @@ impl Node {
         match side {
             Side::Media => {
                 let relayed = std::mem::take(&mut leg.relaying);
-                if !relayed {
-                    leg.owed.take_if(|owed| owed.sent);
-                }
+                // What the party has just offered is newer than what media was still to be told.
+                leg.owed.take_if(|owed| relayed || owed.sent);
                 if relayed {
                     self.relayed(conn_id, id, answer, now);
                 }
@@ -107,11 +106,26 @@ impl Node {
             Side::Phone => {
                 leg.heard_at = now;
                 if let Some(way) = leg.asked.take() {
-                    leg.holds = way == HoldWay::Hold;
-                    self.feed(conn_id, hold_input(id, way), now);
+                    self.asked_phone_answered(conn_id, id, way, answer, now);
                 }
             }
         }
+    }
+
+    /// The phone has answered our request to hold or to retrieve. One that goes on holding by itself has not retrieved.
+    fn asked_phone_answered(&mut self, conn_id: ConnId, id: LegId, way: HoldWay, answer: Bytes, now: Timestamp) {
+        let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
+        if way == HoldWay::Retrieve && (session::holds(&answer) == Some(true) || !self.fits(phone, &answer)) {
+            return self.feed(conn_id, Input::HoldRefused(id), now);
+        }
+        if let Some(leg) = self.leg_mut(conn_id, id) {
+            leg.holds = way == HoldWay::Hold;
+        }
+        if way == HoldWay::Retrieve {
+            // It may have another address or law than before.
+            self.tell_media(conn_id, id, answer, now);
+        }
+        self.feed(conn_id, hold_input(id, way), now);
     }
 
     /// Media has answered the party's offer.
@@ -256,6 +270,6 @@ const fn hold_input(leg: LegId, way: HoldWay) -> Input {
 }
 
 /// Whether a status may come from a proxy that has lost media, which may have carried the request out.
-const fn may_be_done(status: StatusCode) -> bool {
+pub(super) const fn may_be_done(status: StatusCode) -> bool {
     matches!(status.0, 408 | 430 | 500 | 503 | 504)
 }

@@ -3,16 +3,18 @@
 use std::collections::{BTreeSet, HashMap, hash_map};
 
 use infra::CallIndex;
-use model::{ConnId, LegId, Timestamp};
+use model::{ConnId, Dn, LegId, TenantId, Timestamp};
 use sip::agent::DialogId;
 
-use super::call::Entry;
+use super::call::{Entry, Stored};
 use super::leg::{Leg, Place};
 
 /// The calls.
 #[derive(Default)]
 pub struct Calls {
     entries: HashMap<ConnId, Entry>,
+    /// The threads that a phone is or was in.
+    phones: HashMap<(TenantId, Dn), Vec<ConnId>>,
     /// The thread of each further call.
     threads: HashMap<ConnId, ConnId>,
     /// The leg of each dialog.
@@ -76,13 +78,18 @@ impl Calls {
 
     /// Adds a call.
     pub fn insert(&mut self, conn_id: ConnId, entry: Entry) {
+        let legs: Vec<LegId> = entry.legs.iter().map(|leg| leg.id).collect();
         self.entries.insert(conn_id, entry);
+        legs.into_iter().for_each(|leg| self.know_phone(conn_id, leg));
     }
 
     /// Removes a call and its timer.
     pub fn remove(&mut self, conn_id: ConnId) -> Option<Entry> {
         let entry = self.entries.remove(&conn_id)?;
         self.threads.retain(|_, thread| *thread != conn_id);
+        for dn in &entry.phones {
+            self.forget_phone((entry.tenant.clone(), dn.clone()), conn_id);
+        }
         if let Some(armed) = entry.armed {
             self.due.remove(&(armed, conn_id));
         }
@@ -103,6 +110,38 @@ impl Calls {
                 entry.index.push(CallIndex::Call(call));
             }
         }
+    }
+
+    // ---- phones
+
+    /// A leg is that of a phone, which may make further calls.
+    pub fn know_phone(&mut self, conn_id: ConnId, leg: LegId) {
+        let Some(entry) = self.entries.get_mut(&conn_id) else { return };
+        let target = entry.leg(leg).and_then(|leg| leg.target.as_ref()).map(|target| target.dn.clone());
+        let Some(dn) = target.or_else(|| entry.thread.caller_on(leg).cloned()) else { return };
+        if !entry.phones.contains(&dn) {
+            entry.phones.push(dn.clone());
+            self.phones.entry((entry.tenant.clone(), dn)).or_default().push(conn_id);
+        }
+    }
+
+    fn forget_phone(&mut self, key: (TenantId, Dn), conn_id: ConnId) {
+        if let hash_map::Entry::Occupied(mut threads) = self.phones.entry(key) {
+            threads.get_mut().retain(|thread| *thread != conn_id);
+            if threads.get().is_empty() {
+                threads.remove();
+            }
+        }
+    }
+
+    /// The latest thread in which a phone talks, and which takes a further call of it.
+    pub fn thread_of_phone(&self, tenant: &TenantId, dn: &Dn) -> Option<ConnId> {
+        let threads = self.phones.get(&(tenant.clone(), dn.clone()))?;
+        let takes = |conn_id: &&ConnId| {
+            let takes = |entry: &Entry| entry.stored == Stored::Live && entry.thread.takes_call_of(dn);
+            self.get(conn_id).is_some_and(takes)
+        };
+        threads.iter().rev().find(takes).copied()
     }
 
     // ---- dialogs

@@ -1,7 +1,7 @@
 //! Carries out what a call wants, as SIP: rings, answers, refuses and hangs up legs, and requests each leg's audio from media.
 
 use bytes::Bytes;
-use call::call::{CALLER_LEG, HoldWay, Seat, TypedPin, feature_requester};
+use call::call::{HoldWay, Seat, TypedPin, feature_requester};
 use call::{Input, Output};
 use infra::NewCall;
 use media::g711::Law;
@@ -41,14 +41,14 @@ impl Node {
             }
             Output::AskDialPlan { ask, by, dialled } => self.ask_dial_plan(conn_id, ask, by, dialled),
             Output::NewCall { point, application } => self.new_call(conn_id, call, &point, &application, now),
-            Output::AskPin { ask, typed } => self.ask_pin(conn_id, ask, typed),
+            Output::AskPin { ask, typed } => self.ask_pin(conn_id, call, ask, typed),
             Output::AgentRequest(request) => {
-                debug_assert_eq!(request.requester, feature_requester(conn_id));
+                debug_assert_eq!(request.requester, feature_requester(call));
                 self.orders.push_back(Order::AgentRequest { conn_id, request });
             }
-            Output::AlertCaller => self.alert_caller(conn_id, now),
-            Output::AnswerCaller => self.answer_caller(conn_id, now),
-            Output::RejectCaller(status) => self.hang_up(conn_id, CALLER_LEG, status, now),
+            Output::AlertCaller(leg) => self.alert_caller(conn_id, leg, now),
+            Output::AnswerCaller(leg) => self.answer_caller(conn_id, leg, now),
+            Output::RejectCaller { leg, status } => self.hang_up(conn_id, leg, status, now),
             Output::RingLeg { leg, dn, contact, shows } => self.ring(conn_id, leg, Target { dn, contact, shows }, now),
             Output::CancelLeg(leg) | Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
             Output::AskAnswer(leg) => self.ask_answer(conn_id, leg, now),
@@ -73,12 +73,12 @@ impl Node {
         self.orders.push_back(Order::AskDialPlan { tenant: entry.tenant.clone(), conn_id, ask, caller, dialled });
     }
 
-    fn ask_pin(&mut self, conn_id: ConnId, ask: u32, typed: Option<TypedPin>) {
+    fn ask_pin(&mut self, conn_id: ConnId, call: ConnId, ask: u32, typed: Option<TypedPin>) {
         let Some(entry) = self.calls.get(&conn_id) else {
             return;
         };
         // Only phones reach feature codes.
-        if let Caller::Phone(dn) = &entry.thread.first().caller {
+        if let Some(Caller::Phone(dn)) = entry.thread.call(call).map(|call| &call.caller) {
             let (tenant, dn) = (entry.tenant.clone(), dn.clone());
             self.orders.push_back(Order::AskPin { tenant, conn_id, ask, dn, typed });
         }
@@ -96,8 +96,8 @@ impl Node {
         entry.new_calls.push_back(NewCall { conn_id: call, trace: state.uuid, at: now, body });
     }
 
-    fn alert_caller(&mut self, conn_id: ConnId, now: Timestamp) {
-        if let Some(dialog) = self.leg(conn_id, CALLER_LEG).and_then(|leg| leg.phone) {
+    fn alert_caller(&mut self, conn_id: ConnId, leg: LegId, now: Timestamp) {
+        if let Some(dialog) = self.leg(conn_id, leg).and_then(|leg| leg.phone) {
             let mut reply = Reply::new(StatusCode::RINGING);
             reply.headers.extend(self.trace_header(conn_id));
             let sent = self.agent.provisional(dialog, reply, now);
@@ -106,8 +106,8 @@ impl Node {
     }
 
     /// Requests media's side of the caller's audio; the answer to the caller follows.
-    fn answer_caller(&mut self, conn_id: ConnId, now: Timestamp) {
-        let Some(leg) = self.leg_mut(conn_id, CALLER_LEG) else {
+    fn answer_caller(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
         leg.stage = LegStage::Preparing;
@@ -115,8 +115,8 @@ impl Node {
             return;
         };
         let offer = self.agent.leg(phone).and_then(|state| state.offer_answer.open().cloned());
-        if self.invite_media(conn_id, CALLER_LEG, offer, now).is_err() {
-            self.feed(conn_id, Input::LegFailed { leg: CALLER_LEG, status: 503 }, now);
+        if self.invite_media(conn_id, id, offer, now).is_err() {
+            self.feed(conn_id, Input::LegFailed { leg: id, status: 503 }, now);
         }
     }
 
@@ -131,6 +131,7 @@ impl Node {
         leg.target = Some(target);
         entry.legs.push(leg);
         // A phone whose proxy is away cannot be rung through another one: its flow ends at that proxy.
+        self.calls.know_phone(conn_id, id);
         let begun = link.is_some() && self.invite_media(conn_id, id, None, now).is_ok();
         if !begun {
             self.fail_leg(conn_id, id, 430, now);
@@ -214,7 +215,7 @@ impl Node {
         let state = entry.thread.call_with(id).unwrap_or(entry.thread.first());
         let number = target.shows.as_deref().unwrap_or_else(|| state.presented_number());
         let name = match entry.caller_name.as_str() {
-            _ if target.shows.is_some() || !state.presents_caller() || state.consults_for.is_some() => String::new(),
+            _ if target.shows.is_some() || !state.presents_caller() || state.conn_id != conn_id => String::new(),
             "" => String::new(),
             name => format!("{} ", sip::params::quote(name)),
         };
@@ -283,11 +284,16 @@ impl Node {
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
+        let is_caller = leg.is_callers();
         let before = std::mem::replace(&mut leg.stage, LegStage::Closing);
         if let Some(phone) = leg.phone {
             let ended = match before {
-                LegStage::Offered | LegStage::Preparing if id == CALLER_LEG => self.agent.reject(phone, refusal, now),
+                LegStage::Offered | LegStage::Preparing if is_caller => self.agent.reject(phone, refusal, now),
                 LegStage::Ringing => self.agent.cancel(phone, reason, now),
+                // Its 200 may still wait for a PRACK: then it is refused.
+                _ if is_caller => {
+                    self.agent.bye(phone, reason, now).or_else(|_| self.agent.reject(phone, refusal, now))
+                }
                 _ => self.agent.bye(phone, reason, now),
             };
             note("the end of a leg", ended);

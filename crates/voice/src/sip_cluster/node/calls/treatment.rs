@@ -145,11 +145,9 @@ impl Node {
         now: Timestamp,
     ) {
         let Some(media) = self.leg(conn_id, leg).and_then(|leg| leg.media) else { return };
-        for digit in digits.chars() {
-            let body = Body::new(KEY_TYPES[0], format!("Signal={digit}\r\nDuration=160\r\n").into_bytes());
-            if let Err(error) = self.agent.info(media, body, Vec::new(), now) {
-                return tracing::debug!(%conn_id, %error, "keys cannot be passed to media now");
-            }
+        let body = Body::new(KEY_TYPES[0], media::dtmf::info::body(digits).into_bytes());
+        if let Err(error) = self.agent.info(media, body, Vec::new(), now) {
+            tracing::warn!(%conn_id, %error, "keys cannot be passed to media now");
         }
     }
 
@@ -215,6 +213,10 @@ impl Node {
             self.feed(conn_id, Input::TreatmentStarted { id }, now);
         } else {
             tracing::warn!(%conn_id, status = status.0, ?code, "media refused a treatment");
+            if super::renegotiation::may_be_done(status) {
+                // It may play all the same, and nothing would know of it.
+                self.stop_treatment(conn_id, leg, id, now);
+            }
             self.feed(conn_id, Input::TreatmentEnded { id, cause: Ended::Failed, digits: String::new() }, now);
         }
     }
