@@ -27,6 +27,7 @@ mod offer;
 mod originate;
 mod party;
 mod point;
+pub mod replacement;
 mod request;
 pub mod seat;
 pub mod state;
@@ -42,10 +43,11 @@ pub use feature::{PIN_TRIES_MAX, PinAnswer, TypedPin, feature_requester};
 pub use in_thread::{ConsultsFor, NewConsultation, NextNumbers};
 pub use party::{LegProgress, Observes, Party, PartyNo};
 pub use point::Point;
+pub use replacement::{Replaced, Replacement};
 pub use seat::{HeardBy, Seat};
 pub use state::{
     Asked, CallSnapshot, Ended, Feature, HoldAsked, HoldWay, Invitation, InvitationStep, Offer, Originating,
-    OriginatingStep, PinAsk, Playing, Purpose, Recall, Routing, Stage, Transfer, Waiting,
+    OriginatingStep, Parked, PinAsk, Playing, Purpose, Recall, Routing, Stage, Transfer, Waiting,
 };
 pub use timer::{Timer, Timers};
 
@@ -408,10 +410,12 @@ impl Call {
             Input::DialPlan { ask, destination } => self.dial_plan_answered(ask, destination, now),
             Input::LegRinging(leg) => self.leg_ringing(leg, now),
             Input::LegAnswered(leg) if self.s.calls_on(leg) => self.caller_answered(now),
+            Input::LegAnswered(leg) if self.replaces_on(leg) => self.replaces(now),
             Input::LegAnswered(leg) => self.leg_answered(leg, now),
             Input::LegFailed { leg, status } if self.s.calls_on(leg) => {
                 self.end(Ending::system(CallState::GeneralError, status), now);
             }
+            Input::LegFailed { leg, .. } if self.replaces_on(leg) => self.s.replacement = None,
             Input::LegFailed { leg, status } => self.leg_failed(leg, status, now),
             Input::LegReleased(leg) => self.leg_gone(leg, CallState::Ok, now),
             Input::LegDead(leg) => self.leg_gone(leg, CallState::Dropped, now),
@@ -444,6 +448,7 @@ impl Call {
                 Timer::NoAnswer if self.s.rings_at_origin() => {
                     self.end(Ending::system(CallState::NoAnswer, 480), now);
                 }
+                Timer::NoAnswer if matches!(self.s.stage, Stage::Parked(_)) => self.parked_too_long(now),
                 Timer::NoAnswer => self.offer_failed(CallState::NoAnswer, 480, now),
                 Timer::Treatment => self.treatment_overdue(now),
                 Timer::AgentAnswer => self.feature_overdue(now),
@@ -485,6 +490,10 @@ impl Call {
     }
 
     fn leg_gone(&mut self, leg: LegId, how: CallState, now: Timestamp) {
+        if self.replaces_on(leg) {
+            self.s.replacement = None;
+            return;
+        }
         // A ringing phone that disappears counts as a refusal.
         if self.s.ringing_legs().contains(&leg) {
             return self.leg_failed(leg, 480, now);

@@ -11,7 +11,7 @@ use model::{CallState, ConnId, Dn, LegId, Request, Timestamp, Token, UserData};
 
 use crate::call::{
     Asked, Call, CallSnapshot, HoldWay, Incoming, Input, LegProgress, Limit, NextNumbers, Output, Party, PartyNo,
-    Playing, Stage,
+    Playing, Replaced, Stage,
 };
 
 mod consultation;
@@ -86,10 +86,54 @@ impl Thread {
         self.calls().find(|call| is_present(call, leg))
     }
 
-    /// The phone that makes a call on this leg.
-    pub fn caller_on(&self, leg: LegId) -> Option<&Dn> {
-        let callers = self.calls().filter_map(|call| call.party(PartyNo::CALLER));
-        callers.filter(|caller| caller.leg == leg).find_map(Party::dn)
+    /// The phone on this leg, one that has called.
+    pub fn dn_on(&self, leg: LegId) -> Option<&Dn> {
+        self.calls().find_map(|call| {
+            let replaces = call.replacement.as_ref().filter(|open| open.leg == leg).map(|open| &open.dn);
+            call.party_on(leg).and_then(Party::dn).or(replaces)
+        })
+    }
+
+    /// The leg that rings at this phone.
+    pub fn ringing_at(&self, dn: &Dn) -> Option<LegId> {
+        let rings = |call: &CallSnapshot| match &call.stage {
+            Stage::Offering(offer) if offer.dn == *dn && offer.trunk.is_none() => offer.legs.first().copied(),
+            _ => None,
+        };
+        self.calls().find_map(rings)
+    }
+
+    /// Whether one of its calls is parked at this slot.
+    pub fn is_parked_at(&self, slot: &Dn) -> bool {
+        self.calls().any(|call| matches!(&call.stage, Stage::Parked(parked) if parked.slot == *slot))
+    }
+
+    /// The leg on which a phone has made a call of which nothing is known but that it has asked the dial plan this question.
+    pub fn asks_on(&self, ask: u32) -> Option<LegId> {
+        let asks = |call: &&CallSnapshot| call.stage == Stage::Asking { ask };
+        self.calls().find(asks).and_then(|call| call.party(PartyNo::CALLER)).map(|caller| caller.leg)
+    }
+
+    /// Forgets the call that a phone has begun on this leg, of which nothing is known yet.
+    pub fn withdraw(&mut self, leg: LegId) {
+        let first = self.first().conn_id;
+        let is_it = |call: &Call| call.s.conn_id != first && call.s.stage_is_asking() && call.s.calls_on(leg);
+        self.calls.retain(|call| !is_it(call));
+    }
+
+    /// A phone calls to take the place of another one, or to join who is parked. Returns its leg; the outputs that follow answer it. `None`
+    /// if it cannot do that.
+    pub fn replace(&mut self, of: Replaced, dn: &Dn) -> Option<LegId> {
+        let at = match of {
+            Replaced::Ringing(leg) | Replaced::Leg(leg) => self.place_of(leg).filter(|_| !self.is_shared(leg)),
+            Replaced::Parked => self.calls.iter().position(|call| matches!(call.s.stage, Stage::Parked(_))),
+        }?;
+        if !self.calls.get(at)?.s.can_be_replaced(of, dn) {
+            return None;
+        }
+        let mut leg = None;
+        self.act(at, |call| leg = Some(call.replace(of, dn.clone())));
+        leg
     }
 
     /// Whether a further call that this phone makes by itself belongs to the thread: it talks in one of its calls, and may be about to

@@ -32,6 +32,16 @@ pub enum Destination {
         /// Whether the agent must enter the PIN first.
         ask_pin: bool,
     },
+    /// The call that rings at another phone.
+    Pickup {
+        /// The number of that phone.
+        dn: Dn,
+    },
+    /// A slot: a call that is transferred there waits until somebody calls it.
+    Park {
+        /// The number of the slot.
+        slot: Dn,
+    },
     /// A number that needs no application: the switch answers it by itself.
     Service(Service),
     /// The call is rejected.

@@ -123,7 +123,10 @@ impl Call {
                 self.offer_outside(offer, outside, now);
             }
             Destination::Service(service) => self.serve(service, now),
-            Destination::FeatureCode { .. } | Destination::Reject { .. } => {}
+            Destination::FeatureCode { .. }
+            | Destination::Pickup { .. }
+            | Destination::Park { .. }
+            | Destination::Reject { .. } => {}
         }
     }
 
@@ -191,9 +194,10 @@ pub(super) fn not_a_target(destination: &Destination, call: &CallSnapshot) -> Op
         Destination::Extension { dn, .. } if call.party_at(dn).is_some() => {
             Some((ErrorCode::INVALID_DESTINATION, "the destination is in the call already"))
         }
-        Destination::Reject { .. } | Destination::FeatureCode { .. } => {
-            Some((ErrorCode::INVALID_CALLED_DN, "no such target"))
-        }
+        Destination::Reject { .. }
+        | Destination::FeatureCode { .. }
+        | Destination::Pickup { .. }
+        | Destination::Park { .. } => Some((ErrorCode::INVALID_CALLED_DN, "no such target")),
         Destination::Extension { contacts, .. } if contacts.is_empty() => {
             Some((ErrorCode::OUT_OF_SERVICE, "the target's phone is not registered"))
         }

@@ -165,6 +165,7 @@ impl Call {
         self.refuse_transfer(now);
         self.refuse_hold(now);
         self.cancel_invitation(now);
+        self.refuse_replacement(480);
         self.observers_leave(None, CallState::RemoteRelease, now);
         self.stop_all(now);
         let due = self.s.timers.due(Timer::NoAnswer);

@@ -61,6 +61,7 @@ impl Call {
         self.refuse_treatment(now);
         self.refuse_open_origination(now);
         self.cancel_invitation(now);
+        self.refuse_replacement(ending.status);
         self.let_go(ending.status);
         for number in self.s.parties.iter().map(|party| party.number).collect::<Vec<_>>() {
             let Some(mut released) =

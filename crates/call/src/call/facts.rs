@@ -113,6 +113,7 @@ impl Call {
                 let address = match &self.s.stage {
                     Stage::Waiting(waiting) => waiting.point.dn.to_string(),
                     Stage::Offering(offer) => offer.dn.to_string(),
+                    Stage::Parked(parked) => parked.slot.to_string(),
                     _ => self.s.dialled.clone(),
                 };
                 Some((address, DnRole::Destination))

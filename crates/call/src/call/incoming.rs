@@ -129,6 +129,10 @@ impl Call {
                 self.end(Ending::system(CallState::GeneralError, 480), now);
             }
             Destination::FeatureCode { code, ask_pin } => self.feature(code, ask_pin, now),
+            // The node has found no call that rings or is parked there.
+            Destination::Pickup { .. } | Destination::Park { .. } => {
+                self.end(Ending::system(CallState::GeneralError, 480), now);
+            }
             Destination::Service(service) => {
                 self.serve(service, now);
                 self.establish_connected(now);

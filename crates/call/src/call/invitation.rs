@@ -75,6 +75,8 @@ impl Call {
             | Destination::RoutePoint { .. }
             | Destination::Service(_)
             | Destination::FeatureCode { .. }
+            | Destination::Pickup { .. }
+            | Destination::Park { .. }
             | Destination::Outside(_)
             | Destination::Reject { .. } => {
                 let text = "only a phone can monitor a call, and only a phone or a number outside be brought into it";

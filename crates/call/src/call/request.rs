@@ -241,7 +241,7 @@ impl Call {
             Stage::Asking { .. } | Stage::Originating(_) | Stage::Recalling(_) => "Dialing",
             Stage::Waiting(_) => "Queued",
             Stage::Offering(_) => "Ringing",
-            Stage::Talking | Stage::Service(_) | Stage::Feature(_) => "Established",
+            Stage::Talking | Stage::Service(_) | Stage::Feature(_) | Stage::Parked(_) => "Established",
             Stage::Over => "Null",
         }
     }

@@ -9,6 +9,7 @@ use model::{AgentId, CallType, CallUuid, ConnId, Dn, LegId, ReferenceId, TenantI
 use super::in_thread::{ConsultsFor, NewConsultation, NextNumbers};
 use super::party::{LegProgress, Party, PartyNo};
 use super::point::Point;
+use super::replacement::Replacement;
 use super::timer::Timers;
 use super::{CALLER_LEG, Incoming};
 
@@ -47,6 +48,8 @@ pub struct CallSnapshot {
     pub transfer: Option<Transfer>,
     /// A number that is being brought into the call while it goes on.
     pub invitation: Option<Invitation>,
+    /// A phone that waits for its answer, to take the place of another one.
+    pub replacement: Option<Replacement>,
     /// The parties, in the order in which they joined: who called, and those who have answered.
     pub parties: Vec<Party>,
     /// The next numbers of legs, treatments and questions.
@@ -86,6 +89,7 @@ impl CallSnapshot {
             consults_for: None,
             transfer: None,
             invitation: None,
+            replacement: None,
             parties: vec![party],
             numbers: NextNumbers::default(),
             default_routes: 0,
@@ -127,9 +131,10 @@ impl CallSnapshot {
         self.party_on(leg).filter(|party| !self.is_over() && party.progress != LegProgress::Gone)
     }
 
-    /// Whether the leg is one of this call: that of a party, or of a phone that rings.
+    /// Whether the leg is one of this call: that of a party, of a phone that rings, or of one that takes another one's place.
     pub fn has_leg(&self, leg: LegId) -> bool {
-        self.live_party_on(leg).is_some() || self.ringing_legs().contains(&leg)
+        let replaces = self.replacement.as_ref().is_some_and(|open| open.leg == leg);
+        self.live_party_on(leg).is_some() || self.ringing_legs().contains(&leg) || replaces
     }
 
     /// The legs of phones that ring.
@@ -155,7 +160,7 @@ impl CallSnapshot {
     }
 
     /// Whether the caller of this call waits on that leg for our answer.
-    pub(super) fn calls_on(&self, leg: LegId) -> bool {
+    pub(crate) fn calls_on(&self, leg: LegId) -> bool {
         let waits = |party: &Party| matches!(party.progress, LegProgress::Offered | LegProgress::Answering);
         self.party(PartyNo::CALLER).is_some_and(|caller| caller.leg == leg && waits(caller))
     }
@@ -260,10 +265,23 @@ pub enum Stage {
     Talking,
     /// The caller is connected to a service of the switch.
     Service(Service),
+    /// Who is left waits at a park slot.
+    Parked(Parked),
     /// The call carries out a feature code.
     Feature(Feature),
     /// The call is over.
     Over,
+}
+
+/// A call that somebody has parked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Parked {
+    /// The number at which it is fetched.
+    pub slot: Dn,
+    /// Who has parked it: it goes back there if nobody fetches it.
+    pub by: Option<Dn>,
+    /// The route point that had delivered the call.
+    pub point: Option<Point>,
 }
 
 /// A call made by request whose own phone has not answered.

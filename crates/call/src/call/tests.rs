@@ -16,5 +16,6 @@ mod monitor;
 mod offered;
 mod originate;
 mod outside;
+mod replacement;
 mod requests;
 mod transfer;

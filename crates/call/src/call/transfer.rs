@@ -75,7 +75,8 @@ impl Call {
     /// Handles the dial plan's answer about a transfer.
     pub(super) fn transfer_answered(&mut self, destination: Destination, now: Timestamp) {
         let Some(transfer) = self.s.transfer.take() else { return };
-        if let Some((code, text)) = not_a_target(&destination, &self.s) {
+        let parks = matches!(destination, Destination::Park { .. }) && transfer.consultation.is_none();
+        if let Some((code, text)) = not_a_target(&destination, &self.s).filter(|_| !parks) {
             return self.transfer_fails(transfer, code, text, now);
         }
         if transfer.consultation.is_some() {
@@ -103,7 +104,8 @@ impl Call {
                 self.offer_outside(offer, outside, now);
             }
             Destination::Service(service) => self.serve(service, now),
-            Destination::FeatureCode { .. } | Destination::Reject { .. } => {}
+            Destination::Park { slot } => self.park_at(slot, by, point, now),
+            Destination::FeatureCode { .. } | Destination::Pickup { .. } | Destination::Reject { .. } => {}
         }
     }
 
@@ -129,6 +131,7 @@ impl Call {
     ) -> Option<Party> {
         self.cancel_invitation(now);
         self.refuse_transfer(now);
+        self.refuse_replacement(480);
         self.observers_leave(None, CallState::RemoteRelease, now);
         let leg = self.s.party(number).map(|party| party.leg);
         leg.into_iter().for_each(|leg| self.stop_playing(leg, now));

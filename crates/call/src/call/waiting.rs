@@ -113,7 +113,10 @@ impl Call {
                 self.offer_outside(Offer::new(outside.number.clone(), agent, Some(point)), outside, now);
             }
             Destination::Service(service) => self.serve(service, now),
-            Destination::FeatureCode { .. } | Destination::Reject { .. } => {}
+            Destination::FeatureCode { .. }
+            | Destination::Pickup { .. }
+            | Destination::Park { .. }
+            | Destination::Reject { .. } => {}
         }
     }
 

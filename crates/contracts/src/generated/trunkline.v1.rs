@@ -2188,9 +2188,12 @@ pub struct CallModelRecord {
     /// A number that is being brought into the call.
     #[prost(message, optional, tag = "41")]
     pub invitation: ::core::option::Option<InvitationRecord>,
+    /// A phone that waits for its answer, to take the place of another one.
+    #[prost(message, optional, tag = "42")]
+    pub replacement: ::core::option::Option<ReplacementRecord>,
     #[prost(
         oneof = "call_model_record::Stage",
-        tags = "21, 22, 23, 24, 25, 26, 27, 31, 33, 38"
+        tags = "21, 22, 23, 24, 25, 26, 27, 31, 33, 38, 43"
     )]
     pub stage: ::core::option::Option<call_model_record::Stage>,
 }
@@ -2220,6 +2223,8 @@ pub mod call_model_record {
         Recalling(super::RecallRecord),
         #[prost(message, tag = "38")]
         Originating(super::OriginatingRecord),
+        #[prost(message, tag = "43")]
+        Parked(super::ParkedRecord),
     }
 }
 /// The call that a consultation is about.
@@ -2362,6 +2367,40 @@ pub mod invitation_record {
         #[prost(message, tag = "4")]
         Ringing(super::OfferRecord),
     }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplacementRecord {
+    #[prost(uint32, tag = "1")]
+    pub leg: u32,
+    #[prost(string, tag = "2")]
+    pub dn: ::prost::alloc::string::String,
+    #[prost(oneof = "replacement_record::Of", tags = "3, 4, 5")]
+    pub of: ::core::option::Option<replacement_record::Of>,
+}
+/// Nested message and enum types in `ReplacementRecord`.
+pub mod replacement_record {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Of {
+        /// The leg of a phone that rings.
+        #[prost(uint32, tag = "3")]
+        Ringing(u32),
+        /// The leg of a phone, whether it rings or has answered.
+        #[prost(uint32, tag = "4")]
+        Replaced(u32),
+        /// Who is parked.
+        #[prost(message, tag = "5")]
+        Parked(super::NothingRecord),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ParkedRecord {
+    #[prost(string, tag = "1")]
+    pub slot: ::prost::alloc::string::String,
+    /// Who has parked it.
+    #[prost(string, optional, tag = "2")]
+    pub by: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(message, optional, tag = "3")]
+    pub point: ::core::option::Option<PointRecord>,
 }
 /// A question to the dial plan.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -1,7 +1,7 @@
 //! The dial plan's answer on 8800.
 //!
 //! `{"kind":"extension","dn":"7101","no_answer_ms":15000,"contacts":[{"uri":"sip:..","path":["<sip:..;lr>"]}]}`; the other kinds are
-//! `route_point`, `outside`, `feature_code`, `echo`, `announcement` and `reject`.
+//! `route_point`, `outside`, `feature_code`, `pickup`, `park`, `echo`, `announcement` and `reject`.
 
 use model::Dn;
 use model::plan::{Contact, Destination, FeatureCode, Outside, Service};
@@ -33,6 +33,12 @@ enum Wire {
         action: crate::provisioning::FeatureAction,
         #[serde(default)]
         ask_pin: bool,
+    },
+    Pickup {
+        dn: String,
+    },
+    Park {
+        slot: String,
     },
     Echo,
     Announcement {
@@ -80,6 +86,8 @@ pub fn destination_to_json(destination: &Destination) -> serde_json::Value {
             },
             ask_pin: *ask_pin,
         },
+        Destination::Pickup { dn } => Wire::Pickup { dn: dn.to_string() },
+        Destination::Park { slot } => Wire::Park { slot: slot.to_string() },
         Destination::Service(Service::Echo) => Wire::Echo,
         Destination::Service(Service::Announcement { prompts }) => Wire::Announcement { prompts: prompts.clone() },
         Destination::Reject { status, reason } => Wire::Reject { status: *status, reason: reason.clone() },
@@ -123,6 +131,8 @@ pub fn destination_from_json(json: &[u8]) -> Result<Destination, FrameError> {
             },
             ask_pin,
         },
+        Wire::Pickup { dn: number } => Destination::Pickup { dn: dn(&number, "dn")? },
+        Wire::Park { slot } => Destination::Park { slot: dn(&slot, "slot")? },
         Wire::Echo => Destination::Service(Service::Echo),
         Wire::Announcement { prompts } => Destination::Service(Service::Announcement { prompts }),
         Wire::Reject { status, reason } => Destination::Reject { status, reason },

@@ -12,9 +12,9 @@ use crate::{Builder, Flow, Message, StatusCode};
 /// The methods that we understand (RFC 3261 §20.5).
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER";
 /// The extensions that a peer may require of us.
-pub(super) const EXTENSIONS: &[&str] = &["100rel", "timer"];
+pub(super) const EXTENSIONS: &[&str] = &["100rel", "replaces", "timer"];
 /// The extensions that a peer may use with us (RFC 3261 §20.37).
-pub const SUPPORTED: &str = "100rel, timer";
+pub const SUPPORTED: &str = "100rel, replaces, timer";
 /// The body type that we accept.
 pub const SDP: &str = "application/sdp";
 

@@ -352,6 +352,9 @@ impl Proxy {
 
     /// The destination of an initial request from a phone.
     pub(super) fn for_call_of_phone(&mut self, message: &Message, flow: Flow) -> Result<Destination, Answer> {
+        if let Some(tag) = self.replaced_tag(message).filter(|_| message.method() == Method::Invite) {
+            return self.to_owner(&tag);
+        }
         let near = self.near.get(phone_key(message, flow)).copied().flatten();
         let near = near.and_then(|node| self.nodes.by_connection(node)).filter(|node| node.takes_new(OWNERS));
         match near {

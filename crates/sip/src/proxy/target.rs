@@ -13,6 +13,7 @@ use crate::flow::{ConnectionId, Flow};
 use crate::header::{Contact, HeaderName};
 use crate::local_tag::LocalTag;
 use crate::message::Message;
+use crate::replaces::Replaces;
 use crate::status::StatusCode;
 use crate::uri::Uri;
 
@@ -113,6 +114,12 @@ impl Proxy {
             let uri = Uri::parse(message.request_uri()?).ok()?;
             LocalTag::open(uri.user()?, &self.seal)
         })
+    }
+
+    /// The dialog tag of a node in the dialog whose place an INVITE is to take (RFC 3891).
+    pub(super) fn replaced_tag(&self, message: &Message) -> Option<LocalTag> {
+        let replaces = Replaces::parse(message.header(&HeaderName::Replaces)?)?;
+        replaces.tags().into_iter().find_map(|tag| LocalTag::open(tag, &self.seal))
     }
 
     /// The owner of a dialog if it is live, else its successor.

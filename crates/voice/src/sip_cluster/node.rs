@@ -24,6 +24,7 @@ use sip::{ConnectionId, Message, Seal, Transmit};
 use super::limits::{CALLS_DUE_PER_TURN, Limits};
 use super::metrics::Metrics;
 use calls::call::Stored;
+use calls::joining::Joins;
 use calls::monitoring::Monitors;
 use calls::pending::PendingRequests;
 use calls::prompts::ReadPrompts;
@@ -62,6 +63,8 @@ pub struct Node {
     monitors: Monitors,
     /// Threads whose records are too large.
     heavy: Vec<ConnId>,
+    /// Where the INVITE joins that is being handled again.
+    found: Option<Joins>,
     /// Whether the ledger has room for another call.
     has_room: bool,
     next_sweep: Timestamp,
@@ -120,6 +123,7 @@ impl Node {
             draining: false,
             monitors: Monitors::default(),
             heavy: Vec::new(),
+            found: None,
             has_room: true,
             next_sweep: Timestamp::ZERO,
             prompts: parts.prompts,
@@ -179,7 +183,12 @@ impl Node {
     /// The dial plan's answer.
     pub fn dial_plan_answered(&mut self, conn_id: ConnId, ask: u32, destination: Destination, now: Timestamp) {
         self.trace_plan(conn_id, &destination, now);
-        self.answer_call("the dial plan's answer", conn_id, Input::DialPlan { ask, destination }, now);
+        self.attempt(Doing::OtherInput("the dial plan's answer"), now, |node| {
+            if let Some(destination) = node.join_found(conn_id, ask, destination.clone(), now) {
+                node.feed(conn_id, Input::DialPlan { ask, destination }, now);
+            }
+            node.settle(now);
+        });
     }
 
     /// Config's answer about a PIN.

@@ -6,6 +6,7 @@ mod cluster;
 mod consultation;
 mod endings;
 mod faults;
+mod joining;
 mod monitoring;
 mod options;
 mod originate;

@@ -8,7 +8,7 @@ use model::request::{RequestKind, RouteTo, Treatment};
 use model::{CallUuid, ConnId, Dn, Event, LegId, ReferenceId, Request, TenantId, Timestamp, Token, UserData};
 
 use crate::Thread;
-use crate::call::{Asked, CALLER_LEG, CallSnapshot, Incoming, Input, OUTPUTS_MAX, Output};
+use crate::call::{Asked, CALLER_LEG, CallSnapshot, Incoming, Input, OUTPUTS_MAX, Output, Replaced};
 
 pub const CONN: ConnId = ConnId(0x0070_0392_f1a4_c001);
 /// The first consultation; the next ones have the numbers that follow.
@@ -126,6 +126,14 @@ impl Bench {
         self.own_legs.push((leg, self.outputs.len()));
         self.drain();
         (leg, conn_id)
+    }
+
+    /// The phone at `from` calls to take a place; its leg, unless it is refused.
+    pub fn joins(&mut self, of: Replaced, from: &str) -> Option<LegId> {
+        let leg = self.call.replace(of, &dn(from));
+        self.own_legs.extend(leg.map(|leg| (leg, self.outputs.len())));
+        self.drain();
+        leg
     }
 
     pub fn drain(&mut self) {

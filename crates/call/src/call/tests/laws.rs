@@ -9,7 +9,7 @@ use model::{CallType, ConnId, EventName, LegId, ReferenceId, UserData};
 use proptest::prelude::*;
 
 use super::harness::{Bench, CONN, CONSULTATION, dn, outside, phone, point};
-use crate::call::{Ended, Input, Output, PinAnswer, Stage};
+use crate::call::{Ended, Input, Output, PinAnswer, Replaced, Stage};
 
 /// The requests of random steps have references above this one.
 const FIRST_REFERENCE: u64 = 100;
@@ -27,11 +27,13 @@ enum Step {
     Dials(u8),
     /// Joins what its two dialogs lead to.
     TransfersTo(u16, u16),
+    /// A phone calls to take the place of that leg, or to fetch who is parked.
+    Joins(u8, u16),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => (0u8..10).prop_map(Step::Plan),
+        3 => (0u8..11).prop_map(Step::Plan),
         6 => (0u8..8, 1u16..8).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
         2 => (0u8..3, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
         5 => (0u8..49).prop_map(Step::Ask),
@@ -40,6 +42,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u32..30_000).prop_map(Step::Pass),
         1 => (0u8..3).prop_map(Step::Dials),
         1 => (1u16..8, 1u16..8).prop_map(|(leg, other)| Step::TransfersTo(leg, other)),
+        2 => (0u8..6, 1u16..8).prop_map(|(kind, leg)| Step::Joins(kind, leg)),
     ]
 }
 
@@ -55,6 +58,7 @@ fn take_step(bench: &mut Bench, step: &Step) {
             6 => Destination::FeatureCode { code: FeatureCode::Login, ask_pin: true },
             7 => outside("+4930999"),
             8 => phone("5004", 1),
+            9 => Destination::Park { slot: dn("5002") },
             _ => Destination::Reject { status: 404, reason: String::new() },
         }),
         Step::Leg(kind, leg) => {
@@ -94,6 +98,14 @@ fn take_step(bench: &mut Bench, step: &Step) {
         }
         Step::TransfersTo(leg, other) => {
             bench.give(Input::LegTransfersTo { leg: LegId(*leg), other: LegId(*other) });
+        }
+        Step::Joins(kind, leg) => {
+            let of = match kind % 3 {
+                0 => Replaced::Ringing(LegId(*leg)),
+                1 => Replaced::Leg(LegId(*leg)),
+                _ => Replaced::Parked,
+            };
+            bench.joins(of, if *kind < 3 { "5001" } else { "5005" });
         }
         Step::Pass(ms) => bench.pass(Duration::from_millis(u64::from(*ms))),
     }

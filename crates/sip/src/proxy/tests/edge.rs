@@ -13,7 +13,7 @@ fn options_to_the_proxy_is_answered_by_it() {
         let allow = header(&ok, &HeaderName::Allow);
         assert_eq!(allow, format!("{}, REGISTER", crate::agent::ALLOW), "nothing is promised that calls do not take");
         assert_eq!(header(&ok, &HeaderName::Accept), "application/sdp");
-        assert_eq!(header(&ok, &HeaderName::Supported), "100rel, timer, path");
+        assert_eq!(header(&ok, &HeaderName::Supported), "100rel, replaces, timer, path");
     }
 }
 

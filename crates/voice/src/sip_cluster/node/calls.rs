@@ -7,6 +7,7 @@ pub mod explain;
 mod flows;
 mod from_sip;
 mod incoming;
+pub mod joining;
 pub mod leg;
 pub mod monitoring;
 mod msml_request;

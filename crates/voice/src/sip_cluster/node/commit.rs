@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use call::Input;
 use infra::{CallWrite, Change, Refusal, Written};
-use model::{ConnId, Owner, Timestamp};
+use model::{ConnId, LegId, Owner, Timestamp};
 use sip::{ConnectionId, Flow, Message, StatusCode};
 
 use super::Node;
@@ -208,10 +208,14 @@ impl Node {
     /// The INVITE of a call that is not answered yet. If two nodes got the INVITE, one of them has stored the call.
     fn open_invite(&self, conn_id: ConnId) -> Option<(Message, ConnectionId)> {
         let entry = self.calls.get(&conn_id)?;
-        entry.legs.iter().filter(|leg| leg.is_callers()).find_map(|leg| {
-            let answering = self.agent.leg(leg.phone?)?.answering.as_ref()?;
-            Some((Message::parse(answering.request.clone()).ok()?, leg.link))
-        })
+        entry.legs.iter().filter(|leg| leg.is_callers()).find_map(|leg| self.open_invite_of(conn_id, leg.id))
+    }
+
+    /// The INVITE of a leg that is not answered yet.
+    pub(super) fn open_invite_of(&self, conn_id: ConnId, leg: LegId) -> Option<(Message, ConnectionId)> {
+        let leg = self.leg(conn_id, leg)?;
+        let answering = self.agent.leg(leg.phone?)?.answering.as_ref()?;
+        Some((Message::parse(answering.request.clone()).ok()?, leg.link))
     }
 
     /// The call has been stored in this run.

@@ -37,7 +37,7 @@ pub struct Entry {
     pub new_calls: VecDeque<NewCall>,
     /// Keys that the next commit indexes.
     pub index: Vec<CallIndex>,
-    /// Numbers of phones that are or were in it, by which its further calls find it.
+    /// Numbers of phones that are or were in it and of its park slots, by which further calls find it.
     pub phones: Vec<Dn>,
     /// What rq was last told of each call.
     pub told: HashMap<ConnId, LastSent>,

@@ -96,6 +96,8 @@ fn in_words(destination: &Destination) -> String {
         }
         Destination::Outside(outside) => format!("{} outside, by the trunk {}", outside.number, outside.trunk),
         Destination::FeatureCode { .. } => "a feature code".to_owned(),
+        Destination::Pickup { dn } => format!("the call that rings at {dn}"),
+        Destination::Park { slot } => format!("the park slot {slot}"),
         Destination::Service(Service::Echo) => "the echo".to_owned(),
         Destination::Service(Service::Announcement { prompts }) => format!("announcement {}", prompts.join(", ")),
         Destination::Reject { status, reason } => format!("refused with {status}: {reason}"),

@@ -6,7 +6,7 @@ use call::call::CALLER_LEG;
 use call::{Incoming, Thread};
 use infra::{CallIndex, DialogKey};
 use model::plan::Caller;
-use model::{ConnId, Dn, TenantId, Timestamp};
+use model::{ConnId, Dn, LegId, TenantId, Timestamp};
 use sip::agent::{DialogId, Reply};
 use sip::header::HeaderName;
 use sip::params::unquote;
@@ -22,9 +22,9 @@ use super::session::{self, Refusal};
 use crate::sip_cluster::node::Node;
 
 /// What a new call takes from its INVITE.
-struct NewCallParts {
-    tenant: TenantId,
-    caller: Caller,
+pub(super) struct NewCallParts {
+    pub(super) tenant: TenantId,
+    pub(super) caller: Caller,
     caller_name: String,
     dialled: String,
     dialog: DialogId,
@@ -47,8 +47,8 @@ impl Node {
         flow: Flow,
         now: Timestamp,
     ) {
-        let refusal = match self.accept(dialog, request, flow) {
-            Ok(parts) => return self.open_call(parts, now),
+        let refusal = match self.accept(dialog, request, flow).and_then(|parts| self.begin(parts, request, now)) {
+            Ok(()) => return,
             Err(refusal) => refusal,
         };
         self.metrics.call_refused();
@@ -63,15 +63,24 @@ impl Node {
         }
     }
 
-    /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
-    fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
+    /// The INVITE joins a call that is there, adds one to the thread in which its phone talks, or opens a new one.
+    fn begin(&mut self, call: NewCallParts, request: &Message, now: Timestamp) -> Result<(), Refusal> {
+        if let Some(joins) = self.joins(&call.tenant, request)? {
+            return Ok(self.join(joins, call, now)?);
+        }
         let thread = match &call.caller {
             Caller::Phone(dn) => self.calls.thread_of_phone(&call.tenant, dn),
             Caller::Trunk { .. } => None,
         };
-        if let Some(thread) = thread {
-            return self.add_call(thread, call, now);
+        match thread {
+            Some(thread) => self.add_call(thread, call, now),
+            None => self.open_call(call, now),
         }
+        Ok(())
+    }
+
+    /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
+    fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
         let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, invite } = call;
         let conn_id = self.ids.next_conn_id(now);
         let uuid = self.ids.next_uuid();
@@ -97,12 +106,18 @@ impl Node {
 
     /// A phone that talks in a thread makes a further call: it may be about to transfer the first one, by REFER with Replaces.
     fn add_call(&mut self, thread: ConnId, call: NewCallParts, now: Timestamp) {
-        let NewCallParts { tenant, caller, dialled, dialog, link, party, invite, .. } = call;
         let (conn_id, uuid) = (self.ids.next_conn_id(now), self.ids.next_uuid());
         let Some(entry) = self.calls.get_mut(&thread) else { return };
-        let token = entry.thread.token();
-        let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token, caller, dialled };
+        let (tenant, caller, dialled) = (call.tenant.clone(), call.caller.clone(), call.dialled.clone());
+        let incoming = Incoming { tenant, conn_id, uuid, token: entry.thread.token(), caller, dialled };
         let id = entry.thread.add(incoming, now);
+        self.add_leg(thread, id, call, now);
+    }
+
+    /// Gives a thread the leg of an INVITE.
+    pub(super) fn add_leg(&mut self, thread: ConnId, id: LegId, call: NewCallParts, now: Timestamp) {
+        let NewCallParts { tenant, dialog, link, party, invite, .. } = call;
+        let Some(entry) = self.calls.get_mut(&thread) else { return };
         let mut leg = Leg::new(id, link, LegStage::Offered, now);
         (leg.phone, leg.party) = (Some(dialog), party);
         entry.legs.push(leg);
@@ -110,10 +125,11 @@ impl Node {
         entry.index.push(CallIndex::Invite(invite));
         let place = Place { conn_id: thread, leg: id, side: Side::Phone };
         self.calls.bind(dialog, place);
+        self.calls.know_phone(thread, id);
         self.metrics.call_offered();
         let identity = self.identity(tenant, place, link);
         if let Err(error) = self.agent.identify(dialog, identity) {
-            tracing::warn!(%conn_id, %error, "an INVITE ended before it was processed");
+            tracing::warn!(conn_id = %thread, %error, "an INVITE ended before it was processed");
         }
         self.set_current(thread);
         self.call_changed(thread, now);

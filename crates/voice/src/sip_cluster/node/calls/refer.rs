@@ -4,7 +4,7 @@ use call::Input;
 use model::{ConnId, Dn, LegId, Timestamp};
 use sip::agent::{Body, CommandError, DialogId, IncomingId, Reply};
 use sip::uri::escape::unescape;
-use sip::{HeaderName, Message, StatusCode};
+use sip::{HeaderName, Message, Replaces, StatusCode};
 
 use super::leg::{LegStage, Place, Side};
 use super::to_sip::note;
@@ -96,7 +96,7 @@ impl Node {
         match replaces {
             Some(replaces) => {
                 // Not a 481: that would end the dialog that it comes in (RFC 3261 section 12.2.1.2).
-                Ok(self.replaced(place, &replaces).map_or(ReferredTo::Unknown, ReferredTo::Leg))
+                Ok(self.leg_named(place, &replaces).map_or(ReferredTo::Unknown, ReferredTo::Leg))
             }
             None if !uri.headers().is_empty() => Err(StatusCode::NOT_IMPLEMENTED),
             None => {
@@ -106,19 +106,12 @@ impl Node {
         }
     }
 
-    /// The leg of the same thread whose dialog with a phone that value names (RFC 3891 section 3). Phones do not agree which tag is whose.
-    fn replaced(&self, place: Option<Place>, replaces: &str) -> Option<LegId> {
-        let mut parts = replaces.split(';').map(str::trim);
-        let call_id = parts.next()?;
-        let tags: Vec<&str> = parts.filter_map(|part| part.split_once('=').map(|(_, tag)| tag)).collect();
-        let entry = self.calls.get(&place?.conn_id)?;
-        let is_it = |dialog: DialogId| {
-            self.agent.leg(dialog).is_some_and(|leg| {
-                let has = |tag: &str| tags.contains(&tag);
-                &*leg.dialog.call_id == call_id && has(&leg.dialog.local_tag) && has(&leg.dialog.remote_tag)
-            })
-        };
-        // Also one whose INVITE has not been answered: the other phone still rings.
-        entry.legs.iter().find(|leg| leg.stage != LegStage::Closing && leg.phone.is_some_and(is_it)).map(|leg| leg.id)
+    /// The leg of the same thread that a Replaces names; the other phone may still ring.
+    fn leg_named(&self, place: Option<Place>, replaces: &str) -> Option<LegId> {
+        let place = place?;
+        let tenant = &self.calls.get(&place.conn_id)?.tenant;
+        let (thread, leg) = self.replaced(tenant, &Replaces::parse(replaces)?)?;
+        let is_open = self.leg(thread, leg).is_some_and(|leg| leg.stage != LegStage::Closing);
+        (thread == place.conn_id && is_open).then_some(leg)
     }
 }

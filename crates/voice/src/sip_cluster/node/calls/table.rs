@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap, hash_map};
 
+use call::CallSnapshot;
+use call::call::Stage;
 use infra::CallIndex;
 use model::{ConnId, Dn, LegId, TenantId, Timestamp};
 use sip::agent::DialogId;
@@ -13,7 +15,7 @@ use super::leg::{Leg, Place};
 #[derive(Default)]
 pub struct Calls {
     entries: HashMap<ConnId, Entry>,
-    /// The threads that a phone is or was in.
+    /// The threads that a phone is or was in, or that are or were parked at a slot.
     phones: HashMap<(TenantId, Dn), Vec<ConnId>>,
     /// The thread of each further call.
     threads: HashMap<ConnId, ConnId>,
@@ -110,6 +112,14 @@ impl Calls {
                 entry.index.push(CallIndex::Call(call));
             }
         }
+        let slot = |call: &CallSnapshot| match &call.stage {
+            Stage::Parked(parked) => Some(parked.slot.clone()),
+            _ => None,
+        };
+        let slot = entry.thread.calls().find_map(slot);
+        if let Some(slot) = slot {
+            self.know_number(conn_id, slot);
+        }
     }
 
     // ---- phones
@@ -118,7 +128,13 @@ impl Calls {
     pub fn know_phone(&mut self, conn_id: ConnId, leg: LegId) {
         let Some(entry) = self.entries.get_mut(&conn_id) else { return };
         let target = entry.leg(leg).and_then(|leg| leg.target.as_ref()).map(|target| target.dn.clone());
-        let Some(dn) = target.or_else(|| entry.thread.caller_on(leg).cloned()) else { return };
+        let Some(dn) = target.or_else(|| entry.thread.dn_on(leg).cloned()) else { return };
+        self.know_number(conn_id, dn);
+    }
+
+    /// A number leads to the thread: that of a phone, or of a slot at which a call is parked.
+    fn know_number(&mut self, conn_id: ConnId, dn: Dn) {
+        let Some(entry) = self.entries.get_mut(&conn_id) else { return };
         if !entry.phones.contains(&dn) {
             entry.phones.push(dn.clone());
             self.phones.entry((entry.tenant.clone(), dn)).or_default().push(conn_id);
@@ -142,6 +158,19 @@ impl Calls {
             self.get(conn_id).is_some_and(takes)
         };
         threads.iter().rev().find(takes).copied()
+    }
+
+    /// The thread and the leg that ring at a phone, the one that has rung for longest.
+    pub fn ringing_at(&self, tenant: &TenantId, dn: &Dn) -> Option<(ConnId, LegId)> {
+        let threads = self.phones.get(&(tenant.clone(), dn.clone()))?;
+        threads.iter().find_map(|thread| Some((*thread, self.get(thread)?.thread.ringing_at(dn)?)))
+    }
+
+    /// The thread with a call that is parked at that slot.
+    pub fn parked_at(&self, tenant: &TenantId, slot: &Dn) -> Option<ConnId> {
+        let threads = self.phones.get(&(tenant.clone(), slot.clone()))?;
+        let is_it = |thread: &&ConnId| self.get(thread).is_some_and(|entry| entry.thread.is_parked_at(slot));
+        threads.iter().find(is_it).copied()
     }
 
     // ---- dialogs

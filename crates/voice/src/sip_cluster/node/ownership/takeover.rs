@@ -43,7 +43,8 @@ impl Node {
         let gone = gone.map(|owner| FailureReport::Owner { owner, by: link });
         let Ok(ours) = (if message.is_request() { message.to() } else { message.from() }) else { return Belongs::Here };
         let Some(tag) = ours.tag() else {
-            return self.sought_by_invite(message, gone).map_or(Belongs::Here, Belongs::Lookup);
+            let sought = self.sought_by_replaces(message, &gone).or_else(|| self.sought_by_invite(message, gone));
+            return sought.map_or(Belongs::Here, Belongs::Lookup);
         };
         let knows = self.agent.knows(message);
         let Some(LocalTag { call, tenant, .. }) = self.ids.open(tag) else { return Belongs::Here };
@@ -70,6 +71,16 @@ impl Node {
         let from_tag = message.from().ok()?.tag().unwrap_or_default().to_owned();
         let key = DialogKey { call_id: message.call_id().ok()?.to_owned(), from_tag };
         Some(Lookup { tenant, named: CallIndex::Invite(key), gone })
+    }
+
+    /// An INVITE is to take the place of a dialog whose call is not here.
+    fn sought_by_replaces(&self, message: &Message, gone: &Option<FailureReport>) -> Option<Lookup> {
+        if message.method() != Method::Invite || !message.is_request() {
+            return None;
+        }
+        let LocalTag { call, tenant, .. } = self.tag_of_replaced(message)?;
+        let is_here = self.calls.thread_of(call).is_some();
+        (!is_here).then(|| Lookup { tenant, named: CallIndex::Call(call), gone: gone.clone() })
     }
 
     /// Holds a message until the ledger has named the owner of its call.
@@ -108,7 +119,7 @@ impl Node {
         };
         match found {
             // The refusal was lost with the previous owner.
-            Found::Ours(_) if is_new(&message) && !self.agent.has_begun(&message) => {
+            Found::Ours(_) if is_new(&message) && !self.agent.has_begun(&message) && !replaces(&message) => {
                 self.turn_away(&message, OVER, flow);
             }
             Found::Ours(_) => match self.belongs(&message, link) {
@@ -119,6 +130,8 @@ impl Node {
             Found::Ended if !is_new(&message) => self.take_in_late(message, link, now),
             // An INVITE of which nothing is stored begins a new call.
             Found::Unknown => self.take_in(message, link, now),
+            // One that is to replace a dialog which is over is answered by 481.
+            Found::Ended if replaces(&message) => self.take_in(message, link, now),
             Found::Ended => self.turn_away(&message, OVER, flow),
             Found::Unanswered => self.turn_away(&message, StatusCode::SERVER_INTERNAL_ERROR, flow),
         }
@@ -266,6 +279,11 @@ impl Node {
             self.orders.push_back(Order::Inherit { live });
         }
     }
+}
+
+/// Whether a message is to take the place of a dialog.
+fn replaces(message: &Message) -> bool {
+    message.header(&HeaderName::Replaces).is_some()
 }
 
 /// Whether a message begins a call.

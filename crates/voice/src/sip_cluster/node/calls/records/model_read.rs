@@ -3,8 +3,8 @@
 use call::CallSnapshot;
 use call::call::{
     Asked, ConsultsFor, Feature, HoldAsked, HoldWay, Invitation, InvitationStep, LegProgress, NewConsultation,
-    NextNumbers, Observes, Offer, Originating, OriginatingStep, Party, PartyNo, PinAsk, Playing, Point, Purpose,
-    Recall, Routing, Stage, Timer, Transfer, Waiting,
+    NextNumbers, Observes, Offer, Originating, OriginatingStep, Parked, Party, PartyNo, PinAsk, Playing, Point,
+    Purpose, Recall, Replaced, Replacement, Routing, Stage, Timer, Transfer, Waiting,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
@@ -37,6 +37,7 @@ pub(super) fn snapshot(mut record: v1::CallModelRecord) -> Read<CallSnapshot> {
         parties: record.parties.into_iter().map(party).collect::<Read<_>>()?,
         transfer: record.transfer.map(transfer).transpose()?,
         invitation: record.invitation.map(invitation).transpose()?,
+        replacement: record.replacement.map(replacement).transpose()?,
         announced: !record.unannounced,
         outbound: record.outbound,
         number: small(record.number, "number")?,
@@ -135,6 +136,11 @@ fn stage(record: StageRecord) -> Read<Stage> {
             told: feature.told,
             pin: feature.pin.map(pin).transpose()?,
         }),
+        StageRecord::Parked(parked) => Stage::Parked(Parked {
+            slot: dn(&parked.slot)?,
+            by: parked.by.as_deref().map(dn).transpose()?,
+            point: parked.point.map(point).transpose()?,
+        }),
         StageRecord::Over(_) => Stage::Over,
     })
 }
@@ -150,6 +156,16 @@ fn originating(record: v1::OriginatingRecord) -> Read<Originating> {
         },
     };
     Ok(Originating { asked: asked(record.asked.ok_or(RecordError("originating.asked"))?)?, step })
+}
+
+fn replacement(record: v1::ReplacementRecord) -> Read<Replacement> {
+    use v1::replacement_record::Of;
+    let of = match record.of.ok_or(RecordError("replacement.of"))? {
+        Of::Ringing(number) => Replaced::Ringing(leg(number)?),
+        Of::Replaced(number) => Replaced::Leg(leg(number)?),
+        Of::Parked(_) => Replaced::Parked,
+    };
+    Ok(Replacement { leg: leg(record.leg)?, dn: dn(&record.dn)?, of })
 }
 
 fn pin(record: v1::PinRecord) -> Read<PinAsk> {

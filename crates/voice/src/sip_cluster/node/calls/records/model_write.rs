@@ -3,7 +3,7 @@
 use call::CallSnapshot;
 use call::call::{
     Asked, ConsultsFor, HoldWay, Invitation, InvitationStep, LegProgress, Offer, Originating, OriginatingStep, Party,
-    Playing, Point, Purpose, Recall, Routing, Stage, Timer, Transfer,
+    Playing, Point, Purpose, Recall, Replaced, Replacement, Routing, Stage, Timer, Transfer,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
@@ -49,6 +49,7 @@ pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
         parties: state.parties.iter().map(party).collect(),
         transfer: state.transfer.as_ref().map(transfer),
         invitation: state.invitation.as_ref().map(invitation),
+        replacement: state.replacement.as_ref().map(replacement),
         ..v1::CallModelRecord::default()
     }
 }
@@ -120,6 +121,11 @@ fn stage(stage: &Stage) -> StageRecord {
                 digits: pin.digits.into(),
                 tries: pin.tries.into(),
             }),
+        }),
+        Stage::Parked(parked) => StageRecord::Parked(v1::ParkedRecord {
+            slot: parked.slot.to_string(),
+            by: parked.by.as_ref().map(ToString::to_string),
+            point: parked.point.as_ref().map(point),
         }),
         Stage::Over => StageRecord::Over(v1::NothingRecord {}),
     }
@@ -204,6 +210,16 @@ fn invitation(open: &Invitation) -> v1::InvitationRecord {
     };
     let monitor_mode = open.monitors.map(monitor_mode_to_wire);
     v1::InvitationRecord { by: open.by.0.into(), asked: Some(asked(&open.asked)), step: Some(step), monitor_mode }
+}
+
+fn replacement(open: &Replacement) -> v1::ReplacementRecord {
+    use v1::replacement_record::Of;
+    let of = match open.of {
+        Replaced::Ringing(leg) => Of::Ringing(leg.0.into()),
+        Replaced::Leg(leg) => Of::Replaced(leg.0.into()),
+        Replaced::Parked => Of::Parked(v1::NothingRecord {}),
+    };
+    v1::ReplacementRecord { leg: open.leg.0.into(), dn: open.dn.to_string(), of: Some(of) }
 }
 
 fn consults_for(of: ConsultsFor) -> v1::ConsultsForRecord {
