@@ -12,6 +12,7 @@ mod internal;
 mod invitation;
 mod laws;
 mod limits;
+mod matrix;
 mod monitor;
 mod offered;
 mod originate;

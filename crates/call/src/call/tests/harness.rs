@@ -97,11 +97,19 @@ impl Bench {
 
     /// A call routed to 5001, which rings.
     pub fn ringing() -> (Self, LegId) {
-        let mut bench = Self::waiting();
-        bench.ask(RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5001"), agent: None }), "9000");
-        let leg = bench.plan_rings("5001");
-        bench.give(Input::LegRinging(leg));
+        let mut bench = Self::ringing_at("5001");
+        let leg = LegId(bench.call.first().numbers.leg - 1);
+        bench.take();
         (bench, leg)
+    }
+
+    /// A call routed to that phone, which rings.
+    pub fn ringing_at(number: &str) -> Self {
+        let mut bench = Self::waiting();
+        bench.ask(RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn(number), agent: None }), "9000");
+        let leg = bench.plan_rings(number);
+        bench.give(Input::LegRinging(leg));
+        bench
     }
 
     pub fn talking() -> (Self, LegId) {
