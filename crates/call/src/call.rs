@@ -27,6 +27,7 @@ mod offer;
 mod originate;
 mod party;
 mod point;
+mod predictive;
 pub mod replacement;
 mod request;
 pub mod seat;

@@ -46,6 +46,13 @@ impl Thread {
         thread
     }
 
+    /// A predictive call, made for the route point at `asked.this_dn`; its first outputs ask the dial plan.
+    pub fn predict(incoming: Incoming, asked: Asked, user_data: UserData, now: Timestamp) -> Self {
+        let mut thread = Self { calls: vec![Call::predict(incoming, asked, user_data, now)], outputs: VecDeque::new() };
+        thread.collect(0, &[]);
+        thread
+    }
+
     /// A phone of the thread makes a further call by itself, by a dialog of its own. Returns its leg; the outputs that follow ask the
     /// dial plan.
     pub fn add(&mut self, incoming: Incoming, now: Timestamp) -> LegId {

@@ -8,9 +8,10 @@ use crate::wire::dn_role_to_wire;
 
 /// Brings a record to the present form. Before version 0.2 a call had a caller, in fields of its own, and at most one other party.
 pub fn upgrade(record: &mut CallModelRecord) {
-    // A call whose own phone does not ring yet, or that is over, may have no party.
+    // A call whose own phone does not ring yet, one to a number that has not answered, or one that is over may have no party.
     let may_have_none = matches!(record.stage, Some(Stage::Originating(_) | Stage::Over(_)));
-    if !record.parties.is_empty() || may_have_none {
+    let is_present = record.caller_leg == i32::from(ConnectionRecord::Unspecified);
+    if !record.parties.is_empty() || may_have_none || is_present {
         return;
     }
     record.parties.push(PartyRecord {

@@ -116,3 +116,17 @@ pub fn sipp_phone(
         .with(arguments)
         .start()
 }
+
+/// A SIPp phone that dials a number with its password and one further header line; the far side hangs up.
+pub fn sipp_dials(
+    site: &Installation,
+    host: u8,
+    extension: &str,
+    number: &str,
+    header: &str,
+    audio: &Endpoint,
+) -> Result<Running> {
+    let password = password(site, extension)?;
+    let arguments = ["-s", number, "-m", "1", "-key", "user", extension, "-key", "extra", header];
+    sipp_phone(site, host, "phone-dials.xml", audio, &[&arguments[..], &["-au", extension, "-ap", password]].concat())
+}

@@ -150,6 +150,7 @@ impl Call {
             self.fact(established, now);
         }
         self.refresh_hold_music(now);
+        self.wait_if_predictive(now);
     }
 
     /// A phone that has answered becomes a party.
@@ -209,6 +210,11 @@ impl Call {
         if offer.transferred_by.is_some() {
             return self.recall(why, now);
         }
+        if self.is_predictive() {
+            self.predictive_failed(why, now);
+            return self.end(Ending::system(why, status), now);
+        }
+        let Stage::Offering(offer) = &self.s.stage else { return };
         if why == CallState::Busy && status < 600 && offer.is_recalled_again() {
             return self.recall_later(now);
         }

@@ -39,7 +39,8 @@ impl Call {
         let Stage::Originating(Originating { asked, step }) = &self.s.stage else { return None };
         match step {
             OriginatingStep::Destination(ask) => Some((*ask, self.s.dialled.clone())),
-            OriginatingStep::Phone(ask) => Some((*ask, asked.this_dn.to_string())),
+            OriginatingStep::Phone(ask) | OriginatingStep::Point(ask) => Some((*ask, asked.this_dn.to_string())),
+            OriginatingStep::Number { ask, .. } => Some((*ask, self.s.dialled.clone())),
             OriginatingStep::Ringing { .. } => None,
         }
     }
@@ -50,6 +51,11 @@ impl Call {
         let asked = asked.clone();
         match (step, destination) {
             (OriginatingStep::Destination(_), destination) => self.destination_known(asked, &destination, now),
+            (OriginatingStep::Point(_), destination) => self.predictive_point_known(asked, destination, now),
+            (OriginatingStep::Number { point, .. }, destination) => {
+                let point = point.clone();
+                self.predictive_number_known(&asked, point, destination, now);
+            }
             (OriginatingStep::Phone(_), Destination::Extension { dn, contacts, .. })
                 if dn == asked.this_dn && contacts.is_empty() =>
             {
@@ -135,7 +141,7 @@ impl Call {
         self.originating_fails(ErrorCode::TIMEOUT, "the dial plan did not answer", now);
     }
 
-    fn originating_fails(&mut self, code: ErrorCode, text: &'static str, now: Timestamp) {
+    pub(super) fn originating_fails(&mut self, code: ErrorCode, text: &'static str, now: Timestamp) {
         self.refuse_origination(code, text, now);
         self.end(Ending::system(CallState::GeneralError, 480), now);
     }

@@ -97,7 +97,8 @@ impl Call {
             | RequestKind::UserEvent(..)
             | RequestKind::MonitorNextCall(..)
             | RequestKind::CancelMonitoring(..)
-            | RequestKind::MakeCall(..) => Err((ErrorCode::UNSUPPORTED, "not a request about a call")),
+            | RequestKind::MakeCall(..)
+            | RequestKind::MakePredictiveCall(..) => Err((ErrorCode::UNSUPPORTED, "not a request about a call")),
             // The thread carries them out, for they concern two calls.
             RequestKind::InitiateTransfer(..)
             | RequestKind::MuteTransfer(..)

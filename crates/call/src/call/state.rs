@@ -300,6 +300,15 @@ pub enum OriginatingStep {
     Destination(u32),
     /// The dial plan's answer to this question about the phone that calls.
     Phone(u32),
+    /// The dial plan's answer to this question about the route point for which a predictive call is made.
+    Point(u32),
+    /// The dial plan's answer about the number that is called for a route point.
+    Number {
+        /// The number of the question.
+        ask: u32,
+        /// The route point.
+        point: Point,
+    },
     /// The answer of the phone that calls.
     Ringing {
         /// The ringing legs.

@@ -17,6 +17,7 @@ mod monitor;
 mod offered;
 mod originate;
 mod outside;
+mod predictive;
 mod replacement;
 mod requests;
 mod transfer;

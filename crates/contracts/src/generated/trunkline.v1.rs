@@ -279,7 +279,7 @@ pub struct Request {
     pub extensions: ::core::option::Option<UserData>,
     #[prost(
         oneof = "request::Kind",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 57, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47"
     )]
     pub kind: ::core::option::Option<request::Kind>,
 }
@@ -339,6 +339,8 @@ pub mod request {
         DeleteFromConference(super::WithParty),
         #[prost(message, tag = "35")]
         MakeCall(super::MakeCall),
+        #[prost(message, tag = "57")]
+        MakePredictiveCall(super::MakeCall),
         #[prost(message, tag = "36")]
         SingleStepConference(super::WithParty),
         #[prost(message, tag = "37")]
@@ -2480,7 +2482,7 @@ pub struct OfferRecord {
 pub struct OriginatingRecord {
     #[prost(message, optional, tag = "1")]
     pub asked: ::core::option::Option<AskedRecord>,
-    #[prost(oneof = "originating_record::Step", tags = "2, 3, 4")]
+    #[prost(oneof = "originating_record::Step", tags = "2, 3, 4, 5, 6")]
     pub step: ::core::option::Option<originating_record::Step>,
 }
 /// Nested message and enum types in `OriginatingRecord`.
@@ -2495,7 +2497,20 @@ pub mod originating_record {
         Phone(u32),
         #[prost(message, tag = "4")]
         Ringing(super::RingingRecord),
+        /// The number of the question about the route point of a predictive call.
+        #[prost(uint32, tag = "5")]
+        Point(u32),
+        #[prost(message, tag = "6")]
+        Number(super::PredictiveRecord),
     }
+}
+/// A number that is looked up for a route point.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PredictiveRecord {
+    #[prost(uint32, tag = "1")]
+    pub ask: u32,
+    #[prost(message, optional, tag = "2")]
+    pub point: ::core::option::Option<PointRecord>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RingingRecord {

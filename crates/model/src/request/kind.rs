@@ -165,6 +165,11 @@ macro_rules! with_requests {
                     other_dn: Dn = [FrameField::OTHER_DN.required()],
                     user_data: UserData = [FrameField::USER_DATA]
                 ): MakeCall, ["TMakeCall"], NewCall => Dialing;
+                /// Calls a number for this route point, without an agent; who answers waits there.
+                MakePredictiveCall(
+                    other_dn: Dn = [FrameField::OTHER_DN.required()],
+                    user_data: UserData = [FrameField::USER_DATA]
+                ): MakeCall, ["TMakePredictiveCall"], NewCall => Dialing;
                 /// Logs an agent in on this DN: that one, or the one whose default place holds this DN.
                 AgentLogin(agent: Option<AgentId> = [FrameField::AGENT_ID], work_mode: WorkMode = [FrameField::WORK_MODE]):
                     AgentLogin, ["TAgentLogin"], Agent => AgentLogin;

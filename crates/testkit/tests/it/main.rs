@@ -13,6 +13,7 @@ mod facts;
 mod hearing;
 mod hostile;
 mod infra;
+mod joining;
 mod keys;
 mod linphone;
 mod metrics;

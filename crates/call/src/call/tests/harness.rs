@@ -64,6 +64,22 @@ impl Bench {
         Self::of(Thread::originate(incoming, asked, data, now), now)
     }
 
+    /// A predictive call for that route point.
+    pub fn predicted(point: &str, dialled: &str) -> Self {
+        let now = Timestamp::from_millis(1_763_622_000_000);
+        let incoming = Incoming {
+            tenant: TenantId::parse("t1").expect("a tenant"),
+            conn_id: CONN,
+            uuid: CallUuid(7),
+            token: Token(1),
+            caller: Caller::Phone(dn(point)),
+            dialled: dialled.to_owned(),
+        };
+        let asked = Asked { this_dn: dn(point), requester: "dialler".to_owned(), reference: ReferenceId(17) };
+        let data: UserData = [("GSW_PHONE", dialled)].into_iter().collect();
+        Self::of(Thread::predict(incoming, asked, data, now), now)
+    }
+
     fn of(call: Thread, now: Timestamp) -> Self {
         let reference = ReferenceId(17);
         let mut bench = Self {

@@ -264,7 +264,8 @@ fn check_answers(bench: &Bench) -> Result<(), TestCaseError> {
 fn check_legs(bench: &Bench) -> Result<(), TestCaseError> {
     let mut present = std::collections::BTreeSet::new();
     for call in bench.call.calls() {
-        let may_have_none = matches!(call.stage, Stage::Originating(_) | Stage::Over);
+        let is_predictive = matches!(&call.stage, Stage::Offering(offer) if offer.point.is_some());
+        let may_have_none = is_predictive || matches!(call.stage, Stage::Originating(_) | Stage::Over);
         prop_assert!(may_have_none || !call.parties.is_empty(), "a call has a party");
         for party in call.parties.iter().filter(|party| call.live_party_on(party.leg).is_some()) {
             if let Some(observes) = party.observes {
@@ -322,6 +323,21 @@ fn begin(caller: Caller, stage: u8) -> Bench {
 
 fn run(caller: Caller, stage: u8, steps: &[Step]) -> Result<(), TestCaseError> {
     run_on(begun(caller, stage), steps)
+}
+
+/// A predictive call: new, its route point known, the number rings, it has answered.
+fn predicted(stage: u8) -> Bench {
+    let mut bench = Bench::predicted("9000", "5002");
+    if stage >= 1 {
+        bench.plan(point("9000", Some("5009")));
+    }
+    if stage >= 2 {
+        bench.plan(phone("5002", 2));
+    }
+    if stage >= 3 {
+        bench.give(Input::LegAnswered(LegId(2)));
+    }
+    Bench { reference: ReferenceId(FIRST_REFERENCE), ..bench }
 }
 
 /// A call made by request: new, its own phone rings, it has answered.
@@ -386,6 +402,11 @@ proptest! {
     #[test]
     fn the_invariants_hold_for_calls_made_by_request(stage in 0u8..3, steps in prop::collection::vec(step(), 1..40)) {
         run_on(made(stage), &steps)?;
+    }
+
+    #[test]
+    fn the_invariants_hold_for_predictive_calls(stage in 0u8..4, steps in prop::collection::vec(step(), 1..40)) {
+        run_on(predicted(stage), &steps)?;
     }
 
     #[test]

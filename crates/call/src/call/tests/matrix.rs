@@ -164,7 +164,8 @@ fn outcome(of: &RequestType, state: &State) -> String {
     bench.ask(kind, this_dn);
     obey(&mut bench);
     let reference = bench.reference;
-    let answers: Vec<_> = bench.facts.iter().map(|fact| &fact.event).filter(|event| event.reference == reference).collect();
+    let answers: Vec<_> =
+        bench.facts.iter().map(|fact| &fact.event).filter(|event| event.reference == reference).collect();
     let [answer] = answers[..] else { panic!("{} while {}: {answers:?}", of.name(), state.name) };
     match &answer.error {
         Some((code, _)) => format!("error {}", code.0),

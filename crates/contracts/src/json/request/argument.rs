@@ -44,7 +44,7 @@ impl FrameArgument for ConnId {
 
 impl FrameArgument for String {
     fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError> {
-        fields.text(field.name).map(str::to_owned)
+        fields.text(field.name).map(str::to_owned).map_err(|error| FrameError { code: field.fault, ..error })
     }
 
     fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {

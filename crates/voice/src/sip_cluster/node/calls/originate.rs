@@ -11,6 +11,9 @@ use sip::header::HeaderName;
 use super::call::Entry;
 use crate::sip_cluster::node::Node;
 
+/// What begins a call by request.
+type Begin = fn(Incoming, Asked, UserData, Timestamp) -> Thread;
+
 impl Node {
     /// Opens a call for a request. It is stored at once, so that the request has an outcome even if this node fails.
     ///
@@ -23,7 +26,11 @@ impl Node {
     ) -> Result<ConnId, ErrorCode> {
         let asked =
             Asked { this_dn: request.this_dn.clone(), requester: request.requester, reference: request.reference };
-        let RequestKind::MakeCall(to, user_data) = request.kind else { return Err(ErrorCode::UNSUPPORTED) };
+        let (to, user_data, begin): (_, _, Begin) = match request.kind {
+            RequestKind::MakeCall(to, user_data) => (to, user_data, Thread::originate),
+            RequestKind::MakePredictiveCall(to, user_data) => (to, user_data, Thread::predict),
+            _ => return Err(ErrorCode::UNSUPPORTED),
+        };
         if user_data.pairs() > UserData::PAIRS_MAX || user_data.bytes() > UserData::BYTES_MAX {
             return Err(ErrorCode::INVALID_ATTRIBUTE);
         }
@@ -39,7 +46,7 @@ impl Node {
             caller: Caller::Phone(request.this_dn),
             dialled: to.to_string(),
         };
-        let thread = Thread::originate(incoming, asked, user_data, now);
+        let thread = begin(incoming, asked, user_data, now);
         self.begin_call(conn_id, Entry::new(request.tenant, thread, Vec::new()), now);
         self.call_changed(conn_id, now);
         Ok(conn_id)

@@ -150,6 +150,11 @@ fn originating(record: v1::OriginatingRecord) -> Read<Originating> {
     let step = match record.step.ok_or(RecordError("originating.step"))? {
         Step::Destination(ask) => OriginatingStep::Destination(ask),
         Step::Phone(ask) => OriginatingStep::Phone(ask),
+        Step::Point(ask) => OriginatingStep::Point(ask),
+        Step::Number(number) => OriginatingStep::Number {
+            ask: number.ask,
+            point: point(number.point.ok_or(RecordError("originating.number.point"))?)?,
+        },
         Step::Ringing(ringing) => OriginatingStep::Ringing {
             legs: ringing.legs.into_iter().map(leg).collect::<Read<_>>()?,
             refusal: ringing.refusal.map(|status| small(status, "originating.refusal")).transpose()?,

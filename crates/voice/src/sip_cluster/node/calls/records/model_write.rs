@@ -136,6 +136,10 @@ fn originating(own: &Originating) -> v1::OriginatingRecord {
     let step = match &own.step {
         OriginatingStep::Destination(ask) => Step::Destination(*ask),
         OriginatingStep::Phone(ask) => Step::Phone(*ask),
+        OriginatingStep::Point(ask) => Step::Point(*ask),
+        OriginatingStep::Number { ask, point: at } => {
+            Step::Number(v1::PredictiveRecord { ask: *ask, point: Some(point(at)) })
+        }
         OriginatingStep::Ringing { legs, refusal } => Step::Ringing(v1::RingingRecord {
             legs: legs.iter().map(|leg| leg.0.into()).collect(),
             refusal: refusal.map(u32::from),

@@ -1,0 +1,81 @@
+use std::time::Duration;
+
+use model::event::ErrorCode;
+use model::request::{RequestKind, RouteTo};
+use model::{CallType, EventName, LegId, ReferenceId};
+
+use super::harness::{Bench, CONN, dn, outside, phone, point};
+use crate::call::{Input, Output, Stage};
+
+const NUMBER: &str = "+4930999";
+
+/// A number outside is called for the route point 9000.
+fn called() -> (Bench, LegId) {
+    let mut bench = Bench::predicted("9000", NUMBER);
+    bench.plan(point("9000", None));
+    bench.take();
+    bench.plan(outside(NUMBER));
+    let leg = bench.rings().pop().expect("it is called");
+    (bench, leg)
+}
+
+#[test]
+fn who_answers_waits_at_the_route_point_and_is_routed_as_any_caller() {
+    let (mut bench, leg) = called();
+    let dialing = bench.fact(EventName::Dialing);
+    assert_eq!((dialing.reference, dialing.other_dn.as_deref()), (ReferenceId(17), Some(NUMBER)));
+    assert_eq!(dialing.call.as_ref().map(|call| call.call_type), Some(CallType::Outbound));
+    assert_eq!(bench.news(), ["CallCreated", "Dialing@9000"]);
+    bench.give(Input::LegRinging(leg));
+    bench.give(Input::LegAnswered(leg));
+    assert_eq!(bench.news(), ["Queued@9000", "RouteRequest@9000"]);
+    assert!(bench.take().iter().any(|output| matches!(output, Output::NewCall { .. })), "its application runs");
+    bench.ask(RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5001"), agent: None }), "9000");
+    let agent = bench.plan_rings("5001");
+    bench.give(Input::LegAnswered(agent));
+    let established = bench.fact(EventName::Established);
+    assert_eq!(
+        (established.other_dn.as_deref(), established.user_data.text("GSW_PHONE")),
+        (Some(NUMBER), Some(NUMBER))
+    );
+    bench.give(Input::LegReleased(leg));
+    assert!(bench.over());
+}
+
+#[test]
+fn the_route_point_is_told_why_nobody_answered() {
+    let (mut bench, leg) = called();
+    bench.news();
+    bench.give(Input::LegFailed { leg, status: 486 });
+    assert_eq!(bench.news(), ["DestinationBusy@9000 Busy", "Released@9000 Busy", "CallDeleted Busy"]);
+    let (mut bench, _) = called();
+    bench.news();
+    bench.pass(Duration::from_secs(60));
+    assert_eq!(bench.news(), ["Released@9000 NoAnswer", "CallDeleted NoAnswer"]);
+}
+
+#[test]
+fn a_phone_may_be_called_so_too() {
+    let mut bench = Bench::predicted("9000", "5002");
+    bench.plan(point("9000", None));
+    bench.take();
+    let leg = bench.plan_rings("5002");
+    bench.give(Input::LegRinging(leg));
+    bench.give(Input::LegAnswered(leg));
+    assert!(matches!(bench.call.first().stage, Stage::Waiting(_)));
+    bench.give(Input::LegReleased(leg));
+    assert!(bench.over());
+}
+
+#[test]
+fn it_is_made_for_a_route_point_alone_and_only_to_who_can_answer() {
+    let mut bench = Bench::predicted("5001", NUMBER);
+    bench.plan(phone("5001", 1));
+    assert_eq!(bench.fact(EventName::Error).error.as_ref().map(|(code, _)| *code), Some(ErrorCode::INVALID_ATTRIBUTE));
+    assert!(bench.over());
+    let mut bench = Bench::predicted("9000", "9001");
+    bench.plan(point("9000", None));
+    bench.plan(point("9001", None));
+    assert_eq!(bench.fact(EventName::Error).error.as_ref().map(|(code, _)| *code), Some(ErrorCode::INVALID_CALLED_DN));
+    assert!(bench.over());
+}
