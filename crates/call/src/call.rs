@@ -26,6 +26,7 @@ mod mute;
 mod offer;
 mod originate;
 mod party;
+mod place;
 mod point;
 mod predictive;
 pub mod replacement;
@@ -43,12 +44,12 @@ pub use facts::BUSINESS_CALL;
 pub use feature::{PIN_TRIES_MAX, PinAnswer, TypedPin, feature_requester};
 pub use in_thread::{ConsultsFor, NewConsultation, NextNumbers};
 pub use party::{LegProgress, Observes, Party, PartyNo};
+pub use place::{Parked, Replaced, Replacement};
 pub use point::Point;
-pub use replacement::{Replaced, Replacement};
 pub use seat::{HeardBy, Seat};
 pub use state::{
     Asked, CallSnapshot, Ended, Feature, HoldAsked, HoldWay, Invitation, InvitationStep, Offer, Originating,
-    OriginatingStep, Parked, PinAsk, Playing, Purpose, Recall, Routing, Stage, Transfer, Waiting,
+    OriginatingStep, PinAsk, Playing, Purpose, Recall, Routing, Stage, Transfer, Waiting,
 };
 pub use timer::{Timer, Timers};
 

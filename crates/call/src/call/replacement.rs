@@ -11,35 +11,14 @@ use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp};
 
 use super::ending::Ending;
 use super::party::{LegProgress, Party};
-use super::state::{CallSnapshot, Offer, Parked, Purpose, Recall, Stage};
+use super::place::{Parked, Replaced, Replacement};
+use super::state::{CallSnapshot, Offer, Purpose, Recall, Stage};
 use super::timer::Timer;
 use super::{Call, HOLD_MUSIC, Output};
 use crate::call::point::Point;
 
 /// How long a call stays parked before it goes back to who parked it.
 pub const PARKED_MAX: Duration = Duration::from_secs(120);
-
-/// Whose place a phone takes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Replaced {
-    /// That of the phone on this leg, which rings; nobody's once it is answered.
-    Ringing(LegId),
-    /// That of the phone on this leg, whether it rings or has answered.
-    Leg(LegId),
-    /// Nobody's: it joins who is parked.
-    Parked,
-}
-
-/// A phone that waits for its answer, to take the place of another one.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Replacement {
-    /// The leg on which it calls.
-    pub leg: LegId,
-    /// Its number.
-    pub dn: Dn,
-    /// Whose place it takes.
-    pub of: Replaced,
-}
 
 impl CallSnapshot {
     /// Whether a phone of this number can do that.

@@ -8,8 +8,8 @@ use model::{AgentId, CallType, CallUuid, ConnId, Dn, LegId, ReferenceId, TenantI
 
 use super::in_thread::{ConsultsFor, NewConsultation, NextNumbers};
 use super::party::{LegProgress, Party, PartyNo};
+use super::place::{Parked, Replacement};
 use super::point::Point;
-use super::replacement::Replacement;
 use super::timer::Timers;
 use super::{CALLER_LEG, Incoming};
 
@@ -271,17 +271,6 @@ pub enum Stage {
     Feature(Feature),
     /// The call is over.
     Over,
-}
-
-/// A call that somebody has parked.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Parked {
-    /// The number at which it is fetched.
-    pub slot: Dn,
-    /// Who has parked it: it goes back there if nobody fetches it.
-    pub by: Option<Dn>,
-    /// The route point that had delivered the call.
-    pub point: Option<Point>,
 }
 
 /// A call made by request whose own phone has not answered.
