@@ -3,6 +3,7 @@
 mod event;
 mod plan;
 mod request;
+pub mod snapshot;
 mod user_data;
 
 pub use event::{cloud_event, correction, event_frame, rfc3339};

@@ -27,6 +27,15 @@ pub struct Get {
     pub query: &'static [(&'static str, &'static str, &'static str)],
 }
 
+/// The method of a request with a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// POST: answers 201 or 202.
+    Post,
+    /// PUT.
+    Put,
+}
+
 /// A kind of server-sent event: its name and the schema of its data.
 pub type EventSchema = (&'static str, fn(&mut SchemaGenerator) -> Schema);
 
@@ -55,6 +64,35 @@ impl OpenApi {
         self.path(get, &json!({"text/event-stream": {"schema": {"type": "string"}, "x-events": events}}))
     }
 
+    /// Adds a request with a JSON body and a JSON answer.
+    #[must_use]
+    pub fn body<B: JsonSchema, A: JsonSchema>(mut self, method: Method, request: &Get) -> Self {
+        let sent = self.schemas.subschema_for::<B>();
+        let answered = self.schemas.subschema_for::<A>();
+        let mut operation = operation(request, &json!({"application/json": {"schema": answered}}));
+        operation["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": sent}}});
+        operation["responses"]["422"] = problem("a field has a fault, which the problem names");
+        if method == Method::Post
+            && let Some(responses) = operation["responses"].as_object_mut()
+            && let Some(answer) = responses.shift_remove("200")
+        {
+            // 201 or 202.
+            responses.shift_insert(0, "2XX".to_owned(), answer);
+        }
+        self.add(request.path, if method == Method::Post { "post" } else { "put" }, operation)
+    }
+
+    /// Adds a DELETE without an answer's body.
+    #[must_use]
+    pub fn removal(self, request: &Get) -> Self {
+        let mut operation = operation(request, &json!({}));
+        if let Some(responses) = operation["responses"].as_object_mut() {
+            responses.shift_remove("200");
+            responses.shift_insert(0, "204".to_owned(), json!({"description": "it is removed"}));
+        }
+        self.add(request.path, "delete", operation)
+    }
+
     /// The document.
     pub fn into_json(mut self) -> Json {
         let mut schemas = self.schemas.take_definitions(true);
@@ -68,7 +106,19 @@ impl OpenApi {
         })
     }
 
-    fn path(mut self, get: &Get, content: &Json) -> Self {
+    fn path(self, get: &Get, content: &Json) -> Self {
+        self.add(get.path, "get", operation(get, content))
+    }
+
+    fn add(mut self, path: &str, method: &str, operation: Json) -> Self {
+        let methods = self.paths.entry(path.to_owned()).or_insert_with(|| json!({}));
+        methods[method] = operation;
+        self
+    }
+}
+
+/// An operation, as a GET has it.
+fn operation(get: &Get, content: &Json) -> Json {
         let in_path = get.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         let in_path =
             in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
@@ -77,7 +127,7 @@ impl OpenApi {
         });
         let parameters: Vec<Json> = in_path.chain(in_query).collect();
         let answer = json!({"description": get.summary, "content": content});
-        let operation = json!({
+        json!({
             "operationId": get.id,
             "summary": get.summary,
             "description": format!("Needs the scope `{}`.", get.scope),
@@ -90,10 +140,7 @@ impl OpenApi {
                 "429": problem("this tenant or caller has used its share: repeat after Retry-After"),
                 "503": problem("not ready yet, or too many requests are in progress: repeat after Retry-After"),
             },
-        });
-        self.paths.insert(get.path.to_owned(), json!({"get": operation}));
-        self
-    }
+        })
 }
 
 /// The head of a document.

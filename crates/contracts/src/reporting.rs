@@ -1,8 +1,10 @@
 //! The contents of the reporting log: its topics, their keys and records. The book's page is generated from here.
 
+mod asyncapi;
 mod facts;
 mod reference;
 
+pub use asyncapi::asyncapi;
 pub use facts::facts_markdown;
 pub use reference::markdown;
 

@@ -11,6 +11,7 @@ pub use event::{uuid_from_wire, uuid_to_wire};
 pub(crate) use names::WORK_MODES;
 pub use names::{
     call_state_to_wire, call_type_from_wire, call_type_to_wire, dn_role_from_wire, dn_role_to_wire,
+    event_name_from_wire, event_name_to_wire,
     monitor_mode_from_wire, monitor_mode_to_wire, monitor_type_from_wire, monitor_type_to_wire, work_mode_by_name,
     work_mode_from_wire, work_mode_name, work_mode_to_wire,
 };
@@ -39,7 +40,7 @@ pub enum WireError {
 }
 
 impl WireError {
-    fn field(field: &'static str, rule: impl std::fmt::Display) -> Self {
+    pub(crate) fn field(field: &'static str, rule: impl std::fmt::Display) -> Self {
         Self::Field { field, rule: rule.to_string() }
     }
 }

@@ -42,6 +42,8 @@ pub struct Stores {
     pub quarantine: Arc<dyn Quarantine>,
     /// States of views (pulse-22).
     pub views: Arc<dyn ViewStore>,
+    /// Webhooks: what is asked for, what waits (own-23).
+    pub webhooks: Arc<dyn ViewStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -72,7 +74,8 @@ impl Stores {
             leases: store.clone(),
             outbox: store.clone(),
             quarantine: store.clone(),
-            views: store,
+            views: store.clone(),
+            webhooks: store,
             reporting,
             provisioning,
             clock,

@@ -24,4 +24,17 @@ pub trait ViewStore: Send + Sync {
     /// # Errors
     /// [`crate::StoreError::Full`] when the state has more than [`crate::bounds::VIEW_MAX`] bytes.
     fn keep<'a>(&'a self, tenant: &'a TenantId, view: &'a str, kept: KeptView) -> Answer<'a, ()>;
+
+    /// [`Self::keep`], if the stored position is still `seen` (`None`: nothing is stored yet). `false`: another writer was faster, and
+    /// nothing has changed. Writers that must not undo each other's work count with the position.
+    ///
+    /// # Errors
+    /// Those of [`Self::keep`].
+    fn replace<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        view: &'a str,
+        seen: Option<&'a str>,
+        kept: KeptView,
+    ) -> Answer<'a, bool>;
 }

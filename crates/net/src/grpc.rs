@@ -27,6 +27,12 @@ use crate::connector::Connector;
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// How long the peer may take to answer the ping.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The metadata with the caller token.
+const AUTHORIZATION: &str = "authorization";
+/// Bytes of one of many streams that may be on their way unread.
+const UNREAD_PER_STREAM: u32 = 65_535;
+/// Bytes of all streams of one connection: more than all of them have unread together.
+const UNREAD_PER_CONNECTION: u32 = 64 << 20;
 /// Time until an answer begins; a stream may go on after that.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -77,8 +83,35 @@ pub fn channel(ctx: &RoleContext, id: &str, port: u16) -> anyhow::Result<Channel
     channel_at(ctx, id, row.to, first)
 }
 
+/// Channels for the connection `id`, for many streams at once of which each may be read slowly: what one of them leaves unread takes
+/// nothing from the others.
+pub fn channels_of_streams(ctx: &RoleContext, id: &str, port: u16, count: usize) -> anyhow::Result<Vec<Channel>> {
+    let row = runtime::connections::find(id).with_context(|| format!("no connection {id} in the table"))?;
+    let replicas = ctx.directory.addresses(row.to, port);
+    let first = *replicas.first().with_context(|| format!("no replica of {} is known", row.to))?;
+    let windows = Windows { stream: UNREAD_PER_STREAM, connection: UNREAD_PER_CONNECTION };
+    (0..count).map(|_| channel_with(ctx, id, row.to, first, Some(windows))).collect()
+}
+
+/// How much may be on its way unread (RFC 9113 section 5.2).
+#[derive(Clone, Copy)]
+struct Windows {
+    stream: u32,
+    connection: u32,
+}
+
 /// A channel for the connection `id` to this replica of `role`.
 pub fn channel_at(ctx: &RoleContext, id: &str, role: &'static str, replica: SocketAddr) -> anyhow::Result<Channel> {
+    channel_with(ctx, id, role, replica, None)
+}
+
+fn channel_with(
+    ctx: &RoleContext,
+    id: &str,
+    role: &'static str,
+    replica: SocketAddr,
+    windows: Option<Windows>,
+) -> anyhow::Result<Channel> {
     let connector = Connector::new(ctx, id)?;
     let bearer = Bearer { ctx: ctx.clone(), role, peer: connector.peer(replica) };
     let channel = Endpoint::from_shared(format!("http://{replica}"))?
@@ -86,11 +119,13 @@ pub fn channel_at(ctx: &RoleContext, id: &str, role: &'static str, replica: Sock
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
+        .initial_stream_window_size(windows.map(|windows| windows.stream))
+        .initial_connection_window_size(windows.map(|windows| windows.connection))
         .connect_with_connector_lazy(connector);
     Ok(InterceptedService::new(channel, bearer))
 }
 
-/// Adds the role's token to each request and counts it.
+/// Adds the role's token to each request that has none, and counts it.
 #[derive(Clone)]
 pub struct Bearer {
     ctx: RoleContext,
@@ -100,10 +135,15 @@ pub struct Bearer {
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: tonic::Request<()>) -> Result<tonic::Request<()>, tonic::Status> {
+        // What is asked on behalf of another caller must have that caller's rights alone.
+        if request.metadata().contains_key(AUTHORIZATION) {
+            self.peer.request();
+            return Ok(request);
+        }
         let token = self.ctx.token_for(self.role).map_err(|error| tonic::Status::internal(error.to_string()))?;
         let value = MetadataValue::try_from(format!("Bearer {token}"))
             .map_err(|error| tonic::Status::internal(error.to_string()))?;
-        request.metadata_mut().insert("authorization", value);
+        request.metadata_mut().insert(AUTHORIZATION, value);
         self.peer.request();
         Ok(request)
     }
@@ -126,6 +166,18 @@ pub fn tenant<T>(request: &tonic::Request<T>) -> Result<model::TenantId, tonic::
     }
     let named = named.ok_or_else(|| tonic::Status::invalid_argument("no metadata trunkline-tenant"))?;
     model::TenantId::parse(named).map_err(|error| tonic::Status::invalid_argument(error.to_string()))
+}
+
+/// Adds the token of another caller, for which a request is made.
+///
+/// # Errors
+/// UNAUTHENTICATED if no token looks like that.
+#[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+pub fn on_behalf<T>(mut request: tonic::Request<T>, token: &str) -> Result<tonic::Request<T>, tonic::Status> {
+    let value = MetadataValue::try_from(format!("Bearer {token}"));
+    let value = value.map_err(|_| tonic::Status::unauthenticated("the token cannot be read"))?;
+    request.metadata_mut().insert(AUTHORIZATION, value);
+    Ok(request)
 }
 
 /// Writes the tenant of a role's request into its metadata.

@@ -83,7 +83,7 @@ struct Subscription {
 
 impl Subscription {
     async fn subscribe(&mut self) -> Result<tonic::Streaming<Delivery>> {
-        let mut request = tonic::Request::new(SubscribeRequest { after: self.position.clone(), dns: Vec::new() });
+        let mut request = tonic::Request::new(SubscribeRequest { after: self.position.clone(), ..Default::default() });
         request.metadata_mut().insert("authorization", MetadataValue::try_from(format!("Bearer {}", self.token))?);
         let mut client = EventsClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
         Ok(client.subscribe(request).await?.into_inner())

@@ -24,6 +24,8 @@ pub struct Caller {
     scopes: Vec<String>,
     believed_until: Timestamp,
     tie: Option<Tie>,
+    /// Of a tied token: whether it may follow the facts of its own DN and agent.
+    follows_own: bool,
 }
 
 /// Binds a token to one DN and, optionally, one agent.
@@ -45,11 +47,12 @@ impl Caller {
             None if agent.is_some() => return None,
             None => None,
         };
-        // The only scopes that apply to one DN are those of requests: a tied token has no other, whatever it claims.
+        let follows_own = tie.is_some() && claims.scope.split_whitespace().any(|scope| scope == scope::CALLS_READ);
+        // The other scopes that apply to one DN are those of requests: a tied token has no further one, whatever it claims.
         let opens = |scope: &&str| tie.is_none() || scope::REQUESTS.contains(scope);
         let scopes = claims.scope.split_whitespace().filter(opens).map(str::to_owned).collect();
         let believed_until = crate::claims::believed_until(claims.exp);
-        Some(Self { tenant, subject: claims.sub, scopes, believed_until, tie })
+        Some(Self { tenant, subject: claims.sub, scopes, believed_until, tie, follows_own })
     }
 
     /// When the token expires, including the tolerated clock difference.
@@ -115,6 +118,14 @@ impl Caller {
             return Ok(());
         }
         Err(Problem::forbidden(format!("the token does not have the scope {scope:?}")))
+    }
+
+    /// Refuses (403) a caller who may not follow calls and agents; returns the tie that limits what it may see.
+    pub fn may_follow(&self) -> Result<Option<&Tie>, Problem> {
+        if !self.follows_own {
+            self.needs_scope(scope::CALLS_READ)?;
+        }
+        Ok(self.tie.as_ref())
     }
 
     /// Refuses (403), before the body is read, a caller who may make no requests at all.

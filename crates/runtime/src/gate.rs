@@ -289,7 +289,10 @@ mod tests {
         for whole in [RequestKind::ClearCall(call), RequestKind::QueryCall(call), RequestKind::DeleteUserData(call)] {
             assert!(may("7101", whole).unwrap_err().contains("whole call"));
         }
-        assert!(!desk.has_scope("calls:read"), "what is not for one DN is not for it");
+        assert!(desk.needs_scope("calls:read").is_err(), "what is not for one DN is not for it");
+        let sees = desk.may_follow().map(|tie| tie.map(|tie| tie.dn.as_str()));
+        assert_eq!(sees, Ok(Some("7101")), "it follows its own DN");
+        assert_eq!(tied(&gate, None, "calls:control").may_follow().unwrap_err().status, 403);
         let desk = tied(&gate, Some("1001"), "agents:control");
         assert!(desk.may_ask(&asked("7101", login(Some("1001")))).is_ok());
         for other in [None, Some("1002")] {

@@ -50,6 +50,8 @@ scopes! {
     STATISTICS_READ = "statistics:read";
     /// Read the connections between the roles and their counts.
     TOPOLOGY_READ = "topology:read";
+    /// Make, change and remove webhooks, and read what they did not take: all events of calls and agents, with the phone numbers of callers.
+    WEBHOOKS = "webhooks";
     /// Read what happened to a call, with phone numbers masked.
     TRACE_READ = "trace:read";
     /// See its phone numbers in full.
@@ -67,6 +69,9 @@ pub const fn of_request(kind: &RequestKind) -> &'static str {
 
 /// The scopes of requests: a caller without any of them may make none.
 pub const REQUESTS: [&str; 3] = [CALLS_CONTROL, CALLS_MONITOR, AGENTS_CONTROL];
+
+/// The scopes that a token may have that is tied to one DN.
+pub const OF_ONE_DN: [&str; 4] = [CALLS_READ, CALLS_CONTROL, CALLS_MONITOR, AGENTS_CONTROL];
 
 impl Scope {
     /// The rights of the bearer, in one line.
@@ -111,7 +116,8 @@ the data directory: everybody who can read that directory can issue tokens. In p
 - `--tenant` binds the token to one tenant, which must exist; for others it gets 403. A token without it is valid for all tenants: for operators.
 - `--scope` may be repeated. A scope that is not in the table is refused.
 - `--dn` ties the token to one DN of the tenant: it is valid for requests of that DN alone, and for none about a call as a whole (`TClearCall`, `TQueryCall`
-  and those for user data). `--agent` also names the only agent who may be logged in there. Such a token has only the scopes `calls:control`, `calls:monitor` and `agents:control`.
+  and those for user data). `--agent` also names the only agent who may be logged in there. Such a token has only the scopes `calls:read`, `calls:control`,
+  `calls:monitor` and `agents:control`; with `calls:read` it follows the events of that DN and that agent alone.
 - `--life` is at most 31 days. Tokens cannot be revoked: keep lifetimes short and scopes few.
 - 401: there is no valid token. 403: it is for another tenant, is tied to another DN, or lacks the scope that the answer names.
 

@@ -97,7 +97,7 @@ impl Watch {
     /// Subscribes as the operator after a position; if that is empty, with a snapshot. Waits until the subscription is active.
     pub fn start(site: &Installation, after: &str) -> Result<Self> {
         let token = site.demo.tokens.get("operator").context("no operator's token")?;
-        let request = bearing(v1::SubscribeRequest { after: after.to_owned(), dns: Vec::new() }, token)?;
+        let request = bearing(v1::SubscribeRequest { after: after.to_owned(), ..Default::default() }, token)?;
         let runtime = runtime()?;
         let place = tenant_role(site, 8000);
         let mut deliveries = runtime.block_on(async {

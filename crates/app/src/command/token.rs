@@ -69,15 +69,15 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
     Ok(Exit::Done)
 }
 
-/// The tie of the token. Only requests are limited to one DN; for other scopes, the tie would have no effect.
+/// The tie of the token. Only requests and events are limited to one DN; for other scopes, the tie would have no effect.
 fn tie(dn: Option<&str>, agent: Option<&str>, scopes: &[&str]) -> Result<Option<Tie>, ExitError> {
     let usage = |key: &str, error: model::id::InvalidId| ExitError::new(Exit::Usage, format!("{key}: {error}"));
     let Some(dn) = dn else { return Ok(None) };
     let dn = Dn::parse(dn).map_err(|error| usage("--dn", error))?;
     let agent = agent.map(AgentId::parse).transpose().map_err(|error| usage("--agent", error))?;
-    match scopes.iter().find(|name| !scope::REQUESTS.contains(name)) {
+    match scopes.iter().find(|name| !scope::OF_ONE_DN.contains(name)) {
         Some(other) => {
-            let scopes = scope::REQUESTS.join(", ");
+            let scopes = scope::OF_ONE_DN.join(", ");
             let message = format!("--dn: the scope {other:?} is not for one DN; only these are: {scopes}");
             Err(ExitError::new(Exit::Usage, message))
         }
@@ -201,11 +201,11 @@ mod tests {
 
     #[test]
     fn only_what_is_for_one_dn_is_tied_to_one() {
-        let desk = tie(Some("7101"), Some("1001"), &["calls:control", "agents:control"]).unwrap().unwrap();
+        let desk = tie(Some("7101"), Some("1001"), &["calls:read", "agents:control"]).unwrap().unwrap();
         assert_eq!((desk.dn.as_str(), desk.agent.as_ref().map(AgentId::as_str)), ("7101", Some("1001")));
-        let refused = tie(Some("7101"), None, &["calls:control", "calls:read"]).unwrap_err();
+        let refused = tie(Some("7101"), None, &["calls:control", "routing:read"]).unwrap_err();
         assert!(
-            refused.exit == Exit::Usage && refused.message.contains("\"calls:read\" is not for one DN"),
+            refused.exit == Exit::Usage && refused.message.contains("\"routing:read\" is not for one DN"),
             "{refused}"
         );
         assert!(tie(Some(""), None, &["calls:control"]).is_err() && tie(Some("7101"), Some(""), &[]).is_err());

@@ -31,6 +31,7 @@ pub(super) struct Scripts {
     pub(super) read_configuration: Script,
     pub(super) leases: Script,
     pub(super) outbox: Script,
+    pub(super) replace_view: Script,
 }
 
 impl Scripts {
@@ -55,6 +56,7 @@ impl Scripts {
             read_configuration: plain(include_str!("scripts/read_configuration.lua")),
             leases: plain(include_str!("scripts/leases.lua")),
             outbox: plain(include_str!("scripts/outbox.lua")),
+            replace_view: plain(include_str!("scripts/replace_view.lua")),
         }
     }
 }

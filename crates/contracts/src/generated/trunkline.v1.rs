@@ -4,9 +4,22 @@ pub struct SubscribeRequest {
     /// The position of the last delivery that was worked through; empty begins with a snapshot.
     #[prost(string, tag = "1")]
     pub after: ::prost::alloc::string::String,
-    /// Only facts for these DNs and for agents and calls on them; empty means all.
+    /// Only facts for these DNs (`ThisDN`). A fact comes if one of dns, agents, queues and calls names it; all empty means everything that the
+    /// token may see.
     #[prost(string, repeated, tag = "2")]
     pub dns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Facts of these agents.
+    #[prost(string, repeated, tag = "3")]
+    pub agents: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Facts at these route points and virtual queues, and of parties to whom one of them has delivered the call.
+    #[prost(string, repeated, tag = "4")]
+    pub queues: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Facts of these calls, and of those that name one of them as the other call.
+    #[prost(fixed64, repeated, tag = "5")]
+    pub calls: ::prost::alloc::vec::Vec<u64>,
+    /// Of all these, only facts of these names; empty means all.
+    #[prost(enumeration = "EventName", repeated, tag = "6")]
+    pub names: ::prost::alloc::vec::Vec<i32>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Delivery {
@@ -1182,7 +1195,7 @@ pub mod events_client {
             self
         }
         /// A snapshot and then every fact, or, with a position, every fact after it. Ends with OUT_OF_RANGE when the position is no
-        /// longer kept: begin again without one.
+        /// longer kept: begin again without one. Ends with RESOURCE_EXHAUSTED when the reader is too slow: continue after the last position.
         pub async fn subscribe(
             &mut self,
             request: impl tonic::IntoRequest<super::SubscribeRequest>,
@@ -1248,7 +1261,7 @@ pub mod events_server {
             + std::marker::Send
             + 'static;
         /// A snapshot and then every fact, or, with a position, every fact after it. Ends with OUT_OF_RANGE when the position is no
-        /// longer kept: begin again without one.
+        /// longer kept: begin again without one. Ends with RESOURCE_EXHAUSTED when the reader is too slow: continue after the last position.
         async fn subscribe(
             &self,
             request: tonic::Request<super::SubscribeRequest>,
@@ -5492,4 +5505,122 @@ impl StatisticsVisitStage {
             _ => None,
         }
     }
+}
+/// The webhooks of a tenant. Its position in the store counts its changes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WebhooksRecord {
+    /// The form of the record; 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    #[prost(message, repeated, tag = "2")]
+    pub webhooks: ::prost::alloc::vec::Vec<WebhookRecord>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WebhookRecord {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Its place among those of the tenant, from 1; its states are kept under it. A place is used again when its webhook is gone.
+    #[prost(uint32, tag = "2")]
+    pub place: u32,
+    #[prost(string, tag = "3")]
+    pub url: ::prost::alloc::string::String,
+    /// The key of the signatures.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub secret: ::prost::bytes::Bytes,
+    #[prost(string, tag = "5")]
+    pub description: ::prost::alloc::string::String,
+    #[prost(bool, tag = "6")]
+    pub enabled: bool,
+    /// Which events: as in a subscription.
+    #[prost(string, repeated, tag = "7")]
+    pub dns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "8")]
+    pub agents: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "9")]
+    pub queues: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(fixed64, repeated, tag = "10")]
+    pub calls: ::prost::alloc::vec::Vec<u64>,
+    #[prost(enumeration = "EventName", repeated, tag = "11")]
+    pub names: ::prost::alloc::vec::Vec<i32>,
+    #[prost(uint64, tag = "12")]
+    pub created_at_us: u64,
+    /// The subject of the token that has made it.
+    #[prost(string, tag = "13")]
+    pub created_by: ::prost::alloc::string::String,
+    /// What is to be delivered again; taken out when the deliveries' record says that it is done.
+    #[prost(message, repeated, tag = "14")]
+    pub again: ::prost::alloc::vec::Vec<WebhookAgain>,
+}
+/// The wish to deliver dead letters again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WebhookAgain {
+    /// Grows with each wish.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// The dead letters; empty means all.
+    #[prost(string, repeated, tag = "2")]
+    pub ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// What waits for one webhook. Its position in the store counts its changes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WebhookDeliveriesRecord {
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// The webhook; a record of another one is of a webhook that is gone.
+    #[prost(string, tag = "2")]
+    pub webhook: ::prost::alloc::string::String,
+    /// Everything up to here in the stream is delivered, waits below or is a dead letter.
+    #[prost(string, tag = "3")]
+    pub position: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "4")]
+    pub waiting: ::prost::alloc::vec::Vec<WebhookMessage>,
+    #[prost(uint64, tag = "5")]
+    pub delivered: u64,
+    /// How often facts were lost because the stream did not keep them long enough.
+    #[prost(uint64, tag = "6")]
+    pub gaps: u64,
+    /// The last wish to deliver again that was carried out.
+    #[prost(uint64, tag = "7")]
+    pub again_done: u64,
+    /// Why the last attempt failed; absent after a success.
+    #[prost(string, optional, tag = "8")]
+    pub last_error: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint64, tag = "9")]
+    pub last_error_at_us: u64,
+}
+/// What one webhook did not take. Its position in the store counts its changes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WebhookDeadLettersRecord {
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    #[prost(string, tag = "2")]
+    pub webhook: ::prost::alloc::string::String,
+    /// Oldest first.
+    #[prost(message, repeated, tag = "3")]
+    pub messages: ::prost::alloc::vec::Vec<WebhookMessage>,
+    /// How many were dropped because there were too many.
+    #[prost(uint64, tag = "4")]
+    pub dropped: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WebhookMessage {
+    /// The identity, the same in every attempt.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// What keeps its order: the call, or what else the fact is about.
+    #[prost(string, tag = "2")]
+    pub lane: ::prost::alloc::string::String,
+    /// The CloudEvent, in JSON.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub body: ::prost::bytes::Bytes,
+    #[prost(uint32, tag = "4")]
+    pub attempts: u32,
+    /// When it is tried next, in microseconds since 1970.
+    #[prost(uint64, tag = "5")]
+    pub due_us: u64,
+    /// Of a dead letter: when and why it was given up.
+    #[prost(uint64, tag = "6")]
+    pub dead_at_us: u64,
+    #[prost(string, tag = "7")]
+    pub error: ::prost::alloc::string::String,
 }

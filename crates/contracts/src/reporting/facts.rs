@@ -92,7 +92,7 @@ const EXTENSIONS: &[Attribute] = &[
 ];
 
 /// The subject of a fact and when it is published; nothing for a published name that no role uses yet.
-const fn reporting_row(name: EventName) -> Option<(&'static str, &'static str)> {
+pub(super) const fn reporting_row(name: EventName) -> Option<(&'static str, &'static str)> {
     Some(match name {
         EventName::CallCreated => ("call", "the call exists"),
         EventName::CallDeleted => ("call", "it is over: nothing of the call itself comes after"),

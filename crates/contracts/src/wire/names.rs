@@ -10,11 +10,15 @@ const DEAFENED: i32 = 49;
 const HELD: i32 = 50;
 
 /// An event's number: its place in [`EventName::ALL`], from 1. A test compares every name.
-pub(super) fn event_name_to_wire(name: EventName) -> i32 {
+pub fn event_name_to_wire(name: EventName) -> i32 {
     place(EventName::ALL, &name) + 1
 }
 
-pub(super) fn event_name_from_wire(number: i32) -> Result<EventName, WireError> {
+/// Finds an event's name by its number.
+///
+/// # Errors
+/// When there is no such number.
+pub fn event_name_from_wire(number: i32) -> Result<EventName, WireError> {
     at(EventName::ALL, number - 1, "name")
 }
 

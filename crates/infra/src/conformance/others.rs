@@ -214,6 +214,18 @@ pub(super) async fn configuration_is_read_whole_and_by_changes(stores: &Stores) 
     assert_eq!((anew.extent, anew.documents.len()), (Extent::Whole, 1));
 }
 
+pub(super) async fn a_view_that_another_has_written_is_not_replaced(stores: &Stores) {
+    let acme = tenant("acme");
+    let kept = |position: &str, state: &'static str| KeptView { position: position.to_owned(), state: state.into() };
+    let replace = |seen, kept| stores.views.replace(&acme, "webhooks", seen, kept);
+    assert!(!replace(Some("1"), kept("2", "of nothing")).await.unwrap());
+    assert!(replace(None, kept("1", "first")).await.unwrap());
+    assert!(!replace(None, kept("1", "first too")).await.unwrap());
+    assert!(replace(Some("1"), kept("2", "second")).await.unwrap());
+    assert!(!replace(Some("1"), kept("2", "late")).await.unwrap());
+    assert_eq!(stores.views.load(&acme, "webhooks").await.unwrap(), Some(kept("2", "second")));
+}
+
 pub(super) async fn a_view_is_kept_with_its_position(stores: &Stores) {
     let (acme, other) = (tenant("acme"), tenant("other"));
     assert_eq!(stores.views.load(&acme, "pulse").await.unwrap(), None);

@@ -21,13 +21,36 @@ impl ViewStore for Embedded {
 
     fn keep<'a>(&'a self, tenant: &'a TenantId, view: &'a str, kept: KeptView) -> Answer<'a, ()> {
         self.write(move |inner| {
-            if kept.state.len() > bounds::VIEW_MAX {
-                return Err(StoreError::Full { what: "a view's state", bound: bounds::VIEW_MAX as u64 });
-            }
+            fits(&kept)?;
             inner.commit(vec![view_put(tenant, view, &kept)])
         })
         .boxed()
     }
+
+    fn replace<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        view: &'a str,
+        seen: Option<&'a str>,
+        kept: KeptView,
+    ) -> Answer<'a, bool> {
+        self.write(move |inner| {
+            fits(&kept)?;
+            let stored = inner.state.find(tenant).and_then(|state| state.views.get(view));
+            if stored.map(|stored| stored.position.as_str()) != seen {
+                return Ok(false);
+            }
+            inner.commit(vec![view_put(tenant, view, &kept)]).map(|()| true)
+        })
+        .boxed()
+    }
+}
+
+fn fits(kept: &KeptView) -> crate::Result<()> {
+    if kept.state.len() > bounds::VIEW_MAX {
+        return Err(StoreError::Full { what: "a view's state", bound: bounds::VIEW_MAX as u64 });
+    }
+    Ok(())
 }
 
 /// The effect of keeping a view.

@@ -20,9 +20,16 @@ pub const STREAMS_OF_CALLER_MAX: usize = 32;
 type Held = HashMap<(Option<TenantId>, String), usize>;
 
 /// Counts the open streams of a listener. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Streams {
+    max: usize,
     held: Arc<Mutex<Held>>,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self::with_max(STREAMS_MAX)
+    }
 }
 
 /// The right to one stream; dropping it returns the right.
@@ -32,6 +39,11 @@ pub struct Permit {
 }
 
 impl Streams {
+    /// So many streams at most, instead of [`STREAMS_MAX`].
+    pub fn with_max(max: usize) -> Self {
+        Self { max, held: Arc::default() }
+    }
+
     /// Opens one more stream of a subject.
     ///
     /// # Errors
@@ -39,8 +51,8 @@ impl Streams {
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
     pub fn open(&self, tenant: Option<&TenantId>, subject: &str) -> Result<Permit, Status> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.values().sum::<usize>() >= STREAMS_MAX {
-            return Err(Status::resource_exhausted(format!("{STREAMS_MAX} streams are open already")));
+        if held.values().sum::<usize>() >= self.max {
+            return Err(Status::resource_exhausted(format!("{} streams are open already", self.max)));
         }
         let of = (tenant.cloned(), subject.to_owned());
         let own = held.entry(of.clone()).or_default();

@@ -209,7 +209,7 @@ impl TenantLoop {
         }
         self.configured(first);
         let channel = net::grpc::channel(&self.ctx, CONNECTION, EVENTS_PORT)?;
-        let asked = v1::SubscribeRequest { after: self.position.clone(), dns: Vec::new() };
+        let asked = v1::SubscribeRequest { after: self.position.clone(), ..Default::default() };
         let asked = net::grpc::for_tenant(tonic::Request::new(asked), &self.tenant);
         let mut client = EventsClient::new(channel).max_decoding_message_size(MESSAGE_MAX);
         let facts = match client.subscribe(asked).await {

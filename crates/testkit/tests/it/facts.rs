@@ -481,7 +481,7 @@ fn port_8000_asks_who_reads_and_for_which_tenant() -> Result<()> {
     let powerless = token(&site, &["--tenant", "example", "--scope", "config:read"])?;
     runtime()?.block_on(async {
         let mut client = EventsClient::new(connect(tenant_role(&site, 8000)).await?);
-        let start = || v1::SubscribeRequest { after: "0-0".to_owned(), dns: Vec::new() };
+        let start = || v1::SubscribeRequest { after: "0-0".to_owned(), ..Default::default() };
         let code = |answer: Result<tonic::Response<_>, tonic::Status>| answer.map(drop).map_err(|status| status.code());
         assert_eq!(code(client.subscribe(start()).await), Err(Code::Unauthenticated));
         assert_eq!(code(client.subscribe(bearing(start(), "none.of.ours")?).await), Err(Code::Unauthenticated));
@@ -489,12 +489,12 @@ fn port_8000_asks_who_reads_and_for_which_tenant() -> Result<()> {
         let mut foreign = bearing(start(), &elsewhere)?;
         foreign.metadata_mut().insert("trunkline-tenant", "example".parse()?);
         assert_eq!(code(client.subscribe(foreign).await), Err(Code::PermissionDenied));
-        let nonsense = v1::SubscribeRequest { after: "soon".to_owned(), dns: Vec::new() };
+        let nonsense = v1::SubscribeRequest { after: "soon".to_owned(), ..Default::default() };
         assert_eq!(code(client.subscribe(bearing(nonsense, &operator)?).await), Err(Code::InvalidArgument));
-        let to_come = v1::SubscribeRequest { after: "99999999999999-0".to_owned(), dns: Vec::new() };
+        let to_come = v1::SubscribeRequest { after: "99999999999999-0".to_owned(), ..Default::default() };
         let refused = client.subscribe(bearing(to_come, &operator)?).await.map(drop).expect_err("no such position");
         assert!(refused.code() == Code::OutOfRange && refused.message().starts_with("after: "), "{refused}");
-        let many = v1::SubscribeRequest { after: String::new(), dns: vec!["7101".to_owned(); 1_001] };
+        let many = v1::SubscribeRequest { after: String::new(), dns: vec!["7101".to_owned(); 1_001], ..Default::default() };
         let refused = client.subscribe(bearing(many, &operator)?).await.map(drop).expect_err("too many DNs");
         assert!(refused.code() == Code::InvalidArgument && refused.message().starts_with("dns: "), "{refused}");
         // The number of streams per client is limited, without affecting other clients.

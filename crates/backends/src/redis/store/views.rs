@@ -5,10 +5,18 @@ use infra::{Answer, KeptView, StoreError, ViewStore, bounds};
 use model::TenantId;
 
 use crate::redis::connection::reply;
+use crate::redis::scripts::Call;
 use crate::redis::{RedisStores, tag};
 
 fn key(tenant: &TenantId, view: &str) -> String {
     format!("view:{}:{view}", tag(tenant))
+}
+
+fn fits(kept: &KeptView) -> infra::Result<()> {
+    if kept.state.len() > bounds::VIEW_MAX {
+        return Err(StoreError::Full { what: "a view", bound: bounds::VIEW_MAX as u64 });
+    }
+    Ok(())
 }
 
 impl ViewStore for RedisStores {
@@ -27,13 +35,28 @@ impl ViewStore for RedisStores {
 
     fn keep<'a>(&'a self, tenant: &'a TenantId, view: &'a str, kept: KeptView) -> Answer<'a, ()> {
         async move {
-            if kept.state.len() > bounds::VIEW_MAX {
-                return Err(StoreError::Full { what: "a view", bound: bounds::VIEW_MAX as u64 });
-            }
+            fits(&kept)?;
             // One command, so position and state change together.
             let mut command = redis::cmd("HSET");
             command.arg(key(tenant, view)).arg("p").arg(kept.position).arg("s").arg(&kept.state[..]);
             self.connections.command(&command).await.map(drop)
+        }
+        .boxed()
+    }
+
+    fn replace<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        view: &'a str,
+        seen: Option<&'a str>,
+        kept: KeptView,
+    ) -> Answer<'a, bool> {
+        async move {
+            fits(&kept)?;
+            let mut call = Call::on(&self.scripts.replace_view, tenant);
+            call.arg(view).arg(u8::from(seen.is_some())).arg(seen.unwrap_or_default()).arg(kept.position.as_str());
+            let answer = call.bytes(&kept.state).send(self).await?;
+            Ok(reply::text(reply::list(&answer)?.first())? == "done")
         }
         .boxed()
     }
