@@ -4,10 +4,13 @@
 mod agents;
 mod configuration;
 mod events;
+mod filter;
+mod live;
 mod metrics;
 mod publish;
 mod records;
 mod served;
+mod subscription;
 mod view;
 mod views;
 
@@ -54,7 +57,7 @@ pub const SPEC: RoleSpec = RoleSpec {
             protocol: Protocol::Grpc,
             port: 8000,
             place: Place::Cluster,
-            accepts: &["voice-02", "voice-04", "tenant-03", "tenant-08", "tenant-13"],
+            accepts: &["voice-02", "voice-04", "tenant-03", "tenant-08", "tenant-13", "own-22"],
         },
     ],
     opens: &["voice-13", "tenant-21", "voice-14", "voice-16", "voice-26", "voice-31"],

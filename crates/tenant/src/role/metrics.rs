@@ -1,6 +1,10 @@
 //! The metrics of the subscriptions on 8000.
 
+use contracts::v1;
+use futures::StreamExt as _;
+use net::grpc::Answers;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 
 runtime::metrics! {
     /// The metrics of the events on 8000.
@@ -10,6 +14,10 @@ runtime::metrics! {
         begun: Counter = "tenant_views_begun";
         /// Records of agents and calls left out of a snapshot as unreadable.
         skipped: Counter = "tenant_records_skipped";
+        /// Subscriptions that are open now.
+        subscribers: Gauge = "tenant_subscribers";
+        /// Subscriptions that were ended because their readers were too slow.
+        slow: Counter = "tenant_subscribers_slow";
     }
 }
 
@@ -20,5 +28,26 @@ impl Metrics {
 
     pub fn records_skipped(&self, count: u64) {
         self.skipped.inc_by(count);
+    }
+
+    pub fn subscriber_slow(&self) {
+        self.slow.inc();
+    }
+
+    /// The same answers, counted as a subscription until they end or are no longer read.
+    pub fn subscriber(&self, answers: Answers<v1::Delivery>) -> Answers<v1::Delivery> {
+        self.subscribers.inc();
+        let counted = Counted(self.subscribers.clone());
+        Box::pin(answers.inspect(move |_| {
+            let _ = &counted;
+        }))
+    }
+}
+
+struct Counted(Gauge);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }

@@ -1,11 +1,13 @@
 //! A tenant's state, folded from its events: the snapshot at the start of a subscription on 8000.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::v1::{self, PartyState};
 use contracts::wire;
 use infra::Position;
 use model::{AgentId, ConnId, Dn, Event, EventName, Stamped, Subject, Timestamp, UserData, WorkMode};
+
+use super::filter::Filter;
 
 /// The most calls kept, as many as the ledger holds: a call whose end was lost must not stay for ever.
 const CALLS_MAX: usize = infra::bounds::CALLS_MAX;
@@ -159,18 +161,20 @@ impl View {
         }
     }
 
-    /// The state at `position`, of these DNs and the calls and agents on them; of all if no DN is named.
-    pub fn snapshot(&self, position: Position, dns: &[String]) -> v1::Snapshot {
-        let dns: HashSet<&str> = dns.iter().map(String::as_str).collect();
-        let is_wanted = |dn: &str| dns.is_empty() || dns.contains(dn);
-        let calls = self.calls.values().filter(|call| dns.is_empty() || call.parties.keys().any(|dn| is_wanted(dn)));
-        let calls = calls.map(|call| v1::CallStatus {
+    /// The state at `position`, as far as the subscription gets it.
+    pub fn snapshot(&self, position: Position, filter: &Filter) -> v1::Snapshot {
+        let calls = self.calls.iter().filter(|(id, call)| {
+            let parties = call.parties.values().map(|party| (party.dn.as_str(), party.this_queue.as_deref()));
+            filter.shows_call(**id, parties)
+        });
+        let calls = calls.map(|(_, call)| v1::CallStatus {
             call: Some(call.call.clone()),
-            parties: call.parties.values().cloned().collect(),
+            parties: call.parties.values().filter(|party| filter.shows_party(&party.dn)).cloned().collect(),
             user_data: Some(wire::user_data_to_wire(&call.user_data)),
             changed_at_us: call.changed.as_micros(),
         });
-        let agents = self.agents.iter().filter(|(_, agent)| is_wanted(&agent.dn)).map(|(id, agent)| v1::AgentStatus {
+        let agents = self.agents.iter().filter(|(id, agent)| filter.shows_agent(id, &agent.dn));
+        let agents = agents.map(|(id, agent)| v1::AgentStatus {
             agent: id.to_string(),
             dn: agent.dn.clone(),
             ready: agent.ready,
@@ -181,7 +185,7 @@ impl View {
             position: position.to_string(),
             calls: calls.collect(),
             agents: agents.collect(),
-            dns_in_service: self.in_service.iter().filter(|dn| is_wanted(dn)).cloned().collect(),
+            dns_in_service: self.in_service.iter().filter(|dn| filter.shows_phone(dn)).cloned().collect(),
         }
     }
 }

@@ -1,99 +1,213 @@
-//! The views of tenants: each starts from the ledgers' records and then follows the stream.
+//! What is known of each tenant at the end of its stream: the view for snapshots, and the subscriptions. A view starts from the ledgers'
+//! records and then follows the stream. One reader reads it for the view and for every subscription.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use infra::{EventStream, Position, StoreError};
+use infra::{EventEntry, EventStream, Position, StoreError};
 use model::TenantId;
 use tokio::sync::Mutex;
 
+use super::live::{Id, Inlet, Live};
 use super::metrics::Metrics;
 use super::records::{self, Sources};
+use super::subscription::status;
 use super::view::View;
 
 /// Events per read.
 const BATCH: usize = 256;
+/// The longest wait of one read.
+const WAIT: Duration = Duration::from_secs(5);
 /// The most tenants with a view in memory.
 const VIEWS_MAX: usize = 10_000;
 /// How often a view restarts from the records if the following events are removed before they are read: 32 MB of facts each time.
 const BEGINNINGS_MAX: usize = 3;
 
 /// A tenant's view and its position in the stream.
-struct Folded {
+pub(super) struct Folded {
     view: View,
     position: Position,
 }
 
-/// One tenant's view, once it was started. Callers wait only for their own tenant's view.
-type Kept = Arc<Mutex<Option<Folded>>>;
+/// What is kept of one tenant. Callers wait only for their own tenant's view.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// The view, once it was started. Whoever holds it may move it and the subscriptions on, both at once.
+    folded: Mutex<Option<Folded>>,
+    live: std::sync::Mutex<Live>,
+}
 
-/// The views of all requested tenants.
+/// The outcome of an attempt to join the subscriptions at the stream's end.
+pub(super) enum Joining {
+    /// It gets what comes from now on.
+    Joined(Id),
+    /// It must read more by itself.
+    Behind,
+}
+
+/// The views of all requested tenants. Cheap to clone.
+#[derive(Clone)]
 pub(super) struct Views {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     sources: Sources,
     metrics: Metrics,
-    views: std::sync::Mutex<HashMap<TenantId, Kept>>,
+    views: std::sync::Mutex<HashMap<TenantId, Arc<Kept>>>,
+}
+
+impl Kept {
+    /// The subscriptions. The lock is never held across a wait.
+    pub fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Views {
     pub fn new(sources: Sources, metrics: Metrics) -> Self {
-        Self { sources, metrics, views: std::sync::Mutex::default() }
+        Self { inner: Arc::new(Inner { sources, metrics, views: std::sync::Mutex::default() }) }
     }
 
-    /// Applies `take` to the tenant's present state: the kept view, updated to the stream's end.
-    ///
-    /// # Errors
-    /// When a store fails, or the stream grows faster than it is read.
-    pub async fn snapshot<T>(
-        &self,
-        tenant: &TenantId,
-        take: impl FnOnce(&View, Position) -> T + Send,
-    ) -> Result<T, StoreError> {
-        let kept = self.kept(tenant)?;
-        let mut kept = kept.lock().await;
-        for _ in 0..BEGINNINGS_MAX {
-            let folded = match &mut *kept {
-                Some(folded) => folded,
-                empty => empty.insert(self.begin(tenant).await?),
-            };
-            match folded.catch_up(&*self.sources.events, tenant).await {
-                Ok(()) => return Ok(take(&folded.view, folded.position)),
-                // The view was not requested for so long that the following events were removed; its content may be outdated, too.
-                Err(StoreError::Trimmed { .. }) => *kept = None,
-                Err(error) => return Err(error),
-            }
-        }
-        Err(StoreError::Unavailable { reason: "the stream goes faster than it is read".to_owned() })
+    /// The tenants' streams.
+    pub fn events(&self) -> &dyn EventStream {
+        &*self.inner.sources.events
     }
 
-    /// The slot of the tenant's view.
-    fn kept(&self, tenant: &TenantId) -> Result<Kept, StoreError> {
+    /// What is kept of the tenant.
+    pub fn kept(&self, tenant: &TenantId) -> Result<Arc<Kept>, StoreError> {
         // The map is consistent after every step.
-        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut views = self.inner.views.lock().unwrap_or_else(PoisonError::into_inner);
         if views.len() >= VIEWS_MAX && !views.contains_key(tenant) {
             return Err(StoreError::Full { what: "the table of views", bound: VIEWS_MAX as u64 });
         }
         Ok(views.entry(tenant.clone()).or_default().clone())
     }
 
-    async fn begin(&self, tenant: &TenantId) -> Result<Folded, StoreError> {
-        self.metrics.view_begun();
-        let (view, position) = records::view(&self.sources, &self.metrics, tenant).await?;
+    /// Applies `take` to the tenant's present state: the kept view, updated to the stream's end.
+    ///
+    /// # Errors
+    /// When a store fails, or the stream grows faster than it is read.
+    #[cfg(test)]
+    pub async fn snapshot<T>(
+        &self,
+        tenant: &TenantId,
+        take: impl FnOnce(&View, Position) -> T + Send,
+    ) -> Result<T, StoreError> {
+        self.at_end(&*self.kept(tenant)?, tenant, |view, position, _| take(view, position)).await
+    }
+
+    /// Applies `take` to the view and the subscriptions at the stream's end.
+    pub async fn at_end<T>(
+        &self,
+        kept: &Kept,
+        tenant: &TenantId,
+        take: impl FnOnce(&View, Position, &mut Live) -> T + Send,
+    ) -> Result<T, StoreError> {
+        let mut folded = kept.folded.lock().await;
+        for _ in 0..BEGINNINGS_MAX {
+            let present = match &mut *folded {
+                Some(present) => present,
+                empty => empty.insert(self.begin(kept, tenant).await?),
+            };
+            match self.catch_up(present, kept, tenant).await {
+                Ok(()) => return Ok(take(&present.view, present.position, &mut kept.live())),
+                // The view was not requested for so long that the following events were removed; its content may be outdated, too.
+                Err(StoreError::Trimmed { gone }) => {
+                    kept.live().end_all(&status(StoreError::Trimmed { gone }));
+                    *folded = None;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Unavailable { reason: "the stream goes faster than it is read".to_owned() })
+    }
+
+    /// Adds a subscription that has read up to `after`, if what is missing is still in memory.
+    pub async fn join(
+        &self,
+        kept: &Arc<Kept>,
+        tenant: &TenantId,
+        inlet: &Inlet,
+        after: Position,
+    ) -> Result<Joining, StoreError> {
+        let joined = self.at_end(kept, tenant, |_, _, live| live.join(inlet, after)).await?;
+        let Some(id) = joined else { return Ok(Joining::Behind) };
+        self.keeps_reading(kept, tenant);
+        Ok(Joining::Joined(id))
+    }
+
+    /// Reads the tenant's stream from now on, as long as there are subscriptions.
+    pub fn keeps_reading(&self, kept: &Arc<Kept>, tenant: &TenantId) {
+        if !std::mem::replace(&mut kept.live().is_read, true) {
+            tokio::spawn(self.clone().read(kept.clone(), tenant.clone()));
+        }
+    }
+
+    async fn read(self, kept: Arc<Kept>, tenant: TenantId) {
+        while let Some(from) = next_position(&kept) {
+            match self.events().read(&tenant, from, BATCH, WAIT).await {
+                Ok(entries) if entries.is_empty() => {}
+                Ok(entries) => {
+                    let mut folded = kept.folded.lock().await;
+                    // Otherwise somebody who took a snapshot has read these already.
+                    if let Some(present) = folded.as_mut().filter(|present| present.position == from) {
+                        present.take_in(entries, &kept, &self.inner.metrics);
+                    }
+                }
+                Err(error) => {
+                    tracing::info!(%tenant, %error, "the events of a tenant cannot be read: its subscriptions end");
+                    let mut folded = kept.folded.lock().await;
+                    if matches!(error, StoreError::Trimmed { .. }) {
+                        *folded = None;
+                    }
+                    let mut live = kept.live();
+                    live.end_all(&status(error));
+                    live.is_read = false;
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn begin(&self, kept: &Kept, tenant: &TenantId) -> Result<Folded, StoreError> {
+        self.inner.metrics.view_begun();
+        let (view, position) = records::view(&self.inner.sources, &self.inner.metrics, tenant).await?;
+        kept.live().begin(position);
         Ok(Folded { view, position })
+    }
+
+    /// Reads up to the stream's end.
+    async fn catch_up(&self, present: &mut Folded, kept: &Kept, tenant: &TenantId) -> Result<(), StoreError> {
+        loop {
+            let entries = self.events().read(tenant, present.position, BATCH, Duration::ZERO).await?;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            present.take_in(entries, kept, &self.inner.metrics);
+        }
     }
 }
 
+/// Where the reader goes on; none if nobody is left who wants to know.
+fn next_position(kept: &Kept) -> Option<Position> {
+    let mut live = kept.live();
+    if live.is_empty() {
+        live.is_read = false;
+        return None;
+    }
+    Some(live.position())
+}
+
 impl Folded {
-    /// Reads up to the stream's end.
-    async fn catch_up(&mut self, events: &dyn EventStream, tenant: &TenantId) -> Result<(), StoreError> {
-        loop {
-            let entries = events.read(tenant, self.position, BATCH, Duration::ZERO).await?;
-            let Some(last) = entries.last() else { return Ok(()) };
-            self.position = last.position;
-            for entry in &entries {
-                self.view.fold(&entry.event);
-            }
+    /// Folds what comes next in the stream into the view, and gives it to the subscriptions.
+    fn take_in(&mut self, entries: Vec<EventEntry>, kept: &Kept, metrics: &Metrics) {
+        for entry in &entries {
+            self.position = entry.position;
+            self.view.fold(&entry.event);
         }
+        kept.live().give(entries, metrics);
     }
 }
 

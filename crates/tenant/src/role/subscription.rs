@@ -1,0 +1,262 @@
+//! One subscription: what comes out of it for its reader, and how it catches up with the present.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use contracts::v1;
+use contracts::v1::delivery::What;
+use futures::Stream;
+use infra::{Position, StoreError};
+use model::TenantId;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tonic::Status;
+
+use super::filter::Filter;
+use super::live::{Fact, Id, Inlet, WAITING_MAX, Waiting, too_slow};
+use super::views::{Joining, Kept, Views};
+
+/// Events per read while a subscription catches up: few, since all of them are in memory for each that does.
+const BATCH: usize = 64;
+/// The longest pause between deliveries.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+/// How long a reader that catches up may take nothing.
+const STUCK_MAX: Duration = Duration::from_secs(60);
+
+/// A subscription that was let in.
+pub(super) struct Subscription {
+    kept: Arc<Kept>,
+    inlet: Inlet,
+    outlet: mpsc::Receiver<Arc<Fact>>,
+    progress: Arc<Progress>,
+}
+
+/// How far a subscription is, while it catches up and afterwards.
+struct Progress {
+    kept: Arc<Kept>,
+    state: Mutex<Reached>,
+}
+
+#[derive(Clone, Copy)]
+enum Reached {
+    /// Everything up to here was given to it.
+    CatchingUp(Position),
+    /// It gets what comes.
+    Live(Id),
+    /// Nobody reads it any more.
+    Left,
+}
+
+impl Subscription {
+    pub fn new(kept: Arc<Kept>, filter: Arc<Filter>, after: Position) -> Self {
+        let (queue, outlet) = mpsc::channel(WAITING_MAX);
+        let inlet = Inlet { filter, queue, waiting: Arc::default() };
+        let progress = Progress { kept: kept.clone(), state: Mutex::new(Reached::CatchingUp(after)) };
+        Self { kept, inlet, outlet, progress: Arc::new(progress) }
+    }
+
+    pub fn inlet(&self) -> &Inlet {
+        &self.inlet
+    }
+
+    /// It has joined the others.
+    pub fn joined(&self, id: Id) {
+        self.progress.set(Reached::Live(id));
+    }
+
+    /// Brings it to the present in a task of its own.
+    pub fn catch_up(&self, views: Views, tenant: TenantId, after: Position) {
+        let behind = Behind { views, tenant, kept: self.kept.clone(), inlet: self.inlet.clone(), progress: self.progress.clone() };
+        tokio::spawn(behind.run(after));
+    }
+
+    /// What its reader gets: the snapshot if there is one, facts, and a sign of life in silence. `subject` is the reader's: references of
+    /// others' requests are hidden from it.
+    pub fn deliveries(
+        self,
+        snapshot: Option<v1::Snapshot>,
+        subject: String,
+    ) -> impl Stream<Item = Result<v1::Delivery, Status>> + Send + 'static {
+        let Self { inlet, outlet, progress, .. } = self;
+        let waiting = inlet.waiting.clone();
+        // From here on the queue ends when those who give have gone.
+        drop(inlet);
+        let outlet = Outlet { facts: outlet, waiting, leaving: Leaving(progress), subject, snapshot, has_ended: false };
+        futures::stream::unfold(outlet, |mut outlet| async move {
+            let next = outlet.next().await?;
+            Some((next, outlet))
+        })
+    }
+}
+
+impl Progress {
+    fn set(&self, reached: Reached) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = reached;
+    }
+
+    /// Everything up to here is in the queue, or was.
+    fn position(&self) -> Position {
+        let reached = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match reached {
+            Reached::CatchingUp(position) => position,
+            Reached::Live(_) | Reached::Left => self.kept.live().position(),
+        }
+    }
+}
+
+/// Takes a subscription out of the index when its reader has gone.
+struct Leaving(Arc<Progress>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Reached::Live(id) = std::mem::replace(&mut *state, Reached::Left) {
+            self.0.kept.live().leave(id);
+        }
+    }
+}
+
+/// The reader's end.
+struct Outlet {
+    facts: mpsc::Receiver<Arc<Fact>>,
+    waiting: Arc<Waiting>,
+    leaving: Leaving,
+    subject: String,
+    snapshot: Option<v1::Snapshot>,
+    has_ended: bool,
+}
+
+impl Outlet {
+    async fn next(&mut self) -> Option<Result<v1::Delivery, Status>> {
+        if let Some(snapshot) = self.snapshot.take() {
+            return Some(Ok(delivery(What::Snapshot(snapshot))));
+        }
+        if self.has_ended {
+            return None;
+        }
+        match timeout(SILENCE_MAX, self.facts.recv()).await {
+            Ok(Some(fact)) => Some(Ok(self.shown(&fact))),
+            Ok(None) => self.end(),
+            Err(_) => self.silence(),
+        }
+    }
+
+    /// Nothing came for a while. The position is read first: what it covers is in the queue, if anything is.
+    fn silence(&mut self) -> Option<Result<v1::Delivery, Status>> {
+        let position = self.leaving.0.position();
+        match self.facts.try_recv() {
+            Ok(fact) => Some(Ok(self.shown(&fact))),
+            Err(mpsc::error::TryRecvError::Empty) => Some(Ok(delivery(What::Reached(position.to_string())))),
+            Err(mpsc::error::TryRecvError::Disconnected) => self.end(),
+        }
+    }
+
+    fn end(&mut self) -> Option<Result<v1::Delivery, Status>> {
+        self.has_ended = true;
+        self.waiting.end().map(Err)
+    }
+
+    fn shown(&self, fact: &Fact) -> v1::Delivery {
+        self.waiting.taken(fact);
+        let mut envelope = fact.envelope.clone();
+        if let Some(event) = &mut envelope.event
+            && event.requester.as_deref() != Some(&self.subject)
+        {
+            event.reference = 0;
+        }
+        delivery(What::Event(v1::PositionedEvent { position: fact.position.to_string(), envelope: Some(envelope) }))
+    }
+}
+
+fn delivery(what: What) -> v1::Delivery {
+    v1::Delivery { what: Some(what) }
+}
+
+/// A subscription that is behind the present by more than is kept in memory: it reads the stream itself.
+struct Behind {
+    views: Views,
+    tenant: TenantId,
+    kept: Arc<Kept>,
+    inlet: Inlet,
+    progress: Arc<Progress>,
+}
+
+impl Behind {
+    async fn run(self, mut after: Position) {
+        loop {
+            match self.step(&mut after).await {
+                Ok(false) => {}
+                Ok(true) => return,
+                Err(status) => return self.inlet.waiting.ends(status),
+            }
+        }
+    }
+
+    /// Gives the next facts. True: it has joined the others, or nobody reads any more.
+    async fn step(&self, after: &mut Position) -> Result<bool, Status> {
+        let read = self.views.events().read(&self.tenant, *after, BATCH, Duration::ZERO).await;
+        let entries = read.map_err(status)?;
+        let is_last = entries.len() < BATCH;
+        for entry in entries {
+            *after = entry.position;
+            let fact = Fact::of(entry);
+            if fact.is_wanted(&self.inlet.filter) {
+                match timeout(STUCK_MAX, self.inlet.give(Arc::new(fact))).await {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(true),
+                    Err(_) => return Err(too_slow()),
+                }
+            }
+        }
+        if self.inlet.queue.is_closed() {
+            return Ok(true);
+        }
+        self.progress.set_unless_left(Reached::CatchingUp(*after));
+        if !is_last {
+            return Ok(false);
+        }
+        match self.views.join(&self.kept, &self.tenant, &self.inlet, *after).await.map_err(status)? {
+            Joining::Joined(id) => {
+                self.progress.joined_unless_left(id);
+                Ok(true)
+            }
+            Joining::Behind => {
+                // What waits for the reader fills its queue: there is room when it has read.
+                tokio::time::sleep(AGAIN).await;
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// Pause before a subscription tries again to join the others.
+const AGAIN: Duration = Duration::from_millis(20);
+
+impl Progress {
+    fn set_unless_left(&self, reached: Reached) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*state, Reached::Left) {
+            *state = reached;
+        }
+    }
+
+    fn joined_unless_left(&self, id: Id) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, Reached::Left) {
+            self.kept.live().leave(id);
+        } else {
+            *state = Reached::Live(id);
+        }
+    }
+}
+
+/// The status of a store's error.
+pub(super) fn status(error: StoreError) -> Status {
+    match error {
+        StoreError::Trimmed { .. } => Status::out_of_range(error.to_string()),
+        _ => Status::unavailable(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
