@@ -119,28 +119,28 @@ impl OpenApi {
 
 /// An operation, as a GET has it.
 fn operation(get: &Get, content: &Json) -> Json {
-        let in_path = get.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-        let in_path =
-            in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
-        let in_query = get.query.iter().map(|(name, kind, meaning)| {
+    let in_path = get.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let in_path =
+        in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
+    let in_query = get.query.iter().map(|(name, kind, meaning)| {
             json!({"name": name, "in": "query", "required": false, "description": meaning, "schema": {"type": kind}})
         });
-        let parameters: Vec<Json> = in_path.chain(in_query).collect();
-        let answer = json!({"description": get.summary, "content": content});
-        json!({
-            "operationId": get.id,
-            "summary": get.summary,
-            "description": format!("Needs the scope `{}`.", get.scope),
-            "parameters": parameters,
-            "responses": {
-                "200": answer,
-                "401": problem("no valid token"),
-                "403": problem("another tenant, or a missing scope"),
-                "404": problem("it does not exist"),
-                "429": problem("this tenant or caller has used its share: repeat after Retry-After"),
-                "503": problem("not ready yet, or too many requests are in progress: repeat after Retry-After"),
-            },
-        })
+    let parameters: Vec<Json> = in_path.chain(in_query).collect();
+    let answer = json!({"description": get.summary, "content": content});
+    json!({
+        "operationId": get.id,
+        "summary": get.summary,
+        "description": format!("Needs the scope `{}`.", get.scope),
+        "parameters": parameters,
+        "responses": {
+            "200": answer,
+            "401": problem("no valid token"),
+            "403": problem("another tenant, or a missing scope"),
+            "404": problem("it does not exist"),
+            "429": problem("this tenant or caller has used its share: repeat after Retry-After"),
+            "503": problem("not ready yet, or too many requests are in progress: repeat after Retry-After"),
+        },
+    })
 }
 
 /// The head of a document.

@@ -36,7 +36,8 @@ pub fn asyncapi() -> Json {
     for (name, says, schema) in OTHERS {
         messages.insert(name.to_owned(), json!({"name": name, "summary": says, "payload": schema(&mut schemas)}));
     }
-    let facts: Vec<&str> = EventName::ALL.iter().filter(|name| reporting_row(**name).is_some()).map(|n| n.as_str()).collect();
+    let facts: Vec<&str> =
+        EventName::ALL.iter().filter(|name| reporting_row(**name).is_some()).map(|n| n.as_str()).collect();
     for name in EventName::ALL {
         let Some((subject, when)) = reporting_row(*name) else { continue };
         messages.insert(name.as_str().to_owned(), fact(name.as_str(), subject, when));
@@ -122,7 +123,11 @@ fn cloud_event(name: &str, when: &str) -> Json {
 }
 
 fn lost() -> Json {
-    delivery("EventsLost", "events could not be delivered: the stream did not keep them", &json!({"$ref": "#/components/schemas/Gap"}))
+    delivery(
+        "EventsLost",
+        "events could not be delivered: the stream did not keep them",
+        &json!({"$ref": "#/components/schemas/Gap"}),
+    )
 }
 
 fn delivery(name: &str, when: &str, data: &Json) -> Json {
@@ -170,7 +175,9 @@ fn property(attribute: &Attribute) -> Json {
         "id" => names(EventName::ALL.iter().map(|name| name.as_str()).collect()),
         "CallType" | "PropagatedCallType" => names(CallType::ALL.iter().map(|name| name.as_str()).collect()),
         "CallState" => names(CallState::ALL.iter().map(|name| name.as_str()).collect()),
-        "ThisDNRole" | "OtherDNRole" | "ThirdPartyDNRole" => names(DnRole::ALL.iter().map(|name| name.as_str()).collect()),
+        "ThisDNRole" | "OtherDNRole" | "ThirdPartyDNRole" => {
+            names(DnRole::ALL.iter().map(|name| name.as_str()).collect())
+        }
         "AgentWorkMode" => names(WORK_MODES.iter().map(|(_, name)| *name).collect()),
         _ => json!({"type": if attribute.json == "number" { "integer" } else { attribute.json }}),
     };

@@ -52,7 +52,11 @@ impl Server {
     }
 
     /// Begins with the present state.
-    async fn with_snapshot(&self, tenant: &TenantId, filter: Arc<Filter>) -> Result<(Subscription, v1::Snapshot), Status> {
+    async fn with_snapshot(
+        &self,
+        tenant: &TenantId,
+        filter: Arc<Filter>,
+    ) -> Result<(Subscription, v1::Snapshot), Status> {
         let kept = self.views.kept(tenant).map_err(status)?;
         let begun = self.views.at_end(&kept, tenant, |view, position, live| {
             let subscription = Subscription::new(kept.clone(), filter.clone(), position);

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use contracts::{v1, wire};
-use model::{AgentId, ConnId, Dn, EventName, Stamped, Subject};
+use model::{AgentId, ConnId, EventName, Stamped, Subject};
 use runtime::caller::Tie;
 use smallvec::SmallVec;
 use tonic::Status;
@@ -72,8 +72,12 @@ impl Filter {
     /// Reads a request. A tied token that asks for another DN or agent is refused, whether that exists or not.
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
     pub fn read(asked: &v1::SubscribeRequest, tie: Option<&Tie>) -> Result<Self, Status> {
-        let counts =
-            [("dns", asked.dns.len()), ("agents", asked.agents.len()), ("queues", asked.queues.len()), ("calls", asked.calls.len())];
+        let counts = [
+            ("dns", asked.dns.len()),
+            ("agents", asked.agents.len()),
+            ("queues", asked.queues.len()),
+            ("calls", asked.calls.len()),
+        ];
         for (field, count) in counts.into_iter().chain([("names", asked.names.len())]) {
             if count > NAMED_MAX {
                 return Err(Status::invalid_argument(format!("{field}: there are more than {NAMED_MAX}")));
@@ -83,7 +87,8 @@ impl Filter {
             is_within(asked, tie)?;
         }
         let names = asked.names.iter().map(|number| wire::event_name_from_wire(*number));
-        let names = names.collect::<Result<_, _>>().map_err(|error| Status::invalid_argument(format!("names: {error}")))?;
+        let names =
+            names.collect::<Result<_, _>>().map_err(|error| Status::invalid_argument(format!("names: {error}")))?;
         let dns = asked.dns.iter().cloned().map(Key::Dn);
         let agents = asked.agents.iter().cloned().map(Key::Agent);
         let queues = asked.queues.iter().cloned().map(Key::Queue);
@@ -125,7 +130,11 @@ impl Filter {
     }
 
     /// Whether the snapshot has a call with these parties and queues.
-    pub fn shows_call<'a>(&self, id: ConnId, parties: impl Iterator<Item = (&'a str, Option<&'a str>)> + Clone) -> bool {
+    pub fn shows_call<'a>(
+        &self,
+        id: ConnId,
+        parties: impl Iterator<Item = (&'a str, Option<&'a str>)> + Clone,
+    ) -> bool {
         let is_queue = |queue: &str| self.keys.contains(&Key::Queue(queue.to_owned()));
         let has = |(dn, queue): (&str, Option<&str>)| self.has_dn(dn) || is_queue(dn) || queue.is_some_and(is_queue);
         let asked = self.keys.is_empty() || self.keys.contains(&Key::Call(id)) || parties.clone().any(has);
@@ -162,7 +171,7 @@ fn is_within(asked: &v1::SubscribeRequest, tie: &Tie) -> Result<(), Status> {
 #[cfg(test)]
 mod tests {
     use model::event::CallRef;
-    use model::{CallType, CallUuid, Event, EventId, QueueName, Seq, TenantId, Timestamp, Token};
+    use model::{CallType, CallUuid, Dn, Event, EventId, QueueName, Seq, TenantId, Timestamp, Token};
 
     use super::*;
 

@@ -66,7 +66,13 @@ impl Subscription {
 
     /// Brings it to the present in a task of its own.
     pub fn catch_up(&self, views: Views, tenant: TenantId, after: Position) {
-        let behind = Behind { views, tenant, kept: self.kept.clone(), inlet: self.inlet.clone(), progress: self.progress.clone() };
+        let behind = Behind {
+            views,
+            tenant,
+            kept: self.kept.clone(),
+            inlet: self.inlet.clone(),
+            progress: self.progress.clone(),
+        };
         tokio::spawn(behind.run(after));
     }
 

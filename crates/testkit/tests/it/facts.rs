@@ -494,7 +494,8 @@ fn port_8000_asks_who_reads_and_for_which_tenant() -> Result<()> {
         let to_come = v1::SubscribeRequest { after: "99999999999999-0".to_owned(), ..Default::default() };
         let refused = client.subscribe(bearing(to_come, &operator)?).await.map(drop).expect_err("no such position");
         assert!(refused.code() == Code::OutOfRange && refused.message().starts_with("after: "), "{refused}");
-        let many = v1::SubscribeRequest { after: String::new(), dns: vec!["7101".to_owned(); 1_001], ..Default::default() };
+        let many =
+            v1::SubscribeRequest { after: String::new(), dns: vec!["7101".to_owned(); 1_001], ..Default::default() };
         let refused = client.subscribe(bearing(many, &operator)?).await.map(drop).expect_err("too many DNs");
         assert!(refused.code() == Code::InvalidArgument && refused.message().starts_with("dns: "), "{refused}");
         // The number of streams per client is limited, without affecting other clients.

@@ -229,7 +229,8 @@ async fn who_asks_for_one_tenant_waits_for_no_other() {
     let slow = site.views.kept(&acme()).unwrap();
     let _begins = slow.folded.lock().await;
     let other = TenantId::parse("globex").unwrap();
-    let shown = site.views.snapshot(&other, |view, position| view.snapshot(position, &Filter::default())).await.unwrap();
+    let shown =
+        site.views.snapshot(&other, |view, position| view.snapshot(position, &Filter::default())).await.unwrap();
     assert!(shown.agents.is_empty());
 }
 
