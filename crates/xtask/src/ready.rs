@@ -21,6 +21,8 @@ const PAGES: &[(&str, &[&str])] = &[
     ("docs/tokens.md", &["specs", "--scopes"]),
     ("docs/topics.md", &["specs", "--events"]),
     // The types of web/ come from these.
+    ("docs/openapi/asyncapi.json", &["specs", "--asyncapi"]),
+    ("docs/openapi/events.json", &["specs", "--openapi", "events"]),
     ("docs/openapi/operations.json", &["specs", "--openapi", "operations"]),
     ("docs/openapi/pulse.json", &["specs", "--openapi", "pulse"]),
     ("docs/openapi/voice.json", &["specs", "--openapi", "voice"]),

@@ -31,13 +31,16 @@ pub struct Arguments {
     /// The table of requests, a part of a page of the book
     #[arg(long, conflicts_with_all = ["check", "metrics", "scopes", "events", "facts", "json"])]
     requests: bool,
-    /// The OpenAPI document of an API: requests about calls and agents, the wallboard, or operations
+    /// The AsyncAPI document of events: server-sent events, WebSocket, webhooks
+    #[arg(long, conflicts_with_all = ["check", "metrics", "scopes", "events", "facts", "requests", "json"])]
+    asyncapi: bool,
+    /// The OpenAPI document of an API: requests about calls and agents, events and webhooks, the wallboard, or operations
     #[arg(
         long,
         value_name = "API",
         num_args = 0..=1,
         default_missing_value = "voice",
-        conflicts_with_all = ["check", "metrics", "scopes", "events", "facts", "requests", "json"],
+        conflicts_with_all = ["check", "metrics", "scopes", "events", "facts", "requests", "asyncapi", "json"],
     )]
     openapi: Option<Api>,
 }
@@ -46,6 +49,7 @@ pub struct Arguments {
 #[derive(Clone, Copy, ValueEnum)]
 enum Api {
     Voice,
+    Events,
     Pulse,
     Operations,
 }
@@ -67,9 +71,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         say!("{}", contracts::reporting::facts_markdown());
     } else if arguments.requests {
         say!("{}", contracts::json::requests_markdown());
+    } else if arguments.asyncapi {
+        say_line!("{}", serde_json::to_string_pretty(&contracts::reporting::asyncapi())?);
     } else if let Some(api) = arguments.openapi {
         let document = match api {
             Api::Voice => contracts::json::requests_openapi(),
+            Api::Events => platform::ingress::events_openapi(),
             Api::Pulse => pulse::board::openapi(),
             Api::Operations => platform::ingress::openapi(),
         };

@@ -19,7 +19,10 @@ const PASSED_BACK: [HeaderName; 4] =
 const TRACE_PARENT: HeaderName = HeaderName::from_static(runtime::spans::TRACE_PARENT);
 
 pub(super) fn router(frontend: Client) -> Router {
-    Router::new().route("/api/voice/v1/{*rest}", any(to_frontend)).with_state(frontend)
+    Router::new()
+        .route("/api/voice/v1/openapi.json", any(to_frontend))
+        .route("/api/voice/v1/{tenant}/{*rest}", any(to_frontend))
+        .with_state(frontend)
 }
 
 async fn to_frontend(

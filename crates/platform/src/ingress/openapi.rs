@@ -1,11 +1,12 @@
-//! The OpenAPI document of the operations API.
+//! The OpenAPI documents of what the edge answers itself: operations, events and webhooks.
 
 use axum::{Json, Router, routing::get};
-use contracts::openapi::{Get, OpenApi};
+use contracts::json::snapshot::{End, Gap, Reached, Snapshot};
+use contracts::openapi::{EventSchema, Get, OpenApi};
 use net::http::Caller;
 use runtime::topology::Topology;
 use runtime::{scope, trace};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::trace::document::{Trace, Traces};
 
@@ -40,7 +41,41 @@ pub fn openapi() -> Value {
         .into_json()
 }
 
-/// The route of the document; any caller may read it.
+const EVENTS: Get = Get {
+    path: "/api/voice/v1/{tenant}/events",
+    id: "events",
+    summary: "The events of calls, agents and queues, after a snapshot or a position",
+    scope: scope::CALLS_READ,
+    query: &[
+        (
+            "dn",
+            "string",
+            "events of this DN; each of dn, agent, queue and call may be repeated, and all events come without them",
+        ),
+        ("agent", "string", "events of this agent"),
+        ("queue", "string", "events at this route point or virtual queue, and of parties that it has delivered"),
+        ("call", "string", "events of this call: its ConnID"),
+        ("event", "string", "of all these, only events of this name; may be repeated"),
+        ("after", "string", "continue after this position; the header Last-Event-ID goes before it"),
+    ],
+};
+
+/// The OpenAPI document of events and webhooks.
+pub fn events_openapi() -> Value {
+    let events: [EventSchema; 5] = [
+        ("snapshot", |schemas| schemas.subschema_for::<Snapshot>()),
+        ("event", |schemas| schemas.subschema_for::<Map<String, Value>>()),
+        ("reached", |schemas| schemas.subschema_for::<Reached>()),
+        ("gap", |schemas| schemas.subschema_for::<Gap>()),
+        ("end", |schemas| schemas.subschema_for::<End>()),
+    ];
+    super::webhooks::openapi(OpenApi::new("Trunkline: events and webhooks").stream(&EVENTS, &events)).into_json()
+}
+
+/// The routes of the documents; any caller may read them.
 pub(super) fn router() -> Router {
-    Router::new().route("/api/operations/v1/openapi.json", get(async |_: Caller| Json(openapi())))
+    Router::new()
+        .route("/api/operations/v1/openapi.json", get(async |_: Caller| Json(openapi())))
+        .route("/api/voice/v1/openapi-events.json", get(async |_: Caller| Json(events_openapi())))
+        .route("/api/voice/v1/asyncapi.json", get(async |_: Caller| Json(contracts::reporting::asyncapi())))
 }

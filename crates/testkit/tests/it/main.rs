@@ -9,6 +9,7 @@ mod consultation;
 mod demo;
 mod doctor;
 mod drain;
+mod edge;
 mod facts;
 mod hearing;
 mod hostile;

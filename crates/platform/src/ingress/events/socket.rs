@@ -1,0 +1,212 @@
+//! `GET /api/voice/v1/{tenant}/events/ws`: the same by WebSocket (RFC 6455). A browser cannot give the token in a header: then it is in
+//! the first message.
+
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use contracts::json::snapshot::{End, EndReason};
+use contracts::v1;
+use futures::StreamExt as _;
+use model::TenantId;
+use net::http::{Caller, Place, Problem, Query, Turn};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::Served;
+use super::follow::{Asked, Frame, Frames};
+use super::query::{self, Parameters};
+use super::sse::bearer;
+
+/// The path, which is open at the gate: the socket itself asks for the token.
+pub(super) const PATH: &str = "/api/voice/v1/{tenant}/events/ws";
+/// The role that the token must be for.
+const AUDIENCE: &str = "ingress";
+/// How long the first message may take.
+const FIRST_WITHIN: Duration = Duration::from_secs(10);
+/// A reader that takes nothing for this time is cut off.
+const SEND_WITHIN: Duration = Duration::from_secs(60);
+/// The largest message of a client: a token and a position.
+const MESSAGE_BYTES_MAX: usize = 16 << 10;
+
+/// Whether the path is that of a socket.
+pub(in crate::ingress) fn is_socket(path: &str) -> bool {
+    let tenant = path.strip_prefix("/api/voice/v1/").and_then(|rest| rest.strip_suffix("/events/ws"));
+    tenant.is_some_and(|tenant| !tenant.is_empty() && !tenant.contains('/'))
+}
+
+/// The first message of a client that gave no token in the request.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct First {
+    token: String,
+    /// The position after which to continue, if the query has none.
+    after: Option<String>,
+}
+
+pub(super) async fn events(
+    State(served): State<Served>,
+    Path(tenant): Path<String>,
+    Extension(turn): Extension<Turn>,
+    headers: HeaderMap,
+    Query(parameters): Query<Parameters>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Problem> {
+    served.origins.check(&headers)?;
+    let tenant = TenantId::parse(&tenant).map_err(|error| Problem::not_found(error.to_string()))?;
+    let request = query::read(parameters)?;
+    let begun = match bearer(&headers) {
+        Some(token) => {
+            let asked = let_in(&served, token, tenant.clone(), request.clone())?;
+            Some(served.upstream.follow(asked).await?)
+        }
+        None => None,
+    };
+    let place = turn.waits()?;
+    let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX);
+    Ok(upgrade.on_upgrade(move |socket| run(socket, served, tenant, request, begun, place)))
+}
+
+/// The request of a caller whose token is good for it.
+fn let_in(served: &Served, token: &str, tenant: TenantId, request: v1::SubscribeRequest) -> Result<Asked, Problem> {
+    let caller: Caller =
+        served.tokens.verify(token, AUDIENCE).map_err(|error| Problem::unauthorized(error.to_string()))?;
+    caller.may_act_for(&tenant)?;
+    caller.may_follow()?;
+    Ok(Asked { tenant, token: Some(token.to_owned()), request })
+}
+
+async fn run(
+    mut socket: WebSocket,
+    served: Served,
+    tenant: TenantId,
+    request: v1::SubscribeRequest,
+    begun: Option<Frames>,
+    place: Place,
+) {
+    served.metrics.followers.inc();
+    let frames = match begun {
+        Some(frames) => Some(frames),
+        None => match first(&mut socket, &served, tenant, request).await {
+            Ok(frames) => frames,
+            Err(problem) => {
+                // A reason has 123 bytes at most (RFC 6455 section 5.5).
+                let reason: String = problem.to_string().chars().take(40).collect();
+                let _ = timeout(SEND_WITHIN, socket.send(refusal(&problem))).await;
+                let _ = timeout(SEND_WITHIN, socket.send(closing(close_code::POLICY, &reason))).await;
+                None
+            }
+        },
+    };
+    if let Some(frames) = frames {
+        tell(&mut socket, frames, &served).await;
+    }
+    served.metrics.followers.dec();
+    drop(place);
+}
+
+/// Reads the first message. None: the client has gone.
+async fn first(
+    socket: &mut WebSocket,
+    served: &Served,
+    tenant: TenantId,
+    mut request: v1::SubscribeRequest,
+) -> Result<Option<Frames>, Problem> {
+    let late = |_| Problem::unauthorized("no token came in time");
+    let text = loop {
+        match timeout(FIRST_WITHIN, socket.recv()).await.map_err(late)? {
+            Some(Ok(Message::Text(text))) => break text,
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Binary(_))) => return Err(Problem::bad_request("the first message must be text")),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(None),
+        }
+    };
+    let first: First =
+        serde_json::from_str(&text).map_err(|error| Problem::bad_request(format!("the first message: {error}")))?;
+    if let Some(after) = first.after {
+        request.after = after;
+    }
+    let asked = let_in(served, &first.token, tenant, request)?;
+    served.upstream.follow(asked).await.map(Some)
+}
+
+/// Tells the client what happens, until either side ends.
+async fn tell(socket: &mut WebSocket, mut frames: Frames, served: &Served) {
+    loop {
+        let frame = tokio::select! {
+            frame = frames.next() => frame,
+            heard = socket.recv() => match heard {
+                // Nothing is asked of us but signs of life, which the protocol answers itself.
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => continue,
+            },
+        };
+        let Some(frame) = frame else { return };
+        let code = match &frame {
+            Frame::End(End { reason: EndReason::Token, .. }) => Some(close_code::POLICY),
+            Frame::End(End { reason: EndReason::Restart, .. }) => Some(close_code::RESTART),
+            Frame::End(_) => Some(close_code::AGAIN),
+            _ => None,
+        };
+        match timeout(SEND_WITHIN, socket.send(text(&frame))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return,
+            Err(_) => {
+                served.metrics.stuck.inc();
+                return;
+            }
+        }
+        if let Some(code) = code {
+            let _ = timeout(SEND_WITHIN, socket.send(closing(code, "see the last message"))).await;
+            return;
+        }
+    }
+}
+
+/// A frame as a message: `{"type": "event", "position": "0-7", "data": {...}}`.
+fn text(frame: &Frame) -> Message {
+    let mut message = json!({"type": frame.kind()});
+    if let Some(position) = frame.position() {
+        message["position"] = json!(position);
+    }
+    message["data"] = frame.data();
+    Message::text(message.to_string())
+}
+
+fn refusal(problem: &Problem) -> Message {
+    Message::text(json!({"type": "refused", "data": problem}).to_string())
+}
+
+fn closing(code: u16, reason: &str) -> Message {
+    Message::Close(Some(CloseFrame { code, reason: reason.into() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_sockets_path_is_open() {
+        assert!(is_socket("/api/voice/v1/example/events/ws"));
+        for other in [
+            "/api/voice/v1/example/events",
+            "/api/voice/v1//events/ws",
+            "/api/voice/v1/a/b/events/ws",
+            "/api/voice/v1/events/ws",
+            "/api/voice/v1/example/events/ws/",
+            "/pulse/api/v1/example/events/ws",
+        ] {
+            assert!(!is_socket(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_frame_is_one_message_with_its_position() {
+        let Message::Text(message) = text(&super::super::follow::held("0-7")) else { panic!("it is text") };
+        assert!(message.starts_with(r#"{"type":"event","position":"0-7","data":{"id":"EventHeld","#), "{message}");
+    }
+}

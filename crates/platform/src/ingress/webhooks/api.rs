@@ -1,0 +1,406 @@
+//! The requests about webhooks.
+//!
+//! | path under `/api/voice/v1/{tenant}/webhooks` | methods |
+//! |---|---|
+//! | | GET, POST |
+//! | `/{id}` | GET, PUT, DELETE |
+//! | `/{id}/dead-letters` | GET |
+//! | `/{id}/dead-letters/redeliver` | POST |
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use contracts::openapi::{Get, Method, OpenApi};
+use contracts::v1;
+use infra::StoreError;
+use model::TenantId;
+use net::http::{Caller, JsonBody, Problem, Query};
+use runtime::scope;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::Shared;
+use super::dead_letters::DEAD_MAX;
+use super::definition::{Filter, WEBHOOKS_MAX, Wanted, Webhook};
+use super::signature::{NEW_SECRET_BYTES, Secret};
+use super::store::Part;
+
+/// Bytes of a webhook's id.
+const ID_BYTES: usize = 12;
+/// The most wishes to deliver again that wait to be carried out.
+const AGAIN_MAX: usize = 32;
+/// Dead letters in one answer, unless it is asked for more.
+const LETTERS: usize = 100;
+
+const WEBHOOKS: Get = Get {
+    path: "/api/voice/v1/{tenant}/webhooks",
+    id: "webhooks",
+    summary: "The webhooks",
+    scope: scope::WEBHOOKS,
+    query: &[],
+};
+const WEBHOOK: Get =
+    Get { path: "/api/voice/v1/{tenant}/webhooks/{id}", id: "webhook", summary: "A webhook", ..WEBHOOKS };
+const DEAD_LETTERS: Get = Get {
+    path: "/api/voice/v1/{tenant}/webhooks/{id}/dead-letters",
+    id: "deadLetters",
+    summary: "What the webhook did not take, oldest first",
+    query: &[("limit", "integer", "at most so many; 100 without it")],
+    ..WEBHOOKS
+};
+const REDELIVER: Get = Get {
+    path: "/api/voice/v1/{tenant}/webhooks/{id}/dead-letters/redeliver",
+    id: "redeliver",
+    summary: "Deliver dead letters again",
+    ..WEBHOOKS
+};
+
+/// A webhook as it is shown.
+#[derive(Serialize, JsonSchema)]
+struct Shown {
+    /// Its name.
+    id: String,
+    /// Where deliveries are sent.
+    url: String,
+    /// Only in the answer to the request that has set it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    /// For people.
+    description: String,
+    /// Whether deliveries are made.
+    enabled: bool,
+    /// Which events.
+    filter: Filter,
+    /// When it was made.
+    created_at: String,
+    /// Who has made it: a token's subject.
+    created_by: String,
+    /// How it goes; about a second old.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<Progress>,
+}
+
+/// How a webhook's deliveries go.
+#[derive(Serialize, JsonSchema)]
+struct Progress {
+    /// The position in the stream of events up to which everything is delivered, waits or is a dead letter.
+    position: String,
+    /// Deliveries that wait.
+    waiting: usize,
+    /// Deliveries that were taken.
+    delivered: u64,
+    /// Dead letters.
+    dead_letters: usize,
+    /// Dead letters that were dropped because there were too many.
+    dead_letters_dropped: u64,
+    /// How often events were lost because the stream did not keep them long enough.
+    gaps: u64,
+    /// Why the last attempt failed; absent after a success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
+}
+
+/// The webhooks of a tenant.
+#[derive(Serialize, JsonSchema)]
+struct List {
+    /// In the order in which they were made.
+    webhooks: Vec<Shown>,
+}
+
+/// What a webhook did not take.
+#[derive(Serialize, JsonSchema)]
+struct Letters {
+    /// Oldest first.
+    dead_letters: Vec<Letter>,
+    /// How many more there are.
+    more: usize,
+}
+
+/// A delivery that was given up.
+#[derive(Serialize, JsonSchema)]
+struct Letter {
+    /// Its `webhook-id`.
+    id: String,
+    /// How often it was tried.
+    attempts: u32,
+    /// When it was given up.
+    dead_at: String,
+    /// Why.
+    error: String,
+    /// The event.
+    event: Value,
+}
+
+/// Which dead letters are delivered again.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Again {
+    /// Their ids; all of them without it.
+    #[serde(default)]
+    ids: Vec<String>,
+}
+
+/// How many dead letters are shown.
+#[derive(Deserialize)]
+struct Limit {
+    limit: Option<usize>,
+}
+
+#[derive(Clone)]
+struct Api {
+    shared: Arc<Shared>,
+    changed: mpsc::Sender<TenantId>,
+}
+
+/// The OpenAPI document of events and webhooks at the web edge.
+pub(in crate::ingress) fn openapi(document: OpenApi) -> OpenApi {
+    document
+        .document::<List>(&WEBHOOKS)
+        .body::<Wanted, Shown>(Method::Post, &Get { id: "makeWebhook", summary: "Make a webhook", ..WEBHOOKS })
+        .document::<Shown>(&WEBHOOK)
+        .body::<Wanted, Shown>(Method::Put, &Get { id: "replaceWebhook", summary: "Replace a webhook", ..WEBHOOK })
+        .removal(&Get { id: "removeWebhook", summary: "Remove a webhook, with what waits for it", ..WEBHOOK })
+        .document::<Letters>(&DEAD_LETTERS)
+        .body::<Again, Value>(Method::Post, &REDELIVER)
+}
+
+pub(super) fn router(shared: Arc<Shared>, changed: mpsc::Sender<TenantId>) -> Router {
+    Router::new()
+        .route(WEBHOOKS.path, get(list).post(make))
+        .route(WEBHOOK.path, get(show).put(replace).delete(remove))
+        .route(DEAD_LETTERS.path, get(dead_letters))
+        .route(REDELIVER.path, post(redeliver))
+        .with_state(Api { shared, changed })
+}
+
+/// A problem that a change may end in.
+struct Refusal(Problem);
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self(away(&error))
+    }
+}
+
+fn away(error: &StoreError) -> Problem {
+    tracing::warn!(%error, "webhooks cannot be read or written");
+    Problem::unavailable("webhooks cannot be read or written now")
+}
+
+impl Api {
+    /// The tenant, if the caller may do this.
+    fn tenant(&self, tenant: &str, caller: &Caller) -> Result<TenantId, Problem> {
+        let tenant = TenantId::parse(tenant).map_err(|error| Problem::not_found(error.to_string()))?;
+        caller.may_act_for(&tenant)?;
+        caller.needs_scope(scope::WEBHOOKS)?;
+        Ok(tenant)
+    }
+
+    async fn change<T>(
+        &self,
+        tenant: &TenantId,
+        change: impl FnMut(&mut Vec<Webhook>) -> Result<T, Refusal>,
+    ) -> Result<T, Problem> {
+        let outcome = self.shared.store.change(tenant, change).await.map_err(|Refusal(problem)| problem)?;
+        // If many changes wait to be looked at, the next look finds this one too.
+        let _ = self.changed.try_send(tenant.clone());
+        Ok(outcome)
+    }
+
+    async fn find(&self, tenant: &TenantId, id: &str) -> Result<Webhook, Problem> {
+        let webhooks = self.shared.store.webhooks(tenant).await.map_err(|error| away(&error))?.record;
+        webhooks.into_iter().find(|each| each.id == id).ok_or_else(none)
+    }
+
+    async fn deliveries(&self, tenant: &TenantId, of: &Webhook) -> Result<v1::WebhookDeliveriesRecord, Problem> {
+        let held = self.shared.store.read::<v1::WebhookDeliveriesRecord>(tenant, Part::Deliveries, of.place).await;
+        let record = held.map_err(|error| away(&error))?.record;
+        Ok(if record.webhook == of.id { record } else { v1::WebhookDeliveriesRecord::default() })
+    }
+
+    async fn letters(&self, tenant: &TenantId, of: &Webhook) -> Result<v1::WebhookDeadLettersRecord, Problem> {
+        let held = self.shared.store.read::<v1::WebhookDeadLettersRecord>(tenant, Part::DeadLetters, of.place).await;
+        let record = held.map_err(|error| away(&error))?.record;
+        Ok(if record.webhook == of.id { record } else { v1::WebhookDeadLettersRecord::default() })
+    }
+}
+
+fn none() -> Problem {
+    Problem::not_found("there is no such webhook")
+}
+
+fn shown(webhook: &Webhook, with_secret: bool, state: Option<Progress>) -> Shown {
+    Shown {
+        id: webhook.id.clone(),
+        url: webhook.url.clone(),
+        secret: with_secret.then(|| webhook.secret.shown()),
+        description: webhook.description.clone(),
+        enabled: webhook.enabled,
+        filter: Filter::of(&webhook.filter),
+        created_at: contracts::json::rfc3339(webhook.created_at),
+        created_by: webhook.created_by.clone(),
+        state,
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Problem> {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Problem::internal())?;
+    Ok(bytes)
+}
+
+async fn list(State(api): State<Api>, Path(tenant): Path<String>, caller: Caller) -> Result<Json<List>, Problem> {
+    let tenant = api.tenant(&tenant, &caller)?;
+    let webhooks = api.shared.store.webhooks(&tenant).await.map_err(|error| away(&error))?.record;
+    Ok(Json(List { webhooks: webhooks.iter().map(|each| shown(each, false, None)).collect() }))
+}
+
+async fn make(
+    State(api): State<Api>,
+    Path(tenant): Path<String>,
+    caller: Caller,
+    JsonBody(wanted): JsonBody<Wanted>,
+) -> Result<(StatusCode, Json<Shown>), Problem> {
+    let tenant = api.tenant(&tenant, &caller)?;
+    let filter = wanted.check(api.shared.reach)?;
+    let secret = match wanted.named_secret()? {
+        Some(named) => named,
+        None => Secret::new(random::<NEW_SECRET_BYTES>()?.to_vec()).ok_or_else(Problem::internal)?,
+    };
+    let id: String = random::<ID_BYTES>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut made = Webhook {
+        id: format!("wh_{id}"),
+        place: 0,
+        url: wanted.url,
+        secret,
+        description: wanted.description,
+        enabled: wanted.enabled,
+        filter,
+        created_at: api.shared.clock.now(),
+        created_by: caller.subject().to_owned(),
+        again: Vec::new(),
+    };
+    let made = api.change(&tenant, |webhooks| {
+        let places = 1..=u32::try_from(WEBHOOKS_MAX).unwrap_or(u32::MAX);
+        let free = places.into_iter().find(|place| webhooks.iter().all(|each| each.place != *place));
+        let full = || Refusal(Problem::conflict(format!("there are {WEBHOOKS_MAX} webhooks already")));
+        made.place = free.ok_or_else(full)?;
+        webhooks.push(made.clone());
+        Ok(made.clone())
+    });
+    let made = made.await?;
+    tracing::info!(%tenant, webhook = made.id, by = made.created_by, "a webhook is made");
+    Ok((StatusCode::CREATED, Json(shown(&made, true, None))))
+}
+
+async fn show(
+    State(api): State<Api>,
+    Path((tenant, id)): Path<(String, String)>,
+    caller: Caller,
+) -> Result<Json<Shown>, Problem> {
+    let tenant = api.tenant(&tenant, &caller)?;
+    let webhook = api.find(&tenant, &id).await?;
+    let (deliveries, letters) = (api.deliveries(&tenant, &webhook).await?, api.letters(&tenant, &webhook).await?);
+    let state = Progress {
+        position: deliveries.position,
+        waiting: deliveries.waiting.len(),
+        delivered: deliveries.delivered,
+        dead_letters: letters.messages.len(),
+        dead_letters_dropped: letters.dropped,
+        gaps: deliveries.gaps,
+        last_error: deliveries.last_error,
+    };
+    Ok(Json(shown(&webhook, false, Some(state))))
+}
+
+async fn replace(
+    State(api): State<Api>,
+    Path((tenant, id)): Path<(String, String)>,
+    caller: Caller,
+    JsonBody(wanted): JsonBody<Wanted>,
+) -> Result<Json<Shown>, Problem> {
+    let tenant = api.tenant(&tenant, &caller)?;
+    let filter = wanted.check(api.shared.reach)?;
+    let named = wanted.named_secret()?;
+    let replaced = api.change(&tenant, |webhooks| {
+        let webhook = webhooks.iter_mut().find(|each| each.id == id).ok_or_else(|| Refusal(none()))?;
+        webhook.url.clone_from(&wanted.url);
+        webhook.description.clone_from(&wanted.description);
+        webhook.enabled = wanted.enabled;
+        webhook.filter = filter.clone();
+        if let Some(secret) = &named {
+            webhook.secret = secret.clone();
+        }
+        Ok(webhook.clone())
+    });
+    let replaced = replaced.await?;
+    tracing::info!(%tenant, webhook = id, by = caller.subject(), "a webhook is replaced");
+    Ok(Json(shown(&replaced, named.is_some(), None)))
+}
+
+async fn remove(
+    State(api): State<Api>,
+    Path((tenant, id)): Path<(String, String)>,
+    caller: Caller,
+) -> Result<StatusCode, Problem> {
+    let tenant = api.tenant(&tenant, &caller)?;
+    let removed = api.change(&tenant, |webhooks| {
+        let before = webhooks.len();
+        webhooks.retain(|each| each.id != id);
+        if webhooks.len() == before { Err(Refusal(none())) } else { Ok(()) }
+    });
+    removed.await?;
+    tracing::info!(%tenant, webhook = id, by = caller.subject(), "a webhook is removed");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn dead_letters(
+    State(api): State<Api>,
+    Path((tenant, id)): Path<(String, String)>,
+    caller: Caller,
+    Query(limit): Query<Limit>,
+) -> Result<Json<Letters>, Problem> {
+    let tenant = api.tenant(&tenant, &caller)?;
+    let webhook = api.find(&tenant, &id).await?;
+    let messages = api.letters(&tenant, &webhook).await?.messages;
+    let limit = limit.limit.unwrap_or(LETTERS).min(DEAD_MAX);
+    let more = messages.len().saturating_sub(limit);
+    let letter = |message: v1::WebhookMessage| Letter {
+        id: message.id,
+        attempts: message.attempts,
+        dead_at: contracts::json::rfc3339(model::Timestamp::from_micros(message.dead_at_us)),
+        error: message.error,
+        event: serde_json::from_slice(&message.body).unwrap_or_default(),
+    };
+    Ok(Json(Letters { dead_letters: messages.into_iter().take(limit).map(letter).collect(), more }))
+}
+
+async fn redeliver(
+    State(api): State<Api>,
+    Path((tenant, id)): Path<(String, String)>,
+    caller: Caller,
+    JsonBody(again): JsonBody<Again>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let tenant = api.tenant(&tenant, &caller)?;
+    if again.ids.len() > DEAD_MAX {
+        return Err(Problem::unprocessable(format!("ids: there are more than {DEAD_MAX}")));
+    }
+    let done = api.deliveries(&tenant, &api.find(&tenant, &id).await?).await?.again_done;
+    let asked = api.change(&tenant, |webhooks| {
+        let webhook = webhooks.iter_mut().find(|each| each.id == id).ok_or_else(|| Refusal(none()))?;
+        let last = webhook.again.iter().map(|wish| wish.number).fold(done, u64::max);
+        webhook.again.retain(|wish| wish.number > done);
+        if webhook.again.len() >= AGAIN_MAX {
+            return Err(Refusal(Problem::too_many("wishes to deliver again wait already")));
+        }
+        webhook.again.push(v1::WebhookAgain { number: last + 1, ids: again.ids.clone() });
+        Ok(())
+    });
+    asked.await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({}))))
+}

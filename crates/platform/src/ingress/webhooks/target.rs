@@ -1,0 +1,327 @@
+//! Where deliveries go: which addresses are let in, and the client that connects to no others.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tower::Service;
+
+use super::deliveries::{Message, Outcome, WAIT_MAX};
+use super::signature::Secret;
+
+/// The longest address of a webhook, in bytes.
+const URL_BYTES_MAX: usize = 2_048;
+/// How long a connection may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// How long an attempt may take, from the search for the address to the answer's head.
+pub(super) const ATTEMPT_WITHIN: Duration = Duration::from_secs(15);
+/// The most idle connections to one target.
+const IDLE_MAX: usize = 4;
+/// How long an unused connection stays open.
+const IDLE_WITHIN: Duration = Duration::from_secs(30);
+
+/// Which addresses deliveries may go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Those of the public Internet.
+    Public,
+    /// Every one.
+    Everywhere,
+}
+
+impl Reach {
+    fn allows(self, ip: IpAddr) -> bool {
+        self == Self::Everywhere || is_public(ip)
+    }
+
+    /// Checks the address of a webhook as far as it can be done without asking for its host.
+    pub fn check(self, url: &str) -> Result<Uri, String> {
+        if url.len() > URL_BYTES_MAX {
+            return Err(format!("it must have at most {URL_BYTES_MAX} bytes"));
+        }
+        let uri: Uri = url.parse().map_err(|_| "it is not a URL".to_owned())?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err("it must begin with http:// or https://".to_owned());
+        }
+        let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
+        let host = uri.host().unwrap_or_default();
+        if host.is_empty() || authority.contains('@') {
+            return Err("it must name a host, without user or password".to_owned());
+        }
+        match literal(host) {
+            Some(ip) if !self.allows(ip) => Err(not_public(ip)),
+            _ => Ok(uri),
+        }
+    }
+}
+
+fn not_public(ip: IpAddr) -> String {
+    format!("{ip} is no address of the public Internet: see the setting ingress.webhook_private")
+}
+
+/// The host as an address, if it is one.
+fn literal(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// Whether an address is one of the public Internet, and not of this machine, its networks, or for special use (RFC 6890).
+fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_public_v4(ip),
+        IpAddr::V6(ip) => is_public_v6(ip),
+    }
+}
+
+fn is_public_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, c, _] = ip.octets();
+    let is_special = matches!(
+        (a, b, c),
+        (0 | 10 | 127 | 240..=255, ..) | (100, 64..=127, _) | (192, 0, 0 | 2) | (192, 88, 99) | (198, 18 | 19, _)
+    );
+    !(is_special || ip.is_private() || ip.is_link_local() || ip.is_multicast() || ip.is_documentation())
+}
+
+fn is_public_v6(ip: Ipv6Addr) -> bool {
+    let segments = ip.segments();
+    let [a, b, ..] = segments;
+    let embedded = |high: u16, low: u16| {
+        let [[x, y], [z, w]] = [high.to_be_bytes(), low.to_be_bytes()];
+        is_public_v4(Ipv4Addr::new(x, y, z, w))
+    };
+    match segments {
+        // IPv4 inside: mapped, compatible, NAT64, 6to4.
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] => embedded(high, low),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
+        [0x2002, high, low, ..] => embedded(high, low),
+        // Only 2000::/3 is given out; of it not Teredo and others of 2001::/23, and not the documentation's.
+        _ => a & 0xe000 == 0x2000 && !(a == 0x2001 && (b < 0x200 || b == 0xdb8)) && a != 0x3fff,
+    }
+}
+
+// === the client ===
+
+/// Sends deliveries. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Sender {
+    pool: legacy::Client<HttpsConnector<Guarded>, Full<Bytes>>,
+}
+
+impl Sender {
+    /// A client that verifies servers by this machine's authorities.
+    pub fn new(reach: Reach) -> anyhow::Result<Self> {
+        let mut roots = rustls::RootCertStore::empty();
+        // Without any, deliveries by https fail, each with its reason.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .context("TLS of deliveries")?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let pool = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_WITHIN)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .build(HttpsConnector::from((Guarded(reach), tls)));
+        Ok(Self { pool })
+    }
+
+    /// One attempt. `now_s` is the present time in seconds since 1970.
+    pub async fn deliver(&self, url: &Uri, secret: &Secret, message: &Message, now_s: u64) -> Outcome {
+        let failed = |why: String| Outcome::Failed { why, again_after: None };
+        let request = match request(url, secret, message, now_s) {
+            Ok(request) => request,
+            Err(error) => return failed(error.to_string()),
+        };
+        match tokio::time::timeout(ATTEMPT_WITHIN, self.pool.request(request)).await {
+            // The answer's body says nothing: dropping it closes the connection if it is long.
+            Ok(Ok(answer)) => outcome(answer.status(), answer.headers()),
+            Ok(Err(error)) => failed(reason(&error)),
+            Err(_) => failed(format!("no answer within {} s", ATTEMPT_WITHIN.as_secs())),
+        }
+    }
+}
+
+fn request(
+    url: &Uri,
+    secret: &Secret,
+    message: &Message,
+    now_s: u64,
+) -> Result<Request<Full<Bytes>>, axum::http::Error> {
+    Request::post(url.clone())
+        .header(header::CONTENT_TYPE, HeaderValue::from_static("application/cloudevents+json; charset=utf-8"))
+        .header(header::USER_AGENT, HeaderValue::from_static(concat!("trunkline/", env!("CARGO_PKG_VERSION"))))
+        .header("webhook-id", &message.id)
+        .header("webhook-timestamp", now_s)
+        .header("webhook-signature", secret.sign(&message.id, now_s, &message.body))
+        .body(Full::new(message.body.clone()))
+}
+
+/// What a status says. A redirection is not followed: the target was checked, the other one was not.
+fn outcome(status: StatusCode, headers: &HeaderMap) -> Outcome {
+    let why = format!("status {}", status.as_u16());
+    if status.is_success() {
+        return Outcome::Taken;
+    }
+    if status == StatusCode::GONE {
+        return Outcome::Refused { why };
+    }
+    let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    Outcome::Failed { why, again_after: seconds.map(|s| Duration::from_secs(s).min(WAIT_MAX)) }
+}
+
+/// An error with its causes.
+fn reason(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Connects to addresses that are let in alone. The host is asked for here, and what was checked is what is connected to.
+#[derive(Clone)]
+struct Guarded(Reach);
+
+impl Service<Uri> for Guarded {
+    type Response = TokioIo<TcpStream>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, url: Uri) -> Self::Future {
+        let reach = self.0;
+        Box::pin(async move {
+            let connected = tokio::time::timeout(CONNECT_WITHIN, connect(reach, &url)).await;
+            connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map(TokioIo::new)
+        })
+    }
+}
+
+async fn connect(reach: Reach, url: &Uri) -> io::Result<TcpStream> {
+    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 });
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
+    for address in addresses {
+        if !reach.allows(address.ip()) {
+            failure = io::Error::new(io::ErrorKind::PermissionDenied, not_public(address.ip()));
+            continue;
+        }
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_of_the_public_internet_are_let_in() {
+        for public in [
+            "9.9.9.9",
+            "172.32.0.1",
+            "100.128.0.1",
+            "2620:fe::fe",
+            "::ffff:9.9.9.9",
+            "64:ff9b::909:909",
+            "2002:909:909::1",
+        ] {
+            assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+        for other in [
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "127.9.9.9",
+            "169.254.169.254",
+            "172.16.0.1",
+            "192.0.0.8",
+            "192.0.2.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::7f00:1",
+            "64:ff9b::a00:1",
+            "2002:7f00:1::1",
+            "fe80::1",
+            "fd00::1",
+            "ff02::1",
+            "2001:db8::1",
+            "2001::1",
+            "3fff::1",
+        ] {
+            assert!(!is_public(other.parse().unwrap()), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_webhooks_address_is_http_to_a_host_that_is_let_in() {
+        let check = |url: &str| Reach::Public.check(url).map(drop);
+        for good in ["https://crm.example/hooks?a=b", "http://crm.example:8080", "https://9.9.9.9/"] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for (wrong, rule) in [
+            ("ftp://crm.example/", "http:// or https://"),
+            ("crm.example", "http:// or https://"),
+            ("/hooks", "http:// or https://"),
+            ("https://user:secret@crm.example/", "without user"),
+            ("http://127.0.0.1:8080/", "public Internet"),
+            ("http://[::1]/", "public Internet"),
+            ("http://169.254.169.254/latest", "public Internet"),
+            ("http://a b/", "not a URL"),
+        ] {
+            let fault = check(wrong).unwrap_err();
+            assert!(fault.contains(rule), "{wrong}: {fault}");
+        }
+        assert!(check(&format!("https://crm.example/{}", "x".repeat(URL_BYTES_MAX))).unwrap_err().contains("bytes"));
+        assert!(Reach::Everywhere.check("http://127.0.0.1:8080/").is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_inside_is_not_connected_to() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url: Uri = format!("http://localhost:{}/", listener.local_addr().unwrap().port()).parse().unwrap();
+        let refused = connect(Reach::Public, &url).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        assert!(connect(Reach::Everywhere, &url).await.is_ok());
+    }
+
+    #[test]
+    fn a_status_says_whether_to_come_again() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(outcome(StatusCode::NO_CONTENT, &headers), Outcome::Taken);
+        assert_eq!(outcome(StatusCode::GONE, &headers), Outcome::Refused { why: "status 410".to_owned() });
+        let failed = |again_after| Outcome::Failed { why: "status 503".to_owned(), again_after };
+        assert_eq!(outcome(StatusCode::SERVICE_UNAVAILABLE, &headers), failed(None));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("99999999"));
+        assert_eq!(outcome(StatusCode::SERVICE_UNAVAILABLE, &headers), failed(Some(WAIT_MAX)));
+        assert!(matches!(outcome(StatusCode::FOUND, &headers), Outcome::Failed { .. }));
+    }
+}
