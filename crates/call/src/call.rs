@@ -5,12 +5,11 @@
 
 use std::collections::VecDeque;
 
-use model::event::{ErrorCode, Stamped};
-use model::plan::{Caller, Contact, Destination};
-use model::request::Treatment;
-use model::{CallState, CallUuid, ConnId, Dn, EventName, LegId, Request, TenantId, Timestamp, Token};
+use model::event::ErrorCode;
+use model::{CallState, EventName, LegId, Timestamp, Token};
 
 mod alerting;
+mod asked;
 pub(crate) mod conference;
 pub(crate) mod consultation;
 mod ending;
@@ -19,14 +18,17 @@ mod feature;
 mod hold;
 mod in_thread;
 mod incoming;
+mod input;
 mod invitation;
 mod keys;
 mod monitor;
 mod mute;
 mod offer;
 mod originate;
+mod output;
 mod party;
 mod place;
+mod playing;
 mod point;
 mod predictive;
 pub mod replacement;
@@ -40,16 +42,20 @@ mod transfer;
 mod treatment;
 mod waiting;
 
+pub use asked::Asked;
 pub use facts::BUSINESS_CALL;
 pub use feature::{PIN_TRIES_MAX, PinAnswer, TypedPin, feature_requester};
 pub use in_thread::{ConsultsFor, NewConsultation, NextNumbers};
+pub use input::{Incoming, Input};
+pub use output::{Limit, Output};
 pub use party::{LegProgress, Observes, Party, PartyNo};
 pub use place::{Parked, Replaced, Replacement};
+pub use playing::{Ended, Playing, Purpose};
 pub use point::Point;
 pub use seat::{HeardBy, Seat};
 pub use state::{
-    Asked, CallSnapshot, Ended, Feature, HoldAsked, HoldWay, Invitation, InvitationStep, Offer, Originating,
-    OriginatingStep, PinAsk, Playing, Purpose, Recall, Routing, Stage, Transfer, Waiting,
+    CallSnapshot, Feature, HoldAsked, HoldWay, Invitation, InvitationStep, Offer, Originating, OriginatingStep, PinAsk,
+    Recall, Routing, Stage, Transfer, Waiting,
 };
 pub use timer::{Timer, Timers};
 
@@ -94,233 +100,6 @@ pub const PROMPT_PIN: &str = "enter-pin";
 pub const PROMPT_PIN_AGAIN: &str = "enter-pin-again";
 /// Played when a feature code was refused.
 pub const PROMPT_REFUSED: &str = "error";
-
-/// How a new call arrives.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Incoming {
-    /// The tenant.
-    pub tenant: TenantId,
-    /// The call's id, never used before.
-    pub conn_id: ConnId,
-    /// The call's global id.
-    pub uuid: CallUuid,
-    /// The owner's fencing token.
-    pub token: Token,
-    /// The caller, as the edge has established it.
-    pub caller: Caller,
-    /// The dialled number.
-    pub dialled: String,
-}
-
-/// An input of a call.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Input {
-    /// The dial plan's answer to question `ask`.
-    DialPlan {
-        /// The number of the question.
-        ask: u32,
-        /// The destination of the number.
-        destination: Destination,
-    },
-    /// The leg alerts.
-    LegRinging(LegId),
-    /// The leg has answered. For the caller's leg: our answer with its audio is on the way.
-    LegAnswered(LegId),
-    /// The leg refused with this SIP status, or could not be reached. For the caller's leg: it cannot be answered.
-    LegFailed {
-        /// The leg.
-        leg: LegId,
-        /// The SIP status.
-        status: u16,
-    },
-    /// The party hung up or cancelled.
-    LegReleased(LegId),
-    /// The party has vanished: it sends no audio, or does not answer a refresh.
-    LegDead(LegId),
-    /// The party has put us on hold, or our request to do so succeeded.
-    LegHeld(LegId),
-    /// The party has retrieved us from hold, or our request to do so succeeded.
-    LegRetrieved(LegId),
-    /// The party's phone transfers the call to this number by itself.
-    LegTransfers {
-        /// The leg.
-        leg: LegId,
-        /// The destination.
-        to: Dn,
-    },
-    /// The phone refused our request to hold or retrieve.
-    HoldRefused(LegId),
-    /// The phone does not support a request to answer.
-    AnswerRefused(LegId),
-    /// Treatment `id` has started to play.
-    TreatmentStarted {
-        /// The treatment.
-        id: u32,
-    },
-    /// Treatment `id` has ended.
-    TreatmentEnded {
-        /// The treatment.
-        id: u32,
-        /// The cause.
-        cause: Ended,
-        /// The collected digits.
-        digits: String,
-    },
-    /// A request from a client, an application or the auditor.
-    Request(Request),
-    /// A request to consult, with the ids of the call that may begin.
-    Consult {
-        /// The request.
-        request: Request,
-        /// The consultation's id, never used before.
-        conn_id: ConnId,
-        /// Its global id.
-        uuid: CallUuid,
-    },
-    /// The answer to question `ask` about the PIN.
-    PinAnswered {
-        /// The number of the question.
-        ask: u32,
-        /// The answer.
-        answer: PinAnswer,
-    },
-    /// The phone on this leg joins the other sides of two calls of its own, each on a leg of its own, and leaves them.
-    LegTransfersTo {
-        /// The leg that is told how it went.
-        leg: LegId,
-        /// The other one.
-        other: LegId,
-    },
-    /// The outcome of the agent request of a feature code.
-    AgentAnswered {
-        /// Whether it was carried out.
-        done: bool,
-    },
-    /// Ends the call: its owner failed while processing it, or the call has reached a limit of work.
-    Fault,
-}
-
-/// An action that the call requests, or a fact that it publishes.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(clippy::large_enum_variant, reason = "most outputs are facts; a box would cost an allocation for each")]
-pub enum Output {
-    /// A fact, to be published.
-    Fact(Stamped),
-    /// Ask the dial plan; the answer comes as [`Input::DialPlan`] with the same number.
-    AskDialPlan {
-        /// The number of the question.
-        ask: u32,
-        /// In whose name: who calls, who transfers, or the route point that has the call.
-        by: Caller,
-        /// The number to look up.
-        dialled: String,
-    },
-    /// The call waits for an application: add an entry to the stream of new calls.
-    NewCall {
-        /// The route point.
-        point: Dn,
-        /// The application.
-        application: String,
-    },
-    /// Query the PIN of the agent on the calling phone's place; the answer comes as [`Input::PinAnswered`].
-    AskPin {
-        /// The number of the question.
-        ask: u32,
-        /// The typed PIN; `None` queries the PIN's number of digits.
-        typed: Option<TypedPin>,
-    },
-    /// A request about the agent on the calling phone, for the stream of requests.
-    AgentRequest(Request),
-    /// Tell the caller on this leg that the far end rings.
-    AlertCaller(LegId),
-    /// Answer the caller's leg, with audio.
-    AnswerCaller(LegId),
-    /// Refuse the caller's leg; hang up if it was answered in between.
-    RejectCaller {
-        /// The leg.
-        leg: LegId,
-        /// The status of the refusal.
-        status: u16,
-    },
-    /// Ring a phone on a new leg.
-    RingLeg {
-        /// The new leg.
-        leg: LegId,
-        /// The DN that rings, or the number outside.
-        dn: Dn,
-        /// The contact to ring.
-        contact: Contact,
-        /// The number that it shows, if not that of who calls.
-        shows: Option<String>,
-    },
-    /// Stop ringing.
-    CancelLeg(LegId),
-    /// Ask the ringing phone to answer. It answers as if its user had done so, or [`Input::AnswerRefused`] comes.
-    AskAnswer(LegId),
-    /// Hang up.
-    ReleaseLeg(LegId),
-    /// Ask the phone to hold.
-    HoldLeg(LegId),
-    /// Ask the phone to retrieve the call.
-    RetrieveLeg(LegId),
-    /// Send digits to those who hear the leg, as if its phone had pressed them.
-    SendKeys {
-        /// The leg.
-        leg: LegId,
-        /// The digits.
-        digits: String,
-    },
-    /// Tell a phone how the transfer goes that it asked for; its leg is released after a success.
-    TransferOutcome {
-        /// The leg.
-        leg: LegId,
-        /// As a SIP status.
-        status: u16,
-    },
-    /// Play something to a leg.
-    StartTreatment {
-        /// The leg that hears it.
-        leg: LegId,
-        /// The treatment's number, repeated in the reports of its start and end.
-        id: u32,
-        /// The treatment.
-        treatment: Treatment,
-    },
-    /// Stop playing; a later report of its end is ignored.
-    StopTreatment {
-        /// The leg that hears it.
-        leg: LegId,
-        /// The treatment.
-        id: u32,
-    },
-    /// The call is over; nothing follows.
-    Over,
-}
-
-/// A limit that a call has reached and that has ended it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Limit {
-    /// The call reached [`FACTS_MAX`].
-    Facts,
-    /// The call reached [`OUTPUTS_MAX`].
-    Outputs,
-    /// The call reached [`TIMERS_PER_TURN`].
-    Timers,
-}
-
-impl Limit {
-    /// All limits.
-    pub const ALL: [Self; 3] = [Self::Facts, Self::Outputs, Self::Timers];
-
-    /// A short name, stable for programs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Facts => "facts",
-            Self::Outputs => "outputs",
-            Self::Timers => "timers",
-        }
-    }
-}
 
 /// A call. See the module for its drive loop.
 #[derive(Clone, Debug)]

@@ -9,9 +9,10 @@ use model::event::ErrorCode;
 use model::plan::{Caller, Destination};
 use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 
+use super::asked::Asked;
 use super::facts::answering;
 use super::point::Point;
-use super::state::{Asked, CallSnapshot, Invitation, InvitationStep, Offer, Routing, Stage};
+use super::state::{CallSnapshot, Invitation, InvitationStep, Offer, Routing, Stage};
 use super::timer::Timer;
 use super::{Call, Output};
 

@@ -3,11 +3,12 @@
 use model::event::ErrorCode;
 use model::{CallState, ConnId, DnRole, EventName, LegId, Timestamp, UserData};
 
+use super::asked::Asked;
 use super::consultation::came_from;
 use super::ending::Ending;
 use super::facts::answering;
 use super::party::{LegProgress, Party, PartyNo};
-use super::state::{Asked, Stage};
+use super::state::Stage;
 use super::{Call, Output};
 
 impl Call {

@@ -4,11 +4,13 @@ use model::plan::{Caller, Destination};
 use model::request::{Request, RequestKind, Treatment};
 use model::{CallState, CallUuid, ConnId, Dn, EventName, LegId, Timestamp, UserData};
 
+use super::asked::Asked;
 use super::facts::answering;
 use super::in_thread::{ConsultsFor, NewConsultation};
 use super::party::{LegProgress, Party, PartyNo};
+use super::playing::Purpose;
 use super::point::Point;
-use super::state::{Asked, CallSnapshot, Offer, Purpose, Recall, Stage, Transfer};
+use super::state::{CallSnapshot, Offer, Recall, Stage, Transfer};
 use super::timer::{LIFETIME, Timer};
 use super::{Call, Incoming, Output};
 use model::event::ErrorCode;

@@ -2,9 +2,10 @@
 
 use model::{CallState, EventName, Timestamp};
 
+use super::asked::Asked;
 use super::facts::answering;
 use super::party::{LegProgress, PartyNo};
-use super::state::{Asked, Stage};
+use super::state::Stage;
 use super::{Call, Output};
 
 /// The reason for a call's end and the party that caused it.

@@ -3,9 +3,10 @@
 use model::event::{ErrorCode, Event, Stamped};
 use model::{CallState, DnRole, EventId, EventName, Request, Seq, Subject, Timestamp};
 
+use super::asked::Asked;
 use super::party::{LegProgress, Party, PartyNo};
 use super::point::Point;
-use super::state::{Asked, Offer, Stage};
+use super::state::{Offer, Stage};
 use super::{Call, Output};
 
 /// Marks events of calls that came through a route point: only these make an agent busy.
@@ -156,11 +157,4 @@ pub(crate) fn answering(mut event: Event, asked: &Asked) -> Event {
     event.reference = asked.reference;
     event.requester = Some(asked.requester.clone());
     event
-}
-
-impl Asked {
-    /// The origin of this request.
-    pub(crate) fn by(request: &Request) -> Self {
-        Self { this_dn: request.this_dn.clone(), requester: request.requester.clone(), reference: request.reference }
-    }
 }

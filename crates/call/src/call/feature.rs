@@ -7,7 +7,8 @@ use model::plan::{Caller, FeatureCode};
 use model::request::{RequestKind, Treatment};
 use model::{ReferenceId, Request, Timestamp, UserData, WorkMode};
 
-use super::state::{Ended, Feature, PinAsk, Purpose, Stage};
+use super::playing::{Ended, Purpose};
+use super::state::{Feature, PinAsk, Stage};
 use super::timer::{AGENT_ANSWER, Timer};
 use super::{
     Call, Output, PROMPT_LOGGED_IN, PROMPT_LOGGED_OUT, PROMPT_NOT_READY, PROMPT_PIN, PROMPT_PIN_AGAIN, PROMPT_READY,

@@ -4,9 +4,11 @@ use model::event::ErrorCode;
 use model::request::Treatment;
 use model::{EventName, LegId, Timestamp};
 
+use super::asked::Asked;
 use super::facts::answering;
 use super::party::{LegProgress, Party};
-use super::state::{Asked, HoldAsked, HoldWay, Playing, Purpose, Stage};
+use super::playing::{Playing, Purpose};
+use super::state::{HoldAsked, HoldWay, Stage};
 use super::timer::{HOLD_ANSWER, Timer};
 use super::{Call, HOLD_MUSIC, Output};
 

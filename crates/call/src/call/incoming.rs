@@ -6,8 +6,9 @@ use model::{CallState, Dn, Timestamp, UserData};
 
 use super::ending::Ending;
 use super::party::LegProgress;
+use super::playing::Purpose;
 use super::point::Point;
-use super::state::{Offer, Purpose, Routing, Stage};
+use super::state::{Offer, Routing, Stage};
 use super::timer::{DIAL_PLAN, LIFETIME, Timer};
 use super::{Call, Output};
 

@@ -7,10 +7,11 @@ use model::plan::{Caller, Destination};
 use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp};
 
 use super::alerting::not_a_target;
+use super::asked::Asked;
 use super::facts::answering;
 use super::offer::{more_telling, refusal_state};
 use super::party::{LegProgress, PartyNo};
-use super::state::{Asked, Invitation, InvitationStep, Offer, Stage};
+use super::state::{Invitation, InvitationStep, Offer, Stage};
 use super::timer::{RING_MAX, RING_MIN, Timer};
 use super::{Call, Output, PARTIES_MAX};
 

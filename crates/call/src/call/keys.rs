@@ -3,9 +3,10 @@
 use model::event::ErrorCode;
 use model::{EventName, Timestamp};
 
+use super::asked::Asked;
 use super::facts::answering;
 use super::party::LegProgress;
-use super::state::{Asked, Stage};
+use super::state::Stage;
 use super::{Call, Output};
 
 /// The most digits of one request.

@@ -8,9 +8,10 @@ use model::plan::Caller;
 use model::request::MonitorMode;
 use model::{CallState, Dn, DnRole, EventName, Timestamp};
 
+use super::asked::Asked;
 use super::facts::answering;
 use super::party::{LegProgress, Observes, Party, PartyNo};
-use super::state::{Asked, Invitation, InvitationStep, Stage};
+use super::state::{Invitation, InvitationStep, Stage};
 use super::{Call, OBSERVERS_MAX, Output, PARTIES_MAX};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;

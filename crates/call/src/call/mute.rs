@@ -4,9 +4,10 @@ use model::event::ErrorCode;
 use model::{Dn, EventName, Timestamp};
 
 use super::Call;
+use super::asked::Asked;
 use super::facts::answering;
 use super::party::{LegProgress, Party};
-use super::state::{Asked, Stage};
+use super::state::Stage;
 
 /// What is changed.
 #[derive(Clone, Copy, Debug)]

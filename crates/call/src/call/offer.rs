@@ -9,8 +9,9 @@ use model::{AgentId, CallState, Dn, DnRole, EventName, LegId, Timestamp, UserDat
 use super::ending::Ending;
 use super::facts::answering;
 use super::party::{LegProgress, Party, PartyNo};
+use super::playing::Purpose;
 use super::point::Point;
-use super::state::{Offer, Purpose, Stage};
+use super::state::{Offer, Stage};
 use super::timer::{RECALLS_MAX, RING_MAX, RING_MIN, Timer};
 use super::{Call, FORK_MAX, Output};
 

@@ -10,11 +10,12 @@ use model::plan::{Contact, Destination};
 use model::{CallState, EventName, LegId, Timestamp, UserData};
 
 use super::alerting::not_a_target;
+use super::asked::Asked;
 use super::ending::Ending;
 use super::facts::answering;
 use super::offer::{more_telling, refusal_state};
 use super::party::{LegProgress, Party, PartyNo};
-use super::state::{Asked, Originating, OriginatingStep, Stage};
+use super::state::{Originating, OriginatingStep, Stage};
 use super::timer::{LIFETIME, RING_MAX, RING_MIN, Timer};
 use super::{Call, CallSnapshot, Incoming, Output};
 

@@ -5,9 +5,10 @@ use model::plan::{Caller, Destination};
 use model::{CallState, EventName, Timestamp, UserData};
 
 use super::alerting::not_a_target;
+use super::asked::Asked;
 use super::facts::answering;
 use super::point::Point;
-use super::state::{Asked, Offer, Originating, OriginatingStep, Stage};
+use super::state::{Offer, Originating, OriginatingStep, Stage};
 use super::timer::{LIFETIME, Timer};
 use super::{Call, CallSnapshot, Incoming};
 

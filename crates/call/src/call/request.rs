@@ -5,10 +5,12 @@ use model::request::{RequestKind, RouteTo, Treatment};
 use model::{CallState, Event, EventName, ReferenceId, Request, Timestamp, UserData, Value};
 
 use super::Call;
+use super::asked::Asked;
 use super::ending::Ending;
 use super::facts::answering;
 use super::mute::Sense;
-use super::state::{Asked, HoldWay, Playing, Purpose, Routing, Stage};
+use super::playing::{Playing, Purpose};
+use super::state::{HoldWay, Routing, Stage};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;
 

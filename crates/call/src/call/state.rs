@@ -3,12 +3,14 @@
 use model::event::CallRef;
 use model::plan::FeatureCode;
 use model::plan::{Caller, Service};
-use model::request::{MonitorMode, Treatment};
-use model::{AgentId, CallType, CallUuid, ConnId, Dn, LegId, ReferenceId, TenantId, Timestamp, Token, UserData};
+use model::request::MonitorMode;
+use model::{AgentId, CallType, CallUuid, ConnId, Dn, LegId, TenantId, Timestamp, Token, UserData};
 
+use super::asked::Asked;
 use super::in_thread::{ConsultsFor, NewConsultation, NextNumbers};
 use super::party::{LegProgress, Party, PartyNo};
 use super::place::{Parked, Replacement};
+use super::playing::Playing;
 use super::point::Point;
 use super::timer::Timers;
 use super::{CALLER_LEG, Incoming};
@@ -329,17 +331,6 @@ pub struct Routing {
     pub asked: Option<Asked>,
 }
 
-/// The origin of a request.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Asked {
-    /// The DN that the request names as its own (`ThisDN`).
-    pub this_dn: Dn,
-    /// The subject of the client's token.
-    pub requester: String,
-    /// The reference number that the client chose.
-    pub reference: ReferenceId,
-}
-
 /// A single-step transfer or a consultation whose destination is being looked up. The party stays connected until it is known.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transfer {
@@ -447,51 +438,6 @@ pub struct PinAsk {
     pub digits: u8,
     /// Failed tries: a wrong PIN or no digit at all.
     pub tries: u8,
-}
-
-/// A treatment that plays on a leg.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Playing {
-    /// Its number.
-    pub id: u32,
-    /// The leg that hears it.
-    pub leg: LegId,
-    /// The treatment.
-    pub treatment: Treatment,
-    /// Its purpose.
-    pub purpose: Purpose,
-    /// Whether it was handed to media. On the caller's leg it waits until that leg is answered.
-    pub issued: bool,
-    /// Whether media has reported its start.
-    pub started: bool,
-}
-
-/// The purpose of a treatment.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Purpose {
-    /// An application asked for it: its start and end are events.
-    Applied(Asked),
-    /// The caller hears that a phone rings.
-    RingBack,
-    /// The other side has put this leg on hold.
-    HoldMusic,
-    /// The caller types the agent's PIN.
-    Pin,
-    /// A prompt of the switch itself; the call is released when it ends.
-    Service,
-}
-
-/// Why a treatment is over.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ended {
-    /// It played to its end.
-    Completed,
-    /// Digits were collected, or the time to type them has passed.
-    Collected,
-    /// It was stopped.
-    Stopped,
-    /// It could not be played.
-    Failed,
 }
 
 /// Hold or retrieve.

@@ -6,13 +6,14 @@ use model::plan::{Caller, Destination};
 use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 
 use super::alerting::not_a_target;
+use super::asked::Asked;
 use super::ending::Ending;
 use super::facts::answering;
 use super::in_thread::NewConsultation;
 use super::offer::failed_target;
 use super::party::{LegProgress, Party, PartyNo};
 use super::point::Point;
-use super::state::{Asked, Offer, Recall, Stage, Transfer};
+use super::state::{Offer, Recall, Stage, Transfer};
 use super::timer::{RECALL_AGAIN, Timer};
 use super::{Call, Output};
 

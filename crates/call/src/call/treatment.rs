@@ -5,10 +5,12 @@ use std::time::Duration;
 use model::request::Treatment;
 use model::{CallState, EventName, LegId, Timestamp};
 
+use super::asked::Asked;
 use super::ending::Ending;
 use super::facts::answering;
 use super::party::{LegProgress, Party};
-use super::state::{Asked, Ended, Playing, Purpose, Stage};
+use super::playing::{Ended, Playing, Purpose};
+use super::state::Stage;
 use super::timer::{MUSIC_MIN, QUIET, TREATMENT, Timer};
 use super::{CALLER_LEG, Call, Output};
 

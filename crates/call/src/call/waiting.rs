@@ -5,10 +5,11 @@ use model::plan::{Caller, Destination};
 use model::request::RouteTo;
 use model::{CallState, Dn, DnRole, EventName, Timestamp, UserData};
 
+use super::asked::Asked;
 use super::ending::Ending;
 use super::facts::answering;
 use super::point::Point;
-use super::state::{Asked, Offer, Routing, Stage, Waiting};
+use super::state::{Offer, Routing, Stage, Waiting};
 use super::timer::{INSTRUCTION, QUIET, Timer};
 use super::{Call, DEFAULT_ROUTES_MAX, Output, PARKS_MAX};
 
