@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 
 use model::event::ErrorCode;
-use model::{CallState, EventName, LegId, Timestamp, Token};
+use model::plan::Forwards;
+use model::{CallState, Dn, EventName, LegId, Timestamp, Token};
 
 mod alerting;
 mod asked;
@@ -15,6 +16,7 @@ pub(crate) mod consultation;
 mod ending;
 mod facts;
 mod feature;
+mod forwarding;
 mod hold;
 mod in_thread;
 mod incoming;
@@ -40,6 +42,7 @@ mod tests;
 pub mod timer;
 mod transfer;
 mod treatment;
+mod trunks;
 mod waiting;
 
 pub use asked::Asked;
@@ -54,8 +57,8 @@ pub use playing::{Ended, Playing, Purpose};
 pub use point::Point;
 pub use seat::{HeardBy, Seat};
 pub use state::{
-    CallSnapshot, Feature, HoldAsked, HoldWay, Invitation, InvitationStep, Offer, Originating, OriginatingStep, PinAsk,
-    Recall, Routing, Stage, Transfer, Waiting,
+    CallSnapshot, Feature, Forwarding, HoldAsked, HoldWay, Invitation, InvitationStep, Offer, Originating,
+    OriginatingStep, PinAsk, Recall, Routing, Stage, Transfer, Waiting,
 };
 pub use timer::{Timer, Timers};
 
@@ -78,7 +81,7 @@ pub const OUTPUTS_MAX: usize = 1_024;
 pub const PARTIES_MAX: usize = 50;
 /// The most who monitor a call.
 pub const OBSERVERS_MAX: usize = 10;
-/// The most timers that one turn handles; reaching it ends the call. A call has nine timers at most, one of each kind.
+/// The most timers that one turn handles; reaching it ends the call. A call has eleven timers at most, one of each kind.
 pub const TIMERS_PER_TURN: usize = 16;
 
 /// The leg of the incoming call.
@@ -94,6 +97,8 @@ pub const PROMPT_LOGGED_OUT: &str = "logged-out";
 pub const PROMPT_READY: &str = "ready";
 /// Played when a feature code has made the agent not ready.
 pub const PROMPT_NOT_READY: &str = "not-ready";
+/// A confirmation tone, played when a feature code has changed what the phone does with calls.
+pub const PROMPT_CONFIRMED: &str = "confirmed";
 /// Asks for the agent's PIN.
 pub const PROMPT_PIN: &str = "enter-pin";
 /// Asks for the PIN again after a wrong or empty one.
@@ -109,6 +114,22 @@ pub struct Call {
     reached: Option<Limit>,
     /// A consultation whose destination is known: the thread begins it.
     begun: Option<Consultation>,
+    /// Who forwarded the call to the destination in hand.
+    forwarded: Forwarded,
+}
+
+impl Forwarded {
+    /// Nobody did.
+    const NONE: Self = Self { by: Vec::new(), next: Forwards { busy: false, no_answer: false } };
+}
+
+/// Who forwarded a call, and whether its destination forwards it in turn.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Forwarded {
+    /// The DNs that did, in order.
+    pub(crate) by: Vec<Dn>,
+    /// Which calls the destination forwards.
+    pub(crate) next: Forwards,
 }
 
 impl Call {
@@ -131,7 +152,7 @@ impl Call {
 
     /// Continues from a snapshot. The first wake-up, which is immediate, handles the timers that are due already.
     pub const fn restore(snapshot: CallSnapshot) -> Self {
-        Self { s: snapshot, outputs: VecDeque::new(), reached: None, begun: None }
+        Self { s: snapshot, outputs: VecDeque::new(), reached: None, begun: None, forwarded: Forwarded::NONE }
     }
 
     /// A snapshot of the call. Undrained outputs are not in it.
@@ -188,7 +209,7 @@ impl Call {
 
     fn take(&mut self, input: Input, now: Timestamp) {
         match input {
-            Input::DialPlan { ask, destination } => self.dial_plan_answered(ask, destination, now),
+            Input::DialPlan { ask, answer } => self.dial_plan_answered(ask, answer, now),
             Input::LegRinging(leg) => self.leg_ringing(leg, now),
             Input::LegAnswered(leg) if self.s.calls_on(leg) => self.caller_answered(now),
             Input::LegAnswered(leg) if self.replaces_on(leg) => self.replaces(now),
@@ -198,6 +219,7 @@ impl Call {
             }
             Input::LegFailed { leg, .. } if self.replaces_on(leg) => self.s.replacement = None,
             Input::LegFailed { leg, status } => self.leg_failed(leg, status, now),
+            Input::LegUnreachable { leg, status } => self.leg_unreachable(leg, status, now),
             Input::LegReleased(leg) => self.leg_gone(leg, CallState::Ok, now),
             Input::LegDead(leg) => self.leg_gone(leg, CallState::Dropped, now),
             Input::LegHeld(leg) => self.leg_hold(leg, HoldWay::Hold, now),
@@ -231,6 +253,7 @@ impl Call {
                 }
                 Timer::NoAnswer if matches!(self.s.stage, Stage::Parked(_)) => self.parked_too_long(now),
                 Timer::NoAnswer => self.offer_failed(CallState::NoAnswer, 480, now),
+                Timer::Trunk => self.trunk_silent(now),
                 Timer::Treatment => self.treatment_overdue(now),
                 Timer::AgentAnswer => self.feature_overdue(now),
                 Timer::HoldAnswer => self.hold_overdue(now),

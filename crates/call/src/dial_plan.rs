@@ -1,14 +1,32 @@
 //! The dial plan: what a dialled number means for a tenant. Pure functions over the tenant's plan.
+//!
+//! The order in which a number is looked up:
+//!
+//! 1. emergency numbers, which nothing else of the plan can stop;
+//! 2. feature codes;
+//! 3. the tenant's own numbers, phones and route points; a number with business hours leads elsewhere while it is closed;
+//! 4. outside: translated, not blocked, and then by the trunks with the longest prefix.
 
 use std::collections::HashMap;
 
-use model::Dn;
-use model::plan::{Caller, Contact, Destination, FeatureCode, Outside, Service};
+use model::plan::{Answer, Caller, Destination, FeatureCode, Service};
+use model::request::ForwardMode;
+use model::{Dn, Entropy, Timestamp};
+
+mod forwarding;
+mod outside;
+mod pattern;
+mod rules;
+mod schedule;
+
+pub use forwarding::{AtPhone, FORWARDS_MAX, PhoneSettings, forwarded_by};
+pub use outside::{OutsideTrunk, TRUNKS_TRIED_MAX};
+pub use pattern::{PATTERN_MAX, Pattern, PatternError};
+pub use rules::{Blocked, CallerIdRule, DialRules, EmergencyNumber, RULES_MAX, Translation};
+pub use schedule::{LINES_MAX, Schedule, ScheduleError};
 
 /// How long a phone rings unless its configuration says otherwise, in milliseconds.
 pub const NO_ANSWER_DEFAULT_MS: u64 = 15_000;
-/// How long a number outside may ring, in milliseconds: a carrier itself ends most calls sooner.
-pub const OUTSIDE_NO_ANSWER_MS: u64 = 90_000;
 /// The longest dialled number that is looked up, in bytes; a longer one is unknown (E.164 has 15 digits).
 pub const DIALLED_MAX: usize = 64;
 
@@ -31,28 +49,64 @@ pub struct TenantPlan {
     pub international_prefix: Option<String>,
     /// The trunks by which calls go out.
     pub trunks: Vec<OutsideTrunk>,
+    /// The business hours of numbers.
+    pub hours: HashMap<String, BusinessHours>,
+    /// Rules about dialled numbers.
+    pub rules: DialRules,
 }
 
-/// A trunk by which calls go out.
+/// When a number is open, and where it leads else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutsideTrunk {
-    /// Its name.
+pub struct BusinessHours {
+    /// The schedule's name.
     pub name: String,
-    /// What the numbers that lead to it begin with. Of several trunks, that with the longest prefix takes a call.
-    pub prefix: String,
-    /// Where it takes calls: `host:port`, with `;transport=tcp` where that is wanted.
-    pub contact: String,
-    /// The number that is shown to who is called.
-    pub caller_id: Option<String>,
+    /// When it is open.
+    pub schedule: Schedule,
+    /// The DN or service that takes calls while it is closed.
+    pub closed: Dn,
+}
+
+/// A number to be looked up.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// In whose name.
+    pub caller: &'a Caller,
+    /// The number, as it was dialled.
+    pub dialled: &'a str,
+    /// The time.
+    pub now: Timestamp,
+    /// Whether a phone forwards a call there.
+    pub is_forwarded: bool,
 }
 
 /// A feature code with its action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DialledCode {
     /// The action.
-    pub code: FeatureCode,
+    pub code: CodeAction,
     /// Whether the agent must type a PIN first.
     pub ask_pin: bool,
+}
+
+/// What a feature code does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeAction {
+    /// Logs the agent of the phone in.
+    Login,
+    /// Logs the agent out.
+    Logout,
+    /// The agent takes calls.
+    Ready,
+    /// The agent takes no calls.
+    NotReady,
+    /// No call rings at the phone.
+    DndOn,
+    /// Calls ring there again.
+    DndOff,
+    /// Calls go on to the number that is dialled behind the code.
+    Forward(ForwardMode),
+    /// Calls go nowhere else any more.
+    ForwardOff,
 }
 
 /// The target of a number.
@@ -84,28 +138,50 @@ pub struct RoutePoint {
     pub default_dn: Option<Dn>,
 }
 
-/// Resolves a dialled number to its destination. `contacts` gives the registrations of a phone, newest first.
-pub fn resolve(
-    plan: &TenantPlan,
-    caller: &Caller,
-    dialled: &str,
-    contacts: impl FnOnce(&Dn) -> Vec<Contact>,
-) -> Destination {
-    let Some(number) = normalise(plan, dialled) else {
-        return unknown();
-    };
-    if let Some(code) = plan.feature_codes.get(&number) {
-        return feature(*code, caller);
+/// Resolves a dialled number to its destination. A phone's registrations are not known here: it comes without contacts. `entropy` draws
+/// among trunks of equal priority.
+pub fn resolve(plan: &TenantPlan, question: &Question<'_>, entropy: &mut dyn Entropy) -> Answer {
+    let Some(typed) = typed(question.dialled) else { return unknown().into() };
+    if let (Some(rule), Caller::Phone(_)) = (plan.rules.emergency(&typed), question.caller) {
+        if question.is_forwarded {
+            return reject(403, "calls are not forwarded to emergency numbers").into();
+        }
+        return outside::emergency(plan, rule, &typed);
     }
-    let inside = match plan.numbers.get(&number) {
-        Some(NumberTarget::Service(service)) => return Destination::Service(service.clone()),
-        Some(NumberTarget::Dn(dn)) => internal(plan, dn.as_str(), contacts),
-        None => internal(plan, &number, contacts),
+    let mut notes = Vec::new();
+    let number = with_country(plan, translated(plan, typed, &mut notes));
+    if let Some(code) = feature(plan, question.caller, &number) {
+        let forwarded = || reject(403, "calls are not forwarded to feature codes");
+        return if question.is_forwarded { forwarded() } else { code }.into();
+    }
+    let destination = match closed(plan, &number, question.now) {
+        Some(hours) => {
+            notes.push(format!("closed by the schedule {}", hours.name));
+            inside(plan, hours.closed.as_str()).unwrap_or_else(unknown)
+        }
+        None => match inside(plan, &number) {
+            Some(inside) => inside,
+            None => outside::lead_out(plan, question.caller, &number, entropy, &mut notes),
+        },
     };
-    inside.unwrap_or_else(|| outside(plan, caller, &number))
+    Answer { notes, ..destination.into() }
 }
 
-fn internal(plan: &TenantPlan, number: &str, contacts: impl FnOnce(&Dn) -> Vec<Contact>) -> Option<Destination> {
+/// The business hours of a number that is closed now.
+fn closed<'a>(plan: &'a TenantPlan, number: &str, now: Timestamp) -> Option<&'a BusinessHours> {
+    plan.hours.get(number).filter(|hours| !hours.schedule.is_open(now))
+}
+
+/// What the number is within the tenant.
+fn inside(plan: &TenantPlan, number: &str) -> Option<Destination> {
+    match plan.numbers.get(number) {
+        Some(NumberTarget::Service(service)) => Some(Destination::Service(service.clone())),
+        Some(NumberTarget::Dn(dn)) => internal(plan, dn.as_str()),
+        None => internal(plan, number),
+    }
+}
+
+fn internal(plan: &TenantPlan, number: &str) -> Option<Destination> {
     if let Some(point) = plan.route_points.get(number) {
         return Some(Destination::RoutePoint {
             dn: point.dn.clone(),
@@ -116,38 +192,36 @@ fn internal(plan: &TenantPlan, number: &str, contacts: impl FnOnce(&Dn) -> Vec<C
     let extension = plan.extensions.get(number)?;
     Some(Destination::Extension {
         dn: extension.dn.clone(),
-        contacts: contacts(&extension.dn),
+        contacts: Vec::new(),
         no_answer_ms: extension.no_answer_ms,
     })
 }
 
-/// The trunk that leads to a number outside.
-fn outside(plan: &TenantPlan, caller: &Caller, number: &str) -> Destination {
-    let leads = |trunk: &&OutsideTrunk| number.starts_with(&trunk.prefix);
-    // The first of those with equal prefixes.
-    let trunk = plan.trunks.iter().filter(leads).rev().max_by_key(|trunk| trunk.prefix.len());
-    let is_diallable = number.bytes().all(|byte| byte.is_ascii_digit() || b"+*#".contains(&byte))
-        && number.bytes().any(|byte| byte.is_ascii_digit());
-    let (Some(trunk), true, Ok(dn)) = (trunk, is_diallable, Dn::parse(number)) else { return unknown() };
-    match caller {
-        Caller::Phone(_) => Destination::Outside(Outside {
-            number: dn,
-            trunk: trunk.name.clone(),
-            contact: Contact { uri: format!("sip:{}@{}", number.replace('#', "%23"), trunk.contact), path: Vec::new() },
-            caller_id: trunk.caller_id.clone(),
-            no_answer_ms: OUTSIDE_NO_ANSWER_MS,
-        }),
-        // Whoever reaches a tenant from outside must not call elsewhere at its cost.
-        Caller::Trunk { .. } => reject(403, "calls from outside do not go out again"),
-    }
-}
-
-fn feature(dialled: DialledCode, caller: &Caller) -> Destination {
-    match caller {
-        Caller::Phone(_) => Destination::FeatureCode { code: dialled.code, ask_pin: dialled.ask_pin },
+/// The feature code that was dialled, with the number behind it.
+fn feature(plan: &TenantPlan, caller: &Caller, number: &str) -> Option<Destination> {
+    // Of several codes that a number begins with, the longest was meant.
+    let begins = |(code, _): &(&String, &DialledCode)| number.starts_with(code.as_str());
+    let (code, dialled) = plan.feature_codes.iter().filter(begins).max_by_key(|(code, _)| code.len())?;
+    let behind = number.get(code.len()..).unwrap_or_default();
+    let code = match (dialled.code, behind) {
+        (CodeAction::Forward(mode), _) if !behind.is_empty() => FeatureCode::Forward(mode, Dn::parse(behind).ok()?),
+        (CodeAction::Forward(_), _) => {
+            return Some(reject(484, "the number to which calls go is dialled behind the code"));
+        }
+        (_, behind) if !behind.is_empty() => return None,
+        (CodeAction::Login, _) => FeatureCode::Login,
+        (CodeAction::Logout, _) => FeatureCode::Logout,
+        (CodeAction::Ready, _) => FeatureCode::Ready,
+        (CodeAction::NotReady, _) => FeatureCode::NotReady,
+        (CodeAction::DndOn, _) => FeatureCode::DndOn,
+        (CodeAction::DndOff, _) => FeatureCode::DndOff,
+        (CodeAction::ForwardOff, _) => FeatureCode::ForwardOff,
+    };
+    Some(match caller {
+        Caller::Phone(_) => Destination::FeatureCode { code, ask_pin: dialled.ask_pin },
         // A caller behind a trunk must not log agents in.
         Caller::Trunk { .. } => reject(403, "feature codes are for the tenant's phones"),
-    }
+    })
 }
 
 fn unknown() -> Destination {
@@ -158,11 +232,35 @@ fn reject(status: u16, reason: &str) -> Destination {
     Destination::Reject { status, reason: reason.to_owned() }
 }
 
+/// Whether a number is the plan's own: it is then what was dialled, whatever else it could mean.
+fn is_own(plan: &TenantPlan, number: &str) -> bool {
+    plan.extensions.contains_key(number)
+        || plan.route_points.contains_key(number)
+        || plan.numbers.contains_key(number)
+        || plan.feature_codes.contains_key(number)
+}
+
+/// The number for which the typed one stands.
+fn translated(plan: &TenantPlan, typed: String, notes: &mut Vec<String>) -> String {
+    match plan.rules.translation(&typed).filter(|_| !is_own(plan, &typed)) {
+        Some(rule) => {
+            notes.push(format!("translated by the rule {}", rule.name));
+            rule.apply(&typed)
+        }
+        None => typed,
+    }
+}
+
 /// Normalises a dialled text to the form of the plan's keys.
 ///
 /// Removes `tel:` and `sip:` with everything from `@` or `;` on, and the visual separators of RFC 3966 section 5.1.1;
 /// turns international and national prefixes into `+`. Returns `None` when no diallable character is left.
 pub fn normalise(plan: &TenantPlan, dialled: &str) -> Option<String> {
+    Some(with_country(plan, typed(dialled)?))
+}
+
+/// The number that was typed, without what a phone or a person writes around it.
+fn typed(dialled: &str) -> Option<String> {
     if dialled.len() > DIALLED_MAX {
         return None;
     }
@@ -170,7 +268,7 @@ pub fn normalise(plan: &TenantPlan, dialled: &str) -> Option<String> {
     if number.is_empty() || number.chars().any(char::is_control) {
         return None;
     }
-    Some(with_country(plan, number))
+    Some(number)
 }
 
 fn user_part(dialled: &str) -> &str {
@@ -186,11 +284,7 @@ fn user_part(dialled: &str) -> &str {
 
 fn with_country(plan: &TenantPlan, number: String) -> String {
     // A number of the plan itself, as extension 0171, takes precedence over its reading as a national number.
-    if number.starts_with('+')
-        || plan.extensions.contains_key(&number)
-        || plan.route_points.contains_key(&number)
-        || plan.numbers.contains_key(&number)
-    {
+    if number.starts_with('+') || is_own(plan, &number) {
         return number;
     }
     let digits_after = |prefix: &Option<String>| {

@@ -218,7 +218,9 @@ impl Thread {
                 self.give(self.calls.iter().position(waits), input, now);
             }
             Input::LegReleased(leg) => self.leg_gone(leg, &input, CallState::Ok, now),
-            Input::LegDead(leg) | Input::LegFailed { leg, .. } => self.leg_gone(leg, &input, CallState::Dropped, now),
+            Input::LegDead(leg) | Input::LegFailed { leg, .. } | Input::LegUnreachable { leg, .. } => {
+                self.leg_gone(leg, &input, CallState::Dropped, now);
+            }
             Input::LegHeld(leg) => self.leg_hold(leg, HoldWay::Hold, now),
             Input::LegRetrieved(leg) => self.leg_hold(leg, HoldWay::Retrieve, now),
             Input::LegTransfersTo { leg, other } => self.leg_transfers_to(leg, other, now),

@@ -2,12 +2,16 @@
 //!
 //! Field names are the keys of the JSON documents; the name of a duration ends with its unit. Readers ignore unknown keys.
 
+mod dialling;
 pub mod networks;
 mod outgoing;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use dialling::{DialAction, DialRule, Schedule};
+pub use outgoing::TRUNK_TRY_S;
 
 /// A password or PIN: serialised as it is, never printed.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -181,6 +185,12 @@ pub struct Number {
     pub name: String,
     /// The DN that takes the call.
     pub dn: String,
+    /// The name of the schedule that says when the number is open; none: always.
+    #[serde(default)]
+    pub schedule: Option<String>,
+    /// The DN that takes calls while it is closed.
+    #[serde(default)]
+    pub closed_dn: Option<String>,
 }
 
 /// A line to a carrier.
@@ -197,6 +207,15 @@ pub struct Trunk {
     /// The number that is shown to who is called; none shows that of the phone.
     #[serde(default)]
     pub caller_id: Option<String>,
+    /// Its place among trunks of one prefix: the lowest is tried first.
+    #[serde(default)]
+    pub priority: Option<u32>,
+    /// Its share of the calls among trunks of one prefix and priority.
+    #[serde(default)]
+    pub weight: Option<u32>,
+    /// How long it may say nothing before the next trunk is tried, in seconds.
+    #[serde(default)]
+    pub try_s: Option<u32>,
 }
 
 /// A routing application.
@@ -240,6 +259,52 @@ pub enum FeatureAction {
     Ready,
     /// The agent takes no calls.
     NotReady,
+    /// No call rings at the phone.
+    DndOn,
+    /// Calls ring at the phone again.
+    DndOff,
+    /// Every call goes on to the number that follows the code.
+    ForwardAlways,
+    /// Calls go on to that number while the phone is busy.
+    ForwardBusy,
+    /// Calls go on to that number when nobody answers.
+    ForwardNoAnswer,
+    /// Calls go on to that number while the phone is not registered.
+    ForwardUnregistered,
+    /// Calls go nowhere else any more.
+    ForwardOff,
+}
+
+impl FeatureAction {
+    /// All actions, with their names in the tenant's file and in the store.
+    pub const ALL: [(Self, &str); 11] = [
+        (Self::Login, "login"),
+        (Self::Logout, "logout"),
+        (Self::Ready, "ready"),
+        (Self::NotReady, "not_ready"),
+        (Self::DndOn, "dnd_on"),
+        (Self::DndOff, "dnd_off"),
+        (Self::ForwardAlways, "forward_always"),
+        (Self::ForwardBusy, "forward_busy"),
+        (Self::ForwardNoAnswer, "forward_no_answer"),
+        (Self::ForwardUnregistered, "forward_unregistered"),
+        (Self::ForwardOff, "forward_off"),
+    ];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(action, _)| *action == self).map_or("", |(_, name)| name)
+    }
+
+    /// Finds it by its name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, other)| *other == name).map(|(action, _)| *action)
+    }
+
+    /// Whether a number follows the code.
+    pub const fn takes_number(self) -> bool {
+        matches!(self, Self::ForwardAlways | Self::ForwardBusy | Self::ForwardNoAnswer | Self::ForwardUnregistered)
+    }
 }
 
 /// The kinds of objects. Each has a table, a folder of documents and a name on the wire.
@@ -266,11 +331,15 @@ pub enum ObjectKind {
     Trunk,
     /// Feature codes.
     FeatureCode,
+    /// Schedules.
+    Schedule,
+    /// Rules about dialled numbers.
+    DialRule,
 }
 
 impl ObjectKind {
     /// All kinds, ordered so that every object comes after those that it names.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Tenant,
         Self::Skill,
         Self::Prompt,
@@ -281,6 +350,8 @@ impl ObjectKind {
         Self::Number,
         Self::Trunk,
         Self::FeatureCode,
+        Self::Schedule,
+        Self::DialRule,
     ];
 
     /// Its name on the wire.
@@ -296,6 +367,8 @@ impl ObjectKind {
             Self::Number => "number",
             Self::Trunk => "trunk",
             Self::FeatureCode => "feature_code",
+            Self::Schedule => "schedule",
+            Self::DialRule => "dial_rule",
         }
     }
 
@@ -337,6 +410,10 @@ pub enum Object {
     Trunk(Trunk),
     /// A feature code.
     FeatureCode(FeatureCode),
+    /// A schedule.
+    Schedule(Schedule),
+    /// A rule about dialled numbers.
+    DialRule(DialRule),
 }
 
 impl Object {
@@ -353,6 +430,8 @@ impl Object {
             Self::Number(o) => (ObjectKind::Number, o.number.as_str()),
             Self::Trunk(o) => (ObjectKind::Trunk, o.name.as_str()),
             Self::FeatureCode(o) => (ObjectKind::FeatureCode, o.code.as_str()),
+            Self::Schedule(o) => (ObjectKind::Schedule, o.name.as_str()),
+            Self::DialRule(o) => (ObjectKind::DialRule, o.name.as_str()),
         };
         ObjectKey { kind, id: id.to_owned() }
     }
@@ -370,6 +449,8 @@ impl Object {
             Self::Number(o) => serde_json::to_vec(o),
             Self::Trunk(o) => serde_json::to_vec(o),
             Self::FeatureCode(o) => serde_json::to_vec(o),
+            Self::Schedule(o) => serde_json::to_vec(o),
+            Self::DialRule(o) => serde_json::to_vec(o),
         };
         // Plain structs with text keys: serialising them cannot fail.
         written.unwrap_or_default()
@@ -391,6 +472,8 @@ impl Object {
             ObjectKind::Number => Self::Number(serde_json::from_slice(json)?),
             ObjectKind::Trunk => Self::Trunk(serde_json::from_slice(json)?),
             ObjectKind::FeatureCode => Self::FeatureCode(serde_json::from_slice(json)?),
+            ObjectKind::Schedule => Self::Schedule(serde_json::from_slice(json)?),
+            ObjectKind::DialRule => Self::DialRule(serde_json::from_slice(json)?),
         })
     }
 }
@@ -418,6 +501,10 @@ pub struct TenantObjects {
     pub trunks: Vec<Trunk>,
     /// Feature codes.
     pub feature_codes: Vec<FeatureCode>,
+    /// Schedules.
+    pub schedules: Vec<Schedule>,
+    /// Rules about dialled numbers, in the order in which they apply.
+    pub dial_rules: Vec<DialRule>,
 }
 
 impl TenantObjects {
@@ -434,6 +521,8 @@ impl TenantObjects {
             numbers: Vec::new(),
             trunks: Vec::new(),
             feature_codes: Vec::new(),
+            schedules: Vec::new(),
+            dial_rules: Vec::new(),
         }
     }
 
@@ -449,6 +538,8 @@ impl TenantObjects {
             .chain(self.numbers.iter().cloned().map(Object::Number))
             .chain(self.trunks.iter().cloned().map(Object::Trunk))
             .chain(self.feature_codes.iter().cloned().map(Object::FeatureCode))
+            .chain(self.schedules.iter().cloned().map(Object::Schedule))
+            .chain(self.dial_rules.iter().cloned().map(Object::DialRule))
     }
 
     /// Adds an object or replaces the one of its key.
@@ -470,6 +561,11 @@ impl TenantObjects {
             Object::Number(o) => set(&mut self.numbers, o, |a, b| a.number == b.number),
             Object::Trunk(o) => set(&mut self.trunks, o, |a, b| a.name == b.name),
             Object::FeatureCode(o) => set(&mut self.feature_codes, o, |a, b| a.code == b.code),
+            Object::Schedule(o) => set(&mut self.schedules, o, |a, b| a.name == b.name),
+            Object::DialRule(o) => {
+                set(&mut self.dial_rules, o, |a, b| a.name == b.name);
+                self.dial_rules.sort_by_key(|rule| rule.place);
+            }
         }
     }
 
@@ -486,6 +582,8 @@ impl TenantObjects {
             ObjectKind::Number => self.numbers.retain(|o| o.number != key.id),
             ObjectKind::Trunk => self.trunks.retain(|o| o.name != key.id),
             ObjectKind::FeatureCode => self.feature_codes.retain(|o| o.code != key.id),
+            ObjectKind::Schedule => self.schedules.retain(|o| o.name != key.id),
+            ObjectKind::DialRule => self.dial_rules.retain(|o| o.name != key.id),
         }
     }
 }

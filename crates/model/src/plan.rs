@@ -1,6 +1,7 @@
 //! The dial plan's answer: the meaning of a dialled number.
 
 use crate::id::{AgentId, Dn, SkillName, TenantId};
+use crate::request::ForwardMode;
 
 /// The destination of a dialled number.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,19 +54,58 @@ pub enum Destination {
     },
 }
 
-/// A number outside, and the trunk that leads to it.
+/// A number outside, and the trunks that lead to it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outside {
-    /// The number, as the trunk takes it.
+    /// The number, as the trunks take it.
     pub number: Dn,
+    /// The trunk that is tried first.
+    pub way: Way,
+    /// The trunks that are tried next, in order, while nobody has taken the call.
+    pub further: Vec<Way>,
+    /// How long it may ring, in milliseconds.
+    pub no_answer_ms: u64,
+}
+
+/// A trunk that leads to a number outside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Way {
     /// The trunk's name.
     pub trunk: String,
     /// Where the trunk takes calls; it has no Path.
     pub contact: Contact,
     /// The number that is shown to who is called; `None` shows that of who calls.
     pub caller_id: Option<String>,
-    /// How long it may ring, in milliseconds.
-    pub no_answer_ms: u64,
+    /// How long it may say nothing before the next trunk is tried, in milliseconds.
+    pub try_ms: u64,
+}
+
+/// Whether a phone that does not take a call forwards it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Forwards {
+    /// If it is busy.
+    pub busy: bool,
+    /// If nobody answers.
+    pub no_answer: bool,
+}
+
+/// The dial plan's answer about a number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// Where it leads.
+    pub destination: Destination,
+    /// The DNs that have forwarded the call there, in order.
+    pub forwarded_by: Vec<Dn>,
+    /// Which calls the destination forwards in turn.
+    pub forwards: Forwards,
+    /// The rules that led there, in words, for who reads a trace.
+    pub notes: Vec<String>,
+}
+
+impl From<Destination> for Answer {
+    fn from(destination: Destination) -> Self {
+        Self { destination, forwarded_by: Vec::new(), forwards: Forwards::default(), notes: Vec::new() }
+    }
 }
 
 /// The action of a number without an application.
@@ -90,7 +130,7 @@ pub struct Contact {
 }
 
 /// What a feature code does.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum FeatureCode {
     /// Logs in the agent whose default place contains the phone.
     Login,
@@ -100,6 +140,51 @@ pub enum FeatureCode {
     Ready,
     /// The agent takes no calls.
     NotReady,
+    /// No call rings at the phone.
+    DndOn,
+    /// Calls ring at the phone again.
+    DndOff,
+    /// Calls go on to the number that was dialled behind the code.
+    Forward(ForwardMode, Dn),
+    /// Calls go nowhere else any more.
+    ForwardOff,
+}
+
+/// Why a number is looked up: what the settings of a phone mean for it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Occasion {
+    /// Somebody calls it.
+    #[default]
+    Called,
+    /// The phone itself is meant: nobody answers in its place, and it rings whatever it has set.
+    OwnPhone,
+    /// An application routes a call to the agent there: only that one is to answer.
+    RoutedToAgent,
+    /// It was called and is busy.
+    Busy,
+    /// It was called and nobody answers.
+    NoAnswer,
+}
+
+impl Occasion {
+    /// All, with their names on the wire.
+    pub const ALL: [(Self, &str); 5] = [
+        (Self::Called, "called"),
+        (Self::OwnPhone, "own_phone"),
+        (Self::RoutedToAgent, "routed_to_agent"),
+        (Self::Busy, "busy"),
+        (Self::NoAnswer, "no_answer"),
+    ];
+
+    /// Its name on the wire.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(each, _)| *each == self).map_or("called", |(_, name)| name)
+    }
+
+    /// Finds it by its name on the wire.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, each)| *each == name).map(|(each, _)| *each)
+    }
 }
 
 /// The caller, as the edge has established it.

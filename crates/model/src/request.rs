@@ -1,6 +1,7 @@
 //! Requests of a client, an application or an auditor about a call or an agent.
 
 mod field;
+mod forward;
 mod kind;
 mod monitor;
 mod treatment;
@@ -9,6 +10,7 @@ use crate::id::{AgentId, Dn, ReferenceId, TenantId};
 use crate::userdata::UserData;
 
 pub use field::{FrameField, Shape};
+pub use forward::ForwardMode;
 pub use kind::{Concern, RequestKind, RequestType};
 pub use monitor::{MonitorMode, MonitorType};
 pub use treatment::Treatment;

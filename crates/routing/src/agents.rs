@@ -52,23 +52,44 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    fn available(&self, out_of_service: &HashSet<Dn>) -> bool {
-        self.obstacle(out_of_service).is_none()
+    fn available(&self, phones: &Phones) -> bool {
+        self.obstacle(phones).is_none()
     }
 
     /// Why the agent cannot take a call now.
-    fn obstacle(&self, out_of_service: &HashSet<Dn>) -> Option<PassedOver> {
+    fn obstacle(&self, phones: &Phones) -> Option<PassedOver> {
         match self.session {
             _ if !self.known => Some(PassedOver::Unknown),
             Session::LoggedOut => Some(PassedOver::LoggedOut),
             Session::NotReady => Some(PassedOver::NotReady),
             Session::Ready if self.reserved => Some(PassedOver::Reserved),
             Session::Ready if !self.calls.is_empty() => Some(PassedOver::OnCall),
-            Session::Ready => {
-                let reachable = self.dn.as_ref().is_some_and(|dn| !out_of_service.contains(dn));
-                (!reachable).then_some(PassedOver::PhoneOutOfService)
-            }
+            Session::Ready => match &self.dn {
+                Some(dn) if !phones.out_of_service.contains(dn) => phones.kept_away(dn),
+                _ => Some(PassedOver::PhoneOutOfService),
+            },
         }
+    }
+}
+
+/// The phones at which no agent can take a call, whoever is there.
+#[derive(Clone, Debug, Default)]
+struct Phones {
+    /// Those that are not registered.
+    out_of_service: HashSet<Dn>,
+    /// Those that do not want to be disturbed.
+    do_not_disturb: HashSet<Dn>,
+    /// Those from which all calls go elsewhere.
+    forwarded: HashSet<Dn>,
+}
+
+impl Phones {
+    /// Why no call rings at a phone that is registered.
+    fn kept_away(&self, dn: &Dn) -> Option<PassedOver> {
+        if self.do_not_disturb.contains(dn) {
+            return Some(PassedOver::DoNotDisturb);
+        }
+        self.forwarded.contains(dn).then_some(PassedOver::Forwarded)
     }
 }
 
@@ -80,7 +101,7 @@ pub struct Agents {
     by_dn: HashMap<Dn, Index>,
     /// The rows of the phones on a call. Ordered, so that a router restored from its snapshot frees them in the same order.
     by_call: HashMap<ConnId, BTreeSet<Index>>,
-    out_of_service: HashSet<Dn>,
+    phones: Phones,
     /// The available agents, longest idle first.
     idle: BTreeSet<(Timestamp, Index)>,
     available: RoaringBitmap,
@@ -130,7 +151,7 @@ impl Agents {
     }
 
     pub(crate) fn obstacle(&self, index: Index) -> Option<PassedOver> {
-        self.row(index)?.obstacle(&self.out_of_service)
+        self.row(index)?.obstacle(&self.phones)
     }
 
     /// The row of an agent, created if it is new; `None` when the table is full.
@@ -254,15 +275,37 @@ impl Agents {
 
     /// A phone was registered. Returns the agent on it.
     pub(crate) fn phone_back(&mut self, dn: &Dn) -> Option<Index> {
-        self.out_of_service.remove(dn);
+        self.phones.out_of_service.remove(dn);
         self.refresh_on(dn)
     }
 
     /// A phone lost its registration. Returns the agent on it.
     pub(crate) fn phone_lost(&mut self, dn: &Dn) -> Option<Index> {
-        if self.out_of_service.len() < AGENTS_MAX {
-            self.out_of_service.insert(dn.clone());
-        }
+        put(&mut self.phones.out_of_service, dn);
+        self.refresh_on(dn)
+    }
+
+    /// No call rings at a phone any more. Returns the agent on it.
+    pub(crate) fn disturb_no_more(&mut self, dn: &Dn) -> Option<Index> {
+        put(&mut self.phones.do_not_disturb, dn);
+        self.refresh_on(dn)
+    }
+
+    /// Calls ring there again. Returns the agent on it.
+    pub(crate) fn disturb_again(&mut self, dn: &Dn) -> Option<Index> {
+        self.phones.do_not_disturb.remove(dn);
+        self.refresh_on(dn)
+    }
+
+    /// All calls to a phone go elsewhere. Returns the agent on it.
+    pub(crate) fn forward_all(&mut self, dn: &Dn) -> Option<Index> {
+        put(&mut self.phones.forwarded, dn);
+        self.refresh_on(dn)
+    }
+
+    /// They ring there again. Returns the agent on it.
+    pub(crate) fn forward_no_more(&mut self, dn: &Dn) -> Option<Index> {
+        self.phones.forwarded.remove(dn);
         self.refresh_on(dn)
     }
 
@@ -293,14 +336,22 @@ impl Agents {
     }
 
     pub(crate) fn phones_out_of_service(&self) -> impl Iterator<Item = &Dn> {
-        self.out_of_service.iter()
+        self.phones.out_of_service.iter()
+    }
+
+    pub(crate) fn phones_not_disturbed(&self) -> impl Iterator<Item = &Dn> {
+        self.phones.do_not_disturb.iter()
+    }
+
+    pub(crate) fn phones_forwarded(&self) -> impl Iterator<Item = &Dn> {
+        self.phones.forwarded.iter()
     }
 
     /// Updates the sets from the row.
     fn refresh(&mut self, index: Index) {
         let Some(row) = self.rows.get_mut(index as usize) else { return };
         self.touched.insert(index);
-        let available = row.available(&self.out_of_service);
+        let available = row.available(&self.phones);
         let logged_in = row.known && row.session != Session::LoggedOut;
         if let Some(since) = row.listed.take() {
             self.idle.remove(&(since, index));
@@ -316,6 +367,13 @@ impl Agents {
         } else {
             self.logged_in.remove(index);
         }
+    }
+}
+
+/// Adds a phone to a set, as long as that has room.
+fn put(phones: &mut HashSet<Dn>, dn: &Dn) {
+    if phones.len() < AGENTS_MAX {
+        phones.insert(dn.clone());
     }
 }
 

@@ -20,6 +20,10 @@ pub enum PassedOver {
     OnCall,
     /// The phone is not registered.
     PhoneOutOfService,
+    /// The phone does not want to be disturbed.
+    DoNotDisturb,
+    /// All calls to the phone go elsewhere.
+    Forwarded,
     /// Excluded for this call, for example after not answering it.
     Excluded,
     /// The skills do not fit.
@@ -38,6 +42,8 @@ impl PassedOver {
             Self::Reserved => "reserved",
             Self::OnCall => "on-call",
             Self::PhoneOutOfService => "phone-out-of-service",
+            Self::DoNotDisturb => "do-not-disturb",
+            Self::Forwarded => "forwarded",
             Self::Excluded => "excluded",
             Self::Skills => "skills",
             Self::IdleShorter => "idle-shorter",

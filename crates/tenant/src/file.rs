@@ -4,6 +4,7 @@
 //! checked. Every fault of every step is reported at once, with line and key.
 
 mod declaration;
+mod dialling;
 mod generated;
 mod read;
 mod rules;

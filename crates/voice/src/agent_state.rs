@@ -10,6 +10,7 @@ mod intervals;
 mod metrics;
 mod monitoring;
 mod people;
+mod phone_settings;
 mod records;
 mod tenant_loop;
 #[cfg(test)]

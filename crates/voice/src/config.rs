@@ -4,7 +4,7 @@
 //! |---|---|
 //! | (none) | the tenant |
 //! | `/dns`, `/dns/{number}`, `/skills`, `/prompts`, `/places`, `/people`, `/people/{user}` | objects |
-//! | `/numbers`, `/trunks`, `/feature-codes`, `/applications/{name}` | objects |
+//! | `/numbers`, `/trunks`, `/feature-codes`, `/schedules`, `/dial-rules`, `/applications/{name}` | objects |
 //! | `/agents/{id}`, `/agent-logins/{code}` | the person with that agent id or login code |
 //! | `/route-points/{dn}` | the route point with its application's document |
 //! | `/credentials/{dn}` | the data to check a phone's digest with (scope `config:secrets`) |

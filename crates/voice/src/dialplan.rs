@@ -1,8 +1,10 @@
 //! dialplan: resolves dialled numbers (8800). The rules are `call::dial_plan`; numbers come from config (voice-22), phones from the
-//! registrations (voice-12).
+//! registrations, and whether they forward calls from the records of agent-state (voice-12).
 //!
 //! `POST /tenants/{tenant}/resolve` with `{"caller": {"phone": "7101"}, "dialled": "*50"}` or
 //! `{"caller": {"trunk": "carrier", "number": "+15550199"}, "dialled": "+15550100"}`.
+//! `occasion` says why it is asked (`called`, `own_phone`, `routed_to_agent`, `busy`, `no_answer`), `forwarded_by` who has forwarded the
+//! call so far.
 
 mod metrics;
 mod plans;
@@ -39,7 +41,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let configuration = net::configuration::Configuration::follow(&ctx, "voice-22", plans::KINDS)?;
     let plans = plans::Plans::new(configuration);
     let metrics = metrics::Metrics::register(&ctx.metrics);
-    let state = server::Resolver::new(plans, ctx.stores.registrations.clone(), ctx.clock.clone(), metrics);
+    let state = server::Resolver::new(&ctx, plans, metrics);
     net::http::serve(&ctx, "http", server::router(state)).await?;
     ctx.ready.started();
     ctx.drain.begun().await;

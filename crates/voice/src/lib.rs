@@ -8,6 +8,7 @@ mod events;
 pub mod frontend;
 pub mod media_server;
 mod monitors;
+mod phone_settings;
 mod quarantine;
 pub mod registrar;
 mod reporting;

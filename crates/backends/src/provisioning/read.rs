@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use contracts::provisioning::{
-    Agent, Application, Dn, DnKind, FeatureAction, FeatureCode, Number, ObjectKey, Person, Place, Prompt,
-    SERVICE_LEVEL_S, SHORT_ABANDON_S, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
+    Agent, Application, DialAction, DialRule, Dn, DnKind, FeatureAction, FeatureCode, Number, ObjectKey, Person, Place,
+    Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 use infra::{Result, Revision, StoreError};
 use model::TenantId;
@@ -59,17 +59,25 @@ pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<Tena
             number: text(&row, "number")?,
             name: text(&row, "name")?,
             dn: text(&row, "dn")?,
+            schedule: get(&row, "schedule")?,
+            closed_dn: get(&row, "closed_dn")?,
         });
     }
     for row in rows(db, "SELECT * FROM trunk WHERE tenant = ? ORDER BY dbid", tenant).await? {
-        let name = text(&row, "name")?;
-        let allow = lists.sources.remove(&name).unwrap_or_default();
-        let (contact, prefix, caller_id) = (get(&row, "contact")?, get(&row, "prefix")?, get(&row, "caller_id")?);
-        objects.trunks.push(Trunk { name, allow, contact, prefix, caller_id });
+        objects.trunks.push(trunk(&row, &mut lists)?);
     }
     for row in rows(db, "SELECT * FROM feature_code WHERE tenant = ? ORDER BY dbid", tenant).await? {
         let action = action(&text(&row, "action")?)?;
         objects.feature_codes.push(FeatureCode { code: text(&row, "code")?, action, ask_pin: get(&row, "ask_pin")? });
+    }
+    for row in rows(db, "SELECT * FROM schedule WHERE tenant = ? ORDER BY dbid", tenant).await? {
+        let name = text(&row, "name")?;
+        let open = lists.hours.remove(&(name.clone(), true)).unwrap_or_default();
+        let exceptions = lists.hours.remove(&(name.clone(), false)).unwrap_or_default();
+        objects.schedules.push(Schedule { name, time_zone: get(&row, "time_zone")?, open, exceptions });
+    }
+    for row in rows(db, "SELECT * FROM dial_rule WHERE tenant = ? ORDER BY place, dbid", tenant).await? {
+        objects.dial_rules.push(dial_rule(&row)?);
     }
     Ok(objects)
 }
@@ -81,6 +89,8 @@ struct Lists {
     place_dns: HashMap<String, Vec<String>>,
     levels: HashMap<String, Vec<SkillLevel>>,
     sources: HashMap<String, Vec<String>>,
+    /// The lines of schedules: of hours, and of exceptions.
+    hours: HashMap<(String, bool), Vec<String>>,
 }
 
 impl Lists {
@@ -92,6 +102,7 @@ impl Lists {
             place_dns: HashMap::new(),
             levels: HashMap::new(),
             sources: HashMap::new(),
+            hours: HashMap::new(),
         };
         for row in rows(db, "SELECT * FROM dn_prompt WHERE tenant = ? ORDER BY place", tenant).await? {
             lists.prompts.entry(text(&row, "number")?).or_default().push(text(&row, "prompt")?);
@@ -105,6 +116,10 @@ impl Lists {
         }
         for row in rows(db, "SELECT * FROM trunk_source WHERE tenant = ? ORDER BY place", tenant).await? {
             lists.sources.entry(text(&row, "name")?).or_default().push(text(&row, "source")?);
+        }
+        for row in rows(db, "SELECT * FROM schedule_line WHERE tenant = ? ORDER BY place", tenant).await? {
+            let of = (text(&row, "name")?, text(&row, "kind")? == "open");
+            lists.hours.entry(of).or_default().push(text(&row, "line")?);
         }
         Ok(lists)
     }
@@ -165,14 +180,41 @@ fn person(row: &Row, lists: &mut Lists) -> Result<Person> {
     Ok(Person { user_name, first_name: text(row, "first_name")?, last_name: text(row, "last_name")?, agent })
 }
 
+fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
+    let name = text(row, "name")?;
+    Ok(Trunk {
+        allow: lists.sources.remove(&name).unwrap_or_default(),
+        name,
+        contact: get(row, "contact")?,
+        prefix: get(row, "prefix")?,
+        caller_id: get(row, "caller_id")?,
+        priority: get(row, "priority")?,
+        weight: get(row, "weight")?,
+        try_s: get(row, "try_s")?,
+    })
+}
+
+fn dial_rule(row: &Row) -> Result<DialRule> {
+    let or_empty = |column: &str| Ok::<_, StoreError>(get::<Option<String>>(row, column)?.unwrap_or_default());
+    let action = match text(row, "action")?.as_str() {
+        "emergency" => DialAction::Emergency { trunk: get(row, "trunk")? },
+        "block" => DialAction::Block { reason: or_empty("reason")? },
+        "translate" => DialAction::Translate {
+            remove: get::<Option<u32>>(row, "remove_first")?.unwrap_or_default(),
+            add: or_empty("add_before")?,
+        },
+        "caller_id" => DialAction::CallerId { shows: or_empty("shows")?, trunk: get(row, "trunk")? },
+        other => {
+            let reason = format!("action {other}");
+            return Err(StoreError::Corrupt { what: "table dial_rule".to_owned(), reason });
+        }
+    };
+    Ok(DialRule { name: text(row, "name")?, place: get(row, "place")?, pattern: text(row, "pattern")?, action })
+}
+
 fn action(name: &str) -> Result<FeatureAction> {
-    match name {
-        "login" => Ok(FeatureAction::Login),
-        "logout" => Ok(FeatureAction::Logout),
-        "ready" => Ok(FeatureAction::Ready),
-        "not_ready" => Ok(FeatureAction::NotReady),
-        other => Err(StoreError::Corrupt { what: "table feature_code".to_owned(), reason: format!("action {other}") }),
-    }
+    let unknown = || StoreError::Corrupt { what: "table feature_code".to_owned(), reason: format!("action {name}") };
+    FeatureAction::parse(name).ok_or_else(unknown)
 }
 
 async fn rows(db: &mut dyn Turn, sql: &'static str, tenant: &TenantId) -> Result<Vec<Row>> {

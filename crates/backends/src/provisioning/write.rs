@@ -2,7 +2,8 @@
 
 use super::{Statement, Turn, query};
 use contracts::provisioning::{
-    Dn, DnKind, FeatureAction, FeatureCode, Object, ObjectKey, ObjectKind, Person, Place, Tenant, Trunk,
+    DialAction, DialRule, Dn, DnKind, FeatureCode, Object, ObjectKey, ObjectKind, Person, Place, Schedule, Tenant,
+    Trunk,
 };
 use infra::{ObjectChange, Result, Revision, StoreError};
 use model::TenantId;
@@ -85,12 +86,16 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
         Object::Place(o) => put_place(db, t, o).await?,
         Object::Person(o) => put_person(db, t, o).await?,
         Object::Number(o) => {
-            let sql = "INSERT INTO number (tenant, number, name, dn) VALUES (?, ?, ?, ?)
-                 ON CONFLICT (tenant, number) DO UPDATE SET name = excluded.name, dn = excluded.dn";
-            run(db, query(sql).bind(t).bind(&o.number).bind(&o.name).bind(&o.dn)).await?;
+            let sql = "INSERT INTO number (tenant, number, name, dn, schedule, closed_dn) VALUES (?, ?, ?, ?, ?, ?)
+                 ON CONFLICT (tenant, number) DO UPDATE SET name = excluded.name, dn = excluded.dn,
+                 schedule = excluded.schedule, closed_dn = excluded.closed_dn";
+            let put = query(sql).bind(t).bind(&o.number).bind(&o.name).bind(&o.dn).bind(&o.schedule).bind(&o.closed_dn);
+            run(db, put).await?;
         }
         Object::Trunk(o) => put_trunk(db, t, o).await?,
         Object::FeatureCode(o) => put_feature_code(db, t, o).await?,
+        Object::Schedule(o) => put_schedule(db, t, o).await?,
+        Object::DialRule(o) => put_dial_rule(db, t, o).await?,
     }
     Ok(())
 }
@@ -209,10 +214,21 @@ async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
 }
 
 async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
-    let sql = "INSERT INTO trunk (tenant, name, contact, prefix, caller_id) VALUES (?, ?, ?, ?, ?)
+    let sql = "INSERT INTO trunk (tenant, name, contact, prefix, caller_id, priority, weight, try_s)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact,
-         prefix = excluded.prefix, caller_id = excluded.caller_id";
-    run(db, query(sql).bind(tenant).bind(&o.name).bind(&o.contact).bind(&o.prefix).bind(&o.caller_id)).await?;
+         prefix = excluded.prefix, caller_id = excluded.caller_id, priority = excluded.priority,
+         weight = excluded.weight, try_s = excluded.try_s";
+    let put = query(sql)
+        .bind(tenant)
+        .bind(&o.name)
+        .bind(&o.contact)
+        .bind(&o.prefix)
+        .bind(&o.caller_id)
+        .bind(o.priority)
+        .bind(o.weight)
+        .bind(o.try_s);
+    run(db, put).await?;
     run(db, query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, source) in (0_i64..).zip(&o.allow) {
         let sql = "INSERT INTO trunk_source (tenant, name, place, source) VALUES (?, ?, ?, ?)";
@@ -222,16 +238,53 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
 }
 
 async fn put_feature_code(db: &mut dyn Turn, tenant: &str, o: &FeatureCode) -> Result<()> {
-    let action = match o.action {
-        FeatureAction::Login => "login",
-        FeatureAction::Logout => "logout",
-        FeatureAction::Ready => "ready",
-        FeatureAction::NotReady => "not_ready",
-    };
     let sql = "INSERT INTO feature_code (tenant, code, action, ask_pin) VALUES (?, ?, ?, ?)
          ON CONFLICT (tenant, code) DO UPDATE SET action = excluded.action, ask_pin = excluded.ask_pin";
-    run(db, query(sql).bind(tenant).bind(&o.code).bind(action).bind(o.ask_pin)).await?;
+    run(db, query(sql).bind(tenant).bind(&o.code).bind(o.action.as_str()).bind(o.ask_pin)).await?;
     Ok(())
+}
+
+async fn put_schedule(db: &mut dyn Turn, tenant: &str, o: &Schedule) -> Result<()> {
+    let sql = "INSERT INTO schedule (tenant, name, time_zone) VALUES (?, ?, ?)
+         ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone";
+    run(db, query(sql).bind(tenant).bind(&o.name).bind(&o.time_zone)).await?;
+    run(db, query("DELETE FROM schedule_line WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
+    let open = o.open.iter().map(|line| ("open", line));
+    let exceptions = o.exceptions.iter().map(|line| ("exception", line));
+    for (place, (kind, line)) in (0_i64..).zip(open.chain(exceptions)) {
+        let sql = "INSERT INTO schedule_line (tenant, name, place, kind, line) VALUES (?, ?, ?, ?, ?)";
+        run(db, query(sql).bind(tenant).bind(&o.name).bind(place).bind(kind).bind(line)).await?;
+    }
+    Ok(())
+}
+
+async fn put_dial_rule(db: &mut dyn Turn, tenant: &str, o: &DialRule) -> Result<()> {
+    let (mut reason, mut shows, mut add, mut remove) = (None, None, None, None);
+    match &o.action {
+        DialAction::Emergency { .. } => {}
+        DialAction::Block { reason: why } => reason = Some(why.as_str()),
+        DialAction::Translate { remove: first, add: before } => (remove, add) = (Some(*first), Some(before.as_str())),
+        DialAction::CallerId { shows: number, .. } => shows = Some(number.as_str()),
+    }
+    let sql =
+        "INSERT INTO dial_rule (tenant, name, place, pattern, action, reason, remove_first, add_before, shows, trunk)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, place = excluded.place,
+         pattern = excluded.pattern, action = excluded.action, reason = excluded.reason,
+         remove_first = excluded.remove_first, add_before = excluded.add_before, shows = excluded.shows,
+         trunk = excluded.trunk";
+    let put = query(sql)
+        .bind(tenant)
+        .bind(&o.name)
+        .bind(o.place)
+        .bind(&o.pattern)
+        .bind(o.action.as_str())
+        .bind(reason)
+        .bind(remove)
+        .bind(add)
+        .bind(shows)
+        .bind(o.action.trunk());
+    run(db, put).await.map(drop)
 }
 
 async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<()> {
@@ -258,6 +311,11 @@ async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result
             "DELETE FROM trunk WHERE tenant = ? AND name = ?",
         ],
         ObjectKind::FeatureCode => &["DELETE FROM feature_code WHERE tenant = ? AND code = ?"],
+        ObjectKind::Schedule => &[
+            "DELETE FROM schedule_line WHERE tenant = ? AND name = ?",
+            "DELETE FROM schedule WHERE tenant = ? AND name = ?",
+        ],
+        ObjectKind::DialRule => &["DELETE FROM dial_rule WHERE tenant = ? AND name = ?"],
     };
     for sql in statements {
         run(db, query(sql).bind(tenant.as_str()).bind(&key.id)).await?;

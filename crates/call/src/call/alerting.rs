@@ -24,12 +24,14 @@ const PHONE_ANSWER: Duration = Duration::from_secs(10);
 impl Call {
     /// What rings at the DN of the request: the call, or a phone that is being brought into it.
     fn alerting(&mut self, asked: &Asked) -> Result<&mut Offer, (ErrorCode, &'static str)> {
-        let rings = |offer: &&mut Offer| offer.dn == asked.this_dn && offer.trunk.is_none() && offer.rang;
+        let rings = |offer: &&mut Offer| {
+            offer.dn == asked.this_dn && offer.trunk.is_none() && offer.rang && offer.forwarding.is_none()
+        };
         let offer = self.ringing_offer().filter(rings);
         offer.ok_or((ErrorCode::INVALID_CALL_STATE, "the call does not ring at this DN"))
     }
 
-    fn ringing_offer(&mut self) -> Option<&mut Offer> {
+    pub(super) fn ringing_offer(&mut self) -> Option<&mut Offer> {
         match (&mut self.s.stage, &mut self.s.invitation) {
             (Stage::Offering(offer), _) | (_, Some(Invitation { step: InvitationStep::Ringing(offer), .. })) => {
                 Some(offer)
@@ -195,6 +197,7 @@ pub(super) fn not_a_target(destination: &Destination, call: &CallSnapshot) -> Op
         Destination::Extension { dn, .. } if call.party_at(dn).is_some() => {
             Some((ErrorCode::INVALID_DESTINATION, "the destination is in the call already"))
         }
+        Destination::Reject { status: 486, .. } => Some((ErrorCode::DN_BUSY, "the target takes no calls now")),
         Destination::Reject { .. }
         | Destination::FeatureCode { .. }
         | Destination::Pickup { .. }

@@ -1,5 +1,7 @@
 //! Consultation: a party holds the call and calls another number about it. What concerns both calls is in [`crate::thread`].
 
+use std::time::Duration;
+
 use model::plan::{Caller, Destination};
 use model::request::{Request, RequestKind, Treatment};
 use model::{CallState, CallUuid, ConnId, Dn, EventName, LegId, Timestamp, UserData};
@@ -11,8 +13,8 @@ use super::party::{LegProgress, Party, PartyNo};
 use super::playing::Purpose;
 use super::point::Point;
 use super::state::{CallSnapshot, Offer, Recall, Stage, Transfer};
-use super::timer::{LIFETIME, Timer};
-use super::{Call, Incoming, Output};
+use super::timer::{DIAL_PLAN, LIFETIME, Timer};
+use super::{Call, Forwarded, Incoming, Output};
 use model::event::ErrorCode;
 use model::plan::Service;
 
@@ -25,6 +27,8 @@ pub(crate) struct Consultation {
     pub(crate) asked: Option<Asked>,
     /// What the dial plan says of its number.
     pub(crate) destination: Destination,
+    /// Who forwards it there.
+    pub(crate) forwarded: Forwarded,
     /// Whether the call that it is about is transferred to it at once.
     pub(crate) mute: bool,
 }
@@ -112,7 +116,8 @@ impl Call {
             (consulting.leg, consulting.progress) = (party.leg, LegProgress::Answered);
             consulting.agent = party.agent.clone();
         }
-        self.begun = Some(Consultation { call, asked, destination, mute: new.mute });
+        let forwarded = std::mem::take(&mut self.forwarded);
+        self.begun = Some(Consultation { call, asked, destination, forwarded, mute: new.mute });
     }
 
     // ---- the consultation
@@ -124,7 +129,13 @@ impl Call {
     }
 
     /// Calls the destination.
-    pub(crate) fn begin_consulting(&mut self, asked: Option<&Asked>, destination: Destination, now: Timestamp) {
+    pub(crate) fn begin_consulting(
+        &mut self,
+        asked: Option<&Asked>,
+        destination: Destination,
+        forwarded: Forwarded,
+        now: Timestamp,
+    ) {
         self.s.timers.arm(Timer::Lifetime, now + LIFETIME);
         self.announce(now);
         let caller = self.s.party(PartyNo::CALLER);
@@ -135,7 +146,9 @@ impl Call {
             };
             self.fact(dialing, now);
         }
+        self.forwarded = forwarded;
         self.first_destination(destination, now);
+        self.forwarded = Forwarded::default();
     }
 
     /// Whoever consults or calls by request hears the other side already: no answer to it is awaited.
@@ -260,6 +273,12 @@ impl Call {
         if let Some(due) = due {
             self.s.timers.arm(Timer::NoAnswer, due);
         }
+        if offer.forwarding.is_some() {
+            self.s.timers.arm(Timer::DialPlan, now + DIAL_PLAN);
+        }
+        if let Some(next) = offer.further.first().filter(|_| !offer.rang) {
+            self.s.timers.arm(Timer::Trunk, now + Duration::from_millis(next.try_ms));
+        }
         let rang = offer.rang;
         self.s.stage = Stage::Offering(offer);
         for leg in self.s.parties.iter().map(|party| party.leg).collect::<Vec<_>>() {
@@ -292,7 +311,7 @@ impl Call {
         self.tell_party(party.number, EventName::Released, how, now);
         self.s.parties.retain(|other| other.number != party.number);
         self.stop_all(now);
-        let ask = self.ask_dial_plan(dn.to_string(), party.device.clone(), now);
+        let ask = self.look_up_phone(dn, now);
         self.s.stage =
             Stage::Recalling(Recall { ask: Some(ask), to: dn.clone(), from: dn.clone(), point: party.point, tries: 0 });
     }

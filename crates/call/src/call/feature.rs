@@ -11,8 +11,8 @@ use super::playing::{Ended, Purpose};
 use super::state::{Feature, PinAsk, Stage};
 use super::timer::{AGENT_ANSWER, Timer};
 use super::{
-    Call, Output, PROMPT_LOGGED_IN, PROMPT_LOGGED_OUT, PROMPT_NOT_READY, PROMPT_PIN, PROMPT_PIN_AGAIN, PROMPT_READY,
-    PROMPT_REFUSED,
+    Call, Output, PROMPT_CONFIRMED, PROMPT_LOGGED_IN, PROMPT_LOGGED_OUT, PROMPT_NOT_READY, PROMPT_PIN,
+    PROMPT_PIN_AGAIN, PROMPT_READY, PROMPT_REFUSED,
 };
 
 /// The most PIN tries in one call.
@@ -59,7 +59,7 @@ impl Call {
     pub(super) fn begin_feature(&mut self, now: Timestamp) {
         match self.s.stage {
             Stage::Feature(Feature { pin: Some(_), .. }) => self.ask_pin(None, now),
-            Stage::Feature(Feature { code, pin: None, .. }) => self.ask_agent(code, now),
+            Stage::Feature(Feature { ref code, pin: None, .. }) => self.ask_agent(code.clone(), now),
             _ => {}
         }
     }
@@ -83,7 +83,7 @@ impl Call {
             return;
         }
         pin.ask = 0;
-        let code = *code;
+        let code = code.clone();
         self.s.timers.disarm(Timer::AgentAnswer);
         match answer {
             PinAnswer::Digits(digits) if digits > 0 => {
@@ -151,6 +151,10 @@ impl Call {
                 FeatureCode::Logout => RequestKind::AgentLogout,
                 FeatureCode::Ready => RequestKind::AgentReady(WorkMode::ManualIn),
                 FeatureCode::NotReady => RequestKind::AgentNotReady(WorkMode::AuxWork),
+                FeatureCode::DndOn => RequestKind::SetDndOn,
+                FeatureCode::DndOff => RequestKind::SetDndOff,
+                FeatureCode::Forward(mode, to) => RequestKind::SetForward(to, mode),
+                FeatureCode::ForwardOff => RequestKind::CancelForward,
             },
             reasons: UserData::new(),
             extensions: UserData::new(),
@@ -161,7 +165,7 @@ impl Call {
 
     pub(super) fn agent_answered(&mut self, done: bool, now: Timestamp) {
         // While the PIN is open, no request has been sent that could have this outcome.
-        let Stage::Feature(Feature { pin: None, code, .. }) = self.s.stage else {
+        let Stage::Feature(Feature { pin: None, code, .. }) = &self.s.stage else {
             return;
         };
         self.say_outcome(if done { confirmation(code) } else { PROMPT_REFUSED }, now);
@@ -185,12 +189,15 @@ impl Call {
     }
 }
 
-fn confirmation(code: FeatureCode) -> &'static str {
+fn confirmation(code: &FeatureCode) -> &'static str {
     match code {
         FeatureCode::Login => PROMPT_LOGGED_IN,
         FeatureCode::Logout => PROMPT_LOGGED_OUT,
         FeatureCode::Ready => PROMPT_READY,
         FeatureCode::NotReady => PROMPT_NOT_READY,
+        FeatureCode::DndOn | FeatureCode::DndOff | FeatureCode::Forward(..) | FeatureCode::ForwardOff => {
+            PROMPT_CONFIRMED
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! An incoming call: the dial plan resolves its number to a phone, a route point, a service or a refusal.
 
-use model::plan::{Caller, Destination, Service};
+use model::plan::{Answer, Caller, Destination, Occasion, Service};
 use model::request::Treatment;
-use model::{CallState, Dn, Timestamp, UserData};
+use model::{AgentId, CallState, Dn, EventName, Timestamp, UserData};
 
 use super::ending::Ending;
 use super::party::LegProgress;
@@ -10,7 +10,7 @@ use super::playing::Purpose;
 use super::point::Point;
 use super::state::{Offer, Routing, Stage};
 use super::timer::{DIAL_PLAN, LIFETIME, Timer};
-use super::{Call, Output};
+use super::{Call, Forwarded, Output};
 
 impl Call {
     /// Queries the dial plan. The call is published once it has answered.
@@ -21,39 +21,68 @@ impl Call {
         self.s.stage = Stage::Asking { ask };
     }
 
+    /// Looks up a number that is called.
     pub(super) fn ask_dial_plan(&mut self, dialled: String, by: Caller, now: Timestamp) -> u32 {
+        self.look_up(dialled, by, Occasion::Called, now)
+    }
+
+    /// Looks up the phones of a DN, whatever it has set.
+    pub(super) fn look_up_phone(&mut self, dn: &Dn, now: Timestamp) -> u32 {
+        self.look_up(dn.to_string(), Caller::Phone(dn.clone()), Occasion::OwnPhone, now)
+    }
+
+    pub(super) fn look_up(&mut self, dialled: String, by: Caller, occasion: Occasion, now: Timestamp) -> u32 {
         let ask = self.s.numbers.ask;
         self.s.numbers.ask += 1;
         self.s.timers.arm(Timer::DialPlan, now + DIAL_PLAN);
-        self.push(Output::AskDialPlan { ask, by, dialled });
+        self.question(ask, by, dialled, occasion);
         ask
+    }
+
+    fn question(&mut self, ask: u32, by: Caller, dialled: String, occasion: Occasion) {
+        let forwarded_by = self.forwarded_so_far();
+        self.push(Output::AskDialPlan { ask, by, dialled, occasion, forwarded_by });
     }
 
     /// Repeats an open question to the dial plan: its answer went to an owner that has failed.
     pub fn ask_again(&mut self) {
-        let routing = |open: &Routing, by: &Dn| (open.ask, open.dn.to_string(), Caller::Phone(by.clone()));
+        let routing = |open: &Routing, by: &Dn| {
+            (open.ask, open.dn.to_string(), Caller::Phone(by.clone()), routed_for(open.agent.as_ref()))
+        };
         let of_stage = match &self.s.stage {
-            Stage::Asking { ask } => Some((*ask, self.s.dialled.clone(), self.s.caller.clone())),
-            Stage::Originating(_) => {
-                self.originating_question().map(|(ask, dialled)| (ask, dialled, self.s.caller.clone()))
-            }
+            Stage::Asking { ask } => Some((*ask, self.s.dialled.clone(), self.s.caller.clone(), Occasion::Called)),
+            Stage::Originating(_) => self.originating_question().map(|(ask, dialled)| {
+                let own = self.originating_phone().then_some(Occasion::OwnPhone).unwrap_or_default();
+                (ask, dialled, self.s.caller.clone(), own)
+            }),
             Stage::Waiting(waiting) => waiting.routing.as_ref().map(|open| routing(open, &waiting.point.dn)),
-            Stage::Offering(offer) => offer.redirect.as_ref().map(|open| routing(open, &offer.dn)),
+            Stage::Offering(offer) => {
+                offer.redirect.as_ref().map(|open| routing(open, &offer.dn)).or_else(|| offer.forward_question())
+            }
             Stage::Recalling(recall) => {
-                recall.ask.map(|ask| (ask, recall.to.to_string(), Caller::Phone(recall.to.clone())))
+                recall.ask.map(|ask| (ask, recall.to.to_string(), Caller::Phone(recall.to.clone()), Occasion::OwnPhone))
             }
             _ => None,
         };
         let transfer = self.s.transfer.as_ref().and_then(|transfer| {
             let by = self.s.party(transfer.party)?.device.clone();
-            Some((transfer.ask, transfer.to.to_string(), by))
+            Some((transfer.ask, transfer.to.to_string(), by, Occasion::Called))
         });
-        for (ask, dialled, by) in of_stage.into_iter().chain(transfer).chain(self.invitation_question()) {
-            self.push(Output::AskDialPlan { ask, by, dialled });
+        let monitors = self.s.invitation.as_ref().is_some_and(|open| open.monitors.is_some());
+        let occasion = if monitors { Occasion::OwnPhone } else { Occasion::Called };
+        let invitation = self.invitation_question().map(|(ask, dialled, by)| (ask, dialled, by, occasion));
+        for (ask, dialled, by, occasion) in of_stage.into_iter().chain(transfer).chain(invitation) {
+            self.question(ask, by, dialled, occasion);
         }
     }
 
-    pub(super) fn dial_plan_answered(&mut self, ask: u32, destination: Destination, now: Timestamp) {
+    pub(super) fn dial_plan_answered(&mut self, ask: u32, answer: Answer, now: Timestamp) {
+        self.forwarded = Forwarded { by: answer.forwarded_by, next: answer.forwards };
+        self.dial_plan_told(ask, answer.destination, now);
+        self.forwarded = Forwarded::default();
+    }
+
+    fn dial_plan_told(&mut self, ask: u32, destination: Destination, now: Timestamp) {
         match &self.s.stage {
             Stage::Asking { ask: open } if *open == ask => {
                 self.s.timers.disarm(Timer::DialPlan);
@@ -72,6 +101,10 @@ impl Call {
             Stage::Offering(offer) if offer.redirect.as_ref().is_some_and(|redirect| redirect.ask == ask) => {
                 self.s.timers.disarm(Timer::DialPlan);
                 self.redirect_answered(destination, now);
+            }
+            Stage::Offering(offer) if offer.forwarding.is_some_and(|open| open.ask == ask) => {
+                self.s.timers.disarm(Timer::DialPlan);
+                self.forward_answered(destination, now);
             }
             Stage::Recalling(recall) if recall.ask == Some(ask) => {
                 self.s.timers.disarm(Timer::DialPlan);
@@ -95,6 +128,7 @@ impl Call {
             Stage::Asking { .. } => self.end(Ending::system(CallState::SystemError, 503), now),
             Stage::Originating(_) => self.originating_unanswered(now),
             Stage::Waiting(_) => self.route_unanswered(now),
+            Stage::Offering(offer) if offer.forwarding.is_some() => self.not_forwarded(now),
             Stage::Offering(_) => self.redirect_unanswered(now),
             Stage::Recalling(_) => self.recall_failed(now),
             Stage::Talking if self.s.transfer.is_none() => self.invitation_unanswered(now),
@@ -138,6 +172,10 @@ impl Call {
                 self.serve(service, now);
                 self.establish_connected(now);
             }
+            Destination::Reject { status: 486, .. } => {
+                self.tell_caller(EventName::DestinationBusy, CallState::Busy, now);
+                self.end(Ending::system(CallState::Busy, 486), now);
+            }
             Destination::Reject { status, .. } => {
                 let state = if status == 404 { CallState::SitInvalidNum } else { CallState::GeneralError };
                 self.end(Ending::system(state, status), now);
@@ -177,4 +215,9 @@ impl Call {
         let caller = self.s.party_on_mut(leg).filter(|caller| caller.progress == from);
         caller.map(|caller| caller.progress = to).is_some()
     }
+}
+
+/// Why a number is looked up to which an application routes the call.
+pub(super) fn routed_for(agent: Option<&AgentId>) -> Occasion {
+    if agent.is_some() { Occasion::RoutedToAgent } else { Occasion::Called }
 }

@@ -1,6 +1,6 @@
 //! What happens to a call.
 
-use model::plan::{Caller, Destination};
+use model::plan::{Answer, Caller};
 use model::{CallUuid, ConnId, Dn, LegId, Request, TenantId, Token};
 
 use super::feature::PinAnswer;
@@ -31,7 +31,7 @@ pub enum Input {
         /// The number of the question.
         ask: u32,
         /// The destination of the number.
-        destination: Destination,
+        answer: Answer,
     },
     /// The leg alerts.
     LegRinging(LegId),
@@ -39,6 +39,13 @@ pub enum Input {
     LegAnswered(LegId),
     /// The leg refused with this SIP status, or could not be reached. For the caller's leg: it cannot be answered.
     LegFailed {
+        /// The leg.
+        leg: LegId,
+        /// The SIP status.
+        status: u16,
+    },
+    /// As [`Input::LegFailed`], and it is the way to the leg that failed, not who is there: another trunk may lead there.
+    LegUnreachable {
         /// The leg.
         leg: LegId,
         /// The SIP status.

@@ -68,9 +68,10 @@ impl Call {
                 (Offer { legs, ..Offer::new(dn, None, None) }, no_answer_ms)
             }
             Destination::Outside(outside) if self.s.is_to_monitor().is_none() => {
-                let legs = self.ring_legs(&outside.number, vec![outside.contact], outside.caller_id.as_deref());
-                let trunk = Some(outside.trunk);
-                (Offer { legs, trunk, ..Offer::new(outside.number, None, None) }, outside.no_answer_ms)
+                let further = outside.further;
+                let mut offer = Offer { further, ..Offer::new(outside.number, None, None) };
+                self.ring_by(&mut offer, outside.way, now);
+                (offer, outside.no_answer_ms)
             }
             Destination::Extension { .. }
             | Destination::RoutePoint { .. }
@@ -84,6 +85,8 @@ impl Call {
                 return self.refuse_invitation(ErrorCode::INVALID_CALLED_DN, text, now);
             }
         };
+        let mut offer = offer;
+        offer.forwarded_of(&mut self.forwarded);
         let rings = Duration::from_millis(rings).clamp(RING_MIN, RING_MAX);
         self.s.timers.arm(Timer::NoAnswer, now + rings);
         if let Some(invitation) = &mut self.s.invitation {
@@ -117,6 +120,7 @@ impl Call {
         if std::mem::replace(&mut offer.rang, true) {
             return;
         }
+        self.s.timers.disarm(Timer::Trunk);
         let by = *by;
         match self.invited_event(EventName::Ringing) {
             Some(ringing) => self.fact(ringing, now),

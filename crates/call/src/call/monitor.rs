@@ -4,7 +4,6 @@
 //! A supervisor who only observes does not keep a call alive: it leaves with the party that it monitors. One that speaks to all stays.
 
 use model::event::ErrorCode;
-use model::plan::Caller;
 use model::request::MonitorMode;
 use model::{CallState, Dn, DnRole, EventName, Timestamp};
 
@@ -38,7 +37,7 @@ impl Call {
             return Err((ErrorCode::CANNOT_COMPLETE_CONFERENCE, "the call is monitored by as many as may monitor it"));
         }
         let to = asked.this_dn.clone();
-        let ask = self.ask_dial_plan(to.to_string(), Caller::Phone(to.clone()), now);
+        let ask = self.look_up_phone(&to, now);
         let step = InvitationStep::LookingUp { ask, to };
         self.s.invitation = Some(Invitation { by: party, asked, step, monitors: Some(mode) });
         Ok(())

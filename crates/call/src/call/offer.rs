@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::plan::{Caller, Contact, Outside};
+use model::plan::{Caller, Contact, Forwards, Outside};
 use model::request::Treatment;
 use model::{AgentId, CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 
@@ -35,6 +35,10 @@ impl Offer {
             transferred_by: None,
             recalled_from: None,
             tries: 0,
+            further: Vec::new(),
+            forwarded_by: Vec::new(),
+            forwards: Forwards { busy: false, no_answer: false },
+            forwarding: None,
         }
     }
 }
@@ -42,8 +46,8 @@ impl Offer {
 impl Call {
     /// Calls a number outside.
     pub(super) fn offer_outside(&mut self, mut offer: Offer, outside: Outside, now: Timestamp) {
-        offer.trunk = Some(outside.trunk);
-        offer.legs = self.ring_legs(&offer.dn, vec![outside.contact], outside.caller_id.as_deref());
+        offer.further = outside.further;
+        self.ring_by(&mut offer, outside.way, now);
         self.offer_rings(offer, outside.no_answer_ms, now);
     }
 
@@ -53,7 +57,8 @@ impl Call {
         self.offer_rings(offer, no_answer_ms, now);
     }
 
-    fn offer_rings(&mut self, offer: Offer, no_answer_ms: u64, now: Timestamp) {
+    fn offer_rings(&mut self, mut offer: Offer, no_answer_ms: u64, now: Timestamp) {
+        offer.forwarded_of(&mut self.forwarded);
         let rings = Duration::from_millis(no_answer_ms).clamp(RING_MIN, RING_MAX);
         self.s.timers.arm(Timer::NoAnswer, now + rings);
         self.s.stage = Stage::Offering(offer);
@@ -97,6 +102,7 @@ impl Call {
             return;
         };
         offer.rang = true;
+        self.s.timers.disarm(Timer::Trunk);
         let Stage::Offering(offer) = &self.s.stage else { return };
         if let Some(event) = self.offer_event(EventName::Ringing, offer) {
             self.fact(event, now);
@@ -124,6 +130,7 @@ impl Call {
 
     fn connect(&mut self, leg: LegId, now: Timestamp) {
         self.s.timers.disarm(Timer::NoAnswer);
+        self.s.timers.disarm(Timer::Trunk);
         let asked = match &mut self.s.stage {
             Stage::Offering(offer) => offer.answer_asked.take(),
             _ => None,
@@ -201,6 +208,7 @@ impl Call {
     /// No phone answered: the call returns to the route point that sent it, or the caller is refused.
     pub(super) fn offer_failed(&mut self, why: CallState, status: u16, now: Timestamp) {
         self.s.timers.disarm(Timer::NoAnswer);
+        self.s.timers.disarm(Timer::Trunk);
         self.refuse_requests(now);
         let Stage::Offering(offer) = &mut self.s.stage else {
             return;
@@ -208,6 +216,16 @@ impl Call {
         for leg in std::mem::take(&mut offer.legs) {
             self.outputs.push_back(Output::CancelLeg(leg));
         }
+        if !self.ask_forward(why, status, now) {
+            self.nobody_takes_it(why, status, now);
+        }
+    }
+
+    /// The phone does not forward the call either.
+    pub(super) fn nobody_takes_it(&mut self, why: CallState, status: u16, now: Timestamp) {
+        let Stage::Offering(offer) = &mut self.s.stage else {
+            return;
+        };
         if offer.transferred_by.is_some() {
             return self.recall(why, now);
         }

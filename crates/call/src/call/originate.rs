@@ -46,6 +46,11 @@ impl Call {
         }
     }
 
+    /// Whether the phone that calls is being looked up.
+    pub(super) const fn originating_phone(&self) -> bool {
+        matches!(&self.s.stage, Stage::Originating(Originating { step: OriginatingStep::Phone(_), .. }))
+    }
+
     /// Handles the dial plan's answer about the destination or the phone that calls.
     pub(super) fn originating_answered(&mut self, destination: Destination, now: Timestamp) {
         let Stage::Originating(Originating { asked, step }) = &self.s.stage else { return };
@@ -81,7 +86,7 @@ impl Call {
         }
         self.s.outbound = matches!(destination, Destination::Outside(_));
         self.announce(now);
-        let ask = self.ask_dial_plan(asked.this_dn.to_string(), self.s.caller.clone(), now);
+        let ask = self.look_up_phone(&asked.this_dn, now);
         self.s.stage = Stage::Originating(Originating { asked, step: OriginatingStep::Phone(ask) });
     }
 

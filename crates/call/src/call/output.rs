@@ -1,7 +1,7 @@
 //! What a call wants done, and what it publishes.
 
 use model::event::Stamped;
-use model::plan::{Caller, Contact};
+use model::plan::{Caller, Contact, Occasion};
 use model::request::Treatment;
 use model::{Dn, LegId, Request};
 
@@ -21,7 +21,13 @@ pub enum Output {
         by: Caller,
         /// The number to look up.
         dialled: String,
+        /// Why it is looked up.
+        occasion: Occasion,
+        /// The DNs that have forwarded the call so far.
+        forwarded_by: Vec<Dn>,
     },
+    /// A line for who reads a trace of the call.
+    Note(String),
     /// The call waits for an application: add an entry to the stream of new calls.
     NewCall {
         /// The route point.

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use model::plan::Caller;
 use model::request::Treatment;
 use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp};
 
@@ -155,7 +154,7 @@ impl Call {
     pub(super) fn parked_too_long(&mut self, now: Timestamp) {
         let Stage::Parked(Parked { slot, by, point }) = self.s.stage.clone() else { return };
         let Some(to) = by else { return self.end(Ending::system(CallState::NoAnswer, 480), now) };
-        let ask = self.ask_dial_plan(to.to_string(), Caller::Phone(to.clone()), now);
+        let ask = self.look_up_phone(&to, now);
         self.s.stage = Stage::Recalling(Recall { ask: Some(ask), to, from: slot, point, tries: 0 });
     }
 }

@@ -95,6 +95,10 @@ impl Call {
             | RequestKind::AgentLogout
             | RequestKind::AgentReady(_)
             | RequestKind::AgentNotReady(_)
+            | RequestKind::SetDndOn
+            | RequestKind::SetDndOff
+            | RequestKind::SetForward(..)
+            | RequestKind::CancelForward
             | RequestKind::QueryAddress
             | RequestKind::UserEvent(..)
             | RequestKind::MonitorNextCall(..)

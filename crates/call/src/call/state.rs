@@ -1,8 +1,7 @@
 //! A call's state: plain public data that also serves as its snapshot.
 
 use model::event::CallRef;
-use model::plan::FeatureCode;
-use model::plan::{Caller, Service};
+use model::plan::{Caller, FeatureCode, Forwards, Service, Way};
 use model::request::MonitorMode;
 use model::{AgentId, CallType, CallUuid, ConnId, Dn, LegId, TenantId, Timestamp, Token, UserData};
 
@@ -416,10 +415,29 @@ pub struct Offer {
     pub recalled_from: Option<Dn>,
     /// How often that phone was busy before.
     pub tries: u8,
+    /// The trunks that are tried next, for a number outside.
+    pub further: Vec<Way>,
+    /// The DNs that forwarded the call here, in order.
+    pub forwarded_by: Vec<Dn>,
+    /// Whether the phone forwards it in turn.
+    pub forwards: Forwards,
+    /// The phone is busy or does not answer: the dial plan is asked whether it forwards the call.
+    pub forwarding: Option<Forwarding>,
+}
+
+/// A phone that did not take the call, and may forward it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Forwarding {
+    /// The number of the question to the dial plan.
+    pub ask: u32,
+    /// Whether the phone is busy; else nobody answers.
+    pub busy: bool,
+    /// The SIP status if it does not forward the call.
+    pub status: u16,
 }
 
 /// A feature code in progress.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Feature {
     /// The feature code.
     pub code: FeatureCode,

@@ -26,13 +26,15 @@ pub enum Timer {
     PhoneAnswer,
     /// Who transferred the call was busy: its phone is rung again.
     Recall,
+    /// A trunk has said nothing for as long as it may.
+    Trunk,
     /// The call has reached the longest duration of any call.
     Lifetime,
 }
 
 impl Timer {
     /// All timers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::DialPlan,
         Self::Instruction,
         Self::Quiet,
@@ -42,6 +44,7 @@ impl Timer {
         Self::HoldAnswer,
         Self::PhoneAnswer,
         Self::Recall,
+        Self::Trunk,
         Self::Lifetime,
     ];
 }

@@ -2,7 +2,7 @@
 //! who transferred it.
 
 use model::event::ErrorCode;
-use model::plan::{Caller, Destination};
+use model::plan::Destination;
 use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 
 use super::alerting::not_a_target;
@@ -221,7 +221,7 @@ impl Call {
             self.fact(released, now);
         }
         let (from, to) = (from.clone(), to.clone());
-        let ask = self.ask_dial_plan(to.to_string(), Caller::Phone(to.clone()), now);
+        let ask = self.look_up_phone(&to, now);
         self.s.stage = Stage::Recalling(Recall { ask: Some(ask), to, from, point: offer.point, tries: 0 });
     }
 
@@ -252,7 +252,7 @@ impl Call {
     pub(super) fn recall_again(&mut self, now: Timestamp) {
         let Stage::Recalling(recall) = &self.s.stage else { return };
         let to = recall.to.clone();
-        let ask = self.ask_dial_plan(to.to_string(), Caller::Phone(to), now);
+        let ask = self.look_up_phone(&to, now);
         if let Stage::Recalling(recall) = &mut self.s.stage {
             recall.ask = Some(ask);
         }

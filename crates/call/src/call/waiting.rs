@@ -8,6 +8,7 @@ use model::{CallState, Dn, DnRole, EventName, Timestamp, UserData};
 use super::asked::Asked;
 use super::ending::Ending;
 use super::facts::answering;
+use super::incoming::routed_for;
 use super::point::Point;
 use super::state::{Offer, Routing, Stage, Waiting};
 use super::timer::{INSTRUCTION, QUIET, Timer};
@@ -46,18 +47,18 @@ impl Call {
         }
         self.instructed(now);
         match to {
-            RouteTo::Dn { dn, agent } => self.look_up(dn, agent, Some(asked), now),
+            RouteTo::Dn { dn, agent } => self.look_up_route(dn, agent, Some(asked), now),
             RouteTo::Reject(status) => self.turn_away("Reject", status, Some(&asked), now),
             RouteTo::Disconnect => self.turn_away("CallDisconnect", 480, Some(&asked), now),
         }
         Ok(())
     }
 
-    fn look_up(&mut self, dn: Dn, agent: Option<model::AgentId>, asked: Option<Asked>, now: Timestamp) {
+    fn look_up_route(&mut self, dn: Dn, agent: Option<model::AgentId>, asked: Option<Asked>, now: Timestamp) {
         let Stage::Waiting(Waiting { point, .. }) = &self.s.stage else { return };
         // The tenant's application decides, not who calls: that one may be outside, and must not be sent outside again by itself.
         let by = Caller::Phone(point.dn.clone());
-        let ask = self.ask_dial_plan(dn.to_string(), by, now);
+        let ask = self.look_up(dn.to_string(), by, routed_for(agent.as_ref()), now);
         if let Stage::Waiting(waiting) = &mut self.s.stage {
             waiting.routing = Some(Routing { ask, dn, agent, asked });
         }
@@ -74,7 +75,7 @@ impl Call {
         match waiting.point.default_dn.clone() {
             Some(dn) if self.s.default_routes < DEFAULT_ROUTES_MAX => {
                 self.s.default_routes += 1;
-                self.look_up(dn, None, None, now);
+                self.look_up_route(dn, None, None, now);
             }
             _ => self.turn_away("Default", 480, None, now),
         }

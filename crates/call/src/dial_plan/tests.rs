@@ -1,4 +1,21 @@
+use model::entropy::Seeded;
+use model::plan::Way;
+use proptest::prelude::*;
+
 use super::*;
+
+/// What the plan says of a number, with the rules that led there.
+fn answer(plan: &TenantPlan, caller: &Caller, dialled: &str) -> Answer {
+    resolve(plan, &Question { caller, dialled, now: Timestamp::ZERO, is_forwarded: false }, &mut Seeded::new(1))
+}
+
+fn leads_to(plan: &TenantPlan, caller: &Caller, dialled: &str) -> Destination {
+    answer(plan, caller, dialled).destination
+}
+
+fn pattern(text: &str) -> Pattern {
+    Pattern::parse(text).expect("a pattern")
+}
 
 fn dn(text: &str) -> Dn {
     Dn::parse(text).expect("a DN")
@@ -17,20 +34,16 @@ fn plan() -> TenantPlan {
             RoutePoint { dn: dn("9000"), application: "sales".to_owned(), default_dn: None },
         )]
         .into(),
-        feature_codes: [("*50".to_owned(), DialledCode { code: FeatureCode::Login, ask_pin: true })].into(),
+        feature_codes: [("*50".to_owned(), DialledCode { code: CodeAction::Login, ask_pin: true })].into(),
         country_prefix: Some("+1".to_owned()),
         national_prefix: Some("0".to_owned()),
         international_prefix: Some("00".to_owned()),
-        trunks: Vec::new(),
+        ..TenantPlan::default()
     }
 }
 
 fn outside() -> Caller {
     Caller::Trunk { trunk: "carrier".to_owned(), number: "+4930123456".to_owned() }
-}
-
-fn contact() -> Vec<Contact> {
-    vec![Contact { uri: "sip:7101@192.0.2.7".to_owned(), path: Vec::new() }]
 }
 
 #[test]
@@ -45,39 +58,50 @@ fn every_way_of_writing_a_number_leads_to_the_same_destination() {
         "05550100",
         "9000",
     ] {
-        assert_eq!(resolve(&plan(), &outside(), written, |_| Vec::new()), point, "{written}");
+        assert_eq!(leads_to(&plan(), &outside(), written), point, "{written}");
     }
 }
 
 #[test]
-fn an_extension_brings_its_registrations() {
-    let got = resolve(&plan(), &Caller::Phone(dn("7102")), "7101", |asked| {
-        assert_eq!(asked.as_str(), "7101");
-        contact()
-    });
-    assert_eq!(got, Destination::Extension { dn: dn("7101"), contacts: contact(), no_answer_ms: 15_000 });
+fn an_extension_is_found_by_its_number() {
+    let got = leads_to(&plan(), &Caller::Phone(dn("7102")), "7101");
+    assert_eq!(got, Destination::Extension { dn: dn("7101"), contacts: Vec::new(), no_answer_ms: 15_000 });
 }
 
 #[test]
 fn a_service_number_needs_no_application() {
-    assert_eq!(resolve(&plan(), &outside(), "+15550103", |_| Vec::new()), Destination::Service(Service::Echo));
+    assert_eq!(leads_to(&plan(), &outside(), "+15550103"), Destination::Service(Service::Echo));
 }
 
 #[test]
 fn feature_codes_are_for_phones_alone() {
     let phone = Caller::Phone(dn("7101"));
     let login = Destination::FeatureCode { code: FeatureCode::Login, ask_pin: true };
-    assert_eq!(resolve(&plan(), &phone, "*50", |_| Vec::new()), login);
-    assert!(matches!(resolve(&plan(), &outside(), "*50", |_| Vec::new()), Destination::Reject { status: 403, .. }));
+    assert_eq!(leads_to(&plan(), &phone, "*50"), login);
+    assert!(matches!(leads_to(&plan(), &outside(), "*50"), Destination::Reject { status: 403, .. }));
+}
+
+#[test]
+fn the_number_behind_a_code_is_where_calls_go() {
+    let mut plan = plan();
+    let code = |code| DialledCode { code, ask_pin: false };
+    plan.feature_codes.insert("*7".to_owned(), code(CodeAction::Forward(ForwardMode::OnBusy)));
+    plan.feature_codes.insert("*72".to_owned(), code(CodeAction::Forward(ForwardMode::Unconditional)));
+    plan.feature_codes.insert("*73".to_owned(), code(CodeAction::ForwardOff));
+    let phone = Caller::Phone(dn("7101"));
+    let to = |mode, number| Destination::FeatureCode { code: FeatureCode::Forward(mode, dn(number)), ask_pin: false };
+    assert_eq!(leads_to(&plan, &phone, "*727102"), to(ForwardMode::Unconditional, "7102"), "the longest code");
+    assert_eq!(leads_to(&plan, &phone, "*72+4930123"), to(ForwardMode::Unconditional, "+4930123"));
+    assert_eq!(leads_to(&plan, &phone, "*77102"), to(ForwardMode::OnBusy, "7102"));
+    assert!(matches!(leads_to(&plan, &phone, "*72"), Destination::Reject { status: 484, .. }));
+    assert!(matches!(leads_to(&plan, &phone, "*731"), Destination::Reject { status: 404, .. }), "no number behind it");
+    assert!(matches!(leads_to(&plan, &outside(), "*727102"), Destination::Reject { status: 403, .. }));
 }
 
 #[test]
 fn an_unknown_number_is_404() {
     for dialled in ["1234", "", "@", "tel:", &"9".repeat(DIALLED_MAX + 1)] {
-        assert!(
-            matches!(resolve(&plan(), &outside(), dialled, |_| Vec::new()), Destination::Reject { status: 404, .. }),
-            "{dialled}"
-        );
+        assert!(matches!(leads_to(&plan(), &outside(), dialled), Destination::Reject { status: 404, .. }), "{dialled}");
     }
 }
 
@@ -87,18 +111,25 @@ fn trunk(name: &str, prefix: &str, caller_id: Option<&str>) -> OutsideTrunk {
         prefix: prefix.to_owned(),
         contact: format!("{name}.example:5060"),
         caller_id: caller_id.map(str::to_owned),
+        ..OutsideTrunk::default()
+    }
+}
+
+/// The trunks by which a phone's call goes out, in order.
+fn ways(plan: &TenantPlan, dialled: &str) -> Vec<Way> {
+    match leads_to(plan, &Caller::Phone(dn("7101")), dialled) {
+        Destination::Outside(outside) => {
+            let ways: Vec<Way> = std::iter::once(outside.way).chain(outside.further).collect();
+            assert!(ways.iter().all(|way| way.contact.path.is_empty()));
+            ways
+        }
+        _ => Vec::new(),
     }
 }
 
 /// The trunk and the URI to which a phone's call goes.
 fn goes_out(plan: &TenantPlan, dialled: &str) -> Option<(String, String)> {
-    match resolve(plan, &Caller::Phone(dn("7101")), dialled, |_| contact()) {
-        Destination::Outside(outside) => {
-            assert!(outside.contact.path.is_empty());
-            Some((outside.trunk, outside.contact.uri))
-        }
-        _ => None,
-    }
+    ways(plan, dialled).into_iter().next().map(|way| (way.trunk, way.contact.uri))
 }
 
 #[test]
@@ -122,8 +153,215 @@ fn a_number_outside_goes_to_the_trunk_with_the_longest_prefix() {
 fn who_calls_from_outside_does_not_go_out_again() {
     let mut plan = plan();
     plan.trunks = vec![trunk("world", "+", None)];
-    assert!(matches!(
-        resolve(&plan, &outside(), "+4930123456", |_| Vec::new()),
-        Destination::Reject { status: 403, .. }
-    ));
+    assert!(matches!(leads_to(&plan, &outside(), "+4930123456"), Destination::Reject { status: 403, .. }));
+}
+
+// === trunks of one prefix ===
+
+#[test]
+fn trunks_of_one_prefix_are_tried_by_priority_and_in_the_order_of_the_file() {
+    let mut plan = plan();
+    let of = |name: &str, prefix: &str, priority| OutsideTrunk { priority, ..trunk(name, prefix, None) };
+    plan.trunks = vec![of("last", "+", 9), of("first", "+", 1), of("second", "+", 1), of("other", "+49", 0)];
+    let names = |dialled: &str| ways(&plan, dialled).into_iter().map(|way| way.trunk).collect::<Vec<_>>();
+    assert_eq!(names("+15550199"), ["first", "second", "last"]);
+    assert_eq!(names("+4930"), ["other"], "a shorter prefix is another group");
+    plan.trunks = (0..20).map(|n| of(&format!("t{n}"), "+", n)).collect();
+    assert_eq!(ways(&plan, "+1555").len(), TRUNKS_TRIED_MAX);
+}
+
+#[test]
+fn among_equals_the_weight_decides_who_is_first() {
+    let mut plan = plan();
+    let of = |name: &str, weight| OutsideTrunk { weight, ..trunk(name, "+", None) };
+    plan.trunks = vec![of("none", 0), of("small", 1), of("large", 3)];
+    let caller = Caller::Phone(dn("7101"));
+    let mut entropy = Seeded::new(7);
+    let mut first = HashMap::<String, usize>::new();
+    for _ in 0..4_000 {
+        let question = Question { caller: &caller, dialled: "+4930", now: Timestamp::ZERO, is_forwarded: false };
+        let Destination::Outside(outside) = resolve(&plan, &question, &mut entropy).destination else { panic!("out") };
+        assert_eq!(outside.further.last().map(|way| way.trunk.as_str()), Some("none"));
+        *first.entry(outside.way.trunk).or_default() += 1;
+    }
+    assert!((2_850..3_150).contains(&first["large"]) && first["small"] + first["large"] == 4_000, "{first:?}");
+}
+
+// === rules ===
+
+/// A plan with a rule of each kind, and two trunks.
+fn ruled() -> TenantPlan {
+    let mut plan = plan();
+    plan.trunks = vec![trunk("world", "+", Some("+15550100")), trunk("berlin", "+4930", None)];
+    plan.rules = DialRules {
+        emergency: vec![
+            EmergencyNumber { name: "police".to_owned(), pattern: pattern("11[02]"), trunk: Some("berlin".to_owned()) },
+            EmergencyNumber { name: "all".to_owned(), pattern: pattern("911"), trunk: None },
+        ],
+        translations: vec![
+            Translation { name: "line".to_owned(), pattern: pattern("9."), remove: 1, add: String::new() },
+            Translation { name: "shop".to_owned(), pattern: pattern("88"), remove: 2, add: "+4930123".to_owned() },
+        ],
+        blocked: vec![
+            Blocked { name: "premium".to_owned(), pattern: pattern("+1900."), reason: "premium numbers".to_owned() },
+            Blocked { name: "everything".to_owned(), pattern: pattern("+11[02]."), reason: "never".to_owned() },
+        ],
+        caller_ids: vec![
+            CallerIdRule {
+                name: "berlin alone".to_owned(),
+                pattern: pattern("+49."),
+                trunk: Some("berlin".to_owned()),
+                shows: "+4930777".to_owned(),
+            },
+            CallerIdRule {
+                name: "abroad".to_owned(),
+                pattern: pattern("+4."),
+                trunk: None,
+                shows: "+15550177".to_owned(),
+            },
+        ],
+    };
+    plan
+}
+
+#[test]
+fn a_typed_number_is_translated_unless_it_is_one_of_ours() {
+    let mut plan = ruled();
+    let to = |trunk: &str, number: &str| Some((trunk.to_owned(), format!("sip:{number}@{trunk}.example:5060")));
+    assert_eq!(goes_out(&plan, "9 00 15550199"), to("world", "+15550199"));
+    assert_eq!(goes_out(&plan, "88"), to("berlin", "+4930123"));
+    assert_eq!(answer(&plan, &Caller::Phone(dn("7101")), "88").notes[0], "translated by the rule shop");
+    assert!(matches!(leads_to(&plan, &outside(), "9000"), Destination::RoutePoint { .. }), "it is ours");
+    assert!(matches!(leads_to(&plan, &outside(), "97101"), Destination::Extension { .. }));
+    plan.rules.translations[0].remove = 9;
+    assert_eq!(goes_out(&plan, "9"), None, "nothing is left of it");
+}
+
+#[test]
+fn a_blocked_number_is_refused_with_its_reason() {
+    let plan = ruled();
+    let caller = Caller::Phone(dn("7101"));
+    for written in ["+1900555", "0019005", "0900555", "9+1900"] {
+        let answer = answer(&plan, &caller, written);
+        let reason = "premium numbers".to_owned();
+        assert_eq!(answer.destination, Destination::Reject { status: 403, reason }, "{written}");
+        assert_eq!(answer.notes.last().map(String::as_str), Some("blocked by the rule premium"));
+    }
+}
+
+#[test]
+fn which_number_is_shown_depends_on_the_number_and_the_trunk() {
+    let mut plan = ruled();
+    let shown = |plan: &TenantPlan, dialled: &str| ways(plan, dialled)[0].caller_id.clone();
+    assert_eq!(shown(&plan, "+4930123").as_deref(), Some("+4930777"));
+    assert_eq!(shown(&plan, "+4989123").as_deref(), Some("+15550177"), "the first rule is about another trunk");
+    assert_eq!(shown(&plan, "+331234").as_deref(), Some("+15550100"), "no rule: the trunk's");
+    plan.rules.caller_ids.clear();
+    assert_eq!(shown(&plan, "+4930123"), None);
+}
+
+#[test]
+fn an_emergency_number_tries_its_trunk_and_then_every_other() {
+    let plan = ruled();
+    let names = |dialled: &str| ways(&plan, dialled).into_iter().map(|way| way.trunk).collect::<Vec<_>>();
+    assert_eq!(names("110"), ["berlin", "world"]);
+    assert_eq!(names("1-1-2"), ["berlin", "world"]);
+    assert_eq!(names("911"), ["world", "berlin"], "it is not read as a line and 11");
+    assert_eq!(ways(&plan, "112")[1].contact.uri, "sip:112@world.example:5060", "it is sent as it was typed");
+    assert!(matches!(leads_to(&plan, &outside(), "112"), Destination::Reject { status: 404, .. }));
+}
+
+/// Everything that may stand in the way of a number.
+fn obstacles() -> impl Strategy<Value = TenantPlan> {
+    let patterns = proptest::sample::select(vec!["1.", "x.", "+.", "112", "11[0-9]", "[0-9]xx", "*."]);
+    (proptest::collection::vec(patterns, 1..6), any::<bool>(), any::<bool>(), 0_usize..5).prop_map(
+        |(patterns, is_prefixed, is_own, remove)| {
+            let mut plan = ruled();
+            plan.country_prefix = is_prefixed.then(|| "+1".to_owned());
+            plan.national_prefix = is_prefixed.then(|| "1".to_owned());
+            let (name, reason) = ("r".to_owned(), "no".to_owned());
+            for text in patterns {
+                let (pattern, name) = (pattern(text), name.clone());
+                plan.rules.blocked.push(Blocked {
+                    name: name.clone(),
+                    pattern: pattern.clone(),
+                    reason: reason.clone(),
+                });
+                let rule =
+                    Translation { name: name.clone(), pattern: pattern.clone(), remove, add: "+1900".to_owned() };
+                plan.rules.translations.insert(0, rule);
+                let shows = "+1".to_owned();
+                plan.rules.caller_ids.insert(0, CallerIdRule { name, pattern, trunk: None, shows });
+            }
+            if is_own {
+                plan.extensions.insert("112".to_owned(), Extension { dn: dn("112"), no_answer_ms: 1 });
+            }
+            plan
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn nothing_of_the_plan_stops_an_emergency_call(plan in obstacles(), now in any::<u32>()) {
+        let caller = Caller::Phone(dn("7101"));
+        let question = Question { caller: &caller, dialled: "112", now: Timestamp::from_millis(now.into()), is_forwarded: false };
+        let answer = resolve(&plan, &question, &mut Seeded::new(now.into()));
+        let Destination::Outside(outside) = answer.destination else { panic!("it does not go out") };
+        prop_assert_eq!(outside.number.as_str(), "112");
+        prop_assert_eq!(outside.way.trunk, "berlin");
+        prop_assert_eq!(outside.further.len(), 1);
+    }
+
+    #[test]
+    fn a_number_that_goes_out_is_not_blocked_and_none_of_ours(digits in "[0-9+*]{1,12}", plan in obstacles()) {
+        let caller = Caller::Phone(dn("7101"));
+        if let Destination::Outside(outside) = leads_to(&plan, &caller, &digits) {
+            let number = outside.number.as_str();
+            let is_emergency = plan.rules.emergency(&digits).is_some();
+            prop_assert!(is_emergency || plan.rules.blocked(number).is_none(), "{}", number);
+            prop_assert!(is_emergency || !plan.extensions.contains_key(number));
+        }
+    }
+}
+
+// === business hours ===
+
+#[test]
+fn a_closed_number_leads_elsewhere() {
+    let mut plan = plan();
+    let schedule = Schedule::parse(None, &["Thu 08:00-18:00"], &["1970-01-08 closed"]).expect("a schedule");
+    plan.numbers
+        .insert("8000".to_owned(), NumberTarget::Service(Service::Announcement { prompts: vec!["closed".to_owned()] }));
+    plan.hours
+        .insert("+15550100".to_owned(), BusinessHours { name: "office".to_owned(), schedule, closed: dn("8000") });
+    let at = |hours: u64, dialled: &str| {
+        let question = Question {
+            caller: &outside(),
+            dialled,
+            now: Timestamp::from_millis(hours * 3_600_000),
+            is_forwarded: false,
+        };
+        resolve(&plan, &question, &mut Seeded::new(1))
+    };
+    // 1970 began on a Thursday.
+    assert!(matches!(at(9, "+15550100").destination, Destination::RoutePoint { .. }));
+    for (hours, why) in [(7, "early"), (19, "late"), (24 + 9, "a Friday"), (7 * 24 + 9, "an exception")] {
+        let answer = at(hours, "05550100");
+        assert!(matches!(answer.destination, Destination::Service(Service::Announcement { .. })), "{why}");
+        assert_eq!(answer.notes, ["closed by the schedule office"]);
+    }
+    assert!(matches!(at(7, "9000").destination, Destination::RoutePoint { .. }), "the route point itself is open");
+}
+
+#[test]
+fn no_call_is_forwarded_to_an_emergency_number_or_a_code() {
+    let mut plan = ruled();
+    plan.feature_codes.insert("*73".to_owned(), DialledCode { code: CodeAction::ForwardOff, ask_pin: false });
+    for dialled in ["112", "*73", "*50"] {
+        let caller = Caller::Phone(dn("7101"));
+        let question = Question { caller: &caller, dialled, now: Timestamp::ZERO, is_forwarded: true };
+        let answer = resolve(&plan, &question, &mut Seeded::new(1));
+        assert!(matches!(answer.destination, Destination::Reject { status: 403, .. }), "{dialled}");
+    }
 }

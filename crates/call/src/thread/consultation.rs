@@ -53,12 +53,12 @@ impl Thread {
         let number = numbers.call;
         numbers.call = number.saturating_add(1);
         self.set_numbers(numbers);
-        let Consultation { call, asked, destination, mute } = consultation;
+        let Consultation { call, asked, destination, forwarded, mute } = consultation;
         let (now, conn_id, about) = (call.created_at, call.conn_id, call.consults_for.as_ref().map(|of| of.conn_id));
         self.calls.push(Call::of(call, number));
         // The end of a transfer answers its request.
         let answered = asked.as_ref().filter(|_| !mute);
-        self.act(self.calls.len() - 1, |call| call.begin_consulting(answered, destination, now));
+        self.act(self.calls.len() - 1, |call| call.begin_consulting(answered, destination, forwarded, now));
         if let (true, Some(asked), Some(at)) = (mute, asked, about.and_then(|about| self.at(about)))
             && let Err((code, text)) = self.complete(at, conn_id, &asked, now)
         {

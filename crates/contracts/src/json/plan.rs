@@ -1,13 +1,30 @@
 //! The dial plan's answer on 8800.
 //!
 //! `{"kind":"extension","dn":"7101","no_answer_ms":15000,"contacts":[{"uri":"sip:..","path":["<sip:..;lr>"]}]}`; the other kinds are
-//! `route_point`, `outside`, `feature_code`, `pickup`, `park`, `echo`, `announcement` and `reject`.
+//! `route_point`, `outside`, `feature_code`, `pickup`, `park`, `echo`, `announcement` and `reject`. Beside them stand `forwarded_by`, the DNs that forwarded
+//! the call there, `forwards_busy` and `forwards_no_answer`, whether the phone forwards it in turn, and `notes`, the rules that led there.
 
 use model::Dn;
-use model::plan::{Contact, Destination, FeatureCode, Outside, Service};
+use model::plan::{Answer, Contact, Destination, FeatureCode, Forwards, Outside, Service, Way};
+use model::request::ForwardMode;
 use serde::{Deserialize, Serialize};
 
 use super::FrameError;
+use crate::provisioning::FeatureAction;
+
+#[derive(Serialize, Deserialize)]
+struct WireAnswer {
+    #[serde(flatten)]
+    destination: Wire,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    forwarded_by: Vec<String>,
+    #[serde(default)]
+    forwards_busy: bool,
+    #[serde(default)]
+    forwards_no_answer: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -24,15 +41,18 @@ enum Wire {
     },
     Outside {
         number: String,
-        trunk: String,
-        uri: String,
-        caller_id: Option<String>,
+        #[serde(flatten)]
+        way: WireWay,
+        #[serde(default)]
+        further: Vec<WireWay>,
         no_answer_ms: u64,
     },
     FeatureCode {
-        action: crate::provisioning::FeatureAction,
+        action: FeatureAction,
         #[serde(default)]
         ask_pin: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        number: Option<String>,
     },
     Pickup {
         dn: String,
@@ -56,10 +76,64 @@ struct WireContact {
     path: Vec<String>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct WireWay {
+    trunk: String,
+    uri: String,
+    caller_id: Option<String>,
+    #[serde(default = "try_ms")]
+    try_ms: u64,
+}
+
+fn try_ms() -> u64 {
+    u64::from(crate::provisioning::TRUNK_TRY_S) * 1_000
+}
+
+impl From<&Way> for WireWay {
+    fn from(way: &Way) -> Self {
+        let Way { trunk, contact, caller_id, try_ms } = way.clone();
+        Self { trunk, uri: contact.uri, caller_id, try_ms }
+    }
+}
+
+impl From<WireWay> for Way {
+    fn from(wire: WireWay) -> Self {
+        let WireWay { trunk, uri, caller_id, try_ms } = wire;
+        Self { trunk, contact: Contact { uri, path: Vec::new() }, caller_id, try_ms }
+    }
+}
+
 /// Writes the dial plan's answer.
-pub fn destination_to_json(destination: &Destination) -> serde_json::Value {
-    use crate::provisioning::FeatureAction;
-    let wire = match destination {
+pub fn plan_answer_to_json(answer: &Answer) -> serde_json::Value {
+    let wire = WireAnswer {
+        destination: destination_to_wire(&answer.destination),
+        forwarded_by: answer.forwarded_by.iter().map(ToString::to_string).collect(),
+        forwards_busy: answer.forwards.busy,
+        forwards_no_answer: answer.forwards.no_answer,
+        notes: answer.notes.clone(),
+    };
+    // Plain structs with text keys: serialising them cannot fail.
+    serde_json::to_value(wire).unwrap_or_default()
+}
+
+/// Reads the dial plan's answer.
+///
+/// # Errors
+/// Names the field that is not valid.
+pub fn plan_answer_from_json(json: &[u8]) -> Result<Answer, FrameError> {
+    let wire: WireAnswer = serde_json::from_slice(json).map_err(|e| FrameError::invalid("kind", e))?;
+    let forwarded_by =
+        wire.forwarded_by.iter().map(|dn| Dn::parse(dn).map_err(|e| FrameError::invalid("forwarded_by", e)));
+    Ok(Answer {
+        forwarded_by: forwarded_by.collect::<Result<_, _>>()?,
+        forwards: Forwards { busy: wire.forwards_busy, no_answer: wire.forwards_no_answer },
+        notes: wire.notes,
+        destination: destination_from_wire(wire.destination)?,
+    })
+}
+
+fn destination_to_wire(destination: &Destination) -> Wire {
+    match destination {
         Destination::RoutePoint { dn, application, default_dn } => Wire::RoutePoint {
             dn: dn.to_string(),
             application: application.clone(),
@@ -72,37 +146,23 @@ pub fn destination_to_json(destination: &Destination) -> serde_json::Value {
         },
         Destination::Outside(outside) => Wire::Outside {
             number: outside.number.to_string(),
-            trunk: outside.trunk.clone(),
-            uri: outside.contact.uri.clone(),
-            caller_id: outside.caller_id.clone(),
+            way: (&outside.way).into(),
+            further: outside.further.iter().map(WireWay::from).collect(),
             no_answer_ms: outside.no_answer_ms,
         },
-        Destination::FeatureCode { code, ask_pin } => Wire::FeatureCode {
-            action: match code {
-                FeatureCode::Login => FeatureAction::Login,
-                FeatureCode::Logout => FeatureAction::Logout,
-                FeatureCode::Ready => FeatureAction::Ready,
-                FeatureCode::NotReady => FeatureAction::NotReady,
-            },
-            ask_pin: *ask_pin,
-        },
+        Destination::FeatureCode { code, ask_pin } => {
+            let (action, number) = feature_to_wire(code);
+            Wire::FeatureCode { action, ask_pin: *ask_pin, number }
+        }
         Destination::Pickup { dn } => Wire::Pickup { dn: dn.to_string() },
         Destination::Park { slot } => Wire::Park { slot: slot.to_string() },
         Destination::Service(Service::Echo) => Wire::Echo,
         Destination::Service(Service::Announcement { prompts }) => Wire::Announcement { prompts: prompts.clone() },
         Destination::Reject { status, reason } => Wire::Reject { status: *status, reason: reason.clone() },
-    };
-    // An enum of plain structs with text keys: serialising it cannot fail.
-    serde_json::to_value(wire).unwrap_or_default()
+    }
 }
 
-/// Reads the dial plan's answer.
-///
-/// # Errors
-/// Names the field that is not valid.
-pub fn destination_from_json(json: &[u8]) -> Result<Destination, FrameError> {
-    use crate::provisioning::FeatureAction;
-    let wire: Wire = serde_json::from_slice(json).map_err(|e| FrameError::invalid("kind", e))?;
+fn destination_from_wire(wire: Wire) -> Result<Destination, FrameError> {
     let dn = |text: &str, field: &str| Dn::parse(text).map_err(|e| FrameError::invalid(field, e));
     Ok(match wire {
         Wire::RoutePoint { dn: number, application, default_dn } => Destination::RoutePoint {
@@ -115,26 +175,63 @@ pub fn destination_from_json(json: &[u8]) -> Result<Destination, FrameError> {
             contacts: contacts.into_iter().map(|c| Contact { uri: c.uri, path: c.path }).collect(),
             no_answer_ms,
         },
-        Wire::Outside { number, trunk, uri, caller_id, no_answer_ms } => Destination::Outside(Outside {
+        Wire::Outside { number, way, further, no_answer_ms } => Destination::Outside(Outside {
             number: dn(&number, "number")?,
-            trunk,
-            contact: Contact { uri, path: Vec::new() },
-            caller_id,
+            way: way.into(),
+            further: further.into_iter().map(Way::from).collect(),
             no_answer_ms,
         }),
-        Wire::FeatureCode { action, ask_pin } => Destination::FeatureCode {
-            code: match action {
-                FeatureAction::Login => FeatureCode::Login,
-                FeatureAction::Logout => FeatureCode::Logout,
-                FeatureAction::Ready => FeatureCode::Ready,
-                FeatureAction::NotReady => FeatureCode::NotReady,
-            },
-            ask_pin,
-        },
+        Wire::FeatureCode { action, ask_pin, number } => {
+            let number = number.map(|text| dn(&text, "number")).transpose()?;
+            let absent = || FrameError::invalid("number", "it is absent");
+            Destination::FeatureCode { code: feature_from_wire(action, number).ok_or_else(absent)?, ask_pin }
+        }
         Wire::Pickup { dn: number } => Destination::Pickup { dn: dn(&number, "dn")? },
         Wire::Park { slot } => Destination::Park { slot: dn(&slot, "slot")? },
         Wire::Echo => Destination::Service(Service::Echo),
         Wire::Announcement { prompts } => Destination::Service(Service::Announcement { prompts }),
         Wire::Reject { status, reason } => Destination::Reject { status, reason },
     })
+}
+
+fn feature_to_wire(code: &FeatureCode) -> (FeatureAction, Option<String>) {
+    let action = match code {
+        FeatureCode::Login => FeatureAction::Login,
+        FeatureCode::Logout => FeatureAction::Logout,
+        FeatureCode::Ready => FeatureAction::Ready,
+        FeatureCode::NotReady => FeatureAction::NotReady,
+        FeatureCode::DndOn => FeatureAction::DndOn,
+        FeatureCode::DndOff => FeatureAction::DndOff,
+        FeatureCode::ForwardOff => FeatureAction::ForwardOff,
+        FeatureCode::Forward(mode, _) => match mode {
+            ForwardMode::None => FeatureAction::ForwardOff,
+            ForwardMode::OnBusy => FeatureAction::ForwardBusy,
+            ForwardMode::OnNoAnswer | ForwardMode::OnBusyAndNoAnswer => FeatureAction::ForwardNoAnswer,
+            ForwardMode::OnUnregistered => FeatureAction::ForwardUnregistered,
+            ForwardMode::Unconditional | ForwardMode::SendAllCalls => FeatureAction::ForwardAlways,
+        },
+    };
+    let number = match code {
+        FeatureCode::Forward(_, number) => Some(number.to_string()),
+        _ => None,
+    };
+    (action, number)
+}
+
+/// None: the action needs a number.
+fn feature_from_wire(action: FeatureAction, number: Option<Dn>) -> Option<FeatureCode> {
+    let forward = |mode| number.map(|number| FeatureCode::Forward(mode, number));
+    match action {
+        FeatureAction::Login => Some(FeatureCode::Login),
+        FeatureAction::Logout => Some(FeatureCode::Logout),
+        FeatureAction::Ready => Some(FeatureCode::Ready),
+        FeatureAction::NotReady => Some(FeatureCode::NotReady),
+        FeatureAction::DndOn => Some(FeatureCode::DndOn),
+        FeatureAction::DndOff => Some(FeatureCode::DndOff),
+        FeatureAction::ForwardOff => Some(FeatureCode::ForwardOff),
+        FeatureAction::ForwardAlways => forward(ForwardMode::Unconditional),
+        FeatureAction::ForwardBusy => forward(ForwardMode::OnBusy),
+        FeatureAction::ForwardNoAnswer => forward(ForwardMode::OnNoAnswer),
+        FeatureAction::ForwardUnregistered => forward(ForwardMode::OnUnregistered),
+    }
 }

@@ -10,6 +10,9 @@ const NO_PREFIX: &str = "calls go out only if `prefix` says which numbers, as \"
 const NO_CONTACT: &str = "calls go out only if `contact` says where to";
 const DIALLED: &str = "it may have digits, +, * and #";
 
+/// How long a trunk may say nothing before the next one is tried, in seconds, unless it says otherwise.
+pub const TRUNK_TRY_S: u32 = 10;
+
 impl Trunk {
     /// Where calls go out, and what their numbers begin with; `None` if none can.
     pub fn outgoing(&self) -> Option<(&str, &str)> {
@@ -41,6 +44,11 @@ impl Trunk {
             (Some(_), None) => keys.push(("caller_id", NO_CONTACT)),
             _ => {}
         }
+        let in_groups = [("priority", self.priority), ("weight", self.weight), ("try_s", self.try_s)];
+        let no_call = self.contact.is_none();
+        keys.extend(
+            in_groups.into_iter().filter(|(_, set)| no_call && set.is_some()).map(|(key, _)| (key, NO_CONTACT)),
+        );
         keys
     }
 }
@@ -66,6 +74,9 @@ mod tests {
             contact: text(contact),
             prefix: text(prefix),
             caller_id: text(caller_id),
+            priority: None,
+            weight: None,
+            try_s: None,
         }
     }
 
@@ -76,6 +87,12 @@ mod tests {
         assert_eq!((good.shown(), good.without_effect()), (Some("+15550100"), Vec::new()));
         assert!(trunk(Some("[2001:db8::9]:5060"), Some("0"), None).outgoing().is_some());
         assert_eq!(trunk(None, None, None).without_effect(), []);
+    }
+
+    #[test]
+    fn a_place_in_a_group_has_no_effect_without_a_contact() {
+        let alone = Trunk { weight: Some(1), try_s: Some(3), ..trunk(None, None, None) };
+        assert_eq!(alone.without_effect(), [("weight", NO_CONTACT), ("try_s", NO_CONTACT)]);
     }
 
     #[test]

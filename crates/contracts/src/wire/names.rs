@@ -1,6 +1,6 @@
 //! Closed lists of names and their numbers.
 
-use model::request::{MonitorMode, MonitorType};
+use model::request::{ForwardMode, MonitorMode, MonitorType};
 use model::{CallState, CallType, DnRole, EventName, WorkMode};
 
 use super::WireError;
@@ -126,6 +126,19 @@ pub fn monitor_type_to_wire(each: MonitorType) -> i32 {
 /// When there is none of that number.
 pub fn monitor_type_from_wire(number: i32) -> Result<MonitorType, WireError> {
     at(&MonitorType::ALL, number, "monitor_type")
+}
+
+/// The published number of a mode of forwarding.
+pub fn forward_mode_to_wire(mode: ForwardMode) -> i32 {
+    place(&ForwardMode::ALL, &mode)
+}
+
+/// The mode of forwarding of a published number.
+///
+/// # Errors
+/// When there is none of that number.
+pub fn forward_mode_from_wire(number: i32) -> Result<ForwardMode, WireError> {
+    at(&ForwardMode::ALL, number, "forward_mode")
 }
 
 fn place<T: PartialEq>(all: &[T], one: &T) -> i32 {

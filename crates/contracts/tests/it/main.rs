@@ -3,7 +3,7 @@
 use contracts::{json, wire};
 use model::agent::WorkMode;
 use model::event::{CallRef, ErrorCode};
-use model::request::{MonitorMode, MonitorType, Request, RequestKind, RouteTo, Treatment};
+use model::request::{ForwardMode, MonitorMode, MonitorType, Request, RequestKind, RouteTo, Treatment};
 use model::{
     AgentId, CallState, CallType, CallUuid, ConnId, Dn, DnRole, Event, EventId, EventName, Owner, QueueName,
     ReferenceId, Seq, SessionName, Stamped, Subject, TenantId, Timestamp, Token, UserData, Value,
@@ -159,6 +159,7 @@ generated! {
     Option<Dn> = option::of(dn());
     MonitorMode = select(&MonitorMode::ALL[..]);
     MonitorType = select(&MonitorType::ALL[..]);
+    ForwardMode = select(&ForwardMode::ALL[..]);
     WorkMode = work_mode();
     UserData = user_data();
     Treatment = treatment();
@@ -224,6 +225,7 @@ fn any_frame() -> impl Strategy<Value = serde_json::Value> {
         "Digits",
         "MonitorMode",
         "MonitorType",
+        "ForwardMode",
         "AgentWorkMode",
         "RouteType",
         "Status",

@@ -1,8 +1,8 @@
 //! The persistent configuration: what every database must do. `store` is empty.
 
 use contracts::provisioning::{
-    Agent, Dn, DnKind, FeatureAction, FeatureCode, Number, Object, ObjectKey, ObjectKind, Person, Place, Prompt,
-    Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
+    Agent, DialAction, DialRule, Dn, DnKind, FeatureAction, FeatureCode, Number, Object, ObjectKey, ObjectKind, Person,
+    Place, Prompt, Schedule, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 use model::TenantId;
 
@@ -49,15 +49,47 @@ pub fn objects(tenant: &str) -> TenantObjects {
             skills: vec![SkillLevel { skill: "Sales".into(), level: 5 }],
         }),
     }];
-    objects.numbers = vec![Number { number: "+15550100".into(), name: "q".into(), dn: "q".into() }];
+    let number = |number: &str, schedule: Option<&str>, closed_dn: Option<&str>| Number {
+        number: number.into(),
+        name: "q".into(),
+        dn: "q".into(),
+        schedule: schedule.map(Into::into),
+        closed_dn: closed_dn.map(Into::into),
+    };
+    objects.numbers = vec![number("+15550100", None, None), number("+15550101", Some("office"), Some("a"))];
     objects.trunks = vec![Trunk {
         name: "T".into(),
         allow: vec!["127.0.0.0/8".into()],
         contact: None,
         prefix: Some("0".into()),
         caller_id: Some("+15550100".into()),
+        priority: Some(1),
+        weight: None,
+        try_s: Some(3),
     }];
-    objects.feature_codes = vec![FeatureCode { code: "*50".into(), action: FeatureAction::Login, ask_pin: true }];
+    let code =
+        |(action, name): &(FeatureAction, &str)| FeatureCode { code: (*name).into(), action: *action, ask_pin: true };
+    objects.feature_codes = FeatureAction::ALL.iter().map(code).collect();
+    objects.schedules = vec![Schedule {
+        name: "office".into(),
+        time_zone: None,
+        open: vec!["Mon-Fri 08:00-18:00".into(), "Sat 09:00-12:00".into()],
+        exceptions: vec!["2026-12-25 closed".into()],
+    }];
+    let actions = [
+        DialAction::Emergency { trunk: Some("T".into()) },
+        DialAction::Block { reason: "no".into() },
+        DialAction::Translate { remove: 1, add: String::new() },
+        DialAction::CallerId { shows: "+15550100".into(), trunk: None },
+    ];
+    // Their order is not that of their names.
+    let rule = |(place, action): (u32, DialAction)| DialRule {
+        name: format!("r{}", 9 - place),
+        place,
+        pattern: "1.".into(),
+        action,
+    };
+    objects.dial_rules = (0..).zip(actions).map(rule).collect();
     objects
 }
 

@@ -132,6 +132,14 @@ published_names! {
         MonitoringNextCall,
         /// It will not.
         MonitoringCancelled,
+        /// No call rings at the DN any more.
+        DNDOn,
+        /// Calls ring at the DN again.
+        DNDOff,
+        /// Calls to the DN go on to another number.
+        ForwardSet,
+        /// They go there no more.
+        ForwardCancel,
     }
 }
 

@@ -94,6 +94,20 @@ impl FrameField {
         Shape::OneOf(&["OneCall", "AllCalls", "Current"]),
         "the next call (`OneCall`), all from now on (`AllCalls`), or the one in progress, else the next (`Current`)",
     );
+    /// Which calls of a DN are forwarded.
+    pub const FORWARD_MODE: Self = Self::new(
+        "ForwardMode",
+        Shape::OneOf(&[
+            "None",
+            "Unconditional",
+            "OnBusy",
+            "OnNoAnswer",
+            "OnBusyAndNoAnswer",
+            "SendAllCalls",
+            "OnUnregistered",
+        ]),
+        "which calls go on: all (`Unconditional`, `SendAllCalls`), those that find it busy or unanswered, or without a registered phone",
+    );
     /// The destination of a routed call.
     pub const DESTINATION: Self = Self::OTHER_DN.refused_by(ErrorCode::INVALID_DESTINATION);
     /// The agent.

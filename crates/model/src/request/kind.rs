@@ -1,7 +1,7 @@
 //! The table of requests (`docs/requests.md`): every request of the public API, declared once. Its scope, its name in frames, the
 //! page of the book and the OpenAPI document come from here.
 
-use super::{FrameField, MonitorMode, MonitorType, RouteTo, Treatment};
+use super::{ForwardMode, FrameField, MonitorMode, MonitorType, RouteTo, Treatment};
 use crate::agent::WorkMode;
 use crate::event::EventName;
 use crate::id::{AgentId, ConnId, Dn};
@@ -191,6 +191,17 @@ macro_rules! with_requests {
                     CancelMonitoring, ["TCancelMonitoring"], MonitoredAgent => MonitoringCancelled;
                 /// Sends pairs to those who follow the events of this DN.
                 UserEvent(user_data: UserData = [FrameField::USER_DATA]): UserEvent, ["TSendUserEvent"], Agent => UserEvent;
+                /// No call rings at this DN any more: who calls it finds it busy.
+                SetDndOn: Nothing, ["TSetDNDOn"], Agent => DNDOn;
+                /// Calls ring at this DN again.
+                SetDndOff: Nothing, ["TSetDNDOff"], Agent => DNDOff;
+                /// Calls to this DN go on to another number.
+                SetForward(
+                    other_dn: Dn = [FrameField::OTHER_DN.required()],
+                    forward_mode: ForwardMode = [FrameField::FORWARD_MODE]
+                ): SetForward, ["TCallSetForward"], Agent => ForwardSet;
+                /// Calls to this DN go nowhere else any more.
+                CancelForward: Nothing, ["TCallCancelForward"], Agent => ForwardCancel;
                 /// Queries the state of a DN and its agent.
                 QueryAddress: Nothing, ["TQueryAddress"], Agent => AddressInfo;
             }

@@ -1,5 +1,6 @@
 //! Facts about calls, agents and phones, and their effect on routing.
 
+use model::request::ForwardMode;
 use model::{CallState, ConnId, Dn, Event, EventName, Timestamp};
 
 use super::{RINGING_EXPIRY, Router};
@@ -8,6 +9,15 @@ use crate::request::{EndReason, RequestId, Stage};
 
 /// The extension of `RouteRequest` that names the phone from which the call returned.
 const FAILED_DN: &str = "FailedDN";
+
+/// The extension of `ForwardSet` that says which calls are forwarded.
+const FORWARD_MODE: &str = "ForwardMode";
+
+/// Whether all calls to a phone are forwarded from now on.
+fn forwards_all(event: &Event) -> bool {
+    let mode = event.extensions.text(FORWARD_MODE).and_then(ForwardMode::parse);
+    matches!(mode, Some(ForwardMode::Unconditional | ForwardMode::SendAllCalls))
+}
 
 impl Router {
     /// Takes a fact from the tenant's event stream. Facts may be repeated.
@@ -18,6 +28,10 @@ impl Router {
             EventName::AgentLogout => self.session(event, Session::LoggedOut, at, now),
             EventName::DNOutOfService => self.phone_service(event, Agents::phone_lost, now),
             EventName::DNBackInService => self.phone_service(event, Agents::phone_back, now),
+            EventName::DNDOn => self.phone_service(event, Agents::disturb_no_more, now),
+            EventName::DNDOff => self.phone_service(event, Agents::disturb_again, now),
+            EventName::ForwardSet if forwards_all(event) => self.phone_service(event, Agents::forward_all, now),
+            EventName::ForwardCancel => self.phone_service(event, Agents::forward_no_more, now),
             EventName::CallDeleted => self.call_ended(event, at, now),
             EventName::Dialing | EventName::Ringing | EventName::Established => self.on_phone(event, at, now),
             EventName::Released | EventName::Abandoned => self.off_phone(event, at, now),

@@ -37,6 +37,10 @@ pub struct RouterSnapshot {
     pub agents: Vec<AgentSnapshot>,
     /// Phones that are not registered.
     pub out_of_service: Vec<Dn>,
+    /// Phones that do not want to be disturbed.
+    pub do_not_disturb: Vec<Dn>,
+    /// Phones from which all calls go elsewhere.
+    pub forwarded: Vec<Dn>,
     /// The number of requests that have ever arrived.
     pub arrivals: u64,
     /// Outputs that were not drained yet.
@@ -61,9 +65,17 @@ impl Router {
 
     /// The phones that are not registered, in order.
     pub fn phones_out_of_service(&self) -> Vec<Dn> {
-        let mut dns: Vec<Dn> = self.agents.phones_out_of_service().cloned().collect();
-        dns.sort();
-        dns
+        sorted(self.agents.phones_out_of_service())
+    }
+
+    /// The phones that do not want to be disturbed, in order.
+    pub fn phones_not_disturbed(&self) -> Vec<Dn> {
+        sorted(self.agents.phones_not_disturbed())
+    }
+
+    /// The phones from which all calls go elsewhere, in order.
+    pub fn phones_forwarded(&self) -> Vec<Dn> {
+        sorted(self.agents.phones_forwarded())
     }
 
     /// The router's whole state.
@@ -72,6 +84,8 @@ impl Router {
             requests: self.by_arrival.values().filter_map(|id| self.request(id)).collect(),
             agents: self.agents.rows().map(|(_, row)| agent_snapshot(row)).collect(),
             out_of_service: self.phones_out_of_service(),
+            do_not_disturb: self.phones_not_disturbed(),
+            forwarded: self.phones_forwarded(),
             arrivals: self.arrivals,
             outputs: self.outputs.iter().cloned().collect(),
         }
@@ -82,6 +96,12 @@ impl Router {
         let mut router = Self { arrivals: snapshot.arrivals.min(ARRIVALS_MAX), ..Self::default() };
         for dn in &snapshot.out_of_service {
             router.agents.phone_lost(dn);
+        }
+        for dn in &snapshot.do_not_disturb {
+            router.agents.disturb_no_more(dn);
+        }
+        for dn in &snapshot.forwarded {
+            router.agents.forward_all(dn);
         }
         for agent in snapshot.agents {
             router.restore_agent(agent);
@@ -122,6 +142,12 @@ impl Router {
         }
         self.agents.set_idle_since(index, agent.idle_since);
     }
+}
+
+fn sorted<'a>(dns: impl Iterator<Item = &'a Dn>) -> Vec<Dn> {
+    let mut dns: Vec<Dn> = dns.cloned().collect();
+    dns.sort();
+    dns
 }
 
 fn agent_snapshot(row: &crate::agents::Agent) -> AgentSnapshot {

@@ -274,6 +274,36 @@ fn a_phone_out_of_service_takes_its_agent_out_of_selection() {
 }
 
 #[test]
+fn a_phone_at_which_no_call_rings_takes_its_agent_out_of_selection() {
+    let of_phone = |name, mode: Option<&str>| {
+        let mut event = Event { this_dn: Some(phone("X")), ..Event::new(name) };
+        if let Some(mode) = mode {
+            event.extensions.push("ForwardMode", mode);
+        }
+        event
+    };
+    let forwards = of_phone(EventName::ForwardSet, Some("Unconditional"));
+    for (closed, open) in [(of_phone(EventName::DNDOn, None), EventName::DNDOff), (forwards, EventName::ForwardCancel)]
+    {
+        let mut router = three();
+        ready(&mut router, "X", at(1));
+        router.observe(&closed, at(2), at(2));
+        router.submit(submission(1, "Sales>0", 0, at(3)), at(3)).unwrap();
+        assert_eq!(offers(&mut router), []);
+        let mut router = Router::restore(router.snapshot());
+        ready(&mut router, "X", at(3));
+        assert_eq!(offers(&mut router), [], "also after a restart");
+        router.observe(&of_phone(open, None), at(4), at(4));
+        assert_eq!(offers(&mut router), [(1, "X".into())]);
+    }
+    let mut router = three();
+    ready(&mut router, "X", at(1));
+    router.observe(&of_phone(EventName::ForwardSet, Some("OnBusy")), at(2), at(2));
+    router.submit(submission(1, "Sales>0", 0, at(3)), at(3)).unwrap();
+    assert_eq!(offers(&mut router), [(1, "X".into())], "its own calls alone are forwarded");
+}
+
+#[test]
 fn update_changes_skills_and_priority_but_not_the_age() {
     let mut router = three();
     router.submit(submission(1, "Sales>8", 0, at(1)), at(1)).unwrap();
@@ -330,7 +360,12 @@ fn step() -> impl Strategy<Value = Step> {
         Just(EventName::Abandoned)
     ];
     let states = prop_oneof![Just(CallState::Ok), Just(CallState::NoAnswer)];
-    let services = prop_oneof![Just(EventName::DNOutOfService), Just(EventName::DNBackInService)];
+    let services = prop_oneof![
+        Just(EventName::DNOutOfService),
+        Just(EventName::DNBackInService),
+        Just(EventName::DNDOn),
+        Just(EventName::DNDOff)
+    ];
     prop_oneof![
         4 => (0..8u64, 0..4usize, -2..3i32)
             .prop_map(|(call, expression, priority)| Step::Submit { call, expression, priority }),

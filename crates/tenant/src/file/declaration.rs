@@ -2,10 +2,11 @@
 
 use serde_json::{Value as Json, json};
 
+use super::dialling::{DIAL_RULES, SCHEDULES};
 use super::shape::Need::{Optional, Required};
 use super::shape::{Field, Need, Shape, schema};
 
-const NAME: Shape = Shape::Text { max: 255 };
+pub(super) const NAME: Shape = Shape::Text { max: 255 };
 const NAMES: Shape = Shape::List { of: &NAME, max: 1_000 };
 const SECRET: Shape = Shape::Text { max: 128 };
 const PATH: Shape = Shape::Text { max: 1_024 };
@@ -60,6 +61,13 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     field("numbers", Optional, &NUMBERS, "Numbers that the outside dials."),
     field("trunks", Optional, &TRUNKS, "Lines to carriers."),
     field("feature_codes", Optional, &FEATURE_CODES, "Codes that agents dial."),
+    field("schedules", Optional, &SCHEDULES, "When numbers are open."),
+    field(
+        "dial_rules",
+        Optional,
+        &DIAL_RULES,
+        "Rules about dialled numbers. Of each action, the first that is about a number applies.",
+    ),
 ]);
 
 static CODECS: Shape = Shape::List { of: &Shape::OneOf(&["PCMU", "PCMA"]), max: 2 };
@@ -149,6 +157,8 @@ static NUMBERS: Shape = Shape::List {
         field("number", Required, &NAME, "In E.164 form, as \"+15550100\"."),
         field("name", Required, &NAME, "What is meant by it, as \"sales\"."),
         field("dn", Required, &NAME, "The DN that takes the call."),
+        field("schedule", Optional, &NAME, "The schedule that says when the number is open; without it always."),
+        field("closed_dn", Optional, &NAME, "The DN that takes calls while it is closed."),
     ]),
     max: OBJECTS_MAX,
 };
@@ -167,7 +177,25 @@ static TRUNKS: Shape = Shape::List {
             "prefix",
             Optional,
             &NAME,
-            "What the numbers that lead to it begin with, as \"+\". Of several trunks, that with the longest prefix takes a call.",
+            "What the numbers that lead to it begin with, as \"+\". Of several trunks, those with the longest prefix take a call.",
+        ),
+        field(
+            "priority",
+            Optional,
+            &SMALL,
+            "Its place among trunks of one prefix: the lowest is tried first, the next one if it does not take the call. Without it 0.",
+        ),
+        field(
+            "weight",
+            Optional,
+            &SMALL,
+            "Its share of the calls among trunks of one prefix and priority. Without it 0: it takes calls that no other takes, in the order of the file.",
+        ),
+        field(
+            "try_s",
+            Optional,
+            &TRY,
+            "How long it may say nothing before the next trunk is tried, in seconds; without it 10.",
         ),
         field(
             "caller_id",
@@ -179,10 +207,32 @@ static TRUNKS: Shape = Shape::List {
     max: 10_000,
 };
 
+static SMALL: Shape = Shape::Number { min: 0, max: 65_535 };
+static TRY: Shape = Shape::Number { min: 1, max: 60 };
+
+static ACTION: Shape = Shape::OneOf(&[
+    "login",
+    "logout",
+    "ready",
+    "not_ready",
+    "dnd_on",
+    "dnd_off",
+    "forward_always",
+    "forward_busy",
+    "forward_no_answer",
+    "forward_unregistered",
+    "forward_off",
+]);
+
 static FEATURE_CODES: Shape = Shape::List {
     of: &Shape::Record(&[
         field("code", Required, &NAME, "What is dialled, as \"*50\"."),
-        field("action", Required, &Shape::OneOf(&["login", "logout", "ready", "not_ready"]), "What it does."),
+        field(
+            "action",
+            Required,
+            &ACTION,
+            "What it does. The number to which calls are forwarded is dialled behind the code.",
+        ),
         field(
             "ask_pin",
             Optional,
@@ -193,7 +243,7 @@ static FEATURE_CODES: Shape = Shape::List {
     max: 100,
 };
 
-const fn field(key: &'static str, need: Need, shape: &'static Shape, doc: &'static str) -> Field {
+pub(super) const fn field(key: &'static str, need: Need, shape: &'static Shape, doc: &'static str) -> Field {
     Field { key, doc, shape, need }
 }
 

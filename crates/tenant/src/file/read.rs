@@ -9,6 +9,7 @@ use contracts::provisioning::{
 };
 
 use super::Fault;
+use super::dialling;
 use super::tree::{Node, Value};
 
 /// How long a phone rings without a setting, in seconds.
@@ -38,6 +39,7 @@ pub(super) fn objects(root: &Node, documents: &mut Documents<'_>, faults: &mut V
     reader.dns(root);
     reader.places_and_people(root);
     reader.numbers_and_lines(root);
+    reader.dialling(root);
     Read { objects: reader.objects, lines: reader.lines }
 }
 
@@ -177,7 +179,8 @@ impl Reader<'_> {
             if let (Some(number), Some(name), Some(dn)) = (text(item, "number"), text(item, "name"), text(item, "dn"))
                 && self.first(ObjectKind::Number, &number, item.line, format!("numbers[{index}]"))
             {
-                self.objects.numbers.push(Number { number, name, dn });
+                let (schedule, closed_dn) = (text(item, "schedule"), text(item, "closed_dn"));
+                self.objects.numbers.push(Number { number, name, dn, schedule, closed_dn });
             }
         }
         for (index, item) in list(root, "trunks").iter().enumerate() {
@@ -190,15 +193,38 @@ impl Reader<'_> {
                     contact: text(item, "contact"),
                     prefix: text(item, "prefix"),
                     caller_id: text(item, "caller_id"),
+                    priority: number(item, "priority"),
+                    weight: number(item, "weight"),
+                    try_s: number(item, "try_s"),
                 });
             }
         }
         for (index, item) in list(root, "feature_codes").iter().enumerate() {
-            if let (Some(code), Some(action)) = (text(item, "code"), text(item, "action").as_deref().and_then(action))
+            if let (Some(code), Some(action)) =
+                (text(item, "code"), text(item, "action").as_deref().and_then(FeatureAction::parse))
                 && self.first(ObjectKind::FeatureCode, &code, item.line, format!("feature_codes[{index}]"))
             {
                 let ask_pin = matches!(item.get("ask_pin").map(|n| &n.value), Some(Value::Bool(true)));
                 self.objects.feature_codes.push(FeatureCode { code, action, ask_pin });
+            }
+        }
+    }
+}
+
+impl Reader<'_> {
+    fn dialling(&mut self, root: &Node) {
+        for (index, item) in list(root, "schedules").iter().enumerate() {
+            if let Some(schedule) = dialling::schedule(item)
+                && self.first(ObjectKind::Schedule, &schedule.name, item.line, format!("schedules[{index}]"))
+            {
+                self.objects.schedules.push(schedule);
+            }
+        }
+        for (index, item) in list(root, "dial_rules").iter().enumerate() {
+            if let Some(rule) = dialling::dial_rule(item, index)
+                && self.first(ObjectKind::DialRule, &rule.name, item.line, format!("dial_rules[{index}]"))
+            {
+                self.objects.dial_rules.push(rule);
             }
         }
     }
@@ -221,29 +247,19 @@ fn agent(item: &Node) -> Option<Agent> {
     })
 }
 
-fn action(name: &str) -> Option<FeatureAction> {
-    match name {
-        "login" => Some(FeatureAction::Login),
-        "logout" => Some(FeatureAction::Logout),
-        "ready" => Some(FeatureAction::Ready),
-        "not_ready" => Some(FeatureAction::NotReady),
-        _ => None,
-    }
-}
-
 fn list<'a>(node: &'a Node, key: &str) -> &'a [Node] {
     node.get(key).map(Node::items).unwrap_or_default()
 }
 
-fn text(node: &Node, key: &str) -> Option<String> {
+pub(super) fn text(node: &Node, key: &str) -> Option<String> {
     node.get(key)?.text().map(str::to_owned)
 }
 
-fn texts(node: &Node, key: &str) -> Vec<String> {
+pub(super) fn texts(node: &Node, key: &str) -> Vec<String> {
     list(node, key).iter().filter_map(|item| item.text().map(str::to_owned)).collect()
 }
 
-fn number(node: &Node, key: &str) -> Option<u32> {
+pub(super) fn number(node: &Node, key: &str) -> Option<u32> {
     match node.get(key)?.value {
         Value::Number(number) => u32::try_from(number).ok(),
         _ => None,

@@ -20,6 +20,8 @@ pub(super) fn check(read: &Read, faults: &mut Vec<Fault>) {
     rules.places();
     rules.people();
     rules.numbers_and_trunks();
+    rules.schedules();
+    rules.dial_rules();
 }
 
 /// Adds the settings of the file that have no effect.
@@ -36,10 +38,10 @@ pub(super) fn without_effect(read: &Read, notices: &mut Vec<Fault>) {
 /// The longest PIN that a phone may be asked for; media collects at most this number of digits at once.
 const PIN_DIGITS_MAX: usize = 16;
 
-struct Rules<'a> {
-    objects: &'a TenantObjects,
+pub(super) struct Rules<'a> {
+    pub(super) objects: &'a TenantObjects,
     lines: &'a HashMap<ObjectKey, usize>,
-    dns: HashSet<&'a str>,
+    pub(super) dns: HashSet<&'a str>,
     prompts: HashSet<&'a str>,
     skills: HashSet<&'a str>,
     faults: &'a mut Vec<Fault>,
@@ -58,7 +60,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn fault(&mut self, kind: ObjectKind, id: &str, key: String, reason: String) {
+    pub(super) fn fault(&mut self, kind: ObjectKind, id: &str, key: String, reason: String) {
         let id = if kind == ObjectKind::Dn { id.to_owned() } else { id.to_lowercase() };
         let line = self.lines.get(&ObjectKey { kind, id }).copied().unwrap_or(1);
         self.faults.push(Fault { line, key, reason });

@@ -3,7 +3,9 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use contracts::provisioning::{DnKind, FeatureAction, Person, Tenant, TenantObjects};
+use contracts::provisioning::{DnKind, Person, Tenant, TenantObjects};
+
+use super::dialling;
 
 /// A tenant as files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,10 +40,10 @@ pub fn write(objects: &TenantObjects) -> Exported {
     section(
         &mut yaml,
         "numbers",
-        objects
-            .numbers
-            .iter()
-            .map(|n| format!("- {{number: {}, name: {}, dn: {}}}", text(&n.number), text(&n.name), text(&n.dn))),
+        objects.numbers.iter().map(|n| {
+            let hours = optional("schedule", n.schedule.as_deref()) + &optional("closed_dn", n.closed_dn.as_deref());
+            format!("- {{number: {}, name: {}, dn: {}{hours}}}", text(&n.number), text(&n.name), text(&n.dn))
+        }),
     );
     section(
         &mut yaml,
@@ -50,7 +52,10 @@ pub fn write(objects: &TenantObjects) -> Exported {
             let allow = flow(trunk.allow.iter().map(String::as_str));
             let more = optional("contact", trunk.contact.as_deref())
                 + &optional("prefix", trunk.prefix.as_deref())
-                + &optional("caller_id", trunk.caller_id.as_deref());
+                + &optional("caller_id", trunk.caller_id.as_deref())
+                + &set("priority", trunk.priority)
+                + &set("weight", trunk.weight)
+                + &set("try_s", trunk.try_s);
             format!("- {{name: {}, allow: {allow}{more}}}", text(&trunk.name))
         }),
     );
@@ -58,15 +63,12 @@ pub fn write(objects: &TenantObjects) -> Exported {
         &mut yaml,
         "feature_codes",
         objects.feature_codes.iter().map(|code| {
-            let action = match code.action {
-                FeatureAction::Login => "login",
-                FeatureAction::Logout => "logout",
-                FeatureAction::Ready => "ready",
-                FeatureAction::NotReady => "not_ready",
-            };
-            format!("- {{code: {}, action: {action}, ask_pin: {}}}", text(&code.code), code.ask_pin)
+            format!("- {{code: {}, action: {}, ask_pin: {}}}", text(&code.code), code.action.as_str(), code.ask_pin)
         }),
     );
+    let (schedules, rules) = dialling::lines(objects);
+    section(&mut yaml, "schedules", schedules.into_iter());
+    section(&mut yaml, "dial_rules", rules.into_iter());
     let documents = objects.applications.iter().map(|a| (PathBuf::from(path(&a.name)), a.document.clone()));
     Exported { yaml, documents: documents.collect() }
 }
@@ -161,16 +163,20 @@ fn names<'a>(yaml: &mut String, key: &str, names: impl Iterator<Item = &'a str>)
     }
 }
 
-fn flow<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn flow<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     format!("[{}]", texts.map(text).collect::<Vec<_>>().join(", "))
 }
 
-fn optional(key: &str, value: Option<&str>) -> String {
+pub(super) fn optional(key: &str, value: Option<&str>) -> String {
     value.map(|value| format!(", {key}: {}", text(value))).unwrap_or_default()
 }
 
+fn set(key: &str, value: Option<u32>) -> String {
+    value.map(|value| format!(", {key}: {value}")).unwrap_or_default()
+}
+
 /// A text as a YAML scalar: without quotes if it can only be a text, else in double quotes, as in JSON.
-fn text(value: &str) -> String {
+pub(super) fn text(value: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/');
     let bare = value.starts_with(|c: char| c.is_ascii_alphabetic())
         && value.bytes().all(plain)

@@ -80,7 +80,8 @@ async fn agents(from: &Sources, tenant: &TenantId, read: &mut Reading) -> Result
         let page = from.agents.list(tenant, after.as_ref(), PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.key.clone());
-        for record in page {
+        // Keys of agent-state's other records begin with @.
+        for record in page.into_iter().filter(|record| !record.key.as_str().starts_with('@')) {
             match open::<v1::AgentRecord>(AGENT, &record.state) {
                 Ok(body) => read.view.agent_stands(record.key, body.and_then(agent)),
                 Err(error) => read.skip(&record.key, &error),

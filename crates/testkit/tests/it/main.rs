@@ -7,6 +7,7 @@ mod codes;
 mod conference;
 mod consultation;
 mod demo;
+mod dialling;
 mod doctor;
 mod drain;
 mod edge;

@@ -11,7 +11,7 @@ use infra::{
 };
 use model::event::{CallRef, ErrorCode};
 use model::{
-    AgentId, AgentState, CallType, CallUuid, ConnId, Event, EventId, EventName, Owner, Request, RequestKind, Seq,
+    AgentId, AgentState, CallType, CallUuid, ConnId, Dn, Event, EventId, EventName, Owner, Request, RequestKind, Seq,
     Stamped, Subject, TenantId, Timestamp, Token, UserData, WorkMode,
 };
 use runtime::fact_in_hand::FoldsFacts;
@@ -20,6 +20,7 @@ use runtime::fault::InARow;
 use super::intervals::{Interval, Intervals};
 use super::metrics::Metrics;
 use super::people::People;
+use super::phone_settings::Phone;
 use super::records::{self, OwnerRecord};
 
 /// The view's name in the ledger.
@@ -35,13 +36,15 @@ pub(super) struct TenantAgents {
     owner: Owner,
     /// The key and token of the record that names the owner of the tenant's agents.
     owner_record: (AgentId, Token),
-    table: AgentTable,
+    pub(super) table: AgentTable,
     /// Agents that have a record.
     stored: BTreeSet<AgentId>,
-    people: Arc<People>,
+    pub(super) people: Arc<People>,
+    /// Phones that have set something.
+    pub(super) phones: BTreeMap<Dn, Phone>,
     facts: BTreeMap<AgentId, Vec<Stamped>>,
     /// Events of DNs, which have no record of their own.
-    dn_facts: Vec<Stamped>,
+    pub(super) dn_facts: Vec<Stamped>,
     /// What is stored with the owner of the agents; `changed` if it is not stored yet.
     pub(super) own: OwnerRecord,
     pub(super) changed: bool,
@@ -76,6 +79,7 @@ impl TenantAgents {
             table: AgentTable::new(owner_record.tenant.clone()),
             stored: BTreeSet::new(),
             people: Arc::default(),
+            phones: BTreeMap::new(),
             facts: BTreeMap::new(),
             dn_facts: Vec::new(),
             own,
@@ -90,7 +94,11 @@ impl TenantAgents {
             again_from: Timestamp::ZERO,
         };
         for record in agents {
-            this.attempt("an agent's record", |this| this.restore_agent(&record, now));
+            this.attempt("an agent's record", |this| {
+                if !this.restore_phone(&record) {
+                    this.restore_agent(&record, now);
+                }
+            });
         }
         this.count_logged_in();
         this
@@ -140,7 +148,8 @@ impl TenantAgents {
                 self.metrics.request();
                 let asked = request.clone();
                 let done = self.attempt("a request", |this| {
-                    if this.monitoring(&request, now) || this.user_event(&request, now) {
+                    if this.monitoring(&request, now) || this.user_event(&request, now) || this.set_phone(&request, now)
+                    {
                         return;
                     }
                     let profile = this.people.concerned(&request);
@@ -249,6 +258,9 @@ impl TenantAgents {
                     if fact.event.name == EventName::Error {
                         self.metrics.refused();
                     }
+                    if fact.event.name == EventName::AddressInfo {
+                        fact.event = self.with_settings(fact.event);
+                    }
                     if let Subject::Agent(agent) = &fact.id.subject {
                         self.facts.entry(agent.clone()).or_default().push(fact);
                     }
@@ -312,6 +324,7 @@ impl TenantAgents {
         for agent in self.table.take_changed() {
             self.attempt("an agent's record", |this| writes.extend(this.write(&agent, now)));
         }
+        writes.extend(self.phone_writes());
         if writes.is_empty() && !self.changed && self.unwritten < POSITION_LAG_MAX {
             return None;
         }
@@ -332,11 +345,13 @@ impl TenantAgents {
     /// notified.
     pub fn not_stored(&mut self, write: &AgentWrite, stored: Option<&Record<AgentId>>, now: Timestamp) {
         self.again_from = now + AFTER_REFUSAL;
-        self.table.forget(&write.agent);
-        self.stored.remove(&write.agent);
-        self.intervals.forget(&write.agent);
-        if let Some(record) = stored {
-            self.attempt("an agent's record", |this| this.restore_agent(record, now));
+        if !self.phone_not_stored(&write.agent, stored) {
+            self.table.forget(&write.agent);
+            self.stored.remove(&write.agent);
+            self.intervals.forget(&write.agent);
+            if let Some(record) = stored {
+                self.attempt("an agent's record", |this| this.restore_agent(record, now));
+            }
         }
         let mut told = BTreeSet::new();
         for event in write.events.iter().map(|fact| &fact.event).filter(|event| event.requester.is_some()) {

@@ -1,17 +1,17 @@
 //! The agents of a tenant and their phones: people and places, read from config (voice-35).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use call::agent::{NoAnswerAction, Profile};
 use contracts::configuration::{Changes, Listed};
-use contracts::provisioning::{Agent, Object, ObjectKind};
+use contracts::provisioning::{Agent, DnKind, Object, ObjectKind};
 use model::{AgentId, Dn, Request, RequestKind, TenantId};
 use net::configuration::Objects;
 use net::http::CallError;
 
 /// The kinds of objects that are read.
-pub(super) const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Person, ObjectKind::Place];
-/// The most agents and places of one tenant; ten times the largest tenant that the design allows for.
+pub(super) const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Person, ObjectKind::Place, ObjectKind::Dn];
+/// The most agents, places and phones of one tenant; ten times the largest tenant that the design allows for.
 const OBJECTS_MAX: usize = 100_000;
 
 /// A tenant's people and places.
@@ -25,6 +25,7 @@ pub(super) struct People {
     places: HashMap<String, Vec<String>>,
     by_id: HashMap<AgentId, String>,
     by_dn: HashMap<Dn, AgentId>,
+    phones: HashSet<String>,
 }
 
 impl People {
@@ -50,6 +51,7 @@ impl People {
             match gone.kind {
                 ObjectKind::Person => drop(self.agents.remove(&gone.id)),
                 ObjectKind::Place => drop(self.places.remove(&gone.id)),
+                ObjectKind::Dn => drop(self.phones.remove(&gone.id)),
                 _ => {}
             }
         }
@@ -73,6 +75,10 @@ impl People {
         };
         match object {
             Object::Tenant(tenant) => self.wrap_up_s = tenant.wrap_up_s,
+            Object::Dn(dn) => match dn.kind {
+                DnKind::Extension { .. } if self.phones.len() < OBJECTS_MAX => drop(self.phones.insert(dn.number)),
+                _ => drop(self.phones.remove(&dn.number)),
+            },
             Object::Place(place) if self.places.len() < OBJECTS_MAX => {
                 self.places.insert(place.name, place.dns);
             }
@@ -106,6 +112,11 @@ impl People {
     /// Whether config has answered.
     pub fn is_known(&self) -> bool {
         self.version.is_some()
+    }
+
+    /// Whether a DN is a phone.
+    pub fn is_phone(&self, dn: &Dn) -> bool {
+        self.phones.contains(dn.as_str())
     }
 
     /// An agent's settings from configuration.

@@ -21,10 +21,10 @@ use super::people::People;
 use super::{SPEC, metrics, records, tenant_loop};
 use crate::test_stores::{HandClock, stores};
 
-struct Site {
-    clock: Arc<HandClock>,
-    stores: Stores,
-    tenant: TenantId,
+pub(super) struct Site {
+    pub(super) clock: Arc<HandClock>,
+    pub(super) stores: Stores,
+    pub(super) tenant: TenantId,
     metrics: metrics::Metrics,
     seq: u64,
 }
@@ -45,13 +45,18 @@ fn people() -> Arc<People> {
     };
     let objects =
         vec![person("anna", "a1", "d1"), person("bert", "a2", "d2"), place("d1", "7101"), place("d2", "7102")];
+    let phone = |number: &str| {
+        let object = json!({"number": number, "type": "extension", "password": "", "no_answer_s": null});
+        Listed { kind: ObjectKind::Dn, id: number.to_owned(), object }
+    };
+    let objects = objects.into_iter().chain(["7101", "7102", "7103"].map(phone)).collect();
     let mut people = People::default();
     people.take(Changes { version: "1-1".to_owned(), whole: true, objects, gone: Vec::new(), next: None });
     Arc::new(people)
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let clock = HandClock::new();
         Self {
             stores: stores(clock.clone()),
@@ -67,7 +72,7 @@ impl Site {
     }
 
     /// Claims the tenant's agents for a node that has a lease.
-    async fn claim(&self, number: u8) -> Option<TenantAgents> {
+    pub(super) async fn claim(&self, number: u8) -> Option<TenantAgents> {
         let owner = owner(number);
         self.stores.leases.renew(&owner, SPEC.name, infra::bounds::LEASE).await.unwrap();
         let claimed = tenant_loop::claim(&self.stores, &self.tenant, &owner, &self.metrics, self.now()).await.unwrap();
@@ -77,7 +82,7 @@ impl Site {
         })
     }
 
-    async fn turn(&self, agents: &mut TenantAgents) -> Vec<Written> {
+    pub(super) async fn turn(&self, agents: &mut TenantAgents) -> Vec<Written> {
         let Some(batch) = agents.turn(self.now()) else { return Vec::new() };
         let answers = self.stores.agents.commit(batch.clone()).await.unwrap();
         tenant_loop::settle(&self.stores, agents, &batch, &answers).await.unwrap();
@@ -85,7 +90,7 @@ impl Site {
     }
 
     /// Sends a request whose resulting write the store refuses.
-    async fn ask_too_much(&self, agents: &mut TenantAgents, kind: RequestKind) {
+    pub(super) async fn ask_too_much(&self, agents: &mut TenantAgents, kind: RequestKind) {
         let mut extensions = UserData::new();
         extensions.push("Long", "x".repeat(infra::bounds::FACT_MAX));
         let request = Request {
@@ -102,7 +107,12 @@ impl Site {
         assert!(answers.iter().any(|written| matches!(written, Written::Refused(_))), "{answers:?}");
     }
 
-    async fn ask(&self, agents: &mut TenantAgents, dn: &str, kind: RequestKind) {
+    pub(super) async fn ask(&self, agents: &mut TenantAgents, dn: &str, kind: RequestKind) {
+        self.post(agents, dn, kind);
+        assert!(self.turn(agents).await.iter().all(|written| matches!(written, Written::Done { .. })));
+    }
+
+    pub(super) fn post(&self, agents: &mut TenantAgents, dn: &str, kind: RequestKind) {
         let request = Request {
             tenant: self.tenant.clone(),
             requester: "desk-of-anna".to_owned(),
@@ -113,7 +123,6 @@ impl Site {
             extensions: UserData::new(),
         };
         agents.posted(Posted::Request(request), self.now());
-        assert!(self.turn(agents).await.iter().all(|written| matches!(written, Written::Done { .. })));
     }
 
     async fn log_in(&self, agents: &mut TenantAgents) {
@@ -156,13 +165,13 @@ impl Site {
         }
     }
 
-    async fn story(&self) -> Vec<Arc<Stamped>> {
+    pub(super) async fn story(&self) -> Vec<Arc<Stamped>> {
         let events = &self.stores.events;
         let read = events.read(&self.tenant, infra::Position::START, 1_000, Duration::ZERO).await.unwrap();
         read.into_iter().map(|entry| entry.event).collect()
     }
 
-    async fn names(&self) -> Vec<EventName> {
+    pub(super) async fn names(&self) -> Vec<EventName> {
         self.story().await.iter().map(|stamped| stamped.event.name).collect()
     }
 }

@@ -285,6 +285,8 @@ fn kind_of(segment: &str) -> Result<ObjectKind, Problem> {
         "numbers" => Ok(ObjectKind::Number),
         "trunks" => Ok(ObjectKind::Trunk),
         "feature-codes" => Ok(ObjectKind::FeatureCode),
+        "schedules" => Ok(ObjectKind::Schedule),
+        "dial-rules" => Ok(ObjectKind::DialRule),
         "applications" => Ok(ObjectKind::Application),
         other => Err(Problem::not_found(format!("there are no objects called {other}"))),
     }

@@ -3,18 +3,30 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use call::dial_plan::{DialledCode, Extension, NumberTarget, OutsideTrunk, RoutePoint, TenantPlan};
-use contracts::provisioning::{
-    Dn as DnObject, DnKind, FeatureAction, FeatureCode as FeatureCodeObject, Object, ObjectKind,
+use call::dial_plan::{
+    Blocked, BusinessHours, CallerIdRule, CodeAction, DialRules, DialledCode, EmergencyNumber, Extension, NumberTarget,
+    OutsideTrunk, Pattern, RoutePoint, Schedule, TenantPlan, Translation,
 };
-use model::plan::{FeatureCode, Service};
+use contracts::provisioning::{
+    DialAction, DialRule, Dn as DnObject, DnKind, FeatureAction, FeatureCode as FeatureCodeObject, Number, Object,
+    ObjectKind, TRUNK_TRY_S,
+};
+use model::plan::Service;
+use model::request::ForwardMode;
 use model::{Dn, TenantId};
 use net::configuration::{Configuration, TenantConfig};
 use net::http::Problem;
 
 /// The kinds of objects that make up a plan.
-pub(super) const KINDS: &[ObjectKind] =
-    &[ObjectKind::Tenant, ObjectKind::Dn, ObjectKind::Number, ObjectKind::FeatureCode, ObjectKind::Trunk];
+pub(super) const KINDS: &[ObjectKind] = &[
+    ObjectKind::Tenant,
+    ObjectKind::Dn,
+    ObjectKind::Number,
+    ObjectKind::FeatureCode,
+    ObjectKind::Trunk,
+    ObjectKind::Schedule,
+    ObjectKind::DialRule,
+];
 
 /// The version of a configuration and the plan built from it.
 type Made = (String, Arc<TenantPlan>);
@@ -78,6 +90,7 @@ fn plan(config: &TenantConfig) -> TenantPlan {
             _ => Dn::parse(&number.dn).ok().map(NumberTarget::Dn),
         };
         plan.numbers.extend(target.map(|target| (number.number.clone(), target)));
+        plan.hours.extend(business_hours(config, number).map(|hours| (number.number.clone(), hours)));
     }
     for object in config.of_kind(ObjectKind::Trunk) {
         if let Object::Trunk(trunk) = object
@@ -88,6 +101,9 @@ fn plan(config: &TenantConfig) -> TenantPlan {
                 prefix: prefix.to_owned(),
                 contact: contact.to_owned(),
                 caller_id: trunk.shown().map(str::to_owned),
+                priority: trunk.priority.unwrap_or_default(),
+                weight: trunk.weight.unwrap_or_default(),
+                try_ms: u64::from(trunk.try_s.unwrap_or(TRUNK_TRY_S)) * 1_000,
             });
         }
     }
@@ -97,7 +113,56 @@ fn plan(config: &TenantConfig) -> TenantPlan {
             plan.feature_codes.insert(code.code.clone(), dialled);
         }
     }
+    plan.rules = rules(config);
     plan
+}
+
+/// The hours of a number; none if it is always open. A schedule that cannot be read closes nothing.
+fn business_hours(config: &TenantConfig, number: &Number) -> Option<BusinessHours> {
+    let (name, closed) = (number.schedule.as_ref()?, number.closed_dn.as_ref()?);
+    let schedule = config.of_kind(ObjectKind::Schedule).find_map(|object| match object {
+        Object::Schedule(schedule) if schedule.name == *name => Some(schedule),
+        _ => None,
+    })?;
+    let zone = schedule.time_zone.as_ref().or_else(|| config.tenant()?.time_zone.as_ref());
+    let read = Schedule::parse(zone.map(String::as_str), &schedule.open, &schedule.exceptions);
+    let schedule = read.inspect_err(|error| tracing::error!(schedule = name, %error, "a schedule is left out")).ok()?;
+    Some(BusinessHours { name: name.clone(), schedule, closed: Dn::parse(closed).ok()? })
+}
+
+/// The rules about dialled numbers, in their order. One that cannot be read is left out.
+fn rules(config: &TenantConfig) -> DialRules {
+    let mut rules = DialRules::default();
+    let mut objects: Vec<&DialRule> = config
+        .of_kind(ObjectKind::DialRule)
+        .filter_map(|object| match object {
+            Object::DialRule(rule) => Some(rule),
+            _ => None,
+        })
+        .collect();
+    objects.sort_by_key(|rule| rule.place);
+    for rule in objects {
+        let name = rule.name.clone();
+        let pattern = match Pattern::parse(&rule.pattern) {
+            Ok(pattern) => pattern,
+            Err(error) => {
+                tracing::error!(rule = name, %error, "a rule about dialled numbers is left out");
+                continue;
+            }
+        };
+        match rule.action.clone() {
+            DialAction::Emergency { trunk } => rules.emergency.push(EmergencyNumber { name, pattern, trunk }),
+            DialAction::Block { reason } => rules.blocked.push(Blocked { name, pattern, reason }),
+            DialAction::Translate { remove, add } => {
+                let remove = usize::try_from(remove).unwrap_or(usize::MAX);
+                rules.translations.push(Translation { name, pattern, remove, add });
+            }
+            DialAction::CallerId { shows, trunk } => {
+                rules.caller_ids.push(CallerIdRule { name, pattern, trunk, shows });
+            }
+        }
+    }
+    rules
 }
 
 fn add_dn(plan: &mut TenantPlan, object: &DnObject, no_answer_s: u32) {
@@ -123,11 +188,18 @@ fn add_dn(plan: &mut TenantPlan, object: &DnObject, no_answer_s: u32) {
     }
 }
 
-const fn feature(code: &FeatureCodeObject) -> FeatureCode {
+const fn feature(code: &FeatureCodeObject) -> CodeAction {
     match code.action {
-        FeatureAction::Login => FeatureCode::Login,
-        FeatureAction::Logout => FeatureCode::Logout,
-        FeatureAction::Ready => FeatureCode::Ready,
-        FeatureAction::NotReady => FeatureCode::NotReady,
+        FeatureAction::Login => CodeAction::Login,
+        FeatureAction::Logout => CodeAction::Logout,
+        FeatureAction::Ready => CodeAction::Ready,
+        FeatureAction::NotReady => CodeAction::NotReady,
+        FeatureAction::DndOn => CodeAction::DndOn,
+        FeatureAction::DndOff => CodeAction::DndOff,
+        FeatureAction::ForwardAlways => CodeAction::Forward(ForwardMode::Unconditional),
+        FeatureAction::ForwardBusy => CodeAction::Forward(ForwardMode::OnBusy),
+        FeatureAction::ForwardNoAnswer => CodeAction::Forward(ForwardMode::OnNoAnswer),
+        FeatureAction::ForwardUnregistered => CodeAction::Forward(ForwardMode::OnUnregistered),
+        FeatureAction::ForwardOff => CodeAction::ForwardOff,
     }
 }

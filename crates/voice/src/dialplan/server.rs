@@ -1,22 +1,24 @@
 //! HTTP 8800.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::post;
-use infra::{Clock, Registration, Registrations};
-use model::plan::{Caller as CallingParty, Contact, Destination};
-use model::{Dn, TenantId};
+use call::dial_plan::{AtPhone, FORWARDS_MAX, PhoneSettings, Question as Lookup, forwarded_by};
+use infra::{Clock, Registration, Stores};
+use model::plan::{Answer, Caller as CallingParty, Contact, Destination, Occasion};
+use model::{Dn, Entropy, TenantId};
 use net::http::JsonBody;
-use runtime::{Caller, Problem};
+use runtime::{Caller, Problem, RoleContext};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::metrics::Metrics;
 use super::plans::Plans;
+use crate::phone_settings;
 
 /// How long unavailable registrations are queried again; sip-cluster waits a little longer for the destination.
 const READ_WITHIN: Duration = Duration::from_secs(3);
@@ -27,14 +29,17 @@ const READ_AGAIN: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub(super) struct Resolver {
     plans: Plans,
-    registrations: Arc<dyn Registrations>,
+    stores: Stores,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
+    /// Draws among trunks.
+    entropy: Arc<Mutex<Box<dyn Entropy>>>,
 }
 
 impl Resolver {
-    pub fn new(plans: Plans, registrations: Arc<dyn Registrations>, clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
-        Self { plans, registrations, clock, metrics }
+    pub fn new(ctx: &RoleContext, plans: Plans, metrics: Metrics) -> Self {
+        let entropy = Arc::new(Mutex::new(ctx.entropy()));
+        Self { plans, stores: ctx.stores.clone(), clock: ctx.clock.clone(), metrics, entropy }
     }
 }
 
@@ -46,6 +51,12 @@ pub(super) fn router(resolver: Resolver) -> Router {
 struct Question {
     caller: Calling,
     dialled: String,
+    /// A name of [`Occasion`]; without it somebody calls the number.
+    #[serde(default)]
+    occasion: Option<String>,
+    /// The DNs that have forwarded the call so far.
+    #[serde(default)]
+    forwarded_by: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -70,29 +81,112 @@ async fn resolve(
         }
         Calling::Trunk { trunk, number } => CallingParty::Trunk { trunk, number },
     };
-    let destination = resolver.resolve(&tenant, &calling, &question.dialled).await?;
-    Ok(axum::Json(contracts::json::destination_to_json(&destination)))
+    let occasion = question.occasion.as_deref().map_or(Ok(Occasion::Called), |name| {
+        Occasion::parse(name).ok_or_else(|| Problem::bad_request(format!("occasion: {name} is not known")))
+    })?;
+    let forwarded_by = question.forwarded_by.iter().take(FORWARDS_MAX).map(|dn| Dn::parse(dn));
+    let forwarded_by = forwarded_by.collect::<Result<Vec<_>, _>>().map_err(|e| Problem::bad_request(e.to_string()))?;
+    let number = Number { caller: calling, dialled: question.dialled, occasion, forwarded_by };
+    let answer = resolver.resolve(&tenant, number).await?;
+    Ok(axum::Json(contracts::json::plan_answer_to_json(&answer)))
+}
+
+/// A number to be looked up.
+struct Number {
+    caller: CallingParty,
+    dialled: String,
+    occasion: Occasion,
+    /// The DNs that have forwarded the call so far.
+    forwarded_by: Vec<Dn>,
 }
 
 impl Resolver {
-    async fn resolve(&self, tenant: &TenantId, caller: &CallingParty, dialled: &str) -> Result<Destination, Problem> {
-        let plan = self.plans.of(tenant)?;
-        let mut destination = call::dial_plan::resolve(&plan, caller, dialled, |_| Vec::new());
-        // The rules are pure; the phone's contacts are in the store.
-        if let Destination::Extension { dn, contacts, .. } = &mut destination {
-            *contacts = self.contacts(tenant, dn).await?;
-        }
-        let is_refused = matches!(destination, Destination::Reject { .. });
+    async fn resolve(&self, tenant: &TenantId, number: Number) -> Result<Answer, Problem> {
+        let answer = self.follow(tenant, number).await?;
+        let is_refused = matches!(answer.destination, Destination::Reject { .. });
         let counter = if is_refused { &self.metrics.refused } else { &self.metrics.resolved };
         counter.inc();
-        Ok(destination)
+        Ok(answer)
+    }
+
+    /// Follows the number from phone to phone, as far as they forward the call. Each is one more of those that have forwarded it, of which
+    /// there are [`FORWARDS_MAX`] at most.
+    async fn follow(&self, tenant: &TenantId, number: Number) -> Result<Answer, Problem> {
+        let plan = self.plans.of(tenant)?;
+        let Number { mut caller, mut dialled, mut occasion, forwarded_by: mut chain } = number;
+        let mut notes = Vec::new();
+        loop {
+            let is_forwarded = !chain.is_empty() && occasion == Occasion::Called;
+            let lookup = Lookup { caller: &caller, dialled: &dialled, now: self.clock.now(), is_forwarded };
+            let mut answer = {
+                let mut entropy = self.entropy.lock().unwrap_or_else(PoisonError::into_inner);
+                call::dial_plan::resolve(&plan, &lookup, &mut **entropy)
+            };
+            notes.append(&mut answer.notes);
+            // The rules are pure; what concerns a phone is in the stores.
+            let next = match &mut answer.destination {
+                Destination::Extension { dn, contacts, .. } => {
+                    let (registered, set) = self.phone(tenant, dn, occasion).await?;
+                    *contacts = registered;
+                    Some((dn.clone(), set.at_phone(occasion, !contacts.is_empty())))
+                }
+                _ => None,
+            };
+            let next = match next {
+                Some((dn, AtPhone::Forward(to))) => match forwarded_by(&mut chain, dn.clone()) {
+                    Ok(()) => Some((dn, to)),
+                    Err(refusal) => {
+                        answer.destination = refusal;
+                        None
+                    }
+                },
+                Some((dn, AtPhone::Busy)) => {
+                    let reason = format!("{dn} takes no calls now");
+                    answer.destination = Destination::Reject { status: 486, reason };
+                    None
+                }
+                Some((_, AtPhone::Rings(forwards))) => {
+                    answer.forwards = forwards;
+                    None
+                }
+                None => None,
+            };
+            let Some((by, to)) = next else {
+                return Ok(Answer { forwarded_by: chain, notes, ..answer });
+            };
+            // The phone calls in its turn: who calls it may be outside, and the phone may call outside.
+            (caller, dialled, occasion) = (CallingParty::Phone(by), to.to_string(), Occasion::Called);
+        }
+    }
+
+    /// The registrations of a phone, and what it has set. Without an answer about that it has set nothing: it rings.
+    async fn phone(
+        &self,
+        tenant: &TenantId,
+        dn: &Dn,
+        occasion: Occasion,
+    ) -> Result<(Vec<Contact>, PhoneSettings), Problem> {
+        let set = async {
+            if occasion == Occasion::OwnPhone {
+                return PhoneSettings::default();
+            }
+            let read = tokio::time::timeout(READ_WITHIN, phone_settings::read(&self.stores, tenant, dn)).await;
+            let read =
+                read.map_err(|_| "no answer in time".to_owned()).and_then(|read| read.map_err(|e| e.to_string()));
+            read.unwrap_or_else(|error| {
+                tracing::warn!(%tenant, %dn, error, "what a phone has set cannot be read: it rings");
+                PhoneSettings::default()
+            })
+        };
+        let (contacts, set) = tokio::join!(self.contacts(tenant, dn), set);
+        Ok((contacts?, set))
     }
 
     /// The registrations of a phone. An unavailable store is queried again: the caller then hears ringing a little later.
     async fn registration(&self, tenant: &TenantId, dn: &Dn) -> infra::Result<Registration> {
         let until = Instant::now() + READ_WITHIN;
         loop {
-            match self.registrations.load(tenant, dn).await {
+            match self.stores.registrations.load(tenant, dn).await {
                 Err(infra::StoreError::Unavailable { .. }) if Instant::now() + READ_AGAIN < until => {
                     tokio::time::sleep(READ_AGAIN).await;
                 }

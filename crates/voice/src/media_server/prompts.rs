@@ -23,7 +23,7 @@ const CACHED_MAX: usize = 1_024;
 const CACHED_SAMPLES_MAX: usize = 128 << 20;
 
 /// The built-in prompts.
-const OWN: [(&str, &[u8]); 15] = [
+const OWN: [(&str, &[u8]); 16] = [
     ("sales-welcome", include_bytes!("../../../../prompts/sales-welcome.wav")),
     ("support-welcome", include_bytes!("../../../../prompts/support-welcome.wav")),
     ("menu", include_bytes!("../../../../prompts/menu.wav")),
@@ -34,6 +34,7 @@ const OWN: [(&str, &[u8]); 15] = [
     ("logged-out", include_bytes!("../../../../prompts/logged-out.wav")),
     ("ready", include_bytes!("../../../../prompts/ready.wav")),
     ("not-ready", include_bytes!("../../../../prompts/not-ready.wav")),
+    ("confirmed", include_bytes!("../../../../prompts/confirmed.wav")),
     ("enter-pin", include_bytes!("../../../../prompts/enter-pin.wav")),
     ("enter-pin-again", include_bytes!("../../../../prompts/enter-pin-again.wav")),
     ("error", include_bytes!("../../../../prompts/error.wav")),

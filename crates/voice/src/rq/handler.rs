@@ -97,10 +97,13 @@ impl TenantQueues {
             records::decode_agent(bytes).inspect_err(|error| left_out("agent", agent.as_str(), error)).ok()
         });
         let phones = records::decode_phones(&record.state).inspect_err(|error| left_out("phones", "", error));
+        let phones = phones.unwrap_or_default();
         let snapshot = RouterSnapshot {
             requests: requests.collect(),
             agents: agents.collect(),
-            out_of_service: phones.unwrap_or_default(),
+            out_of_service: phones.out_of_service,
+            do_not_disturb: phones.do_not_disturb,
+            forwarded: phones.forwarded,
             ..RouterSnapshot::default()
         };
         let asked = snapshot.requests.iter().map(|r| (r.submission.id.clone(), Asked::from(&r.submission))).collect();
@@ -168,6 +171,11 @@ impl TenantQueues {
             return Turn { batch: None, outcomes };
         }
         self.unwritten = 0;
+        let phones = || records::Phones {
+            out_of_service: self.router.phones_out_of_service(),
+            do_not_disturb: self.router.phones_not_disturbed(),
+            forwarded: self.router.phones_forwarded(),
+        };
         let request = |id: &RequestId| self.router.request(id).map(|request| records::encode_request(&request));
         let agent = |id: &AgentId| self.router.agent(id).map(|agent| records::encode_agent(&agent));
         let mut batch = QueueBatch {
@@ -176,7 +184,7 @@ impl TenantQueues {
             token: self.token,
             requests: changes.requests.into_iter().map(|id| (id.0.clone(), request(&id))).collect(),
             reservations: changes.agents.into_iter().map(|id| (id.clone(), agent(&id))).collect(),
-            state: changes.phones.then(|| records::encode_phones(&self.router.phones_out_of_service())),
+            state: changes.phones.then(|| records::encode_phones(&phones())),
             events,
             consumed: Some(Consumed { view: VIEW, position: self.position }),
             number: 0,

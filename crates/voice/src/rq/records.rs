@@ -150,16 +150,36 @@ pub(super) fn decode_agent(bytes: &[u8]) -> Result<AgentSnapshot, RecordError> {
 
 // === The rest ===
 
-pub(super) fn encode_phones(out_of_service: &[Dn]) -> Bytes {
-    seal(&v1::RoutingStateRecord { out_of_service: out_of_service.iter().map(Dn::to_string).collect() })
+/// Phones at which no agent takes calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Phones {
+    pub out_of_service: Vec<Dn>,
+    pub do_not_disturb: Vec<Dn>,
+    pub forwarded: Vec<Dn>,
 }
 
-pub(super) fn decode_phones(bytes: &[u8]) -> Result<Vec<Dn>, RecordError> {
+pub(super) fn encode_phones(phones: &Phones) -> Bytes {
+    let texts = |dns: &[Dn]| dns.iter().map(Dn::to_string).collect();
+    seal(&v1::RoutingStateRecord {
+        out_of_service: texts(&phones.out_of_service),
+        do_not_disturb: texts(&phones.do_not_disturb),
+        forwarded: texts(&phones.forwarded),
+    })
+}
+
+pub(super) fn decode_phones(bytes: &[u8]) -> Result<Phones, RecordError> {
     if bytes.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Phones::default());
     }
     let record: v1::RoutingStateRecord = open(bytes)?;
-    record.out_of_service.iter().map(|dn| Dn::parse(dn).map_err(RecordError::of)).collect()
+    let dns = |texts: &[String]| -> Result<Vec<Dn>, RecordError> {
+        texts.iter().map(|dn| Dn::parse(dn).map_err(RecordError::of)).collect()
+    };
+    Ok(Phones {
+        out_of_service: dns(&record.out_of_service)?,
+        do_not_disturb: dns(&record.do_not_disturb)?,
+        forwarded: dns(&record.forwarded)?,
+    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use call::call::{PinAnswer, TypedPin};
 use contracts::configuration;
 use contracts::provisioning::Secret;
 use infra::{LedgerKind, Loaded, Position, Posted, QuarantineRequest, Recipient, Record, Stores, Written};
-use model::plan::{Caller, Destination};
+use model::plan::{Answer, Caller, Destination};
 use model::{ConnId, Dn, EventName, Owner, Request, TenantId};
 use net::http::Client;
 use runtime::RoleContext;
@@ -20,7 +20,7 @@ use super::inbox::Inbox;
 use super::ledger::claim::OrphanClaimer;
 use super::ledger::find;
 use super::node::lookup::SeenLive;
-use super::node::order::{Order, Quarantining};
+use super::node::order::{Number, Order, Quarantining};
 use crate::quarantine::until_answered;
 
 /// Deadline for an answer of the dial plan; the call's own timer is a little longer.
@@ -80,13 +80,14 @@ impl Clients {
         let inner = self.inner.clone();
         tokio::spawn(async move {
             match order {
-                Order::AskDialPlan { tenant, conn_id, ask, caller, dialled } => {
-                    let destination = inner.resolve(&tenant, Some(conn_id), &caller, &dialled).await;
-                    inner.inbox.dial_plan(conn_id, ask, destination).await;
+                Order::AskDialPlan { tenant, conn_id, ask, caller, number } => {
+                    let answer = inner.resolve(&tenant, Some(conn_id), &caller, &number).await;
+                    inner.inbox.dial_plan(conn_id, ask, answer).await;
                 }
                 Order::AskReach { request, tenant, caller, dialled } => {
-                    let destination = inner.resolve(&tenant, None, &caller, &dialled).await;
-                    inner.inbox.reach(request, destination).await;
+                    let number = Number { dialled, ..Number::default() };
+                    let answer = inner.resolve(&tenant, None, &caller, &number).await;
+                    inner.inbox.reach(request, answer.destination).await;
                 }
                 Order::AskPin { tenant, conn_id, ask, dn, typed } => {
                     let answer = inner.ask_pin(&tenant, &dn, typed).await;
@@ -167,12 +168,18 @@ impl Inner {
     }
 
     /// The destination of a number; 503 if the dial plan does not answer.
-    async fn resolve(&self, tenant: &TenantId, conn_id: Option<ConnId>, caller: &Caller, dialled: &str) -> Destination {
+    async fn resolve(&self, tenant: &TenantId, conn_id: Option<ConnId>, caller: &Caller, number: &Number) -> Answer {
         let caller = match caller {
             Caller::Phone(dn) => json!({ "phone": dn.as_str() }),
             Caller::Trunk { trunk, number } => json!({ "trunk": trunk, "number": number }),
         };
-        let question = json!({ "caller": caller, "dialled": dialled });
+        let forwarded_by: Vec<&str> = number.forwarded_by.iter().map(Dn::as_str).collect();
+        let question = json!({
+            "caller": caller,
+            "dialled": number.dialled,
+            "occasion": number.occasion.as_str(),
+            "forwarded_by": forwarded_by,
+        });
         let call = self.dialplan.post(&format!("/tenants/{tenant}/resolve")).json(&question);
         let call = call.within(conn_id.and_then(|conn_id| self.spans.context_of(conn_id)));
         // The time counts from here, in the queue too: its call gives up then, so a later answer would be for nobody.
@@ -182,10 +189,10 @@ impl Inner {
             call.idempotent().deadline(DIAL_PLAN_TIME).send().await
         });
         let answer = answered.await.context("too many questions before it").and_then(|answer| Ok(answer?));
-        let read = answer.and_then(|answer| Ok(contracts::json::destination_from_json(&answer.body)?));
+        let read = answer.and_then(|answer| Ok(contracts::json::plan_answer_from_json(&answer.body)?));
         read.unwrap_or_else(|error| {
             tracing::warn!(%tenant, %error, "the dial plan has no answer");
-            Destination::Reject { status: 503, reason: "the dial plan has no answer".to_owned() }
+            Destination::Reject { status: 503, reason: "the dial plan has no answer".to_owned() }.into()
         })
     }
 

@@ -152,8 +152,8 @@ impl EventLoop {
     fn handle_inbox_message(&mut self, message: InboxMessage, told: &mut PendingReplies) {
         let now = self.now();
         match message {
-            InboxMessage::DialPlan { conn_id, ask, destination } => {
-                self.node.dial_plan_answered(conn_id, ask, destination, now);
+            InboxMessage::DialPlan { conn_id, ask, answer } => {
+                self.node.dial_plan_answered(conn_id, ask, answer, now);
             }
             InboxMessage::Reach { request, destination } => self.node.reach_answered(request, &destination, now),
             InboxMessage::PinAnswered { conn_id, ask, answer } => self.node.pin_answered(conn_id, ask, answer, now),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use call::call::PinAnswer;
 use infra::{CallIndex, Record, Repair};
 use model::event::ErrorCode;
-use model::plan::Destination;
+use model::plan::{Answer, Destination};
 use model::{ConnId, Request};
 use sip::agent::IncomingId;
 use tokio::sync::{mpsc, oneshot};
@@ -24,7 +24,7 @@ pub enum InboxMessage {
         /// The number of its query.
         ask: u32,
         /// The answer.
-        destination: Destination,
+        answer: Answer,
     },
     /// The dial plan's answer for an OPTIONS.
     Reach {
@@ -116,8 +116,8 @@ impl Inbox {
     }
 
     /// The dial plan's answer. Waits while the inbox is full; a loop that has ended needs no answer.
-    pub async fn dial_plan(&self, conn_id: ConnId, ask: u32, destination: Destination) {
-        let _ = self.0.send(InboxMessage::DialPlan { conn_id, ask, destination }).await;
+    pub async fn dial_plan(&self, conn_id: ConnId, ask: u32, answer: Answer) {
+        let _ = self.0.send(InboxMessage::DialPlan { conn_id, ask, answer }).await;
     }
 
     /// The dial plan's answer for an OPTIONS.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::event::ErrorCode;
-use model::plan::{Caller, Contact, Destination, Outside};
+use model::plan::{Answer, Caller, Contact, Destination, Outside, Way};
 use model::request::{RequestKind, RouteTo, Treatment};
 use model::{CallUuid, ConnId, Dn, Event, LegId, ReferenceId, Request, TenantId, Timestamp, Token, UserData};
 
@@ -216,7 +216,13 @@ impl Bench {
 
     pub fn plan(&mut self, destination: Destination) {
         let ask = self.call.first().numbers.ask - 1;
-        self.give(Input::DialPlan { ask, destination });
+        self.give(Input::DialPlan { ask, answer: destination.into() });
+    }
+
+    /// The dial plan's answer, with whom it concerns beside the destination.
+    pub fn plan_answers(&mut self, answer: Answer) {
+        let ask = self.call.first().numbers.ask - 1;
+        self.give(Input::DialPlan { ask, answer });
     }
 
     /// The dial plan resolves to a phone with one registration; returns the ringing leg.
@@ -310,11 +316,26 @@ pub fn point(number: &str, default_dn: Option<&str>) -> Destination {
 pub fn outside(number: &str) -> Destination {
     Destination::Outside(Outside {
         number: dn(number),
-        trunk: "carrier".to_owned(),
-        contact: Contact { uri: format!("sip:{number}@203.0.113.9"), path: Vec::new() },
-        caller_id: Some("+15550100".to_owned()),
+        way: way("carrier", number),
+        further: Vec::new(),
         no_answer_ms: 60_000,
     })
+}
+
+/// The way to a number outside by a trunk of that name.
+pub fn way(trunk: &str, number: &str) -> Way {
+    Way {
+        trunk: trunk.to_owned(),
+        contact: Contact { uri: format!("sip:{number}@203.0.113.9"), path: Vec::new() },
+        caller_id: Some("+15550100".to_owned()),
+        try_ms: 5_000,
+    }
+}
+
+/// The same, behind one of two trunks.
+pub fn outside_by_two(number: &str) -> Destination {
+    let further = vec![way("second", number)];
+    Destination::Outside(Outside { number: dn(number), way: way("first", number), further, no_answer_ms: 60_000 })
 }
 
 pub fn phone(number: &str, registrations: usize) -> Destination {

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use model::plan::{Caller, Destination, FeatureCode, Service};
+use model::plan::{Answer, Caller, Destination, FeatureCode, Forwards, Service};
 use model::request::{MonitorMode, RequestKind, RouteTo, Treatment};
 use model::{CallType, ConnId, EventName, LegId, ReferenceId, UserData};
 use proptest::prelude::*;
 
-use super::harness::{Bench, CONN, CONSULTATION, dn, outside, phone, point};
+use super::harness::{Bench, CONN, CONSULTATION, dn, outside, outside_by_two, phone, point};
 use crate::call::{Ended, Input, Output, PinAnswer, Replaced, Stage};
 
 /// The requests of random steps have references above this one.
@@ -33,8 +33,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => (0u8..11).prop_map(Step::Plan),
-        6 => (0u8..8, 1u16..8).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
+        4 => (0u8..15).prop_map(Step::Plan),
+        6 => (0u8..9, 1u16..8).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
         2 => (0u8..3, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
         5 => (0u8..49).prop_map(Step::Ask),
         1 => any::<bool>().prop_map(Step::Agent),
@@ -48,6 +48,12 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn take_step(bench: &mut Bench, step: &Step) {
     match step {
+        Step::Plan(14) => bench.plan(Destination::Park { slot: dn("5002") }),
+        Step::Plan(kind @ 10..) => {
+            let forwards = Forwards { busy: true, no_answer: true };
+            let to = if *kind == 10 { outside_by_two("+4930999") } else { phone(&format!("500{}", kind - 10), 1) };
+            bench.plan_answers(Answer { forwards, forwarded_by: vec![dn("5009")], ..to.into() });
+        }
         Step::Plan(kind) => bench.plan(match kind {
             0 => point("9000", Some("5009")),
             1 => phone("5001", 1),
@@ -58,7 +64,6 @@ fn take_step(bench: &mut Bench, step: &Step) {
             6 => Destination::FeatureCode { code: FeatureCode::Login, ask_pin: true },
             7 => outside("+4930999"),
             8 => phone("5004", 1),
-            9 => Destination::Park { slot: dn("5002") },
             _ => Destination::Reject { status: 404, reason: String::new() },
         }),
         Step::Leg(kind, leg) => {
@@ -70,6 +75,7 @@ fn take_step(bench: &mut Bench, step: &Step) {
                 4 => Input::LegReleased(leg),
                 5 => Input::LegHeld(leg),
                 7 => Input::LegTransfers { leg, to: dn("5002") },
+                8 => Input::LegUnreachable { leg, status: 503 },
                 _ => Input::LegRetrieved(leg),
             });
         }
@@ -385,7 +391,7 @@ fn run_on(mut bench: Bench, steps: &[Step]) -> Result<(), TestCaseError> {
             .outputs
             .iter()
             .any(|output| matches!(output, Output::CancelLeg(l) | Output::ReleaseLeg(l) if *l == leg));
-        let gone = steps.iter().any(|step| matches!(step, Step::Leg(3 | 4, l) if *l == leg.0));
+        let gone = steps.iter().any(|step| matches!(step, Step::Leg(3 | 4 | 8, l) if *l == leg.0));
         prop_assert!(closed || gone, "leg {} is let go", leg);
     }
     Ok(())

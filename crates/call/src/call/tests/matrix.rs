@@ -133,7 +133,7 @@ fn obey(bench: &mut Bench) {
         for output in outputs {
             match output {
                 Output::AskDialPlan { ask, dialled, .. } => {
-                    bench.give(Input::DialPlan { ask, destination: meaning(&dialled) });
+                    bench.give(Input::DialPlan { ask, answer: meaning(&dialled).into() });
                 }
                 Output::RingLeg { leg, .. } => {
                     bench.give(Input::LegRinging(leg));

@@ -1,6 +1,6 @@
 //! The arguments of requests.
 
-use model::request::{FrameField, MonitorMode, MonitorType, RouteTo, Shape, Treatment};
+use model::request::{ForwardMode, FrameField, MonitorMode, MonitorType, RouteTo, Shape, Treatment};
 use model::{AgentId, ConnId, Dn, UserData, WorkMode};
 use serde_json::{Map, Value as Json, json};
 
@@ -82,6 +82,19 @@ impl FrameArgument for MonitorMode {
     fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError> {
         let Some(text) = fields.optional_text(field.name)? else { return Ok(Self::default()) };
         let unknown = || FrameError::new(field.name, field.fault, format_args!("{text} is not mute, coach or connect"));
+        Self::parse(text).ok_or_else(unknown)
+    }
+
+    fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {
+        frame.insert(field.name.into(), json!(self.as_str()));
+    }
+}
+
+impl FrameArgument for ForwardMode {
+    fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError> {
+        let Some(text) = fields.optional_text(field.name)? else { return Ok(Self::default()) };
+        let names = Self::ALL.map(Self::as_str).join(", ");
+        let unknown = || FrameError::new(field.name, field.fault, format_args!("{text} is not one of {names}"));
         Self::parse(text).ok_or_else(unknown)
     }
 

@@ -1,6 +1,6 @@
 //! The arguments of requests.
 
-use model::request::{MonitorMode, MonitorType, RouteTo, Treatment};
+use model::request::{ForwardMode, MonitorMode, MonitorType, RouteTo, Treatment};
 use model::{AgentId, ConnId, Dn, UserData, WorkMode};
 
 use crate::v1;
@@ -99,6 +99,18 @@ impl WireArgument for MonitorMode {
 
     fn from_wire(value: i32, _: &'static str) -> Result<Self, WireError> {
         names::monitor_mode_from_wire(value)
+    }
+}
+
+impl WireArgument for ForwardMode {
+    type Wire = i32;
+
+    fn to_wire(&self) -> i32 {
+        names::forward_mode_to_wire(*self)
+    }
+
+    fn from_wire(value: i32, _: &'static str) -> Result<Self, WireError> {
+        names::forward_mode_from_wire(value)
     }
 }
 

@@ -128,8 +128,18 @@ fn plain(id: &RequestId, queue: &QueueName, step: &str) -> Routing {
 
 /// The rank of a candidate, nearest to being chosen first: a long list is cut at its end.
 fn interest(passed_over: Option<&str>) -> usize {
-    const ORDER: [&str; 8] =
-        [FREE, "reserved", "on-call", "excluded", "not-ready", "phone-out-of-service", "logged-out", "skills"];
+    const ORDER: [&str; 10] = [
+        FREE,
+        "reserved",
+        "on-call",
+        "excluded",
+        "not-ready",
+        "do-not-disturb",
+        "forwarded",
+        "phone-out-of-service",
+        "logged-out",
+        "skills",
+    ];
     passed_over.map_or(0, |reason| ORDER.iter().position(|known| *known == reason).map_or(ORDER.len(), |at| at + 1))
 }
 

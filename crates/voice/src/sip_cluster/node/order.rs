@@ -5,10 +5,22 @@ use std::collections::VecDeque;
 use call::call::TypedPin;
 use infra::Record;
 use model::event::Stamped;
+use model::plan::Occasion;
 use model::{ConnId, Dn, Owner, TenantId};
 use sip::agent::IncomingId;
 
 use super::lookup::Lookup;
+
+/// A number to look up.
+#[derive(Clone, Debug, Default)]
+pub struct Number {
+    /// As it was dialled.
+    pub dialled: String,
+    /// Why it is looked up.
+    pub occasion: Occasion,
+    /// The DNs that have forwarded the call so far.
+    pub forwarded_by: Vec<Dn>,
+}
 
 /// A task for the node's shell, carried out after the commit.
 #[derive(Debug)]
@@ -24,7 +36,7 @@ pub enum Order {
         /// The caller.
         caller: model::plan::Caller,
         /// The number to look up.
-        dialled: String,
+        number: Number,
     },
     /// Ask the dial plan about an OPTIONS, which is no call.
     AskReach {

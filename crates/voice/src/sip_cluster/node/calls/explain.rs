@@ -1,7 +1,7 @@
 //! Records what happens to calls, so that each can be explained afterwards.
 
 use call::call::CALLER_LEG;
-use model::plan::{Caller, Contact, Destination, Service};
+use model::plan::{Answer, Caller, Contact, Destination, Service};
 use model::{ConnId, Dn, LegId, Timestamp};
 use runtime::Recorder;
 use runtime::trace::What;
@@ -59,10 +59,20 @@ impl Node {
     }
 
     /// Records where the dial plan sends a call.
-    pub(in crate::sip_cluster::node) fn trace_plan(&self, conn_id: ConnId, destination: &Destination, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn trace_plan(&self, conn_id: ConnId, answer: &Answer, now: Timestamp) {
         if let Some(entry) = self.calls.get(&conn_id) {
-            let what = || What::Note { text: format!("dial plan: {}", in_words(destination)) };
+            let what = || What::Note { text: format!("dial plan: {}", answer_in_words(answer)) };
             self.trace.note_with(&entry.tenant, conn_id, now, what);
+        }
+    }
+
+    /// Keeps why the dial plan refuses a number, for the refusal of who dials it (RFC 3261 section 20.43).
+    pub(in crate::sip_cluster::node) fn warn_caller(&mut self, conn_id: ConnId, destination: &Destination) {
+        if let Destination::Reject { reason, .. } = destination
+            && let Some(entry) = self.calls.get_mut(&conn_id)
+            && entry.thread.first().stage_is_asking()
+        {
+            entry.warning = Some(format!("399 trunkline {}", sip::params::quote(reason)));
         }
     }
 }
@@ -83,6 +93,13 @@ pub(in crate::sip_cluster::node) fn leg(
     trace.note_with(&entry.tenant, entry.thread.first().conn_id, now, what);
 }
 
+fn answer_in_words(answer: &Answer) -> String {
+    let by = answer.forwarded_by.iter().map(|dn| format!("forwarded by {dn}"));
+    let why: Vec<String> = answer.notes.iter().cloned().chain(by).collect();
+    let where_to = in_words(&answer.destination);
+    if why.is_empty() { where_to } else { format!("{where_to} ({})", why.join("; ")) }
+}
+
 fn in_words(destination: &Destination) -> String {
     match destination {
         Destination::RoutePoint { dn, application, .. } => {
@@ -94,7 +111,10 @@ fn in_words(destination: &Destination) -> String {
         Destination::Extension { dn, contacts, .. } => {
             format!("extension {dn}, with {} registered", plural(contacts.len(), "phone"))
         }
-        Destination::Outside(outside) => format!("{} outside, by the trunk {}", outside.number, outside.trunk),
+        Destination::Outside(outside) => {
+            let further = outside.further.iter().map(|way| format!(", then {}", way.trunk));
+            format!("{} outside, by the trunk {}{}", outside.number, outside.way.trunk, further.collect::<String>())
+        }
         Destination::FeatureCode { .. } => "a feature code".to_owned(),
         Destination::Pickup { dn } => format!("the call that rings at {dn}"),
         Destination::Park { slot } => format!("the park slot {slot}"),

@@ -205,7 +205,13 @@ impl Node {
                 if shown != status {
                     tracing::info!(%conn_id, leg = %id, %status, %shown, "a phone's refusal is not the caller's");
                 }
-                self.feed(conn_id, Input::LegFailed { leg: id, status: shown.0 }, now);
+                let status_shown = shown.0;
+                let input = match status.code() {
+                    // The way there, and not who is there.
+                    408 | 430 | 500..=599 => Input::LegUnreachable { leg: id, status: status_shown },
+                    _ => Input::LegFailed { leg: id, status: status_shown },
+                };
+                self.feed(conn_id, input, now);
             }
             // 488 says that the caller's audio cannot be used; every other failure is ours.
             Side::Media => {

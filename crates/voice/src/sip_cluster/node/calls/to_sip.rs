@@ -16,7 +16,7 @@ use super::leg::{Leg, LegStage, MEDIA_TAG, Place, Side, Target};
 use super::pending::Pending;
 use super::rooms::room;
 use crate::sip_cluster::node::Node;
-use crate::sip_cluster::node::order::Order;
+use crate::sip_cluster::node::order::{Number, Order};
 use crate::sip_cluster::node::proxies::NO_CONNECTION;
 
 /// Host name of media: the proxy chooses a node by the conference's name.
@@ -39,7 +39,14 @@ impl Node {
                     entry.events.push(fact);
                 }
             }
-            Output::AskDialPlan { ask, by, dialled } => self.ask_dial_plan(conn_id, ask, by, dialled),
+            Output::AskDialPlan { ask, by, dialled, occasion, forwarded_by } => {
+                self.ask_dial_plan(conn_id, ask, by, Number { dialled, occasion, forwarded_by });
+            }
+            Output::Note(text) => {
+                if let Some(entry) = self.calls.get(&conn_id) {
+                    self.trace.note_with(&entry.tenant, conn_id, now, || What::Note { text });
+                }
+            }
             Output::NewCall { point, application } => self.new_call(conn_id, call, &point, &application, now),
             Output::AskPin { ask, typed } => self.ask_pin(conn_id, call, ask, typed),
             Output::AgentRequest(request) => {
@@ -66,11 +73,11 @@ impl Node {
         }
     }
 
-    fn ask_dial_plan(&mut self, conn_id: ConnId, ask: u32, caller: Caller, dialled: String) {
+    fn ask_dial_plan(&mut self, conn_id: ConnId, ask: u32, caller: Caller, number: Number) {
         let Some(entry) = self.calls.get(&conn_id) else {
             return;
         };
-        self.orders.push_back(Order::AskDialPlan { tenant: entry.tenant.clone(), conn_id, ask, caller, dialled });
+        self.orders.push_back(Order::AskDialPlan { tenant: entry.tenant.clone(), conn_id, ask, caller, number });
     }
 
     fn ask_pin(&mut self, conn_id: ConnId, call: ConnId, ask: u32, typed: Option<TypedPin>) {
@@ -256,7 +263,7 @@ impl Node {
             leg.stage = LegStage::Closing;
         }
         self.close_media(conn_id, id, now);
-        self.feed(conn_id, Input::LegFailed { leg: id, status }, now);
+        self.feed(conn_id, Input::LegUnreachable { leg: id, status }, now);
     }
 
     /// The same for every call: media may have refused it for a while.

@@ -23,8 +23,8 @@ impl World {
     pub fn carry_out(&mut self, at: usize, order: Order) {
         let life = self.nodes[at].life;
         match order {
-            Order::AskDialPlan { conn_id, ask, dialled, .. } => {
-                let message = InboxMessage::Plan { conn_id, ask, destination: destination(&dialled) };
+            Order::AskDialPlan { conn_id, ask, number, .. } => {
+                let message = InboxMessage::Plan { conn_id, ask, destination: destination(&number.dialled) };
                 let pause = self.between(1, 30);
                 self.after(pause, Action::InboxMessage(at, life, Box::new(message)));
             }

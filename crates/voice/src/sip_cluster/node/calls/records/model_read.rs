@@ -2,17 +2,17 @@
 
 use call::CallSnapshot;
 use call::call::{
-    Asked, ConsultsFor, Feature, HoldAsked, HoldWay, Invitation, InvitationStep, LegProgress, NewConsultation,
-    NextNumbers, Observes, Offer, Originating, OriginatingStep, Parked, Party, PartyNo, PinAsk, Playing, Point,
-    Purpose, Recall, Replaced, Replacement, Routing, Stage, Timer, Transfer, Waiting,
+    Asked, ConsultsFor, Feature, Forwarding, HoldAsked, HoldWay, Invitation, InvitationStep, LegProgress,
+    NewConsultation, NextNumbers, Observes, Offer, Originating, OriginatingStep, Parked, Party, PartyNo, PinAsk,
+    Playing, Point, Purpose, Recall, Replaced, Replacement, Routing, Stage, Timer, Transfer, Waiting,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
 use contracts::wire::{
-    call_type_from_wire, dn_role_from_wire, monitor_mode_from_wire, treatment_from_wire, user_data_from_wire,
-    uuid_from_wire,
+    call_type_from_wire, dn_role_from_wire, forward_mode_from_wire, monitor_mode_from_wire, treatment_from_wire,
+    user_data_from_wire, uuid_from_wire,
 };
-use model::plan::{Caller, FeatureCode, Service};
+use model::plan::{Caller, Contact, FeatureCode, Forwards, Service, Way};
 use model::request::MonitorMode;
 use model::{AgentId, ConnId, Dn, LegId, ReferenceId, TenantId, Timestamp, Token};
 
@@ -125,17 +125,7 @@ fn stage(record: StageRecord) -> Read<Stage> {
             Stage::Service(Service::Announcement { prompts: service.prompts })
         }
         StageRecord::Service(_) => Stage::Service(Service::Echo),
-        StageRecord::Feature(feature) => Stage::Feature(Feature {
-            code: match feature.code() {
-                v1::FeatureRecordCode::Login => FeatureCode::Login,
-                v1::FeatureRecordCode::Logout => FeatureCode::Logout,
-                v1::FeatureRecordCode::Ready => FeatureCode::Ready,
-                v1::FeatureRecordCode::NotReady => FeatureCode::NotReady,
-                v1::FeatureRecordCode::Unspecified => return Err(RecordError("feature.code")),
-            },
-            told: feature.told,
-            pin: feature.pin.map(pin).transpose()?,
-        }),
+        StageRecord::Feature(code) => Stage::Feature(feature(code)?),
         StageRecord::Parked(parked) => Stage::Parked(Parked {
             slot: dn(&parked.slot)?,
             by: parked.by.as_deref().map(dn).transpose()?,
@@ -143,6 +133,25 @@ fn stage(record: StageRecord) -> Read<Stage> {
         }),
         StageRecord::Over(_) => Stage::Over,
     })
+}
+
+fn feature(record: v1::FeatureRecord) -> Read<Feature> {
+    use v1::FeatureRecordCode as Code;
+    let code = match record.code() {
+        Code::Login => FeatureCode::Login,
+        Code::Logout => FeatureCode::Logout,
+        Code::Ready => FeatureCode::Ready,
+        Code::NotReady => FeatureCode::NotReady,
+        Code::DndOn => FeatureCode::DndOn,
+        Code::DndOff => FeatureCode::DndOff,
+        Code::ForwardOff => FeatureCode::ForwardOff,
+        Code::Forward => {
+            let mode = forward_mode_from_wire(record.forward_mode).map_err(|_| RecordError("feature.forward_mode"))?;
+            FeatureCode::Forward(mode, dn(&record.number.ok_or(RecordError("feature.number"))?)?)
+        }
+        Code::Unspecified => return Err(RecordError("feature.code")),
+    };
+    Ok(Feature { code, told: record.told, pin: record.pin.map(pin).transpose()? })
 }
 
 fn originating(record: v1::OriginatingRecord) -> Read<Originating> {
@@ -216,7 +225,25 @@ fn offer(record: v1::OfferRecord) -> Read<Offer> {
         transferred_by: record.transferred_by.as_deref().map(dn).transpose()?,
         recalled_from: record.recalled_from.as_deref().map(dn).transpose()?,
         tries: small(record.tries, "party.tries")?,
+        further: record.further.into_iter().map(way_out).collect(),
+        forwarded_by: record.forwarded_by.iter().map(|by| dn(by)).collect::<Read<_>>()?,
+        forwards: Forwards { busy: record.forwards_busy, no_answer: record.forwards_no_answer },
+        forwarding: record.forwarding.map(forwarding).transpose()?,
     })
+}
+
+fn way_out(record: v1::WayRecord) -> Way {
+    Way {
+        trunk: record.trunk,
+        contact: Contact { uri: record.uri, path: Vec::new() },
+        caller_id: record.caller_id,
+        try_ms: record.try_ms,
+    }
+}
+
+fn forwarding(record: v1::ForwardingRecord) -> Read<Forwarding> {
+    let status = small(record.status, "party.forwarding.status")?;
+    Ok(Forwarding { ask: record.ask, busy: record.busy, status })
 }
 
 fn transfer(record: v1::TransferRecord) -> Read<Transfer> {
@@ -318,6 +345,7 @@ fn timer(record: v1::CallTimerRecord) -> Read<(Timer, Timestamp)> {
         Record::HoldAnswer => Timer::HoldAnswer,
         Record::PhoneAnswer => Timer::PhoneAnswer,
         Record::Recall => Timer::Recall,
+        Record::Trunk => Timer::Trunk,
         Record::Lifetime => Timer::Lifetime,
         Record::Unspecified => return Err(RecordError("timers.name")),
     };

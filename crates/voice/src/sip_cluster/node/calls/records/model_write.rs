@@ -2,15 +2,16 @@
 
 use call::CallSnapshot;
 use call::call::{
-    Asked, ConsultsFor, HoldWay, Invitation, InvitationStep, LegProgress, Offer, Originating, OriginatingStep, Party,
-    Playing, Point, Purpose, Recall, Replaced, Replacement, Routing, Stage, Timer, Transfer,
+    Asked, ConsultsFor, Feature, HoldWay, Invitation, InvitationStep, LegProgress, Offer, Originating, OriginatingStep,
+    Party, Playing, Point, Purpose, Recall, Replaced, Replacement, Routing, Stage, Timer, Transfer,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
 use contracts::wire::{
-    call_type_to_wire, dn_role_to_wire, monitor_mode_to_wire, treatment_to_wire, user_data_to_wire, uuid_to_wire,
+    call_type_to_wire, dn_role_to_wire, forward_mode_to_wire, monitor_mode_to_wire, treatment_to_wire,
+    user_data_to_wire, uuid_to_wire,
 };
-use model::plan::{Caller, FeatureCode, Service};
+use model::plan::{Caller, FeatureCode, Service, Way};
 use model::{AgentId, Timestamp};
 
 pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
@@ -107,27 +108,34 @@ fn stage(stage: &Stage) -> StageRecord {
         Stage::Service(Service::Announcement { prompts }) => {
             StageRecord::Service(v1::ServiceRecord { announcement: true, prompts: prompts.clone() })
         }
-        Stage::Feature(feature) => StageRecord::Feature(v1::FeatureRecord {
-            code: match feature.code {
-                FeatureCode::Login => v1::FeatureRecordCode::Login,
-                FeatureCode::Logout => v1::FeatureRecordCode::Logout,
-                FeatureCode::Ready => v1::FeatureRecordCode::Ready,
-                FeatureCode::NotReady => v1::FeatureRecordCode::NotReady,
-            }
-            .into(),
-            told: feature.told,
-            pin: feature.pin.map(|pin| v1::PinRecord {
-                ask: pin.ask,
-                digits: pin.digits.into(),
-                tries: pin.tries.into(),
-            }),
-        }),
+        Stage::Feature(code) => StageRecord::Feature(feature(code)),
         Stage::Parked(parked) => StageRecord::Parked(v1::ParkedRecord {
             slot: parked.slot.to_string(),
             by: parked.by.as_ref().map(ToString::to_string),
             point: parked.point.as_ref().map(point),
         }),
         Stage::Over => StageRecord::Over(v1::NothingRecord {}),
+    }
+}
+
+fn feature(feature: &Feature) -> v1::FeatureRecord {
+    use v1::FeatureRecordCode as Code;
+    let (code, forward) = match &feature.code {
+        FeatureCode::Login => (Code::Login, None),
+        FeatureCode::Logout => (Code::Logout, None),
+        FeatureCode::Ready => (Code::Ready, None),
+        FeatureCode::NotReady => (Code::NotReady, None),
+        FeatureCode::DndOn => (Code::DndOn, None),
+        FeatureCode::DndOff => (Code::DndOff, None),
+        FeatureCode::ForwardOff => (Code::ForwardOff, None),
+        FeatureCode::Forward(mode, to) => (Code::Forward, Some((*mode, to))),
+    };
+    v1::FeatureRecord {
+        code: code.into(),
+        told: feature.told,
+        pin: feature.pin.map(|pin| v1::PinRecord { ask: pin.ask, digits: pin.digits.into(), tries: pin.tries.into() }),
+        number: forward.map(|(_, to)| to.to_string()),
+        forward_mode: forward.map_or(0, |(mode, _)| forward_mode_to_wire(mode)),
     }
 }
 
@@ -188,6 +196,24 @@ fn offer(offer: &Offer) -> v1::OfferRecord {
         transferred_by: offer.transferred_by.as_ref().map(ToString::to_string),
         recalled_from: offer.recalled_from.as_ref().map(ToString::to_string),
         tries: offer.tries.into(),
+        further: offer.further.iter().map(way_out).collect(),
+        forwarded_by: offer.forwarded_by.iter().map(ToString::to_string).collect(),
+        forwarding: offer.forwarding.map(|open| v1::ForwardingRecord {
+            ask: open.ask,
+            busy: open.busy,
+            status: open.status.into(),
+        }),
+        forwards_busy: offer.forwards.busy,
+        forwards_no_answer: offer.forwards.no_answer,
+    }
+}
+
+fn way_out(way: &Way) -> v1::WayRecord {
+    v1::WayRecord {
+        trunk: way.trunk.clone(),
+        uri: way.contact.uri.clone(),
+        caller_id: way.caller_id.clone(),
+        try_ms: way.try_ms,
     }
 }
 
@@ -283,6 +309,7 @@ fn timer(name: Timer, due: Timestamp) -> v1::CallTimerRecord {
         Timer::HoldAnswer => Record::HoldAnswer,
         Timer::PhoneAnswer => Record::PhoneAnswer,
         Timer::Recall => Record::Recall,
+        Timer::Trunk => Record::Trunk,
         Timer::Lifetime => Record::Lifetime,
     };
     v1::CallTimerRecord { name: name.into(), due_us: due.as_micros() }

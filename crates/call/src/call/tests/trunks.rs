@@ -1,0 +1,116 @@
+//! Several trunks to a number outside, tried in turn.
+
+use std::time::Duration;
+
+use model::LegId;
+use model::plan::{Destination, Outside};
+use model::request::RequestKind;
+
+use super::harness::{Bench, CONN, dn, way};
+use crate::call::{Input, Output};
+
+const NUMBER: &str = "+4930999";
+
+fn by_three() -> Destination {
+    Destination::Outside(Outside {
+        number: dn(NUMBER),
+        way: way("first", NUMBER),
+        further: vec![way("second", NUMBER), way("third", NUMBER)],
+        no_answer_ms: 60_000,
+    })
+}
+
+/// 5001 calls outside; the leg by the first trunk.
+fn called() -> (Bench, LegId) {
+    let mut bench = Bench::internal(NUMBER);
+    bench.plan(by_three());
+    let leg = bench.rings().pop().expect("it is called");
+    (bench, leg)
+}
+
+fn notes(bench: &Bench) -> Vec<String> {
+    let note = |output: &Output| match output {
+        Output::Note(text) => Some(text.clone()),
+        _ => None,
+    };
+    bench.outputs.iter().filter_map(note).collect()
+}
+
+#[test]
+fn the_next_trunk_is_tried_when_the_way_by_one_fails() {
+    let (mut bench, leg) = called();
+    bench.give(Input::LegUnreachable { leg, status: 503 });
+    assert_eq!(notes(&bench), ["the trunk first refuses with 503: the trunk second is tried"]);
+    let second = bench.rings().pop().expect("the second is tried");
+    bench.give(Input::LegUnreachable { leg: second, status: 408 });
+    let third = bench.rings().pop().expect("the third is tried");
+    bench.give(Input::LegAnswered(third));
+    assert_eq!(bench.call.first().parties.len(), 2);
+    let (mut bench, leg) = called();
+    bench.give(Input::LegUnreachable { leg, status: 503 });
+    let second = bench.rings().pop().expect("the second is tried");
+    bench.give(Input::LegUnreachable { leg: second, status: 500 });
+    let third = bench.rings().pop().expect("the third is tried");
+    bench.give(Input::LegUnreachable { leg: third, status: 503 });
+    assert!(bench.over(), "there is no fourth");
+}
+
+#[test]
+fn a_trunk_that_says_nothing_is_left_for_the_next() {
+    let (mut bench, leg) = called();
+    bench.pass(Duration::from_millis(4_900));
+    assert_eq!(bench.rings(), []);
+    bench.pass(Duration::from_millis(200));
+    assert!(bench.outputs.contains(&Output::CancelLeg(leg)));
+    assert_eq!(notes(&bench), ["the trunk first says nothing: the trunk second is tried"]);
+    let second = bench.rings().pop().expect("the second is tried");
+    bench.give(Input::LegFailed { leg, status: 487 });
+    assert!(!bench.over(), "the end of the cancelled one is no refusal");
+    bench.give(Input::LegAnswered(leg));
+    assert!(bench.take().contains(&Output::ReleaseLeg(leg)), "its late answer is hung up");
+    bench.give(Input::LegAnswered(second));
+    assert_eq!(bench.call.first().parties.len(), 2);
+}
+
+#[test]
+fn nobody_hears_a_phone_ring_twice() {
+    let (mut bench, leg) = called();
+    bench.give(Input::LegRinging(leg));
+    bench.pass(Duration::from_secs(30));
+    assert_eq!(bench.rings(), [], "it rings: no other trunk is tried");
+    bench.give(Input::LegUnreachable { leg, status: 500 });
+    assert_eq!(bench.rings(), []);
+    assert!(bench.over());
+    for status in [486, 603, 404, 480] {
+        let (mut bench, leg) = called();
+        bench.give(Input::LegFailed { leg, status });
+        assert_eq!(bench.rings(), [], "{status}");
+        assert!(bench.over());
+    }
+}
+
+#[test]
+fn a_number_that_is_brought_into_a_call_is_tried_by_each_trunk() {
+    let (mut bench, _) = Bench::talking();
+    bench.ask(RequestKind::SingleStepConference(CONN, dn(NUMBER)), "5001");
+    bench.take();
+    bench.plan(by_three());
+    let leg = bench.rings().pop().expect("it is called");
+    bench.give(Input::LegUnreachable { leg, status: 503 });
+    let second = bench.rings().pop().expect("the second is tried");
+    bench.pass(Duration::from_secs(6));
+    assert!(bench.outputs.contains(&Output::CancelLeg(second)));
+    let third = bench.rings().pop().expect("the third is tried");
+    bench.give(Input::LegAnswered(third));
+    assert_eq!(bench.call.first().parties.len(), 3);
+}
+
+#[test]
+fn who_calls_may_leave_while_a_trunk_is_tried() {
+    let (mut bench, leg) = called();
+    bench.give(Input::LegUnreachable { leg, status: 503 });
+    let second = bench.rings().pop().expect("the second is tried");
+    bench.give(Input::LegReleased(crate::call::CALLER_LEG));
+    assert!(bench.over() && bench.take().contains(&Output::CancelLeg(second)));
+    assert_eq!(bench.call.next_timeout(), None);
+}

@@ -1,0 +1,58 @@
+//! Several trunks lead to a number outside: the next one is tried while nobody there has taken the call. It never is after the number has
+//! rung, been busy or refused: nobody hears the phone ring twice.
+
+use std::time::Duration;
+
+use model::plan::Way;
+use model::{LegId, Timestamp};
+
+use super::state::Offer;
+use super::timer::Timer;
+use super::{Call, Input, Output};
+
+impl Call {
+    /// Calls a number outside by a trunk.
+    pub(super) fn ring_by(&mut self, offer: &mut Offer, way: Way, now: Timestamp) {
+        let Way { trunk, contact, caller_id, try_ms } = way;
+        offer.trunk = Some(trunk);
+        offer.legs = self.ring_legs(&offer.dn, vec![contact], caller_id.as_deref());
+        if offer.further.is_empty() {
+            self.s.timers.disarm(Timer::Trunk);
+        } else {
+            self.s.timers.arm(Timer::Trunk, now + Duration::from_millis(try_ms));
+        }
+    }
+
+    /// The way to a leg has failed: another trunk is tried, if there is one and nobody has heard of the call.
+    pub(super) fn leg_unreachable(&mut self, leg: LegId, status: u16, now: Timestamp) {
+        if !self.try_next_trunk(Some(leg), &format!("refuses with {status}"), now) {
+            self.take(Input::LegFailed { leg, status }, now);
+        }
+    }
+
+    /// A trunk has said nothing for as long as it may.
+    pub(super) fn trunk_silent(&mut self, now: Timestamp) {
+        self.try_next_trunk(None, "says nothing", now);
+    }
+
+    /// Whether another trunk is tried; `failed` is the leg by the last one, if that has ended.
+    fn try_next_trunk(&mut self, failed: Option<LegId>, why: &str, now: Timestamp) -> bool {
+        let may_try = |offer: &&mut Offer| {
+            !offer.rang && !offer.further.is_empty() && failed.is_none_or(|leg| offer.legs.contains(&leg))
+        };
+        let Some(found) = self.ringing_offer().filter(may_try) else { return false };
+        let nobody = Offer::new(found.dn.clone(), None, None);
+        let mut offer = std::mem::replace(found, nobody);
+        for leg in offer.legs.drain(..).filter(|leg| Some(*leg) != failed) {
+            self.outputs.push_back(Output::CancelLeg(leg));
+        }
+        let way = offer.further.remove(0);
+        let last = offer.trunk.as_deref().unwrap_or_default();
+        self.push(Output::Note(format!("the trunk {last} {why}: the trunk {} is tried", way.trunk)));
+        self.ring_by(&mut offer, way, now);
+        if let Some(found) = self.ringing_offer() {
+            *found = offer;
+        }
+        true
+    }
+}

@@ -1,0 +1,109 @@
+//! The way out: by which trunks a number outside is called, in which order, and which number they show.
+
+use model::plan::{Answer, Caller, Contact, Destination, Outside, Way};
+use model::{Dn, Entropy};
+
+use super::rules::EmergencyNumber;
+use super::{TenantPlan, reject, unknown};
+
+/// How long a number outside may ring, in milliseconds: a carrier itself ends most calls sooner.
+pub const OUTSIDE_NO_ANSWER_MS: u64 = 90_000;
+/// The most trunks that one call tries in turn; further ones are left out. Who calls waits for each of them.
+pub const TRUNKS_TRIED_MAX: usize = 8;
+
+/// A trunk by which calls go out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OutsideTrunk {
+    /// Its name.
+    pub name: String,
+    /// What the numbers that lead to it begin with. Of several trunks, those with the longest prefix take a call.
+    pub prefix: String,
+    /// Where it takes calls: `host:port`, with `;transport=tcp` where that is wanted.
+    pub contact: String,
+    /// The number that is shown to who is called.
+    pub caller_id: Option<String>,
+    /// Its place among trunks of one prefix: the lowest is tried first.
+    pub priority: u32,
+    /// Its share of the calls among trunks of one prefix and priority; 0 takes those that no other takes.
+    pub weight: u32,
+    /// How long it may say nothing before the next one is tried, in milliseconds.
+    pub try_ms: u64,
+}
+
+/// The trunks that lead to a number outside.
+pub(super) fn lead_out(
+    plan: &TenantPlan,
+    caller: &Caller,
+    number: &str,
+    entropy: &mut dyn Entropy,
+    notes: &mut Vec<String>,
+) -> Destination {
+    let leads = |trunk: &&OutsideTrunk| number.starts_with(&trunk.prefix);
+    let longest = plan.trunks.iter().filter(leads).map(|trunk| trunk.prefix.len()).max();
+    let is_diallable = number.bytes().all(|byte| byte.is_ascii_digit() || b"+*#".contains(&byte))
+        && number.bytes().any(|byte| byte.is_ascii_digit());
+    let (Some(longest), true, Ok(dn)) = (longest, is_diallable, Dn::parse(number)) else { return unknown() };
+    if let Caller::Trunk { .. } = caller {
+        // Whoever reaches a tenant from outside must not call elsewhere at its cost.
+        return reject(403, "calls from outside do not go out again");
+    }
+    if let Some(rule) = plan.rules.blocked(number) {
+        notes.push(format!("blocked by the rule {}", rule.name));
+        return reject(403, &rule.reason);
+    }
+    let group = plan.trunks.iter().filter(|trunk| leads(trunk) && trunk.prefix.len() == longest).collect();
+    let ways = in_turn(group, entropy).into_iter().map(|trunk| {
+        let rule = plan.rules.caller_id(number, &trunk.name);
+        if let Some(rule) = rule {
+            notes.push(format!("shows a number by the rule {}", rule.name));
+        }
+        way(trunk, number, rule.map(|rule| rule.shows.clone()).or_else(|| trunk.caller_id.clone()))
+    });
+    by(dn, ways.collect())
+}
+
+/// The way of an emergency call: by the trunk of its rule, then by every other one.
+pub(super) fn emergency(plan: &TenantPlan, rule: &EmergencyNumber, number: &str) -> Answer {
+    let mut trunks: Vec<&OutsideTrunk> = plan.trunks.iter().collect();
+    let is_meant = |trunk: &OutsideTrunk| rule.trunk.as_ref() == Some(&trunk.name);
+    let leads = |trunk: &OutsideTrunk| number.starts_with(&trunk.prefix);
+    trunks.sort_by_key(|trunk| (!is_meant(trunk), !leads(trunk), trunk.priority));
+    let ways = trunks.into_iter().map(|trunk| way(trunk, number, trunk.caller_id.clone())).collect();
+    let destination = match Dn::parse(number) {
+        Ok(dn) => by(dn, ways),
+        Err(_) => unknown(),
+    };
+    Answer { notes: vec![format!("an emergency number by the rule {}", rule.name)], ..destination.into() }
+}
+
+fn by(number: Dn, ways: Vec<Way>) -> Destination {
+    let mut ways = ways.into_iter().take(TRUNKS_TRIED_MAX);
+    let Some(first) = ways.next() else { return reject(503, "no trunk leads there") };
+    Destination::Outside(Outside { number, way: first, further: ways.collect(), no_answer_ms: OUTSIDE_NO_ANSWER_MS })
+}
+
+fn way(trunk: &OutsideTrunk, number: &str, caller_id: Option<String>) -> Way {
+    let uri = format!("sip:{}@{}", number.replace('#', "%23"), trunk.contact);
+    Way { trunk: trunk.name.clone(), contact: Contact { uri, path: Vec::new() }, caller_id, try_ms: trunk.try_ms }
+}
+
+/// The order in which the trunks of a prefix are tried: by priority; of equal ones by a draw in which each has its weight (as RFC 2782
+/// does it), and those without a weight last, in the order of the file.
+fn in_turn<'a>(mut group: Vec<&'a OutsideTrunk>, entropy: &mut dyn Entropy) -> Vec<&'a OutsideTrunk> {
+    group.sort_by_key(|trunk| trunk.priority);
+    let mut order = Vec::with_capacity(group.len());
+    while let Some(first) = group.first() {
+        let mut equals = group.iter().take_while(|trunk| trunk.priority == first.priority);
+        let sum: u64 = equals.clone().map(|trunk| u64::from(trunk.weight)).sum();
+        let mut drawn = entropy.below(sum);
+        let drawn_at = equals.position(|trunk| {
+            let weight = u64::from(trunk.weight);
+            let is_drawn = drawn < weight;
+            drawn = drawn.saturating_sub(weight);
+            is_drawn
+        });
+        let at = drawn_at.unwrap_or_default();
+        order.push(group.remove(at));
+    }
+    order
+}

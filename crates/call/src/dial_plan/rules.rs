@@ -1,0 +1,98 @@
+//! The tenant's rules about dialled numbers. Of each kind, the first rule of the file that is about a number applies.
+
+use super::Pattern;
+
+/// The most rules of a tenant: a number is compared with each of them.
+pub const RULES_MAX: usize = 1_000;
+
+/// The rules, in the order of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DialRules {
+    /// Emergency numbers: nothing of the plan stops them.
+    pub emergency: Vec<EmergencyNumber>,
+    /// What typed numbers stand for.
+    pub translations: Vec<Translation>,
+    /// Numbers outside that are not called.
+    pub blocked: Vec<Blocked>,
+    /// Which number is shown to who is called outside.
+    pub caller_ids: Vec<CallerIdRule>,
+}
+
+/// An emergency number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmergencyNumber {
+    /// The rule's name.
+    pub name: String,
+    /// The numbers, as they are typed.
+    pub pattern: Pattern,
+    /// The trunk that is tried first.
+    pub trunk: Option<String>,
+}
+
+/// What a typed number stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Translation {
+    /// The rule's name.
+    pub name: String,
+    /// The numbers, as they are typed.
+    pub pattern: Pattern,
+    /// How many characters are removed at the beginning.
+    pub remove: usize,
+    /// What is put before the rest.
+    pub add: String,
+}
+
+/// Numbers outside that are not called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// The rule's name.
+    pub name: String,
+    /// The numbers, in full form.
+    pub pattern: Pattern,
+    /// Why, for who calls and for the trace.
+    pub reason: String,
+}
+
+/// Which number is shown to who is called outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallerIdRule {
+    /// The rule's name.
+    pub name: String,
+    /// The called numbers, in full form.
+    pub pattern: Pattern,
+    /// The trunk for which it applies; none: for all.
+    pub trunk: Option<String>,
+    /// The number that is shown.
+    pub shows: String,
+}
+
+impl Translation {
+    /// The number for which a typed one stands.
+    pub fn apply(&self, typed: &str) -> String {
+        let rest = typed.char_indices().nth(self.remove).and_then(|(at, _)| typed.get(at..)).unwrap_or_default();
+        format!("{}{rest}", self.add)
+    }
+}
+
+impl DialRules {
+    /// The rule that makes a typed number an emergency number.
+    pub fn emergency(&self, typed: &str) -> Option<&EmergencyNumber> {
+        self.emergency.iter().find(|rule| rule.pattern.matches(typed))
+    }
+
+    /// The translation of a typed number.
+    pub fn translation(&self, typed: &str) -> Option<&Translation> {
+        self.translations.iter().find(|rule| rule.pattern.matches(typed))
+    }
+
+    /// The rule that blocks a number.
+    pub fn blocked(&self, number: &str) -> Option<&Blocked> {
+        self.blocked.iter().find(|rule| rule.pattern.matches(number))
+    }
+
+    /// The rule that says which number is shown by a trunk.
+    pub fn caller_id(&self, number: &str, trunk: &str) -> Option<&CallerIdRule> {
+        let is_of = |rule: &&CallerIdRule| rule.trunk.as_deref().is_none_or(|of| of == trunk);
+        self.caller_ids.iter().filter(is_of).find(|rule| rule.pattern.matches(number))
+    }
+}

@@ -1,0 +1,80 @@
+//! Rules about dialled numbers, and schedules of numbers.
+
+use serde::{Deserialize, Serialize};
+
+/// When numbers are open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Its name.
+    pub name: String,
+    /// The IANA name of its time zone; none means the tenant's.
+    pub time_zone: Option<String>,
+    /// Lines of hours, as `Mon-Fri 08:00-18:00`.
+    pub open: Vec<String>,
+    /// Dates that differ, as `2026-12-25 closed`.
+    pub exceptions: Vec<String>,
+}
+
+/// A rule about dialled numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DialRule {
+    /// Its name.
+    pub name: String,
+    /// Its place among the rules: of each action, the first that is about a number applies.
+    pub place: u32,
+    /// The numbers that it is about, in the pattern language of the dial plan.
+    pub pattern: String,
+    /// What it does.
+    #[serde(flatten)]
+    pub action: DialAction,
+}
+
+/// What a rule about dialled numbers does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum DialAction {
+    /// Nothing of the dial plan stops these numbers.
+    Emergency {
+        /// The trunk that is tried first.
+        trunk: Option<String>,
+    },
+    /// These numbers are not called.
+    Block {
+        /// Why, for who calls.
+        reason: String,
+    },
+    /// These numbers stand for others.
+    Translate {
+        /// How many characters are removed at the beginning.
+        remove: u32,
+        /// What is put before the rest.
+        add: String,
+    },
+    /// Who is called at these numbers is shown another number.
+    CallerId {
+        /// The number.
+        shows: String,
+        /// The trunk for which that applies; none: for all.
+        trunk: Option<String>,
+    },
+}
+
+impl DialAction {
+    /// Its name in the tenant's file and in the store.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Emergency { .. } => "emergency",
+            Self::Block { .. } => "block",
+            Self::Translate { .. } => "translate",
+            Self::CallerId { .. } => "caller_id",
+        }
+    }
+
+    /// The trunk that it names.
+    pub fn trunk(&self) -> Option<&str> {
+        match self {
+            Self::Emergency { trunk } | Self::CallerId { trunk, .. } => trunk.as_deref(),
+            Self::Block { .. } | Self::Translate { .. } => None,
+        }
+    }
+}
