@@ -27,8 +27,8 @@ const FILE: &str = "demo.json";
 /// Lifetime of the printed tokens: a month for trials.
 const TOKEN_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Scopes of the operator: all that are issued to people.
-const OPERATOR_SCOPES: &str = "operate calls:read calls:control calls:monitor config:read agents:control statistics:read topology:read \
-                               trace:read trace:numbers";
+const OPERATOR_SCOPES: &str = "operate calls:read calls:control calls:monitor config:read agents:control agents:supervise \
+                               statistics:read topology:read trace:read trace:numbers";
 /// Scopes of a wallboard, which is publicly visible: no phone numbers, no changes.
 const WALLBOARD_SCOPES: &str = "statistics:read topology:read";
 /// Scopes of the pages that explain calls, phone numbers masked.

@@ -1,4 +1,5 @@
-//! The agents of a tenant: logins, readiness and wrap-up (`docs/for-agents.md`).
+//! The agents of a tenant: logins, readiness and wrap-up (`docs/for-agents.md`). `requests` has what is asked for, `business` what calls do,
+//! `wrap_up` the time after them.
 //!
 //! The table holds all sessions of one owner, because a phone has one agent and an agent one phone. Drive loop: [`AgentTable::handle`],
 //! drain [`AgentTable::poll_output`], commit the agents of [`AgentTable::take_changed`], sleep until [`AgentTable::next_timeout`].
@@ -7,23 +8,30 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use model::agent::AfterBusy;
 use model::event::{ErrorCode, Stamped};
-use model::request::RequestKind;
 use model::{AgentId, AgentState, Dn, Event, EventName, Request, TenantId, Timestamp, Token, UserData, WorkMode};
 
-pub mod business;
+mod business;
+pub mod outcomes;
+mod requests;
 mod session;
 #[cfg(test)]
 mod tests;
+mod wrap_up;
 
-pub use session::{AgentSnapshot, NoAnswerAction, OnCall, Profile, state_name};
+pub use session::{
+    AgentSnapshot, AutoLogout, IdleWrapUp, NoAnswerAction, OnCall, Pause, Profile, UNTIMED_WRAP_UP_S, state_name,
+};
+pub use wrap_up::{WRAP_UP_MAX, WRAP_UP_TIME};
 
 /// The most agents in one table; a login beyond it is refused. Ten times the largest tenant that the design allows for.
 pub const AGENTS_MAX: usize = 100_000;
 
 /// The most calls counted on one agent's phone; further calls are ignored. No phone has as many lines.
 pub const CALLS_MAX: usize = 64;
-/// The most agents whose after-call work one turn ends; the others stay due for the next turn.
+/// The most agents whose timers one turn handles; the others stay due for the next turn.
 pub const WRAPPED_UP_PER_TURN: usize = 1_000;
+/// The extension of a request that names the medium for which the agent is ready or not; without it, calls.
+pub const MEDIA_TYPE: &str = "MediaType";
 
 /// An input of the agent table.
 #[derive(Clone, Debug)]
@@ -42,6 +50,8 @@ pub enum Input<'a> {
     PhoneLost(Dn),
     /// An agent's configuration has changed.
     ProfileChanged(Profile),
+    /// Wrap-up times of route points in seconds, by their numbers: all that configuration has. A restored table has none before this.
+    WrapUpTimes(BTreeMap<String, u64>),
     /// A repair by the auditor: the agent is on no call, whatever the table contains.
     Free {
         /// The agent.
@@ -79,6 +89,19 @@ pub struct AgentTable {
     on_dn: HashMap<Dn, AgentId>,
     changed: BTreeSet<AgentId>,
     outputs: VecDeque<Output>,
+    // Configuration: no part of any snapshot.
+    wrap_up_times: BTreeMap<String, u64>,
+}
+
+/// What has caused a change of an agent's state.
+#[derive(Clone, Copy)]
+enum Cause<'a> {
+    /// A call, a timer, the loss of a phone.
+    Itself,
+    /// A request for the agent's DN.
+    Asked(&'a Request),
+    /// A request of a supervisor, for another DN.
+    Forced(&'a Request),
 }
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;
@@ -92,6 +115,7 @@ impl AgentTable {
             on_dn: HashMap::new(),
             changed: BTreeSet::new(),
             outputs: VecDeque::new(),
+            wrap_up_times: BTreeMap::new(),
         }
     }
 
@@ -151,7 +175,7 @@ impl AgentTable {
 
     /// When [`AgentTable::handle_timeout`] must be called next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        self.agents.values().filter_map(|session| session.due).min()
+        self.agents.values().filter_map(AgentSnapshot::next_due).min()
     }
 
     /// Handles an input.
@@ -166,131 +190,55 @@ impl AgentTable {
                     session.profile = profile;
                 }
             }
+            Input::WrapUpTimes(seconds) => self.wrap_up_times = seconds,
             Input::Free { agent, why } => self.free(&agent, &why, now),
-            Input::Restate(agent) => self.restate(&agent, None, now),
+            Input::Restate(agent) => self.restate(&agent, Cause::Itself, now),
         }
     }
 
-    /// Ends after-call work that is due, for at most [`WRAPPED_UP_PER_TURN`] agents.
+    /// Ends after-call work, and the sessions of agents that do nothing, where they are due: for at most [`WRAPPED_UP_PER_TURN`] agents.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         let due: Vec<AgentId> = self
             .agents
             .values()
-            .filter(|session| session.due.is_some_and(|due| due <= now))
+            .filter(|session| session.next_due().is_some_and(|due| due <= now))
             .map(|session| session.agent.clone())
             .take(WRAPPED_UP_PER_TURN)
             .collect();
         for agent in due {
-            self.wrapped_up(&agent, now);
+            self.is_due(&agent, now);
         }
     }
 
-    // ---- requests
-
-    fn request(&mut self, request: Request, profile: Option<Profile>, now: Timestamp) {
-        let agent = match &request.kind {
-            RequestKind::AgentLogin(..) => profile.as_ref().map(|profile| profile.agent.clone()),
-            _ => self
-                .on_dn
-                .get(&request.this_dn)
-                .cloned()
-                .or_else(|| profile.as_ref().map(|profile| profile.agent.clone())),
+    fn is_due(&mut self, agent: &AgentId, now: Timestamp) {
+        let Some(session) = self.agents.get(agent) else {
+            return;
         };
-        let Some(agent) = agent else {
-            let code = ErrorCode::INVALID_ATTRIBUTE;
-            return self.outputs.push_back(Output::Refused { request, code, text: "no agent belongs to this DN" });
-        };
-        if let Some(profile) = profile.filter(|profile| profile.agent == agent) {
-            if !self.agents.contains_key(&agent) && self.agents.len() >= AGENTS_MAX {
-                let code = ErrorCode::OUT_OF_SERVICE;
-                return self.outputs.push_back(Output::Refused { request, code, text: "too many agents" });
-            }
-            match self.agents.get_mut(&agent) {
-                Some(session) => session.profile = profile,
-                None => {
-                    let session = AgentSnapshot::logged_out(self.tenant.clone(), profile, now);
-                    self.agents.insert(agent.clone(), session);
-                }
-            }
-        }
-        if let Err((code, text)) = self.carry_out(&agent, &request, now) {
-            let mut event = Event::new(EventName::Error);
-            event.error = Some((code, text.to_owned()));
-            self.publish(&agent, event, Some(&request), now);
+        if session.due.is_some_and(|due| due <= now) {
+            self.wrapped_up(agent, now);
+        } else if session.logout_due().is_some_and(|due| due <= now) {
+            self.log_out(agent, because("AutoLogout"), Cause::Itself, now);
         }
     }
 
-    fn carry_out(&mut self, agent: &AgentId, request: &Request, now: Timestamp) -> Outcome {
-        match &request.kind {
-            RequestKind::AgentLogin(_, work_mode) => self.log_in(agent, *work_mode, request, now),
-            RequestKind::QueryAddress => {
-                self.address_info(agent, request, now);
-                Ok(())
-            }
-            kind => {
-                let here = self.agents.get(agent).is_some_and(|session| session.dn.as_ref() == Some(&request.this_dn));
-                if !here {
-                    return Err((ErrorCode::INVALID_CALL_STATE, "no agent is logged in on this DN"));
-                }
-                match kind {
-                    RequestKind::AgentLogout => self.log_out(agent, Some(request), now),
-                    RequestKind::AgentReady(mode) => self.set_ready(agent, *mode, Some(request), now),
-                    RequestKind::AgentNotReady(mode) => {
-                        self.set_not_ready(agent, *mode, request.reasons.clone(), Some(request), now);
-                    }
-                    _ => return Err((ErrorCode::UNSUPPORTED, "not a request about an agent")),
-                }
-                Ok(())
-            }
-        }
-    }
+    // === Changes ===
 
-    fn log_in(&mut self, agent: &AgentId, mode: WorkMode, request: &Request, now: Timestamp) -> Outcome {
-        let dn = &request.this_dn;
-        if self.on_dn.get(dn).is_some_and(|other| other != agent) {
-            return Err((ErrorCode::DN_BUSY, "another agent is logged in on this DN"));
-        }
-        let Some(session) = self.agents.get_mut(agent) else {
-            return Err((ErrorCode::INVALID_ATTRIBUTE, "no such agent"));
-        };
-        if session.dn.as_ref().is_some_and(|elsewhere| elsewhere != dn) {
-            return Err((ErrorCode::AGENT_IN_USE, "the agent is logged in elsewhere"));
-        }
-        if session.state != AgentState::LoggedOut {
-            // The same agent on the same phone repeats its login: answer with the present state.
-            self.restate(agent, Some(request), now);
-            return Ok(());
-        }
-        session.dn = Some(dn.clone());
-        session.calls.clear();
-        session.state = AgentState::NotReady;
-        self.on_dn.insert(dn.clone(), agent.clone());
-        let mut event = Event::new(EventName::AgentLogin);
-        event.work_mode = Some(mode);
-        self.publish(agent, event, Some(request), now);
-        if mode == WorkMode::AutoIn {
-            self.set_ready(agent, mode, None, now);
-        } else {
-            self.set_not_ready(agent, mode, request.reasons.clone(), None, now);
-        }
-        Ok(())
-    }
-
-    fn log_out(&mut self, agent: &AgentId, request: Option<&Request>, now: Timestamp) {
+    fn log_out(&mut self, agent: &AgentId, reasons: UserData, cause: Cause<'_>, now: Timestamp) {
         let Some(session) = self.agents.get_mut(agent) else {
             return;
         };
         session.enter(AgentState::LoggedOut, now);
         session.calls.clear();
         session.due = None;
-        let event = Event::new(EventName::AgentLogout);
-        self.publish(agent, event, request, now);
+        (session.login_wrap_up_s, session.asked_wrap_up_s, session.then) = (None, None, None);
+        let event = Event { reasons, ..Event::new(EventName::AgentLogout) };
+        self.publish(agent, event, cause, now);
         if let Some(dn) = self.agents.get_mut(agent).and_then(|session| session.dn.take()) {
             self.on_dn.remove(&dn);
         }
     }
 
-    fn set_ready(&mut self, agent: &AgentId, mode: WorkMode, request: Option<&Request>, now: Timestamp) {
+    fn set_ready(&mut self, agent: &AgentId, mode: WorkMode, reasons: UserData, cause: Cause<'_>, now: Timestamp) {
         let Some(session) = self.agents.get_mut(agent) else {
             return;
         };
@@ -298,55 +246,26 @@ impl AgentTable {
             AgentState::Busy(_) => AgentState::Busy(AfterBusy::Ready),
             _ => AgentState::Ready,
         };
-        session.enter(state, now);
-        session.due = None;
-        session.mode = mode;
-        session.reasons = UserData::new();
-        let mut event = Event::new(EventName::AgentReady);
-        event.work_mode = Some(mode);
-        self.publish(agent, event, request, now);
+        session.stands(state, mode, &reasons, now);
+        let event = Event { work_mode: Some(mode), reasons, ..Event::new(EventName::AgentReady) };
+        self.publish(agent, event, cause, now);
     }
 
-    fn set_not_ready(
-        &mut self,
-        agent: &AgentId,
-        mode: WorkMode,
-        reasons: UserData,
-        request: Option<&Request>,
-        now: Timestamp,
-    ) {
+    fn set_not_ready(&mut self, agent: &AgentId, mode: WorkMode, reasons: UserData, cause: Cause<'_>, now: Timestamp) {
         let Some(session) = self.agents.get_mut(agent) else {
             return;
         };
-        let wraps_up = mode == WorkMode::AfterCallWork;
-        let state = match (session.state, wraps_up) {
-            (AgentState::Busy(_), false) => AgentState::Busy(AfterBusy::NotReady),
-            (AgentState::Busy(_), true) => AgentState::Busy(AfterBusy::AfterCallWork),
-            (_, false) => AgentState::NotReady,
-            (_, true) => AgentState::AfterCallWork,
+        let state = match session.state {
+            AgentState::Busy(_) => AgentState::Busy(AfterBusy::NotReady),
+            _ => AgentState::NotReady,
         };
-        session.enter(state, now);
-        session.due = None;
-        session.mode = mode;
-        session.reasons = reasons.clone();
-        let mut event = Event::new(EventName::AgentNotReady);
-        event.work_mode = Some(mode);
-        event.reasons = reasons;
-        self.publish(agent, event, request, now);
-    }
-
-    fn address_info(&mut self, agent: &AgentId, request: &Request, now: Timestamp) {
-        let mut event = Event::new(EventName::AddressInfo);
-        if let Some(session) = self.agents.get(agent) {
-            event.work_mode = Some(session.mode);
-            event.extensions.push("AgentState", session::state_name(session.state));
-            event.extensions.push("CallsOnDN", i64::try_from(session.calls.len()).unwrap_or(i64::MAX));
-        }
-        self.publish(agent, event, Some(request), now);
+        session.stands(state, mode, &reasons, now);
+        let event = Event { work_mode: Some(mode), reasons, ..Event::new(EventName::AgentNotReady) };
+        self.publish(agent, event, cause, now);
     }
 
     /// Publishes the present state again.
-    fn restate(&mut self, agent: &AgentId, request: Option<&Request>, now: Timestamp) {
+    fn restate(&mut self, agent: &AgentId, cause: Cause<'_>, now: Timestamp) {
         let Some(session) = self.agents.get(agent) else {
             return;
         };
@@ -360,23 +279,34 @@ impl AgentTable {
         let mut event = Event::new(name);
         event.work_mode = Some(session.mode);
         event.reasons = session.reasons.clone();
-        self.publish(agent, event, request, now);
+        self.publish(agent, event, cause, now);
     }
 
     /// Publishes an event of an agent: with its DN, numbered within its token.
-    fn publish(&mut self, agent: &AgentId, mut event: Event, request: Option<&Request>, now: Timestamp) {
+    fn publish(&mut self, agent: &AgentId, mut event: Event, cause: Cause<'_>, now: Timestamp) {
         let Some(session) = self.agents.get_mut(agent) else {
             return;
         };
         event.agent = Some(agent.clone());
         event.this_dn = session.dn.clone();
-        if let Some(request) = request {
-            event.this_dn = Some(request.this_dn.clone());
+        match cause {
+            Cause::Itself => {}
+            Cause::Asked(request) => event.this_dn = Some(request.this_dn.clone()),
+            Cause::Forced(request) => event.third_party_dn = Some(request.this_dn.to_string()),
+        }
+        if let Cause::Asked(request) | Cause::Forced(request) = cause {
             event.reference = request.reference;
             event.requester = Some(request.requester.clone());
-            event.extensions.update(&request.extensions);
+            // What the event itself says wins.
+            let own = std::mem::replace(&mut event.extensions, request.extensions.clone());
+            event.extensions.update(&own);
         }
         self.changed.insert(agent.clone());
         self.outputs.push_back(Output::Fact(session.stamp(event, now)));
     }
+}
+
+/// A reason that the program gives.
+fn because(code: &str) -> UserData {
+    [("ReasonCode", code)].into_iter().collect()
 }

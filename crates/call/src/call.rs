@@ -29,6 +29,7 @@ mod offer;
 mod originate;
 mod output;
 mod party;
+mod party_info;
 mod place;
 mod playing;
 mod point;

@@ -3,6 +3,7 @@
 //! Field names are the keys of the JSON documents; the name of a duration ends with its unit. Readers ignore unknown keys.
 
 mod dialling;
+mod agents;
 pub mod networks;
 mod outgoing;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use dialling::{DialAction, DialRule, Schedule};
 pub use outgoing::TRUNK_TRY_S;
+pub use agents::{Agent, AgentRules, NoAnswerAction};
 
 /// A password or PIN: serialised as it is, never printed.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -61,6 +63,9 @@ pub struct Tenant {
     /// The IANA name of the time zone of the tenant's clocks, as `Europe/Berlin`; none means UTC.
     #[serde(default)]
     pub time_zone: Option<String>,
+    /// What holds for its agents.
+    #[serde(default)]
+    pub agents: AgentRules,
 }
 
 /// A skill.
@@ -90,23 +95,6 @@ pub struct Person {
     pub last_name: String,
     /// The person's settings as an agent, if the person is one.
     pub agent: Option<Agent>,
-}
-
-/// A person's settings as an agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Agent {
-    /// The employee id, unique in the tenant.
-    pub id: String,
-    /// The login code on the switch.
-    pub login_code: String,
-    /// The PIN that the agent enters to log in by phone.
-    pub pin: Option<Secret>,
-    /// The place whose phone logs this agent in.
-    pub default_place: Option<String>,
-    /// After-call work in seconds; none means the tenant's.
-    pub wrap_up_s: Option<u32>,
-    /// Skills and levels.
-    pub skills: Vec<SkillLevel>,
 }
 
 /// A seat with its DNs; a DN is in at most one place.
@@ -151,6 +139,9 @@ pub enum DnKind {
         /// A call abandoned within this number of seconds does not count for the service level.
         #[serde(default = "short_abandon_s")]
         short_abandon_s: u32,
+        /// After-call work of its calls in seconds; none means the agent's.
+        #[serde(default)]
+        wrap_up_s: Option<u32>,
     },
     /// A virtual queue, in which calls are counted.
     VirtualQueue,

@@ -20,6 +20,33 @@ pub enum WorkMode {
     WalkAway,
     /// 7
     ReturnBack,
+    /// Not ready for the rest that must follow a business call. Published as a substate of not ready, with the number of `AutoIn`; ours is 8.
+    LegalGuard,
+}
+
+/// A medium for which an agent is ready or not. Each has a state of its own; so far calls are the only one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Channel {
+    /// Calls.
+    #[default]
+    Voice,
+}
+
+impl Channel {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::Voice];
+
+    /// The published name of its medium.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Voice => "voice",
+        }
+    }
+
+    /// The channel of a published name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|each| each.as_str() == name)
+    }
 }
 
 /// The state of an agent session (person × place × login).

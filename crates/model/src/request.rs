@@ -2,6 +2,7 @@
 
 mod field;
 mod forward;
+mod forced;
 mod kind;
 mod monitor;
 mod treatment;
@@ -11,6 +12,7 @@ use crate::userdata::UserData;
 
 pub use field::{FrameField, Shape};
 pub use forward::ForwardMode;
+pub use forced::ForcedState;
 pub use kind::{Concern, RequestKind, RequestType};
 pub use monitor::{MonitorMode, MonitorType};
 pub use treatment::Treatment;

@@ -36,6 +36,8 @@ scopes! {
     AGENTS_CONTROL = "agents:control";
     /// Listen to calls of others, speak to their agents or join them.
     CALLS_MONITOR = "calls:monitor";
+    /// Set the state of other agents, as a supervisor: log them out, make them ready or not.
+    AGENTS_SUPERVISE = "agents:supervise";
     /// Read a tenant's configuration, without its secrets.
     CONFIG_READ = "config:read";
     /// Read its secrets too: passwords of phones, PINs. For roles; rarely for other callers.
@@ -64,14 +66,15 @@ pub const fn of_request(kind: &RequestKind) -> &'static str {
         Concern::Party | Concern::WholeCall | Concern::NewCall => CALLS_CONTROL,
         Concern::Monitoring | Concern::MonitoredAgent => CALLS_MONITOR,
         Concern::Agent => AGENTS_CONTROL,
+        Concern::SupervisedAgent => AGENTS_SUPERVISE,
     }
 }
 
 /// The scopes of requests: a caller without any of them may make none.
-pub const REQUESTS: [&str; 3] = [CALLS_CONTROL, CALLS_MONITOR, AGENTS_CONTROL];
+pub const REQUESTS: [&str; 4] = [CALLS_CONTROL, CALLS_MONITOR, AGENTS_CONTROL, AGENTS_SUPERVISE];
 
 /// The scopes that a token may have that is tied to one DN.
-pub const OF_ONE_DN: [&str; 4] = [CALLS_READ, CALLS_CONTROL, CALLS_MONITOR, AGENTS_CONTROL];
+pub const OF_ONE_DN: [&str; 5] = [CALLS_READ, CALLS_CONTROL, CALLS_MONITOR, AGENTS_CONTROL, AGENTS_SUPERVISE];
 
 impl Scope {
     /// The rights of the bearer, in one line.
@@ -117,7 +120,7 @@ the data directory: everybody who can read that directory can issue tokens. In p
 - `--scope` may be repeated. A scope that is not in the table is refused.
 - `--dn` ties the token to one DN of the tenant: it is valid for requests of that DN alone, and for none about a call as a whole (`TClearCall`, `TQueryCall`
   and those for user data). `--agent` also names the only agent who may be logged in there. Such a token has only the scopes `calls:read`, `calls:control`,
-  `calls:monitor` and `agents:control`; with `calls:read` it follows the events of that DN and that agent alone.
+  `calls:monitor`, `agents:control` and `agents:supervise`; with `calls:read` it follows the events of that DN and that agent alone.
 - `--life` is at most 31 days. Tokens cannot be revoked: keep lifetimes short and scopes few.
 - 401: there is no valid token. 403: it is for another tenant, is tied to another DN, or lacks the scope that the answer names.
 

@@ -54,6 +54,9 @@ actions! {
     CallInternal Durable "On a call within the company.",
     CallOutbound Durable "On a call to the outside.",
     CallInbound Durable "On a call from the outside.",
+    CallObserving Durable "Observes a call of others.",
+    BeingMonitored Durable "Its call is observed.",
+    BeingCoached Durable "A supervisor speaks to it alone during its call.",
     LoggedOut Durable "Not logged in: a status alone.",
     // Agents and phones, instantaneous.
     AgentLogin Instantaneous "Logged in.",

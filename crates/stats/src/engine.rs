@@ -27,7 +27,7 @@ use store::Store;
 
 pub use join::{Joined, JoinedAgent, JoinedCall, JoinedParty, PartyState};
 pub use snapshot::{
-    AgentSnapshot, BucketSnapshot, CallSnapshot, HeldSnapshot, MarkSnapshot, PartySnapshot, Snapshot,
+    AgentSnapshot, BucketSnapshot, CallSnapshot, HeldSnapshot, MarkSnapshot, ObserverSnapshot, PartySnapshot, Snapshot,
     StatisticSnapshot, VisitSnapshot, VisitStage,
 };
 pub use statistic::{Bin, StatisticId};

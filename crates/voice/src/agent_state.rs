@@ -5,6 +5,7 @@
 //! written in one commit. A tenant's agents have one owner among the replicas. The time in each state is reported to the reporting log
 //! (voice-55); no commit waits for it.
 
+mod addresses;
 mod handler;
 mod intervals;
 mod metrics;

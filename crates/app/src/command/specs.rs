@@ -34,13 +34,16 @@ pub struct Arguments {
     /// The AsyncAPI document of events: server-sent events, WebSocket, webhooks
     #[arg(long, conflicts_with_all = ["check", "metrics", "scopes", "events", "facts", "requests", "json"])]
     asyncapi: bool,
+    /// What every request about an agent does in every state of one, a part of a page of the book
+    #[arg(long, conflicts_with_all = ["check", "metrics", "scopes", "events", "facts", "requests", "json"])]
+    agents: bool,
     /// The OpenAPI document of an API: requests about calls and agents, events and webhooks, the wallboard, or operations
     #[arg(
         long,
         value_name = "API",
         num_args = 0..=1,
         default_missing_value = "voice",
-        conflicts_with_all = ["check", "metrics", "scopes", "events", "facts", "requests", "asyncapi", "json"],
+        conflicts_with_all = ["check", "metrics", "scopes", "events", "facts", "requests", "asyncapi", "agents", "json"],
     )]
     openapi: Option<Api>,
 }
@@ -73,6 +76,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         say!("{}", contracts::json::requests_markdown());
     } else if arguments.asyncapi {
         say_line!("{}", serde_json::to_string_pretty(&contracts::reporting::asyncapi())?);
+    } else if arguments.agents {
+        say!("{}", call::agent::outcomes::markdown());
     } else if let Some(api) = arguments.openapi {
         let document = match api {
             Api::Voice => contracts::json::requests_openapi(),

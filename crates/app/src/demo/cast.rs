@@ -65,6 +65,8 @@ fn person(at: usize, extension: &str, id: String, place: String) -> Person {
             pin: None,
             default_place: Some(place),
             wrap_up_s: Some(WRAP_UP_S),
+            legal_guard_s: None,
+            no_answer_action: None,
             skills,
         }),
     }

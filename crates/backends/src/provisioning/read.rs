@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use contracts::provisioning::{
-    Agent, Application, DialAction, DialRule, Dn, DnKind, FeatureAction, FeatureCode, Number, ObjectKey, Person, Place,
-    Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
+    Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, FeatureAction, FeatureCode, NoAnswerAction, Number, ObjectKey, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 use infra::{Result, Revision, StoreError};
 use model::TenantId;
@@ -140,7 +139,30 @@ fn tenant_object(row: &Row, lists: &mut Lists) -> Result<Tenant> {
         national_prefix: get(row, "national_prefix")?,
         international_prefix: get(row, "international_prefix")?,
         time_zone: get(row, "time_zone")?,
+        agents: agent_rules(row)?,
     })
+}
+
+fn agent_rules(row: &Row) -> Result<AgentRules> {
+    let default = AgentRules::default();
+    let number = |column: &str, absent: u32| Ok::<_, StoreError>(get::<Option<u32>>(row, column)?.unwrap_or(absent));
+    let flag = |column: &str, absent: bool| number(column, absent.into()).map(|number| number != 0);
+    Ok(AgentRules {
+        no_answer_action: no_answer_action(row, "table tenant")?.unwrap_or(default.no_answer_action),
+        legal_guard_s: number("legal_guard_s", default.legal_guard_s)?,
+        logout_on_out_of_service: flag("logout_on_out_of_service", default.logout_on_out_of_service)?,
+        auto_logout_min: number("auto_logout_min", default.auto_logout_min)?,
+        auto_logout_ready: flag("auto_logout_ready", default.auto_logout_ready)?,
+        untimed_wrap_up_s: number("untimed_wrap_up_s", default.untimed_wrap_up_s)?,
+        timed_acw_in_idle: flag("timed_acw_in_idle", default.timed_acw_in_idle)?,
+        acw_in_idle_force_ready: flag("acw_in_idle_force_ready", default.acw_in_idle_force_ready)?,
+    })
+}
+
+fn no_answer_action(row: &Row, table: &str) -> Result<Option<NoAnswerAction>> {
+    let Some(name) = get::<Option<String>>(row, "no_answer_action")? else { return Ok(None) };
+    let corrupt = || StoreError::Corrupt { what: table.to_owned(), reason: format!("no_answer_action {name}") };
+    NoAnswerAction::parse(&name).map(Some).ok_or_else(corrupt)
 }
 
 fn dn(row: &Row, lists: &mut Lists) -> Result<Dn> {
@@ -155,6 +177,7 @@ fn dn(row: &Row, lists: &mut Lists) -> Result<Dn> {
             default_dn: get(row, "default_dn")?,
             service_level_s: get::<Option<u32>>(row, "service_level_s")?.unwrap_or(SERVICE_LEVEL_S),
             short_abandon_s: get::<Option<u32>>(row, "short_abandon_s")?.unwrap_or(SHORT_ABANDON_S),
+            wrap_up_s: get(row, "wrap_up_s")?,
         },
         "announcement" => DnKind::Announcement { prompts: lists.prompts.remove(&number).unwrap_or_default() },
         "echo" => DnKind::Echo,
@@ -173,6 +196,8 @@ fn person(row: &Row, lists: &mut Lists) -> Result<Person> {
             pin: get::<Option<String>>(row, "pin")?.map(Secret),
             default_place: get(row, "default_place")?,
             wrap_up_s: get(row, "wrap_up_s")?,
+            legal_guard_s: get(row, "legal_guard_s")?,
+            no_answer_action: no_answer_action(row, "table person")?,
             skills,
         }),
         None => None,

@@ -102,13 +102,21 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
 
 async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> {
     let sql = "INSERT INTO tenant (id, revision, name, realm, hold_music, no_answer_s, wrap_up_s, confirmation_prompt,
-             refusal_prompt, country_prefix, national_prefix, international_prefix, time_zone)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             refusal_prompt, country_prefix, national_prefix, international_prefix, time_zone, no_answer_action,
+             legal_guard_s, logout_on_out_of_service, auto_logout_min, auto_logout_ready, untimed_wrap_up_s,
+             timed_acw_in_idle, acw_in_idle_force_ready)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, realm = excluded.realm, hold_music = excluded.hold_music,
              no_answer_s = excluded.no_answer_s, wrap_up_s = excluded.wrap_up_s,
              confirmation_prompt = excluded.confirmation_prompt, refusal_prompt = excluded.refusal_prompt,
              country_prefix = excluded.country_prefix, national_prefix = excluded.national_prefix,
-             international_prefix = excluded.international_prefix, time_zone = excluded.time_zone";
+             international_prefix = excluded.international_prefix, time_zone = excluded.time_zone,
+             no_answer_action = excluded.no_answer_action, legal_guard_s = excluded.legal_guard_s,
+             logout_on_out_of_service = excluded.logout_on_out_of_service, auto_logout_min = excluded.auto_logout_min,
+             auto_logout_ready = excluded.auto_logout_ready, untimed_wrap_up_s = excluded.untimed_wrap_up_s,
+             timed_acw_in_idle = excluded.timed_acw_in_idle,
+             acw_in_idle_force_ready = excluded.acw_in_idle_force_ready";
+    let agents = &o.agents;
     let put = query(sql)
         .bind(&o.id)
         .bind(revision)
@@ -122,7 +130,15 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
         .bind(&o.country_prefix)
         .bind(&o.national_prefix)
         .bind(&o.international_prefix)
-        .bind(&o.time_zone);
+        .bind(&o.time_zone)
+        .bind(agents.no_answer_action.as_str())
+        .bind(agents.legal_guard_s)
+        .bind(u32::from(agents.logout_on_out_of_service))
+        .bind(agents.auto_logout_min)
+        .bind(u32::from(agents.auto_logout_ready))
+        .bind(agents.untimed_wrap_up_s)
+        .bind(u32::from(agents.timed_acw_in_idle))
+        .bind(u32::from(agents.acw_in_idle_force_ready));
     run(db, put).await?;
     run(db, query("DELETE FROM tenant_codec WHERE tenant = ?").bind(&o.id)).await?;
     for (place, codec) in (0_i64..).zip(&o.codecs) {
@@ -142,16 +158,19 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
         DnKind::Echo => ("echo", None, None, None, None),
         DnKind::Announcement { .. } => ("announcement", None, None, None, None),
     };
-    let (service_level_s, short_abandon_s) = match o.kind {
-        DnKind::RoutePoint { service_level_s, short_abandon_s, .. } => (Some(service_level_s), Some(short_abandon_s)),
-        _ => (None, None),
+    let (service_level_s, short_abandon_s, wrap_up_s) = match o.kind {
+        DnKind::RoutePoint { service_level_s, short_abandon_s, wrap_up_s, .. } => {
+            (Some(service_level_s), Some(short_abandon_s), wrap_up_s)
+        }
+        _ => (None, None, None),
     };
     let sql = "INSERT INTO dn (tenant, number, type, password, no_answer_s, application, default_dn, service_level_s,
-             short_abandon_s)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+             short_abandon_s, wrap_up_s)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, number) DO UPDATE SET type = excluded.type, password = excluded.password,
              no_answer_s = excluded.no_answer_s, application = excluded.application, default_dn = excluded.default_dn,
-             service_level_s = excluded.service_level_s, short_abandon_s = excluded.short_abandon_s";
+             service_level_s = excluded.service_level_s, short_abandon_s = excluded.short_abandon_s,
+             wrap_up_s = excluded.wrap_up_s";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.number)
@@ -161,7 +180,8 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
         .bind(application)
         .bind(default_dn)
         .bind(service_level_s)
-        .bind(short_abandon_s);
+        .bind(short_abandon_s)
+        .bind(wrap_up_s);
     run(db, put).await?;
     run(db, query("DELETE FROM dn_prompt WHERE tenant = ? AND number = ?").bind(tenant).bind(&o.number)).await?;
     let DnKind::Announcement { prompts } = &o.kind else { return Ok(()) };
@@ -187,11 +207,12 @@ async fn put_place(db: &mut dyn Turn, tenant: &str, o: &Place) -> Result<()> {
 async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
     let agent = o.agent.as_ref();
     let sql = "INSERT INTO person (tenant, user_name, first_name, last_name, agent_id, login_code, pin, default_place,
-             wrap_up_s)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+             wrap_up_s, legal_guard_s, no_answer_action)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, user_name) DO UPDATE SET user_name = excluded.user_name, first_name = excluded.first_name,
              last_name = excluded.last_name, agent_id = excluded.agent_id, login_code = excluded.login_code,
-             pin = excluded.pin, default_place = excluded.default_place, wrap_up_s = excluded.wrap_up_s";
+             pin = excluded.pin, default_place = excluded.default_place, wrap_up_s = excluded.wrap_up_s,
+             legal_guard_s = excluded.legal_guard_s, no_answer_action = excluded.no_answer_action";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.user_name)
@@ -201,7 +222,9 @@ async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
         .bind(agent.map(|a| a.login_code.as_str()))
         .bind(agent.and_then(|a| a.pin.as_ref()).map(contracts::provisioning::Secret::reveal))
         .bind(agent.and_then(|a| a.default_place.as_deref()))
-        .bind(agent.and_then(|a| a.wrap_up_s));
+        .bind(agent.and_then(|a| a.wrap_up_s))
+        .bind(agent.and_then(|a| a.legal_guard_s))
+        .bind(agent.and_then(|a| a.no_answer_action).map(contracts::provisioning::NoAnswerAction::as_str));
     run(db, put).await?;
     let clear = "DELETE FROM person_skill WHERE tenant = ? AND user_name = ?";
     run(db, query(clear).bind(tenant).bind(&o.user_name)).await?;

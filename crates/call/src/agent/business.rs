@@ -1,18 +1,11 @@
 //! How calls change an agent's state: busy, wrapping up, not ready after an unanswered call.
 
-use std::time::Duration;
-
 use model::agent::AfterBusy;
 use model::{AgentId, AgentState, CallState, ConnId, Dn, Event, EventName, Timestamp, UserData, Value, WorkMode};
 
-use super::session::{NoAnswerAction, OnCall};
-use super::{AgentTable, CALLS_MAX};
+use super::session::{NoAnswerAction, OnCall, Pause};
+use super::{AgentTable, CALLS_MAX, Cause, because};
 use crate::call::BUSINESS_CALL;
-
-/// The key in a call's user data that sets the agent's wrap-up time, in seconds.
-pub const WRAP_UP_TIME: &str = "WrapUpTime";
-/// The longest wrap-up, whatever a call's data says.
-pub const WRAP_UP_MAX: Duration = Duration::from_secs(3_600);
 
 impl AgentTable {
     pub(super) fn call_event(&mut self, event: &Event, now: Timestamp) {
@@ -60,15 +53,17 @@ impl AgentTable {
         if !call.business {
             return;
         }
-        let after = match session.state {
-            AgentState::Ready => AfterBusy::Ready,
-            AgentState::NotReady => AfterBusy::NotReady,
-            // A call during wrap-up: afterwards the agent wraps up both calls.
-            AgentState::AfterCallWork if session.due.is_some() => AfterBusy::Ready,
-            AgentState::AfterCallWork => AfterBusy::AfterCallWork,
-            AgentState::Busy(_) | AgentState::LoggedOut => return,
+        let Some(after) = session.after_busy() else {
+            return;
         };
         session.due = None;
+        match session.then.take() {
+            Some(Pause { mode, reasons }) => (session.mode, session.reasons) = (mode, reasons),
+            None if after == AfterBusy::Ready && session.state != AgentState::Ready => {
+                session.mode = WorkMode::ManualIn
+            }
+            None => {}
+        }
         session.enter(AgentState::Busy(after), now);
     }
 
@@ -104,6 +99,7 @@ impl AgentTable {
         };
         let call = session.calls.swap_remove(at);
         let still_busy = session.calls.iter().any(|call| call.business && call.established);
+        session.active_at = session.active_at.max(now);
         self.changed.insert(agent.clone());
         if !call.business || still_busy {
             return;
@@ -113,58 +109,6 @@ impl AgentTable {
         }
         if event.name == EventName::Released {
             self.not_taken(agent, event.call_state, now);
-        }
-    }
-
-    fn business_over(&mut self, agent: &AgentId, event: &Event, now: Timestamp) {
-        let Some(session) = self.agents.get_mut(agent) else {
-            return;
-        };
-        let AgentState::Busy(after) = session.state else {
-            return;
-        };
-        match after {
-            AfterBusy::Ready => {
-                let wrap_up = wrap_up(event, session.profile.wrap_up_ms);
-                if wrap_up.is_zero() {
-                    session.enter(AgentState::Ready, now);
-                    return self.set_ready(agent, WorkMode::ManualIn, None, now);
-                }
-                self.set_after_call_work(agent, Some(now + wrap_up), event, now);
-            }
-            AfterBusy::NotReady => session.enter(AgentState::NotReady, now),
-            AfterBusy::AfterCallWork => self.set_after_call_work(agent, None, event, now),
-        }
-    }
-
-    fn set_after_call_work(&mut self, agent: &AgentId, due: Option<Timestamp>, cause: &Event, now: Timestamp) {
-        let Some(session) = self.agents.get_mut(agent) else {
-            return;
-        };
-        session.enter(AgentState::AfterCallWork, now);
-        session.mode = WorkMode::AfterCallWork;
-        session.reasons = UserData::new();
-        session.due = due;
-        let mut event = Event::new(EventName::AgentNotReady);
-        event.work_mode = Some(WorkMode::AfterCallWork);
-        // Names the call that is wrapped up: reporting adds the time to it.
-        event.call = cause.call.clone();
-        event.this_queue = cause.this_queue.clone();
-        if let Some(due) = due {
-            let ms = i64::try_from(due.since(now).as_millis()).unwrap_or(i64::MAX);
-            event.extensions.push(WRAP_UP_TIME, ms / 1_000);
-        }
-        self.publish(agent, event, None, now);
-    }
-
-    /// Ends after-call work that is due.
-    pub(super) fn wrapped_up(&mut self, agent: &AgentId, now: Timestamp) {
-        let Some(session) = self.agents.get_mut(agent) else {
-            return;
-        };
-        session.due = None;
-        if session.state == AgentState::AfterCallWork {
-            self.set_ready(agent, WorkMode::ManualIn, None, now);
         }
     }
 
@@ -185,7 +129,7 @@ impl AgentTable {
         match session.profile.no_answer {
             NoAnswerAction::None => {}
             NoAnswerAction::NotReady => self.not_ready_because(agent, reason, now),
-            NoAnswerAction::Logout => self.log_out(agent, None, now),
+            NoAnswerAction::Logout => self.log_out(agent, because(reason), Cause::Itself, now),
         }
     }
 
@@ -221,15 +165,16 @@ impl AgentTable {
             return;
         };
         if session.profile.logout_on_out_of_service {
-            self.log_out(&agent, None, now);
-        } else if !matches!(session.state, AgentState::NotReady | AgentState::Busy(AfterBusy::NotReady)) {
+            self.log_out(&agent, because("OutOfService"), Cause::Itself, now);
+        } else if session.is_guarded()
+            || !matches!(session.state, AgentState::NotReady | AgentState::Busy(AfterBusy::NotReady))
+        {
             self.not_ready_because(&agent, "OutOfService", now);
         }
     }
 
     fn not_ready_because(&mut self, agent: &AgentId, reason: &str, now: Timestamp) {
-        let reasons: UserData = [("ReasonCode", reason)].into_iter().collect();
-        self.set_not_ready(agent, WorkMode::AuxWork, reasons, None, now);
+        self.set_not_ready(agent, WorkMode::AuxWork, because(reason), Cause::Itself, now);
     }
 
     /// Frees an agent that the auditor found on no call.
@@ -239,14 +184,14 @@ impl AgentTable {
         };
         session.calls.clear();
         let AgentState::Busy(after) = session.state else {
-            return self.restate(agent, None, now);
+            return self.restate(agent, Cause::Itself, now);
         };
         session.enter(AgentState::NotReady, now);
         let repaired: UserData = [("ReasonCode", "Repaired"), ("Repair", why)].into_iter().collect();
         match after {
-            AfterBusy::Ready => self.set_ready(agent, WorkMode::ManualIn, None, now),
+            AfterBusy::Ready => self.set_ready(agent, WorkMode::ManualIn, UserData::new(), Cause::Itself, now),
             AfterBusy::NotReady | AfterBusy::AfterCallWork => {
-                self.set_not_ready(agent, WorkMode::AuxWork, repaired, None, now);
+                self.set_not_ready(agent, WorkMode::AuxWork, repaired, Cause::Itself, now);
             }
         }
     }
@@ -254,14 +199,4 @@ impl AgentTable {
 
 fn is_business(event: &Event) -> bool {
     matches!(event.extensions.get(BUSINESS_CALL), Some(Value::Int(n)) if *n != 0)
-}
-
-/// The wrap-up time for this call: the call's own value, else the profile's.
-fn wrap_up(event: &Event, profile_ms: u64) -> Duration {
-    let said = match event.user_data.get(WRAP_UP_TIME) {
-        Some(Value::Int(seconds)) => u64::try_from(*seconds).ok(),
-        Some(Value::Text(text)) => text.parse().ok(),
-        _ => None,
-    };
-    said.map_or(Duration::from_millis(profile_ms), Duration::from_secs).min(WRAP_UP_MAX)
 }

@@ -1,11 +1,15 @@
 use std::time::Duration;
 
 use model::event::CallRef;
+use model::request::RequestKind;
 use model::{CallType, CallUuid, ConnId, ReferenceId};
 use proptest::prelude::*;
 
 use super::*;
 use crate::call::BUSINESS_CALL;
+
+mod reference;
+mod wrap_up;
 
 const CONN: ConnId = ConnId(5);
 
@@ -18,12 +22,7 @@ fn id(text: &str) -> AgentId {
 }
 
 fn profile(agent: &str) -> Profile {
-    Profile {
-        agent: id(agent),
-        wrap_up_ms: 1_000,
-        no_answer: NoAnswerAction::NotReady,
-        logout_on_out_of_service: false,
-    }
+    Profile { wrap_up_ms: 1_000, ..Profile::new(id(agent)) }
 }
 
 struct Bench {
@@ -54,6 +53,7 @@ impl Bench {
     fn give(&mut self, input: Input<'_>) {
         self.now = self.now + Duration::from_millis(1);
         let mut twin = AgentTable::new(self.table.tenant.clone());
+        twin.handle(Input::WrapUpTimes(self.table.wrap_up_times.clone()), self.now);
         for session in self.table.iter() {
             twin.restore(session.clone());
         }
@@ -79,6 +79,12 @@ impl Bench {
     }
 
     fn ask(&mut self, agent: &str, at: &str, kind: RequestKind) {
+        self.ask_with(agent, at, kind, UserData::new());
+    }
+
+    /// The profile of a request is the one that the table has, as long as configuration says nothing new.
+    fn ask_with(&mut self, agent: &str, at: &str, kind: RequestKind, extensions: UserData) {
+        let held = self.table.agent(&id(agent)).map_or_else(|| profile(agent), |session| session.profile.clone());
         let request = Request {
             tenant: self.table.tenant.clone(),
             requester: "desk".to_owned(),
@@ -86,9 +92,9 @@ impl Bench {
             this_dn: dn(at),
             kind,
             reasons: UserData::new(),
-            extensions: UserData::new(),
+            extensions,
         };
-        self.give(Input::Request { request, profile: Some(profile(agent)) });
+        self.give(Input::Request { request, profile: Some(held) });
     }
 
     fn call(&mut self, name: EventName, at: &str, state: CallState, business: bool) {
@@ -98,8 +104,35 @@ impl Bench {
 
     fn pass(&mut self, time: Duration) {
         self.now = self.now + time;
+        let mut twin = AgentTable::new(self.table.tenant.clone());
+        for session in self.table.iter() {
+            twin.restore(session.clone());
+        }
+        twin.handle_timeout(self.now);
         self.table.handle_timeout(self.now);
+        for session in self.table.iter() {
+            assert_eq!(
+                Some(session),
+                twin.agent(&session.agent),
+                "a restored table's time passes as one's that went on"
+            );
+        }
         self.drain();
+    }
+
+    fn configure(&mut self, profile: Profile) {
+        self.give(Input::ProfileChanged(profile));
+    }
+
+    /// A business call of a1 at 5001, until its end.
+    fn business_call(&mut self) {
+        self.call(EventName::Ringing, "5001", CallState::Ok, true);
+        self.call(EventName::Established, "5001", CallState::Ok, true);
+        self.call(EventName::Released, "5001", CallState::Ok, true);
+    }
+
+    fn session(&self) -> &AgentSnapshot {
+        self.table.agent(&id("a1")).expect("a session")
     }
 
     fn state(&self, agent: &str) -> AgentState {
@@ -198,7 +231,7 @@ fn the_calls_own_wrap_up_time_wins() {
     bench.call(EventName::Ringing, "5001", CallState::Ok, true);
     bench.call(EventName::Established, "5001", CallState::Ok, true);
     let mut released = call_event(EventName::Released, "5001", CallState::Ok, true);
-    released.user_data.set(business::WRAP_UP_TIME, "0");
+    released.user_data.set(WRAP_UP_TIME, "0");
     bench.give(Input::Call(&released));
     assert_eq!(bench.story(), ["AgentReady ManualIn"]);
 }

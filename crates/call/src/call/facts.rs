@@ -14,6 +14,9 @@ pub const BUSINESS_CALL: &str = "BusinessCall";
 /// In events of a phone that rings again because nobody took the call that it transferred: the destination that did not.
 pub const RECALLED_FROM: &str = "RecalledFrom";
 
+/// In events of a supervisor who monitors the call: how it does so.
+pub const MONITOR_MODE: &str = "MonitorMode";
+
 impl Call {
     /// Publishes a fact. Facts are numbered within the token, and their times never go back.
     pub(super) fn fact(&mut self, event: Event, now: Timestamp) {
@@ -102,6 +105,9 @@ impl Call {
             event.other_role = Some(role);
         }
         event.agent = party.agent.clone();
+        if let Some(observes) = party.observes {
+            event.extensions.push(MONITOR_MODE, observes.mode.as_str());
+        }
         delivered_by(&mut event, party.point.as_ref());
         Some(event)
     }

@@ -2,7 +2,7 @@
 
 use model::event::ErrorCode;
 use model::request::{RequestKind, RouteTo, Treatment};
-use model::{CallState, Event, EventName, ReferenceId, Request, Timestamp, UserData, Value};
+use model::{CallState, Event, EventName, ReferenceId, Request, Timestamp, UserData};
 
 use super::Call;
 use super::asked::Asked;
@@ -99,7 +99,11 @@ impl Call {
             | RequestKind::SetDndOff
             | RequestKind::SetForward(..)
             | RequestKind::CancelForward
+            | RequestKind::ForceAgentState(..)
+            | RequestKind::RegisterAddress
+            | RequestKind::UnregisterAddress
             | RequestKind::QueryAddress
+            | RequestKind::QueryServer
             | RequestKind::UserEvent(..)
             | RequestKind::MonitorNextCall(..)
             | RequestKind::CancelMonitoring(..)
@@ -227,29 +231,5 @@ impl Call {
         };
         let parties = self.s.parties.iter().rev();
         called.into_iter().chain(parties.filter_map(|party| self.party_event(name, party))).collect()
-    }
-
-    fn party_info(&mut self, asked: &Asked, now: Timestamp) {
-        let mut event = answering(self.event(EventName::PartyInfo), asked);
-        event.this_dn = Some(asked.this_dn.clone());
-        let mut parties = UserData::new();
-        for party in self.event_for_each_dn(EventName::PartyInfo) {
-            if let Some(dn) = party.this_dn {
-                parties.push(dn.as_str(), self.stage_name());
-            }
-        }
-        event.extensions.push("Parties", Value::List(parties));
-        event.other_dn = Some(self.s.caller_number().to_owned());
-        self.fact(event, now);
-    }
-
-    const fn stage_name(&self) -> &'static str {
-        match &self.s.stage {
-            Stage::Asking { .. } | Stage::Originating(_) | Stage::Recalling(_) => "Dialing",
-            Stage::Waiting(_) => "Queued",
-            Stage::Offering(_) => "Ringing",
-            Stage::Talking | Stage::Service(_) | Stage::Feature(_) | Stage::Parked(_) => "Established",
-            Stage::Over => "Null",
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Closed lists of names and their numbers.
 
-use model::request::{ForwardMode, MonitorMode, MonitorType};
+use model::request::{ForcedState, ForwardMode, MonitorMode, MonitorType};
 use model::{CallState, CallType, DnRole, EventName, WorkMode};
 
 use super::WireError;
@@ -76,6 +76,7 @@ pub(crate) const WORK_MODES: &[(WorkMode, &str)] = &[
     (WorkMode::NoCallDisconnect, "NoCallDisconnect"),
     (WorkMode::WalkAway, "WalkAway"),
     (WorkMode::ReturnBack, "ReturnBack"),
+    (WorkMode::LegalGuard, "LegalGuard"),
 ];
 
 /// The published number of a work mode.
@@ -139,6 +140,19 @@ pub fn forward_mode_to_wire(mode: ForwardMode) -> i32 {
 /// When there is none of that number.
 pub fn forward_mode_from_wire(number: i32) -> Result<ForwardMode, WireError> {
     at(&ForwardMode::ALL, number, "forward_mode")
+}
+
+/// The number of a state that a supervisor gives an agent.
+pub fn forced_state_to_wire(state: ForcedState) -> i32 {
+    place(&ForcedState::ALL, &state)
+}
+
+/// The state of that number.
+///
+/// # Errors
+/// When there is none of that number.
+pub fn forced_state_from_wire(number: i32) -> Result<ForcedState, WireError> {
+    at(&ForcedState::ALL, number, "agent_state")
 }
 
 fn place<T: PartialEq>(all: &[T], one: &T) -> i32 {

@@ -3,7 +3,7 @@
 use contracts::{json, wire};
 use model::agent::WorkMode;
 use model::event::{CallRef, ErrorCode};
-use model::request::{ForwardMode, MonitorMode, MonitorType, Request, RequestKind, RouteTo, Treatment};
+use model::request::{ForcedState, ForwardMode, MonitorMode, MonitorType, Request, RequestKind, RouteTo, Treatment};
 use model::{
     AgentId, CallState, CallType, CallUuid, ConnId, Dn, DnRole, Event, EventId, EventName, Owner, QueueName,
     ReferenceId, Seq, SessionName, Stamped, Subject, TenantId, Timestamp, Token, UserData, Value,
@@ -160,6 +160,7 @@ generated! {
     MonitorMode = select(&MonitorMode::ALL[..]);
     MonitorType = select(&MonitorType::ALL[..]);
     ForwardMode = select(&ForwardMode::ALL[..]);
+    ForcedState = select(&ForcedState::ALL[..]);
     WorkMode = work_mode();
     UserData = user_data();
     Treatment = treatment();
@@ -224,6 +225,7 @@ fn any_frame() -> impl Strategy<Value = serde_json::Value> {
         "AgentID",
         "Digits",
         "MonitorMode",
+        "AgentState",
         "MonitorType",
         "ForwardMode",
         "AgentWorkMode",

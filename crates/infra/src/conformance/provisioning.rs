@@ -1,8 +1,7 @@
 //! The persistent configuration: what every database must do. `store` is empty.
 
 use contracts::provisioning::{
-    Agent, DialAction, DialRule, Dn, DnKind, FeatureAction, FeatureCode, Number, Object, ObjectKey, ObjectKind, Person,
-    Place, Prompt, Schedule, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
+    Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, FeatureAction, FeatureCode, NoAnswerAction, Number, Object, ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 use model::TenantId;
 
@@ -24,6 +23,16 @@ pub fn objects(tenant: &str) -> TenantObjects {
         national_prefix: None,
         international_prefix: None,
         time_zone: Some("Europe/Berlin".to_owned()),
+        agents: AgentRules {
+            no_answer_action: NoAnswerAction::Logout,
+            legal_guard_s: 5,
+            logout_on_out_of_service: true,
+            auto_logout_min: 30,
+            auto_logout_ready: true,
+            untimed_wrap_up_s: 900,
+            timed_acw_in_idle: false,
+            acw_in_idle_force_ready: false,
+        },
     });
     objects.skills = vec![Skill { name: "Sales".into() }, Skill { name: "English".into() }];
     objects.prompts = vec![Prompt { name: "music".into(), file: "music.wav".into() }];
@@ -33,7 +42,18 @@ pub fn objects(tenant: &str) -> TenantObjects {
     };
     let announcement = Dn { number: "a".into(), kind: DnKind::Announcement { prompts: vec!["music".into()] } };
     let queue = Dn { number: "q".into(), kind: DnKind::VirtualQueue };
-    objects.dns = vec![phone("7101"), phone("7102"), queue, announcement];
+    let point = Dn {
+        number: "9000".into(),
+        kind: DnKind::RoutePoint {
+            application: "sales".into(),
+            default_dn: None,
+            service_level_s: 20,
+            short_abandon_s: 5,
+            wrap_up_s: Some(12),
+        },
+    };
+    objects.applications = vec![Application { name: "sales".into(), document: "<scxml/>".into() }];
+    objects.dns = vec![phone("7101"), phone("7102"), queue, announcement, point];
     let place = |name: &str, dn: &str| Place { name: name.into(), dns: vec![dn.into()] };
     objects.places = vec![place("P1", "7101"), place("P2", "7102")];
     objects.people = vec![Person {
@@ -46,6 +66,8 @@ pub fn objects(tenant: &str) -> TenantObjects {
             pin: Some(Secret("1234".into())),
             default_place: Some("P1".into()),
             wrap_up_s: None,
+            legal_guard_s: Some(3),
+            no_answer_action: Some(NoAnswerAction::None),
             skills: vec![SkillLevel { skill: "Sales".into(), level: 5 }],
         }),
     }];

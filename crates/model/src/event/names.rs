@@ -140,6 +140,10 @@ published_names! {
         ForwardSet,
         /// They go there no more.
         ForwardCancel,
+        /// The answer to the end of a registration for events.
+        Unregistered,
+        /// The answer to a query about the server.
+        ServerInfo,
     }
 }
 

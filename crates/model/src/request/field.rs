@@ -114,6 +114,9 @@ impl FrameField {
     pub const AGENT_ID: Self = Self::new("AgentID", Shape::Agent, "the agent");
     /// The work mode.
     pub const WORK_MODE: Self = Self::new("AgentWorkMode", Shape::WorkMode, "the work mode");
+    /// The state that a supervisor gives an agent.
+    pub const AGENT_STATE: Self =
+        Self::new("AgentState", Shape::OneOf(&["LoggedOut", "NotReady", "Ready"]), "the state that the agent gets");
     /// How a call is routed.
     pub const ROUTE_TYPE: Self = Self::new(
         "RouteType",

@@ -1,7 +1,7 @@
 //! The table of requests (`docs/requests.md`): every request of the public API, declared once. Its scope, its name in frames, the
 //! page of the book and the OpenAPI document come from here.
 
-use super::{ForwardMode, FrameField, MonitorMode, MonitorType, RouteTo, Treatment};
+use super::{ForcedState, ForwardMode, FrameField, MonitorMode, MonitorType, RouteTo, Treatment};
 use crate::agent::WorkMode;
 use crate::event::EventName;
 use crate::id::{AgentId, ConnId, Dn};
@@ -22,6 +22,8 @@ pub enum Concern {
     Monitoring,
     /// An agent whose calls a supervisor will listen to.
     MonitoredAgent,
+    /// An agent whose state a supervisor sets.
+    SupervisedAgent,
 }
 
 impl Concern {
@@ -202,8 +204,19 @@ macro_rules! with_requests {
                 ): SetForward, ["TCallSetForward"], Agent => ForwardSet;
                 /// Calls to this DN go nowhere else any more.
                 CancelForward: Nothing, ["TCallCancelForward"], Agent => ForwardCancel;
-                /// Queries the state of a DN and its agent.
+                /// Sets the state of the agent at `OtherDN`, whatever that agent does: logged out, not ready or ready.
+                ForceAgentState(
+                    other_dn: Dn = [FrameField::OTHER_DN.required()],
+                    agent_state: ForcedState = [FrameField::AGENT_STATE.required()]
+                ): ForceAgentState, ["TForceAgentState"], SupervisedAgent => AgentLogout;
+                /// Asks for the present state of a DN, with its calls: where its events begin.
+                RegisterAddress: Nothing, ["TRegisterAddress"], Agent => Registered;
+                /// Says that this DN is followed no more.
+                UnregisterAddress: Nothing, ["TUnregisterAddress"], Agent => Unregistered;
+                /// Queries the state of a DN, its agent and its calls.
                 QueryAddress: Nothing, ["TQueryAddress"], Agent => AddressInfo;
+                /// Queries the server: its version, and how much it has to do for the tenant.
+                QueryServer: Nothing, ["TQueryServer"], Agent => ServerInfo;
             }
         }
     };

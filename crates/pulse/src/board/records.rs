@@ -4,8 +4,8 @@ use contracts::{v1, wire};
 use model::{ConnId, Seq, Timestamp, Token};
 use prost::Message as _;
 use stats::engine::{
-    AgentSnapshot, BucketSnapshot, CallSnapshot, HeldSnapshot, MarkSnapshot, PartySnapshot, StatisticSnapshot,
-    VisitSnapshot, VisitStage,
+    AgentSnapshot, BucketSnapshot, CallSnapshot, HeldSnapshot, MarkSnapshot, ObserverSnapshot, PartySnapshot,
+    StatisticSnapshot, VisitSnapshot, VisitStage,
 };
 use stats::{Action, ObjectType, Snapshot};
 
@@ -111,7 +111,24 @@ fn call_out(call: &CallSnapshot) -> v1::StatisticsCall {
         over_us: call.over.map(Timestamp::as_micros),
         parties: call.parties.iter().map(party).collect(),
         visits: call.visits.iter().map(visit).collect(),
+        observers: call.observers.iter().map(observer_out).collect(),
     }
+}
+
+fn observer_out(observer: &ObserverSnapshot) -> v1::StatisticsObserver {
+    v1::StatisticsObserver {
+        dn: observer.dn.clone(),
+        agent: observer.agent.clone(),
+        of_dn: observer.of_dn.clone(),
+        of_agent: observer.of_agent.clone(),
+        coaches: observer.coaches,
+        since_us: observer.since.as_micros(),
+    }
+}
+
+fn observer_in(observer: v1::StatisticsObserver) -> ObserverSnapshot {
+    let v1::StatisticsObserver { dn, agent, of_dn, of_agent, coaches, since_us } = observer;
+    ObserverSnapshot { dn, agent, of_dn, of_agent, coaches, since: at(since_us) }
 }
 
 fn agent_out(agent: &AgentSnapshot) -> v1::StatisticsAgent {
@@ -207,6 +224,7 @@ fn call_in(call: v1::StatisticsCall) -> Result<CallSnapshot, Unreadable> {
         over: call.over_us.map(at),
         parties: call.parties.into_iter().map(party).collect::<Result<_, _>>()?,
         visits: call.visits.into_iter().map(visit).collect::<Result<_, _>>()?,
+        observers: call.observers.into_iter().map(observer_in).collect(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Calls: from their events to the actions of phones, agents, route points and queues.
 
+mod observers;
 mod parties;
 mod visits;
 
@@ -10,12 +11,16 @@ use crate::action::Action;
 use crate::definition::ObjectType;
 use crate::filter::Facts;
 
+pub(super) use observers::Observer;
+
 /// The engine's state of a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Call {
     pub(super) call_type: CallType,
     pub(super) parties: Vec<Party>,
     pub(super) visits: Vec<Visit>,
+    /// Supervisors who monitor it.
+    pub(super) observers: Vec<Observer>,
     /// The time of its last fact.
     pub(super) changed: Timestamp,
     /// When it ended. An ended call is kept only until the last fact of its virtual queues.
@@ -54,7 +59,7 @@ pub(super) enum Stage {
 
 impl Call {
     pub(super) fn new(call_type: CallType, at: Timestamp) -> Self {
-        Self { call_type, parties: Vec::new(), visits: Vec::new(), changed: at, over: None }
+        Self { call_type, parties: Vec::new(), visits: Vec::new(), observers: Vec::new(), changed: at, over: None }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -111,7 +116,7 @@ impl Engine {
         }
         // A supervisor who monitors a call has not taken it.
         if event.this_role == Some(DnRole::Observer) {
-            return;
+            return self.fold_observer(&fact);
         }
         let is_queue = matches!(stamped.id.subject, Subject::Queue(_));
         let mediation = if is_queue { ObjectType::Queue } else { ObjectType::RoutePoint };
@@ -163,13 +168,16 @@ impl Engine {
     }
 
     fn close_if_over(&mut self, conn_id: ConnId) {
-        let done = |call: &Call| call.is_over() && call.visits.is_empty() && call.parties.is_empty();
+        let done = |call: &Call| {
+            call.is_over() && call.visits.is_empty() && call.parties.is_empty() && call.observers.is_empty()
+        };
         if self.calls.get(&conn_id).is_some_and(done) {
             self.calls.remove(&conn_id);
         }
     }
 
     fn call_over(&mut self, fact: &Fact<'_>) {
+        self.observers_leave(fact, |_| true);
         let parties = self.calls.get_mut(&fact.conn_id).map(|call| std::mem::take(&mut call.parties));
         for party in parties.unwrap_or_default() {
             self.party_left(&party, fact);

@@ -4,7 +4,7 @@ use model::{CallType, ConnId, Timestamp};
 
 use super::Engine;
 use super::agents::{Mode, Session};
-use super::calls::{Call, Party, Stage, Visit, talk};
+use super::calls::{Call, Observer, Party, Stage, Visit, talk};
 use super::store::Status;
 use crate::action::Action;
 use crate::definition::ObjectType;
@@ -179,6 +179,10 @@ impl Engine {
                 let object = self.store.object(visit.of, &visit.name);
                 self.store.begin(object, Action::CallWait, conn_id.0, visit.entered, from);
             }
+        }
+        for (place, observer) in call.observers.iter().enumerate() {
+            let same = |other: &Observer| (&other.of_dn, other.coaches) == (&observer.of_dn, observer.coaches);
+            self.observer_begins(conn_id.0, observer, !call.observers[..place].iter().any(same));
         }
         self.calls.insert(conn_id, call);
     }

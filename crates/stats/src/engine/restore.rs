@@ -4,9 +4,11 @@ use model::{ConnId, Timestamp};
 
 use super::Engine;
 use super::agents::{Mode, Session};
-use super::calls::{Call, Party, Stage, Visit};
+use super::calls::{Call, Observer, Party, Stage, Visit};
 use super::order::Order;
-use super::snapshot::{AgentSnapshot, CallSnapshot, PartySnapshot, Snapshot, VisitSnapshot, VisitStage};
+use super::snapshot::{
+    AgentSnapshot, CallSnapshot, ObserverSnapshot, PartySnapshot, Snapshot, VisitSnapshot, VisitStage,
+};
 use super::store::Status;
 use crate::action::Action;
 use crate::definition::ObjectType;
@@ -132,7 +134,24 @@ fn call_snapshot(conn_id: ConnId, call: &Call) -> CallSnapshot {
         over: call.over,
         parties: call.parties.iter().map(party).collect(),
         visits: call.visits.iter().map(visit).collect(),
+        observers: call.observers.iter().map(observer_snapshot).collect(),
     }
+}
+
+fn observer_snapshot(o: &Observer) -> ObserverSnapshot {
+    ObserverSnapshot {
+        dn: o.dn.clone(),
+        agent: o.agent.clone(),
+        of_dn: o.of_dn.clone(),
+        of_agent: o.of_agent.clone(),
+        coaches: o.coaches,
+        since: o.since,
+    }
+}
+
+fn develop_observer(o: ObserverSnapshot) -> Observer {
+    let ObserverSnapshot { dn, agent, of_dn, of_agent, coaches, since } = o;
+    Observer { dn, agent, of_dn, of_agent, coaches, since }
 }
 
 fn develop_call(call: CallSnapshot) -> Call {
@@ -149,6 +168,7 @@ fn develop_call(call: CallSnapshot) -> Call {
         call_type: call.call_type,
         parties: call.parties.into_iter().map(party).collect(),
         visits: call.visits.into_iter().map(visit).collect(),
+        observers: call.observers.into_iter().map(develop_observer).collect(),
         changed: call.changed,
         over: call.over,
     }

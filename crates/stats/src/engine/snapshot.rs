@@ -48,6 +48,19 @@ pub struct CallSnapshot {
     pub over: Option<Timestamp>,
     pub parties: Vec<PartySnapshot>,
     pub visits: Vec<VisitSnapshot>,
+    pub observers: Vec<ObserverSnapshot>,
+}
+
+/// A supervisor who monitors a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "plain data")]
+pub struct ObserverSnapshot {
+    pub dn: String,
+    pub agent: Option<String>,
+    pub of_dn: String,
+    pub of_agent: Option<String>,
+    pub coaches: bool,
+    pub since: Timestamp,
 }
 
 /// A phone in a call.

@@ -44,6 +44,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
         &NAME,
         "The time zone of the tenant's clocks by its IANA name, as Europe/Berlin: the wallboard's day begins at its midnight. Without it UTC.",
     ),
+    field("agents", Optional, &AGENTS, "What holds for all agents."),
     field("skills", Optional, &NAMES, "Names of skills."),
     field(
         "prompts",
@@ -73,9 +74,57 @@ pub(super) static TENANT: Shape = Shape::Record(&[
 static CODECS: Shape = Shape::List { of: &Shape::OneOf(&["PCMU", "PCMA"]), max: 2 };
 static RING: Shape = Shape::Number { min: 1, max: 600 };
 static WRAP_UP: Shape = Shape::Number { min: 0, max: 3_600 };
+static MINUTES: Shape = Shape::Number { min: 0, max: 1_440 };
+static NO_ANSWER_ACTION: Shape = Shape::OneOf(&["none", "not_ready", "logout"]);
 static THRESHOLD: Shape = Shape::Number { min: 0, max: 86_400 };
 static PROMPTS: Shape = Shape::Named { of: &PATH, max: 10_000 };
 static APPLICATIONS: Shape = Shape::Named { of: &PATH, max: 1_000 };
+
+static AGENTS: Shape = Shape::Record(&[
+    field(
+        "no_answer_action",
+        Optional,
+        &NO_ANSWER_ACTION,
+        "What happens to an agent who did not answer a call: none, not_ready or logout; without it not_ready.",
+    ),
+    field(
+        "legal_guard_s",
+        Optional,
+        &WRAP_UP,
+        "The rest between a business call, or the work after it, and the next one, in seconds; without it 0, which is none.",
+    ),
+    field(
+        "logout_on_out_of_service",
+        Optional,
+        &Shape::Flag,
+        "Whether an agent whose phone is no longer registered is logged out; otherwise it is made not ready.",
+    ),
+    field(
+        "auto_logout_min",
+        Optional,
+        &MINUTES,
+        "After how many minutes an agent who is not ready and does nothing is logged out; without it 0, which is never.",
+    ),
+    field("auto_logout_ready", Optional, &Shape::Flag, "Whether that holds for an agent who is ready, too."),
+    field(
+        "untimed_wrap_up_s",
+        Optional,
+        &THRESHOLD,
+        "After-call work of at least so many seconds lasts until the agent ends it; without it 1000.",
+    ),
+    field(
+        "timed_acw_in_idle",
+        Optional,
+        &Shape::Flag,
+        "Whether after-call work that an agent begins without a call has the agent's time, as without this key; otherwise the agent ends it.",
+    ),
+    field(
+        "acw_in_idle_force_ready",
+        Optional,
+        &Shape::Flag,
+        "Whether such work makes ready when its time is over, as without this key; otherwise it leads back to the state before it.",
+    ),
+]);
 
 static PHONES: Shape = Shape::List {
     of: &Shape::Record(&[
@@ -108,6 +157,7 @@ static ROUTE_POINTS: Shape = Shape::List {
             &THRESHOLD,
             "A caller who gives up within so many seconds does not count for the service level; without it 5.",
         ),
+        field("wrap_up_s", Optional, &WRAP_UP, "After-call work of its calls in seconds; without it as the agent has."),
     ]),
     max: OBJECTS_MAX,
 };
@@ -147,6 +197,18 @@ static AGENT: Shape = Shape::Record(&[
     ),
     field("place", Optional, &NAME, "The place whose phone logs this agent in."),
     field("wrap_up_s", Optional, &WRAP_UP, "After-call work in seconds; without it as the tenant says."),
+    field(
+        "legal_guard_s",
+        Optional,
+        &WRAP_UP,
+        "The rest after a business call in seconds; without it as the tenant says.",
+    ),
+    field(
+        "no_answer_action",
+        Optional,
+        &NO_ANSWER_ACTION,
+        "What happens after a call that was not answered; without it as the tenant says.",
+    ),
     field("skills", Optional, &LEVELS, "Skills and levels; a skill that is not listed is 0."),
 ]);
 

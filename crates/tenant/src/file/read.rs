@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use contracts::provisioning::{
-    Agent, Application, Dn, DnKind, FeatureAction, FeatureCode, Number, ObjectKey, ObjectKind, Person, Place, Prompt,
-    SERVICE_LEVEL_S, SHORT_ABANDON_S, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
+    Agent, AgentRules, Application, Dn, DnKind, FeatureAction, FeatureCode, NoAnswerAction, Number, ObjectKey,
+    ObjectKind, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Secret, Skill, SkillLevel, Tenant,
+    TenantObjects, Trunk,
 };
 
 use super::Fault;
@@ -59,6 +60,21 @@ fn tenant(root: &Node) -> Tenant {
         national_prefix: text(root, "national_prefix"),
         international_prefix: text(root, "international_prefix"),
         time_zone: text(root, "time_zone"),
+        agents: root.get("agents").map(agent_rules).unwrap_or_default(),
+    }
+}
+
+fn agent_rules(item: &Node) -> AgentRules {
+    let default = AgentRules::default();
+    AgentRules {
+        no_answer_action: no_answer_action(item).unwrap_or(default.no_answer_action),
+        legal_guard_s: number(item, "legal_guard_s").unwrap_or(default.legal_guard_s),
+        logout_on_out_of_service: flag(item, "logout_on_out_of_service").unwrap_or(default.logout_on_out_of_service),
+        auto_logout_min: number(item, "auto_logout_min").unwrap_or(default.auto_logout_min),
+        auto_logout_ready: flag(item, "auto_logout_ready").unwrap_or(default.auto_logout_ready),
+        untimed_wrap_up_s: number(item, "untimed_wrap_up_s").unwrap_or(default.untimed_wrap_up_s),
+        timed_acw_in_idle: flag(item, "timed_acw_in_idle").unwrap_or(default.timed_acw_in_idle),
+        acw_in_idle_force_ready: flag(item, "acw_in_idle_force_ready").unwrap_or(default.acw_in_idle_force_ready),
     }
 }
 
@@ -125,6 +141,7 @@ impl Reader<'_> {
                 default_dn: text(item, "default_dn"),
                 service_level_s: number(item, "service_level_s").unwrap_or(SERVICE_LEVEL_S),
                 short_abandon_s: number(item, "short_abandon_s").unwrap_or(SHORT_ABANDON_S),
+                wrap_up_s: number(item, "wrap_up_s"),
             };
             self.dn(item, format!("route_points[{index}]"), kind);
         }
@@ -204,7 +221,7 @@ impl Reader<'_> {
                 (text(item, "code"), text(item, "action").as_deref().and_then(FeatureAction::parse))
                 && self.first(ObjectKind::FeatureCode, &code, item.line, format!("feature_codes[{index}]"))
             {
-                let ask_pin = matches!(item.get("ask_pin").map(|n| &n.value), Some(Value::Bool(true)));
+                let ask_pin = flag(item, "ask_pin").unwrap_or_default();
                 self.objects.feature_codes.push(FeatureCode { code, action, ask_pin });
             }
         }
@@ -242,6 +259,8 @@ fn agent(item: &Node) -> Option<Agent> {
         pin: text(item, "pin").map(Secret),
         default_place: text(item, "place"),
         wrap_up_s: number(item, "wrap_up_s"),
+        legal_guard_s: number(item, "legal_guard_s"),
+        no_answer_action: no_answer_action(item),
         skills: skills.collect(),
         id,
     })
@@ -264,4 +283,15 @@ pub(super) fn number(node: &Node, key: &str) -> Option<u32> {
         Value::Number(number) => u32::try_from(number).ok(),
         _ => None,
     }
+}
+
+fn flag(node: &Node, key: &str) -> Option<bool> {
+    match node.get(key)?.value {
+        Value::Bool(flag) => Some(flag),
+        _ => None,
+    }
+}
+
+fn no_answer_action(node: &Node) -> Option<NoAnswerAction> {
+    NoAnswerAction::parse(node.get("no_answer_action")?.text()?)
 }

@@ -1,3 +1,5 @@
+use contracts::provisioning::NoAnswerAction;
+
 use super::*;
 
 const GOOD: &str = include_str!("../../../../data/example-tenant.yaml");
@@ -19,6 +21,28 @@ fn the_example_has_no_fault_and_comes_back_from_its_export() {
         found.map(|(_, text)| text.clone()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
     });
     assert_eq!(again, Ok(objects));
+}
+
+#[test]
+fn what_holds_for_agents_comes_back_from_an_export() {
+    let text = GOOD
+        .replace("no_answer_action: not_ready", "no_answer_action: logout")
+        .replace("legal_guard_s: 0", "legal_guard_s: 5")
+        .replace("auto_logout_min: 0", "auto_logout_min: 30")
+        .replace("timed_acw_in_idle: true", "timed_acw_in_idle: false")
+        .replace("short_abandon_s: 5}", "short_abandon_s: 5, wrap_up_s: 12}")
+        .replacen("wrap_up_s: 1, skills", "wrap_up_s: 1, legal_guard_s: 2, no_answer_action: none, skills", 1);
+    let objects = read_with_documents(&text).expect("a tenant");
+    assert_eq!((objects.tenant.agents.legal_guard_s, objects.tenant.agents.auto_logout_min), (5, 30));
+    assert!(!objects.tenant.agents.timed_acw_in_idle && objects.tenant.agents.acw_in_idle_force_ready);
+    let agent = objects.people[0].agent.as_ref().expect("an agent");
+    assert_eq!(agent.legal_guard_s.zip(agent.no_answer_action), Some((2, NoAnswerAction::None)));
+    let again = read_with_documents(&write(&objects).yaml).expect("what was exported");
+    let what = |objects: &TenantObjects| (objects.tenant.clone(), objects.dns.clone(), objects.people.clone());
+    assert_eq!(what(&again), what(&objects));
+    let wrong = text.replace("no_answer_action: logout", "no_answer_action: sleep");
+    let faults = read_with_documents(&wrong).expect_err("a fault").0;
+    assert_eq!(faults[0].key, "agents.no_answer_action");
 }
 
 #[test]

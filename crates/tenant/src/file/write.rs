@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use contracts::provisioning::{DnKind, Person, Tenant, TenantObjects};
+use contracts::provisioning::{AgentRules, DnKind, FeatureAction, Person, Tenant, TenantObjects};
 
 use super::dialling;
 
@@ -93,6 +93,22 @@ fn head(yaml: &mut String, tenant: &Tenant) {
     put("national_prefix", tenant.national_prefix.as_deref().map(text));
     put("international_prefix", tenant.international_prefix.as_deref().map(text));
     put("time_zone", tenant.time_zone.as_deref().map(text));
+    put("agents", (tenant.agents != AgentRules::default()).then(|| agent_rules(&tenant.agents)));
+}
+
+fn agent_rules(rules: &AgentRules) -> String {
+    format!(
+        "{{no_answer_action: {}, legal_guard_s: {}, logout_on_out_of_service: {}, auto_logout_min: {}, auto_logout_ready: {}, \
+         untimed_wrap_up_s: {}, timed_acw_in_idle: {}, acw_in_idle_force_ready: {}}}",
+        rules.no_answer_action.as_str(),
+        rules.legal_guard_s,
+        rules.logout_on_out_of_service,
+        rules.auto_logout_min,
+        rules.auto_logout_ready,
+        rules.untimed_wrap_up_s,
+        rules.timed_acw_in_idle,
+        rules.acw_in_idle_force_ready,
+    )
 }
 
 fn dns(yaml: &mut String, objects: &TenantObjects) {
@@ -104,9 +120,10 @@ fn dns(yaml: &mut String, objects: &TenantObjects) {
                 let ring = no_answer_s.map(|s| format!(", no_answer_s: {s}")).unwrap_or_default();
                 phones.push(format!("- {{number: {number}, password: {}{ring}}}", text(password.reveal())));
             }
-            DnKind::RoutePoint { application, default_dn, service_level_s, short_abandon_s } => {
+            DnKind::RoutePoint { application, default_dn, service_level_s, short_abandon_s, wrap_up_s } => {
                 let default = optional("default_dn", default_dn.as_deref());
-                let level = format!(", service_level_s: {service_level_s}, short_abandon_s: {short_abandon_s}");
+                let mut level = format!(", service_level_s: {service_level_s}, short_abandon_s: {short_abandon_s}");
+                level.extend(wrap_up_s.map(|s| format!(", wrap_up_s: {s}")));
                 points.push(format!("- {{number: {number}, application: {}{default}{level}}}", text(application)));
             }
             DnKind::Echo => services.push(format!("- {{number: {number}, type: echo}}")),
@@ -126,9 +143,11 @@ fn dns(yaml: &mut String, objects: &TenantObjects) {
 fn person(person: &Person) -> String {
     let agent = person.agent.as_ref().map(|agent| {
         let levels: Vec<_> = agent.skills.iter().map(|l| format!("{}: {}", text(&l.skill), l.level)).collect();
-        let wrap_up = agent.wrap_up_s.map(|s| format!(", wrap_up_s: {s}")).unwrap_or_default();
+        let mut rules = agent.wrap_up_s.map(|s| format!(", wrap_up_s: {s}")).unwrap_or_default();
+        rules.extend(agent.legal_guard_s.map(|s| format!(", legal_guard_s: {s}")));
+        rules.extend(agent.no_answer_action.map(|action| format!(", no_answer_action: {}", action.as_str())));
         format!(
-            ", agent: {{id: {}, login_code: {}{}{}{wrap_up}, skills: {{{}}}}}",
+            ", agent: {{id: {}, login_code: {}{}{}{rules}, skills: {{{}}}}}",
             text(&agent.id),
             text(&agent.login_code),
             optional("pin", agent.pin.as_ref().map(contracts::provisioning::Secret::reveal)),

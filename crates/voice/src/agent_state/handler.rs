@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use call::agent::{AgentSnapshot, AgentTable, Input, NoAnswerAction, Output, Profile};
+use call::address::Addresses;
+use call::agent::{AgentSnapshot, AgentTable, Input, Output, Profile};
 use infra::{
     AgentBatch, AgentWrite, Change, Consumed, EventEntry, Numbers, Position, Posted, Record, Repair, RepairAction,
 };
@@ -33,7 +34,7 @@ const AFTER_REFUSAL: Duration = Duration::from_secs(1);
 /// One tenant's agents, owned by this node.
 pub(super) struct TenantAgents {
     pub(super) tenant: TenantId,
-    owner: Owner,
+    pub(super) owner: Owner,
     /// The key and token of the record that names the owner of the tenant's agents.
     owner_record: (AgentId, Token),
     pub(super) table: AgentTable,
@@ -42,6 +43,8 @@ pub(super) struct TenantAgents {
     pub(super) people: Arc<People>,
     /// Phones that have set something.
     pub(super) phones: BTreeMap<Dn, Phone>,
+    /// What is on the tenant's DNs.
+    pub(super) addresses: Addresses,
     facts: BTreeMap<AgentId, Vec<Stamped>>,
     /// Events of DNs, which have no record of their own.
     pub(super) dn_facts: Vec<Stamped>,
@@ -80,6 +83,7 @@ impl TenantAgents {
             stored: BTreeSet::new(),
             people: Arc::default(),
             phones: BTreeMap::new(),
+            addresses: Addresses::default(),
             facts: BTreeMap::new(),
             dn_facts: Vec::new(),
             own,
@@ -123,6 +127,26 @@ impl TenantAgents {
         self.position
     }
 
+    /// Begins with what is on the tenant's DNs.
+    pub fn addresses_stand(&mut self, addresses: Addresses) {
+        self.addresses = addresses;
+    }
+
+    /// The tenant's people and DNs.
+    pub(super) fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// The agent that is logged in there.
+    pub(super) fn agent_on(&self, dn: &Dn) -> Option<&AgentSnapshot> {
+        self.table.on_dn(dn)
+    }
+
+    /// How many agents are logged in.
+    pub(super) fn logged_in(&self) -> i64 {
+        self.logged_in
+    }
+
     /// When [`TenantAgents::turn`] must be called without input.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         Some(self.table.next_timeout()?.max(self.again_from))
@@ -133,6 +157,7 @@ impl TenantAgents {
     /// Takes over the agents' configuration and applies changes to the known agents.
     pub fn people_changed(&mut self, people: Arc<People>, now: Timestamp) {
         self.people = people;
+        self.table.handle(Input::WrapUpTimes(self.people.wrap_up_times()), now);
         let known: Vec<Profile> = self.table.iter().map(|agent| agent.profile.clone()).collect();
         for profile in known {
             if let Some(fresh) = self.people.profile(&profile.agent).filter(|fresh| *fresh != profile) {
@@ -150,6 +175,12 @@ impl TenantAgents {
                 let done = self.attempt("a request", |this| {
                     if this.monitoring(&request, now) || this.user_event(&request, now) || this.set_phone(&request, now)
                     {
+                        return;
+                    }
+                    if let Err((code, text)) = this.people.may_be_asked(&request) {
+                        return this.refuse(request, code, text, now);
+                    }
+                    if this.address_request(&request, now) {
                         return;
                     }
                     let profile = this.people.concerned(&request);
@@ -234,12 +265,14 @@ impl TenantAgents {
             self.faults.went_well();
         }
         self.unwritten += entries.len();
+        self.metrics.parties_left_out(self.addresses.take_left_out());
         self.collect(None, now);
     }
 
     fn fold_fact(&mut self, fact: &Stamped, now: Timestamp) {
         let (event, at) = (&fact.event, fact.at.min(now));
         self.supervisor_rings(event);
+        self.addresses.fold(event, at);
         match (event.name, &event.this_dn) {
             (EventName::DNOutOfService, Some(dn)) => self.table.handle(Input::PhoneLost(dn.clone()), at),
             _ => self.table.handle(Input::Call(event), at),
@@ -394,7 +427,7 @@ impl TenantAgents {
             Change::Save { state, intentions }
         };
         let events = self.facts.remove(agent).unwrap_or_default();
-        Some(AgentWrite { agent: agent.clone(), token: session.token, change, due: session.due, events })
+        Some(AgentWrite { agent: agent.clone(), token: session.token, change, due: session.next_due(), events })
     }
 
     fn count_logged_in(&mut self) {
@@ -424,24 +457,6 @@ impl Drop for TenantAgents {
 
 /// The session of an agent whose record has only a readable frame.
 fn logged_out(record: &Record<AgentId>, now: Timestamp) -> AgentSnapshot {
-    AgentSnapshot {
-        tenant: record.tenant.clone(),
-        agent: record.key.clone(),
-        token: record.token,
-        seq: 0,
-        last_at: now,
-        profile: Profile {
-            agent: record.key.clone(),
-            wrap_up_ms: 0,
-            no_answer: NoAnswerAction::default(),
-            logout_on_out_of_service: false,
-        },
-        dn: None,
-        state: AgentState::LoggedOut,
-        since: now,
-        mode: WorkMode::Unknown,
-        reasons: UserData::new(),
-        calls: Vec::new(),
-        due: None,
-    }
+    let profile = Profile::new(record.key.clone());
+    AgentSnapshot { token: record.token, ..AgentSnapshot::logged_out(record.tenant.clone(), profile, now) }
 }

@@ -16,6 +16,8 @@ runtime::metrics! {
         faults: Counter = "agentstate_faults";
         /// Agents logged in.
         logged_in: Gauge = "agentstate_agents_logged_in";
+        /// Parties of calls that answers about their DN leave out: the tenant has too many.
+        parties_left_out: Counter = "agentstate_parties_left_out";
         /// Agents taken over from another owner.
         taken_over: Counter = "agentstate_agents_taken_over";
         /// Number of times another replica had taken over a tenant's agents.
@@ -43,6 +45,10 @@ impl Metrics {
     /// Adds the change in the number of logged-in agents.
     pub fn logged_in(&self, by: i64) {
         self.logged_in.inc_by(by);
+    }
+
+    pub fn parties_left_out(&self, parties: u64) {
+        self.parties_left_out.inc_by(parties);
     }
 
     pub fn taken_over(&self, agents: usize) {

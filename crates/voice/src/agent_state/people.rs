@@ -1,18 +1,32 @@
 //! The agents of a tenant and their phones: people and places, read from config (voice-35).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
-use call::agent::{NoAnswerAction, Profile};
+use call::agent::{AutoLogout, IdleWrapUp, NoAnswerAction, Profile};
 use contracts::configuration::{Changes, Listed};
-use contracts::provisioning::{Agent, DnKind, Object, ObjectKind};
+use contracts::provisioning::{Agent, AgentRules, DnKind, NoAnswerAction as Configured, Object, ObjectKind};
+use model::event::ErrorCode;
 use model::{AgentId, Dn, Request, RequestKind, TenantId};
 use net::configuration::Objects;
 use net::http::CallError;
 
 /// The kinds of objects that are read.
 pub(super) const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Person, ObjectKind::Place, ObjectKind::Dn];
-/// The most agents, places and phones of one tenant; ten times the largest tenant that the design allows for.
+/// The most agents, places and DNs of one tenant; ten times the largest tenant that the design allows for.
 const OBJECTS_MAX: usize = 100_000;
+
+/// What a DN is, as far as agents are concerned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Address {
+    /// A phone.
+    Phone,
+    /// A route point, with the wrap-up time of its calls in seconds.
+    RoutePoint(Option<u32>),
+    /// A virtual queue.
+    Queue,
+    /// An echo or an announcement.
+    Service,
+}
 
 /// A tenant's people and places.
 #[derive(Clone, Debug, Default)]
@@ -20,12 +34,13 @@ pub(super) struct People {
     /// The version of configuration that was read last, as config names it.
     version: Option<String>,
     wrap_up_s: u32,
+    rules: AgentRules,
     /// By the person's login name.
     agents: HashMap<String, Agent>,
     places: HashMap<String, Vec<String>>,
+    addresses: HashMap<String, Address>,
     by_id: HashMap<AgentId, String>,
     by_dn: HashMap<Dn, AgentId>,
-    phones: HashSet<String>,
 }
 
 impl People {
@@ -51,7 +66,7 @@ impl People {
             match gone.kind {
                 ObjectKind::Person => drop(self.agents.remove(&gone.id)),
                 ObjectKind::Place => drop(self.places.remove(&gone.id)),
-                ObjectKind::Dn => drop(self.phones.remove(&gone.id)),
+                ObjectKind::Dn => drop(self.addresses.remove(&gone.id)),
                 _ => {}
             }
         }
@@ -74,11 +89,16 @@ impl People {
             }
         };
         match object {
-            Object::Tenant(tenant) => self.wrap_up_s = tenant.wrap_up_s,
-            Object::Dn(dn) => match dn.kind {
-                DnKind::Extension { .. } if self.phones.len() < OBJECTS_MAX => drop(self.phones.insert(dn.number)),
-                _ => drop(self.phones.remove(&dn.number)),
-            },
+            Object::Tenant(tenant) => (self.wrap_up_s, self.rules) = (tenant.wrap_up_s, tenant.agents),
+            Object::Dn(dn) if self.addresses.len() < OBJECTS_MAX => {
+                let address = match dn.kind {
+                    DnKind::Extension { .. } => Address::Phone,
+                    DnKind::RoutePoint { wrap_up_s, .. } => Address::RoutePoint(wrap_up_s),
+                    DnKind::VirtualQueue => Address::Queue,
+                    DnKind::Echo | DnKind::Announcement { .. } => Address::Service,
+                };
+                self.addresses.insert(dn.number, address);
+            }
             Object::Place(place) if self.places.len() < OBJECTS_MAX => {
                 self.places.insert(place.name, place.dns);
             }
@@ -116,25 +136,66 @@ impl People {
 
     /// Whether a DN is a phone.
     pub fn is_phone(&self, dn: &Dn) -> bool {
-        self.phones.contains(dn.as_str())
+        self.addresses.get(dn.as_str()) == Some(&Address::Phone)
     }
 
     /// An agent's settings from configuration.
     pub fn profile(&self, id: &AgentId) -> Option<Profile> {
         let agent = self.agents.get(self.by_id.get(id)?)?;
-        let wrap_up_s = agent.wrap_up_s.unwrap_or(self.wrap_up_s);
+        let rules = &self.rules;
+        let ms = |seconds: u32| u64::from(seconds) * 1_000;
         Some(Profile {
             agent: id.clone(),
-            wrap_up_ms: u64::from(wrap_up_s) * 1_000,
-            no_answer: NoAnswerAction::default(),
-            logout_on_out_of_service: false,
+            wrap_up_ms: ms(agent.wrap_up_s.unwrap_or(self.wrap_up_s)),
+            untimed_wrap_up_s: rules.untimed_wrap_up_s.into(),
+            idle_wrap_up: IdleWrapUp { untimed: !rules.timed_acw_in_idle, leads_back: !rules.acw_in_idle_force_ready },
+            legal_guard_ms: ms(agent.legal_guard_s.unwrap_or(rules.legal_guard_s)),
+            no_answer: match agent.no_answer_action.unwrap_or(rules.no_answer_action) {
+                Configured::None => NoAnswerAction::None,
+                Configured::NotReady => NoAnswerAction::NotReady,
+                Configured::Logout => NoAnswerAction::Logout,
+            },
+            logout_on_out_of_service: rules.logout_on_out_of_service,
+            auto_logout: AutoLogout { after_ms: ms(rules.auto_logout_min) * 60, ready_too: rules.auto_logout_ready },
         })
+    }
+
+    /// The wrap-up times that route points have for their calls, in seconds.
+    pub fn wrap_up_times(&self) -> BTreeMap<String, u64> {
+        let points = self.addresses.iter().filter_map(|(number, address)| match address {
+            Address::RoutePoint(wrap_up_s) => Some((number.clone(), u64::from((*wrap_up_s)?))),
+            _ => None,
+        });
+        points.collect()
+    }
+
+    /// The DN of that number, if configuration has it.
+    pub fn address(&self, dn: &Dn) -> Option<Address> {
+        self.addresses.get(dn.as_str()).copied()
+    }
+
+    /// How many DNs the tenant has.
+    pub fn addresses(&self) -> usize {
+        self.addresses.len()
+    }
+
+    /// Refuses a request for a DN that does not exist, or that cannot have an agent.
+    pub fn may_be_asked(&self, request: &Request) -> Result<(), (ErrorCode, &'static str)> {
+        match (&request.kind, self.address(&request.this_dn)) {
+            (_, None) => Err((ErrorCode::DN_NOT_CONFIGURED, "ThisDN: the tenant has no such DN")),
+            (RequestKind::AgentLogin(..), Some(address)) if address != Address::Phone => {
+                Err((ErrorCode::INVALID_ATTRIBUTE, "ThisDN: agents log in at phones alone"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The agent that a request concerns: the one that a login names, else the one whose default place has the DN.
     pub fn concerned(&self, request: &Request) -> Option<Profile> {
         match &request.kind {
             RequestKind::AgentLogin(Some(agent), _) => self.profile(agent),
+            // Concerns the agent who is there, whoever belongs there.
+            RequestKind::ForceAgentState(..) => None,
             _ => self.profile(self.by_dn.get(&request.this_dn)?),
         }
     }

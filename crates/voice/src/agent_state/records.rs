@@ -1,7 +1,7 @@
 //! Agents ↔ the records of `proto/trunkline/v1/agent_record.proto`.
 
 use bytes::Bytes;
-use call::agent::{AgentSnapshot, NoAnswerAction, OnCall, Profile};
+use call::agent::{AgentSnapshot, AutoLogout, IdleWrapUp, NoAnswerAction, OnCall, Pause, Profile, UNTIMED_WRAP_UP_S};
 use contracts::v1;
 use contracts::wire::{user_data_from_wire, user_data_to_wire, work_mode_from_wire, work_mode_to_wire};
 use model::agent::AfterBusy;
@@ -84,6 +84,16 @@ pub(super) fn encode(agent: &AgentSnapshot) -> Bytes {
             reasons: Some(user_data_to_wire(&agent.reasons)),
             calls: agent.calls.iter().map(call_to_wire).collect(),
             due_us: agent.due.map(Timestamp::as_micros),
+            legal_guard_ms: agent.profile.legal_guard_ms,
+            auto_logout_ms: agent.profile.auto_logout.after_ms,
+            auto_logout_ready: agent.profile.auto_logout.ready_too,
+            untimed_wrap_up_s: agent.profile.untimed_wrap_up_s,
+            untimed_acw_in_idle: agent.profile.idle_wrap_up.untimed,
+            acw_in_idle_leads_back: agent.profile.idle_wrap_up.leads_back,
+            active_at_us: agent.active_at.as_micros(),
+            login_wrap_up_s: agent.login_wrap_up_s,
+            asked_wrap_up_s: agent.asked_wrap_up_s,
+            then: agent.then.as_ref().map(pause_to_wire),
         },
     )
 }
@@ -95,26 +105,50 @@ pub(super) fn decode(tenant: &TenantId, bytes: &[u8]) -> Result<AgentSnapshot, R
         "" => None,
         text => Some(Dn::parse(text).map_err(RecordError::of)?),
     };
-    let profile = Profile {
-        agent: agent.clone(),
-        wrap_up_ms: record.wrap_up_ms,
-        no_answer: no_answer_from_wire(record.no_answer()),
-        logout_on_out_of_service: record.logout_on_out_of_service,
-    };
+    let since = Timestamp::from_micros(record.since_us);
     Ok(AgentSnapshot {
         tenant: tenant.clone(),
-        agent,
         token: Token(record.token),
         seq: record.seq,
         last_at: Timestamp::from_micros(record.last_at_us),
-        profile,
+        profile: profile(&agent, &record),
         dn,
         state: state_from_wire(record.state())?,
-        since: Timestamp::from_micros(record.since_us),
+        since,
+        active_at: since.max(Timestamp::from_micros(record.active_at_us)),
         mode: work_mode_from_wire(record.mode).map_err(RecordError::of)?,
         reasons: user_data_from_wire(record.reasons).map_err(RecordError::of)?,
         calls: record.calls.iter().map(call_from_wire).collect(),
         due: record.due_us.map(Timestamp::from_micros),
+        login_wrap_up_s: record.login_wrap_up_s,
+        asked_wrap_up_s: record.asked_wrap_up_s,
+        then: record.then.map(pause_from_wire).transpose()?,
+        agent,
+    })
+}
+
+fn profile(agent: &AgentId, record: &v1::AgentRecord) -> Profile {
+    Profile {
+        agent: agent.clone(),
+        wrap_up_ms: record.wrap_up_ms,
+        // An earlier version's record has none.
+        untimed_wrap_up_s: if record.untimed_wrap_up_s == 0 { UNTIMED_WRAP_UP_S } else { record.untimed_wrap_up_s },
+        idle_wrap_up: IdleWrapUp { untimed: record.untimed_acw_in_idle, leads_back: record.acw_in_idle_leads_back },
+        legal_guard_ms: record.legal_guard_ms,
+        no_answer: no_answer_from_wire(record.no_answer()),
+        logout_on_out_of_service: record.logout_on_out_of_service,
+        auto_logout: AutoLogout { after_ms: record.auto_logout_ms, ready_too: record.auto_logout_ready },
+    }
+}
+
+fn pause_to_wire(pause: &Pause) -> v1::AgentPauseRecord {
+    v1::AgentPauseRecord { mode: work_mode_to_wire(pause.mode), reasons: Some(user_data_to_wire(&pause.reasons)) }
+}
+
+fn pause_from_wire(pause: v1::AgentPauseRecord) -> Result<Pause, RecordError> {
+    Ok(Pause {
+        mode: work_mode_from_wire(pause.mode).map_err(RecordError::of)?,
+        reasons: user_data_from_wire(pause.reasons).map_err(RecordError::of)?,
     })
 }
 

@@ -19,7 +19,7 @@ use super::handler::{TenantAgents, VIEW};
 use super::metrics::Metrics;
 use super::people::People;
 use super::records::OwnerRecord;
-use super::{intervals, records};
+use super::{addresses, intervals, records};
 use crate::events;
 use crate::monitors::OWNER_RECORD;
 use crate::reporting::Reporter;
@@ -127,7 +127,11 @@ pub(super) async fn claim(
     metrics.taken_over(foreign);
     let position = stores.agents.consumed(tenant, VIEW).await?;
     info!(%tenant, token = desk.token.0, agents = taken.len(), %position, "agents taken over");
-    Ok(Some(TenantAgents::restore(&desk, taken, position, metrics.clone(), now)))
+    // Read after the position: facts from there on come on top.
+    let addresses = addresses::read(stores, tenant).await?;
+    let mut agents = TenantAgents::restore(&desk, taken, position, metrics.clone(), now);
+    agents.addresses_stand(addresses);
+    Ok(Some(agents))
 }
 
 async fn claim_ownership(stores: &Stores, tenant: &TenantId, owner: &Owner) -> infra::Result<Option<Record<AgentId>>> {

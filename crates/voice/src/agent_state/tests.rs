@@ -21,6 +21,8 @@ use super::people::People;
 use super::{SPEC, metrics, records, tenant_loop};
 use crate::test_stores::{HandClock, stores};
 
+mod addresses;
+
 pub(super) struct Site {
     pub(super) clock: Arc<HandClock>,
     pub(super) stores: Stores,
@@ -43,13 +45,13 @@ fn people() -> Arc<People> {
         let object = json!({"name": name, "dns": [dn]});
         Listed { kind: ObjectKind::Place, id: name.to_owned(), object }
     };
-    let objects =
+    let dn = |number: &str, object: serde_json::Value| Listed { kind: ObjectKind::Dn, id: number.to_owned(), object };
+    let phone = |number: &str| dn(number, json!({"number": number, "type": "extension", "password": "x"}));
+    let point = json!({"number": "9000", "type": "route_point", "application": "sales", "wrap_up_s": 25});
+    let mut objects =
         vec![person("anna", "a1", "d1"), person("bert", "a2", "d2"), place("d1", "7101"), place("d2", "7102")];
-    let phone = |number: &str| {
-        let object = json!({"number": number, "type": "extension", "password": "", "no_answer_s": null});
-        Listed { kind: ObjectKind::Dn, id: number.to_owned(), object }
-    };
-    let objects = objects.into_iter().chain(["7101", "7102", "7103"].map(phone)).collect();
+    objects.extend(["7101", "7102", "7103", "7130"].map(phone));
+    objects.push(dn("9000", point));
     let mut people = People::default();
     people.take(Changes { version: "1-1".to_owned(), whole: true, objects, gone: Vec::new(), next: None });
     Arc::new(people)
@@ -209,12 +211,12 @@ async fn a_request_of_no_agent_is_answered_by_an_error_of_the_dn() {
     let site = Site::new();
     let mut agents = site.claim(1).await.unwrap();
     for _ in 0..2 {
-        site.ask(&mut agents, "7999", RequestKind::AgentReady(WorkMode::ManualIn)).await;
+        site.ask(&mut agents, "7103", RequestKind::AgentReady(WorkMode::ManualIn)).await;
     }
     let story = site.story().await;
     assert_eq!(story.len(), 2);
     for stamped in &story {
-        assert_eq!(stamped.id.subject, Subject::Dn(Dn::parse("7999").unwrap()));
+        assert_eq!(stamped.id.subject, Subject::Dn(Dn::parse("7103").unwrap()));
         assert_eq!(stamped.event.error.as_ref().map(|(code, _)| code.0), Some(53));
         assert_eq!(stamped.event.requester.as_deref(), Some("desk-of-anna"));
     }
@@ -222,7 +224,7 @@ async fn a_request_of_no_agent_is_answered_by_an_error_of_the_dn() {
     let before = story[1].id.clone();
     drop(agents);
     let mut agents = site.claim(1).await.unwrap();
-    site.ask(&mut agents, "7999", RequestKind::AgentReady(WorkMode::ManualIn)).await;
+    site.ask(&mut agents, "7103", RequestKind::AgentReady(WorkMode::ManualIn)).await;
     assert!(site.story().await[2].id.token > before.token, "also after a restore");
 }
 

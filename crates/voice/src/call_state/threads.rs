@@ -375,6 +375,9 @@ const fn is_of_call(name: EventName) -> bool {
             | EventName::AgentReserved
             | EventName::AddressInfo
             | EventName::PartyInfo
+            | EventName::Registered
+            | EventName::Unregistered
+            | EventName::ServerInfo
             | EventName::SessionStarted
             | EventName::TargetSelected
             | EventName::SessionEnded

@@ -1,6 +1,6 @@
 use model::event::ErrorCode;
 use model::request::{RequestKind, RouteTo, Treatment};
-use model::{ConnId, EventName, ReferenceId, UserData};
+use model::{ConnId, EventName, ReferenceId, UserData, Value};
 
 use super::harness::{Bench, CONN, dn};
 use crate::call::{CALLER_LEG, Input, Output};
@@ -152,4 +152,39 @@ fn digits_are_sent_for_a_party_and_no_fact_has_them() {
     bench.give(Input::LegHeld(agent));
     bench.ask(RequestKind::SendDtmf(CONN, "1".to_owned()), "5001");
     assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE, "it holds the call");
+}
+
+#[test]
+fn a_query_tells_of_every_party_with_state_flags_and_role() {
+    let told = |bench: &mut Bench, at: &str| {
+        bench.take();
+        bench.ask(RequestKind::QueryCall(CONN), at);
+        let info = bench.fact(EventName::PartyInfo);
+        assert_eq!(info.reference, ReferenceId(17));
+        let Some(Value::List(parties)) = info.extensions.get("Parties") else { panic!("no parties: {info:?}") };
+        let number = |party: &UserData| match party.get("PartyStateNumber") {
+            Some(Value::Int(number)) => *number,
+            other => panic!("{other:?}"),
+        };
+        let told: Vec<(String, i64, Option<String>)> = parties
+            .iter()
+            .map(|(address, party)| match party {
+                Value::List(party) => (address.to_owned(), number(party), party.text("PartyFlags").map(str::to_owned)),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        told
+    };
+    let (mut bench, agent) = Bench::talking();
+    let talking = told(&mut bench, "5001");
+    let numbers: Vec<i64> = talking.iter().map(|(_, number, _)| *number).collect();
+    assert_eq!(numbers, [0xc, 0xc], "the caller outside, and the phone: {talking:?}");
+    bench.ask(RequestKind::SetMuteOn(CONN, None), "5001");
+    let muted = told(&mut bench, "5001");
+    assert_eq!(muted[1], ("5001".to_owned(), 0x2c, Some("NoTalk".to_owned())));
+    bench.give(Input::LegHeld(agent));
+    assert_eq!(told(&mut bench, "5001")[1].1, 0x2e, "it holds the call");
+    let mut waiting = Bench::waiting();
+    let parties = told(&mut waiting, "9000");
+    assert_eq!((parties[1].0.as_str(), parties[1].1 & 0xf), ("9000", 0x9), "{parties:?}");
 }

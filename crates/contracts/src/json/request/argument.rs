@@ -1,6 +1,6 @@
 //! The arguments of requests.
 
-use model::request::{ForwardMode, FrameField, MonitorMode, MonitorType, RouteTo, Shape, Treatment};
+use model::request::{ForcedState, ForwardMode, FrameField, MonitorMode, MonitorType, RouteTo, Shape, Treatment};
 use model::{AgentId, ConnId, Dn, UserData, WorkMode};
 use serde_json::{Map, Value as Json, json};
 
@@ -108,6 +108,19 @@ impl FrameArgument for MonitorType {
         let Some(text) = fields.optional_text(field.name)? else { return Ok(Self::default()) };
         let unknown =
             || FrameError::new(field.name, field.fault, format_args!("{text} is not OneCall, AllCalls or Current"));
+        Self::parse(text).ok_or_else(unknown)
+    }
+
+    fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {
+        frame.insert(field.name.into(), json!(self.as_str()));
+    }
+}
+
+impl FrameArgument for ForcedState {
+    fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError> {
+        let text = fields.text(field.name)?;
+        let unknown =
+            || FrameError::new(field.name, field.fault, format_args!("{text} is not LoggedOut, NotReady or Ready"));
         Self::parse(text).ok_or_else(unknown)
     }
 

@@ -1,6 +1,6 @@
 //! The arguments of requests.
 
-use model::request::{ForwardMode, MonitorMode, MonitorType, RouteTo, Treatment};
+use model::request::{ForcedState, ForwardMode, MonitorMode, MonitorType, RouteTo, Treatment};
 use model::{AgentId, ConnId, Dn, UserData, WorkMode};
 
 use crate::v1;
@@ -123,6 +123,18 @@ impl WireArgument for MonitorType {
 
     fn from_wire(value: i32, _: &'static str) -> Result<Self, WireError> {
         names::monitor_type_from_wire(value)
+    }
+}
+
+impl WireArgument for ForcedState {
+    type Wire = i32;
+
+    fn to_wire(&self) -> i32 {
+        names::forced_state_to_wire(*self)
+    }
+
+    fn from_wire(value: i32, _: &'static str) -> Result<Self, WireError> {
+        names::forced_state_from_wire(value)
     }
 }
 

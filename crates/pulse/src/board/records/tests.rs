@@ -32,6 +32,14 @@ fn kept() -> Kept {
         over: Some(at(6)),
         parties: vec![party],
         visits: [VisitStage::Waiting, VisitStage::Offered, VisitStage::Talking].map(visit).to_vec(),
+        observers: vec![ObserverSnapshot {
+            dn: "7130".to_owned(),
+            agent: None,
+            of_dn: "7101".to_owned(),
+            of_agent: Some("1001".to_owned()),
+            coaches: true,
+            since: at(5),
+        }],
     };
     let agent = AgentSnapshot {
         agent: "1001".to_owned(),

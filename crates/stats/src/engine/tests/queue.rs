@@ -316,6 +316,42 @@ fn who_monitors_a_call_has_not_taken_it() {
     assert_eq!(values, [1, 0, 0].map(Value::Number));
 }
 
+#[test]
+fn monitoring_and_coaching_count_for_both_sides() {
+    let mut bench = Bench::new();
+    let mut of = |dn: &str, category, action| bench.open(day(ObjectType::RegDN, dn, category, &[action]));
+    let now = Category::CurrentNumber;
+    let observing = ["5004", "5005"].map(|dn| of(dn, now, Action::CallObserving));
+    let (monitored, coached) = (of("5001", now, Action::BeingMonitored), of("5001", now, Action::BeingCoached));
+    let time = of("5001", Category::TotalTime, Action::BeingMonitored);
+    let observes = |mode: &'static str| {
+        move |event: &mut Event| {
+            event.this_role = Some(model::DnRole::Observer);
+            event.other_dn = Some("5001".to_owned());
+            event.extensions.push("MonitorMode", mode);
+        }
+    };
+    let shown = |bench: &mut Bench, at| {
+        [observing[0], observing[1], monitored, coached].map(|id| match bench.engine.value(id, at) {
+            Value::Number(number) => number,
+            other => panic!("{other:?}"),
+        })
+    };
+    enters(&mut bench, at(0, 0), 1);
+    bench.call(at(0, 10), 1, EventName::Diverted, SALES, to_5001);
+    bench.call(at(0, 15), 1, EventName::Established, "5001", from_queue(SALES));
+    bench.call(at(0, 20), 1, EventName::Established, "5004", observes("mute"));
+    bench.call(at(0, 30), 1, EventName::Established, "5005", observes("mute"));
+    assert_eq!(shown(&mut bench, at(0, 31)), [1, 1, 1, 0]);
+    bench.call(at(0, 40), 1, EventName::ACK, "5005", observes("coach"));
+    assert_eq!(shown(&mut bench, at(0, 41)), [1, 1, 1, 1], "one listens, the other one coaches");
+    bench.call(at(0, 50), 1, EventName::Released, "5004", observes("mute"));
+    assert_eq!(shown(&mut bench, at(0, 51)), [0, 1, 0, 1]);
+    assert_eq!(bench.engine.value(time, at(0, 51)), Value::Time(std::time::Duration::from_secs(30)));
+    bench.call(at(1, 0), 1, EventName::CallDeleted, "", |_| {});
+    assert_eq!(shown(&mut bench, at(1, 1)), [0, 0, 0, 0], "with the call all of it is over");
+}
+
 fn to_5001(event: &mut Event) {
     to("5001")(event);
 }

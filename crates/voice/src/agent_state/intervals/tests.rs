@@ -1,24 +1,16 @@
-use call::agent::{NoAnswerAction, Profile};
-use model::Token;
+use call::agent::Profile;
 
 use super::*;
 
 fn agent(state: AgentState, since_ms: u64) -> AgentSnapshot {
     let id = AgentId::parse("1001").unwrap();
+    let at = Timestamp::from_millis(since_ms);
     AgentSnapshot {
-        tenant: TenantId::parse("t1").unwrap(),
-        agent: id.clone(),
-        token: Token(1),
         seq: 1,
-        last_at: Timestamp::from_millis(since_ms),
-        profile: Profile { agent: id, wrap_up_ms: 0, no_answer: NoAnswerAction::None, logout_on_out_of_service: false },
         dn: Dn::parse("7101").ok(),
         state,
-        since: Timestamp::from_millis(since_ms),
         mode: WorkMode::ManualIn,
-        reasons: UserData::new(),
-        calls: Vec::new(),
-        due: None,
+        ..AgentSnapshot::logged_out(TenantId::parse("t1").unwrap(), Profile::new(id), at)
     }
 }
 

@@ -25,19 +25,41 @@ fn an_agent_survives_its_record_in_every_state() {
             profile: Profile {
                 agent: agent.clone(),
                 wrap_up_ms: 10_000,
+                untimed_wrap_up_s: 900,
+                idle_wrap_up: IdleWrapUp { untimed: true, leads_back: true },
+                legal_guard_ms: 3_000,
                 no_answer: NoAnswerAction::Logout,
                 logout_on_out_of_service: true,
+                auto_logout: AutoLogout { after_ms: 60_000, ready_too: true },
             },
             dn: (state != AgentState::LoggedOut).then(|| Dn::parse("7101").unwrap()),
             state,
             since: Timestamp::from_millis(2),
+            active_at: Timestamp::from_millis(3),
             mode: WorkMode::AuxWork,
             reasons: [("ReasonCode", "Lunch")].into_iter().collect::<UserData>(),
             calls: vec![OnCall { conn_id: ConnId(7), business: true, established: false }],
             due: Some(Timestamp::from_millis(5)),
+            login_wrap_up_s: Some(20),
+            asked_wrap_up_s: Some(0),
+            then: Some(Pause { mode: WorkMode::WalkAway, reasons: UserData::new() }),
         };
         assert_eq!(decode(&tenant, &encode(&snapshot)).unwrap(), snapshot);
     }
+}
+
+#[test]
+fn a_record_of_an_earlier_version_gets_the_defaults_of_this_one() {
+    let record = v1::AgentRecord {
+        agent: "a1".to_owned(),
+        wrap_up_ms: 7,
+        state: v1::AgentRecordState::Ready.into(),
+        since_us: 9,
+        ..v1::AgentRecord::default()
+    };
+    let agent = decode(&TenantId::parse("t1").unwrap(), &seal(AGENT, &record)).unwrap();
+    let expected = Profile { wrap_up_ms: 7, ..Profile::new(AgentId::parse("a1").unwrap()) };
+    assert_eq!((agent.profile, agent.active_at), (expected, Timestamp::from_micros(9)));
 }
 
 #[test]

@@ -33,9 +33,17 @@ const CONN_ID: &str = "00000000000000ff@a.1";
 #[test]
 fn the_scope_is_that_of_what_is_asked_for_whatever_else_stands_in_the_frame() {
     let (calls, agents) = (caller("calls:control", None), caller("agents:control", None));
-    for name in
-        ["TSendUserEvent", "TAgentLogin", "TAgentLogout", "TAgentSetReady", "TAgentSetNotReady", "TQueryAddress"]
-    {
+    for name in [
+        "TSendUserEvent",
+        "TAgentLogin",
+        "TAgentLogout",
+        "TAgentSetReady",
+        "TAgentSetNotReady",
+        "TQueryAddress",
+        "TRegisterAddress",
+        "TUnregisterAddress",
+        "TQueryServer",
+    ] {
         for frame in [json!({"req": name, "ThisDN": "7101"}), json!({"req": name, "ThisDN": "7101", "ConnID": CONN_ID})]
         {
             let (status, said) = answer(&calls, frame.clone());
@@ -71,6 +79,12 @@ fn the_scope_is_that_of_what_is_asked_for_whatever_else_stands_in_the_frame() {
         assert!(status == 403 && said.contains("\"calls:monitor\""), "{frame}: {status} {said}");
         assert_eq!(answer(&monitors, frame).0, 202);
     }
+    let force = json!({"req": "TForceAgentState", "ThisDN": "7130", "OtherDN": "7101", "AgentState": "LoggedOut"});
+    for other in [&agents, &monitors] {
+        let (status, said) = answer(other, force.clone());
+        assert!(status == 403 && said.contains("\"agents:supervise\""), "{status} {said}");
+    }
+    assert_eq!(answer(&caller("agents:supervise", None), force).0, 202);
     assert!(caller("calls:read", None).may_ask_at_all().unwrap_err().detail.unwrap().contains("agents:control"));
     assert_eq!(answer(&calls, json!({"req": "TFly", "ThisDN": "7101"})).0, 422);
 }
