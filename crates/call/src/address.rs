@@ -13,7 +13,7 @@ mod tests;
 /// The most parties of one tenant; as many as the ledger has calls. A party beyond it is not shown.
 pub const PARTIES_MAX: usize = 100_000;
 
-/// The state of a party (domain section 1.1).
+/// The state of a party (`docs/events.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PartyState {
     /// It calls a number.

@@ -1,4 +1,4 @@
-//! The time after a business call: after-call work by the precedence of domain section 1.8, and the rest that must follow it.
+//! The time after a business call: after-call work by its precedence (`docs/for-agents.md`), and the rest that must follow it.
 //!
 //! The first of these that is there decides: what the agent asked for during the call, the call's user data, the route point, the login,
 //! the agent's configuration (which stands for the tenant's where it has none of its own).

@@ -6,7 +6,8 @@ use model::{EventName, Timestamp, UserData, Value};
 use super::Call;
 use super::facts::answering;
 use super::party::{LegProgress, Party};
-use super::state::{Asked, Offer, Stage};
+use super::asked::Asked;
+use super::state::{Offer, Stage};
 use crate::address::{Flags, PartyOn, PartyState};
 
 impl Call {
@@ -90,7 +91,7 @@ impl Call {
             Stage::Asking { .. } | Stage::Originating(_) | Stage::Recalling(_) => "Dialing",
             Stage::Waiting(_) => "Queued",
             Stage::Offering(_) => "Ringing",
-            Stage::Talking | Stage::Service(_) | Stage::Feature(_) => "Established",
+            Stage::Talking | Stage::Service(_) | Stage::Feature(_) | Stage::Parked(_) => "Established",
             Stage::Over => "Null",
         }
     }

@@ -57,6 +57,7 @@ impl TenantAgents {
     /// The state of a DN: its facts after `Position` come on top of it.
     fn address_info(&self, name: EventName, dn: &Dn, now: Timestamp) -> Event {
         let mut event = Event::new(name);
+        event.this_dn = Some(dn.clone());
         let told = &mut event.extensions;
         let address = self.people().address(dn);
         told.push("Position", self.position().to_string());
@@ -75,7 +76,7 @@ impl TenantAgents {
         if let Some(agent) = self.agent_on(dn) {
             tell_agent(&mut event, agent, now);
         }
-        event
+        if address == Some(Address::Phone) { self.with_settings(event) } else { event }
     }
 }
 

@@ -291,9 +291,6 @@ impl TenantAgents {
                     if fact.event.name == EventName::Error {
                         self.metrics.refused();
                     }
-                    if fact.event.name == EventName::AddressInfo {
-                        fact.event = self.with_settings(fact.event);
-                    }
                     if let Subject::Agent(agent) = &fact.id.subject {
                         self.facts.entry(agent.clone()).or_default().push(fact);
                     }

@@ -53,25 +53,12 @@ impl TenantAgents {
             RequestKind::SetForward(to, mode) => {
                 self.change_phone(request, EventName::ForwardSet, Some(to), now, |set| forward(set, to, *mode))
             }
-            // Of a phone without an agent; the other answers get what is set in `add_settings`.
-            RequestKind::QueryAddress if self.is_phone_without_agent(request) => {
-                let event = answer(request, EventName::AddressInfo);
-                let event = self.with_settings(event);
-                self.tell_of_dn(event, now);
-                return true;
-            }
             _ => return false,
         };
         if let Err((code, text)) = outcome {
             self.refuse(request.clone(), code, text, now);
         }
         true
-    }
-
-    fn is_phone_without_agent(&self, request: &Request) -> bool {
-        self.people.is_phone(&request.this_dn)
-            && self.people.concerned(request).is_none()
-            && !self.table.iter().any(|agent| agent.dn.as_ref() == Some(&request.this_dn))
     }
 
     fn change_phone(

@@ -1,4 +1,4 @@
-//! The table of the domain's section 1.8, against which random histories are compared.
+//! The table of an agent's states (`docs/for-agents.md`), against which random histories are compared.
 
 use super::*;
 
