@@ -2,8 +2,8 @@
 //!
 //! Field names are the keys of the JSON documents; the name of a duration ends with its unit. Readers ignore unknown keys.
 
-mod dialling;
 mod agents;
+mod dialling;
 pub mod networks;
 mod outgoing;
 
@@ -11,9 +11,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use agents::{Agent, AgentRules, NoAnswerAction};
 pub use dialling::{DialAction, DialRule, Schedule};
 pub use outgoing::TRUNK_TRY_S;
-pub use agents::{Agent, AgentRules, NoAnswerAction};
 
 /// A password or PIN: serialised as it is, never printed.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

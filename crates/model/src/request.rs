@@ -1,8 +1,8 @@
 //! Requests of a client, an application or an auditor about a call or an agent.
 
 mod field;
-mod forward;
 mod forced;
+mod forward;
 mod kind;
 mod monitor;
 mod treatment;
@@ -11,8 +11,8 @@ use crate::id::{AgentId, Dn, ReferenceId, TenantId};
 use crate::userdata::UserData;
 
 pub use field::{FrameField, Shape};
-pub use forward::ForwardMode;
 pub use forced::ForcedState;
+pub use forward::ForwardMode;
 pub use kind::{Concern, RequestKind, RequestType};
 pub use monitor::{MonitorMode, MonitorType};
 pub use treatment::Treatment;

@@ -4,9 +4,9 @@ use model::plan::Caller;
 use model::{EventName, Timestamp, UserData, Value};
 
 use super::Call;
+use super::asked::Asked;
 use super::facts::answering;
 use super::party::{LegProgress, Party};
-use super::asked::Asked;
 use super::state::{Offer, Stage};
 use crate::address::{Flags, PartyOn, PartyState};
 
