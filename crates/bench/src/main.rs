@@ -11,6 +11,7 @@ mod floor;
 mod http;
 mod idle;
 mod kamailio;
+mod mix;
 mod parser;
 mod persistence;
 mod process;
@@ -44,6 +45,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("sip-proxy", proxy::run),
     ("registrar", registrar::run),
     ("relay", relay::run),
+    ("mix", mix::run),
     ("demo", demo::run),
     ("persistence", persistence::run),
     ("wallboard", wallboard::run),

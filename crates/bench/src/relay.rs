@@ -3,15 +3,16 @@
 //! Both use their own signalling: rtpengine its NG protocol, media the dialogs that sip-cluster has with it, one per
 //! leg, through a real sip-proxy. The whole process is measured in either case.
 
-mod load;
+pub(crate) mod load;
 mod ng;
-mod node;
+pub(crate) mod node;
 
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use media::codec::Codec;
 
 use crate::process::{Process, find};
 use crate::reference::Reference;
@@ -22,6 +23,8 @@ use load::{Load, Talk};
 
 /// Two-way sessions; each has 100 packets a second.
 const SESSIONS: [usize; 2] = [250, 500];
+/// Both phones have G.711.
+const PHONES: [Codec; 2] = [Codec::Pcmu, Codec::Pcmu];
 const PACKETS_PER_SESSION: usize = 100;
 const RATIO_MAX: f64 = 1.0;
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -30,9 +33,10 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const REFERENCES: [Reference; 2] =
     [Reference { low: 10.5, high: 10.5, unit: "µs" }, Reference { low: 8.8, high: 9.6, unit: "µs" }];
 
-struct Measured {
-    us: f64,
-    talk: Talk,
+/// CPU per packet that the phones heard.
+pub(crate) struct Measured {
+    pub(crate) us: f64,
+    pub(crate) talk: Talk,
 }
 
 /// Runs the benchmark.
@@ -43,9 +47,9 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         let folder = folder.join(sessions.to_string());
         std::fs::create_dir(&folder)?;
         let site = Site::new(options.instance, &folder)?;
-        let mut load = Load::new(site.peer(1).into(), sessions)?;
+        let mut load = Load::new(site.peer(1).into(), sessions, &PHONES)?;
         let ours = ours(options, &site, &mut load, &folder)?;
-        let mut load = Load::new(site.peer(1).into(), sessions)?;
+        let mut load = Load::new(site.peer(1).into(), sessions, &PHONES)?;
         let peer = peer(options, &site, &mut load, &folder)?;
         rows.push((sessions, ours, peer));
     }
@@ -80,7 +84,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     Ok(())
 }
 
-fn ours(options: &Options, site: &Site, load: &mut Load, folder: &Path) -> Result<Measured> {
+pub(crate) fn ours(options: &Options, site: &Site, load: &mut Load, folder: &Path) -> Result<Measured> {
     let mut config = site.run(&["tenant", "config"], &[])?;
     site.wait_ready("config", &mut config)?;
     let _proxy = site.run(&["sip-proxy"], &[])?;

@@ -1,6 +1,6 @@
 //! Legs and conferences: which leg hears which. Owns the sessions of one thread; the driver owns the sockets.
 //!
-//! Two members of a conference are relayed, packets untouched; three and more are mixed ([`crate::mixer`]).
+//! Two members of a conference who speak one codec are relayed, packets untouched; others are mixed ([`crate::mixer`]).
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -12,9 +12,11 @@ use model::Timestamp;
 use smallvec::SmallVec;
 
 use crate::dtmf::Digit;
-use crate::mixer::{MixPart, Mixer};
+use crate::mixer::{Bridge, Mixer};
+use crate::sdp::AudioStream;
 use crate::session::{Channel, Content, Event, Frame, PacketBuffer, Session, Transmit};
 
+mod mix;
 mod part;
 
 pub use part::{HeardBy, Part};
@@ -70,8 +72,12 @@ struct Leg {
     echo: bool,
     /// The legs that get this leg's audio, kept ready so that a packet needs no search.
     heard_by: SmallVec<[u32; HEARERS]>,
-    /// The slot of the mixer that takes its audio, in a conference of three and more.
+    /// The slot of the mixer that takes its audio, in a conference that is mixed.
     mixer: Option<u32>,
+    /// The last packet that was relayed for it: a mix that begins goes on from there.
+    recent: mix::Recent,
+    /// From a mix that has just ended.
+    bridge: Option<Bridge>,
     /// The entry of the timer heap that is valid.
     armed: Timestamp,
 }
@@ -139,6 +145,8 @@ impl Exchange {
             echo: false,
             heard_by: SmallVec::new(),
             mixer: None,
+            recent: mix::Recent::default(),
+            bridge: None,
             armed: Timestamp::MAX,
         };
         if let Some(place) = self.legs.get_mut(index as usize) {
@@ -236,6 +244,22 @@ impl Exchange {
         Some(result)
     }
 
+    /// Applies a newly negotiated stream to a leg. Its codec may decide whether its conference is mixed.
+    pub fn negotiate(&mut self, key: LegKey, stream: AudioStream, now: Timestamp) {
+        let codec = stream.codec;
+        let before = self.with(key, |session| {
+            let before = session.stream().map(|stream| stream.codec);
+            session.negotiate(stream, now);
+            before
+        });
+        if let Some(leg) = self.leg_mut(key).filter(|_| before.flatten() != Some(codec)) {
+            leg.recent = mix::Recent::default();
+        }
+        if let Some((name, _)) = self.leg(key).and_then(|leg| leg.conference.clone()) {
+            self.connect(&name, Some(now));
+        }
+    }
+
     /// All legs.
     pub fn keys(&self) -> impl Iterator<Item = LegKey> + '_ {
         self.legs.iter().enumerate().filter_map(|(index, leg)| leg.as_ref().map(|leg| leg.key(index as u32)))
@@ -261,14 +285,15 @@ impl Exchange {
             }
         };
         if let Some(frame) = frame {
-            let (hearers, mixer) = (leg.heard_by.clone(), leg.mixer);
-            // What a phone plays to whom it holds is not for the others of a conference.
-            let holds = leg.session.stream().is_none_or(|stream| !stream.direction.sends());
-            if let (Some(mixer), Content::Audio(law)) = (self.mixer_mut(mixer).filter(|_| !holds), frame.content) {
-                let from = (frame.header.ssrc, frame.header.timestamp);
-                mixer.take(index, from, frame.payload.iter().map(|code| law.decode(*code)));
+            if let Content::Audio(codec) = frame.content {
+                self.hear(index, codec, &frame, now);
             }
-            self.relay(&hearers, &frame, now, send);
+            let Some(Some(leg)) = self.legs.get(index as usize) else { return };
+            let hearers = leg.heard_by.clone();
+            let leads_over = leg.bridge.is_some() && self.lead_over(index, (&hearers, &frame), now, send);
+            if !leads_over {
+                self.relay(&hearers, &frame, now, send);
+            }
         }
         self.after_input(index, now);
     }
@@ -319,7 +344,7 @@ impl Exchange {
                 next = leg.session.relay_next(now, &mut self.buffer);
             }
             // Only keys that must be turned into tones start a timer here.
-            if frame.content == Content::Event {
+            if matches!(frame.content, Content::Event { .. }) {
                 self.arm(*hearer);
             }
         }
@@ -338,100 +363,6 @@ impl Exchange {
                 self.in_hand = Some(leg.key(hearer));
                 leg.session.send_key(digit, duration, now);
                 self.arm(hearer);
-            }
-        }
-    }
-
-    /// Recomputes which members of a conference hear which: two who hear each other by relay, others by the mix, from which who hears nobody
-    /// gets silence. `joined` is the time when a member has joined or has changed its part; only then a mix begins.
-    fn connect(&mut self, name: &Arc<str>, joined: Option<Timestamp>) {
-        let Some(conference) = self.conferences.get(name) else { return };
-        let (members, before) = (conference.members.clone(), conference.mixer);
-        let lines = part::mix_parts(&self.legs, &members);
-        let is_mixed = members.len() > 2 || (members.len() == 2 && !lines.iter().all(|line| line.is_open()));
-        let mixer = if is_mixed { self.mixer_of(before, &lines, joined) } else { None };
-        if let Some(slot) = before.filter(|_| mixer.is_none()) {
-            self.end_mixer(slot);
-        }
-        if members.is_empty() {
-            self.conferences.remove(name);
-        } else if let Some(conference) = self.conferences.get_mut(name) {
-            conference.mixer = mixer;
-        }
-        for index in &members {
-            let Some(Some(leg)) = self.legs.get_mut(*index as usize) else { continue };
-            leg.mixer = mixer;
-            leg.heard_by.clear();
-            if leg.echo {
-                leg.heard_by.push(*index);
-            }
-            if mixer.is_none() {
-                let line = lines.iter().find(|line| line.leg == *index);
-                let hearers = lines.iter().filter(|other| line.is_some_and(|line| line.reaches(**other)));
-                leg.heard_by.extend(hearers.map(|other| other.leg));
-            }
-        }
-    }
-
-    // ---- mixers
-
-    fn mixer_mut(&mut self, slot: Option<u32>) -> Option<&mut Mixer> {
-        self.mixers.get_mut(slot? as usize)?.as_mut()
-    }
-
-    /// The slot of the mixer of these members: the one that the conference has, or a new one.
-    fn mixer_of(&mut self, before: Option<u32>, lines: &[MixPart], joined: Option<Timestamp>) -> Option<u32> {
-        if let (Some(slot), Some(mixer)) = (before, self.mixer_mut(before)) {
-            mixer.set_members(lines);
-            return Some(slot);
-        }
-        let mixer = Mixer::new(lines, joined?);
-        let free = self.mixers.iter().position(Option::is_none).unwrap_or(self.mixers.len());
-        let slot = free as u32;
-        self.timers.push(Reverse((mixer.due, MIXER | slot)));
-        match self.mixers.get_mut(free) {
-            Some(place) => *place = Some(mixer),
-            None => self.mixers.push(Some(mixer)),
-        }
-        Some(slot)
-    }
-
-    fn end_mixer(&mut self, slot: u32) {
-        if let Some(place) = self.mixers.get_mut(slot as usize) {
-            *place = None;
-        }
-    }
-
-    /// Mixes a frame and sends each member its own. The entry of a mixer that has ended or begun anew is void.
-    fn mix(&mut self, entry: u32, (due, now): (Timestamp, Timestamp), send: &mut impl FnMut(Outgoing<'_>)) {
-        let Self { legs, mixers, buffer, in_hand, timers, .. } = self;
-        let Some(mixer) = mixers.get_mut((entry & !MIXER) as usize).and_then(Option::as_mut) else { return };
-        if mixer.due != due {
-            return;
-        }
-        let begins = mixer.begin_frame(now);
-        // Before the members' sessions get their turn: a fault in one of them must not stop the mix.
-        timers.push(Reverse((mixer.due, entry)));
-        mixer.mix(|index, samples| {
-            let Some(Some(leg)) = legs.get_mut(index as usize) else { return samples.len() };
-            *in_hand = Some(leg.key(index));
-            let (used, transmit) = leg.session.mixed(samples, begins, buffer);
-            if let Some(transmit) = transmit {
-                give(index, transmit, buffer, send);
-            }
-            used
-        });
-    }
-
-    /// Gives a key of a member of a mix to the others.
-    fn press_in_mix(&mut self, index: u32, digit: Digit, now: Timestamp) {
-        let Some(Some(leg)) = self.legs.get(index as usize) else { return };
-        let Some(mixer) = self.mixer_mut(leg.mixer) else { return };
-        for other in mixer.hearers(index).collect::<Vec<_>>() {
-            if let Some(Some(leg)) = self.legs.get_mut(other as usize) {
-                self.in_hand = Some(leg.key(other));
-                leg.session.send_key_in_mix(digit, KEY, now);
-                self.arm(other);
             }
         }
     }

@@ -1,8 +1,10 @@
 //! SDP, RTP, RTCP, DTMF, codecs, prompts and the relay of a call's audio, as state machines. No I/O.
 
+pub mod codec;
 pub mod dtmf;
 pub mod exchange;
 pub mod g711;
+mod g722;
 mod mixer;
 pub mod rtcp;
 pub mod rtp;

@@ -1,105 +1,61 @@
-//! The mix of a conference of three and more: each member hears the sum of the others.
+//! The mix of a conference: each member hears the sum of the others.
 //!
-//! Members send by their own clocks. What one sends waits in its [`Input`] until the mixer's clock takes [`FRAME`] of it, so that a
-//! packet that is a little late is not missed. A lost packet is concealed by its predecessor, at half the amplitude.
+//! It has one rate of samples, that of the room. Members send by their own clocks: what one sends waits in its [`Input`] until the mixer's
+//! clock takes [`FRAME`] of it. What several members hear alike is encoded once for them ([`shared`]).
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use model::Timestamp;
 
+use crate::codec::{Codec, Encoder, OpusTerms, Rate};
 use crate::session::{FRAME, FRAME_SAMPLES};
 
-/// Samples that a member who begins to speak must have sent before it is heard: 40 ms.
-const DELAY: usize = 2 * FRAME_SAMPLES;
-/// The most samples that wait; older ones are left out: 120 ms.
-const WAITING_MAX: usize = 6 * FRAME_SAMPLES;
-/// How far behind the last packet another one of its source may be to count as overtaken: one second. What is further behind begins anew.
-const OVERTAKEN_MAX: u32 = 8_000;
+mod bridge;
+mod input;
+mod part;
+mod shared;
+
+pub(crate) use bridge::Bridge;
+pub(crate) use input::Heard;
+use input::Input;
+pub(crate) use part::{Hearers, MixPart};
+use shared::{Common, Share, Shared};
+
 /// How far the mix may fall behind before it skips ahead.
 const LATE_MAX: Duration = Duration::from_millis(100);
-/// The longest gap that is concealed: 40 ms. What comes after a longer one begins anew.
-const CONCEALED_MAX: u32 = 2 * FRAME_SAMPLES as u32;
+/// The most frames that wait for a member that takes none, or until they fill its packet: 120 ms.
+const WAITING_MAX: usize = 6;
+/// The longest payload: 60 ms of G.711 are 480 octets, and Opus has at most 1275 (RFC 6716 §3.4).
+pub(crate) const PAYLOAD_MAX: usize = 1_275;
 
-/// What a member has sent and has not been mixed yet.
-#[derive(Debug, Default)]
-struct Input {
-    samples: VecDeque<i16>,
-    /// The source (SSRC) and the RTP timestamp that follows its last sample.
-    next: Option<(u32, u32)>,
-    /// The last packet, for concealment.
-    last: Vec<i16>,
-    speaks: bool,
-}
-
-impl Input {
-    fn take(&mut self, (source, timestamp): (u32, u32), samples: impl Iterator<Item = i16>) {
-        // A phone that begins anew has another source, and any timestamp.
-        let next = self.next.filter(|(of, _)| *of == source).map_or(timestamp, |(_, next)| next);
-        let (gap, behind) = (timestamp.wrapping_sub(next), next.wrapping_sub(timestamp));
-        if (1..=OVERTAKEN_MAX).contains(&behind) {
-            // Its place has been concealed.
-            return;
-        }
-        if (1..=CONCEALED_MAX).contains(&gap) && !self.last.is_empty() {
-            let concealed = self.last.iter().cycle().take(gap as usize).map(|sample| sample / 2);
-            self.samples.extend(concealed);
-        }
-        self.last.clear();
-        self.last.extend(samples);
-        self.samples.extend(&self.last);
-        self.next = Some((source, timestamp.wrapping_add(self.last.len() as u32)));
-        let ahead = self.samples.len().saturating_sub(WAITING_MAX);
-        self.samples.drain(..ahead);
-    }
-
-    /// The next samples; `None` while it does not speak.
-    fn next(&mut self) -> Option<[i16; FRAME_SAMPLES]> {
-        if !self.speaks && self.samples.len() < DELAY {
-            return None;
-        }
-        let mut frame = [0; FRAME_SAMPLES];
-        let there = self.samples.len().min(FRAME_SAMPLES);
-        frame.iter_mut().zip(self.samples.drain(..there)).for_each(|(to, sample)| *to = sample);
-        self.speaks = there == FRAME_SAMPLES;
-        (there > 0).then_some(frame)
-    }
-}
-
-/// The part of a leg in a mix.
+/// How a member takes its mix.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct MixPart {
-    /// The leg.
-    pub(crate) leg: u32,
-    /// Who hears it.
-    pub(crate) heard_by: Hearers,
-    /// Whether it hears the others.
-    pub(crate) hears: bool,
+pub(crate) struct Format {
+    /// The codec.
+    pub(crate) codec: Codec,
+    /// Its terms, where it is Opus.
+    pub(crate) terms: OpusTerms,
+    /// Samples of its packets, at 8 kHz.
+    pub(crate) samples: usize,
 }
 
-/// Who hears a leg of a mix.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Hearers {
-    All,
-    Nobody,
-    Only(u32),
+/// A packet of the mix.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mixed<'a> {
+    /// The payload.
+    pub(crate) payload: &'a [u8],
+    /// The units of time that it lasts.
+    pub(crate) ticks: u32,
+    /// How long before the end of the frame it begins.
+    pub(crate) waited: Duration,
 }
 
-impl MixPart {
-    /// Whether `other` hears this leg.
-    pub(crate) fn reaches(self, other: Self) -> bool {
-        let is_meant = match self.heard_by {
-            Hearers::All => true,
-            Hearers::Nobody => false,
-            Hearers::Only(leg) => leg == other.leg,
-        };
-        is_meant && other.hears && self.leg != other.leg
-    }
-
-    /// Whether it is heard by all others and hears them.
-    pub(crate) fn is_open(self) -> bool {
-        self.heard_by == Hearers::All && self.hears
-    }
+/// Who gets the mix.
+pub(crate) trait Listeners {
+    /// How a member takes it; `None` while it takes none.
+    fn format(&self, leg: u32) -> Option<Format>;
+    /// Gives a member a packet.
+    fn send(&mut self, leg: u32, packet: Mixed<'_>);
 }
 
 /// A member of the mix.
@@ -107,36 +63,84 @@ impl MixPart {
 struct Member {
     line: MixPart,
     input: Input,
-    frame: Option<[i16; FRAME_SAMPLES]>,
+    /// What it says in this frame; empty while it is silent.
+    frame: Vec<i16>,
     /// The mix for it, until it fills one of its packets.
     output: Vec<i16>,
+    encoder: Option<Encoder>,
+    share: Share,
 }
 
 /// The mix of a conference.
 #[derive(Debug)]
 pub(crate) struct Mixer {
     members: Vec<Member>,
+    rate: Rate,
+    shared: Vec<Shared>,
+    /// Room for the sum, for what one member hears, and for a payload.
+    sum: Vec<i32>,
+    heard: Vec<i16>,
+    payload: Box<[u8; PAYLOAD_MAX]>,
     /// When the next frame is mixed.
     pub(crate) due: Timestamp,
 }
 
+impl Format {
+    /// The units of time of one of its packets.
+    fn ticks(self) -> u32 {
+        u32::try_from(self.samples).unwrap_or_default() * (self.codec.clock() / 8_000)
+    }
+}
+
+impl Member {
+    fn new(line: MixPart) -> Self {
+        let (input, share) = (Input::default(), Share::default());
+        Self { line, input, frame: Vec::new(), output: Vec::new(), encoder: None, share }
+    }
+
+    /// What it has in common with others in this frame.
+    fn common(&self, whispered: &[(u32, Vec<i16>)]) -> Option<Common> {
+        if !self.line.hears {
+            return Some(Common::Silence);
+        }
+        let speaks = self.line.is_open() && !self.frame.is_empty();
+        let is_told = whispered.iter().any(|(leg, _)| *leg == self.line.leg);
+        (!speaks && !is_told).then_some(Common::Sum)
+    }
+}
+
 impl Mixer {
-    /// A mix of these legs, from now on.
-    pub(crate) fn new(lines: &[MixPart], now: Timestamp) -> Self {
-        let mut mixer = Self { members: Vec::new(), due: now + FRAME };
-        mixer.set_members(lines);
+    /// A mix of these legs at this rate, from now on.
+    pub(crate) fn new(lines: &[MixPart], rate: Rate, now: Timestamp) -> Self {
+        let mut mixer = Self {
+            members: Vec::new(),
+            rate,
+            shared: Vec::new(),
+            sum: Vec::new(),
+            heard: Vec::new(),
+            payload: Box::new([0; PAYLOAD_MAX]),
+            due: now + FRAME,
+        };
+        mixer.set_members(lines, rate);
         mixer
     }
 
-    /// Sets who is in it, and who hears whom. Who stays goes on without a gap.
-    pub(crate) fn set_members(&mut self, lines: &[MixPart]) {
+    /// Sets who is in it, who hears whom, and the rate. Who stays goes on without a gap.
+    pub(crate) fn set_members(&mut self, lines: &[MixPart], rate: Rate) {
         self.members.retain(|member| lines.iter().any(|line| line.leg == member.line.leg));
         for line in lines {
             match self.members.iter_mut().find(|member| member.line.leg == line.leg) {
                 Some(member) => member.line = *line,
-                None => {
-                    self.members.push(Member { line: *line, input: Input::default(), frame: None, output: Vec::new() });
-                }
+                None => self.members.push(Member::new(*line)),
+            }
+        }
+        if self.rate != rate {
+            self.rate = rate;
+            self.shared.clear();
+            for member in &mut self.members {
+                member.input.set_rate(rate);
+                member.output.clear();
+                (member.encoder, member.share) = (None, Share::default());
             }
         }
     }
@@ -148,11 +152,26 @@ impl Mixer {
         self.members.iter().filter(hears).map(|member| member.line.leg)
     }
 
-    /// Takes a packet of a member; `from` is its source (SSRC) and timestamp.
-    pub(crate) fn take(&mut self, leg: u32, from: (u32, u32), samples: impl Iterator<Item = i16>) {
+    /// Takes a packet of a member.
+    pub(crate) fn take(&mut self, leg: u32, heard: Heard<'_>) {
+        let rate = self.rate;
         if let Some(member) = self.members.iter_mut().find(|member| member.line.leg == leg) {
-            member.input.take(from, samples);
+            member.input.take(rate, heard);
         }
+    }
+
+    /// Takes the last packet of a member that was relayed until now: it stands in for the time by which the mix is later.
+    pub(crate) fn follow(&mut self, leg: u32, heard: Heard<'_>) {
+        let rate = self.rate;
+        if let Some(member) = self.members.iter_mut().find(|member| member.line.leg == leg) {
+            member.input.follow(rate, heard);
+        }
+    }
+
+    /// What leads from the mix to a relay of this member, for a mix that ends.
+    pub(crate) fn bridge(&mut self, leg: u32) -> Option<Bridge> {
+        let member = self.members.iter_mut().find(|member| member.line.leg == leg)?;
+        std::mem::take(&mut member.input).bridge()
     }
 
     /// Takes the next frame's time, and sets that of the one after. A thread that stood still does not catch up.
@@ -162,205 +181,105 @@ impl Mixer {
         begins
     }
 
-    /// Mixes the next frame. `send` gets a leg and the samples that wait for it until it has sent none of them; it returns how many it has
-    /// sent.
-    pub(crate) fn mix(&mut self, mut send: impl FnMut(u32, &[i16]) -> usize) {
-        let mut sum = [0_i32; FRAME_SAMPLES];
-        let mut privately: Vec<(u32, [i16; FRAME_SAMPLES])> = Vec::new();
+    /// Mixes the next frame.
+    pub(crate) fn mix(&mut self, listeners: &mut impl Listeners) {
+        let samples = FRAME_SAMPLES * self.rate.times();
+        self.sum.clear();
+        self.sum.resize(samples, 0);
+        let mut whispered: Vec<(u32, Vec<i16>)> = Vec::new();
         for member in &mut self.members {
-            member.frame = member.input.next();
-            match (&member.frame, member.line.heard_by) {
-                (Some(frame), Hearers::All) => add(&mut sum, frame),
-                (Some(frame), Hearers::Only(leg)) => privately.push((leg, *frame)),
-                (Some(_), Hearers::Nobody) | (None, _) => {}
+            member.input.next(self.rate, &mut member.frame);
+            match member.line.heard_by {
+                Hearers::All => add(&mut self.sum, &member.frame),
+                Hearers::Only(leg) if !member.frame.is_empty() => whispered.push((leg, member.frame.clone())),
+                Hearers::Only(_) | Hearers::Nobody => {}
             }
         }
-        for member in &mut self.members {
-            let mut heard = if member.line.hears { sum } else { [0; FRAME_SAMPLES] };
-            if member.line.is_open()
-                && let Some(own) = &member.frame
-            {
-                heard.iter_mut().zip(own).for_each(|(heard, own)| *heard -= i32::from(*own));
+        let formats: Vec<Option<Format>> =
+            self.members.iter().map(|member| listeners.format(member.line.leg)).collect();
+        // Whoever parts from the others needs their encoder's state as it was before this frame.
+        for (member, format) in self.members.iter_mut().zip(&formats) {
+            let common = member.common(&whispered);
+            let parted = member.share.settle(common, *format, member.output.is_empty(), &self.shared);
+            if parted.is_some() {
+                member.encoder = parted;
             }
-            let is_meant = |(leg, _): &&(u32, _)| *leg == member.line.leg && member.line.hears;
-            privately.iter().filter(is_meant).for_each(|(_, frame)| add(&mut heard, frame));
-            member.output.extend(
-                heard
-                    .iter()
-                    .map(|sample| i16::try_from((*sample).clamp(i16::MIN.into(), i16::MAX.into())).unwrap_or_default()),
-            );
-            // Packets may be shorter than a frame.
-            while !member.output.is_empty() {
-                let sent = send(member.line.leg, &member.output).min(member.output.len());
-                if sent == 0 {
-                    break;
+        }
+        for (member, format) in self.members.iter_mut().zip(formats) {
+            let Some(format) = format else {
+                // What it has missed is not made up for.
+                member.output.clear();
+                continue;
+            };
+            let common = member.common(&whispered);
+            hear(&self.sum, member, common, &whispered, &mut self.heard);
+            let leg = member.line.leg;
+            if let Some(key) = member.share.key() {
+                let place = shared::place(&mut self.shared, key, self.rate, &mut member.encoder);
+                if let Some(payload) = self.shared.get_mut(place).map(|shared| shared.payload(&self.heard)) {
+                    listeners.send(leg, Mixed { payload, ticks: format.ticks(), waited: FRAME });
                 }
-                member.output.drain(..sent);
+                continue;
             }
-            // A member that takes nothing, as one that holds, does not get what it has missed.
-            let old = member.output.len().saturating_sub(WAITING_MAX);
-            member.output.drain(..old);
+            member.output.extend_from_slice(&self.heard);
+            speak(member, format, self.rate, &mut self.payload, listeners);
+        }
+        self.shared.retain_mut(Shared::end_frame);
+    }
+}
+
+/// What a member hears in this frame.
+fn hear(sum: &[i32], member: &Member, common: Option<Common>, whispered: &[(u32, Vec<i16>)], heard: &mut Vec<i16>) {
+    heard.clear();
+    match common {
+        Some(Common::Silence) => heard.resize(sum.len(), 0),
+        Some(Common::Sum) => heard.extend(sum.iter().map(|sample| clipped(*sample))),
+        None => {
+            let mut own = sum.to_vec();
+            if member.line.is_open() {
+                own.iter_mut().zip(&member.frame).for_each(|(heard, said)| *heard -= i32::from(*said));
+            }
+            let told = whispered.iter().filter(|(leg, _)| *leg == member.line.leg);
+            told.for_each(|(_, frame)| add(&mut own, frame));
+            heard.extend(own.into_iter().map(clipped));
         }
     }
 }
 
-fn add(sum: &mut [i32; FRAME_SAMPLES], frame: &[i16; FRAME_SAMPLES]) {
+/// Encodes what waits for a member, packet by packet. Packets may be shorter than a frame, or longer.
+fn speak(
+    member: &mut Member,
+    format: Format,
+    rate: Rate,
+    room: &mut [u8; PAYLOAD_MAX],
+    listeners: &mut impl Listeners,
+) {
+    let Member { output, encoder, line, .. } = member;
+    let encoder = match encoder.take().filter(|encoder| encoder.codec() == format.codec && encoder.rate() == rate) {
+        Some(kept) => encoder.insert(kept),
+        None => encoder.insert(Encoder::new(format.codec, rate, format.terms)),
+    };
+    let wanted = (format.samples * rate.times()).max(1);
+    while output.len() >= wanted {
+        let waited = Duration::from_micros(output.len() as u64 * 1_000_000 / u64::from(rate.hz()));
+        let Some(samples) = output.get(..wanted) else { break };
+        let length = encoder.encode(samples, room);
+        if let Some(payload) = room.get(..length).filter(|payload| !payload.is_empty()) {
+            listeners.send(line.leg, Mixed { payload, ticks: format.ticks(), waited });
+        }
+        output.drain(..wanted);
+    }
+    let old = output.len().saturating_sub(WAITING_MAX * FRAME_SAMPLES * rate.times());
+    output.drain(..old);
+}
+
+fn clipped(sample: i32) -> i16 {
+    i16::try_from(sample.clamp(i16::MIN.into(), i16::MAX.into())).unwrap_or_default()
+}
+
+fn add(sum: &mut [i32], frame: &[i16]) {
     sum.iter_mut().zip(frame).for_each(|(sum, sample)| *sum += i32::from(*sample));
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn open(legs: &[u32]) -> Vec<MixPart> {
-        legs.iter().map(|leg| MixPart { leg: *leg, heard_by: Hearers::All, hears: true }).collect()
-    }
-
-    const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
-    fn say(mixer: &mut Mixer, leg: u32, packet: u32, sample: i16) {
-        mixer.take(leg, (leg, packet * FRAME_SAMPLES as u32), [sample; FRAME_SAMPLES].into_iter());
-    }
-
-    /// The middle sample that each leg hears in one frame.
-    fn heard(mixer: &mut Mixer) -> Vec<(u32, i16)> {
-        let mut heard = Vec::new();
-        mixer.mix(|leg, samples| {
-            heard.push((leg, samples[FRAME_SAMPLES / 2]));
-            samples.len()
-        });
-        heard
-    }
-
-    #[test]
-    fn each_hears_the_others_and_not_itself() {
-        let mut mixer = Mixer::new(&open(&[1, 2, 3]), START);
-        for packet in 0..4 {
-            say(&mut mixer, 1, packet, 100);
-            say(&mut mixer, 2, packet, 1_000);
-        }
-        assert_eq!(heard(&mut mixer), [(1, 1_000), (2, 100), (3, 1_100)]);
-        mixer.set_members(&open(&[1, 3, 4]));
-        assert_eq!(heard(&mut mixer), [(1, 0), (3, 100), (4, 100)], "who stays goes on");
-    }
-
-    #[test]
-    fn a_mute_member_is_not_heard_a_deaf_one_hears_nobody_and_a_coach_is_heard_by_one() {
-        let line = |leg, heard_by, hears| MixPart { leg, heard_by, hears };
-        let cases = [
-            (
-                [line(1, Hearers::Nobody, true), line(2, Hearers::All, true), line(3, Hearers::All, true)],
-                [1_100, 1_000, 100],
-            ),
-            ([line(1, Hearers::All, false), line(2, Hearers::All, true), line(3, Hearers::All, true)], [0, 1_010, 110]),
-            (
-                [line(1, Hearers::Only(3), true), line(2, Hearers::All, true), line(3, Hearers::All, true)],
-                [1_100, 1_000, 110],
-            ),
-            (
-                [line(1, Hearers::Only(3), true), line(2, Hearers::All, true), line(3, Hearers::Nobody, false)],
-                [100, 0, 0],
-            ),
-            (
-                [line(1, Hearers::Only(9), true), line(2, Hearers::All, true), line(3, Hearers::All, true)],
-                [1_100, 1_000, 100],
-            ),
-        ];
-        for (lines, expected) in cases {
-            let mut mixer = Mixer::new(&lines, START);
-            for packet in 0..3 {
-                say(&mut mixer, 1, packet, 10);
-                say(&mut mixer, 2, packet, 100);
-                say(&mut mixer, 3, packet, 1_000);
-            }
-            let heard: Vec<i16> = heard(&mut mixer).into_iter().map(|(_, sample)| sample).collect();
-            assert_eq!(heard, expected, "{lines:?}");
-            for from in lines {
-                let expected: Vec<u32> = lines.iter().filter(|to| from.reaches(**to)).map(|to| to.leg).collect();
-                assert_eq!(mixer.hearers(from.leg).collect::<Vec<_>>(), expected);
-            }
-        }
-    }
-
-    #[test]
-    fn a_loud_mix_is_clipped_and_not_wrapped() {
-        let mut mixer = Mixer::new(&open(&[1, 2, 3]), START);
-        for packet in 0..2 {
-            say(&mut mixer, 1, packet, 30_000);
-            say(&mut mixer, 2, packet, 30_000);
-        }
-        assert_eq!(heard(&mut mixer), [(1, 30_000), (2, 30_000), (3, i16::MAX)]);
-    }
-
-    #[test]
-    fn a_lost_packet_is_concealed_and_a_late_one_left_out() {
-        let mut mixer = Mixer::new(&open(&[1, 2, 3]), START);
-        for packet in [0, 2, 1, 3] {
-            say(&mut mixer, 1, packet, 1_000 * (packet as i16 + 1));
-        }
-        let of_third: Vec<i16> = (0..5).map(|_| heard(&mut mixer)[2].1).collect();
-        assert_eq!(of_third, [1_000, 500, 3_000, 4_000, 0]);
-    }
-
-    #[test]
-    fn a_phone_that_begins_anew_is_heard_whatever_its_timestamps() {
-        for (source, timestamp) in [(9, 1_000), (1, 1_000)] {
-            let mut mixer = Mixer::new(&open(&[1, 2, 3]), START);
-            for packet in 0..3 {
-                mixer.take(1, (1, 3_000_000 + packet * 160), [100; FRAME_SAMPLES].into_iter());
-            }
-            for packet in 0..3 {
-                mixer.take(1, (source, timestamp + packet * 160), [200; FRAME_SAMPLES].into_iter());
-            }
-            let heard: Vec<i16> = (0..6).map(|_| heard(&mut mixer)[2].1).collect();
-            assert_eq!(heard, [100, 100, 100, 200, 200, 200], "{source}");
-        }
-    }
-
-    #[test]
-    fn a_mix_that_stood_still_does_not_catch_up() {
-        let mut mixer = Mixer::new(&open(&[1, 2, 3]), START);
-        assert_eq!(mixer.begin_frame(START + FRAME * 3), START + FRAME, "a little late");
-        let now = START + Duration::from_secs(3_600);
-        assert_eq!((mixer.begin_frame(now), mixer.due), (now, now + FRAME));
-    }
-
-    #[test]
-    fn packets_shorter_than_a_frame_are_sent_as_often_as_needed() {
-        let mut mixer = Mixer::new(&open(&[1, 2, 3]), START);
-        let mut sent = 0;
-        for packet in 0..4 {
-            say(&mut mixer, 1, packet, 7);
-            mixer.mix(|leg, samples| {
-                sent += usize::from(leg == 2 && samples.len() >= 80);
-                80.min(samples.len())
-            });
-        }
-        assert_eq!(sent, 8);
-    }
-
-    #[test]
-    fn a_burst_does_not_delay_what_follows() {
-        let mut mixer = Mixer::new(&open(&[1, 2, 3]), START);
-        (0..50).for_each(|packet| say(&mut mixer, 1, packet, packet as i16));
-        assert_eq!(heard(&mut mixer)[1], (2, 44), "the last 120 ms");
-    }
-
-    #[test]
-    fn who_takes_nothing_keeps_no_backlog_and_long_packets_are_filled() {
-        let mut mixer = Mixer::new(&open(&[1, 2, 3]), START);
-        let mut lengths = Vec::new();
-        for packet in 0..20 {
-            say(&mut mixer, 1, packet, 7);
-            mixer.mix(|leg, samples| match leg {
-                2 if samples.len() >= 240 => {
-                    lengths.push(samples.len());
-                    240
-                }
-                _ => 0,
-            });
-        }
-        assert!(mixer.members.iter().all(|member| member.output.len() <= WAITING_MAX));
-        assert_eq!(lengths.iter().take(4).copied().collect::<Vec<_>>(), [320, 240, 320, 240]);
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 pub mod negotiation;
 pub mod parse;
 
-pub use negotiation::{AudioStream, Direction, LocalAudio, NegotiationError, Preference};
+pub use negotiation::{AudioStream, Direction, LocalAudio, NegotiationError, Numbers, Preference};
 pub use parse::{SdpError, parse};
 
 /// Longest description that is parsed, in bytes: a voice offer has 300 to 1,500, a browser's up to 6,000.
@@ -164,6 +164,7 @@ impl Media {
         mapped.or(match payload_type {
             0 => Some("PCMU/8000"),
             8 => Some("PCMA/8000"),
+            9 => Some("G722/8000"),
             13 => Some("CN/8000"),
             _ => None,
         })

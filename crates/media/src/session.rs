@@ -111,7 +111,7 @@ struct Timers {
 }
 
 /// The audio session of a leg.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Session {
     cname: String,
     quiet_after: Duration,
@@ -186,9 +186,12 @@ impl Session {
             return None;
         }
         let pressed = match frame.content {
-            Content::Event => self.inbound.key(&frame),
-            Content::Audio(law) if self.listens_inband() => self.inbound.inband_key(law, frame.payload),
-            Content::Audio(_) => None,
+            Content::Event { .. } => self.inbound.key(&frame),
+            Content::Audio(codec) if self.listens_inband() => self.inbound.inband_key(codec, frame.payload),
+            Content::Audio(_) => {
+                self.inbound.end_listening();
+                None
+            }
         };
         if let Some(digit) = pressed {
             self.handle_digit(digit, now);
@@ -215,8 +218,10 @@ impl Session {
             self.outbound.end_run();
             return None;
         };
-        if frame.content == Content::Event && stream.telephone_event.is_none() {
-            self.keys.hear(&frame.header, frame.payload, now);
+        if let Content::Event { clock } = frame.content
+            && stream.event().is_none_or(|(_, ours)| ours != clock)
+        {
+            self.keys.hear(&frame.header, clock, frame.payload, now);
             self.outbound.leave_out(frame);
             return None;
         }
@@ -236,20 +241,20 @@ impl Session {
         Some(self.audio_to(to, length))
     }
 
-    /// Sends the mix of a conference, if it fills a packet of the phone; its last frame begins at `begins`. Returns the samples that were used,
-    /// and the packet. A treatment has precedence, and the tone of a key; a key as a telephone event leaves the audio as it is.
-    pub fn mixed(&mut self, samples: &[i16], begins: Timestamp, out: &mut PacketBuffer) -> (usize, Option<Transmit>) {
-        let takes_events = self.stream.as_ref().is_some_and(|stream| stream.telephone_event.is_some());
-        if self.is_treated() || (self.keys.is_sounding() && !takes_events) {
-            return (samples.len(), None);
-        }
-        let Some((to, stream)) = self.destination().zip(self.stream.as_ref()) else { return (samples.len(), None) };
-        let wanted = stream.packet_samples();
-        let Some(packet) = samples.get(..wanted) else { return (0, None) };
-        let waited = samples.len() as u64 * SAMPLE_US;
-        let first = Timestamp::from_micros((begins + FRAME).as_micros().saturating_sub(waited));
-        let length = self.outbound.play(stream, packet, first, out);
-        (wanted, Some(self.audio_to(to, length)))
+    /// How this phone takes the mix of a conference; `None` while something else is sent. A treatment has precedence, and the tone of a key; a
+    /// key as a telephone event leaves the audio as it is.
+    pub fn takes_mix(&self) -> Option<&AudioStream> {
+        let stream = self.stream.as_ref()?;
+        let sounds = self.keys.is_sounding() && stream.event().is_none();
+        (!self.is_treated() && !sounds && self.destination().is_some()).then_some(stream)
+    }
+
+    /// Sends a packet of the mix of a conference: its payload, in the codec of [`Session::takes_mix`], with the units of time that it lasts, and
+    /// when it begins.
+    pub fn mixed(&mut self, payload: (&[u8], u32), begins: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
+        let (to, stream) = self.destination().zip(self.stream.as_ref())?;
+        let length = self.outbound.encoded(stream, payload, begins, out);
+        Some(self.audio_to(to, length))
     }
 
     /// Starts a treatment. A running treatment is dropped without an event, since its owner knows.

@@ -16,3 +16,159 @@ pub fn pair(low_hz: u16, high_hz: u16, ms: u32, amplitude: i16) -> Vec<i16> {
     };
     (0..count).map(|n| (half * (wave(low_hz, n) + wave(high_hz, n))) as i16).collect()
 }
+
+/// What the network tells a caller by a tone (ITU-T E.180).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Signal {
+    /// The number rings.
+    RingBack,
+    /// The number is busy.
+    Busy,
+    /// All lines are taken.
+    FastBusy,
+}
+
+impl Signal {
+    /// The signal of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::RingBack, Self::Busy, Self::FastBusy].into_iter().find(|signal| signal.name() == name)
+    }
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RingBack => "ringback",
+            Self::Busy => "busy",
+            Self::FastBusy => "fastbusy",
+        }
+    }
+
+    /// One round of it as the telephones of a country sound it, by the country's prefix; those of no country here sound as most of Europe's.
+    pub fn samples(self, country: &str) -> Vec<i16> {
+        let known = COUNTRIES.iter().find(|sounds| sounds.prefix == country).unwrap_or(&EUROPE);
+        let (low, high, cadence) = match self {
+            Self::RingBack => known.ring_back,
+            Self::Busy => known.busy,
+            Self::FastBusy => known.fast_busy,
+        };
+        let mut samples = Vec::new();
+        for (part, ms) in cadence.iter().enumerate() {
+            let loud = if part % 2 == 0 { AMPLITUDE } else { 0 };
+            samples.extend(pair(low, high, *ms, loud));
+        }
+        samples
+    }
+}
+
+/// The amplitude of a signal: about -15 dBm0.
+const AMPLITUDE: i16 = 6_000;
+
+/// Two frequencies, and how long they sound and are silent in turn, in milliseconds.
+type Sound = (u16, u16, &'static [u32]);
+
+/// The signals of a country (ITU-T E.180, Supplement 2).
+struct Sounds {
+    /// Its prefix.
+    prefix: &'static str,
+    ring_back: Sound,
+    busy: Sound,
+    fast_busy: Sound,
+}
+
+const EUROPE: Sounds = Sounds {
+    prefix: "",
+    ring_back: (425, 425, &[1_000, 4_000]),
+    busy: (425, 425, &[500, 500]),
+    fast_busy: (425, 425, &[250, 250]),
+};
+
+const COUNTRIES: [Sounds; 9] = [
+    // North America
+    Sounds {
+        prefix: "1",
+        ring_back: (440, 480, &[2_000, 4_000]),
+        busy: (480, 620, &[500, 500]),
+        fast_busy: (480, 620, &[250, 250]),
+    },
+    // France
+    Sounds {
+        prefix: "33",
+        ring_back: (440, 440, &[1_500, 3_500]),
+        busy: (440, 440, &[500, 500]),
+        fast_busy: (440, 440, &[250, 250]),
+    },
+    // Spain
+    Sounds {
+        prefix: "34",
+        ring_back: (425, 425, &[1_500, 3_000]),
+        busy: (425, 425, &[200, 200]),
+        fast_busy: (425, 425, &[200, 200, 200, 200, 200, 600]),
+    },
+    // Italy
+    Sounds {
+        prefix: "39",
+        ring_back: (425, 425, &[1_000, 4_000]),
+        busy: (425, 425, &[500, 500]),
+        fast_busy: (425, 425, &[200, 200]),
+    },
+    // United Kingdom
+    Sounds {
+        prefix: "44",
+        ring_back: (400, 450, &[400, 200, 400, 2_000]),
+        busy: (400, 400, &[375, 375]),
+        fast_busy: (400, 400, &[400, 350, 225, 525]),
+    },
+    // Germany
+    Sounds {
+        prefix: "49",
+        ring_back: (425, 425, &[1_000, 4_000]),
+        busy: (425, 425, &[480, 480]),
+        fast_busy: (425, 425, &[240, 240]),
+    },
+    // Australia
+    Sounds {
+        prefix: "61",
+        ring_back: (400, 450, &[400, 200, 400, 2_000]),
+        busy: (425, 425, &[375, 375]),
+        fast_busy: (425, 425, &[375, 375]),
+    },
+    // Japan
+    Sounds {
+        prefix: "81",
+        ring_back: (384, 416, &[1_000, 2_000]),
+        busy: (400, 400, &[500, 500]),
+        fast_busy: (400, 400, &[500, 500]),
+    },
+    // India
+    Sounds {
+        prefix: "91",
+        ring_back: (400, 425, &[400, 200, 400, 2_000]),
+        busy: (400, 400, &[750, 750]),
+        fast_busy: (400, 400, &[250, 250]),
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_countrys_signals_have_its_sounds_and_pauses() {
+        // 20 ms before the middle of each part: loud, silent, loud, silent.
+        let ring = Signal::RingBack.samples("44");
+        assert_eq!(ring.len(), 3_000 * 8);
+        let is_loud = |ms: usize| ring[ms * 8..(ms + 20) * 8].iter().any(|sample| *sample > 2_000);
+        assert_eq!([180, 480, 780, 2_000].map(is_loud), [true, false, true, false]);
+        assert_eq!(Signal::Busy.samples("1").len(), 8_000);
+        assert_eq!(Signal::RingBack.samples("999"), Signal::RingBack.samples(""), "Europe's where none is known");
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for signal in [Signal::RingBack, Signal::Busy, Signal::FastBusy] {
+            assert_eq!(Signal::from_name(signal.name()), Some(signal));
+            assert!(COUNTRIES.iter().all(|country| !signal.samples(country.prefix).is_empty()));
+        }
+        assert_eq!(Signal::from_name("dial"), None);
+    }
+}

@@ -11,10 +11,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use infra::{Clock, SystemClock};
+use media::codec::OpusTerms;
 use media::exchange::Part;
 use media::g711::Law;
 use media::rtp::Header;
-use media::sdp::{AudioStream, Direction};
+use media::sdp::{AudioStream, Direction, Numbers};
 use media::session::{Session, Setup};
 use net::rtp::{Driver as _, LegId, Order, RtpDriver, Settings};
 
@@ -74,10 +75,9 @@ fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, leg: u64, law: Law) -> Phone
         party: None,
         remote_rtcp: None,
         rtcp_mux: true,
-        law,
-        pcmu: Some(0),
-        pcma: Some(8),
-        telephone_event: Some(101),
+        codec: law.into(),
+        numbers: Numbers { pcmu: Some(0), pcma: Some(8), event: Some(101), ..Numbers::default() },
+        opus: OpusTerms::default(),
         direction: Direction::SendRecv,
         packet: None,
     };

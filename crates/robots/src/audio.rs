@@ -6,10 +6,11 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use media::codec::Codec;
 use media::dtmf::{Digit, EventPacket};
 use media::g711::Law;
 use media::rtp::{self, Header, Packet};
-use media::sdp::negotiation::{accept_answer, answer, offer};
+use media::sdp::negotiation::{accept_answer, answer, offer, speaking};
 use media::sdp::{AudioStream, Description, Direction, LocalAudio, Preference, parse};
 
 use crate::ear::{AudioCheck, Ear};
@@ -27,6 +28,8 @@ const PORT_LAST: u16 = 59_998;
 /// Volume of a key, -dBm0, and its length in packets: 100 ms.
 const KEY_VOLUME: u8 = 10;
 const KEY_PACKETS: u16 = 5;
+/// What a robot speaks.
+const SPOKEN: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
 /// How often the last packet of a key is sent (RFC 4733 §2.5.1.4).
 const KEY_ENDS: u16 = 3;
 
@@ -166,8 +169,8 @@ impl Leg {
     /// Our offer, with that direction.
     pub fn offer(&mut self, direction: Direction) -> String {
         self.direction = direction;
-        let preference = Preference { law: self.law(), direction };
-        let description = offer(&self.local, preference);
+        let preference = Preference { codec: self.law().into(), direction };
+        let description = offer(&self.local, preference, &SPOKEN);
         self.local.version += 1;
         let text = description.to_string();
         self.offered = Some(description);
@@ -177,7 +180,7 @@ impl Leg {
     /// Applies the answer to our offer.
     pub fn take_answer(&mut self, sdp: &[u8]) -> Result<()> {
         let offered = self.offered.take().context("an answer without an offer")?;
-        let preference = Preference { law: self.law(), direction: self.direction };
+        let preference = Preference { codec: self.law().into(), direction: self.direction };
         let stream = accept_answer(&offered, &parse(sdp)?, preference)?;
         self.connect(stream);
         Ok(())
@@ -185,8 +188,8 @@ impl Leg {
 
     /// Answers an offer.
     pub fn answer(&mut self, sdp: &[u8]) -> Result<String> {
-        let preference = Preference { law: self.law(), direction: self.direction };
-        let (description, stream) = answer(&parse(sdp)?, &self.local, preference)?;
+        let preference = Preference { codec: self.law().into(), direction: self.direction };
+        let (description, stream) = answer(&speaking(parse(sdp)?, &SPOKEN), &self.local, preference)?;
         self.local.version += 1;
         self.connect(stream);
         Ok(description.to_string())
@@ -198,7 +201,7 @@ impl Leg {
     }
 
     fn law(&self) -> Law {
-        self.stream.as_ref().map_or(Law::A, |stream| stream.law)
+        self.stream.as_ref().and_then(|stream| stream.codec.law()).unwrap_or(Law::A)
     }
 
     /// Changes the audio that is sent from now on.
@@ -273,7 +276,7 @@ impl Leg {
     fn send(&mut self) {
         let Some(stream) = &self.stream else { return };
         let Some(remote) = stream.remote.filter(|_| stream.direction.sends()) else { return };
-        let key = stream.telephone_event.and_then(|number| Some((self.keys.pop_front()?, number)));
+        let key = stream.numbers.event.and_then(|number| Some((self.keys.pop_front()?, number)));
         if let Some(((event, age), number)) = key {
             // The end packets are repeats: the stream's time advances with them, the event's does not.
             let header = Header {
@@ -290,7 +293,7 @@ impl Leg {
                 Say::Silence | Say::Pair(_) => std::mem::take(&mut self.frame),
             };
             if !payload.is_empty() {
-                let header = Header { payload_type: stream.law.payload_type(), ..self.header };
+                let header = Header { payload_type: stream.codec.payload_type(), ..self.header };
                 self.transmit(header, &payload, remote);
                 self.header.marker = false;
             }

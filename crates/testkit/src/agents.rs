@@ -52,6 +52,26 @@ pub fn baresip_phone_that_says(
     })
 }
 
+/// Like [`baresip_phone_that_says`]; it speaks these codecs alone, as baresip names them, and answers at once.
+pub fn baresip_phone_speaking(
+    codecs: &str,
+    speech: &std::path::Path,
+    site: &Installation,
+    host: u8,
+    extension: &str,
+) -> Result<Phone> {
+    let setup = Setup {
+        address: site.peer_address(host),
+        registrar: &site.sip(),
+        user: extension,
+        password: password(site, extension)?,
+        transport: "udp",
+        speech,
+        answer: Answer::Auto,
+    };
+    Phone::register_speaking(&setup, codecs)
+}
+
 /// Like [`baresip_phone`], over this transport.
 pub fn baresip_phone_over(
     transport: &str,

@@ -30,7 +30,7 @@ const OVERLAP_PART: f64 = 0.6;
 /// The first search uses sums of this many samples, at 1 kHz.
 const COARSE: usize = 8;
 
-/// Reads a WAV file of 16-bit PCM, A-law or µ-law, mono, 8 kHz.
+/// Reads a WAV file of 16-bit PCM, A-law or µ-law; one of several channels, or of a multiple of 8 kHz, as mono of 8 kHz.
 pub fn read_wav(path: &Path) -> Result<Vec<i16>> {
     let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
     parse_wav(&bytes).with_context(|| format!("{} is not a recording of ours", path.display()))
@@ -150,10 +150,17 @@ fn parse_wav(bytes: &[u8]) -> Result<Vec<i16>> {
         match &head[..4] {
             b"fmt " if body.len() >= 16 => {
                 let number = |i: usize| u16::from_le_bytes([body[i], body[i + 1]]);
-                ensure!(number(2) == 1 && number(4) as usize == RATE, "it is not mono at 8 kHz");
-                format = Some((number(0), number(14)));
+                let (channels, rate) = (usize::from(number(2)), usize::from(number(4)));
+                ensure!(channels > 0 && rate > 0 && rate.is_multiple_of(RATE), "{channels} channels at {rate} Hz");
+                format = Some(((number(0), number(14)), channels * rate / RATE));
             }
-            b"data" => return samples(format.context("it has no format")?, body),
+            b"data" => {
+                let (format, group) = format.context("it has no format")?;
+                let all = samples(format, body)?;
+                let mean =
+                    |group: &[i16]| group.iter().map(|sample| i32::from(*sample)).sum::<i32>() / group.len() as i32;
+                return Ok(all.chunks_exact(group).map(|group| mean(group) as i16).collect());
+            }
             _ => {}
         }
         at += 8 + length + length % 2;

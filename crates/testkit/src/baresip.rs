@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 use crate::{audio, wait};
 
+/// The codecs of a phone that speaks no others.
+const G711: &str = "PCMU,PCMA";
 /// Two minutes: longer than any call of a test.
 const SILENCE_SAMPLES: usize = 120 * 8_000;
 /// Time for REGISTER, challenge and answer on a busy machine.
@@ -57,9 +59,14 @@ pub struct Phone {
 }
 
 impl Phone {
-    /// Starts a phone and waits until it is registered; fails if it is refused.
+    /// Starts a phone of G.711 and waits until it is registered; fails if it is refused.
     pub fn register(setup: &Setup<'_>) -> Result<Self> {
-        let mut phone = Self::start(setup, 3_600)?;
+        Self::register_speaking(setup, G711)
+    }
+
+    /// Starts a phone that speaks these codecs, as baresip names them, and waits until it is registered.
+    pub fn register_speaking(setup: &Setup<'_>, codecs: &str) -> Result<Self> {
+        let mut phone = Self::start(setup, codecs, 3_600)?;
         // The event may have come before our connection, so the state is queried. Before the registrar's answer the
         // state is the same as after a refusal, so a refusal shows only by the timeout.
         let mut said = String::new();
@@ -77,17 +84,17 @@ impl Phone {
 
     /// Starts a phone that does not register.
     pub fn start_unregistered(setup: &Setup<'_>) -> Result<Self> {
-        Self::start(setup, 0)
+        Self::start(setup, G711, 0)
     }
 
-    fn start(setup: &Setup<'_>, register_seconds: u32) -> Result<Self> {
+    fn start(setup: &Setup<'_>, codecs: &str, register_seconds: u32) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         // baresip hangs up at the end of its file: append silence.
         let mut speech = audio::read_wav(setup.speech)?;
         speech.resize(speech.len() + SILENCE_SAMPLES, 0);
         audio::write_wav(&folder.path().join("speech.wav"), &speech)?;
         fs::write(folder.path().join("config"), config(setup, folder.path()))?;
-        fs::write(folder.path().join("accounts"), account(setup, register_seconds))?;
+        fs::write(folder.path().join("accounts"), account(setup, codecs, register_seconds))?;
         fs::write(folder.path().join("contacts"), "")?;
         let mut child = Command::new("baresip")
             .arg("-f")
@@ -251,6 +258,10 @@ fn config(setup: &Setup<'_>, folder: &Path) -> String {
          rtp_ports 20000-30000\n\
          module_path /usr/lib/baresip/modules\n\
          module g711.so\n\
+         module g722.so\n\
+         module opus.so\n\
+         opus_stereo no\n\
+         opus_sprop_stereo no\n\
          module aufile.so\n\
          module sndfile.so\n\
          snd_path {folder}\n\
@@ -261,7 +272,7 @@ fn config(setup: &Setup<'_>, folder: &Path) -> String {
     )
 }
 
-fn account(setup: &Setup<'_>, register_seconds: u32) -> String {
+fn account(setup: &Setup<'_>, codecs: &str, register_seconds: u32) -> String {
     let Setup { registrar, user, password, transport, .. } = setup;
     let answer = match setup.answer {
         Answer::Auto => "auto",
@@ -270,6 +281,6 @@ fn account(setup: &Setup<'_>, register_seconds: u32) -> String {
     format!(
         "<sip:{user}@{registrar};transport={transport}>;auth_user={user};auth_pass={password};\
          outbound=\"sip:{registrar};transport={transport};lr\";regint={register_seconds};answermode={answer};\
-         audio_codecs=PCMU,PCMA\n"
+         audio_codecs={codecs}\n"
     )
 }

@@ -1,34 +1,38 @@
-//! The phones of the relay's benchmark: two per session, one packet each 20 ms, spread over the 20 ms.
+//! The phones of the benchmarks of audio: some in each conference, one packet each 20 ms, spread over the 20 ms.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use media::g711::Law;
-use media::rtp::Header;
+use media::codec::{Codec, Encoder, OpusTerms, Rate};
+use media::rtp::{self, Header};
+use media::tone;
 
 /// A packet's samples last for 20 ms; the phones are spread over this number of slots of 1 ms.
 const SLOTS: usize = 20;
 const SLOT: Duration = Duration::from_millis(1);
-const PACKET_BYTES: usize = 172;
-const SAMPLES: u32 = 160;
+/// Packets of its codec that a phone repeats: two seconds of a tone.
+const PACKETS: usize = 100;
 /// Packets read after each packet sent: one arrives for each, besides a report or a late packet now and then. Reading
 /// more would double the system calls for nothing. The socket buffers the rest.
 const TAKEN_AT_ONCE: usize = 1;
 /// Time after the last packet sent in which the last ones arrive.
 const TAIL: Duration = Duration::from_millis(200);
 
-/// One party of a session.
+/// One member of a conference.
 pub struct Phone {
     socket: UdpSocket,
     /// Its local address.
     pub local: SocketAddr,
+    codec: Codec,
 }
 
-/// All phones; consecutive ones are the two parties of a session.
+/// All phones; consecutive ones are the members of a conference.
 pub struct Load {
     phones: Vec<Phone>,
+    members: usize,
+    payloads: Vec<(Codec, Vec<Vec<u8>>)>,
     sequence: u16,
 }
 
@@ -82,24 +86,26 @@ impl Talk {
 }
 
 impl Load {
-    /// Phones for this number of sessions.
-    pub fn new(address: IpAddr, sessions: usize) -> Result<Self> {
-        let open = |_| {
+    /// Phones for this number of conferences, each with a member for each codec.
+    pub fn new(address: IpAddr, conferences: usize, codecs: &[Codec]) -> Result<Self> {
+        let open = |codec: &Codec| {
             let socket = UdpSocket::bind((address, 0))?;
             socket.set_nonblocking(true)?;
-            Ok(Phone { local: socket.local_addr()?, socket })
+            Ok(Phone { local: socket.local_addr()?, socket, codec: *codec })
         };
-        Ok(Self { phones: (0..sessions * 2).map(open).collect::<io::Result<_>>()?, sequence: 0 })
+        let all = (0..conferences).flat_map(|_| codecs);
+        let payloads = Codec::ALL.map(|codec| (codec, sound(codec))).to_vec();
+        Ok(Self { phones: all.map(open).collect::<io::Result<_>>()?, members: codecs.len(), payloads, sequence: 0 })
     }
 
-    /// The sessions, each with the addresses of both phones.
-    pub fn sessions(&self) -> Vec<[SocketAddr; 2]> {
-        self.phones.chunks_exact(2).map(|pair| [pair[0].local, pair[1].local]).collect()
+    /// The conferences, each with the descriptions of its members.
+    pub fn conferences(&self) -> Vec<Vec<String>> {
+        self.phones.chunks_exact(self.members).map(|phones| phones.iter().map(Phone::description).collect()).collect()
     }
 
-    /// Sets the destinations of a session's phones.
-    pub fn answered(&self, session: usize, peers: [SocketAddr; 2]) -> Result<()> {
-        for (phone, peer) in self.phones.iter().skip(session * 2).zip(peers) {
+    /// Sets the destinations of a conference's phones.
+    pub fn answered(&self, conference: usize, peers: &[SocketAddr]) -> Result<()> {
+        for (phone, peer) in self.phones.iter().skip(conference * self.members).zip(peers) {
             phone.socket.connect(peer)?;
         }
         Ok(())
@@ -121,7 +127,7 @@ impl Load {
                 self.sequence = self.sequence.wrapping_add(1);
             }
             for (number, phone) in self.phones.iter().enumerate().skip(turn * per_slot).take(per_slot) {
-                sent += u64::from(phone.socket.send(&self.packet(number)).is_ok());
+                sent += u64::from(phone.socket.send(&self.packet(number, phone.codec)).is_ok());
                 heard += phone.take(TAKEN_AT_ONCE);
             }
         }
@@ -131,36 +137,54 @@ impl Load {
         Talk { sent, heard, late, slots, lag, seconds }
     }
 
-    fn packet(&self, number: usize) -> [u8; PACKET_BYTES] {
+    fn packet(&self, number: usize, codec: Codec) -> Vec<u8> {
         let header = Header {
             marker: false,
-            payload_type: Law::Mu.payload_type(),
+            payload_type: codec.payload_type(),
             sequence: self.sequence,
-            timestamp: u32::from(self.sequence).wrapping_mul(SAMPLES),
+            timestamp: u32::from(self.sequence).wrapping_mul(codec.clock() / 50),
             ssrc: number as u32 + 1,
         };
-        let mut packet = [0x55; PACKET_BYTES];
-        let bytes = header.to_bytes();
-        packet[..bytes.len()].copy_from_slice(&bytes);
+        let mut packet = header.to_bytes().to_vec();
+        let payloads = self.payloads.iter().find(|(of, _)| *of == codec).map(|(_, payloads)| payloads);
+        // Each phone at another place of the sound.
+        let place = (usize::from(self.sequence) + number) % PACKETS;
+        packet.extend(payloads.and_then(|payloads| payloads.get(place)).into_iter().flatten());
         packet
     }
 }
 
 impl Phone {
+    /// Its session description.
+    pub fn description(&self) -> String {
+        let (ip, port, number) = (self.local.ip(), self.local.port(), self.codec.payload_type());
+        let (name, parameters) = (self.codec.name(), self.codec.encoding_parameters());
+        format!(
+            "v=0\r\no=- {port} 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {number}\r\n\
+             a=rtpmap:{number} {name}/{parameters}\r\n"
+        )
+    }
+
     /// Reads at most `most` received packets; counts only audio, not reports.
     fn take(&self, most: usize) -> u64 {
         let mut heard = [0; 2_000];
         let mut count = 0;
         for _ in 0..most {
             let Ok(length) = self.socket.recv(&mut heard) else { break };
-            count += u64::from(length == PACKET_BYTES);
+            count += u64::from(heard.get(..length).is_some_and(|packet| !rtp::is_rtcp(packet)));
         }
         count
     }
 }
 
-/// A phone's session description.
-pub fn description(phone: SocketAddr) -> String {
-    let (ip, port) = (phone.ip(), phone.port());
-    format!("v=0\r\no=- {port} 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n")
+/// A tone in packets of a codec.
+pub fn sound(codec: Codec) -> Vec<Vec<u8>> {
+    let mut encoder = Encoder::new(codec, Rate::Narrow, OpusTerms::default());
+    let samples = tone::pair(440, 620, 20 * PACKETS as u32, 8_000);
+    let packet = |frame: &[i16]| {
+        let mut room = [0; rtp::PACKET_BYTES_MAX];
+        let length = encoder.encode(frame, &mut room);
+        room[..length].to_vec()
+    };
+    samples.chunks_exact(samples.len() / PACKETS).map(packet).collect()
 }

@@ -3,9 +3,9 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
-use super::load::{Load, description};
+use super::load::Load;
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
@@ -15,12 +15,13 @@ pub fn connect(control: &str, load: &Load) -> Result<()> {
     let socket = UdpSocket::bind((local.ip(), 0))?;
     socket.connect(control)?;
     socket.set_read_timeout(Some(ANSWER_LIMIT))?;
-    for (number, [caller, callee]) in load.sessions().into_iter().enumerate() {
+    for (number, phones) in load.conferences().into_iter().enumerate() {
+        let [caller, callee] = phones.as_slice() else { bail!("a session has two phones") };
         let call = format!("call{number}");
         let tags = [("from-tag", "a"), ("to-tag", "b")];
-        let for_callee = ask(&socket, "offer", &call, &tags[..1], &description(caller))?;
-        let for_caller = ask(&socket, "answer", &call, &tags, &description(callee))?;
-        load.answered(number, [for_caller, for_callee])?;
+        let for_callee = ask(&socket, "offer", &call, &tags[..1], caller)?;
+        let for_caller = ask(&socket, "answer", &call, &tags, callee)?;
+        load.answered(number, &[for_caller, for_callee])?;
     }
     Ok(())
 }

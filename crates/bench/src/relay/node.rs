@@ -13,7 +13,7 @@ use sip::proxy::headers;
 use sip::{ConnectionId, HeaderName, Message, Method};
 use tokio::sync::watch;
 
-use super::load::{Load, description};
+use super::load::Load;
 use crate::site::{Site, TENANT, spec};
 
 const ROLE: &str = "sip-cluster";
@@ -24,17 +24,19 @@ pub struct Dialogs {
     _executor: tokio::runtime::Runtime,
 }
 
-/// Sets up both legs of every session in a conference of its own, and sets the phones' destinations.
+/// Sets up the legs of every conference, and sets the phones' destinations.
 pub fn connect(site: &Site, load: &Load) -> Result<Dialogs> {
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     executor.block_on(async {
         let mut node = Node::start(site)?;
         node.up().await?;
-        for (number, phones) in load.sessions().into_iter().enumerate() {
+        for (number, phones) in load.conferences().into_iter().enumerate() {
             let conference = format!("{number:016x}");
-            let first = node.invite(&conference, phones[0]).await?;
-            let second = node.invite(&conference, phones[1]).await?;
-            load.answered(number, [first, second])?;
+            let mut peers = Vec::new();
+            for phone in phones {
+                peers.push(node.invite(&conference, phone).await?);
+            }
+            load.answered(number, &peers)?;
         }
         tokio::spawn(node.keep());
         anyhow::Ok(())
@@ -79,11 +81,11 @@ impl Node {
     }
 
     /// Requests a leg from media; returns the destination of its phone's audio.
-    async fn invite(&mut self, conference: &str, phone: SocketAddr) -> Result<SocketAddr> {
+    async fn invite(&mut self, conference: &str, phone: String) -> Result<SocketAddr> {
         self.dialogs += 1;
         let target = format!("sip:conf={conference}@media.trunkline.invalid");
         let invite = self.request(Method::Invite, &target, &format!("<{target}>"), 1);
-        let invite = invite.header(&headers::TENANT, TENANT).body("application/sdp", description(phone)).build();
+        let invite = invite.header(&headers::TENANT, TENANT).body("application/sdp", phone).build();
         self.links.send(self.link, invite.to_bytes())?;
         let answer = tokio::time::timeout(ANSWER_LIMIT, self.answer()).await.context("media does not answer")??;
         let to = answer.header(&HeaderName::To).context("no To")?.to_owned();

@@ -3797,6 +3797,20 @@ pub struct AudioStreamRecord {
     /// The host that the phone's signalling comes from, where it is known.
     #[prost(string, optional, tag = "10")]
     pub party: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint32, optional, tag = "11")]
+    pub g722: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "12")]
+    pub opus: ::core::option::Option<u32>,
+    /// telephone-event with a clock of 48000.
+    #[prost(uint32, optional, tag = "13")]
+    pub telephone_event_full: ::core::option::Option<u32>,
+    /// The Opus that the phone takes (RFC 7587); 0: not known.
+    #[prost(uint32, tag = "14")]
+    pub opus_playback_hz: u32,
+    #[prost(uint32, optional, tag = "15")]
+    pub opus_bits_max: ::core::option::Option<u32>,
+    #[prost(bool, tag = "16")]
+    pub opus_repair: bool,
 }
 /// What is known of the phone's side.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3880,6 +3894,9 @@ pub struct ReceptionRecord {
     pub sender_report: ::core::option::Option<u32>,
     #[prost(uint64, tag = "10")]
     pub sender_report_us: u64,
+    /// Units of its timestamps in a second; 0: 8000.
+    #[prost(uint32, tag = "11")]
+    pub clock: u32,
 }
 /// Our side.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3973,12 +3990,15 @@ pub struct CollectRecord {
     #[prost(string, tag = "6")]
     pub return_key: ::prost::alloc::string::String,
 }
+/// The codec that is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum AudioLaw {
     Unspecified = 0,
     Mu = 1,
     A = 2,
+    G722 = 3,
+    Opus = 4,
 }
 impl AudioLaw {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -3990,6 +4010,8 @@ impl AudioLaw {
             Self::Unspecified => "AUDIO_LAW_UNSPECIFIED",
             Self::Mu => "AUDIO_LAW_MU",
             Self::A => "AUDIO_LAW_A",
+            Self::G722 => "AUDIO_LAW_G722",
+            Self::Opus => "AUDIO_LAW_OPUS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -3998,6 +4020,8 @@ impl AudioLaw {
             "AUDIO_LAW_UNSPECIFIED" => Some(Self::Unspecified),
             "AUDIO_LAW_MU" => Some(Self::Mu),
             "AUDIO_LAW_A" => Some(Self::A),
+            "AUDIO_LAW_G722" => Some(Self::G722),
+            "AUDIO_LAW_OPUS" => Some(Self::Opus),
             _ => None,
         }
     }

@@ -3,9 +3,10 @@ use std::time::Duration;
 use model::entropy::{Entropy, Seeded};
 
 use super::*;
+use crate::codec::{Codec, Decoder, Encoder, OpusTerms, Rate};
 use crate::g711::Law;
 use crate::rtp::{Header, Packet};
-use crate::sdp::{AudioStream, Direction};
+use crate::sdp::{AudioStream, Direction, Numbers};
 use crate::session::{FRAME, Prompt, Repeat, Setup, Treatment};
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -32,10 +33,9 @@ fn leg_with(exchange: &mut Exchange, n: u16, law: Law, change: impl FnOnce(&mut 
         party: None,
         remote_rtcp: None,
         rtcp_mux: true,
-        law,
-        pcmu: Some(0),
-        pcma: Some(8),
-        telephone_event: Some(101),
+        codec: law.into(),
+        numbers: Numbers { pcmu: Some(0), pcma: Some(8), event: Some(101), ..Numbers::default() },
+        opus: OpusTerms::default(),
         direction: Direction::SendRecv,
         packet: None,
     };
@@ -339,4 +339,121 @@ fn many_treatments_keep_their_pace() {
         });
     }
     assert!((4_900..=5_050).contains(&count), "{count}");
+}
+
+/// A leg of a codec that has a state, with its encoder and its decoder.
+struct Voice {
+    key: LegKey,
+    codec: Codec,
+    encoder: Encoder,
+    decoder: Decoder,
+    heard: Vec<i16>,
+}
+
+impl Voice {
+    fn new(exchange: &mut Exchange, n: u16, codec: Codec) -> Self {
+        let key = leg_with(exchange, n, Law::A, |stream| {
+            stream.codec = codec;
+            stream.numbers = Numbers { g722: Some(9), opus: Some(111), event_full: Some(110), ..stream.numbers };
+        });
+        exchange.join(key, "c", part(key), START).unwrap();
+        let encoder = Encoder::new(codec, Rate::Narrow, OpusTerms::default());
+        Self { key, codec, encoder, decoder: Decoder::new(codec, Rate::Narrow), heard: Vec::new() }
+    }
+
+    fn packet(&mut self, n: u32, samples: &[i16]) -> Vec<u8> {
+        let header = Header {
+            marker: false,
+            payload_type: self.codec.payload_type(),
+            sequence: n as u16,
+            timestamp: n * self.codec.clock() / 50,
+            ssrc: 1 + self.key.index,
+        };
+        let mut bytes = header.to_bytes().to_vec();
+        let mut room = [0; 1_275];
+        let length = self.encoder.encode(samples, &mut room);
+        bytes.extend_from_slice(&room[..length]);
+        bytes
+    }
+}
+
+/// Lets each say a tone of its own for two seconds, beginning with that packet; returns how many packets passed as they came.
+fn talk(exchange: &mut Exchange, voices: &mut [Voice], tones: &[u16], from: u32) -> usize {
+    let said: Vec<Vec<i16>> = tones.iter().map(|hz| crate::tone::pair(*hz, *hz, 2_000, 8_000)).collect();
+    let mut untouched = 0;
+    for n in from..from + 100 {
+        let now = START + FRAME * n;
+        let mut sent: Vec<(u32, Vec<u8>)> = Vec::new();
+        for at in 0..voices.len() {
+            let samples = &said[at][(n - from) as usize * 160..][..160];
+            let bytes = voices[at].packet(n, samples);
+            exchange.handle_packet(voices[at].key.index, Channel::Rtp, &bytes, phone(at as u16), now, &mut |out| {
+                untouched += usize::from(out.bytes[12..] == bytes[12..]);
+                sent.push((out.index, out.bytes.to_vec()));
+            });
+        }
+        exchange.handle_timeout(now, &mut |out| sent.push((out.index, out.bytes.to_vec())));
+        for (index, bytes) in sent.iter().filter(|(_, bytes)| !crate::rtp::is_rtcp(bytes)) {
+            let voice = voices.iter_mut().find(|voice| voice.key.index == *index).unwrap();
+            let packet = Packet::parse(bytes).unwrap();
+            assert_eq!(packet.header.payload_type, voice.codec.payload_type());
+            voice.heard.extend_from_slice(voice.decoder.decode(packet.payload));
+        }
+    }
+    untouched
+}
+
+/// How loud a tone is in the last second.
+fn level(heard: &[i16], hz: u16) -> f64 {
+    let last = &heard[heard.len() - 8_000..];
+    let (mut real, mut imaginary) = (0.0, 0.0);
+    for (n, sample) in last.iter().enumerate() {
+        let (sin, cos) = (std::f64::consts::TAU * f64::from(hz) * n as f64 / 8_000.0).sin_cos();
+        (real, imaginary) = (real + f64::from(*sample) * cos, imaginary + f64::from(*sample) * sin);
+    }
+    2.0 * (f64::hypot(real, imaginary)) / 8_000.0
+}
+
+#[test]
+fn legs_of_every_codec_hear_each_other_and_not_themselves() {
+    const TONES: [u16; 4] = [400, 700, 1_100, 1_700];
+    for codecs in [
+        &[Codec::Opus, Codec::Pcma][..],
+        &[Codec::G722, Codec::Pcmu],
+        &[Codec::Opus, Codec::G722],
+        &[Codec::Opus, Codec::Opus, Codec::Pcma],
+        &[Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Opus],
+    ] {
+        let mut exchange = Exchange::default();
+        let mut voices: Vec<Voice> =
+            codecs.iter().zip(0..).map(|(codec, n)| Voice::new(&mut exchange, n, *codec)).collect();
+        talk(&mut exchange, &mut voices, &TONES, 0);
+        for (at, voice) in voices.iter().enumerate() {
+            for (from, hz) in TONES.iter().enumerate().take(voices.len()) {
+                let level = level(&voice.heard, *hz);
+                let expected = if from == at { 0.0..400.0 } else { 6_000.0..10_000.0 };
+                assert!(expected.contains(&level), "{codecs:?}: {at} hears {from} at {level}");
+            }
+        }
+    }
+}
+
+#[test]
+fn two_of_one_codec_are_relayed_untouched_until_one_speaks_another() {
+    for codec in [Codec::Opus, Codec::G722] {
+        let mut exchange = Exchange::default();
+        let mut voices: Vec<Voice> = (0..2).map(|n| Voice::new(&mut exchange, n, codec)).collect();
+        assert_eq!(talk(&mut exchange, &mut voices, &[400, 900], 0), 200, "{codec:?}");
+        assert!(level(&voices[1].heard, 400) > 6_000.0);
+        // One is described anew: it takes G.711 from now on.
+        let mut stream = exchange.with(voices[1].key, |session| session.stream().unwrap().clone()).unwrap();
+        stream.codec = Codec::Pcma;
+        exchange.negotiate(voices[1].key, stream, START + FRAME * 100);
+        let other = &mut voices[1];
+        other.codec = Codec::Pcma;
+        other.encoder = Encoder::new(Codec::Pcma, Rate::Narrow, OpusTerms::default());
+        other.decoder = Decoder::new(Codec::Pcma, Rate::Narrow);
+        assert_eq!(talk(&mut exchange, &mut voices, &[400, 900], 100), 0, "{codec:?}");
+        assert!(level(&voices[0].heard, 900) > 6_000.0 && level(&voices[1].heard, 400) > 6_000.0);
+    }
 }

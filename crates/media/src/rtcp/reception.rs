@@ -15,6 +15,8 @@ pub struct Reception {
 pub struct ReceptionSnapshot {
     /// The source.
     pub ssrc: u32,
+    /// Units of its timestamps in a second.
+    pub clock: u32,
     /// First sequence number.
     pub base: u16,
     /// Highest sequence number with its cycles.
@@ -40,17 +42,18 @@ const MISORDER_MAX: u16 = 100;
 
 impl Reception {
     /// Starts with the first packet.
-    pub fn new(ssrc: u32, sequence: u16, rtp_timestamp: u32, now: Timestamp) -> Self {
+    pub fn new(ssrc: u32, clock: u32, (sequence, rtp_timestamp): (u16, u32), now: Timestamp) -> Self {
         Self {
             state: ReceptionSnapshot {
                 ssrc,
+                clock,
                 base: sequence,
                 highest: u32::from(sequence),
                 received: 1,
                 expected_prior: 0,
                 received_prior: 0,
                 jitter_16: 0,
-                transit: arrival(now).wrapping_sub(rtp_timestamp),
+                transit: arrival(now, clock).wrapping_sub(rtp_timestamp),
                 sender_report: None,
             },
         }
@@ -77,7 +80,7 @@ impl Reception {
             return;
         }
         let state = &mut self.state;
-        let transit = arrival(now).wrapping_sub(rtp_timestamp);
+        let transit = arrival(now, state.clock).wrapping_sub(rtp_timestamp);
         let difference = (transit.wrapping_sub(state.transit) as i32).unsigned_abs();
         state.transit = transit;
         // J += |D| - J/16, in units of 1/16 (§A.8); a jump of the clock must not overflow it.
@@ -97,8 +100,8 @@ impl Reception {
             state.highest = state.highest.wrapping_add(u32::from(ahead));
         } else if ahead <= u16::MAX - MISORDER_MAX {
             // The stream restarted with the same SSRC: restart the statistics here.
-            let ReceptionSnapshot { ssrc, sender_report, .. } = *state;
-            *self = Self::new(ssrc, sequence, rtp_timestamp, now);
+            let ReceptionSnapshot { ssrc, clock, sender_report, .. } = *state;
+            *self = Self::new(ssrc, clock, (sequence, rtp_timestamp), now);
             self.state.sender_report = sender_report;
             return Continuity::Restarted;
         }
@@ -121,9 +124,9 @@ impl Reception {
         self.expected() as i64 - self.state.received as i64
     }
 
-    /// Interarrival jitter in timestamp units.
-    pub fn jitter(&self) -> u32 {
-        self.state.jitter_16 / 16
+    /// Interarrival jitter in units of 1/8000 s.
+    pub fn jitter_8000(&self) -> u32 {
+        self.state.jitter_16 / 16 / (self.state.clock / 8_000).max(1)
     }
 
     /// The current report block; starts a new interval for the fraction lost.
@@ -156,9 +159,10 @@ impl Reception {
     }
 }
 
-/// Arrival time in timestamp units of 1/8000 s, modulo 2^32.
-fn arrival(now: Timestamp) -> u32 {
-    (now.as_micros() / 125) as u32
+/// Arrival time in timestamp units, modulo 2^32. The clocks are multiples of 8000.
+fn arrival(now: Timestamp, clock: u32) -> u32 {
+    let units = u64::from(clock / 8_000).max(1);
+    (now.as_micros().wrapping_mul(units) / 125) as u32
 }
 
 /// How a packet stands to those before it.

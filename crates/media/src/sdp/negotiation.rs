@@ -1,10 +1,15 @@
-//! Offer and answer (RFC 3264) for one audio stream: PCMU, PCMA and telephone-event over `RTP/AVP`.
+//! Offer and answer (RFC 3264) for one audio stream: G.711 and G.722 (RFC 3551), Opus (RFC 7587) and telephone-event (RFC 4733) over
+//! `RTP/AVP`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::{Attribute, Connection, Description, Line, Media, Origin, address_type};
-use crate::g711::Law;
+use crate::codec::{Codec, OpusTerms, Rate};
+
+mod numbers;
+
+pub use numbers::Numbers;
 
 /// Direction of a stream, seen by the author of a description.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -36,8 +41,8 @@ pub struct LocalAudio {
 /// What we prefer in an offer or answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Preference {
-    /// The law used by the other member of the conference, so that nothing needs transcoding.
-    pub law: Law,
+    /// The codec used by the other member of the conference, so that nothing needs transcoding.
+    pub codec: Codec,
     /// Our direction.
     pub direction: Direction,
 }
@@ -53,17 +58,15 @@ pub struct AudioStream {
     pub remote_rtcp: Option<SocketAddr>,
     /// RTP and RTCP share a port (RFC 5761).
     pub rtcp_mux: bool,
-    /// The law that we send.
-    pub law: Law,
-    /// The payload type of PCMU, if the peer may send it.
-    pub pcmu: Option<u8>,
-    /// The payload type of PCMA, if the peer may send it.
-    pub pcma: Option<u8>,
-    /// The payload type of telephone-event (RFC 4733), if negotiated.
-    pub telephone_event: Option<u8>,
+    /// The codec that we send.
+    pub codec: Codec,
+    /// The payload types of what the peer may send.
+    pub numbers: Numbers,
+    /// The Opus that the peer takes.
+    pub opus: OpusTerms,
     /// Our direction.
     pub direction: Direction,
-    /// Samples that the peer wants in a packet: its `a=ptime`, limited by its `a=maxptime`; `None` if it names none.
+    /// What the peer wants in a packet, in units of 1/8000 s: its `a=ptime`, limited by its `a=maxptime`; `None` if it names none.
     pub packet: Option<u16>,
 }
 
@@ -73,8 +76,8 @@ pub enum NegotiationError {
     /// No audio section that we support: 488 (RFC 3261 §21.4.26).
     #[error("the description has no audio that we can take")]
     NoAudio,
-    /// There is audio but neither PCMU nor PCMA: 488.
-    #[error("neither PCMU nor PCMA is offered")]
+    /// There is audio but no codec of ours: 488.
+    #[error("no codec is offered that is spoken here")]
     NoCodec,
     /// The audio address is not a unicast IP address: a host name or a multicast group.
     #[error("the audio has no numeric unicast address")]
@@ -99,7 +102,9 @@ impl NegotiationError {
             Self::NoAddress => (301, "the audio needs a numeric unicast address: names are not resolved"),
             Self::NoConnection => (301, "the audio has no connection address: there is no c= line"),
             Self::Family => (301, "the audio has an address of a family, IPv4 or IPv6, that is not here"),
-            Self::NoCodec => (305, "no codec is offered that is spoken here: PCMU or PCMA, as the tenant allows"),
+            Self::NoCodec => {
+                (305, "no codec is offered that is spoken here: PCMA, PCMU, G722 or opus, as the tenant allows")
+            }
             Self::NoAudio | Self::Mismatch => (304, "no audio over RTP/AVP is offered"),
         };
         format!("{code} trunkline \"{text}\"")
@@ -109,9 +114,38 @@ impl NegotiationError {
 // === impl AudioStream ===
 
 impl AudioStream {
-    /// Samples of a packet that we send: as the peer wants, else 20 ms.
+    /// Samples, at 8 kHz, of a packet that we send: as the peer wants, else 20 ms.
     pub fn packet_samples(&self) -> usize {
-        usize::from(self.packet.unwrap_or(PTIME * SAMPLES_PER_MS)).clamp(1, PACKET_SAMPLES_MAX)
+        let wanted = usize::from(self.packet.unwrap_or(PTIME * SAMPLES_PER_MS)).clamp(1, PACKET_SAMPLES_MAX);
+        match (self.codec, wanted as u16 / SAMPLES_PER_MS) {
+            // An Opus frame has one of few lengths (RFC 6716 §2.1.4).
+            (Codec::Opus, ms) => {
+                usize::from(SAMPLES_PER_MS * [60, 40, 20].into_iter().find(|frame| *frame <= ms).unwrap_or(10))
+            }
+            _ => wanted,
+        }
+    }
+
+    /// The payload type of the codec that we send.
+    pub fn number(&self) -> Option<u8> {
+        self.numbers.of(self.codec)
+    }
+
+    /// The rate of the best audio that the peer can hear.
+    pub fn rate(&self) -> Rate {
+        match self.codec {
+            Codec::Opus => Rate::within(self.opus.playback_hz),
+            codec => codec.rate(),
+        }
+    }
+
+    /// The payload type and the clock of our telephone events: those of the codec's clock if the peer has them (RFC 4733 §2.1).
+    pub fn event(&self) -> Option<(u8, u32)> {
+        let (of_codec, other) = match self.codec.clock() {
+            48_000 => (48_000, 8_000),
+            clock => (clock, 48_000),
+        };
+        [of_codec, other].into_iter().find_map(|clock| Some((self.numbers.event(clock)?, clock)))
     }
 
     /// How long such a packet lasts.
@@ -176,14 +210,14 @@ impl Direction {
 
 impl Default for Preference {
     fn default() -> Self {
-        Self { law: Law::Mu, direction: Direction::SendRecv }
+        Self { codec: Codec::Pcmu, direction: Direction::SendRecv }
     }
 }
 
 // === offers and answers ===
 
-/// Payload type of telephone-event in our offers.
-const TELEPHONE_EVENT_OFFERED: u8 = 101;
+/// Payload types of telephone-event in our offers, by clock.
+const TELEPHONE_EVENTS_OFFERED: [(u32, u8); 2] = [(8_000, 101), (48_000, 110)];
 /// Packet length of our offers, and of packets to a peer that names none, in ms.
 const PTIME: u16 = 20;
 /// Longest packet that is sent, in ms; its length is always a multiple of [`PTIME_STEP`].
@@ -195,20 +229,16 @@ const SAMPLES_PER_MS: u16 = 8;
 /// Most samples of a packet that we send.
 pub const PACKET_SAMPLES_MAX: usize = (PTIME_MAX * SAMPLES_PER_MS) as usize;
 
-/// Our offer: both laws, the preferred one first, and telephone-event.
-pub fn offer(local: &LocalAudio, preference: Preference) -> Description {
-    let (first, second) = match preference.law {
-        Law::Mu => (Law::Mu, Law::A),
-        Law::A => (Law::A, Law::Mu),
-    };
-    let codecs = [(first.payload_type(), first), (second.payload_type(), second)];
-    let form = Form {
-        telephone_event: Some(TELEPHONE_EVENT_OFFERED),
-        direction: preference.direction,
-        mux: true,
-        ptime: PTIME,
-    };
-    let section = audio_section(local, "RTP/AVP", &codecs, form);
+/// Our offer: these codecs, the preferred one first; all of ours if there are none. Telephone-event at each clock of theirs.
+pub fn offer(local: &LocalAudio, preference: Preference, spoken: &[Codec]) -> Description {
+    let spoken = if spoken.is_empty() { &Codec::ALL } else { spoken };
+    let preferred = spoken.iter().filter(|codec| **codec == preference.codec);
+    let others = spoken.iter().filter(|codec| **codec != preference.codec);
+    let codecs: Vec<(u8, Codec)> = preferred.chain(others).map(|codec| (codec.payload_type(), *codec)).collect();
+    let has = |clock: u32| codecs.iter().any(|(_, codec)| codec.clock() == clock);
+    let events = TELEPHONE_EVENTS_OFFERED.into_iter().filter(|(clock, _)| *clock == 8_000 || has(*clock)).collect();
+    let form = Form { events, direction: preference.direction, mux: true, ptime: PTIME };
+    let section = audio_section(local, "RTP/AVP", &codecs, &form);
     describe(local, vec![section])
 }
 
@@ -225,19 +255,13 @@ pub fn answer(
     let mut stream = stream_of(offer, taken)?;
     same_family(&stream, local.address)?;
     stream.direction = preference.direction.both(offer.direction_of(taken).reversed());
-    // We answer with one law, so that the peer sends what we send: our preferred law if offered, else the peer's first.
-    stream.law = match preference.law {
-        Law::Mu if stream.pcmu.is_some() => Law::Mu,
-        Law::A if stream.pcma.is_some() => Law::A,
-        _ => stream.law,
-    };
-    let number = match stream.law {
-        Law::Mu => stream.pcmu,
-        Law::A => stream.pcma,
-    };
-    let codecs = [(number.ok_or(NegotiationError::NoCodec)?, stream.law)];
+    // We answer with one codec, so that the peer sends what we send: our preferred one if offered, else the peer's first.
+    if stream.numbers.of(preference.codec).is_some() {
+        stream.codec = preference.codec;
+    }
+    let codecs = [(stream.number().ok_or(NegotiationError::NoCodec)?, stream.codec)];
     let form = Form {
-        telephone_event: stream.telephone_event,
+        events: stream.event().map(|(number, clock)| (clock, number)).into_iter().collect(),
         direction: stream.direction,
         mux: stream.rtcp_mux,
         // Many devices send what they read here, whatever they asked for: answer the same for both directions.
@@ -247,7 +271,7 @@ pub fn answer(
         .media
         .iter()
         .enumerate()
-        .map(|(i, m)| if i == index { audio_section(local, &m.protocol, &codecs, form) } else { rejected(m) })
+        .map(|(i, m)| if i == index { audio_section(local, &m.protocol, &codecs, &form) } else { rejected(m) })
         .collect();
     Ok((describe(local, media), stream))
 }
@@ -276,9 +300,10 @@ pub fn accept_answer(
         same_family(&stream, ours)?;
     }
     stream.direction = preference.direction.both(answer.direction_of(taken).reversed());
-    // A peer may go on sending either law that we offered, with the payload types of our offer.
-    stream.pcmu = stream.pcmu.or(Some(Law::Mu.payload_type()));
-    stream.pcma = stream.pcma.or(Some(Law::A.payload_type()));
+    // A peer may go on sending each codec that we offered, with the payload types of our offer.
+    if let Some(ours) = offered.media.first() {
+        stream.numbers = stream.numbers.or(Numbers::of_section(ours));
+    }
     Ok(stream)
 }
 
@@ -288,14 +313,15 @@ fn same_family(stream: &AudioStream, ours: IpAddr) -> Result<(), NegotiationErro
     if other { Err(NegotiationError::Family) } else { Ok(()) }
 }
 
-/// Removes all laws but these from a description: a law that the tenant does not use is neither offered nor accepted.
+/// Removes all codecs but these from a description: one that the tenant does not use is neither offered nor accepted.
 /// An empty list restricts nothing.
-pub fn speaking(mut description: Description, laws: &[Law]) -> Description {
-    if laws.is_empty() {
+pub fn speaking(mut description: Description, codecs: &[Codec]) -> Description {
+    if codecs.is_empty() {
         return description;
     }
     for media in description.media.iter_mut().filter(|media| media.kind == "audio") {
-        let foreign = |pt: &u8| media.encoding(*pt).and_then(law_of).is_some_and(|law| !laws.contains(&law));
+        let foreign =
+            |pt: &u8| media.encoding(*pt).and_then(Codec::from_encoding).is_some_and(|codec| !codecs.contains(&codec));
         let dropped: Vec<u8> = media.payload_types().filter(foreign).collect();
         let is_dropped = |word: &str| word.parse().is_ok_and(|pt: u8| dropped.contains(&pt));
         media.formats.retain(|format| !is_dropped(format));
@@ -309,17 +335,17 @@ pub fn speaking(mut description: Description, laws: &[Law]) -> Description {
     description
 }
 
-/// The preferred law of the offer's author.
-pub fn first_law(offer: &Description) -> Option<Law> {
+/// The preferred codec of the offer's author.
+pub fn first_codec(offer: &Description) -> Option<Codec> {
     let media = offer.media.iter().find(|media| acceptable(media))?;
-    media.payload_types().find_map(|pt| media.encoding(pt).and_then(law_of))
+    media.payload_types().find_map(|pt| media.encoding(pt).and_then(Codec::from_encoding))
 }
 
 fn acceptable(media: &Media) -> bool {
     media.kind == "audio" && media.port != 0 && matches!(media.protocol.as_str(), "RTP/AVP" | "RTP/AVPF")
 }
 
-/// The stream as its author describes it; `law` is the author's first, `direction` is not set yet.
+/// The stream as its author describes it; `codec` is the author's first, `direction` is not set yet.
 fn stream_of(description: &Description, media: &Media) -> Result<AudioStream, NegotiationError> {
     let address = description.address_of(media).ok_or_else(|| {
         let named = media.lines.iter().chain(&description.lines).any(|line| matches!(line, Line::Other('c', _)));
@@ -329,12 +355,9 @@ fn stream_of(description: &Description, media: &Media) -> Result<AudioStream, Ne
     if !is_host(address) {
         return Err(NegotiationError::NoAddress);
     }
-    let mut laws = media.payload_types().filter_map(|pt| Some((pt, law_of(media.encoding(pt)?)?)));
-    let law = laws.next().ok_or(NegotiationError::NoCodec)?.1;
-    let number_of = |wanted: Law| media.payload_types().find(|pt| media.encoding(*pt).and_then(law_of) == Some(wanted));
-    let telephone_event = media
-        .payload_types()
-        .find(|pt| media.encoding(*pt).is_some_and(|e| e.to_ascii_lowercase().starts_with("telephone-event/8000")));
+    let mut codecs = media.payload_types().filter_map(|pt| Codec::from_encoding(media.encoding(pt)?));
+    let codec = codecs.next().ok_or(NegotiationError::NoCodec)?;
+    let numbers = Numbers::of_section(media);
     let rtcp_mux = media.attribute("rtcp-mux").is_some();
     let remote = (!address.is_unspecified()).then(|| SocketAddr::new(address, media.port));
     Ok(AudioStream {
@@ -342,10 +365,9 @@ fn stream_of(description: &Description, media: &Media) -> Result<AudioStream, Ne
         party: None,
         remote_rtcp: remote.and_then(|r| rtcp_address(media, r, rtcp_mux)),
         rtcp_mux,
-        law,
-        pcmu: number_of(Law::Mu),
-        pcma: number_of(Law::A),
-        telephone_event,
+        codec,
+        numbers,
+        opus: numbers.opus.map(|number| numbers::opus_terms(media, number)).unwrap_or_default(),
         direction: Direction::SendRecv,
         packet: packet_of(media),
     })
@@ -368,18 +390,6 @@ fn packet_of(media: &Media) -> Option<u16> {
         (None, _) => return None,
     };
     Some((wanted / PTIME_STEP * PTIME_STEP).clamp(PTIME_STEP, PTIME_MAX) * SAMPLES_PER_MS)
-}
-
-fn law_of(encoding: &str) -> Option<Law> {
-    let (name, rest) = encoding.split_once('/')?;
-    if !matches!(rest, "8000" | "8000/1") {
-        return None;
-    }
-    match name.to_ascii_uppercase().as_str() {
-        "PCMU" => Some(Law::Mu),
-        "PCMA" => Some(Law::A),
-        _ => None,
-    }
 }
 
 /// `a=rtcp:PORT [IN IP4 ADDRESS]` (RFC 3605), else the port above.
@@ -412,27 +422,32 @@ fn describe(local: &LocalAudio, media: Vec<Media>) -> Description {
 }
 
 /// What our media section says besides its codecs.
-#[derive(Clone, Copy)]
 struct Form {
-    telephone_event: Option<u8>,
+    /// Clock and payload type of each telephone-event.
+    events: Vec<(u32, u8)>,
     direction: Direction,
     mux: bool,
     /// In ms.
     ptime: u16,
 }
 
-fn audio_section(local: &LocalAudio, protocol: &str, codecs: &[(u8, Law)], form: Form) -> Media {
-    let Form { telephone_event, direction, mux, ptime } = form;
+fn audio_section(local: &LocalAudio, protocol: &str, codecs: &[(u8, Codec)], form: &Form) -> Media {
+    let Form { events, direction, mux, ptime } = form;
     let mut formats: Vec<String> = codecs.iter().map(|(pt, _)| pt.to_string()).collect();
-    let mut lines: Vec<Line> =
-        codecs.iter().map(|(pt, law)| Line::attribute("rtpmap", format_args!("{pt} {}/8000", law.name()))).collect();
-    if let Some(pt) = telephone_event {
+    let mut lines = Vec::new();
+    for (pt, codec) in codecs {
+        lines.push(Line::attribute("rtpmap", format_args!("{pt} {}/{}", codec.name(), codec.encoding_parameters())));
+        if *codec == Codec::Opus {
+            lines.push(Line::attribute("fmtp", format_args!("{pt} useinbandfec=1")));
+        }
+    }
+    for (clock, pt) in events {
         formats.push(pt.to_string());
-        lines.push(Line::attribute("rtpmap", format_args!("{pt} telephone-event/8000")));
+        lines.push(Line::attribute("rtpmap", format_args!("{pt} telephone-event/{clock}")));
         lines.push(Line::attribute("fmtp", format_args!("{pt} 0-15")));
     }
     lines.push(Line::attribute("ptime", ptime));
-    if mux {
+    if *mux {
         lines.push(Line::flag("rtcp-mux"));
     }
     lines.push(Line::flag(direction.as_str()));

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::negotiation::{accept_answer, answer, offer, speaking};
 use super::*;
-use crate::g711::Law;
+use crate::codec::Codec;
 
 const PHONE: &str = "v=0\r\no=alice 2890844526 1 IN IP4 192.0.2.9\r\ns=call\r\ni=with a line nobody needs\r\n\
     c=IN IP4 192.0.2.9\r\nb=AS:80\r\nt=0 0\r\na=X-unknown:kept as it came \r\n\
@@ -51,12 +51,13 @@ fn faults_are_named() {
 #[test]
 fn an_offer_is_answered_with_one_law_and_the_rest_rejected() {
     let offered = parse(PHONE.as_bytes()).unwrap();
-    let prefer_a = Preference { law: Law::A, ..Preference::default() };
+    let prefer_a = Preference { codec: Codec::Pcma, ..Preference::default() };
     let (ours, stream) = answer(&offered, &local(), prefer_a).unwrap();
-    assert_eq!(stream.law, Law::A);
+    assert_eq!(stream.codec, Codec::Pcma);
     assert_eq!(stream.remote, Some("192.0.2.9:40000".parse().unwrap()));
     assert_eq!(stream.remote_rtcp, Some("192.0.2.10:40003".parse().unwrap()));
-    assert_eq!((stream.pcmu, stream.pcma, stream.telephone_event), (Some(0), Some(8), Some(96)));
+    let numbers = stream.numbers;
+    assert_eq!((numbers.pcmu, numbers.pcma, numbers.event), (Some(0), Some(8), Some(96)));
     assert_eq!(ours.media.len(), 2);
     assert_eq!(ours.media[0].formats, ["8", "96"]);
     assert_eq!(ours.media[1].port, 0);
@@ -65,12 +66,12 @@ fn an_offer_is_answered_with_one_law_and_the_rest_rejected() {
 
 #[test]
 fn an_answer_to_our_offer_makes_the_same_stream_on_both_sides() {
-    let ours = offer(&local(), Preference { law: Law::A, direction: Direction::SendRecv });
-    assert_eq!(ours.media[0].formats, ["8", "0", "101"]);
+    let ours = offer(&local(), Preference { codec: Codec::Pcma, direction: Direction::SendRecv }, &[]);
+    assert_eq!(ours.media[0].formats, ["8", "0", "9", "111", "101", "110"]);
     let peer = LocalAudio { address: "192.0.2.8".parse().unwrap(), port: 5_000, session_id: 1, version: 1 };
     let (theirs, at_peer) = answer(&ours, &peer, Preference::default()).unwrap();
     let at_us = accept_answer(&ours, &theirs, Preference::default()).unwrap();
-    assert_eq!(at_us.law, at_peer.law);
+    assert_eq!(at_us.codec, at_peer.codec);
     assert_eq!(at_us.remote, Some("192.0.2.8:5000".parse().unwrap()));
     assert!(at_us.rtcp_mux && at_peer.rtcp_mux);
     assert_eq!(at_us.remote_rtcp, at_us.remote);
@@ -131,13 +132,13 @@ fn what_cannot_be_taken_is_refused() {
     let refuse = |sdp: &Description| answer(sdp, &local(), Preference::default()).unwrap_err();
     assert_eq!(refuse(&with(PHONE, "m=audio 40000", "m=audio 0")), NegotiationError::NoAudio);
     assert_eq!(refuse(&with(PHONE, "RTP/AVP 9 8 0 96", "RTP/SAVP 9 8 0 96")), NegotiationError::NoAudio);
-    assert_eq!(refuse(&with(PHONE, "RTP/AVP 9 8 0 96", "RTP/AVP 9")), NegotiationError::NoCodec);
+    assert_eq!(refuse(&with(PHONE, "RTP/AVP 9 8 0 96", "RTP/AVP 18")), NegotiationError::NoCodec);
     assert_eq!(refuse(&with(PHONE, "c=IN IP4 192.0.2.9", "c=IN IP4 phone.example")), NegotiationError::NoAddress);
     assert_eq!(refuse(&with(PHONE, "c=IN IP4 192.0.2.9\r\n", "")), NegotiationError::NoConnection);
     assert_eq!(refuse(&with(PHONE, "c=IN IP4 192.0.2.9", "c=IN IP6 2001:db8::9")), NegotiationError::Family);
-    let ours = offer(&local(), Preference::default());
+    let ours = offer(&local(), Preference::default(), &[]);
     let six = LocalAudio { address: "2001:db8::1".parse().unwrap(), ..local() };
-    let (theirs, _) = answer(&offer(&six, Preference::default()), &six, Preference::default()).unwrap();
+    let (theirs, _) = answer(&offer(&six, Preference::default(), &[]), &six, Preference::default()).unwrap();
     assert_eq!(accept_answer(&ours, &theirs, Preference::default()), Err(NegotiationError::Family));
     let two = parse(PHONE.as_bytes()).unwrap();
     assert_eq!(accept_answer(&ours, &two, Preference::default()), Err(NegotiationError::Mismatch));
@@ -185,16 +186,17 @@ fn numbers_beyond_their_bounds_are_not_taken() {
 
 #[test]
 fn a_law_that_is_not_spoken_is_neither_offered_nor_taken() {
-    let prefer_a = Preference { law: Law::A, ..Preference::default() };
-    let ours = speaking(offer(&local(), prefer_a), &[Law::A]);
+    let prefer_a = Preference { codec: Codec::Pcma, ..Preference::default() };
+    let ours = offer(&local(), prefer_a, &[Codec::Pcma]);
     assert_eq!(ours.media[0].formats, ["8", "101"]);
     assert!(!ours.to_string().contains("PCMU"));
-    let refused = answer(&speaking(with(PHONE, "RTP/AVP 9 8 0 96", "RTP/AVP 9 0"), &[Law::A]), &local(), prefer_a);
+    let refused = answer(&speaking(with(PHONE, "RTP/AVP 9 8 0 96", "RTP/AVP 9 0"), &[Codec::Pcma]), &local(), prefer_a);
     assert_eq!(refused.unwrap_err(), NegotiationError::NoCodec);
-    let (reply, stream) = answer(&speaking(parse(PHONE.as_bytes()).unwrap(), &[Law::A]), &local(), prefer_a).unwrap();
-    assert_eq!((stream.law, stream.pcmu), (Law::A, None));
+    let (reply, stream) =
+        answer(&speaking(parse(PHONE.as_bytes()).unwrap(), &[Codec::Pcma]), &local(), prefer_a).unwrap();
+    assert_eq!((stream.codec, stream.numbers.pcmu), (Codec::Pcma, None));
     assert_eq!(reply.media[0].formats[0], "8");
-    assert_eq!(speaking(ours.clone(), &[]), ours, "no laws are no restriction");
+    assert_eq!(speaking(ours.clone(), &[]), ours, "no codecs are no restriction");
 }
 
 #[test]
@@ -281,9 +283,9 @@ proptest! {
         prop_assert_eq!(reply.media.len(), sdp.media.len());
         prop_assert!(reply.to_string().len() <= DESCRIPTION_BYTES_MAX);
         prop_assert_eq!(parse(reply.to_string().as_bytes()).unwrap(), reply);
-        let types = [stream.pcmu, stream.pcma, stream.telephone_event];
+        let types = [stream.numbers.pcmu, stream.numbers.pcma, stream.numbers.event];
         prop_assert!(types.into_iter().flatten().all(|number| number < 128));
-        prop_assert!(stream.pcmu.is_some() || stream.pcma.is_some());
+        prop_assert!(stream.number().is_some());
         prop_assert!(stream.packet.is_none_or(|samples| samples % 80 == 0 && (80..=480).contains(&samples)));
         for at in stream.remote.into_iter().chain(stream.remote_rtcp) {
             let broadcast = at.ip() == "255.255.255.255".parse::<IpAddr>().unwrap();

@@ -38,7 +38,7 @@ impl Session {
             self.keys.clear();
             return None;
         };
-        let step = self.keys.next(stream.telephone_event.is_some(), stream.packet_samples() as u16, now)?;
+        let step = self.keys.next(stream.event().map(|(_, clock)| clock), stream.packet_samples() as u16, now)?;
         let (length, began) = self.outbound.key(stream, step, out)?;
         if let Some(began) = began {
             self.keys.began_at(began);
@@ -62,7 +62,7 @@ impl Session {
 
     /// Keys are detected in the audio only while a treatment waits for digits and the phone has no telephone events.
     pub(super) fn listens_inband(&self) -> bool {
-        self.stream.as_ref().is_some_and(|s| s.telephone_event.is_none())
+        self.stream.as_ref().is_some_and(|s| s.event().is_none())
             && self.treatment.as_ref().is_some_and(Running::wants_digits)
     }
 }

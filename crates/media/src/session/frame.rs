@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::g711::Law;
+use crate::codec::Codec;
 use crate::rtp::{self, PACKET_BYTES_MAX};
 
 /// Length of a packet that we send, unless the phone asked for another.
 pub const FRAME: Duration = Duration::from_millis(20);
 
-/// Samples of a packet of [`FRAME`].
+/// Samples, at 8 kHz, of a packet of [`FRAME`].
 pub const FRAME_SAMPLES: usize = 160;
 
 /// A received packet that may be relayed.
@@ -28,10 +28,13 @@ pub struct Frame<'a> {
 /// The kind of a frame's payload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Content {
-    /// Companded audio.
-    Audio(Law),
-    /// A telephone event.
-    Event,
+    /// Encoded audio.
+    Audio(Codec),
+    /// A telephone event, with the units of its duration in a second.
+    Event {
+        /// 8000 or 48000.
+        clock: u32,
+    },
 }
 
 /// A packet to send, written to the start of the caller's buffer.

@@ -7,8 +7,8 @@ use model::Timestamp;
 
 use super::source::Source;
 use super::{Content, Frame, InboundSnapshot, ReceptionReport, Statistics};
+use crate::codec::{Codec, Decoder, Rate};
 use crate::dtmf::{Digit, EventReceiver, InbandDetector};
-use crate::g711::Law;
 use crate::rtcp::{self, Reception, ReportBlock};
 use crate::rtp::Packet;
 use crate::sdp::AudioStream;
@@ -17,13 +17,15 @@ use crate::sdp::AudioStream;
 const COMFORT_NOISE: u8 = 13;
 
 /// The phone's side of a session.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Inbound {
     /// The source whose packets are accepted.
     pub source: Source,
     reception: Option<Reception>,
     keys: EventReceiver,
     inband: InbandDetector,
+    /// What keys in the audio are listened for with. Not part of a snapshot.
+    ear: Option<Decoder>,
     totals: Totals,
     /// The phone's last reception report. Not part of a snapshot: it repeats within seconds.
     told: Option<ReceptionReport>,
@@ -83,13 +85,14 @@ impl Inbound {
         }
         match self.reception.as_mut().filter(|r| r.ssrc() == header.ssrc) {
             // All packets of a telephone event carry its start time.
-            Some(reception) if content == Content::Event => {
+            Some(reception) if matches!(content, Content::Event { .. }) => {
                 reception.handle_untimed(header.sequence, header.timestamp, now);
             }
             Some(reception) => reception.handle(header.sequence, header.timestamp, now),
             None => {
                 self.totals.lost_before += self.reception.as_ref().map_or(0, Reception::lost);
-                self.reception = Some(Reception::new(header.ssrc, header.sequence, header.timestamp, now));
+                let clock = stream.codec.clock();
+                self.reception = Some(Reception::new(header.ssrc, clock, (header.sequence, header.timestamp), now));
             }
         }
         self.totals.received += 1;
@@ -119,7 +122,8 @@ impl Inbound {
         if let Some(block) = compound.about_us {
             self.totals.remote_fraction_lost = block.fraction_lost;
             let round_trip = round_trip(&block, now);
-            self.told = Some(ReceptionReport { lost: block.cumulative_lost, jitter: block.jitter, round_trip });
+            let jitter = block.jitter / (stream.codec.clock() / 8_000);
+            self.told = Some(ReceptionReport { lost: block.cumulative_lost, jitter, round_trip });
         }
         if let (Some(info), Some(reception)) = (compound.sender, self.reception.as_mut())
             && compound.ssrc == reception.ssrc()
@@ -133,9 +137,18 @@ impl Inbound {
         self.keys.handle(frame.header.timestamp, frame.payload)
     }
 
-    pub fn inband_key(&mut self, law: Law, payload: &[u8]) -> Option<Digit> {
-        // A packet contains at most one new key: detecting a key takes 25 ms.
-        payload.iter().filter_map(|code| self.inband.handle(law.decode(*code))).last()
+    /// The key that a packet completes as two tones. It contains at most one: detecting a key takes 25 ms.
+    pub fn inband_key(&mut self, codec: Codec, payload: &[u8]) -> Option<Digit> {
+        if self.ear.as_ref().is_none_or(|ear| ear.codec() != codec) {
+            self.ear = Some(Decoder::new(codec, Rate::Narrow));
+        }
+        let samples = self.ear.as_mut()?.decode(payload);
+        samples.iter().filter_map(|sample| self.inband.handle(*sample)).last()
+    }
+
+    /// Nothing is listened for any more.
+    pub fn end_listening(&mut self) {
+        self.ear = None;
     }
 
     /// The address being heard.
@@ -153,7 +166,7 @@ impl Inbound {
             received,
             received_octets,
             lost: lost_before + self.reception.as_ref().map_or(0, Reception::lost),
-            jitter: self.reception.as_ref().map_or(0, Reception::jitter),
+            jitter: self.reception.as_ref().map_or(0, Reception::jitter_8000),
             strangers,
             invalid,
             first_packet,
@@ -180,6 +193,7 @@ impl Inbound {
             reception: snapshot.reception.map(Reception::restore),
             keys: EventReceiver { last: snapshot.last_key },
             inband: InbandDetector::default(),
+            ear: None,
             totals: snapshot.totals,
             told: None,
             left_out: 0,
@@ -199,14 +213,7 @@ fn round_trip(block: &ReportBlock, now: Timestamp) -> Option<Duration> {
 }
 
 fn content(stream: &AudioStream, packet: &Packet<'_>) -> Option<Content> {
-    let number = Some(packet.header.payload_type);
-    if number == stream.pcmu {
-        Some(Content::Audio(Law::Mu))
-    } else if number == stream.pcma {
-        Some(Content::Audio(Law::A))
-    } else if number == stream.telephone_event {
-        Some(Content::Event)
-    } else {
-        None
-    }
+    let number = packet.header.payload_type;
+    let codec = stream.numbers.codec(number).map(Content::Audio);
+    codec.or_else(|| stream.numbers.event_clock(number).map(|clock| Content::Event { clock }))
 }

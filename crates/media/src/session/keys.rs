@@ -54,7 +54,7 @@ struct Sounding {
     last_heard: Timestamp,
     /// When its next packet is due.
     due: Timestamp,
-    /// Samples sent so far.
+    /// Samples sent so far, or units of an event's duration.
     samples: u32,
     /// How often the last packet has been sent.
     ends_sent: u8,
@@ -101,12 +101,13 @@ impl Keys {
         self.waiting.len()
     }
 
-    /// Processes a telephone event of the other leg that this phone cannot take: the tone lasts as long as the key is held.
-    pub fn hear(&mut self, header: &Header, payload: &[u8], now: Timestamp) {
+    /// Processes a telephone event of the other leg, with its clock, that this phone cannot take as it is: the key sounds as long as it is
+    /// held.
+    pub fn hear(&mut self, header: &Header, clock: u32, payload: &[u8], now: Timestamp) {
         let Some(packet) = EventPacket::parse(payload) else { return };
         let Some(digit) = Digit::from_event(packet.code) else { return };
         let event = (header.ssrc, header.timestamp);
-        let length = Duration::from_micros(u64::from(packet.duration) * 1_000_000 / u64::from(SAMPLE_RATE));
+        let length = Duration::from_micros(u64::from(packet.duration) * 1_000_000 / u64::from(clock.max(1)));
         if self.heard == Some(event) {
             if let Some(held) = self.sounding.as_mut().filter(|s| s.ends.is_none()) {
                 held.last_heard = now;
@@ -152,8 +153,8 @@ impl Keys {
         }
     }
 
-    /// The next packet that is due, of `samples` samples: an event or a tone. Call until `None`.
-    pub fn next(&mut self, as_event: bool, samples: u16, now: Timestamp) -> Option<Step> {
+    /// The next packet that is due, of `samples` samples at 8 kHz: an event with this clock, or a tone. Call until `None`.
+    pub fn next(&mut self, event_clock: Option<u32>, samples: u16, now: Timestamp) -> Option<Step> {
         self.begin_next(now);
         let sounding = self.sounding.as_mut().filter(|s| s.due <= now)?;
         if sounding.ends.is_none() && now.since(sounding.last_heard) >= RELEASED_AFTER {
@@ -166,16 +167,18 @@ impl Keys {
         let due = sounding.due;
         let over = sounding.ends.is_some_and(|ends| due >= ends);
         sounding.due = due + span;
-        if !as_event {
+        let Some(clock) = event_clock else {
             if over {
                 self.finish(due);
-                return self.next(as_event, samples, now);
+                return self.next(event_clock, samples, now);
             }
             let from = sounding.samples;
             sounding.samples = from.saturating_add(u32::from(samples));
             return Some(Step::Tone { due, digit: sounding.digit, from });
-        }
-        let length = sounding.samples.saturating_add(u32::from(samples)).min(u32::from(u16::MAX));
+        };
+        // Counted in units of the event's clock.
+        let units = u32::from(samples) * (clock / SAMPLE_RATE).max(1);
+        let length = sounding.samples.saturating_add(units).min(u32::from(u16::MAX));
         // The packet whose duration reaches the end is the last; it is sent three times.
         let end = sounding.ends_sent > 0 || sounding.ends.is_some_and(|ends| due + span >= ends);
         if sounding.ends_sent == 0 {

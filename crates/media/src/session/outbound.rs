@@ -6,7 +6,8 @@ use model::Timestamp;
 
 use super::keys::{self, Step};
 use super::repack::{Piece, Repack};
-use super::{Content, FRAME, FRAME_SAMPLES, Frame, OutboundSnapshot, PacketBuffer, SAMPLE_US};
+use super::{Content, FRAME, FRAME_SAMPLES, Frame, OutboundSnapshot, PacketBuffer};
+use crate::codec::{Encoder, Rate};
 use crate::g711::Law;
 use crate::rtp::{HEADER_BYTES, Header, distance};
 use crate::sdp::AudioStream;
@@ -17,11 +18,15 @@ const JUMP_MAX: i32 = 3_000;
 const LATE_MAX: i32 = 1_000;
 
 /// Our side of a session.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub(super) struct Outbound {
     state: OutboundSnapshot,
     /// The source whose packets do not have the length that the peer wants. Not part of a snapshot: it buffers less than a packet.
     repack: Option<Repack>,
+    /// Units of our timestamps in a second.
+    clock: u32,
+    /// What encodes our own audio while it lasts. Not part of a snapshot: a phone's decoder follows another one within a packet or two.
+    encoder: Option<Encoder>,
 }
 
 /// A run of relayed packets: offsets that map the source's numbers to ours.
@@ -55,19 +60,56 @@ impl Outbound {
                 unrelayed: 0,
             },
             repack: None,
+            clock: 8_000,
+            encoder: None,
         }
     }
 
-    /// Writes one packet of a treatment that was due at `due`.
+    /// Writes one packet of a treatment that was due at `due`: samples at 8 kHz.
     pub fn play(&mut self, stream: &AudioStream, samples: &[i16], due: Timestamp, out: &mut PacketBuffer) -> usize {
         let marker = !std::mem::replace(&mut self.state.playing, true);
         self.end_run();
+        self.encode(stream, marker, samples, due, out)
+    }
+
+    /// Writes one packet that others have encoded, of which each lasts `ticks`, and which begins at `due`.
+    pub fn encoded(
+        &mut self,
+        stream: &AudioStream,
+        (payload, ticks): (&[u8], u32),
+        due: Timestamp,
+        out: &mut PacketBuffer,
+    ) -> usize {
+        let marker = !std::mem::replace(&mut self.state.playing, true);
+        self.end_run();
+        self.encoder = None;
         let timestamp = self.timestamp_at(due);
-        let payload_type = number(stream).unwrap_or(stream.law.payload_type());
-        let codes = samples.iter().map(|sample| stream.law.encode(*sample));
-        let length = self.write(marker, payload_type, timestamp, codes, out);
-        self.note_sent(timestamp, due, samples.len());
+        let length = self.write(marker, payload_type(stream), timestamp, payload.iter().copied(), out);
+        self.note_sent(timestamp, due, ticks);
         length
+    }
+
+    /// Encodes samples at 8 kHz into a packet.
+    fn encode(
+        &mut self,
+        stream: &AudioStream,
+        marker: bool,
+        samples: &[i16],
+        due: Timestamp,
+        out: &mut PacketBuffer,
+    ) -> usize {
+        let timestamp = self.timestamp_at(due);
+        let (codec, terms) = (stream.codec, stream.opus);
+        let encoder = match self.encoder.take().filter(|encoder| encoder.codec() == codec && !marker) {
+            Some(encoder) => self.encoder.insert(encoder),
+            None => self.encoder.insert(Encoder::new(codec, Rate::Narrow, terms)),
+        };
+        let length = encoder.encode(samples, &mut out[HEADER_BYTES..]);
+        self.write_header(marker, payload_type(stream), timestamp, out);
+        self.count(length);
+        let ticks = u32::try_from(samples.len()).unwrap_or(FRAME_SAMPLES as u32) * (self.clock / 8_000);
+        self.note_sent(timestamp, due, ticks);
+        HEADER_BYTES + length
     }
 
     /// Writes a packet of a key (RFC 4733, or its tone); `None` if the peer has no payload type for it. Also returns
@@ -80,16 +122,12 @@ impl Outbound {
                 let mut samples = [0; crate::sdp::negotiation::PACKET_SAMPLES_MAX];
                 let samples = samples.get_mut(..stream.packet_samples())?;
                 keys::sound(digit, from, samples);
-                let timestamp = self.timestamp_at(due);
-                let codes = samples.iter().map(|sample| stream.law.encode(*sample));
-                let length = self.write(from == 0, number(stream)?, timestamp, codes, out);
-                self.note_sent(timestamp, due, stream.packet_samples());
-                Some((length, None))
+                Some((self.encode(stream, from == 0, samples, due, out), None))
             }
             Step::Event { timestamp, due, packet } => {
                 let began = timestamp.unwrap_or_else(|| self.timestamp_at(due));
                 let codes = packet.to_bytes().into_iter();
-                let length = self.write(timestamp.is_none(), stream.telephone_event?, began, codes, out);
+                let length = self.write(timestamp.is_none(), stream.event()?.0, began, codes, out);
                 if timestamp.is_none() {
                     (self.state.anchor_timestamp, self.state.anchor) = (began, due);
                 }
@@ -122,20 +160,22 @@ impl Outbound {
         let header = self.place(frame, payload_type, now)?;
         out.get_mut(..HEADER_BYTES)?.copy_from_slice(&header.to_bytes());
         self.count(frame.payload.len());
+        self.encoder = None;
         Some(HEADER_BYTES + frame.payload.len())
     }
 
     /// The next packet of the wanted length made from the last frame. Call after [`Outbound::relay`] until `None`.
     pub fn next_repacked(&mut self, stream: &AudioStream, now: Timestamp, out: &mut PacketBuffer) -> Option<usize> {
         let Piece { marker, timestamp, codes } = self.repack.as_mut()?.next_ready()?;
-        let samples = codes.len();
-        let length = self.write(marker, number(stream)?, timestamp, codes.into_iter(), out);
-        self.note_sent(timestamp, now, samples);
+        let ticks = u32::try_from(codes.len()).unwrap_or(FRAME_SAMPLES as u32);
+        let length = self.write(marker, stream.number()?, timestamp, codes.into_iter(), out);
+        self.note_sent(timestamp, now, ticks);
         Some(length)
     }
 
     fn needs_repack(&self, stream: &AudioStream, frame: &Frame<'_>) -> bool {
-        let Some(wanted) = stream.packet else { return false };
+        // Opus packets cannot be cut, and whoever takes them takes all lengths.
+        let Some(wanted) = stream.packet.filter(|_| stream.codec.has_octets()) else { return false };
         // Once begun, repacking goes on: repacked packets are numbered differently from relayed ones.
         let begun = self.repack.as_ref().is_some_and(|repack| repack.is_of(frame.header.ssrc));
         begun || (matches!(frame.content, Content::Audio(_)) && frame.payload.len() != usize::from(wanted))
@@ -159,14 +199,15 @@ impl Outbound {
         }
         self.state.run = None;
         self.state.playing = false;
+        self.encoder = None;
         let repack = self.repack.as_mut()?;
-        if frame.content == Content::Event {
+        if matches!(frame.content, Content::Event { .. }) {
             repack.interrupt(timestamp);
             let placed = repack.timestamp(timestamp);
             return Some(self.write(marker, payload_type, placed, frame.payload.iter().copied(), out));
         }
         let codes = frame.payload.iter().map(|code| transcode.map_or(*code, |law| law.transcode(*code)));
-        repack.take(timestamp, marker, codes, stream.law, stream.packet_samples());
+        repack.take(timestamp, marker, codes, stream.codec.silence(), stream.packet_samples());
         self.next_repacked(stream, now, out)
     }
 
@@ -179,26 +220,33 @@ impl Outbound {
         payload: impl ExactSizeIterator<Item = u8>,
         out: &mut PacketBuffer,
     ) -> usize {
-        let (sequence, ssrc) = (self.state.next_sequence, self.state.ssrc);
-        let header = Header { marker, payload_type, sequence, timestamp, ssrc };
-        self.state.next_sequence = sequence.wrapping_add(1);
         let length = payload.len().min(out.len() - HEADER_BYTES);
-        let (head, body) = out.split_at_mut(HEADER_BYTES);
-        head.copy_from_slice(&header.to_bytes());
-        body.iter_mut().zip(payload).for_each(|(to, code)| *to = code);
+        self.write_header(marker, payload_type, timestamp, out);
+        out.iter_mut().skip(HEADER_BYTES).zip(payload).for_each(|(to, code)| *to = code);
         self.count(length);
         HEADER_BYTES + length
     }
 
-    /// Notes that `samples` were sent with this timestamp at this time: it is the reference for the next timestamps.
-    /// The anchor is their last 20 ms.
-    fn note_sent(&mut self, timestamp: u32, at: Timestamp, samples: usize) {
-        let samples = u32::try_from(samples).unwrap_or(FRAME_SAMPLES as u32);
-        let anchor = timestamp.wrapping_add(samples).wrapping_sub(FRAME_SAMPLES as u32);
+    fn write_header(&mut self, marker: bool, payload_type: u8, timestamp: u32, out: &mut PacketBuffer) {
+        let (sequence, ssrc) = (self.state.next_sequence, self.state.ssrc);
+        let header = Header { marker, payload_type, sequence, timestamp, ssrc };
+        self.state.next_sequence = sequence.wrapping_add(1);
+        out.iter_mut().zip(header.to_bytes()).for_each(|(to, octet)| *to = octet);
+    }
+
+    /// Timestamp units of 20 ms.
+    fn frame_ticks(&self) -> u32 {
+        self.clock / 50
+    }
+
+    /// Notes that what lasts `ticks` was sent with this timestamp at this time: it is the reference for the next timestamps.
+    /// The anchor is its last 20 ms.
+    fn note_sent(&mut self, timestamp: u32, at: Timestamp, ticks: u32) {
+        let anchor = timestamp.wrapping_add(ticks).wrapping_sub(self.frame_ticks());
         if self.state.packets > 1 && (anchor.wrapping_sub(self.state.anchor_timestamp) as i32) <= 0 {
             return;
         }
-        let end = at + Duration::from_micros(u64::from(samples) * SAMPLE_US);
+        let end = at + Duration::from_micros(u64::from(ticks) * 1_000_000 / u64::from(self.clock));
         self.state.anchor_timestamp = anchor;
         self.state.anchor = Timestamp::from_micros(end.as_micros().saturating_sub(FRAME.as_micros() as u64));
     }
@@ -242,12 +290,12 @@ impl Outbound {
         state.run = Some(run);
         state.playing = false;
         state.next_sequence = run.highest.wrapping_add(run.sequence_offset).wrapping_add(1);
-        let samples = match frame.content {
-            Content::Audio(_) => frame.payload.len(),
+        let ticks = match frame.content {
+            Content::Audio(codec) => codec.duration(frame.payload),
             // All packets of an event carry the time of its start.
-            Content::Event => FRAME_SAMPLES,
+            Content::Event { .. } => None,
         };
-        self.note_sent(placed.timestamp, now, samples);
+        self.note_sent(placed.timestamp, now, ticks.unwrap_or(self.frame_ticks()));
         Some(placed)
     }
 
@@ -272,9 +320,11 @@ impl Outbound {
 
     /// Applies a new description: the peer may want packets of another length.
     pub fn negotiate(&mut self, before: Option<&AudioStream>, stream: &AudioStream) {
-        if before.is_none_or(|before| before.packet != stream.packet || before.law != stream.law) {
+        if before.is_none_or(|before| before.packet != stream.packet || before.codec != stream.codec) {
             self.repack = None;
+            self.encoder = None;
         }
+        self.clock = stream.codec.clock();
     }
 
     /// When the first frame of a treatment is due, so that it follows the last packet sent.
@@ -289,7 +339,7 @@ impl Outbound {
         }
         let frame = FRAME.as_micros() as u64;
         let frames = ((now.since(self.state.anchor).as_micros() as u64 + frame / 2) / frame).max(1);
-        self.state.anchor_timestamp.wrapping_add((frames as u32).wrapping_mul(FRAME_SAMPLES as u32))
+        self.state.anchor_timestamp.wrapping_add((frames as u32).wrapping_mul(self.frame_ticks()))
     }
 
     pub fn ssrc(&self) -> u32 {
@@ -317,9 +367,10 @@ impl Outbound {
         self.state
     }
 
-    /// Continues `gap` after the snapshot: sequence numbers that the failed process may have used since, one each `packet`, are skipped; the
+    /// Continues `gap` after the snapshot: sequence numbers that the failed process may have used since, one each packet, are skipped; the
     /// timestamps follow the clock anyway.
-    pub fn restore(mut state: OutboundSnapshot, (gap, packet): (Duration, Duration), now: Timestamp) -> Self {
+    pub fn restore(mut state: OutboundSnapshot, stream: Option<&AudioStream>, gap: Duration, now: Timestamp) -> Self {
+        let packet = stream.map_or(FRAME, AudioStream::packet_time).min(FRAME);
         // The longest packet lasts 60 ms.
         state.anchor = state.anchor.min(now + FRAME * 3);
         let skipped = (gap.as_micros() / packet.as_micros().max(1)) as u16;
@@ -328,7 +379,8 @@ impl Outbound {
             state.run = None;
             state.playing = false;
         }
-        Self { state, repack: None }
+        let clock = stream.map_or(8_000, |stream| stream.codec.clock());
+        Self { state, repack: None, clock, encoder: None }
     }
 
     fn count(&mut self, octets: usize) {
@@ -340,16 +392,14 @@ impl Outbound {
 /// The payload type that the phone uses for this content, and the law to transcode from if it takes only the other.
 fn payload(stream: &AudioStream, content: Content) -> Option<(u8, Option<Law>)> {
     match content {
-        Content::Event => stream.telephone_event.map(|pt| (pt, None)),
-        Content::Audio(law) if law == stream.law => Some((number(stream)?, None)),
-        Content::Audio(law) => Some((number(stream)?, Some(law))),
+        Content::Event { clock } => stream.numbers.event(clock).map(|pt| (pt, None)),
+        Content::Audio(codec) if codec == stream.codec => Some((stream.number()?, None)),
+        Content::Audio(codec) if codec.converts_to(stream.codec) => Some((stream.number()?, codec.law())),
+        Content::Audio(_) => None,
     }
 }
 
-/// The payload type of the law that we send.
-fn number(stream: &AudioStream) -> Option<u8> {
-    match stream.law {
-        Law::Mu => stream.pcmu,
-        Law::A => stream.pcma,
-    }
+/// The payload type of the codec that we send.
+fn payload_type(stream: &AudioStream) -> u8 {
+    stream.number().unwrap_or(stream.codec.payload_type())
 }

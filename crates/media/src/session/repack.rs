@@ -2,8 +2,6 @@
 
 use std::collections::VecDeque;
 
-use crate::g711::Law;
-
 /// A step of the source's timestamps beyond this, in either direction, is a restart: 20 s.
 const JUMP_MAX: i32 = 160_000;
 /// Most packets made from one frame: a whole datagram in pieces of 10 ms, and the previous remainder.
@@ -55,14 +53,14 @@ impl Repack {
         (timestamp.wrapping_sub(self.next) as i32).abs() <= JUMP_MAX
     }
 
-    /// Appends codes in the peer's law. Codes too late for their packet are dropped; missing ones in the packet being
+    /// Appends octets in the peer's codec. Codes too late for their packet are dropped; missing ones in the packet being
     /// filled become silence.
     pub fn take(
         &mut self,
         timestamp: u32,
         marker: bool,
         codes: impl ExactSizeIterator<Item = u8>,
-        law: Law,
+        silence: u8,
         length: usize,
     ) {
         let gap = timestamp.wrapping_sub(self.next) as i32;
@@ -72,7 +70,7 @@ impl Repack {
         if gap > 0 {
             let missing = (length - self.rest.len() % length) % length;
             let filled = missing.min(gap as usize);
-            self.rest.extend(std::iter::repeat_n(law.silence(), filled));
+            self.rest.extend(std::iter::repeat_n(silence, filled));
             self.next = self.next.wrapping_add(filled as u32);
             self.cut(length);
             // Shorter than a packet: nothing is left if a gap follows.

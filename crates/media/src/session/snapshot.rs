@@ -12,8 +12,8 @@ use super::rate::Rate;
 pub use super::source::{Candidate, Source};
 pub use super::treatment::Progress;
 use super::{
-    Collect, DIGITS_BUFFERED_MAX, FRAME, Inbound, KEYS, Outbound, PACKETS, Prompt, QUIET_AFTER, REPORT_MAX, Repeat,
-    Running, Session, Timers,
+    Collect, DIGITS_BUFFERED_MAX, Inbound, KEYS, Outbound, PACKETS, Prompt, QUIET_AFTER, REPORT_MAX, Repeat, Running,
+    Session, Timers,
 };
 use crate::dtmf::Digit;
 use crate::rtcp::ReceptionSnapshot;
@@ -128,15 +128,14 @@ impl Session {
     pub fn restore(snapshot: SessionSnapshot, now: Timestamp, prompt: impl Fn(&str) -> Option<Prompt>) -> Self {
         let gap = now.since(snapshot.at);
         let quiet_after = snapshot.quiet_after.clamp(QUIET_AFTER.0, QUIET_AFTER.1);
-        let packet = snapshot.stream.as_ref().map_or(FRAME, AudioStream::packet_time).min(FRAME);
         let mut digits: VecDeque<_> = snapshot.digits.into();
         digits.truncate(DIGITS_BUFFERED_MAX);
         Self {
             cname: snapshot.cname,
             quiet_after,
-            stream: snapshot.stream,
             inbound: Inbound::restore(snapshot.inbound, now),
-            outbound: Outbound::restore(snapshot.outbound, (gap, packet), now),
+            outbound: Outbound::restore(snapshot.outbound, snapshot.stream.as_ref(), gap, now),
+            stream: snapshot.stream,
             treatment: snapshot.treatment.map(|t| Running::restore(t, gap, now, prompt)),
             digits,
             keys: super::Keys::default(),

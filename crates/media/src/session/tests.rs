@@ -5,10 +5,12 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::codec::OpusTerms;
 use crate::dtmf::EventPacket;
 use crate::g711::Law;
 use crate::rtcp::{self, Report};
 use crate::rtp::{Header, PACKET_BYTES_MAX, Packet};
+use crate::sdp::Numbers;
 
 mod bounds;
 mod sources;
@@ -29,10 +31,9 @@ fn stream(law: Law) -> AudioStream {
         party: "192.0.2.1".parse().ok(),
         remote_rtcp: Some(address("192.0.2.1:4001")),
         rtcp_mux: false,
-        law,
-        pcmu: Some(0),
-        pcma: Some(8),
-        telephone_event: Some(101),
+        codec: law.into(),
+        numbers: Numbers { pcmu: Some(0), pcma: Some(8), event: Some(101), ..Numbers::default() },
+        opus: OpusTerms::default(),
         direction: Direction::SendRecv,
         packet: None,
     }
@@ -260,15 +261,16 @@ fn music_loops_until_it_is_stopped_and_the_stream_goes_on_into_the_relay() {
     }
     let last = last.unwrap();
     // While music plays, the other leg is not heard.
-    assert_eq!(relay(&mut session, &audio(0, 5, 1_000, 3), Content::Audio(Law::Mu), at(985)), None);
+    assert_eq!(relay(&mut session, &audio(0, 5, 1_000, 3), Content::Audio(Law::Mu.into()), at(985)), None);
     assert_eq!(session.stop(at(990)).unwrap().play_end, Some(PlayEnd::Stopped));
-    let (first, payload) = relay(&mut session, &audio(0, 5, 1_001, 3), Content::Audio(Law::Mu), at(1_004)).unwrap();
+    let (first, payload) =
+        relay(&mut session, &audio(0, 5, 1_001, 3), Content::Audio(Law::Mu.into()), at(1_004)).unwrap();
     assert_eq!(payload, [3; 160]);
     assert_eq!(first.sequence, last.sequence.wrapping_add(1));
     assert_eq!(first.timestamp, last.timestamp.wrapping_add(160));
     assert!(first.marker, "a new talk spurt");
     assert_eq!(first.ssrc, last.ssrc);
-    let (second, _) = relay(&mut session, &audio(0, 5, 1_002, 3), Content::Audio(Law::Mu), at(1_024)).unwrap();
+    let (second, _) = relay(&mut session, &audio(0, 5, 1_002, 3), Content::Audio(Law::Mu.into()), at(1_024)).unwrap();
     assert_eq!((second.sequence, second.marker), (first.sequence.wrapping_add(1), false));
     // And back: the next prompt follows the relay.
     session.play(2, Treatment { prompts: vec![prompt("p", 160, 1)], ..Treatment::default() }, at(1_030));
@@ -282,10 +284,10 @@ fn music_loops_until_it_is_stopped_and_the_stream_goes_on_into_the_relay() {
 #[test]
 fn loss_and_reordering_of_the_source_stay_visible_within_a_run() {
     let mut session = session();
-    let base = relay(&mut session, &audio(0, 5, 10, 1), Content::Audio(Law::Mu), at(0)).unwrap().0;
+    let base = relay(&mut session, &audio(0, 5, 10, 1), Content::Audio(Law::Mu.into()), at(0)).unwrap().0;
     let offsets: Vec<u16> = [13_u32, 12, 14, 14]
         .iter()
-        .map(|n| relay(&mut session, &audio(0, 5, *n, 1), Content::Audio(Law::Mu), at(60)).unwrap().0)
+        .map(|n| relay(&mut session, &audio(0, 5, *n, 1), Content::Audio(Law::Mu.into()), at(60)).unwrap().0)
         .map(|h| {
             assert_eq!(
                 h.timestamp.wrapping_sub(base.timestamp),
@@ -295,9 +297,9 @@ fn loss_and_reordering_of_the_source_stay_visible_within_a_run() {
         })
         .collect();
     assert_eq!(offsets, [3, 2, 4, 4]);
-    assert_eq!(relay(&mut session, &audio(0, 5, 9, 1), Content::Audio(Law::Mu), at(80)), None, "before the run");
+    assert_eq!(relay(&mut session, &audio(0, 5, 9, 1), Content::Audio(Law::Mu.into()), at(80)), None, "before the run");
     // Another source continues our numbers.
-    let other = relay(&mut session, &audio(0, 6, 40_000, 1), Content::Audio(Law::Mu), at(100)).unwrap().0;
+    let other = relay(&mut session, &audio(0, 6, 40_000, 1), Content::Audio(Law::Mu.into()), at(100)).unwrap().0;
     assert_eq!(other.sequence.wrapping_sub(base.sequence), 5);
     assert!(other.marker);
 }
@@ -306,7 +308,7 @@ fn loss_and_reordering_of_the_source_stay_visible_within_a_run() {
 fn what_a_held_phone_is_not_sent_leaves_no_gap_in_its_numbers() {
     let mut session = session();
     let say = |session: &mut Session, n: u32| {
-        relay(session, &audio(0, 5, n, 1), Content::Audio(Law::Mu), at(20 * u64::from(n))).map(|sent| sent.0)
+        relay(session, &audio(0, 5, n, 1), Content::Audio(Law::Mu.into()), at(20 * u64::from(n))).map(|sent| sent.0)
     };
     let before = say(&mut session, 0).unwrap();
     for direction in [Direction::RecvOnly, Direction::Inactive] {
@@ -326,12 +328,12 @@ fn packets_that_the_phone_cannot_take_leave_no_gap_and_lost_ones_do() {
     let mut session = session();
     session.negotiate(deaf_to_events(Law::Mu), START);
     let say = |session: &mut Session, n: u32| {
-        relay(session, &audio(0, 5, n, 1), Content::Audio(Law::Mu), at(20 * u64::from(n))).unwrap().0.sequence
+        relay(session, &audio(0, 5, n, 1), Content::Audio(Law::Mu.into()), at(20 * u64::from(n))).unwrap().0.sequence
     };
     let first = say(&mut session, 1);
     for sequence in [2, 3, 5] {
         let event = key(5, sequence, 320, '5', sequence == 5);
-        assert_eq!(relay(&mut session, &event, Content::Event, at(40)), None);
+        assert_eq!(relay(&mut session, &event, Content::Event { clock: 8_000 }, at(40)), None);
     }
     // The fourth was lost; the tone of the key is not part of this test.
     session.keys.clear();
@@ -363,7 +365,7 @@ fn a_long_relay_wraps_its_numbers_without_a_gap() {
     let mut previous: Option<Header> = None;
     for n in 0..140_000_u32 {
         let now = at(20 * u64::from(n));
-        let header = relay(&mut session, &audio(0, 5, n, 1), Content::Audio(Law::Mu), now).unwrap().0;
+        let header = relay(&mut session, &audio(0, 5, n, 1), Content::Audio(Law::Mu.into()), now).unwrap().0;
         if let Some(previous) = previous {
             assert_eq!(header.sequence, previous.sequence.wrapping_add(1));
             assert_eq!(header.timestamp, previous.timestamp.wrapping_add(160));
@@ -375,15 +377,18 @@ fn a_long_relay_wraps_its_numbers_without_a_gap() {
 #[test]
 fn the_other_law_is_transcoded_and_payload_types_are_mapped() {
     let mut session = session();
-    session.negotiate(AudioStream { telephone_event: Some(96), pcma: Some(107), ..stream(Law::A) }, START);
+    let mut numbered = stream(Law::A);
+    (numbered.numbers.event, numbered.numbers.pcma) = (Some(96), Some(107));
+    session.negotiate(numbered, START);
     let code = Law::Mu.encode(1_234);
-    let (header, payload) = relay(&mut session, &audio(0, 5, 0, code), Content::Audio(Law::Mu), at(0)).unwrap();
+    let (header, payload) = relay(&mut session, &audio(0, 5, 0, code), Content::Audio(Law::Mu.into()), at(0)).unwrap();
     assert_eq!((header.payload_type, payload[0]), (107, Law::Mu.transcode(code)));
-    let (header, payload) = relay(&mut session, &key(5, 1, 160, '5', true), Content::Event, at(20)).unwrap();
+    let (header, payload) =
+        relay(&mut session, &key(5, 1, 160, '5', true), Content::Event { clock: 8_000 }, at(20)).unwrap();
     assert_eq!((header.payload_type, payload[0], payload.len()), (96, 5, 4));
-    session.negotiate(AudioStream { telephone_event: None, ..stream(Law::A) }, at(30));
+    session.negotiate(deaf_to_events(Law::A), at(30));
     // It becomes a tone, with its own timing.
-    assert_eq!(relay(&mut session, &key(5, 2, 160, '5', true), Content::Event, at(40)), None);
+    assert_eq!(relay(&mut session, &key(5, 2, 160, '5', true), Content::Event { clock: 8_000 }, at(40)), None);
 }
 
 #[test]
@@ -467,7 +472,7 @@ fn keys_pressed_ahead_count_unless_the_buffer_is_cleared() {
 #[test]
 fn keys_in_the_audio_count_where_there_are_no_events() {
     let mut session = session();
-    session.negotiate(AudioStream { telephone_event: None, ..stream(Law::Mu) }, START);
+    session.negotiate(deaf_to_events(Law::Mu), START);
     session.play(1, Treatment { collect: Some(collect(1)), ..Treatment::default() }, START);
     let tones = crate::tone::pair(852, 1_336, 100, 8_000);
     for (n, chunk) in tones.chunks(160).enumerate() {
@@ -548,7 +553,9 @@ fn reports_tell_loss_and_strangers_reports_are_dropped() {
 
 /// A phone without telephone events.
 fn deaf_to_events(law: Law) -> AudioStream {
-    AudioStream { telephone_event: None, ..stream(law) }
+    let mut deaf = stream(law);
+    deaf.numbers.event = None;
+    deaf
 }
 
 /// All packets sent up to `until`, polled every 10 ms.
@@ -560,9 +567,12 @@ fn sent_until(session: &mut Session, from: u64, until: u64) -> Vec<(u64, Header,
 #[test]
 fn a_key_is_sent_as_an_event_with_one_begin_growing_length_and_three_ends() {
     let mut session = session();
-    relay(&mut session, &audio(8, 5, 1, 1), Content::Audio(Law::A), at(0));
+    relay(&mut session, &audio(8, 5, 1, 1), Content::Audio(Law::A.into()), at(0));
     assert!(session.send_key(Digit::from_char('7').unwrap(), Duration::from_millis(100), at(20)));
-    assert!(relay(&mut session, &audio(8, 5, 2, 1), Content::Audio(Law::A), at(20)).is_none(), "no audio meanwhile");
+    assert!(
+        relay(&mut session, &audio(8, 5, 2, 1), Content::Audio(Law::A.into()), at(20)).is_none(),
+        "no audio meanwhile"
+    );
     let sent = sent_until(&mut session, 20, 300);
     let events: Vec<EventPacket> = sent.iter().map(|(_, _, body)| EventPacket::parse(body).unwrap()).collect();
     assert_eq!(sent.iter().map(|(ms, ..)| *ms).collect::<Vec<_>>(), [20, 40, 60, 80, 100, 120, 140]);
@@ -575,7 +585,7 @@ fn a_key_is_sent_as_an_event_with_one_begin_growing_length_and_three_ends() {
         assert_eq!(header.sequence, first.sequence.wrapping_add(n as u16));
         assert_eq!(header.marker, n == 0);
     }
-    let (after, _) = relay(&mut session, &audio(8, 5, 9, 1), Content::Audio(Law::A), at(160)).unwrap();
+    let (after, _) = relay(&mut session, &audio(8, 5, 9, 1), Content::Audio(Law::A.into()), at(160)).unwrap();
     assert!(after.marker && after.sequence == first.sequence.wrapping_add(7));
     assert_eq!(after.timestamp.wrapping_sub(first.timestamp), 7 * 160, "the clock went on");
 }
@@ -607,9 +617,9 @@ fn a_phone_without_events_hears_the_key_as_its_tones_in_its_own_law() {
                 let now = at(begin + 20 * m);
                 let packet =
                     key_of(5, (n * 10 + m as usize) as u16, 1_600 * n as u32, key, end, 160 * (m as u16 + 1).min(3));
-                assert!(relay(&mut session, &packet, Content::Event, now).is_none());
+                assert!(relay(&mut session, &packet, Content::Event { clock: 8_000 }, now).is_none());
                 assert!(
-                    relay(&mut session, &audio(0, 5, 1, 1), Content::Audio(law), now).is_none(),
+                    relay(&mut session, &audio(0, 5, 1, 1), Content::Audio(law.into()), now).is_none(),
                     "no audio meanwhile"
                 );
             }
@@ -636,7 +646,7 @@ fn a_key_that_is_held_sounds_until_it_is_released_or_its_packets_cease() {
         let mut sent = Vec::new();
         for m in 0..20_u64 {
             let packet = key_of(5, m as u16, 0, '9', released && m == 19, 160 * (m as u16 + 1));
-            relay(&mut session, &packet, Content::Event, at(20 * m));
+            relay(&mut session, &packet, Content::Event { clock: 8_000 }, at(20 * m));
             sent.extend(sent_until(&mut session, 20 * m, 20 * m + 20));
         }
         sent.extend(sent_until(&mut session, 400, 1_500));
@@ -687,7 +697,7 @@ fn a_phone_that_wants_other_packets_than_the_other_leg_sends_gets_them() {
         let mut sent: Vec<(Header, Vec<u8>)> = Vec::new();
         for n in 0..30 {
             let packet = audio(0, 5, n, n as u8);
-            sent.extend(relay_all(&mut session, &packet, Content::Audio(Law::Mu), at(20 * u64::from(n))));
+            sent.extend(relay_all(&mut session, &packet, Content::Audio(Law::Mu.into()), at(20 * u64::from(n))));
         }
         assert_eq!(sent.len(), 30 * 160 / wanted);
         for (n, (header, body)) in sent.iter().enumerate() {
@@ -707,7 +717,7 @@ fn a_phone_that_says_nothing_of_packets_gets_them_as_they_come() {
     for (n, length) in [(0_u32, 80_usize), (1, 240), (2, 480), (3, 1_000)] {
         let mut packet = audio(0, 5, n, 9)[..12].to_vec();
         packet.extend(vec![9; length]);
-        let sent = relay_all(&mut session, &packet, Content::Audio(Law::Mu), at(100 * u64::from(n)));
+        let sent = relay_all(&mut session, &packet, Content::Audio(Law::Mu.into()), at(100 * u64::from(n)));
         assert_eq!(sent.iter().map(|(_, body)| body.len()).collect::<Vec<_>>(), [length]);
     }
 }
@@ -718,11 +728,11 @@ fn events_between_packets_made_anew_keep_their_begin_and_their_numbers() {
     session.negotiate(AudioStream { packet: Some(240), ..stream(Law::Mu) }, START);
     let mut sent = Vec::new();
     for n in 0..6 {
-        sent.extend(relay_all(&mut session, &audio(0, 5, n, 1), Content::Audio(Law::Mu), at(20 * u64::from(n))));
+        sent.extend(relay_all(&mut session, &audio(0, 5, n, 1), Content::Audio(Law::Mu.into()), at(20 * u64::from(n))));
     }
     for m in 0..4_u16 {
         let packet = key_of(5, 6 + m, 960, '3', m > 1, 160 * (m + 1).min(2));
-        sent.extend(relay_all(&mut session, &packet, Content::Event, at(120 + 20 * u64::from(m))));
+        sent.extend(relay_all(&mut session, &packet, Content::Event { clock: 8_000 }, at(120 + 20 * u64::from(m))));
     }
     let events: Vec<&Header> = sent.iter().filter(|(_, body)| body.len() == 4).map(|(header, _)| header).collect();
     assert_eq!(events.len(), 4);
@@ -776,7 +786,7 @@ fn apply(session: &mut Session, input: &Input, n: u32, now: Timestamp) -> String
         }
         Input::Relay(skip) => {
             let packet = audio(8, 5, n * 2 + skip, 1);
-            seen = format!("{:?}", relay(session, &packet, Content::Audio(Law::A), now));
+            seen = format!("{:?}", relay(session, &packet, Content::Audio(Law::A.into()), now));
         }
         Input::Play => {
             let prompts = vec![prompt("a", 900, 1), prompt("b", 333, 2)];

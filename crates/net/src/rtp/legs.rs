@@ -108,7 +108,11 @@ impl Legs {
                     tracing::error!(leg = leg.0, %error, "a leg's sockets cannot be polled");
                 }
             }
-            Order::Negotiate(leg, stream) => self.with(leg, |s| s.negotiate(stream, now)),
+            Order::Negotiate(leg, stream) => {
+                if let Some(key) = self.keys.get(&leg) {
+                    self.exchange.negotiate(*key, stream, now);
+                }
+            }
             Order::Play(leg, id, treatment) => self.with(leg, |s| s.play(id, treatment, now)),
             Order::Stop(leg) => self.with(leg, |s| {
                 s.stop(now);

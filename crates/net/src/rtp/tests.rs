@@ -4,10 +4,11 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use infra::SystemClock;
+use media::codec::OpusTerms;
 use media::exchange::Part;
 use media::g711::Law;
 use media::rtp::{Header, Packet};
-use media::sdp::Direction;
+use media::sdp::{Direction, Numbers};
 use media::session::{Prompt, Setup};
 
 use super::*;
@@ -72,10 +73,9 @@ fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, shard: usize, id: u64, phone
         party: None,
         remote_rtcp: None,
         rtcp_mux: true,
-        law: Law::Mu,
-        pcmu: Some(0),
-        pcma: Some(8),
-        telephone_event: Some(101),
+        codec: Law::Mu.into(),
+        numbers: Numbers { pcmu: Some(0), pcma: Some(8), event: Some(101), ..Numbers::default() },
+        opus: OpusTerms::default(),
         direction: Direction::SendRecv,
         packet: None,
     };

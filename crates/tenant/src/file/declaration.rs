@@ -19,7 +19,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     field("tenant", Required, &NAME, "The tenant's id: in keys, tokens and paths. It cannot be changed later."),
     field("name", Required, &NAME, "What people call the tenant."),
     field("realm", Required, &NAME, "Realm of the phones' digests and host part of their addresses."),
-    field("codecs", Optional, &CODECS, "Codecs in order of preference; without it PCMA, PCMU."),
+    field("codecs", Optional, &CODECS, "Codecs in order of preference; without it PCMA, PCMU, G722, opus."),
     field("hold_music", Required, &NAME, "The prompt that a held party hears."),
     field("no_answer_s", Optional, &RING, "How long a phone rings before the call goes elsewhere; without it 15."),
     field("wrap_up_s", Optional, &WRAP_UP, "After-call work in seconds; without it 0, which is none."),
@@ -71,7 +71,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     ),
 ]);
 
-static CODECS: Shape = Shape::List { of: &Shape::OneOf(&["PCMU", "PCMA"]), max: 2 };
+static CODECS: Shape = Shape::List { of: &Shape::OneOf(&["PCMU", "PCMA", "G722", "opus"]), max: 4 };
 static RING: Shape = Shape::Number { min: 1, max: 600 };
 static WRAP_UP: Shape = Shape::Number { min: 0, max: 3_600 };
 static MINUTES: Shape = Shape::Number { min: 0, max: 1_440 };

@@ -13,6 +13,8 @@ use super::Fault;
 use super::dialling;
 use super::tree::{Node, Value};
 
+/// What a tenant speaks without a setting, the most wanted first.
+const CODECS: [&str; 4] = ["PCMA", "PCMU", "G722", "opus"];
 /// How long a phone rings without a setting, in seconds.
 const NO_ANSWER_S: u32 = 15;
 
@@ -50,7 +52,7 @@ fn tenant(root: &Node) -> Tenant {
         id: text(root, "tenant").unwrap_or_default(),
         name: text(root, "name").unwrap_or_default(),
         realm: text(root, "realm").unwrap_or_default(),
-        codecs: if codecs.is_empty() { vec!["PCMA".to_owned(), "PCMU".to_owned()] } else { codecs },
+        codecs: if codecs.is_empty() { CODECS.map(str::to_owned).to_vec() } else { codecs },
         hold_music: text(root, "hold_music").unwrap_or_default(),
         no_answer_s: number(root, "no_answer_s").unwrap_or(NO_ANSWER_S),
         wrap_up_s: number(root, "wrap_up_s").unwrap_or_default(),

@@ -4,6 +4,7 @@ mod agents;
 mod browser;
 mod carried;
 mod chaos;
+mod codecs;
 mod codes;
 mod conference;
 mod consultation;

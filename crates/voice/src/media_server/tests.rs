@@ -43,7 +43,7 @@ fn an_invite_without_an_offer_is_offered_the_law_of_the_other_member() {
         Session::Offer(offer) => sdp::parse(&offer).unwrap(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(offer.audio().unwrap().formats, ["8", "0", "101"]);
+    assert_eq!(offer.audio().unwrap().formats, ["8", "0", "9", "111", "101", "110"]);
     let (answer, _) = negotiation::answer(&offer, &bob.local(), bob.preference()).unwrap();
     bob.to = offer.audio().unwrap().port;
     bench.ack(dialog, answer.to_string());
@@ -65,8 +65,9 @@ fn the_owners_codecs_hold_for_offers_and_for_what_is_taken() {
     };
     assert_eq!(offered(&mut bench, "PCMA+PCMU"), ["8", "0", "101"]);
     assert_eq!(offered(&mut bench, "PCMA"), ["8", "101"]);
-    let mut mu_only = negotiation::offer(&Phone::new(Law::Mu).local(), sdp::Preference::default());
-    mu_only.media[0].formats.retain(|format| format != "8");
+    assert_eq!(offered(&mut bench, "opus+G722+PCMA"), ["111", "9", "8", "101", "110"]);
+    let phone = Phone::new(Law::Mu).local();
+    let mu_only = negotiation::offer(&phone, sdp::Preference::default(), &[media::codec::Codec::Pcmu]);
     let refused = bench.invite("conf=2e;codecs=PCMA", Some(mu_only.to_string()));
     assert_eq!(bench.failed(refused), StatusCode::NOT_ACCEPTABLE_HERE);
 }

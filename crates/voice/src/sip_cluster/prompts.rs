@@ -1,7 +1,7 @@
 //! The prompts and codecs that a tenant has chosen, from config's copy.
 
 use contracts::provisioning::ObjectKind;
-use media::g711::Law;
+use media::codec::Codec;
 use net::configuration::Configuration;
 
 use super::node::calls::prompts::{ReadPrompts, SwitchPrompts};
@@ -19,7 +19,7 @@ pub(super) fn from(configuration: Configuration) -> ReadPrompts {
                 hold_music: chosen(Some(&tenant.hold_music)),
                 confirmation: chosen(tenant.confirmation_prompt.as_ref()),
                 refusal: chosen(tenant.refusal_prompt.as_ref()),
-                codecs: tenant.codecs.iter().filter_map(|name| Law::from_name(name)).collect(),
+                codecs: tenant.codecs.iter().filter_map(|name| Codec::from_name(name)).collect(),
             }
         })
     })

@@ -24,7 +24,7 @@ fn hours_that_a_process_was_stopped_are_not_made_up_for() {
     // The other leg's key, whose end never arrives.
     let mut held = session();
     held.negotiate(deaf_to_events(Law::Mu), START);
-    assert_eq!(relay(&mut held, &key(5, 1, 0, '9', false), Content::Event, START), None);
+    assert_eq!(relay(&mut held, &key(5, 1, 0, '9', false), Content::Event { clock: 8_000 }, START), None);
     turn(&mut held, START);
     for session in [&mut played, &mut pressed, &mut held] {
         let sent = turn(session, at(5 * HOUR));

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use media::g711::Law;
 use media::sdp::{AudioStream, Direction};
 use media::session::{Event, Outcome, Statistics};
 use model::{ConnId, TenantId, Timestamp};
@@ -191,11 +190,7 @@ pub(super) fn audio(trace: &Recorder, leg: &Leg, stream: &AudioStream, call_id: 
             call_id,
             local: std::net::SocketAddr::new(leg.local.address, leg.local.port).to_string(),
             offered: stream.remote.map(|remote| remote.to_string()),
-            codec: match stream.law {
-                Law::Mu => "PCMU",
-                Law::A => "PCMA",
-            }
-            .to_owned(),
+            codec: stream.codec.name().to_owned(),
             direction: match stream.direction {
                 Direction::SendRecv => "sendrecv",
                 Direction::SendOnly => "sendonly",

@@ -1,7 +1,7 @@
 //! Offers and answers of a leg (RFC 3264): the first exchange opens its session.
 
 use bytes::Bytes;
-use media::g711::Law;
+use media::codec::Codec;
 use media::sdp::{self, AudioStream, Direction, Preference, negotiation};
 use media::session::{Session, Setup};
 use model::Timestamp;
@@ -10,15 +10,15 @@ use sip::agent::{DialogId, Reply};
 use sip::{HeaderName, Message, StatusCode};
 
 use super::incoming::party_of;
-use super::service::laws;
+use super::service::codecs;
 use super::{Node, note};
 
 impl Node {
     /// Our offer, for an INVITE without one.
     pub(super) fn make_offer(&mut self, dialog: DialogId) -> Result<Bytes, StatusCode> {
-        let preference = self.preference(dialog, self.tenants_law(dialog));
+        let preference = self.preference(dialog, self.tenants_codec(dialog));
         let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
-        let offer = negotiation::speaking(negotiation::offer(&leg.local, preference), &laws(&leg.request_uri));
+        let offer = negotiation::offer(&leg.local, preference, &codecs(&leg.request_uri));
         let bytes = Bytes::from(offer.to_string());
         leg.described = Some(offer);
         Ok(bytes)
@@ -31,8 +31,8 @@ impl Node {
             StatusCode::BAD_REQUEST
         })?;
         let leg = self.legs.get(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
-        let offer = negotiation::speaking(offer, &laws(&leg.request_uri));
-        let preference = self.preference(dialog, negotiation::first_law(&offer));
+        let offer = negotiation::speaking(offer, &codecs(&leg.request_uri));
+        let preference = self.preference(dialog, negotiation::first_codec(&offer));
         let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
         let (mut answer, stream) = negotiation::answer(&offer, &leg.local, preference).map_err(|error| {
             tracing::debug!(%error, "an offer cannot be taken");
@@ -52,7 +52,7 @@ impl Node {
     /// Handles the ACK, with the answer to our offer if we made one. Starts an announcement.
     pub(super) fn acknowledged(&mut self, dialog: DialogId, answer: Option<&[u8]>, now: Timestamp) {
         if let Some(answer) = answer {
-            let preference = self.preference(dialog, self.tenants_law(dialog));
+            let preference = self.preference(dialog, self.tenants_codec(dialog));
             let Some(leg) = self.legs.get(&dialog) else { return };
             let stream = sdp::parse(answer).ok().zip(leg.described.as_ref()).and_then(|(answer, offered)| {
                 let stream = negotiation::accept_answer(offered, &answer, preference);
@@ -88,26 +88,26 @@ impl Node {
         }
     }
 
-    /// The law already in use on the leg, else that of the other member, so that no transcoding is needed.
-    fn settled_law(&self, dialog: DialogId) -> Option<Law> {
+    /// The codec already in use on the leg, else that of the other member, so that no transcoding is needed.
+    fn settled_codec(&self, dialog: DialogId) -> Option<Codec> {
         let leg = self.legs.get(&dialog)?;
-        let laws = laws(&leg.request_uri);
-        let own = leg.stream.as_ref().map(|stream| stream.law);
+        let spoken = codecs(&leg.request_uri);
+        let own = leg.stream.as_ref().map(|stream| stream.codec);
         let other = leg.conference().and_then(|conference| {
-            self.members(conference).filter(|m| m.id != leg.id).find_map(|m| m.stream.as_ref().map(|s| s.law))
+            self.members(conference).filter(|m| m.id != leg.id).find_map(|m| m.stream.as_ref().map(|s| s.codec))
         });
-        own.or(other).filter(|law| laws.is_empty() || laws.contains(law))
+        own.or(other).filter(|codec| spoken.is_empty() || spoken.contains(codec))
     }
 
-    /// Our preference: the settled law, else `first`, since the offering side chooses first.
-    fn preference(&self, dialog: DialogId, first: Option<Law>) -> Preference {
-        let law = self.settled_law(dialog).or(first).unwrap_or(Preference::default().law);
-        Preference { law, direction: Direction::SendRecv }
+    /// Our preference: the settled codec, else `first`, since the offering side chooses first.
+    fn preference(&self, dialog: DialogId, first: Option<Codec>) -> Preference {
+        let codec = self.settled_codec(dialog).or(first).unwrap_or(Preference::default().codec);
+        Preference { codec, direction: Direction::SendRecv }
     }
 
-    /// The law that the tenant prefers.
-    fn tenants_law(&self, dialog: DialogId) -> Option<Law> {
-        self.legs.get(&dialog).and_then(|leg| laws(&leg.request_uri).first().copied())
+    /// The codec that the tenant prefers.
+    fn tenants_codec(&self, dialog: DialogId) -> Option<Codec> {
+        self.legs.get(&dialog).and_then(|leg| codecs(&leg.request_uri).first().copied())
     }
 
     /// Applies a stream; the first one opens the leg's session.

@@ -1,6 +1,6 @@
 //! The service that a Request-URI names (RFC 4240, RFC 5707 §5).
 
-use media::g711::Law;
+use media::codec::Codec;
 use model::ConnId;
 use sip::uri::escape::unescape;
 use sip::{StatusCode, Uri};
@@ -21,12 +21,12 @@ pub enum Service {
     Msml,
 }
 
-/// The laws that a Request-URI allows, most preferred first (`;codecs=PCMA+PCMU`): those of the owner's tenant. An empty list means no
+/// The codecs that a Request-URI allows, most preferred first (`;codecs=PCMA+PCMU`): those of the owner's tenant. An empty list means no
 /// restriction.
-pub fn laws(request_uri: &str) -> Vec<Law> {
+pub fn codecs(request_uri: &str) -> Vec<Codec> {
     let uri = Uri::parse(request_uri).ok();
     let names = uri.as_ref().and_then(|uri| uri.params().get("codecs").map(str::to_owned)).unwrap_or_default();
-    names.split('+').filter_map(Law::from_name).collect()
+    names.split('+').filter_map(Codec::from_name).collect()
 }
 
 /// Longest conference id.

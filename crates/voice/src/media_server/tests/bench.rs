@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use infra::{Change, Clock, MediaSessionId, MediaWrite, Record, SystemClock};
 use ivr::msml::{self, Command, Notice, Response, parse_notice};
+use media::codec::Codec;
 use media::dtmf::{Digit, EventPacket};
 use media::g711::Law;
 use media::rtp::{Header, Packet};
@@ -349,16 +350,13 @@ impl Phone {
     }
 
     pub fn preference(&self) -> Preference {
-        Preference { law: self.law, direction: Direction::SendRecv }
+        Preference { codec: self.law.into(), direction: Direction::SendRecv }
     }
 
     /// Its offer: both laws if it prefers µ-law, otherwise A-law alone.
     pub fn offer(&self) -> Description {
-        let mut offer = negotiation::offer(&self.local(), self.preference());
-        if self.law == Law::A {
-            offer.media[0].formats.retain(|format| format != "0");
-        }
-        offer
+        let spoken: &[Codec] = if self.law == Law::A { &[Codec::Pcma] } else { &[Codec::Pcmu, Codec::Pcma] };
+        negotiation::offer(&self.local(), self.preference(), spoken)
     }
 
     pub fn say(&mut self, code: u8) {

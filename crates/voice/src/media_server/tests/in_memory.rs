@@ -93,7 +93,7 @@ impl World {
             local: LocalIdentity { contact: "<sip:o@192.0.2.1>".to_owned(), tag: format!("owner-{n}") },
             routes: Vec::new(),
             headers,
-            offer: Some(negotiation::offer(&local, Preference::default()).to_string().into()),
+            offer: Some(negotiation::offer(&local, Preference::default(), &[]).to_string().into()),
             provisionals: Provisionals::Plain,
         };
         self.dialog = Some(self.owner.invite(invite, self.clock.now()).unwrap());

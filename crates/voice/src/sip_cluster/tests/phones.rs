@@ -280,7 +280,7 @@ fn a_caller_is_offered_and_answered_as_before() {
 fn a_tenants_codecs_hold_for_what_is_taken_and_media_is_told_of_them() {
     let mut bench = Bench::new();
     bench.node.choose_prompts(Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts {
-        codecs: vec![media::g711::Law::A],
+        codecs: vec![media::codec::Codec::Pcma],
         ..Default::default()
     }));
     bench.dial("7101", "trunk;name=carrier");

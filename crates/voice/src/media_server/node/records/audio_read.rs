@@ -4,10 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use contracts::v1;
+use media::codec::{Codec, OpusTerms};
 use media::dtmf::Digit;
-use media::g711::Law;
 use media::rtcp::ReceptionSnapshot;
-use media::sdp::{AudioStream, Direction};
+use media::sdp::{AudioStream, Direction, Numbers};
 use media::session::{
     Candidate, Collect, CollectEnd, InboundSnapshot, OutboundSnapshot, Phase, PlayEnd, Progress, Repeat, Run,
     SessionSnapshot, Source, Totals, TreatmentSnapshot,
@@ -47,14 +47,27 @@ fn stream(r: &v1::AudioStreamRecord) -> Read<AudioStream> {
         remote: address(r.remote.as_deref())?,
         remote_rtcp: address(r.remote_rtcp.as_deref())?,
         rtcp_mux: r.rtcp_mux,
-        law: match r.law() {
-            v1::AudioLaw::Mu => Law::Mu,
-            v1::AudioLaw::A => Law::A,
+        codec: match r.law() {
+            v1::AudioLaw::Mu => Codec::Pcmu,
+            v1::AudioLaw::A => Codec::Pcma,
+            v1::AudioLaw::G722 => Codec::G722,
+            v1::AudioLaw::Opus => Codec::Opus,
             v1::AudioLaw::Unspecified => return Err(RecordError("audio.stream.law")),
         },
-        pcmu: r.pcmu.map(narrow).transpose()?,
-        pcma: r.pcma.map(narrow).transpose()?,
-        telephone_event: r.telephone_event.map(narrow).transpose()?,
+        numbers: Numbers {
+            pcmu: r.pcmu.map(narrow).transpose()?,
+            pcma: r.pcma.map(narrow).transpose()?,
+            g722: r.g722.map(narrow).transpose()?,
+            opus: r.opus.map(narrow).transpose()?,
+            event: r.telephone_event.map(narrow).transpose()?,
+            event_full: r.telephone_event_full.map(narrow).transpose()?,
+        },
+        opus: OpusTerms {
+            // Earlier records have none of it: their streams are of G.711.
+            playback_hz: if r.opus_playback_hz == 0 { OpusTerms::default().playback_hz } else { r.opus_playback_hz },
+            bits_max: r.opus_bits_max,
+            takes_repair: r.opus_repair,
+        },
         direction: match r.direction() {
             v1::AudioDirection::Sendrecv => Direction::SendRecv,
             v1::AudioDirection::Sendonly => Direction::SendOnly,
@@ -107,6 +120,8 @@ fn candidate(r: &v1::SourceCandidateRecord) -> Read<Candidate> {
 fn reception(r: &v1::ReceptionRecord) -> Read<ReceptionSnapshot> {
     Ok(ReceptionSnapshot {
         ssrc: r.ssrc,
+        // Earlier records have no clock: their streams are of G.711.
+        clock: if r.clock == 0 { 8_000 } else { r.clock },
         base: narrow(r.base)?,
         highest: r.highest,
         received: count(r.received),

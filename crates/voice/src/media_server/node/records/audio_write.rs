@@ -1,8 +1,8 @@
 //! An audio session as a record.
 
 use contracts::v1;
+use media::codec::Codec;
 use media::dtmf::Digit;
-use media::g711::Law;
 use media::rtcp::ReceptionSnapshot;
 use media::sdp::{AudioStream, Direction};
 use media::session::{
@@ -35,18 +35,27 @@ fn stream(s: &AudioStream) -> v1::AudioStreamRecord {
         Direction::RecvOnly => v1::AudioDirection::Recvonly,
         Direction::Inactive => v1::AudioDirection::Inactive,
     };
-    let law = match s.law {
-        Law::Mu => v1::AudioLaw::Mu,
-        Law::A => v1::AudioLaw::A,
+    let law = match s.codec {
+        Codec::Pcmu => v1::AudioLaw::Mu,
+        Codec::Pcma => v1::AudioLaw::A,
+        Codec::G722 => v1::AudioLaw::G722,
+        Codec::Opus => v1::AudioLaw::Opus,
     };
+    let numbers = &s.numbers;
     v1::AudioStreamRecord {
         remote: s.remote.map(|a| a.to_string()),
         remote_rtcp: s.remote_rtcp.map(|a| a.to_string()),
         rtcp_mux: s.rtcp_mux,
         law: law.into(),
-        pcmu: s.pcmu.map(u32::from),
-        pcma: s.pcma.map(u32::from),
-        telephone_event: s.telephone_event.map(u32::from),
+        pcmu: numbers.pcmu.map(u32::from),
+        pcma: numbers.pcma.map(u32::from),
+        telephone_event: numbers.event.map(u32::from),
+        g722: numbers.g722.map(u32::from),
+        opus: numbers.opus.map(u32::from),
+        telephone_event_full: numbers.event_full.map(u32::from),
+        opus_playback_hz: s.opus.playback_hz,
+        opus_bits_max: s.opus.bits_max,
+        opus_repair: s.opus.takes_repair,
         direction: direction.into(),
         packet: s.packet.map(u32::from),
         party: s.party.map(|host| host.to_string()),
@@ -90,6 +99,7 @@ fn candidate(c: &Candidate) -> v1::SourceCandidateRecord {
 fn reception(r: &ReceptionSnapshot) -> v1::ReceptionRecord {
     v1::ReceptionRecord {
         ssrc: r.ssrc,
+        clock: r.clock,
         base: r.base.into(),
         highest: r.highest,
         received: r.received,

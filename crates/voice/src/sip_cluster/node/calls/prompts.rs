@@ -1,7 +1,7 @@
 //! Prompts and codecs where the switch itself plays: the tenant's choice, else the prompts that come with the program.
 
 use call::call::{PROMPT_REFUSED, Purpose};
-use media::g711::Law;
+use media::codec::Codec;
 use model::request::Treatment;
 use model::{ConnId, TenantId};
 
@@ -16,8 +16,8 @@ pub struct SwitchPrompts {
     pub confirmation: Option<String>,
     /// For a feature code that was refused.
     pub refusal: Option<String>,
-    /// The tenant's codecs, preferred first; empty while the tenant is not known: then both are spoken.
-    pub codecs: Vec<Law>,
+    /// The tenant's codecs, preferred first; empty while the tenant is not known: then all are spoken.
+    pub codecs: Vec<Codec>,
 }
 
 /// Reads a tenant's current choice.
@@ -25,7 +25,7 @@ pub type ReadPrompts = Box<dyn Fn(&TenantId) -> SwitchPrompts + Send>;
 
 impl Node {
     /// The codecs of a call's tenant, preferred first.
-    pub(in crate::sip_cluster::node) fn laws(&self, conn_id: ConnId) -> Vec<Law> {
+    pub(in crate::sip_cluster::node) fn codecs(&self, conn_id: ConnId) -> Vec<Codec> {
         self.calls.get(&conn_id).map(|entry| (self.prompts)(&entry.tenant).codecs).unwrap_or_default()
     }
 

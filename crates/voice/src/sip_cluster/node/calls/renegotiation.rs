@@ -24,8 +24,8 @@ impl Node {
         if let Some(leg) = self.leg_mut(conn_id, id) {
             leg.heard_at = now;
         }
-        let laws = self.laws(conn_id);
-        let offer = self.agent.leg(dialog).and_then(|leg| session::fresh_offer(leg.offer_answer.local()?, &laws));
+        let codecs = self.codecs(conn_id);
+        let offer = self.agent.leg(dialog).and_then(|leg| session::fresh_offer(leg.offer_answer.local()?, &codecs));
         let done = match offer {
             Some(offer) => self.agent.accept_offer(dialog, offer, now),
             None => self.agent.refuse_offer(dialog, StatusCode::NOT_ACCEPTABLE_HERE, now),
@@ -69,7 +69,7 @@ impl Node {
         let Some(media) = other else {
             return note("a refusal", self.agent.refuse_offer(dialog, StatusCode(488), now));
         };
-        if let Some(refusal) = session::refusal(&offer, &self.laws(conn_id)) {
+        if let Some(refusal) = session::refusal(&offer, &self.codecs(conn_id)) {
             return note("a refusal", self.agent.refuse_offer(dialog, refusal, now));
         }
         let Some(leg) = self.leg_mut(conn_id, id) else {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use call::call::HoldWay;
-use media::g711::Law;
+use media::codec::Codec;
 use media::sdp::{self, Line, LocalAudio, Preference, negotiation};
 use sip::agent::Reply;
 use sip::{HeaderName, StatusCode};
@@ -32,12 +32,12 @@ impl From<Refusal> for Reply {
 
 /// How an offer without usable audio is refused: 400 if it is no description, 488 if it names nothing that we support.
 ///
-/// `laws` are the tenant's codecs; empty means no restriction.
-pub fn refusal(offer: &[u8], laws: &[Law]) -> Option<Refusal> {
+/// `codecs` are the tenant's; empty means no restriction.
+pub fn refusal(offer: &[u8], codecs: &[Codec]) -> Option<Refusal> {
     let Ok(offer) = sdp::parse::parse(offer) else {
         return Some(StatusCode::BAD_REQUEST.into());
     };
-    let error = negotiation::check_offer(&negotiation::speaking(offer, laws)).err()?;
+    let error = negotiation::check_offer(&negotiation::speaking(offer, codecs)).err()?;
     Some(Refusal { status: StatusCode::NOT_ACCEPTABLE_HERE, warning: Some(error.warning()) })
 }
 
@@ -71,8 +71,8 @@ pub fn with_direction(description: &[u8], way: HoldWay) -> Option<Bytes> {
 }
 
 /// An offer of what we want now, for the same stream as `local`, our side of the last agreement: that may be a hold, and name
-/// fewer codecs than we support.
-pub fn fresh_offer(local: &[u8], laws: &[Law]) -> Option<Bytes> {
+/// fewer codecs than we support. The codec that is spoken stays the preferred one.
+pub fn fresh_offer(local: &[u8], codecs: &[Codec]) -> Option<Bytes> {
     let local = sdp::parse::parse(local).ok()?;
     let audio = local.audio()?;
     let stream = LocalAudio {
@@ -81,9 +81,10 @@ pub fn fresh_offer(local: &[u8], laws: &[Law]) -> Option<Bytes> {
         session_id: local.origin.session_id,
         version: local.origin.version + 1,
     };
-    let preference =
-        laws.first().map_or_else(Preference::default, |law| Preference { law: *law, ..Preference::default() });
-    Some(Bytes::from(negotiation::speaking(negotiation::offer(&stream, preference), laws).to_string()))
+    let spoken = negotiation::first_codec(&local).filter(|codec| codecs.is_empty() || codecs.contains(codec));
+    let codec = spoken.or(codecs.first().copied()).unwrap_or(Preference::default().codec);
+    let preference = Preference { codec, ..Preference::default() };
+    Some(Bytes::from(negotiation::offer(&stream, preference, codecs).to_string()))
 }
 
 /// Our description as the next one after `before`: an unchanged one keeps its version, any other gets the next version (RFC 3264
@@ -111,7 +112,7 @@ mod tests {
         let cases = [
             ("phone.example.com", "audio 4000 RTP/AVP 0", "301 trunkline \"the audio needs a numeric"),
             ("224.2.1.1/127", "audio 4000 RTP/AVP 0", "301 "),
-            ("192.0.2.9", "audio 4000 RTP/AVP 9", "305 "),
+            ("192.0.2.9", "audio 4000 RTP/AVP 18", "305 "),
             ("192.0.2.9", "video 4000 RTP/AVP 31", "304 "),
             ("192.0.2.9", "audio 4000 RTP/SAVP 0", "304 "),
         ];
@@ -121,9 +122,10 @@ mod tests {
         }
         let a_law =
             b"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
-        assert_eq!(refusal(a_law, &[Law::A]), None);
+        assert_eq!(refusal(a_law, &[Codec::Pcma]), None);
         assert!(
-            refusal(a_law, &[Law::Mu]).is_some_and(|refusal| refusal.warning.is_some_and(|w| w.starts_with("305 ")))
+            refusal(a_law, &[Codec::Pcmu])
+                .is_some_and(|refusal| refusal.warning.is_some_and(|w| w.starts_with("305 ")))
         );
         assert_eq!(refusal(b"nonsense", &[]), Some(StatusCode::BAD_REQUEST.into()));
     }

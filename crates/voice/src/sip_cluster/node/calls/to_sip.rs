@@ -4,7 +4,7 @@ use bytes::Bytes;
 use call::call::{HoldWay, Seat, TypedPin, feature_requester};
 use call::{Input, Output};
 use infra::NewCall;
-use media::g711::Law;
+use media::codec::Codec;
 use model::plan::Caller;
 use model::{ConnId, Dn, LegId, TenantId, Timestamp};
 use runtime::trace::What;
@@ -167,7 +167,7 @@ impl Node {
             None => MEDIA_HOST.to_owned(),
         };
         let at = entry.seat_of(id).map(|seat| seat.room).unwrap_or_default();
-        let target = format!("sip:conf={}@{host}{}", room(conn_id, at), codecs_param(&self.laws(conn_id)));
+        let target = format!("sip:conf={}@{host}{}", room(conn_id, at), codecs_param(&self.codecs(conn_id)));
         let mut headers = vec![(sip::proxy::headers::TENANT, entry.tenant.to_string())];
         headers.extend(self.trace_header(conn_id));
         headers.extend(entry.leg(id).and_then(party_header));
@@ -458,8 +458,8 @@ pub(in crate::sip_cluster::node) fn party_header(leg: &Leg) -> Option<(HeaderNam
 }
 
 /// The parameter that tells media the tenant's codecs, preferred first.
-fn codecs_param(laws: &[Law]) -> String {
-    let names: Vec<&str> = laws.iter().map(|law| law.name()).collect();
+fn codecs_param(codecs: &[Codec]) -> String {
+    let names: Vec<&str> = codecs.iter().map(|codec| codec.name()).collect();
     if names.is_empty() { String::new() } else { format!(";codecs={}", names.join("+")) }
 }
 
