@@ -41,6 +41,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 pub mod timer;
+mod to_party;
 mod transfer;
 mod treatment;
 mod trunks;

@@ -15,7 +15,7 @@ pub use forced::ForcedState;
 pub use forward::ForwardMode;
 pub use kind::{Concern, RequestKind, RequestType};
 pub use monitor::{MonitorMode, MonitorType};
-pub use treatment::Treatment;
+pub use treatment::{DigitsWanted, Treatment};
 
 /// A request as it enters at the single entry point (`docs/requests.md`).
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -27,6 +27,10 @@ pub struct Playing {
 pub enum Purpose {
     /// An application asked for it: its start and end are events.
     Applied(Asked),
+    /// A client asked for it, for one party of the call: its start and end are events.
+    ToParty(Asked),
+    /// A client wants digits of one party of the call: they are the answer.
+    Collecting(Asked),
     /// The caller hears that a phone rings.
     RingBack,
     /// The other side has put this leg on hold.

@@ -2,7 +2,7 @@
 
 use model::event::ErrorCode;
 use model::request::{RequestKind, RouteTo, Treatment};
-use model::{CallState, Event, EventName, ReferenceId, Request, Timestamp, UserData};
+use model::{CallState, Dn, Event, EventName, ReferenceId, Request, Timestamp, UserData};
 
 use super::Call;
 use super::asked::Asked;
@@ -11,14 +11,15 @@ use super::facts::answering;
 use super::mute::Sense;
 use super::playing::{Playing, Purpose};
 use super::state::{HoldWay, Routing, Stage};
+use super::to_party;
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;
 
 impl Call {
     pub(super) fn request(&mut self, mut request: Request, now: Timestamp) {
         let asked = Asked::by(&request);
-        if let RequestKind::ApplyTreatment(id, treatment) = request.kind {
-            request.kind = RequestKind::ApplyTreatment(id, treatment.clamped());
+        if let RequestKind::ApplyTreatment(id, treatment, to) = request.kind {
+            request.kind = RequestKind::ApplyTreatment(id, treatment.clamped(), to);
         }
         if let Err((code, text)) = self.carry_out(request, asked.clone(), now) {
             self.refuse_asked(&asked, code, text, now);
@@ -31,9 +32,13 @@ impl Call {
             return false;
         }
         match kind {
-            RequestKind::ApplyTreatment(_, treatment) => {
-                let applied = |playing: &Playing| matches!(&playing.purpose, Purpose::Applied(by) if by == asked);
-                self.s.playing.iter().any(|playing| applied(playing) && playing.treatment == *treatment)
+            RequestKind::ApplyTreatment(_, treatment, _) => {
+                let by_it = |of: &Purpose| matches!(of, Purpose::Applied(by) | Purpose::ToParty(by) if by == asked);
+                self.s.playing.iter().any(|playing| by_it(&playing.purpose) && playing.treatment == *treatment)
+            }
+            RequestKind::CollectDigits(..) => {
+                let by_it = |playing: &Playing| matches!(&playing.purpose, Purpose::Collecting(by) if by == asked);
+                self.s.playing.iter().any(by_it)
             }
             RequestKind::RouteCall(_, RouteTo::Dn { dn, agent }) => {
                 let Stage::Waiting(waiting) = &self.s.stage else { return false };
@@ -62,7 +67,11 @@ impl Call {
                 self.on_point(&asked)?;
                 self.route(to, asked, now)
             }
-            RequestKind::ApplyTreatment(_, treatment) => self.apply(treatment, asked, now),
+            RequestKind::ApplyTreatment(_, treatment, to) => self.apply(treatment, to.as_ref(), asked, now),
+            RequestKind::CollectDigits(_, digits, from) => {
+                let treatment = Treatment::from(digits).clamped();
+                self.treat_party(treatment, from.as_ref(), Purpose::Collecting(asked), now)
+            }
             RequestKind::StopTreatment(_) => self.stop_treatment(&asked, now),
             RequestKind::ReleaseCall(_) => self.release(asked, now),
             RequestKind::ClearCall(_) => {
@@ -129,18 +138,15 @@ impl Call {
         }
     }
 
-    fn apply(&mut self, treatment: Treatment, asked: Asked, now: Timestamp) -> Outcome {
+    fn apply(&mut self, treatment: Treatment, to: Option<&Dn>, asked: Asked, now: Timestamp) -> Outcome {
+        if self.s.stage == Stage::Talking {
+            return self.treat_party(treatment, to, Purpose::ToParty(asked), now);
+        }
         self.on_point(&asked)?;
         if matches!(&self.s.stage, Stage::Waiting(waiting) if waiting.routing.is_some()) {
             return Err((ErrorCode::INVALID_CALL_STATE, "the call is being routed already"));
         }
-        let prompts = treatment.prompts();
-        if prompts.len() > Treatment::PROMPTS_MAX {
-            return Err((ErrorCode::INVALID_ATTRIBUTE, "too many prompts"));
-        }
-        if prompts.iter().any(|prompt| prompt.len() > Treatment::PROMPT_BYTES_MAX) {
-            return Err((ErrorCode::INVALID_ATTRIBUTE, "a prompt's name is too long"));
-        }
+        to_party::check(&treatment)?;
         self.apply_valid(treatment, asked, now)
     }
 
@@ -153,6 +159,9 @@ impl Call {
     }
 
     fn stop_treatment(&mut self, asked: &Asked, now: Timestamp) -> Outcome {
+        if self.s.stage == Stage::Talking {
+            return self.stop_treating(asked, now);
+        }
         self.on_point(asked)?;
         let leg = self.front();
         if !self.s.playing.iter().any(|playing| playing.leg == leg) {
@@ -216,7 +225,7 @@ impl Call {
     }
 
     /// Answers a request that no other event answers.
-    fn acknowledge(&mut self, asked: &Asked, now: Timestamp) {
+    pub(super) fn acknowledge(&mut self, asked: &Asked, now: Timestamp) {
         let mut event = answering(self.event(EventName::ACK), asked);
         event.this_dn = Some(asked.this_dn.clone());
         self.fact(event, now);

@@ -81,8 +81,9 @@ impl Call {
             return;
         }
         let playing = playing.clone();
-        if let Purpose::Applied(asked) = &playing.purpose {
-            self.publish_treatment(EventName::TreatmentApplied, &playing, asked, now);
+        match &playing.purpose {
+            Purpose::Applied(asked) => self.publish_treatment(EventName::TreatmentApplied, &playing, asked, now),
+            _ => self.publish_to_party(&playing, now),
         }
     }
 
@@ -101,6 +102,7 @@ impl Call {
                     self.s.timers.arm(Timer::Quiet, now + QUIET);
                 }
             }
+            Purpose::ToParty(_) | Purpose::Collecting(_) => self.publish_to_party_end(&playing, cause, digits, now),
             Purpose::Pin => self.pin_typed(cause, digits, now),
             Purpose::Service => self.end(Ending::system(CallState::Ok, 480), now),
             // Missing ring-back or music is no reason to drop the call.
@@ -123,16 +125,19 @@ impl Call {
         self.treatment_ended(id, cause, "", now);
     }
 
-    /// The call ends before a treatment has begun.
+    /// The call ends before a treatment has begun, or while a party hears one that was asked for.
     pub(super) fn refuse_treatment(&mut self, now: Timestamp) {
-        for playing in self.s.playing.clone().iter().filter(|playing| !playing.started) {
+        let is_open = |playing: &&Playing| {
+            !playing.started || matches!(playing.purpose, Purpose::ToParty(_) | Purpose::Collecting(_))
+        };
+        for playing in self.s.playing.clone().iter().filter(is_open) {
             self.publish_end(playing, Ended::Stopped, "", now);
         }
     }
 
     fn publish_end(&mut self, playing: &Playing, cause: Ended, digits: &str, now: Timestamp) {
         let Purpose::Applied(asked) = &playing.purpose else {
-            return;
+            return self.publish_to_party_end(playing, cause, digits, now);
         };
         if !playing.started && matches!(cause, Ended::Failed | Ended::Stopped) {
             return self.publish_treatment(EventName::TreatmentNotApplied, playing, asked, now);
@@ -168,23 +173,25 @@ fn watchdog(treatment: &Treatment) -> Option<Duration> {
     match treatment {
         Treatment::PlayAnnouncement { .. } | Treatment::PlayAndCollect { .. } => Some(TREATMENT),
         Treatment::Music { duration_ms, .. } => duration_ms.map(|ms| Duration::from_millis(ms).max(MUSIC_MIN)),
-        Treatment::Echo | Treatment::RingBack | Treatment::Silence => None,
+        Treatment::Echo | Treatment::RingBack | Treatment::Busy | Treatment::FastBusy | Treatment::Silence => None,
     }
 }
 
 /// The published name of a treatment's type.
-const fn treatment_type(treatment: &Treatment) -> &'static str {
+pub(super) const fn treatment_type(treatment: &Treatment) -> &'static str {
     match treatment {
         Treatment::PlayAnnouncement { .. } => "PlayAnnouncement",
         Treatment::Music { .. } => "Music",
         Treatment::PlayAndCollect { .. } => "PlayAnnouncementAndDigits",
         Treatment::Echo => "Echo",
         Treatment::RingBack => "RingBack",
+        Treatment::Busy => "Busy",
+        Treatment::FastBusy => "FastBusy",
         Treatment::Silence => "Silence",
     }
 }
 
-const fn ended_name(cause: Ended) -> &'static str {
+pub(super) const fn ended_name(cause: Ended) -> &'static str {
     match cause {
         Ended::Completed => "Completed",
         Ended::Collected => "Collected",

@@ -41,7 +41,11 @@ pub(super) const FRAME: &[Attribute] = &[
         "where the call went (`EventDiverted`, `EventRouteUsed`), who changed the data (`EventAttachedDataChanged`)",
     ),
     attribute("ThirdPartyDNRole", "string", "that party's role"),
-    attribute("CollectedDigits", "string", "with `EventTreatmentEnd` of a prompt with digits"),
+    attribute(
+        "CollectedDigits",
+        "string",
+        "with `EventTreatmentEnd` of a prompt with digits, and `EventDigitsCollected`",
+    ),
     attribute("AgentID", "string", "the agent"),
     attribute("AgentWorkMode", "string", "how the agent works"),
     attribute(
@@ -181,7 +185,8 @@ pub(super) const fn reporting_row(name: EventName) -> Option<(&'static str, &'st
         EventName::Registered => ("dn", "the answer to `TRegisterAddress`: the DN's state"),
         EventName::Unregistered => ("dn", "the answer to `TUnregisterAddress`"),
         EventName::ServerInfo => ("dn", "the answer to `TQueryServer`"),
-        EventName::DigitsCollected | EventName::AgentReserved => return None,
+        EventName::DigitsCollected => ("call", "a party was asked for digits by request, and has typed them or not"),
+        EventName::AgentReserved => return None,
     })
 }
 

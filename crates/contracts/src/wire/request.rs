@@ -2,7 +2,7 @@
 
 mod argument;
 
-use model::request::{Request, RequestKind, Treatment};
+use model::request::{DigitsWanted, Request, RequestKind, Treatment};
 use model::{ReferenceId, TenantId};
 
 use super::WireError;
@@ -108,15 +108,17 @@ pub fn treatment_to_wire(treatment: &Treatment) -> v1::Treatment {
             first_digit_timeout_ms,
             inter_digit_timeout_ms,
             terminator,
-        } => Kind::PlayAndCollect(v1::PlayAndCollect {
+        } => Kind::PlayAndCollect(digits_to_wire(&DigitsWanted {
             prompts: prompts.clone(),
-            max_digits: (*max_digits).into(),
+            max_digits: *max_digits,
             first_digit_timeout_ms: *first_digit_timeout_ms,
             inter_digit_timeout_ms: *inter_digit_timeout_ms,
-            terminator: terminator.map(String::from),
-        }),
+            terminator: *terminator,
+        })),
         Treatment::Echo => Kind::Echo(v1::Nothing {}),
         Treatment::RingBack => Kind::RingBack(v1::Nothing {}),
+        Treatment::Busy => Kind::Busy(v1::Nothing {}),
+        Treatment::FastBusy => Kind::FastBusy(v1::Nothing {}),
         Treatment::Silence => Kind::Silence(v1::Nothing {}),
     };
     v1::Treatment { kind: Some(kind) }
@@ -131,16 +133,34 @@ pub fn treatment_from_wire(treatment: v1::Treatment) -> Result<Treatment, WireEr
     Ok(match treatment.kind.ok_or_else(|| WireError::field("treatment", "it is absent"))? {
         Kind::PlayAnnouncement(p) => Treatment::PlayAnnouncement { prompts: p.prompts },
         Kind::Music(m) => Treatment::Music { resource: m.resource, duration_ms: m.duration_ms },
-        Kind::PlayAndCollect(p) => Treatment::PlayAndCollect {
-            prompts: p.prompts,
-            max_digits: u8::try_from(p.max_digits).map_err(|e| WireError::field("max_digits", e))?,
-            first_digit_timeout_ms: p.first_digit_timeout_ms,
-            inter_digit_timeout_ms: p.inter_digit_timeout_ms,
-            terminator: p.terminator.map(|t| one_char(&t)).transpose()?,
-        },
+        Kind::PlayAndCollect(p) => digits_from_wire(p)?.into(),
         Kind::Echo(_) => Treatment::Echo,
         Kind::RingBack(_) => Treatment::RingBack,
+        Kind::Busy(_) => Treatment::Busy,
+        Kind::FastBusy(_) => Treatment::FastBusy,
         Kind::Silence(_) => Treatment::Silence,
+    })
+}
+
+/// Writes what digits are wanted.
+fn digits_to_wire(wanted: &DigitsWanted) -> v1::PlayAndCollect {
+    v1::PlayAndCollect {
+        prompts: wanted.prompts.clone(),
+        max_digits: wanted.max_digits.into(),
+        first_digit_timeout_ms: wanted.first_digit_timeout_ms,
+        inter_digit_timeout_ms: wanted.inter_digit_timeout_ms,
+        terminator: wanted.terminator.map(String::from),
+    }
+}
+
+/// Reads what digits are wanted.
+fn digits_from_wire(p: v1::PlayAndCollect) -> Result<DigitsWanted, WireError> {
+    Ok(DigitsWanted {
+        prompts: p.prompts,
+        max_digits: u8::try_from(p.max_digits).map_err(|e| WireError::field("max_digits", e))?,
+        first_digit_timeout_ms: p.first_digit_timeout_ms,
+        inter_digit_timeout_ms: p.inter_digit_timeout_ms,
+        terminator: p.terminator.map(|t| one_char(&t)).transpose()?,
     })
 }
 

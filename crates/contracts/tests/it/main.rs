@@ -3,7 +3,7 @@
 use contracts::{json, wire};
 use model::agent::WorkMode;
 use model::event::{CallRef, ErrorCode};
-use model::request::{ForcedState, ForwardMode, MonitorMode, MonitorType, Request, RequestKind, RouteTo, Treatment};
+use model::request::{DigitsWanted, ForcedState, ForwardMode, MonitorMode, MonitorType, Request, RequestKind, RouteTo, Treatment};
 use model::{
     AgentId, CallState, CallType, CallUuid, ConnId, Dn, DnRole, Event, EventId, EventName, Owner, QueueName,
     ReferenceId, Seq, SessionName, Stamped, Subject, TenantId, Timestamp, Token, UserData, Value,
@@ -123,19 +123,25 @@ fn treatment() -> impl Strategy<Value = Treatment> {
         vec(name(), 0..3).prop_map(|prompts| Treatment::PlayAnnouncement { prompts }),
         (name(), option::of(any::<u64>()))
             .prop_map(|(resource, duration_ms)| Treatment::Music { resource, duration_ms }),
-        (vec(name(), 0..3), any::<u8>(), any::<[u64; 2]>(), option::of(any::<char>())).prop_map(
-            |(prompts, max_digits, ms, terminator)| Treatment::PlayAndCollect {
-                prompts,
-                max_digits,
-                first_digit_timeout_ms: ms[0],
-                inter_digit_timeout_ms: ms[1],
-                terminator,
-            }
-        ),
+        digits_wanted().prop_map(Into::into),
         Just(Treatment::Echo),
         Just(Treatment::RingBack),
+        Just(Treatment::Busy),
+        Just(Treatment::FastBusy),
         Just(Treatment::Silence),
     ]
+}
+
+fn digits_wanted() -> impl Strategy<Value = DigitsWanted> {
+    (vec(name(), 0..3), any::<u8>(), any::<[u64; 2]>(), option::of(any::<char>())).prop_map(
+        |(prompts, max_digits, ms, terminator)| DigitsWanted {
+            prompts,
+            max_digits,
+            first_digit_timeout_ms: ms[0],
+            inter_digit_timeout_ms: ms[1],
+            terminator,
+        },
+    )
 }
 
 /// An argument of requests, as the strategies make it.
@@ -164,6 +170,7 @@ generated! {
     WorkMode = work_mode();
     UserData = user_data();
     Treatment = treatment();
+    DigitsWanted = digits_wanted();
     RouteTo = prop_oneof![
         (dn(), option::of(agent())).prop_map(|(dn, agent)| RouteTo::Dn { dn, agent }),
         (400..700u16).prop_map(RouteTo::Reject),
@@ -303,7 +310,7 @@ proptest! {
                 if let RequestKind::UpdateUserData(_, data) = &request.kind {
                     prop_assert!(data.pairs() <= UserData::PAIRS_MAX && data.bytes() <= UserData::BYTES_MAX);
                 }
-                if let RequestKind::ApplyTreatment(_, treatment) = &request.kind {
+                if let RequestKind::ApplyTreatment(_, treatment, _) = &request.kind {
                     prop_assert!(treatment.prompts().len() <= 32);
                     prop_assert!(treatment.prompts().iter().all(|name| name.len() <= 255));
                 }

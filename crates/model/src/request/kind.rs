@@ -1,7 +1,7 @@
 //! The table of requests (`docs/requests.md`): every request of the public API, declared once. Its scope, its name in frames, the
 //! page of the book and the OpenAPI document come from here.
 
-use super::{ForcedState, ForwardMode, FrameField, MonitorMode, MonitorType, RouteTo, Treatment};
+use super::{DigitsWanted, ForcedState, ForwardMode, FrameField, MonitorMode, MonitorType, RouteTo, Treatment};
 use crate::agent::WorkMode;
 use crate::event::EventName;
 use crate::id::{AgentId, ConnId, Dn};
@@ -146,10 +146,18 @@ macro_rules! with_requests {
                 RouteCall(
                     to: RouteTo = [FrameField::DESTINATION, FrameField::AGENT_ID, FrameField::ROUTE_TYPE, FrameField::STATUS]
                 ): RouteCall, ["TRouteCall"], Party => RouteUsed;
-                /// Applies a treatment to a call that waits on a route point.
-                ApplyTreatment(treatment: Treatment = [FrameField::TREATMENT_TYPE, FrameField::PARAMETERS]):
-                    ApplyTreatment, ["TApplyTreatment"], Party => TreatmentApplied;
-                /// Ends the treatment in progress.
+                /// Applies a treatment to a call that waits on a route point; or to this DN, or the party at `OtherDN`, in a call: that one alone
+                /// hears it.
+                ApplyTreatment(
+                    treatment: Treatment = [FrameField::TREATMENT_TYPE, FrameField::PARAMETERS],
+                    other_dn: Option<Dn> = [FrameField::PARTY]
+                ): ApplyTreatment, ["TApplyTreatment"], Party => TreatmentApplied;
+                /// Collects digits from this DN, or the party at `OtherDN`: that one alone hears the prompts.
+                CollectDigits(
+                    digits: DigitsWanted = [FrameField::PARAMETERS],
+                    other_dn: Option<Dn> = [FrameField::PARTY]
+                ): CollectDigits, ["TCollectDigits"], Party => DigitsCollected;
+                /// Ends the treatment in progress: of the call on the route point, or what this DN has applied.
                 StopTreatment: OfCall, ["TStopTreatment"], Party => ACK;
                 /// Adds or replaces pairs of the user data.
                 UpdateUserData(user_data: UserData = [FrameField::USER_DATA]):

@@ -1,4 +1,4 @@
-//! Treatments: audio for a caller who waits on a route point (`docs/applications.md`).
+//! Treatments: audio for a caller who waits on a route point, or for one party of a call (`docs/applications.md`, `docs/requests.md`).
 
 /// Audio for a waiting caller, and digits to collect.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,6 +32,10 @@ pub enum Treatment {
     Echo,
     /// The tone of a ringing phone.
     RingBack,
+    /// The tone of a busy number.
+    Busy,
+    /// The tone of lines that are all taken.
+    FastBusy,
     /// Nothing.
     Silence,
 }
@@ -53,7 +57,7 @@ impl Treatment {
         match self {
             Self::PlayAnnouncement { prompts } | Self::PlayAndCollect { prompts, .. } => prompts,
             Self::Music { resource, .. } => std::slice::from_ref(resource),
-            Self::Echo | Self::RingBack | Self::Silence => &[],
+            Self::Echo | Self::RingBack | Self::Busy | Self::FastBusy | Self::Silence => &[],
         }
     }
 
@@ -72,5 +76,27 @@ impl Treatment {
             _ => {}
         }
         self
+    }
+}
+
+/// Digits that are wanted from a party of a call: what is played meanwhile, how many, how long to wait.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DigitsWanted {
+    /// Names of prompts; a digit interrupts them.
+    pub prompts: Vec<String>,
+    /// How many digits end it.
+    pub max_digits: u8,
+    /// How long to wait for the first digit after the prompts, in milliseconds.
+    pub first_digit_timeout_ms: u64,
+    /// How long to wait between digits, in milliseconds.
+    pub inter_digit_timeout_ms: u64,
+    /// A digit that ends it early and is not part of the result.
+    pub terminator: Option<char>,
+}
+
+impl From<DigitsWanted> for Treatment {
+    fn from(wanted: DigitsWanted) -> Self {
+        let DigitsWanted { prompts, max_digits, first_digit_timeout_ms, inter_digit_timeout_ms, terminator } = wanted;
+        Self::PlayAndCollect { prompts, max_digits, first_digit_timeout_ms, inter_digit_timeout_ms, terminator }
     }
 }

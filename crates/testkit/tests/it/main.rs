@@ -26,6 +26,7 @@ mod nat;
 mod originate;
 mod otlp;
 mod outgoing;
+mod parties;
 mod quarantine;
 mod real;
 mod refusals;

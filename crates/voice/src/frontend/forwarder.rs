@@ -379,11 +379,14 @@ fn in_words(frame: &Value, request: &model::Request) -> String {
         RequestKind::RouteCall(_, RouteTo::Dn { dn, agent: Some(agent) }) => format!("{name} to {dn} ({agent})"),
         RequestKind::RouteCall(_, RouteTo::Dn { dn, agent: None }) => format!("{name} to {dn}"),
         RequestKind::RouteCall(_, RouteTo::Disconnect) => format!("{name}: disconnect"),
-        RequestKind::ApplyTreatment(_, treatment) => match treatment {
+        RequestKind::CollectDigits(_, digits, _) => format!("{name}: up to {} digits", digits.max_digits),
+        RequestKind::ApplyTreatment(_, treatment, _) => match treatment {
             Treatment::PlayAnnouncement { prompts } => format!("{name}: play {}", prompts.join(", ")),
             Treatment::PlayAndCollect { max_digits, .. } => format!("{name}: collect up to {max_digits} digits"),
             Treatment::Music { resource, .. } => format!("{name}: music {resource}"),
             Treatment::RingBack => format!("{name}: ringing tone"),
+            Treatment::Busy => format!("{name}: busy tone"),
+            Treatment::FastBusy => format!("{name}: fast busy tone"),
             Treatment::Echo => format!("{name}: echo"),
             Treatment::Silence => format!("{name}: silence"),
         },

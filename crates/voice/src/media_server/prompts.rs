@@ -10,11 +10,14 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use media::session::Prompt;
-use media::{tone, wav};
+use media::tone::Signal;
+use media::wav;
 use model::TenantId;
 
 /// Longest name.
 const NAME_MAX: usize = 64;
+/// Longest prefix of a country (ITU-T E.164).
+const COUNTRY_MAX: usize = 3;
 /// Largest file: half an hour of 16-bit audio.
 const FILE_BYTES_MAX: u64 = 2 * wav::SAMPLES_MAX as u64 + 4_096;
 /// The most prompts in the cache; beyond it the cache is emptied.
@@ -73,19 +76,13 @@ impl Prompts {
         self.keep(PathBuf::from(format!("own/{name}")), None, name, || wav::parse(bytes).ok())
     }
 
-    /// European ring-back and busy tones: 425 Hz.
+    /// The tone of that name, or of that name and a country's prefix: `busy.44`.
     fn tone(&mut self, name: &str) -> Option<Prompt> {
-        let (on_ms, off_ms) = match name {
-            "ringback" => (1_000, 4_000),
-            "busy" => (500, 500),
-            _ => return None,
-        };
-        let samples = || {
-            let mut samples = tone::pair(425, 425, on_ms, 6_000);
-            samples.extend(tone::pair(0, 0, off_ms, 0));
-            Some(samples)
-        };
-        self.keep(PathBuf::from(format!("tone/{name}")), None, &format!("tone:{name}"), samples)
+        let (signal, country) = name.split_once('.').unwrap_or((name, ""));
+        let signal = Signal::from_name(signal)?;
+        let is_prefix = country.len() <= COUNTRY_MAX && country.bytes().all(|b| b.is_ascii_digit());
+        let samples = || Some(signal.samples(country));
+        is_prefix.then(|| self.keep(PathBuf::from(format!("tone/{name}")), None, &format!("tone:{name}"), samples))?
     }
 
     fn file(&mut self, path: &Path, name: &str) -> Option<Prompt> {
@@ -177,7 +174,10 @@ mod tests {
             assert!(prompt.samples.len() > 8_000, "{name}");
         }
         assert_eq!(prompts.find(&tenant("example"), "tone:ringback").unwrap().samples.len(), 40_000);
-        assert!(prompts.find(&tenant("example"), "prompt:unknown").is_none());
+        assert!(prompts.find(&tenant("example"), "tone:fastbusy.1").is_some());
+        for unknown in ["prompt:unknown", "tone:dial", "tone:busy.4444", "tone:busy.x"] {
+            assert!(prompts.find(&tenant("example"), unknown).is_none(), "{unknown}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub(super) fn from(configuration: Configuration) -> ReadPrompts {
                 hold_music: chosen(Some(&tenant.hold_music)),
                 confirmation: chosen(tenant.confirmation_prompt.as_ref()),
                 refusal: chosen(tenant.refusal_prompt.as_ref()),
+                country: tenant.country_prefix.clone(),
                 codecs: tenant.codecs.iter().filter_map(|name| Codec::from_name(name)).collect(),
             }
         })

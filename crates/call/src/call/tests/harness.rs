@@ -264,7 +264,7 @@ impl Bench {
     }
 
     pub fn treat(&mut self, treatment: Treatment) -> u32 {
-        self.ask(RequestKind::ApplyTreatment(CONN, treatment), "9000");
+        self.ask(RequestKind::ApplyTreatment(CONN, treatment, None), "9000");
         self.call.first().numbers.treatment - 1
     }
 

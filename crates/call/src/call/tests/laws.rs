@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use model::plan::{Answer, Caller, Destination, FeatureCode, Forwards, Service};
-use model::request::{MonitorMode, RequestKind, RouteTo, Treatment};
+use model::request::{DigitsWanted, MonitorMode, RequestKind, RouteTo, Treatment};
 use model::{CallType, ConnId, EventName, LegId, ReferenceId, UserData};
 use proptest::prelude::*;
 
@@ -36,7 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0u8..15).prop_map(Step::Plan),
         6 => (0u8..9, 1u16..8).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
         2 => (0u8..3, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
-        5 => (0u8..49).prop_map(Step::Ask),
+        5 => (0u8..52).prop_map(Step::Ask),
         1 => any::<bool>().prop_map(Step::Agent),
         2 => (0u8..4).prop_map(Step::Pin),
         2 => (0u32..30_000).prop_map(Step::Pass),
@@ -123,7 +123,7 @@ fn ask(bench: &mut Bench, kind: u8) {
     let (kind, this_dn) = match kind {
         0..=2 => (RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5001"), agent: None }), "9000"),
         3 => (RequestKind::RouteCall(CONN, RouteTo::Disconnect), "9000"),
-        4 | 5 => (RequestKind::ApplyTreatment(CONN, Treatment::Silence), "9000"),
+        4 | 5 => (RequestKind::ApplyTreatment(CONN, Treatment::Silence, None), "9000"),
         6 => (RequestKind::StopTreatment(CONN), "9000"),
         7 => (RequestKind::HoldCall(CONN), "5001"),
         8 => (RequestKind::RetrieveCall(CONN), "5001"),
@@ -162,10 +162,27 @@ fn ask(bench: &mut Bench, kind: u8) {
         48 => (RequestKind::HoldCall(consultation), "5002"),
         42 => (RequestKind::MergeCalls(consultation, CONN), "5001"),
         43 => (RequestKind::MergeCalls(CONN, consultation), "5001"),
+        49 => (RequestKind::ApplyTreatment(CONN, prompt(), Some(dn("5002"))), "5001"),
+        50 => (RequestKind::CollectDigits(CONN, wanted(), None), "5001"),
+        51 => (RequestKind::StopTreatment(CONN), "5001"),
         _ => (RequestKind::QueryCall(CONN), "9000"),
     };
     bench.reference.0 += 1;
     bench.ask(kind, this_dn);
+}
+
+fn prompt() -> Treatment {
+    Treatment::PlayAnnouncement { prompts: vec!["menu".to_owned()] }
+}
+
+fn wanted() -> DigitsWanted {
+    DigitsWanted {
+        prompts: Vec::new(),
+        max_digits: 4,
+        first_digit_timeout_ms: 5_000,
+        inter_digit_timeout_ms: 2_000,
+        terminator: Some('#'),
+    }
 }
 
 /// A DN in a call.

@@ -1,9 +1,9 @@
 use model::event::ErrorCode;
-use model::request::{RequestKind, RouteTo, Treatment};
-use model::{ConnId, EventName, ReferenceId, UserData, Value};
+use model::request::{DigitsWanted, RequestKind, RouteTo, Treatment};
+use model::{ConnId, EventName, LegId, ReferenceId, UserData, Value};
 
-use super::harness::{Bench, CONN, dn};
-use crate::call::{CALLER_LEG, Input, Output};
+use super::harness::{ANI, Bench, CONN, dn};
+use crate::call::{CALLER_LEG, Ended, Input, Output};
 
 #[test]
 fn a_request_that_names_another_call_is_error_56() {
@@ -18,7 +18,7 @@ fn routing_a_call_that_does_not_wait_is_error_93() {
     let (mut bench, _) = Bench::talking();
     bench.ask(RequestKind::RouteCall(CONN, RouteTo::Disconnect), "9000");
     assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE);
-    bench.ask(RequestKind::ApplyTreatment(CONN, Treatment::Silence), "9000");
+    bench.ask(RequestKind::ApplyTreatment(CONN, Treatment::Silence, None), "9000");
     assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE);
 }
 
@@ -187,4 +187,87 @@ fn a_query_tells_of_every_party_with_state_flags_and_role() {
     let mut waiting = Bench::waiting();
     let parties = told(&mut waiting, "9000");
     assert_eq!((parties[1].0.as_str(), parties[1].1 & 0xf), ("9000", 0x9), "{parties:?}");
+}
+
+/// The treatment that media was told to play last: its leg and its number.
+fn begun(bench: &mut Bench) -> (LegId, u32) {
+    let started = bench.take().into_iter().find_map(|output| match output {
+        Output::StartTreatment { leg, id, .. } => Some((leg, id)),
+        _ => None,
+    });
+    started.expect("a treatment")
+}
+
+fn prompt() -> Treatment {
+    Treatment::PlayAnnouncement { prompts: vec!["menu".to_owned()] }
+}
+
+fn four_digits() -> DigitsWanted {
+    DigitsWanted {
+        prompts: vec!["menu".to_owned()],
+        max_digits: 4,
+        first_digit_timeout_ms: 5_000,
+        inter_digit_timeout_ms: 2_000,
+        terminator: Some('#'),
+    }
+}
+
+#[test]
+fn one_party_of_a_call_hears_a_prompt_and_its_start_and_end_are_told() {
+    let (mut bench, agent) = Bench::talking();
+    bench.take();
+    bench.ask(RequestKind::ApplyTreatment(CONN, prompt(), None), "5001");
+    let (leg, id) = begun(&mut bench);
+    assert_eq!(leg, agent, "it asks for itself");
+    bench.news();
+    bench.give(Input::TreatmentStarted { id });
+    assert_eq!(bench.fact(EventName::TreatmentApplied).reference, ReferenceId(17));
+    bench.give(Input::TreatmentEnded { id, cause: Ended::Completed, digits: String::new() });
+    assert_eq!(bench.news(), ["TreatmentApplied@5001", "TreatmentEnd@5001"]);
+    // And the party on the other side.
+    bench.ask(RequestKind::ApplyTreatment(CONN, Treatment::Busy, Some(dn(ANI))), "5001");
+    let (leg, id) = begun(&mut bench);
+    assert_eq!(leg, CALLER_LEG);
+    bench.give(Input::TreatmentStarted { id });
+    bench.ask(RequestKind::StopTreatment(CONN), "5001");
+    assert_eq!(bench.news(), ["TreatmentApplied@5001", "TreatmentEnd@5001", "ACK@5001"]);
+    bench.ask(RequestKind::StopTreatment(CONN), "5001");
+    assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE, "nothing plays any more");
+}
+
+#[test]
+fn digits_of_a_party_are_the_answer_to_who_asked_for_them() {
+    let (mut bench, agent) = Bench::talking();
+    bench.take();
+    bench.ask(RequestKind::CollectDigits(CONN, four_digits(), None), "5001");
+    let (leg, id) = begun(&mut bench);
+    assert_eq!(leg, agent);
+    // A repeated request is the same.
+    bench.ask(RequestKind::CollectDigits(CONN, four_digits(), None), "5001");
+    assert!(bench.take().is_empty());
+    bench.news();
+    bench.give(Input::TreatmentStarted { id });
+    bench.give(Input::TreatmentEnded { id, cause: Ended::Collected, digits: "4711".to_owned() });
+    let collected = bench.fact(EventName::DigitsCollected);
+    assert_eq!((collected.reference, collected.collected_digits.as_deref()), (ReferenceId(17), Some("4711")));
+    assert_eq!(bench.news(), ["DigitsCollected@5001"]);
+    bench.ask(RequestKind::CollectDigits(CONN, four_digits(), None), "5001");
+    let (_, id) = begun(&mut bench);
+    bench.give(Input::TreatmentEnded { id, cause: Ended::Failed, digits: String::new() });
+    assert_eq!(bench.error(), ErrorCode::INTERNAL, "media cannot");
+}
+
+#[test]
+fn what_cannot_be_played_to_a_party_is_refused() {
+    let (mut bench, agent) = Bench::talking();
+    let ask = |bench: &mut Bench, treatment: Treatment, this_dn: &str, other: Option<&str>| {
+        bench.ask(RequestKind::ApplyTreatment(CONN, treatment, other.map(dn)), this_dn);
+        bench.error()
+    };
+    assert_eq!(ask(&mut bench, Treatment::Echo, "5001", None), ErrorCode::INVALID_ATTRIBUTE);
+    assert_eq!(ask(&mut bench, prompt(), "5002", None), ErrorCode::INVALID_CALL_STATE, "no party");
+    assert_eq!(ask(&mut bench, prompt(), "5001", Some("5002")), ErrorCode::INVALID_CALLED_DN);
+    bench.give(Input::LegHeld(agent));
+    bench.take();
+    assert_eq!(ask(&mut bench, prompt(), "5001", Some(ANI)), ErrorCode::INVALID_CALL_STATE, "it is held");
 }

@@ -1,11 +1,11 @@
 //! The arguments of requests.
 
-use model::request::{ForcedState, ForwardMode, FrameField, MonitorMode, MonitorType, RouteTo, Shape, Treatment};
+use model::request::{DigitsWanted, ForcedState, ForwardMode, FrameField, MonitorMode, MonitorType, RouteTo, Shape, Treatment};
 use model::{AgentId, ConnId, Dn, UserData, WorkMode};
 use serde_json::{Map, Value as Json, json};
 
 use super::fields::Fields;
-use super::treatment::{read_treatment, treatment_to_json};
+use super::treatment::{read_collect, read_treatment, treatment_to_json};
 use crate::json::FrameError;
 use crate::json::user_data::{user_data_from_json, user_data_to_json};
 use crate::wire;
@@ -175,6 +175,17 @@ impl FrameArgument for Treatment {
         let (name, parameters) = treatment_to_json(self);
         frame.insert(field.name.into(), json!(name));
         frame.insert(FrameField::PARAMETERS.name.into(), parameters);
+    }
+}
+
+impl FrameArgument for DigitsWanted {
+    fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError> {
+        read_collect(&Fields(&fields.object(field.name)?))
+    }
+
+    fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {
+        let (_, parameters) = treatment_to_json(&self.clone().into());
+        frame.insert(field.name.into(), parameters);
     }
 }
 

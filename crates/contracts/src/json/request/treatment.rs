@@ -1,7 +1,7 @@
 //! Treatments in frames.
 
 use model::event::ErrorCode;
-use model::request::Treatment;
+use model::request::{DigitsWanted, Treatment};
 use serde_json::{Value as Json, json};
 
 use super::fields::{Fields, prompt_name};
@@ -16,9 +16,11 @@ pub(super) fn read_treatment(fields: &Fields<'_>) -> Result<Treatment, FrameErro
             resource: prompt_name("resource", parameters.text("resource")?.to_owned())?,
             duration_ms: parameters.number("duration_ms")?,
         }),
-        "PlayAnnouncementAndDigits" => read_collect(&parameters),
+        "PlayAnnouncementAndDigits" => read_collect(&parameters).map(Into::into),
         "Echo" => Ok(Treatment::Echo),
         "RingBack" => Ok(Treatment::RingBack),
+        "Busy" => Ok(Treatment::Busy),
+        "FastBusy" => Ok(Treatment::FastBusy),
         "Silence" => Ok(Treatment::Silence),
         other => {
             Err(FrameError::new("TreatmentType", ErrorCode::UNSUPPORTED, format_args!("{other} is not supported")))
@@ -26,10 +28,10 @@ pub(super) fn read_treatment(fields: &Fields<'_>) -> Result<Treatment, FrameErro
     }
 }
 
-fn read_collect(parameters: &Fields<'_>) -> Result<Treatment, FrameError> {
+pub(super) fn read_collect(parameters: &Fields<'_>) -> Result<DigitsWanted, FrameError> {
     let max_digits = parameters.number("max_digits")?.unwrap_or(1);
     let terminator = parameters.optional_text("terminator")?;
-    Ok(Treatment::PlayAndCollect {
+    Ok(DigitsWanted {
         prompts: parameters.prompts()?,
         max_digits: u8::try_from(max_digits).map_err(|_| FrameError::invalid("max_digits", "it is above 255"))?,
         first_digit_timeout_ms: parameters.number("first_digit_timeout_ms")?.unwrap_or(5_000),
@@ -70,6 +72,8 @@ pub(super) fn treatment_to_json(treatment: &Treatment) -> (&'static str, Json) {
         }
         Treatment::Echo => ("Echo", json!({})),
         Treatment::RingBack => ("RingBack", json!({})),
+        Treatment::Busy => ("Busy", json!({})),
+        Treatment::FastBusy => ("FastBusy", json!({})),
         Treatment::Silence => ("Silence", json!({})),
     }
 }

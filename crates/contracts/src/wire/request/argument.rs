@@ -1,10 +1,11 @@
 //! The arguments of requests.
 
-use model::request::{ForcedState, ForwardMode, MonitorMode, MonitorType, RouteTo, Treatment};
+use model::request::{DigitsWanted, ForcedState, ForwardMode, MonitorMode, MonitorType, RouteTo, Treatment};
 use model::{AgentId, ConnId, Dn, UserData, WorkMode};
 
 use crate::v1;
 use crate::wire::event::{user_data_from_wire, user_data_to_wire};
+use crate::wire::request::{digits_from_wire, digits_to_wire};
 use crate::wire::{WireError, names, treatment_from_wire, treatment_to_wire};
 
 /// An argument of a request, as a field of the request's message.
@@ -159,6 +160,18 @@ impl WireArgument for Treatment {
 
     fn from_wire(value: Option<v1::Treatment>, field: &'static str) -> Result<Self, WireError> {
         treatment_from_wire(value.ok_or_else(|| WireError::field(field, "it is absent"))?)
+    }
+}
+
+impl WireArgument for DigitsWanted {
+    type Wire = Option<v1::PlayAndCollect>;
+
+    fn to_wire(&self) -> Option<v1::PlayAndCollect> {
+        Some(digits_to_wire(self))
+    }
+
+    fn from_wire(value: Option<v1::PlayAndCollect>, field: &'static str) -> Result<Self, WireError> {
+        digits_from_wire(value.ok_or_else(|| WireError::field(field, "it is absent"))?)
     }
 }
 

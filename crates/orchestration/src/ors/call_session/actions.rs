@@ -52,7 +52,7 @@ impl CallSession {
         if self.stage != Stage::Waiting {
             return Err("the call does not wait on the route point".to_owned());
         }
-        let kind = RequestKind::ApplyTreatment(self.conn(), treatment);
+        let kind = RequestKind::ApplyTreatment(self.conn(), treatment, None);
         if let Some(reference) = self.request(kind, request_id, action, now) {
             let playing = Playing {
                 reference,
@@ -76,7 +76,7 @@ impl CallSession {
     }
 
     pub(super) fn play_while_waiting(&mut self, treatment: Treatment, now: Timestamp) {
-        let kind = RequestKind::ApplyTreatment(self.conn(), treatment);
+        let kind = RequestKind::ApplyTreatment(self.conn(), treatment, None);
         if let Some(reference) = self.request(kind, "", "dialog.runtreatments", now) {
             let (request_id, action) = (String::new(), "dialog.runtreatments".to_owned());
             self.playing = Some(Playing { reference, request_id, action, while_waiting: true });
@@ -178,8 +178,12 @@ fn sound(node: &ActionNode) -> Result<Treatment, String> {
             },
         }),
         Some("ringback") => Ok(Treatment::RingBack),
+        Some("busy") => Ok(Treatment::Busy),
+        Some("fastbusy") => Ok(Treatment::FastBusy),
         Some("silence") => Ok(Treatment::Silence),
-        Some(other) => Err(format!("type: {other:?} is not supported; use 'music', 'ringback' or 'silence'")),
+        Some(other) => {
+            Err(format!("type: {other:?} is not supported; use 'music', 'ringback', 'busy', 'fastbusy' or 'silence'"))
+        }
         None => Err("type: is absent".to_owned()),
     }
 }

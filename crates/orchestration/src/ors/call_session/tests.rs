@@ -145,7 +145,7 @@ impl Bench {
 
     fn last_treatment(&self) -> (u64, Treatment) {
         match self.last() {
-            (reference, RequestKind::ApplyTreatment(CONN, treatment)) => (reference, treatment),
+            (reference, RequestKind::ApplyTreatment(CONN, treatment, None)) => (reference, treatment),
             other => panic!("no treatment: {other:?}"),
         }
     }

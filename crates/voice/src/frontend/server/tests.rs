@@ -59,6 +59,7 @@ fn the_scope_is_that_of_what_is_asked_for_whatever_else_stands_in_the_frame() {
         json!({"req": "TRetrieveCall"}),
         json!({"req": "TRedirectCall", "OtherDN": "7102"}),
         json!({"req": "TRouteCall", "OtherDN": "7102"}),
+        json!({"req": "TCollectDigits"}),
         json!({"req": "TApplyTreatment", "TreatmentType": "Echo"}),
         json!({"req": "TStopTreatment"}),
         json!({"req": "TUpdateUserData", "UserData": {}}),

@@ -132,7 +132,7 @@ fn what_media_never_heard_of_is_asked_for_again() {
     let conn_id = bench.call("9000", super::bench::point());
     bench.mute.push(Peer::Media);
     let treatment = Treatment::Music { resource: "music".to_owned(), duration_ms: None };
-    let apply = request(conn_id, "9000", |id| RequestKind::ApplyTreatment(id, treatment.clone()));
+    let apply = request(conn_id, "9000", |id| RequestKind::ApplyTreatment(id, treatment.clone(), None));
     bench.node.request(apply, bench.now).expect("the call is here");
     bench.run();
     assert!(!bench.story.contains(&"TreatmentApplied@9000".to_owned()));

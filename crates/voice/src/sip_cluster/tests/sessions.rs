@@ -141,7 +141,7 @@ fn hears_music() -> (Bench, ConnId) {
     let mut bench = Bench::new();
     let conn_id = bench.call("9000", point());
     let music = Treatment::Music { resource: "music".to_owned(), duration_ms: None };
-    let music = request(conn_id, "9000", |id| RequestKind::ApplyTreatment(id, music.clone()));
+    let music = request(conn_id, "9000", |id| RequestKind::ApplyTreatment(id, music.clone(), None));
     bench.node.request(music, bench.now).expect("the call is here");
     bench.run();
     assert!(matches!(bench.played.last(), Some((_, Command::DialogStart { .. }))));

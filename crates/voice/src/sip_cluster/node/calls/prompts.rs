@@ -16,6 +16,8 @@ pub struct SwitchPrompts {
     pub confirmation: Option<String>,
     /// For a feature code that was refused.
     pub refusal: Option<String>,
+    /// The prefix of the tenant's country, whose tones callers hear.
+    pub country: Option<String>,
     /// The tenant's codecs, preferred first; empty while the tenant is not known: then all are spoken.
     pub codecs: Vec<Codec>,
 }

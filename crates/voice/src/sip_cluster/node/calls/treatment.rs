@@ -5,6 +5,7 @@ use std::time::Duration;
 use call::Input;
 use call::call::{Ended, Playing, Purpose};
 use ivr::msml::{self, Collect, Command, Dialog, DtmfEnd, Event, Notice, Pattern, PlayEnd};
+use media::tone::Signal;
 use model::request::Treatment;
 use model::{ConnId, LegId, Timestamp};
 use sip::agent::{Body, DialogId, IncomingId, Reply, RequestId};
@@ -37,7 +38,8 @@ impl Node {
         let Some((media, connection)) = self.media_of(conn_id, leg) else {
             return self.feed(conn_id, failed, now);
         };
-        let command = match dialog(treatment) {
+        let country = self.calls.get(&conn_id).and_then(|entry| (self.prompts)(&entry.tenant).country);
+        let command = match dialog(treatment, country.as_deref().unwrap_or_default()) {
             Some(dialog) => Command::DialogStart { connection, name: Some(dialog_name(id)), dialog },
             None => Command::Echo { connection },
         };
@@ -244,12 +246,15 @@ fn treatment_id(dialog: &str) -> Option<u32> {
     dialog.strip_prefix('t')?.parse().ok()
 }
 
-/// The MOML dialog of a treatment; none for the echo, which is a join.
-fn dialog(treatment: &Treatment) -> Option<Dialog> {
+/// The MOML dialog of a treatment, with the tones of that country; none for the echo, which is a join.
+fn dialog(treatment: &Treatment, country: &str) -> Option<Dialog> {
+    let sounds = |signal: Signal| Dialog::looped([tone(signal, country)]);
     Some(match treatment {
         Treatment::PlayAnnouncement { prompts } => Dialog::announcement(prompts.iter().map(|p| audio(p))),
         Treatment::Music { resource, .. } => Dialog::looped([audio(resource)]),
-        Treatment::RingBack => Dialog::looped([RING_BACK]),
+        Treatment::RingBack => sounds(Signal::RingBack),
+        Treatment::Busy => sounds(Signal::Busy),
+        Treatment::FastBusy => sounds(Signal::FastBusy),
         Treatment::PlayAndCollect {
             prompts,
             max_digits,
@@ -277,8 +282,13 @@ fn audio(prompt: &str) -> String {
 /// The event by which media reports that a phone has fallen silent.
 const NO_RTP: &str = "trunkline.no-rtp";
 
-/// The ring-back tone, which media generates itself.
-const RING_BACK: &str = "tone:ringback";
+/// The URI of a tone, which media generates itself as a country's telephones sound it.
+fn tone(signal: Signal, country: &str) -> String {
+    let digits: String = country.chars().filter(char::is_ascii_digit).collect();
+    let name = signal.name();
+    // The longest prefix of a country has three digits (ITU-T E.164).
+    if (1..=3).contains(&digits.len()) { format!("tone:{name}.{digits}") } else { format!("tone:{name}") }
+}
 
 fn cause(event: &Event) -> Ended {
     match (event.dtmf_end(), event.play_end()) {

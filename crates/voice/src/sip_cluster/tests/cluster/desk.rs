@@ -203,9 +203,9 @@ impl World {
             Step::Announce => {
                 // Media asks which one that is.
                 let prompts = vec!["{desk|sales}-welcome".to_owned()];
-                RequestKind::ApplyTreatment(conn_id, Treatment::PlayAnnouncement { prompts })
+                RequestKind::ApplyTreatment(conn_id, Treatment::PlayAnnouncement { prompts }, None)
             }
-            Step::Music => RequestKind::ApplyTreatment(conn_id, music),
+            Step::Music => RequestKind::ApplyTreatment(conn_id, music, None),
             Step::Route => {
                 let Some(dn) = agent else { return };
                 RequestKind::RouteCall(conn_id, RouteTo::Dn { dn, agent: None })

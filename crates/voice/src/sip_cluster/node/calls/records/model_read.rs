@@ -303,10 +303,11 @@ fn recall(record: v1::RecallRecord) -> Read<Recall> {
 }
 
 fn playing(record: v1::PlayingRecord) -> Read<Playing> {
+    let by = || asked(record.asked.clone().ok_or(RecordError("playing.asked"))?);
     let purpose = match record.purpose() {
-        v1::PlayingRecordPurpose::Applied => {
-            Purpose::Applied(asked(record.asked.clone().ok_or(RecordError("playing.asked"))?)?)
-        }
+        v1::PlayingRecordPurpose::Applied => Purpose::Applied(by()?),
+        v1::PlayingRecordPurpose::ToParty => Purpose::ToParty(by()?),
+        v1::PlayingRecordPurpose::Collecting => Purpose::Collecting(by()?),
         v1::PlayingRecordPurpose::RingBack => Purpose::RingBack,
         v1::PlayingRecordPurpose::HoldMusic => Purpose::HoldMusic,
         v1::PlayingRecordPurpose::Pin => Purpose::Pin,

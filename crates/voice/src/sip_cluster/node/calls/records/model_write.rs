@@ -274,6 +274,8 @@ fn playing(playing: &Playing) -> v1::PlayingRecord {
     use v1::PlayingRecordPurpose as Record;
     let (purpose, by) = match &playing.purpose {
         Purpose::Applied(by) => (Record::Applied, Some(asked(by))),
+        Purpose::ToParty(by) => (Record::ToParty, Some(asked(by))),
+        Purpose::Collecting(by) => (Record::Collecting, Some(asked(by))),
         Purpose::RingBack => (Record::RingBack, None),
         Purpose::HoldMusic => (Record::HoldMusic, None),
         Purpose::Pin => (Record::Pin, None),

@@ -1,0 +1,66 @@
+//! One party of a call hears a prompt and types digits by request; the others hear neither and are heard on.
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use testkit::audio::{self, read_wav, tone_power};
+use testkit::caller::prompt_samples;
+use testkit::facts::check_log_and_laws;
+use testkit::{Installation, Watch, wait};
+
+use crate::conference::{LATER, SOON, TONES, has_heard_for, heard, phone};
+
+#[test]
+fn a_prompt_and_digits_concern_one_party_of_a_call() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut one = phone(&site, &files, 10, "7101", TONES[0])?;
+    let mut other = phone(&site, &files, 11, "7130", TONES[1])?;
+    one.dial("7130")?;
+    let conn = watch.wait_for("Established@7101", SOON)?.text("ConnID").to_owned();
+    let length = |phone: &testkit::Phone| anyhow::Ok(std::fs::metadata(phone.heard()?)?.len());
+    has_heard_for(&one, length(&one)?)?;
+    let ask = |request: &str, reference: u64, more: serde_json::Value| {
+        let mut frame = json!({"req": request, "ThisDN": "7101", "ConnID": conn, "ReferenceID": reference});
+        frame.as_object_mut().into_iter().zip(more.as_object()).for_each(|(frame, more)| frame.extend(more.clone()));
+        site.request(&frame)?;
+        watch.answer_to(reference, SOON)
+    };
+    let before = length(&other)?;
+    let prompt = json!({"TreatmentType": "PlayAnnouncement", "Parameters": {"prompts": ["menu"]}});
+    assert_eq!(ask("TApplyTreatment", 31, prompt)?.brief(), "TreatmentApplied@7101");
+    let end = watch.wait_for("TreatmentEnd@7101", LATER)?;
+    assert_eq!(end.text("Result"), "Completed");
+    // Two seconds after the prompt, so that a recorder has written it.
+    has_heard_for(&other, before)?;
+    let wanted = json!({"Parameters": {"max_digits": 4, "terminator": "#"}});
+    site.request(&json!({
+        "req": "TCollectDigits", "ThisDN": "7101", "ConnID": conn, "ReferenceID": 32, "Parameters": wanted["Parameters"],
+    }))?;
+    wait::until(SOON, || Ok((site.metric("media", "media_treatments_total")? >= 2.0).then_some(())))?;
+    for digit in ['4', '7', '#'] {
+        one.digit(digit)?;
+    }
+    let collected = watch.answer_to(32, LATER)?;
+    assert_eq!(collected.brief(), "DigitsCollected@7101");
+    assert_eq!((collected.text("CollectedDigits"), collected.text("Result")), ("47", "Collected"));
+    // The party on the other side hears the busy tone until it is stopped.
+    let busy = json!({"TreatmentType": "Busy", "OtherDN": "7130"});
+    assert_eq!(ask("TApplyTreatment", 33, busy)?.text("OtherDN"), "7130");
+    has_heard_for(&other, length(&other)?)?;
+    let of_other = read_wav(&other.heard()?)?;
+    let last = &of_other[of_other.len() - 3 * audio::RATE..];
+    // The example is in North America: 480 and 620 Hz.
+    ensure!(tone_power(last, 480.0) > 2e5 && tone_power(last, 620.0) > 2e5, "no busy tone");
+    ask("TStopTreatment", 34, json!({}))?;
+    has_heard_for(&other, length(&other)?)?;
+    let (of_one, of_other) = (read_wav(&one.heard()?)?, read_wav(&other.heard()?)?);
+    let likeness = audio::compare(&prompt_samples("menu")?, &of_one)?;
+    ensure!(likeness.similarity > 0.8, "the prompt is heard: {likeness:?}");
+    assert_eq!((heard(&of_one), heard(&of_other)), (vec![TONES[1]], vec![TONES[0]]), "and then each other again");
+    ensure!(audio::compare(&prompt_samples("menu")?, &of_other)?.similarity < 0.5, "nobody else hears the prompt");
+    one.hang_up()?;
+    other.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}
