@@ -5,9 +5,11 @@ use model::request::Treatment;
 use model::{Dn, EventName, LegId, Timestamp};
 
 use super::Call;
+use super::asked::Asked;
 use super::facts::answering;
 use super::party::LegProgress;
-use super::state::{Asked, Ended, Playing, Purpose, Stage};
+use super::playing::{Ended, Playing, Purpose};
+use super::state::Stage;
 use super::treatment::{ended_name, treatment_type};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;

@@ -220,7 +220,8 @@ impl Thread {
             let text = "nobody waits in the call, or not for a phone that rings";
             return Err((ErrorCode::CANNOT_COMPLETE_TRANSFER, text));
         }
-        other.can_merge(consulting.party)
+        other.can_merge(consulting.party)?;
+        may_join(call, main.party, other, consulting.party, ErrorCode::CANNOT_COMPLETE_TRANSFER)
     }
 
     /// The party leaves both calls; who is in the second one goes on in the first.
@@ -280,6 +281,7 @@ impl Thread {
         if call.s.parties.len() >= PARTIES_MAX {
             return Err((ErrorCode::CANNOT_COMPLETE_CONFERENCE, "the call has as many parties as it may have"));
         }
+        may_join(call, main.party, other, consulting.party, ErrorCode::CANNOT_COMPLETE_CONFERENCE)?;
         let stays = call.s.talkers().find(|party| party.number != main.party);
         let stays = stays.map(|party| party.address().to_owned()).unwrap_or_default();
         let mut rest = None;
@@ -294,6 +296,17 @@ impl Thread {
         self.act(consulting.at, |call| call.deleted(CallState::Conferenced, now));
         Ok(())
     }
+}
+
+/// Whether none of those to whom `other` leads is in `call` already: a DN is in a call once.
+fn may_join(call: &Call, by: PartyNo, other: &Call, consulting: PartyNo, code: ErrorCode) -> Outcome {
+    let ringing = match &other.s.stage {
+        Stage::Offering(offer) if offer.trunk.is_none() => Some(&offer.dn),
+        _ => None,
+    };
+    let joined = other.s.parties.iter().filter(|party| party.number != consulting).filter_map(Party::dn);
+    let is_there = |dn: &Dn| call.s.parties.iter().any(|party| party.number != by && party.dn() == Some(dn));
+    if joined.chain(ringing).any(is_there) { Err((code, "the destination is in the call already")) } else { Ok(()) }
 }
 
 /// A party of a request in one of the calls.

@@ -3,7 +3,9 @@
 use contracts::{json, wire};
 use model::agent::WorkMode;
 use model::event::{CallRef, ErrorCode};
-use model::request::{DigitsWanted, ForcedState, ForwardMode, MonitorMode, MonitorType, Request, RequestKind, RouteTo, Treatment};
+use model::request::{
+    DigitsWanted, ForcedState, ForwardMode, MonitorMode, MonitorType, Request, RequestKind, RouteTo, Treatment,
+};
 use model::{
     AgentId, CallState, CallType, CallUuid, ConnId, Dn, DnRole, Event, EventId, EventName, Owner, QueueName,
     ReferenceId, Seq, SessionName, Stamped, Subject, TenantId, Timestamp, Token, UserData, Value,

@@ -146,3 +146,33 @@ fn a_call_refused_by_the_dial_plan_is_refused_on_its_leg() {
     bench.ask(RequestKind::InitiateTransfer(second, dn("5002"), UserData::new()), "5001");
     assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE, "it waits in a queue");
 }
+
+#[test]
+fn nobody_is_transferred_to_a_second_call_of_the_same_phone() {
+    let (mut bench, agent) = Bench::talking();
+    bench.ask(RequestKind::SingleStepTransfer(CONN, dn("5003")), "5001");
+    let leg = bench.plan_rings("5003");
+    bench.give(Input::LegAnswered(leg));
+    let (own, _) = bench.dials("5003", "5001");
+    bench.plan_rings("5001");
+    bench.give(Input::LegTransfersTo { leg, other: own });
+    assert!(bench.take().contains(&Output::TransferOutcome { leg, status: 200 }), "5001 has left: {agent}");
+    let (mut bench, agent) = Bench::talking();
+    let (own, _) = bench.dials("5001", "5002");
+    let other = bench.plan_rings("5002");
+    bench.give(Input::LegAnswered(other));
+    bench.give(Input::LegAnswered(own));
+    bench.give(Input::LegTransfersTo { leg: agent, other: own });
+    bench.take();
+    let (again, _) = bench.dials("5002", "5003");
+    let ringing = bench.plan_rings("5003");
+    bench.give(Input::LegAnswered(ringing));
+    bench.give(Input::LegAnswered(again));
+    let (third, _) = bench.dials("5003", "5002");
+    bench.plan_rings("5002");
+    bench.give(Input::LegTransfersTo { leg: ringing, other: third });
+    assert!(
+        bench.take().contains(&Output::TransferOutcome { leg: ringing, status: 603 }),
+        "5002 would talk with itself"
+    );
+}

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use model::plan::{Caller, Destination};
-use model::request::{MonitorMode, RequestKind, RequestType, RouteTo, Treatment};
+use model::request::{DigitsWanted, MonitorMode, RequestKind, RequestType, RouteTo, Treatment};
 use model::{EventName, LegId, UserData};
 
 use super::harness::{Bench, CONN, CONSULTATION, dn, phone, point};
-use crate::call::{CALLER_LEG, Input, Output};
+use crate::call::{CALLER_LEG, Ended, Input, Output};
 
 /// The page of the book. `WRITE_PAGES=1 cargo test -p trunkline-call matrix` writes it.
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/requests-by-state.md");
@@ -112,7 +112,8 @@ fn request(of: &RequestType) -> (RequestKind, &'static str) {
         "THoldCall" => RequestKind::HoldCall(CONN),
         "TRetrieveCall" => RequestKind::RetrieveCall(CONN),
         "TRouteCall" => return (RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5004"), agent: None }), "9000"),
-        "TApplyTreatment" => return (RequestKind::ApplyTreatment(CONN, Treatment::Silence), "9000"),
+        "TApplyTreatment" => return (RequestKind::ApplyTreatment(CONN, Treatment::Silence, None), "9000"),
+        "TCollectDigits" => RequestKind::CollectDigits(CONN, wanted(), None),
         "TStopTreatment" => return (RequestKind::StopTreatment(CONN), "9000"),
         "TUpdateUserData" => RequestKind::UpdateUserData(CONN, data),
         "TDeletePair" => RequestKind::DeletePair(CONN, "key".to_owned()),
@@ -121,6 +122,17 @@ fn request(of: &RequestType) -> (RequestKind, &'static str) {
         other => panic!("{other} has no example here"),
     };
     (kind, "5001")
+}
+
+/// One digit, without a prompt.
+fn wanted() -> DigitsWanted {
+    DigitsWanted {
+        prompts: Vec::new(),
+        max_digits: 1,
+        first_digit_timeout_ms: 5_000,
+        inter_digit_timeout_ms: 3_000,
+        terminator: None,
+    }
 }
 
 /// Phones, media and the dial plan do at once what they are asked for.
@@ -142,7 +154,12 @@ fn obey(bench: &mut Bench) {
                 Output::AnswerCaller(leg) | Output::AskAnswer(leg) => bench.give(Input::LegAnswered(leg)),
                 Output::HoldLeg(leg) => bench.give(Input::LegHeld(leg)),
                 Output::RetrieveLeg(leg) => bench.give(Input::LegRetrieved(leg)),
-                Output::StartTreatment { id, .. } => bench.give(Input::TreatmentStarted { id }),
+                Output::StartTreatment { id, treatment, .. } => {
+                    bench.give(Input::TreatmentStarted { id });
+                    if let Treatment::PlayAndCollect { .. } = treatment {
+                        bench.give(Input::TreatmentEnded { id, cause: Ended::Collected, digits: "1".to_owned() });
+                    }
+                }
                 _ => {}
             }
         }

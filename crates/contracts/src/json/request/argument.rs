@@ -1,6 +1,8 @@
 //! The arguments of requests.
 
-use model::request::{DigitsWanted, ForcedState, ForwardMode, FrameField, MonitorMode, MonitorType, RouteTo, Shape, Treatment};
+use model::request::{
+    DigitsWanted, ForcedState, ForwardMode, FrameField, MonitorMode, MonitorType, RouteTo, Shape, Treatment,
+};
 use model::{AgentId, ConnId, Dn, UserData, WorkMode};
 use serde_json::{Map, Value as Json, json};
 

@@ -117,6 +117,9 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         contact: None,
         prefix: None,
         caller_id: None,
+        priority: None,
+        weight: None,
+        try_s: None,
     };
     let trunk = trunk_of(&TenantId::parse("acme").unwrap(), &trunk);
     assert_eq!(trunk.allow, [Network::parse("127.0.0.0/8").unwrap()]);
