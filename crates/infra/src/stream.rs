@@ -47,6 +47,8 @@ pub struct EventEntry {
     pub position: Position,
     /// The fact, in its envelope.
     pub event: Arc<Stamped>,
+    /// Who gave it; none for facts of phones, which have no owner, and for those of earlier versions.
+    pub owner: Option<Owner>,
 }
 
 /// A fact for the reporting log.

@@ -120,4 +120,6 @@ pub enum EndReason {
     Cancelled,
     /// The application's timeout passed, and it wanted the request ended then.
     TimedOut,
+    /// Another request of the same call got an agent.
+    Redirected,
 }

@@ -175,7 +175,10 @@ impl Router {
 
     /// Cancels a request. Returns `false` when it is unknown, for example because it has ended.
     pub fn cancel(&mut self, id: &RequestId, now: Timestamp) -> bool {
-        self.end(id, EndReason::Cancelled, now)
+        let call = self.requests.get(id).map(|waiting| waiting.submission.call);
+        let is_distributed = |other: &RequestId| other != id && self.promised_to(other).is_some();
+        let elsewhere = call.is_some_and(|call| self.of_call(call).any(is_distributed));
+        self.end(id, if elsewhere { EndReason::Redirected } else { EndReason::Cancelled }, now)
     }
 
     /// As [`Self::give_back`], by the client that was offered this agent. Does nothing if the request is reserved for another agent by now:
@@ -340,6 +343,12 @@ impl Router {
             reason,
         });
         self.free(agent, now);
+        if reason == EndReason::Answered {
+            // The call waited in other queues, too: it does not any more.
+            for other in self.by_call.get(&waiting.submission.call).cloned().unwrap_or_default() {
+                self.end(&other, EndReason::Redirected, now);
+            }
+        }
         true
     }
 

@@ -90,16 +90,22 @@ pub struct Watch {
 struct Told {
     snapshot: Option<v1::Snapshot>,
     facts: Vec<Fact>,
+    position: String,
     ended: Option<String>,
 }
 
 impl Watch {
     /// Subscribes as the operator after a position; if that is empty, with a snapshot. Waits until the subscription is active.
     pub fn start(site: &Installation, after: &str) -> Result<Self> {
+        Self::of(site, ("tenant", 1), v1::SubscribeRequest { after: after.to_owned(), ..Default::default() })
+    }
+
+    /// The same at a replica of a role, with this request.
+    pub fn of(site: &Installation, (role, replica): (&str, u8), request: v1::SubscribeRequest) -> Result<Self> {
         let token = site.demo.tokens.get("operator").context("no operator's token")?;
-        let request = bearing(v1::SubscribeRequest { after: after.to_owned(), ..Default::default() }, token)?;
+        let request = bearing(request, token)?;
         let runtime = runtime()?;
-        let place = tenant_role(site, 8000);
+        let place = SocketAddr::new(site.admin_of(role, replica)?.ip(), 8_000);
         let mut deliveries = runtime.block_on(async {
             let answer = EventsClient::new(connect(place).await?).subscribe(request).await?;
             anyhow::Ok(answer.into_inner())
@@ -130,6 +136,16 @@ impl Watch {
     /// Whether the subscription is over.
     pub fn has_ended(&self) -> bool {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).ended.is_some()
+    }
+
+    /// Why the subscription is over, if it is.
+    pub fn ended(&self) -> Option<String> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).ended.clone()
+    }
+
+    /// The position of the last delivery, of whatever kind.
+    pub fn position(&self) -> String {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).position.clone()
     }
 
     /// The first snapshot, once it has arrived.
@@ -165,13 +181,15 @@ fn note(notes: &Mutex<Told>, delivery: v1::Delivery) -> Result<()> {
     match delivery.what.context("an empty delivery")? {
         What::Snapshot(snapshot) => {
             ensure!(told.snapshot.is_none() && told.facts.is_empty(), "a snapshot that does not come first");
+            told.position.clone_from(&snapshot.position);
             told.snapshot = Some(snapshot);
         }
         What::Event(event) => {
             let stamped = contracts::wire::stamped_from_wire(event.envelope.context("an event without envelope")?)?;
+            told.position.clone_from(&event.position);
             told.facts.push(Fact::of_cloud_event(event.position, &contracts::json::cloud_event(&stamped))?);
         }
-        What::Reached(_) => {}
+        What::Reached(position) => told.position = position,
     }
     Ok(())
 }
@@ -194,7 +212,7 @@ pub fn logged(site: &Installation, topic: &str) -> Result<Vec<Fact>> {
         for line in std::fs::read_to_string(&day)?.lines() {
             let event: Value = serde_json::from_str(line).with_context(|| format!("{} has {line}", day.display()))?;
             ensure!(event["specversion"] == "1.0" && event["source"] == "/tenants/example", "{event}");
-            if event["type"] == "CallThread" {
+            if event["type"] == "CallThread" || event["type"] == "CallDetail" {
                 continue;
             }
             let fact = Fact::of_cloud_event(String::new(), &event)?;
@@ -212,7 +230,11 @@ pub fn check_log_and_laws(site: &Installation, told: &[Fact]) -> Result<()> {
     let topics: &[&str] = if site.is_on_servers() { &[] } else { &["voice-callthread", "voice-agentstate"] };
     for topic in topics.iter().copied() {
         let of_agents = topic == "voice-agentstate";
-        let here = |fact: &&Fact| (fact.id.starts_with("agent:") || fact.id.starts_with("dn:")) == of_agents;
+        let is_copied = |fact: &Fact| fact.name.starts_with("EventMute") || fact.name.starts_with("EventListen");
+        let here = |fact: &&Fact| {
+            let is_of_agents = fact.id.starts_with("agent:") || fact.id.starts_with("dn:");
+            is_of_agents == of_agents || of_agents && is_copied(fact)
+        };
         let wanted: Vec<&str> = told.iter().filter(here).map(|fact| fact.id.as_str()).collect();
         let kept = wait::until(SOON, || {
             let kept = logged(site, topic)?;

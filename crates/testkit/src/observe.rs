@@ -26,6 +26,7 @@ fn admin_place(role: &str) -> Result<(u8, u16)> {
     Ok(match role {
         "sip-proxy" => (1, 11_400),
         "sip-cluster" => (2, 11_300),
+        "sip-vq" => (3, 9_090),
         "registrar" => (4, 11_500),
         "dialplan" => (5, 9_090),
         "config" => (6, 9_090),

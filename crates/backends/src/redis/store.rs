@@ -13,11 +13,11 @@ mod views;
 mod wait;
 
 use infra::Room;
-use model::Stamped;
+use model::{Owner, Stamped};
 
-/// Facts as encoded in the stream.
-pub(super) fn envelopes(events: &[Stamped]) -> impl Iterator<Item = Vec<u8>> + '_ {
-    events.iter().map(contracts::wire::encode_stamped)
+/// Facts as encoded in the stream; `owner` is who gives them.
+pub(super) fn envelopes<'a>(events: &'a [Stamped], owner: Option<&'a Owner>) -> impl Iterator<Item = Vec<u8>> + 'a {
+    events.iter().map(move |event| contracts::wire::encode_stamped(event, owner))
 }
 
 /// The stream length up to which a write is accepted, as scripts take it; 0 for a write that is never refused.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use model::event::{CallRef, ErrorCode};
 use model::{
-    AgentId, CallUuid, ConnId, Dn, Event, EventId, QueueName, ReferenceId, Seq, SessionName, Stamped, Subject,
+    AgentId, CallUuid, ConnId, Dn, Event, EventId, Owner, QueueName, ReferenceId, Seq, SessionName, Stamped, Subject,
     TenantId, Timestamp, Token, UserData, Value,
 };
 use prost::Message;
@@ -11,9 +11,10 @@ use prost::Message;
 use super::{DEPTH_MAX, ENVELOPE_VERSION, WireError, names};
 use crate::v1;
 
-/// Encodes a fact as an entry of a stream.
-pub fn encode_stamped(stamped: &Stamped) -> Vec<u8> {
-    stamped_to_wire(stamped).encode_to_vec()
+/// Encodes a fact as an entry of a stream; `owner` is who gives it.
+pub fn encode_stamped(stamped: &Stamped, owner: Option<&Owner>) -> Vec<u8> {
+    let owner = owner.map(ToString::to_string).unwrap_or_default();
+    v1::Envelope { owner, ..stamped_to_wire(stamped) }.encode_to_vec()
 }
 
 /// Decodes an entry of a stream.
@@ -21,8 +22,17 @@ pub fn encode_stamped(stamped: &Stamped) -> Vec<u8> {
 /// # Errors
 /// When they are not an envelope, or have a name that this release does not know.
 pub fn decode_stamped(bytes: impl bytes::Buf) -> Result<Stamped, WireError> {
+    decode_entry(bytes).map(|(stamped, _)| stamped)
+}
+
+/// Decodes an entry of a stream with who gave it, as far as that is known.
+///
+/// # Errors
+/// Those of [`decode_stamped`].
+pub fn decode_entry(bytes: impl bytes::Buf) -> Result<(Stamped, Option<Owner>), WireError> {
     let envelope = v1::Envelope::decode(bytes).map_err(|e| WireError::Bytes(e.to_string()))?;
-    stamped_from_wire(envelope)
+    let owner = envelope.owner.parse().ok();
+    Ok((stamped_from_wire(envelope)?, owner))
 }
 
 /// Puts a fact into its envelope.
@@ -36,7 +46,22 @@ pub fn stamped_to_wire(stamped: &Stamped) -> v1::Envelope {
         at_us: stamped.at.as_micros(),
         trace: stamped.trace.map(uuid_to_wire),
         event: Some(event_to_wire(&stamped.event)),
+        owner: String::new(),
     }
+}
+
+/// Writes a fact's identity.
+pub fn fact_id_to_wire(id: &EventId) -> v1::FactId {
+    v1::FactId { subject: Some(subject_to_wire(&id.subject)), token: id.token.0, seq: id.seq.0 }
+}
+
+/// Reads a fact's identity.
+///
+/// # Errors
+/// When its subject is absent or not a valid name.
+pub fn fact_id_from_wire(id: v1::FactId) -> Result<EventId, WireError> {
+    let subject = id.subject.ok_or_else(|| WireError::field("subject", "it is absent"))?;
+    Ok(EventId { subject: subject_from_wire(subject)?, token: Token(id.token), seq: Seq(id.seq) })
 }
 
 /// Takes a fact out of its envelope.

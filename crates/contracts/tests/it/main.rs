@@ -325,8 +325,12 @@ proptest! {
 
     #[test]
     fn a_fact_comes_back_from_its_record(stamped in stamped()) {
-        let bytes = wire::encode_stamped(&stamped);
-        prop_assert_eq!(wire::decode_stamped(bytes.as_slice()), Ok(stamped));
+        let owner: Owner = "sip-cluster-1.1763622000000".parse().expect("an owner");
+        for owner in [None, Some(owner)] {
+            let bytes = wire::encode_stamped(&stamped, owner.as_ref());
+            prop_assert_eq!(wire::decode_entry(bytes.as_slice()), Ok((stamped.clone(), owner)));
+        }
+        prop_assert_eq!(wire::fact_id_from_wire(wire::fact_id_to_wire(&stamped.id)), Ok(stamped.id));
     }
 
     #[test]

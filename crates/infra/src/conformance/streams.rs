@@ -19,6 +19,7 @@ pub(super) async fn events_are_read_in_order_from_any_position(stores: &Stores) 
     let all = stores.events.read(&acme, Position::START, 100, Duration::ZERO).await.unwrap();
     assert_eq!(all.iter().map(|e| e.event.id.seq.0).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
     assert_eq!(*all[3].event, event(&acme, 7, 1, 4));
+    assert!(all.iter().all(|entry| entry.owner.as_ref() == Some(&me)));
     let some = stores.events.read(&acme, all[6].position, 2, Duration::ZERO).await.unwrap();
     assert_eq!(some, all[7..9]);
     assert_eq!(stores.events.end(&acme).await.unwrap(), all[9].position);

@@ -90,7 +90,13 @@ impl Quarantine for Embedded {
                 Ok(effects) => effects,
                 Err(refusal) => return Ok(refusal),
             };
-            let position = match inner.state.add_events(&aside.tenant, &aside.events, Room::Ends, &mut effects) {
+            let position = match inner.state.add_events(
+                &aside.tenant,
+                Some(&aside.owner),
+                &aside.events,
+                Room::Ends,
+                &mut effects,
+            ) {
                 Ok(position) => position,
                 Err(refusal) => return Ok(Written::Refused(refusal)),
             };

@@ -31,7 +31,13 @@ impl QueueLedger for Embedded {
                 return Ok(Written::Refused(refusal));
             }
             let mut effects = Vec::new();
-            let position = match inner.state.add_events(&batch.tenant, &batch.events, batch.room(), &mut effects) {
+            let position = match inner.state.add_events(
+                &batch.tenant,
+                Some(&batch.owner),
+                &batch.events,
+                batch.room(),
+                &mut effects,
+            ) {
                 Ok(position) => position,
                 Err(refusal) => return Ok(Written::Refused(refusal)),
             };

@@ -114,7 +114,7 @@ fn effects_of(
     let put = registration_put(&tenant, &dn, Registration { version, events: events + facts.len() as u64, bindings });
     let state = put.encoded_len();
     let mut effects = vec![put];
-    inner.state.add_events(&tenant, &facts, room, &mut effects)?;
+    inner.state.add_events(&tenant, None, &facts, room, &mut effects)?;
     let size = Size { state, ..Size::default() };
     size.refusal().filter(|_| room != Room::Ends).map_or(Ok(effects), Err)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use contracts::v1;
 use contracts::v1::effect::Effect;
-use model::{Stamped, TenantId, Timestamp};
+use model::{Owner, Stamped, TenantId, Timestamp};
 
 use super::leases::LeaseState;
 use super::tenant::TenantState;
@@ -57,6 +57,7 @@ impl State {
     pub(super) fn add_events(
         &mut self,
         tenant: &TenantId,
+        owner: Option<&Owner>,
         events: &[Stamped],
         room: Room,
         effects: &mut Vec<Effect>,
@@ -68,7 +69,7 @@ impl State {
         self.tenant(tenant).events.room(room)?;
         for event in events {
             let position = self.next_position();
-            let envelope = contracts::wire::encode_stamped(event).into();
+            let envelope = contracts::wire::encode_stamped(event, owner).into();
             effects.push(Effect::Event(v1::EventAdded { tenant: tenant.to_string(), position, envelope }));
             last = Some(position_of(position));
         }

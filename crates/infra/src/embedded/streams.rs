@@ -134,7 +134,11 @@ impl EventStream for Embedded {
                 .entries
                 .range(from..)
                 .take(max)
-                .map(|slot| EventEntry { position: position_of(slot.position), event: Arc::clone(&slot.event) })
+                .map(|slot| EventEntry {
+                    position: position_of(slot.position),
+                    event: Arc::clone(&slot.event),
+                    owner: slot.owner.clone(),
+                })
                 .collect();
             let found = Found::from(!entries.is_empty());
             Ok((entries, found))

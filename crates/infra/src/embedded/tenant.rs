@@ -48,6 +48,7 @@ pub(super) struct EventLog {
 pub(super) struct EventSlot {
     pub(super) position: u64,
     pub(super) event: Arc<Stamped>,
+    pub(super) owner: Option<Owner>,
     envelope: Bytes,
 }
 
@@ -119,9 +120,9 @@ impl TenantState {
     pub(super) fn apply_event(&mut self, added: v1::EventAdded) {
         self.events.end = self.events.end.max(added.position);
         // A later release may have journalled a name unknown to this one: the event is skipped, its position is not.
-        let Ok(event) = contracts::wire::decode_stamped(added.envelope.clone()) else { return };
+        let Ok((event, owner)) = contracts::wire::decode_entry(added.envelope.clone()) else { return };
         self.events.bytes += added.envelope.len();
-        let slot = EventSlot { position: added.position, event: Arc::new(event), envelope: added.envelope };
+        let slot = EventSlot { position: added.position, event: Arc::new(event), owner, envelope: added.envelope };
         self.events.entries.push_back(slot);
         self.events.trim(&self.consumed);
     }

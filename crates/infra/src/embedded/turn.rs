@@ -76,7 +76,7 @@ impl Turn {
         along: &Along<'_>,
         room: Room,
     ) -> std::result::Result<Option<Position>, Written> {
-        let tenant = row.tenant.clone();
+        let (tenant, owner) = (row.tenant.clone(), row.owner);
         let mut size = Size::of(&row.change);
         size.links = row.links.iter().map(String::len).sum();
         let table = pick(inner.state.tenant(&tenant));
@@ -87,8 +87,10 @@ impl Turn {
         let body = along.new_call.map(wire::new_call_to_wire);
         size.new_call = body.as_ref().map_or(0, bytes::Bytes::len);
         let facts = self.effects.len();
-        let position =
-            inner.state.add_events(&tenant, along.events, room, &mut self.effects).map_err(Written::Refused)?;
+        let position = inner
+            .state
+            .add_events(&tenant, Some(owner), along.events, room, &mut self.effects)
+            .map_err(Written::Refused)?;
         let lengths = self.effects.iter().skip(facts).map(|effect| match effect {
             Effect::Event(added) => added.envelope.len(),
             _ => 0,

@@ -155,6 +155,40 @@ fn no_answer_returns_the_call_with_its_age_and_excludes_the_agent() {
 }
 
 #[test]
+fn a_call_that_one_queue_distributes_has_left_the_others() {
+    let ends = |router: &mut Router| {
+        let ended = outputs(router).into_iter().filter_map(|output| match output {
+            Output::Ended { request, queued, reason, .. } => Some((request.0, queued, reason)),
+            _ => None,
+        });
+        ended.collect::<Vec<_>>()
+    };
+    let second = |expression: &str| Submission { id: RequestId("other".into()), ..submission(1, expression, 0, at(2)) };
+    for client_cancels in [true, false] {
+        let mut router = three();
+        ready(&mut router, "X", at(1));
+        router.submit(submission(1, "Sales>0", 0, at(2)), at(2)).unwrap();
+        router.submit(second("French>0"), at(2)).unwrap();
+        if client_cancels {
+            assert!(router.cancel(&RequestId("other".into()), at(3)));
+            assert_eq!(ends(&mut router), [("other".to_owned(), true, EndReason::Redirected)]);
+        }
+        router.observe(&call_event(EventName::Established, "X", 1, None), at(4), at(4));
+        let ended = ends(&mut router);
+        assert_eq!(ended[0], ("r1".to_owned(), false, EndReason::Answered));
+        let left = ("other".to_owned(), true, EndReason::Redirected);
+        assert_eq!(ended[1..], if client_cancels { vec![] } else { vec![left] });
+        assert!(router.is_empty());
+    }
+    // Where no queue has distributed the call it is only taken out.
+    let mut router = three();
+    router.submit(submission(1, "Sales>0", 0, at(2)), at(2)).unwrap();
+    router.submit(second("French>0"), at(2)).unwrap();
+    router.cancel(&RequestId("other".into()), at(3));
+    assert_eq!(ends(&mut router), [("other".to_owned(), true, EndReason::Cancelled)]);
+}
+
+#[test]
 fn the_only_agent_is_tried_again_when_it_says_ready_or_after_a_while() {
     for says_ready in [true, false] {
         let mut router = three();

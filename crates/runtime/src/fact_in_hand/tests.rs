@@ -28,7 +28,7 @@ fn entry(of: &str, minor: u64) -> EventEntry {
     event.user_data.push("Card", "a secret");
     let id = EventId { subject: Subject::Call(ConnId(5)), token: Token(1), seq: Seq(minor) };
     let event = Stamped { id, tenant: tenant(of), at: Timestamp::from_millis(1), trace: None, event };
-    EventEntry { position: Position { major: 0, minor }, event: Arc::new(event) }
+    EventEntry { position: Position { major: 0, minor }, event: Arc::new(event), owner: None }
 }
 
 fn open(folder: &Path) -> FactsInHand {

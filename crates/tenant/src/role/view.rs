@@ -186,6 +186,7 @@ impl View {
             calls: calls.collect(),
             agents: agents.collect(),
             dns_in_service: self.in_service.iter().filter(|dn| filter.shows_phone(dn)).cloned().collect(),
+            known: Vec::new(),
         }
     }
 }

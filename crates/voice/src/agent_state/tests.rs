@@ -157,7 +157,7 @@ impl Site {
         let id = EventId { subject: Subject::Call(ConnId(5)), token: Token(1), seq: Seq(self.seq) };
         let stamped = Stamped { id, tenant: self.tenant.clone(), at: self.now(), trace: None, event };
         let position = infra::Position { major: 0, minor: 1_000 + self.seq };
-        infra::EventEntry { position, event: Arc::new(stamped) }
+        infra::EventEntry { position, event: Arc::new(stamped), owner: None }
     }
 
     async fn state(&self, agent: &str) -> Option<AgentState> {
@@ -311,7 +311,7 @@ async fn a_phone_out_of_service_makes_its_agent_not_ready() {
     let id = EventId { subject: Subject::Dn(dn), token: Token(1), seq: Seq(1) };
     let stamped = Stamped { id, tenant: site.tenant.clone(), at: site.now(), trace: None, event };
     let position = infra::Position { major: 0, minor: 99 };
-    agents.observe(&[infra::EventEntry { position, event: Arc::new(stamped) }], site.now());
+    agents.observe(&[infra::EventEntry { position, event: Arc::new(stamped), owner: None }], site.now());
     site.turn(&mut agents).await;
     assert_eq!(site.state("a1").await, Some(AgentState::NotReady));
 }

@@ -21,7 +21,7 @@ mod queue_events;
 
 use calls::Calls;
 use outcome::{explain_candidates, selected};
-use queue_events::QueueEvents;
+use queue_events::{OfCall, QueueEvents};
 
 /// The view's name in the ledger.
 const VIEW: &str = "rq";
@@ -90,8 +90,12 @@ impl TenantQueues {
             tracing::error!(%tenant, what, row, %error, "a row of rq cannot be read: it is left out");
             metrics.row_unreadable();
         };
+        let mut calls = Calls::default();
         let requests = record.requests.iter().filter_map(|(id, bytes)| {
-            records::decode_request(id, bytes).inspect_err(|error| left_out("request", id, error)).ok()
+            let read = records::decode_request(id, bytes).inspect_err(|error| left_out("request", id, error));
+            let (request, call) = read.ok()?;
+            call.iter().for_each(|call| calls.remember(call));
+            Some(request)
         });
         let agents = record.reservations.iter().filter_map(|(agent, bytes)| {
             records::decode_agent(bytes).inspect_err(|error| left_out("agent", agent.as_str(), error)).ok()
@@ -113,7 +117,7 @@ impl TenantQueues {
             owner: record.owner.clone(),
             token: record.token,
             router: Router::restore(snapshot),
-            calls: Calls::default(),
+            calls,
             over: Vec::new(),
             events: QueueEvents::new(record.tenant.clone(), record.token),
             decisions: VecDeque::new(),
@@ -176,7 +180,12 @@ impl TenantQueues {
             do_not_disturb: self.router.phones_not_disturbed(),
             forwarded: self.router.phones_forwarded(),
         };
-        let request = |id: &RequestId| self.router.request(id).map(|request| records::encode_request(&request));
+        let request = |id: &RequestId| {
+            self.router.request(id).map(|request| {
+                let call = self.calls.call(request.submission.call);
+                records::encode_request(&request, call)
+            })
+        };
         let agent = |id: &AgentId| self.router.agent(id).map(|agent| records::encode_agent(&agent));
         let mut batch = QueueBatch {
             tenant: self.tenant.clone(),
@@ -197,13 +206,13 @@ impl TenantQueues {
         self.explain_output(&output, now);
         match output {
             Output::Queued(id, queue, call) => {
-                let call = (self.call_ref(&id, call), self.calls.data(call));
-                self.events.queued(call, &queue, now);
+                let of_call = self.of_call(id, call);
+                self.events.queued(of_call, &queue, now);
             }
             Output::Offered { request, call, queue, agent, dn, decision } => {
                 self.metrics.agent_offered();
-                let call_ref = (self.call_ref(&request, call), self.calls.data(call));
-                self.events.diverted(call_ref, &queue, &dn, &agent, &decision, now);
+                let of_call = self.of_call(request.clone(), call);
+                self.events.diverted(of_call, &queue, &dn, &agent, &decision, now);
                 let since = self.asked.get(&request).map_or(now, |asked| asked.since);
                 let until = now + routing::router::OFFER_EXPIRY;
                 self.outcomes.push((request, selected(&agent, &dn, &queue, until, Some(&decision), since)));
@@ -227,16 +236,21 @@ impl TenantQueues {
             Output::Ended { request, call, queue, queued, reason } => {
                 self.metrics.request_ended();
                 self.metrics.open_changed(-1);
-                let call_ref = (self.call_ref(&request, call), self.calls.data(call));
+                let of_call = self.of_call(request.clone(), call);
                 self.asked.remove(&request);
                 if queued {
-                    self.events.left(call_ref, &queue, reason, now);
+                    self.events.left(of_call, &queue, reason, now);
                 }
                 if reason != EndReason::Answered {
                     self.outcomes.push((request, Outcome::Cancelled(v1::Cancelled {})));
                 }
             }
         }
+    }
+
+    /// What an event of a request tells of.
+    fn of_call(&self, request: RequestId, conn_id: ConnId) -> OfCall {
+        OfCall { call: self.call_ref(&request, conn_id), user_data: self.calls.data(conn_id), request }
     }
 
     /// The call's attributes; only its ids if the call is unknown.

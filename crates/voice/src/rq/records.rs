@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use contracts::v1;
-use contracts::wire::{uuid_from_wire, uuid_to_wire};
+use contracts::wire::{call_ref_from_wire, call_ref_to_wire, uuid_from_wire, uuid_to_wire};
+use model::event::CallRef;
 use model::{AgentId, ConnId, Dn, QueueName, Timestamp};
 use prost::Message;
 use routing::{AgentSnapshot, Declined, RequestId, RequestSnapshot, Session, Stage, Submission, Target};
@@ -36,7 +37,7 @@ fn open<T: Message + Default>(bytes: &[u8]) -> Result<T, RecordError> {
 
 // === Requests ===
 
-pub(super) fn encode_request(request: &RequestSnapshot) -> Bytes {
+pub(super) fn encode_request(request: &RequestSnapshot, call: Option<&CallRef>) -> Bytes {
     let submission = &request.submission;
     let (stage, agent, expires_at) = match &request.stage {
         Stage::Waiting => (v1::RequestStage::Waiting, None, None),
@@ -58,6 +59,7 @@ pub(super) fn encode_request(request: &RequestSnapshot) -> Bytes {
         expires_at_us: expires_at.map_or(0, |at| at.as_micros()),
         declined: request.declined.iter().map(encode_declined).collect(),
         trace: uuid_to_wire(submission.trace),
+        call: call.map(call_ref_to_wire),
     })
 }
 
@@ -65,9 +67,10 @@ fn encode_declined(declined: &Declined) -> v1::DeclinedRecord {
     v1::DeclinedRecord { agent: declined.agent.to_string(), until_us: declined.until.as_micros() }
 }
 
-/// Reads the row of request `id`.
-pub(super) fn decode_request(id: &str, bytes: &[u8]) -> Result<RequestSnapshot, RecordError> {
-    let record: v1::RequestRecord = open(bytes)?;
+/// Reads the row of request `id`, and how its call was named.
+pub(super) fn decode_request(id: &str, bytes: &[u8]) -> Result<(RequestSnapshot, Option<CallRef>), RecordError> {
+    let mut record: v1::RequestRecord = open(bytes)?;
+    let call = record.call.take().map(|call| call_ref_from_wire(call).map_err(RecordError::of)).transpose()?;
     if record.request_id != id {
         return Err(RecordError(format!("it is of request {}", record.request_id)));
     }
@@ -94,12 +97,8 @@ pub(super) fn decode_request(id: &str, bytes: &[u8]) -> Result<RequestSnapshot, 
         times_out_at: record.times_out_at_us.map(Timestamp::from_micros),
         excluded: agents(&record.excluded)?,
     };
-    Ok(RequestSnapshot {
-        submission,
-        arrival: record.arrival,
-        stage,
-        declined: declined.collect::<Result<_, RecordError>>()?,
-    })
+    let declined = declined.collect::<Result<_, RecordError>>()?;
+    Ok((RequestSnapshot { submission, arrival: record.arrival, stage, declined }, call))
 }
 
 fn agents(names: &[String]) -> Result<Vec<AgentId>, RecordError> {

@@ -26,7 +26,7 @@ pub(in crate::redis) enum UnknownQueues {
 impl RedisStores {
     /// Writes a turn.
     pub(in crate::redis) async fn write_queues(&self, batch: &QueueBatch, unknown: UnknownQueues) -> Result<Written> {
-        let envelopes: Vec<Vec<u8>> = envelopes(&batch.events).collect();
+        let envelopes: Vec<Vec<u8>> = envelopes(&batch.events, Some(&batch.owner)).collect();
         if let Err(refusal) = batch.check(envelopes.iter().map(Vec::len)) {
             return Ok(Written::Refused(refusal));
         }

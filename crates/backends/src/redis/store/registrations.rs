@@ -31,7 +31,7 @@ impl RedisStores {
         // The count of events is kept beside the record, where the script adds to it.
         let held = Registration { version: write.expected + 1, events: 0, bindings: write.bindings.clone() };
         let body = wire::registration_to_wire(&write.tenant, &write.dn, held).encode_to_vec();
-        let envelopes: Vec<Vec<u8>> = envelopes(&write.events).collect();
+        let envelopes: Vec<Vec<u8>> = envelopes(&write.events, None).collect();
         let size = Size { state: body.len(), ..Size::default() }.with_facts(envelopes.iter().map(Vec::len));
         if let Some(refusal) = size.refusal().filter(|_| write.room() != Room::Ends) {
             return Ok(RegistrationWritten::Refused(refusal));

@@ -47,6 +47,7 @@ impl TenantQueues {
                     EndReason::Abandoned => "abandoned",
                     EndReason::Cancelled => "withdrawn",
                     EndReason::TimedOut => "timed out",
+                    EndReason::Redirected => "another queue had an agent",
                 };
                 (*call, Routing { outcome: Some(outcome.to_owned()), ..plain(request, queue, "ended") })
             }

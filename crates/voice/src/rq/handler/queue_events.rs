@@ -7,10 +7,17 @@ use model::{
     AgentId, CallState, Dn, DnRole, Event, EventId, EventName, QueueName, Seq, Stamped, Subject, TenantId, Timestamp,
     Token, UserData, Value,
 };
-use routing::{Decision, EndReason};
+use routing::{Decision, EndReason, RequestId};
 
-/// A call's attributes and its business data.
-pub(super) type OfCall = (CallRef, UserData);
+/// The extension that names the stay of a call in a virtual queue: the request's id.
+const STAY: &str = "RVQID";
+
+/// What an event tells of: a request's call with its business data.
+pub(super) struct OfCall {
+    pub request: RequestId,
+    pub call: CallRef,
+    pub user_data: UserData,
+}
 
 /// Numbers and collects the queue events of a turn.
 pub(super) struct QueueEvents {
@@ -74,11 +81,16 @@ impl QueueEvents {
             EndReason::Cancelled | EndReason::TimedOut | EndReason::Answered => {
                 Event { call_state: Some(CallState::Cleared), ..Event::new(EventName::Diverted) }
             }
+            EndReason::Redirected => {
+                Event { call_state: Some(CallState::Redirected), ..Event::new(EventName::Diverted) }
+            }
         };
         self.add(call, queue, at, event);
     }
 
-    fn add(&mut self, (call, user_data): OfCall, queue: &QueueName, at: Timestamp, event: Event) {
+    fn add(&mut self, of: OfCall, queue: &QueueName, at: Timestamp, mut event: Event) {
+        let OfCall { request, call, user_data } = of;
+        event.extensions.push(STAY, request.0.as_str());
         let last = self.last.entry(queue.clone()).or_default();
         *last += 1;
         let id = EventId { subject: Subject::Queue(queue.clone()), token: self.token, seq: Seq(*last) };

@@ -171,7 +171,7 @@ fn entry(subject: Subject, name: EventName, call: &CallRef) -> EventEntry {
         trace: Some(call.uuid),
         event,
     };
-    EventEntry { position: Position { major: 0, minor: 1 }, event: std::sync::Arc::new(stamped) }
+    EventEntry { position: Position { major: 0, minor: 1 }, event: std::sync::Arc::new(stamped), owner: None }
 }
 
 #[test]

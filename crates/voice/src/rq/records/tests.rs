@@ -1,5 +1,19 @@
 use super::*;
-use model::CallUuid;
+use model::event::CallRef;
+use model::{CallType, CallUuid};
+
+fn call() -> CallRef {
+    CallRef {
+        conn_id: ConnId(7),
+        uuid: CallUuid(8),
+        thread: CallUuid(9),
+        previous: Some(ConnId(6)),
+        call_type: CallType::Consult,
+        propagated_type: Some(CallType::Inbound),
+        ani: Some("7101".to_owned()),
+        dnis: Some("9000".to_owned()),
+    }
+}
 
 #[test]
 fn a_request_survives_its_record() {
@@ -25,7 +39,10 @@ fn a_request_survives_its_record() {
             stage,
             declined: vec![Declined { agent: agent.clone(), until: Timestamp::from_millis(7) }],
         };
-        assert_eq!(decode_request(&request.submission.id.0, &encode_request(&request)).unwrap(), request);
+        for call in [None, Some(call())] {
+            let row = encode_request(&request, call.as_ref());
+            assert_eq!(decode_request(&request.submission.id.0, &row).unwrap(), (request.clone(), call));
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use model::{TenantId, Timestamp, Token};
 use serde::{Deserialize, Serialize};
 
 use super::PreviousRunCommit;
-use crate::redis::store::records::{Kind, Row};
+use crate::redis::store::records::{Facts, Kind, Row};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Line {
@@ -72,15 +72,17 @@ pub(super) fn previous_run_commit(line: &Line) -> Option<PreviousRunCommit> {
         Some(text) => Some(wire::new_call_from_wire(Position::START, bytes(text)?).ok()?),
         None => None,
     };
+    let owner = line.owner.parse().ok()?;
+    let facts = line.events.iter().map(event).collect::<Option<Vec<_>>>()?;
     let row = Row {
         tenant: TenantId::parse(&line.tenant).ok()?,
         key: line.key.clone(),
-        owner: line.owner.parse().ok()?,
         token: Token(line.token),
         change,
         due: line.due_us.map(Timestamp::from_micros),
         links: line.links.clone(),
-        facts: line.events.iter().map(event).collect::<Option<Vec<_>>>()?.into(),
+        facts: Facts::of(&owner, facts),
+        owner,
         new_call,
         began_with: None,
         number: line.number,

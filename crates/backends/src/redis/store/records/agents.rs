@@ -7,7 +7,7 @@ use infra::{
 use model::{AgentId, Owner, TenantId};
 
 use super::kind::AGENT;
-use super::row::{Row, numbers_from};
+use super::row::{Facts, Row, numbers_from};
 use crate::redis::RedisStores;
 
 impl AgentLedger for RedisStores {
@@ -22,7 +22,7 @@ impl AgentLedger for RedisStores {
                 change: write.change,
                 due: write.due,
                 links: Vec::new(),
-                facts: write.events.into(),
+                facts: Facts::of(&owner, write.events),
                 new_call: None,
                 began_with: None,
                 number,

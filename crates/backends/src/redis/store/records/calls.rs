@@ -10,7 +10,7 @@ use model::{ConnId, Owner, TenantId};
 
 use super::kind::CALL;
 use super::ledger::by_tenant;
-use super::row::Row;
+use super::row::{Facts, Row};
 use crate::redis::RedisStores;
 use crate::redis::connection::reply;
 use crate::redis::scripts::Call;
@@ -74,12 +74,12 @@ fn row_of_call(write: CallWrite) -> Row {
     Row {
         key: write.conn_id.text(),
         tenant: write.tenant,
-        owner: write.owner,
+        owner: write.owner.clone(),
         token: write.token,
         change: write.change,
         due: write.due,
         links: write.index.iter().map(CallIndex::text).collect(),
-        facts: write.events.into(),
+        facts: Facts::of(&write.owner, write.events),
         new_call: write.new_call,
         began_with: None,
         number: 0,

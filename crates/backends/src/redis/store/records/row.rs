@@ -65,9 +65,10 @@ pub(in crate::redis) struct Facts {
     pub(in crate::redis) envelopes: Arc<[Bytes]>,
 }
 
-impl From<Vec<Stamped>> for Facts {
-    fn from(events: Vec<Stamped>) -> Self {
-        let envelopes = envelopes(&events).map(Bytes::from).collect();
+impl Facts {
+    /// What this owner gives.
+    pub(in crate::redis) fn of(owner: &Owner, events: Vec<Stamped>) -> Self {
+        let envelopes = envelopes(&events, Some(owner)).map(Bytes::from).collect();
         Self { events: events.into(), envelopes }
     }
 }

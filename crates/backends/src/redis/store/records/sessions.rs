@@ -8,7 +8,7 @@ use infra::{
 use model::{ConnId, Owner, TenantId};
 
 use super::kind::SESSION;
-use super::row::{Row, numbers_from};
+use super::row::{Facts, Row, numbers_from};
 use crate::redis::RedisStores;
 
 impl SessionLedger for RedisStores {
@@ -23,7 +23,7 @@ impl SessionLedger for RedisStores {
                 change: write.change,
                 due: write.due,
                 links: write.conn_id.iter().map(ToString::to_string).collect(),
-                facts: write.events.into(),
+                facts: Facts::of(&owner, write.events),
                 new_call: None,
                 began_with: write.began_with,
                 number,

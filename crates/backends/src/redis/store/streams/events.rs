@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use infra::{Answer, EventEntry, EventStream, Matter, OutEntry, Position, Result, StoreError, bounds};
-use model::{Stamped, TenantId};
+use model::{Owner, Stamped, TenantId};
 
 use super::at;
 use super::audience::Audience;
@@ -42,7 +42,8 @@ impl RedisStores {
             }
             let known = entries.into_iter().filter(|(_, for_whom, _)| wanted(*for_whom));
             let known = known.filter_map(|(position, for_whom, event)| {
-                let entry = EventEntry { position, event: event? };
+                let (event, owner) = event?;
+                let entry = EventEntry { position, event, owner };
                 Some(OutEntry { entry, is_correction: for_whom == Audience::LogCorrection })
             });
             let known: Vec<_> = known.collect();
@@ -62,7 +63,7 @@ impl RedisStores {
         for part in events.chunks(PART_ROWS) {
             let mut call = Call::on(&self.scripts.tell_log, tenant);
             call.arg(for_whom.field()).arg(bounds::STREAM_BYTES_HARD);
-            call.about(Matter::Facts).list(envelopes(part).collect::<Vec<_>>().into_iter());
+            call.about(Matter::Facts).list(envelopes(part, None).collect::<Vec<_>>().into_iter());
             let words = reply::texts(&call.send(self).await?)?;
             if words.first().map(String::as_str) != Some("done") {
                 return Err(refused(&words));
@@ -103,9 +104,10 @@ impl EventStream for RedisStores {
 }
 
 /// An entry; without its event if a later release has written it.
-fn entry(value: &redis::Value) -> Result<(Position, Audience, Option<Arc<Stamped>>)> {
+fn entry(value: &redis::Value) -> Result<(Position, Audience, Option<(Arc<Stamped>, Option<Owner>)>)> {
     let words = reply::list(value)?;
     let for_whom = reply::text(words.get(2)).ok().and_then(|field| Audience::of_field(&field));
-    let event = for_whom.and_then(|_| contracts::wire::decode_stamped(reply::bytes(words.get(1)).ok()?).ok());
-    Ok((at(words.first())?, for_whom.unwrap_or(Audience::All), event.map(Arc::new)))
+    let event = for_whom.and_then(|_| contracts::wire::decode_entry(reply::bytes(words.get(1)).ok()?).ok());
+    let event = event.map(|(event, owner)| (Arc::new(event), owner));
+    Ok((at(words.first())?, for_whom.unwrap_or(Audience::All), event))
 }
