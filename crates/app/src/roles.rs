@@ -14,6 +14,7 @@ pub const ROLES: &[Role] = &[
     voice::agent_state::ROLE,
     voice::call_state::ROLE,
     voice::rq::ROLE,
+    voice::sip_vq::ROLE,
     orchestration::ors::ROLE,
     voice::frontend::ROLE,
     pulse::board::ROLE,

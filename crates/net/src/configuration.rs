@@ -168,6 +168,11 @@ impl Configuration {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(|unread| unread.contains(tenant))
     }
 
+    /// Whether config has answered: only then no tenant means that there is none.
+    pub fn has_answered(&self) -> bool {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Notifies of every change.
     pub fn changes(&self) -> watch::Receiver<Tenants> {
         self.tenants.clone()

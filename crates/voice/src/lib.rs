@@ -8,6 +8,7 @@ mod events;
 pub mod frontend;
 pub mod media_server;
 mod monitors;
+mod node_events;
 mod phone_settings;
 mod quarantine;
 pub mod registrar;
@@ -15,5 +16,6 @@ mod reporting;
 pub mod rq;
 pub mod sip_cluster;
 pub mod sip_proxy;
+pub mod sip_vq;
 #[cfg(test)]
 mod test_stores;

@@ -1,7 +1,7 @@
 //! sip-cluster: the back-to-back user agent that owns calls (RFC 3261, 3264, 3725, 4028, 4240, 5707, 5923).
 //!
 //! Connections: SIP to every sip-proxy (voice-51), the dial plan (voice-27), config (voice-28), requests from frontend on 11300
-//! (voice-39), events and new calls to the stream (voice-40, voice-49), records (voice-41), details of waiting calls to rq (voice-25),
+//! (voice-39), subscriptions to its calls' events on 8000 (pulse-10), events and new calls to the stream (voice-40, voice-49), records (voice-41), details of waiting calls to rq (voice-25),
 //! facts to the reporting log (voice-50).
 //!
 //! `node` owns the calls and does no I/O. Everything beside it is its shell: `turn` is the loop that drives it, `ledger` searches
@@ -9,6 +9,7 @@
 
 mod clients;
 mod event_loop;
+mod events;
 mod export;
 mod inbox;
 mod ledger;
@@ -44,16 +45,18 @@ pub const SPEC: RoleSpec = RoleSpec {
     name: "sip-cluster",
     number: 2,
     summary: "owns calls: a back-to-back user agent with the call model",
-    listens: &[Listen {
-        name: "http",
-        protocol: Protocol::Http,
-        port: 11_300,
-        place: Place::Cluster,
-        accepts: &["voice-39"],
-    }],
+    listens: &[
+        Listen { name: "http", protocol: Protocol::Http, port: 11_300, place: Place::Cluster, accepts: &["voice-39"] },
+        Listen { name: "events", protocol: Protocol::Grpc, port: 8_000, place: Place::Cluster, accepts: &["pulse-10"] },
+    ],
     opens: &["voice-51", "voice-25", "voice-27", "voice-28", "voice-40", "voice-41", "voice-49", "voice-50"],
     settings: Settings::TABLE,
-    metrics: &[Metrics::declared, export::Metrics::declared, net::configuration::Metrics::declared],
+    metrics: &[
+        Metrics::declared,
+        export::Metrics::declared,
+        crate::node_events::Metrics::declared,
+        net::configuration::Metrics::declared,
+    ],
     admin_port: 11_300,
     starts: Starts::InTurn,
     drains: Drains::CallOwner,
@@ -98,6 +101,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let routes = server::router(ways).merge(operate::router(ctx.stores.quarantine.clone()));
     net::http::serve(&ctx, "http", routes).await?;
     runtime::lease::keep(&ctx);
+    events::serve(&ctx).await?;
     let clients = Clients::new(&ctx, inbox.clone(), seen_live)?;
     let limits = Limits {
         calls_max: settings.calls_max,

@@ -90,6 +90,7 @@ const EXTENSIONS: &[Attribute] = &[
     attribute("FailedDN", "string", "of an `EventRouteRequest` after a target that did not take the call: its DN"),
     attribute("FailedAgentID", "string", "its agent"),
     attribute("FailedCallState", "string", "why it did not"),
+    attribute("RVQID", "string", "of the facts of a virtual queue: the call's stay there, the same until it has left"),
     attribute("Rule", "string", "of a virtual queue's `EventDiverted`: by which rule the agent was chosen"),
     attribute("Candidates", "object", "there: each agent that was looked at, with `chosen` or why it was passed over"),
     attribute("CandidatesMore", "number", "there: how many more were looked at"),

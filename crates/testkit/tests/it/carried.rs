@@ -175,6 +175,29 @@ fn tenant_is_told_by_config_what_it_serves() -> Result<()> {
     Ok(())
 }
 
+/// own-03: sip-vq knows the names of virtual queues in which nothing waits from config alone.
+#[test]
+fn sip_vq_is_told_by_config_which_virtual_queues_there_are() -> Result<()> {
+    let site = Installation::start()?;
+    let named = || -> Result<Vec<String>> {
+        Ok(Watch::of(&site, ("sip-vq", 1), Default::default())?.snapshot()?.dns_in_service)
+    };
+    ensure!(named()?.iter().any(|name| name == "sales"), "{:?}", named()?);
+    let before = carried(&site, "sip-vq", "config", 9_100)?;
+    ensure!(before.sent > 0 && before.received > 0, "{before:?}");
+    site.import_changed(|folder| {
+        let file = folder.join("example-tenant.yaml");
+        let text = std::fs::read_to_string(&file)?;
+        ensure!(text.contains("queues: [sales, support]"), "the example's queues have changed");
+        Ok(std::fs::write(&file, text.replacen("queues: [sales,", "queues: [vip, sales,", 1))?)
+    })?;
+    wait::until(LATER, || Ok(named()?.iter().any(|name| name == "vip").then_some(())))
+        .context("the new virtual queue is not known")?;
+    let after = carried(&site, "sip-vq", "config", 9_100)?;
+    ensure!(after.received > before.received, "{before:?}, then {after:?}");
+    Ok(())
+}
+
 /// own-01: a phone's REGISTER reaches registrar by the connection that registrar has opened, and the answer goes back on it.
 #[test]
 fn a_phones_register_goes_to_registrar_and_its_answer_comes_back() -> Result<()> {

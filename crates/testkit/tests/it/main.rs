@@ -23,6 +23,7 @@ mod linphone;
 mod metrics;
 mod monitoring;
 mod nat;
+mod node_events;
 mod originate;
 mod otlp;
 mod outgoing;

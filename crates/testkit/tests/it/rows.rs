@@ -89,11 +89,12 @@ const CALL: [Proof; 6] = [
     reads("voice-12", RECORD, &[r#""HMGET" "reg:{example}:7101""#]),
 ];
 /// Data are attached to the call: its owner publishes the fact, and its subscribers read it.
-const FACTS: [Proof; 4] = [
+const FACTS: [Proof; 5] = [
     writes("voice-40", USER_DATA, &[ADDS_A_FACT, "Note", LONG]),
     reads("voice-14", USER_DATA, &[READS_FACTS]),
     reads("voice-42", USER_DATA, &[READS_FACTS]),
     reads("voice-06", USER_DATA, &[READS_FACTS]),
+    reads("own-02", USER_DATA, &[READS_FACTS]),
 ];
 /// The statistics are stored, with the position up to which they count.
 const KEPT: &str = "pulse-22";

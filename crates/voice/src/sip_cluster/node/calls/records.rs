@@ -163,6 +163,14 @@ pub fn largest_leg(entry: &Entry, agent: &UserAgent) -> Option<(LegId, usize)> {
     connected.into_iter().map(|leg| (leg.id, bytes(leg))).max_by_key(|(_, bytes)| *bytes)
 }
 
+/// The models of a thread's calls, as far as they can be read.
+pub fn models(bytes: &[u8]) -> Vec<CallSnapshot> {
+    let Ok(record) = v1::StateRecord::decode(bytes) else { return Vec::new() };
+    let Ok(parts) = v1::CallRecordParts::decode(record.body) else { return Vec::new() };
+    let models = std::iter::once(&parts.model).chain(&parts.further);
+    models.filter_map(|model| model_read::snapshot(v1::CallModelRecord::decode(&**model).ok()?).ok()).collect()
+}
+
 /// The calls of a thread beside its first, as far as the record names them.
 pub fn further_calls(bytes: &[u8]) -> Vec<ConnId> {
     let Ok(record) = v1::StateRecord::decode(bytes) else { return Vec::new() };
