@@ -8,7 +8,7 @@ pub use asyncapi::asyncapi;
 pub use facts::facts_markdown;
 pub use reference::markdown;
 
-/// Facts of calls and their queues, and the summaries of finished call threads.
+/// Facts of calls and their queues, and the records of finished calls and call threads.
 pub const CALL_THREAD: &str = "voice-callthread";
 /// Facts of agents and of phones.
 pub const AGENT_STATE: &str = "voice-agentstate";
@@ -73,15 +73,15 @@ pub fn topic(name: &str) -> Option<&'static Topic> {
 pub const TOPICS: &[Topic] = &[
     Topic {
         name: CALL_THREAD,
-        holds: "facts of calls and of virtual queues; a summary of each finished call thread",
+        holds: "facts of calls and of virtual queues; when a call thread is over a record of each of its calls and one of the thread",
         key: "tenant and call thread, as `example:3D2F7A10C5E841968B1C6E0F92AD5730`; for a fact without a call tenant and subject",
-        writers: "sip-cluster (the tenant's exporter), call-state (summaries)",
-        records: &[THREAD],
+        writers: "sip-cluster (the tenant's exporter), call-state (records)",
+        records: &[DETAIL, THREAD],
     },
     Topic {
         name: AGENT_STATE,
-        holds: "facts of agents and of phones",
-        key: "tenant and agent, as `example:1001`, or tenant and DN",
+        holds: "facts of agents and of phones; once more those facts of calls that tell who is mute or deaf",
+        key: "tenant and agent, as `example:1001`, or where no agent is named tenant and DN",
         writers: "sip-cluster (the tenant's exporter)",
         records: &[],
     },
@@ -115,6 +115,37 @@ pub const TOPICS: &[Topic] = &[
     },
 ];
 
+const DETAIL: RecordType = RecordType {
+    name: "CallDetail",
+    meaning: "the thread of a call is over; before the record of the thread",
+    identity: "`call:<ConnID>:detail`, with `:incomplete` behind it where the beginning was not seen",
+    data: &[
+        attribute("ConnID", "string", "the call: 16 hex digits"),
+        attribute("CallUUID", "string", "the call for the rest of the world"),
+        attribute("CallThreadID", "string", "its thread"),
+        attribute("PreviousConnID", "string or null", "of a consultation: the call that it was about"),
+        attribute("Complete", "boolean", "whether it was seen from its beginning"),
+        attribute("CallType", "string", "its type"),
+        attribute("PropagatedCallType", "string or null", "of a consultation: the type of the call that it was about"),
+        attribute("ANI", "string or null", "the caller's number"),
+        attribute("DNIS", "string or null", "the number that was dialled"),
+        attribute("Outcome", "string", "`answered`, `abandoned`, `ended`"),
+        attribute("CallState", "string or null", "how it ended"),
+        attribute("BeganAt", "string", "time of its first fact, RFC 3339"),
+        attribute("AnsweredAt", "string or null", "when a phone that was called answered, RFC 3339"),
+        attribute("EndedAt", "string", "time of its last fact, RFC 3339"),
+        attribute("DurationMs", "number", "from its first fact to its last one, in ms"),
+        attribute(
+            "Segments",
+            "array of objects",
+            "what each party did, one after the other: `DN`, `AgentID`, `Role`, `State` (`queued`, `ringing`, `talking`, `holding`), `BeganAt`, `EndedAt`, `DurationMs`; at most 64 of a party",
+        ),
+        attribute("Parties", "array of objects", "as in `CallThread`"),
+        attribute("Moves", "array of objects", "as in `CallThread`"),
+        attribute("UserData", "object", "the data of the call at its end"),
+    ],
+};
+
 const THREAD: RecordType = RecordType {
     name: "CallThread",
     meaning: "all calls of a thread are over: a call and those that began in it",
@@ -133,7 +164,12 @@ const THREAD: RecordType = RecordType {
         attribute(
             "Parties",
             "array of objects",
-            "each phone and queue that it came to: `ConnID`, `DN`, `Kind` (`phone`, `queue`), `Role`, `AgentID`, `BeganAt`, `EndedAt`, `Established`, `CallState`, and in ms `QueueMs`, `RingMs`, `TalkMs`, `HoldMs`",
+            "each phone and queue that it came to: `ConnID`, `DN`, `Kind` (`phone`, `queue`), `Role`, `AgentID`, `With` (the others), `BeganAt`, `EndedAt`, `Established`, `CallState`, `BroughtBy` (who transferred the call here or made a conference), `SentTo` (where it went from here), `CameFrom` and `WentTo` (the other call, where two became one), and in ms `QueueMs`, `RingMs`, `TalkMs`, `HoldMs`",
+        ),
+        attribute(
+            "Moves",
+            "array of objects",
+            "who has changed who is in which call: `At`, `Move` (`Consultation`, `Transfer`, `Conference`, `Monitoring`, `Redirection`, `Removal`), `By`, `To`, `ConnID`, `Consultation` (its ConnID); at most 128",
         ),
         attribute("UserData", "object", "the data of the call at its end"),
     ],

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contracts::json;
 use contracts::reporting::{AGENT_STATE, CALL_THREAD};
-use model::{Owner, Stamped, Subject, TenantId, Token};
+use model::{EventName, Owner, Stamped, Subject, TenantId, Token};
 
 use crate::{LogRecord, OutEntry, Position, Refused, Result, StoreError, Stores};
 
@@ -44,12 +44,12 @@ pub async fn export_turn(stores: &Stores, tenant: &TenantId, by: &Owner) -> Resu
     let Some(last) = entries.last().map(|out| out.entry.position) else {
         return Ok(Exported::Here { facts: 0, refused: Vec::new(), more: false });
     };
-    let records = entries.iter().map(log_record).collect();
+    let records = entries.iter().flat_map(log_records).collect();
     let Some(refused) = append(stores, tenant, by, lease.token, records).await? else {
         return Ok(Exported::Elsewhere);
     };
     stores.outbox.exported(tenant, lease.token, last).await?;
-    Ok(Exported::Here { facts: entries.len() - refused.len(), refused, more: entries.len() == BATCH })
+    Ok(Exported::Here { facts: entries.len().saturating_sub(refused.len()), refused, more: entries.len() == BATCH })
 }
 
 async fn read(stores: &Stores, tenant: &TenantId, after: Position) -> Result<Vec<OutEntry>> {
@@ -86,7 +86,28 @@ async fn append(
     }
 }
 
-/// A fact as a record of the topic where readers expect it: agents and phones separate from calls and their queues.
+/// A fact as records of the topics where readers expect it: agents and phones separate from calls and their queues. What tells in a call who is
+/// mute or deaf stands in both.
+fn log_records(out: &OutEntry) -> impl Iterator<Item = LogRecord> {
+    let record = log_record(out);
+    let event = &out.entry.event.event;
+    let is_of_phone = matches!(out.entry.event.id.subject, Subject::Call(_)) && is_of_agents_phone(event.name);
+    let who = event.agent.as_ref().map(ToString::to_string).or_else(|| event.this_dn.as_ref().map(ToString::to_string));
+    let copy = who.filter(|_| is_of_phone).map(|who| LogRecord {
+        topic: AGENT_STATE,
+        key: format!("{}:{who}", out.entry.event.tenant),
+        ..record.clone()
+    });
+    [Some(record), copy].into_iter().flatten()
+}
+
+const fn is_of_agents_phone(name: EventName) -> bool {
+    matches!(
+        name,
+        EventName::MuteOn | EventName::MuteOff | EventName::ListenDisconnected | EventName::ListenReconnected
+    )
+}
+
 fn log_record(out: &OutEntry) -> LogRecord {
     let stamped: &Stamped = &out.entry.event;
     let tenant = &stamped.tenant;

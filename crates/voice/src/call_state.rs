@@ -10,6 +10,7 @@ mod snapshot;
 mod tenant_loop;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod threads;
 
 use std::collections::HashSet;

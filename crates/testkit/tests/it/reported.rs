@@ -125,7 +125,34 @@ fn each_role_that_reports_writes_its_records_to_kafka() -> Result<()> {
         let length = u64::try_from(record.len())?;
         ensure!(sent >= length, "{} has sent {sent} bytes, and its record has {length}", one.row);
     }
+    keyed_by_thread_and_agent(&site)
+}
+
+/// The published keys: a call's record and facts have those of its thread, an agent's facts those of the agent.
+fn keyed_by_thread_and_agent(site: &Installation) -> Result<()> {
+    let detail = keyed(site, "voice-callthread", "CallDetail")?;
+    let (key, record) = detail.first().context("no record of the call")?;
+    let thread = record["data"]["CallThreadID"].as_str().unwrap_or_default();
+    ensure!(*key == format!("example:{thread}") && record["data"]["ANI"] == CALLER, "{key}: {record}");
+    for kind in ["EventRouteRequest", "EventTreatmentApplied", "EventEstablished", "CallThread"] {
+        let records = keyed(site, "voice-callthread", kind)?;
+        ensure!(records.iter().any(|(of, _)| of == key), "no {kind} of {key}: {records:?}");
+    }
+    for kind in ["EventAgentLogin", "EventAgentReady"] {
+        let records = keyed(site, "voice-agentstate", kind)?;
+        ensure!(records.iter().any(|(of, _)| of == "example:1001"), "no {kind} of example:1001: {records:?}");
+    }
     Ok(())
+}
+
+/// The records of a type with their keys, by Kafka's console consumer.
+fn keyed(site: &Installation, topic: &str, kind: &str) -> Result<Vec<(String, Value)>> {
+    let lines = consumed(site, topic, "--property print.key=true")?;
+    let records = lines.iter().filter_map(|line| {
+        let (key, record) = line.split_once('\t')?;
+        Some((key.to_owned(), serde_json::from_str::<Value>(record).ok()?))
+    });
+    Ok(records.filter(|(_, record)| record["type"] == *kind).collect())
 }
 
 /// The record as the broker has it, once it is there.
@@ -148,11 +175,15 @@ fn record_of(site: &Installation, wanted: &Carried) -> Result<String> {
 
 /// Every record of a topic, by Kafka's console consumer.
 fn records(site: &Installation, topic: &str) -> Result<Vec<String>> {
+    consumed(site, topic, "")
+}
+
+fn consumed(site: &Installation, topic: &str, options: &str) -> Result<Vec<String>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../script/infra");
     let tools = Command::new(script).args(["--instance", &site.demo.instance.to_string(), "tools"]).output()?;
     let tools = String::from_utf8_lossy(&tools.stdout).into_owned();
     let consumer = tools.lines().find(|line| line.contains("ConsoleConsumer")).context("no console consumer")?;
-    let command = format!("{} --timeout-ms {QUIET_MS} 2>/dev/null", consumer.replace("TOPIC", topic));
+    let command = format!("{} {options} --timeout-ms {QUIET_MS} 2>/dev/null", consumer.replace("TOPIC", topic));
     let output = Command::new("sh").arg("-c").arg(command).output()?;
     Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
 }

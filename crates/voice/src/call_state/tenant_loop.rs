@@ -10,9 +10,10 @@ use tracing::{error, info, warn};
 
 use super::audit::{Auditor, Finding, RepairTarget};
 use super::metrics::Metrics;
-use super::record::log_record;
+use super::record::log_records;
 use super::snapshot::{self, Known, Told};
-use super::threads::{Folded, Threads};
+use super::thread::Folded;
+use super::threads::Threads;
 use crate::reporting::Reporter;
 
 /// The most events of one read.
@@ -91,8 +92,9 @@ impl View {
     /// The records of the threads that close now.
     pub fn close(&mut self, tenant: &TenantId, now: Timestamp) -> Vec<LogRecord> {
         let closed = self.threads.close(now);
+        self.metrics.closed(closed.len());
         self.count();
-        closed.iter().filter_map(|thread| log_record(tenant, thread)).collect()
+        closed.iter().flat_map(|thread| log_records(tenant, thread)).collect()
     }
 
     fn count(&mut self) {
@@ -173,7 +175,6 @@ impl TenantLoop {
     fn report(&mut self, now: Timestamp) {
         for record in self.view.close(&self.tenant, now) {
             self.reporter.give(record);
-            self.metrics.closed(1);
         }
     }
 

@@ -195,12 +195,16 @@ async fn an_ended_thread_gives_its_record_once() {
     assert_eq!(site.view.close(&tenant, site.now()).len(), 0, "not before the grace is over");
     site.clock.pass(super::threads::GRACE);
     let records = site.view.close(&tenant, site.now());
-    let [record] = records.as_slice() else { panic!("one record: {records:?}") };
+    let [detail, record] = records.as_slice() else { panic!("two records: {records:?}") };
     let json: serde_json::Value = serde_json::from_str(&record.json).unwrap();
     assert_eq!((record.topic, json["type"].as_str()), ("voice-callthread", Some("CallThread")));
     assert_eq!(json["data"]["DurationMs"], 20_000);
     assert_eq!(json["data"]["Outcome"], "ended");
     assert_eq!(record.key, format!("t1:{}", CallUuid(1)));
+    let json: serde_json::Value = serde_json::from_str(&detail.json).unwrap();
+    assert_eq!((detail.key.as_str(), json["type"].as_str()), (record.key.as_str(), Some("CallDetail")));
+    assert_eq!(json["id"], format!("call:{}:detail", ConnId(1)));
+    assert_eq!((&json["data"]["DurationMs"], &json["data"]["Complete"]), (&20_000.into(), &true.into()));
     assert!(site.view.close(&tenant, site.now() + Duration::from_secs(60)).is_empty());
 }
 
@@ -218,5 +222,5 @@ async fn a_view_that_begins_anew_gives_the_same_records() {
         twice.push(site.view.close(&tenant, site.now() + Duration::from_secs(60)));
     }
     assert_eq!(twice[0], twice[1]);
-    assert_eq!(twice[0].len(), 1);
+    assert_eq!(twice[0].len(), 2);
 }

@@ -1,5 +1,10 @@
+use std::collections::HashSet;
+
+use model::event::CallRef;
+use model::{CallState, CallType, Dn, DnRole, Event, EventId, QueueName, Seq, Subject, TenantId, Token};
+
+use super::super::thread::{Outcome, PARTIES_MAX};
 use super::*;
-use model::{CallType, Dn, EventId, QueueName, Seq, TenantId, Token};
 
 fn at(ms: u64) -> Timestamp {
     Timestamp::from_millis(1_000_000 + ms)

@@ -1,0 +1,170 @@
+use std::time::Duration;
+
+use model::{CallType, Dn, EventId, Seq, TenantId, Token};
+use serde_json::Value as Json;
+
+use super::*;
+use crate::call_state::record::log_records;
+
+const C1: ConnId = ConnId(1);
+const C2: ConnId = ConnId(2);
+
+/// Folds facts a second after the other.
+struct Told {
+    thread: CallThread,
+    second: u64,
+}
+
+impl Told {
+    fn new() -> Self {
+        let mut told = Self { thread: CallThread::new(&call(C1), true, at(0)), second: 0 };
+        told.fact(C1, EventName::CallCreated, "", |_| {});
+        told
+    }
+
+    fn fact(&mut self, conn_id: ConnId, name: EventName, dn: &str, change: impl Fn(&mut Event)) -> &mut Self {
+        let mut event = Event { call: Some(call(conn_id)), this_dn: Dn::parse(dn).ok(), ..Event::new(name) };
+        event.call_state = Some(CallState::Ok);
+        change(&mut event);
+        let call = event.call.clone().unwrap();
+        let id = EventId { subject: Subject::Call(conn_id), token: Token(1), seq: Seq(self.second + 1) };
+        let tenant = TenantId::parse("t").unwrap();
+        let stamped = Stamped { id, tenant, at: at(self.second), trace: None, event };
+        assert_eq!(self.thread.fold(&call, &stamped), Folded::Done);
+        self.second += 1;
+        self
+    }
+
+    /// The agent at 7101 talks with the caller and with 7130, whom it consults.
+    fn consulting() -> Self {
+        let mut told = Self::new();
+        told.fact(C1, EventName::Ringing, "7101", |e| e.other_dn = Some("+49".into()))
+            .fact(C1, EventName::Established, "7101", |e| e.other_dn = Some("+49".into()))
+            .fact(C1, EventName::Held, "7101", |_| {})
+            .fact(C2, EventName::Dialing, "7101", |e| e.other_dn = Some("7130".into()))
+            .fact(C2, EventName::Ringing, "7130", |e| e.other_dn = Some("7101".into()))
+            .fact(C2, EventName::Established, "7101", |e| e.other_dn = Some("7130".into()))
+            .fact(C2, EventName::Established, "7130", |e| e.other_dn = Some("7101".into()));
+        told
+    }
+
+    fn moves(&self) -> Vec<(MoveKind, &str, &str, ConnId, Option<ConnId>)> {
+        let each = self.thread.moves.iter();
+        each.map(|step| {
+            let (by, to) = (step.by.as_deref().unwrap_or_default(), step.to.as_deref().unwrap_or_default());
+            (step.kind, by, to, step.conn_id, step.consultation)
+        })
+        .collect()
+    }
+}
+
+fn at(second: u64) -> Timestamp {
+    Timestamp::from_millis(1_000_000 + second * 1_000)
+}
+
+/// The second call is a consultation about the first.
+fn call(conn_id: ConnId) -> CallRef {
+    CallRef {
+        conn_id,
+        uuid: CallUuid(conn_id.0.into()),
+        thread: CallUuid(1),
+        previous: (conn_id == C2).then_some(C1),
+        call_type: if conn_id == C2 { CallType::Consult } else { CallType::Inbound },
+        propagated_type: None,
+        ani: Some("+49".to_owned()),
+        dnis: Some("9000".to_owned()),
+    }
+}
+
+fn records(thread: &CallThread) -> Vec<Json> {
+    let records = log_records(&TenantId::parse("t").unwrap(), thread);
+    records.iter().map(|record| serde_json::from_str(&record.json).unwrap()).collect()
+}
+
+#[test]
+fn a_consultation_that_becomes_a_transfer_is_one_of_each() {
+    let mut told = Told::consulting();
+    told.fact(C2, EventName::Released, "7101", |e| e.call_state = Some(CallState::Transferred))
+        .fact(C1, EventName::Released, "7101", |e| {
+            e.call_state = Some(CallState::Transferred);
+            e.third_party_dn = Some("7130".into());
+        })
+        .fact(C1, EventName::PartyChanged, "7130", |e| {
+            e.call.as_mut().unwrap().previous = Some(C2);
+            e.call_state = Some(CallState::Transferred);
+            (e.other_dn, e.third_party_dn) = (Some("+49".into()), Some("7101".into()));
+        })
+        .fact(C2, EventName::CallDeleted, "", |_| {})
+        .fact(C1, EventName::Released, "7130", |e| e.call_state = Some(CallState::RemoteRelease))
+        .fact(C1, EventName::CallDeleted, "", |_| {});
+    let moves = told.moves();
+    assert_eq!(
+        moves,
+        [(MoveKind::Consultation, "7101", "7130", C1, Some(C2)), (MoveKind::Transfer, "7101", "7130", C1, Some(C2)),]
+    );
+    let stays: Vec<_> =
+        told.thread.parties.iter().map(|p| (p.dn.as_str(), p.conn_id, p.came_from, p.went_to)).collect();
+    let expected = [
+        ("7101", C1, None, None),
+        ("7101", C2, None, None),
+        ("7130", C2, None, Some(C1)),
+        ("7130", C1, Some(C2), None),
+    ];
+    assert_eq!(stays, expected);
+    let [second, first, ..] = &told.thread.parties[..] else { panic!() };
+    assert_eq!((second.talk, second.hold), (Duration::from_secs(1), Duration::from_secs(6)));
+    assert_eq!(first.ring, Duration::from_secs(2));
+
+    let written = records(&told.thread);
+    let names: Vec<_> = written.iter().map(|record| record["id"].as_str().unwrap()).collect();
+    let ids = [format!("call:{C1}:detail"), format!("call:{C2}:detail"), format!("thread:{}", CallUuid(1))];
+    assert_eq!(names, ids);
+    let of_first = &written[0]["data"];
+    assert_eq!((&of_first["Outcome"], &of_first["CallType"]), (&"answered".into(), &"Inbound".into()));
+    let states: Vec<_> =
+        of_first["Segments"].as_array().unwrap().iter().map(|s| (s["DN"].clone(), s["State"].clone())).collect();
+    let expected = [("7101", "ringing"), ("7101", "talking"), ("7101", "holding"), ("7130", "talking")];
+    assert_eq!(states, expected.map(|(dn, state)| (dn.into(), state.into())));
+    assert_eq!(written[1]["data"]["PreviousConnID"], C1.to_string());
+    assert_eq!(written[1]["data"]["Parties"].as_array().unwrap().len(), 2);
+    assert_eq!(written[2]["data"]["Moves"][1]["Move"], "Transfer");
+}
+
+#[test]
+fn a_conference_that_all_are_told_of_is_one_and_a_supervisor_monitors() {
+    let mut told = Told::consulting();
+    told.fact(C2, EventName::Released, "7101", |e| e.call_state = Some(CallState::Conferenced));
+    let added = |e: &mut Event| {
+        e.other_dn = Some("7130".into());
+        e.third_party_dn = Some("7101".into());
+        e.other_role = Some(DnRole::NewParty);
+    };
+    told.fact(C1, EventName::PartyAdded, "7101", added);
+    // In the same turn, to another phone of the call.
+    told.second -= 1;
+    told.fact(C1, EventName::PartyAdded, "7140", added);
+    told.fact(C1, EventName::PartyAdded, "7101", |e| {
+        e.other_dn = Some("7150".into());
+        e.other_role = Some(DnRole::Observer);
+    });
+    let moves = told.moves();
+    assert_eq!(
+        moves[1..],
+        [(MoveKind::Conference, "7101", "7130", C1, Some(C2)), (MoveKind::Monitoring, "7150", "7101", C1, None)]
+    );
+    assert!(told.thread.parties[0].phase == Phase::Talk && told.thread.parties[0].others == ["+49", "7130", "7150"]);
+}
+
+#[test]
+fn a_transfer_in_one_step_has_no_consultation() {
+    let mut told = Told::new();
+    told.fact(C1, EventName::Established, "7101", |e| e.other_dn = Some("+49".into()))
+        .fact(C1, EventName::Released, "7101", |e| {
+            e.call_state = Some(CallState::Transferred);
+            e.third_party_dn = Some("7130".into());
+        })
+        .fact(C1, EventName::Ringing, "7130", |e| e.third_party_dn = Some("7101".into()));
+    assert_eq!(told.moves(), [(MoveKind::Transfer, "7101", "7130", C1, None)]);
+    assert_eq!(told.thread.parties[1].brought_by.as_deref(), Some("7101"));
+    assert_eq!(told.thread.parties[0].sent_to.as_deref(), Some("7130"));
+}
