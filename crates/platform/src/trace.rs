@@ -10,6 +10,7 @@ mod routing;
 pub mod serve;
 mod sip;
 pub mod text;
+mod thread;
 mod verdict;
 
 use std::collections::BTreeSet;
@@ -71,6 +72,7 @@ pub fn explain(tenant: &str, answers: &[Answer], masked: bool, now: f64) -> Opti
     let ended = |leg: u16| verdict::leg_ended(ladder, leg).or(trace.call.ended_at);
     let signalling = |leg: u16| verdict::signalling(ladder, leg);
     trace.media = media::legs(&entries, &names, ended, signalling, now);
+    trace.thread = thread::turns(&trace);
     trace.missing = missing(answers, &trace);
     trace.verdict = verdict::verdict(&trace, &names, now);
     Some(trace)

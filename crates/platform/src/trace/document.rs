@@ -18,6 +18,8 @@ pub struct Trace {
     pub ladder: Ladder,
     /// The facts of the call and of its queues.
     pub events: Vec<Event>,
+    /// Who talked with whom, and who moved where, in order of time.
+    pub thread: Vec<ThreadTurn>,
     /// The audio of each leg.
     pub media: Vec<Leg>,
     /// The steps of the application.
@@ -153,6 +155,35 @@ pub struct Event {
     /// The event itself.
     #[serde(flatten)]
     pub event: runtime::trace::entry::Event,
+}
+
+/// Something in the course of a thread.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ThreadTurn {
+    /// When, or from when.
+    pub at: f64,
+    /// Until when those of a talk talked; none while they do.
+    pub until: Option<f64>,
+    /// The room, as media names it.
+    pub room: String,
+    /// The kind.
+    pub kind: TurnKind,
+    /// Who takes part.
+    pub who: Vec<String>,
+    /// The same in words.
+    pub text: String,
+}
+
+/// The kind of a turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum TurnKind {
+    /// Two or more talk with each other.
+    Talk,
+    /// Somebody rings, comes, goes or does something that changes who talks.
+    #[default]
+    Move,
 }
 
 /// The audio of a leg.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use runtime::trace::entry;
 
-use super::document::{Candidate, Leg, Message, Severity, Stream, Trace, Traces};
+use super::document::{Candidate, Leg, Message, Severity, Stream, Trace, Traces, TurnKind};
 
 /// Width of the page in columns.
 const WIDTH: usize = 100;
@@ -38,6 +38,7 @@ pub fn date(ms: f64) -> String {
 pub fn page(trace: &Trace) -> String {
     let mut out = String::new();
     head(&mut out, trace);
+    thread(&mut out, trace);
     ladder(&mut out, trace);
     events(&mut out, trace);
     media(&mut out, trace);
@@ -87,6 +88,19 @@ fn head(out: &mut String, trace: &Trace) {
             Severity::Info => "note   ",
         };
         item(out, mark, &finding.text);
+    }
+}
+
+/// Who talked with whom, and who moved where.
+fn thread(out: &mut String, trace: &Trace) {
+    if trace.thread.is_empty() {
+        return;
+    }
+    title(out, "Who talked with whom");
+    for turn in &trace.thread {
+        let mark = if turn.kind == TurnKind::Talk { "|" } else { " " };
+        let first = format!("{:<TIME_WIDTH$}{mark} ", clock(turn.at));
+        wrap(out, &first, &format!("{:TIME_WIDTH$}{mark}   ", ""), &turn.text);
     }
 }
 

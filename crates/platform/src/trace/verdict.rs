@@ -27,6 +27,7 @@ pub(super) fn verdict(trace: &Trace, names: &LegNames, now: f64) -> Verdict {
     summary.extend(waited(trace, now));
     summary.extend(rang(trace, names));
     summary.extend(spoke(trace, now));
+    summary.extend(who_moved(trace));
     summary.extend(how_it_ended(trace, names));
     let mut findings = findings(trace, names);
     findings.sort_by_key(|finding| finding.severity);
@@ -173,6 +174,13 @@ fn spoke(trace: &Trace, now: f64) -> Option<String> {
         Some(ended) => format!("They were connected for {}.", seconds((ended - answered).max(0.0))),
         None => format!("They have been connected for {}.", seconds((now - answered).max(0.0))),
     })
+}
+
+/// Consultations, transfers, conferences and supervisors.
+fn who_moved(trace: &Trace) -> impl Iterator<Item = String> {
+    let is_told =
+        |text: &str| [" consults ", " transferred ", " took ", " monitors "].iter().any(|word| text.contains(word));
+    trace.thread.iter().filter(move |turn| is_told(&turn.text)).map(|turn| format!("{}.", turn.text))
 }
 
 /// Which side hung up.

@@ -122,6 +122,12 @@ pub struct Leg {
 pub struct Event {
     /// Its name.
     pub name: String,
+    /// Its call: a thread may have several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conn_id: Option<String>,
+    /// The other call: that which a consultation is about, or that from which a party has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
     /// The DN that it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub this_dn: Option<String>,
@@ -357,7 +363,7 @@ impl What {
             Self::Event(event) => {
                 let pairs: usize = event.extensions.iter().map(|(k, v)| k.len() + v.len() + 48).sum();
                 let keys: usize = event.user_data.iter().map(|key| key.len() + 24).sum();
-                360 + pairs + keys + text(&event.ani) + text(&event.dnis) + text(&event.error)
+                400 + pairs + keys + text(&event.ani) + text(&event.dnis) + text(&event.error)
             }
             Self::Leg(leg) => 64 + text(&leg.contact),
             Self::Audio(audio) => 160 + audio.call_id.len(),
@@ -384,6 +390,8 @@ impl From<&model::Event> for Event {
         };
         Self {
             name: event.name.as_str().to_owned(),
+            conn_id: event.call.as_ref().map(|call| call.conn_id.to_string()),
+            previous: event.call.as_ref().and_then(|call| call.previous).map(|call| call.to_string()),
             this_dn: text(&event.this_dn),
             role: event.this_role.map(|role| role.as_str().to_owned()),
             other_dn: event.other_dn.clone(),

@@ -30,6 +30,7 @@ mod outgoing;
 mod parties;
 mod quarantine;
 mod real;
+mod records;
 mod refusals;
 mod reported;
 mod restart;

@@ -15,6 +15,7 @@ import { MediaPath } from './MediaPath'
 import { nextLook, zeroOf, type Trace as Document } from './model'
 import { Records } from './Records'
 import { Routing } from './Routing'
+import { Thread } from './Thread'
 import { Verdict } from './Verdict'
 import styles from './Trace.module.css'
 
@@ -65,6 +66,7 @@ function Shown({ trace, heardAt, failure }: ShownProps): ReactElement {
       <PageTitle title={t('trace.title', { call: trace.call.connId === '' ? (trace.call.callIds[0] ?? '') : trace.call.connId })} />
       {failure === undefined ? null : <Banner what={wordsOf(failure)} at={heardAt} />}
       <Verdict trace={trace} />
+      <Thread turns={trace.thread ?? []} beganAt={beganAt} />
       <section className={styles['section']}>
         <h2>{t('trace.audio')}</h2>
         <MediaPath legs={trace.media} beganAt={beganAt} />

@@ -16,6 +16,7 @@ export type Step = Schemas['Step']
 export type Candidate = Schemas['Candidate']
 export type Decision = Schemas['Decision']
 export type Request = Schemas['Request']
+export type Turn = Schemas['ThreadTurn']
 export type Trace = Schemas['Trace']
 
 /** From when on times are counted: the call's beginning, or the first message where none ever began. */
