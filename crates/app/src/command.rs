@@ -78,7 +78,7 @@ enum Command {
         /// A supervised process for each role and replica; needs stores that processes share (stores.mode)
         #[arg(long)]
         processes: bool,
-        /// Number of replicas of sip-cluster, dialplan, config and frontend; other roles by section replicas of the
+        /// Number of replicas of sip-cluster, sip-vq, dialplan, config and frontend; other roles by section replicas of the
         /// settings
         #[arg(long, value_name = "N", requires = "processes", value_parser = clap::value_parser!(u8).range(1..=254))]
         replicas: Option<u8>,

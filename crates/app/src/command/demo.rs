@@ -27,7 +27,7 @@ pub struct Arguments {
     /// A supervised process for each role and replica; needs stores that processes share (stores.mode)
     #[arg(long)]
     processes: bool,
-    /// Number of replicas of sip-cluster, dialplan, config and frontend
+    /// Number of replicas of sip-cluster, sip-vq, dialplan, config and frontend
     #[arg(long, value_name = "N", requires = "processes", value_parser = clap::value_parser!(u8).range(1..=254))]
     replicas: Option<u8>,
 }
