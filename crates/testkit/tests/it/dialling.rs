@@ -171,18 +171,21 @@ fn a_phone_forwards_calls_and_is_not_disturbed() -> Result<()> {
     let rings = watch.wait_for("Ringing@7103", SOON)?;
     assert_eq!((rings.text("CallState"), rings.text("ThirdPartyDN")), ("Forwarded", "7102"));
     one.hang_up()?;
+    one.wait_for("CALL_CLOSED", SOON)?;
     three.wait_for("CALL_CLOSED", SOON)?;
     // The phone itself refuses: 486.
     assert_eq!(ask(&site, &watch, 3, json!({"req": "TSetDNDOff", "ThisDN": "7102"}))?.brief(), "DNDOff@7102");
     one.dial("7102")?;
     two.wait_for("CALL_INCOMING", SOON)?;
     two.hang_up()?;
+    two.wait_for("CALL_CLOSED", SOON)?;
     three.wait_for("CALL_INCOMING", SOON)?;
     three.answer()?;
     one.wait_for("CALL_ESTABLISHED", SOON)?;
     let released = watch.wait_for("Released@7102", SOON)?;
     assert_eq!((released.text("CallState"), released.text("ThirdPartyDN")), ("Forwarded", "7103"));
     one.hang_up()?;
+    one.wait_for("CALL_CLOSED", SOON)?;
     three.wait_for("CALL_CLOSED", SOON)?;
     // By a code, from the phone.
     two.dial("*727103")?;
@@ -194,6 +197,7 @@ fn a_phone_forwards_calls_and_is_not_disturbed() -> Result<()> {
     one.dial("7102")?;
     three.wait_for("CALL_INCOMING", SOON)?;
     one.hang_up()?;
+    one.wait_for("CALL_CLOSED", SOON)?;
     three.wait_for("CALL_CLOSED", SOON)?;
     // In a circle.
     let back = json!({"req": "TCallSetForward", "ThisDN": "7103", "OtherDN": "7102"});
@@ -207,6 +211,7 @@ fn a_phone_forwards_calls_and_is_not_disturbed() -> Result<()> {
     one.dial("7102")?;
     two.wait_for("CALL_INCOMING", SOON)?;
     one.hang_up()?;
+    one.wait_for("CALL_CLOSED", SOON)?;
     two.wait_for("CALL_CLOSED", SOON)?;
     site.is_at_rest()?;
     check_log_and_laws(&site, &watch.facts())
