@@ -23,7 +23,7 @@ pub use forwarding::{AtPhone, FORWARDS_MAX, PhoneSettings, forwarded_by};
 pub use outside::{OutsideTrunk, TRUNKS_TRIED_MAX};
 pub use pattern::{PATTERN_MAX, Pattern, PatternError};
 pub use rules::{Blocked, CallerIdRule, DialRules, EmergencyNumber, RULES_MAX, Translation};
-pub use schedule::{LINES_MAX, Schedule, ScheduleError};
+pub use schedule::{LINES_MAX, OpeningHours, OpeningHoursError};
 
 /// How long a phone rings unless its configuration says otherwise, in milliseconds.
 pub const NO_ANSWER_DEFAULT_MS: u64 = 15_000;
@@ -61,7 +61,7 @@ pub struct BusinessHours {
     /// The schedule's name.
     pub name: String,
     /// When it is open.
-    pub schedule: Schedule,
+    pub schedule: OpeningHours,
     /// The DN or service that takes calls while it is closed.
     pub closed: Dn,
 }

@@ -59,7 +59,7 @@ struct Tried {
 
 /// What a request did.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Outcome {
+struct RequestOutcome {
     /// The events that answer the request, and those that follow from it.
     events: Vec<Event>,
     /// The state afterwards.
@@ -155,7 +155,7 @@ impl Site {
         agent.map_or("LoggedOut", |agent| if agent.is_guarded() { "LegalGuard" } else { state_name(agent.state) })
     }
 
-    fn outcome(mut self, tried: &Tried) -> Option<Outcome> {
+    fn outcome(mut self, tried: &Tried) -> Option<RequestOutcome> {
         self.ask(tried.agent, tried.at, tried.kind.clone(), tried.wrap_up_s)?;
         let mut events = Vec::new();
         while let Some(output) = self.table.poll_output() {
@@ -167,7 +167,7 @@ impl Site {
                 }
             });
         }
-        Some(Outcome { events, state: self.state() })
+        Some(RequestOutcome { events, state: self.state() })
     }
 }
 
@@ -228,7 +228,7 @@ pub fn markdown() -> String {
 }
 
 /// An outcome in words: the events or the error's number, then the state if it is another one.
-fn cell(before: Start, outcome: &Outcome) -> String {
+fn cell(before: Start, outcome: &RequestOutcome) -> String {
     let told: Vec<String> = outcome.events.iter().map(in_words).collect();
     let mut text = told.join(", ");
     if outcome.state != format!("{before:?}") {

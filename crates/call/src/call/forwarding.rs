@@ -11,11 +11,11 @@ use super::state::{Forwarding, Offer, Stage};
 use super::{Call, Forwarded, Output};
 
 /// A question to the dial plan: its number, what is looked up, in whose name and why.
-type Question = (u32, String, Caller, Occasion);
+type OpenQuestion = (u32, String, Caller, Occasion);
 
 impl Offer {
     /// The open question whether the phone forwards the call.
-    pub(super) fn forward_question(&self) -> Option<Question> {
+    pub(super) fn forward_question(&self) -> Option<OpenQuestion> {
         let open = self.forwarding?;
         let occasion = if open.busy { Occasion::Busy } else { Occasion::NoAnswer };
         Some((open.ask, self.dn.to_string(), Caller::Phone(self.dn.clone()), occasion))

@@ -12,7 +12,7 @@ use super::playing::{Ended, Playing, Purpose};
 use super::state::Stage;
 use super::treatment::{ended_name, treatment_type};
 
-type Outcome = Result<(), (ErrorCode, &'static str)>;
+type Accepted = Result<(), (ErrorCode, &'static str)>;
 
 impl Call {
     /// Plays a treatment to the party that asks, or to the one at `other`.
@@ -22,7 +22,7 @@ impl Call {
         other: Option<&Dn>,
         purpose: Purpose,
         now: Timestamp,
-    ) -> Outcome {
+    ) -> Accepted {
         let (Purpose::ToParty(asked) | Purpose::Collecting(asked)) = &purpose else { return Ok(()) };
         let leg = self.leg_of_party(asked, other)?;
         if matches!(treatment, Treatment::Echo | Treatment::Silence) {
@@ -34,7 +34,7 @@ impl Call {
     }
 
     /// Stops what was applied to a party of the call in the name of this DN.
-    pub(super) fn stop_treating(&mut self, asked: &Asked, now: Timestamp) -> Outcome {
+    pub(super) fn stop_treating(&mut self, asked: &Asked, now: Timestamp) -> Accepted {
         let by = |playing: &&Playing| playing.asked_for().is_some_and(|by| by.this_dn == asked.this_dn);
         let legs: Vec<LegId> = self.s.playing.iter().filter(by).map(|playing| playing.leg).collect();
         if legs.is_empty() {
@@ -130,7 +130,7 @@ impl Playing {
 }
 
 /// Checks the bounds of a treatment.
-pub(super) fn check(treatment: &Treatment) -> Outcome {
+pub(super) fn check(treatment: &Treatment) -> Accepted {
     let prompts = treatment.prompts();
     if prompts.len() > Treatment::PROMPTS_MAX {
         return Err((ErrorCode::INVALID_ATTRIBUTE, "too many prompts"));

@@ -16,14 +16,14 @@ pub const PATTERN_MAX: usize = 128;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pattern {
     text: String,
-    places: Vec<Place>,
+    places: Vec<PatternItem>,
     /// Whether more may follow.
     is_open: bool,
 }
 
 /// What one character of a number may be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
+enum PatternItem {
     Character(u8),
     /// A bit for each digit.
     Digits(u16),
@@ -71,13 +71,13 @@ impl Pattern {
         while let Some(character) = rest.chars().next() {
             let mut taken = character.len_utf8();
             places.push(match character {
-                '0'..='9' | '+' | '*' | '#' => Place::Character(u8::try_from(character).unwrap_or_default()),
-                'x' | 'X' => Place::Digits(ANY_DIGIT),
+                '0'..='9' | '+' | '*' | '#' => PatternItem::Character(u8::try_from(character).unwrap_or_default()),
+                'x' | 'X' => PatternItem::Digits(ANY_DIGIT),
                 '[' => {
                     let (inner, _) =
                         rest.get(1..).and_then(|after| after.split_once(']')).ok_or_else(|| unclosed(rest))?;
                     taken = inner.len() + 2;
-                    Place::Digits(class(inner)?)
+                    PatternItem::Digits(class(inner)?)
                 }
                 '.' => return Err(PatternError::NotLast),
                 other => return Err(PatternError::Character(other)),
@@ -90,9 +90,9 @@ impl Pattern {
     /// Whether it is about this number.
     pub fn matches(&self, number: &str) -> bool {
         let bytes = number.as_bytes();
-        let fits = |(place, byte): (&Place, &u8)| match place {
-            Place::Character(character) => character == byte,
-            Place::Digits(digits) => byte.is_ascii_digit() && digits & (1 << (byte - b'0')) != 0,
+        let fits = |(place, byte): (&PatternItem, &u8)| match place {
+            PatternItem::Character(character) => character == byte,
+            PatternItem::Digits(digits) => byte.is_ascii_digit() && digits & (1 << (byte - b'0')) != 0,
         };
         let is_long_enough = bytes.len() == self.places.len() || (self.is_open && bytes.len() > self.places.len());
         is_long_enough && self.places.iter().zip(bytes).all(fits)

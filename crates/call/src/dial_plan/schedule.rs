@@ -16,7 +16,7 @@ const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// When a number is open.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Schedule {
+pub struct OpeningHours {
     zone: TimeZone,
     week: Vec<(Days, Hours)>,
     exceptions: Vec<Exception>,
@@ -43,7 +43,7 @@ struct Exception {
 
 /// Why a text is no part of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ScheduleError {
+pub enum OpeningHoursError {
     /// There is no such time zone.
     #[error("there is no time zone {0:?}: it is a name as \"Europe/Berlin\" or \"UTC\"")]
     Zone(String),
@@ -57,14 +57,14 @@ pub enum ScheduleError {
     Exception(String),
 }
 
-impl Schedule {
+impl OpeningHours {
     /// Reads a schedule; without a zone its clock is UTC.
     ///
     /// # Errors
     /// The first line that is not one.
-    pub fn parse<T: AsRef<str>>(zone: Option<&str>, week: &[T], exceptions: &[T]) -> Result<Self, ScheduleError> {
+    pub fn parse<T: AsRef<str>>(zone: Option<&str>, week: &[T], exceptions: &[T]) -> Result<Self, OpeningHoursError> {
         let zone = match zone {
-            Some(name) => TimeZone::get(name).map_err(|_| ScheduleError::Zone(name.to_owned()))?,
+            Some(name) => TimeZone::get(name).map_err(|_| OpeningHoursError::Zone(name.to_owned()))?,
             None => TimeZone::UTC,
         };
         let week = week.iter().map(|line| Self::parse_hours(line.as_ref())).collect::<Result<_, _>>()?;
@@ -72,19 +72,19 @@ impl Schedule {
         Ok(Self { zone, week, exceptions })
     }
 
-    fn parse_hours(line: &str) -> Result<(Days, Hours), ScheduleError> {
+    fn parse_hours(line: &str) -> Result<(Days, Hours), OpeningHoursError> {
         let read = || {
             let (days, hours) = line.split_once(' ')?;
             Some((parse_days(days)?, parse_span(hours)?))
         };
-        read().ok_or_else(|| ScheduleError::Hours(line.to_owned()))
+        read().ok_or_else(|| OpeningHoursError::Hours(line.to_owned()))
     }
 
     /// Whether a line of hours can be read.
     ///
     /// # Errors
     /// Why not.
-    pub fn check_hours(line: &str) -> Result<(), ScheduleError> {
+    pub fn check_hours(line: &str) -> Result<(), OpeningHoursError> {
         Self::parse_hours(line).map(drop)
     }
 
@@ -92,7 +92,7 @@ impl Schedule {
     ///
     /// # Errors
     /// Why not.
-    pub fn check_exception(line: &str) -> Result<(), ScheduleError> {
+    pub fn check_exception(line: &str) -> Result<(), OpeningHoursError> {
         parse_exception(line).map(drop)
     }
 
@@ -158,7 +158,7 @@ fn parse_time(text: &str) -> Option<u16> {
     (minute < 60 && minutes <= DAY).then_some(minutes)
 }
 
-fn parse_exception(line: &str) -> Result<Exception, ScheduleError> {
+fn parse_exception(line: &str) -> Result<Exception, OpeningHoursError> {
     let read = || {
         let (dates, hours) = line.split_once(' ')?;
         let (first, last) = dates.split_once("..").unwrap_or((dates, dates));
@@ -166,7 +166,7 @@ fn parse_exception(line: &str) -> Result<Exception, ScheduleError> {
         let hours = if hours == "closed" { None } else { Some(parse_span(hours)?) };
         (first <= last).then_some(Exception { first, last, hours })
     };
-    read().ok_or_else(|| ScheduleError::Exception(line.to_owned()))
+    read().ok_or_else(|| OpeningHoursError::Exception(line.to_owned()))
 }
 
 #[cfg(test)]
@@ -181,8 +181,8 @@ mod tests {
         Timestamp::from_micros(u64::try_from(zoned.timestamp().as_microsecond()).expect("after 1970"))
     }
 
-    fn schedule(week: &[&str], exceptions: &[&str]) -> Schedule {
-        Schedule::parse(Some("Europe/Berlin"), week, exceptions).expect("a schedule")
+    fn schedule(week: &[&str], exceptions: &[&str]) -> OpeningHours {
+        OpeningHours::parse(Some("Europe/Berlin"), week, exceptions).expect("a schedule")
     }
 
     #[test]
@@ -264,15 +264,15 @@ mod tests {
         for line in
             ["", "Mon", "Mon 8:00-18:00", "Mon 08:00-08:00", "Mon 24:00-08:00", "Mon 08:00-24:01", "Mo 08:00-09:00"]
         {
-            assert_eq!(Schedule::check_hours(line), Err(ScheduleError::Hours(line.to_owned())));
+            assert_eq!(OpeningHours::check_hours(line), Err(OpeningHoursError::Hours(line.to_owned())));
         }
         for line in
             ["2026-12-25", "2026-13-25 closed", "2026-12-26..2026-12-25 closed", "25.12.2026 closed", "2026-12-25 open"]
         {
-            assert_eq!(Schedule::check_exception(line), Err(ScheduleError::Exception(line.to_owned())));
+            assert_eq!(OpeningHours::check_exception(line), Err(OpeningHoursError::Exception(line.to_owned())));
         }
-        let nowhere = Schedule::parse(Some("Nowhere/AtAll"), &["Mon 08:00-18:00"], &[]);
-        assert_eq!(nowhere, Err(ScheduleError::Zone("Nowhere/AtAll".to_owned())));
+        let nowhere = OpeningHours::parse(Some("Nowhere/AtAll"), &["Mon 08:00-18:00"], &[]);
+        assert_eq!(nowhere, Err(OpeningHoursError::Zone("Nowhere/AtAll".to_owned())));
     }
 
     proptest! {
@@ -286,7 +286,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_it_panic(line in ".{0,40}") {
-            let _ = (Schedule::check_hours(&line), Schedule::check_exception(&line));
+            let _ = (OpeningHours::check_hours(&line), OpeningHours::check_exception(&line));
         }
     }
 }

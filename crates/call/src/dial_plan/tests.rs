@@ -330,7 +330,7 @@ proptest! {
 #[test]
 fn a_closed_number_leads_elsewhere() {
     let mut plan = plan();
-    let schedule = Schedule::parse(None, &["Thu 08:00-18:00"], &["1970-01-08 closed"]).expect("a schedule");
+    let schedule = OpeningHours::parse(None, &["Thu 08:00-18:00"], &["1970-01-08 closed"]).expect("a schedule");
     plan.numbers
         .insert("8000".to_owned(), NumberTarget::Service(Service::Announcement { prompts: vec!["closed".to_owned()] }));
     plan.hours

@@ -10,7 +10,7 @@ use model::{AgentId, Dn, Event, EventName, Request, RequestKind, Timestamp, Toke
 use super::handler::TenantAgents;
 use crate::phone_settings;
 
-type Outcome = Result<(), (ErrorCode, &'static str)>;
+type Accepted = Result<(), (ErrorCode, &'static str)>;
 
 /// In the answer to `TQueryAddress`: whether the phone does not want to be disturbed.
 const DND: &str = "DND";
@@ -68,7 +68,7 @@ impl TenantAgents {
         other: Option<&Dn>,
         now: Timestamp,
         change: impl FnOnce(&mut PhoneSettings),
-    ) -> Outcome {
+    ) -> Accepted {
         let dn = &request.this_dn;
         if !self.people.is_phone(dn) || phone_settings::key(dn).is_none() {
             return Err((ErrorCode::DN_NOT_CONFIGURED, "ThisDN is not a phone of the tenant"));

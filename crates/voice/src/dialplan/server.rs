@@ -86,13 +86,13 @@ async fn resolve(
     })?;
     let forwarded_by = question.forwarded_by.iter().take(FORWARDS_MAX).map(|dn| Dn::parse(dn));
     let forwarded_by = forwarded_by.collect::<Result<Vec<_>, _>>().map_err(|e| Problem::bad_request(e.to_string()))?;
-    let number = Number { caller: calling, dialled: question.dialled, occasion, forwarded_by };
+    let number = NumberQuery { caller: calling, dialled: question.dialled, occasion, forwarded_by };
     let answer = resolver.resolve(&tenant, number).await?;
     Ok(axum::Json(contracts::json::plan_answer_to_json(&answer)))
 }
 
 /// A number to be looked up.
-struct Number {
+struct NumberQuery {
     caller: CallingParty,
     dialled: String,
     occasion: Occasion,
@@ -101,7 +101,7 @@ struct Number {
 }
 
 impl Resolver {
-    async fn resolve(&self, tenant: &TenantId, number: Number) -> Result<Answer, Problem> {
+    async fn resolve(&self, tenant: &TenantId, number: NumberQuery) -> Result<Answer, Problem> {
         let answer = self.follow(tenant, number).await?;
         let is_refused = matches!(answer.destination, Destination::Reject { .. });
         let counter = if is_refused { &self.metrics.refused } else { &self.metrics.resolved };
@@ -111,9 +111,9 @@ impl Resolver {
 
     /// Follows the number from phone to phone, as far as they forward the call. Each is one more of those that have forwarded it, of which
     /// there are [`FORWARDS_MAX`] at most.
-    async fn follow(&self, tenant: &TenantId, number: Number) -> Result<Answer, Problem> {
+    async fn follow(&self, tenant: &TenantId, number: NumberQuery) -> Result<Answer, Problem> {
         let plan = self.plans.of(tenant)?;
-        let Number { mut caller, mut dialled, mut occasion, forwarded_by: mut chain } = number;
+        let NumberQuery { mut caller, mut dialled, mut occasion, forwarded_by: mut chain } = number;
         let mut notes = Vec::new();
         loop {
             let is_forwarded = !chain.is_empty() && occasion == Occasion::Called;
