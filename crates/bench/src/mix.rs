@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use media::codec::{Codec, Decoder, Encoder, OpusTerms, Rate};
+use media::codec::{Codec, Decoder, Encoder, OpusTerms, SampleRate};
 
 use crate::Options;
 use crate::relay::load::{Load, sound};
@@ -124,8 +124,8 @@ fn transcoding_us(from: Codec, to: Codec) -> f64 {
     let packets = sound(from);
     let mut best = f64::MAX;
     for _ in 0..ROUNDS {
-        let mut decoder = Decoder::new(from, Rate::Narrow);
-        let mut encoder = Encoder::new(to, Rate::Narrow, OpusTerms::default());
+        let mut decoder = Decoder::new(from, SampleRate::Narrow);
+        let mut encoder = Encoder::new(to, SampleRate::Narrow, OpusTerms::default());
         let mut room = [0; 1_500];
         let began = Instant::now();
         for packet in &packets {

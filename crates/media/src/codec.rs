@@ -27,7 +27,7 @@ pub enum Codec {
 
 /// Samples in a second of audio.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub enum Rate {
+pub enum SampleRate {
     /// 8 kHz.
     #[default]
     Narrow,
@@ -54,9 +54,9 @@ impl Default for OpusTerms {
     }
 }
 
-// === impl Rate ===
+// === impl SampleRate ===
 
-impl Rate {
+impl SampleRate {
     /// Samples in a second.
     pub const fn hz(self) -> u32 {
         match self {
@@ -130,11 +130,11 @@ impl Codec {
     }
 
     /// The rate of the audio that it carries.
-    pub const fn rate(self) -> Rate {
+    pub const fn rate(self) -> SampleRate {
         match self {
-            Self::Pcmu | Self::Pcma => Rate::Narrow,
-            Self::G722 => Rate::Wide,
-            Self::Opus => Rate::Full,
+            Self::Pcmu | Self::Pcma => SampleRate::Narrow,
+            Self::G722 => SampleRate::Wide,
+            Self::Opus => SampleRate::Full,
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use crate::codec::{Codec, Encoder, OpusTerms, Rate};
+use crate::codec::{Codec, Encoder, OpusTerms, SampleRate};
 use crate::session::{FRAME, FRAME_SAMPLES};
 
 mod bridge;
@@ -19,7 +19,7 @@ pub(crate) use bridge::Bridge;
 pub(crate) use input::Heard;
 use input::Input;
 pub(crate) use part::{Hearers, MixPart};
-use shared::{Common, Share, Shared};
+use shared::{Alike, Share, SharedEncoder};
 
 /// How far the mix may fall behind before it skips ahead.
 const LATE_MAX: Duration = Duration::from_millis(100);
@@ -75,8 +75,8 @@ struct Member {
 #[derive(Debug)]
 pub(crate) struct Mixer {
     members: Vec<Member>,
-    rate: Rate,
-    shared: Vec<Shared>,
+    rate: SampleRate,
+    shared: Vec<SharedEncoder>,
     /// Room for the sum, for what one member hears, and for a payload.
     sum: Vec<i32>,
     heard: Vec<i16>,
@@ -98,20 +98,20 @@ impl Member {
         Self { line, input, frame: Vec::new(), output: Vec::new(), encoder: None, share }
     }
 
-    /// What it has in common with others in this frame.
-    fn common(&self, whispered: &[(u32, Vec<i16>)]) -> Option<Common> {
+    /// What it hears as others do in this frame.
+    fn alike(&self, whispered: &[(u32, Vec<i16>)]) -> Option<Alike> {
         if !self.line.hears {
-            return Some(Common::Silence);
+            return Some(Alike::Silence);
         }
         let speaks = self.line.is_open() && !self.frame.is_empty();
         let is_told = whispered.iter().any(|(leg, _)| *leg == self.line.leg);
-        (!speaks && !is_told).then_some(Common::Sum)
+        (!speaks && !is_told).then_some(Alike::Sum)
     }
 }
 
 impl Mixer {
     /// A mix of these legs at this rate, from now on.
-    pub(crate) fn new(lines: &[MixPart], rate: Rate, now: Timestamp) -> Self {
+    pub(crate) fn new(lines: &[MixPart], rate: SampleRate, now: Timestamp) -> Self {
         let mut mixer = Self {
             members: Vec::new(),
             rate,
@@ -126,7 +126,7 @@ impl Mixer {
     }
 
     /// Sets who is in it, who hears whom, and the rate. Who stays goes on without a gap.
-    pub(crate) fn set_members(&mut self, lines: &[MixPart], rate: Rate) {
+    pub(crate) fn set_members(&mut self, lines: &[MixPart], rate: SampleRate) {
         self.members.retain(|member| lines.iter().any(|line| line.leg == member.line.leg));
         for line in lines {
             match self.members.iter_mut().find(|member| member.line.leg == line.leg) {
@@ -199,8 +199,8 @@ impl Mixer {
             self.members.iter().map(|member| listeners.format(member.line.leg)).collect();
         // Whoever parts from the others needs their encoder's state as it was before this frame.
         for (member, format) in self.members.iter_mut().zip(&formats) {
-            let common = member.common(&whispered);
-            let parted = member.share.settle(common, *format, member.output.is_empty(), &self.shared);
+            let alike = member.alike(&whispered);
+            let parted = member.share.settle(alike, *format, member.output.is_empty(), &self.shared);
             if parted.is_some() {
                 member.encoder = parted;
             }
@@ -211,8 +211,8 @@ impl Mixer {
                 member.output.clear();
                 continue;
             };
-            let common = member.common(&whispered);
-            hear(&self.sum, member, common, &whispered, &mut self.heard);
+            let alike = member.alike(&whispered);
+            hear(&self.sum, member, alike, &whispered, &mut self.heard);
             let leg = member.line.leg;
             if let Some(key) = member.share.key() {
                 let place = shared::place(&mut self.shared, key, self.rate, &mut member.encoder);
@@ -224,16 +224,16 @@ impl Mixer {
             member.output.extend_from_slice(&self.heard);
             speak(member, format, self.rate, &mut self.payload, listeners);
         }
-        self.shared.retain_mut(Shared::end_frame);
+        self.shared.retain_mut(SharedEncoder::end_frame);
     }
 }
 
 /// What a member hears in this frame.
-fn hear(sum: &[i32], member: &Member, common: Option<Common>, whispered: &[(u32, Vec<i16>)], heard: &mut Vec<i16>) {
+fn hear(sum: &[i32], member: &Member, alike: Option<Alike>, whispered: &[(u32, Vec<i16>)], heard: &mut Vec<i16>) {
     heard.clear();
-    match common {
-        Some(Common::Silence) => heard.resize(sum.len(), 0),
-        Some(Common::Sum) => heard.extend(sum.iter().map(|sample| clipped(*sample))),
+    match alike {
+        Some(Alike::Silence) => heard.resize(sum.len(), 0),
+        Some(Alike::Sum) => heard.extend(sum.iter().map(|sample| clipped(*sample))),
         None => {
             let mut own = sum.to_vec();
             if member.line.is_open() {
@@ -250,7 +250,7 @@ fn hear(sum: &[i32], member: &Member, common: Option<Common>, whispered: &[(u32,
 fn speak(
     member: &mut Member,
     format: Format,
-    rate: Rate,
+    rate: SampleRate,
     room: &mut [u8; PAYLOAD_MAX],
     listeners: &mut impl Listeners,
 ) {

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 pub mod negotiation;
 pub mod parse;
 
-pub use negotiation::{AudioStream, Direction, LocalAudio, NegotiationError, Numbers, Preference};
+pub use negotiation::{AudioStream, Direction, LocalAudio, NegotiationError, PayloadTypes, Preference};
 pub use parse::{SdpError, parse};
 
 /// Longest description that is parsed, in bytes: a voice offer has 300 to 1,500, a browser's up to 6,000.

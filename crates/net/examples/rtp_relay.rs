@@ -15,7 +15,7 @@ use media::codec::OpusTerms;
 use media::exchange::Part;
 use media::g711::Law;
 use media::rtp::Header;
-use media::sdp::{AudioStream, Direction, Numbers};
+use media::sdp::{AudioStream, Direction, PayloadTypes};
 use media::session::{Session, Setup};
 use net::rtp::{Driver as _, LegId, Order, RtpDriver, Settings};
 
@@ -76,7 +76,7 @@ fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, leg: u64, law: Law) -> Phone
         remote_rtcp: None,
         rtcp_mux: true,
         codec: law.into(),
-        numbers: Numbers { pcmu: Some(0), pcma: Some(8), event: Some(101), ..Numbers::default() },
+        numbers: PayloadTypes { pcmu: Some(0), pcma: Some(8), event: Some(101), ..PayloadTypes::default() },
         opus: OpusTerms::default(),
         direction: Direction::SendRecv,
         packet: None,

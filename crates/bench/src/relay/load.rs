@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use media::codec::{Codec, Encoder, OpusTerms, Rate};
+use media::codec::{Codec, Encoder, OpusTerms, SampleRate};
 use media::rtp::{self, Header};
 use media::tone;
 
@@ -179,7 +179,7 @@ impl Phone {
 
 /// A tone in packets of a codec.
 pub fn sound(codec: Codec) -> Vec<Vec<u8>> {
-    let mut encoder = Encoder::new(codec, Rate::Narrow, OpusTerms::default());
+    let mut encoder = Encoder::new(codec, SampleRate::Narrow, OpusTerms::default());
     let samples = tone::pair(440, 620, 20 * PACKETS as u32, 8_000);
     let packet = |frame: &[i16]| {
         let mut room = [0; rtp::PACKET_BYTES_MAX];

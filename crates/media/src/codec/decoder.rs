@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::resample::Resampler;
-use super::{Codec, Rate};
+use super::{Codec, SampleRate};
 use crate::g711::Law;
 use crate::g722;
 
@@ -13,7 +13,7 @@ const OPUS_SAMPLES_MAX: usize = 5_760;
 /// The decoder of one stream.
 pub struct Decoder {
     codec: Codec,
-    rate: Rate,
+    rate: SampleRate,
     state: State,
     /// The last packet at the decoder's rate: it conceals the next one where the codec has nothing better.
     last: Vec<i16>,
@@ -30,11 +30,11 @@ enum State {
 
 impl Decoder {
     /// A decoder that gives samples at `rate`.
-    pub fn new(codec: Codec, rate: Rate) -> Self {
+    pub fn new(codec: Codec, rate: SampleRate) -> Self {
         let state = match codec {
-            Codec::Pcmu => State::G711(Law::Mu, Resampler::new(Rate::Narrow, rate)),
-            Codec::Pcma => State::G711(Law::A, Resampler::new(Rate::Narrow, rate)),
-            Codec::G722 => State::G722(Box::default(), Resampler::new(Rate::Wide, rate)),
+            Codec::Pcmu => State::G711(Law::Mu, Resampler::new(SampleRate::Narrow, rate)),
+            Codec::Pcma => State::G711(Law::A, Resampler::new(SampleRate::Narrow, rate)),
+            Codec::G722 => State::G722(Box::default(), Resampler::new(SampleRate::Wide, rate)),
             Codec::Opus => State::Opus(opus::Decoder::new(rate.hz(), opus::Channels::Mono).ok()),
         };
         Self { codec, rate, state, last: Vec::new(), own: Vec::new() }
@@ -46,7 +46,7 @@ impl Decoder {
     }
 
     /// The rate of what it gives.
-    pub fn rate(&self) -> Rate {
+    pub fn rate(&self) -> SampleRate {
         self.rate
     }
 

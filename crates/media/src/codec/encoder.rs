@@ -3,12 +3,13 @@
 use std::fmt;
 
 use super::resample::Resampler;
-use super::{Codec, OpusTerms, Rate};
+use super::{Codec, OpusTerms, SampleRate};
 use crate::g711::Law;
 use crate::g722;
 
 /// Bits in a second of Opus for speech (RFC 7587 §3.1.1), by the rate of the audio.
-const OPUS_BITS: [(Rate, u32); 3] = [(Rate::Narrow, 16_000), (Rate::Wide, 24_000), (Rate::Full, 36_000)];
+const OPUS_BITS: [(SampleRate, u32); 3] =
+    [(SampleRate::Narrow, 16_000), (SampleRate::Wide, 24_000), (SampleRate::Full, 36_000)];
 /// How thoroughly Opus searches, of 10: above it each step costs more than it can be heard on the telephone.
 const OPUS_COMPLEXITY: i32 = 5;
 /// The loss that Opus prepares for where the phone takes repairs, in percent.
@@ -19,7 +20,7 @@ const OPUS_BYTES_MAX: usize = 1_275;
 /// The encoder of one stream.
 pub struct Encoder {
     codec: Codec,
-    rate: Rate,
+    rate: SampleRate,
     state: State,
     /// Samples at the codec's own rate, kept for their room.
     own: Vec<i16>,
@@ -34,11 +35,11 @@ enum State {
 
 impl Encoder {
     /// An encoder for samples at `rate`.
-    pub fn new(codec: Codec, rate: Rate, terms: OpusTerms) -> Self {
+    pub fn new(codec: Codec, rate: SampleRate, terms: OpusTerms) -> Self {
         let state = match codec {
-            Codec::Pcmu => State::G711(Law::Mu, Resampler::new(rate, Rate::Narrow)),
-            Codec::Pcma => State::G711(Law::A, Resampler::new(rate, Rate::Narrow)),
-            Codec::G722 => State::G722(Box::default(), Resampler::new(rate, Rate::Wide)),
+            Codec::Pcmu => State::G711(Law::Mu, Resampler::new(rate, SampleRate::Narrow)),
+            Codec::Pcma => State::G711(Law::A, Resampler::new(rate, SampleRate::Narrow)),
+            Codec::G722 => State::G722(Box::default(), Resampler::new(rate, SampleRate::Wide)),
             Codec::Opus => State::Opus(opus_encoder(rate, terms).ok(), terms),
         };
         Self { codec, rate, state, own: Vec::new() }
@@ -50,7 +51,7 @@ impl Encoder {
     }
 
     /// The rate of what it takes.
-    pub fn rate(&self) -> Rate {
+    pub fn rate(&self) -> SampleRate {
         self.rate
     }
 
@@ -98,7 +99,7 @@ impl fmt::Debug for Encoder {
     }
 }
 
-fn opus_encoder(rate: Rate, terms: OpusTerms) -> opus::Result<opus::Encoder> {
+fn opus_encoder(rate: SampleRate, terms: OpusTerms) -> opus::Result<opus::Encoder> {
     let mut encoder = opus::Encoder::new(rate.hz(), opus::Channels::Mono, opus::Application::Voip)?;
     let bits = OPUS_BITS.iter().find(|(of, _)| *of == rate).map_or(36_000, |(_, bits)| *bits);
     let bits = terms.bits_max.map_or(bits, |most| bits.min(most)).clamp(6_000, 510_000);

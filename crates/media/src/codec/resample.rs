@@ -3,7 +3,7 @@
 use std::f32::consts::PI;
 use std::sync::OnceLock;
 
-use super::Rate;
+use super::SampleRate;
 
 /// Samples of the lower rate that an output sample is computed from.
 const SPAN: usize = 24;
@@ -14,13 +14,13 @@ const EDGE: f32 = 0.45;
 #[derive(Clone, Debug)]
 pub(super) enum Resampler {
     Same,
-    Up { filter: &'static Filter, line: Vec<f32> },
-    Down { filter: &'static Filter, line: Vec<f32> },
+    Up { filter: &'static RateFilter, line: Vec<f32> },
+    Down { filter: &'static RateFilter, line: Vec<f32> },
 }
 
 /// The filter for one ratio.
 #[derive(Debug)]
-pub(super) struct Filter {
+pub(super) struct RateFilter {
     times: usize,
     /// The whole filter, for the way down.
     whole: Vec<f32>,
@@ -30,7 +30,7 @@ pub(super) struct Filter {
 
 impl Resampler {
     /// From one rate to another.
-    pub fn new(from: Rate, to: Rate) -> Self {
+    pub fn new(from: SampleRate, to: SampleRate) -> Self {
         let (from, to) = (from.times(), to.times());
         if from == to {
             Self::Same
@@ -64,7 +64,7 @@ impl Resampler {
     }
 }
 
-impl Filter {
+impl RateFilter {
     fn new(times: usize) -> Self {
         let taps = SPAN * times;
         let middle = (taps - 1) as f32 / 2.0;
@@ -86,16 +86,16 @@ impl Filter {
 }
 
 /// The filter for a ratio: 2, 3 or 6.
-fn filter(times: usize) -> &'static Filter {
-    static BY_TWO: OnceLock<Filter> = OnceLock::new();
-    static BY_THREE: OnceLock<Filter> = OnceLock::new();
-    static BY_SIX: OnceLock<Filter> = OnceLock::new();
+fn filter(times: usize) -> &'static RateFilter {
+    static BY_TWO: OnceLock<RateFilter> = OnceLock::new();
+    static BY_THREE: OnceLock<RateFilter> = OnceLock::new();
+    static BY_SIX: OnceLock<RateFilter> = OnceLock::new();
     let place = match times {
         2 => &BY_TWO,
         3 => &BY_THREE,
         _ => &BY_SIX,
     };
-    place.get_or_init(|| Filter::new(times))
+    place.get_or_init(|| RateFilter::new(times))
 }
 
 /// Sums of eight columns, so that the compiler may add them at once.

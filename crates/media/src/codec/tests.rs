@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::session::FRAME_SAMPLES;
 
-const RATES: [Rate; 3] = [Rate::Narrow, Rate::Wide, Rate::Full];
+const RATES: [SampleRate; 3] = [SampleRate::Narrow, SampleRate::Wide, SampleRate::Full];
 
-fn tone(hz: f64, rate: Rate, frames: usize) -> Vec<i16> {
+fn tone(hz: f64, rate: SampleRate, frames: usize) -> Vec<i16> {
     let count = frames * FRAME_SAMPLES * rate.times();
     (0..count)
         .map(|n| (8_000.0 * (std::f64::consts::TAU * hz * n as f64 / f64::from(rate.hz())).sin()) as i16)
@@ -15,7 +15,7 @@ fn tone(hz: f64, rate: Rate, frames: usize) -> Vec<i16> {
 }
 
 /// The amplitude of a tone in samples, and that of all else.
-fn heard(samples: &[i16], hz: f64, rate: Rate) -> (f64, f64) {
+fn heard(samples: &[i16], hz: f64, rate: SampleRate) -> (f64, f64) {
     let (mut real, mut imaginary, mut power) = (0.0, 0.0, 0.0);
     for (n, sample) in samples.iter().enumerate() {
         let (sin, cos) = (std::f64::consts::TAU * hz * n as f64 / f64::from(rate.hz())).sin_cos();
@@ -30,7 +30,7 @@ fn heard(samples: &[i16], hz: f64, rate: Rate) -> (f64, f64) {
 }
 
 /// Encodes at one rate and decodes at another; returns what is heard, without the first 200 ms.
-fn through(codec: Codec, hz: f64, from: Rate, to: Rate) -> Vec<i16> {
+fn through(codec: Codec, hz: f64, from: SampleRate, to: SampleRate) -> Vec<i16> {
     let mut encoder = Encoder::new(codec, from, OpusTerms::default());
     let mut decoder = Decoder::new(codec, to);
     let mut out = Vec::new();
@@ -58,14 +58,16 @@ fn each_codec_carries_a_tone_from_each_rate_to_each() {
 
 #[test]
 fn a_wide_codec_carries_what_the_telephone_does_not() {
-    for (codec, hz, rate) in
-        [(Codec::G722, 6_000.0, Rate::Wide), (Codec::Opus, 6_000.0, Rate::Wide), (Codec::Opus, 10_000.0, Rate::Full)]
-    {
+    for (codec, hz, rate) in [
+        (Codec::G722, 6_000.0, SampleRate::Wide),
+        (Codec::Opus, 6_000.0, SampleRate::Wide),
+        (Codec::Opus, 10_000.0, SampleRate::Full),
+    ] {
         let (amplitude, _) = heard(&through(codec, hz, rate, rate), hz, rate);
         assert!(amplitude > 4_000.0, "{codec:?} at {hz} Hz: {amplitude}");
         // And what comes down to 8 kHz has none of it, mirrored or not.
-        let narrow = through(codec, hz, rate, Rate::Narrow);
-        let (_, rest) = heard(&narrow, 50.0, Rate::Narrow);
+        let narrow = through(codec, hz, rate, SampleRate::Narrow);
+        let (_, rest) = heard(&narrow, 50.0, SampleRate::Narrow);
         assert!(rest < 600.0, "{codec:?} at {hz} Hz: {rest} at 8 kHz");
     }
 }
@@ -73,9 +75,9 @@ fn a_wide_codec_carries_what_the_telephone_does_not() {
 #[test]
 fn a_lost_opus_packet_is_concealed_by_the_decoder_and_repaired_by_the_next() {
     let terms = OpusTerms { takes_repair: true, ..OpusTerms::default() };
-    let mut encoder = Encoder::new(Codec::Opus, Rate::Wide, terms);
-    let mut decoder = Decoder::new(Codec::Opus, Rate::Wide);
-    let frames = tone(400.0, Rate::Wide, 40);
+    let mut encoder = Encoder::new(Codec::Opus, SampleRate::Wide, terms);
+    let mut decoder = Decoder::new(Codec::Opus, SampleRate::Wide);
+    let frames = tone(400.0, SampleRate::Wide, 40);
     let (mut out, mut room) = (Vec::new(), [0; 1_275]);
     for (n, frame) in frames.chunks(320).enumerate() {
         let length = encoder.encode(frame, &mut room);
@@ -89,14 +91,14 @@ fn a_lost_opus_packet_is_concealed_by_the_decoder_and_repaired_by_the_next() {
     }
     assert_eq!(out.len(), 40 * 320);
     for (n, frame) in out.chunks(320).enumerate().skip(5) {
-        let (amplitude, _) = heard(frame, 400.0, Rate::Wide);
+        let (amplitude, _) = heard(frame, 400.0, SampleRate::Wide);
         assert!(amplitude > 4_000.0, "frame {n}: {amplitude}");
     }
 }
 
 #[test]
 fn a_codec_that_cannot_conceal_repeats_softly() {
-    let mut decoder = Decoder::new(Codec::Pcma, Rate::Narrow);
+    let mut decoder = Decoder::new(Codec::Pcma, SampleRate::Narrow);
     let mut out = Vec::new();
     decoder.conceal(160, &[], &mut out);
     assert_eq!(out, [0; 160]);
@@ -131,7 +133,7 @@ proptest! {
     #[test]
     fn no_payload_breaks_a_decoder(payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..12), which in 0..4_usize) {
         let codec = Codec::ALL[which];
-        let mut decoder = Decoder::new(codec, Rate::Wide);
+        let mut decoder = Decoder::new(codec, SampleRate::Wide);
         for payload in payloads {
             let samples = decoder.decode(&payload).len();
             prop_assert!(samples <= 1_920, "{samples}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::Timestamp;
 
 use super::{Exchange, KEY, Leg, MIXER, Outgoing, give, part};
-use crate::codec::{Codec, Rate};
+use crate::codec::{Codec, SampleRate};
 use crate::dtmf::Digit;
 use crate::mixer::{Format, Heard, Listeners, MixPart, Mixed, Mixer, PAYLOAD_MAX};
 use crate::session::{Content, FRAME, FRAME_SAMPLES, Frame, PacketBuffer};
@@ -129,9 +129,9 @@ impl Exchange {
     }
 
     /// The rate of a room: the best that two of its members have.
-    fn rate_of(&self, members: &[u32]) -> Rate {
+    fn rate_of(&self, members: &[u32]) -> SampleRate {
         let of = |index: &u32| Some(self.legs.get(*index as usize)?.as_ref()?.session.stream()?.rate());
-        let mut rates: Vec<Rate> = members.iter().filter_map(of).collect();
+        let mut rates: Vec<SampleRate> = members.iter().filter_map(of).collect();
         rates.sort_unstable_by_key(|rate| Reverse(*rate));
         rates.get(1).copied().unwrap_or_default()
     }

@@ -3,10 +3,10 @@ use std::time::Duration;
 use model::entropy::{Entropy, Seeded};
 
 use super::*;
-use crate::codec::{Codec, Decoder, Encoder, OpusTerms, Rate};
+use crate::codec::{Codec, Decoder, Encoder, OpusTerms, SampleRate};
 use crate::g711::Law;
 use crate::rtp::{Header, Packet};
-use crate::sdp::{AudioStream, Direction, Numbers};
+use crate::sdp::{AudioStream, Direction, PayloadTypes};
 use crate::session::{FRAME, Prompt, Repeat, Setup, Treatment};
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -34,7 +34,7 @@ fn leg_with(exchange: &mut Exchange, n: u16, law: Law, change: impl FnOnce(&mut 
         remote_rtcp: None,
         rtcp_mux: true,
         codec: law.into(),
-        numbers: Numbers { pcmu: Some(0), pcma: Some(8), event: Some(101), ..Numbers::default() },
+        numbers: PayloadTypes { pcmu: Some(0), pcma: Some(8), event: Some(101), ..PayloadTypes::default() },
         opus: OpusTerms::default(),
         direction: Direction::SendRecv,
         packet: None,
@@ -354,11 +354,11 @@ impl Voice {
     fn new(exchange: &mut Exchange, n: u16, codec: Codec) -> Self {
         let key = leg_with(exchange, n, Law::A, |stream| {
             stream.codec = codec;
-            stream.numbers = Numbers { g722: Some(9), opus: Some(111), event_full: Some(110), ..stream.numbers };
+            stream.numbers = PayloadTypes { g722: Some(9), opus: Some(111), event_full: Some(110), ..stream.numbers };
         });
         exchange.join(key, "c", part(key), START).unwrap();
-        let encoder = Encoder::new(codec, Rate::Narrow, OpusTerms::default());
-        Self { key, codec, encoder, decoder: Decoder::new(codec, Rate::Narrow), heard: Vec::new() }
+        let encoder = Encoder::new(codec, SampleRate::Narrow, OpusTerms::default());
+        Self { key, codec, encoder, decoder: Decoder::new(codec, SampleRate::Narrow), heard: Vec::new() }
     }
 
     fn packet(&mut self, n: u32, samples: &[i16]) -> Vec<u8> {
@@ -451,8 +451,8 @@ fn two_of_one_codec_are_relayed_untouched_until_one_speaks_another() {
         exchange.negotiate(voices[1].key, stream, START + FRAME * 100);
         let other = &mut voices[1];
         other.codec = Codec::Pcma;
-        other.encoder = Encoder::new(Codec::Pcma, Rate::Narrow, OpusTerms::default());
-        other.decoder = Decoder::new(Codec::Pcma, Rate::Narrow);
+        other.encoder = Encoder::new(Codec::Pcma, SampleRate::Narrow, OpusTerms::default());
+        other.decoder = Decoder::new(Codec::Pcma, SampleRate::Narrow);
         assert_eq!(talk(&mut exchange, &mut voices, &[400, 900], 100), 0, "{codec:?}");
         assert!(level(&voices[0].heard, 900) > 6_000.0 && level(&voices[1].heard, 400) > 6_000.0);
     }

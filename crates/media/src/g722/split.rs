@@ -10,18 +10,18 @@ const LINE: usize = 8 * TAPS;
 
 /// The last samples of a filter.
 #[derive(Clone, Debug)]
-struct Line {
+struct DelayLine {
     samples: [i32; LINE],
     end: usize,
 }
 
-impl Default for Line {
+impl Default for DelayLine {
     fn default() -> Self {
         Self { samples: [0; LINE], end: TAPS }
     }
 }
 
-impl Line {
+impl DelayLine {
     /// Takes two samples; returns the sums over the even and over the odd taps.
     fn filter(&mut self, pair: [i32; 2]) -> (i32, i32) {
         if self.end + 2 > LINE {
@@ -46,7 +46,7 @@ impl Line {
 
 /// Splits.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Split(Line);
+pub(super) struct Split(DelayLine);
 
 impl Split {
     /// The next samples of the lower and the upper band.
@@ -58,7 +58,7 @@ impl Split {
 
 /// Joins.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Join(Line);
+pub(super) struct Join(DelayLine);
 
 impl Join {
     /// The next two samples.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::bridge::Bridge;
-use crate::codec::{Codec, Decoder, Rate};
+use crate::codec::{Codec, Decoder, SampleRate};
 use crate::session::FRAME_SAMPLES;
 
 /// Frames that a member who begins to speak must have sent before it is heard: 40 ms.
@@ -45,7 +45,7 @@ pub(super) struct Input {
 
 impl Input {
     /// Takes a packet. A lost one before it is concealed.
-    pub fn take(&mut self, rate: Rate, heard: Heard<'_>) {
+    pub fn take(&mut self, rate: SampleRate, heard: Heard<'_>) {
         let Heard { codec, source, timestamp, payload } = heard;
         let Some(ticks) = codec.duration(payload) else { return };
         let is_known = self.decoder.as_ref().is_some_and(|decoder| decoder.codec() == codec);
@@ -76,7 +76,7 @@ impl Input {
 
     /// Takes a packet that has been heard already, and repeats it softly for as long as the mix is later than the relay: an extended sound is
     /// not heard as a gap is.
-    pub fn follow(&mut self, rate: Rate, heard: Heard<'_>) {
+    pub fn follow(&mut self, rate: SampleRate, heard: Heard<'_>) {
         self.take(rate, heard);
         self.samples.clear();
         let Some(decoder) = self.decoder.as_ref().filter(|decoder| !decoder.last().is_empty()) else { return };
@@ -86,7 +86,7 @@ impl Input {
     }
 
     /// The next frame; empty while it does not speak.
-    pub fn next(&mut self, rate: Rate, frame: &mut Vec<i16>) {
+    pub fn next(&mut self, rate: SampleRate, frame: &mut Vec<i16>) {
         frame.clear();
         let whole = FRAME_SAMPLES * rate.times();
         if !self.speaks && self.samples.len() < DELAY * whole {
@@ -109,7 +109,7 @@ impl Input {
     }
 
     /// Goes on at another rate of samples.
-    pub fn set_rate(&mut self, rate: Rate) {
+    pub fn set_rate(&mut self, rate: SampleRate) {
         let Some(before) = self.decoder.take() else { return };
         let samples: Vec<i16> = std::mem::take(&mut self.samples).into();
         self.samples = at_rate(&samples, before.rate(), rate).into();
@@ -120,7 +120,7 @@ impl Input {
 }
 
 /// The same at another rate, by straight lines: it is for a few frames.
-fn at_rate(samples: &[i16], from: Rate, to: Rate) -> Vec<i16> {
+fn at_rate(samples: &[i16], from: SampleRate, to: SampleRate) -> Vec<i16> {
     let (from, to) = (from.times(), to.times());
     let at = |n: usize| samples.get(n).or(samples.last()).copied().map_or(0, i32::from);
     let count = samples.len() * to / from;

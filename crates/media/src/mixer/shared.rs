@@ -4,15 +4,15 @@
 //! where it is not heard: to the shared one after they have heard the same for a while, and back with its state.
 
 use super::{Format, PAYLOAD_MAX};
-use crate::codec::{Encoder, Rate};
+use crate::codec::{Encoder, SampleRate};
 use crate::session::FRAME_SAMPLES;
 
 /// Frames that a member has heard what others hear before it gets the same packets: half a second, after which two encoders hardly differ.
 const SETTLED: u32 = 25;
 
-/// What several members can have in common.
+/// What several members can hear alike.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Common {
+pub(super) enum Alike {
     /// All who speak.
     Sum,
     /// Nobody.
@@ -20,7 +20,7 @@ pub(super) enum Common {
 }
 
 /// What is encoded, and how.
-pub(super) type Key = (Common, Format);
+pub(super) type Key = (Alike, Format);
 
 /// The part of a member in it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,7 +33,7 @@ pub(super) struct Share {
 
 /// An encoder for several members.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct SharedEncoder {
     key: Key,
     encoder: Encoder,
     before: Vec<i16>,
@@ -46,13 +46,13 @@ impl Share {
     /// Decides whether the member shares in this frame. One that parts from others gets an encoder that goes on from theirs.
     pub fn settle(
         &mut self,
-        common: Option<Common>,
+        alike: Option<Alike>,
         format: Option<Format>,
         is_even: bool,
-        shared: &[Shared],
+        shared: &[SharedEncoder],
     ) -> Option<Encoder> {
         let format = format.filter(|format| is_even && format.samples == FRAME_SAMPLES);
-        let would = common.zip(format);
+        let would = alike.zip(format);
         let frames = self.would.filter(|(key, _)| Some(*key) == would).map_or(0, |(_, frames)| frames);
         self.would = would.map(|key| (key, frames.saturating_add(1)));
         // G.711 has no state.
@@ -71,19 +71,19 @@ impl Share {
 }
 
 /// The place of the shared encoder for a key. Where there is none, that of the first member goes on as everybody's.
-pub(super) fn place(shared: &mut Vec<Shared>, key: Key, rate: Rate, own: &mut Option<Encoder>) -> usize {
+pub(super) fn place(shared: &mut Vec<SharedEncoder>, key: Key, rate: SampleRate, own: &mut Option<Encoder>) -> usize {
     let own = own.take();
     shared.iter().position(|shared| shared.key == key).unwrap_or_else(|| {
         let Format { codec, terms, .. } = key.1;
         let fits = |encoder: &Encoder| encoder.codec() == codec && encoder.rate() == rate;
         let encoder = own.filter(fits).unwrap_or_else(|| Encoder::new(codec, rate, terms));
         let payload = Box::new([0; PAYLOAD_MAX]);
-        shared.push(Shared { key, encoder, before: Vec::new(), payload, length: None });
+        shared.push(SharedEncoder { key, encoder, before: Vec::new(), payload, length: None });
         shared.len() - 1
     })
 }
 
-impl Shared {
+impl SharedEncoder {
     /// The payload of this frame, which all who share it hear.
     pub fn payload(&mut self, samples: &[i16]) -> &[u8] {
         let length = match self.length {

@@ -27,7 +27,7 @@ impl Listeners for Phones {
 }
 
 fn mixer(lines: &[MixPart]) -> Mixer {
-    Mixer::new(lines, Rate::Narrow, START)
+    Mixer::new(lines, SampleRate::Narrow, START)
 }
 
 fn packet(mixer: &mut Mixer, leg: u32, (source, timestamp): (u32, u32), sample: i16) {
@@ -63,7 +63,7 @@ fn each_hears_the_others_and_not_itself() {
         say(&mut mixer, 2, packet, 1_000);
     }
     assert_hear(&mut mixer, &[1_000, 100, 1_100]);
-    mixer.set_members(&open(&[1, 3, 4]), Rate::Narrow);
+    mixer.set_members(&open(&[1, 3, 4]), SampleRate::Narrow);
     assert_hear(&mut mixer, &[0, 100, 100]);
 }
 
@@ -203,7 +203,7 @@ impl Listeners for Ear {
 
     fn send(&mut self, leg: u32, packet: Mixed<'_>) {
         if !self.decoders.iter().any(|(of, _)| *of == leg) {
-            self.decoders.push((leg, Decoder::new(self.codec, Rate::Narrow)));
+            self.decoders.push((leg, Decoder::new(self.codec, SampleRate::Narrow)));
         }
         let decoder = self.decoders.iter_mut().find(|(of, _)| *of == leg).map(|(_, decoder)| decoder).unwrap();
         self.heard.push((leg, decoder.decode(packet.payload).to_vec()));
@@ -235,7 +235,7 @@ fn levels(ear: &Ear, leg: u32) -> Vec<f64> {
 #[test]
 fn who_hears_the_same_gets_the_same_packets_and_parts_without_a_gap() {
     for codec in [Codec::G722, Codec::Opus] {
-        let mut mixer = Mixer::new(&open(&[1, 2, 3, 4]), Rate::Wide, START);
+        let mut mixer = Mixer::new(&open(&[1, 2, 3, 4]), SampleRate::Wide, START);
         let mut ear = Ear::new(codec);
         let (first, second) = (tone(600), tone(900));
         for n in 0..90 {
@@ -261,7 +261,7 @@ fn who_hears_the_same_gets_the_same_packets_and_parts_without_a_gap() {
 #[test]
 fn what_follows_a_relay_has_no_gap() {
     for codec in [Codec::Pcma, Codec::G722] {
-        let mut mixer = Mixer::new(&open(&[1, 2]), Rate::Narrow, START);
+        let mut mixer = Mixer::new(&open(&[1, 2]), SampleRate::Narrow, START);
         let mut ear = Ear::new(codec);
         let voice = tone(600);
         let payload: Vec<u8> = voice[..FRAME_SAMPLES].iter().map(|sample| Law::A.encode(*sample)).collect();
@@ -278,12 +278,12 @@ fn what_follows_a_relay_has_no_gap() {
 
 #[test]
 fn a_room_that_changes_its_rate_goes_on() {
-    let mut mixer = Mixer::new(&open(&[1, 2, 3]), Rate::Narrow, START);
+    let mut mixer = Mixer::new(&open(&[1, 2, 3]), SampleRate::Narrow, START);
     let mut ear = Ear::new(Codec::Opus);
     let voice = tone(600);
     for n in 0..60 {
         if n % 20 == 0 {
-            let rate = [Rate::Narrow, Rate::Full, Rate::Wide][n / 20];
+            let rate = [SampleRate::Narrow, SampleRate::Full, SampleRate::Wide][n / 20];
             mixer.set_members(&open(&[1, 2, 3]), rate);
         }
         sound(&mut mixer, 1, n, &voice);

@@ -5,11 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::{Attribute, Connection, Description, Line, Media, Origin, address_type};
-use crate::codec::{Codec, OpusTerms, Rate};
+use crate::codec::{Codec, OpusTerms, SampleRate};
 
 mod numbers;
 
-pub use numbers::Numbers;
+pub use numbers::PayloadTypes;
 
 /// Direction of a stream, seen by the author of a description.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -61,7 +61,7 @@ pub struct AudioStream {
     /// The codec that we send.
     pub codec: Codec,
     /// The payload types of what the peer may send.
-    pub numbers: Numbers,
+    pub numbers: PayloadTypes,
     /// The Opus that the peer takes.
     pub opus: OpusTerms,
     /// Our direction.
@@ -132,9 +132,9 @@ impl AudioStream {
     }
 
     /// The rate of the best audio that the peer can hear.
-    pub fn rate(&self) -> Rate {
+    pub fn rate(&self) -> SampleRate {
         match self.codec {
-            Codec::Opus => Rate::within(self.opus.playback_hz),
+            Codec::Opus => SampleRate::within(self.opus.playback_hz),
             codec => codec.rate(),
         }
     }
@@ -302,7 +302,7 @@ pub fn accept_answer(
     stream.direction = preference.direction.both(answer.direction_of(taken).reversed());
     // A peer may go on sending each codec that we offered, with the payload types of our offer.
     if let Some(ours) = offered.media.first() {
-        stream.numbers = stream.numbers.or(Numbers::of_section(ours));
+        stream.numbers = stream.numbers.or(PayloadTypes::of_section(ours));
     }
     Ok(stream)
 }
@@ -357,7 +357,7 @@ fn stream_of(description: &Description, media: &Media) -> Result<AudioStream, Ne
     }
     let mut codecs = media.payload_types().filter_map(|pt| Codec::from_encoding(media.encoding(pt)?));
     let codec = codecs.next().ok_or(NegotiationError::NoCodec)?;
-    let numbers = Numbers::of_section(media);
+    let numbers = PayloadTypes::of_section(media);
     let rtcp_mux = media.attribute("rtcp-mux").is_some();
     let remote = (!address.is_unspecified()).then(|| SocketAddr::new(address, media.port));
     Ok(AudioStream {

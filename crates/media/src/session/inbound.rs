@@ -7,7 +7,7 @@ use model::Timestamp;
 
 use super::source::Source;
 use super::{Content, Frame, InboundSnapshot, ReceptionReport, Statistics};
-use crate::codec::{Codec, Decoder, Rate};
+use crate::codec::{Codec, Decoder, SampleRate};
 use crate::dtmf::{Digit, EventReceiver, InbandDetector};
 use crate::rtcp::{self, Reception, ReportBlock};
 use crate::rtp::Packet;
@@ -140,7 +140,7 @@ impl Inbound {
     /// The key that a packet completes as two tones. It contains at most one: detecting a key takes 25 ms.
     pub fn inband_key(&mut self, codec: Codec, payload: &[u8]) -> Option<Digit> {
         if self.ear.as_ref().is_none_or(|ear| ear.codec() != codec) {
-            self.ear = Some(Decoder::new(codec, Rate::Narrow));
+            self.ear = Some(Decoder::new(codec, SampleRate::Narrow));
         }
         let samples = self.ear.as_mut()?.decode(payload);
         samples.iter().filter_map(|sample| self.inband.handle(*sample)).last()

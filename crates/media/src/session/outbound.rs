@@ -7,7 +7,7 @@ use model::Timestamp;
 use super::keys::{self, Step};
 use super::repack::{Piece, Repack};
 use super::{Content, FRAME, FRAME_SAMPLES, Frame, OutboundSnapshot, PacketBuffer};
-use crate::codec::{Encoder, Rate};
+use crate::codec::{Encoder, SampleRate};
 use crate::g711::Law;
 use crate::rtp::{HEADER_BYTES, Header, distance};
 use crate::sdp::AudioStream;
@@ -102,7 +102,7 @@ impl Outbound {
         let (codec, terms) = (stream.codec, stream.opus);
         let encoder = match self.encoder.take().filter(|encoder| encoder.codec() == codec && !marker) {
             Some(encoder) => self.encoder.insert(encoder),
-            None => self.encoder.insert(Encoder::new(codec, Rate::Narrow, terms)),
+            None => self.encoder.insert(Encoder::new(codec, SampleRate::Narrow, terms)),
         };
         let length = encoder.encode(samples, &mut out[HEADER_BYTES..]);
         self.write_header(marker, payload_type(stream), timestamp, out);

@@ -10,7 +10,7 @@ use crate::dtmf::EventPacket;
 use crate::g711::Law;
 use crate::rtcp::{self, Report};
 use crate::rtp::{Header, PACKET_BYTES_MAX, Packet};
-use crate::sdp::Numbers;
+use crate::sdp::PayloadTypes;
 
 mod bounds;
 mod sources;
@@ -32,7 +32,7 @@ fn stream(law: Law) -> AudioStream {
         remote_rtcp: Some(address("192.0.2.1:4001")),
         rtcp_mux: false,
         codec: law.into(),
-        numbers: Numbers { pcmu: Some(0), pcma: Some(8), event: Some(101), ..Numbers::default() },
+        numbers: PayloadTypes { pcmu: Some(0), pcma: Some(8), event: Some(101), ..PayloadTypes::default() },
         opus: OpusTerms::default(),
         direction: Direction::SendRecv,
         packet: None,

@@ -8,7 +8,7 @@ use media::codec::OpusTerms;
 use media::exchange::Part;
 use media::g711::Law;
 use media::rtp::{Header, Packet};
-use media::sdp::{Direction, Numbers};
+use media::sdp::{Direction, PayloadTypes};
 use media::session::{Prompt, Setup};
 
 use super::*;
@@ -74,7 +74,7 @@ fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, shard: usize, id: u64, phone
         remote_rtcp: None,
         rtcp_mux: true,
         codec: Law::Mu.into(),
-        numbers: Numbers { pcmu: Some(0), pcma: Some(8), event: Some(101), ..Numbers::default() },
+        numbers: PayloadTypes { pcmu: Some(0), pcma: Some(8), event: Some(101), ..PayloadTypes::default() },
         opus: OpusTerms::default(),
         direction: Direction::SendRecv,
         packet: None,

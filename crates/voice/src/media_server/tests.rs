@@ -170,7 +170,7 @@ fn what_cannot_be_is_refused_with_its_status() {
         (bench.invite("annc;play=../../key", offer()), 404),
         (bench.invite("annc", offer()), 400),
         (bench.invite("conf=1", Some("nonsense".to_owned())), 400),
-        (bench.invite("conf=1", Some(phone.offer().to_string().replace("RTP/AVP 0 8 101", "RTP/AVP 9"))), 488),
+        (bench.invite("conf=1", Some(phone.offer().to_string().replace("RTP/AVP 0 8 101", "RTP/AVP 18"))), 488),
         (bench.invite_of(None, "conf=1", offer()), 403),
     ];
     for (dialog, status) in cases {

@@ -5,7 +5,7 @@ use crate::sdp::Media;
 
 /// The payload type of each codec that is agreed, and of telephone-event (RFC 4733) by its clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Numbers {
+pub struct PayloadTypes {
     /// PCMU
     pub pcmu: Option<u8>,
     /// PCMA
@@ -20,7 +20,7 @@ pub struct Numbers {
     pub event_full: Option<u8>,
 }
 
-impl Numbers {
+impl PayloadTypes {
     /// Those of a section.
     pub(super) fn of_section(media: &Media) -> Self {
         let mut numbers = Self::default();

@@ -7,7 +7,7 @@ use contracts::v1;
 use media::codec::{Codec, OpusTerms};
 use media::dtmf::Digit;
 use media::rtcp::ReceptionSnapshot;
-use media::sdp::{AudioStream, Direction, Numbers};
+use media::sdp::{AudioStream, Direction, PayloadTypes};
 use media::session::{
     Candidate, Collect, CollectEnd, InboundSnapshot, OutboundSnapshot, Phase, PlayEnd, Progress, Repeat, Run,
     SessionSnapshot, Source, Totals, TreatmentSnapshot,
@@ -20,6 +20,8 @@ use crate::dialog_records::RecordError;
 const COUNT_MAX: u64 = 1 << 48;
 /// The longest wait for a digit; MSML cannot request more.
 const DIGIT_WAIT_MAX: Duration = Duration::from_hours(1);
+/// The shortest and the longest packets that are sent, in samples at 8 kHz: 10 and 60 ms.
+const PACKET: (u16, u16) = (80, 480);
 /// The most digits of a collection: the count has eight bits.
 const DIGITS_MAX: usize = 255;
 
@@ -54,7 +56,7 @@ fn stream(r: &v1::AudioStreamRecord) -> Read<AudioStream> {
             v1::AudioLaw::Opus => Codec::Opus,
             v1::AudioLaw::Unspecified => return Err(RecordError("audio.stream.law")),
         },
-        numbers: Numbers {
+        numbers: PayloadTypes {
             pcmu: r.pcmu.map(narrow).transpose()?,
             pcma: r.pcma.map(narrow).transpose()?,
             g722: r.g722.map(narrow).transpose()?,
@@ -75,7 +77,7 @@ fn stream(r: &v1::AudioStreamRecord) -> Read<AudioStream> {
             v1::AudioDirection::Inactive => Direction::Inactive,
             v1::AudioDirection::Unspecified => return Err(RecordError("audio.stream.direction")),
         },
-        packet: r.packet.map(narrow).transpose()?,
+        packet: r.packet.map(narrow).transpose()?.map(|samples: u16| samples.clamp(PACKET.0, PACKET.1)),
         party: host(r.party.as_deref())?,
     })
 }
