@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Attribute;
 use super::facts::{FRAME, reporting_row};
-use crate::json::snapshot::{StreamEnd, Gap, PositionReached, TenantSnapshot};
+use crate::json::snapshot::{End, Gap, Reached, Snapshot};
 use crate::openapi::{info, security_schemes};
 use crate::wire::WORK_MODES;
 
@@ -15,10 +15,10 @@ use crate::wire::WORK_MODES;
 type Other = (&'static str, &'static str, fn(&mut SchemaGenerator) -> Json);
 
 const OTHERS: [Other; 4] = [
-    ("snapshot", "the state at the beginning, if no position was given, and after a gap", schema::<TenantSnapshot>),
-    ("reached", "nothing has happened up to a position; comes at least every 5 s", schema::<PositionReached>),
+    ("snapshot", "the state at the beginning, if no position was given, and after a gap", schema::<Snapshot>),
+    ("reached", "nothing has happened up to a position; comes at least every 5 s", schema::<Reached>),
     ("gap", "events are lost; a snapshot follows", schema::<Gap>),
-    ("end", "the stream is over", schema::<StreamEnd>),
+    ("end", "the stream is over", schema::<End>),
 ];
 
 fn schema<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Json {

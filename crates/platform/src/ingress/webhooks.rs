@@ -48,8 +48,8 @@ runtime::metrics! {
 }
 
 /// What all webhooks share.
-struct WebhookContext {
-    store: WebhookStore,
+struct Shared {
+    store: Store,
     outbox: Arc<dyn Outbox>,
     leases: Arc<dyn Leases>,
     owner: Owner,
@@ -80,8 +80,8 @@ impl Webhooks {
     /// Starts the deliveries.
     pub fn start(ctx: &RoleContext, configured: &Configured) -> Result<Self> {
         let reach = if configured.private { Reach::Everywhere } else { Reach::Public };
-        let shared = Arc::new(WebhookContext {
-            store: WebhookStore::new(ctx.stores.webhooks.clone()),
+        let shared = Arc::new(Shared {
+            store: Store::new(ctx.stores.webhooks.clone()),
             outbox: ctx.stores.outbox.clone(),
             leases: ctx.stores.leases.clone(),
             owner: ctx.owner(),

@@ -55,7 +55,7 @@ impl Server {
     async fn with_snapshot(
         &self,
         tenant: &TenantId,
-        filter: Arc<EventFilter>,
+        filter: Arc<Filter>,
     ) -> Result<(Subscription, v1::Snapshot), Status> {
         let kept = self.views.kept(tenant).map_err(status)?;
         let begun = self.views.at_end(&kept, tenant, |view, position, live| {
@@ -73,7 +73,7 @@ impl Server {
 
     /// Continues after a position. The stream must have reached it: after a later one nothing would come for a long time, and then facts
     /// would be missing.
-    async fn continued(&self, tenant: &TenantId, filter: Arc<EventFilter>, after: &str) -> Result<Subscription, Status> {
+    async fn continued(&self, tenant: &TenantId, filter: Arc<Filter>, after: &str) -> Result<Subscription, Status> {
         let after: Position = after.parse().map_err(|_| Status::invalid_argument("after: it is not a position"))?;
         let kept = self.views.kept(tenant).map_err(status)?;
         let subscription = Subscription::new(kept.clone(), filter, after);
@@ -104,7 +104,7 @@ impl Events for Server {
         let caller = net::grpc::caller(&request)?.clone();
         let tie = caller.may_follow().map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let tenant = net::grpc::tenant(&request)?;
-        let filter = Arc::new(EventFilter::read(request.get_ref(), tie)?);
+        let filter = Arc::new(Filter::read(request.get_ref(), tie)?);
         let permit = self.streams.open(Some(&tenant), caller.subject())?;
         let after = request.into_inner().after;
         let (subscription, snapshot) = if after.is_empty() {

@@ -162,7 +162,7 @@ impl View {
     }
 
     /// The state at `position`, as far as the subscription gets it.
-    pub fn snapshot(&self, position: Position, filter: &EventFilter) -> v1::Snapshot {
+    pub fn snapshot(&self, position: Position, filter: &Filter) -> v1::Snapshot {
         let calls = self.calls.iter().filter(|(id, call)| {
             let parties = call.parties.values().map(|party| (party.dn.as_str(), party.this_queue.as_deref()));
             filter.shows_call(**id, parties)

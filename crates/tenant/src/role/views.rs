@@ -9,7 +9,7 @@ use infra::{EventEntry, EventStream, Position, StoreError};
 use model::TenantId;
 use tokio::sync::Mutex;
 
-use super::live::{Id, Inlet, LiveFacts};
+use super::live::{Id, Inlet, Live};
 use super::metrics::Metrics;
 use super::records::{self, Sources};
 use super::subscription::status;
@@ -32,10 +32,10 @@ pub(super) struct Folded {
 
 /// What is kept of one tenant. Callers wait only for their own tenant's view.
 #[derive(Default)]
-pub(super) struct KeptView {
+pub(super) struct Kept {
     /// The view, once it was started. Whoever holds it may move it and the subscriptions on, both at once.
     folded: Mutex<Option<Folded>>,
-    live: std::sync::Mutex<LiveFacts>,
+    live: std::sync::Mutex<Live>,
 }
 
 /// The outcome of an attempt to join the subscriptions at the stream's end.
@@ -49,25 +49,25 @@ pub(super) enum Joining {
 /// The views of all requested tenants. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Views {
-    inner: Arc<KeptViews>,
+    inner: Arc<Inner>,
 }
 
-struct KeptViews {
+struct Inner {
     sources: Sources,
     metrics: Metrics,
-    views: std::sync::Mutex<HashMap<TenantId, Arc<KeptView>>>,
+    views: std::sync::Mutex<HashMap<TenantId, Arc<Kept>>>,
 }
 
-impl KeptView {
+impl Kept {
     /// The subscriptions. The lock is never held across a wait.
-    pub fn live(&self) -> MutexGuard<'_, LiveFacts> {
+    pub fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Views {
     pub fn new(sources: Sources, metrics: Metrics) -> Self {
-        Self { inner: Arc::new(KeptViews { sources, metrics, views: std::sync::Mutex::default() }) }
+        Self { inner: Arc::new(Inner { sources, metrics, views: std::sync::Mutex::default() }) }
     }
 
     /// The tenants' streams.
@@ -76,7 +76,7 @@ impl Views {
     }
 
     /// What is kept of the tenant.
-    pub fn kept(&self, tenant: &TenantId) -> Result<Arc<KeptView>, StoreError> {
+    pub fn kept(&self, tenant: &TenantId) -> Result<Arc<Kept>, StoreError> {
         // The map is consistent after every step.
         let mut views = self.inner.views.lock().unwrap_or_else(PoisonError::into_inner);
         if views.len() >= VIEWS_MAX && !views.contains_key(tenant) {
@@ -101,9 +101,9 @@ impl Views {
     /// Applies `take` to the view and the subscriptions at the stream's end.
     pub async fn at_end<T>(
         &self,
-        kept: &KeptView,
+        kept: &Kept,
         tenant: &TenantId,
-        take: impl FnOnce(&View, Position, &mut LiveFacts) -> T + Send,
+        take: impl FnOnce(&View, Position, &mut Live) -> T + Send,
     ) -> Result<T, StoreError> {
         let mut folded = kept.folded.lock().await;
         for _ in 0..BEGINNINGS_MAX {
@@ -127,7 +127,7 @@ impl Views {
     /// Adds a subscription that has read up to `after`, if what is missing is still in memory.
     pub async fn join(
         &self,
-        kept: &Arc<KeptView>,
+        kept: &Arc<Kept>,
         tenant: &TenantId,
         inlet: &Inlet,
         after: Position,
@@ -139,13 +139,13 @@ impl Views {
     }
 
     /// Reads the tenant's stream from now on, as long as there are subscriptions.
-    pub fn keeps_reading(&self, kept: &Arc<KeptView>, tenant: &TenantId) {
+    pub fn keeps_reading(&self, kept: &Arc<Kept>, tenant: &TenantId) {
         if !std::mem::replace(&mut kept.live().is_read, true) {
             tokio::spawn(self.clone().read(kept.clone(), tenant.clone()));
         }
     }
 
-    async fn read(self, kept: Arc<KeptView>, tenant: TenantId) {
+    async fn read(self, kept: Arc<Kept>, tenant: TenantId) {
         while let Some(from) = next_position(&kept) {
             match self.events().read(&tenant, from, BATCH, WAIT).await {
                 Ok(entries) if entries.is_empty() => {}
@@ -171,7 +171,7 @@ impl Views {
         }
     }
 
-    async fn begin(&self, kept: &KeptView, tenant: &TenantId) -> Result<Folded, StoreError> {
+    async fn begin(&self, kept: &Kept, tenant: &TenantId) -> Result<Folded, StoreError> {
         self.inner.metrics.view_begun();
         let (view, position) = records::view(&self.inner.sources, &self.inner.metrics, tenant).await?;
         kept.live().begin(position);
@@ -179,7 +179,7 @@ impl Views {
     }
 
     /// Reads up to the stream's end.
-    async fn catch_up(&self, present: &mut Folded, kept: &KeptView, tenant: &TenantId) -> Result<(), StoreError> {
+    async fn catch_up(&self, present: &mut Folded, kept: &Kept, tenant: &TenantId) -> Result<(), StoreError> {
         loop {
             let entries = self.events().read(tenant, present.position, BATCH, Duration::ZERO).await?;
             if entries.is_empty() {
@@ -191,7 +191,7 @@ impl Views {
 }
 
 /// Where the reader goes on; none if nobody is left who wants to know.
-fn next_position(kept: &KeptView) -> Option<Position> {
+fn next_position(kept: &Kept) -> Option<Position> {
     let mut live = kept.live();
     if live.is_empty() {
         live.is_read = false;
@@ -202,7 +202,7 @@ fn next_position(kept: &KeptView) -> Option<Position> {
 
 impl Folded {
     /// Folds what comes next in the stream into the view, and gives it to the subscriptions.
-    fn take_in(&mut self, entries: Vec<EventEntry>, kept: &KeptView, metrics: &Metrics) {
+    fn take_in(&mut self, entries: Vec<EventEntry>, kept: &Kept, metrics: &Metrics) {
         for entry in &entries {
             self.position = entry.position;
             self.view.fold(&entry.event);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
-use contracts::json::snapshot::{StreamEnd, EndReason, Gap, TenantSnapshot, snapshot_from_wire};
+use contracts::json::snapshot::{End, EndReason, Gap, Snapshot, snapshot_from_wire};
 use contracts::v1::delivery::What;
 use contracts::v1::events_client::EventsClient;
 use contracts::{json, v1, wire};
@@ -48,7 +48,7 @@ impl Drop for Share {
 
 /// What a reader is told.
 #[derive(Debug)]
-pub(in crate::ingress) enum StreamItem {
+pub(in crate::ingress) enum Frame {
     /// The state at the beginning.
     Snapshot(Box<Snapshot>),
     /// A fact, with its position.
@@ -69,7 +69,7 @@ fn reason_of(status: &Status) -> EndReason {
     }
 }
 
-impl StreamItem {
+impl Frame {
     /// The name of its kind.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -103,11 +103,11 @@ impl StreamItem {
 }
 
 /// Frames up to the end of the stream, which the last one names.
-pub(in crate::ingress) type Frames = Pin<Box<dyn Stream<Item = StreamItem> + Send>>;
+pub(in crate::ingress) type Frames = Pin<Box<dyn Stream<Item = Frame> + Send>>;
 
 /// Who asks for which tenant's events.
 #[derive(Clone)]
-pub(in crate::ingress) struct StreamRequest {
+pub(in crate::ingress) struct Asked {
     pub tenant: TenantId,
     /// The caller's own token; without one it is asked as the role.
     pub token: Option<String>,
@@ -122,7 +122,7 @@ impl Upstream {
     }
 
     /// Opens a stream. If the position is not kept any more, it begins with a gap and a snapshot.
-    pub async fn follow(&self, asked: StreamRequest) -> Result<Frames, Problem> {
+    pub async fn follow(&self, asked: Asked) -> Result<Frames, Problem> {
         let share = self.share();
         let mut first = Vec::new();
         let opened = match self.open(&share, &asked).await {
@@ -149,7 +149,7 @@ impl Upstream {
         Share(self.channels.clone(), at)
     }
 
-    async fn open(&self, share: &Share, asked: &StreamRequest) -> Result<Streaming<v1::Delivery>, Status> {
+    async fn open(&self, share: &Share, asked: &Asked) -> Result<Streaming<v1::Delivery>, Status> {
         let request = net::grpc::for_tenant(tonic::Request::new(asked.request.clone()), &asked.tenant);
         let request = match &asked.token {
             Some(token) => net::grpc::on_behalf(request, token)?,
@@ -161,9 +161,9 @@ impl Upstream {
     }
 }
 
-fn after_gap(mut asked: StreamRequest, status: &Status) -> (StreamRequest, StreamItem) {
+fn after_gap(mut asked: Asked, status: &Status) -> (Asked, Frame) {
     let after = std::mem::take(&mut asked.request.after);
-    (asked, StreamItem::Gap(Gap { after, detail: status.message().to_owned() }))
+    (asked, Frame::Gap(Gap { after, detail: status.message().to_owned() }))
 }
 
 /// The answer to a caller whose stream was not opened.
@@ -183,15 +183,15 @@ fn problem(status: &Status) -> Problem {
 struct Following {
     upstream: Upstream,
     share: Share,
-    asked: StreamRequest,
+    asked: Asked,
     deliveries: Streaming<v1::Delivery>,
     /// What comes before the next delivery.
-    first: Vec<StreamItem>,
+    first: Vec<Frame>,
     is_over: bool,
 }
 
 impl Following {
-    async fn next(&mut self) -> Option<StreamItem> {
+    async fn next(&mut self) -> Option<Frame> {
         if self.is_over {
             return None;
         }
@@ -216,23 +216,23 @@ impl Following {
                 Err(status) => break end(reason_of(&status), status.message()),
             }
         };
-        self.is_over = matches!(frame, StreamItem::End(_));
+        self.is_over = matches!(frame, Frame::End(_));
         Some(frame)
     }
 
-    fn frame(&mut self, delivery: v1::Delivery) -> Option<StreamItem> {
+    fn frame(&mut self, delivery: v1::Delivery) -> Option<Frame> {
         match delivery.what? {
             What::Snapshot(snapshot) => {
                 self.asked.request.after.clone_from(&snapshot.position);
                 match snapshot_from_wire(snapshot) {
-                    Ok(snapshot) => Some(StreamItem::Snapshot(Box::new(snapshot))),
+                    Ok(snapshot) => Some(Frame::Snapshot(Box::new(snapshot))),
                     Err(error) => Some(end(EndReason::Unavailable, &format!("the snapshot cannot be read: {error}"))),
                 }
             }
             What::Event(event) => {
                 self.asked.request.after.clone_from(&event.position);
                 match wire::stamped_from_wire(event.envelope?) {
-                    Ok(stamped) => Some(StreamItem::Event(event.position, Box::new(stamped))),
+                    Ok(stamped) => Some(Frame::Event(event.position, Box::new(stamped))),
                     Err(error) => {
                         // A newer release knows more kinds of facts than this one.
                         tracing::debug!(%error, "a fact cannot be read: it is left out");
@@ -242,13 +242,13 @@ impl Following {
             }
             What::Reached(position) => {
                 self.asked.request.after.clone_from(&position);
-                Some(StreamItem::Reached(position))
+                Some(Frame::Reached(position))
             }
         }
     }
 
     /// Some facts are gone: says so, and begins again with a snapshot.
-    async fn gap(&mut self, status: &Status) -> StreamItem {
+    async fn gap(&mut self, status: &Status) -> Frame {
         let (again, gap) = after_gap(self.asked.clone(), status);
         match self.upstream.open(&self.share, &again).await {
             Ok(deliveries) => {
@@ -260,13 +260,13 @@ impl Following {
     }
 }
 
-fn end(reason: EndReason, detail: &str) -> StreamItem {
-    StreamItem::End(StreamEnd { reason, detail: detail.to_owned() })
+fn end(reason: EndReason, detail: &str) -> Frame {
+    Frame::End(End { reason, detail: detail.to_owned() })
 }
 
 /// A fact at a position, for tests.
 #[cfg(test)]
-pub(super) fn held(position: &str) -> StreamItem {
+pub(super) fn held(position: &str) -> Frame {
     use model::{ConnId, Dn, Event, EventId, EventName, Seq, Subject, Timestamp, Token};
 
     let mut event = Event::new(EventName::Held);
@@ -274,7 +274,7 @@ pub(super) fn held(position: &str) -> StreamItem {
     event.user_data.set("note", "two\nlines");
     let id = EventId { subject: Subject::Call(ConnId(7)), token: Token(1), seq: Seq(2) };
     let tenant = TenantId::parse("acme").unwrap();
-    StreamItem::Event(
+    Frame::Event(
         position.to_owned(),
         Box::new(Stamped { id, tenant, at: Timestamp::from_millis(3), trace: None, event }),
     )

@@ -8,7 +8,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use contracts::json::snapshot::{StreamEnd, EndReason};
+use contracts::json::snapshot::{End, EndReason};
 use contracts::v1;
 use futures::StreamExt as _;
 use model::TenantId;
@@ -17,8 +17,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::EventsService;
-use super::follow::{StreamRequest, StreamItem, Frames};
+use super::Served;
+use super::follow::{Asked, Frame, Frames};
 use super::query::{self, Parameters};
 use super::sse::bearer;
 
@@ -49,7 +49,7 @@ struct First {
 }
 
 pub(super) async fn events(
-    State(served): State<EventsService>,
+    State(served): State<Served>,
     Path(tenant): Path<String>,
     Extension(turn): Extension<Turn>,
     headers: HeaderMap,
@@ -72,17 +72,17 @@ pub(super) async fn events(
 }
 
 /// The request of a caller whose token is good for it.
-fn let_in(served: &EventsService, token: &str, tenant: TenantId, request: v1::SubscribeRequest) -> Result<StreamRequest, Problem> {
+fn let_in(served: &Served, token: &str, tenant: TenantId, request: v1::SubscribeRequest) -> Result<Asked, Problem> {
     let caller: Caller =
         served.tokens.verify(token, AUDIENCE).map_err(|error| Problem::unauthorized(error.to_string()))?;
     caller.may_act_for(&tenant)?;
     caller.may_follow()?;
-    Ok(StreamRequest { tenant, token: Some(token.to_owned()), request })
+    Ok(Asked { tenant, token: Some(token.to_owned()), request })
 }
 
 async fn run(
     mut socket: WebSocket,
-    served: EventsService,
+    served: Served,
     tenant: TenantId,
     request: v1::SubscribeRequest,
     begun: Option<Frames>,
@@ -112,7 +112,7 @@ async fn run(
 /// Reads the first message. None: the client has gone.
 async fn first(
     socket: &mut WebSocket,
-    served: &EventsService,
+    served: &Served,
     tenant: TenantId,
     mut request: v1::SubscribeRequest,
 ) -> Result<Option<Frames>, Problem> {
@@ -135,7 +135,7 @@ async fn first(
 }
 
 /// Tells the client what happens, until either side ends.
-async fn tell(socket: &mut WebSocket, mut frames: Frames, served: &EventsService) {
+async fn tell(socket: &mut WebSocket, mut frames: Frames, served: &Served) {
     loop {
         let frame = tokio::select! {
             frame = frames.next() => frame,
@@ -147,9 +147,9 @@ async fn tell(socket: &mut WebSocket, mut frames: Frames, served: &EventsService
         };
         let Some(frame) = frame else { return };
         let code = match &frame {
-            StreamItem::End(StreamEnd { reason: EndReason::Token, .. }) => Some(close_code::POLICY),
-            StreamItem::End(StreamEnd { reason: EndReason::Restart, .. }) => Some(close_code::RESTART),
-            StreamItem::End(_) => Some(close_code::AGAIN),
+            Frame::End(End { reason: EndReason::Token, .. }) => Some(close_code::POLICY),
+            Frame::End(End { reason: EndReason::Restart, .. }) => Some(close_code::RESTART),
+            Frame::End(_) => Some(close_code::AGAIN),
             _ => None,
         };
         match timeout(SEND_WITHIN, socket.send(text(&frame))).await {
@@ -168,7 +168,7 @@ async fn tell(socket: &mut WebSocket, mut frames: Frames, served: &EventsService
 }
 
 /// A frame as a message: `{"type": "event", "position": "0-7", "data": {...}}`.
-fn text(frame: &StreamItem) -> Message {
+fn text(frame: &Frame) -> Message {
     let mut message = json!({"type": frame.kind()});
     if let Some(position) = frame.position() {
         message["position"] = json!(position);

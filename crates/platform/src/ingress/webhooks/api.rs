@@ -24,10 +24,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::WebhookContext;
+use super::Shared;
 use super::dead_letters::DEAD_MAX;
-use super::definition::{WebhookFilter, WEBHOOKS_MAX, WebhookWanted, Webhook};
-use super::signature::{NEW_SECRET_BYTES, SigningSecret};
+use super::definition::{Filter, WEBHOOKS_MAX, Wanted, Webhook};
+use super::signature::{NEW_SECRET_BYTES, Secret};
 use super::store::Part;
 
 /// Bytes of a webhook's id.
@@ -62,7 +62,7 @@ const REDELIVER: Get = Get {
 
 /// A webhook as it is shown.
 #[derive(Serialize, JsonSchema)]
-struct WebhookShown {
+struct Shown {
     /// Its name.
     id: String,
     /// Where deliveries are sent.
@@ -75,19 +75,19 @@ struct WebhookShown {
     /// Whether deliveries are made.
     enabled: bool,
     /// Which events.
-    filter: WebhookFilter,
+    filter: Filter,
     /// When it was made.
     created_at: String,
     /// Who has made it: a token's subject.
     created_by: String,
     /// How it goes; about a second old.
     #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<WebhookProgress>,
+    state: Option<Progress>,
 }
 
 /// How a webhook's deliveries go.
 #[derive(Serialize, JsonSchema)]
-struct WebhookProgress {
+struct Progress {
     /// The position in the stream of events up to which everything is delivered, waits or is a dead letter.
     position: String,
     /// Deliveries that wait.
@@ -109,7 +109,7 @@ struct WebhookProgress {
 #[derive(Serialize, JsonSchema)]
 struct List {
     /// In the order in which they were made.
-    webhooks: Vec<WebhookShown>,
+    webhooks: Vec<Shown>,
 }
 
 /// What a webhook did not take.
@@ -153,7 +153,7 @@ struct Limit {
 
 #[derive(Clone)]
 struct Api {
-    shared: Arc<WebhookContext>,
+    shared: Arc<Shared>,
     changed: mpsc::Sender<TenantId>,
 }
 
@@ -161,15 +161,15 @@ struct Api {
 pub(in crate::ingress) fn openapi(document: OpenApi) -> OpenApi {
     document
         .document::<List>(&WEBHOOKS)
-        .body::<WebhookWanted, WebhookShown>(Method::Post, &Get { id: "makeWebhook", summary: "Make a webhook", ..WEBHOOKS })
-        .document::<WebhookShown>(&WEBHOOK)
-        .body::<WebhookWanted, WebhookShown>(Method::Put, &Get { id: "replaceWebhook", summary: "Replace a webhook", ..WEBHOOK })
+        .body::<Wanted, Shown>(Method::Post, &Get { id: "makeWebhook", summary: "Make a webhook", ..WEBHOOKS })
+        .document::<Shown>(&WEBHOOK)
+        .body::<Wanted, Shown>(Method::Put, &Get { id: "replaceWebhook", summary: "Replace a webhook", ..WEBHOOK })
         .removal(&Get { id: "removeWebhook", summary: "Remove a webhook, with what waits for it", ..WEBHOOK })
         .document::<Letters>(&DEAD_LETTERS)
         .body::<Again, Value>(Method::Post, &REDELIVER)
 }
 
-pub(super) fn router(shared: Arc<WebhookContext>, changed: mpsc::Sender<TenantId>) -> Router {
+pub(super) fn router(shared: Arc<Shared>, changed: mpsc::Sender<TenantId>) -> Router {
     Router::new()
         .route(WEBHOOKS.path, get(list).post(make))
         .route(WEBHOOK.path, get(show).put(replace).delete(remove))
@@ -179,9 +179,9 @@ pub(super) fn router(shared: Arc<WebhookContext>, changed: mpsc::Sender<TenantId
 }
 
 /// A problem that a change may end in.
-struct WebhookRefusal(Problem);
+struct Refusal(Problem);
 
-impl From<StoreError> for WebhookRefusal {
+impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         Self(away(&error))
     }
@@ -204,9 +204,9 @@ impl Api {
     async fn change<T>(
         &self,
         tenant: &TenantId,
-        change: impl FnMut(&mut Vec<Webhook>) -> Result<T, WebhookRefusal>,
+        change: impl FnMut(&mut Vec<Webhook>) -> Result<T, Refusal>,
     ) -> Result<T, Problem> {
-        let outcome = self.shared.store.change(tenant, change).await.map_err(|WebhookRefusal(problem)| problem)?;
+        let outcome = self.shared.store.change(tenant, change).await.map_err(|Refusal(problem)| problem)?;
         // If many changes wait to be looked at, the next look finds this one too.
         let _ = self.changed.try_send(tenant.clone());
         Ok(outcome)
@@ -218,13 +218,13 @@ impl Api {
     }
 
     async fn deliveries(&self, tenant: &TenantId, of: &Webhook) -> Result<v1::WebhookDeliveriesRecord, Problem> {
-        let held = self.shared.store.read::<v1::WebhookDeliveriesRecord>(tenant, WebhookPart::Deliveries, of.place).await;
+        let held = self.shared.store.read::<v1::WebhookDeliveriesRecord>(tenant, Part::Deliveries, of.place).await;
         let record = held.map_err(|error| away(&error))?.record;
         Ok(if record.webhook == of.id { record } else { v1::WebhookDeliveriesRecord::default() })
     }
 
     async fn letters(&self, tenant: &TenantId, of: &Webhook) -> Result<v1::WebhookDeadLettersRecord, Problem> {
-        let held = self.shared.store.read::<v1::WebhookDeadLettersRecord>(tenant, WebhookPart::DeadLetters, of.place).await;
+        let held = self.shared.store.read::<v1::WebhookDeadLettersRecord>(tenant, Part::DeadLetters, of.place).await;
         let record = held.map_err(|error| away(&error))?.record;
         Ok(if record.webhook == of.id { record } else { v1::WebhookDeadLettersRecord::default() })
     }
@@ -234,14 +234,14 @@ fn none() -> Problem {
     Problem::not_found("there is no such webhook")
 }
 
-fn shown(webhook: &Webhook, with_secret: bool, state: Option<WebhookProgress>) -> WebhookShown {
-    WebhookShown {
+fn shown(webhook: &Webhook, with_secret: bool, state: Option<Progress>) -> Shown {
+    Shown {
         id: webhook.id.clone(),
         url: webhook.url.clone(),
         secret: with_secret.then(|| webhook.secret.shown()),
         description: webhook.description.clone(),
         enabled: webhook.enabled,
-        filter: WebhookFilter::of(&webhook.filter),
+        filter: Filter::of(&webhook.filter),
         created_at: contracts::json::rfc3339(webhook.created_at),
         created_by: webhook.created_by.clone(),
         state,
@@ -264,13 +264,13 @@ async fn make(
     State(api): State<Api>,
     Path(tenant): Path<String>,
     caller: Caller,
-    JsonBody(wanted): JsonBody<WebhookWanted>,
-) -> Result<(StatusCode, Json<WebhookShown>), Problem> {
+    JsonBody(wanted): JsonBody<Wanted>,
+) -> Result<(StatusCode, Json<Shown>), Problem> {
     let tenant = api.tenant(&tenant, &caller)?;
     let filter = wanted.check(api.shared.reach)?;
     let secret = match wanted.named_secret()? {
         Some(named) => named,
-        None => SigningSecret::new(random::<NEW_SECRET_BYTES>()?.to_vec()).ok_or_else(Problem::internal)?,
+        None => Secret::new(random::<NEW_SECRET_BYTES>()?.to_vec()).ok_or_else(Problem::internal)?,
     };
     let id: String = random::<ID_BYTES>()?.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut made = Webhook {
@@ -288,7 +288,7 @@ async fn make(
     let made = api.change(&tenant, |webhooks| {
         let places = 1..=u32::try_from(WEBHOOKS_MAX).unwrap_or(u32::MAX);
         let free = places.into_iter().find(|place| webhooks.iter().all(|each| each.place != *place));
-        let full = || WebhookRefusal(Problem::conflict(format!("there are {WEBHOOKS_MAX} webhooks already")));
+        let full = || Refusal(Problem::conflict(format!("there are {WEBHOOKS_MAX} webhooks already")));
         made.place = free.ok_or_else(full)?;
         webhooks.push(made.clone());
         Ok(made.clone())
@@ -302,11 +302,11 @@ async fn show(
     State(api): State<Api>,
     Path((tenant, id)): Path<(String, String)>,
     caller: Caller,
-) -> Result<Json<WebhookShown>, Problem> {
+) -> Result<Json<Shown>, Problem> {
     let tenant = api.tenant(&tenant, &caller)?;
     let webhook = api.find(&tenant, &id).await?;
     let (deliveries, letters) = (api.deliveries(&tenant, &webhook).await?, api.letters(&tenant, &webhook).await?);
-    let state = WebhookProgress {
+    let state = Progress {
         position: deliveries.position,
         waiting: deliveries.waiting.len(),
         delivered: deliveries.delivered,
@@ -322,13 +322,13 @@ async fn replace(
     State(api): State<Api>,
     Path((tenant, id)): Path<(String, String)>,
     caller: Caller,
-    JsonBody(wanted): JsonBody<WebhookWanted>,
-) -> Result<Json<WebhookShown>, Problem> {
+    JsonBody(wanted): JsonBody<Wanted>,
+) -> Result<Json<Shown>, Problem> {
     let tenant = api.tenant(&tenant, &caller)?;
     let filter = wanted.check(api.shared.reach)?;
     let named = wanted.named_secret()?;
     let replaced = api.change(&tenant, |webhooks| {
-        let webhook = webhooks.iter_mut().find(|each| each.id == id).ok_or_else(|| WebhookRefusal(none()))?;
+        let webhook = webhooks.iter_mut().find(|each| each.id == id).ok_or_else(|| Refusal(none()))?;
         webhook.url.clone_from(&wanted.url);
         webhook.description.clone_from(&wanted.description);
         webhook.enabled = wanted.enabled;
@@ -352,7 +352,7 @@ async fn remove(
     let removed = api.change(&tenant, |webhooks| {
         let before = webhooks.len();
         webhooks.retain(|each| each.id != id);
-        if webhooks.len() == before { Err(WebhookRefusal(none())) } else { Ok(()) }
+        if webhooks.len() == before { Err(Refusal(none())) } else { Ok(()) }
     });
     removed.await?;
     tracing::info!(%tenant, webhook = id, by = caller.subject(), "a webhook is removed");
@@ -392,11 +392,11 @@ async fn redeliver(
     }
     let done = api.deliveries(&tenant, &api.find(&tenant, &id).await?).await?.again_done;
     let asked = api.change(&tenant, |webhooks| {
-        let webhook = webhooks.iter_mut().find(|each| each.id == id).ok_or_else(|| WebhookRefusal(none()))?;
+        let webhook = webhooks.iter_mut().find(|each| each.id == id).ok_or_else(|| Refusal(none()))?;
         let last = webhook.again.iter().map(|wish| wish.number).fold(done, u64::max);
         webhook.again.retain(|wish| wish.number > done);
         if webhook.again.len() >= AGAIN_MAX {
-            return Err(WebhookRefusal(Problem::too_many("wishes to deliver again wait already")));
+            return Err(Refusal(Problem::too_many("wishes to deliver again wait already")));
         }
         webhook.again.push(v1::WebhookAgain { number: last + 1, ids: again.ids.clone() });
         Ok(())

@@ -21,7 +21,7 @@ const VERSION: u32 = 1;
 /// What a client sends to make or replace a webhook.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WebhookWanted {
+pub(super) struct Wanted {
     /// Where deliveries are sent: http or https.
     pub url: String,
     /// `whsec_` and base64 of 24 to 64 bytes. Without it one is made, or the present one stays.
@@ -34,7 +34,7 @@ pub(super) struct WebhookWanted {
     pub enabled: bool,
     /// Which events; all without it.
     #[serde(default)]
-    pub filter: WebhookFilter,
+    pub filter: Filter,
 }
 
 const fn yes() -> bool {
@@ -44,7 +44,7 @@ const fn yes() -> bool {
 /// Which events a webhook gets: those that one of `dns`, `agents`, `queues` and `calls` names, or all; of these, those of `events`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WebhookFilter {
+pub(super) struct Filter {
     /// DNs.
     #[serde(default)]
     pub dns: Vec<String>,
@@ -63,12 +63,12 @@ pub(super) struct WebhookFilter {
 }
 
 /// A webhook.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Webhook {
     pub id: String,
     pub place: u32,
     pub url: String,
-    pub secret: SigningSecret,
+    pub secret: Secret,
     pub description: String,
     pub enabled: bool,
     pub filter: v1::SubscribeRequest,
@@ -78,7 +78,7 @@ pub(super) struct Webhook {
     pub again: Vec<v1::WebhookAgain>,
 }
 
-impl WebhookWanted {
+impl Wanted {
     /// Checks everything but the secret.
     pub fn check(&self, reach: Reach) -> Result<v1::SubscribeRequest, Problem> {
         let fault = |field: &str, rule: String| Problem::unprocessable(format!("{field}: {rule}"));
@@ -90,13 +90,13 @@ impl WebhookWanted {
     }
 
     /// The secret that is named, if one is.
-    pub fn named_secret(&self) -> Result<Option<SigningSecret>, Problem> {
-        let read = self.secret.as_deref().map(SigningSecret::read).transpose();
+    pub fn named_secret(&self) -> Result<Option<Secret>, Problem> {
+        let read = self.secret.as_deref().map(Secret::read).transpose();
         read.map_err(|rule| Problem::unprocessable(format!("secret: {rule}")))
     }
 }
 
-impl WebhookFilter {
+impl Filter {
     fn read(&self) -> Result<v1::SubscribeRequest, (&'static str, String)> {
         for (field, names) in [
             ("dns", &self.dns),
@@ -127,7 +127,6 @@ impl WebhookFilter {
             queues: self.queues.clone(),
             calls: self.calls.iter().map(call).collect::<Result<_, _>>()?,
             names: self.events.iter().map(event).collect::<Result<_, _>>()?,
-            known: Vec::new(),
         })
     }
 
@@ -173,7 +172,7 @@ pub(super) fn from_record(record: v1::WebhooksRecord) -> Vec<Webhook> {
             id: record.id,
             place: record.place,
             url: record.url,
-            secret: SigningSecret::new(record.secret.to_vec())?,
+            secret: Secret::new(record.secret.to_vec())?,
             description: record.description,
             enabled: record.enabled,
             filter: v1::SubscribeRequest {
@@ -183,7 +182,6 @@ pub(super) fn from_record(record: v1::WebhooksRecord) -> Vec<Webhook> {
                 queues: record.queues,
                 calls: record.calls,
                 names: record.names,
-                known: Vec::new(),
             },
             created_at: Timestamp::from_micros(record.created_at_us),
             created_by: record.created_by,
@@ -198,7 +196,7 @@ mod tests {
     use super::*;
 
     fn wanted(json: &str) -> Result<v1::SubscribeRequest, String> {
-        let wanted: WebhookWanted = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let wanted: Wanted = serde_json::from_str(json).map_err(|error| error.to_string())?;
         wanted.check(Reach::Public).map_err(|problem| problem.detail.unwrap_or_default())
     }
 
@@ -227,7 +225,7 @@ mod tests {
             id: "wh_1".to_owned(),
             place: 3,
             url: "https://a.example".to_owned(),
-            secret: SigningSecret::new(vec![7; 32]).unwrap(),
+            secret: Secret::new(vec![7; 32]).unwrap(),
             description: "crm".to_owned(),
             enabled: true,
             filter: filter.unwrap(),
@@ -236,7 +234,7 @@ mod tests {
             again: vec![v1::WebhookAgain { number: 2, ids: vec!["msg_1".to_owned()] }],
         };
         assert_eq!(from_record(to_record(std::slice::from_ref(&webhook))), [webhook.clone()]);
-        let shown = WebhookFilter::of(&webhook.filter);
+        let shown = Filter::of(&webhook.filter);
         assert_eq!((shown.events[0].as_str(), shown.calls[0].as_str()), ("EventHeld", "00000000000000ff"));
         assert_eq!(shown.read().unwrap(), webhook.filter);
     }

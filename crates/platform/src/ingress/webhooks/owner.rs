@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::WebhookContext;
+use super::Shared;
 use super::definition::Webhook;
 use super::runner::Runner;
 
@@ -29,7 +29,7 @@ struct Owned {
 }
 
 /// Delivers until the role drains. `changed` names tenants whose webhooks were changed here.
-pub(super) async fn run(shared: Arc<WebhookContext>, mut changed: mpsc::Receiver<TenantId>) -> anyhow::Result<()> {
+pub(super) async fn run(shared: Arc<Shared>, mut changed: mpsc::Receiver<TenantId>) -> anyhow::Result<()> {
     let mut owned = HashMap::<TenantId, Owned>::new();
     let mut tasks = JoinSet::new();
     let mut looks = tokio::time::interval(RENEW_EACH);
@@ -63,7 +63,7 @@ pub(super) async fn run(shared: Arc<WebhookContext>, mut changed: mpsc::Receiver
 
 /// Renews a tenant, and starts and stops the deliveries of its webhooks.
 async fn look(
-    shared: &Arc<WebhookContext>,
+    shared: &Arc<Shared>,
     tenant: &TenantId,
     all: &mut HashMap<TenantId, Owned>,
     tasks: &mut JoinSet<()>,
@@ -108,7 +108,7 @@ async fn look(
 
 /// Works for one webhook. When it ends by itself, the next look starts it anew.
 async fn deliver(
-    shared: Arc<WebhookContext>,
+    shared: Arc<Shared>,
     tenant: TenantId,
     webhook: Webhook,
     defined: watch::Receiver<Arc<Vec<Webhook>>>,

@@ -14,13 +14,13 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::WebhookContext;
+use super::Shared;
 use super::dead_letters::DeadLetters;
 use super::definition::Webhook;
-use super::deliveries::{Dead, Deliveries, WebhookMessage, AttemptOutcome};
+use super::deliveries::{Dead, Deliveries, Message, Outcome};
 use super::signature::message_id;
 use super::store::Part;
-use crate::ingress::events::follow::{StreamRequest, StreamItem};
+use crate::ingress::events::follow::{Asked, Frame};
 
 /// How often what has changed is written.
 const SAVE_EACH: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ enum Changed {
 
 /// One webhook at work.
 pub(super) struct Runner {
-    shared: Arc<WebhookContext>,
+    shared: Arc<Shared>,
     tenant: TenantId,
     webhook: Webhook,
     url: Uri,
@@ -58,15 +58,15 @@ pub(super) struct Runner {
     ticks: u32,
 }
 
-type Attempt = BoxFuture<'static, (u64, AttemptOutcome)>;
+type Attempt = BoxFuture<'static, (u64, Outcome)>;
 
 impl Runner {
     /// Continues where the webhook's records are.
-    pub async fn load(shared: Arc<WebhookContext>, tenant: TenantId, webhook: Webhook) -> anyhow::Result<Self> {
+    pub async fn load(shared: Arc<Shared>, tenant: TenantId, webhook: Webhook) -> anyhow::Result<Self> {
         let url = shared.reach.check(&webhook.url).map_err(anyhow::Error::msg)?;
         let store = &shared.store;
-        let held = store.read::<v1::WebhookDeliveriesRecord>(&tenant, WebhookPart::Deliveries, webhook.place).await?;
-        let held_dead = store.read::<v1::WebhookDeadLettersRecord>(&tenant, WebhookPart::DeadLetters, webhook.place).await?;
+        let held = store.read::<v1::WebhookDeliveriesRecord>(&tenant, Part::Deliveries, webhook.place).await?;
+        let held_dead = store.read::<v1::WebhookDeadLettersRecord>(&tenant, Part::DeadLetters, webhook.place).await?;
         let is_own = |of: &str| of == webhook.id;
         let deliveries = match held.record {
             record if is_own(&record.webhook) => Deliveries::restore(record, shared.retries),
@@ -126,11 +126,11 @@ impl Runner {
     }
 
     /// Reads the events from the present position on, in a task of its own.
-    fn read(&self) -> (mpsc::Receiver<StreamItem>, CancellationToken) {
+    fn read(&self) -> (mpsc::Receiver<Frame>, CancellationToken) {
         let (tell, frames) = mpsc::channel(FRAMES_MAX);
         let mut request = self.webhook.filter.clone();
         request.after = self.deliveries.position().to_owned();
-        let asked = StreamRequest { tenant: self.tenant.clone(), token: None, request };
+        let asked = Asked { tenant: self.tenant.clone(), token: None, request };
         let (shared, stop) = (self.shared.clone(), CancellationToken::new());
         let stopped = stop.clone();
         tokio::spawn(async move {
@@ -142,16 +142,16 @@ impl Runner {
         (frames, stop)
     }
 
-    fn attempt(&self, number: u64, attempt: u32, message: WebhookMessage, now: Timestamp) -> Attempt {
+    fn attempt(&self, number: u64, attempt: u32, message: Message, now: Timestamp) -> Attempt {
         let (shared, url, secret) = (self.shared.clone(), self.url.clone(), self.webhook.secret.clone());
         let (tenant, webhook) = (self.tenant.clone(), self.webhook.id.clone());
         Box::pin(async move {
             let outcome = shared.sender.deliver(&url, &secret, &message, now.as_micros() / 1_000_000).await;
             match &outcome {
-                AttemptOutcome::Taken => {
+                Outcome::Taken => {
                     shared.metrics.delivered.inc();
                 }
-                AttemptOutcome::Failed { why, .. } | AttemptOutcome::Refused { why } => {
+                Outcome::Failed { why, .. } | Outcome::Refused { why } => {
                     shared.metrics.failed.inc();
                     tracing::debug!(%tenant, webhook, message = message.id, attempt, why, "a delivery has failed");
                 }
@@ -160,7 +160,7 @@ impl Runner {
         })
     }
 
-    fn ended(&mut self, number: u64, outcome: AttemptOutcome) {
+    fn ended(&mut self, number: u64, outcome: Outcome) {
         self.changed = Changed::Messages;
         if let Some(dead) = self.deliveries.ended(number, outcome, self.shared.clock.now()) {
             self.shared.metrics.dead.inc();
@@ -171,12 +171,12 @@ impl Runner {
         }
     }
 
-    fn told(&mut self, frame: StreamItem) {
+    fn told(&mut self, frame: Frame) {
         let now = self.shared.clock.now();
         let position = frame.position().map(str::to_owned);
         self.changed = self.changed.max(Changed::Position);
         let message = match &frame {
-            StreamItem::Event(_, stamped) => {
+            Frame::Event(_, stamped) => {
                 let identity = format!("{}:{}:{}", stamped.id.subject, stamped.id.token.0, stamped.id.seq.0);
                 let lane = match (&stamped.event.call, &stamped.id.subject) {
                     (Some(call), _) => Subject::Call(call.conn_id).to_string(),
@@ -184,16 +184,16 @@ impl Runner {
                 };
                 Some((identity, lane, json::cloud_event(stamped)))
             }
-            StreamItem::Gap(Gap { after, detail }) => {
+            Frame::Gap(Gap { after, detail }) => {
                 self.deliveries.gap();
                 Some((format!("gap:{after}"), "gap".to_owned(), gap(&self.tenant, after, detail, now)))
             }
             // A snapshot says where a new webhook begins.
-            StreamItem::Snapshot(_) | StreamItem::Reached(_) | StreamItem::End(_) => None,
+            Frame::Snapshot(_) | Frame::Reached(_) | Frame::End(_) => None,
         };
         if let Some((identity, lane, event)) = message {
             let id = message_id(&self.webhook.id, &identity);
-            self.deliveries.add(WebhookMessage { id, lane, body: event.to_string().into() }, now);
+            self.deliveries.add(Message { id, lane, body: event.to_string().into() }, now);
             self.changed = Changed::Messages;
         }
         if let Some(position) = position {
@@ -245,7 +245,7 @@ impl Runner {
         let (store, place, id) = (self.shared.store.clone(), self.webhook.place, self.webhook.id.as_str());
         if self.dead_changed {
             let record = self.dead.snapshot(id, &self.leaving);
-            match store.write(&self.tenant, WebhookPart::DeadLetters, place, self.versions.1, &record).await {
+            match store.write(&self.tenant, Part::DeadLetters, place, self.versions.1, &record).await {
                 Ok(Some(version)) => (self.versions.1, self.dead_changed) = (version, false),
                 Ok(None) => return self.lost(),
                 Err(error) => return self.unwritten(&error),
@@ -253,7 +253,7 @@ impl Runner {
         }
         if self.changed != Changed::Nothing {
             let record = self.deliveries.snapshot(id);
-            match store.write(&self.tenant, WebhookPart::Deliveries, place, self.versions.0, &record).await {
+            match store.write(&self.tenant, Part::Deliveries, place, self.versions.0, &record).await {
                 Ok(Some(version)) => (self.versions.0, self.changed) = (version, Changed::Nothing),
                 Ok(None) => return self.lost(),
                 Err(error) => return self.unwritten(&error),
@@ -279,7 +279,7 @@ impl Runner {
 }
 
 /// Reads the events of a webhook until nobody takes them.
-async fn read(shared: Arc<WebhookContext>, mut asked: StreamRequest, tell: mpsc::Sender<StreamItem>) {
+async fn read(shared: Arc<Shared>, mut asked: Asked, tell: mpsc::Sender<Frame>) {
     loop {
         match shared.upstream.follow(asked.clone()).await {
             Ok(mut frames) => {
@@ -287,7 +287,7 @@ async fn read(shared: Arc<WebhookContext>, mut asked: StreamRequest, tell: mpsc:
                     if let Some(position) = frame.position() {
                         position.clone_into(&mut asked.request.after);
                     }
-                    if matches!(frame, StreamItem::End(_)) {
+                    if matches!(frame, Frame::End(_)) {
                         break;
                     }
                     if tell.send(frame).await.is_err() {

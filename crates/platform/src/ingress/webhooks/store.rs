@@ -15,25 +15,25 @@ const WEBHOOKS: &str = "webhooks";
 const TRIES_MAX: usize = 5;
 
 /// A record and how often it was written; 0 if it was never.
-pub(super) struct StoredState<T> {
+pub(super) struct Held<T> {
     pub record: T,
     pub version: u64,
 }
 
 /// The kept webhooks. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct WebhookStore {
+pub(super) struct Store {
     views: Arc<dyn ViewStore>,
 }
 
 /// Which record of a webhook.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum WebhookPart {
+pub(super) enum Part {
     Deliveries,
     DeadLetters,
 }
 
-impl WebhookPart {
+impl Part {
     fn view(self, place: u32) -> String {
         match self {
             Self::Deliveries => format!("webhook-{place}"),
@@ -42,15 +42,15 @@ impl WebhookPart {
     }
 }
 
-impl WebhookStore {
+impl Store {
     pub fn new(views: Arc<dyn ViewStore>) -> Self {
         Self { views }
     }
 
     /// The webhooks of a tenant.
-    pub async fn webhooks(&self, tenant: &TenantId) -> Result<StoredState<Vec<Webhook>>, StoreError> {
+    pub async fn webhooks(&self, tenant: &TenantId) -> Result<Held<Vec<Webhook>>, StoreError> {
         let held = self.load::<v1::WebhooksRecord>(tenant, WEBHOOKS).await?;
-        Ok(StoredState { record: from_record(held.record), version: held.version })
+        Ok(Held { record: from_record(held.record), version: held.version })
     }
 
     /// Changes the webhooks of a tenant; `change` is called again when another writer was faster.
@@ -70,20 +70,20 @@ impl WebhookStore {
     }
 
     /// A record of one webhook.
-    pub async fn read<T: WebhookMessage + Default>(
+    pub async fn read<T: Message + Default>(
         &self,
         tenant: &TenantId,
-        part: WebhookPart,
+        part: Part,
         place: u32,
-    ) -> Result<StoredState<T>, StoreError> {
+    ) -> Result<Held<T>, StoreError> {
         self.load(tenant, &part.view(place)).await
     }
 
     /// Writes a record of one webhook, if nobody has since it was read. A store that was emptied takes it as the first.
-    pub async fn write<T: WebhookMessage>(
+    pub async fn write<T: Message>(
         &self,
         tenant: &TenantId,
-        part: WebhookPart,
+        part: Part,
         place: u32,
         version: u64,
         record: &T,
@@ -99,14 +99,14 @@ impl WebhookStore {
         Ok(None)
     }
 
-    async fn load<T: WebhookMessage + Default>(&self, tenant: &TenantId, view: &str) -> Result<StoredState<T>, StoreError> {
+    async fn load<T: Message + Default>(&self, tenant: &TenantId, view: &str) -> Result<Held<T>, StoreError> {
         let Some(kept) = self.views.load(tenant, view).await? else {
-            return Ok(StoredState { record: T::default(), version: 0 });
+            return Ok(Held { record: T::default(), version: 0 });
         };
         let unreadable = |what: &dyn std::fmt::Display| StoreError::Invalid(format!("{view}: {what}"));
         let version = kept.position.parse().map_err(|_| unreadable(&"its version is no number"))?;
         let record = T::decode(kept.state).map_err(|error| unreadable(&error))?;
-        Ok(StoredState { record, version })
+        Ok(Held { record, version })
     }
 
     async fn replace(
@@ -114,7 +114,7 @@ impl WebhookStore {
         tenant: &TenantId,
         view: &str,
         version: u64,
-        record: &impl WebhookMessage,
+        record: &impl Message,
     ) -> Result<bool, StoreError> {
         let seen = (version > 0).then(|| version.to_string());
         let kept = KeptView { position: (version + 1).to_string(), state: record.encode_to_vec().into() };

@@ -61,7 +61,7 @@ impl Site {
     }
 
     async fn snapshot(&self) -> v1::Snapshot {
-        self.views.snapshot(&acme(), |view, position| view.snapshot(position, &EventFilter::default())).await.unwrap()
+        self.views.snapshot(&acme(), |view, position| view.snapshot(position, &Filter::default())).await.unwrap()
     }
 
     async fn agent(&self, id: &str, state: Bytes, change: fn(Bytes) -> Change, event: Option<(u64, EventName)>) {
@@ -230,7 +230,7 @@ async fn who_asks_for_one_tenant_waits_for_no_other() {
     let _begins = slow.folded.lock().await;
     let other = TenantId::parse("globex").unwrap();
     let shown =
-        site.views.snapshot(&other, |view, position| view.snapshot(position, &EventFilter::default())).await.unwrap();
+        site.views.snapshot(&other, |view, position| view.snapshot(position, &Filter::default())).await.unwrap();
     assert!(shown.agents.is_empty());
 }
 
@@ -242,7 +242,7 @@ async fn a_snapshot_of_some_dns_shows_what_is_on_them() {
     site.call(2, call_record(2, Ok("7105"), Stage::Waiting(waits)), Vec::new()).await;
     for (dn, agents, calls) in [("7101", 1, 0), ("7105", 0, 1), ("8000", 0, 1), ("7199", 0, 0)] {
         let asked = v1::SubscribeRequest { dns: vec![dn.to_owned()], ..Default::default() };
-        let filter = EventFilter::read(&asked, None).unwrap();
+        let filter = Filter::read(&asked, None).unwrap();
         let shown = site.views.snapshot(&acme(), |view, position| view.snapshot(position, &filter)).await.unwrap();
         assert_eq!((shown.agents.len(), shown.calls.len()), (agents, calls), "{dn}");
     }
