@@ -12,20 +12,20 @@ use crate::wire::{self, WireError};
 
 /// What the facts up to a position add up to.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Snapshot {
+pub struct TenantSnapshot {
     /// The facts after this position come next.
     pub position: String,
     /// The calls.
-    pub calls: Vec<Call>,
+    pub calls: Vec<CallShown>,
     /// The agents who are logged in.
-    pub agents: Vec<Agent>,
+    pub agents: Vec<AgentShown>,
     /// The phones that are in service, by their DNs.
     pub dns_in_service: Vec<String>,
 }
 
 /// A call.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Call {
+pub struct CallShown {
     /// The call: 16 hex digits.
     #[serde(rename = "ConnID")]
     pub conn_id: String,
@@ -48,7 +48,7 @@ pub struct Call {
     #[serde(rename = "DNIS", skip_serializing_if = "Option::is_none")]
     pub dnis: Option<String>,
     /// Its parties that have a DN, and the queues where it waits.
-    pub parties: Vec<Party>,
+    pub parties: Vec<PartyShown>,
     /// The call's data.
     #[serde(rename = "UserData")]
     pub user_data: Map<String, Json>,
@@ -58,7 +58,7 @@ pub struct Call {
 
 /// A party of a call.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Party {
+pub struct PartyShown {
     /// Its DN, or the queue's.
     #[serde(rename = "ThisDN")]
     pub dn: String,
@@ -98,7 +98,7 @@ pub enum PartyState {
 
 /// An agent who is logged in.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Agent {
+pub struct AgentShown {
     /// The agent.
     #[serde(rename = "AgentID")]
     pub agent: String,
@@ -116,14 +116,14 @@ pub struct Agent {
 
 /// Nothing has happened up to a position.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Reached {
+pub struct ReachedPosition {
     /// The position.
     pub position: String,
 }
 
 /// Events are lost: they are not kept any more. A snapshot follows.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Gap {
+pub struct EventsGap {
     /// Those after this position are lost.
     pub after: String,
     /// Why, in words.
@@ -132,7 +132,7 @@ pub struct Gap {
 
 /// A stream is over.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct End {
+pub struct StreamEnd {
     /// Why.
     pub reason: EndReason,
     /// In words.
@@ -157,8 +157,8 @@ pub enum EndReason {
 ///
 /// # Errors
 /// Names the field that is absent or not known.
-pub fn snapshot_from_wire(snapshot: v1::Snapshot) -> Result<Snapshot, WireError> {
-    Ok(Snapshot {
+pub fn snapshot_from_wire(snapshot: v1::Snapshot) -> Result<TenantSnapshot, WireError> {
+    Ok(TenantSnapshot {
         position: snapshot.position,
         calls: snapshot.calls.into_iter().map(call).collect::<Result<_, _>>()?,
         agents: snapshot.agents.into_iter().map(agent).collect(),
@@ -166,13 +166,13 @@ pub fn snapshot_from_wire(snapshot: v1::Snapshot) -> Result<Snapshot, WireError>
     })
 }
 
-fn call(status: v1::CallStatus) -> Result<Call, WireError> {
+fn call(status: v1::CallStatus) -> Result<CallShown, WireError> {
     let absent = || WireError::field("call", "it is absent");
     let call = wire::call_ref_from_wire(status.call.ok_or_else(absent)?)?;
     let Json::Object(user_data) = user_data_to_json(&wire::user_data_from_wire(status.user_data)?) else {
         return Err(WireError::field("user_data", "it is not a list"));
     };
-    Ok(Call {
+    Ok(CallShown {
         conn_id: call.conn_id.to_string(),
         uuid: call.uuid.to_string(),
         thread: call.thread.to_string(),
@@ -186,7 +186,7 @@ fn call(status: v1::CallStatus) -> Result<Call, WireError> {
     })
 }
 
-fn party(party: v1::PartyStatus) -> Result<Party, WireError> {
+fn party(party: v1::PartyStatus) -> Result<PartyShown, WireError> {
     let state = match party.state() {
         v1::PartyState::Dialing => PartyState::Dialing,
         v1::PartyState::Alerting => PartyState::Alerting,
@@ -197,7 +197,7 @@ fn party(party: v1::PartyStatus) -> Result<Party, WireError> {
         v1::PartyState::Unspecified => PartyState::Unknown,
     };
     let role = party.role.map(wire::dn_role_from_wire).transpose()?;
-    Ok(Party {
+    Ok(PartyShown {
         dn: party.dn,
         role: role.map(|role| role.to_string()),
         state,
@@ -207,9 +207,9 @@ fn party(party: v1::PartyStatus) -> Result<Party, WireError> {
     })
 }
 
-fn agent(status: v1::AgentStatus) -> Agent {
+fn agent(status: v1::AgentStatus) -> AgentShown {
     let work_mode = status.work_mode.and_then(|mode| wire::work_mode_from_wire(mode).ok());
-    Agent {
+    AgentShown {
         agent: status.agent,
         dn: status.dn,
         ready: status.ready,

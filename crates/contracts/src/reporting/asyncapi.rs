@@ -7,18 +7,18 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Attribute;
 use super::facts::{FRAME, reporting_row};
-use crate::json::snapshot::{End, Gap, Reached, Snapshot};
+use crate::json::snapshot::{EventsGap, ReachedPosition, StreamEnd, TenantSnapshot};
 use crate::openapi::{info, security_schemes};
 use crate::wire::WORK_MODES;
 
 /// The channels' messages besides facts: name, what it says, schema.
-type Other = (&'static str, &'static str, fn(&mut SchemaGenerator) -> Json);
+type OtherMessage = (&'static str, &'static str, fn(&mut SchemaGenerator) -> Json);
 
-const OTHERS: [Other; 4] = [
-    ("snapshot", "the state at the beginning, if no position was given, and after a gap", schema::<Snapshot>),
-    ("reached", "nothing has happened up to a position; comes at least every 5 s", schema::<Reached>),
-    ("gap", "events are lost; a snapshot follows", schema::<Gap>),
-    ("end", "the stream is over", schema::<End>),
+const OTHERS: [OtherMessage; 4] = [
+    ("snapshot", "the state at the beginning, if no position was given, and after a gap", schema::<TenantSnapshot>),
+    ("reached", "nothing has happened up to a position; comes at least every 5 s", schema::<ReachedPosition>),
+    ("gap", "events are lost; a snapshot follows", schema::<EventsGap>),
+    ("end", "the stream is over", schema::<StreamEnd>),
 ];
 
 fn schema<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Json {
@@ -126,7 +126,7 @@ fn lost() -> Json {
     delivery(
         "EventsLost",
         "events could not be delivered: the stream did not keep them",
-        &json!({"$ref": "#/components/schemas/Gap"}),
+        &json!({"$ref": "#/components/schemas/EventsGap"}),
     )
 }
 

@@ -35,7 +35,7 @@ runtime::metrics! {
 
 /// What the routes share.
 #[derive(Clone)]
-struct Served {
+struct EventRoutes {
     upstream: Upstream,
     origins: Arc<Origins>,
     tokens: Tokens,
@@ -44,7 +44,7 @@ struct Served {
 
 /// The routes of the events.
 pub(super) fn router(ctx: &RoleContext, origins: &[String]) -> Result<Router> {
-    let served = Served {
+    let served = EventRoutes {
         upstream: Upstream::new(ctx)?,
         origins: Arc::new(Origins::new(origins)),
         tokens: ctx.tokens.clone(),

@@ -1,7 +1,7 @@
 //! The OpenAPI documents of what the edge answers itself: operations, events and webhooks.
 
 use axum::{Json, Router, routing::get};
-use contracts::json::snapshot::{End, Gap, Reached, Snapshot};
+use contracts::json::snapshot::{EventsGap, ReachedPosition, StreamEnd, TenantSnapshot};
 use contracts::openapi::{EventSchema, Get, OpenApi};
 use net::http::Caller;
 use runtime::topology::Topology;
@@ -63,11 +63,11 @@ const EVENTS: Get = Get {
 /// The OpenAPI document of events and webhooks.
 pub fn events_openapi() -> Value {
     let events: [EventSchema; 5] = [
-        ("snapshot", |schemas| schemas.subschema_for::<Snapshot>()),
+        ("snapshot", |schemas| schemas.subschema_for::<TenantSnapshot>()),
         ("event", |schemas| schemas.subschema_for::<Map<String, Value>>()),
-        ("reached", |schemas| schemas.subschema_for::<Reached>()),
-        ("gap", |schemas| schemas.subschema_for::<Gap>()),
-        ("end", |schemas| schemas.subschema_for::<End>()),
+        ("reached", |schemas| schemas.subschema_for::<ReachedPosition>()),
+        ("gap", |schemas| schemas.subschema_for::<EventsGap>()),
+        ("end", |schemas| schemas.subschema_for::<StreamEnd>()),
     ];
     super::webhooks::openapi(OpenApi::new("Trunkline: events and webhooks").stream(&EVENTS, &events)).into_json()
 }

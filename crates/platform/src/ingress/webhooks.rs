@@ -24,8 +24,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::events::follow::Upstream;
 use deliveries::Retries;
-use store::Store;
-use target::{Reach, Sender};
+use store::WebhookStore;
+use target::{DeliveryClient, Reach};
 
 pub(super) use api::openapi;
 
@@ -48,13 +48,13 @@ runtime::metrics! {
 }
 
 /// What all webhooks share.
-struct Shared {
-    store: Store,
+struct WebhookShop {
+    store: WebhookStore,
     outbox: Arc<dyn Outbox>,
     leases: Arc<dyn Leases>,
     owner: Owner,
     upstream: Upstream,
-    sender: Sender,
+    sender: DeliveryClient,
     reach: Reach,
     retries: Retries,
     clock: Arc<dyn Clock>,
@@ -80,13 +80,13 @@ impl Webhooks {
     /// Starts the deliveries.
     pub fn start(ctx: &RoleContext, configured: &Configured) -> Result<Self> {
         let reach = if configured.private { Reach::Everywhere } else { Reach::Public };
-        let shared = Arc::new(Shared {
-            store: Store::new(ctx.stores.webhooks.clone()),
+        let shared = Arc::new(WebhookShop {
+            store: WebhookStore::new(ctx.stores.webhooks.clone()),
             outbox: ctx.stores.outbox.clone(),
             leases: ctx.stores.leases.clone(),
             owner: ctx.owner(),
             upstream: Upstream::new(ctx)?,
-            sender: Sender::new(reach)?,
+            sender: DeliveryClient::new(reach)?,
             reach,
             retries: Retries { attempts: configured.attempts, first_wait: configured.first_wait },
             clock: ctx.clock.clone(),

@@ -16,10 +16,11 @@ use net::http::{CallError, Client};
 use runtime::RoleContext;
 use tonic::{Request, Response, Status};
 
-use super::filter::Filter;
+use super::filter::SubscriptionFilter;
+use super::live::status;
 use super::metrics::Metrics;
 use super::records::Sources;
-use super::subscription::{Subscription, status};
+use super::subscription::Subscription;
 use super::views::Views;
 
 /// The most subscriptions that are open at once: a desk for each of ten thousand agents, and programs beside them.
@@ -55,7 +56,7 @@ impl Server {
     async fn with_snapshot(
         &self,
         tenant: &TenantId,
-        filter: Arc<Filter>,
+        filter: Arc<SubscriptionFilter>,
     ) -> Result<(Subscription, v1::Snapshot), Status> {
         let kept = self.views.kept(tenant).map_err(status)?;
         let begun = self.views.at_end(&kept, tenant, |view, position, live| {
@@ -73,7 +74,12 @@ impl Server {
 
     /// Continues after a position. The stream must have reached it: after a later one nothing would come for a long time, and then facts
     /// would be missing.
-    async fn continued(&self, tenant: &TenantId, filter: Arc<Filter>, after: &str) -> Result<Subscription, Status> {
+    async fn continued(
+        &self,
+        tenant: &TenantId,
+        filter: Arc<SubscriptionFilter>,
+        after: &str,
+    ) -> Result<Subscription, Status> {
         let after: Position = after.parse().map_err(|_| Status::invalid_argument("after: it is not a position"))?;
         let kept = self.views.kept(tenant).map_err(status)?;
         let subscription = Subscription::new(kept.clone(), filter, after);
@@ -104,7 +110,7 @@ impl Events for Server {
         let caller = net::grpc::caller(&request)?.clone();
         let tie = caller.may_follow().map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let tenant = net::grpc::tenant(&request)?;
-        let filter = Arc::new(Filter::read(request.get_ref(), tie)?);
+        let filter = Arc::new(SubscriptionFilter::read(request.get_ref(), tie)?);
         let permit = self.streams.open(Some(&tenant), caller.subject())?;
         let after = request.into_inner().after;
         let (subscription, snapshot) = if after.is_empty() {

@@ -59,7 +59,7 @@ pub(super) fn keys_of(stamped: &Stamped) -> SmallVec<[Key; 8]> {
 
 /// What one subscription gets.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Filter {
+pub(super) struct SubscriptionFilter {
     /// What is asked for; everything if it is empty.
     keys: HashSet<Key>,
     /// The names of facts that are asked for; all if it is empty.
@@ -68,7 +68,7 @@ pub(super) struct Filter {
     tie: Option<Tie>,
 }
 
-impl Filter {
+impl SubscriptionFilter {
     /// Reads a request. A tied token that asks for another DN or agent is refused, whether that exists or not.
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
     pub fn read(asked: &v1::SubscribeRequest, tie: Option<&Tie>) -> Result<Self, Status> {
@@ -201,7 +201,7 @@ mod tests {
     }
 
     fn wants(asked: v1::SubscribeRequest, tie: Option<&Tie>, fact: &Stamped) -> bool {
-        Filter::read(&asked, tie).unwrap().wants(fact, &keys_of(fact))
+        SubscriptionFilter::read(&asked, tie).unwrap().wants(fact, &keys_of(fact))
     }
 
     fn tie(dn: &str, agent: Option<&str>) -> Tie {
@@ -249,7 +249,7 @@ mod tests {
             v1::SubscribeRequest { queues: vec!["9000".to_owned(), "8000".to_owned()], ..Default::default() },
         ] {
             for tie in [None, Some(tie("7101", None)), Some(tie("7102", Some("1001")))] {
-                let Ok(filter) = Filter::read(&asked, tie.as_ref()) else { continue };
+                let Ok(filter) = SubscriptionFilter::read(&asked, tie.as_ref()) else { continue };
                 let found = filter.index_keys().is_none_or(|own| own.iter().any(|key| keys.contains(key)));
                 assert!(found || !filter.wants(&fact, &keys), "{filter:?}");
                 assert!(found, "{filter:?}");
@@ -270,7 +270,7 @@ mod tests {
             v1::SubscribeRequest { dns: vec!["7101".to_owned(), "7102".to_owned()], ..all() },
             v1::SubscribeRequest { agents: vec!["1001".to_owned()], ..all() },
         ] {
-            let refused = Filter::read(&asked, Some(&tie("7101", None))).unwrap_err();
+            let refused = SubscriptionFilter::read(&asked, Some(&tie("7101", None))).unwrap_err();
             assert!(refused.code() == tonic::Code::PermissionDenied && refused.message().contains("7101"), "{refused}");
         }
     }
@@ -278,8 +278,8 @@ mod tests {
     #[test]
     fn too_many_names_are_refused_by_their_field() {
         let asked = v1::SubscribeRequest { calls: vec![7; NAMED_MAX + 1], ..Default::default() };
-        assert!(Filter::read(&asked, None).unwrap_err().message().starts_with("calls: "));
+        assert!(SubscriptionFilter::read(&asked, None).unwrap_err().message().starts_with("calls: "));
         let asked = v1::SubscribeRequest { names: vec![4_711], ..Default::default() };
-        assert!(Filter::read(&asked, None).unwrap_err().message().starts_with("names: "));
+        assert!(SubscriptionFilter::read(&asked, None).unwrap_err().message().starts_with("names: "));
     }
 }

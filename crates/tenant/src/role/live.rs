@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use contracts::{v1, wire};
-use infra::{EventEntry, Position};
+use infra::{EventEntry, Position, StoreError};
 use model::Stamped;
 use prost::Message as _;
 use smallvec::SmallVec;
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tonic::Status;
 
-use super::filter::{Filter, Key, keys_of};
+use super::filter::{Key, SubscriptionFilter, keys_of};
 use super::metrics::Metrics;
 
 /// The most facts that wait for one subscription: a second of a busy tenant. One more, and it is dropped as too slow.
@@ -29,7 +29,7 @@ const RECENT_MAX: usize = 4_096;
 const RECENT_BYTES_MAX: usize = 8 << 20;
 
 /// A fact on its way to subscriptions, encoded once for all of them.
-pub(super) struct Fact {
+pub(super) struct LiveFact {
     pub(super) position: Position,
     pub(super) envelope: v1::Envelope,
     stamped: Arc<Stamped>,
@@ -37,28 +37,28 @@ pub(super) struct Fact {
     bytes: usize,
 }
 
-impl Fact {
+impl LiveFact {
     pub fn of(entry: EventEntry) -> Self {
         let envelope = wire::stamped_to_wire(&entry.event);
         let (keys, bytes) = (keys_of(&entry.event), envelope.encoded_len());
         Self { position: entry.position, envelope, stamped: entry.event, keys, bytes }
     }
 
-    pub fn is_wanted(&self, filter: &Filter) -> bool {
+    pub fn is_wanted(&self, filter: &SubscriptionFilter) -> bool {
         filter.wants(&self.stamped, &self.keys)
     }
 }
 
 /// What waits for one subscription, and why it ends.
 #[derive(Default)]
-pub(super) struct Waiting {
+pub(super) struct ReaderQueue {
     bytes: AtomicUsize,
     end: OnceLock<Status>,
 }
 
-impl Waiting {
+impl ReaderQueue {
     /// The fact has left the queue.
-    pub fn taken(&self, fact: &Fact) {
+    pub fn taken(&self, fact: &LiveFact) {
         self.bytes.fetch_sub(fact.bytes, Ordering::Relaxed);
     }
 
@@ -75,9 +75,9 @@ impl Waiting {
 /// The end of a subscription's queue at which facts come in.
 #[derive(Clone)]
 pub(super) struct Inlet {
-    pub(super) filter: Arc<Filter>,
-    pub(super) queue: mpsc::Sender<Arc<Fact>>,
-    pub(super) waiting: Arc<Waiting>,
+    pub(super) filter: Arc<SubscriptionFilter>,
+    pub(super) queue: mpsc::Sender<Arc<LiveFact>>,
+    pub(super) waiting: Arc<ReaderQueue>,
 }
 
 /// Why a fact was not taken.
@@ -87,7 +87,7 @@ enum NotTaken {
 }
 
 impl Inlet {
-    fn offer(&self, fact: &Arc<Fact>) -> Result<(), NotTaken> {
+    fn offer(&self, fact: &Arc<LiveFact>) -> Result<(), NotTaken> {
         let before = self.waiting.bytes.fetch_add(fact.bytes, Ordering::Relaxed);
         let offered = if before > 0 && before + fact.bytes > WAITING_BYTES_MAX {
             Err(NotTaken::Slow)
@@ -101,7 +101,7 @@ impl Inlet {
     }
 
     /// Waits for room. False: nobody reads any more.
-    pub async fn give(&self, fact: Arc<Fact>) -> bool {
+    pub async fn give(&self, fact: Arc<LiveFact>) -> bool {
         while self.waiting.bytes.load(Ordering::Relaxed) >= WAITING_BYTES_MAX {
             if self.queue.is_closed() {
                 return false;
@@ -118,14 +118,14 @@ pub(super) type Id = u64;
 
 /// The subscriptions of one tenant that have reached the end of its stream.
 #[derive(Default)]
-pub(super) struct Live {
+pub(super) struct LiveReaders {
     /// Everything up to here was given to the subscriptions.
     position: Position,
     last: Id,
     inlets: HashMap<Id, Inlet>,
     of_all: BTreeSet<Id>,
     by_key: HashMap<Key, HashSet<Id>>,
-    recent: VecDeque<Arc<Fact>>,
+    recent: VecDeque<Arc<LiveFact>>,
     recent_bytes: usize,
     /// The recent facts have no gap after this position.
     recent_after: Position,
@@ -133,7 +133,7 @@ pub(super) struct Live {
     pub(super) is_read: bool,
 }
 
-impl Live {
+impl LiveReaders {
     pub fn position(&self) -> Position {
         self.position
     }
@@ -152,7 +152,7 @@ impl Live {
     /// Gives the next facts of the stream to those who want them.
     pub fn give(&mut self, entries: Vec<EventEntry>, metrics: &Metrics) {
         for entry in entries {
-            let fact = Arc::new(Fact::of(entry));
+            let fact = Arc::new(LiveFact::of(entry));
             for id in self.readers(&fact.keys) {
                 self.give_one(id, &fact, metrics);
             }
@@ -170,7 +170,7 @@ impl Live {
         readers
     }
 
-    fn give_one(&mut self, id: Id, fact: &Arc<Fact>, metrics: &Metrics) {
+    fn give_one(&mut self, id: Id, fact: &Arc<LiveFact>, metrics: &Metrics) {
         let Some(inlet) = self.inlets.get(&id).filter(|inlet| fact.is_wanted(&inlet.filter)) else { return };
         match inlet.offer(fact) {
             Ok(()) => return,
@@ -183,7 +183,7 @@ impl Live {
         self.leave(id);
     }
 
-    fn keep(&mut self, fact: Arc<Fact>) {
+    fn keep(&mut self, fact: Arc<LiveFact>) {
         self.recent_bytes += fact.bytes;
         self.recent.push_back(fact);
         while self.recent.len() > RECENT_MAX || self.recent_bytes > RECENT_BYTES_MAX {
@@ -200,7 +200,8 @@ impl Live {
             return None;
         }
         let from = self.recent.partition_point(|fact| fact.position <= after);
-        let missed: Vec<&Arc<Fact>> = self.recent.range(from..).filter(|fact| fact.is_wanted(&inlet.filter)).collect();
+        let missed: Vec<&Arc<LiveFact>> =
+            self.recent.range(from..).filter(|fact| fact.is_wanted(&inlet.filter)).collect();
         let bytes: usize = missed.iter().map(|fact| fact.bytes).sum();
         let waiting = inlet.waiting.bytes.load(Ordering::Relaxed);
         if missed.len() > inlet.queue.capacity() || (bytes > 0 && waiting + bytes > WAITING_BYTES_MAX) {
@@ -254,6 +255,14 @@ pub(super) fn too_slow() -> Status {
     Status::resource_exhausted(format!(
         "the reader is too slow: more than {WAITING_MAX} facts or {WAITING_BYTES_MAX} bytes wait for it; continue after the last position"
     ))
+}
+
+/// The status of a store's error.
+pub(super) fn status(error: StoreError) -> Status {
+    match error {
+        StoreError::Trimmed { .. } => Status::out_of_range(error.to_string()),
+        _ => Status::unavailable(error.to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -37,16 +37,16 @@ impl Metrics {
     /// The same answers, counted as a subscription until they end or are no longer read.
     pub fn subscriber(&self, answers: Answers<v1::Delivery>) -> Answers<v1::Delivery> {
         self.subscribers.inc();
-        let counted = Counted(self.subscribers.clone());
+        let counted = CountedStream(self.subscribers.clone());
         Box::pin(answers.inspect(move |_| {
             let _ = &counted;
         }))
     }
 }
 
-struct Counted(Gauge);
+struct CountedStream(Gauge);
 
-impl Drop for Counted {
+impl Drop for CountedStream {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -6,15 +6,15 @@ use std::time::Duration;
 use contracts::v1;
 use contracts::v1::delivery::What;
 use futures::Stream;
-use infra::{Position, StoreError};
+use infra::Position;
 use model::TenantId;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tonic::Status;
 
-use super::filter::Filter;
-use super::live::{Fact, Id, Inlet, WAITING_MAX, Waiting, too_slow};
-use super::views::{Joining, Kept, Views};
+use super::filter::SubscriptionFilter;
+use super::live::{Id, Inlet, LiveFact, ReaderQueue, WAITING_MAX, status, too_slow};
+use super::views::{Joining, TenantView, Views};
 
 /// Events per read while a subscription catches up: few, since all of them are in memory for each that does.
 const BATCH: usize = 64;
@@ -25,20 +25,20 @@ const STUCK_MAX: Duration = Duration::from_secs(60);
 
 /// A subscription that was let in.
 pub(super) struct Subscription {
-    kept: Arc<Kept>,
+    kept: Arc<TenantView>,
     inlet: Inlet,
-    outlet: mpsc::Receiver<Arc<Fact>>,
-    progress: Arc<Progress>,
+    outlet: mpsc::Receiver<Arc<LiveFact>>,
+    progress: Arc<SubscriptionProgress>,
 }
 
 /// How far a subscription is, while it catches up and afterwards.
-struct Progress {
-    kept: Arc<Kept>,
-    state: Mutex<Reached>,
+struct SubscriptionProgress {
+    kept: Arc<TenantView>,
+    state: Mutex<HowFar>,
 }
 
 #[derive(Clone, Copy)]
-enum Reached {
+enum HowFar {
     /// Everything up to here was given to it.
     CatchingUp(Position),
     /// It gets what comes.
@@ -48,10 +48,10 @@ enum Reached {
 }
 
 impl Subscription {
-    pub fn new(kept: Arc<Kept>, filter: Arc<Filter>, after: Position) -> Self {
+    pub fn new(kept: Arc<TenantView>, filter: Arc<SubscriptionFilter>, after: Position) -> Self {
         let (queue, outlet) = mpsc::channel(WAITING_MAX);
         let inlet = Inlet { filter, queue, waiting: Arc::default() };
-        let progress = Progress { kept: kept.clone(), state: Mutex::new(Reached::CatchingUp(after)) };
+        let progress = SubscriptionProgress { kept: kept.clone(), state: Mutex::new(HowFar::CatchingUp(after)) };
         Self { kept, inlet, outlet, progress: Arc::new(progress) }
     }
 
@@ -61,7 +61,7 @@ impl Subscription {
 
     /// It has joined the others.
     pub fn joined(&self, id: Id) {
-        self.progress.set(Reached::Live(id));
+        self.progress.set(HowFar::Live(id));
     }
 
     /// Brings it to the present in a task of its own.
@@ -95,8 +95,8 @@ impl Subscription {
     }
 }
 
-impl Progress {
-    fn set(&self, reached: Reached) {
+impl SubscriptionProgress {
+    fn set(&self, reached: HowFar) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = reached;
     }
 
@@ -104,19 +104,19 @@ impl Progress {
     fn position(&self) -> Position {
         let reached = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match reached {
-            Reached::CatchingUp(position) => position,
-            Reached::Live(_) | Reached::Left => self.kept.live().position(),
+            HowFar::CatchingUp(position) => position,
+            HowFar::Live(_) | HowFar::Left => self.kept.live().position(),
         }
     }
 }
 
 /// Takes a subscription out of the index when its reader has gone.
-struct Leaving(Arc<Progress>);
+struct Leaving(Arc<SubscriptionProgress>);
 
 impl Drop for Leaving {
     fn drop(&mut self) {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Reached::Live(id) = std::mem::replace(&mut *state, Reached::Left) {
+        if let HowFar::Live(id) = std::mem::replace(&mut *state, HowFar::Left) {
             self.0.kept.live().leave(id);
         }
     }
@@ -124,8 +124,8 @@ impl Drop for Leaving {
 
 /// The reader's end.
 struct Outlet {
-    facts: mpsc::Receiver<Arc<Fact>>,
-    waiting: Arc<Waiting>,
+    facts: mpsc::Receiver<Arc<LiveFact>>,
+    waiting: Arc<ReaderQueue>,
     leaving: Leaving,
     subject: String,
     snapshot: Option<v1::Snapshot>,
@@ -162,7 +162,7 @@ impl Outlet {
         self.waiting.end().map(Err)
     }
 
-    fn shown(&self, fact: &Fact) -> v1::Delivery {
+    fn shown(&self, fact: &LiveFact) -> v1::Delivery {
         self.waiting.taken(fact);
         let mut envelope = fact.envelope.clone();
         if let Some(event) = &mut envelope.event
@@ -182,9 +182,9 @@ fn delivery(what: What) -> v1::Delivery {
 struct Behind {
     views: Views,
     tenant: TenantId,
-    kept: Arc<Kept>,
+    kept: Arc<TenantView>,
     inlet: Inlet,
-    progress: Arc<Progress>,
+    progress: Arc<SubscriptionProgress>,
 }
 
 impl Behind {
@@ -205,7 +205,7 @@ impl Behind {
         let is_last = entries.len() < BATCH;
         for entry in entries {
             *after = entry.position;
-            let fact = Fact::of(entry);
+            let fact = LiveFact::of(entry);
             if fact.is_wanted(&self.inlet.filter) {
                 match timeout(STUCK_MAX, self.inlet.give(Arc::new(fact))).await {
                     Ok(true) => {}
@@ -217,7 +217,7 @@ impl Behind {
         if self.inlet.queue.is_closed() {
             return Ok(true);
         }
-        self.progress.set_unless_left(Reached::CatchingUp(*after));
+        self.progress.set_unless_left(HowFar::CatchingUp(*after));
         if !is_last {
             return Ok(false);
         }
@@ -238,29 +238,21 @@ impl Behind {
 /// Pause before a subscription tries again to join the others.
 const AGAIN: Duration = Duration::from_millis(20);
 
-impl Progress {
-    fn set_unless_left(&self, reached: Reached) {
+impl SubscriptionProgress {
+    fn set_unless_left(&self, reached: HowFar) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if !matches!(*state, Reached::Left) {
+        if !matches!(*state, HowFar::Left) {
             *state = reached;
         }
     }
 
     fn joined_unless_left(&self, id: Id) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*state, Reached::Left) {
+        if matches!(*state, HowFar::Left) {
             self.kept.live().leave(id);
         } else {
-            *state = Reached::Live(id);
+            *state = HowFar::Live(id);
         }
-    }
-}
-
-/// The status of a store's error.
-pub(super) fn status(error: StoreError) -> Status {
-    match error {
-        StoreError::Trimmed { .. } => Status::out_of_range(error.to_string()),
-        _ => Status::unavailable(error.to_string()),
     }
 }
 

@@ -7,7 +7,7 @@ use contracts::wire;
 use infra::Position;
 use model::{AgentId, ConnId, Dn, Event, EventName, Stamped, Subject, Timestamp, UserData, WorkMode};
 
-use super::filter::Filter;
+use super::filter::SubscriptionFilter;
 
 /// The most calls kept, as many as the ledger holds: a call whose end was lost must not stay for ever.
 const CALLS_MAX: usize = infra::bounds::CALLS_MAX;
@@ -162,7 +162,7 @@ impl View {
     }
 
     /// The state at `position`, as far as the subscription gets it.
-    pub fn snapshot(&self, position: Position, filter: &Filter) -> v1::Snapshot {
+    pub fn snapshot(&self, position: Position, filter: &SubscriptionFilter) -> v1::Snapshot {
         let calls = self.calls.iter().filter(|(id, call)| {
             let parties = call.parties.values().map(|party| (party.dn.as_str(), party.this_queue.as_deref()));
             filter.shows_call(**id, parties)

@@ -9,10 +9,9 @@ use infra::{EventEntry, EventStream, Position, StoreError};
 use model::TenantId;
 use tokio::sync::Mutex;
 
-use super::live::{Id, Inlet, Live};
+use super::live::{Id, Inlet, LiveReaders, status};
 use super::metrics::Metrics;
 use super::records::{self, Sources};
-use super::subscription::status;
 use super::view::View;
 
 /// Events per read.
@@ -32,10 +31,10 @@ pub(super) struct Folded {
 
 /// What is kept of one tenant. Callers wait only for their own tenant's view.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(super) struct TenantView {
     /// The view, once it was started. Whoever holds it may move it and the subscriptions on, both at once.
     folded: Mutex<Option<Folded>>,
-    live: std::sync::Mutex<Live>,
+    live: std::sync::Mutex<LiveReaders>,
 }
 
 /// The outcome of an attempt to join the subscriptions at the stream's end.
@@ -49,25 +48,25 @@ pub(super) enum Joining {
 /// The views of all requested tenants. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Views {
-    inner: Arc<Inner>,
+    inner: Arc<ViewsInner>,
 }
 
-struct Inner {
+struct ViewsInner {
     sources: Sources,
     metrics: Metrics,
-    views: std::sync::Mutex<HashMap<TenantId, Arc<Kept>>>,
+    views: std::sync::Mutex<HashMap<TenantId, Arc<TenantView>>>,
 }
 
-impl Kept {
+impl TenantView {
     /// The subscriptions. The lock is never held across a wait.
-    pub fn live(&self) -> MutexGuard<'_, Live> {
+    pub fn live(&self) -> MutexGuard<'_, LiveReaders> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Views {
     pub fn new(sources: Sources, metrics: Metrics) -> Self {
-        Self { inner: Arc::new(Inner { sources, metrics, views: std::sync::Mutex::default() }) }
+        Self { inner: Arc::new(ViewsInner { sources, metrics, views: std::sync::Mutex::default() }) }
     }
 
     /// The tenants' streams.
@@ -76,7 +75,7 @@ impl Views {
     }
 
     /// What is kept of the tenant.
-    pub fn kept(&self, tenant: &TenantId) -> Result<Arc<Kept>, StoreError> {
+    pub fn kept(&self, tenant: &TenantId) -> Result<Arc<TenantView>, StoreError> {
         // The map is consistent after every step.
         let mut views = self.inner.views.lock().unwrap_or_else(PoisonError::into_inner);
         if views.len() >= VIEWS_MAX && !views.contains_key(tenant) {
@@ -101,9 +100,9 @@ impl Views {
     /// Applies `take` to the view and the subscriptions at the stream's end.
     pub async fn at_end<T>(
         &self,
-        kept: &Kept,
+        kept: &TenantView,
         tenant: &TenantId,
-        take: impl FnOnce(&View, Position, &mut Live) -> T + Send,
+        take: impl FnOnce(&View, Position, &mut LiveReaders) -> T + Send,
     ) -> Result<T, StoreError> {
         let mut folded = kept.folded.lock().await;
         for _ in 0..BEGINNINGS_MAX {
@@ -127,7 +126,7 @@ impl Views {
     /// Adds a subscription that has read up to `after`, if what is missing is still in memory.
     pub async fn join(
         &self,
-        kept: &Arc<Kept>,
+        kept: &Arc<TenantView>,
         tenant: &TenantId,
         inlet: &Inlet,
         after: Position,
@@ -139,13 +138,13 @@ impl Views {
     }
 
     /// Reads the tenant's stream from now on, as long as there are subscriptions.
-    pub fn keeps_reading(&self, kept: &Arc<Kept>, tenant: &TenantId) {
+    pub fn keeps_reading(&self, kept: &Arc<TenantView>, tenant: &TenantId) {
         if !std::mem::replace(&mut kept.live().is_read, true) {
             tokio::spawn(self.clone().read(kept.clone(), tenant.clone()));
         }
     }
 
-    async fn read(self, kept: Arc<Kept>, tenant: TenantId) {
+    async fn read(self, kept: Arc<TenantView>, tenant: TenantId) {
         while let Some(from) = next_position(&kept) {
             match self.events().read(&tenant, from, BATCH, WAIT).await {
                 Ok(entries) if entries.is_empty() => {}
@@ -171,7 +170,7 @@ impl Views {
         }
     }
 
-    async fn begin(&self, kept: &Kept, tenant: &TenantId) -> Result<Folded, StoreError> {
+    async fn begin(&self, kept: &TenantView, tenant: &TenantId) -> Result<Folded, StoreError> {
         self.inner.metrics.view_begun();
         let (view, position) = records::view(&self.inner.sources, &self.inner.metrics, tenant).await?;
         kept.live().begin(position);
@@ -179,7 +178,7 @@ impl Views {
     }
 
     /// Reads up to the stream's end.
-    async fn catch_up(&self, present: &mut Folded, kept: &Kept, tenant: &TenantId) -> Result<(), StoreError> {
+    async fn catch_up(&self, present: &mut Folded, kept: &TenantView, tenant: &TenantId) -> Result<(), StoreError> {
         loop {
             let entries = self.events().read(tenant, present.position, BATCH, Duration::ZERO).await?;
             if entries.is_empty() {
@@ -191,7 +190,7 @@ impl Views {
 }
 
 /// Where the reader goes on; none if nobody is left who wants to know.
-fn next_position(kept: &Kept) -> Option<Position> {
+fn next_position(kept: &TenantView) -> Option<Position> {
     let mut live = kept.live();
     if live.is_empty() {
         live.is_read = false;
@@ -202,7 +201,7 @@ fn next_position(kept: &Kept) -> Option<Position> {
 
 impl Folded {
     /// Folds what comes next in the stream into the view, and gives it to the subscriptions.
-    fn take_in(&mut self, entries: Vec<EventEntry>, kept: &Kept, metrics: &Metrics) {
+    fn take_in(&mut self, entries: Vec<EventEntry>, kept: &TenantView, metrics: &Metrics) {
         for entry in &entries {
             self.position = entry.position;
             self.view.fold(&entry.event);

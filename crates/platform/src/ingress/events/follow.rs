@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
-use contracts::json::snapshot::{End, EndReason, Gap, Snapshot, snapshot_from_wire};
+use contracts::json::snapshot::{EndReason, EventsGap, StreamEnd, TenantSnapshot, snapshot_from_wire};
 use contracts::v1::delivery::What;
 use contracts::v1::events_client::EventsClient;
 use contracts::{json, v1, wire};
@@ -38,9 +38,9 @@ struct Pooled {
 }
 
 /// One stream's share of a connection.
-struct Share(Arc<Vec<Pooled>>, usize);
+struct ChannelShare(Arc<Vec<Pooled>>, usize);
 
-impl Drop for Share {
+impl Drop for ChannelShare {
     fn drop(&mut self) {
         self.0[self.1].streams.fetch_sub(1, Ordering::Relaxed);
     }
@@ -48,17 +48,17 @@ impl Drop for Share {
 
 /// What a reader is told.
 #[derive(Debug)]
-pub(in crate::ingress) enum Frame {
+pub(in crate::ingress) enum StreamFrame {
     /// The state at the beginning.
-    Snapshot(Box<Snapshot>),
+    Snapshot(Box<TenantSnapshot>),
     /// A fact, with its position.
     Event(String, Box<Stamped>),
     /// Nothing has happened up to here.
     Reached(String),
     /// What came after this position is not kept any more: a snapshot follows.
-    Gap(Gap),
+    Gap(EventsGap),
     /// The stream is over.
-    End(End),
+    End(StreamEnd),
 }
 
 fn reason_of(status: &Status) -> EndReason {
@@ -69,7 +69,7 @@ fn reason_of(status: &Status) -> EndReason {
     }
 }
 
-impl Frame {
+impl StreamFrame {
     /// The name of its kind.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -102,12 +102,12 @@ impl Frame {
     }
 }
 
-/// Frames up to the end of the stream, which the last one names.
-pub(in crate::ingress) type Frames = Pin<Box<dyn Stream<Item = Frame> + Send>>;
+/// StreamFrames up to the end of the stream, which the last one names.
+pub(in crate::ingress) type StreamFrames = Pin<Box<dyn Stream<Item = StreamFrame> + Send>>;
 
 /// Who asks for which tenant's events.
 #[derive(Clone)]
-pub(in crate::ingress) struct Asked {
+pub(in crate::ingress) struct FollowRequest {
     pub tenant: TenantId,
     /// The caller's own token; without one it is asked as the role.
     pub token: Option<String>,
@@ -122,7 +122,7 @@ impl Upstream {
     }
 
     /// Opens a stream. If the position is not kept any more, it begins with a gap and a snapshot.
-    pub async fn follow(&self, asked: Asked) -> Result<Frames, Problem> {
+    pub async fn follow(&self, asked: FollowRequest) -> Result<StreamFrames, Problem> {
         let share = self.share();
         let mut first = Vec::new();
         let opened = match self.open(&share, &asked).await {
@@ -142,14 +142,14 @@ impl Upstream {
     }
 
     /// A place on the connection with the fewest streams.
-    fn share(&self) -> Share {
+    fn share(&self) -> ChannelShare {
         let counts = self.channels.iter().enumerate().map(|(at, pooled)| (pooled.streams.load(Ordering::Relaxed), at));
         let at = counts.min().map_or(0, |(_, at)| at);
         self.channels[at].streams.fetch_add(1, Ordering::Relaxed);
-        Share(self.channels.clone(), at)
+        ChannelShare(self.channels.clone(), at)
     }
 
-    async fn open(&self, share: &Share, asked: &Asked) -> Result<Streaming<v1::Delivery>, Status> {
+    async fn open(&self, share: &ChannelShare, asked: &FollowRequest) -> Result<Streaming<v1::Delivery>, Status> {
         let request = net::grpc::for_tenant(tonic::Request::new(asked.request.clone()), &asked.tenant);
         let request = match &asked.token {
             Some(token) => net::grpc::on_behalf(request, token)?,
@@ -161,9 +161,9 @@ impl Upstream {
     }
 }
 
-fn after_gap(mut asked: Asked, status: &Status) -> (Asked, Frame) {
+fn after_gap(mut asked: FollowRequest, status: &Status) -> (FollowRequest, StreamFrame) {
     let after = std::mem::take(&mut asked.request.after);
-    (asked, Frame::Gap(Gap { after, detail: status.message().to_owned() }))
+    (asked, StreamFrame::Gap(EventsGap { after, detail: status.message().to_owned() }))
 }
 
 /// The answer to a caller whose stream was not opened.
@@ -182,16 +182,16 @@ fn problem(status: &Status) -> Problem {
 /// A stream in progress.
 struct Following {
     upstream: Upstream,
-    share: Share,
-    asked: Asked,
+    share: ChannelShare,
+    asked: FollowRequest,
     deliveries: Streaming<v1::Delivery>,
     /// What comes before the next delivery.
-    first: Vec<Frame>,
+    first: Vec<StreamFrame>,
     is_over: bool,
 }
 
 impl Following {
-    async fn next(&mut self) -> Option<Frame> {
+    async fn next(&mut self) -> Option<StreamFrame> {
         if self.is_over {
             return None;
         }
@@ -216,23 +216,23 @@ impl Following {
                 Err(status) => break end(reason_of(&status), status.message()),
             }
         };
-        self.is_over = matches!(frame, Frame::End(_));
+        self.is_over = matches!(frame, StreamFrame::End(_));
         Some(frame)
     }
 
-    fn frame(&mut self, delivery: v1::Delivery) -> Option<Frame> {
+    fn frame(&mut self, delivery: v1::Delivery) -> Option<StreamFrame> {
         match delivery.what? {
             What::Snapshot(snapshot) => {
                 self.asked.request.after.clone_from(&snapshot.position);
                 match snapshot_from_wire(snapshot) {
-                    Ok(snapshot) => Some(Frame::Snapshot(Box::new(snapshot))),
+                    Ok(snapshot) => Some(StreamFrame::Snapshot(Box::new(snapshot))),
                     Err(error) => Some(end(EndReason::Unavailable, &format!("the snapshot cannot be read: {error}"))),
                 }
             }
             What::Event(event) => {
                 self.asked.request.after.clone_from(&event.position);
                 match wire::stamped_from_wire(event.envelope?) {
-                    Ok(stamped) => Some(Frame::Event(event.position, Box::new(stamped))),
+                    Ok(stamped) => Some(StreamFrame::Event(event.position, Box::new(stamped))),
                     Err(error) => {
                         // A newer release knows more kinds of facts than this one.
                         tracing::debug!(%error, "a fact cannot be read: it is left out");
@@ -242,13 +242,13 @@ impl Following {
             }
             What::Reached(position) => {
                 self.asked.request.after.clone_from(&position);
-                Some(Frame::Reached(position))
+                Some(StreamFrame::Reached(position))
             }
         }
     }
 
     /// Some facts are gone: says so, and begins again with a snapshot.
-    async fn gap(&mut self, status: &Status) -> Frame {
+    async fn gap(&mut self, status: &Status) -> StreamFrame {
         let (again, gap) = after_gap(self.asked.clone(), status);
         match self.upstream.open(&self.share, &again).await {
             Ok(deliveries) => {
@@ -260,21 +260,21 @@ impl Following {
     }
 }
 
-fn end(reason: EndReason, detail: &str) -> Frame {
-    Frame::End(End { reason, detail: detail.to_owned() })
+fn end(reason: EndReason, detail: &str) -> StreamFrame {
+    StreamFrame::End(StreamEnd { reason, detail: detail.to_owned() })
 }
 
 /// A fact at a position, for tests.
 #[cfg(test)]
-pub(super) fn held(position: &str) -> Frame {
+pub(super) fn held(position: &str) -> StreamFrame {
     use model::{ConnId, Dn, Event, EventId, EventName, Seq, Subject, Timestamp, Token};
 
     let mut event = Event::new(EventName::Held);
     event.this_dn = Dn::parse("7101").ok();
     event.user_data.set("note", "two\nlines");
     let id = EventId { subject: Subject::Call(ConnId(7)), token: Token(1), seq: Seq(2) };
-    let tenant = TenantId::parse("acme").unwrap();
-    Frame::Event(
+    let tenant = TenantId::parse("acme").unwrap_or_else(|_| unreachable!("a tenant's name"));
+    StreamFrame::Event(
         position.to_owned(),
         Box::new(Stamped { id, tenant, at: Timestamp::from_millis(3), trace: None, event }),
     )

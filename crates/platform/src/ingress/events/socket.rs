@@ -8,7 +8,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use contracts::json::snapshot::{End, EndReason};
+use contracts::json::snapshot::{EndReason, StreamEnd};
 use contracts::v1;
 use futures::StreamExt as _;
 use model::TenantId;
@@ -17,8 +17,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::Served;
-use super::follow::{Asked, Frame, Frames};
+use super::EventRoutes;
+use super::follow::{FollowRequest, StreamFrame, StreamFrames};
 use super::query::{self, Parameters};
 use super::sse::bearer;
 
@@ -49,7 +49,7 @@ struct First {
 }
 
 pub(super) async fn events(
-    State(served): State<Served>,
+    State(served): State<EventRoutes>,
     Path(tenant): Path<String>,
     Extension(turn): Extension<Turn>,
     headers: HeaderMap,
@@ -72,20 +72,25 @@ pub(super) async fn events(
 }
 
 /// The request of a caller whose token is good for it.
-fn let_in(served: &Served, token: &str, tenant: TenantId, request: v1::SubscribeRequest) -> Result<Asked, Problem> {
+fn let_in(
+    served: &EventRoutes,
+    token: &str,
+    tenant: TenantId,
+    request: v1::SubscribeRequest,
+) -> Result<FollowRequest, Problem> {
     let caller: Caller =
         served.tokens.verify(token, AUDIENCE).map_err(|error| Problem::unauthorized(error.to_string()))?;
     caller.may_act_for(&tenant)?;
     caller.may_follow()?;
-    Ok(Asked { tenant, token: Some(token.to_owned()), request })
+    Ok(FollowRequest { tenant, token: Some(token.to_owned()), request })
 }
 
 async fn run(
     mut socket: WebSocket,
-    served: Served,
+    served: EventRoutes,
     tenant: TenantId,
     request: v1::SubscribeRequest,
-    begun: Option<Frames>,
+    begun: Option<StreamFrames>,
     place: Place,
 ) {
     served.metrics.followers.inc();
@@ -112,10 +117,10 @@ async fn run(
 /// Reads the first message. None: the client has gone.
 async fn first(
     socket: &mut WebSocket,
-    served: &Served,
+    served: &EventRoutes,
     tenant: TenantId,
     mut request: v1::SubscribeRequest,
-) -> Result<Option<Frames>, Problem> {
+) -> Result<Option<StreamFrames>, Problem> {
     let late = |_| Problem::unauthorized("no token came in time");
     let text = loop {
         match timeout(FIRST_WITHIN, socket.recv()).await.map_err(late)? {
@@ -135,7 +140,7 @@ async fn first(
 }
 
 /// Tells the client what happens, until either side ends.
-async fn tell(socket: &mut WebSocket, mut frames: Frames, served: &Served) {
+async fn tell(socket: &mut WebSocket, mut frames: StreamFrames, served: &EventRoutes) {
     loop {
         let frame = tokio::select! {
             frame = frames.next() => frame,
@@ -147,9 +152,9 @@ async fn tell(socket: &mut WebSocket, mut frames: Frames, served: &Served) {
         };
         let Some(frame) = frame else { return };
         let code = match &frame {
-            Frame::End(End { reason: EndReason::Token, .. }) => Some(close_code::POLICY),
-            Frame::End(End { reason: EndReason::Restart, .. }) => Some(close_code::RESTART),
-            Frame::End(_) => Some(close_code::AGAIN),
+            StreamFrame::End(StreamEnd { reason: EndReason::Token, .. }) => Some(close_code::POLICY),
+            StreamFrame::End(StreamEnd { reason: EndReason::Restart, .. }) => Some(close_code::RESTART),
+            StreamFrame::End(_) => Some(close_code::AGAIN),
             _ => None,
         };
         match timeout(SEND_WITHIN, socket.send(text(&frame))).await {
@@ -168,7 +173,7 @@ async fn tell(socket: &mut WebSocket, mut frames: Frames, served: &Served) {
 }
 
 /// A frame as a message: `{"type": "event", "position": "0-7", "data": {...}}`.
-fn text(frame: &Frame) -> Message {
+fn text(frame: &StreamFrame) -> Message {
     let mut message = json!({"type": frame.kind()});
     if let Some(position) = frame.position() {
         message["position"] = json!(position);

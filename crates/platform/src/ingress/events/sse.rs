@@ -17,9 +17,9 @@ use net::http::{Caller, Place, Problem, Query, Turn};
 use runtime::server::Accepted;
 use tokio::task::AbortHandle;
 
-use super::follow::{Asked, Frame, Frames};
+use super::follow::{FollowRequest, StreamFrame, StreamFrames};
 use super::query::{self, Parameters};
-use super::{Metrics, Served};
+use super::{EventRoutes, Metrics};
 
 /// What a browser waits before it connects again, in milliseconds.
 const RETRY_MS: u64 = 2_000;
@@ -27,7 +27,7 @@ const RETRY_MS: u64 = 2_000;
 const STUCK_MAX: Duration = Duration::from_secs(60);
 
 pub(super) async fn events(
-    State(served): State<Served>,
+    State(served): State<EventRoutes>,
     Path(tenant): Path<String>,
     caller: Caller,
     Extension(turn): Extension<Turn>,
@@ -45,7 +45,7 @@ pub(super) async fn events(
         request.after = last.to_str().map_err(|_| fault())?.to_owned();
     }
     let token = bearer(&headers).map(str::to_owned);
-    let frames = served.upstream.follow(Asked { tenant, token, request }).await?;
+    let frames = served.upstream.follow(FollowRequest { tenant, token, request }).await?;
     let place = turn.waits()?;
     let mut response = Body::from_stream(Written::new(frames, place, &served.metrics, accepted)).into_response();
     let head = response.headers_mut();
@@ -64,7 +64,7 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A frame as a server-sent event.
-fn written(frame: &Frame) -> Bytes {
+fn written(frame: &StreamFrame) -> Bytes {
     let id = frame.position().map(|position| format!("id: {position}\n")).unwrap_or_default();
     // JSON has no line breaks of its own.
     Bytes::from(format!("event: {}\n{id}data: {}\n\n", frame.kind(), frame.data()))
@@ -80,7 +80,7 @@ struct Written {
 }
 
 impl Written {
-    fn new(frames: Frames, place: Place, metrics: &Metrics, accepted: Accepted) -> Self {
+    fn new(frames: StreamFrames, place: Place, metrics: &Metrics, accepted: Accepted) -> Self {
         let retry = futures::stream::once(async { Bytes::from(format!("retry: {RETRY_MS}\n\n")) });
         let bytes = Box::pin(retry.chain(frames.map(|frame| written(&frame))));
         let taken = Arc::<AtomicU64>::default();
@@ -122,20 +122,20 @@ async fn cut_off_when_stuck(taken: Arc<AtomicU64>, accepted: Accepted, metrics: 
 
 #[cfg(test)]
 mod tests {
-    use contracts::json::snapshot::{End, EndReason};
+    use contracts::json::snapshot::{EndReason, StreamEnd};
 
     use super::super::follow::held;
     use super::*;
 
     #[test]
     fn a_frame_is_one_event_with_its_position() {
-        let text = |frame: Frame| String::from_utf8(written(&frame).to_vec()).unwrap();
+        let text = |frame: StreamFrame| String::from_utf8(written(&frame).to_vec()).unwrap();
         let event = text(held("0-7"));
         let data = event.strip_prefix("event: event\nid: 0-7\ndata: ").and_then(|rest| rest.strip_suffix("\n\n"));
         let data = data.filter(|data| !data.contains('\n')).unwrap_or_else(|| panic!("{event}"));
         let data: serde_json::Value = serde_json::from_str(data).unwrap();
         assert_eq!((&data["id"], &data["UserData"]["note"]), (&"EventHeld".into(), &"two\nlines".into()));
-        let end = Frame::End(End { reason: EndReason::Slow, detail: "too slow".to_owned() });
+        let end = StreamFrame::End(StreamEnd { reason: EndReason::Slow, detail: "too slow".to_owned() });
         assert_eq!(text(end), "event: end\ndata: {\"reason\":\"slow\",\"detail\":\"too slow\"}\n\n");
     }
 

@@ -24,11 +24,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::Shared;
+use super::WebhookShop;
 use super::dead_letters::DEAD_MAX;
-use super::definition::{Filter, WEBHOOKS_MAX, Wanted, Webhook};
-use super::signature::{NEW_SECRET_BYTES, Secret};
-use super::store::Part;
+use super::definition::{WEBHOOKS_MAX, Webhook, WebhookFilter, WebhookWanted};
+use super::signature::{NEW_SECRET_BYTES, SigningKey};
+use super::store::RecordPart;
 
 /// Bytes of a webhook's id.
 const ID_BYTES: usize = 12;
@@ -62,7 +62,7 @@ const REDELIVER: Get = Get {
 
 /// A webhook as it is shown.
 #[derive(Serialize, JsonSchema)]
-struct Shown {
+struct WebhookShown {
     /// Its name.
     id: String,
     /// Where deliveries are sent.
@@ -75,19 +75,19 @@ struct Shown {
     /// Whether deliveries are made.
     enabled: bool,
     /// Which events.
-    filter: Filter,
+    filter: WebhookFilter,
     /// When it was made.
     created_at: String,
     /// Who has made it: a token's subject.
     created_by: String,
     /// How it goes; about a second old.
     #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<Progress>,
+    state: Option<WebhookState>,
 }
 
 /// How a webhook's deliveries go.
 #[derive(Serialize, JsonSchema)]
-struct Progress {
+struct WebhookState {
     /// The position in the stream of events up to which everything is delivered, waits or is a dead letter.
     position: String,
     /// Deliveries that wait.
@@ -109,21 +109,21 @@ struct Progress {
 #[derive(Serialize, JsonSchema)]
 struct List {
     /// In the order in which they were made.
-    webhooks: Vec<Shown>,
+    webhooks: Vec<WebhookShown>,
 }
 
 /// What a webhook did not take.
 #[derive(Serialize, JsonSchema)]
 struct Letters {
     /// Oldest first.
-    dead_letters: Vec<Letter>,
+    dead_letters: Vec<DeadLetter>,
     /// How many more there are.
     more: usize,
 }
 
 /// A delivery that was given up.
 #[derive(Serialize, JsonSchema)]
-struct Letter {
+struct DeadLetter {
     /// Its `webhook-id`.
     id: String,
     /// How often it was tried.
@@ -147,13 +147,13 @@ struct Again {
 
 /// How many dead letters are shown.
 #[derive(Deserialize)]
-struct Limit {
+struct LetterLimit {
     limit: Option<usize>,
 }
 
 #[derive(Clone)]
 struct Api {
-    shared: Arc<Shared>,
+    shared: Arc<WebhookShop>,
     changed: mpsc::Sender<TenantId>,
 }
 
@@ -161,15 +161,21 @@ struct Api {
 pub(in crate::ingress) fn openapi(document: OpenApi) -> OpenApi {
     document
         .document::<List>(&WEBHOOKS)
-        .body::<Wanted, Shown>(Method::Post, &Get { id: "makeWebhook", summary: "Make a webhook", ..WEBHOOKS })
-        .document::<Shown>(&WEBHOOK)
-        .body::<Wanted, Shown>(Method::Put, &Get { id: "replaceWebhook", summary: "Replace a webhook", ..WEBHOOK })
+        .body::<WebhookWanted, WebhookShown>(
+            Method::Post,
+            &Get { id: "makeWebhook", summary: "Make a webhook", ..WEBHOOKS },
+        )
+        .document::<WebhookShown>(&WEBHOOK)
+        .body::<WebhookWanted, WebhookShown>(
+            Method::Put,
+            &Get { id: "replaceWebhook", summary: "Replace a webhook", ..WEBHOOK },
+        )
         .removal(&Get { id: "removeWebhook", summary: "Remove a webhook, with what waits for it", ..WEBHOOK })
         .document::<Letters>(&DEAD_LETTERS)
         .body::<Again, Value>(Method::Post, &REDELIVER)
 }
 
-pub(super) fn router(shared: Arc<Shared>, changed: mpsc::Sender<TenantId>) -> Router {
+pub(super) fn router(shared: Arc<WebhookShop>, changed: mpsc::Sender<TenantId>) -> Router {
     Router::new()
         .route(WEBHOOKS.path, get(list).post(make))
         .route(WEBHOOK.path, get(show).put(replace).delete(remove))
@@ -179,9 +185,9 @@ pub(super) fn router(shared: Arc<Shared>, changed: mpsc::Sender<TenantId>) -> Ro
 }
 
 /// A problem that a change may end in.
-struct Refusal(Problem);
+struct ChangeRefusal(Problem);
 
-impl From<StoreError> for Refusal {
+impl From<StoreError> for ChangeRefusal {
     fn from(error: StoreError) -> Self {
         Self(away(&error))
     }
@@ -204,9 +210,9 @@ impl Api {
     async fn change<T>(
         &self,
         tenant: &TenantId,
-        change: impl FnMut(&mut Vec<Webhook>) -> Result<T, Refusal>,
+        change: impl FnMut(&mut Vec<Webhook>) -> Result<T, ChangeRefusal>,
     ) -> Result<T, Problem> {
-        let outcome = self.shared.store.change(tenant, change).await.map_err(|Refusal(problem)| problem)?;
+        let outcome = self.shared.store.change(tenant, change).await.map_err(|ChangeRefusal(problem)| problem)?;
         // If many changes wait to be looked at, the next look finds this one too.
         let _ = self.changed.try_send(tenant.clone());
         Ok(outcome)
@@ -218,13 +224,15 @@ impl Api {
     }
 
     async fn deliveries(&self, tenant: &TenantId, of: &Webhook) -> Result<v1::WebhookDeliveriesRecord, Problem> {
-        let held = self.shared.store.read::<v1::WebhookDeliveriesRecord>(tenant, Part::Deliveries, of.place).await;
+        let held =
+            self.shared.store.read::<v1::WebhookDeliveriesRecord>(tenant, RecordPart::Deliveries, of.place).await;
         let record = held.map_err(|error| away(&error))?.record;
         Ok(if record.webhook == of.id { record } else { v1::WebhookDeliveriesRecord::default() })
     }
 
     async fn letters(&self, tenant: &TenantId, of: &Webhook) -> Result<v1::WebhookDeadLettersRecord, Problem> {
-        let held = self.shared.store.read::<v1::WebhookDeadLettersRecord>(tenant, Part::DeadLetters, of.place).await;
+        let held =
+            self.shared.store.read::<v1::WebhookDeadLettersRecord>(tenant, RecordPart::DeadLetters, of.place).await;
         let record = held.map_err(|error| away(&error))?.record;
         Ok(if record.webhook == of.id { record } else { v1::WebhookDeadLettersRecord::default() })
     }
@@ -234,14 +242,14 @@ fn none() -> Problem {
     Problem::not_found("there is no such webhook")
 }
 
-fn shown(webhook: &Webhook, with_secret: bool, state: Option<Progress>) -> Shown {
-    Shown {
+fn shown(webhook: &Webhook, with_secret: bool, state: Option<WebhookState>) -> WebhookShown {
+    WebhookShown {
         id: webhook.id.clone(),
         url: webhook.url.clone(),
         secret: with_secret.then(|| webhook.secret.shown()),
         description: webhook.description.clone(),
         enabled: webhook.enabled,
-        filter: Filter::of(&webhook.filter),
+        filter: WebhookFilter::of(&webhook.filter),
         created_at: contracts::json::rfc3339(webhook.created_at),
         created_by: webhook.created_by.clone(),
         state,
@@ -264,13 +272,13 @@ async fn make(
     State(api): State<Api>,
     Path(tenant): Path<String>,
     caller: Caller,
-    JsonBody(wanted): JsonBody<Wanted>,
-) -> Result<(StatusCode, Json<Shown>), Problem> {
+    JsonBody(wanted): JsonBody<WebhookWanted>,
+) -> Result<(StatusCode, Json<WebhookShown>), Problem> {
     let tenant = api.tenant(&tenant, &caller)?;
     let filter = wanted.check(api.shared.reach)?;
     let secret = match wanted.named_secret()? {
         Some(named) => named,
-        None => Secret::new(random::<NEW_SECRET_BYTES>()?.to_vec()).ok_or_else(Problem::internal)?,
+        None => SigningKey::new(random::<NEW_SECRET_BYTES>()?.to_vec()).ok_or_else(Problem::internal)?,
     };
     let id: String = random::<ID_BYTES>()?.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut made = Webhook {
@@ -288,7 +296,7 @@ async fn make(
     let made = api.change(&tenant, |webhooks| {
         let places = 1..=u32::try_from(WEBHOOKS_MAX).unwrap_or(u32::MAX);
         let free = places.into_iter().find(|place| webhooks.iter().all(|each| each.place != *place));
-        let full = || Refusal(Problem::conflict(format!("there are {WEBHOOKS_MAX} webhooks already")));
+        let full = || ChangeRefusal(Problem::conflict(format!("there are {WEBHOOKS_MAX} webhooks already")));
         made.place = free.ok_or_else(full)?;
         webhooks.push(made.clone());
         Ok(made.clone())
@@ -302,11 +310,11 @@ async fn show(
     State(api): State<Api>,
     Path((tenant, id)): Path<(String, String)>,
     caller: Caller,
-) -> Result<Json<Shown>, Problem> {
+) -> Result<Json<WebhookShown>, Problem> {
     let tenant = api.tenant(&tenant, &caller)?;
     let webhook = api.find(&tenant, &id).await?;
     let (deliveries, letters) = (api.deliveries(&tenant, &webhook).await?, api.letters(&tenant, &webhook).await?);
-    let state = Progress {
+    let state = WebhookState {
         position: deliveries.position,
         waiting: deliveries.waiting.len(),
         delivered: deliveries.delivered,
@@ -322,13 +330,13 @@ async fn replace(
     State(api): State<Api>,
     Path((tenant, id)): Path<(String, String)>,
     caller: Caller,
-    JsonBody(wanted): JsonBody<Wanted>,
-) -> Result<Json<Shown>, Problem> {
+    JsonBody(wanted): JsonBody<WebhookWanted>,
+) -> Result<Json<WebhookShown>, Problem> {
     let tenant = api.tenant(&tenant, &caller)?;
     let filter = wanted.check(api.shared.reach)?;
     let named = wanted.named_secret()?;
     let replaced = api.change(&tenant, |webhooks| {
-        let webhook = webhooks.iter_mut().find(|each| each.id == id).ok_or_else(|| Refusal(none()))?;
+        let webhook = webhooks.iter_mut().find(|each| each.id == id).ok_or_else(|| ChangeRefusal(none()))?;
         webhook.url.clone_from(&wanted.url);
         webhook.description.clone_from(&wanted.description);
         webhook.enabled = wanted.enabled;
@@ -352,7 +360,7 @@ async fn remove(
     let removed = api.change(&tenant, |webhooks| {
         let before = webhooks.len();
         webhooks.retain(|each| each.id != id);
-        if webhooks.len() == before { Err(Refusal(none())) } else { Ok(()) }
+        if webhooks.len() == before { Err(ChangeRefusal(none())) } else { Ok(()) }
     });
     removed.await?;
     tracing::info!(%tenant, webhook = id, by = caller.subject(), "a webhook is removed");
@@ -363,14 +371,14 @@ async fn dead_letters(
     State(api): State<Api>,
     Path((tenant, id)): Path<(String, String)>,
     caller: Caller,
-    Query(limit): Query<Limit>,
+    Query(limit): Query<LetterLimit>,
 ) -> Result<Json<Letters>, Problem> {
     let tenant = api.tenant(&tenant, &caller)?;
     let webhook = api.find(&tenant, &id).await?;
     let messages = api.letters(&tenant, &webhook).await?.messages;
     let limit = limit.limit.unwrap_or(LETTERS).min(DEAD_MAX);
     let more = messages.len().saturating_sub(limit);
-    let letter = |message: v1::WebhookMessage| Letter {
+    let letter = |message: v1::WebhookMessage| DeadLetter {
         id: message.id,
         attempts: message.attempts,
         dead_at: contracts::json::rfc3339(model::Timestamp::from_micros(message.dead_at_us)),
@@ -392,11 +400,11 @@ async fn redeliver(
     }
     let done = api.deliveries(&tenant, &api.find(&tenant, &id).await?).await?.again_done;
     let asked = api.change(&tenant, |webhooks| {
-        let webhook = webhooks.iter_mut().find(|each| each.id == id).ok_or_else(|| Refusal(none()))?;
+        let webhook = webhooks.iter_mut().find(|each| each.id == id).ok_or_else(|| ChangeRefusal(none()))?;
         let last = webhook.again.iter().map(|wish| wish.number).fold(done, u64::max);
         webhook.again.retain(|wish| wish.number > done);
         if webhook.again.len() >= AGAIN_MAX {
-            return Err(Refusal(Problem::too_many("wishes to deliver again wait already")));
+            return Err(ChangeRefusal(Problem::too_many("wishes to deliver again wait already")));
         }
         webhook.again.push(v1::WebhookAgain { number: last + 1, ids: again.ids.clone() });
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use contracts::v1;
 use model::Timestamp;
 
-use super::deliveries::{Dead, Message};
+use super::deliveries::{Dead, WebhookMessage};
 
 /// The most dead letters of a webhook.
 pub(super) const DEAD_MAX: usize = 1_000;
@@ -80,7 +80,7 @@ impl DeadLetters {
         let mut dead = Self { dropped: record.dropped, ..Self::default() };
         for message in record.messages {
             dead.add(Dead {
-                message: Message { id: message.id, lane: message.lane, body: message.body },
+                message: WebhookMessage { id: message.id, lane: message.lane, body: message.body },
                 attempts: message.attempts,
                 at: Timestamp::from_micros(message.dead_at_us),
                 why: message.error,

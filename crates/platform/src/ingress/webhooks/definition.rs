@@ -6,7 +6,7 @@ use net::http::Problem;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::signature::Secret;
+use super::signature::SigningKey;
 use super::target::Reach;
 
 /// The most webhooks of a tenant: each is a subscription of its own.
@@ -21,7 +21,7 @@ const VERSION: u32 = 1;
 /// What a client sends to make or replace a webhook.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct WebhookWanted {
     /// Where deliveries are sent: http or https.
     pub url: String,
     /// `whsec_` and base64 of 24 to 64 bytes. Without it one is made, or the present one stays.
@@ -34,7 +34,7 @@ pub(super) struct Wanted {
     pub enabled: bool,
     /// Which events; all without it.
     #[serde(default)]
-    pub filter: Filter,
+    pub filter: WebhookFilter,
 }
 
 const fn yes() -> bool {
@@ -44,7 +44,7 @@ const fn yes() -> bool {
 /// Which events a webhook gets: those that one of `dns`, `agents`, `queues` and `calls` names, or all; of these, those of `events`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Filter {
+pub(super) struct WebhookFilter {
     /// DNs.
     #[serde(default)]
     pub dns: Vec<String>,
@@ -68,7 +68,7 @@ pub(super) struct Webhook {
     pub id: String,
     pub place: u32,
     pub url: String,
-    pub secret: Secret,
+    pub secret: SigningKey,
     pub description: String,
     pub enabled: bool,
     pub filter: v1::SubscribeRequest,
@@ -78,7 +78,7 @@ pub(super) struct Webhook {
     pub again: Vec<v1::WebhookAgain>,
 }
 
-impl Wanted {
+impl WebhookWanted {
     /// Checks everything but the secret.
     pub fn check(&self, reach: Reach) -> Result<v1::SubscribeRequest, Problem> {
         let fault = |field: &str, rule: String| Problem::unprocessable(format!("{field}: {rule}"));
@@ -90,13 +90,13 @@ impl Wanted {
     }
 
     /// The secret that is named, if one is.
-    pub fn named_secret(&self) -> Result<Option<Secret>, Problem> {
-        let read = self.secret.as_deref().map(Secret::read).transpose();
+    pub fn named_secret(&self) -> Result<Option<SigningKey>, Problem> {
+        let read = self.secret.as_deref().map(SigningKey::read).transpose();
         read.map_err(|rule| Problem::unprocessable(format!("secret: {rule}")))
     }
 }
 
-impl Filter {
+impl WebhookFilter {
     fn read(&self) -> Result<v1::SubscribeRequest, (&'static str, String)> {
         for (field, names) in [
             ("dns", &self.dns),
@@ -172,7 +172,7 @@ pub(super) fn from_record(record: v1::WebhooksRecord) -> Vec<Webhook> {
             id: record.id,
             place: record.place,
             url: record.url,
-            secret: Secret::new(record.secret.to_vec())?,
+            secret: SigningKey::new(record.secret.to_vec())?,
             description: record.description,
             enabled: record.enabled,
             filter: v1::SubscribeRequest {
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     fn wanted(json: &str) -> Result<v1::SubscribeRequest, String> {
-        let wanted: Wanted = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let wanted: WebhookWanted = serde_json::from_str(json).map_err(|error| error.to_string())?;
         wanted.check(Reach::Public).map_err(|problem| problem.detail.unwrap_or_default())
     }
 
@@ -225,7 +225,7 @@ mod tests {
             id: "wh_1".to_owned(),
             place: 3,
             url: "https://a.example".to_owned(),
-            secret: Secret::new(vec![7; 32]).unwrap(),
+            secret: SigningKey::new(vec![7; 32]).unwrap(),
             description: "crm".to_owned(),
             enabled: true,
             filter: filter.unwrap(),
@@ -234,7 +234,7 @@ mod tests {
             again: vec![v1::WebhookAgain { number: 2, ids: vec!["msg_1".to_owned()] }],
         };
         assert_eq!(from_record(to_record(std::slice::from_ref(&webhook))), [webhook.clone()]);
-        let shown = Filter::of(&webhook.filter);
+        let shown = WebhookFilter::of(&webhook.filter);
         assert_eq!((shown.events[0].as_str(), shown.calls[0].as_str()), ("EventHeld", "00000000000000ff"));
         assert_eq!(shown.read().unwrap(), webhook.filter);
     }

@@ -39,7 +39,7 @@ impl Retries {
 
 /// A message for a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Message {
+pub(super) struct WebhookMessage {
     /// The identity, the same in every attempt.
     pub id: String,
     /// What keeps its order.
@@ -49,8 +49,8 @@ pub(super) struct Message {
 }
 
 #[derive(Clone, Debug)]
-struct Waiting {
-    message: Message,
+struct WaitingMessage {
+    message: WebhookMessage,
     attempts: u32,
     due: Timestamp,
     is_under_way: bool,
@@ -58,7 +58,7 @@ struct Waiting {
 
 /// How an attempt has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum AttemptOutcome {
     /// It was taken.
     Taken,
     /// It was not; the receiver may have said when to come again.
@@ -70,7 +70,7 @@ pub(super) enum Outcome {
 /// A message that was given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Dead {
-    pub message: Message,
+    pub message: WebhookMessage,
     pub attempts: u32,
     pub at: Timestamp,
     pub why: String,
@@ -83,7 +83,7 @@ pub(super) struct Deliveries {
     /// Everything up to here is accounted for.
     position: String,
     next: u64,
-    waiting: BTreeMap<u64, Waiting>,
+    waiting: BTreeMap<u64, WaitingMessage>,
     bytes: usize,
     /// What waits of each lane; its first is tried.
     lanes: HashMap<String, VecDeque<u64>>,
@@ -138,11 +138,11 @@ impl Deliveries {
     }
 
     /// Adds a message behind those of its lane.
-    pub fn add(&mut self, message: Message, now: Timestamp) {
-        self.put(Waiting { message, attempts: 0, due: now, is_under_way: false });
+    pub fn add(&mut self, message: WebhookMessage, now: Timestamp) {
+        self.put(WaitingMessage { message, attempts: 0, due: now, is_under_way: false });
     }
 
-    fn put(&mut self, waiting: Waiting) {
+    fn put(&mut self, waiting: WaitingMessage) {
         self.bytes += waiting.message.body.len();
         self.lanes.entry(waiting.message.lane.clone()).or_default().push_back(self.next);
         self.waiting.insert(self.next, waiting);
@@ -166,7 +166,7 @@ impl Deliveries {
     // === output ===
 
     /// The next message to try: the first of a lane whose time has come.
-    pub fn poll_attempt(&mut self, now: Timestamp) -> Option<(u64, u32, Message)> {
+    pub fn poll_attempt(&mut self, now: Timestamp) -> Option<(u64, u32, WebhookMessage)> {
         if self.under_way >= AT_ONCE_MAX {
             return None;
         }
@@ -186,8 +186,8 @@ impl Deliveries {
     }
 
     /// The first of each lane that is not under way, in the order of the stream.
-    fn firsts(&self) -> impl Iterator<Item = (u64, &Waiting)> {
-        let is_first = |number: &u64, waiting: &Waiting| {
+    fn firsts(&self) -> impl Iterator<Item = (u64, &WaitingMessage)> {
+        let is_first = |number: &u64, waiting: &WaitingMessage| {
             self.lanes.get(&waiting.message.lane).and_then(VecDeque::front) == Some(number)
         };
         let all =
@@ -196,34 +196,34 @@ impl Deliveries {
     }
 
     /// An attempt has ended. Returns the message if it is given up.
-    pub fn ended(&mut self, number: u64, outcome: Outcome, now: Timestamp) -> Option<Dead> {
+    pub fn ended(&mut self, number: u64, outcome: AttemptOutcome, now: Timestamp) -> Option<Dead> {
         let attempts = self.retries.attempts;
         let waiting = self.waiting.get_mut(&number).filter(|waiting| waiting.is_under_way)?;
         waiting.is_under_way = false;
         waiting.attempts += 1;
         self.under_way -= 1;
         match outcome {
-            Outcome::Taken => {
+            AttemptOutcome::Taken => {
                 self.delivered += 1;
                 self.last_error = None;
                 self.remove(number);
                 None
             }
-            Outcome::Failed { why, again_after } if waiting.attempts < attempts => {
+            AttemptOutcome::Failed { why, again_after } if waiting.attempts < attempts => {
                 let wait = self.retries.wait(waiting.attempts);
                 waiting.due = now + again_after.map_or(wait, |asked| asked.clamp(wait, WAIT_MAX));
                 self.last_error = Some((why, now));
                 None
             }
-            Outcome::Failed { why, .. } | Outcome::Refused { why } => {
+            AttemptOutcome::Failed { why, .. } | AttemptOutcome::Refused { why } => {
                 self.last_error = Some((why.clone(), now));
-                let Waiting { message, attempts, .. } = self.remove(number)?;
+                let WaitingMessage { message, attempts, .. } = self.remove(number)?;
                 Some(Dead { message, attempts, at: now, why })
             }
         }
     }
 
-    fn remove(&mut self, number: u64) -> Option<Waiting> {
+    fn remove(&mut self, number: u64) -> Option<WaitingMessage> {
         let waiting = self.waiting.remove(&number)?;
         self.bytes -= waiting.message.body.len();
         if let Some(lane) = self.lanes.get_mut(&waiting.message.lane) {
@@ -260,14 +260,14 @@ impl Deliveries {
         deliveries.last_error = record.last_error.map(|why| (why, Timestamp::from_micros(record.last_error_at_us)));
         for message in record.waiting {
             let (attempts, due) = (message.attempts, Timestamp::from_micros(message.due_us));
-            let message = Message { id: message.id, lane: message.lane, body: message.body };
-            deliveries.put(Waiting { message, attempts, due, is_under_way: false });
+            let message = WebhookMessage { id: message.id, lane: message.lane, body: message.body };
+            deliveries.put(WaitingMessage { message, attempts, due, is_under_way: false });
         }
         deliveries
     }
 }
 
-fn message_record(waiting: &Waiting) -> v1::WebhookMessage {
+fn message_record(waiting: &WaitingMessage) -> v1::WebhookMessage {
     v1::WebhookMessage {
         id: waiting.message.id.clone(),
         lane: waiting.message.lane.clone(),

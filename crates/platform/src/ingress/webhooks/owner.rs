@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::WebhookShop;
 use super::definition::Webhook;
 use super::runner::Runner;
 
@@ -23,14 +23,14 @@ const OTHERS_EACH: u32 = 3;
 const END_WITHIN: Duration = Duration::from_secs(5);
 
 /// A tenant that this node delivers for.
-struct Owned {
+struct OwnedTenant {
     tell: watch::Sender<Arc<Vec<Webhook>>>,
     running: HashMap<String, CancellationToken>,
 }
 
 /// Delivers until the role drains. `changed` names tenants whose webhooks were changed here.
-pub(super) async fn run(shared: Arc<Shared>, mut changed: mpsc::Receiver<TenantId>) -> anyhow::Result<()> {
-    let mut owned = HashMap::<TenantId, Owned>::new();
+pub(super) async fn run(shared: Arc<WebhookShop>, mut changed: mpsc::Receiver<TenantId>) -> anyhow::Result<()> {
+    let mut owned = HashMap::<TenantId, OwnedTenant>::new();
     let mut tasks = JoinSet::new();
     let mut looks = tokio::time::interval(RENEW_EACH);
     let (mut count, mut known) = (0_u32, HashSet::<TenantId>::new());
@@ -63,9 +63,9 @@ pub(super) async fn run(shared: Arc<Shared>, mut changed: mpsc::Receiver<TenantI
 
 /// Renews a tenant, and starts and stops the deliveries of its webhooks.
 async fn look(
-    shared: &Arc<Shared>,
+    shared: &Arc<WebhookShop>,
     tenant: &TenantId,
-    all: &mut HashMap<TenantId, Owned>,
+    all: &mut HashMap<TenantId, OwnedTenant>,
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<()> {
     let webhooks = Arc::new(shared.store.webhooks(tenant).await?.record);
@@ -81,7 +81,7 @@ async fn look(
     }
     let owned = all
         .entry(tenant.clone())
-        .or_insert_with(|| Owned { tell: watch::channel(Arc::default()).0, running: HashMap::new() });
+        .or_insert_with(|| OwnedTenant { tell: watch::channel(Arc::default()).0, running: HashMap::new() });
     let wanted: HashSet<&str> = webhooks.iter().filter(|each| each.enabled).map(|each| each.id.as_str()).collect();
     owned.running.retain(|id, stop| {
         let stays = wanted.contains(id.as_str()) && !stop.is_cancelled();
@@ -108,7 +108,7 @@ async fn look(
 
 /// Works for one webhook. When it ends by itself, the next look starts it anew.
 async fn deliver(
-    shared: Arc<Shared>,
+    shared: Arc<WebhookShop>,
     tenant: TenantId,
     webhook: Webhook,
     defined: watch::Receiver<Arc<Vec<Webhook>>>,

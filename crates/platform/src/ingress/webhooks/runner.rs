@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Uri;
-use contracts::json::snapshot::Gap;
+use contracts::json::snapshot::EventsGap;
 use contracts::{json, v1};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
@@ -14,19 +14,19 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::WebhookShop;
 use super::dead_letters::DeadLetters;
 use super::definition::Webhook;
-use super::deliveries::{Dead, Deliveries, Message, Outcome};
+use super::deliveries::{AttemptOutcome, Dead, Deliveries, WebhookMessage};
 use super::signature::message_id;
-use super::store::Part;
-use crate::ingress::events::follow::{Asked, Frame};
+use super::store::RecordPart;
+use crate::ingress::events::follow::{FollowRequest, StreamFrame};
 
 /// How often what has changed is written.
 const SAVE_EACH: Duration = Duration::from_secs(1);
 /// A position alone is written each time so many times that has passed.
 const POSITION_EACH: u32 = 30;
-/// Frames that wait between the stream and the deliveries.
+/// StreamFrames that wait between the stream and the deliveries.
 const FRAMES_MAX: usize = 16;
 /// Pause before the stream of events is opened again.
 const REOPEN: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ const LAST_WRITE_WITHIN: Duration = Duration::from_secs(3);
 
 /// What has changed since the last write.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Changed {
+enum Unsaved {
     Nothing,
     Position,
     Messages,
@@ -43,7 +43,7 @@ enum Changed {
 
 /// One webhook at work.
 pub(super) struct Runner {
-    shared: Arc<Shared>,
+    shared: Arc<WebhookShop>,
     tenant: TenantId,
     webhook: Webhook,
     url: Uri,
@@ -53,20 +53,21 @@ pub(super) struct Runner {
     leaving: Vec<Dead>,
     /// How often each record was written.
     versions: (u64, u64),
-    changed: Changed,
+    changed: Unsaved,
     dead_changed: bool,
     ticks: u32,
 }
 
-type Attempt = BoxFuture<'static, (u64, Outcome)>;
+type Attempt = BoxFuture<'static, (u64, AttemptOutcome)>;
 
 impl Runner {
     /// Continues where the webhook's records are.
-    pub async fn load(shared: Arc<Shared>, tenant: TenantId, webhook: Webhook) -> anyhow::Result<Self> {
+    pub async fn load(shared: Arc<WebhookShop>, tenant: TenantId, webhook: Webhook) -> anyhow::Result<Self> {
         let url = shared.reach.check(&webhook.url).map_err(anyhow::Error::msg)?;
         let store = &shared.store;
-        let held = store.read::<v1::WebhookDeliveriesRecord>(&tenant, Part::Deliveries, webhook.place).await?;
-        let held_dead = store.read::<v1::WebhookDeadLettersRecord>(&tenant, Part::DeadLetters, webhook.place).await?;
+        let held = store.read::<v1::WebhookDeliveriesRecord>(&tenant, RecordPart::Deliveries, webhook.place).await?;
+        let held_dead =
+            store.read::<v1::WebhookDeadLettersRecord>(&tenant, RecordPart::DeadLetters, webhook.place).await?;
         let is_own = |of: &str| of == webhook.id;
         let deliveries = match held.record {
             record if is_own(&record.webhook) => Deliveries::restore(record, shared.retries),
@@ -77,7 +78,7 @@ impl Runner {
             _ => DeadLetters::default(),
         };
         let versions = (held.version, held_dead.version);
-        let (leaving, changed) = (Vec::new(), Changed::Nothing);
+        let (leaving, changed) = (Vec::new(), Unsaved::Nothing);
         Ok(Self {
             shared,
             tenant,
@@ -126,11 +127,11 @@ impl Runner {
     }
 
     /// Reads the events from the present position on, in a task of its own.
-    fn read(&self) -> (mpsc::Receiver<Frame>, CancellationToken) {
+    fn read(&self) -> (mpsc::Receiver<StreamFrame>, CancellationToken) {
         let (tell, frames) = mpsc::channel(FRAMES_MAX);
         let mut request = self.webhook.filter.clone();
         request.after = self.deliveries.position().to_owned();
-        let asked = Asked { tenant: self.tenant.clone(), token: None, request };
+        let asked = FollowRequest { tenant: self.tenant.clone(), token: None, request };
         let (shared, stop) = (self.shared.clone(), CancellationToken::new());
         let stopped = stop.clone();
         tokio::spawn(async move {
@@ -142,16 +143,16 @@ impl Runner {
         (frames, stop)
     }
 
-    fn attempt(&self, number: u64, attempt: u32, message: Message, now: Timestamp) -> Attempt {
+    fn attempt(&self, number: u64, attempt: u32, message: WebhookMessage, now: Timestamp) -> Attempt {
         let (shared, url, secret) = (self.shared.clone(), self.url.clone(), self.webhook.secret.clone());
         let (tenant, webhook) = (self.tenant.clone(), self.webhook.id.clone());
         Box::pin(async move {
             let outcome = shared.sender.deliver(&url, &secret, &message, now.as_micros() / 1_000_000).await;
             match &outcome {
-                Outcome::Taken => {
+                AttemptOutcome::Taken => {
                     shared.metrics.delivered.inc();
                 }
-                Outcome::Failed { why, .. } | Outcome::Refused { why } => {
+                AttemptOutcome::Failed { why, .. } | AttemptOutcome::Refused { why } => {
                     shared.metrics.failed.inc();
                     tracing::debug!(%tenant, webhook, message = message.id, attempt, why, "a delivery has failed");
                 }
@@ -160,8 +161,8 @@ impl Runner {
         })
     }
 
-    fn ended(&mut self, number: u64, outcome: Outcome) {
-        self.changed = Changed::Messages;
+    fn ended(&mut self, number: u64, outcome: AttemptOutcome) {
+        self.changed = Unsaved::Messages;
         if let Some(dead) = self.deliveries.ended(number, outcome, self.shared.clock.now()) {
             self.shared.metrics.dead.inc();
             tracing::warn!(tenant = %self.tenant, webhook = self.webhook.id, message = dead.message.id, why = dead.why,
@@ -171,12 +172,12 @@ impl Runner {
         }
     }
 
-    fn told(&mut self, frame: Frame) {
+    fn told(&mut self, frame: StreamFrame) {
         let now = self.shared.clock.now();
         let position = frame.position().map(str::to_owned);
-        self.changed = self.changed.max(Changed::Position);
+        self.changed = self.changed.max(Unsaved::Position);
         let message = match &frame {
-            Frame::Event(_, stamped) => {
+            StreamFrame::Event(_, stamped) => {
                 let identity = format!("{}:{}:{}", stamped.id.subject, stamped.id.token.0, stamped.id.seq.0);
                 let lane = match (&stamped.event.call, &stamped.id.subject) {
                     (Some(call), _) => Subject::Call(call.conn_id).to_string(),
@@ -184,22 +185,22 @@ impl Runner {
                 };
                 Some((identity, lane, json::cloud_event(stamped)))
             }
-            Frame::Gap(Gap { after, detail }) => {
+            StreamFrame::Gap(EventsGap { after, detail }) => {
                 self.deliveries.gap();
                 Some((format!("gap:{after}"), "gap".to_owned(), gap(&self.tenant, after, detail, now)))
             }
             // A snapshot says where a new webhook begins.
-            Frame::Snapshot(_) | Frame::Reached(_) | Frame::End(_) => None,
+            StreamFrame::Snapshot(_) | StreamFrame::Reached(_) | StreamFrame::End(_) => None,
         };
         if let Some((identity, lane, event)) = message {
             let id = message_id(&self.webhook.id, &identity);
-            self.deliveries.add(Message { id, lane, body: event.to_string().into() }, now);
-            self.changed = Changed::Messages;
+            self.deliveries.add(WebhookMessage { id, lane, body: event.to_string().into() }, now);
+            self.changed = Unsaved::Messages;
         }
         if let Some(position) = position {
             if self.deliveries.position().is_empty() {
                 // A webhook begins here, whatever happens before the next write.
-                self.changed = Changed::Messages;
+                self.changed = Unsaved::Messages;
             }
             self.deliveries.reached(position);
         }
@@ -225,16 +226,16 @@ impl Runner {
             let rest = self.deliveries.again(wish.number, taken.clone(), now);
             self.leaving.extend(taken.into_iter().filter(|dead| !rest.contains(dead)));
             rest.into_iter().for_each(|rest| self.dead.add(rest));
-            self.changed = Changed::Messages;
+            self.changed = Unsaved::Messages;
         }
     }
 
     async fn save_what_changed(&mut self) -> bool {
         self.ticks = self.ticks.wrapping_add(1);
         let is_due = match self.changed {
-            Changed::Nothing => self.dead_changed,
-            Changed::Position => self.ticks.is_multiple_of(POSITION_EACH) || self.dead_changed,
-            Changed::Messages => true,
+            Unsaved::Nothing => self.dead_changed,
+            Unsaved::Position => self.ticks.is_multiple_of(POSITION_EACH) || self.dead_changed,
+            Unsaved::Messages => true,
         };
         !is_due || self.save().await
     }
@@ -245,16 +246,16 @@ impl Runner {
         let (store, place, id) = (self.shared.store.clone(), self.webhook.place, self.webhook.id.as_str());
         if self.dead_changed {
             let record = self.dead.snapshot(id, &self.leaving);
-            match store.write(&self.tenant, Part::DeadLetters, place, self.versions.1, &record).await {
+            match store.write(&self.tenant, RecordPart::DeadLetters, place, self.versions.1, &record).await {
                 Ok(Some(version)) => (self.versions.1, self.dead_changed) = (version, false),
                 Ok(None) => return self.lost(),
                 Err(error) => return self.unwritten(&error),
             }
         }
-        if self.changed != Changed::Nothing {
+        if self.changed != Unsaved::Nothing {
             let record = self.deliveries.snapshot(id);
-            match store.write(&self.tenant, Part::Deliveries, place, self.versions.0, &record).await {
-                Ok(Some(version)) => (self.versions.0, self.changed) = (version, Changed::Nothing),
+            match store.write(&self.tenant, RecordPart::Deliveries, place, self.versions.0, &record).await {
+                Ok(Some(version)) => (self.versions.0, self.changed) = (version, Unsaved::Nothing),
                 Ok(None) => return self.lost(),
                 Err(error) => return self.unwritten(&error),
             }
@@ -279,7 +280,7 @@ impl Runner {
 }
 
 /// Reads the events of a webhook until nobody takes them.
-async fn read(shared: Arc<Shared>, mut asked: Asked, tell: mpsc::Sender<Frame>) {
+async fn read(shared: Arc<WebhookShop>, mut asked: FollowRequest, tell: mpsc::Sender<StreamFrame>) {
     loop {
         match shared.upstream.follow(asked.clone()).await {
             Ok(mut frames) => {
@@ -287,7 +288,7 @@ async fn read(shared: Arc<Shared>, mut asked: Asked, tell: mpsc::Sender<Frame>) 
                     if let Some(position) = frame.position() {
                         position.clone_into(&mut asked.request.after);
                     }
-                    if matches!(frame, Frame::End(_)) {
+                    if matches!(frame, StreamFrame::End(_)) {
                         break;
                     }
                     if tell.send(frame).await.is_err() {

@@ -15,15 +15,15 @@ const ID_BYTES: usize = 16;
 
 /// The key of a webhook's signatures.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Secret(Vec<u8>);
+pub(super) struct SigningKey(Vec<u8>);
 
-impl std::fmt::Debug for Secret {
+impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(..)")
+        f.write_str("SigningKey(..)")
     }
 }
 
-impl Secret {
+impl SigningKey {
     pub fn new(bytes: Vec<u8>) -> Option<Self> {
         SECRET_BYTES.contains(&bytes.len()).then_some(Self(bytes))
     }
@@ -68,17 +68,17 @@ mod tests {
     #[test]
     fn the_signature_is_that_of_the_specification() {
         // The example of the specification's libraries.
-        let secret = Secret::read("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let secret = SigningKey::read("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let signature = secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
         assert_eq!(secret.shown(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
-        assert_eq!(format!("{secret:?}"), "Secret(..)");
+        assert_eq!(format!("{secret:?}"), "SigningKey(..)");
     }
 
     #[test]
     fn a_secret_that_is_none_is_refused_with_the_rule() {
         for wrong in ["", "secret", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!"] {
-            assert!(Secret::read(wrong).unwrap_err().contains("24 to 64 bytes"), "{wrong}");
+            assert!(SigningKey::read(wrong).unwrap_err().contains("24 to 64 bytes"), "{wrong}");
         }
     }
 

@@ -15,25 +15,25 @@ const WEBHOOKS: &str = "webhooks";
 const TRIES_MAX: usize = 5;
 
 /// A record and how often it was written; 0 if it was never.
-pub(super) struct Held<T> {
+pub(super) struct StoredRecord<T> {
     pub record: T,
     pub version: u64,
 }
 
 /// The kept webhooks. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Store {
+pub(super) struct WebhookStore {
     views: Arc<dyn ViewStore>,
 }
 
 /// Which record of a webhook.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Part {
+pub(super) enum RecordPart {
     Deliveries,
     DeadLetters,
 }
 
-impl Part {
+impl RecordPart {
     fn view(self, place: u32) -> String {
         match self {
             Self::Deliveries => format!("webhook-{place}"),
@@ -42,15 +42,15 @@ impl Part {
     }
 }
 
-impl Store {
+impl WebhookStore {
     pub fn new(views: Arc<dyn ViewStore>) -> Self {
         Self { views }
     }
 
     /// The webhooks of a tenant.
-    pub async fn webhooks(&self, tenant: &TenantId) -> Result<Held<Vec<Webhook>>, StoreError> {
+    pub async fn webhooks(&self, tenant: &TenantId) -> Result<StoredRecord<Vec<Webhook>>, StoreError> {
         let held = self.load::<v1::WebhooksRecord>(tenant, WEBHOOKS).await?;
-        Ok(Held { record: from_record(held.record), version: held.version })
+        Ok(StoredRecord { record: from_record(held.record), version: held.version })
     }
 
     /// Changes the webhooks of a tenant; `change` is called again when another writer was faster.
@@ -73,9 +73,9 @@ impl Store {
     pub async fn read<T: Message + Default>(
         &self,
         tenant: &TenantId,
-        part: Part,
+        part: RecordPart,
         place: u32,
-    ) -> Result<Held<T>, StoreError> {
+    ) -> Result<StoredRecord<T>, StoreError> {
         self.load(tenant, &part.view(place)).await
     }
 
@@ -83,7 +83,7 @@ impl Store {
     pub async fn write<T: Message>(
         &self,
         tenant: &TenantId,
-        part: Part,
+        part: RecordPart,
         place: u32,
         version: u64,
         record: &T,
@@ -99,14 +99,14 @@ impl Store {
         Ok(None)
     }
 
-    async fn load<T: Message + Default>(&self, tenant: &TenantId, view: &str) -> Result<Held<T>, StoreError> {
+    async fn load<T: Message + Default>(&self, tenant: &TenantId, view: &str) -> Result<StoredRecord<T>, StoreError> {
         let Some(kept) = self.views.load(tenant, view).await? else {
-            return Ok(Held { record: T::default(), version: 0 });
+            return Ok(StoredRecord { record: T::default(), version: 0 });
         };
         let unreadable = |what: &dyn std::fmt::Display| StoreError::Invalid(format!("{view}: {what}"));
         let version = kept.position.parse().map_err(|_| unreadable(&"its version is no number"))?;
         let record = T::decode(kept.state).map_err(|error| unreadable(&error))?;
-        Ok(Held { record, version })
+        Ok(StoredRecord { record, version })
     }
 
     async fn replace(

@@ -18,8 +18,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower::Service;
 
-use super::deliveries::{Message, Outcome, WAIT_MAX};
-use super::signature::Secret;
+use super::deliveries::{AttemptOutcome, WAIT_MAX, WebhookMessage};
+use super::signature::SigningKey;
 
 /// The longest address of a webhook, in bytes.
 const URL_BYTES_MAX: usize = 2_048;
@@ -114,11 +114,11 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
 
 /// Sends deliveries. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Sender {
+pub(super) struct DeliveryClient {
     pool: legacy::Client<HttpsConnector<Guarded>, Full<Bytes>>,
 }
 
-impl Sender {
+impl DeliveryClient {
     /// A client that verifies servers by this machine's authorities.
     pub fn new(reach: Reach) -> anyhow::Result<Self> {
         let mut roots = rustls::RootCertStore::empty();
@@ -139,8 +139,14 @@ impl Sender {
     }
 
     /// One attempt. `now_s` is the present time in seconds since 1970.
-    pub async fn deliver(&self, url: &Uri, secret: &Secret, message: &Message, now_s: u64) -> Outcome {
-        let failed = |why: String| Outcome::Failed { why, again_after: None };
+    pub async fn deliver(
+        &self,
+        url: &Uri,
+        secret: &SigningKey,
+        message: &WebhookMessage,
+        now_s: u64,
+    ) -> AttemptOutcome {
+        let failed = |why: String| AttemptOutcome::Failed { why, again_after: None };
         let request = match request(url, secret, message, now_s) {
             Ok(request) => request,
             Err(error) => return failed(error.to_string()),
@@ -156,8 +162,8 @@ impl Sender {
 
 fn request(
     url: &Uri,
-    secret: &Secret,
-    message: &Message,
+    secret: &SigningKey,
+    message: &WebhookMessage,
     now_s: u64,
 ) -> Result<Request<Full<Bytes>>, axum::http::Error> {
     Request::post(url.clone())
@@ -170,16 +176,16 @@ fn request(
 }
 
 /// What a status says. A redirection is not followed: the target was checked, the other one was not.
-fn outcome(status: StatusCode, headers: &HeaderMap) -> Outcome {
+fn outcome(status: StatusCode, headers: &HeaderMap) -> AttemptOutcome {
     let why = format!("status {}", status.as_u16());
     if status.is_success() {
-        return Outcome::Taken;
+        return AttemptOutcome::Taken;
     }
     if status == StatusCode::GONE {
-        return Outcome::Refused { why };
+        return AttemptOutcome::Refused { why };
     }
     let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    Outcome::Failed { why, again_after: seconds.map(|s| Duration::from_secs(s).min(WAIT_MAX)) }
+    AttemptOutcome::Failed { why, again_after: seconds.map(|s| Duration::from_secs(s).min(WAIT_MAX)) }
 }
 
 /// An error with its causes.
@@ -316,12 +322,12 @@ mod tests {
     #[test]
     fn a_status_says_whether_to_come_again() {
         let mut headers = HeaderMap::new();
-        assert_eq!(outcome(StatusCode::NO_CONTENT, &headers), Outcome::Taken);
-        assert_eq!(outcome(StatusCode::GONE, &headers), Outcome::Refused { why: "status 410".to_owned() });
-        let failed = |again_after| Outcome::Failed { why: "status 503".to_owned(), again_after };
+        assert_eq!(outcome(StatusCode::NO_CONTENT, &headers), AttemptOutcome::Taken);
+        assert_eq!(outcome(StatusCode::GONE, &headers), AttemptOutcome::Refused { why: "status 410".to_owned() });
+        let failed = |again_after| AttemptOutcome::Failed { why: "status 503".to_owned(), again_after };
         assert_eq!(outcome(StatusCode::SERVICE_UNAVAILABLE, &headers), failed(None));
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("99999999"));
         assert_eq!(outcome(StatusCode::SERVICE_UNAVAILABLE, &headers), failed(Some(WAIT_MAX)));
-        assert!(matches!(outcome(StatusCode::FOUND, &headers), Outcome::Failed { .. }));
+        assert!(matches!(outcome(StatusCode::FOUND, &headers), AttemptOutcome::Failed { .. }));
     }
 }

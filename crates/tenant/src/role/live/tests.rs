@@ -31,16 +31,16 @@ const fn at(minor: u64) -> Position {
     Position { major: 0, minor }
 }
 
-fn inlet(asked: &v1::SubscribeRequest) -> (Inlet, mpsc::Receiver<Arc<Fact>>) {
+fn inlet(asked: &v1::SubscribeRequest) -> (Inlet, mpsc::Receiver<Arc<LiveFact>>) {
     let (queue, outlet) = mpsc::channel(WAITING_MAX);
-    (Inlet { filter: Arc::new(Filter::read(asked, None).unwrap()), queue, waiting: Arc::default() }, outlet)
+    (Inlet { filter: Arc::new(SubscriptionFilter::read(asked, None).unwrap()), queue, waiting: Arc::default() }, outlet)
 }
 
 fn of_dn(dn: &str) -> v1::SubscribeRequest {
     v1::SubscribeRequest { dns: vec![dn.to_owned()], ..Default::default() }
 }
 
-fn positions(outlet: &mut mpsc::Receiver<Arc<Fact>>, waiting: &Waiting) -> Vec<u64> {
+fn positions(outlet: &mut mpsc::Receiver<Arc<LiveFact>>, waiting: &ReaderQueue) -> Vec<u64> {
     let facts = std::iter::from_fn(|| outlet.try_recv().ok());
     facts.inspect(|fact| waiting.taken(fact)).map(|fact| fact.position.minor).collect()
 }
@@ -51,7 +51,7 @@ fn metrics() -> Metrics {
 
 #[test]
 fn a_slow_reader_is_told_and_dropped_and_delays_nobody() {
-    let (mut live, metrics) = (Live::default(), metrics());
+    let (mut live, metrics) = (LiveReaders::default(), metrics());
     let (slow, mut slow_outlet) = inlet(&of_dn("7101"));
     let (quick, mut quick_outlet) = inlet(&Default::default());
     live.join(&slow, Position::START).unwrap();
@@ -73,7 +73,7 @@ fn a_slow_reader_is_told_and_dropped_and_delays_nobody() {
 
 #[test]
 fn large_facts_that_wait_count_by_their_bytes() {
-    let (mut live, metrics) = (Live::default(), metrics());
+    let (mut live, metrics) = (LiveReaders::default(), metrics());
     let (slow, _outlet) = inlet(&Default::default());
     live.join(&slow, Position::START).unwrap();
     let large = |number| {
@@ -92,7 +92,7 @@ fn large_facts_that_wait_count_by_their_bytes() {
 
 #[test]
 fn who_comes_back_gets_what_it_missed_once() {
-    let (mut live, metrics) = (Live::default(), metrics());
+    let (mut live, metrics) = (LiveReaders::default(), metrics());
     live.give((1..=10).map(|n| entry(n, if n % 2 == 0 { "7102" } else { "7101" }, None, n)).collect(), &metrics);
     let (back, mut outlet) = inlet(&of_dn("7101"));
     live.join(&back, at(4)).unwrap();
@@ -102,7 +102,7 @@ fn who_comes_back_gets_what_it_missed_once() {
 
 #[test]
 fn what_is_not_kept_any_more_must_be_read() {
-    let (mut live, metrics) = (Live::default(), metrics());
+    let (mut live, metrics) = (LiveReaders::default(), metrics());
     live.give((1..=RECENT_MAX as u64 + 10).map(|n| entry(n, "7101", None, n)).collect(), &metrics);
     let (back, _outlet) = inlet(&of_dn("7102"));
     assert_eq!(live.join(&back, at(9)), None);
@@ -113,7 +113,7 @@ fn what_is_not_kept_any_more_must_be_read() {
 
 #[test]
 fn who_leaves_is_in_no_index() {
-    let (mut live, metrics) = (Live::default(), metrics());
+    let (mut live, metrics) = (LiveReaders::default(), metrics());
     let (one, outlet) = inlet(&of_dn("7101"));
     let id = live.join(&one, Position::START).unwrap();
     live.leave(id);
@@ -132,7 +132,7 @@ proptest! {
         asked in proptest::collection::vec((0..5_u8, 0..4_u8, 0..4_u8), 1..8),
         joins_at in 0..40_usize,
     ) {
-        let (mut live, metrics) = (Live::default(), metrics());
+        let (mut live, metrics) = (LiveReaders::default(), metrics());
         let entries: Vec<EventEntry> = facts.iter().enumerate().map(|(at, (dn, agent, call))| {
             entry(at as u64 + 1, &format!("710{dn}"), Some(&format!("100{agent}")), u64::from(*call))
         }).collect();

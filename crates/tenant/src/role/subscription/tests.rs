@@ -58,7 +58,7 @@ impl Site {
 
     async fn subscribe(&self, dn: Option<&str>, after: Option<Position>) -> Subscription {
         let asked = v1::SubscribeRequest { dns: dn.map(str::to_owned).into_iter().collect(), ..Default::default() };
-        let filter = Arc::new(Filter::read(&asked, None).unwrap());
+        let filter = Arc::new(SubscriptionFilter::read(&asked, None).unwrap());
         let (tenant, kept) = (acme(), self.views.kept(&acme()).unwrap());
         let begun = self.views.at_end(&kept, &tenant, |_, end, live| {
             let after = after.unwrap_or(end);

@@ -11,7 +11,7 @@ use model::{
 };
 use prost::Message as _;
 
-use super::super::filter::Filter;
+use super::super::filter::SubscriptionFilter;
 use super::*;
 
 struct Site {
@@ -61,7 +61,10 @@ impl Site {
     }
 
     async fn snapshot(&self) -> v1::Snapshot {
-        self.views.snapshot(&acme(), |view, position| view.snapshot(position, &Filter::default())).await.unwrap()
+        self.views
+            .snapshot(&acme(), |view, position| view.snapshot(position, &SubscriptionFilter::default()))
+            .await
+            .unwrap()
     }
 
     async fn agent(&self, id: &str, state: Bytes, change: fn(Bytes) -> Change, event: Option<(u64, EventName)>) {
@@ -229,8 +232,11 @@ async fn who_asks_for_one_tenant_waits_for_no_other() {
     let slow = site.views.kept(&acme()).unwrap();
     let _begins = slow.folded.lock().await;
     let other = TenantId::parse("globex").unwrap();
-    let shown =
-        site.views.snapshot(&other, |view, position| view.snapshot(position, &Filter::default())).await.unwrap();
+    let shown = site
+        .views
+        .snapshot(&other, |view, position| view.snapshot(position, &SubscriptionFilter::default()))
+        .await
+        .unwrap();
     assert!(shown.agents.is_empty());
 }
 
@@ -242,7 +248,7 @@ async fn a_snapshot_of_some_dns_shows_what_is_on_them() {
     site.call(2, call_record(2, Ok("7105"), Stage::Waiting(waits)), Vec::new()).await;
     for (dn, agents, calls) in [("7101", 1, 0), ("7105", 0, 1), ("8000", 0, 1), ("7199", 0, 0)] {
         let asked = v1::SubscribeRequest { dns: vec![dn.to_owned()], ..Default::default() };
-        let filter = Filter::read(&asked, None).unwrap();
+        let filter = SubscriptionFilter::read(&asked, None).unwrap();
         let shown = site.views.snapshot(&acme(), |view, position| view.snapshot(position, &filter)).await.unwrap();
         assert_eq!((shown.agents.len(), shown.calls.len()), (agents, calls), "{dn}");
     }

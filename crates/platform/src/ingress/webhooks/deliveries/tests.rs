@@ -9,12 +9,12 @@ fn at(s: u64) -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000 + s * 1_000)
 }
 
-fn message(id: &str, lane: &str) -> Message {
-    Message { id: id.to_owned(), lane: lane.to_owned(), body: Bytes::from_static(b"{}") }
+fn message(id: &str, lane: &str) -> WebhookMessage {
+    WebhookMessage { id: id.to_owned(), lane: lane.to_owned(), body: Bytes::from_static(b"{}") }
 }
 
-fn failed() -> Outcome {
-    Outcome::Failed { why: "status 500".to_owned(), again_after: None }
+fn failed() -> AttemptOutcome {
+    AttemptOutcome::Failed { why: "status 500".to_owned(), again_after: None }
 }
 
 fn tried(deliveries: &mut Deliveries, now: Timestamp) -> Vec<(u64, String)> {
@@ -29,11 +29,11 @@ fn what_is_of_one_call_is_tried_in_its_order_and_does_not_hold_up_others() {
     }
     assert_eq!(tried(&mut deliveries, at(0)), [(1, "a1".to_owned()), (3, "b1".to_owned())]);
     assert_eq!(deliveries.ended(1, failed(), at(1)), None);
-    assert_eq!(deliveries.ended(3, Outcome::Taken, at(1)), None);
+    assert_eq!(deliveries.ended(3, AttemptOutcome::Taken, at(1)), None);
     assert_eq!(tried(&mut deliveries, at(5)), [], "a2 waits for a1");
     assert_eq!(deliveries.next_timeout(), Some(at(6)));
     assert_eq!(tried(&mut deliveries, at(6)), [(1, "a1".to_owned())]);
-    deliveries.ended(1, Outcome::Taken, at(6));
+    deliveries.ended(1, AttemptOutcome::Taken, at(6));
     assert_eq!(tried(&mut deliveries, at(6)), [(2, "a2".to_owned())]);
 }
 
@@ -53,7 +53,7 @@ fn waits_grow_and_the_last_failure_gives_a_message_up() {
     let dead = deliveries.ended(1, failed(), now).expect("it is given up");
     assert_eq!((dead.message.id.as_str(), dead.attempts, dead.why.as_str()), ("a1", 3, "status 500"));
     assert_eq!(tried(&mut deliveries, now), [(2, "a2".to_owned())], "the next of the call goes on");
-    let refused = deliveries.ended(2, Outcome::Refused { why: "status 410".to_owned() }, now);
+    let refused = deliveries.ended(2, AttemptOutcome::Refused { why: "status 410".to_owned() }, now);
     assert_eq!(refused.map(|dead| dead.attempts), Some(1));
     assert_eq!(deliveries.next_timeout(), None);
 }
@@ -63,7 +63,7 @@ fn a_receiver_that_names_a_time_is_left_alone_until_then() {
     let mut deliveries = Deliveries::new(RETRIES);
     deliveries.add(message("a1", "call:a"), at(0));
     tried(&mut deliveries, at(0));
-    let later = |s| Outcome::Failed { why: "status 429".to_owned(), again_after: Some(Duration::from_secs(s)) };
+    let later = |s| AttemptOutcome::Failed { why: "status 429".to_owned(), again_after: Some(Duration::from_secs(s)) };
     deliveries.ended(1, later(60), at(0));
     assert_eq!(deliveries.next_timeout(), Some(at(60)));
     tried(&mut deliveries, at(60));
@@ -81,7 +81,7 @@ fn so_many_wait_and_no_more_are_read_and_so_many_are_tried_at_once() {
     assert!(!deliveries.has_room());
     assert_eq!(tried(&mut deliveries, at(0)).len(), AT_ONCE_MAX);
     assert_eq!(deliveries.next_timeout(), None);
-    deliveries.ended(1, Outcome::Taken, at(0));
+    deliveries.ended(1, AttemptOutcome::Taken, at(0));
     assert!(deliveries.has_room() && deliveries.next_timeout() == Some(at(0)));
 }
 
@@ -147,7 +147,7 @@ proptest! {
                 }
                 Step::End(which, how) if !under_way.is_empty() => {
                     let (number, id) = under_way.swap_remove(usize::from(which) % under_way.len());
-                    let outcome = [Outcome::Taken, failed(), Outcome::Refused { why: "no".to_owned() }][usize::from(how)].clone();
+                    let outcome = [AttemptOutcome::Taken, failed(), AttemptOutcome::Refused { why: "no".to_owned() }][usize::from(how)].clone();
                     let is_over = outcome != failed();
                     let lane = deliveries.waiting[&number].message.lane.clone();
                     let dead = deliveries.ended(number, outcome, now);
