@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 
-use model::plan::{Answer, Caller, Destination, FeatureCode, Service};
+use model::plan::{Caller, Destination, FeatureCode, PlanAnswer, Service};
 use model::request::ForwardMode;
 use model::{Dn, Entropy, Timestamp};
 
@@ -140,7 +140,7 @@ pub struct RoutePoint {
 
 /// Resolves a dialled number to its destination. A phone's registrations are not known here: it comes without contacts. `entropy` draws
 /// among trunks of equal priority.
-pub fn resolve(plan: &TenantPlan, question: &Question<'_>, entropy: &mut dyn Entropy) -> Answer {
+pub fn resolve(plan: &TenantPlan, question: &Question<'_>, entropy: &mut dyn Entropy) -> PlanAnswer {
     let Some(typed) = typed(question.dialled) else { return unknown().into() };
     if let (Some(rule), Caller::Phone(_)) = (plan.rules.emergency(&typed), question.caller) {
         if question.is_forwarded {
@@ -164,7 +164,7 @@ pub fn resolve(plan: &TenantPlan, question: &Question<'_>, entropy: &mut dyn Ent
             None => outside::lead_out(plan, question.caller, &number, entropy, &mut notes),
         },
     };
-    Answer { notes, ..destination.into() }
+    PlanAnswer { notes, ..destination.into() }
 }
 
 /// The business hours of a number that is closed now.

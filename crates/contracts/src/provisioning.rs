@@ -3,7 +3,9 @@
 //! Field names are the keys of the JSON documents; the name of a duration ends with its unit. Readers ignore unknown keys.
 
 mod agents;
+mod codes;
 mod dialling;
+mod kinds;
 pub mod networks;
 mod outgoing;
 
@@ -12,7 +14,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use agents::{Agent, AgentRules, NoAnswerAction};
+pub use codes::{FeatureAction, FeatureCode};
 pub use dialling::{DialAction, DialRule, Schedule};
+pub use kinds::{Object, ObjectKey, ObjectKind};
 pub use outgoing::TRUNK_TRY_S;
 
 /// A password or PIN: serialised as it is, never printed.
@@ -225,248 +229,6 @@ pub struct Prompt {
     pub name: String,
     /// The sound file, relative to the folder of prompts.
     pub file: String,
-}
-
-/// A code that an agent dials.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FeatureCode {
-    /// The dialled code, as `*50`.
-    pub code: String,
-    /// What it does.
-    pub action: FeatureAction,
-    /// Whether the agent must enter the PIN first.
-    pub ask_pin: bool,
-}
-
-/// What a feature code does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FeatureAction {
-    /// Logs in the agent whose default place contains the phone.
-    Login,
-    /// Logs out the agent on the phone.
-    Logout,
-    /// The agent takes calls.
-    Ready,
-    /// The agent takes no calls.
-    NotReady,
-    /// No call rings at the phone.
-    DndOn,
-    /// Calls ring at the phone again.
-    DndOff,
-    /// Every call goes on to the number that follows the code.
-    ForwardAlways,
-    /// Calls go on to that number while the phone is busy.
-    ForwardBusy,
-    /// Calls go on to that number when nobody answers.
-    ForwardNoAnswer,
-    /// Calls go on to that number while the phone is not registered.
-    ForwardUnregistered,
-    /// Calls go nowhere else any more.
-    ForwardOff,
-}
-
-impl FeatureAction {
-    /// All actions, with their names in the tenant's file and in the store.
-    pub const ALL: [(Self, &str); 11] = [
-        (Self::Login, "login"),
-        (Self::Logout, "logout"),
-        (Self::Ready, "ready"),
-        (Self::NotReady, "not_ready"),
-        (Self::DndOn, "dnd_on"),
-        (Self::DndOff, "dnd_off"),
-        (Self::ForwardAlways, "forward_always"),
-        (Self::ForwardBusy, "forward_busy"),
-        (Self::ForwardNoAnswer, "forward_no_answer"),
-        (Self::ForwardUnregistered, "forward_unregistered"),
-        (Self::ForwardOff, "forward_off"),
-    ];
-
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        Self::ALL.iter().find(|(action, _)| *action == self).map_or("", |(_, name)| name)
-    }
-
-    /// Finds it by its name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, other)| *other == name).map(|(action, _)| *action)
-    }
-
-    /// Whether a number follows the code.
-    pub const fn takes_number(self) -> bool {
-        matches!(self, Self::ForwardAlways | Self::ForwardBusy | Self::ForwardNoAnswer | Self::ForwardUnregistered)
-    }
-}
-
-/// The kinds of objects. Each has a table, a folder of documents and a name on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ObjectKind {
-    /// The tenant itself.
-    Tenant,
-    /// Skills.
-    Skill,
-    /// Prompts.
-    Prompt,
-    /// Applications.
-    Application,
-    /// DNs.
-    Dn,
-    /// Places.
-    Place,
-    /// People.
-    Person,
-    /// Numbers.
-    Number,
-    /// Trunks.
-    Trunk,
-    /// Feature codes.
-    FeatureCode,
-    /// Schedules.
-    Schedule,
-    /// Rules about dialled numbers.
-    DialRule,
-}
-
-impl ObjectKind {
-    /// All kinds, ordered so that every object comes after those that it names.
-    pub const ALL: [Self; 12] = [
-        Self::Tenant,
-        Self::Skill,
-        Self::Prompt,
-        Self::Application,
-        Self::Dn,
-        Self::Place,
-        Self::Person,
-        Self::Number,
-        Self::Trunk,
-        Self::FeatureCode,
-        Self::Schedule,
-        Self::DialRule,
-    ];
-
-    /// Its name on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Tenant => "tenant",
-            Self::Skill => "skill",
-            Self::Prompt => "prompt",
-            Self::Application => "application",
-            Self::Dn => "dn",
-            Self::Place => "place",
-            Self::Person => "person",
-            Self::Number => "number",
-            Self::Trunk => "trunk",
-            Self::FeatureCode => "feature_code",
-            Self::Schedule => "schedule",
-            Self::DialRule => "dial_rule",
-        }
-    }
-
-    /// Finds it by its name on the wire.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-}
-
-/// Names an object within its tenant.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ObjectKey {
-    /// Its kind.
-    pub kind: ObjectKind,
-    /// Its name, number or code; empty for the tenant itself.
-    pub id: String,
-}
-
-/// Any object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Object {
-    /// The tenant itself.
-    Tenant(Tenant),
-    /// A skill.
-    Skill(Skill),
-    /// A prompt.
-    Prompt(Prompt),
-    /// An application.
-    Application(Application),
-    /// A DN.
-    Dn(Dn),
-    /// A place.
-    Place(Place),
-    /// A person.
-    Person(Person),
-    /// A number.
-    Number(Number),
-    /// A trunk.
-    Trunk(Trunk),
-    /// A feature code.
-    FeatureCode(FeatureCode),
-    /// A schedule.
-    Schedule(Schedule),
-    /// A rule about dialled numbers.
-    DialRule(DialRule),
-}
-
-impl Object {
-    /// Its name within the tenant.
-    pub fn key(&self) -> ObjectKey {
-        let (kind, id) = match self {
-            Self::Tenant(_) => (ObjectKind::Tenant, ""),
-            Self::Skill(o) => (ObjectKind::Skill, o.name.as_str()),
-            Self::Prompt(o) => (ObjectKind::Prompt, o.name.as_str()),
-            Self::Application(o) => (ObjectKind::Application, o.name.as_str()),
-            Self::Dn(o) => (ObjectKind::Dn, o.number.as_str()),
-            Self::Place(o) => (ObjectKind::Place, o.name.as_str()),
-            Self::Person(o) => (ObjectKind::Person, o.user_name.as_str()),
-            Self::Number(o) => (ObjectKind::Number, o.number.as_str()),
-            Self::Trunk(o) => (ObjectKind::Trunk, o.name.as_str()),
-            Self::FeatureCode(o) => (ObjectKind::FeatureCode, o.code.as_str()),
-            Self::Schedule(o) => (ObjectKind::Schedule, o.name.as_str()),
-            Self::DialRule(o) => (ObjectKind::DialRule, o.name.as_str()),
-        };
-        ObjectKey { kind, id: id.to_owned() }
-    }
-
-    /// The object as a JSON document.
-    pub fn to_json(&self) -> Vec<u8> {
-        let written = match self {
-            Self::Tenant(o) => serde_json::to_vec(o),
-            Self::Skill(o) => serde_json::to_vec(o),
-            Self::Prompt(o) => serde_json::to_vec(o),
-            Self::Application(o) => serde_json::to_vec(o),
-            Self::Dn(o) => serde_json::to_vec(o),
-            Self::Place(o) => serde_json::to_vec(o),
-            Self::Person(o) => serde_json::to_vec(o),
-            Self::Number(o) => serde_json::to_vec(o),
-            Self::Trunk(o) => serde_json::to_vec(o),
-            Self::FeatureCode(o) => serde_json::to_vec(o),
-            Self::Schedule(o) => serde_json::to_vec(o),
-            Self::DialRule(o) => serde_json::to_vec(o),
-        };
-        // Plain structs with text keys: serialising them cannot fail.
-        written.unwrap_or_default()
-    }
-
-    /// Reads a JSON document of that kind.
-    ///
-    /// # Errors
-    /// The first fault that serde finds.
-    pub fn from_json(kind: ObjectKind, json: &[u8]) -> Result<Self, serde_json::Error> {
-        Ok(match kind {
-            ObjectKind::Tenant => Self::Tenant(serde_json::from_slice(json)?),
-            ObjectKind::Skill => Self::Skill(serde_json::from_slice(json)?),
-            ObjectKind::Prompt => Self::Prompt(serde_json::from_slice(json)?),
-            ObjectKind::Application => Self::Application(serde_json::from_slice(json)?),
-            ObjectKind::Dn => Self::Dn(serde_json::from_slice(json)?),
-            ObjectKind::Place => Self::Place(serde_json::from_slice(json)?),
-            ObjectKind::Person => Self::Person(serde_json::from_slice(json)?),
-            ObjectKind::Number => Self::Number(serde_json::from_slice(json)?),
-            ObjectKind::Trunk => Self::Trunk(serde_json::from_slice(json)?),
-            ObjectKind::FeatureCode => Self::FeatureCode(serde_json::from_slice(json)?),
-            ObjectKind::Schedule => Self::Schedule(serde_json::from_slice(json)?),
-            ObjectKind::DialRule => Self::DialRule(serde_json::from_slice(json)?),
-        })
-    }
 }
 
 /// All objects of a tenant.

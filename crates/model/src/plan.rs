@@ -91,7 +91,7 @@ pub struct Forwards {
 
 /// The dial plan's answer about a number.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Answer {
+pub struct PlanAnswer {
     /// Where it leads.
     pub destination: Destination,
     /// The DNs that have forwarded the call there, in order.
@@ -102,7 +102,7 @@ pub struct Answer {
     pub notes: Vec<String>,
 }
 
-impl From<Destination> for Answer {
+impl From<Destination> for PlanAnswer {
     fn from(destination: Destination) -> Self {
         Self { destination, forwarded_by: Vec::new(), forwards: Forwards::default(), notes: Vec::new() }
     }

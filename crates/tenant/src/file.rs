@@ -8,6 +8,7 @@ mod dialling;
 mod generated;
 mod read;
 mod rules;
+mod scalar;
 mod shape;
 mod tree;
 mod write;

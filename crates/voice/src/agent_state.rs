@@ -11,6 +11,7 @@ mod intervals;
 mod metrics;
 mod monitoring;
 mod people;
+mod phone;
 mod phone_settings;
 mod records;
 mod tenant_loop;

@@ -1,6 +1,6 @@
 //! An incoming call: the dial plan resolves its number to a phone, a route point, a service or a refusal.
 
-use model::plan::{Answer, Caller, Destination, Occasion, Service};
+use model::plan::{Caller, Destination, Occasion, PlanAnswer, Service};
 use model::request::Treatment;
 use model::{AgentId, CallState, Dn, EventName, Timestamp, UserData};
 
@@ -76,7 +76,7 @@ impl Call {
         }
     }
 
-    pub(super) fn dial_plan_answered(&mut self, ask: u32, answer: Answer, now: Timestamp) {
+    pub(super) fn dial_plan_answered(&mut self, ask: u32, answer: PlanAnswer, now: Timestamp) {
         self.forwarded = Forwarded { by: answer.forwarded_by, next: answer.forwards };
         self.dial_plan_told(ask, answer.destination, now);
         self.forwarded = Forwarded::default();

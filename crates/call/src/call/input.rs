@@ -1,6 +1,6 @@
 //! What happens to a call.
 
-use model::plan::{Answer, Caller};
+use model::plan::{Caller, PlanAnswer};
 use model::{CallUuid, ConnId, Dn, LegId, Request, TenantId, Token};
 
 use super::feature::PinAnswer;
@@ -31,7 +31,7 @@ pub enum Input {
         /// The number of the question.
         ask: u32,
         /// The destination of the number.
-        answer: Answer,
+        answer: PlanAnswer,
     },
     /// The leg alerts.
     LegRinging(LegId),

@@ -100,24 +100,6 @@ impl Call {
             RequestKind::ListenReconnect(_, of) => self.set_sense((Sense::Hearing, false), of.as_ref(), &asked, now),
             RequestKind::MonitorCall(_, of, mode) => self.monitor(&of, mode, asked, now),
             RequestKind::DeleteFromConference(_, other) => self.remove_party(other.as_str(), asked, now),
-            RequestKind::AgentLogin(..)
-            | RequestKind::AgentLogout
-            | RequestKind::AgentReady(_)
-            | RequestKind::AgentNotReady(_)
-            | RequestKind::SetDndOn
-            | RequestKind::SetDndOff
-            | RequestKind::SetForward(..)
-            | RequestKind::CancelForward
-            | RequestKind::ForceAgentState(..)
-            | RequestKind::RegisterAddress
-            | RequestKind::UnregisterAddress
-            | RequestKind::QueryAddress
-            | RequestKind::QueryServer
-            | RequestKind::UserEvent(..)
-            | RequestKind::MonitorNextCall(..)
-            | RequestKind::CancelMonitoring(..)
-            | RequestKind::MakeCall(..)
-            | RequestKind::MakePredictiveCall(..) => Err((ErrorCode::UNSUPPORTED, "not a request about a call")),
             // The thread carries them out, for they concern two calls.
             RequestKind::InitiateTransfer(..)
             | RequestKind::MuteTransfer(..)
@@ -126,6 +108,7 @@ impl Call {
             | RequestKind::AlternateCall(..)
             | RequestKind::MergeCalls(..)
             | RequestKind::ReconnectCall(..) => Err((ErrorCode::INTERNAL, "a request of a thread")),
+            _ => Err((ErrorCode::UNSUPPORTED, "not a request about a call")),
         }
     }
 

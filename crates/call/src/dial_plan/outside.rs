@@ -1,6 +1,6 @@
 //! The way out: by which trunks a number outside is called, in which order, and which number they show.
 
-use model::plan::{Answer, Caller, Contact, Destination, Outside, Way};
+use model::plan::{Caller, Contact, Destination, Outside, PlanAnswer, Way};
 use model::{Dn, Entropy};
 
 use super::rules::EmergencyNumber;
@@ -63,7 +63,7 @@ pub(super) fn lead_out(
 }
 
 /// The way of an emergency call: by the trunk of its rule, then by every other one.
-pub(super) fn emergency(plan: &TenantPlan, rule: &EmergencyNumber, number: &str) -> Answer {
+pub(super) fn emergency(plan: &TenantPlan, rule: &EmergencyNumber, number: &str) -> PlanAnswer {
     let mut trunks: Vec<&OutsideTrunk> = plan.trunks.iter().collect();
     let is_meant = |trunk: &OutsideTrunk| rule.trunk.as_ref() == Some(&trunk.name);
     let leads = |trunk: &OutsideTrunk| number.starts_with(&trunk.prefix);
@@ -73,7 +73,7 @@ pub(super) fn emergency(plan: &TenantPlan, rule: &EmergencyNumber, number: &str)
         Ok(dn) => by(dn, ways),
         Err(_) => unknown(),
     };
-    Answer { notes: vec![format!("an emergency number by the rule {}", rule.name)], ..destination.into() }
+    PlanAnswer { notes: vec![format!("an emergency number by the rule {}", rule.name)], ..destination.into() }
 }
 
 fn by(number: Dn, ways: Vec<Way>) -> Destination {

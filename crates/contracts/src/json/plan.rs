@@ -5,7 +5,7 @@
 //! the call there, `forwards_busy` and `forwards_no_answer`, whether the phone forwards it in turn, and `notes`, the rules that led there.
 
 use model::Dn;
-use model::plan::{Answer, Contact, Destination, FeatureCode, Forwards, Outside, Service, Way};
+use model::plan::{Contact, Destination, FeatureCode, Forwards, Outside, PlanAnswer, Service, Way};
 use model::request::ForwardMode;
 use serde::{Deserialize, Serialize};
 
@@ -104,7 +104,7 @@ impl From<WireWay> for Way {
 }
 
 /// Writes the dial plan's answer.
-pub fn plan_answer_to_json(answer: &Answer) -> serde_json::Value {
+pub fn plan_answer_to_json(answer: &PlanAnswer) -> serde_json::Value {
     let wire = WireAnswer {
         destination: destination_to_wire(&answer.destination),
         forwarded_by: answer.forwarded_by.iter().map(ToString::to_string).collect(),
@@ -120,11 +120,11 @@ pub fn plan_answer_to_json(answer: &Answer) -> serde_json::Value {
 ///
 /// # Errors
 /// Names the field that is not valid.
-pub fn plan_answer_from_json(json: &[u8]) -> Result<Answer, FrameError> {
+pub fn plan_answer_from_json(json: &[u8]) -> Result<PlanAnswer, FrameError> {
     let wire: WireAnswer = serde_json::from_slice(json).map_err(|e| FrameError::invalid("kind", e))?;
     let forwarded_by =
         wire.forwarded_by.iter().map(|dn| Dn::parse(dn).map_err(|e| FrameError::invalid("forwarded_by", e)));
-    Ok(Answer {
+    Ok(PlanAnswer {
         forwarded_by: forwarded_by.collect::<Result<_, _>>()?,
         forwards: Forwards { busy: wire.forwards_busy, no_answer: wire.forwards_no_answer },
         notes: wire.notes,

@@ -4,9 +4,8 @@ use serde_json::{Value as Json, json};
 
 use super::dialling::{DIAL_RULES, SCHEDULES};
 use super::shape::Need::{Optional, Required};
-use super::shape::{Field, Need, Shape, schema};
+use super::shape::{NAME, Shape, field, schema};
 
-pub(super) const NAME: Shape = Shape::Text { max: 255 };
 const NAMES: Shape = Shape::List { of: &NAME, max: 1_000 };
 const SECRET: Shape = Shape::Text { max: 128 };
 const PATH: Shape = Shape::Text { max: 1_024 };
@@ -304,10 +303,6 @@ static FEATURE_CODES: Shape = Shape::List {
     ]),
     max: 100,
 };
-
-pub(super) const fn field(key: &'static str, need: Need, shape: &'static Shape, doc: &'static str) -> Field {
-    Field { key, doc, shape, need }
-}
 
 /// The JSON Schema (2020-12) of the tenant's file.
 pub fn json_schema() -> Json {

@@ -11,7 +11,7 @@ use contracts::provisioning::{
 
 use super::Fault;
 use super::dialling;
-use super::tree::{Node, Value};
+use super::tree::{Node, Value, list, number, text, texts};
 
 /// What a tenant speaks without a setting, the most wanted first.
 const CODECS: [&str; 4] = ["PCMA", "PCMU", "G722", "opus"];
@@ -266,25 +266,6 @@ fn agent(item: &Node) -> Option<Agent> {
         skills: skills.collect(),
         id,
     })
-}
-
-fn list<'a>(node: &'a Node, key: &str) -> &'a [Node] {
-    node.get(key).map(Node::items).unwrap_or_default()
-}
-
-pub(super) fn text(node: &Node, key: &str) -> Option<String> {
-    node.get(key)?.text().map(str::to_owned)
-}
-
-pub(super) fn texts(node: &Node, key: &str) -> Vec<String> {
-    list(node, key).iter().filter_map(|item| item.text().map(str::to_owned)).collect()
-}
-
-pub(super) fn number(node: &Node, key: &str) -> Option<u32> {
-    match node.get(key)?.value {
-        Value::Number(number) => u32::try_from(number).ok(),
-        _ => None,
-    }
 }
 
 fn flag(node: &Node, key: &str) -> Option<bool> {

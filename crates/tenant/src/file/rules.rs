@@ -1,5 +1,7 @@
 //! Checks between objects: every referenced name exists, and names that must be unique are unique.
 
+mod dialling;
+
 use std::collections::{HashMap, HashSet};
 
 use contracts::provisioning::networks::network;

@@ -23,6 +23,9 @@ pub(super) enum Shape {
     Record(&'static [Field]),
 }
 
+/// The name of something.
+pub(super) const NAME: Shape = Shape::Text { max: 255 };
+
 /// A key of a record.
 pub(super) struct Field {
     pub(super) key: &'static str,
@@ -36,6 +39,11 @@ pub(super) struct Field {
 pub(super) enum Need {
     Required,
     Optional,
+}
+
+/// Declares a key of a record.
+pub(super) const fn field(key: &'static str, need: Need, shape: &'static Shape, doc: &'static str) -> Field {
+    Field { key, doc, shape, need }
 }
 
 /// Adds every fault of `node` to `faults`; `at` is its key.

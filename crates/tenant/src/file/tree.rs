@@ -131,3 +131,26 @@ fn key_text(key: &MarkedYaml<'_>) -> String {
         _ => "?".to_owned(),
     }
 }
+
+/// The items of a list that stands under a key.
+pub(super) fn list<'a>(node: &'a Node, key: &str) -> &'a [Node] {
+    node.get(key).map(Node::items).unwrap_or_default()
+}
+
+/// The text that stands under a key.
+pub(super) fn text(node: &Node, key: &str) -> Option<String> {
+    node.get(key)?.text().map(str::to_owned)
+}
+
+/// The texts of a list that stands under a key.
+pub(super) fn texts(node: &Node, key: &str) -> Vec<String> {
+    list(node, key).iter().filter_map(|item| item.text().map(str::to_owned)).collect()
+}
+
+/// The number that stands under a key.
+pub(super) fn number(node: &Node, key: &str) -> Option<u32> {
+    match node.get(key)?.value {
+        Value::Number(number) => u32::try_from(number).ok(),
+        _ => None,
+    }
+}

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use contracts::provisioning::{AgentRules, DnKind, FeatureAction, Person, Tenant, TenantObjects};
 
 use super::dialling;
+use super::scalar::{flow, optional, text};
 
 /// A tenant as files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,25 +183,8 @@ fn names<'a>(yaml: &mut String, key: &str, names: impl Iterator<Item = &'a str>)
     }
 }
 
-pub(super) fn flow<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    format!("[{}]", texts.map(text).collect::<Vec<_>>().join(", "))
-}
-
-pub(super) fn optional(key: &str, value: Option<&str>) -> String {
-    value.map(|value| format!(", {key}: {}", text(value))).unwrap_or_default()
-}
-
 fn set(key: &str, value: Option<u32>) -> String {
     value.map(|value| format!(", {key}: {value}")).unwrap_or_default()
-}
-
-/// A text as a YAML scalar: without quotes if it can only be a text, else in double quotes, as in JSON.
-pub(super) fn text(value: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/');
-    let bare = value.starts_with(|c: char| c.is_ascii_alphabetic())
-        && value.bytes().all(plain)
-        && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&value.to_lowercase().as_str());
-    if bare { value.to_owned() } else { serde_json::Value::from(value).to_string() }
 }
 
 /// A file name that every file system accepts, different for each name.

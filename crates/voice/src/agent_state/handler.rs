@@ -21,7 +21,7 @@ use runtime::fault::InARow;
 use super::intervals::{Interval, Intervals};
 use super::metrics::Metrics;
 use super::people::People;
-use super::phone_settings::Phone;
+use super::phone::SetPhone;
 use super::records::{self, OwnerRecord};
 
 /// The view's name in the ledger.
@@ -42,7 +42,7 @@ pub(super) struct TenantAgents {
     stored: BTreeSet<AgentId>,
     pub(super) people: Arc<People>,
     /// Phones that have set something.
-    pub(super) phones: BTreeMap<Dn, Phone>,
+    pub(super) phones: BTreeMap<Dn, SetPhone>,
     /// What is on the tenant's DNs.
     pub(super) addresses: Addresses,
     facts: BTreeMap<AgentId, Vec<Stamped>>,

@@ -3,11 +3,12 @@
 
 use call::dial_plan::PhoneSettings;
 use infra::{AgentWrite, Change, Record};
-use model::event::{ErrorCode, Stamped};
+use model::event::ErrorCode;
 use model::request::ForwardMode;
-use model::{AgentId, Dn, Event, EventName, Request, RequestKind, Timestamp, Token};
+use model::{AgentId, Dn, Event, EventName, Request, RequestKind, Timestamp};
 
 use super::handler::TenantAgents;
+use super::phone::SetPhone;
 use crate::phone_settings;
 
 type Accepted = Result<(), (ErrorCode, &'static str)>;
@@ -21,16 +22,6 @@ const FORWARDS: [(&str, fn(&PhoneSettings) -> Option<&Dn>); 4] = [
     ("ForwardOnNoAnswer", |settings| settings.no_answer.as_ref()),
     ("ForwardOnUnregistered", |settings| settings.unregistered.as_ref()),
 ];
-
-/// A phone that has set something, now or before.
-#[derive(Debug, Default)]
-pub(super) struct Phone {
-    settings: PhoneSettings,
-    /// The token of its record; none without a record.
-    token: Option<Token>,
-    /// What is to be stored with the record; none if that is up to date.
-    unwritten: Option<Vec<Stamped>>,
-}
 
 impl TenantAgents {
     /// Carries the request out if it is about such settings. Returns whether it is.
@@ -111,7 +102,7 @@ impl TenantAgents {
             tracing::error!(tenant = %self.tenant, %dn, %error, "a phone has nothing set any more");
             PhoneSettings::default()
         });
-        self.phones.insert(dn, Phone { settings, token: Some(record.token), unwritten: None });
+        self.phones.insert(dn, SetPhone { settings, token: Some(record.token), unwritten: None });
         true
     }
 

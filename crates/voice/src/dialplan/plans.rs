@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use call::dial_plan::{
     Blocked, BusinessHours, CallerIdRule, CodeAction, DialRules, DialledCode, EmergencyNumber, Extension, NumberTarget,
-    OutsideTrunk, Pattern, RoutePoint, Schedule, TenantPlan, Translation,
+    OpeningHours, OutsideTrunk, Pattern, RoutePoint, TenantPlan, Translation,
 };
 use contracts::provisioning::{
     DialAction, DialRule, Dn as DnObject, DnKind, FeatureAction, FeatureCode as FeatureCodeObject, Number, Object,
@@ -125,7 +125,7 @@ fn business_hours(config: &TenantConfig, number: &Number) -> Option<BusinessHour
         _ => None,
     })?;
     let zone = schedule.time_zone.as_ref().or_else(|| config.tenant()?.time_zone.as_ref());
-    let read = Schedule::parse(zone.map(String::as_str), &schedule.open, &schedule.exceptions);
+    let read = OpeningHours::parse(zone.map(String::as_str), &schedule.open, &schedule.exceptions);
     let schedule = read.inspect_err(|error| tracing::error!(schedule = name, %error, "a schedule is left out")).ok()?;
     Some(BusinessHours { name: name.clone(), schedule, closed: Dn::parse(closed).ok()? })
 }

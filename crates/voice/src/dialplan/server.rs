@@ -6,9 +6,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::post;
-use call::dial_plan::{AtPhone, FORWARDS_MAX, PhoneSettings, Question as Lookup, forwarded_by};
+use call::dial_plan::{AtPhone, FORWARDS_MAX, NumberQuestion as Lookup, PhoneSettings, forwarded_by};
 use infra::{Clock, Registration, Stores};
-use model::plan::{Answer, Caller as CallingParty, Contact, Destination, Occasion};
+use model::plan::{Caller as CallingParty, Contact, Destination, Occasion, PlanAnswer};
 use model::{Dn, Entropy, TenantId};
 use net::http::JsonBody;
 use runtime::{Caller, Problem, RoleContext};
@@ -48,7 +48,7 @@ pub(super) fn router(resolver: Resolver) -> Router {
 }
 
 #[derive(Deserialize)]
-struct Question {
+struct NumberQuestion {
     caller: Calling,
     dialled: String,
     /// A name of [`Occasion`]; without it somebody calls the number.
@@ -70,7 +70,7 @@ async fn resolve(
     State(resolver): State<Resolver>,
     caller: Caller,
     Path(tenant): Path<String>,
-    JsonBody(question): JsonBody<Question>,
+    JsonBody(question): JsonBody<NumberQuestion>,
 ) -> Result<axum::Json<Json>, Problem> {
     let tenant = TenantId::parse(&tenant).map_err(|e| Problem::bad_request(e.to_string()))?;
     caller.may_act_for(&tenant)?;
@@ -101,7 +101,7 @@ struct NumberQuery {
 }
 
 impl Resolver {
-    async fn resolve(&self, tenant: &TenantId, number: NumberQuery) -> Result<Answer, Problem> {
+    async fn resolve(&self, tenant: &TenantId, number: NumberQuery) -> Result<PlanAnswer, Problem> {
         let answer = self.follow(tenant, number).await?;
         let is_refused = matches!(answer.destination, Destination::Reject { .. });
         let counter = if is_refused { &self.metrics.refused } else { &self.metrics.resolved };
@@ -111,7 +111,7 @@ impl Resolver {
 
     /// Follows the number from phone to phone, as far as they forward the call. Each is one more of those that have forwarded it, of which
     /// there are [`FORWARDS_MAX`] at most.
-    async fn follow(&self, tenant: &TenantId, number: NumberQuery) -> Result<Answer, Problem> {
+    async fn follow(&self, tenant: &TenantId, number: NumberQuery) -> Result<PlanAnswer, Problem> {
         let plan = self.plans.of(tenant)?;
         let NumberQuery { mut caller, mut dialled, mut occasion, forwarded_by: mut chain } = number;
         let mut notes = Vec::new();
@@ -152,7 +152,7 @@ impl Resolver {
                 None => None,
             };
             let Some((by, to)) = next else {
-                return Ok(Answer { forwarded_by: chain, notes, ..answer });
+                return Ok(PlanAnswer { forwarded_by: chain, notes, ..answer });
             };
             // The phone calls in its turn: who calls it may be outside, and the phone may call outside.
             (caller, dialled, occasion) = (CallingParty::Phone(by), to.to_string(), Occasion::Called);

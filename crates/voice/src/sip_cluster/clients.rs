@@ -8,7 +8,7 @@ use call::call::{PinAnswer, TypedPin};
 use contracts::configuration;
 use contracts::provisioning::Secret;
 use infra::{LedgerKind, Loaded, Position, Posted, QuarantineRequest, Recipient, Record, Stores, Written};
-use model::plan::{Answer, Caller, Destination};
+use model::plan::{Caller, Destination, PlanAnswer};
 use model::{ConnId, Dn, EventName, Owner, Request, TenantId};
 use net::http::Client;
 use runtime::RoleContext;
@@ -168,7 +168,13 @@ impl Inner {
     }
 
     /// The destination of a number; 503 if the dial plan does not answer.
-    async fn resolve(&self, tenant: &TenantId, conn_id: Option<ConnId>, caller: &Caller, number: &Number) -> Answer {
+    async fn resolve(
+        &self,
+        tenant: &TenantId,
+        conn_id: Option<ConnId>,
+        caller: &Caller,
+        number: &Number,
+    ) -> PlanAnswer {
         let caller = match caller {
             Caller::Phone(dn) => json!({ "phone": dn.as_str() }),
             Caller::Trunk { trunk, number } => json!({ "trunk": trunk, "number": number }),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use call::call::PinAnswer;
 use infra::{CallIndex, Record, Repair};
 use model::event::ErrorCode;
-use model::plan::{Answer, Destination};
+use model::plan::{Destination, PlanAnswer};
 use model::{ConnId, Request};
 use sip::agent::IncomingId;
 use tokio::sync::{mpsc, oneshot};
@@ -24,7 +24,7 @@ pub enum InboxMessage {
         /// The number of its query.
         ask: u32,
         /// The answer.
-        answer: Answer,
+        answer: PlanAnswer,
     },
     /// The dial plan's answer for an OPTIONS.
     Reach {
@@ -116,7 +116,7 @@ impl Inbox {
     }
 
     /// The dial plan's answer. Waits while the inbox is full; a loop that has ended needs no answer.
-    pub async fn dial_plan(&self, conn_id: ConnId, ask: u32, answer: Answer) {
+    pub async fn dial_plan(&self, conn_id: ConnId, ask: u32, answer: PlanAnswer) {
         let _ = self.0.send(InboxMessage::DialPlan { conn_id, ask, answer }).await;
     }
 

@@ -16,7 +16,7 @@ mod proxies;
 use call::call::PinAnswer;
 use call::{CallSnapshot, Input};
 use model::event::ErrorCode;
-use model::plan::Answer;
+use model::plan::PlanAnswer;
 use model::{ConnId, Entropy, Owner, Request, RequestKind, Timestamp};
 use sip::agent::{AgentConfig, UserAgent};
 use sip::{ConnectionId, Message, Seal, Transmit};
@@ -181,14 +181,14 @@ impl Node {
     }
 
     /// The dial plan's answer.
-    pub fn dial_plan_answered(&mut self, conn_id: ConnId, ask: u32, answer: impl Into<Answer>, now: Timestamp) {
+    pub fn dial_plan_answered(&mut self, conn_id: ConnId, ask: u32, answer: impl Into<PlanAnswer>, now: Timestamp) {
         let answer = answer.into();
         self.trace_plan(conn_id, &answer, now);
         self.attempt(Doing::OtherInput("the dial plan's answer"), now, |node| {
-            let Answer { destination, .. } = &answer;
+            let PlanAnswer { destination, .. } = &answer;
             if let Some(destination) = node.join_found(conn_id, ask, destination.clone(), now) {
                 node.warn_caller(conn_id, &destination);
-                let answer = Answer { destination, ..answer.clone() };
+                let answer = PlanAnswer { destination, ..answer.clone() };
                 node.feed(conn_id, Input::DialPlan { ask, answer }, now);
             }
             node.settle(now);

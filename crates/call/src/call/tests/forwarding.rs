@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::event::ErrorCode;
-use model::plan::{Answer, Destination, Forwards, Occasion};
+use model::plan::{Destination, Forwards, Occasion, PlanAnswer};
 use model::request::{RequestKind, RouteTo};
 use model::{Dn, EventName, LegId};
 
@@ -11,12 +11,12 @@ use super::harness::{Bench, CONN, dn, outside, phone, point};
 use crate::call::{CALLER_LEG, Input, Output};
 
 /// What rings forwards calls that find it so.
-fn forwards(destination: Destination) -> Answer {
-    Answer { forwards: Forwards { busy: true, no_answer: true }, ..destination.into() }
+fn forwards(destination: Destination) -> PlanAnswer {
+    PlanAnswer { forwards: Forwards { busy: true, no_answer: true }, ..destination.into() }
 }
 
-fn forwarded(destination: Destination, by: &[&str]) -> Answer {
-    Answer { forwarded_by: by.iter().map(|by| dn(by)).collect(), ..destination.into() }
+fn forwarded(destination: Destination, by: &[&str]) -> PlanAnswer {
+    PlanAnswer { forwarded_by: by.iter().map(|by| dn(by)).collect(), ..destination.into() }
 }
 
 /// The question that is open: the number, why, and who forwarded the call so far.
@@ -88,7 +88,8 @@ fn the_next_phone_forwards_in_turn_and_the_way_is_known() {
     let (mut bench, leg) = ringing();
     bench.give(Input::LegFailed { leg, status: 486 });
     bench.take();
-    let next = Answer { forwards: Forwards { busy: true, no_answer: false }, ..forwarded(phone("5003", 1), &["5002"]) };
+    let next =
+        PlanAnswer { forwards: Forwards { busy: true, no_answer: false }, ..forwarded(phone("5003", 1), &["5002"]) };
     bench.plan_answers(next);
     let leg = bench.rings().pop().expect("it rings");
     bench.give(Input::LegFailed { leg, status: 486 });

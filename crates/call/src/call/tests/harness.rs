@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::event::ErrorCode;
-use model::plan::{Answer, Caller, Contact, Destination, Outside, Way};
+use model::plan::{Caller, Contact, Destination, Outside, PlanAnswer, Way};
 use model::request::{RequestKind, RouteTo, Treatment};
 use model::{CallUuid, ConnId, Dn, Event, LegId, ReferenceId, Request, TenantId, Timestamp, Token, UserData};
 
@@ -220,7 +220,7 @@ impl Bench {
     }
 
     /// The dial plan's answer, with whom it concerns beside the destination.
-    pub fn plan_answers(&mut self, answer: Answer) {
+    pub fn plan_answers(&mut self, answer: PlanAnswer) {
         let ask = self.call.first().numbers.ask - 1;
         self.give(Input::DialPlan { ask, answer });
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use model::plan::{Answer, Caller, Destination, FeatureCode, Forwards, Service};
+use model::plan::{Caller, Destination, FeatureCode, Forwards, PlanAnswer, Service};
 use model::request::{DigitsWanted, MonitorMode, RequestKind, RouteTo, Treatment};
 use model::{CallType, ConnId, EventName, LegId, ReferenceId, UserData};
 use proptest::prelude::*;
@@ -52,7 +52,7 @@ fn take_step(bench: &mut Bench, step: &Step) {
         Step::Plan(kind @ 10..) => {
             let forwards = Forwards { busy: true, no_answer: true };
             let to = if *kind == 10 { outside_by_two("+4930999") } else { phone(&format!("500{}", kind - 10), 1) };
-            bench.plan_answers(Answer { forwards, forwarded_by: vec![dn("5009")], ..to.into() });
+            bench.plan_answers(PlanAnswer { forwards, forwarded_by: vec![dn("5009")], ..to.into() });
         }
         Step::Plan(kind) => bench.plan(match kind {
             0 => point("9000", Some("5009")),

@@ -63,7 +63,7 @@ pub(super) struct WebhookFilter {
 }
 
 /// A webhook.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Webhook {
     pub id: String,
     pub place: u32,
@@ -127,6 +127,7 @@ impl WebhookFilter {
             queues: self.queues.clone(),
             calls: self.calls.iter().map(call).collect::<Result<_, _>>()?,
             names: self.events.iter().map(event).collect::<Result<_, _>>()?,
+            known: Vec::new(),
         })
     }
 
@@ -182,6 +183,7 @@ pub(super) fn from_record(record: v1::WebhooksRecord) -> Vec<Webhook> {
                 queues: record.queues,
                 calls: record.calls,
                 names: record.names,
+                known: Vec::new(),
             },
             created_at: Timestamp::from_micros(record.created_at_us),
             created_by: record.created_by,

@@ -1,7 +1,7 @@
 //! Records what happens to calls, so that each can be explained afterwards.
 
 use call::call::CALLER_LEG;
-use model::plan::{Answer, Caller, Contact, Destination, Service};
+use model::plan::{Caller, Contact, Destination, PlanAnswer, Service};
 use model::{ConnId, Dn, LegId, Timestamp};
 use runtime::Recorder;
 use runtime::trace::What;
@@ -59,7 +59,7 @@ impl Node {
     }
 
     /// Records where the dial plan sends a call.
-    pub(in crate::sip_cluster::node) fn trace_plan(&self, conn_id: ConnId, answer: &Answer, now: Timestamp) {
+    pub(in crate::sip_cluster::node) fn trace_plan(&self, conn_id: ConnId, answer: &PlanAnswer, now: Timestamp) {
         if let Some(entry) = self.calls.get(&conn_id) {
             let what = || What::Note { text: format!("dial plan: {}", answer_in_words(answer)) };
             self.trace.note_with(&entry.tenant, conn_id, now, what);
@@ -93,7 +93,7 @@ pub(in crate::sip_cluster::node) fn leg(
     trace.note_with(&entry.tenant, entry.thread.first().conn_id, now, what);
 }
 
-fn answer_in_words(answer: &Answer) -> String {
+fn answer_in_words(answer: &PlanAnswer) -> String {
     let by = answer.forwarded_by.iter().map(|dn| format!("forwarded by {dn}"));
     let why: Vec<String> = answer.notes.iter().cloned().chain(by).collect();
     let where_to = in_words(&answer.destination);
