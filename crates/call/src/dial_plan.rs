@@ -107,6 +107,10 @@ pub enum CodeAction {
     Forward(ForwardMode),
     /// Calls go nowhere else any more.
     ForwardOff,
+    /// Takes the call that rings at the phone whose number is dialled behind the code.
+    Pickup,
+    /// With the number behind it a slot at which a call is parked and fetched.
+    Park,
 }
 
 /// The target of a number.
@@ -203,7 +207,16 @@ fn feature(plan: &TenantPlan, caller: &Caller, number: &str) -> Option<Destinati
     let begins = |(code, _): &(&String, &DialledCode)| number.starts_with(code.as_str());
     let (code, dialled) = plan.feature_codes.iter().filter(begins).max_by_key(|(code, _)| code.len())?;
     let behind = number.get(code.len()..).unwrap_or_default();
+    if let Caller::Trunk { .. } = caller {
+        // A caller behind a trunk must not log agents in, nor take calls of others.
+        return Some(reject(403, "feature codes are for the tenant's phones"));
+    }
     let code = match (dialled.code, behind) {
+        (CodeAction::Pickup | CodeAction::Park, "") => {
+            return Some(reject(484, "the phone or the slot is dialled behind the code"));
+        }
+        (CodeAction::Pickup, _) => return Some(Destination::Pickup { dn: Dn::parse(behind).ok()? }),
+        (CodeAction::Park, _) => return Some(Destination::Park { slot: Dn::parse(number).ok()? }),
         (CodeAction::Forward(mode), _) if !behind.is_empty() => FeatureCode::Forward(mode, Dn::parse(behind).ok()?),
         (CodeAction::Forward(_), _) => {
             return Some(reject(484, "the number to which calls go is dialled behind the code"));
@@ -217,11 +230,7 @@ fn feature(plan: &TenantPlan, caller: &Caller, number: &str) -> Option<Destinati
         (CodeAction::DndOff, _) => FeatureCode::DndOff,
         (CodeAction::ForwardOff, _) => FeatureCode::ForwardOff,
     };
-    Some(match caller {
-        Caller::Phone(_) => Destination::FeatureCode { code, ask_pin: dialled.ask_pin },
-        // A caller behind a trunk must not log agents in.
-        Caller::Trunk { .. } => reject(403, "feature codes are for the tenant's phones"),
-    })
+    Some(Destination::FeatureCode { code, ask_pin: dialled.ask_pin })
 }
 
 fn unknown() -> Destination {

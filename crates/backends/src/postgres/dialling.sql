@@ -39,5 +39,5 @@ CREATE TABLE dial_rule (
 ALTER TABLE feature_code DROP CONSTRAINT feature_code_action_check;
 ALTER TABLE feature_code ADD CONSTRAINT feature_code_action_check CHECK (action IN (
         'login', 'logout', 'ready', 'not_ready', 'dnd_on', 'dnd_off', 'forward_always', 'forward_busy',
-        'forward_no_answer', 'forward_unregistered', 'forward_off'
+        'forward_no_answer', 'forward_unregistered', 'forward_off', 'pickup', 'park'
     ));

@@ -42,7 +42,7 @@ CREATE TABLE feature_code_next (
     code TEXT NOT NULL,
     action TEXT NOT NULL CHECK (action IN (
         'login', 'logout', 'ready', 'not_ready', 'dnd_on', 'dnd_off', 'forward_always', 'forward_busy',
-        'forward_no_answer', 'forward_unregistered', 'forward_off'
+        'forward_no_answer', 'forward_unregistered', 'forward_off', 'pickup', 'park'
     )),
     ask_pin INTEGER NOT NULL,
     UNIQUE (tenant, code)

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// What the plan says of a number, with the rules that led there.
-fn answer(plan: &TenantPlan, caller: &Caller, dialled: &str) -> Answer {
+fn answer(plan: &TenantPlan, caller: &Caller, dialled: &str) -> PlanAnswer {
     resolve(plan, &Question { caller, dialled, now: Timestamp::ZERO, is_forwarded: false }, &mut Seeded::new(1))
 }
 
@@ -96,6 +96,20 @@ fn the_number_behind_a_code_is_where_calls_go() {
     assert!(matches!(leads_to(&plan, &phone, "*72"), Destination::Reject { status: 484, .. }));
     assert!(matches!(leads_to(&plan, &phone, "*731"), Destination::Reject { status: 404, .. }), "no number behind it");
     assert!(matches!(leads_to(&plan, &outside(), "*727102"), Destination::Reject { status: 403, .. }));
+}
+
+#[test]
+fn a_phone_picks_up_and_fetches_by_codes() {
+    let mut plan = plan();
+    plan.feature_codes.insert("*8".to_owned(), DialledCode { code: CodeAction::Pickup, ask_pin: false });
+    plan.feature_codes.insert("*59".to_owned(), DialledCode { code: CodeAction::Park, ask_pin: false });
+    let phone = Caller::Phone(dn("7101"));
+    assert_eq!(leads_to(&plan, &phone, "*87102"), Destination::Pickup { dn: dn("7102") });
+    assert_eq!(leads_to(&plan, &phone, "*5901"), Destination::Park { slot: dn("*5901") });
+    for code in ["*8", "*59"] {
+        assert!(matches!(leads_to(&plan, &phone, code), Destination::Reject { status: 484, .. }), "{code}");
+    }
+    assert!(matches!(leads_to(&plan, &outside(), "*87102"), Destination::Reject { status: 403, .. }));
 }
 
 #[test]

@@ -233,5 +233,7 @@ fn feature_from_wire(action: FeatureAction, number: Option<Dn>) -> Option<Featur
         FeatureAction::ForwardBusy => forward(ForwardMode::OnBusy),
         FeatureAction::ForwardNoAnswer => forward(ForwardMode::OnNoAnswer),
         FeatureAction::ForwardUnregistered => forward(ForwardMode::OnUnregistered),
+        // Destinations of their own.
+        FeatureAction::Pickup | FeatureAction::Park => None,
     }
 }

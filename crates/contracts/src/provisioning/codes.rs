@@ -39,11 +39,15 @@ pub enum FeatureAction {
     ForwardUnregistered,
     /// Calls go nowhere else any more.
     ForwardOff,
+    /// Takes the call that rings at the phone whose number follows the code.
+    Pickup,
+    /// The code and a number behind it are a slot: a call that is transferred there waits until the slot is dialled.
+    Park,
 }
 
 impl FeatureAction {
     /// All actions, with their names in the tenant's file and in the store.
-    pub const ALL: [(Self, &str); 11] = [
+    pub const ALL: [(Self, &str); 13] = [
         (Self::Login, "login"),
         (Self::Logout, "logout"),
         (Self::Ready, "ready"),
@@ -55,6 +59,8 @@ impl FeatureAction {
         (Self::ForwardNoAnswer, "forward_no_answer"),
         (Self::ForwardUnregistered, "forward_unregistered"),
         (Self::ForwardOff, "forward_off"),
+        (Self::Pickup, "pickup"),
+        (Self::Park, "park"),
     ];
 
     /// Its name.
@@ -65,10 +71,5 @@ impl FeatureAction {
     /// Finds it by its name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, other)| *other == name).map(|(action, _)| *action)
-    }
-
-    /// Whether a number follows the code.
-    pub const fn takes_number(self) -> bool {
-        matches!(self, Self::ForwardAlways | Self::ForwardBusy | Self::ForwardNoAnswer | Self::ForwardUnregistered)
     }
 }

@@ -283,6 +283,8 @@ static ACTION: Shape = Shape::OneOf(&[
     "forward_no_answer",
     "forward_unregistered",
     "forward_off",
+    "pickup",
+    "park",
 ]);
 
 static FEATURE_CODES: Shape = Shape::List {

@@ -13,7 +13,7 @@ use infra::{
 use model::event::{CallRef, ErrorCode};
 use model::{
     AgentId, AgentState, CallType, CallUuid, ConnId, Dn, Event, EventId, EventName, Owner, Request, RequestKind, Seq,
-    Stamped, Subject, TenantId, Timestamp, Token, UserData, WorkMode,
+    Stamped, Subject, TenantId, Timestamp, Token,
 };
 use runtime::fact_in_hand::FoldsFacts;
 use runtime::fault::InARow;

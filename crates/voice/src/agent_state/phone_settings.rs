@@ -5,7 +5,7 @@ use call::dial_plan::PhoneSettings;
 use infra::{AgentWrite, Change, Record};
 use model::event::ErrorCode;
 use model::request::ForwardMode;
-use model::{AgentId, Dn, Event, EventName, Request, RequestKind, Timestamp};
+use model::{AgentId, Dn, Event, EventName, Request, RequestKind, Timestamp, Token};
 
 use super::handler::TenantAgents;
 use super::phone::SetPhone;

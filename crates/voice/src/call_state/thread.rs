@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use model::event::CallRef;
 use model::{CallState, CallUuid, ConnId, DnRole, Event, EventName, Stamped, Subject, Timestamp, UserData};
 
-pub use moves::{Move, MoveKind};
+pub use moves::Move;
 pub use party::{Party, PartyKind, Phase, PhaseSpan};
 
 /// The most parties of one thread; a call that is routed more often keeps its first ones.

@@ -201,5 +201,7 @@ const fn feature(code: &FeatureCodeObject) -> CodeAction {
         FeatureAction::ForwardNoAnswer => CodeAction::Forward(ForwardMode::OnNoAnswer),
         FeatureAction::ForwardUnregistered => CodeAction::Forward(ForwardMode::OnUnregistered),
         FeatureAction::ForwardOff => CodeAction::ForwardOff,
+        FeatureAction::Pickup => CodeAction::Pickup,
+        FeatureAction::Park => CodeAction::Park,
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::post;
-use call::dial_plan::{AtPhone, FORWARDS_MAX, NumberQuestion as Lookup, PhoneSettings, forwarded_by};
+use call::dial_plan::{AtPhone, FORWARDS_MAX, PhoneSettings, Question as Lookup, forwarded_by};
 use infra::{Clock, Registration, Stores};
 use model::plan::{Caller as CallingParty, Contact, Destination, Occasion, PlanAnswer};
 use model::{Dn, Entropy, TenantId};
