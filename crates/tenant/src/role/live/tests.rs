@@ -24,7 +24,7 @@ fn entry(number: u64, dn: &str, agent: Option<&str>, call: u64) -> EventEntry {
     let id = EventId { subject: Subject::Call(ConnId(call)), token: Token(1), seq: Seq(number) };
     let tenant = TenantId::parse("acme").unwrap();
     let stamped = Stamped { id, tenant, at: Timestamp::from_millis(number), trace: None, event };
-    EventEntry { position: at(number), event: Arc::new(stamped) }
+    EventEntry { position: at(number), event: Arc::new(stamped), owner: None }
 }
 
 const fn at(minor: u64) -> Position {

@@ -101,7 +101,7 @@ async fn a_refused_write_leaves_what_was_stored() {
     let story = site.story().await;
     let answer = &story.last().unwrap().event;
     assert_eq!(answer.extensions.get("DND"), Some(&model::Value::Int(1)));
-    let refused = |fact: &&std::sync::Arc<Stamped>| fact.event.error.is_some();
+    let refused = |fact: &&std::sync::Arc<model::Stamped>| fact.event.error.is_some();
     assert_eq!(story.iter().filter(refused).count(), 1, "who asked is told");
 }
 

@@ -3,6 +3,7 @@ use std::time::Duration;
 use model::{CallType, Dn, EventId, Seq, TenantId, Token};
 use serde_json::Value as Json;
 
+use super::moves::MoveKind;
 use super::*;
 use crate::call_state::record::log_records;
 
