@@ -35,6 +35,7 @@ pub(crate) struct Consultation {
 
 /// What a call had beside the party that merges it into another call.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is handed from one call to the other at once")]
 pub(crate) enum Rest {
     /// Who had answered.
     Party(Party),

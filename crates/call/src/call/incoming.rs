@@ -52,7 +52,7 @@ impl Call {
         let of_stage = match &self.s.stage {
             Stage::Asking { ask } => Some((*ask, self.s.dialled.clone(), self.s.caller.clone(), Occasion::Called)),
             Stage::Originating(_) => self.originating_question().map(|(ask, dialled)| {
-                let own = self.originating_phone().then_some(Occasion::OwnPhone).unwrap_or_default();
+                let own = if self.originating_phone() { Occasion::OwnPhone } else { Occasion::default() };
                 (ask, dialled, self.s.caller.clone(), own)
             }),
             Stage::Waiting(waiting) => waiting.routing.as_ref().map(|open| routing(open, &waiting.point.dn)),

@@ -248,6 +248,10 @@ impl CallSnapshot {
 
 /// The stage of a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a call has one; a box would cost an allocation for each call that rings"
+)]
 pub enum Stage {
     /// The dial plan has been asked about the dialled number.
     Asking {

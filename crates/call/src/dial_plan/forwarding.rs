@@ -69,6 +69,7 @@ impl PhoneSettings {
 ///
 /// # Errors
 /// The refusal of a call that would go on for ever, or too far.
+#[expect(clippy::result_large_err, reason = "the refusal is the answer, and is passed on as it is")]
 pub fn forwarded_by(chain: &mut Vec<Dn>, phone: Dn) -> Result<(), Destination> {
     if chain.contains(&phone) {
         return Err(reject(482, "the phones forward the call in a circle"));

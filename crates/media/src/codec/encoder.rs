@@ -108,9 +108,9 @@ fn opus_encoder(rate: SampleRate, terms: OpusTerms) -> opus::Result<opus::Encode
     encoder.set_signal(opus::Signal::Voice)?;
     let widest = match terms.playback_hz {
         ..12_000 => opus::Bandwidth::Narrowband,
-        ..16_000 => opus::Bandwidth::Mediumband,
-        ..24_000 => opus::Bandwidth::Wideband,
-        ..48_000 => opus::Bandwidth::Superwideband,
+        12_000..16_000 => opus::Bandwidth::Mediumband,
+        16_000..24_000 => opus::Bandwidth::Wideband,
+        24_000..48_000 => opus::Bandwidth::Superwideband,
         _ => opus::Bandwidth::Fullband,
     };
     encoder.set_max_bandwidth(widest)?;

@@ -28,8 +28,8 @@ fn opus_g722_and_g711_hear_each_other_by_two_and_by_three() -> Result<()> {
     let files = tempfile::tempdir()?;
     let site = Installation::start()?;
     let watch = Watch::start(&site, "0-0")?;
-    let mut agent = phone("opus", &site, &files, 10, "7101", TONES[0])?;
-    let mut second = phone("G722", &site, &files, 11, "7130", TONES[1])?;
+    let mut agent = phone("opus/48000/1", &site, &files, 10, "7101", TONES[0])?;
+    let mut second = phone("G722/16000/1", &site, &files, 11, "7130", TONES[1])?;
     site.log_in("7101")?;
     watch.wait_for("AgentReady@7101", SOON)?;
     // The caller has G.711 alone.
@@ -66,7 +66,7 @@ fn opus_g722_and_g711_hear_each_other_by_two_and_by_three() -> Result<()> {
 
 #[test]
 fn two_phones_of_one_codec_speak_it_and_one_of_another_is_called_too() -> Result<()> {
-    for (host, codecs) in [(10, "opus"), (20, "G722")] {
+    for (host, codecs) in [(10, "opus/48000/1"), (20, "G722/16000/1")] {
         let files = tempfile::tempdir()?;
         let site = Installation::start()?;
         let mut called = phone(codecs, &site, &files, host, "7130", TONES[1])?;

@@ -30,7 +30,7 @@ fn a_prompt_and_digits_concern_one_party_of_a_call() -> Result<()> {
     let prompt = json!({"TreatmentType": "PlayAnnouncement", "Parameters": {"prompts": ["menu"]}});
     assert_eq!(ask("TApplyTreatment", 31, prompt)?.brief(), "TreatmentApplied@7101");
     let end = watch.wait_for("TreatmentEnd@7101", LATER)?;
-    assert_eq!(end.text("Result"), "Completed");
+    assert_eq!(end.frame["Extensions"]["Result"], "Completed");
     // Two seconds after the prompt, so that a recorder has written it.
     has_heard_for(&other, before)?;
     let wanted = json!({"Parameters": {"max_digits": 4, "terminator": "#"}});
@@ -43,7 +43,10 @@ fn a_prompt_and_digits_concern_one_party_of_a_call() -> Result<()> {
     }
     let collected = watch.answer_to(32, LATER)?;
     assert_eq!(collected.brief(), "DigitsCollected@7101");
-    assert_eq!((collected.text("CollectedDigits"), collected.text("Result")), ("47", "Collected"));
+    assert_eq!(
+        (collected.text("CollectedDigits"), &collected.frame["Extensions"]["Result"]),
+        ("47", &json!("Collected"))
+    );
     // The party on the other side hears the busy tone until it is stopped.
     let busy = json!({"TreatmentType": "Busy", "OtherDN": "7130"});
     assert_eq!(ask("TApplyTreatment", 33, busy)?.text("OtherDN"), "7130");

@@ -15,8 +15,10 @@ type Accepted = Result<(), (ErrorCode, &'static str)>;
 
 /// In the answer to `TQueryAddress`: whether the phone does not want to be disturbed.
 const DND: &str = "DND";
+/// Reads one number that calls are forwarded to out of a phone's settings.
+type Forward = fn(&PhoneSettings) -> Option<&Dn>;
 /// The same: where calls go that find the phone so.
-const FORWARDS: [(&str, fn(&PhoneSettings) -> Option<&Dn>); 4] = [
+const FORWARDS: [(&str, Forward); 4] = [
     ("ForwardUnconditional", |settings| settings.always.as_ref()),
     ("ForwardOnBusy", |settings| settings.busy.as_ref()),
     ("ForwardOnNoAnswer", |settings| settings.no_answer.as_ref()),

@@ -138,6 +138,10 @@ async fn who_has_gone_is_forgotten() {
 /// `cargo test -p trunkline-tenant --lib -- --ignored --nocapture thousand_subscriptions`: prints the delay from commit to reader.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it measures real time, and the reader of the delays must not slow the readers of events"
+)]
 async fn ten_thousand_subscriptions_of_one_dn_each_and_ten_of_everything() {
     const OWN: usize = 10_000;
     const OF_ALL: usize = 10;

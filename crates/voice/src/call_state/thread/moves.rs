@@ -126,6 +126,6 @@ impl CallThread {
                 .iter()
                 .any(|party| party.conn_id == *conn_id && (party.dn == dn || party.others.iter().any(|o| o == dn)))
         };
-        consultations.map(|call| call.call.conn_id).filter(with).last()
+        consultations.map(|call| call.call.conn_id).rfind(with)
     }
 }

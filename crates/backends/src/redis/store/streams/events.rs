@@ -103,8 +103,11 @@ impl EventStream for RedisStores {
     }
 }
 
+/// A fact, and who gave it.
+type GivenFact = (Arc<Stamped>, Option<Owner>);
+
 /// An entry; without its event if a later release has written it.
-fn entry(value: &redis::Value) -> Result<(Position, Audience, Option<(Arc<Stamped>, Option<Owner>)>)> {
+fn entry(value: &redis::Value) -> Result<(Position, Audience, Option<GivenFact>)> {
     let words = reply::list(value)?;
     let for_whom = reply::text(words.get(2)).ok().and_then(|field| Audience::of_field(&field));
     let event = for_whom.and_then(|_| contracts::wire::decode_entry(reply::bytes(words.get(1)).ok()?).ok());
