@@ -90,7 +90,13 @@ mod tests {
         let settings = sections::replica_settings(TABLE, 2);
         assert_eq!(
             settings,
-            ["replicas.sip_cluster=2", "replicas.dialplan=2", "replicas.config=2", "replicas.frontend=2"]
+            [
+                "replicas.sip_cluster=2",
+                "replicas.sip_vq=2",
+                "replicas.dialplan=2",
+                "replicas.config=2",
+                "replicas.frontend=2"
+            ]
         );
     }
 

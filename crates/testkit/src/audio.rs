@@ -38,8 +38,14 @@ pub fn read_wav(path: &Path) -> Result<Vec<i16>> {
 
 /// Writes a WAV file of 16-bit PCM, mono, 8 kHz.
 pub fn write_wav(path: &Path, samples: &[i16]) -> Result<()> {
+    write_wav_at(RATE, path, samples)
+}
+
+/// The same at another rate, a multiple of 8 kHz: each sample stands as often as it takes.
+pub fn write_wav_at(rate: usize, path: &Path, samples: &[i16]) -> Result<()> {
+    let samples: Vec<i16> = samples.iter().flat_map(|sample| std::iter::repeat_n(*sample, rate / RATE)).collect();
     let bytes = u32::try_from(samples.len() * 2).context("the recording is too long")?;
-    let rate = RATE as u32;
+    let rate = u32::try_from(rate)?;
     let mut out = Vec::with_capacity(44 + samples.len() * 2);
     out.extend(b"RIFF");
     out.extend((36 + bytes).to_le_bytes());

@@ -92,8 +92,9 @@ impl Phone {
         // baresip hangs up at the end of its file: append silence.
         let mut speech = audio::read_wav(setup.speech)?;
         speech.resize(speech.len() + SILENCE_SAMPLES, 0);
-        audio::write_wav(&folder.path().join("speech.wav"), &speech)?;
-        fs::write(folder.path().join("config"), config(setup, folder.path()))?;
+        let rate = rate_of(codecs);
+        audio::write_wav_at(rate, &folder.path().join("speech.wav"), &speech)?;
+        fs::write(folder.path().join("config"), config(setup, folder.path(), rate))?;
         fs::write(folder.path().join("accounts"), account(setup, codecs, register_seconds))?;
         fs::write(folder.path().join("contacts"), "")?;
         let mut child = Command::new("baresip")
@@ -243,7 +244,12 @@ fn netstring(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((text, bytes.get(colon + length + 2..)?))
 }
 
-fn config(setup: &Setup<'_>, folder: &Path) -> String {
+/// The rate of the first codec, as `opus/48000/1`; that of G.711 if none is named.
+fn rate_of(codecs: &str) -> usize {
+    codecs.split('/').nth(1).and_then(|rate| rate.parse().ok()).unwrap_or(audio::RATE)
+}
+
+fn config(setup: &Setup<'_>, folder: &Path, rate: usize) -> String {
     let (address, folder) = (setup.address, folder.display());
     format!(
         "poll_method epoll\n\
@@ -253,8 +259,8 @@ fn config(setup: &Setup<'_>, folder: &Path) -> String {
          audio_player aufile,{folder}/played.wav\n\
          audio_source aufile,{folder}/speech.wav\n\
          audio_alert aufile,{folder}/alert.wav\n\
-         ausrc_srate 8000\n\
-         auplay_srate 8000\n\
+         ausrc_srate {rate}\n\
+         auplay_srate {rate}\n\
          rtp_ports 20000-30000\n\
          module_path /usr/lib/baresip/modules\n\
          module g711.so\n\

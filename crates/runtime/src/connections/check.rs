@@ -96,16 +96,16 @@ mod tests {
     #[test]
     fn each_kind_of_mistake_is_named() {
         static CLUSTER: RoleSpec =
-            RoleSpec { opens: &["voice-27", "voice-99", "voice-38"], ..RoleSpec::bare("sip-cluster", 3) };
+            RoleSpec { opens: &["voice-27", "voice-99", "voice-38"], ..RoleSpec::bare("sip-cluster", 2) };
         static DIALPLAN: RoleSpec =
-            RoleSpec { listens: &[http(8801, &["voice-27", "voice-39"])], ..RoleSpec::bare("dialplan", 5) };
+            RoleSpec { listens: &[http(8801, &["voice-27", "voice-39"])], ..RoleSpec::bare("dialplan", 2) };
         let faults = check(&[&CLUSTER, &DIALPLAN]);
         assert_eq!(
             faults,
             [
-                "sip-cluster has the number 3 of sip-vq",
                 "sip-cluster opens voice-99, which is not in the table",
                 "sip-cluster opens voice-38, but the table says that ors does",
+                "dialplan has the number 2 of sip-cluster",
                 "dialplan accepts voice-27 on http 8801, but the table says port 8800",
                 "dialplan accepts voice-39, but the table says that it goes to sip-cluster",
             ]

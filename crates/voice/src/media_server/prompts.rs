@@ -171,7 +171,7 @@ mod tests {
         let mut prompts = Prompts::new(PathBuf::from("/nonexistent"));
         for (name, _) in OWN {
             let prompt = prompts.find(&tenant("example"), &format!("prompt:{name}")).unwrap();
-            assert!(prompt.samples.len() > 8_000, "{name}");
+            assert!(prompt.samples.len() > 4_000, "{name}");
         }
         assert_eq!(prompts.find(&tenant("example"), "tone:ringback").unwrap().samples.len(), 40_000);
         assert!(prompts.find(&tenant("example"), "tone:fastbusy.1").is_some());

@@ -16,7 +16,10 @@ pub(super) fn read_treatment(fields: &Fields<'_>) -> Result<Treatment, FrameErro
             resource: prompt_name("resource", parameters.text("resource")?.to_owned())?,
             duration_ms: parameters.number("duration_ms")?,
         }),
-        "PlayAnnouncementAndDigits" => read_collect(&parameters).map(Into::into),
+        "PlayAnnouncementAndDigits" => {
+            let prompts = parameters.prompts()?;
+            read_collect(&parameters).map(|wanted| DigitsWanted { prompts, ..wanted }.into())
+        }
         "Echo" => Ok(Treatment::Echo),
         "RingBack" => Ok(Treatment::RingBack),
         "Busy" => Ok(Treatment::Busy),
@@ -32,7 +35,7 @@ pub(super) fn read_collect(parameters: &Fields<'_>) -> Result<DigitsWanted, Fram
     let max_digits = parameters.number("max_digits")?.unwrap_or(1);
     let terminator = parameters.optional_text("terminator")?;
     Ok(DigitsWanted {
-        prompts: parameters.prompts()?,
+        prompts: if parameters.optional("prompts").is_some() { parameters.prompts()? } else { Vec::new() },
         max_digits: u8::try_from(max_digits).map_err(|_| FrameError::invalid("max_digits", "it is above 255"))?,
         first_digit_timeout_ms: parameters.number("first_digit_timeout_ms")?.unwrap_or(5_000),
         inter_digit_timeout_ms: parameters.number("inter_digit_timeout_ms")?.unwrap_or(3_000),

@@ -158,7 +158,7 @@ fn a_phone_that_goes_on_by_asking_for_an_offer_is_offered_both_ways() {
     });
     let text = String::from_utf8(offer.clone().expect("an offer").to_vec()).expect("text");
     assert!(text.contains("a=sendrecv"), "a wish of our own, not the hold: {text}");
-    assert!(text.contains("m=audio 6000 RTP/AVP 0 8 101"), "all that we speak: {text}");
+    assert!(text.contains("m=audio 6000 RTP/AVP 0 8 9 111 101 110"), "all that we speak: {text}");
     assert_eq!(version(offer), before + 1);
     assert_eq!(bench.story.last().map(String::as_str), Some("Held@7101"), "the answer decides");
     bench.agent(Peer::Phone).ack(dialog, PHONE_SDP.into(), now).expect("an offer");
@@ -234,7 +234,7 @@ fn what_a_phone_says_to_us_alone_is_not_shown_to_the_caller() {
 fn a_change_of_the_session_that_is_refused_says_why() {
     let (mut bench, _) = talking();
     let (dialog, now) = (bench.phone_dialog.expect("a dialog"), bench.now);
-    let other = PHONE_SDP.replace("RTP/AVP 0", "RTP/AVP 9");
+    let other = PHONE_SDP.replace("RTP/AVP 0", "RTP/AVP 18");
     bench.agent(Peer::Phone).reinvite(dialog, Some(other.into()), Vec::new(), now).expect("a dialog");
     bench.run();
     let refused = bench.seen.iter().find_map(|(_, event)| match event {
