@@ -142,6 +142,7 @@ fn call_record(id: u64, caller: Result<&str, &str>, stage: Stage) -> Bytes {
         caller_dn: caller.ok().map(str::to_owned),
         caller_number: caller.err().unwrap_or_default().to_owned(),
         dialled: "8000".to_owned(),
+        caller_leg: v1::ConnectionRecord::Answered.into(),
         caller_established: true,
         stage: Some(stage),
         ..Default::default()
