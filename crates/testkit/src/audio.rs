@@ -151,8 +151,10 @@ fn parse_wav(bytes: &[u8]) -> Result<Vec<i16>> {
     let (mut format, mut at) = (None, 12);
     while let Some(head) = bytes.get(at..at + 8) {
         let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
-        // A recorder that was killed has not written the length of its data.
-        let body = bytes.get(at + 8..).map(|rest| &rest[..length.min(rest.len())]).unwrap_or_default();
+        let rest = bytes.get(at + 8..).unwrap_or_default();
+        // A recorder that goes on, or was killed, has not written the length of its data.
+        let unwritten = &head[..4] == b"data" && length == 0;
+        let body = if unwritten { rest } else { &rest[..length.min(rest.len())] };
         match &head[..4] {
             b"fmt " if body.len() >= 16 => {
                 let number = |i: usize| u16::from_le_bytes([body[i], body[i + 1]]);

@@ -371,9 +371,9 @@ enum After {
 fn step(event: &str) -> Option<(&'static [Option<&'static str>], After)> {
     Some(match event {
         "EventQueued" => (&[None], After::Is("queued")),
-        "EventRouteRequest" | "EventRouteUsed" | "EventTreatmentApplied" | "EventTreatmentEnd" => {
-            (&[Some("queued")], After::Same)
-        }
+        "EventRouteRequest" | "EventRouteUsed" => (&[Some("queued")], After::Same),
+        "EventTreatmentApplied" | "EventTreatmentEnd" => (&[Some("queued"), Some("connected")], After::Same),
+        "EventDigitsCollected" => (&[Some("connected")], After::Same),
         "EventDiverted" => (&[Some("queued")], After::Left),
         "EventDialing" => (&[None], After::Is("dialing")),
         "EventRinging" => (&[None], After::Is("ringing")),
@@ -403,7 +403,8 @@ fn data(facts: &[Fact]) -> Vec<String> {
                     broken.push(format!("{} has no {attribute}", fact.id));
                 }
             }
-            let of_a_party = !fact.dn().is_empty() && fact.name != "EventError" && fact.name != "EventPartyInfo";
+            let is_answer = matches!(fact.name.as_str(), "EventError" | "EventACK" | "EventPartyInfo");
+            let of_a_party = !fact.dn().is_empty() && !is_answer;
             if of_a_party && (fact.text("ThisDNRole").is_empty() || fact.text("CallState").is_empty()) {
                 broken.push(format!("{} has no ThisDNRole or no CallState", fact.id));
             }

@@ -106,10 +106,14 @@ impl Call {
         end: Option<(Ended, Option<&str>)>,
         now: Timestamp,
     ) {
-        let mut event = answering(self.event(name), asked);
+        let of_party = self.s.party_at(&asked.this_dn).and_then(|party| self.party_event(name, party));
+        let mut event = answering(of_party.unwrap_or_else(|| self.event(name)), asked);
         event.this_dn = Some(asked.this_dn.clone());
-        let heard_by = self.s.parties.iter().find(|party| party.leg == playing.leg).map(|party| party.address());
-        event.other_dn = heard_by.filter(|heard_by| *heard_by != asked.this_dn.as_str()).map(str::to_owned);
+        // OtherDN is who hears it, where that is another party.
+        let heard_by = self.s.parties.iter().find(|party| party.leg == playing.leg);
+        let other = heard_by.filter(|party| party.address() != asked.this_dn.as_str());
+        event.other_dn = other.map(|party| party.address().to_owned());
+        event.other_role = other.map(|party| party.role);
         event.extensions.push("TreatmentType", treatment_type(&playing.treatment));
         if let Some((cause, digits)) = end {
             event.extensions.push("Result", ended_name(cause));
