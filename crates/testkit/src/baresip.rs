@@ -191,6 +191,11 @@ impl Phone {
         self.newest("-dec.wav")
     }
 
+    /// The bytes of that WAV so far; 0 if nothing was heard yet.
+    pub fn heard_bytes(&self) -> u64 {
+        self.heard().and_then(|path| Ok(fs::metadata(path)?.len())).unwrap_or_default()
+    }
+
     /// The newest WAV of the sent audio.
     pub fn said(&self) -> Result<PathBuf> {
         self.newest("-enc.wav")

@@ -21,7 +21,7 @@ fn phone(codecs: &str, site: &Installation, files: &tempfile::TempDir, host: u8,
 /// Waits until a phone has recorded a few seconds more, whatever the rate of its recording is.
 fn has_heard(phone: &Phone) -> Result<()> {
     // At 48 kHz a second has six times the bytes of one at 8 kHz.
-    has_heard_for(phone, std::fs::metadata(phone.heard()?)?.len() + 160_000)
+    has_heard_for(phone, phone.heard_bytes() + 160_000)
 }
 
 #[test]

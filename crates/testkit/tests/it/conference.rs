@@ -39,7 +39,7 @@ pub fn phone(site: &Installation, files: &tempfile::TempDir, host: u8, dn: &str,
 
 pub fn has_heard_for(phone: &Phone, before: u64) -> Result<()> {
     let enough = before + 2 * HEARD as u64;
-    wait::until(LATER, || Ok((std::fs::metadata(phone.heard()?)?.len() > enough).then_some(())))?;
+    wait::until(LATER, || Ok((phone.heard_bytes() > enough).then_some(())))?;
     Ok(())
 }
 
@@ -114,14 +114,14 @@ fn confer(way: Way) -> Result<()> {
         added
     };
     assert_eq!((added.brief().as_str(), added.text("OtherDN")), ("PartyAdded@7101", "7130"));
-    has_heard_for(&second, std::fs::metadata(second.heard()?)?.len())?;
+    has_heard_for(&second, second.heard_bytes())?;
     let refused = ask("TSingleStepTransfer", 93, json!({"OtherDN": "7121"}))?;
     assert_eq!(refused.frame["ErrorCode"], 97);
     let all = caller.audio.received().samples;
     agent.hang_up()?;
     let deleted = watch.wait_for("PartyDeleted@7130", SOON)?;
     assert_eq!((deleted.text("OtherDN"), deleted.text("OtherDNRole")), ("7101", "DeletedParty"));
-    has_heard_for(&second, std::fs::metadata(second.heard()?)?.len())?;
+    has_heard_for(&second, second.heard_bytes())?;
     second.hang_up()?;
     let (caller, outcome) = caller.finish(LATER)?;
     outcome.expect_success()?;

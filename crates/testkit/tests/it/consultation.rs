@@ -65,12 +65,12 @@ impl Talk {
     fn hear_each_other_and_end(mut self) -> Result<Vec<i16>> {
         let media = self.caller.answered(SOON)?;
         let speech = prompt_samples("announcement")?;
-        let before = recorded(&self.second)?;
+        let before = self.second.heard_bytes();
         self.caller.audio.say(&speech, media)?;
         self.caller.audio.finish_saying()?;
         // While the call lasts, the recording has no length in its head.
         let enough = before + speech.len() as u64 * 2 - 16_000;
-        wait::until(LATER, || Ok((recorded(&self.second)? > enough).then_some(())))?;
+        wait::until(LATER, || Ok((self.second.heard_bytes() > enough).then_some(())))?;
         self.second.hang_up()?;
         let (heard, outcome) = self.caller.finish(LATER)?;
         outcome.expect_success()?;
@@ -96,11 +96,6 @@ fn end(samples: &[i16]) -> &[i16] {
     samples.get(samples.len().saturating_sub(HEARD)..).unwrap_or_default()
 }
 
-/// Bytes of audio that a phone has recorded.
-fn recorded(phone: &Phone) -> Result<u64> {
-    Ok(std::fs::metadata(phone.heard()?)?.len())
-}
-
 #[test]
 fn who_was_consulted_goes_on_with_the_caller() -> Result<()> {
     let mut talk = talk(Answer::Auto)?;
@@ -111,7 +106,7 @@ fn who_was_consulted_goes_on_with_the_caller() -> Result<()> {
     talk.second.wait_for("CALL_ESTABLISHED", SOON)?;
     talk.watch.wait_for("Established@7130", SOON)?;
     talk.watch.wait_for("Held@7101", SOON)?;
-    wait::until(LATER, || Ok((recorded(&talk.second)? > 2 * HEARD as u64).then_some(())))?;
+    wait::until(LATER, || Ok((talk.second.heard_bytes() > 2 * HEARD as u64).then_some(())))?;
     let released = talk.complete(82, &consultation)?;
     assert_eq!((released.text("CallState"), released.text("ThirdPartyDN")), ("Transferred", "7130"));
     assert_eq!(released.text("ConnID"), talk.conn);

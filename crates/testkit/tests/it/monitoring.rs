@@ -79,8 +79,7 @@ impl Desk {
 
     /// Whose tones the agent, the supervisor and the caller hear now: of the tones' places in [`TONES`].
     fn who_hears_whom(&self) -> Result<[Vec<f64>; 3]> {
-        let before = |phone: &Phone| anyhow::Ok(std::fs::metadata(phone.heard()?)?.len());
-        let (agent, supervisor) = (before(&self.agent)?, before(&self.supervisor)?);
+        let (agent, supervisor) = (self.agent.heard_bytes(), self.supervisor.heard_bytes());
         has_heard_for(&self.agent, agent)?;
         has_heard_for(&self.supervisor, supervisor)?;
         let of_caller = self.caller.as_ref().map(|caller| heard(&caller.audio.received().samples));
@@ -140,7 +139,7 @@ fn parties_are_made_mute_and_deaf() -> Result<()> {
     ];
     for (request, fields, news, expected) in steps {
         assert_eq!(desk.ask("7101", request, &fields)?.brief(), news);
-        let before = std::fs::metadata(desk.agent.heard()?)?.len();
+        let before = desk.agent.heard_bytes();
         has_heard_for(&desk.agent, before)?;
         let of_caller = desk.caller.as_ref().map(|caller| heard(&caller.audio.received().samples));
         let hears = [heard_so_far(&desk.agent)?, supervisor(), of_caller.unwrap_or_default()];

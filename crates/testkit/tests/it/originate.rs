@@ -22,11 +22,6 @@ fn make(site: &Installation, from: &str, to: &str, reference: u64) -> Result<()>
     }))
 }
 
-/// Bytes of audio that a phone has recorded.
-fn recorded(phone: &Phone) -> Result<u64> {
-    Ok(std::fs::metadata(phone.heard()?)?.len())
-}
-
 fn is_heard_by(speaker: &Phone, listener: &Phone) -> Result<()> {
     let (said, heard) = (audio::read_wav(&speaker.said()?)?, audio::read_wav(&listener.heard()?)?);
     let said = said.get(said.len().saturating_sub(HEARD)..).unwrap_or_default();
@@ -64,8 +59,8 @@ fn two_phones_talk_after_a_request() -> Result<()> {
     other.answer()?;
     own.wait_for("CALL_ESTABLISHED", SOON)?;
     other.wait_for("CALL_ESTABLISHED", SOON)?;
-    let before = recorded(&other)?;
-    wait::until(LATER, || Ok((recorded(&other)? > before + 4 * HEARD as u64).then_some(())))?;
+    let before = other.heard_bytes();
+    wait::until(LATER, || Ok((other.heard_bytes() > before + 4 * HEARD as u64).then_some(())))?;
     own.hang_up()?;
     other.wait_for("CALL_CLOSED", SOON)?;
     watch.wait_for_count("CallDeleted", 5, SOON)?;

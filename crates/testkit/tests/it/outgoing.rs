@@ -54,11 +54,6 @@ fn somebody(site: &Installation, answer: Answer) -> Result<Phone> {
     })
 }
 
-/// Bytes of audio that a phone has recorded.
-fn recorded(phone: &Phone) -> Result<u64> {
-    Ok(fs::metadata(phone.heard()?)?.len())
-}
-
 fn is_heard_by(speaker: &Phone, listener: &Phone) -> Result<()> {
     let (said, heard) = (audio::read_wav(&speaker.said()?)?, audio::read_wav(&listener.heard()?)?);
     let said = said.get(said.len().saturating_sub(HEARD)..).unwrap_or_default();
@@ -91,8 +86,8 @@ fn a_phone_talks_with_somebody_outside() -> Result<()> {
     far.answer()?;
     own.wait_for("CALL_ESTABLISHED", SOON)?;
     far.wait_for("CALL_ESTABLISHED", SOON)?;
-    let before = recorded(&far)?;
-    wait::until(LATER, || Ok((recorded(&far)? > before + 4 * HEARD as u64).then_some(())))?;
+    let before = far.heard_bytes();
+    wait::until(LATER, || Ok((far.heard_bytes() > before + 4 * HEARD as u64).then_some(())))?;
     far.hang_up()?;
     own.wait_for("CALL_CLOSED", SOON)?;
     watch.wait_for("CallDeleted", SOON)?;
@@ -134,11 +129,11 @@ fn a_caller_is_transferred_outside_and_hears_who_is_there() -> Result<()> {
     agent.wait_for("CALL_CLOSED", SOON)?;
     let media = caller.answered(SOON)?;
     let speech = prompt_samples("announcement")?;
-    let before = recorded(&far)?;
+    let before = far.heard_bytes();
     caller.audio.say(&speech, media)?;
     caller.audio.finish_saying()?;
     let enough = before + speech.len() as u64 * 2 - 16_000;
-    wait::until(LATER, || Ok((recorded(&far)? > enough).then_some(())))?;
+    wait::until(LATER, || Ok((far.heard_bytes() > enough).then_some(())))?;
     far.hang_up()?;
     let (heard, outcome) = caller.finish(LATER)?;
     outcome.expect_success()?;

@@ -18,15 +18,14 @@ fn a_prompt_and_digits_concern_one_party_of_a_call() -> Result<()> {
     let mut other = phone(&site, &files, 11, "7130", TONES[1])?;
     one.dial("7130")?;
     let conn = watch.wait_for("Established@7101", SOON)?.text("ConnID").to_owned();
-    let length = |phone: &testkit::Phone| anyhow::Ok(std::fs::metadata(phone.heard()?)?.len());
-    has_heard_for(&one, length(&one)?)?;
+    has_heard_for(&one, one.heard_bytes())?;
     let ask = |request: &str, reference: u64, more: serde_json::Value| {
         let mut frame = json!({"req": request, "ThisDN": "7101", "ConnID": conn, "ReferenceID": reference});
         frame.as_object_mut().into_iter().zip(more.as_object()).for_each(|(frame, more)| frame.extend(more.clone()));
         site.request(&frame)?;
         watch.answer_to(reference, SOON)
     };
-    let before = length(&other)?;
+    let before = other.heard_bytes();
     let prompt = json!({"TreatmentType": "PlayAnnouncement", "Parameters": {"prompts": ["menu"]}});
     assert_eq!(ask("TApplyTreatment", 31, prompt)?.brief(), "TreatmentApplied@7101");
     let end = watch.wait_for("TreatmentEnd@7101", LATER)?;
@@ -50,13 +49,13 @@ fn a_prompt_and_digits_concern_one_party_of_a_call() -> Result<()> {
     // The party on the other side hears the busy tone until it is stopped.
     let busy = json!({"TreatmentType": "Busy", "OtherDN": "7130"});
     assert_eq!(ask("TApplyTreatment", 33, busy)?.text("OtherDN"), "7130");
-    has_heard_for(&other, length(&other)?)?;
+    has_heard_for(&other, other.heard_bytes())?;
     let of_other = read_wav(&other.heard()?)?;
     let last = &of_other[of_other.len() - 3 * audio::RATE..];
     // The example is in North America: 480 and 620 Hz.
     ensure!(tone_power(last, 480.0) > 2e5 && tone_power(last, 620.0) > 2e5, "no busy tone");
     ask("TStopTreatment", 34, json!({}))?;
-    has_heard_for(&other, length(&other)?)?;
+    has_heard_for(&other, other.heard_bytes())?;
     let (of_one, of_other) = (read_wav(&one.heard()?)?, read_wav(&other.heard()?)?);
     let likeness = audio::compare(&prompt_samples("menu")?, &of_one)?;
     ensure!(likeness.similarity > 0.8, "the prompt is heard: {likeness:?}");

@@ -68,7 +68,7 @@ fn who_takes_a_transferred_call_and_its_caller_hear_each_other() -> Result<()> {
     talk.caller.audio.finish_saying()?;
     // While the call lasts, the recording has no length in its head.
     let enough = speech.len() * 2 - 16_000;
-    wait::until(LATER, || Ok((std::fs::metadata(second.heard()?)?.len() > enough as u64).then_some(())))?;
+    wait::until(LATER, || Ok((second.heard_bytes() > enough as u64).then_some(())))?;
     second.hang_up()?;
     let (audio, outcome) = talk.caller.finish(LATER)?;
     outcome.expect_success()?;
