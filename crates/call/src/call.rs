@@ -219,7 +219,7 @@ impl Call {
             Input::LegFailed { leg, status } if self.s.calls_on(leg) => {
                 self.end(Ending::system(CallState::GeneralError, status), now);
             }
-            Input::LegFailed { leg, .. } if self.replaces_on(leg) => self.s.replacement = None,
+            Input::LegFailed { leg, status } if self.replaces_on(leg) => self.refuse_replacement(status),
             Input::LegFailed { leg, status } => self.leg_failed(leg, status, now),
             Input::LegUnreachable { leg, status } => self.leg_unreachable(leg, status, now),
             Input::LegReleased(leg) => self.leg_gone(leg, CallState::Ok, now),

@@ -112,7 +112,12 @@ impl Thread {
 
     /// Whether one of its calls is parked at this slot.
     pub fn is_parked_at(&self, slot: &Dn) -> bool {
-        self.calls().any(|call| matches!(&call.stage, Stage::Parked(parked) if parked.slot == *slot))
+        self.parked_slots().any(|parked| parked == slot)
+    }
+
+    /// The slots at which its calls are parked.
+    pub fn parked_slots(&self) -> impl Iterator<Item = &Dn> {
+        self.calls().filter_map(CallSnapshot::parked_slot)
     }
 
     /// The leg on which a phone has made a call of which nothing is known but that it has asked the dial plan this question.
@@ -128,13 +133,21 @@ impl Thread {
         self.calls.retain(|call| !is_it(call));
     }
 
-    /// A phone calls to take the place of another one, or to join who is parked. Returns its leg; the outputs that follow answer it. `None`
+    /// A phone calls to take the place of another one. Returns its leg; the outputs that follow answer it. `None`
     /// if it cannot do that.
     pub fn replace(&mut self, of: Replaced, dn: &Dn) -> Option<LegId> {
-        let at = match of {
-            Replaced::Ringing(leg) | Replaced::Leg(leg) => self.place_of(leg).filter(|_| !self.is_shared(leg)),
-            Replaced::Parked => self.calls.iter().position(|call| matches!(call.s.stage, Stage::Parked(_))),
-        }?;
+        let (Replaced::Ringing(leg) | Replaced::Leg(leg)) = of else { return None };
+        let at = self.place_of(leg).filter(|_| !self.is_shared(leg))?;
+        self.replace_in(at, of, dn)
+    }
+
+    /// A phone calls to join who is parked at a slot. As [`Thread::replace`].
+    pub fn fetch(&mut self, slot: &Dn, dn: &Dn) -> Option<LegId> {
+        let at = self.calls.iter().position(|call| call.s.parked_slot() == Some(slot))?;
+        self.replace_in(at, Replaced::Parked, dn)
+    }
+
+    fn replace_in(&mut self, at: usize, of: Replaced, dn: &Dn) -> Option<LegId> {
         if !self.calls.get(at)?.s.can_be_replaced(of, dn) {
             return None;
         }

@@ -4,7 +4,7 @@ mod event;
 mod inband;
 pub mod info;
 
-pub use event::{EventPacket, EventReceiver};
+pub use event::{EventKey, EventPacket, EventReceiver, Relation};
 pub use inband::InbandDetector;
 
 /// A key of a telephone.

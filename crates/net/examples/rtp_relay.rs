@@ -77,6 +77,7 @@ fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, leg: u64, law: Law) -> Phone
         rtcp_mux: true,
         codec: law.into(),
         numbers: PayloadTypes { pcmu: Some(0), pcma: Some(8), event: Some(101), ..PayloadTypes::default() },
+        offered: PayloadTypes::default(),
         opus: OpusTerms::default(),
         direction: Direction::SendRecv,
         packet: None,

@@ -37,7 +37,7 @@ impl Call {
             None => by,
             // A supervisor decides alone how it takes part.
             Some(other) => {
-                let meant = self.s.talkers().find(|party| party.address() == other.as_str() && is_connected(party));
+                let meant = self.s.talker_named(other).filter(is_connected);
                 meant.ok_or((ErrorCode::INVALID_CALLED_DN, "OtherDN is not connected in the call"))?.number
             }
         };

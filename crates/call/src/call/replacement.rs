@@ -27,6 +27,14 @@ impl CallSnapshot {
         self.replacement.is_none() && !is_elsewhere && self.holds(of, by)
     }
 
+    /// The slot at which the call is parked.
+    pub fn parked_slot(&self) -> Option<&Dn> {
+        match &self.stage {
+            Stage::Parked(parked) => Some(&parked.slot),
+            _ => None,
+        }
+    }
+
     fn holds(&self, of: Replaced, by: &Dn) -> bool {
         match (&self.stage, of) {
             (Stage::Offering(offer), Replaced::Ringing(leg) | Replaced::Leg(leg)) => {
@@ -132,7 +140,7 @@ impl Call {
         self.leg_answered(leg, now);
     }
 
-    /// The call changes so that nobody's place can be taken: the phone that waits for that is refused.
+    /// Nobody's place can be taken, since the call has changed or that phone has no audio: the phone that waits for that is refused.
     pub(super) fn refuse_replacement(&mut self, status: u16) {
         if let Some(Replacement { leg, .. }) = self.s.replacement.take() {
             self.push(Output::RejectCaller { leg, status });

@@ -181,6 +181,12 @@ impl CallSnapshot {
         self.parties.iter().rev().find(|party| party.dn() == Some(dn))
     }
 
+    /// The talking party that a request means by this number: who has it as its DN, before who only shows it, as a caller from outside may.
+    pub(super) fn talker_named(&self, number: &Dn) -> Option<&Party> {
+        let at_dn = self.talkers().find(|party| party.dn() == Some(number));
+        at_dn.or_else(|| self.talkers().find(|party| party.address() == number.as_str()))
+    }
+
     pub(super) fn party_on_mut(&mut self, leg: LegId) -> Option<&mut Party> {
         self.parties.iter_mut().find(|party| party.leg == leg)
     }

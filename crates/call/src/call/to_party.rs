@@ -54,8 +54,7 @@ impl Call {
         let party = match other.filter(|other| **other != asked.this_dn) {
             None => by,
             Some(other) => {
-                let meant = self.s.talkers().find(|party| party.address() == other.as_str());
-                meant.ok_or((ErrorCode::INVALID_CALLED_DN, "OtherDN is not connected in the call"))?
+                self.s.talker_named(other).ok_or((ErrorCode::INVALID_CALLED_DN, "OtherDN is not connected in the call"))?
             }
         };
         let waits = |playing: &Playing| playing.leg == party.leg && playing.purpose == Purpose::HoldMusic;

@@ -30,24 +30,61 @@ impl EventPacket {
     }
 }
 
+/// Which event a packet belongs to: all packets of an event share source and timestamp (RFC 4733 §2.2.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EventKey {
+    /// The synchronisation source.
+    pub ssrc: u32,
+    /// The RTP timestamp of its start.
+    pub timestamp: u32,
+    /// The event code.
+    pub code: u8,
+}
+
+/// What an event is to the one before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Relation {
+    /// Another one.
+    New,
+    /// The same.
+    Same,
+    /// The next segment of a key that is held longer than a duration can say (RFC 4733 §2.5.1.3).
+    Segment,
+    /// One that is over: its packet was reordered.
+    Earlier,
+}
+
+impl EventKey {
+    /// What this event is to the one before it. Timestamps of two sources cannot be compared.
+    pub fn relation_to(self, before: Option<Self>) -> Relation {
+        let Some(before) = before.filter(|before| before.ssrc == self.ssrc) else { return Relation::New };
+        match self.timestamp.wrapping_sub(before.timestamp) {
+            0 => Relation::Same,
+            units if units == u32::from(u16::MAX) && self.code == before.code => Relation::Segment,
+            units if (units as i32) < 0 => Relation::Earlier,
+            _ => Relation::New,
+        }
+    }
+}
+
 /// Turns event packets into key presses: one per event, whichever packets are lost or repeated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct EventReceiver {
-    /// RTP timestamp of the last event: all packets of an event share it (RFC 4733 §2.2.1).
-    pub last: Option<u32>,
+    /// The last event.
+    pub last: Option<EventKey>,
 }
 
 impl EventReceiver {
     /// The key newly pressed by this packet.
-    pub fn handle(&mut self, rtp_timestamp: u32, payload: &[u8]) -> Option<Digit> {
-        let packet = EventPacket::parse(payload)?;
-        let digit = Digit::from_event(packet.code)?;
-        // A reordered packet of an earlier event must not press its key again.
-        let newer = self.last.is_none_or(|last| (rtp_timestamp.wrapping_sub(last) as i32) > 0);
-        newer.then(|| {
-            self.last = Some(rtp_timestamp);
-            digit
-        })
+    pub fn handle(&mut self, ssrc: u32, timestamp: u32, payload: &[u8]) -> Option<Digit> {
+        let code = EventPacket::parse(payload)?.code;
+        let digit = Digit::from_event(code)?;
+        let event = EventKey { ssrc, timestamp, code };
+        let relation = event.relation_to(self.last);
+        if matches!(relation, Relation::New | Relation::Segment) {
+            self.last = Some(event);
+        }
+        (relation == Relation::New).then_some(digit)
     }
 }
 
@@ -75,10 +112,28 @@ mod tests {
             (6_000, packet(16, true, 800)),
         ]
         .into_iter()
-        .filter_map(|(timestamp, payload)| receiver.handle(timestamp, &payload))
+        .filter_map(|(timestamp, payload)| receiver.handle(7, timestamp, &payload))
         .map(Digit::as_char)
         .collect();
         assert_eq!(pressed, ['5', '5', '#']);
+    }
+
+    #[test]
+    fn a_key_that_is_held_is_one_press_through_all_its_segments() {
+        let mut receiver = EventReceiver::default();
+        let starts = [4_294_960_000_u32, 4_294_960_000_u32.wrapping_add(65_535), 4_294_960_000_u32.wrapping_add(131_070)];
+        let pressed = starts.map(|start| receiver.handle(7, start, &packet(1, false, u16::MAX)).map(Digit::as_char));
+        assert_eq!(pressed, [Some('1'), None, None]);
+        let other = starts[2].wrapping_add(65_535);
+        assert_eq!(receiver.handle(7, other, &packet(2, true, 800)).map(Digit::as_char), Some('2'));
+    }
+
+    #[test]
+    fn the_keys_of_a_new_source_are_heard_whatever_its_timestamps_are() {
+        let mut receiver = EventReceiver::default();
+        let pressed = [(7, 3_000_000_000), (8, 1_000), (8, 1_000)]
+            .map(|(ssrc, timestamp)| receiver.handle(ssrc, timestamp, &packet(4, false, 160)).is_some());
+        assert_eq!(pressed, [true, true, false]);
     }
 
     #[test]

@@ -35,6 +35,7 @@ fn leg_with(exchange: &mut Exchange, n: u16, law: Law, change: impl FnOnce(&mut 
         rtcp_mux: true,
         codec: law.into(),
         numbers: PayloadTypes { pcmu: Some(0), pcma: Some(8), event: Some(101), ..PayloadTypes::default() },
+        offered: PayloadTypes::default(),
         opus: OpusTerms::default(),
         direction: Direction::SendRecv,
         packet: None,

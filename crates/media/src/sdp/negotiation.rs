@@ -60,8 +60,10 @@ pub struct AudioStream {
     pub rtcp_mux: bool,
     /// The codec that we send.
     pub codec: Codec,
-    /// The payload types of what the peer may send.
+    /// The payload types of the peer's description: those that we send.
     pub numbers: PayloadTypes,
+    /// Those of our offer, which the peer may send, all codecs of it; none where the peer has offered.
+    pub offered: PayloadTypes,
     /// The Opus that the peer takes.
     pub opus: OpusTerms,
     /// Our direction.
@@ -300,10 +302,7 @@ pub fn accept_answer(
         same_family(&stream, ours)?;
     }
     stream.direction = preference.direction.both(answer.direction_of(taken).reversed());
-    // A peer may go on sending each codec that we offered, with the payload types of our offer.
-    if let Some(ours) = offered.media.first() {
-        stream.numbers = stream.numbers.or(PayloadTypes::of_section(ours));
-    }
+    stream.offered = offered.media.first().map(PayloadTypes::of_section).unwrap_or_default();
     Ok(stream)
 }
 
@@ -367,6 +366,7 @@ fn stream_of(description: &Description, media: &Media) -> Result<AudioStream, Ne
         rtcp_mux,
         codec,
         numbers,
+        offered: PayloadTypes::default(),
         opus: numbers.opus.map(|number| numbers::opus_terms(media, number)).unwrap_or_default(),
         direction: Direction::SendRecv,
         packet: packet_of(media),

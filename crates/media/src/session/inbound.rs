@@ -134,7 +134,7 @@ impl Inbound {
     }
 
     pub fn key(&mut self, frame: &Frame<'_>) -> Option<Digit> {
-        self.keys.handle(frame.header.timestamp, frame.payload)
+        self.keys.handle(frame.header.ssrc, frame.header.timestamp, frame.payload)
     }
 
     /// The key that a packet completes as two tones. It contains at most one: detecting a key takes 25 ms.
@@ -214,6 +214,9 @@ fn round_trip(block: &ReportBlock, now: Timestamp) -> Option<Duration> {
 
 fn content(stream: &AudioStream, packet: &Packet<'_>) -> Option<Content> {
     let number = packet.header.payload_type;
-    let codec = stream.numbers.codec(number).map(Content::Audio);
-    codec.or_else(|| stream.numbers.event_clock(number).map(|clock| Content::Event { clock }))
+    // A peer sends the numbers of our offer, whatever numbers its answer has (RFC 3264 §6.1); some send their own.
+    [&stream.offered, &stream.numbers].into_iter().find_map(|numbers| {
+        let codec = numbers.codec(number).map(Content::Audio);
+        codec.or_else(|| numbers.event_clock(number).map(|clock| Content::Event { clock }))
+    })
 }

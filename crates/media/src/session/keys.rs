@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use crate::dtmf::{Digit, EventPacket};
+use crate::dtmf::{Digit, EventKey, EventPacket, Relation};
 use crate::rtp::Header;
 use crate::tone::SAMPLE_RATE;
 
@@ -40,8 +40,8 @@ pub(super) struct Keys {
     sounding: Option<Sounding>,
     /// No key starts before this time.
     free_at: Timestamp,
-    /// The last event of the other leg: source and timestamp.
-    heard: Option<(u32, u32)>,
+    /// The last event of the other leg.
+    heard: Option<EventKey>,
 }
 
 #[derive(Clone, Debug)]
@@ -58,6 +58,8 @@ struct Sounding {
     samples: u32,
     /// How often the last packet has been sent.
     ends_sent: u8,
+    /// How many segments the other leg's event has had after its first.
+    segments: u8,
     /// Our timestamp of its start, once a packet has been sent.
     timestamp: Option<u32>,
 }
@@ -106,24 +108,23 @@ impl Keys {
     pub fn hear(&mut self, header: &Header, clock: u32, payload: &[u8], now: Timestamp) {
         let Some(packet) = EventPacket::parse(payload) else { return };
         let Some(digit) = Digit::from_event(packet.code) else { return };
-        let event = (header.ssrc, header.timestamp);
+        let event = EventKey { ssrc: header.ssrc, timestamp: header.timestamp, code: packet.code };
         let length = Duration::from_micros(u64::from(packet.duration) * 1_000_000 / u64::from(clock.max(1)));
-        if self.heard == Some(event) {
-            if let Some(held) = self.sounding.as_mut().filter(|s| s.ends.is_none()) {
-                held.last_heard = now;
-                if packet.end {
-                    held.ends = Some(held.began + length.clamp(SOUND_MIN, SOUND_MAX));
-                }
-            }
-            return;
-        }
-        let earlier = |(ssrc, timestamp): (u32, u32)| {
-            ssrc == header.ssrc && (header.timestamp.wrapping_sub(timestamp) as i32) < 0
-        };
-        if self.heard.is_some_and(earlier) {
+        let relation = event.relation_to(self.heard);
+        if relation == Relation::Earlier {
             return;
         }
         self.heard = Some(event);
+        if relation != Relation::New {
+            if let Some(held) = self.sounding.as_mut().filter(|s| s.ends.is_none()) {
+                held.last_heard = now;
+                held.segments += u8::from(relation == Relation::Segment && held.segments < u8::MAX);
+                // The duration of a later segment is that of the segment alone.
+                let lasted = if held.segments == 0 { length } else { now.since(held.began) };
+                held.ends = packet.end.then(|| held.began + lasted.clamp(SOUND_MIN, SOUND_MAX));
+            }
+            return;
+        }
         let free = self.sounding.is_none() && self.waiting.is_empty() && self.free_at <= now;
         if !free || packet.end {
             // The previous key still sounds, or this one has ended already.
@@ -179,8 +180,9 @@ impl Keys {
         // Counted in units of the event's clock.
         let units = u32::from(samples) * (clock / SAMPLE_RATE).max(1);
         let length = sounding.samples.saturating_add(units).min(u32::from(u16::MAX));
-        // The packet whose duration reaches the end is the last; it is sent three times.
-        let end = sounding.ends_sent > 0 || sounding.ends.is_some_and(|ends| due + span >= ends);
+        // The packet whose duration reaches the end, or the most that a duration can say, is the last; it is sent three times.
+        let is_full = sounding.samples.saturating_add(units) >= u32::from(u16::MAX);
+        let end = sounding.ends_sent > 0 || is_full || sounding.ends.is_some_and(|ends| due + span >= ends);
         if sounding.ends_sent == 0 {
             sounding.samples = length;
         }
@@ -222,7 +224,7 @@ impl Keys {
 
 impl Sounding {
     fn new(digit: Digit, now: Timestamp, ends: Option<Timestamp>) -> Self {
-        Self { digit, began: now, ends, last_heard: now, due: now, samples: 0, ends_sent: 0, timestamp: None }
+        Self { digit, began: now, ends, last_heard: now, due: now, samples: 0, ends_sent: 0, segments: 0, timestamp: None }
     }
 }
 

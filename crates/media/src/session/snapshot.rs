@@ -15,7 +15,7 @@ use super::{
     Collect, DIGITS_BUFFERED_MAX, Inbound, KEYS, Outbound, PACKETS, Prompt, QUIET_AFTER, REPORT_MAX, Repeat, Running,
     Session, Timers,
 };
-use crate::dtmf::Digit;
+use crate::dtmf::{Digit, EventKey};
 use crate::rtcp::ReceptionSnapshot;
 use crate::sdp::AudioStream;
 
@@ -56,8 +56,8 @@ pub struct InboundSnapshot {
     pub source: Source,
     /// Reception statistics.
     pub reception: Option<ReceptionSnapshot>,
-    /// RTP timestamp of the phone's last telephone event.
-    pub last_key: Option<u32>,
+    /// The phone's last telephone event.
+    pub last_key: Option<EventKey>,
     /// Counters.
     pub totals: Totals,
 }

@@ -33,6 +33,7 @@ fn stream(law: Law) -> AudioStream {
         rtcp_mux: false,
         codec: law.into(),
         numbers: PayloadTypes { pcmu: Some(0), pcma: Some(8), event: Some(101), ..PayloadTypes::default() },
+        offered: PayloadTypes::default(),
         opus: OpusTerms::default(),
         direction: Direction::SendRecv,
         packet: None,

@@ -75,6 +75,7 @@ fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, shard: usize, id: u64, phone
         rtcp_mux: true,
         codec: Law::Mu.into(),
         numbers: PayloadTypes { pcmu: Some(0), pcma: Some(8), event: Some(101), ..PayloadTypes::default() },
+        offered: PayloadTypes::default(),
         opus: OpusTerms::default(),
         direction: Direction::SendRecv,
         packet: None,

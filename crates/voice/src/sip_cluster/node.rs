@@ -188,6 +188,7 @@ impl Node {
             let PlanAnswer { destination, .. } = &answer;
             if let Some(destination) = node.join_found(conn_id, ask, destination.clone(), now) {
                 node.warn_caller(conn_id, &destination);
+                node.index_invite(conn_id, ask);
                 let answer = PlanAnswer { destination, ..answer.clone() };
                 node.feed(conn_id, Input::DialPlan { ask, answer }, now);
             }

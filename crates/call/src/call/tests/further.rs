@@ -1,4 +1,5 @@
 use model::event::ErrorCode;
+use model::plan::Destination;
 use model::request::RequestKind;
 use model::{CallType, ConnId, EventName, LegId, UserData};
 
@@ -57,6 +58,25 @@ fn a_phone_in_a_call_makes_a_further_one_with_a_leg_of_its_own() {
     assert!(!held.bench.over(), "the first call goes on");
     held.bench.give(Input::LegRetrieved(held.agent));
     assert_eq!(addresses(&held.bench), [ANI, "5001"]);
+}
+
+#[test]
+fn each_of_two_parked_calls_is_fetched_from_its_own_slot() {
+    let mut held = answered();
+    let (second, bench) = (held.second, &mut held.bench);
+    for (conn_id, slot) in [(second, "*5902"), (CONN, "*5901")] {
+        if conn_id == CONN {
+            bench.give(Input::LegRetrieved(held.agent));
+        }
+        bench.ask(RequestKind::SingleStepTransfer(conn_id, dn(slot)), "5001");
+        bench.plan(Destination::Park { slot: dn(slot) });
+    }
+    assert_eq!(bench.call.parked_slots().map(ToString::to_string).collect::<Vec<_>>(), ["*5901", "*5902"]);
+    assert_eq!(bench.fetches(&dn("*5903"), "5004"), None);
+    let leg = bench.fetches(&dn("*5902"), "5004").expect("a leg");
+    bench.give(Input::LegAnswered(leg));
+    let of_second = bench.call.calls().find(|call| call.conn_id == second).expect("a call");
+    assert_eq!(of_second.parties.iter().map(Party::address).collect::<Vec<_>>(), ["5002", "5004"]);
 }
 
 #[test]

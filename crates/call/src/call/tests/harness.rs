@@ -154,7 +154,21 @@ impl Bench {
 
     /// The phone at `from` calls to take a place; its leg, unless it is refused.
     pub fn joins(&mut self, of: Replaced, from: &str) -> Option<LegId> {
+        if of == Replaced::Parked {
+            let slot = self.call.parked_slots().next()?.clone();
+            return self.fetches(&slot, from);
+        }
         let leg = self.call.replace(of, &dn(from));
+        self.called_on(leg)
+    }
+
+    /// The phone at `from` calls to join who is parked at that slot; its leg, unless it is refused.
+    pub fn fetches(&mut self, slot: &Dn, from: &str) -> Option<LegId> {
+        let leg = self.call.fetch(slot, &dn(from));
+        self.called_on(leg)
+    }
+
+    fn called_on(&mut self, leg: Option<LegId>) -> Option<LegId> {
         self.own_legs.extend(leg.map(|leg| (leg, self.outputs.len())));
         self.drain();
         leg

@@ -53,6 +53,7 @@ fn who_cannot_be_answered_takes_nothing() {
     bench.news();
     let leg = joined(&mut bench, Replaced::Ringing(rings));
     bench.give(Input::LegFailed { leg, status: 503 });
+    assert_eq!(bench.take(), [Output::RejectCaller { leg, status: 503 }], "its INVITE is refused, or its dialog ended");
     let leg = joined(&mut bench, Replaced::Ringing(rings));
     bench.give(Input::LegReleased(leg));
     assert!(bench.news().is_empty() && bench.take().is_empty());

@@ -76,17 +76,6 @@ impl PayloadTypes {
     pub fn event_clock(&self, number: u8) -> Option<u32> {
         [8_000, 48_000].into_iter().find(|clock| self.event(*clock) == Some(number))
     }
-
-    /// With the codecs of `other` that are missing here.
-    pub(super) fn or(self, other: Self) -> Self {
-        Self {
-            pcmu: self.pcmu.or(other.pcmu),
-            pcma: self.pcma.or(other.pcma),
-            g722: self.g722.or(other.g722),
-            opus: self.opus.or(other.opus),
-            ..self
-        }
-    }
 }
 
 /// The peer's terms for Opus: parameters of `a=fmtp` (RFC 7587 §6.1). What cannot be read is as if it were not there.

@@ -224,9 +224,18 @@ impl Bench {
                 }
             }
         }
-        let answers: Vec<_> = batch.iter().map(|write| (write.conn_id, Written::Done { position: None })).collect();
+        let answers: Vec<_> = batch.iter().map(|write| (write.conn_id, self.written(write))).collect();
         self.writes.extend(batch);
         self.node.committed(answers);
+    }
+
+    /// What the ledger answers: it refuses a write with a key of another call.
+    fn written(&self, write: &CallWrite) -> Written {
+        let others = self.writes.iter().filter(|other| other.conn_id != write.conn_id);
+        match others.into_iter().find(|other| other.index.iter().any(|key| write.index.contains(key))) {
+            Some(other) => Written::Exists { owner: other.owner.clone(), token: other.token },
+            None => Written::Done { position: None },
+        }
     }
 
     fn play(&mut self, peer: Peer) -> bool {

@@ -128,6 +128,41 @@ fn a_phone_that_talks_picks_up_a_further_call() {
 }
 
 #[test]
+fn a_phone_that_talks_picks_up_a_call_of_others_and_keeps_its_own() {
+    let (mut bench, _) = talking();
+    let first = bench.phone_dialog;
+    invites(&mut bench, "7106", "7102", Vec::new());
+    let Destination::Extension { contacts, no_answer_ms, .. } = phone(60_000) else { unreachable!("it is a phone") };
+    bench.plan(Destination::Extension { dn: dn("7102"), contacts, no_answer_ms });
+    assert_ne!(bench.phone_dialog, first);
+    bench.phone_rings();
+    let own = invites(&mut bench, "7101", "*8", Vec::new());
+    // Another change of its thread is stored before the dial plan answers.
+    bench.pass(Duration::from_secs(1));
+    bench.plan(Destination::Pickup { dn: dn("7102") });
+    assert!(is_answered(&bench, own));
+    assert_eq!(bench.node.calls(), 2, "{:?}", bench.story);
+    let told = ["Released@7102", "Ringing@7101", "Established@7101", "Established@7106"];
+    assert!(bench.story.ends_with(&told.map(str::to_owned)), "{:?}", bench.story);
+}
+
+#[test]
+fn a_node_that_is_drained_lets_phones_join_the_calls_that_it_has() {
+    let mut bench = Bench::new();
+    bench.call("7101", phone(60_000));
+    bench.phone_rings();
+    bench.node.drain();
+    let own = invites(&mut bench, "7105", "*8", Vec::new());
+    assert_eq!(status_of(&bench, own), Some(StatusCode(503)), "it takes no new call");
+    let own = invites(&mut bench, "7106", "*8", vec![(headers::OWNER, "sip-cluster-1.1".to_owned())]);
+    bench.node.found(&sought(&bench), &crate::sip_cluster::node::lookup::Found::Unknown, bench.now);
+    bench.run();
+    bench.plan(Destination::Pickup { dn: dn("7101") });
+    assert!(is_answered(&bench, own));
+    rests_after_the_caller_has_left(bench);
+}
+
+#[test]
 fn a_call_is_parked_and_fetched() {
     let (mut bench, conn_id) = talking();
     let slot = || Destination::Park { slot: dn("*5901") };

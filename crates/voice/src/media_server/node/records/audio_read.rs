@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contracts::v1;
 use media::codec::{Codec, OpusTerms};
-use media::dtmf::Digit;
+use media::dtmf::{Digit, EventKey};
 use media::rtcp::ReceptionSnapshot;
 use media::sdp::{AudioStream, Direction, PayloadTypes};
 use media::session::{
@@ -79,6 +79,18 @@ fn stream(r: &v1::AudioStreamRecord) -> Read<AudioStream> {
         },
         packet: r.packet.map(narrow).transpose()?.map(|samples: u16| samples.clamp(PACKET.0, PACKET.1)),
         party: host(r.party.as_deref())?,
+        offered: r.offered.as_ref().map(payload_types).transpose()?.unwrap_or_default(),
+    })
+}
+
+fn payload_types(r: &v1::PayloadTypesRecord) -> Read<PayloadTypes> {
+    Ok(PayloadTypes {
+        pcmu: r.pcmu.map(narrow).transpose()?,
+        pcma: r.pcma.map(narrow).transpose()?,
+        g722: r.g722.map(narrow).transpose()?,
+        opus: r.opus.map(narrow).transpose()?,
+        event: r.event_8000.map(narrow).transpose()?,
+        event_full: r.event_48000.map(narrow).transpose()?,
     })
 }
 
@@ -96,7 +108,11 @@ fn inbound(r: &v1::AudioInboundRecord) -> Read<InboundSnapshot> {
             unproven_left: r.unproven_left.unwrap_or(u32::MAX),
         },
         reception: r.reception.as_ref().map(reception).transpose()?,
-        last_key: r.last_key,
+        // Earlier records do not name the source: a key that is pressed while the leg moves may then count twice.
+        last_key: match (r.last_key, r.last_key_ssrc, r.last_key_code) {
+            (Some(timestamp), Some(ssrc), Some(code)) => Some(EventKey { ssrc, timestamp, code: narrow(code)? }),
+            _ => None,
+        },
         totals: Totals {
             received: count(r.received),
             received_octets: count(r.received_octets),

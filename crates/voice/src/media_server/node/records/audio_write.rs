@@ -4,7 +4,7 @@ use contracts::v1;
 use media::codec::Codec;
 use media::dtmf::Digit;
 use media::rtcp::ReceptionSnapshot;
-use media::sdp::{AudioStream, Direction};
+use media::sdp::{AudioStream, Direction, PayloadTypes};
 use media::session::{
     Candidate, Collect, CollectEnd, InboundSnapshot, OutboundSnapshot, Phase, PlayEnd, Repeat, Run, SessionSnapshot,
     TreatmentSnapshot,
@@ -59,6 +59,18 @@ fn stream(s: &AudioStream) -> v1::AudioStreamRecord {
         direction: direction.into(),
         packet: s.packet.map(u32::from),
         party: s.party.map(|host| host.to_string()),
+        offered: Some(payload_types(&s.offered)),
+    }
+}
+
+fn payload_types(numbers: &PayloadTypes) -> v1::PayloadTypesRecord {
+    v1::PayloadTypesRecord {
+        pcmu: numbers.pcmu.map(u32::from),
+        pcma: numbers.pcma.map(u32::from),
+        g722: numbers.g722.map(u32::from),
+        opus: numbers.opus.map(u32::from),
+        event_8000: numbers.event.map(u32::from),
+        event_48000: numbers.event_full.map(u32::from),
     }
 }
 
@@ -75,7 +87,9 @@ fn inbound(i: &InboundSnapshot) -> v1::AudioInboundRecord {
         answered: source.answered.map(|host| host.to_string()),
         unproven_left: Some(source.unproven_left),
         reception: i.reception.as_ref().map(reception),
-        last_key: i.last_key,
+        last_key: i.last_key.map(|key| key.timestamp),
+        last_key_ssrc: i.last_key.map(|key| key.ssrc),
+        last_key_code: i.last_key.map(|key| key.code.into()),
         received: i.totals.received,
         received_octets: i.totals.received_octets,
         lost_before: i.totals.lost_before,

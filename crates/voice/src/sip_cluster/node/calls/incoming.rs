@@ -111,10 +111,23 @@ impl Node {
         let (tenant, caller, dialled) = (call.tenant.clone(), call.caller.clone(), call.dialled.clone());
         let incoming = Incoming { tenant, conn_id, uuid, token: entry.thread.token(), caller, dialled };
         let id = entry.thread.add(incoming, now);
+        let invite = call.invite.clone();
         self.add_leg(thread, id, call, now);
+        if let Some(leg) = self.leg_mut(thread, id) {
+            leg.unindexed = Some(invite);
+        }
     }
 
-    /// Gives a thread the leg of an INVITE.
+    /// The dial plan has answered a further call of a thread, so that its INVITE will not join another thread: from now on it leads here.
+    pub(in crate::sip_cluster::node) fn index_invite(&mut self, conn_id: ConnId, ask: u32) {
+        let Some(entry) = self.calls.get_mut(&conn_id) else { return };
+        let Some(leg) = entry.thread.asks_on(ask) else { return };
+        let invite = entry.leg_mut(leg).and_then(|leg| leg.unindexed.take());
+        entry.index.extend(invite.map(CallIndex::Invite));
+    }
+
+    /// Gives a thread the leg of an INVITE. The index of the ledger does not get that INVITE: if the phone has used its Call-ID and tag for
+    /// another call, the ledger would refuse the whole thread.
     pub(super) fn add_leg(&mut self, thread: ConnId, id: LegId, call: NewCallParts, now: Timestamp) {
         let NewCallParts { tenant, dialog, link, party, invite, .. } = call;
         let Some(entry) = self.calls.get_mut(&thread) else { return };
@@ -122,7 +135,6 @@ impl Node {
         (leg.phone, leg.party) = (Some(dialog), party);
         entry.legs.push(leg);
         self.trace.name(&tenant, thread, &invite.call_id, now);
-        entry.index.push(CallIndex::Invite(invite));
         let place = Place { conn_id: thread, leg: id, side: Side::Phone };
         self.calls.bind(dialog, place);
         self.calls.know_phone(thread, id);
@@ -153,7 +165,7 @@ impl Node {
 
     fn accept(&self, dialog: DialogId, request: &Message, flow: Flow) -> Result<NewCallParts, Refusal> {
         const BAD: StatusCode = StatusCode::BAD_REQUEST;
-        if !self.takes_calls() {
+        if !self.takes_calls() && !Self::seeks_a_call(request) {
             return Err(StatusCode(503).into());
         }
         let Flow::Stream { connection: link } = flow else {

@@ -3,7 +3,7 @@
 
 use call::call::Replaced;
 use model::plan::{Caller, Destination};
-use model::{ConnId, LegId, Owner, TenantId, Timestamp};
+use model::{ConnId, Dn, LegId, Owner, TenantId, Timestamp};
 use sip::proxy::headers;
 use sip::{HeaderName, LocalTag, Message, Replaces, StatusCode};
 
@@ -15,10 +15,19 @@ use crate::sip_cluster::node::Node;
 const REFUSED: StatusCode = StatusCode::BUSY_HERE;
 
 /// Where a phone that calls joins.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Joins {
     thread: ConnId,
-    of: Replaced,
+    at: JoinsAt,
+}
+
+/// Where in that thread.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum JoinsAt {
+    /// In the place of another phone.
+    Place(Replaced),
+    /// Beside who is parked at this slot.
+    Slot(Dn),
 }
 
 impl Node {
@@ -40,7 +49,7 @@ impl Node {
         let replaces = Replaces::parse(value).ok_or(StatusCode::BAD_REQUEST)?;
         let joins = self.replaced(tenant, &replaces).map(|(thread, leg)| Joins {
             thread,
-            of: if replaces.early_only { Replaced::Ringing(leg) } else { Replaced::Leg(leg) },
+            at: JoinsAt::Place(if replaces.early_only { Replaced::Ringing(leg) } else { Replaced::Leg(leg) }),
         });
         joins.map(Some).ok_or(StatusCode::CALL_DOES_NOT_EXIST)
     }
@@ -65,9 +74,19 @@ impl Node {
     pub(super) fn join(&mut self, joins: Joins, call: NewCallParts, now: Timestamp) -> Result<(), StatusCode> {
         let Caller::Phone(dn) = &call.caller else { return Err(StatusCode::FORBIDDEN) };
         let entry = self.calls.get_mut(&joins.thread).filter(|entry| entry.tenant == call.tenant).ok_or(REFUSED)?;
-        let leg = entry.thread.replace(joins.of, dn).ok_or(REFUSED)?;
+        let leg = match &joins.at {
+            JoinsAt::Place(of) => entry.thread.replace(*of, dn),
+            JoinsAt::Slot(slot) => entry.thread.fetch(slot, dn),
+        };
+        let leg = leg.ok_or(REFUSED)?;
         self.add_leg(joins.thread, leg, call, now);
         Ok(())
+    }
+
+    /// Whether an INVITE seeks a call that is here, so that a node which takes no new calls takes it: it replaces a dialog, or another node
+    /// has sent it on.
+    pub(super) fn seeks_a_call(request: &Message) -> bool {
+        request.header(&HeaderName::Replaces).is_some() || request.header(&headers::OWNER).is_some()
     }
 
     // ---- pickup and park
@@ -110,11 +129,11 @@ impl Node {
         match destination {
             Destination::Pickup { dn } => {
                 let ringing = self.calls.ringing_at(tenant, dn);
-                Some(ringing.map(|(thread, leg)| Joins { thread, of: Replaced::Ringing(leg) }))
+                Some(ringing.map(|(thread, leg)| Joins { thread, at: JoinsAt::Place(Replaced::Ringing(leg)) }))
             }
             Destination::Park { slot } => {
                 let parked = self.calls.parked_at(tenant, slot);
-                Some(parked.map(|thread| Joins { thread, of: Replaced::Parked }))
+                Some(parked.map(|thread| Joins { thread, at: JoinsAt::Slot(slot.clone()) }))
             }
             _ => None,
         }

@@ -5,6 +5,7 @@ use sip::ConnectionId;
 use std::net::IpAddr;
 
 use call::call::{HoldWay, Seat};
+use infra::DialogKey;
 use model::plan::Contact;
 use model::{ConnId, Dn, LegId, Timestamp};
 use sip::agent::{DialogId, ExtraHeaders};
@@ -27,6 +28,8 @@ pub struct Leg {
     pub link: ConnectionId,
     /// The host that the party's signalling comes from, as the proxy has seen it.
     pub party: Option<IpAddr>,
+    /// The INVITE that the index of the ledger gets once the dial plan has answered. Not stored.
+    pub unindexed: Option<DialogKey>,
     /// The DN and registration that we ring; none for the caller.
     pub target: Option<Target>,
     /// The seat at which media has it; none while it is in no room.
@@ -126,6 +129,7 @@ impl Leg {
             stage,
             link,
             party: None,
+            unindexed: None,
             target: None,
             seat: Some(Seat::open(0)),
             joining: false,

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap, hash_map};
 
-use call::CallSnapshot;
-use call::call::Stage;
 use infra::CallIndex;
 use model::{ConnId, Dn, LegId, TenantId, Timestamp};
 use sip::agent::DialogId;
@@ -112,12 +110,7 @@ impl Calls {
                 entry.index.push(CallIndex::Call(call));
             }
         }
-        let slot = |call: &CallSnapshot| match &call.stage {
-            Stage::Parked(parked) => Some(parked.slot.clone()),
-            _ => None,
-        };
-        let slot = entry.thread.calls().find_map(slot);
-        if let Some(slot) = slot {
+        for slot in entry.thread.parked_slots().cloned().collect::<Vec<_>>() {
             self.know_number(conn_id, slot);
         }
     }
