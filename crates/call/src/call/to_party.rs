@@ -53,9 +53,10 @@ impl Call {
         };
         let party = match other.filter(|other| **other != asked.this_dn) {
             None => by,
-            Some(other) => {
-                self.s.talker_named(other).ok_or((ErrorCode::INVALID_CALLED_DN, "OtherDN is not connected in the call"))?
-            }
+            Some(other) => self
+                .s
+                .talker_named(other)
+                .ok_or((ErrorCode::INVALID_CALLED_DN, "OtherDN is not connected in the call"))?,
         };
         let waits = |playing: &Playing| playing.leg == party.leg && playing.purpose == Purpose::HoldMusic;
         let is_held = party.held || self.s.playing.iter().any(waits);

@@ -4103,6 +4103,25 @@ pub struct AudioStreamRecord {
     pub opus_bits_max: ::core::option::Option<u32>,
     #[prost(bool, tag = "16")]
     pub opus_repair: bool,
+    /// The payload types of our offer, which the phone may send; none where the phone has offered.
+    #[prost(message, optional, tag = "17")]
+    pub offered: ::core::option::Option<PayloadTypesRecord>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PayloadTypesRecord {
+    #[prost(uint32, optional, tag = "1")]
+    pub pcmu: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "2")]
+    pub pcma: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "3")]
+    pub g722: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "4")]
+    pub opus: ::core::option::Option<u32>,
+    /// telephone-event by its clock.
+    #[prost(uint32, optional, tag = "5")]
+    pub event_8000: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "6")]
+    pub event_48000: ::core::option::Option<u32>,
 }
 /// What is known of the phone's side.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4119,6 +4138,7 @@ pub struct AudioInboundRecord {
     pub last_packet_us: u64,
     #[prost(message, optional, tag = "6")]
     pub reception: ::core::option::Option<ReceptionRecord>,
+    /// The timestamp of the phone's last telephone event.
     #[prost(uint32, optional, tag = "7")]
     pub last_key: ::core::option::Option<u32>,
     #[prost(uint64, tag = "8")]
@@ -4147,6 +4167,11 @@ pub struct AudioInboundRecord {
     /// Bytes that may still go to hosts that have not been heard; without a limit in records of before.
     #[prost(uint32, optional, tag = "18")]
     pub unproven_left: ::core::option::Option<u32>,
+    /// The source of `last_key`, and its event code.
+    #[prost(uint32, optional, tag = "19")]
+    pub last_key_ssrc: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "20")]
+    pub last_key_code: ::core::option::Option<u32>,
 }
 /// A source of audio that is on probation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -121,7 +121,8 @@ mod tests {
     #[test]
     fn a_key_that_is_held_is_one_press_through_all_its_segments() {
         let mut receiver = EventReceiver::default();
-        let starts = [4_294_960_000_u32, 4_294_960_000_u32.wrapping_add(65_535), 4_294_960_000_u32.wrapping_add(131_070)];
+        let starts =
+            [4_294_960_000_u32, 4_294_960_000_u32.wrapping_add(65_535), 4_294_960_000_u32.wrapping_add(131_070)];
         let pressed = starts.map(|start| receiver.handle(7, start, &packet(1, false, u16::MAX)).map(Digit::as_char));
         assert_eq!(pressed, [Some('1'), None, None]);
         let other = starts[2].wrapping_add(65_535);

@@ -80,11 +80,15 @@ fn an_answer_to_our_offer_makes_the_same_stream_on_both_sides() {
 #[test]
 fn an_answer_may_number_codecs_differently_and_its_author_sends_our_numbers() {
     let ours = offer(&local(), Preference { codec: Codec::Opus, direction: Direction::SendRecv }, &[]);
-    let theirs = b"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 120 96\r\n\
+    let theirs =
+        b"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 120 96\r\n\
         a=rtpmap:120 opus/48000/2\r\na=rtpmap:96 telephone-event/8000\r\n";
     let stream = accept_answer(&ours, &parse(theirs).unwrap(), Preference::default()).unwrap();
     assert_eq!((stream.number(), stream.event()), (Some(120), Some((96, 8_000))));
-    assert_eq!((stream.offered.opus, stream.offered.event, stream.offered.event_full), (Some(111), Some(101), Some(110)));
+    assert_eq!(
+        (stream.offered.opus, stream.offered.event, stream.offered.event_full),
+        (Some(111), Some(101), Some(110))
+    );
 }
 
 #[test]

@@ -224,7 +224,17 @@ impl Keys {
 
 impl Sounding {
     fn new(digit: Digit, now: Timestamp, ends: Option<Timestamp>) -> Self {
-        Self { digit, began: now, ends, last_heard: now, due: now, samples: 0, ends_sent: 0, segments: 0, timestamp: None }
+        Self {
+            digit,
+            began: now,
+            ends,
+            last_heard: now,
+            due: now,
+            samples: 0,
+            ends_sent: 0,
+            segments: 0,
+            timestamp: None,
+        }
     }
 }
 

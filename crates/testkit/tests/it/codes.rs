@@ -51,14 +51,10 @@ fn dial_code(phone: &mut Phone) -> Result<()> {
     Ok(())
 }
 
-fn heard_bytes(phone: &Phone) -> u64 {
-    phone.heard().and_then(|path| Ok(fs::metadata(path)?.len())).unwrap_or(0)
-}
-
 /// Waits for half a second more of the prompt, then types over it.
 fn type_digits(phone: &mut Phone, digits: &str) -> Result<()> {
-    let before = heard_bytes(phone);
-    wait::until(SOON, || Ok((heard_bytes(phone) >= before + 8_000).then_some(()))).context("no prompt is heard")?;
+    let before = phone.heard_bytes();
+    wait::until(SOON, || Ok((phone.heard_bytes() >= before + 8_000).then_some(()))).context("no prompt is heard")?;
     digits.chars().try_for_each(|digit| phone.digit(digit))
 }
 

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
-use testkit::agents::{sipp_agent, sipp_dials};
-use testkit::caller::Caller;
+use testkit::agents::{baresip_agent, sipp_agent, sipp_dials};
+use testkit::audio::read_wav;
+use testkit::caller::{CALLER, Caller};
 use testkit::facts::check_log_and_laws;
-use testkit::{Endpoint, Installation, Watch, wait};
+use testkit::{Answer, Endpoint, Installation, Phone, Watch, wait};
+
+use crate::conference::{TONES, heard, phone, tone};
 
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
@@ -48,4 +51,69 @@ fn a_phone_takes_the_place_of_another_ones_dialog() -> Result<()> {
     watch.wait_for("SessionEnded@9000", LATER)?;
     site.is_at_rest()?;
     check_log_and_laws(&site, &watch.facts())
+}
+
+#[test]
+fn a_code_picks_up_the_call_that_rings_at_another_phone() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Manual)?;
+    let mut second = phone(&site, &files, 11, "7130", TONES[1])?;
+    watch.wait_for("AgentReady@7101", SOON)?;
+    second.dial("*87101")?;
+    second.wait_for("CALL_CLOSED", SOON).context("no call rings there yet")?;
+    let mut caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    let conn = watch.wait_for("Ringing@7101", LATER)?.text("ConnID").to_owned();
+    agent.wait_for("CALL_INCOMING", SOON)?;
+    second.dial("*87101")?;
+    let released = watch.wait_for("Released@7101", SOON)?;
+    assert_eq!(released.text("CallState"), "PickedUp");
+    agent.wait_for("CALL_CLOSED", SOON)?;
+    let established = watch.wait_for("Established@7130", SOON)?;
+    assert_eq!((established.text("ConnID"), established.text("OtherDN")), (conn.as_str(), CALLER));
+    second.wait_for("CALL_ESTABLISHED", SOON)?;
+    hear_each_other(&mut caller, &second)?;
+    second.hang_up()?;
+    caller.finish(LATER)?.1.expect_success()?;
+    watch.wait_for("CallDeleted", LATER)?;
+    watch.wait_for("SessionEnded@9000", LATER)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}
+
+#[test]
+fn a_call_is_parked_at_one_phone_and_fetched_at_another() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
+    let mut second = phone(&site, &files, 11, "7130", TONES[1])?;
+    watch.wait_for("AgentReady@7101", SOON)?;
+    let mut caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    let conn = watch.wait_for("Established@7101", LATER)?.text("ConnID").to_owned();
+    agent.wait_for("CALL_ESTABLISHED", SOON)?;
+    agent.command("transfer", "*6801")?;
+    assert_eq!(watch.wait_for("Released@7101", SOON)?.text("ConnID"), conn);
+    second.dial("*6802")?;
+    second.wait_for("CALL_CLOSED", SOON).context("nobody waits at another slot")?;
+    second.dial("*6801")?;
+    let established = watch.wait_for("Established@7130", SOON)?;
+    assert_eq!((established.text("ConnID"), established.text("OtherDN")), (conn.as_str(), CALLER));
+    second.wait_for("CALL_ESTABLISHED", SOON)?;
+    hear_each_other(&mut caller, &second)?;
+    second.hang_up()?;
+    caller.finish(LATER)?.1.expect_success()?;
+    watch.wait_for("CallDeleted", LATER)?;
+    watch.wait_for("SessionEnded@9000", LATER)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}
+
+/// The caller says a tone of its own and hears the phone's, which says [`TONES`]`[1]`.
+fn hear_each_other(caller: &mut Caller, phone: &Phone) -> Result<()> {
+    let media = caller.answered(SOON)?;
+    caller.audio.say(&tone(TONES[2], 60), media)?;
+    wait::until(LATER, || Ok((heard(&caller.audio.received().samples) == [TONES[1]]).then_some(())))?;
+    wait::until(LATER, || Ok((heard(&read_wav(&phone.heard()?)?) == [TONES[2]]).then_some(())))
 }
