@@ -63,6 +63,7 @@ fn one_call(caller: &mut UserAgent, callee: &mut UserAgent, call: u32, snapshots
         routes: vec!["<sip:a1b2c3d4e5f6@192.0.2.1:5060;lr>".into()],
         headers: Vec::new(),
         offer: Some(Bytes::from_static(SDP.as_bytes())),
+        max_forwards: sip::dialog::MAX_FORWARDS,
         provisionals: Provisionals::Plain,
     };
     let Ok(dialog) = caller.invite(invite, now) else { return };

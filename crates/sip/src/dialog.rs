@@ -191,7 +191,7 @@ impl Dialog {
 }
 
 /// The Max-Forwards of our requests (RFC 3261 §8.1.1.6).
-pub(crate) const MAX_FORWARDS: u8 = 70;
+pub const MAX_FORWARDS: u8 = 70;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {

@@ -4,8 +4,7 @@
 //! (voice-39), subscriptions to its calls' events on 8000 (pulse-10), events and new calls to the stream (voice-40, voice-49), records (voice-41), details of waiting calls to rq (voice-25),
 //! facts to the reporting log (voice-50).
 //!
-//! `node` owns the calls and does no I/O. Everything beside it is its shell: `turn` is the loop that drives it, `ledger` searches
-//! for calls and claims them, and the others talk to other roles.
+//! `node` owns the calls and does no I/O. Everything beside it is its shell: `event_loop` drives it, and the others talk to other roles.
 
 mod clients;
 mod event_loop;

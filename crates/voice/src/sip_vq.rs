@@ -1,7 +1,7 @@
 //! sip-vq: the source of virtual queues' events. gRPC 8000, for pulse-lds-vq (pulse-13).
 //!
 //! rq distributes the calls and tells of it in the tenant's stream. Each node reads that stream and, when it begins, rq's rows (own-02): so every
-//! node serves every virtual queue, and one that is gone is missed by nobody. Which virtual queues there are, config says (own-03).
+//! node serves every virtual queue, and the loss of a node loses none. Which virtual queues there are, config says (own-03).
 
 mod begin;
 mod metrics;

@@ -1,5 +1,5 @@
-//! Several trunks lead to a number outside: the next one is tried while nobody there has taken the call. It never is after the number has
-//! rung, been busy or refused: nobody hears the phone ring twice.
+//! Several trunks lead to a number outside: the next one is tried while nobody there has taken the call. Once the number has
+//! rung, been busy or refused, no further trunk is tried: nobody hears the phone ring twice.
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use model::plan::{Caller, Contact, Destination, Outside, PlanAnswer, Way};
 use model::{Dn, Entropy};
 
 use super::rules::EmergencyNumber;
-use super::{TenantPlan, reject, unknown};
+use super::{TenantPlan, reject, unknown, with_country};
 
 /// How long a number outside may ring, in milliseconds: a carrier itself ends most calls sooner.
 pub const OUTSIDE_NO_ANSWER_MS: u64 = 90_000;
@@ -40,26 +40,41 @@ pub(super) fn lead_out(
 ) -> Destination {
     let leads = |trunk: &&OutsideTrunk| number.starts_with(&trunk.prefix);
     let longest = plan.trunks.iter().filter(leads).map(|trunk| trunk.prefix.len()).max();
-    let is_diallable = number.bytes().all(|byte| byte.is_ascii_digit() || b"+*#".contains(&byte))
-        && number.bytes().any(|byte| byte.is_ascii_digit());
+    // `+` begins a number, and stands nowhere else (RFC 3966 section 5.1.4).
+    let is_diallable =
+        number.strip_prefix('+').unwrap_or(number).bytes().all(|byte| byte.is_ascii_digit() || b"*#".contains(&byte))
+            && number.bytes().any(|byte| byte.is_ascii_digit());
     let (Some(longest), true, Ok(dn)) = (longest, is_diallable, Dn::parse(number)) else { return unknown() };
     if let Caller::Trunk { .. } = caller {
         // Whoever reaches a tenant from outside must not call elsewhere at its cost.
         return reject(403, "calls from outside do not go out again");
     }
-    if let Some(rule) = plan.rules.blocked(number) {
+    if let Some(rule) = plan.rules.blocked(number).or_else(|| plan.rules.blocked(&as_carriers_read(plan, number))) {
         notes.push(format!("blocked by the rule {}", rule.name));
         return reject(403, &rule.reason);
     }
     let group = plan.trunks.iter().filter(|trunk| leads(trunk) && trunk.prefix.len() == longest).collect();
     let ways = in_turn(group, entropy).into_iter().map(|trunk| {
-        let rule = plan.rules.caller_id(number, &trunk.name);
-        if let Some(rule) = rule {
+        if let Some(rule) = plan.rules.caller_id(number, &trunk.name) {
             notes.push(format!("shows a number by the rule {}", rule.name));
         }
-        way(trunk, number, rule.map(|rule| rule.shows.clone()).or_else(|| trunk.caller_id.clone()))
+        way(trunk, number, shown(plan, trunk, number))
     });
     by(dn, ways.collect())
+}
+
+/// The number that a carrier may make of this one: many leave out `*` and `#`, and the national prefix behind that of the country.
+fn as_carriers_read(plan: &TenantPlan, number: &str) -> String {
+    let number = with_country(plan, number.replace(['*', '#'], ""));
+    let (Some(country), Some(national)) =
+        (&plan.country_prefix, plan.national_prefix.as_ref().filter(|p| !p.is_empty()))
+    else {
+        return number;
+    };
+    match number.strip_prefix(country.as_str()).and_then(|rest| rest.strip_prefix(national.as_str())) {
+        Some(rest) => format!("{country}{rest}"),
+        None => number,
+    }
 }
 
 /// The way of an emergency call: by the trunk of its rule, then by every other one.
@@ -68,12 +83,18 @@ pub(super) fn emergency(plan: &TenantPlan, rule: &EmergencyNumber, number: &str)
     let is_meant = |trunk: &OutsideTrunk| rule.trunk.as_ref() == Some(&trunk.name);
     let leads = |trunk: &OutsideTrunk| number.starts_with(&trunk.prefix);
     trunks.sort_by_key(|trunk| (!is_meant(trunk), !leads(trunk), trunk.priority));
-    let ways = trunks.into_iter().map(|trunk| way(trunk, number, trunk.caller_id.clone())).collect();
+    let ways = trunks.into_iter().map(|trunk| way(trunk, number, shown(plan, trunk, number))).collect();
     let destination = match Dn::parse(number) {
         Ok(dn) => by(dn, ways),
         Err(_) => unknown(),
     };
     PlanAnswer { notes: vec![format!("an emergency number by the rule {}", rule.name)], ..destination.into() }
+}
+
+/// The number that a call by this trunk shows: that of a rule, else the trunk's own.
+fn shown(plan: &TenantPlan, trunk: &OutsideTrunk, number: &str) -> Option<String> {
+    let rule = plan.rules.caller_id(number, &trunk.name);
+    rule.map(|rule| rule.shows.clone()).or_else(|| trunk.caller_id.clone())
 }
 
 fn by(number: Dn, ways: Vec<Way>) -> Destination {

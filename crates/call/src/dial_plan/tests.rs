@@ -285,6 +285,32 @@ fn an_emergency_number_tries_its_trunk_and_then_every_other() {
     assert!(matches!(leads_to(&plan, &outside(), "112"), Destination::Reject { status: 404, .. }));
 }
 
+#[test]
+fn an_emergency_call_shows_the_number_of_a_rule() {
+    let mut plan = ruled();
+    let (name, shows) = ("all".to_owned(), "+4930777".to_owned());
+    plan.rules.caller_ids.push(CallerIdRule { name, pattern: pattern("1."), trunk: None, shows });
+    assert_eq!(ways(&plan, "112")[0].caller_id.as_deref(), Some("+4930777"));
+}
+
+#[test]
+fn no_spelling_of_a_blocked_number_goes_out() {
+    let mut plan = ruled();
+    plan.trunks = vec![trunk("all", "", None)];
+    (plan.national_prefix, plan.country_prefix) = (Some("0".to_owned()), Some("+49".to_owned()));
+    plan.rules.blocked =
+        vec![Blocked { name: "premium".to_owned(), pattern: pattern("+49900."), reason: "premium".to_owned() }];
+    for blocked in ["0900123", "+49900123", "0900123#", "+490900123", "+49900*123", "0900#123*"] {
+        let answer = leads_to(&plan, &Caller::Phone(dn("7101")), blocked);
+        assert!(matches!(answer, Destination::Reject { status: 403, .. }), "{blocked}: {answer:?}");
+    }
+    for no_number in ["49+900123", "0900+123", "++49900123"] {
+        let answer = leads_to(&plan, &Caller::Phone(dn("7101")), no_number);
+        assert!(matches!(answer, Destination::Reject { status: 404, .. }), "{no_number}: {answer:?}");
+    }
+    assert_eq!(ways(&plan, "*21#").len(), 1, "a code of the carrier");
+}
+
 /// Everything that may stand in the way of a number.
 fn obstacles() -> impl Strategy<Value = TenantPlan> {
     let patterns = proptest::sample::select(vec!["1.", "x.", "+.", "112", "11[0-9]", "[0-9]xx", "*."]);

@@ -134,8 +134,12 @@ fn treatment() -> impl Strategy<Value = Treatment> {
     ]
 }
 
+fn key() -> impl Strategy<Value = char> {
+    proptest::sample::select("0123456789*#ABCD".chars().collect::<Vec<_>>())
+}
+
 fn digits_wanted() -> impl Strategy<Value = DigitsWanted> {
-    (vec(name(), 0..3), any::<u8>(), any::<[u64; 2]>(), option::of(any::<char>())).prop_map(
+    (vec(name(), 0..3), any::<u8>(), any::<[u64; 2]>(), option::of(key())).prop_map(
         |(prompts, max_digits, ms, terminator)| DigitsWanted {
             prompts,
             max_digits,

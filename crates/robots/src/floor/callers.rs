@@ -78,6 +78,7 @@ impl Floor {
             routes: Vec::new(),
             headers: Vec::new(),
             offer: Some(offer.into()),
+            max_forwards: sip::dialog::MAX_FORWARDS,
             provisionals: Provisionals::Plain,
         };
         let dialog = phone.ua.invite(invite, at);

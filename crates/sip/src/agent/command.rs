@@ -139,6 +139,9 @@ pub struct Invite {
     pub local: LocalIdentity,
     /// Route values, nearest first.
     pub routes: Vec<String>,
+    /// How many more servers it may pass (RFC 3261 §8.1.1.6): who passes a call on gives what is left of the call's own, so that a call
+    /// which comes back by way of others ends.
+    pub max_forwards: u8,
     /// Further headers.
     pub headers: ExtraHeaders,
     /// The offer; without one the peer is requested to make it, and [`super::UserAgent::ack`] answers it.

@@ -13,7 +13,7 @@ use super::event::{Event, Release, Session};
 use super::leg::Leg;
 use super::session_timer::with_timer_request;
 use super::state::{InvitePurpose, LegPhase, OutgoingInvite, OutgoingStage, Shared};
-use crate::dialog::Dialog;
+use crate::dialog::{Dialog, MAX_FORWARDS};
 use crate::header::HeaderName;
 use crate::offer_answer::{Carrier, Meaning, Phase};
 use crate::transaction::{ClientId, ClientRequest, ClientState};
@@ -43,8 +43,13 @@ impl UserAgent {
         };
         let id = self.insert_leg(Leg::new(dialog, LegPhase::Inviting)).ok_or(CommandError::Full)?;
         let provisionals = if invite.offer.is_some() { invite.provisionals } else { Provisionals::Plain };
-        let sent =
-            self.send_invite(id, invite.offer.as_ref(), &invite.headers, InvitePurpose::Begin, provisionals, now);
+        let sent = self.send_invite(
+            id,
+            &invite.headers,
+            (invite.offer.as_ref(), provisionals, invite.max_forwards),
+            InvitePurpose::Begin,
+            now,
+        );
         if let Err(error) = sent {
             self.remove_leg(id);
             return Err(error);
@@ -127,16 +132,15 @@ impl UserAgent {
         if busy || state.glare.is_some() || state.offer_answer.phase() != Phase::Stable {
             return Err(CommandError::OfferOpen);
         }
-        self.send_invite(id, offer.as_ref(), &headers, purpose, Provisionals::Plain, now)
+        self.send_invite(id, &headers, (offer.as_ref(), Provisionals::Plain, MAX_FORWARDS), purpose, now)
     }
 
     fn send_invite(
         &mut self,
         id: DialogId,
-        offer: Option<&Bytes>,
         headers: &ExtraHeaders,
+        (offer, provisionals, max_forwards): (Option<&Bytes>, Provisionals, u8),
         purpose: InvitePurpose,
-        provisionals: Provisionals,
         now: Timestamp,
     ) -> Result<(), CommandError> {
         let flow = self.dialogs.get(id.0).ok_or(CommandError::Gone)?.state.dialog.flow;
@@ -154,8 +158,9 @@ impl UserAgent {
         if let Some(product) = &self.config.product {
             request = request.header(&HeaderName::UserAgent, product);
         }
-        let request =
+        let mut request =
             with_session(with_headers(with_timer_request(request, leg, &self.config), headers), offer).build();
+        request.set(&HeaderName::MaxForwards, max_forwards);
         let cseq = leg.state.dialog.local_cseq;
         let sent = self.layer.send(ClientRequest { message: &request, branch: &branch, flow, owner: id.0 }, now);
         let client = sent.inspect_err(|_| leg.state.offer_answer.abandon())?;

@@ -205,6 +205,7 @@ pub fn invite(wire: Wire, offer: Option<&'static str>, provisionals: Provisional
         routes: Vec::new(),
         headers: Vec::new(),
         offer: offer.map(|o| Bytes::from_static(o.as_bytes())),
+        max_forwards: sip::dialog::MAX_FORWARDS,
         provisionals,
     }
 }

@@ -47,6 +47,7 @@ fn a_dialog_comes_back_from_its_record_as_it_was_at_each_step() {
         routes: vec!["<sip:192.0.2.3;lr>".to_owned()],
         headers: vec![(HeaderName::from_name("Subject"), "hello".to_owned())],
         offer: Some("v=0".into()),
+        max_forwards: sip::dialog::MAX_FORWARDS,
         provisionals: Provisionals::Reliable,
     };
     let dialog = ours.invite(invite, now).expect("an INVITE");

@@ -41,8 +41,8 @@ pub(super) fn read_collect(parameters: &Fields<'_>) -> Result<DigitsWanted, Fram
         inter_digit_timeout_ms: parameters.number("inter_digit_timeout_ms")?.unwrap_or(3_000),
         terminator: match terminator.map(|t| t.chars().collect::<Vec<_>>()).as_deref() {
             None | Some([]) => None,
-            Some([one]) => Some(*one),
-            Some(_) => return Err(FrameError::invalid("terminator", "it is more than one character")),
+            Some([one @ ('0'..='9' | '*' | '#' | 'A'..='D')]) => Some(*one),
+            Some(_) => return Err(FrameError::invalid("terminator", "it is no key: one of 0 to 9, *, #, A to D")),
         },
     })
 }

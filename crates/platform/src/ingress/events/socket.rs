@@ -26,7 +26,9 @@ use super::sse::bearer;
 pub(super) const PATH: &str = "/api/voice/v1/{tenant}/events/ws";
 /// The role that the token must be for.
 const AUDIENCE: &str = "ingress";
-/// How long the first message may take.
+/// How long the end of a connection may take.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// How long the first message may take, whatever signs of life come before it.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 /// A reader that takes nothing for this time is cut off.
 const SEND_WITHIN: Duration = Duration::from_secs(60);
@@ -110,6 +112,8 @@ async fn run(
     if let Some(frames) = frames {
         tell(&mut socket, frames, &served).await;
     }
+    // Reading on sends the answer to the client's Close, or takes its answer to ours (RFC 6455 section 5.5.1).
+    let _ = timeout(CLOSE_WITHIN, socket.recv()).await;
     served.metrics.followers.dec();
     drop(place);
 }
@@ -122,14 +126,17 @@ async fn first(
     mut request: v1::SubscribeRequest,
 ) -> Result<Option<StreamFrames>, Problem> {
     let late = |_| Problem::unauthorized("no token came in time");
-    let text = loop {
-        match timeout(FIRST_WITHIN, socket.recv()).await.map_err(late)? {
-            Some(Ok(Message::Text(text))) => break text,
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(Message::Binary(_))) => return Err(Problem::bad_request("the first message must be text")),
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(None),
+    let text = async {
+        loop {
+            match socket.recv().await {
+                Some(Ok(Message::Text(text))) => return Ok(Some(text)),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Binary(_))) => return Err(Problem::bad_request("the first message must be text")),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(None),
+            }
         }
     };
+    let Some(text) = timeout(FIRST_WITHIN, text).await.map_err(late)?? else { return Ok(None) };
     let first: First =
         serde_json::from_str(&text).map_err(|error| Problem::bad_request(format!("the first message: {error}")))?;
     if let Some(after) = first.after {

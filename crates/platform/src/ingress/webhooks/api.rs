@@ -34,6 +34,8 @@ use super::store::RecordPart;
 const ID_BYTES: usize = 12;
 /// The most wishes to deliver again that wait to be carried out.
 const AGAIN_MAX: usize = 32;
+/// The longest id of a message, in bytes.
+const MESSAGE_ID_BYTES_MAX: usize = 256;
 /// Dead letters in one answer, unless it is asked for more.
 const LETTERS: usize = 100;
 
@@ -397,6 +399,9 @@ async fn redeliver(
     let tenant = api.tenant(&tenant, &caller)?;
     if again.ids.len() > DEAD_MAX {
         return Err(Problem::unprocessable(format!("ids: there are more than {DEAD_MAX}")));
+    }
+    if again.ids.iter().any(|id| id.len() > MESSAGE_ID_BYTES_MAX) {
+        return Err(Problem::unprocessable(format!("ids: one has more than {MESSAGE_ID_BYTES_MAX} bytes")));
     }
     let done = api.deliveries(&tenant, &api.find(&tenant, &id).await?).await?.again_done;
     let asked = api.change(&tenant, |webhooks| {

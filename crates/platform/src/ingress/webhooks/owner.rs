@@ -115,9 +115,10 @@ async fn deliver(
     stop: CancellationToken,
 ) {
     let id = webhook.id.clone();
+    // Also if it panics.
+    let _ends = stop.clone().drop_guard();
     match Runner::load(shared, tenant.clone(), webhook).await {
-        Ok(runner) => runner.run(defined, stop.clone()).await,
+        Ok(runner) => runner.run(defined, stop).await,
         Err(error) => tracing::warn!(%tenant, webhook = id, %error, "a webhook cannot be delivered for"),
     }
-    stop.cancel();
 }

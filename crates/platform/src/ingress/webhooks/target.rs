@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,7 +16,7 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tower::Service;
+use tower::{BoxError, Service};
 
 use super::deliveries::{AttemptOutcome, WAIT_MAX, WebhookMessage};
 use super::signature::SigningKey;
@@ -115,7 +115,7 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
 /// Sends deliveries. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct DeliveryClient {
-    pool: legacy::Client<HttpsConnector<Guarded>, Full<Bytes>>,
+    pool: legacy::Client<InTime, Full<Bytes>>,
 }
 
 impl DeliveryClient {
@@ -134,7 +134,7 @@ impl DeliveryClient {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_WITHIN)
             .pool_max_idle_per_host(IDLE_MAX)
-            .build(HttpsConnector::from((Guarded(reach), tls)));
+            .build(InTime(HttpsConnector::from((Guarded(reach), tls))));
         Ok(Self { pool })
     }
 
@@ -194,6 +194,25 @@ fn reason(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
+/// Connects within [`CONNECT_WITHIN`], TLS included: the pool lets a connection go on being made after its request has left it.
+#[derive(Clone)]
+struct InTime(HttpsConnector<Guarded>);
+
+impl Service<Uri> for InTime {
+    type Response = <HttpsConnector<Guarded> as Service<Uri>>::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, url: Uri) -> Self::Future {
+        let connecting = tokio::time::timeout(CONNECT_WITHIN, self.0.call(url));
+        Box::pin(async move { connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))? })
+    }
+}
+
 /// Connects to addresses that are let in alone. The host is asked for here, and what was checked is what is connected to.
 #[derive(Clone)]
 struct Guarded(Reach);
@@ -209,23 +228,19 @@ impl Service<Uri> for Guarded {
 
     fn call(&mut self, url: Uri) -> Self::Future {
         let reach = self.0;
-        Box::pin(async move {
-            let connected = tokio::time::timeout(CONNECT_WITHIN, connect(reach, &url)).await;
-            connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map(TokioIo::new)
-        })
+        Box::pin(async move { connect(reach, &url).await.map(TokioIo::new) })
     }
 }
 
 async fn connect(reach: Reach, url: &Uri) -> io::Result<TcpStream> {
     let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 });
-    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
-    for address in addresses {
-        if !reach.allows(address.ip()) {
-            failure = io::Error::new(io::ErrorKind::PermissionDenied, not_public(address.ip()));
-            continue;
-        }
+    // The same words for a host that is not known and one inside: the tenant reads them, and must not learn names of this network.
+    let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address of the public Internet"));
+    let found = tokio::net::lookup_host((host, port)).await;
+    let addresses = found.map_err(|error| if reach == Reach::Public { unknown() } else { error })?;
+    let mut failure = unknown();
+    for address in addresses.filter(|address| reach.allows(address.ip())) {
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
@@ -315,7 +330,9 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url: Uri = format!("http://localhost:{}/", listener.local_addr().unwrap().port()).parse().unwrap();
         let refused = connect(Reach::Public, &url).await.unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        let unknown = connect(Reach::Public, &"http://no-such-host.invalid/".parse().unwrap()).await.unwrap_err();
+        let words = |error: &io::Error| error.to_string().replace("localhost", "").replace("no-such-host.invalid", "");
+        assert_eq!(words(&refused), words(&unknown), "who asks does not learn which names there are inside");
         assert!(connect(Reach::Everywhere, &url).await.is_ok());
     }
 

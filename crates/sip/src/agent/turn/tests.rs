@@ -19,6 +19,7 @@ fn a_dialog_that_takes_too_many_steps_in_one_turn_is_ended_alone() {
             routes: Vec::new(),
             headers: Vec::new(),
             offer: None,
+            max_forwards: crate::dialog::MAX_FORWARDS,
             provisionals: Provisionals::Plain,
         };
         agent.invite(invite, now).unwrap()

@@ -157,6 +157,7 @@ impl Bench {
             routes: Vec::new(),
             headers: tenant.map(|t| (sip::proxy::headers::TENANT, t.to_owned())).into_iter().collect(),
             offer: offer.map(Bytes::from),
+            max_forwards: sip::dialog::MAX_FORWARDS,
             provisionals: Provisionals::Plain,
         };
         let dialog = self.owner.invite(invite, self.clock.now()).unwrap();

@@ -94,6 +94,7 @@ impl World {
             routes: Vec::new(),
             headers,
             offer: Some(negotiation::offer(&local, Preference::default(), &[]).to_string().into()),
+            max_forwards: sip::dialog::MAX_FORWARDS,
             provisionals: Provisionals::Plain,
         };
         self.dialog = Some(self.owner.invite(invite, self.clock.now()).unwrap());

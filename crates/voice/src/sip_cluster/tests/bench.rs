@@ -48,6 +48,8 @@ pub struct Bench {
     /// Commands that media got, by dialog.
     pub played: Vec<(DialogId, msml::Command)>,
     pub media_dialogs: Vec<DialogId>,
+    /// The conference that each of them was for.
+    conferences: Vec<String>,
     /// Number of these dialogs before the events that media handles now.
     media_known: usize,
     pub caller_dialog: Option<DialogId>,
@@ -131,6 +133,7 @@ impl Bench {
             orders: Vec::new(),
             played: Vec::new(),
             media_dialogs: Vec::new(),
+            conferences: Vec::new(),
             media_known: 0,
             caller_dialog: None,
             phone_dialog: None,
@@ -167,6 +170,7 @@ impl Bench {
             routes: Vec::new(),
             headers,
             offer: Some(PHONE_SDP.into()),
+            max_forwards: sip::dialog::MAX_FORWARDS,
             provisionals: Provisionals::Plain,
         };
         let caller = self.peers.get_mut(&Peer::Caller).expect("a peer");
@@ -315,9 +319,11 @@ impl Bench {
                 let local = LocalIdentity { tag: tag.seal(&seal()), contact: "<sip:media@192.0.2.5>".to_owned() };
                 let target = request.request_uri().expect("a URI").to_owned();
                 // Legs that are requested before media has answered are not pinned yet.
-                if self.media_known > 0 {
+                let conference = target.split('@').next().unwrap_or_default().to_owned();
+                if self.conferences.get(..self.media_known).is_some_and(|known| known.contains(&conference)) {
                     assert!(target.ends_with("@media-1.5.media.trunkline.invalid"), "pinned: {target}");
                 }
+                self.conferences.push(conference);
                 self.media_dialogs.push(dialog);
                 let agent = self.agent(Peer::Media);
                 agent.identify(dialog, local).expect("an INVITE");

@@ -35,6 +35,15 @@ pub fn talking() -> (Bench, model::ConnId) {
 }
 
 #[test]
+fn a_call_that_is_passed_on_has_fewer_hops_left() {
+    let mut bench = Bench::new();
+    bench.mute.push(Peer::Phone);
+    bench.call("7101", phone(60_000));
+    let invite = bench.unheard.iter().find(|message| message.method() == sip::Method::Invite).expect("an INVITE");
+    assert_eq!(invite.max_forwards().expect("a number"), Some(sip::dialog::MAX_FORWARDS - 1));
+}
+
+#[test]
 fn an_echo_number_is_answered_with_medias_audio_and_echoes() {
     let mut bench = Bench::new();
     bench.call("+15550103", Destination::Service(Service::Echo));

@@ -33,6 +33,7 @@ fn dial(bench: &mut Bench, number: &str, offer: Option<&'static str>) {
         routes: Vec::new(),
         headers,
         offer: offer.map(Bytes::from),
+        max_forwards: sip::dialog::MAX_FORWARDS,
         provisionals: Provisionals::Plain,
     };
     let now = bench.now;

@@ -25,6 +25,8 @@ pub struct Entry {
     pub media_owner: Option<Owner>,
     /// The display name that the caller presents.
     pub caller_name: String,
+    /// How many more servers its INVITE may pass: a call that comes back by way of others ends. Not stored.
+    pub hops_left: u8,
     /// Why media has refused the caller's audio; for the refusal that follows at once.
     pub warning: Option<String>,
     /// The INVITE that began it; none for a call made by request.
@@ -85,6 +87,7 @@ impl Entry {
             legs,
             media_owner: None,
             caller_name: String::new(),
+            hops_left: sip::dialog::MAX_FORWARDS,
             warning: None,
             invite: None,
             stored: Stored::No,

@@ -8,6 +8,7 @@ use infra::{CallIndex, DialogKey};
 use model::plan::Caller;
 use model::{ConnId, Dn, LegId, TenantId, Timestamp};
 use sip::agent::{DialogId, Reply};
+use sip::dialog::MAX_FORWARDS;
 use sip::header::HeaderName;
 use sip::params::unquote;
 use sip::proxy::headers;
@@ -30,6 +31,7 @@ pub(super) struct NewCallParts {
     dialog: DialogId,
     link: ConnectionId,
     party: Option<IpAddr>,
+    hops_left: u8,
     invite: DialogKey,
 }
 
@@ -81,7 +83,7 @@ impl Node {
 
     /// Opens a new call for an INVITE and asks the dial plan. Nothing is stored before it has answered.
     fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
-        let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, invite } = call;
+        let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, hops_left, invite } = call;
         let conn_id = self.ids.next_conn_id(now);
         let uuid = self.ids.next_uuid();
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
@@ -92,6 +94,7 @@ impl Node {
         self.calls.bind(dialog, place);
         let entry = Entry {
             caller_name,
+            hops_left,
             index: vec![CallIndex::Invite(invite.clone())],
             invite: Some(invite),
             ..Entry::new(tenant.clone(), Thread::new(incoming, now), vec![leg])
@@ -129,8 +132,9 @@ impl Node {
     /// Gives a thread the leg of an INVITE. The index of the ledger does not get that INVITE: if the phone has used its Call-ID and tag for
     /// another call, the ledger would refuse the whole thread.
     pub(super) fn add_leg(&mut self, thread: ConnId, id: LegId, call: NewCallParts, now: Timestamp) {
-        let NewCallParts { tenant, dialog, link, party, invite, .. } = call;
+        let NewCallParts { tenant, dialog, link, party, hops_left, invite, .. } = call;
         let Some(entry) = self.calls.get_mut(&thread) else { return };
+        entry.hops_left = entry.hops_left.min(hops_left);
         let mut leg = Leg::new(id, link, LegStage::Offered, now);
         (leg.phone, leg.party) = (Some(dialog), party);
         entry.legs.push(leg);
@@ -188,7 +192,9 @@ impl Node {
         };
         let mut caller_name = from.display_name().into_owned();
         truncate(&mut caller_name, NAME_MAX);
-        Ok(NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party: party(request), invite })
+        let hops_left = request.max_forwards().map_err(|_| BAD)?.unwrap_or(MAX_FORWARDS).min(MAX_FORWARDS);
+        let party = party(request);
+        Ok(NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, hops_left, invite })
     }
 }
 

@@ -1,4 +1,5 @@
-//! Rooms: where media brings legs together. The thread says which seat a leg is to have in which room; media is told until it has it there.
+//! Rooms: where media brings legs together. The thread says which seat a leg is to have in which room; sip-cluster repeats the request until media
+//! confirms the seat.
 
 use call::call::{HeardBy, Seat};
 use ivr::msml::{self, Command, JoinStreams};

@@ -182,6 +182,7 @@ impl Node {
             routes: Vec::new(),
             headers,
             offer,
+            max_forwards: sip::dialog::MAX_FORWARDS,
             provisionals: Provisionals::Plain,
         };
         let dialog = self.agent.invite(invite, now)?;
@@ -238,6 +239,7 @@ impl Node {
             routes: target.contact.path.clone(),
             headers: self.trace_header(conn_id).into_iter().chain(by_itself).collect(),
             offer: Some(offer),
+            max_forwards: entry.hops_left.saturating_sub(1),
             provisionals: Provisionals::Plain,
         };
         match self.agent.invite(invite, now) {

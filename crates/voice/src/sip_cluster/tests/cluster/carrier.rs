@@ -82,6 +82,7 @@ impl World {
             routes: Vec::new(),
             headers: Vec::new(),
             offer: script.offers.then(|| caller_ear(call).session(false)),
+            max_forwards: sip::dialog::MAX_FORWARDS,
             provisionals: Provisionals::Plain,
         };
         let dialog = self.carrier.agent.invite(invite, now).expect("an INVITE");
