@@ -146,14 +146,15 @@ pub struct RoutePoint {
 /// among trunks of equal priority.
 pub fn resolve(plan: &TenantPlan, question: &Question<'_>, entropy: &mut dyn Entropy) -> PlanAnswer {
     let Some(typed) = typed(question.dialled) else { return unknown().into() };
-    if let (Some(rule), Caller::Phone(_)) = (plan.rules.emergency(&typed), question.caller) {
-        if question.is_forwarded {
-            return reject(403, "calls are not forwarded to emergency numbers").into();
-        }
-        return outside::emergency(plan, rule, &typed);
+    if let Some(answer) = emergency(plan, question, &typed) {
+        return answer;
     }
     let mut notes = Vec::new();
-    let number = with_country(plan, translated(plan, typed, &mut notes));
+    let number = translated(plan, typed, &mut notes);
+    if let Some(answer) = emergency(plan, question, &number) {
+        return answer;
+    }
+    let number = with_country(plan, number);
     if let Some(code) = feature(plan, question.caller, &number) {
         let forwarded = || reject(403, "calls are not forwarded to feature codes");
         return if question.is_forwarded { forwarded() } else { code }.into();
@@ -169,6 +170,15 @@ pub fn resolve(plan: &TenantPlan, question: &Question<'_>, entropy: &mut dyn Ent
         },
     };
     PlanAnswer { notes, ..destination.into() }
+}
+
+/// The way of an emergency call of a phone; `None` if the number is no such.
+fn emergency(plan: &TenantPlan, question: &Question<'_>, number: &str) -> Option<PlanAnswer> {
+    let rule = plan.rules.emergency(number).filter(|_| matches!(question.caller, Caller::Phone(_)))?;
+    if question.is_forwarded {
+        return Some(reject(403, "calls are not forwarded to emergency numbers").into());
+    }
+    Some(outside::emergency(plan, rule, number))
 }
 
 /// The business hours of a number that is closed now.

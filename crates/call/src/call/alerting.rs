@@ -119,7 +119,7 @@ impl Call {
             }
             Destination::RoutePoint { dn, application, default_dn } => {
                 self.answer_caller();
-                self.park(Point { dn, application, default_dn }, UserData::new(), now);
+                self.wait_at_point(Point { dn, application, default_dn }, UserData::new(), now);
             }
             Destination::Outside(outside) => {
                 let offer = Offer { transferred_by, ..Offer::new(outside.number.clone(), None, point) };

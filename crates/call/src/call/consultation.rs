@@ -219,7 +219,7 @@ impl Call {
             Rest::Offer(offer, due) => self.take_offer(offer, due, of.conn_id, by, now),
             Rest::Point(point) => {
                 let to = point.dn.clone();
-                self.park(point, UserData::new(), now);
+                self.wait_at_point(point, UserData::new(), now);
                 self.tell_moved(&to, &dn, now);
             }
             Rest::Service(service) => self.serve(service, now),

@@ -56,6 +56,9 @@ impl Ending {
 impl Call {
     /// Ends the call: events for every party, then `CallDeleted`; every leg is released.
     pub(super) fn end(&mut self, ending: Ending, now: Timestamp) {
+        if self.is_predictive() {
+            self.predictive_failed(ending.how, now);
+        }
         self.refuse_requests(now);
         self.refuse_transfer(now);
         self.refuse_hold(now);

@@ -102,7 +102,7 @@ impl Call {
             }
             Destination::RoutePoint { dn, application, default_dn } => {
                 self.answer_caller();
-                self.park(Point { dn, application, default_dn }, UserData::new(), now);
+                self.wait_at_point(Point { dn, application, default_dn }, UserData::new(), now);
             }
             Destination::Service(service) => self.serve(service, now),
             Destination::FeatureCode { .. }

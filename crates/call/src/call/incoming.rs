@@ -141,7 +141,7 @@ impl Call {
         match destination {
             Destination::RoutePoint { dn, application, default_dn } => {
                 self.answer_caller();
-                self.park(Point { dn, application, default_dn }, UserData::new(), now);
+                self.wait_at_point(Point { dn, application, default_dn }, UserData::new(), now);
                 self.establish_connected(now);
             }
             // A phone that calls its own number: a call has a DN once.

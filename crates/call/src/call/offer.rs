@@ -230,7 +230,6 @@ impl Call {
             return self.recall(why, now);
         }
         if self.is_predictive() {
-            self.predictive_failed(why, now);
             return self.end(Ending::system(why, status), now);
         }
         let Stage::Offering(offer) = &self.s.stage else { return };
@@ -252,7 +251,7 @@ impl Call {
         }
         self.stop_all(now);
         if let Some(point) = offer.point.take() {
-            self.park(point, failed_target(&offer, why), now);
+            self.wait_at_point(point, failed_target(&offer, why), now);
         }
     }
 }

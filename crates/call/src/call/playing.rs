@@ -1,7 +1,7 @@
 //! What plays on a leg.
 
-use model::LegId;
 use model::request::Treatment;
+use model::{LegId, Timestamp};
 
 use super::asked::Asked;
 
@@ -20,6 +20,8 @@ pub struct Playing {
     pub issued: bool,
     /// Whether media has reported its start.
     pub started: bool,
+    /// Its time limit: music has the requested duration, what ends by itself the time after which the report of its end was lost.
+    pub due: Option<Timestamp>,
 }
 
 /// The purpose of a treatment.

@@ -2,7 +2,7 @@
 
 use model::event::ErrorCode;
 use model::plan::{Caller, Destination};
-use model::{CallState, EventName, Timestamp, UserData};
+use model::{CallState, Dn, EventName, Timestamp, UserData};
 
 use super::alerting::not_a_target;
 use super::asked::Asked;
@@ -71,7 +71,13 @@ impl Call {
         self.s.parties.is_empty() && matches!(&self.s.stage, Stage::Offering(offer) if offer.point.is_some())
     }
 
-    /// The number is busy, refuses or does not answer: the route point is told.
+    /// Whether the number is called for this route point.
+    pub(super) fn predicts_for(&self, dn: &Dn) -> bool {
+        let is_it = matches!(&self.s.stage, Stage::Offering(Offer { point: Some(point), .. }) if point.dn == *dn);
+        self.is_predictive() && is_it
+    }
+
+    /// The call ends before the number has answered: the route point is told.
     pub(super) fn predictive_failed(&mut self, why: CallState, now: Timestamp) {
         let Stage::Offering(Offer { dn, point: Some(point), .. }) = self.s.stage.clone() else { return };
         let busy = matches!(why, CallState::Busy).then_some(EventName::DestinationBusy);
@@ -89,7 +95,7 @@ impl Call {
             && self.s.stage == Stage::Talking
             && let Some(point) = answered.point.clone()
         {
-            self.park(point, UserData::new(), now);
+            self.wait_at_point(point, UserData::new(), now);
         }
     }
 }

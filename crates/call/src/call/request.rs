@@ -172,7 +172,7 @@ impl Call {
             self.end_invitation(CallState::Busy, (ErrorCode::DN_BUSY, "the number is busy, or refuses"), now);
         } else if let Some(party) = self.s.party_at(&asked.this_dn).map(|party| party.number) {
             self.party_leaves(party, CallState::Ok, Some(asked), now);
-        } else if is_point {
+        } else if is_point || self.predicts_for(&asked.this_dn) {
             self.end(Ending::system(CallState::Cleared, 480).asked(asked), now);
         } else {
             return Err((ErrorCode::INVALID_CALL_STATE, "this DN is not a party of the call"));

@@ -97,7 +97,7 @@ impl Call {
                 self.offer(offer, contacts, no_answer_ms, now);
             }
             Destination::RoutePoint { dn, application, default_dn } => {
-                self.park(Point { dn, application, default_dn }, UserData::new(), now);
+                self.wait_at_point(Point { dn, application, default_dn }, UserData::new(), now);
                 self.tell_moved(&transfer.to, &by, now);
             }
             Destination::Outside(outside) => {
@@ -266,7 +266,7 @@ impl Call {
         match point {
             Some(point) => {
                 let told = failed_target(&Offer::new(to, None, None), CallState::GeneralError);
-                self.park(point, told, now);
+                self.wait_at_point(point, told, now);
             }
             None => self.end(Ending::system(CallState::NoAnswer, 480), now),
         }

@@ -20,7 +20,7 @@ impl Call {
         self.stop_playing(leg, now);
         let id = self.s.numbers.treatment;
         self.s.numbers.treatment = self.s.numbers.treatment.wrapping_add(1);
-        self.s.playing.push(Playing { id, leg, treatment, purpose, issued: false, started: false });
+        self.s.playing.push(Playing { id, leg, treatment, purpose, issued: false, started: false, due: None });
         self.issue_waiting(now);
     }
 
@@ -38,23 +38,26 @@ impl Call {
 
     /// Hands media the treatments that waited for their leg to be answered.
     pub(super) fn issue_waiting(&mut self, now: Timestamp) {
-        let front = self.front();
         let is_up = |party: &Party| party.progress == LegProgress::Answered;
         let parties = &self.s.parties;
         let is_heard = |leg: LegId| parties.iter().find(|party| party.leg == leg).is_none_or(is_up);
         for playing in self.s.playing.iter_mut().filter(|playing| !playing.issued && is_heard(playing.leg)) {
             playing.issued = true;
-            if playing.leg == front {
-                match watchdog(&playing.treatment) {
-                    Some(after) => self.s.timers.arm(Timer::Treatment, now + after),
-                    None => self.s.timers.disarm(Timer::Treatment),
-                }
-            }
+            playing.due = watchdog(&playing.treatment).map(|after| now + after);
             self.outputs.push_back(Output::StartTreatment {
                 leg: playing.leg,
                 id: playing.id,
                 treatment: playing.treatment.clone(),
             });
+        }
+        self.arm_treatments();
+    }
+
+    /// The timer goes off when the first of the treatments reaches its time limit.
+    fn arm_treatments(&mut self) {
+        match self.s.playing.iter().filter_map(|playing| playing.due).min() {
+            Some(due) => self.s.timers.arm(Timer::Treatment, due),
+            None => self.s.timers.disarm(Timer::Treatment),
         }
     }
 
@@ -64,9 +67,7 @@ impl Call {
             return;
         };
         let playing = self.s.playing.swap_remove(at);
-        if leg == self.front() {
-            self.s.timers.disarm(Timer::Treatment);
-        }
+        self.arm_treatments();
         if playing.issued {
             self.push(Output::StopTreatment { leg, id: playing.id });
         }
@@ -92,9 +93,7 @@ impl Call {
             return;
         };
         let playing = self.s.playing.swap_remove(at);
-        if playing.leg == self.front() {
-            self.s.timers.disarm(Timer::Treatment);
-        }
+        self.arm_treatments();
         match playing.purpose {
             Purpose::Applied(_) => {
                 self.publish_end(&playing, cause, digits, now);
@@ -113,16 +112,16 @@ impl Call {
     /// A treatment has reached its time limit: music its requested duration, any other because the report of its end was lost.
     pub(super) fn treatment_overdue(&mut self, now: Timestamp) {
         let front = self.front();
-        let Some(playing) = self.s.playing.iter().find(|playing| playing.leg == front) else {
-            return;
-        };
-        let id = playing.id;
-        let cause = match playing.treatment {
-            Treatment::Music { .. } if playing.started => Ended::Completed,
-            _ => Ended::Failed,
-        };
-        self.push(Output::StopTreatment { leg: front, id });
-        self.treatment_ended(id, cause, "", now);
+        // Records of before have no time limit of their own: the timer was that of the front leg.
+        let is_overdue = |playing: &&Playing| playing.due.map_or(playing.leg == front, |due| due <= now);
+        for playing in self.s.playing.iter().filter(is_overdue).cloned().collect::<Vec<_>>() {
+            let cause = match playing.treatment {
+                Treatment::Music { .. } if playing.started => Ended::Completed,
+                _ => Ended::Failed,
+            };
+            self.push(Output::StopTreatment { leg: playing.leg, id: playing.id });
+            self.treatment_ended(playing.id, cause, "", now);
+        }
     }
 
     /// The call ends before a treatment has begun, or while a party hears one that was asked for.

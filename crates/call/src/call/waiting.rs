@@ -16,7 +16,7 @@ use super::{Call, DEFAULT_ROUTES_MAX, Output, PARKS_MAX};
 
 impl Call {
     /// The call enters a route point. `why` is part of the request for instructions.
-    pub(super) fn park(&mut self, point: Point, why: UserData, now: Timestamp) {
+    pub(super) fn wait_at_point(&mut self, point: Point, why: UserData, now: Timestamp) {
         if self.s.parks >= PARKS_MAX {
             return self.end(Ending::system(CallState::Overflowed, 482), now);
         }
@@ -106,7 +106,7 @@ impl Call {
         };
         match destination {
             Destination::RoutePoint { dn, application, default_dn } => {
-                self.park(Point { dn, application, default_dn }, UserData::new(), now);
+                self.wait_at_point(Point { dn, application, default_dn }, UserData::new(), now);
             }
             Destination::Extension { dn, contacts, no_answer_ms } => {
                 self.offer(Offer::new(dn, agent, Some(point)), contacts, no_answer_ms, now);

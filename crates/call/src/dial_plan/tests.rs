@@ -283,6 +283,18 @@ fn an_emergency_number_tries_its_trunk_and_then_every_other() {
     assert_eq!(names("911"), ["world", "berlin"], "it is not read as a line and 11");
     assert_eq!(ways(&plan, "112")[1].contact.uri, "sip:112@world.example:5060", "it is sent as it was typed");
     assert!(matches!(leads_to(&plan, &outside(), "112"), Destination::Reject { status: 404, .. }));
+    let mut plan = ruled();
+    plan.rules.translations.push(Translation {
+        name: "0".to_owned(),
+        pattern: pattern("0112"),
+        remove: 1,
+        add: String::new(),
+    });
+    assert_eq!(
+        ways(&plan, "0112").into_iter().map(|way| way.trunk).collect::<Vec<_>>(),
+        ["berlin", "world"],
+        "translated"
+    );
 }
 
 #[test]

@@ -2848,6 +2848,9 @@ pub struct PlayingRecord {
     pub issued: bool,
     #[prost(bool, tag = "7")]
     pub started: bool,
+    /// Its time limit.
+    #[prost(uint64, optional, tag = "8")]
+    pub due_us: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HoldAskedRecord {

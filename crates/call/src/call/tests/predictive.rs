@@ -55,6 +55,20 @@ fn the_route_point_is_told_why_nobody_answered() {
 }
 
 #[test]
+fn the_route_point_gives_up_what_is_called_for_it() {
+    for request in [RequestKind::ReleaseCall(CONN), RequestKind::ClearCall(CONN)] {
+        let (mut bench, leg) = called();
+        bench.news();
+        bench.give(Input::LegRinging(leg));
+        bench.take();
+        bench.ask(request, "9000");
+        assert_eq!(bench.news(), ["Released@9000 Cleared", "CallDeleted Cleared"]);
+        assert!(bench.take().contains(&Output::CancelLeg(leg)));
+        assert!(bench.over());
+    }
+}
+
+#[test]
 fn a_phone_may_be_called_so_too() {
     let mut bench = Bench::predicted("9000", "5002");
     bench.plan(point("9000", None));

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use model::event::ErrorCode;
 use model::request::{DigitsWanted, RequestKind, RouteTo, Treatment};
 use model::{ConnId, EventName, LegId, ReferenceId, UserData, Value};
@@ -210,6 +212,26 @@ fn four_digits() -> DigitsWanted {
         inter_digit_timeout_ms: 2_000,
         terminator: Some('#'),
     }
+}
+
+#[test]
+fn each_party_hears_music_for_the_time_that_was_asked_for() {
+    let (mut bench, agent) = Bench::talking();
+    bench.take();
+    let music = |duration_ms| Treatment::Music { resource: "waltz".to_owned(), duration_ms };
+    for (other, party, length) in [(None, agent, Some(5_000)), (Some(dn(ANI)), CALLER_LEG, Some(9_000))] {
+        bench.ask(RequestKind::ApplyTreatment(CONN, music(length), other), "5001");
+        let (leg, id) = begun(&mut bench);
+        assert_eq!(leg, party);
+        bench.give(Input::TreatmentStarted { id });
+    }
+    bench.news();
+    bench.pass(Duration::from_millis(5_001));
+    assert_eq!(bench.fact(EventName::TreatmentEnd).other_dn, None, "that of the agent is over");
+    bench.news();
+    bench.pass(Duration::from_millis(4_001));
+    assert_eq!(bench.fact(EventName::TreatmentEnd).other_dn.as_deref(), Some(ANI));
+    assert_eq!(bench.news(), ["TreatmentEnd@5001"]);
 }
 
 #[test]

@@ -360,11 +360,13 @@ async fn remove(
 ) -> Result<StatusCode, Problem> {
     let tenant = api.tenant(&tenant, &caller)?;
     let removed = api.change(&tenant, |webhooks| {
-        let before = webhooks.len();
-        webhooks.retain(|each| each.id != id);
-        if webhooks.len() == before { Err(ChangeRefusal(none())) } else { Ok(()) }
+        let at = webhooks.iter().position(|each| each.id == id).ok_or_else(|| ChangeRefusal(none()))?;
+        Ok(webhooks.remove(at))
     });
-    removed.await?;
+    let removed = removed.await?;
+    if let Err(error) = api.shared.store.wipe(&tenant, &removed).await {
+        tracing::warn!(%tenant, webhook = id, %error, "the messages of a removed webhook stay until its place is used again");
+    }
     tracing::info!(%tenant, webhook = id, by = caller.subject(), "a webhook is removed");
     Ok(StatusCode::NO_CONTENT)
 }

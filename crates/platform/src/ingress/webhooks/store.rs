@@ -99,6 +99,23 @@ impl WebhookStore {
         Ok(None)
     }
 
+    /// Empties the records of a webhook that was removed: they have what its messages say. Records that another one has at its place by now
+    /// stay.
+    pub async fn wipe(&self, tenant: &TenantId, removed: &Webhook) -> Result<(), StoreError> {
+        let place = removed.place;
+        let waiting = self.read::<v1::WebhookDeliveriesRecord>(tenant, RecordPart::Deliveries, place).await?;
+        if waiting.record.webhook == removed.id {
+            let empty = v1::WebhookDeliveriesRecord::default();
+            self.write(tenant, RecordPart::Deliveries, place, waiting.version, &empty).await?;
+        }
+        let dead = self.read::<v1::WebhookDeadLettersRecord>(tenant, RecordPart::DeadLetters, place).await?;
+        if dead.record.webhook == removed.id {
+            let empty = v1::WebhookDeadLettersRecord::default();
+            self.write(tenant, RecordPart::DeadLetters, place, dead.version, &empty).await?;
+        }
+        Ok(())
+    }
+
     async fn load<T: Message + Default>(&self, tenant: &TenantId, view: &str) -> Result<StoredRecord<T>, StoreError> {
         let Some(kept) = self.views.load(tenant, view).await? else {
             return Ok(StoredRecord { record: T::default(), version: 0 });

@@ -113,7 +113,7 @@ impl Node {
         match (stage, session) {
             (LegStage::Closing, _) => self.close_media(conn_id, id, now),
             (_, Session::Offer(offer)) if !is_caller => self.ring_phone(conn_id, id, offer, now),
-            (_, Session::Answer(sdp) | Session::Offer(sdp)) if is_caller => self.answer_phone(conn_id, id, sdp, now),
+            (_, Session::Answer(sdp) | Session::Offer(sdp)) if is_caller => self.answer_caller(conn_id, id, sdp, now),
             _ => {
                 tracing::warn!(%conn_id, leg = %id, "media answered without a session");
                 self.feed(conn_id, Input::LegFailed { leg: id, status: 503 }, now);
@@ -121,7 +121,7 @@ impl Node {
         }
     }
 
-    fn answer_phone(&mut self, conn_id: ConnId, id: LegId, sdp: Bytes, now: Timestamp) {
+    fn answer_caller(&mut self, conn_id: ConnId, id: LegId, sdp: Bytes, now: Timestamp) {
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
@@ -207,8 +207,10 @@ impl Node {
                 }
                 let status_shown = shown.0;
                 let input = match status.code() {
-                    // The way there, and not who is there.
-                    408 | 430 | 500..=599 => Input::LegUnreachable { leg: id, status: status_shown },
+                    // The way there, and not who is there: a carrier that redirects, wants a password or does not let this call pass too.
+                    300..=399 | 401 | 403 | 407 | 408 | 430 | 500..=599 => {
+                        Input::LegUnreachable { leg: id, status: status_shown }
+                    }
                     _ => Input::LegFailed { leg: id, status: status_shown },
                 };
                 self.feed(conn_id, input, now);

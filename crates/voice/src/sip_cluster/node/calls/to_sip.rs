@@ -54,9 +54,11 @@ impl Node {
                 self.orders.push_back(Order::AgentRequest { conn_id, request });
             }
             Output::AlertCaller(leg) => self.alert_caller(conn_id, leg, now),
-            Output::AnswerCaller(leg) => self.answer_caller(conn_id, leg, now),
+            Output::AnswerCaller(leg) => self.open_caller_audio(conn_id, leg, now),
             Output::RejectCaller { leg, status } => self.hang_up(conn_id, leg, status, now),
-            Output::RingLeg { leg, dn, contact, shows } => self.ring(conn_id, leg, Target { dn, contact, shows }, now),
+            Output::RingLeg { leg, dn, contact, shows } => {
+                self.prepare_phone(conn_id, leg, Target { dn, contact, shows }, now)
+            }
             Output::CancelLeg(leg) | Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
             Output::AskAnswer(leg) => self.ask_answer(conn_id, leg, now),
             Output::HoldLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Hold, now),
@@ -113,7 +115,7 @@ impl Node {
     }
 
     /// Requests media's side of the caller's audio; the answer to the caller follows.
-    fn answer_caller(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+    fn open_caller_audio(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
@@ -128,7 +130,7 @@ impl Node {
     }
 
     /// Begins a leg: requests an offer from media, with which the phone is rung.
-    fn ring(&mut self, conn_id: ConnId, id: LegId, target: Target, now: Timestamp) {
+    fn prepare_phone(&mut self, conn_id: ConnId, id: LegId, target: Target, now: Timestamp) {
         let link = self.proxies.link_of(&target.contact);
         let Some(entry) = self.calls.get_mut(&conn_id) else {
             return;

@@ -322,6 +322,7 @@ fn playing(record: v1::PlayingRecord) -> Read<Playing> {
         purpose,
         issued: record.issued,
         started: record.started,
+        due: record.due_us.map(Timestamp::from_micros),
     })
 }
 

@@ -289,6 +289,7 @@ fn playing(playing: &Playing) -> v1::PlayingRecord {
         asked: by,
         issued: playing.issued,
         started: playing.started,
+        due_us: playing.due.map(|due| due.as_micros()),
     }
 }
 
