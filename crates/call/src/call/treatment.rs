@@ -112,8 +112,10 @@ impl Call {
     /// A treatment has reached its time limit: music its requested duration, any other because the report of its end was lost.
     pub(super) fn treatment_overdue(&mut self, now: Timestamp) {
         let front = self.front();
-        // Records of before have no time limit of their own: the timer was that of the front leg.
-        let is_overdue = |playing: &&Playing| playing.due.map_or(playing.leg == front, |due| due <= now);
+        // In records of before the limit stands in the timer alone, which was that of the front leg.
+        let of_before =
+            |playing: &Playing| playing.issued && playing.leg == front && watchdog(&playing.treatment).is_some();
+        let is_overdue = |playing: &&Playing| playing.due.map_or_else(|| of_before(playing), |due| due <= now);
         for playing in self.s.playing.iter().filter(is_overdue).cloned().collect::<Vec<_>>() {
             let cause = match playing.treatment {
                 Treatment::Music { .. } if playing.started => Ended::Completed,

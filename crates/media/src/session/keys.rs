@@ -58,8 +58,8 @@ struct Sounding {
     samples: u32,
     /// How often the last packet has been sent.
     ends_sent: u8,
-    /// How many segments the other leg's event has had after its first.
-    segments: u8,
+    /// Whether the other leg's event has had a segment after its first.
+    is_segmented: bool,
     /// Our timestamp of its start, once a packet has been sent.
     timestamp: Option<u32>,
 }
@@ -118,9 +118,9 @@ impl Keys {
         if relation != Relation::New {
             if let Some(held) = self.sounding.as_mut().filter(|s| s.ends.is_none()) {
                 held.last_heard = now;
-                held.segments += u8::from(relation == Relation::Segment && held.segments < u8::MAX);
+                held.is_segmented |= relation == Relation::Segment;
                 // The duration of a later segment is that of the segment alone.
-                let lasted = if held.segments == 0 { length } else { now.since(held.began) };
+                let lasted = if held.is_segmented { now.since(held.began) } else { length };
                 held.ends = packet.end.then(|| held.began + lasted.clamp(SOUND_MIN, SOUND_MAX));
             }
             return;
@@ -232,7 +232,7 @@ impl Sounding {
             due: now,
             samples: 0,
             ends_sent: 0,
-            segments: 0,
+            is_segmented: false,
             timestamp: None,
         }
     }

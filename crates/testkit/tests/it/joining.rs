@@ -46,11 +46,7 @@ fn a_phone_takes_the_place_of_another_ones_dialog() -> Result<()> {
 
     site.request(&json!({"req": "TClearCall", "ThisDN": "7131", "ConnID": conn, "ReferenceID": 61}))?;
     phone.finish(SOON)?.expect_success().context("the phone that has taken it")?;
-    caller.finish(LATER)?.1.expect_success()?;
-    watch.wait_for("CallDeleted", LATER)?;
-    watch.wait_for("SessionEnded@9000", LATER)?;
-    site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    comes_to_rest(&site, &watch, caller)
 }
 
 #[test]
@@ -75,11 +71,7 @@ fn a_code_picks_up_the_call_that_rings_at_another_phone() -> Result<()> {
     second.wait_for("CALL_ESTABLISHED", SOON)?;
     hear_each_other(&mut caller, &second)?;
     second.hang_up()?;
-    caller.finish(LATER)?.1.expect_success()?;
-    watch.wait_for("CallDeleted", LATER)?;
-    watch.wait_for("SessionEnded@9000", LATER)?;
-    site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    comes_to_rest(&site, &watch, caller)
 }
 
 #[test]
@@ -103,11 +95,7 @@ fn a_call_is_parked_at_one_phone_and_fetched_at_another() -> Result<()> {
     second.wait_for("CALL_ESTABLISHED", SOON)?;
     hear_each_other(&mut caller, &second)?;
     second.hang_up()?;
-    caller.finish(LATER)?.1.expect_success()?;
-    watch.wait_for("CallDeleted", LATER)?;
-    watch.wait_for("SessionEnded@9000", LATER)?;
-    site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    comes_to_rest(&site, &watch, caller)
 }
 
 /// The caller says a tone of its own and hears the phone's, which says [`TONES`]`[1]`.
@@ -116,4 +104,13 @@ fn hear_each_other(caller: &mut Caller, phone: &Phone) -> Result<()> {
     caller.audio.say(&tone(TONES[2], 60), media)?;
     wait::until(LATER, || Ok((heard(&caller.audio.received().samples) == [TONES[1]]).then_some(())))?;
     wait::until(LATER, || Ok((heard(&read_wav(&phone.heard()?)?) == [TONES[2]]).then_some(())))
+}
+
+/// The caller leaves with its call, and nothing remains of it.
+fn comes_to_rest(site: &Installation, watch: &Watch, caller: Caller) -> Result<()> {
+    caller.finish(LATER)?.1.expect_success()?;
+    watch.wait_for("CallDeleted", LATER)?;
+    watch.wait_for("SessionEnded@9000", LATER)?;
+    site.is_at_rest()?;
+    check_log_and_laws(site, &watch.facts())
 }

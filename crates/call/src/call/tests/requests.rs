@@ -226,12 +226,28 @@ fn each_party_hears_music_for_the_time_that_was_asked_for() {
         bench.give(Input::TreatmentStarted { id });
     }
     bench.news();
+    bench.take();
     bench.pass(Duration::from_millis(5_001));
     assert_eq!(bench.fact(EventName::TreatmentEnd).other_dn, None, "that of the agent is over");
     bench.news();
     bench.pass(Duration::from_millis(4_001));
     assert_eq!(bench.fact(EventName::TreatmentEnd).other_dn.as_deref(), Some(ANI));
     assert_eq!(bench.news(), ["TreatmentEnd@5001"]);
+}
+
+#[test]
+fn what_has_no_time_limit_goes_on_when_that_of_another_party_is_over() {
+    let (mut bench, agent) = Bench::talking();
+    bench.ask(RequestKind::ApplyTreatment(CONN, Treatment::Busy, Some(dn(ANI))), "5001");
+    let music = Treatment::Music { resource: "waltz".to_owned(), duration_ms: Some(5_000) };
+    bench.ask(RequestKind::ApplyTreatment(CONN, music, None), "5001");
+    bench.take();
+    bench.pass(Duration::from_millis(5_001));
+    let stopped = bench.take().into_iter().filter_map(|output| match output {
+        Output::StopTreatment { leg, .. } => Some(leg),
+        _ => None,
+    });
+    assert_eq!(stopped.collect::<Vec<_>>(), [agent]);
 }
 
 #[test]
