@@ -120,6 +120,8 @@ impl AgentTable {
         let reason = match why {
             Some(CallState::NoAnswer) => "NoAnswer",
             Some(CallState::Busy) => "Rejected",
+            // A failure of ours says nothing about the agent.
+            Some(CallState::SystemError) => return,
             Some(CallState::Cleared | CallState::Redirected | CallState::Ok | CallState::RemoteRelease) => return,
             _ => "Unreachable",
         };

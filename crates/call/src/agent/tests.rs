@@ -280,6 +280,16 @@ fn a_phone_that_never_rang_makes_its_agent_not_ready() {
 }
 
 #[test]
+fn a_failure_of_ours_leaves_the_agent_ready() {
+    let mut bench = Bench::ready();
+    let mut event = call_event(EventName::RouteRequest, "9000", CallState::Ok, false);
+    event.extensions.push("FailedDN", "5001");
+    event.extensions.push("FailedCallState", "SystemError");
+    bench.give(Input::Call(&event));
+    assert_eq!(bench.state("a1"), AgentState::Ready);
+}
+
+#[test]
 fn a_caller_who_gives_up_leaves_the_agent_ready() {
     let mut bench = Bench::ready();
     bench.call(EventName::Ringing, "5001", CallState::Ok, true);

@@ -276,8 +276,11 @@ pub(super) fn failed_target(offer: &Offer, why: CallState) -> UserData {
     told
 }
 
+/// What a refusal says of the one who was called. A phone's 503 arrives here as 500; 503 itself is a failure of ours, such as media that
+/// does not answer.
 pub(super) const fn refusal_state(status: u16) -> CallState {
     match status {
+        503 => CallState::SystemError,
         486 | 600 | 603 => CallState::Busy,
         404 | 604 => CallState::SitInvalidNum,
         408 | 480 => CallState::NoAnswer,

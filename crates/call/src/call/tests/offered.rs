@@ -40,6 +40,16 @@ fn a_phone_that_never_rang_gets_no_events() {
 }
 
 #[test]
+fn the_application_learns_that_media_failed_and_not_the_phone() {
+    let mut bench = Bench::waiting();
+    bench.ask(RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5001"), agent: None }), "9000");
+    let leg = bench.plan_rings("5001");
+    bench.give(Input::LegFailed { leg, status: 503 });
+    let request = bench.fact(EventName::RouteRequest);
+    assert_eq!(request.extensions.text("FailedCallState"), Some("SystemError"));
+}
+
+#[test]
 fn a_caller_who_leaves_while_it_rings_abandons_at_the_phone() {
     let (mut bench, leg) = Bench::ringing();
     bench.news();
