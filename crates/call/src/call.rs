@@ -13,6 +13,7 @@ mod alerting;
 mod asked;
 pub(crate) mod conference;
 pub(crate) mod consultation;
+mod early_media;
 mod ending;
 mod facts;
 mod feature;
@@ -213,6 +214,7 @@ impl Call {
         match input {
             Input::DialPlan { ask, answer } => self.dial_plan_answered(ask, answer, now),
             Input::LegRinging(leg) => self.leg_ringing(leg, now),
+            Input::LegPlaysEarly(leg) => self.leg_plays_early(leg, now),
             Input::LegAnswered(leg) if self.s.calls_on(leg) => self.caller_answered(now),
             Input::LegAnswered(leg) if self.replaces_on(leg) => self.replaces(now),
             Input::LegAnswered(leg) => self.leg_answered(leg, now),

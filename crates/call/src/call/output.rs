@@ -46,6 +46,10 @@ pub enum Output {
     AgentRequest(Request),
     /// Tell the caller on this leg that the far end rings.
     AlertCaller(LegId),
+    /// Let the call hear what a leg sends before it answers.
+    HearEarly(LegId),
+    /// Let the caller on this leg hear the call before it is answered.
+    PlayEarly(LegId),
     /// Answer the caller's leg, with audio.
     AnswerCaller(LegId),
     /// Refuse the caller's leg; hang up if it was answered in between.

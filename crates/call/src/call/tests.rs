@@ -3,6 +3,7 @@
 mod alerting;
 mod conference;
 mod consultation;
+mod early_media;
 mod feature;
 mod forwarding;
 mod further;

@@ -2344,6 +2344,12 @@ pub struct LegRecord {
     /// The leg that alone hears it; 0 for none.
     #[prost(uint32, tag = "22")]
     pub heard_by: u32,
+    /// Of a caller, our session in a provisional response; of a phone, its session there that media was told.
+    #[prost(bytes = "bytes", optional, tag = "23")]
+    pub early: ::core::option::Option<::prost::bytes::Bytes>,
+    /// How often that session has changed.
+    #[prost(uint32, tag = "24")]
+    pub early_changes: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OwedSessionRecord {
@@ -2877,6 +2883,9 @@ pub enum LegRecordStage {
     Ringing = 3,
     Up = 4,
     Closing = 5,
+    /// The caller's leg, not answered: audio that it hears before the answer is being prepared, or was sent.
+    PreparingEarly = 6,
+    Early = 7,
 }
 impl LegRecordStage {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2891,6 +2900,8 @@ impl LegRecordStage {
             Self::Ringing => "LEG_RECORD_STAGE_RINGING",
             Self::Up => "LEG_RECORD_STAGE_UP",
             Self::Closing => "LEG_RECORD_STAGE_CLOSING",
+            Self::PreparingEarly => "LEG_RECORD_STAGE_PREPARING_EARLY",
+            Self::Early => "LEG_RECORD_STAGE_EARLY",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2902,6 +2913,8 @@ impl LegRecordStage {
             "LEG_RECORD_STAGE_RINGING" => Some(Self::Ringing),
             "LEG_RECORD_STAGE_UP" => Some(Self::Up),
             "LEG_RECORD_STAGE_CLOSING" => Some(Self::Closing),
+            "LEG_RECORD_STAGE_PREPARING_EARLY" => Some(Self::PreparingEarly),
+            "LEG_RECORD_STAGE_EARLY" => Some(Self::Early),
             _ => None,
         }
     }

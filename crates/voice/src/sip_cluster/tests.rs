@@ -4,6 +4,7 @@ mod bench;
 mod calls;
 mod cluster;
 mod consultation;
+mod early_media;
 mod endings;
 mod faults;
 mod joining;

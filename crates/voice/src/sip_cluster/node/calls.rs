@@ -3,6 +3,7 @@
 pub mod call;
 mod caller_status;
 mod details;
+mod early_media;
 pub mod explain;
 mod flows;
 mod from_sip;

@@ -66,6 +66,8 @@ pub struct Bench {
     pub media_refuses: Option<StatusCode>,
     /// Offers that media has not answered, while it is slow.
     pub media_waits: Option<Vec<DialogId>>,
+    /// Sessions that media was told within its dialogs.
+    pub media_told: Vec<bytes::Bytes>,
     /// Whether media refuses to move legs to other rooms.
     pub media_is_stuck: bool,
     tags: u64,
@@ -143,6 +145,7 @@ impl Bench {
             link: ConnectionId(1),
             media_refuses: None,
             media_waits: None,
+            media_told: Vec::new(),
             media_is_stuck: false,
             tags: 0,
         }
@@ -155,6 +158,10 @@ impl Bench {
     }
 
     pub fn dial(&mut self, number: &str, source: &str) {
+        self.dial_with(number, source, Some(PHONE_SDP.into()));
+    }
+
+    pub fn dial_with(&mut self, number: &str, source: &str, offer: Option<bytes::Bytes>) {
         let headers = vec![
             (sip::proxy::headers::TENANT, "t1".to_owned()),
             (sip::proxy::headers::SOURCE, source.to_owned()),
@@ -169,7 +176,7 @@ impl Bench {
             local: LocalIdentity { tag: "caller".to_owned(), contact: "<sip:ann@192.0.2.9>".to_owned() },
             routes: Vec::new(),
             headers,
-            offer: Some(PHONE_SDP.into()),
+            offer,
             max_forwards: sip::dialog::MAX_FORWARDS,
             provisionals: Provisionals::Plain,
         };
@@ -307,6 +314,9 @@ impl Bench {
         if let Event::Incoming { request, .. } | Event::Offered { request, .. } = &event {
             self.parties.extend(request.header(&sip::proxy::headers::PARTY).map(str::to_owned));
         }
+        if let Event::Offered { offer, .. } = &event {
+            self.media_told.push(offer.clone());
+        }
         match event {
             Event::Incoming { dialog, request, .. } => {
                 self.tags += 1;
@@ -421,9 +431,21 @@ impl Bench {
         self.run();
     }
 
-    pub fn phone_answers(&mut self) {
+    /// The phone sends audio before it answers.
+    pub fn phone_plays_early(&mut self, sdp: &'static str) {
         let (dialog, now) = (self.phone_dialog.expect("an INVITE"), self.now);
-        self.agent(Peer::Phone).answer(dialog, Reply::session(PHONE_SDP), now).expect("a dialog");
+        let progress = Reply { status: StatusCode::SESSION_PROGRESS, ..Reply::session(sdp) };
+        self.agent(Peer::Phone).provisional(dialog, progress, now).expect("a dialog");
+        self.run();
+    }
+
+    pub fn phone_answers(&mut self) {
+        self.phone_answers_with(PHONE_SDP);
+    }
+
+    pub fn phone_answers_with(&mut self, sdp: &'static str) {
+        let (dialog, now) = (self.phone_dialog.expect("an INVITE"), self.now);
+        self.agent(Peer::Phone).answer(dialog, Reply::session(sdp), now).expect("a dialog");
         self.run();
     }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use call::Input;
 use model::{ConnId, LegId, Timestamp};
 use sip::agent::{DialogId, Event, Release, Reply, Session, reasons_of};
+use sip::offer_answer::OfferAnswer;
 use sip::{Message, StatusCode};
 
 use super::incoming::party;
@@ -17,7 +18,7 @@ impl Node {
     pub(in crate::sip_cluster::node) fn dialog_event(&mut self, event: Event, now: Timestamp) {
         match event {
             Event::Incoming { dialog, request, flow } => self.incoming(dialog, &request, flow, now),
-            Event::Progress { dialog, response, .. } => self.progress(dialog, &response, now),
+            Event::Progress { dialog, response, session, .. } => self.progress(dialog, &response, session, now),
             Event::Answered { dialog, response, session } => self.answered(dialog, &response, session, now),
             Event::Failed { dialog, status, response } => self.failed(dialog, status, response.as_deref(), now),
             Event::Acknowledged { dialog, answer } => self.acknowledged(dialog, answer, now),
@@ -61,13 +62,9 @@ impl Node {
         }
     }
 
-    fn progress(&mut self, dialog: DialogId, response: &Message, now: Timestamp) {
-        let Some(Place { conn_id, leg, side: Side::Phone }) = self.place(dialog) else {
-            return;
-        };
-        // 181 and 182 report progress, not ringing.
-        if let sip::message::Start::Response { status: StatusCode(180 | 183), .. } = response.start() {
-            self.feed(conn_id, Input::LegRinging(leg), now);
+    fn progress(&mut self, dialog: DialogId, response: &Message, session: Session, now: Timestamp) {
+        if let Some(Place { conn_id, leg, side: Side::Phone }) = self.place(dialog) {
+            self.phone_progresses(conn_id, leg, response, session, now);
         }
     }
 
@@ -113,6 +110,7 @@ impl Node {
         match (stage, session) {
             (LegStage::Closing, _) => self.close_media(conn_id, id, now),
             (_, Session::Offer(offer)) if !is_caller => self.ring_phone(conn_id, id, offer, now),
+            (LegStage::PreparingEarly, Session::Answer(sdp)) => self.send_early(conn_id, id, sdp, now),
             (_, Session::Answer(sdp) | Session::Offer(sdp)) if is_caller => self.answer_caller(conn_id, id, sdp, now),
             _ => {
                 tracing::warn!(%conn_id, leg = %id, "media answered without a session");
@@ -121,7 +119,7 @@ impl Node {
         }
     }
 
-    fn answer_caller(&mut self, conn_id: ConnId, id: LegId, sdp: Bytes, now: Timestamp) {
+    pub(super) fn answer_caller(&mut self, conn_id: ConnId, id: LegId, sdp: Bytes, now: Timestamp) {
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
@@ -158,24 +156,33 @@ impl Node {
         }
         leg.stage = LegStage::Up;
         leg.heard_at = now;
-        let phone = leg.phone;
+        let (phone, told) = (leg.phone, leg.early.take());
         let answer = match session {
-            Session::Answer(answer) if self.fits(phone, &answer) => answer,
+            // The answer came with a reliable provisional response (RFC 6337 section 3.1).
+            Session::Nothing => phone.and_then(|phone| self.agent.leg(phone)?.offer_answer.remote().cloned()),
+            Session::Answer(answer) => Some(answer),
+            Session::Offer(_) | Session::Preview(_) => None,
+        };
+        let answer = match answer {
+            Some(answer) if self.fits(phone, &answer) => answer,
             _ => {
                 tracing::warn!(%conn_id, leg = %id, "a phone answered without audio that we can take");
                 self.hang_up(conn_id, id, 488, now);
                 return self.feed(conn_id, Input::LegFailed { leg: id, status: 488 }, now);
             }
         };
-        self.tell_media(conn_id, id, answer, now);
+        if told.is_none_or(|told| told.sdp != answer) {
+            self.tell_media(conn_id, id, answer, now);
+        }
         self.metrics.leg_answered();
         self.feed(conn_id, Input::LegAnswered(id), now);
     }
 
     /// Whether a party's answer takes the audio that it was offered.
     pub(super) fn fits(&self, phone: Option<DialogId>, answer: &[u8]) -> bool {
-        let offer = phone.and_then(|phone| self.agent.leg(phone)?.offer_answer.local());
-        offer.is_some_and(|offer| session::takes_audio(offer, answer))
+        let offered = |session: &'_ OfferAnswer| session.open().or(session.local()).cloned();
+        let offer = phone.and_then(|phone| offered(&self.agent.leg(phone)?.offer_answer));
+        offer.is_some_and(|offer| session::takes_audio(&offer, answer))
     }
 
     fn failed(&mut self, dialog: DialogId, status: StatusCode, response: Option<&Message>, now: Timestamp) {
@@ -186,7 +193,8 @@ impl Node {
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
-        let closing = leg.stage == LegStage::Closing;
+        let stage = leg.stage;
+        let closing = stage == LegStage::Closing;
         match side {
             Side::Phone => leg.phone = None,
             Side::Media => {
@@ -217,6 +225,9 @@ impl Node {
             }
             // 488 says that the caller's audio cannot be used; every other failure is ours.
             Side::Media => {
+                if stage == LegStage::PreparingEarly {
+                    return self.early_audio_failed(conn_id, id);
+                }
                 let spoken = status != StatusCode::NOT_ACCEPTABLE_HERE;
                 let status = if spoken { 503 } else { 488 };
                 if !leg.is_callers() {
@@ -301,7 +312,9 @@ impl Node {
         };
         let ended = match before {
             LegStage::Ringing => self.agent.cancel(phone, Vec::new(), now),
-            LegStage::Offered | LegStage::Preparing => self.agent.reject(phone, Reply::new(StatusCode(503)), now),
+            LegStage::Offered | LegStage::PreparingEarly | LegStage::Early | LegStage::Preparing => {
+                self.agent.reject(phone, Reply::new(StatusCode(503)), now)
+            }
             LegStage::Up | LegStage::Closing => {
                 // The 200 to a caller may still wait for a PRACK.
                 let reply = Reply::new(StatusCode(503));

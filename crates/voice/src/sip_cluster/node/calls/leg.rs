@@ -40,6 +40,8 @@ pub struct Leg {
     pub refused_moves: u8,
     /// The session to which the party has agreed and which media has not accepted yet.
     pub owed: Option<OwedSession>,
+    /// The session of a provisional response: ours to a caller, or that of a phone, of which media was told.
+    pub early: Option<EarlySession>,
     /// Whether media waits for an answer to its offer.
     pub owes_media: bool,
     /// Whether an offer of the party is with media.
@@ -68,6 +70,22 @@ pub struct OwedSession {
     pub refused: u8,
 }
 
+/// A session by which audio is heard before an answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EarlySession {
+    /// Its description.
+    pub sdp: Bytes,
+    /// How often it has changed.
+    pub changes: u8,
+}
+
+impl EarlySession {
+    /// The first one.
+    pub const fn new(sdp: Bytes) -> Self {
+        Self { sdp, changes: 0 }
+    }
+}
+
 /// The phone or the number outside that a leg rings.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Target {
@@ -84,6 +102,10 @@ pub struct Target {
 pub enum LegStage {
     /// The caller's leg, not answered.
     Offered,
+    /// Not answered; media is asked for the session of a provisional response.
+    PreparingEarly,
+    /// Not answered; the caller hears the call since a provisional response.
+    Early,
     /// Waits for media's session description.
     Preparing,
     /// The phone is being rung.
@@ -135,6 +157,7 @@ impl Leg {
             joining: false,
             refused_moves: 0,
             owed: None,
+            early: None,
             owes_media: false,
             relaying: false,
             holds: false,

@@ -15,7 +15,7 @@ use prost::Message as _;
 use sip::agent::{DialogSnapshot, UserAgent};
 
 use super::call::{Entry, Stored};
-use super::leg::{Leg, LegStage, OwedSession, Target};
+use super::leg::{EarlySession, Leg, LegStage, OwedSession, Target};
 use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
 use sip::ConnectionId;
 
@@ -69,6 +69,8 @@ fn leg_to_record<'a>(
     let stage = match leg.stage {
         LegStage::Offered => v1::LegRecordStage::Offered,
         LegStage::Preparing => v1::LegRecordStage::Preparing,
+        LegStage::PreparingEarly => v1::LegRecordStage::PreparingEarly,
+        LegStage::Early => v1::LegRecordStage::Early,
         LegStage::Ringing => v1::LegRecordStage::Ringing,
         LegStage::Up => v1::LegRecordStage::Up,
         LegStage::Closing => v1::LegRecordStage::Closing,
@@ -92,6 +94,8 @@ fn leg_to_record<'a>(
         heard_at_us: leg.heard_at.as_micros(),
         party: leg.party.map(|host| host.to_string()),
         owed: leg.owed.as_ref().map(|owed| v1::OwedSessionRecord { sdp: owed.sdp.clone(), sent: owed.sent }),
+        early: leg.early.as_ref().map(|early| early.sdp.clone()),
+        early_changes: leg.early.as_ref().map_or(0, |early| early.changes.into()),
         room: leg.seat.map(|seat| seat.room).unwrap_or_default().into(),
         roomless: leg.seat.is_none(),
         mute: leg.seat.is_some_and(|seat| seat.heard_by == HeardBy::Nobody),
@@ -213,6 +217,8 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
     let stage = match record.stage() {
         v1::LegRecordStage::Offered => LegStage::Offered,
         v1::LegRecordStage::Preparing => LegStage::Preparing,
+        v1::LegRecordStage::PreparingEarly => LegStage::PreparingEarly,
+        v1::LegRecordStage::Early => LegStage::Early,
         v1::LegRecordStage::Ringing => LegStage::Ringing,
         v1::LegRecordStage::Up => LegStage::Up,
         v1::LegRecordStage::Closing => LegStage::Closing,
@@ -238,6 +244,7 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         0 => HeardBy::All,
         leg => HeardBy::Only(LegId(leg)),
     };
+    let changes = u8::try_from(record.early_changes).map_err(|_| RecordError("legs.early_changes"))?;
     let heard_at = Timestamp::from_micros(record.heard_at_us);
     Ok(Leg {
         party: record.party.as_deref().map(str::parse).transpose().map_err(|_| RecordError("legs.party"))?,
@@ -247,6 +254,7 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         holds: record.holds,
         asked,
         echo: record.echo,
+        early: record.early.map(|sdp| EarlySession { sdp, changes }),
         owed: record.owed.map(|owed| OwedSession { sdp: owed.sdp, sent: owed.sent, refused: 0 }),
         seat: if record.roomless { None } else { Some(Seat { room, heard_by, hears: !record.deaf }) },
         ..Leg::new(id, link_of(&record.edge), stage, heard_at)

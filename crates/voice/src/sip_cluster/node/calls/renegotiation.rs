@@ -176,7 +176,7 @@ impl Node {
             tracing::info!(%conn_id, leg = %id, %status, "media cannot take a party's session now");
             return;
         }
-        leg.owed = None;
+        (leg.owed, leg.early) = (None, None);
         tracing::warn!(%conn_id, leg = %id, %status, "media cannot take a party's session");
         if leg.stage == LegStage::Up {
             self.end_without_audio(conn_id, id, now);

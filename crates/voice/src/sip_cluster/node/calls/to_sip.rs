@@ -54,6 +54,8 @@ impl Node {
                 self.orders.push_back(Order::AgentRequest { conn_id, request });
             }
             Output::AlertCaller(leg) => self.alert_caller(conn_id, leg, now),
+            Output::HearEarly(leg) => self.hear_early(conn_id, leg, now),
+            Output::PlayEarly(leg) => self.play_early(conn_id, leg, now),
             Output::AnswerCaller(leg) => self.open_caller_audio(conn_id, leg, now),
             Output::RejectCaller { leg, status } => self.hang_up(conn_id, leg, status, now),
             Output::RingLeg { leg, dn, contact, shows } => {
@@ -106,7 +108,9 @@ impl Node {
     }
 
     fn alert_caller(&mut self, conn_id: ConnId, leg: LegId, now: Timestamp) {
-        if let Some(dialog) = self.leg(conn_id, leg).and_then(|leg| leg.phone) {
+        // One that is about to hear the call gets a 183 instead: at a 180 many phones play a ringing tone of their own.
+        let is_told = |leg: &&Leg| leg.stage != LegStage::PreparingEarly;
+        if let Some(dialog) = self.leg(conn_id, leg).filter(is_told).and_then(|leg| leg.phone) {
             let mut reply = Reply::new(StatusCode::RINGING);
             reply.headers.extend(self.trace_header(conn_id));
             let sent = self.agent.provisional(dialog, reply, now);
@@ -119,7 +123,13 @@ impl Node {
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
-        leg.stage = LegStage::Preparing;
+        let before = std::mem::replace(&mut leg.stage, LegStage::Preparing);
+        match (before, leg.early.take()) {
+            (LegStage::Early, Some(early)) => return self.answer_caller(conn_id, id, early.sdp, now),
+            // What media is about to answer goes into our answer to the caller.
+            (LegStage::PreparingEarly, _) => return,
+            _ => {}
+        }
         let Some(phone) = leg.phone else {
             return;
         };
@@ -147,7 +157,7 @@ impl Node {
         }
     }
 
-    fn invite_media(
+    pub(super) fn invite_media(
         &mut self,
         conn_id: ConnId,
         id: LegId,
@@ -242,7 +252,7 @@ impl Node {
             headers: self.trace_header(conn_id).into_iter().chain(by_itself).collect(),
             offer: Some(offer),
             max_forwards: entry.hops_left.saturating_sub(1),
-            provisionals: Provisionals::Plain,
+            provisionals: Provisionals::Reliable,
         };
         match self.agent.invite(invite, now) {
             Ok(dialog) => {
@@ -299,7 +309,9 @@ impl Node {
         let before = std::mem::replace(&mut leg.stage, LegStage::Closing);
         if let Some(phone) = leg.phone {
             let ended = match before {
-                LegStage::Offered | LegStage::Preparing if is_caller => self.agent.reject(phone, refusal, now),
+                LegStage::Offered | LegStage::PreparingEarly | LegStage::Early | LegStage::Preparing if is_caller => {
+                    self.agent.reject(phone, refusal, now)
+                }
                 LegStage::Ringing => self.agent.cancel(phone, reason, now),
                 // Its 200 may still wait for a PRACK: then it is refused.
                 _ if is_caller => {

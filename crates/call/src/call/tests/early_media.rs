@@ -1,0 +1,67 @@
+//! What is heard of a destination before it answers.
+
+use model::LegId;
+use model::request::{RequestKind, RouteTo};
+
+use super::harness::{Bench, CONN, dn, outside, phone};
+use crate::call::{CALLER_LEG, Input, Output};
+
+const NUMBER: &str = "+4930999";
+
+/// 5001 calls a number outside.
+fn called() -> (Bench, LegId) {
+    let mut bench = Bench::internal(NUMBER);
+    bench.plan(outside(NUMBER));
+    let leg = bench.rings().pop().expect("it is called");
+    (bench, leg)
+}
+
+#[test]
+fn a_caller_hears_a_carrier_before_the_answer() {
+    let (mut bench, leg) = called();
+    bench.give(Input::LegPlaysEarly(leg));
+    assert_eq!(bench.take(), [Output::HearEarly(leg), Output::PlayEarly(CALLER_LEG)]);
+    bench.give(Input::LegRinging(leg));
+    bench.give(Input::LegAnswered(leg));
+    assert!(bench.take().contains(&Output::AnswerCaller(CALLER_LEG)));
+}
+
+#[test]
+fn a_caller_that_is_answered_hears_it_in_place_of_the_ringing_tone() {
+    let mut bench = Bench::waiting();
+    bench.ask(RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn(NUMBER), agent: None }), "9000");
+    bench.take();
+    bench.plan(outside(NUMBER));
+    let outputs = bench.take();
+    let tone = outputs.iter().find_map(|output| match output {
+        Output::StartTreatment { id, .. } => Some(*id),
+        _ => None,
+    });
+    let leg = outputs.iter().find_map(|output| match output {
+        Output::RingLeg { leg, .. } => Some(*leg),
+        _ => None,
+    });
+    let (tone, leg) = (tone.expect("a ringing tone"), leg.expect("it is called"));
+    bench.give(Input::LegPlaysEarly(leg));
+    assert_eq!(bench.take(), [Output::HearEarly(leg), Output::StopTreatment { leg: CALLER_LEG, id: tone }]);
+}
+
+#[test]
+fn none_of_several_phones_is_heard_before_one_answers() {
+    let mut bench = Bench::internal("5002");
+    bench.plan(phone("5002", 2));
+    let legs = bench.rings();
+    bench.give(Input::LegPlaysEarly(legs[0]));
+    assert_eq!(bench.take(), []);
+}
+
+#[test]
+fn who_is_brought_into_a_call_is_not_heard_before_the_answer() {
+    let (mut bench, _) = Bench::talking();
+    bench.ask(RequestKind::SingleStepConference(CONN, dn(NUMBER)), "5001");
+    bench.take();
+    bench.plan(outside(NUMBER));
+    let leg = bench.rings().pop().expect("it is called");
+    bench.give(Input::LegPlaysEarly(leg));
+    assert_eq!(bench.take(), []);
+}
