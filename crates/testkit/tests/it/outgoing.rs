@@ -8,6 +8,7 @@ use serde_json::json;
 use testkit::agents::{baresip_agent, baresip_phone_that_says, long_speech, sipp_phone};
 use testkit::caller::{Caller, prompt, prompt_samples, sipp};
 use testkit::facts::check_log_and_laws;
+use testkit::rtp::address_in_sdp;
 use testkit::{Answer, Endpoint, Installation, Phone, Setup, Watch, audio, wait};
 
 const SOON: Duration = Duration::from_secs(15);
@@ -103,6 +104,35 @@ fn a_phone_talks_with_somebody_outside() -> Result<()> {
     assert!(facts.iter().filter(|fact| fact.dn() == "7101").all(|fact| fact.text("CallType") != "Internal"));
     site.is_at_rest()?;
     check_log_and_laws(&site, &facts)
+}
+
+#[test]
+fn a_phone_hears_an_announcement_of_the_carrier_before_the_answer() -> Result<()> {
+    let site = site()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Manual)?;
+    goes_out(&site)?;
+    let mut audio = Endpoint::listen(site.peer_address(CARRIER).into())?;
+    let carrier = sipp_phone(&site, CARRIER, "carrier-announces.xml", &audio, &["-m", "1"])?;
+    own.dial(DIALLED)?;
+    watch.wait_for("NetworkReached@7101", SOON)?;
+    let media = address_in_sdp(&carrier.traces("_messages.log"))?;
+    let speech = prompt_samples("announcement")?;
+    audio.say(&speech, media)?;
+    wait::until(SOON, || Ok((own.heard_bytes() > 2 * HEARD as u64).then_some(())))?;
+    let early: Vec<String> = testkit::facts::briefs(&watch.facts());
+    assert!(!early.iter().any(|brief| brief.starts_with("Established")), "{early:?}");
+    own.wait_for("CALL_ESTABLISHED", SOON)?;
+    watch.wait_for("Established@7101", SOON)?;
+    audio.finish_saying()?;
+    own.hang_up()?;
+    carrier.finish(SOON)?.expect_success()?;
+    watch.wait_for("CallDeleted", SOON)?;
+    let heard = audio::read_wav(&own.heard()?)?;
+    let likeness = audio::compare(&speech[..HEARD.min(speech.len())], &heard)?;
+    assert!(likeness.similarity > ALIKE, "the announcement is not heard: {likeness:?}");
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
 }
 
 #[test]
