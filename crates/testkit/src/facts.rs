@@ -133,6 +133,12 @@ impl Watch {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).facts.clone()
     }
 
+    /// Those behind the first `count`.
+    pub fn facts_from(&self, count: usize) -> Vec<Fact> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.facts.get(count..).map(<[Fact]>::to_vec).unwrap_or_default()
+    }
+
     /// Whether the subscription is over.
     pub fn has_ended(&self) -> bool {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).ended.is_some()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::clock::{Micros, SECOND};
+use crate::director::Step;
 use crate::faults::Fault;
 use crate::legs::{Exchange, Leg, Side};
 use crate::site::NODES;
@@ -21,6 +22,14 @@ pub enum State {
     Answered,
     /// An agent has it on hold.
     Held,
+    /// Its agent talks with a colleague about it.
+    Consultation,
+    /// A transfer of it was asked for, and is not done.
+    Transfer,
+    /// Five talk.
+    Conference,
+    /// A supervisor listens.
+    Monitored,
     /// It waits for an agent.
     Queued,
     /// Its application plays a prompt.
@@ -34,9 +43,13 @@ pub enum State {
 }
 
 /// All states, in the order of the table.
-pub const STATES: [State; 7] = [
+pub const STATES: [State; 11] = [
     State::Answered,
     State::Held,
+    State::Consultation,
+    State::Transfer,
+    State::Conference,
+    State::Monitored,
     State::Queued,
     State::Treatment,
     State::Ringing,
@@ -50,6 +63,10 @@ impl State {
         match self {
             Self::Answered => "answered",
             Self::Held => "held",
+            Self::Consultation => "consultation under way",
+            Self::Transfer => "transfer between two steps",
+            Self::Conference => "conference of 5",
+            Self::Monitored => "monitored",
             Self::Queued => "queued",
             Self::Treatment => "in treatment",
             Self::Ringing => "agent ringing",
@@ -71,10 +88,12 @@ pub struct Call {
     pub caller: Leg,
     /// The phones that rang, in order.
     pub phones: Vec<Leg>,
+    /// What requests have made of it.
+    pub steps: Vec<Step>,
 }
 
 /// Joins legs to calls. Phone legs without a caller are returned separately.
-pub fn join(legs: Vec<Leg>) -> (Vec<Call>, Vec<Leg>) {
+pub fn join(legs: Vec<Leg>, steps: &[Step]) -> (Vec<Call>, Vec<Leg>) {
     let (callers, mut phones): (Vec<Leg>, Vec<Leg>) = legs.into_iter().partition(|leg| leg.side == Side::Caller);
     phones.sort_by_key(Leg::began);
     let mut rung: BTreeMap<String, Vec<Leg>> = BTreeMap::new();
@@ -83,7 +102,8 @@ pub fn join(legs: Vec<Leg>) -> (Vec<Call>, Vec<Leg>) {
     }
     let join = |caller: Leg| {
         let phones = if caller.connid.is_empty() { None } else { rung.remove(&caller.connid) };
-        Call { phones: phones.unwrap_or_default(), caller }
+        let steps = steps.iter().filter(|step| step.connid == caller.connid).cloned().collect();
+        Call { phones: phones.unwrap_or_default(), steps, caller }
     };
     let calls = callers.into_iter().map(join).collect();
     (calls, rung.into_values().flatten().collect())
@@ -101,6 +121,9 @@ impl Call {
         }
         if caller.answered().is_none_or(|answered| answered > at) {
             return Some(State::Provisional);
+        }
+        if let Some(step) = self.steps.iter().find(|step| (step.from..step.until).contains(&at)) {
+            return Some(step.state);
         }
         let phone = self.phones.iter().rfind(|phone| phone.began() <= at && phone.refused().is_none());
         Some(match (caller.kind, phone) {
@@ -146,13 +169,24 @@ impl Call {
         if self.lasted_in_treatment().is_some_and(|lasted| lasted + TREATMENT_SHORT < TREATMENT_S * SECOND) {
             return Some("its treatment was cut short".to_owned());
         }
+        if let Some(left) = self.left_the_conference() {
+            return Some(left);
+        }
         if by_far_side
+            && caller.kind != Kind::Confer
             && caller.kind.is_queued()
             && !self.phones.iter().any(|p| p.exchanges.iter().any(|e| e.method == "BYE" && e.is_sent))
         {
             return Some("hung up, by no agent".to_owned());
         }
         self.phones.iter().find_map(|phone| Some(format!("phone {}: {}", phone.number, fault_of_phone(phone)?)))
+    }
+
+    /// Who was in a conference that was cleared at its end, and left it before.
+    fn left_the_conference(&self) -> Option<String> {
+        let ended = self.caller.ended().filter(|_| self.caller.kind == Kind::Confer)?;
+        let left = |phone: &&Leg| phone.answered().is_some() && phone.ended().is_some_and(|at| at + CROSSING < ended);
+        self.phones.iter().find(left).map(|phone| format!("phone {} left the conference", phone.number))
     }
 
     fn lasted_in_treatment(&self) -> Option<Micros> {
@@ -237,7 +271,7 @@ pub mod tests {
             exchange(92, false, "BYE", 4, 200),
         ];
         let legs = vec![leg(Side::Caller, Kind::Hold, "a", caller), leg(Side::Phone, Kind::Hold, "a", phone)];
-        join(legs).0.remove(0)
+        join(legs, &[]).0.remove(0)
     }
 
     #[test]
@@ -263,7 +297,7 @@ pub mod tests {
     fn a_treatment_that_began_again_is_late_and_one_that_was_cut_short_is_lost() {
         let call = |lasts: Micros| {
             let exchanges = vec![exchange(0, true, "INVITE", 1, 200), exchange(lasts, false, "BYE", 1, 200)];
-            join(vec![leg(Side::Caller, Kind::Treat, "a", exchanges)]).0.remove(0)
+            join(vec![leg(Side::Caller, Kind::Treat, "a", exchanges)], &[]).0.remove(0)
         };
         let judged =
             [5, 15, 17, 20].map(|s| (call(s * SECOND).lost().is_some(), call(s * SECOND).late_treatment().is_some()));

@@ -41,6 +41,12 @@ pub fn pass(time: Duration) -> Result<()> {
     }
 }
 
+/// Waits, in a thread that ends with the run.
+#[allow(clippy::disallowed_methods, reason = "a client paces its requests in real time")]
+pub fn rest(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// Makes SIGINT and SIGTERM end the program in order.
 pub fn heed_signals() {
     drop(std::thread::spawn(wait_for_signal));

@@ -181,7 +181,9 @@ pub fn answered_twice(calls: &[Call]) -> Vec<String> {
         answered.sort_by_key(|phone| phone.answered());
         answered.windows(2).any(|pair| pair[0].ended().is_none_or(|ended| Some(ended) > pair[1].answered()))
     };
-    calls.iter().filter(both).map(|call| describe(call, "answered twice")).collect()
+    // Those that requests handle have several parties.
+    let alone = calls.iter().filter(|call| !call.caller.kind.is_handled());
+    alone.filter(both).map(|call| describe(call, "answered twice")).collect()
 }
 
 /// Calls that lost their place: another call got an agent earlier that came later to the same queue, or has a lower priority.
@@ -294,7 +296,7 @@ pub fn laws(facts: &[Fact]) -> Vec<String> {
 /// Calls of the installation that no caller knows: a repeated INVITE created two.
 pub fn unknown_calls(facts: &[Fact], calls: &[Call]) -> Vec<String> {
     let known: HashSet<&str> = calls.iter().map(|call| call.caller.connid.as_str()).collect();
-    let created = facts.iter().filter(|fact| fact.name == "EventCallCreated");
+    let created = facts.iter().filter(|fact| fact.name == "EventCallCreated" && fact.text("CallType") != "Consult");
     let connid = |fact: &Fact| fact.text("ConnID").split('@').next().unwrap_or_default().to_owned();
     created.map(connid).filter(|connid| !known.contains(connid.as_str())).collect()
 }
@@ -374,13 +376,13 @@ mod tests {
             leg(Side::Phone, Kind::Hold, connid, phone)
         };
         let caller = |connid| leg(Side::Caller, Kind::Hold, connid, vec![exchange(1, true, "INVITE", 1, 200)]);
-        let (calls, strays) = join(vec![caller("a"), caller("b"), rung("a", 10), rung("b", 20)]);
+        let (calls, strays) = join(vec![caller("a"), caller("b"), rung("a", 10), rung("b", 20)], &[]);
         assert_eq!(offered_two(&calls, &strays).len(), 1);
         assert!(answered_twice(&calls).is_empty());
-        let (calls, strays) = join(vec![caller("a"), rung("a", 10), rung("a", 20)]);
+        let (calls, strays) = join(vec![caller("a"), rung("a", 10), rung("a", 20)], &[]);
         assert!(offered_two(&calls, &strays).is_empty());
         assert_eq!(answered_twice(&calls).len(), 1);
-        let (calls, strays) = join(vec![caller("a"), caller("b"), rung("a", 10), rung("b", 10 * SECOND)]);
+        let (calls, strays) = join(vec![caller("a"), caller("b"), rung("a", 10), rung("b", 10 * SECOND)], &[]);
         assert!(offered_two(&calls, &strays).is_empty());
     }
 }

@@ -78,6 +78,9 @@ impl Load {
                 "400",
                 &[("TALK_MIN", 600), ("TALK_MAX", 1_400), ("HOLD_MIN", 8_000), ("HOLD_MAX", 12_000)],
             ),
+            // The caller, or a request, ends these calls.
+            Kind::Consult | Kind::Confer | Kind::Monitor | Kind::Guest => ("agent-stays", "400", &[]),
+            Kind::Colleague => ("agent-stays", "10000", &[]),
             Kind::Treat | Kind::Burst => return Ok(()),
         };
         // Phones with audio echo the received audio, at SIPp's own port.
@@ -96,13 +99,21 @@ impl Load {
 
     /// Starts the callers.
     pub fn callers(&mut self, site: &Installation, rate: f64) -> Result<()> {
-        for (host, kind) in (1..).zip(KINDS) {
+        for (host, kind) in (1..).zip(KINDS.into_iter().filter(|kind| kind.share() > 0.0)) {
             let refreshes = [("REFRESH_MIN", 2_500), ("REFRESH_MAX", 3_500)];
             let (file, marks) = match kind {
-                Kind::Leave | Kind::Ring | Kind::Wait | Kind::Treat => ("caller-asks", refreshes.to_vec()),
+                Kind::Leave | Kind::Ring | Kind::Wait | Kind::Treat | Kind::Confer => {
+                    ("caller-asks", refreshes.to_vec())
+                }
                 // Four of five continue after each refresh: five refreshes, fifteen seconds.
-                Kind::Talk | Kind::Hold => ("caller-refreshes", [&refreshes[..], &[("ON", 80)]].concat()),
-                Kind::Early | Kind::Burst => ("caller-refreshes", [&refreshes[..], &[("ON", 25)]].concat()),
+                Kind::Talk | Kind::Hold | Kind::Monitor => {
+                    ("caller-refreshes", [&refreshes[..], &[("ON", 80)]].concat())
+                }
+                // Long enough for a consultation and a talk with the colleague.
+                Kind::Consult => ("caller-refreshes", [&refreshes[..], &[("ON", 95)]].concat()),
+                Kind::Early | Kind::Burst | Kind::Colleague | Kind::Guest => {
+                    ("caller-refreshes", [&refreshes[..], &[("ON", 25)]].concat())
+                }
             };
             let scenario = self.scenario(file, &format!("caller-{}", kind.name()), &marks, false)?;
             let calls_a_second = rate * kind.share();
@@ -110,6 +121,8 @@ impl Load {
             let at_once = match kind {
                 Kind::Wait => (calls_a_second * LIFE_S).round().max(2.0),
                 Kind::Early => f64::from(kind.phones(rate)),
+                // Twenty refreshes at most.
+                Kind::Consult => (calls_a_second * LIFE_S * 4.0).ceil().max(2.0),
                 _ => (calls_a_second * LIFE_S * 2.0).ceil().max(2.0),
             };
             let file = self.fields(&format!("caller-{}", kind.name()), &self.fields_of(kind, rate))?;

@@ -3,6 +3,7 @@
 
 mod calls;
 mod clock;
+mod director;
 mod ears;
 mod faults;
 mod judge;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use testkit::Fact;
 
+use crate::director::Director;
 use crate::faults::{Moments, Run, Scenario};
 use crate::load::Load;
 use crate::options::Options;
@@ -108,12 +110,30 @@ fn under_load(place: &mut Option<Site>, scenario: Scenario, options: &Options) -
     let mut told = Told::start(site)?;
     let mut load = Load::phones(&site.installation, options.rate).context("the phones")?;
     eprintln!("chaos: phones are registered and agents ready; callers begin");
+    let director = Director::new(site, options.rate);
+    std::thread::scope(|scope| {
+        director.run(scope)?;
+        let judged = judged(site, &mut told, &mut load, &director, scenario, options);
+        director.end();
+        judged
+    })
+}
+
+/// Runs the load and the faults, and judges what came of them.
+fn judged(
+    site: &Site,
+    told: &mut Told,
+    load: &mut Load,
+    director: &Director<'_>,
+    scenario: Scenario,
+    options: &Options,
+) -> Result<Outcome> {
     load.callers(&site.installation, options.rate)?;
     let began = clock::now();
     clock::pass(WARM_UP)?;
     let machine = Machine::now()?;
     let moments = Moments::new(options.seed);
-    let mut run = Run { site, load: &mut load, told: &mut told, options, moments, faults: Vec::new() };
+    let mut run = Run { site, load, told, options, moments, faults: Vec::new() };
     run.play(scenario)?;
     let faults = run.faults;
     let spent = Duration::from_micros(clock::now() - began);
@@ -130,11 +150,11 @@ fn under_load(place: &mut Option<Site>, scenario: Scenario, options: &Options) -
         // Facts missing on port 8000 are searched in the reporting log.
         facts = judge::reported_facts(&log)?;
     }
-    let (calls, strays) = calls::join(load.legs());
+    let (calls, strays) = calls::join(load.legs(), &director.steps());
     let harms: Vec<_> =
         faults.iter().map(|fault| judge::harm(fault, &calls, &faults, &load.ears, load.ear_lines())).collect();
     if let Some(folder) = &options.keep {
-        keep(&Path::new(folder).join(scenario.name()), &load, site, &facts)?;
+        keep(&Path::new(folder).join(scenario.name()), load, site, &facts)?;
     }
     let mut outcome = Outcome {
         scenario,
@@ -148,7 +168,7 @@ fn under_load(place: &mut Option<Site>, scenario: Scenario, options: &Options) -
         refused: judge::refused(&calls),
         rules: rules(&harms, &calls, &strays, &facts, &faults),
         harms,
-        notes: notes(&facts, &calls, &told, stuck_runs),
+        notes: notes(&facts, &calls, told, stuck_runs),
     };
     let (unanswered, late) = (judge::unanswered(&calls), judge::late_treatments(&calls));
     if scenario.is_unnoticed() {
@@ -162,6 +182,7 @@ fn under_load(place: &mut Option<Site>, scenario: Scenario, options: &Options) -
         ));
         outcome.notes.extend(unanswered.into_iter().chain(late).take(EXAMPLES));
     }
+    outcome.rules.push(Rule { name: "every request has an outcome", broken: director.without_outcome() });
     outcome.rules.push(Rule { name: "every agent is ready again", broken: judge::not_ready(&facts) });
     let reported = if told.is_torn { judge::reporting(&[], &log) } else { reported(site, &facts)? };
     outcome.rules.push(Rule { name: "the reporting log has every fact, in order", broken: reported });

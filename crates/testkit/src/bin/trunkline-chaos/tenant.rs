@@ -31,12 +31,35 @@ pub enum Kind {
     Treat,
     /// Dials a phone that rings for long: the caller's INVITE has no final answer.
     Early,
+    /// Through a queue to an agent, who consults a colleague and transfers the call to it; the caller hangs up.
+    Consult,
+    /// Through a queue to an agent, who brings three colleagues in; the call is cleared.
+    Confer,
+    /// Through a queue to an agent, to whom a supervisor listens; the caller hangs up.
+    Monitor,
     /// Many INVITEs at the time of the kill.
     Burst,
+    /// No call of its own: the phones that agents consult.
+    Colleague,
+    /// No call of its own: the phones that are brought in, and those of supervisors.
+    Guest,
 }
 
 /// The kinds that are part of the constant load.
-pub const KINDS: [Kind; 7] = [Kind::Talk, Kind::Leave, Kind::Hold, Kind::Ring, Kind::Wait, Kind::Treat, Kind::Early];
+pub const KINDS: [Kind; 12] = [
+    Kind::Talk,
+    Kind::Leave,
+    Kind::Hold,
+    Kind::Ring,
+    Kind::Wait,
+    Kind::Treat,
+    Kind::Early,
+    Kind::Consult,
+    Kind::Confer,
+    Kind::Monitor,
+    Kind::Colleague,
+    Kind::Guest,
+];
 
 impl Kind {
     /// Its name, also the name of its queue and skill.
@@ -49,40 +72,52 @@ impl Kind {
             Self::Wait => "wait",
             Self::Treat => "treat",
             Self::Early => "early",
+            Self::Consult => "consult",
+            Self::Confer => "confer",
+            Self::Monitor => "monitor",
             Self::Burst => "burst",
+            Self::Colleague => "colleague",
+            Self::Guest => "guest",
         }
     }
 
     /// Its share of the new calls.
     pub const fn share(self) -> f64 {
         match self {
-            Self::Talk => 0.18,
-            Self::Wait => 0.15,
-            Self::Leave => 0.05,
-            Self::Hold => 0.20,
-            Self::Ring => 0.18,
-            Self::Treat | Self::Early => 0.12,
-            Self::Burst => 0.0,
+            Self::Talk | Self::Hold => 0.16,
+            Self::Wait | Self::Ring => 0.13,
+            Self::Leave => 0.04,
+            Self::Treat | Self::Early => 0.10,
+            Self::Consult => 0.08,
+            Self::Confer | Self::Monitor => 0.05,
+            Self::Burst | Self::Colleague | Self::Guest => 0.0,
         }
     }
 
     /// Whether it goes through a queue to an agent.
     pub const fn is_queued(self) -> bool {
-        matches!(self, Self::Talk | Self::Leave | Self::Hold | Self::Ring | Self::Wait)
+        matches!(self, Self::Talk | Self::Leave | Self::Hold | Self::Ring | Self::Wait) || self.is_handled()
+    }
+
+    /// Whether requests handle it further once an agent has it.
+    pub const fn is_handled(self) -> bool {
+        matches!(self, Self::Consult | Self::Confer | Self::Monitor)
     }
 
     /// Whether the other side ends the call.
     pub const fn is_ended_by_far_side(self) -> bool {
-        matches!(self, Self::Leave | Self::Ring | Self::Wait | Self::Treat)
+        matches!(self, Self::Leave | Self::Ring | Self::Wait | Self::Treat | Self::Confer)
     }
 
     /// Number of phones that it needs at a total call rate: those busy at once, plus some.
     pub fn phones(self, rate: f64) -> u16 {
         let seconds = match self {
-            Self::Talk | Self::Leave | Self::Hold => 22.0,
+            Self::Talk | Self::Leave | Self::Hold | Self::Monitor => 22.0,
             Self::Ring | Self::Early => 24.0,
+            Self::Consult | Self::Confer => 32.0,
             // Each call takes an agent for about a second and a half: slightly too few agents, so that calls wait.
             Self::Wait => return (rate * self.share() * 1.2).floor().max(1.0) as u16,
+            Self::Colleague | Self::Guest => return 10,
             Self::Treat | Self::Burst => return 0,
         };
         (rate * self.share() * seconds).ceil() as u16 + 2
@@ -96,6 +131,11 @@ impl Kind {
             Self::Ring => 5_600,
             Self::Wait => 5_800,
             Self::Early => 6_000,
+            Self::Consult => 6_500,
+            Self::Confer => 6_700,
+            Self::Monitor => 6_900,
+            Self::Colleague => 6_970,
+            Self::Guest => 6_980,
             Self::Treat | Self::Burst => 6_400,
         }
     }
@@ -114,7 +154,10 @@ impl Kind {
             Self::Ring => "9104",
             Self::Wait => "9105",
             Self::Treat => "9106",
-            Self::Early | Self::Burst => return None,
+            Self::Consult => "9111",
+            Self::Confer => "9112",
+            Self::Monitor => "9113",
+            Self::Early | Self::Burst | Self::Colleague | Self::Guest => return None,
         })
     }
 

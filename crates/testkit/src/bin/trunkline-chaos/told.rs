@@ -16,6 +16,8 @@ pub struct Told {
     before: Vec<Fact>,
     /// Number of times that it was resumed.
     pub again: usize,
+    /// Number of facts of the present subscription that `fresh` has returned.
+    taken: usize,
     /// Whether it had to restart with a snapshot: the facts in between are missing here.
     pub is_torn: bool,
 }
@@ -24,7 +26,7 @@ impl Told {
     /// Subscribes.
     pub fn start(site: &Site) -> Result<Self> {
         let watch = Some(Watch::start(&site.installation, "")?);
-        Ok(Self { watch, before: Vec::new(), again: 0, is_torn: false })
+        Ok(Self { watch, before: Vec::new(), again: 0, taken: 0, is_torn: false })
     }
 
     /// Resumes the subscription if it has ended; if the role does not answer, a later call retries.
@@ -34,6 +36,7 @@ impl Told {
         }
         if let Some(ended) = self.watch.take() {
             self.before.extend(ended.facts());
+            self.taken = 0;
         }
         let last = self.before.last().map(|fact| fact.position.clone()).unwrap_or_default();
         let begun = Watch::start(&site.installation, &last).or_else(|error| {
@@ -48,6 +51,13 @@ impl Told {
             self.again += 1;
             self.watch = Some(watch);
         }
+    }
+
+    /// The facts since the last call.
+    pub fn fresh(&mut self) -> Vec<Fact> {
+        let fresh = self.watch.as_ref().map(|watch| watch.facts_from(self.taken)).unwrap_or_default();
+        self.taken += fresh.len();
+        fresh
     }
 
     /// All facts so far.

@@ -24,7 +24,8 @@ impl Node {
     pub(in crate::sip_cluster::node) fn join_rooms(&mut self, conn_id: ConnId, now: Timestamp) {
         let Some(entry) = self.calls.get(&conn_id) else { return };
         let misplaced = |leg: &&super::leg::Leg| {
-            let is_at_media = matches!(leg.stage, LegStage::Early | LegStage::Ringing | LegStage::Up) && leg.media.is_some();
+            let is_at_media =
+                matches!(leg.stage, LegStage::Early | LegStage::Ringing | LegStage::Up) && leg.media.is_some();
             is_at_media && !leg.joining && leg.seat != entry.seat_of(leg.id)
         };
         let legs: Vec<LegId> = entry.legs.iter().filter(misplaced).map(|leg| leg.id).collect();

@@ -1,0 +1,271 @@
+//! Requests about calls while faults happen: consultations, transfers, conferences, supervisors who listen. Each call that is handled
+//! so has a thread with its script.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::thread::Scope;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+use testkit::{Fact, wait};
+
+use crate::calls::State;
+use crate::clock::{self, Micros, SECOND};
+use crate::site::Site;
+use crate::tenant::{KINDS, Kind};
+use crate::told::Told;
+
+/// Interval of looks at the facts.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long a request is repeated that was not accepted: the node of its call may have just failed.
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_millis(500);
+/// How long an accepted request may be without an outcome. A colleague's phone rings for ten seconds.
+const OUTCOME_WITHIN: Duration = Duration::from_secs(30);
+/// From the agent's answer to the first request.
+const GREETING: Duration = Duration::from_millis(700);
+const CONSULTATION: Duration = Duration::from_secs(10);
+const CONFERENCE: Duration = Duration::from_secs(16);
+/// Colleagues brought in; with caller and agent a conference of five.
+const BROUGHT_IN: usize = 3;
+/// Reference numbers below are of other requests.
+const FIRST_REFERENCE: u64 = 1_000_000;
+
+/// A period in which a call was in a state that its requests have made.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The key of the call's thread.
+    pub connid: String,
+    /// The state.
+    pub state: State,
+    /// Its beginning.
+    pub from: Micros,
+    /// Its end; `Micros::MAX` if only the call ends it.
+    pub until: Micros,
+}
+
+/// What the scripts have done and seen.
+#[derive(Default)]
+struct Board {
+    answers: HashMap<u64, Vec<Fact>>,
+    /// Names and calls of what was told: `Established@6501` and a ConnID.
+    told: HashSet<(String, String)>,
+    steps: Vec<Step>,
+    /// Accepted requests that have had no outcome while their call went on.
+    without_outcome: Vec<String>,
+    begun: HashSet<String>,
+}
+
+/// Begins a script for each call of a handled kind.
+pub struct Director<'a> {
+    site: &'a Site,
+    agents: HashMap<String, Kind>,
+    colleagues: Vec<String>,
+    guests: Vec<String>,
+    board: Mutex<Board>,
+    reference: AtomicU64,
+    turn: AtomicU64,
+    ends: AtomicBool,
+}
+
+/// A call that an agent has.
+#[derive(Clone)]
+struct Handled {
+    kind: Kind,
+    agent: String,
+    /// As clients write it.
+    conn: String,
+}
+
+impl<'a> Director<'a> {
+    /// One that has begun nothing.
+    pub fn new(site: &'a Site, rate: f64) -> Self {
+        let handled = KINDS.into_iter().filter(|kind| kind.is_handled());
+        let agents = handled.flat_map(|kind| kind.phone_numbers(rate).into_iter().map(move |number| (number, kind)));
+        Self {
+            site,
+            agents: agents.collect(),
+            colleagues: Kind::Colleague.phone_numbers(rate),
+            guests: Kind::Guest.phone_numbers(rate),
+            board: Mutex::default(),
+            reference: AtomicU64::new(FIRST_REFERENCE),
+            turn: AtomicU64::new(0),
+            ends: AtomicBool::new(false),
+        }
+    }
+
+    /// Follows the facts and begins scripts until it is ended.
+    ///
+    /// # Errors
+    /// If the facts cannot be subscribed to.
+    pub fn run<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) -> Result<()> {
+        let mut told = Told::start(self.site)?;
+        scope.spawn(move || {
+            while !self.ends.load(Relaxed) {
+                told.keep_up(self.site);
+                for fact in told.fresh() {
+                    if let Some(call) = self.note(fact) {
+                        scope.spawn(move || drop(self.handle(&call)));
+                    }
+                }
+                clock::rest(LOOK);
+            }
+        });
+        Ok(())
+    }
+
+    /// Ends all scripts.
+    pub fn end(&self) {
+        self.ends.store(true, Relaxed);
+    }
+
+    /// What the requests have done.
+    pub fn steps(&self) -> Vec<Step> {
+        self.board().steps.clone()
+    }
+
+    /// Accepted requests without an outcome.
+    pub fn without_outcome(&self) -> Vec<String> {
+        self.board().without_outcome.clone()
+    }
+
+    fn board(&self) -> std::sync::MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a fact; returns the call if an agent has just got one that is to be handled.
+    fn note(&self, fact: Fact) -> Option<Handled> {
+        let (brief, conn) = (fact.brief(), fact.text("ConnID").to_owned());
+        let mut board = self.board();
+        if let Some(reference) = fact.frame["ReferenceID"].as_u64().filter(|reference| *reference >= FIRST_REFERENCE) {
+            board.answers.entry(reference).or_default().push(fact.clone());
+        }
+        board.told.insert((brief.clone(), key_of(&conn).to_owned()));
+        let agent = brief.strip_prefix("Established@")?;
+        let kind = *self.agents.get(agent)?;
+        // A consultation is established at the agent too.
+        let is_first = fact.text("CallType") == "Inbound" && board.begun.insert(key_of(&conn).to_owned());
+        is_first.then(|| Handled { kind, agent: agent.to_owned(), conn })
+    }
+
+    fn handle(&self, call: &Handled) -> Result<()> {
+        clock::rest(GREETING);
+        match call.kind {
+            Kind::Consult => self.consult(call),
+            Kind::Confer => self.confer(call),
+            Kind::Monitor => self.monitor(call),
+            _ => Ok(()),
+        }
+    }
+
+    fn consult(&self, call: &Handled) -> Result<()> {
+        let colleague = self.next(&self.colleagues);
+        let asked = clock::now();
+        let made = self.ask(call, json!({"req": "TInitiateTransfer", "OtherDN": colleague}))?;
+        let consultation = made.text("ConnID").to_owned();
+        let transferred = self.transfer(call, &colleague, &consultation, asked);
+        if transferred.is_err() {
+            // The caller has left meanwhile: the two go on talking until one of them hangs up.
+            self.ask(&Handled { conn: consultation, ..call.clone() }, json!({"req": "TReleaseCall"}))?;
+        }
+        transferred
+    }
+
+    fn transfer(&self, call: &Handled, colleague: &str, consultation: &str, asked: Micros) -> Result<()> {
+        let rings = self.comes(&format!("Established@{colleague}"), consultation);
+        let established = clock::now();
+        self.step(call, State::Transfer, asked, established);
+        rings?;
+        clock::rest(CONSULTATION);
+        let completes = clock::now();
+        self.step(call, State::Consultation, established, completes);
+        let done = self.ask(call, json!({"req": "TCompleteTransfer", "TransferConnID": consultation}));
+        self.step(call, State::Transfer, completes, clock::now());
+        done.map(drop)
+    }
+
+    fn confer(&self, call: &Handled) -> Result<()> {
+        for _ in 0..BROUGHT_IN {
+            self.ask(call, json!({"req": "TSingleStepConference", "OtherDN": self.next(&self.guests)}))?;
+        }
+        let all = clock::now();
+        clock::rest(CONFERENCE);
+        self.step(call, State::Conference, all, clock::now());
+        self.ask(call, json!({"req": "TClearCall"})).map(drop)
+    }
+
+    fn monitor(&self, call: &Handled) -> Result<()> {
+        let mode = if self.turn.load(Relaxed).is_multiple_of(2) { "mute" } else { "coach" };
+        let supervisor = self.next(&self.guests);
+        let frame = json!({"req": "TMonitorCall", "ThisDN": supervisor, "OtherDN": call.agent, "MonitorMode": mode});
+        self.ask(call, frame)?;
+        self.step(call, State::Monitored, clock::now(), Micros::MAX);
+        Ok(())
+    }
+
+    fn next(&self, of: &[String]) -> String {
+        let turn = usize::try_from(self.turn.fetch_add(1, Relaxed)).unwrap_or_default();
+        of.get(turn % of.len().max(1)).cloned().unwrap_or_default()
+    }
+
+    fn step(&self, call: &Handled, state: State, from: Micros, until: Micros) {
+        self.board().steps.push(Step { connid: key_of(&call.conn).to_owned(), state, from, until });
+    }
+
+    /// Waits until something is told about a call.
+    fn comes(&self, brief: &str, conn: &str) -> Result<()> {
+        let wanted = (brief.to_owned(), key_of(conn).to_owned());
+        wait::until(OUTCOME_WITHIN, || Ok(self.board().told.contains(&wanted).then_some(())))
+    }
+
+    /// Makes a request, as a client does: it repeats what was not accepted, and waits for the outcome.
+    fn ask(&self, call: &Handled, mut frame: Value) -> Result<Fact> {
+        let reference = self.reference.fetch_add(1, Relaxed);
+        frame["ReferenceID"] = reference.into();
+        frame["ConnID"] = call.conn.as_str().into();
+        if frame["ThisDN"].is_null() {
+            frame["ThisDN"] = call.agent.as_str().into();
+        }
+        self.accepted(&frame)?;
+        let answer = wait::until(OUTCOME_WITHIN, || {
+            let board = self.board();
+            let answers = board.answers.get(&reference).map(Vec::as_slice).unwrap_or_default();
+            // One that was repeated, because its acceptance was lost, may also be refused.
+            let done = answers.iter().find(|fact| fact.name != "EventError");
+            Ok(done.or(answers.last()).cloned())
+        });
+        let Ok(answer) = answer else {
+            let mut board = self.board();
+            if !board.told.contains(&("CallDeleted".to_owned(), key_of(&call.conn).to_owned())) {
+                board.without_outcome.push(frame.to_string());
+            }
+            bail!("no outcome");
+        };
+        if answer.name == "EventError" {
+            bail!("{}", answer.frame);
+        }
+        Ok(answer)
+    }
+
+    fn accepted(&self, frame: &Value) -> Result<()> {
+        let installation = &self.site.installation;
+        let place = installation.demo.web.trim_start_matches("http://").parse()?;
+        let until = clock::now() + u64::try_from(ACCEPTED_WITHIN.as_micros()).unwrap_or(10 * SECOND);
+        loop {
+            let answer = installation.http(place, "POST", "/api/voice/v1/example/requests", &frame.to_string());
+            match answer {
+                Ok(answer) if answer.status == 202 => return Ok(()),
+                Ok(answer) if answer.status < 500 => bail!("{frame} is answered {} {}", answer.status, answer.body),
+                _ if clock::now() >= until || self.ends.load(Relaxed) => bail!("{frame} is not accepted"),
+                _ => clock::rest(AGAIN),
+            }
+        }
+    }
+}
+
+/// The key of a call: what stands before the owner in a ConnID as clients write it.
+fn key_of(conn: &str) -> &str {
+    conn.split('@').next().unwrap_or(conn)
+}
