@@ -158,10 +158,16 @@ impl Bench {
     }
 
     pub fn dial(&mut self, number: &str, source: &str) {
-        self.dial_with(number, source, Some(PHONE_SDP.into()));
+        self.dial_with(number, source, Some(PHONE_SDP.into()), Vec::new());
     }
 
-    pub fn dial_with(&mut self, number: &str, source: &str, offer: Option<bytes::Bytes>) {
+    pub fn dial_with(
+        &mut self,
+        number: &str,
+        source: &str,
+        offer: Option<bytes::Bytes>,
+        further: Vec<(sip::HeaderName, String)>,
+    ) {
         let headers = vec![
             (sip::proxy::headers::TENANT, "t1".to_owned()),
             (sip::proxy::headers::SOURCE, source.to_owned()),
@@ -175,7 +181,7 @@ impl Bench {
             call_id: "caller-1".to_owned(),
             local: LocalIdentity { tag: "caller".to_owned(), contact: "<sip:ann@192.0.2.9>".to_owned() },
             routes: Vec::new(),
-            headers,
+            headers: headers.into_iter().chain(further).collect(),
             offer,
             max_forwards: sip::dialog::MAX_FORWARDS,
             provisionals: Provisionals::Plain,

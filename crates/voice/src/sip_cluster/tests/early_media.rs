@@ -108,7 +108,7 @@ fn a_phone_that_changes_its_session_without_end_is_told_to_media_four_times() {
 #[test]
 fn a_caller_without_an_offer_hears_nothing_before_the_answer() {
     let mut bench = Bench::new();
-    bench.dial_with("7101", "trunk;name=carrier", None);
+    bench.dial_with("7101", "trunk;name=carrier", None, Vec::new());
     bench.plan(phone(15_000));
     bench.phone_plays_early(PHONE_SDP);
     assert_eq!(progress(&bench), [(StatusCode::RINGING, false)]);

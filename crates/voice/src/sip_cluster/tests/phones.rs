@@ -256,6 +256,22 @@ fn a_carrier_that_does_not_let_a_call_pass_is_left_for_the_next_one() {
 }
 
 #[test]
+fn a_caller_that_hides_its_number_is_anonymous_to_the_phone() {
+    let mut bench = Bench::new();
+    let private = vec![(HeaderName::Privacy, "id".to_owned())];
+    bench.dial_with("7101", "trunk;name=carrier", Some(PHONE_SDP.into()), private);
+    bench.plan(phone(15_000));
+    let invite = bench.seen.iter().find_map(|(peer, event)| match (peer, event) {
+        (Peer::Phone, Event::Incoming { request, .. }) => Some(request.clone()),
+        _ => None,
+    });
+    let invite = invite.expect("the phone rings");
+    let from = invite.header(&HeaderName::From).unwrap_or_default();
+    assert!(from.starts_with("\"Anonymous\" <sip:anonymous@anonymous.invalid>"), "{from}");
+    assert_eq!(invite.header(&HeaderName::Privacy), Some("id"));
+}
+
+#[test]
 fn a_change_of_the_session_that_is_refused_says_why() {
     let (mut bench, _) = talking();
     let (dialog, now) = (bench.phone_dialog.expect("a dialog"), bench.now);

@@ -36,7 +36,7 @@ pub(super) struct NewCallParts {
 }
 
 /// The number of a caller that shows none.
-const ANONYMOUS: &str = "anonymous";
+pub(super) const ANONYMOUS: &str = "anonymous";
 /// The longest display name that is passed on, in bytes.
 const NAME_MAX: usize = 128;
 

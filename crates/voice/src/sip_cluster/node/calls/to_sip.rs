@@ -12,6 +12,7 @@ use sip::agent::{CommandError, Invite, LocalIdentity, Provisionals, Reply};
 use sip::{ConnectionId, Flow, HeaderName, StatusCode};
 
 use super::call::Stored;
+use super::incoming::ANONYMOUS;
 use super::leg::{Leg, LegStage, MEDIA_TAG, Place, Side, Target};
 use super::pending::Pending;
 use super::rooms::room;
@@ -234,22 +235,30 @@ impl Node {
         };
         let state = entry.thread.call_with(id).unwrap_or(entry.thread.first());
         let number = target.shows.as_deref().unwrap_or_else(|| state.presented_number());
+        let is_private = number == ANONYMOUS;
         let name = match entry.caller_name.as_str() {
+            _ if is_private => "\"Anonymous\" ".to_owned(),
             _ if target.shows.is_some() || !state.presents_caller() || state.conn_id != conn_id => String::new(),
             "" => String::new(),
             name => format!("{} ", sip::params::quote(name)),
         };
         let edge = self.proxies.edge(link);
+        let privacy = is_private.then(|| (HeaderName::Privacy, "id".to_owned()));
         let by_itself = state.rings_at_origin().then(|| super::originate::answer_by_itself(edge));
         let invite = Invite {
             flow: Flow::Stream { connection: link },
             target: target.contact.uri.clone(),
-            from: format!("{name}<sip:{}@{edge}>", escape_user(number)),
+            // RFC 3323 section 4.1.1.3.
+            from: if is_private {
+                format!("{name}<sip:{ANONYMOUS}@anonymous.invalid>")
+            } else {
+                format!("{name}<sip:{}@{edge}>", escape_user(number))
+            },
             to: format!("<sip:{}@{edge}>", escape_user(target.dn.as_str())),
             call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
             local: self.identity(entry.tenant.clone(), place, link),
             routes: target.contact.path.clone(),
-            headers: self.trace_header(conn_id).into_iter().chain(by_itself).collect(),
+            headers: self.trace_header(conn_id).into_iter().chain(by_itself).chain(privacy).collect(),
             offer: Some(offer),
             max_forwards: entry.hops_left.saturating_sub(1),
             provisionals: Provisionals::Reliable,
