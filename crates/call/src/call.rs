@@ -48,7 +48,7 @@ mod treatment;
 mod trunks;
 mod waiting;
 
-pub use asked::Asked;
+pub use asked::{Asked, no_answer_ms};
 pub use facts::BUSINESS_CALL;
 pub use feature::{PIN_TRIES_MAX, PinAnswer, TypedPin, feature_requester};
 pub use in_thread::{ConsultsFor, NewConsultation, NextNumbers};

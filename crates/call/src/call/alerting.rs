@@ -9,7 +9,7 @@ use model::event::ErrorCode;
 use model::plan::{Caller, Destination};
 use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 
-use super::asked::Asked;
+use super::asked::{Asked, rings_as_asked};
 use super::facts::answering;
 use super::point::Point;
 use super::state::{CallSnapshot, Invitation, InvitationStep, Offer, Routing, Stage};
@@ -101,6 +101,7 @@ impl Call {
         let Some(Routing { dn, asked, .. }) = offer.redirect.take() else {
             return;
         };
+        let destination = rings_as_asked(asked.as_ref(), destination);
         if let Some((code, text)) = not_a_target(&destination, &self.s) {
             if let Some(asked) = asked {
                 self.refuse_asked(&asked, code, text, now);

@@ -1,6 +1,13 @@
 //! Who asked for something.
 
-use model::{Dn, ReferenceId, Request};
+use model::event::ErrorCode;
+use model::plan::Destination;
+use model::{Dn, ReferenceId, Request, Value};
+
+/// The extension of a request that says how long a number may ring, in seconds.
+const NO_ANSWER_TIMEOUT: &str = "NO_ANSWER_TIMEOUT";
+/// The most seconds that a request may ask for.
+const NO_ANSWER_S_MAX: i64 = 600;
 
 /// The origin of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -11,11 +18,50 @@ pub struct Asked {
     pub requester: String,
     /// The reference number that the client chose.
     pub reference: ReferenceId,
+    /// How long the number of the request may ring, in milliseconds, if not as long as the dial plan says.
+    pub no_answer_ms: Option<u64>,
 }
 
 impl Asked {
     /// The origin of this request.
-    pub(crate) fn by(request: &Request) -> Self {
-        Self { this_dn: request.this_dn.clone(), requester: request.requester.clone(), reference: request.reference }
+    pub fn by(request: &Request) -> Self {
+        Self {
+            this_dn: request.this_dn.clone(),
+            requester: request.requester.clone(),
+            reference: request.reference,
+            no_answer_ms: no_answer_ms(request).unwrap_or_default(),
+        }
+    }
+
+    /// The destination of the request's number; it rings as long as the request says.
+    pub(super) fn rings(&self, mut destination: Destination) -> Destination {
+        if let Some(wanted) = self.no_answer_ms {
+            match &mut destination {
+                Destination::Extension { no_answer_ms, .. } => *no_answer_ms = wanted,
+                Destination::Outside(outside) => outside.no_answer_ms = wanted,
+                _ => {}
+            }
+        }
+        destination
+    }
+}
+
+/// As [`Asked::rings`], for what a phone may have begun by itself.
+pub(super) fn rings_as_asked(asked: Option<&Asked>, destination: Destination) -> Destination {
+    match asked {
+        Some(asked) => asked.rings(destination),
+        None => destination,
+    }
+}
+
+/// How long the number of a request may ring, in milliseconds.
+///
+/// # Errors
+/// Error 53 if the request does not say it as a whole number of seconds.
+pub fn no_answer_ms(request: &Request) -> Result<Option<u64>, (ErrorCode, &'static str)> {
+    match request.extensions.get(NO_ANSWER_TIMEOUT) {
+        None => Ok(None),
+        Some(Value::Int(seconds @ 1..=NO_ANSWER_S_MAX)) => Ok(Some(seconds.unsigned_abs() * 1_000)),
+        Some(_) => Err((ErrorCode::INVALID_ATTRIBUTE, "NO_ANSWER_TIMEOUT is a number of seconds from 1 to 600")),
     }
 }

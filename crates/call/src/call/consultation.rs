@@ -6,7 +6,7 @@ use model::plan::{Caller, Destination};
 use model::request::{Request, RequestKind, Treatment};
 use model::{CallState, CallUuid, ConnId, Dn, EventName, LegId, Timestamp, UserData};
 
-use super::asked::Asked;
+use super::asked::{Asked, no_answer_ms};
 use super::facts::answering;
 use super::in_thread::{ConsultsFor, NewConsultation};
 use super::party::{LegProgress, Party, PartyNo};
@@ -69,6 +69,9 @@ impl Call {
     /// A request to consult. Who asks stays connected until the destination is known.
     pub(super) fn consult(&mut self, request: Request, conn_id: ConnId, uuid: CallUuid, now: Timestamp) {
         let asked = Asked::by(&request);
+        if let Err((code, text)) = no_answer_ms(&request) {
+            return self.refuse_asked(&asked, code, text, now);
+        }
         let (to, user_data, mute) = match request.kind {
             RequestKind::InitiateTransfer(_, to, user_data) => (to, user_data, false),
             RequestKind::MuteTransfer(_, to, user_data) => (to, user_data, true),

@@ -7,7 +7,7 @@ use model::plan::{Caller, Destination};
 use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp};
 
 use super::alerting::not_a_target;
-use super::asked::Asked;
+use super::asked::{Asked, rings_as_asked};
 use super::facts::answering;
 use super::offer::{more_telling, refusal_state};
 use super::party::{LegProgress, PartyNo};
@@ -61,6 +61,8 @@ impl Call {
         if let Some((code, text)) = not_a_target(&destination, &self.s) {
             return self.refuse_invitation(code, text, now);
         }
+        let asked = self.s.invitation.as_ref().map(|open| &open.asked);
+        let destination = rings_as_asked(asked, destination);
         let own = self.s.invitation.as_ref().filter(|open| open.monitors.is_some()).map(|open| &open.asked.this_dn);
         let (offer, rings) = match destination {
             Destination::Extension { dn, contacts, no_answer_ms } if own.is_none_or(|own| *own == dn) => {

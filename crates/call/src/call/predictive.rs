@@ -42,6 +42,7 @@ impl Call {
         destination: Destination,
         now: Timestamp,
     ) {
+        let destination = asked.rings(destination);
         if let Some((code, text)) = not_a_target(&destination, &self.s) {
             return self.originating_fails(code, text, now);
         }

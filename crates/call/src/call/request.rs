@@ -5,7 +5,7 @@ use model::request::{RequestKind, RouteTo, Treatment};
 use model::{CallState, Dn, Event, EventName, ReferenceId, Request, Timestamp, UserData};
 
 use super::Call;
-use super::asked::Asked;
+use super::asked::{Asked, no_answer_ms};
 use super::ending::Ending;
 use super::facts::answering;
 use super::mute::Sense;
@@ -59,6 +59,7 @@ impl Call {
         if request.tenant != self.s.tenant {
             return Err((ErrorCode::INVALID_CONN_ID, "no such call"));
         }
+        no_answer_ms(&request)?;
         if self.is_under_way(&request.kind, &asked) {
             return Ok(());
         }

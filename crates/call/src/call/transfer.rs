@@ -6,7 +6,7 @@ use model::plan::Destination;
 use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 
 use super::alerting::not_a_target;
-use super::asked::Asked;
+use super::asked::{Asked, rings_as_asked};
 use super::ending::Ending;
 use super::facts::answering;
 use super::in_thread::NewConsultation;
@@ -76,6 +76,7 @@ impl Call {
     /// Handles the dial plan's answer about a transfer.
     pub(super) fn transfer_answered(&mut self, destination: Destination, now: Timestamp) {
         let Some(transfer) = self.s.transfer.take() else { return };
+        let destination = rings_as_asked(transfer.asked.as_ref(), destination);
         let parks = matches!(destination, Destination::Park { .. }) && transfer.consultation.is_none();
         if let Some((code, text)) = not_a_target(&destination, &self.s).filter(|_| !parks) {
             return self.transfer_fails(transfer, code, text, now);

@@ -5,7 +5,7 @@ use model::plan::{Caller, Destination};
 use model::request::RouteTo;
 use model::{CallState, Dn, DnRole, EventName, Timestamp, UserData};
 
-use super::asked::Asked;
+use super::asked::{Asked, rings_as_asked};
 use super::ending::Ending;
 use super::facts::answering;
 use super::incoming::routed_for;
@@ -97,6 +97,7 @@ impl Call {
         let Some(Routing { dn, agent, asked, .. }) = waiting.routing.take() else {
             return;
         };
+        let destination = rings_as_asked(asked.as_ref(), destination);
         if let Some((code, text)) = super::alerting::not_a_target(&destination, &self.s) {
             return self.route_refused(asked.as_ref(), code, text, now);
         }

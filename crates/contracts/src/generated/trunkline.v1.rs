@@ -2567,6 +2567,9 @@ pub struct AskedRecord {
     pub requester: ::prost::alloc::string::String,
     #[prost(uint64, tag = "3")]
     pub reference: u64,
+    /// How long the number of the request may ring, if the request says it.
+    #[prost(uint64, optional, tag = "4")]
+    pub no_answer_ms: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TransferRecord {

@@ -59,7 +59,8 @@ impl Bench {
             caller: Caller::Phone(dn(from)),
             dialled: dialled.to_owned(),
         };
-        let asked = Asked { this_dn: dn(from), requester: "desk".to_owned(), reference: ReferenceId(17) };
+        let asked =
+            Asked { this_dn: dn(from), requester: "desk".to_owned(), reference: ReferenceId(17), no_answer_ms: None };
         let data: UserData = [("Order", "4711")].into_iter().collect();
         Self::of(Thread::originate(incoming, asked, data, now), now)
     }
@@ -75,7 +76,12 @@ impl Bench {
             caller: Caller::Phone(dn(point)),
             dialled: dialled.to_owned(),
         };
-        let asked = Asked { this_dn: dn(point), requester: "dialler".to_owned(), reference: ReferenceId(17) };
+        let asked = Asked {
+            this_dn: dn(point),
+            requester: "dialler".to_owned(),
+            reference: ReferenceId(17),
+            no_answer_ms: None,
+        };
         let data: UserData = [("GSW_PHONE", dialled)].into_iter().collect();
         Self::of(Thread::predict(incoming, asked, data, now), now)
     }
@@ -260,6 +266,10 @@ impl Bench {
     }
 
     pub fn ask(&mut self, kind: RequestKind, this_dn: &str) {
+        self.ask_with(kind, this_dn, UserData::new());
+    }
+
+    pub fn ask_with(&mut self, kind: RequestKind, this_dn: &str, extensions: UserData) {
         let request = Request {
             tenant: TenantId::parse("t1").expect("a tenant"),
             requester: "ors".to_owned(),
@@ -267,7 +277,7 @@ impl Bench {
             this_dn: dn(this_dn),
             kind,
             reasons: UserData::new(),
-            extensions: UserData::new(),
+            extensions,
         };
         let (RequestKind::InitiateTransfer(..) | RequestKind::MuteTransfer(..)) = request.kind else {
             return self.give(Input::Request(request));

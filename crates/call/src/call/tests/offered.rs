@@ -1,7 +1,8 @@
 use std::time::Duration;
 
-use model::EventName;
+use model::event::ErrorCode;
 use model::request::{RequestKind, RouteTo};
+use model::{EventName, UserData};
 
 use super::harness::{Bench, CONN, dn, phone};
 use crate::call::{CALLER_LEG, Input, Output};
@@ -130,4 +131,36 @@ fn a_phone_that_vanishes_frees_both_sides() {
     bench.news();
     bench.give(Input::LegDead(leg));
     assert_eq!(bench.news(), ["Released@5001 Dropped", "CallDeleted Dropped"]);
+}
+
+fn rings_for(seconds: i64) -> UserData {
+    let mut extensions = UserData::new();
+    extensions.push("NO_ANSWER_TIMEOUT", seconds);
+    extensions
+}
+
+#[test]
+fn a_request_says_how_long_its_number_rings() {
+    let mut bench = Bench::waiting();
+    let route = RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5001"), agent: None });
+    bench.ask_with(route, "9000", rings_for(4));
+    let leg = bench.plan_rings("5001");
+    bench.give(Input::LegRinging(leg));
+    bench.news();
+    bench.pass(Duration::from_millis(3_900));
+    assert_eq!(bench.news(), Vec::<String>::new());
+    bench.pass(Duration::from_millis(200));
+    assert_eq!(bench.news(), ["Released@5001 NoAnswer", "Queued@9000", "RouteRequest@9000"]);
+}
+
+#[test]
+fn a_ring_time_that_is_none_is_refused() {
+    for seconds in [0, -1, 601] {
+        let mut bench = Bench::waiting();
+        let route = RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5001"), agent: None });
+        bench.news();
+        bench.ask_with(route, "9000", rings_for(seconds));
+        assert_eq!(bench.error(), ErrorCode::INVALID_ATTRIBUTE);
+        assert!(bench.rings().is_empty());
+    }
 }

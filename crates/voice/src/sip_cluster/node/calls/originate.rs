@@ -1,6 +1,6 @@
 //! A request makes a call: the phone that calls is rung first.
 
-use call::call::Asked;
+use call::call::{Asked, no_answer_ms};
 use call::{Incoming, Thread};
 use model::event::ErrorCode;
 use model::plan::Caller;
@@ -24,8 +24,8 @@ impl Node {
         request: Request,
         now: Timestamp,
     ) -> Result<ConnId, ErrorCode> {
-        let asked =
-            Asked { this_dn: request.this_dn.clone(), requester: request.requester, reference: request.reference };
+        let asked = Asked::by(&request);
+        no_answer_ms(&request).map_err(|(code, _)| code)?;
         let (to, user_data, begin): (_, _, Begin) = match request.kind {
             RequestKind::MakeCall(to, user_data) => (to, user_data, Thread::originate),
             RequestKind::MakePredictiveCall(to, user_data) => (to, user_data, Thread::predict),

@@ -208,7 +208,12 @@ fn point(record: v1::PointRecord) -> Read<Point> {
 }
 
 fn asked(record: v1::AskedRecord) -> Read<Asked> {
-    Ok(Asked { this_dn: dn(&record.this_dn)?, requester: record.requester, reference: ReferenceId(record.reference) })
+    Ok(Asked {
+        this_dn: dn(&record.this_dn)?,
+        requester: record.requester,
+        reference: ReferenceId(record.reference),
+        no_answer_ms: record.no_answer_ms,
+    })
 }
 
 fn offer(record: v1::OfferRecord) -> Read<Offer> {

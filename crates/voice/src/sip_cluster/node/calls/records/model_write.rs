@@ -169,6 +169,7 @@ fn asked(asked: &Asked) -> v1::AskedRecord {
         this_dn: asked.this_dn.to_string(),
         requester: asked.requester.clone(),
         reference: asked.reference.0,
+        no_answer_ms: asked.no_answer_ms,
     }
 }
 
