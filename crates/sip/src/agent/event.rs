@@ -114,7 +114,14 @@ pub enum Event {
         /// The request.
         message: Arc<Message>,
     },
-    /// A response came to an INFO, NOTIFY, OPTIONS or request outside a dialog. Within one, 408 and 481 end the dialog too:
+    /// The peer reports how our REFER goes (RFC 3515 §2.4.4); it was answered.
+    Notified {
+        /// The dialog.
+        dialog: DialogId,
+        /// The NOTIFY; its body is the status line of a response.
+        message: Arc<Message>,
+    },
+    /// A response came to an INFO, NOTIFY, REFER, OPTIONS or request outside a dialog. Within one, 408 and 481 end the dialog too:
     /// `Released` follows (RFC 3261 §12.2.1.2).
     Responded {
         /// The dialog, if it was within one.

@@ -32,6 +32,8 @@ pub(super) struct Leg {
     pub(super) request: Option<Shared>,
     /// Whether it came from another agent, or its flow broke: then a repeat may come in a new transaction.
     pub(super) restored: bool,
+    /// Whether we have sent a REFER: then notices about it come.
+    pub(super) has_referred: bool,
     pub(super) armed: Timestamp,
     /// The last turn in which it took steps, and the number of those steps.
     pub(super) steps: (u64, u32),
@@ -69,6 +71,7 @@ impl Leg {
             cancel_client: None,
             request: None,
             restored: false,
+            has_referred: false,
             armed: Timestamp::MAX,
             steps: (0, 0),
         }

@@ -1,4 +1,4 @@
-//! Our requests within a dialog other than INVITE: BYE, INFO, NOTIFY, UPDATE, OPTIONS, and their responses.
+//! Our requests within a dialog other than INVITE: BYE, INFO, NOTIFY, REFER, UPDATE, OPTIONS, and their responses.
 
 use std::sync::Arc;
 
@@ -47,6 +47,23 @@ impl UserAgent {
         now: Timestamp,
     ) -> Result<RequestId, CommandError> {
         self.send_within(dialog, Method::Notify, headers, Some(body), RequestPurpose::Application, now)
+    }
+
+    /// Asks the peer to go on with another party, which `Refer-To` among the headers names (RFC 3515 §2.4.1). `Responded` follows; how
+    /// it goes is told by `Notified`.
+    ///
+    /// # Errors As [`Self::info`].
+    pub fn refer(
+        &mut self,
+        dialog: DialogId,
+        headers: ExtraHeaders,
+        now: Timestamp,
+    ) -> Result<RequestId, CommandError> {
+        let sent = self.send_within(dialog, Method::Refer, headers, None, RequestPurpose::Application, now)?;
+        if let Some(leg) = self.dialogs.get_mut(dialog.0) {
+            leg.has_referred = true;
+        }
+        Ok(sent)
     }
 
     /// Sends OPTIONS within the dialog. `Responded` follows.

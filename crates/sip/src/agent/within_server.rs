@@ -108,6 +108,7 @@ impl UserAgent {
                 return;
             }
         }
+        let has_referred = leg.has_referred;
         if leg.state.phase == LegPhase::Leaving && method != Method::Bye {
             self.respond_plain(server, &message, StatusCode::CALL_DOES_NOT_EXIST, &tag, now);
             return;
@@ -123,6 +124,10 @@ impl UserAgent {
             Method::Bye => self.incoming_bye(id, server, message, now),
             Method::Info => self.incoming_info(id, server, message, now),
             Method::Refer => self.incoming_refer(id, server, message, now),
+            Method::Notify if has_referred => {
+                self.answer_within(id, server, &message, StatusCode::OK, now);
+                self.events.push_back(Event::Notified { dialog: id, message: Arc::new(message) });
+            }
             Method::Update => self.incoming_update(id, server, message, now),
             Method::Prack => self.incoming_prack(id, server, message, now),
             Method::Options => {

@@ -328,6 +328,37 @@ fn info_and_options_are_answered_and_a_refer_is_passed_on_and_reported_about() {
 }
 
 #[test]
+fn who_refers_is_told_how_it_goes_and_nobody_else_may_notify() {
+    let mut pair = Pair::perfect(Wire::Udp);
+    let (alice, bob) = pair.call();
+    let headers = || vec![(HeaderName::Event, "refer".to_owned())];
+    let frag = || Body::new("message/sipfrag;version=2.0", "SIP/2.0 200 OK\r\n");
+    let now = pair.now();
+    pair.agent(BOB).notify(bob, frag(), headers(), now).unwrap();
+    pair.run(100 * MS);
+    assert_eq!(pair.responses(ALICE, 405), 1, "nothing was referred yet");
+    let now = pair.now();
+    let to = vec![(HeaderName::ReferTo, "<sip:carol@example.com>".to_owned())];
+    pair.agent(ALICE).refer(alice, to, now).unwrap();
+    pair.run(100 * MS);
+    let request = pair.events(BOB).iter().find_map(|e| match e {
+        Event::Referred { request, message, .. } if message.addresses(HeaderName::ReferTo).next().is_some() => {
+            Some(*request)
+        }
+        _ => None,
+    });
+    let now = pair.now();
+    pair.agent(BOB).respond(request.expect("Bob was asked"), Reply::new(StatusCode::ACCEPTED), now).unwrap();
+    pair.agent(BOB).notify(bob, frag(), headers(), now).unwrap();
+    pair.run(100 * MS);
+    let accepted = |e: &Event| matches!(e, Event::Responded { status: StatusCode::ACCEPTED, dialog: Some(_), .. });
+    assert!(pair.events(ALICE).iter().any(accepted));
+    let told = |e: &Event| matches!(e, Event::Notified { message, .. } if message.body() == b"SIP/2.0 200 OK\r\n");
+    assert!(pair.events(ALICE).iter().any(told));
+    assert!(pair.agent(ALICE).leg(alice).is_some() && pair.agent(BOB).leg(bob).is_some());
+}
+
+#[test]
 fn an_update_with_an_offer_is_accepted_or_refused() {
     let mut pair = Pair::perfect(Wire::Udp);
     let (alice, bob) = pair.call();

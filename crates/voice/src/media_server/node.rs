@@ -280,6 +280,7 @@ impl Node {
             }
             // Cannot occur: the node sends no INVITE of its own and no offer within a dialog.
             Event::Responded { .. }
+            | Event::Notified { .. }
             | Event::Refreshed { .. }
             | Event::Progress { .. }
             | Event::Answered { .. }

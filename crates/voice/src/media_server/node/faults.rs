@@ -202,6 +202,7 @@ const fn dialog_of(event: &Event) -> Option<DialogId> {
         | Event::Refused { dialog, .. }
         | Event::Info { dialog, .. }
         | Event::Referred { dialog, .. }
+        | Event::Notified { dialog, .. }
         | Event::Refreshed { dialog }
         | Event::Released { dialog, .. } => Some(*dialog),
         Event::Responded { dialog, .. } => *dialog,

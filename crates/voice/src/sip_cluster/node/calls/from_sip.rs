@@ -40,7 +40,8 @@ impl Node {
             }
             // The user agent reports no other request outside a dialog.
             Event::Request { request, message, .. } => self.asked(request, &message, now),
-            Event::Refreshed { dialog } => self.heard(dialog, now),
+            // The second comes only to who has sent a REFER.
+            Event::Refreshed { dialog } | Event::Notified { dialog, .. } => self.heard(dialog, now),
             Event::Released { dialog, reason } => self.released(dialog, &reason, now),
         }
     }
