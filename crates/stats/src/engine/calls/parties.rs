@@ -82,6 +82,12 @@ impl Engine {
                 self.store.fire(object, Action::CallTransferTaken, Duration::ZERO, fact.at, &fact.facts);
             }
         }
+        // Brought in while the call goes on: it comes from no consultation.
+        if fact.event.name == EventName::Established && fact.event.call_state == Some(CallState::Conferenced) {
+            for object in self.objects_of(&party) {
+                self.store.fire(object, Action::CallConferenceJoined, Duration::ZERO, fact.at, &fact.facts);
+            }
+        }
         if action == Action::CallInbound {
             for object in self.objects_of(&party) {
                 self.store.fire(object, Action::CallInboundStarted, Duration::ZERO, fact.at, &fact.facts);

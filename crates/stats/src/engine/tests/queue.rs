@@ -373,3 +373,25 @@ fn a_transfer_counts_for_who_made_it_and_for_who_took_it() {
     let values = [made, taken, taken_before].map(|id| bench.engine.value(id, at(2, 0)));
     assert_eq!(values, [Value::Number(1), Value::Number(1), Value::Number(0)]);
 }
+
+#[test]
+fn who_is_brought_into_a_call_by_one_request_has_joined_a_conference() {
+    let mut bench = Bench::new();
+    let mut of = |dn: &str, action| bench.open(day(ObjectType::RegDN, dn, Category::TotalNumber, &[action]));
+    let (made, joined) = (of("5001", Action::CallConferenceMade), of("5002", Action::CallConferenceJoined));
+    let nobody_else = of("5001", Action::CallConferenceJoined);
+    let by_5001 = |event: &mut Event| {
+        event.call_state = Some(CallState::Conferenced);
+        event.third_party_dn = Some("5001".to_owned());
+        event.third_party_role = Some(model::DnRole::AddedBy);
+    };
+    enters(&mut bench, at(0, 0), 1);
+    bench.call(at(0, 10), 1, EventName::Diverted, SALES, to_5001);
+    bench.call(at(0, 10), 1, EventName::Ringing, "5001", from_queue(SALES));
+    bench.call(at(0, 15), 1, EventName::Established, "5001", from_queue(SALES));
+    bench.call(at(0, 20), 1, EventName::Ringing, "5002", by_5001);
+    bench.call(at(0, 25), 1, EventName::Established, "5002", why(CallState::Conferenced));
+    bench.call(at(0, 25), 1, EventName::PartyAdded, "5001", by_5001);
+    let values = [made, joined, nobody_else].map(|id| bench.engine.value(id, at(1, 0)));
+    assert_eq!(values, [1, 1, 0].map(Value::Number));
+}
