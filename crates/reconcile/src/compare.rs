@@ -1,6 +1,7 @@
 //! The comparison itself: four testimonies in, disagreements out.
 
 mod facts;
+mod moves;
 mod outcomes;
 mod sums;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub fn compare(testimonies: &Testimonies<'_>) -> Verdict {
     outcomes::robots_themselves(testimonies.robots, found);
     outcomes::stream_and_robots(testimonies.robots, &calls, found);
     outcomes::threads_and_robots(testimonies.robots, testimonies.log, found);
+    moves::stream_log_and_robots(testimonies.robots, &calls, testimonies.log, found);
     facts::laws(testimonies.stream, testimonies.before, found);
     facts::stream_and_log(testimonies.stream, testimonies.log, found);
     verdict.sums = sums::compare(testimonies, &calls, found);
@@ -46,8 +48,12 @@ pub struct StreamCall<'a> {
     pub ani: &'a str,
     pub created: u32,
     pub deleted: u32,
-    /// Phone and agent of each answer.
+    /// Phone and agent of each answer of a phone that was called. The agent is empty where none was named.
     pub established: Vec<(&'a str, &'a str)>,
+    /// The phones that answered consultations about it.
+    pub consulted: Vec<&'a str>,
+    /// Consultations, transfers and conferences: what, by whom, to whom.
+    pub moves: Vec<Step<'a>>,
     pub abandoned: u32,
     /// Route points in which it waited, in order, each once.
     pub visits: Vec<&'a str>,
@@ -57,6 +63,9 @@ pub struct StreamCall<'a> {
     /// Whether it was in a virtual queue.
     pub submitted: bool,
 }
+
+/// What an agent did with a call: what, by whom, to whom.
+pub type Step<'a> = (&'a str, &'a str, &'a str);
 
 /// The calls of the stream, by ConnID. Facts of virtual queues are not the call's own.
 fn calls(stream: &[Fact]) -> HashMap<&str, StreamCall<'_>> {
@@ -68,6 +77,10 @@ fn calls(stream: &[Fact]) -> HashMap<&str, StreamCall<'_>> {
             }
             continue;
         };
+        if let Some(about) = fact.consults_about() {
+            consultation(calls.entry(about).or_default(), fact);
+            continue;
+        }
         let call = calls.entry(conn).or_default();
         if !fact.ani.is_empty() {
             call.ani = &fact.ani;
@@ -91,10 +104,27 @@ fn calls(stream: &[Fact]) -> HashMap<&str, StreamCall<'_>> {
                 call.abandoned += 1;
                 call.abandoned_from.push(&fact.from);
             }
+            "released" if fact.state == "transferred" => call.moves.push(("transfer", &fact.dn, &fact.third)),
+            "partyadded" => {
+                // Each phone of the call is told.
+                let step = ("conference", fact.third.as_str(), fact.other.as_str());
+                if call.moves.last() != Some(&step) {
+                    call.moves.push(step);
+                }
+            }
             _ => {}
         }
     }
     calls
+}
+
+/// A consultation is a call of its own, which counts to the one that it is about.
+fn consultation<'a>(about: &mut StreamCall<'a>, fact: &'a Fact) {
+    match fact.name.strip_prefix("event").unwrap_or_default() {
+        "dialing" => about.moves.push(("consultation", &fact.dn, &fact.other)),
+        "established" if fact.role != "origination" => about.consulted.push(&fact.dn),
+        _ => {}
+    }
 }
 
 fn disagree(

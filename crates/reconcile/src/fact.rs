@@ -26,8 +26,16 @@ pub struct Fact {
     pub dn: String,
     /// The route point or queue that delivered the call.
     pub from: String,
-    /// Where the call went.
+    /// The other party.
+    pub other: String,
+    /// Where the call went, or who did something with it.
     pub third: String,
+    /// The type of the call in lower case, as `consult`.
+    pub call_type: String,
+    /// The other call, of a consultation the one that it is about.
+    pub previous: String,
+    /// The DN's role in lower case, as `destination`.
+    pub role: String,
     /// The agent.
     pub agent: String,
     /// The state of the call in lower case, as `ok`.
@@ -38,6 +46,12 @@ pub struct Fact {
 /// compared.
 fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// A value of an enumeration, whose names on port 8000 begin with that of the enumeration.
+fn value(name: &str, of: &str) -> String {
+    let name = plain(name);
+    name.strip_prefix(of).unwrap_or(&name).to_owned()
 }
 
 impl Fact {
@@ -61,7 +75,11 @@ impl Fact {
             ani: text("ANI"),
             dn: text("ThisDN"),
             from: text("ThisQueue"),
+            other: text("OtherDN"),
             third: text("ThirdPartyDN"),
+            call_type: plain(&text("CallType")),
+            previous: text("PreviousConnID"),
+            role: plain(&text("ThisDNRole")),
             agent: text("AgentID"),
             state: plain(data["CallState"].as_str().unwrap_or("Ok")),
         })
@@ -79,7 +97,8 @@ impl Fact {
         let event = envelope.event.as_ref()?;
         let call = event.call.as_ref();
         let state = event.call_state.and_then(|state| v1::CallState::try_from(state).ok()).unwrap_or(v1::CallState::Ok);
-        let state = plain(state.as_str_name());
+        let role = event.this_role.and_then(|role| v1::DnRole::try_from(role).ok());
+        let call_type = call.and_then(|call| v1::CallType::try_from(call.call_type).ok());
         let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
         Some(Self {
             id: format!("{subject}:{}:{}", envelope.token, envelope.seq),
@@ -92,15 +111,24 @@ impl Fact {
             ani: call.map(|call| or_empty(&call.ani)).unwrap_or_default(),
             dn: or_empty(&event.this_dn),
             from: or_empty(&event.this_queue),
+            other: or_empty(&event.other_dn),
             third: or_empty(&event.third_party_dn),
+            call_type: call_type.map(|of| value(of.as_str_name(), "calltype")).unwrap_or_default(),
+            previous: call.and_then(|call| call.previous).map(|conn| format!("{conn:016x}")).unwrap_or_default(),
+            role: role.map(|role| value(role.as_str_name(), "dnrole")).unwrap_or_default(),
             agent: or_empty(&event.agent),
-            state: state.strip_prefix("callstate").unwrap_or(&state).to_owned(),
+            state: value(state.as_str_name(), "callstate"),
         })
     }
 
     /// The call, if the fact is one of the call itself.
     pub fn own_call(&self) -> Option<&str> {
         self.subject.strip_prefix("call:")
+    }
+
+    /// The call that the fact's consultation is about.
+    pub fn consults_about(&self) -> Option<&str> {
+        (self.call_type == "consult" && !self.previous.is_empty()).then_some(self.previous.as_str())
     }
 
     /// The queue, if the fact is one of a virtual queue.

@@ -50,6 +50,8 @@ impl Source {
 pub struct Thread {
     pub ani: String,
     pub outcome: String,
+    /// Consultations, transfers and conferences: what, by whom, to whom.
+    pub moves: Vec<(String, String, String)>,
 }
 
 /// The records of the log after the start.
@@ -126,7 +128,12 @@ impl Log {
         if event["type"] == "CallThread" {
             let text = |key: &str| event["data"][key].as_str().unwrap_or_default().to_owned();
             let id = event["id"].as_str().unwrap_or_default().to_owned();
-            self.threads.insert(id, Thread { ani: text("ANI"), outcome: text("Outcome") });
+            let moves = event["data"]["Moves"].as_array().into_iter().flatten().map(|step| {
+                let text = |key: &str| step[key].as_str().unwrap_or_default().to_owned();
+                (text("Move").to_ascii_lowercase(), text("By"), text("To"))
+            });
+            let thread = Thread { ani: text("ANI"), outcome: text("Outcome"), moves: moves.collect() };
+            self.threads.insert(id, thread);
         } else if let Some(fact) = Fact::of_log(&event)
             && let Some(before) = self.facts.insert(fact.id.clone(), fact.clone())
             && before != fact

@@ -28,6 +28,9 @@ pub struct Totals {
     pub answered: u64,
     pub abandoned: u64,
     pub refused: u64,
+    pub consultations: u64,
+    pub transfers: u64,
+    pub conferences: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -50,5 +53,32 @@ pub struct Call {
     pub answers: u32,
     pub caller_heard_ms: Option<u64>,
     pub agent_heard_ms: Option<u64>,
+    /// All agents who answered it, in their order.
+    pub parties: Vec<Party>,
+    /// What agents did with it, in order.
+    pub moves: Vec<Move>,
     pub faults: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Party {
+    pub agent: String,
+    pub extension: String,
+    pub came: String,
+    pub heard_ms: Option<u64>,
+}
+
+impl Party {
+    /// Whether it answered a consultation, which is a call of its own.
+    pub fn was_consulted(&self) -> bool {
+        self.came == "consulted"
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Move {
+    pub kind: String,
+    pub by: String,
+    pub to: String,
 }

@@ -28,6 +28,31 @@ pub struct Sums {
     pub answered: u64,
     /// Abandoned by their callers.
     pub abandoned: u64,
+    /// What agents did with them; none of queues, which do not know it.
+    pub moves: Option<Moves>,
+}
+
+/// What agents did with calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Moves {
+    /// Consultations.
+    pub consultations: u64,
+    /// Transfers.
+    pub transfers: u64,
+    /// Conferences.
+    pub conferences: u64,
+}
+
+impl Moves {
+    /// Counts one of that kind; others are not compared.
+    pub fn add(&mut self, kind: &str) {
+        match kind {
+            "consultation" => self.consultations += 1,
+            "transfer" => self.transfers += 1,
+            "conference" => self.conferences += 1,
+            _ => {}
+        }
+    }
 }
 
 /// All findings.
@@ -51,8 +76,17 @@ impl Verdict {
         let mut text = String::from("\nThe same calls, as others count them\n");
         // Writing into a String cannot fail.
         for sums in &self.sums {
-            let Sums { witness, offered, answered, abandoned } = sums;
-            let _ = writeln!(text, "  {witness:<22} offered {offered:<6} answered {answered:<6} abandoned {abandoned}");
+            let Sums { witness, offered, answered, abandoned, moves } = sums;
+            let _ =
+                write!(text, "  {witness:<22} offered {offered:<6} answered {answered:<6} abandoned {abandoned:<6}");
+            if let Some(Moves { consultations, transfers, conferences }) = moves {
+                let _ = write!(
+                    text,
+                    " consultations {consultations:<6} transfers {transfers:<6} conferences {conferences}"
+                );
+            }
+            text.truncate(text.trim_end().len());
+            text.push('\n');
         }
         if self.agreed() {
             text.push_str("  all agree\n");

@@ -21,6 +21,8 @@ pub struct Board {
     pub counts_since: u64,
     pub totals: Counts,
     pub queues: BTreeMap<String, Counts>,
+    /// The state of each agent, as `loggedOut`.
+    pub agents: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -29,6 +31,13 @@ struct Document {
     counts_since: u64,
     totals: Counts,
     queues: Vec<Queue>,
+    agents: Vec<Agent>,
+}
+
+#[derive(Deserialize)]
+struct Agent {
+    id: String,
+    state: String,
 }
 
 #[derive(Deserialize)]
@@ -48,7 +57,8 @@ impl Board {
     fn read(body: &[u8]) -> Result<Self> {
         let document: Document = serde_json::from_slice(body).context("the wallboard is not what it should be")?;
         let queues = document.queues.into_iter().map(|queue| (queue.id, queue.counts)).collect();
-        Ok(Self { counts_since: document.counts_since, totals: document.totals, queues })
+        let agents = document.agents.into_iter().map(|agent| (agent.id, agent.state)).collect();
+        Ok(Self { counts_since: document.counts_since, totals: document.totals, queues, agents })
     }
 }
 
@@ -60,10 +70,12 @@ mod tests {
     fn a_wallboard_is_read() {
         let body =
             br#"{"tenant":"example","countsSince":1767225600000,"totals":{"waiting":1,"entered":9,"answered":5,"abandoned":3,"serviceLevel":80.0},
-            "queues":[{"id":"sales","name":"Sales","waiting":1,"entered":9,"answered":5,"abandoned":3,"history":[]}]}"#;
+            "queues":[{"id":"sales","name":"Sales","waiting":1,"entered":9,"answered":5,"abandoned":3,"history":[]}],
+            "agents":[{"id":"1001","name":"Ada Adler","extension":"7101","state":"loggedOut","reason":null,"since":1}]}"#;
         let board = Board::read(body).unwrap();
         let counts = Counts { entered: 9, answered: 5, abandoned: 3, waiting: 1 };
         assert_eq!((board.totals, board.queues["sales"]), (counts, counts));
+        assert_eq!(board.agents["1001"], "loggedOut");
         assert!(Board::read(b"{}").is_err());
     }
 }

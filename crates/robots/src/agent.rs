@@ -12,6 +12,8 @@ pub(crate) struct Agent {
     pub who: RobotAgent,
     pub duty: Duty,
     pub line: Option<Line>,
+    /// The call about which another agent is about to ring this one.
+    pub awaited: Option<u32>,
     /// Whether there is work after a call.
     pub wraps: bool,
     pub rang: u32,
@@ -63,6 +65,7 @@ impl Agent {
             who,
             duty: Duty::Away,
             line: None,
+            awaited: None,
             wraps: false,
             rang: 0,
             answered: 0,

@@ -1,7 +1,9 @@
 //! The floor: all robots, and the loop that runs them.
 
 mod agents;
+mod audience;
 mod callers;
+mod moves;
 mod opening;
 
 use std::collections::HashMap;
@@ -18,6 +20,7 @@ use sip::agent::{DialogId, Event};
 use crate::agent::Agent;
 use crate::audio::Legs;
 use crate::call::Call;
+use crate::follow::Follow;
 use crate::phone::Phone;
 use crate::plan::Plan;
 use crate::requests::Requests;
@@ -82,14 +85,18 @@ pub(crate) enum Due {
     Hold(usize, DialogId),
     /// An agent retrieves the call.
     Retrieve(usize, DialogId),
+    /// An agent consults, transfers, confers; or the next step of it, if the call has come no further.
+    Move(u32, u32),
+    /// What was requested must have happened.
+    Overdue(u32, u32),
     /// The next caller dials.
     Arrive,
     /// A caller presses a key in the menu.
     Press(u32),
     /// A caller's patience ends.
     GiveUp(u32),
-    /// The time of the present stage is over.
-    Stage,
+    /// The time of a stage is over.
+    Stage(Stage),
 }
 
 pub(crate) struct Floor {
@@ -104,9 +111,13 @@ pub(crate) struct Floor {
     pub calls: HashMap<u32, Call>,
     pub by_dialog: HashMap<DialogId, u32>,
     pub by_number: HashMap<String, u32>,
+    /// The calls of requests by their numbers, and the last number.
+    pub by_reference: HashMap<u64, u32>,
+    pub references: u64,
     pub legs: Legs,
     pub timers: Timers<Due>,
     pub requests: Requests,
+    follow: Follow,
     pub grid: Grid,
     pub stage: Stage,
     pub placed: u32,
@@ -169,7 +180,8 @@ impl Floor {
             phones.push(Phone::open(poll.registry(), token, (own, edge), &agent.extension, password)?);
             agents.push(Agent::new(agent.clone()));
         }
-        let requests = Requests::start(site.web_edge()?, &site.tenant, &site.token, waker)?;
+        let requests = Requests::start(site.web_edge()?, &site.tenant, &site.token, waker.clone())?;
+        let follow = Follow::start(site.web_edge()?, &site.tenant, &site.token, waker)?;
         let now = Instant::now();
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         /// The second of its start tells a run from those of a day before and after.
@@ -185,9 +197,12 @@ impl Floor {
             calls: HashMap::new(),
             by_dialog: HashMap::new(),
             by_number: HashMap::new(),
+            by_reference: HashMap::new(),
+            references: 0,
             legs: Legs::new(own, now),
             timers: Timers::new(),
             requests,
+            follow,
             grid: Grid::new(),
             stage: Stage::Opening,
             placed: 0,
@@ -235,7 +250,10 @@ impl Floor {
             }
         }
         while let Some(answered) = self.requests.next_answer() {
-            self.request_answered(answered.agent, answered.outcome);
+            self.request_answered(answered.agent, answered.reference, answered.outcome);
+        }
+        while let Some(told) = self.follow.next_event() {
+            self.told(&told);
         }
         while let Some(due) = self.timers.pop_due(self.now) {
             self.act(due);
@@ -265,10 +283,14 @@ impl Floor {
             Due::Part(agent, dialog) => self.part(agent, dialog),
             Due::Hold(agent, dialog) => self.hold(agent, dialog),
             Due::Retrieve(agent, dialog) => self.retrieve(agent, dialog),
+            Due::Move(call, steps) => self.move_on(call, steps),
+            Due::Overdue(call, steps) => self.overdue(call, steps),
             Due::Arrive => self.arrive(),
             Due::Press(call) => self.press(call),
             Due::GiveUp(call) => self.give_up(call),
-            Due::Stage => self.stage_due(),
+            // The run may have gone on to the next stage long ago.
+            Due::Stage(stage) if stage == self.stage => self.stage_due(),
+            Due::Stage(_) => {}
         }
     }
 

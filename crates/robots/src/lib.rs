@@ -2,8 +2,8 @@
 //! its numbers, their passwords and the public request API.
 //!
 //! One thread runs all of them. SIP is driven by socket readiness; audio by one wheel with a turn of 20 ms, in which a
-//! leg reads its packets and sends one. Every call plays its own pair of tones in each direction, and each side listens
-//! for the pair of the other: a call that hears nothing, or another call, has failed.
+//! leg reads its packets and sends one. Every party of a call plays its own pair of tones, and each listens for the pairs
+//! of the others: a call that hears nothing, or another call, has failed.
 
 #![allow(clippy::disallowed_methods, reason = "a program of its own, which has no clock but the machine's")]
 
@@ -12,6 +12,8 @@ mod audio;
 mod call;
 mod ear;
 mod floor;
+mod follow;
+mod moves;
 mod phone;
 mod plan;
 mod requests;
@@ -22,5 +24,5 @@ mod tones;
 
 pub use floor::{Stop, run};
 pub use plan::{Plan, Range, Rhythm};
-pub use results::{AgentRow, CallRow, Outcome, Results, Run, Totals, Waits};
+pub use results::{AgentRow, CallRow, Came, MoveKind, MoveRow, Outcome, PartyRow, Results, Run, Totals, Waits, Way};
 pub use site::{Edge, RobotAgent, Site};

@@ -78,6 +78,8 @@ pub struct Plan {
     pub patience: Range,
     /// The share of conversations, 0 to 1, in which the agent holds the caller.
     pub holds: f64,
+    /// The share of conversations, 0 to 1, in which the agent consults, transfers or confers, if another one is free.
+    pub moves: f64,
     /// Time after the answer within which each party must hear the other.
     pub hear_within: Duration,
     /// Seed of the random choices.
@@ -116,7 +118,7 @@ impl Plan {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use model::entropy::Seeded;
 
@@ -136,7 +138,12 @@ mod tests {
         assert!((0..1_000).all(|_| (1.0..=2.0).contains(&range.draw(&mut dice).as_secs_f64())));
     }
 
-    fn plan(rate: f64, rhythm: Rhythm) -> Plan {
+    /// A plan in which nothing happens.
+    pub(crate) fn plan() -> Plan {
+        steady(1.0, Rhythm { period_s: 100.0, depth: 0.0 })
+    }
+
+    fn steady(rate: f64, rhythm: Rhythm) -> Plan {
         Plan {
             calls: None,
             rate,
@@ -147,6 +154,7 @@ mod tests {
             wrap: Range { min: 0.0, max: 0.0 },
             patience: Range { min: 0.0, max: 0.0 },
             holds: 0.0,
+            moves: 0.0,
             hear_within: Duration::from_secs(1),
             seed: 0,
         }
@@ -166,8 +174,8 @@ mod tests {
     #[test]
     fn arrivals_come_at_the_rate_asked_for_however_low() {
         for rate in [50.0, 0.005] {
-            let steady = plan(rate, Rhythm { period_s: 100.0, depth: 0.0 });
-            let took = arrivals(&steady, 10_000).pop().unwrap();
+            let even = steady(rate, Rhythm { period_s: 100.0, depth: 0.0 });
+            let took = arrivals(&even, 10_000).pop().unwrap();
             assert!((took * rate / 10_000.0 - 1.0).abs() < 0.05, "10,000 arrivals at {rate}/s took {took} s");
         }
     }
@@ -177,7 +185,7 @@ mod tests {
         // The rate falls to zero in the second half of each period; one agent has few calls.
         for rate in [2.0, 0.024] {
             let rhythm = Rhythm { period_s: 10_000.0, depth: 1.0 };
-            let all = arrivals(&plan(rate, rhythm), 20_000);
+            let all = arrivals(&steady(rate, rhythm), 20_000);
             let took = all.last().copied().unwrap();
             assert!((took * rate / 20_000.0 - 1.0).abs() < 0.15, "20,000 arrivals at {rate}/s took {took} s");
             let ebb = all.iter().filter(|at| (7_000.0..8_000.0).contains(&(**at % 10_000.0))).count();

@@ -22,6 +22,7 @@ const WAITING_MAX: usize = 65_536;
 /// A request of an agent.
 struct Request {
     agent: usize,
+    reference: Option<u64>,
     frame: String,
 }
 
@@ -29,6 +30,8 @@ struct Request {
 pub struct Answered {
     /// Index of the agent.
     pub agent: usize,
+    /// Its number, if it is about a call.
+    pub reference: Option<u64>,
     /// The reason if it was refused.
     pub outcome: Result<(), String>,
 }
@@ -58,7 +61,7 @@ impl Requests {
         let work = move || {
             while let Ok(request) = receive.recv() {
                 let outcome = door.ask(&request.frame).map_err(|error| format!("{error:#}"));
-                if tell.send(Answered { agent: request.agent, outcome }).is_err() {
+                if tell.send(Answered { agent: request.agent, reference: request.reference, outcome }).is_err() {
                     return;
                 }
                 let _ = waker.wake();
@@ -72,8 +75,9 @@ impl Requests {
     pub fn ask(&mut self, agent: usize, frame: &serde_json::Value) {
         self.under_way.push_back(agent);
         if let Some(send) = &self.send {
+            let reference = frame["ReferenceID"].as_u64();
             // The thread ends only together with this client.
-            let _ = send.send(Request { agent, frame: frame.to_string() });
+            let _ = send.send(Request { agent, reference, frame: frame.to_string() });
         }
     }
 

@@ -23,6 +23,74 @@ pub enum Outcome {
     Stopped,
 }
 
+/// How an agent came to a call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Came {
+    /// The call came to the agent by its number.
+    Routed,
+    /// Another agent has consulted this one about it.
+    Consulted,
+    /// Another agent has handed it over.
+    Transferred,
+    /// Another agent has brought this one in.
+    Conferred,
+    /// The agent to whom it was handed over did not take it.
+    Returned,
+}
+
+/// An agent in a call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartyRow {
+    /// The agent.
+    pub agent: String,
+    /// Its phone.
+    pub extension: String,
+    /// How it came to the call.
+    pub came: Came,
+    /// The longest time until it heard everybody whom it was to hear, ms; none if it did not.
+    pub heard_ms: Option<u64>,
+}
+
+/// What an agent did with a call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MoveKind {
+    /// Consulted another agent.
+    Consultation,
+    /// Handed it over.
+    Transfer,
+    /// Took another agent in.
+    Conference,
+}
+
+/// How it was done.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Way {
+    /// By a consultation.
+    TwoStep,
+    /// By one request.
+    OneStep,
+    /// By the phone itself.
+    Phone,
+}
+
+/// Something that an agent did with a call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MoveRow {
+    /// What.
+    pub kind: MoveKind,
+    /// How.
+    pub way: Way,
+    /// The phone of the agent who did it.
+    pub by: String,
+    /// The phone of the agent whom it concerned.
+    pub to: String,
+}
+
 /// One call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,11 +105,11 @@ pub struct CallRow {
     pub outcome: Outcome,
     /// The status of a refusal.
     pub status: Option<u16>,
-    /// The agent who answered.
+    /// The agent who answered first.
     pub agent: Option<String>,
     /// Its phone.
     pub extension: Option<String>,
-    /// Number of agents' phones that answered it; more than one is a fault.
+    /// Number of agents' phones that answered it without another agent's doing; more than one is a fault.
     pub answers: u32,
     /// Milliseconds since 1970.
     pub dialled_at: u64,
@@ -49,10 +117,14 @@ pub struct CallRow {
     pub wait_ms: u64,
     /// From the agent's answer to the end, ms.
     pub talk_ms: Option<u64>,
-    /// Time from the answer until the caller heard the agent's tones, ms; none if not heard.
+    /// Time until the caller heard the agent's tones, the longest of all agents in the call, ms; none if one was not heard.
     pub caller_heard_ms: Option<u64>,
-    /// Time from the answer until the agent heard the caller's tones, ms; none if not heard.
+    /// Time until the first agent heard the tones of the other parties, the longest of all, ms; none if one was not heard.
     pub agent_heard_ms: Option<u64>,
+    /// All agents who answered it, in their order.
+    pub parties: Vec<PartyRow>,
+    /// What agents did with it, in order.
+    pub moves: Vec<MoveRow>,
     /// How often the agent held the call.
     pub holds: u32,
     /// Whether the agent ended it; else the caller.
@@ -73,7 +145,7 @@ pub struct AgentRow {
     pub skills: BTreeMap<String, u16>,
     /// Calls that rang.
     pub rang: u32,
-    /// Calls that it answered.
+    /// Calls that it answered, consultations included.
     pub answered: u32,
     /// Time in conversations, ms.
     pub talk_ms: u64,
@@ -113,6 +185,12 @@ pub struct Totals {
     pub other: u64,
     /// Calls with at least one fault.
     pub faulty: u64,
+    /// Consultations.
+    pub consultations: u64,
+    /// Transfers.
+    pub transfers: u64,
+    /// Conferences.
+    pub conferences: u64,
     /// Waiting times of the answered calls.
     pub waits: Waits,
 }
@@ -169,6 +247,13 @@ impl Totals {
             Outcome::Dropped | Outcome::Unfinished | Outcome::Stopped => &mut self.other,
         } += 1;
         self.faulty += u64::from(!call.faults.is_empty());
+        for step in &call.moves {
+            *match step.kind {
+                MoveKind::Consultation => &mut self.consultations,
+                MoveKind::Transfer => &mut self.transfers,
+                MoveKind::Conference => &mut self.conferences,
+            } += 1;
+        }
     }
 }
 
@@ -194,9 +279,14 @@ impl Results {
             "\nCalls, by the robots' own count\n  offered {}   answered {}   abandoned {}   refused {}   other {}   faulty {}\n",
             t.offered, t.answered, t.abandoned, t.refused, t.other, t.faulty
         );
+        // Writing into a String cannot fail.
+        let _ = writeln!(
+            text,
+            "  consultations {}   transfers {}   conferences {}",
+            t.consultations, t.transfers, t.conferences
+        );
         let seconds = |ms: u64| ms as f64 / 1_000.0;
         let (p50, p95, max) = (seconds(t.waits.p50), seconds(t.waits.p95), seconds(t.waits.max));
-        // Writing into a String cannot fail.
         let _ = writeln!(text, "  wait until answered   p50 {p50:.1} s   p95 {p95:.1} s   max {max:.1} s");
         let _ = writeln!(
             text,

@@ -16,7 +16,7 @@ pub struct Site {
     pub sip: Edge,
     /// The web edge, as `http://127.0.0.1:8080`.
     pub web: String,
-    /// A caller token with the scope `agents:control`.
+    /// A caller token with the scopes `agents:control`, `calls:control` and `calls:read`.
     pub token: String,
     /// The numbers that callers dial, by name: `sales`, `support`, `menu`.
     pub numbers: BTreeMap<String, String>,

@@ -36,6 +36,10 @@ impl Pair {
         std::array::from_fn(|n| law.encode((AMPLITUDE * (wave(self.low, n) + wave(self.high, n))) as i16))
     }
 
+    const fn shares_a_tone(self, other: Self) -> bool {
+        self.low == other.low || self.low == other.high || self.high == other.low || self.high == other.high
+    }
+
     /// Whether a DTMF detector may take it for a key (ITU-T Q.23).
     fn is_key(self) -> bool {
         const ROWS: [u16; 4] = [697, 770, 852, 941];
@@ -45,7 +49,7 @@ impl Pair {
     }
 }
 
-/// All pairs; a call borrows one for each direction.
+/// All pairs; each party of a call borrows one.
 pub struct Grid {
     pairs: Vec<Pair>,
     borrowed: Vec<u32>,
@@ -66,11 +70,13 @@ impl Grid {
         Self { borrowed: vec![0; pairs.len()], pairs, next: 0 }
     }
 
-    /// A pair that no running call has; if all are in use (over 800 calls at once), the one borrowed longest ago.
-    pub fn borrow(&mut self) -> Pair {
+    /// A pair that no running call has, and no tone of which is in `beside`: the parties of a call are heard together. If all are in
+    /// use (over 800 calls at once), the one borrowed longest ago.
+    pub fn borrow(&mut self, beside: &[Pair]) -> Pair {
         let count = self.pairs.len();
-        let free = (0..count).map(|step| (self.next + step) % count).find(|at| self.borrowed[*at] == 0);
-        let at = free.unwrap_or(self.next % count);
+        let is_apart = |at: &usize| beside.iter().all(|pair| !pair.shares_a_tone(self.pairs[*at]));
+        let order = || (0..count).map(|step| (self.next + step) % count).filter(is_apart);
+        let at = order().find(|at| self.borrowed[*at] == 0).or_else(|| order().next()).unwrap_or(self.next % count);
         self.next = at + 1;
         self.borrowed[at] += 1;
         self.pairs[at]
@@ -84,10 +90,10 @@ impl Grid {
     }
 }
 
-/// Content of a packet, for a listener of one pair.
+/// Content of a packet, for a listener.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sound {
-    /// The pair and nothing else of significance.
+    /// The pairs that are listened for, or some of them, and nothing else of significance.
     Pair,
     /// Hardly any power.
     Silence,
@@ -97,9 +103,9 @@ pub enum Sound {
 
 /// Mean power below which a packet is silence: an RMS of 100, about -47 dBm0.
 const SILENT_POWER: f32 = 10_000.0;
-/// The share of a packet's power that the pair must have; companding leaves over 0.99 of it.
+/// The share of a packet's power that the pairs must have; companding leaves over 0.99 of it.
 const SHARE_MIN: f32 = 0.8;
-/// The share that each of its tones must have.
+/// The share that each tone must have of a pair that is heard alone; of several pairs each has its part.
 const TONE_SHARE_MIN: f32 = 0.2;
 
 /// Listens for a pair by two Goertzel filters.
@@ -115,20 +121,29 @@ impl Filter {
         Self { low: coefficient(pair.low), high: coefficient(pair.high) }
     }
 
-    /// Classifies 20 ms of audio.
+    /// Classifies 20 ms of audio for a listener of this pair alone.
     pub fn judge(&self, samples: &[f32; FRAME]) -> Sound {
-        let energy: f32 = samples.iter().map(|s| s * s).sum();
-        if energy < SILENT_POWER * FRAME as f32 {
-            return Sound::Silence;
-        }
-        let share = |coefficient: f32| 2.0 * power(samples, coefficient) / (FRAME as f32 * energy);
-        let (low, high) = (share(self.low), share(self.high));
-        if low + high >= SHARE_MIN && low >= TONE_SHARE_MIN && high >= TONE_SHARE_MIN {
-            Sound::Pair
-        } else {
-            Sound::Other
-        }
+        judge([self], samples).0
     }
+
+    /// The shares of the power that its tones have.
+    fn shares(&self, samples: &[f32; FRAME], energy: f32) -> (f32, f32) {
+        let share = |coefficient: f32| 2.0 * power(samples, coefficient) / (FRAME as f32 * energy);
+        (share(self.low), share(self.high))
+    }
+}
+
+/// Classifies 20 ms of audio for a listener of these pairs at once, and says which of them are there.
+pub fn judge<const N: usize>(pairs: [&Filter; N], samples: &[f32; FRAME]) -> (Sound, [bool; N]) {
+    let energy: f32 = samples.iter().map(|s| s * s).sum();
+    if energy < SILENT_POWER * FRAME as f32 {
+        return (Sound::Silence, [false; N]);
+    }
+    let shares = pairs.map(|pair| pair.shares(samples, energy));
+    let all: f32 = shares.iter().map(|(low, high)| low + high).sum();
+    let least = TONE_SHARE_MIN / N as f32;
+    let there = shares.map(|(low, high)| low >= least && high >= least);
+    if all >= SHARE_MIN && there.contains(&true) { (Sound::Pair, there) } else { (Sound::Other, [false; N]) }
 }
 
 /// The two strongest tones of the grid in a packet, if they make up most of it: identifies another call's pair.
@@ -170,7 +185,7 @@ mod tests {
     #[test]
     fn a_pair_is_known_in_both_laws_and_from_every_other() {
         let mut grid = Grid::new();
-        let pairs: Vec<Pair> = (0..grid.pairs.len()).map(|_| grid.borrow()).collect();
+        let pairs: Vec<Pair> = (0..grid.pairs.len()).map(|_| grid.borrow(&[])).collect();
         assert!(pairs.len() > 1_600, "{} pairs", pairs.len());
         assert_eq!(pairs.iter().collect::<HashSet<_>>().len(), pairs.len());
         for (at, pair) in pairs.iter().enumerate() {
@@ -205,6 +220,20 @@ mod tests {
     }
 
     #[test]
+    fn two_who_speak_at_once_are_told_from_one_of_them_and_from_a_third() {
+        let mut grid = Grid::new();
+        let one = grid.borrow(&[]);
+        let two = grid.borrow(&[one]);
+        let third = grid.borrow(&[one, two]);
+        let (first, second) = (Filter::new(one), Filter::new(two));
+        let sound = |pair: Pair| heard(pair.frame(Law::A), Law::A);
+        let mixed = |a: Pair, b: Pair| -> [f32; FRAME] { std::array::from_fn(|n| sound(a)[n] + sound(b)[n]) };
+        assert_eq!(judge([&first, &second], &mixed(one, two)), (Sound::Pair, [true, true]));
+        assert_eq!(judge([&first, &second], &sound(two)), (Sound::Pair, [false, true]));
+        assert_eq!(judge([&first, &second], &mixed(one, third)), (Sound::Other, [false, false]));
+    }
+
+    #[test]
     fn who_is_heard_instead_is_found_out() {
         let pair = Pair { low: 900, high: 2_150 };
         assert_eq!(strongest(&heard(pair.frame(Law::Mu), Law::Mu)), Some(pair));
@@ -214,11 +243,11 @@ mod tests {
     #[test]
     fn no_pair_is_lent_twice_while_others_are_free_and_none_sounds_like_a_key() {
         let mut grid = Grid::new();
-        let first = grid.borrow();
-        let rest: Vec<Pair> = (1..grid.pairs.len()).map(|_| grid.borrow()).collect();
+        let first = grid.borrow(&[]);
+        let rest: Vec<Pair> = (1..grid.pairs.len()).map(|_| grid.borrow(&[])).collect();
         assert!(!rest.contains(&first));
         grid.give_back(rest[5]);
-        assert_eq!(grid.borrow(), rest[5]);
+        assert_eq!(grid.borrow(&[]), rest[5]);
         assert!(rest.iter().all(|pair| !(pair.low == 700 && pair.high == 1_200)));
     }
 }

@@ -110,8 +110,16 @@ mod tests {
 
     #[test]
     fn robots_that_a_demo_starts_have_its_whole_plan() {
-        let line =
-            ["--calls", "9", "--rate", "2", "--agents", "4", "--talk", "1..2", "--hear-within", "3", "--seed", "7"];
+        let line = [
+            ["--calls", "9"],
+            ["--rate", "2"],
+            ["--agents", "4"],
+            ["--talk", "1..2"],
+            ["--moves", "0.5"],
+            ["--hear-within", "3"],
+            ["--seed", "7"],
+        ]
+        .concat();
         let told = load(&line);
         let arguments = told.arguments();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

@@ -29,7 +29,10 @@ pub struct Load {
     /// How long a caller waits before giving up, s [default: 25..90, with --calls 60..120]
     #[arg(long, value_name = "MIN..MAX")]
     patience: Option<Range>,
-    /// Time after the answer within which both parties must be heard, s
+    /// Share of the conversations, 0 to 1, in which the agent consults, transfers or confers if another one is free
+    #[arg(long, value_name = "P", default_value_t = MOVES, value_parser = share)]
+    moves: f64,
+    /// Time after the answer within which all parties must be heard, s
     #[arg(long, value_name = "S", default_value = "1")]
     hear_within: Range,
     /// Seed of the random choices: the same seed, the same choices [default: another each time]
@@ -39,6 +42,10 @@ pub struct Load {
 
 /// The share of conversations that are put on hold.
 const HOLDS: f64 = 0.15;
+/// The share of conversations in which an agent consults, transfers or confers: with ten agents some calls a minute.
+const MOVES: f64 = 0.2;
+/// The time of agents that such a conversation takes beyond that of one without, relative to it: the other agent's.
+const MOVE_TAKES: f64 = 0.7;
 /// The share of the agents' time that the default rate uses.
 const DEFAULT_LOAD: f64 = 0.85;
 /// Period of the rate's swell in an endless run, s, and its amplitude relative to the mean.
@@ -50,6 +57,11 @@ const RATE_MAX: f64 = 1_000.0;
 fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
     if rate > 0.0 && rate <= RATE_MAX { Ok(rate) } else { Err(format!("above 0, at most {RATE_MAX}")) }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("from 0 to 1".to_owned()) }
 }
 
 impl Load {
@@ -78,7 +90,7 @@ impl Load {
         let (ring, talk) = (or(self.ring, (1.0, 4.0), (0.2, 0.6)), or(self.talk, (10.0, 45.0), (2.0, 4.0)));
         let wrap = or(self.wrap, (3.0, 8.0), (0.5, 0.5));
         let middle = |range: Range| (range.min + range.max) / 2.0;
-        let handling = middle(ring) + middle(talk) + middle(wrap);
+        let handling = (middle(ring) + middle(talk) + middle(wrap)) * (1.0 + self.moves * MOVE_TAKES);
         let seconds = || infra::Clock::now(&infra::SystemClock::start()).as_millis() / 1_000;
         Plan {
             calls: self.calls,
@@ -90,6 +102,7 @@ impl Load {
             wrap,
             patience: or(self.patience, (25.0, 90.0), (60.0, 120.0)),
             holds: HOLDS,
+            moves: self.moves,
             hear_within: Duration::from_secs_f64(self.hear_within.max),
             seed: self.seed.unwrap_or_else(seconds),
         }
@@ -105,6 +118,7 @@ impl Load {
             format!("--wrap={}", plan.wrap),
             format!("--ring={}", plan.ring),
             format!("--patience={}", plan.patience),
+            format!("--moves={}", plan.moves),
             format!("--hear-within={}", self.hear_within),
             format!("--seed={}", plan.seed),
         ];

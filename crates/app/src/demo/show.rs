@@ -124,7 +124,7 @@ async fn site(installation: &Installation, stores: &Stores, agents: usize) -> an
     let token = installation.tokens.issue(
         Some(&tenant),
         "robots/demo",
-        "agents:control",
+        "agents:control calls:control calls:read",
         runtime::token::EVERY_ROLE,
         TOKEN_LIFE,
     )?;

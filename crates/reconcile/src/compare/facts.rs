@@ -16,6 +16,9 @@ struct AtDn {
     ringing: u32,
     established: u32,
     released: u32,
+    /// It came from a consultation into the call that this was about, or went there.
+    came: u32,
+    went: u32,
 }
 
 /// Rules that all facts obey (docs/events.md). Calls that were in progress before are not checked.
@@ -24,6 +27,11 @@ pub fn laws(stream: &[Fact], before: &[String], found: &mut Vec<Disagreement>) {
     let before: HashSet<&str> = before.iter().map(String::as_str).collect();
     let mut at: BTreeMap<(&str, &str), AtDn> = BTreeMap::new();
     let mut lives: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+    let moved = |fact: &&Fact| fact.name == "eventpartychanged" && !fact.previous.is_empty();
+    for fact in stream.iter().filter(moved).filter(|fact| !before.contains(fact.conn.as_str())) {
+        at.entry((&fact.conn, &fact.dn)).or_default().came += 1;
+        at.entry((&fact.previous, &fact.dn)).or_default().went += 1;
+    }
     for fact in stream.iter().filter(|fact| !fact.conn.is_empty() && !before.contains(fact.conn.as_str())) {
         let place = at.entry((&fact.conn, &fact.dn)).or_default();
         let life = lives.entry(&fact.conn).or_default();
@@ -46,12 +54,12 @@ pub fn laws(stream: &[Fact], before: &[String], found: &mut Vec<Disagreement>) {
             let left = format!("{} diverted, {} abandoned", t.diverted, t.abandoned);
             disagree(found, "law of queues", &place, format!("{} queued", t.queued), left);
         }
-        if t.ringing > 0 && t.ringing != t.released + t.abandoned {
-            let left = format!("{} released, {} abandoned", t.released, t.abandoned);
+        if t.ringing > 0 && t.ringing + t.came != t.released + t.abandoned + t.went {
+            let left = format!("{} came, {} released, {} abandoned, {} went", t.came, t.released, t.abandoned, t.went);
             disagree(found, "law of phones", &place, format!("{} ringing", t.ringing), left);
         }
-        if t.established > t.released {
-            let left = format!("{} released", t.released);
+        if t.established + t.came > t.released + t.went {
+            let left = format!("{} came, {} released, {} went", t.came, t.released, t.went);
             disagree(found, "law of phones", &place, format!("{} established", t.established), left);
         }
     }

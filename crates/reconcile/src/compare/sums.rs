@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{StreamCall, Testimonies, disagree};
-use crate::verdict::{Disagreement, Sums};
+use crate::robots::Robots;
+use crate::verdict::{Disagreement, Moves, Sums};
 use crate::wallboard::{Board, Counts};
 
 /// Compares the sums of all witnesses. Those of queues are compared here because the wallboard counts all calls, not
@@ -16,21 +17,26 @@ pub fn compare(
     let robots = testimonies.robots;
     let ours = |ani: &str| ani.starts_with(&robots.run.callers);
     let mut stream = Sums { witness: "event stream", ..Sums::default() };
+    let (mut by_stream, mut by_log) = (Moves::default(), Moves::default());
     for call in calls.values().filter(|call| ours(call.ani)) {
         stream.offered += u64::from(call.created);
         stream.answered += u64::from(!call.established.is_empty());
         stream.abandoned += u64::from(call.established.is_empty() && call.abandoned > 0);
+        call.moves.iter().for_each(|(kind, ..)| by_stream.add(kind));
     }
     let mut log = Sums { witness: "reporting log", ..Sums::default() };
     for thread in testimonies.log.threads.values().filter(|thread| ours(&thread.ani)) {
         log.offered += 1;
         log.answered += u64::from(thread.outcome == "answered");
         log.abandoned += u64::from(thread.outcome == "abandoned");
+        thread.moves.iter().for_each(|(kind, ..)| by_log.add(kind));
     }
+    (stream.moves, log.moves) = (Some(by_stream), Some(by_log));
     let (queues, served) = queues(calls);
     let wallboard = match testimonies.boards {
         Ok((before, after)) => {
             boards(&queues, &served, (before, after), found);
+            agents(testimonies.robots, after, found);
             since(before.totals, after.totals).unwrap_or_default()
         }
         Err(reason) => {
@@ -47,6 +53,11 @@ pub fn compare(
             offered: robots.totals.offered - robots.totals.refused.min(robots.totals.offered),
             answered: robots.totals.answered,
             abandoned: robots.totals.abandoned,
+            moves: Some(Moves {
+                consultations: robots.totals.consultations,
+                transfers: robots.totals.transfers,
+                conferences: robots.totals.conferences,
+            }),
         },
         stream,
         log,
@@ -55,12 +66,14 @@ pub fn compare(
             offered: of_queues(|c| c.entered),
             answered: of_queues(|c| c.answered),
             abandoned: of_queues(|c| c.abandoned),
+            moves: None,
         },
         Sums {
             witness: "queues, by the board",
             offered: wallboard.entered,
             answered: wallboard.answered,
             abandoned: wallboard.abandoned,
+            moves: None,
         },
     ]
 }
@@ -117,6 +130,22 @@ fn boards(
         disagree(found, "wallboard", *name, "no such queue on the wallboard", format!("stream: {counted:?}"));
     }
     one("all queues", since(before.totals, after.totals), total, anew, found);
+}
+
+/// The robots' agents have logged out: none of their calls is left on the wallboard.
+fn agents(robots: &Robots, board: &Board, found: &mut Vec<Disagreement>) {
+    for agent in &robots.agents {
+        let state = board.agents.get(&agent.agent).map_or("no such agent", String::as_str);
+        if state != "loggedOut" {
+            disagree(
+                found,
+                "wallboard",
+                format!("agent {}", agent.agent),
+                format!("wallboard: {state}"),
+                "robots: logged out",
+            );
+        }
+    }
 }
 
 /// `anew`: the wallboard's counts restarted in between.

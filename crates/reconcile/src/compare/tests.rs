@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::reporting::Thread;
+use crate::robots::Agent;
+use crate::verdict::Moves;
 use crate::wallboard::Counts;
 
 /// Two calls, one answered and one abandoned in the queue, with the same testimony of all witnesses.
@@ -28,7 +30,11 @@ fn fact(subject: &str, seq: u64, name: &str, conn: &str, dn: &str) -> Fact {
         ani: format!("{CALLERS}{}", &conn[1..]),
         dn: text(dn),
         from: String::new(),
+        other: String::new(),
         third: String::new(),
+        call_type: text("inbound"),
+        previous: String::new(),
+        role: String::new(),
         agent: String::new(),
         state: text("ok"),
     }
@@ -38,16 +44,19 @@ impl Story {
     fn new() -> Self {
         let call = |caller: &str, outcome: &str| {
             serde_json::json!({"caller": format!("{CALLERS}{caller}"), "service": "sales", "outcome": outcome, "status": null,
-                "agent": null, "extension": null, "answers": 0, "callerHeardMs": null, "agentHeardMs": null, "faults": []})
+                "agent": null, "extension": null, "answers": 0, "callerHeardMs": null, "agentHeardMs": null, "parties": [], "moves": [], "faults": []})
         };
         let mut answered = call("1", "answered");
         for (key, value) in [("agent", "2001".into()), ("extension", "7001".into()), ("answers", 1.into())] {
             answered[key] = value;
         }
         (answered["callerHeardMs"], answered["agentHeardMs"]) = (300.into(), 310.into());
+        answered["parties"] =
+            serde_json::json!([{"agent": "2001", "extension": "7001", "came": "routed", "heardMs": 310}]);
         let robots = serde_json::from_value(serde_json::json!({
             "run": {"callers": CALLERS, "services": {"sales": {"Sales": 1}, "support": {"Support": 3}}},
-            "totals": {"offered": 2, "answered": 1, "abandoned": 1, "refused": 0},
+            "totals": {"offered": 2, "answered": 1, "abandoned": 1, "refused": 0,
+                "consultations": 0, "transfers": 0, "conferences": 0},
             "agents": [{"agent": "2001", "extension": "7001", "skills": {"Sales": 5}, "answered": 1}],
             "calls": [answered, call("2", "abandoned")],
             "faults": [],
@@ -85,12 +94,16 @@ impl Story {
         stream[chosen].third = "7001".to_owned();
         let mut log = Log { facts: stream.iter().map(|f| (f.id.clone(), f.clone())).collect(), ..Log::default() };
         for (caller, outcome) in [("1", "answered"), ("2", "abandoned")] {
-            let thread = Thread { ani: format!("{CALLERS}{caller}"), outcome: outcome.to_owned() };
+            let thread = Thread { ani: format!("{CALLERS}{caller}"), outcome: outcome.to_owned(), moves: Vec::new() };
             log.threads.insert(format!("thread:{caller}"), thread);
         }
         let counts = |entered, answered, abandoned| Counts { entered, answered, abandoned, waiting: 0 };
-        let board =
-            |totals, sales| Board { counts_since: 0, totals, queues: BTreeMap::from([("9000".to_owned(), sales)]) };
+        let board = |totals, sales| Board {
+            counts_since: 0,
+            totals,
+            queues: BTreeMap::from([("9000".to_owned(), sales)]),
+            agents: BTreeMap::from([("2001".to_owned(), "loggedOut".to_owned())]),
+        };
         Self {
             robots: robots.unwrap(),
             stream,
@@ -178,7 +191,7 @@ fn faults_that_the_robots_saw_themselves_are_disagreements() {
 #[test]
 fn robots_who_cannot_add_up_are_found() {
     assert_eq!(Story::doctored(|s| s.robots.totals.answered = 2), ["robots' sums"]);
-    assert_eq!(Story::doctored(|s| s.robots.agents[0].answered = 0), ["robots' sums"]);
+    assert_eq!(Story::doctored(|s| s.robots.agents[0].answered = 0), ["agent's calls", "robots' sums"]);
 }
 
 #[test]
@@ -202,7 +215,7 @@ fn another_outcome_or_agent_in_the_stream_is_found() {
 #[test]
 fn two_answers_of_one_call_are_found() {
     let about = Story::doctored(|s| s.told_everywhere(5, |fact| fact.name = "eventestablished".to_owned()));
-    assert_eq!(about, ["law of phones", "stream"]);
+    assert_eq!(about, ["agent's calls", "agents", "law of phones"]);
 }
 
 #[test]
@@ -294,4 +307,96 @@ fn calls_of_others_count_on_the_wallboard_and_are_nobodys_fault() {
         story.stream.push(fact);
     }
     assert_eq!(story.verdict().disagreements, []);
+}
+
+impl Story {
+    /// The agent has consulted 7002, made a conference of it and left.
+    fn with_a_conference() -> Self {
+        let mut story = Self::new();
+        let add = |story: &mut Self, subject: &str, seq: u64, name: &str, dn: &str, change: &dyn Fn(&mut Fact)| {
+            let mut fact = fact(subject, seq, name, &subject["call:".len()..], dn);
+            change(&mut fact);
+            story.stream.push(fact);
+        };
+        story.stream.retain(|fact| fact.subject != "call:c1" || fact.seq < 6);
+        let consults = |fact: &mut Fact| {
+            (fact.ani, fact.call_type, fact.previous) = ("7001".to_owned(), "consult".to_owned(), "c1".to_owned());
+            (fact.role, fact.other) = ("origination".to_owned(), "7002".to_owned());
+        };
+        let is_consulted = |fact: &mut Fact| {
+            consults(fact);
+            (fact.role, fact.other) = ("destination".to_owned(), "7001".to_owned());
+        };
+        let conferred = |fact: &mut Fact| (fact.third, fact.other) = ("7001".to_owned(), "7002".to_owned());
+        let comes = |fact: &mut Fact| fact.previous = "c5".to_owned();
+        add(&mut story, "call:c5", 1, "callcreated", "", &consults);
+        add(&mut story, "call:c5", 2, "dialing", "7001", &consults);
+        add(&mut story, "call:c5", 3, "ringing", "7002", &is_consulted);
+        add(&mut story, "call:c5", 4, "established", "7002", &is_consulted);
+        add(&mut story, "call:c5", 5, "established", "7001", &consults);
+        add(&mut story, "call:c5", 6, "released", "7001", &consults);
+        add(&mut story, "call:c5", 7, "calldeleted", "", &consults);
+        add(&mut story, "call:c1", 6, "partyadded", "7001", &conferred);
+        add(&mut story, "call:c1", 7, "partychanged", "7002", &comes);
+        add(&mut story, "call:c1", 8, "released", "7001", &|_| {});
+        add(&mut story, "call:c1", 9, "released", "7002", &|_| {});
+        add(&mut story, "call:c1", 10, "calldeleted", "", &|_| {});
+        story.log.facts = story.stream.iter().map(|fact| (fact.id.clone(), fact.clone())).collect();
+        let moves = [("consultation", "7001", "7002"), ("conference", "7001", "7002")];
+        let owned = |(what, by, to): (&str, &str, &str)| (what.to_owned(), by.to_owned(), to.to_owned());
+        story.log.threads.get_mut("thread:1").unwrap().moves = moves.map(owned).to_vec();
+        let row = |(kind, by, to): (&str, &str, &str)| serde_json::json!({"kind": kind, "by": by, "to": to});
+        let call = &mut story.robots.calls[0];
+        call.moves = moves.map(|step| serde_json::from_value(row(step)).unwrap()).to_vec();
+        let second = serde_json::json!({"agent": "2002", "extension": "7002", "came": "consulted", "heardMs": 250});
+        call.parties.push(serde_json::from_value(second).unwrap());
+        (story.robots.totals.consultations, story.robots.totals.conferences) = (1, 1);
+        let skills = story.robots.agents[0].skills.clone();
+        let second = Agent { agent: "2002".to_owned(), extension: "7002".to_owned(), skills, answered: 1 };
+        story.robots.agents.push(second);
+        story.after.agents.insert("2002".to_owned(), "loggedOut".to_owned());
+        story
+    }
+
+    /// The subjects of the disagreements about the call with the conference, after this change.
+    #[track_caller]
+    fn doctored_conference(change: impl FnOnce(&mut Self)) -> Vec<&'static str> {
+        let mut story = Self::with_a_conference();
+        change(&mut story);
+        let mut about: Vec<&str> = story.verdict().disagreements.iter().map(|d| d.about).collect();
+        about.dedup();
+        about
+    }
+}
+
+#[test]
+fn a_conference_that_all_tell_alike_agrees() {
+    let verdict = Story::with_a_conference().verdict();
+    assert_eq!(verdict.disagreements, []);
+    let moves = Some(Moves { consultations: 1, transfers: 0, conferences: 1 });
+    assert!(verdict.sums.iter().take(3).all(|sums| sums.moves == moves), "{:?}", verdict.sums);
+}
+
+#[test]
+fn a_move_that_one_does_not_know_or_tells_otherwise_is_found() {
+    assert_eq!(Story::doctored_conference(|s| s.robots.calls[0].moves[0].to = "7003".to_owned()), ["moves"]);
+    let unknown = |s: &mut Story| drop(s.log.threads.get_mut("thread:1").unwrap().moves.pop());
+    assert_eq!(Story::doctored_conference(unknown), ["moves"]);
+    assert_eq!(Story::doctored_conference(|s| s.robots.totals.conferences = 0), ["robots' sums"]);
+}
+
+#[test]
+fn an_agent_who_was_not_consulted_or_did_not_hear_everybody_is_found() {
+    let another = |s: &mut Story| {
+        s.robots.calls[0].parties[1].extension = "7003".to_owned();
+    };
+    assert_eq!(Story::doctored_conference(another), ["consulted"]);
+    assert_eq!(Story::doctored_conference(|s| s.robots.calls[0].parties[1].heard_ms = None), ["audio"]);
+    assert_eq!(Story::doctored_conference(|s| s.robots.agents[1].answered = 0), ["robots' sums", "agent's calls"]);
+}
+
+#[test]
+fn an_agent_who_seems_to_talk_for_ever_is_found() {
+    let talks = |s: &mut Story| drop(s.after.agents.insert("2001".to_owned(), "inbound".to_owned()));
+    assert_eq!(Story::doctored(talks), ["wallboard"]);
 }

@@ -6,14 +6,12 @@ use model::Entropy as _;
 use sip::agent::{DialogId, Event, Reply, Session};
 use sip::{Message, StatusCode};
 
+use super::moves::status_in;
 use super::{Due, Floor, Stage};
 use crate::agent::{Change, Line};
-use crate::audio::{LegId, Say};
+use crate::audio::Say;
 use crate::ear::Ear;
-use crate::plan::unit;
 
-/// Shorter conversations are not held.
-const HOLD_FROM: Duration = Duration::from_secs(4);
 /// An agent whose call was not answered requests to be ready again after this time.
 const READY_AGAIN: Duration = Duration::from_secs(1);
 /// Maximum length of a conversation with a party that is no robot.
@@ -32,6 +30,12 @@ impl Floor {
                 let at = self.timestamp();
                 // It may have ended already.
                 let _ = self.phones[agent + 1].ua.respond(request, Reply::new(StatusCode::OK), at);
+            }
+            Event::Responded { dialog: Some(dialog), status, .. } => self.refer_told(agent, dialog, status),
+            Event::Notified { dialog, message } => {
+                if let Some(status) = status_in(&message) {
+                    self.refer_told(agent, dialog, status);
+                }
             }
             Event::Responded { dialog: None, status, response, .. } => {
                 self.registered(agent, status, response.as_deref());
@@ -56,13 +60,20 @@ impl Floor {
             return;
         }
         let number = request.from().ok().and_then(|from| from.uri().ok()?.user().map(str::to_owned));
-        let call = number.and_then(|number| self.by_number.get(&number).copied());
+        let call = number.and_then(|number| self.call_of(&number));
+        self.agents[agent].awaited = self.agents[agent].awaited.filter(|awaited| Some(*awaited) != call);
         let offer = (!request.body().is_empty()).then(|| request.body_bytes().clone());
         self.agents[agent].rang += 1;
         self.agents[agent].wraps = false;
         self.agents[agent].line = Some(Line { dialog, call, leg: None, offer, answered: None, changing: None });
         let after = self.plan.ring.draw(&mut self.dice);
         self.timers.after(self.now, after, Due::Answer(agent, dialog));
+    }
+
+    /// The call of a robot's number: of a caller, or of an agent who rings another one about it.
+    fn call_of(&self, number: &str) -> Option<u32> {
+        let by_agent = || self.agents.iter().find(|agent| agent.who.extension == number)?.line.as_ref()?.call;
+        self.by_number.get(number).copied().or_else(by_agent)
     }
 
     /// The line of an agent, if this dialog is still on it.
@@ -73,7 +84,9 @@ impl Floor {
     pub fn answer(&mut self, agent: usize, dialog: DialogId) {
         let Some(line) = self.line(agent, dialog) else { return };
         let (call, offer) = (line.call, line.offer.take());
-        if call.is_some_and(|call| !self.calls.get(&call).is_some_and(|call| call.is_waiting())) {
+        let is_open =
+            |call: &crate::call::Call| call.is_waiting() || (call.is_talking() && call.step.expects_another());
+        if call.is_some_and(|call| !self.calls.get(&call).is_some_and(is_open)) {
             // The caller has hung up: the phone is about to stop ringing.
             return;
         }
@@ -98,7 +111,7 @@ impl Floor {
         }
         self.agents[agent].answered += 1;
         match call {
-            Some(call) => self.conversation(call, agent, leg_id, dialog),
+            Some(call) => self.joined(call, agent, leg_id, dialog),
             None => {
                 // The party is a person and hears an echo.
                 if let Some(leg) = self.legs.get(leg_id) {
@@ -106,32 +119,6 @@ impl Floor {
                 }
                 self.timers.after(now, STRANGER, Due::Part(agent, dialog));
             }
-        }
-    }
-
-    /// Caller and agent are connected.
-    fn conversation(&mut self, number: u32, agent: usize, leg_id: LegId, dialog: DialogId) {
-        let (now, extension) = (self.now, self.agents[agent].who.extension.clone());
-        let talk = self.plan.talk.draw(&mut self.dice);
-        let (by_agent, holds) = (unit(&mut self.dice) < 0.5, unit(&mut self.dice) < self.plan.holds);
-        let Some(call) = self.calls.get_mut(&number) else { return };
-        call.answers += 1;
-        call.agent = Some((agent, self.agents[agent].who.agent.clone(), extension));
-        call.answered = Some(now);
-        call.agent_leg = Some(leg_id);
-        call.ends_by_agent = by_agent;
-        let (own, theirs, caller_leg) = (call.agent_pair, call.caller_pair, call.leg);
-        if let Some(leg) = self.legs.get(leg_id) {
-            leg.say(Say::Pair(own));
-            leg.ear = Some(Ear::new(theirs, now));
-        }
-        if let Some(leg) = self.legs.get(caller_leg) {
-            leg.ear = Some(Ear::new(own, now));
-        }
-        self.timers.after(now, talk, Due::HangUp(number));
-        if holds && talk >= HOLD_FROM {
-            self.timers.after(now, talk.mul_f64(0.4), Due::Hold(agent, dialog));
-            self.timers.after(now, talk.mul_f64(0.65), Due::Retrieve(agent, dialog));
         }
     }
 
@@ -193,7 +180,7 @@ impl Floor {
     fn changed(&mut self, agent: usize, dialog: DialogId, answer: &[u8]) {
         let Some(line) = self.line(agent, dialog) else { return };
         let (Some(leg_id), Some(call), change) = (line.leg, line.call, line.changing.take()) else { return };
-        let own = self.calls.get(&call).map(|call| call.agent_pair);
+        let own = self.calls.get_mut(&call).and_then(|call| call.seat_mut(agent)).map(|seat| seat.pair);
         let (Some(leg), Some(own)) = (self.legs.get(leg_id), own) else { return };
         let taken = leg.take_answer(answer);
         if change == Some(Change::Retrieve) {
@@ -212,11 +199,11 @@ impl Floor {
         }
     }
 
-    /// Applies `what` to both ears of a call.
+    /// Applies `what` to all ears of a call.
     fn ears(&mut self, call: u32, what: impl Fn(&mut Ear, Instant)) {
         let now = self.now;
         let Some(call) = self.calls.get(&call) else { return };
-        for leg in [Some(call.leg), call.agent_leg].into_iter().flatten() {
+        for leg in std::iter::once(call.leg).chain(call.present().filter_map(|seat| seat.leg)) {
             if let Some(ear) = self.legs.get(leg).and_then(|leg| leg.ear.as_mut()) {
                 what(ear, now);
             }
@@ -250,8 +237,8 @@ impl Floor {
             return;
         }
         let Some(line) = self.agents[agent].line.take() else { return };
-        if let Some(call) = line.call {
-            self.left(call);
+        if let Some(call) = line.call.filter(|_| line.answered.is_some()) {
+            self.seat_left(call, agent);
         }
         if let Some(leg) = line.leg {
             self.legs.close(leg);
@@ -267,9 +254,6 @@ impl Floor {
         };
         self.timers.after(self.now, after, Due::Ready(agent));
         if let Some(call) = line.call {
-            if let Some(call) = self.calls.get_mut(&call) {
-                call.agent_leg = None;
-            }
             self.finish(call);
         }
     }

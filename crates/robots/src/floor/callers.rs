@@ -13,7 +13,7 @@ use crate::audio::Say;
 use crate::call::Call;
 use crate::ear::AudioCheck;
 use crate::plan::{Range, unit};
-use crate::results::{CallRow, Outcome};
+use crate::results::{CallRow, Outcome, PartyRow};
 use crate::tones::Pair;
 
 /// Shares of the calls to support and to the menu; all others go to sales.
@@ -96,7 +96,7 @@ impl Floor {
             key: key.and_then(Digit::from_char),
             dialog: Some(dialog),
             placed_at: millis,
-            ..Call::blank(leg, (self.grid.borrow(), self.grid.borrow()), self.now)
+            ..Call::blank(leg, self.grid.borrow(&[]), self.now)
         };
         if call.key.is_none()
             && let Some(leg) = self.legs.get(leg)
@@ -172,7 +172,7 @@ impl Floor {
     /// Ends a conversation.
     pub fn hang_up(&mut self, id: u32) {
         let Some(call) = self.calls.get(&id).filter(|call| call.is_talking()) else { return };
-        let agent = call.agent.as_ref().map(|(index, ..)| *index).filter(|_| call.ends_by_agent);
+        let agent = call.present().last().map(|seat| seat.agent).filter(|_| call.ends_by_agent);
         let has_it = |agent: &usize| self.agents[*agent].line.as_ref().is_some_and(|line| line.call == Some(id));
         match agent.filter(has_it) {
             Some(agent) => {
@@ -183,7 +183,7 @@ impl Floor {
         }
     }
 
-    fn end_by_caller(&mut self, id: u32) {
+    pub fn end_by_caller(&mut self, id: u32) {
         self.left(id);
         let at = self.timestamp();
         if let Some(dialog) = self.calls.get(&id).and_then(|call| call.dialog) {
@@ -191,13 +191,15 @@ impl Floor {
         }
     }
 
-    /// One of the two has left the call, or is about to: only what both have heard until now counts.
+    /// One of the last two has left the call, or is about to: only what both have heard until now counts.
     pub fn left(&mut self, id: u32) {
         let now = self.now;
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.over.is_none()) else { return };
         call.over = Some(now);
         call.caller_heard = self.legs.get(call.leg).and_then(|leg| leg.heard());
-        call.agent_heard = call.agent_leg.and_then(|leg| self.legs.get(leg)).and_then(|leg| leg.heard());
+        let present: Vec<usize> = call.present().map(|seat| seat.agent).collect();
+        present.into_iter().for_each(|agent| self.hear_out(id, agent));
+        self.expect_nobody(id);
     }
 
     fn caller_ended(&mut self, dialog: DialogId, status: Option<u16>) {
@@ -234,8 +236,8 @@ impl Floor {
         }
         let Some(call) = self.calls.remove(&id) else { return };
         self.by_number.remove(&call.caller);
-        self.grid.give_back(call.caller_pair);
-        self.grid.give_back(call.agent_pair);
+        self.by_reference.retain(|_, about| *about != id);
+        call.pairs().into_iter().for_each(|pair| self.grid.give_back(pair));
         let row = self.row(call);
         self.keep(row);
     }
@@ -245,11 +247,20 @@ impl Floor {
         let (outcome, status) = call.outcome.unwrap_or((Outcome::Unfinished, None));
         let over = call.over.unwrap_or(self.now);
         let after = |heard: Option<AudioCheck>| heard.and_then(|heard| heard.after).map(millis);
-        let (caller_heard_ms, agent_heard_ms) = (after(call.caller_heard), after(call.agent_heard));
+        let caller_heard_ms = after(call.caller_heard);
+        let parties = call.seats.iter().map(|seat| PartyRow {
+            agent: seat.id.clone(),
+            extension: seat.extension.clone(),
+            came: seat.came,
+            heard_ms: after(seat.heard),
+        });
+        let parties: Vec<PartyRow> = parties.collect();
         let mut faults = std::mem::take(&mut call.faults);
         if outcome == Outcome::Answered {
             faults.extend(self.hearing("the caller", call.caller_heard));
-            faults.extend(self.hearing("the agent", call.agent_heard));
+            for seat in &call.seats {
+                faults.extend(self.hearing(&format!("the agent at {}", seat.extension), seat.heard));
+            }
         }
         match outcome {
             Outcome::Dropped => faults.push("the far side ended it before an agent had answered".to_owned()),
@@ -259,7 +270,7 @@ impl Floor {
         if call.answers > 1 {
             faults.push(format!("{} agents answered it", call.answers));
         }
-        let (agent, extension) = call.agent.map(|(_, agent, extension)| (agent, extension)).unzip();
+        let (agent, extension) = parties.first().map(|one| (one.agent.clone(), one.extension.clone())).unzip();
         CallRow {
             caller: call.caller,
             dialled: call.dialled,
@@ -273,7 +284,9 @@ impl Floor {
             wait_ms: millis(call.answered.unwrap_or(over).duration_since(call.placed)),
             talk_ms: call.answered.map(|answered| millis(over.duration_since(answered))),
             caller_heard_ms,
-            agent_heard_ms,
+            agent_heard_ms: parties.first().and_then(|one| one.heard_ms),
+            parties,
+            moves: call.moves,
             holds: call.holds,
             ended_by_agent: call.ends_by_agent,
             faults,
@@ -302,7 +315,7 @@ impl Floor {
 
     /// The caller of the running call that plays a pair.
     fn whose(&self, pair: Pair) -> Option<&str> {
-        let call = self.calls.values().find(|call| call.caller_pair == pair || call.agent_pair == pair);
+        let call = self.calls.values().find(|call| call.pairs().contains(&pair));
         call.map(|call| call.caller.as_str())
     }
 

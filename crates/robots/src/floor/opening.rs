@@ -31,7 +31,7 @@ impl Floor {
             let after = STAGGER * u32::try_from(agent).unwrap_or(u32::MAX);
             self.register_after(agent, after);
         }
-        self.timers.after(self.now, OPEN_WITHIN, Due::Stage);
+        self.timers.after(self.now, OPEN_WITHIN, Due::Stage(Stage::Opening));
     }
 
     /// Schedules the next registration of the phone, replacing any earlier schedule.
@@ -97,7 +97,11 @@ impl Floor {
     }
 
     /// Handles the public API's answer to a request.
-    pub fn request_answered(&mut self, agent: usize, outcome: Result<(), String>) {
+    pub fn request_answered(&mut self, agent: usize, reference: Option<u64>, outcome: Result<(), String>) {
+        if let Some(reference) = reference {
+            // About a call.
+            return outcome.err().into_iter().for_each(|reason| self.not_let_in(reference, &reason));
+        }
         let duty = self.agents[agent].duty;
         if let Err(reason) = outcome {
             if self.stage != Stage::Closing {
@@ -154,8 +158,10 @@ impl Floor {
 
     /// After the last call was placed, the run ends after the maximum length of a call.
     pub fn last_placed(&mut self) {
-        let longest = self.plan.patience.max + self.plan.talk.max + self.plan.ring.max;
-        self.timers.after(self.now, Duration::from_secs_f64(longest) + UNFINISHED_AFTER, Due::Stage);
+        let before = Duration::from_secs_f64(self.plan.patience.max + self.plan.ring.max);
+        let talk = Duration::from_secs_f64(self.plan.talk.max);
+        let longest = before + talk.max(super::moves::longest(talk));
+        self.timers.after(self.now, longest + UNFINISHED_AFTER, Due::Stage(Stage::Running));
     }
 
     pub fn stage_due(&mut self) {
@@ -196,7 +202,7 @@ impl Floor {
             // A registration that cannot be removed expires by itself.
             let _ = self.phones[agent + 1].register(0, at);
         }
-        self.timers.after(self.now, CLOSE_WITHIN, Due::Stage);
+        self.timers.after(self.now, CLOSE_WITHIN, Due::Stage(Stage::Closing));
     }
 }
 

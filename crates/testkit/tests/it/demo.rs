@@ -99,12 +99,41 @@ fn json_of(output: &Output) -> Result<Value> {
     })
 }
 
+/// What agents do with calls. With the seeds of these tests each of it occurs, most of it more than once.
+const MOVES: [(&str, &str); 6] = [
+    ("consultation", "twoStep"),
+    ("transfer", "twoStep"),
+    ("transfer", "oneStep"),
+    ("transfer", "phone"),
+    ("conference", "twoStep"),
+    ("conference", "oneStep"),
+];
+
+/// What agents have done with calls occurs in the result, each in each way.
+fn expect_moves(result: &Value) -> Result<()> {
+    let calls = result["calls"].as_array().context("no calls")?;
+    let steps: Vec<&Value> = calls.iter().filter_map(|call| call["moves"].as_array()).flatten().collect();
+    for (kind, way) in MOVES {
+        ensure!(steps.iter().any(|step| step["kind"] == kind && step["way"] == way), "no {kind} by {way}: {steps:?}");
+    }
+    let count = |kind: &str| steps.iter().filter(|step| step["kind"] == kind).count();
+    for (kind, total) in [("consultation", "consultations"), ("transfer", "transfers"), ("conference", "conferences")] {
+        for sums in [&result["totals"], &result["comparison"]["sums"][1]["moves"]] {
+            assert_eq!(sums[total], count(kind), "{total} of {sums}");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn a_run_of_sixty_calls_is_flawless_and_all_witnesses_agree() -> Result<()> {
     let (instance, folder) = (Instance::claim()?, tempfile::tempdir()?);
     // Tests share the machine: audio may take a little longer to be heard.
-    let load = ["--calls", "60", "--rate", "10", "--agents", "20", "--talk", "1..2", "--wrap", "0.3", "--seed", "11"];
-    let run = command(&instance, &folder)?.args(load).args(["--hear-within", "3", "--exit", "--json"]).output()?;
+    let load = ["--calls", "60", "--rate", "10", "--agents", "20", "--talk", "1..2", "--wrap", "0.3", "--seed", "242"];
+    let run = command(&instance, &folder)?
+        .args(load)
+        .args(["--moves", "0.2", "--hear-within", "3", "--exit", "--json"])
+        .output()?;
     let result = json_of(&run)?;
     assert_eq!(result["comparison"]["disagreements"], json!([]), "{}", result["calls"]);
     assert_eq!(run.status.code(), Some(0));
@@ -113,7 +142,7 @@ fn a_run_of_sixty_calls_is_flawless_and_all_witnesses_agree() -> Result<()> {
     let agents = result["agents"].as_array().context("no agents")?;
     assert_eq!(agents.len(), 20);
     assert!(agents.iter().filter(|agent| agent["answered"].as_u64() > Some(0)).count() > 10, "{agents:?}");
-    Ok(())
+    expect_moves(&result)
 }
 
 /// The same with a process per role, and two replicas of the roles on the path of calls; the log that agrees is Kafka.
@@ -122,17 +151,17 @@ fn a_run_of_processes_on_servers_is_flawless_and_all_witnesses_agree() -> Result
     let (instance, folder) = (Instance::without_servers()?, tempfile::tempdir()?);
     let mut servers = Servers::start(instance.number())?;
     servers.start_kafka()?;
-    let load = ["--calls", "24", "--rate", "4", "--agents", "10", "--talk", "1..2", "--wrap", "0.3", "--seed", "5"];
+    let load = ["--calls", "24", "--rate", "4", "--agents", "10", "--talk", "1..2", "--wrap", "0.3", "--seed", "20"];
     let run = command(&instance, &folder)?
         .args(["--processes", "--replicas", "2", "--set", "stores.mode=real"])
         .args(load)
-        .args(["--hear-within", "3", "--exit", "--json"])
+        .args(["--moves", "0.5", "--hear-within", "3", "--exit", "--json"])
         .output()?;
     let result = json_of(&run)?;
     assert_eq!(result["comparison"]["disagreements"], json!([]), "{}", result["calls"]);
     assert_eq!(run.status.code(), Some(0));
     assert_eq!((&result["totals"]["offered"], &result["totals"]["answered"]), (&json!(24), &json!(24)));
-    Ok(())
+    expect_moves(&result)
 }
 
 #[test]
