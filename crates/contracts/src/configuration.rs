@@ -81,6 +81,26 @@ pub struct CredentialsQuestion {
 /// The most phones of one question.
 pub const CREDENTIALS_MAX: usize = 128;
 
+/// `GET /tenants/{tenant}/trunk-credentials`: what answers the challenges of carriers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkCredentials {
+    /// The tenant's version.
+    pub version: String,
+    /// The trunks that have credentials.
+    pub trunks: Vec<TrunkAccount>,
+}
+
+/// The credentials of a trunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkAccount {
+    /// The trunk's name.
+    pub trunk: String,
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
 /// `POST /tenants/{tenant}/pins/{dn}`: a question about the PIN of the agent whose default place has the phone.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PinQuestion {

@@ -211,6 +211,12 @@ pub struct Trunk {
     /// How long it may say nothing before the next trunk is tried, in seconds.
     #[serde(default)]
     pub try_s: Option<u32>,
+    /// The user name that answers its challenges.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The password of that user. Absent where secrets are not shown.
+    #[serde(default)]
+    pub password: Option<Secret>,
 }
 
 /// A routing application.

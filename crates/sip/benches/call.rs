@@ -65,6 +65,7 @@ fn one_call(caller: &mut UserAgent, callee: &mut UserAgent, call: u32, snapshots
         offer: Some(Bytes::from_static(SDP.as_bytes())),
         max_forwards: sip::dialog::MAX_FORWARDS,
         provisionals: Provisionals::Plain,
+        account: None,
     };
     let Ok(dialog) = caller.invite(invite, now) else { return };
     exchange(caller, callee, dialog, snapshots, now);

@@ -6,6 +6,7 @@
 //! the events, act on them, [`UserAgent::snapshot`], commit, then drain the transmissions.
 
 mod acknowledge;
+mod authorize;
 mod bounds;
 mod command;
 mod compose;
@@ -30,15 +31,15 @@ mod within_server;
 
 pub use bounds::{BoundsReached, DIALOG_BYTES_MAX};
 pub use command::{
-    AgentConfig, AgentCredentials, Body, CommandError, DialogId, ExtraHeaders, IncomingId, Invite, LocalIdentity,
-    OutgoingRequest, Provisionals, Reliability, Reply, RequestId,
+    Accounts, AgentConfig, AgentCredentials, Body, CommandError, DialogId, ExtraHeaders, IncomingId, Invite,
+    LocalIdentity, OutgoingRequest, Provisionals, Reliability, Reply, RequestId,
 };
 pub use compose::{ALLOW, SDP, SUPPORTED};
 pub use event::{Event, Release, Session};
 pub use reason::{COMPLETED_ELSEWHERE, reasons_of};
 pub use snapshot::Restore;
 pub use state::{
-    AnsweredRequest, DialogSnapshot, EarlyDialog, Glare, IncomingInvite, InvitePurpose, LegPhase, LegState,
+    AnsweredRequest, DialogSnapshot, EarlyDialog, Glare, IncomingInvite, InvitePurpose, LegPhase, LegState, NonceUse,
     OutgoingInvite, OutgoingStage, PendingAnswer, PendingRequest, QueuedReply, RequestPurpose, SessionTimer,
     Unacknowledged, Unpracked,
 };

@@ -56,6 +56,15 @@ impl Algorithm {
         Self::ALL.into_iter().find(|a| a.as_str().eq_ignore_ascii_case(name))
     }
 
+    /// Orders the hashes: the higher, the harder to break.
+    pub(crate) const fn strength(self) -> u8 {
+        match self {
+            Self::Md5 | Self::Md5Sess => 1,
+            Self::Sha256 | Self::Sha256Sess => 2,
+            Self::Sha512_256 | Self::Sha512_256Sess => 3,
+        }
+    }
+
     const fn is_session(self) -> bool {
         matches!(self, Self::Md5Sess | Self::Sha256Sess | Self::Sha512_256Sess)
     }

@@ -9,11 +9,12 @@
 //! | `/route-points/{dn}` | the route point with its application's document |
 //! | `/credentials/{dn}` | the data to check a phone's digest with (scope `config:secrets`) |
 //! | `POST /credentials` | the same for several phones at once |
+//! | `/trunk-credentials` | user names and passwords of the trunks that challenge calls (scope `config:secrets`) |
 //! | `/pins/{dn}` (POST) | whether that is the PIN of the agent at the phone, or the PIN's length (scope `config:secrets`) |
 //! | `/objects?after=G-R&kinds=dn,trunk&from=` | objects of the kinds, or those changed after a version; `from` pages by `next` |
 //!
 //! `/tenants` lists ids; `/versions?etag=..&wait_s=20` answers as soon as any tenant's version differs; `/keep-alive` answers at once.
-//! Answers have an `ETag` (the tenant's version) and honour `If-None-Match`. Secrets are blank everywhere but in `/credentials`.
+//! Answers have an `ETag` (the tenant's version) and honour `If-None-Match`. Secrets are blank everywhere but in `/credentials` and `/trunk-credentials`.
 
 mod copies;
 mod metrics;

@@ -23,10 +23,12 @@ mod server;
 mod supervisors;
 #[cfg(test)]
 mod tests;
+mod trunk_accounts;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use contracts::provisioning::ObjectKind;
 use net::configuration::Configuration;
 use net::sip::{Counters, NodeLinks};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
@@ -81,6 +83,9 @@ runtime::settings! {
     }
 }
 
+/// The objects that it reads: what a tenant has chosen to play, and which trunks have accounts.
+const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Trunk];
+
 /// The condition that at least one proxy has accepted this node.
 const PROXY: &str = "sip-proxy";
 
@@ -109,6 +114,8 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         ..Limits::default()
     };
     let metrics = Metrics::register(&ctx.metrics);
+    let configuration = Configuration::follow(&ctx, "voice-28", KINDS)?;
+    let accounts = trunk_accounts::follow(&ctx, configuration.clone())?;
     let routing = routing_link::RoutingLinks::new(ctx.clone(), inbox.clone(), metrics.clone());
     let node = Node::new(Parts {
         owner: ctx.owner(),
@@ -120,7 +127,8 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         entropy: ctx.entropy(),
         agent_entropy: ctx.entropy(),
         trace: ctx.trace.clone(),
-        prompts: prompts::from(Configuration::follow(&ctx, "voice-28", prompts::KINDS)?),
+        prompts: prompts::from(configuration),
+        accounts,
     });
     supervisors::watch(&ctx, inbox.clone());
     repairs::watch(&ctx, clients.clone(), inbox);

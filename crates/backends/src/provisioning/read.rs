@@ -218,6 +218,8 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         priority: get(row, "priority")?,
         weight: get(row, "weight")?,
         try_s: get(row, "try_s")?,
+        user: get(row, "user_name")?,
+        password: get::<Option<String>>(row, "password")?.map(Secret),
     })
 }
 

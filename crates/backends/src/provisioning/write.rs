@@ -2,8 +2,8 @@
 
 use super::{Statement, Turn, query};
 use contracts::provisioning::{
-    DialAction, DialRule, Dn, DnKind, FeatureCode, Object, ObjectKey, ObjectKind, Person, Place, Schedule, Tenant,
-    Trunk,
+    DialAction, DialRule, Dn, DnKind, FeatureCode, Object, ObjectKey, ObjectKind, Person, Place, Schedule, Secret,
+    Tenant, Trunk,
 };
 use infra::{ObjectChange, Result, Revision, StoreError};
 use model::TenantId;
@@ -237,11 +237,13 @@ async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
 }
 
 async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
-    let sql = "INSERT INTO trunk (tenant, name, contact, prefix, caller_id, priority, weight, try_s)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    let sql =
+        "INSERT INTO trunk (tenant, name, contact, prefix, caller_id, priority, weight, try_s, user_name, password)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact,
          prefix = excluded.prefix, caller_id = excluded.caller_id, priority = excluded.priority,
-         weight = excluded.weight, try_s = excluded.try_s";
+         weight = excluded.weight, try_s = excluded.try_s, user_name = excluded.user_name,
+         password = excluded.password";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.name)
@@ -250,7 +252,9 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         .bind(&o.caller_id)
         .bind(o.priority)
         .bind(o.weight)
-        .bind(o.try_s);
+        .bind(o.try_s)
+        .bind(&o.user)
+        .bind(o.password.as_ref().map(Secret::reveal));
     run(db, put).await?;
     run(db, query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, source) in (0_i64..).zip(&o.allow) {

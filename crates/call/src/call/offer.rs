@@ -13,6 +13,7 @@ use super::playing::Purpose;
 use super::point::Point;
 use super::state::{Offer, Stage};
 use super::timer::{RECALLS_MAX, RING_MAX, RING_MIN, Timer};
+use super::trunks::ByTrunk;
 use super::{Call, FORK_MAX, Output};
 
 impl Offer {
@@ -70,13 +71,16 @@ impl Call {
     }
 
     /// Rings each of the contacts on a leg of its own, at most [`FORK_MAX`].
-    pub(super) fn ring_legs(&mut self, dn: &Dn, contacts: Vec<Contact>, shows: Option<&str>) -> Vec<LegId> {
+    pub(super) fn ring_legs(&mut self, dn: &Dn, contacts: Vec<Contact>, by: Option<ByTrunk<'_>>) -> Vec<LegId> {
+        let shows = by.and_then(|by| by.shows.map(str::to_owned));
+        let trunk = by.map(|by| by.trunk.to_owned());
         let mut legs = Vec::new();
         for contact in contacts.into_iter().take(FORK_MAX) {
             let leg = LegId(self.s.numbers.leg);
             self.s.numbers.leg = self.s.numbers.leg.saturating_add(1);
             legs.push(leg);
-            self.push(Output::RingLeg { leg, dn: dn.clone(), contact, shows: shows.map(str::to_owned) });
+            let (shows, trunk) = (shows.clone(), trunk.clone());
+            self.push(Output::RingLeg { leg, dn: dn.clone(), contact, shows, trunk });
         }
         legs
     }

@@ -69,6 +69,8 @@ pub enum Output {
         contact: Contact,
         /// The number that it shows, if not that of who calls.
         shows: Option<String>,
+        /// The trunk that leads there, if it is a number outside.
+        trunk: Option<String>,
     },
     /// Stop ringing.
     CancelLeg(LegId),

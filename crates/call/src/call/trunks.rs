@@ -10,12 +10,22 @@ use super::state::Offer;
 use super::timer::Timer;
 use super::{Call, Input, Output};
 
+/// The trunk by which a leg goes out.
+#[derive(Clone, Copy)]
+pub(super) struct ByTrunk<'a> {
+    /// Its name.
+    pub trunk: &'a str,
+    /// The number that it shows, if not that of who calls.
+    pub shows: Option<&'a str>,
+}
+
 impl Call {
     /// Calls a number outside by a trunk.
     pub(super) fn ring_by(&mut self, offer: &mut Offer, way: Way, now: Timestamp) {
         let Way { trunk, contact, caller_id, try_ms } = way;
+        let by = ByTrunk { trunk: &trunk, shows: caller_id.as_deref() };
+        offer.legs = self.ring_legs(&offer.dn, vec![contact], Some(by));
         offer.trunk = Some(trunk);
-        offer.legs = self.ring_legs(&offer.dn, vec![contact], caller_id.as_deref());
         if offer.further.is_empty() {
             self.s.timers.disarm(Timer::Trunk);
         } else {

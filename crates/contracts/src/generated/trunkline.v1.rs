@@ -1910,6 +1910,20 @@ pub struct DialogRecord {
     pub cancel_client: ::core::option::Option<ClientTransactionRecord>,
     #[prost(message, repeated, tag = "23")]
     pub recent_clients: ::prost::alloc::vec::Vec<ClientTransactionRecord>,
+    /// The account whose credentials answer challenges: its name alone.
+    #[prost(string, optional, tag = "24")]
+    pub account: ::core::option::Option<::prost::alloc::string::String>,
+    /// The nonces that were used last.
+    #[prost(message, repeated, tag = "25")]
+    pub nonces: ::prost::alloc::vec::Vec<NonceUseRecord>,
+}
+/// How often a nonce of the peer was used.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NonceUseRecord {
+    #[prost(string, tag = "1")]
+    pub nonce: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub count: u32,
 }
 /// RFC 3261 section 12.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2308,6 +2322,9 @@ pub struct LegRecord {
     /// The number that it shows, if not that of who calls.
     #[prost(string, optional, tag = "18")]
     pub target_shows: ::core::option::Option<::prost::alloc::string::String>,
+    /// The trunk that leads there.
+    #[prost(string, optional, tag = "23")]
+    pub target_trunk: ::core::option::Option<::prost::alloc::string::String>,
     /// The session to which the party has agreed and which media has not accepted yet.
     #[prost(message, optional, tag = "19")]
     pub owed: ::core::option::Option<OwedSessionRecord>,

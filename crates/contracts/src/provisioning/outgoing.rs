@@ -44,11 +44,14 @@ impl Trunk {
             (Some(_), None) => keys.push(("caller_id", NO_CONTACT)),
             _ => {}
         }
-        let in_groups = [("priority", self.priority), ("weight", self.weight), ("try_s", self.try_s)];
+        let of_calls = [
+            ("priority", self.priority.is_some()),
+            ("weight", self.weight.is_some()),
+            ("try_s", self.try_s.is_some()),
+            ("user", self.user.is_some()),
+        ];
         let no_call = self.contact.is_none();
-        keys.extend(
-            in_groups.into_iter().filter(|(_, set)| no_call && set.is_some()).map(|(key, _)| (key, NO_CONTACT)),
-        );
+        keys.extend(of_calls.into_iter().filter(|(_, is_set)| no_call && *is_set).map(|(key, _)| (key, NO_CONTACT)));
         keys
     }
 }
@@ -77,6 +80,8 @@ mod tests {
             priority: None,
             weight: None,
             try_s: None,
+            user: None,
+            password: None,
         }
     }
 
@@ -91,8 +96,9 @@ mod tests {
 
     #[test]
     fn a_place_in_a_group_has_no_effect_without_a_contact() {
-        let alone = Trunk { weight: Some(1), try_s: Some(3), ..trunk(None, None, None) };
-        assert_eq!(alone.without_effect(), [("weight", NO_CONTACT), ("try_s", NO_CONTACT)]);
+        let user = Some("trunk-user".to_owned());
+        let alone = Trunk { weight: Some(1), try_s: Some(3), user, ..trunk(None, None, None) };
+        assert_eq!(alone.without_effect(), [("weight", NO_CONTACT), ("try_s", NO_CONTACT), ("user", NO_CONTACT)]);
     }
 
     #[test]

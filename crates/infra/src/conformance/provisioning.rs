@@ -90,6 +90,8 @@ pub fn objects(tenant: &str) -> TenantObjects {
         priority: Some(1),
         weight: None,
         try_s: Some(3),
+        user: Some("u".into()),
+        password: Some(Secret("s".into())),
     }];
     let code =
         |(action, name): &(FeatureAction, &str)| FeatureCode { code: (*name).into(), action: *action, ask_pin: true };

@@ -80,6 +80,7 @@ impl Floor {
             offer: Some(offer.into()),
             max_forwards: sip::dialog::MAX_FORWARDS,
             provisionals: Provisionals::Plain,
+            account: None,
         };
         let dialog = phone.ua.invite(invite, at);
         let dialog = dialog.inspect_err(|_| self.legs.close(leg))?;

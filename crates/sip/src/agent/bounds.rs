@@ -170,6 +170,8 @@ fn leg_bytes(leg: &LegState) -> usize {
         + leg.answered.iter().map(|answer| answer.response.len() + PART_BYTES).sum::<usize>()
         + glare
         + leg.bye_wanted.as_ref().map_or(0, headers_bytes)
+        + leg.account.as_deref().map_or(0, str::len)
+        + leg.nonces.iter().map(|used| used.nonce.len() + 8).sum::<usize>()
         + PART_BYTES
 }
 

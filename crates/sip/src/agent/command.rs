@@ -1,6 +1,7 @@
 //! The application's commands to the user agent.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -40,8 +41,10 @@ pub struct AgentConfig {
     pub reliability: Reliability,
     /// Methods outside dialogs that the application answers; all others get 405.
     pub methods: Vec<Method>,
-    /// The credentials to answer 401 and 407 with.
+    /// The credentials to answer 401 and 407 with, outside dialogs and in those without an account.
     pub credentials: Option<AgentCredentials>,
+    /// The credentials of dialogs with an account ([`Invite::account`]).
+    pub accounts: Accounts,
     /// The most dialogs.
     pub dialogs_max: usize,
     /// The most transactions of each side.
@@ -59,6 +62,7 @@ impl Default for AgentConfig {
             reliability: Reliability::WhenRequired,
             methods: vec![Method::Options],
             credentials: None,
+            accounts: Accounts::default(),
             transactions_max: TransactionLayer::TRANSACTIONS_MAX,
             dialogs_max: 65_536, // what two-leg calls with a media dialog each make of 16,000 calls
         }
@@ -86,6 +90,29 @@ pub struct AgentCredentials {
 impl std::fmt::Debug for AgentCredentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "AgentCredentials({})", self.user)
+    }
+}
+
+/// Looks up the credentials of an account by its name, at the moment of each challenge. A dialog and its snapshot have the
+/// name alone: the password is in no record, a changed one counts at once, and a successor looks it up by itself.
+#[derive(Clone, Default)]
+pub struct Accounts(Option<Arc<dyn Fn(&str) -> Option<AgentCredentials> + Send + Sync>>);
+
+impl Accounts {
+    /// With this look-up, which must not wait for anything.
+    pub fn new(look_up: impl Fn(&str) -> Option<AgentCredentials> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(look_up)))
+    }
+
+    /// The credentials of an account, if it is known.
+    pub fn credentials(&self, account: &str) -> Option<AgentCredentials> {
+        self.0.as_ref()?(account)
+    }
+}
+
+impl std::fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Accounts(..)")
     }
 }
 
@@ -148,6 +175,8 @@ pub struct Invite {
     pub offer: Option<Bytes>,
     /// Whether we declare support for reliable provisional responses. Without an offer we never do.
     pub provisionals: Provisionals,
+    /// The account whose credentials answer challenges of this dialog ([`AgentConfig::accounts`]).
+    pub account: Option<String>,
 }
 
 /// The provisional responses that we support.

@@ -41,7 +41,9 @@ impl UserAgent {
             remote_cseq: None,
             flow: invite.flow,
         };
-        let id = self.insert_leg(Leg::new(dialog, LegPhase::Inviting)).ok_or(CommandError::Full)?;
+        let mut leg = Leg::new(dialog, LegPhase::Inviting);
+        leg.state.account = invite.account.map(Into::into);
+        let id = self.insert_leg(leg).ok_or(CommandError::Full)?;
         let provisionals = if invite.offer.is_some() { invite.provisionals } else { Provisionals::Plain };
         let sent = self.send_invite(
             id,
@@ -280,9 +282,8 @@ impl UserAgent {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let Some(outgoing) = leg.state.outgoing.take() else { return };
         let mut ack = leg.state.dialog.ack(&via, outgoing.cseq);
-        if leg.state.challenges > 0
-            && let Ok(invite) = Message::parse(outgoing.request)
-        {
+        let has_credentials = leg.state.account.is_some() || self.config.credentials.is_some();
+        if has_credentials && let Ok(invite) = Message::parse(outgoing.request) {
             // RFC 3261 §22.1: the ACK carries the credentials of its INVITE.
             for name in [HeaderName::Authorization, HeaderName::ProxyAuthorization] {
                 for value in invite.headers(&name) {

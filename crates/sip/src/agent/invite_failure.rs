@@ -7,6 +7,7 @@ use bytes::Bytes;
 use model::Timestamp;
 
 use super::UserAgent;
+use super::authorize::CHALLENGES_MAX;
 use super::command::{CommandError, DialogId, ExtraHeaders};
 use super::event::{Event, Release};
 use super::session_timer::min_se;
@@ -15,9 +16,6 @@ use crate::header::HeaderName;
 use crate::offer_answer::Side;
 use crate::transaction::ClientRequest;
 use crate::{Message, StatusCode};
-
-/// The most retries of one INVITE with credentials or another session interval.
-const CHALLENGES_MAX: u8 = 2;
 
 /// The most retries of a re-INVITE after glare (491).
 const GLARE_MAX: u8 = 6;
@@ -128,7 +126,7 @@ impl UserAgent {
             request.set(&HeaderName::MinSe, least);
             request.set(&HeaderName::SessionExpires, least);
             leg.state.session = SessionTimer { min_se_s: least, ..leg.state.session };
-        } else if !self.authorize(&mut request, status, response) {
+        } else if !self.authorize(Some(id), &mut request, status, response) {
             return false;
         }
         self.resend_invite(id, request, now).is_ok()

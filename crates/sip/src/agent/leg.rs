@@ -59,6 +59,8 @@ impl Leg {
             peer_updates: false,
             next_rseq: 0,
             challenges: 0,
+            account: None,
+            nonces: SmallVec::new(),
         };
         Self {
             state,

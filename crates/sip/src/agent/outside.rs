@@ -1,4 +1,4 @@
-//! Requests outside dialogs, both ways, and the credentials that any request of ours may need.
+//! Requests outside dialogs, both ways.
 
 use std::sync::Arc;
 
@@ -12,14 +12,10 @@ use super::{OUTSIDE, UserAgent, Waiting};
 use crate::dialog::MAX_FORWARDS;
 use crate::header::{CSeq, HeaderName};
 use crate::transaction::{ClientId, ClientRequest, NewRequest, ServerId};
-use crate::{Flow, Message, Method, StatusCode, digest};
+use crate::{Flow, Message, Method, StatusCode};
 
 /// The most requests of each direction that wait outside dialogs for a response.
 pub(super) const OUTSIDE_MAX: usize = 16_384;
-
-/// The longest answer to a challenge, in bytes; it repeats the challenge's realm, nonce and opaque. It is stored with its
-/// request.
-const CREDENTIALS_BYTES_MAX: usize = 4_096;
 
 /// A request of ours outside every dialog.
 #[derive(Debug)]
@@ -165,7 +161,7 @@ impl UserAgent {
         if let Some(response) = &response
             && !outside.challenged
             && let Ok(mut request) = Message::parse(outside.request.clone())
-            && self.authorize(&mut request, status, response)
+            && self.authorize(None, &mut request, status, response)
         {
             let (via, branch) = self.new_via(outside.flow);
             let cseq = (request.cseq().map_or(1, |c| c.number) + 1).min(CSeq::MAX);
@@ -197,33 +193,5 @@ impl UserAgent {
 
     pub(super) fn outside_unanswered(&mut self, server: ServerId) {
         self.waiting.retain(|_, waiting| !matches!(waiting, Waiting::Outside(s, _) if *s == server));
-    }
-
-    /// Adds credentials to a challenged request; returns whether that was possible (RFC 3261 §22.2).
-    pub(super) fn authorize(&mut self, request: &mut Message, status: StatusCode, response: &Message) -> bool {
-        let (challenge_name, name) = match status {
-            StatusCode::UNAUTHORIZED => (HeaderName::WwwAuthenticate, HeaderName::Authorization),
-            StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                (HeaderName::ProxyAuthenticate, HeaderName::ProxyAuthorization)
-            }
-            _ => return false,
-        };
-        let Some(credentials) = self.config.credentials.clone() else { return false };
-        let Some(Ok(challenge)) = response.challenges(challenge_name).find(Result::is_ok) else { return false };
-        if request.header(&name).is_some() && !challenge.stale {
-            return false; // they were refused
-        }
-        let cnonce = format!("{:016x}", self.entropy.next_u64());
-        let uri = request.request_uri().unwrap_or_default().to_owned();
-        let method = request.method();
-        let answer =
-            digest::respond(&challenge, &credentials.user, &credentials.password, method.as_str(), &uri, &cnonce, 1);
-        let answer = answer.to_string();
-        if answer.len() > CREDENTIALS_BYTES_MAX {
-            self.count_oversized();
-            return false;
-        }
-        request.set(&name, answer);
-        true
     }
 }

@@ -21,7 +21,7 @@ pub struct Restore {
     pub stream: Option<Flow>,
     /// Whether messages that the snapshot records as sent may be lost: unanswered requests are sent again.
     pub resend: bool,
-    /// Added to our sequence number: 1,000 if the last commit may be missing, else 0.
+    /// Added to our sequence number and the counts of nonces: 1,000 if the last commit may be missing, else 0.
     pub cseq_jump: u32,
 }
 
@@ -95,6 +95,9 @@ impl UserAgent {
         }
         state.dialog.flow = how.flow(state.dialog.flow);
         state.dialog.local_cseq = state.dialog.local_cseq.saturating_add(how.cseq_jump).min(CSeq::MAX);
+        for used in &mut state.nonces {
+            used.count = used.count.saturating_add(how.cseq_jump);
+        }
         self.bound_timers(&mut state, now);
         if let Some(unacked) = &mut state.unacked {
             unacked.flow = how.flow(unacked.flow);

@@ -69,6 +69,19 @@ pub struct LegState {
     pub next_rseq: u32,
     /// Challenges answered since the last success.
     pub challenges: u8,
+    /// The account whose credentials answer challenges.
+    pub account: Option<Box<str>>,
+    /// The nonces that were used last, the youngest at the end: a peer may send one again, and its uses are counted.
+    pub nonces: SmallVec<[NonceUse; 1]>,
+}
+
+/// How often a nonce was used (RFC 7616 §3.4).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NonceUse {
+    /// The nonce.
+    pub nonce: Box<str>,
+    /// The number of its uses.
+    pub count: u32,
 }
 
 /// The phase of a dialog.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use model::Timestamp;
 
 use super::UserAgent;
+use super::authorize::CHALLENGES_MAX;
 use super::bounds::HEAD_BYTES_MAX;
 use super::command::{Body, CommandError, DialogId, ExtraHeaders, Reply, RequestId};
 use super::compose::{ALLOW, session_of, with_headers};
@@ -19,8 +20,6 @@ use crate::{Message, Method, StatusCode};
 
 /// The most requests of ours that may wait for a response in one dialog.
 pub(super) const REQUESTS_MAX: usize = 16;
-/// The most retries of one request with credentials.
-const CHALLENGES_MAX: u8 = 2;
 
 impl UserAgent {
     /// Sends an INFO. `Responded` follows.
@@ -322,7 +321,7 @@ impl UserAgent {
         }
         let flow = leg.state.dialog.flow;
         let Ok(mut request) = Message::parse(pending.request.clone()) else { return false };
-        if !self.authorize(&mut request, status, response) {
+        if !self.authorize(Some(id), &mut request, status, response) {
             return false;
         }
         let (via, branch) = self.new_via(flow);

@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod bounds;
+mod challenges;
 mod crowd;
 mod deviations;
 mod forks;

@@ -207,6 +207,7 @@ pub fn invite(wire: Wire, offer: Option<&'static str>, provisionals: Provisional
         offer: offer.map(|o| Bytes::from_static(o.as_bytes())),
         max_forwards: sip::dialog::MAX_FORWARDS,
         provisionals,
+        account: None,
     }
 }
 

@@ -169,6 +169,7 @@ impl Siege {
             headers: Vec::new(),
             offer: (self.fate.below(4) > 0).then(|| session(1)),
             provisionals: if self.fate.below(2) == 0 { Provisionals::Plain } else { Provisionals::Reliable },
+            account: None,
             max_forwards: sip::dialog::MAX_FORWARDS,
         };
         let dialog = self.agent.invite(invite, self.net.now()).expect("a fresh agent has room");

@@ -264,6 +264,8 @@ static TRUNKS: Shape = Shape::List {
             &NAME,
             "The number that is shown to who is called. Without it, that of the phone, or of who was transferred.",
         ),
+        field("user", Optional, &NAME, "The user name for a carrier that asks for a password (401, 407)."),
+        field("password", Optional, &SECRET, "The password of that user, as the carrier has given it."),
     ]),
     max: 10_000,
 };

@@ -215,6 +215,8 @@ impl Reader<'_> {
                     priority: number(item, "priority"),
                     weight: number(item, "weight"),
                     try_s: number(item, "try_s"),
+                    user: text(item, "user"),
+                    password: text(item, "password").map(Secret),
                 });
             }
         }

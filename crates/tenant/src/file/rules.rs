@@ -5,7 +5,7 @@ mod dialling;
 use std::collections::{HashMap, HashSet};
 
 use contracts::provisioning::networks::network;
-use contracts::provisioning::{Dn, DnKind, FeatureAction, ObjectKey, ObjectKind, TenantObjects};
+use contracts::provisioning::{Dn, DnKind, FeatureAction, ObjectKey, ObjectKind, TenantObjects, Trunk};
 
 use super::Fault;
 use super::generated::is_generated;
@@ -255,6 +255,24 @@ impl<'a> Rules<'a> {
                 let reason = format!("{source} is not an address or a network as 192.0.2.0/24");
                 self.fault(ObjectKind::Trunk, &trunk.name, key, reason);
             }
+            self.account(trunk);
+        }
+    }
+
+    /// The carrier has given both, user and password.
+    fn account(&mut self, trunk: &Trunk) {
+        let lacking = match (trunk.user.as_deref(), trunk.password.as_ref()) {
+            (Some(_), None) => Some(("password", "a trunk with `user` needs it")),
+            (None, Some(_)) => Some(("user", "a trunk with `password` needs it")),
+            (Some(""), _) => Some(("user", "it is empty")),
+            (_, Some(password)) if password.reveal().is_empty() => Some(("password", "it is empty")),
+            (_, Some(password)) if is_generated(password) => {
+                Some(("password", "the carrier gives it: it cannot be generated"))
+            }
+            _ => None,
+        };
+        if let Some((key, reason)) = lacking {
+            self.fault(ObjectKind::Trunk, &trunk.name, format!("trunks.{}.{key}", trunk.name), reason.to_owned());
         }
     }
 }

@@ -227,6 +227,23 @@ fn applications_and_prompts_that_cannot_be_used_are_told_with_their_line_and_hin
 }
 
 #[test]
+fn a_trunk_has_a_user_with_a_password_or_neither() {
+    for (keys, fault) in [
+        ("user: acme", "trunks.T.password: a trunk with `user` needs it"),
+        ("password: hush", "trunks.T.user: a trunk with `password` needs it"),
+        ("user: acme, password: generated", "trunks.T.password: the carrier gives it: it cannot be generated"),
+        ("user: acme, password: \"\"", "trunks.T.password: it is empty"),
+    ] {
+        let text = format!(
+            "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\n\
+             trunks: [{{name: T, allow: [], contact: \"192.0.2.1:5060\", prefix: \"+\", {keys}}}]\n"
+        );
+        let faults = read_with_documents(&text).expect_err("a fault").to_string();
+        assert!(faults.contains(fault), "{keys}: {faults}");
+    }
+}
+
+#[test]
 fn keys_that_nobody_reads_are_told_and_hinder_no_import() {
     let text = "\
 tenant: x

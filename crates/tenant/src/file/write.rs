@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use contracts::provisioning::{AgentRules, DnKind, Person, Tenant, TenantObjects};
+use contracts::provisioning::{AgentRules, DnKind, Person, Secret, Tenant, TenantObjects};
 
 use super::dialling;
 use super::scalar::{flow, optional, text};
@@ -56,7 +56,9 @@ pub fn write(objects: &TenantObjects) -> Exported {
                 + &optional("caller_id", trunk.caller_id.as_deref())
                 + &set("priority", trunk.priority)
                 + &set("weight", trunk.weight)
-                + &set("try_s", trunk.try_s);
+                + &set("try_s", trunk.try_s)
+                + &optional("user", trunk.user.as_deref())
+                + &optional("password", trunk.password.as_ref().map(Secret::reveal));
             format!("- {{name: {}, allow: {allow}{more}}}", text(&trunk.name))
         }),
     );

@@ -69,6 +69,7 @@ fn without_secrets(mut object: Object) -> Object {
                 agent.pin = None;
             }
         }
+        Object::Trunk(trunk) => trunk.password = None,
         _ => {}
     }
     object

@@ -27,9 +27,14 @@ const OURS: &str = "+15550100";
 
 /// An installation whose carrier takes calls.
 fn site() -> Result<Installation> {
+    site_with("")
+}
+
+/// As before; the trunk has these keys too.
+fn site_with(keys: &str) -> Result<Installation> {
     let site = Installation::start()?;
     let carrier = format!(
-        "{{name: carrier, allow: [127.0.0.0/8], contact: \"{}:5060\", prefix: \"+\", caller_id: \"{OURS}\"}}",
+        "{{name: carrier, allow: [127.0.0.0/8], contact: \"{}:5060\", prefix: \"+\", caller_id: \"{OURS}\"{keys}}}",
         site.peer_address(CARRIER)
     );
     site.import_changed(|files| {
@@ -201,6 +206,25 @@ fn who_calls_from_outside_does_not_go_out_again_and_a_busy_number_says_so() -> R
     assert!(invite.contains(&format!("INVITE sip:{NUMBER}@{}:5060", site.peer_address(CARRIER))), "{invite}");
     assert!(!invite.contains("Trunkline-"), "{invite}");
     watch.wait_for("CallDeleted", SOON)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}
+
+#[test]
+fn a_carrier_that_asks_for_a_password_gets_it_until_the_end_of_the_call() -> Result<()> {
+    let site = site_with(", user: acme-trunk, password: hush-hush")?;
+    let watch = Watch::start(&site, "0-0")?;
+    goes_out(&site)?;
+    let audio = Endpoint::listen(site.peer_address(CARRIER).into())?;
+    let carrier = sipp_phone(&site, CARRIER, "carrier-asks.xml", &audio, &["-m", "1"])?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
+    site.request(&json!({"req": "TMakeCall", "ThisDN": "7101", "OtherDN": NUMBER, "ReferenceID": 62}))?;
+    watch.wait_for("Established@7101", SOON)?;
+    own.wait_for("CALL_ESTABLISHED", SOON)?;
+    own.hang_up()?;
+    carrier.finish(SOON)?.expect_success()?;
+    watch.wait_for("CallDeleted", SOON)?;
+    assert!(site.log().iter().all(|line| !line.contains("hush-hush")));
     site.is_at_rest()?;
     check_log_and_laws(&site, &watch.facts())
 }

@@ -83,6 +83,7 @@ pub(super) fn without_secrets(object: &Object) -> Object {
                 agent.pin = None;
             }
         }
+        Object::Trunk(trunk) => trunk.password = None,
         _ => {}
     }
     object

@@ -11,7 +11,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use contracts::configuration::{
-    CREDENTIALS_MAX, Changes, Credentials, CredentialsQuestion, Listed, PinQuestion, RoutePoint, Versions,
+    CREDENTIALS_MAX, Changes, Credentials, CredentialsQuestion, Listed, PinQuestion, RoutePoint, TrunkAccount,
+    TrunkCredentials, Versions,
 };
 use contracts::provisioning::{Agent, DnKind, Object, ObjectKey, ObjectKind, Person};
 use infra::ConfigVersion;
@@ -51,6 +52,7 @@ pub(super) fn router(copies: Copies, pins: Pins) -> Router {
         .route("/tenants/{tenant}/objects", get(objects))
         .route("/tenants/{tenant}/credentials", post(credentials_of_several))
         .route("/tenants/{tenant}/credentials/{dn}", get(credentials))
+        .route("/tenants/{tenant}/trunk-credentials", get(trunk_credentials))
         .route("/tenants/{tenant}/agents/{id}", get(agent))
         .route("/tenants/{tenant}/agent-logins/{code}", get(agent_login))
         .route("/tenants/{tenant}/route-points/{dn}", get(route_point))
@@ -396,6 +398,26 @@ fn credentials_of(copy: &TenantCopy, realm: &str, number: &str) -> Result<Creden
     let hash = |algorithm| ha1(algorithm, number, realm, password.reveal());
     let (md5, sha256) = (hash(Algorithm::Md5), hash(Algorithm::Sha256));
     Ok(Credentials { dn: number.to_owned(), md5, sha256, realm: realm.to_owned() })
+}
+
+/// sip-cluster answers carriers' challenges itself: a challenge may name any realm, so it needs the passwords and not hashes of them.
+async fn trunk_credentials(
+    State(copies): State<Copies>,
+    caller: Caller,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    let copy = copy_for(&copies, &caller, &tenant)?;
+    caller.needs_scope(scope::CONFIG_SECRETS)?;
+    let account = |object: &Object| match object {
+        Object::Trunk(trunk) => {
+            let (user, password) = (trunk.user.clone()?, trunk.password.clone()?);
+            Some(TrunkAccount { trunk: trunk.name.clone(), user, password })
+        }
+        _ => None,
+    };
+    let trunks = copy.of_kind(ObjectKind::Trunk).filter_map(account).collect();
+    versioned(&headers, copy.version, &TrunkCredentials { version: tag(copy.version), trunks })
 }
 
 async fn pin(

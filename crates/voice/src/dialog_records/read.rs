@@ -6,8 +6,8 @@ use contracts::v1;
 use model::Timestamp;
 use sip::agent::{
     AnsweredRequest, DialogSnapshot, EarlyDialog, ExtraHeaders, Glare, IncomingInvite, InvitePurpose, LegPhase,
-    LegState, OutgoingInvite, OutgoingStage, PendingAnswer, PendingRequest, Provisionals, QueuedReply, RequestPurpose,
-    SessionTimer, Unacknowledged, Unpracked,
+    LegState, NonceUse, OutgoingInvite, OutgoingStage, PendingAnswer, PendingRequest, Provisionals, QueuedReply,
+    RequestPurpose, SessionTimer, Unacknowledged, Unpracked,
 };
 use sip::dialog::Dialog;
 use sip::offer_answer::{Carrier, OfferAnswer, Phase, Side};
@@ -57,6 +57,12 @@ pub fn dialog_from_record(record: v1::DialogRecord) -> Read<DialogSnapshot> {
         peer_updates: record.peer_updates,
         next_rseq: record.next_rseq,
         challenges: small(record.challenges, "challenges")?,
+        account: record.account.map(Into::into),
+        nonces: record
+            .nonces
+            .into_iter()
+            .map(|used| NonceUse { nonce: used.nonce.into(), count: used.count })
+            .collect(),
     };
     Ok(DialogSnapshot {
         leg,

@@ -49,6 +49,7 @@ fn a_dialog_comes_back_from_its_record_as_it_was_at_each_step() {
         offer: Some("v=0".into()),
         max_forwards: sip::dialog::MAX_FORWARDS,
         provisionals: Provisionals::Reliable,
+        account: Some("acme/carrier".to_owned()),
     };
     let dialog = ours.invite(invite, now).expect("an INVITE");
     round_trip(&ours, "ours");

@@ -4,8 +4,8 @@ use contracts::v1;
 use model::Timestamp;
 use sip::Flow;
 use sip::agent::{
-    DialogSnapshot, EarlyDialog, ExtraHeaders, Glare, IncomingInvite, InvitePurpose, LegPhase, OutgoingInvite,
-    OutgoingStage, Provisionals, RequestPurpose, SessionTimer, Unacknowledged,
+    DialogSnapshot, EarlyDialog, ExtraHeaders, Glare, IncomingInvite, InvitePurpose, LegPhase, NonceUse,
+    OutgoingInvite, OutgoingStage, Provisionals, RequestPurpose, SessionTimer, Unacknowledged,
 };
 use sip::dialog::Dialog;
 use sip::offer_answer::{Carrier, OfferAnswer, Phase, Side};
@@ -62,6 +62,8 @@ pub fn dialog_to_record(snapshot: DialogSnapshot) -> v1::DialogRecord {
         peer_updates: leg.peer_updates,
         next_rseq: leg.next_rseq,
         challenges: leg.challenges.into(),
+        account: leg.account.map(Into::into),
+        nonces: leg.nonces.into_iter().map(nonce_use).collect(),
         invite_client: snapshot.invite_client.map(client),
         invite_server: snapshot.invite_server.map(server),
         clients: snapshot.clients.into_iter().map(client).collect(),
@@ -71,6 +73,10 @@ pub fn dialog_to_record(snapshot: DialogSnapshot) -> v1::DialogRecord {
         cancel_client: snapshot.cancel_client.map(client),
         recent_clients: snapshot.recent_clients.into_iter().map(client).collect(),
     }
+}
+
+fn nonce_use(used: NonceUse) -> v1::NonceUseRecord {
+    v1::NonceUseRecord { nonce: used.nonce.into(), count: used.count }
 }
 
 fn dialog(dialog: &Dialog) -> v1::DialogStateRecord {

@@ -18,7 +18,7 @@ use call::{CallSnapshot, Input};
 use model::event::ErrorCode;
 use model::plan::PlanAnswer;
 use model::{ConnId, Entropy, Owner, Request, RequestKind, Timestamp};
-use sip::agent::{AgentConfig, UserAgent};
+use sip::agent::{Accounts, AgentConfig, UserAgent};
 use sip::{ConnectionId, Message, Seal, Transmit};
 
 use super::limits::{CALLS_DUE_PER_TURN, Limits};
@@ -92,6 +92,8 @@ pub struct Parts {
     pub agent_entropy: Box<dyn Entropy>,
     /// Reads the prompts that a tenant has chosen for what the switch itself plays.
     pub prompts: ReadPrompts,
+    /// Looks up the credentials of trunks.
+    pub accounts: Accounts,
     /// Recorder of call traces.
     pub trace: runtime::Recorder,
 }
@@ -103,6 +105,7 @@ impl Node {
             sent_by: parts.sent_by,
             product: Some("Trunkline".to_owned()),
             session_expires_s: Some(parts.limits.session_expires_s),
+            accounts: parts.accounts,
             dialogs_max: parts.limits.calls_max.saturating_mul(DIALOGS_PER_CALL),
             ..AgentConfig::default()
         };

@@ -1,13 +1,9 @@
 //! The prompts and codecs that a tenant has chosen, from config's copy.
 
-use contracts::provisioning::ObjectKind;
 use media::codec::Codec;
 use net::configuration::Configuration;
 
 use super::node::calls::prompts::{ReadPrompts, SwitchPrompts};
-
-/// The choice is part of the tenant's own record.
-pub(super) const KINDS: &[ObjectKind] = &[ObjectKind::Tenant];
 
 /// Reads it from config's copy; until config has answered there is no choice.
 pub(super) fn from(configuration: Configuration) -> ReadPrompts {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod calls;
+mod carriers;
 mod cluster;
 mod consultation;
 mod early_media;

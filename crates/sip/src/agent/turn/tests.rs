@@ -21,6 +21,7 @@ fn a_dialog_that_takes_too_many_steps_in_one_turn_is_ended_alone() {
             offer: None,
             max_forwards: crate::dialog::MAX_FORWARDS,
             provisionals: Provisionals::Plain,
+            account: None,
         };
         agent.invite(invite, now).unwrap()
     };

@@ -12,6 +12,7 @@ services: [{number: \"8000\", type: echo}]
 feature_codes: [{code: \"*72\", action: forward_always}, {code: \"*78\", action: dnd_on}]
 trunks:
   - {name: world, allow: [], contact: \"192.0.2.1:5060\", prefix: \"+\", priority: 1, weight: 2, try_s: 3}
+  - {name: asks, allow: [], contact: \"192.0.2.2:5060\", prefix: \"+\", user: acme, password: \"a \\\"b\\\": #c\"}
   - {name: in, allow: []}
 ";
 
@@ -44,6 +45,7 @@ dial_rules:
     .expect("a tenant");
     assert_eq!(objects.dial_rules.iter().map(|rule| rule.name.as_str()).collect::<String>(), "zamnk");
     assert_eq!(objects.trunks[0].try_s, Some(3));
+    assert_eq!(objects.trunks[1].password.as_ref().map(contracts::provisioning::Secret::reveal), Some("a \"b\": #c"));
     let again = read(&write(&objects).yaml, |_| Err(std::io::ErrorKind::NotFound.into()));
     assert_eq!(again, Ok(objects));
 }

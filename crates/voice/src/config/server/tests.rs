@@ -54,6 +54,32 @@ fn a_tenants_objects_come_in_pages_that_can_be_read() {
 }
 
 #[test]
+fn the_password_of_a_trunk_is_in_no_list_of_objects() {
+    let trunk = contracts::provisioning::Trunk {
+        name: "carrier".to_owned(),
+        allow: Vec::new(),
+        contact: None,
+        prefix: None,
+        caller_id: None,
+        priority: None,
+        weight: None,
+        try_s: None,
+        user: Some("trunk-user".to_owned()),
+        password: Some(contracts::provisioning::Secret("hush-hush".to_owned())),
+    };
+    let object = Object::Trunk(trunk);
+    let version = ConfigVersion { generation: 1, revision: 1 };
+    let objects = BTreeMap::from([(object.key(), (1, object.clone()))]);
+    let copy = TenantCopy { version, objects, gone: BTreeMap::new() };
+    let query = ObjectsQuery { after: None, kinds: None, from: None };
+    let page = serde_json::to_string(&changes(&copy, &Wanted::of(&query).unwrap())).unwrap();
+    assert!(page.contains("trunk-user"));
+    for told in [page, json_of(&object).to_string(), format!("{object:?}")] {
+        assert!(!told.contains("hush-hush"), "{told}");
+    }
+}
+
+#[test]
 fn who_waits_as_long_as_may_be_is_answered_before_the_listener_gives_up() {
     assert!(WAIT_MAX < net::http::Limits::default().answer_within);
 }

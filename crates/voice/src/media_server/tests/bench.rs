@@ -159,6 +159,7 @@ impl Bench {
             offer: offer.map(Bytes::from),
             max_forwards: sip::dialog::MAX_FORWARDS,
             provisionals: Provisionals::Plain,
+            account: None,
         };
         let dialog = self.owner.invite(invite, self.clock.now()).unwrap();
         self.settle();

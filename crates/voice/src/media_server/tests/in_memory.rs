@@ -96,6 +96,7 @@ impl World {
             offer: Some(negotiation::offer(&local, Preference::default(), &[]).to_string().into()),
             max_forwards: sip::dialog::MAX_FORWARDS,
             provisionals: Provisionals::Plain,
+            account: None,
         };
         self.dialog = Some(self.owner.invite(invite, self.clock.now()).unwrap());
     }

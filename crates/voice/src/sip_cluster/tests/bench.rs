@@ -9,7 +9,8 @@ use model::entropy::Seeded;
 use model::plan::{Contact, Destination};
 use model::{ConnId, Epoch, EventName, LegId, NodeId, Owner, TenantId, Timestamp};
 use sip::agent::{
-    AgentConfig, Body, DialogId, Event, IncomingId, Invite, LocalIdentity, Provisionals, Reply, UserAgent,
+    Accounts, AgentConfig, AgentCredentials, Body, DialogId, Event, IncomingId, Invite, LocalIdentity, Provisionals,
+    Reply, UserAgent,
 };
 use sip::{ConnectionId, Flow, LocalTag, Message, Seal, StatusCode};
 
@@ -23,6 +24,8 @@ pub const PHONE_SDP: &str =
     "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 pub const MEDIA_SDP: &str =
     "v=0\r\no=- 2 1 IN IP4 192.0.2.5\r\ns=-\r\nc=IN IP4 192.0.2.5\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\n";
+pub const TRUNK_USER: &str = "trunk-user";
+pub const TRUNK_PASSWORD: &str = "hush-hush";
 pub const LINK: Flow = Flow::Stream { connection: ConnectionId(1) };
 
 /// The peers that the bench plays.
@@ -99,6 +102,14 @@ pub fn node_with_limits(epoch: u64, limits: Limits) -> Node {
     node_of(epoch, Box::new(Seeded::new(epoch + 1)), limits)
 }
 
+/// The trunk `carrier` has an account.
+fn accounts() -> Accounts {
+    Accounts::new(|account| {
+        let (user, password) = (TRUNK_USER.to_owned(), TRUNK_PASSWORD.to_owned());
+        (account == "t1/carrier").then_some(AgentCredentials { user, password })
+    })
+}
+
 fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -> Node {
     Node::new(Parts {
         trace: runtime::Recorder::off(),
@@ -110,6 +121,7 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
         sent_by: "127.0.2.1".to_owned(),
         entropy: Box::new(Seeded::new(epoch)),
         agent_entropy,
+        accounts: accounts(),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts {
             hold_music: Some("harp".to_owned()),
             ..Default::default()
@@ -185,6 +197,7 @@ impl Bench {
             offer,
             max_forwards: sip::dialog::MAX_FORWARDS,
             provisionals: Provisionals::Plain,
+            account: None,
         };
         let caller = self.peers.get_mut(&Peer::Caller).expect("a peer");
         self.caller_dialog = Some(caller.invite(invite, self.now).expect("an INVITE"));

@@ -32,6 +32,7 @@ fn invites(bench: &mut Bench, from: &str, number: &str, further: Vec<(HeaderName
         offer: Some(PHONE_SDP.into()),
         max_forwards: sip::dialog::MAX_FORWARDS,
         provisionals: Provisionals::Plain,
+        account: None,
     };
     let now = bench.now;
     let dialog = bench.agent(Peer::Phone).invite(invite, now).expect("an INVITE");

@@ -35,6 +35,7 @@ fn dial(bench: &mut Bench, number: &str, offer: Option<&'static str>) {
         offer: offer.map(Bytes::from),
         max_forwards: sip::dialog::MAX_FORWARDS,
         provisionals: Provisionals::Plain,
+        account: None,
     };
     let now = bench.now;
     bench.caller_dialog = Some(bench.agent(Peer::Caller).invite(invite, now).expect("an INVITE"));

@@ -120,6 +120,8 @@ fn a_trunk_keeps_the_networks_that_are_networks() {
         priority: None,
         weight: None,
         try_s: None,
+        user: None,
+        password: None,
     };
     let trunk = trunk_of(&TenantId::parse("acme").unwrap(), &trunk);
     assert_eq!(trunk.allow, [Network::parse("127.0.0.0/8").unwrap()]);

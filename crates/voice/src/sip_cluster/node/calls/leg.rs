@@ -95,6 +95,8 @@ pub struct Target {
     pub contact: Contact,
     /// The number that it shows, if not that of who calls.
     pub shows: Option<String>,
+    /// The trunk that leads there, if it is a number outside. Its credentials are looked up by this name.
+    pub trunk: Option<String>,
 }
 
 /// Stage of a leg.

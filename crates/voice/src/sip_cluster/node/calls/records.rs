@@ -86,6 +86,7 @@ fn leg_to_record<'a>(
         target_uri: target.map(|target| target.contact.uri.clone()).unwrap_or_default(),
         target_path: target.map(|target| target.contact.path.clone()).unwrap_or_default(),
         target_shows: target.and_then(|target| target.shows.clone()),
+        target_trunk: target.and_then(|target| target.trunk.clone()),
         owes_media: leg.owes_media,
         relaying: leg.relaying,
         holds: leg.holds,
@@ -235,6 +236,7 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
             dn: Dn::parse(&dn).map_err(|_| RecordError("legs.target_dn"))?,
             contact: Contact { uri: record.target_uri, path: record.target_path },
             shows: record.target_shows,
+            trunk: record.target_trunk,
         }),
     };
     let id = LegId(u16::try_from(record.id).map_err(|_| RecordError("legs.id"))?);

@@ -19,6 +19,7 @@ use super::rooms::room;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::order::{Number, Order};
 use crate::sip_cluster::node::proxies::NO_CONNECTION;
+use crate::sip_cluster::trunk_accounts;
 
 /// Host name of media: the proxy chooses a node by the conference's name.
 const MEDIA_HOST: &str = "media.trunkline.invalid";
@@ -59,8 +60,8 @@ impl Node {
             Output::PlayEarly(leg) => self.play_early(conn_id, leg, now),
             Output::AnswerCaller(leg) => self.open_caller_audio(conn_id, leg, now),
             Output::RejectCaller { leg, status } => self.hang_up(conn_id, leg, status, now),
-            Output::RingLeg { leg, dn, contact, shows } => {
-                self.prepare_phone(conn_id, leg, Target { dn, contact, shows }, now)
+            Output::RingLeg { leg, dn, contact, shows, trunk } => {
+                self.prepare_phone(conn_id, leg, Target { dn, contact, shows, trunk }, now)
             }
             Output::CancelLeg(leg) | Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
             Output::AskAnswer(leg) => self.ask_answer(conn_id, leg, now),
@@ -197,6 +198,7 @@ impl Node {
             offer,
             max_forwards: sip::dialog::MAX_FORWARDS,
             provisionals: Provisionals::Plain,
+            account: None,
         };
         let dialog = self.agent.invite(invite, now)?;
         self.calls.bind(dialog, place);
@@ -262,6 +264,7 @@ impl Node {
             offer: Some(offer),
             max_forwards: entry.hops_left.saturating_sub(1),
             provisionals: Provisionals::Reliable,
+            account: target.trunk.as_deref().map(|trunk| trunk_accounts::name(&entry.tenant, trunk)),
         };
         match self.agent.invite(invite, now) {
             Ok(dialog) => {

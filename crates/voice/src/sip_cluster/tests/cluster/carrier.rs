@@ -84,6 +84,7 @@ impl World {
             offer: script.offers.then(|| caller_ear(call).session(false)),
             max_forwards: sip::dialog::MAX_FORWARDS,
             provisionals: Provisionals::Plain,
+            account: None,
         };
         let dialog = self.carrier.agent.invite(invite, now).expect("an INVITE");
         let placed = Placed {

@@ -147,6 +147,7 @@ pub fn core_of(owner: &Owner, at: usize) -> Node {
         sent_by: format!("127.0.2.{}", at + 1),
         entropy: Counted::new(owner.epoch.0 ^ (at as u64 + 1) << 48),
         agent_entropy: Counted::new(owner.epoch.0 ^ (at as u64 + 1) << 56),
+        accounts: sip::agent::Accounts::default(),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts::default()),
     })
 }
