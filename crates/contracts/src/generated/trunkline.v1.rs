@@ -2323,7 +2323,7 @@ pub struct LegRecord {
     #[prost(string, optional, tag = "18")]
     pub target_shows: ::core::option::Option<::prost::alloc::string::String>,
     /// The trunk that leads there.
-    #[prost(string, optional, tag = "23")]
+    #[prost(string, optional, tag = "25")]
     pub target_trunk: ::core::option::Option<::prost::alloc::string::String>,
     /// The session to which the party has agreed and which media has not accepted yet.
     #[prost(message, optional, tag = "19")]

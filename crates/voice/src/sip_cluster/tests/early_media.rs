@@ -1,6 +1,7 @@
 //! Early media at the node: what a phone or carrier sends before it answers is heard by the caller, also after a restart.
 
 use model::ConnId;
+use model::plan::Destination;
 use sip::StatusCode;
 use sip::agent::{Event, Reply, Session};
 
@@ -112,4 +113,20 @@ fn a_caller_without_an_offer_hears_nothing_before_the_answer() {
     bench.plan(phone(15_000));
     bench.phone_plays_early(PHONE_SDP);
     assert_eq!(progress(&bench), [(StatusCode::RINGING, false)]);
+}
+
+/// Two registrations of 7101.
+fn two_phones() -> Destination {
+    let Destination::Extension { dn, contacts, no_answer_ms } = phone(15_000) else { unreachable!("it is a phone") };
+    Destination::Extension { dn, contacts: [contacts.clone(), contacts].concat(), no_answer_ms }
+}
+
+#[test]
+fn a_session_that_nobody_heard_before_the_answer_is_heard_with_it() {
+    let mut bench = Bench::new();
+    bench.call("7101", two_phones());
+    bench.phone_plays_early(PHONE_SDP);
+    assert!(bench.media_told.is_empty(), "of two phones none speaks for both");
+    bench.phone_answers();
+    assert_eq!(bench.media_told, [PHONE_SDP]);
 }

@@ -26,9 +26,12 @@ impl Node {
         // 181 and 182 report progress, not ringing.
         let rings = matches!(response.start(), sip::message::Start::Response { status: StatusCode(180 | 183), .. });
         if let Session::Answer(sdp) | Session::Preview(sdp) = session
-            && self.keeps_early(conn_id, id, &sdp)
+            && self.is_new_early(conn_id, id, &sdp)
         {
             self.note_party(conn_id, id, response);
+            if let Some(leg) = self.leg_mut(conn_id, id) {
+                leg.preview = Some(sdp);
+            }
             self.feed(conn_id, Input::LegPlaysEarly(id), now);
         }
         if rings {
@@ -36,28 +39,20 @@ impl Node {
         }
     }
 
-    /// Whether a phone's early session is new, and media can take it; it is kept then.
-    fn keeps_early(&mut self, conn_id: ConnId, id: LegId, sdp: &Bytes) -> bool {
+    /// Whether media can take a phone's early session, and has not been told of it.
+    fn is_new_early(&self, conn_id: ConnId, id: LegId, sdp: &Bytes) -> bool {
         let Some(leg) = self.leg(conn_id, id).filter(|leg| leg.stage == LegStage::Ringing) else { return false };
-        let changes = match &leg.early {
-            None => 0,
-            Some(early) if early.sdp == *sdp || early.changes + 1 >= EARLY_SESSIONS_MAX => return false,
-            Some(early) => early.changes + 1,
-        };
-        if !self.fits(leg.phone, sdp) {
-            return false;
-        }
-        if let Some(leg) = self.leg_mut(conn_id, id) {
-            leg.early = Some(EarlySession { sdp: sdp.clone(), changes });
-        }
-        true
+        let may_follow = |early: &EarlySession| early.sdp != *sdp && early.changes + 1 < EARLY_SESSIONS_MAX;
+        leg.early.as_ref().is_none_or(may_follow) && self.fits(leg.phone, sdp)
     }
 
     /// Tells media the early session of a phone.
     pub(super) fn hear_early(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
-        if let Some(early) = self.leg(conn_id, id).and_then(|leg| leg.early.as_ref()) {
-            self.tell_media(conn_id, id, early.sdp.clone(), now);
-        }
+        let Some(leg) = self.leg_mut(conn_id, id) else { return };
+        let Some(sdp) = leg.preview.take() else { return };
+        let changes = leg.early.as_ref().map_or(0, |early| early.changes + 1);
+        leg.early = Some(EarlySession { sdp: sdp.clone(), changes });
+        self.tell_media(conn_id, id, sdp, now);
     }
 
     /// Requests media's side of the audio that the caller is to hear before the answer. A caller that has offered no session
@@ -84,8 +79,10 @@ impl Node {
     }
 
     /// Media cannot serve a caller that is not answered yet: it hears nothing until the answer.
-    pub(super) fn early_audio_failed(&mut self, conn_id: ConnId, id: LegId) {
+    pub(super) fn early_audio_failed(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        tracing::info!(%conn_id, leg = %id, "media does not serve a caller before the answer");
         self.set_stage(conn_id, id, LegStage::Offered);
+        self.alert_caller(conn_id, id, now);
     }
 
     fn set_stage(&mut self, conn_id: ConnId, id: LegId, stage: LegStage) {

@@ -227,7 +227,7 @@ impl Node {
             // 488 says that the caller's audio cannot be used; every other failure is ours.
             Side::Media => {
                 if stage == LegStage::PreparingEarly {
-                    return self.early_audio_failed(conn_id, id);
+                    return self.early_audio_failed(conn_id, id, now);
                 }
                 let spoken = status != StatusCode::NOT_ACCEPTABLE_HERE;
                 let status = if spoken { 503 } else { 488 };

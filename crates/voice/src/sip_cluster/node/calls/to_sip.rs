@@ -109,7 +109,7 @@ impl Node {
         entry.new_calls.push_back(NewCall { conn_id: call, trace: state.uuid, at: now, body });
     }
 
-    fn alert_caller(&mut self, conn_id: ConnId, leg: LegId, now: Timestamp) {
+    pub(super) fn alert_caller(&mut self, conn_id: ConnId, leg: LegId, now: Timestamp) {
         // One that is about to hear the call gets a 183 instead: at a 180 many phones play a ringing tone of their own.
         let is_told = |leg: &&Leg| leg.stage != LegStage::PreparingEarly;
         if let Some(dialog) = self.leg(conn_id, leg).filter(is_told).and_then(|leg| leg.phone) {
@@ -294,7 +294,8 @@ impl Node {
 
     /// The same for every call: media may have refused it for a while.
     pub(in crate::sip_cluster::node) fn tell_owed_again(&mut self, now: Timestamp) {
-        let waits = |leg: &&Leg| leg.stage == LegStage::Up && leg.owed.as_ref().is_some_and(|owed| !owed.sent);
+        let is_heard = |leg: &Leg| matches!(leg.stage, LegStage::Ringing | LegStage::Up);
+        let waits = |leg: &&Leg| is_heard(leg) && leg.owed.as_ref().is_some_and(|owed| !owed.sent);
         let legs = self
             .calls
             .iter()
