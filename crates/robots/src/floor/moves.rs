@@ -9,6 +9,7 @@ use sip::{HeaderName, Message, StatusCode};
 
 use super::{Due, Floor};
 use crate::agent::Duty;
+use crate::call::Call;
 use crate::follow::Told;
 use crate::moves::{HAPPENS_WITHIN, LOOK_AGAIN, LOOKS_MAX, Move, Request, Step, part};
 use crate::results::MoveKind;
@@ -78,7 +79,8 @@ impl Floor {
         }
     }
 
-    /// Another agent who has no call: rather one who works after a call, to whom no queue sends one now.
+    /// Another agent who has no call: rather one who works after a call, to whom no queue sends one now. While callers wait, only such a
+    /// one.
     fn find_free(&mut self, by: usize) -> Option<usize> {
         let is_free = |at: &usize| {
             let agent = &self.agents[*at];
@@ -86,7 +88,8 @@ impl Floor {
         };
         let free: Vec<usize> = (0..self.agents.len()).filter(is_free).collect();
         let wrapping: Vec<usize> = free.iter().copied().filter(|at| self.agents[*at].wraps).collect();
-        let from = if wrapping.is_empty() { free } else { wrapping };
+        let is_calm = !self.calls.values().any(Call::is_waiting);
+        let from = if wrapping.is_empty() && is_calm { free } else { wrapping };
         let draw = self.dice.next_u64();
         let at = draw.checked_rem(from.len() as u64)?;
         from.get(at as usize).copied()

@@ -14,6 +14,8 @@ const EXPIRES_S: u32 = 600;
 const STAGGER: Duration = Duration::from_millis(5);
 /// A failed registration or request is repeated after this time.
 const AGAIN: Duration = Duration::from_secs(2);
+/// Whom another agent is about to ring asks for readiness after this time, if it has not rung.
+const LATER: Duration = Duration::from_millis(200);
 /// From login to ready: a person needs longer.
 const LOGIN_TO_READY: Duration = Duration::from_millis(250);
 /// It is a fault if not all agents are at work within this time.
@@ -86,8 +88,12 @@ impl Floor {
         self.requests.ask(agent, &frame);
     }
 
-    /// Requests readiness (again).
+    /// Requests readiness (again). Whom another agent is about to ring goes on working after its call until then: a queue would send it a
+    /// call meanwhile.
     pub fn ready(&mut self, agent: usize) {
+        if self.agents[agent].awaited.is_some() && self.stage != Stage::Closing {
+            return self.timers.after(self.now, LATER, Due::Ready(agent));
+        }
         self.agents[agent].wraps = false;
         if self.agents[agent].duty == Duty::Working && self.agents[agent].line.is_none() && self.stage != Stage::Closing
         {
