@@ -54,22 +54,22 @@ pub struct Call {
     pub caller_heard_ms: Option<u64>,
     pub agent_heard_ms: Option<u64>,
     /// All agents who answered it, in their order.
-    pub parties: Vec<Party>,
+    pub parties: Vec<CallParty>,
     /// What agents did with it, in order.
-    pub moves: Vec<Move>,
+    pub moves: Vec<RobotMove>,
     pub faults: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Party {
+pub struct CallParty {
     pub agent: String,
     pub extension: String,
     pub came: String,
     pub heard_ms: Option<u64>,
 }
 
-impl Party {
+impl CallParty {
     /// Whether it answered a consultation, which is a call of its own.
     pub fn was_consulted(&self) -> bool {
         self.came == "consulted"
@@ -77,7 +77,7 @@ impl Party {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Move {
+pub struct RobotMove {
     pub kind: String,
     pub by: String,
     pub to: String,

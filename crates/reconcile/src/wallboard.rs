@@ -31,11 +31,11 @@ struct Document {
     counts_since: u64,
     totals: Counts,
     queues: Vec<Queue>,
-    agents: Vec<Agent>,
+    agents: Vec<ShownAgent>,
 }
 
 #[derive(Deserialize)]
-struct Agent {
+struct ShownAgent {
     id: String,
     state: String,
 }

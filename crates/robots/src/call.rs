@@ -7,7 +7,7 @@ use sip::agent::DialogId;
 
 use crate::audio::LegId;
 use crate::ear::AudioCheck;
-use crate::moves::{Move, Step};
+use crate::moves::{CallMove, MoveStep};
 use crate::results::{Came, MoveRow, Outcome};
 use crate::tones::Pair;
 
@@ -40,7 +40,7 @@ pub(crate) struct Call {
     /// The name by which requests know it.
     pub conn_id: Option<String>,
     pub mover: Option<Mover>,
-    pub step: Step,
+    pub step: MoveStep,
     /// Grows with each step, so that timers of an earlier one are told from the present one's.
     pub steps: u32,
     pub moves: Vec<MoveRow>,
@@ -49,7 +49,7 @@ pub(crate) struct Call {
 /// What is to be done with a call, and by whom.
 #[derive(Clone, Debug)]
 pub(crate) struct Mover {
-    pub what: Move,
+    pub what: CallMove,
     /// The agent who does it.
     pub by: usize,
     /// The agent whom it concerns, once one was found.
@@ -65,7 +65,7 @@ pub(crate) struct Seat {
     pub id: String,
     pub extension: String,
     pub came: Came,
-    pub place: Place,
+    pub place: SeatPlace,
     pub leg: Option<LegId>,
     pub pair: Pair,
     pub heard: Option<AudioCheck>,
@@ -73,7 +73,7 @@ pub(crate) struct Seat {
 
 /// Where an agent is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Place {
+pub(crate) enum SeatPlace {
     /// With the caller.
     Call,
     /// In a consultation.
@@ -109,7 +109,7 @@ impl Call {
             faults: Vec::new(),
             conn_id: None,
             mover: None,
-            step: Step::Rest,
+            step: MoveStep::Rest,
             steps: 0,
             moves: Vec::new(),
         }
@@ -125,12 +125,12 @@ impl Call {
 
     /// The agents who are in it.
     pub fn present(&self) -> impl Iterator<Item = &Seat> {
-        self.seats.iter().filter(|seat| seat.place != Place::Gone)
+        self.seats.iter().filter(|seat| seat.place != SeatPlace::Gone)
     }
 
     /// The seat of an agent who is in it.
     pub fn seat_mut(&mut self, agent: usize) -> Option<&mut Seat> {
-        self.seats.iter_mut().find(|seat| seat.agent == agent && seat.place != Place::Gone)
+        self.seats.iter_mut().find(|seat| seat.agent == agent && seat.place != SeatPlace::Gone)
     }
 
     /// The pairs of all parties so far.

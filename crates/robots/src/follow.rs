@@ -24,7 +24,7 @@ const NAMES: [&str; 6] =
 
 /// An event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct FollowedEvent {
     pub name: String,
     /// The call.
     pub conn_id: String,
@@ -39,7 +39,7 @@ pub struct Told {
 
 /// Follows the tenant's events by the web edge.
 pub struct Follow {
-    events: Receiver<Told>,
+    events: Receiver<FollowedEvent>,
     ended: Arc<AtomicBool>,
 }
 
@@ -57,13 +57,13 @@ impl Follow {
              Accept: text/event-stream\r\n",
             edge.1
         );
-        let reader = Reader { edge: edge.0, head, position: String::new(), ended: ended.clone(), tell, waker };
+        let reader = StreamReader { edge: edge.0, head, position: String::new(), ended: ended.clone(), tell, waker };
         let first = reader.connect().context("the events of the tenant")?;
         std::thread::Builder::new().name("events".to_owned()).spawn(move || reader.run(first))?;
         Ok(Self { events, ended })
     }
 
-    pub fn next_event(&self) -> Option<Told> {
+    pub fn next_event(&self) -> Option<FollowedEvent> {
         self.events.try_recv().ok()
     }
 }
@@ -77,17 +77,17 @@ impl Drop for Follow {
 
 type Connection = BufReader<TcpStream>;
 
-struct Reader {
+struct StreamReader {
     edge: SocketAddr,
     head: String,
     /// Of the last event: a lost connection continues there.
     position: String,
     ended: Arc<AtomicBool>,
-    tell: SyncSender<Told>,
+    tell: SyncSender<FollowedEvent>,
     waker: Arc<Waker>,
 }
 
-impl Reader {
+impl StreamReader {
     fn run(mut self, first: Connection) {
         let mut connection = Some(first);
         while !self.ended.load(Ordering::Relaxed) {
@@ -149,11 +149,11 @@ impl Reader {
     }
 }
 
-fn told(data: &str) -> Option<Told> {
+fn told(data: &str) -> Option<FollowedEvent> {
     let frame: Value = serde_json::from_str(data).ok()?;
     let text = |key: &str| frame[key].as_str().unwrap_or_default().to_owned();
     let error = frame["ErrorCode"].as_u64().map(|code| (code, text("ErrorMessage")));
-    Some(Told {
+    Some(FollowedEvent {
         name: frame["id"].as_str()?.to_owned(),
         conn_id: text("ConnID"),
         call_type: text("CallType"),

@@ -24,5 +24,7 @@ mod tones;
 
 pub use floor::{Stop, run};
 pub use plan::{Plan, Range, Rhythm};
-pub use results::{AgentRow, CallRow, Came, MoveKind, MoveRow, Outcome, PartyRow, Results, Run, Totals, Waits, Way};
+pub use results::{
+    AgentRow, CallRow, Came, MoveKind, MoveRow, MoveWay, Outcome, PartyRow, Results, Run, Totals, Waits,
+};
 pub use site::{Edge, RobotAgent, Site};

@@ -8,7 +8,7 @@ use crate::plan::{Plan, unit};
 
 /// What an agent does with a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Move {
+pub(crate) enum CallMove {
     /// Consults another agent, and connects the caller with that one.
     ConsultAndTransfer,
     /// Consults another agent, and returns to the caller.
@@ -23,7 +23,7 @@ pub(crate) enum Move {
     TransferByPhone,
 }
 
-impl Move {
+impl CallMove {
     const ALL: [Self; 6] = [
         Self::ConsultAndTransfer,
         Self::ConsultAndReturn,
@@ -43,12 +43,12 @@ impl Move {
     }
 
     /// The request that begins it, with its name; none if the phone does it.
-    pub const fn begins_with(self) -> Option<(Request, &'static str)> {
+    pub const fn begins_with(self) -> Option<(MoveRequest, &'static str)> {
         Some(match self {
-            Self::ConsultAndTransfer | Self::ConsultAndReturn => (Request::Consult, "TInitiateTransfer"),
-            Self::ConsultAndConfer => (Request::Consult, "TInitiateConference"),
-            Self::Transfer => (Request::Transfer, "TSingleStepTransfer"),
-            Self::Confer => (Request::Confer, "TSingleStepConference"),
+            Self::ConsultAndTransfer | Self::ConsultAndReturn => (MoveRequest::Consult, "TInitiateTransfer"),
+            Self::ConsultAndConfer => (MoveRequest::Consult, "TInitiateConference"),
+            Self::Transfer => (MoveRequest::Transfer, "TSingleStepTransfer"),
+            Self::Confer => (MoveRequest::Confer, "TSingleStepConference"),
             Self::TransferByPhone => return None,
         })
     }
@@ -56,7 +56,7 @@ impl Move {
 
 /// What was requested, by the API or the phone, and has not happened yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Request {
+pub(crate) enum MoveRequest {
     /// To consult another agent, who has not answered yet.
     Consult,
     /// To connect the caller with who was consulted.
@@ -75,13 +75,13 @@ pub(crate) enum Request {
 
 /// How far a call has come with its move.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Step {
+pub(crate) enum MoveStep {
     /// Nothing is under way.
     Rest,
     /// The time for it has not come, or nobody is free for it.
     Ahead { tries: u32 },
     /// Something was requested.
-    Requested(Request),
+    Requested(MoveRequest),
     /// The agents talk while the caller waits.
     Aside,
     /// Its agent has left, the other one has not answered yet.
@@ -90,16 +90,19 @@ pub(crate) enum Step {
     Three,
 }
 
-impl Step {
+impl MoveStep {
     /// Whether an agent beside the one that has the call may answer it.
     pub const fn expects_another(self) -> bool {
-        matches!(self, Self::Handed | Self::Requested(Request::Consult | Request::Transfer | Request::Confer))
+        matches!(
+            self,
+            Self::Handed | Self::Requested(MoveRequest::Consult | MoveRequest::Transfer | MoveRequest::Confer)
+        )
     }
 
     /// Whether who hears whom is about to change.
     pub const fn is_between(self) -> bool {
         match self {
-            Self::Requested(request) => !matches!(request, Request::Confer),
+            Self::Requested(request) => !matches!(request, MoveRequest::Confer),
             Self::Handed => true,
             Self::Rest | Self::Ahead { .. } | Self::Aside | Self::Three => false,
         }
@@ -128,14 +131,14 @@ mod tests {
 
     #[test]
     fn the_share_is_kept_each_kind_occurs_and_the_seed_decides() {
-        let all = |seed: u64, moves: f64| -> Vec<Option<Move>> {
+        let all = |seed: u64, moves: f64| -> Vec<Option<CallMove>> {
             let plan = Plan { seed, moves, ..plan() };
-            (0..6_000).map(|number| Move::of(&plan, number)).collect()
+            (0..6_000).map(|number| CallMove::of(&plan, number)).collect()
         };
         let some = all(7, 0.25);
-        let count = |kind: Option<Move>| some.iter().filter(|one| **one == kind).count();
+        let count = |kind: Option<CallMove>| some.iter().filter(|one| **one == kind).count();
         assert!(count(None).abs_diff(4_500) < 150, "{} without", count(None));
-        assert!(Move::ALL.iter().all(|kind| count(Some(*kind)).abs_diff(250) < 60));
+        assert!(CallMove::ALL.iter().all(|kind| count(Some(*kind)).abs_diff(250) < 60));
         assert_eq!(some, all(7, 0.25));
         assert_ne!(some, all(8, 0.25));
         assert!(all(7, 0.0).iter().all(Option::is_none) && all(7, 1.0).iter().all(Option::is_some));

@@ -68,7 +68,7 @@ pub enum MoveKind {
 /// How it was done.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Way {
+pub enum MoveWay {
     /// By a consultation.
     TwoStep,
     /// By one request.
@@ -84,7 +84,7 @@ pub struct MoveRow {
     /// What.
     pub kind: MoveKind,
     /// How.
-    pub way: Way,
+    pub way: MoveWay,
     /// The phone of the agent who did it.
     pub by: String,
     /// The phone of the agent whom it concerned.

@@ -7,11 +7,11 @@ use sip::agent::DialogId;
 
 use super::{Due, Floor};
 use crate::audio::{LegId, Say};
-use crate::call::{Call, Mover, Place, Seat};
+use crate::call::{Call, Mover, Seat, SeatPlace};
 use crate::ear::{Ear, VOICES_MAX};
-use crate::moves::{Move, Request, Step};
+use crate::moves::{CallMove, MoveRequest, MoveStep};
 use crate::plan::unit;
-use crate::results::{Came, MoveKind, MoveRow, Way};
+use crate::results::{Came, MoveKind, MoveRow, MoveWay};
 use crate::tones::Pair;
 
 /// Shorter conversations are not held.
@@ -42,7 +42,7 @@ impl Floor {
         let Some(seat) = self.calls.get_mut(&id).and_then(|call| call.seat_mut(agent)) else { return };
         let heard = seat.leg.and_then(|leg| self.legs.get(leg)).and_then(|leg| leg.heard());
         seat.heard = seat.heard.or(heard);
-        (seat.place, seat.leg) = (Place::Gone, None);
+        (seat.place, seat.leg) = (SeatPlace::Gone, None);
     }
 
     // === Agents come and go ===
@@ -59,7 +59,7 @@ impl Floor {
             id: who.agent.clone(),
             extension: who.extension.clone(),
             came,
-            place: if came == Came::Consulted { Place::Aside } else { Place::Call },
+            place: if came == Came::Consulted { SeatPlace::Aside } else { SeatPlace::Call },
             leg: Some(leg_id),
             pair,
             heard: None,
@@ -74,7 +74,7 @@ impl Floor {
     fn conversation(&mut self, number: u32, agent: usize, dialog: DialogId) {
         let talk = self.plan.talk.draw(&mut self.dice);
         let (by_agent, holds) = (unit(&mut self.dice) < 0.5, unit(&mut self.dice) < self.plan.holds);
-        let what = Move::of(&self.plan, number);
+        let what = CallMove::of(&self.plan, number);
         let Some(call) = self.calls.get_mut(&number) else { return };
         call.answers += 1;
         call.answered = Some(self.now);
@@ -95,10 +95,10 @@ impl Floor {
     pub fn comes(&self, id: u32, agent: usize) -> Came {
         let Some(call) = self.calls.get(&id) else { return Came::Routed };
         match call.step {
-            Step::Requested(Request::Consult) if call.moves_to(agent) => Came::Consulted,
-            Step::Requested(Request::Confer) if call.moves_to(agent) => Came::Conferred,
-            Step::Requested(Request::Transfer) | Step::Handed if call.moves_to(agent) => Came::Transferred,
-            Step::Handed => Came::Returned,
+            MoveStep::Requested(MoveRequest::Consult) if call.moves_to(agent) => Came::Consulted,
+            MoveStep::Requested(MoveRequest::Confer) if call.moves_to(agent) => Came::Conferred,
+            MoveStep::Requested(MoveRequest::Transfer) | MoveStep::Handed if call.moves_to(agent) => Came::Transferred,
+            MoveStep::Handed => Came::Returned,
             _ => Came::Routed,
         }
     }
@@ -109,23 +109,29 @@ impl Floor {
             Came::Routed => {}
             Came::Consulted => {
                 if let Some(call) = self.calls.get_mut(&id) {
-                    call.seats.iter_mut().filter(|seat| seat.place == Place::Call).for_each(|s| s.place = Place::Aside);
+                    call.seats
+                        .iter_mut()
+                        .filter(|seat| seat.place == SeatPlace::Call)
+                        .for_each(|s| s.place = SeatPlace::Aside);
                 }
-                self.step(id, Step::Aside);
+                self.step(id, MoveStep::Aside);
             }
             Came::Conferred => {
                 self.note_move(id, MoveKind::Conference);
-                self.step(id, Step::Three);
+                self.step(id, MoveStep::Three);
             }
             Came::Transferred | Came::Returned => {
                 // The phone of who has handed it over may hear of it later.
-                let by =
-                    self.calls.get(&id).filter(|call| call.step != Step::Handed).and_then(|call| call.mover.as_ref());
+                let by = self
+                    .calls
+                    .get(&id)
+                    .filter(|call| call.step != MoveStep::Handed)
+                    .and_then(|call| call.mover.as_ref());
                 if let Some(by) = by.map(|mover| mover.by) {
                     self.hear_out(id, by);
                     self.note_move(id, MoveKind::Transfer);
                 }
-                self.step(id, Step::Rest);
+                self.step(id, MoveStep::Rest);
             }
         }
     }
@@ -137,18 +143,18 @@ impl Floor {
         let (by, over, empty) = (call.is_moved_by(agent), call.over.is_some(), call.present().next().is_none());
         match call.step {
             _ if over => {}
-            Step::Requested(Request::Complete) if by => {
+            MoveStep::Requested(MoveRequest::Complete) if by => {
                 self.note_move(id, MoveKind::Transfer);
                 self.all_with_caller(id);
-                self.step(id, Step::Rest);
+                self.step(id, MoveStep::Rest);
             }
-            Step::Requested(Request::Transfer) if by => {
+            MoveStep::Requested(MoveRequest::Transfer) if by => {
                 self.note_move(id, MoveKind::Transfer);
-                self.step(id, Step::Handed);
+                self.step(id, MoveStep::Handed);
             }
             // What the request leads to is told by an event.
-            Step::Requested(Request::Return) if !by => {}
-            Step::Aside => {
+            MoveStep::Requested(MoveRequest::Return) if !by => {}
+            MoveStep::Aside => {
                 self.call_fault(id, "one of two agents left the consultation".to_owned());
                 self.give_up_move(id);
             }
@@ -166,13 +172,16 @@ impl Floor {
             self.hear_out(id, agent);
             self.hang_up_agent(agent);
         }
-        self.step(id, Step::Rest);
+        self.step(id, MoveStep::Rest);
     }
 
     /// Who was aside is with the caller again, or for the first time.
     pub fn all_with_caller(&mut self, id: u32) {
         if let Some(call) = self.calls.get_mut(&id) {
-            call.seats.iter_mut().filter(|seat| seat.place == Place::Aside).for_each(|seat| seat.place = Place::Call);
+            call.seats
+                .iter_mut()
+                .filter(|seat| seat.place == SeatPlace::Aside)
+                .for_each(|seat| seat.place = SeatPlace::Call);
         }
     }
 
@@ -181,9 +190,9 @@ impl Floor {
         let Some(mover) = self.calls.get(&id).and_then(|call| call.mover.clone()) else { return };
         let Some(to) = mover.to else { return };
         let way = match mover.what {
-            Move::ConsultAndTransfer | Move::ConsultAndReturn | Move::ConsultAndConfer => Way::TwoStep,
-            Move::Transfer | Move::Confer => Way::OneStep,
-            Move::TransferByPhone => Way::Phone,
+            CallMove::ConsultAndTransfer | CallMove::ConsultAndReturn | CallMove::ConsultAndConfer => MoveWay::TwoStep,
+            CallMove::Transfer | CallMove::Confer => MoveWay::OneStep,
+            CallMove::TransferByPhone => MoveWay::Phone,
         };
         let (by, to) = (self.agents[mover.by].who.extension.clone(), self.agents[to].who.extension.clone());
         if let Some(call) = self.calls.get_mut(&id) {
@@ -198,7 +207,7 @@ impl Floor {
 }
 
 /// Leg, pair and place of everybody in the call.
-fn parties(call: &Call) -> Vec<(LegId, Pair, Place)> {
+fn parties(call: &Call) -> Vec<(LegId, Pair, SeatPlace)> {
     let agents = call.present().filter_map(|seat| Some((seat.leg?, seat.pair, seat.place)));
-    std::iter::once((call.leg, call.caller_pair, Place::Call)).chain(agents).collect()
+    std::iter::once((call.leg, call.caller_pair, SeatPlace::Call)).chain(agents).collect()
 }

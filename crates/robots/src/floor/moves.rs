@@ -10,8 +10,8 @@ use sip::{HeaderName, Message, StatusCode};
 use super::{Due, Floor};
 use crate::agent::Duty;
 use crate::call::Call;
-use crate::follow::Told;
-use crate::moves::{HAPPENS_WITHIN, LOOK_AGAIN, LOOKS_MAX, Move, Request, Step, part};
+use crate::follow::FollowedEvent;
+use crate::moves::{CallMove, HAPPENS_WITHIN, LOOK_AGAIN, LOOKS_MAX, MoveRequest, MoveStep, part};
 use crate::results::MoveKind;
 
 /// The other agent was busy, or did not answer: no fault, since a call may have come to that one meanwhile.
@@ -21,17 +21,17 @@ impl Floor {
     // === Steps ===
 
     /// Goes on to a step; its timers are those that carry the present number of steps.
-    pub fn step(&mut self, id: u32, step: Step) {
+    pub fn step(&mut self, id: u32, step: MoveStep) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.step = step;
         call.steps += 1;
         let (steps, part) = (call.steps, part(call.talk));
         let (after, due) = match step {
-            Step::Rest => (part, Due::HangUp(id)),
-            Step::Ahead { tries: 0 } => (part, Due::Move(id, steps)),
-            Step::Ahead { .. } => (LOOK_AGAIN, Due::Move(id, steps)),
-            Step::Aside | Step::Three => (part, Due::Move(id, steps)),
-            Step::Requested(_) | Step::Handed => (HAPPENS_WITHIN, Due::Overdue(id, steps)),
+            MoveStep::Rest => (part, Due::HangUp(id)),
+            MoveStep::Ahead { tries: 0 } => (part, Due::Move(id, steps)),
+            MoveStep::Ahead { .. } => (LOOK_AGAIN, Due::Move(id, steps)),
+            MoveStep::Aside | MoveStep::Three => (part, Due::Move(id, steps)),
+            MoveStep::Requested(_) | MoveStep::Handed => (HAPPENS_WITHIN, Due::Overdue(id, steps)),
         };
         self.timers.after(self.now, after, due);
         self.tune(id);
@@ -39,7 +39,7 @@ impl Floor {
 
     /// A conversation begins in which something is to be done.
     pub fn move_ahead(&mut self, id: u32) {
-        self.step(id, Step::Ahead { tries: 0 });
+        self.step(id, MoveStep::Ahead { tries: 0 });
     }
 
     /// The next thing is to be done.
@@ -47,26 +47,30 @@ impl Floor {
         let Some(call) = self.calls.get(&id).filter(|call| call.is_talking() && call.steps == steps) else { return };
         let Some(mover) = call.mover.clone() else { return };
         match (call.step, mover.what) {
-            (Step::Ahead { tries }, what) => self.begin(id, tries, what),
-            (Step::Aside, Move::ConsultAndTransfer) => self.complete(id, Request::Complete, "TCompleteTransfer"),
-            (Step::Aside, Move::ConsultAndConfer) => self.complete(id, Request::Join, "TCompleteConference"),
-            (Step::Aside, _) => self.reconnect(id),
-            (Step::Three, _) => self.one_of_three_leaves(id),
-            (Step::Rest | Step::Requested(_) | Step::Handed, _) => {}
+            (MoveStep::Ahead { tries }, what) => self.begin(id, tries, what),
+            (MoveStep::Aside, CallMove::ConsultAndTransfer) => {
+                self.complete(id, MoveRequest::Complete, "TCompleteTransfer")
+            }
+            (MoveStep::Aside, CallMove::ConsultAndConfer) => {
+                self.complete(id, MoveRequest::Join, "TCompleteConference")
+            }
+            (MoveStep::Aside, _) => self.reconnect(id),
+            (MoveStep::Three, _) => self.one_of_three_leaves(id),
+            (MoveStep::Rest | MoveStep::Requested(_) | MoveStep::Handed, _) => {}
         }
     }
 
-    fn begin(&mut self, id: u32, tries: u32, what: Move) {
+    fn begin(&mut self, id: u32, tries: u32, what: CallMove) {
         let Some(by) = self.calls.get(&id).and_then(|call| Some(call.mover.as_ref()?.by)) else { return };
         let (named, to) = (self.calls.get(&id).is_some_and(|call| call.conn_id.is_some()), self.find_free(by));
         let Some(to) = to.filter(|_| named) else {
             if tries < LOOKS_MAX {
-                return self.step(id, Step::Ahead { tries: tries + 1 });
+                return self.step(id, MoveStep::Ahead { tries: tries + 1 });
             }
             if !named {
                 self.call_fault(id, "no event named the call".to_owned());
             }
-            return self.step(id, Step::Rest);
+            return self.step(id, MoveStep::Rest);
         };
         self.agents[to].awaited = Some(id);
         if let Some(mover) = self.calls.get_mut(&id).and_then(|call| call.mover.as_mut()) {
@@ -98,7 +102,7 @@ impl Floor {
     // === Requests ===
 
     /// The agent who has the call asks for something about it.
-    fn ask_about(&mut self, id: u32, request: Request, name: &str, further: Value) {
+    fn ask_about(&mut self, id: u32, request: MoveRequest, name: &str, further: Value) {
         let Some(call) = self.calls.get(&id) else { return };
         let (Some(mover), Some(conn_id)) = (&call.mover, &call.conn_id) else { return };
         let (by, mut frame) = (mover.by, json!({"req": name, "ConnID": conn_id}));
@@ -110,10 +114,10 @@ impl Floor {
         }
         self.by_reference.insert(self.references, id);
         self.requests.ask(by, &frame);
-        self.step(id, Step::Requested(request));
+        self.step(id, MoveStep::Requested(request));
     }
 
-    fn complete(&mut self, id: u32, request: Request, name: &str) {
+    fn complete(&mut self, id: u32, request: MoveRequest, name: &str) {
         let consultation = self.consultation(id);
         self.ask_about(id, request, name, json!({"TransferConnID": consultation}));
     }
@@ -121,7 +125,7 @@ impl Floor {
     fn reconnect(&mut self, id: u32) {
         let held = self.calls.get(&id).and_then(|call| call.conn_id.clone());
         let consultation = self.consultation(id);
-        self.ask_about(id, Request::Return, "TReconnectCall", json!({"ConnID": consultation, "HeldConnID": held}));
+        self.ask_about(id, MoveRequest::Return, "TReconnectCall", json!({"ConnID": consultation, "HeldConnID": held}));
     }
 
     fn consultation(&self, id: u32) -> Option<String> {
@@ -136,12 +140,12 @@ impl Floor {
         let dialog = self.agents[by].line.as_ref().filter(|line| line.call == Some(id)).map(|line| line.dialog);
         let phone = &mut self.phones[by + 1];
         let sent = dialog.is_some_and(|dialog| phone.ua.refer(dialog, vec![(HeaderName::ReferTo, to)], at).is_ok());
-        self.step(id, if sent { Step::Requested(Request::Transfer) } else { Step::Rest });
+        self.step(id, if sent { MoveStep::Requested(MoveRequest::Transfer) } else { MoveStep::Rest });
     }
 
     // === What came of them ===
 
-    pub fn told(&mut self, told: &Told) {
+    pub fn told(&mut self, told: &FollowedEvent) {
         let is_consultation = told.call_type == "Consult";
         if told.name == "EventEstablished"
             && !is_consultation
@@ -155,28 +159,28 @@ impl Floor {
         let Some(id) = self.by_reference.get(&told.reference).copied() else { return };
         let Some(step) = self.calls.get(&id).map(|call| call.step) else { return };
         match (step, told.name.as_str()) {
-            (Step::Requested(request), "EventError") => {
+            (MoveStep::Requested(request), "EventError") => {
                 let (code, words) = told.error.clone().unwrap_or_default();
                 self.not_done(id, request, code, &words);
             }
-            (Step::Requested(Request::Consult) | Step::Aside, "EventDialing") => {
+            (MoveStep::Requested(MoveRequest::Consult) | MoveStep::Aside, "EventDialing") => {
                 if let Some(mover) = self.calls.get_mut(&id).and_then(|call| call.mover.as_mut()) {
                     mover.consultation = Some(told.conn_id.clone());
                 }
                 self.note_move(id, MoveKind::Consultation);
             }
-            (Step::Requested(Request::Return | Request::Retrieve), "EventRetrieved") => {
+            (MoveStep::Requested(MoveRequest::Return | MoveRequest::Retrieve), "EventRetrieved") => {
                 // The phone of who was consulted may hear of it later.
                 if let Some(to) = self.calls.get(&id).and_then(|call| call.mover.as_ref()?.to) {
                     self.hear_out(id, to);
                 }
                 self.all_with_caller(id);
-                self.step(id, Step::Rest);
+                self.step(id, MoveStep::Rest);
             }
-            (Step::Requested(Request::Join), "EventPartyAdded") => {
+            (MoveStep::Requested(MoveRequest::Join), "EventPartyAdded") => {
                 self.note_move(id, MoveKind::Conference);
                 self.all_with_caller(id);
-                self.step(id, Step::Three);
+                self.step(id, MoveStep::Three);
             }
             _ => {}
         }
@@ -187,27 +191,29 @@ impl Floor {
         let is_it = |id: &&u32| {
             self.calls.get(*id).is_some_and(|call| {
                 let mover = call.mover.as_ref();
-                call.step == Step::Requested(Request::Consult)
+                call.step == MoveStep::Requested(MoveRequest::Consult)
                     && mover.is_some_and(|mover| mover.consultation.as_deref() == Some(conn_id))
             })
         };
         if let Some(id) = self.calls.keys().find(is_it).copied() {
             self.expect_nobody(id);
-            self.ask_about(id, Request::Retrieve, "TRetrieveCall", json!({}));
+            self.ask_about(id, MoveRequest::Retrieve, "TRetrieveCall", json!({}));
         }
     }
 
     /// A request was refused, by the API or by an event.
-    fn not_done(&mut self, id: u32, request: Request, code: u64, words: &str) {
+    fn not_done(&mut self, id: u32, request: MoveRequest, code: u64, words: &str) {
         if !NOT_TAKEN.contains(&code) {
             self.call_fault(id, format!("a request was refused ({request:?}): {code} {words}"));
         }
         match request {
-            Request::Consult | Request::Transfer | Request::Confer => {
+            MoveRequest::Consult | MoveRequest::Transfer | MoveRequest::Confer => {
                 self.expect_nobody(id);
-                self.step(id, Step::Rest);
+                self.step(id, MoveStep::Rest);
             }
-            Request::Complete | Request::Return | Request::Retrieve | Request::Join => self.give_up_move(id),
+            MoveRequest::Complete | MoveRequest::Return | MoveRequest::Retrieve | MoveRequest::Join => {
+                self.give_up_move(id)
+            }
         }
     }
 
@@ -215,7 +221,7 @@ impl Floor {
     pub fn not_let_in(&mut self, reference: u64, reason: &str) {
         let id = self.by_reference.get(&reference).copied();
         let step = id.and_then(|id| self.calls.get(&id)).map(|call| call.step);
-        if let (Some(id), Some(Step::Requested(request))) = (id, step) {
+        if let (Some(id), Some(MoveStep::Requested(request))) = (id, step) {
             self.not_done(id, request, 0, reason);
         }
     }
@@ -224,11 +230,11 @@ impl Floor {
     pub fn refer_told(&mut self, agent: usize, dialog: DialogId, status: StatusCode) {
         let call = self.agents[agent].line.as_ref().filter(|line| line.dialog == dialog).and_then(|line| line.call);
         let step = call.and_then(|id| self.calls.get(&id)).map(|call| call.step);
-        if let (Some(id), Some(Step::Requested(Request::Transfer))) = (call, step)
+        if let (Some(id), Some(MoveStep::Requested(MoveRequest::Transfer))) = (call, step)
             && status.is_final()
             && !status.is_success()
         {
-            self.not_done(id, Request::Transfer, u64::from(status.code()), "by the phone");
+            self.not_done(id, MoveRequest::Transfer, u64::from(status.code()), "by the phone");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::clock::{Micros, SECOND};
-use crate::director::Step;
+use crate::director::Handling;
 use crate::faults::Fault;
 use crate::legs::{Exchange, Leg, Side};
 use crate::site::NODES;
@@ -89,11 +89,11 @@ pub struct Call {
     /// The phones that rang, in order.
     pub phones: Vec<Leg>,
     /// What requests have made of it.
-    pub steps: Vec<Step>,
+    pub steps: Vec<Handling>,
 }
 
 /// Joins legs to calls. Phone legs without a caller are returned separately.
-pub fn join(legs: Vec<Leg>, steps: &[Step]) -> (Vec<Call>, Vec<Leg>) {
+pub fn join(legs: Vec<Leg>, steps: &[Handling]) -> (Vec<Call>, Vec<Leg>) {
     let (callers, mut phones): (Vec<Leg>, Vec<Leg>) = legs.into_iter().partition(|leg| leg.side == Side::Caller);
     phones.sort_by_key(Leg::began);
     let mut rung: BTreeMap<String, Vec<Leg>> = BTreeMap::new();

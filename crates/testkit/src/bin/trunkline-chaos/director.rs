@@ -35,7 +35,7 @@ const FIRST_REFERENCE: u64 = 1_000_000;
 
 /// A period in which a call was in a state that its requests have made.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct Handling {
     /// The key of the call's thread.
     pub connid: String,
     /// The state.
@@ -48,11 +48,11 @@ pub struct Step {
 
 /// What the scripts have done and seen.
 #[derive(Default)]
-struct Board {
+struct Notices {
     answers: HashMap<u64, Vec<Fact>>,
     /// Names and calls of what was told: `Established@6501` and a ConnID.
     told: HashSet<(String, String)>,
-    steps: Vec<Step>,
+    steps: Vec<Handling>,
     /// Accepted requests that have had no outcome while their call went on.
     without_outcome: Vec<String>,
     begun: HashSet<String>,
@@ -64,7 +64,7 @@ pub struct Director<'a> {
     agents: HashMap<String, Kind>,
     colleagues: Vec<String>,
     guests: Vec<String>,
-    board: Mutex<Board>,
+    board: Mutex<Notices>,
     reference: AtomicU64,
     turn: AtomicU64,
     ends: AtomicBool,
@@ -122,7 +122,7 @@ impl<'a> Director<'a> {
     }
 
     /// What the requests have done.
-    pub fn steps(&self) -> Vec<Step> {
+    pub fn steps(&self) -> Vec<Handling> {
         self.board().steps.clone()
     }
 
@@ -131,7 +131,7 @@ impl<'a> Director<'a> {
         self.board().without_outcome.clone()
     }
 
-    fn board(&self) -> std::sync::MutexGuard<'_, Board> {
+    fn board(&self) -> std::sync::MutexGuard<'_, Notices> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -211,7 +211,7 @@ impl<'a> Director<'a> {
     }
 
     fn step(&self, call: &Handled, state: State, from: Micros, until: Micros) {
-        self.board().steps.push(Step { connid: key_of(&call.conn).to_owned(), state, from, until });
+        self.board().steps.push(Handling { connid: key_of(&call.conn).to_owned(), state, from, until });
     }
 
     /// Waits until something is told about a call.
