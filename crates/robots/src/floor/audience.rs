@@ -165,7 +165,7 @@ impl Floor {
 
     /// After a conference one of the two agents leaves.
     pub fn one_of_three_leaves(&mut self, id: u32) {
-        let first = self.dice.next_u64() % 2 == 0;
+        let first = self.dice.next_u64().is_multiple_of(2);
         let Some(call) = self.calls.get(&id) else { return };
         let agents: Vec<usize> = call.present().map(|seat| seat.agent).collect();
         if let Some(agent) = if first { agents.first() } else { agents.last() }.copied() {

@@ -33,7 +33,7 @@ const KINDS: [(HeaderName, HeaderName); 2] = [
 ];
 
 /// A challenge, and the header of its answer.
-struct DigestScheme {
+struct Challenged {
     header: HeaderName,
     challenge: Challenge,
 }
@@ -54,7 +54,7 @@ impl UserAgent {
             return false;
         };
         let mut bytes = 0;
-        for DigestScheme { header, challenge } in wanted {
+        for Challenged { header, challenge } in wanted {
             let answer = self.answer_to(&challenge, dialog, &credentials, request);
             bytes += answer.len();
             if bytes > CREDENTIALS_BYTES_MAX {
@@ -104,22 +104,21 @@ impl LegState {
 
 /// The challenges that are to be answered: of each realm the strongest that we know. None if there is none, or if a realm has refused what
 /// the request had for it.
-fn wanted(request: &Message, response: &Message) -> Option<Vec<DigestScheme>> {
-    let mut wanted: Vec<DigestScheme> = Vec::new();
+fn wanted(request: &Message, response: &Message) -> Option<Vec<Challenged>> {
+    let mut wanted: Vec<Challenged> = Vec::new();
     for (asks, header) in KINDS {
         for challenge in response.challenges(asks).take(CHALLENGES_READ_MAX).filter_map(Result::ok) {
-            let of_realm =
-                |known: &&mut DigestScheme| known.header == header && known.challenge.realm == challenge.realm;
+            let of_realm = |known: &&mut Challenged| known.header == header && known.challenge.realm == challenge.realm;
             match wanted.iter_mut().find(of_realm) {
                 Some(known) if challenge.algorithm.strength() > known.challenge.algorithm.strength() => {
                     known.challenge = challenge;
                 }
                 Some(_) => {}
-                None => wanted.push(DigestScheme { header: header.clone(), challenge }),
+                None => wanted.push(Challenged { header: header.clone(), challenge }),
             }
         }
     }
-    let is_refused = |DigestScheme { header, challenge }: &DigestScheme| {
+    let is_refused = |Challenged { header, challenge }: &Challenged| {
         let mut given = request.authorizations(header.clone()).filter_map(Result::ok);
         !challenge.stale && given.any(|given| given.realm == challenge.realm)
     };

@@ -93,10 +93,13 @@ impl std::fmt::Debug for AgentCredentials {
     }
 }
 
+/// Finds the credentials of an account by its name.
+type FindAccount = dyn Fn(&str) -> Option<AgentCredentials> + Send + Sync;
+
 /// Looks up the credentials of an account by its name, at the moment of each challenge. A dialog and its snapshot have the
 /// name alone: the password is in no record, a changed one counts at once, and a successor looks it up by itself.
 #[derive(Clone, Default)]
-pub struct Accounts(Option<Arc<dyn Fn(&str) -> Option<AgentCredentials> + Send + Sync>>);
+pub struct Accounts(Option<Arc<FindAccount>>);
 
 impl Accounts {
     /// With this look-up, which must not wait for anything.

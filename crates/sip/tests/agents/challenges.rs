@@ -32,7 +32,7 @@ impl Line {
         let mut agent = agent(&password, 1);
         let call = invite(Wire::Udp, Some("offer"), Provisionals::Plain);
         let call = Invite { account: account.map(str::to_owned), ..call };
-        let dialog = agent.invite(call, NOW).unwrap();
+        let dialog = agent.invite(call, NOW).expect("an INVITE");
         Self { agent, dialog, password }
     }
 
@@ -42,7 +42,7 @@ impl Line {
 
     /// The messages since the last call.
     fn sent(&mut self) -> Vec<Message> {
-        std::iter::from_fn(|| self.agent.poll_transmit()).map(|sent| Message::parse(sent.bytes).unwrap()).collect()
+        std::iter::from_fn(|| self.agent.poll_transmit()).map(|sent| Message::parse(sent.bytes).expect("SIP")).collect()
     }
 
     /// The only request since the last call, apart from an ACK.
@@ -88,14 +88,14 @@ impl Line {
         let second = self.challenged(&first, &challenge("n1", "MD5"));
         self.answer(&second, StatusCode::OK, &[]);
         assert!(matches!(self.events().last(), Some(Event::Answered { .. })));
-        self.sent().pop().unwrap()
+        self.sent().pop().expect("a message")
     }
 
     fn restored(&mut self, cseq_jump: u32) -> Vec<DialogSnapshot> {
         let snapshots = self.agent.snapshot(&[self.dialog]);
         self.agent = agent(&self.password, 2);
         let how = Restore { cseq_jump, ..Restore::UNCHANGED };
-        self.dialog = self.agent.restore(snapshots.clone(), how, NOW).unwrap()[0];
+        self.dialog = self.agent.restore(snapshots.clone(), how, NOW).expect("a snapshot")[0];
         snapshots
     }
 }
@@ -104,7 +104,7 @@ fn agent(password: &Arc<Mutex<String>>, seed: u64) -> UserAgent {
     let held = password.clone();
     let accounts = Accounts::new(move |account| {
         (account == "acme/carrier").then(|| {
-            let password = held.lock().unwrap().clone();
+            let password = held.lock().expect("nobody panics").clone();
             AgentCredentials { user: "trunk-user".to_owned(), password }
         })
     });
@@ -121,7 +121,7 @@ fn proofs(request: &Message, header: HeaderName) -> Vec<(Algorithm, String, Opti
     given
         .map(|given| {
             assert!(verify(&given, request.method().as_str(), Secret::Password(PASSWORD)), "{given}");
-            assert_eq!((&*given.uri, &*given.username), (request.request_uri().unwrap(), "trunk-user"));
+            assert_eq!((&*given.uri, &*given.username), (request.request_uri().expect("a request"), "trunk-user"));
             (given.algorithm, given.realm.to_string(), given.nc)
         })
         .collect()
