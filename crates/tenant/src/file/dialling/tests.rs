@@ -12,7 +12,7 @@ services: [{number: \"8000\", type: echo}]
 feature_codes: [{code: \"*72\", action: forward_always}, {code: \"*78\", action: dnd_on}]
 trunks:
   - {name: world, allow: [], contact: \"192.0.2.1:5060\", prefix: \"+\", priority: 1, weight: 2, try_s: 3}
-  - {name: asks, allow: [], contact: \"192.0.2.2:5060\", prefix: \"+\", user: acme, password: \"a \\\"b\\\": #c\"}
+  - {name: asks, allow: [], user: acme, password: \"a \\\"b\\\": #c\"}
   - {name: in, allow: []}
 ";
 
