@@ -33,6 +33,9 @@ impl Node {
                 leg.preview = Some(sdp);
             }
             self.feed(conn_id, Input::LegPlaysEarly(id), now);
+            if let Some(leg) = self.leg_mut(conn_id, id) {
+                leg.preview = None;
+            }
         }
         if rings {
             self.feed(conn_id, Input::LegRinging(id), now);
