@@ -214,7 +214,7 @@ impl Call {
         match input {
             Input::DialPlan { ask, answer } => self.dial_plan_answered(ask, answer, now),
             Input::LegRinging(leg) => self.leg_ringing(leg, now),
-            Input::LegPlaysEarly(leg) => self.leg_plays_early(leg, now),
+            Input::LegPlaysEarly { leg, rings } => self.leg_plays_early(leg, rings, now),
             Input::LegAnswered(leg) if self.s.calls_on(leg) => self.caller_answered(now),
             Input::LegAnswered(leg) if self.replaces_on(leg) => self.replaces(now),
             Input::LegAnswered(leg) => self.leg_answered(leg, now),

@@ -241,7 +241,7 @@ impl Thread {
                 self.give_output(self.place_of(leg), Output::TransferOutcome { leg, status: 603 });
             }
             Input::LegRinging(leg)
-            | Input::LegPlaysEarly(leg)
+            | Input::LegPlaysEarly { leg, .. }
             | Input::LegAnswered(leg)
             | Input::LegTransfers { leg, .. }
             | Input::HoldRefused(leg)

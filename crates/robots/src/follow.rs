@@ -1,6 +1,6 @@
 //! The events that the robots follow, as an agent's screen does: they name the calls, and say what came of requests.
 
-use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,13 +11,17 @@ use anyhow::{Context as _, Result, bail, ensure};
 use mio::Waker;
 use serde_json::Value;
 
+use crate::requests::line;
+
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// Something comes at least every 5 s; after three times that, the connection is lost.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
 /// Events that the robots have not looked at yet: they look many times a second.
 const WAITING_MAX: usize = 65_536;
-const LINE_MAX: u64 = 16 << 20;
+const LINE_MAX: u64 = 16_384;
+/// The most bytes of a chunk, and of an event.
+const EVENT_MAX: usize = 16 << 20;
 /// The events that matter.
 const NAMES: [&str; 6] =
     ["EventEstablished", "EventDialing", "EventRetrieved", "EventReleased", "EventPartyAdded", "EventError"];
@@ -108,9 +112,9 @@ impl StreamReader {
             if self.position.is_empty() { String::new() } else { format!("Last-Event-ID: {}\r\n", self.position) };
         stream.write_all(format!("{}{last}\r\n", self.head).as_bytes())?;
         let mut connection = BufReader::new(stream);
-        let status = line(&mut connection)?;
+        let status = line(&mut connection, LINE_MAX)?;
         ensure!(status.split(' ').nth(1) == Some("200"), "answered {status}");
-        while !line(&mut connection)?.is_empty() {}
+        while !line(&mut connection, LINE_MAX)?.is_empty() {}
         Ok(connection)
     }
 
@@ -118,9 +122,9 @@ impl StreamReader {
     fn read(&mut self, connection: &mut Connection) -> Result<()> {
         let (mut text, mut chunk) = (String::new(), Vec::new());
         loop {
-            let length = usize::from_str_radix(&line(connection)?, 16).context("the length of a chunk")?;
+            let length = usize::from_str_radix(&line(connection, LINE_MAX)?, 16).context("the length of a chunk")?;
             ensure!(length > 0, "the stream is over");
-            ensure!((length as u64) < LINE_MAX, "a chunk of {length} bytes");
+            ensure!(length + text.len() < EVENT_MAX, "an event of more than {EVENT_MAX} bytes");
             chunk.resize(length + 2, 0);
             connection.read_exact(&mut chunk)?;
             text.push_str(&String::from_utf8_lossy(chunk.get(..length).unwrap_or_default()));
@@ -161,13 +165,6 @@ fn told(data: &str) -> Option<FollowedEvent> {
         reference: frame["ReferenceID"].as_u64().unwrap_or_default(),
         error,
     })
-}
-
-fn line(from: &mut impl BufRead) -> Result<String> {
-    let mut text = String::new();
-    from.take(LINE_MAX).read_line(&mut text)?;
-    ensure!(text.ends_with('\n'), "the connection was closed");
-    Ok(text.trim_end().to_owned())
 }
 
 #[cfg(test)]

@@ -149,10 +149,11 @@ impl ApiConnection {
 }
 
 fn read_answer(from: &mut impl BufRead) -> Result<(u16, String, bool)> {
-    let status = line(from)?.split(' ').nth(1).and_then(|code| code.parse().ok()).context("no status line")?;
+    let status =
+        line(from, LINE_MAX)?.split(' ').nth(1).and_then(|code| code.parse().ok()).context("no status line")?;
     let (mut length, mut keep) = (0, true);
     for _ in 0..HEADERS_MAX {
-        let header = line(from)?;
+        let header = line(from, LINE_MAX)?;
         if header.is_empty() {
             ensure!(length <= BODY_MAX, "an answer of {length} bytes");
             let mut body = vec![0; length];
@@ -170,9 +171,10 @@ fn read_answer(from: &mut impl BufRead) -> Result<(u16, String, bool)> {
     bail!("too many headers")
 }
 
-fn line(from: &mut impl BufRead) -> Result<String> {
+/// A line of an HTTP answer, of at most `most` bytes.
+pub(crate) fn line(from: &mut impl BufRead, most: u64) -> Result<String> {
     let mut text = String::new();
-    from.take(LINE_MAX).read_line(&mut text)?;
+    from.take(most).read_line(&mut text)?;
     ensure!(text.ends_with('\n'), "the connection was closed");
     Ok(text.trim_end().to_owned())
 }

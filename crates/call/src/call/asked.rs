@@ -32,26 +32,19 @@ impl Asked {
             no_answer_ms: no_answer_ms(request).unwrap_or_default(),
         }
     }
-
-    /// The destination of the request's number; it rings as long as the request says.
-    pub(super) fn rings(&self, mut destination: Destination) -> Destination {
-        if let Some(wanted) = self.no_answer_ms {
-            match &mut destination {
-                Destination::Extension { no_answer_ms, .. } => *no_answer_ms = wanted,
-                Destination::Outside(outside) => outside.no_answer_ms = wanted,
-                _ => {}
-            }
-        }
-        destination
-    }
 }
 
-/// As [`Asked::rings`], for what a phone may have begun by itself.
-pub(super) fn rings_as_asked(asked: Option<&Asked>, destination: Destination) -> Destination {
-    match asked {
-        Some(asked) => asked.rings(destination),
-        None => destination,
+/// The destination of a request's number; it rings as long as the request says. A phone may have begun the same by itself: then there is
+/// no request.
+pub(super) fn rings_as_asked(asked: Option<&Asked>, mut destination: Destination) -> Destination {
+    if let Some(wanted) = asked.and_then(|asked| asked.no_answer_ms) {
+        match &mut destination {
+            Destination::Extension { no_answer_ms, .. } => *no_answer_ms = wanted,
+            Destination::Outside(outside) => outside.no_answer_ms = wanted,
+            _ => {}
+        }
     }
+    destination
 }
 
 /// How long the number of a request may ring, in milliseconds.

@@ -4,20 +4,27 @@ use model::{LegId, Timestamp};
 
 use super::party::LegProgress;
 use super::playing::Purpose;
-use super::state::Stage;
+use super::state::{CallSnapshot, Stage};
 use super::{Call, Output};
 
+impl CallSnapshot {
+    /// Whether the call hears what the phone on a leg sends before it answers. Of several phones none speaks for all: they are heard
+    /// when one has answered. Nor is one heard that is being brought into a call where others talk. What comes with `rings`, a 180, may
+    /// be a session without sound: it does not replace a ringing tone of ours.
+    pub fn hears_early(&self, leg: LegId, rings: bool) -> bool {
+        let is_alone = matches!(&self.stage, Stage::Offering(offer) if offer.legs == [leg]);
+        is_alone && (!rings || self.caller_progress() == LegProgress::Offered)
+    }
+}
+
 impl Call {
-    /// The phone that a leg rings sends audio. Of several phones none speaks for all: they are heard when one has answered. Nor is
-    /// one heard that is being brought into a call where others talk.
-    pub(super) fn leg_plays_early(&mut self, leg: LegId, now: Timestamp) {
-        let Stage::Offering(offer) = &self.s.stage else { return };
-        if offer.legs != [leg] {
+    /// The call hears what the phone on a leg sends.
+    pub(super) fn leg_plays_early(&mut self, leg: LegId, rings: bool, now: Timestamp) {
+        if !self.s.hears_early(leg, rings) {
             return;
         }
-        self.push(Output::HearEarly(leg));
         if self.s.caller_progress() == LegProgress::Offered {
-            self.push(Output::PlayEarly(self.s.caller_leg()));
+            self.push(Output::PlayEarly { leg: self.s.caller_leg(), rings });
         }
         let ring_backs = self.s.playing.iter().filter(|playing| playing.purpose == Purpose::RingBack);
         for leg in ring_backs.map(|playing| playing.leg).collect::<Vec<_>>() {

@@ -35,8 +35,13 @@ pub enum Input {
     },
     /// The leg alerts.
     LegRinging(LegId),
-    /// The phone that a leg rings sends audio before it answers (RFC 3960).
-    LegPlaysEarly(LegId),
+    /// The phone that a leg rings sends audio before it answers (RFC 3960), and media lets the call hear it.
+    LegPlaysEarly {
+        /// The leg.
+        leg: LegId,
+        /// Whether it says that it rings.
+        rings: bool,
+    },
     /// The leg has answered. For the caller's leg: our answer with its audio is on the way.
     LegAnswered(LegId),
     /// The leg refused with this SIP status, or could not be reached. For the caller's leg: it cannot be answered.

@@ -46,10 +46,13 @@ pub enum Output {
     AgentRequest(Request),
     /// Tell the caller on this leg that the far end rings.
     AlertCaller(LegId),
-    /// Let the call hear what a leg sends before it answers.
-    HearEarly(LegId),
     /// Let the caller on this leg hear the call before it is answered.
-    PlayEarly(LegId),
+    PlayEarly {
+        /// The leg.
+        leg: LegId,
+        /// Whether it is told that the far end rings.
+        rings: bool,
+    },
     /// Answer the caller's leg, with audio.
     AnswerCaller(LegId),
     /// Refuse the caller's leg; hang up if it was answered in between.

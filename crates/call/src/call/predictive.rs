@@ -5,7 +5,7 @@ use model::plan::{Caller, Destination};
 use model::{CallState, Dn, EventName, Timestamp, UserData};
 
 use super::alerting::not_a_target;
-use super::asked::Asked;
+use super::asked::{Asked, rings_as_asked};
 use super::facts::answering;
 use super::point::Point;
 use super::state::{Offer, Originating, OriginatingStep, Stage};
@@ -42,7 +42,7 @@ impl Call {
         destination: Destination,
         now: Timestamp,
     ) {
-        let destination = asked.rings(destination);
+        let destination = rings_as_asked(Some(asked), destination);
         if let Some((code, text)) = not_a_target(&destination, &self.s) {
             return self.originating_fails(code, text, now);
         }

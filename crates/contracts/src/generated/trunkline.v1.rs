@@ -2367,6 +2367,9 @@ pub struct LegRecord {
     /// How often that session has changed.
     #[prost(uint32, tag = "24")]
     pub early_changes: u32,
+    /// Of a caller, whether that response is to say that the far end rings.
+    #[prost(bool, tag = "26")]
+    pub early_rings: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OwedSessionRecord {

@@ -23,6 +23,8 @@ runtime::metrics! {
         legs_too_large: Counter = "sipcluster_legs_too_large";
         /// Times that media refused to move a leg to another room.
         rooms_refused: Counter = "sipcluster_rooms_refused";
+        /// Sessions of phones before their answer that were not heard because they had changed too often.
+        early_sessions_refused: Counter = "sipcluster_early_sessions_refused";
         /// Turns of the loop that did something.
         turns: Counter = "sipcluster_turns";
         /// Records of calls written to the ledger.
@@ -71,6 +73,11 @@ impl Metrics {
     /// A leg was answered.
     pub fn leg_answered(&self) {
         self.answered.inc();
+    }
+
+    /// A phone's session before its answer was not heard.
+    pub fn early_session_refused(&self) {
+        self.early_sessions_refused.inc();
     }
 
     /// A party vanished.

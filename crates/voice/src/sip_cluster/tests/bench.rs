@@ -6,7 +6,7 @@ use std::time::Duration;
 use infra::{CallWrite, Written};
 use ivr::msml;
 use model::entropy::Seeded;
-use model::plan::{Contact, Destination};
+use model::plan::{Contact, Destination, Outside, Way};
 use model::{ConnId, Epoch, EventName, LegId, NodeId, Owner, TenantId, Timestamp};
 use sip::agent::{
     Accounts, AgentConfig, AgentCredentials, Body, DialogId, Event, IncomingId, Invite, LocalIdentity, Provisionals,
@@ -67,6 +67,8 @@ pub struct Bench {
     pub link: ConnectionId,
     /// The status with which media refuses offers within a dialog.
     pub media_refuses: Option<StatusCode>,
+    /// The status with which media refuses new legs.
+    pub media_rejects: Option<StatusCode>,
     /// Offers that media has not answered, while it is slow.
     pub media_waits: Option<Vec<DialogId>>,
     /// Sessions that media was told within its dialogs.
@@ -156,6 +158,7 @@ impl Bench {
             unheard: Vec::new(),
             link: ConnectionId(1),
             media_refuses: None,
+            media_rejects: None,
             media_waits: None,
             media_told: Vec::new(),
             media_is_stuck: false,
@@ -354,9 +357,13 @@ impl Bench {
                 }
                 self.conferences.push(conference);
                 self.media_dialogs.push(dialog);
+                let rejects = self.media_rejects;
                 let agent = self.agent(Peer::Media);
                 agent.identify(dialog, local).expect("an INVITE");
-                agent.answer(dialog, Reply::session(MEDIA_SDP), now).expect("an INVITE");
+                match rejects {
+                    Some(status) => agent.reject(dialog, Reply::new(status), now).expect("an INVITE"),
+                    None => agent.answer(dialog, Reply::session(MEDIA_SDP), now).expect("an INVITE"),
+                }
             }
             Event::Info { request, message, .. } if !message.body().starts_with(b"<") => {
                 self.agent(Peer::Media).respond(request, Reply::new(StatusCode::OK), now).expect("a key");
@@ -451,9 +458,9 @@ impl Bench {
     }
 
     /// The phone sends audio before it answers.
-    pub fn phone_plays_early(&mut self, sdp: &'static str) {
+    pub fn phone_plays_early(&mut self, status: u16, sdp: &'static str) {
         let (dialog, now) = (self.phone_dialog.expect("an INVITE"), self.now);
-        let progress = Reply { status: StatusCode::SESSION_PROGRESS, ..Reply::session(sdp) };
+        let progress = Reply { status: StatusCode(status), ..Reply::session(sdp) };
         self.agent(Peer::Phone).provisional(dialog, progress, now).expect("a dialog");
         self.run();
     }
@@ -516,4 +523,16 @@ pub fn point() -> Destination {
         application: "sales".to_owned(),
         default_dn: None,
     }
+}
+
+/// A number outside to which two trunks lead.
+pub fn by_two_trunks(first: &str, second: &str) -> Destination {
+    let way = |trunk: &str| Way {
+        trunk: trunk.to_owned(),
+        contact: Contact { uri: format!("sip:+4930123@{trunk}.example:5060"), path: Vec::new() },
+        caller_id: None,
+        try_ms: 10_000,
+    };
+    let number = model::Dn::parse("+4930123").expect("a DN");
+    Destination::Outside(Outside { number, way: way(first), further: vec![way(second)], no_answer_ms: 90_000 })
 }

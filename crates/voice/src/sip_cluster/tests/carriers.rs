@@ -1,26 +1,13 @@
 //! A carrier that asks for the trunk's password. The carrier is played by the bench's phone.
 
-use model::plan::{Contact, Destination, Outside, Way};
 use sip::agent::{Event, Reply};
 use sip::digest::{Secret, verify};
 use sip::{HeaderName, Message, StatusCode};
 
-use super::bench::{Bench, Peer, TRUNK_PASSWORD, TRUNK_USER};
+use super::bench::{Bench, Peer, TRUNK_PASSWORD, TRUNK_USER, by_two_trunks};
 use super::restart::restart;
 
 const CHALLENGE: &str = "Digest realm=\"carrier.example\", nonce=\"n1\", algorithm=SHA-256, qop=\"auth\"";
-
-/// A number outside to which two trunks lead; one of them, `carrier`, has an account.
-fn outside(first: &str, second: &str) -> Destination {
-    let way = |trunk: &str| Way {
-        trunk: trunk.to_owned(),
-        contact: Contact { uri: format!("sip:+4930123@{trunk}.example:5060"), path: Vec::new() },
-        caller_id: None,
-        try_ms: 10_000,
-    };
-    let number = model::Dn::parse("+4930123").expect("a DN");
-    Destination::Outside(Outside { number, way: way(first), further: vec![way(second)], no_answer_ms: 90_000 })
-}
 
 /// The carrier asks for the password.
 fn challenge(bench: &mut Bench) {
@@ -50,7 +37,7 @@ fn is_proven(invite: &Message) -> bool {
 fn a_carrier_that_asks_for_the_password_gets_it_and_takes_the_call() {
     for restarts in [false, true] {
         let mut bench = Bench::new();
-        let conn_id = bench.call("7101", outside("carrier", "two"));
+        let conn_id = bench.call("7101", by_two_trunks("carrier", "two"));
         if restarts {
             restart(&mut bench, conn_id);
         }
@@ -74,7 +61,7 @@ fn a_carrier_that_asks_for_the_password_gets_it_and_takes_the_call() {
 #[test]
 fn a_carrier_that_refuses_the_password_is_left_for_the_next_one() {
     let mut bench = Bench::new();
-    bench.call("7101", outside("carrier", "two"));
+    bench.call("7101", by_two_trunks("carrier", "two"));
     challenge(&mut bench);
     challenge(&mut bench);
     let uris: Vec<_> = invites(&bench).iter().map(|invite| invite.request_uri().expect("a URI").to_owned()).collect();

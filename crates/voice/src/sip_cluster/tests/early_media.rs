@@ -17,7 +17,7 @@ fn through(answer: &'static str, mut between: impl FnMut(&mut Bench, ConnId, usi
     let mut bench = Bench::new();
     let conn_id = bench.call("7101", phone(15_000));
     between(&mut bench, conn_id, 0);
-    bench.phone_plays_early(PHONE_SDP);
+    bench.phone_plays_early(183, PHONE_SDP);
     between(&mut bench, conn_id, 1);
     bench.phone_rings();
     between(&mut bench, conn_id, 2);
@@ -76,7 +76,7 @@ fn it_goes_on_after_a_restart_between_any_two_steps() {
 fn a_caller_leaves_while_it_hears_an_announcement() {
     let mut bench = Bench::new();
     bench.call("7101", phone(15_000));
-    bench.phone_plays_early(PHONE_SDP);
+    bench.phone_plays_early(183, PHONE_SDP);
     let (dialog, now) = (bench.caller_dialog.expect("an INVITE"), bench.now);
     bench.agent(Peer::Caller).cancel(dialog, Vec::new(), now).expect("it is not answered");
     bench.run();
@@ -87,7 +87,7 @@ fn a_caller_leaves_while_it_hears_an_announcement() {
 fn a_phone_that_refuses_after_an_announcement_ends_the_call() {
     let mut bench = Bench::new();
     bench.call("7101", phone(15_000));
-    bench.phone_plays_early(PHONE_SDP);
+    bench.phone_plays_early(183, PHONE_SDP);
     let (dialog, now) = (bench.phone_dialog.expect("an INVITE"), bench.now);
     bench.agent(Peer::Phone).reject(dialog, Reply::new(StatusCode::BUSY_HERE), now).expect("it has not answered");
     bench.run();
@@ -100,8 +100,8 @@ fn a_phone_that_changes_its_session_without_end_is_told_to_media_four_times() {
     let mut bench = Bench::new();
     bench.call("7101", phone(15_000));
     for _ in 0..6 {
-        bench.phone_plays_early(PHONE_SDP);
-        bench.phone_plays_early(OTHER_SDP);
+        bench.phone_plays_early(183, PHONE_SDP);
+        bench.phone_plays_early(183, OTHER_SDP);
     }
     assert_eq!(bench.media_told.len(), 4);
 }
@@ -111,7 +111,7 @@ fn a_caller_without_an_offer_hears_nothing_before_the_answer() {
     let mut bench = Bench::new();
     bench.dial_with("7101", "trunk;name=carrier", None, Vec::new());
     bench.plan(phone(15_000));
-    bench.phone_plays_early(PHONE_SDP);
+    bench.phone_plays_early(183, PHONE_SDP);
     assert_eq!(progress(&bench), [(StatusCode::RINGING, false)]);
 }
 
@@ -125,8 +125,35 @@ fn two_phones() -> Destination {
 fn a_session_that_nobody_heard_before_the_answer_is_heard_with_it() {
     let mut bench = Bench::new();
     bench.call("7101", two_phones());
-    bench.phone_plays_early(PHONE_SDP);
+    bench.phone_plays_early(183, PHONE_SDP);
     assert!(bench.media_told.is_empty(), "of two phones none speaks for both");
     bench.phone_answers();
     assert_eq!(bench.media_told, [PHONE_SDP]);
+}
+
+#[test]
+fn a_180_with_a_session_stays_one() {
+    let mut bench = Bench::new();
+    let conn_id = bench.call("7101", phone(15_000));
+    bench.phone_plays_early(180, PHONE_SDP);
+    assert_eq!(
+        progress(&bench),
+        [(StatusCode::RINGING, true)],
+        "the phone may be silent: the caller's own one decides"
+    );
+    restart(&mut bench, conn_id);
+    bench.phone_answers();
+    assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })));
+}
+
+#[test]
+fn a_caller_hears_that_it_rings_if_media_has_no_room_for_it() {
+    let mut bench = Bench::new();
+    bench.call("7101", phone(15_000));
+    bench.media_rejects = Some(StatusCode::SERVICE_UNAVAILABLE);
+    bench.phone_plays_early(183, PHONE_SDP);
+    assert_eq!(progress(&bench), [(StatusCode::RINGING, false)]);
+    bench.media_rejects = None;
+    bench.phone_answers();
+    assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })));
 }

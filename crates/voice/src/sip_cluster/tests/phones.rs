@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ivr::msml::Command;
-use model::plan::{Contact, Destination, Outside, Way};
+use model::plan::Destination;
 use sip::agent::{Body, COMPLETED_ELSEWHERE, Event, Release, Reply, Session};
 use sip::{HeaderName, StatusCode};
 
-use super::bench::{Bench, MEDIA_SDP, PHONE_SDP, Peer, phone};
+use super::bench::{Bench, MEDIA_SDP, PHONE_SDP, Peer, by_two_trunks, phone};
 use super::calls::talking;
 
 fn held(sdp: &str) -> Bytes {
@@ -232,21 +232,11 @@ fn what_a_phone_says_to_us_alone_is_not_shown_to_the_caller() {
 
 #[test]
 fn a_carrier_that_does_not_let_a_call_pass_is_left_for_the_next_one() {
-    let outside = || {
-        let way = |trunk: &str| Way {
-            trunk: trunk.to_owned(),
-            contact: Contact { uri: format!("sip:+4930123@{trunk}.example:5060"), path: Vec::new() },
-            caller_id: None,
-            try_ms: 10_000,
-        };
-        let number = model::Dn::parse("+4930123").expect("a DN");
-        Destination::Outside(Outside { number, way: way("one"), further: vec![way("two")], no_answer_ms: 90_000 })
-    };
     for (said, goes_on) in
         [(302, true), (401, true), (403, true), (407, true), (503, true), (404, false), (486, false), (603, false)]
     {
         let mut bench = Bench::new();
-        bench.call("7101", outside());
+        bench.call("7101", by_two_trunks("one", "two"));
         let (first, now) = (bench.phone_dialog.expect("an INVITE"), bench.now);
         bench.agent(Peer::Phone).reject(first, Reply::new(StatusCode(said)), now).expect("an INVITE");
         bench.run();

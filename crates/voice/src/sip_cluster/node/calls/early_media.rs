@@ -1,4 +1,5 @@
-//! Early media (RFC 3960): what a phone or carrier sends before it answers reaches the caller by a 183 with a session.
+//! Early media (RFC 3960): what a phone or carrier sends before it answers reaches the caller by a
+//! provisional response with a session.
 
 use bytes::Bytes;
 use call::Input;
@@ -23,48 +24,57 @@ impl Node {
         session: Session,
         now: Timestamp,
     ) {
-        // 181 and 182 report progress, not ringing.
-        let rings = matches!(response.start(), sip::message::Start::Response { status: StatusCode(180 | 183), .. });
+        let status = response.status();
+        let rings = status == Some(StatusCode::RINGING);
         if let Session::Answer(sdp) | Session::Preview(sdp) = session
-            && self.is_new_early(conn_id, id, &sdp)
+            && self.hears_early(conn_id, id, rings)
+            && self.keeps_early(conn_id, id, &sdp)
         {
             self.note_party(conn_id, id, response);
-            if let Some(leg) = self.leg_mut(conn_id, id) {
-                leg.preview = Some(sdp);
-            }
-            self.feed(conn_id, Input::LegPlaysEarly(id), now);
-            if let Some(leg) = self.leg_mut(conn_id, id) {
-                leg.preview = None;
-            }
+            self.tell_media(conn_id, id, sdp, now);
+            self.feed(conn_id, Input::LegPlaysEarly { leg: id, rings }, now);
         }
-        if rings {
+        // 181 and 182 report progress, not ringing.
+        if rings || status == Some(StatusCode::SESSION_PROGRESS) {
             self.feed(conn_id, Input::LegRinging(id), now);
         }
     }
 
-    /// Whether media can take a phone's early session, and has not been told of it.
-    fn is_new_early(&self, conn_id: ConnId, id: LegId, sdp: &Bytes) -> bool {
-        let Some(leg) = self.leg(conn_id, id).filter(|leg| leg.stage == LegStage::Ringing) else { return false };
-        let may_follow = |early: &EarlySession| early.sdp != *sdp && early.changes + 1 < EARLY_SESSIONS_MAX;
-        leg.early.as_ref().is_none_or(may_follow) && self.fits(leg.phone, sdp)
+    fn hears_early(&self, conn_id: ConnId, id: LegId, rings: bool) -> bool {
+        let call = self.calls.get(&conn_id).and_then(|entry| entry.thread.call_with(id));
+        call.is_some_and(|call| call.hears_early(id, rings))
     }
 
-    /// Tells media the early session of a phone.
-    pub(super) fn hear_early(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
-        let Some(leg) = self.leg_mut(conn_id, id) else { return };
-        let Some(sdp) = leg.preview.take() else { return };
-        let changes = leg.early.as_ref().map_or(0, |early| early.changes + 1);
-        leg.early = Some(EarlySession { sdp: sdp.clone(), changes });
-        self.tell_media(conn_id, id, sdp, now);
+    /// Keeps a phone's early session, of which media is then told; returns whether it is new and media can take it.
+    fn keeps_early(&mut self, conn_id: ConnId, id: LegId, sdp: &Bytes) -> bool {
+        let Some(leg) = self.leg(conn_id, id).filter(|leg| leg.stage == LegStage::Ringing) else { return false };
+        let changes = match &leg.early {
+            Some(early) if early.sdp == *sdp => return false,
+            Some(early) => early.changes + 1,
+            None => 0,
+        };
+        if changes >= EARLY_SESSIONS_MAX {
+            tracing::info!(%conn_id, leg = %id, "a phone changes its session too often before it answers");
+            self.metrics.early_session_refused();
+            return false;
+        }
+        let fits = self.fits(leg.phone, sdp);
+        if let Some(leg) = self.leg_mut(conn_id, id).filter(|_| fits) {
+            leg.early = Some(EarlySession { sdp: sdp.clone(), changes });
+        }
+        fits
     }
 
     /// Requests media's side of the audio that the caller is to hear before the answer. A caller that has offered no session
     /// gets it with the answer.
-    pub(super) fn play_early(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+    pub(super) fn play_early(&mut self, conn_id: ConnId, id: LegId, rings: bool, now: Timestamp) {
         let Some(leg) = self.leg(conn_id, id).filter(|leg| leg.stage == LegStage::Offered) else { return };
         let offer = leg.phone.and_then(|phone| self.agent.leg(phone)?.offer_answer.open().cloned());
         if offer.is_some() && self.invite_media(conn_id, id, offer, now).is_ok() {
             self.set_stage(conn_id, id, LegStage::PreparingEarly);
+            if let Some(leg) = self.leg_mut(conn_id, id) {
+                leg.early_rings = rings;
+            }
         }
     }
 
@@ -76,9 +86,10 @@ impl Node {
         let Some(phone) = leg.phone else {
             return self.close_media(conn_id, id, now);
         };
-        let mut progress = Reply { status: StatusCode::SESSION_PROGRESS, ..Reply::session(sdp) };
+        let status = if leg.early_rings { StatusCode::RINGING } else { StatusCode::SESSION_PROGRESS };
+        let mut progress = Reply { status, ..Reply::session(sdp) };
         progress.headers.extend(self.trace_header(conn_id));
-        note("a 183", self.agent.provisional(phone, progress, now));
+        note("a provisional response", self.agent.provisional(phone, progress, now));
     }
 
     /// Media cannot serve a caller that is not answered yet: it hears nothing until the answer.

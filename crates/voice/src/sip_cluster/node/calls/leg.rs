@@ -42,8 +42,8 @@ pub struct Leg {
     pub owed: Option<OwedSession>,
     /// The session of a provisional response: ours to a caller, or that of a phone, of which media was told.
     pub early: Option<EarlySession>,
-    /// The phone's session in the provisional response that is being handled; media has not been told of it. Not stored.
-    pub preview: Option<Bytes>,
+    /// Whether the provisional response to a caller is to say that the far end rings.
+    pub early_rings: bool,
     /// Whether media waits for an answer to its offer.
     pub owes_media: bool,
     /// Whether an offer of the party is with media.
@@ -162,7 +162,7 @@ impl Leg {
             refused_moves: 0,
             owed: None,
             early: None,
-            preview: None,
+            early_rings: false,
             owes_media: false,
             relaying: false,
             holds: false,

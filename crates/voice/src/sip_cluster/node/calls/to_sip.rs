@@ -56,8 +56,7 @@ impl Node {
                 self.orders.push_back(Order::AgentRequest { conn_id, request });
             }
             Output::AlertCaller(leg) => self.alert_caller(conn_id, leg, now),
-            Output::HearEarly(leg) => self.hear_early(conn_id, leg, now),
-            Output::PlayEarly(leg) => self.play_early(conn_id, leg, now),
+            Output::PlayEarly { leg, rings } => self.play_early(conn_id, leg, rings, now),
             Output::AnswerCaller(leg) => self.open_caller_audio(conn_id, leg, now),
             Output::RejectCaller { leg, status } => self.hang_up(conn_id, leg, status, now),
             Output::RingLeg { leg, dn, contact, shows, trunk } => {
@@ -110,7 +109,7 @@ impl Node {
     }
 
     pub(super) fn alert_caller(&mut self, conn_id: ConnId, leg: LegId, now: Timestamp) {
-        // One that is about to hear the call gets a 183 instead: at a 180 many phones play a ringing tone of their own.
+        // One that is about to hear the call gets a session instead: at a 180 without one many phones play a ringing tone of their own.
         let is_told = |leg: &&Leg| leg.stage != LegStage::PreparingEarly;
         if let Some(dialog) = self.leg(conn_id, leg).filter(is_told).and_then(|leg| leg.phone) {
             let mut reply = Reply::new(StatusCode::RINGING);
