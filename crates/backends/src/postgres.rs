@@ -254,13 +254,17 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 6] = [
+const STEPS: [(&str, &str); 10] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
     ("dialling", include_str!("postgres/dialling.sql")),
     ("agents", include_str!("postgres/agents.sql")),
     ("trunk accounts", include_str!("postgres/trunk_accounts.sql")),
+    ("call waiting", include_str!("postgres/call_waiting.sql")),
+    ("login password", include_str!("postgres/login_password.sql")),
+    ("call limits", include_str!("postgres/call_limits.sql")),
+    ("early speech", include_str!("postgres/early_speech.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

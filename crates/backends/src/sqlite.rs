@@ -129,13 +129,17 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 6] = [
+    const STEPS: [(&str, &str); 10] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
         ("dialling", include_str!("sqlite/dialling.sql")),
         ("agents", include_str!("sqlite/agents.sql")),
         ("trunk accounts", include_str!("sqlite/trunk_accounts.sql")),
+        ("call waiting", include_str!("sqlite/call_waiting.sql")),
+        ("login password", include_str!("sqlite/login_password.sql")),
+        ("call limits", include_str!("sqlite/call_limits.sql")),
+        ("early speech", include_str!("sqlite/early_speech.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

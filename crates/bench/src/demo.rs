@@ -14,11 +14,11 @@ use serde_json::Value;
 use testkit::Installation;
 
 use crate::Options;
-use crate::floor::{AGENTS, Floor};
 use crate::process::find;
 use crate::report::{Figure, Goal, Report};
 use crate::sipp::Counts;
 use crate::site::{Spec, specs};
+use crate::staff::{AGENTS, Staff};
 
 /// More than the agents' capacity, so that calls queue.
 const CALLS_PER_S: u32 = 8;
@@ -42,19 +42,19 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         return Ok(());
     }
     let site = Installation::start_with(&["--set", "process.log=warn"])?;
-    let floor = Floor::staff(&site, folder)?;
+    let staff = Staff::begin(&site, folder)?;
     let calls = CALLS_PER_S * if options.quick { 5 } else { 30 };
     let statistics = folder.join("callers.csv");
     let roles = specs()?;
     let before = by_role(site.pid(), &roles)?;
-    let callers = testkit::caller::sipp(&site, "caller.xml", 1, &floor.nobody)
+    let callers = testkit::caller::sipp(&site, "caller.xml", 1, &staff.nobody)
         .dial(site.number("sales")?)
         .calls(calls, CALLS_PER_S, 1_000)
         .with(&["-d", STAYS_MS, "-trace_stat", "-fd", "1", "-stf", &statistics.display().to_string()])
         .run(Duration::from_secs(120))?;
     let after = by_role(site.pid(), &roles)?;
     let void = Counts::read(&statistics, &callers.errors)?.faults("ours");
-    drop(floor);
+    drop(staff);
     let facts = facts(&site, calls)?;
     let routed =
         facts.iter().filter(|f| f.name == "EventEstablished" && f.dn.len() == 4 && f.dn.starts_with('7')).count();

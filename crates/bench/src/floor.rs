@@ -1,52 +1,59 @@
-//! Agents with phones played by SIPp, all at one address, logged in and ready.
+//! Bare sockets: what the kernel alone takes of whoever receives packets and sends others. A relay or mixer in user space cannot
+//! cost less, and a slow machine shows there.
 
-use std::fs;
-use std::path::Path;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use testkit::sipp::Running;
-use testkit::{Endpoint, Installation, Sipp};
+use media::codec::Codec;
 
-const FIRST_AGENT: u32 = 7101;
-/// Number of agents.
-pub const AGENTS: u32 = 20;
-const SOON: Duration = Duration::from_secs(15);
+use crate::Options;
+use crate::process::thread_cpu_ns;
+use crate::relay::Measured;
+use crate::relay::load::Load;
+use crate::site::Site;
 
-/// The agents; they stop when dropped.
-pub struct Floor {
-    _phones: Running,
-    /// A destination for audio that is not played.
-    pub nobody: Endpoint,
-}
+/// The floor's name as a peer.
+pub const NAME: &str = "bare sockets";
+const WARM_UP: Duration = Duration::from_secs(1);
+/// Packets between two readings of the thread's CPU time.
+const READ_EACH: u32 = 500;
 
-impl Floor {
-    /// Registers the agents' phones and logs the agents in.
-    pub fn staff(site: &Installation, folder: &Path) -> Result<Self> {
-        let agents: Vec<String> = (FIRST_AGENT..FIRST_AGENT + AGENTS).map(|n| n.to_string()).collect();
-        register(site, &agents, folder)?;
-        let nobody = Endpoint::listen(site.peer_address(2).into())?;
-        let phones = testkit::agents::sipp_phone(site, 2, "agent.xml", &nobody, &["-d", "200", "-m", "1000000"])?;
-        for agent in &agents {
-            site.log_in(agent)?;
-        }
-        Ok(Self { _phones: phones, nobody })
+/// A thread with one socket returns each packet to the same phones that media would serve.
+pub fn returned(options: &Options, site: &Site, conferences: usize, codecs: &[Codec]) -> Result<Measured> {
+    let mut load = Load::new(site.peer(1).into(), conferences, codecs)?;
+    let socket = UdpSocket::bind((site.peer(2), 0))?;
+    let address = socket.local_addr()?;
+    for conference in 0..conferences {
+        load.answered(conference, &vec![address; codecs.len()])?;
     }
+    let (over, used) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (ends, counts) = (over.clone(), used.clone());
+    let thread = std::thread::spawn(move || echo(&socket, &ends, &counts));
+    load.talk(WARM_UP);
+    let before = used.load(Ordering::Relaxed);
+    let talk = load.talk(Duration::from_secs(options.seconds().into()));
+    let us = (used.load(Ordering::Relaxed) - before) as f64 / 1e3 / talk.heard.max(1) as f64;
+    over.store(true, Ordering::Relaxed);
+    // Wakes it.
+    UdpSocket::bind((site.peer(1), 0))?.send_to(&[0], address)?;
+    thread.join().map_err(|_| anyhow::anyhow!("the floor's thread has failed"))??;
+    Ok(Measured { us, talk })
 }
 
-/// Registers every agent's phone at one address.
-fn register(site: &Installation, agents: &[String], folder: &Path) -> Result<()> {
-    let users: String = agents
-        .iter()
-        .filter_map(|agent| site.demo.people.iter().find(|p| p.extension == *agent))
-        .map(|p| format!("{0};[authentication username={0} password={1}]\n", p.extension, p.password))
-        .collect();
-    let file = folder.join("agents.csv");
-    fs::write(&file, format!("SEQUENTIAL\n{users}"))?;
-    let scenario = crate::files().join("register.xml").display().to_string();
-    Sipp::new(&scenario, site.peer_address(2), &site.sip())
-        .with(&["-inf", &file.display().to_string()])
-        .calls(AGENTS, 20, AGENTS)
-        .run(SOON)?
-        .expect_success()
+/// Returns packets, and tells now and then how many nanoseconds of CPU it has used.
+fn echo(socket: &UdpSocket, over: &AtomicBool, used: &AtomicU64) -> Result<()> {
+    let mut packet = [0; 2_000];
+    let mut count = 0_u32;
+    while !over.load(Ordering::Relaxed) {
+        let (length, from): (usize, SocketAddr) = socket.recv_from(&mut packet)?;
+        socket.send_to(packet.get(..length).unwrap_or_default(), from)?;
+        count = count.wrapping_add(1);
+        if count.is_multiple_of(READ_EACH) {
+            used.store(thread_cpu_ns()?, Ordering::Relaxed);
+        }
+    }
+    Ok(())
 }

@@ -1,29 +1,39 @@
 //! Measures the built binary and its peers, in one run on one machine: `script/bench`.
 //!
 //! Figures of different machines, or of a shared machine at different times, cannot be compared. A ratio of two
-//! programs that ran one after the other under the same load can. CPU is the kernel's user and system time of all
-//! processes of the measured program.
+//! programs that ran one after the other under the same load can, and so can one to the machine's floor in the same run.
+//! CPU is the kernel's user and system time of all processes of the measured program.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
+mod asterisk;
+mod bare_agents;
+mod cluster;
+mod conference;
 mod demo;
+mod flat;
 mod floor;
 mod http;
 mod idle;
 mod kamailio;
-mod mix;
+mod machine;
+mod memory;
 mod parser;
 mod persistence;
 mod process;
 mod proxy;
-mod reference;
 mod registrar;
 mod relay;
 mod report;
+mod routed;
 mod servers;
 mod sipp;
 mod site;
+mod staff;
+mod subscribers;
 mod takeover;
+mod transcoding;
+mod transfer;
 mod udp;
 mod wallboard;
 
@@ -33,7 +43,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
+use machine::{Speed, SpeedSpan};
 use report::{Circumstances, Report};
+use site::Site;
 
 /// Runs one benchmark.
 type Bench = fn(&Options, &mut Report, &Path) -> Result<()>;
@@ -45,7 +57,13 @@ const BENCHES: &[(&str, Bench)] = &[
     ("sip-proxy", proxy::run),
     ("registrar", registrar::run),
     ("relay", relay::run),
-    ("mix", mix::run),
+    ("conference", conference::run),
+    ("transcoding", transcoding::run),
+    ("routed", routed::run),
+    ("transfer", transfer::run),
+    ("memory", memory::run),
+    ("flat", flat::run),
+    ("subscribers", subscribers::run),
     ("demo", demo::run),
     ("persistence", persistence::run),
     ("wallboard", wallboard::run),
@@ -98,6 +116,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// The host of our instance at which the machine's speed is read.
+const SPEED_HOST: u8 = 9;
+
 /// The exit status of a run with void rows.
 const VOID: u8 = 3;
 
@@ -123,9 +144,12 @@ fn run(options: &Options) -> Result<Ended> {
         if options.keep {
             eprintln!("files in {}", folder.path().display());
         }
+        let address = Site::peer_of(options.instance, SPEED_HOST).into();
+        let before = Speed::read(address)?;
         if let Err(error) = bench(options, &mut report, folder.path()) {
             report.failed(name, &error);
         }
+        report.judge(name, SpeedSpan { before, after: Speed::read(address)? });
     }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let command = format!("script/bench {}", words.join(" ")).trim_end().to_owned();
@@ -151,7 +175,7 @@ fn print(text: &str) {
 }
 
 fn peers() -> String {
-    let all = [kamailio::version(), relay::peer_version()];
+    let all = [kamailio::version(), relay::peer_version(), asterisk::version()];
     all.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 

@@ -11,11 +11,11 @@ use testkit::Installation;
 use testkit::sipp::Running;
 
 use crate::Options;
-use crate::floor::Floor;
 use crate::process::{Cpu, cpu_of_tree, find};
 use crate::report::{Figure, Goal, Report};
 use crate::servers::Servers;
 use crate::sipp::Counts;
+use crate::staff::Staff;
 
 /// Less than the agents' capacity.
 const CALLS_PER_S: u32 = 4;
@@ -88,7 +88,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
 fn cost(options: &Options, way: &Way, servers: Option<&Servers>, folder: &Path) -> Result<Cost> {
     let arguments = [&["--set", "process.log=warn"], way.arguments].concat();
     let site = Installation::start_as(options.instance, &arguments)?;
-    let floor = Floor::staff(&site, folder)?;
+    let staff = Staff::begin(&site, folder)?;
     let idle = servers.map(|servers| Idle::see(&site, servers)).transpose()?.unwrap_or_default();
     let calls = CALLS_PER_S * if options.quick { 5 } else { 30 };
     let statistics = folder.join(format!("{}.csv", way.name.replace([' ', ','], "-")));
@@ -99,7 +99,7 @@ fn cost(options: &Options, way: &Way, servers: Option<&Servers>, folder: &Path) 
     let asked = || if way.servers { asked(&site) } else { Ok(0.0) };
     let (before, turned, asked_before, passed_by) = (reading(servers)?, turns(&site)?, asked()?, messages(&site)?);
     let begun = std::time::Instant::now();
-    let callers = testkit::caller::sipp(&site, "caller.xml", 1, &floor.nobody)
+    let callers = testkit::caller::sipp(&site, "caller.xml", 1, &staff.nobody)
         .dial(site.number("sales")?)
         .calls(calls, CALLS_PER_S, 1_000)
         .with(&["-d", STAYS_MS, "-trace_stat", "-fd", "1", "-stf", &statistics.display().to_string()])

@@ -47,12 +47,7 @@ impl Process {
 
     /// Memory of the group in bytes; a shared page is divided among its users.
     pub fn memory(&self) -> u64 {
-        let pss = |pid: &u32| {
-            let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-            let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-            line.split_whitespace().next()?.parse::<u64>().ok()
-        };
-        self.members().iter().filter_map(pss).sum::<u64>() * 1024
+        self.members().into_iter().filter_map(memory_of).sum()
     }
 
     /// Fails if the program has ended.
@@ -125,17 +120,39 @@ fn used_within(processes: &[&Process], time: Duration) -> Result<(Vec<f64>, f64)
 
 /// User and system time so far of a process and all its descendants.
 pub fn cpu_of_tree(root: u32) -> Cpu {
+    tree(root).into_iter().map(cpu_of).sum()
+}
+
+/// A process and all its descendants.
+pub fn tree(root: u32) -> Vec<u32> {
     let all = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let seen: Vec<(u32, u32, u64)> =
-        pids.filter_map(|pid| ticks(pid).map(|(parent, _, cpu)| (pid, parent, cpu))).collect();
+    let seen: Vec<(u32, u32)> = pids.filter_map(|pid| ticks(pid).map(|(parent, ..)| (pid, parent))).collect();
     let mut tree = vec![root];
     let mut at = 0;
     while let Some(parent) = tree.get(at).copied() {
-        tree.extend(seen.iter().filter(|(_, of, _)| *of == parent).map(|(pid, ..)| *pid));
+        tree.extend(seen.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
         at += 1;
     }
-    Cpu(seen.iter().filter(|(pid, ..)| tree.contains(pid)).map(|(.., cpu)| cpu).sum())
+    tree
+}
+
+/// User and system time so far of one process; nothing if it has ended.
+pub fn cpu_of(pid: u32) -> Cpu {
+    Cpu(ticks(pid).map_or(0, |(.., cpu)| cpu))
+}
+
+/// The first number of the kernel's account of this thread: nanoseconds of CPU.
+pub fn thread_cpu_ns() -> Result<u64> {
+    let account = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    account.split(' ').next().and_then(|ns| ns.parse().ok()).context("no account of the thread's CPU time")
+}
+
+/// Memory of one process in bytes; a shared page is divided among its users.
+pub fn memory_of(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
 impl Cpu {

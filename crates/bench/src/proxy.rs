@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::process::{Process, find, lingering};
-use crate::reference::Reference;
 use crate::report::{Figure, Goal, Report};
 use crate::sipp::{Counts, Run, Sipp};
 use crate::site::Site;
@@ -17,10 +16,6 @@ const RATES: [u32; 2] = [200, 1_000];
 const WARM_UP_CALLS: u32 = 200;
 /// The goal: at most this multiple of the peer's CPU.
 const RATIO_MAX: f64 = 1.2;
-
-/// Kamailio's cost at these rates when the goals were set, without lingering work; with two workers at the lower rate.
-const REFERENCES: [Reference; 2] =
-    [Reference { low: 0.34, high: 0.43, unit: "ms" }, Reference { low: 0.239, high: 0.239, unit: "ms" }];
 
 /// CPU per call at each rate, in milliseconds, and SIPp's results.
 struct Measured {
@@ -47,7 +42,6 @@ fn faults(index: usize, ours: &Measured, peer: Option<&Measured>) -> Vec<String>
     let mut faults = ours.counts[index].faults("ours");
     if let Some(peer) = peer {
         faults.extend(peer.counts[index].faults("Kamailio"));
-        faults.extend(REFERENCES[index].fault("Kamailio", peer.busy_ms[index]));
     }
     faults
 }

@@ -12,7 +12,6 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::process::{Cpu, Process, find, lingering};
-use crate::reference::Reference;
 use crate::report::{Figure, Goal, Report};
 use crate::sipp::{Counts, Run, Sipp};
 use crate::site::{PASSWORD, PHONES, REALM, Site, phone};
@@ -25,12 +24,6 @@ const REFRESHES_OF_A_CALL: u32 = 8;
 const RATIO_MAX: f64 = 1.2;
 /// The file of users read by both scenarios.
 const USERS: &str = "users.csv";
-
-/// Kamailio's cost with two workers for a new and a known address with digest, when the goals were set.
-const REFERENCES: [Reference; 2] =
-    [Reference { low: 59.0, high: 59.0, unit: "µs" }, Reference { low: 54.0, high: 54.0, unit: "µs" }];
-/// Workers of the reference.
-const REFERENCE_WORKERS: u32 = 2;
 
 /// CPU of each process, in microseconds per registration.
 #[derive(Clone, Debug)]
@@ -76,25 +69,14 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     };
     let at = format!("{}:5060", site.peer(3));
     let definitions = [("REALM", REALM), ("PASSWORD", PASSWORD)];
-    let start = |workers| kamailio::start("kamailio-registrar.cfg", &at, workers, &definitions, folder);
-    let mut off = Vec::new();
-    let peer = match start(1)? {
-        Some(process) => {
-            let measured = measure(options, &Loads::of_peer(&site, &at, &[&process], folder))?;
-            drop(process);
-            if !options.quick
-                && let Some(process) = start(REFERENCE_WORKERS)?
-            {
-                off = calibrate(options, &Loads::of_peer(&site, &at, &[&process], folder))?;
-            }
-            Some(measured)
-        }
+    let peer = match kamailio::start("kamailio-registrar.cfg", &at, 1, &definitions, folder)? {
+        Some(process) => Some(measure(options, &Loads::of_peer(&site, &at, &[&process], folder))?),
         None => {
             report.missing("registrar", "kamailio");
             None
         }
     };
-    show(report, &ours, peer.as_ref(), &off, &IN_MEMORY);
+    show(report, &ours, peer.as_ref(), &IN_MEMORY);
     show_memory(report, &ours, peer.as_ref());
     let Some(database) = Database::create(folder)? else {
         report.missing("registrar with locations on disk", "sqlite3 and kamailio-sqlite-modules");
@@ -103,7 +85,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     let stored: Vec<(&str, &str)> = definitions.into_iter().chain(database.definitions()).collect();
     if let Some(process) = kamailio::start("kamailio-registrar.cfg", &at, 1, &stored, folder)? {
         let measured = measure(options, &Loads::of_peer(&site, &at, &[&process], folder))?;
-        show(report, &ours, Some(&measured), &[], &ON_DISK);
+        show(report, &ours, Some(&measured), &ON_DISK);
     }
     Ok(())
 }
@@ -146,8 +128,7 @@ impl Database {
     }
 }
 
-/// `off`: why the peer differs from its reference.
-fn show(report: &mut Report, ours: &Measured, peer: Option<&Measured>, off: &[String], kind: &Peer) {
+fn show(report: &mut Report, ours: &Measured, peer: Option<&Measured>, kind: &Peer) {
     // A refresh costs the third load minus the second.
     let loads: [&[usize]; 3] = [&[0], &[1], &[1, 2]];
     let rows: [(&str, Part); 3] = [
@@ -161,7 +142,6 @@ fn show(report: &mut Report, ours: &Measured, peer: Option<&Measured>, off: &[St
             |whose: &str, m: &Measured| loads.iter().flat_map(|at| m.counts[*at].faults(whose)).collect::<Vec<_>>();
         let mut void = of("ours", ours);
         void.extend(peer.into_iter().flat_map(|peer| of("Kamailio", peer)));
-        void.extend(off.iter().cloned());
         report.add(Figure {
             bench: "registrar",
             what: format!("{what}{}", kind.what),
@@ -194,16 +174,6 @@ fn show_memory(report: &mut Report, ours: &Measured, peer: Option<&Measured>) {
             .to_owned(),
         void: ours.counts[0].faults("ours"),
     });
-}
-
-/// Compares Kamailio with its references: returns why the rows are void if it costs more or less here.
-fn calibrate(options: &Options, loads: &Loads<'_>) -> Result<Vec<String>> {
-    let new = loads.run("register.xml", PHONES, RATE)?.cost;
-    let again = loads.run("register.xml", RATE * options.seconds(), RATE)?.cost;
-    let measured = [(new, "a new address"), (again, "a known address")];
-    let faults = REFERENCES.iter().zip(measured);
-    let name = |what| format!("Kamailio with {REFERENCE_WORKERS} workers, {what} with digest,");
-    Ok(faults.filter_map(|(reference, (cost, what))| reference.fault(&name(what), cost.total())).collect())
 }
 
 /// Runs loads against a registrar.

@@ -15,7 +15,6 @@ use anyhow::{Result, ensure};
 use media::codec::Codec;
 
 use crate::process::{Process, find};
-use crate::reference::Reference;
 use crate::report::{Figure, Goal, Report};
 use crate::site::Site;
 use crate::{Options, udp};
@@ -29,10 +28,6 @@ const PACKETS_PER_SESSION: usize = 100;
 const RATIO_MAX: f64 = 1.0;
 const START_LIMIT: Duration = Duration::from_secs(10);
 const WARM_UP: Duration = Duration::from_secs(2);
-/// rtpengine's cost per packet at each number of sessions, when the goals were set.
-const REFERENCES: [Reference; 2] =
-    [Reference { low: 10.5, high: 10.5, unit: "µs" }, Reference { low: 8.8, high: 9.6, unit: "µs" }];
-
 /// CPU per packet that the phones heard.
 pub(crate) struct Measured {
     pub(crate) us: f64,
@@ -56,7 +51,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     if rows.iter().any(|(.., peer)| peer.is_none()) {
         report.missing("relay", "rtpengine");
     }
-    for ((sessions, ours, peer), reference) in rows.into_iter().zip(REFERENCES) {
+    for (sessions, ours, peer) in rows {
         let said = |m: &Measured| {
             let Talk { sent, late, slots, lag, .. } = m.talk;
             let (rate, missing) = (m.talk.rate(), m.talk.missing());
@@ -68,7 +63,6 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         let mut void = ours.talk.faults("ours");
         if let Some(peer) = &peer {
             void.extend(peer.talk.faults("rtpengine"));
-            void.extend(reference.fault("rtpengine", peer.us));
         }
         report.add(Figure {
             bench: "relay",

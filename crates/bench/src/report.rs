@@ -8,6 +8,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
+use crate::machine::{Speed, SpeedSpan};
+
 /// One line of the table.
 #[derive(Clone, Debug)]
 pub struct Figure {
@@ -19,7 +21,7 @@ pub struct Figure {
     pub unit: &'static str,
     /// Our figure.
     pub ours: f64,
-    /// The peer's, measured in the same run.
+    /// That of the peer, or of the floor, measured in the same run.
     pub peer: Option<(&'static str, f64)>,
     /// Our goal.
     pub goal: Goal,
@@ -44,6 +46,7 @@ pub enum Goal {
 #[derive(Default)]
 pub struct Report {
     figures: Vec<Figure>,
+    machine: Vec<(&'static str, SpeedSpan)>,
     missing: Vec<String>,
     failed: Vec<String>,
 }
@@ -82,10 +85,14 @@ impl Figure {
         }
     }
 
+    /// Whether it is an amount of time, which a busy machine spoils.
+    fn is_of_time(&self) -> bool {
+        matches!(self.unit, "s" | "ms" | "µs") || self.unit.ends_with("of CPU")
+    }
+
     fn line(&self) -> String {
         let peer = self.peer.map_or_else(|| "-".to_owned(), |(name, value)| format!("{} ({name})", number(value)));
-        let is_ratio = !matches!(self.goal, Goal::AtMost(_));
-        let ratio = self.ratio().filter(|_| is_ratio).map_or_else(|| "-".to_owned(), |r| format!("**{r:.2}**"));
+        let ratio = self.ratio().map_or_else(|| "-".to_owned(), |r| format!("**{r:.2}**"));
         let ratio = if self.void.is_empty() { ratio } else { ratio.replace("**", "") };
         let goal = match self.goal {
             Goal::Ratio(most) => format!("ratio ≤ {most}"),
@@ -119,6 +126,28 @@ impl Report {
         self.figures.push(figure);
     }
 
+    /// Judges the machine's speed around a benchmark: its figures of time are void if the machine was busy or has changed its speed.
+    pub fn judge(&mut self, bench: &'static str, span: SpeedSpan) {
+        let faults = span.faults();
+        faults.iter().for_each(|fault| eprintln!("!! void: {bench}: {fault}"));
+        for figure in self.figures.iter_mut().filter(|figure| figure.bench == bench && figure.is_of_time()) {
+            figure.void.extend(faults.iter().cloned());
+        }
+        self.machine.push((bench, span));
+    }
+
+    /// The machine's speed during the run: what its figures are to be compared with.
+    pub fn floor(&self) -> String {
+        let all = || self.machine.iter().flat_map(|(_, span)| [span.before, span.after]);
+        let range = |of: fn(Speed) -> f64| {
+            let (low, high) =
+                all().map(of).fold((f64::MAX, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
+            if low > high { "-".to_owned() } else { format!("{} to {}", number(low), number(high)) }
+        };
+        let (work, packet) = (range(|speed| speed.work_ms), range(|speed| speed.packet_us));
+        format!("the fixed piece of work takes {work} ms of CPU, a packet through bare sockets {packet} µs")
+    }
+
     /// Records that a program required by a benchmark is not installed.
     pub fn missing(&mut self, bench: &str, program: &str) {
         let line = format!(
@@ -149,7 +178,7 @@ impl Report {
     pub fn json(&self, about: &Circumstances) -> Value {
         json!({
             "command": about.command, "commit": about.commit, "machine": about.machine, "date": about.date,
-            "peers": about.peers, "figures": self.figures.iter().map(Figure::json).collect::<Vec<_>>(),
+            "peers": about.peers, "floor": self.machine.iter().map(floor_json).collect::<Vec<_>>(), "figures": self.figures.iter().map(Figure::json).collect::<Vec<_>>(),
             "missing": self.missing, "failed": self.failed,
         })
     }
@@ -157,7 +186,8 @@ impl Report {
     /// The table.
     pub fn table(&self) -> String {
         let mut text =
-            "| benchmark | what | ours | peer | ratio | goal | met |\n|---|---|---|---|---|---|---|\n".to_owned();
+            "| benchmark | what | ours | peer or floor | ratio | goal | met |\n|---|---|---|---|---|---|---|\n"
+                .to_owned();
         for figure in &self.figures {
             text.push_str(&figure.line());
             text.push('\n');
@@ -191,9 +221,16 @@ impl Report {
     pub fn page(&self, about: &Circumstances) -> String {
         let Circumstances { command, commit, machine, date, peers } = about;
         let mut text = format!(
-            "# Benchmarks, {date}\n\n- command: `{command}`\n- commit: {commit}\n- machine: {machine}\n- peers: {peers}\n\n"
+            "# Benchmarks, {date}\n\n- command: `{command}`\n- commit: {commit}\n- machine: {machine}\n- floor: {}\n- peers: {peers}\n\n",
+            self.floor()
         );
         text.push_str(&self.table());
+        text.push_str("\nThe machine's floor, before and after each benchmark\n\n| benchmark | fixed piece of work, ms | its time on the clock | a packet, µs |\n|---|---|---|---|\n");
+        for (bench, SpeedSpan { before, after }) in &self.machine {
+            let both = |of: fn(&Speed) -> f64| format!("{} → {}", number(of(before)), number(of(after)));
+            let (work, stretch, packet) = (both(|s| s.work_ms), both(|s| s.stretch), both(|s| s.packet_us));
+            let _ = writeln!(text, "| {bench} | {work} | × {stretch} | {packet} |");
+        }
         text.push_str("\nNotes\n\n");
         for figure in self.figures.iter().filter(|figure| !figure.note.is_empty()) {
             let _ = writeln!(text, "- {}, {}: {}", figure.bench, figure.what, figure.note);
@@ -211,11 +248,22 @@ impl Report {
         let text = fs::read_to_string(&path)?;
         let (before, rest) = text.split_once(BEGIN).with_context(|| format!("{} has no {BEGIN}", path.display()))?;
         let (_, after) = rest.split_once(END).with_context(|| format!("{} has no {END}", path.display()))?;
-        let about =
-            format!("Run of {} at commit {}, {}: [notes](results/{name}).", about.date, about.commit, about.machine);
+        let about = format!(
+            "Run of {} at commit {}, {}: [notes](results/{name}).\nFloor: {}.",
+            about.date,
+            about.commit,
+            about.machine,
+            self.floor()
+        );
         fs::write(&path, format!("{before}{BEGIN}\n{about}\n\n{}{END}{after}", self.table()))?;
         Ok(())
     }
+}
+
+fn floor_json((bench, span): &(&'static str, SpeedSpan)) -> Value {
+    let reading =
+        |speed: Speed| json!({"work_ms": speed.work_ms, "stretch": speed.stretch, "packet_us": speed.packet_us});
+    json!({"bench": bench, "before": reading(span.before), "after": reading(span.after)})
 }
 
 /// Formats a number with three significant digits.
@@ -266,6 +314,21 @@ mod tests {
             note: String::new(),
             void: void.iter().map(|reason| (*reason).to_owned()).collect(),
         }
+    }
+
+    #[test]
+    fn a_busy_machine_spoils_the_rows_of_time_of_its_benchmark() {
+        let mut report = Report::default();
+        report.add(figure(&[]));
+        report.add(Figure { unit: "MB", ..figure(&[]) });
+        report.add(Figure { bench: "relay", ..figure(&[]) });
+        let speed = |stretch| Speed { work_ms: 40.0, stretch, packet_us: 2.0 };
+        report.judge("sip-proxy", SpeedSpan { before: speed(1.0), after: speed(1.5) });
+        let void: Vec<usize> = report.figures.iter().map(|figure| figure.void.len()).collect();
+        assert_eq!(void, [1, 0, 0]);
+        report.judge("relay", SpeedSpan { before: speed(1.0), after: speed(1.0) });
+        assert!(report.figures[2].void.is_empty());
+        assert!(report.floor().contains("takes 40.0 to 40.0 ms of CPU"), "{}", report.floor());
     }
 
     #[test]

@@ -99,9 +99,13 @@ impl Sipp {
 
     /// Runs SIPp to its end.
     pub fn run(run: &Run<'_>, folder: &Path, limit: Duration) -> Result<Counts> {
-        let mut sipp = Self::start(run, folder)?;
-        sipp.process.finish(limit)?;
-        sipp.counts()
+        Self::start(run, folder)?.ended(limit)
+    }
+
+    /// Waits until it ends by itself.
+    pub fn ended(mut self, limit: Duration) -> Result<Counts> {
+        self.process.finish(limit)?;
+        self.counts()
     }
 
     /// The results so far.

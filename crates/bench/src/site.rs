@@ -57,7 +57,12 @@ impl Site {
 
     /// An address of the instance that no role uses.
     pub const fn peer(&self, host: u8) -> Ipv4Addr {
-        Ipv4Addr::new(127, self.instance, 250, host)
+        Self::peer_of(self.instance, host)
+    }
+
+    /// The same of an instance by its number.
+    pub const fn peer_of(instance: u8, host: u8) -> Ipv4Addr {
+        Ipv4Addr::new(127, instance, 250, host)
     }
 
     /// The data directory.

@@ -70,5 +70,6 @@ fn begun(call: u64, tenant: &TenantId, owner: &Owner) -> CallWrite {
         index: Vec::new(),
         events: Vec::new(),
         new_call: None,
+        absorbs: None,
     }
 }

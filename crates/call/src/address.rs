@@ -118,6 +118,8 @@ pub struct Addresses {
     parties: HashMap<Dn, BTreeMap<ConnId, PartyOn>>,
     on: HashMap<ConnId, BTreeSet<Dn>>,
     count: usize,
+    /// DNs that a first party has come to, or the last has left, since they were taken.
+    turned: BTreeSet<Dn>,
     left_out: u64,
     in_service: BTreeSet<Dn>,
 }
@@ -133,7 +135,11 @@ impl Addresses {
             self.count += 1;
         }
         self.on.entry(conn_id).or_default().insert(dn.clone());
-        self.parties.entry(dn).or_default().insert(conn_id, party);
+        let here = self.parties.entry(dn.clone()).or_default();
+        if here.is_empty() {
+            self.turned.insert(dn);
+        }
+        here.insert(conn_id, party);
     }
 
     /// Takes over a registered phone.
@@ -155,6 +161,11 @@ impl Addresses {
     /// How many calls there are.
     pub fn calls(&self) -> usize {
         self.on.len()
+    }
+
+    /// The DNs that a first party has come to, or the last has left, since the last call of this function.
+    pub fn take_turned(&mut self) -> BTreeSet<Dn> {
+        std::mem::take(&mut self.turned)
     }
 
     /// How many parties were left out since the last call of this function: there were too many.
@@ -195,6 +206,7 @@ impl Addresses {
         let party = here.remove(&conn_id)?;
         if here.is_empty() {
             self.parties.remove(dn);
+            self.turned.insert(dn.clone());
         }
         if let Some(dns) = self.on.get_mut(&conn_id) {
             dns.remove(dn);

@@ -51,12 +51,13 @@ mod waiting;
 pub use asked::{Asked, no_answer_ms};
 pub use facts::BUSINESS_CALL;
 pub use feature::{PIN_TRIES_MAX, PinAnswer, TypedPin, feature_requester};
+pub use hold::Departure;
 pub use in_thread::{ConsultsFor, NewConsultation, NextNumbers};
 pub use input::{Incoming, Input};
 pub use output::{Limit, Output};
 pub use party::{LegProgress, Observes, Party, PartyNo};
 pub use place::{Parked, Replaced, Replacement};
-pub use playing::{Ended, Playing, Purpose};
+pub use playing::{Ended, Playing, Purpose, RecordEnd};
 pub use point::Point;
 pub use seat::{HeardBy, Seat};
 pub use state::{
@@ -234,6 +235,7 @@ impl Call {
             Input::HoldRefused(leg) => self.hold_refused(leg, now),
             Input::AnswerRefused(leg) => self.answer_refused(leg, now),
             Input::TreatmentStarted { id } => self.treatment_started(id, now),
+            Input::TreatmentRecords { id } => self.treatment_records(id, now),
             Input::TreatmentEnded { id, cause, digits } => self.treatment_ended(id, cause, &digits, now),
             Input::Request(request) => self.request(request, now),
             Input::Consult { request, conn_id, uuid } => self.consult(request, conn_id, uuid, now),

@@ -3,9 +3,10 @@
 //! The order in which a number is looked up:
 //!
 //! 1. emergency numbers, which nothing else of the plan can stop;
-//! 2. feature codes;
-//! 3. the tenant's own numbers, phones and route points; a number with business hours leads elsewhere while it is closed;
-//! 4. outside: translated, not blocked, and then by the trunks with the longest prefix.
+//! 2. translated by the first rule that fits; what is an emergency number then is one; with the country's code from here on;
+//! 3. feature codes;
+//! 4. the tenant's own numbers, phones and route points; a number with business hours leads elsewhere while it is closed;
+//! 5. outside: not blocked, and then by the trunks with the longest prefix.
 
 use std::collections::HashMap;
 
@@ -19,14 +20,12 @@ mod pattern;
 mod rules;
 mod schedule;
 
-pub use forwarding::{AtPhone, FORWARDS_MAX, PhoneSettings, forwarded_by};
+pub use forwarding::{AtPhone, FORWARDS_MAX, PhoneSettings, PhoneState, forwarded_by};
 pub use outside::{OutsideTrunk, TRUNKS_TRIED_MAX};
 pub use pattern::{PATTERN_MAX, Pattern, PatternError};
 pub use rules::{Blocked, CallerIdRule, DialRules, EmergencyNumber, RULES_MAX, Translation};
 pub use schedule::{LINES_MAX, OpeningHours, OpeningHoursError};
 
-/// How long a phone rings unless its configuration says otherwise, in milliseconds.
-pub const NO_ANSWER_DEFAULT_MS: u64 = 15_000;
 /// The longest dialled number that is looked up, in bytes; a longer one is unknown (E.164 has 15 digits).
 pub const DIALLED_MAX: usize = 64;
 
@@ -122,6 +121,13 @@ pub enum NumberTarget {
     Service(Service),
 }
 
+impl TenantPlan {
+    /// Whether no other call rings at the phone while it is in one.
+    pub fn takes_one_call(&self, phone: &Dn) -> bool {
+        self.extensions.get(phone.as_str()).is_some_and(|extension| !extension.call_waiting)
+    }
+}
+
 /// A phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extension {
@@ -129,6 +135,10 @@ pub struct Extension {
     pub dn: Dn,
     /// How long it rings, in milliseconds.
     pub no_answer_ms: u64,
+    /// Whether another call rings while it is in one.
+    pub call_waiting: bool,
+    /// How many calls outside it may have at a time; none without a limit.
+    pub outgoing_max: Option<u32>,
 }
 
 /// A route point.

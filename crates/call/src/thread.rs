@@ -15,6 +15,7 @@ use crate::call::{
 };
 
 mod consultation;
+mod meeting;
 
 /// The most calls of a thread at a time to which phones add further ones.
 const CALLS_MAX: usize = 8;
@@ -172,9 +173,12 @@ impl Thread {
     }
 
     /// Continues under a new owner: events are numbered from 1 under its token.
+    ///
+    /// A call that came from another thread may have had a later token there: its own never goes back.
     pub fn claim(&mut self, token: Token) {
         for call in &mut self.calls {
-            call.claim(token);
+            let next = Token(call.s.token.0.saturating_add(1));
+            call.claim(token.max(next));
         }
     }
 
@@ -220,7 +224,7 @@ impl Thread {
         match input {
             Input::Fault => self.all(&input, now),
             Input::DialPlan { .. } | Input::PinAnswered { .. } => self.all(&input, now),
-            Input::TreatmentStarted { id } | Input::TreatmentEnded { id, .. } => {
+            Input::TreatmentStarted { id } | Input::TreatmentRecords { id } | Input::TreatmentEnded { id, .. } => {
                 let hears = |call: &Call| call.s.playing.iter().any(|playing| playing.id == id);
                 self.give(self.calls.iter().position(hears), input, now);
             }

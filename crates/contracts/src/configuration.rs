@@ -108,7 +108,18 @@ pub struct PinQuestion {
     pub typed: Option<Secret>,
 }
 
-/// The answer to a [`PinQuestion`].
+/// `POST /tenants/{tenant}/logins`: a question about the password of a login, which is the agent's PIN.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginQuestion {
+    /// The DN.
+    pub dn: String,
+    /// The agent's id; without it the one whose default place has the DN is meant.
+    pub agent: Option<String>,
+    /// The password.
+    pub password: Secret,
+}
+
+/// The answer to a [`PinQuestion`] or a [`LoginQuestion`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum PinAnswer {

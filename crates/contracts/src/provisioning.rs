@@ -13,7 +13,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use agents::{Agent, AgentRules, NoAnswerAction};
+pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
 pub use codes::{FeatureAction, FeatureCode};
 pub use dialling::{DialAction, DialRule, Schedule};
 pub use kinds::{Object, ObjectKey, ObjectKind};
@@ -67,6 +67,9 @@ pub struct Tenant {
     /// The IANA name of the time zone of the tenant's clocks, as `Europe/Berlin`; none means UTC.
     #[serde(default)]
     pub time_zone: Option<String>,
+    /// How many calls outside a phone without a limit of its own may have at a time; none without a limit.
+    #[serde(default)]
+    pub outgoing_max: Option<u32>,
     /// What holds for its agents.
     #[serde(default)]
     pub agents: AgentRules,
@@ -130,6 +133,12 @@ pub enum DnKind {
         password: Secret,
         /// How long it rings, in seconds; none means the tenant's.
         no_answer_s: Option<u32>,
+        /// Whether another call rings while it is in one; otherwise it is busy.
+        #[serde(default = "call_waiting")]
+        call_waiting: bool,
+        /// How many calls outside it may have at a time; none means the tenant's.
+        #[serde(default)]
+        outgoing_max: Option<u32>,
     },
     /// Calls wait here while an application decides.
     RoutePoint {
@@ -162,6 +171,10 @@ pub enum DnKind {
 pub const SERVICE_LEVEL_S: u32 = 20;
 /// Default of the time within which an abandoned call is a short one, in seconds.
 pub const SHORT_ABANDON_S: u32 = 5;
+
+const fn call_waiting() -> bool {
+    true
+}
 
 const fn service_level_s() -> u32 {
     SERVICE_LEVEL_S
@@ -217,6 +230,12 @@ pub struct Trunk {
     /// The password of that user. Absent where secrets are not shown.
     #[serde(default)]
     pub password: Option<Secret>,
+    /// How many calls it takes at a time, in and out; none without a limit.
+    #[serde(default)]
+    pub calls_max: Option<u32>,
+    /// Whether its carrier hears who calls before it answers.
+    #[serde(default)]
+    pub early_speech: bool,
 }
 
 /// A routing application.

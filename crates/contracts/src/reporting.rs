@@ -47,6 +47,8 @@ pub struct RecordType {
     pub identity: &'static str,
     /// The attributes of `data`.
     pub data: &'static [Attribute],
+    /// A whole record with invented values, where one says more than the attributes.
+    pub sample: Option<&'static str>,
 }
 
 /// An attribute of a record's `data`.
@@ -115,6 +117,9 @@ pub const TOPICS: &[Topic] = &[
     },
 ];
 
+/// The record of a call that waited and was answered, as call-state's tests make it.
+pub const CALL_DETAIL_SAMPLE: &str = include_str!("reporting/call-detail.json");
+
 const DETAIL: RecordType = RecordType {
     name: "CallDetail",
     meaning: "the thread of a call is over; before the record of the thread",
@@ -144,6 +149,7 @@ const DETAIL: RecordType = RecordType {
         attribute("Moves", "array of objects", "as in `CallThread`"),
         attribute("UserData", "object", "the data of the call at its end"),
     ],
+    sample: Some(CALL_DETAIL_SAMPLE),
 };
 
 const THREAD: RecordType = RecordType {
@@ -173,6 +179,7 @@ const THREAD: RecordType = RecordType {
         ),
         attribute("UserData", "object", "the data of the call at its end"),
     ],
+    sample: None,
 };
 
 const REQUEST: RecordType = RecordType {
@@ -187,6 +194,7 @@ const REQUEST: RecordType = RecordType {
         attribute("Status", "number", "the HTTP status of the answer; 202 means that it was accepted"),
         attribute("Reason", "string or null", "why it was refused"),
     ],
+    sample: None,
 };
 
 const REGISTRATION_DATA: &[Attribute] = &[
@@ -199,6 +207,7 @@ const REGISTERED: RecordType = RecordType {
     meaning: "a phone has registered, or registered from elsewhere",
     identity: "`<node>.<epoch>:<n>`, n counting from 1 in each life of the node",
     data: REGISTRATION_DATA,
+    sample: None,
 };
 
 const UNREGISTERED: RecordType = RecordType {
@@ -206,12 +215,13 @@ const UNREGISTERED: RecordType = RecordType {
     meaning: "a phone has unregistered, or its registration has ended",
     identity: "`<node>.<epoch>:<n>`, n counting from 1 in each life of the node",
     data: REGISTRATION_DATA,
+    sample: None,
 };
 
 const INTERVAL: RecordType = RecordType {
     name: "AgentInterval",
     meaning: "an agent's state, work mode, reasons or phone has changed; this is how it was until then",
-    identity: "`<node>.<epoch>:<n>`, n counting from 1 in each life of the node",
+    identity: "`agent:<AgentID>:interval:<t>`, t being `BeganAt` in microseconds since 1970",
     data: &[
         attribute("AgentID", "string", "the agent"),
         attribute("ThisDN", "string or null", "the agent's phone"),
@@ -222,6 +232,7 @@ const INTERVAL: RecordType = RecordType {
         attribute("EndedAt", "string", "until when, RFC 3339"),
         attribute("DurationMs", "number", "how long, in ms"),
     ],
+    sample: None,
 };
 
 const ATTEMPTED: RecordType = RecordType {
@@ -238,6 +249,7 @@ const ATTEMPTED: RecordType = RecordType {
         attribute("Outcome", "string", "what that means"),
         attribute("SetupMs", "number", "from the INVITE to the final response, in ms"),
     ],
+    sample: None,
 };
 
 const EDGE_REFUSED: RecordType = RecordType {
@@ -249,4 +261,5 @@ const EDGE_REFUSED: RecordType = RecordType {
         attribute("Until", "string", "until when, RFC 3339"),
         attribute("Refused", "object", "how many for each reason"),
     ],
+    sample: None,
 };

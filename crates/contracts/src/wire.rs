@@ -13,10 +13,10 @@ pub use event::{user_data_from_wire, user_data_to_wire};
 pub use event::{uuid_from_wire, uuid_to_wire};
 pub(crate) use names::WORK_MODES;
 pub use names::{
-    call_state_to_wire, call_type_from_wire, call_type_to_wire, dn_role_from_wire, dn_role_to_wire,
-    event_name_from_wire, event_name_to_wire, forward_mode_from_wire, forward_mode_to_wire, monitor_mode_from_wire,
-    monitor_mode_to_wire, monitor_type_from_wire, monitor_type_to_wire, work_mode_by_name, work_mode_from_wire,
-    work_mode_name, work_mode_to_wire,
+    call_state_from_wire, call_state_to_wire, call_type_from_wire, call_type_to_wire, dn_role_from_wire,
+    dn_role_to_wire, event_name_from_wire, event_name_to_wire, forward_mode_from_wire, forward_mode_to_wire,
+    monitor_mode_from_wire, monitor_mode_to_wire, monitor_type_from_wire, monitor_type_to_wire, work_mode_by_name,
+    work_mode_from_wire, work_mode_name, work_mode_to_wire,
 };
 pub use request::{request_from_wire, request_to_wire, treatment_from_wire, treatment_to_wire};
 

@@ -12,6 +12,7 @@ pub mod provisioning;
 mod quarantine;
 pub mod reporting;
 mod streams;
+mod threads;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,10 +65,14 @@ pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     ledgers::an_ended_call_is_remembered_for_a_while(&with_time, &clock).await;
     let (with_time, clock) = fresh();
     ledgers::a_further_call_leads_to_its_thread(&with_time, &clock).await;
+    ledgers::a_record_that_is_absorbed_leads_to_the_other_one(&stores()).await;
     ledgers::concurrent_writers_lose_nothing(&stores()).await;
     ledgers::a_session_takes_its_new_call_with_it(&stores()).await;
     ledgers::a_view_keeps_its_place_with_its_state(&stores()).await;
     ledgers::a_tenants_queues_have_one_writer(&stores()).await;
+    threads::a_tenants_threads_have_one_writer(&stores()).await;
+    threads::threads_and_position_change_together_or_not_at_all(&stores()).await;
+    threads::all_threads_are_listed(&stores()).await;
     ledgers::what_is_too_large_is_refused_for_that_write_alone(&stores()).await;
     ledgers::every_ledger_refuses_what_is_too_large(&stores()).await;
     ledgers::a_record_counts_how_often_it_has_changed_hands(&stores()).await;

@@ -8,6 +8,7 @@ mod configuration;
 mod journal;
 mod leases;
 mod ledgers;
+mod open_threads;
 mod quarantine;
 mod quarantined;
 mod queues;
@@ -18,6 +19,7 @@ mod state;
 mod streams;
 mod table;
 mod tenant;
+mod threads;
 mod turn;
 mod views;
 

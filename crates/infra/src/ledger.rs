@@ -11,6 +11,7 @@
 //! | `agent:{tenant}:<agent>`, `session:{tenant}:<id>`, `media:{tenant}:<id>` | records |
 //! | `due:{tenant}:<ledger>` | sorted set by the next timer's time |
 //! | `rq:{tenant}`, `rq:{tenant}:requests`, `rq:{tenant}:reservations` | the tenant's routing state |
+//! | `threads:{tenant}`, `threads:{tenant}:open` | the tenant's open call threads |
 //! | `ev:{tenant}` | the stream of facts |
 //! | `newcalls:{tenant}` | the stream of new calls |
 //! | `read:{tenant}:<view>` | how far a view has read |
@@ -47,8 +48,13 @@ impl CallIndex {
     pub fn text(&self) -> String {
         match self {
             Self::Invite(dialog) => format!("{}\n{}", dialog.call_id, dialog.from_tag),
-            Self::Call(conn_id) => format!("\n{conn_id}"),
+            Self::Call(conn_id) => Self::of_key(&conn_id.to_string()),
         }
+    }
+
+    /// The text of [`Self::Call`] for the key of a record.
+    pub(crate) fn of_key(key: &str) -> String {
+        format!("\n{key}")
     }
 }
 
@@ -74,6 +80,19 @@ pub struct CallWrite {
     pub events: Vec<Stamped>,
     /// An entry for the stream of new calls.
     pub new_call: Option<NewCall>,
+    /// Another record of the writer, which becomes part of this one: two threads meet.
+    pub absorbs: Option<Absorbed>,
+}
+
+/// A record that becomes part of another one in the same write: it is removed without a tombstone, and its keys of the index lead to that
+/// other one from then on. The writer also indexes the removed record's own id, [`CallIndex::Call`]: a former owner that writes it is fenced by
+/// the owner of the other one. If somebody else has it, or it is over, nothing is written and the answer is [`Written::NotAbsorbed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Absorbed {
+    /// Its call.
+    pub conn_id: ConnId,
+    /// The token that the writer holds.
+    pub token: Token,
 }
 
 /// The calls of sip-cluster.

@@ -76,6 +76,8 @@ pub enum Written {
         /// Its token.
         token: Token,
     },
+    /// The record that this one was to absorb is not the writer's, or is over: nothing is written.
+    NotAbsorbed,
     /// The store refuses this write: nothing of it is done, and nothing of it may be sent. The record is unchanged.
     Refused(Refusal),
 }

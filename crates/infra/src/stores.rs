@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     AgentLedger, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls, Outbox, ProvisioningStore,
-    Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger, ViewStore,
+    Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger, ThreadLedger, ViewStore,
 };
 
 /// The stores. A role takes those that its connections allow it.
@@ -18,6 +18,8 @@ pub struct Stores {
     pub sessions: Arc<dyn SessionLedger>,
     /// Queues (voice-06).
     pub queues: Arc<dyn QueueLedger>,
+    /// Open call threads (voice-42).
+    pub threads: Arc<dyn ThreadLedger>,
     /// Media sessions (own-06).
     pub media: Arc<dyn MediaLedger>,
     /// Registrations (voice-36, voice-12).
@@ -58,13 +60,14 @@ impl Stores {
     ) -> Self
     where
         S: CallLedger + AgentLedger + SessionLedger + QueueLedger + MediaLedger + Registrations + ConfigCache,
-        S: EventStream + NewCalls + RequestStream + Leases + Outbox + Quarantine + ViewStore + 'static,
+        S: EventStream + NewCalls + RequestStream + Leases + Outbox + Quarantine + ThreadLedger + ViewStore + 'static,
     {
         Self {
             calls: store.clone(),
             agents: store.clone(),
             sessions: store.clone(),
             queues: store.clone(),
+            threads: store.clone(),
             media: store.clone(),
             registrations: store.clone(),
             configuration: store.clone(),

@@ -163,6 +163,17 @@ pub enum Posted {
     Request(Request),
     /// A repair that the auditor found necessary.
     Repair(Repair),
+    /// A call that another node wants.
+    HandOver(HandOver),
+}
+
+/// A call that its owner is to hand over to a node which joins it with one of its own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HandOver {
+    /// The call.
+    pub conn_id: ConnId,
+    /// That node.
+    pub to: Owner,
 }
 
 /// A repair. Carrying it out produces an event that states the reason.

@@ -5,7 +5,9 @@ use contracts::{v1, wire};
 use model::{CallUuid, ConnId, Dn, TenantId, Timestamp};
 use prost::Message;
 
-use crate::{Binding, NewCall, Position, Posted, PostedEntry, Registration, Repair, RepairAction, Result, StoreError};
+use crate::{
+    Binding, HandOver, NewCall, Position, Posted, PostedEntry, Registration, Repair, RepairAction, Result, StoreError,
+};
 
 /// Writes an entry of the stream of new calls.
 pub fn new_call_to_wire(call: &NewCall) -> Bytes {
@@ -36,6 +38,9 @@ pub fn posted_to_wire(at: Timestamp, trace: Option<CallUuid>, posted: &Posted) -
     let what = match posted {
         Posted::Request(request) => What::Request(wire::request_to_wire(request)),
         Posted::Repair(repair) => What::Repair(repair_to_wire(repair)),
+        Posted::HandOver(HandOver { conn_id, to }) => {
+            What::HandOver(v1::HandOverRecord { conn_id: conn_id.0, to: to.to_string() })
+        }
     };
     let record = v1::PostedRecord { at_us: at.as_micros(), trace: trace.map(wire::uuid_to_wire), what: Some(what) };
     record.encode_to_vec().into()
@@ -56,6 +61,10 @@ pub fn posted_from_wire(position: Position, body: Bytes) -> Result<PostedEntry> 
             Posted::Request(wire::request_from_wire(request).map_err(|e| damaged(e.to_string()))?)
         }
         Some(What::Repair(repair)) => Posted::Repair(repair_from_wire(repair).map_err(damaged)?),
+        Some(What::HandOver(v1::HandOverRecord { conn_id, to })) => {
+            let to = to.parse().map_err(|_| damaged(format!("{to} is no owner")))?;
+            Posted::HandOver(HandOver { conn_id: ConnId(conn_id), to })
+        }
         None => return Err(damaged("it is empty".to_owned())),
     };
     Ok(PostedEntry { position, at: Timestamp::from_micros(record.at_us), trace, posted })

@@ -1,5 +1,5 @@
 //! MSML (RFC 5707), both sides, as far as voice calls need it: start and end a dialog on a connection, play, collect
-//! digits, echo a connection to itself, move it to another conference.
+//! digits, record, echo a connection to itself, move it to another conference.
 //!
 //! The call's owner builds requests from [`Command`]s and reads [`Notice`]s. The media server has a [`Connection`]
 //! per media dialog; it takes requests and treatment ends and returns [`Action`]s and bodies to send. An unsupported
@@ -8,6 +8,7 @@
 mod build;
 mod connection;
 mod notice;
+mod record;
 mod request;
 mod xml;
 
@@ -16,15 +17,21 @@ use std::time::Duration;
 
 pub use build::{build_event, build_request, build_result};
 pub use connection::{
-    Action, Answer, Connection, ConnectionSnapshot, DtmfEnd, Listeners, Membership, Outcome, PlayEnd, Running,
+    Action, Answer, Connection, ConnectionSnapshot, DtmfEnd, Facilities, Listeners, Membership, Outcome, PlayEnd,
+    Running,
 };
 pub use notice::{Event, Notice, NoticeError, parse_notice};
+pub use record::{Record, RecordEnd};
 pub use request::parse_request;
 
 /// The content type of every body here.
 pub const CONTENT_TYPE: &str = "application/msml+xml";
 /// The event at a dialog's end (RFC 5707 §9.5.1).
 pub const DIALOG_EXIT: &str = "msml.dialog.exit";
+/// The event at the beginning of a recording, after the play and the beep.
+pub const RECORDING: &str = "trunkline.recording";
+/// The event to a connection by which its owner deletes a recording.
+pub const DELETE: &str = "trunkline.delete";
 /// Longest body that is parsed, in bytes.
 pub const BODY_BYTES_MAX: usize = 32_768;
 /// Most audio segments of one `<play>`.
@@ -34,7 +41,7 @@ pub const AUDIO_MAX: usize = 32;
 pub const COMMANDS_MAX: usize = 8;
 /// Most `<send>` and `<exit>` in one part of a dialog: each becomes an INFO at its end.
 pub const REPORTS_MAX: usize = 8;
-/// Most names of a namelist; there are six variables.
+/// Most names of a namelist; there are eight variables.
 pub const VARIABLES_MAX: usize = 16;
 /// Longest name of a dialog or an event, in bytes.
 pub const NAME_MAX: usize = 64;
@@ -44,6 +51,9 @@ pub const CONNECTION_MAX: usize = 512;
 pub const URI_MAX: usize = 256;
 /// Most digits that one `<collect>` may request.
 pub const DIGITS_MAX: u8 = 32;
+
+/// Longest recording that may be requested: 180 s of it are 3 MB.
+pub const RECORD_MAX: Duration = Duration::from_secs(180);
 
 /// One request of an `<msml>` body.
 #[allow(clippy::large_enum_variant, reason = "one or two live for the time of a request")]
@@ -98,6 +108,13 @@ pub enum Command {
         /// The conference, without `conf:`.
         conference: String,
     },
+    /// `<send>` of [`DELETE`] to a connection: what was recorded there is deleted.
+    Delete {
+        /// The connection, without `conn:`.
+        connection: String,
+        /// The URI of the recording.
+        uri: String,
+    },
 }
 
 /// The audio streams between a connection and its conference (RFC 5707 §8.4).
@@ -114,13 +131,15 @@ pub enum JoinStreams {
     Neither,
 }
 
-/// A MOML dialog: play, then collect, then exit. Either part may be absent, not both.
+/// A MOML dialog: play, then collect or record, then exit. Parts may be absent, not all of them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Dialog {
     /// The play, if any.
     pub play: Option<Play>,
     /// The digit collection, during and after the play.
     pub collect: Option<Collect>,
+    /// The recording, after the play. A dialog does not collect and record.
+    pub record: Option<Record>,
     /// `<exit namelist>` of the dialog: the variables in its exit event.
     pub exit: Vec<Variable>,
 }
@@ -196,7 +215,7 @@ pub enum Report {
     },
 }
 
-/// The shadow variables available to reports (RFC 5707 §9.7.1, §9.8.2).
+/// The shadow variables available to reports (RFC 5707 §9.7.1, §9.7.4, §9.8.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Variable {
     /// `play.amt`: duration played, in milliseconds.
@@ -211,6 +230,10 @@ pub enum Variable {
     DtmfLast,
     /// `dtmf.end`: how the collection ended.
     DtmfEnd,
+    /// `record.len`: duration recorded, in milliseconds.
+    RecordLength,
+    /// `record.end`: how the recording ended.
+    RecordEnd,
 }
 
 /// The answer to a request: `<result>` (RFC 5707 §8).
@@ -269,8 +292,16 @@ pub mod code {
 // === impl Variable ===
 
 impl Variable {
-    const ALL: [Self; 6] =
-        [Self::PlayAmount, Self::PlayEnd, Self::DtmfDigits, Self::DtmfLength, Self::DtmfLast, Self::DtmfEnd];
+    const ALL: [Self; 8] = [
+        Self::PlayAmount,
+        Self::PlayEnd,
+        Self::DtmfDigits,
+        Self::DtmfLength,
+        Self::DtmfLast,
+        Self::DtmfEnd,
+        Self::RecordLength,
+        Self::RecordEnd,
+    ];
 
     /// Its name in a namelist.
     pub const fn as_str(self) -> &'static str {
@@ -281,6 +312,8 @@ impl Variable {
             Self::DtmfLength => "dtmf.len",
             Self::DtmfLast => "dtmf.last",
             Self::DtmfEnd => "dtmf.end",
+            Self::RecordLength => "record.len",
+            Self::RecordEnd => "record.end",
         }
     }
 
@@ -308,13 +341,23 @@ impl Dialog {
         let audio: Vec<String> = audio.into_iter().map(Into::into).collect();
         let play =
             (!audio.is_empty()).then(|| Play { audio, iterate: Iterate::Times(1), barge: true, on_exit: Vec::new() });
-        Self { play, collect: Some(collect), exit: vec![Variable::DtmfDigits, Variable::DtmfEnd, Variable::DtmfLast] }
+        let exit = vec![Variable::DtmfDigits, Variable::DtmfEnd, Variable::DtmfLast];
+        Self { play, collect: Some(collect), record: None, exit }
+    }
+
+    /// Plays, then records; the exit event has the end and the length, unless nothing could be recorded.
+    pub fn prompt_and_record<T: Into<String>>(audio: impl IntoIterator<Item = T>, record: Record) -> Self {
+        let audio: Vec<String> = audio.into_iter().map(Into::into).collect();
+        let play =
+            (!audio.is_empty()).then(|| Play { audio, iterate: Iterate::Times(1), barge: false, on_exit: Vec::new() });
+        Self { play, collect: None, record: Some(record), exit: vec![Variable::RecordEnd, Variable::RecordLength] }
     }
 
     fn playing<T: Into<String>>(audio: impl IntoIterator<Item = T>, iterate: Iterate) -> Self {
         let audio = audio.into_iter().map(Into::into).collect();
         let play = Play { audio, iterate, barge: false, on_exit: Vec::new() };
-        Self { play: Some(play), collect: None, exit: vec![Variable::PlayEnd, Variable::PlayAmount] }
+        let exit = vec![Variable::PlayEnd, Variable::PlayAmount];
+        Self { play: Some(play), collect: None, record: None, exit }
     }
 }
 

@@ -175,6 +175,15 @@ impl Exchange {
         true
     }
 
+    /// Takes a leg out, to go on elsewhere: its phone notices nothing.
+    pub fn take(&mut self, key: LegKey) -> Option<Session> {
+        self.leg(key)?;
+        self.leave(key);
+        let leg = self.legs.get_mut(key.index as usize)?.take()?;
+        self.free.push(key.index);
+        Some(leg.session)
+    }
+
     /// Ends a leg and sends its phone an RTCP BYE. Returns its session for the final statistics.
     pub fn close(&mut self, key: LegKey, now: Timestamp, send: &mut impl FnMut(Outgoing<'_>)) -> Option<Session> {
         self.leg(key)?;

@@ -21,6 +21,7 @@ mod inbound;
 mod keys;
 mod outbound;
 mod rate;
+mod recording;
 mod repack;
 mod report;
 mod snapshot;
@@ -34,6 +35,8 @@ use inbound::Inbound;
 use keys::Keys;
 use outbound::Outbound;
 use rate::Rate;
+use recording::Recorder;
+pub use recording::{RecordedSpeech, RecordingEnd, RecordingOptions};
 use report::{ReportCause, report_interval};
 pub use snapshot::{
     Candidate, InboundSnapshot, OutboundSnapshot, Progress, Run, SessionSnapshot, Source, Totals, TreatmentSnapshot,
@@ -87,6 +90,8 @@ pub enum Event {
     Digit(Digit),
     /// A treatment ended by itself.
     Ended(Outcome),
+    /// The prompts of the treatment with this id are over: what the phone says is recorded from now on.
+    Recording(u64),
     /// Nothing has come from the phone since `since`.
     Quiet {
         /// The last sign of life.
@@ -119,6 +124,8 @@ pub struct Session {
     inbound: Inbound,
     outbound: Outbound,
     treatment: Option<Running>,
+    /// What follows a treatment that records.
+    recorder: Option<Recorder>,
     digits: VecDeque<Digit>,
     keys: Keys,
     alive: Timestamp,
@@ -143,6 +150,7 @@ impl Session {
             inbound: Inbound::default(),
             outbound: Outbound::new(ssrc, sequence, timestamp, now),
             treatment: None,
+            recorder: None,
             digits: VecDeque::new(),
             keys: Keys::default(),
             alive: now,
@@ -184,6 +192,9 @@ impl Session {
         }
         if !self.packet_rate.allows(now) {
             return None;
+        }
+        if let (Some(recorder), Content::Audio(codec)) = (self.recorder.as_mut(), frame.content) {
+            recorder.take(codec, &frame, now);
         }
         let pressed = match frame.content {
             Content::Event { .. } => self.inbound.key(&frame),
@@ -268,6 +279,7 @@ impl Session {
             running.handle_digit(now);
         }
         self.treatment = Some(running);
+        self.recorder = None;
         if self.is_treated() {
             self.keys.clear();
         }
@@ -276,12 +288,20 @@ impl Session {
 
     /// Stops the treatment and returns its outcome so far.
     pub fn stop(&mut self, now: Timestamp) -> Option<Outcome> {
+        if let Some(recorder) = self.recorder.take() {
+            return Some(recorder.stopped(now));
+        }
         Some(self.treatment.take()?.stopped(now))
     }
 
     /// The id of the running treatment.
     pub fn treatment(&self) -> Option<u64> {
-        self.treatment.as_ref().map(Running::id)
+        self.treatment.as_ref().map(Running::id).or_else(|| self.recorder.as_ref().map(Recorder::id))
+    }
+
+    /// Whether the running treatment records, now or after its prompts.
+    pub fn records(&self) -> bool {
+        self.recorder.is_some() || self.treatment.as_ref().is_some_and(|running| running.record().is_some())
     }
 
     /// Does everything that is due except sending, which [`Session::poll_transmit`] does.
@@ -346,7 +366,7 @@ impl Session {
 
     /// Stops the session: nothing is accepted, sent or due any more.
     fn halt(&mut self) {
-        (self.stream, self.treatment) = (None, None);
+        (self.stream, self.treatment, self.recorder) = (None, None, None);
         self.keys.clear();
         self.timers = Timers { report: Timestamp::MAX, quiet: Timestamp::MAX };
         self.tell(Event::Runaway);
@@ -360,7 +380,8 @@ impl Session {
     /// When [`Session::handle_timeout`] and [`Session::poll_transmit`] are due next.
     pub fn next_timeout(&self) -> Timestamp {
         let treatment = self.treatment.as_ref().map_or(Timestamp::MAX, Running::next_timeout);
-        treatment.min(self.keys.next_timeout()).min(self.timers.report).min(self.timers.quiet)
+        let recorder = self.recorder.as_ref().map_or(Timestamp::MAX, Recorder::next_timeout);
+        treatment.min(recorder).min(self.keys.next_timeout()).min(self.timers.report).min(self.timers.quiet)
     }
 
     /// The statistics so far.
@@ -377,11 +398,25 @@ impl Session {
     }
 
     fn settle(&mut self, now: Timestamp) {
-        let Some(running) = self.treatment.as_mut() else { return };
-        if let Some(outcome) = running.advance(&mut self.digits, now) {
-            self.treatment = None;
+        if let Some(outcome) = self.recorder.as_mut().and_then(|recorder| recorder.advance(&mut self.digits, now)) {
+            self.recorder = None;
             self.tell(Event::Ended(outcome));
         }
+        let Some(running) = self.treatment.as_mut() else { return };
+        let Some(outcome) = running.advance(&mut self.digits, now) else { return };
+        let record = running.record();
+        self.treatment = None;
+        match record {
+            Some(record) => self.begin_recording(record, outcome, now),
+            None => self.tell(Event::Ended(outcome)),
+        }
+    }
+
+    /// Keys of before have no part in it.
+    fn begin_recording(&mut self, record: RecordingOptions, play: Outcome, now: Timestamp) {
+        self.digits.clear();
+        self.tell(Event::Recording(play.id));
+        self.recorder = Some(Recorder::begin(record, play, now));
     }
 
     /// A phone on hold may be silent; one in a conversation may not.

@@ -17,6 +17,15 @@ pub fn pair(low_hz: u16, high_hz: u16, ms: u32, amplitude: i16) -> Vec<i16> {
     (0..count).map(|n| (half * (wave(low_hz, n) + wave(high_hz, n))) as i16).collect()
 }
 
+/// The beep before a recording: 1000 Hz for 300 ms.
+pub fn beep() -> Vec<i16> {
+    let (hz, ms) = BEEP;
+    pair(hz, hz, ms, AMPLITUDE)
+}
+
+/// Its frequency in Hz, and how long it sounds, in milliseconds.
+const BEEP: (u16, u32) = (1_000, 300);
+
 /// What the network tells a caller by a tone (ITU-T E.180).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Signal {
@@ -161,6 +170,14 @@ mod tests {
         assert_eq!([180, 480, 780, 2_000].map(is_loud), [true, false, true, false]);
         assert_eq!(Signal::Busy.samples("1").len(), 8_000);
         assert_eq!(Signal::RingBack.samples("999"), Signal::RingBack.samples(""), "Europe's where none is known");
+    }
+
+    #[test]
+    fn the_beep_has_one_tone_of_1000_hz() {
+        let beep = beep();
+        assert_eq!(beep.len(), 2_400);
+        let crossings = beep.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
+        assert!((298..=300).contains(&crossings), "{crossings} periods in 300 ms");
     }
 
     #[test]

@@ -78,6 +78,19 @@ pub struct Way {
     pub caller_id: Option<String>,
     /// How long it may say nothing before the next trunk is tried, in milliseconds.
     pub try_ms: u64,
+    /// Whether it is tried even with as many calls as it may have, and while its carrier wants none: for emergency calls.
+    pub always: bool,
+    /// The phone at whose limit of calls outside this one counts; none without a limit.
+    pub limit: Option<OutgoingLimit>,
+}
+
+/// How many calls outside a phone may have at a time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OutgoingLimit {
+    /// The phone that calls, or forwards the call.
+    pub phone: Dn,
+    /// The most calls.
+    pub most: u32,
 }
 
 /// Whether a phone that does not take a call forwards it.

@@ -4,6 +4,7 @@ mod field;
 mod forced;
 mod forward;
 mod kind;
+mod login_password;
 mod monitor;
 mod treatment;
 
@@ -14,6 +15,7 @@ pub use field::{FrameField, Shape};
 pub use forced::ForcedState;
 pub use forward::ForwardMode;
 pub use kind::{Concern, RequestKind, RequestType};
+pub use login_password::LoginPassword;
 pub use monitor::{MonitorMode, MonitorType};
 pub use treatment::{DigitsWanted, Treatment};
 

@@ -2,7 +2,8 @@
 //!
 //! The same thread reads a packet, processes it and writes it to the other leg's socket: no lock, no allocation, no other task.
 //! Orders come in through a bounded channel with a waker; news go out through a bounded channel. All members of a conference
-//! must be on one thread, so the conference's name determines the thread ([`RtpDriver::shard_of`]).
+//! must be on one thread, so the conference's name determines the thread ([`RtpDriver::shard_of`]). A leg that joins one on another thread
+//! moves there with its sockets; its packets wait in them for that moment.
 
 mod legs;
 mod ports;
@@ -24,7 +25,7 @@ use infra::Clock;
 use media::dtmf::Digit;
 use media::exchange::Part;
 use media::sdp::AudioStream;
-use media::session::{Event, Session, SessionSnapshot, Statistics, Treatment};
+use media::session::{Event, RecordedSpeech, Session, SessionSnapshot, Statistics, Treatment};
 use runtime::fault::Cause;
 use tokio::sync::{mpsc, oneshot};
 
@@ -44,6 +45,8 @@ pub struct LegId(pub u64);
 pub enum LegEvent {
     /// An event of its audio.
     Event(LegId, Event),
+    /// The treatment of this id, which records, was stopped, by an order or with its leg: what was recorded of it, if it had begun to record.
+    Recorded(LegId, u64, Option<RecordedSpeech>),
     /// Its audio has failed and ended; the thread's other legs go on.
     Failed(LegId, Cause),
 }
@@ -84,12 +87,46 @@ pub enum Order {
     Join(LegId, String, Part),
     /// The leg leaves its conference.
     Leave(LegId),
+    /// The leg comes from another thread: its orders wait for it.
+    Expect(LegId),
+    /// The leg that was expected does not come.
+    Absent(LegId),
+    /// The leg goes to the thread that expects it.
+    Move(LegId, Passage),
     /// The leg ends; its ports are free again.
     Close(LegId),
     /// The statistics of these legs; those that have ended are left out.
     Figures(Vec<LegId>, oneshot::Sender<Vec<(LegId, Statistics)>>),
     /// Snapshots of these legs; those that have ended are left out.
     LegSnapshot(Vec<LegId>, oneshot::Sender<Vec<LegSnapshot>>),
+}
+
+/// The way to another thread.
+pub struct Passage {
+    orders: SyncSender<Order>,
+    waker: Arc<mio::Waker>,
+}
+
+impl Passage {
+    /// Gives a leg to the other thread, or says that there is none.
+    ///
+    /// # Errors
+    /// When that thread does not keep up or has ended: the leg ends.
+    fn deliver(&self, leg: LegId, there: Option<(PortPair, Session)>) -> Result<(), DriverError> {
+        let order = match there {
+            Some((ports, session)) => Order::Open { leg, ports, session: Box::new(session) },
+            None => Order::Absent(leg),
+        };
+        give(&self.orders, &self.waker, order)
+    }
+}
+
+fn give(orders: &SyncSender<Order>, waker: &mio::Waker, order: Order) -> Result<(), DriverError> {
+    orders.try_send(order).map_err(|error| match error {
+        TrySendError::Full(_) => DriverError::Busy,
+        TrySendError::Disconnected(_) => DriverError::Ended,
+    })?;
+    waker.wake().map_err(|_| DriverError::Ended)
 }
 
 /// Counters of all threads.
@@ -143,6 +180,12 @@ pub trait Driver: Send {
     /// When the thread does not keep up or has ended; the order is not carried out.
     fn order(&self, shard: usize, order: Order) -> Result<(), DriverError>;
 
+    /// Moves a leg to another thread; orders that are given to that one from now on reach it there.
+    ///
+    /// # Errors
+    /// As of [`Driver::order`]: the leg stays where it is.
+    fn move_leg(&self, leg: LegId, from: usize, to: usize) -> Result<(), DriverError>;
+
     /// The port pool.
     fn ports(&self) -> &Arc<Ports>;
 
@@ -159,7 +202,7 @@ pub struct RtpDriver {
 
 struct Shard {
     orders: Option<SyncSender<Order>>,
-    waker: mio::Waker,
+    waker: Arc<mio::Waker>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -173,7 +216,7 @@ impl RtpDriver {
         for number in 0..settings.threads.max(1) {
             let (orders, inbox): (_, Receiver<Order>) = sync_channel(ORDERS_MAX);
             let poll = mio::Poll::new()?;
-            let waker = mio::Waker::new(poll.registry(), thread::WAKER)?;
+            let waker = Arc::new(mio::Waker::new(poll.registry(), thread::WAKER)?);
             let parts = thread::Parts {
                 poll,
                 inbox,
@@ -200,11 +243,20 @@ impl Driver for RtpDriver {
     fn order(&self, shard: usize, order: Order) -> Result<(), DriverError> {
         let shard = self.shards.get(shard).ok_or(DriverError::Ended)?;
         let orders = shard.orders.as_ref().ok_or(DriverError::Ended)?;
-        orders.try_send(order).map_err(|error| match error {
-            TrySendError::Full(_) => DriverError::Busy,
-            TrySendError::Disconnected(_) => DriverError::Ended,
-        })?;
-        shard.waker.wake().map_err(|_| DriverError::Ended)
+        give(orders, &shard.waker, order)
+    }
+
+    fn move_leg(&self, leg: LegId, from: usize, to: usize) -> Result<(), DriverError> {
+        if from == to {
+            return Ok(());
+        }
+        let shard = self.shards.get(to).ok_or(DriverError::Ended)?;
+        let orders = shard.orders.clone().ok_or(DriverError::Ended)?;
+        let passage = Passage { orders, waker: shard.waker.clone() };
+        self.order(to, Order::Expect(leg))?;
+        self.order(from, Order::Move(leg, passage)).inspect_err(|_| {
+            let _ = self.order(to, Order::Absent(leg));
+        })
     }
 
     fn ports(&self) -> &Arc<Ports> {

@@ -151,7 +151,7 @@ impl Caller {
         }
         match (&tie.agent, &asked.kind) {
             // Without a name, the place's own agent would be logged in, whoever that is.
-            (Some(own), RequestKind::AgentLogin(agent, _)) if agent.as_ref() != Some(own) => {
+            (Some(own), RequestKind::AgentLogin(agent, ..)) if agent.as_ref() != Some(own) => {
                 Err(Problem::forbidden(format!("the token is tied to the agent {own}, whom AgentID must name")))
             }
             _ => Ok(()),

@@ -182,6 +182,7 @@ mod tests {
     use infra::SystemClock;
     use tower::ServiceExt as _;
 
+    use model::request::LoginPassword;
     use model::{AgentId, Dn, Request as Asked, RequestKind, TenantId};
 
     use super::*;
@@ -265,7 +266,7 @@ mod tests {
 
     fn login(agent: Option<&str>) -> RequestKind {
         let agent = agent.map(|agent| AgentId::parse(agent).unwrap());
-        RequestKind::AgentLogin(agent, model::WorkMode::Unknown)
+        RequestKind::AgentLogin(agent, model::WorkMode::Unknown, LoginPassword::Absent)
     }
 
     fn tied(gate: &Gate, agent: Option<&str>, scopes: &str) -> Caller {

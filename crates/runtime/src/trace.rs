@@ -135,6 +135,13 @@ impl Recorder {
         }
     }
 
+    /// A further call belongs to the thread of another one, where its entries are: its id leads there.
+    pub fn lead(&self, tenant: &TenantId, further: ConnId, thread: ConnId, at: Timestamp) {
+        if let Some(shared) = &self.memory {
+            shared.lock().lead(tenant, further, thread, at);
+        }
+    }
+
     /// Sets the global id of a call.
     pub fn identify(&self, tenant: &TenantId, conn_id: ConnId, uuid: CallUuid, at: Timestamp) {
         self.spans.identify(tenant, conn_id, uuid, at);

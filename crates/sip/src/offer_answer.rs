@@ -251,19 +251,24 @@ impl OfferAnswer {
 
     fn offer(&mut self, by: Side, carrier: Carrier, body: &Bytes) -> Meaning {
         self.phase = Phase::Offered(by, carrier);
-        self.open = Some(body.clone());
+        self.open = Some(kept(body));
         Meaning::Offer
     }
 
     fn answer(&mut self, by: Side, body: &Bytes) -> Meaning {
         let offer = self.open.take();
         (self.local, self.remote) = match by {
-            Side::Us => (Some(body.clone()), offer),
-            Side::Them => (offer, Some(body.clone())),
+            Side::Us => (Some(kept(body)), offer),
+            Side::Them => (offer, Some(kept(body))),
         };
         self.phase = Phase::Stable;
         Meaning::Answer
     }
+}
+
+/// A session as it is kept for the length of a dialog: a copy, for a part of a message keeps the whole of the buffer that was read with it.
+fn kept(body: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(body)
 }
 
 #[cfg(test)]

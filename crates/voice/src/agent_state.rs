@@ -3,13 +3,14 @@
 //! Requests come from the request stream, to which sip-cluster posts those of frontend and of feature codes. Call events come from the
 //! tenant's stream, people and places from config (voice-35). The results are an agent's record (voice-37) and its events (voice-54),
 //! written in one commit. A tenant's agents have one owner among the replicas. The time in each state is reported to the reporting log
-//! (voice-55); no commit waits for it.
+//! (voice-55); no commit waits for it, and finished times stay in the agent's record until they are safe.
 
 mod addresses;
 mod handler;
 mod intervals;
 mod metrics;
 mod monitoring;
+mod one_call;
 mod people;
 mod phone;
 mod phone_settings;

@@ -1,17 +1,21 @@
 //! call-state: call threads for reporting, and the auditor that repairs stuck calls and agents. Admin and metrics on 11900.
 //!
-//! All input comes from the tenant's event stream and from reads of the stores (voice-42). Call records go to the reporting log (voice-56),
-//! repairs to the request stream of the faulty subject's owner. One node at a time follows a tenant.
+//! All input comes from the tenant's event stream and from reads of the stores (voice-42). The open threads are stored with the position in
+//! the stream, so a restarted node or another one continues with them. Call records go to the reporting log (voice-56), repairs to the
+//! request stream of the faulty subject's owner. One node at a time follows a tenant.
 
 mod audit;
+mod log_records;
 mod metrics;
-mod record;
+mod ownership;
+mod records;
 mod snapshot;
 mod tenant_loop;
 #[cfg(test)]
 mod tests;
 mod thread;
 mod threads;
+mod view;
 
 use std::collections::HashSet;
 use std::time::Duration;

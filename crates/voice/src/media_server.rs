@@ -1,4 +1,4 @@
-//! media: announcements, music, digits, echo and the relay of every call's audio (RFC 3550, 4240, 4733, 5707).
+//! media: announcements, music, digits, recording, echo and the relay of every call's audio (RFC 3550, 4240, 4733, 5707).
 //!
 //! Connections: SIP to every sip-proxy, kept open (voice-58); audio with phones at the edge (own-19); the names of tenants from config
 //! (own-04); records of legs (own-06); call data from ors for prompt names (voice-21). A media dialog is one leg of a call: an INVITE to
@@ -7,6 +7,7 @@
 //!
 //! `node` owns the legs; `turn` is the loop that drives it, and what lies beside them talks to other roles and to the ledger.
 
+mod announcements;
 mod call_data;
 mod event_loop;
 #[cfg(test)]
@@ -125,8 +126,8 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     // Connect only now: the first message of a proxy may belong to one of those legs.
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
     let (asker, call_data) = call_data::Asker::new(&ctx)?;
-    let shell = event_loop::Shell::new(&ctx);
+    let (shell, written) = event_loop::Shell::new(&ctx, node.announcements().clone());
     let (found, released) = tokio::sync::mpsc::channel(1);
     ctx.spawn("released legs", previous_run::watch_released(ctx.clone(), found));
-    EventLoop { ctx, node, links, news, asks, asker, call_data, former, released, shell, meter }.run().await
+    EventLoop { ctx, node, links, news, asks, asker, call_data, former, released, shell, written, meter }.run().await
 }

@@ -1,5 +1,5 @@
-//! Do-not-disturb and forwarding of phones: written by agent-state, a record for each phone among those of a tenant's agents; read by
-//! dialplan.
+//! Do-not-disturb and forwarding of phones, and whether one without call waiting is in a call: written by agent-state, a record for each
+//! phone among those of a tenant's agents; read by dialplan.
 
 use bytes::Bytes;
 use call::dial_plan::PhoneSettings;
@@ -15,6 +15,15 @@ const VERSION: u32 = 1;
 /// What their keys begin with, among the agents of a tenant.
 const PREFIX: &str = "@phone-";
 
+/// What is kept of a phone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PhoneRecord {
+    /// What it has set.
+    pub settings: PhoneSettings,
+    /// Whether it is in a call; false for a phone with call waiting.
+    pub in_call: bool,
+}
+
 /// The key of a phone's record; none for a number that is too long for one.
 pub fn key(dn: &Dn) -> Option<AgentId> {
     AgentId::parse(&format!("{PREFIX}{dn}")).ok()
@@ -25,20 +34,21 @@ pub fn phone_of(key: &AgentId) -> Option<Dn> {
     key.as_str().strip_prefix(PREFIX).and_then(|number| Dn::parse(number).ok())
 }
 
-/// What a phone has set; nothing if it has no record.
+/// What is kept of a phone; nothing if it has no record.
 ///
 /// # Errors
 /// As the store's; [`StoreError::Corrupt`] for a record that cannot be read.
-pub async fn read(stores: &Stores, tenant: &TenantId, dn: &Dn) -> infra::Result<PhoneSettings> {
-    let Some(key) = key(dn) else { return Ok(PhoneSettings::default()) };
+pub async fn read(stores: &Stores, tenant: &TenantId, dn: &Dn) -> infra::Result<PhoneRecord> {
+    let Some(key) = key(dn) else { return Ok(PhoneRecord::default()) };
     match stores.agents.load(tenant, &key).await? {
         Loaded::Live(record) => decode(&record.state),
-        Loaded::Ended | Loaded::Unknown => Ok(PhoneSettings::default()),
+        Loaded::Ended | Loaded::Unknown => Ok(PhoneRecord::default()),
     }
 }
 
 /// A phone's record.
-pub fn encode(settings: &PhoneSettings) -> Bytes {
+pub fn encode(phone: &PhoneRecord) -> Bytes {
+    let settings = &phone.settings;
     let text = |number: &Option<Dn>| number.as_ref().map(Dn::to_string);
     let body = v1::PhoneSettingsRecord {
         dnd: settings.dnd,
@@ -46,6 +56,7 @@ pub fn encode(settings: &PhoneSettings) -> Bytes {
         busy: text(&settings.busy),
         no_answer: text(&settings.no_answer),
         unregistered: text(&settings.unregistered),
+        in_call: phone.in_call,
     };
     let record = v1::StateRecord { kind: KIND.into(), version: VERSION, body: body.encode_to_vec().into() };
     record.encode_to_vec().into()
@@ -55,7 +66,7 @@ pub fn encode(settings: &PhoneSettings) -> Bytes {
 ///
 /// # Errors
 /// [`StoreError::Corrupt`].
-pub fn decode(bytes: &[u8]) -> infra::Result<PhoneSettings> {
+pub fn decode(bytes: &[u8]) -> infra::Result<PhoneRecord> {
     let corrupt = |reason: String| StoreError::Corrupt { what: KIND.to_owned(), reason };
     let envelope = v1::StateRecord::decode(bytes).map_err(|error| corrupt(error.to_string()))?;
     if envelope.kind != KIND || envelope.version != VERSION {
@@ -65,13 +76,14 @@ pub fn decode(bytes: &[u8]) -> infra::Result<PhoneSettings> {
     let number = |text: Option<String>| {
         text.map(|text| Dn::parse(&text)).transpose().map_err(|error| corrupt(error.to_string()))
     };
-    Ok(PhoneSettings {
+    let settings = PhoneSettings {
         dnd: body.dnd,
         always: number(body.always)?,
         busy: number(body.busy)?,
         no_answer: number(body.no_answer)?,
         unregistered: number(body.unregistered)?,
-    })
+    };
+    Ok(PhoneRecord { settings, in_call: body.in_call })
 }
 
 #[cfg(test)]
@@ -88,8 +100,9 @@ mod tests {
             no_answer: number("*98"),
             unregistered: number("9000"),
         };
-        for settings in [all, PhoneSettings::default()] {
-            assert_eq!(decode(&encode(&settings)).unwrap(), settings);
+        for (settings, in_call) in [(all, false), (PhoneSettings::default(), true)] {
+            let phone = PhoneRecord { settings, in_call };
+            assert_eq!(decode(&encode(&phone)).unwrap(), phone);
         }
         assert!(matches!(decode(b"no record"), Err(StoreError::Corrupt { .. })));
         let other = v1::StateRecord { kind: "agent".into(), version: VERSION, body: Bytes::new() };

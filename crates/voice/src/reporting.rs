@@ -15,9 +15,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use runtime::RoleContext;
 use serde::Serialize;
 use serde_json::Value as Json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
-use buffer::Buffer;
+use buffer::{Buffer, IncomingRecords};
 
 /// The most records waiting for the file; further ones are dropped and counted. Lasts for seconds in a very busy role while a disk hangs.
 const WAITING_MAX: usize = 10_000;
@@ -44,7 +45,10 @@ runtime::metrics! {
 pub(crate) struct Reporter {
     records: mpsc::Sender<LogRecord>,
     owner: Owner,
-    given: Arc<AtomicU64>,
+    numbered: Arc<AtomicU64>,
+    /// How many records have entered the queue, and how many of them are safe.
+    entered: Arc<AtomicU64>,
+    safe: watch::Receiver<u64>,
     topic: &'static str,
     metrics: Metrics,
 }
@@ -55,7 +59,7 @@ impl Reporter {
         debug_assert!(ctx.spec.opens.contains(&id), "{id} is not declared by {}", ctx.spec.name);
         debug_assert!(contracts::reporting::topic(topic).is_some(), "{topic} is not declared in contracts::reporting");
         let metrics = Metrics::register(&ctx.metrics);
-        let (reporter, waiting) = Self::new(ctx.owner(), topic, metrics.clone());
+        let (reporter, incoming) = Self::new(ctx.owner(), topic, metrics.clone());
         let buffer = Buffer {
             folder: ctx.data_dir.join("reporting-waiting").join(ctx.node.as_str()).join(topic),
             topic,
@@ -64,15 +68,20 @@ impl Reporter {
             metrics,
         };
         ctx.spawn("reporting", async move {
-            buffer.run(waiting).await;
+            buffer.run(incoming).await;
             Ok(())
         });
         reporter
     }
 
-    fn new(owner: Owner, topic: &'static str, metrics: Metrics) -> (Self, mpsc::Receiver<LogRecord>) {
+    fn new(owner: Owner, topic: &'static str, metrics: Metrics) -> (Self, IncomingRecords) {
         let (records, waiting) = mpsc::channel(WAITING_MAX);
-        (Self { records, owner, given: Arc::default(), topic, metrics }, waiting)
+        let (safe, seen) = watch::channel(0);
+        let (numbered, entered) = (Arc::default(), Arc::default());
+        (
+            Self { records, owner, numbered, entered, safe: seen, topic, metrics },
+            IncomingRecords { records: waiting, safe },
+        )
     }
 
     /// A reporter whose records are never read, for tests of roles.
@@ -95,28 +104,66 @@ impl Reporter {
 
     fn tell(&self, source: &str, key: String, name: &str, subject: &str, at: Timestamp, data: Json) {
         // A node numbers its records from 1 in each run (epoch), so no identity is used twice.
-        let id = format!("{}:{}", self.owner, self.given.fetch_add(1, Relaxed) + 1);
-        let event = CloudEvent {
-            specversion: "1.0",
-            id: &id,
-            source,
-            name,
-            subject,
-            time: rfc3339(at),
-            datacontenttype: "application/json",
-            data: &data,
-        };
-        // Serialising texts and a JSON tree cannot fail.
-        let json = serde_json::to_string(&event).unwrap_or_default();
-        self.give(LogRecord { topic: self.topic, key, id, json });
-    }
-
-    /// Takes a finished record of the topic.
-    pub fn give(&self, record: LogRecord) {
-        if self.records.try_send(record).is_err() {
+        let id = format!("{}:{}", self.owner, self.numbered.fetch_add(1, Relaxed) + 1);
+        let json = cloud_event(&id, source, name, subject, at, &data);
+        if !self.give(LogRecord { topic: self.topic, key, id, json }) {
             self.metrics.dropped.inc();
         }
     }
+
+    /// Takes a finished record of the topic. Returns whether there was room for it.
+    #[must_use]
+    pub fn give(&self, record: LogRecord) -> bool {
+        let is_taken = self.records.try_send(record).is_ok();
+        self.entered.fetch_add(u64::from(is_taken), Relaxed);
+        is_taken
+    }
+
+    /// Takes finished records, as the file takes those before them. What has no room at `until` is dropped and counted.
+    pub async fn give_all(&self, records: impl IntoIterator<Item = LogRecord>, until: Instant) {
+        for record in records {
+            match tokio::time::timeout_at(until, self.records.send(record)).await {
+                Ok(Ok(())) => drop(self.entered.fetch_add(1, Relaxed)),
+                Ok(Err(_)) | Err(_) => drop(self.metrics.dropped.inc()),
+            }
+        }
+    }
+
+    /// How many records have been taken so far.
+    pub fn taken(&self) -> u64 {
+        self.entered.load(Relaxed)
+    }
+
+    /// Whether the first `count` records that were taken are safe: they are in the file or in the log, or they count as dropped or refused.
+    pub fn is_safe(&self, count: u64) -> bool {
+        *self.safe.borrow() >= count
+    }
+
+    /// Waits until all records taken so far are safe; `false` if the role has ended before.
+    pub async fn all_safe(&self) -> bool {
+        let count = self.taken();
+        self.safe.clone().wait_for(|safe| *safe >= count).await.is_ok()
+    }
+}
+
+/// A record about something of a tenant. Its identity stays the same however often it is written.
+pub(crate) fn record(
+    tenant: &TenantId,
+    (topic, id): (&'static str, String),
+    (name, key): (&str, &str),
+    at: Timestamp,
+    data: &Json,
+) -> LogRecord {
+    let json = cloud_event(&id, &format!("/tenants/{tenant}"), name, key, at, data);
+    LogRecord { topic, key: format!("{tenant}:{key}"), id, json }
+}
+
+fn cloud_event(id: &str, source: &str, name: &str, subject: &str, at: Timestamp, data: &Json) -> String {
+    let time = rfc3339(at);
+    let event =
+        CloudEvent { specversion: "1.0", id, source, name, subject, time, datacontenttype: "application/json", data };
+    // Serialising texts and a JSON tree cannot fail.
+    serde_json::to_string(&event).unwrap_or_default()
 }
 
 /// A record in the log's format.

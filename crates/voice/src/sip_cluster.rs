@@ -13,6 +13,7 @@ mod export;
 mod inbox;
 mod ledger;
 mod limits;
+mod login_password;
 mod metrics;
 mod node;
 mod operate;
@@ -24,6 +25,7 @@ mod supervisors;
 #[cfg(test)]
 mod tests;
 mod trunk_accounts;
+mod trunk_rules;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,6 +100,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         inbox: inbox.clone(),
         live: seen_live.clone(),
         searches: server::searches(),
+        config: net::http::Client::new(&ctx, "voice-28")?,
         stores: ctx.stores.clone(),
         owner: ctx.owner(),
         spans: ctx.trace.spans().clone(),
@@ -127,6 +130,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         entropy: ctx.entropy(),
         agent_entropy: ctx.entropy(),
         trace: ctx.trace.clone(),
+        trunks: trunk_rules::from(configuration.clone()),
         prompts: prompts::from(configuration),
         accounts,
     });

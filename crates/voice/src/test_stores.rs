@@ -79,6 +79,7 @@ pub fn beginning(tenant: TenantId, conn_id: ConnId, owner: Owner) -> CallWrite {
         index: Vec::new(),
         events: Vec::new(),
         new_call: None,
+        absorbs: None,
     }
 }
 

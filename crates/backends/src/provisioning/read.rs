@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, FeatureAction, FeatureCode, NoAnswerAction,
-    Number, ObjectKey, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel,
-    Tenant, TenantObjects, Trunk,
+    Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, FeatureAction, FeatureCode, LoginPasswordRule,
+    NoAnswerAction, Number, ObjectKey, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret,
+    Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 use infra::{Result, Revision, StoreError};
 use model::TenantId;
@@ -141,6 +141,7 @@ fn tenant_object(row: &Row, lists: &mut Lists) -> Result<Tenant> {
         national_prefix: get(row, "national_prefix")?,
         international_prefix: get(row, "international_prefix")?,
         time_zone: get(row, "time_zone")?,
+        outgoing_max: get(row, "outgoing_max")?,
         agents: agent_rules(row)?,
     })
 }
@@ -158,7 +159,14 @@ fn agent_rules(row: &Row) -> Result<AgentRules> {
         untimed_wrap_up_s: number("untimed_wrap_up_s", default.untimed_wrap_up_s)?,
         timed_acw_in_idle: flag("timed_acw_in_idle", default.timed_acw_in_idle)?,
         acw_in_idle_force_ready: flag("acw_in_idle_force_ready", default.acw_in_idle_force_ready)?,
+        login_password: login_password(row)?.unwrap_or(default.login_password),
     })
+}
+
+fn login_password(row: &Row) -> Result<Option<LoginPasswordRule>> {
+    let Some(name) = get::<Option<String>>(row, "login_password")? else { return Ok(None) };
+    let corrupt = || StoreError::Corrupt { what: "table tenant".into(), reason: format!("login_password {name}") };
+    LoginPasswordRule::parse(&name).map(Some).ok_or_else(corrupt)
 }
 
 fn no_answer_action(row: &Row, table: &str) -> Result<Option<NoAnswerAction>> {
@@ -173,6 +181,8 @@ fn dn(row: &Row, lists: &mut Lists) -> Result<Dn> {
         "extension" => DnKind::Extension {
             password: Secret(get::<Option<String>>(row, "password")?.unwrap_or_default()),
             no_answer_s: get(row, "no_answer_s")?,
+            call_waiting: get::<Option<u32>>(row, "call_waiting")?.is_none_or(|flag| flag != 0),
+            outgoing_max: get(row, "outgoing_max")?,
         },
         "route_point" => DnKind::RoutePoint {
             application: get::<Option<String>>(row, "application")?.unwrap_or_default(),
@@ -220,6 +230,8 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         try_s: get(row, "try_s")?,
         user: get(row, "user_name")?,
         password: get::<Option<String>>(row, "password")?.map(Secret),
+        calls_max: get(row, "calls_max")?,
+        early_speech: get::<Option<u32>>(row, "early_speech")?.is_some_and(|flag| flag != 0),
     })
 }
 

@@ -104,8 +104,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
     let sql = "INSERT INTO tenant (id, revision, name, realm, hold_music, no_answer_s, wrap_up_s, confirmation_prompt,
              refusal_prompt, country_prefix, national_prefix, international_prefix, time_zone, no_answer_action,
              legal_guard_s, logout_on_out_of_service, auto_logout_min, auto_logout_ready, untimed_wrap_up_s,
-             timed_acw_in_idle, acw_in_idle_force_ready)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             timed_acw_in_idle, acw_in_idle_force_ready, login_password, outgoing_max)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, realm = excluded.realm, hold_music = excluded.hold_music,
              no_answer_s = excluded.no_answer_s, wrap_up_s = excluded.wrap_up_s,
              confirmation_prompt = excluded.confirmation_prompt, refusal_prompt = excluded.refusal_prompt,
@@ -115,7 +115,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
              logout_on_out_of_service = excluded.logout_on_out_of_service, auto_logout_min = excluded.auto_logout_min,
              auto_logout_ready = excluded.auto_logout_ready, untimed_wrap_up_s = excluded.untimed_wrap_up_s,
              timed_acw_in_idle = excluded.timed_acw_in_idle,
-             acw_in_idle_force_ready = excluded.acw_in_idle_force_ready";
+             acw_in_idle_force_ready = excluded.acw_in_idle_force_ready, login_password = excluded.login_password,
+             outgoing_max = excluded.outgoing_max";
     let agents = &o.agents;
     let put = query(sql)
         .bind(&o.id)
@@ -138,7 +139,9 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
         .bind(u32::from(agents.auto_logout_ready))
         .bind(agents.untimed_wrap_up_s)
         .bind(u32::from(agents.timed_acw_in_idle))
-        .bind(u32::from(agents.acw_in_idle_force_ready));
+        .bind(u32::from(agents.acw_in_idle_force_ready))
+        .bind(agents.login_password.as_str())
+        .bind(o.outgoing_max);
     run(db, put).await?;
     run(db, query("DELETE FROM tenant_codec WHERE tenant = ?").bind(&o.id)).await?;
     for (place, codec) in (0_i64..).zip(&o.codecs) {
@@ -150,7 +153,9 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
 
 async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
     let (kind, password, no_answer_s, application, default_dn) = match &o.kind {
-        DnKind::Extension { password, no_answer_s } => ("extension", Some(password.reveal()), *no_answer_s, None, None),
+        DnKind::Extension { password, no_answer_s, .. } => {
+            ("extension", Some(password.reveal()), *no_answer_s, None, None)
+        }
         DnKind::RoutePoint { application, default_dn, .. } => {
             ("route_point", None, None, Some(application.as_str()), default_dn.as_deref())
         }
@@ -164,13 +169,18 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
         }
         _ => (None, None, None),
     };
+    let (call_waiting, outgoing_max) = match o.kind {
+        DnKind::Extension { call_waiting, outgoing_max, .. } => (Some(u32::from(call_waiting)), outgoing_max),
+        _ => (None, None),
+    };
     let sql = "INSERT INTO dn (tenant, number, type, password, no_answer_s, application, default_dn, service_level_s,
-             short_abandon_s, wrap_up_s)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             short_abandon_s, wrap_up_s, call_waiting, outgoing_max)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, number) DO UPDATE SET type = excluded.type, password = excluded.password,
              no_answer_s = excluded.no_answer_s, application = excluded.application, default_dn = excluded.default_dn,
              service_level_s = excluded.service_level_s, short_abandon_s = excluded.short_abandon_s,
-             wrap_up_s = excluded.wrap_up_s";
+             wrap_up_s = excluded.wrap_up_s, call_waiting = excluded.call_waiting,
+             outgoing_max = excluded.outgoing_max";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.number)
@@ -181,7 +191,9 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
         .bind(default_dn)
         .bind(service_level_s)
         .bind(short_abandon_s)
-        .bind(wrap_up_s);
+        .bind(wrap_up_s)
+        .bind(call_waiting)
+        .bind(outgoing_max);
     run(db, put).await?;
     run(db, query("DELETE FROM dn_prompt WHERE tenant = ? AND number = ?").bind(tenant).bind(&o.number)).await?;
     let DnKind::Announcement { prompts } = &o.kind else { return Ok(()) };
@@ -238,12 +250,14 @@ async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
 
 async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
     let sql =
-        "INSERT INTO trunk (tenant, name, contact, prefix, caller_id, priority, weight, try_s, user_name, password)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        "INSERT INTO trunk (tenant, name, contact, prefix, caller_id, priority, weight, try_s, user_name, password,
+             calls_max, early_speech)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact,
          prefix = excluded.prefix, caller_id = excluded.caller_id, priority = excluded.priority,
          weight = excluded.weight, try_s = excluded.try_s, user_name = excluded.user_name,
-         password = excluded.password";
+         password = excluded.password, calls_max = excluded.calls_max,
+         early_speech = excluded.early_speech";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.name)
@@ -254,7 +268,9 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         .bind(o.weight)
         .bind(o.try_s)
         .bind(&o.user)
-        .bind(o.password.as_ref().map(Secret::reveal));
+        .bind(o.password.as_ref().map(Secret::reveal))
+        .bind(o.calls_max)
+        .bind(u32::from(o.early_speech));
     run(db, put).await?;
     run(db, query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, source) in (0_i64..).zip(&o.allow) {

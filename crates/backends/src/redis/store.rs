@@ -1,4 +1,4 @@
-//! What the stores of `infra` are in Redis: records, streams, queues, leases, registrations, configuration and views.
+//! What the stores of `infra` are in Redis: records, streams, queues, open threads, leases, registrations, configuration and views.
 
 mod configuration;
 pub(super) mod lease_watch;
@@ -9,6 +9,7 @@ pub(super) mod records;
 mod registrations;
 pub(super) mod streams;
 pub(super) mod tenants;
+mod threads;
 mod views;
 mod wait;
 

@@ -70,6 +70,7 @@ fn create(call: u64, owner: &Owner) -> CallWrite {
         index: Vec::new(),
         events: vec![event],
         new_call: None,
+        absorbs: None,
     }
 }
 
@@ -399,6 +400,25 @@ async fn what_an_emptied_redis_does_not_know_is_not_said_to_be_unknown() {
     until_renewed(&owner_of).await;
     assert!(matches!(asker.calls.load(&tenant(), ConnId(7)).await.unwrap(), Loaded::Live(_)));
     asker.calls.load(&tenant(), ConnId(8)).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_call_that_was_given_away_is_no_longer_the_givers_when_redis_comes_back_empty() {
+    let server = Server::start(55);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let (giver, _) = stores(&server, 0, clock.clone()).await;
+    let (other, _) = stores(&server, 0, clock).await;
+    until_renewed(&giver).await;
+    giver.calls.commit(vec![create(7, &owner()), create(8, &owner())]).await.unwrap();
+    let to: Owner = "sip-cluster-2.6".parse().unwrap();
+    let claim = Claim { tenant: tenant(), key: ConnId(7), seen: Some(Token(1)) };
+    let given = giver.calls.claim(&to, vec![claim]).await.unwrap();
+    assert!(matches!(given[..], [Claimed::Yours(_)]), "{given:?}");
+    server.cli(&["FLUSHALL"]);
+    until_renewed(&giver).await;
+    assert!(matches!(other.calls.load(&tenant(), ConnId(8)).await, Ok(Loaded::Live(_))), "what it has kept is back");
+    let loaded = other.calls.load(&tenant(), ConnId(7)).await;
+    assert!(!matches!(loaded, Ok(Loaded::Live(_))), "{loaded:?}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use model::event::CallRef;
-use model::request::ForcedState;
+use model::request::{ForcedState, LoginPassword};
 use model::{
     AgentId, CallState, CallType, CallUuid, ConnId, Dn, Event, EventName, ReferenceId, Request, RequestKind, TenantId,
     Timestamp, UserData, WorkMode,
@@ -76,7 +76,7 @@ impl Site {
     /// An agent in that state; `None` if a name of this file is none.
     fn in_state(state: Start) -> Option<Self> {
         let mut site = Self { table: AgentTable::new(TenantId::parse("t").ok()?), now: Timestamp::from_millis(1_000) };
-        let login = RequestKind::AgentLogin(None, WorkMode::AutoIn);
+        let login = RequestKind::AgentLogin(None, WorkMode::AutoIn, LoginPassword::Absent);
         let not_ready = RequestKind::AgentNotReady(WorkMode::AuxWork);
         if state != Start::LoggedOut {
             site.ask(AGENTS[0], HERE, login, None)?;
@@ -181,14 +181,24 @@ fn requests() -> Option<Vec<Tried>> {
     let force =
         |name, state| Tried { at: ELSEWHERE, agent: AGENTS[1], ..own(name, ForceAgentState(here.clone(), state)) };
     Some(vec![
-        own("`TAgentLogin`, `ManualIn`", AgentLogin(None, WorkMode::ManualIn)),
-        own("`TAgentLogin`, `AutoIn`", AgentLogin(None, WorkMode::AutoIn)),
-        Tried { at: ELSEWHERE, ..own("`TAgentLogin` of this agent at another DN", AgentLogin(None, WorkMode::AutoIn)) },
+        own("`TAgentLogin`, `ManualIn`", AgentLogin(None, WorkMode::ManualIn, LoginPassword::Absent)),
+        own("`TAgentLogin`, `AutoIn`", AgentLogin(None, WorkMode::AutoIn, LoginPassword::Absent)),
+        Tried {
+            at: ELSEWHERE,
+            ..own(
+                "`TAgentLogin` of this agent at another DN",
+                AgentLogin(None, WorkMode::AutoIn, LoginPassword::Absent),
+            )
+        },
         Tried {
             agent: AGENTS[1],
-            ..own("`TAgentLogin` of another agent at this DN", AgentLogin(None, WorkMode::AutoIn))
+            ..own(
+                "`TAgentLogin` of another agent at this DN",
+                AgentLogin(None, WorkMode::AutoIn, LoginPassword::Absent),
+            )
         },
-        own("`TAgentLogin`, `AfterCallWork`", AgentLogin(None, WorkMode::AfterCallWork)),
+        own("`TAgentLogin` with a wrong `Password`", AgentLogin(None, WorkMode::AutoIn, LoginPassword::Wrong)),
+        own("`TAgentLogin`, `AfterCallWork`", AgentLogin(None, WorkMode::AfterCallWork, LoginPassword::Absent)),
         own("`TAgentLogout`", AgentLogout),
         own("`TAgentSetReady`, `ManualIn`", AgentReady(WorkMode::ManualIn)),
         own("`TAgentSetReady`, `AuxWork`", AgentReady(WorkMode::AuxWork)),

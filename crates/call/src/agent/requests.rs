@@ -2,7 +2,7 @@
 
 use model::agent::{AfterBusy, Channel};
 use model::event::ErrorCode;
-use model::request::{ForcedState, RequestKind};
+use model::request::{ForcedState, LoginPassword, RequestKind};
 use model::{AgentId, AgentState, Event, EventName, Request, Timestamp, Value, WorkMode};
 
 use super::session::AgentSnapshot;
@@ -20,7 +20,7 @@ impl AgentTable {
         let Some(agent) = agent else {
             let (code, text) = match &request.kind {
                 RequestKind::ForceAgentState(..) => (ErrorCode::INVALID_CALL_STATE, "no agent is logged in on OtherDN"),
-                RequestKind::AgentLogin(Some(_), _) => {
+                RequestKind::AgentLogin(Some(_), ..) => {
                     (ErrorCode::INVALID_ATTRIBUTE, "AgentID: there is no such agent")
                 }
                 _ => (ErrorCode::INVALID_ATTRIBUTE, "no agent belongs to this DN"),
@@ -50,7 +50,10 @@ impl AgentTable {
     fn carry_out(&mut self, agent: &AgentId, request: &Request, now: Timestamp) -> Outcome {
         is_of_voice(request)?;
         match &request.kind {
-            RequestKind::AgentLogin(_, mode) => return self.log_in(agent, *mode, request, now),
+            RequestKind::AgentLogin(_, mode, password) => {
+                self.passes(agent, password)?;
+                return self.log_in(agent, *mode, request, now);
+            }
             RequestKind::ForceAgentState(_, state) => {
                 self.force(agent, *state, request, now);
                 return Ok(());
@@ -85,6 +88,17 @@ impl AgentTable {
             _ => return Err((ErrorCode::UNSUPPORTED, "not a request about an agent")),
         }
         Ok(())
+    }
+
+    /// Refuses a login with a wrong password, or without one that it needs.
+    fn passes(&self, agent: &AgentId, password: &LoginPassword) -> Outcome {
+        let needs = self.agents.get(agent).is_some_and(|session| session.profile.login_needs_password);
+        match password {
+            LoginPassword::Right => Ok(()),
+            LoginPassword::Absent if !needs => Ok(()),
+            LoginPassword::Absent => Err((ErrorCode::WRONG_PASSWORD, "Password: it is absent")),
+            LoginPassword::Wrong | LoginPassword::Typed(_) => Err((ErrorCode::WRONG_PASSWORD, "wrong password")),
+        }
     }
 
     fn log_in(&mut self, agent: &AgentId, mode: WorkMode, request: &Request, now: Timestamp) -> Outcome {

@@ -30,6 +30,8 @@ pub struct Profile {
     pub logout_on_out_of_service: bool,
     /// When an agent that does nothing is logged out.
     pub auto_logout: AutoLogout,
+    /// Whether it logs in by its password alone.
+    pub login_needs_password: bool,
 }
 
 impl Profile {
@@ -44,6 +46,7 @@ impl Profile {
             no_answer: NoAnswerAction::default(),
             logout_on_out_of_service: false,
             auto_logout: AutoLogout::default(),
+            login_needs_password: false,
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use model::event::CallRef;
-use model::request::RequestKind;
+use model::request::{LoginPassword, RequestKind};
 use model::{CallType, CallUuid, ConnId, ReferenceId};
 use proptest::prelude::*;
 
@@ -45,7 +45,7 @@ impl Bench {
     /// Agent a1, ready on 5001.
     fn ready() -> Self {
         let mut bench = Self::new();
-        bench.ask("a1", "5001", RequestKind::AgentLogin(None, WorkMode::AutoIn));
+        bench.ask("a1", "5001", RequestKind::AgentLogin(None, WorkMode::AutoIn, LoginPassword::Absent));
         bench.facts.clear();
         bench
     }
@@ -179,7 +179,7 @@ fn call_event(name: EventName, at: &str, state: CallState, business: bool) -> Ev
 #[test]
 fn login_ready_not_ready_logout_are_told_in_order() {
     let mut bench = Bench::new();
-    bench.ask("a1", "5001", RequestKind::AgentLogin(None, WorkMode::ManualIn));
+    bench.ask("a1", "5001", RequestKind::AgentLogin(None, WorkMode::ManualIn, LoginPassword::Absent));
     bench.ask("a1", "5001", RequestKind::AgentReady(WorkMode::ManualIn));
     bench.ask("a1", "5001", RequestKind::AgentNotReady(WorkMode::AuxWork));
     bench.ask("a1", "5001", RequestKind::AgentLogout);
@@ -202,11 +202,11 @@ fn login_ready_not_ready_logout_are_told_in_order() {
 #[test]
 fn an_agent_logs_in_on_one_phone_only() {
     let mut bench = Bench::ready();
-    bench.ask("a1", "5002", RequestKind::AgentLogin(None, WorkMode::AutoIn));
-    bench.ask("a2", "5001", RequestKind::AgentLogin(None, WorkMode::AutoIn));
+    bench.ask("a1", "5002", RequestKind::AgentLogin(None, WorkMode::AutoIn, LoginPassword::Absent));
+    bench.ask("a2", "5001", RequestKind::AgentLogin(None, WorkMode::AutoIn, LoginPassword::Absent));
     assert_eq!(bench.story(), ["Error 527", "Error 231"]);
     bench.facts.clear();
-    bench.ask("a1", "5001", RequestKind::AgentLogin(None, WorkMode::AutoIn));
+    bench.ask("a1", "5001", RequestKind::AgentLogin(None, WorkMode::AutoIn, LoginPassword::Absent));
     assert_eq!(bench.story(), ["AgentReady AutoIn"], "a repeat is answered by the state");
 }
 
@@ -373,7 +373,7 @@ proptest! {
         for (what, agent, at) in steps {
             let (agent, at) = (["a1", "a2"][usize::from(agent)], ["5001", "5002"][usize::from(at)]);
             match what {
-                0 | 1 => bench.ask(agent, at, RequestKind::AgentLogin(None, WorkMode::AutoIn)),
+                0 | 1 => bench.ask(agent, at, RequestKind::AgentLogin(None, WorkMode::AutoIn, LoginPassword::Absent)),
                 2 => bench.ask(agent, at, RequestKind::AgentLogout),
                 3 => bench.ask(agent, at, RequestKind::AgentReady(WorkMode::ManualIn)),
                 4 => bench.ask(agent, at, RequestKind::AgentNotReady(WorkMode::AfterCallWork)),
@@ -398,5 +398,28 @@ proptest! {
                 prop_assert_eq!(session.dn.is_some(), session.state != AgentState::LoggedOut);
             }
         }
+    }
+}
+
+#[test]
+fn a_wrong_password_logs_nobody_in_and_an_absent_one_where_it_is_needed() {
+    let login = |password| RequestKind::AgentLogin(None, WorkMode::AutoIn, password);
+    for (needs, password, passes) in [
+        (false, LoginPassword::Absent, true),
+        (false, LoginPassword::Right, true),
+        (false, LoginPassword::Wrong, false),
+        (true, LoginPassword::Absent, false),
+        (true, LoginPassword::Right, true),
+        (true, LoginPassword::Wrong, false),
+        (false, LoginPassword::Typed("1234".to_owned()), false),
+    ] {
+        let mut bench = Bench::ready();
+        bench.ask("a1", "5001", RequestKind::AgentLogout);
+        bench.configure(Profile { login_needs_password: needs, ..profile("a1") });
+        bench.facts.clear();
+        bench.ask("a1", "5001", login(password.clone()));
+        let told = if passes { bench.state("a1") == AgentState::Ready } else { bench.story() == ["Error 119"] };
+        assert!(told, "{needs} {password:?}: {:?}", bench.story());
+        assert_eq!(bench.state("a1") == AgentState::LoggedOut, !passes);
     }
 }

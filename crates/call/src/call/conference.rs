@@ -72,7 +72,10 @@ impl Call {
             self.cancel_invitation(now);
         }
         self.drop_hold_request(party.leg, now);
-        self.stop_playing(party.leg, now);
+        match removed {
+            Some(_) => self.stop_playing(party.leg, now),
+            None => self.stop_for_good(party.leg, now),
+        }
         if let Some(mut released) = self.party_event(EventName::Released, &party) {
             released.call_state = Some(how);
             let released = match asked {
@@ -104,6 +107,17 @@ impl Call {
                 _ => deleted,
             };
             self.fact(deleted, now);
+        }
+    }
+
+    /// The party on this leg speaks by another one of its phone from now on.
+    pub(crate) fn speak_by(&mut self, leg: LegId, other: LegId, now: Timestamp) {
+        if leg != other {
+            self.drop_hold_request(leg, now);
+            self.stop_playing(leg, now);
+            if let Some(party) = self.s.party_on_mut(leg) {
+                party.leg = other;
+            }
         }
     }
 

@@ -62,7 +62,8 @@ impl Call {
         self.refuse_requests(now);
         self.refuse_transfer(now);
         self.refuse_hold(now);
-        self.refuse_treatment(now);
+        let left = ending.left.and_then(|number| self.s.party(number)).map(|party| party.leg);
+        self.refuse_treatment(left, now);
         self.refuse_open_origination(now);
         self.cancel_invitation(now);
         self.refuse_replacement(ending.status);

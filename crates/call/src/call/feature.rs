@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use model::plan::{Caller, FeatureCode};
-use model::request::{RequestKind, Treatment};
+use model::request::{LoginPassword, RequestKind, Treatment};
 use model::{ReferenceId, Request, Timestamp, UserData, WorkMode};
 
 use super::playing::{Ended, Purpose};
@@ -59,7 +59,9 @@ impl Call {
     pub(super) fn begin_feature(&mut self, now: Timestamp) {
         match self.s.stage {
             Stage::Feature(Feature { pin: Some(_), .. }) => self.ask_pin(None, now),
-            Stage::Feature(Feature { ref code, pin: None, .. }) => self.ask_agent(code.clone(), now),
+            Stage::Feature(Feature { ref code, pin: None, .. }) => {
+                self.ask_agent(code.clone(), LoginPassword::Absent, now)
+            }
             _ => {}
         }
     }
@@ -94,7 +96,7 @@ impl Call {
                 if let Stage::Feature(feature) = &mut self.s.stage {
                     feature.pin = None;
                 }
-                self.ask_agent(code, now);
+                self.ask_agent(code, LoginPassword::Right, now);
             }
             PinAnswer::Wrong => self.pin_missed(now),
             PinAnswer::Digits(_) | PinAnswer::Refused => self.say_outcome(PROMPT_REFUSED, now),
@@ -121,7 +123,9 @@ impl Call {
         match cause {
             Ended::Collected if digits.is_empty() => self.pin_missed(now),
             Ended::Collected => self.ask_pin(Some(TypedPin(digits.to_owned())), now),
-            Ended::Completed | Ended::Stopped | Ended::Failed => self.say_outcome(PROMPT_REFUSED, now),
+            Ended::Completed | Ended::Stopped | Ended::Failed | Ended::Recorded { .. } => {
+                self.say_outcome(PROMPT_REFUSED, now)
+            }
         }
     }
 
@@ -137,7 +141,7 @@ impl Call {
         }
     }
 
-    fn ask_agent(&mut self, code: FeatureCode, now: Timestamp) {
+    fn ask_agent(&mut self, code: FeatureCode, password: LoginPassword, now: Timestamp) {
         let Caller::Phone(dn) = &self.s.caller else {
             return;
         };
@@ -147,7 +151,7 @@ impl Call {
             reference: ReferenceId(1),
             this_dn: dn.clone(),
             kind: match code {
-                FeatureCode::Login => RequestKind::AgentLogin(None, WorkMode::ManualIn),
+                FeatureCode::Login => RequestKind::AgentLogin(None, WorkMode::ManualIn, password),
                 FeatureCode::Logout => RequestKind::AgentLogout,
                 FeatureCode::Ready => RequestKind::AgentReady(WorkMode::ManualIn),
                 FeatureCode::NotReady => RequestKind::AgentNotReady(WorkMode::AuxWork),

@@ -2,15 +2,24 @@
 
 use model::event::ErrorCode;
 use model::request::Treatment;
-use model::{EventName, LegId, Timestamp};
+use model::{CallState, EventName, LegId, Timestamp};
 
 use super::asked::Asked;
 use super::facts::answering;
-use super::party::{LegProgress, Party};
+use super::party::{LegProgress, Party, PartyNo};
 use super::playing::{Playing, Purpose};
 use super::state::{HoldAsked, HoldWay, Stage};
 use super::timer::{HOLD_ANSWER, Timer};
 use super::{Call, HOLD_MUSIC, Output};
+
+/// What a phone does with a call when it turns to another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Departure {
+    /// It holds it.
+    Holds,
+    /// It leaves it.
+    Leaves,
+}
 
 impl Call {
     /// A leg has put the call on hold or has retrieved it.
@@ -39,7 +48,7 @@ impl Call {
     }
 
     /// A party hears music exactly while all the others hold the call and it does not hold the call itself.
-    pub(super) fn refresh_hold_music(&mut self, now: Timestamp) {
+    pub(crate) fn refresh_hold_music(&mut self, now: Timestamp) {
         if self.s.stage != Stage::Talking {
             return;
         }
@@ -94,7 +103,7 @@ impl Call {
     }
 
     /// A client requests that a phone hold or retrieve the call.
-    pub(super) fn ask_hold(
+    pub(crate) fn ask_hold(
         &mut self,
         way: HoldWay,
         asked: Asked,
@@ -116,6 +125,15 @@ impl Call {
             HoldWay::Retrieve => Output::RetrieveLeg(leg),
         });
         Ok(())
+    }
+
+    /// A party's phone goes on in another call, by another dialog: it is asked to hold this one, or leaves it.
+    pub(crate) fn phone_turns(&mut self, number: PartyNo, departure: Departure, now: Timestamp) {
+        match (departure, self.s.party(number)) {
+            (Departure::Holds, Some(party)) if !party.held => self.push(Output::HoldLeg(party.leg)),
+            (Departure::Holds, _) => {}
+            (Departure::Leaves, _) => self.party_leaves(number, CallState::Ok, None, now),
+        }
     }
 
     /// The party at a DN that talks with another one.

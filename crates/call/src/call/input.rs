@@ -82,6 +82,11 @@ pub enum Input {
         /// The treatment.
         id: u32,
     },
+    /// The prompts of treatment `id` are over, and the party is recorded from now on.
+    TreatmentRecords {
+        /// The treatment.
+        id: u32,
+    },
     /// Treatment `id` has ended.
     TreatmentEnded {
         /// The treatment.

@@ -1,7 +1,7 @@
 //! What a call wants done, and what it publishes.
 
 use model::event::Stamped;
-use model::plan::{Caller, Contact, Occasion};
+use model::plan::{Caller, Contact, Occasion, OutgoingLimit};
 use model::request::Treatment;
 use model::{Dn, LegId, Request};
 
@@ -74,6 +74,10 @@ pub enum Output {
         shows: Option<String>,
         /// The trunk that leads there, if it is a number outside.
         trunk: Option<String>,
+        /// Whether the trunk is tried even with as many calls as it may have, and while its carrier wants none.
+        always: bool,
+        /// The phone at whose limit of calls outside this one counts.
+        limit: Option<OutgoingLimit>,
     },
     /// Stop ringing.
     CancelLeg(LegId),

@@ -20,6 +20,8 @@ pub struct Playing {
     pub issued: bool,
     /// Whether media has reported its start.
     pub started: bool,
+    /// Since when media records the party, if it does.
+    pub recorded_since: Option<Timestamp>,
     /// Its time limit: music has the requested duration, what ends by itself the time after which the report of its end was lost.
     pub due: Option<Timestamp>,
 }
@@ -54,4 +56,35 @@ pub enum Ended {
     Stopped,
     /// It could not be played.
     Failed,
+    /// The party was recorded.
+    Recorded {
+        /// How that ended.
+        end: RecordEnd,
+        /// How long the recording is, in milliseconds.
+        duration_ms: u64,
+    },
+}
+
+/// How a recording ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RecordEnd {
+    /// By the key that ends it.
+    Key,
+    /// By silence after speech.
+    Silence,
+    /// It was as long as it may be.
+    Longest,
+    /// It was stopped, or something else took its place.
+    Stopped,
+    /// The party hung up.
+    HangUp,
+}
+
+impl Playing {
+    /// How it ends where the switch ends it: what has been recorded by then is kept.
+    pub(super) fn cut_off(&self, end: RecordEnd, now: Timestamp) -> Ended {
+        let Some(since) = self.recorded_since else { return Ended::Stopped };
+        let duration_ms = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
+        Ended::Recorded { end, duration_ms: duration_ms.min(Treatment::RECORD_MS_MAX) }
+    }
 }

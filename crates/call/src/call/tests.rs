@@ -20,6 +20,7 @@ mod offered;
 mod originate;
 mod outside;
 mod predictive;
+mod recording;
 mod replacement;
 mod requests;
 mod transfer;

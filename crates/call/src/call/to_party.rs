@@ -10,7 +10,7 @@ use super::facts::answering;
 use super::party::LegProgress;
 use super::playing::{Ended, Playing, Purpose};
 use super::state::Stage;
-use super::treatment::{ended_name, treatment_type};
+use super::treatment::treatment_type;
 
 type Accepted = Result<(), (ErrorCode, &'static str)>;
 
@@ -116,7 +116,7 @@ impl Call {
         event.other_role = other.map(|party| party.role);
         event.extensions.push("TreatmentType", treatment_type(&playing.treatment));
         if let Some((cause, digits)) = end {
-            event.extensions.push("Result", ended_name(cause));
+            self.tell_end(&mut event, playing, cause);
             event.collected_digits = digits.map(str::to_owned);
         }
         self.fact(event, now);
@@ -141,6 +141,11 @@ pub(super) fn check(treatment: &Treatment) -> Accepted {
     }
     if prompts.iter().any(|prompt| prompt.len() > Treatment::PROMPT_BYTES_MAX) {
         return Err((ErrorCode::INVALID_ATTRIBUTE, "a prompt's name is too long"));
+    }
+    if let Treatment::DeleteUserAnnouncement { announcement } = treatment
+        && !Treatment::is_announcement_id(announcement)
+    {
+        return Err((ErrorCode::INVALID_ATTRIBUTE, "user_ann_id is not the id of a recorded announcement"));
     }
     Ok(())
 }

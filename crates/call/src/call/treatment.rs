@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use model::request::Treatment;
-use model::{CallState, EventName, LegId, Timestamp};
+use model::{CallState, Event, EventName, LegId, Timestamp};
 
 use super::asked::Asked;
 use super::ending::Ending;
 use super::facts::answering;
 use super::party::{LegProgress, Party};
-use super::playing::{Ended, Playing, Purpose};
+use super::playing::{Ended, Playing, Purpose, RecordEnd};
 use super::state::Stage;
 use super::timer::{MUSIC_MIN, QUIET, TREATMENT, Timer};
 use super::{CALLER_LEG, Call, Output};
@@ -20,7 +20,16 @@ impl Call {
         self.stop_playing(leg, now);
         let id = self.s.numbers.treatment;
         self.s.numbers.treatment = self.s.numbers.treatment.wrapping_add(1);
-        self.s.playing.push(Playing { id, leg, treatment, purpose, issued: false, started: false, due: None });
+        self.s.playing.push(Playing {
+            id,
+            leg,
+            treatment,
+            purpose,
+            issued: false,
+            started: false,
+            recorded_since: None,
+            due: None,
+        });
         self.issue_waiting(now);
     }
 
@@ -30,7 +39,7 @@ impl Call {
     }
 
     /// Stops what the parties hear from the switch.
-    pub(super) fn stop_all(&mut self, now: Timestamp) {
+    pub(crate) fn stop_all(&mut self, now: Timestamp) {
         for leg in self.s.parties.iter().map(|party| party.leg).collect::<Vec<_>>() {
             self.stop_playing(leg, now);
         }
@@ -63,6 +72,15 @@ impl Call {
 
     /// Stops the treatment of the leg, if any.
     pub(super) fn stop_playing(&mut self, leg: LegId, now: Timestamp) {
+        self.cut_off(leg, RecordEnd::Stopped, now);
+    }
+
+    /// The party on the leg has hung up: stops its treatment, if any.
+    pub(super) fn stop_for_good(&mut self, leg: LegId, now: Timestamp) {
+        self.cut_off(leg, RecordEnd::HangUp, now);
+    }
+
+    fn cut_off(&mut self, leg: LegId, end: RecordEnd, now: Timestamp) {
         let Some(at) = self.s.playing.iter().position(|playing| playing.leg == leg) else {
             return;
         };
@@ -71,7 +89,7 @@ impl Call {
         if playing.issued {
             self.push(Output::StopTreatment { leg, id: playing.id });
         }
-        self.publish_end(&playing, Ended::Stopped, "", now);
+        self.publish_end(&playing, playing.cut_off(end, now), "", now);
     }
 
     pub(super) fn treatment_started(&mut self, id: u32, now: Timestamp) {
@@ -85,6 +103,13 @@ impl Call {
         match &playing.purpose {
             Purpose::Applied(asked) => self.publish_treatment(EventName::TreatmentApplied, &playing, asked, now),
             _ => self.publish_to_party(&playing, now),
+        }
+    }
+
+    /// The prompts of a treatment are over, and the party is recorded from now on.
+    pub(super) fn treatment_records(&mut self, id: u32, now: Timestamp) {
+        if let Some(playing) = self.s.playing.iter_mut().find(|playing| playing.id == id) {
+            playing.recorded_since.get_or_insert(now);
         }
     }
 
@@ -126,13 +151,16 @@ impl Call {
         }
     }
 
-    /// The call ends before a treatment has begun, or while a party hears one that was asked for.
-    pub(super) fn refuse_treatment(&mut self, now: Timestamp) {
+    /// The call ends before a treatment has begun, or while a party is recorded or hears one that was asked for. The party on the leg `left` has
+    /// hung up.
+    pub(super) fn refuse_treatment(&mut self, left: Option<LegId>, now: Timestamp) {
         let is_open = |playing: &&Playing| {
-            !playing.started || matches!(playing.purpose, Purpose::ToParty(_) | Purpose::Collecting(_))
+            let is_asked_for = matches!(playing.purpose, Purpose::ToParty(_) | Purpose::Collecting(_));
+            !playing.started || is_asked_for || playing.recorded_since.is_some()
         };
         for playing in self.s.playing.clone().iter().filter(is_open) {
-            self.publish_end(playing, Ended::Stopped, "", now);
+            let end = if left == Some(playing.leg) { RecordEnd::HangUp } else { RecordEnd::Stopped };
+            self.publish_end(playing, playing.cut_off(end, now), "", now);
         }
     }
 
@@ -152,11 +180,20 @@ impl Call {
         };
         let mut event = answering(self.point_event(EventName::TreatmentEnd, &waiting.point), asked);
         event.extensions.push("TreatmentType", treatment_type(&playing.treatment));
-        event.extensions.push("Result", ended_name(cause));
+        self.tell_end(&mut event, playing, cause);
         if !digits.is_empty() || matches!(playing.treatment, Treatment::PlayAndCollect { .. }) {
             event.collected_digits = Some(digits.to_owned());
         }
         self.fact(event, now);
+    }
+
+    /// Adds how a treatment ended, and what was recorded.
+    pub(super) fn tell_end(&self, event: &mut Event, playing: &Playing, cause: Ended) {
+        event.extensions.push("Result", ended_name(cause));
+        let Ended::Recorded { end, duration_ms } = cause else { return };
+        event.extensions.push("RecordEnd", record_end_name(end));
+        event.extensions.push("Duration", i64::try_from(duration_ms).unwrap_or(i64::MAX));
+        event.extensions.push(USER_ANN_ID, Treatment::announcement_id(self.s.conn_id, playing.id));
     }
 
     fn publish_treatment(&mut self, name: EventName, playing: &Playing, asked: &Asked, now: Timestamp) {
@@ -172,7 +209,10 @@ impl Call {
 /// The time limit of a treatment that ends by itself or has a requested duration.
 fn watchdog(treatment: &Treatment) -> Option<Duration> {
     match treatment {
-        Treatment::PlayAnnouncement { .. } | Treatment::PlayAndCollect { .. } => Some(TREATMENT),
+        Treatment::PlayAnnouncement { .. }
+        | Treatment::PlayAndCollect { .. }
+        | Treatment::RecordUserAnnouncement { .. }
+        | Treatment::DeleteUserAnnouncement { .. } => Some(TREATMENT),
         Treatment::Music { duration_ms, .. } => duration_ms.map(|ms| Duration::from_millis(ms).max(MUSIC_MIN)),
         Treatment::Echo | Treatment::RingBack | Treatment::Busy | Treatment::FastBusy | Treatment::Silence => None,
     }
@@ -189,14 +229,30 @@ pub(super) const fn treatment_type(treatment: &Treatment) -> &'static str {
         Treatment::Busy => "Busy",
         Treatment::FastBusy => "FastBusy",
         Treatment::Silence => "Silence",
+        Treatment::RecordUserAnnouncement { .. } => "RecordUserAnnouncement",
+        Treatment::DeleteUserAnnouncement { .. } => "DeleteUserAnnouncement",
     }
 }
 
-pub(super) const fn ended_name(cause: Ended) -> &'static str {
+const fn ended_name(cause: Ended) -> &'static str {
     match cause {
         Ended::Completed => "Completed",
         Ended::Collected => "Collected",
         Ended::Stopped => "Stopped",
         Ended::Failed => "Failed",
+        Ended::Recorded { .. } => "Recorded",
     }
 }
+
+const fn record_end_name(end: RecordEnd) -> &'static str {
+    match end {
+        RecordEnd::Key => "Key",
+        RecordEnd::Silence => "Silence",
+        RecordEnd::Longest => "MaxDuration",
+        RecordEnd::Stopped => "Stopped",
+        RecordEnd::HangUp => "HangUp",
+    }
+}
+
+/// In the end of a treatment that has recorded a party: the id by which the announcement is played and deleted.
+const USER_ANN_ID: &str = "USER_ANN_ID";

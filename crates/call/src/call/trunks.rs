@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use model::plan::Way;
+use model::plan::{OutgoingLimit, Way};
 use model::{LegId, Timestamp};
 
 use super::state::Offer;
@@ -17,13 +17,17 @@ pub(super) struct ByTrunk<'a> {
     pub trunk: &'a str,
     /// The number that it shows, if not that of who calls.
     pub shows: Option<&'a str>,
+    /// Whether it is tried in any case.
+    pub always: bool,
+    /// The phone at whose limit the call counts.
+    pub limit: Option<&'a OutgoingLimit>,
 }
 
 impl Call {
     /// Calls a number outside by a trunk.
     pub(super) fn ring_by(&mut self, offer: &mut Offer, way: Way, now: Timestamp) {
-        let Way { trunk, contact, caller_id, try_ms } = way;
-        let by = ByTrunk { trunk: &trunk, shows: caller_id.as_deref() };
+        let Way { trunk, contact, caller_id, try_ms, always, limit } = way;
+        let by = ByTrunk { trunk: &trunk, shows: caller_id.as_deref(), always, limit: limit.as_ref() };
         offer.legs = self.ring_legs(&offer.dn, vec![contact], Some(by));
         offer.trunk = Some(trunk);
         if offer.further.is_empty() {

@@ -5,6 +5,7 @@
 //! | forwards all calls | on, even with do-not-disturb |
 //! | does not want to be disturbed | as if the phone were busy |
 //! | is not registered | to the number for that, else to the one for calls that nobody answers |
+//! | is in a call, and has no call waiting | as if the phone were busy |
 //! | is busy, or nobody answers | to the number for that |
 
 use model::Dn;
@@ -30,6 +31,17 @@ pub struct PhoneSettings {
     pub unregistered: Option<Dn>,
 }
 
+/// Whether a phone can take a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PhoneState {
+    /// It can.
+    Free,
+    /// It is in a call, and takes no other meanwhile.
+    InCall,
+    /// It is not registered.
+    Unregistered,
+}
+
 /// What becomes of a call to a phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AtPhone {
@@ -43,21 +55,25 @@ pub enum AtPhone {
 
 impl PhoneSettings {
     /// What becomes of a call.
-    pub fn at_phone(&self, occasion: Occasion, is_registered: bool) -> AtPhone {
+    pub fn at_phone(&self, occasion: Occasion, state: PhoneState) -> AtPhone {
         let to = |number: &Option<Dn>| number.clone().map_or(AtPhone::Busy, AtPhone::Forward);
         match occasion {
             Occasion::OwnPhone => AtPhone::Rings(Forwards::default()),
             // Nobody else may take the call in the agent's place: the application chooses another one.
-            Occasion::RoutedToAgent if self.dnd || self.always.is_some() => AtPhone::Busy,
+            Occasion::RoutedToAgent if self.dnd || self.always.is_some() || state == PhoneState::InCall => {
+                AtPhone::Busy
+            }
             Occasion::RoutedToAgent => AtPhone::Rings(Forwards::default()),
             Occasion::Busy => to(&self.busy),
             Occasion::NoAnswer => to(&self.no_answer),
             Occasion::Called if self.always.is_some() => to(&self.always),
-            Occasion::Called if self.dnd => to(&self.busy),
-            Occasion::Called if !is_registered => match self.unregistered.as_ref().or(self.no_answer.as_ref()) {
-                Some(number) => AtPhone::Forward(number.clone()),
-                None => AtPhone::Rings(Forwards::default()),
-            },
+            Occasion::Called if self.dnd || state == PhoneState::InCall => to(&self.busy),
+            Occasion::Called if state == PhoneState::Unregistered => {
+                match self.unregistered.as_ref().or(self.no_answer.as_ref()) {
+                    Some(number) => AtPhone::Forward(number.clone()),
+                    None => AtPhone::Rings(Forwards::default()),
+                }
+            }
             Occasion::Called => {
                 AtPhone::Rings(Forwards { busy: self.busy.is_some(), no_answer: self.no_answer.is_some() })
             }
@@ -94,9 +110,9 @@ mod tests {
     }
 
     /// What a phone does that has set these numbers (0: none): for all calls, if it is busy, if nobody answers, without registration.
-    fn at(set: [u32; 4], dnd: bool, occasion: Occasion, is_registered: bool) -> AtPhone {
+    fn at(set: [u32; 4], dnd: bool, occasion: Occasion, state: PhoneState) -> AtPhone {
         let [always, busy, no_answer, unregistered] = set.map(|number| (number > 0).then(|| dn(number)));
-        PhoneSettings { dnd, always, busy, no_answer, unregistered }.at_phone(occasion, is_registered)
+        PhoneSettings { dnd, always, busy, no_answer, unregistered }.at_phone(occasion, state)
     }
 
     #[test]
@@ -104,47 +120,55 @@ mod tests {
         use Occasion::{Busy, Called, NoAnswer, OwnPhone, RoutedToAgent};
         let to = |number| AtPhone::Forward(dn(number));
         let rings = |busy, no_answer| AtPhone::Rings(Forwards { busy, no_answer });
-        for (set, dnd, occasion, is_registered, expected) in [
-            ([0, 0, 0, 0], false, Called, true, rings(false, false)),
-            ([0, 0, 0, 0], false, Called, false, rings(false, false)),
-            ([0, 0, 0, 0], true, Called, true, AtPhone::Busy),
-            ([0, 2, 3, 4], false, Called, true, rings(true, true)),
-            ([1, 2, 3, 4], false, Called, true, to(1)),
-            ([1, 2, 3, 4], true, Called, false, to(1)),
-            ([0, 2, 3, 4], true, Called, true, to(2)),
-            ([0, 2, 3, 4], false, Called, false, to(4)),
-            ([0, 2, 3, 0], false, Called, false, to(3)),
-            ([0, 2, 0, 0], false, Called, false, rings(false, false)),
-            ([1, 2, 3, 4], false, Busy, true, to(2)),
-            ([1, 2, 3, 4], false, NoAnswer, true, to(3)),
-            ([1, 0, 0, 4], false, Busy, true, AtPhone::Busy),
-            ([1, 2, 3, 4], true, OwnPhone, true, rings(false, false)),
-            ([0, 2, 3, 4], false, RoutedToAgent, true, rings(false, false)),
-            ([1, 0, 0, 0], false, RoutedToAgent, true, AtPhone::Busy),
-            ([0, 2, 0, 0], true, RoutedToAgent, true, AtPhone::Busy),
+        use PhoneState::{Free, InCall, Unregistered};
+        for (set, dnd, occasion, state, expected) in [
+            ([0, 0, 0, 0], false, Called, Free, rings(false, false)),
+            ([0, 0, 0, 0], false, Called, Unregistered, rings(false, false)),
+            ([0, 0, 0, 0], true, Called, Free, AtPhone::Busy),
+            ([0, 2, 3, 4], false, Called, Free, rings(true, true)),
+            ([1, 2, 3, 4], false, Called, Free, to(1)),
+            ([1, 2, 3, 4], true, Called, Unregistered, to(1)),
+            ([0, 2, 3, 4], true, Called, Free, to(2)),
+            ([0, 2, 3, 4], false, Called, Unregistered, to(4)),
+            ([0, 2, 3, 0], false, Called, Unregistered, to(3)),
+            ([0, 2, 0, 0], false, Called, Unregistered, rings(false, false)),
+            ([1, 2, 3, 4], false, Busy, Free, to(2)),
+            ([1, 2, 3, 4], false, NoAnswer, Free, to(3)),
+            ([1, 0, 0, 4], false, Busy, Free, AtPhone::Busy),
+            ([1, 2, 3, 4], true, OwnPhone, Free, rings(false, false)),
+            ([0, 2, 3, 4], false, RoutedToAgent, Free, rings(false, false)),
+            ([1, 0, 0, 0], false, RoutedToAgent, Free, AtPhone::Busy),
+            ([0, 0, 0, 0], false, Called, InCall, AtPhone::Busy),
+            ([0, 2, 3, 4], false, Called, InCall, to(2)),
+            ([1, 2, 3, 4], false, Called, InCall, to(1)),
+            ([0, 2, 0, 0], false, RoutedToAgent, InCall, AtPhone::Busy),
+            ([0, 2, 0, 0], false, OwnPhone, InCall, rings(false, false)),
+            ([0, 0, 3, 0], false, NoAnswer, InCall, to(3)),
+            ([0, 2, 0, 0], true, RoutedToAgent, Free, AtPhone::Busy),
         ] {
-            assert_eq!(at(set, dnd, occasion, is_registered), expected, "{set:?} {dnd} {occasion:?} {is_registered}");
+            assert_eq!(at(set, dnd, occasion, state), expected, "{set:?} {dnd} {occasion:?} {state:?}");
         }
     }
 
     proptest! {
         #[test]
         fn a_chain_ends_and_has_no_phone_twice(
-            set in proptest::collection::vec((any::<bool>(), 0u32..8, 0u32..8, any::<bool>()), 8),
+            set in proptest::collection::vec((any::<bool>(), 0u32..8, 0u32..8, 0usize..3), 8),
         ) {
-            let settings: HashMap<Dn, (PhoneSettings, bool)> = (0..)
+            let states = [PhoneState::Free, PhoneState::InCall, PhoneState::Unregistered];
+            let settings: HashMap<Dn, (PhoneSettings, PhoneState)> = (0..)
                 .zip(set)
-                .map(|(phone, (dnd, always, busy, is_registered))| {
+                .map(|(phone, (dnd, always, busy, state))| {
                     let number = |number| (number < 7).then(|| dn(number));
                     let (always, busy) = (number(always), number(busy));
-                    (dn(phone), (PhoneSettings { dnd, always, busy, ..PhoneSettings::default() }, is_registered))
+                    (dn(phone), (PhoneSettings { dnd, always, busy, ..PhoneSettings::default() }, states[state]))
                 })
                 .collect();
             let (mut at, mut chain, mut steps) = (dn(0), Vec::new(), 0);
-            while let Some((phone, is_registered)) = settings.get(&at) {
+            while let Some((phone, state)) = settings.get(&at) {
                 steps += 1;
                 prop_assert!(steps <= FORWARDS_MAX + 1);
-                let AtPhone::Forward(to) = phone.at_phone(Occasion::Called, *is_registered) else { break };
+                let AtPhone::Forward(to) = phone.at_phone(Occasion::Called, *state) else { break };
                 if forwarded_by(&mut chain, at.clone()).is_err() {
                     break;
                 }

@@ -1,6 +1,6 @@
 //! The way out: by which trunks a number outside is called, in which order, and which number they show.
 
-use model::plan::{Caller, Contact, Destination, Outside, PlanAnswer, Way};
+use model::plan::{Caller, Contact, Destination, OutgoingLimit, Outside, PlanAnswer, Way};
 use model::{Dn, Entropy};
 
 use super::rules::EmergencyNumber;
@@ -53,12 +53,13 @@ pub(super) fn lead_out(
         notes.push(format!("blocked by the rule {}", rule.name));
         return reject(403, &rule.reason);
     }
+    let limit = limit_of(plan, caller);
     let group = plan.trunks.iter().filter(|trunk| leads(trunk) && trunk.prefix.len() == longest).collect();
     let ways = in_turn(group, entropy).into_iter().map(|trunk| {
         if let Some(rule) = plan.rules.caller_id(number, &trunk.name) {
             notes.push(format!("shows a number by the rule {}", rule.name));
         }
-        way(trunk, number, shown(plan, trunk, number))
+        Way { limit: limit.clone(), ..way(trunk, number, shown(plan, trunk, number)) }
     });
     by(dn, ways.collect())
 }
@@ -83,9 +84,9 @@ pub(super) fn emergency(plan: &TenantPlan, rule: &EmergencyNumber, number: &str)
     let is_meant = |trunk: &OutsideTrunk| rule.trunk.as_ref() == Some(&trunk.name);
     let leads = |trunk: &OutsideTrunk| number.starts_with(&trunk.prefix);
     trunks.sort_by_key(|trunk| (!is_meant(trunk), !leads(trunk), trunk.priority));
-    let ways = trunks.into_iter().map(|trunk| way(trunk, number, shown(plan, trunk, number))).collect();
+    let ways = trunks.into_iter().map(|trunk| Way { always: true, ..way(trunk, number, shown(plan, trunk, number)) });
     let destination = match Dn::parse(number) {
-        Ok(dn) => by(dn, ways),
+        Ok(dn) => by(dn, ways.collect()),
         Err(_) => unknown(),
     };
     PlanAnswer { notes: vec![format!("an emergency number by the rule {}", rule.name)], ..destination.into() }
@@ -105,7 +106,21 @@ fn by(number: Dn, ways: Vec<Way>) -> Destination {
 
 fn way(trunk: &OutsideTrunk, number: &str, caller_id: Option<String>) -> Way {
     let uri = format!("sip:{}@{}", number.replace('#', "%23"), trunk.contact);
-    Way { trunk: trunk.name.clone(), contact: Contact { uri, path: Vec::new() }, caller_id, try_ms: trunk.try_ms }
+    Way {
+        trunk: trunk.name.clone(),
+        contact: Contact { uri, path: Vec::new() },
+        caller_id,
+        try_ms: trunk.try_ms,
+        always: false,
+        limit: None,
+    }
+}
+
+/// How many calls outside the phone may have that calls.
+fn limit_of(plan: &TenantPlan, caller: &Caller) -> Option<OutgoingLimit> {
+    let Caller::Phone(phone) = caller else { return None };
+    let most = plan.extensions.get(phone.as_str())?.outgoing_max?;
+    Some(OutgoingLimit { phone: phone.clone(), most })
 }
 
 /// The order in which the trunks of a prefix are tried: by priority; of equal ones by a draw in which each has its weight (as RFC 2782

@@ -28,7 +28,11 @@ fn plan() -> TenantPlan {
             ("+15550103".to_owned(), NumberTarget::Service(Service::Echo)),
         ]
         .into(),
-        extensions: [("7101".to_owned(), Extension { dn: dn("7101"), no_answer_ms: 15_000 })].into(),
+        extensions: [(
+            "7101".to_owned(),
+            Extension { dn: dn("7101"), no_answer_ms: 15_000, call_waiting: true, outgoing_max: None },
+        )]
+        .into(),
         route_points: [(
             "9000".to_owned(),
             RoutePoint { dn: dn("9000"), application: "sales".to_owned(), default_dn: None },
@@ -346,7 +350,10 @@ fn obstacles() -> impl Strategy<Value = TenantPlan> {
                 plan.rules.caller_ids.insert(0, CallerIdRule { name, pattern, trunk: None, shows });
             }
             if is_own {
-                plan.extensions.insert("112".to_owned(), Extension { dn: dn("112"), no_answer_ms: 1 });
+                plan.extensions.insert(
+                    "112".to_owned(),
+                    Extension { dn: dn("112"), no_answer_ms: 1, call_waiting: true, outgoing_max: None },
+                );
             }
             plan
         },
@@ -416,4 +423,22 @@ fn no_call_is_forwarded_to_an_emergency_number_or_a_code() {
         let answer = resolve(&plan, &question, &mut Seeded::new(1));
         assert!(matches!(answer.destination, Destination::Reject { status: 403, .. }), "{dialled}");
     }
+}
+
+#[test]
+fn a_call_outside_counts_at_the_limit_of_its_phone_unless_it_is_an_emergency() {
+    let mut plan = plan();
+    plan.trunks = vec![trunk("main", "+", None)];
+    plan.rules.emergency = vec![EmergencyNumber { name: "help".to_owned(), pattern: pattern("112"), trunk: None }];
+    let own = plan.extensions.get_mut("7101").expect("a phone");
+    own.outgoing_max = Some(2);
+    let way = |number: &str| match leads_to(&plan, &Caller::Phone(dn("7101")), number) {
+        Destination::Outside(outside) => outside.way,
+        other => panic!("{other:?}"),
+    };
+    let limited = way("+4930123");
+    assert_eq!(limited.limit, Some(model::plan::OutgoingLimit { phone: dn("7101"), most: 2 }));
+    assert!(!limited.always);
+    let emergency = way("112");
+    assert!(emergency.always && emergency.limit.is_none());
 }

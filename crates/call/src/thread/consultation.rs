@@ -5,6 +5,7 @@ use model::CallUuid;
 use super::*;
 use crate::call::PARTIES_MAX;
 use crate::call::consultation::{CONSULTS_IN_TURN, Consultation, Rest};
+use crate::call::{Departure, HoldWay};
 
 impl Thread {
     pub(super) fn request(&mut self, request: Request, now: Timestamp) {
@@ -93,6 +94,9 @@ impl Thread {
     }
 
     fn alternate(&mut self, at: usize, held: ConnId, asked: &Asked, now: Timestamp) -> Outcome {
+        if let Some((from, to)) = self.two_dialogs(at, held, asked) {
+            return self.turn_to(from, to, Departure::Holds, asked, now);
+        }
         let (from, to) = self.pair(at, held, asked)?;
         if from.away || !to.away {
             return Err((ErrorCode::INVALID_CALL_STATE, "ConnID is not in progress, or HeldConnID is not held"));
@@ -101,6 +105,9 @@ impl Thread {
     }
 
     fn reconnect(&mut self, at: usize, held: ConnId, asked: &Asked, now: Timestamp) -> Outcome {
+        if let Some((from, to)) = self.two_dialogs(at, held, asked) {
+            return self.turn_to(from, to, Departure::Leaves, asked, now);
+        }
         let (from, to) = self.pair(at, held, asked)?;
         if !to.away {
             return Err((ErrorCode::INVALID_CALL_STATE, "HeldConnID is not held"));
@@ -108,6 +115,34 @@ impl Thread {
         self.act(at, |call| call.party_leaves(from.party, CallState::Ok, None, now));
         self.act(to.at, |call| call.bring_back(to.leg, Some(asked), now));
         Ok(())
+    }
+
+    /// The requester in two calls, if it has a dialog of its own in each.
+    fn two_dialogs(&self, at: usize, other: ConnId, asked: &Asked) -> Option<(PartyIn, PartyIn)> {
+        let (one, two) = (self.place(at, asked).ok()?, self.place(self.at(other)?, asked).ok()?);
+        (one.leg != two.leg && !self.is_shared(one.leg) && !self.is_shared(two.leg)).then_some((one, two))
+    }
+
+    /// A phone with two dialogs goes on in the call at `to`: it is asked to retrieve that one.
+    fn turn_to(&mut self, from: PartyIn, to: PartyIn, departure: Departure, asked: &Asked, now: Timestamp) -> Outcome {
+        let is_held = |call: &Call| call.s.party(to.party).is_some_and(|party| party.held);
+        if !self.calls.get(to.at).is_some_and(is_held) {
+            return Err((ErrorCode::INVALID_CALL_STATE, "HeldConnID is not held"));
+        }
+        let mut outcome = Ok(());
+        self.act(to.at, |call| outcome = call.ask_hold(HoldWay::Retrieve, asked.clone(), now));
+        if outcome.is_ok() {
+            self.act(from.at, |call| call.phone_turns(from.party, departure, now));
+        }
+        outcome
+    }
+
+    /// The phone at a DN goes on in a call of another thread, by another dialog.
+    pub fn phone_turns(&mut self, conn_id: ConnId, dn: &Dn, departure: Departure, now: Timestamp) {
+        let party = |call: &CallSnapshot| call.party_at(dn).map(|party| party.number);
+        if let Some((at, party)) = self.at(conn_id).and_then(|at| Some((at, party(&self.calls.get(at)?.s)?))) {
+            self.act(at, |call| call.phone_turns(party, departure, now));
+        }
     }
 
     /// The leg goes to the call at `to`; a call that it is in is held.
@@ -139,7 +174,8 @@ impl Thread {
 
     /// The requester in two calls, which share its leg.
     fn pair(&self, at: usize, other: ConnId, asked: &Asked) -> Result<(PartyIn, PartyIn), (ErrorCode, &'static str)> {
-        let no_call = (ErrorCode::INVALID_CONN_ID, "the other call is not one of this DN and of this thread");
+        let no_call =
+            (ErrorCode::INVALID_CONN_ID, "the other call is not one of this DN, or is busy with another request");
         let (one, two) = (self.place(at, asked)?, self.place(self.at(other).ok_or(no_call)?, asked)?);
         if at == two.at || one.leg != two.leg { Err(no_call) } else { Ok((one, two)) }
     }
@@ -249,8 +285,19 @@ impl Thread {
         self.act(consulting.at, |call| call.deleted(CallState::Transferred, now));
     }
 
-    /// As a conference, whichever of the two calls is the consultation.
+    /// As a conference, whichever of the two calls is the consultation. Of two that came separately the earlier one goes on.
     fn merge(&mut self, at: usize, held: ConnId, asked: &Asked, now: Timestamp) -> Outcome {
+        let held_at = self.at(held).and_then(|at| self.place(at, asked).ok());
+        let is_held =
+            |held: PartyIn| self.calls.get(held.at).and_then(|call| call.s.party(held.party)).map(|it| it.held);
+        if held_at.and_then(is_held) == Some(false) {
+            return Err((ErrorCode::INVALID_CALL_STATE, "HeldConnID is not held"));
+        }
+        if let Ok((main, other)) = self.pair_of(at, held, asked)
+            && main.leg != other.leg
+        {
+            return self.confer_two(main, other, asked, now);
+        }
         let (one, two) = self.pair(at, held, asked)?;
         if !two.away {
             return Err((ErrorCode::INVALID_CALL_STATE, "HeldConnID is not held"));
@@ -265,11 +312,16 @@ impl Thread {
 
     /// The party that consults, the call that it is about and who was consulted become one call.
     fn confer(&mut self, at: usize, consultation: ConnId, asked: &Asked, now: Timestamp) -> Outcome {
-        let (main, consulting) = self.pair(at, consultation, asked)?;
+        let (main, consulting) = self.pair_of(at, consultation, asked)?;
+        self.confer_two(main, consulting, asked, now)
+    }
+
+    fn confer_two(&mut self, main: PartyIn, consulting: PartyIn, asked: &Asked, now: Timestamp) -> Outcome {
         let (Some(call), Some(other)) = (self.calls.get(main.at), self.calls.get(consulting.at)) else {
             return Err((ErrorCode::INVALID_CONN_ID, "no such call"));
         };
-        if other.s.consults_for.as_ref().map(|of| of.conn_id) != Some(call.s.conn_id) {
+        let has_two_dialogs = main.leg != consulting.leg;
+        if !has_two_dialogs && other.s.consults_for.as_ref().map(|of| of.conn_id) != Some(call.s.conn_id) {
             return Err((ErrorCode::CANNOT_COMPLETE_CONFERENCE, "TransferConnID is not a consultation about ConnID"));
         }
         if call.s.stage != Stage::Talking || other.s.stage != Stage::Talking || other.s.talkers().count() != 2 {
@@ -282,6 +334,7 @@ impl Thread {
             return Err((ErrorCode::CANNOT_COMPLETE_CONFERENCE, "the call has as many parties as it may have"));
         }
         may_join(call, main.party, other, consulting.party, ErrorCode::CANNOT_COMPLETE_CONFERENCE)?;
+        let leg = if has_two_dialogs { leg_that_talks(&call.s, main, &other.s, consulting)? } else { main.leg };
         let stays = call.s.talkers().find(|party| party.number != main.party);
         let stays = stays.map(|party| party.address().to_owned()).unwrap_or_default();
         let mut rest = None;
@@ -291,7 +344,13 @@ impl Thread {
         });
         let of = self.calls.get(consulting.at).map(|call| (call.s.conn_id, call.s.user_data.clone()));
         if let (Some(Rest::Party(new)), Some((from, data))) = (rest, of) {
-            self.act(main.at, |call| call.confer(main.leg, (new, from, &data), asked, now));
+            self.act(main.at, |call| {
+                call.speak_by(main.leg, leg, now);
+                call.confer(leg, (new, from, &data), asked, now);
+                if has_two_dialogs {
+                    call.push(Output::ReleaseLeg(if leg == main.leg { consulting.leg } else { main.leg }));
+                }
+            });
         }
         self.act(consulting.at, |call| call.deleted(CallState::Conferenced, now));
         Ok(())
@@ -307,6 +366,21 @@ fn may_join(call: &Call, by: PartyNo, other: &Call, consulting: PartyNo, code: E
     let joined = other.s.parties.iter().filter(|party| party.number != consulting).filter_map(Party::dn);
     let is_there = |dn: &Dn| call.s.parties.iter().any(|party| party.number != by && party.dn() == Some(dn));
     if joined.chain(ringing).any(is_there) { Err((code, "the destination is in the call already")) } else { Ok(()) }
+}
+
+/// Of the two dialogs of a phone the one on which it does not hold: we cannot take a call back from hold for it.
+fn leg_that_talks(
+    call: &CallSnapshot,
+    main: PartyIn,
+    other: &CallSnapshot,
+    consulting: PartyIn,
+) -> Result<LegId, (ErrorCode, &'static str)> {
+    let holds = |call: &CallSnapshot, place: PartyIn| call.party(place.party).is_none_or(|party| party.held);
+    match (holds(call, main), holds(other, consulting)) {
+        (false, _) => Ok(main.leg),
+        (true, false) => Ok(consulting.leg),
+        (true, true) => Err((ErrorCode::INVALID_CALL_STATE, "the phone holds both calls: it must retrieve one first")),
+    }
 }
 
 /// A party of a request in one of the calls.

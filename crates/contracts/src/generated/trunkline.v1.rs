@@ -588,7 +588,7 @@ pub struct CollectDigits {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Treatment {
-    #[prost(oneof = "treatment::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "treatment::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
     pub kind: ::core::option::Option<treatment::Kind>,
 }
 /// Nested message and enum types in `Treatment`.
@@ -611,7 +611,26 @@ pub mod treatment {
         Busy(super::Nothing),
         #[prost(message, tag = "8")]
         FastBusy(super::Nothing),
+        #[prost(message, tag = "9")]
+        RecordUserAnnouncement(super::RecordAnnouncement),
+        /// The id of the announcement.
+        #[prost(string, tag = "10")]
+        DeleteUserAnnouncement(::prost::alloc::string::String),
     }
+}
+/// Times are in milliseconds.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordAnnouncement {
+    #[prost(string, repeated, tag = "1")]
+    pub prompts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// One character that ends it; absent means that no key does.
+    #[prost(string, optional, tag = "2")]
+    pub terminator: ::core::option::Option<::prost::alloc::string::String>,
+    /// Absent means that no silence ends it.
+    #[prost(uint64, optional, tag = "3")]
+    pub silence_ms: ::core::option::Option<u64>,
+    #[prost(uint64, tag = "4")]
+    pub max_ms: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Prompts {
@@ -661,6 +680,8 @@ pub struct AgentLogin {
     pub agent: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(enumeration = "WorkMode", tag = "2")]
     pub work_mode: i32,
+    #[prost(enumeration = "PasswordCheck", tag = "3")]
+    pub password: i32,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1275,6 +1296,37 @@ impl ForcedState {
         }
     }
 }
+/// What became of the password of a login. The password itself goes no further than to its check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PasswordCheck {
+    /// The login has none.
+    None = 0,
+    Right = 1,
+    Wrong = 2,
+}
+impl PasswordCheck {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::None => "PASSWORD_CHECK_NONE",
+            Self::Right => "PASSWORD_CHECK_RIGHT",
+            Self::Wrong => "PASSWORD_CHECK_WRONG",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PASSWORD_CHECK_NONE" => Some(Self::None),
+            "PASSWORD_CHECK_RIGHT" => Some(Self::Right),
+            "PASSWORD_CHECK_WRONG" => Some(Self::Wrong),
+            _ => None,
+        }
+    }
+}
 /// Generated client implementations.
 pub mod events_client {
     #![allow(
@@ -1716,6 +1768,28 @@ pub struct AgentRecord {
     /// What follows the present after-call work, if not ready.
     #[prost(message, optional, tag = "24")]
     pub then: ::core::option::Option<AgentPauseRecord>,
+    /// A login needs the agent's password.
+    #[prost(bool, tag = "25")]
+    pub login_needs_password: bool,
+    /// Since when the interval that is reported at its end lasts, in microseconds since 1970; 0 in records of earlier versions.
+    #[prost(uint64, tag = "26")]
+    pub interval_since_us: u64,
+}
+/// What is to be reported of an agent after the commit: intentions of the kind `agent-intervals`.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AgentIntervalsRecord {
+    #[prost(message, repeated, tag = "1")]
+    pub finished: ::prost::alloc::vec::Vec<AgentIntervalRecord>,
+}
+/// A finished interval, as the reporting log takes it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AgentIntervalRecord {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub json: ::prost::alloc::string::String,
 }
 /// A state of not ready.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1744,7 +1818,7 @@ pub struct AgentDeskRecord {
     #[prost(message, repeated, tag = "2")]
     pub monitors: ::prost::alloc::vec::Vec<MonitorRecord>,
 }
-/// What a phone has set: kind `phone-settings`. A number is where calls go.
+/// What a phone has set, and whether it is in a call: kind `phone-settings`. A number is where calls go.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PhoneSettingsRecord {
     /// No call rings there.
@@ -1762,6 +1836,9 @@ pub struct PhoneSettingsRecord {
     /// Those that come while it is not registered.
     #[prost(string, optional, tag = "5")]
     pub unregistered: ::core::option::Option<::prost::alloc::string::String>,
+    /// It is in a call. Kept for phones without call waiting alone.
+    #[prost(bool, tag = "6")]
+    pub in_call: bool,
 }
 /// A supervisor that monitors calls of an agent.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2325,6 +2402,12 @@ pub struct LegRecord {
     /// The trunk that leads there.
     #[prost(string, optional, tag = "25")]
     pub target_trunk: ::core::option::Option<::prost::alloc::string::String>,
+    /// The phone at whose limit of calls outside this leg counts.
+    #[prost(message, optional, tag = "27")]
+    pub target_limit: ::core::option::Option<OutgoingLimitRecord>,
+    /// Whether it hears who calls before it answers.
+    #[prost(bool, tag = "28")]
+    pub target_early_speech: bool,
     /// The session to which the party has agreed and which media has not accepted yet.
     #[prost(message, optional, tag = "19")]
     pub owed: ::core::option::Option<OwedSessionRecord>,
@@ -2759,6 +2842,14 @@ pub struct OfferRecord {
     #[prost(bool, tag = "18")]
     pub forwards_no_answer: bool,
 }
+/// How many calls outside a phone may have at a time.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OutgoingLimitRecord {
+    #[prost(string, tag = "1")]
+    pub phone: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub most: u32,
+}
 /// A trunk that leads to a number outside.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WayRecord {
@@ -2770,6 +2861,12 @@ pub struct WayRecord {
     pub caller_id: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(uint64, tag = "4")]
     pub try_ms: u64,
+    /// Whether it is tried in any case.
+    #[prost(bool, tag = "5")]
+    pub always: bool,
+    /// The phone at whose limit of calls outside this one counts.
+    #[prost(message, optional, tag = "6")]
+    pub limit: ::core::option::Option<OutgoingLimitRecord>,
 }
 /// A phone that is busy or does not answer, and may forward the call.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2880,6 +2977,9 @@ pub struct PlayingRecord {
     /// Its time limit.
     #[prost(uint64, optional, tag = "8")]
     pub due_us: ::core::option::Option<u64>,
+    /// Since when media records; absent before, and in records of before.
+    #[prost(uint64, optional, tag = "9")]
+    pub recorded_since_us: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HoldAskedRecord {
@@ -3698,7 +3798,7 @@ pub struct Turn {
 pub struct Effect {
     #[prost(
         oneof = "effect::Effect",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18"
     )]
     pub effect: ::core::option::Option<effect::Effect>,
 }
@@ -3738,6 +3838,10 @@ pub mod effect {
         Aside(super::AsidePut),
         #[prost(message, tag = "16")]
         AsideGone(super::AsideGone),
+        #[prost(message, tag = "17")]
+        ThreadsHead(super::ThreadsHead),
+        #[prost(message, tag = "18")]
+        ThreadItem(super::ThreadItem),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3843,6 +3947,27 @@ pub struct QueueItem {
     pub id: ::prost::alloc::string::String,
     /// Absent removes it.
     #[prost(bytes = "bytes", optional, tag = "4")]
+    pub body: ::core::option::Option<::prost::bytes::Bytes>,
+}
+/// Who may write the tenant's open threads.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ThreadsHead {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub owner: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub token: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ThreadItem {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    /// 16 bytes.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub thread: ::prost::bytes::Bytes,
+    /// Absent removes it.
+    #[prost(bytes = "bytes", optional, tag = "3")]
     pub body: ::core::option::Option<::prost::bytes::Bytes>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -4452,7 +4577,7 @@ impl TreatmentPhase {
 /// The outer form of a ledger's record: which core wrote it, in which form.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StateRecord {
-    /// `call`, `agent`, `session`, `queue`, `media`.
+    /// `call`, `agent`, `session`, `queue`, `media`, `thread`.
     #[prost(string, tag = "1")]
     pub kind: ::prost::alloc::string::String,
     /// The form of `body`; a reader knows its own and the one before.
@@ -4500,7 +4625,7 @@ pub struct PostedRecord {
     pub at_us: u64,
     #[prost(bytes = "bytes", optional, tag = "2")]
     pub trace: ::core::option::Option<::prost::bytes::Bytes>,
-    #[prost(oneof = "posted_record::What", tags = "3, 4")]
+    #[prost(oneof = "posted_record::What", tags = "3, 4, 5")]
     pub what: ::core::option::Option<posted_record::What>,
 }
 /// Nested message and enum types in `PostedRecord`.
@@ -4511,7 +4636,18 @@ pub mod posted_record {
         Request(super::Request),
         #[prost(message, tag = "4")]
         Repair(super::RepairRecord),
+        #[prost(message, tag = "5")]
+        HandOver(super::HandOverRecord),
     }
+}
+/// A call that its owner is to hand over to another node.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HandOverRecord {
+    #[prost(uint64, tag = "1")]
+    pub conn_id: u64,
+    /// That node, as `node.epoch`.
+    #[prost(string, tag = "2")]
+    pub to: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RepairRecord {
@@ -5909,6 +6045,232 @@ impl StatisticsVisitStage {
             "STATISTICS_VISIT_STAGE_WAITING" => Some(Self::Waiting),
             "STATISTICS_VISIT_STAGE_OFFERED" => Some(Self::Offered),
             "STATISTICS_VISIT_STAGE_TALKING" => Some(Self::Talking),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ThreadRecord {
+    /// As its first fact named it.
+    #[prost(message, optional, tag = "1")]
+    pub first: ::core::option::Option<CallRef>,
+    #[prost(bool, tag = "2")]
+    pub complete: bool,
+    #[prost(uint64, tag = "3")]
+    pub began_at_us: u64,
+    #[prost(uint64, tag = "4")]
+    pub last_at_us: u64,
+    #[prost(message, repeated, tag = "5")]
+    pub calls: ::prost::alloc::vec::Vec<ThreadCallRecord>,
+    #[prost(message, repeated, tag = "6")]
+    pub parties: ::prost::alloc::vec::Vec<ThreadPartyRecord>,
+    #[prost(message, repeated, tag = "7")]
+    pub moves: ::prost::alloc::vec::Vec<ThreadMoveRecord>,
+    /// The call whose user data is the thread's.
+    #[prost(fixed64, optional, tag = "8")]
+    pub told_by: ::core::option::Option<u64>,
+    #[prost(bool, tag = "9")]
+    pub abandoned: bool,
+    /// The last fact that is folded into it: its place in the stream.
+    #[prost(uint64, tag = "10")]
+    pub folded_major: u64,
+    #[prost(uint64, tag = "11")]
+    pub folded_minor: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ThreadCallRecord {
+    #[prost(message, optional, tag = "1")]
+    pub call: ::core::option::Option<CallRef>,
+    #[prost(bool, tag = "2")]
+    pub complete: bool,
+    #[prost(uint64, tag = "3")]
+    pub began_at_us: u64,
+    #[prost(uint64, optional, tag = "4")]
+    pub ended_at_us: ::core::option::Option<u64>,
+    #[prost(enumeration = "CallState", optional, tag = "5")]
+    pub call_state: ::core::option::Option<i32>,
+    #[prost(message, optional, tag = "6")]
+    pub user_data: ::core::option::Option<UserData>,
+    #[prost(bool, tag = "7")]
+    pub abandoned: bool,
+    /// Of its last fact.
+    #[prost(uint64, tag = "8")]
+    pub last_at_us: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ThreadPartyRecord {
+    #[prost(fixed64, tag = "1")]
+    pub conn_id: u64,
+    #[prost(string, tag = "2")]
+    pub dn: ::prost::alloc::string::String,
+    #[prost(enumeration = "ThreadPartyKind", tag = "3")]
+    pub kind: i32,
+    #[prost(enumeration = "DnRole", optional, tag = "4")]
+    pub role: ::core::option::Option<i32>,
+    #[prost(string, optional, tag = "5")]
+    pub agent: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint64, tag = "6")]
+    pub began_at_us: u64,
+    #[prost(uint64, optional, tag = "7")]
+    pub ended_at_us: ::core::option::Option<u64>,
+    #[prost(bool, tag = "8")]
+    pub established: bool,
+    #[prost(enumeration = "CallState", optional, tag = "9")]
+    pub call_state: ::core::option::Option<i32>,
+    #[prost(string, repeated, tag = "10")]
+    pub others: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "11")]
+    pub brought_by: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "12")]
+    pub sent_to: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(fixed64, optional, tag = "13")]
+    pub came_from: ::core::option::Option<u64>,
+    #[prost(fixed64, optional, tag = "14")]
+    pub went_to: ::core::option::Option<u64>,
+    /// How long it did what.
+    #[prost(uint64, tag = "15")]
+    pub queue_us: u64,
+    #[prost(uint64, tag = "16")]
+    pub ring_us: u64,
+    #[prost(uint64, tag = "17")]
+    pub talk_us: u64,
+    #[prost(uint64, tag = "18")]
+    pub hold_us: u64,
+    #[prost(message, repeated, tag = "19")]
+    pub spans: ::prost::alloc::vec::Vec<ThreadSpanRecord>,
+    #[prost(enumeration = "ThreadPhase", tag = "20")]
+    pub phase: i32,
+    #[prost(uint64, tag = "21")]
+    pub since_us: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ThreadSpanRecord {
+    #[prost(enumeration = "ThreadPhase", tag = "1")]
+    pub phase: i32,
+    #[prost(uint64, tag = "2")]
+    pub from_us: u64,
+    #[prost(uint64, tag = "3")]
+    pub until_us: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ThreadMoveRecord {
+    #[prost(uint64, tag = "1")]
+    pub at_us: u64,
+    #[prost(enumeration = "ThreadMove", tag = "2")]
+    pub kind: i32,
+    #[prost(string, optional, tag = "3")]
+    pub by: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "4")]
+    pub to: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(fixed64, tag = "5")]
+    pub conn_id: u64,
+    #[prost(fixed64, optional, tag = "6")]
+    pub consultation: ::core::option::Option<u64>,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ThreadPartyKind {
+    Unspecified = 0,
+    Phone = 1,
+    Queue = 2,
+}
+impl ThreadPartyKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "THREAD_PARTY_KIND_UNSPECIFIED",
+            Self::Phone => "THREAD_PARTY_KIND_PHONE",
+            Self::Queue => "THREAD_PARTY_KIND_QUEUE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "THREAD_PARTY_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "THREAD_PARTY_KIND_PHONE" => Some(Self::Phone),
+            "THREAD_PARTY_KIND_QUEUE" => Some(Self::Queue),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ThreadPhase {
+    Unspecified = 0,
+    Queue = 1,
+    Ring = 2,
+    Talk = 3,
+    Hold = 4,
+    Over = 5,
+}
+impl ThreadPhase {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "THREAD_PHASE_UNSPECIFIED",
+            Self::Queue => "THREAD_PHASE_QUEUE",
+            Self::Ring => "THREAD_PHASE_RING",
+            Self::Talk => "THREAD_PHASE_TALK",
+            Self::Hold => "THREAD_PHASE_HOLD",
+            Self::Over => "THREAD_PHASE_OVER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "THREAD_PHASE_UNSPECIFIED" => Some(Self::Unspecified),
+            "THREAD_PHASE_QUEUE" => Some(Self::Queue),
+            "THREAD_PHASE_RING" => Some(Self::Ring),
+            "THREAD_PHASE_TALK" => Some(Self::Talk),
+            "THREAD_PHASE_HOLD" => Some(Self::Hold),
+            "THREAD_PHASE_OVER" => Some(Self::Over),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ThreadMove {
+    Unspecified = 0,
+    Consultation = 1,
+    Transfer = 2,
+    Conference = 3,
+    Monitoring = 4,
+    Redirection = 5,
+    Removal = 6,
+}
+impl ThreadMove {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "THREAD_MOVE_UNSPECIFIED",
+            Self::Consultation => "THREAD_MOVE_CONSULTATION",
+            Self::Transfer => "THREAD_MOVE_TRANSFER",
+            Self::Conference => "THREAD_MOVE_CONFERENCE",
+            Self::Monitoring => "THREAD_MOVE_MONITORING",
+            Self::Redirection => "THREAD_MOVE_REDIRECTION",
+            Self::Removal => "THREAD_MOVE_REMOVAL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "THREAD_MOVE_UNSPECIFIED" => Some(Self::Unspecified),
+            "THREAD_MOVE_CONSULTATION" => Some(Self::Consultation),
+            "THREAD_MOVE_TRANSFER" => Some(Self::Transfer),
+            "THREAD_MOVE_CONFERENCE" => Some(Self::Conference),
+            "THREAD_MOVE_MONITORING" => Some(Self::Monitoring),
+            "THREAD_MOVE_REDIRECTION" => Some(Self::Redirection),
+            "THREAD_MOVE_REMOVAL" => Some(Self::Removal),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@
 //! the call there, `forwards_busy` and `forwards_no_answer`, whether the phone forwards it in turn, and `notes`, the rules that led there.
 
 use model::Dn;
-use model::plan::{Contact, Destination, FeatureCode, Forwards, Outside, PlanAnswer, Service, Way};
+use model::plan::{Contact, Destination, FeatureCode, Forwards, OutgoingLimit, Outside, PlanAnswer, Service, Way};
 use model::request::ForwardMode;
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +83,16 @@ struct WireWay {
     caller_id: Option<String>,
     #[serde(default = "try_ms")]
     try_ms: u64,
+    #[serde(default)]
+    always: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limit: Option<WireLimit>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireLimit {
+    phone: String,
+    most: u32,
 }
 
 fn try_ms() -> u64 {
@@ -91,16 +101,20 @@ fn try_ms() -> u64 {
 
 impl From<&Way> for WireWay {
     fn from(way: &Way) -> Self {
-        let Way { trunk, contact, caller_id, try_ms } = way.clone();
-        Self { trunk, uri: contact.uri, caller_id, try_ms }
+        let Way { trunk, contact, caller_id, try_ms, always, limit } = way.clone();
+        let limit = limit.map(|limit| WireLimit { phone: limit.phone.to_string(), most: limit.most });
+        Self { trunk, uri: contact.uri, caller_id, try_ms, always, limit }
     }
 }
 
-impl From<WireWay> for Way {
-    fn from(wire: WireWay) -> Self {
-        let WireWay { trunk, uri, caller_id, try_ms } = wire;
-        Self { trunk, contact: Contact { uri, path: Vec::new() }, caller_id, try_ms }
-    }
+fn way_from_wire(wire: WireWay) -> Result<Way, FrameError> {
+    let WireWay { trunk, uri, caller_id, try_ms, always, limit: wire_limit } = wire;
+    let limit = |WireLimit { phone, most }| {
+        let phone = Dn::parse(&phone).map_err(|e| FrameError::invalid("limit", e))?;
+        Ok::<_, FrameError>(OutgoingLimit { phone, most })
+    };
+    let limit = wire_limit.map(limit).transpose()?;
+    Ok(Way { trunk, contact: Contact { uri, path: Vec::new() }, caller_id, try_ms, always, limit })
 }
 
 /// Writes the dial plan's answer.
@@ -177,8 +191,8 @@ fn destination_from_wire(wire: Wire) -> Result<Destination, FrameError> {
         },
         Wire::Outside { number, way, further, no_answer_ms } => Destination::Outside(Outside {
             number: dn(&number, "number")?,
-            way: way.into(),
-            further: further.into_iter().map(Way::from).collect(),
+            way: way_from_wire(way)?,
+            further: further.into_iter().map(way_from_wire).collect::<Result<_, _>>()?,
             no_answer_ms,
         }),
         Wire::FeatureCode { action, ask_pin, number } => {

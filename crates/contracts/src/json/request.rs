@@ -13,8 +13,8 @@ mod treatment;
 
 use model::event::ErrorCode;
 use model::request::{
-    DigitsWanted, ForcedState, ForwardMode, FrameField, MonitorMode, MonitorType, Request, RequestKind, RequestType,
-    RouteTo, Treatment,
+    DigitsWanted, ForcedState, ForwardMode, FrameField, LoginPassword, MonitorMode, MonitorType, Request, RequestKind,
+    RequestType, RouteTo, Treatment,
 };
 use model::{AgentId, ConnId, Dn, Owner, ReferenceId, TenantId, UserData, WorkMode};
 use serde_json::{Map, Value as Json, json};

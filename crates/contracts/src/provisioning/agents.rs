@@ -47,6 +47,8 @@ pub struct AgentRules {
     pub timed_acw_in_idle: bool,
     /// Whether such wrap-up makes ready when its time is over; otherwise it leads back to the state before it.
     pub acw_in_idle_force_ready: bool,
+    /// Whether agents log in by their PINs alone.
+    pub login_password: LoginPasswordRule,
 }
 
 impl Default for AgentRules {
@@ -60,7 +62,36 @@ impl Default for AgentRules {
             untimed_wrap_up_s: 1_000,
             timed_acw_in_idle: true,
             acw_in_idle_force_ready: true,
+            login_password: LoginPasswordRule::Optional,
         }
+    }
+}
+
+/// Whether a login needs the agent's PIN as its password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginPasswordRule {
+    /// It is checked where a login has one.
+    Optional,
+    /// A login without the right one is refused.
+    Required,
+}
+
+impl LoginPasswordRule {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Optional, Self::Required];
+
+    /// Its name in files and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Optional => "optional",
+            Self::Required => "required",
+        }
+    }
+
+    /// The rule of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|each| each.as_str() == name)
     }
 }
 

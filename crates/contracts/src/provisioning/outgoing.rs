@@ -49,6 +49,7 @@ impl Trunk {
             ("weight", self.weight.is_some()),
             ("try_s", self.try_s.is_some()),
             ("user", self.user.is_some()),
+            ("early_speech", self.early_speech),
         ];
         let no_call = self.contact.is_none();
         keys.extend(of_calls.into_iter().filter(|(_, is_set)| no_call && *is_set).map(|(key, _)| (key, NO_CONTACT)));
@@ -82,6 +83,8 @@ mod tests {
             try_s: None,
             user: None,
             password: None,
+            calls_max: None,
+            early_speech: false,
         }
     }
 

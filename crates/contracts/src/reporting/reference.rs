@@ -25,9 +25,9 @@ structured mode: the CloudEvent is the value, the header `content-type` is `appl
 const LAWS: &str = "
 ## What holds
 
-- **Order.** Records of one key are in order. A record may stand there again, after later ones: drop what you have seen, by `id`. What is left is complete and in order. Facts of a virtual queue have the key of the call that they tell of: those of several calls are put in order by `subject`, `token` and `seq`.
+- **Order.** Records of one key are in order. Delivery is at least once: a duplicate may follow newer records; drop what you have seen, by `id`. What is left is complete and in order. Facts of a virtual queue have the key of the call that they tell of: those of several calls are put in order by `subject`, `token` and `seq`.
 - **Identity.** `source` and `id` name a record for good: two that have both in common say the same.
-- **Completeness.** A fact is removed from the event stream only when the log has it. A record longer than 900,000 bytes is not taken by any log; it is counted (`..._refused`) and named in the role's log.
+- **Completeness.** A fact is removed from the event stream only when the log has it, except one that the log never takes: a record longer than 900,000 bytes is left out; it is counted (`..._refused`) and named in the role's log.
 - **Keys.** Kafka's partition is the murmur2 hash of the key, as Kafka's own clients compute it. The number of partitions of a topic must not be changed while the order of its keys matters.
 - **Change.** New attributes and new types may come; none changes its meaning. Readers pass over what they do not know.
 
@@ -88,12 +88,15 @@ pub(super) fn rows(page: &mut String, attributes: &[Attribute]) {
 }
 
 fn of_type(page: &mut String, topic: &str, record: &RecordType) {
-    let RecordType { name, meaning, identity, data } = record;
+    let RecordType { name, meaning, identity, data, sample } = record;
     let _ = write!(
         page,
         "\n## `{name}`\n\nIn `{topic}`: {meaning}. Its `id` is {identity}.\n\n| attribute of `data` | JSON | meaning |\n|---|---|---|\n"
     );
     rows(page, data);
+    if let Some(sample) = sample {
+        let _ = write!(page, "\nA record:\n\n```json\n{sample}```\n");
+    }
 }
 
 /// A fact with invented names; the page's test checks that there is one.

@@ -44,7 +44,11 @@ pub fn call_state_to_wire(state: CallState) -> i32 {
     }
 }
 
-pub(super) fn call_state_from_wire(number: i32) -> Result<CallState, WireError> {
+/// Finds a call state by its published number.
+///
+/// # Errors
+/// When there is no such number.
+pub fn call_state_from_wire(number: i32) -> Result<CallState, WireError> {
     match number {
         DEAFENED => Ok(CallState::Deafened),
         HELD => Ok(CallState::Held),

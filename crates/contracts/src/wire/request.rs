@@ -120,6 +120,15 @@ pub fn treatment_to_wire(treatment: &Treatment) -> v1::Treatment {
         Treatment::Busy => Kind::Busy(v1::Nothing {}),
         Treatment::FastBusy => Kind::FastBusy(v1::Nothing {}),
         Treatment::Silence => Kind::Silence(v1::Nothing {}),
+        Treatment::RecordUserAnnouncement { prompts, terminator, silence_ms, max_ms } => {
+            Kind::RecordUserAnnouncement(v1::RecordAnnouncement {
+                prompts: prompts.clone(),
+                terminator: terminator.map(String::from),
+                silence_ms: *silence_ms,
+                max_ms: *max_ms,
+            })
+        }
+        Treatment::DeleteUserAnnouncement { announcement } => Kind::DeleteUserAnnouncement(announcement.clone()),
     };
     v1::Treatment { kind: Some(kind) }
 }
@@ -139,6 +148,13 @@ pub fn treatment_from_wire(treatment: v1::Treatment) -> Result<Treatment, WireEr
         Kind::Busy(_) => Treatment::Busy,
         Kind::FastBusy(_) => Treatment::FastBusy,
         Kind::Silence(_) => Treatment::Silence,
+        Kind::RecordUserAnnouncement(r) => Treatment::RecordUserAnnouncement {
+            prompts: r.prompts,
+            terminator: r.terminator.map(|t| one_char(&t)).transpose()?,
+            silence_ms: r.silence_ms,
+            max_ms: r.max_ms,
+        },
+        Kind::DeleteUserAnnouncement(announcement) => Treatment::DeleteUserAnnouncement { announcement },
     })
 }
 

@@ -4,7 +4,8 @@ use contracts::{json, wire};
 use model::agent::WorkMode;
 use model::event::{CallRef, ErrorCode};
 use model::request::{
-    DigitsWanted, ForcedState, ForwardMode, MonitorMode, MonitorType, Request, RequestKind, RouteTo, Treatment,
+    DigitsWanted, ForcedState, ForwardMode, LoginPassword, MonitorMode, MonitorType, Request, RequestKind, RouteTo,
+    Treatment,
 };
 use model::{
     AgentId, CallState, CallType, CallUuid, ConnId, Dn, DnRole, Event, EventId, EventName, Owner, QueueName,
@@ -131,6 +132,17 @@ fn treatment() -> impl Strategy<Value = Treatment> {
         Just(Treatment::Busy),
         Just(Treatment::FastBusy),
         Just(Treatment::Silence),
+        (vec(name(), 0..3), option::of(key()), option::of(500_u64..=30_000), 1_000_u64..=180_000).prop_map(
+            |(prompts, terminator, silence_ms, max_ms)| Treatment::RecordUserAnnouncement {
+                prompts,
+                terminator,
+                silence_ms,
+                max_ms,
+            }
+        ),
+        any::<(u64, u32)>().prop_map(|(call, number)| Treatment::DeleteUserAnnouncement {
+            announcement: Treatment::announcement_id(ConnId(call), number),
+        }),
     ]
 }
 
@@ -174,6 +186,8 @@ generated! {
     ForwardMode = select(&ForwardMode::ALL[..]);
     ForcedState = select(&ForcedState::ALL[..]);
     WorkMode = work_mode();
+    // A frame has the password, the wire what became of it.
+    LoginPassword = Just(LoginPassword::Absent);
     UserData = user_data();
     Treatment = treatment();
     DigitsWanted = digits_wanted();
@@ -242,6 +256,7 @@ fn any_frame() -> impl Strategy<Value = serde_json::Value> {
         "MonitorType",
         "ForwardMode",
         "AgentWorkMode",
+        "Password",
         "RouteType",
         "Status",
         "TreatmentType",
@@ -256,6 +271,9 @@ fn any_frame() -> impl Strategy<Value = serde_json::Value> {
         "max_digits",
         "first_digit_timeout_ms",
         "terminator",
+        "silence_ms",
+        "max_ms",
+        "user_ann_id",
         "$base64",
         "",
         "a",
@@ -268,6 +286,9 @@ fn any_frame() -> impl Strategy<Value = serde_json::Value> {
         "Music",
         "PlayAnnouncement",
         "PlayAnnouncementAndDigits",
+        "RecordUserAnnouncement",
+        "DeleteUserAnnouncement",
+        "ann-0000000000001234-7",
         "Reject",
         "coach",
         "AllCalls",

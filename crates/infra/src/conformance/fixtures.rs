@@ -53,6 +53,7 @@ pub(crate) fn write(tenant: &TenantId, call: u64, owner: &Owner, token: u64, cha
         index: Vec::new(),
         events: Vec::new(),
         new_call: None,
+        absorbs: None,
     }
 }
 

@@ -9,8 +9,9 @@ use model::{AgentId, ConnId, Owner, TenantId, Timestamp, Token};
 use super::SetClock;
 use super::fixtures::{agents, create, dialog, event, legs, new_call, owner, save, sessions, tenant, write};
 use crate::{
-    AgentBatch, AgentWrite, CallIndex, CallWrite, Change, Claim, Claimed, Consumed, LedgerKind, Loaded, MediaSessionId,
-    NewCall, Position, QueueBatch, Refusal, SessionBatch, SessionId, SessionWrite, Stores, Written, bounds,
+    Absorbed, AgentBatch, AgentWrite, CallIndex, CallWrite, Change, Claim, Claimed, Consumed, LedgerKind, Loaded,
+    MediaSessionId, NewCall, Position, QueueBatch, Refusal, SessionBatch, SessionId, SessionWrite, Stores, Written,
+    bounds,
 };
 
 pub(super) async fn a_commit_is_read_back(stores: &Stores) {
@@ -133,6 +134,55 @@ pub(super) async fn a_further_call_leads_to_its_thread(stores: &Stores, clock: &
     stores.calls.commit(vec![write(&acme, 7, &me, 1, Change::End)]).await.unwrap();
     clock.advance(bounds::TOMBSTONE + Duration::from_secs(1));
     assert_eq!(stores.calls.lookup(&acme, &further).await.unwrap(), None);
+}
+
+pub(super) async fn a_record_that_is_absorbed_leads_to_the_other_one(stores: &Stores) {
+    let (acme, me, successor) = (tenant("acme"), owner("node-1.5"), owner("node-2.6"));
+    let begin = |call, name| CallWrite { index: vec![dialog(name)], ..write(&acme, call, &me, 1, create(name)) };
+    stores.calls.commit(vec![begin(7, "a"), begin(8, "b")]).await.unwrap();
+    let meet = |token| CallWrite {
+        index: vec![CallIndex::Call(ConnId(8))],
+        events: vec![event(&acme, 8, 1, 1)],
+        absorbs: Some(Absorbed { conn_id: ConnId(8), token: Token(token) }),
+        ..write(&acme, 7, &me, 1, save("both"))
+    };
+    // Somebody else has the other one by then: nothing is done.
+    let refused = stores.calls.commit(vec![meet(2)]).await.unwrap();
+    assert_eq!(refused, [Written::NotAbsorbed]);
+    assert_eq!(stores.calls.lookup(&acme, &dialog("b")).await.unwrap(), Some(ConnId(8)));
+    assert_eq!(stores.events.end(&acme).await.unwrap(), Position::START);
+    // Both in one write, also beside others of the same records.
+    let batch = vec![write(&acme, 8, &me, 1, save("b again")), meet(1), write(&acme, 7, &me, 1, save("on"))];
+    let written = stores.calls.commit(batch).await.unwrap();
+    assert!(written.iter().all(|written| matches!(written, Written::Done { .. })), "{written:?}");
+    assert_eq!(stores.calls.load(&acme, ConnId(8)).await.unwrap(), Loaded::Unknown);
+    for index in [dialog("a"), dialog("b"), CallIndex::Call(ConnId(8))] {
+        assert_eq!(stores.calls.lookup(&acme, &index).await.unwrap(), Some(ConnId(7)), "{index:?}");
+    }
+    assert_eq!(stores.calls.owners(&acme).await.unwrap().iter().map(|held| held.records).sum::<usize>(), 1);
+    assert_eq!(stores.calls.list(&acme, None, 10).await.unwrap().len(), 1);
+    // Who had it before and has not noticed: what that one owned is elsewhere now, and not over.
+    let former = owner("node-3.4");
+    for change in [save("late"), Change::Keep, Change::End] {
+        let late = stores.calls.commit(vec![write(&acme, 8, &former, 1, change)]).await.unwrap();
+        assert_eq!(late, [Written::Fenced { owner: me.clone(), token: Token(1) }]);
+    }
+    // One that is over cannot be absorbed, nor one of another owner.
+    stores.calls.commit(vec![begin(9, "c"), begin(10, "d")]).await.unwrap();
+    stores.calls.commit(vec![write(&acme, 9, &me, 1, Change::End)]).await.unwrap();
+    let claim = Claim { tenant: acme.clone(), key: ConnId(10), seen: None };
+    stores.calls.claim(&successor, vec![claim]).await.unwrap();
+    for other in [9, 10] {
+        let absorbs = Some(Absorbed { conn_id: ConnId(other), token: Token(1) });
+        let late = CallWrite { absorbs, ..write(&acme, 7, &me, 1, save("late")) };
+        assert_eq!(stores.calls.commit(vec![late]).await.unwrap(), [Written::NotAbsorbed], "{other}");
+    }
+    let Loaded::Live(record) = stores.calls.load(&acme, ConnId(7)).await.unwrap() else { panic!("no record") };
+    assert_eq!(&record.state[..], b"on");
+    // The end of the one is that of the other.
+    stores.calls.commit(vec![write(&acme, 7, &me, 1, Change::End)]).await.unwrap();
+    let late = stores.calls.commit(vec![write(&acme, 8, &former, 1, save("late"))]).await.unwrap();
+    assert_eq!(late, [Written::Ended]);
 }
 
 pub(super) async fn concurrent_writers_lose_nothing(stores: &Stores) {

@@ -1,9 +1,9 @@
 //! The persistent configuration: what every database must do. `store` is empty.
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, FeatureAction, FeatureCode, NoAnswerAction,
-    Number, Object, ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel, Tenant,
-    TenantObjects, Trunk,
+    Agent, AgentRules, Application, DialAction, DialRule, Dn, DnKind, FeatureAction, FeatureCode, LoginPasswordRule,
+    NoAnswerAction, Number, Object, ObjectKey, ObjectKind, Person, Place, Prompt, Schedule, Secret, Skill, SkillLevel,
+    Tenant, TenantObjects, Trunk,
 };
 use model::TenantId;
 
@@ -25,6 +25,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         national_prefix: None,
         international_prefix: None,
         time_zone: Some("Europe/Berlin".to_owned()),
+        outgoing_max: Some(5),
         agents: AgentRules {
             no_answer_action: NoAnswerAction::Logout,
             legal_guard_s: 5,
@@ -34,13 +35,19 @@ pub fn objects(tenant: &str) -> TenantObjects {
             untimed_wrap_up_s: 900,
             timed_acw_in_idle: false,
             acw_in_idle_force_ready: false,
+            login_password: LoginPasswordRule::Required,
         },
     });
     objects.skills = vec![Skill { name: "Sales".into() }, Skill { name: "English".into() }];
     objects.prompts = vec![Prompt { name: "music".into(), file: "music.wav".into() }];
-    let phone = |number: &str| Dn {
+    let phone = |number: &str, call_waiting| Dn {
         number: number.into(),
-        kind: DnKind::Extension { password: Secret("secret".into()), no_answer_s: Some(20) },
+        kind: DnKind::Extension {
+            password: Secret("secret".into()),
+            no_answer_s: Some(20),
+            call_waiting,
+            outgoing_max: Some(2),
+        },
     };
     let announcement = Dn { number: "a".into(), kind: DnKind::Announcement { prompts: vec!["music".into()] } };
     let queue = Dn { number: "q".into(), kind: DnKind::VirtualQueue };
@@ -55,7 +62,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         },
     };
     objects.applications = vec![Application { name: "sales".into(), document: "<scxml/>".into() }];
-    objects.dns = vec![phone("7101"), phone("7102"), queue, announcement, point];
+    objects.dns = vec![phone("7101", true), phone("7102", false), queue, announcement, point];
     let place = |name: &str, dn: &str| Place { name: name.into(), dns: vec![dn.into()] };
     objects.places = vec![place("P1", "7101"), place("P2", "7102")];
     objects.people = vec![Person {
@@ -92,6 +99,8 @@ pub fn objects(tenant: &str) -> TenantObjects {
         try_s: Some(3),
         user: Some("u".into()),
         password: Some(Secret("s".into())),
+        calls_max: Some(30),
+        early_speech: true,
     }];
     let code =
         |(action, name): &(FeatureAction, &str)| FeatureCode { code: (*name).into(), action: *action, ask_pin: true };

@@ -92,6 +92,7 @@ impl CallLedger for Embedded {
                     due: write.due,
                     links: write.index.iter().map(CallIndex::text).collect(),
                     remembered_until: Some(until),
+                    absorbs: write.absorbs.map(|absorbed| (absorbed.conn_id.text(), absorbed.token)),
                 };
                 let along = Along { events: &write.events, new_call: write.new_call.as_ref(), acknowledges: None };
                 turn.take(inner, |state| &state.calls, row, &along)?;
@@ -152,6 +153,7 @@ impl AgentLedger for Embedded {
                     due: write.due,
                     links: Vec::new(),
                     remembered_until: None,
+                    absorbs: None,
                 };
                 let along = Along { events: &write.events, new_call: None, acknowledges: None };
                 turn.take(inner, |state| &state.agents, row, &along)?;
@@ -210,6 +212,7 @@ impl SessionLedger for Embedded {
                     due: write.due,
                     links: Vec::new(),
                     remembered_until: Some(until),
+                    absorbs: None,
                 };
                 // Several sessions may serve one call, so the link names the session too.
                 let row = RowWrite {
@@ -271,6 +274,7 @@ impl MediaLedger for Embedded {
                     due: write.due,
                     links: Vec::new(),
                     remembered_until: None,
+                    absorbs: None,
                 };
                 let along = Along { events: &[], new_call: None, acknowledges: None };
                 turn.take(inner, |state| &state.media, row, &along)?;

@@ -52,6 +52,7 @@ fn effects_of(
         change: Change::End,
         due: None,
         links: Vec::new(),
+        absorbs: None,
         remembered_until: remembers.then(|| now + bounds::TOMBSTONE),
     };
     let records = table(state, *ledger);

@@ -121,6 +121,8 @@ impl State {
             }
             Effect::QueueHead(head) => state.apply_queue_head(head),
             Effect::QueueItem(item) => state.apply_queue_item(item),
+            Effect::ThreadsHead(head) => state.apply_threads_head(&head),
+            Effect::ThreadItem(item) => state.apply_thread_item(item),
             Effect::Registration(put) => state.apply_registration(put),
             Effect::ConfigHead(head) => state.apply_config_head(&head),
             Effect::ConfigDocument(document) => state.apply_config_document(document),
@@ -164,6 +166,8 @@ fn tenant_of(effect: &Effect) -> Option<TenantId> {
         Effect::Consumed(e) => &e.tenant,
         Effect::QueueHead(e) => &e.tenant,
         Effect::QueueItem(e) => &e.tenant,
+        Effect::ThreadsHead(e) => &e.tenant,
+        Effect::ThreadItem(e) => &e.tenant,
         Effect::Registration(e) => &e.tenant,
         Effect::ConfigHead(e) => &e.tenant,
         Effect::ConfigDocument(e) => &e.tenant,

@@ -7,7 +7,7 @@ use contracts::v1;
 use model::{Owner, TenantId, Timestamp, Token};
 
 use crate::record::{Change, Claimed, Holding, Loaded, Record, RecordKey, Written};
-use crate::{Refusal, bounds};
+use crate::{CallIndex, Refusal, bounds};
 
 /// A live record.
 #[derive(Clone)]
@@ -53,6 +53,8 @@ pub(super) struct RowWrite<'a> {
     pub(super) links: Vec<String>,
     /// Until when it is remembered after its end.
     pub(super) remembered_until: Option<Timestamp>,
+    /// The record that becomes part of it, and the token that the writer holds of that one.
+    pub(super) absorbs: Option<(String, Token)>,
 }
 
 /// The records of one ledger and tenant.
@@ -93,7 +95,7 @@ impl Table {
                 (state, intentions)
             }
             (_, None) if self.ended.contains_key(write.key) => return Err(Written::Ended),
-            (_, None) => return Err(Written::Unknown),
+            (_, None) => return Err(self.absorbed(write.key)),
             (_, Some(entry)) if entry.token != write.token || entry.owner != *write.owner => {
                 return Err(Written::Fenced { owner: entry.owner.clone(), token: entry.token });
             }
@@ -105,7 +107,8 @@ impl Table {
             }
         };
         let mut links = held.map(|entry| entry.links.clone()).unwrap_or_default();
-        for link in write.links {
+        let absorbed = write.absorbs.and_then(|(key, _)| self.live.get(&key)).map(|entry| entry.links.clone());
+        for link in write.links.into_iter().chain(absorbed.unwrap_or_default()) {
             if !links.contains(&link) {
                 links.push(link);
             }
@@ -122,6 +125,28 @@ impl Table {
             links,
             claims: 0,
         })))
+    }
+
+    /// The answer for a record that is unknown, unless it has become part of another one: then the owner of that one has it.
+    fn absorbed(&self, key: &str) -> Written {
+        let by = self.links.get(&CallIndex::of_key(key)).and_then(|others| others.first());
+        match by.map(|other| self.live.get(other)) {
+            Some(Some(entry)) => Written::Fenced { owner: entry.owner.clone(), token: entry.token },
+            Some(None) => Written::Ended,
+            None => Written::Unknown,
+        }
+    }
+
+    /// The effect that removes a record which becomes part of the written one. One that is unknown is none: there is nothing to remove.
+    pub(super) fn absorption(&self, write: &RowWrite<'_>) -> Result<Option<v1::effect::Effect>, Written> {
+        let Some((key, token)) = &write.absorbs else { return Ok(None) };
+        match self.live.get(key) {
+            Some(entry) if entry.owner == *write.owner && entry.token == *token => {
+                Ok(Some(self.removal(write.tenant, key, 0, Vec::new())))
+            }
+            None if !self.ended.contains_key(key) => Ok(None),
+            _ => Err(Written::NotAbsorbed),
+        }
     }
 
     /// The answer if a record other than `key` already has one of these links.

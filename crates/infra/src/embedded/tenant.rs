@@ -8,6 +8,7 @@ use contracts::v1;
 use contracts::v1::effect::Effect;
 use model::{Dn, Owner, Stamped, TenantId, Timestamp, Token};
 
+use super::open_threads::OpenThreads;
 use super::quarantined::QuarantinedRecords;
 use super::table::Table;
 use crate::{ConfigVersion, KeptView, Refusal, Registration, Room, bounds, wire};
@@ -23,6 +24,7 @@ pub(super) struct TenantState {
     pub(super) work: BTreeMap<String, WorkStream>,
     pub(super) consumed: HashMap<String, u64>,
     pub(super) queues: Option<QueueState>,
+    pub(super) threads: Option<OpenThreads>,
     pub(super) registrations: BTreeMap<Dn, Registration>,
     /// No binding expires before this.
     pub(super) ends_from: Timestamp,
@@ -100,6 +102,7 @@ impl TenantState {
             work: BTreeMap::new(),
             consumed: HashMap::new(),
             queues: None,
+            threads: None,
             registrations: BTreeMap::new(),
             ends_from: Timestamp::MAX,
             configuration: ConfigState::default(),
@@ -157,6 +160,16 @@ impl TenantState {
             Some(body) => items.insert(item.id, body),
             None => items.remove(&item.id),
         };
+    }
+
+    pub(super) fn apply_threads_head(&mut self, head: &v1::ThreadsHead) {
+        self.threads = OpenThreads::claimed(self.threads.take(), head);
+    }
+
+    pub(super) fn apply_thread_item(&mut self, item: v1::ThreadItem) {
+        if let Some(threads) = &mut self.threads {
+            threads.apply_item(item);
+        }
     }
 
     pub(super) fn apply_registration(&mut self, put: v1::RegistrationPut) {
@@ -221,6 +234,7 @@ impl TenantState {
         if let Some(queues) = &self.queues {
             effects.extend(queues.dump(tenant));
         }
+        effects.extend(self.threads.iter().flat_map(|threads| threads.dump(tenant)));
         effects.extend(self.registrations.iter().map(|(dn, r)| registration_put(tenant, dn, r.clone())));
         let ConfigVersion { generation, revision } = self.configuration.version;
         effects.push(Effect::ConfigHead(v1::ConfigHead { tenant: name(), generation, revision, whole: true }));

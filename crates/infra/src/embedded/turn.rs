@@ -46,7 +46,9 @@ impl Turn {
     /// Checks a write and adds its effects.
     pub(super) fn take(&mut self, inner: &mut Inner, pick: Pick, row: RowWrite<'_>, along: &Along<'_>) -> Result<()> {
         let tenant = row.tenant.clone();
-        let names: Vec<String> = std::iter::once(row.key.to_owned()).chain(row.links.iter().cloned()).collect();
+        let absorbed = row.absorbs.iter().map(|(key, _)| key.clone());
+        let names: Vec<String> =
+            std::iter::once(row.key.to_owned()).chain(row.links.iter().cloned()).chain(absorbed).collect();
         if names.iter().any(|name| self.touched.contains(&(tenant.clone(), name.clone()))) {
             self.flush(inner)?;
         }
@@ -83,6 +85,7 @@ impl Turn {
         if let Some(refusal) = table.taken(row.key, &row.links) {
             return Err(refusal);
         }
+        self.effects.extend(table.absorption(&row)?);
         self.effects.extend(table.check(row)?);
         let body = along.new_call.map(wire::new_call_to_wire);
         size.new_call = body.as_ref().map_or(0, bytes::Bytes::len);

@@ -81,6 +81,7 @@ async fn tell(calls: &dyn CallLedger, call: u64, from: u64, count: u64) {
         index: Vec::new(),
         events: events.collect(),
         new_call: None,
+        absorbs: None,
     };
     calls.commit(vec![write]).await.unwrap();
 }

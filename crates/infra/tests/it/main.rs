@@ -92,6 +92,7 @@ fn call(id: u64, state: &str) -> CallWrite {
         index: Vec::new(),
         events: vec![event],
         new_call: None,
+        absorbs: None,
     }
 }
 

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use quick_xml::escape::escape;
 
-use super::{Collect, Command, Dialog, Event, Iterate, JoinStreams, Pattern, Play, Report, Response, Variable, code};
+use super::{
+    Collect, Command, DELETE, Dialog, Event, Iterate, JoinStreams, Pattern, Play, Report, Response, Variable, code,
+    record,
+};
 
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<msml version=\"1.1\">";
 const TAIL: &str = "</msml>\n";
@@ -80,6 +83,10 @@ fn push_command(out: &mut String, command: &Command) {
         Command::Unjoin { connection, conference } => {
             push_join(out, "unjoin", connection, ("conf", conference), JoinStreams::Both);
         }
+        Command::Delete { connection, uri } => {
+            let (connection, uri) = (escape(connection.as_str()), escape(uri.as_str()));
+            put(out, format_args!("<send event=\"{DELETE}\" target=\"conn:{connection}\" valuelist=\"{uri}\"/>"));
+        }
     }
 }
 
@@ -103,6 +110,11 @@ fn push_dialog(out: &mut String, dialog: &Dialog) {
     }
     if let Some(collect) = &dialog.collect {
         push_collect(out, collect);
+    }
+    if let Some(record) = &dialog.record {
+        record::open(out, record);
+        push_reports(out, "recordexit", &record.on_exit);
+        out.push_str("</record>");
     }
     if !dialog.exit.is_empty() {
         push_exit(out, &dialog.exit);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Command, DIALOG_EXIT, Dialog, Event, JoinStreams, Refusal, Report, Response, Variable, build_event, build_result,
-    code, parse_request,
+    Command, DIALOG_EXIT, Dialog, Event, JoinStreams, RECORDING, Record, RecordEnd, Refusal, Report, Response,
+    Variable, build_event, build_result, code, parse_request, record,
 };
 
 /// The MSML state of one media dialog.
@@ -79,6 +79,23 @@ pub enum Action {
     Join,
     /// Take it out of its conference.
     Leave,
+    /// Delete the recording with this URI.
+    Delete(String),
+}
+
+/// What a request may use at the place where its connection is.
+pub trait Facilities {
+    /// Whether a URI can be played.
+    fn can_play(&self, uri: &str) -> bool;
+
+    /// Whether there is room for the connection in a conference.
+    fn may_join(&self, conference: &str) -> bool;
+
+    /// Whether there is room for a recording.
+    fn may_record(&self, record: &Record) -> bool;
+
+    /// Whether a URI is that of a recording.
+    fn is_recorded(&self, uri: &str) -> bool;
 }
 
 /// The answer to a request.
@@ -105,6 +122,10 @@ pub struct Outcome {
     pub last: Option<char>,
     /// How the collection ended; `None` without a collection.
     pub dtmf_end: Option<DtmfEnd>,
+    /// How the recording ended; `None` without a recording.
+    pub record_end: Option<RecordEnd>,
+    /// How long it is; `None` where that is not known yet.
+    pub recorded: Option<Duration>,
 }
 
 /// `play.end`
@@ -167,20 +188,14 @@ impl Connection {
         self.running.as_ref()
     }
 
-    /// Carries out a request body. `prompt_exists` returns whether a URI can be played; a request with one that
-    /// cannot is refused before anything is done. `may_join` returns whether there is room for it in a conference.
+    /// Carries out a request body. One that needs what is not at the site is refused before anything is done.
     ///
     /// Commands run in order until one fails (RFC 5707 §8); those before it remain done.
-    pub fn handle_request(
-        &mut self,
-        body: &[u8],
-        prompt_exists: impl Fn(&str) -> bool,
-        may_join: impl Fn(&str) -> bool,
-    ) -> Answer {
+    pub fn handle_request(&mut self, body: &[u8], site: &impl Facilities) -> Answer {
         let mut answer = Answer { body: String::new(), actions: Vec::new(), notices: Vec::new() };
         let mut dialogs = Vec::new();
         let done = parse_request(body).and_then(|commands| {
-            commands.iter().try_for_each(|command| check(command, &prompt_exists, &may_join))?;
+            commands.iter().try_for_each(|command| check(command, site))?;
             commands.into_iter().try_for_each(|command| self.perform(command, &mut answer, &mut dialogs))
         });
         answer.body = build_result(&match done {
@@ -196,6 +211,13 @@ impl Connection {
             Some(running) => self.reports(&running, outcome),
             None => Vec::new(),
         }
+    }
+
+    /// The running dialog has begun to record; returns the body to send.
+    pub fn handle_recording(&self) -> Option<String> {
+        let running = self.running.as_ref().filter(|running| running.dialog.record.is_some())?;
+        let event = Event { name: RECORDING.to_owned(), id: self.dialog_id(running), values: Vec::new() };
+        Some(build_event(&event))
     }
 
     fn perform(&mut self, command: Command, answer: &mut Answer, dialogs: &mut Vec<String>) -> Result<(), Refusal> {
@@ -260,6 +282,10 @@ impl Connection {
                 self.membership = None;
                 answer.actions.push(Action::Leave);
             }
+            Command::Delete { connection, uri } => {
+                self.own(&connection)?;
+                answer.actions.push(Action::Delete(uri));
+            }
         }
         Ok(())
     }
@@ -281,6 +307,7 @@ impl Connection {
         let outcome = Outcome {
             play_end: running.dialog.play.as_ref().map(|_| PlayEnd::Terminated),
             dtmf_end: running.dialog.collect.as_ref().map(|_| DtmfEnd::Terminated),
+            record_end: running.dialog.record.as_ref().map(|_| RecordEnd::Terminated),
             ..Outcome::default()
         };
         answer.notices.extend(self.reports(&running, &outcome));
@@ -320,19 +347,26 @@ impl Membership {
     }
 }
 
-fn check(
-    command: &Command,
-    prompt_exists: impl Fn(&str) -> bool,
-    may_join: impl Fn(&str) -> bool,
-) -> Result<(), Refusal> {
-    if let Command::Join { conference, .. } = command
-        && !may_join(conference)
-    {
-        return Err(Refusal::new(code::CANNOT_JOIN, format_args!("conf:{conference} is full, or of another call")));
+fn check(command: &Command, site: &impl Facilities) -> Result<(), Refusal> {
+    match command {
+        Command::Join { conference, .. } if !site.may_join(conference) => {
+            Err(Refusal::new(code::CANNOT_JOIN, format_args!("conf:{conference} is full, or of another call")))
+        }
+        Command::Delete { uri, .. } if !site.is_recorded(uri) => {
+            Err(Refusal::new(code::NO_SUCH_OBJECT, format_args!("{uri} is no recording")))
+        }
+        Command::DialogStart { dialog, .. } => check_dialog(dialog, site),
+        _ => Ok(()),
     }
-    let Command::DialogStart { dialog: Dialog { play: Some(play), .. }, .. } = command else { return Ok(()) };
-    match play.audio.iter().find(|uri| !prompt_exists(uri)) {
-        Some(uri) => Err(Refusal::new(code::NO_SUCH_OBJECT, format_args!("{uri} cannot be played"))),
+}
+
+fn check_dialog(dialog: &Dialog, site: &impl Facilities) -> Result<(), Refusal> {
+    let audio = dialog.play.iter().flat_map(|play| &play.audio);
+    if let Some(uri) = audio.into_iter().find(|uri| !site.can_play(uri)) {
+        return Err(Refusal::new(code::NO_SUCH_OBJECT, format_args!("{uri} cannot be played")));
+    }
+    match &dialog.record {
+        Some(record) => record::check(record, site.may_record(record)),
         None => Ok(()),
     }
 }
@@ -350,7 +384,8 @@ fn due<'a>(dialog: &'a Dialog, outcome: &Outcome) -> impl Iterator<Item = &'a Re
         };
         first.iter().chain(&c.on_exit)
     });
-    play.chain(collect)
+    let record = dialog.record.iter().flat_map(|record| &record.on_exit);
+    play.chain(collect).chain(record)
 }
 
 /// The values of the variables; a variable without a value in this outcome is omitted.
@@ -364,6 +399,8 @@ fn values(namelist: &[Variable], outcome: &Outcome) -> Vec<(String, String)> {
             Variable::DtmfLength => outcome.dtmf_end.map(|_| outcome.digits.len().to_string()),
             Variable::DtmfLast => outcome.last.map(String::from),
             Variable::DtmfEnd => outcome.dtmf_end.map(|end| end.as_str().to_owned()),
+            Variable::RecordLength => outcome.recorded.map(|length| format!("{}ms", length.as_millis())),
+            Variable::RecordEnd => outcome.record_end.map(|end| end.as_str().to_owned()),
         };
         let name = variable.as_str().to_owned();
         if let Some(value) = value.filter(|_| !seen.iter().any(|(n, _)| *n == name)) {

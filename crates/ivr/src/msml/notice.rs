@@ -1,7 +1,9 @@
 //! Messages of the media server: results of requests, and events.
 
+use std::time::Duration;
+
 use super::xml;
-use super::{DIALOG_EXIT, DtmfEnd, PlayEnd, Response, Variable};
+use super::{DIALOG_EXIT, DtmfEnd, PlayEnd, RECORDING, RecordEnd, Response, Variable};
 
 /// A body from the media server.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,6 +36,11 @@ impl Event {
         self.name == DIALOG_EXIT
     }
 
+    /// Whether a dialog has begun to record.
+    pub fn is_recording(&self) -> bool {
+        self.name == RECORDING
+    }
+
     /// The connection that the event concerns.
     pub fn connection(&self) -> Option<&str> {
         let rest = self.id.strip_prefix("conn:")?;
@@ -63,6 +70,12 @@ impl Event {
     /// How the play ended.
     pub fn play_end(&self) -> Option<PlayEnd> {
         PlayEnd::parse(self.value(Variable::PlayEnd)?)
+    }
+
+    /// How the recording ended, and how long it is.
+    pub fn recorded(&self) -> Option<(RecordEnd, Duration)> {
+        let length = self.value(Variable::RecordLength)?.strip_suffix("ms")?.parse().ok()?;
+        Some((RecordEnd::parse(self.value(Variable::RecordEnd)?)?, Duration::from_millis(length)))
     }
 }
 

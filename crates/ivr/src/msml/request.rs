@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::xml::{self, Element};
 use super::{
-    AUDIO_MAX, COMMANDS_MAX, CONNECTION_MAX, Collect, Command, DIGIT_TIMEOUT, DIGITS_MAX, Dialog, Iterate, JoinStreams,
-    NAME_MAX, Pattern, Play, REPORTS_MAX, Refusal, Report, URI_MAX, VARIABLES_MAX, Variable, code,
+    AUDIO_MAX, COMMANDS_MAX, CONNECTION_MAX, Collect, Command, DELETE, DIGIT_TIMEOUT, DIGITS_MAX, Dialog, Iterate,
+    JoinStreams, NAME_MAX, Pattern, Play, RECORD_MAX, REPORTS_MAX, Refusal, Report, URI_MAX, VARIABLES_MAX, Variable,
+    code, record,
 };
 
 /// Parses the commands of an `<msml>` body.
@@ -51,10 +52,25 @@ fn command(element: &Element) -> Result<Command, Refusal> {
         }
         "join" => join(element),
         "unjoin" => unjoin(element),
-        "createconference" | "modifyconference" | "destroyconference" | "modifystream" | "monitor" | "send" => {
+        "send" => send(element),
+        "createconference" | "modifyconference" | "destroyconference" | "modifystream" | "monitor" => {
             Err(unsupported(element))
         }
         _ => Err(Refusal::new(code::UNKNOWN_ELEMENT, format_args!("<{}> is not known", element.name))),
+    }
+}
+
+/// An event to a connection: the deletion of a recording.
+fn send(element: &Element) -> Result<Command, Refusal> {
+    element.only(&["event", "target", "valuelist", "mark"])?;
+    match element.required("event")? {
+        DELETE => {}
+        other => return Err(invalid(element, "event", other)),
+    }
+    let connection = connection(element, "target")?;
+    match element.required("valuelist")? {
+        uri if uri.len() <= URI_MAX => Ok(Command::Delete { connection, uri: uri.to_owned() }),
+        long => Err(invalid(element, "valuelist", long)),
     }
 }
 
@@ -157,16 +173,18 @@ fn dialog(start: &Element) -> Result<Dialog, Refusal> {
     let mut dialog = Dialog::default();
     for child in &start.children {
         match child.name.as_str() {
-            "play" if dialog.play.is_none() && dialog.collect.is_none() => dialog.play = Some(play(child)?),
-            "collect" | "dtmf" if dialog.collect.is_none() => {
+            "play" if dialog.play.is_none() && dialog.is_open() => dialog.play = Some(play(child)?),
+            "collect" | "dtmf" if dialog.is_open() => {
                 let (collect, nested) = collect(child)?;
-                if nested.is_some() && dialog.play.is_some() {
-                    return Err(Refusal::new(code::FORBIDDEN_ELEMENT, "a second <play>"));
-                }
                 dialog.collect = Some(collect);
-                dialog.play = dialog.play.or(nested);
+                only_play(&mut dialog, nested)?;
             }
-            "play" | "collect" | "dtmf" => {
+            "record" if dialog.is_open() => {
+                let (record, nested) = record(child)?;
+                dialog.record = Some(record);
+                only_play(&mut dialog, nested)?;
+            }
+            "play" | "collect" | "dtmf" | "record" => {
                 let what = format_args!("<{}> in this place of <dialogstart>", child.name);
                 return Err(Refusal::new(code::FORBIDDEN_ELEMENT, what));
             }
@@ -174,10 +192,26 @@ fn dialog(start: &Element) -> Result<Dialog, Refusal> {
             _ => return Err(unknown_or_unsupported(child)),
         }
     }
-    if dialog.play.is_none() && dialog.collect.is_none() {
-        return Err(Refusal::new(code::MISSING_ELEMENT, "<dialogstart> needs <play> or <collect>"));
+    if dialog.play.is_none() && dialog.is_open() {
+        return Err(Refusal::new(code::MISSING_ELEMENT, "<dialogstart> needs <play>, <collect> or <record>"));
     }
     Ok(dialog)
+}
+
+impl Dialog {
+    /// Whether it neither collects nor records yet.
+    const fn is_open(&self) -> bool {
+        self.collect.is_none() && self.record.is_none()
+    }
+}
+
+/// Takes the play within another element, if it is the only one.
+fn only_play(dialog: &mut Dialog, nested: Option<Play>) -> Result<(), Refusal> {
+    if nested.is_some() && dialog.play.is_some() {
+        return Err(Refusal::new(code::FORBIDDEN_ELEMENT, "a second <play>"));
+    }
+    dialog.play = dialog.play.take().or(nested);
+    Ok(())
 }
 
 fn play(element: &Element) -> Result<Play, Refusal> {
@@ -239,6 +273,49 @@ fn collect(element: &Element) -> Result<(Collect, Option<Play>), Refusal> {
 }
 
 /// `xxx`, `length=3` or `min=1;max=4;rtk=#`.
+/// Reads `<record>`, with the play within it.
+fn record(element: &Element) -> Result<(record::Record, Option<Play>), Refusal> {
+    element.only(&["id", "append", "dest", "format", "maxtime", "postspeech", "termkey", "beep"])?;
+    if boolean(element, "append")? == Some(true) {
+        return Err(invalid(element, "append", "true"));
+    }
+    let uri = element.required("dest")?;
+    if uri.len() > URI_MAX {
+        return Err(invalid(element, "dest", uri));
+    }
+    match element.required("format")? {
+        record::FORMAT => {}
+        other => return Err(invalid(element, "format", other)),
+    }
+    let most = element.required("maxtime")?;
+    let longest = time(element, "maxtime")?.filter(|time| !time.is_zero() && *time <= RECORD_MAX);
+    let mut record = record::Record {
+        uri: uri.to_owned(),
+        longest: longest.ok_or_else(|| invalid(element, "maxtime", most))?,
+        silence: time(element, "postspeech")?.filter(|time| !time.is_zero()),
+        end_key: element.attribute("termkey").map(|keys| end_key(element, keys)).transpose()?,
+        beep: boolean(element, "beep")?.unwrap_or(false),
+        on_exit: Vec::new(),
+    };
+    let mut nested = None;
+    for child in &element.children {
+        match child.name.as_str() {
+            "play" if nested.is_none() => nested = Some(play(child)?),
+            "recordexit" => record.on_exit = reports(child)?,
+            _ => return Err(unknown_or_unsupported(child)),
+        }
+    }
+    Ok((record, nested))
+}
+
+fn end_key(element: &Element, text: &str) -> Result<char, Refusal> {
+    let mut keys = text.chars();
+    match (keys.next(), keys.next()) {
+        (Some(key), None) if is_key(key) => Ok(key),
+        _ => Err(invalid(element, "termkey", text)),
+    }
+}
+
 fn pattern(element: &Element) -> Result<Pattern, Refusal> {
     element.only(&["digits", "format"])?;
     if let Some(format) = element.attribute("format").filter(|f| *f != "moml+digits") {
@@ -262,13 +339,18 @@ fn pattern(element: &Element) -> Result<Pattern, Refusal> {
             "rtk" => {
                 let mut keys = value.chars();
                 let (Some(key), None) = (keys.next(), keys.next()) else { return Err(refuse()) };
-                pattern.return_key = Some(key).filter(|k| "0123456789*#ABCD".contains(*k));
+                pattern.return_key = Some(key).filter(|key| is_key(*key));
                 pattern.return_key.ok_or_else(refuse)?;
             }
             _ => return Err(refuse()),
         }
     }
     if pattern.min <= pattern.max { Ok(pattern) } else { Err(refuse()) }
+}
+
+/// Whether a phone has this key.
+fn is_key(key: char) -> bool {
+    "0123456789*#ABCD".contains(key)
 }
 
 fn reports(element: &Element) -> Result<Vec<Report>, Refusal> {
@@ -357,10 +439,9 @@ fn unsupported(element: &Element) -> Refusal {
 
 /// Distinguishes elements that the RFC allows inside dialogs and we do not support from unknown ones.
 fn unknown_or_unsupported(element: &Element) -> Refusal {
-    const KNOWN: [&str; 22] = [
+    const KNOWN: [&str; 21] = [
         "group",
         "disconnect",
-        "record",
         "recordexit",
         "dtmfgen",
         "tonegen",

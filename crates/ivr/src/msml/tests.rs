@@ -1,5 +1,58 @@
 use super::*;
 
+/// Where everything is there.
+struct Everything;
+
+impl Facilities for Everything {
+    fn can_play(&self, _: &str) -> bool {
+        true
+    }
+
+    fn may_join(&self, _: &str) -> bool {
+        true
+    }
+
+    fn may_record(&self, _: &Record) -> bool {
+        true
+    }
+
+    fn is_recorded(&self, _: &str) -> bool {
+        true
+    }
+}
+
+/// Where one of each is there.
+struct OneOfEach;
+
+impl Facilities for OneOfEach {
+    fn can_play(&self, uri: &str) -> bool {
+        uri == "file://a.wav"
+    }
+
+    fn may_join(&self, conference: &str) -> bool {
+        conference == "d"
+    }
+
+    fn may_record(&self, record: &Record) -> bool {
+        record.uri == "file://new.wav"
+    }
+
+    fn is_recorded(&self, uri: &str) -> bool {
+        uri == "file://old.wav"
+    }
+}
+
+fn record() -> Record {
+    Record {
+        uri: "file://new.wav".to_owned(),
+        longest: Duration::from_secs(60),
+        silence: Some(Duration::from_millis(2_500)),
+        end_key: Some('#'),
+        beep: true,
+        on_exit: Vec::new(),
+    }
+}
+
 fn msml(inner: &str) -> String {
     format!("<?xml version=\"1.0\"?><msml version=\"1.1\">{inner}</msml>")
 }
@@ -33,6 +86,7 @@ fn requests_are_read_as_they_were_built() {
         Report::Send { event: "a<b>&\"c\"".to_owned(), namelist: vec![Variable::PlayAmount] },
         Report::Exit { namelist: vec![] },
     ];
+    let recorded = reports.clone();
     let mut full = menu();
     let play = full.play.as_mut().unwrap();
     (play.on_exit, play.iterate) = (reports.clone(), Iterate::Times(3));
@@ -45,6 +99,20 @@ fn requests_are_read_as_they_were_built() {
         Command::DialogStart { connection: connection(), name: Some("n".to_owned()), dialog: full },
         Command::DialogStart { connection: connection(), name: None, dialog: Dialog::looped(["file://m.wav"]) },
         Command::DialogEnd { connection: connection(), name: "n".to_owned() },
+        Command::DialogStart {
+            connection: connection(),
+            name: None,
+            dialog: Dialog::prompt_and_record(["file://m.wav"], Record { on_exit: recorded, ..record() }),
+        },
+        Command::DialogStart {
+            connection: connection(),
+            name: None,
+            dialog: Dialog::prompt_and_record(
+                [""; 0],
+                Record { silence: None, end_key: None, beep: false, ..record() },
+            ),
+        },
+        Command::Delete { connection: connection(), uri: "prompt:ann-1&2".to_owned() },
         Command::Echo { connection: connection() },
         Command::EndEcho { connection: connection() },
         Command::Join { connection: connection(), conference: "12ab.1".to_owned(), streams: JoinStreams::Both },
@@ -64,6 +132,8 @@ fn requests_are_read_as_they_were_built() {
 fn each_request_gets_its_response_code() {
     let play = "<play><audio uri=\"file://a.wav\"/></play>";
     let pattern = "<pattern digits=\"x\"/>";
+    let recording =
+        |more: &str| start(&format!("<record dest=\"file://new.wav\" format=\"audio/wav\" maxtime=\"60s\"{more}/>"));
     let cases: Vec<(String, u16, &str)> = vec![
         (start(play), 200, ""),
         (start(&format!("<collect fdt=\"5s\" idt=\"900ms\">{pattern}</collect>")), 200, ""),
@@ -107,16 +177,31 @@ fn each_request_gets_its_response_code() {
         (start("<frobnicate/>"), 401, "frobnicate"),
         (msml("<createconference/>"), 402, "createconference"),
         (start(&format!("<group topology=\"parallel\">{play}</group>")), 402, "group"),
-        (start("<record/>"), 402, "record"),
         (start(&format!("<collect>{pattern}{pattern}</collect>")), 402, "second <pattern>"),
         (start(&format!("<collect>{pattern}<detect/></collect>")), 402, "detect"),
         (msml(""), 403, "no request"),
-        (start(""), 403, "<play> or <collect>"),
+        (start(""), 403, "<play>, <collect>"),
         (start("<play/>"), 403, "<audio>"),
         (start("<collect/>"), 403, "<pattern>"),
         (start(&format!("{play}{play}")), 404, "<play>"),
         (start("<play maxtime=\"5s\"><audio uri=\"file://a.wav\"/></play>"), 407, "maxtime"),
         (start(&format!("<collect edt=\"1s\">{pattern}</collect>")), 407, "edt"),
+        (start("<record/>"), 408, "dest"),
+        (recording(""), 200, ""),
+        (recording(" postspeech=\"2s\" termkey=\"#\" beep=\"true\" append=\"false\""), 200, ""),
+        (start(&format!("{play}<record dest=\"file://new.wav\" format=\"audio/wav\" maxtime=\"1s\"/>")), 200, ""),
+        (recording(" prespeech=\"2s\""), 407, "prespeech"),
+        (recording(" append=\"true\""), 410, "append"),
+        (recording(" termkey=\"##\""), 410, "termkey"),
+        (recording("").replace("60s", "181s"), 410, "maxtime"),
+        (recording("").replace("60s", "0s"), 410, "maxtime"),
+        (recording("").replace("audio/wav", "video/mp4"), 410, "format"),
+        (recording("").replace("new.wav", "full.wav"), 510, "full.wav"),
+        (recording("").replace("/>", &format!("/><collect>{pattern}</collect>")), 404, "collect"),
+        (recording("").replace("/>", "><group/></record>"), 402, "group"),
+        (msml("<send event=\"trunkline.delete\" target=\"conn:x\" valuelist=\"file://old.wav\"/>"), 200, ""),
+        (msml("<send event=\"trunkline.delete\" target=\"conn:x\" valuelist=\"file://a.wav\"/>"), 430, "a.wav"),
+        (msml("<send event=\"other\" target=\"conn:x\" valuelist=\"a\"/>"), 410, "event"),
         (msml("<dialogstart/>"), 408, "target"),
         (msml("<dialogend/>"), 408, "id"),
         (start("<play><audio/></play>"), 408, "uri"),
@@ -126,9 +211,11 @@ fn each_request_gets_its_response_code() {
         (start("<collect><pattern digits=\"12x\"/></collect>"), 410, "12x"),
         (start("<collect><pattern digits=\"x\" format=\"mgcp\"/></collect>"), 410, "format"),
         (
-            start("<play><audio uri=\"file://a.wav\"/><playexit><exit namelist=\"record.len\"/></playexit></play>"),
+            start(
+                "<play><audio uri=\"file://a.wav\"/><playexit><exit namelist=\"record.recordid\"/></playexit></play>",
+            ),
             410,
-            "record.len",
+            "record.recordid",
         ),
         (msml("<dialogstart target=\"conf:x\"/>"), 410, "conf:x"),
         (msml("<dialogstart target=\"conn:x\" type=\"application/vxml+xml\"/>"), 420, "vxml"),
@@ -140,11 +227,7 @@ fn each_request_gets_its_response_code() {
         (start(&format!("<play>{}</play>", "<audio uri=\"file://a.wav\"/>".repeat(AUDIO_MAX + 1))), 510, "audio"),
     ];
     for (body, code, named) in &cases {
-        let answer = Connection::new("x", Some("c")).handle_request(
-            body.as_bytes(),
-            |uri| uri == "file://a.wav",
-            |name| name == "d",
-        );
+        let answer = Connection::new("x", Some("c")).handle_request(body.as_bytes(), &OneOfEach);
         let response = result_of(&answer);
         let description = response.description.clone().unwrap_or_default();
         assert_eq!(response.code, *code, "{body}: {description}");
@@ -157,10 +240,10 @@ fn each_request_gets_its_response_code() {
 fn a_second_dialog_of_the_same_name_is_refused_and_another_takes_over() {
     let mut connection = Connection::new("x", Some("c"));
     let play = start("<play><audio uri=\"a\"/></play><exit namelist=\"play.end\"/>");
-    assert_eq!(result_of(&connection.handle_request(play.as_bytes(), |_| true, |_| true)).dialogs, ["conn:x/dialog:a"]);
-    let again = connection.handle_request(play.as_bytes(), |_| true, |_| true);
+    assert_eq!(result_of(&connection.handle_request(play.as_bytes(), &Everything)).dialogs, ["conn:x/dialog:a"]);
+    let again = connection.handle_request(play.as_bytes(), &Everything);
     assert_eq!((result_of(&again).code, again.actions.len()), (431, 0));
-    let other = connection.handle_request(play.replace("name=\"a\"", "").as_bytes(), |_| true, |_| true);
+    let other = connection.handle_request(play.replace("name=\"a\"", "").as_bytes(), &Everything);
     assert_eq!(result_of(&other).dialogs, ["conn:x/dialog:d1"]);
     assert!(matches!(other.actions.as_slice(), [Action::Stop, Action::Start(_)]));
     let exit = event_of(&other.notices[0]);
@@ -171,7 +254,7 @@ fn a_second_dialog_of_the_same_name_is_refused_and_another_takes_over() {
 fn collected_digits_come_back_in_the_exit_event() {
     let mut connection = Connection::new("x", Some("c"));
     let command = Command::DialogStart { connection: "x".to_owned(), name: Some("menu".to_owned()), dialog: menu() };
-    let answer = connection.handle_request(build_request(&[command]).as_bytes(), |_| true, |_| true);
+    let answer = connection.handle_request(build_request(&[command]).as_bytes(), &Everything);
     assert_eq!(result_of(&answer).code, 200);
     let outcome = Outcome {
         play_end: Some(PlayEnd::Barge),
@@ -179,6 +262,7 @@ fn collected_digits_come_back_in_the_exit_event() {
         digits: "42".to_owned(),
         last: Some('#'),
         dtmf_end: Some(DtmfEnd::Match),
+        ..Outcome::default()
     };
     let bodies = connection.handle_ended(&outcome);
     let [exit] = bodies.as_slice() else { panic!("{bodies:?}") };
@@ -191,6 +275,33 @@ fn collected_digits_come_back_in_the_exit_event() {
 }
 
 #[test]
+fn the_beginning_and_the_end_of_a_recording_are_reported() {
+    let mut connection = Connection::new("x", Some("c"));
+    assert_eq!(connection.handle_recording(), None);
+    let dialog = Dialog::prompt_and_record(["file://m.wav"], record());
+    let command = Command::DialogStart { connection: "x".to_owned(), name: Some("t7".to_owned()), dialog };
+    let start = build_request(&[command]);
+    connection.handle_request(start.as_bytes(), &Everything);
+    let begun = event_of(&connection.handle_recording().unwrap());
+    assert_eq!((begun.is_recording(), begun.is_dialog_exit(), begun.dialog()), (true, false, Some("t7")));
+    let outcome = Outcome {
+        play_end: Some(PlayEnd::Complete),
+        record_end: Some(RecordEnd::Silence),
+        recorded: Some(Duration::from_millis(4_020)),
+        ..Outcome::default()
+    };
+    let mut other = connection.clone();
+    let exit = event_of(&connection.handle_ended(&outcome)[0]);
+    assert_eq!(exit.recorded(), Some((RecordEnd::Silence, Duration::from_millis(4_020))));
+    assert_eq!(exit.play_end(), None, "what was recorded counts");
+    let failed = event_of(&other.handle_ended(&Outcome::default())[0]);
+    assert_eq!(failed.recorded(), None);
+    for end in [RecordEnd::Key, RecordEnd::Silence, RecordEnd::Longest, RecordEnd::Terminated] {
+        assert_eq!(RecordEnd::parse(end.as_str()), Some(end));
+    }
+}
+
+#[test]
 fn sends_are_reported_by_outcome() {
     let body = start(
         "<play><audio uri=\"a\"/><playexit><send target=\"source\" event=\"played\" namelist=\"play.amt\"/></playexit></play>\
@@ -199,7 +310,7 @@ fn sends_are_reported_by_outcome() {
     );
     for (end, digits, expected) in [(DtmfEnd::Match, "42", "got"), (DtmfEnd::NoInput, "", "nothing")] {
         let mut connection = Connection::new("x", Some("c"));
-        connection.handle_request(body.as_bytes(), |_| true, |_| true);
+        connection.handle_request(body.as_bytes(), &Everything);
         let outcome = Outcome {
             play_end: Some(PlayEnd::Complete),
             digits: digits.to_owned(),
@@ -256,7 +367,7 @@ fn what_a_request_may_ask_for_is_bounded() {
         (digits(&"x".repeat(33)), 410),
     ];
     for (body, code) in &cases {
-        let answer = Connection::new("x", Some("c")).handle_request(body.as_bytes(), |_| true, |_| true);
+        let answer = Connection::new("x", Some("c")).handle_request(body.as_bytes(), &Everything);
         let response = result_of(&answer);
         assert_eq!(response.code, *code, "{body}: {:?}", response.description);
         assert!(answer.notices.len() <= COMMANDS_MAX * 4 * (REPORTS_MAX + 1));
@@ -266,7 +377,7 @@ fn what_a_request_may_ask_for_is_bounded() {
 #[test]
 fn restored_goes_on_as_the_original() {
     let mut connection = Connection::new("x", Some("c"));
-    connection.handle_request(start("<play><audio uri=\"a\"/></play>").as_bytes(), |_| true, |_| true);
+    connection.handle_request(start("<play><audio uri=\"a\"/></play>").as_bytes(), &Everything);
     let mut restored = Connection::restore(connection.snapshot());
     assert_eq!(restored, connection);
     let outcome = Outcome { play_end: Some(PlayEnd::Complete), ..Outcome::default() };
@@ -276,7 +387,12 @@ fn restored_goes_on_as_the_original() {
 #[test]
 fn damaged_bodies_are_answered_not_crashed_on() {
     let command = Command::DialogStart { connection: "x".to_owned(), name: Some("m".to_owned()), dialog: menu() };
-    let whole = build_request(&[command, Command::Echo { connection: "x".to_owned() }]).into_bytes();
+    let records = Command::DialogStart {
+        connection: "x".to_owned(),
+        name: None,
+        dialog: Dialog::prompt_and_record(["file://m.wav"], record()),
+    };
+    let whole = build_request(&[command, records, Command::Echo { connection: "x".to_owned() }]).into_bytes();
     let mut random = 1_u64;
     let mut next = |bound: usize| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -296,7 +412,7 @@ fn damaged_bodies_are_answered_not_crashed_on() {
             body.resize(whole.len(), b' ');
         }
         let mut connection = Connection::new("x", Some("c"));
-        let answer = connection.handle_request(&body, |_| true, |_| true);
+        let answer = connection.handle_request(&body, &Everything);
         result_of(&answer);
         let _ = parse_notice(&body);
         connection.handle_ended(&Outcome::default()).iter().for_each(|notice| drop(event_of(notice)));

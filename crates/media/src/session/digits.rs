@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use super::{Event, PacketBuffer, Running, Session, Transmit};
+use super::{Event, PacketBuffer, Recorder, Running, Session, Transmit};
 use crate::dtmf::Digit;
 
 /// Digits kept while nothing collects them.
@@ -62,7 +62,8 @@ impl Session {
 
     /// Keys are detected in the audio only while a treatment waits for digits and the phone has no telephone events.
     pub(super) fn listens_inband(&self) -> bool {
-        self.stream.as_ref().is_some_and(|s| s.event().is_none())
-            && self.treatment.as_ref().is_some_and(Running::wants_digits)
+        let waits = self.treatment.as_ref().is_some_and(Running::wants_digits)
+            || self.recorder.as_ref().is_some_and(Recorder::wants_digits);
+        self.stream.as_ref().is_some_and(|s| s.event().is_none()) && waits
     }
 }

@@ -20,7 +20,8 @@ use crate::rtcp::ReceptionSnapshot;
 use crate::sdp::AudioStream;
 
 /// A [`Session`] as plain data. Events not yet polled are not part of it: poll before you take it. Neither is a key
-/// being detected in the audio (which takes 25 ms) or sent to the phone, nor audio that does not fill a packet yet.
+/// being detected in the audio (which takes 25 ms) or sent to the phone, nor audio that does not fill a packet yet, nor a treatment that
+/// records: its owner is told that it has failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SessionSnapshot {
     /// When it was taken.
@@ -112,7 +113,7 @@ impl Session {
             stream: self.stream.clone(),
             inbound: self.inbound.snapshot(),
             outbound: self.outbound.snapshot(),
-            treatment: self.treatment.as_ref().map(Running::snapshot),
+            treatment: self.treatment.as_ref().filter(|running| running.record().is_none()).map(Running::snapshot),
             digits: self.digits.iter().copied().collect(),
             alive: self.alive,
             quiet: self.quiet,
@@ -137,6 +138,7 @@ impl Session {
             outbound: Outbound::restore(snapshot.outbound, snapshot.stream.as_ref(), gap, now),
             stream: snapshot.stream,
             treatment: snapshot.treatment.map(|t| Running::restore(t, gap, now, prompt)),
+            recorder: None,
             digits,
             keys: super::Keys::default(),
             alive: (snapshot.alive + gap).min(now),

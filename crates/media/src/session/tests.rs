@@ -13,6 +13,7 @@ use crate::rtp::{Header, PACKET_BYTES_MAX, Packet};
 use crate::sdp::PayloadTypes;
 
 mod bounds;
+mod recording;
 mod sources;
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);

@@ -1,4 +1,6 @@
 //! Treatments: lists of prompts, once or in a loop, and the collection of digits.
+//!
+//! What is recorded after the prompts is in [`super::recording`].
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,7 +8,7 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use super::{SAMPLE_US, TreatmentSnapshot};
+use super::{RecordedSpeech, RecordingOptions, SAMPLE_US, TreatmentSnapshot};
 use crate::dtmf::Digit;
 use crate::sdp::negotiation::PACKET_SAMPLES_MAX;
 
@@ -33,6 +35,8 @@ pub struct Treatment {
     pub interruptible: bool,
     /// What is collected, during and after the play.
     pub collect: Option<Collect>,
+    /// What is recorded after the play. Nothing is collected then.
+    pub record: Option<RecordingOptions>,
 }
 
 /// How often the prompts are played.
@@ -82,6 +86,8 @@ pub struct Outcome {
     pub last: Option<Digit>,
     /// How the collection ended; `None` without one.
     pub collect_end: Option<CollectEnd>,
+    /// What was recorded; `None` without it.
+    pub recorded: Option<RecordedSpeech>,
 }
 
 /// How a play ended.
@@ -195,6 +201,11 @@ impl Running {
         matches!(self.state.phase, Phase::Playing { .. })
     }
 
+    /// What is recorded after the play.
+    pub fn record(&self) -> Option<RecordingOptions> {
+        self.treatment.record
+    }
+
     pub fn wants_digits(&self) -> bool {
         self.treatment.collect.is_some() || self.treatment.interruptible
     }
@@ -261,7 +272,7 @@ impl Running {
     }
 
     pub fn snapshot(&self) -> TreatmentSnapshot {
-        let Treatment { prompts, repeat, interruptible, collect } = &self.treatment;
+        let Treatment { prompts, repeat, interruptible, collect, record: _ } = &self.treatment;
         TreatmentSnapshot {
             prompts: prompts.iter().map(|p| p.name.clone()).collect(),
             repeat: *repeat,
@@ -290,7 +301,8 @@ impl Running {
         };
         let gone = |name: &Arc<str>| Prompt { name: name.clone(), samples: Arc::new([]) };
         let prompts = prompts.iter().map(|name| prompt(name).unwrap_or_else(|| gone(name))).collect();
-        let mut running = Self { treatment: Treatment { prompts, repeat, interruptible, collect }, state: progress };
+        let treatment = Treatment { prompts, repeat, interruptible, collect, record: None };
+        let mut running = Self { treatment, state: progress };
         if running.is_playing() && repeat == Repeat::Forever {
             running.skip(gap, now);
         }
@@ -414,6 +426,7 @@ impl Running {
             digits: state.digits.iter().map(|d| d.as_char()).collect(),
             last: state.last,
             collect_end: state.collect_end,
+            recorded: None,
         }
     }
 }

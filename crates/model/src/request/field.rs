@@ -1,5 +1,6 @@
 //! The fields of request frames beside `req`, `ReferenceID` and `ThisDN`: names, shapes, limits.
 
+use super::LoginPassword;
 use crate::event::ErrorCode;
 use crate::userdata::UserData;
 
@@ -49,6 +50,11 @@ pub enum Shape {
     },
     /// The parameters of a treatment, an object.
     Parameters,
+    /// A password.
+    Password {
+        /// The most bytes.
+        bytes_max: usize,
+    },
 }
 
 impl FrameField {
@@ -114,6 +120,12 @@ impl FrameField {
     pub const AGENT_ID: Self = Self::new("AgentID", Shape::Agent, "the agent");
     /// The work mode.
     pub const WORK_MODE: Self = Self::new("AgentWorkMode", Shape::WorkMode, "the work mode");
+    /// The agent's password.
+    pub const PASSWORD: Self = Self::new(
+        "Password",
+        Shape::Password { bytes_max: LoginPassword::BYTES_MAX },
+        "the agent's PIN; it stays out of events, logs and traces",
+    );
     /// The state that a supervisor gives an agent.
     pub const AGENT_STATE: Self =
         Self::new("AgentState", Shape::OneOf(&["LoggedOut", "NotReady", "Ready"]), "the state that the agent gets");
@@ -129,7 +141,16 @@ impl FrameField {
     /// The treatment.
     pub const TREATMENT_TYPE: Self = Self::new(
         "TreatmentType",
-        Shape::OneOf(&["PlayAnnouncement", "Music", "PlayAnnouncementAndDigits", "RingBack", "Silence", "Echo"]),
+        Shape::OneOf(&[
+            "PlayAnnouncement",
+            "Music",
+            "PlayAnnouncementAndDigits",
+            "RingBack",
+            "Silence",
+            "Echo",
+            "RecordUserAnnouncement",
+            "DeleteUserAnnouncement",
+        ]),
         "the treatment",
     )
     .required();

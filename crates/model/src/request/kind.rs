@@ -1,7 +1,9 @@
 //! The table of requests (`docs/requests.md`): every request of the public API, declared once. Its scope, its name in frames, the
 //! page of the book and the OpenAPI document come from here.
 
-use super::{DigitsWanted, ForcedState, ForwardMode, FrameField, MonitorMode, MonitorType, RouteTo, Treatment};
+use super::{
+    DigitsWanted, ForcedState, ForwardMode, FrameField, LoginPassword, MonitorMode, MonitorType, RouteTo, Treatment,
+};
 use crate::agent::WorkMode;
 use crate::event::EventName;
 use crate::id::{AgentId, ConnId, Dn};
@@ -101,7 +103,7 @@ macro_rules! with_requests {
                     other_dn: Dn = [FrameField::OTHER_DN.required()],
                     user_data: UserData = [FrameField::USER_DATA]
                 ): Consult, ["TMuteTransfer"], Party => Released;
-                /// Connects the held call with the one that was consulted, and leaves both.
+                /// Connects the call with the one that was consulted, or that came separately, and leaves both.
                 CompleteTransfer(transfer_conn_id: ConnId = [FrameField::TRANSFER_CONN_ID]):
                     WithConsultation, ["TCompleteTransfer"], Party => Released;
                 /// Joins the held call and the one that was consulted: all of them hear each other.
@@ -133,7 +135,7 @@ macro_rules! with_requests {
                 /// Holds this call and takes the other one back from hold.
                 AlternateCall(held_conn_id: ConnId = [FrameField::HELD_CONN_ID]):
                     WithHeld, ["TAlternateCall"], Party => Retrieved;
-                /// Joins this call and the held one, of which one is a consultation about the other: all of them hear each other.
+                /// Joins this call and the held one, also one that came separately: all of them hear each other.
                 MergeCalls(held_conn_id: ConnId = [FrameField::HELD_CONN_ID]): WithHeld, ["TMergeCalls"], Party => PartyAdded;
                 /// Leaves this consultation and takes the held call back.
                 ReconnectCall(held_conn_id: ConnId = [FrameField::HELD_CONN_ID]):
@@ -181,8 +183,11 @@ macro_rules! with_requests {
                     user_data: UserData = [FrameField::USER_DATA]
                 ): MakeCall, ["TMakePredictiveCall"], NewCall => Dialing;
                 /// Logs an agent in on this DN: that one, or the one whose default place holds this DN.
-                AgentLogin(agent: Option<AgentId> = [FrameField::AGENT_ID], work_mode: WorkMode = [FrameField::WORK_MODE]):
-                    AgentLogin, ["TAgentLogin"], Agent => AgentLogin;
+                AgentLogin(
+                    agent: Option<AgentId> = [FrameField::AGENT_ID],
+                    work_mode: WorkMode = [FrameField::WORK_MODE],
+                    password: LoginPassword = [FrameField::PASSWORD]
+                ): AgentLogin, ["TAgentLogin"], Agent => AgentLogin;
                 /// Logs the agent on this DN out.
                 AgentLogout: Nothing, ["TAgentLogout"], Agent => AgentLogout;
                 /// The agent on this DN takes calls.
@@ -297,6 +302,26 @@ macro_rules! request_type {
 }
 
 with_requests!(request_kind);
+
+impl RequestKind {
+    /// The other one of the two calls of a phone that it concerns, which may have come separately.
+    pub const fn other_call(&self) -> Option<ConnId> {
+        match self {
+            Self::AlternateCall(_, other) | Self::ReconnectCall(_, other) => Some(*other),
+            _ => self.joined_call(),
+        }
+    }
+
+    /// The other one of the two calls that it is to join, which may have come separately.
+    pub const fn joined_call(&self) -> Option<ConnId> {
+        match self {
+            Self::CompleteTransfer(_, other) | Self::CompleteConference(_, other) | Self::MergeCalls(_, other) => {
+                Some(*other)
+            }
+            _ => None,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

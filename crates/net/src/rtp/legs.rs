@@ -15,6 +15,39 @@ use tokio::sync::mpsc::Sender;
 
 use super::{LegEvent, LegId, LegSnapshot, Order, PortPair};
 
+/// The most orders that wait for a leg which comes from another thread: it is on its way for less than a turn.
+const EXPECTED_ORDERS_MAX: usize = 64;
+
+/// A leg that comes from another thread.
+#[derive(Default)]
+struct Expected {
+    /// Orders that wait for it.
+    orders: Vec<Order>,
+    /// Whether it has ended on its way.
+    is_closed: bool,
+}
+
+impl Order {
+    /// The legs that it is for.
+    fn legs(&self) -> Vec<LegId> {
+        match self {
+            Self::Open { leg, .. }
+            | Self::Negotiate(leg, _)
+            | Self::Play(leg, ..)
+            | Self::Stop(leg)
+            | Self::Press(leg, ..)
+            | Self::Echo(leg, _)
+            | Self::Join(leg, ..)
+            | Self::Leave(leg)
+            | Self::Move(leg, _)
+            | Self::Absent(leg)
+            | Self::Close(leg) => vec![*leg],
+            Self::Figures(legs, _) | Self::LegSnapshot(legs, _) => legs.clone(),
+            Self::Expect(_) => Vec::new(),
+        }
+    }
+}
+
 /// Moves the packets of a thread's legs.
 pub(super) trait Wire {
     /// A leg begins: packets to its ports belong to the leg at this index.
@@ -32,8 +65,10 @@ pub(super) struct Legs {
     ports: Vec<Option<PortPair>>,
     keys: HashMap<LegId, LegKey>,
     names: HashMap<LegKey, LegId>,
-    /// Dropped legs of which the role is not notified yet.
-    failed: VecDeque<(LegId, Cause)>,
+    /// Legs that come from other threads, and the orders that wait for them.
+    expected: HashMap<LegId, Expected>,
+    /// What the role is not notified of yet, beside the sessions' own events: dropped legs, and recordings that were stopped.
+    ended: VecDeque<LegEvent>,
 }
 
 impl Legs {
@@ -96,13 +131,44 @@ impl Legs {
         self.release_ports(key, wire);
         if let Some(leg) = leg {
             self.keys.remove(&leg);
-            self.failed.push_back((leg, cause));
+            self.ended.push_back(LegEvent::Failed(leg, cause));
         }
         false
     }
 
     fn carry_out(&mut self, order: Order, now: Timestamp, wire: &mut impl Wire) {
+        if self.expected.is_empty() {
+            return self.carry_out_here(order, now, wire);
+        }
+        let expected = order.legs().into_iter().find(|leg| self.expected.contains_key(leg));
+        let Some((leg, expected)) = expected.and_then(|leg| Some((leg, self.expected.get_mut(&leg)?))) else {
+            return self.carry_out_here(order, now, wire);
+        };
         match order {
+            Order::Open { .. } | Order::Absent(_) => {
+                let Some(expected) = self.expected.remove(&leg) else { return };
+                // One that was closed on its way ends here, with its sockets.
+                if !expected.is_closed {
+                    self.carry_out_here(order, now, wire);
+                }
+                expected.orders.into_iter().for_each(|order| self.carry_out(order, now, wire));
+            }
+            Order::Close(_) => expected.is_closed = true,
+            order if expected.orders.len() < EXPECTED_ORDERS_MAX => expected.orders.push(order),
+            _ => tracing::error!(leg = leg.0, "too many orders wait for a leg on its way from another thread"),
+        }
+    }
+
+    fn carry_out_here(&mut self, order: Order, now: Timestamp, wire: &mut impl Wire) {
+        match order {
+            Order::Expect(leg) => drop(self.expected.insert(leg, Expected::default())),
+            Order::Absent(_) => {}
+            Order::Move(leg, passage) => {
+                if let Err(error) = passage.deliver(leg, self.take(leg, wire)) {
+                    tracing::error!(leg = leg.0, %error, "a leg cannot go to another thread: it ends");
+                    self.ended.push_back(LegEvent::Failed(leg, Cause::of_panic(&error.to_string())));
+                }
+            }
             Order::Open { leg, ports, session } => {
                 if let Err(error) = self.open(leg, ports, *session, wire) {
                     tracing::error!(leg = leg.0, %error, "a leg's sockets cannot be polled");
@@ -114,9 +180,7 @@ impl Legs {
                 }
             }
             Order::Play(leg, id, treatment) => self.with(leg, |s| s.play(id, treatment, now)),
-            Order::Stop(leg) => self.with(leg, |s| {
-                s.stop(now);
-            }),
+            Order::Stop(leg) => self.stop(leg, now),
             Order::Press(leg, digit, duration) => {
                 if let Some(key) = self.keys.get(&leg) {
                     self.exchange.press(*key, digit, duration, now);
@@ -155,8 +219,8 @@ impl Legs {
     /// Sends the legs' events to the role, as far as there is room.
     pub fn tell(&mut self, news: &Sender<LegEvent>) {
         while let Ok(room) = news.try_reserve() {
-            if let Some((leg, cause)) = self.failed.pop_front() {
-                room.send(LegEvent::Failed(leg, cause));
+            if let Some(ended) = self.ended.pop_front() {
+                room.send(ended);
                 continue;
             }
             let Some((key, event)) = self.exchange.poll_event() else { return };
@@ -187,12 +251,35 @@ impl Legs {
         Ok(())
     }
 
+    /// Stops a leg's treatment; what it has recorded is for the role.
+    fn stop(&mut self, leg: LegId, now: Timestamp) {
+        let Some(key) = self.keys.get(&leg) else { return };
+        let stopped = self.exchange.with(*key, |session| {
+            let records = session.records();
+            session.stop(now).filter(|_| records)
+        });
+        if let Some(outcome) = stopped.flatten() {
+            self.ended.push_back(LegEvent::Recorded(leg, outcome.id, outcome.recorded));
+        }
+    }
+
     fn close(&mut self, leg: LegId, now: Timestamp, wire: &mut impl Wire) {
+        self.stop(leg, now);
         let Some(key) = self.keys.remove(&leg) else { return };
         self.names.remove(&key);
         let Self { exchange, ports, .. } = self;
         exchange.close(key, now, &mut |out| send(ports, wire, &out));
         self.release_ports(key, wire);
+    }
+
+    /// Takes a leg out, with its sockets.
+    fn take(&mut self, leg: LegId, wire: &mut impl Wire) -> Option<(PortPair, Session)> {
+        let key = self.keys.remove(&leg)?;
+        self.names.remove(&key);
+        let session = self.exchange.take(key)?;
+        let mut pair = self.ports.get_mut(key.index as usize).and_then(Option::take)?;
+        wire.closed(&mut pair);
+        Some((pair, session))
     }
 
     fn release_ports(&mut self, key: LegKey, wire: &mut impl Wire) {

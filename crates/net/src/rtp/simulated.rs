@@ -16,7 +16,7 @@ use model::Timestamp;
 use tokio::sync::mpsc;
 
 use super::legs::{Legs, Wire};
-use super::{Counters, Driver, DriverError, LegEvent, NEWS_MAX, Order, PortPair, Ports};
+use super::{Counters, Driver, DriverError, LegEvent, LegId, NEWS_MAX, Order, PortPair, Ports};
 
 /// The most packets that wait for [`Simulated::poll_packet`]: a turn of many legs. Further ones are lost, as on a wire.
 const PACKETS_MAX: usize = 65_536;
@@ -117,6 +117,10 @@ impl Driver for SimulatedDriver {
         let State { legs, sent, news } = &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner);
         legs.perform(order, self.clock.now(), sent);
         legs.tell(news);
+        Ok(())
+    }
+
+    fn move_leg(&self, _leg: LegId, _from: usize, _to: usize) -> Result<(), DriverError> {
         Ok(())
     }
 

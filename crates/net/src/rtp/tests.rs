@@ -113,6 +113,41 @@ fn two_legs_of_a_conference_are_relayed_and_an_echo_comes_back() {
     assert_eq!(alice.hear().1, [7; 160]);
 }
 
+/// Waits until a leg is on that thread.
+fn arrives(driver: &RtpDriver, shard: usize, leg: LegId) {
+    let is_there = |_: &u32| {
+        let (reply, snapshots) = oneshot::channel();
+        driver.order(shard, Order::LegSnapshot(vec![leg], reply)).unwrap();
+        !snapshots.blocking_recv().unwrap().is_empty()
+    };
+    assert!((0..100_000).any(|attempt| is_there(&attempt)), "it has not come");
+}
+
+#[test]
+fn a_leg_that_joins_a_conference_of_another_thread_goes_there_with_its_sockets() {
+    let (driver, _news, clock) = driver(22_400..=22_499);
+    let (mut alice, mut bob) = (Phone::new(1), Phone::new(2));
+    let there = driver.shard_of("c");
+    let (a, b) = (open(&driver, &clock, there, 1, &alice), open(&driver, &clock, 1 - there, 2, &bob));
+    driver.order(there, Order::Join(LegId(1), "c".to_owned(), Part::open("1"))).unwrap();
+    for n in 0..20 {
+        driver.move_leg(LegId(2), 1 - there, there).unwrap();
+        driver.order(there, Order::Join(LegId(2), "c".to_owned(), Part::open("2"))).unwrap();
+        arrives(&driver, there, LegId(2));
+        alice.say(a, n);
+        assert_eq!(bob.hear().1, vec![n; 160], "its orders have waited for it");
+        bob.say(b, 100 + n);
+        assert_eq!(alice.hear().1, [100 + n; 160]);
+        driver.move_leg(LegId(2), there, 1 - there).unwrap();
+    }
+    // One that is gone is not waited for.
+    driver.order(1 - there, Order::Close(LegId(2))).unwrap();
+    driver.move_leg(LegId(2), 1 - there, there).unwrap();
+    driver.order(there, Order::Echo(LegId(1), true)).unwrap();
+    alice.say(a, 7);
+    assert_eq!(alice.hear().1, [7; 160]);
+}
+
 #[test]
 fn an_order_holds_for_the_packets_that_are_sent_after_it() {
     let (driver, _news, clock) = driver(22_300..=22_399);

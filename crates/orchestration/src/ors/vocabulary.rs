@@ -16,6 +16,8 @@ const DIALOG: Module = Module {
         action("collect", COLLECT, &[], &[]),
         action("playsound", &["requestid", "interactionid", "type", "resource", "duration"], &["type"], &[]),
         action("start", &["requestid", "interactionid", "type"], &["type"], &[]),
+        action("createann", &["requestid", "interactionid", "prompts", "termdigit", "maxtime", "silence"], &[], &[]),
+        action("deleteann", &["requestid", "interactionid", "userannid"], &["userannid"], &[]),
         action("stop", &["requestid", "interactionid"], &[], &[]),
         child("runtreatments", &[], &["dialog:play", "dialog:playsound"]),
     ],

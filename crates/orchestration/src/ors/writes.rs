@@ -174,7 +174,7 @@ impl From<Written> for Answer {
         match written {
             Written::Done { .. } => Self::Done,
             Written::Fenced { .. } | Written::Exists { .. } => Self::Lost,
-            Written::Ended | Written::Unknown => Self::Gone,
+            Written::Ended | Written::Unknown | Written::NotAbsorbed => Self::Gone,
             Written::Refused(refusal) => Self::Refused(refusal.to_string()),
         }
     }

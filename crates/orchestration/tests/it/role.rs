@@ -308,6 +308,7 @@ impl Switch {
             index: Vec::new(),
             events,
             new_call,
+            absorbs: None,
         };
         let written = self.stores.calls.commit(vec![write]).await.expect("the store writes");
         assert!(matches!(written[0], Written::Done { .. }), "{written:?}");

@@ -44,6 +44,8 @@ runtime::metrics! {
         failed: Counter = "ingress_webhook_attempts_failed";
         /// Deliveries that were given up.
         dead: Counter = "ingress_webhook_dead_letters";
+        /// Writes of waiting deliveries and dead letters that failed and are repeated.
+        unwritten: Counter = "ingress_webhook_write_failures";
     }
 }
 

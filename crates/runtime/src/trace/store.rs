@@ -9,6 +9,10 @@ use model::{CallUuid, ConnId, TenantId, Timestamp};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
+mod key;
+
+pub use key::Key;
+
 use super::entry::{Entry, Message, Summary, What};
 use super::mask;
 use crate::directory::Directory;
@@ -20,6 +24,8 @@ const SHARE: usize = 8;
 /// Approximate memory of a message beside its text, and of a bucket beside its entries.
 const MESSAGE_BYTES: usize = 112;
 const BUCKET_BYTES: usize = 400;
+/// The same of a further call's id, in its bucket and in the index.
+const FURTHER_BYTES: usize = 32;
 /// Buckets that one query examines.
 const FOUND_MAX: usize = 256;
 
@@ -32,17 +38,6 @@ pub struct Limits {
     pub calls: usize,
     /// Counted from the last entry of a call.
     pub age: Duration,
-}
-
-/// Keys by which a call can be queried.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Key {
-    /// The ConnID.
-    Conn(ConnId),
-    /// The global id.
-    Uuid(CallUuid),
-    /// The SIP Call-ID of one of its dialogs.
-    CallId(String),
 }
 
 /// Everything recorded about the calls of one query.
@@ -90,6 +85,8 @@ struct Bucket {
     mixed: bool,
     /// The dialog of a bucket of messages; all dialogs of a call's own bucket.
     call_ids: Vec<Box<str>>,
+    /// Further calls of its thread, beside the call that names it.
+    further: Vec<ConnId>,
     /// Whether it belongs to a call; otherwise it has the messages of one dialog.
     is_call: bool,
     entries: Vec<Kept>,
@@ -108,6 +105,8 @@ pub(super) struct Store {
     by_dialog: HashMap<Box<str>, Number>,
     /// Dialogs by their call.
     dialogs_of: HashMap<ConnId, Vec<Number>>,
+    /// Threads by the ids of their further calls, which have no bucket of their own.
+    thread_of: HashMap<ConnId, ConnId>,
     /// Calls by the Call-ID of a dialog that was linked to them.
     call_of: HashMap<Box<str>, ConnId>,
     /// Oldest first, each with the time of its last entry when it was queued; checked again before removal.
@@ -125,6 +124,7 @@ impl Store {
             by_call: HashMap::new(),
             by_dialog: HashMap::new(),
             dialogs_of: HashMap::new(),
+            thread_of: HashMap::new(),
             call_of: HashMap::new(),
             queue: VecDeque::new(),
             next: 0,
@@ -154,6 +154,16 @@ impl Store {
         bucket.bytes += call_id.len();
         self.bytes += call_id.len();
         self.call_of.insert(call_id.into(), conn_id);
+    }
+
+    pub fn lead(&mut self, tenant: &TenantId, further: ConnId, thread: ConnId, at: Timestamp) {
+        let number = self.call(tenant, thread, at.as_micros());
+        let Some(bucket) = self.buckets.get_mut(&number) else { return };
+        if bucket.further.len() < ENTRIES_MAX && self.thread_of.insert(further, thread).is_none() {
+            bucket.further.push(further);
+            bucket.bytes += FURTHER_BYTES;
+            self.bytes += FURTHER_BYTES;
+        }
     }
 
     pub fn identify(&mut self, tenant: &TenantId, conn_id: ConnId, uuid: CallUuid, at: Timestamp) {
@@ -267,6 +277,9 @@ impl Store {
                 self.by_dialog.remove(call_id);
             }
         }
+        for further in &bucket.further {
+            self.thread_of.remove(further);
+        }
         let Some(conn_id) = bucket.conn_id else { return };
         if bucket.is_call {
             self.by_call.remove(&conn_id);
@@ -329,7 +342,10 @@ impl Store {
         let mut numbers = BTreeSet::new();
         for key in keys {
             match key {
-                Key::Conn(conn_id) => drop(calls.insert(*conn_id)),
+                Key::Conn(conn_id) => {
+                    let thread = self.thread_of.get(conn_id).filter(|_| !self.by_call.contains_key(conn_id));
+                    calls.insert(*thread.unwrap_or(conn_id));
+                }
                 Key::Uuid(uuid) => {
                     let of_uuid = self.buckets.values().filter(|bucket| bucket.uuid == Some(*uuid));
                     calls.extend(of_uuid.filter_map(|bucket| bucket.conn_id));
@@ -391,6 +407,7 @@ impl Bucket {
             tenant: None,
             mixed: false,
             call_ids: Vec::new(),
+            further: Vec::new(),
             is_call: false,
             entries: Vec::new(),
             bytes: BUCKET_BYTES,
@@ -467,19 +484,6 @@ impl Kept {
                 }),
             },
         }
-    }
-}
-
-impl Key {
-    /// Every key that a text can be.
-    pub fn all(text: &str) -> Vec<Self> {
-        let conn = text.parse().ok().map(Self::Conn);
-        let uuid = text.parse().ok().map(Self::Uuid);
-        [conn, uuid, Some(Self::CallId(text.to_owned()))].into_iter().flatten().collect()
-    }
-
-    pub(super) fn conn_id(&self) -> Option<ConnId> {
-        if let Self::Conn(conn_id) = self { Some(*conn_id) } else { None }
     }
 }
 

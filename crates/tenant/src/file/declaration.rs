@@ -43,6 +43,12 @@ pub(super) static TENANT: Shape = Shape::Record(&[
         &NAME,
         "The time zone of the tenant's clocks by its IANA name, as Europe/Berlin: the wallboard's day begins at its midnight. Without it UTC.",
     ),
+    field(
+        "outgoing_max",
+        Optional,
+        &CALLS,
+        "How many calls outside a phone may have at a time, if it has no limit of its own; without it as many as it likes.",
+    ),
     field("agents", Optional, &AGENTS, "What holds for all agents."),
     field("skills", Optional, &NAMES, "Names of skills."),
     field(
@@ -123,6 +129,12 @@ static AGENTS: Shape = Shape::Record(&[
         &Shape::Flag,
         "Whether such work makes ready when its time is over, as without this key; otherwise it leads back to the state before it.",
     ),
+    field(
+        "login_password",
+        Optional,
+        &Shape::OneOf(&["optional", "required"]),
+        "Whether a login without the agent's PIN is refused (required); without it optional: a PIN that a login has must be right.",
+    ),
 ]);
 
 static PHONES: Shape = Shape::List {
@@ -135,6 +147,18 @@ static PHONES: Shape = Shape::List {
             "Its SIP password. `generated` makes one at the first import, which later imports keep and `trunkline tenant export` shows.",
         ),
         field("no_answer_s", Optional, &RING, "How long it rings; without it as the tenant says."),
+        field(
+            "call_waiting",
+            Optional,
+            &Shape::Flag,
+            "Whether another call rings while it is in one, as without this key; otherwise it is busy then.",
+        ),
+        field(
+            "outgoing_max",
+            Optional,
+            &CALLS,
+            "How many calls outside it may have at a time; without it as the tenant says.",
+        ),
     ]),
     max: OBJECTS_MAX,
 };
@@ -266,10 +290,23 @@ static TRUNKS: Shape = Shape::List {
         ),
         field("user", Optional, &NAME, "The user name for a carrier that asks for a password (401, 407)."),
         field("password", Optional, &SECRET, "The password of that user, as the carrier has given it."),
+        field(
+            "calls_max",
+            Optional,
+            &CALLS,
+            "How many calls it takes at a time, those in and those out together; without it as many as come.",
+        ),
+        field(
+            "early_speech",
+            Optional,
+            &Shape::Flag,
+            "Whether its carrier hears who calls before it answers, as some need that take keys then; without it false: speech goes out from the answer on.",
+        ),
     ]),
     max: 10_000,
 };
 
+static CALLS: Shape = Shape::Number { min: 0, max: 100_000 };
 static SMALL: Shape = Shape::Number { min: 0, max: 65_535 };
 static TRY: Shape = Shape::Number { min: 1, max: 60 };
 

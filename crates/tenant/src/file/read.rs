@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, Dn, DnKind, FeatureAction, FeatureCode, NoAnswerAction, Number, ObjectKey,
-    ObjectKind, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Secret, Skill, SkillLevel, Tenant,
+    Agent, AgentRules, Application, Dn, DnKind, FeatureAction, FeatureCode, LoginPasswordRule, NoAnswerAction, Number,
+    ObjectKey, ObjectKind, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Secret, Skill, SkillLevel, Tenant,
     TenantObjects, Trunk,
 };
 
@@ -62,6 +62,7 @@ fn tenant(root: &Node) -> Tenant {
         national_prefix: text(root, "national_prefix"),
         international_prefix: text(root, "international_prefix"),
         time_zone: text(root, "time_zone"),
+        outgoing_max: number(root, "outgoing_max"),
         agents: root.get("agents").map(agent_rules).unwrap_or_default(),
     }
 }
@@ -77,6 +78,9 @@ fn agent_rules(item: &Node) -> AgentRules {
         untimed_wrap_up_s: number(item, "untimed_wrap_up_s").unwrap_or(default.untimed_wrap_up_s),
         timed_acw_in_idle: flag(item, "timed_acw_in_idle").unwrap_or(default.timed_acw_in_idle),
         acw_in_idle_force_ready: flag(item, "acw_in_idle_force_ready").unwrap_or(default.acw_in_idle_force_ready),
+        login_password: text(item, "login_password")
+            .and_then(|name| LoginPasswordRule::parse(&name))
+            .unwrap_or(default.login_password),
     }
 }
 
@@ -133,7 +137,12 @@ impl Reader<'_> {
     fn dns(&mut self, root: &Node) {
         for (index, item) in list(root, "phones").iter().enumerate() {
             let password = Secret(text(item, "password").unwrap_or_default());
-            let kind = DnKind::Extension { password, no_answer_s: number(item, "no_answer_s") };
+            let kind = DnKind::Extension {
+                password,
+                no_answer_s: number(item, "no_answer_s"),
+                call_waiting: flag(item, "call_waiting").unwrap_or(true),
+                outgoing_max: number(item, "outgoing_max"),
+            };
             self.dn(item, format!("phones[{index}]"), kind);
         }
         for (index, item) in list(root, "route_points").iter().enumerate() {
@@ -217,6 +226,8 @@ impl Reader<'_> {
                     try_s: number(item, "try_s"),
                     user: text(item, "user"),
                     password: text(item, "password").map(Secret),
+                    calls_max: number(item, "calls_max"),
+                    early_speech: flag(item, "early_speech").unwrap_or_default(),
                 });
             }
         }

@@ -58,7 +58,9 @@ pub fn write(objects: &TenantObjects) -> Exported {
                 + &set("weight", trunk.weight)
                 + &set("try_s", trunk.try_s)
                 + &optional("user", trunk.user.as_deref())
-                + &optional("password", trunk.password.as_ref().map(Secret::reveal));
+                + &optional("password", trunk.password.as_ref().map(Secret::reveal))
+                + &set("calls_max", trunk.calls_max)
+                + if trunk.early_speech { ", early_speech: true" } else { "" };
             format!("- {{name: {}, allow: {allow}{more}}}", text(&trunk.name))
         }),
     );
@@ -96,13 +98,14 @@ fn head(yaml: &mut String, tenant: &Tenant) {
     put("national_prefix", tenant.national_prefix.as_deref().map(text));
     put("international_prefix", tenant.international_prefix.as_deref().map(text));
     put("time_zone", tenant.time_zone.as_deref().map(text));
+    put("outgoing_max", tenant.outgoing_max.map(|most| most.to_string()));
     put("agents", (tenant.agents != AgentRules::default()).then(|| agent_rules(&tenant.agents)));
 }
 
 fn agent_rules(rules: &AgentRules) -> String {
     format!(
         "{{no_answer_action: {}, legal_guard_s: {}, logout_on_out_of_service: {}, auto_logout_min: {}, auto_logout_ready: {}, \
-         untimed_wrap_up_s: {}, timed_acw_in_idle: {}, acw_in_idle_force_ready: {}}}",
+         untimed_wrap_up_s: {}, timed_acw_in_idle: {}, acw_in_idle_force_ready: {}, login_password: {}}}",
         rules.no_answer_action.as_str(),
         rules.legal_guard_s,
         rules.logout_on_out_of_service,
@@ -111,6 +114,7 @@ fn agent_rules(rules: &AgentRules) -> String {
         rules.untimed_wrap_up_s,
         rules.timed_acw_in_idle,
         rules.acw_in_idle_force_ready,
+        rules.login_password.as_str(),
     )
 }
 
@@ -119,9 +123,10 @@ fn dns(yaml: &mut String, objects: &TenantObjects) {
     for dn in &objects.dns {
         let number = text(&dn.number);
         match &dn.kind {
-            DnKind::Extension { password, no_answer_s } => {
-                let ring = no_answer_s.map(|s| format!(", no_answer_s: {s}")).unwrap_or_default();
-                phones.push(format!("- {{number: {number}, password: {}{ring}}}", text(password.reveal())));
+            DnKind::Extension { password, no_answer_s, call_waiting, outgoing_max } => {
+                let mut more = set("no_answer_s", *no_answer_s) + &set("outgoing_max", *outgoing_max);
+                more.extend((!call_waiting).then_some(", call_waiting: false"));
+                phones.push(format!("- {{number: {number}, password: {}{more}}}", text(password.reveal())));
             }
             DnKind::RoutePoint { application, default_dn, service_level_s, short_abandon_s, wrap_up_s } => {
                 let default = optional("default_dn", default_dn.as_deref());

@@ -18,6 +18,8 @@ runtime::metrics! {
         subscribers: Gauge = "tenant_subscribers";
         /// Subscriptions that were ended because their readers were too slow.
         slow: Counter = "tenant_subscribers_slow";
+        /// Readers of tenants' streams for subscriptions: one for each tenant with subscriptions, and one for each that is catching up.
+        stream_readers: Gauge = "tenant_stream_readers";
     }
 }
 
@@ -34,19 +36,32 @@ impl Metrics {
         self.slow.inc();
     }
 
+    /// Counts a reader of a stream until the returned value is dropped.
+    #[must_use]
+    pub fn stream_reader(&self) -> InGauge {
+        InGauge::one(&self.stream_readers)
+    }
+
     /// The same answers, counted as a subscription until they end or are no longer read.
     pub fn subscriber(&self, answers: Answers<v1::Delivery>) -> Answers<v1::Delivery> {
-        self.subscribers.inc();
-        let counted = CountedStream(self.subscribers.clone());
+        let counted = InGauge::one(&self.subscribers);
         Box::pin(answers.inspect(move |_| {
             let _ = &counted;
         }))
     }
 }
 
-struct CountedStream(Gauge);
+/// One more in a gauge, while it exists.
+pub(super) struct InGauge(Gauge);
 
-impl Drop for CountedStream {
+impl InGauge {
+    fn one(of: &Gauge) -> Self {
+        of.inc();
+        Self(of.clone())
+    }
+}
+
+impl Drop for InGauge {
     fn drop(&mut self) {
         self.0.dec();
     }

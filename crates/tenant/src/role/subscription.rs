@@ -189,6 +189,7 @@ struct Behind {
 
 impl Behind {
     async fn run(self, mut after: Position) {
+        let _counted = self.views.stream_reader();
         loop {
             match self.step(&mut after).await {
                 Ok(false) => {}

@@ -10,7 +10,7 @@ use model::TenantId;
 use tokio::sync::Mutex;
 
 use super::live::{Id, Inlet, LiveReaders, status};
-use super::metrics::Metrics;
+use super::metrics::{InGauge, Metrics};
 use super::records::{self, Sources};
 use super::view::View;
 
@@ -144,7 +144,13 @@ impl Views {
         }
     }
 
+    /// Counts one more reader of a stream until the returned value is dropped.
+    pub fn stream_reader(&self) -> InGauge {
+        self.inner.metrics.stream_reader()
+    }
+
     async fn read(self, kept: Arc<TenantView>, tenant: TenantId) {
+        let _counted = self.stream_reader();
         while let Some(from) = next_position(&kept) {
             match self.events().read(&tenant, from, BATCH, WAIT).await {
                 Ok(entries) if entries.is_empty() => {}

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::json;
 use testkit::agents::baresip_phone;
 use testkit::caller::prompt_samples;
-use testkit::{Answer, Installation, Phone, audio, wait};
+use testkit::{Answer, Installation, Phone, Watch, audio, wait};
 
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
@@ -170,4 +171,32 @@ fn a_pin_typed_wrong_three_times_logs_nobody_in_and_makes_the_phone_wait() -> Re
     site.metric_becomes("config", "config_pins_refused_total", 1.0, SOON)?;
     site.metric_becomes("agent-state", "agentstate_agents_logged_in", 0.0, SOON)?;
     site.is_at_rest()
+}
+
+#[test]
+fn a_login_by_request_has_the_pin_as_its_password_and_nothing_tells_one() -> Result<()> {
+    const WRONG: &str = "hush-hush-80917264";
+    let site = site_with_pin()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut phone = baresip_phone(&site, 10, "7101", Answer::Auto)?;
+    // The configuration is known then.
+    dial_code(&mut phone)?;
+    phone.hang_up()?;
+    phone.wait_for("CALL_CLOSED", SOON)?;
+    let login = |reference: u64, password: &str| {
+        site.request(&json!({
+            "req": "TAgentLogin", "ThisDN": "7101", "AgentID": "1001", "AgentWorkMode": "ManualIn",
+            "Password": password, "ReferenceID": reference,
+        }))?;
+        watch.answer_to(reference, SOON)
+    };
+    let refused = login(71, WRONG)?;
+    assert_eq!(refused.frame["ErrorCode"], json!(119), "{refused:?}");
+    assert_eq!(login(72, PIN)?.brief(), "AgentLogin@7101");
+    site.metric_becomes("config", "config_pins_wrong_total", 1.0, SOON)?;
+    site.is_at_rest()?;
+    ensure!(written(&site, WRONG)? == 0, "the password stands in a journal");
+    let telling = told(&site)?.into_iter().find(|text| text.contains(PIN));
+    ensure!(telling.is_none(), "a password is told: {telling:?}");
+    Ok(())
 }

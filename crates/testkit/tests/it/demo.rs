@@ -44,13 +44,13 @@ impl Demo {
         })
     }
 
-    /// The child process that runs the robots, once started.
+    /// The child process that runs the robots, once it ends in order by a signal.
     fn robots(&mut self) -> Result<u32> {
         let parent = self.child.id().to_string();
         wait::until(START_LIMIT, || {
             let processes =
                 std::fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-            Ok(processes.into_iter().find(|pid: &u32| is_robots_of(*pid, &parent)))
+            Ok(processes.into_iter().find(|pid: &u32| is_robots_of(*pid, &parent) && catches_term(*pid)))
         })
     }
 
@@ -85,6 +85,14 @@ fn is_robots_of(pid: u32, parent: &str) -> bool {
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let is_child = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)) == Some(parent);
     is_child && String::from_utf8_lossy(&line).split('\0').nth(1) == Some("robots")
+}
+
+/// Whether SIGTERM is handled: until then it ends a process at once, and the demo with its robots.
+fn catches_term(pid: u32) -> bool {
+    const TERM: u64 = 1 << 14;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & TERM != 0)
 }
 
 fn is_running(pid: u32) -> bool {

@@ -218,6 +218,70 @@ fn a_phone_forwards_calls_and_is_not_disturbed() -> Result<()> {
 }
 
 #[test]
+fn a_phone_without_call_waiting_is_busy_while_it_is_in_a_call() -> Result<()> {
+    let site = Installation::start()?;
+    site.import_changed(|files| {
+        let file = files.join("example-tenant.yaml");
+        let text = fs::read_to_string(&file)?;
+        let phone = "- {number: \"7102\", ";
+        let changed = text.replacen(phone, &format!("{phone}call_waiting: false, "), 1);
+        ensure!(changed != text, "the example has changed");
+        let trunk = placed(&site, "carrier", CARRIER, "");
+        let changed = changed.replacen("  - {name: carrier, allow: [127.0.0.0/8]}", &trunk, 1);
+        let rules = "dial_rules:\n  - {name: six, pattern: \"+4930666.\", action: block, reason: never called}\n";
+        Ok(fs::write(&file, format!("{changed}\n{rules}"))?)
+    })?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut one = baresip_phone(&site, 10, "7101", Answer::Manual)?;
+    let mut two = baresip_phone(&site, 11, "7102", Answer::Manual)?;
+    let mut three = baresip_phone(&site, 12, "7103", Answer::Manual)?;
+    let mut references = 1..;
+    let mut until_it_is = |status: &str| {
+        wait::until(SOON, || {
+            let reference = references.next().context("a reference")?;
+            let told = ask(&site, &watch, reference, json!({"req": "TQueryAddress", "ThisDN": "7102"}))?;
+            let extension = |key| told.frame.pointer(key).cloned();
+            let is_known = extension("/Extensions/CallWaiting") == Some(json!(0));
+            Ok((is_known && extension("/Extensions/AddressStatus") == Some(json!(status))).then_some(()))
+        })
+    };
+    // The dial plan knows the import when it refuses this number.
+    wait::until(SOON, || {
+        one.dial(BLOCKED)?;
+        let closed = one.wait_for("CALL_CLOSED", SOON)?;
+        Ok(closed["param"].as_str().is_some_and(|why| why.starts_with("403")).then_some(()))
+    })?;
+    one.dial("7102")?;
+    two.wait_for("CALL_INCOMING", SOON)?;
+    two.answer()?;
+    one.wait_for("CALL_ESTABLISHED", SOON)?;
+    until_it_is("Talking")?;
+    three.dial("7102")?;
+    let closed = three.wait_for("CALL_CLOSED", SOON)?;
+    assert!(closed["param"].as_str().is_some_and(|why| why.starts_with("486")), "{closed}");
+    // What finds it busy goes on to a phone that has call waiting and is in the same call.
+    let forward = json!({"req": "TCallSetForward", "ThisDN": "7102", "OtherDN": "7101", "ForwardMode": "OnBusy"});
+    assert_eq!(ask(&site, &watch, 1_000, forward)?.brief(), "ForwardSet@7102");
+    three.dial("7102")?;
+    one.wait_for("CALL_INCOMING", SOON)?;
+    three.hang_up()?;
+    three.wait_for("CALL_CLOSED", SOON)?;
+    one.wait_for("CALL_CLOSED", SOON)?;
+    // Free again.
+    two.hang_up()?;
+    one.wait_for("CALL_CLOSED", SOON)?;
+    two.wait_for("CALL_CLOSED", SOON)?;
+    until_it_is("Idle")?;
+    three.dial("7102")?;
+    two.wait_for("CALL_INCOMING", SOON)?;
+    three.hang_up()?;
+    three.wait_for("CALL_CLOSED", SOON)?;
+    two.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}
+
+#[test]
 fn what_a_phone_has_set_survives_a_crash() -> Result<()> {
     let site = Installation::start()?;
     let watch = Watch::start(&site, "0-0")?;

@@ -185,3 +185,44 @@ fn linphone_consults_by_itself_and_transfers() -> Result<()> {
     site.is_at_rest()?;
     check_log_and_laws(&site, &watch.facts())
 }
+
+/// Two calls that came to it separately are of two threads; REFER with Replaces joins their callers.
+#[test]
+fn linphone_connects_two_callers_of_its_own() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut first = phone(&site, &files, 10, "7130", TONES[0])?;
+    let mut second = phone(&site, &files, 11, "7131", TONES[1])?;
+    let mut agent = Linphone::start()?;
+    agent.type_in("soundcard use files")?;
+    agent.register(&site, "7103")?;
+
+    let mut calls = Vec::new();
+    for (number, caller) in [&mut first, &mut second].into_iter().enumerate() {
+        caller.dial(&format!("sip:7103@{}", site.sip()))?;
+        watch.wait_for_count("Ringing@7103", number + 1, SOON)?;
+        agent.type_in(&format!("answer {}", number + 1))?;
+        let established = watch.wait_for(&format!("Established@{}", 7_130 + number), SOON)?;
+        calls.push(established.text("ConnID").to_owned());
+    }
+    watch.wait_for("Held@7103", SOON)?;
+    agent.wait_for("is now paused", 0)?;
+    ensure!(calls[0] != calls[1], "each has a call of its own");
+
+    agent.type_in("transfer 1 --to-call 2")?;
+    let changed = watch.wait_for("PartyChanged@7131", SOON);
+    let changed = changed.with_context(|| format!("linphone says {}", agent.said()))?;
+    let told = (changed.text("ConnID"), changed.text("PreviousConnID"), changed.text("OtherDN"));
+    assert_eq!(told, (calls[0].as_str(), calls[1].as_str(), "7130"));
+    has_heard_for(&second, second.heard_bytes())?;
+    second.hang_up()?;
+    for phone in [&mut first, &mut second] {
+        phone.wait_for("CALL_CLOSED", SOON)?;
+    }
+    assert_eq!(heard(&audio::read_wav(&first.heard()?)?), [TONES[1]], "the first hears the second");
+    assert_eq!(heard(&audio::read_wav(&second.heard()?)?), [TONES[0]], "the second hears the first");
+    watch.wait_for_count("CallDeleted", 2, LATER)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}

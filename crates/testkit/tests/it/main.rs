@@ -1,6 +1,7 @@
 //! The whole system: the built binary, driven by SIPp and baresip, judged by their recordings and logs.
 
 mod agents;
+mod announcements;
 mod browser;
 mod carried;
 mod chaos;
@@ -20,6 +21,7 @@ mod infra;
 mod joining;
 mod keys;
 mod linphone;
+mod meeting;
 mod metrics;
 mod monitoring;
 mod nat;

@@ -22,6 +22,8 @@ const CARRIER: u8 = 20;
 /// A number outside, and how a phone dials it.
 const NUMBER: &str = "+4930999";
 const DIALLED: &str = "0114930999";
+/// A phone in the example tenant.
+const PHONE: &str = "{number: \"7102\", password: generated}";
 /// The number that the trunk shows.
 const OURS: &str = "+15550100";
 
@@ -32,7 +34,13 @@ fn site() -> Result<Installation> {
 
 /// As before; the trunk has these keys too.
 fn site_with(keys: &str) -> Result<Installation> {
+    site_and_phone_with(keys, "")
+}
+
+/// As before; the phone 7102 has these keys too.
+fn site_and_phone_with(keys: &str, of_phone: &str) -> Result<Installation> {
     let site = Installation::start()?;
+    let phone = format!("{{number: \"7102\", password: generated{of_phone}}}");
     let carrier = format!(
         "{{name: carrier, allow: [127.0.0.0/8], contact: \"{}:5060\", prefix: \"+\", caller_id: \"{OURS}\"{keys}}}",
         site.peer_address(CARRIER)
@@ -42,6 +50,8 @@ fn site_with(keys: &str) -> Result<Installation> {
         let text = fs::read_to_string(&file)?;
         let changed = text.replacen("{name: carrier, allow: [127.0.0.0/8]}", &carrier, 1);
         ensure!(changed != text, "the example has changed");
+        let (text, changed) = (changed.clone(), changed.replacen(PHONE, &phone, 1));
+        ensure!(changed != text || of_phone.is_empty(), "the example has changed");
         Ok(fs::write(&file, changed)?)
     })?;
     Ok(site)
@@ -112,13 +122,24 @@ fn a_phone_talks_with_somebody_outside() -> Result<()> {
 }
 
 #[test]
-fn a_phone_hears_an_announcement_of_the_carrier_before_the_answer() -> Result<()> {
-    let site = site()?;
-    let watch = Watch::start(&site, "0-0")?;
-    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Manual)?;
-    goes_out(&site)?;
+fn a_phone_hears_an_announcement_of_the_carrier_before_the_answer_and_is_not_heard() -> Result<()> {
+    hears_the_carrier_early(&site()?, false)
+}
+
+#[test]
+fn a_carrier_that_takes_speech_before_the_answer_gets_it_where_the_trunk_is_set_so() -> Result<()> {
+    hears_the_carrier_early(&site_with(", early_speech: true")?, true)
+}
+
+/// The loudest sample of quiet: what the codecs make of silence.
+const QUIET: u16 = 64;
+
+fn hears_the_carrier_early(site: &Installation, is_heard: bool) -> Result<()> {
+    let watch = Watch::start(site, "0-0")?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), site, 10, "7101", Answer::Manual)?;
+    goes_out(site)?;
     let mut audio = Endpoint::listen(site.peer_address(CARRIER).into())?;
-    let carrier = sipp_phone(&site, CARRIER, "carrier-announces.xml", &audio, &["-m", "1"])?;
+    let carrier = sipp_phone(site, CARRIER, "carrier-announces.xml", &audio, &["-m", "1"])?;
     own.dial(DIALLED)?;
     watch.wait_for("NetworkReached@7101", SOON)?;
     let media = address_in_sdp(&carrier.traces("_messages.log"))?;
@@ -127,9 +148,13 @@ fn a_phone_hears_an_announcement_of_the_carrier_before_the_answer() -> Result<()
     wait::until(SOON, || Ok((own.heard_bytes() > 2 * HEARD as u64).then_some(())))?;
     let early: Vec<String> = testkit::facts::briefs(&watch.facts());
     assert!(!early.iter().any(|brief| brief.starts_with("Established")), "{early:?}");
+    let loudest =
+        |audio: &Endpoint| audio.received().samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0);
+    ensure!((loudest(&audio) > QUIET) == is_heard, "before the answer the carrier hears {}", loudest(&audio));
     own.wait_for("CALL_ESTABLISHED", SOON)?;
     watch.wait_for("Established@7101", SOON)?;
     audio.finish_saying()?;
+    wait::until(SOON, || Ok((loudest(&audio) > QUIET).then_some(())))?;
     own.hang_up()?;
     carrier.finish(SOON)?.expect_success()?;
     watch.wait_for("CallDeleted", SOON)?;
@@ -137,7 +162,7 @@ fn a_phone_hears_an_announcement_of_the_carrier_before_the_answer() -> Result<()
     let likeness = audio::compare(&speech[..HEARD.min(speech.len())], &heard)?;
     assert!(likeness.similarity > ALIKE, "the announcement is not heard: {likeness:?}");
     site.is_at_rest()?;
-    check_log_and_laws(&site, &watch.facts())
+    check_log_and_laws(site, &watch.facts())
 }
 
 #[test]
@@ -225,6 +250,53 @@ fn a_carrier_that_asks_for_a_password_gets_it_until_the_end_of_the_call() -> Res
     carrier.finish(SOON)?.expect_success()?;
     watch.wait_for("CallDeleted", SOON)?;
     assert!(site.log().iter().all(|line| !line.contains("hush-hush")));
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}
+
+/// The phone's call is refused with that code.
+fn is_refused(phone: &mut Phone, code: &str) -> Result<()> {
+    phone.dial(DIALLED)?;
+    let closed = phone.wait_for("CALL_CLOSED", SOON)?;
+    ensure!(closed["param"].as_str().is_some_and(|why| why.starts_with(code)), "{closed}");
+    Ok(())
+}
+
+#[test]
+fn a_full_trunk_takes_a_call_again_when_one_is_over() -> Result<()> {
+    let site = site_with(", calls_max: 1")?;
+    let watch = Watch::start(&site, "0-0")?;
+    goes_out(&site)?;
+    let mut far = somebody(&site, Answer::Auto)?;
+    let mut first = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
+    let mut second = baresip_phone_that_says(&prompt("announcement"), &site, 11, "7102", Answer::Auto)?;
+    first.dial(DIALLED)?;
+    first.wait_for("CALL_ESTABLISHED", SOON)?;
+    is_refused(&mut second, "503")?;
+    first.hang_up()?;
+    far.wait_for("CALL_CLOSED", SOON)?;
+    watch.wait_for_count("CallDeleted", 1, SOON)?;
+    second.dial(DIALLED)?;
+    second.wait_for("CALL_ESTABLISHED", SOON)?;
+    second.hang_up()?;
+    watch.wait_for_count("CallDeleted", 2, SOON)?;
+    site.is_at_rest()?;
+    check_log_and_laws(&site, &watch.facts())
+}
+
+#[test]
+fn a_phone_that_may_not_call_outside_is_refused_while_another_one_talks() -> Result<()> {
+    let site = site_and_phone_with("", ", outgoing_max: 0")?;
+    let watch = Watch::start(&site, "0-0")?;
+    goes_out(&site)?;
+    let _far = somebody(&site, Answer::Auto)?;
+    let mut first = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
+    let mut second = baresip_phone_that_says(&prompt("announcement"), &site, 11, "7102", Answer::Auto)?;
+    is_refused(&mut second, "403")?;
+    first.dial(DIALLED)?;
+    first.wait_for("CALL_ESTABLISHED", SOON)?;
+    first.hang_up()?;
+    watch.wait_for_count("CallDeleted", 1, SOON)?;
     site.is_at_rest()?;
     check_log_and_laws(&site, &watch.facts())
 }

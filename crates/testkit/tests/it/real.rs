@@ -351,7 +351,7 @@ fn a_role_that_is_killed_while_postgresql_is_away_is_started_again() -> Result<(
 
 #[test]
 fn a_supervisor_that_was_killed_is_started_again_at_once() -> Result<()> {
-    let arguments = ["--processes", "--set", "process.drain_deadline=5s"];
+    let arguments = ["--processes", "--set", "process.drain_deadline=20s"];
     let site = Installation::start_on_servers(&arguments)?;
     let groups = children(site.pid())?.keys().map(|pid| group(*pid)).collect::<Result<Vec<_>>>()?;
     ensure!(!groups.contains(&group(site.pid())?), "Ctrl-C is for the supervisor, which ends the others in order");

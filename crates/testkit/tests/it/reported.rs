@@ -63,7 +63,7 @@ fn expected(sales: &str) -> Vec<Carried> {
             "agent-state",
             "voice-agentintervals",
             "AgentInterval",
-            "agent-state-1.",
+            "agent:1001:interval:",
             &[("AgentID", "1001"), ("ThisDN", "7101")],
         ),
         record(

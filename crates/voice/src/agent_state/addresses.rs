@@ -64,7 +64,7 @@ impl TenantAgents {
         told.push("AddressType", address.map_or("Unknown", type_name));
         let calls = self.addresses.on(dn);
         told.push("AddressStatus", status(calls.map(|(_, party)| party)));
-        if address == Some(Address::Phone) {
+        if address.is_some_and(Address::is_phone) {
             told.push("InService", i64::from(self.addresses.is_in_service(dn)));
         }
         let calls = self.addresses.on(dn);
@@ -76,7 +76,7 @@ impl TenantAgents {
         if let Some(agent) = self.agent_on(dn) {
             tell_agent(&mut event, agent, now);
         }
-        if address == Some(Address::Phone) { self.with_settings(event) } else { event }
+        if address.is_some_and(Address::is_phone) { self.with_settings(event) } else { event }
     }
 }
 
@@ -124,7 +124,7 @@ fn listed(conn_id: ConnId, party: &PartyOn) -> (String, Value) {
 
 const fn type_name(address: Address) -> &'static str {
     match address {
-        Address::Phone => "DN",
+        Address::Phone { .. } => "DN",
         Address::RoutePoint(_) => "RouteDN",
         Address::Queue => "Queue",
         Address::Service => "Other",

@@ -18,11 +18,12 @@ use model::{
 use runtime::fact_in_hand::FoldsFacts;
 use runtime::fault::InARow;
 
-use super::intervals::{Interval, Intervals};
+use super::intervals::Intervals;
 use super::metrics::Metrics;
 use super::people::People;
 use super::phone::SetPhone;
-use super::records::{self, OwnerRecord};
+use super::records::{self, OwnerRecord, StoredAgent};
+use crate::reporting::Reporter;
 
 /// The view's name in the ledger.
 pub(super) const VIEW: &str = "agent-state";
@@ -41,7 +42,7 @@ pub(super) struct TenantAgents {
     /// Agents that have a record.
     stored: BTreeSet<AgentId>,
     pub(super) people: Arc<People>,
-    /// Phones that have set something.
+    /// Phones that have a record, or get one.
     pub(super) phones: BTreeMap<Dn, SetPhone>,
     /// What is on the tenant's DNs.
     pub(super) addresses: Addresses,
@@ -109,12 +110,17 @@ impl TenantAgents {
     }
 
     fn restore_agent(&mut self, record: &Record<AgentId>, now: Timestamp) {
-        let snapshot = records::decode(&self.tenant, &record.state).unwrap_or_else(|error| {
+        let stored = records::decode(&self.tenant, &record.state).unwrap_or_else(|error| {
             tracing::error!(agent = %record.key, %error, "the agent must log in again");
-            logged_out(record, now)
+            StoredAgent { agent: logged_out(record, now), interval_since: None }
         });
+        let finished = records::decode_intervals(&record.intentions).unwrap_or_else(|error| {
+            tracing::error!(agent = %record.key, %error, "the agent's last times may be missing in the reporting log");
+            Vec::new()
+        });
+        let StoredAgent { agent: snapshot, interval_since } = stored;
         let claimed = snapshot.token != record.token;
-        self.intervals.restore(&snapshot);
+        self.intervals.restore(&snapshot, interval_since, finished);
         self.table.restore(snapshot);
         if claimed {
             self.table.claim(&record.key, record.token);
@@ -158,6 +164,7 @@ impl TenantAgents {
     pub fn people_changed(&mut self, people: Arc<People>, now: Timestamp) {
         self.people = people;
         self.table.handle(Input::WrapUpTimes(self.people.wrap_up_times()), now);
+        self.note_all_in_calls();
         let known: Vec<Profile> = self.table.iter().map(|agent| agent.profile.clone()).collect();
         for profile in known {
             if let Some(fresh) = self.people.profile(&profile.agent).filter(|fresh| *fresh != profile) {
@@ -196,6 +203,8 @@ impl TenantAgents {
             Posted::Repair(repair) => {
                 self.attempt("a repair", |this| this.repair(repair, now));
             }
+            // Calls are not here.
+            Posted::HandOver(_) => {}
         }
     }
 
@@ -249,6 +258,8 @@ impl TenantAgents {
             dnis: None,
         });
         self.table.handle(Input::Call(&end), now);
+        self.addresses.fold(&end, now);
+        self.note_in_calls();
         for (agent, seq) in concerned {
             // The end of an unanswered call causes no event: publish the agent's state again as the repair.
             if self.table.agent(&agent).is_some_and(|session| session.seq == seq) {
@@ -264,6 +275,7 @@ impl TenantAgents {
             self.fold_fact(&entry.event, now);
             self.faults.went_well();
         }
+        self.note_in_calls();
         self.unwritten += entries.len();
         self.metrics.parties_left_out(self.addresses.take_left_out());
         self.collect(None, now);
@@ -398,9 +410,15 @@ impl TenantAgents {
         }
     }
 
-    /// The intervals that the last turn has ended; report them after its commit.
-    pub fn take_intervals(&mut self) -> Vec<Interval> {
-        self.intervals.take()
+    /// Reports the intervals that are committed.
+    pub fn report_intervals(&mut self, reporter: &Reporter) {
+        self.intervals.report(reporter);
+    }
+
+    /// The intervals whose records may not be safe yet.
+    #[cfg(test)]
+    pub fn intervals(&self) -> Vec<infra::LogRecord> {
+        self.intervals.waiting().cloned().collect()
     }
 
     fn owner_record_write(&mut self) -> AgentWrite {
@@ -415,8 +433,8 @@ impl TenantAgents {
 
     fn write(&mut self, agent: &AgentId, now: Timestamp) -> Option<AgentWrite> {
         let session = self.table.agent(agent)?;
-        self.intervals.observe(session, now);
-        let (state, intentions) = (records::encode(session), bytes::Bytes::new());
+        let interval_since = self.intervals.observe(session, now);
+        let (state, intentions) = (records::encode(session, interval_since), self.intervals.intentions(agent));
         // Counts as stored unless the store refuses it, see `not_stored`.
         let change = if self.stored.insert(agent.clone()) {
             Change::Create { state, intentions }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use call::agent::{AutoLogout, IdleWrapUp, NoAnswerAction, Profile};
 use contracts::configuration::{Changes, Listed};
-use contracts::provisioning::{Agent, AgentRules, DnKind, NoAnswerAction as Configured, Object, ObjectKind};
+use contracts::provisioning::{
+    Agent, AgentRules, DnKind, LoginPasswordRule, NoAnswerAction as Configured, Object, ObjectKind,
+};
 use model::event::ErrorCode;
 use model::{AgentId, Dn, Request, RequestKind, TenantId};
 use net::configuration::Objects;
@@ -19,13 +21,23 @@ const OBJECTS_MAX: usize = 100_000;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Address {
     /// A phone.
-    Phone,
+    Phone {
+        /// Whether another call rings while it is in one.
+        call_waiting: bool,
+    },
     /// A route point, with the wrap-up time of its calls in seconds.
     RoutePoint(Option<u32>),
     /// A virtual queue.
     Queue,
     /// An echo or an announcement.
     Service,
+}
+
+impl Address {
+    /// Whether it is a phone.
+    pub(super) const fn is_phone(self) -> bool {
+        matches!(self, Self::Phone { .. })
+    }
 }
 
 /// A tenant's people and places.
@@ -92,7 +104,7 @@ impl People {
             Object::Tenant(tenant) => (self.wrap_up_s, self.rules) = (tenant.wrap_up_s, tenant.agents),
             Object::Dn(dn) if self.addresses.len() < OBJECTS_MAX => {
                 let address = match dn.kind {
-                    DnKind::Extension { .. } => Address::Phone,
+                    DnKind::Extension { call_waiting, .. } => Address::Phone { call_waiting },
                     DnKind::RoutePoint { wrap_up_s, .. } => Address::RoutePoint(wrap_up_s),
                     DnKind::VirtualQueue => Address::Queue,
                     DnKind::Echo | DnKind::Announcement { .. } => Address::Service,
@@ -136,7 +148,18 @@ impl People {
 
     /// Whether a DN is a phone.
     pub fn is_phone(&self, dn: &Dn) -> bool {
-        self.addresses.get(dn.as_str()) == Some(&Address::Phone)
+        self.address(dn).is_some_and(Address::is_phone)
+    }
+
+    /// Whether a DN is a phone where no other call rings while it is in one.
+    pub fn lacks_call_waiting(&self, dn: &Dn) -> bool {
+        self.address(dn) == Some(Address::Phone { call_waiting: false })
+    }
+
+    /// The phones of that kind.
+    pub fn phones_without_call_waiting(&self) -> impl Iterator<Item = Dn> {
+        let lacks = |(_, address): &(&String, &Address)| **address == Address::Phone { call_waiting: false };
+        self.addresses.iter().filter(lacks).filter_map(|(number, _)| Dn::parse(number).ok())
     }
 
     /// An agent's settings from configuration.
@@ -156,6 +179,7 @@ impl People {
                 Configured::Logout => NoAnswerAction::Logout,
             },
             logout_on_out_of_service: rules.logout_on_out_of_service,
+            login_needs_password: rules.login_password == LoginPasswordRule::Required,
             auto_logout: AutoLogout { after_ms: ms(rules.auto_logout_min) * 60, ready_too: rules.auto_logout_ready },
         })
     }
@@ -183,7 +207,7 @@ impl People {
     pub fn may_be_asked(&self, request: &Request) -> Result<(), (ErrorCode, &'static str)> {
         match (&request.kind, self.address(&request.this_dn)) {
             (_, None) => Err((ErrorCode::DN_NOT_CONFIGURED, "ThisDN: the tenant has no such DN")),
-            (RequestKind::AgentLogin(..), Some(address)) if address != Address::Phone => {
+            (RequestKind::AgentLogin(..), Some(address)) if !address.is_phone() => {
                 Err((ErrorCode::INVALID_ATTRIBUTE, "ThisDN: agents log in at phones alone"))
             }
             _ => Ok(()),
@@ -193,7 +217,7 @@ impl People {
     /// The agent that a request concerns: the one that a login names, else the one whose default place has the DN.
     pub fn concerned(&self, request: &Request) -> Option<Profile> {
         match &request.kind {
-            RequestKind::AgentLogin(Some(agent), _) => self.profile(agent),
+            RequestKind::AgentLogin(Some(agent), ..) => self.profile(agent),
             // Concerns the agent who is there, whoever belongs there.
             RequestKind::ForceAgentState(..) => None,
             _ => self.profile(self.by_dn.get(&request.this_dn)?),

@@ -9,12 +9,14 @@ use model::{AgentId, Dn, Event, EventName, Request, RequestKind, Timestamp, Toke
 
 use super::handler::TenantAgents;
 use super::phone::SetPhone;
-use crate::phone_settings;
+use crate::phone_settings::{self, PhoneRecord};
 
 type Accepted = Result<(), (ErrorCode, &'static str)>;
 
 /// In the answer to `TQueryAddress`: whether the phone does not want to be disturbed.
 const DND: &str = "DND";
+/// The same: whether another call rings while it is in one.
+const CALL_WAITING: &str = "CallWaiting";
 /// Reads one number that calls are forwarded to out of a phone's settings.
 type Forward = fn(&PhoneSettings) -> Option<&Dn>;
 /// The same: where calls go that find the phone so.
@@ -35,7 +37,7 @@ impl TenantAgents {
                 let before = self
                     .phones
                     .get(&request.this_dn)
-                    .and_then(|phone| FORWARDS.iter().find_map(|(_, number)| number(&phone.settings).cloned()));
+                    .and_then(|phone| FORWARDS.iter().find_map(|(_, number)| number(&phone.record.settings).cloned()));
                 self.change_phone(request, EventName::ForwardCancel, before.as_ref(), now, |set| {
                     *set = PhoneSettings { dnd: set.dnd, ..PhoneSettings::default() };
                 })
@@ -76,7 +78,7 @@ impl TenantAgents {
         self.tell_of_dn(event, now);
         let told = self.dn_facts.pop();
         let phone = self.phones.entry(dn.clone()).or_default();
-        change(&mut phone.settings);
+        change(&mut phone.record.settings);
         phone.unwritten.get_or_insert_default().extend(told);
         Ok(())
     }
@@ -85,8 +87,10 @@ impl TenantAgents {
     pub(super) fn with_settings(&self, mut event: Event) -> Event {
         let none = PhoneSettings::default();
         let phone = event.this_dn.as_ref().and_then(|dn| self.phones.get(dn));
-        let settings = phone.map_or(&none, |phone| &phone.settings);
+        let settings = phone.map_or(&none, |phone| &phone.record.settings);
+        let lacks_call_waiting = event.this_dn.as_ref().is_some_and(|dn| self.people.lacks_call_waiting(dn));
         event.extensions.push(DND, i64::from(settings.dnd));
+        event.extensions.push(CALL_WAITING, i64::from(!lacks_call_waiting));
         for (name, number) in FORWARDS {
             if let Some(number) = number(settings) {
                 event.extensions.push(name, number.as_str());
@@ -100,11 +104,11 @@ impl TenantAgents {
     /// Continues from a phone's record; returns whether it is one.
     pub(super) fn restore_phone(&mut self, record: &Record<AgentId>) -> bool {
         let Some(dn) = phone_settings::phone_of(&record.key) else { return false };
-        let settings = phone_settings::decode(&record.state).unwrap_or_else(|error| {
+        let kept = phone_settings::decode(&record.state).unwrap_or_else(|error| {
             tracing::error!(tenant = %self.tenant, %dn, %error, "a phone has nothing set any more");
-            PhoneSettings::default()
+            PhoneRecord::default()
         });
-        self.phones.insert(dn, SetPhone { settings, token: Some(record.token), unwritten: None });
+        self.phones.insert(dn, SetPhone { record: kept, token: Some(record.token), unwritten: None });
         true
     }
 
@@ -112,7 +116,7 @@ impl TenantAgents {
     pub(super) fn phone_writes(&mut self) -> Vec<AgentWrite> {
         let changed = self.phones.iter_mut().filter_map(|(dn, phone)| {
             let events = phone.unwritten.take()?;
-            let (state, intentions) = (phone_settings::encode(&phone.settings), bytes::Bytes::new());
+            let (state, intentions) = (phone_settings::encode(&phone.record), bytes::Bytes::new());
             let (token, change) = match phone.token {
                 Some(token) => (token, Change::Save { state, intentions }),
                 // Counts as stored unless the store refuses it, see `phone_not_stored`.
@@ -127,7 +131,9 @@ impl TenantAgents {
     pub(super) fn phone_not_stored(&mut self, key: &AgentId, stored: Option<&Record<AgentId>>) -> bool {
         let Some(dn) = phone_settings::phone_of(key) else { return false };
         self.phones.remove(&dn);
-        stored.is_none_or(|record| self.restore_phone(record))
+        let is_one = stored.is_none_or(|record| self.restore_phone(record));
+        self.note_whether_in_call(&dn);
+        is_one
     }
 }
 

@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use call::agent::{AgentSnapshot, AutoLogout, IdleWrapUp, NoAnswerAction, OnCall, Pause, Profile, UNTIMED_WRAP_UP_S};
+use contracts::reporting::AGENT_INTERVALS;
 use contracts::v1;
 use contracts::wire::{user_data_from_wire, user_data_to_wire, work_mode_from_wire, work_mode_to_wire};
+use infra::LogRecord;
 use model::agent::AfterBusy;
 use model::{AgentId, AgentState, ConnId, Dn, TenantId, Timestamp, Token};
 use prost::Message;
@@ -14,6 +16,8 @@ use crate::monitors::{Monitor, OWNER_RECORD_KIND};
 const VERSION: u32 = 1;
 /// The kind of an agent's record.
 const AGENT: &str = "agent";
+/// The kind of the intentions beside it.
+const INTERVALS: &str = "agent-intervals";
 
 /// A record that is unreadable.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +70,15 @@ pub(super) fn decode_owner_record(bytes: &[u8]) -> Result<OwnerRecord, RecordErr
 
 // === Agents ===
 
-pub(super) fn encode(agent: &AgentSnapshot) -> Bytes {
+/// An agent as stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct StoredAgent {
+    pub(super) agent: AgentSnapshot,
+    /// Since when its present interval lasts; records of an earlier version do not say it.
+    pub(super) interval_since: Option<Timestamp>,
+}
+
+pub(super) fn encode(agent: &AgentSnapshot, interval_since: Timestamp) -> Bytes {
     seal(
         AGENT,
         &v1::AgentRecord {
@@ -94,11 +106,13 @@ pub(super) fn encode(agent: &AgentSnapshot) -> Bytes {
             login_wrap_up_s: agent.login_wrap_up_s,
             asked_wrap_up_s: agent.asked_wrap_up_s,
             then: agent.then.as_ref().map(pause_to_wire),
+            login_needs_password: agent.profile.login_needs_password,
+            interval_since_us: interval_since.as_micros(),
         },
     )
 }
 
-pub(super) fn decode(tenant: &TenantId, bytes: &[u8]) -> Result<AgentSnapshot, RecordError> {
+pub(super) fn decode(tenant: &TenantId, bytes: &[u8]) -> Result<StoredAgent, RecordError> {
     let record: v1::AgentRecord = open(AGENT, bytes)?;
     let agent = AgentId::parse(&record.agent).map_err(RecordError::of)?;
     let dn = match record.dn.as_str() {
@@ -106,7 +120,8 @@ pub(super) fn decode(tenant: &TenantId, bytes: &[u8]) -> Result<AgentSnapshot, R
         text => Some(Dn::parse(text).map_err(RecordError::of)?),
     };
     let since = Timestamp::from_micros(record.since_us);
-    Ok(AgentSnapshot {
+    let interval_since = Some(record.interval_since_us).filter(|since| *since != 0).map(Timestamp::from_micros);
+    let agent = AgentSnapshot {
         tenant: tenant.clone(),
         token: Token(record.token),
         seq: record.seq,
@@ -124,7 +139,30 @@ pub(super) fn decode(tenant: &TenantId, bytes: &[u8]) -> Result<AgentSnapshot, R
         asked_wrap_up_s: record.asked_wrap_up_s,
         then: record.then.map(pause_from_wire).transpose()?,
         agent,
-    })
+    };
+    Ok(StoredAgent { agent, interval_since })
+}
+
+// === Intervals ===
+
+/// Writes finished intervals as intentions; empty if there are none.
+pub(super) fn encode_intervals<'a>(finished: impl Iterator<Item = &'a LogRecord>) -> Bytes {
+    let interval = |LogRecord { key, id, json, .. }: &LogRecord| v1::AgentIntervalRecord {
+        id: id.clone(),
+        key: key.clone(),
+        json: json.clone(),
+    };
+    let finished: Vec<_> = finished.map(interval).collect();
+    if finished.is_empty() { Bytes::new() } else { seal(INTERVALS, &v1::AgentIntervalsRecord { finished }) }
+}
+
+pub(super) fn decode_intervals(bytes: &[u8]) -> Result<Vec<LogRecord>, RecordError> {
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let record: v1::AgentIntervalsRecord = open(INTERVALS, bytes)?;
+    let finished = record.finished.into_iter();
+    Ok(finished.map(|of| LogRecord { topic: AGENT_INTERVALS, key: of.key, id: of.id, json: of.json }).collect())
 }
 
 fn profile(agent: &AgentId, record: &v1::AgentRecord) -> Profile {
@@ -138,6 +176,7 @@ fn profile(agent: &AgentId, record: &v1::AgentRecord) -> Profile {
         no_answer: no_answer_from_wire(record.no_answer()),
         logout_on_out_of_service: record.logout_on_out_of_service,
         auto_logout: AutoLogout { after_ms: record.auto_logout_ms, ready_too: record.auto_logout_ready },
+        login_needs_password: record.login_needs_password,
     }
 }
 

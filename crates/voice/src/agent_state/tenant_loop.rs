@@ -19,7 +19,7 @@ use super::handler::{TenantAgents, VIEW};
 use super::metrics::Metrics;
 use super::people::People;
 use super::records::OwnerRecord;
-use super::{addresses, intervals, records};
+use super::{addresses, records};
 use crate::events;
 use crate::monitors::OWNER_RECORD;
 use crate::reporting::Reporter;
@@ -241,7 +241,7 @@ impl TenantLoop {
                     return Ok(End::Lost);
                 }
             }
-            intervals::tell(&self.reporter, &self.tenant, self.agents.take_intervals());
+            self.agents.report_intervals(&self.reporter);
             self.acknowledge(&carried_out).await;
         }
     }
@@ -320,7 +320,7 @@ pub(super) async fn settle(
                 error!(%tenant, "the agents have no owner any more: they are claimed again");
                 return Ok(false);
             }
-            Written::Refused(_) | Written::Unknown | Written::Ended => {
+            Written::Refused(_) | Written::Unknown | Written::Ended | Written::NotAbsorbed => {
                 error!(%tenant, %agent, answer = ?written, "what became of an agent is not stored: it is as before");
                 refused.push(write);
             }

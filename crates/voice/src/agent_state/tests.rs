@@ -8,7 +8,7 @@ use contracts::configuration::{Changes, Listed};
 use contracts::provisioning::ObjectKind;
 use infra::{Loaded, Posted, Repair, RepairAction, Stores, Written};
 use model::event::CallRef;
-use model::request::{MonitorMode, MonitorType};
+use model::request::{LoginPassword, MonitorMode, MonitorType};
 use model::{
     AgentId, AgentState, CallState, CallType, CallUuid, ConnId, Dn, DnRole, Epoch, Event, EventId, EventName, NodeId,
     Owner, ReferenceId, Request, RequestKind, Seq, Stamped, Subject, TenantId, Token, UserData, WorkMode,
@@ -22,6 +22,7 @@ use super::{SPEC, metrics, records, tenant_loop};
 use crate::test_stores::{HandClock, stores};
 
 mod addresses;
+mod continuing;
 
 pub(super) struct Site {
     pub(super) clock: Arc<HandClock>,
@@ -46,7 +47,10 @@ fn people() -> Arc<People> {
         Listed { kind: ObjectKind::Place, id: name.to_owned(), object }
     };
     let dn = |number: &str, object: serde_json::Value| Listed { kind: ObjectKind::Dn, id: number.to_owned(), object };
-    let phone = |number: &str| dn(number, json!({"number": number, "type": "extension", "password": "x"}));
+    let phone = |number: &str| {
+        let call_waiting = !["7102", "7103"].contains(&number);
+        dn(number, json!({"number": number, "type": "extension", "password": "x", "call_waiting": call_waiting}))
+    };
     let point = json!({"number": "9000", "type": "route_point", "application": "sales", "wrap_up_s": 25});
     let mut objects =
         vec![person("anna", "a1", "d1"), person("bert", "a2", "d2"), place("d1", "7101"), place("d2", "7102")];
@@ -93,13 +97,18 @@ impl Site {
 
     /// Sends a request whose resulting write the store refuses.
     pub(super) async fn ask_too_much(&self, agents: &mut TenantAgents, kind: RequestKind) {
+        self.ask_too_much_of(agents, "7101", kind).await;
+    }
+
+    /// The same, of another phone.
+    pub(super) async fn ask_too_much_of(&self, agents: &mut TenantAgents, dn: &str, kind: RequestKind) {
         let mut extensions = UserData::new();
         extensions.push("Long", "x".repeat(infra::bounds::FACT_MAX));
         let request = Request {
             tenant: self.tenant.clone(),
             requester: "desk-of-anna".to_owned(),
             reference: ReferenceId(18),
-            this_dn: Dn::parse("7101").unwrap(),
+            this_dn: Dn::parse(dn).unwrap(),
             kind,
             reasons: UserData::new(),
             extensions,
@@ -128,7 +137,7 @@ impl Site {
     }
 
     async fn log_in(&self, agents: &mut TenantAgents) {
-        self.ask(agents, "7101", RequestKind::AgentLogin(None, WorkMode::AutoIn)).await;
+        self.ask(agents, "7101", RequestKind::AgentLogin(None, WorkMode::AutoIn, LoginPassword::Absent)).await;
     }
 
     async fn call(&mut self, agents: &mut TenantAgents, name: EventName, state: CallState) {
@@ -162,7 +171,7 @@ impl Site {
 
     async fn state(&self, agent: &str) -> Option<AgentState> {
         match self.stores.agents.load(&self.tenant, &AgentId::parse(agent).unwrap()).await.unwrap() {
-            Loaded::Live(record) => Some(records::decode(&self.tenant, &record.state).unwrap().state),
+            Loaded::Live(record) => Some(records::decode(&self.tenant, &record.state).unwrap().agent.state),
             Loaded::Ended | Loaded::Unknown => None,
         }
     }
@@ -184,7 +193,7 @@ async fn a_feature_code_and_a_named_login_lead_to_the_same_agent() {
     let mut agents = site.claim(1).await.unwrap();
     site.log_in(&mut agents).await;
     site.ask(&mut agents, "7101", RequestKind::AgentLogout).await;
-    let named = RequestKind::AgentLogin(Some(AgentId::parse("a1").unwrap()), WorkMode::ManualIn);
+    let named = RequestKind::AgentLogin(Some(AgentId::parse("a1").unwrap()), WorkMode::ManualIn, LoginPassword::Absent);
     site.ask(&mut agents, "7101", named).await;
     assert_eq!(site.state("a1").await, Some(AgentState::NotReady));
     let a1 = Subject::Agent(AgentId::parse("a1").unwrap());
@@ -199,7 +208,7 @@ async fn a_feature_code_and_a_named_login_lead_to_the_same_agent() {
 async fn an_agent_may_log_in_on_a_phone_that_is_not_of_its_place() {
     let site = Site::new();
     let mut agents = site.claim(1).await.unwrap();
-    let named = RequestKind::AgentLogin(Some(AgentId::parse("a2").unwrap()), WorkMode::AutoIn);
+    let named = RequestKind::AgentLogin(Some(AgentId::parse("a2").unwrap()), WorkMode::AutoIn, LoginPassword::Absent);
     site.ask(&mut agents, "7101", named).await;
     // A request from the phone concerns the agent logged in on it, not the agent whose place it is.
     site.ask(&mut agents, "7101", RequestKind::AgentNotReady(WorkMode::AuxWork)).await;
@@ -384,14 +393,14 @@ async fn an_unreadable_record_costs_its_session_and_nothing_else() {
 async fn what_was_refused_is_not_performed_and_its_requester_hears_so() {
     let site = Site::new();
     let mut agents = site.claim(1).await.unwrap();
-    let login = RequestKind::AgentLogin(None, WorkMode::AutoIn);
+    let login = RequestKind::AgentLogin(None, WorkMode::AutoIn, LoginPassword::Absent);
     site.ask_too_much(&mut agents, login).await;
     site.turn(&mut agents).await;
     let story = site.story().await;
     assert_eq!(story.len(), 1);
     assert_eq!((story[0].event.name, story[0].event.reference), (EventName::Error, ReferenceId(18)));
     assert_eq!(story[0].event.requester.as_deref(), Some("desk-of-anna"));
-    assert_eq!((site.state("a1").await, agents.take_intervals()), (None, Vec::new()));
+    assert_eq!((site.state("a1").await, agents.intervals()), (None, Vec::new()));
     // The next login creates the record, with all its facts.
     site.log_in(&mut agents).await;
     assert_eq!(site.state("a1").await, Some(AgentState::Ready));

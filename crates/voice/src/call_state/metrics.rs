@@ -32,6 +32,12 @@ runtime::metrics! {
         threads: Gauge = "callthread_call_threads";
         /// Call threads closed with a record.
         closed: Counter = "callthread_closed";
+        /// Stored call threads that cannot be read; each of them gets no record.
+        damaged: Counter = "callthread_damaged";
+        /// Call threads that were too large to be stored when they changed.
+        too_large: Counter = "callthread_too_large";
+        /// Times at which the open call threads could not be stored; it is tried again.
+        failures: Counter = "callthread_store_failures";
         /// Facts dropped for lack of room in a thread.
         dropped: Counter = "callthread_dropped";
         /// Rounds of the auditor.
@@ -49,6 +55,24 @@ impl Metrics {
 
     pub fn closed(&self, records: usize) {
         self.closed.inc_by(records as u64);
+    }
+
+    pub fn damaged(&self) {
+        self.damaged.inc();
+    }
+
+    /// How many stored threads could not be read so far.
+    #[cfg(test)]
+    pub fn damaged_so_far(&self) -> u64 {
+        self.damaged.get()
+    }
+
+    pub fn too_large(&self) {
+        self.too_large.inc();
+    }
+
+    pub fn store_failed(&self) {
+        self.failures.inc();
     }
 
     pub fn dropped(&self, count: u64) {

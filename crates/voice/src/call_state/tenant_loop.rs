@@ -1,19 +1,23 @@
-//! One task per tenant folds its events, writes the records of closed threads, and runs the auditor.
+//! One task per tenant folds its events, stores the open threads, writes the records of closed ones, and runs the auditor.
+//!
+//! A thread is stored until its record is safe: whoever continues from the stored state, at whatever moment, writes the same records with
+//! the same identities.
 
 use std::time::Duration;
 
 use anyhow::Result;
-use infra::{EventEntry, LogRecord, Position, Posted, Recipient, Repair, StoreError};
+use infra::{EventEntry, Position, Posted, Recipient, Repair, StoreError};
 use model::{Subject, TenantId, Timestamp};
 use runtime::{RoleContext, fault};
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::audit::{Auditor, Finding, RepairTarget};
 use super::metrics::Metrics;
-use super::record::log_records;
-use super::snapshot::{self, Known, Told};
-use super::thread::Folded;
-use super::threads::Threads;
+use super::ownership::{Keeping, Ownership};
+use super::snapshot::{self, Known};
+use super::threads::Closing;
+use super::view::View;
 use crate::reporting::Reporter;
 
 /// The most events of one read.
@@ -26,21 +30,21 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 const JOB: Duration = Duration::from_secs(5);
 /// How often the right is renewed.
 const JOB_EVERY: Duration = Duration::from_secs(1);
+/// How often changed threads are stored. Later events are read again from the stream; the grace of a thread is longer.
+const STORE_EVERY: Duration = Duration::from_secs(1);
+/// The number of changed threads that are stored at once.
+const UNSTORED_MAX: usize = 500;
+/// How long a write waits until the records of closed threads are safe; it is tried again.
+const SAFE_WITHIN: Duration = Duration::from_secs(1);
+/// How long the records of threads that close at once wait for room in the reporter's queue; well below [`JOB`].
+const ROOM_WITHIN: Duration = Duration::from_secs(3);
 
 /// Follows the tenant whenever no other node does, until the role drains.
 pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, metrics: Metrics, reporter: Reporter) -> Result<()> {
     while !ctx.drain.is_draining() {
         if take_job(&ctx, &tenant).await == Some(true) {
-            info!(%tenant, "calls are followed");
-            let mut tenant_loop = TenantLoop {
-                view: View::new(metrics.clone()),
-                ctx: ctx.clone(),
-                tenant: tenant.clone(),
-                reporter: reporter.clone(),
-                metrics: metrics.clone(),
-            };
             // A fault affects only this tenant.
-            if let Err(fault) = fault::contained(tenant_loop.run()).await {
+            if let Err(fault) = fault::contained(follow(&ctx, &tenant, &metrics, &reporter)).await {
                 error!(%tenant, error = format!("{fault:#}"), "a fault in following a tenant's calls: it restarts");
             }
         }
@@ -50,6 +54,20 @@ pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, metrics: Metrics, 
         }
     }
     Ok(())
+}
+
+async fn follow(ctx: &RoleContext, tenant: &TenantId, metrics: &Metrics, reporter: &Reporter) -> Result<()> {
+    let (ownership, view) = match Ownership::take_over(&ctx.stores, tenant, ctx.owner(), metrics).await {
+        Ok(taken) => taken,
+        Err(error) if error.passes() => {
+            warn!(%tenant, %error, "calls are not followed yet");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (ctx, tenant, stored_at) = (ctx.clone(), tenant.clone(), ctx.clock.now());
+    let (reporter, metrics) = (reporter.clone(), metrics.clone());
+    TenantLoop { ctx, tenant, view, ownership, stored_at, closing: Closing::Stored, reporter, metrics }.run().await
 }
 
 /// Whether this node follows the tenant; `None` if the store does not answer.
@@ -63,70 +81,34 @@ async fn take_job(ctx: &RoleContext, tenant: &TenantId) -> Option<bool> {
     }
 }
 
-/// A tenant's state, folded from its events.
-pub(super) struct View {
-    pub threads: Threads,
-    pub told: Told,
-    position: Position,
-    counted: i64,
-    metrics: Metrics,
-}
-
-impl View {
-    pub fn new(metrics: Metrics) -> Self {
-        Self { threads: Threads::default(), told: Told::default(), position: Position::START, counted: 0, metrics }
-    }
-
-    /// Folds entries of the tenant's event stream.
-    pub fn fold(&mut self, entries: &[EventEntry]) {
-        for entry in entries {
-            if self.threads.fold(&entry.event) == Folded::NoRoom {
-                self.metrics.dropped(1);
-            }
-            self.told.fold(&entry.event);
-            self.position = entry.position;
-        }
-        self.count();
-    }
-
-    /// The records of the threads that close now.
-    pub fn close(&mut self, tenant: &TenantId, now: Timestamp) -> Vec<LogRecord> {
-        let closed = self.threads.close(now);
-        self.metrics.closed(closed.len());
-        self.count();
-        closed.iter().flat_map(|thread| log_records(tenant, thread)).collect()
-    }
-
-    fn count(&mut self) {
-        let open = i64::try_from(self.threads.len()).unwrap_or(i64::MAX);
-        self.metrics.threads(open - std::mem::replace(&mut self.counted, open));
-    }
-}
-
-impl Drop for View {
-    fn drop(&mut self) {
-        self.metrics.threads(-self.counted);
-    }
-}
-
 struct TenantLoop {
     ctx: RoleContext,
     tenant: TenantId,
     view: View,
+    ownership: Ownership,
+    /// When it was last tried to store the view.
+    stored_at: Timestamp,
+    /// Which threads close: all of them while the store refuses them.
+    closing: Closing,
     reporter: Reporter,
     metrics: Metrics,
 }
 
 impl TenantLoop {
     /// Runs until the role drains or another node follows the tenant.
-    async fn run(&mut self) -> Result<()> {
+    async fn run(mut self) -> Result<()> {
+        self.recall().await?;
         let mut auditor = Auditor::default();
         let mut renewed_at = self.now();
         loop {
-            let read = self.ctx.stores.events.read(&self.tenant, self.view.position, EVENTS_MAX, READ_WAIT);
+            let read = self.ctx.stores.events.read(&self.tenant, self.view.position(), EVENTS_MAX, READ_WAIT);
             let read = tokio::select! {
                 read = read => read,
-                () = self.ctx.drain.begun() => return Ok(()),
+                () = self.ctx.drain.begun() => {
+                    self.report(self.now()).await;
+                    self.store(self.now()).await?;
+                    return Ok(());
+                }
             };
             let caught_up = self.take(read).await?;
             let now = self.now();
@@ -137,7 +119,10 @@ impl TenantLoop {
                     Some(false) | None => return Ok(()),
                 }
             }
-            self.report(now);
+            self.report(now).await;
+            if self.is_store_due(now) && self.store(now).await? == Keeping::Lost {
+                return Ok(());
+            }
             // A lagging view would produce false findings.
             if caught_up && now >= auditor.next_round() {
                 self.audit(&mut auditor, now).await;
@@ -149,6 +134,27 @@ impl TenantLoop {
         self.ctx.clock.now()
     }
 
+    /// Reads what the stream has of agents before the stored position: the auditor compares it with their records.
+    async fn recall(&mut self) -> Result<()> {
+        let mut after = Position::START;
+        while after < self.view.position() && !self.ctx.drain.is_draining() {
+            match self.ctx.stores.events.read(&self.tenant, after, EVENTS_MAX, Duration::ZERO).await {
+                Ok(entries) => {
+                    let Some(last) = entries.last() else { return Ok(()) };
+                    after = last.position;
+                    self.view.recall(&entries);
+                }
+                Err(StoreError::Trimmed { gone }) => after = gone,
+                Err(error) if error.passes() => {
+                    warn!(tenant = %self.tenant, %error, "the auditor does not know the earlier events of agents");
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     /// Folds the entries of a read; returns whether the end of the stream was reached.
     async fn take(&mut self, read: infra::Result<Vec<EventEntry>>) -> Result<bool> {
         match read {
@@ -157,9 +163,9 @@ impl TenantLoop {
                 Ok(entries.len() < EVENTS_MAX)
             }
             Err(StoreError::Trimmed { gone }) => {
-                // Normal for a node that starts: another node has processed the removed events, or they are outdated.
+                // Normal where nothing was stored yet. Threads that are open miss what happened meanwhile.
                 info!(tenant = %self.tenant, %gone, "the stream is followed from the first event that is kept");
-                self.view.position = gone;
+                self.view.lacks_events(gone);
                 Ok(false)
             }
             Err(error @ StoreError::Unavailable { .. }) => {
@@ -172,10 +178,39 @@ impl TenantLoop {
     }
 
     /// Passes the records of closed threads to the log's writer.
-    fn report(&mut self, now: Timestamp) {
-        for record in self.view.close(&self.tenant, now) {
-            self.reporter.give(record);
+    async fn report(&mut self, now: Timestamp) {
+        let closed = self.view.close(&self.tenant, now, self.closing);
+        self.reporter.give_all(closed, Instant::now() + ROOM_WITHIN).await;
+    }
+
+    fn is_store_due(&self, now: Timestamp) -> bool {
+        let is_time = now.since(self.stored_at) >= STORE_EVERY || self.view.unstored() >= UNSTORED_MAX;
+        is_time && self.view.has_news()
+    }
+
+    /// Stores what has changed, once the records of closed threads are safe.
+    async fn store(&mut self, now: Timestamp) -> Result<Keeping> {
+        self.stored_at = now;
+        let is_safe = tokio::time::timeout(SAFE_WITHIN, self.reporter.all_safe()).await;
+        if is_safe != Ok(true) {
+            warn!(tenant = %self.tenant, "records of calls are not safe yet: the open call threads are stored later");
+            self.metrics.store_failed();
+            return Ok(Keeping::Refused);
         }
+        let keeping = match self.ownership.keep(&mut self.view, now).await {
+            Ok(keeping) => keeping,
+            Err(error) if error.passes() => {
+                warn!(tenant = %self.tenant, %error, "the open call threads are stored later");
+                self.metrics.store_failed();
+                return Ok(Keeping::Refused);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.closing = if keeping == Keeping::Refused { Closing::All } else { Closing::Stored };
+        if keeping == Keeping::Refused {
+            self.metrics.store_failed();
+        }
+        Ok(keeping)
     }
 
     // === the auditor ===

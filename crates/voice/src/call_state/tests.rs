@@ -16,8 +16,11 @@ use prost::Message as _;
 use super::audit::{Auditor, Fault, TenantSnapshot};
 use super::metrics::Metrics;
 use super::snapshot::{self, Known};
-use super::tenant_loop::View;
+use super::threads::Closing;
+use super::view::View;
 use crate::test_stores::{HandClock, stores};
+
+mod continuing;
 
 struct Site {
     clock: Arc<HandClock>,
@@ -29,6 +32,12 @@ struct Site {
 
 fn node() -> Owner {
     Owner { node: NodeId::parse("sip-cluster-1").unwrap(), epoch: Epoch(3) }
+}
+
+/// A view of nothing.
+fn anew() -> View {
+    let metrics = Metrics::register(&runtime::Metrics::default());
+    View::restore(&TenantId::parse("t1").unwrap(), Position::START, Vec::new(), metrics)
 }
 
 fn sealed(kind: &str, body: &impl prost::Message) -> Bytes {
@@ -43,7 +52,7 @@ impl Site {
             stores: stores(clock.clone()),
             clock,
             tenant: TenantId::parse("t1").unwrap(),
-            view: View::new(Metrics::register(&runtime::Metrics::default())),
+            view: anew(),
             position: Position::START,
         }
     }
@@ -79,6 +88,7 @@ impl Site {
             index: Vec::new(),
             events,
             new_call: None,
+            absorbs: None,
         };
         self.stores.calls.commit(vec![write]).await.unwrap();
     }
@@ -140,6 +150,10 @@ impl Site {
         self.position = entries.last().map_or(self.position, |entry| entry.position);
     }
 
+    fn close(&mut self, now: Timestamp) -> Vec<infra::LogRecord> {
+        self.view.close(&self.tenant, now, Closing::All)
+    }
+
     async fn look(&mut self) -> TenantSnapshot {
         self.fold().await;
         let view = &self.view;
@@ -191,10 +205,9 @@ async fn an_ended_thread_gives_its_record_once() {
     site.clock.pass(Duration::from_secs(20));
     site.end(1).await;
     site.fold().await;
-    let tenant = site.tenant.clone();
-    assert_eq!(site.view.close(&tenant, site.now()).len(), 0, "not before the grace is over");
+    assert_eq!(site.close(site.now()).len(), 0, "not before the grace is over");
     site.clock.pass(super::threads::GRACE);
-    let records = site.view.close(&tenant, site.now());
+    let records = site.close(site.now());
     let [detail, record] = records.as_slice() else { panic!("two records: {records:?}") };
     let json: serde_json::Value = serde_json::from_str(&record.json).unwrap();
     assert_eq!((record.topic, json["type"].as_str()), ("voice-callthread", Some("CallThread")));
@@ -205,7 +218,7 @@ async fn an_ended_thread_gives_its_record_once() {
     assert_eq!((detail.key.as_str(), json["type"].as_str()), (record.key.as_str(), Some("CallDetail")));
     assert_eq!(json["id"], format!("call:{}:detail", ConnId(1)));
     assert_eq!((&json["data"]["DurationMs"], &json["data"]["Complete"]), (&20_000.into(), &true.into()));
-    assert!(site.view.close(&tenant, site.now() + Duration::from_secs(60)).is_empty());
+    assert!(site.close(site.now() + Duration::from_secs(60)).is_empty());
 }
 
 #[tokio::test]
@@ -215,11 +228,10 @@ async fn a_view_that_begins_anew_gives_the_same_records() {
     site.end(1).await;
     let mut twice = Vec::new();
     for _ in 0..2 {
-        site.view = View::new(Metrics::register(&runtime::Metrics::default()));
+        site.view = anew();
         site.position = Position::START;
         site.fold().await;
-        let tenant = site.tenant.clone();
-        twice.push(site.view.close(&tenant, site.now() + Duration::from_secs(60)));
+        twice.push(site.close(site.now() + Duration::from_secs(60)));
     }
     assert_eq!(twice[0], twice[1]);
     assert_eq!(twice[0].len(), 2);

@@ -5,16 +5,21 @@ mod party;
 
 use std::collections::BTreeMap;
 
+use infra::Position;
 use model::event::CallRef;
-use model::{CallState, CallUuid, ConnId, DnRole, Event, EventName, Stamped, Subject, Timestamp, UserData};
+use model::{CallState, CallType, CallUuid, ConnId, DnRole, Event, EventName, Stamped, Subject, Timestamp, UserData};
 
-pub use moves::Move;
+pub use moves::{Move, MoveKind};
 pub use party::{Party, PartyKind, Phase, PhaseSpan};
 
 /// The most parties of one thread; a call that is routed more often keeps its first ones.
 pub const PARTIES_MAX: usize = 64;
 /// The most calls of one thread that are told apart; later ones are left out.
 pub const CALLS_MAX: usize = 64;
+
+/// The most bytes of user data of one thread, over all its calls: that of five calls with as much as a call may have. A call whose new
+/// data finds no room keeps what it has.
+pub const USER_DATA_BYTES_MAX: usize = 512 << 10;
 
 /// How a thread or a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +41,8 @@ pub struct OneCall {
     pub complete: bool,
     /// When it began.
     pub began_at: Timestamp,
+    /// The time of its last event.
+    pub last_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// How.
@@ -65,10 +72,12 @@ pub struct CallThread {
     pub parties: Vec<Party>,
     /// Consultations, transfers, conferences, in their order.
     pub moves: Vec<Move>,
-    /// The last known business data.
-    pub user_data: UserData,
+    /// The call that told user data last.
+    pub told_by: Option<ConnId>,
     /// Whether a caller left while waiting or ringing.
     pub abandoned: bool,
+    /// The position of its last event.
+    pub folded: Position,
 }
 
 /// The result of folding an event.
@@ -92,9 +101,15 @@ impl CallThread {
             calls: BTreeMap::new(),
             parties: Vec::new(),
             moves: Vec::new(),
-            user_data: UserData::new(),
+            told_by: None,
             abandoned: false,
+            folded: Position::START,
         }
+    }
+
+    /// The last known user data.
+    pub fn user_data(&self) -> Option<&UserData> {
+        self.calls.get(&self.told_by?).map(|call| &call.user_data)
     }
 
     /// Its outcome so far.
@@ -125,18 +140,19 @@ impl CallThread {
             // A consultation begins with the event of the phone that dials.
             complete: is_created || event.name == EventName::Dialing,
             began_at: at,
+            last_at: at,
             ended_at: None,
             call_state: None,
             user_data: UserData::new(),
             abandoned: false,
         });
-        if !event.user_data.is_empty() {
-            one.user_data = event.user_data.clone();
-            self.user_data = event.user_data.clone();
-        }
+        one.last_at = at;
+        let told = self.tell(call.conn_id, &event.user_data);
         if event.name == EventName::CallDeleted {
-            one.ended_at = Some(at);
-            one.call_state = event.call_state;
+            if let Some(one) = self.calls.get_mut(&call.conn_id) {
+                one.ended_at = Some(at);
+                one.call_state = event.call_state;
+            }
             // A caller that leaves between the queue and a phone that does not ring yet causes no separate fact.
             let waited = |party: &Party| party.conn_id == call.conn_id && party.kind == PartyKind::Queue;
             if event.call_state == Some(CallState::Ok) && self.parties.iter().any(waited) {
@@ -145,7 +161,25 @@ impl CallThread {
             self.end_parties(call.conn_id, event.call_state, at);
         }
         self.note_move(call, event, at);
-        self.fold_party(call, stamped)
+        let joined = self.fold_party(call, stamped);
+        if told == Folded::Done { joined } else { told }
+    }
+
+    /// Takes over what an event says of a call's user data.
+    fn tell(&mut self, conn_id: ConnId, user_data: &UserData) -> Folded {
+        if user_data.is_empty() {
+            return Folded::Done;
+        }
+        let others = self.calls.iter().filter(|(other, _)| **other != conn_id);
+        let bytes: usize = others.map(|(_, other)| other.user_data.bytes()).sum();
+        if bytes + user_data.bytes() > USER_DATA_BYTES_MAX {
+            return Folded::NoRoom;
+        }
+        if let Some(call) = self.calls.get_mut(&conn_id) {
+            call.user_data = user_data.clone();
+            self.told_by = Some(conn_id);
+        }
+        Folded::Done
     }
 
     fn fold_party(&mut self, call: &CallRef, stamped: &Stamped) -> Folded {
@@ -218,13 +252,25 @@ impl CallThread {
         }
         // A consultation names the call that it is about in the same place.
         let Some(previous) = call.previous else { return Folded::Done };
-        let Some(party) = self.party(previous, dn.as_str()) else { return Folded::Done };
+        let Some(party) = self.party(previous, dn.as_str()) else {
+            // From a call of another thread, which this one has met: it talked there.
+            let is_elsewhere = call.call_type != CallType::Consult && !self.calls.contains_key(&previous);
+            return if is_elsewhere {
+                self.come_from(previous, call.conn_id, event, Phase::Talk, at)
+            } else {
+                Folded::Done
+            };
+        };
         let phase = if party.established { Phase::Talk } else { Phase::Ring };
         party.went_to = Some(call.conn_id);
         party.end(event.call_state, at);
-        let joined = self.join(call.conn_id, event, phase, at);
-        self.pass(call.conn_id, event, phase, at);
-        if let Some(party) = self.party(call.conn_id, dn.as_str()) {
+        self.come_from(previous, call.conn_id, event, phase, at)
+    }
+
+    fn come_from(&mut self, previous: ConnId, conn_id: ConnId, event: &Event, phase: Phase, at: Timestamp) -> Folded {
+        let joined = self.join(conn_id, event, phase, at);
+        self.pass(conn_id, event, phase, at);
+        if let Some(party) = self.party_of(conn_id, event) {
             party.came_from = Some(previous);
         }
         joined
@@ -257,6 +303,14 @@ impl CallThread {
             call.ended_at = Some(now);
         }
         self.end_parties(conn_id, None, now);
+    }
+
+    /// Notes that some of its events are missing.
+    pub fn lacks_events(&mut self) {
+        self.complete = false;
+        for call in self.calls.values_mut().filter(|call| call.ended_at.is_none()) {
+            call.complete = false;
+        }
     }
 
     fn end_parties(&mut self, conn_id: ConnId, why: Option<CallState>, at: Timestamp) {

@@ -11,8 +11,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use contracts::configuration::{
-    CREDENTIALS_MAX, Changes, Credentials, CredentialsQuestion, Listed, PinQuestion, RoutePoint, TrunkAccount,
-    TrunkCredentials, Versions,
+    CREDENTIALS_MAX, Changes, Credentials, CredentialsQuestion, Listed, LoginQuestion, PinQuestion, RoutePoint,
+    TrunkAccount, TrunkCredentials, Versions,
 };
 use contracts::provisioning::{Agent, DnKind, Object, ObjectKey, ObjectKind, Person};
 use infra::ConfigVersion;
@@ -43,7 +43,10 @@ const LISTED_BYTES: usize = 64;
 type Answer = Result<Response, Problem>;
 
 pub(super) fn router(copies: Copies, pins: Pins) -> Router {
-    let asking = Router::new().route("/tenants/{tenant}/pins/{dn}", post(pin)).with_state((copies.clone(), pins));
+    let asking = Router::new()
+        .route("/tenants/{tenant}/pins/{dn}", post(pin))
+        .route("/tenants/{tenant}/logins", post(login))
+        .with_state((copies.clone(), pins));
     Router::new()
         .route("/keep-alive", get(async || axum::Json(json!({ "status": "ok" }))))
         .route("/versions", get(versions))
@@ -430,6 +433,18 @@ async fn pin(
     caller.needs_scope(scope::CONFIG_SECRETS)?;
     let tenant = TenantId::parse(&tenant).map_err(|e| Problem::bad_request(e.to_string()))?;
     Ok(axum::Json(pins.ask(&tenant, &copy, &number, question.typed.as_ref())).into_response())
+}
+
+async fn login(
+    State((copies, pins)): State<(Copies, Pins)>,
+    caller: Caller,
+    Path(tenant): Path<String>,
+    JsonBody(question): JsonBody<LoginQuestion>,
+) -> Answer {
+    let copy = copy_for(&copies, &caller, &tenant)?;
+    caller.needs_scope(scope::CONFIG_SECRETS)?;
+    let tenant = TenantId::parse(&tenant).map_err(|e| Problem::bad_request(e.to_string()))?;
+    Ok(axum::Json(pins.ask_login(&tenant, &copy, &question)).into_response())
 }
 
 #[cfg(test)]

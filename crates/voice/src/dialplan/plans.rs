@@ -72,6 +72,7 @@ impl Plans {
 fn plan(config: &TenantConfig) -> TenantPlan {
     let mut plan = TenantPlan::default();
     let no_answer_s = config.tenant().map_or(15, |tenant| tenant.no_answer_s);
+    let outgoing_max = config.tenant().and_then(|tenant| tenant.outgoing_max);
     if let Some(tenant) = config.tenant() {
         plan.country_prefix.clone_from(&tenant.country_prefix);
         plan.national_prefix.clone_from(&tenant.national_prefix);
@@ -79,7 +80,7 @@ fn plan(config: &TenantConfig) -> TenantPlan {
     }
     for object in config.of_kind(ObjectKind::Dn) {
         if let Object::Dn(dn) = object {
-            add_dn(&mut plan, dn, no_answer_s);
+            add_dn(&mut plan, dn, no_answer_s, outgoing_max);
         }
     }
     for object in config.of_kind(ObjectKind::Number) {
@@ -165,13 +166,14 @@ fn rules(config: &TenantConfig) -> DialRules {
     rules
 }
 
-fn add_dn(plan: &mut TenantPlan, object: &DnObject, no_answer_s: u32) {
+fn add_dn(plan: &mut TenantPlan, object: &DnObject, no_answer_s: u32, outgoing_max: Option<u32>) {
     let Ok(dn) = Dn::parse(&object.number) else { return };
     let number = object.number.clone();
     match &object.kind {
-        DnKind::Extension { no_answer_s: own, .. } => {
+        DnKind::Extension { no_answer_s: own, call_waiting, outgoing_max: own_max, .. } => {
             let no_answer_ms = u64::from(own.unwrap_or(no_answer_s)) * 1_000;
-            plan.extensions.insert(number, Extension { dn, no_answer_ms });
+            let outgoing_max = own_max.or(outgoing_max);
+            plan.extensions.insert(number, Extension { dn, no_answer_ms, call_waiting: *call_waiting, outgoing_max });
         }
         DnKind::RoutePoint { application, default_dn, .. } => {
             let default_dn = default_dn.as_deref().and_then(|number| Dn::parse(number).ok());

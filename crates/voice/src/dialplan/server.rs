@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::post;
-use call::dial_plan::{AtPhone, FORWARDS_MAX, PhoneSettings, Question as Lookup, forwarded_by};
+use call::dial_plan::{AtPhone, FORWARDS_MAX, PhoneState, Question as Lookup, forwarded_by};
 use infra::{Clock, Registration, Stores};
 use model::plan::{Caller as CallingParty, Contact, Destination, Occasion, PlanAnswer};
 use model::{Dn, Entropy, TenantId};
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::metrics::Metrics;
 use super::plans::Plans;
-use crate::phone_settings;
+use crate::phone_settings::{self, PhoneRecord};
 
 /// How long unavailable registrations are queried again; sip-cluster waits a little longer for the destination.
 const READ_WITHIN: Duration = Duration::from_secs(3);
@@ -126,9 +126,14 @@ impl Resolver {
             // The rules are pure; what concerns a phone is in the stores.
             let next = match &mut answer.destination {
                 Destination::Extension { dn, contacts, .. } => {
-                    let (registered, set) = self.phone(tenant, dn, occasion).await?;
+                    let (registered, phone) = self.phone(tenant, dn, occasion).await?;
                     *contacts = registered;
-                    Some((dn.clone(), set.at_phone(occasion, !contacts.is_empty())))
+                    let state = match contacts.as_slice() {
+                        [] => PhoneState::Unregistered,
+                        _ if phone.in_call && plan.takes_one_call(dn) => PhoneState::InCall,
+                        _ => PhoneState::Free,
+                    };
+                    Some((dn.clone(), phone.settings.at_phone(occasion, state)))
                 }
                 _ => None,
             };
@@ -159,23 +164,23 @@ impl Resolver {
         }
     }
 
-    /// The registrations of a phone, and what it has set. Without an answer about that it has set nothing: it rings.
+    /// The registrations of a phone, and what is kept of it. Without an answer about that it has set nothing: it rings.
     async fn phone(
         &self,
         tenant: &TenantId,
         dn: &Dn,
         occasion: Occasion,
-    ) -> Result<(Vec<Contact>, PhoneSettings), Problem> {
+    ) -> Result<(Vec<Contact>, PhoneRecord), Problem> {
         let set = async {
             if occasion == Occasion::OwnPhone {
-                return PhoneSettings::default();
+                return PhoneRecord::default();
             }
             let read = tokio::time::timeout(READ_WITHIN, phone_settings::read(&self.stores, tenant, dn)).await;
             let read =
                 read.map_err(|_| "no answer in time".to_owned()).and_then(|read| read.map_err(|e| e.to_string()));
             read.unwrap_or_else(|error| {
                 tracing::warn!(%tenant, %dn, error, "what a phone has set cannot be read: it rings");
-                PhoneSettings::default()
+                PhoneRecord::default()
             })
         };
         let (contacts, set) = tokio::join!(self.contacts(tenant, dn), set);

@@ -394,6 +394,8 @@ fn in_words(frame: &Value, request: &model::Request) -> String {
             Treatment::FastBusy => format!("{name}: fast busy tone"),
             Treatment::Echo => format!("{name}: echo"),
             Treatment::Silence => format!("{name}: silence"),
+            Treatment::RecordUserAnnouncement { max_ms, .. } => format!("{name}: record up to {max_ms} ms"),
+            Treatment::DeleteUserAnnouncement { announcement } => format!("{name}: delete {announcement}"),
         },
         _ => name.to_owned(),
     }

@@ -1,5 +1,6 @@
 //! The loop that owns the legs' dialogs. Packets do not pass through it: they have threads of their own.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +17,15 @@ use sip::agent::DialogId;
 use tokio::sync::mpsc;
 
 use super::PROXY;
+use super::announcements::Announcements;
 use super::call_data::Asker;
-use super::limits::INPUTS_PER_TURN;
+use super::limits::{INPUTS_PER_TURN, RECORDINGS_MAX};
 use super::node::Node;
 use super::node::call_data::CallData;
 use super::node::commit::Undo;
 use super::node::explain::Ask;
 use super::node::faults::Doing;
+use super::node::recordings::{RecordingKey, Writing};
 use super::previous_run::PreviousRunLegs;
 use crate::quarantine::until_answered;
 
@@ -48,6 +51,8 @@ pub struct EventLoop {
     pub released: mpsc::Receiver<Record<MediaSessionId>>,
     /// Performs slow work outside the loop.
     pub shell: Shell,
+    /// Recordings that are written, or could not be.
+    pub written: mpsc::Receiver<(RecordingKey, io::Result<()>)>,
     /// Counts the traffic with phones.
     pub meter: PeerMeter,
 }
@@ -75,6 +80,7 @@ impl EventLoop {
                 }
                 Some(record) = self.released.recv() => self.take_released(record),
                 Some((dialog, data)) = self.call_data.recv() => self.node.call_data_came(dialog, &data, now),
+                Some((key, written)) = self.written.recv() => self.node.recording_written(key, &written, now),
                 () = tokio::time::sleep(sleep) => {}
                 () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => {}
             }
@@ -85,6 +91,9 @@ impl EventLoop {
             self.send();
             while let Some(question) = self.node.poll_question() {
                 self.asker.ask(question);
+            }
+            while let Some(writing) = self.node.poll_writing() {
+                self.shell.write(writing);
             }
             while let Some(aside) = self.node.poll_aside() {
                 self.shell.put_aside(aside);
@@ -231,7 +240,7 @@ impl EventLoop {
         self.links.announce(Work::Draining);
         self.node.drain();
         let late = self.ctx.drain.deadline().is_some_and(|deadline| deadline <= self.now());
-        late || (self.node.legs() == 0 && self.links.flush_all())
+        late || (self.node.is_idle() && self.links.flush_all())
     }
 }
 
@@ -239,13 +248,29 @@ impl EventLoop {
 pub struct Shell {
     ctx: RoleContext,
     reports: Arc<FaultReports>,
+    announcements: Announcements,
+    written: mpsc::Sender<(RecordingKey, io::Result<()>)>,
 }
 
 impl Shell {
-    /// A new shell for this role.
-    pub fn new(ctx: &RoleContext) -> Self {
+    /// A new shell for this role, and the receiver of what it has written.
+    pub fn new(
+        ctx: &RoleContext,
+        announcements: Announcements,
+    ) -> (Self, mpsc::Receiver<(RecordingKey, io::Result<()>)>) {
         let reports = Arc::new(FaultReports::new(&ctx.data_dir, ctx.node.as_str()));
-        Self { ctx: ctx.clone(), reports }
+        let (written, receiver) = mpsc::channel(RECORDINGS_MAX);
+        (Self { ctx: ctx.clone(), reports, announcements, written }, receiver)
+    }
+
+    fn write(&self, writing: Writing) {
+        let (announcements, written) = (self.announcements.clone(), self.written.clone());
+        tokio::task::spawn_blocking(move || {
+            let Writing { key, tenant, id, samples } = writing;
+            let result = announcements.keep(&tenant, &id, &samples);
+            // A loop that has ended reports nothing.
+            let _ = written.blocking_send((key, result));
+        });
     }
 
     fn put_aside(&self, aside: QuarantineRequest) {

@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::node::commit::Undo;
+use super::node::recordings::Writing;
 use super::node::{Node, Parts};
 pub use super::previous_run::{PreviousRunLegs, claim_of};
 use super::prompts::Prompts;
@@ -45,6 +46,8 @@ pub struct Place {
     pub ports: RangeInclusive<u16>,
     /// Its randomness.
     pub seed: u64,
+    /// The folder beside which recorded announcements are kept.
+    pub prompts: PathBuf,
     /// The simulation's clock, by which the audio carries out its orders.
     pub clock: Arc<dyn Clock>,
 }
@@ -52,7 +55,7 @@ pub struct Place {
 impl InMemory {
     /// A node without legs.
     pub fn start(place: Place, limits: Limits) -> Self {
-        let Place { owner, seal, address, ports, seed, clock } = place;
+        let Place { owner, seal, address, ports, seed, prompts, clock } = place;
         let (audio, driver, news) = Simulated::start(address, ports, clock);
         let node = Node::new(Parts {
             owner,
@@ -62,8 +65,7 @@ impl InMemory {
             sent_by: address.to_string(),
             advertise: address,
             driver: Box::new(driver),
-            // The built-in prompts, and tones.
-            prompts: Prompts::new(PathBuf::from("/nonexistent")),
+            prompts: Prompts::new(prompts),
             entropy: Box::new(Seeded::new(seed)),
             agent_entropy: Box::new(Seeded::new(seed ^ 0x5EED)),
             trace: runtime::Recorder::off(),
@@ -124,6 +126,10 @@ impl InMemory {
     fn take_news(&mut self, now: Timestamp) {
         while let Ok(news) = self.news.try_recv() {
             self.node.news(news, now);
+        }
+        while let Some(Writing { key, tenant, id, samples }) = self.node.poll_writing() {
+            let written = self.node.announcements().keep(&tenant, &id, &samples);
+            self.node.recording_written(key, &written, now);
         }
     }
 }

@@ -34,3 +34,11 @@ pub const ENDS_MAX: usize = 65_536;
 pub const FAULTS_REPORTED_MAX: usize = 16;
 /// Longest description in a body, in bytes.
 pub const BODY_BYTES_MAX: usize = 32_768;
+/// The most recordings in progress: each has 3 MB of samples at most.
+pub const RECORDINGS_MAX: usize = 64;
+/// The most of them of one tenant, so that there is room for others.
+pub const TENANT_RECORDINGS_MAX: usize = 16;
+/// The most recorded announcements of a tenant: one for each of its people, with some to spare.
+pub const ANNOUNCEMENTS_MAX: usize = 1_000;
+/// Their most bytes: four and a half hours.
+pub const ANNOUNCEMENT_BYTES_MAX: u64 = 256 << 20;

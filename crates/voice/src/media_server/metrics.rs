@@ -23,6 +23,12 @@ runtime::metrics! {
         overloaded: Counter = "media_legs_overloaded";
         /// Treatments that were started.
         treatments: Counter = "media_treatments";
+        /// Recorded announcements that were stored.
+        recordings_kept: Counter = "media_recordings_kept";
+        /// Recordings lost because they could not be written, or the process ended.
+        recordings_lost: Counter = "media_recordings_lost";
+        /// Recordings refused because there was no room for them, or no audio.
+        recordings_refused: Counter = "media_recordings_refused";
         /// Keys that phones pressed.
         digits: Counter = "media_digits";
         /// Phones that stopped sending audio without being on hold.
@@ -76,6 +82,21 @@ impl Metrics {
     /// A treatment was started.
     pub fn treatment_started(&self) {
         self.treatments.inc();
+    }
+
+    /// A recorded announcement was stored.
+    pub fn recording_kept(&self) {
+        self.recordings_kept.inc();
+    }
+
+    /// A recording was lost.
+    pub fn recording_lost(&self) {
+        self.recordings_lost.inc();
+    }
+
+    /// There was no room for a recording.
+    pub fn recording_refused(&self) {
+        self.recordings_refused.inc();
     }
 
     /// A key was pressed.

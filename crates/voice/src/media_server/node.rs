@@ -8,6 +8,7 @@ mod incoming;
 mod leg;
 mod negotiate;
 mod positions;
+pub mod recordings;
 pub mod records;
 pub mod restore;
 mod service;
@@ -30,6 +31,7 @@ use explain::Ending;
 use faults::{Doing, Faults};
 use leg::{Leg, Stored};
 use positions::Positions;
+use recordings::Recordings;
 
 /// A node. See the module. Its collections are ordered where they are iterated, so that equal inputs give equal messages.
 pub struct Node {
@@ -60,6 +62,8 @@ pub struct Node {
     pub(super) ending: Vec<Ending>,
     /// Requests that wait for call data.
     pub(super) questions: Questions,
+    /// Recordings that are not in the store yet.
+    pub(super) recordings: Recordings,
     /// Attributes faults to legs.
     faults: Faults,
     /// Connected proxies: each connection with the edge of its proxy.
@@ -126,6 +130,7 @@ impl Node {
             trace: parts.trace,
             ending: Vec::new(),
             questions: Questions::default(),
+            recordings: Recordings::default(),
             faults: Faults::default(),
             links: BTreeMap::new(),
             lost: BTreeMap::new(),
@@ -136,6 +141,11 @@ impl Node {
     /// The number of legs.
     pub fn legs(&self) -> usize {
         self.legs.len()
+    }
+
+    /// Whether it has nothing left to do: no leg, and no recording to write.
+    pub fn is_idle(&self) -> bool {
+        self.legs() == 0 && self.recordings.are_written()
     }
 
     /// Whether no proxy is connected.
@@ -181,6 +191,10 @@ impl Node {
     /// Handles news of a leg's audio.
     pub fn news(&mut self, news: LegEvent, now: Timestamp) {
         match news {
+            // Its leg is gone: what it has recorded is kept all the same.
+            LegEvent::Event(leg, media::session::Event::Ended(outcome)) if !self.by_id.contains_key(&leg) => {
+                self.recording_stopped((leg, outcome.id), outcome.recorded);
+            }
             LegEvent::Event(leg, event) => self.attempt(Doing::LegEvent(leg), now, |node| {
                 if let Some(dialog) = node.by_id.get(&leg).copied() {
                     node.mark(dialog);
@@ -188,7 +202,11 @@ impl Node {
                 }
                 node.settle(now);
             }),
-            LegEvent::Failed(leg, cause) => self.audio_failed(leg, cause, now),
+            LegEvent::Recorded(leg, number, recorded) => self.recording_stopped((leg, number), recorded),
+            LegEvent::Failed(leg, cause) => {
+                self.recordings.forget(leg);
+                self.audio_failed(leg, cause, now);
+            }
         }
     }
 

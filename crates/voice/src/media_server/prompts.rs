@@ -1,4 +1,4 @@
-//! Prompts: a tenant's files, then the installation's, then the built-in ones; and tones.
+//! Prompts: a tenant's files, then the installation's, then the built-in ones; announcements that were recorded; and tones.
 //!
 //! A prompt is named as `prompt:<name>`, `file://<name>.wav` or by its plain name. Names consist of letters, digits, `-` and `_`, so none
 //! leads out of the folder. Files are `prompts/<tenant>/<name>.wav` and `prompts/<name>.wav` in the data directory; a changed file is read
@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use media::session::Prompt;
-use media::tone::Signal;
+use media::tone::{self, Signal};
 use media::wav;
 use model::TenantId;
+
+use super::announcements::Announcements;
 
 /// Longest name.
 const NAME_MAX: usize = 64;
@@ -49,13 +51,25 @@ const OWN: [(&str, &[u8]); 16] = [
 #[derive(Debug)]
 pub struct Prompts {
     folder: PathBuf,
+    announcements: Announcements,
     cached: HashMap<PathBuf, (Option<SystemTime>, Prompt)>,
 }
 
 impl Prompts {
-    /// Prompts from that folder.
+    /// Prompts from that folder. Recorded announcements are in the folder beside it.
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, cached: HashMap::new() }
+        let announcements = Announcements::new(folder.with_file_name("announcements"));
+        Self { folder, announcements, cached: HashMap::new() }
+    }
+
+    /// The recorded announcements.
+    pub fn announcements(&self) -> &Announcements {
+        &self.announcements
+    }
+
+    /// The beep before a recording.
+    pub fn beep(&mut self) -> Option<Prompt> {
+        self.keep(PathBuf::from("tone/beep"), None, "beep", || Some(tone::beep()))
     }
 
     /// The prompt of a URI, for a tenant; `None` if there is none or it cannot be played.
@@ -64,6 +78,10 @@ impl Prompts {
             return self.tone(name);
         }
         let name = name_of(uri)?;
+        let recorded = self.announcements.path(tenant, name);
+        if let Some(prompt) = recorded.and_then(|path| self.file(&path, name)) {
+            return Some(prompt);
+        }
         // A tenant's id is also a valid name here, but it need not be a folder's name.
         let of_tenant = name_of(tenant.as_str()).map(|tenant| self.folder.join(tenant));
         let folders = of_tenant.into_iter().chain([self.folder.clone()]);
@@ -141,7 +159,8 @@ pub fn fault(folder: &Path, tenant: &TenantId, name: &str) -> Option<String> {
     Some(unplayable.unwrap_or_else(nowhere))
 }
 
-fn name_of(uri: &str) -> Option<&str> {
+/// The name in a prompt's URI, if it is one.
+pub(super) fn name_of(uri: &str) -> Option<&str> {
     let name = uri.strip_prefix("prompt:").or_else(|| uri.strip_prefix("file://")).unwrap_or(uri);
     let name = name.strip_suffix(".wav").unwrap_or(name);
     let valid = (1..=NAME_MAX).contains(&name.len())

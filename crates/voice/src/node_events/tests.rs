@@ -68,6 +68,7 @@ impl Site {
             index: Vec::new(),
             events: events.collect(),
             new_call: None,
+            absorbs: None,
         };
         self.stores.calls.commit(vec![write]).await.unwrap();
     }

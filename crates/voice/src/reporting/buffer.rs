@@ -25,6 +25,21 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How long an ending role waits for the log to take the remaining records. The rest stays in the file for the next run.
 const LAST_WRITE: Duration = Duration::from_secs(2);
 
+/// The records of a role, and how many of them are safe.
+pub(super) struct IncomingRecords {
+    pub records: mpsc::Receiver<LogRecord>,
+    pub safe: watch::Sender<u64>,
+}
+
+/// Whether records are safe from the end of the process, or lost with it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// They are, or count as dropped.
+    Safe,
+    /// The role has ended before.
+    Lost,
+}
+
 /// The buffer between role and log: the file, with the tasks that fill and empty it.
 pub(super) struct Buffer {
     pub folder: PathBuf,
@@ -36,11 +51,11 @@ pub(super) struct Buffer {
 
 impl Buffer {
     /// Runs until the role has ended. Records of a previous run are written first.
-    pub async fn run(self, waiting: mpsc::Receiver<LogRecord>) {
+    pub async fn run(self, incoming: IncomingRecords) {
         let Some(file) = self.open().await else { return };
         let (filled, seen) = watch::channel(Filled::Yet);
         let fill = async {
-            self.fill(&file, waiting, &filled).await;
+            self.fill(&file, incoming, &filled).await;
             filled.send_replace(Filled::Ended);
         };
         tokio::join!(fill, self.empty(&file, seen));
@@ -64,7 +79,8 @@ impl Buffer {
     }
 
     /// Writes the role's records into the file, until the role has ended.
-    async fn fill(&self, file: &Arc<Waiting>, mut records: mpsc::Receiver<LogRecord>, filled: &watch::Sender<Filled>) {
+    async fn fill(&self, file: &Arc<Waiting>, incoming: IncomingRecords, filled: &watch::Sender<Filled>) {
+        let IncomingRecords { mut records, safe } = incoming;
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let taken = tokio::select! {
@@ -78,7 +94,9 @@ impl Buffer {
             let next_at = Instant::now() + FILE_EACH;
             let (batch, refused) = sort_out(std::mem::take(&mut batch));
             self.refused(&refused);
-            self.keep(file, batch).await;
+            if self.keep(file, batch).await == Fate::Safe {
+                safe.send_modify(|safe| *safe += taken as u64);
+            }
             filled.send_replace(Filled::Yet);
             if taken < BATCH && !records.is_closed() {
                 tokio::select! {
@@ -90,14 +108,18 @@ impl Buffer {
     }
 
     /// Stores records in the file. If the disk fails, writes them to the log directly, after the file's content.
-    async fn keep(&self, file: &Arc<Waiting>, records: Vec<LogRecord>) {
+    async fn keep(&self, file: &Arc<Waiting>, records: Vec<LogRecord>) -> Fate {
         loop {
             let batch = records.clone();
             match file.with(move |spool| spool.push(&batch)).await {
-                Ok(()) => return self.count_waiting(file),
+                Ok(()) => {
+                    self.count_waiting(file);
+                    return Fate::Safe;
+                }
                 Err(error @ StoreError::Full { .. }) => {
                     self.metrics.dropped.inc_by(records.len() as u64);
-                    return tracing::error!(%error, records = records.len(), "reporting records are lost");
+                    tracing::error!(%error, records = records.len(), "reporting records are lost");
+                    return Fate::Safe;
                 }
                 Err(error) => {
                     self.metrics.failures.inc();
@@ -106,13 +128,14 @@ impl Buffer {
             }
             if file.is_empty() && self.log.append(records.clone()).await.is_ok() {
                 self.metrics.written.inc_by(records.len() as u64);
-                return;
+                return Fate::Safe;
             }
             tokio::select! {
                 () = tokio::time::sleep(PAUSE) => {}
                 () = self.drain.ended() => {
                     self.metrics.dropped.inc_by(records.len() as u64);
-                    return tracing::error!(records = records.len(), "reporting records are lost");
+                    tracing::error!(records = records.len(), "reporting records are lost");
+                    return Fate::Lost;
                 }
             }
         }

@@ -186,3 +186,39 @@ async fn beyond_the_bound_records_are_dropped_and_counted() {
     }
     assert_eq!(bench.metrics.dropped.get(), 2);
 }
+
+#[tokio::test]
+async fn records_are_safe_as_soon_as_the_file_has_them() {
+    let (mut bench, log) = (Bench::new(), Log::new(false));
+    let (reporter, running, _drain) = bench.life(&log);
+    assert!(reporter.all_safe().await, "there is none");
+    report(&reporter, &["A", "B"]);
+    let count = reporter.taken();
+    assert!(!reporter.is_safe(count));
+    tokio::select! {
+        () = running => panic!("it runs as long as the role"),
+        are_safe = reporter.all_safe() => assert!(are_safe),
+    }
+    assert!(reporter.is_safe(count) && !reporter.is_safe(count + 1));
+    assert_eq!(log.ids(), [""; 0], "the log is away");
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_beyond_the_queue_wait_for_room_and_are_dropped_only_when_none_is_made() {
+    let metrics = Metrics::register(&runtime::Metrics::default());
+    let owner = Owner { node: NodeId::parse("call-state-1").unwrap(), epoch: Epoch(1) };
+    let (reporter, mut incoming) = Reporter::new(owner, TOPIC, metrics.clone());
+    let record =
+        |n: usize| LogRecord { topic: TOPIC, key: "acme:1".to_owned(), id: n.to_string(), json: "{}".to_owned() };
+    let soon = || Instant::now() + Duration::from_secs(3);
+    let (count, giver, until) = (2 * WAITING_MAX + 1, reporter.clone(), soon());
+    let given = tokio::spawn(async move { giver.give_all((0..count).map(record), until).await });
+    for n in 0..count {
+        assert_eq!(incoming.records.recv().await.unwrap().id, n.to_string());
+    }
+    given.await.unwrap();
+    assert_eq!((reporter.taken(), metrics.dropped.get()), (count as u64, 0));
+    reporter.give_all((0..WAITING_MAX + 2).map(record), soon()).await;
+    assert_eq!(metrics.dropped.get(), 2);
+    assert!(!reporter.give(record(0)), "there is no room");
+}

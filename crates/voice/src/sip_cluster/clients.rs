@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
 use super::inbox::Inbox;
-use super::ledger::claim::OrphanClaimer;
+use super::ledger::claim::{self, OrphanClaimer};
 use super::ledger::find;
 use super::node::lookup::SeenLive;
 use super::node::order::{Number, Order, Quarantining};
@@ -115,6 +115,10 @@ impl Clients {
                     let live = || inner.live.borrow().clone();
                     let found = find::find(&inner.stores, &inner.owner, live, &sought).await;
                     inner.inbox.found(sought.named, found).await;
+                }
+                Order::HandOver { tenant, thread, token, to } => {
+                    let is_given = claim::give(&inner.stores, (&tenant, thread, token), &to).await;
+                    inner.inbox.handed_over(tenant, thread, is_given).await;
                 }
                 Order::Inherit { live } => inner.inbox.orphans_claimed(inner.orphans.take(&live).await).await,
             }

@@ -164,6 +164,9 @@ impl EventLoop {
                 let outcome = self.node.request(*request, now);
                 told.requests.push((reply, conn_id, outcome));
             }
+            InboxMessage::Lacks { request, reply } => drop(reply.send(self.node.lacks(&request))),
+            InboxMessage::HandOver { conn_id, to, until } => self.node.hand_over_call(conn_id, to, until),
+            InboxMessage::HandedOver { tenant, thread, is_given } => self.node.handed_over(&tenant, thread, is_given),
             InboxMessage::Unendable { record, why } => self.node.quarantine_record(&record, why, now),
             InboxMessage::Quarantined { conn_id, done } => self.node.was_quarantined(conn_id, done, now),
             // A task that has ended waits for no answer.
@@ -214,7 +217,7 @@ impl EventLoop {
                 self.node.metrics().message_unsent();
             }
         }
-        while let Some(order) = self.node.poll_order() {
+        while let Some(order) = self.node.poll_order(self.now()) {
             match order {
                 // Sent by the loop itself, to keep their order.
                 Order::TellRouting { tenant, details, .. } => self.routing.tell(&tenant, *details),

@@ -6,7 +6,7 @@ use call::call::PinAnswer;
 use infra::{CallIndex, Record, Repair};
 use model::event::ErrorCode;
 use model::plan::{Destination, PlanAnswer};
-use model::{ConnId, Request};
+use model::{ConnId, Owner, Request, Timestamp};
 use sip::agent::IncomingId;
 use tokio::sync::{mpsc, oneshot};
 
@@ -55,6 +55,31 @@ pub enum InboxMessage {
         request: Box<Request>,
         /// Whether the call is here; sent after the commit.
         reply: oneshot::Sender<Result<(), ErrorCode>>,
+    },
+    /// Which call a request about two calls lacks.
+    Lacks {
+        /// The request.
+        request: Box<Request>,
+        /// The other call, if it alone is not here.
+        reply: oneshot::Sender<Option<ConnId>>,
+    },
+    /// Another node wants a call.
+    HandOver {
+        /// The call.
+        conn_id: ConnId,
+        /// That node.
+        to: Owner,
+        /// Until when it counts on it.
+        until: Timestamp,
+    },
+    /// The ledger's answer about a call that was to be handed over.
+    HandedOver {
+        /// Its tenant.
+        tenant: model::TenantId,
+        /// The call.
+        thread: ConnId,
+        /// Whether the other node has it.
+        is_given: bool,
     },
     /// The result of a lookup for a call's owner.
     Found {
@@ -175,6 +200,24 @@ impl Inbox {
     /// The supervisors that monitor calls of a tenant's agents.
     pub async fn monitors(&self, tenant: model::TenantId, monitors: Vec<Monitor>) {
         let _ = self.0.send(InboxMessage::Monitors { tenant, monitors }).await;
+    }
+
+    /// The other call of a request about two, if that one alone is not here.
+    pub async fn lacks(&self, request: &Request) -> Option<ConnId> {
+        request.kind.other_call()?;
+        let (reply, answer) = oneshot::channel();
+        self.0.try_send(InboxMessage::Lacks { request: Box::new(request.clone()), reply }).ok()?;
+        answer.await.ok()?
+    }
+
+    /// Another node wants a call; false if the loop has ended.
+    pub async fn hand_over(&self, conn_id: ConnId, to: Owner, until: Timestamp) -> bool {
+        self.0.send(InboxMessage::HandOver { conn_id, to, until }).await.is_ok()
+    }
+
+    /// The ledger's answer about a call that was to be handed over.
+    pub async fn handed_over(&self, tenant: model::TenantId, thread: ConnId, is_given: bool) {
+        let _ = self.0.send(InboxMessage::HandedOver { tenant, thread, is_given }).await;
     }
 
     /// A request; the answer says whether the call is here. None if the inbox is full or the loop has ended.

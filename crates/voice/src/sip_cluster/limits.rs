@@ -46,6 +46,8 @@ pub const MESSAGES_PER_TURN: usize = 64;
 /// Answers, requests and repairs that wait for the loop.
 pub const INBOX_MAX: usize = 4_096;
 
+/// Calls that other nodes may want at once, until the end of a turn; further ones are not handed over.
+pub const HAND_OVERS_MAX: usize = 256;
 /// Messages held until the owner of their call is known: what the phones of one failed node send within a second.
 pub const FINDING_MAX: usize = 1_024;
 

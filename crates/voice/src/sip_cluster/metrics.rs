@@ -23,8 +23,18 @@ runtime::metrics! {
         legs_too_large: Counter = "sipcluster_legs_too_large";
         /// Times that media refused to move a leg to another room.
         rooms_refused: Counter = "sipcluster_rooms_refused";
+        /// Times that a phone joined calls which had come separately.
+        meetings: Counter = "sipcluster_threads_met";
         /// Sessions of phones before their answer that were not heard because they had changed too often.
         early_sessions_refused: Counter = "sipcluster_early_sessions_refused";
+        /// Times that a call did not go out by a trunk, or come in, because the trunk had as many calls as it takes.
+        trunk_full: Counter = "sipcluster_trunk_full";
+        /// Times that a call did not go out by a trunk because its carrier wanted no calls for a while.
+        trunk_passed_over: Counter = "sipcluster_trunk_passed_over";
+        /// Times that a carrier wanted no calls for a while (503 with Retry-After).
+        trunk_paused: Counter = "sipcluster_trunk_paused";
+        /// Calls outside that were refused because the phone had as many as it may.
+        phone_full: Counter = "sipcluster_phone_outgoing_full";
         /// Turns of the loop that did something.
         turns: Counter = "sipcluster_turns";
         /// Records of calls written to the ledger.
@@ -80,6 +90,26 @@ impl Metrics {
         self.early_sessions_refused.inc();
     }
 
+    /// A trunk has as many calls as it takes.
+    pub fn trunk_full(&self) {
+        self.trunk_full.inc();
+    }
+
+    /// A trunk is not tried because its carrier wants no calls.
+    pub fn trunk_passed_over(&self) {
+        self.trunk_passed_over.inc();
+    }
+
+    /// A phone has as many calls outside as it may.
+    pub fn phone_full(&self) {
+        self.phone_full.inc();
+    }
+
+    /// A carrier wants no calls for a while.
+    pub fn trunk_paused(&self) {
+        self.trunk_paused.inc();
+    }
+
     /// A party vanished.
     pub fn leg_vanished(&self) {
         self.vanished.inc();
@@ -99,6 +129,11 @@ impl Metrics {
     /// Media refused to move a leg to another room.
     pub fn room_refused(&self) {
         self.rooms_refused.inc();
+    }
+
+    /// Two threads have become one.
+    pub fn threads_met(&self) {
+        self.meetings.inc();
     }
 
     /// A newer owner has the call.

@@ -29,10 +29,12 @@ use calls::monitoring::Monitors;
 use calls::pending::PendingRequests;
 use calls::prompts::ReadPrompts;
 use calls::table::Calls;
+use calls::trunk_limits::{Pauses, ReadTrunks};
 use faults::{Doing, Faults};
 use ids::Ids;
 use order::{Order, Orders};
 use ownership::confirm::Confirmations;
+use ownership::hand_over::HandOvers;
 use ownership::held::HeldMessages;
 use ownership::quarantine::AsideCalls;
 use ownership::search::OrphanSearch;
@@ -52,6 +54,8 @@ pub struct Node {
     confirmations: Confirmations,
     /// Messages that wait until the owner of their call is known.
     held: HeldMessages,
+    /// Calls that are handed over to other nodes.
+    hand_overs: HandOvers,
     /// The search for calls of failed nodes.
     search: OrphanSearch,
     faults: Faults,
@@ -69,6 +73,9 @@ pub struct Node {
     has_room: bool,
     next_sweep: Timestamp,
     prompts: ReadPrompts,
+    trunks: ReadTrunks,
+    /// Trunks whose carriers want no calls for a while.
+    pauses: Pauses,
     trace: runtime::Recorder,
 }
 
@@ -92,6 +99,8 @@ pub struct Parts {
     pub agent_entropy: Box<dyn Entropy>,
     /// Reads the prompts that a tenant has chosen for what the switch itself plays.
     pub prompts: ReadPrompts,
+    /// Reads what a tenant has set for a trunk.
+    pub trunks: ReadTrunks,
     /// Looks up the credentials of trunks.
     pub accounts: Accounts,
     /// Recorder of call traces.
@@ -119,6 +128,7 @@ impl Node {
             proxies: Proxies::new(parts.limits.proxy_return),
             confirmations: Confirmations::new(),
             held: HeldMessages::default(),
+            hand_overs: HandOvers::default(),
             search: OrphanSearch::new(),
             faults: Faults::default(),
             aside: AsideCalls::default(),
@@ -130,6 +140,8 @@ impl Node {
             has_room: true,
             next_sweep: Timestamp::ZERO,
             prompts: parts.prompts,
+            trunks: parts.trunks,
+            pauses: Pauses::default(),
             trace: parts.trace,
         }
     }
@@ -243,7 +255,13 @@ impl Node {
             }
             _ => Input::Request(request),
         };
-        self.answer_call("a request", thread, input, now);
+        self.attempt(Doing::OtherInput("a request"), now, |node| {
+            match &input {
+                Input::Request(request) => node.ask_thread(request, now),
+                input => node.feed(thread, input.clone(), now),
+            }
+            node.settle(now);
+        });
         Ok(())
     }
 
@@ -292,8 +310,8 @@ impl Node {
     }
 
     /// The next order for the shell.
-    pub fn poll_order(&mut self) -> Option<Order> {
-        self.orders.pop_front()
+    pub fn poll_order(&mut self, now: Timestamp) -> Option<Order> {
+        self.orders.pop_front().or_else(|| self.next_hand_over(now))
     }
 
     /// Puts all stored calls in doubt: a node may have taken this one for failed, so the ledger must confirm each call's owner.

@@ -1,13 +1,14 @@
-//! Repairs requested by the auditor, from the request stream.
+//! What is posted for this node in the request stream: the auditor's repairs, and calls that other nodes want.
 
 use std::time::Duration;
 
-use infra::{Claim, Claimed, Loaded, Posted, Recipient, Record, Repair, Stores};
+use infra::{Claim, Claimed, HandOver, Loaded, Posted, Recipient, Record, Repair, Stores};
 use model::{ConnId, Owner, Subject, TenantId};
 use runtime::RoleContext;
 
 use super::clients::Clients;
 use super::inbox::Inbox;
+use super::ledger::find::WANTED_WITHIN;
 use super::node::lookup::ROLE;
 
 /// How long one read of the stream waits.
@@ -79,9 +80,13 @@ async fn follow(ctx: RoleContext, tenant: model::TenantId, inbox: Inbox) -> anyh
                     inbox.repair(repair, orphan).await
                 }
                 Posted::Request(request) => inbox.request(request).await.is_some(),
+                // Whoever wants it looks for it a little longer than until then, and must not get it unnoticed.
+                Posted::HandOver(HandOver { conn_id, to }) => {
+                    inbox.hand_over(conn_id, to, entry.at + WANTED_WITHIN).await
+                }
             };
             if stored && let Err(error) = ctx.stores.requests.ack(&tenant, &to, &[entry.position]).await {
-                tracing::warn!(%tenant, %error, "a repair was carried out but not acknowledged");
+                tracing::warn!(%tenant, %error, "what was posted was carried out but not acknowledged");
             }
         }
     }

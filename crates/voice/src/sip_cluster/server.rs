@@ -9,17 +9,18 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use contracts::json::read_request;
 use http::StatusCode;
-use infra::{CallIndex, Posted, Recipient, RequestStream, StoreError, Stores};
+use infra::{Posted, Recipient, RequestStream, StoreError, Stores};
 use model::event::ErrorCode;
 use model::request::Concern;
-use model::{ConnId, NodeId, Owner, Request, TenantId};
-use net::http::{Caller, JsonBody, Problem};
+use model::{NodeId, Owner, Request, TenantId};
+use net::http::{Caller, Client, JsonBody, Problem};
 use runtime::spans::{Spans, TRACE_RESPONSE};
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 
 use super::inbox::Inbox;
 use super::ledger::find;
+use super::login_password;
 use super::node::lookup::{FailureReport, Found, Lookup, SeenLive};
 
 /// How long a request waits until the owner of its call is known; frontend waits a little longer.
@@ -28,7 +29,7 @@ const FIND_WITHIN: Duration = Duration::from_millis(1_500);
 const SEARCHES_MAX: usize = 256;
 
 /// What frontend sends: a client's frame, and the identity of that client.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Forwarded {
     tenant: String,
     requester: String,
@@ -53,6 +54,8 @@ pub struct RequestContext {
     pub searches: Arc<Semaphore>,
     /// Finds the span of a call.
     pub spans: Spans,
+    /// Config, which checks passwords (voice-28).
+    pub config: Client,
 }
 
 /// All permits, none in use.
@@ -80,14 +83,16 @@ async fn request(
         if read.request.kind.request_type().concern == Concern::NewCall {
             return new_call(&ways.inbox, read.request).await.map(StatusCode::into_response);
         }
-        return post_to_agent_state(&*ways.stores.requests, read.request).await.map(StatusCode::into_response);
+        let checked = login_password::check(&ways.config, read.request).await?;
+        return post_to_agent_state(&*ways.stores.requests, checked).await.map(StatusCode::into_response);
     };
     // Read first: the request may end the call.
     let call = ways.spans.context_of(conn_id);
-    let mut outcome = ways.inbox.request(read.request.clone()).await;
+    let mut outcome = ways.ask(read.request.clone()).await;
     if outcome == Some(Err(ErrorCode::INVALID_CONN_ID)) {
-        match ways.take_over(&tenant, conn_id, forwarded.unreachable).await {
-            Some(Found::Ours(_)) => outcome = ways.inbox.request(read.request).await,
+        let gone = forwarded.unreachable.and_then(|node| NodeId::parse(&node).ok()).map(FailureReport::Node);
+        match ways.find(Lookup::of_call(tenant, conn_id, gone)).await {
+            Some(Found::Ours(_)) => outcome = ways.ask(read.request).await,
             // Not reported as a missing call: a client must not abandon the call for that.
             None | Some(Found::Unanswered) => {
                 return Err(Problem::unavailable("the owner of the call cannot be found now"));
@@ -114,11 +119,17 @@ async fn request(
 }
 
 impl RequestContext {
-    /// Takes a call over if its owner has failed. Returns the lookup's result, if it came in time and a permit was free.
-    async fn take_over(&self, tenant: &TenantId, conn_id: ConnId, unreachable: Option<String>) -> Option<Found> {
+    /// Gives a request to the loop. The other call of one about two is brought here first; if that fails, the call itself refuses.
+    async fn ask(&self, request: Request) -> Option<Result<(), ErrorCode>> {
+        if let Some(other) = self.inbox.lacks(&request).await {
+            self.find(Lookup::to_join(request.tenant.clone(), other)).await;
+        }
+        self.inbox.request(request).await
+    }
+
+    /// Looks a call up and takes it over if this node may have it. Returns the result, if it came in time and a permit was free.
+    async fn find(&self, sought: Lookup) -> Option<Found> {
         let room = self.searches.clone().try_acquire_owned().ok()?;
-        let gone = unreachable.and_then(|node| NodeId::parse(&node).ok()).map(FailureReport::Node);
-        let sought = Lookup { tenant: tenant.clone(), named: CallIndex::Call(conn_id), gone };
         let ways = self.clone();
         // The search continues after the timeout: a call that it claims must come to this loop.
         let finding = tokio::spawn(async move {

@@ -176,6 +176,7 @@ mod tests {
             new_call: None,
             began_with: None,
             number: 1,
+            absorbs: None,
         }
     }
 

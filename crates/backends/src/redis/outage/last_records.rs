@@ -22,12 +22,17 @@ pub(super) struct LastRecord {
 }
 
 impl OutageState {
-    /// Remembers a record that was claimed.
+    /// Remembers a record that was claimed; forgets one of this client that was claimed for another owner, to whom it was given.
     pub(in crate::redis) fn claimed(&self, kind: Kind, row: Row, known_at: Timestamp) {
+        let id = (kind.name, row.tenant.clone(), row.key.clone());
+        if lock(&self.records).get(&id).is_some_and(|kept| kept.owner != row.owner) {
+            self.forget(&id);
+            return lock(&self.recent_facts).forget(&id);
+        }
         if let Change::Create { state, intentions } | Change::Save { state, intentions } = row.change {
             let Row { owner, token, due, links, .. } = row;
             let kept = LastRecord { owner, token, state, intentions, due, links, known_at };
-            lock(&self.records).insert((kind.name, row.tenant, row.key), kept);
+            lock(&self.records).insert(id, kept);
         }
     }
 
@@ -58,6 +63,8 @@ impl OutageState {
         let mut kept = lock(&self.records);
         match (written, &row.change) {
             (Written::Done { .. }, Change::Create { state, intentions } | Change::Save { state, intentions }) => {
+                let absorbed = row.absorbs.as_ref().map(|(key, _)| (kind.name, row.tenant.clone(), key.clone()));
+                let absorbed = absorbed.and_then(|id| kept.remove(&id)).map(|absorbed| absorbed.links);
                 let entry = kept.entry(id()).or_insert_with(|| LastRecord {
                     owner: row.owner.clone(),
                     token: row.token,
@@ -70,7 +77,8 @@ impl OutageState {
                 (entry.owner, entry.token, entry.due) = (row.owner.clone(), row.token, row.due);
                 (entry.state, entry.intentions) = (state.clone(), intentions.clone());
                 let had: HashSet<&String> = entry.links.iter().collect();
-                let new: Vec<String> = row.links.iter().filter(|link| !had.contains(link)).cloned().collect();
+                let links = row.links.iter().chain(absorbed.iter().flatten());
+                let new: Vec<String> = links.filter(|link| !had.contains(link)).cloned().collect();
                 entry.links.extend(new);
             }
             // A refused write has changed nothing.
@@ -128,5 +136,6 @@ fn anew(tenant: &TenantId, key: &str, held: &LastRecord) -> Row {
         new_call: None,
         began_with: None,
         number: 0,
+        absorbs: None,
     }
 }

@@ -117,7 +117,8 @@ impl OutageQueue {
             );
         }
         self.dropped = self.dropped.saturating_add(row.facts.events.len().max(1));
-        if row.change == Change::End {
+        // A record that has become part of another one must not stay beside it.
+        if row.change == Change::End || row.absorbs.is_some() {
             self.overdue.remove(&id(kind, &row));
             return Ok(Row { facts: Facts::default(), ..row });
         }
@@ -147,8 +148,10 @@ impl OutageQueue {
 
     /// Notes the results of rows that waited: the owner of a lost record is notified with its next commit.
     pub(super) fn note_answers(&mut self, kind: Kind, rows: &[Row], answers: Vec<Written>) {
-        let lost =
-            |answer: &Written| matches!(answer, Written::Fenced { .. } | Written::Exists { .. } | Written::Refused(_));
+        let lost = |answer: &Written| {
+            let is_others = matches!(answer, Written::Fenced { .. } | Written::Exists { .. } | Written::NotAbsorbed);
+            is_others || matches!(answer, Written::Refused(_))
+        };
         for (row, answer) in rows.iter().zip(answers).filter(|(_, answer)| lost(answer)) {
             tracing::warn!(record = row.key, ?answer, "a record that waited for Redis is not its writer's there");
             self.lost.retain(|_, (_, since)| since.elapsed() < LOST_KEPT);

@@ -23,6 +23,15 @@ local function is_done(w)
   return w.number ~= '0' and done_before(redis.call('HGET', record_key(kind, w.id), 'n'), w.token, w.number)
 end
 
+-- Who has the record that this one has become part of: its links lead there.
+local function absorbed(id)
+  local other = kind == 'call' and redis.call('GET', link_key(kind, '\n' .. id))
+  if not other then return { 'unknown' } end
+  local state, owner, token = head(kind, other)
+  if state == 'live' then return { 'fenced', owner, token } end
+  return { state, owner }
+end
+
 -- The answer without which nothing is written.
 local function refuse(w)
   local other = taken(w.links, w.id)
@@ -34,10 +43,17 @@ local function refuse(w)
     if state == 'live' then return { 'exists', owner, token } end
     if state == 'ended' then return { 'ended' } end
     if redis.call('ZCARD', key('ids', kind)) >= records_max then return { 'full', 'the ledger', int(records_max) } end
+  elseif state == 'unknown' then
+    return absorbed(w.id)
   elseif state ~= 'live' then
     return { state, owner }
   elseif owner ~= w.owner or token ~= w.token then
     return { 'fenced', owner, token }
+  end
+  if w.absorbs[1] then
+    local of, by, with, its = head(kind, w.absorbs[1])
+    if of == 'ended' or of == 'damaged' or (of == 'live' and (by ~= w.owner or with ~= w.absorbs[2])) then return { 'not absorbed' } end
+    w.absorbed_links = links_of(its)
   end
   -- What begins is refused first, what has begun later, what ends never.
   local events_max = w.change == 'create' and events_hard or events_last
@@ -49,6 +65,12 @@ local function refuse(w)
   end
   w.held_links = links_of(links)
   return nil
+end
+
+-- A record becomes part of the written one, and its links lead there.
+local function absorb(w)
+  finish(kind, w.absorbs[1], w.owner, w.absorbed_links, now, 0)
+  for _, link in ipairs(w.absorbed_links) do w.links[#w.links + 1] = link end
 end
 
 local function put(w)
@@ -77,10 +99,12 @@ for _ = 1, tonumber(arg()) do
   w.new_call = arg()
   w.began_with = arg()
   w.number = arg()
+  w.absorbs = args(tonumber(arg()))
   local refusal = refuse(w)
   if refusal then
     answers[#answers + 1] = refusal
   else
+    if w.absorbs[1] then absorb(w) end
     if w.change == 'end' then finish(kind, w.id, w.owner, w.held_links, now, remember) elseif w.change ~= 'keep' then put(w) end
     if w.number ~= '0' and (w.change ~= 'end' or remember > 0) then
       redis.call('HSET', record_key(kind, w.id), 'n', w.token .. ':' .. w.number)

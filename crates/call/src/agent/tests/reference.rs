@@ -88,8 +88,12 @@ fn row(at: Expected, trigger: Trigger) -> (Expected, &'static [&'static str]) {
 
 fn apply(bench: &mut Bench, trigger: Trigger) {
     match trigger {
-        Trigger::LoginManual => bench.ask("a1", "5001", RequestKind::AgentLogin(None, WorkMode::ManualIn)),
-        Trigger::LoginAuto => bench.ask("a1", "5001", RequestKind::AgentLogin(None, WorkMode::AutoIn)),
+        Trigger::LoginManual => {
+            bench.ask("a1", "5001", RequestKind::AgentLogin(None, WorkMode::ManualIn, LoginPassword::Absent))
+        }
+        Trigger::LoginAuto => {
+            bench.ask("a1", "5001", RequestKind::AgentLogin(None, WorkMode::AutoIn, LoginPassword::Absent))
+        }
         Trigger::Logout => bench.ask("a1", "5001", RequestKind::AgentLogout),
         Trigger::Ready => bench.ask("a1", "5001", RequestKind::AgentReady(WorkMode::ManualIn)),
         Trigger::NotReady => bench.ask("a1", "5001", RequestKind::AgentNotReady(WorkMode::AuxWork)),

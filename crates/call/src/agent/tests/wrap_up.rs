@@ -44,7 +44,7 @@ fn the_first_of_call_route_point_login_and_configuration_says_how_long_wrap_up_l
         let mut bench = Bench::new();
         bench.give(Input::WrapUpTimes(points.clone()));
         let login = wrap_up_time(login);
-        bench.ask_with("a1", "5001", RequestKind::AgentLogin(None, WorkMode::AutoIn), login);
+        bench.ask_with("a1", "5001", RequestKind::AgentLogin(None, WorkMode::AutoIn, LoginPassword::Absent), login);
         call_from_point(&mut bench, user_data);
         assert_eq!(left(&bench), Some(expected));
     }
@@ -184,7 +184,7 @@ fn the_rest_is_begun_by_the_program_alone_and_modes_must_fit() {
         RequestKind::AgentNotReady(WorkMode::LegalGuard),
         RequestKind::AgentNotReady(WorkMode::AutoIn),
         RequestKind::AgentReady(WorkMode::AuxWork),
-        RequestKind::AgentLogin(None, WorkMode::AfterCallWork),
+        RequestKind::AgentLogin(None, WorkMode::AfterCallWork, LoginPassword::Absent),
     ] {
         bench.facts.clear();
         bench.ask("a1", "5001", kind.clone());
@@ -217,7 +217,7 @@ fn an_agent_that_does_nothing_is_logged_out() {
     assert_eq!(bench.table.next_timeout(), None);
 
     bench.configure(Profile { auto_logout: AutoLogout { ready_too: true, ..auto_logout }, ..profile("a1") });
-    bench.ask("a1", "5001", RequestKind::AgentLogin(None, WorkMode::AutoIn));
+    bench.ask("a1", "5001", RequestKind::AgentLogin(None, WorkMode::AutoIn, LoginPassword::Absent));
     bench.pass(seconds(61));
     assert_eq!(bench.state("a1"), AgentState::LoggedOut);
 }

@@ -23,7 +23,7 @@ fn a_feature_code_sends_its_request_and_says_how_it_went() {
             _ => None,
         })
         .expect("an agent request");
-    assert!(matches!(request.kind, RequestKind::AgentLogin(None, _)));
+    assert!(matches!(request.kind, RequestKind::AgentLogin(None, ..)));
     assert_eq!(request.this_dn, dn("5001"));
     bench.give(Input::AgentAnswered { done: true });
     let id = bench.call.first().playing.first().expect("a prompt").id;

@@ -126,7 +126,8 @@ fn a_program_completes_what_the_phone_has_begun() {
     assert_eq!(addresses(&held.bench), [ANI, "5002"]);
     let mut held = answered();
     held.bench.ask(RequestKind::CompleteConference(CONN, held.second), "5001");
-    assert_eq!(held.bench.error(), ErrorCode::INVALID_CONN_ID);
+    assert_eq!(addresses(&held.bench), [ANI, "5001", "5002"], "on the dialog on which the phone does not hold");
+    assert!(held.bench.take().contains(&Output::ReleaseLeg(held.agent)));
 }
 
 #[test]

@@ -353,6 +353,8 @@ pub fn way(trunk: &str, number: &str) -> Way {
         contact: Contact { uri: format!("sip:{number}@203.0.113.9"), path: Vec::new() },
         caller_id: Some("+15550100".to_owned()),
         try_ms: 5_000,
+        always: false,
+        limit: None,
     }
 }
 

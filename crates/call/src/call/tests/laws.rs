@@ -9,7 +9,7 @@ use model::{CallType, ConnId, EventName, LegId, ReferenceId, UserData};
 use proptest::prelude::*;
 
 use super::harness::{Bench, CONN, CONSULTATION, dn, outside, outside_by_two, phone, point};
-use crate::call::{Ended, Input, Output, PinAnswer, Replaced, Stage};
+use crate::call::{Ended, Input, Output, PinAnswer, RecordEnd, Replaced, Stage};
 
 /// The requests of random steps have references above this one.
 const FIRST_REFERENCE: u64 = 100;
@@ -35,8 +35,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0u8..15).prop_map(Step::Plan),
         6 => (0u8..9, 1u16..8).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
-        2 => (0u8..3, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
-        5 => (0u8..52).prop_map(Step::Ask),
+        2 => (0u8..5, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
+        5 => (0u8..54).prop_map(Step::Ask),
         1 => any::<bool>().prop_map(Step::Agent),
         2 => (0u8..4).prop_map(Step::Pin),
         2 => (0u32..30_000).prop_map(Step::Pass),
@@ -82,6 +82,11 @@ fn take_step(bench: &mut Bench, step: &Step) {
         Step::Treatment(kind, id) => bench.give(match kind {
             0 => Input::TreatmentStarted { id: *id },
             1 => Input::TreatmentEnded { id: *id, cause: Ended::Collected, digits: "1".to_owned() },
+            2 => Input::TreatmentRecords { id: *id },
+            3 => {
+                let cause = Ended::Recorded { end: RecordEnd::Silence, duration_ms: 1_000 };
+                Input::TreatmentEnded { id: *id, cause, digits: String::new() }
+            }
             _ => Input::TreatmentEnded { id: *id, cause: Ended::Failed, digits: String::new() },
         }),
         Step::Ask(kind) => ask(bench, *kind),
@@ -165,6 +170,8 @@ fn ask(bench: &mut Bench, kind: u8) {
         49 => (RequestKind::ApplyTreatment(CONN, prompt(), Some(dn("5002"))), "5001"),
         50 => (RequestKind::CollectDigits(CONN, wanted(), None), "5001"),
         51 => (RequestKind::StopTreatment(CONN), "5001"),
+        52 => (RequestKind::ApplyTreatment(CONN, record(), None), "9000"),
+        53 => (RequestKind::ApplyTreatment(CONN, record(), Some(dn("5002"))), "5001"),
         _ => (RequestKind::QueryCall(CONN), "9000"),
     };
     bench.reference.0 += 1;
@@ -173,6 +180,10 @@ fn ask(bench: &mut Bench, kind: u8) {
 
 fn prompt() -> Treatment {
     Treatment::PlayAnnouncement { prompts: vec!["menu".to_owned()] }
+}
+
+fn record() -> Treatment {
+    Treatment::RecordUserAnnouncement { prompts: Vec::new(), terminator: None, silence_ms: None, max_ms: 60_000 }
 }
 
 fn wanted() -> DigitsWanted {

@@ -1,7 +1,8 @@
 //! The arguments of requests.
 
 use model::request::{
-    DigitsWanted, ForcedState, ForwardMode, FrameField, MonitorMode, MonitorType, RouteTo, Shape, Treatment,
+    DigitsWanted, ForcedState, ForwardMode, FrameField, LoginPassword, MonitorMode, MonitorType, RouteTo, Shape,
+    Treatment,
 };
 use model::{AgentId, ConnId, Dn, UserData, WorkMode};
 use serde_json::{Map, Value as Json, json};
@@ -142,6 +143,25 @@ impl FrameArgument for WorkMode {
 
     fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {
         frame.insert(field.name.into(), json!(wire::work_mode_name(*self)));
+    }
+}
+
+impl FrameArgument for LoginPassword {
+    fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError> {
+        match fields.optional_text(field.name)? {
+            None => Ok(Self::Absent),
+            Some(text) if text.len() <= Self::BYTES_MAX => Ok(Self::Typed(text.to_owned())),
+            Some(_) => {
+                let rule = format_args!("it has more than {} bytes", Self::BYTES_MAX);
+                Err(FrameError::new(field.name, field.fault, rule))
+            }
+        }
+    }
+
+    fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {
+        if let Self::Typed(text) = self {
+            frame.insert(field.name.into(), json!(text));
+        }
     }
 }
 

@@ -92,6 +92,9 @@ fn schema(field: &FrameField) -> Json {
         }
         Shape::OneOf(names) => json!({"type": "string", "enum": names}),
         Shape::Number { least, most } => json!({"type": "integer", "minimum": least, "maximum": most}),
+        Shape::Password { bytes_max } => {
+            json!({"type": "string", "format": "password", "writeOnly": true, "maxLength": bytes_max})
+        }
         Shape::Pairs { .. } | Shape::Parameters => json!({"type": "object"}),
     };
     schema["description"] = json!(described(field));

@@ -1,6 +1,8 @@
 //! The arguments of requests.
 
-use model::request::{DigitsWanted, ForcedState, ForwardMode, MonitorMode, MonitorType, RouteTo, Treatment};
+use model::request::{
+    DigitsWanted, ForcedState, ForwardMode, LoginPassword, MonitorMode, MonitorType, RouteTo, Treatment,
+};
 use model::{AgentId, ConnId, Dn, UserData, WorkMode};
 
 use crate::v1;
@@ -64,6 +66,28 @@ impl WireArgument for Option<AgentId> {
 
     fn from_wire(value: Option<String>, field: &'static str) -> Result<Self, WireError> {
         value.map(|text| AgentId::parse(&text)).transpose().map_err(|e| WireError::field(field, e))
+    }
+}
+
+impl WireArgument for LoginPassword {
+    type Wire = i32;
+
+    /// A password that was not checked logs nobody in, and is not written.
+    fn to_wire(&self) -> i32 {
+        let check = match self {
+            Self::Absent => v1::PasswordCheck::None,
+            Self::Right => v1::PasswordCheck::Right,
+            Self::Wrong | Self::Typed(_) => v1::PasswordCheck::Wrong,
+        };
+        check.into()
+    }
+
+    fn from_wire(value: i32, field: &'static str) -> Result<Self, WireError> {
+        Ok(match v1::PasswordCheck::try_from(value).map_err(|e| WireError::field(field, e))? {
+            v1::PasswordCheck::None => Self::Absent,
+            v1::PasswordCheck::Right => Self::Right,
+            v1::PasswordCheck::Wrong => Self::Wrong,
+        })
     }
 }
 

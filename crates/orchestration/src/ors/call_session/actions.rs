@@ -1,5 +1,7 @@
 //! Turns the application's actions into requests.
 
+use std::time::Duration;
+
 use model::request::{RequestKind, RouteTo, Treatment};
 use model::{Dn, Timestamp, UserData};
 use scxml::{Action, ActionNode, Value};
@@ -148,19 +150,52 @@ pub(super) fn treatment(node: &ActionNode) -> Result<Treatment, String> {
             Some(other) => Err(format!("type: {other:?} is not supported; use 'echo'")),
             None => Err("type: is absent".to_owned()),
         },
+        "createann" => record(node),
+        "deleteann" => match text(node, "userannid") {
+            Some(announcement) if Treatment::is_announcement_id(&announcement) => {
+                Ok(Treatment::DeleteUserAnnouncement { announcement })
+            }
+            _ => Err("userannid: must be the id of a recorded announcement".to_owned()),
+        },
         other => Err(format!("dialog:{other} is not supported here")),
     }
 }
 
+/// The key that ends an input, if it is specified.
+fn end_key(node: &ActionNode) -> Result<Option<char>, String> {
+    match text(node, "termdigit") {
+        None => Ok(None),
+        Some(text) if text.len() == 1 && KEYS.contains(&text) => Ok(text.chars().next()),
+        Some(_) => Err(format!("termdigit: must be one key of {KEYS}")),
+    }
+}
+
+fn optional_prompts(node: &ActionNode) -> Result<Vec<String>, String> {
+    if node.attribute("prompts").is_some() { prompts(node) } else { Ok(Vec::new()) }
+}
+
+/// A silence of no time at all ends no recording.
+fn record(node: &ActionNode) -> Result<Treatment, String> {
+    let silence = within(node, "silence", Treatment::RECORD_SILENCE_MS, Treatment::RECORD_SILENCE_MS_MAX)?;
+    Ok(Treatment::RecordUserAnnouncement {
+        prompts: optional_prompts(node)?,
+        terminator: end_key(node)?.or(Some('#')),
+        silence_ms: Some(silence).filter(|ms| *ms > 0),
+        max_ms: within(node, "maxtime", Treatment::RECORD_MS, Treatment::RECORD_MS_MAX)?,
+    })
+}
+
+/// A time in seconds that is at most so many milliseconds.
+fn within(node: &ActionNode, name: &str, default_ms: u64, most_ms: u64) -> Result<u64, String> {
+    let seconds = |ms: u64| Duration::from_millis(ms).as_secs_f64();
+    number(node, name, seconds(default_ms), seconds(most_ms)).map(millis)
+}
+
 fn collect(node: &ActionNode) -> Result<Treatment, String> {
     let max_digits = number(node, "maxdigits", 1.0, DIGITS_MAX)?;
-    let terminator = match text(node, "termdigit") {
-        None => None,
-        Some(text) if text.len() == 1 && KEYS.contains(&text) => text.chars().next(),
-        Some(_) => return Err(format!("termdigit: must be one key of {KEYS}")),
-    };
+    let terminator = end_key(node)?;
     Ok(Treatment::PlayAndCollect {
-        prompts: if node.attribute("prompts").is_some() { prompts(node)? } else { Vec::new() },
+        prompts: optional_prompts(node)?,
         max_digits: max_digits.max(1.0) as u8,
         first_digit_timeout_ms: millis(number(node, "timeout", FIRST_DIGIT_S, SECONDS_MAX)?),
         inter_digit_timeout_ms: millis(number(node, "interdigittimeout", INTER_DIGIT_S, SECONDS_MAX)?),

@@ -1,7 +1,7 @@
 //! Turns facts of the tenant's stream into the application's events.
 
 use infra::Position;
-use model::{CallState, DnRole, Event as Fact, EventName, Timestamp};
+use model::{CallState, DnRole, Event as Fact, EventName, Timestamp, Value as Pair};
 use scxml::{Event, Value};
 
 use super::queueing::AnsweredBy;
@@ -104,6 +104,7 @@ impl CallSession {
         if let Some(digits) = &fact.collected_digits {
             more.push(("digits", Value::from(digits.as_str())));
         }
+        more.extend(recorded(fact));
         self.tell_done(&playing.request_id, &playing.action, more);
         // After a treatment of the application, those of the queue resume.
         self.play_next(now);
@@ -203,4 +204,15 @@ impl CallSession {
         let data = self.about_call([]);
         self.feedback.push_back(Event::external("interaction.deleted", data));
     }
+}
+
+/// What the end of a recording says of it: the announcement's id, how it ended, and its length in seconds.
+fn recorded(fact: &Fact) -> impl Iterator<Item = (&'static str, Value)> {
+    let text = |name: &str| fact.extensions.text(name).map(Value::from);
+    let duration = match fact.extensions.get("Duration") {
+        Some(Pair::Int(ms)) => Some(Value::Number(*ms as f64 / 1_000.0)),
+        _ => None,
+    };
+    let said = [("userannid", text("USER_ANN_ID")), ("reason", text("RecordEnd")), ("duration", duration)];
+    said.into_iter().filter_map(|(name, value)| Some((name, value?)))
 }

@@ -1,6 +1,7 @@
 //! Calls under the example applications and under broken ones.
 
 mod leaving;
+mod recording;
 
 use std::cell::RefCell;
 use std::rc::Rc;

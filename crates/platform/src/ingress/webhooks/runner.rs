@@ -274,7 +274,9 @@ impl Runner {
     }
 
     fn unwritten(&self, error: &infra::StoreError) -> bool {
-        tracing::debug!(tenant = %self.tenant, webhook = self.webhook.id, %error, "deliveries cannot be kept: trying again");
+        self.shared.metrics.unwritten.inc();
+        tracing::warn!(tenant = %self.tenant, webhook = self.webhook.id, %error,
+            "deliveries and dead letters cannot be kept: trying again");
         true
     }
 }

@@ -52,6 +52,24 @@ fn a_call_is_found_by_each_of_its_names() {
 }
 
 #[test]
+fn a_further_call_leads_to_its_thread_for_as_long_as_that_one_is_kept() {
+    let mut store = store(1 << 20, Duration::from_secs(60));
+    let acme = tenant("acme");
+    store.note(&acme, CALL, note(1, "came"));
+    for _ in 0..2 {
+        store.lead(&acme, ConnId(0xcd), CALL, Timestamp::from_micros(2));
+    }
+    assert_eq!(find(&mut store, "acme", "00000000000000cd", 10).conn_ids, [CALL]);
+    assert_eq!(find(&mut store, "other", "00000000000000cd", 10), Found::default());
+    // One that had a thread of its own before is found there.
+    store.note(&acme, ConnId(0xef), note(3, "came too"));
+    store.lead(&acme, ConnId(0xef), CALL, Timestamp::from_micros(4));
+    assert_eq!(find(&mut store, "acme", "00000000000000ef", 10).conn_ids, [ConnId(0xef)]);
+    assert_eq!(find(&mut store, "acme", "00000000000000cd", 70_000_000).conn_ids, []);
+    assert!(store.thread_of.is_empty() && store.bytes == 0);
+}
+
+#[test]
 fn another_tenant_finds_nothing_whatever_it_names() {
     let mut store = store(1 << 20, Duration::from_secs(60));
     store.note(&tenant("acme"), CALL, note(1, "came"));

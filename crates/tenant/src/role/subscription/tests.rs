@@ -1,5 +1,4 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -14,6 +13,7 @@ use super::*;
 struct Site {
     store: Arc<Embedded>,
     views: Views,
+    counted: runtime::Metrics,
     next: AtomicU64,
 }
 
@@ -30,8 +30,9 @@ impl Site {
             calls: store.clone(),
             registrations: store.clone(),
         };
-        let views = Views::new(sources, Metrics::register(&runtime::Metrics::default()));
-        Self { store, views, next: AtomicU64::new(1) }
+        let counted = runtime::Metrics::default();
+        let views = Views::new(sources, Metrics::register(&counted));
+        Self { store, views, counted, next: AtomicU64::new(1) }
     }
 
     /// A phone rings for a new call.
@@ -51,6 +52,7 @@ impl Site {
                 index: Vec::new(),
                 events: vec![Stamped { id, tenant: acme(), at, trace: None, event }],
                 new_call: None,
+                absorbs: None,
             }
         });
         CallLedger::commit(&*self.store, writes.collect()).await.unwrap();
@@ -135,63 +137,18 @@ async fn who_has_gone_is_forgotten() {
     assert!(site.views.kept(&acme()).unwrap().live().is_empty());
 }
 
-/// `cargo test -p trunkline-tenant --lib -- --ignored --nocapture thousand_subscriptions`: prints the delay from commit to reader.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "it measures real time, and the reader of the delays must not slow the readers of events"
-)]
-async fn ten_thousand_subscriptions_of_one_dn_each_and_ten_of_everything() {
-    const OWN: usize = 10_000;
-    const OF_ALL: usize = 10;
-    const PER_TURN: usize = 10;
-    const TURNS: usize = 1_000;
-    let site = Arc::new(Site::new());
-    site.rings(&["1".to_owned()]).await;
-    let base = site.store.end(&acme()).await.unwrap().minor;
-    let begun = Instant::now();
-    // When each position was committed, in microseconds since `begun`.
-    let committed: Arc<Vec<AtomicU64>> = Arc::new((0..PER_TURN * TURNS + 2).map(|_| AtomicU64::new(0)).collect());
-    let (tell, mut told) = mpsc::unbounded_channel();
-    let now = move || begun.elapsed().as_micros() as u64;
-    for number in 0..OWN + OF_ALL {
-        let dn = (number < OWN).then(|| (10_000 + number).to_string());
-        let mut deliveries = Box::pin(site.subscribe(dn.as_deref(), None).await.deliveries(None, "desk/1".to_owned()));
-        let (tell, committed) = (tell.clone(), committed.clone());
-        tokio::spawn(async move {
-            while let Some(Ok(delivery)) = deliveries.next().await {
-                if let Some(What::Event(event)) = delivery.what {
-                    let position: Position = event.position.parse().unwrap();
-                    let at = committed[(position.minor - base) as usize].load(Ordering::Relaxed);
-                    let _ = tell.send(now().saturating_sub(at));
-                }
-            }
-        });
+#[tokio::test]
+async fn one_reader_reads_the_stream_for_all_subscriptions() {
+    let site = Site::new();
+    let dns = ["7001", "7002", "7001"];
+    let mut all = Vec::new();
+    for dn in dns {
+        all.push(Box::pin(site.subscribe(Some(dn), None).await.deliveries(None, "desk/1".to_owned())));
     }
-    let joined = begun.elapsed();
-    let mut turns = tokio::time::interval(Duration::from_millis(10));
-    for turn in 0..TURNS {
-        turns.tick().await;
-        let dns: Vec<String> = (0..PER_TURN).map(|n| (10_000 + (turn * PER_TURN + n) * 7 % OWN).to_string()).collect();
-        let first = (site.store.end(&acme()).await.unwrap().minor - base) as usize + 1;
-        (first..first + PER_TURN).filter_map(|at| committed.get(at)).for_each(|at| at.store(now(), Ordering::Relaxed));
-        site.rings(&dns).await;
+    site.rings(&["7001".to_owned(), "7002".to_owned()]).await;
+    for (deliveries, dn) in all.iter_mut().zip(dns) {
+        assert_eq!(next_dn(deliveries).await, dn);
     }
-    let wanted = PER_TURN * TURNS * (1 + OF_ALL);
-    let mut delays = Vec::with_capacity(wanted);
-    while delays.len() < wanted {
-        delays.push(told.recv().await.unwrap());
-    }
-    delays.sort_unstable();
-    let of = |share: f64| delays[((delays.len() - 1) as f64 * share) as usize];
-    eprintln!(
-        "{} subscriptions joined in {joined:?}; {} events, {wanted} deliveries in {:?}; delay p50 {} us, p99 {} us, most {} us",
-        OWN + OF_ALL,
-        PER_TURN * TURNS,
-        begun.elapsed() - joined,
-        of(0.5),
-        of(0.99),
-        of(1.0),
-    );
+    let text = site.counted.encode(runtime::metrics::Format::OpenMetrics);
+    assert!(text.contains("tenant_stream_readers 1\n"), "{text}");
 }

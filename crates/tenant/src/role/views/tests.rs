@@ -90,6 +90,7 @@ impl Site {
             index: Vec::new(),
             events,
             new_call: None,
+            absorbs: None,
         };
         CallLedger::commit(&*self.store, vec![write]).await.unwrap();
     }

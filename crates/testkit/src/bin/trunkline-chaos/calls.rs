@@ -26,6 +26,8 @@ pub enum State {
     Consultation,
     /// A transfer of it was asked for, and is not done.
     Transfer,
+    /// Its agent has another call that came separately, and joins the two.
+    Meeting,
     /// Five talk.
     Conference,
     /// A supervisor listens.
@@ -43,11 +45,12 @@ pub enum State {
 }
 
 /// All states, in the order of the table.
-pub const STATES: [State; 11] = [
+pub const STATES: [State; 12] = [
     State::Answered,
     State::Held,
     State::Consultation,
     State::Transfer,
+    State::Meeting,
     State::Conference,
     State::Monitored,
     State::Queued,
@@ -65,6 +68,7 @@ impl State {
             Self::Held => "held",
             Self::Consultation => "consultation under way",
             Self::Transfer => "transfer between two steps",
+            Self::Meeting => "two threads merging",
             Self::Conference => "conference of 5",
             Self::Monitored => "monitored",
             Self::Queued => "queued",

@@ -1,7 +1,7 @@
 //! Requests about calls while faults happen: consultations, transfers, conferences, supervisors who listen. Each call that is handled
 //! so has a thread with its script.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::thread::Scope;
@@ -22,11 +22,17 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long a request is repeated that was not accepted: the node of its call may have just failed.
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_millis(500);
-/// How long an accepted request may be without an outcome. A colleague's phone rings for ten seconds.
+/// The HTTP status of a request of which nobody knows whether it was carried out.
+const UNKNOWN: u16 = 504;
+/// How long such a request may take until there is an event about it: its node is taken over, or goes on after a stop of ten seconds.
+const CARRIED_OUT_WITHIN: Duration = Duration::from_secs(15);
+/// How long an accepted request may be without an outcome. A colleague's phone rings for 13 s.
 const OUTCOME_WITHIN: Duration = Duration::from_secs(30);
 /// From the agent's answer to the first request.
 const GREETING: Duration = Duration::from_millis(700);
-const CONSULTATION: Duration = Duration::from_secs(10);
+const CONSULTATION: Duration = Duration::from_secs(12);
+/// How long an agent has two calls before it joins them.
+const MEETING: Duration = Duration::from_secs(12);
 const CONFERENCE: Duration = Duration::from_secs(16);
 /// Colleagues brought in; with caller and agent a conference of five.
 const BROUGHT_IN: usize = 3;
@@ -55,6 +61,8 @@ struct Notices {
     steps: Vec<Handling>,
     /// Accepted requests that have had no outcome while their call went on.
     without_outcome: Vec<String>,
+    /// Requests that were refused, by what was asked and why.
+    refused: BTreeMap<String, usize>,
     begun: HashSet<String>,
 }
 
@@ -131,6 +139,11 @@ impl<'a> Director<'a> {
         self.board().without_outcome.clone()
     }
 
+    /// Refused requests, each kind with its count: some callers leave before theirs, others are a finding.
+    pub fn refused(&self) -> Vec<String> {
+        self.board().refused.iter().map(|(what, count)| format!("{count} × {what}")).collect()
+    }
+
     fn board(&self) -> std::sync::MutexGuard<'_, Notices> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -153,6 +166,7 @@ impl<'a> Director<'a> {
     fn handle(&self, call: &Handled) -> Result<()> {
         clock::rest(GREETING);
         match call.kind {
+            Kind::Consult if self.turn.fetch_add(1, Relaxed).is_multiple_of(2) => self.join(call),
             Kind::Consult => self.consult(call),
             Kind::Confer => self.confer(call),
             Kind::Monitor => self.monitor(call),
@@ -186,14 +200,37 @@ impl<'a> Director<'a> {
         done.map(drop)
     }
 
-    fn confer(&self, call: &Handled) -> Result<()> {
-        for _ in 0..BROUGHT_IN {
-            self.ask(call, json!({"req": "TSingleStepConference", "OtherDN": self.next(&self.guests)}))?;
+    /// A colleague calls the agent, who connects the two calls: these are two threads, perhaps of two nodes.
+    fn join(&self, call: &Handled) -> Result<()> {
+        let colleague = Handled { agent: self.next(&self.colleagues), ..call.clone() };
+        let made = self.ask(&colleague, json!({"req": "TMakeCall", "OtherDN": call.agent}))?;
+        let other = made.text("ConnID").to_owned();
+        self.comes(&format!("Established@{}", call.agent), &other)?;
+        let both = clock::now();
+        clock::rest(MEETING);
+        let done = self.ask(call, json!({"req": "TCompleteTransfer", "TransferConnID": other}));
+        if done.is_ok() {
+            self.step(call, State::Meeting, both, clock::now());
+        } else {
+            // The caller has left meanwhile, or the calls are at two nodes.
+            self.ask(&Handled { conn: other, ..call.clone() }, json!({"req": "TReleaseCall"}))?;
         }
+        done.map(drop)
+    }
+
+    fn confer(&self, call: &Handled) -> Result<()> {
+        let brought = (0..BROUGHT_IN).try_for_each(|_| self.bring_in(call));
         let all = clock::now();
         clock::rest(CONFERENCE);
-        self.step(call, State::Conference, all, clock::now());
+        if brought.is_ok() {
+            self.step(call, State::Conference, all, clock::now());
+        }
+        // A smaller conference ends all the same: nobody else ends it.
         self.ask(call, json!({"req": "TClearCall"})).map(drop)
+    }
+
+    fn bring_in(&self, call: &Handled) -> Result<()> {
+        self.ask(call, json!({"req": "TSingleStepConference", "OtherDN": self.next(&self.guests)})).map(drop)
     }
 
     fn monitor(&self, call: &Handled) -> Result<()> {
@@ -244,9 +281,18 @@ impl<'a> Director<'a> {
             bail!("no outcome");
         };
         if answer.name == "EventError" {
+            let why = format!("{}: {} {}", frame["req"], answer.frame["ErrorCode"], answer.text("ErrorMessage"));
+            *self.board().refused.entry(why).or_default() += 1;
             bail!("{}", answer.frame);
         }
         Ok(answer)
+    }
+
+    /// Whether an event about the request comes, from the node that has taken over its call.
+    fn is_answered_soon(&self, frame: &Value) -> bool {
+        let has_answer = |reference| self.board().answers.contains_key(&reference);
+        let comes = || Ok(frame["ReferenceID"].as_u64().is_some_and(has_answer).then_some(()));
+        wait::until(CARRIED_OUT_WITHIN, comes).is_ok()
     }
 
     fn accepted(&self, frame: &Value) -> Result<()> {
@@ -258,6 +304,8 @@ impl<'a> Director<'a> {
             match answer {
                 Ok(answer) if answer.status == 202 => return Ok(()),
                 Ok(answer) if answer.status < 500 => bail!("{frame} is answered {} {}", answer.status, answer.body),
+                // It may have been carried out all the same: to repeat it at once could make a call twice.
+                Ok(answer) if answer.status == UNKNOWN && self.is_answered_soon(frame) => return Ok(()),
                 _ if clock::now() >= until || self.ends.load(Relaxed) => bail!("{frame} is not accepted"),
                 _ => clock::rest(AGAIN),
             }

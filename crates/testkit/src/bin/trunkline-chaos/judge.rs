@@ -115,7 +115,7 @@ fn silence(call: &Call, state: State, fault: &Fault, ears: &Ears, lines: u64) ->
     let from = (fault.at - SETTLED / 2).max(through);
     let to = call.caller.exchanges.iter().find(|e| e.method == "BYE").map_or(Micros::MAX, |bye| bye.at);
     ears.longest_silence(u16::try_from(port).ok()?, from, to.min(fault.at + LISTENED))
-        .or(Some(to.min(fault.at + LISTENED) - from))
+        .or(Some(to.min(fault.at + LISTENED).saturating_sub(from)))
 }
 
 /// A call, in one line of a report.
@@ -153,9 +153,11 @@ pub fn refused(calls: &[Call]) -> BTreeMap<u16, usize> {
     by_code
 }
 
-/// Agents that had two calls at once, according to their phones' traces.
+/// Agents that had two calls at once, according to their phones' traces. Those whom colleagues call take a second call on
+/// purpose: at their phones only the calls of callers count.
 pub fn offered_two(calls: &[Call], strays: &[Leg]) -> Vec<String> {
     let mut by_phone: BTreeMap<&str, Vec<&Leg>> = BTreeMap::new();
+    let strays = strays.iter().filter(|leg| leg.kind != Kind::Consult);
     let legs = calls.iter().flat_map(|call| &call.phones).chain(strays).filter(|leg| leg.kind.is_queued());
     for leg in legs {
         by_phone.entry(&leg.number).or_default().push(leg);

@@ -80,7 +80,7 @@ impl Load {
             ),
             // The caller, or a request, ends these calls.
             Kind::Consult | Kind::Confer | Kind::Monitor | Kind::Guest => ("agent-stays", "400", &[]),
-            Kind::Colleague => ("agent-stays", "10000", &[]),
+            Kind::Colleague => ("agent-stays", "13000", &[]),
             Kind::Treat | Kind::Burst => return Ok(()),
         };
         // Phones with audio echo the received audio, at SIPp's own port.

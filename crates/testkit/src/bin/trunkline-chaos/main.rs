@@ -182,6 +182,7 @@ fn judged(
         ));
         outcome.notes.extend(unanswered.into_iter().chain(late).take(EXAMPLES));
     }
+    outcome.notes.extend(director.refused().into_iter().map(|refused| format!("Refused requests: {refused}.")));
     outcome.rules.push(Rule { name: "every request has an outcome", broken: director.without_outcome() });
     outcome.rules.push(Rule { name: "every agent is ready again", broken: judge::not_ready(&facts) });
     let reported = if told.is_torn { judge::reporting(&[], &log) } else { reported(site, &facts)? };

@@ -31,7 +31,7 @@ pub enum Kind {
     Treat,
     /// Dials a phone that rings for long: the caller's INVITE has no final answer.
     Early,
-    /// Through a queue to an agent, who consults a colleague and transfers the call to it; the caller hangs up.
+    /// Through a queue to an agent, who consults a colleague, or is called by one, and transfers the call to it; the caller hangs up.
     Consult,
     /// Through a queue to an agent, who brings three colleagues in; the call is cleared.
     Confer,
@@ -84,11 +84,12 @@ impl Kind {
     /// Its share of the new calls.
     pub const fn share(self) -> f64 {
         match self {
-            Self::Talk | Self::Hold => 0.16,
+            Self::Talk => 0.13,
+            Self::Hold => 0.12,
             Self::Wait | Self::Ring => 0.13,
             Self::Leave => 0.04,
             Self::Treat | Self::Early => 0.10,
-            Self::Consult => 0.08,
+            Self::Consult => 0.15,
             Self::Confer | Self::Monitor => 0.05,
             Self::Burst | Self::Colleague | Self::Guest => 0.0,
         }
@@ -114,13 +115,16 @@ impl Kind {
         let seconds = match self {
             Self::Talk | Self::Leave | Self::Hold | Self::Monitor => 22.0,
             Self::Ring | Self::Early => 24.0,
-            Self::Consult | Self::Confer => 32.0,
+            Self::Consult => 40.0,
+            Self::Confer => 32.0,
             // Each call takes an agent for about a second and a half: slightly too few agents, so that calls wait.
             Self::Wait => return (rate * self.share() * 1.2).floor().max(1.0) as u16,
-            Self::Colleague | Self::Guest => return 10,
+            Self::Colleague => return enough(rate * Self::Consult.share() * 45.0),
+            // Three for each conference, one for each monitored call.
+            Self::Guest => return enough(rate * (3.0 * Self::Confer.share() * 24.0 + Self::Monitor.share() * 22.0)),
             Self::Treat | Self::Burst => return 0,
         };
-        (rate * self.share() * seconds).ceil() as u16 + 2
+        enough(rate * self.share() * seconds)
     }
 
     const fn first_phone(self) -> u16 {
@@ -134,8 +138,8 @@ impl Kind {
             Self::Consult => 6_500,
             Self::Confer => 6_700,
             Self::Monitor => 6_900,
-            Self::Colleague => 6_970,
-            Self::Guest => 6_980,
+            Self::Colleague => 8_000,
+            Self::Guest => 8_200,
             Self::Treat | Self::Burst => 6_400,
         }
     }
@@ -172,6 +176,11 @@ impl Kind {
             _ => self.route_point().map(|point| format!("+1555{point}000")).into_iter().collect(),
         }
     }
+}
+
+/// As many phones as are busy on average, plus some.
+fn enough(busy: f64) -> u16 {
+    busy.ceil() as u16 + 2
 }
 
 /// The priority of a waiting call, by the dialled number.

@@ -1,4 +1,5 @@
 use call::agent::Profile;
+use model::TenantId;
 
 use super::*;
 
@@ -14,16 +15,22 @@ fn agent(state: AgentState, since_ms: u64) -> AgentSnapshot {
     }
 }
 
+/// The intervals that finished since the last call, and how long they were.
 fn told(intervals: &mut Intervals) -> Vec<(String, u64)> {
-    let one = |i: Interval| (i.data["State"].as_str().unwrap().to_owned(), i.data["DurationMs"].as_u64().unwrap());
-    intervals.take().into_iter().map(one).collect()
+    let one = |record: &LogRecord| {
+        let json: Json = serde_json::from_str(&record.json).unwrap();
+        (json["data"]["State"].as_str().unwrap().to_owned(), json["data"]["DurationMs"].as_u64().unwrap())
+    };
+    let told = intervals.waiting().map(one).collect();
+    intervals.finished.clear();
+    told
 }
 
 #[test]
 fn the_intervals_of_a_session_add_up_to_it_and_being_logged_out_is_none() {
     let mut intervals = Intervals::default();
     let at = Timestamp::from_millis;
-    intervals.restore(&agent(AgentState::LoggedOut, 1_000));
+    intervals.restore(&agent(AgentState::LoggedOut, 1_000), None, Vec::new());
     intervals.observe(&agent(AgentState::NotReady, 5_000), at(5_000));
     intervals.observe(&agent(AgentState::NotReady, 5_000), at(6_000));
     assert_eq!(told(&mut intervals), []);
@@ -44,10 +51,44 @@ fn the_intervals_of_a_session_add_up_to_it_and_being_logged_out_is_none() {
 }
 
 #[test]
-fn who_goes_on_from_a_record_tells_no_time_twice() {
+fn who_goes_on_from_a_record_of_an_earlier_version_tells_no_time_twice() {
     let mut intervals = Intervals::default();
     let record = AgentSnapshot { last_at: Timestamp::from_millis(7_000), ..agent(AgentState::NotReady, 5_000) };
-    intervals.restore(&record);
+    intervals.restore(&record, None, Vec::new());
     intervals.observe(&agent(AgentState::Ready, 9_000), Timestamp::from_millis(9_000));
     assert_eq!(told(&mut intervals), [("NotReady".to_owned(), 2_000)]);
+}
+
+#[test]
+fn who_goes_on_from_a_record_goes_on_with_its_interval() {
+    let mut intervals = Intervals::default();
+    let record = AgentSnapshot { last_at: Timestamp::from_millis(7_000), ..agent(AgentState::NotReady, 5_000) };
+    intervals.restore(&record, Some(Timestamp::from_millis(6_000)), Vec::new());
+    let since = intervals.observe(&agent(AgentState::Ready, 9_000), Timestamp::from_millis(9_000));
+    assert_eq!(since, Timestamp::from_millis(9_000));
+    assert_eq!(told(&mut intervals), [("NotReady".to_owned(), 3_000)]);
+}
+
+#[test]
+fn a_state_without_duration_is_not_told() {
+    let mut intervals = Intervals::default();
+    let at = Timestamp::from_millis(5_000);
+    intervals.observe(&agent(AgentState::NotReady, 5_000), at);
+    intervals.observe(&agent(AgentState::Ready, 5_000), at);
+    assert_eq!(told(&mut intervals), []);
+}
+
+#[test]
+fn finished_intervals_are_intentions_and_their_number_is_bounded() {
+    let mut intervals = Intervals::default();
+    let id = AgentId::parse("1001").unwrap();
+    assert!(intervals.intentions(&id).is_empty());
+    for second in 0..100 {
+        let state = if second % 2 == 0 { AgentState::NotReady } else { AgentState::Ready };
+        intervals.observe(&agent(state, 1_000 * second), Timestamp::from_millis(1_000 * second));
+    }
+    let waiting: Vec<LogRecord> = intervals.waiting().cloned().collect();
+    assert_eq!(waiting.len(), WAITING_MAX);
+    assert_eq!(waiting.last().unwrap().id, "agent:1001:interval:98000000");
+    assert_eq!(records::decode_intervals(&intervals.intentions(&id)).unwrap(), waiting);
 }

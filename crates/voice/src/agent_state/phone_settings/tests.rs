@@ -12,7 +12,7 @@ fn dn(number: &str) -> Dn {
 }
 
 async fn stored(site: &Site, number: &str) -> PhoneSettings {
-    phone_settings::read(&site.stores, &site.tenant, &dn(number)).await.unwrap()
+    phone_settings::read(&site.stores, &site.tenant, &dn(number)).await.unwrap().settings
 }
 
 #[tokio::test]

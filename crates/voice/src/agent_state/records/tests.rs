@@ -31,6 +31,7 @@ fn an_agent_survives_its_record_in_every_state() {
                 no_answer: NoAnswerAction::Logout,
                 logout_on_out_of_service: true,
                 auto_logout: AutoLogout { after_ms: 60_000, ready_too: true },
+                login_needs_password: true,
             },
             dn: (state != AgentState::LoggedOut).then(|| Dn::parse("7101").unwrap()),
             state,
@@ -44,7 +45,9 @@ fn an_agent_survives_its_record_in_every_state() {
             asked_wrap_up_s: Some(0),
             then: Some(Pause { mode: WorkMode::WalkAway, reasons: UserData::new() }),
         };
-        assert_eq!(decode(&tenant, &encode(&snapshot)).unwrap(), snapshot);
+        let since = Timestamp::from_millis(6);
+        let stored = StoredAgent { agent: snapshot.clone(), interval_since: Some(since) };
+        assert_eq!(decode(&tenant, &encode(&snapshot, since)).unwrap(), stored);
     }
 }
 
@@ -57,7 +60,9 @@ fn a_record_of_an_earlier_version_gets_the_defaults_of_this_one() {
         since_us: 9,
         ..v1::AgentRecord::default()
     };
-    let agent = decode(&TenantId::parse("t1").unwrap(), &seal(AGENT, &record)).unwrap();
+    let stored = decode(&TenantId::parse("t1").unwrap(), &seal(AGENT, &record)).unwrap();
+    let StoredAgent { agent, interval_since } = stored;
+    assert_eq!(interval_since, None);
     let expected = Profile { wrap_up_ms: 7, ..Profile::new(AgentId::parse("a1").unwrap()) };
     assert_eq!((agent.profile, agent.active_at), (expected, Timestamp::from_micros(9)));
 }

@@ -93,6 +93,7 @@ async fn a_successor_knows_registered_phones_and_calls_from_their_records() {
         index: Vec::new(),
         events: Vec::new(),
         new_call: None,
+        absorbs: None,
     };
     let written = site.stores.calls.commit(vec![write]).await.unwrap();
     assert!(matches!(written[..], [Written::Done { .. }]), "{written:?}");
@@ -107,14 +108,14 @@ async fn a_successor_knows_registered_phones_and_calls_from_their_records() {
 async fn a_dn_that_is_not_configured_is_error_59_and_an_agent_logs_in_at_a_phone() {
     let site = Site::new();
     let mut agents = site.claim(1).await.unwrap();
-    let login = RequestKind::AgentLogin(AgentId::parse("a1").ok(), WorkMode::AutoIn);
+    let login = RequestKind::AgentLogin(AgentId::parse("a1").ok(), WorkMode::AutoIn, LoginPassword::Absent);
     for kind in [RequestKind::QueryAddress, RequestKind::RegisterAddress, login.clone()] {
         site.ask(&mut agents, "7999", kind).await;
         assert_eq!(site.error().await, Some(59));
     }
     site.ask(&mut agents, "9000", login.clone()).await;
     assert_eq!(site.error().await, Some(53));
-    let nobody = RequestKind::AgentLogin(AgentId::parse("a9").ok(), WorkMode::AutoIn);
+    let nobody = RequestKind::AgentLogin(AgentId::parse("a9").ok(), WorkMode::AutoIn, LoginPassword::Absent);
     site.ask(&mut agents, "7101", nobody).await;
     assert_eq!(site.error().await, Some(53));
     site.ask(&mut agents, "7101", login.clone()).await;

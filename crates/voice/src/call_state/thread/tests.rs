@@ -5,7 +5,8 @@ use serde_json::Value as Json;
 
 use super::moves::MoveKind;
 use super::*;
-use crate::call_state::record::log_records;
+use crate::call_state::log_records::log_records;
+use crate::call_state::records;
 
 const C1: ConnId = ConnId(1);
 const C2: ConnId = ConnId(2);
@@ -32,6 +33,7 @@ impl Told {
         let tenant = TenantId::parse("t").unwrap();
         let stamped = Stamped { id, tenant, at: at(self.second), trace: None, event };
         assert_eq!(self.thread.fold(&call, &stamped), Folded::Done);
+        assert_eq!(records::decode(&records::encode(&self.thread)).unwrap(), self.thread);
         self.second += 1;
         self
     }
@@ -168,4 +170,29 @@ fn a_transfer_in_one_step_has_no_consultation() {
     assert_eq!(told.moves(), [(MoveKind::Transfer, "7101", "7130", C1, None)]);
     assert_eq!(told.thread.parties[1].brought_by.as_deref(), Some("7101"));
     assert_eq!(told.thread.parties[0].sent_to.as_deref(), Some("7130"));
+}
+
+#[test]
+fn user_data_without_room_leaves_what_the_thread_has() {
+    let data = |bytes: usize| [("Note", "x".repeat(bytes))].into_iter().collect::<UserData>();
+    let mut told = Told::new();
+    told.fact(C1, EventName::AttachedDataChanged, "7101", |e| e.user_data = data(USER_DATA_BYTES_MAX / 2));
+    let mut event =
+        Event { call: Some(call(C2)), user_data: data(USER_DATA_BYTES_MAX), ..Event::new(EventName::Dialing) };
+    event.this_dn = Dn::parse("7101").ok();
+    let id = EventId { subject: Subject::Call(C2), token: Token(1), seq: Seq(9) };
+    let stamped = Stamped { id, tenant: TenantId::parse("t").unwrap(), at: at(9), trace: None, event };
+    assert_eq!(told.thread.fold(&call(C2), &stamped), Folded::NoRoom);
+    assert_eq!(told.thread.user_data(), Some(&data(USER_DATA_BYTES_MAX / 2)));
+    assert_eq!(told.thread.parties.len(), 1, "the rest of the fact counts");
+}
+
+#[test]
+fn what_is_no_record_of_a_thread_is_refused() {
+    assert!(records::decode(b"damaged").is_err());
+    let bytes = records::encode(&Told::consulting().thread);
+    let mut other = <contracts::v1::StateRecord as prost::Message>::decode(&bytes[..]).unwrap();
+    other.version += 1;
+    let refused = records::decode(&prost::Message::encode_to_vec(&other)).unwrap_err();
+    assert_eq!(refused.to_string(), "it is \"thread\" of version 2, not \"thread\" of version 1");
 }

@@ -80,3 +80,24 @@ fn the_wait_has_a_longest() {
     assert_eq!(wait_after(WRONG_FREE - 1), Duration::ZERO);
     assert_eq!(wait_after(u32::MAX), WAIT_MAX);
 }
+
+#[test]
+fn a_login_is_checked_against_the_agent_that_it_names_and_guesses_are_counted_for_that_one() {
+    let bench = Bench::new();
+    let ask = |dn: &str, agent: Option<&str>, password: &str| {
+        let (dn, agent) = (dn.to_owned(), agent.map(str::to_owned));
+        let question = LoginQuestion { dn, agent, password: Secret(password.to_owned()) };
+        bench.pins.ask_login(&TenantId::parse("t1").unwrap(), &bench.copy, &question)
+    };
+    assert_eq!(ask("7199", Some("a"), "123456"), PinAnswer::Right);
+    assert_eq!(ask("7102", None, "123456"), PinAnswer::Right, "the agent whose place has the phone");
+    assert_eq!(ask("7101", Some("b"), "123456"), PinAnswer::None, "an agent without a PIN");
+    assert_eq!(ask("7101", Some("c"), "123456"), PinAnswer::None, "no agent");
+    for dn in ["7101", "7102", "7103"] {
+        assert_eq!(ask(dn, Some("a"), "000000"), PinAnswer::Wrong);
+    }
+    assert_eq!(ask("7101", None, "123456"), PinAnswer::Wait, "from whichever DN they came");
+    assert_eq!(bench.ask("7101", Some("123456")), PinAnswer::Right, "the phone itself has not guessed");
+    bench.clock.pass(WAIT_FIRST);
+    assert_eq!(ask("7101", None, "123456"), PinAnswer::Right);
+}

@@ -66,6 +66,8 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         try_s: None,
         user: Some("trunk-user".to_owned()),
         password: Some(contracts::provisioning::Secret("hush-hush".to_owned())),
+        calls_max: None,
+        early_speech: false,
     };
     let object = Object::Trunk(trunk);
     let version = ConfigVersion { generation: 1, revision: 1 };

@@ -199,7 +199,7 @@ impl Node {
                     tracing::error!(tag = %tag.0, %refusal, "a leg's record is not stored");
                     continue;
                 }
-                Written::Done { .. } | Written::Ended => continue,
+                Written::Done { .. } | Written::Ended | Written::NotAbsorbed => continue,
             };
             tracing::warn!(tag = %tag.0, %owner, "a leg belongs to somebody else");
             let dialog = self.legs.iter().find(|(_, leg)| leg.tag == tag).map(|(dialog, _)| *dialog);

@@ -123,7 +123,7 @@ impl Node {
             Event::Quiet { since, .. } => What::Quiet { leg: id, since: since.as_micros() },
             Event::Resumed => What::Resumed { leg: id },
             // The pressed keys are private. The call itself reports the end of a treatment.
-            Event::Digit(_) | Event::Ended(_) | Event::Withheld(_) | Event::Runaway => return,
+            Event::Digit(_) | Event::Ended(_) | Event::Recording(_) | Event::Withheld(_) | Event::Runaway => return,
         };
         self.trace.note(&leg.tenant, conn_id, now, what);
     }
@@ -143,10 +143,11 @@ pub(super) fn treatment_begins(trace: &Recorder, leg: &Leg, number: u64, what: &
     // This ends the previous treatment; there is no other report of its end.
     treatment_stopped(trace, leg, number.saturating_sub(1), now);
     let audio = what.play.as_ref().map(|play| play.audio.join(" ")).unwrap_or_default();
-    let does = match (&what.play, &what.collect) {
-        (Some(_), Some(_)) => "play and collect",
-        (None, Some(_)) => "collect",
-        (_, None) => "play",
+    let does = match (&what.play, &what.collect, &what.record) {
+        (Some(_), Some(_), _) => "play and collect",
+        (None, Some(_), _) => "collect",
+        (_, None, Some(_)) => "record",
+        (_, None, None) => "play",
     };
     let opening = Opening {
         what: TREATMENT,
@@ -176,6 +177,8 @@ pub(super) fn treatment_ended(trace: &Recorder, leg: &Leg, outcome: &Outcome, no
     let mut known = Vec::new();
     known.extend(outcome.play_end.map(|end| KeyValue::new("trunkline.play_end", format!("{end:?}"))));
     known.extend(outcome.collect_end.map(|end| KeyValue::new("trunkline.collect_end", format!("{end:?}"))));
+    let record_end = outcome.recorded.as_ref().map(|recorded| format!("{:?}", recorded.end));
+    known.extend(record_end.map(|end| KeyValue::new("trunkline.record_end", end)));
     let digits = i64::try_from(outcome.digits.chars().count()).unwrap_or(i64::MAX);
     known.push(KeyValue::new("trunkline.digits", digits));
     trace.spans().ends(conn_id, TREATMENT, &format!("{}.{}", leg.id.0, outcome.id), now, known);

@@ -66,6 +66,8 @@ impl Leg {
     pub fn has_position(&self) -> bool {
         match (&self.service, self.connection.running()) {
             (Service::Announcement { repeat, .. }, _) => repeat.is_some(),
+            // A recording does not outlive the process.
+            (_, Some(running)) if running.dialog.record.is_some() => false,
             (_, Some(running)) => running.dialog.play.as_ref().is_none_or(|play| play.iterate != Iterate::Forever),
             (_, None) => false,
         }
@@ -88,9 +90,9 @@ impl Leg {
         Some(Order::Join(self.id, membership.conference.clone(), part))
     }
 
-    /// What the conferences that it may be in have in common.
+    /// What the conferences that it may be in have in common: those of the thread in which it is, or else of that in which it began.
     pub fn conference_base(&self) -> Option<&str> {
-        self.service.conference().map(base_of)
+        self.conference().or_else(|| self.service.conference()).map(base_of)
     }
 
     /// Its call.

@@ -75,7 +75,9 @@ impl Node {
         };
         let id = self.new_leg_id();
         let echo = connection.snapshot().echo;
-        let key = service.conference().map_or_else(|| id.0.to_string(), |conference| base_of(conference).to_owned());
+        let conference = connection.membership().map(|membership| membership.conference.as_str());
+        let key =
+            conference.or_else(|| service.conference()).map_or_else(|| id.0.to_string(), |it| base_of(it).to_owned());
         let tenant = record.tenant.clone();
         let stream = audio.as_ref().and_then(|audio| audio.stream.clone());
         let prompts = std::cell::RefCell::new(&mut self.prompts);
@@ -116,6 +118,7 @@ impl Node {
         self.unowned.insert(dialog, now);
         self.treatment_began(dialog, now);
         self.secret_lost(dialog, now);
+        self.recording_lost(dialog, now);
         // They waited for the call's data.
         for (request, message) in self.agent.waiting_infos(dialog) {
             self.info(dialog, request, &message, now);

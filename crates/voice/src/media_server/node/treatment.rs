@@ -1,18 +1,27 @@
 //! Treatments of a leg: MSML in INFO, and their outcomes.
 
-use ivr::msml::{self, Action, Dialog, DtmfEnd, Iterate, Running};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use ivr::msml::{self, Action, Dialog, DtmfEnd, Facilities, Iterate, Running};
 use media::dtmf::Digit;
 use media::exchange::MEMBERS_MAX;
-use media::session::{self, Collect, CollectEnd, Event, Outcome, PlayEnd, Repeat, Treatment};
+use media::session::{
+    self, Collect, CollectEnd, Event, Outcome, PlayEnd, RecordingEnd, RecordingOptions, Repeat, Treatment,
+};
 use model::Timestamp;
-use net::rtp::Order;
+use net::rtp::{DriverError, Order};
 use sip::agent::{Body, DialogId, IncomingId, Reply};
 use sip::proxy::headers;
 use sip::{Message, StatusCode};
 
+use super::leg::Leg;
+use super::recordings::Recordings;
 use super::service::{Service, base_of};
 use super::{Node, note};
 use crate::media_server::limits::BODY_BYTES_MAX;
+use crate::media_server::metrics::Metrics;
+use crate::media_server::prompts::{Prompts, name_of};
 
 /// The event that notifies an owner of a phone that sends no audio any more.
 pub const NO_RTP: &str = "trunkline.no-rtp";
@@ -47,14 +56,15 @@ impl Node {
             let gone = refuse(StatusCode::CALL_DOES_NOT_EXIST);
             return note("a refusal", self.agent.respond(request, gone, now));
         };
-        let (legs, mut connection) = (&self.legs, leg.connection.clone());
-        let prompts = std::cell::RefCell::new(&mut self.prompts);
-        let exists = |uri: &str| prompts.borrow_mut().find(&leg.tenant, uri).is_some();
-        let may_join = |conference: &str| {
-            let others = legs.values().filter(|other| other.id != leg.id && other.conference() == Some(conference));
-            leg.conference_base() == Some(base_of(conference)) && others.count() < MEMBERS_MAX
+        let mut connection = leg.connection.clone();
+        let site = LegSite {
+            prompts: RefCell::new(&mut self.prompts),
+            metrics: &self.metrics,
+            legs: &self.legs,
+            leg,
+            recordings: &self.recordings,
         };
-        let answer = connection.handle_request(body, exists, may_join);
+        let answer = connection.handle_request(body, &site);
         if let Some(leg) = self.legs.get_mut(&dialog) {
             leg.connection = connection;
         }
@@ -77,6 +87,7 @@ impl Node {
         self.trace_audio(dialog, &event, now);
         match event {
             Event::Ended(outcome) => self.ended(dialog, &outcome, now),
+            Event::Recording(number) => self.recording_begun(dialog, number, now),
             Event::Quiet { held, .. } => {
                 if !held {
                     self.metrics.leg_quiet();
@@ -101,6 +112,9 @@ impl Node {
     fn runaway(&mut self, dialog: DialogId, now: Timestamp) {
         self.metrics.leg_runaway();
         tracing::error!(?dialog, "a leg's audio exceeded its steps: the leg is ended");
+        if let Some(leg) = self.legs.get(&dialog) {
+            self.recordings.forget(leg.id);
+        }
         note("the end of a leg", self.agent.bye(dialog, Vec::new(), now));
     }
 
@@ -122,7 +136,29 @@ impl Node {
         }
     }
 
+    /// The members of a conference are on one thread: a leg that has joined one goes there.
+    ///
+    /// # Errors
+    /// The thread does not keep up: the leg would be alone in a room of the same name.
+    fn follow_conference(&mut self, dialog: DialogId) -> Result<(), DriverError> {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return Ok(()) };
+        let Some(base) = leg.conference().map(base_of) else { return Ok(()) };
+        let shard = self.driver.shard_of(base);
+        // One without audio is on no thread yet.
+        if leg.ports.is_none() {
+            self.driver.move_leg(leg.id, leg.shard, shard)?;
+        }
+        leg.shard = shard;
+        Ok(())
+    }
+
     fn act(&mut self, dialog: DialogId, action: Action, now: Timestamp) {
+        if matches!(action, Action::Join)
+            && let Err(error) = self.follow_conference(dialog)
+        {
+            tracing::error!(%error, "a leg cannot go to the thread of its conference");
+            return self.runaway(dialog, now);
+        }
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         let (id, shard) = (leg.id, leg.shard);
         let starts = matches!(action, Action::Start(_));
@@ -133,6 +169,9 @@ impl Node {
                 let number = leg.treatments;
                 super::explain::treatment_begins(&self.trace, leg, number, &what, now);
                 self.metrics.treatment_started();
+                if let Some(record) = &what.record {
+                    self.promise_recording((id, number), tenant.clone(), record);
+                }
                 Order::Play(id, number, self.treatment(&tenant, &what))
             }
             Action::Stop => {
@@ -146,6 +185,7 @@ impl Node {
                 None => return,
             },
             Action::Leave => Order::Leave(id),
+            Action::Delete(uri) => return self.delete_recording(dialog, &uri),
         };
         if !self.order(shard, order) {
             // Media has promised it: an owner that is told of the leg's end does better than one that believes it.
@@ -159,8 +199,12 @@ impl Node {
     fn treatment(&mut self, tenant: &model::TenantId, dialog: &Dialog) -> Treatment {
         let play = dialog.play.as_ref();
         let uris = play.map(|p| p.audio.as_slice()).unwrap_or_default();
+        let mut prompts: Vec<_> = uris.iter().filter_map(|uri| self.prompts.find(tenant, uri)).collect();
+        if dialog.record.as_ref().is_some_and(|record| record.beep) {
+            prompts.extend(self.prompts.beep());
+        }
         Treatment {
-            prompts: uris.iter().filter_map(|uri| self.prompts.find(tenant, uri)).collect(),
+            prompts,
             repeat: play.map_or(Repeat::default(), |p| match p.iterate {
                 Iterate::Times(times) => Repeat::Times(times),
                 Iterate::Forever => Repeat::Forever,
@@ -174,12 +218,34 @@ impl Node {
                 max: c.pattern.max,
                 return_key: c.pattern.return_key.and_then(Digit::from_char),
             }),
+            record: dialog.record.as_ref().map(|record| RecordingOptions {
+                longest: record.longest,
+                silence: record.silence,
+                end_key: record.end_key.and_then(Digit::from_char),
+            }),
+        }
+    }
+
+    /// The prompts of a treatment are over, and its owner is told that the phone is recorded.
+    fn recording_begun(&mut self, dialog: DialogId, number: u64, now: Timestamp) {
+        let Some(leg) = self.legs.get(&dialog).filter(|leg| leg.treatments == number) else { return };
+        if let Some(notice) = leg.connection.handle_recording() {
+            self.notify(dialog, notice, now);
         }
     }
 
     fn ended(&mut self, dialog: DialogId, outcome: &Outcome, now: Timestamp) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         super::explain::treatment_ended(&self.trace, leg, outcome, now);
+        let id = leg.id;
+        if !self.recording_ended(dialog, id, outcome) {
+            self.report_end(dialog, outcome, now);
+        }
+    }
+
+    /// Reports the end of a treatment to the leg's owner.
+    pub(super) fn report_end(&mut self, dialog: DialogId, outcome: &Outcome, now: Timestamp) {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
         // The end of a replaced treatment has already been reported.
         if outcome.id != leg.treatments {
             return;
@@ -236,5 +302,51 @@ fn outcome_to_msml(outcome: &session::Outcome) -> msml::Outcome {
             CollectEnd::NoMatch => DtmfEnd::NoMatch,
             CollectEnd::Stopped => DtmfEnd::Terminated,
         }),
+        record_end: outcome.recorded.as_ref().map(|recorded| match recorded.end {
+            RecordingEnd::Key => msml::RecordEnd::Key,
+            RecordingEnd::Silence => msml::RecordEnd::Silence,
+            RecordingEnd::Longest => msml::RecordEnd::Longest,
+            RecordingEnd::Stopped => msml::RecordEnd::Terminated,
+        }),
+        recorded: outcome.recorded.as_ref().map(session::RecordedSpeech::duration),
+    }
+}
+
+/// What a leg may use of the node.
+struct LegSite<'a> {
+    prompts: RefCell<&'a mut Prompts>,
+    metrics: &'a Metrics,
+    legs: &'a BTreeMap<DialogId, Leg>,
+    leg: &'a Leg,
+    recordings: &'a Recordings,
+}
+
+impl Facilities for LegSite<'_> {
+    fn can_play(&self, uri: &str) -> bool {
+        self.prompts.borrow_mut().find(&self.leg.tenant, uri).is_some()
+    }
+
+    fn may_join(&self, conference: &str) -> bool {
+        let is_there = |other: &&Leg| other.id != self.leg.id && other.conference() == Some(conference);
+        let base = Some(base_of(conference));
+        let is_own = self.leg.conference_base() == base || self.leg.service.conference().map(base_of) == base;
+        // Two threads may meet: a leg then comes to one that its tenant has here.
+        let is_of_tenant = |other: &Leg| other.tenant == self.leg.tenant && other.conference_base() == base;
+        (is_own || self.legs.values().any(is_of_tenant)) && self.legs.values().filter(is_there).count() < MEMBERS_MAX
+    }
+
+    /// A leg without audio has nothing to record.
+    fn may_record(&self, record: &msml::Record) -> bool {
+        let prompts = self.prompts.borrow();
+        let tenant = &self.leg.tenant;
+        let may = self.leg.stream.is_some() && self.recordings.may_begin(prompts.announcements(), tenant, record);
+        if !may {
+            self.metrics.recording_refused();
+        }
+        may
+    }
+
+    fn is_recorded(&self, uri: &str) -> bool {
+        name_of(uri).is_some_and(|id| self.prompts.borrow().announcements().has(&self.leg.tenant, id))
     }
 }

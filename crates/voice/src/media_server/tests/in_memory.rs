@@ -1,6 +1,7 @@
 //! The node without sockets, used as in a simulation.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +24,14 @@ use super::super::node::commit::Undo;
 use super::super::node::restore::RestoreError;
 use crate::test_stores::HandClock;
 
+mod recording;
+
 const LINK: ConnectionId = ConnectionId(1);
+/// Where no prompts are, and nothing can be written: the built-in ones are played.
+const NOWHERE: &str = "/dev/null/prompts";
 
 struct World {
+    prompts: PathBuf,
     clock: Arc<HandClock>,
     media: InMemory,
     owner: UserAgent,
@@ -35,6 +41,10 @@ struct World {
 }
 
 fn media(clock: &Arc<HandClock>, epoch: u64) -> InMemory {
+    media_with(PathBuf::from(NOWHERE), clock, epoch)
+}
+
+fn media_with(prompts: PathBuf, clock: &Arc<HandClock>, epoch: u64) -> InMemory {
     let clock: Arc<dyn Clock> = clock.clone();
     let place = Place {
         owner: Owner { node: NodeId::parse("media-1").unwrap(), epoch: Epoch(epoch) },
@@ -42,6 +52,7 @@ fn media(clock: &Arc<HandClock>, epoch: u64) -> InMemory {
         address: "192.0.2.50".parse().unwrap(),
         ports: 20_000..=20_099,
         seed: epoch,
+        prompts,
         clock: clock.clone(),
     };
     let mut media = InMemory::start(place, Limits::default());
@@ -51,10 +62,15 @@ fn media(clock: &Arc<HandClock>, epoch: u64) -> InMemory {
 
 impl World {
     fn new() -> Self {
+        Self::with(PathBuf::from(NOWHERE))
+    }
+
+    /// With that folder of prompts.
+    fn with(prompts: PathBuf) -> Self {
         let clock = HandClock::new();
-        let media = media(&clock, 1);
+        let media = media_with(prompts.clone(), &clock, 1);
         let owner = UserAgent::new(AgentConfig::default(), Box::new(Seeded::new(3)));
-        Self { clock, media, owner, events: Vec::new(), party: None, dialog: None }
+        Self { prompts, clock, media, owner, events: Vec::new(), party: None, dialog: None }
     }
 
     /// Invites media for a phone; returns media's port.
@@ -134,7 +150,7 @@ impl World {
     /// The node fails and restarts from its stored records; returns the number of legs.
     fn restart(&mut self) -> usize {
         let records = self.records();
-        self.media = media(&self.clock, 2);
+        self.media = media_with(self.prompts.clone(), &self.clock, 2);
         for record in &records {
             self.media.node.restore(record, self.clock.now()).unwrap();
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use infra::{Claim, Claimed, Record, Stores, bounds};
-use model::{ConnId, Owner, TenantId, Timestamp};
+use model::{ConnId, Owner, TenantId, Timestamp, Token};
 
 use crate::quarantine::{is_suspect, was_suspect_before_claim};
 use crate::sip_cluster::node::lookup::{LEFT_TO_OTHERS, ROLE, is_successor};
@@ -48,6 +48,18 @@ impl OrphanClaimer {
             tracing::info!(calls = claimed.len(), "calls of a failed node are taken over");
         }
         claimed
+    }
+}
+
+/// Gives a call to another node; returns whether that is certain.
+pub async fn give(stores: &Stores, (tenant, thread, token): (&TenantId, ConnId, Token), to: &Owner) -> bool {
+    let claim = Claim { tenant: tenant.clone(), key: thread, seen: Some(token) };
+    match stores.calls.claim(to, vec![claim]).await {
+        Ok(claimed) => matches!(claimed[..], [Claimed::Yours(_)]),
+        Err(error) => {
+            tracing::warn!(%thread, %error, "a call may not have been handed over: it is looked up again");
+            false
+        }
     }
 }
 

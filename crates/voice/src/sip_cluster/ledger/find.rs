@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use infra::{CallIndex, Claim, Claimed, Loaded, Stores};
+use infra::{CallIndex, Claim, Claimed, HandOver, Loaded, Posted, Recipient, Stores};
 use model::{ConnId, Owner, TenantId};
 
 use crate::sip_cluster::node::lookup::{FailureReport, Found, Lookup, ROLE, SeenLive};
@@ -12,14 +12,34 @@ pub const FIND_WITHIN: Duration = Duration::from_secs(20);
 /// Interval of these attempts.
 pub const FIND_AGAIN: Duration = Duration::from_millis(250);
 
-/// Looks up the owner of a call, and claims the call if that owner has failed. `live` gives the owners that proxies see live.
+/// How long a living owner is waited for that is to hand a call over. A request about that call waits less: a call that comes late must be
+/// noticed, for nobody else serves it.
+pub const HANDED_WITHIN: Duration = Duration::from_secs(8);
+/// Until when the owner still hands it over, by its own clock.
+pub const WANTED_WITHIN: Duration = Duration::from_secs(3);
+/// Interval of the looks for it: it begins here, and doubles up to [`HANDED_AGAIN_MAX`].
+pub const HANDED_AGAIN: Duration = Duration::from_millis(25);
+/// The longest of these intervals.
+const HANDED_AGAIN_MAX: Duration = Duration::from_millis(400);
+
+/// Looks up the owner of a call, and claims the call if that owner has failed. If the call is to be joined with one that is here, a living
+/// owner is asked to hand it over. `live` gives the owners that proxies see live.
 pub async fn find(stores: &Stores, us: &Owner, live: impl Fn() -> SeenLive, sought: &Lookup) -> Found {
     let began = stores.clock.now();
     let until = began + FIND_WITHIN;
+    let (mut has_asked, mut pause) = (false, HANDED_AGAIN);
     loop {
         let live = live();
         let sought = sought.after(stores.clock.now().since(began), &live);
         let unknown = match find_once(stores, us, &live, &sought).await {
+            Ok(Some(Found::Elsewhere(owner))) if sought.joins && stores.clock.now().since(began) < HANDED_WITHIN => {
+                if !std::mem::replace(&mut has_asked, true) {
+                    ask_for(stores, us, &sought, owner).await;
+                }
+                tokio::time::sleep(pause).await;
+                pause = (2 * pause).min(HANDED_AGAIN_MAX);
+                continue;
+            }
             Ok(Some(found)) => return found,
             Ok(None) => "who has it is changing".to_owned(),
             Err(error) => error.to_string(),
@@ -33,13 +53,22 @@ pub async fn find(stores: &Stores, us: &Owner, live: impl Fn() -> SeenLive, soug
     }
 }
 
+/// Asks a call's owner to hand the call over. It answers by doing so.
+async fn ask_for(stores: &Stores, us: &Owner, sought: &Lookup, owner: Owner) {
+    let CallIndex::Call(conn_id) = sought.named else { return };
+    let wanted = Posted::HandOver(HandOver { conn_id, to: us.clone() });
+    if let Err(error) = stores.requests.post(&sought.tenant, &Recipient::Owner(owner), None, wanted).await {
+        tracing::warn!(%conn_id, %error, "a call that is to be joined cannot be asked for");
+    }
+}
+
 /// One lookup. None if another node claimed the call at the same time (the next lookup finds it), or if the reports about its
 /// owner contradict each other.
 ///
 /// # Errors
 /// Those of the store.
 pub async fn find_once(stores: &Stores, us: &Owner, live: &SeenLive, sought: &Lookup) -> infra::Result<Option<Found>> {
-    let Lookup { tenant, named, gone } = sought;
+    let Lookup { tenant, named, gone, .. } = sought;
     let seen = match load(stores, tenant, named).await? {
         Loaded::Live(record) => record,
         Loaded::Ended => return Ok(Some(Found::Ended)),

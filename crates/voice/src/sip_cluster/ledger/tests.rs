@@ -36,7 +36,7 @@ async fn with_a_call(clock: &Arc<HandClock>) -> Stores {
 }
 
 fn sought(gone: Option<FailureReport>) -> Lookup {
-    Lookup { tenant: tenant(), named: CallIndex::Call(ConnId(1)), gone }
+    Lookup::of_call(tenant(), ConnId(1), gone)
 }
 
 /// Looks the call up as node 2, which sees these owners live.

@@ -157,7 +157,8 @@ impl Node {
         let Doing::Message { bytes, .. } = self.faults.doing() else { return None };
         let message = Message::parse(bytes.clone()).ok()?;
         let ours = if message.is_request() { message.to() } else { message.from() };
-        self.ids.call_of(ours.ok()?.tag())
+        let call = self.ids.call_of(ours.ok()?.tag())?;
+        Some(self.calls.thread_of(call).unwrap_or(call))
     }
 
     /// The call whose dialog's timer was running.

@@ -57,6 +57,7 @@ impl Node {
                 index: Vec::new(),
                 events: Vec::new(),
                 new_call: None,
+                absorbs: None,
             });
         }
     }
@@ -130,6 +131,7 @@ impl Node {
             index: std::mem::take(&mut entry.index),
             events: std::mem::take(&mut entry.events),
             new_call: entry.new_calls.pop_front(),
+            absorbs: entry.absorbs,
         };
         // A commit takes one entry; two calls of a thread that begin to wait in one turn need two.
         if !entry.new_calls.is_empty() {
@@ -157,6 +159,7 @@ impl Node {
                     tracing::debug!(%conn_id, "a call is over elsewhere");
                     None
                 }
+                Written::NotAbsorbed => Some(self.ids.owner().clone()),
                 Written::Refused(refusal) => {
                     self.write_refused(conn_id, &refusal);
                     lost.insert(conn_id, (None, None));
@@ -165,6 +168,10 @@ impl Node {
             };
             let invite = self.open_invite(conn_id);
             self.metrics.call_fenced();
+            // Dialogs that began in another thread have its name in their tags.
+            for name in self.calls.names_of(conn_id) {
+                lost.insert(name, (owner.clone(), None));
+            }
             self.drop_call(conn_id);
             lost.insert(conn_id, (owner, invite));
         }
@@ -222,12 +229,14 @@ impl Node {
     fn settled(&mut self, conn_id: ConnId) {
         if let Some(entry) = self.calls.get_mut(&conn_id) {
             entry.settled = true;
+            entry.absorbs = None;
         }
     }
 
     pub(super) fn forget(&mut self, conn_id: ConnId) {
         // The call's new owner sends rq its details.
         self.orders.retain(|order| !matches!(order, Order::TellRouting { conn_id: told, .. } if *told == conn_id));
+        self.part_again(conn_id);
         let Some(entry) = self.calls.remove(conn_id) else {
             return;
         };

@@ -20,9 +20,21 @@ pub struct Lookup {
     pub named: CallIndex,
     /// A node reported as failed: its calls may be claimed at once.
     pub gone: Option<FailureReport>,
+    /// Whether a living owner is asked to hand it over: a phone joins it with a call that is here.
+    pub joins: bool,
 }
 
 impl Lookup {
+    /// A lookup of a call by its id.
+    pub fn of_call(tenant: TenantId, conn_id: ConnId, gone: Option<FailureReport>) -> Self {
+        Self { tenant, named: CallIndex::Call(conn_id), gone, joins: false }
+    }
+
+    /// A lookup of a call that a phone joins with one that is here.
+    pub fn to_join(tenant: TenantId, conn_id: ConnId) -> Self {
+        Self { joins: true, ..Self::of_call(tenant, conn_id, None) }
+    }
+
     /// The same lookup once `waited` has passed; an expired failure report is removed. A report describes the past: a node that
     /// stood still may be back, its calls confirmed as its own. Reports from disconnected proxies are ignored, because they
     /// cannot be retracted.

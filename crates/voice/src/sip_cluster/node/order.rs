@@ -6,7 +6,7 @@ use call::call::TypedPin;
 use infra::Record;
 use model::event::Stamped;
 use model::plan::Occasion;
-use model::{ConnId, Dn, Owner, TenantId};
+use model::{ConnId, Dn, Owner, TenantId, Token};
 use sip::agent::IncomingId;
 
 use super::lookup::Lookup;
@@ -93,6 +93,17 @@ pub enum Order {
     },
     /// Store a fault report.
     Report(Box<runtime::fault::FaultReport>),
+    /// Give a call that is no longer here to another node.
+    HandOver {
+        /// The tenant.
+        tenant: TenantId,
+        /// The call.
+        thread: ConnId,
+        /// The token that this node holds.
+        token: Token,
+        /// The other node.
+        to: Owner,
+    },
     /// Claim the calls of failed nodes.
     Inherit {
         /// The owners that proxies see live.

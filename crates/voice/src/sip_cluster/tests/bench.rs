@@ -16,6 +16,7 @@ use sip::{ConnectionId, Flow, LocalTag, Message, Seal, StatusCode};
 
 use crate::sip_cluster::limits::Limits;
 use crate::sip_cluster::metrics::Metrics;
+use crate::sip_cluster::node::calls::trunk_limits::TrunkRules;
 use crate::sip_cluster::node::order::Order;
 use crate::sip_cluster::node::{Node, Parts};
 
@@ -75,6 +76,8 @@ pub struct Bench {
     pub media_told: Vec<bytes::Bytes>,
     /// Whether media refuses to move legs to other rooms.
     pub media_is_stuck: bool,
+    /// How many callers have dialled.
+    callers: u64,
     tags: u64,
 }
 
@@ -124,6 +127,10 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
         entropy: Box::new(Seeded::new(epoch)),
         agent_entropy,
         accounts: accounts(),
+        trunks: Box::new(|_, trunk| TrunkRules {
+            calls_max: (trunk == "narrow").then_some(1),
+            early_speech: trunk == "open",
+        }),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts {
             hold_music: Some("harp".to_owned()),
             ..Default::default()
@@ -162,6 +169,7 @@ impl Bench {
             media_waits: None,
             media_told: Vec::new(),
             media_is_stuck: false,
+            callers: 0,
             tags: 0,
         }
     }
@@ -176,10 +184,27 @@ impl Bench {
         self.dial_with(number, source, Some(PHONE_SDP.into()), Vec::new());
     }
 
+    /// A further call, by another Call-ID; it begins with `caller-`.
+    pub fn dial_as(&mut self, number: &str, source: &str, call_id: &str) {
+        self.send_invite(number, source, call_id, Some(PHONE_SDP.into()), Vec::new());
+    }
+
     pub fn dial_with(
         &mut self,
         number: &str,
         source: &str,
+        offer: Option<bytes::Bytes>,
+        further: Vec<(sip::HeaderName, String)>,
+    ) {
+        let call_id = format!("caller-{}", self.callers + 1);
+        self.send_invite(number, source, &call_id, offer, further);
+    }
+
+    fn send_invite(
+        &mut self,
+        number: &str,
+        source: &str,
+        call_id: &str,
         offer: Option<bytes::Bytes>,
         further: Vec<(sip::HeaderName, String)>,
     ) {
@@ -188,13 +213,15 @@ impl Bench {
             (sip::proxy::headers::SOURCE, source.to_owned()),
             (sip::proxy::headers::PARTY, "203.0.113.9".to_owned()),
         ];
+        self.callers += 1;
+        let tag = if self.callers == 1 { "caller".to_owned() } else { format!("caller{}", self.callers) };
         let invite = Invite {
             flow: LINK,
             target: format!("sip:{number}@{EDGE}"),
             from: "\"Ann\" <sip:+4930123456@example.com>".to_owned(),
             to: format!("<sip:{number}@{EDGE}>"),
-            call_id: "caller-1".to_owned(),
-            local: LocalIdentity { tag: "caller".to_owned(), contact: "<sip:ann@192.0.2.9>".to_owned() },
+            call_id: call_id.to_owned(),
+            local: LocalIdentity { tag, contact: "<sip:ann@192.0.2.9>".to_owned() },
             routes: Vec::new(),
             headers: headers.into_iter().chain(further).collect(),
             offer,
@@ -234,7 +261,7 @@ impl Bench {
                     self.peers.get_mut(&peer).expect("a peer").receive(message, LINK, self.now);
                 }
             }
-            while let Some(order) = self.node.poll_order() {
+            while let Some(order) = self.node.poll_order(self.now) {
                 self.orders.push(order);
             }
             for peer in [Peer::Caller, Peer::Media, Peer::Phone] {
@@ -390,19 +417,25 @@ impl Bench {
 
     /// Media reports the end of the dialog that it played last.
     pub fn play_ends(&mut self, values: &[(msml::Variable, &str)]) {
-        let (dialog, name, connection) = self
-            .played
-            .iter()
-            .rev()
-            .find_map(|(dialog, command)| match command {
-                msml::Command::DialogStart { connection, name, .. } => {
-                    Some((*dialog, name.clone().expect("a name"), connection.clone()))
-                }
-                _ => None,
-            })
-            .expect("something was played");
+        self.media_reports(msml::DIALOG_EXIT, values);
+    }
+
+    /// Media reports that the dialog that it played last records by now.
+    pub fn media_records(&mut self) {
+        self.media_reports(msml::RECORDING, &[]);
+    }
+
+    /// Media reports an event of the dialog that it played last.
+    fn media_reports(&mut self, event: &str, values: &[(msml::Variable, &str)]) {
+        let started = |(dialog, command): &(DialogId, msml::Command)| match command {
+            msml::Command::DialogStart { connection, name, .. } => {
+                Some((*dialog, name.clone().expect("a name"), connection.clone()))
+            }
+            _ => None,
+        };
+        let (dialog, name, connection) = self.played.iter().rev().find_map(started).expect("something was played");
         let event = msml::Event {
-            name: msml::DIALOG_EXIT.to_owned(),
+            name: event.to_owned(),
             id: format!("conn:{connection}/dialog:{name}"),
             values: values.iter().map(|(name, value)| (name.as_str().to_owned(), (*value).to_owned())).collect(),
         };
@@ -506,7 +539,7 @@ impl Bench {
 
 fn peer_of(call_id: &str) -> Peer {
     match call_id {
-        "caller-1" => Peer::Caller,
+        id if id.starts_with("caller-") => Peer::Caller,
         id if id.get(16..17) == Some(".") => Peer::Media,
         _ => Peer::Phone,
     }
@@ -532,6 +565,8 @@ pub fn by_two_trunks(first: &str, second: &str) -> Destination {
         contact: Contact { uri: format!("sip:+4930123@{trunk}.example:5060"), path: Vec::new() },
         caller_id: None,
         try_ms: 10_000,
+        always: false,
+        limit: None,
     };
     let number = model::Dn::parse("+4930123").expect("a DN");
     Destination::Outside(Outside { number, way: way(first), further: vec![way(second)], no_answer_ms: 90_000 })

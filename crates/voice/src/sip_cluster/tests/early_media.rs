@@ -1,11 +1,12 @@
 //! Early media at the node: what a phone or carrier sends before it answers is heard by the caller, also after a restart.
 
+use ivr::msml::{Command, JoinStreams};
 use model::ConnId;
 use model::plan::Destination;
 use sip::StatusCode;
-use sip::agent::{Event, Reply, Session};
+use sip::agent::{DialogId, Event, Reply, Session};
 
-use super::bench::{Bench, PHONE_SDP, Peer, phone};
+use super::bench::{Bench, PHONE_SDP, Peer, by_two_trunks, phone};
 use super::restart::restart;
 
 /// Another session than that of `PHONE_SDP`.
@@ -156,4 +157,40 @@ fn a_caller_hears_that_it_rings_if_media_has_no_room_for_it() {
     bench.media_rejects = None;
     bench.phone_answers();
     assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })));
+}
+
+/// The streams by which media was told to join the leg that rings, in order.
+fn joins(bench: &Bench) -> Vec<JoinStreams> {
+    let rings = bench.media_dialogs.first().copied();
+    let of = |(dialog, command): &(DialogId, Command)| match command {
+        Command::Join { streams, .. } if Some(*dialog) == rings => Some(*streams),
+        _ => None,
+    };
+    bench.played.iter().filter_map(of).collect()
+}
+
+#[test]
+fn who_is_heard_before_its_answer_hears_the_caller_from_the_answer_on() {
+    for restarts in [false, true] {
+        let mut bench = Bench::new();
+        let conn_id = bench.call("+4930123", by_two_trunks("carrier", "two"));
+        bench.phone_plays_early(183, PHONE_SDP);
+        assert_eq!(joins(&bench), [JoinStreams::SpeaksOnly]);
+        if restarts {
+            restart(&mut bench, conn_id);
+        }
+        bench.phone_answers();
+        assert_eq!(joins(&bench), [JoinStreams::SpeaksOnly, JoinStreams::Both], "restarts: {restarts}");
+        bench.bye(Peer::Phone);
+        assert!(bench.is_clear());
+    }
+}
+
+#[test]
+fn a_trunk_that_is_set_so_hears_the_caller_at_once() {
+    let mut bench = Bench::new();
+    bench.call("+4930123", by_two_trunks("open", "two"));
+    bench.phone_plays_early(183, PHONE_SDP);
+    bench.phone_answers();
+    assert!(joins(&bench).is_empty(), "it has the seat that it was given");
 }

@@ -264,7 +264,8 @@ fn waiting(bench: &mut Bench, number: usize) -> ConnId {
         tenant()
     );
     bench.node.receive(Message::parse(invite.into()).expect("an INVITE"), ConnectionId(1), bench.now);
-    let order = std::iter::from_fn(|| bench.node.poll_order()).find(|order| matches!(order, Order::AskDialPlan { .. }));
+    let order = std::iter::from_fn(|| bench.node.poll_order(bench.now))
+        .find(|order| matches!(order, Order::AskDialPlan { .. }));
     let Some(Order::AskDialPlan { conn_id, ask, .. }) = order else { panic!("nobody asks the dial plan") };
     bench.node.dial_plan_answered(conn_id, ask, point(), bench.now);
     let batch = bench.node.batch();

@@ -165,7 +165,7 @@ fn when_found(message: sip::Message, found: &Found) -> Vec<sip::Message> {
     let mut bench = Bench::new();
     bench.node.receive(message, ConnectionId(1), bench.now);
     assert!(bench.node.poll_transmit().is_none(), "first the ledger is asked");
-    let Some(Order::Find(sought)) = bench.node.poll_order() else { panic!("nobody asks") };
+    let Some(Order::Find(sought)) = bench.node.poll_order(bench.now) else { panic!("nobody asks") };
     assert_eq!((&sought.tenant, &sought.named), (&tenant(), &CallIndex::Call(ConnId(7))));
     bench.node.found(&sought.named, found, bench.now);
     let sent = std::iter::from_fn(|| bench.node.poll_transmit());
@@ -266,7 +266,7 @@ fn an_invite_that_is_said_to_be_of_a_call_of_ours_makes_no_second_one() {
     bench.node.link_up(ConnectionId(1), EDGE, bench.now);
     bench.node.receive(invite, ConnectionId(1), bench.now);
     assert_eq!(bench.node.calls(), 0);
-    let asked = std::iter::from_fn(|| bench.node.poll_order()).any(|order| matches!(order, Order::Find(_)));
+    let asked = std::iter::from_fn(|| bench.node.poll_order(bench.now)).any(|order| matches!(order, Order::Find(_)));
     assert!(asked, "the ledger is asked for it");
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Line {
     events: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     new_call: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    absorbs: Option<(String, u64)>,
 }
 
 pub(super) fn line_of(kind: Kind, row: &Row) -> Line {
@@ -54,6 +56,7 @@ pub(super) fn line_of(kind: Kind, row: &Row) -> Line {
         links: row.links.clone(),
         events: row.facts.envelopes.iter().map(|envelope| BASE64.encode(envelope)).collect(),
         new_call: row.new_call.as_ref().map(|call| BASE64.encode(wire::new_call_to_wire(call))),
+        absorbs: row.absorbs.as_ref().map(|(key, token)| (key.clone(), token.0)),
     }
 }
 
@@ -86,6 +89,7 @@ pub(super) fn previous_run_commit(line: &Line) -> Option<PreviousRunCommit> {
         new_call,
         began_with: None,
         number: line.number,
+        absorbs: line.absorbs.as_ref().map(|(key, token)| (key.clone(), Token(*token))),
     };
     Some(PreviousRunCommit { kind: Kind::named(&line.kind)?, row })
 }

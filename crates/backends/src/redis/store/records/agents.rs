@@ -26,6 +26,7 @@ impl AgentLedger for RedisStores {
                 new_call: None,
                 began_with: None,
                 number,
+                absorbs: None,
             });
             self.commit_rows(AGENT, &tenant, rows.collect(), consumed.as_ref()).await
         }

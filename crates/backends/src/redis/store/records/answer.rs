@@ -21,6 +21,7 @@ pub(in crate::redis) fn written(answer: &Value) -> Result<Written> {
         Some("exists") => holder(&words).map(|(owner, token)| Written::Exists { owner, token }),
         Some("ended") => Ok(Written::Ended),
         Some("unknown") => Ok(Written::Unknown),
+        Some("not absorbed") => Ok(Written::NotAbsorbed),
         Some("damaged") => Ok(Written::Refused(Refusal::Invalid(words.join(" ")))),
         _ => match refused(&words) {
             StoreError::Full { what, bound } => Ok(Written::Refused(Refusal::NoRoom { what, bound })),

@@ -83,5 +83,6 @@ fn row_of_call(write: CallWrite) -> Row {
         new_call: write.new_call,
         began_with: None,
         number: 0,
+        absorbs: write.absorbs.map(|absorbed| (absorbed.conn_id.text(), absorbed.token)),
     }
 }

@@ -26,6 +26,7 @@ impl MediaLedger for RedisStores {
                 new_call: None,
                 began_with: None,
                 number: 0,
+                absorbs: None,
             });
             let write = |tenant, rows| async move { self.commit_rows(MEDIA, &tenant, rows, None).await };
             by_tenant(rows.collect(), write).await

@@ -24,6 +24,8 @@ pub(in crate::redis) struct Row {
     pub(in crate::redis) began_with: Option<Position>,
     /// Greater than the number of every earlier write by the same owner; 0 for a write that is never repeated.
     pub(in crate::redis) number: u64,
+    /// The record that becomes part of it, and the token that the writer holds of that one.
+    pub(in crate::redis) absorbs: Option<(String, Token)>,
 }
 
 impl Row {
@@ -42,6 +44,8 @@ impl Row {
         call.about(Matter::Work).bytes(&self.new_call.as_ref().map(wire::new_call_to_wire).unwrap_or_default());
         call.arg(self.began_with.map(|position| position.to_string()).unwrap_or_default()).about(Matter::Records);
         call.arg(self.number);
+        let absorbed = self.absorbs.iter().flat_map(|(key, token)| [key.clone(), token.0.to_string()]);
+        call.list(absorbed.collect::<Vec<_>>().iter());
     }
 
     /// The refusal that needs no query to the store. An end is accepted whatever its size.
@@ -112,6 +116,7 @@ pub(in crate::redis) fn row_of<K: RecordKey>(tenant: &TenantId, record: &Record<
         new_call: None,
         began_with: None,
         number: 0,
+        absorbs: None,
     }
 }
 
@@ -141,6 +146,7 @@ mod tests {
             new_call: None,
             began_with: None,
             number: 0,
+            absorbs: None,
         }
     }
 }

@@ -27,6 +27,7 @@ impl SessionLedger for RedisStores {
                 new_call: None,
                 began_with: write.began_with,
                 number,
+                absorbs: None,
             });
             self.commit_rows(SESSION, &tenant, rows.collect(), consumed.as_ref()).await
         }

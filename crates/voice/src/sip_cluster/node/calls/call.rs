@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use call::call::{Playing, Seat};
 use call::{CallSnapshot, Thread};
-use infra::{CallIndex, DialogKey, NewCall};
+use infra::{Absorbed, CallIndex, DialogKey, NewCall};
 use model::event::Stamped;
 use model::{ConnId, Dn, LegId, Owner, TenantId, Timestamp};
 use sip::HeaderName;
@@ -41,6 +41,8 @@ pub struct Entry {
     pub index: Vec<CallIndex>,
     /// Numbers of phones that are or were in it and of its park slots, by which further calls find it.
     pub phones: Vec<Dn>,
+    /// The thread that the next commit makes part of this one.
+    pub absorbs: Option<Absorbed>,
     /// What rq was last told of each call.
     pub told: HashMap<ConnId, LastSent>,
     /// Whether something has changed since the last commit.
@@ -95,6 +97,7 @@ impl Entry {
             new_calls: VecDeque::new(),
             index: Vec::new(),
             phones: Vec::new(),
+            absorbs: None,
             told: HashMap::new(),
             dirty: false,
             armed: None,
@@ -111,7 +114,9 @@ impl Entry {
 
     /// The seat of a leg; none while it is in no room.
     pub fn seat_of(&self, leg: LegId) -> Option<Seat> {
-        self.thread.call_with(leg).map(|call| call.seat_of(leg))
+        let seat = self.thread.call_with(leg)?.seat_of(leg);
+        let hears = seat.hears && !self.leg(leg).is_some_and(Leg::is_heard_alone);
+        Some(Seat { hears, ..seat })
     }
 
     /// A leg by its number.

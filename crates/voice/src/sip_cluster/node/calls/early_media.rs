@@ -1,5 +1,5 @@
 //! Early media (RFC 3960): what a phone or carrier sends before it answers reaches the caller by a
-//! provisional response with a session.
+//! provisional response with a session. It does not hear the caller before the answer, unless its trunk is set so.
 
 use bytes::Bytes;
 use call::Input;
@@ -31,6 +31,8 @@ impl Node {
             && self.keeps_early(conn_id, id, &sdp)
         {
             self.note_party(conn_id, id, response);
+            // Before media knows where to send audio: what is said to it must not arrive before the answer.
+            self.join_rooms(conn_id, now);
             self.tell_media(conn_id, id, sdp, now);
             self.feed(conn_id, Input::LegPlaysEarly { leg: id, rings }, now);
         }
@@ -38,6 +40,12 @@ impl Node {
         if rings || status == Some(StatusCode::SESSION_PROGRESS) {
             self.feed(conn_id, Input::LegRinging(id), now);
         }
+    }
+
+    /// Whether a phone or carrier hears who calls before it answers.
+    pub(super) fn takes_early_speech(&self, conn_id: ConnId, trunk: Option<&str>) -> bool {
+        let tenant = self.calls.get(&conn_id).map(|entry| &entry.tenant);
+        tenant.zip(trunk).is_some_and(|(tenant, trunk)| (self.trunks)(tenant, trunk).early_speech)
     }
 
     fn hears_early(&self, conn_id: ConnId, id: LegId, rings: bool) -> bool {

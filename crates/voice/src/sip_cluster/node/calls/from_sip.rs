@@ -209,6 +209,7 @@ impl Node {
         match side {
             Side::Phone => {
                 leg.stage = LegStage::Closing;
+                self.note_pause(Place { conn_id, leg: id, side }, status, response, now);
                 self.close_media(conn_id, id, now);
                 let shown = super::caller_status::status_for_caller(status);
                 if shown != status {

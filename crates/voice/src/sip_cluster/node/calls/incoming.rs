@@ -35,6 +35,8 @@ pub(super) struct NewCallParts {
     invite: DialogKey,
 }
 
+/// The Retry-After of a 503, in seconds.
+pub(super) const RETRY_AFTER_S: &str = "5";
 /// The number of a caller that shows none.
 pub(super) const ANONYMOUS: &str = "anonymous";
 /// The longest display name that is passed on, in bytes.
@@ -58,7 +60,7 @@ impl Node {
         let mut reply = Reply::from(refusal);
         if status == StatusCode(503) {
             self.metrics.call_overloaded();
-            reply = reply.header(HeaderName::RetryAfter, "5");
+            reply = reply.header(HeaderName::RetryAfter, RETRY_AFTER_S);
         }
         if let Err(error) = self.agent.reject(dialog, reply, now) {
             tracing::debug!(%error, "an INVITE ended before it was refused");
@@ -178,6 +180,12 @@ impl Node {
         let tenant = request.header(&headers::TENANT).and_then(|text| TenantId::parse(text).ok());
         let tenant = tenant.ok_or(StatusCode::FORBIDDEN)?;
         let caller = caller(request).ok_or(StatusCode::FORBIDDEN)?;
+        if let Caller::Trunk { trunk, .. } = &caller
+            && self.is_full(&tenant, trunk)
+        {
+            self.metrics.trunk_full();
+            return Err(StatusCode::SERVICE_UNAVAILABLE.into());
+        }
         request.request_uri().ok_or(BAD)?;
         let dialled = dialled(request).ok_or(StatusCode::NOT_FOUND)?;
         let from = request.from().map_err(|_| BAD)?;

@@ -9,6 +9,7 @@ use sip::{HeaderName, LocalTag, Message, Replaces, StatusCode};
 
 use super::call::Stored;
 use super::incoming::NewCallParts;
+use super::leg::Side;
 use crate::sip_cluster::node::Node;
 
 /// A busy call, or one whose place this phone cannot take.
@@ -56,15 +57,16 @@ impl Node {
 
     /// The leg whose dialog with a phone a Replaces names.
     pub(super) fn replaced(&self, tenant: &TenantId, replaces: &Replaces<'_>) -> Option<(ConnId, LegId)> {
-        let tag = replaces.tags().into_iter().find_map(|tag| self.ids.open(tag)).filter(|tag| tag.tenant == *tenant)?;
-        let thread = self.calls.thread_of(tag.call)?;
-        let dialog = self.leg(thread, tag.leg)?.phone?;
+        let ours = |tag: &&str| self.ids.open(tag).is_some_and(|opened| opened.tenant == *tenant);
+        let tag = replaces.tags().into_iter().find(ours)?;
+        let dialog = self.agent.dialog_by_tag(tag)?;
+        let place = self.calls.place_of(dialog).filter(|place| place.side == Side::Phone)?;
         let state = self.agent.leg(dialog)?;
         let has = |tag: &str| replaces.tags().contains(&tag);
         let is_it = &*state.dialog.call_id == replaces.call_id
             && has(&state.dialog.local_tag)
             && (has(&state.dialog.remote_tag) || state.dialog.remote_tag.is_empty());
-        is_it.then_some((thread, tag.leg))
+        is_it.then_some((place.conn_id, place.leg))
     }
 
     /// A phone joins a call: it gets a leg of that call's thread.

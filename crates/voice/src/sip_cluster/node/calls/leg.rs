@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use call::call::{HoldWay, Seat};
 use infra::DialogKey;
-use model::plan::Contact;
+use model::plan::{Contact, OutgoingLimit};
 use model::{ConnId, Dn, LegId, Timestamp};
 use sip::agent::{DialogId, ExtraHeaders};
 
@@ -99,6 +99,10 @@ pub struct Target {
     pub shows: Option<String>,
     /// The trunk that leads there, if it is a number outside. Its credentials are looked up by this name.
     pub trunk: Option<String>,
+    /// The phone at whose limit of calls outside it counts.
+    pub limit: Option<OutgoingLimit>,
+    /// Whether it hears who calls before it answers.
+    pub early_speech: bool,
 }
 
 /// Stage of a leg.
@@ -144,6 +148,13 @@ impl Leg {
     /// Whether its party has called us; else we have called it.
     pub const fn is_callers(&self) -> bool {
         self.target.is_none()
+    }
+
+    /// Whether it is heard before it answers, and does not hear the others yet: nobody talks to a phone or carrier at the cost of a call
+    /// that has not begun.
+    pub fn is_heard_alone(&self) -> bool {
+        let may_hear = self.target.as_ref().is_none_or(|target| target.early_speech);
+        self.stage == LegStage::Ringing && self.early.is_some() && !may_hear
     }
 
     /// A leg without dialogs.

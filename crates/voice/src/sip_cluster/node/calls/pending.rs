@@ -110,6 +110,34 @@ impl PendingRequests {
         std::mem::take(&mut self.unstopped)
     }
 
+    /// The legs of a thread have become those of another one, by numbers that are greater by so much. A leg that was on its way to a room is
+    /// told again.
+    pub fn moved(&mut self, from: ConnId, into: ConnId, by: u16) {
+        let leg = |leg: &mut LegId| leg.0 = leg.0.saturating_add(by);
+        // They have been stopped, and their numbers mean others here.
+        self.treatments.retain(|_, (of, ..)| *of != from);
+        for (of, at) in self.talks.values_mut().filter(|(of, _)| *of == from) {
+            *of = into;
+            leg(at);
+        }
+        for stop in self.stops.values_mut().filter(|stop| stop.conn_id == from) {
+            stop.conn_id = into;
+            leg(&mut stop.leg);
+        }
+        for place in self.probes.values_mut().map(|probe| &mut probe.place).filter(|place| place.conn_id == from) {
+            place.conn_id = into;
+            leg(&mut place.leg);
+        }
+        let theirs: Vec<Stop> = self.unstopped.iter().filter(|stop| stop.conn_id == from).copied().collect();
+        for mut stop in theirs {
+            self.unstopped.remove(&stop);
+            stop.conn_id = into;
+            leg(&mut stop.leg);
+            self.unstopped.insert(stop);
+        }
+        self.joins.retain(|_, (place, _)| place.conn_id != from);
+    }
+
     /// The call is gone, and with it all that it waits for. These contain only pending requests, so they are short.
     pub fn forget(&mut self, conn_id: ConnId) {
         self.treatments.retain(|_, (of, ..)| *of != conn_id);

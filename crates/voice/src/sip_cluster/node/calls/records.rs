@@ -87,6 +87,8 @@ fn leg_to_record<'a>(
         target_path: target.map(|target| target.contact.path.clone()).unwrap_or_default(),
         target_shows: target.and_then(|target| target.shows.clone()),
         target_trunk: target.and_then(|target| target.trunk.clone()),
+        target_limit: target.and_then(|target| target.limit.as_ref()).map(model_write::limit),
+        target_early_speech: target.is_some_and(|target| target.early_speech),
         owes_media: leg.owes_media,
         relaying: leg.relaying,
         holds: leg.holds,
@@ -238,6 +240,8 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
             contact: Contact { uri: record.target_uri, path: record.target_path },
             shows: record.target_shows,
             trunk: record.target_trunk,
+            limit: record.target_limit.map(model_read::limit).transpose()?,
+            early_speech: record.target_early_speech,
         }),
     };
     let id = LegId(u16::try_from(record.id).map_err(|_| RecordError("legs.id"))?);

@@ -4,11 +4,12 @@ use call::Input;
 use model::{ConnId, Dn, LegId, Timestamp};
 use sip::agent::{Body, CommandError, DialogId, IncomingId, Reply};
 use sip::uri::escape::unescape;
-use sip::{HeaderName, Message, Replaces, StatusCode};
+use sip::{HeaderName, Message, Method, Replaces, StatusCode};
 
 use super::leg::{LegStage, Place, Side};
 use super::to_sip::note;
 use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::lookup::Lookup;
 
 /// The event package of the implicit subscription.
 const PACKAGE: &str = "refer";
@@ -30,7 +31,7 @@ impl Node {
         let place = self.place(dialog);
         let is_up = |place: &Place| self.leg(place.conn_id, place.leg).is_some_and(|leg| leg.stage == LegStage::Up);
         let (status, place) =
-            match (place.filter(|place| place.side == Side::Phone).filter(is_up), self.referred_to(place, message)) {
+            match (place.filter(|place| place.side == Side::Phone).filter(is_up), Self::referred_to(message)) {
                 (None, _) => (StatusCode::FORBIDDEN, None),
                 (_, Err(status)) => (status, None),
                 (Some(place), Ok(to)) => (StatusCode::ACCEPTED, Some((place, to))),
@@ -38,14 +39,43 @@ impl Node {
         note("the answer to a REFER", self.agent.respond(request, Reply::new(status), now));
         if let Some((Place { conn_id, leg, .. }, to)) = place {
             self.notify_transfer(conn_id, leg, StatusCode::TRYING, ACTIVE, now);
-            let input = match to {
-                ReferredTo::Number(to) => Input::LegTransfers { leg, to },
-                ReferredTo::Leg(other) => Input::LegTransfersTo { leg, other },
-                ReferredTo::Unknown => {
-                    return self.tell_transfer(conn_id, leg, StatusCode::CALL_DOES_NOT_EXIST, now);
-                }
-            };
-            self.feed(conn_id, input, now);
+            let place = Place { conn_id, leg, side: Side::Phone };
+            match to {
+                ReferredTo::Number(to) => self.feed(conn_id, Input::LegTransfers { leg, to }, now),
+                ReferredTo::Dialog(replaces) => self.transfer_by(place, &replaces, now),
+            }
+        }
+    }
+
+    /// A phone transfers to the other end of a dialog whose call is not here: that one is claimed first.
+    pub(in crate::sip_cluster::node) fn sought_by_refer(&self, message: &Message) -> Option<Lookup> {
+        if message.method() != Method::Refer || !message.is_request() {
+            return None;
+        }
+        let place = self.calls.place_of(self.agent.dialog_by_tag(message.to().ok()?.tag()?)?)?;
+        let tenant = &self.calls.get(&place.conn_id)?.tenant;
+        let Ok(ReferredTo::Dialog(replaces)) = Self::referred_to(message) else { return None };
+        let tags = Replaces::parse(&replaces)?.tags();
+        let other = tags.into_iter().find_map(|tag| self.ids.open(tag)).filter(|tag| tag.tenant == *tenant)?.call;
+        let is_here = self.calls.thread_of(other).is_some();
+        (!is_here).then(|| Lookup::to_join(tenant.clone(), other))
+    }
+
+    /// Joins who talks with a phone by this leg with who does so by another dialog of it, which may be in another thread.
+    pub(super) fn transfer_by(&mut self, place: Place, replaces: &str, now: Timestamp) {
+        let Place { conn_id, leg, .. } = place;
+        let other = match self.leg_named(place, replaces) {
+            // Not a 481: that would end the dialog that it comes in (RFC 3261 section 12.2.1.2).
+            None => return self.tell_transfer(conn_id, leg, StatusCode::CALL_DOES_NOT_EXIST, now),
+            Some((thread, other)) if thread == conn_id => Some(other),
+            Some(other) => self.meet_at(place, other, now),
+        };
+        match other {
+            Some(other) => {
+                self.feed(conn_id, Input::LegTransfersTo { leg, other }, now);
+                self.sound_again(conn_id, now);
+            }
+            None => self.tell_transfer(conn_id, leg, StatusCode::DECLINE, now),
         }
     }
 
@@ -73,15 +103,13 @@ impl Node {
 enum ReferredTo {
     /// A number.
     Number(Dn),
-    /// Who talks with the phone by that leg of its thread.
-    Leg(LegId),
-    /// By a dialog that is not here.
-    Unknown,
+    /// Who talks with the phone by another dialog, as a Replaces names it.
+    Dialog(String),
 }
 
 impl Node {
     /// The destination that a REFER names.
-    fn referred_to(&self, place: Option<Place>, message: &Message) -> Result<ReferredTo, StatusCode> {
+    fn referred_to(message: &Message) -> Result<ReferredTo, StatusCode> {
         let mut named = message.addresses(HeaderName::ReferTo);
         let (Some(Ok(to)), None) = (named.next(), named.next()) else { return Err(StatusCode::BAD_REQUEST) };
         let uri = to.uri().map_err(|_| StatusCode::BAD_REQUEST)?;
@@ -94,10 +122,7 @@ impl Node {
             name.eq_ignore_ascii_case("Replaces").then(|| unescape(value).into_owned())
         });
         match replaces {
-            Some(replaces) => {
-                // Not a 481: that would end the dialog that it comes in (RFC 3261 section 12.2.1.2).
-                Ok(self.leg_named(place, &replaces).map_or(ReferredTo::Unknown, ReferredTo::Leg))
-            }
+            Some(replaces) => Ok(ReferredTo::Dialog(replaces)),
             None if !uri.headers().is_empty() => Err(StatusCode::NOT_IMPLEMENTED),
             None => {
                 let user = uri.user().ok_or(StatusCode::BAD_REQUEST)?;
@@ -106,12 +131,11 @@ impl Node {
         }
     }
 
-    /// The leg of the same thread that a Replaces names; the other phone may still ring.
-    fn leg_named(&self, place: Option<Place>, replaces: &str) -> Option<LegId> {
-        let place = place?;
+    /// The leg that a Replaces names, and its thread; the other phone may still ring.
+    fn leg_named(&self, place: Place, replaces: &str) -> Option<(ConnId, LegId)> {
         let tenant = &self.calls.get(&place.conn_id)?.tenant;
         let (thread, leg) = self.replaced(tenant, &Replaces::parse(replaces)?)?;
         let is_open = self.leg(thread, leg).is_some_and(|leg| leg.stage != LegStage::Closing);
-        (thread == place.conn_id && is_open).then_some(leg)
+        is_open.then_some((thread, leg))
     }
 }

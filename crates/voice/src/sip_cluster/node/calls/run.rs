@@ -39,12 +39,7 @@ impl Node {
     pub(in crate::sip_cluster::node) fn call_changed(&mut self, conn_id: ConnId, now: Timestamp) {
         self.mark(conn_id);
         self.calls.know_calls_of(conn_id);
-        while let Some((call, output)) = self.calls.get_mut(&conn_id).and_then(|entry| entry.thread.poll_output()) {
-            self.carry_out(conn_id, call, output, now);
-            if !self.may_step("outputs of a call") {
-                break;
-            }
-        }
+        self.carry_out_all(conn_id, now);
         let Some(entry) = self.calls.get_mut(&conn_id) else {
             return;
         };
@@ -55,6 +50,16 @@ impl Node {
         self.calls.arm(conn_id);
         self.join_rooms(conn_id, now);
         self.ring_supervisors(conn_id, now);
+    }
+
+    /// Carries out the outputs of a call.
+    pub(super) fn carry_out_all(&mut self, conn_id: ConnId, now: Timestamp) {
+        while let Some((call, output)) = self.calls.get_mut(&conn_id).and_then(|entry| entry.thread.poll_output()) {
+            self.carry_out(conn_id, call, output, now);
+            if !self.may_step("outputs of a call") {
+                break;
+            }
+        }
     }
 
     /// The timer of a call is due.

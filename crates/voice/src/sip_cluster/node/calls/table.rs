@@ -96,6 +96,31 @@ impl Calls {
         Some(entry)
     }
 
+    /// Removes a thread whose calls go on in another one.
+    pub fn take_out(&mut self, conn_id: ConnId) -> Option<Entry> {
+        self.unmark(conn_id);
+        self.remove(conn_id)
+    }
+
+    /// The ids that lead to a thread: its own and those of further calls, also of some that are over.
+    pub fn names_of(&self, thread: ConnId) -> Vec<ConnId> {
+        let further = self.threads.iter().filter(|(_, of)| **of == thread).map(|(call, _)| *call);
+        std::iter::once(thread).chain(further).collect()
+    }
+
+    /// What led to the thread `from` leads to this one, here and in the index of the ledger, which moves the other keys by itself.
+    pub fn know_names(&mut self, conn_id: ConnId, from: ConnId, names: &[ConnId]) {
+        self.threads.extend(names.iter().map(|name| (*name, conn_id)));
+        if let Some(entry) = self.entries.get_mut(&conn_id) {
+            entry.index.push(CallIndex::Call(from));
+        }
+    }
+
+    /// A thread that another one has taken in leads there.
+    pub fn lead(&mut self, origin: ConnId, thread: ConnId) {
+        self.threads.insert(origin, thread);
+    }
+
     /// The thread to which a call belongs, by the ConnID of its first call.
     pub fn thread_of(&self, conn_id: ConnId) -> Option<ConnId> {
         let first = self.entries.contains_key(&conn_id).then_some(conn_id);

@@ -6,16 +6,16 @@ use call::{Input, Output};
 use infra::NewCall;
 use media::codec::Codec;
 use model::plan::Caller;
-use model::{ConnId, Dn, LegId, TenantId, Timestamp};
+use model::{ConnId, Dn, EventName, LegId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::agent::{CommandError, Invite, LocalIdentity, Provisionals, Reply};
 use sip::{ConnectionId, Flow, HeaderName, StatusCode};
 
 use super::call::Stored;
-use super::incoming::ANONYMOUS;
+use super::incoming::{ANONYMOUS, RETRY_AFTER_S};
 use super::leg::{Leg, LegStage, MEDIA_TAG, Place, Side, Target};
-use super::pending::Pending;
 use super::rooms::room;
+use super::trunk_limits::Barrier;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::order::{Number, Order};
 use crate::sip_cluster::node::proxies::NO_CONNECTION;
@@ -38,6 +38,9 @@ impl Node {
                 if let Some(entry) = self.calls.get_mut(&conn_id) {
                     let what = || What::Event(Box::new((&fact.event).into()));
                     self.trace.note_with(&entry.tenant, conn_id, fact.at, what);
+                    if call != conn_id && fact.event.name == EventName::CallCreated {
+                        self.trace.lead(&entry.tenant, call, conn_id, fact.at);
+                    }
                     entry.events.push(fact);
                 }
             }
@@ -59,8 +62,11 @@ impl Node {
             Output::PlayEarly { leg, rings } => self.play_early(conn_id, leg, rings, now),
             Output::AnswerCaller(leg) => self.open_caller_audio(conn_id, leg, now),
             Output::RejectCaller { leg, status } => self.hang_up(conn_id, leg, status, now),
-            Output::RingLeg { leg, dn, contact, shows, trunk } => {
-                self.prepare_phone(conn_id, leg, Target { dn, contact, shows, trunk }, now)
+            Output::RingLeg { leg, dn, contact, shows, trunk, always, limit } => {
+                let early_speech = self.takes_early_speech(conn_id, trunk.as_deref());
+                let target = Target { dn, contact, shows, trunk, limit, early_speech };
+                let barrier = if always { None } else { self.barrier(conn_id, &target, now) };
+                self.prepare_phone(conn_id, leg, target, barrier, now)
             }
             Output::CancelLeg(leg) | Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
             Output::AskAnswer(leg) => self.ask_answer(conn_id, leg, now),
@@ -141,7 +147,7 @@ impl Node {
     }
 
     /// Begins a leg: requests an offer from media, with which the phone is rung.
-    fn prepare_phone(&mut self, conn_id: ConnId, id: LegId, target: Target, now: Timestamp) {
+    fn prepare_phone(&mut self, conn_id: ConnId, id: LegId, target: Target, barrier: Option<Barrier>, now: Timestamp) {
         let link = self.proxies.link_of(&target.contact);
         let Some(entry) = self.calls.get_mut(&conn_id) else {
             return;
@@ -152,6 +158,9 @@ impl Node {
         entry.legs.push(leg);
         // A phone whose proxy is away cannot be rung through another one: its flow ends at that proxy.
         self.calls.know_phone(conn_id, id);
+        if let Some(barrier) = barrier {
+            return self.fail_leg(conn_id, id, barrier.status(), now);
+        }
         let begun = link.is_some() && self.invite_media(conn_id, id, None, now).is_ok();
         if !begun {
             self.fail_leg(conn_id, id, 430, now);
@@ -313,6 +322,10 @@ impl Node {
         let warning = self.calls.get_mut(&conn_id).and_then(|entry| entry.warning.take());
         let warning = warning.or_else(|| super::caller_status::warning(status).map(str::to_owned));
         refusal.headers.extend(warning.map(|warning| (HeaderName::Warning, warning)));
+        // A carrier would send nothing at all for that time (RFC 3261 section 21.5.4): it is another trunk that takes no call.
+        let calls_in = |entry: &super::call::Entry| matches!(entry.thread.first().caller, Caller::Trunk { .. });
+        let waits = status == StatusCode::SERVICE_UNAVAILABLE.0 && !self.calls.get(&conn_id).is_some_and(calls_in);
+        refusal.headers.extend(waits.then(|| (HeaderName::RetryAfter, RETRY_AFTER_S.to_owned())));
         let reason = self.calls.get(&conn_id).map(|entry| entry.reason_for(id)).unwrap_or_default();
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
@@ -365,37 +378,6 @@ impl Node {
             }
         };
         note("the end of a media dialog", ended);
-    }
-
-    /// Asks a ringing phone to answer, by the `talk` event that many phones support.
-    fn ask_answer(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
-        let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
-        let headers =
-            vec![(HeaderName::Event, "talk".to_owned()), (HeaderName::SubscriptionState, "active".to_owned())];
-        let sent = phone.ok_or(CommandError::Gone).and_then(|phone| self.agent.notify_ringing(phone, &headers, now));
-        match sent {
-            Ok(request) => {
-                self.pending.insert(request, Pending::Talk(conn_id, id));
-            }
-            Err(error) => {
-                tracing::debug!(%conn_id, %id, %error, "a phone cannot be asked to answer now");
-                self.feed(conn_id, Input::AnswerRefused(id), now);
-            }
-        }
-    }
-
-    /// Handles the phone's response to that. Its answer to the call itself comes by the INVITE.
-    pub(in crate::sip_cluster::node) fn answer_asked(
-        &mut self,
-        conn_id: ConnId,
-        id: LegId,
-        status: StatusCode,
-        now: Timestamp,
-    ) {
-        if !status.is_success() {
-            tracing::info!(%conn_id, %id, status = status.0, "a phone does not let itself be asked to answer");
-            self.feed(conn_id, Input::AnswerRefused(id), now);
-        }
     }
 
     /// Asks a phone to hold or to retrieve: offers our current session again with another direction.

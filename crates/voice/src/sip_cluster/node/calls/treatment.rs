@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use call::Input;
-use call::call::{Ended, Playing, Purpose};
-use ivr::msml::{self, Collect, Command, Dialog, DtmfEnd, Event, Notice, Pattern, PlayEnd};
+use call::call::{Ended, Playing, Purpose, RecordEnd};
+use ivr::msml::{self, Collect, Command, Dialog, DtmfEnd, Event, Notice, Pattern, PlayEnd, Record};
 use media::tone::Signal;
 use model::request::Treatment;
 use model::{ConnId, LegId, Timestamp};
@@ -38,11 +38,7 @@ impl Node {
         let Some((media, connection)) = self.media_of(conn_id, leg) else {
             return self.feed(conn_id, failed, now);
         };
-        let country = self.calls.get(&conn_id).and_then(|entry| (self.prompts)(&entry.tenant).country);
-        let command = match dialog(treatment, country.as_deref().unwrap_or_default()) {
-            Some(dialog) => Command::DialogStart { connection, name: Some(dialog_name(id)), dialog },
-            None => Command::Echo { connection },
-        };
+        let command = self.command(conn_id, id, treatment, connection);
         let to = leg;
         if let Some(leg) = self.leg_mut(conn_id, leg) {
             leg.echo = *treatment == Treatment::Echo;
@@ -54,6 +50,22 @@ impl Node {
                 self.pending.insert(request, Pending::Treatment(conn_id, to, id));
             }
             None => self.feed(conn_id, failed, now),
+        }
+    }
+
+    /// The request that starts a treatment.
+    fn command(&self, conn_id: ConnId, id: u32, treatment: &Treatment, connection: String) -> Command {
+        if let Treatment::DeleteUserAnnouncement { announcement } = treatment {
+            return Command::Delete { connection, uri: audio(announcement) };
+        }
+        let entry = self.calls.get(&conn_id);
+        let country = entry.and_then(|entry| (self.prompts)(&entry.tenant).country);
+        // What is recorded is named after the call that asks for it, which need not be the thread's first.
+        let call = entry.and_then(|entry| entry.playing(id)).map_or(conn_id, |(call, _)| call.conn_id);
+        let recording = Treatment::announcement_id(call, id);
+        match dialog(treatment, country.as_deref().unwrap_or_default(), &recording) {
+            Some(dialog) => Command::DialogStart { connection, name: Some(dialog_name(id)), dialog },
+            None => Command::Echo { connection },
         }
     }
 
@@ -126,9 +138,19 @@ impl Node {
         }
         match msml::parse_notice(message.body()) {
             Ok(Notice::Event(event)) if event.is_dialog_exit() => {
-                if let Some(id) = event.dialog().and_then(treatment_id) {
+                // One of another leg has that number if this one came from another thread.
+                let is_its = |id: &u32| {
+                    let playing = self.calls.get(&conn_id).and_then(|entry| entry.playing(*id));
+                    playing.is_none_or(|(_, playing)| playing.leg == leg)
+                };
+                if let Some(id) = event.dialog().and_then(treatment_id).filter(is_its) {
                     let digits = event.digits().unwrap_or_default().to_owned();
                     self.feed(conn_id, Input::TreatmentEnded { id, cause: cause(&event), digits }, now);
+                }
+            }
+            Ok(Notice::Event(event)) if event.is_recording() => {
+                if let Some(id) = event.dialog().and_then(treatment_id) {
+                    self.feed(conn_id, Input::TreatmentRecords { id }, now);
                 }
             }
             // No audio comes from the phone: it is probed now, not at its regular time.
@@ -207,12 +229,17 @@ impl Node {
         // After a repeated request it may run already.
         let runs = matches!(code.unwrap_or(msml::code::OK), msml::code::OK | msml::code::NAME_IN_USE);
         if (200..300).contains(&status.0) && runs {
-            let wanted = |entry: &Entry| entry.playing(id).is_some();
-            if !self.calls.get(&conn_id).is_some_and(wanted) {
+            let deletes =
+                |(_, playing): (_, &Playing)| matches!(playing.treatment, Treatment::DeleteUserAnnouncement { .. });
+            let Some(deletes) = self.calls.get(&conn_id).and_then(|entry| entry.playing(id)).map(deletes) else {
                 // It had ended, and this was reported only after the request was repeated.
                 return self.stop_treatment(conn_id, leg, id, now);
-            }
+            };
             self.feed(conn_id, Input::TreatmentStarted { id }, now);
+            if deletes {
+                // Done with media's answer: no end of it follows.
+                self.feed(conn_id, Input::TreatmentEnded { id, cause: Ended::Completed, digits: String::new() }, now);
+            }
         } else {
             tracing::warn!(%conn_id, status = status.0, ?code, "media refused a treatment");
             if super::renegotiation::may_be_done(status) {
@@ -246,8 +273,8 @@ fn treatment_id(dialog: &str) -> Option<u32> {
     dialog.strip_prefix('t')?.parse().ok()
 }
 
-/// The MOML dialog of a treatment, with the tones of that country; none for the echo, which is a join.
-fn dialog(treatment: &Treatment, country: &str) -> Option<Dialog> {
+/// The MOML dialog of a treatment, with the tones of that country and the id of what it records; none for what is no dialog.
+fn dialog(treatment: &Treatment, country: &str, recording: &str) -> Option<Dialog> {
     let sounds = |signal: Signal| Dialog::looped([tone(signal, country)]);
     Some(match treatment {
         Treatment::PlayAnnouncement { prompts } => Dialog::announcement(prompts.iter().map(|p| audio(p))),
@@ -270,7 +297,18 @@ fn dialog(treatment: &Treatment, country: &str) -> Option<Dialog> {
             };
             Dialog::prompt_and_collect(prompts.iter().map(|p| audio(p)), collect)
         }
-        Treatment::Echo | Treatment::Silence => return None,
+        Treatment::RecordUserAnnouncement { prompts, terminator, silence_ms, max_ms } => {
+            let record = Record {
+                uri: audio(recording),
+                longest: Duration::from_millis(*max_ms),
+                silence: silence_ms.map(Duration::from_millis),
+                end_key: *terminator,
+                beep: true,
+                on_exit: Vec::new(),
+            };
+            Dialog::prompt_and_record(prompts.iter().map(|p| audio(p)), record)
+        }
+        Treatment::Echo | Treatment::Silence | Treatment::DeleteUserAnnouncement { .. } => return None,
     })
 }
 
@@ -291,11 +329,23 @@ fn tone(signal: Signal, country: &str) -> String {
 }
 
 fn cause(event: &Event) -> Ended {
+    if let Some((end, length)) = event.recorded() {
+        return Ended::Recorded { end: record_end(end), duration_ms: length.as_millis() as u64 };
+    }
     match (event.dtmf_end(), event.play_end()) {
         (Some(DtmfEnd::Terminated), _) | (None, Some(PlayEnd::Terminated)) => Ended::Stopped,
         (Some(_), _) => Ended::Collected,
         (None, Some(_)) => Ended::Completed,
         // A dialog that ended without either could not be played.
         (None, None) => Ended::Failed,
+    }
+}
+
+const fn record_end(end: msml::RecordEnd) -> RecordEnd {
+    match end {
+        msml::RecordEnd::Key => RecordEnd::Key,
+        msml::RecordEnd::Silence => RecordEnd::Silence,
+        msml::RecordEnd::Longest => RecordEnd::Longest,
+        msml::RecordEnd::Terminated => RecordEnd::Stopped,
     }
 }

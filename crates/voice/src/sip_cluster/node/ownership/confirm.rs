@@ -39,6 +39,11 @@ impl Confirmations {
         std::mem::take(&mut self.written)
     }
 
+    /// Whether this call is in doubt.
+    pub fn is_in_doubt(&self, conn_id: ConnId) -> bool {
+        self.doubted.contains(&conn_id)
+    }
+
     /// Whether calls are in doubt that no batch contains yet.
     pub fn are_needed(&self) -> bool {
         !self.doubted.is_empty()

@@ -24,6 +24,11 @@ impl HeldMessages {
         waiting.len() == 1
     }
 
+    /// Whether messages of that call wait.
+    pub fn has(&self, named: &CallIndex) -> bool {
+        self.0.contains_key(named)
+    }
+
     /// Takes the messages of a call whose lookup is done.
     pub fn take(&mut self, named: &CallIndex) -> Vec<(Message, ConnectionId)> {
         self.0.remove(named).unwrap_or_default()

@@ -1,5 +1,7 @@
 //! Continues a claimed call from its record.
 
+use std::collections::BTreeSet;
+
 use infra::Record;
 use model::{ConnId, LegId, Timestamp};
 use sip::Flow;
@@ -48,6 +50,7 @@ impl Node {
         if entry.thread.token() != record.token {
             entry.thread.claim(record.token);
         }
+        self.forget_outdated(conn_id, &dialogs);
         // Inserted before its dialogs, so that a fault from here on finds every part of the call.
         self.calls.insert(conn_id, entry);
         let mut broken = Vec::new();
@@ -71,6 +74,21 @@ impl Node {
         Ok(())
     }
 
+    /// Drops other calls that have one of these dialogs here: this node has lost them without knowing, and they are part of this one now.
+    fn forget_outdated(&mut self, conn_id: ConnId, dialogs: &[(Option<DialogSnapshot>, Option<DialogSnapshot>)]) {
+        let snapshots = dialogs.iter().flat_map(|(phone, media)| [phone, media]).flatten();
+        let ours = snapshots.filter_map(|snapshot| self.agent.dialog_by_tag(&snapshot.leg.dialog.local_tag));
+        let outdated: BTreeSet<ConnId> = ours
+            .filter_map(|dialog| self.calls.place_of(dialog))
+            .map(|place| place.conn_id)
+            .filter(|of| *of != conn_id)
+            .collect();
+        for conn_id in outdated {
+            tracing::debug!(%conn_id, "a call here is outdated: it has become part of another one");
+            self.drop_outdated(conn_id);
+        }
+    }
+
     /// Restores a leg's dialogs. Returns the leg if one of a connected party cannot be restored.
     fn restore_leg(
         &mut self,
@@ -91,6 +109,7 @@ impl Node {
             match self.agent.restore(vec![snapshot], how, now).map(|mut ids| ids.pop()) {
                 Ok(Some(dialog)) => {
                     self.calls.bind(dialog, Place { conn_id, leg: id, side });
+                    self.know_origin(conn_id, dialog);
                     match (self.leg_at(conn_id, at), side) {
                         (Some(leg), Side::Phone) => leg.phone = Some(dialog),
                         (Some(leg), Side::Media) => leg.media = Some(dialog),

@@ -46,18 +46,22 @@ impl Node {
             let sought = self.sought_by_replaces(message, &gone).or_else(|| self.sought_by_invite(message, gone));
             return sought.map_or(Belongs::Here, Belongs::Lookup);
         };
+        if let Some(sought) = self.sought_by_refer(message) {
+            return Belongs::Lookup(sought);
+        }
         let knows = self.agent.knows(message);
         let Some(LocalTag { call, tenant, .. }) = self.ids.open(tag) else { return Belongs::Here };
         // A late 2xx may belong to a call that has moved since its INVITE was sent from here.
-        let may_have_moved =
-            is_success_of_invite(message) && self.agent.dialog_by_tag(tag).is_none() && !self.calls.contains_key(&call);
+        let may_have_moved = is_success_of_invite(message)
+            && self.agent.dialog_by_tag(tag).is_none()
+            && self.calls.thread_of(call).is_none();
         if knows && !may_have_moved {
             return Belongs::Here;
         }
-        if self.calls.contains_key(&call) {
+        if self.calls.thread_of(call).is_some() {
             return Belongs::LegOver;
         }
-        Belongs::Lookup(Lookup { tenant, named: CallIndex::Call(call), gone })
+        Belongs::Lookup(Lookup::of_call(tenant, call, gone))
     }
 
     /// A proxy repeats an INVITE because its node failed, or another node has found that we own its call. The call may be in the
@@ -70,7 +74,7 @@ impl Node {
         let tenant = TenantId::parse(message.header(&headers::TENANT)?).ok()?;
         let from_tag = message.from().ok()?.tag().unwrap_or_default().to_owned();
         let key = DialogKey { call_id: message.call_id().ok()?.to_owned(), from_tag };
-        Some(Lookup { tenant, named: CallIndex::Invite(key), gone })
+        Some(Lookup { tenant, named: CallIndex::Invite(key), gone, joins: false })
     }
 
     /// An INVITE is to take the place of a dialog whose call is not here.
@@ -80,7 +84,7 @@ impl Node {
         }
         let LocalTag { call, tenant, .. } = self.tag_of_replaced(message)?;
         let is_here = self.calls.thread_of(call).is_some();
-        (!is_here).then(|| Lookup { tenant, named: CallIndex::Call(call), gone: gone.clone() })
+        (!is_here).then(|| Lookup::of_call(tenant, call, gone.clone()))
     }
 
     /// Holds a message until the ledger has named the owner of its call.
@@ -95,16 +99,27 @@ impl Node {
             self.metrics.call_overloaded();
             return self.turn_away(&message, StatusCode::SERVER_INTERNAL_ERROR, Flow::Stream { connection: link });
         }
-        if self.held.hold(&sought.named, message, link) {
+        let concerns_hand_over = self.hand_overs.concern(&sought.named);
+        if self.held.hold(&sought.named, message, link) && !concerns_hand_over {
             self.orders.push_back(Order::Find(sought));
         }
     }
 
     /// A lookup is done: handles the messages that waited for it.
     pub fn found(&mut self, named: &CallIndex, found: &Found, now: Timestamp) {
-        if let Found::Ours(record) = found {
-            self.take_over(record, now);
+        match found {
+            // Read before it was given away: who has it is asked again.
+            Found::Ours(record) if self.hand_overs.has(record.key) => {
+                if self.held.has(named) {
+                    let (tenant, named) = (record.tenant.clone(), named.clone());
+                    self.orders.push_back(Order::Find(Lookup { tenant, named, gone: None, joins: false }));
+                }
+                return;
+            }
+            Found::Ours(record) => self.take_over(record, now),
+            _ => {}
         }
+        self.keep_looking(named, found);
         for (message, link) in self.held.take(named) {
             let doing = Doing::Message { bytes: message.to_bytes(), link };
             self.attempt(doing, now, |node| node.go_on_with_message(found, message, link, now));
@@ -118,12 +133,18 @@ impl Node {
             found => found,
         };
         match found {
+            // It tells its phone itself if the dialog that it names is not here.
+            _ if message.method() == Method::Refer && self.agent.knows(&message) => self.take_in(message, link, now),
             // The refusal was lost with the previous owner.
             Found::Ours(_) if is_new(&message) && !self.agent.has_begun(&message) && !replaces(&message) => {
                 self.turn_away(&message, OVER, flow);
             }
             Found::Ours(_) => match self.belongs(&message, link) {
                 Belongs::LegOver => self.take_in_late(message, link, now),
+                // The call of a REFER may have gone elsewhere while the other one was waited for.
+                Belongs::Lookup(sought) if message.method() == Method::Refer => {
+                    self.hold_for_lookup(sought, message, link);
+                }
                 Belongs::Here | Belongs::Lookup(_) => self.take_in(message, link, now),
             },
             Found::Elsewhere(owner) => self.hand_over(message, owner, flow),
@@ -149,7 +170,7 @@ impl Node {
             Some(_) => {}
             None => {
                 if let Some(LocalTag { call, .. }) = self.ids.open(tag) {
-                    self.mark(call);
+                    self.mark(self.calls.thread_of(call).unwrap_or(call));
                 }
             }
         }
@@ -202,14 +223,18 @@ impl Node {
                 return self.mark(record.key);
             }
             // Another node owned it in between: the state here is outdated.
-            Some(_) => {
-                self.forget(record.key);
-                self.calls.unmark(record.key);
-                self.take_back(&[record.key]);
-            }
+            Some(_) => self.drop_outdated(record.key),
             None => {}
         }
         self.restore(record, now);
+    }
+
+    /// Drops a call that this node has lost, with the messages of this turn.
+    pub(super) fn drop_outdated(&mut self, conn_id: ConnId) {
+        let names = self.calls.names_of(conn_id);
+        self.forget(conn_id);
+        self.calls.unmark(conn_id);
+        self.take_back(&names);
     }
 
     /// Answers a request of a call that this node took for its own: another node owns the call, or it is over.

@@ -22,6 +22,15 @@ const ROUTED_WITHIN: Duration = Duration::from_secs(7);
 /// Phones that are tried.
 const ATTEMPTS_MAX: u8 = 4;
 
+/// One in so many announcements is to be recorded by the caller.
+const RECORDED_EACH: u64 = 3;
+
+/// Two seconds of what the caller says.
+fn recording() -> Treatment {
+    let prompts = vec!["menu".to_owned()];
+    Treatment::RecordUserAnnouncement { prompts, terminator: Some('#'), silence_ms: Some(1_000), max_ms: 2_000 }
+}
+
 pub struct Desk {
     calls: BTreeMap<ConnId, Waiting>,
     /// The call for which each agent's phone is reserved, until the call comes back or ends.
@@ -200,6 +209,10 @@ impl World {
         let music = Treatment::Music { resource: "music".to_owned(), duration_ms: None };
         let kind = match step {
             Step::Attach => RequestKind::UpdateUserData(conn_id, [("Order", "17")].into_iter().collect()),
+            // The caller says something, in some of them.
+            Step::Announce if desk.asked.is_multiple_of(RECORDED_EACH) => {
+                RequestKind::ApplyTreatment(conn_id, recording(), None)
+            }
             Step::Announce => {
                 // Media asks which one that is.
                 let prompts = vec!["{desk|sales}-welcome".to_owned()];

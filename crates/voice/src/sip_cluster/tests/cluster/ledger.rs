@@ -183,7 +183,7 @@ impl Way {
         self.hand_in_former(state);
         while let Some(Waiting { write, unheard }) = state.waiting.pop_front() {
             let answer = unheard.or_else(|| self.write(state, std::slice::from_ref(&write)).pop());
-            if let Some(answer @ (Written::Fenced { .. } | Written::Exists { .. })) = answer {
+            if let Some(answer @ (Written::Fenced { .. } | Written::Exists { .. } | Written::NotAbsorbed)) = answer {
                 state.seen.came_too_late += 1;
                 state.lost.insert(write.conn_id, answer);
             }

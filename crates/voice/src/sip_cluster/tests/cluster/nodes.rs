@@ -18,6 +18,7 @@ use super::world::{Action, Addr, Payload, World};
 use crate::sip_cluster::ledger::claim::FailedOwners;
 use crate::sip_cluster::limits::{GAP_MAX, Limits};
 use crate::sip_cluster::metrics::Metrics;
+use crate::sip_cluster::node::calls::trunk_limits::TrunkRules;
 use crate::sip_cluster::node::lookup::Found;
 use crate::sip_cluster::node::{Node, Parts};
 
@@ -29,6 +30,8 @@ pub enum InboxMessage {
     Plan { conn_id: ConnId, ask: u32, destination: Destination },
     Found(CallIndex, Found),
     Inherited(Vec<Record<ConnId>>),
+    HandOver(ConnId, Owner, Timestamp),
+    HandedOver(ConnId, bool),
     Request { number: u64, request: Request, unreachable: Option<NodeId>, search: Search },
 }
 
@@ -37,6 +40,8 @@ pub enum InboxMessage {
 pub enum Search {
     NotYet,
     Until(Timestamp),
+    /// For the other call of a request about two.
+    Bringing(Timestamp),
     Found,
 }
 
@@ -148,6 +153,7 @@ pub fn core_of(owner: &Owner, at: usize) -> Node {
         entropy: Counted::new(owner.epoch.0 ^ (at as u64 + 1) << 48),
         agent_entropy: Counted::new(owner.epoch.0 ^ (at as u64 + 1) << 56),
         accounts: sip::agent::Accounts::default(),
+        trunks: Box::new(|_, _| TrunkRules::default()),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts::default()),
     })
 }
@@ -221,7 +227,15 @@ impl World {
             InboxMessage::Plan { conn_id, ask, destination } => core.dial_plan_answered(conn_id, ask, destination, now),
             InboxMessage::Found(named, found) => core.found(&named, &found, now),
             InboxMessage::Inherited(records) => core.orphans_claimed(&records, now),
+            InboxMessage::HandOver(conn_id, to, until) => core.hand_over_call(conn_id, to, until),
+            InboxMessage::HandedOver(thread, is_given) => {
+                core.handed_over(&super::super::bench::tenant(), thread, is_given)
+            }
             InboxMessage::Request { number, request, unreachable, search } => {
+                if let Some(other) = core.lacks(&request).filter(|_| search != Search::Found) {
+                    return self.bring((at, life), other, (number, request, unreachable), search);
+                }
+                let search = if matches!(search, Search::Bringing(_)) { Search::NotYet } else { search };
                 let outcome = core.request(request.clone(), now);
                 if outcome == Err(ErrorCode::INVALID_CONN_ID) && search != Search::Found {
                     return self.take_over(at, life, number, request, unreachable, search);
@@ -286,6 +300,7 @@ impl World {
             self.after(LATE, Action::IsLate(at, write.conn_id));
         }
         self.seen.fenced += answers.iter().filter(|it| matches!(it, infra::Written::Fenced { .. })).count() as u64;
+        self.seen.meetings += batch.iter().filter(|write| write.absorbs.is_some()).count() as u64;
         let node = &mut self.nodes[at];
         if let Some(core) = &mut node.core {
             let lost = core.committed(batch.iter().map(|write| write.conn_id).zip(answers));
@@ -365,7 +380,8 @@ impl World {
             }
         }
         self.meter_turn(at, sent);
-        while let Some(order) = self.nodes[at].core.as_mut().and_then(Node::poll_order) {
+        let now = self.now();
+        while let Some(order) = self.nodes[at].core.as_mut().and_then(|core| core.poll_order(now)) {
             self.carry_out(at, order);
         }
         for (number, _, outcome) in std::mem::take(&mut self.nodes[at].told) {

@@ -5,19 +5,30 @@ use std::time::Duration;
 
 use model::event::ErrorCode;
 use model::plan::{Contact, Destination};
-use model::{Dn, NodeId, Owner, Request, Timestamp};
+use model::{ConnId, Dn, NodeId, Owner, Request, Timestamp, Token};
 
 use super::super::bench::tenant;
 use super::nodes::{InboxMessage, Search, SimNode, at_once};
 use super::proxies::phone_address;
 use super::world::{Action, World};
-use crate::sip_cluster::ledger::claim::OrphanScan;
-use crate::sip_cluster::ledger::find::{FIND_AGAIN, FIND_WITHIN, find_once};
+use crate::sip_cluster::ledger::claim::{self, OrphanScan};
+use crate::sip_cluster::ledger::find::{FIND_AGAIN, FIND_WITHIN, HANDED_AGAIN, WANTED_WITHIN, find_once};
 use crate::sip_cluster::node::lookup::{FailureReport, Found, Lookup, SeenLive};
 use crate::sip_cluster::node::order::Order;
 
 /// How long a request waits until its call's owner is known, as in `server`.
 const REQUEST_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// A call that is to be handed over.
+#[derive(Clone, Debug)]
+pub struct Given {
+    thread: ConnId,
+    token: Token,
+    to: Owner,
+}
+
+/// A request: its number, itself, and the node that frontend cannot reach.
+type Asked = (u64, Request, Option<NodeId>);
 
 impl World {
     pub fn carry_out(&mut self, at: usize, order: Order) {
@@ -32,6 +43,10 @@ impl World {
                 let pause = self.between(1, 5);
                 let until = self.now() + FIND_WITHIN;
                 self.after(pause, Action::Find(at, life, Box::new(sought), until));
+            }
+            Order::HandOver { thread, token, to, .. } => {
+                let pause = self.between(1, 5);
+                self.after(pause, Action::Give(at, life, Given { thread, token, to }));
             }
             Order::Inherit { live } => {
                 let pause = self.between(1, 10);
@@ -104,6 +119,63 @@ impl World {
         self.after(pause, Action::InboxMessage(at, life, Box::new(InboxMessage::Inherited(claimed))));
     }
 
+    /// A request about a call of another node, too, as in `server`: it goes on once that call is here, or is not to be had.
+    pub fn bring(&mut self, (at, life): (usize, u64), other: ConnId, asked: Asked, search: Search) {
+        let now = self.now();
+        let (owner, live) = (self.nodes[at].owner.clone(), self.live_for(at));
+        let stores = self.nodes[at].way.stores();
+        let sought = Lookup::to_join(tenant(), other);
+        let found = at_once(find_once(&stores, &owner, &live, &sought));
+        self.ledger_wrote(at);
+        let until = if let Search::Bringing(until) = search { until } else { now + REQUEST_WITHIN };
+        let (number, request, unreachable) = asked;
+        let mut asks = |search, pause| {
+            let (request, unreachable) = (request.clone(), unreachable.clone());
+            let message = InboxMessage::Request { number, request, unreachable, search };
+            self.after(pause, Action::InboxMessage(at, life, Box::new(message)));
+        };
+        match found {
+            Ok(Some(Found::Elsewhere(former))) if now < until => {
+                asks(Search::Bringing(until), HANDED_AGAIN);
+                if search == Search::NotYet {
+                    self.ask_to_hand_over(at, other, &former);
+                }
+            }
+            Ok(Some(found @ Found::Ours(_))) => {
+                asks(Search::Found, Duration::from_millis(2));
+                self.seen.brought += 1;
+                self.say(|| format!("{owner} has got {other}, to be joined with a call that it has"));
+                let message = InboxMessage::Found(sought.named, found);
+                self.after(Duration::from_millis(1), Action::InboxMessage(at, life, Box::new(message)));
+            }
+            _ => asks(Search::Found, Duration::from_millis(2)),
+        }
+    }
+
+    /// Asks a call's owner to hand it over, by way of the stores.
+    fn ask_to_hand_over(&mut self, by: usize, conn_id: ConnId, owner: &Owner) {
+        let Some(of) = self.nodes.iter().position(|node| node.owner == *owner) else { return };
+        if self.nodes[by].way.is_open() && self.nodes[of].way.is_open() {
+            let (pause, life, to) = (self.between(1, 20), self.nodes[of].life, self.nodes[by].owner.clone());
+            let wanted = InboxMessage::HandOver(conn_id, to, self.now() + WANTED_WITHIN);
+            self.after(pause, Action::InboxMessage(of, life, Box::new(wanted)));
+        }
+    }
+
+    /// Gives a call away, which is not at the node any more.
+    pub fn give(&mut self, at: usize, life: u64, given: Given) {
+        if !self.orderer(at, life, || Action::Give(at, life, given.clone())) {
+            return;
+        }
+        let stores = self.nodes[at].way.stores();
+        let is_given = at_once(claim::give(&stores, (&tenant(), given.thread, given.token), &given.to));
+        self.ledger_wrote(at);
+        self.say(|| format!("node {at} gives {} to {}: {is_given}", given.thread, given.to));
+        let pause = self.between(0, 3);
+        let message = InboxMessage::HandedOver(given.thread, is_given);
+        self.after(pause, Action::InboxMessage(at, life, Box::new(message)));
+    }
+
     /// A request of a call that is not here, as in `server`.
     pub fn take_over(
         &mut self,
@@ -117,13 +189,12 @@ impl World {
         let Some(conn_id) = request.kind.conn_id() else { return };
         let now = self.now();
         let named = CallIndex::Call(conn_id);
-        let sought =
-            Lookup { tenant: tenant(), named: named.clone(), gone: unreachable.clone().map(FailureReport::Node) };
+        let sought = Lookup::of_call(tenant(), conn_id, unreachable.clone().map(FailureReport::Node));
         let (owner, live) = (self.nodes[at].owner.clone(), self.live_for(at));
         let stores = self.nodes[at].way.stores();
         let waited = match search {
             Search::Until(until) => REQUEST_WITHIN.saturating_sub(until.since(now)),
-            Search::NotYet | Search::Found => Duration::ZERO,
+            Search::NotYet | Search::Bringing(_) | Search::Found => Duration::ZERO,
         };
         let found = at_once(find_once(&stores, &owner, &live, &sought.after(waited, &live))).unwrap_or_else(|_| {
             // Its owner has failed, and the lookup has no answer: the call's time may run out before it is routed.

@@ -43,6 +43,10 @@ pub struct Seen {
     pub hostile_calls: u64,
     /// Requests of programs.
     pub program_requests: u64,
+    /// Threads that have met.
+    pub meetings: u64,
+    /// Threads that a living node has handed over, for a meeting.
+    pub brought: u64,
     /// The largest values seen.
     pub messages_of_a_turn: u64,
     pub bytes_of_a_record: u64,
@@ -70,6 +74,8 @@ impl Seen {
         self.invalid += other.invalid;
         self.hostile_calls += other.hostile_calls;
         self.program_requests += other.program_requests;
+        self.meetings += other.meetings;
+        self.brought += other.brought;
         self.messages_of_a_turn = self.messages_of_a_turn.max(other.messages_of_a_turn);
         self.bytes_of_a_record = self.bytes_of_a_record.max(other.bytes_of_a_record);
     }
@@ -93,9 +99,10 @@ impl Seen {
     }
 
     pub fn assert_programs(&self) {
-        let Self { calls, established, kills, stops, cuts, taken_over, media_kills, program_requests, heard, .. } =
-            self;
-        let happened = [calls, established, kills, stops, cuts, taken_over, media_kills, program_requests, heard];
+        let Self { calls, established, kills, stops, cuts, taken_over, media_kills, heard, .. } = self;
+        let of_programs = [&self.program_requests, &self.meetings, &self.brought];
+        let happened = [calls, established, kills, stops, cuts, taken_over, media_kills, heard];
+        let happened = happened.into_iter().chain(of_programs);
         assert!(happened.into_iter().all(|times| *times > 0), "{self:?}");
     }
 

@@ -157,8 +157,9 @@ impl World {
         let local = LocalIdentity { tag, contact: format!("<sip:710{at}@{}>", phone_address(at)) };
         phone.agent.identify(dialog, local).expect("an INVITE");
         self.is_offered_once(at, conn_id);
+        let waits = self.takes_a_second_call(at);
         let phone = &mut self.phones[at];
-        if !phone.lines.is_empty() {
+        if !phone.lines.is_empty() && !waits {
             let _ = phone.agent.reject(dialog, Reply::new(StatusCode::BUSY_HERE), now);
             return;
         }
@@ -195,6 +196,13 @@ impl World {
                 self.after(rings_at + then, Action::PhoneAnswers(at, dialog));
             }
         }
+    }
+
+    /// Whether a phone that talks takes another call, too: programs join such calls.
+    fn takes_a_second_call(&mut self, at: usize) -> bool {
+        let mut lines = self.phones[at].lines.values();
+        let talks = lines.next().is_some_and(|line| line.stage == Stage::Up) && lines.next().is_none();
+        talks && self.programs.work && self.percent(70)
     }
 
     /// An agent has one call at a time, and no phone has the same call twice.
@@ -355,8 +363,10 @@ impl World {
         }
         let phone = &mut self.phones[at];
         let Some(line) = phone.lines.get_mut(&dialog) else { return };
-        (line.holds, line.wants_hold, line.asked_at, line.is_asking) = (true, hold, now, true);
-        if phone.agent.reinvite(dialog, Some(line.ear.session(hold)), Vec::new(), now).is_err() {
+        line.holds = true;
+        if phone.agent.reinvite(dialog, Some(line.ear.session(hold)), Vec::new(), now).is_ok() {
+            (line.wants_hold, line.asked_at, line.is_asking) = (hold, now, true);
+        } else {
             // An offer is under way.
             self.after(Duration::from_secs(1), Action::PhoneHolds(at, dialog, hold));
         }
@@ -368,6 +378,13 @@ impl World {
         let meant = match (line.stage, reason) {
             (Stage::Leaving, _) | (_, Release::Cancelled(_)) => true,
             (Stage::Answered, Release::Unacknowledged) if line.is_cut_off => {
+                self.rules.may_end(line.conn_id);
+                true
+            }
+            // Its re-INVITE had no answer for 32 seconds, for its edge was away (RFC 3261 §12.2.1.2).
+            (Stage::Up, Release::Gone(StatusCode::REQUEST_TIMEOUT))
+                if self.absences.proxy_since(line.proxy, line.asked_at) =>
+            {
                 self.rules.may_end(line.conn_id);
                 true
             }

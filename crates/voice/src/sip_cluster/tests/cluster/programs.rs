@@ -59,7 +59,7 @@ struct Known {
 
 pub struct Programs {
     /// Whether they do anything in this seed.
-    work: bool,
+    pub work: bool,
     calls: BTreeMap<ConnId, Known>,
     /// Threads where somebody was made mute or deaf, or is monitored.
     muted: BTreeSet<ConnId>,
@@ -121,6 +121,14 @@ impl Programs {
         self.calls.iter().find(|(_, known)| is_it(known)).map(|(consultation, _)| *consultation)
     }
 
+    /// A call of another thread in which a DN talks, too.
+    fn other_call(&self, conn_id: ConnId, dn: &str) -> Option<ConnId> {
+        let thread = self.calls.get(&conn_id)?.thread;
+        let talks = |known: &Known| known.parties.get(dn).is_some_and(|at| *at != At::Ringing);
+        let is_it = |known: &Known| known.thread != thread && known.about.is_none() && talks(known);
+        self.calls.iter().find(|(_, known)| is_it(known)).map(|(other, _)| *other)
+    }
+
     /// Whether the number that was consulted has answered.
     fn is_answered(&self, consultation: ConnId) -> bool {
         let talks = |known: &Known| known.parties.values().filter(|at| **at != At::Ringing).count() >= 2;
@@ -150,6 +158,16 @@ impl Programs {
                 10 => RequestKind::MergeCalls(consultation, conn_id),
                 _ => RequestKind::ReleaseCall(consultation),
             };
+        }
+        if let Some(other) = self.other_call(conn_id, dn) {
+            match self.chance.below(8) {
+                0 => return RequestKind::CompleteTransfer(conn_id, other),
+                1 => return RequestKind::CompleteConference(conn_id, other),
+                2 => return RequestKind::MergeCalls(conn_id, other),
+                3 => return RequestKind::AlternateCall(conn_id, other),
+                4 => return RequestKind::ReconnectCall(conn_id, other),
+                _ => {}
+            }
         }
         match self.chance.below(40) {
             0..14 => RequestKind::InitiateTransfer(conn_id, other, data),
@@ -236,6 +254,14 @@ impl World {
         };
         if programs.may_end(&kind) {
             self.rules.may_end(Some(thread));
+        }
+        // Callers who came separately and talk with each other end each other's calls.
+        let other = kind.other_call().and_then(|other| programs.calls.get(&other)).map(|other| other.thread);
+        if let Some(other) = other.filter(|other| *other != thread) {
+            self.rules.is_shared(other);
+            self.rules.may_end(Some(thread));
+            self.rules.may_end(Some(other));
+            programs.muted.extend([thread, other]);
         }
         self.rules.is_shared(thread);
         let is_heard = !matches!(

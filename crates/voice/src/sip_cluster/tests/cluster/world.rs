@@ -21,6 +21,7 @@ use super::ledger::Way;
 use super::links::Links;
 use super::media::Media;
 use super::nodes::{InboxMessage, SimNode};
+use super::orders::Given;
 use super::outcome::{Outcome, Seen, in_short};
 use super::phones::Phone;
 use super::plan::{Fault, Script};
@@ -77,6 +78,7 @@ pub enum Action {
     InboxMessage(usize, u64, Box<InboxMessage>),
     Find(usize, u64, Box<Lookup>, Timestamp),
     Inherit(usize, u64, Vec<model::Owner>),
+    Give(usize, u64, Given),
     Connect(usize, u64, usize),
     Start(usize),
     Thaw(usize, u64),
@@ -345,6 +347,7 @@ impl World {
             Action::Renew(at, life) => self.renew(at, life),
             Action::InboxMessage(at, life, message) => self.inbox_message(at, life, *message),
             Action::Find(at, life, sought, until) => self.find(at, life, *sought, until),
+            Action::Give(at, life, given) => self.give(at, life, given),
             Action::Inherit(at, life, live) => self.claim_orphans(at, life, &live),
             Action::Connect(at, life, proxy) => self.connect(at, life, proxy),
             Action::Start(at) => self.start_node(at),

@@ -12,7 +12,7 @@ use contracts::wire::{
     call_type_from_wire, dn_role_from_wire, forward_mode_from_wire, monitor_mode_from_wire, treatment_from_wire,
     user_data_from_wire, uuid_from_wire,
 };
-use model::plan::{Caller, Contact, FeatureCode, Forwards, Service, Way};
+use model::plan::{Caller, Contact, FeatureCode, Forwards, OutgoingLimit, Service, Way};
 use model::request::MonitorMode;
 use model::{AgentId, ConnId, Dn, LegId, ReferenceId, TenantId, Timestamp, Token};
 
@@ -230,20 +230,26 @@ fn offer(record: v1::OfferRecord) -> Read<Offer> {
         transferred_by: record.transferred_by.as_deref().map(dn).transpose()?,
         recalled_from: record.recalled_from.as_deref().map(dn).transpose()?,
         tries: small(record.tries, "party.tries")?,
-        further: record.further.into_iter().map(way_out).collect(),
+        further: record.further.into_iter().map(way_out).collect::<Read<_>>()?,
         forwarded_by: record.forwarded_by.iter().map(|by| dn(by)).collect::<Read<_>>()?,
         forwards: Forwards { busy: record.forwards_busy, no_answer: record.forwards_no_answer },
         forwarding: record.forwarding.map(forwarding).transpose()?,
     })
 }
 
-fn way_out(record: v1::WayRecord) -> Way {
-    Way {
+fn way_out(record: v1::WayRecord) -> Read<Way> {
+    Ok(Way {
         trunk: record.trunk,
         contact: Contact { uri: record.uri, path: Vec::new() },
         caller_id: record.caller_id,
         try_ms: record.try_ms,
-    }
+        always: record.always,
+        limit: record.limit.map(limit).transpose()?,
+    })
+}
+
+pub(super) fn limit(record: v1::OutgoingLimitRecord) -> Read<OutgoingLimit> {
+    Ok(OutgoingLimit { phone: dn(&record.phone)?, most: record.most })
 }
 
 fn forwarding(record: v1::ForwardingRecord) -> Read<Forwarding> {
@@ -327,6 +333,7 @@ fn playing(record: v1::PlayingRecord) -> Read<Playing> {
         purpose,
         issued: record.issued,
         started: record.started,
+        recorded_since: record.recorded_since_us.map(Timestamp::from_micros),
         due: record.due_us.map(Timestamp::from_micros),
     })
 }

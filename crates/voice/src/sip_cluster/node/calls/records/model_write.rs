@@ -11,7 +11,7 @@ use contracts::wire::{
     call_type_to_wire, dn_role_to_wire, forward_mode_to_wire, monitor_mode_to_wire, treatment_to_wire,
     user_data_to_wire, uuid_to_wire,
 };
-use model::plan::{Caller, FeatureCode, Service, Way};
+use model::plan::{Caller, FeatureCode, OutgoingLimit, Service, Way};
 use model::{AgentId, Timestamp};
 
 pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
@@ -215,7 +215,13 @@ fn way_out(way: &Way) -> v1::WayRecord {
         uri: way.contact.uri.clone(),
         caller_id: way.caller_id.clone(),
         try_ms: way.try_ms,
+        always: way.always,
+        limit: way.limit.as_ref().map(limit),
     }
+}
+
+pub(super) fn limit(limit: &OutgoingLimit) -> v1::OutgoingLimitRecord {
+    v1::OutgoingLimitRecord { phone: limit.phone.to_string(), most: limit.most }
 }
 
 fn transfer(transfer: &Transfer) -> v1::TransferRecord {
@@ -291,6 +297,7 @@ fn playing(playing: &Playing) -> v1::PlayingRecord {
         issued: playing.issued,
         started: playing.started,
         due_us: playing.due.map(|due| due.as_micros()),
+        recorded_since_us: playing.recorded_since.map(|since| since.as_micros()),
     }
 }
 

@@ -65,7 +65,7 @@ fn thread_record(thread: &CallThread, ended_at: Timestamp) -> Body {
         "ConnIDs": thread.calls.keys().map(ToString::to_string).collect::<Vec<_>>(),
         "Parties": thread.parties.iter().map(party).collect::<Vec<_>>(),
         "Moves": thread.moves.iter().map(one_move).collect::<Vec<_>>(),
-        "UserData": user_data_to_json(&thread.user_data),
+        "UserData": thread.user_data().map_or_else(|| json!({}), user_data_to_json),
     });
     let subject = format!("thread:{}", thread.id);
     Body { name: "CallThread", subject, complete: thread.complete, at: ended_at, trace: thread.id, data }
@@ -183,3 +183,6 @@ const fn outcome_name(outcome: Outcome) -> &'static str {
 fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

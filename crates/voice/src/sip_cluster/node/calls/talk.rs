@@ -1,0 +1,42 @@
+//! Asks a ringing phone to answer, as its user would.
+
+use call::Input;
+use model::{ConnId, LegId, Timestamp};
+use sip::agent::CommandError;
+use sip::{HeaderName, StatusCode};
+
+use super::pending::Pending;
+use crate::sip_cluster::node::Node;
+
+impl Node {
+    /// Asks a ringing phone to answer, by the `talk` event that many phones support.
+    pub(super) fn ask_answer(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
+        let headers =
+            vec![(HeaderName::Event, "talk".to_owned()), (HeaderName::SubscriptionState, "active".to_owned())];
+        let sent = phone.ok_or(CommandError::Gone).and_then(|phone| self.agent.notify_ringing(phone, &headers, now));
+        match sent {
+            Ok(request) => {
+                self.pending.insert(request, Pending::Talk(conn_id, id));
+            }
+            Err(error) => {
+                tracing::debug!(%conn_id, %id, %error, "a phone cannot be asked to answer now");
+                self.feed(conn_id, Input::AnswerRefused(id), now);
+            }
+        }
+    }
+
+    /// Handles the phone's response to that. Its answer to the call itself comes by the INVITE.
+    pub(in crate::sip_cluster::node) fn answer_asked(
+        &mut self,
+        conn_id: ConnId,
+        id: LegId,
+        status: StatusCode,
+        now: Timestamp,
+    ) {
+        if !status.is_success() {
+            tracing::info!(%conn_id, %id, status = status.0, "a phone does not let itself be asked to answer");
+            self.feed(conn_id, Input::AnswerRefused(id), now);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What keeps calls by trunks within bounds: how many a trunk takes, how many calls outside a phone may have, and carriers that want no
+//! calls for a while.
+//!
+//! A node counts its own legs. Of a trunk's limit each node has a part, so that the parts of all nodes that proxies see live are the limit;
+//! a phone's limit holds at each node, and sip-proxy leads further calls of a phone to the node at which it talks. What a carrier has asked
+//! for is known to the node that has heard it, and is forgotten when that ends.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use model::plan::{Caller, OutgoingLimit};
+use model::{ConnId, NodeId, TenantId, Timestamp};
+use runtime::trace::What;
+use sip::{Message, StatusCode};
+
+use super::leg::{Leg, LegStage, Target};
+use crate::sip_cluster::node::Node;
+
+/// The longest time for which a carrier is left out because it has asked for it.
+pub const PAUSE_MAX: Duration = Duration::from_secs(300);
+/// The most carriers that are left out at a time; further ones are tried as before.
+const PAUSES_MAX: usize = 1_000;
+
+/// What a tenant has set for a trunk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrunkRules {
+    /// How many calls it takes at a time.
+    pub calls_max: Option<u32>,
+    /// Whether its carrier hears who calls before it answers.
+    pub early_speech: bool,
+}
+
+/// Reads what a tenant has set for a trunk.
+pub type ReadTrunks = Box<dyn Fn(&TenantId, &str) -> TrunkRules + Send>;
+
+/// Until when trunks are left out.
+#[derive(Default)]
+pub struct Pauses(HashMap<(TenantId, String), Timestamp>);
+
+impl Pauses {
+    fn is_left_out(&self, tenant: &TenantId, trunk: &str, now: Timestamp) -> bool {
+        self.0.get(&(tenant.clone(), trunk.to_owned())).is_some_and(|until| now < *until)
+    }
+
+    /// Returns whether there was room.
+    fn leave_out(&mut self, tenant: &TenantId, trunk: &str, until: Timestamp, now: Timestamp) -> bool {
+        self.0.retain(|_, until| now < *until);
+        let key = (tenant.clone(), trunk.to_owned());
+        let has_room = self.0.len() < PAUSES_MAX || self.0.contains_key(&key);
+        if has_room {
+            self.0.insert(key, until);
+        }
+        has_room
+    }
+}
+
+/// Why a call does not go out by a trunk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Barrier {
+    /// The phone has as many calls outside as it may.
+    PhoneFull,
+    /// The trunk has as many calls as it takes.
+    TrunkFull,
+    /// Its carrier wants no calls for a while.
+    TrunkPaused,
+}
+
+impl Barrier {
+    /// The status by which the leg fails.
+    pub(super) const fn status(self) -> u16 {
+        match self {
+            Self::PhoneFull => 403,
+            Self::TrunkFull | Self::TrunkPaused => 503,
+        }
+    }
+
+    const fn in_words(self) -> &'static str {
+        match self {
+            Self::PhoneFull => "the phone has as many calls outside as it may",
+            Self::TrunkFull => "the trunk has as many calls as it takes",
+            Self::TrunkPaused => "its carrier wants no calls for a while",
+        }
+    }
+}
+
+impl Node {
+    /// What keeps a leg from being rung; noted in the trace, and counted.
+    pub(super) fn barrier(&self, conn_id: ConnId, target: &Target, now: Timestamp) -> Option<Barrier> {
+        let tenant = &self.calls.get(&conn_id)?.tenant;
+        let trunk = target.trunk.as_deref()?;
+        let barrier = if target.limit.as_ref().is_some_and(|limit| self.has_enough_outside(tenant, limit)) {
+            Barrier::PhoneFull
+        } else if self.pauses.is_left_out(tenant, trunk, now) {
+            Barrier::TrunkPaused
+        } else if self.is_full(tenant, trunk) {
+            Barrier::TrunkFull
+        } else {
+            return None;
+        };
+        match barrier {
+            Barrier::PhoneFull => self.metrics.phone_full(),
+            Barrier::TrunkFull => self.metrics.trunk_full(),
+            Barrier::TrunkPaused => self.metrics.trunk_passed_over(),
+        }
+        let what = || What::Note { text: format!("not by the trunk {trunk}: {}", barrier.in_words()) };
+        self.trace.note_with(tenant, conn_id, now, what);
+        Some(barrier)
+    }
+
+    fn has_enough_outside(&self, tenant: &TenantId, limit: &OutgoingLimit) -> bool {
+        let by_it = |_: Option<&Caller>, leg: &Leg| {
+            let counted = leg.target.as_ref().and_then(|target| target.limit.as_ref());
+            counted.is_some_and(|other| other.phone == limit.phone)
+        };
+        self.count_legs(tenant, by_it) >= limit.most
+    }
+
+    /// Whether a trunk has as many calls as this node's part of its limit.
+    pub(super) fn is_full(&self, tenant: &TenantId, trunk: &str) -> bool {
+        let Some(most) = (self.trunks)(tenant, trunk).calls_max else { return false };
+        let by_it = |device: Option<&Caller>, leg: &Leg| match (&leg.target, device) {
+            (Some(target), _) => target.trunk.as_deref() == Some(trunk),
+            (None, Some(Caller::Trunk { trunk: name, .. })) => name == trunk,
+            (None, _) => false,
+        };
+        self.count_legs(tenant, by_it) >= self.part_of(most)
+    }
+
+    /// The legs of a tenant that count, each with whom it leads to if that is a party.
+    fn count_legs(&self, tenant: &TenantId, counts: impl Fn(Option<&Caller>, &Leg) -> bool) -> u32 {
+        let entries = self.calls.values().filter(|entry| entry.tenant == *tenant);
+        let legs = entries.flat_map(|entry| entry.legs.iter().map(move |leg| (entry, leg)));
+        let counted = legs.filter(|(entry, leg)| {
+            let call = entry.thread.call_with(leg.id);
+            let device = call.and_then(|call| call.party_on(leg.id)).map(|party| &party.device);
+            leg.stage != LegStage::Closing && counts(device, leg)
+        });
+        u32::try_from(counted.count()).unwrap_or(u32::MAX)
+    }
+
+    /// This node's part of a limit of the whole installation.
+    fn part_of(&self, most: u32) -> u32 {
+        let us = &self.ids.owner().node;
+        let mut nodes: BTreeSet<NodeId> = self.search.live().owners().into_iter().map(|owner| owner.node).collect();
+        nodes.insert(us.clone());
+        let (count, before) = (nodes.len(), nodes.iter().position(|node| node == us).unwrap_or_default());
+        let [count, before] = [count, before].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+        most / count + u32::from(before < most % count)
+    }
+
+    /// A carrier has refused a call: one that says for how long is left out for that long.
+    pub(super) fn note_pause(
+        &mut self,
+        place: super::leg::Place,
+        status: StatusCode,
+        response: Option<&Message>,
+        now: Timestamp,
+    ) {
+        let wants = response
+            .filter(|_| status == StatusCode::SERVICE_UNAVAILABLE)
+            .and_then(|response| response.retry_after().ok().flatten());
+        let Some(seconds) = wants.filter(|seconds| *seconds > 0) else { return };
+        let Some(entry) = self.calls.get(&place.conn_id) else { return };
+        let target = entry.leg(place.leg).and_then(|leg| leg.target.as_ref());
+        let Some(trunk) = target.and_then(|target| target.trunk.clone()) else { return };
+        let tenant = entry.tenant.clone();
+        let pause = Duration::from_secs(seconds.into()).min(PAUSE_MAX);
+        if self.pauses.leave_out(&tenant, &trunk, now + pause, now) {
+            tracing::warn!(%tenant, trunk, seconds = pause.as_secs(), "a carrier wants no calls for a while: its trunk is left out");
+            self.metrics.trunk_paused();
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Hands a call over to another living node, which joins it with one that it has.
+//!
+//! The call is dropped here before the ledger gives it away: no two nodes act in it, whatever fails between. Messages of it that come
+//! meanwhile wait; then they go to whoever has it.
+
+use std::collections::HashMap;
+
+use infra::CallIndex;
+use model::{ConnId, Owner, TenantId, Timestamp};
+
+use super::super::Node;
+use super::super::calls::call::{Entry, Stored};
+use super::super::lookup::{Found, Lookup};
+use super::super::order::Order;
+use crate::sip_cluster::limits::HAND_OVERS_MAX;
+
+/// The calls that are handed over; at most those that this node has, or had.
+#[derive(Default)]
+pub struct HandOvers {
+    /// Threads that other nodes want, until nothing is under way in them or the time is over.
+    wanted: Vec<WantedThread>,
+    /// Threads that are no longer here, with the names of their calls, until the ledger has answered.
+    under_way: HashMap<ConnId, Vec<ConnId>>,
+    /// Threads that may still be ours, whose records cannot be read yet.
+    unsure: HashMap<ConnId, TenantId>,
+}
+
+/// A thread that another node wants.
+struct WantedThread {
+    thread: ConnId,
+    to: Owner,
+    /// When that node no longer counts on it.
+    until: Timestamp,
+}
+
+impl HandOvers {
+    /// Whether the ledger is giving that thread away.
+    pub fn has(&self, thread: ConnId) -> bool {
+        self.under_way.contains_key(&thread)
+    }
+
+    /// Whether a lookup must wait until the ledger has answered.
+    pub fn concern(&self, named: &CallIndex) -> bool {
+        match named {
+            CallIndex::Call(call) => self.under_way.values().any(|names| names.contains(call)),
+            CallIndex::Invite(_) => false,
+        }
+    }
+}
+
+impl Node {
+    /// Another node wants a call. It gets it as soon as nothing is under way in the call, until then or never.
+    pub fn hand_over_call(&mut self, conn_id: ConnId, to: Owner, until: Timestamp) {
+        if let Some(thread) = self.calls.thread_of(conn_id)
+            && self.hand_overs.wanted.len() < HAND_OVERS_MAX
+        {
+            self.hand_overs.wanted.push(WantedThread { thread, to, until });
+        }
+    }
+
+    /// The next call to be given away, once the turn is stored and its messages are sent: it is not here any more.
+    pub(in crate::sip_cluster::node) fn next_hand_over(&mut self, now: Timestamp) -> Option<Order> {
+        self.hand_overs.wanted.retain(|wanted| now < wanted.until && self.calls.get(&wanted.thread).is_some());
+        let next = self.hand_overs.wanted.iter().position(|wanted| self.may_go(wanted.thread))?;
+        let WantedThread { thread, to, .. } = self.hand_overs.wanted.swap_remove(next);
+        let entry = self.calls.get(&thread)?;
+        let (tenant, token) = (entry.tenant.clone(), entry.thread.token());
+        tracing::info!(%thread, %to, "a call is handed over");
+        let names = self.calls.names_of(thread);
+        self.drop_call(thread);
+        self.calls.unmark(thread);
+        self.hand_overs.under_way.insert(thread, names);
+        Some(Order::HandOver { tenant, thread, token, to })
+    }
+
+    /// Whether a thread is stored as it is here and nothing is under way in it.
+    fn may_go(&self, thread: ConnId) -> bool {
+        let is_idle = |entry: &Entry| {
+            let is_stored = entry.stored == Stored::Live && entry.settled && !entry.dirty && entry.absorbs.is_none();
+            is_stored && entry.thread.is_settled() && !self.confirmations.is_in_doubt(thread)
+        };
+        self.calls.get(&thread).is_some_and(is_idle)
+    }
+
+    /// The ledger has answered: the call is the other node's, or it goes on here.
+    pub fn handed_over(&mut self, tenant: &TenantId, thread: ConnId, is_given: bool) {
+        let Some(names) = self.hand_overs.under_way.remove(&thread) else { return };
+        for name in names {
+            if self.held.has(&CallIndex::Call(name)) || (name == thread && !is_given) {
+                self.orders.push_back(Order::Find(Lookup::of_call(tenant.clone(), name, None)));
+            }
+        }
+        if !is_given {
+            self.hand_overs.unsure.insert(thread, tenant.clone());
+        }
+    }
+
+    /// A call that could not be given away is looked up until the ledger answers: no other node does that for a living one.
+    pub(super) fn keep_looking(&mut self, named: &CallIndex, found: &Found) {
+        let CallIndex::Call(thread) = named else { return };
+        if let Some(tenant) = self.hand_overs.unsure.remove(thread)
+            && *found == Found::Unanswered
+        {
+            self.orders.push_back(Order::Find(Lookup::of_call(tenant.clone(), *thread, None)));
+            self.hand_overs.unsure.insert(*thread, tenant);
+        }
+    }
+}

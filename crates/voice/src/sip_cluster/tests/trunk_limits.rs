@@ -1,0 +1,114 @@
+//! How many calls a trunk takes and a phone may have outside, and carriers that want no calls for a while. The trunk `narrow` takes one call;
+//! the carrier is played by the bench's phone.
+
+use model::plan::{Destination, OutgoingLimit, Outside, Way};
+use sip::agent::{Event, Reply};
+use sip::{HeaderName, StatusCode};
+
+use super::bench::{Bench, Peer, by_two_trunks, phone};
+
+const PHONE: &str = "phone;dn=7102";
+
+/// The Request-URIs of the INVITEs that carriers have got.
+fn rung(bench: &Bench) -> Vec<String> {
+    let incoming = bench.seen.iter().filter_map(|(peer, event)| match event {
+        Event::Incoming { request, .. } if *peer == Peer::Phone => request.request_uri().map(str::to_owned),
+        _ => None,
+    });
+    incoming.collect()
+}
+
+fn at(trunk: &str) -> String {
+    format!("sip:+4930123@{trunk}.example:5060")
+}
+
+/// The same destination with other rules for each way.
+fn with(destination: Destination, change: impl Fn(&mut Way)) -> Destination {
+    let Destination::Outside(mut outside) = destination else { unreachable!("it is outside") };
+    change(&mut outside.way);
+    outside.further.iter_mut().for_each(change);
+    Destination::Outside(outside)
+}
+
+fn by_one(trunk: &str) -> Destination {
+    let Destination::Outside(outside) = by_two_trunks(trunk, "never") else { unreachable!("it is outside") };
+    Destination::Outside(Outside { further: Vec::new(), ..outside })
+}
+
+/// The status and the Retry-After of the last refusal.
+fn refusal(bench: &Bench) -> Option<(u16, Option<String>)> {
+    bench.seen.iter().rev().find_map(|(peer, event)| match event {
+        Event::Failed { status, response: Some(response), .. } if *peer == Peer::Caller => {
+            Some((status.0, response.header(&HeaderName::RetryAfter).map(str::to_owned)))
+        }
+        _ => None,
+    })
+}
+
+fn dials(bench: &mut Bench, source: &str, call_id: &str, destination: Destination) {
+    bench.dial_as("+4930123", source, call_id);
+    bench.plan(destination);
+}
+
+#[test]
+fn one_call_more_than_a_trunk_takes_goes_by_the_next_and_else_is_refused() {
+    let mut bench = Bench::new();
+    dials(&mut bench, PHONE, "caller-1", by_one("narrow"));
+    dials(&mut bench, "phone;dn=7103", "caller-1b", by_two_trunks("narrow", "wide"));
+    assert_eq!(rung(&bench), [at("narrow"), at("wide")]);
+    dials(&mut bench, "phone;dn=7104", "caller-1c", by_one("narrow"));
+    assert_eq!(refusal(&bench), Some((503, Some("5".to_owned()))));
+    dials(&mut bench, "trunk;name=other", "caller-1e", by_one("narrow"));
+    assert_eq!(refusal(&bench), Some((503, None)), "or its carrier would send no other call either");
+    let emergency = with(by_one("narrow"), |way| way.always = true);
+    dials(&mut bench, "phone;dn=7105", "caller-1d", emergency);
+    assert_eq!(rung(&bench).last(), Some(&at("narrow")), "an emergency call goes out all the same");
+}
+
+#[test]
+fn calls_in_count_and_one_more_is_refused() {
+    let mut bench = Bench::new();
+    bench.dial("7101", "trunk;name=narrow");
+    bench.plan(phone(15_000));
+    bench.dial_as("7101", "trunk;name=narrow", "caller-1b");
+    assert_eq!(refusal(&bench), Some((503, Some("5".to_owned()))));
+    dials(&mut bench, PHONE, "caller-1c", by_two_trunks("narrow", "wide"));
+    assert_eq!(rung(&bench).last(), Some(&at("wide")));
+}
+
+#[test]
+fn a_phone_has_as_many_calls_outside_as_it_may() {
+    let mut bench = Bench::new();
+    let limit = |most| {
+        let phone = model::Dn::parse("7102").expect("a DN");
+        with(by_two_trunks("wide", "two"), |way| way.limit = Some(OutgoingLimit { phone: phone.clone(), most }))
+    };
+    dials(&mut bench, PHONE, "caller-1", limit(1));
+    assert_eq!(rung(&bench), [at("wide")]);
+    dials(&mut bench, PHONE, "caller-1b", limit(1));
+    assert_eq!(rung(&bench).len(), 1, "no trunk is tried");
+    assert_eq!(refusal(&bench).map(|(status, _)| status), Some(403));
+    let mut none = Bench::new();
+    dials(&mut none, PHONE, "caller-1", limit(0));
+    assert!(rung(&none).is_empty());
+}
+
+#[test]
+fn a_carrier_that_wants_no_calls_for_a_while_is_left_out_for_that_long() {
+    let mut bench = Bench::new();
+    dials(&mut bench, PHONE, "caller-1", by_two_trunks("wide", "two"));
+    let (dialog, now) = (bench.phone_dialog.expect("an INVITE"), bench.now);
+    let reply = Reply::new(StatusCode::SERVICE_UNAVAILABLE).header(HeaderName::RetryAfter, "60");
+    bench.agent(Peer::Phone).reject(dialog, reply, now).expect("an INVITE");
+    bench.run();
+    assert_eq!(rung(&bench), [at("wide"), at("two")]);
+    dials(&mut bench, "phone;dn=7103", "caller-1b", by_two_trunks("wide", "two"));
+    assert_eq!(rung(&bench).last(), Some(&at("two")));
+    assert_eq!(rung(&bench).len(), 3);
+    let emergency = with(by_two_trunks("wide", "two"), |way| way.always = true);
+    dials(&mut bench, "phone;dn=7104", "caller-1c", emergency);
+    assert_eq!(rung(&bench).last(), Some(&at("wide")));
+    bench.pass(std::time::Duration::from_secs(61));
+    dials(&mut bench, "phone;dn=7105", "caller-1d", by_two_trunks("wide", "two"));
+    assert_eq!(rung(&bench).last(), Some(&at("wide")));
+}
