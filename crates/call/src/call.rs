@@ -240,7 +240,7 @@ impl Call {
             Input::Request(request) => self.request(request, now),
             Input::Consult { request, conn_id, uuid } => self.consult(request, conn_id, uuid, now),
             Input::PinAnswered { ask, answer } => self.pin_answered(ask, answer, now),
-            Input::AgentAnswered { done } => self.agent_answered(done, now),
+            Input::AgentAnswered { done, .. } => self.agent_answered(done, now),
             Input::Fault => self.end(Ending::system(CallState::GeneralError, 503), now),
         }
     }

@@ -158,13 +158,13 @@ impl Thread {
     }
 
     /// Whether a further call that this phone makes by itself belongs to the thread: it talks in one of its calls, and may be about to
-    /// transfer that one.
+    /// transfer that one. Once the thread has had very many calls, a further one is a thread of its own.
     pub fn takes_call_of(&self, dn: &Dn) -> bool {
         let talks = |call: &CallSnapshot| {
             let party = call.party_at(dn).filter(|party| party.observes.is_none());
             call.stage == Stage::Talking && party.is_some_and(|party| party.progress == LegProgress::Answered)
         };
-        self.calls.len() < CALLS_MAX && self.calls().any(talks)
+        self.calls.len() < CALLS_MAX && self.first().numbers.has_calls_left() && self.calls().any(talks)
     }
 
     /// The owner's fencing token.
@@ -230,9 +230,10 @@ impl Thread {
             }
             Input::Request(request) => self.request(request, now),
             Input::Consult { request, conn_id, uuid } => self.consult(request, conn_id, uuid, now),
-            Input::AgentAnswered { .. } => {
-                let waits = |call: &Call| matches!(call.s.stage, Stage::Feature(_));
-                self.give(self.calls.iter().position(waits), input, now);
+            Input::AgentAnswered { conn_id, .. } => {
+                if let Some(at) = self.at(conn_id) {
+                    self.give(Some(at), input, now);
+                }
             }
             Input::LegReleased(leg) => self.leg_gone(leg, &input, CallState::Ok, now),
             Input::LegDead(leg) | Input::LegFailed { leg, .. } | Input::LegUnreachable { leg, .. } => {

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,6 +18,9 @@ use crate::wait;
 
 /// How long an installation may take to become ready. The product's own goal is 2 s; a busy build machine gets more.
 const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// For what a process wrote before it ended. The roles that it started may hold its pipes a little longer.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(2);
 /// How long it may take to drain.
 const STOP_LIMIT: Duration = Duration::from_secs(40);
 /// Instance numbers that tests use; 0 is for people.
@@ -188,11 +192,10 @@ impl Installation {
             .stderr(Stdio::piped())
             .spawn()?;
         let log = Arc::default();
-        collect(child.stdout.take(), &log);
-        collect(child.stderr.take(), &log);
+        let collectors = [collect(child.stdout.take(), &log), collect(child.stderr.take(), &log)];
         let ready = wait::until(START_LIMIT, || {
             if let Some(status) = child.try_wait()? {
-                bail!("it ended with {status}:\n{}", tail(&log));
+                bail!("it ended with {status}");
             }
             Ok(fs::read(&said).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()))
         });
@@ -201,6 +204,9 @@ impl Installation {
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
+                // Its last words may still be in the pipes.
+                let read = || Ok(collectors.iter().flatten().all(JoinHandle::is_finished).then_some(()));
+                let _ = wait::until(LAST_WORDS_LIMIT, read);
                 Err(error.context(format!("not ready\n{}", tail(&log))))
             }
         }
@@ -352,16 +358,19 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn collect(stream: Option<impl std::io::Read + Send + 'static>, log: &Arc<Mutex<Vec<String>>>) {
-    let Some(stream) = stream else { return };
+fn collect(
+    stream: Option<impl std::io::Read + Send + 'static>,
+    log: &Arc<Mutex<Vec<String>>>,
+) -> Option<JoinHandle<()>> {
+    let stream = stream?;
     let log = Arc::clone(log);
-    std::thread::spawn(move || {
+    Some(std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
             if let Ok(mut lines) = log.lock() {
                 lines.push(line);
             }
         }
-    });
+    }))
 }
 
 fn tail(log: &Arc<Mutex<Vec<String>>>) -> String {

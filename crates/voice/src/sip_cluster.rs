@@ -20,6 +20,7 @@ mod operate;
 mod prompts;
 mod repairs;
 mod routing_link;
+mod searches;
 mod server;
 mod supervisors;
 #[cfg(test)]
@@ -99,7 +100,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let ways = server::RequestContext {
         inbox: inbox.clone(),
         live: seen_live.clone(),
-        searches: server::searches(),
+        searches: Arc::default(),
         config: net::http::Client::new(&ctx, "voice-28")?,
         stores: ctx.stores.clone(),
         owner: ctx.owner(),

@@ -43,8 +43,13 @@ impl Call {
         }
         let by = self.s.party_at(&asked.this_dn).filter(|party| !party.is_silent()).map(|party| party.number);
         let by = by.ok_or((ErrorCode::INVALID_CALL_STATE, "this DN is not connected in the call"))?;
-        let is_meant = |party: &&Party| party.address() == address && party.observes.is_none();
-        let removed = self.s.parties.iter().rev().find(is_meant).map(|party| party.number);
+        let last = |is_meant: &dyn Fn(&Party) -> bool| {
+            let meant = self.s.parties.iter().rev().find(|party| party.observes.is_none() && is_meant(party));
+            meant.map(|party| party.number)
+        };
+        // Who has that number as its DN, before who only shows it, as a caller from outside may.
+        let at_dn = last(&|party| party.dn().is_some_and(|dn| dn.as_str() == address));
+        let removed = at_dn.or_else(|| last(&|party| party.address() == address));
         match removed {
             Some(removed) if removed != by => {
                 self.observers_stay(removed);

@@ -39,6 +39,24 @@ pub struct NextNumbers {
     pub call: u16,
 }
 
+/// The most legs that a thread has had while phones may still add some by themselves: whoever calls and hangs up again and again must not
+/// use up the numbers, which stand in tags of 15 bits.
+const LEGS_MAX: u16 = 0x4000;
+/// The most calls that a thread has had while further ones are added. Each of them leads to its record for as long as that lives.
+const CALLS_EVER_MAX: u16 = 256;
+
+impl NextNumbers {
+    /// Whether a phone may add a leg by itself.
+    pub const fn has_legs_left(self) -> bool {
+        self.leg < LEGS_MAX
+    }
+
+    /// Whether a further call may be added, with a leg of its own.
+    pub const fn has_calls_left(self) -> bool {
+        self.call < CALLS_EVER_MAX && self.has_legs_left()
+    }
+}
+
 impl Default for NextNumbers {
     fn default() -> Self {
         Self { leg: super::CALLER_LEG.0 + 1, treatment: 1, ask: 1, call: 1 }

@@ -123,6 +123,8 @@ pub enum Input {
     },
     /// The outcome of the agent request of a feature code.
     AgentAnswered {
+        /// The call that dialled it.
+        conn_id: ConnId,
         /// Whether it was carried out.
         done: bool,
     },

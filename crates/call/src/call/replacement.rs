@@ -17,8 +17,6 @@ use super::timer::Timer;
 use super::{Call, HOLD_MUSIC, Output};
 use crate::call::point::Point;
 
-/// The most legs that a thread has had while phones may still join it: whoever calls and hangs up again and again must not use up the numbers.
-const LEGS_MAX: u16 = 0x4000;
 /// How long a call stays parked before it goes back to who parked it.
 pub const PARKED_MAX: Duration = Duration::from_secs(120);
 
@@ -26,7 +24,7 @@ impl CallSnapshot {
     /// Whether a phone of this number can do that.
     pub fn can_be_replaced(&self, of: Replaced, by: &Dn) -> bool {
         let is_elsewhere = self.party_at(by).is_some_and(|party| Replaced::Leg(party.leg) != of);
-        self.replacement.is_none() && self.numbers.leg < LEGS_MAX && !is_elsewhere && self.holds(of, by)
+        self.replacement.is_none() && self.numbers.has_legs_left() && !is_elsewhere && self.holds(of, by)
     }
 
     /// The slot at which the call is parked.

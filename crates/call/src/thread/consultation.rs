@@ -40,8 +40,14 @@ impl Thread {
         let at = request.kind.conn_id().and_then(|conn_id| self.at(conn_id));
         let leg = at.and_then(|at| party_of(&self.calls.get(at)?.s, &asked).ok()).map(|(_, leg)| leg);
         let calls = leg.map_or(0, |leg| (0..self.calls.len()).filter(|at| self.has(*at, leg)).count());
-        if calls > 1 {
-            let text = "this DN has a consultation already";
+        let refusal = match calls {
+            2.. => Some("this DN has a consultation already"),
+            _ if !self.first().numbers.has_calls_left() => {
+                Some("this call has had as many consultations as it may have")
+            }
+            _ => None,
+        };
+        if let Some(text) = refusal {
             let refuse = |call: &mut Call| call.refuse_asked(&asked, ErrorCode::CANNOT_INITIATE_TRANSFER, text, now);
             return self.act(at.unwrap_or_default(), refuse);
         }

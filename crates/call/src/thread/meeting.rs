@@ -5,9 +5,6 @@ use model::{ConnId, LegId, Timestamp};
 
 use super::*;
 
-/// The most legs that a thread may have had; beyond that it takes no other one in. Numbers of legs stand in tags of 15 bits.
-const LEGS_MAX: u16 = 0x3fff;
-
 impl Thread {
     /// Whether its calls can become those of another thread: nothing that is under way would bring an answer under their present names.
     pub fn is_settled(&self) -> bool {
@@ -24,8 +21,7 @@ impl Thread {
 
     /// Whether it has room for the calls of another one.
     pub fn has_room_for(&self, other: &Self) -> bool {
-        let legs = self.first().numbers.leg.saturating_add(other.first().numbers.leg);
-        self.calls.len() + other.calls.len() <= CALLS_MAX && legs <= LEGS_MAX
+        self.calls.len() + other.calls.len() <= CALLS_MAX && self.numbers_with(other).has_calls_left()
     }
 
     /// Stops what its legs hear: media knows it by numbers that may mean something else in another thread.
@@ -44,17 +40,11 @@ impl Thread {
 
     /// Takes the calls of a settled thread that has fallen silent. Returns by how much the numbers of their legs have grown.
     pub fn absorb(&mut self, other: Self) -> u16 {
-        let (ours, theirs) = (self.first().numbers, other.first().numbers);
+        let (ours, numbers) = (self.first().numbers, self.numbers_with(&other));
         let by = ours.leg.saturating_sub(crate::call::CALLER_LEG.0);
-        let mut numbers = NextNumbers {
-            leg: by.saturating_add(theirs.leg),
-            treatment: ours.treatment.max(theirs.treatment),
-            ask: ours.ask.max(theirs.ask),
-            call: ours.call,
-        };
-        for mut call in other.calls.into_iter().filter(|call| !call.is_over()) {
-            call.s.number = numbers.call;
-            numbers.call = numbers.call.saturating_add(1);
+        let alive = other.calls.into_iter().filter(|call| !call.is_over());
+        for (mut call, number) in alive.zip(ours.call..) {
+            call.s.number = number;
             for party in &mut call.s.parties {
                 party.leg = LegId(party.leg.0.saturating_add(by));
             }
@@ -62,6 +52,17 @@ impl Thread {
         }
         self.set_numbers(numbers);
         by
+    }
+
+    /// The numbers after it has taken another thread in. The calls that the other one has had count, for they lead here too.
+    fn numbers_with(&self, other: &Self) -> NextNumbers {
+        let (ours, theirs) = (self.first().numbers, other.first().numbers);
+        NextNumbers {
+            leg: ours.leg.saturating_sub(crate::call::CALLER_LEG.0).saturating_add(theirs.leg),
+            treatment: ours.treatment.max(theirs.treatment),
+            ask: ours.ask.max(theirs.ask),
+            call: ours.call.saturating_add(theirs.call),
+        }
     }
 
     /// Whether the phone at this DN is connected in that call, by a dialog that no other call shares.

@@ -2197,14 +2197,10 @@ pub struct SessionTimerRecord {
     #[prost(uint32, tag = "4")]
     pub min_se_s: u32,
 }
-#[derive(Clone, PartialEq, ::prost::Message)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GlareRecord {
     #[prost(uint64, tag = "1")]
     pub due_us: u64,
-    #[prost(bytes = "bytes", optional, tag = "2")]
-    pub offer: ::core::option::Option<::prost::bytes::Bytes>,
-    #[prost(message, repeated, tag = "3")]
-    pub headers: ::prost::alloc::vec::Vec<HeaderRecord>,
     #[prost(enumeration = "InviteRecordPurpose", tag = "4")]
     pub purpose: i32,
 }
@@ -2453,6 +2449,14 @@ pub struct LegRecord {
     /// Of a caller, whether that response is to say that the far end rings.
     #[prost(bool, tag = "26")]
     pub early_rings: bool,
+    /// The REFER of the phone whose outcome it is still to be told: its CSeq, or 0 for the first one of the dialog.
+    #[prost(uint32, optional, tag = "29")]
+    pub refer: ::core::option::Option<u32>,
+    #[prost(bool, tag = "30")]
+    pub has_referred: bool,
+    /// How many servers an INVITE that its own leads to may pass; absent for the most.
+    #[prost(uint32, optional, tag = "31")]
+    pub hops_left: ::core::option::Option<u32>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OwedSessionRecord {

@@ -157,9 +157,6 @@ fn leg_bytes(leg: &LegState) -> usize {
             + queued.sum::<usize>()
             + PART_BYTES
     });
-    let glare = leg.glare.as_ref().map_or(0, |glare| {
-        glare.offer.as_ref().map_or(0, bytes::Bytes::len) + headers_bytes(&glare.headers) + PART_BYTES
-    });
     dialog_bytes(&leg.dialog)
         + session_bytes(&leg.offer_answer)
         + outgoing
@@ -168,7 +165,6 @@ fn leg_bytes(leg: &LegState) -> usize {
         + leg.requests.iter().map(|request| request.request.len() + PART_BYTES).sum::<usize>()
         + leg.incoming.iter().map(|request| request.request.len() + PART_BYTES).sum::<usize>()
         + leg.answered.iter().map(|answer| answer.response.len() + PART_BYTES).sum::<usize>()
-        + glare
         + leg.bye_wanted.as_ref().map_or(0, headers_bytes)
         + leg.account.as_deref().map_or(0, str::len)
         + leg.nonces.iter().map(|used| used.nonce.len() + 8).sum::<usize>()

@@ -79,6 +79,12 @@ pub enum Event {
         /// The answer.
         answer: Bytes,
     },
+    /// A re-INVITE of ours met the peer's own (491), and its time has come again: offer the session that is wanted now by
+    /// [`super::UserAgent::reinvite`]. The old offer may have the version of an answer that we have given since (RFC 3264 §8).
+    GlareOver {
+        /// The dialog.
+        dialog: DialogId,
+    },
     /// The peer offers a session in its 2xx to our re-INVITE without one: answer by [`super::UserAgent::ack`].
     Proposed {
         /// The dialog.

@@ -15,7 +15,7 @@ use super::session_timer::with_timer_request;
 use super::state::{InvitePurpose, LegPhase, OutgoingInvite, OutgoingStage, Shared};
 use crate::dialog::{Dialog, MAX_FORWARDS};
 use crate::header::HeaderName;
-use crate::offer_answer::{Carrier, Meaning, Phase};
+use crate::offer_answer::{Carrier, Meaning};
 use crate::transaction::{ClientId, ClientRequest, ClientState};
 use crate::{HeaderError, Message, Method, StatusCode};
 
@@ -60,7 +60,7 @@ impl UserAgent {
     }
 
     /// Offers a change of the session by re-INVITE; without an offer it requests one from the peer. `Renegotiated`,
-    /// `Proposed` or `Refused` follows. Glare with the peer's own INVITE (491) is handled here.
+    /// `Proposed` or `Refused` follows; after glare with the peer's own INVITE (491) `GlareOver`, when it may be sent again.
     ///
     /// # Errors
     /// When an INVITE or an offer is under way in either direction.
@@ -127,11 +127,10 @@ impl UserAgent {
         if state.phase != LegPhase::Confirmed || state.bye_wanted.is_some() {
             return Err(CommandError::WrongState("re-INVITE"));
         }
-        let busy = state.outgoing.is_some() || state.answering.is_some() || state.unacked.is_some();
         if !self.has_room(id, 2 * offer.as_ref().map_or(0, Bytes::len) + HEAD_BYTES_MAX) {
             return Err(CommandError::WrongState("a re-INVITE beside what waits"));
         }
-        if busy || state.glare.is_some() || state.offer_answer.phase() != Phase::Stable {
+        if !leg.may_offer() {
             return Err(CommandError::OfferOpen);
         }
         self.send_invite(id, &headers, (offer.as_ref(), Provisionals::Plain, MAX_FORWARDS), purpose, now)

@@ -3,15 +3,14 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use model::Timestamp;
 
 use super::UserAgent;
 use super::authorize::CHALLENGES_MAX;
-use super::command::{CommandError, DialogId, ExtraHeaders};
+use super::command::{CommandError, DialogId};
 use super::event::{Event, Release};
 use super::session_timer::min_se;
-use super::state::{Glare, InvitePurpose, OutgoingInvite, OutgoingStage, SessionTimer, Shared};
+use super::state::{Glare, InvitePurpose, OutgoingStage, SessionTimer, Shared};
 use crate::header::HeaderName;
 use crate::offer_answer::Side;
 use crate::transaction::ClientRequest;
@@ -22,6 +21,9 @@ const GLARE_MAX: u8 = 6;
 
 /// The longest wait before such a retry (RFC 3261 §14.1).
 pub(super) const GLARE_WAIT_MAX: Duration = Duration::from_secs(4);
+
+/// The wait after that while the peer's own request is not answered yet.
+const GLARE_AGAIN: Duration = Duration::from_millis(500);
 
 impl UserAgent {
     pub(super) fn invite_failure(
@@ -47,15 +49,14 @@ impl UserAgent {
             return;
         }
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        let outgoing = leg.state.outgoing.take();
-        let offer = leg.state.offer_answer.open().cloned();
+        leg.state.outgoing = None;
         leg.state.offer_answer.abandon();
         leg.state.challenges = 0;
         if status != StatusCode::REQUEST_PENDING {
             leg.state.glare_attempts = 0;
         }
         match status {
-            StatusCode::REQUEST_PENDING => self.glare(id, purpose, offer, outgoing, response, now),
+            StatusCode::REQUEST_PENDING => self.glare(id, purpose, response, now),
             // RFC 3261 §14.1. A broken flow says nothing about the peer.
             StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
                 self.leave(id, Release::Gone(status), now);
@@ -67,15 +68,7 @@ impl UserAgent {
         }
     }
 
-    fn glare(
-        &mut self,
-        id: DialogId,
-        purpose: InvitePurpose,
-        offer: Option<Bytes>,
-        outgoing: Option<OutgoingInvite>,
-        response: Option<Shared>,
-        now: Timestamp,
-    ) {
+    fn glare(&mut self, id: DialogId, purpose: InvitePurpose, response: Option<Shared>, now: Timestamp) {
         // §14.1: the side that chose the Call-ID waits longer, so that the two do not collide again.
         let ours = self.dialogs.get(id.0).is_some_and(|leg| leg.state.begun_by == Side::Us);
         let wait_ms = if ours { 2_100 + 10 * self.entropy.below(190) } else { 10 * self.entropy.below(200) };
@@ -88,27 +81,22 @@ impl UserAgent {
             return;
         }
         leg.state.glare_attempts = attempts + 1;
-        leg.state.glare = Some(Glare {
-            due: now + Duration::from_millis(wait_ms),
-            offer,
-            headers: outgoing.map(|o| extra_headers(&o.request)).unwrap_or_default(),
-            purpose,
-        });
+        leg.state.glare = Some(Glare { due: now + Duration::from_millis(wait_ms), purpose });
     }
 
     pub(super) fn glare_due(&mut self, id: DialogId, now: Timestamp) {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let Some(glare) = leg.state.glare.take() else { return };
-        let sent = self.send_reinvite(id, glare.offer.clone(), glare.headers.clone(), glare.purpose, now);
-        match (sent, self.dialogs.get_mut(id.0)) {
-            (Err(CommandError::OfferOpen), Some(leg)) => {
-                leg.state.glare = Some(Glare { due: now + Duration::from_millis(500), ..glare });
+        if !leg.may_offer() {
+            leg.state.glare = Some(Glare { due: now + GLARE_AGAIN, ..glare });
+            return;
+        }
+        match glare.purpose {
+            // If it cannot be sent, the session timer comes again.
+            InvitePurpose::Refresh => {
+                let _ = self.refresh_by_invite(id, now);
             }
-            (Err(CommandError::Transaction(_)), _) if glare.purpose == InvitePurpose::Change => {
-                let status = StatusCode::SERVICE_UNAVAILABLE;
-                self.events.push_back(Event::Refused { dialog: id, status, response: None });
-            }
-            _ => {}
+            InvitePurpose::Begin | InvitePurpose::Change => self.events.push_back(Event::GlareOver { dialog: id }),
         }
     }
 
@@ -153,29 +141,4 @@ impl UserAgent {
         self.close(id, now);
         self.events.push_back(Event::Failed { dialog: id, status, response });
     }
-}
-
-/// The headers of a request that the application added.
-fn extra_headers(request: &Bytes) -> ExtraHeaders {
-    const OURS: &[HeaderName] = &[
-        HeaderName::Via,
-        HeaderName::Route,
-        HeaderName::MaxForwards,
-        HeaderName::From,
-        HeaderName::To,
-        HeaderName::CallId,
-        HeaderName::CSeq,
-        HeaderName::Contact,
-        HeaderName::Allow,
-        HeaderName::Supported,
-        HeaderName::UserAgent,
-        HeaderName::SessionExpires,
-        HeaderName::MinSe,
-        HeaderName::ContentType,
-        HeaderName::ContentLength,
-        HeaderName::Authorization,
-        HeaderName::ProxyAuthorization,
-    ];
-    let Ok(request) = Message::parse(request.clone()) else { return Vec::new() };
-    request.header_lines().filter(|(name, _)| !OURS.contains(name)).map(|(n, v)| (n, v.to_owned())).collect()
 }

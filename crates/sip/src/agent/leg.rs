@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::state::{AnsweredRequest, LegPhase, LegState, OutgoingStage, SessionTimer, Shared};
 use crate::dialog::Dialog;
-use crate::offer_answer::{OfferAnswer, Side};
+use crate::offer_answer::{OfferAnswer, Phase, Side};
 use crate::transaction::{ClientId, ServerId, TransactionLayer};
 use crate::{Message, Method};
 
@@ -88,6 +88,13 @@ impl Leg {
         let keep_alive = answering.and_then(|a| a.keep_alive.as_ref()).map(|(due, _)| *due);
         let glare = state.glare.as_ref().map(|g| g.due);
         [unacked, unpracked, keep_alive, state.session.due, glare].into_iter().flatten().min()
+    }
+
+    /// Whether neither side has an INVITE or an offer under way, so that we may offer.
+    pub(super) fn may_offer(&self) -> bool {
+        let state = &self.state;
+        let busy = state.outgoing.is_some() || state.answering.is_some() || state.unacked.is_some();
+        !busy && state.glare.is_none() && state.offer_answer.phase() == Phase::Stable
     }
 
     /// Whether an INVITE of ours waits for its final response.

@@ -89,7 +89,15 @@ impl UserAgent {
                     leg.state.incoming.remove(at);
                     leg.servers.remove(at);
                 }
-                let response = with_reply(self.plain_response(&message, reply.status, &tag), &reply).build();
+                let mut response = self.plain_response(&message, reply.status, &tag);
+                // A REFER begins a subscription (RFC 3515 §2.2).
+                if message.method() == Method::Refer
+                    && reply.status.is_success()
+                    && let Some(leg) = self.dialogs.get(id.0)
+                {
+                    response = response.header(&HeaderName::Contact, &leg.state.dialog.contact);
+                }
+                let response = with_reply(response, &reply).build();
                 if reply.status.is_final() {
                     self.finish_within(id, server, &message, &response, now);
                     return Ok(());

@@ -194,11 +194,10 @@ impl UserAgent {
             leg.state.session.due = None;
             return;
         }
-        let stored = leg.state.offer_answer.local().cloned();
         let refreshed = if leg.state.peer_updates {
             self.send_update(id, None, Vec::new(), RequestPurpose::Refresh, now).map(|_| ())
         } else {
-            self.send_reinvite(id, stored, Vec::new(), InvitePurpose::Refresh, now)
+            self.refresh_by_invite(id, now)
         };
         if refreshed != Err(CommandError::OfferOpen)
             && let Some(leg) = self.dialogs.get_mut(id.0)
@@ -207,6 +206,12 @@ impl UserAgent {
             let quarter = Duration::from_secs(u64::from(leg.state.session.interval_s / 4));
             leg.state.session.due = Some(now + quarter.max(POSTPONEMENT));
         }
+    }
+
+    /// Repeats our side of the session, as it is now.
+    pub(super) fn refresh_by_invite(&mut self, id: DialogId, now: Timestamp) -> Result<(), CommandError> {
+        let local = self.dialogs.get(id.0).and_then(|leg| leg.state.offer_answer.local().cloned());
+        self.send_reinvite(id, local, Vec::new(), InvitePurpose::Refresh, now)
     }
 
     /// A refresh of ours was answered.

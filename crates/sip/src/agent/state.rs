@@ -283,10 +283,6 @@ pub struct SessionTimer {
 pub struct Glare {
     /// When to retry it.
     pub due: Timestamp,
-    /// Its offer.
-    pub offer: Option<Bytes>,
-    /// Further headers.
-    pub headers: ExtraHeaders,
     /// Its purpose.
     pub purpose: InvitePurpose,
 }

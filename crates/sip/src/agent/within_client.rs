@@ -177,12 +177,14 @@ impl UserAgent {
         let request_id = RequestId(self.entropy.next_u64());
         let leg = self.dialogs.get_mut(id.0).ok_or(CommandError::Gone)?;
         let update = method == Method::Update;
+        // Mandatory in each of them (RFC 3311 §4.1, RFC 3515 §2.2, RFC 6665 §8.2.1).
+        let has_contact = update || matches!(method, Method::Refer | Method::Notify);
         let mut request = leg.state.dialog.request(method, &via);
+        if has_contact {
+            request = request.header(&HeaderName::Contact, &leg.state.dialog.contact);
+        }
         if update {
-            request = request
-                .header(&HeaderName::Contact, &leg.state.dialog.contact)
-                .header(&HeaderName::Allow, ALLOW)
-                .header(&HeaderName::Supported, "timer");
+            request = request.header(&HeaderName::Allow, ALLOW).header(&HeaderName::Supported, "timer");
             request = with_timer_request(request, leg, &self.config);
         }
         let request = with_headers(request, &headers);

@@ -157,14 +157,21 @@ fn re_invites_that_meet_get_491_and_both_succeed_in_the_end() {
     let now = pair.now();
     pair.agent(ALICE).reinvite(alice, Some(bytes("offer-2")), Vec::new(), now).unwrap();
     pair.agent(BOB).reinvite(bob, Some(bytes("offer-3")), Vec::new(), now).unwrap();
+    let mut offered_again = [0; 2];
     for _ in 0..100 {
         pair.run(100 * MS);
         for (who, id) in [(ALICE, alice), (BOB, bob)] {
             let now = pair.now();
             let _ = pair.agent(who).accept_offer(id, bytes("answer-x"), now);
+            let over = pair.events(who).iter().filter(|e| matches!(e, Event::GlareOver { .. })).count();
+            if over > offered_again[usize::from(who)] {
+                offered_again[usize::from(who)] = over;
+                pair.agent(who).reinvite(id, Some(bytes("offer-4")), Vec::new(), now).unwrap();
+            }
         }
     }
     assert_eq!((pair.responses(ALICE, 491), pair.responses(BOB, 491)), (1, 1));
+    assert_eq!(offered_again, [1, 1], "each side is told once that it may offer again");
     for who in [ALICE, BOB] {
         assert!(pair.events(who).iter().any(|e| matches!(e, Event::Renegotiated { .. })), "{who} succeeded");
     }

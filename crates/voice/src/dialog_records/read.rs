@@ -257,12 +257,7 @@ fn session(record: v1::SessionTimerRecord) -> SessionTimer {
 
 fn glare(record: v1::GlareRecord) -> Read<Glare> {
     let purpose = purpose(record.purpose())?;
-    Ok(Glare {
-        due: Timestamp::from_micros(record.due_us),
-        offer: record.offer,
-        headers: headers(record.headers),
-        purpose,
-    })
+    Ok(Glare { due: Timestamp::from_micros(record.due_us), purpose })
 }
 
 fn schedule(record: Option<v1::ScheduleRecord>) -> Read<Schedule> {

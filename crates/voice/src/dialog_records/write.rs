@@ -233,12 +233,7 @@ fn session(timer: SessionTimer) -> v1::SessionTimerRecord {
 }
 
 fn glare(glare: Glare) -> v1::GlareRecord {
-    v1::GlareRecord {
-        due_us: glare.due.as_micros(),
-        offer: glare.offer,
-        headers: headers(glare.headers),
-        purpose: purpose(glare.purpose).into(),
-    }
+    v1::GlareRecord { due_us: glare.due.as_micros(), purpose: purpose(glare.purpose).into() }
 }
 
 fn schedule(schedule: Schedule) -> v1::ScheduleRecord {

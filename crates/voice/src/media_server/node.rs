@@ -303,6 +303,7 @@ impl Node {
             | Event::Progress { .. }
             | Event::Answered { .. }
             | Event::Renegotiated { .. }
+            | Event::GlareOver { .. }
             | Event::Proposed { .. }
             | Event::Refused { .. } => {}
         }

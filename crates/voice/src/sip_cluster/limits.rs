@@ -46,10 +46,16 @@ pub const MESSAGES_PER_TURN: usize = 64;
 /// Answers, requests and repairs that wait for the loop.
 pub const INBOX_MAX: usize = 4_096;
 
-/// Calls that other nodes may want at once, until the end of a turn; further ones are not handed over.
+/// Calls that other nodes may want at once; further ones are not handed over.
 pub const HAND_OVERS_MAX: usize = 256;
-/// Messages held until the owner of their call is known: what the phones of one failed node send within a second.
-pub const FINDING_MAX: usize = 1_024;
+/// Those of one tenant.
+pub const HAND_OVERS_OF_TENANT_MAX: usize = 64;
+/// Messages held until the owner of their call is known: more than what the phones of one failed node send within a second.
+pub const FINDING_MAX: usize = 2_048;
+/// Those of one tenant.
+pub const FINDING_OF_TENANT_MAX: usize = 1_024;
+/// Those that name one call.
+pub const FINDING_OF_CALL_MAX: usize = 32;
 
 /// Interval of the search for calls of failed nodes, shortly after a node has failed; ten times as long otherwise.
 pub const TAKEOVER_SCAN_EVERY: Duration = Duration::from_millis(500);

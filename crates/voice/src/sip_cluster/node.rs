@@ -16,7 +16,7 @@ mod proxies;
 use call::call::PinAnswer;
 use call::{CallSnapshot, Input};
 use model::event::ErrorCode;
-use model::plan::PlanAnswer;
+use model::plan::{Destination, PlanAnswer};
 use model::{ConnId, Entropy, Owner, Request, RequestKind, Timestamp};
 use sip::agent::{Accounts, AgentConfig, UserAgent};
 use sip::{ConnectionId, Message, Seal, Transmit};
@@ -203,7 +203,9 @@ impl Node {
             let PlanAnswer { destination, .. } = &answer;
             if let Some(destination) = node.join_found(conn_id, ask, destination.clone(), now) {
                 node.warn_caller(conn_id, &destination);
-                node.index_invite(conn_id, ask);
+                if !matches!(destination, Destination::Reject { .. }) {
+                    node.index_invite(conn_id, ask);
+                }
                 let answer = PlanAnswer { destination, ..answer.clone() };
                 node.feed(conn_id, Input::DialPlan { ask, answer }, now);
             }
@@ -219,7 +221,7 @@ impl Node {
     /// The outcome of a feature code's request.
     pub fn agent_answered(&mut self, conn_id: ConnId, done: bool, now: Timestamp) {
         let thread = self.calls.thread_of(conn_id).unwrap_or(conn_id);
-        self.answer_call("the outcome of a feature code", thread, Input::AgentAnswered { done }, now);
+        self.answer_call("the outcome of a feature code", thread, Input::AgentAnswered { conn_id, done }, now);
     }
 
     fn answer_call(&mut self, what: &'static str, conn_id: ConnId, input: Input, now: Timestamp) {

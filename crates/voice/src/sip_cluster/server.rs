@@ -16,17 +16,16 @@ use model::{NodeId, Owner, Request, TenantId};
 use net::http::{Caller, Client, JsonBody, Problem};
 use runtime::spans::{Spans, TRACE_RESPONSE};
 use serde::Deserialize;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::inbox::Inbox;
 use super::ledger::find;
 use super::login_password;
 use super::node::lookup::{FailureReport, Found, Lookup, SeenLive};
+use super::searches::Searches;
 
 /// How long a request waits until the owner of its call is known; frontend waits a little longer.
 const FIND_WITHIN: Duration = Duration::from_millis(1_500);
-/// Concurrent searches of [`RequestContext::searches`]: each may query the ledger for many seconds after its client has gone.
-const SEARCHES_MAX: usize = 256;
 
 /// What frontend sends: a client's frame, and the identity of that client.
 #[derive(Deserialize)]
@@ -51,16 +50,11 @@ pub struct RequestContext {
     /// The owners that proxies see live.
     pub live: watch::Receiver<SeenLive>,
     /// Permits for searches for the owner of a call. A request without one is answered 503.
-    pub searches: Arc<Semaphore>,
+    pub searches: Arc<Searches>,
     /// Finds the span of a call.
     pub spans: Spans,
     /// Config, which checks passwords (voice-28).
     pub config: Client,
-}
-
-/// All permits, none in use.
-pub fn searches() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(SEARCHES_MAX))
 }
 
 /// The routes.
@@ -129,7 +123,7 @@ impl RequestContext {
 
     /// Looks a call up and takes it over if this node may have it. Returns the result, if it came in time and a permit was free.
     async fn find(&self, sought: Lookup) -> Option<Found> {
-        let room = self.searches.clone().try_acquire_owned().ok()?;
+        let room = self.searches.permit(&sought.tenant)?;
         let ways = self.clone();
         // The search continues after the timeout: a call that it claims must come to this loop.
         let finding = tokio::spawn(async move {

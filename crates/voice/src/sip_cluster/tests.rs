@@ -15,6 +15,7 @@ mod options;
 mod originate;
 mod phones;
 mod recording;
+mod renegotiation;
 mod restart;
 mod sessions;
 mod trunk_limits;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use model::plan::{Destination, FeatureCode};
 use model::request::{RequestKind, Treatment};
 
-use super::harness::{Bench, dn};
+use super::harness::{Bench, CONN, dn};
 use crate::call::{CALLER_LEG, Ended, Input, Output, PIN_TRIES_MAX, PinAnswer, TypedPin};
 
 const fn code(code: FeatureCode, ask_pin: bool) -> Destination {
@@ -25,7 +25,7 @@ fn a_feature_code_sends_its_request_and_says_how_it_went() {
         .expect("an agent request");
     assert!(matches!(request.kind, RequestKind::AgentLogin(None, ..)));
     assert_eq!(request.this_dn, dn("5001"));
-    bench.give(Input::AgentAnswered { done: true });
+    bench.give(Input::AgentAnswered { conn_id: CONN, done: true });
     let id = bench.call.first().playing.first().expect("a prompt").id;
     bench.give(Input::TreatmentStarted { id });
     bench.give(Input::TreatmentEnded { id, cause: Ended::Completed, digits: String::new() });
@@ -105,7 +105,7 @@ fn the_right_pin_logs_in() {
     assert_eq!(question(&mut bench), (3, Some(TypedPin("123456".to_owned()))));
     answer(&mut bench, PinAnswer::Right);
     assert_eq!(requests(&mut bench), 1);
-    bench.give(Input::AgentAnswered { done: true });
+    bench.give(Input::AgentAnswered { conn_id: CONN, done: true });
     assert_eq!(heard(&bench).1, "logged-in");
     assert!(!format!("{:?}", bench.facts).contains("123456"), "no fact tells the PIN");
 }
@@ -145,11 +145,25 @@ fn a_phone_whose_pin_is_not_looked_at_now_is_refused_at_once() {
 fn no_outcome_of_a_request_passes_for_a_pin() {
     let mut bench = at_the_pin();
     answer(&mut bench, PinAnswer::Digits(4));
-    bench.give(Input::AgentAnswered { done: true });
+    bench.give(Input::AgentAnswered { conn_id: CONN, done: true });
     assert_eq!(heard(&bench).1, "enter-pin");
     type_pin(&mut bench, "1234");
     bench.give(Input::PinAnswered { ask: 1, answer: PinAnswer::Right });
     assert_eq!(requests(&mut bench), 0, "an answer to another question");
     bench.pass(Duration::from_secs(5));
     assert_eq!(heard(&bench).1, "error", "nobody can tell whether it is right");
+}
+
+#[test]
+fn each_of_two_feature_codes_hears_its_own_outcome() {
+    let (mut bench, agent) = Bench::talking();
+    bench.give(Input::LegHeld(agent));
+    for (dialled, feature) in [("*52", FeatureCode::Ready), ("*53", FeatureCode::NotReady)] {
+        let (leg, conn_id) = bench.dials("5001", dialled);
+        bench.plan(code(feature, false));
+        bench.give(Input::LegAnswered(leg));
+        bench.give(Input::AgentAnswered { conn_id, done: true });
+        let call = bench.call.call(conn_id).expect("the call of the feature code");
+        assert_eq!(call.playing.len(), 1, "{dialled} is told at once, also while the other one still hears its prompt");
+    }
 }

@@ -197,3 +197,23 @@ fn nobody_is_transferred_to_a_second_call_of_the_same_phone() {
         "5002 would talk with itself"
     );
 }
+
+#[test]
+fn a_phone_that_calls_again_and_again_adds_a_bounded_number_of_calls() {
+    let (mut bench, agent) = Bench::talking();
+    bench.give(Input::LegHeld(agent));
+    bench.take();
+    let mut added = 0;
+    while bench.call.takes_call_of(&dn("5001")) {
+        let (own, _) = bench.dials("5001", "5999");
+        bench.plan(Destination::Reject { status: 404, reason: "no such number".to_owned() });
+        bench.give(Input::LegReleased(own));
+        bench.take();
+        added += 1;
+        assert!(added < 1_000, "after {added} refused calls it still takes another one");
+    }
+    bench.ask(RequestKind::InitiateTransfer(CONN, dn("5002"), UserData::new()), "5001");
+    assert_eq!(bench.error(), ErrorCode::CANNOT_INITIATE_TRANSFER);
+    bench.give(Input::LegRetrieved(agent));
+    assert_eq!(addresses(&bench), [ANI, "5001"], "the call itself goes on");
+}

@@ -100,7 +100,7 @@ fn take_step(bench: &mut Bench, step: &Step) {
             };
             bench.give(Input::PinAnswered { ask, answer });
         }
-        Step::Agent(done) => bench.give(Input::AgentAnswered { done: *done }),
+        Step::Agent(done) => bench.give(Input::AgentAnswered { conn_id: CONN, done: *done }),
         Step::Dials(kind) => {
             let (from, number) = [("5001", "5002"), ("5003", "5001"), ("5002", "9000")][usize::from(*kind)];
             if bench.call.takes_call_of(&dn(from)) {

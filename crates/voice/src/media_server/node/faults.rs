@@ -197,6 +197,7 @@ const fn dialog_of(event: &Event) -> Option<DialogId> {
         | Event::Acknowledged { dialog, .. }
         | Event::Offered { dialog, .. }
         | Event::Renegotiated { dialog, .. }
+        | Event::GlareOver { dialog }
         | Event::Proposed { dialog, .. }
         | Event::OfferWanted { dialog }
         | Event::Refused { dialog, .. }

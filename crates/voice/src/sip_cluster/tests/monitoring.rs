@@ -24,8 +24,12 @@ fn monitor(bench: &mut Bench, conn_id: ConnId, mode: MonitorMode) {
 }
 
 fn plan_supervisor(bench: &mut Bench) {
+    plan_phone(bench, "7102");
+}
+
+fn plan_phone(bench: &mut Bench, number: &str) {
     let Destination::Extension { contacts, no_answer_ms, .. } = phone(15_000) else { unreachable!("it is a phone") };
-    bench.plan(Destination::Extension { dn: dn("7102"), contacts, no_answer_ms });
+    bench.plan(Destination::Extension { dn: dn(number), contacts, no_answer_ms });
 }
 
 /// What media was last told of the supervisor's part: the streams with its room, and whom it coaches.
@@ -153,4 +157,31 @@ fn a_supervisor_is_rung_once_for_a_call() {
     assert!(!rings_after(&mut bench, others), "the first has been tried, the second is for calls that come");
     let expired = Monitor { until: bench.now, ..supervisor(now(&bench) + 2, MonitorType::Current) };
     assert!(!rings_after(&mut bench, vec![expired]));
+}
+
+#[test]
+fn hundreds_of_supervisors_whom_the_call_refuses_cost_no_depth() {
+    let told = || {
+        let (mut bench, _) = talking();
+        let first = now(&bench);
+        let monitor = |n: u64| Monitor {
+            supervisor: dn(&(8_000 + n).to_string()),
+            ..supervisor(first + n, MonitorType::Current)
+        };
+        let monitors: Vec<Monitor> = (0..500).map(monitor).collect();
+        assert!(rings_after(&mut bench, monitors));
+        // The call is monitored by as many as may; all that follow are refused at once.
+        for n in 0..10 {
+            assert!(is_being_rung(&bench), "{n}");
+            plan_phone(&mut bench, &(8_000 + n).to_string());
+            bench.phone_rings();
+            bench.phone_answers();
+        }
+        let call = bench.node.table().values().next().expect("the call").thread.first().clone();
+        assert_eq!((call.parties.len(), is_being_rung(&bench)), (12, false));
+        bench.bye(Peer::Caller);
+        assert_eq!(bench.node.calls(), 0, "{:?}", bench.story);
+    };
+    let on_small_stack = std::thread::Builder::new().stack_size(512 * 1_024).spawn(told);
+    on_small_stack.expect("a thread").join().expect("it ends in order");
 }

@@ -8,7 +8,7 @@ use model::plan::Destination;
 use sip::agent::{Body, COMPLETED_ELSEWHERE, Event, Release, Reply, Session};
 use sip::{HeaderName, StatusCode};
 
-use super::bench::{Bench, MEDIA_SDP, PHONE_SDP, Peer, by_two_trunks, phone};
+use super::bench::{Bench, EDGE, MEDIA_SDP, PHONE_SDP, Peer, by_two_trunks, phone};
 use super::calls::talking;
 
 fn held(sdp: &str) -> Bytes {
@@ -317,4 +317,32 @@ fn a_tenants_codecs_hold_for_what_is_taken_and_media_is_told_of_them() {
     bench.dial("7101", "trunk;name=carrier");
     let (status, warning) = bench.refusal().expect("PCMU alone is refused");
     assert!(status == 488 && warning.is_some_and(|warning| warning.starts_with("305 ")));
+}
+
+#[test]
+fn each_refer_of_a_dialog_has_notices_of_its_own() {
+    let (mut bench, _) = talking();
+    let dialog = bench.phone_dialog.expect("a dialog");
+    for _ in 0..2 {
+        let (to, now) = (format!("<sip:7109@{EDGE}>"), bench.now);
+        bench.agent(Peer::Phone).refer(dialog, vec![(HeaderName::ReferTo, to)], now).expect("a dialog");
+        bench.run();
+        bench.plan(Destination::Reject { status: 404, reason: "no such number".to_owned() });
+    }
+    let told = bench.seen.iter().filter_map(|(_, event)| match event {
+        Event::Notified { message, .. } => Some(message.clone()),
+        _ => None,
+    });
+    let notices: Vec<_> = told.collect();
+    let events: Vec<&str> = notices.iter().filter_map(|notice| notice.header(&HeaderName::Event)).collect();
+    let [one, also_one, two, also_two] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((*one, *also_one), ("refer", "refer"));
+    assert!(two.starts_with("refer;id=") && two == also_two, "{events:?}");
+    let accepted = bench.seen.iter().filter_map(|(_, event)| match event {
+        Event::Responded { status, response: Some(response), .. } if status.0 == 202 => Some(response.clone()),
+        _ => None,
+    });
+    for message in notices.iter().cloned().chain(accepted) {
+        assert!(message.header(&HeaderName::Contact).is_some(), "{message:?}");
+    }
 }

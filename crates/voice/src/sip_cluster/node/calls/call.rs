@@ -25,8 +25,6 @@ pub struct Entry {
     pub media_owner: Option<Owner>,
     /// The display name that the caller presents.
     pub caller_name: String,
-    /// How many more servers its INVITE may pass: a call that comes back by way of others ends. Not stored.
-    pub hops_left: u8,
     /// Why media has refused the caller's audio; for the refusal that follows at once.
     pub warning: Option<String>,
     /// The INVITE that began it; none for a call made by request.
@@ -39,6 +37,8 @@ pub struct Entry {
     pub new_calls: VecDeque<NewCall>,
     /// Keys that the next commit indexes.
     pub index: Vec<CallIndex>,
+    /// The ids that lead to it beside its own: those of further calls and of threads that it has taken in.
+    pub names: Vec<ConnId>,
     /// Numbers of phones that are or were in it and of its park slots, by which further calls find it.
     pub phones: Vec<Dn>,
     /// The thread that the next commit makes part of this one.
@@ -89,13 +89,13 @@ impl Entry {
             legs,
             media_owner: None,
             caller_name: String::new(),
-            hops_left: sip::dialog::MAX_FORWARDS,
             warning: None,
             invite: None,
             stored: Stored::No,
             events: Vec::new(),
             new_calls: VecDeque::new(),
             index: Vec::new(),
+            names: Vec::new(),
             phones: Vec::new(),
             absorbs: None,
             told: HashMap::new(),

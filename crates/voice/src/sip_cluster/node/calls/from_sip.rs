@@ -24,6 +24,7 @@ impl Node {
             Event::Acknowledged { dialog, answer } => self.acknowledged(dialog, answer, now),
             Event::Offered { dialog, request, offer } => self.offered(dialog, &request, offer, now),
             Event::Renegotiated { dialog, answer } => self.renegotiated(dialog, answer, now),
+            Event::GlareOver { dialog } => self.offer_again(dialog, now),
             Event::Proposed { dialog, offer } => self.proposed(dialog, offer, now),
             Event::OfferWanted { dialog } => self.offer_wanted(dialog, now),
             Event::Refused { dialog, status, response } => self.refused(dialog, status, response.as_deref(), now),

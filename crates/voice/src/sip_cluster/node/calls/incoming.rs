@@ -91,12 +91,11 @@ impl Node {
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
         let mut leg = Leg::new(CALLER_LEG, link, LegStage::Offered, now);
         leg.phone = Some(dialog);
-        leg.party = party;
+        (leg.party, leg.hops_left) = (party, hops_left);
         let place = Place { conn_id, leg: leg.id, side: Side::Phone };
         self.calls.bind(dialog, place);
         let entry = Entry {
             caller_name,
-            hops_left,
             index: vec![CallIndex::Invite(invite.clone())],
             invite: Some(invite),
             ..Entry::new(tenant.clone(), Thread::new(incoming, now), vec![leg])
@@ -136,9 +135,8 @@ impl Node {
     pub(super) fn add_leg(&mut self, thread: ConnId, id: LegId, call: NewCallParts, now: Timestamp) {
         let NewCallParts { tenant, dialog, link, party, hops_left, invite, .. } = call;
         let Some(entry) = self.calls.get_mut(&thread) else { return };
-        entry.hops_left = entry.hops_left.min(hops_left);
         let mut leg = Leg::new(id, link, LegStage::Offered, now);
-        (leg.phone, leg.party) = (Some(dialog), party);
+        (leg.phone, leg.party, leg.hops_left) = (Some(dialog), party, hops_left);
         entry.legs.push(leg);
         self.trace.name(&tenant, thread, &invite.call_id, now);
         let place = Place { conn_id: thread, leg: id, side: Side::Phone };

@@ -9,6 +9,7 @@ use infra::DialogKey;
 use model::plan::{Contact, OutgoingLimit};
 use model::{ConnId, Dn, LegId, Timestamp};
 use sip::agent::{DialogId, ExtraHeaders};
+use sip::dialog::MAX_FORWARDS;
 
 /// The bit that tells the tag of a leg's media dialog from that of the leg itself.
 pub const MEDIA_TAG: u16 = 0x8000;
@@ -30,6 +31,8 @@ pub struct Leg {
     pub party: Option<IpAddr>,
     /// The INVITE that the index of the ledger gets once the dial plan has answered. Not stored.
     pub unindexed: Option<DialogKey>,
+    /// How many more servers an INVITE that its own leads to may pass: a call that comes back by way of others ends.
+    pub hops_left: u8,
     /// The DN and registration that we ring; none for the caller.
     pub target: Option<Target>,
     /// The seat at which media has it; none while it is in no room.
@@ -52,6 +55,10 @@ pub struct Leg {
     pub holds: bool,
     /// Hold or retrieve, if we have asked the phone for it.
     pub asked: Option<HoldWay>,
+    /// The REFER of the phone whose outcome it is still to be told.
+    pub refer: Option<ReferNo>,
+    /// Whether the phone has sent a REFER.
+    pub has_referred: bool,
     /// Whether an echo is heard on it.
     pub echo: bool,
     /// When the party last sent something: an answer, a request, a refresh.
@@ -71,6 +78,10 @@ pub struct OwedSession {
     /// How often media has refused it.
     pub refused: u8,
 }
+
+/// The number by which notices name their REFER: its CSeq, or none for the first one of a dialog (RFC 3515 section 2.4.6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReferNo(pub Option<u32>);
 
 /// A session by which audio is heard before an answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -167,6 +178,7 @@ impl Leg {
             link,
             party: None,
             unindexed: None,
+            hops_left: MAX_FORWARDS,
             target: None,
             seat: Some(Seat::open(0)),
             joining: false,
@@ -178,6 +190,8 @@ impl Leg {
             relaying: false,
             holds: false,
             asked: None,
+            refer: None,
+            has_referred: false,
             echo: false,
             heard_at: now,
             told: ExtraHeaders::new(),

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use call::CallSnapshot;
 use call::call::{LegProgress, Stage};
-use call::{CallSnapshot, Input};
 use model::request::MonitorType;
 use model::{ConnId, ReferenceId, Request, RequestKind, TenantId, Timestamp, UserData};
 
@@ -64,14 +64,14 @@ impl Node {
             self.monitors.of.insert(tenant.clone(), monitors);
         }
         for thread in threads {
-            self.attempt(Doing::OtherInput("monitoring"), now, |node| node.ring_supervisors(thread, now));
+            self.attempt(Doing::OtherInput("monitoring"), now, |node| node.call_changed(thread, now));
         }
     }
 
-    /// Rings a supervisor for whom a call of the thread is meant; the others follow when that one has answered.
-    pub(in crate::sip_cluster::node) fn ring_supervisors(&mut self, thread: ConnId, now: Timestamp) {
-        let Some(entry) = self.calls.get(&thread) else { return };
-        let Some(monitors) = self.monitors.of.get(&entry.tenant) else { return };
+    /// The request that rings a supervisor for whom a call of the thread is meant; the others follow when that one has answered.
+    pub(super) fn next_monitoring(&mut self, thread: ConnId, now: Timestamp) -> Option<Request> {
+        let entry = self.calls.get(&thread)?;
+        let monitors = self.monitors.of.get(&entry.tenant)?;
         let is_due = |monitor: &&Monitor, call: &CallSnapshot| {
             monitor.until > now
                 && is_answered_at(call, monitor)
@@ -84,7 +84,7 @@ impl Node {
             .calls()
             .filter(is_free)
             .find_map(|call| Some((call.conn_id, monitors.iter().find(|monitor| is_due(monitor, call))?.clone())));
-        let Some((conn_id, monitor)) = due else { return };
+        let (conn_id, monitor) = due?;
         let request = Request {
             tenant: entry.tenant.clone(),
             requester: REQUESTER.to_owned(),
@@ -99,7 +99,7 @@ impl Node {
             let calls = &self.calls;
             self.monitors.done.retain(|conn_id, _| calls.thread_of(*conn_id).is_some());
         }
-        self.feed(thread, Input::Request(request), now);
+        Some(request)
     }
 }
 

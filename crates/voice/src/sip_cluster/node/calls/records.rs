@@ -13,9 +13,10 @@ use model::plan::Contact;
 use model::{ConnId, Dn, LegId, Timestamp};
 use prost::Message as _;
 use sip::agent::{DialogSnapshot, UserAgent};
+use sip::dialog::MAX_FORWARDS;
 
 use super::call::{Entry, Stored};
-use super::leg::{EarlySession, Leg, LegStage, OwedSession, Target};
+use super::leg::{EarlySession, Leg, LegStage, OwedSession, ReferNo, Target};
 use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
 use sip::ConnectionId;
 
@@ -99,6 +100,9 @@ fn leg_to_record<'a>(
         owed: leg.owed.as_ref().map(|owed| v1::OwedSessionRecord { sdp: owed.sdp.clone(), sent: owed.sent }),
         early: leg.early.as_ref().map(|early| early.sdp.clone()),
         early_rings: leg.early_rings,
+        refer: leg.refer.map(|refer| refer.0.unwrap_or_default()),
+        has_referred: leg.has_referred,
+        hops_left: Some(leg.hops_left.into()).filter(|hops| *hops < u32::from(MAX_FORWARDS)),
         early_changes: leg.early.as_ref().map_or(0, |early| early.changes.into()),
         room: leg.seat.map(|seat| seat.room).unwrap_or_default().into(),
         roomless: leg.seat.is_none(),
@@ -262,6 +266,9 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         asked,
         echo: record.echo,
         early_rings: record.early_rings,
+        refer: record.refer.map(|number| ReferNo(Some(number).filter(|number| *number > 0))),
+        has_referred: record.has_referred,
+        hops_left: record.hops_left.and_then(|hops| u8::try_from(hops).ok()).unwrap_or(MAX_FORWARDS),
         early: record.early.map(|sdp| EarlySession { sdp, changes }),
         owed: record.owed.map(|owed| OwedSession { sdp: owed.sdp, sent: owed.sent, refused: 0 }),
         seat: if record.roomless { None } else { Some(Seat { room, heard_by, hears: !record.deaf }) },

@@ -6,7 +6,7 @@ use sip::agent::{Body, CommandError, DialogId, IncomingId, Reply};
 use sip::uri::escape::unescape;
 use sip::{HeaderName, Message, Method, Replaces, StatusCode};
 
-use super::leg::{LegStage, Place, Side};
+use super::leg::{LegStage, Place, ReferNo, Side};
 use super::to_sip::note;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::lookup::Lookup;
@@ -37,13 +37,25 @@ impl Node {
                 (Some(place), Ok(to)) => (StatusCode::ACCEPTED, Some((place, to))),
             };
         note("the answer to a REFER", self.agent.respond(request, Reply::new(status), now));
-        if let Some((Place { conn_id, leg, .. }, to)) = place {
-            self.notify_transfer(conn_id, leg, StatusCode::TRYING, ACTIVE, now);
-            let place = Place { conn_id, leg, side: Side::Phone };
-            match to {
-                ReferredTo::Number(to) => self.feed(conn_id, Input::LegTransfers { leg, to }, now),
-                ReferredTo::Dialog(replaces) => self.transfer_by(place, &replaces, now),
-            }
+        if let Some((place, to)) = place {
+            self.transfer(place, message, to, now);
+        }
+    }
+
+    fn transfer(&mut self, place: Place, refer: &Message, to: ReferredTo, now: Timestamp) {
+        let Place { conn_id, leg: id, .. } = place;
+        let Some(leg) = self.leg_mut(conn_id, id) else { return };
+        let is_first = !std::mem::replace(&mut leg.has_referred, true);
+        let number = ReferNo(refer.cseq().ok().filter(|_| !is_first).map(|cseq| cseq.number));
+        let before = leg.refer.replace(number);
+        self.notify_transfer(conn_id, id, number, (StatusCode::TRYING, ACTIVE), now);
+        match to {
+            ReferredTo::Number(to) => self.feed(conn_id, Input::LegTransfers { leg: id, to }, now),
+            ReferredTo::Dialog(replaces) => self.transfer_by(place, &replaces, now),
+        }
+        // One that is refused at once leaves the one before under way.
+        if let Some(leg) = self.leg_mut(conn_id, id) {
+            leg.refer = leg.refer.or(before);
         }
     }
 
@@ -87,12 +99,21 @@ impl Node {
         status: StatusCode,
         now: Timestamp,
     ) {
-        self.notify_transfer(conn_id, leg, status, TERMINATED, now);
+        let refer = self.leg_mut(conn_id, leg).and_then(|leg| leg.refer.take());
+        self.notify_transfer(conn_id, leg, refer.unwrap_or(ReferNo(None)), (status, TERMINATED), now);
     }
 
-    fn notify_transfer(&mut self, conn_id: ConnId, leg: LegId, status: StatusCode, state: &str, now: Timestamp) {
+    fn notify_transfer(
+        &mut self,
+        conn_id: ConnId,
+        leg: LegId,
+        refer: ReferNo,
+        (status, state): (StatusCode, &str),
+        now: Timestamp,
+    ) {
         let phone = self.leg(conn_id, leg).and_then(|leg| leg.phone);
-        let headers = vec![(HeaderName::Event, PACKAGE.to_owned()), (HeaderName::SubscriptionState, state.to_owned())];
+        let event = refer.0.map_or_else(|| PACKAGE.to_owned(), |number| format!("{PACKAGE};id={number}"));
+        let headers = vec![(HeaderName::Event, event), (HeaderName::SubscriptionState, state.to_owned())];
         let body = Body::new(SIPFRAG, format!("SIP/2.0 {} {}\r\n", status.0, status.reason()));
         let sent = phone.ok_or(CommandError::Gone).and_then(|phone| self.agent.notify(phone, body, headers, now));
         note("a notice of a transfer", sent.map(drop));

@@ -75,12 +75,13 @@ impl Node {
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
-        leg.relaying = true;
+        // An offer that was cancelled may still be with media.
+        let was_relaying = std::mem::replace(&mut leg.relaying, true);
         let party = party_header(leg).into_iter().collect();
         if let Err(error) = self.agent.reinvite(media, Some(offer), party, now) {
             tracing::debug!(%conn_id, %error, "media cannot be asked now");
             if let Some(leg) = self.leg_mut(conn_id, id) {
-                leg.relaying = false;
+                leg.relaying = was_relaying;
             }
             note("a refusal", self.agent.refuse_offer(dialog, StatusCode(491), now));
         }
@@ -105,8 +106,25 @@ impl Node {
             }
             Side::Phone => {
                 leg.heard_at = now;
-                if let Some(way) = leg.asked.take() {
-                    self.asked_phone_answered(conn_id, id, way, answer, now);
+                match leg.asked.take() {
+                    Some(way) => self.asked_phone_answered(conn_id, id, way, answer, now),
+                    // A refresh of ours, to which it has another session than before.
+                    None => self.agreed(conn_id, id, answer, now),
+                }
+            }
+        }
+    }
+
+    /// An offer of ours met the phone's own, and may be made again: for the session that has been agreed since.
+    pub(super) fn offer_again(&mut self, dialog: DialogId, now: Timestamp) {
+        let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
+            return;
+        };
+        match side {
+            Side::Media => self.refused(dialog, StatusCode::REQUEST_PENDING, None, now),
+            Side::Phone => {
+                if let Some(way) = self.leg_mut(conn_id, id).and_then(|leg| leg.asked.take()) {
+                    self.ask_hold(conn_id, id, way, now);
                 }
             }
         }
@@ -130,12 +148,10 @@ impl Node {
 
     /// Media has answered the party's offer.
     fn relayed(&mut self, conn_id: ConnId, id: LegId, answer: Bytes, now: Timestamp) {
-        let Some((phone, offer)) = self
-            .leg(conn_id, id)
-            .and_then(|leg| leg.phone)
-            .and_then(|phone| Some((phone, self.agent.leg(phone)?.offer_answer.open()?.clone())))
-        else {
-            return;
+        let Some(phone) = self.leg(conn_id, id).and_then(|leg| leg.phone) else { return };
+        let Some(offer) = self.agent.leg(phone).and_then(|leg| leg.offer_answer.open()).cloned() else {
+            // The party has cancelled its offer meanwhile (RFC 3261 section 9), or has left.
+            return self.media_goes_back(conn_id, id, now);
         };
         // Media does not know our own offers to the phone, so the version is counted here.
         let before = self.agent.leg(phone).and_then(|leg| leg.offer_answer.local());
@@ -213,9 +229,15 @@ impl Node {
 
     /// Without an answer of its own, media may have taken the party's offer, which is refused: it is told the session that holds.
     fn media_in_doubt(&mut self, conn_id: ConnId, id: LegId, status: StatusCode, now: Timestamp) {
+        if may_be_done(status) {
+            self.media_goes_back(conn_id, id, now);
+        }
+    }
+
+    /// Tells media the session to which the party has agreed last.
+    fn media_goes_back(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
         let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
-        let agreed = phone.and_then(|phone| self.agent.leg(phone)?.offer_answer.remote().cloned());
-        if let Some(agreed) = agreed.filter(|_| may_be_done(status)) {
+        if let Some(agreed) = phone.and_then(|phone| self.agent.leg(phone)?.offer_answer.remote().cloned()) {
             self.tell_media(conn_id, id, agreed, now);
         }
     }

@@ -35,8 +35,23 @@ impl Node {
         }
     }
 
-    /// Carries out a call's outputs and arms its timer.
+    /// Carries out a call's outputs, arms its timer and rings supervisors for whom it is meant.
     pub(in crate::sip_cluster::node) fn call_changed(&mut self, conn_id: ConnId, now: Timestamp) {
+        self.follow(conn_id, now);
+        // One whom the call refuses at once makes place for the next; a thousand of them must not be a thousand calls deep.
+        while let Some(request) = self.next_monitoring(conn_id, now) {
+            if let Some(entry) = self.calls.get_mut(&conn_id) {
+                entry.thread.handle(Input::Request(request), now);
+                self.follow(conn_id, now);
+            }
+            if !self.may_step("supervisors of a call") {
+                break;
+            }
+        }
+    }
+
+    /// Carries out a call's outputs and arms its timer.
+    fn follow(&mut self, conn_id: ConnId, now: Timestamp) {
         self.mark(conn_id);
         self.calls.know_calls_of(conn_id);
         self.carry_out_all(conn_id, now);
@@ -49,7 +64,6 @@ impl Node {
         }
         self.calls.arm(conn_id);
         self.join_rooms(conn_id, now);
-        self.ring_supervisors(conn_id, now);
     }
 
     /// Carries out the outputs of a call.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, hash_map};
 
+use call::CallSnapshot;
 use infra::CallIndex;
 use model::{ConnId, Dn, LegId, TenantId, Timestamp};
 use sip::agent::DialogId;
@@ -86,7 +87,9 @@ impl Calls {
     /// Removes a call and its timer.
     pub fn remove(&mut self, conn_id: ConnId) -> Option<Entry> {
         let entry = self.entries.remove(&conn_id)?;
-        self.threads.retain(|_, thread| *thread != conn_id);
+        for name in &entry.names {
+            self.threads.remove(name);
+        }
         for dn in &entry.phones {
             self.forget_phone((entry.tenant.clone(), dn.clone()), conn_id);
         }
@@ -104,21 +107,28 @@ impl Calls {
 
     /// The ids that lead to a thread: its own and those of further calls, also of some that are over.
     pub fn names_of(&self, thread: ConnId) -> Vec<ConnId> {
-        let further = self.threads.iter().filter(|(_, of)| **of == thread).map(|(call, _)| *call);
-        std::iter::once(thread).chain(further).collect()
+        let further = self.entries.get(&thread).map(|entry| entry.names.as_slice()).unwrap_or_default();
+        std::iter::once(thread).chain(further.iter().copied()).collect()
     }
 
     /// What led to the thread `from` leads to this one, here and in the index of the ledger, which moves the other keys by itself.
     pub fn know_names(&mut self, conn_id: ConnId, from: ConnId, names: &[ConnId]) {
-        self.threads.extend(names.iter().map(|name| (*name, conn_id)));
+        for name in names {
+            self.lead(*name, conn_id);
+        }
         if let Some(entry) = self.entries.get_mut(&conn_id) {
             entry.index.push(CallIndex::Call(from));
         }
     }
 
-    /// A thread that another one has taken in leads there.
-    pub fn lead(&mut self, origin: ConnId, thread: ConnId) {
-        self.threads.insert(origin, thread);
+    /// The id of a further call, or of a thread that another one has taken in, leads to a thread. Returns whether it has not done so before.
+    pub fn lead(&mut self, name: ConnId, thread: ConnId) -> bool {
+        let Some(entry) = self.entries.get_mut(&thread) else { return false };
+        let is_new = self.threads.insert(name, thread) != Some(thread);
+        if is_new {
+            entry.names.push(name);
+        }
+        is_new
     }
 
     /// The thread to which a call belongs, by the ConnID of its first call.
@@ -127,15 +137,21 @@ impl Calls {
         first.or_else(|| self.threads.get(&conn_id).copied())
     }
 
-    /// Makes the further calls of a thread known by their own ids, here and in the index of the ledger.
+    /// Makes the further calls of a thread known by their own ids, here and in the index of the ledger; not those that the dial plan may
+    /// still refuse.
     pub fn know_calls_of(&mut self, conn_id: ConnId) {
-        let Some(entry) = self.entries.get_mut(&conn_id) else { return };
-        for call in entry.thread.calls().map(|call| call.conn_id).filter(|call| *call != conn_id) {
-            if self.threads.insert(call, conn_id).is_none() {
+        let Some(entry) = self.entries.get(&conn_id) else { return };
+        let further = |call: &&CallSnapshot| call.conn_id != conn_id && !call.stage_is_asking();
+        let names: Vec<ConnId> = entry.thread.calls().filter(further).map(|call| call.conn_id).collect();
+        let slots: Vec<Dn> = entry.thread.parked_slots().cloned().collect();
+        for call in names {
+            if self.lead(call, conn_id)
+                && let Some(entry) = self.entries.get_mut(&conn_id)
+            {
                 entry.index.push(CallIndex::Call(call));
             }
         }
-        for slot in entry.thread.parked_slots().cloned().collect::<Vec<_>>() {
+        for slot in slots {
             self.know_number(conn_id, slot);
         }
     }

@@ -1,7 +1,7 @@
 //! Carries out what a call wants, as SIP: rings, answers, refuses and hangs up legs, and requests each leg's audio from media.
 
 use bytes::Bytes;
-use call::call::{HoldWay, Seat, TypedPin, feature_requester};
+use call::call::{HoldWay, PartyNo, Seat, TypedPin, feature_requester};
 use call::{Input, Output};
 use infra::NewCall;
 use media::codec::Codec;
@@ -9,6 +9,7 @@ use model::plan::Caller;
 use model::{ConnId, Dn, EventName, LegId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::agent::{CommandError, Invite, LocalIdentity, Provisionals, Reply};
+use sip::dialog::MAX_FORWARDS;
 use sip::{ConnectionId, Flow, HeaderName, StatusCode};
 
 use super::call::Stored;
@@ -204,7 +205,7 @@ impl Node {
             routes: Vec::new(),
             headers,
             offer,
-            max_forwards: sip::dialog::MAX_FORWARDS,
+            max_forwards: MAX_FORWARDS,
             provisionals: Provisionals::Plain,
             account: None,
         };
@@ -252,6 +253,8 @@ impl Node {
             "" => String::new(),
             name => format!("{} ", sip::params::quote(name)),
         };
+        let callers = state.party(PartyNo::CALLER).and_then(|caller| entry.leg(caller.leg));
+        let hops_left = callers.map_or(MAX_FORWARDS, |leg| leg.hops_left);
         let edge = self.proxies.edge(link);
         let privacy = is_private.then(|| (HeaderName::Privacy, "id".to_owned()));
         let by_itself = state.rings_at_origin().then(|| super::originate::answer_by_itself(edge));
@@ -270,7 +273,7 @@ impl Node {
             routes: target.contact.path.clone(),
             headers: self.trace_header(conn_id).into_iter().chain(by_itself).chain(privacy).collect(),
             offer: Some(offer),
-            max_forwards: entry.hops_left.saturating_sub(1),
+            max_forwards: hops_left.saturating_sub(1),
             provisionals: Provisionals::Reliable,
             account: target.trunk.as_deref().map(|trunk| trunk_accounts::name(&entry.tenant, trunk)),
         };
@@ -381,7 +384,7 @@ impl Node {
     }
 
     /// Asks a phone to hold or to retrieve: offers our current session again with another direction.
-    fn ask_hold(&mut self, conn_id: ConnId, id: LegId, way: HoldWay, now: Timestamp) {
+    pub(super) fn ask_hold(&mut self, conn_id: ConnId, id: LegId, way: HoldWay, now: Timestamp) {
         let Some((phone, offer)) = self.leg(conn_id, id).and_then(|leg| leg.phone).and_then(|phone| {
             let local = self.agent.leg(phone)?.offer_answer.local()?;
             Some((phone, super::session::with_direction(local, way)?))

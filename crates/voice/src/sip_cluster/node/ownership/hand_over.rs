@@ -12,7 +12,7 @@ use super::super::Node;
 use super::super::calls::call::{Entry, Stored};
 use super::super::lookup::{Found, Lookup};
 use super::super::order::Order;
-use crate::sip_cluster::limits::HAND_OVERS_MAX;
+use crate::sip_cluster::limits::{HAND_OVERS_MAX, HAND_OVERS_OF_TENANT_MAX};
 
 /// The calls that are handed over; at most those that this node has, or had.
 #[derive(Default)]
@@ -51,11 +51,19 @@ impl HandOvers {
 impl Node {
     /// Another node wants a call. It gets it as soon as nothing is under way in the call, until then or never.
     pub fn hand_over_call(&mut self, conn_id: ConnId, to: Owner, until: Timestamp) {
-        if let Some(thread) = self.calls.thread_of(conn_id)
-            && self.hand_overs.wanted.len() < HAND_OVERS_MAX
-        {
-            self.hand_overs.wanted.push(WantedThread { thread, to, until });
+        let Some(thread) = self.calls.thread_of(conn_id) else { return };
+        let wanted = &mut self.hand_overs.wanted;
+        if let Some(known) = wanted.iter_mut().find(|known| known.thread == thread && known.to == to) {
+            known.until = known.until.max(until);
+            return;
         }
+        let tenant = |thread: &ConnId| self.calls.get(thread).map(|entry| &entry.tenant);
+        let of_tenant = wanted.iter().filter(|known| tenant(&known.thread) == tenant(&thread)).count();
+        if wanted.len() >= HAND_OVERS_MAX || of_tenant >= HAND_OVERS_OF_TENANT_MAX {
+            tracing::warn!(%thread, %to, "a call is not handed over: another node wants too many of its tenant or of all");
+            return;
+        }
+        wanted.push(WantedThread { thread, to, until });
     }
 
     /// The next call to be given away, once the turn is stored and its messages are sent: it is not here any more.

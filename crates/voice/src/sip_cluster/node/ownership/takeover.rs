@@ -94,13 +94,13 @@ impl Node {
         message: Message,
         link: ConnectionId,
     ) {
-        if self.held.are_full() {
+        if !self.held.have_room(&sought.tenant, &sought.named) {
             // The proxy absorbs retransmissions: without an answer the sender would hear nothing for half a minute.
             self.metrics.call_overloaded();
             return self.turn_away(&message, StatusCode::SERVER_INTERNAL_ERROR, Flow::Stream { connection: link });
         }
         let concerns_hand_over = self.hand_overs.concern(&sought.named);
-        if self.held.hold(&sought.named, message, link) && !concerns_hand_over {
+        if self.held.hold(&sought.tenant, &sought.named, message, link) && !concerns_hand_over {
             self.orders.push_back(Order::Find(sought));
         }
     }
