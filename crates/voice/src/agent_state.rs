@@ -15,6 +15,7 @@ mod people;
 mod phone;
 mod phone_settings;
 mod records;
+mod requests_in_hand;
 mod tenant_loop;
 #[cfg(test)]
 mod tests;

@@ -313,6 +313,12 @@ impl TenantAgents {
     }
 
     /// Refuses a request that concerns no agent.
+    /// A request has waited for too long.
+    pub fn refuse_late(&mut self, request: Request, now: Timestamp) {
+        self.metrics.request();
+        self.refuse(request, ErrorCode::TIMEOUT, "it waited for too long and was not carried out: send it again", now);
+    }
+
     pub(super) fn refuse(&mut self, request: Request, code: ErrorCode, text: &str, now: Timestamp) {
         let event = Event {
             this_dn: Some(request.this_dn),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use infra::{
-    AgentBatch, AgentWrite, Change, Claim, Claimed, Loaded, Position, PostedEntry, Recipient, Record, StoreError,
-    Stores, Written, bounds,
+    AgentBatch, AgentWrite, Change, Claim, Claimed, Loaded, Posted, PostedEntry, Recipient, Record, StoreError, Stores,
+    Written, bounds,
 };
 use model::{AgentId, Owner, TenantId, Timestamp, Token};
 use net::configuration::Objects;
@@ -19,6 +19,7 @@ use super::handler::{TenantAgents, VIEW};
 use super::metrics::Metrics;
 use super::people::People;
 use super::records::OwnerRecord;
+use super::requests_in_hand::RequestsInHand;
 use super::{addresses, records};
 use crate::events;
 use crate::monitors::OWNER_RECORD;
@@ -34,6 +35,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 const BEGIN_ANEW: Duration = Duration::from_secs(1);
 /// A request that another consumer has held for this long without carrying it out is taken over.
 const RECLAIM_IDLE: Duration = Duration::from_secs(5);
+/// A request that was posted this long ago is refused: it would undo what its agent has done since.
+const TOO_LATE: Duration = Duration::from_secs(60);
 /// The maximum age of configuration when a request is processed.
 const FRESH_FOR_REQUEST: Duration = Duration::from_secs(1);
 /// The maximum age of configuration at other times.
@@ -50,8 +53,10 @@ pub(super) async fn serve(
     mut fact: FactInHand,
     (metrics, reporter): (Metrics, Reporter),
 ) -> Result<()> {
+    let requests = RequestsInHand::default();
     loop {
-        match fault::contained(serve_once(&ctx, &tenant, &config, &mut fact, (&metrics, &reporter))).await {
+        let once = serve_once(&ctx, &tenant, &config, (&mut fact, &requests), (&metrics, &reporter));
+        match fault::contained(once).await {
             Ok(End::Drained) => return Ok(()),
             Ok(End::Lost) => metrics.ownership_lost(),
             Err(fault) => {
@@ -71,11 +76,12 @@ async fn serve_once(
     ctx: &RoleContext,
     tenant: &TenantId,
     config: &Objects,
-    fact: &mut FactInHand,
+    (fact, requests): (&mut FactInHand, &RequestsInHand),
     (metrics, reporter): (&Metrics, &Reporter),
 ) -> Result<End> {
     let Some(agents) = take_over(ctx, tenant, metrics).await? else { return Ok(End::Drained) };
-    let desk = TenantLoop { ctx: ctx.clone(), tenant: tenant.clone(), agents, reporter: reporter.clone() };
+    let (requests, reporter) = (requests.clone(), reporter.clone());
+    let desk = TenantLoop { ctx: ctx.clone(), tenant: tenant.clone(), agents, requests, knows_people: false, reporter };
     fact.state_rebuilt();
     desk.run(config, fact).await
 }
@@ -209,20 +215,22 @@ struct TenantLoop {
     ctx: RoleContext,
     tenant: TenantId,
     agents: TenantAgents,
+    requests: RequestsInHand,
+    /// Whether config has named the agents.
+    knows_people: bool,
     reporter: Reporter,
 }
 
 impl TenantLoop {
     async fn run(mut self, config: &Objects, fact: &mut FactInHand) -> Result<End> {
-        let door = RequestIntake::new(&self.ctx, &self.tenant, config);
+        let door = RequestIntake::new(&self.ctx, &self.tenant, config, &self.requests);
         let mut entering = Box::pin(door.take());
         let mut reading = Box::pin(events::next(self.ctx.clone(), self.tenant.clone(), self.agents.position()));
         loop {
             let wait = self.agents.next_timeout().map_or(READ_WAIT, |due| due.since(self.now()));
-            let mut carried_out = Vec::new();
             tokio::select! {
-                (door, intake) = &mut entering => {
-                    carried_out = self.take_in(intake);
+                (door, people) = &mut entering => {
+                    self.people_named(people);
                     entering = Box::pin(door.take());
                 }
                 entries = &mut reading => {
@@ -234,6 +242,7 @@ impl TenantLoop {
                 () = tokio::time::sleep(wait) => {}
                 () = self.ctx.drain.begun() => return Ok(End::Drained),
             }
+            let carried_out = self.carry_out();
             // Refused writes are answered in a turn of their own.
             for _ in 0..2 {
                 let Some(batch) = self.agents.turn(self.now()) else { break };
@@ -242,7 +251,8 @@ impl TenantLoop {
                 }
             }
             self.agents.report_intervals(&self.reporter);
-            self.acknowledge(&carried_out).await;
+            self.requests.carried_out(&carried_out);
+            self.acknowledge().await;
         }
     }
 
@@ -250,16 +260,27 @@ impl TenantLoop {
         self.ctx.clock.now()
     }
 
-    fn take_in(&mut self, intake: Intake) -> Vec<Position> {
-        let now = self.now();
-        if let Some(people) = intake.people {
-            self.agents.people_changed(people, now);
+    fn people_named(&mut self, people: Option<Arc<People>>) {
+        if let Some(people) = people {
+            self.knows_people = true;
+            self.agents.people_changed(people, self.now());
         }
-        let positions = intake.entries.iter().map(|entry| entry.position).collect();
-        for entry in intake.entries {
-            self.agents.posted(entry.posted, now);
+    }
+
+    /// Carries out the requests in hand; a fault before the end of the turn leaves them there. One that has waited for too long is refused:
+    /// its agent has gone on meanwhile.
+    fn carry_out(&mut self) -> Vec<PostedEntry> {
+        if !self.knows_people || !self.requests.are_waiting() {
+            return Vec::new();
         }
-        positions
+        let (due, now) = (self.requests.due(), self.now());
+        for PostedEntry { posted, at, .. } in due.iter().cloned() {
+            match posted {
+                Posted::Request(request) if now.since(at) >= TOO_LATE => self.agents.refuse_late(request, now),
+                posted => self.agents.posted(posted, now),
+            }
+        }
+        due
     }
 
     /// Commits the turn; returns `false` if another replica owns the agents. Waits while the store is unavailable.
@@ -285,13 +306,17 @@ impl TenantLoop {
         }
     }
 
-    async fn acknowledge(&self, positions: &[Position]) {
+    async fn acknowledge(&self) {
+        let positions = self.requests.unacknowledged();
         if positions.is_empty() {
             return;
         }
         // The next owner carries out unacknowledged requests again: a repeat publishes the state again.
-        if let Err(error) = self.ctx.stores.requests.ack(&self.tenant, &Recipient::AgentState, positions).await {
-            warn!(tenant = %self.tenant, %error, "requests were carried out but not acknowledged");
+        match self.ctx.stores.requests.ack(&self.tenant, &Recipient::AgentState, &positions).await {
+            Ok(()) => self.requests.acknowledged(&positions),
+            Err(error) => {
+                warn!(tenant = %self.tenant, %error, "requests were carried out but not acknowledged yet");
+            }
         }
     }
 }
@@ -343,46 +368,45 @@ pub(super) async fn settle(
 
 // === intake ===
 
-/// One intake of the `RequestIntake`.
-struct Intake {
-    /// The configuration, if it has changed.
-    people: Option<Arc<People>>,
-    entries: Vec<PostedEntry>,
-}
-
 /// Takes requests, with the agents that they may concern.
 struct RequestIntake {
     ctx: RoleContext,
     tenant: TenantId,
     config: Objects,
     people: People,
+    requests: RequestsInHand,
     asked_at: Option<Timestamp>,
     reclaimed_at: Option<Timestamp>,
 }
 
 impl RequestIntake {
-    fn new(ctx: &RoleContext, tenant: &TenantId, config: &Objects) -> Self {
+    fn new(ctx: &RoleContext, tenant: &TenantId, config: &Objects, requests: &RequestsInHand) -> Self {
         Self {
             ctx: ctx.clone(),
             tenant: tenant.clone(),
             config: config.clone(),
             people: People::default(),
+            requests: requests.clone(),
             asked_at: None,
             reclaimed_at: None,
         }
     }
 
-    /// The next requests, or a change of configuration. Takes nothing before config has named the agents.
-    async fn take(mut self) -> (Self, Intake) {
+    /// Takes the next requests in hand, or notices a change of configuration, which it returns. Takes nothing before config has named the
+    /// agents.
+    async fn take(mut self) -> (Self, Option<Arc<People>>) {
         loop {
             let mut changed = self.refresh(FRESH).await;
             let entries = if self.people.is_known() { self.next().await } else { Vec::new() };
-            if !entries.is_empty() {
+            let are_some = !entries.is_empty();
+            if are_some {
+                // Before the next pause: a fault meanwhile must not lose them.
+                self.requests.take(entries);
                 changed |= self.refresh(FRESH_FOR_REQUEST).await;
             }
-            if changed || !entries.is_empty() {
+            if changed || are_some {
                 let people = changed.then(|| Arc::new(self.people.clone()));
-                return (self, Intake { people, entries });
+                return (self, people);
             }
             if !self.people.is_known() {
                 tokio::time::sleep(ASK_AGAIN).await;
@@ -409,8 +433,10 @@ impl RequestIntake {
         let (requests, owner, to) = (&self.ctx.stores.requests, self.ctx.owner(), Recipient::AgentState);
         let now = self.ctx.clock.now();
         let taken = if self.reclaimed_at.is_none_or(|at| now.since(at) >= RECLAIM_IDLE) {
+            // The owner before is fenced: what it has not carried out comes before what is fresh.
+            let idle = if self.reclaimed_at.is_none() { Duration::ZERO } else { RECLAIM_IDLE };
             self.reclaimed_at = Some(now);
-            requests.reclaim(&self.tenant, &to, &owner, RECLAIM_IDLE, REQUESTS_MAX).await
+            requests.reclaim(&self.tenant, &to, &owner, idle, REQUESTS_MAX).await
         } else {
             requests.take(&self.tenant, &to, &owner, REQUESTS_MAX, READ_WAIT).await
         };

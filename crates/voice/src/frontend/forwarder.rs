@@ -215,8 +215,9 @@ impl RequestForwarder {
                     refusals.unreachable = true;
                     body["unreachable"] = Value::from(self.ctx.directory.node_at(node.ip()));
                 }
-                // The node may have opened the call: a second one would ring the same phones.
-                Err(error) if concern == Concern::NewCall => {
+                // The node may have opened the call: a second one would ring the same phones. Or it may have posted a request about an
+                // agent, which would be carried out twice.
+                Err(error) if !concern.is_of_call() => {
                     refusals.silent(&error);
                     return Some(Err(std::mem::take(refusals).sum()));
                 }

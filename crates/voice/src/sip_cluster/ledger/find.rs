@@ -27,14 +27,14 @@ const HANDED_AGAIN_MAX: Duration = Duration::from_millis(400);
 pub async fn find(stores: &Stores, us: &Owner, live: impl Fn() -> SeenLive, sought: &Lookup) -> Found {
     let began = stores.clock.now();
     let until = began + FIND_WITHIN;
-    let (mut has_asked, mut pause) = (false, HANDED_AGAIN);
+    let (mut asked, mut pause) = (None, HANDED_AGAIN);
     loop {
         let live = live();
         let sought = sought.after(stores.clock.now().since(began), &live);
         let unknown = match find_once(stores, us, &live, &sought).await {
             Ok(Some(Found::Elsewhere(owner))) if sought.joins && stores.clock.now().since(began) < HANDED_WITHIN => {
-                if !std::mem::replace(&mut has_asked, true) {
-                    ask_for(stores, us, &sought, owner).await;
+                if asked.as_ref() != Some(&owner) && ask_for(stores, us, &sought, owner.clone()).await {
+                    asked = Some(owner);
                 }
                 tokio::time::sleep(pause).await;
                 pause = (2 * pause).min(HANDED_AGAIN_MAX);
@@ -53,13 +53,15 @@ pub async fn find(stores: &Stores, us: &Owner, live: impl Fn() -> SeenLive, soug
     }
 }
 
-/// Asks a call's owner to hand the call over. It answers by doing so.
-async fn ask_for(stores: &Stores, us: &Owner, sought: &Lookup, owner: Owner) {
-    let CallIndex::Call(conn_id) = sought.named else { return };
+/// Asks a call's owner to hand the call over. It answers by doing so. Returns whether it is asked.
+async fn ask_for(stores: &Stores, us: &Owner, sought: &Lookup, owner: Owner) -> bool {
+    let CallIndex::Call(conn_id) = sought.named else { return true };
     let wanted = Posted::HandOver(HandOver { conn_id, to: us.clone() });
-    if let Err(error) = stores.requests.post(&sought.tenant, &Recipient::Owner(owner), None, wanted).await {
-        tracing::warn!(%conn_id, %error, "a call that is to be joined cannot be asked for");
+    let posted = stores.requests.post(&sought.tenant, &Recipient::Owner(owner), None, wanted).await;
+    if let Err(error) = &posted {
+        tracing::warn!(%conn_id, %error, "a call that is to be joined cannot be asked for yet");
     }
+    posted.is_ok()
 }
 
 /// One lookup. None if another node claimed the call at the same time (the next lookup finds it), or if the reports about its

@@ -1,0 +1,114 @@
+//! Requests that were taken from the stream and are not acknowledged yet. The stream gives them to this process no second time, so they are
+//! kept here, also while a tenant's agents are taken over again after a fault.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use infra::{Position, PostedEntry};
+
+/// How often a request is tried whose turn ends in a fault.
+const TRIES_MAX: u8 = 3;
+
+/// The requests of a tenant, in the order in which they were taken.
+#[derive(Clone, Default)]
+pub(super) struct RequestsInHand(Arc<Mutex<InHand>>);
+
+#[derive(Default)]
+struct InHand {
+    /// Not carried out yet, each with the number of tries.
+    waiting: Vec<(PostedEntry, u8)>,
+    /// Carried out, not acknowledged.
+    carried_out: Vec<Position>,
+}
+
+impl RequestsInHand {
+    /// Requests have been taken.
+    pub(super) fn take(&self, entries: Vec<PostedEntry>) {
+        self.lock().waiting.extend(entries.into_iter().map(|entry| (entry, 0)));
+    }
+
+    /// Whether requests wait to be carried out.
+    pub(super) fn are_waiting(&self) -> bool {
+        !self.lock().waiting.is_empty()
+    }
+
+    /// The requests that are to be carried out now. One at which this has failed too often is left out, and counts as carried out.
+    pub(super) fn due(&self) -> Vec<PostedEntry> {
+        let mut in_hand = self.lock();
+        let given_up = in_hand.waiting.extract_if(.., |(_, tries)| *tries >= TRIES_MAX);
+        let given_up: Vec<Position> = given_up.map(|(entry, _)| entry.position).collect();
+        for position in &given_up {
+            tracing::error!(%position, "a request is given up: each turn with it has failed");
+        }
+        in_hand.carried_out.extend(given_up);
+        in_hand.waiting.iter_mut().for_each(|(_, tries)| *tries += 1);
+        in_hand.waiting.iter().map(|(entry, _)| entry.clone()).collect()
+    }
+
+    /// The turn of these requests is committed.
+    pub(super) fn carried_out(&self, entries: &[PostedEntry]) {
+        let mut in_hand = self.lock();
+        in_hand.waiting.retain(|(waiting, _)| entries.iter().all(|entry| entry.position != waiting.position));
+        in_hand.carried_out.extend(entries.iter().map(|entry| entry.position));
+    }
+
+    /// What is still to be acknowledged.
+    pub(super) fn unacknowledged(&self) -> Vec<Position> {
+        self.lock().carried_out.clone()
+    }
+
+    /// The stream has dropped them.
+    pub(super) fn acknowledged(&self, positions: &[Position]) {
+        self.lock().carried_out.retain(|position| !positions.contains(position));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, InHand> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::{HandOver, Posted};
+    use model::{ConnId, Epoch, NodeId, Owner, Timestamp};
+
+    use super::*;
+
+    fn entry(minor: u64) -> PostedEntry {
+        let to = Owner { node: NodeId::parse("agent-state-1").unwrap(), epoch: Epoch(1) };
+        let posted = Posted::HandOver(HandOver { conn_id: ConnId(minor), to });
+        PostedEntry { position: Position { major: 1, minor }, at: Timestamp::ZERO, trace: None, posted }
+    }
+
+    fn positions(entries: &[PostedEntry]) -> Vec<u64> {
+        entries.iter().map(|entry| entry.position.minor).collect()
+    }
+
+    #[test]
+    fn what_a_fault_interrupted_is_due_again_and_is_acknowledged_until_that_succeeds() {
+        let requests = RequestsInHand::default();
+        requests.take(vec![entry(1), entry(2)]);
+        assert_eq!(positions(&requests.due()), [1, 2]);
+        requests.take(vec![entry(3)]);
+        let due = requests.due();
+        assert_eq!(positions(&due), [1, 2, 3], "the turn failed");
+        requests.carried_out(&due);
+        assert!(!requests.are_waiting());
+        let done = requests.unacknowledged();
+        assert_eq!(done.len(), 3);
+        assert_eq!(requests.unacknowledged(), done, "the stream did not answer");
+        requests.acknowledged(&done);
+        assert_eq!(requests.unacknowledged(), []);
+    }
+
+    #[test]
+    fn a_request_that_fails_each_turn_is_given_up() {
+        let requests = RequestsInHand::default();
+        requests.take(vec![entry(1)]);
+        for _ in 0..TRIES_MAX {
+            assert_eq!(positions(&requests.due()), [1]);
+        }
+        requests.take(vec![entry(2)]);
+        assert_eq!(positions(&requests.due()), [2]);
+        assert_eq!(requests.unacknowledged(), [entry(1).position]);
+    }
+}
