@@ -196,21 +196,21 @@ impl AgentTable {
         }
     }
 
-    /// Ends after-call work, and the sessions of agents that do nothing, where they are due: for at most [`WRAPPED_UP_PER_TURN`] agents.
+    /// Handles all timers that are due, at most [`WRAPPED_UP_PER_TURN`].
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        let due: Vec<AgentId> = self
-            .agents
-            .values()
-            .filter(|session| session.next_due().is_some_and(|due| due <= now))
-            .map(|session| session.agent.clone())
-            .take(WRAPPED_UP_PER_TURN)
-            .collect();
-        for agent in due {
-            self.is_due(&agent, now);
+        for agent in self.due(now) {
+            self.handle_due(&agent, now);
         }
     }
 
-    fn is_due(&mut self, agent: &AgentId, now: Timestamp) {
+    /// The agents with a timer that is due, at most [`WRAPPED_UP_PER_TURN`].
+    pub fn due(&self, now: Timestamp) -> Vec<AgentId> {
+        let due = self.agents.values().filter(|session| session.next_due().is_some_and(|due| due <= now));
+        due.map(|session| session.agent.clone()).take(WRAPPED_UP_PER_TURN).collect()
+    }
+
+    /// Ends the after-call work of an agent, or the session of one that does nothing, if it is due.
+    pub fn handle_due(&mut self, agent: &AgentId, now: Timestamp) {
         let Some(session) = self.agents.get(agent) else {
             return;
         };

@@ -160,7 +160,7 @@ pub struct AgentBatch {
     pub tenant: TenantId,
     /// The writer.
     pub owner: Owner,
-    /// The agents that changed; first the record that says who owns the tenant's agents.
+    /// The agents that changed; first the record that says who owns the tenant's agents. If that one is fenced, all are.
     pub writes: Vec<AgentWrite>,
     /// How far the tenant's call events are folded into these states. Not written if the first write is fenced.
     pub consumed: Option<Consumed>,

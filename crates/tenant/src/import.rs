@@ -1,6 +1,7 @@
 //! `trunkline tenant import|export|check`: transfers between a tenant's file and the persistent configuration.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use contracts::provisioning::networks::contains;
 use contracts::provisioning::{Object, ObjectKey, TenantObjects};
@@ -9,8 +10,10 @@ use model::TenantId;
 
 use crate::file::{self, Companions, Examined, Faults};
 
-/// The most attempts of an import while others change the tenant, too.
+/// The most attempts of an import while others change the tenant, too, or the store does not answer.
 const ATTEMPTS_MAX: usize = 5;
+/// Pause before the store is asked again.
+const AWAY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -65,27 +68,34 @@ pub fn examine_file(path: &Path, companions: &mut impl Companions) -> Result<Exa
 /// the value [`file::GENERATED`] keep the tenant's stored value, or get a new one.
 ///
 /// # Errors
-/// Errors of the store. After a concurrent change the tenant is read again.
+/// Errors of the store. After a concurrent change, and after a time without an answer, the tenant is read again.
 pub async fn import(store: &dyn ProvisioningStore, objects: &TenantObjects) -> Result<Imported, ImportError> {
-    let tenant = TenantId::parse(&objects.tenant.id)?;
     let mut attempt = 1;
     loop {
-        let stored = store.load(&tenant).await?;
-        let (at, held) = stored.map_or((Revision(0), None), |(revision, held)| (revision, Some(held)));
-        let mut objects = objects.clone();
-        file::fill(&mut objects, held.as_ref(), &mut runtime::entropy::Strong::seeded_by_system());
-        let changes = difference(held.as_ref(), &objects);
-        let deleted = changes.iter().filter(|change| matches!(change, ObjectChange::Delete(_))).count();
-        let put = changes.len() - deleted;
-        if changes.is_empty() {
-            return Ok(Imported { tenant, revision: at, put, deleted });
+        match import_once(store, objects).await {
+            Err(ImportError::Store(StoreError::Conflict { .. })) if attempt < ATTEMPTS_MAX => {}
+            // It may have been stored all the same: then the next attempt finds nothing to change.
+            Err(ImportError::Store(error)) if error.passes() && attempt < ATTEMPTS_MAX => {
+                tracing::warn!(%error, "the import is tried again");
+                tokio::time::sleep(AWAY_PAUSE).await;
+            }
+            done => return done,
         }
-        match store.update(&tenant, at, changes).await {
-            Ok(revision) => return Ok(Imported { tenant, revision, put, deleted }),
-            Err(StoreError::Conflict { .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
-            Err(error) => return Err(error.into()),
-        }
+        attempt += 1;
     }
+}
+
+async fn import_once(store: &dyn ProvisioningStore, objects: &TenantObjects) -> Result<Imported, ImportError> {
+    let tenant = TenantId::parse(&objects.tenant.id)?;
+    let stored = store.load(&tenant).await?;
+    let (at, held) = stored.map_or((Revision(0), None), |(revision, held)| (revision, Some(held)));
+    let mut objects = objects.clone();
+    file::fill(&mut objects, held.as_ref(), &mut runtime::entropy::Strong::seeded_by_system());
+    let changes = difference(held.as_ref(), &objects);
+    let deleted = changes.iter().filter(|change| matches!(change, ObjectChange::Delete(_))).count();
+    let put = changes.len() - deleted;
+    let revision = if changes.is_empty() { at } else { store.update(&tenant, at, changes).await? };
+    Ok(Imported { tenant, revision, put, deleted })
 }
 
 /// What trunks of `objects` share with those of other stored tenants, a line each. Of trunks that name the same network sip-proxy takes one,

@@ -14,6 +14,7 @@ mod one_call;
 mod people;
 mod phone;
 mod phone_settings;
+mod profiles;
 mod records;
 mod requests_in_hand;
 mod tenant_loop;

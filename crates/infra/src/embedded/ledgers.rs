@@ -144,6 +144,9 @@ impl AgentLedger for Embedded {
         self.write(move |inner| {
             let mut turn = Turn::default();
             for write in batch.writes {
+                if turn.is_next_fenced() {
+                    continue;
+                }
                 let row = RowWrite {
                     tenant: &batch.tenant,
                     key: write.agent.as_str(),

@@ -70,6 +70,14 @@ impl Turn {
         Ok(())
     }
 
+    /// Whether the writer has lost its first record: it is not the owner any more. Then the next write is answered as that one.
+    pub(super) fn is_next_fenced(&mut self) -> bool {
+        let fenced = self.answers.first().filter(|first| matches!(first, Written::Fenced { .. })).cloned();
+        let is_fenced = fenced.is_some();
+        self.answers.extend(fenced);
+        is_fenced
+    }
+
     fn add(
         &mut self,
         inner: &mut Inner,

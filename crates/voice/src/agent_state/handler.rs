@@ -1,6 +1,6 @@
 //! One tenant's agents: requests, facts and repairs go in; records and events come out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,9 @@ use crate::reporting::Reporter;
 pub(super) const VIEW: &str = "agent-state";
 /// How many events may be folded without effect before their position is written anyway.
 const POSITION_LAG_MAX: usize = 500;
+/// Events of DNs in one write, each with the user data of its request: all of them together must not exceed
+/// [`infra::bounds::WRITE_MAX`].
+const DN_FACTS_PER_BATCH: usize = 16;
 /// How long due timers wait after the store has refused a write.
 const AFTER_REFUSAL: Duration = Duration::from_secs(1);
 
@@ -49,6 +52,8 @@ pub(super) struct TenantAgents {
     facts: BTreeMap<AgentId, Vec<Stamped>>,
     /// Events of DNs, which have no record of their own.
     pub(super) dn_facts: Vec<Stamped>,
+    /// Agents whose configuration may have changed, until that is applied.
+    pub(super) profiles_due: VecDeque<AgentId>,
     /// What is stored with the owner of the agents; `changed` if it is not stored yet.
     pub(super) own: OwnerRecord,
     pub(super) changed: bool,
@@ -96,6 +101,7 @@ impl TenantAgents {
             intervals: Intervals::default(),
             metrics,
             faults: InARow::default(),
+            profiles_due: VecDeque::new(),
             again_from: Timestamp::ZERO,
         };
         for record in agents {
@@ -155,23 +161,13 @@ impl TenantAgents {
 
     /// When [`TenantAgents::turn`] must be called without input.
     pub fn next_timeout(&self) -> Option<Timestamp> {
+        if !self.profiles_due.is_empty() {
+            return Some(self.again_from);
+        }
         Some(self.table.next_timeout()?.max(self.again_from))
     }
 
     // === Inputs ===
-
-    /// Takes over the agents' configuration and applies changes to the known agents.
-    pub fn people_changed(&mut self, people: Arc<People>, now: Timestamp) {
-        self.people = people;
-        self.table.handle(Input::WrapUpTimes(self.people.wrap_up_times()), now);
-        self.note_all_in_calls();
-        let known: Vec<Profile> = self.table.iter().map(|agent| agent.profile.clone()).collect();
-        for profile in known {
-            if let Some(fresh) = self.people.profile(&profile.agent).filter(|fresh| *fresh != profile) {
-                self.table.handle(Input::ProfileChanged(fresh), now);
-            }
-        }
-    }
 
     /// Carries out a posted request or repair.
     pub fn posted(&mut self, posted: Posted, now: Timestamp) {
@@ -366,14 +362,21 @@ impl TenantAgents {
 
     /// Handles due timers and collects the turn's results; `None` when there is nothing to write.
     pub fn turn(&mut self, now: Timestamp) -> Option<AgentBatch> {
-        self.attempt("time", |this| this.table.handle_timeout(now));
+        for agent in self.table.due(now) {
+            // One that fails is tried again after a pause, and keeps no other one's timer.
+            if !self.attempt("an agent's timer", |this| this.table.handle_due(&agent, now)) {
+                self.again_from = now + AFTER_REFUSAL;
+            }
+        }
+        self.attempt("changed configuration", |this| this.apply_profiles(now));
         self.collect(None, now);
         let mut writes: Vec<AgentWrite> = Vec::new();
         for agent in self.table.take_changed() {
             self.attempt("an agent's record", |this| writes.extend(this.write(&agent, now)));
         }
         writes.extend(self.phone_writes());
-        if writes.is_empty() && !self.changed && self.unwritten < POSITION_LAG_MAX {
+        let is_nothing_new = writes.is_empty() && self.dn_facts.is_empty() && !self.changed;
+        if is_nothing_new && self.unwritten < POSITION_LAG_MAX {
             return None;
         }
         self.unwritten = 0;
@@ -434,7 +437,9 @@ impl TenantAgents {
             Change::Keep
         };
         let (agent, token) = self.owner_record.clone();
-        AgentWrite { agent, token, change, due: None, events: std::mem::take(&mut self.dn_facts) }
+        let rest = self.dn_facts.split_off(self.dn_facts.len().min(DN_FACTS_PER_BATCH));
+        let events = std::mem::replace(&mut self.dn_facts, rest);
+        AgentWrite { agent, token, change, due: None, events }
     }
 
     fn write(&mut self, agent: &AgentId, now: Timestamp) -> Option<AgentWrite> {

@@ -25,6 +25,8 @@ use crate::events;
 use crate::monitors::OWNER_RECORD;
 use crate::reporting::Reporter;
 
+/// The most batches of one turn: those of as many requests as a turn takes, and some for refusals.
+const BATCHES_PER_TURN: usize = 32;
 /// The most requests that one turn processes.
 const REQUESTS_MAX: usize = 256;
 /// How long a read waits for the first entry.
@@ -228,9 +230,11 @@ impl TenantLoop {
         let mut reading = Box::pin(events::next(self.ctx.clone(), self.tenant.clone(), self.agents.position()));
         loop {
             let wait = self.agents.next_timeout().map_or(READ_WAIT, |due| due.since(self.now()));
+            let mut carried_out = Vec::new();
             tokio::select! {
                 (door, people) = &mut entering => {
                     self.people_named(people);
+                    carried_out = self.carry_out();
                     entering = Box::pin(door.take());
                 }
                 entries = &mut reading => {
@@ -242,9 +246,8 @@ impl TenantLoop {
                 () = tokio::time::sleep(wait) => {}
                 () = self.ctx.drain.begun() => return Ok(End::Drained),
             }
-            let carried_out = self.carry_out();
-            // Refused writes are answered in a turn of their own.
-            for _ in 0..2 {
+            // Refused writes are answered in a turn of their own, and so is what has no room in one batch.
+            for _ in 0..BATCHES_PER_TURN {
                 let Some(batch) = self.agents.turn(self.now()) else { break };
                 if !self.commit(batch).await? {
                     return Ok(End::Lost);

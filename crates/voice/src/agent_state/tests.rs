@@ -546,3 +546,24 @@ async fn a_user_event_is_told_at_its_dn() {
     assert_eq!(told.event.user_data, pairs);
     assert_eq!(told.id.subject, Subject::Dn(Dn::parse("7101").unwrap()));
 }
+
+#[tokio::test]
+async fn a_burst_of_large_user_events_is_stored_in_several_batches() {
+    let site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    site.turn(&mut agents).await;
+    let large: UserData = [("Long", "x".repeat(60_000).as_str())].into_iter().collect();
+    for _ in 0..100 {
+        site.post(&mut agents, "7101", RequestKind::UserEvent(large.clone()));
+    }
+    loop {
+        let answers = site.turn(&mut agents).await;
+        assert!(answers.iter().all(|written| matches!(written, Written::Done { .. })), "{answers:?}");
+        if answers.is_empty() {
+            break;
+        }
+    }
+    let all = site.stores.events.read(&site.tenant, infra::Position::START, 1_000, Duration::ZERO).await.unwrap();
+    let told = all.iter().filter(|entry| entry.event.event.name == EventName::UserEvent).count();
+    assert_eq!(told, 100);
+}

@@ -100,7 +100,9 @@ for _ = 1, tonumber(arg()) do
   w.began_with = arg()
   w.number = arg()
   w.absorbs = args(tonumber(arg()))
-  local refusal = refuse(w)
+  -- The first record of a batch of agents says who owns them: who has lost it owns none of the others either.
+  local is_fenced = kind == 'agent' and answers[1] and answers[1][1] == 'fenced'
+  local refusal = is_fenced and answers[1] or refuse(w)
   if refusal then
     answers[#answers + 1] = refusal
   else

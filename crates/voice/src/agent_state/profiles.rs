@@ -1,0 +1,36 @@
+//! Changed configuration of agents, applied to those that are known.
+
+use std::sync::Arc;
+
+use call::agent::Input;
+use model::Timestamp;
+
+use super::handler::TenantAgents;
+use super::people::People;
+
+/// How many agents one turn gives changed configuration.
+const PROFILES_PER_TURN: usize = 100;
+
+impl TenantAgents {
+    /// Takes over the agents' configuration and applies changes to the known agents.
+    pub fn people_changed(&mut self, people: Arc<People>, now: Timestamp) {
+        self.people = people;
+        self.table.handle(Input::WrapUpTimes(self.people.wrap_up_times()), now);
+        self.note_all_in_calls();
+        self.profiles_due = self.table.iter().map(|agent| agent.agent.clone()).collect();
+    }
+
+    /// Applies changed configuration to the next agents: a rule of the tenant may concern all of them, and one batch holds up the store.
+    pub(super) fn apply_profiles(&mut self, now: Timestamp) {
+        let mut changed = 0;
+        while changed < PROFILES_PER_TURN
+            && let Some(agent) = self.profiles_due.pop_front()
+        {
+            let Some(known) = self.table.agent(&agent).map(|session| &session.profile) else { continue };
+            if let Some(fresh) = self.people.profile(&agent).filter(|fresh| fresh != known) {
+                self.table.handle(Input::ProfileChanged(fresh), now);
+                changed += 1;
+            }
+        }
+    }
+}
