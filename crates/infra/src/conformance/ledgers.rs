@@ -259,9 +259,18 @@ pub(super) async fn a_view_keeps_its_place_with_its_state(stores: &Stores) {
     assert_eq!(reached, position, "the successor has not folded what only its predecessor has read");
     let mut two = batch(1, save("late"), later);
     let other = AgentId::parse("1002").unwrap();
-    two.writes.push(AgentWrite { agent: other, token: Token(1), change: create("late"), due: None, events: Vec::new() });
+    two.writes.push(AgentWrite {
+        agent: other,
+        token: Token(1),
+        change: create("late"),
+        due: None,
+        events: Vec::new(),
+    });
     let late = stores.agents.commit(two).await.unwrap();
-    assert!(matches!(late[..], [Written::Fenced { .. }, Written::Fenced { .. }]), "who owns none creates none: {late:?}");
+    assert!(
+        matches!(late[..], [Written::Fenced { .. }, Written::Fenced { .. }]),
+        "who owns none creates none: {late:?}"
+    );
     assert_eq!(stores.agents.list(&acme, None, 10).await.unwrap().len(), 1);
 }
 
