@@ -19,8 +19,8 @@ use crate::told::Told;
 
 /// Interval of looks at the facts.
 const LOOK: Duration = Duration::from_millis(50);
-/// How long a request is repeated that was not accepted: the node of its call may have just failed.
-const ACCEPTED_WITHIN: Duration = Duration::from_secs(10);
+/// Until when a request must be accepted: longer than [`CARRIED_OUT_WITHIN`], after which one that nobody has answered is made again.
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(45);
 const AGAIN: Duration = Duration::from_millis(500);
 /// The HTTP status of a request of which nobody knows whether it was carried out.
 const UNKNOWN: u16 = 504;
