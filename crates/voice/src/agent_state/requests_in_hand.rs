@@ -8,7 +8,7 @@ use infra::{Position, PostedEntry};
 /// How often a request is tried whose turn ends in a fault.
 const TRIES_MAX: u8 = 3;
 
-/// The requests of a tenant, in the order in which they were taken.
+/// The requests of a tenant, in the order in which they were taken: at most those that the stream holds.
 #[derive(Clone, Default)]
 pub(super) struct RequestsInHand(Arc<Mutex<InHand>>);
 
@@ -49,6 +49,11 @@ impl RequestsInHand {
         let mut in_hand = self.lock();
         in_hand.waiting.retain(|(waiting, _)| entries.iter().all(|entry| entry.position != waiting.position));
         in_hand.carried_out.extend(entries.iter().map(|entry| entry.position));
+    }
+
+    /// Another replica owns the agents, and carries them out.
+    pub(super) fn forget(&self) {
+        *self.lock() = InHand::default();
     }
 
     /// What is still to be acknowledged.
@@ -98,6 +103,9 @@ mod tests {
         assert_eq!(requests.unacknowledged(), done, "the stream did not answer");
         requests.acknowledged(&done);
         assert_eq!(requests.unacknowledged(), []);
+        requests.take(vec![entry(4)]);
+        requests.forget();
+        assert!(!requests.are_waiting(), "another replica has it");
     }
 
     #[test]

@@ -60,7 +60,11 @@ pub(super) async fn serve(
         let once = serve_once(&ctx, &tenant, &config, (&mut fact, &requests), (&metrics, &reporter));
         match fault::contained(once).await {
             Ok(End::Drained) => return Ok(()),
-            Ok(End::Lost) => metrics.ownership_lost(),
+            Ok(End::Lost) => {
+                metrics.ownership_lost();
+                // The stream gives them to the owner.
+                requests.forget();
+            }
             Err(fault) => {
                 metrics.fault();
                 fact.failed(&fault);

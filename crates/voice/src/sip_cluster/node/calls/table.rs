@@ -88,7 +88,9 @@ impl Calls {
     pub fn remove(&mut self, conn_id: ConnId) -> Option<Entry> {
         let entry = self.entries.remove(&conn_id)?;
         for name in &entry.names {
-            self.threads.remove(name);
+            if self.threads.get(name) == Some(&conn_id) {
+                self.threads.remove(name);
+            }
         }
         for dn in &entry.phones {
             self.forget_phone((entry.tenant.clone(), dn.clone()), conn_id);
