@@ -101,6 +101,14 @@ pub enum Command {
         /// The one that hears it, without `conn:`.
         heard_by: String,
     },
+    /// `<join>` of a connection with a recording (`rec:`), for as long as it stays in its conference as it is: what all say there to all is
+    /// recorded. It is enough that one of the members is joined.
+    Record {
+        /// The connection, without `conn:`.
+        connection: String,
+        /// The recording.
+        recording: ConferenceRecording,
+    },
     /// `<unjoin>` of a connection from a conference.
     Unjoin {
         /// The connection, without `conn:`.
@@ -115,6 +123,15 @@ pub enum Command {
         /// The URI of the recording.
         uri: String,
     },
+}
+
+/// A recording of a conference.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConferenceRecording {
+    /// Its name, without `rec:`: letters, digits and `-`.
+    pub name: String,
+    /// `beep`: whether the members hear a tone now and then that says so.
+    pub beep: bool,
 }
 
 /// The audio streams between a connection and its conference (RFC 5707 §8.4).

@@ -9,6 +9,7 @@ mod resample;
 
 pub use decoder::Decoder;
 pub use encoder::Encoder;
+pub(crate) use resample::Resampler;
 
 use crate::g711::Law;
 

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 
 use crate::dtmf::Digit;
 use crate::mixer::{Bridge, Mixer};
+pub use crate::mixer::{RecordedAudio, Recording};
 use crate::sdp::AudioStream;
 use crate::session::{Channel, Content, Event, Frame, PacketBuffer, Session, Transmit};
 
@@ -31,6 +32,8 @@ const KEY: Duration = Duration::from_millis(100);
 const MIXER: u32 = 1 << 31;
 /// Events that wait for [`Exchange::poll_event`]; the driver drains them at every turn.
 pub const EVENTS_MAX: usize = 65_536;
+/// Pieces of recordings that wait for [`Exchange::poll_recorded`]: those of a thousand conferences.
+const RECORDED_MAX: usize = 1_024;
 
 /// A leg: its index in the table and the generation of that slot. Never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -106,6 +109,7 @@ pub struct Exchange {
     mixers: Vec<Option<Mixer>>,
     timers: BinaryHeap<Reverse<(Timestamp, u32)>>,
     events: VecDeque<(LegKey, Event)>,
+    recorded: VecDeque<RecordedAudio>,
     buffer: Box<PacketBuffer>,
     dropped_events: u64,
     /// The leg whose session is being processed, or was last.
@@ -122,6 +126,7 @@ impl Default for Exchange {
             mixers: Vec::new(),
             timers: BinaryHeap::new(),
             events: VecDeque::new(),
+            recorded: VecDeque::new(),
             buffer: Box::new([0; crate::rtp::PACKET_BYTES_MAX]),
             dropped_events: 0,
             in_hand: None,
@@ -338,7 +343,12 @@ impl Exchange {
         self.events.pop_front()
     }
 
-    /// Events lost because they were not polled in time.
+    /// The next piece of a conference's recording. Call until `None`.
+    pub fn poll_recorded(&mut self) -> Option<RecordedAudio> {
+        self.recorded.pop_front()
+    }
+
+    /// Events, and pieces of recordings, lost because they were not polled in time.
     pub fn dropped_events(&self) -> u64 {
         self.dropped_events
     }

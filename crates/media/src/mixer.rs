@@ -13,12 +13,15 @@ use crate::session::{FRAME, FRAME_SAMPLES};
 mod bridge;
 mod input;
 mod part;
+mod recorder;
 mod shared;
 
 pub(crate) use bridge::Bridge;
 pub(crate) use input::Heard;
 use input::Input;
 pub(crate) use part::{Hearers, MixPart};
+use recorder::Recorder;
+pub use recorder::{RecordedAudio, Recording};
 use shared::{Alike, Share, SharedEncoder};
 
 /// How far the mix may fall behind before it skips ahead.
@@ -56,6 +59,8 @@ pub(crate) trait Listeners {
     fn format(&self, leg: u32) -> Option<Format>;
     /// Gives a member a packet.
     fn send(&mut self, leg: u32, packet: Mixed<'_>);
+    /// Takes a piece of the mix's recording.
+    fn keep(&mut self, piece: RecordedAudio);
 }
 
 /// A member of the mix.
@@ -77,6 +82,7 @@ pub(crate) struct Mixer {
     members: Vec<Member>,
     rate: SampleRate,
     shared: Vec<SharedEncoder>,
+    recorder: Option<Recorder>,
     /// Room for the sum, for what one member hears, and for a payload.
     sum: Vec<i32>,
     heard: Vec<i16>,
@@ -116,6 +122,7 @@ impl Mixer {
             members: Vec::new(),
             rate,
             shared: Vec::new(),
+            recorder: None,
             sum: Vec::new(),
             heard: Vec::new(),
             payload: Box::new([0; PAYLOAD_MAX]),
@@ -137,12 +144,28 @@ impl Mixer {
         if self.rate != rate {
             self.rate = rate;
             self.shared.clear();
+            if let Some(recorder) = &mut self.recorder {
+                recorder.set_rate(rate);
+            }
             for member in &mut self.members {
                 member.input.set_rate(rate);
                 member.output.clear();
                 (member.encoder, member.share) = (None, Share::default());
             }
         }
+    }
+
+    /// Records it from now on, unless that is so already. Returns the end of the recording that it had.
+    pub(crate) fn record(&mut self, recording: Recording, now: Timestamp) -> Option<RecordedAudio> {
+        if self.recorder.as_ref().map(Recorder::recording) == Some(&recording) {
+            return None;
+        }
+        self.recorder.replace(Recorder::new(recording, self.rate, now)).map(Recorder::end)
+    }
+
+    /// Ends its recording, if it has one.
+    pub(crate) fn end_recording(&mut self) -> Option<RecordedAudio> {
+        self.recorder.take().map(Recorder::end)
     }
 
     /// The members that hear a leg.
@@ -195,6 +218,7 @@ impl Mixer {
                 Hearers::Only(_) | Hearers::Nobody => {}
             }
         }
+        self.record_frame(listeners);
         let formats: Vec<Option<Format>> =
             self.members.iter().map(|member| listeners.format(member.line.leg)).collect();
         // Whoever parts from the others needs their encoder's state as it was before this frame.
@@ -225,6 +249,17 @@ impl Mixer {
             speak(member, format, self.rate, &mut self.payload, listeners);
         }
         self.shared.retain_mut(SharedEncoder::end_frame);
+    }
+
+    /// Gives the recorder what is said to all in this frame, with the tone by which they hear that they are recorded.
+    fn record_frame(&mut self, listeners: &mut impl Listeners) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.warn(&mut self.sum);
+        self.heard.clear();
+        self.heard.extend(self.sum.iter().map(|sample| clipped(*sample)));
+        if let Some(piece) = recorder.take(&self.heard) {
+            listeners.keep(piece);
+        }
     }
 }
 

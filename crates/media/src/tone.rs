@@ -26,6 +26,17 @@ pub fn beep() -> Vec<i16> {
 /// Its frequency in Hz, and how long it sounds, in milliseconds.
 const BEEP: (u16, u32) = (1_000, 300);
 
+/// The tone by which the parties of a call hear that it is recorded: 1400 Hz for 200 ms (47 CFR 64.501). Who records repeats it every 15 s.
+pub fn recording_warning() -> Vec<i16> {
+    let (hz, ms) = RECORDING_WARNING;
+    pair(hz, hz, ms, RECORDING_WARNING_AMPLITUDE)
+}
+
+/// Its frequency in Hz, and how long it sounds, in milliseconds.
+const RECORDING_WARNING: (u16, u32) = (1_400, 200);
+/// Softer than a signal, for people talk at the same time: about -21 dBm0.
+const RECORDING_WARNING_AMPLITUDE: i16 = 3_000;
+
 /// What the network tells a caller by a tone (ITU-T E.180).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Signal {

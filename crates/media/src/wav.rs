@@ -57,10 +57,13 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<i16>, WavError> {
     if samples.len() > SAMPLES_MAX { Err(WavError::TooLong) } else { Ok(samples) }
 }
 
-/// A WAV file of 16-bit PCM.
-pub fn build(samples: &[i16]) -> Vec<u8> {
-    let bytes = u32::try_from(samples.len() * 2).unwrap_or(u32::MAX - 36);
-    let mut out = Vec::with_capacity(44 + samples.len() * 2);
+/// Bytes of a file before its samples.
+pub const HEAD_BYTES: usize = 44;
+
+/// What a file of 16-bit PCM with so many samples begins with.
+pub fn head(samples: usize) -> Vec<u8> {
+    let bytes = u32::try_from(samples * 2).unwrap_or(u32::MAX - 36);
+    let mut out = Vec::with_capacity(HEAD_BYTES);
     out.extend(b"RIFF");
     out.extend((bytes + 36).to_le_bytes());
     out.extend(b"WAVEfmt ");
@@ -71,6 +74,13 @@ pub fn build(samples: &[i16]) -> Vec<u8> {
     out.extend([2, 0, 16, 0]);
     out.extend(b"data");
     out.extend(bytes.to_le_bytes());
+    out
+}
+
+/// A WAV file of 16-bit PCM.
+pub fn build(samples: &[i16]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HEAD_BYTES + samples.len() * 2);
+    out.extend(head(samples.len()));
     samples.iter().for_each(|s| out.extend(s.to_le_bytes()));
     out
 }

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use infra::Clock;
 use media::dtmf::Digit;
-use media::exchange::Part;
+use media::exchange::{Part, RecordedAudio};
 use media::sdp::AudioStream;
 use media::session::{Event, RecordedSpeech, Session, SessionSnapshot, Statistics, Treatment};
 use runtime::fault::Cause;
@@ -47,6 +47,8 @@ pub enum LegEvent {
     Event(LegId, Event),
     /// The treatment of this id, which records, was stopped, by an order or with its leg: what was recorded of it, if it had begun to record.
     Recorded(LegId, u64, Option<RecordedSpeech>),
+    /// A piece of a conference's recording.
+    Conversation(RecordedAudio),
     /// Its audio has failed and ended; the thread's other legs go on.
     Failed(LegId, Cause),
 }

@@ -3,12 +3,13 @@
 //! Connections: SIP to every sip-proxy, kept open (voice-58); audio with phones at the edge (own-19); the names of tenants from config
 //! (own-04); records of legs (own-06); call data from ors for prompt names (voice-21). A media dialog is one leg of a call: an INVITE to
 //! `sip:conf=<id>@...` (two members of a conference are relayed), `sip:annc@...;play=<prompt>` (plays, then BYE) or `sip:msml@...`;
-//! treatments are MSML in INFO.
+//! treatments are MSML in INFO. What is said in a conference is recorded where a member is joined with a recording.
 //!
 //! `node` owns the legs; `turn` is the loop that drives it, and what lies beside them talks to other roles and to the ledger.
 
 mod announcements;
 mod call_data;
+mod conversations;
 mod event_loop;
 #[cfg(test)]
 pub(crate) mod in_memory;
@@ -31,6 +32,7 @@ use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, Role
 
 pub use prompts::fault as prompt_fault;
 
+use conversations::ConversationWriter;
 use event_loop::EventLoop;
 use limits::Limits;
 use metrics::Metrics;
@@ -106,11 +108,14 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     })
     .context("the RTP threads cannot be started")?;
     let limits = Limits { legs_max: settings.legs_max, quiet_after: settings.quiet_after, ..Limits::default() };
+    let metrics = Metrics::register(&ctx.metrics);
+    let conversations = ConversationWriter::start(ctx.data_dir.join("recordings"), ctx.node.as_str(), metrics.clone())
+        .context("there can be no thread that writes recordings")?;
     let node = Node::new(Parts {
         owner: ctx.owner(),
         seal: sip::Seal::new(ctx.installation_key.bytes()),
         limits,
-        metrics: Metrics::register(&ctx.metrics),
+        metrics,
         sent_by: ctx.address.to_string(),
         advertise,
         driver: Box::new(driver),
@@ -129,5 +134,20 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let (shell, written) = event_loop::Shell::new(&ctx, node.announcements().clone());
     let (found, released) = tokio::sync::mpsc::channel(1);
     ctx.spawn("released legs", previous_run::watch_released(ctx.clone(), found));
-    EventLoop { ctx, node, links, news, asks, asker, call_data, former, released, shell, written, meter }.run().await
+    let event_loop = EventLoop {
+        ctx,
+        node,
+        links,
+        news,
+        asks,
+        asker,
+        call_data,
+        former,
+        released,
+        shell,
+        written,
+        conversations,
+        meter,
+    };
+    event_loop.run().await
 }

@@ -10,6 +10,7 @@ use super::ending::Ending;
 use super::facts::answering;
 use super::mute::Sense;
 use super::playing::{Playing, Purpose};
+use super::recording::RecordingState::{Paused, Recording, Stopped};
 use super::state::{HoldWay, Routing, Stage};
 use super::to_party;
 
@@ -99,6 +100,10 @@ impl Call {
             RequestKind::SetMuteOff(_, of) => self.set_sense((Sense::Voice, false), of.as_ref(), &asked, now),
             RequestKind::ListenDisconnect(_, of) => self.set_sense((Sense::Hearing, true), of.as_ref(), &asked, now),
             RequestKind::ListenReconnect(_, of) => self.set_sense((Sense::Hearing, false), of.as_ref(), &asked, now),
+            RequestKind::StartRecording(_, beep) => self.start_recording(beep, &asked, now),
+            RequestKind::StopRecording(_) => self.change_recording((&[Recording, Paused], Stopped), &asked, now),
+            RequestKind::PauseRecording(_) => self.change_recording((&[Recording], Paused), &asked, now),
+            RequestKind::ResumeRecording(_) => self.change_recording((&[Paused], Recording), &asked, now),
             RequestKind::MonitorCall(_, of, mode) => self.monitor(&of, mode, asked, now),
             RequestKind::DeleteFromConference(_, other) => self.remove_party(other.as_str(), asked, now),
             // The thread carries them out, for they concern two calls.
@@ -189,6 +194,12 @@ impl Call {
         if grows && (data.pairs() > UserData::PAIRS_MAX || data.bytes() > UserData::BYTES_MAX) {
             return Err((ErrorCode::INVALID_ATTRIBUTE, "too much user data"));
         }
+        self.set_data(data, asked, now);
+        Ok(())
+    }
+
+    /// Changes the user data, and tells every DN of it.
+    pub(super) fn set_data(&mut self, data: UserData, asked: &Asked, now: Timestamp) {
         self.s.user_data = data;
         let mut answered = false;
         for mut event in self.event_for_each_dn(EventName::AttachedDataChanged) {
@@ -205,7 +216,6 @@ impl Call {
             // Made for a DN that is in the call no more, or is none of it.
             self.acknowledge(asked, now);
         }
-        Ok(())
     }
 
     /// Answers a request that no other event answers.

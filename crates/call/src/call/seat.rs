@@ -4,6 +4,7 @@ use model::LegId;
 use model::request::MonitorMode;
 
 use super::party::Observes;
+use super::recording::Recorded;
 use super::state::{CallSnapshot, Invitation};
 
 /// The place of a leg in a room.
@@ -15,6 +16,8 @@ pub struct Seat {
     pub heard_by: HeardBy,
     /// Whether it hears the others.
     pub hears: bool,
+    /// What the room is recorded as.
+    pub recorded: Option<Recorded>,
 }
 
 /// Who hears a leg in its room.
@@ -31,7 +34,7 @@ pub enum HeardBy {
 impl Seat {
     /// One from which a leg speaks to all and hears all.
     pub const fn open(room: u16) -> Self {
-        Self { room, heard_by: HeardBy::All, hears: true }
+        Self { room, heard_by: HeardBy::All, hears: true, recorded: None }
     }
 }
 
@@ -43,7 +46,7 @@ impl CallSnapshot {
             return Seat { heard_by: self.heard_by(self.is_to_monitor()), ..open };
         };
         let heard_by = if party.muted { HeardBy::Nobody } else { self.heard_by(party.observes) };
-        Seat { heard_by, hears: !party.deaf, ..open }
+        Seat { heard_by, hears: !party.deaf, recorded: self.recorded(), ..open }
     }
 
     fn heard_by(&self, observes: Option<Observes>) -> HeardBy {

@@ -11,6 +11,7 @@ use super::party::{LegProgress, Party, PartyNo};
 use super::place::{Parked, Replacement};
 use super::playing::Playing;
 use super::point::Point;
+use super::recording::Recording;
 use super::timer::Timers;
 use super::{CALLER_LEG, Incoming};
 
@@ -63,6 +64,8 @@ pub struct CallSnapshot {
     pub stage: Stage,
     /// The treatments of the legs, at most one per leg.
     pub playing: Vec<Playing>,
+    /// Its last recording.
+    pub recording: Option<Recording>,
     /// A request to hold or retrieve that the phone has not answered.
     pub hold_asked: Option<HoldAsked>,
     /// The armed timers.
@@ -97,6 +100,7 @@ impl CallSnapshot {
             parks: 0,
             stage: Stage::Asking { ask: 0 },
             playing: Vec::new(),
+            recording: None,
             hold_asked: None,
             timers: Timers::default(),
         }

@@ -1,6 +1,7 @@
 //! The event sequences of `docs/events.md`, and what holds over random inputs.
 
 mod alerting;
+mod call_recording;
 mod conference;
 mod consultation;
 mod early_media;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Command, DIALOG_EXIT, Dialog, Event, JoinStreams, RECORDING, Record, RecordEnd, Refusal, Report, Response,
-    Variable, build_event, build_result, code, parse_request, record,
+    Command, ConferenceRecording, DIALOG_EXIT, Dialog, Event, JoinStreams, RECORDING, Record, RecordEnd, Refusal,
+    Report, Response, Variable, build_event, build_result, code, parse_request, record,
 };
 
 /// The MSML state of one media dialog.
@@ -26,6 +26,8 @@ pub struct Membership {
     pub heard_by: Listeners,
     /// Whether it hears the others.
     pub hears: bool,
+    /// The recording that it is joined with.
+    pub recording: Option<ConferenceRecording>,
 }
 
 /// Who hears a member of a conference.
@@ -267,10 +269,12 @@ impl Connection {
             }
             Command::Coach { connection, heard_by } => {
                 self.own(&connection)?;
-                let Some(membership) = &mut self.membership else {
-                    return Err(Refusal::new(code::CANNOT_JOIN, "the connection is in no conference"));
-                };
-                membership.heard_by = Listeners::Only(heard_by);
+                self.own_membership()?.heard_by = Listeners::Only(heard_by);
+                answer.actions.push(Action::Join);
+            }
+            Command::Record { connection, recording } => {
+                self.own(&connection)?;
+                self.own_membership()?.recording = Some(recording);
                 answer.actions.push(Action::Join);
             }
             Command::Unjoin { connection, conference } => {
@@ -288,6 +292,11 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    fn own_membership(&mut self) -> Result<&mut Membership, Refusal> {
+        let none = || Refusal::new(code::CANNOT_JOIN, "the connection is in no conference");
+        self.membership.as_mut().ok_or_else(none)
     }
 
     fn own(&self, connection: &str) -> Result<(), Refusal> {
@@ -343,7 +352,8 @@ impl Membership {
             JoinStreams::Both | JoinStreams::SpeaksOnly => Listeners::All,
             JoinStreams::HearsOnly | JoinStreams::Neither => Listeners::Nobody,
         };
-        Self { conference, heard_by, hears: matches!(streams, JoinStreams::Both | JoinStreams::HearsOnly) }
+        let hears = matches!(streams, JoinStreams::Both | JoinStreams::HearsOnly);
+        Self { conference, heard_by, hears, recording: None }
     }
 }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::xml::{self, Element};
 use super::{
-    AUDIO_MAX, COMMANDS_MAX, CONNECTION_MAX, Collect, Command, DELETE, DIGIT_TIMEOUT, DIGITS_MAX, Dialog, Iterate,
-    JoinStreams, NAME_MAX, Pattern, Play, RECORD_MAX, REPORTS_MAX, Refusal, Report, URI_MAX, VARIABLES_MAX, Variable,
-    code, record,
+    AUDIO_MAX, COMMANDS_MAX, CONNECTION_MAX, Collect, Command, ConferenceRecording, DELETE, DIGIT_TIMEOUT, DIGITS_MAX,
+    Dialog, Iterate, JoinStreams, NAME_MAX, Pattern, Play, RECORD_MAX, REPORTS_MAX, Refusal, Report, URI_MAX,
+    VARIABLES_MAX, Variable, code, record,
 };
 
 /// Parses the commands of an `<msml>` body.
@@ -77,11 +77,14 @@ fn send(element: &Element) -> Result<Command, Refusal> {
 fn join(element: &Element) -> Result<Command, Refusal> {
     let streams = streams(element)?;
     Ok(match (joined(element)?, streams) {
+        ((connection, Other::Recording(recording)), JoinStreams::SpeaksOnly) => {
+            Command::Record { connection, recording }
+        }
         ((connection, Other::Conference(conference)), streams) => Command::Join { connection, conference, streams },
         ((connection, Other::Itself), JoinStreams::Both) => Command::Echo { connection },
         ((connection, Other::Connection(heard_by)), JoinStreams::SpeaksOnly) => Command::Coach { connection, heard_by },
         _ => {
-            let text = "a connection can be joined with itself, with a conference, or from-id1 with one that hears it";
+            let text = "a connection can be joined with itself, with a conference, or from-id1 with a recording or one that hears it";
             return Err(Refusal::new(code::CANNOT_JOIN, text));
         }
     })
@@ -94,6 +97,10 @@ fn unjoin(element: &Element) -> Result<Command, Refusal> {
     match joined(element)? {
         (connection, Other::Itself) => Ok(Command::EndEcho { connection }),
         (connection, Other::Conference(conference)) => Ok(Command::Unjoin { connection, conference }),
+        (_, Other::Recording(recording)) => {
+            let what = format_args!("rec:{} ends where the connection joins its conference anew", recording.name);
+            Err(Refusal::new(code::NO_SUCH_OBJECT, what))
+        }
         (_, Other::Connection(other)) => {
             Err(Refusal::new(code::NO_SUCH_OBJECT, format_args!("the connection is not joined with conn:{other}")))
         }
@@ -105,11 +112,15 @@ enum Other {
     Itself,
     Conference(String),
     Connection(String),
+    Recording(ConferenceRecording),
 }
 
 fn joined(element: &Element) -> Result<(String, Other), Refusal> {
-    element.only(&["id1", "id2", "mark"])?;
     let one = connection(element, "id1")?;
+    if let Some(name) = element.required("id2")?.strip_prefix("rec:") {
+        return Ok((one, Other::Recording(recording(element, name)?)));
+    }
+    element.only(&["id1", "id2", "mark"])?;
     if let Some(conference) = element.required("id2")?.strip_prefix("conf:") {
         return if (1..=NAME_MAX).contains(&conference.len()) && !conference.contains('/') {
             Ok((one, Other::Conference(conference.to_owned())))
@@ -120,6 +131,19 @@ fn joined(element: &Element) -> Result<(String, Other), Refusal> {
     let other = connection(element, "id2")?;
     let other = if one == other { Other::Itself } else { Other::Connection(other) };
     Ok((one, other))
+}
+
+fn recording(element: &Element, name: &str) -> Result<ConferenceRecording, Refusal> {
+    element.only(&["id1", "id2", "mark", "beep"])?;
+    if !(1..=NAME_MAX).contains(&name.len()) || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return Err(invalid(element, "id2", name));
+    }
+    let beep = match element.attribute("beep") {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(other) => return Err(invalid(element, "beep", other)),
+    };
+    Ok(ConferenceRecording { name: name.to_owned(), beep })
 }
 
 /// The streams of a `<join>`.

@@ -120,6 +120,8 @@ fn requests_are_read_as_they_were_built() {
         Command::Join { connection: connection(), conference: "12ab.1".to_owned(), streams: JoinStreams::SpeaksOnly },
         Command::Join { connection: connection(), conference: "12ab.1".to_owned(), streams: JoinStreams::Neither },
         Command::Coach { connection: connection(), heard_by: "12ab.2.node-1.7.mac".to_owned() },
+        Command::Record { connection: connection(), recording: recording(false) },
+        Command::Record { connection: connection(), recording: recording(true) },
         Command::Unjoin { connection: connection(), conference: "12ab.1".to_owned() },
     ];
     for commands in commands.chunks(COMMANDS_MAX) {
@@ -371,6 +373,37 @@ fn what_a_request_may_ask_for_is_bounded() {
         let response = result_of(&answer);
         assert_eq!(response.code, *code, "{body}: {:?}", response.description);
         assert!(answer.notices.len() <= COMMANDS_MAX * 4 * (REPORTS_MAX + 1));
+    }
+}
+
+fn recording(beep: bool) -> ConferenceRecording {
+    ConferenceRecording { name: "rec-00a1-1".to_owned(), beep }
+}
+
+#[test]
+fn a_conference_is_recorded_by_the_word_of_a_member_until_it_joins_anew() {
+    let mut connection = Connection::new("x", Some("c"));
+    let own = || "x".to_owned();
+    let join = Command::Join { connection: own(), conference: "c".to_owned(), streams: JoinStreams::Both };
+    let record = Command::Record { connection: own(), recording: recording(true) };
+    let mut ask = |commands: &[Command]| {
+        let answer = connection.handle_request(build_request(commands).as_bytes(), &Everything);
+        (result_of(&answer).code, connection.membership().and_then(|own| own.recording.clone()))
+    };
+    assert_eq!(ask(&[join.clone(), record.clone()]), (200, Some(recording(true))));
+    assert_eq!(ask(&[join]), (200, None));
+    assert_eq!(ask(&[Command::Unjoin { connection: own(), conference: "c".to_owned() }, record]), (440, None));
+    let faulty = [
+        ("rec:../keys\"><stream media=\"audio\" dir=\"from-id1\"/></join>", 410),
+        ("rec:\"><stream media=\"audio\" dir=\"from-id1\"/></join>", 410),
+        ("rec:a\" beep=\"loud\"><stream media=\"audio\" dir=\"from-id1\"/></join>", 410),
+        ("rec:a\"><stream media=\"audio\" dir=\"to-id1\"/></join>", 440),
+        ("conf:c\" beep=\"true\"/>", 407),
+    ];
+    for (rest, code) in faulty {
+        let body = msml(&format!("<join id1=\"conn:x\" id2=\"{rest}"));
+        let answer = Connection::new("x", Some("c")).handle_request(body.as_bytes(), &Everything);
+        assert_eq!(result_of(&answer).code, code, "{rest}");
     }
 }
 

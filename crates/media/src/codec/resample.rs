@@ -12,7 +12,7 @@ const EDGE: f32 = 0.45;
 
 /// Up or down by a whole number, or neither.
 #[derive(Clone, Debug)]
-pub(super) enum Resampler {
+pub(crate) enum Resampler {
     Same,
     Up { filter: &'static RateFilter, line: Vec<f32> },
     Down { filter: &'static RateFilter, line: Vec<f32> },
@@ -20,7 +20,7 @@ pub(super) enum Resampler {
 
 /// The filter for one ratio.
 #[derive(Debug)]
-pub(super) struct RateFilter {
+pub(crate) struct RateFilter {
     times: usize,
     /// The whole filter, for the way down.
     whole: Vec<f32>,

@@ -1,15 +1,16 @@
 //! Conferences that are mixed: when one is, at which rate, and who gets what from its mixer.
 
 use std::cmp::Reverse;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::Timestamp;
 
-use super::{Exchange, KEY, Leg, MIXER, Outgoing, give, part};
+use super::{Exchange, KEY, Leg, MIXER, Outgoing, RECORDED_MAX, give, part};
 use crate::codec::{Codec, SampleRate};
 use crate::dtmf::Digit;
-use crate::mixer::{Format, Heard, Listeners, MixPart, Mixed, Mixer, PAYLOAD_MAX};
+use crate::mixer::{Format, Heard, Listeners, MixPart, Mixed, Mixer, PAYLOAD_MAX, RecordedAudio, Recording};
 use crate::session::{Content, FRAME, FRAME_SAMPLES, Frame, PacketBuffer};
 
 /// How old the last packet of a phone may be for a mix to go on from it.
@@ -29,6 +30,8 @@ struct Ears<'a, S> {
     buffer: &'a mut PacketBuffer,
     in_hand: &'a mut Option<super::LegKey>,
     begins: Timestamp,
+    recorded: &'a mut VecDeque<RecordedAudio>,
+    dropped: &'a mut u64,
     send: &'a mut S,
 }
 
@@ -46,6 +49,19 @@ impl<S: FnMut(Outgoing<'_>)> Listeners for Ears<'_, S> {
         if let Some(transmit) = of.session.mixed((packet.payload, packet.ticks), first, self.buffer) {
             give(leg, transmit, self.buffer, self.send);
         }
+    }
+
+    fn keep(&mut self, piece: RecordedAudio) {
+        keep(self.recorded, piece, self.dropped);
+    }
+}
+
+/// Hands a piece of a recording on. Who is to take it may stand still: then it is lost, and counted.
+fn keep(recorded: &mut VecDeque<RecordedAudio>, piece: RecordedAudio, dropped: &mut u64) {
+    if recorded.len() < RECORDED_MAX {
+        recorded.push_back(piece);
+    } else {
+        *dropped += 1;
     }
 }
 
@@ -90,10 +106,14 @@ impl Exchange {
         let Some(conference) = self.conferences.get(name) else { return };
         let (members, before) = (conference.members.clone(), conference.mixer);
         let lines = part::mix_parts(&self.legs, &members);
-        let is_mixed = self.is_mixed(&members, &lines);
+        let recording = part::recording(&self.legs, &members);
+        let is_mixed = recording.is_some() || self.is_mixed(&members, &lines);
         let mixer = if is_mixed { self.mixer_of(before, (&members, &lines), joined) } else { None };
         if let Some(slot) = before.filter(|_| mixer.is_none()) {
             self.end_mixer(slot, &members);
+        }
+        if let Some(slot) = mixer {
+            self.record(slot, recording, joined);
         }
         if members.is_empty() {
             self.conferences.remove(name);
@@ -174,9 +194,25 @@ impl Exchange {
         Some(slot)
     }
 
+    /// Sets what a mix is recorded as. A recording begins only where a member has joined or has changed its part.
+    fn record(&mut self, slot: u32, recording: Option<Recording>, joined: Option<Timestamp>) {
+        let Some(mixer) = self.mixer_mut(Some(slot)) else { return };
+        let ended = match (recording, joined) {
+            (None, _) => mixer.end_recording(),
+            (Some(recording), Some(now)) => mixer.record(recording, now),
+            (Some(_), None) => None,
+        };
+        if let Some(piece) = ended {
+            keep(&mut self.recorded, piece, &mut self.dropped_events);
+        }
+    }
+
     /// Ends a mix; what these members have said and nobody has heard yet leads over to their relay.
     fn end_mixer(&mut self, slot: u32, members: &[u32]) {
         let Some(mut mixer) = self.mixers.get_mut(slot as usize).and_then(Option::take) else { return };
+        if let Some(piece) = mixer.end_recording() {
+            keep(&mut self.recorded, piece, &mut self.dropped_events);
+        }
         for index in members {
             if let Some(Some(leg)) = self.legs.get_mut(*index as usize) {
                 leg.bridge = mixer.bridge(*index);
@@ -212,7 +248,7 @@ impl Exchange {
 
     /// Mixes a frame and sends each member its own. The entry of a mixer that has ended or begun anew is void.
     pub(super) fn mix(&mut self, entry: u32, (due, now): (Timestamp, Timestamp), send: &mut impl FnMut(Outgoing<'_>)) {
-        let Self { legs, mixers, buffer, in_hand, timers, .. } = self;
+        let Self { legs, mixers, buffer, in_hand, timers, recorded, dropped_events, .. } = self;
         let Some(mixer) = mixers.get_mut((entry & !MIXER) as usize).and_then(Option::as_mut) else { return };
         if mixer.due != due {
             return;
@@ -220,7 +256,7 @@ impl Exchange {
         let begins = mixer.begin_frame(now);
         // Before the members' sessions get their turn: a fault in one of them must not stop the mix.
         timers.push(Reverse((mixer.due, entry)));
-        mixer.mix(&mut Ears { legs, buffer, in_hand, begins, send });
+        mixer.mix(&mut Ears { legs, buffer, in_hand, begins, recorded, dropped: dropped_events, send });
     }
 
     /// Gives a key of a member of a mix to the others.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Leg;
-use crate::mixer::{Hearers, MixPart};
+use crate::mixer::{Hearers, MixPart, Recording};
 
 /// The part of a leg in a conference.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,6 +14,8 @@ pub struct Part {
     pub heard_by: HeardBy,
     /// Whether it hears the others.
     pub hears: bool,
+    /// The recording that its conference has by its word; one member's is enough.
+    pub recording: Option<Recording>,
 }
 
 /// Who hears a member of a conference.
@@ -30,8 +32,14 @@ pub enum HeardBy {
 impl Part {
     /// That of a member that speaks to all and hears all.
     pub fn open(name: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), heard_by: HeardBy::All, hears: true }
+        Self { name: name.into(), heard_by: HeardBy::All, hears: true, recording: None }
     }
+}
+
+/// The recording of a conference with these members.
+pub(super) fn recording(legs: &[Option<Leg>], members: &[u32]) -> Option<Recording> {
+    let part = |index: &u32| legs.get(*index as usize)?.as_ref()?.conference.as_ref().map(|(_, part)| part);
+    members.iter().filter_map(part).find_map(|part| part.recording.clone())
 }
 
 /// Who hears whom among the members of a conference.

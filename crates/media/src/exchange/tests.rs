@@ -9,6 +9,8 @@ use crate::rtp::{Header, Packet};
 use crate::sdp::{AudioStream, Direction, PayloadTypes};
 use crate::session::{FRAME, Prompt, Repeat, Setup, Treatment};
 
+mod recording;
+
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn phone(n: u16) -> SocketAddr {

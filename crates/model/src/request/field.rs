@@ -50,6 +50,8 @@ pub enum Shape {
     },
     /// The parameters of a treatment, an object.
     Parameters,
+    /// `true` or `false`, which is what it is without the field.
+    Flag,
     /// A password.
     Password {
         /// The most bytes.
@@ -89,6 +91,12 @@ impl FrameField {
         "MonitorMode",
         Shape::OneOf(&["mute", "coach", "connect"]),
         "whether nobody hears this DN (`mute`), only the agent (`coach`), or all (`connect`)",
+    );
+    /// Whether a recording is heard.
+    pub const BEEP: Self = Self::new(
+        "Beep",
+        Shape::Flag,
+        "whether the parties hear a tone at the beginning and every 15 s that says so (`false`)",
     );
     /// Keys of a phone.
     pub const DIGITS: Self = Self::new("Digits", Shape::Text, "up to 32 of `0` to `9`, `*`, `#`, `A` to `D`")

@@ -132,6 +132,15 @@ macro_rules! with_requests {
                     other_dn: Dn = [FrameField::OTHER_DN.required()],
                     monitor_mode: MonitorMode = [FrameField::MONITOR_MODE]
                 ): MonitorCall, ["TMonitorCall"], Monitoring => Established;
+                /// Records the call from now on: what all parties say to all.
+                StartRecording(beep: bool = [FrameField::BEEP]):
+                    StartRecording, ["TStartRecording"], Party => AttachedDataChanged;
+                /// Ends the recording.
+                StopRecording: OfCall, ["TStopRecording"], Party => AttachedDataChanged;
+                /// Keeps out of the recording what is said from now on.
+                PauseRecording: OfCall, ["TPauseRecording"], Party => AttachedDataChanged;
+                /// Goes on with the recording.
+                ResumeRecording: OfCall, ["TResumeRecording"], Party => AttachedDataChanged;
                 /// Holds this call and takes the other one back from hold.
                 AlternateCall(held_conn_id: ConnId = [FrameField::HELD_CONN_ID]):
                     WithHeld, ["TAlternateCall"], Party => Retrieved;

@@ -223,6 +223,10 @@ impl Legs {
                 room.send(ended);
                 continue;
             }
+            if let Some(piece) = self.exchange.poll_recorded() {
+                room.send(LegEvent::Conversation(piece));
+                continue;
+            }
             let Some((key, event)) = self.exchange.poll_event() else { return };
             // The leg was closed since.
             if let Some(leg) = self.names.get(&key) {

@@ -96,7 +96,8 @@ pub(super) fn run(parts: Parts) {
             }
         }
         if !this.take_orders(now) {
-            return;
+            // Its legs may have ended in this turn: what was recorded of them is still for the role.
+            return this.legs.tell(&this.parts.news);
         }
         this.time_passes();
         this.legs.tell(&this.parts.news);

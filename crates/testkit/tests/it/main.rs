@@ -32,6 +32,7 @@ mod outgoing;
 mod parties;
 mod quarantine;
 mod real;
+mod recording;
 mod records;
 mod refusals;
 mod reported;

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use super::PROXY;
 use super::announcements::Announcements;
 use super::call_data::Asker;
+use super::conversations::ConversationWriter;
 use super::limits::{INPUTS_PER_TURN, RECORDINGS_MAX};
 use super::node::Node;
 use super::node::call_data::CallData;
@@ -53,6 +54,8 @@ pub struct EventLoop {
     pub shell: Shell,
     /// Recordings that are written, or could not be.
     pub written: mpsc::Receiver<(RecordingKey, io::Result<()>)>,
+    /// Writes the recordings of calls.
+    pub conversations: ConversationWriter,
     /// Counts the traffic with phones.
     pub meter: PeerMeter,
 }
@@ -66,13 +69,27 @@ const SNAPSHOT_WITHIN: Duration = Duration::from_millis(250);
 impl EventLoop {
     /// Runs until the role has drained.
     pub async fn run(mut self) -> anyhow::Result<()> {
+        let done = self.turn_by_turn().await;
+        // With the node end the threads of its audio, which hand on what they have recorded.
+        let Self { node, mut news, mut conversations, .. } = self;
+        drop(node);
+        while let Ok(last) = news.try_recv() {
+            if let LegEvent::Conversation(piece) = last {
+                conversations.take(piece);
+            }
+        }
+        conversations.finish();
+        done
+    }
+
+    async fn turn_by_turn(&mut self) -> anyhow::Result<()> {
         loop {
             let now = self.now();
             let sleep = self.node.next_timeout().map_or(SLEEP_MAX, |due| due.since(now)).min(SLEEP_MAX);
             tokio::select! {
                 event = self.links.next() => self.take_event(event),
                 news = self.news.recv() => match news {
-                    Some(news) => self.node.news(news, now),
+                    Some(news) => self.take_news(news, now),
                     None => anyhow::bail!("the RTP threads have ended"),
                 },
                 Some(ask) = self.asks.recv() => {
@@ -130,9 +147,16 @@ impl EventLoop {
         for _ in 0..INPUTS_PER_TURN {
             let now = self.now();
             match self.news.try_recv() {
-                Ok(news) => self.node.news(news, now),
+                Ok(news) => self.take_news(news, now),
                 Err(_) => break,
             }
+        }
+    }
+
+    fn take_news(&mut self, news: LegEvent, now: Timestamp) {
+        match news {
+            LegEvent::Conversation(piece) => self.conversations.take(piece),
+            of_leg => self.node.news(of_leg, now),
         }
     }
 

@@ -29,6 +29,14 @@ runtime::metrics! {
         recordings_lost: Counter = "media_recordings_lost";
         /// Recordings refused because there was no room for them, or no audio.
         recordings_refused: Counter = "media_recordings_refused";
+        /// Files of calls' recordings that are being written.
+        conversations: Gauge = "media_conversations";
+        /// Files of calls' recordings that are whole.
+        conversations_kept: Counter = "media_conversations_kept";
+        /// Recordings of calls that the disk refused: they end early, or are not there at all.
+        conversations_lost: Counter = "media_conversations_lost";
+        /// Pieces of two seconds that are missing in calls' recordings because the disk was too slow.
+        conversation_pieces_lost: Counter = "media_conversation_pieces_lost";
         /// Keys that phones pressed.
         digits: Counter = "media_digits";
         /// Phones that stopped sending audio without being on hold.
@@ -97,6 +105,26 @@ impl Metrics {
     /// There was no room for a recording.
     pub fn recording_refused(&self) {
         self.recordings_refused.inc();
+    }
+
+    /// Sets the number of files of calls' recordings that are being written.
+    pub fn conversations(&self, count: usize) {
+        self.conversations.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A file of a call's recording is whole.
+    pub fn conversation_kept(&self) {
+        self.conversations_kept.inc();
+    }
+
+    /// The disk refused a call's recording.
+    pub fn conversation_lost(&self) {
+        self.conversations_lost.inc();
+    }
+
+    /// The disk was too slow for a piece of a call's recording.
+    pub fn conversation_piece_lost(&self) {
+        self.conversation_pieces_lost.inc();
     }
 
     /// A key was pressed.

@@ -36,7 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0u8..15).prop_map(Step::Plan),
         6 => (0u8..9, 1u16..8).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
         2 => (0u8..5, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
-        5 => (0u8..54).prop_map(Step::Ask),
+        5 => (0u8..60).prop_map(Step::Ask),
         1 => any::<bool>().prop_map(Step::Agent),
         2 => (0u8..4).prop_map(Step::Pin),
         2 => (0u32..30_000).prop_map(Step::Pass),
@@ -172,6 +172,11 @@ fn ask(bench: &mut Bench, kind: u8) {
         51 => (RequestKind::StopTreatment(CONN), "5001"),
         52 => (RequestKind::ApplyTreatment(CONN, record(), None), "9000"),
         53 => (RequestKind::ApplyTreatment(CONN, record(), Some(dn("5002"))), "5001"),
+        54 => (RequestKind::StartRecording(CONN, true), "5001"),
+        55 => (RequestKind::PauseRecording(CONN), "5001"),
+        56 => (RequestKind::ResumeRecording(CONN), "5001"),
+        57 => (RequestKind::StopRecording(CONN), "5002"),
+        58 => (RequestKind::StartRecording(consultation, false), "5002"),
         _ => (RequestKind::QueryCall(CONN), "9000"),
     };
     bench.reference.0 += 1;

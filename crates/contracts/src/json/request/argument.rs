@@ -81,6 +81,20 @@ impl FrameArgument for Option<Dn> {
     }
 }
 
+impl FrameArgument for bool {
+    fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError> {
+        match fields.optional(field.name) {
+            None => Ok(false),
+            Some(Json::Bool(value)) => Ok(*value),
+            Some(_) => Err(FrameError::new(field.name, field.fault, "it is neither true nor false")),
+        }
+    }
+
+    fn put(&self, field: &FrameField, frame: &mut Map<String, Json>) {
+        frame.insert(field.name.into(), json!(self));
+    }
+}
+
 impl FrameArgument for MonitorMode {
     fn read(fields: &Fields<'_>, field: &FrameField) -> Result<Self, FrameError> {
         let Some(text) = fields.optional_text(field.name)? else { return Ok(Self::default()) };

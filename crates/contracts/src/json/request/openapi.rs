@@ -84,6 +84,7 @@ fn frame(name: &str, request: &RequestType) -> Json {
 fn schema(field: &FrameField) -> Json {
     let mut schema = match field.shape {
         Shape::Text => json!({"type": "string"}),
+        Shape::Flag => json!({"type": "boolean"}),
         Shape::Dn | Shape::Agent => json!({"type": "string", "minLength": 1, "maxLength": 255}),
         Shape::ConnId => json!({"type": "string", "pattern": "^[0-9a-fA-F]{16}(@.+)?$"}),
         Shape::WorkMode => {

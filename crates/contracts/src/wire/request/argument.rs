@@ -33,6 +33,18 @@ impl WireArgument for ConnId {
     }
 }
 
+impl WireArgument for bool {
+    type Wire = bool;
+
+    fn to_wire(&self) -> bool {
+        *self
+    }
+
+    fn from_wire(value: bool, _: &'static str) -> Result<Self, WireError> {
+        Ok(value)
+    }
+}
+
 impl WireArgument for Dn {
     type Wire = String;
 

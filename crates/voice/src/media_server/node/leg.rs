@@ -4,12 +4,13 @@ use std::net::IpAddr;
 
 use infra::MediaSessionId;
 use ivr::msml::{self, Connection, Iterate, Running};
-use media::exchange::{HeardBy, Part};
+use media::exchange::{HeardBy, Part, Recording};
 use media::sdp::{AudioStream, Description, LocalAudio};
 use model::{ConnId, TenantId, Token};
 use net::rtp::{LegId, Order, PortPair};
 
 use super::service::{Service, base_of, call_of};
+use crate::media_server::conversations::conversation_name;
 
 /// A media dialog.
 #[derive(Debug)]
@@ -86,7 +87,10 @@ impl Leg {
             msml::Listeners::Nobody => HeardBy::Nobody,
             msml::Listeners::Only(connection) => HeardBy::Only(connection.as_str().into()),
         };
-        let part = Part { name: self.connection.id().into(), heard_by, hears: membership.hears };
+        let recording = membership.recording.as_ref();
+        let recording =
+            recording.map(|own| Recording { name: conversation_name(&self.tenant, &own.name).into(), beep: own.beep });
+        let part = Part { name: self.connection.id().into(), heard_by, hears: membership.hears, recording };
         Some(Order::Join(self.id, membership.conference.clone(), part))
     }
 

@@ -5,7 +5,7 @@ mod audio_write;
 
 use bytes::Bytes;
 use contracts::v1;
-use ivr::msml::{self, Command, Connection, ConnectionSnapshot, Listeners, Membership, Running};
+use ivr::msml::{self, Command, ConferenceRecording, Connection, ConnectionSnapshot, Listeners, Membership, Running};
 use media::sdp::{self, LocalAudio};
 use media::session::SessionSnapshot;
 use prost::Message as _;
@@ -52,6 +52,7 @@ pub struct Decoded {
 pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&SessionSnapshot>) -> Bytes {
     let ConnectionSnapshot { id, running, echo, membership, named } = leg.connection.snapshot();
     let heard_by = membership.as_ref().map(|membership| &membership.heard_by);
+    let recording = membership.as_ref().and_then(|membership| membership.recording.clone());
     let secret = leg.secret.is_some();
     if secret {
         // The report of its end contains the digits.
@@ -87,6 +88,8 @@ pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&
             Some(Listeners::Only(connection)) => connection.clone(),
             Some(Listeners::All | Listeners::Nobody) | None => String::new(),
         },
+        recording: recording.as_ref().map(|recording| recording.name.clone()).unwrap_or_default(),
+        recording_beep: recording.is_some_and(|recording| recording.beep),
         conference: Some(membership.map(|membership| membership.conference).unwrap_or_default()),
     };
     let record = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: body.encode_to_vec().into() };
@@ -108,6 +111,7 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
         Some(conference) => Some(conference).filter(|name| !name.is_empty()),
         None => service.conference().map(str::to_owned),
     };
+    let recording = Some(ConferenceRecording { name: body.recording, beep: body.recording_beep });
     let membership = conference.map(|conference| Membership {
         conference,
         heard_by: match body.heard_by {
@@ -116,6 +120,7 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
             only => Listeners::Only(only),
         },
         hears: !body.deaf,
+        recording: recording.filter(|recording| !recording.name.is_empty()),
     });
     let running = if body.running.is_empty() { None } else { Some(running(&body.running)?) };
     let secret = running.clone().filter(|_| body.secret);

@@ -1,4 +1,4 @@
-//! Treatments that record and delete an announcement, as media gets them and as their end is told.
+//! Treatments that record and delete an announcement, and the recording of a call: as media gets them, and as their end is told.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use model::ConnId;
 use model::request::{RequestKind, Treatment};
 
 use super::bench::{Bench, Peer, point};
-use super::calls::request;
+use super::calls::{request, talking};
+use super::restart::restart;
 
 /// A caller on a route point to whom this is applied.
 fn treated(treatment: &Treatment) -> (Bench, ConnId) {
@@ -70,4 +71,44 @@ fn a_deletion_is_over_with_medias_answer() {
     assert!(bench.story.ends_with(&["TreatmentApplied@9000".to_owned(), "TreatmentEnd@9000".to_owned()]));
     bench.bye(Peer::Caller);
     assert!(bench.is_clear());
+}
+
+/// What media was told last of each leg's recording: its name, and whether it beeps.
+fn recorded(bench: &Bench) -> Vec<Option<(String, bool)>> {
+    let of = |dialog: &sip::agent::DialogId| {
+        let of_it = bench.played.iter().filter(|(other, _)| other == dialog);
+        of_it.fold(None, |recorded, (_, command)| match command {
+            Command::Record { recording, .. } => Some((recording.name.clone(), recording.beep)),
+            Command::Join { .. } => None,
+            _ => recorded,
+        })
+    };
+    bench.media_dialogs.iter().map(of).collect()
+}
+
+#[test]
+fn media_records_the_room_of_a_call_while_its_recording_goes_on_and_after_a_restart() {
+    let (mut bench, conn_id) = talking();
+    let ask = |bench: &mut Bench, kind: fn(ConnId) -> RequestKind| {
+        bench.node.request(request(conn_id, "7101", kind), bench.now).expect("the call is here");
+        bench.run();
+    };
+    let named = |number: u16, beep| vec![Some((format!("rec-{conn_id}-{number}"), beep)); 2];
+    ask(&mut bench, |id| RequestKind::StartRecording(id, true));
+    assert_eq!(recorded(&bench), named(1, true), "{:?}", bench.story);
+    let told = bench.played.len();
+    restart(&mut bench, conn_id);
+    bench.pass(Duration::from_secs(3));
+    assert_eq!(bench.played.len(), told, "media has it where it is");
+    ask(&mut bench, RequestKind::PauseRecording);
+    assert_eq!(recorded(&bench), [None, None]);
+    ask(&mut bench, RequestKind::ResumeRecording);
+    assert_eq!(recorded(&bench), named(1, true));
+    ask(&mut bench, RequestKind::StopRecording);
+    assert_eq!(recorded(&bench), [None, None]);
+    ask(&mut bench, |id| RequestKind::StartRecording(id, false));
+    assert_eq!(recorded(&bench), named(2, false));
+    bench.bye(Peer::Caller);
+    bench.bye(Peer::Phone);
+    assert_eq!(bench.node.calls(), 0, "{:?}", bench.story);
 }

@@ -4,7 +4,7 @@ mod model_read;
 mod model_write;
 
 use bytes::Bytes;
-use call::call::{HeardBy, HoldWay, Seat};
+use call::call::{HeardBy, HoldWay, Recorded, Seat};
 use call::{CallSnapshot, Thread};
 use contracts::v1;
 use contracts::wire::{call_ref_to_wire, user_data_to_wire};
@@ -77,6 +77,7 @@ fn leg_to_record<'a>(
         LegStage::Closing => v1::LegRecordStage::Closing,
     };
     let target = leg.target.as_ref();
+    let recorded = leg.seat.and_then(|seat| seat.recorded);
     v1::LegRecord {
         id: leg.id.0.into(),
         phone: store(leg.phone),
@@ -108,6 +109,8 @@ fn leg_to_record<'a>(
         roomless: leg.seat.is_none(),
         mute: leg.seat.is_some_and(|seat| seat.heard_by == HeardBy::Nobody),
         deaf: leg.seat.is_some_and(|seat| !seat.hears),
+        recording: recorded.map_or(0, |recorded| recorded.number.into()),
+        recording_beep: recorded.is_some_and(|recorded| recorded.beep),
         heard_by: match leg.seat.map(|seat| seat.heard_by) {
             Some(HeardBy::Only(leg)) => leg.0.into(),
             Some(HeardBy::All | HeardBy::Nobody) | None => 0,
@@ -255,6 +258,8 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         0 => HeardBy::All,
         leg => HeardBy::Only(LegId(leg)),
     };
+    let number = u16::try_from(record.recording).map_err(|_| RecordError("legs.recording"))?;
+    let recorded = (number > 0).then_some(Recorded { number, beep: record.recording_beep });
     let changes = u8::try_from(record.early_changes).map_err(|_| RecordError("legs.early_changes"))?;
     let heard_at = Timestamp::from_micros(record.heard_at_us);
     Ok(Leg {
@@ -271,7 +276,7 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         hops_left: record.hops_left.and_then(|hops| u8::try_from(hops).ok()).unwrap_or(MAX_FORWARDS),
         early: record.early.map(|sdp| EarlySession { sdp, changes }),
         owed: record.owed.map(|owed| OwedSession { sdp: owed.sdp, sent: owed.sent, refused: 0 }),
-        seat: if record.roomless { None } else { Some(Seat { room, heard_by, hears: !record.deaf }) },
+        seat: if record.roomless { None } else { Some(Seat { room, heard_by, hears: !record.deaf, recorded }) },
         ..Leg::new(id, link_of(&record.edge), stage, heard_at)
     })
 }

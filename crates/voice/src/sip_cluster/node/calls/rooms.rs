@@ -2,7 +2,7 @@
 //! confirms the seat.
 
 use call::call::{HeardBy, Seat};
-use ivr::msml::{self, Command, JoinStreams};
+use ivr::msml::{self, Command, ConferenceRecording, JoinStreams};
 use model::{ConnId, LegId, Timestamp};
 use sip::{Message, StatusCode};
 
@@ -79,8 +79,16 @@ impl Node {
             (HeardBy::Nobody | HeardBy::Only(_), false, _) => JoinStreams::Neither,
         };
         let join = Command::Join { connection: connection.clone(), conference: room(conn_id, seat.room), streams };
-        let coach = coached.map(|heard_by| Command::Coach { connection, heard_by });
-        std::iter::once(join).chain(coach).collect()
+        let coach = coached.map(|heard_by| Command::Coach { connection: connection.clone(), heard_by });
+        let record = self.recording_of(conn_id, seat).map(|recording| Command::Record { connection, recording });
+        std::iter::once(join).chain(coach).chain(record).collect()
+    }
+
+    /// What media is to record the room of a seat as.
+    fn recording_of(&self, conn_id: ConnId, seat: Seat) -> Option<ConferenceRecording> {
+        let recorded = seat.recorded?;
+        let call = self.calls.get(&conn_id)?.thread.calls().find(|call| call.number == seat.room)?;
+        Some(ConferenceRecording { name: recorded.id(call.conn_id), beep: recorded.beep })
     }
 
     /// Media has answered. What it refused is tried again at the next sweep.

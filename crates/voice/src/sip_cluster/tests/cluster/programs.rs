@@ -169,7 +169,7 @@ impl Programs {
                 _ => {}
             }
         }
-        match self.chance.below(40) {
+        match self.chance.below(42) {
             0..14 => RequestKind::InitiateTransfer(conn_id, other, data),
             14..16 => RequestKind::MuteTransfer(conn_id, other, data),
             16..19 => RequestKind::SingleStepTransfer(conn_id, other),
@@ -189,6 +189,9 @@ impl Programs {
             35 => RequestKind::RedirectCall(conn_id, other),
             36 => RequestKind::ReleaseCall(conn_id),
             37 => RequestKind::QueryCall(conn_id),
+            38 => RequestKind::StartRecording(conn_id, self.below(2) == 0),
+            39 => [RequestKind::PauseRecording, RequestKind::ResumeRecording, RequestKind::StopRecording]
+                [self.below(3)](conn_id),
             _ => RequestKind::MakeCall(other, data),
         }
     }

@@ -4,7 +4,8 @@ use call::CallSnapshot;
 use call::call::{
     Asked, ConsultsFor, Feature, Forwarding, HoldAsked, HoldWay, Invitation, InvitationStep, LegProgress,
     NewConsultation, NextNumbers, Observes, Offer, Originating, OriginatingStep, Parked, Party, PartyNo, PinAsk,
-    Playing, Point, Purpose, Recall, Replaced, Replacement, Routing, Stage, Timer, Transfer, Waiting,
+    Playing, Point, Purpose, Recall, Recording, RecordingState, Replaced, Replacement, Routing, Stage, Timer, Transfer,
+    Waiting,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
@@ -52,9 +53,19 @@ pub(super) fn snapshot(mut record: v1::CallModelRecord) -> Read<CallSnapshot> {
         parks: small(record.parks, "parks")?,
         stage: stage(record.stage.ok_or(RecordError("stage"))?)?,
         playing: record.playing.into_iter().map(playing).collect::<Read<_>>()?,
+        recording: record.recording.map(recording).transpose()?,
         hold_asked: record.hold_asked.map(hold_asked).transpose()?,
         timers: record.timers.into_iter().map(timer).collect::<Read<_>>()?,
     })
+}
+
+fn recording(record: v1::RecordingRecord) -> Read<Recording> {
+    let state = match (record.stopped, record.paused) {
+        (true, _) => RecordingState::Stopped,
+        (false, true) => RecordingState::Paused,
+        (false, false) => RecordingState::Recording,
+    };
+    Ok(Recording { number: small(record.number, "recording.number")?, beep: record.beep, state })
 }
 
 fn party(record: v1::PartyRecord) -> Read<Party> {

@@ -3,7 +3,8 @@
 use call::CallSnapshot;
 use call::call::{
     Asked, ConsultsFor, Feature, HoldWay, Invitation, InvitationStep, LegProgress, Offer, Originating, OriginatingStep,
-    Party, Playing, Point, Purpose, Recall, Replaced, Replacement, Routing, Stage, Timer, Transfer,
+    Party, Playing, Point, Purpose, Recall, Recording, RecordingState, Replaced, Replacement, Routing, Stage, Timer,
+    Transfer,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
@@ -41,6 +42,7 @@ pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
         parks: state.parks.into(),
         stage: Some(stage(&state.stage)),
         playing: state.playing.iter().map(playing).collect(),
+        recording: state.recording.map(recording),
         hold_asked: state.hold_asked.as_ref().map(|open| v1::HoldAskedRecord {
             leg: open.leg.0.into(),
             way: way(open.way).into(),
@@ -52,6 +54,15 @@ pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
         invitation: state.invitation.as_ref().map(invitation),
         replacement: state.replacement.as_ref().map(replacement),
         ..v1::CallModelRecord::default()
+    }
+}
+
+fn recording(own: Recording) -> v1::RecordingRecord {
+    v1::RecordingRecord {
+        number: own.number.into(),
+        beep: own.beep,
+        paused: own.state == RecordingState::Paused,
+        stopped: own.state == RecordingState::Stopped,
     }
 }
 
