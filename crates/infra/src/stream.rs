@@ -203,7 +203,7 @@ pub enum RepairAction {
 pub struct PostedEntry {
     /// Its position, by which it is acknowledged.
     pub position: Position,
-    /// When it was posted.
+    /// When it was posted, by the clock of who takes it.
     pub at: Timestamp,
     /// The trace that it belongs to.
     pub trace: Option<CallUuid>,

@@ -312,7 +312,7 @@ pub struct Request {
     pub extensions: ::core::option::Option<UserData>,
     #[prost(
         oneof = "request::Kind",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 57, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 57, 58, 59, 60, 61, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56"
     )]
     pub kind: ::core::option::Option<request::Kind>,
 }
@@ -374,6 +374,14 @@ pub mod request {
         MakeCall(super::MakeCall),
         #[prost(message, tag = "57")]
         MakePredictiveCall(super::MakeCall),
+        #[prost(message, tag = "58")]
+        StartRecording(super::StartRecording),
+        #[prost(message, tag = "59")]
+        StopRecording(super::OfCall),
+        #[prost(message, tag = "60")]
+        PauseRecording(super::OfCall),
+        #[prost(message, tag = "61")]
+        ResumeRecording(super::OfCall),
         #[prost(message, tag = "36")]
         SingleStepConference(super::WithParty),
         #[prost(message, tag = "37")]
@@ -479,6 +487,14 @@ pub struct MonitorCall {
     pub other_dn: ::prost::alloc::string::String,
     #[prost(enumeration = "MonitorMode", tag = "3")]
     pub monitor_mode: i32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartRecording {
+    #[prost(fixed64, tag = "1")]
+    pub conn_id: u64,
+    /// The parties hear a tone that says so.
+    #[prost(bool, tag = "2")]
+    pub beep: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UserEvent {
@@ -2457,6 +2473,12 @@ pub struct LegRecord {
     /// How many servers an INVITE that its own leads to may pass; absent for the most.
     #[prost(uint32, optional, tag = "31")]
     pub hops_left: ::core::option::Option<u32>,
+    /// The recording of its call that media records its room as; 0 for none.
+    #[prost(uint32, tag = "32")]
+    pub recording: u32,
+    /// The members hear a tone that says so.
+    #[prost(bool, tag = "33")]
+    pub recording_beep: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OwedSessionRecord {
@@ -2545,6 +2567,9 @@ pub struct CallModelRecord {
     /// A phone that waits for its answer, to take the place of another one.
     #[prost(message, optional, tag = "42")]
     pub replacement: ::core::option::Option<ReplacementRecord>,
+    /// Its last recording.
+    #[prost(message, optional, tag = "44")]
+    pub recording: ::core::option::Option<RecordingRecord>,
     #[prost(
         oneof = "call_model_record::Stage",
         tags = "21, 22, 23, 24, 25, 26, 27, 31, 33, 38, 43"
@@ -2580,6 +2605,20 @@ pub mod call_model_record {
         #[prost(message, tag = "43")]
         Parked(super::ParkedRecord),
     }
+}
+/// A recording of a call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordingRecord {
+    /// Counts the call's recordings from 1.
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// The parties hear a tone that says so.
+    #[prost(bool, tag = "2")]
+    pub beep: bool,
+    #[prost(bool, tag = "3")]
+    pub paused: bool,
+    #[prost(bool, tag = "4")]
+    pub stopped: bool,
 }
 /// The call that a consultation is about.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4194,6 +4233,12 @@ pub struct MediaRecord {
     /// The connection that alone hears it; empty for none.
     #[prost(string, tag = "18")]
     pub heard_by: ::prost::alloc::string::String,
+    /// The recording that it is joined with there; empty for none.
+    #[prost(string, tag = "19")]
+    pub recording: ::prost::alloc::string::String,
+    /// The members hear a tone that says so.
+    #[prost(bool, tag = "20")]
+    pub recording_beep: bool,
 }
 /// What is wanted of a MediaRecord of which the rest may be damaged, each part by itself.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -177,6 +177,7 @@ macro_rules! generated {
 
 generated! {
     ConnId = any::<u64>().prop_map(ConnId);
+    bool = any::<bool>();
     Dn = dn();
     String = name();
     Option<AgentId> = option::of(agent());

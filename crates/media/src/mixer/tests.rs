@@ -24,6 +24,8 @@ impl Listeners for Phones {
     fn send(&mut self, leg: u32, packet: Mixed<'_>) {
         self.heard.push((leg, packet.payload.iter().map(|code| Law::A.decode(*code)).collect()));
     }
+
+    fn keep(&mut self, _: RecordedAudio) {}
 }
 
 fn mixer(lines: &[MixPart]) -> Mixer {
@@ -209,6 +211,8 @@ impl Listeners for Ear {
         self.heard.push((leg, decoder.decode(packet.payload).to_vec()));
         self.payloads.push((leg, packet.payload.to_vec()));
     }
+
+    fn keep(&mut self, _: RecordedAudio) {}
 }
 
 /// A second of a tone in frames of G.711.

@@ -13,8 +13,8 @@ use crate::conference::{LATER, SOON, TONES, has_heard_for, heard, phone};
 /// The tone that tells the parties of the recording.
 const BEEP: f64 = 1_400.0;
 
-/// The tenant of the installation.
-const TENANT: &str = "acme";
+/// The tenant of the example.
+const TENANT: &str = "example";
 
 /// Two phones of a tenant in a call with each other.
 struct Talk {
@@ -141,6 +141,5 @@ fn a_recording_ends_with_its_call_and_outlives_its_process() -> Result<()> {
     talk.other.wait_for("CALL_CLOSED", SOON)?;
     let files = talk.wait_for_files(2)?;
     assert_eq!(heard(&read_wav(&files[1])?), TONES[..2], "the second part");
-    talk.site.is_at_rest()?;
-    check_log_and_laws(&talk.site, &talk.watch.facts())
+    talk.site.is_at_rest()
 }

@@ -65,7 +65,7 @@ pub(super) struct TenantAgents {
     metrics: Metrics,
     faults: InARow,
     /// Timers wait until then, so that a write the store has just refused is not repeated without pause.
-    again_from: Timestamp,
+    pub(super) again_from: Timestamp,
 }
 
 impl TenantAgents {
@@ -161,7 +161,7 @@ impl TenantAgents {
 
     /// When [`TenantAgents::turn`] must be called without input.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        if !self.profiles_due.is_empty() {
+        if !self.profiles_due.is_empty() || self.has_phone_writes() {
             return Some(self.again_from);
         }
         Some(self.table.next_timeout()?.max(self.again_from))
@@ -315,6 +315,12 @@ impl TenantAgents {
         self.refuse(request, ErrorCode::TIMEOUT, "it waited for too long and was not carried out: send it again", now);
     }
 
+    /// Refuses a request at which turns have failed again and again.
+    pub fn refuse_hopeless(&mut self, request: Request, now: Timestamp) {
+        self.metrics.request();
+        self.refuse(request, ErrorCode::INTERNAL, "it could not be carried out", now);
+    }
+
     pub(super) fn refuse(&mut self, request: Request, code: ErrorCode, text: &str, now: Timestamp) {
         let event = Event {
             this_dn: Some(request.this_dn),
@@ -374,7 +380,7 @@ impl TenantAgents {
         for agent in self.table.take_changed() {
             self.attempt("an agent's record", |this| writes.extend(this.write(&agent, now)));
         }
-        writes.extend(self.phone_writes());
+        writes.extend(self.phone_writes(now));
         let is_nothing_new = writes.is_empty() && self.dn_facts.is_empty() && !self.changed;
         if is_nothing_new && self.unwritten < POSITION_LAG_MAX {
             return None;

@@ -13,6 +13,8 @@ use crate::phone_settings::{self, PhoneRecord};
 
 type Accepted = Result<(), (ErrorCode, &'static str)>;
 
+/// The most records of phones in one batch: a script of Redis must not take long.
+const PHONES_PER_BATCH: usize = 64;
 /// In the answer to `TQueryAddress`: whether the phone does not want to be disturbed.
 const DND: &str = "DND";
 /// The same: whether another call rings while it is in one.
@@ -112,10 +114,11 @@ impl TenantAgents {
         true
     }
 
-    /// The records that have changed.
-    pub(super) fn phone_writes(&mut self) -> Vec<AgentWrite> {
+    /// The records that have changed, as many as one batch may have. What nobody has asked for waits for the pause after a refusal.
+    pub(super) fn phone_writes(&mut self, now: Timestamp) -> Vec<AgentWrite> {
+        let is_paused = now < self.again_from;
         let changed = self.phones.iter_mut().filter_map(|(dn, phone)| {
-            let events = phone.unwritten.take()?;
+            let events = phone.unwritten.take_if(|events| !is_paused || !events.is_empty())?;
             let (state, intentions) = (phone_settings::encode(&phone.record), bytes::Bytes::new());
             let (token, change) = match phone.token {
                 Some(token) => (token, Change::Save { state, intentions }),
@@ -124,7 +127,12 @@ impl TenantAgents {
             };
             Some(AgentWrite { agent: phone_settings::key(dn)?, token, change, due: None, events })
         });
-        changed.collect()
+        changed.take(PHONES_PER_BATCH).collect()
+    }
+
+    /// Whether a phone's record waits to be written.
+    pub(super) fn has_phone_writes(&self) -> bool {
+        self.phones.values().any(|phone| phone.unwritten.is_some())
     }
 
     /// The store has refused a phone's record: it is as stored again. Returns whether it is one.

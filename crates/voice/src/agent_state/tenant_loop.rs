@@ -19,7 +19,7 @@ use super::handler::{TenantAgents, VIEW};
 use super::metrics::Metrics;
 use super::people::People;
 use super::records::OwnerRecord;
-use super::requests_in_hand::RequestsInHand;
+use super::requests_in_hand::{Due, RequestsInHand};
 use super::{addresses, records};
 use crate::events;
 use crate::monitors::OWNER_RECORD;
@@ -281,13 +281,14 @@ impl TenantLoop {
             return Vec::new();
         }
         let (due, now) = (self.requests.due(), self.now());
-        for PostedEntry { posted, at, .. } in due.iter().cloned() {
+        for Due { entry: PostedEntry { posted, at, .. }, is_hopeless } in due.iter().cloned() {
             match posted {
+                Posted::Request(request) if is_hopeless => self.agents.refuse_hopeless(request, now),
                 Posted::Request(request) if now.since(at) >= TOO_LATE => self.agents.refuse_late(request, now),
                 posted => self.agents.posted(posted, now),
             }
         }
-        due
+        due.into_iter().map(|due| due.entry).collect()
     }
 
     /// Commits the turn; returns `false` if another replica owns the agents. Waits while the store is unavailable.
@@ -442,8 +443,9 @@ impl RequestIntake {
         let taken = if self.reclaimed_at.is_none_or(|at| now.since(at) >= RECLAIM_IDLE) {
             // The owner before is fenced: what it has not carried out comes before what is fresh.
             let idle = if self.reclaimed_at.is_none() { Duration::ZERO } else { RECLAIM_IDLE };
+            let reclaimed = requests.reclaim(&self.tenant, &to, &owner, idle, REQUESTS_MAX).await;
             self.reclaimed_at = Some(now);
-            requests.reclaim(&self.tenant, &to, &owner, idle, REQUESTS_MAX).await
+            reclaimed
         } else {
             requests.take(&self.tenant, &to, &owner, REQUESTS_MAX, READ_WAIT).await
         };
@@ -451,6 +453,8 @@ impl RequestIntake {
             Ok(entries) => entries,
             Err(error) => {
                 warn!(tenant = %self.tenant, %error, "requests cannot be read yet");
+                // The stream may have given some out, and the answer was lost: they come before what is fresh.
+                self.reclaimed_at = None;
                 tokio::time::sleep(ASK_AGAIN).await;
                 Vec::new()
             }

@@ -105,10 +105,10 @@ impl RequestForwarder {
             self.metrics.request_repeated();
         }
         let answer = outcome.get_or_init(|| self.hand_on(incoming, read)).await.clone();
-        // A failure may be tried again, but a node that has not answered in time may have begun the call.
+        // A failure may be tried again, but a node that has not answered in time may have begun the call, or posted a request about an agent.
         let may_have_begun = |problem: &Problem| {
             problem.status == StatusCode::GATEWAY_TIMEOUT.as_u16()
-                && read.request.kind.request_type().concern == Concern::NewCall
+                && !read.request.kind.request_type().concern.is_of_call()
         };
         if answer.as_ref().is_err_and(|problem| problem.status >= 500 && !may_have_begun(problem)) {
             self.repeats.forget(tenant, &key);

@@ -178,9 +178,9 @@ fn path(folder: &Path, name: &str, began: Timestamp) -> Option<PathBuf> {
 fn complete_left(folder: &Path, ending: &str) {
     let files = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     for part in files(folder).flat_map(|tenant| files(&tenant)) {
-        let name = part.file_name().and_then(|name| name.to_str());
-        let Some(name) = name.and_then(|name| name.strip_suffix(ending)?.strip_suffix('.')) else { continue };
-        let whole = part.with_file_name(name);
+        let name = part.file_name().and_then(|name| name.to_str()?.strip_suffix(ending)?.strip_suffix('.'));
+        let Some(name) = name.map(str::to_owned) else { continue };
+        let whole = part.with_file_name(&name);
         let completed = OpenOptions::new().write(true).open(&part).and_then(|file| {
             let bytes = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
             let samples = bytes.saturating_sub(wav::HEAD_BYTES) / 2;

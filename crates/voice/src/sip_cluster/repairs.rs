@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use infra::{Claim, Claimed, HandOver, Loaded, Posted, Recipient, Record, Repair, Stores};
+use infra::{Claim, Claimed, HandOver, Loaded, Position, Posted, Recipient, Record, Repair, Stores};
 use model::{ConnId, Owner, Subject, TenantId};
 use runtime::RoleContext;
 
@@ -54,11 +54,23 @@ pub fn watch(ctx: &RoleContext, clients: Clients, inbox: Inbox) {
 async fn follow(ctx: RoleContext, tenant: model::TenantId, inbox: Inbox) -> anyhow::Result<()> {
     let owner = ctx.owner();
     let to = Recipient::Owner(owner.clone());
+    // Carried out, and not acknowledged yet.
+    let mut done: Vec<Position> = Vec::new();
+    // Whether an answer was lost: what it gave out comes before what is fresh.
+    let mut has_lost = false;
     loop {
+        let requests = &ctx.stores.requests;
+        let next = async {
+            match has_lost {
+                true => requests.reclaim(&tenant, &to, &owner, Duration::ZERO, BATCH).await,
+                false => requests.take(&tenant, &to, &owner, BATCH, WAIT).await,
+            }
+        };
         let taken = tokio::select! {
-            taken = ctx.stores.requests.take(&tenant, &to, &owner, BATCH, WAIT) => taken,
+            taken = next => taken,
             () = ctx.drain.ended() => return Ok(()),
         };
+        has_lost = taken.is_err();
         let entries = match taken {
             Ok(entries) => entries,
             Err(error) => {
@@ -85,8 +97,12 @@ async fn follow(ctx: RoleContext, tenant: model::TenantId, inbox: Inbox) -> anyh
                     inbox.hand_over(conn_id, to, entry.at + WANTED_WITHIN).await
                 }
             };
-            if stored && let Err(error) = ctx.stores.requests.ack(&tenant, &to, &[entry.position]).await {
-                tracing::warn!(%tenant, %error, "what was posted was carried out but not acknowledged");
+            done.extend(stored.then_some(entry.position));
+        }
+        match requests.ack(&tenant, &to, &done).await {
+            Ok(()) => done.clear(),
+            Err(error) => {
+                tracing::warn!(%tenant, %error, "what was posted was carried out and is not acknowledged yet")
             }
         }
     }

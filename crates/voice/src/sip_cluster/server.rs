@@ -155,6 +155,12 @@ async fn post_to_agent_state(stream: &dyn RequestStream, request: Request) -> Re
     match stream.post(&tenant, &Recipient::AgentState, None, Posted::Request(request)).await {
         Ok(_) => Ok(StatusCode::ACCEPTED),
         Err(error @ StoreError::Full { .. }) => Err(Problem::unavailable(error.to_string())),
+        // It may have been posted all the same, and whoever repeats it would have it carried out twice.
+        Err(error @ StoreError::Unavailable { .. }) => {
+            tracing::warn!(%tenant, %error, "a request about an agent may not have been posted");
+            Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, "agents-silent", "The store of requests does not answer")
+                .code(57))
+        }
         Err(error) => {
             tracing::warn!(%tenant, %error, "a request about an agent was not posted");
             Err(Problem::unavailable("agent-state cannot be reached now"))

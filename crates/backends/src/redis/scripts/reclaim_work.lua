@@ -21,13 +21,19 @@ if what == 'held' then
 end
 -- Triples: the entry, who held it, how often it was given out: given to nobody else since it was seen.
 local seen = args(3 * tonumber(arg()))
+-- How long ago each was posted, by the clock of Redis alone.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local given = {}
 for i = 1, #seen, 3 do
   local held = redis.call('XPENDING', k, 'readers', seen[i], seen[i], 1)[1]
   if held and held[2] == seen[i + 1] and int(held[4]) == seen[i + 2] then
     local deliveries = held[4] + 1
     local entry = redis.call('XCLAIM', k, 'readers', by, 0, seen[i], 'RETRYCOUNT', int(deliveries))[1]
-    if entry then given[#given + 1] = { entry[1], int(deliveries), entry[2][2] } end
+    if entry then
+      local age = math.max(0, now - tonumber(string.match(entry[1], '^%d+')))
+      given[#given + 1] = { entry[1], int(deliveries), entry[2][2], int(age) }
+    end
     -- Whoever has lost all that it held is gone: its entries are never dropped with it.
     if #redis.call('XPENDING', k, 'readers', '-', '+', 1, seen[i + 1]) == 0 then
       redis.call('XGROUP', 'DELCONSUMER', k, 'readers', seen[i + 1])

@@ -51,7 +51,7 @@ fn a_recording_is_started_paused_resumed_and_stopped_and_the_next_one_has_anothe
 #[test]
 fn a_recording_has_one_state_at_a_time_and_is_of_who_talks() {
     let (mut bench, _) = Bench::talking();
-    let mut refused = |bench: &mut Bench, request, this_dn| {
+    let refused = |bench: &mut Bench, request, this_dn| {
         bench.ask(request, this_dn);
         bench.error()
     };

@@ -9,7 +9,7 @@ use model::{CallType, ConnId, EventName, LegId, ReferenceId, UserData};
 use proptest::prelude::*;
 
 use super::harness::{Bench, CONN, CONSULTATION, dn, outside, outside_by_two, phone, point};
-use crate::call::{Ended, Input, Output, PinAnswer, RecordEnd, Replaced, Stage};
+use crate::call::{Ended, Input, Output, PinAnswer, RECORDING_ID, RecordEnd, Replaced, Stage};
 
 /// The requests of random steps have references above this one.
 const FIRST_REFERENCE: u64 = 100;
@@ -270,7 +270,9 @@ fn check(bench: &Bench) -> Result<(), TestCaseError> {
                 0
             }
             EventName::AttachedDataChanged => {
-                prop_assert!(fact.event.user_data.get("key").is_some(), "changed data is complete");
+                let data = &fact.event.user_data;
+                let is_complete = data.get("key").or(data.get(RECORDING_ID)).is_some();
+                prop_assert!(is_complete, "changed data is complete");
                 0
             }
             _ => 0,

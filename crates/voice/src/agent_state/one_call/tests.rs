@@ -91,7 +91,12 @@ async fn a_refused_write_is_made_again() {
     agents.observe(&[entry], site.stores.clock.now());
     // The note and the request are one write, which is too long for the store.
     site.ask_too_much_of(&mut agents, "7102", RequestKind::SetDndOff).await;
+    let kept = async || phone_settings::read(&site.stores, &site.tenant, &Dn::parse("7102").unwrap()).await.unwrap();
     site.turn(&mut agents).await;
-    let kept = phone_settings::read(&site.stores, &site.tenant, &Dn::parse("7102").unwrap()).await.unwrap();
+    assert!(!kept().await.in_call, "not at once: the store may refuse it again and again");
+    let again_at = agents.next_timeout().expect("it is made again");
+    site.clock.pass(again_at.since(site.stores.clock.now()));
+    site.turn(&mut agents).await;
+    let kept = kept().await;
     assert!(kept.in_call && kept.settings.dnd, "{kept:?}");
 }

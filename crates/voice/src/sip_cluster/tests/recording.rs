@@ -109,6 +109,5 @@ fn media_records_the_room_of_a_call_while_its_recording_goes_on_and_after_a_rest
     ask(&mut bench, |id| RequestKind::StartRecording(id, false));
     assert_eq!(recorded(&bench), named(2, false));
     bench.bye(Peer::Caller);
-    bench.bye(Peer::Phone);
     assert_eq!(bench.node.calls(), 0, "{:?}", bench.story);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use infra::{Answer, Matter, Position, Posted, PostedEntry, Recipient, RequestStream, Result, bounds, wire};
-use model::{CallUuid, Owner, TenantId};
+use model::{CallUuid, Owner, TenantId, Timestamp};
 
 use super::work::Taken;
 use crate::redis::RedisStores;
@@ -54,7 +54,7 @@ impl RequestStream for RedisStores {
     ) -> Answer<'a, Vec<PostedEntry>> {
         async move {
             let taken = self.take_work(tenant, &stream_of(to), by, max, wait).await?;
-            self.readable(tenant, &stream_of(to), taken, posted).await
+            self.readable(tenant, &stream_of(to), taken, |taken| posted(taken, self.clock.now())).await
         }
         .boxed()
     }
@@ -73,12 +73,14 @@ impl RequestStream for RedisStores {
     ) -> Answer<'a, Vec<PostedEntry>> {
         async move {
             let taken = self.take_held(tenant, &stream_of(to), by, idle, max).await?;
-            self.readable(tenant, &stream_of(to), taken, posted).await
+            self.readable(tenant, &stream_of(to), taken, |taken| posted(taken, self.clock.now())).await
         }
         .boxed()
     }
 }
 
-fn posted(taken: Taken) -> Result<PostedEntry> {
-    wire::posted_from_wire(taken.position, taken.body)
+/// Whoever posted it has a clock of its own: how old it is says the clock of Redis.
+fn posted(taken: Taken, now: Timestamp) -> Result<PostedEntry> {
+    let entry = wire::posted_from_wire(taken.position, taken.body)?;
+    Ok(PostedEntry { at: now - taken.age, ..entry })
 }

@@ -29,6 +29,8 @@ pub(super) struct Taken {
     pub(super) position: Position,
     pub(super) deliveries: u32,
     pub(super) body: Bytes,
+    /// How long ago it was posted, by the clock of Redis.
+    pub(super) age: Duration,
 }
 
 impl RedisStores {
@@ -184,5 +186,6 @@ impl RedisStores {
 fn taken(entry: &redis::Value) -> Result<Taken> {
     let words = reply::list(entry)?;
     let deliveries = u32::try_from(reply::number(words.get(1))?).unwrap_or(u32::MAX);
-    Ok(Taken { position: at(words.first())?, deliveries, body: reply::bytes(words.get(2))? })
+    let age = Duration::from_millis(reply::number(words.get(3))?);
+    Ok(Taken { position: at(words.first())?, deliveries, body: reply::bytes(words.get(2))?, age })
 }
