@@ -35,6 +35,7 @@ mod place;
 mod playing;
 mod point;
 mod predictive;
+mod recorded;
 mod recording;
 pub mod replacement;
 mod request;
@@ -60,7 +61,8 @@ pub use party::{LegProgress, Observes, Party, PartyNo};
 pub use place::{Parked, Replaced, Replacement};
 pub use playing::{Ended, Playing, Purpose, RecordEnd};
 pub use point::Point;
-pub use recording::{RECORDING_ID, RECORDING_STATE, Recorded, Recording, RecordingState};
+pub use recorded::{RecordedAs, Recording, RecordingState};
+pub use recording::{RECORDING_ID, RECORDING_STATE};
 pub use seat::{HeardBy, Seat};
 pub use state::{
     CallSnapshot, Feature, Forwarding, HoldAsked, HoldWay, Invitation, InvitationStep, Offer, Originating,

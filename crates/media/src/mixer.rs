@@ -20,7 +20,7 @@ pub(crate) use bridge::Bridge;
 pub(crate) use input::Heard;
 use input::Input;
 pub(crate) use part::{Hearers, MixPart};
-use recorder::Recorder;
+use recorder::MixRecorder;
 pub use recorder::{RecordedAudio, Recording};
 use shared::{Alike, Share, SharedEncoder};
 
@@ -82,7 +82,7 @@ pub(crate) struct Mixer {
     members: Vec<Member>,
     rate: SampleRate,
     shared: Vec<SharedEncoder>,
-    recorder: Option<Recorder>,
+    recorder: Option<MixRecorder>,
     /// Room for the sum, for what one member hears, and for a payload.
     sum: Vec<i32>,
     heard: Vec<i16>,
@@ -157,15 +157,15 @@ impl Mixer {
 
     /// Records it from now on, unless that is so already. Returns the end of the recording that it had.
     pub(crate) fn record(&mut self, recording: Recording, now: Timestamp) -> Option<RecordedAudio> {
-        if self.recorder.as_ref().map(Recorder::recording) == Some(&recording) {
+        if self.recorder.as_ref().map(MixRecorder::recording) == Some(&recording) {
             return None;
         }
-        self.recorder.replace(Recorder::new(recording, self.rate, now)).map(Recorder::end)
+        self.recorder.replace(MixRecorder::new(recording, self.rate, now)).map(MixRecorder::end)
     }
 
     /// Ends its recording, if it has one.
     pub(crate) fn end_recording(&mut self) -> Option<RecordedAudio> {
-        self.recorder.take().map(Recorder::end)
+        self.recorder.take().map(MixRecorder::end)
     }
 
     /// The members that hear a leg.

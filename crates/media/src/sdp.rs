@@ -96,9 +96,15 @@ pub struct Media {
 // === impl Description ===
 
 impl Description {
-    /// The first audio section.
+    /// The audio that is spoken: see [`Description::audio_at`].
     pub fn audio(&self) -> Option<&Media> {
-        self.media.iter().find(|m| m.kind == "audio")
+        self.media.get(self.audio_at()?)
+    }
+
+    /// The index of the first section of audio that can be used; else of the first one of audio.
+    pub fn audio_at(&self) -> Option<usize> {
+        let usable = self.media.iter().position(Media::is_usable_audio);
+        usable.or_else(|| self.media.iter().position(|media| media.kind == "audio"))
     }
 
     /// The address that receives a section's media: its own `c=`, else the session's.
@@ -142,6 +148,11 @@ impl fmt::Display for Description {
 // === impl Media ===
 
 impl Media {
+    /// Whether it is audio that is wanted, by RTP without encryption.
+    pub fn is_usable_audio(&self) -> bool {
+        self.kind == "audio" && self.port != 0 && matches!(self.protocol.as_str(), "RTP/AVP" | "RTP/AVPF")
+    }
+
     /// The first attribute of this name.
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.attributes().find(|a| a.name == name)

@@ -12,6 +12,7 @@ use super::in_thread::{ConsultsFor, NewConsultation};
 use super::party::{LegProgress, Party, PartyNo};
 use super::playing::Purpose;
 use super::point::Point;
+use super::recording::{RECORDING_ID, RECORDING_STATE};
 use super::state::{CallSnapshot, Offer, Recall, Stage, Transfer};
 use super::timer::{DIAL_PLAN, LIFETIME, Timer};
 use super::{Call, Forwarded, Incoming, Output};
@@ -109,7 +110,7 @@ impl Call {
             caller: party.device.clone(),
             dialled: to.to_string(),
         };
-        let mut user_data = self.s.user_data.clone();
+        let mut user_data = without_recording(self.s.user_data.clone());
         add_pairs(&mut user_data, &new.user_data, UserData::update);
         let consults_for =
             ConsultsFor { conn_id: self.s.conn_id, call_type: self.s.call_type(), thread: self.s.thread() };
@@ -233,7 +234,7 @@ impl Call {
     /// Adds the data of a consultation: the call's own pairs win.
     pub(super) fn take_data(&mut self, of: &UserData, by: &str, now: Timestamp) {
         let before = self.s.user_data.clone();
-        add_pairs(&mut self.s.user_data, of, keep_own);
+        add_pairs(&mut self.s.user_data, &without_recording(of.clone()), keep_own);
         if self.s.user_data == before {
             return;
         }
@@ -338,6 +339,14 @@ fn add_pairs(data: &mut UserData, other: &UserData, add: impl FnOnce(&mut UserDa
     if all.pairs() <= UserData::PAIRS_MAX && all.bytes() <= UserData::BYTES_MAX {
         *data = all;
     }
+}
+
+/// The data of a call for another one, which is not recorded with it.
+fn without_recording(mut data: UserData) -> UserData {
+    for key in [RECORDING_ID, RECORDING_STATE] {
+        data.remove(key);
+    }
+    data
 }
 
 /// Adds the pairs whose keys are not there.

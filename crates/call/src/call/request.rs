@@ -10,7 +10,7 @@ use super::ending::Ending;
 use super::facts::answering;
 use super::mute::Sense;
 use super::playing::{Playing, Purpose};
-use super::recording::RecordingState::{Paused, Recording, Stopped};
+use super::recorded::RecordingState::{Paused, Recording, Stopped};
 use super::state::{HoldWay, Routing, Stage};
 use super::to_party;
 

@@ -4,8 +4,8 @@ use model::LegId;
 use model::request::MonitorMode;
 
 use super::party::Observes;
-use super::recording::Recorded;
-use super::state::{CallSnapshot, Invitation};
+use super::recorded::{RecordedAs, Recording, RecordingState};
+use super::state::{CallSnapshot, Invitation, Stage};
 
 /// The place of a leg in a room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,7 +17,7 @@ pub struct Seat {
     /// Whether it hears the others.
     pub hears: bool,
     /// What the room is recorded as.
-    pub recorded: Option<Recorded>,
+    pub recorded: Option<RecordedAs>,
 }
 
 /// Who hears a leg in its room.
@@ -47,6 +47,12 @@ impl CallSnapshot {
         };
         let heard_by = if party.muted { HeardBy::Nobody } else { self.heard_by(party.observes) };
         Seat { heard_by, hears: !party.deaf, recorded: self.recorded(), ..open }
+    }
+
+    /// What the parties are recorded as, while they are.
+    fn recorded(&self) -> Option<RecordedAs> {
+        let is_on = |own: &&Recording| self.stage == Stage::Talking && own.state == RecordingState::Recording;
+        self.recording.as_ref().filter(is_on).map(|own| RecordedAs { number: own.number, beep: own.beep })
     }
 
     fn heard_by(&self, observes: Option<Observes>) -> HeardBy {

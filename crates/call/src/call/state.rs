@@ -11,7 +11,7 @@ use super::party::{LegProgress, Party, PartyNo};
 use super::place::{Parked, Replacement};
 use super::playing::Playing;
 use super::point::Point;
-use super::recording::Recording;
+use super::recorded::Recording;
 use super::timer::Timers;
 use super::{CALLER_LEG, Incoming};
 

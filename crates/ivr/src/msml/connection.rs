@@ -226,19 +226,8 @@ impl Connection {
         match command {
             Command::DialogStart { connection, name, dialog } => {
                 self.own(&connection)?;
-                let name = match name {
-                    Some(name) if self.running.as_ref().is_some_and(|r| r.name == name) => {
-                        let what = format_args!("a dialog named {name} is running");
-                        return Err(Refusal::new(code::NAME_IN_USE, what));
-                    }
-                    Some(name) => name,
-                    None => {
-                        self.named = self.named.wrapping_add(1);
-                        format!("d{}", self.named)
-                    }
-                };
+                let running = Running { name: self.name_of_dialog(name)?, dialog };
                 self.stop(answer);
-                let running = Running { name, dialog };
                 dialogs.push(self.dialog_id(&running));
                 self.running = Some(running.clone());
                 answer.actions.push(Action::Start(running));
@@ -292,6 +281,20 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// The name of a dialog that is to run, given or made.
+    fn name_of_dialog(&mut self, given: Option<String>) -> Result<String, Refusal> {
+        match given {
+            Some(name) if self.running.as_ref().is_some_and(|running| running.name == name) => {
+                Err(Refusal::new(code::NAME_IN_USE, format_args!("a dialog named {name} is running")))
+            }
+            Some(name) => Ok(name),
+            None => {
+                self.named = self.named.wrapping_add(1);
+                Ok(format!("d{}", self.named))
+            }
+        }
     }
 
     fn own_membership(&mut self) -> Result<&mut Membership, Refusal> {

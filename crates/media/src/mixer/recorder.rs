@@ -36,7 +36,7 @@ pub struct RecordedAudio {
 
 /// Records a mix.
 #[derive(Debug)]
-pub(super) struct Recorder {
+pub(super) struct MixRecorder {
     recording: Recording,
     began: Timestamp,
     frames: usize,
@@ -46,7 +46,7 @@ pub(super) struct Recorder {
     samples: Vec<i16>,
 }
 
-impl Recorder {
+impl MixRecorder {
     /// Begins at that time; the mix has that rate.
     pub fn new(recording: Recording, rate: SampleRate, began: Timestamp) -> Self {
         let (warning, down) = (warning(&recording, rate), Resampler::new(rate, SampleRate::Narrow));

@@ -244,6 +244,19 @@ pub fn offer(local: &LocalAudio, preference: Preference, spoken: &[Codec]) -> De
     describe(local, vec![section])
 }
 
+/// Our offer of another session in the place of `before`, which was agreed: it has as many sections (RFC 3264 §8).
+pub fn next_offer(before: &Description, local: &LocalAudio, preference: Preference, spoken: &[Codec]) -> Description {
+    let mut next = offer(local, preference, spoken);
+    let Some(audio) = next.media.pop() else { return next };
+    let at = before.audio_at().unwrap_or_default();
+    next.media = before.media.iter().map(rejected).collect();
+    match next.media.get_mut(at) {
+        Some(place) => *place = audio,
+        None => next.media.push(audio),
+    }
+    next
+}
+
 /// Our answer to an offer, and the resulting stream.
 ///
 /// The first acceptable audio section is taken; every other section is rejected with port 0 (RFC 3264 §6).
@@ -252,7 +265,7 @@ pub fn answer(
     local: &LocalAudio,
     preference: Preference,
 ) -> Result<(Description, AudioStream), NegotiationError> {
-    let index = offer.media.iter().position(acceptable).ok_or(NegotiationError::NoAudio)?;
+    let index = offer.media.iter().position(Media::is_usable_audio).ok_or(NegotiationError::NoAudio)?;
     let taken = offer.media.get(index).ok_or(NegotiationError::NoAudio)?;
     let mut stream = stream_of(offer, taken)?;
     same_family(&stream, local.address)?;
@@ -283,7 +296,7 @@ pub fn answer(
 /// # Errors
 /// The error that [`answer`] would return.
 pub fn check_offer(offer: &Description) -> Result<(), NegotiationError> {
-    let taken = offer.media.iter().find(|media| acceptable(media)).ok_or(NegotiationError::NoAudio)?;
+    let taken = offer.media.iter().find(|media| media.is_usable_audio()).ok_or(NegotiationError::NoAudio)?;
     stream_of(offer, taken).map(drop)
 }
 
@@ -296,13 +309,16 @@ pub fn accept_answer(
     if answer.media.len() != offered.media.len() {
         return Err(NegotiationError::Mismatch);
     }
-    let taken = answer.media.first().filter(|m| acceptable(m)).ok_or(NegotiationError::NoAudio)?;
+    // In a session that the peer has begun, its other sections stand beside ours, rejected.
+    let at = offered.audio_at().ok_or(NegotiationError::NoAudio)?;
+    let taken = answer.media.get(at).filter(|media| media.is_usable_audio()).ok_or(NegotiationError::NoAudio)?;
+    let ours = offered.media.get(at);
     let mut stream = stream_of(answer, taken)?;
-    if let Some(ours) = offered.media.first().and_then(|media| offered.address_of(media)) {
+    if let Some(ours) = ours.and_then(|media| offered.address_of(media)) {
         same_family(&stream, ours)?;
     }
     stream.direction = preference.direction.both(answer.direction_of(taken).reversed());
-    stream.offered = offered.media.first().map(PayloadTypes::of_section).unwrap_or_default();
+    stream.offered = ours.map(PayloadTypes::of_section).unwrap_or_default();
     Ok(stream)
 }
 
@@ -336,12 +352,8 @@ pub fn speaking(mut description: Description, codecs: &[Codec]) -> Description {
 
 /// The preferred codec of the offer's author.
 pub fn first_codec(offer: &Description) -> Option<Codec> {
-    let media = offer.media.iter().find(|media| acceptable(media))?;
+    let media = offer.media.iter().find(|media| media.is_usable_audio())?;
     media.payload_types().find_map(|pt| media.encoding(pt).and_then(Codec::from_encoding))
-}
-
-fn acceptable(media: &Media) -> bool {
-    media.kind == "audio" && media.port != 0 && matches!(media.protocol.as_str(), "RTP/AVP" | "RTP/AVPF")
 }
 
 /// The stream as its author describes it; `codec` is the author's first, `direction` is not set yet.

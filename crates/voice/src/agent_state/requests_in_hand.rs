@@ -22,7 +22,7 @@ struct InHand {
 
 /// A request that is to be carried out now.
 #[derive(Clone, Debug)]
-pub(super) struct Due {
+pub(super) struct DueRequest {
     /// The request.
     pub(super) entry: PostedEntry,
     /// Whether it is only to be refused: turns have failed at it.
@@ -42,7 +42,7 @@ impl RequestsInHand {
 
     /// The requests that are to be carried out now. After a turn that failed it is one at a time, so that the one at fault is found; that one is
     /// refused in the end, and left out, as if it had been carried out, if even that fails.
-    pub(super) fn due(&self) -> Vec<Due> {
+    pub(super) fn due(&self) -> Vec<DueRequest> {
         let mut in_hand = self.lock();
         let given_up = in_hand.waiting.extract_if(.., |(_, tries)| *tries > TRIES_MAX);
         let given_up: Vec<Position> = given_up.map(|(entry, _)| entry.position).collect();
@@ -54,7 +54,7 @@ impl RequestsInHand {
         let together = if has_failed { 1 } else { usize::MAX };
         let mut due = Vec::new();
         for (entry, tries) in in_hand.waiting.iter_mut().take(together) {
-            due.push(Due { entry: entry.clone(), is_hopeless: *tries >= TRIES_MAX });
+            due.push(DueRequest { entry: entry.clone(), is_hopeless: *tries >= TRIES_MAX });
             *tries += 1;
         }
         due
@@ -100,11 +100,11 @@ mod tests {
         PostedEntry { position: Position { major: 1, minor }, at: Timestamp::ZERO, trace: None, posted }
     }
 
-    fn positions(due: &[Due]) -> Vec<u64> {
+    fn positions(due: &[DueRequest]) -> Vec<u64> {
         due.iter().map(|due| due.entry.position.minor).collect()
     }
 
-    fn entries(due: Vec<Due>) -> Vec<PostedEntry> {
+    fn entries(due: Vec<DueRequest>) -> Vec<PostedEntry> {
         due.into_iter().map(|due| due.entry).collect()
     }
 

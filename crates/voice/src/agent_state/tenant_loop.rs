@@ -19,7 +19,7 @@ use super::handler::{TenantAgents, VIEW};
 use super::metrics::Metrics;
 use super::people::People;
 use super::records::OwnerRecord;
-use super::requests_in_hand::{Due, RequestsInHand};
+use super::requests_in_hand::{DueRequest, RequestsInHand};
 use super::{addresses, records};
 use crate::events;
 use crate::monitors::OWNER_RECORD;
@@ -281,7 +281,7 @@ impl TenantLoop {
             return Vec::new();
         }
         let (due, now) = (self.requests.due(), self.now());
-        for Due { entry: PostedEntry { posted, at, .. }, is_hopeless } in due.iter().cloned() {
+        for DueRequest { entry: PostedEntry { posted, at, .. }, is_hopeless } in due.iter().cloned() {
             match posted {
                 Posted::Request(request) if is_hopeless => self.agents.refuse_hopeless(request, now),
                 Posted::Request(request) if now.since(at) >= TOO_LATE => self.agents.refuse_late(request, now),

@@ -39,7 +39,8 @@ impl ConversationWriter {
     /// There can be no further thread.
     pub fn start(folder: PathBuf, node: &str, metrics: Metrics) -> io::Result<Self> {
         let (pieces, receiver) = sync_channel(PIECES_MAX);
-        let files = Files { folder, part: format!("{node}.part"), open: HashMap::new(), metrics: metrics.clone() };
+        let files =
+            ConversationFiles { folder, part: format!("{node}.part"), open: HashMap::new(), metrics: metrics.clone() };
         let write = move || files.run(&receiver);
         let thread = std::thread::Builder::new().name("media-recordings".to_owned()).spawn(write)?;
         Ok(Self { pieces: Some(pieces), thread: Some(thread), metrics })
@@ -71,7 +72,7 @@ impl Drop for ConversationWriter {
 }
 
 /// The files that are written.
-struct Files {
+struct ConversationFiles {
     folder: PathBuf,
     /// The end of the name of a file that is not whole yet.
     part: String,
@@ -87,7 +88,7 @@ struct OpenFile {
     samples: usize,
 }
 
-impl Files {
+impl ConversationFiles {
     fn run(mut self, pieces: &Receiver<RecordedAudio>) {
         complete_left(&self.folder, &self.part);
         while let Ok(piece) = pieces.recv() {

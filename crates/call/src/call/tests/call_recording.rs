@@ -5,7 +5,7 @@ use model::request::RequestKind;
 use model::{LegId, UserData};
 
 use super::harness::{ANI, Bench, CONN, CONSULTATION, dn};
-use crate::call::{CALLER_LEG, Input, RECORDING_ID, RECORDING_STATE, Recorded};
+use crate::call::{CALLER_LEG, Input, RECORDING_ID, RECORDING_STATE, RecordedAs};
 
 /// What the user data says of the recording.
 fn told(bench: &Bench) -> Option<(String, String)> {
@@ -28,7 +28,7 @@ fn a_recording_is_started_paused_resumed_and_stopped_and_the_next_one_has_anothe
     let (mut bench, agent) = Bench::talking();
     bench.news();
     let legs = [CALLER_LEG, agent];
-    let id = Recorded { number: 1, beep: true }.id(CONN);
+    let id = RecordedAs { number: 1, beep: true }.id(CONN);
     assert_eq!(id, format!("rec-{CONN}-1"));
     let steps = [
         (RequestKind::StartRecording(CONN, true), "Recording", Some(1)),
@@ -83,6 +83,8 @@ fn a_recording_follows_the_call_through_a_transfer_and_leaves_the_consultation_o
         [Some(1), None, None],
         "the consultation is not recorded"
     );
+    let consultation = bench.call.calls().find(|call| call.conn_id == CONSULTATION).expect("it is there");
+    assert_eq!(consultation.user_data.get(RECORDING_ID), None, "and does not say so");
     bench.ask(RequestKind::CompleteTransfer(CONN, CONSULTATION), "5001");
     assert_eq!(recorded(&bench, &[CALLER_LEG, other]), [Some(1), Some(1)]);
     bench.ask(RequestKind::StopRecording(CONN), "5002");

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use call::CallSnapshot;
 use call::call::{LegProgress, Stage};
 use model::request::MonitorType;
-use model::{ConnId, ReferenceId, Request, RequestKind, TenantId, Timestamp, UserData};
+use model::{ConnId, Dn, ReferenceId, Request, RequestKind, TenantId, Timestamp, UserData};
 
 use crate::monitors::Monitor;
 use crate::sip_cluster::node::Node;
@@ -23,11 +23,19 @@ pub struct Monitors {
     of: HashMap<TenantId, Vec<Monitor>>,
     /// The calls for which a supervisor was rung, or is not to be.
     done: HashMap<ConnId, BTreeSet<u64>>,
+    /// The calls that another node or process had before: since when they are here, and whose phones had answered by then.
+    inherited: HashMap<ConnId, (Timestamp, Vec<Dn>)>,
 }
 
 impl Monitors {
     fn is_done(&self, conn_id: ConnId, id: u64) -> bool {
         self.done.get(&conn_id).is_some_and(|ids| ids.contains(&id))
+    }
+
+    /// Whether who had the call before has rung this supervisor, or was not to.
+    fn was_done(&self, conn_id: ConnId, monitor: &Monitor) -> bool {
+        let inherited = self.inherited.get(&conn_id);
+        inherited.is_some_and(|(since, answered)| monitor.id < since.as_micros() && answered.contains(&monitor.dn))
     }
 }
 
@@ -63,7 +71,13 @@ impl Node {
         } else {
             self.monitors.of.insert(tenant.clone(), monitors);
         }
-        for thread in threads {
+        // Only calls of agents who are newly monitored: with thousands of calls, all of them would be much to write.
+        let concerns = |thread: &ConnId| {
+            let calls = self.calls.get(thread).into_iter().flat_map(|entry| entry.thread.calls());
+            calls.into_iter().any(|call| new.iter().any(|monitor| is_answered_at(call, monitor)))
+        };
+        let concerned: Vec<ConnId> = threads.into_iter().filter(concerns).collect();
+        for thread in concerned {
             self.attempt(Doing::OtherInput("monitoring"), now, |node| node.call_changed(thread, now));
         }
     }
@@ -77,6 +91,7 @@ impl Node {
                 && is_answered_at(call, monitor)
                 && call.party_at(&monitor.supervisor).is_none()
                 && !self.monitors.is_done(call.conn_id, monitor.id)
+                && !self.monitors.was_done(call.conn_id, monitor)
         };
         let is_free = |call: &&CallSnapshot| call.invitation.is_none() && call.transfer.is_none();
         let due = entry
@@ -95,11 +110,29 @@ impl Node {
             extensions: UserData::new(),
         };
         self.monitors.done.entry(conn_id).or_default().insert(monitor.id);
-        if self.monitors.done.len() > 2 * self.calls.len() + DONE_SPARE {
-            let calls = &self.calls;
+        self.forget_ended();
+        Some(request)
+    }
+
+    /// The thread comes from another node or process, which has rung the supervisors of those who have answered.
+    pub(in crate::sip_cluster::node) fn inherit_monitoring(&mut self, thread: ConnId, now: Timestamp) {
+        let Some(entry) = self.calls.get(&thread) else { return };
+        for call in entry.thread.calls() {
+            let answered = call.parties.iter().filter(|party| party.established && party.observes.is_none());
+            let answered = answered.filter_map(|party| party.dn().cloned()).collect();
+            self.monitors.inherited.insert(call.conn_id, (now, answered));
+        }
+        self.forget_ended();
+    }
+
+    fn forget_ended(&mut self) {
+        let (calls, most) = (&self.calls, 2 * self.calls.len() + DONE_SPARE);
+        if self.monitors.done.len() > most {
             self.monitors.done.retain(|conn_id, _| calls.thread_of(*conn_id).is_some());
         }
-        Some(request)
+        if self.monitors.inherited.len() > most {
+            self.monitors.inherited.retain(|conn_id, _| calls.thread_of(*conn_id).is_some());
+        }
     }
 }
 

@@ -4,7 +4,7 @@ mod model_read;
 mod model_write;
 
 use bytes::Bytes;
-use call::call::{HeardBy, HoldWay, Recorded, Seat};
+use call::call::{HeardBy, HoldWay, RecordedAs, Seat};
 use call::{CallSnapshot, Thread};
 use contracts::v1;
 use contracts::wire::{call_ref_to_wire, user_data_to_wire};
@@ -259,7 +259,7 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         leg => HeardBy::Only(LegId(leg)),
     };
     let number = u16::try_from(record.recording).map_err(|_| RecordError("legs.recording"))?;
-    let recorded = (number > 0).then_some(Recorded { number, beep: record.recording_beep });
+    let recorded = (number > 0).then_some(RecordedAs { number, beep: record.recording_beep });
     let changes = u8::try_from(record.early_changes).map_err(|_| RecordError("legs.early_changes"))?;
     let heard_at = Timestamp::from_micros(record.heard_at_us);
     Ok(Leg {

@@ -108,8 +108,11 @@ impl Node {
                 leg.heard_at = now;
                 match leg.asked.take() {
                     Some(way) => self.asked_phone_answered(conn_id, id, way, answer, now),
-                    // A refresh of ours, to which it has another session than before.
-                    None => self.agreed(conn_id, id, answer, now),
+                    // A refresh of ours, to which it has another session than before. One that makes no sense changes nothing.
+                    None if self.fits(Some(dialog), &answer) => self.agreed(conn_id, id, answer, now),
+                    None => {
+                        tracing::warn!(%conn_id, leg = %id, "a phone's answer to a session refresh does not fit: it is ignored");
+                    }
                 }
             }
         }

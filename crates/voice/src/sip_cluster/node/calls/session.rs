@@ -62,7 +62,7 @@ pub fn with_direction(description: &[u8], way: HoldWay) -> Option<Bytes> {
         HoldWay::Hold => "inactive",
         HoldWay::Retrieve => "sendrecv",
     };
-    let audio = description.media.iter_mut().find(|media| media.kind == "audio")?;
+    let audio = description.audio_at().and_then(|at| description.media.get_mut(at))?;
     let is_direction = |line: &Line| matches!(line, Line::Attribute(a) if ["sendrecv", "sendonly", "recvonly", "inactive"].contains(&a.name.as_str()));
     audio.lines.retain(|line| !is_direction(line));
     audio.lines.push(Line::flag(wanted));
@@ -84,7 +84,7 @@ pub fn fresh_offer(local: &[u8], codecs: &[Codec]) -> Option<Bytes> {
     let spoken = negotiation::first_codec(&local).filter(|codec| codecs.is_empty() || codecs.contains(codec));
     let codec = spoken.or(codecs.first().copied()).unwrap_or(Preference::default().codec);
     let preference = Preference { codec, ..Preference::default() };
-    Some(Bytes::from(negotiation::offer(&stream, preference, codecs).to_string()))
+    Some(Bytes::from(negotiation::next_offer(&local, &stream, preference, codecs).to_string()))
 }
 
 /// Our description as the next one after `before`: an unchanged one keeps its version, any other gets the next version (RFC 3264
@@ -100,6 +100,37 @@ pub fn following(before: &[u8], description: &[u8]) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Our answer to a phone that offers encrypted audio first, then plain audio, then video.
+    fn of_three_sections() -> (String, String) {
+        let head = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n";
+        let sections = "m=audio 4002 RTP/SAVP 8\r\nm=audio 4000 RTP/AVP 8\r\nm=video 4004 RTP/AVP 31\r\n";
+        let theirs = format!("{head}{sections}");
+        let local = LocalAudio { address: [192, 0, 2, 1].into(), port: 20_000, session_id: 7, version: 1 };
+        let offer = sdp::parse::parse(theirs.as_bytes()).unwrap();
+        let (ours, _) = negotiation::answer(&offer, &local, Preference::default()).unwrap();
+        (theirs, ours.to_string())
+    }
+
+    fn ports(description: &[u8]) -> Vec<u16> {
+        sdp::parse::parse(description).unwrap().media.iter().map(|media| media.port).collect()
+    }
+
+    #[test]
+    fn hold_refresh_and_a_fresh_offer_are_about_the_section_that_is_spoken() {
+        let (theirs, ours) = of_three_sections();
+        assert_eq!(ports(ours.as_bytes()), [0, 20_000, 0]);
+        let held = with_direction(ours.as_bytes(), HoldWay::Hold).unwrap();
+        assert_eq!(holds(&held), Some(true));
+        assert_eq!(ports(&held), [0, 20_000, 0]);
+        let fresh = fresh_offer(ours.as_bytes(), &[]).unwrap();
+        assert_eq!(ports(&fresh), [0, 20_000, 0], "as many sections as before");
+        // To our refresh, or fresh offer, the phone answers with the sections that it has.
+        for offer in [ours.as_bytes(), &fresh] {
+            assert!(takes_audio(offer, theirs.replace("m=audio 4002 RTP/SAVP", "m=audio 0 RTP/SAVP").as_bytes()));
+            assert!(!takes_audio(offer, theirs.replace("m=audio 4000", "m=audio 0").as_bytes()));
+        }
+    }
 
     #[test]
     fn an_offer_that_cannot_be_taken_is_refused_with_the_reason() {

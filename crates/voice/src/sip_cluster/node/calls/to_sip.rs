@@ -57,7 +57,8 @@ impl Node {
             Output::AskPin { ask, typed } => self.ask_pin(conn_id, call, ask, typed),
             Output::AgentRequest(request) => {
                 debug_assert_eq!(request.requester, feature_requester(call));
-                self.orders.push_back(Order::AgentRequest { conn_id, request });
+                // Its outcome is for this call, which need not be the thread's first.
+                self.orders.push_back(Order::AgentRequest { conn_id: call, request });
             }
             Output::AlertCaller(leg) => self.alert_caller(conn_id, leg, now),
             Output::PlayEarly { leg, rings } => self.play_early(conn_id, leg, rings, now),

@@ -65,6 +65,7 @@ impl Node {
         if let Some(entry) = self.calls.get_mut(&conn_id) {
             entry.thread.ask_again();
         }
+        self.inherit_monitoring(conn_id, now);
         self.call_changed(conn_id, now);
         for leg in broken {
             self.end_without_audio(conn_id, leg, now);
