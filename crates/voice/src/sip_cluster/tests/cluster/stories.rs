@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use call::call::{RECORDING_ID, RECORDING_STATE};
 use model::event::Stamped;
 use model::{EventName, Seq, Timestamp, Token};
 
@@ -44,11 +45,13 @@ impl Story {
         Ok(())
     }
 
-    /// Attached data stays, through queues and owners.
+    /// Attached data stays, through queues and owners; what tells of the recording may change.
     fn keeps_data(&mut self, fact: &Stamped) -> Result<(), String> {
         let now: BTreeMap<String, String> =
             fact.event.user_data.iter().map(|(key, value)| (key.to_owned(), format!("{value:?}"))).collect();
-        if let Some(lost) = self.data.iter().find(|(key, value)| now.get(*key) != Some(value)) {
+        let may_change = |key: &str| [RECORDING_ID, RECORDING_STATE].contains(&key);
+        let is_kept = |key: &str, value| now.get(key).is_some_and(|other| other == value || may_change(key));
+        if let Some(lost) = self.data.iter().find(|(key, value)| !is_kept(key, *value)) {
             return Err(format!("{lost:?} is lost"));
         }
         self.data = now;
