@@ -61,6 +61,7 @@ pub use party::{LegProgress, Observes, Party, PartyNo};
 pub use place::{Parked, Replaced, Replacement};
 pub use playing::{Ended, Playing, Purpose, RecordEnd};
 pub use point::Point;
+pub use predictive::classifies;
 pub use recorded::{RecordedAs, Recording, RecordingState};
 pub use recording::{RECORDING_ID, RECORDING_STATE};
 pub use seat::{HeardBy, Seat};

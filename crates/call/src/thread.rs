@@ -54,6 +54,13 @@ impl Thread {
         thread
     }
 
+    /// The same, and it is to be known who answers.
+    pub fn predict_class(incoming: Incoming, asked: Asked, user_data: UserData, now: Timestamp) -> Self {
+        let mut thread = Self::predict(incoming, asked, user_data, now);
+        thread.calls.iter_mut().for_each(Call::classify);
+        thread
+    }
+
     /// A phone of the thread makes a further call by itself, by a dialog of its own. Returns its leg; the outputs that follow ask the
     /// dial plan.
     pub fn add(&mut self, incoming: Incoming, now: Timestamp) -> LegId {

@@ -26,6 +26,8 @@ pub use request::parse_request;
 
 /// The content type of every body here.
 pub const CONTENT_TYPE: &str = "application/msml+xml";
+/// The destination of a recording that is not kept: it says who has answered.
+pub const CLASSIFY: &str = "classify:answer";
 /// The event at a dialog's end (RFC 5707 §9.5.1).
 pub const DIALOG_EXIT: &str = "msml.dialog.exit";
 /// The event at the beginning of a recording, after the play and the beep.
@@ -251,6 +253,8 @@ pub enum Variable {
     RecordLength,
     /// `record.end`: how the recording ended.
     RecordEnd,
+    /// `answer.class`: who has answered, by what was recorded; ours.
+    AnswerClass,
 }
 
 /// The answer to a request: `<result>` (RFC 5707 §8).
@@ -309,7 +313,7 @@ pub mod code {
 // === impl Variable ===
 
 impl Variable {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::PlayAmount,
         Self::PlayEnd,
         Self::DtmfDigits,
@@ -318,6 +322,7 @@ impl Variable {
         Self::DtmfEnd,
         Self::RecordLength,
         Self::RecordEnd,
+        Self::AnswerClass,
     ];
 
     /// Its name in a namelist.
@@ -331,6 +336,7 @@ impl Variable {
             Self::DtmfEnd => "dtmf.end",
             Self::RecordLength => "record.len",
             Self::RecordEnd => "record.end",
+            Self::AnswerClass => "answer.class",
         }
     }
 
@@ -368,6 +374,12 @@ impl Dialog {
         let play =
             (!audio.is_empty()).then(|| Play { audio, iterate: Iterate::Times(1), barge: false, on_exit: Vec::new() });
         Self { play, collect: None, record: Some(record), exit: vec![Variable::RecordEnd, Variable::RecordLength] }
+    }
+
+    /// Listens to who has answered; the exit event has the class.
+    pub fn classifying(record: Record) -> Self {
+        let exit = vec![Variable::AnswerClass];
+        Self { play: None, collect: None, record: Some(Record { uri: CLASSIFY.to_owned(), ..record }), exit }
     }
 
     fn playing<T: Into<String>>(audio: impl IntoIterator<Item = T>, iterate: Iterate) -> Self {

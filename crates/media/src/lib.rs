@@ -1,5 +1,6 @@
 //! SDP, RTP, RTCP, DTMF, codecs, prompts and the relay of a call's audio, as state machines. No I/O.
 
+pub mod answer;
 pub mod codec;
 pub mod dtmf;
 pub mod exchange;

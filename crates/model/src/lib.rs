@@ -4,6 +4,7 @@
 //! are there and only there.
 
 pub mod agent;
+pub mod answer;
 pub mod entropy;
 pub mod event;
 pub mod id;

@@ -59,6 +59,7 @@ impl Call {
         if self.is_predictive() {
             self.predictive_failed(ending.how, now);
         }
+        self.answer_not_classified(ending.how, now);
         self.refuse_requests(now);
         self.refuse_transfer(now);
         self.refuse_hold(now);

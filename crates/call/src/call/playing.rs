@@ -1,5 +1,6 @@
 //! What plays on a leg.
 
+use model::answer::AnswerClass;
 use model::request::Treatment;
 use model::{LegId, Timestamp};
 
@@ -43,6 +44,8 @@ pub enum Purpose {
     Pin,
     /// A prompt of the switch itself; the call is released when it ends.
     Service,
+    /// Media listens to who has answered a predictive call.
+    Classifying,
 }
 
 /// Why a treatment is over.
@@ -56,6 +59,8 @@ pub enum Ended {
     Stopped,
     /// It could not be played.
     Failed,
+    /// Media knows who has answered.
+    Classified(AnswerClass),
     /// The party was recorded.
     Recorded {
         /// How that ended.

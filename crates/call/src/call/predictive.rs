@@ -2,15 +2,26 @@
 
 use model::event::ErrorCode;
 use model::plan::{Caller, Destination};
-use model::{CallState, Dn, EventName, Timestamp, UserData};
+use model::request::{Request, Treatment};
+use model::{CallState, Dn, EventName, LegId, Timestamp, UserData, Value};
 
 use super::alerting::not_a_target;
 use super::asked::{Asked, rings_as_asked};
 use super::facts::answering;
+use super::playing::{Ended, Purpose};
 use super::point::Point;
 use super::state::{Offer, Originating, OriginatingStep, Stage};
 use super::timer::{LIFETIME, Timer};
 use super::{Call, CallSnapshot, Incoming};
+
+/// The extension of a predictive call that asks for the class of who answers.
+const CLASSIFY: &str = "CLASSIFY_ANSWER";
+/// The key of the user data that has it.
+const ANSWER_CLASS: &str = "AnswerClass";
+/// For how long media listens at most, in milliseconds.
+const ANSWER_HEARD_MS: u64 = 4_000;
+/// The pause after which it listens no more: somebody waits for an answer.
+const ANSWER_PAUSE_MS: u64 = 800;
 
 impl Call {
     /// A call to a number, made for the route point at `asked.this_dn`; its first output asks the dial plan about that one.
@@ -22,6 +33,11 @@ impl Call {
         let ask = call.ask_dial_plan(asked.this_dn.to_string(), call.s.caller.clone(), now);
         call.s.stage = Stage::Originating(Originating { asked, step: OriginatingStep::Point(ask) });
         call
+    }
+
+    /// It is to be known who answers.
+    pub(crate) fn classify(&mut self) {
+        self.s.classifies = true;
     }
 
     /// Handles the dial plan's answer about the route point.
@@ -90,13 +106,56 @@ impl Call {
         }
     }
 
-    /// Who has answered a predictive call waits at its route point.
+    /// Who has answered a predictive call waits at its route point, once it is known who that is if it was asked for.
     pub(super) fn wait_if_predictive(&mut self, now: Timestamp) {
-        if let [answered] = &self.s.parties[..]
-            && self.s.stage == Stage::Talking
-            && let Some(point) = answered.point.clone()
-        {
-            self.wait_at_point(point, UserData::new(), now);
+        let Some((leg, point)) = self.answered_for_point() else { return };
+        if std::mem::take(&mut self.s.classifies) {
+            let listen = Treatment::RecordUserAnnouncement {
+                prompts: Vec::new(),
+                terminator: None,
+                silence_ms: Some(ANSWER_PAUSE_MS),
+                max_ms: ANSWER_HEARD_MS,
+            };
+            return self.play(leg, listen, Purpose::Classifying, now);
         }
+        self.wait_at_point(point, UserData::new(), now);
+    }
+
+    /// Media has listened to who has answered, or could not. The call goes on in any case: what becomes of it is for its application to say.
+    pub(super) fn answer_classified(&mut self, cause: Ended, now: Timestamp) {
+        let Some((_, point)) = self.answered_for_point() else { return };
+        if let Ended::Classified(class) = cause {
+            self.s.user_data.update(&[(ANSWER_CLASS, class.as_str())].into_iter().collect());
+        }
+        self.wait_at_point(point, UserData::new(), now);
+    }
+
+    /// The leg of who has answered a predictive call and is not at its route point yet, and that point.
+    fn answered_for_point(&self) -> Option<(LegId, Point)> {
+        let [answered] = &self.s.parties[..] else { return None };
+        (self.s.stage == Stage::Talking).then_some((answered.leg, answered.point.clone()?))
+    }
+
+    /// Who has answered leaves, or the call ends, before it was known who that is: the route point is told.
+    pub(super) fn answer_not_classified(&mut self, why: CallState, now: Timestamp) {
+        if !self.s.playing.iter().any(|playing| playing.purpose == Purpose::Classifying) {
+            return;
+        }
+        let Some((_, point)) = self.answered_for_point() else { return };
+        let mut released = self.point_event(EventName::Released, &point);
+        released.call_state = Some(why);
+        self.fact(released, now);
+    }
+}
+
+/// Whether a request wants to know who answers.
+///
+/// # Errors
+/// Error 53 if the request says it in no way that is known.
+pub fn classifies(request: &Request) -> Result<bool, (ErrorCode, &'static str)> {
+    match request.extensions.get(CLASSIFY) {
+        None | Some(Value::Int(0)) => Ok(false),
+        Some(Value::Int(1)) => Ok(true),
+        Some(_) => Err((ErrorCode::INVALID_ATTRIBUTE, "CLASSIFY_ANSWER is 0 or 1")),
     }
 }

@@ -64,6 +64,8 @@ pub struct CallSnapshot {
     pub stage: Stage,
     /// The treatments of the legs, at most one per leg.
     pub playing: Vec<Playing>,
+    /// Of a predictive call that nobody has answered: whether it is to be known who does.
+    pub classifies: bool,
     /// Its last recording.
     pub recording: Option<Recording>,
     /// A request to hold or retrieve that the phone has not answered.
@@ -100,6 +102,7 @@ impl CallSnapshot {
             parks: 0,
             stage: Stage::Asking { ask: 0 },
             playing: Vec::new(),
+            classifies: false,
             recording: None,
             hold_asked: None,
             timers: Timers::default(),

@@ -52,7 +52,11 @@ impl Call {
         let is_heard = |leg: LegId| parties.iter().find(|party| party.leg == leg).is_none_or(is_up);
         for playing in self.s.playing.iter_mut().filter(|playing| !playing.issued && is_heard(playing.leg)) {
             playing.issued = true;
-            playing.due = watchdog(&playing.treatment).map(|after| now + after);
+            let limit = match playing.purpose {
+                Purpose::Classifying => Some(CLASSIFIED_WITHIN),
+                _ => watchdog(&playing.treatment),
+            };
+            playing.due = limit.map(|after| now + after);
             self.outputs.push_back(Output::StartTreatment {
                 leg: playing.leg,
                 id: playing.id,
@@ -128,6 +132,7 @@ impl Call {
             }
             Purpose::ToParty(_) | Purpose::Collecting(_) => self.publish_to_party_end(&playing, cause, digits, now),
             Purpose::Pin => self.pin_typed(cause, digits, now),
+            Purpose::Classifying => self.answer_classified(cause, now),
             Purpose::Service => self.end(Ending::system(CallState::Ok, 480), now),
             // Missing ring-back or music is no reason to drop the call.
             Purpose::RingBack | Purpose::HoldMusic => {}
@@ -241,6 +246,7 @@ const fn ended_name(cause: Ended) -> &'static str {
         Ended::Stopped => "Stopped",
         Ended::Failed => "Failed",
         Ended::Recorded { .. } => "Recorded",
+        Ended::Classified(_) => "Completed",
     }
 }
 

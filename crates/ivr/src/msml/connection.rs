@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use model::answer::AnswerClass;
+
 use super::{
     Command, ConferenceRecording, DIALOG_EXIT, Dialog, Event, JoinStreams, RECORDING, Record, RecordEnd, Refusal,
     Report, Response, Variable, build_event, build_result, code, parse_request, record,
@@ -128,6 +130,8 @@ pub struct Outcome {
     pub record_end: Option<RecordEnd>,
     /// How long it is; `None` where that is not known yet.
     pub recorded: Option<Duration>,
+    /// Who has answered; `None` where that was not the question.
+    pub answer: Option<AnswerClass>,
 }
 
 /// `play.end`
@@ -413,6 +417,7 @@ fn values(namelist: &[Variable], outcome: &Outcome) -> Vec<(String, String)> {
             Variable::DtmfLast => outcome.last.map(String::from),
             Variable::DtmfEnd => outcome.dtmf_end.map(|end| end.as_str().to_owned()),
             Variable::RecordLength => outcome.recorded.map(|length| format!("{}ms", length.as_millis())),
+            Variable::AnswerClass => outcome.answer.map(|class| class.as_str().to_owned()),
             Variable::RecordEnd => outcome.record_end.map(|end| end.as_str().to_owned()),
         };
         let name = variable.as_str().to_owned();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use model::answer::AnswerClass;
+
 use super::xml;
 use super::{DIALOG_EXIT, DtmfEnd, PlayEnd, RECORDING, RecordEnd, Response, Variable};
 
@@ -70,6 +72,11 @@ impl Event {
     /// How the play ended.
     pub fn play_end(&self) -> Option<PlayEnd> {
         PlayEnd::parse(self.value(Variable::PlayEnd)?)
+    }
+
+    /// Who has answered.
+    pub fn answer_class(&self) -> Option<AnswerClass> {
+        AnswerClass::parse(self.value(Variable::AnswerClass)?)
     }
 
     /// How the recording ended, and how long it is.

@@ -67,6 +67,15 @@ impl Bench {
 
     /// A predictive call for that route point.
     pub fn predicted(point: &str, dialled: &str) -> Self {
+        Self::predicted_by(Thread::predict, point, dialled)
+    }
+
+    /// The same, and it is to be known who answers.
+    pub fn classified(point: &str, dialled: &str) -> Self {
+        Self::predicted_by(Thread::predict_class, point, dialled)
+    }
+
+    fn predicted_by(predict: fn(Incoming, Asked, UserData, Timestamp) -> Thread, point: &str, dialled: &str) -> Self {
         let now = Timestamp::from_millis(1_763_622_000_000);
         let incoming = Incoming {
             tenant: TenantId::parse("t1").expect("a tenant"),
@@ -83,7 +92,7 @@ impl Bench {
             no_answer_ms: None,
         };
         let data: UserData = [("GSW_PHONE", dialled)].into_iter().collect();
-        Self::of(Thread::predict(incoming, asked, data, now), now)
+        Self::of(predict(incoming, asked, data, now), now)
     }
 
     fn of(call: Thread, now: Timestamp) -> Self {

@@ -1,11 +1,12 @@
 use std::time::Duration;
 
+use model::answer::AnswerClass;
 use model::event::ErrorCode;
 use model::request::{RequestKind, RouteTo};
 use model::{CallType, EventName, LegId, ReferenceId};
 
 use super::harness::{Bench, CONN, dn, outside, phone, point};
-use crate::call::{Input, Output, Stage};
+use crate::call::{Ended, Input, Output, Stage};
 
 const NUMBER: &str = "+4930999";
 
@@ -39,6 +40,58 @@ fn who_answers_waits_at_the_route_point_and_is_routed_as_any_caller() {
         (Some(NUMBER), Some(NUMBER))
     );
     bench.give(Input::LegReleased(leg));
+    assert!(bench.over());
+}
+
+/// A number outside has answered, and media listens to it.
+fn listened() -> (Bench, LegId, u32) {
+    let mut bench = Bench::classified("9000", NUMBER);
+    bench.plan(point("9000", None));
+    bench.take();
+    bench.plan(outside(NUMBER));
+    let leg = bench.rings().pop().expect("it is called");
+    bench.give(Input::LegAnswered(leg));
+    let id = bench.take().into_iter().find_map(|output| match output {
+        Output::StartTreatment { leg: at, id, .. } if at == leg => Some(id),
+        _ => None,
+    });
+    assert_eq!(bench.news(), ["CallCreated", "Dialing@9000"], "it waits nowhere yet");
+    (bench, leg, id.expect("media listens"))
+}
+
+#[test]
+fn who_has_answered_is_known_before_the_call_waits_at_the_route_point() {
+    for class in AnswerClass::ALL {
+        let (mut bench, leg, id) = listened();
+        bench.give(Input::TreatmentStarted { id });
+        bench.give(Input::TreatmentRecords { id });
+        bench.give(Input::TreatmentEnded { id, cause: Ended::Classified(class), digits: String::new() });
+        assert_eq!(bench.news(), ["Queued@9000", "RouteRequest@9000"]);
+        assert_eq!(bench.call.first().user_data.text("AnswerClass"), Some(class.as_str()));
+        bench.give(Input::LegReleased(leg));
+        assert_eq!(bench.news(), ["Abandoned@9000", "CallDeleted"]);
+    }
+}
+
+#[test]
+fn a_call_whose_answer_media_does_not_know_goes_on_without_a_class() {
+    let (mut bench, _, id) = listened();
+    bench.give(Input::TreatmentEnded { id, cause: Ended::Failed, digits: String::new() });
+    assert_eq!(bench.news(), ["Queued@9000", "RouteRequest@9000"]);
+    assert_eq!(bench.call.first().user_data.get("AnswerClass"), None);
+    let (mut bench, _, _) = listened();
+    bench.pass(Duration::from_secs(10));
+    assert!(
+        bench.news().starts_with(&["Queued@9000".to_owned(), "RouteRequest@9000".to_owned()]),
+        "media says nothing"
+    );
+}
+
+#[test]
+fn the_route_point_is_told_that_who_has_answered_hung_up_while_media_listened() {
+    let (mut bench, leg, _) = listened();
+    bench.give(Input::LegReleased(leg));
+    assert_eq!(bench.news(), ["Released@9000", "CallDeleted"]);
     assert!(bench.over());
 }
 

@@ -169,7 +169,7 @@ impl Node {
                 let number = leg.treatments;
                 super::explain::treatment_begins(&self.trace, leg, number, &what, now);
                 self.metrics.treatment_started();
-                if let Some(record) = &what.record {
+                if let Some(record) = what.record.as_ref().filter(|record| record.uri != msml::CLASSIFY) {
                     self.promise_recording((id, number), tenant.clone(), record);
                 }
                 Order::Play(id, number, self.treatment(&tenant, &what))
@@ -253,7 +253,11 @@ impl Node {
         if matches!(leg.service, Service::Announcement { .. }) {
             return note("the end of an announcement", self.agent.bye(dialog, Vec::new(), now));
         }
-        for notice in leg.connection.handle_ended(&outcome_to_msml(outcome)) {
+        let mut ended = outcome_to_msml(outcome);
+        if leg.connection.running().is_some_and(classifies) {
+            ended.answer = outcome.recorded.as_ref().map(media::answer::classify);
+        }
+        for notice in leg.connection.handle_ended(&ended) {
             self.notify(dialog, notice, now);
         }
     }
@@ -309,7 +313,13 @@ fn outcome_to_msml(outcome: &session::Outcome) -> msml::Outcome {
             RecordingEnd::Stopped => msml::RecordEnd::Terminated,
         }),
         recorded: outcome.recorded.as_ref().map(session::RecordedSpeech::duration),
+        answer: None,
     }
+}
+
+/// Whether a dialog listens to who has answered.
+fn classifies(running: &Running) -> bool {
+    running.dialog.record.as_ref().is_some_and(|record| record.uri == msml::CLASSIFY)
 }
 
 /// What a leg may use of the node.
@@ -339,7 +349,9 @@ impl Facilities for LegSite<'_> {
     fn may_record(&self, record: &msml::Record) -> bool {
         let prompts = self.prompts.borrow();
         let tenant = &self.leg.tenant;
-        let may = self.leg.stream.is_some() && self.recordings.may_begin(prompts.announcements(), tenant, record);
+        let is_kept = record.uri != msml::CLASSIFY;
+        let has_room = || self.recordings.may_begin(prompts.announcements(), tenant, record);
+        let may = self.leg.stream.is_some() && (!is_kept || has_room());
         if !may {
             self.metrics.recording_refused();
         }

@@ -1,6 +1,6 @@
 //! A request makes a call: the phone that calls is rung first.
 
-use call::call::{Asked, no_answer_ms};
+use call::call::{Asked, classifies, no_answer_ms};
 use call::{Incoming, Thread};
 use model::event::ErrorCode;
 use model::plan::Caller;
@@ -26,8 +26,10 @@ impl Node {
     ) -> Result<ConnId, ErrorCode> {
         let asked = Asked::by(&request);
         no_answer_ms(&request).map_err(|(code, _)| code)?;
+        let classifies = classifies(&request).map_err(|(code, _)| code)?;
         let (to, user_data, begin): (_, _, Begin) = match request.kind {
             RequestKind::MakeCall(to, user_data) => (to, user_data, Thread::originate),
+            RequestKind::MakePredictiveCall(to, user_data) if classifies => (to, user_data, Thread::predict_class),
             RequestKind::MakePredictiveCall(to, user_data) => (to, user_data, Thread::predict),
             _ => return Err(ErrorCode::UNSUPPORTED),
         };

@@ -63,6 +63,9 @@ impl Node {
         // What is recorded is named after the call that asks for it, which need not be the thread's first.
         let call = entry.and_then(|entry| entry.playing(id)).map_or(conn_id, |(call, _)| call.conn_id);
         let recording = Treatment::announcement_id(call, id);
+        if let Some(dialog) = entry.and_then(|entry| classification(entry, id)) {
+            return Command::DialogStart { connection, name: Some(dialog_name(id)), dialog };
+        }
         match dialog(treatment, country.as_deref().unwrap_or_default(), &recording) {
             Some(dialog) => Command::DialogStart { connection, name: Some(dialog_name(id)), dialog },
             None => Command::Echo { connection },
@@ -265,6 +268,12 @@ fn collects_secret(entry: &Entry, id: u32) -> bool {
     entry.playing(id).is_some_and(|(_, playing)| playing.purpose == Purpose::Pin)
 }
 
+/// The dialog of a treatment that listens to who has answered.
+fn classification(entry: &Entry, id: u32) -> Option<Dialog> {
+    let (_, playing) = entry.playing(id).filter(|(_, playing)| playing.purpose == Purpose::Classifying)?;
+    dialog(&playing.treatment, "", "")?.record.map(|record| Dialog::classifying(Record { beep: false, ..record }))
+}
+
 fn dialog_name(id: u32) -> String {
     format!("t{id}")
 }
@@ -329,6 +338,9 @@ fn tone(signal: Signal, country: &str) -> String {
 }
 
 fn cause(event: &Event) -> Ended {
+    if let Some(class) = event.answer_class() {
+        return Ended::Classified(class);
+    }
     if let Some((end, length)) = event.recorded() {
         return Ended::Recorded { end: record_end(end), duration_ms: length.as_millis() as u64 };
     }

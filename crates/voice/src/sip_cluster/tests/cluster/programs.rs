@@ -267,9 +267,13 @@ impl World {
             programs.muted.extend([thread, other]);
         }
         self.rules.is_shared(thread);
+        // What is recorded is mixed: other samples come out than went in.
         let is_heard = !matches!(
             kind,
-            RequestKind::SetMuteOn(..) | RequestKind::ListenDisconnect(..) | RequestKind::MonitorCall(..)
+            RequestKind::SetMuteOn(..)
+                | RequestKind::ListenDisconnect(..)
+                | RequestKind::MonitorCall(..)
+                | RequestKind::StartRecording(..)
         );
         if !is_heard {
             programs.muted.insert(thread);

@@ -53,6 +53,7 @@ pub(super) fn snapshot(mut record: v1::CallModelRecord) -> Read<CallSnapshot> {
         parks: small(record.parks, "parks")?,
         stage: stage(record.stage.ok_or(RecordError("stage"))?)?,
         playing: record.playing.into_iter().map(playing).collect::<Read<_>>()?,
+        classifies: record.classifies,
         recording: record.recording.map(recording).transpose()?,
         hold_asked: record.hold_asked.map(hold_asked).transpose()?,
         timers: record.timers.into_iter().map(timer).collect::<Read<_>>()?,
@@ -334,6 +335,7 @@ fn playing(record: v1::PlayingRecord) -> Read<Playing> {
         v1::PlayingRecordPurpose::HoldMusic => Purpose::HoldMusic,
         v1::PlayingRecordPurpose::Pin => Purpose::Pin,
         v1::PlayingRecordPurpose::Service => Purpose::Service,
+        v1::PlayingRecordPurpose::Classifying => Purpose::Classifying,
         v1::PlayingRecordPurpose::Unspecified => return Err(RecordError("playing.purpose")),
     };
     let treatment = record.treatment.ok_or(RecordError("playing.treatment"))?;

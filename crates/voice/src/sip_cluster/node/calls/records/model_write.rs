@@ -42,6 +42,7 @@ pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
         parks: state.parks.into(),
         stage: Some(stage(&state.stage)),
         playing: state.playing.iter().map(playing).collect(),
+        classifies: state.classifies,
         recording: state.recording.map(recording),
         hold_asked: state.hold_asked.as_ref().map(|open| v1::HoldAskedRecord {
             leg: open.leg.0.into(),
@@ -298,6 +299,7 @@ fn playing(playing: &Playing) -> v1::PlayingRecord {
         Purpose::HoldMusic => (Record::HoldMusic, None),
         Purpose::Pin => (Record::Pin, None),
         Purpose::Service => (Record::Service, None),
+        Purpose::Classifying => (Record::Classifying, None),
     };
     v1::PlayingRecord {
         id: playing.id,
