@@ -379,7 +379,8 @@ enum After {
 /// The states of a party in which an event may occur, and the state after it; `None` for events that do not concern its state.
 fn step(event: &str) -> Option<(&'static [Option<&'static str>], After)> {
     Some(match event {
-        "EventQueued" => (&[None], After::Is("queued")),
+        // A route point dials where a predictive call is made for it.
+        "EventQueued" => (&[None, Some("dialing")], After::Is("queued")),
         "EventRouteRequest" | "EventRouteUsed" => (&[Some("queued")], After::Same),
         "EventTreatmentApplied" | "EventTreatmentEnd" => (&[Some("queued"), Some("connected")], After::Same),
         "EventDigitsCollected" => (&[Some("connected")], After::Same),

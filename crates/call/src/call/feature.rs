@@ -123,7 +123,7 @@ impl Call {
         match cause {
             Ended::Collected if digits.is_empty() => self.pin_missed(now),
             Ended::Collected => self.ask_pin(Some(TypedPin(digits.to_owned())), now),
-            Ended::Completed | Ended::Stopped | Ended::Failed | Ended::Recorded { .. } => {
+            Ended::Completed | Ended::Stopped | Ended::Failed | Ended::Recorded { .. } | Ended::Classified(_) => {
                 self.say_outcome(PROMPT_REFUSED, now)
             }
         }

@@ -49,7 +49,8 @@ impl Call {
 
     /// A party hears music exactly while all the others hold the call and it does not hold the call itself.
     pub(crate) fn refresh_hold_music(&mut self, now: Timestamp) {
-        if self.s.stage != Stage::Talking {
+        let is_listened_to = self.s.playing.iter().any(|playing| playing.purpose == Purpose::Classifying);
+        if self.s.stage != Stage::Talking || is_listened_to {
             return;
         }
         let is_left_alone = |party: &Party| {

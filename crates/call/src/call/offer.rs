@@ -162,8 +162,8 @@ impl Call {
             };
             self.fact(established, now);
         }
-        self.refresh_hold_music(now);
         self.wait_if_predictive(now);
+        self.refresh_hold_music(now);
     }
 
     /// A phone that has answered becomes a party.

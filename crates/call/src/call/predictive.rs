@@ -126,6 +126,11 @@ impl Call {
         let Some((_, point)) = self.answered_for_point() else { return };
         if let Ended::Classified(class) = cause {
             self.s.user_data.update(&[(ANSWER_CLASS, class.as_str())].into_iter().collect());
+            let at_point = self.point_event(EventName::AttachedDataChanged, &point);
+            let at_phone = self.event_for_each_dn(EventName::AttachedDataChanged);
+            for changed in std::iter::once(at_point).chain(at_phone) {
+                self.fact(changed, now);
+            }
         }
         self.wait_at_point(point, UserData::new(), now);
     }

@@ -57,6 +57,8 @@ pub const INSTRUCTION: Duration = Duration::from_secs(10);
 pub const QUIET: Duration = Duration::from_secs(300);
 /// Longer than every prompt, with a margin for digits.
 pub const TREATMENT: Duration = Duration::from_secs(600);
+/// How long media may take to say who has answered: it listens for 4 s at most.
+pub const CLASSIFIED_WITHIN: Duration = Duration::from_secs(6);
 /// The least duration of music; records of an earlier version may contain 0.
 pub const MUSIC_MIN: Duration = Duration::from_millis(Treatment::DURATION_MS_MIN);
 /// The shortest ring time, whatever the plan says: an INVITE that is cancelled at once rings nowhere.

@@ -11,7 +11,7 @@ use super::facts::answering;
 use super::party::{LegProgress, Party};
 use super::playing::{Ended, Playing, Purpose, RecordEnd};
 use super::state::Stage;
-use super::timer::{MUSIC_MIN, QUIET, TREATMENT, Timer};
+use super::timer::{CLASSIFIED_WITHIN, MUSIC_MIN, QUIET, TREATMENT, Timer};
 use super::{CALLER_LEG, Call, Output};
 
 impl Call {

@@ -2570,6 +2570,9 @@ pub struct CallModelRecord {
     /// Its last recording.
     #[prost(message, optional, tag = "44")]
     pub recording: ::core::option::Option<RecordingRecord>,
+    /// Of a predictive call that nobody has answered: it is to be known who does.
+    #[prost(bool, tag = "45")]
+    pub classifies: bool,
     #[prost(
         oneof = "call_model_record::Stage",
         tags = "21, 22, 23, 24, 25, 26, 27, 31, 33, 38, 43"
@@ -3212,6 +3215,8 @@ pub enum PlayingRecordPurpose {
     /// A party of the call hears it, or is asked for digits, by request.
     ToParty = 6,
     Collecting = 7,
+    /// Media listens to who has answered.
+    Classifying = 8,
 }
 impl PlayingRecordPurpose {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -3228,6 +3233,7 @@ impl PlayingRecordPurpose {
             Self::Pin => "PLAYING_RECORD_PURPOSE_PIN",
             Self::ToParty => "PLAYING_RECORD_PURPOSE_TO_PARTY",
             Self::Collecting => "PLAYING_RECORD_PURPOSE_COLLECTING",
+            Self::Classifying => "PLAYING_RECORD_PURPOSE_CLASSIFYING",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -3241,6 +3247,7 @@ impl PlayingRecordPurpose {
             "PLAYING_RECORD_PURPOSE_PIN" => Some(Self::Pin),
             "PLAYING_RECORD_PURPOSE_TO_PARTY" => Some(Self::ToParty),
             "PLAYING_RECORD_PURPOSE_COLLECTING" => Some(Self::Collecting),
+            "PLAYING_RECORD_PURPOSE_CLASSIFYING" => Some(Self::Classifying),
             _ => None,
         }
     }

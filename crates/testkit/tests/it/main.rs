@@ -30,6 +30,7 @@ mod originate;
 mod otlp;
 mod outgoing;
 mod parties;
+mod predictive;
 mod quarantine;
 mod real;
 mod recording;

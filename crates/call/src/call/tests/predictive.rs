@@ -66,7 +66,7 @@ fn who_has_answered_is_known_before_the_call_waits_at_the_route_point() {
         bench.give(Input::TreatmentStarted { id });
         bench.give(Input::TreatmentRecords { id });
         bench.give(Input::TreatmentEnded { id, cause: Ended::Classified(class), digits: String::new() });
-        assert_eq!(bench.news(), ["Queued@9000", "RouteRequest@9000"]);
+        assert_eq!(bench.news(), ["AttachedDataChanged@9000", "Queued@9000", "RouteRequest@9000"]);
         assert_eq!(bench.call.first().user_data.text("AnswerClass"), Some(class.as_str()));
         bench.give(Input::LegReleased(leg));
         assert_eq!(bench.news(), ["Abandoned@9000", "CallDeleted"]);
