@@ -84,13 +84,14 @@ impl Kind {
     /// Its share of the new calls.
     pub const fn share(self) -> f64 {
         match self {
-            Self::Talk => 0.13,
-            Self::Hold => 0.12,
+            Self::Talk => 0.12,
+            Self::Hold => 0.11,
             Self::Wait | Self::Ring => 0.13,
             Self::Leave => 0.04,
             Self::Treat | Self::Early => 0.10,
-            Self::Consult => 0.15,
-            Self::Confer | Self::Monitor => 0.05,
+            Self::Consult => 0.16,
+            Self::Confer => 0.05,
+            Self::Monitor => 0.06,
             Self::Burst | Self::Colleague | Self::Guest => 0.0,
         }
     }
