@@ -17,8 +17,8 @@ use std::time::Duration;
 
 pub use build::{build_event, build_request, build_result};
 pub use connection::{
-    Action, Answer, Connection, ConnectionSnapshot, DtmfEnd, Facilities, Listeners, Membership, Outcome, PlayEnd,
-    Running,
+    Action, Answer, Connection, ConnectionSnapshot, DtmfEnd, Facilities, Listeners, MemberRecording, Membership,
+    Outcome, PlayEnd, Running,
 };
 pub use notice::{Event, Notice, NoticeError, parse_notice};
 pub use record::{Record, RecordEnd};
@@ -103,13 +103,22 @@ pub enum Command {
         /// The one that hears it, without `conn:`.
         heard_by: String,
     },
-    /// `<join>` of a connection with a recording (`rec:`), for as long as it stays in its conference as it is: what all say there to all is
-    /// recorded. It is enough that one of the members is joined.
+    /// `<join>` of a connection with a recording (`rec:`): what all say to all in its conference is recorded as that. It is enough that one of the
+    /// members is joined, and none has been unjoined from it.
     Record {
         /// The connection, without `conn:`.
         connection: String,
+        /// The recording: letters, digits and `-`.
+        name: String,
+        /// `beep`: whether the members hear a tone now and then that says so.
+        beep: bool,
+    },
+    /// `<unjoin>` of a connection from a recording: its conference is not recorded as that, whatever other members were told.
+    EndRecord {
+        /// The connection, without `conn:`.
+        connection: String,
         /// The recording.
-        recording: ConferenceRecording,
+        name: String,
     },
     /// `<unjoin>` of a connection from a conference.
     Unjoin {
@@ -125,15 +134,6 @@ pub enum Command {
         /// The URI of the recording.
         uri: String,
     },
-}
-
-/// A recording of a conference.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ConferenceRecording {
-    /// Its name, without `rec:`: letters, digits and `-`.
-    pub name: String,
-    /// `beep`: whether the members hear a tone now and then that says so.
-    pub beep: bool,
 }
 
 /// The audio streams between a connection and its conference (RFC 5707 §8.4).

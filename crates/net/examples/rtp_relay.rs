@@ -8,6 +8,7 @@
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use infra::{Clock, SystemClock};
@@ -36,7 +37,8 @@ fn main() {
     let other = if args.next().is_some_and(|text| text == "transcode") { Law::A } else { Law::Mu };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let address = "127.0.0.1".parse().unwrap();
-    let settings = Settings { address, ports: 40_000..=59_999, threads: 1, clock: clock.clone() };
+    let settings =
+        Settings { address, ports: 40_000..=59_999, threads: 1, clock: clock.clone(), recorded: sync_channel(1).0 };
     let (driver, _news) = RtpDriver::start(settings).unwrap();
     let phones: Vec<Phone> =
         (0..sessions * 2).map(|leg| open(&driver, &clock, leg, if leg % 2 == 0 { Law::Mu } else { other })).collect();

@@ -47,8 +47,6 @@ pub enum LegEvent {
     Event(LegId, Event),
     /// The treatment of this id, which records, was stopped, by an order or with its leg: what was recorded of it, if it had begun to record.
     Recorded(LegId, u64, Option<RecordedSpeech>),
-    /// A piece of a conference's recording.
-    Conversation(RecordedAudio),
     /// Its audio has failed and ended; the thread's other legs go on.
     Failed(LegId, Cause),
 }
@@ -146,6 +144,8 @@ pub struct Counters {
     pub unsent: AtomicU64,
     /// LegEvent lost because the role did not read them.
     pub lost_news: AtomicU64,
+    /// Pieces of conferences' recordings that were not taken.
+    pub lost_pieces: AtomicU64,
 }
 
 /// How the driver is set up.
@@ -158,6 +158,8 @@ pub struct Settings {
     pub threads: usize,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Where pieces of conferences' recordings go; what is not taken is lost.
+    pub recorded: SyncSender<RecordedAudio>,
 }
 
 /// The order was not taken.
@@ -225,6 +227,7 @@ impl RtpDriver {
                 news: news.clone(),
                 clock: settings.clock.clone(),
                 counters: counters.clone(),
+                recorded: settings.recorded.clone(),
             };
             // Names the thread after its role.
             let name = format!("media-rtp-{number}");

@@ -113,6 +113,14 @@ impl OfferAnswer {
         self.open.as_ref()
     }
 
+    /// The offer of the peer that is open.
+    pub const fn offered_by_peer(&self) -> Option<&Bytes> {
+        match self.phase {
+            Phase::Offered(Side::Them, _) => self.open.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Our side of the last complete exchange.
     pub const fn local(&self) -> Option<&Bytes> {
         self.local.as_ref()

@@ -32,7 +32,7 @@ use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, Role
 
 pub use prompts::fault as prompt_fault;
 
-use conversations::ConversationWriter;
+use conversations::{ConversationStore, ConversationWriter};
 use event_loop::EventLoop;
 use limits::Limits;
 use metrics::Metrics;
@@ -70,6 +70,8 @@ runtime::settings! {
         legs_max: usize = 4_000;
         /// After this time without a packet from a phone, the call's owner is notified.
         quiet_after: Duration = Duration::from_secs(20);
+        /// Calls are recorded only while the disk of the data directory has more MiB free than this: all roles need it.
+        recordings_free_mib: u64 = 1_024, |mib| if *mib <= 1 << 30 { Ok(()) } else { Err("it must be 0 to 1073741824".to_owned()) };
     }
 }
 
@@ -100,17 +102,23 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         .host
         .parse()
         .with_context(|| format!("{:?} is not an address for SDP", bound.advertise.host))?;
+    let metrics = Metrics::register(&ctx.metrics);
+    let store = ConversationStore {
+        folder: ctx.data_dir.join("recordings"),
+        node: ctx.node.to_string(),
+        free_min: settings.recordings_free_mib << 20,
+    };
+    let (conversations, recorded) =
+        ConversationWriter::start(store, metrics.clone()).context("there can be no threads that write recordings")?;
     let (driver, news) = RtpDriver::start(net::rtp::Settings {
         address: bound.listen.ip(),
         ports: settings.rtp_port_first..=settings.rtp_port_last,
         threads: settings.rtp_threads,
         clock: ctx.clock.clone(),
+        recorded,
     })
     .context("the RTP threads cannot be started")?;
     let limits = Limits { legs_max: settings.legs_max, quiet_after: settings.quiet_after, ..Limits::default() };
-    let metrics = Metrics::register(&ctx.metrics);
-    let conversations = ConversationWriter::start(ctx.data_dir.join("recordings"), ctx.node.as_str(), metrics.clone())
-        .context("there can be no thread that writes recordings")?;
     let node = Node::new(Parts {
         owner: ctx.owner(),
         seal: sip::Seal::new(ctx.installation_key.bytes()),

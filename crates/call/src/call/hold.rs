@@ -49,8 +49,7 @@ impl Call {
 
     /// A party hears music exactly while all the others hold the call and it does not hold the call itself.
     pub(crate) fn refresh_hold_music(&mut self, now: Timestamp) {
-        let is_listened_to = self.s.playing.iter().any(|playing| playing.purpose == Purpose::Classifying);
-        if self.s.stage != Stage::Talking || is_listened_to {
+        if self.s.stage != Stage::Talking || self.is_classifying() {
             return;
         }
         let is_left_alone = |party: &Party| {

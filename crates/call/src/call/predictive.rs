@@ -121,6 +121,11 @@ impl Call {
         self.wait_at_point(point, UserData::new(), now);
     }
 
+    /// Whether media listens to who has answered: nothing else may take that one's leg meanwhile.
+    pub(super) fn is_classifying(&self) -> bool {
+        self.s.playing.iter().any(|playing| playing.purpose == Purpose::Classifying)
+    }
+
     /// Media has listened to who has answered, or could not. The call goes on in any case: what becomes of it is for its application to say.
     pub(super) fn answer_classified(&mut self, cause: Ended, now: Timestamp) {
         let Some((_, point)) = self.answered_for_point() else { return };
@@ -143,7 +148,7 @@ impl Call {
 
     /// Who has answered leaves, or the call ends, before it was known who that is: the route point is told.
     pub(super) fn answer_not_classified(&mut self, why: CallState, now: Timestamp) {
-        if !self.s.playing.iter().any(|playing| playing.purpose == Purpose::Classifying) {
+        if !self.is_classifying() {
             return;
         }
         let Some((_, point)) = self.answered_for_point() else { return };

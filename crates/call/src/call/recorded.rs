@@ -24,13 +24,15 @@ pub enum RecordingState {
     Stopped,
 }
 
-/// That who is in a room is recorded.
+/// That who is in a room is recorded, or is not any more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RecordedAs {
     /// The number of the recording in its call.
     pub number: u16,
     /// Whether the parties hear a tone now and then that says so.
     pub beep: bool,
+    /// Whether they are recorded now: one that is not is told so, which counts for more than what others were told before.
+    pub is_on: bool,
 }
 
 impl RecordingState {

@@ -53,7 +53,7 @@ impl Call {
             return Err((ErrorCode::INVALID_CALL_STATE, "this DN is not connected in the call"));
         }
         self.s.recording = Some(recording);
-        let id = RecordedAs { number: recording.number, beep: recording.beep }.id(self.s.conn_id);
+        let id = RecordedAs { number: recording.number, beep: recording.beep, is_on: true }.id(self.s.conn_id);
         let mut data = self.s.user_data.clone();
         // Two pairs have room whatever a client has attached.
         data.update(&[(RECORDING_ID, id.as_str()), (RECORDING_STATE, recording.state.as_str())].into_iter().collect());

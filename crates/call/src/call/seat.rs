@@ -49,10 +49,11 @@ impl CallSnapshot {
         Seat { heard_by, hears: !party.deaf, recorded: self.recorded(), ..open }
     }
 
-    /// What the parties are recorded as, while they are.
+    /// What the parties are recorded as, or were last.
     fn recorded(&self) -> Option<RecordedAs> {
-        let is_on = |own: &&Recording| self.stage == Stage::Talking && own.state == RecordingState::Recording;
-        self.recording.as_ref().filter(is_on).map(|own| RecordedAs { number: own.number, beep: own.beep })
+        let Recording { number, beep, state } = self.recording?;
+        let is_on = self.stage == Stage::Talking && state == RecordingState::Recording;
+        Some(RecordedAs { number, beep, is_on })
     }
 
     fn heard_by(&self, observes: Option<Observes>) -> HeardBy {

@@ -2479,6 +2479,9 @@ pub struct LegRecord {
     /// The members hear a tone that says so.
     #[prost(bool, tag = "33")]
     pub recording_beep: bool,
+    /// Media was told that it is not recorded as that any more.
+    #[prost(bool, tag = "34")]
+    pub recording_off: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OwedSessionRecord {
@@ -4246,6 +4249,9 @@ pub struct MediaRecord {
     /// The members hear a tone that says so.
     #[prost(bool, tag = "20")]
     pub recording_beep: bool,
+    /// It was told that it is not recorded as that any more.
+    #[prost(bool, tag = "21")]
+    pub recording_off: bool,
 }
 /// What is wanted of a MediaRecord of which the rest may be damaged, each part by itself.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

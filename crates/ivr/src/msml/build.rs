@@ -80,11 +80,14 @@ fn push_command(out: &mut String, command: &Command) {
         Command::Coach { connection, heard_by } => {
             push_join(out, "join", connection, ("conn", heard_by), JoinStreams::SpeaksOnly);
         }
-        Command::Record { connection, recording } => {
-            let (id, name) = (escape(connection.as_str()), escape(recording.name.as_str()));
-            let beep = if recording.beep { " beep=\"true\"" } else { "" };
+        Command::Record { connection, name, beep } => {
+            let (id, name) = (escape(connection.as_str()), escape(name.as_str()));
+            let beep = if *beep { " beep=\"true\"" } else { "" };
             put(out, format_args!("<join id1=\"conn:{id}\" id2=\"rec:{name}\"{beep}>"));
             out.push_str("<stream media=\"audio\" dir=\"from-id1\"/></join>");
+        }
+        Command::EndRecord { connection, name } => {
+            push_join(out, "unjoin", connection, ("rec", name), JoinStreams::Both);
         }
         Command::Unjoin { connection, conference } => {
             push_join(out, "unjoin", connection, ("conf", conference), JoinStreams::Both);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use model::answer::AnswerClass;
 
 use super::{
-    Command, ConferenceRecording, DIALOG_EXIT, Dialog, Event, JoinStreams, RECORDING, Record, RecordEnd, Refusal,
-    Report, Response, Variable, build_event, build_result, code, parse_request, record,
+    Command, DIALOG_EXIT, Dialog, Event, JoinStreams, RECORDING, Record, RecordEnd, Refusal, Report, Response,
+    Variable, build_event, build_result, code, parse_request, record,
 };
 
 /// The MSML state of one media dialog.
@@ -28,8 +28,19 @@ pub struct Membership {
     pub heard_by: Listeners,
     /// Whether it hears the others.
     pub hears: bool,
-    /// The recording that it is joined with.
-    pub recording: Option<ConferenceRecording>,
+    /// The recording that it was joined with, or unjoined from, last.
+    pub recording: Option<MemberRecording>,
+}
+
+/// What a member was told of a recording of its conference.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MemberRecording {
+    /// The recording, without `rec:`.
+    pub name: String,
+    /// Whether the members hear a tone now and then that says so.
+    pub beep: bool,
+    /// Whether it is joined with it.
+    pub is_on: bool,
 }
 
 /// Who hears a member of a conference.
@@ -265,9 +276,14 @@ impl Connection {
                 self.own_membership()?.heard_by = Listeners::Only(heard_by);
                 answer.actions.push(Action::Join);
             }
-            Command::Record { connection, recording } => {
+            Command::Record { connection, name, beep } => {
                 self.own(&connection)?;
-                self.own_membership()?.recording = Some(recording);
+                self.own_membership()?.recording = Some(MemberRecording { name, beep, is_on: true });
+                answer.actions.push(Action::Join);
+            }
+            Command::EndRecord { connection, name } => {
+                self.own(&connection)?;
+                self.own_membership()?.recording = Some(MemberRecording { name, beep: false, is_on: false });
                 answer.actions.push(Action::Join);
             }
             Command::Unjoin { connection, conference } => {

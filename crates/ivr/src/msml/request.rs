@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::xml::{self, Element};
 use super::{
-    AUDIO_MAX, COMMANDS_MAX, CONNECTION_MAX, Collect, Command, ConferenceRecording, DELETE, DIGIT_TIMEOUT, DIGITS_MAX,
-    Dialog, Iterate, JoinStreams, NAME_MAX, Pattern, Play, RECORD_MAX, REPORTS_MAX, Refusal, Report, URI_MAX,
-    VARIABLES_MAX, Variable, code, record,
+    AUDIO_MAX, COMMANDS_MAX, CONNECTION_MAX, Collect, Command, DELETE, DIGIT_TIMEOUT, DIGITS_MAX, Dialog, Iterate,
+    JoinStreams, NAME_MAX, Pattern, Play, RECORD_MAX, REPORTS_MAX, Refusal, Report, URI_MAX, VARIABLES_MAX, Variable,
+    code, record,
 };
 
 /// Parses the commands of an `<msml>` body.
@@ -77,8 +77,8 @@ fn send(element: &Element) -> Result<Command, Refusal> {
 fn join(element: &Element) -> Result<Command, Refusal> {
     let streams = streams(element)?;
     Ok(match (joined(element)?, streams) {
-        ((connection, Other::Recording(recording)), JoinStreams::SpeaksOnly) => {
-            Command::Record { connection, recording }
+        ((connection, Other::Recording(name)), JoinStreams::SpeaksOnly) => {
+            Command::Record { connection, name, beep: beep(element)? }
         }
         ((connection, Other::Conference(conference)), streams) => Command::Join { connection, conference, streams },
         ((connection, Other::Itself), JoinStreams::Both) => Command::Echo { connection },
@@ -97,10 +97,7 @@ fn unjoin(element: &Element) -> Result<Command, Refusal> {
     match joined(element)? {
         (connection, Other::Itself) => Ok(Command::EndEcho { connection }),
         (connection, Other::Conference(conference)) => Ok(Command::Unjoin { connection, conference }),
-        (_, Other::Recording(recording)) => {
-            let what = format_args!("rec:{} ends where the connection joins its conference anew", recording.name);
-            Err(Refusal::new(code::NO_SUCH_OBJECT, what))
-        }
+        (connection, Other::Recording(name)) => Ok(Command::EndRecord { connection, name }),
         (_, Other::Connection(other)) => {
             Err(Refusal::new(code::NO_SUCH_OBJECT, format_args!("the connection is not joined with conn:{other}")))
         }
@@ -112,13 +109,13 @@ enum Other {
     Itself,
     Conference(String),
     Connection(String),
-    Recording(ConferenceRecording),
+    Recording(String),
 }
 
 fn joined(element: &Element) -> Result<(String, Other), Refusal> {
     let one = connection(element, "id1")?;
     if let Some(name) = element.required("id2")?.strip_prefix("rec:") {
-        return Ok((one, Other::Recording(recording(element, name)?)));
+        return Ok((one, Other::Recording(recorded(element, name)?)));
     }
     element.only(&["id1", "id2", "mark"])?;
     if let Some(conference) = element.required("id2")?.strip_prefix("conf:") {
@@ -133,17 +130,22 @@ fn joined(element: &Element) -> Result<(String, Other), Refusal> {
     Ok((one, other))
 }
 
-fn recording(element: &Element, name: &str) -> Result<ConferenceRecording, Refusal> {
+fn recorded(element: &Element, name: &str) -> Result<String, Refusal> {
     element.only(&["id1", "id2", "mark", "beep"])?;
-    if !(1..=NAME_MAX).contains(&name.len()) || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-        return Err(invalid(element, "id2", name));
+    let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if (1..=NAME_MAX).contains(&name.len()) && is_name(name) {
+        Ok(name.to_owned())
+    } else {
+        Err(invalid(element, "id2", name))
     }
-    let beep = match element.attribute("beep") {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(other) => return Err(invalid(element, "beep", other)),
-    };
-    Ok(ConferenceRecording { name: name.to_owned(), beep })
+}
+
+fn beep(element: &Element) -> Result<bool, Refusal> {
+    match element.attribute("beep") {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => Err(invalid(element, "beep", other)),
+    }
 }
 
 /// The streams of a `<join>`.

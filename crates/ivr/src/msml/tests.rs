@@ -120,8 +120,9 @@ fn requests_are_read_as_they_were_built() {
         Command::Join { connection: connection(), conference: "12ab.1".to_owned(), streams: JoinStreams::SpeaksOnly },
         Command::Join { connection: connection(), conference: "12ab.1".to_owned(), streams: JoinStreams::Neither },
         Command::Coach { connection: connection(), heard_by: "12ab.2.node-1.7.mac".to_owned() },
-        Command::Record { connection: connection(), recording: recording(false) },
-        Command::Record { connection: connection(), recording: recording(true) },
+        Command::Record { connection: connection(), name: "rec-00a1-1".to_owned(), beep: false },
+        Command::Record { connection: connection(), name: "rec-00a1-1".to_owned(), beep: true },
+        Command::EndRecord { connection: connection(), name: "rec-00a1-1".to_owned() },
         Command::Unjoin { connection: connection(), conference: "12ab.1".to_owned() },
     ];
     for commands in commands.chunks(COMMANDS_MAX) {
@@ -376,21 +377,20 @@ fn what_a_request_may_ask_for_is_bounded() {
     }
 }
 
-fn recording(beep: bool) -> ConferenceRecording {
-    ConferenceRecording { name: "rec-00a1-1".to_owned(), beep }
-}
-
 #[test]
 fn a_conference_is_recorded_by_the_word_of_a_member_until_it_joins_anew() {
     let mut connection = Connection::new("x", Some("c"));
     let own = || "x".to_owned();
     let join = Command::Join { connection: own(), conference: "c".to_owned(), streams: JoinStreams::Both };
-    let record = Command::Record { connection: own(), recording: recording(true) };
+    let name = || "rec-00a1-1".to_owned();
+    let record = Command::Record { connection: own(), name: name(), beep: true };
+    let told = |beep, is_on| Some(MemberRecording { name: name(), beep, is_on });
     let mut ask = |commands: &[Command]| {
         let answer = connection.handle_request(build_request(commands).as_bytes(), &Everything);
         (result_of(&answer).code, connection.membership().and_then(|own| own.recording.clone()))
     };
-    assert_eq!(ask(&[join.clone(), record.clone()]), (200, Some(recording(true))));
+    assert_eq!(ask(&[join.clone(), record.clone()]), (200, told(true, true)));
+    assert_eq!(ask(&[Command::EndRecord { connection: own(), name: name() }]), (200, told(false, false)));
     assert_eq!(ask(&[join]), (200, None));
     assert_eq!(ask(&[Command::Unjoin { connection: own(), conference: "c".to_owned() }, record]), (440, None));
     let faulty = [

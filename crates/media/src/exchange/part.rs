@@ -14,7 +14,7 @@ pub struct Part {
     pub heard_by: HeardBy,
     /// Whether it hears the others.
     pub hears: bool,
-    /// The recording that its conference has by its word; one member's is enough.
+    /// The recording that its conference has, or has no more, by its word: one member's is enough, and that it is over counts for more.
     pub recording: Option<Recording>,
 }
 
@@ -39,7 +39,9 @@ impl Part {
 /// The recording of a conference with these members.
 pub(super) fn recording(legs: &[Option<Leg>], members: &[u32]) -> Option<Recording> {
     let part = |index: &u32| legs.get(*index as usize)?.as_ref()?.conference.as_ref().map(|(_, part)| part);
-    members.iter().filter_map(part).find_map(|part| part.recording.clone())
+    let words = || members.iter().filter_map(part).filter_map(|part| part.recording.as_ref());
+    let is_over = |name: &str| words().any(|word| !word.is_on && &*word.name == name);
+    words().find(|word| word.is_on && !is_over(&word.name)).cloned()
 }
 
 /// Who hears whom among the members of a conference.

@@ -19,6 +19,8 @@ pub struct Recording {
     pub name: Arc<str>,
     /// Whether the members hear a tone now and then that says so.
     pub beep: bool,
+    /// Whether it goes on.
+    pub is_on: bool,
 }
 
 /// A piece of a recording. Pieces of the same name and beginning follow each other.
@@ -28,6 +30,8 @@ pub struct RecordedAudio {
     pub name: Arc<str>,
     /// When this stretch of it began.
     pub began: Timestamp,
+    /// Where in the stretch the piece is: samples before it.
+    pub at: usize,
     /// The samples, at 8 kHz.
     pub samples: Vec<i16>,
     /// Whether the stretch ends with it.
@@ -43,6 +47,8 @@ pub(super) struct MixRecorder {
     /// The warning tone at the rate of the mix; empty without one.
     warning: Vec<i16>,
     down: Resampler,
+    /// Samples handed on before.
+    at: usize,
     samples: Vec<i16>,
 }
 
@@ -50,7 +56,7 @@ impl MixRecorder {
     /// Begins at that time; the mix has that rate.
     pub fn new(recording: Recording, rate: SampleRate, began: Timestamp) -> Self {
         let (warning, down) = (warning(&recording, rate), Resampler::new(rate, SampleRate::Narrow));
-        Self { recording, began, frames: 0, warning, down, samples: Vec::with_capacity(CHUNK) }
+        Self { recording, began, frames: 0, warning, down, at: 0, samples: Vec::with_capacity(CHUNK) }
     }
 
     /// What it records.
@@ -85,7 +91,9 @@ impl MixRecorder {
 
     fn piece(&mut self, is_last: bool) -> RecordedAudio {
         let samples = std::mem::take(&mut self.samples);
-        RecordedAudio { name: self.recording.name.clone(), began: self.began, samples, is_last }
+        let at = self.at;
+        self.at += samples.len();
+        RecordedAudio { name: self.recording.name.clone(), began: self.began, at, samples, is_last }
     }
 }
 

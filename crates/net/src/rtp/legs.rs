@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use media::exchange::{Exchange, LegKey, Outgoing};
+use media::exchange::{Exchange, LegKey, Outgoing, RecordedAudio};
 use media::session::{Channel, Session, Statistics};
 use model::Timestamp;
 use runtime::fault::Cause;
@@ -223,16 +223,17 @@ impl Legs {
                 room.send(ended);
                 continue;
             }
-            if let Some(piece) = self.exchange.poll_recorded() {
-                room.send(LegEvent::Conversation(piece));
-                continue;
-            }
             let Some((key, event)) = self.exchange.poll_event() else { return };
             // The leg was closed since.
             if let Some(leg) = self.names.get(&key) {
                 room.send(LegEvent::Event(*leg, event));
             }
         }
+    }
+
+    /// The next piece of a conference's recording.
+    pub fn poll_recorded(&mut self) -> Option<RecordedAudio> {
+        self.exchange.poll_recorded()
     }
 
     /// Events lost because the role did not take them.

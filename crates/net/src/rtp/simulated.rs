@@ -81,7 +81,7 @@ impl Simulated {
         let State { legs, sent, news } = &mut *self.lock();
         let Some(place) = legs.at(port) else { return false };
         legs.receive(place, bytes, from, now, sent);
-        legs.tell(news);
+        tell(legs, news);
         true
     }
 
@@ -89,7 +89,7 @@ impl Simulated {
     pub fn handle_timeout(&self, now: Timestamp) {
         let State { legs, sent, news } = &mut *self.lock();
         legs.handle_timeout(now, sent);
-        legs.tell(news);
+        tell(legs, news);
     }
 
     /// When to call [`Simulated::handle_timeout`] next.
@@ -116,7 +116,7 @@ impl Driver for SimulatedDriver {
     fn order(&self, _shard: usize, order: Order) -> Result<(), DriverError> {
         let State { legs, sent, news } = &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner);
         legs.perform(order, self.clock.now(), sent);
-        legs.tell(news);
+        tell(legs, news);
         Ok(())
     }
 
@@ -131,6 +131,12 @@ impl Driver for SimulatedDriver {
     fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
+}
+
+/// Tells the role; nobody keeps recordings.
+fn tell(legs: &mut Legs, news: &mpsc::Sender<LegEvent>) {
+    legs.tell(news);
+    while legs.poll_recorded().is_some() {}
 }
 
 impl Wire for Sent {

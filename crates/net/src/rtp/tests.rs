@@ -57,7 +57,9 @@ impl Phone {
 fn driver(ports: RangeInclusive<u16>) -> (RtpDriver, mpsc::Receiver<LegEvent>, Arc<dyn Clock>) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let address = "127.0.0.1".parse().unwrap();
-    let (driver, news) = RtpDriver::start(Settings { address, ports, threads: 2, clock: clock.clone() }).unwrap();
+    let (driver, news) =
+        RtpDriver::start(Settings { address, ports, threads: 2, clock: clock.clone(), recorded: sync_channel(1).0 })
+            .unwrap();
     (driver, news, clock)
 }
 

@@ -3,11 +3,11 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::Duration;
 
 use infra::Clock;
-use media::exchange::Outgoing;
+use media::exchange::{Outgoing, RecordedAudio};
 use media::rtp::PACKET_BYTES_MAX;
 use media::session::Channel;
 use mio::{Events, Interest, Poll, Registry, Token};
@@ -34,6 +34,7 @@ pub(super) struct Parts {
     pub news: Sender<LegEvent>,
     pub clock: Arc<dyn Clock>,
     pub counters: Arc<Counters>,
+    pub recorded: SyncSender<RecordedAudio>,
 }
 
 /// Counts of one turn; added to the shared counters at its end.
@@ -97,10 +98,12 @@ pub(super) fn run(parts: Parts) {
         }
         if !this.take_orders(now) {
             // Its legs may have ended in this turn: what was recorded of them is still for the role.
+            this.hand_on_recorded();
             return this.legs.tell(&this.parts.news);
         }
         this.time_passes();
         this.legs.tell(&this.parts.news);
+        this.hand_on_recorded();
         this.count();
     }
 }
@@ -157,6 +160,14 @@ impl Loop {
     fn time_passes(&mut self) {
         let now = self.parts.clock.now();
         self.legs.handle_timeout(now, &mut self.sockets);
+    }
+
+    fn hand_on_recorded(&mut self) {
+        while let Some(piece) = self.legs.poll_recorded() {
+            if self.parts.recorded.try_send(piece).is_err() {
+                self.parts.counters.lost_pieces.fetch_add(1, Relaxed);
+            }
+        }
     }
 
     fn count(&mut self) {

@@ -234,11 +234,12 @@ impl TenantLoop {
         let mut reading = Box::pin(events::next(self.ctx.clone(), self.tenant.clone(), self.agents.position()));
         loop {
             let wait = self.agents.next_timeout().map_or(READ_WAIT, |due| due.since(self.now()));
+            // After a fault they are due one by one: the next one does not wait for a fresh one to come.
+            let wait = if self.may_carry_out() { Duration::ZERO } else { wait };
             let mut carried_out = Vec::new();
             tokio::select! {
                 (door, people) = &mut entering => {
                     self.people_named(people);
-                    carried_out = self.carry_out();
                     entering = Box::pin(door.take());
                 }
                 entries = &mut reading => {
@@ -249,6 +250,9 @@ impl TenantLoop {
                 }
                 () = tokio::time::sleep(wait) => {}
                 () = self.ctx.drain.begun() => return Ok(End::Drained),
+            }
+            if self.may_carry_out() {
+                carried_out = self.carry_out();
             }
             // Refused writes are answered in a turn of their own, and so is what has no room in one batch.
             for _ in 0..BATCHES_PER_TURN {
@@ -267,6 +271,11 @@ impl TenantLoop {
         self.ctx.clock.now()
     }
 
+    /// Whether requests are to be carried out now.
+    fn may_carry_out(&self) -> bool {
+        self.knows_people && self.requests.are_waiting()
+    }
+
     fn people_named(&mut self, people: Option<Arc<People>>) {
         if let Some(people) = people {
             self.knows_people = true;
@@ -277,9 +286,6 @@ impl TenantLoop {
     /// Carries out the requests in hand; a fault before the end of the turn leaves them there. One that has waited for too long is refused:
     /// its agent has gone on meanwhile.
     fn carry_out(&mut self) -> Vec<PostedEntry> {
-        if !self.knows_people || !self.requests.are_waiting() {
-            return Vec::new();
-        }
         let (due, now) = (self.requests.due(), self.now());
         for DueRequest { entry: PostedEntry { posted, at, .. }, is_hopeless } in due.iter().cloned() {
             match posted {

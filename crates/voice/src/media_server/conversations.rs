@@ -3,16 +3,21 @@
 //!
 //! Until a file is whole its name ends with the node's and `.part`. A process that was killed leaves such files; the node's next one
 //! completes them: they lack two seconds at most. Other nodes of the host have the same folder.
+//!
+//! The disk belongs to the whole installation: below a floor of free space nothing is recorded. What it refuses is tried again now and then,
+//! in a file of its own.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use media::exchange::RecordedAudio;
+use media::tone::SAMPLE_RATE;
 use media::wav;
 use model::{TenantId, Timestamp};
 
@@ -20,47 +25,58 @@ use super::metrics::Metrics;
 
 /// The most pieces that wait for the disk: 16 MB.
 const PIECES_MAX: usize = 512;
+/// The most files that wait to be completed.
+const COMPLETED_MAX: usize = 256;
+/// Pause before what the disk has refused is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(30);
+/// How long after its last piece a stretch counts as over: they come every two seconds, and the last one may be lost.
+const OVER_AFTER: Duration = Duration::from_secs(30);
+/// How often that is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// The longest silence that stands for lost pieces, in samples: a minute.
+const GAP_MAX: usize = 60 * SAMPLE_RATE as usize;
+
 /// The name by which the audio threads know a recording of that tenant.
 pub fn conversation_name(tenant: &TenantId, recording: &str) -> String {
     format!("{tenant}/{recording}")
 }
 
-/// Writes the recordings.
-pub struct ConversationWriter {
-    pieces: Option<SyncSender<RecordedAudio>>,
-    thread: Option<JoinHandle<()>>,
-    metrics: Metrics,
+/// Where recordings are written.
+#[derive(Clone, Debug)]
+pub struct ConversationStore {
+    /// The folder, which is made when it is needed.
+    pub folder: PathBuf,
+    /// The node that writes.
+    pub node: String,
+    /// The free space of the disk below which nothing is written, in bytes.
+    pub free_min: u64,
 }
 
+/// The threads that write the recordings. They end once nobody can give them a piece any more.
+pub struct ConversationWriter(Vec<JoinHandle<()>>);
+
 impl ConversationWriter {
-    /// Writes into that folder, which is made when it is needed, in the name of that node.
+    /// Starts them; pieces go to the sender. While the disk stands still for long, it takes none.
     ///
     /// # Errors
     /// There can be no further thread.
-    pub fn start(folder: PathBuf, node: &str, metrics: Metrics) -> io::Result<Self> {
+    pub fn start(store: ConversationStore, metrics: Metrics) -> io::Result<(Self, SyncSender<RecordedAudio>)> {
         let (pieces, receiver) = sync_channel(PIECES_MAX);
-        let files =
-            ConversationFiles { folder, part: format!("{node}.part"), open: HashMap::new(), metrics: metrics.clone() };
-        let write = move || files.run(&receiver);
-        let thread = std::thread::Builder::new().name("media-recordings".to_owned()).spawn(write)?;
-        Ok(Self { pieces: Some(pieces), thread: Some(thread), metrics })
+        let (completed, to_complete) = sync_channel(COMPLETED_MAX);
+        let files = ConversationFiles { store, open: HashMap::new(), completed, metrics: metrics.clone() };
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let write = thread("media-recordings").spawn(move || files.run(&receiver))?;
+        // A disk may take long to have a whole file: the others go on meanwhile.
+        let complete = thread("media-recorded").spawn(move || complete_all(&to_complete, &metrics))?;
+        Ok((Self(vec![write, complete]), pieces))
     }
 
-    /// Takes a piece. While the disk stands still for long, pieces are lost, and counted.
-    pub fn take(&self, piece: RecordedAudio) {
-        let taken = self.pieces.as_ref().is_some_and(|pieces| pieces.try_send(piece).is_ok());
-        if !taken {
-            self.metrics.conversation_piece_lost();
-        }
-    }
-
-    /// Writes what waits, and completes all files.
+    /// Waits until what was taken is written and all files are whole.
     pub fn finish(&mut self) {
-        self.pieces = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread that writes recordings has failed");
+        for thread in self.0.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread that writes recordings has failed");
+            }
         }
     }
 }
@@ -73,88 +89,173 @@ impl Drop for ConversationWriter {
 
 /// The files that are written.
 struct ConversationFiles {
-    folder: PathBuf,
-    /// The end of the name of a file that is not whole yet.
-    part: String,
-    /// By recording and beginning. None for one that the disk has refused: the rest of it is dropped.
-    open: HashMap<(String, Timestamp), Option<OpenFile>>,
+    store: ConversationStore,
+    /// By recording and beginning.
+    open: HashMap<(String, Timestamp), Stretch>,
+    completed: SyncSender<(String, OpenFile)>,
     metrics: Metrics,
+}
+
+/// A stretch of a recording.
+struct Stretch {
+    /// Its file; none while the disk refuses one.
+    file: Option<OpenFile>,
+    /// When the disk refused it last.
+    refused: Option<Instant>,
+    /// When its last piece came.
+    heard: Instant,
 }
 
 struct OpenFile {
     file: File,
     part: PathBuf,
     whole: PathBuf,
+    /// Where in the stretch it begins, in samples.
+    begins: usize,
     samples: usize,
 }
 
 impl ConversationFiles {
     fn run(mut self, pieces: &Receiver<RecordedAudio>) {
-        complete_left(&self.folder, &self.part);
-        while let Ok(piece) = pieces.recv() {
-            self.take(piece);
+        complete_left(&self.store);
+        let mut looked = Instant::now();
+        loop {
+            match pieces.recv_timeout(LOOK_EVERY) {
+                Ok(piece) => self.take(piece),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if looked.elapsed() >= LOOK_EVERY {
+                looked = Instant::now();
+                self.end_silent();
+            }
         }
-        for (key, open) in std::mem::take(&mut self.open) {
-            self.complete(&key.0, open);
+        for ((name, _), stretch) in std::mem::take(&mut self.open) {
+            self.complete(name, stretch);
         }
     }
 
     fn take(&mut self, piece: RecordedAudio) {
         let key = (piece.name.to_string(), piece.began);
-        let open = match self.open.remove(&key) {
-            Some(open) => open,
-            None => self.begin(&key),
-        };
-        let open = open.and_then(|mut open| match open.append(&piece.samples) {
-            Ok(()) => Some(open),
-            Err(error) => {
-                self.lost(&key.0, &error);
-                None
+        let known = self.open.remove(&key);
+        let mut stretch = known.unwrap_or_else(|| Stretch { file: None, refused: None, heard: Instant::now() });
+        stretch.heard = Instant::now();
+        let may_begin = stretch.refused.is_none_or(|at| at.elapsed() >= AGAIN_AFTER);
+        if let Err(error) = self.write(&mut stretch, &piece, may_begin) {
+            stretch.refused = Some(Instant::now());
+            self.metrics.conversation_lost();
+            let folder = self.store.folder.display();
+            tracing::error!(
+                recording = key.0, %folder, %error,
+                "the recording of a call cannot be written: the call goes on, and it is tried again"
+            );
+            if let Some(file) = stretch.file.take() {
+                self.hand_over(key.0.clone(), file);
             }
-        });
+        }
         if piece.is_last {
-            self.complete(&key.0, open);
+            self.complete(key.0, stretch);
         } else {
-            self.open.insert(key, open);
+            self.open.insert(key, stretch);
         }
         self.metrics.conversations(self.open.len());
     }
 
-    fn begin(&self, (name, began): &(String, Timestamp)) -> Option<OpenFile> {
-        let path = path(&self.folder, name, *began).ok_or_else(|| io::ErrorKind::InvalidInput.into());
-        path.and_then(|whole| OpenFile::create(whole, &self.part)).inspect_err(|error| self.lost(name, error)).ok()
+    fn write(&self, stretch: &mut Stretch, piece: &RecordedAudio, may_begin: bool) -> io::Result<()> {
+        let file = match &mut stretch.file {
+            Some(file) => {
+                self.store.has_room()?;
+                file
+            }
+            None if may_begin => stretch.file.insert(OpenFile::create(&self.store, piece)?),
+            None => return Ok(()),
+        };
+        file.append(piece)
     }
 
-    fn complete(&self, name: &str, open: Option<OpenFile>) {
-        match open.map(OpenFile::complete) {
-            Some(Ok(())) => self.metrics.conversation_kept(),
-            Some(Err(error)) => self.lost(name, &error),
-            None => {}
+    /// Ends the stretches whose last piece is lost.
+    fn end_silent(&mut self) {
+        let silent: Vec<_> = self.open.extract_if(|_, stretch| stretch.heard.elapsed() >= OVER_AFTER).collect();
+        for ((name, _), stretch) in silent {
+            self.complete(name, stretch);
+        }
+        self.metrics.conversations(self.open.len());
+    }
+
+    fn complete(&self, name: String, stretch: Stretch) {
+        if let Some(file) = stretch.file {
+            self.hand_over(name, file);
         }
     }
 
-    fn lost(&self, name: &str, error: &io::Error) {
-        self.metrics.conversation_lost();
-        let folder = self.folder.display();
-        tracing::error!(recording = name, %folder, %error, "the recording of a call cannot be written: it ends here, the call goes on");
+    fn hand_over(&self, name: String, file: OpenFile) {
+        // Where too many wait, their thread is no faster.
+        if let Err(full) = self.completed.try_send((name, file)) {
+            let (name, file) = match full {
+                std::sync::mpsc::TrySendError::Full(one) | std::sync::mpsc::TrySendError::Disconnected(one) => one,
+            };
+            complete(&name, file, &self.metrics);
+        }
+    }
+}
+
+fn complete_all(files: &Receiver<(String, OpenFile)>, metrics: &Metrics) {
+    while let Ok((name, file)) = files.recv() {
+        complete(&name, file, metrics);
+    }
+}
+
+fn complete(name: &str, file: OpenFile, metrics: &Metrics) {
+    match file.complete() {
+        Ok(()) => metrics.conversation_kept(),
+        Err(error) => {
+            metrics.conversation_lost();
+            tracing::error!(recording = name, %error, "the recording of a call cannot be completed: it stays a .part");
+        }
+    }
+}
+
+impl ConversationStore {
+    fn ending(&self) -> String {
+        format!("{}.part", self.node)
+    }
+
+    /// Whether the disk has more than the floor.
+    fn has_room(&self) -> io::Result<()> {
+        let disk = rustix::fs::statvfs(&self.folder)?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) > self.free_min {
+            return Ok(());
+        }
+        let free_min = self.free_min >> 20;
+        Err(io::Error::new(
+            io::ErrorKind::StorageFull,
+            format!("less than {free_min} MiB are free (media.recordings_free_mib)"),
+        ))
     }
 }
 
 impl OpenFile {
-    fn create(whole: PathBuf, part: &str) -> io::Result<Self> {
+    /// A file that begins with that piece.
+    fn create(store: &ConversationStore, piece: &RecordedAudio) -> io::Result<Self> {
+        let into_stretch = Duration::from_secs_f64(piece.at as f64 / f64::from(SAMPLE_RATE));
+        let whole = path(&store.folder, &piece.name, piece.began + into_stretch).ok_or(io::ErrorKind::InvalidInput)?;
         if let Some(folder) = whole.parent() {
             fs::create_dir_all(folder)?;
         }
-        let part = whole.with_added_extension(part);
+        store.has_room()?;
+        let part = whole.with_added_extension(store.ending());
         let mut file = OpenOptions::new().write(true).create_new(true).open(&part)?;
         file.write_all(&wav::head(0))?;
-        Ok(Self { file, part, whole, samples: 0 })
+        Ok(Self { file, part, whole, begins: piece.at, samples: 0 })
     }
 
-    fn append(&mut self, samples: &[i16]) -> io::Result<()> {
-        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    /// Adds a piece, after silence for those that are lost.
+    fn append(&mut self, piece: &RecordedAudio) -> io::Result<()> {
+        let gap = piece.at.saturating_sub(self.begins + self.samples).min(GAP_MAX);
+        let samples = std::iter::repeat_n(0, gap).chain(piece.samples.iter().copied());
+        let bytes: Vec<u8> = samples.flat_map(i16::to_le_bytes).collect();
         self.file.write_all(&bytes)?;
-        self.samples += samples.len();
+        self.samples += bytes.len() / 2;
         Ok(())
     }
 
@@ -175,17 +276,18 @@ fn path(folder: &Path, name: &str, began: Timestamp) -> Option<PathBuf> {
     (is_name(tenant) && is_name(recording)).then(|| folder.join(tenant).join(format!("{recording}.{began}.wav")))
 }
 
-/// Completes the files of that ending: a process that was killed has left them.
-fn complete_left(folder: &Path, ending: &str) {
+/// Completes the files that a process of this node has left which was killed.
+fn complete_left(store: &ConversationStore) {
+    let ending = store.ending();
     let files = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    for part in files(folder).flat_map(|tenant| files(&tenant)) {
-        let name = part.file_name().and_then(|name| name.to_str()?.strip_suffix(ending)?.strip_suffix('.'));
+    for part in files(&store.folder).flat_map(|tenant| files(&tenant)) {
+        let name = part.file_name().and_then(|name| name.to_str()?.strip_suffix(&ending)?.strip_suffix('.'));
         let Some(name) = name.map(str::to_owned) else { continue };
         let whole = part.with_file_name(&name);
         let completed = OpenOptions::new().write(true).open(&part).and_then(|file| {
             let bytes = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
             let samples = bytes.saturating_sub(wav::HEAD_BYTES) / 2;
-            OpenFile { file, part, whole, samples }.complete()
+            OpenFile { file, part, whole, begins: 0, samples }.complete()
         });
         match completed {
             Ok(()) => tracing::info!(file = name, "completed the recording of a process that was killed"),
@@ -202,8 +304,12 @@ mod tests {
 
     const BEGAN: Timestamp = Timestamp::from_millis(1_763_622_000_120);
 
-    fn piece(samples: &[i16], is_last: bool) -> RecordedAudio {
-        RecordedAudio { name: "acme/rec-00a1-1".into(), began: BEGAN, samples: samples.to_vec(), is_last }
+    fn store(folder: &Path) -> ConversationStore {
+        ConversationStore { folder: folder.to_owned(), node: "media-1".to_owned(), free_min: 0 }
+    }
+
+    fn piece(at: usize, samples: &[i16], is_last: bool) -> RecordedAudio {
+        RecordedAudio { name: "acme/rec-00a1-1".into(), began: BEGAN, at, samples: samples.to_vec(), is_last }
     }
 
     fn files(folder: &Path) -> Vec<String> {
@@ -213,33 +319,86 @@ mod tests {
         names
     }
 
+    fn samples(folder: &Path, name: &str) -> Vec<i16> {
+        wav::parse(&fs::read(folder.join("acme").join(name)).unwrap()).unwrap()
+    }
+
+    /// Gives these pieces to a writer, and waits for it.
+    fn write(store: ConversationStore, pieces: Vec<RecordedAudio>) {
+        let (writer, sender) = ConversationWriter::start(store, Metrics::default()).unwrap();
+        pieces.into_iter().for_each(|piece| sender.send(piece).unwrap());
+        drop(sender);
+        drop(writer);
+    }
+
     #[test]
     fn a_conversation_is_written_piece_by_piece_into_a_file_of_its_beginning() {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = ConversationWriter::start(folder.path().to_owned(), "media-1", Metrics::default()).unwrap();
-        writer.take(piece(&[1, 2], false));
-        writer.take(piece(&[3], true));
         // Another stretch of it has not ended when the process does.
-        writer.take(RecordedAudio { began: BEGAN + std::time::Duration::from_secs(60), ..piece(&[4], false) });
-        writer.finish();
+        let other = RecordedAudio { began: BEGAN + Duration::from_secs(60), ..piece(0, &[4], false) };
+        write(store(folder.path()), vec![piece(0, &[1, 2], false), piece(2, &[3], true), other]);
         let names = files(folder.path());
         assert_eq!(names, ["rec-00a1-1.20251120T070000.120Z.wav", "rec-00a1-1.20251120T070100.120Z.wav"]);
-        let samples = |name: &String| wav::parse(&fs::read(folder.path().join("acme").join(name)).unwrap()).unwrap();
+        let samples = |name: &String| samples(folder.path(), name);
         assert_eq!((samples(&names[0]), samples(&names[1])), (vec![1, 2, 3], vec![4]));
+    }
+
+    #[test]
+    fn silence_stands_for_a_piece_that_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        write(store(folder.path()), vec![piece(0, &[1, 2], false), piece(4, &[3], true)]);
+        assert_eq!(samples(folder.path(), &files(folder.path())[0]), [1, 2, 0, 0, 3]);
+    }
+
+    #[test]
+    fn what_the_disk_refuses_is_tried_again_in_a_file_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let (completed, to_complete) = sync_channel(COMPLETED_MAX);
+        let store = ConversationStore { free_min: u64::MAX, ..store(folder.path()) };
+        let mut writer = ConversationFiles { store, open: HashMap::new(), completed, metrics: Metrics::default() };
+        writer.take(piece(0, &[1; 8_000], false));
+        assert!(writer.open.values().all(|stretch| stretch.file.is_none()), "there is no room");
+        writer.store.free_min = 0;
+        writer.take(piece(8_000, &[2; 8_000], false));
+        assert!(writer.open.values().all(|stretch| stretch.file.is_none()), "it is too early to try again");
+        writer.open.values_mut().for_each(|stretch| stretch.refused = stretch.refused.map(|at| at - AGAIN_AFTER));
+        writer.take(piece(16_000, &[3; 8_000], true));
+        assert!(writer.open.is_empty());
+        drop(writer);
+        complete_all(&to_complete, &Metrics::default());
+        let names = files(folder.path());
+        assert_eq!(names, ["rec-00a1-1.20251120T070002.120Z.wav"]);
+        assert_eq!(samples(folder.path(), &names[0]), [3; 8_000]);
+    }
+
+    #[test]
+    fn a_stretch_whose_end_is_lost_is_over_after_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let (completed, to_complete) = sync_channel(COMPLETED_MAX);
+        let store = store(folder.path());
+        let mut writer = ConversationFiles { store, open: HashMap::new(), completed, metrics: Metrics::default() };
+        writer.take(piece(0, &[1], false));
+        writer.end_silent();
+        assert_eq!(writer.open.len(), 1);
+        writer.open.values_mut().for_each(|stretch| stretch.heard -= OVER_AFTER);
+        writer.end_silent();
+        assert!(writer.open.is_empty() && to_complete.try_recv().is_ok());
     }
 
     #[test]
     fn what_a_killed_process_has_left_is_completed_by_the_next_one() {
         let folder = tempfile::tempdir().unwrap();
-        for (node, name) in [("media-1", "acme/rec-00a1-1"), ("media-2", "acme/rec-00a1-2")] {
-            let whole = path(folder.path(), name, BEGAN).unwrap();
-            OpenFile::create(whole, &format!("{node}.part")).unwrap().append(&[5, 6, 7]).unwrap();
+        for (node, nth) in [("media-1", 1), ("media-2", 2)] {
+            let store = ConversationStore { node: node.to_owned(), ..store(folder.path()) };
+            let name = format!("acme/rec-00a1-{nth}").as_str().into();
+            let piece = RecordedAudio { name, ..piece(0, &[5, 6, 7], false) };
+            OpenFile::create(&store, &piece).unwrap().append(&piece).unwrap();
         }
-        drop(ConversationWriter::start(folder.path().to_owned(), "media-1", Metrics::default()).unwrap());
+        write(store(folder.path()), Vec::new());
         let names = files(folder.path());
         let of_another = "rec-00a1-2.20251120T070000.120Z.wav.media-2.part";
         assert_eq!(names, ["rec-00a1-1.20251120T070000.120Z.wav", of_another]);
-        assert_eq!(wav::parse(&fs::read(folder.path().join("acme").join(&names[0])).unwrap()).unwrap(), [5, 6, 7]);
+        assert_eq!(samples(folder.path(), &names[0]), [5, 6, 7]);
     }
 
     #[test]

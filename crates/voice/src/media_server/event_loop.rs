@@ -54,7 +54,7 @@ pub struct EventLoop {
     pub shell: Shell,
     /// Recordings that are written, or could not be.
     pub written: mpsc::Receiver<(RecordingKey, io::Result<()>)>,
-    /// Writes the recordings of calls.
+    /// Writes the recordings of calls, until the node is dropped.
     pub conversations: ConversationWriter,
     /// Counts the traffic with phones.
     pub meter: PeerMeter,
@@ -70,14 +70,9 @@ impl EventLoop {
     /// Runs until the role has drained.
     pub async fn run(mut self) -> anyhow::Result<()> {
         let done = self.turn_by_turn().await;
-        // With the node end the threads of its audio, which hand on what they have recorded.
-        let Self { node, mut news, mut conversations, .. } = self;
+        // With the node end the threads of its audio: what they have recorded is written.
+        let Self { node, mut conversations, .. } = self;
         drop(node);
-        while let Ok(last) = news.try_recv() {
-            if let LegEvent::Conversation(piece) = last {
-                conversations.take(piece);
-            }
-        }
         conversations.finish();
         done
     }
@@ -89,7 +84,7 @@ impl EventLoop {
             tokio::select! {
                 event = self.links.next() => self.take_event(event),
                 news = self.news.recv() => match news {
-                    Some(news) => self.take_news(news, now),
+                    Some(news) => self.node.news(news, now),
                     None => anyhow::bail!("the RTP threads have ended"),
                 },
                 Some(ask) = self.asks.recv() => {
@@ -147,16 +142,9 @@ impl EventLoop {
         for _ in 0..INPUTS_PER_TURN {
             let now = self.now();
             match self.news.try_recv() {
-                Ok(news) => self.take_news(news, now),
+                Ok(news) => self.node.news(news, now),
                 Err(_) => break,
             }
-        }
-    }
-
-    fn take_news(&mut self, news: LegEvent, now: Timestamp) {
-        match news {
-            LegEvent::Conversation(piece) => self.conversations.take(piece),
-            of_leg => self.node.news(of_leg, now),
         }
     }
 

@@ -122,11 +122,6 @@ impl Metrics {
         self.conversations_lost.inc();
     }
 
-    /// The disk was too slow for a piece of a call's recording.
-    pub fn conversation_piece_lost(&self) {
-        self.conversation_pieces_lost.inc();
-    }
-
     /// A key was pressed.
     pub fn digit_pressed(&self) {
         self.digits.inc();
@@ -184,6 +179,7 @@ impl Metrics {
         let went = catch_up(&self.packets_out, counters.packets_out.load(Relaxed));
         catch_up(&self.packets_unsent, counters.unsent.load(Relaxed));
         catch_up(&self.news_lost, counters.lost_news.load(Relaxed));
+        catch_up(&self.conversation_pieces_lost, counters.lost_pieces.load(Relaxed));
         // A packet has 172 bytes unless it is a report or a DTMF event: close enough for a meter of volume and last use.
         edge.carried(came as usize * PACKET_BYTES, went as usize * PACKET_BYTES);
     }

@@ -203,8 +203,6 @@ impl Node {
                 node.settle(now);
             }),
             LegEvent::Recorded(leg, number, recorded) => self.recording_stopped((leg, number), recorded),
-            // The loop takes them: they concern no leg.
-            LegEvent::Conversation(_) => {}
             LegEvent::Failed(leg, cause) => {
                 self.recordings.forget(leg);
                 self.audio_failed(leg, cause, now);

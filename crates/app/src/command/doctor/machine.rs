@@ -134,8 +134,8 @@ pub fn file_limit(situation: &Situation) -> Vec<Finding> {
     found
 }
 
-/// RTP and RTCP of a leg.
-const FILES_PER_LEG: u64 = 2;
+/// RTP and RTCP of a leg, and a file where its call is recorded.
+const FILES_PER_LEG: u64 = 3;
 
 /// The maximum of legs of the media role.
 fn legs(situation: &Situation) -> u64 {

@@ -15,7 +15,9 @@ fn told(bench: &Bench) -> Option<(String, String)> {
 
 /// What the seats of these legs are recorded as.
 fn recorded(bench: &Bench, legs: &[LegId]) -> Vec<Option<u16>> {
-    let of = |leg: &LegId| bench.call.call_with(*leg)?.seat_of(*leg).recorded.map(|recorded| recorded.number);
+    let of = |leg: &LegId| {
+        bench.call.call_with(*leg)?.seat_of(*leg).recorded.filter(|recorded| recorded.is_on).map(|on| on.number)
+    };
     legs.iter().map(of).collect()
 }
 
@@ -28,7 +30,7 @@ fn a_recording_is_started_paused_resumed_and_stopped_and_the_next_one_has_anothe
     let (mut bench, agent) = Bench::talking();
     bench.news();
     let legs = [CALLER_LEG, agent];
-    let id = RecordedAs { number: 1, beep: true }.id(CONN);
+    let id = RecordedAs { number: 1, beep: true, is_on: true }.id(CONN);
     assert_eq!(id, format!("rec-{CONN}-1"));
     let steps = [
         (RequestKind::StartRecording(CONN, true), "Recording", Some(1)),

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use model::answer::AnswerClass;
 use model::event::ErrorCode;
-use model::request::{RequestKind, RouteTo};
+use model::request::{MonitorMode, RequestKind, RouteTo, Treatment};
 use model::{CallType, EventName, LegId, ReferenceId};
 
 use super::harness::{Bench, CONN, dn, outside, phone, point};
@@ -85,6 +85,22 @@ fn a_call_whose_answer_media_does_not_know_goes_on_without_a_class() {
         bench.news().starts_with(&["Queued@9000".to_owned(), "RouteRequest@9000".to_owned()]),
         "media says nothing"
     );
+}
+
+#[test]
+fn nothing_else_is_played_to_who_has_answered_while_media_listens() {
+    let mut bench = Bench::classified("9000", "5002");
+    bench.plan(point("9000", None));
+    bench.take();
+    let leg = bench.plan_rings("5002");
+    bench.give(Input::LegAnswered(leg));
+    let prompt = Treatment::PlayAnnouncement { prompts: vec!["menu".to_owned()] };
+    bench.ask(RequestKind::ApplyTreatment(CONN, prompt, None), "5002");
+    assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE);
+    bench.ask(RequestKind::MonitorCall(CONN, dn("5002"), MonitorMode::Mute), "5005");
+    assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE);
+    bench.pass(Duration::from_secs(10));
+    assert!(matches!(bench.call.first().stage, Stage::Waiting(_)), "it waits at the route point in the end");
 }
 
 #[test]

@@ -2,7 +2,7 @@ use super::*;
 
 /// The part of a leg that is recorded as that, or is not.
 fn recorded(leg: LegKey, name: Option<&str>, beep: bool) -> Part {
-    Part { recording: name.map(|name| Recording { name: name.into(), beep }), ..part(leg) }
+    Part { recording: name.map(|name| Recording { name: name.into(), beep, is_on: true }), ..part(leg) }
 }
 
 /// Two phones say 1,000 and 2,000 for so many frames from the one on. Returns what the first one hears, a sample of each packet.
@@ -52,6 +52,7 @@ fn what_two_say_is_recorded_until_none_of_them_is_joined_with_the_recording() {
         "two seconds each, and the rest: {lengths:?}"
     );
     assert!(pieces.iter().all(|piece| &*piece.name == "r" && piece.began == at(10)));
+    assert_eq!(pieces.iter().map(|piece| piece.at).collect::<Vec<_>>(), [0, 16_000, 32_000]);
     assert_eq!(pieces.iter().map(|piece| piece.is_last).collect::<Vec<_>>(), [false, false, true]);
     let samples = all_samples(&pieces);
     assert!((39_000..=40_000).contains(&samples.len()), "five seconds: {}", samples.len());
@@ -59,6 +60,28 @@ fn what_two_say_is_recorded_until_none_of_them_is_joined_with_the_recording() {
     talk(&mut exchange, &legs, 260..280);
     assert!(exchange.poll_recorded().is_none(), "it is over");
     assert!(mixed(&mut exchange, at(281)).is_empty(), "and they are relayed again");
+}
+
+#[test]
+fn one_members_word_ends_a_recording_whatever_the_others_say() {
+    let mut exchange = Exchange::default();
+    let legs: Vec<LegKey> = (0..2).map(|n| leg(&mut exchange, n, Law::Mu)).collect();
+    for leg in &legs {
+        exchange.join(*leg, "c", recorded(*leg, Some("r"), false), START).unwrap();
+    }
+    talk(&mut exchange, &legs, 0..10);
+    let over = |leg: LegKey| {
+        let recording = recorded(leg, Some("r"), false).recording.map(|on| Recording { is_on: false, ..on });
+        Part { recording, ..part(leg) }
+    };
+    exchange.join(legs[1], "c", over(legs[1]), START + FRAME * 10).unwrap();
+    assert!(pieces(&mut exchange).last().is_some_and(|piece| piece.is_last), "it is paused, or over");
+    talk(&mut exchange, &legs, 10..200);
+    assert!(pieces(&mut exchange).is_empty(), "the other one's word is an old one");
+    // It goes on once both say so.
+    exchange.join(legs[1], "c", recorded(legs[1], Some("r"), false), START + FRAME * 200).unwrap();
+    talk(&mut exchange, &legs, 200..310);
+    assert_eq!(pieces(&mut exchange).len(), 1);
 }
 
 #[test]

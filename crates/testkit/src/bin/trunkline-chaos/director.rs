@@ -205,17 +205,18 @@ impl<'a> Director<'a> {
         let colleague = Handled { agent: self.next(&self.colleagues), ..call.clone() };
         let made = self.ask(&colleague, json!({"req": "TMakeCall", "OtherDN": call.agent}))?;
         let other = made.text("ConnID").to_owned();
-        self.comes(&format!("Established@{}", call.agent), &other)?;
-        let both = clock::now();
-        clock::rest(MEETING);
-        let done = self.ask(call, json!({"req": "TCompleteTransfer", "TransferConnID": other}));
-        if done.is_ok() {
+        let done = self.comes(&format!("Established@{}", call.agent), &other).and_then(|_| {
+            let both = clock::now();
+            clock::rest(MEETING);
+            self.ask(call, json!({"req": "TCompleteTransfer", "TransferConnID": other}))?;
             self.step(call, State::Meeting, both, clock::now());
-        } else {
-            // The caller has left meanwhile, or the calls are at two nodes.
-            self.ask(&Handled { conn: other, ..call.clone() }, json!({"req": "TReleaseCall"}))?;
+            Ok(())
+        });
+        if done.is_err() {
+            // The colleague's call came too late, or the agent's caller has left meanwhile: nobody else ends it.
+            self.ask(&Handled { conn: other, ..colleague }, json!({"req": "TReleaseCall"}))?;
         }
-        done.map(drop)
+        done
     }
 
     fn confer(&self, call: &Handled) -> Result<()> {

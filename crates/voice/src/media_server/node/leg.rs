@@ -87,9 +87,11 @@ impl Leg {
             msml::Listeners::Nobody => HeardBy::Nobody,
             msml::Listeners::Only(connection) => HeardBy::Only(connection.as_str().into()),
         };
-        let recording = membership.recording.as_ref();
-        let recording =
-            recording.map(|own| Recording { name: conversation_name(&self.tenant, &own.name).into(), beep: own.beep });
+        let recording = membership.recording.as_ref().map(|own| Recording {
+            name: conversation_name(&self.tenant, &own.name).into(),
+            beep: own.beep,
+            is_on: own.is_on,
+        });
         let part = Part { name: self.connection.id().into(), heard_by, hears: membership.hears, recording };
         Some(Order::Join(self.id, membership.conference.clone(), part))
     }

@@ -5,7 +5,7 @@ mod audio_write;
 
 use bytes::Bytes;
 use contracts::v1;
-use ivr::msml::{self, Command, ConferenceRecording, Connection, ConnectionSnapshot, Listeners, Membership, Running};
+use ivr::msml::{self, Command, Connection, ConnectionSnapshot, Listeners, MemberRecording, Membership, Running};
 use media::sdp::{self, LocalAudio};
 use media::session::SessionSnapshot;
 use prost::Message as _;
@@ -89,7 +89,8 @@ pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&
             Some(Listeners::All | Listeners::Nobody) | None => String::new(),
         },
         recording: recording.as_ref().map(|recording| recording.name.clone()).unwrap_or_default(),
-        recording_beep: recording.is_some_and(|recording| recording.beep),
+        recording_beep: recording.as_ref().is_some_and(|recording| recording.beep),
+        recording_off: recording.is_some_and(|recording| !recording.is_on),
         conference: Some(membership.map(|membership| membership.conference).unwrap_or_default()),
     };
     let record = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: body.encode_to_vec().into() };
@@ -111,7 +112,8 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
         Some(conference) => Some(conference).filter(|name| !name.is_empty()),
         None => service.conference().map(str::to_owned),
     };
-    let recording = Some(ConferenceRecording { name: body.recording, beep: body.recording_beep });
+    let recording =
+        Some(MemberRecording { name: body.recording, beep: body.recording_beep, is_on: !body.recording_off });
     let membership = conference.map(|conference| Membership {
         conference,
         heard_by: match body.heard_by {

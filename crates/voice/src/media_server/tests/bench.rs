@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -59,7 +60,7 @@ fn node(
     epoch: u64,
 ) -> (Node, mpsc::Receiver<LegEvent>) {
     let address = "127.0.0.1".parse().unwrap();
-    let settings = net::rtp::Settings { address, ports, threads: 1, clock: clock.clone() };
+    let settings = net::rtp::Settings { address, ports, threads: 1, clock: clock.clone(), recorded: sync_channel(1).0 };
     let (driver, news) = RtpDriver::start(settings).unwrap();
     let mut node = Node::new(Parts {
         trace: runtime::Recorder::off(),

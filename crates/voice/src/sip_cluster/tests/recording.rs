@@ -78,8 +78,8 @@ fn recorded(bench: &Bench) -> Vec<Option<(String, bool)>> {
     let of = |dialog: &sip::agent::DialogId| {
         let of_it = bench.played.iter().filter(|(other, _)| other == dialog);
         of_it.fold(None, |recorded, (_, command)| match command {
-            Command::Record { recording, .. } => Some((recording.name.clone(), recording.beep)),
-            Command::Join { .. } => None,
+            Command::Record { name, beep, .. } => Some((name.clone(), *beep)),
+            Command::Join { .. } | Command::EndRecord { .. } => None,
             _ => recorded,
         })
     };
@@ -99,9 +99,11 @@ fn media_records_the_room_of_a_call_while_its_recording_goes_on_and_after_a_rest
     let told = bench.played.len();
     restart(&mut bench, conn_id);
     bench.pass(Duration::from_secs(3));
-    assert_eq!(bench.played.len(), told, "media has it where it is");
+    assert!(bench.played.len() > told && recorded(&bench) == named(1, true), "media is told again, to be sure");
     ask(&mut bench, RequestKind::PauseRecording);
     assert_eq!(recorded(&bench), [None, None]);
+    let ends = bench.played.iter().filter(|(_, command)| matches!(command, Command::EndRecord { .. })).count();
+    assert_eq!(ends, 2, "each leg is told that it is over");
     ask(&mut bench, RequestKind::ResumeRecording);
     assert_eq!(recorded(&bench), named(1, true));
     ask(&mut bench, RequestKind::StopRecording);

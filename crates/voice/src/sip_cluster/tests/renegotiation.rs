@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use model::ConnId;
 use model::request::RequestKind;
 use sip::agent::Event;
 use sip::{HeaderName, Message, Method};
@@ -76,9 +77,9 @@ fn media_is_told_where_the_audio_is_that_a_refresh_has_moved() {
     assert_eq!(bench.node.calls(), 1, "{:?}", bench.story);
 }
 
-#[test]
-fn media_goes_back_to_the_session_before_an_offer_that_the_phone_cancels() {
-    let (mut bench, _) = talking();
+/// A phone has cancelled an offer which media has not answered yet.
+fn cancelled() -> (Bench, ConnId) {
+    let (mut bench, conn_id) = talking();
     let (dialog, now) = (bench.phone_dialog.expect("a dialog"), bench.now);
     bench.media_waits = Some(Vec::new());
     bench.agent(Peer::Phone).reinvite(dialog, Some(moved().into()), Vec::new(), now).expect("a dialog");
@@ -89,6 +90,29 @@ fn media_goes_back_to_the_session_before_an_offer_that_the_phone_cancels() {
     bench.node.receive(by_hand(&invite, &first_line, &Method::Cancel, "", ""), bench.link, bench.now);
     bench.run();
     assert!(bench.saw(Peer::Phone, |event| matches!(event, Event::Refused { status, .. } if status.0 == 487)));
+    (bench, conn_id)
+}
+
+#[test]
+fn our_own_offer_is_not_taken_for_the_one_that_the_phone_has_cancelled() {
+    let (mut bench, conn_id) = cancelled();
+    bench.mute.push(Peer::Phone);
+    bench.node.request(request(conn_id, "7101", RequestKind::HoldCall), bench.now).expect("the call is here");
+    bench.run();
+    bench.media_answers();
+    assert_eq!(told_last(&bench), Some(PHONE_SDP.as_bytes()), "media goes back");
+    assert!(!bench.story.contains(&"Held@7101".to_owned()), "the phone has not answered: {:?}", bench.story);
+    let ours = bench.unheard.iter().rev().find(|message| message.method() == Method::Invite);
+    let refusal = by_hand(ours.expect("our offer"), "SIP/2.0 488 Not Acceptable Here", &Method::Invite, "", "");
+    bench.node.receive(refusal, bench.link, bench.now);
+    bench.run();
+    assert!(!bench.story.contains(&"Held@7101".to_owned()), "it has refused: {:?}", bench.story);
+    assert_eq!(bench.node.calls(), 1);
+}
+
+#[test]
+fn media_goes_back_to_the_session_before_an_offer_that_the_phone_cancels() {
+    let (mut bench, _) = cancelled();
     bench.media_answers();
     assert_eq!(told_last(&bench), Some(PHONE_SDP.as_bytes()));
     assert_eq!(bench.node.calls(), 1, "{:?}", bench.story);

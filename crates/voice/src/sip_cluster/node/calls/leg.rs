@@ -37,6 +37,8 @@ pub struct Leg {
     pub target: Option<Target>,
     /// The seat at which media has it; none while it is in no room.
     pub seat: Option<Seat>,
+    /// Whether media may have it at another seat: its answer is lost.
+    pub unsure: bool,
     /// Whether media is being told to seat it elsewhere.
     pub joining: bool,
     /// How often media has refused in a row to move it.
@@ -181,6 +183,7 @@ impl Leg {
             hops_left: MAX_FORWARDS,
             target: None,
             seat: Some(Seat::open(0)),
+            unsure: false,
             joining: false,
             refused_moves: 0,
             owed: None,

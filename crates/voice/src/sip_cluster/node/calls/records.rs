@@ -111,6 +111,7 @@ fn leg_to_record<'a>(
         deaf: leg.seat.is_some_and(|seat| !seat.hears),
         recording: recorded.map_or(0, |recorded| recorded.number.into()),
         recording_beep: recorded.is_some_and(|recorded| recorded.beep),
+        recording_off: recorded.is_some_and(|recorded| !recorded.is_on),
         heard_by: match leg.seat.map(|seat| seat.heard_by) {
             Some(HeardBy::Only(leg)) => leg.0.into(),
             Some(HeardBy::All | HeardBy::Nobody) | None => 0,
@@ -259,7 +260,8 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         leg => HeardBy::Only(LegId(leg)),
     };
     let number = u16::try_from(record.recording).map_err(|_| RecordError("legs.recording"))?;
-    let recorded = (number > 0).then_some(RecordedAs { number, beep: record.recording_beep });
+    let is_on = !record.recording_off;
+    let recorded = (number > 0).then_some(RecordedAs { number, beep: record.recording_beep, is_on });
     let changes = u8::try_from(record.early_changes).map_err(|_| RecordError("legs.early_changes"))?;
     let heard_at = Timestamp::from_micros(record.heard_at_us);
     Ok(Leg {

@@ -152,8 +152,8 @@ impl Node {
     /// Media has answered the party's offer.
     fn relayed(&mut self, conn_id: ConnId, id: LegId, answer: Bytes, now: Timestamp) {
         let Some(phone) = self.leg(conn_id, id).and_then(|leg| leg.phone) else { return };
-        let Some(offer) = self.agent.leg(phone).and_then(|leg| leg.offer_answer.open()).cloned() else {
-            // The party has cancelled its offer meanwhile (RFC 3261 section 9), or has left.
+        let Some(offer) = self.agent.leg(phone).and_then(|leg| leg.offer_answer.offered_by_peer()).cloned() else {
+            // The party has cancelled its offer meanwhile (RFC 3261 section 9), or has left. One that is open now is ours.
             return self.media_goes_back(conn_id, id, now);
         };
         // Media does not know our own offers to the phone, so the version is counted here.

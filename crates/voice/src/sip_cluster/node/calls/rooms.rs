@@ -2,13 +2,14 @@
 //! confirms the seat.
 
 use call::call::{HeardBy, Seat};
-use ivr::msml::{self, Command, ConferenceRecording, JoinStreams};
+use ivr::msml::{self, Command, JoinStreams};
 use model::{ConnId, LegId, Timestamp};
 use sip::{Message, StatusCode};
 
 use super::leg::{LegStage, Place, Side};
 use super::msml_request::result_code;
 use super::pending::Pending;
+use super::renegotiation::may_be_done;
 use crate::sip_cluster::node::Node;
 
 /// How often media may refuse to move a leg, once in each sweep of 2 s; then its party would hear silence for longer than it waits.
@@ -26,7 +27,7 @@ impl Node {
         let misplaced = |leg: &&super::leg::Leg| {
             let is_at_media =
                 matches!(leg.stage, LegStage::Early | LegStage::Ringing | LegStage::Up) && leg.media.is_some();
-            is_at_media && !leg.joining && leg.seat != entry.seat_of(leg.id)
+            is_at_media && !leg.joining && (leg.unsure || leg.seat != entry.seat_of(leg.id))
         };
         let legs: Vec<LegId> = entry.legs.iter().filter(misplaced).map(|leg| leg.id).collect();
         for leg in legs {
@@ -37,7 +38,8 @@ impl Node {
     /// The same for every call: media may have been out of reach.
     pub(in crate::sip_cluster::node) fn join_rooms_again(&mut self, now: Timestamp) {
         let is_misplaced = |(_, entry): &(&ConnId, &super::call::Entry)| {
-            entry.legs.iter().any(|leg| leg.stage == LegStage::Up && leg.seat != entry.seat_of(leg.id))
+            let is_misplaced = |leg: &super::leg::Leg| leg.unsure || leg.seat != entry.seat_of(leg.id);
+            entry.legs.iter().any(|leg| leg.stage == LegStage::Up && is_misplaced(leg))
         };
         let mut misplaced: Vec<ConnId> = self.calls.iter().filter(is_misplaced).map(|(conn_id, _)| *conn_id).collect();
         misplaced.sort_unstable();
@@ -54,7 +56,10 @@ impl Node {
         let commands = match (wanted, from) {
             (Some(seat), _) => self.take_seat(conn_id, connection, seat),
             (None, Some(seat)) => vec![Command::Unjoin { connection, conference: room(conn_id, seat.room) }],
-            (None, None) => return,
+            (None, None) => {
+                self.sure_of_seat(conn_id, id);
+                return;
+            }
         };
         if let Some(request) = self.send_msml(media, &commands, Vec::new(), now) {
             self.pending.insert(request, Pending::Join(Place { conn_id, leg: id, side: Side::Media }, wanted));
@@ -62,6 +67,21 @@ impl Node {
                 leg.joining = true;
             }
             self.mark(conn_id);
+        }
+    }
+
+    /// The thread comes from another node or process, whose last word to media may be lost: what is recorded, or is not any more, must not
+    /// depend on that.
+    pub(in crate::sip_cluster::node) fn doubt_recorded_seats(&mut self, conn_id: ConnId) {
+        let Some(entry) = self.calls.get_mut(&conn_id) else { return };
+        if entry.thread.calls().any(|call| call.recording.is_some()) {
+            entry.legs.iter_mut().filter(|leg| leg.media.is_some()).for_each(|leg| leg.unsure = true);
+        }
+    }
+
+    fn sure_of_seat(&mut self, conn_id: ConnId, id: LegId) {
+        if let Some(leg) = self.leg_mut(conn_id, id) {
+            leg.unsure = false;
         }
     }
 
@@ -80,15 +100,19 @@ impl Node {
         };
         let join = Command::Join { connection: connection.clone(), conference: room(conn_id, seat.room), streams };
         let coach = coached.map(|heard_by| Command::Coach { connection: connection.clone(), heard_by });
-        let record = self.recording_of(conn_id, seat).map(|recording| Command::Record { connection, recording });
+        let record = self.recording_of(conn_id, seat, connection);
         std::iter::once(join).chain(coach).chain(record).collect()
     }
 
-    /// What media is to record the room of a seat as.
-    fn recording_of(&self, conn_id: ConnId, seat: Seat) -> Option<ConferenceRecording> {
+    /// What tells media that the room of a seat is recorded, or is not any more.
+    fn recording_of(&self, conn_id: ConnId, seat: Seat, connection: String) -> Option<Command> {
         let recorded = seat.recorded?;
         let call = self.calls.get(&conn_id)?.thread.calls().find(|call| call.number == seat.room)?;
-        Some(ConferenceRecording { name: recorded.id(call.conn_id), beep: recorded.beep })
+        let name = recorded.id(call.conn_id);
+        Some(match recorded.is_on {
+            true => Command::Record { connection, name, beep: recorded.beep },
+            false => Command::EndRecord { connection, name },
+        })
     }
 
     /// Media has answered. What it refused is tried again at the next sweep.
@@ -110,13 +134,18 @@ impl Node {
             leg.refused_moves = leg.refused_moves.saturating_add(1);
             let (refused, is_up) = (leg.refused_moves, leg.stage == LegStage::Up);
             tracing::warn!(%conn_id, leg = %id, %status, ?code, refused, "media did not move a leg to another room");
+            if may_be_done(status) {
+                // Without an answer of its own, media may have it there; whatever is wanted next, it is told so.
+                leg.unsure = true;
+                leg.seat = leg.seat.or(seat);
+            }
             self.metrics.room_refused();
             if refused >= REFUSED_MOVES_MAX && is_up {
                 self.end_without_audio(conn_id, id, now);
             }
             return;
         }
-        (leg.seat, leg.refused_moves) = (seat, 0);
+        (leg.seat, leg.unsure, leg.refused_moves) = (seat, false, 0);
         self.mark(conn_id);
         self.join_rooms(conn_id, now);
     }

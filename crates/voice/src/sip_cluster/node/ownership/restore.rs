@@ -66,6 +66,7 @@ impl Node {
             entry.thread.ask_again();
         }
         self.inherit_monitoring(conn_id, now);
+        self.doubt_recorded_seats(conn_id);
         self.call_changed(conn_id, now);
         for leg in broken {
             self.end_without_audio(conn_id, leg, now);
