@@ -107,6 +107,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         folder: ctx.data_dir.join("recordings"),
         node: ctx.node.to_string(),
         free_min: settings.recordings_free_mib << 20,
+        clock: ctx.clock.clone(),
     };
     let (conversations, recorded) =
         ConversationWriter::start(store, metrics.clone()).context("there can be no threads that write recordings")?;

@@ -11,10 +11,12 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use infra::Clock;
 use jiff::tz::TimeZone;
 use media::exchange::RecordedAudio;
 use media::tone::SAMPLE_RATE;
@@ -42,7 +44,7 @@ pub fn conversation_name(tenant: &TenantId, recording: &str) -> String {
 }
 
 /// Where recordings are written.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ConversationStore {
     /// The folder, which is made when it is needed.
     pub folder: PathBuf,
@@ -50,6 +52,8 @@ pub struct ConversationStore {
     pub node: String,
     /// The free space of the disk below which nothing is written, in bytes.
     pub free_min: u64,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// The threads that write the recordings. They end once nobody can give them a piece any more.
@@ -101,9 +105,9 @@ struct Stretch {
     /// Its file; none while the disk refuses one.
     file: Option<OpenFile>,
     /// When the disk refused it last.
-    refused: Option<Instant>,
+    refused: Option<Timestamp>,
     /// When its last piece came.
-    heard: Instant,
+    heard: Timestamp,
 }
 
 struct OpenFile {
@@ -118,16 +122,17 @@ struct OpenFile {
 impl ConversationFiles {
     fn run(mut self, pieces: &Receiver<RecordedAudio>) {
         complete_left(&self.store);
-        let mut looked = Instant::now();
+        let mut looked = self.store.clock.now();
         loop {
             match pieces.recv_timeout(LOOK_EVERY) {
                 Ok(piece) => self.take(piece),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if looked.elapsed() >= LOOK_EVERY {
-                looked = Instant::now();
-                self.end_silent();
+            let now = self.store.clock.now();
+            if now.since(looked) >= LOOK_EVERY {
+                looked = now;
+                self.end_silent(now);
             }
         }
         for ((name, _), stretch) in std::mem::take(&mut self.open) {
@@ -136,13 +141,13 @@ impl ConversationFiles {
     }
 
     fn take(&mut self, piece: RecordedAudio) {
-        let key = (piece.name.to_string(), piece.began);
+        let (key, now) = ((piece.name.to_string(), piece.began), self.store.clock.now());
         let known = self.open.remove(&key);
-        let mut stretch = known.unwrap_or_else(|| Stretch { file: None, refused: None, heard: Instant::now() });
-        stretch.heard = Instant::now();
-        let may_begin = stretch.refused.is_none_or(|at| at.elapsed() >= AGAIN_AFTER);
+        let mut stretch = known.unwrap_or(Stretch { file: None, refused: None, heard: now });
+        stretch.heard = now;
+        let may_begin = stretch.refused.is_none_or(|at| now.since(at) >= AGAIN_AFTER);
         if let Err(error) = self.write(&mut stretch, &piece, may_begin) {
-            stretch.refused = Some(Instant::now());
+            stretch.refused = Some(now);
             self.metrics.conversation_lost();
             let folder = self.store.folder.display();
             tracing::error!(
@@ -174,8 +179,8 @@ impl ConversationFiles {
     }
 
     /// Ends the stretches whose last piece is lost.
-    fn end_silent(&mut self) {
-        let silent: Vec<_> = self.open.extract_if(|_, stretch| stretch.heard.elapsed() >= OVER_AFTER).collect();
+    fn end_silent(&mut self, now: Timestamp) {
+        let silent: Vec<_> = self.open.extract_if(|_, stretch| now.since(stretch.heard) >= OVER_AFTER).collect();
         for ((name, _), stretch) in silent {
             self.complete(name, stretch);
         }
@@ -300,12 +305,15 @@ fn complete_left(store: &ConversationStore) {
 
 #[cfg(test)]
 mod tests {
+    use infra::SystemClock;
+
     use super::*;
 
     const BEGAN: Timestamp = Timestamp::from_millis(1_763_622_000_120);
 
     fn store(folder: &Path) -> ConversationStore {
-        ConversationStore { folder: folder.to_owned(), node: "media-1".to_owned(), free_min: 0 }
+        let clock = Arc::new(SystemClock::start());
+        ConversationStore { folder: folder.to_owned(), node: "media-1".to_owned(), free_min: 0, clock }
     }
 
     fn piece(at: usize, samples: &[i16], is_last: bool) -> RecordedAudio {
@@ -378,10 +386,10 @@ mod tests {
         let store = store(folder.path());
         let mut writer = ConversationFiles { store, open: HashMap::new(), completed, metrics: Metrics::default() };
         writer.take(piece(0, &[1], false));
-        writer.end_silent();
+        let now = writer.store.clock.now();
+        writer.end_silent(now);
         assert_eq!(writer.open.len(), 1);
-        writer.open.values_mut().for_each(|stretch| stretch.heard -= OVER_AFTER);
-        writer.end_silent();
+        writer.end_silent(now + OVER_AFTER + OVER_AFTER);
         assert!(writer.open.is_empty() && to_complete.try_recv().is_ok());
     }
 

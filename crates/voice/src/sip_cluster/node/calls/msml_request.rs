@@ -2,9 +2,9 @@
 
 use ivr::msml::{self, Command, Notice};
 use model::{ConnId, LegId, Timestamp};
-use sip::Message;
 use sip::agent::{Body, DialogId, RequestId};
 use sip::header::HeaderName;
+use sip::{Message, StatusCode};
 
 use crate::sip_cluster::node::Node;
 
@@ -40,4 +40,9 @@ pub(super) fn result_code(response: Option<&Message>) -> Option<u16> {
         Notice::Result(result) => Some(result.code),
         Notice::Event(_) => None,
     }
+}
+
+/// Whether a status may come from a proxy that has lost media, which may have carried the request out.
+pub(super) const fn may_be_done(status: StatusCode) -> bool {
+    matches!(status.0, 408 | 430 | 500 | 503 | 504)
 }

@@ -8,6 +8,7 @@ use sip::agent::DialogId;
 use sip::{HeaderName, Message, StatusCode};
 
 use super::leg::{LegStage, OwedSession, Place, Side};
+use super::msml_request::may_be_done;
 use super::session::{self, Refusal};
 use super::to_sip::{note, party_header};
 use crate::sip_cluster::node::Node;
@@ -292,9 +293,4 @@ const fn hold_input(leg: LegId, way: HoldWay) -> Input {
         HoldWay::Hold => Input::LegHeld(leg),
         HoldWay::Retrieve => Input::LegRetrieved(leg),
     }
-}
-
-/// Whether a status may come from a proxy that has lost media, which may have carried the request out.
-pub(super) const fn may_be_done(status: StatusCode) -> bool {
-    matches!(status.0, 408 | 430 | 500 | 503 | 504)
 }

@@ -7,9 +7,8 @@ use model::{ConnId, LegId, Timestamp};
 use sip::{Message, StatusCode};
 
 use super::leg::{LegStage, Place, Side};
-use super::msml_request::result_code;
+use super::msml_request::{may_be_done, result_code};
 use super::pending::Pending;
-use super::renegotiation::may_be_done;
 use crate::sip_cluster::node::Node;
 
 /// How often media may refuse to move a leg, once in each sweep of 2 s; then its party would hear silence for longer than it waits.
@@ -139,6 +138,7 @@ impl Node {
                 leg.unsure = true;
                 leg.seat = leg.seat.or(seat);
             }
+            self.mark(conn_id);
             self.metrics.room_refused();
             if refused >= REFUSED_MOVES_MAX && is_up {
                 self.end_without_audio(conn_id, id, now);

@@ -15,7 +15,7 @@ use sip::{Message, StatusCode};
 
 use super::call::Entry;
 use super::leg::{Place, Side};
-use super::msml_request::result_code;
+use super::msml_request::{may_be_done, result_code};
 use super::pending::{Pending, Stop};
 use super::to_sip::note;
 use crate::sip_cluster::limits::NOTICE_MAX;
@@ -245,7 +245,7 @@ impl Node {
             }
         } else {
             tracing::warn!(%conn_id, status = status.0, ?code, "media refused a treatment");
-            if super::renegotiation::may_be_done(status) {
+            if may_be_done(status) {
                 // It may play all the same, and nothing would know of it.
                 self.stop_treatment(conn_id, leg, id, now);
             }

@@ -56,7 +56,8 @@ fn lost(entry: &Entry, agent: &UserAgent, read: &Decoded) -> Option<String> {
 fn beside_the_model(entry: &Entry) -> String {
     let bare = |leg: &Leg| {
         let owed = leg.owed.clone().map(|owed| OwedSession { refused: 0, ..owed });
-        let bare = Leg { phone: None, media: None, joining: false, refused_moves: 0, owed, ..leg.clone() };
+        let bare =
+            Leg { phone: None, media: None, unsure: false, joining: false, refused_moves: 0, owed, ..leg.clone() };
         Leg { link: ConnectionId(0), ..bare }
     };
     let legs: Vec<Leg> = entry.legs.iter().map(bare).collect();
