@@ -1,11 +1,9 @@
 //! Who has answered a call, by the first seconds of what is heard: people say a word or two and wait, machines say more.
 
-use std::f32::consts::PI;
-
 use model::answer::AnswerClass;
 
 use crate::session::RecordedSpeech;
-use crate::tone::SAMPLE_RATE;
+use crate::tone::{SAMPLE_RATE, power};
 
 /// Samples of a frame: 20 ms.
 const FRAME: usize = SAMPLE_RATE as usize / 50;
@@ -24,7 +22,8 @@ const TONE_MIN: usize = 20;
 
 /// The class of what was heard after the answer.
 pub fn classify(heard: &RecordedSpeech) -> AnswerClass {
-    let frames: Vec<&[i16]> = heard.samples.chunks_exact(FRAME).collect();
+    let samples: Vec<f32> = heard.samples.iter().map(|sample| f32::from(*sample)).collect();
+    let frames: Vec<&[f32]> = samples.chunks_exact(FRAME).collect();
     if FAX.iter().any(|hz| frames.iter().filter(|frame| has_tone(frame, *hz)).count() >= TONE_MIN) {
         return AnswerClass::Fax;
     }
@@ -49,21 +48,14 @@ fn greeting(loud: &[usize]) -> Option<usize> {
     Some(last - first + 1)
 }
 
-fn mean_power(frame: &[i16]) -> f32 {
-    frame.iter().map(|sample| f32::from(*sample).powi(2)).sum::<f32>() / frame.len() as f32
+fn mean_power(frame: &[f32]) -> f32 {
+    frame.iter().map(|sample| sample * sample).sum::<f32>() / frame.len() as f32
 }
 
-/// Whether a frame is this tone, by Goertzel's algorithm.
-fn has_tone(frame: &[i16], hz: f32) -> bool {
-    let factor = 2.0 * (2.0 * PI * hz / SAMPLE_RATE as f32).cos();
-    let (mut one, mut two) = (0.0_f32, 0.0_f32);
-    for sample in frame {
-        (one, two) = (f32::from(*sample) + factor * one - two, one);
-    }
-    let count = frame.len() as f32;
-    let power = 2.0 * (one * one + two * two - factor * one * two) / (count * count);
+/// Whether a frame is this tone.
+fn has_tone(frame: &[f32], hz: f32) -> bool {
     let total = mean_power(frame);
-    total > LOUD * LOUD && power >= PURE * total
+    total > LOUD * LOUD && power(frame, hz) >= PURE * total
 }
 
 #[cfg(test)]

@@ -17,6 +17,17 @@ pub fn pair(low_hz: u16, high_hz: u16, ms: u32, amplitude: i16) -> Vec<i16> {
     (0..count).map(|n| (half * (wave(low_hz, n) + wave(high_hz, n))) as i16).collect()
 }
 
+/// Mean power of one tone in a block of audio at [`SAMPLE_RATE`], by Goertzel's algorithm.
+pub(crate) fn power(block: &[f32], hz: f32) -> f32 {
+    let factor = 2.0 * (2.0 * PI * hz / SAMPLE_RATE as f32).cos();
+    let (mut one, mut two) = (0.0_f32, 0.0_f32);
+    for sample in block {
+        (one, two) = (sample + factor * one - two, one);
+    }
+    let count = block.len() as f32;
+    2.0 * (one * one + two * two - factor * one * two) / (count * count)
+}
+
 /// The beep before a recording: 1000 Hz for 300 ms.
 pub fn beep() -> Vec<i16> {
     let (hz, ms) = BEEP;

@@ -1,8 +1,7 @@
 //! Detects keys in the audio by Goertzel's algorithm: eight filters over blocks of 12.75 ms.
 
-use std::f32::consts::PI;
-
 use super::Digit;
+use crate::tone::power;
 
 /// Samples of a block: long enough to separate 697 from 770 Hz, short enough for keys of 40 ms (ITU-T Q.24).
 const BLOCK: usize = 102;
@@ -74,17 +73,6 @@ fn classify(block: &[f32]) -> Option<Digit> {
 /// The index and mean power of the strongest tone.
 fn strongest(block: &[f32], tones: &[f32]) -> Option<(usize, f32)> {
     tones.iter().map(|hz| power(block, *hz)).enumerate().max_by(|a, b| a.1.total_cmp(&b.1))
-}
-
-/// Mean power of one tone in a block of 8 kHz audio.
-fn power(block: &[f32], hz: f32) -> f32 {
-    let factor = 2.0 * (2.0 * PI * hz / 8_000.0).cos();
-    let (mut one, mut two) = (0.0_f32, 0.0_f32);
-    for sample in block {
-        (one, two) = (sample + factor * one - two, one);
-    }
-    let count = block.len() as f32;
-    2.0 * (one * one + two * two - factor * one * two) / (count * count)
 }
 
 #[cfg(test)]

@@ -90,7 +90,9 @@ impl MixRecorder {
     }
 
     fn piece(&mut self, is_last: bool) -> RecordedAudio {
-        let samples = std::mem::take(&mut self.samples);
+        // Room for the next piece at once: it must not grow bit by bit between packets.
+        let room = if is_last { 0 } else { CHUNK };
+        let samples = std::mem::replace(&mut self.samples, Vec::with_capacity(room));
         let at = self.at;
         self.at += samples.len();
         RecordedAudio { name: self.recording.name.clone(), began: self.began, at, samples, is_last }

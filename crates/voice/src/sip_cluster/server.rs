@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
+use call::call::{classifies, no_answer_ms};
 use contracts::json::read_request;
 use http::StatusCode;
 use infra::{Posted, Recipient, RequestStream, StoreError, Stores};
@@ -141,6 +142,10 @@ impl RequestContext {
 
 /// A request for a call: this node opens it.
 async fn new_call(inbox: &Inbox, request: Request) -> Result<StatusCode, Problem> {
+    let faulty = no_answer_ms(&request).err().or(classifies(&request).err());
+    if let Some((code, text)) = faulty {
+        return Err(Problem::unprocessable(format!("Extensions: {text}")).code(u32::from(code.0)));
+    }
     match inbox.request(request).await {
         Some(Ok(())) => Ok(StatusCode::ACCEPTED),
         Some(Err(ErrorCode::OUT_OF_SERVICE)) => Err(Problem::unavailable("this node takes no new calls")),
