@@ -19,7 +19,7 @@ use model::TenantId;
 use connection::Connections;
 use outage::{DiskQueue, OutageState};
 use scripts::Scripts;
-use store::streams::Given;
+use store::streams::{Given, Received};
 
 pub use connection::{Examined, RedisSettings, Unusable, examine};
 
@@ -31,6 +31,7 @@ pub struct RedisStores {
     announced: Mutex<HashSet<(&'static str, TenantId)>>,
     outage: OutageState,
     given: Mutex<Given>,
+    received: Mutex<Received>,
 }
 
 impl RedisStores {
@@ -41,8 +42,15 @@ impl RedisStores {
     /// When the settings are invalid.
     pub fn open(settings: &RedisSettings, client: Client, clock: Arc<dyn Clock>) -> Result<Self> {
         let connections = Connections::open(settings, client)?;
-        let (announced, outage, given) = (Mutex::default(), OutageState::default(), Mutex::default());
-        Ok(Self { connections, scripts: Scripts::new(), clock, announced, outage, given })
+        Ok(Self {
+            connections,
+            scripts: Scripts::new(),
+            clock,
+            announced: Mutex::default(),
+            outage: OutageState::default(),
+            given: Mutex::default(),
+            received: Mutex::default(),
+        })
     }
 
     /// Keeps waiting commits in a file of that node as well. Commits that a failed process has left there are written before

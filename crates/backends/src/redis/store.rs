@@ -13,12 +13,18 @@ mod threads;
 mod views;
 mod wait;
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use infra::Room;
 use model::{Owner, Stamped};
 
-/// Facts as encoded in the stream; `owner` is who gives them.
-pub(super) fn envelopes<'a>(events: &'a [Stamped], owner: Option<&'a Owner>) -> impl Iterator<Item = Vec<u8>> + 'a {
-    events.iter().map(move |event| contracts::wire::encode_stamped(event, owner))
+/// Facts as encoded in the stream.
+pub(super) type Facts = Arc<[Bytes]>;
+
+/// Encodes facts for the stream; `owner` is who gives them.
+pub(super) fn encoded(events: &[Stamped], owner: Option<&Owner>) -> Facts {
+    events.iter().map(|event| contracts::wire::encode_stamped(event, owner).into()).collect()
 }
 
 /// The stream length up to which a write is accepted, as scripts take it; 0 for a write that is never refused.

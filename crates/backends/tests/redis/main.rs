@@ -533,11 +533,13 @@ async fn the_facts_of_the_last_moments_are_told_again_to_an_emptied_redis() {
     let saves = CallWrite { events: fact(7, 2), ..save(7, "second") };
     let ends = CallWrite { change: Change::End, events: fact(8, 2), ..create(8, &owner()) };
     stores.calls.commit(vec![saves, ends]).await.unwrap();
+    stores.events.read(&tenant(), Position::START, 100, Duration::ZERO).await.unwrap();
     // Emptied without notice: the next write of a call detects it, and its facts are published before the new one.
     server.cli(&["FLUSHALL"]);
     let third = CallWrite { events: fact(7, 3), ..save(7, "third") };
     stores.calls.commit(vec![third]).await.unwrap();
     assert_eq!(out(&stores).await, ["7/1", "7/2", "7/3"]);
+    assert_eq!(stores.events.read(&tenant(), Position::START, 100, Duration::ZERO).await.unwrap().len(), 1);
     until_renewed(&stores).await;
     assert_eq!(out(&stores).await, ["7/1", "7/2", "7/3", "8/1", "8/2"]);
     // However long the outage was: no facts were published in between.
@@ -547,7 +549,25 @@ async fn the_facts_of_the_last_moments_are_told_again_to_an_emptied_redis() {
     until_renewed(&stores).await;
     assert_eq!(out(&stores).await, ["7/1", "7/2", "7/3", "8/1", "8/2"]);
     let heard = stores.events.read(&tenant(), Position::START, 100, Duration::ZERO).await.unwrap();
-    assert!(heard.is_empty(), "who follows the stream has heard them: {heard:?}");
+    assert!(heard.is_empty(), "who follows the stream has received them: {heard:?}");
+}
+
+#[tokio::test]
+async fn a_reader_receives_the_facts_that_an_emptied_redis_has_lost_before_it_had_read_them() {
+    let server = Server::start(57);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    until_renewed(&stores).await;
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    let read = stores.events.read(&tenant(), Position::START, 100, Duration::ZERO).await.unwrap();
+    let position = read.last().unwrap().position;
+    stores.calls.commit(vec![CallWrite { events: fact(7, 2), ..save(7, "second") }]).await.unwrap();
+    server.cli(&["FLUSHALL"]);
+    let following = stores.events.read(&tenant(), position, 100, Duration::from_secs(10));
+    let (following, ()) = tokio::join!(following, until_renewed(&stores));
+    let following = following.unwrap();
+    let numbers: Vec<u64> = following.iter().map(|entry| entry.event.id.seq.0).collect();
+    assert_eq!(numbers, [2], "the first was received before");
+    assert_eq!(following[0].owner, Some(owner()));
 }
 
 #[tokio::test]
@@ -699,7 +719,7 @@ async fn a_reader_in_another_process_is_woken() {
 
 #[tokio::test]
 async fn a_registration_that_cannot_be_read_is_over_and_hides_no_other() {
-    let server = Server::start(32);
+    let server = Server::start(56);
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     let dn = |number: &str| Dn::parse(number).unwrap();
     let ends = Timestamp::from_millis(4_000_000_000_000);

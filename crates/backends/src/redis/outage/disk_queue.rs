@@ -158,7 +158,7 @@ mod tests {
     use model::{TenantId, Token};
 
     use super::*;
-    use crate::redis::store::records::Facts;
+    use crate::redis::store::Facts;
 
     const CALL: &str = "call";
 

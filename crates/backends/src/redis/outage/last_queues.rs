@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use infra::{QueueBatch, QueueRecord, Written};
-use model::{AgentId, Owner, Stamped, TenantId, Token};
+use model::{AgentId, Owner, TenantId, Token};
 
 use super::{OutageState, lock};
+use crate::redis::store::encoded;
 use crate::redis::store::records::RecordId;
 
 /// A tenant's queues, as last written.
@@ -43,14 +44,15 @@ impl OutageState {
             return;
         }
         let Some(kept) = queues.get_mut(&batch.tenant) else { return };
-        lock(&self.recent_facts).add(queues_id(&batch.tenant), batch.events.into());
+        let facts = encoded(&batch.events, Some(&batch.owner));
+        lock(&self.recent_facts).add(queues_id(&batch.tenant), facts);
         kept.state = batch.state.or(kept.state.take());
         apply(&mut kept.requests, batch.requests);
         apply(&mut kept.reservations, batch.reservations);
     }
 
     /// Those of a tenant's queues.
-    pub(in crate::redis) fn latest_of_queues(&self, tenant: &TenantId) -> Vec<Stamped> {
+    pub(in crate::redis) fn latest_of_queues(&self, tenant: &TenantId) -> Vec<Bytes> {
         lock(&self.recent_facts).of(&queues_id(tenant))
     }
 

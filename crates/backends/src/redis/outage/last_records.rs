@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use infra::{Change, Written, bounds};
-use model::{Owner, Stamped, TenantId, Timestamp, Token};
+use model::{Owner, TenantId, Timestamp, Token};
 
 use super::{OutageState, lock};
-use crate::redis::store::records::{Facts, Kind, RecordId, Row};
+use crate::redis::store::Facts;
+use crate::redis::store::records::{Kind, RecordId, Row};
 
 /// The last state that was written of a record.
 pub(super) struct LastRecord {
@@ -45,7 +46,7 @@ impl OutageState {
                 if let Some(kept) = lock(&self.records).get_mut(&id) {
                     kept.known_at = now;
                 }
-                lock(&self.recent_facts).add(id, row.facts.events.clone());
+                lock(&self.recent_facts).add(id, row.facts.clone());
             }
             Written::Refused(_) => {}
             _ => lock(&self.recent_facts).forget(&id),
@@ -108,8 +109,8 @@ impl OutageState {
         Some(Row { change: Change::Save { state, intentions }, ..row })
     }
 
-    /// The facts of a record that Redis may have lost before they reached the reporting log.
-    pub(super) fn latest_of(&self, kind: Kind, tenant: &TenantId, key: &str) -> Vec<Stamped> {
+    /// The facts of a record that Redis may have lost before all readers had received them.
+    pub(super) fn latest_of(&self, kind: Kind, tenant: &TenantId, key: &str) -> Vec<Bytes> {
         lock(&self.recent_facts).of(&(kind.name, tenant.clone(), key.to_owned()))
     }
 

@@ -1,9 +1,11 @@
 //! Where phones were last registered.
 
+use bytes::Bytes;
 use infra::{Binding, RegistrationWrite, bounds};
-use model::{Dn, Stamped, TenantId};
+use model::{Dn, TenantId};
 
 use super::{OutageState, lock};
+use crate::redis::store::encoded;
 use crate::redis::store::records::RecordId;
 
 /// Where a phone is registered, as last written.
@@ -17,7 +19,7 @@ impl OutageState {
     /// Remembers where a phone is registered; `events` is the number of facts published about it.
     pub(in crate::redis) fn registered(&self, write: &RegistrationWrite, events: u64) {
         let key = (write.tenant.clone(), write.dn.clone());
-        lock(&self.recent_facts).add(phone_id(&write.tenant, &write.dn), write.events.as_slice().into());
+        lock(&self.recent_facts).add(phone_id(&write.tenant, &write.dn), encoded(&write.events, None));
         let mut registrations = lock(&self.registrations);
         if registrations.len() >= bounds::RECORDS_MAX {
             registrations.retain(|_, kept| !kept.bindings.is_empty());
@@ -44,7 +46,7 @@ impl OutageState {
     }
 
     /// Those of a phone.
-    pub(in crate::redis) fn latest_of_phone(&self, tenant: &TenantId, dn: &Dn) -> Vec<Stamped> {
+    pub(in crate::redis) fn latest_of_phone(&self, tenant: &TenantId, dn: &Dn) -> Vec<Bytes> {
         lock(&self.recent_facts).of(&phone_id(tenant, dn))
     }
 }

@@ -9,7 +9,8 @@ use model::{TenantId, Timestamp};
 use tokio::time::Instant;
 
 use super::disk_queue::{DiskQueue, PreviousRunCommit};
-use crate::redis::store::records::{Facts, Kind, RecordId, Row};
+use crate::redis::store::Facts;
+use crate::redis::store::records::{Kind, RecordId, Row};
 
 /// Limits of the rows and bytes that wait for Redis: some minutes of a busy node. Beyond either, nothing begins, and a record that
 /// has begun keeps only its last state and its end.
@@ -116,7 +117,7 @@ impl OutageQueue {
                 "the queue of commits that wait for Redis is full: no call begins, and facts of present calls are lost"
             );
         }
-        self.dropped = self.dropped.saturating_add(row.facts.events.len().max(1));
+        self.dropped = self.dropped.saturating_add(row.facts.len().max(1));
         // A record that has become part of another one must not stay beside it.
         if row.change == Change::End || row.absorbs.is_some() {
             self.overdue.remove(&id(kind, &row));

@@ -1,13 +1,14 @@
-//! Recently published facts. If Redis comes back empty, they are published again for the reporting log: nobody knows which of
-//! them had been exported. Other readers of the stream have received them.
+//! Recently published facts. If Redis comes back empty, they are published again: nobody knows which of them had been exported, or
+//! read by those who follow the stream.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Stamped, TenantId};
+use bytes::Bytes;
+use model::TenantId;
 use tokio::time::Instant;
 
+use crate::redis::store::Facts;
 use crate::redis::store::records::RecordId;
 
 /// Older facts have been exported: an exporter is behind by less, unless its log is unavailable.
@@ -22,16 +23,16 @@ pub(in crate::redis) struct RecentFacts {
     facts: usize,
 }
 
-/// The facts of one write.
+/// The facts of one write, as encoded in the stream.
 struct Told {
     at: Instant,
     id: RecordId,
-    facts: Arc<[Stamped]>,
+    facts: Facts,
 }
 
 impl RecentFacts {
     /// Keeps the facts of a write that is done.
-    pub(in crate::redis) fn add(&mut self, id: RecordId, facts: Arc<[Stamped]>) {
+    pub(in crate::redis) fn add(&mut self, id: RecordId, facts: Facts) {
         if facts.is_empty() {
             return;
         }
@@ -58,13 +59,13 @@ impl RecentFacts {
     }
 
     /// The latest facts of a record.
-    pub(in crate::redis) fn of(&self, id: &RecordId) -> Vec<Stamped> {
+    pub(in crate::redis) fn of(&self, id: &RecordId) -> Vec<Bytes> {
         self.told.iter().filter(|told| told.id == *id).flat_map(|told| told.facts.iter().cloned()).collect()
     }
 
     /// Those of all, by tenant.
-    pub(in crate::redis) fn all(&self) -> BTreeMap<TenantId, Vec<Stamped>> {
-        let mut all: BTreeMap<TenantId, Vec<Stamped>> = BTreeMap::new();
+    pub(in crate::redis) fn all(&self) -> BTreeMap<TenantId, Vec<Bytes>> {
+        let mut all: BTreeMap<TenantId, Vec<Bytes>> = BTreeMap::new();
         for Told { id: (_, tenant, _), facts, .. } in &self.told {
             all.entry(tenant.clone()).or_default().extend(facts.iter().cloned());
         }
@@ -80,8 +81,6 @@ impl RecentFacts {
 
 #[cfg(test)]
 mod tests {
-    use model::{ConnId, Event, EventId, EventName, Seq, Subject, Timestamp, Token};
-
     use super::*;
 
     fn tenant() -> TenantId {
@@ -92,14 +91,8 @@ mod tests {
         ("call", tenant(), call.to_string())
     }
 
-    fn fact(call: u64, seq: u64) -> Stamped {
-        Stamped {
-            id: EventId { subject: Subject::Call(ConnId(call)), token: Token(1), seq: Seq(seq) },
-            tenant: tenant(),
-            at: Timestamp::default(),
-            trace: None,
-            event: Event::new(EventName::Ringing),
-        }
+    fn fact(call: u64, seq: u64) -> Bytes {
+        format!("{call}/{seq}").into()
     }
 
     #[tokio::test(start_paused = true)]

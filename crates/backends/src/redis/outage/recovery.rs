@@ -33,7 +33,7 @@ impl RedisStores {
             }
             // The next renewal logs one warning for all of them.
             tracing::debug!(ledger = kind.name, record = row.key, "Redis has lost a record: it is written again");
-            self.tell_log(tenant, &self.outage.latest_of(kind, tenant, &row.key), Audience::LogRepeat).await?;
+            self.tell(tenant, &self.outage.latest_of(kind, tenant, &row.key), Audience::Repeat).await?;
             self.write_rows(kind, tenant, std::slice::from_ref(&lost), None).await?;
             let again = self.write_rows(kind, tenant, std::slice::from_ref(row), None).await?;
             if let Some(again) = again.into_iter().next() {
@@ -127,7 +127,7 @@ impl RedisStores {
         Ok(())
     }
 
-    /// Repeats the latest facts to the log when Redis has a new generation. This comes before the records: no owner can continue
+    /// Publishes the latest facts again when Redis has a new generation. This comes before the records: no owner can continue
     /// a record and publish more of it until these facts are in the stream.
     async fn repeat_facts(&self, generation: &str) -> Result<()> {
         if lock(&self.outage.generation_state).repeated_in.as_deref() == Some(generation) {
@@ -136,10 +136,10 @@ impl RedisStores {
         let latest = lock(&self.outage.recent_facts).all();
         for (tenant, facts) in latest {
             self.announce(STREAMS, &tenant).await?;
-            match self.tell_log(&tenant, &facts, Audience::LogRepeat).await {
+            match self.tell(&tenant, &facts, Audience::Repeat).await {
                 // A lack of room for one tenant's facts costs nobody a lease.
                 Err(error @ StoreError::Full { bound: 1.., .. }) => {
-                    tracing::error!(%tenant, %error, facts = facts.len(), "facts cannot be repeated for the reporting log");
+                    tracing::error!(%tenant, %error, facts = facts.len(), "facts cannot be published again");
                 }
                 told => told?,
             }

@@ -6,14 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::TryFutureExt as _;
 use infra::{Change, Result, StoreError, Written, bounds};
-use model::{Stamped, TenantId, Timestamp};
+use model::{TenantId, Timestamp};
 use tokio::time::Instant;
 
 use super::disk_queue::PreviousRunCommit;
 use super::queue::{AGAIN_AFTER, OutageQueue, TRY_WITHIN, Waiting};
 use crate::redis::RedisStores;
 use crate::redis::scripts::PART_ROWS;
-use crate::redis::store::records::{Facts, Kind, RecordId, Row};
+use crate::redis::store::Facts;
+use crate::redis::store::records::{Kind, RecordId, Row};
 use crate::redis::store::streams::audience::Audience;
 
 /// For this long one commit or renewal writes waiting rows, so that a node still answers its proxies. The next one continues.
@@ -166,8 +167,8 @@ impl RedisStores {
     /// record was lost. The facts have happened all the same.
     async fn correct(&self, tenant: &TenantId, refused: impl Iterator<Item = (&Row, &Written)>) -> Result<()> {
         let refused = refused.filter(|(_, answer)| !matches!(answer, Written::Done { .. }));
-        let facts: Vec<Stamped> = refused.flat_map(|(row, _)| row.facts.events.iter().cloned()).collect();
-        match self.tell_log(tenant, &facts, Audience::LogCorrection).await {
+        let facts: Vec<Bytes> = refused.flat_map(|(row, _)| row.facts.iter().cloned()).collect();
+        match self.tell(tenant, &facts, Audience::LogCorrection).await {
             // The log has been unavailable for hours: nothing else is to wait for it as well.
             Err(error @ StoreError::Full { bound: 1.., .. }) => {
                 tracing::error!(%tenant, %error, facts = facts.len(), "facts that came too late are dropped");

@@ -50,7 +50,7 @@ local function add_events(events, for_whom)
   if last ~= '' then
     redis.call('HINCRBY', key('evmeta'), 'bytes', bytes)
     redis.call('HSET', key('evmeta'), 'end', last)
-    if not for_whom then wake('ev') end
+    if for_whom ~= 'c' then wake('ev') end
   end
   return last
 end

@@ -8,7 +8,7 @@ use infra::{
 use model::{Owner, TenantId, Timestamp, Token};
 use redis::Value;
 
-use super::envelopes;
+use super::encoded;
 use super::records::{Kind, written};
 use super::tenants::STREAMS;
 use crate::redis::connection::reply;
@@ -37,7 +37,7 @@ impl RedisStores {
         let mut call = self.of_quarantine(&aside.tenant, "put");
         call.arg(kind.name).arg(kind.remembers.as_micros().to_string()).arg(&aside.key);
         call.arg(aside.owner.to_string()).arg(aside.token.0).arg(&aside.why).bytes(&aside.report);
-        call.list(envelopes(&aside.events, Some(&aside.owner)).collect::<Vec<_>>().into_iter());
+        call.list(encoded(&aside.events, Some(&aside.owner)).iter().map(|fact| &fact[..]));
         let written = written(&call.send(self).await?)?;
         // If Redis comes back empty, the record is not written again.
         if !matches!(written, Written::Refused(_)) {

@@ -9,7 +9,7 @@ use redis::Value;
 use super::records::written;
 use super::streams::audience::Audience;
 use super::tenants::STREAMS;
-use super::{envelopes, stream_bytes};
+use super::{encoded, stream_bytes};
 use crate::redis::RedisStores;
 use crate::redis::connection::reply::{self, position};
 use crate::redis::scripts::Call;
@@ -26,8 +26,8 @@ pub(in crate::redis) enum UnknownQueues {
 impl RedisStores {
     /// Writes a turn.
     pub(in crate::redis) async fn write_queues(&self, batch: &QueueBatch, unknown: UnknownQueues) -> Result<Written> {
-        let envelopes: Vec<Vec<u8>> = envelopes(&batch.events, Some(&batch.owner)).collect();
-        if let Err(refusal) = batch.check(envelopes.iter().map(Vec::len)) {
+        let facts = encoded(&batch.events, Some(&batch.owner));
+        if let Err(refusal) = batch.check(facts.iter().map(Bytes::len)) {
             return Ok(Written::Refused(refusal));
         }
         let mut call = Call::on(&self.scripts.queues_commit, &batch.tenant);
@@ -38,7 +38,7 @@ impl RedisStores {
         call.arg(u8::from(batch.state.is_some())).arg(batch.state.as_deref().unwrap_or_default());
         items(&mut call, batch.requests.iter().map(|(id, body)| (id.as_str(), body)));
         items(&mut call, batch.reservations.iter().map(|(id, body)| (id.as_str(), body)));
-        call.about(Matter::Facts).list(envelopes.into_iter()).about(Matter::Records);
+        call.about(Matter::Facts).list(facts.iter().map(|fact| &fact[..])).about(Matter::Records);
         call.arg(batch.consumed.as_ref().map_or("", |consumed| consumed.view));
         call.arg(batch.consumed.as_ref().map(|consumed| consumed.position.to_string()).unwrap_or_default());
         call.arg(bounds::RECORDS_MAX).arg(batch.number);
@@ -59,7 +59,7 @@ impl QueueLedger for RedisStores {
             {
                 tracing::warn!(tenant = %batch.tenant, "Redis has lost the queues: they are written again");
                 let latest = self.outage.latest_of_queues(&batch.tenant);
-                self.tell_log(&batch.tenant, &latest, Audience::LogRepeat).await?;
+                self.tell(&batch.tenant, &latest, Audience::Repeat).await?;
                 self.write_queues(&whole, UnknownQueues::Create).await?;
                 answer = self.write_queues(&batch, UnknownQueues::Report).await?;
             }

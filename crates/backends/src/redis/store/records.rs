@@ -13,7 +13,7 @@ pub(in crate::redis) use answer::written;
 pub(in crate::redis) use kind::Kind;
 #[cfg(test)]
 pub(in crate::redis) use row::row_of_size;
-pub(in crate::redis) use row::{Facts, Row, refuse_too_large};
+pub(in crate::redis) use row::{Row, refuse_too_large};
 
 use model::TenantId;
 

@@ -13,7 +13,7 @@ use prost::Message as _;
 
 use super::streams::audience::Audience;
 use super::tenants::STREAMS;
-use super::{envelopes, stream_bytes};
+use super::{encoded, stream_bytes};
 use crate::redis::connection::reply::{self, refused};
 use crate::redis::scripts::Call;
 use crate::redis::{RedisStores, tag};
@@ -26,13 +26,13 @@ impl RedisStores {
         if write.expected == 0 && !write.events.is_empty() {
             // A record that existed before is lost: its latest facts are published before the new ones.
             let latest = self.outage.latest_of_phone(&write.tenant, &write.dn);
-            self.tell_log(&write.tenant, &latest, Audience::LogRepeat).await?;
+            self.tell(&write.tenant, &latest, Audience::Repeat).await?;
         }
         // The count of events is kept beside the record, where the script adds to it.
         let held = Registration { version: write.expected + 1, events: 0, bindings: write.bindings.clone() };
         let body = wire::registration_to_wire(&write.tenant, &write.dn, held).encode_to_vec();
-        let envelopes: Vec<Vec<u8>> = envelopes(&write.events, None).collect();
-        let size = Size { state: body.len(), ..Size::default() }.with_facts(envelopes.iter().map(Vec::len));
+        let facts = encoded(&write.events, None);
+        let size = Size { state: body.len(), ..Size::default() }.with_facts(facts.iter().map(Bytes::len));
         if let Some(refusal) = size.refusal().filter(|_| write.room() != Room::Ends) {
             return Ok(RegistrationWritten::Refused(refusal));
         }
@@ -40,7 +40,7 @@ impl RedisStores {
         let mut call = Call::on(&self.scripts.register, &write.tenant);
         call.arg(write.dn.as_str()).arg(write.expected).arg(write.bindings.len()).arg(first_end);
         call.arg(body).arg(stream_bytes(write.room())).arg(bounds::RECORDS_MAX);
-        call.about(Matter::Facts).list(envelopes.into_iter()).about(Matter::Records);
+        call.about(Matter::Facts).list(facts.iter().map(|fact| &fact[..])).about(Matter::Records);
         call.arg(self.outage.told_of(&write.tenant, &write.dn));
         let words = reply::texts(&call.send(self).await?)?;
         let number = |at: usize| {

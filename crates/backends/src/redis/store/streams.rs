@@ -3,9 +3,11 @@
 pub(in crate::redis) mod audience;
 mod events;
 mod new_calls;
+mod received;
 mod requests;
 mod work;
 
+pub(in crate::redis) use received::Received;
 pub(in crate::redis) use work::Given;
 
 use infra::{Position, Result};

@@ -8,7 +8,8 @@ use model::{TenantId, Timestamp, Token};
 use serde::{Deserialize, Serialize};
 
 use super::PreviousRunCommit;
-use crate::redis::store::records::{Facts, Kind, Row};
+use crate::redis::store::encoded;
+use crate::redis::store::records::{Kind, Row};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Line {
@@ -54,7 +55,7 @@ pub(super) fn line_of(kind: Kind, row: &Row) -> Line {
         intentions,
         due_us: row.due.map(Timestamp::as_micros),
         links: row.links.clone(),
-        events: row.facts.envelopes.iter().map(|envelope| BASE64.encode(envelope)).collect(),
+        events: row.facts.iter().map(|fact| BASE64.encode(fact)).collect(),
         new_call: row.new_call.as_ref().map(|call| BASE64.encode(wire::new_call_to_wire(call))),
         absorbs: row.absorbs.as_ref().map(|(key, token)| (key.clone(), token.0)),
     }
@@ -84,7 +85,7 @@ pub(super) fn previous_run_commit(line: &Line) -> Option<PreviousRunCommit> {
         change,
         due: line.due_us.map(Timestamp::from_micros),
         links: line.links.clone(),
-        facts: Facts::of(&owner, facts),
+        facts: encoded(&facts, Some(&owner)),
         owner,
         new_call,
         began_with: None,

@@ -7,8 +7,9 @@ use infra::{
 use model::{AgentId, Owner, TenantId};
 
 use super::kind::AGENT;
-use super::row::{Facts, Row, numbers_from};
+use super::row::{Row, numbers_from};
 use crate::redis::RedisStores;
+use crate::redis::store::encoded;
 
 impl AgentLedger for RedisStores {
     fn commit(&self, batch: AgentBatch) -> Answer<'_, Vec<Written>> {
@@ -22,7 +23,7 @@ impl AgentLedger for RedisStores {
                 change: write.change,
                 due: write.due,
                 links: Vec::new(),
-                facts: Facts::of(&owner, write.events),
+                facts: encoded(&write.events, Some(&owner)),
                 new_call: None,
                 began_with: None,
                 number,

@@ -10,10 +10,11 @@ use model::{ConnId, Owner, TenantId};
 
 use super::kind::CALL;
 use super::ledger::by_tenant;
-use super::row::{Facts, Row};
+use super::row::Row;
 use crate::redis::RedisStores;
 use crate::redis::connection::reply;
 use crate::redis::scripts::Call;
+use crate::redis::store::encoded;
 
 impl CallLedger for RedisStores {
     fn commit(&self, batch: Vec<CallWrite>) -> Answer<'_, Vec<Written>> {
@@ -79,7 +80,7 @@ fn row_of_call(write: CallWrite) -> Row {
         change: write.change,
         due: write.due,
         links: write.index.iter().map(CallIndex::text).collect(),
-        facts: Facts::of(&write.owner, write.events),
+        facts: encoded(&write.events, Some(&write.owner)),
         new_call: write.new_call,
         began_with: None,
         number: 0,

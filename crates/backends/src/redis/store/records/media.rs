@@ -8,8 +8,9 @@ use model::{Owner, TenantId};
 
 use super::kind::MEDIA;
 use super::ledger::by_tenant;
-use super::row::{Facts, Row};
+use super::row::Row;
 use crate::redis::RedisStores;
+use crate::redis::store::Facts;
 
 impl MediaLedger for RedisStores {
     fn commit(&self, batch: Vec<MediaWrite>) -> Answer<'_, Vec<Written>> {

@@ -1,13 +1,11 @@
 //! One write of a ledger, as it is sent to Redis and may wait for it.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use infra::{Change, Matter, NewCall, Position, Record, RecordKey, Refusal, Room, Size, Written, wire};
-use model::{Owner, Stamped, TenantId, Timestamp, Token};
+use model::{Owner, TenantId, Timestamp, Token};
 
 use crate::redis::scripts::Call;
-use crate::redis::store::envelopes;
+use crate::redis::store::Facts;
 
 /// One write, in the same form for all ledgers.
 #[derive(Clone)]
@@ -40,7 +38,7 @@ impl Row {
         call.arg(&self.key).arg(self.owner.to_string()).arg(self.token.0).arg(change);
         call.bytes(state).bytes(intentions).arg(self.due.map(|due| due.as_micros().to_string()).unwrap_or_default());
         call.list(self.links.iter());
-        call.about(Matter::Facts).list(self.facts.envelopes.iter().map(|envelope| &envelope[..]));
+        call.about(Matter::Facts).list(self.facts.iter().map(|fact| &fact[..]));
         call.about(Matter::Work).bytes(&self.new_call.as_ref().map(wire::new_call_to_wire).unwrap_or_default());
         call.arg(self.began_with.map(|position| position.to_string()).unwrap_or_default()).about(Matter::Records);
         call.arg(self.number);
@@ -50,7 +48,7 @@ impl Row {
 
     /// The refusal that needs no query to the store. An end is accepted whatever its size.
     fn refusal(&self) -> Option<Refusal> {
-        let size = Size::of(&self.change).with_facts(self.facts.envelopes.iter().map(Bytes::len));
+        let size = Size::of(&self.change).with_facts(self.facts.iter().map(Bytes::len));
         let links = self.links.iter().map(String::len).sum();
         let new_call = self.new_call.as_ref().map_or(0, |call| call.body.len());
         Size { links, new_call, ..size }.refusal().filter(|_| Room::of(&self.change) != Room::Ends)
@@ -58,22 +56,7 @@ impl Row {
 
     /// Bytes that it brings.
     pub(in crate::redis) fn size(&self) -> usize {
-        Size::of(&self.change).state + self.facts.envelopes.iter().map(Bytes::len).sum::<usize>()
-    }
-}
-
-/// What happened, as events and as encoded for the stream.
-#[derive(Clone, Default)]
-pub(in crate::redis) struct Facts {
-    pub(in crate::redis) events: Arc<[Stamped]>,
-    pub(in crate::redis) envelopes: Arc<[Bytes]>,
-}
-
-impl Facts {
-    /// What this owner gives.
-    pub(in crate::redis) fn of(owner: &Owner, events: Vec<Stamped>) -> Self {
-        let envelopes = envelopes(&events, Some(owner)).map(Bytes::from).collect();
-        Self { events: events.into(), envelopes }
+        Size::of(&self.change).state + self.facts.iter().map(Bytes::len).sum::<usize>()
     }
 }
 

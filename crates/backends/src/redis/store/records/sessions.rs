@@ -8,8 +8,9 @@ use infra::{
 use model::{ConnId, Owner, TenantId};
 
 use super::kind::SESSION;
-use super::row::{Facts, Row, numbers_from};
+use super::row::{Row, numbers_from};
 use crate::redis::RedisStores;
+use crate::redis::store::encoded;
 
 impl SessionLedger for RedisStores {
     fn commit(&self, batch: SessionBatch) -> Answer<'_, Vec<Written>> {
@@ -23,7 +24,7 @@ impl SessionLedger for RedisStores {
                 change: write.change,
                 due: write.due,
                 links: write.conn_id.iter().map(ToString::to_string).collect(),
-                facts: Facts::of(&owner, write.events),
+                facts: encoded(&write.events, Some(&owner)),
                 new_call: None,
                 began_with: write.began_with,
                 number,

@@ -1,8 +1,9 @@
 //! The stream of facts.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::FutureExt as _;
 use infra::{Answer, EventEntry, EventStream, Matter, OutEntry, Position, Result, StoreError, bounds};
 use model::{Owner, Stamped, TenantId};
@@ -12,7 +13,6 @@ use super::audience::Audience;
 use crate::redis::RedisStores;
 use crate::redis::connection::reply::{self, position, refused};
 use crate::redis::scripts::{Call, PART_ROWS};
-use crate::redis::store::envelopes;
 use crate::redis::store::wait::Found;
 use crate::redis::tag;
 
@@ -24,7 +24,7 @@ impl RedisStores {
         tenant: &TenantId,
         mut after: Position,
         max: usize,
-        wanted: impl Fn(Audience) -> bool,
+        wanted: impl Fn(Audience, &Stamped) -> bool,
     ) -> Result<Vec<OutEntry>> {
         loop {
             let mut call = Call::on(&self.scripts.read_events, tenant);
@@ -40,9 +40,8 @@ impl RedisStores {
             if passed_over > 0 {
                 tracing::warn!(%tenant, before = %after, passed_over, "facts cannot be read, or are of a later release");
             }
-            let known = entries.into_iter().filter(|(_, for_whom, _)| wanted(*for_whom));
-            let known = known.filter_map(|(position, for_whom, event)| {
-                let (event, owner) = event?;
+            let known = entries.into_iter().filter_map(|(position, for_whom, event)| {
+                let (event, owner) = event.filter(|(event, _)| wanted(for_whom, event))?;
                 let entry = EventEntry { position, event, owner };
                 Some(OutEntry { entry, is_correction: for_whom == Audience::LogCorrection })
             });
@@ -53,17 +52,25 @@ impl RedisStores {
         }
     }
 
-    /// Adds facts for the reporting log alone.
-    pub(in crate::redis) async fn tell_log(
-        &self,
-        tenant: &TenantId,
-        events: &[Stamped],
-        for_whom: Audience,
-    ) -> Result<()> {
-        for part in events.chunks(PART_ROWS) {
-            let mut call = Call::on(&self.scripts.tell_log, tenant);
+    /// Whether a fact is for those who follow the stream, and, if it is a repeat, no reader of this client has received it.
+    fn is_news(&self, for_whom: Audience, fact: &Stamped) -> bool {
+        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        match for_whom {
+            Audience::All => {
+                received.note(fact);
+                true
+            }
+            Audience::Repeat => received.note(fact),
+            Audience::LogCorrection => false,
+        }
+    }
+
+    /// Adds encoded facts for some of the stream's readers.
+    pub(in crate::redis) async fn tell(&self, tenant: &TenantId, facts: &[Bytes], for_whom: Audience) -> Result<()> {
+        for part in facts.chunks(PART_ROWS) {
+            let mut call = Call::on(&self.scripts.tell, tenant);
             call.arg(for_whom.field()).arg(bounds::STREAM_BYTES_HARD);
-            call.about(Matter::Facts).list(envelopes(part, None).collect::<Vec<_>>().into_iter());
+            call.about(Matter::Facts).list(part.iter().map(|fact| &fact[..]));
             let words = reply::texts(&call.send(self).await?)?;
             if words.first().map(String::as_str) != Some("done") {
                 return Err(refused(&words));
@@ -82,7 +89,7 @@ impl EventStream for RedisStores {
         wait: Duration,
     ) -> Answer<'a, Vec<EventEntry>> {
         let look = move || async move {
-            let known = self.known_events(tenant, after, max, |for_whom| for_whom == Audience::All).await?;
+            let known = self.known_events(tenant, after, max, |for_whom, fact| self.is_news(for_whom, fact)).await?;
             let found = Found::from(!known.is_empty());
             Ok((known.into_iter().map(|known| known.entry).collect(), found))
         };
@@ -90,7 +97,7 @@ impl EventStream for RedisStores {
     }
 
     fn read_out<'a>(&'a self, tenant: &'a TenantId, after: Position, max: usize) -> Answer<'a, Vec<OutEntry>> {
-        self.known_events(tenant, after, max, |_| true).boxed()
+        self.known_events(tenant, after, max, |_, _| true).boxed()
     }
 
     fn end<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Position> {
