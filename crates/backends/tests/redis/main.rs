@@ -562,7 +562,8 @@ async fn a_reader_receives_the_facts_that_an_emptied_redis_has_lost_before_it_ha
     let position = read.last().unwrap().position;
     stores.calls.commit(vec![CallWrite { events: fact(7, 2), ..save(7, "second") }]).await.unwrap();
     server.cli(&["FLUSHALL"]);
-    let following = stores.events.read(&tenant(), position, 100, Duration::from_secs(10));
+    let acme = tenant();
+    let following = stores.events.read(&acme, position, 100, Duration::from_secs(10));
     let (following, ()) = tokio::join!(following, until_renewed(&stores));
     let following = following.unwrap();
     let numbers: Vec<u64> = following.iter().map(|entry| entry.event.id.seq.0).collect();

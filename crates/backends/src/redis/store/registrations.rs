@@ -1,5 +1,6 @@
 //! Registrations of phones.
 
+use bytes::Bytes;
 use contracts::v1;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
