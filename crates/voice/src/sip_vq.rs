@@ -53,7 +53,7 @@ const KINDS: &[ObjectKind] = &[ObjectKind::Dn];
 const TENANTS_MAX: usize = 1_000;
 /// How often it is looked whether every tenant's queues are known, until they are.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// The readiness condition: the virtual queues of every tenant are known.
+/// The readiness condition: the virtual queues of every tenant are known, or a fault of the tenant keeps them from being.
 const CONDITION: &str = "virtual queues";
 
 async fn run(ctx: RoleContext) -> Result<()> {
@@ -73,11 +73,10 @@ async fn run(ctx: RoleContext) -> Result<()> {
         let tenants = configuration.tenants();
         for tenant in tenants.keys() {
             if followed.len() < TENANTS_MAX && followed.insert(tenant.clone()) {
-                let kept = views.of(tenant);
-                tenant_loops.spawn(tenant_loop::serve(ctx.clone(), tenant.clone(), kept, metrics.clone()));
+                tenant_loops.spawn(tenant_loop::serve(ctx.clone(), tenant.clone(), views.clone(), metrics.clone()));
             }
         }
-        if !is_ready && configuration.has_answered() && followed.iter().all(|tenant| views.has_begun(tenant)) {
+        if !is_ready && configuration.has_answered() && followed.iter().all(|tenant| views.is_settled(tenant)) {
             is_ready = true;
             ctx.ready.holds(CONDITION);
         }

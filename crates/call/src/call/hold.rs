@@ -149,6 +149,9 @@ impl Call {
     }
 
     pub(super) fn hold_overdue(&mut self, now: Timestamp) {
+        if let Some(leg) = self.s.hold_asked.as_ref().map(|open| open.leg) {
+            self.push(Output::StopAsking(leg));
+        }
         self.hold_fails(ErrorCode::TIMEOUT, "the phone did not answer", now);
     }
 

@@ -89,6 +89,8 @@ pub enum Output {
     HoldLeg(LegId),
     /// Ask the phone to retrieve the call.
     RetrieveLeg(LegId),
+    /// Give up asking the phone to hold or retrieve: it does not answer.
+    StopAsking(LegId),
     /// Send digits to those who hear the leg, as if its phone had pressed them.
     SendKeys {
         /// The leg.

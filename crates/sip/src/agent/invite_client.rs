@@ -114,6 +114,23 @@ impl UserAgent {
         Ok(())
     }
 
+    /// Cancels our re-INVITE, if the peer has sent provisional responses alone. Its failure follows, usually with 487, and the session stays as
+    /// it was (RFC 3261 section 14.1). A peer that answers nothing at all is given up by the transaction.
+    pub fn cancel_reinvite(&mut self, dialog: DialogId, now: Timestamp) {
+        let Some(leg) = self.dialogs.get_mut(dialog.0).filter(|leg| leg.state.phase == LegPhase::Confirmed) else {
+            return;
+        };
+        let (Some(outgoing), Some(client)) = (&mut leg.state.outgoing, leg.invite_client) else { return };
+        if outgoing.stage == OutgoingStage::Pending
+            && self.layer.client_state(client) == Some(ClientState::Proceeding)
+            && let Some(cancel) = self.layer.send_cancel(client, &[], now)
+        {
+            outgoing.stage = OutgoingStage::Cancelled;
+            leg.cancel_client = Some(cancel);
+            self.changed.insert(dialog);
+        }
+    }
+
     pub(super) fn send_reinvite(
         &mut self,
         id: DialogId,

@@ -151,6 +151,29 @@ fn a_cancel_waits_for_a_provisional_response_and_ends_with_487() {
 }
 
 #[test]
+fn a_re_invite_that_gets_provisional_responses_alone_is_cancelled_and_the_session_stays() {
+    let mut pair = Pair::perfect(Wire::Udp);
+    let (alice, bob) = pair.call();
+    let session = pair.agent(ALICE).leg(alice).unwrap().offer_answer.remote().cloned();
+    let now = pair.now();
+    pair.agent(ALICE).reinvite(alice, Some(bytes("offer-2")), Vec::new(), now).unwrap();
+    pair.run(S); // Bob's transaction says 100 after 200 ms, and Bob nothing.
+    let now = pair.now();
+    pair.agent(ALICE).cancel_reinvite(alice, now);
+    pair.agent(ALICE).cancel_reinvite(alice, now);
+    pair.run(S);
+    assert_eq!(pair.requests(ALICE, Method::Cancel), 1);
+    assert_eq!(pair.agent(ALICE).leg(alice).unwrap().offer_answer.remote().cloned(), session);
+    let now = pair.now();
+    pair.agent(ALICE).reinvite(alice, Some(bytes("offer-3")), Vec::new(), now).unwrap();
+    pair.run(100 * MS);
+    let now = pair.now();
+    pair.agent(BOB).accept_offer(bob, bytes("answer-3"), now).unwrap();
+    pair.run(S);
+    assert_eq!(pair.agent(ALICE).leg(alice).unwrap().offer_answer.remote(), Some(&bytes("answer-3")));
+}
+
+#[test]
 fn re_invites_that_meet_get_491_and_both_succeed_in_the_end() {
     let mut pair = Pair::perfect(Wire::Udp);
     let (alice, bob) = pair.call();

@@ -1,6 +1,6 @@
 //! What a subscriber of sip-vq gets: the virtual queues' state, and their facts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use contracts::provisioning::{DnKind, Object, ObjectKind};
@@ -17,18 +17,27 @@ pub type ViewSlot = Arc<Mutex<Option<QueueView>>>;
 
 /// The views of all tenants.
 #[derive(Clone, Default)]
-pub struct Views(Arc<Mutex<HashMap<TenantId, ViewSlot>>>);
+pub struct Views {
+    slots: Arc<Mutex<HashMap<TenantId, ViewSlot>>>,
+    /// Tenants whose view could not be begun because of a fault.
+    faulty: Arc<Mutex<HashSet<TenantId>>>,
+}
 
 impl Views {
     /// The place of a tenant's view.
     pub fn of(&self, tenant: &TenantId) -> ViewSlot {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(tenant.clone()).or_default().clone()
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).entry(tenant.clone()).or_default().clone()
     }
 
-    /// Whether the tenant's virtual queues are known.
-    pub fn has_begun(&self, tenant: &TenantId) -> bool {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
-        kept.is_some_and(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).is_some())
+    /// Notes that a fault keeps a tenant's view from beginning.
+    pub fn note_fault(&self, tenant: &TenantId) {
+        self.faulty.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone());
+    }
+
+    /// Whether the tenant's virtual queues are known, or a fault keeps them from being: no other tenant waits for that one.
+    pub fn is_settled(&self, tenant: &TenantId) -> bool {
+        let has_begun = self.of(tenant).lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        has_begun || self.faulty.lock().unwrap_or_else(PoisonError::into_inner).contains(tenant)
     }
 }
 
@@ -72,5 +81,21 @@ impl Sieve for OfQueues {
         if matches!(entry.event.id.subject, Subject::Queue(_)) {
             out.push(entry);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip_vq::view::QueueView;
+
+    #[test]
+    fn a_tenant_is_settled_when_its_queues_are_known_or_cannot_be() {
+        let views = Views::default();
+        let [good, bad] = ["good", "bad"].map(|name| TenantId::parse(name).unwrap());
+        assert!(!views.is_settled(&good) && !views.is_settled(&bad));
+        *views.of(&good).lock().unwrap() = Some(QueueView::default());
+        views.note_fault(&bad);
+        assert!(views.is_settled(&good) && views.is_settled(&bad));
     }
 }

@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use super::begin;
 use super::metrics::Metrics;
-use super::ownership::ViewSlot;
+use super::ownership::{ViewSlot, Views};
 use super::view::QueueView;
 
 /// Facts per read.
@@ -22,10 +22,12 @@ const READ_WAIT: Duration = Duration::from_secs(1);
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Follows the tenant until the role drains. A fault, even a panic, costs only this tenant's view, which begins again.
-pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, kept: ViewSlot, metrics: Metrics) -> Result<()> {
+pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, views: Views, metrics: Metrics) -> Result<()> {
+    let kept = views.of(&tenant);
     let mut tenant_loop = TenantLoop { ctx, tenant, kept, metrics, counted: 0 };
     while !tenant_loop.ctx.drain.is_draining() {
         if let Err(fault) = fault::contained(tenant_loop.run()).await {
+            views.note_fault(&tenant_loop.tenant);
             error!(tenant = %tenant_loop.tenant, error = format!("{fault:#}"), "a fault in following virtual queues: they are read again");
             tokio::time::sleep(ASK_AGAIN).await;
         }

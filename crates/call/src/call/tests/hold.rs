@@ -76,6 +76,8 @@ fn a_phone_that_does_not_answer_the_hold_is_error_57() {
     bench.ask(RequestKind::HoldCall(CONN), "5001");
     bench.pass(Duration::from_secs(35));
     assert_eq!(bench.error(), ErrorCode::TIMEOUT);
+    let outputs = bench.take();
+    assert!(outputs.iter().any(|output| matches!(output, Output::StopAsking(_))), "{outputs:?}");
 }
 
 #[test]

@@ -74,6 +74,7 @@ impl Node {
             Output::AskAnswer(leg) => self.ask_answer(conn_id, leg, now),
             Output::HoldLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Hold, now),
             Output::RetrieveLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Retrieve, now),
+            Output::StopAsking(leg) => self.stop_asking(conn_id, leg, now),
             Output::SendKeys { leg, digits } => self.send_keys(conn_id, leg, &digits, now),
             Output::TransferOutcome { leg, status } => self.tell_transfer(conn_id, leg, StatusCode(status), now),
             Output::StartTreatment { leg, id, treatment } => {
@@ -402,6 +403,12 @@ impl Node {
                 tracing::debug!(%conn_id, %id, %error, "a phone cannot be asked to hold now");
                 self.feed(conn_id, Input::HoldRefused(id), now);
             }
+        }
+    }
+
+    fn stop_asking(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        if let Some(phone) = self.leg(conn_id, id).filter(|leg| leg.asked.is_some()).and_then(|leg| leg.phone) {
+            self.agent.cancel_reinvite(phone, now);
         }
     }
 
