@@ -238,6 +238,9 @@ pub trait RequestStream: Send + Sync {
     /// Drops requests that are carried out.
     fn ack<'a>(&'a self, tenant: &'a TenantId, to: &'a Recipient, positions: &'a [Position]) -> Answer<'a, ()>;
 
+    /// Gives back the requests that `by` holds and has dropped: [`Self::take`] or [`Self::reclaim`] assigns them again, to `by` too.
+    fn hand_back(&self, tenant: &TenantId, to: &Recipient, by: &Owner);
+
     /// Reassigns to `by` the requests that others have held for `idle` without an acknowledgement.
     fn reclaim<'a>(
         &'a self,

@@ -81,6 +81,10 @@ pub(super) async fn requests_reach_their_recipient_once(stores: &Stores) {
     let taken = stores.requests.take(&acme, &Recipient::AgentState, &me, 10, Duration::ZERO).await.unwrap();
     assert_eq!(taken.iter().map(|t| &t.posted).collect::<Vec<_>>(), [&request]);
     assert_eq!(stores.requests.take(&acme, &Recipient::AgentState, &me, 10, Duration::ZERO).await.unwrap(), []);
+    stores.requests.hand_back(&acme, &Recipient::AgentState, &me);
+    let mut again = stores.requests.take(&acme, &Recipient::AgentState, &me, 10, Duration::ZERO).await.unwrap();
+    again.extend(stores.requests.reclaim(&acme, &Recipient::AgentState, &me, Duration::ZERO, 10).await.unwrap());
+    assert_eq!(again.iter().map(|t| (t.position, &t.posted)).collect::<Vec<_>>(), [(taken[0].position, &request)]);
     stores.requests.ack(&acme, &Recipient::AgentState, &[taken[0].position]).await.unwrap();
     let late = stores.requests.reclaim(&acme, &Recipient::AgentState, &other_owner(), Duration::ZERO, 10).await;
     assert_eq!(late.unwrap(), []);

@@ -31,6 +31,11 @@ impl WorkStream {
         self.entries.insert(position, WorkEntry { body, held: None, deliveries: 0 });
     }
 
+    fn hand_back(&mut self, by: &Owner) {
+        let held_by = |held: &&mut Option<Hold>| held.as_ref().is_some_and(|hold| hold.by == *by);
+        self.entries.values_mut().map(|entry| &mut entry.held).filter(held_by).for_each(|held| *held = None);
+    }
+
     /// Assigns entries to `by`: those that nobody holds or, with `idle_since`, those that others have held since before it.
     fn give(&mut self, by: &Owner, now: Timestamp, idle_since: Option<Timestamp>, max: usize) -> Vec<Taken> {
         let due = |held: &Option<Hold>| match (held, idle_since) {
@@ -247,6 +252,12 @@ impl RequestStream for Embedded {
 
     fn ack<'a>(&'a self, tenant: &'a TenantId, to: &'a Recipient, positions: &'a [Position]) -> Answer<'a, ()> {
         async move { self.ack_work(tenant, &stream_of(to), positions).await }.boxed()
+    }
+
+    fn hand_back(&self, tenant: &TenantId, to: &Recipient, by: &Owner) {
+        if let Some(work) = self.lock().state.tenant(tenant).work.get_mut(&stream_of(to)) {
+            work.hand_back(by);
+        }
     }
 
     fn reclaim<'a>(

@@ -62,8 +62,9 @@ pub(super) async fn serve(
             Ok(End::Drained) => return Ok(()),
             Ok(End::Lost) => {
                 metrics.ownership_lost();
-                // The stream gives them to the owner.
+                // The stream gives them to the owner, which may be this replica again.
                 requests.forget();
+                ctx.stores.requests.hand_back(&tenant, &Recipient::AgentState, &ctx.owner());
             }
             Err(fault) => {
                 metrics.fault();

@@ -63,6 +63,10 @@ impl RequestStream for RedisStores {
         async move { self.ack_work(tenant, &stream_of(to), positions).await }.boxed()
     }
 
+    fn hand_back(&self, tenant: &TenantId, to: &Recipient, by: &Owner) {
+        self.forget_given(tenant, &stream_of(to), by);
+    }
+
     fn reclaim<'a>(
         &'a self,
         tenant: &'a TenantId,

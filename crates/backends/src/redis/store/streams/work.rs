@@ -71,6 +71,13 @@ impl RedisStores {
         });
     }
 
+    /// The reader has dropped what it holds: Redis assigns that again as it does what a lost answer has assigned.
+    pub(super) fn forget_given(&self, tenant: &TenantId, stream: &str, by: &Owner) {
+        if let Some(readers) = self.given().get_mut(&(tenant.clone(), stream.to_owned())) {
+            readers.remove(by);
+        }
+    }
+
     fn given(&self) -> MutexGuard<'_, Given> {
         self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
