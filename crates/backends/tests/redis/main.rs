@@ -23,9 +23,9 @@ use bytes::Bytes;
 use infra::conformance::{self, SetClock};
 use infra::embedded::FileLog;
 use infra::{
-    Binding, CallIndex, CallLedger, CallWrite, Change, Claim, Claimed, Client, Clock, ConfigVersion, DialogKey, Extent,
-    Loaded, OutEntry, Position, Publication, QueueBatch, RegistrationWrite, SessionBatch, SessionId, SessionWrite,
-    StoreError, Stores, SystemClock, Written,
+    Binding, CallIndex, CallLedger, CallWrite, Change, Claim, Claimed, Client, Clock, ConfigVersion, Consumed,
+    DialogKey, Extent, Loaded, OutEntry, Position, Publication, QueueBatch, RegistrationWrite, SessionBatch, SessionId,
+    SessionWrite, StoreError, Stores, SystemClock, Written,
 };
 use model::plan::Contact;
 use model::{
@@ -144,6 +144,13 @@ async fn a_commit_that_is_repeated_because_its_answer_was_late_is_done_once() {
     let loaded = stores.calls.load(&tenant(), ConnId(7)).await.unwrap();
     assert!(matches!(&loaded, Loaded::Live(record) if record.state == "third"), "{loaded:?}");
     assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "3", "each fact stands once");
+    for major in [5, 7, 6] {
+        let consumed = Some(Consumed { view: "ors", position: Position { major, minor: 0 } });
+        let read_on = SessionBatch { writes: Vec::new(), consumed, ..session(0, Change::End) };
+        stores.sessions.commit(read_on).await.unwrap();
+    }
+    let read = stores.sessions.consumed(&tenant(), "ors").await.unwrap();
+    assert_eq!(read, Position { major: 7, minor: 0 }, "a turn that comes late takes nothing back");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use super::lock;
 use crate::redis::RedisStores;
 use crate::redis::scripts::PART_ROWS;
 use crate::redis::store::queues::UnknownQueues;
-use crate::redis::store::records::{Kind, Row};
+use crate::redis::store::records::{AGENT, Kind, Row};
 use crate::redis::store::streams::audience::Audience;
 use crate::redis::store::tenants::STREAMS;
 
@@ -74,8 +74,13 @@ impl RedisStores {
             }
             answered => return answered,
         }
-        let mut answers = Vec::with_capacity(rows.len());
+        let mut answers: Vec<Written> = Vec::with_capacity(rows.len());
         for row in rows {
+            // As in the script: who has lost the first record of a batch of agents owns none of the others either.
+            if let Some(fenced @ Written::Fenced { .. }) = answers.first().filter(|_| kind.name == AGENT.name) {
+                answers.push(fenced.clone());
+                continue;
+            }
             // Rows that the script had already written are recognised by their numbers.
             match self.write_rows(kind, tenant, std::slice::from_ref(row), None).await {
                 Ok(written) => answers.extend(written),

@@ -70,9 +70,11 @@ local function done_before(last, token, number)
   return last_token == token and tonumber(last_number) >= tonumber(number)
 end
 
--- How far a view has read. What it has not read is trimmed later than the rest.
+-- How far a view has read. What it has not read is trimmed later than the rest. A write that comes twice, late, takes nothing back.
 local function consumed(view, position)
   if view == '' then return end
+  local before = redis.call('GET', key('read', view))
+  if before and not later(position, before) then return end
   redis.call('SET', key('read', view), position)
   redis.call('SADD', key('readers'), view)
 end

@@ -10,7 +10,7 @@ mod row;
 mod sessions;
 
 pub(in crate::redis) use answer::written;
-pub(in crate::redis) use kind::Kind;
+pub(in crate::redis) use kind::{AGENT, Kind};
 #[cfg(test)]
 pub(in crate::redis) use row::row_of_size;
 pub(in crate::redis) use row::{Row, refuse_too_large};
