@@ -19,7 +19,7 @@ use model::TenantId;
 use connection::Connections;
 use outage::{DiskQueue, OutageState};
 use scripts::Scripts;
-use store::streams::{Given, Received};
+use store::streams::{Given, ReceivedFacts};
 
 pub use connection::{Examined, RedisSettings, Unusable, examine};
 
@@ -31,7 +31,7 @@ pub struct RedisStores {
     announced: Mutex<HashSet<(&'static str, TenantId)>>,
     outage: OutageState,
     given: Mutex<Given>,
-    received: Mutex<Received>,
+    received: Mutex<ReceivedFacts>,
 }
 
 impl RedisStores {

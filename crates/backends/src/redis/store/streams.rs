@@ -3,11 +3,11 @@
 pub(in crate::redis) mod audience;
 mod events;
 mod new_calls;
-mod received;
+mod received_facts;
 mod requests;
 mod work;
 
-pub(in crate::redis) use received::Received;
+pub(in crate::redis) use received_facts::ReceivedFacts;
 pub(in crate::redis) use work::Given;
 
 use infra::{Position, Result};

@@ -11,12 +11,12 @@ type Latest = HashMap<(TenantId, Subject), (Token, Seq)>;
 
 /// The latest facts by subject, in two maps: the older one is dropped when the newer one is full.
 #[derive(Default)]
-pub(in crate::redis) struct Received {
+pub(in crate::redis) struct ReceivedFacts {
     newer: Latest,
     older: Latest,
 }
 
-impl Received {
+impl ReceivedFacts {
     /// Notes a fact that a reader receives. False if one has received it before, or a later one of the same subject.
     pub(super) fn note(&mut self, fact: &Stamped) -> bool {
         if self.newer.len() >= SUBJECTS_MIN {
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_fact_is_news_once() {
-        let mut received = Received::default();
+        let mut received = ReceivedFacts::default();
         assert!(received.note(&fact(7, 1, 2)));
         assert!(!received.note(&fact(7, 1, 2)));
         assert!(!received.note(&fact(7, 1, 1)));
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn the_latest_subjects_are_remembered_and_their_number_is_bounded() {
-        let mut received = Received::default();
+        let mut received = ReceivedFacts::default();
         (0..SUBJECTS_MIN * 5).for_each(|call| assert!(received.note(&fact(call, 1, 1))));
         (SUBJECTS_MIN * 4..SUBJECTS_MIN * 5).for_each(|call| assert!(!received.note(&fact(call, 1, 1))));
         assert!(received.newer.len() + received.older.len() <= SUBJECTS_MIN * 2);
