@@ -48,6 +48,9 @@ impl UserAgent {
             self.fail(id, status, response, now);
             return;
         }
+        // We have cancelled it: that the peer does not answer it says no more about the peer than a 487 does.
+        let unanswered = stage == OutgoingStage::Cancelled && status == StatusCode::REQUEST_TIMEOUT;
+        let status = if unanswered { StatusCode::REQUEST_TERMINATED } else { status };
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         leg.state.outgoing = None;
         leg.state.offer_answer.abandon();

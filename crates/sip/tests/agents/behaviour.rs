@@ -174,6 +174,21 @@ fn a_re_invite_that_gets_provisional_responses_alone_is_cancelled_and_the_sessio
 }
 
 #[test]
+fn a_peer_that_answers_neither_a_re_invite_nor_its_cancel_keeps_the_call() {
+    let mut pair = Pair::perfect(Wire::Udp);
+    let (alice, _) = pair.call();
+    let now = pair.now();
+    pair.agent(ALICE).reinvite(alice, Some(bytes("offer-2")), Vec::new(), now).unwrap();
+    pair.run(S);
+    pair.net.cut(BOB);
+    let now = pair.now();
+    pair.agent(ALICE).cancel_reinvite(alice, now);
+    pair.run(40 * S);
+    assert!(matches!(pair.events(ALICE).last(), Some(Event::Refused { status: StatusCode::REQUEST_TERMINATED, .. })));
+    assert_eq!((pair.requests(ALICE, Method::Bye), pair.agent(ALICE).dialogs()), (0, 1));
+}
+
+#[test]
 fn re_invites_that_meet_get_491_and_both_succeed_in_the_end() {
     let mut pair = Pair::perfect(Wire::Udp);
     let (alice, bob) = pair.call();

@@ -1,41 +1,36 @@
-//! The latest fact of each subject that this client's readers have received. It tells which repeats are news to them.
+//! The facts that this client's readers have received lately. It tells which repeats are news to them.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 
-use model::{Seq, Stamped, Subject, TenantId, Token};
+use model::Stamped;
 
-/// After that many subjects the oldest may be forgotten. A fact is repeated if it is a few seconds old at most.
-const SUBJECTS_MIN: usize = 10_000;
+/// After that many facts the oldest may be forgotten: as many as an owner repeats at most.
+const FACTS_MIN: usize = 50_000;
 
-type Latest = HashMap<(TenantId, Subject), (Token, Seq)>;
-
-/// The latest facts by subject, in two maps: the older one is dropped when the newer one is full.
+/// The identities of received facts as hashes, in two sets: the older one is dropped when the newer one is full. Exact identities, for
+/// two writers may number the facts of one DN, each in a range of its own.
 #[derive(Default)]
 pub(in crate::redis) struct ReceivedFacts {
-    newer: Latest,
-    older: Latest,
+    newer: HashSet<u64>,
+    older: HashSet<u64>,
+    hasher: RandomState,
 }
 
 impl ReceivedFacts {
-    /// Notes a fact that a reader receives. False if one has received it before, or a later one of the same subject.
+    /// Notes a fact that a reader receives. False if one has received it before.
     pub(super) fn note(&mut self, fact: &Stamped) -> bool {
-        if self.newer.len() >= SUBJECTS_MIN {
+        if self.newer.len() >= FACTS_MIN {
             self.older = std::mem::take(&mut self.newer);
         }
-        let subject = (fact.tenant.clone(), fact.id.subject.clone());
-        let number = (fact.id.token, fact.id.seq);
-        let latest = self.newer.get(&subject).or_else(|| self.older.get(&subject));
-        let is_news = latest.is_none_or(|latest| *latest < number);
-        if is_news {
-            self.newer.insert(subject, number);
-        }
-        is_news
+        let id = self.hasher.hash_one((&fact.tenant, &fact.id));
+        !self.older.contains(&id) && self.newer.insert(id)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use model::{ConnId, Event, EventId, EventName, Timestamp};
+    use model::{ConnId, Event, EventId, EventName, Seq, Subject, TenantId, Timestamp, Token};
 
     use super::*;
 
@@ -52,19 +47,18 @@ mod tests {
     #[test]
     fn a_fact_is_news_once() {
         let mut received = ReceivedFacts::default();
-        assert!(received.note(&fact(7, 1, 2)));
-        assert!(!received.note(&fact(7, 1, 2)));
-        assert!(!received.note(&fact(7, 1, 1)));
-        assert!(received.note(&fact(7, 1, 3)));
-        assert!(received.note(&fact(8, 1, 1)));
-        assert!(received.note(&fact(7, 2, 1)), "a successor counts from 1 again");
+        assert!(received.note(&fact(7, 5, 2)));
+        assert!(!received.note(&fact(7, 5, 2)));
+        assert!(received.note(&fact(7, 5, 3)));
+        assert!(received.note(&fact(8, 5, 2)));
+        assert!(received.note(&fact(7, 1, 1)), "another writer numbers from a range of its own");
     }
 
     #[test]
-    fn the_latest_subjects_are_remembered_and_their_number_is_bounded() {
+    fn the_latest_facts_are_remembered_and_their_number_is_bounded() {
         let mut received = ReceivedFacts::default();
-        (0..SUBJECTS_MIN * 5).for_each(|call| assert!(received.note(&fact(call, 1, 1))));
-        (SUBJECTS_MIN * 4..SUBJECTS_MIN * 5).for_each(|call| assert!(!received.note(&fact(call, 1, 1))));
-        assert!(received.newer.len() + received.older.len() <= SUBJECTS_MIN * 2);
+        (0..FACTS_MIN * 3).for_each(|call| assert!(received.note(&fact(call, 1, 1))));
+        (FACTS_MIN * 2..FACTS_MIN * 3).for_each(|call| assert!(!received.note(&fact(call, 1, 1))));
+        assert!(received.newer.len() + received.older.len() <= FACTS_MIN * 2);
     }
 }
