@@ -74,6 +74,13 @@ pub fn compare(sent: &[i16], heard: &[i16]) -> Result<Likeness> {
     best(&sent, &heard, around - reach..=around + reach).context("the two do not overlap enough")
 }
 
+/// How much each half second of what was sent is like a part of what was heard; silent ones are left out.
+///
+/// A phone on a busy machine leaves out or repeats 10 or 20 ms now and then, after which the whole has no one delay.
+pub fn compare_halves_of_seconds(sent: &[i16], heard: &[i16]) -> Vec<f64> {
+    sent.chunks_exact(OVERLAP_MIN).filter_map(|piece| Some(compare(piece, heard).ok()?.similarity)).collect()
+}
+
 /// Whether both tones dominate the samples, each measured by Goertzel's algorithm.
 pub fn has_tone_pair(samples: &[i16], low_hz: f64, high_hz: f64) -> bool {
     let total = energy(samples) / samples.len().max(1) as f64;
@@ -91,6 +98,14 @@ pub fn tone_power(samples: &[i16], hz: f64) -> f64 {
     }
     let count = samples.len().max(1) as f64;
     2.0 * (one * one + two * two - factor * one * two) / (count * count)
+}
+
+/// The mean power of one tone in each tenth of a second. A tone keeps its power where 20 ms of it are missing, though it
+/// goes on in another phase: over the whole, tone_power would take the one part from the other.
+pub fn mean_tone_power(samples: &[i16], hz: f64) -> f64 {
+    let pieces = samples.chunks_exact(RATE / 10);
+    let count = pieces.len().max(1) as f64;
+    pieces.map(|piece| tone_power(piece, hz)).sum::<f64>() / count
 }
 
 /// Two tones, as audio for a phone.

@@ -58,6 +58,26 @@ fn companding_keeps_a_copy_alike_and_lost_packets_do_not() {
 }
 
 #[test]
+fn what_leaves_out_20_ms_is_heard_in_most_halves_of_seconds() {
+    let sent = speech(6, 3_000);
+    let slipped: Vec<i16> = [&sent[..11_000], &sent[11_160..17_000], &sent[17_160..]].concat();
+    assert!(compare(&sent, &slipped).unwrap().similarity < 0.9);
+    let alike = compare_halves_of_seconds(&sent, &slipped);
+    assert!(alike.iter().filter(|piece| **piece > 0.99).count() >= 4, "{alike:?}");
+    let other = compare_halves_of_seconds(&sent, &speech(99, 3_000));
+    assert!(other.iter().all(|piece| *piece < 0.95), "{other:?}");
+}
+
+#[test]
+fn a_tone_that_leaves_out_half_a_period_keeps_its_power() {
+    let tone: Vec<i16> = (0..16_009).map(|n| (6_000.0 * (TAU * 440.0 * f64::from(n) / 8_000.0).sin()) as i16).collect();
+    let slipped: Vec<i16> = [&tone[..8_000], &tone[8_009..]].concat();
+    assert!(tone_power(&slipped, 440.0) < 1e6);
+    assert!(mean_tone_power(&slipped, 440.0) > 1.6e7);
+    assert!(mean_tone_power(&slipped, 1_000.0) < 1e5);
+}
+
+#[test]
 fn tone_pairs_are_told_apart() {
     let seven = tone_pair(852.0, 1_209.0, 200);
     assert!(has_tone_pair(&seven, 852.0, 1_209.0));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 use testkit::agents::baresip_phone_that_says;
-use testkit::audio::{RATE, read_wav, tone_power, write_wav};
+use testkit::audio::{RATE, mean_tone_power, read_wav, write_wav};
 use testkit::caller::Caller;
 use testkit::facts::check_log_and_laws;
 use testkit::{Answer, Installation, Phone, Watch, wait};
@@ -28,7 +28,7 @@ pub fn tone(hz: f64, seconds: usize) -> Vec<i16> {
 pub fn heard(samples: &[i16]) -> Vec<f64> {
     let end = samples.get(samples.len().saturating_sub(2 * RATE)..).unwrap_or_default();
     // A tone of 6,000 has a power of 18 million; what mixing and companding add is far below.
-    TONES.into_iter().filter(|hz| tone_power(end, *hz) > 2e6).collect()
+    TONES.into_iter().filter(|hz| mean_tone_power(end, *hz) > 2e6).collect()
 }
 
 pub fn phone(site: &Installation, files: &tempfile::TempDir, host: u8, dn: &str, hz: f64) -> Result<Phone> {

@@ -110,13 +110,6 @@ fn bytes_of(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |file| file.len())
 }
 
-/// How much each half second of what was said is like what was heard: linphone leaves out or repeats 10 or 20 ms now and then, since its Opus
-/// follows its own clock, so the whole has no one delay.
-fn alike(sent: &[i16], heard: &[i16]) -> Vec<f64> {
-    let pieces = sent.chunks_exact(audio::RATE / 2);
-    pieces.filter_map(|piece| Some(audio::compare(piece, heard).ok()?.similarity)).collect()
-}
-
 #[test]
 fn linphone_registers_with_digest_and_hears_itself() -> Result<()> {
     let site = Installation::start()?;
@@ -138,7 +131,7 @@ fn linphone_registers_with_digest_and_hears_itself() -> Result<()> {
         let end = phone.type_in("terminate")?;
         phone.wait_for("ended (No error)", end)?;
         let recorded = wait::until(SOON, || Ok(audio::read_wav(&recording).ok()))?;
-        let heard = alike(&sent, &recorded);
+        let heard = audio::compare_halves_of_seconds(&sent, &recorded);
         if heard.iter().filter(|piece| **piece > ALIKE).count() > heard.len() / 2 {
             break;
         }

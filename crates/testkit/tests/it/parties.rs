@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use testkit::audio::{self, read_wav, tone_power};
+use testkit::audio::{self, mean_tone_power, read_wav};
 use testkit::caller::prompt_samples;
 use testkit::facts::check_log_and_laws;
 use testkit::{Installation, Watch, wait};
@@ -53,7 +53,7 @@ fn a_prompt_and_digits_concern_one_party_of_a_call() -> Result<()> {
     let of_other = read_wav(&other.heard()?)?;
     let last = &of_other[of_other.len() - 3 * audio::RATE..];
     // The example is in North America: 480 and 620 Hz.
-    ensure!(tone_power(last, 480.0) > 2e5 && tone_power(last, 620.0) > 2e5, "no busy tone");
+    ensure!(mean_tone_power(last, 480.0) > 2e5 && mean_tone_power(last, 620.0) > 2e5, "no busy tone");
     ask("TStopTreatment", 34, json!({}))?;
     has_heard_for(&other, other.heard_bytes())?;
     let (of_one, of_other) = (read_wav(&one.heard()?)?, read_wav(&other.heard()?)?);
