@@ -74,6 +74,11 @@ impl Thread {
         leg
     }
 
+    /// Lets no route point answer the caller: what it hears there does, or who answers it.
+    pub fn answer_late(&mut self) {
+        self.act(0, |call| call.answer_late());
+    }
+
     /// Continues from the snapshots of its calls, the first one first. The first wake-up handles the timers that are due already.
     pub fn restore(first: CallSnapshot, others: Vec<CallSnapshot>) -> Self {
         let calls = std::iter::once(first).chain(others).map(Call::restore).collect();

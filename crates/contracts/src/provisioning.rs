@@ -139,6 +139,9 @@ pub enum DnKind {
         /// How many calls outside it may have at a time; none means the tenant's.
         #[serde(default)]
         outgoing_max: Option<u32>,
+        /// Whether its audio may go to another party directly, without media.
+        #[serde(default)]
+        direct_media: bool,
     },
     /// Calls wait here while an application decides.
     RoutePoint {
@@ -236,6 +239,9 @@ pub struct Trunk {
     /// Whether its carrier hears who calls before it answers.
     #[serde(default)]
     pub early_speech: bool,
+    /// Whether audio may go between its carrier and a phone directly, without media.
+    #[serde(default)]
+    pub direct_media: bool,
 }
 
 /// A routing application.

@@ -17,6 +17,7 @@ mod login_password;
 mod metrics;
 mod node;
 mod operate;
+mod party_rules;
 mod prompts;
 mod repairs;
 mod routing_link;
@@ -26,7 +27,6 @@ mod supervisors;
 #[cfg(test)]
 mod tests;
 mod trunk_accounts;
-mod trunk_rules;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,7 +87,7 @@ runtime::settings! {
 }
 
 /// The objects that it reads: what a tenant has chosen to play, and which trunks have accounts.
-const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Trunk];
+const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Trunk, ObjectKind::Dn];
 
 /// The condition that at least one proxy has accepted this node.
 const PROXY: &str = "sip-proxy";
@@ -131,7 +131,8 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         entropy: ctx.entropy(),
         agent_entropy: ctx.entropy(),
         trace: ctx.trace.clone(),
-        trunks: trunk_rules::from(configuration.clone()),
+        trunks: party_rules::trunks(configuration.clone()),
+        phones: party_rules::phones(configuration.clone()),
         prompts: prompts::from(configuration),
         accounts,
     });

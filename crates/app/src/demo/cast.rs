@@ -31,7 +31,13 @@ pub fn complete(objects: &mut TenantObjects, count: usize) -> bool {
     for (at, (extension, agent)) in robots(count).enumerate() {
         if !objects.dns.iter().any(|dn| dn.number == extension) {
             let password = Secret(format!("{:012x}", secrets.next_u64() >> 16));
-            let kind = DnKind::Extension { password, no_answer_s: None, call_waiting: true, outgoing_max: None };
+            let kind = DnKind::Extension {
+                password,
+                no_answer_s: None,
+                call_waiting: true,
+                outgoing_max: None,
+                direct_media: false,
+            };
             objects.dns.push(Dn { number: extension.clone(), kind });
             missing = true;
         }

@@ -175,6 +175,11 @@ fn no_answer_action(row: &Row, table: &str) -> Result<Option<NoAnswerAction>> {
     NoAnswerAction::parse(&name).map(Some).ok_or_else(corrupt)
 }
 
+/// A flag that absent means no.
+fn is_set(row: &Row, column: &str) -> Result<bool> {
+    Ok(get::<Option<u32>>(row, column)?.is_some_and(|flag| flag != 0))
+}
+
 fn dn(row: &Row, lists: &mut Lists) -> Result<Dn> {
     let number = text(row, "number")?;
     let kind = match text(row, "type")?.as_str() {
@@ -183,6 +188,7 @@ fn dn(row: &Row, lists: &mut Lists) -> Result<Dn> {
             no_answer_s: get(row, "no_answer_s")?,
             call_waiting: get::<Option<u32>>(row, "call_waiting")?.is_none_or(|flag| flag != 0),
             outgoing_max: get(row, "outgoing_max")?,
+            direct_media: is_set(row, "direct_media")?,
         },
         "route_point" => DnKind::RoutePoint {
             application: get::<Option<String>>(row, "application")?.unwrap_or_default(),
@@ -231,7 +237,8 @@ fn trunk(row: &Row, lists: &mut Lists) -> Result<Trunk> {
         user: get(row, "user_name")?,
         password: get::<Option<String>>(row, "password")?.map(Secret),
         calls_max: get(row, "calls_max")?,
-        early_speech: get::<Option<u32>>(row, "early_speech")?.is_some_and(|flag| flag != 0),
+        early_speech: is_set(row, "early_speech")?,
+        direct_media: is_set(row, "direct_media")?,
     })
 }
 

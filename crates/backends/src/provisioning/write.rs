@@ -169,18 +169,20 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
         }
         _ => (None, None, None),
     };
-    let (call_waiting, outgoing_max) = match o.kind {
-        DnKind::Extension { call_waiting, outgoing_max, .. } => (Some(u32::from(call_waiting)), outgoing_max),
-        _ => (None, None),
+    let (call_waiting, outgoing_max, direct_media) = match o.kind {
+        DnKind::Extension { call_waiting, outgoing_max, direct_media, .. } => {
+            (Some(u32::from(call_waiting)), outgoing_max, Some(u32::from(direct_media)))
+        }
+        _ => (None, None, None),
     };
     let sql = "INSERT INTO dn (tenant, number, type, password, no_answer_s, application, default_dn, service_level_s,
-             short_abandon_s, wrap_up_s, call_waiting, outgoing_max)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             short_abandon_s, wrap_up_s, call_waiting, outgoing_max, direct_media)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, number) DO UPDATE SET type = excluded.type, password = excluded.password,
              no_answer_s = excluded.no_answer_s, application = excluded.application, default_dn = excluded.default_dn,
              service_level_s = excluded.service_level_s, short_abandon_s = excluded.short_abandon_s,
              wrap_up_s = excluded.wrap_up_s, call_waiting = excluded.call_waiting,
-             outgoing_max = excluded.outgoing_max";
+             outgoing_max = excluded.outgoing_max, direct_media = excluded.direct_media";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.number)
@@ -193,7 +195,8 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
         .bind(short_abandon_s)
         .bind(wrap_up_s)
         .bind(call_waiting)
-        .bind(outgoing_max);
+        .bind(outgoing_max)
+        .bind(direct_media);
     run(db, put).await?;
     run(db, query("DELETE FROM dn_prompt WHERE tenant = ? AND number = ?").bind(tenant).bind(&o.number)).await?;
     let DnKind::Announcement { prompts } = &o.kind else { return Ok(()) };
@@ -251,13 +254,13 @@ async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
 async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
     let sql =
         "INSERT INTO trunk (tenant, name, contact, prefix, caller_id, priority, weight, try_s, user_name, password,
-             calls_max, early_speech)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             calls_max, early_speech, direct_media)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact,
          prefix = excluded.prefix, caller_id = excluded.caller_id, priority = excluded.priority,
          weight = excluded.weight, try_s = excluded.try_s, user_name = excluded.user_name,
          password = excluded.password, calls_max = excluded.calls_max,
-         early_speech = excluded.early_speech";
+         early_speech = excluded.early_speech, direct_media = excluded.direct_media";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.name)
@@ -270,7 +273,8 @@ async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
         .bind(&o.user)
         .bind(o.password.as_ref().map(Secret::reveal))
         .bind(o.calls_max)
-        .bind(u32::from(o.early_speech));
+        .bind(u32::from(o.early_speech))
+        .bind(u32::from(o.direct_media));
     run(db, put).await?;
     run(db, query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, source) in (0_i64..).zip(&o.allow) {

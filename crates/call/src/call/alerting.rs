@@ -119,7 +119,7 @@ impl Call {
                 self.offer(offer, contacts, no_answer_ms, now);
             }
             Destination::RoutePoint { dn, application, default_dn } => {
-                self.answer_caller();
+                self.answer_at_point();
                 self.wait_at_point(Point { dn, application, default_dn }, UserData::new(), now);
             }
             Destination::Outside(outside) => {

@@ -101,7 +101,7 @@ impl Call {
                 self.offer_outside(offer, outside, now);
             }
             Destination::RoutePoint { dn, application, default_dn } => {
-                self.answer_caller();
+                self.answer_at_point();
                 self.wait_at_point(Point { dn, application, default_dn }, UserData::new(), now);
             }
             Destination::Service(service) => self.serve(service, now),

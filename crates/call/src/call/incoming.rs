@@ -140,7 +140,7 @@ impl Call {
     pub(super) fn first_destination(&mut self, destination: Destination, now: Timestamp) {
         match destination {
             Destination::RoutePoint { dn, application, default_dn } => {
-                self.answer_caller();
+                self.answer_at_point();
                 self.wait_at_point(Point { dn, application, default_dn }, UserData::new(), now);
                 self.establish_connected(now);
             }
@@ -198,6 +198,20 @@ impl Call {
     pub(super) fn answer_caller(&mut self) {
         if self.caller_moves(LegProgress::Offered, LegProgress::Answering) {
             self.push(Output::AnswerCaller(self.s.caller_leg()));
+        }
+    }
+
+    /// From now on no route point answers the caller.
+    pub(crate) fn answer_late(&mut self) {
+        self.s.answers_late = true;
+    }
+
+    /// Answers who comes to a route point, or tells it that somebody is being looked for.
+    pub(super) fn answer_at_point(&mut self) {
+        if !self.s.answers_late {
+            self.answer_caller();
+        } else if self.s.caller_progress() == LegProgress::Offered {
+            self.push(Output::AlertCaller(self.s.caller_leg()));
         }
     }
 

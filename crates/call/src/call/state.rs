@@ -42,6 +42,8 @@ pub struct CallSnapshot {
     pub announced: bool,
     /// Whether a phone of the tenant called a number outside.
     pub outbound: bool,
+    /// Whether a route point does not answer the caller, but only what it hears there or who answers it: its audio may go directly.
+    pub answers_late: bool,
     /// Its number within its thread; the thread's first call has 0.
     pub number: u16,
     /// The call for which it is a consultation.
@@ -91,6 +93,7 @@ impl CallSnapshot {
             user_data: UserData::new(),
             announced: false,
             outbound: false,
+            answers_late: false,
             number: 0,
             consults_for: None,
             transfer: None,

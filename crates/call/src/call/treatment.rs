@@ -30,6 +30,9 @@ impl Call {
             recorded_since: None,
             due: None,
         });
+        if leg == self.s.caller_leg() {
+            self.answer_caller();
+        }
         self.issue_waiting(now);
     }
 

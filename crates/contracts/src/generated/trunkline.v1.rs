@@ -2482,6 +2482,12 @@ pub struct LegRecord {
     /// Media was told that it is not recorded as that any more.
     #[prost(bool, tag = "34")]
     pub recording_off: bool,
+    /// Its audio goes to the other party, without media.
+    #[prost(bool, tag = "35")]
+    pub direct: bool,
+    /// The party has been offered media's session instead.
+    #[prost(bool, tag = "36")]
+    pub moving: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OwedSessionRecord {
@@ -2576,6 +2582,9 @@ pub struct CallModelRecord {
     /// Of a predictive call that nobody has answered: it is to be known who does.
     #[prost(bool, tag = "45")]
     pub classifies: bool,
+    /// No route point answers the caller: what it hears there does, or who answers it.
+    #[prost(bool, tag = "46")]
+    pub answers_late: bool,
     #[prost(
         oneof = "call_model_record::Stage",
         tags = "21, 22, 23, 24, 25, 26, 27, 31, 33, 38, 43"

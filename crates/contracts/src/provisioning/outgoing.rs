@@ -85,6 +85,7 @@ mod tests {
             password: None,
             calls_max: None,
             early_speech: false,
+            direct_media: false,
         }
     }
 

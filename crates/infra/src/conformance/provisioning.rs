@@ -47,6 +47,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
             no_answer_s: Some(20),
             call_waiting,
             outgoing_max: Some(2),
+            direct_media: !call_waiting,
         },
     };
     let announcement = Dn { number: "a".into(), kind: DnKind::Announcement { prompts: vec!["music".into()] } };
@@ -101,6 +102,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         password: Some(Secret("s".into())),
         calls_max: Some(30),
         early_speech: true,
+        direct_media: true,
     }];
     let code =
         |(action, name): &(FeatureAction, &str)| FeatureCode { code: (*name).into(), action: *action, ask_pin: true };

@@ -159,6 +159,12 @@ static PHONES: Shape = Shape::List {
             &CALLS,
             "How many calls outside it may have at a time; without it as the tenant says.",
         ),
+        field(
+            "direct_media",
+            Optional,
+            &Shape::Flag,
+            "Whether its audio may go to another party directly; without it false: through media.",
+        ),
     ]),
     max: OBJECTS_MAX,
 };
@@ -301,6 +307,12 @@ static TRUNKS: Shape = Shape::List {
             Optional,
             &Shape::Flag,
             "Whether its carrier hears who calls before it answers, as some need that take keys then; without it false: speech goes out from the answer on.",
+        ),
+        field(
+            "direct_media",
+            Optional,
+            &Shape::Flag,
+            "Whether audio may go between its carrier and a phone directly; without it false: through media.",
         ),
     ]),
     max: 10_000,

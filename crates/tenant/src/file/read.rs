@@ -142,6 +142,7 @@ impl Reader<'_> {
                 no_answer_s: number(item, "no_answer_s"),
                 call_waiting: flag(item, "call_waiting").unwrap_or(true),
                 outgoing_max: number(item, "outgoing_max"),
+                direct_media: flag(item, "direct_media").unwrap_or_default(),
             };
             self.dn(item, format!("phones[{index}]"), kind);
         }
@@ -228,6 +229,7 @@ impl Reader<'_> {
                     password: text(item, "password").map(Secret),
                     calls_max: number(item, "calls_max"),
                     early_speech: flag(item, "early_speech").unwrap_or_default(),
+                    direct_media: flag(item, "direct_media").unwrap_or_default(),
                 });
             }
         }

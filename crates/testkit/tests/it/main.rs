@@ -11,6 +11,7 @@ mod conference;
 mod consultation;
 mod demo;
 mod dialling;
+mod direct;
 mod doctor;
 mod drain;
 mod edge;

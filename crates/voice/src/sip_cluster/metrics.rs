@@ -17,6 +17,10 @@ runtime::metrics! {
         overloaded: Counter = "sipcluster_calls_overloaded";
         /// Legs that were answered.
         answered: Counter = "sipcluster_legs_answered";
+        /// Calls whose audio went directly, without media.
+        direct: Counter = "sipcluster_direct_calls";
+        /// Legs whose audio went directly and that came to media.
+        direct_ended: Counter = "sipcluster_direct_legs_anchored";
         /// Parties that vanished without ending their call.
         vanished: Counter = "sipcluster_legs_vanished";
         /// Legs that were ended because they made their call's record too large.
@@ -83,6 +87,16 @@ impl Metrics {
     /// A leg was answered.
     pub fn leg_answered(&self) {
         self.answered.inc();
+    }
+
+    /// A call was answered whose audio goes directly.
+    pub fn answered_directly(&self) {
+        self.direct.inc();
+    }
+
+    /// A leg whose audio went directly has come to media.
+    pub fn came_to_media(&self) {
+        self.direct_ended.inc();
     }
 
     /// A phone's session before its answer was not heard.

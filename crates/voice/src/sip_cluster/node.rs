@@ -24,6 +24,7 @@ use sip::{ConnectionId, Message, Seal, Transmit};
 use super::limits::{CALLS_DUE_PER_TURN, Limits};
 use super::metrics::Metrics;
 use calls::call::Stored;
+use calls::direct::ReadPhones;
 use calls::joining::Joins;
 use calls::monitoring::Monitors;
 use calls::pending::PendingRequests;
@@ -74,6 +75,7 @@ pub struct Node {
     next_sweep: Timestamp,
     prompts: ReadPrompts,
     trunks: ReadTrunks,
+    phones: ReadPhones,
     /// Trunks whose carriers want no calls for a while.
     pauses: Pauses,
     trace: runtime::Recorder,
@@ -101,6 +103,8 @@ pub struct Parts {
     pub prompts: ReadPrompts,
     /// Reads what a tenant has set for a trunk.
     pub trunks: ReadTrunks,
+    /// Reads what a tenant has set for a phone.
+    pub phones: ReadPhones,
     /// Looks up the credentials of trunks.
     pub accounts: Accounts,
     /// Recorder of call traces.
@@ -141,6 +145,7 @@ impl Node {
             next_sweep: Timestamp::ZERO,
             prompts: parts.prompts,
             trunks: parts.trunks,
+            phones: parts.phones,
             pauses: Pauses::default(),
             trace: parts.trace,
         }

@@ -5,6 +5,7 @@ mod calls;
 mod carriers;
 mod cluster;
 mod consultation;
+mod direct;
 mod early_media;
 mod endings;
 mod faults;

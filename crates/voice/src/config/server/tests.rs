@@ -68,6 +68,7 @@ fn the_password_of_a_trunk_is_in_no_list_of_objects() {
         password: Some(contracts::provisioning::Secret("hush-hush".to_owned())),
         calls_max: None,
         early_speech: false,
+        direct_media: false,
     };
     let object = Object::Trunk(trunk);
     let version = ConfigVersion { generation: 1, revision: 1 };

@@ -3,6 +3,7 @@
 pub mod call;
 mod caller_status;
 mod details;
+pub mod direct;
 mod early_media;
 pub mod explain;
 mod flows;
@@ -21,6 +22,7 @@ pub mod prompts;
 pub mod records;
 mod refer;
 mod renegotiation;
+mod ring;
 mod rooms;
 mod run;
 mod session;

@@ -16,10 +16,13 @@ use sip::{ConnectionId, Flow, LocalTag, Message, Seal, StatusCode};
 
 use crate::sip_cluster::limits::Limits;
 use crate::sip_cluster::metrics::Metrics;
+use crate::sip_cluster::node::calls::direct::PhoneRules;
 use crate::sip_cluster::node::calls::trunk_limits::TrunkRules;
 use crate::sip_cluster::node::order::Order;
 use crate::sip_cluster::node::{Node, Parts};
 
+/// Phones whose audio may go directly.
+pub const DIRECT_PHONES: [&str; 1] = ["7101"];
 pub const EDGE: &str = "192.0.2.1:5060";
 pub const PHONE_SDP: &str =
     "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
@@ -130,7 +133,9 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
         trunks: Box::new(|_, trunk| TrunkRules {
             calls_max: (trunk == "narrow").then_some(1),
             early_speech: trunk == "open",
+            direct_media: trunk == "straight",
         }),
+        phones: Box::new(|_, dn| PhoneRules { direct_media: DIRECT_PHONES.contains(&dn) }),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts {
             hold_music: Some("harp".to_owned()),
             ..Default::default()

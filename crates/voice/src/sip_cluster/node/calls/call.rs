@@ -10,7 +10,7 @@ use model::{ConnId, Dn, LegId, Owner, TenantId, Timestamp};
 use sip::HeaderName;
 use sip::agent::{COMPLETED_ELSEWHERE, DialogId, ExtraHeaders};
 
-use super::leg::{Leg, LegStage};
+use super::leg::{HeldKeys, Leg, LegStage};
 
 /// A thread, by the ConnID of its first call.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct Entry {
     pub invite: Option<DialogKey>,
     /// Whether the ledger knows the call.
     pub stored: Stored,
+    /// Keys of parties whose audio goes directly, until media can pass them on. Not stored.
+    pub held_keys: Vec<HeldKeys>,
     /// Facts for the next commit.
     pub events: Vec<Stamped>,
     /// Entries of the stream of new calls, one for each commit.
@@ -92,6 +94,7 @@ impl Entry {
             warning: None,
             invite: None,
             stored: Stored::No,
+            held_keys: Vec::new(),
             events: Vec::new(),
             new_calls: VecDeque::new(),
             index: Vec::new(),

@@ -7,7 +7,7 @@ use model::{ConnId, LegId, Timestamp};
 use sip::agent::{Reply, Session};
 use sip::{Message, StatusCode};
 
-use super::leg::{EarlySession, LegStage};
+use super::leg::{AudioPath, EarlySession, LegStage};
 use super::to_sip::note;
 use crate::sip_cluster::node::Node;
 
@@ -26,7 +26,12 @@ impl Node {
     ) {
         let status = response.status();
         let rings = status == Some(StatusCode::RINGING);
-        if let Session::Answer(sdp) | Session::Preview(sdp) = session
+        if self.leg(conn_id, id).is_some_and(|leg| leg.path != AudioPath::Media) {
+            if let Session::Answer(sdp) | Session::Preview(sdp) = session {
+                self.note_party(conn_id, id, response);
+                self.show_direct_early(conn_id, id, sdp, rings, now);
+            }
+        } else if let Session::Answer(sdp) | Session::Preview(sdp) = session
             && self.hears_early(conn_id, id, rings)
             && self.keeps_early(conn_id, id, &sdp)
         {

@@ -8,7 +8,7 @@ use sip::offer_answer::OfferAnswer;
 use sip::{Message, StatusCode};
 
 use super::incoming::party;
-use super::leg::{LegStage, Place, Side};
+use super::leg::{AudioPath, LegStage, Place, Side};
 use super::renegotiation::warning_of;
 use super::session;
 use super::to_sip::note;
@@ -105,12 +105,14 @@ impl Node {
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
-        let (stage, is_caller) = (leg.stage, leg.is_callers());
+        let (stage, is_caller, is_direct) = (leg.stage, leg.is_callers(), leg.path != AudioPath::Media);
         if matches!(session, Session::Offer(_)) {
             leg.owes_media = true;
         }
         match (stage, session) {
             (LegStage::Closing, _) => self.close_media(conn_id, id, now),
+            (LegStage::Up, Session::Offer(_)) if is_direct => self.offer_media(conn_id, id, now),
+            (LegStage::Up, Session::Answer(sdp)) if is_direct => self.direct_offer_answered(conn_id, id, sdp, now),
             (_, Session::Offer(offer)) if !is_caller => self.ring_phone(conn_id, id, offer, now),
             (LegStage::PreparingEarly, Session::Answer(sdp)) => self.send_early(conn_id, id, sdp, now),
             (_, Session::Answer(sdp) | Session::Offer(sdp)) if is_caller => self.answer_caller(conn_id, id, sdp, now),
@@ -138,6 +140,9 @@ impl Node {
             Ok(()) if awaits_answer => {}
             Ok(()) => {
                 self.metrics.leg_answered();
+                if self.leg(conn_id, id).is_some_and(|leg| leg.path == AudioPath::Direct) {
+                    self.metrics.answered_directly();
+                }
                 self.feed(conn_id, Input::LegAnswered(id), now);
             }
             // It cancelled at the same time; its end is about to be reported.
@@ -228,6 +233,9 @@ impl Node {
             }
             // 488 says that the caller's audio cannot be used; every other failure is ours.
             Side::Media => {
+                if stage == LegStage::Up && leg.path != AudioPath::Media {
+                    return self.media_refused_direct(conn_id, id, status, response, now);
+                }
                 if stage == LegStage::PreparingEarly {
                     return self.early_audio_failed(conn_id, id, now);
                 }

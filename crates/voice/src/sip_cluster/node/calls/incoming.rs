@@ -89,6 +89,10 @@ impl Node {
         let conn_id = self.ids.next_conn_id(now);
         let uuid = self.ids.next_uuid();
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
+        let mut thread = Thread::new(incoming, now);
+        if self.may_go_directly(&tenant, &thread.first().caller, dialog) {
+            thread.answer_late();
+        }
         let mut leg = Leg::new(CALLER_LEG, link, LegStage::Offered, now);
         leg.phone = Some(dialog);
         (leg.party, leg.hops_left) = (party, hops_left);
@@ -98,7 +102,7 @@ impl Node {
             caller_name,
             index: vec![CallIndex::Invite(invite.clone())],
             invite: Some(invite),
-            ..Entry::new(tenant.clone(), Thread::new(incoming, now), vec![leg])
+            ..Entry::new(tenant.clone(), thread, vec![leg])
         };
         self.begin_call(conn_id, entry, now);
         let identity = self.identity(tenant, place, link);

@@ -49,6 +49,8 @@ pub struct Leg {
     pub early: Option<EarlySession>,
     /// Whether the provisional response to a caller is to say that the far end rings.
     pub early_rings: bool,
+    /// How its audio goes.
+    pub path: AudioPath,
     /// Whether media waits for an answer to its offer.
     pub owes_media: bool,
     /// Whether an offer of the party is with media.
@@ -84,6 +86,17 @@ pub struct OwedSession {
 /// The number by which notices name their REFER: its CSeq, or none for the first one of a dialog (RFC 3515 section 2.4.6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ReferNo(pub Option<u32>);
+
+/// How the audio of a leg goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AudioPath {
+    /// Through media.
+    Media,
+    /// To the other party directly.
+    Direct,
+    /// Still directly; the party has been offered media's session.
+    Moving,
+}
 
 /// A session by which audio is heard before an answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -189,6 +202,7 @@ impl Leg {
             owed: None,
             early: None,
             early_rings: false,
+            path: AudioPath::Media,
             owes_media: false,
             relaying: false,
             holds: false,
@@ -200,4 +214,15 @@ impl Leg {
             told: ExtraHeaders::new(),
         }
     }
+}
+
+/// Keys that wait until media can pass them on.
+#[derive(Clone, Debug)]
+pub struct HeldKeys {
+    /// Whose they are.
+    pub leg: LegId,
+    /// The type of the body.
+    pub kind: &'static str,
+    /// The body, as a phone reports keys by INFO.
+    pub body: Vec<u8>,
 }

@@ -23,6 +23,7 @@ impl Node {
         self.fail_what_waits_for_proxies(now);
         self.stop_again(now);
         self.join_rooms_again(now);
+        self.anchor_again(now);
         self.tell_owed_again(now);
         for probe in self.pending.take_overdue_probes(now) {
             // Each probe concerns a call of its own and has its own limit of steps.

@@ -16,7 +16,7 @@ use sip::agent::{DialogSnapshot, UserAgent};
 use sip::dialog::MAX_FORWARDS;
 
 use super::call::{Entry, Stored};
-use super::leg::{EarlySession, Leg, LegStage, OwedSession, ReferNo, Target};
+use super::leg::{AudioPath, EarlySession, Leg, LegStage, OwedSession, ReferNo, Target};
 use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
 use sip::ConnectionId;
 
@@ -92,6 +92,8 @@ fn leg_to_record<'a>(
         target_limit: target.and_then(|target| target.limit.as_ref()).map(model_write::limit),
         target_early_speech: target.is_some_and(|target| target.early_speech),
         owes_media: leg.owes_media,
+        direct: leg.path != AudioPath::Media,
+        moving: leg.path == AudioPath::Moving,
         relaying: leg.relaying,
         holds: leg.holds,
         asked: leg.asked.map_or(v1::HoldRecordWay::Unspecified, model_write::way).into(),
@@ -268,6 +270,11 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> Conne
         party: record.party.as_deref().map(str::parse).transpose().map_err(|_| RecordError("legs.party"))?,
         target,
         owes_media: record.owes_media,
+        path: match (record.direct, record.moving) {
+            (false, _) => AudioPath::Media,
+            (true, false) => AudioPath::Direct,
+            (true, true) => AudioPath::Moving,
+        },
         relaying: record.relaying,
         holds: record.holds,
         asked,

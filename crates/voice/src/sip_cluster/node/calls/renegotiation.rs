@@ -7,7 +7,7 @@ use model::{ConnId, LegId, Timestamp};
 use sip::agent::DialogId;
 use sip::{HeaderName, Message, StatusCode};
 
-use super::leg::{LegStage, OwedSession, Place, Side};
+use super::leg::{AudioPath, LegStage, OwedSession, Place, Side};
 use super::msml_request::may_be_done;
 use super::session::{self, Refusal};
 use super::to_sip::{note, party_header};
@@ -24,6 +24,9 @@ impl Node {
         };
         if let Some(leg) = self.leg_mut(conn_id, id) {
             leg.heard_at = now;
+        }
+        if self.leg(conn_id, id).is_some_and(|leg| leg.path != AudioPath::Media) {
+            return self.wants_offer_of_media(conn_id, id, dialog, now);
         }
         let codecs = self.codecs(conn_id);
         let offer = self.agent.leg(dialog).and_then(|leg| session::fresh_offer(leg.offer_answer.local()?, &codecs));
@@ -67,7 +70,11 @@ impl Node {
             // Media does not change a session by itself.
             Side::Media => None,
         };
+        let is_direct = side == Side::Phone && leg.stage == LegStage::Up && leg.path == AudioPath::Direct;
         let Some(media) = other else {
+            if is_direct {
+                return self.offers_to_media(conn_id, id, dialog, offer, now);
+            }
             return note("a refusal", self.agent.refuse_offer(dialog, StatusCode(488), now));
         };
         if let Some(refusal) = session::refusal(&offer, &self.codecs(conn_id)) {
@@ -107,6 +114,9 @@ impl Node {
             }
             Side::Phone => {
                 leg.heard_at = now;
+                if leg.path == AudioPath::Moving {
+                    return self.moved_to_media(conn_id, id, &answer, now);
+                }
                 match leg.asked.take() {
                     Some(way) => self.asked_phone_answered(conn_id, id, way, answer, now),
                     // A refresh of ours, to which it has another session than before. One that makes no sense changes nothing.
@@ -127,6 +137,9 @@ impl Node {
         match side {
             Side::Media => self.refused(dialog, StatusCode::REQUEST_PENDING, None, now),
             Side::Phone => {
+                if self.leg(conn_id, id).is_some_and(|leg| leg.path == AudioPath::Moving) {
+                    return self.offer_media(conn_id, id, now);
+                }
                 if let Some(way) = self.leg_mut(conn_id, id).and_then(|leg| leg.asked.take()) {
                     self.ask_hold(conn_id, id, way, now);
                 }
@@ -151,7 +164,7 @@ impl Node {
     }
 
     /// Media has answered the party's offer.
-    fn relayed(&mut self, conn_id: ConnId, id: LegId, answer: Bytes, now: Timestamp) {
+    pub(super) fn relayed(&mut self, conn_id: ConnId, id: LegId, answer: Bytes, now: Timestamp) {
         let Some(phone) = self.leg(conn_id, id).and_then(|leg| leg.phone) else { return };
         let Some(offer) = self.agent.leg(phone).and_then(|leg| leg.offer_answer.offered_by_peer()).cloned() else {
             // The party has cancelled its offer meanwhile (RFC 3261 section 9), or has left. One that is open now is ours.
@@ -165,7 +178,7 @@ impl Node {
     }
 
     /// A description of the party takes effect; it may say whether the party holds.
-    fn hold_changed(&mut self, conn_id: ConnId, id: LegId, holds: Option<bool>, now: Timestamp) {
+    pub(super) fn hold_changed(&mut self, conn_id: ConnId, id: LegId, holds: Option<bool>, now: Timestamp) {
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
@@ -224,6 +237,9 @@ impl Node {
                 }
             }
             Side::Phone => {
+                if leg.path == AudioPath::Moving {
+                    return self.move_refused(conn_id, id, status, now);
+                }
                 if leg.asked.take().is_some() {
                     self.feed(conn_id, Input::HoldRefused(id), now);
                 }

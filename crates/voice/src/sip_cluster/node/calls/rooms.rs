@@ -6,13 +6,13 @@ use ivr::msml::{self, Command, JoinStreams};
 use model::{ConnId, LegId, Timestamp};
 use sip::{Message, StatusCode};
 
-use super::leg::{LegStage, Place, Side};
+use super::leg::{AudioPath, LegStage, Place, Side};
 use super::msml_request::{may_be_done, result_code};
 use super::pending::Pending;
 use crate::sip_cluster::node::Node;
 
 /// How often media may refuse to move a leg, once in each sweep of 2 s; then its party would hear silence for longer than it waits.
-const REFUSED_MOVES_MAX: u8 = 8;
+pub(super) const REFUSED_MOVES_MAX: u8 = 8;
 
 /// The name of a thread's room at media. The first one has the thread's own name.
 pub fn room(thread: ConnId, number: u16) -> String {
@@ -26,7 +26,10 @@ impl Node {
         let misplaced = |leg: &&super::leg::Leg| {
             let is_at_media =
                 matches!(leg.stage, LegStage::Early | LegStage::Ringing | LegStage::Up) && leg.media.is_some();
-            is_at_media && !leg.joining && (leg.unsure || leg.seat != entry.seat_of(leg.id))
+            is_at_media
+                && leg.path == AudioPath::Media
+                && !leg.joining
+                && (leg.unsure || leg.seat != entry.seat_of(leg.id))
         };
         let legs: Vec<LegId> = entry.legs.iter().filter(misplaced).map(|leg| leg.id).collect();
         for leg in legs {
@@ -38,7 +41,8 @@ impl Node {
     pub(in crate::sip_cluster::node) fn join_rooms_again(&mut self, now: Timestamp) {
         let is_misplaced = |(_, entry): &(&ConnId, &super::call::Entry)| {
             let is_misplaced = |leg: &super::leg::Leg| leg.unsure || leg.seat != entry.seat_of(leg.id);
-            entry.legs.iter().any(|leg| leg.stage == LegStage::Up && is_misplaced(leg))
+            let is_at_media = |leg: &super::leg::Leg| leg.stage == LegStage::Up && leg.path == AudioPath::Media;
+            entry.legs.iter().any(|leg| is_at_media(leg) && is_misplaced(leg))
         };
         let mut misplaced: Vec<ConnId> = self.calls.iter().filter(is_misplaced).map(|(conn_id, _)| *conn_id).collect();
         misplaced.sort_unstable();

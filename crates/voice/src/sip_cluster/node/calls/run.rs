@@ -63,6 +63,7 @@ impl Node {
             tracing::warn!(%conn_id, limit = limit.as_str(), "a call has reached a limit of work: it ends");
         }
         self.calls.arm(conn_id);
+        self.anchor(conn_id, now);
         self.join_rooms(conn_id, now);
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use call::call::HoldWay;
 use media::codec::Codec;
-use media::sdp::{self, Line, LocalAudio, Preference, negotiation};
+use media::sdp::{self, Line, LocalAudio, Origin, Preference, negotiation};
 use sip::agent::Reply;
 use sip::{HeaderName, StatusCode};
 
@@ -87,14 +87,49 @@ pub fn fresh_offer(local: &[u8], codecs: &[Codec]) -> Option<Bytes> {
     Some(Bytes::from(negotiation::next_offer(&local, &stream, preference, codecs).to_string()))
 }
 
-/// Our description as the next one after `before`: an unchanged one keeps its version, any other gets the next version (RFC 3264
-/// section 8).
+/// Our description as the next one after `before`: an unchanged one keeps its version, any other gets the next version of the same session
+/// (RFC 3264 section 8).
 pub fn following(before: &[u8], description: &[u8]) -> Option<Bytes> {
-    let (before, description) = (sdp::parse::parse(before).ok()?, sdp::parse::parse(description).ok()?);
+    let (before, mut description) = (sdp::parse::parse(before).ok()?, sdp::parse::parse(description).ok()?);
+    description.origin = before.origin.clone();
+    if description != before {
+        description.origin.version += 1;
+    }
+    Some(Bytes::from(description.to_string()))
+}
+
+/// The offer to a party that media's audio takes the place of `before`, our side of the last agreement with it.
+pub fn moved(before: &[u8], medias: &[u8], codecs: &[Codec]) -> Option<Bytes> {
+    let (before, medias) = (sdp::parse::parse(before).ok()?, sdp::parse::parse(medias).ok()?);
+    let audio = medias.audio()?;
+    let stream = LocalAudio {
+        address: medias.address_of(audio)?,
+        port: audio.port,
+        session_id: before.origin.session_id,
+        version: before.origin.version + 1,
+    };
+    let spoken = negotiation::first_codec(&before).filter(|codec| codecs.is_empty() || codecs.contains(codec));
+    let codec = spoken.or(codecs.first().copied()).unwrap_or(Preference::default().codec);
+    let mut next = negotiation::next_offer(&before, &stream, Preference { codec, ..Preference::default() }, codecs);
+    next.origin = Origin { version: stream.version, ..before.origin };
+    Some(Bytes::from(next.to_string()))
+}
+
+/// The audio of an answer, for media, whose offer had nothing else.
+pub fn audio_alone(answer: &[u8]) -> Option<Bytes> {
+    let mut answer = sdp::parse::parse(answer).ok()?;
+    let at = answer.audio_at()?;
+    answer.media = vec![answer.media.swap_remove(at)];
+    Some(Bytes::from(answer.to_string()))
+}
+
+/// Whether two descriptions of a party say the same, whatever their versions are.
+pub fn is_same(before: &[u8], description: &[u8]) -> bool {
+    let (Ok(before), Ok(description)) = (sdp::parse::parse(before), sdp::parse::parse(description)) else {
+        return false;
+    };
     let version = before.origin.version;
-    let same = description.clone().with_version(version) == before;
-    let version = if same { version } else { version + 1 };
-    Some(Bytes::from(description.with_version(version).to_string()))
+    description.with_version(version) == before
 }
 
 #[cfg(test)]

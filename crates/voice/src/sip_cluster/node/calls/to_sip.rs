@@ -1,7 +1,7 @@
 //! Carries out what a call wants, as SIP: rings, answers, refuses and hangs up legs, and requests each leg's audio from media.
 
 use bytes::Bytes;
-use call::call::{HoldWay, PartyNo, Seat, TypedPin, feature_requester};
+use call::call::{HoldWay, Seat, TypedPin, feature_requester};
 use call::{Input, Output};
 use infra::NewCall;
 use media::codec::Codec;
@@ -13,14 +13,11 @@ use sip::dialog::MAX_FORWARDS;
 use sip::{ConnectionId, Flow, HeaderName, StatusCode};
 
 use super::call::Stored;
-use super::incoming::{ANONYMOUS, RETRY_AFTER_S};
-use super::leg::{Leg, LegStage, MEDIA_TAG, Place, Side, Target};
+use super::incoming::RETRY_AFTER_S;
+use super::leg::{AudioPath, Leg, LegStage, MEDIA_TAG, Place, Side, Target};
 use super::rooms::room;
-use super::trunk_limits::Barrier;
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::order::{Number, Order};
-use crate::sip_cluster::node::proxies::NO_CONNECTION;
-use crate::sip_cluster::trunk_accounts;
 
 /// Host name of media: the proxy chooses a node by the conference's name.
 const MEDIA_HOST: &str = "media.trunkline.invalid";
@@ -119,7 +116,8 @@ impl Node {
 
     pub(super) fn alert_caller(&mut self, conn_id: ConnId, leg: LegId, now: Timestamp) {
         // One that is about to hear the call gets a session instead: at a 180 without one many phones play a ringing tone of their own.
-        let is_told = |leg: &&Leg| leg.stage != LegStage::PreparingEarly;
+        let hears_directly = |leg: &Leg| leg.stage == LegStage::Early && leg.path == AudioPath::Direct;
+        let is_told = |leg: &&Leg| leg.stage != LegStage::PreparingEarly && !hears_directly(leg);
         if let Some(dialog) = self.leg(conn_id, leg).filter(is_told).and_then(|leg| leg.phone) {
             let mut reply = Reply::new(StatusCode::RINGING);
             reply.headers.extend(self.trace_header(conn_id));
@@ -140,33 +138,19 @@ impl Node {
             (LegStage::PreparingEarly, _) => return,
             _ => {}
         }
+        if let Some(sdp) = self.direct_answer(conn_id, id) {
+            if let Some(leg) = self.leg_mut(conn_id, id) {
+                leg.path = AudioPath::Direct;
+            }
+            return self.answer_caller(conn_id, id, sdp, now);
+        }
+        let Some(leg) = self.leg(conn_id, id) else { return };
         let Some(phone) = leg.phone else {
             return;
         };
         let offer = self.agent.leg(phone).and_then(|state| state.offer_answer.open().cloned());
         if self.invite_media(conn_id, id, offer, now).is_err() {
             self.feed(conn_id, Input::LegFailed { leg: id, status: 503 }, now);
-        }
-    }
-
-    /// Begins a leg: requests an offer from media, with which the phone is rung.
-    fn prepare_phone(&mut self, conn_id: ConnId, id: LegId, target: Target, barrier: Option<Barrier>, now: Timestamp) {
-        let link = self.proxies.link_of(&target.contact);
-        let Some(entry) = self.calls.get_mut(&conn_id) else {
-            return;
-        };
-        let mut leg = Leg::new(id, link.unwrap_or(NO_CONNECTION), LegStage::Preparing, now);
-        super::explain::leg(&self.trace, entry, id, &target.dn, &target.contact, now);
-        leg.target = Some(target);
-        entry.legs.push(leg);
-        // A phone whose proxy is away cannot be rung through another one: its flow ends at that proxy.
-        self.calls.know_phone(conn_id, id);
-        if let Some(barrier) = barrier {
-            return self.fail_leg(conn_id, id, barrier.status(), now);
-        }
-        let begun = link.is_some() && self.invite_media(conn_id, id, None, now).is_ok();
-        if !begun {
-            self.fail_leg(conn_id, id, 430, now);
         }
     }
 
@@ -218,91 +202,6 @@ impl Node {
             leg.seat = Some(Seat::open(at));
         }
         Ok(())
-    }
-
-    /// Media has made its offer: rings the phone with it.
-    ///
-    /// Media's 200 is acknowledged at once, without a stream, and the phone's answer follows as a new offer. An ACK that waits
-    /// for the phone would save one transaction, but media repeats its 200 until then and gives up after 64*T1 (RFC 3261 section
-    /// 13.3.1.4): no phone could ring for longer than 32 s. Besides, a request is repeated if media fails at that point and comes
-    /// back; an ACK is not.
-    pub(in crate::sip_cluster::node) fn ring_phone(
-        &mut self,
-        conn_id: ConnId,
-        id: LegId,
-        offer: Bytes,
-        now: Timestamp,
-    ) {
-        if let Some(leg) = self.leg_mut(conn_id, id)
-            && let Some(media) = leg.media
-        {
-            leg.owes_media = false;
-            note("the ACK to media", self.agent.ack(media, Bytes::from_static(NO_STREAM), now));
-        }
-        let place = Place { conn_id, leg: id, side: Side::Phone };
-        let Some(entry) = self.calls.get(&conn_id) else {
-            return;
-        };
-        let Some((link, target)) = entry.leg(id).and_then(|leg| Some((leg.link, leg.target.as_ref()?))) else {
-            return;
-        };
-        let state = entry.thread.call_with(id).unwrap_or(entry.thread.first());
-        let number = target.shows.as_deref().unwrap_or_else(|| state.presented_number());
-        let is_private = number == ANONYMOUS;
-        let name = match entry.caller_name.as_str() {
-            _ if is_private => "\"Anonymous\" ".to_owned(),
-            _ if target.shows.is_some() || !state.presents_caller() || state.conn_id != conn_id => String::new(),
-            "" => String::new(),
-            name => format!("{} ", sip::params::quote(name)),
-        };
-        let callers = state.party(PartyNo::CALLER).and_then(|caller| entry.leg(caller.leg));
-        let hops_left = callers.map_or(MAX_FORWARDS, |leg| leg.hops_left);
-        let edge = self.proxies.edge(link);
-        let privacy = is_private.then(|| (HeaderName::Privacy, "id".to_owned()));
-        let by_itself = state.rings_at_origin().then(|| super::originate::answer_by_itself(edge));
-        let invite = Invite {
-            flow: Flow::Stream { connection: link },
-            target: target.contact.uri.clone(),
-            // RFC 3323 section 4.1.1.3.
-            from: if is_private {
-                format!("{name}<sip:{ANONYMOUS}@anonymous.invalid>")
-            } else {
-                format!("{name}<sip:{}@{edge}>", escape_user(number))
-            },
-            to: format!("<sip:{}@{edge}>", escape_user(target.dn.as_str())),
-            call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
-            local: self.identity(entry.tenant.clone(), place, link),
-            routes: target.contact.path.clone(),
-            headers: self.trace_header(conn_id).into_iter().chain(by_itself).chain(privacy).collect(),
-            offer: Some(offer),
-            max_forwards: hops_left.saturating_sub(1),
-            provisionals: Provisionals::Reliable,
-            account: target.trunk.as_deref().map(|trunk| trunk_accounts::name(&entry.tenant, trunk)),
-        };
-        match self.agent.invite(invite, now) {
-            Ok(dialog) => {
-                self.calls.bind(dialog, place);
-                if let Some(leg) = self.leg_mut(conn_id, id) {
-                    leg.phone = Some(dialog);
-                    leg.stage = LegStage::Ringing;
-                }
-                // A supervisor must not be heard when it answers.
-                self.join_rooms(conn_id, now);
-            }
-            Err(error) => {
-                tracing::warn!(%conn_id, %id, %error, "a phone could not be rung");
-                self.fail_leg(conn_id, id, 503, now);
-            }
-        }
-    }
-
-    /// Ends a leg whose phone has not been rung. It must not stay: a call ends with its last leg.
-    fn fail_leg(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
-        if let Some(leg) = self.leg_mut(conn_id, id) {
-            leg.stage = LegStage::Closing;
-        }
-        self.close_media(conn_id, id, now);
-        self.feed(conn_id, Input::LegUnreachable { leg: id, status }, now);
     }
 
     /// The same for every call: media may have refused it for a while.
@@ -387,6 +286,13 @@ impl Node {
 
     /// Asks a phone to hold or to retrieve: offers our current session again with another direction.
     pub(super) fn ask_hold(&mut self, conn_id: ConnId, id: LegId, way: HoldWay, now: Timestamp) {
+        if let Some(leg) = self.leg_mut(conn_id, id)
+            && leg.path != AudioPath::Media
+        {
+            // Asked once it has come to media.
+            leg.asked = Some(way);
+            return;
+        }
         let Some((phone, offer)) = self.leg(conn_id, id).and_then(|leg| leg.phone).and_then(|phone| {
             let local = self.agent.leg(phone)?.offer_answer.local()?;
             Some((phone, super::session::with_direction(local, way)?))
@@ -407,6 +313,10 @@ impl Node {
     }
 
     fn stop_asking(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        let waits = |leg: &&mut Leg| leg.path != AudioPath::Media;
+        if self.leg_mut(conn_id, id).filter(waits).and_then(|leg| leg.asked.take()).is_some() {
+            return self.feed(conn_id, Input::HoldRefused(id), now);
+        }
         if let Some(phone) = self.leg(conn_id, id).filter(|leg| leg.asked.is_some()).and_then(|leg| leg.phone) {
             self.agent.cancel_reinvite(phone, now);
         }
@@ -458,21 +368,6 @@ pub(in crate::sip_cluster::node) fn note(what: &'static str, outcome: Result<(),
     }
 }
 
-/// Escapes characters that a user part must not contain (RFC 3261 section 25.1 `user`).
-fn escape_user(user: &str) -> String {
-    let mut escaped = String::with_capacity(user.len());
-    for byte in user.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            use std::fmt::Write as _;
-            // Writing to a String cannot fail.
-            let _ = write!(escaped, "%{byte:02X}");
-        }
-    }
-    escaped
-}
-
 /// Tells media the host of the party whose signalling names an address for its audio.
 pub(in crate::sip_cluster::node) fn party_header(leg: &Leg) -> Option<(HeaderName, String)> {
     Some((sip::proxy::headers::PARTY, leg.party?.to_string()))
@@ -485,4 +380,4 @@ fn codecs_param(codecs: &[Codec]) -> String {
 }
 
 /// An SDP answer that accepts no stream.
-const NO_STREAM: &[u8] = b"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\n";
+pub(super) const NO_STREAM: &[u8] = b"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\n";

@@ -14,7 +14,7 @@ use sip::proxy::headers;
 use sip::{Message, StatusCode};
 
 use super::call::Entry;
-use super::leg::{Place, Side};
+use super::leg::{AudioPath, HeldKeys, Place, Side};
 use super::msml_request::{may_be_done, result_code};
 use super::pending::{Pending, Stop};
 use super::to_sip::note;
@@ -33,6 +33,10 @@ impl Node {
         // Silence needs no media.
         if *treatment == Treatment::Silence {
             return self.feed(conn_id, Input::TreatmentStarted { id }, now);
+        }
+        // Once it has come to media, it is started.
+        if self.leg(conn_id, leg).is_some_and(|leg| leg.path != AudioPath::Media) {
+            return;
         }
         let failed = Input::TreatmentEnded { id, cause: Ended::Failed, digits: String::new() };
         let Some((media, connection)) = self.media_of(conn_id, leg) else {
@@ -171,9 +175,17 @@ impl Node {
         digits: &str,
         now: Timestamp,
     ) {
-        let Some(media) = self.leg(conn_id, leg).and_then(|leg| leg.media) else { return };
-        let body = Body::new(KEY_TYPES[0], media::dtmf::info::body(digits).into_bytes());
-        if let Err(error) = self.agent.info(media, body, Vec::new(), now) {
+        self.pass_keys(conn_id, leg, KEY_TYPES[0], media::dtmf::info::body(digits).into_bytes(), now);
+    }
+
+    /// Gives media keys of a leg's party, which it collects and passes to the other party.
+    pub(super) fn pass_keys(&mut self, conn_id: ConnId, id: LegId, kind: &'static str, body: Vec<u8>, now: Timestamp) {
+        let Some(leg) = self.leg(conn_id, id) else { return };
+        if leg.path != AudioPath::Media {
+            return self.hold_keys(conn_id, HeldKeys { leg: id, kind, body }, now);
+        }
+        let Some(media) = leg.media else { return };
+        if let Err(error) = self.agent.info(media, Body::new(kind, body), Vec::new(), now) {
             tracing::warn!(%conn_id, %error, "keys cannot be passed to media now");
         }
     }
@@ -182,12 +194,8 @@ impl Node {
     /// other party.
     fn key_by_info(&mut self, conn_id: ConnId, leg: LegId, message: &Message, now: Timestamp) {
         let Some(kind) = key_type(message) else { return };
-        let Some(media) = self.leg(conn_id, leg).and_then(|leg| leg.media) else { return };
-        let body = Body::new(kind, message.body().to_vec());
-        if message.body().len() <= NOTICE_MAX
-            && let Err(error) = self.agent.info(media, body, Vec::new(), now)
-        {
-            tracing::debug!(%conn_id, %error, "a key cannot be passed to media now");
+        if message.body().len() <= NOTICE_MAX {
+            self.pass_keys(conn_id, leg, kind, message.body().to_vec(), now);
         }
     }
 

@@ -28,6 +28,8 @@ pub struct TrunkRules {
     pub calls_max: Option<u32>,
     /// Whether its carrier hears who calls before it answers.
     pub early_speech: bool,
+    /// Whether audio may go between its carrier and a phone directly.
+    pub direct_media: bool,
 }
 
 /// Reads what a tenant has set for a trunk.

@@ -65,9 +65,9 @@ impl Ear {
     /// Learns from our description where to send audio.
     pub fn learns(&mut self, description: &[u8]) {
         let read = sdp::parse(description).ok();
-        let audio = read.as_ref().and_then(|read| read.audio().map(|audio| audio.port)).filter(|port| *port > 0);
-        if let Some(port) = audio {
-            self.to = Some(SocketAddr::new(addr(&format!("{}:0", super::media::ADDRESS)).ip(), port));
+        let audio = read.as_ref().and_then(|read| Some((read.address_of(read.audio()?)?, read.audio()?.port)));
+        if let Some((host, port)) = audio.filter(|(_, port)| *port > 0) {
+            self.to = Some(SocketAddr::new(host, port));
         }
     }
 }
@@ -95,6 +95,11 @@ impl World {
     fn speak(&mut self, ear: Ear) {
         let now = self.now();
         let Some(to) = ear.to else { return };
+        if to.ip() != addr(&format!("{}:0", super::media::ADDRESS)).ip() {
+            self.seen.direct_audio += 1;
+            self.audio.heard.insert((to, Some(ear.word)), now);
+            return;
+        }
         for _ in 0..3 {
             let said = self.audio.said.entry(ear.at).or_default();
             *said = said.wrapping_add(1);

@@ -42,7 +42,7 @@ impl World {
         self.ledger_wrote(at);
         let Ok(former) = claimed else { return self.after(START_AGAIN, Action::Start(at)) };
         self.seen.taken_over += former.len() as u64;
-        let core = Some(core_of(&owner, at));
+        let core = Some(core_of(&owner, at, self.goes_directly()));
         self.nodes[at] = SimNode { core, owner, life, former, turned_at: now, ..SimNode::new(at, way) };
         self.after(RENEW_EVERY, Action::Renew(at, life));
         self.connect(at, life, 0);

@@ -18,6 +18,7 @@ use super::world::{Action, Addr, Payload, World};
 use crate::sip_cluster::ledger::claim::FailedOwners;
 use crate::sip_cluster::limits::{GAP_MAX, Limits};
 use crate::sip_cluster::metrics::Metrics;
+use crate::sip_cluster::node::calls::direct::PhoneRules;
 use crate::sip_cluster::node::calls::trunk_limits::TrunkRules;
 use crate::sip_cluster::node::lookup::Found;
 use crate::sip_cluster::node::{Node, Parts};
@@ -141,7 +142,7 @@ pub const fn maker_of(conn_id: ConnId) -> usize {
     (conn_id.0 >> 15 & 0xFF) as usize - 1
 }
 
-pub fn core_of(owner: &Owner, at: usize) -> Node {
+pub fn core_of(owner: &Owner, at: usize, direct_media: bool) -> Node {
     Node::new(Parts {
         trace: runtime::Recorder::off(),
         owner: owner.clone(),
@@ -153,7 +154,8 @@ pub fn core_of(owner: &Owner, at: usize) -> Node {
         entropy: Counted::new(owner.epoch.0 ^ (at as u64 + 1) << 48),
         agent_entropy: Counted::new(owner.epoch.0 ^ (at as u64 + 1) << 56),
         accounts: sip::agent::Accounts::default(),
-        trunks: Box::new(|_, _| TrunkRules::default()),
+        trunks: Box::new(move |_, _| TrunkRules { direct_media, ..TrunkRules::default() }),
+        phones: Box::new(move |_, _| PhoneRules { direct_media }),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts::default()),
     })
 }

@@ -33,6 +33,8 @@ pub struct Seen {
     pub media_legs: u64,
     /// Packets that media has sent; how often two parties have heard each other, and a party its treatment.
     pub audio: u64,
+    /// How often a party spoke to the other one directly.
+    pub direct_audio: u64,
     pub heard: u64,
     pub treated: u64,
     pub ledger: WaySeen,
@@ -66,6 +68,7 @@ impl Seen {
         self.proxy_kills += other.proxy_kills;
         self.media_legs += other.media_legs;
         self.audio += other.audio;
+        self.direct_audio += other.direct_audio;
         self.heard += other.heard;
         self.treated += other.treated;
         self.add_way(*ledger);
@@ -92,7 +95,7 @@ impl Seen {
         let Self { calls, established, kills, stops, cuts, taken_over, fenced, ledger, .. } = self;
         let WaySeen { waited, came_too_late, unheard_commits, unheard_claims } = ledger;
         let of_the_ledger = [waited, came_too_late, unheard_commits, unheard_claims];
-        let of_media = [&self.media_kills, &self.media_legs, &self.heard, &self.treated];
+        let of_media = [&self.media_kills, &self.media_legs, &self.heard, &self.treated, &self.direct_audio];
         let happened = [calls, established, kills, stops, cuts, taken_over, fenced, &self.proxy_kills];
         let happened = happened.into_iter().chain(of_the_ledger).chain(of_media);
         assert!(happened.into_iter().all(|times| *times > 0), "{self:?}");

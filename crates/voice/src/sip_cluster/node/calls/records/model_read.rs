@@ -41,6 +41,7 @@ pub(super) fn snapshot(mut record: v1::CallModelRecord) -> Read<CallSnapshot> {
         replacement: record.replacement.map(replacement).transpose()?,
         announced: !record.unannounced,
         outbound: record.outbound,
+        answers_late: record.answers_late,
         number: small(record.number, "number")?,
         consults_for: record.consults_for.map(consults_for).transpose()?,
         numbers: NextNumbers {

@@ -36,6 +36,7 @@ pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
         next_call: state.numbers.call.into(),
         unannounced: !state.announced,
         outbound: state.outbound,
+        answers_late: state.answers_late,
         number: state.number.into(),
         consults_for: state.consults_for.map(consults_for),
         default_routes: state.default_routes.into(),

@@ -1,0 +1,147 @@
+//! Begins a leg and rings its phone.
+
+use bytes::Bytes;
+use call::Input;
+use call::call::PartyNo;
+use model::{ConnId, LegId, Timestamp};
+use sip::agent::{Invite, Provisionals};
+use sip::dialog::MAX_FORWARDS;
+use sip::{Flow, HeaderName};
+
+use super::incoming::ANONYMOUS;
+use super::leg::{AudioPath, Leg, LegStage, Place, Side, Target};
+use super::to_sip::{NO_STREAM, note};
+use super::trunk_limits::Barrier;
+use crate::sip_cluster::node::Node;
+use crate::sip_cluster::node::proxies::NO_CONNECTION;
+use crate::sip_cluster::trunk_accounts;
+
+impl Node {
+    /// Begins a leg: requests an offer from media, with which the phone is rung, unless it is rung with that of the caller.
+    pub(super) fn prepare_phone(&mut self, conn_id: ConnId, id: LegId, target: Target, barrier: Option<Barrier>, now: Timestamp) {
+        let link = self.proxies.link_of(&target.contact);
+        let direct = self.direct_offer(conn_id, &target).filter(|_| link.is_some());
+        let Some(entry) = self.calls.get_mut(&conn_id) else {
+            return;
+        };
+        let mut leg = Leg::new(id, link.unwrap_or(NO_CONNECTION), LegStage::Preparing, now);
+        super::explain::leg(&self.trace, entry, id, &target.dn, &target.contact, now);
+        leg.target = Some(target);
+        if direct.is_some() {
+            leg.path = AudioPath::Direct;
+        }
+        entry.legs.push(leg);
+        // A phone whose proxy is away cannot be rung through another one: its flow ends at that proxy.
+        self.calls.know_phone(conn_id, id);
+        if let Some(barrier) = barrier {
+            return self.fail_leg(conn_id, id, barrier.status(), now);
+        }
+        if let Some(offer) = direct {
+            return self.ring_phone(conn_id, id, offer, now);
+        }
+        let begun = link.is_some() && self.invite_media(conn_id, id, None, now).is_ok();
+        if !begun {
+            self.fail_leg(conn_id, id, 430, now);
+        }
+    }
+
+    /// Rings the phone with an offer: that of media, or of a caller whose audio goes directly.
+    ///
+    /// Media's 200 is acknowledged at once, without a stream, and the phone's answer follows as a new offer. An ACK that waits
+    /// for the phone would save one transaction, but media repeats its 200 until then and gives up after 64*T1 (RFC 3261 section
+    /// 13.3.1.4): no phone could ring for longer than 32 s. Besides, a request is repeated if media fails at that point and comes
+    /// back; an ACK is not.
+    pub(in crate::sip_cluster::node) fn ring_phone(
+        &mut self,
+        conn_id: ConnId,
+        id: LegId,
+        offer: Bytes,
+        now: Timestamp,
+    ) {
+        if let Some(leg) = self.leg_mut(conn_id, id)
+            && let Some(media) = leg.media
+        {
+            leg.owes_media = false;
+            note("the ACK to media", self.agent.ack(media, Bytes::from_static(NO_STREAM), now));
+        }
+        let place = Place { conn_id, leg: id, side: Side::Phone };
+        let Some(entry) = self.calls.get(&conn_id) else {
+            return;
+        };
+        let Some((link, target)) = entry.leg(id).and_then(|leg| Some((leg.link, leg.target.as_ref()?))) else {
+            return;
+        };
+        let state = entry.thread.call_with(id).unwrap_or(entry.thread.first());
+        let number = target.shows.as_deref().unwrap_or_else(|| state.presented_number());
+        let is_private = number == ANONYMOUS;
+        let name = match entry.caller_name.as_str() {
+            _ if is_private => "\"Anonymous\" ".to_owned(),
+            _ if target.shows.is_some() || !state.presents_caller() || state.conn_id != conn_id => String::new(),
+            "" => String::new(),
+            name => format!("{} ", sip::params::quote(name)),
+        };
+        let callers = state.party(PartyNo::CALLER).and_then(|caller| entry.leg(caller.leg));
+        let hops_left = callers.map_or(MAX_FORWARDS, |leg| leg.hops_left);
+        let edge = self.proxies.edge(link);
+        let privacy = is_private.then(|| (HeaderName::Privacy, "id".to_owned()));
+        let by_itself = state.rings_at_origin().then(|| super::originate::answer_by_itself(edge));
+        let invite = Invite {
+            flow: Flow::Stream { connection: link },
+            target: target.contact.uri.clone(),
+            // RFC 3323 section 4.1.1.3.
+            from: if is_private {
+                format!("{name}<sip:{ANONYMOUS}@anonymous.invalid>")
+            } else {
+                format!("{name}<sip:{}@{edge}>", escape_user(number))
+            },
+            to: format!("<sip:{}@{edge}>", escape_user(target.dn.as_str())),
+            call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
+            local: self.identity(entry.tenant.clone(), place, link),
+            routes: target.contact.path.clone(),
+            headers: self.trace_header(conn_id).into_iter().chain(by_itself).chain(privacy).collect(),
+            offer: Some(offer),
+            max_forwards: hops_left.saturating_sub(1),
+            provisionals: Provisionals::Reliable,
+            account: target.trunk.as_deref().map(|trunk| trunk_accounts::name(&entry.tenant, trunk)),
+        };
+        match self.agent.invite(invite, now) {
+            Ok(dialog) => {
+                self.calls.bind(dialog, place);
+                if let Some(leg) = self.leg_mut(conn_id, id) {
+                    leg.phone = Some(dialog);
+                    leg.stage = LegStage::Ringing;
+                }
+                // A supervisor must not be heard when it answers.
+                self.join_rooms(conn_id, now);
+            }
+            Err(error) => {
+                tracing::warn!(%conn_id, %id, %error, "a phone could not be rung");
+                self.fail_leg(conn_id, id, 503, now);
+            }
+        }
+    }
+
+    /// Ends a leg whose phone has not been rung. It must not stay: a call ends with its last leg.
+    fn fail_leg(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
+        if let Some(leg) = self.leg_mut(conn_id, id) {
+            leg.stage = LegStage::Closing;
+        }
+        self.close_media(conn_id, id, now);
+        self.feed(conn_id, Input::LegUnreachable { leg: id, status }, now);
+    }
+}
+
+/// Escapes characters that a user part must not contain (RFC 3261 section 25.1 `user`).
+fn escape_user(user: &str) -> String {
+    let mut escaped = String::with_capacity(user.len());
+    for byte in user.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            use std::fmt::Write as _;
+            // Writing to a String cannot fail.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
