@@ -18,7 +18,14 @@ use crate::sip_cluster::trunk_accounts;
 
 impl Node {
     /// Begins a leg: requests an offer from media, with which the phone is rung, unless it is rung with that of the caller.
-    pub(super) fn prepare_phone(&mut self, conn_id: ConnId, id: LegId, target: Target, barrier: Option<Barrier>, now: Timestamp) {
+    pub(super) fn prepare_phone(
+        &mut self,
+        conn_id: ConnId,
+        id: LegId,
+        target: Target,
+        barrier: Option<Barrier>,
+        now: Timestamp,
+    ) {
         let link = self.proxies.link_of(&target.contact);
         let direct = self.direct_offer(conn_id, &target).filter(|_| link.is_some());
         let Some(entry) = self.calls.get_mut(&conn_id) else {
