@@ -52,6 +52,15 @@ pub struct Cluster {
     folder: PathBuf,
 }
 
+/// Where the audio of the calls goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audio {
+    /// Through media.
+    Anchored,
+    /// Between caller and phone directly: media has no part in the calls.
+    Direct,
+}
+
 /// A load of calls.
 #[derive(Clone, Copy, Debug)]
 pub struct CallLoad {
@@ -82,6 +91,8 @@ pub struct CostByRole {
     of_roles: BTreeMap<String, f64>,
     counts: Counts,
     unrouted: u64,
+    /// How many calls went directly, if it was another number than wanted.
+    astray: Option<f64>,
 }
 
 // === impl Cluster ===
@@ -95,14 +106,14 @@ impl Cluster {
     }
 
     /// Starts everything: servers, a process for each role, phones, and a few calls.
-    pub fn start(folder: &Path, settings: &[&str]) -> Result<Self> {
+    pub fn start(folder: &Path, audio: Audio, settings: &[&str]) -> Result<Self> {
         // Nobody sends audio: media would ask again and again whether the phones are there.
         let always = ["process.log=warn", "process.drain_deadline=1s", "media.quiet_after=1h"];
         let settings = always.iter().chain(settings).flat_map(|setting| ["--set", *setting]);
         let arguments: Vec<&str> = ["--processes"].into_iter().chain(settings).collect();
         let mut site = Installation::start_on_servers(&arguments)?;
         site.servers()?.start_kafka()?;
-        site.import_changed(add_to_example)?;
+        site.import_changed(|files| add_to_example(files, audio))?;
         let nobody = Endpoint::listen(site.peer_address(2).into())?;
         let mut cluster = Self { site, nobody, phones: None, loads: Cell::new(0), folder: folder.to_owned() };
         cluster.register()?;
@@ -212,7 +223,7 @@ impl Cluster {
         let spent = self.cpu().since(&before);
         let count = f64::from(load.count);
         let of_roles = spent.of_roles.keys().map(|role| (role.clone(), spent.beyond_s(idle, role) * 1e3 / count));
-        Ok(CostByRole { of_roles: of_roles.collect(), counts, unrouted })
+        Ok(CostByRole { of_roles: of_roles.collect(), counts, unrouted, astray: None })
     }
 
     /// Calls that the phones have had so far, from INVITE to BYE.
@@ -299,12 +310,18 @@ impl CostByRole {
         self.of_roles.get(role).copied().with_context(|| format!("no process of {role} is running"))
     }
 
+    /// Makes the figures void unless the audio of that many calls went directly.
+    pub fn expect_direct(&mut self, wanted: f64, seen: f64) {
+        self.astray = Some(seen).filter(|seen| *seen != wanted);
+    }
+
     /// Why its figures are void.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = self.counts.faults("ours");
         if self.unrouted > 0 {
             faults.push(format!("ours: {} calls have reached no phone", self.unrouted));
         }
+        faults.extend(self.astray.map(|seen| format!("ours: the audio of {seen} calls went directly")));
         faults
     }
 
@@ -327,10 +344,11 @@ fn phones() -> impl Iterator<Item = String> {
 }
 
 /// Adds the benchmark's number, route point, application and phones to a copy of the example tenant.
-fn add_to_example(folder: &Path) -> Result<()> {
+fn add_to_example(folder: &Path, audio: Audio) -> Result<()> {
     fs::copy(crate::files().join("routed.scxml"), folder.join("applications/bench.scxml"))?;
+    let direct = if audio == Audio::Direct { ", direct_media: true" } else { "" };
     let own: String =
-        phones().map(|phone| format!("  - {{number: \"{phone}\", password: \"{PASSWORD}\"}}\n")).collect();
+        phones().map(|phone| format!("  - {{number: \"{phone}\", password: \"{PASSWORD}\"{direct}}}\n")).collect();
     let additions = [
         ("applications:\n", "  bench: applications/bench.scxml\n"),
         ("route_points:\n", "  - {number: \"9100\", application: bench}\n"),
@@ -344,6 +362,9 @@ fn add_to_example(folder: &Path) -> Result<()> {
         ensure!(text.contains(&begin), "the example tenant has no {section}");
         text = text.replacen(&begin, &format!("{begin}{lines}"), 1);
     }
+    let trunk = "  - {name: carrier";
+    ensure!(text.contains(trunk), "the example tenant has another trunk");
+    text = text.replacen(trunk, &format!("  - {{name: carrier{direct}"), 1);
     Ok(fs::write(&file, text)?)
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::Options;
-use crate::cluster::{CallLoad, Cluster, Tail};
+use crate::cluster::{Audio, CallLoad, Cluster, Tail};
 use crate::memory::hold;
 use crate::report::{Figure, Goal, Report};
 
@@ -35,7 +35,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         return Ok(());
     }
     let most = held_max(open_files_max()?);
-    let cluster = Cluster::start(folder, &SETTINGS)?;
+    let cluster = Cluster::start(folder, Audio::Anchored, &SETTINGS)?;
     let held = if options.quick { HELD_QUICK } else { HELD };
     let (mut running, mut there, mut first) = (Vec::new(), 0, None);
     for wanted in held.map(|wanted| wanted.min(most)) {

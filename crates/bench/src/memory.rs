@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::Options;
-use crate::cluster::{CallLoad, Calling, Cluster};
+use crate::cluster::{Audio, CallLoad, Calling, Cluster};
 use crate::process::wait_until;
 use crate::report::{Figure, Goal, Report};
 
@@ -29,7 +29,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     if !Cluster::is_possible(report, "memory") {
         return Ok(());
     }
-    let cluster = Cluster::start(folder, &[])?;
+    let cluster = Cluster::start(folder, Audio::Anchored, &[])?;
     let held = if options.quick { HELD_QUICK } else { HELD };
     let mut running = Vec::new();
     let mut readings = Vec::new();

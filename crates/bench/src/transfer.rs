@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use testkit::{Fact, Watch};
 
 use crate::Options;
-use crate::cluster::{CallLoad, Cluster, CostByRole, PHONES, Spent, Tail};
+use crate::cluster::{Audio, CallLoad, Cluster, CostByRole, PHONES, Spent, Tail};
 use crate::report::{Figure, Goal, Report};
 
 const CALLS_PER_S: u32 = 10;
@@ -34,7 +34,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     if !Cluster::is_possible(report, "transfer") {
         return Ok(());
     }
-    let cluster = Cluster::start(folder, &[])?;
+    let cluster = Cluster::start(folder, Audio::Anchored, &[])?;
     let idle = cluster.idle(if options.quick { Duration::from_secs(3) } else { IDLE });
     let load = CallLoad { count: CALLS_PER_S * options.seconds() * 3, per_s: CALLS_PER_S, stays: STAYS };
     // A phone has one call at a time, by which its transfer is found.

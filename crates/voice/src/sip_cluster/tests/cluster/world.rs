@@ -139,7 +139,7 @@ const STEPS_MAX: u64 = 400_000;
 impl World {
     /// Whether the audio of this seed's parties may go directly.
     pub const fn goes_directly(&self) -> bool {
-        self.seed % 3 == 0
+        self.seed.is_multiple_of(3)
     }
 
     pub fn new(seed: u64, loud: bool) -> Self {
