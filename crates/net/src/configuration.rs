@@ -51,7 +51,8 @@ impl TenantConfig {
 
     /// The objects of a kind.
     pub fn of_kind(&self, kind: ObjectKind) -> impl Iterator<Item = &Object> {
-        self.objects.iter().filter(move |(key, _)| key.kind == kind).map(|(_, object)| object)
+        let first = ObjectKey { kind, id: String::new() };
+        self.objects.range(first..).take_while(move |(key, _)| key.kind == kind).map(|(_, object)| object)
     }
 
     /// The tenant's own record.

@@ -10,15 +10,14 @@ use super::node::calls::trunk_limits::{ReadTrunks, TrunkRules};
 pub(super) fn trunks(configuration: Configuration) -> ReadTrunks {
     Box::new(move |tenant, name| {
         let config = configuration.tenant(tenant);
-        let of = |object: &Object| match object {
-            Object::Trunk(trunk) if trunk.name == name => Some(TrunkRules {
+        match config.as_deref().and_then(|config| config.get(ObjectKind::Trunk, name)) {
+            Some(Object::Trunk(trunk)) => TrunkRules {
                 calls_max: trunk.calls_max,
                 early_speech: trunk.early_speech,
                 direct_media: trunk.direct_media,
-            }),
-            _ => None,
-        };
-        config.as_deref().and_then(|config| config.of_kind(ObjectKind::Trunk).find_map(of)).unwrap_or_default()
+            },
+            _ => TrunkRules::default(),
+        }
     })
 }
 
