@@ -387,9 +387,10 @@ impl Bench {
                 if self.conferences.get(..self.media_known).is_some_and(|known| known.contains(&conference)) {
                     assert!(target.ends_with("@media-1.5.media.trunkline.invalid"), "pinned: {target}");
                 }
-                self.conferences.push(conference);
-                self.media_dialogs.push(dialog);
                 let rejects = self.media_rejects;
+                // One that is refused is nowhere: it leads to no media node.
+                self.conferences.extend(rejects.is_none().then_some(conference));
+                self.media_dialogs.push(dialog);
                 let agent = self.agent(Peer::Media);
                 agent.identify(dialog, local).expect("an INVITE");
                 match rejects {

@@ -158,6 +158,7 @@ fn an_unchanged_session_with_another_version_stays_direct() {
     let answered =
         |event: &Event| matches!(event, Event::Renegotiated { answer, .. } if answer == PHONE_SDP.as_bytes());
     assert!(bench.saw(Peer::Phone, answered));
+    bench.pass(std::time::Duration::from_secs(5));
     assert_eq!(bench.media_dialogs.len(), 0);
 }
 
@@ -238,4 +239,33 @@ fn a_call_that_waits_without_a_treatment_is_answered_by_the_agent_directly() {
     assert!(bench.story.contains(&"Established@7101".to_owned()), "{:?}", bench.story);
     bench.bye(Peer::Phone);
     assert!(bench.is_clear());
+}
+
+#[test]
+fn while_media_is_away_two_who_talk_directly_go_on_talking() {
+    let (mut bench, conn_id) = talking();
+    bench.media_rejects = Some(StatusCode::SERVICE_UNAVAILABLE);
+    let asked = request(conn_id, "7101", RequestKind::HoldCall);
+    bench.node.request(asked, bench.now).expect("a call that can be held");
+    bench.run();
+    for _ in 0..10 {
+        bench.pass(std::time::Duration::from_secs(3));
+    }
+    let is_over = |event: &Event| matches!(event, Event::Released { .. });
+    assert!(!bench.saw(Peer::Caller, is_over) && !bench.saw(Peer::Phone, is_over));
+    bench.media_rejects = None;
+    bench.pass(std::time::Duration::from_secs(3));
+    comes_to_media(&mut bench, Peer::Caller, PHONE_SDP);
+}
+
+#[test]
+fn a_session_whose_versions_cannot_be_counted_on_goes_to_media() {
+    const LAST: &str = "v=0\r\no=- 9 18446744073709551615 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\nm=audio 4400 RTP/AVP 0\r\n";
+    let mut bench = dials("7101");
+    bench.plan(phone(15_000));
+    bench.phone_rings();
+    bench.phone_answers_with(LAST);
+    bench.pass(std::time::Duration::from_secs(3));
+    assert!(answers(&bench).iter().all(|answer| answer != LAST.as_bytes()));
+    assert_eq!(bench.media_dialogs.len(), 2);
 }

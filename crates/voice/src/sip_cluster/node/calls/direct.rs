@@ -9,10 +9,11 @@ use call::call::Seat;
 use model::plan::Caller;
 use model::{ConnId, LegId, TenantId, Timestamp};
 use runtime::trace::What;
-use sip::agent::{DialogId, Reply};
+use sip::agent::{DialogId, LegPhase, Reply};
 use sip::{Message, StatusCode};
 
 use super::call::Entry;
+use super::incoming::ANONYMOUS;
 use super::leg::{AudioPath, EarlySession, HeldKeys, Leg, LegStage, Target};
 use super::rooms::REFUSED_MOVES_MAX;
 use super::session;
@@ -60,7 +61,10 @@ impl Node {
         let mut answered = entry.legs.iter().filter(|leg| !matches!(leg.stage, LegStage::Ringing | LegStage::Closing));
         let caller = answered.next().filter(|leg| leg.is_callers() && leg.stage == LegStage::Offered)?;
         let is_alone = answered.next().is_none();
-        self.agent.leg(caller.phone?)?.offer_answer.offered_by_peer().filter(|_| is_alone).cloned()
+        // Its session would name who wants to be unknown.
+        let is_named = entry.thread.first().presented_number() != ANONYMOUS;
+        let offer = self.agent.leg(caller.phone?)?.offer_answer.offered_by_peer()?;
+        Some(offer).filter(|offer| is_alone && is_named && session::may_be_continued(offer)).cloned()
     }
 
     /// The session of the phone that has answered the caller's own one.
@@ -69,7 +73,8 @@ impl Node {
         let offer = self.agent.leg(entry.leg(id)?.phone?)?.offer_answer.offered_by_peer()?;
         let session = |leg: &Leg| {
             let session = &self.agent.leg(leg.phone?)?.offer_answer;
-            session.remote().filter(|_| session.local() == Some(offer)).cloned()
+            let answer = session.remote().filter(|answer| session::may_be_continued(answer))?;
+            (session.local() == Some(offer)).then(|| answer.clone())
         };
         let answered = |leg: &&Leg| leg.path == AudioPath::Direct && leg.stage == LegStage::Up && leg.id != id;
         entry.legs.iter().filter(answered).find_map(session)
@@ -90,6 +95,7 @@ impl Node {
         if offer.is_none()
             || entry.leg(id).and_then(rung_with) != offer
             || !self.fits(entry.leg(id).and_then(|leg| leg.phone), &sdp)
+            || !session::may_be_continued(&sdp)
         {
             return;
         }
@@ -127,12 +133,18 @@ impl Node {
         for conn_id in threads {
             self.attempt_for(Some(conn_id), now, |node| {
                 let legs = node.calls.get(&conn_id).map(|entry| entry.legs.as_slice()).unwrap_or_default();
-                let legs: Vec<LegId> =
-                    legs.iter().filter(|leg| waits(leg) && leg.owes_media).map(|leg| leg.id).collect();
+                let has_media = |leg: &&Leg| waits(leg) && !leg.relaying && node.has_side_of_media(leg);
+                let legs: Vec<LegId> = legs.iter().filter(has_media).map(|leg| leg.id).collect();
                 legs.into_iter().for_each(|leg| node.offer_media(conn_id, leg, now));
                 node.anchor(conn_id, now);
             });
         }
+    }
+
+    /// Whether media has a session for the leg, which its party is still to be offered.
+    fn has_side_of_media(&self, leg: &Leg) -> bool {
+        let answered = |media: DialogId| self.agent.leg(media).is_some_and(|state| state.phase == LegPhase::Confirmed);
+        leg.owes_media || leg.media.is_some_and(answered)
     }
 
     /// Whether two parties talk and nothing else: each has the other's session, and hears and is heard.
@@ -152,7 +164,10 @@ impl Node {
         let [one_has, other_has] = [one, other].map(|leg| Some(&self.agent.leg(leg.phone?)?.offer_answer));
         let (Some(one_has), Some(other_has)) = (one_has, other_has) else { return false };
         let is_quiet = entry.thread.calls().count() == 1 && entry.thread.first().playing.is_empty();
-        let share = one_has.remote() == other_has.local() && one_has.local() == other_has.remote();
+        let sides = (one_has.remote(), other_has.local(), one_has.local(), other_has.remote());
+        // A 200 that waits for a PRACK has agreed nothing yet (RFC 3262 section 3).
+        let (Some(from_one), Some(to_other), Some(to_one), Some(from_other)) = sides else { return true };
+        let share = is_passed_on(from_one, to_other) && is_passed_on(from_other, to_one);
         is_quiet && entry.held_keys.is_empty() && talks(one) && talks(other) && share
     }
 
@@ -224,6 +239,11 @@ impl Node {
     /// Offers a party whose audio goes directly the session of media.
     pub(super) fn offer_media(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
         let codecs = self.codecs(conn_id);
+        let has_agreed = |phone: DialogId| Some(self.agent.leg(phone)?.offer_answer.local().is_some());
+        if self.leg(conn_id, id).and_then(|leg| has_agreed(leg.phone?)) == Some(false) {
+            // Its 200 waits for a PRACK: it is offered media's session at a later sweep.
+            return;
+        }
         let Some((phone, offer)) = self.leg(conn_id, id).and_then(|leg| {
             let medias = &self.agent.leg(leg.media?)?.offer_answer;
             let before = self.agent.leg(leg.phone?)?.offer_answer.local()?;
@@ -234,7 +254,10 @@ impl Node {
         };
         match self.agent.reinvite(phone, Some(offer), Vec::new(), now) {
             Ok(()) => self.set_path(conn_id, id, AudioPath::Moving),
-            Err(error) => tracing::debug!(%conn_id, leg = %id, %error, "a phone cannot be offered media's session now"),
+            Err(error) => {
+                tracing::debug!(%conn_id, leg = %id, %error, "a phone cannot be offered media's session now");
+                self.set_path(conn_id, id, AudioPath::Direct);
+            }
         }
     }
 
@@ -276,7 +299,12 @@ impl Node {
             let refusal = session::Refusal { status, warning: super::renegotiation::warning_of(response) };
             note("a refusal", self.agent.refuse_offer(phone, refusal, now));
         }
-        self.count_refused_move(conn_id, id, now);
+        // While media is away the parties go on talking; it is asked again at the next sweep.
+        if status == StatusCode::NOT_ACCEPTABLE_HERE {
+            self.count_refused_move(conn_id, id, now);
+        } else {
+            self.mark(conn_id);
+        }
     }
 
     fn count_refused_move(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
@@ -331,4 +359,9 @@ impl Node {
         }
         self.anchor(conn_id, now);
     }
+}
+
+/// Whether a party's session is what the other one has; that may be an older version of it, which says the same.
+fn is_passed_on(session: &Bytes, to: &Bytes) -> bool {
+    session == to || session::is_same(session, to)
 }

@@ -141,7 +141,7 @@ impl Node {
             && ours.tenant == theirs.tenant
             && is_free(into, ours)
             && is_free(from, theirs)
-            && media_node(ours) == media_node(theirs)
+            && are_at_one_media(ours, theirs)
             && theirs.thread.is_settled()
             && ours.thread.has_room_for(&theirs.thread)
     }
@@ -179,7 +179,7 @@ impl Node {
 impl Entry {
     /// Takes another thread in. Returns by how much the numbers of its legs have grown.
     fn take_in(&mut self, other: Self, absorbed: Absorbed) -> u16 {
-        let Self { thread, legs, events, new_calls, index, told, .. } = other;
+        let Self { thread, legs, events, new_calls, index, told, media_owner, .. } = other;
         let by = self.thread.absorb(thread);
         for leg in legs {
             // Media has it in a room of the other thread: it is told to bring it to one of this thread.
@@ -190,9 +190,16 @@ impl Entry {
         self.new_calls.extend(new_calls);
         self.index.extend(index);
         self.told.extend(told);
+        self.media_owner = self.media_owner.take().or(media_owner);
         self.absorbs = Some(absorbed);
         by
     }
+}
+
+/// Whether one media node has the legs of both threads; a thread whose audio goes directly has none at any.
+fn are_at_one_media(ours: &Entry, theirs: &Entry) -> bool {
+    let is_at_none = |entry: &Entry| entry.media_owner.is_none() && entry.legs.iter().all(|leg| leg.media.is_none());
+    media_node(ours) == media_node(theirs) || is_at_none(ours) || is_at_none(theirs)
 }
 
 /// The media node that has a thread's legs: their rooms are there, in whichever life it is.

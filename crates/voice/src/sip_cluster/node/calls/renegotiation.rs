@@ -117,7 +117,9 @@ impl Node {
                 if leg.path == AudioPath::Moving {
                     return self.moved_to_media(conn_id, id, &answer, now);
                 }
-                match leg.asked.take() {
+                // What is to be asked once the leg has come to media has not been asked yet.
+                let is_at_media = leg.path == AudioPath::Media;
+                match leg.asked.take_if(|_| is_at_media) {
                     Some(way) => self.asked_phone_answered(conn_id, id, way, answer, now),
                     // A refresh of ours, to which it has another session than before. One that makes no sense changes nothing.
                     None if self.fits(Some(dialog), &answer) => self.agreed(conn_id, id, answer, now),
@@ -240,7 +242,8 @@ impl Node {
                 if leg.path == AudioPath::Moving {
                     return self.move_refused(conn_id, id, status, now);
                 }
-                if leg.asked.take().is_some() {
+                let is_at_media = leg.path == AudioPath::Media;
+                if leg.asked.take_if(|_| is_at_media).is_some() {
                     self.feed(conn_id, Input::HoldRefused(id), now);
                 }
             }

@@ -123,6 +123,15 @@ pub fn audio_alone(answer: &[u8]) -> Option<Bytes> {
     Some(Bytes::from(answer.to_string()))
 }
 
+/// The largest number of a session, or of a version of it, from which we count on.
+const NUMBER_MAX: u64 = 1 << 62;
+
+/// Whether a party's description can become ours towards another party, whose later versions we count (RFC 3264 section 8).
+pub fn may_be_continued(description: &[u8]) -> bool {
+    let origin = sdp::parse::parse(description).map(|description| description.origin);
+    origin.is_ok_and(|origin| origin.session_id <= NUMBER_MAX && origin.version <= NUMBER_MAX)
+}
+
 /// Whether two descriptions of a party say the same, whatever their versions are.
 pub fn is_same(before: &[u8], description: &[u8]) -> bool {
     let (Ok(before), Ok(description)) = (sdp::parse::parse(before), sdp::parse::parse(description)) else {
