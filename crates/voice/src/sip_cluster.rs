@@ -86,7 +86,7 @@ runtime::settings! {
     }
 }
 
-/// The objects that it reads: what a tenant has chosen to play, and which trunks have accounts.
+/// The objects that it reads: what a tenant has chosen to play, what is set for trunks and phones, and which trunks have accounts.
 const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Trunk, ObjectKind::Dn];
 
 /// The condition that at least one proxy has accepted this node.
