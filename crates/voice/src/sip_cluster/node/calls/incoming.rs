@@ -51,14 +51,15 @@ impl Node {
         flow: Flow,
         now: Timestamp,
     ) {
-        let refusal = match self.accept(dialog, request, flow).and_then(|parts| self.begin(parts, request, now)) {
-            Ok(()) => return,
-            Err(refusal) => refusal,
+        let is_overloaded = !self.takes_calls() && !Self::seeks_a_call(request);
+        let begun = match is_overloaded {
+            true => Err(StatusCode::SERVICE_UNAVAILABLE.into()),
+            false => self.accept(dialog, request, flow).and_then(|parts| self.begin(parts, request, now)),
         };
+        let Err(refusal) = begun else { return };
         self.metrics.call_refused();
-        let status = refusal.status;
         let mut reply = Reply::from(refusal);
-        if status == StatusCode(503) {
+        if is_overloaded {
             self.metrics.call_overloaded();
             reply = reply.header(HeaderName::RetryAfter, RETRY_AFTER_S);
         }
@@ -173,9 +174,6 @@ impl Node {
 
     fn accept(&self, dialog: DialogId, request: &Message, flow: Flow) -> Result<NewCallParts, Refusal> {
         const BAD: StatusCode = StatusCode::BAD_REQUEST;
-        if !self.takes_calls() && !Self::seeks_a_call(request) {
-            return Err(StatusCode(503).into());
-        }
         let Flow::Stream { connection: link } = flow else {
             return Err(StatusCode::FORBIDDEN.into());
         };
@@ -186,6 +184,8 @@ impl Node {
             && self.is_full(&tenant, trunk)
         {
             self.metrics.trunk_full();
+            // Without Retry-After: for that time its carrier would send no call by any other trunk either, nor any to another tenant
+            // (RFC 3261 section 21.5.4).
             return Err(StatusCode::SERVICE_UNAVAILABLE.into());
         }
         request.request_uri().ok_or(BAD)?;

@@ -41,14 +41,14 @@ impl Node {
         // A phone whose proxy is away cannot be rung through another one: its flow ends at that proxy.
         self.calls.know_phone(conn_id, id);
         if let Some(barrier) = barrier {
-            return self.fail_leg(conn_id, id, barrier.status(), now);
+            return self.fail_leg(conn_id, id, barrier.failure(id), now);
         }
         if let Some(offer) = direct {
             return self.ring_phone(conn_id, id, offer, now);
         }
         let begun = link.is_some() && self.invite_media(conn_id, id, None, now).is_ok();
         if !begun {
-            self.fail_leg(conn_id, id, 430, now);
+            self.fail_leg(conn_id, id, Input::LegUnreachable { leg: id, status: 430 }, now);
         }
     }
 
@@ -123,18 +123,18 @@ impl Node {
             }
             Err(error) => {
                 tracing::warn!(%conn_id, %id, %error, "a phone could not be rung");
-                self.fail_leg(conn_id, id, 503, now);
+                self.fail_leg(conn_id, id, Input::LegUnreachable { leg: id, status: 503 }, now);
             }
         }
     }
 
     /// Ends a leg whose phone has not been rung. It must not stay: a call ends with its last leg.
-    fn fail_leg(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
+    fn fail_leg(&mut self, conn_id: ConnId, id: LegId, failure: Input, now: Timestamp) {
         if let Some(leg) = self.leg_mut(conn_id, id) {
             leg.stage = LegStage::Closing;
         }
         self.close_media(conn_id, id, now);
-        self.feed(conn_id, Input::LegUnreachable { leg: id, status }, now);
+        self.feed(conn_id, failure, now);
     }
 }
 

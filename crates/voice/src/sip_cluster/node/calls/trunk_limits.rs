@@ -8,8 +8,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use call::Input;
 use model::plan::{Caller, OutgoingLimit};
-use model::{ConnId, NodeId, TenantId, Timestamp};
+use model::{ConnId, LegId, NodeId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::{Message, StatusCode};
 
@@ -68,11 +69,11 @@ pub(super) enum Barrier {
 }
 
 impl Barrier {
-    /// The status by which the leg fails.
-    pub(super) const fn status(self) -> u16 {
+    /// How the leg fails. A phone that has as many calls as it may would be refused at the next trunk too.
+    pub(super) const fn failure(self, leg: LegId) -> Input {
         match self {
-            Self::PhoneFull => 403,
-            Self::TrunkFull | Self::TrunkPaused => 503,
+            Self::PhoneFull => Input::LegFailed { leg, status: 403 },
+            Self::TrunkFull | Self::TrunkPaused => Input::LegUnreachable { leg, status: 503 },
         }
     }
 
@@ -170,6 +171,20 @@ impl Node {
         if self.pauses.leave_out(&tenant, &trunk, now + pause, now) {
             tracing::warn!(%tenant, trunk, seconds = pause.as_secs(), "a carrier wants no calls for a while: its trunk is left out");
             self.metrics.trunk_paused();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_further_trunk_is_tried_for_a_phone_that_has_as_many_calls_as_it_may() {
+        let leg = LegId(2);
+        assert!(matches!(Barrier::PhoneFull.failure(leg), Input::LegFailed { status: 403, .. }));
+        for barrier in [Barrier::TrunkFull, Barrier::TrunkPaused] {
+            assert!(matches!(barrier.failure(leg), Input::LegUnreachable { status: 503, .. }));
         }
     }
 }
