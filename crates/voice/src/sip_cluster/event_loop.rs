@@ -164,7 +164,7 @@ impl EventLoop {
                 let outcome = self.node.request(*request, now);
                 told.requests.push((reply, conn_id, outcome));
             }
-            InboxMessage::Lacks { request, reply } => drop(reply.send(self.node.lacks(&request))),
+            InboxMessage::Lacks { request, reply } => drop(reply.send(self.node.lacks(&request, now))),
             InboxMessage::HandOver { conn_id, to, until } => self.node.hand_over_call(conn_id, to, until),
             InboxMessage::HandedOver { tenant, thread, is_given } => self.node.handed_over(&tenant, thread, is_given),
             InboxMessage::Unendable { record, why } => self.node.quarantine_record(&record, why, now),

@@ -46,7 +46,10 @@ pub const MESSAGES_PER_TURN: usize = 64;
 /// Answers, requests and repairs that wait for the loop.
 pub const INBOX_MAX: usize = 4_096;
 
-/// Calls that other nodes may want at once; further ones are not handed over.
+/// How long a living owner is waited for that is to hand a call over. A request about that call waits less: a call that comes late must be
+/// noticed, for nobody else serves it.
+pub const HANDED_WITHIN: Duration = Duration::from_secs(8);
+/// Calls that other nodes may want at once; further ones are not handed over. As many threads may wait for calls of others at once.
 pub const HAND_OVERS_MAX: usize = 256;
 /// Those of one tenant.
 pub const HAND_OVERS_OF_TENANT_MAX: usize = 64;

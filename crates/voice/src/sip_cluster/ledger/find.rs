@@ -5,6 +5,7 @@ use std::time::Duration;
 use infra::{CallIndex, Claim, Claimed, HandOver, Loaded, Posted, Recipient, Stores};
 use model::{ConnId, Owner, TenantId};
 
+use crate::sip_cluster::limits::HANDED_WITHIN;
 use crate::sip_cluster::node::lookup::{FailureReport, Found, Lookup, ROLE, SeenLive};
 
 /// How long a lookup is repeated while the ledger gives no clear answer; the call's messages wait as long.
@@ -12,9 +13,6 @@ pub const FIND_WITHIN: Duration = Duration::from_secs(20);
 /// Interval of these attempts.
 pub const FIND_AGAIN: Duration = Duration::from_millis(250);
 
-/// How long a living owner is waited for that is to hand a call over. A request about that call waits less: a call that comes late must be
-/// noticed, for nobody else serves it.
-pub const HANDED_WITHIN: Duration = Duration::from_secs(8);
 /// Until when the owner still hands it over, by its own clock.
 pub const WANTED_WITHIN: Duration = Duration::from_secs(3);
 /// Interval of the looks for it: it begins here, and doubles up to [`HANDED_AGAIN_MAX`].

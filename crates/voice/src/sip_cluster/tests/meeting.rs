@@ -12,6 +12,7 @@ use super::bench::{Bench, EDGE, PHONE_SDP, Peer, new_node, owner, phone, tenant}
 use super::calls::{request, talking};
 use super::restart::{claimed, restart};
 use crate::sip_cluster::ledger::find::WANTED_WITHIN;
+use crate::sip_cluster::limits::HANDED_WITHIN;
 use crate::sip_cluster::node::lookup::{Found, Lookup};
 use crate::sip_cluster::node::order::Order;
 
@@ -171,13 +172,14 @@ fn the_other_call_of_a_request_is_brought_from_another_node() {
     let mut two = Two::holding();
     let (first, second) = (two.first, two.second);
     let complete = request(first, "7101", |id| RequestKind::CompleteTransfer(id, second));
-    assert_eq!(two.bench.node.lacks(&complete), None, "both are here");
+    let now = two.bench.now;
+    assert_eq!(two.bench.node.lacks(&complete, now), None, "both are here");
     let record = two.loses_the_second();
-    assert_eq!(two.bench.node.lacks(&complete), Some(second));
+    assert_eq!(two.bench.node.lacks(&complete, now), Some(second));
     let of_another = request(first, "7102", |id| RequestKind::CompleteTransfer(id, second));
-    assert_eq!(two.bench.node.lacks(&of_another), None, "nothing is claimed for who is not in the call");
+    assert_eq!(two.bench.node.lacks(&of_another, now), None, "nothing is claimed for who is not in the call");
     two.bench.node.found(&CallIndex::Call(second), &Found::Ours(Box::new(record)), two.bench.now);
-    assert_eq!(two.bench.node.lacks(&complete), None);
+    assert_eq!(two.bench.node.lacks(&complete, now), None);
     two.ask(first, |id| RequestKind::CompleteTransfer(id, second));
     let absorbed = two.bench.writes.iter().find_map(|write| write.absorbs);
     assert_eq!(absorbed, Some(Absorbed { conn_id: second, token: Token(3) }));
@@ -197,6 +199,32 @@ fn a_phone_transfers_to_a_call_of_another_node() {
     two.bench.run();
     assert_eq!((two.bench.node.calls(), two.parties(two.first)), (1, 2), "{:?}", two.bench.story);
     assert!(two.phones.iter().all(|line| two.was_hung_up(Peer::Phone, *line)), "{:?}", two.bench.story);
+}
+
+#[test]
+fn what_follows_a_transfer_in_its_dialog_does_not_overtake_it() {
+    let mut two = Two::holding();
+    let record = two.loses_the_second();
+    two.refers();
+    let (line, now) = (two.phones[0], two.bench.now);
+    two.bench.agent(Peer::Phone).options(line, Vec::new(), now).expect("a dialog");
+    two.bench.run();
+    let answers = |two: &Two| {
+        let statuses = two.bench.seen.iter().filter_map(|(_, event)| match event {
+            Event::Responded { dialog: Some(of), status, .. } if *of == line => Some(status.0),
+            _ => None,
+        });
+        statuses.collect::<Vec<u16>>()
+    };
+    assert_eq!(answers(&two), [], "both wait");
+    let second = CallIndex::Call(two.second);
+    let finds = |order: &&Order| matches!(order, Order::Find(sought) if sought.named == second);
+    assert_eq!(two.bench.orders.iter().filter(finds).count(), 1);
+    two.bench.node.found(&second, &Found::Ours(Box::new(record)), two.bench.now);
+    two.bench.run();
+    assert_eq!(answers(&two).first(), Some(&202), "in their order: {:?}", two.bench.story);
+    assert!(!answers(&two).contains(&500));
+    assert_eq!((two.bench.node.calls(), two.parties(two.first)), (1, 2), "{:?}", two.bench.story);
 }
 
 #[test]
@@ -302,6 +330,50 @@ fn a_call_in_which_something_is_under_way_is_given_when_that_is_over() {
     bench.phone_answers();
     bench.run();
     assert_eq!((bench.node.calls(), is_given(&bench)), (1, true), "{:?}", bench.orders);
+}
+
+#[test]
+fn of_two_nodes_that_want_each_others_call_the_first_keeps_its_own_until_they_are_joined() {
+    for (other, keeps) in [("sip-cluster-2", true), ("sip-cluster-0", false)] {
+        let mut two = Two::holding();
+        let (first, second, other, now) = (two.first, two.second, owner(other, 1), two.bench.now);
+        let record = two.loses_the_second();
+        let complete = request(first, "7101", |id| RequestKind::CompleteTransfer(id, second));
+        assert_eq!(two.bench.node.lacks(&complete, now), Some(second));
+        two.bench.node.hand_over_call(first, other, now + WANTED_WITHIN);
+        two.bench.run();
+        assert_eq!(is_given(&two.bench), !keeps, "{:?}", two.bench.orders);
+        if !keeps {
+            continue;
+        }
+        two.bench.node.found(&CallIndex::Call(second), &Found::Ours(Box::new(record)), now);
+        two.bench.run();
+        assert_eq!((two.bench.node.calls(), is_given(&two.bench)), (2, false), "the request is still to come");
+        two.ask(first, |id| RequestKind::CompleteTransfer(id, second));
+        assert_eq!(
+            (two.parties(first), two.bench.node.calls()),
+            (0, 0),
+            "joined, and then given: {:?}",
+            two.bench.story
+        );
+        assert!(is_given(&two.bench));
+    }
+}
+
+#[test]
+fn a_call_is_not_kept_for_one_that_does_not_come() {
+    let mut two = Two::holding();
+    let first = two.first;
+    two.loses_the_second();
+    two.refers();
+    let other = owner("sip-cluster-2", 1);
+    two.bench.node.hand_over_call(first, other.clone(), two.bench.now + WANTED_WITHIN);
+    two.bench.run();
+    assert!(!is_given(&two.bench), "a transfer by the phone waits too");
+    two.bench.now = two.bench.now + HANDED_WITHIN;
+    two.bench.node.hand_over_call(first, other, two.bench.now + WANTED_WITHIN);
+    two.bench.run();
+    assert!(is_given(&two.bench), "{:?}", two.bench.orders);
 }
 
 #[test]

@@ -17,12 +17,16 @@ use crate::sip_cluster::node::lookup::Lookup;
 use crate::sip_cluster::node::order::Order;
 
 impl Node {
-    /// The other call of a request about two, if that one alone is not here.
-    pub fn lacks(&self, request: &Request) -> Option<ConnId> {
+    /// The other call of a request about two, if that one alone is not here. The first one stays here while it is brought.
+    pub fn lacks(&mut self, request: &Request, now: Timestamp) -> Option<ConnId> {
         let (conn_id, other) = (request.kind.conn_id()?, request.kind.other_call()?);
-        let entry = self.calls.get(&self.calls.thread_of(conn_id)?).filter(|entry| entry.tenant == request.tenant)?;
-        let lacks = entry.thread.has_phone_alone(conn_id, &request.this_dn) && self.calls.thread_of(other).is_none();
-        lacks.then_some(other)
+        let thread = self.calls.thread_of(conn_id)?;
+        let entry = self.calls.get(&thread).filter(|entry| entry.tenant == request.tenant)?;
+        if !entry.thread.has_phone_alone(conn_id, &request.this_dn) || self.calls.thread_of(other).is_some() {
+            return None;
+        }
+        self.hand_overs.await_join(thread, other, now);
+        Some(other)
     }
 
     /// Gives a request to the thread of its call.

@@ -2,6 +2,9 @@
 //!
 //! The call is dropped here before the ledger gives it away: no two nodes act in it, whatever fails between. Messages of it that come
 //! meanwhile wait; then they go to whoever has it.
+//!
+//! Two nodes may want each other's call. If both gave theirs, the calls would change their places, neither request would find the two together,
+//! and both would be made again: the first node by name keeps its own until the other one's has come.
 
 use std::collections::HashMap;
 
@@ -12,13 +15,15 @@ use super::super::Node;
 use super::super::calls::call::{Entry, Stored};
 use super::super::lookup::{Found, Lookup};
 use super::super::order::Order;
-use crate::sip_cluster::limits::{HAND_OVERS_MAX, HAND_OVERS_OF_TENANT_MAX};
+use crate::sip_cluster::limits::{HAND_OVERS_MAX, HAND_OVERS_OF_TENANT_MAX, HANDED_WITHIN};
 
 /// The calls that are handed over; at most those that this node has, or had.
 #[derive(Default)]
 pub struct HandOvers {
     /// Threads that other nodes want, until nothing is under way in them or the time is over.
     wanted: Vec<WantedThread>,
+    /// Threads that are here and wait for a call of another node.
+    joins: Vec<AwaitedJoin>,
     /// Threads that are no longer here, with the names of their calls, until the ledger has answered.
     under_way: HashMap<ConnId, Vec<ConnId>>,
     /// Threads that may still be ours, whose records cannot be read yet.
@@ -33,7 +38,32 @@ struct WantedThread {
     until: Timestamp,
 }
 
+/// A thread that is to be joined with a call of another node.
+struct AwaitedJoin {
+    thread: ConnId,
+    other: ConnId,
+    /// When that call is no longer waited for.
+    until: Timestamp,
+}
+
 impl HandOvers {
+    /// A thread that is here waits for a call of another node.
+    pub fn await_join(&mut self, thread: ConnId, other: ConnId, now: Timestamp) {
+        self.joins.retain(|join| now < join.until);
+        let until = now + HANDED_WITHIN;
+        if let Some(known) = self.joins.iter_mut().find(|join| (join.thread, join.other) == (thread, other)) {
+            known.until = until;
+        } else if self.joins.len() < HAND_OVERS_MAX {
+            // One beyond the limit is not kept here: it may change places with the other call.
+            self.joins.push(AwaitedJoin { thread, other, until });
+        }
+    }
+
+    /// Whoever has waited for that call waits no longer.
+    pub fn end_wait_for(&mut self, other: ConnId) {
+        self.joins.retain(|join| join.other != other);
+    }
+
     /// Whether the ledger is giving that thread away.
     pub fn has(&self, thread: ConnId) -> bool {
         self.under_way.contains_key(&thread)
@@ -69,7 +99,9 @@ impl Node {
     /// The next call to be given away, once the turn is stored and its messages are sent: it is not here any more.
     pub(in crate::sip_cluster::node) fn next_hand_over(&mut self, now: Timestamp) -> Option<Order> {
         self.hand_overs.wanted.retain(|wanted| now < wanted.until && self.calls.get(&wanted.thread).is_some());
-        let next = self.hand_overs.wanted.iter().position(|wanted| self.may_go(wanted.thread))?;
+        self.hand_overs.joins.retain(|join| now < join.until);
+        let may_go = |wanted: &WantedThread| self.may_go(wanted.thread) && !self.stays_for_join(wanted);
+        let next = self.hand_overs.wanted.iter().position(may_go)?;
         let WantedThread { thread, to, .. } = self.hand_overs.wanted.swap_remove(next);
         let entry = self.calls.get(&thread)?;
         let (tenant, token) = (entry.tenant.clone(), entry.thread.token());
@@ -88,6 +120,15 @@ impl Node {
             is_stored && entry.thread.is_settled() && !self.confirmations.is_in_doubt(thread)
         };
         self.calls.get(&thread).is_some_and(is_idle)
+    }
+
+    /// Whether a thread stays here for now because it is to be joined with another call.
+    fn stays_for_join(&self, wanted: &WantedThread) -> bool {
+        self.hand_overs.joins.iter().any(|join| {
+            let other = self.calls.thread_of(join.other);
+            let is_first = *self.ids.owner() < wanted.to;
+            other == Some(wanted.thread) || (join.thread == wanted.thread && (is_first || other.is_some()))
+        })
     }
 
     /// The ledger has answered: the call is the other node's, or it goes on here.

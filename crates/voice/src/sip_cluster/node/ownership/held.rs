@@ -4,15 +4,20 @@ use std::collections::HashMap;
 
 use infra::CallIndex;
 use model::TenantId;
-use sip::{ConnectionId, Message};
+use sip::{ConnectionId, Message, Method};
 
 use crate::sip_cluster::limits::{FINDING_MAX, FINDING_OF_CALL_MAX, FINDING_OF_TENANT_MAX};
 
-/// The messages, by their call.
+/// The messages.
 #[derive(Default)]
-pub struct HeldMessages(HashMap<CallIndex, OfCall>);
+pub struct HeldMessages {
+    /// By the call that is looked up for them.
+    calls: HashMap<CallIndex, OfCall>,
+    /// The same call, by our tag in the dialog of a REFER that waits: what follows the REFER in its dialog must not overtake it.
+    refers: HashMap<String, CallIndex>,
+}
 
-/// The messages of a call in order of arrival, each with the connection that it came by.
+/// The messages for which a call is looked up in order of arrival, each with the connection that it came by.
 struct OfCall {
     tenant: TenantId,
     messages: Vec<(Message, ConnectionId)>,
@@ -22,36 +27,47 @@ impl HeldMessages {
     /// Whether a message may wait: too many of one call or of one tenant leave no room for those of others.
     pub fn have_room(&self, tenant: &TenantId, named: &CallIndex) -> bool {
         let (mut all, mut of_tenant) = (0, 0);
-        for of_call in self.0.values() {
+        for of_call in self.calls.values() {
             all += of_call.messages.len();
             of_tenant += if of_call.tenant == *tenant { of_call.messages.len() } else { 0 };
         }
-        let of_call = self.0.get(named).map_or(0, |of_call| of_call.messages.len());
+        let of_call = self.calls.get(named).map_or(0, |of_call| of_call.messages.len());
         all < FINDING_MAX && of_tenant < FINDING_OF_TENANT_MAX && of_call < FINDING_OF_CALL_MAX
     }
 
     /// Holds a message; returns whether it is the first of its call, whose owner must be looked up.
     pub fn hold(&mut self, tenant: &TenantId, named: &CallIndex, message: Message, link: ConnectionId) -> bool {
+        if message.method() == Method::Refer
+            && let Some(tag) = message.to().ok().and_then(|to| to.tag().map(str::to_owned))
+        {
+            self.refers.entry(tag).or_insert_with(|| named.clone());
+        }
         let new = || OfCall { tenant: tenant.clone(), messages: Vec::new() };
-        let waiting = &mut self.0.entry(named.clone()).or_insert_with(new).messages;
+        let waiting = &mut self.calls.entry(named.clone()).or_insert_with(new).messages;
         waiting.push((message, link));
         waiting.len() == 1
     }
 
+    /// The call for which a REFER waits in the dialog that has this tag of ours.
+    pub fn refer_in(&self, tag: &str) -> Option<&CallIndex> {
+        self.refers.get(tag)
+    }
+
     /// Whether messages of that call wait.
     pub fn has(&self, named: &CallIndex) -> bool {
-        self.0.contains_key(named)
+        self.calls.contains_key(named)
     }
 
     /// Takes the messages of a call whose lookup is done.
     pub fn take(&mut self, named: &CallIndex) -> Vec<(Message, ConnectionId)> {
-        self.0.remove(named).map(|of_call| of_call.messages).unwrap_or_default()
+        self.refers.retain(|_, waits_for| waits_for != named);
+        self.calls.remove(named).map(|of_call| of_call.messages).unwrap_or_default()
     }
 
     /// How many calls are being looked up.
     #[cfg(test)]
     pub fn lookups(&self) -> usize {
-        self.0.len()
+        self.calls.len()
     }
 }
 

@@ -46,7 +46,7 @@ impl Node {
             let sought = self.sought_by_replaces(message, &gone).or_else(|| self.sought_by_invite(message, gone));
             return sought.map_or(Belongs::Here, Belongs::Lookup);
         };
-        if let Some(sought) = self.sought_by_refer(message) {
+        if let Some(sought) = self.sought_before(message, tag).or_else(|| self.sought_by_refer(message)) {
             return Belongs::Lookup(sought);
         }
         let knows = self.agent.knows(message);
@@ -77,6 +77,15 @@ impl Node {
         Some(Lookup { tenant, named: CallIndex::Invite(key), gone, joins: false })
     }
 
+    /// A REFER of the same dialog waits for another call: a request that came before it would make it late (RFC 3261 section 12.2.2).
+    fn sought_before(&self, message: &Message, tag: &str) -> Option<Lookup> {
+        if !message.is_request() || message.method() == Method::Ack {
+            return None;
+        }
+        let named = self.held.refer_in(tag)?.clone();
+        Some(Lookup { tenant: self.ids.open(tag)?.tenant, named, gone: None, joins: true })
+    }
+
     /// An INVITE is to take the place of a dialog whose call is not here.
     fn sought_by_replaces(&self, message: &Message, gone: &Option<FailureReport>) -> Option<Lookup> {
         if message.method() != Method::Invite || !message.is_request() {
@@ -93,16 +102,28 @@ impl Node {
         sought: Lookup,
         message: Message,
         link: ConnectionId,
+        now: Timestamp,
     ) {
         if !self.held.have_room(&sought.tenant, &sought.named) {
             // The proxy absorbs retransmissions: without an answer the sender would hear nothing for half a minute.
             self.metrics.call_overloaded();
             return self.turn_away(&message, StatusCode::SERVER_INTERNAL_ERROR, Flow::Stream { connection: link });
         }
+        if sought.joins
+            && let (Some(thread), CallIndex::Call(other)) = (self.thread_of_dialog(&message), &sought.named)
+        {
+            self.hand_overs.await_join(thread, *other, now);
+        }
         let concerns_hand_over = self.hand_overs.concern(&sought.named);
         if self.held.hold(&sought.tenant, &sought.named, message, link) && !concerns_hand_over {
             self.orders.push_back(Order::Find(sought));
         }
+    }
+
+    /// The thread of the dialog that a request names.
+    fn thread_of_dialog(&self, request: &Message) -> Option<ConnId> {
+        let dialog = self.agent.dialog_by_tag(request.to().ok()?.tag()?)?;
+        self.calls.place_of(dialog).map(|place| place.conn_id)
     }
 
     /// A lookup is done: handles the messages that waited for it.
@@ -120,33 +141,58 @@ impl Node {
             _ => {}
         }
         self.keep_looking(named, found);
-        for (message, link) in self.held.take(named) {
+        let waited = self.held.take(named);
+        let concerns_join = !waited.is_empty();
+        for (message, link) in waited {
             let doing = Doing::Message { bytes: message.to_bytes(), link };
-            self.attempt(doing, now, |node| node.go_on_with_message(found, message, link, now));
+            self.attempt(doing, now, |node| match node.waits_for_another(named, &message) {
+                true => node.go_on_within(named, message, link, now),
+                false => node.go_on_with_message(named, found, message, link, now),
+            });
+        }
+        if let (true, CallIndex::Call(other)) = (concerns_join, named) {
+            self.hand_overs.end_wait_for(*other);
         }
     }
 
-    fn go_on_with_message(&mut self, found: &Found, message: Message, link: ConnectionId, now: Timestamp) {
+    /// Whether a request has waited for another call than that of its dialog: a REFER, or what has followed one.
+    fn waits_for_another(&self, named: &CallIndex, message: &Message) -> bool {
+        let to = message.is_request().then(|| message.to().ok()).flatten();
+        let own = to.as_ref().and_then(|to| to.tag()).and_then(|tag| self.ids.open(tag));
+        own.is_some_and(|own| *named != CallIndex::Call(own.call))
+    }
+
+    /// The call that a message has waited for is here; or it is the other one of a REFER and does not come, which the REFER tells its phone.
+    fn go_on_within(&mut self, named: &CallIndex, message: Message, link: ConnectionId, now: Timestamp) {
+        match self.belongs(&message, link) {
+            Belongs::LegOver => self.take_in_late(message, link, now),
+            // A REFER has its own call now and lacks the other one, or its own has gone elsewhere while it waited for the other.
+            Belongs::Lookup(sought) if sought.named != *named && !is_new(&message) => {
+                self.hold_for_lookup(sought, message, link, now);
+            }
+            Belongs::Here | Belongs::Lookup(_) => self.take_in(message, link, now),
+        }
+    }
+
+    fn go_on_with_message(
+        &mut self,
+        named: &CallIndex,
+        found: &Found,
+        message: Message,
+        link: ConnectionId,
+        now: Timestamp,
+    ) {
         let flow = Flow::Stream { connection: link };
         let found = match found {
             Found::Ours(record) if self.is_aside(record.key) => &Found::Ended,
             found => found,
         };
         match found {
-            // It tells its phone itself if the dialog that it names is not here.
-            _ if message.method() == Method::Refer && self.agent.knows(&message) => self.take_in(message, link, now),
             // The refusal was lost with the previous owner.
             Found::Ours(_) if is_new(&message) && !self.agent.has_begun(&message) && !replaces(&message) => {
                 self.turn_away(&message, OVER, flow);
             }
-            Found::Ours(_) => match self.belongs(&message, link) {
-                Belongs::LegOver => self.take_in_late(message, link, now),
-                // The call of a REFER may have gone elsewhere while the other one was waited for.
-                Belongs::Lookup(sought) if message.method() == Method::Refer => {
-                    self.hold_for_lookup(sought, message, link);
-                }
-                Belongs::Here | Belongs::Lookup(_) => self.take_in(message, link, now),
-            },
+            Found::Ours(_) => self.go_on_within(named, message, link, now),
             Found::Elsewhere(owner) => self.hand_over(message, owner, flow),
             Found::Ended if !is_new(&message) => self.take_in_late(message, link, now),
             // An INVITE of which nothing is stored begins a new call.

@@ -234,7 +234,7 @@ impl World {
                 core.handed_over(&super::super::bench::tenant(), thread, is_given)
             }
             InboxMessage::Request { number, request, unreachable, search } => {
-                if let Some(other) = core.lacks(&request).filter(|_| search != Search::Found) {
+                if let Some(other) = core.lacks(&request, now).filter(|_| search != Search::Found) {
                     return self.bring((at, life), other, (number, request, unreachable), search);
                 }
                 let search = if matches!(search, Search::Bringing(_)) { Search::NotYet } else { search };
