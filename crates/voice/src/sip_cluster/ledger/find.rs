@@ -81,6 +81,8 @@ pub async fn find_once(stores: &Stores, us: &Owner, live: &SeenLive, sought: &Lo
         _ if owner == us => true,
         // The node that could not connect may itself be cut off.
         Some(FailureReport::Node(_)) if is_seen => return Ok(None),
+        // And so may this one be: without a proxy it sees no node live.
+        Some(FailureReport::Node(_)) if live.0.is_empty() => !is_live(stores, owner).await?,
         Some(_) => true,
         None => !is_seen && !is_live(stores, owner).await?,
     };

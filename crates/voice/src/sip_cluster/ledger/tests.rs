@@ -56,6 +56,17 @@ async fn a_node_that_could_not_be_connected_to_keeps_its_calls_as_long_as_a_prox
 }
 
 #[tokio::test]
+async fn a_node_without_proxies_takes_no_call_of_a_node_that_has_its_lease_whatever_frontend_says() {
+    let clock = HandClock::new();
+    let stores = with_a_call(&clock).await;
+    let sought = sought(Some(FailureReport::Node(node(1).node)));
+    let asked = async || find_once(&stores, &node(2), &SeenLive::default(), &sought).await.expect("a ledger");
+    assert_eq!(asked().await, Some(Found::Elsewhere(node(1))));
+    clock.pass(bounds::LEASE + Duration::from_millis(1));
+    assert!(matches!(asked().await, Some(Found::Ours(_))));
+}
+
+#[tokio::test]
 async fn a_node_that_its_proxy_sees_again_keeps_its_calls_whatever_was_said_before() {
     let clock = HandClock::new();
     let stores = with_a_call(&clock).await;
