@@ -6,7 +6,7 @@ use infra::{Absorbed, CallIndex, Record, Written};
 use model::request::RequestKind;
 use model::{CallUuid, ConnId, ReferenceId, Token};
 use sip::agent::{DialogId, Event};
-use sip::{ConnectionId, HeaderName};
+use sip::{ConnectionId, HeaderName, StatusCode};
 
 use super::bench::{Bench, EDGE, PHONE_SDP, Peer, new_node, owner, phone, tenant};
 use super::calls::{request, talking};
@@ -436,6 +436,22 @@ fn a_phone_with_a_dialog_for_each_call_changes_between_them() {
     assert_eq!(two.answers()[1..], ["EventRetrieved", "EventRetrieved"]);
     assert_eq!((two.bench.node.calls(), two.parties(second)), (1, 2));
     two.hangs_up(1);
+    assert!(two.bench.is_clear(), "{:?}", two.bench.story);
+}
+
+#[test]
+fn a_phone_that_refuses_to_retrieve_gives_the_request_one_outcome() {
+    let mut two = Two::holding();
+    let (first, second) = (two.first, two.second);
+    let before = two.answers().len();
+    two.ask(second, |id| RequestKind::ReconnectCall(id, first));
+    assert!(two.was_hung_up(Peer::Phone, two.phones[1]), "it leaves the other one at once");
+    let (line, now) = (two.phones[0], two.bench.now);
+    two.bench.agent(Peer::Phone).refuse_offer(line, StatusCode::NOT_ACCEPTABLE_HERE, now).expect("an offer");
+    two.bench.run();
+    assert_eq!(two.answers()[before..], ["EventError"]);
+    assert_eq!(two.parties(first), 2, "its caller is still held: {:?}", two.bench.story);
+    two.hangs_up(0);
     assert!(two.bench.is_clear(), "{:?}", two.bench.story);
 }
 

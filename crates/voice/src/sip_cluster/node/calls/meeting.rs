@@ -62,12 +62,15 @@ impl Node {
         if !is_its(ours, conn_id) || !is_its(theirs, held) || theirs.and_then(is_held) != Some(true) {
             return false;
         }
-        if let Some(entry) = self.calls.get_mut(&thread) {
+        let retrieve = Request { kind: RequestKind::RetrieveCall(held), ..request.clone() };
+        self.feed(other, Input::Request(retrieve), now);
+        // If the held call refuses at once, the phone stays in its other one.
+        let is_asked = |call: &CallSnapshot| call.hold_asked.is_some();
+        let is_turning = self.calls.get(&other).and_then(|entry| entry.thread.call(held)).is_some_and(is_asked);
+        if let Some(entry) = self.calls.get_mut(&thread).filter(|_| is_turning) {
             entry.thread.phone_turns(conn_id, dn, departure, now);
             self.call_changed(thread, now);
         }
-        let retrieve = Request { kind: RequestKind::RetrieveCall(held), ..request.clone() };
-        self.feed(other, Input::Request(retrieve), now);
         true
     }
 
