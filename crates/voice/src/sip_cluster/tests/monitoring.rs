@@ -160,6 +160,28 @@ fn a_supervisor_is_rung_once_for_a_call() {
 }
 
 #[test]
+fn a_supervisor_who_waits_while_another_one_rings_is_rung_after_a_restart() {
+    // agent-state forgets who wanted one call as soon as that supervisor rings.
+    for first_is_forgotten in [false, true] {
+        let (mut bench, conn_id) = talking();
+        let first = supervisor(now(&bench), MonitorType::Current);
+        let second = Monitor { supervisor: dn("7103"), id: first.id + 1, ..first.clone() };
+        assert!(rings_after(&mut bench, vec![first.clone(), second.clone()]));
+        plan_supervisor(&mut bench);
+        bench.phone_rings();
+        bench.pass(Duration::from_secs(1));
+        restart(&mut bench, conn_id);
+        let known = if first_is_forgotten { vec![second] } else { vec![first, second] };
+        assert!(rings_after(&mut bench, known), "the first still rings");
+        bench.phone_answers();
+        let call = bench.node.table().get(&conn_id).expect("the call").thread.first().clone();
+        assert_eq!(call.parties.len(), 3, "{:?}", bench.story);
+        let rung = call.invitation.map(|open| open.asked.this_dn);
+        assert_eq!(rung, Some(dn("7103")), "{first_is_forgotten}");
+    }
+}
+
+#[test]
 fn hundreds_of_supervisors_whom_the_call_refuses_cost_no_depth() {
     let told = || {
         let (mut bench, _) = talking();

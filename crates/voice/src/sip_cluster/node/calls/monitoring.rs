@@ -23,8 +23,27 @@ pub struct Monitors {
     of: HashMap<TenantId, Vec<Monitor>>,
     /// The calls for which a supervisor was rung, or is not to be.
     done: HashMap<ConnId, BTreeSet<u64>>,
-    /// The calls that another node or process had before: since when they are here, and whose phones had answered by then.
-    inherited: HashMap<ConnId, (Timestamp, Vec<Dn>)>,
+    /// The calls that another node or process had before.
+    inherited: HashMap<ConnId, Inherited>,
+}
+
+/// A call that another node or process had before.
+#[derive(Debug)]
+struct Inherited {
+    /// Since when it is here.
+    since: Timestamp,
+    /// Whose phones had answered by then.
+    answered: Vec<Dn>,
+    /// Who was being rung just then: others still wait.
+    rung: Option<Rung>,
+}
+
+/// A supervisor who is being rung.
+#[derive(Debug)]
+struct Rung {
+    supervisor: Dn,
+    /// Whose part in the call it is to monitor.
+    of: Option<Dn>,
 }
 
 impl Monitors {
@@ -32,10 +51,21 @@ impl Monitors {
         self.done.get(&conn_id).is_some_and(|ids| ids.contains(&id))
     }
 
-    /// Whether who had the call before has rung this supervisor, or was not to.
-    fn was_done(&self, conn_id: ConnId, monitor: &Monitor) -> bool {
-        let inherited = self.inherited.get(&conn_id);
-        inherited.is_some_and(|(since, answered)| monitor.id < since.as_micros() && answered.contains(&monitor.dn))
+    /// Whether who had the call before has rung this supervisor, or was not to. `all` are those of its tenant.
+    fn was_done(&self, conn_id: ConnId, monitor: &Monitor, all: &[Monitor]) -> bool {
+        self.inherited.get(&conn_id).is_some_and(|inherited| {
+            let is_older = monitor.id < inherited.since.as_micros() && inherited.answered.contains(&monitor.dn);
+            is_older && !inherited.rung.as_ref().is_some_and(|rung| rung.is_before(monitor, all))
+        })
+    }
+}
+
+impl Rung {
+    /// Whether another supervisor may still have waited behind this one: they are rung in the order in which they began. One of whom nothing is
+    /// known any more wanted this call alone, and may have been before all of them.
+    fn is_before(&self, other: &Monitor, all: &[Monitor]) -> bool {
+        let is_it = |monitor: &&Monitor| monitor.supervisor == self.supervisor && Some(&monitor.dn) == self.of.as_ref();
+        other.supervisor != self.supervisor && all.iter().find(is_it).is_none_or(|own| own.id < other.id)
     }
 }
 
@@ -91,7 +121,7 @@ impl Node {
                 && is_answered_at(call, monitor)
                 && call.party_at(&monitor.supervisor).is_none()
                 && !self.monitors.is_done(call.conn_id, monitor.id)
-                && !self.monitors.was_done(call.conn_id, monitor)
+                && !self.monitors.was_done(call.conn_id, monitor, monitors)
         };
         let is_free = |call: &&CallSnapshot| call.invitation.is_none() && call.transfer.is_none();
         let due = entry
@@ -120,7 +150,11 @@ impl Node {
         for call in entry.thread.calls() {
             let answered = call.parties.iter().filter(|party| party.established && party.observes.is_none());
             let answered = answered.filter_map(|party| party.dn().cloned()).collect();
-            self.monitors.inherited.insert(call.conn_id, (now, answered));
+            let rung = call.invitation.as_ref().filter(|open| open.monitors.is_some()).map(|open| Rung {
+                supervisor: open.asked.this_dn.clone(),
+                of: call.party(open.by).and_then(|party| party.dn().cloned()),
+            });
+            self.monitors.inherited.insert(call.conn_id, Inherited { since: now, answered, rung });
         }
         self.forget_ended();
     }
