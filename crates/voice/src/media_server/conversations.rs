@@ -35,6 +35,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(30);
 const OVER_AFTER: Duration = Duration::from_secs(30);
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How long a process that ends waits for a disk that stands still; what is not written by then its next run completes.
+const FINISH_WITHIN: Duration = Duration::from_secs(10);
 /// The longest silence that stands for lost pieces, in samples: a minute.
 const GAP_MAX: usize = 60 * SAMPLE_RATE as usize;
 
@@ -57,7 +59,11 @@ pub struct ConversationStore {
 }
 
 /// The threads that write the recordings. They end once nobody can give them a piece any more.
-pub struct ConversationWriter(Vec<JoinHandle<()>>);
+pub struct ConversationWriter {
+    threads: Vec<JoinHandle<()>>,
+    /// Disconnected once the threads have ended.
+    running: Receiver<()>,
+}
 
 impl ConversationWriter {
     /// Starts them; pieces go to the sender. While the disk stands still for long, it takes none.
@@ -68,21 +74,43 @@ impl ConversationWriter {
         let (pieces, receiver) = sync_channel(PIECES_MAX);
         let (completed, to_complete) = sync_channel(COMPLETED_MAX);
         let files = ConversationFiles { store, open: HashMap::new(), completed, metrics: metrics.clone() };
-        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
-        let write = thread("media-recordings").spawn(move || files.run(&receiver))?;
+        let (runs, running) = sync_channel(1);
+        let write = begin("media-recordings", runs.clone(), move || files.run(&receiver))?;
         // A disk may take long to have a whole file: the others go on meanwhile.
-        let complete = thread("media-recorded").spawn(move || complete_all(&to_complete, &metrics))?;
-        Ok((Self(vec![write, complete]), pieces))
+        let complete = begin("media-recorded", runs, move || complete_all(&to_complete, &metrics))?;
+        Ok((Self { threads: vec![write, complete], running }, pieces))
     }
 
-    /// Waits until what was taken is written and all files are whole.
+    /// Waits until what was taken is written and all files are whole, but not for ever: the disk may stand still.
     pub fn finish(&mut self) {
-        for thread in self.0.drain(..) {
+        self.finish_within(FINISH_WITHIN);
+    }
+
+    fn finish_within(&mut self, time: Duration) {
+        let threads = std::mem::take(&mut self.threads);
+        if threads.is_empty() {
+            return;
+        }
+        if self.running.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
+            return tracing::error!(
+                "the disk stands still: recordings stay .part until the next run of this node completes them"
+            );
+        }
+        for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("a thread that writes recordings has failed");
             }
         }
     }
+}
+
+/// Starts a thread. It holds `runs` until it ends, however it does.
+fn begin(name: &str, runs: SyncSender<()>, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(move || {
+        let _runs = runs;
+        work();
+    })
 }
 
 impl Drop for ConversationWriter {
@@ -407,6 +435,23 @@ mod tests {
         let of_another = "rec-00a1-2.20251120T070000.120Z.wav.media-2.part";
         assert_eq!(names, ["rec-00a1-1.20251120T070000.120Z.wav", of_another]);
         assert_eq!(samples(folder.path(), &names[0]), [5, 6, 7]);
+    }
+
+    #[test]
+    fn a_disk_that_stands_still_does_not_keep_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let of_tenant = folder.path().join("acme");
+        fs::create_dir_all(&of_tenant).unwrap();
+        // It cannot be opened while nobody reads it.
+        let part = of_tenant.join("rec-00a1-1.20251120T070000.120Z.wav.media-1.part");
+        let made = std::process::Command::new("mkfifo").arg(&part).status().unwrap();
+        assert!(made.success());
+        let (mut writer, sender) = ConversationWriter::start(store(folder.path()), Metrics::default()).unwrap();
+        drop(sender);
+        writer.finish_within(Duration::from_millis(20));
+        assert!(writer.running.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty), "it still waits for the disk");
+        drop(File::open(&part).unwrap());
+        assert_eq!(writer.running.recv_timeout(Duration::from_secs(60)), Err(RecvTimeoutError::Disconnected));
     }
 
     #[test]
