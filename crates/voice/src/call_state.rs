@@ -5,6 +5,7 @@
 //! request stream of the faulty subject's owner. One node at a time follows a tenant.
 
 mod audit;
+mod job;
 mod log_records;
 mod metrics;
 mod ownership;

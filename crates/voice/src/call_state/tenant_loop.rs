@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::audit::{Auditor, Finding, RepairTarget};
+use super::job::{JOB_EVERY, Job};
 use super::metrics::Metrics;
 use super::ownership::{Keeping, Ownership};
 use super::snapshot::{self, Known};
@@ -26,25 +27,22 @@ const EVENTS_MAX: usize = 500;
 const READ_WAIT: Duration = Duration::from_secs(1);
 /// Pause before an unavailable store, or a node that follows the tenant, is queried again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-/// How long the right to follow a tenant is valid without renewal.
-const JOB: Duration = Duration::from_secs(5);
-/// How often the right is renewed.
-const JOB_EVERY: Duration = Duration::from_secs(1);
 /// How often changed threads are stored. Later events are read again from the stream; the grace of a thread is longer.
 const STORE_EVERY: Duration = Duration::from_secs(1);
 /// The number of changed threads that are stored at once.
 const UNSTORED_MAX: usize = 500;
 /// How long a write waits until the records of closed threads are safe; it is tried again.
 const SAFE_WITHIN: Duration = Duration::from_secs(1);
-/// How long the records of threads that close at once wait for room in the reporter's queue; well below [`JOB`].
+/// How long the records of threads that close at once wait for room in the reporter's queue; well below [`super::job::JOB`].
 const ROOM_WITHIN: Duration = Duration::from_secs(3);
 
 /// Follows the tenant whenever no other node does, until the role drains.
 pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, metrics: Metrics, reporter: Reporter) -> Result<()> {
+    let job = Job { stores: ctx.stores.clone(), tenant: tenant.clone(), owner: ctx.owner() };
     while !ctx.drain.is_draining() {
-        if take_job(&ctx, &tenant).await == Some(true) {
+        if job.take().await == Some(true) {
             // A fault affects only this tenant.
-            if let Err(fault) = fault::contained(follow(&ctx, &tenant, &metrics, &reporter)).await {
+            if let Err(fault) = fault::contained(follow(&ctx, &job, &metrics, &reporter)).await {
                 error!(%tenant, error = format!("{fault:#}"), "a fault in following a tenant's calls: it restarts");
             }
         }
@@ -56,34 +54,41 @@ pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, metrics: Metrics, 
     Ok(())
 }
 
-async fn follow(ctx: &RoleContext, tenant: &TenantId, metrics: &Metrics, reporter: &Reporter) -> Result<()> {
+async fn follow(ctx: &RoleContext, job: &Job, metrics: &Metrics, reporter: &Reporter) -> Result<()> {
+    // With many threads, or a long stream, the beginning takes longer than the right is valid.
+    let begun = tokio::select! {
+        begun = begin(ctx, job, metrics, reporter) => begun?,
+        () = job.keep_until_lost() => None,
+    };
+    match begun {
+        Some(tenant_loop) => tenant_loop.run().await,
+        None => Ok(()),
+    }
+}
+
+/// Takes over what is stored of the tenant; `None` if the store does not answer now.
+async fn begin(ctx: &RoleContext, job: &Job, metrics: &Metrics, reporter: &Reporter) -> Result<Option<TenantLoop>> {
+    let tenant = &job.tenant;
     let (ownership, view) = match Ownership::take_over(&ctx.stores, tenant, ctx.owner(), metrics).await {
         Ok(taken) => taken,
         Err(error) if error.passes() => {
             warn!(%tenant, %error, "calls are not followed yet");
-            return Ok(());
+            return Ok(None);
         }
         Err(error) => return Err(error.into()),
     };
     let (ctx, tenant, stored_at) = (ctx.clone(), tenant.clone(), ctx.clock.now());
-    let (reporter, metrics) = (reporter.clone(), metrics.clone());
-    TenantLoop { ctx, tenant, view, ownership, stored_at, closing: Closing::Stored, reporter, metrics }.run().await
-}
-
-/// Whether this node follows the tenant; `None` if the store does not answer.
-async fn take_job(ctx: &RoleContext, tenant: &TenantId) -> Option<bool> {
-    match ctx.stores.leases.take_job(&format!("call-state:{tenant}"), &ctx.owner(), JOB).await {
-        Ok(token) => Some(token.is_some()),
-        Err(error) => {
-            warn!(%tenant, %error, "the right to follow calls cannot be renewed");
-            None
-        }
-    }
+    let (job, reporter, metrics) = (job.clone(), reporter.clone(), metrics.clone());
+    let mut tenant_loop =
+        TenantLoop { ctx, tenant, job, view, ownership, stored_at, closing: Closing::Stored, reporter, metrics };
+    tenant_loop.recall().await?;
+    Ok(Some(tenant_loop))
 }
 
 struct TenantLoop {
     ctx: RoleContext,
     tenant: TenantId,
+    job: Job,
     view: View,
     ownership: Ownership,
     /// When it was last tried to store the view.
@@ -97,7 +102,6 @@ struct TenantLoop {
 impl TenantLoop {
     /// Runs until the role drains or another node follows the tenant.
     async fn run(mut self) -> Result<()> {
-        self.recall().await?;
         let mut auditor = Auditor::default();
         let mut renewed_at = self.now();
         loop {
@@ -112,12 +116,8 @@ impl TenantLoop {
             };
             let caught_up = self.take(read).await?;
             let now = self.now();
-            if now.since(renewed_at) >= JOB_EVERY {
-                match take_job(&self.ctx, &self.tenant).await {
-                    Some(true) => renewed_at = now,
-                    None if now.since(renewed_at) < JOB => {}
-                    Some(false) | None => return Ok(()),
-                }
+            if now.since(renewed_at) >= JOB_EVERY && !self.job.keep(&mut renewed_at).await {
+                return Ok(());
             }
             self.report(now).await;
             if self.is_store_due(now) && self.store(now).await? == Keeping::Lost {
