@@ -2,15 +2,19 @@
 //! `wrap_up` the time after them.
 //!
 //! The table holds all sessions of one owner, because a phone has one agent and an agent one phone. Drive loop: [`AgentTable::handle`],
-//! drain [`AgentTable::poll_output`], commit the agents of [`AgentTable::take_changed`], sleep until [`AgentTable::next_timeout`].
+//! drain [`AgentTable::poll_output`], commit the agents of [`AgentTable::take_changed`], sleep until [`AgentTable::next_timeout`],
+//! [`AgentTable::handle_due`] for those of [`AgentTable::due`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use model::agent::AfterBusy;
 use model::event::{ErrorCode, Stamped};
-use model::{AgentId, AgentState, Dn, Event, EventName, Request, TenantId, Timestamp, Token, UserData, WorkMode};
+use model::{
+    AgentId, AgentState, ConnId, Dn, Event, EventName, Request, TenantId, Timestamp, Token, UserData, WorkMode,
+};
 
 mod business;
+mod index;
 pub mod outcomes;
 mod requests;
 mod session;
@@ -88,6 +92,9 @@ pub struct AgentTable {
     agents: BTreeMap<AgentId, AgentSnapshot>,
     on_dn: HashMap<Dn, AgentId>,
     changed: BTreeSet<AgentId>,
+    index: index::AgentIndex,
+    /// Agents that the index does not know as they are now: those of the input in hand, or of one that failed.
+    unindexed: Vec<AgentId>,
     outputs: VecDeque<Output>,
     // Configuration: no part of any snapshot.
     wrap_up_times: BTreeMap<String, u64>,
@@ -114,6 +121,8 @@ impl AgentTable {
             agents: BTreeMap::new(),
             on_dn: HashMap::new(),
             changed: BTreeSet::new(),
+            index: index::AgentIndex::default(),
+            unindexed: Vec::new(),
             outputs: VecDeque::new(),
             wrap_up_times: BTreeMap::new(),
         }
@@ -124,6 +133,7 @@ impl AgentTable {
         if let Some(dn) = &snapshot.dn {
             self.on_dn.insert(dn.clone(), snapshot.agent.clone());
         }
+        self.index.know(&snapshot);
         self.agents.insert(snapshot.agent.clone(), snapshot);
     }
 
@@ -141,6 +151,7 @@ impl AgentTable {
             self.on_dn.remove(&dn);
         }
         self.changed.remove(agent);
+        self.index.forget(agent);
     }
 
     /// An agent's current state.
@@ -163,6 +174,16 @@ impl AgentTable {
         self.agents.values()
     }
 
+    /// The agents on whose phones a call is.
+    pub fn on_call(&self, call: ConnId) -> impl Iterator<Item = &AgentSnapshot> {
+        self.index.on_call(call).filter_map(|agent| self.agents.get(agent))
+    }
+
+    /// How many agents are logged in.
+    pub const fn logged_in(&self) -> usize {
+        self.index.logged_in()
+    }
+
     /// The agents that have changed since the last call of this function.
     pub fn take_changed(&mut self) -> BTreeSet<AgentId> {
         std::mem::take(&mut self.changed)
@@ -173,9 +194,9 @@ impl AgentTable {
         self.outputs.pop_front()
     }
 
-    /// When [`AgentTable::handle_timeout`] must be called next.
+    /// When an agent is [due](AgentTable::due) next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        self.agents.values().filter_map(AgentSnapshot::next_due).min()
+        self.index.next_due()
     }
 
     /// Handles an input.
@@ -185,8 +206,8 @@ impl AgentTable {
             Input::Call(event) => self.call_event(event, now),
             Input::PhoneLost(dn) => self.phone_lost(&dn, now),
             Input::ProfileChanged(profile) => {
+                self.mark(&profile.agent);
                 if let Some(session) = self.agents.get_mut(&profile.agent) {
-                    self.changed.insert(profile.agent.clone());
                     session.profile = profile;
                 }
             }
@@ -194,19 +215,12 @@ impl AgentTable {
             Input::Free { agent, why } => self.free(&agent, &why, now),
             Input::Restate(agent) => self.restate(&agent, Cause::Itself, now),
         }
-    }
-
-    /// Handles all timers that are due, at most [`WRAPPED_UP_PER_TURN`].
-    pub fn handle_timeout(&mut self, now: Timestamp) {
-        for agent in self.due(now) {
-            self.handle_due(&agent, now);
-        }
+        self.index_changed();
     }
 
     /// The agents with a timer that is due, at most [`WRAPPED_UP_PER_TURN`].
     pub fn due(&self, now: Timestamp) -> Vec<AgentId> {
-        let due = self.agents.values().filter(|session| session.next_due().is_some_and(|due| due <= now));
-        due.map(|session| session.agent.clone()).take(WRAPPED_UP_PER_TURN).collect()
+        self.index.due(now).take(WRAPPED_UP_PER_TURN).cloned().collect()
     }
 
     /// Ends the after-call work of an agent, or the session of one that does nothing, if it is due.
@@ -214,14 +228,35 @@ impl AgentTable {
         let Some(session) = self.agents.get(agent) else {
             return;
         };
-        if session.due.is_some_and(|due| due <= now) {
+        let (wraps_up, logs_out) = (session.due, session.logout_due());
+        self.mark(agent);
+        if wraps_up.is_some_and(|due| due <= now) {
             self.wrapped_up(agent, now);
-        } else if session.logout_due().is_some_and(|due| due <= now) {
+        } else if logs_out.is_some_and(|due| due <= now) {
             self.log_out(agent, because("AutoLogout"), Cause::Itself, now);
         }
+        self.index_changed();
     }
 
     // === Changes ===
+
+    /// An agent that is there changes with this input.
+    fn mark(&mut self, agent: &AgentId) {
+        if self.agents.contains_key(agent) {
+            self.changed.insert(agent.clone());
+            self.unindexed.push(agent.clone());
+        }
+    }
+
+    /// Makes the agents of an input known as they are now.
+    fn index_changed(&mut self) {
+        for agent in std::mem::take(&mut self.unindexed) {
+            match self.agents.get(&agent) {
+                Some(session) => self.index.know(session),
+                None => self.index.forget(&agent),
+            }
+        }
+    }
 
     fn log_out(&mut self, agent: &AgentId, reasons: UserData, cause: Cause<'_>, now: Timestamp) {
         let Some(session) = self.agents.get_mut(agent) else {
@@ -284,6 +319,7 @@ impl AgentTable {
 
     /// Publishes an event of an agent: with its DN, numbered within its token.
     fn publish(&mut self, agent: &AgentId, mut event: Event, cause: Cause<'_>, now: Timestamp) {
+        self.mark(agent);
         let Some(session) = self.agents.get_mut(agent) else {
             return;
         };
@@ -301,7 +337,6 @@ impl AgentTable {
             let own = std::mem::replace(&mut event.extensions, request.extensions.clone());
             event.extensions.update(&own);
         }
-        self.changed.insert(agent.clone());
         self.outputs.push_back(Output::Fact(session.stamp(event, now)));
     }
 }

@@ -37,11 +37,12 @@ impl AgentTable {
             return;
         }
         session.calls.push(OnCall { conn_id, business: is_business(event), established: false });
-        self.changed.insert(agent.clone());
+        self.mark(agent);
     }
 
     fn established(&mut self, agent: &AgentId, conn_id: ConnId, event: &Event, now: Timestamp) {
         self.rings(agent, conn_id, event);
+        self.mark(agent);
         let Some(session) = self.agents.get_mut(agent) else {
             return;
         };
@@ -49,7 +50,6 @@ impl AgentTable {
             return;
         };
         call.established = true;
-        self.changed.insert(agent.clone());
         if !call.business {
             return;
         }
@@ -100,7 +100,7 @@ impl AgentTable {
         let call = session.calls.swap_remove(at);
         let still_busy = session.calls.iter().any(|call| call.business && call.established);
         session.active_at = session.active_at.max(now);
-        self.changed.insert(agent.clone());
+        self.mark(agent);
         if !call.business || still_busy {
             return;
         }
@@ -148,12 +148,7 @@ impl AgentTable {
 
     /// The call is deleted. A session that still counts it has missed its end.
     fn call_over(&mut self, conn_id: ConnId, event: &Event, now: Timestamp) {
-        let stuck: Vec<AgentId> = self
-            .agents
-            .values()
-            .filter(|session| session.calls.iter().any(|call| call.conn_id == conn_id))
-            .map(|session| session.agent.clone())
-            .collect();
+        let stuck: Vec<AgentId> = self.index.on_call(conn_id).cloned().collect();
         for agent in stuck {
             self.left(&agent, conn_id, event, now);
         }

@@ -88,7 +88,9 @@ impl Site {
             Start::LegalGuard => {
                 site.call(EventName::Released)?;
                 site.now = site.now + std::time::Duration::from_secs(10);
-                site.table.handle_timeout(site.now);
+                for agent in site.table.due(site.now) {
+                    site.table.handle_due(&agent, site.now);
+                }
             }
             Start::BusyReady => site.call(EventName::Established)?,
             Start::BusyNotReady => {

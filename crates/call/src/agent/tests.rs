@@ -25,6 +25,24 @@ fn profile(agent: &str) -> Profile {
     Profile { wrap_up_ms: 1_000, ..Profile::new(id(agent)) }
 }
 
+/// Handles the timers that are due, as many as one turn does.
+fn handle_due(table: &mut AgentTable, now: Timestamp) {
+    for agent in table.due(now) {
+        table.handle_due(&agent, now);
+    }
+}
+
+/// The table finds its agents as a look at each of them does.
+fn assert_indexed(table: &AgentTable) {
+    assert_eq!(table.next_timeout(), table.iter().filter_map(AgentSnapshot::next_due).min());
+    assert_eq!(table.logged_in(), table.iter().filter(|session| session.state != AgentState::LoggedOut).count());
+    let calls: BTreeSet<ConnId> = table.iter().flat_map(|session| &session.calls).map(|call| call.conn_id).collect();
+    for call in calls.into_iter().chain([CONN]) {
+        let is_on = |session: &&AgentSnapshot| session.calls.iter().any(|on| on.conn_id == call);
+        assert!(table.on_call(call).eq(table.iter().filter(is_on)), "{call}");
+    }
+}
+
 struct Bench {
     table: AgentTable,
     now: Timestamp,
@@ -66,6 +84,7 @@ impl Bench {
         for session in self.table.iter() {
             assert_eq!(Some(session), twin.agent(&session.agent));
         }
+        assert_indexed(&self.table);
         self.drain();
     }
 
@@ -108,8 +127,8 @@ impl Bench {
         for session in self.table.iter() {
             twin.restore(session.clone());
         }
-        twin.handle_timeout(self.now);
-        self.table.handle_timeout(self.now);
+        handle_due(&mut twin, self.now);
+        handle_due(&mut self.table, self.now);
         for session in self.table.iter() {
             assert_eq!(
                 Some(session),
@@ -117,6 +136,7 @@ impl Bench {
                 "a restored table's time passes as one's that went on"
             );
         }
+        assert_indexed(&self.table);
         self.drain();
     }
 
@@ -340,10 +360,10 @@ fn many_after_call_works_that_end_together_end_in_several_turns() {
         let agent = AgentSnapshot::logged_out(table.tenant.clone(), profile(&format!("a{number}")), due);
         table.restore(AgentSnapshot { state: AgentState::AfterCallWork, due: Some(due), ..agent });
     }
-    table.handle_timeout(due);
+    handle_due(&mut table, due);
     assert_eq!(table.take_changed().len(), WRAPPED_UP_PER_TURN);
     assert_eq!(table.next_timeout(), Some(due), "the others at once");
-    table.handle_timeout(due);
+    handle_due(&mut table, due);
     assert_eq!((table.take_changed().len(), table.next_timeout()), (1, None));
 }
 

@@ -12,8 +12,8 @@ use infra::{
 };
 use model::event::{CallRef, ErrorCode};
 use model::{
-    AgentId, AgentState, CallType, CallUuid, ConnId, Dn, Event, EventId, EventName, Owner, Request, RequestKind, Seq,
-    Stamped, Subject, TenantId, Timestamp, Token,
+    AgentId, CallType, CallUuid, ConnId, Dn, Event, EventId, EventName, Owner, Request, RequestKind, Seq, Stamped,
+    Subject, TenantId, Timestamp, Token,
 };
 use runtime::fact_in_hand::FoldsFacts;
 use runtime::fault::InARow;
@@ -239,9 +239,8 @@ impl TenantAgents {
 
     /// The call does not exist: agents that still count it have missed its end.
     fn call_missing(&mut self, conn_id: ConnId, now: Timestamp) {
-        let counts = |agent: &&AgentSnapshot| agent.calls.iter().any(|call| call.conn_id == conn_id);
         let concerned: Vec<(AgentId, u64)> =
-            self.table.iter().filter(counts).map(|agent| (agent.agent.clone(), agent.seq)).collect();
+            self.table.on_call(conn_id).map(|agent| (agent.agent.clone(), agent.seq)).collect();
         let mut end = Event::new(EventName::CallDeleted);
         end.call = Some(CallRef {
             conn_id,
@@ -308,7 +307,6 @@ impl TenantAgents {
         }
     }
 
-    /// Refuses a request that concerns no agent.
     /// A request has waited for too long.
     pub fn refuse_late(&mut self, request: Request, now: Timestamp) {
         self.metrics.request();
@@ -321,6 +319,7 @@ impl TenantAgents {
         self.refuse(request, ErrorCode::INTERNAL, "it could not be carried out", now);
     }
 
+    /// Refuses a request that concerns no agent.
     pub(super) fn refuse(&mut self, request: Request, code: ErrorCode, text: &str, now: Timestamp) {
         let event = Event {
             this_dn: Some(request.this_dn),
@@ -463,8 +462,7 @@ impl TenantAgents {
     }
 
     fn count_logged_in(&mut self) {
-        let count = self.table.iter().filter(|agent| agent.state != AgentState::LoggedOut).count();
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let count = i64::try_from(self.table.logged_in()).unwrap_or(i64::MAX);
         self.metrics.logged_in(count - std::mem::replace(&mut self.logged_in, count));
     }
 }
