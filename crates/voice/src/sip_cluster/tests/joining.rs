@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use model::ConnId;
+use infra::{Record, Written};
 use model::plan::Destination;
 use model::request::RequestKind;
+use model::{ConnId, Token};
 use sip::agent::{DialogId, Event, Invite, LocalIdentity, Provisionals};
 use sip::proxy::headers;
 use sip::{ConnectionId, HeaderName, StatusCode};
 
 use super::bench::{Bench, EDGE, LINK, PHONE_SDP, Peer, owner, phone};
 use super::calls::{request, talking};
+use super::restart::claimed;
 use crate::sip_cluster::node::order::Order;
 
 fn dn(number: &str) -> model::Dn {
@@ -180,6 +182,43 @@ fn a_call_is_parked_and_fetched() {
     bench.plan(slot());
     assert_eq!(status_of(&bench, own), Some(StatusCode(480)), "it was fetched");
     rests_after_the_caller_has_left(bench);
+}
+
+#[test]
+fn calls_that_two_nodes_have_parked_at_one_slot_are_fetched_one_after_the_other() {
+    let slot = || Destination::Park { slot: dn("*5901") };
+    let park = |bench: &mut Bench, conn_id| {
+        let transfer = request(conn_id, "7101", |id| RequestKind::SingleStepTransfer(id, dn("*5901")));
+        bench.node.request(transfer, bench.now).expect("the call is here");
+        bench.run();
+        bench.plan(slot());
+    };
+    let waiting =
+        |bench: &Bench| bench.node.table().values().filter(|entry| entry.thread.is_parked_at(&dn("*5901"))).count();
+    let (mut bench, first) = talking();
+    park(&mut bench, first);
+    // Another node has it, which this one does not ask before it parks a second one.
+    let record = Record { token: Token(3), ..claimed(&bench, first) };
+    let other = owner("sip-cluster-2", 1);
+    bench.node.committed([(first, Written::Fenced { owner: other, token: Token(2) })]);
+    let second = bench.call("7101", phone(15_000));
+    bench.phone_rings();
+    bench.phone_answers();
+    park(&mut bench, second);
+    assert_eq!(waiting(&bench), 1, "{:?}", bench.story);
+    // That node fails, and this one takes its call over.
+    bench.node.orphans_claimed(&[record], bench.now);
+    bench.run();
+    assert_eq!(waiting(&bench), 2, "{:?}", bench.story);
+    for (left, from, code) in [(1, "7105", "*591"), (0, "7106", "*592")] {
+        let own = invites(&mut bench, from, code, Vec::new());
+        bench.plan(slot());
+        assert!(is_answered(&bench, own), "{left}");
+        assert_eq!(waiting(&bench), left, "{:?}", bench.story);
+    }
+    let own = invites(&mut bench, "7107", "*593", Vec::new());
+    bench.plan(slot());
+    assert_eq!(status_of(&bench, own), Some(StatusCode(480)), "both were fetched");
 }
 
 #[test]
