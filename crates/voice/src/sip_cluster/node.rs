@@ -25,7 +25,7 @@ use super::limits::{CALLS_DUE_PER_TURN, Limits};
 use super::metrics::Metrics;
 use calls::call::Stored;
 use calls::direct::ReadPhones;
-use calls::joining::Joins;
+use calls::joining_invite::Joins;
 use calls::monitoring::Monitors;
 use calls::pending::PendingRequests;
 use calls::prompts::ReadPrompts;
