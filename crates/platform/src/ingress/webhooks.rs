@@ -5,6 +5,7 @@ mod api;
 mod dead_letters;
 mod definition;
 mod deliveries;
+mod lookups;
 mod owner;
 mod runner;
 mod signature;

@@ -20,6 +20,7 @@ use super::definition::Webhook;
 use super::deliveries::{AttemptOutcome, Dead, Deliveries, WebhookMessage};
 use super::signature::message_id;
 use super::store::RecordPart;
+use super::target::DeliveryClient;
 use crate::ingress::events::follow::{FollowRequest, StreamFrame};
 
 /// How often what has changed is written.
@@ -47,6 +48,7 @@ pub(super) struct Runner {
     tenant: TenantId,
     webhook: Webhook,
     url: Uri,
+    sender: DeliveryClient,
     deliveries: Deliveries,
     dead: DeadLetters,
     /// Dead letters that wait again, until that is kept.
@@ -62,7 +64,12 @@ type Attempt = BoxFuture<'static, (u64, AttemptOutcome)>;
 
 impl Runner {
     /// Continues where the webhook's records are.
-    pub async fn load(shared: Arc<WebhookShop>, tenant: TenantId, webhook: Webhook) -> anyhow::Result<Self> {
+    pub async fn load(
+        shared: Arc<WebhookShop>,
+        tenant: TenantId,
+        webhook: Webhook,
+        sender: DeliveryClient,
+    ) -> anyhow::Result<Self> {
         let url = shared.reach.check(&webhook.url).map_err(anyhow::Error::msg)?;
         let store = &shared.store;
         let held = store.read::<v1::WebhookDeliveriesRecord>(&tenant, RecordPart::Deliveries, webhook.place).await?;
@@ -84,6 +91,7 @@ impl Runner {
             tenant,
             webhook,
             url,
+            sender,
             deliveries,
             dead,
             leaving,
@@ -145,9 +153,9 @@ impl Runner {
 
     fn attempt(&self, number: u64, attempt: u32, message: WebhookMessage, now: Timestamp) -> Attempt {
         let (shared, url, secret) = (self.shared.clone(), self.url.clone(), self.webhook.secret.clone());
-        let (tenant, webhook) = (self.tenant.clone(), self.webhook.id.clone());
+        let (tenant, webhook, sender) = (self.tenant.clone(), self.webhook.id.clone(), self.sender.clone());
         Box::pin(async move {
-            let outcome = shared.sender.deliver(&url, &secret, &message, now.as_micros() / 1_000_000).await;
+            let outcome = sender.deliver(&url, &secret, &message, now.as_micros() / 1_000_000).await;
             match &outcome {
                 AttemptOutcome::Taken => {
                     shared.metrics.delivered.inc();
