@@ -255,3 +255,17 @@ async fn a_snapshot_of_some_dns_shows_what_is_on_them() {
         assert_eq!((shown.agents.len(), shown.calls.len()), (agents, calls), "{dn}");
     }
 }
+
+#[tokio::test]
+async fn a_snapshot_of_some_agents_shows_their_calls() {
+    let site = Site::new();
+    site.agent("ann", agent_record("ann", AgentRecordState::Ready), create, Some((1, EventName::AgentReady))).await;
+    let talks = v1::OfferRecord { dn: "7101".to_owned(), ..Default::default() };
+    site.call(1, call_record(1, Err("+15550100"), Stage::TalkingWith(talks)), Vec::new()).await;
+    for (agent, agents, calls) in [("ann", 1, 1), ("bob", 0, 0)] {
+        let asked = v1::SubscribeRequest { agents: vec![agent.to_owned()], ..Default::default() };
+        let filter = SubscriptionFilter::read(&asked, None).unwrap();
+        let shown = site.views.snapshot(&acme(), |view, position| view.snapshot(position, &filter)).await.unwrap();
+        assert_eq!((shown.agents.len(), shown.calls.len()), (agents, calls), "{agent}");
+    }
+}
