@@ -49,6 +49,15 @@ impl View {
         }
     }
 
+    /// Takes over a virtual queue where a call waits, with the time since when. One that is over already is not brought back.
+    pub fn stay_stands(&mut self, id: ConnId, queue: v1::PartyStatus) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let since_us = queue.since_us;
+        let party = call.parties.entry(queue.dn.clone()).or_insert(queue);
+        // Two requests of a call in one queue: it has waited since the first.
+        party.since_us = party.since_us.min(since_us);
+    }
+
     /// Takes over a registered phone.
     pub fn phone_stands(&mut self, dn: &Dn) {
         self.in_service.insert(dn.to_string());

@@ -28,6 +28,7 @@ impl Site {
             events: store.clone(),
             agents: store.clone(),
             calls: store.clone(),
+            queues: store.clone(),
             registrations: store.clone(),
         };
         let counted = runtime::Metrics::default();
