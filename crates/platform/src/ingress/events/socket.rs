@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::EventRoutes;
-use super::follow::{FollowRequest, StreamFrame, StreamFrames};
+use super::follow::{Beginning, FollowRequest, StreamFrame, StreamFrames};
 use super::query::{self, Parameters};
 use super::sse::bearer;
 
@@ -84,7 +84,7 @@ fn let_in(
         served.tokens.verify(token, AUDIENCE).map_err(|error| Problem::unauthorized(error.to_string()))?;
     caller.may_act_for(&tenant)?;
     caller.may_follow()?;
-    Ok(FollowRequest { tenant, token: Some(token.to_owned()), request })
+    Ok(FollowRequest { tenant, token: Some(token.to_owned()), request, beginning: Beginning::Snapshot })
 }
 
 async fn run(

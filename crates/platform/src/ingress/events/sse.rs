@@ -17,7 +17,7 @@ use net::http::{Caller, Place, Problem, Query, Turn};
 use runtime::server::Accepted;
 use tokio::task::AbortHandle;
 
-use super::follow::{FollowRequest, StreamFrame, StreamFrames};
+use super::follow::{Beginning, FollowRequest, StreamFrame, StreamFrames};
 use super::query::{self, Parameters};
 use super::{EventRoutes, Metrics};
 
@@ -45,7 +45,8 @@ pub(super) async fn events(
         request.after = last.to_str().map_err(|_| fault())?.to_owned();
     }
     let token = bearer(&headers).map(str::to_owned);
-    let frames = served.upstream.follow(FollowRequest { tenant, token, request }).await?;
+    let asked = FollowRequest { tenant, token, request, beginning: Beginning::Snapshot };
+    let frames = served.upstream.follow(asked).await?;
     let place = turn.waits()?;
     let mut response = Body::from_stream(Written::new(frames, place, &served.metrics, accepted)).into_response();
     let head = response.headers_mut();

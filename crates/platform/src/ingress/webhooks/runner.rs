@@ -21,7 +21,7 @@ use super::deliveries::{AttemptOutcome, Dead, Deliveries, WebhookMessage};
 use super::signature::message_id;
 use super::store::RecordPart;
 use super::target::DeliveryClient;
-use crate::ingress::events::follow::{FollowRequest, StreamFrame};
+use crate::ingress::events::follow::{Beginning, FollowRequest, StreamFrame};
 
 /// How often what has changed is written.
 const SAVE_EACH: Duration = Duration::from_secs(1);
@@ -139,7 +139,7 @@ impl Runner {
         let (tell, frames) = mpsc::channel(FRAMES_MAX);
         let mut request = self.webhook.filter.clone();
         request.after = self.deliveries.position().to_owned();
-        let asked = FollowRequest { tenant: self.tenant.clone(), token: None, request };
+        let asked = FollowRequest { tenant: self.tenant.clone(), token: None, request, beginning: Beginning::End };
         let (shared, stop) = (self.shared.clone(), CancellationToken::new());
         let stopped = stop.clone();
         tokio::spawn(async move {
@@ -197,7 +197,6 @@ impl Runner {
                 self.deliveries.gap();
                 Some((format!("gap:{after}"), "gap".to_owned(), gap(&self.tenant, after, detail, now)))
             }
-            // A snapshot says where a new webhook begins.
             StreamFrame::Snapshot(_) | StreamFrame::Reached(_) | StreamFrame::End(_) => None,
         };
         if let Some((identity, lane, event)) = message {
@@ -295,11 +294,14 @@ async fn read(shared: Arc<WebhookShop>, mut asked: FollowRequest, tell: mpsc::Se
         match shared.upstream.follow(asked.clone()).await {
             Ok(mut frames) => {
                 while let Some(frame) = frames.next().await {
+                    match &frame {
+                        StreamFrame::End(_) => break,
+                        // What is lost is told once, also if the stream ends before the next position.
+                        StreamFrame::Gap(_) => asked.request.after.clear(),
+                        _ => {}
+                    }
                     if let Some(position) = frame.position() {
                         position.clone_into(&mut asked.request.after);
-                    }
-                    if matches!(frame, StreamFrame::End(_)) {
-                        break;
                     }
                     if tell.send(frame).await.is_err() {
                         return;
