@@ -32,7 +32,7 @@ use super::store::RecordPart;
 
 /// Bytes of a webhook's id.
 const ID_BYTES: usize = 12;
-/// The most wishes to deliver again that wait to be carried out.
+/// The most wishes to deliver again that wait to be carried out; together they name at most [`DEAD_MAX`] letters.
 const AGAIN_MAX: usize = 32;
 /// The longest id of a message, in bytes.
 const MESSAGE_ID_BYTES_MAX: usize = 256;
@@ -410,7 +410,11 @@ async fn redeliver(
         let webhook = webhooks.iter_mut().find(|each| each.id == id).ok_or_else(|| ChangeRefusal(none()))?;
         let last = webhook.again.iter().map(|wish| wish.number).fold(done, u64::max);
         webhook.again.retain(|wish| wish.number > done);
-        if webhook.again.len() >= AGAIN_MAX {
+        if !webhook.enabled {
+            return Err(ChangeRefusal(Problem::conflict("the webhook is off: nothing is delivered until it is on")));
+        }
+        let named = webhook.again.iter().map(|wish| wish.ids.len()).sum::<usize>();
+        if webhook.again.len() >= AGAIN_MAX || named + again.ids.len() > DEAD_MAX {
             return Err(ChangeRefusal(Problem::too_many("wishes to deliver again wait already")));
         }
         webhook.again.push(v1::WebhookAgain { number: last + 1, ids: again.ids.clone() });
