@@ -294,6 +294,7 @@ async fn make(
         created_at: api.shared.clock.now(),
         created_by: caller.subject().to_owned(),
         again: Vec::new(),
+        begins_after: begins_after(&api, &tenant).await,
     };
     let made = api.change(&tenant, |webhooks| {
         let places = 1..=u32::try_from(WEBHOOKS_MAX).unwrap_or(u32::MAX);
@@ -306,6 +307,13 @@ async fn make(
     let made = made.await?;
     tracing::info!(%tenant, webhook = made.id, by = made.created_by, "a webhook is made");
     Ok((StatusCode::CREATED, Json(shown(&made, true, None))))
+}
+
+/// Where a webhook that is made now begins. Empty if the events cannot be read: then where they can be read again.
+async fn begins_after(api: &Api, tenant: &TenantId) -> String {
+    let end = api.shared.upstream.end(tenant).await;
+    end.inspect_err(|problem| tracing::warn!(%tenant, %problem, "a new webhook begins when events can be read again"))
+        .unwrap_or_default()
 }
 
 async fn show(

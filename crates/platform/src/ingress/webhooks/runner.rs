@@ -76,16 +76,19 @@ impl Runner {
         let held_dead =
             store.read::<v1::WebhookDeadLettersRecord>(&tenant, RecordPart::DeadLetters, webhook.place).await?;
         let is_own = |of: &str| of == webhook.id;
-        let deliveries = match held.record {
-            record if is_own(&record.webhook) => Deliveries::restore(record, shared.retries),
-            _ => Deliveries::new(shared.retries),
+        let (deliveries, changed) = match held.record {
+            record if is_own(&record.webhook) => (Deliveries::restore(record, shared.retries), Unsaved::Nothing),
+            _ => {
+                let mut new = Deliveries::new(shared.retries);
+                new.reached(webhook.begins_after.clone());
+                (new, Unsaved::Messages)
+            }
         };
         let dead = match held_dead.record {
             record if is_own(&record.webhook) => DeadLetters::restore(record),
             _ => DeadLetters::default(),
         };
         let versions = (held.version, held_dead.version);
-        let (leaving, changed) = (Vec::new(), Unsaved::Nothing);
         Ok(Self {
             shared,
             tenant,
@@ -94,7 +97,7 @@ impl Runner {
             sender,
             deliveries,
             dead,
-            leaving,
+            leaving: Vec::new(),
             versions,
             changed,
             dead_changed: false,
