@@ -15,7 +15,7 @@ pub use ::http::{Method, StatusCode};
 pub use client::{Answer, Call, CallError, Client, get_once, send_once};
 pub use etag::has_already;
 pub use json::JsonBody;
-pub use limits::{Limits, Turn};
+pub use limits::{Limits, SocketPlace, Turn};
 pub use runtime::{Caller, Problem, Query};
 pub use shares::{Place, Places};
 
