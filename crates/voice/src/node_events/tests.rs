@@ -193,6 +193,27 @@ async fn earlier_facts_are_not_read_for_a_reader_that_has_gone() {
 }
 
 #[test]
+fn what_it_cannot_choose_by_is_refused() {
+    let one = |field: &str| {
+        let mut asked = v1::SubscribeRequest { dns: vec!["7101".to_owned()], ..Default::default() };
+        match field {
+            "agents" => asked.agents.push("1001".to_owned()),
+            "queues" => asked.queues.push("sales".to_owned()),
+            "calls" => asked.calls.push(7),
+            "names" => asked.names.push(v1::EventName::EventRinging.into()),
+            _ => {}
+        }
+        asked
+    };
+    assert_eq!(chosen_dns(&one("dns")).unwrap(), HashSet::from(["7101".to_owned()]));
+    for field in ["agents", "queues", "calls", "names"] {
+        let refused = chosen_dns(&one(field)).unwrap_err();
+        let is_named = refused.message().starts_with(&format!("{field}: "));
+        assert!(refused.code() == tonic::Code::InvalidArgument && is_named, "{refused}");
+    }
+}
+
+#[test]
 fn a_snapshot_is_restricted_to_the_calls_of_the_dns() {
     let status = |dn: &str| v1::CallStatus {
         parties: vec![v1::PartyStatus { dn: dn.to_owned(), ..v1::PartyStatus::default() }],
