@@ -7,6 +7,7 @@ mod definition;
 mod deliveries;
 mod lookups;
 mod owner;
+mod retry_after;
 mod runner;
 mod signature;
 mod store;

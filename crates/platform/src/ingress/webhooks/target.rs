@@ -20,6 +20,7 @@ use tower::{BoxError, Service};
 
 use super::deliveries::{AttemptOutcome, WAIT_MAX, WebhookMessage};
 use super::lookups::Lookups;
+use super::retry_after;
 use super::signature::SigningKey;
 
 /// The longest address of a webhook, in bytes.
@@ -170,7 +171,7 @@ impl DeliveryClient {
         };
         match tokio::time::timeout(ATTEMPT_WITHIN, self.pool.request(request)).await {
             // The answer's body says nothing: dropping it closes the connection if it is long.
-            Ok(Ok(answer)) => outcome(answer.status(), answer.headers()),
+            Ok(Ok(answer)) => outcome(answer.status(), answer.headers(), now_s),
             Ok(Err(error)) => failed(reason(&error)),
             Err(_) => failed(format!("no answer within {} s", ATTEMPT_WITHIN.as_secs())),
         }
@@ -193,7 +194,7 @@ fn request(
 }
 
 /// What a status says. A redirection is not followed: the target was checked, the other one was not.
-fn outcome(status: StatusCode, headers: &HeaderMap) -> AttemptOutcome {
+fn outcome(status: StatusCode, headers: &HeaderMap, now_s: u64) -> AttemptOutcome {
     let why = format!("status {}", status.as_u16());
     if status.is_success() {
         return AttemptOutcome::Taken;
@@ -201,8 +202,8 @@ fn outcome(status: StatusCode, headers: &HeaderMap) -> AttemptOutcome {
     if status == StatusCode::GONE {
         return AttemptOutcome::Refused { why };
     }
-    let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    AttemptOutcome::Failed { why, again_after: seconds.map(|s| Duration::from_secs(s).min(WAIT_MAX)) }
+    let wait = headers.get(header::RETRY_AFTER).and_then(|value| retry_after::wait(value.to_str().ok()?, now_s));
+    AttemptOutcome::Failed { why, again_after: wait.map(|wait| wait.min(WAIT_MAX)) }
 }
 
 /// An error with its causes.
@@ -367,12 +368,15 @@ mod tests {
     #[test]
     fn a_status_says_whether_to_come_again() {
         let mut headers = HeaderMap::new();
-        assert_eq!(outcome(StatusCode::NO_CONTENT, &headers), AttemptOutcome::Taken);
-        assert_eq!(outcome(StatusCode::GONE, &headers), AttemptOutcome::Refused { why: "status 410".to_owned() });
+        assert_eq!(outcome(StatusCode::NO_CONTENT, &headers, 0), AttemptOutcome::Taken);
+        assert_eq!(outcome(StatusCode::GONE, &headers, 0), AttemptOutcome::Refused { why: "status 410".to_owned() });
         let failed = |again_after| AttemptOutcome::Failed { why: "status 503".to_owned(), again_after };
-        assert_eq!(outcome(StatusCode::SERVICE_UNAVAILABLE, &headers), failed(None));
+        assert_eq!(outcome(StatusCode::SERVICE_UNAVAILABLE, &headers, 0), failed(None));
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("99999999"));
-        assert_eq!(outcome(StatusCode::SERVICE_UNAVAILABLE, &headers), failed(Some(WAIT_MAX)));
-        assert!(matches!(outcome(StatusCode::FOUND, &headers), AttemptOutcome::Failed { .. }));
+        assert_eq!(outcome(StatusCode::SERVICE_UNAVAILABLE, &headers, 0), failed(Some(WAIT_MAX)));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT"));
+        let asked = outcome(StatusCode::SERVICE_UNAVAILABLE, &headers, 784_111_707);
+        assert_eq!(asked, failed(Some(Duration::from_secs(70))));
+        assert!(matches!(outcome(StatusCode::FOUND, &headers, 0), AttemptOutcome::Failed { .. }));
     }
 }
