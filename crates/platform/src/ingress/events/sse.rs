@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::{Stream, StreamExt as _};
 use model::TenantId;
-use net::http::{Caller, Place, Problem, Query, Turn};
+use net::http::{Caller, Method, Place, Problem, Query, Turn};
 use runtime::server::Accepted;
 use tokio::task::AbortHandle;
 
@@ -21,10 +21,18 @@ use super::follow::{Beginning, FollowRequest, StreamFrame, StreamFrames};
 use super::query::{self, Parameters};
 use super::{EventRoutes, Metrics};
 
+/// The path. Pages of which origins may use it is decided in front of it.
+pub(super) const PATH: &str = "/api/voice/v1/{tenant}/events";
 /// What a browser waits before it connects again, in milliseconds.
 const RETRY_MS: u64 = 2_000;
 /// A reader that takes nothing for this time is cut off: there is something to take at least every 5 s.
 const STUCK_MAX: Duration = Duration::from_secs(60);
+
+/// Whether a browser asks what a page of another origin may do: it sends no token with that.
+pub(in crate::ingress) fn is_preflight(method: &Method, path: &str) -> bool {
+    let tenant = path.strip_prefix("/api/voice/v1/").and_then(|rest| rest.strip_suffix("/events"));
+    method == Method::OPTIONS && tenant.is_some_and(|tenant| !tenant.is_empty() && !tenant.contains('/'))
+}
 
 pub(super) async fn events(
     State(served): State<EventRoutes>,
@@ -35,7 +43,6 @@ pub(super) async fn events(
     headers: HeaderMap,
     Query(parameters): Query<Parameters>,
 ) -> Result<Response, Problem> {
-    served.origins.check(&headers)?;
     let tenant = TenantId::parse(&tenant).map_err(|error| Problem::not_found(error.to_string()))?;
     caller.may_act_for(&tenant)?;
     caller.may_follow()?;
@@ -138,6 +145,15 @@ mod tests {
         assert_eq!((&data["id"], &data["UserData"]["note"]), (&"EventHeld".into(), &"two\nlines".into()));
         let end = StreamFrame::End(StreamEnd { reason: EndReason::Slow, detail: "too slow".to_owned() });
         assert_eq!(text(end), "event: end\ndata: {\"reason\":\"slow\",\"detail\":\"too slow\"}\n\n");
+    }
+
+    #[test]
+    fn only_a_preflight_of_the_events_needs_no_token() {
+        assert!(is_preflight(&Method::OPTIONS, "/api/voice/v1/example/events"));
+        assert!(!is_preflight(&Method::GET, "/api/voice/v1/example/events"));
+        for other in ["/api/voice/v1/example/requests", "/api/voice/v1//events", "/api/voice/v1/a/b/events"] {
+            assert!(!is_preflight(&Method::OPTIONS, other), "{other}");
+        }
     }
 
     #[test]
