@@ -32,6 +32,8 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 /// A reader that takes nothing for this time is cut off.
 const SEND_WITHIN: Duration = Duration::from_secs(60);
+/// For each so many bytes of a message it has a second more: it may read a large snapshot slowly.
+const BYTES_PER_S_MIN: usize = 128 << 10;
 /// The largest message of a client: a token and a position.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 
@@ -178,7 +180,8 @@ async fn tell(socket: &mut WebSocket, mut frames: StreamFrames, served: &EventRo
             StreamFrame::End(_) => Some(close_code::AGAIN),
             _ => None,
         };
-        match timeout(SEND_WITHIN, socket.send(text(&frame))).await {
+        let message = text(&frame);
+        match timeout(send_within(&message), socket.send(message)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return,
             Err(_) => {
@@ -191,6 +194,11 @@ async fn tell(socket: &mut WebSocket, mut frames: StreamFrames, served: &EventRo
             return;
         }
     }
+}
+
+fn send_within(message: &Message) -> Duration {
+    let bytes = if let Message::Text(text) = message { text.len() } else { 0 };
+    SEND_WITHIN + Duration::from_secs((bytes / BYTES_PER_S_MIN) as u64)
 }
 
 /// A frame as a message: `{"type": "event", "position": "0-7", "data": {...}}`.
@@ -228,6 +236,12 @@ mod tests {
         ] {
             assert!(!is_socket(other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_large_message_may_take_longer() {
+        let within = |bytes: usize| send_within(&Message::text("x".repeat(bytes))).as_secs();
+        assert_eq!((within(100), within(1 << 20)), (60, 68));
     }
 
     #[test]

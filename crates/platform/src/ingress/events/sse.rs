@@ -27,6 +27,8 @@ pub(super) const PATH: &str = "/api/voice/v1/{tenant}/events";
 const RETRY_MS: u64 = 2_000;
 /// A reader that takes nothing for this time is cut off: there is something to take at least every 5 s.
 const STUCK_MAX: Duration = Duration::from_secs(60);
+/// The largest piece in which a frame is written: who reads a large snapshot slowly is not stuck.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Whether a browser asks what a page of another origin may do: it sends no token with that.
 pub(in crate::ingress) fn is_preflight(method: &Method, path: &str) -> bool {
@@ -78,6 +80,11 @@ fn written(frame: &StreamFrame) -> Bytes {
     Bytes::from(format!("event: {}\n{id}data: {}\n\n", frame.kind(), frame.data()))
 }
 
+/// The parts in which it is written.
+fn pieces(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
+    std::iter::from_fn(move || (!bytes.is_empty()).then(|| bytes.split_to(PIECE_BYTES.min(bytes.len()))))
+}
+
 /// The frames on their way to one reader. While it lives, it holds its place among those that wait.
 struct Written {
     bytes: Pin<Box<dyn Stream<Item = Bytes> + Send>>,
@@ -90,7 +97,8 @@ struct Written {
 impl Written {
     fn new(frames: StreamFrames, place: Place, metrics: &Metrics, accepted: Accepted) -> Self {
         let retry = futures::stream::once(async { Bytes::from(format!("retry: {RETRY_MS}\n\n")) });
-        let bytes = Box::pin(retry.chain(frames.map(|frame| written(&frame))));
+        let written = frames.flat_map(|frame| futures::stream::iter(pieces(written(&frame))));
+        let bytes = Box::pin(retry.chain(written));
         let taken = Arc::<AtomicU64>::default();
         let watch = tokio::spawn(cut_off_when_stuck(taken.clone(), accepted, metrics.clone())).abort_handle();
         metrics.followers.inc();
@@ -145,6 +153,15 @@ mod tests {
         assert_eq!((&data["id"], &data["UserData"]["note"]), (&"EventHeld".into(), &"two\nlines".into()));
         let end = StreamFrame::End(StreamEnd { reason: EndReason::Slow, detail: "too slow".to_owned() });
         assert_eq!(text(end), "event: end\ndata: {\"reason\":\"slow\",\"detail\":\"too slow\"}\n\n");
+    }
+
+    #[test]
+    fn a_large_frame_is_written_in_pieces() {
+        let whole = Bytes::from((0..300_000_u32).map(|n| n as u8).collect::<Vec<_>>());
+        let pieces: Vec<Bytes> = pieces(whole.clone()).collect();
+        assert!(pieces.len() == 5 && pieces.iter().all(|piece| piece.len() <= PIECE_BYTES));
+        assert_eq!(pieces.concat(), whole);
+        assert_eq!(super::pieces(Bytes::from_static(b"a")).collect::<Vec<_>>(), ["a"]);
     }
 
     #[test]
