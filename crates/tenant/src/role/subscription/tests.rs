@@ -107,6 +107,29 @@ async fn who_is_far_behind_reads_the_stream_and_then_joins_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_far_behind_and_takes_nothing_is_told_and_counted() {
+    let site = Site::new();
+    for _ in 0..12 {
+        site.rings(&vec!["7001".to_owned(); 500]).await;
+    }
+    let _live = site.subscribe(Some("7002"), None).await;
+    let behind = site.subscribe(Some("7001"), Some(Position::START)).await;
+    let mut behind = Box::pin(behind.deliveries(None, "desk/1".to_owned()));
+    tokio::time::sleep(STUCK_MAX * 2).await;
+    let told = loop {
+        match behind.next().await {
+            Some(Ok(_)) => {}
+            Some(Err(status)) => break status,
+            None => panic!("it is not told"),
+        }
+    };
+    let is_said = told.message().contains("took nothing for 60s");
+    assert!(told.code() == tonic::Code::ResourceExhausted && is_said, "{told}");
+    let text = site.counted.encode(runtime::metrics::Format::OpenMetrics);
+    assert!(text.contains("tenant_subscribers_slow_total 1\n"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_silence_a_sign_of_life_comes_with_the_position() {
     let site = Site::new();
     let silent = site.subscribe(Some("7001"), None).await;
