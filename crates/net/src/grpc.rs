@@ -41,7 +41,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Returns when the listener is bound. Handlers find the [`runtime::Caller`] in the request's extensions:
 /// [`caller`].
 pub async fn serve(ctx: &RoleContext, name: &str, routes: Routes) -> anyhow::Result<()> {
-    let gate = ctx.gate(ctx.listen(name)?, |_| false);
+    let gate = ctx.gate(ctx.listen(name)?, |_, _| false);
     let ask = move |request: HttpRequest, next: Next| runtime::gate::ask(gate.clone(), request, next);
     crate::http::bind_and_serve(ctx, name, routes.into_axum_router().layer(from_fn(ask))).await
 }

@@ -15,7 +15,7 @@ pub use ::http::{Method, StatusCode};
 pub use client::{Answer, Call, CallError, Client, get_once, send_once};
 pub use etag::has_already;
 pub use json::JsonBody;
-pub use limits::{Limits, Turn};
+pub use limits::{Limits, SocketPlace, Turn};
 pub use runtime::{Caller, Problem, Query};
 pub use shares::{Place, Places};
 
@@ -24,16 +24,16 @@ pub use shares::{Place, Places};
 /// Returns when the listener is bound; it serves until the role has ended. A listener that shares the admin port is mounted
 /// there. `/live` and `/ready` answer (only the status) without a token.
 pub async fn serve(ctx: &RoleContext, name: &str, router: Router) -> anyhow::Result<()> {
-    serve_with(ctx, name, router, Limits::default(), |_| false).await
+    serve_with(ctx, name, router, Limits::default(), |_, _| false).await
 }
 
-/// [`serve`] with its own limits; `open` selects the paths that need no token (static page files).
+/// [`serve`] with its own limits; `open` selects the requests that need no token (static page files).
 pub async fn serve_with(
     ctx: &RoleContext,
     name: &str,
     router: Router,
     limits: Limits,
-    open: fn(&str) -> bool,
+    open: fn(&Method, &str) -> bool,
 ) -> anyhow::Result<()> {
     let listen = ctx.listen(name)?;
     let gated = limits::router(router, ctx, ctx.gate(listen, open), limits);

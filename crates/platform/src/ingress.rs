@@ -16,7 +16,7 @@ pub use openapi::{events_openapi, openapi};
 use std::time::Duration;
 
 use anyhow::Result;
-use net::http::{Client, Limits};
+use net::http::{Client, Limits, Method};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 /// Its declaration.
@@ -59,8 +59,8 @@ runtime::settings! {
 }
 
 /// Pages are open; the sockets of events ask for their tokens themselves.
-fn is_open(path: &str) -> bool {
-    wallboard::is_open(path) || events::is_socket(path)
+fn is_open(method: &Method, path: &str) -> bool {
+    wallboard::is_open(path) || events::is_socket(path) || events::is_preflight(method, path)
 }
 
 async fn run(ctx: RoleContext) -> Result<()> {

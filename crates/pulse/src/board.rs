@@ -51,7 +51,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let boards = publish::Boards::new(metrics.clone());
     ctx.spawn("tenants", tenants::follow_tenants(ctx.clone(), boards.clone(), metrics));
     let router = server::router(boards, ctx.drain.clone(), ctx.clock.clone());
-    net::http::serve_with(&ctx, "web", router, Limits::default(), server::is_open).await?;
+    net::http::serve_with(&ctx, "web", router, Limits::default(), |_, path| server::is_open(path)).await?;
     ctx.ready.started();
     ctx.drain.begun().await;
     Ok(())

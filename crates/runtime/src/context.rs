@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::http::Method;
 use infra::{Clock, Stores};
 use model::{Epoch, NodeId, Owner};
 
@@ -117,8 +118,8 @@ impl RoleContext {
         Ok(self.tokens.of_role(self.spec.name, self.node.as_str(), audience)?)
     }
 
-    /// The gate of a listener: verifies callers and counts them. `open` tells which paths need no token.
-    pub fn gate(&self, listen: &Listen, open: fn(&str) -> bool) -> Gate {
+    /// The gate of a listener: verifies callers and counts them. `open` tells which requests need no token.
+    pub fn gate(&self, listen: &Listen, open: fn(&Method, &str) -> bool) -> Gate {
         Gate {
             tokens: self.tokens.clone(),
             role: self.spec.name,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -41,8 +41,8 @@ pub struct Gate {
     pub directory: Directory,
     /// Counts refused requests.
     pub own: OfEveryRole,
-    /// Whether a path is served without a token.
-    pub open: fn(&str) -> bool,
+    /// Whether a request with this method and path is served without a token.
+    pub open: fn(&Method, &str) -> bool,
     /// Receives the span of a request with a trace context.
     pub spans: Spans,
 }
@@ -75,7 +75,7 @@ fn count(gate: &Gate, request: &Request, caller: Option<&Caller>) -> Option<Peer
 
 /// The middleware: 401 without a valid token (RFC 9457, or gRPC status 16), else the [`Caller`] in the extensions.
 pub async fn ask(gate: Gate, mut request: Request, next: Next) -> Response {
-    if (gate.open)(request.uri().path()) {
+    if (gate.open)(request.method(), request.uri().path()) {
         count(&gate, &request, None);
         return next.run(request).await;
     }
@@ -200,7 +200,7 @@ mod tests {
             table: &[],
             directory: Directory::of_instance(0, &[], |_| 1),
             own: OfEveryRole::default(),
-            open: |path| path == "/open",
+            open: |_, path| path == "/open",
             spans: Spans::default(),
         }
     }

@@ -140,10 +140,7 @@ impl<O: Ownership> Events for EventServer<O> {
         let tenant = net::grpc::tenant(&request)?;
         let permit = self.streams.open(Some(&tenant), caller.subject())?;
         let asked = request.into_inner();
-        if asked.dns.len() > DNS_MAX {
-            return Err(Status::invalid_argument(format!("dns: there are more than {DNS_MAX}")));
-        }
-        let dns: HashSet<String> = asked.dns.into_iter().collect();
+        let dns = chosen_dns(&asked)?;
         let mut known = KnownFacts::read(asked.known)?;
         let (deliveries, stream) = mpsc::channel(WAITING_MAX);
         let after = if asked.after.is_empty() {
@@ -181,6 +178,25 @@ impl<O: Ownership> Events for EventServer<O> {
     async fn ask(&self, _: Request<v1::AskRequest>) -> Result<Response<v1::AskResponse>, Status> {
         Err(Status::unimplemented("requests go to tenant, or to frontend"))
     }
+}
+
+/// The DNs that are asked for. To choose by anything else is refused: it would have no effect.
+#[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+fn chosen_dns(asked: &v1::SubscribeRequest) -> Result<HashSet<String>, Status> {
+    let others = [
+        ("agents", asked.agents.len()),
+        ("queues", asked.queues.len()),
+        ("calls", asked.calls.len()),
+        ("names", asked.names.len()),
+    ];
+    if let Some((field, _)) = others.into_iter().find(|(_, count)| *count > 0) {
+        let rule = format!("{field}: a node chooses by dns alone; port 8000 of tenant knows the others");
+        return Err(Status::invalid_argument(rule));
+    }
+    if asked.dns.len() > DNS_MAX {
+        return Err(Status::invalid_argument(format!("dns: there are more than {DNS_MAX}")));
+    }
+    Ok(asked.dns.iter().cloned().collect())
 }
 
 /// Counts an open subscription while it lives.

@@ -6390,6 +6390,9 @@ pub struct WebhookRecord {
     /// What is to be delivered again; taken out when the deliveries' record says that it is done.
     #[prost(message, repeated, tag = "14")]
     pub again: ::prost::alloc::vec::Vec<WebhookAgain>,
+    /// The position in the stream of events after which it begins; empty if that was not known when it was made, or by earlier versions.
+    #[prost(string, tag = "15")]
+    pub begins_after: ::prost::alloc::string::String,
 }
 /// The wish to deliver dead letters again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

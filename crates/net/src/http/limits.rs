@@ -55,7 +55,14 @@ pub struct Turn {
     place: Arc<Mutex<Option<Place>>>,
     taker: ShareHolder,
     waits: Shares,
+    connections: Shares,
     own: OfEveryRole,
+}
+
+/// The places of a socket, as long as it lives: the server counts its connection no longer.
+pub struct SocketPlace {
+    _waits: Place,
+    _connection: Place,
 }
 
 impl Turn {
@@ -68,6 +75,19 @@ impl Turn {
         let waits = waits.map_err(|full| refused(&self.own, full, "too many requests wait"))?;
         self.ends();
         Ok(waits)
+    }
+
+    /// The request becomes a socket of this caller, whose token may have come within it: it frees its place, and takes those of one that
+    /// waits and of a connection.
+    ///
+    /// # Errors
+    /// When there are too many, in all or of this caller.
+    pub fn socket_of(&self, caller: &Caller) -> Result<SocketPlace, Problem> {
+        let taker = ShareHolder::of(Some(caller), None);
+        let take = |of: &Shares| of.take(taker.clone()).map_err(|full| refused(&self.own, full, "too many sockets"));
+        let place = SocketPlace { _waits: take(&self.waits)?, _connection: take(&self.connections)? };
+        self.ends();
+        Ok(place)
     }
 
     fn ends(&self) {
@@ -134,7 +154,7 @@ async fn within(door: LimitLayer, request: Request, next: Next) -> Response {
         Ok(place) => place,
         Err(full) => return refused(&own, full, "too many requests at once").into_response(),
     };
-    let turn = Turn { place: Arc::new(Mutex::new(Some(place))), taker, waits, own: own.clone() };
+    let turn = Turn { place: Arc::new(Mutex::new(Some(place))), taker, waits, connections, own: own.clone() };
     let mut request = match with_body(request, limits).await {
         Ok(request) => request,
         Err((refusal, problem)) => {

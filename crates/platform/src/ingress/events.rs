@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -21,6 +22,7 @@ use runtime::token::Tokens;
 use follow::Upstream;
 use origin::Origins;
 pub(super) use socket::is_socket;
+pub(super) use sse::is_preflight;
 
 runtime::metrics! {
     /// Metrics of the events at the web edge.
@@ -50,8 +52,9 @@ pub(super) fn router(ctx: &RoleContext, origins: &[String]) -> Result<Router> {
         tokens: ctx.tokens.clone(),
         metrics: Metrics::register(&ctx.metrics),
     };
+    let of_pages = from_fn_with_state(served.origins.clone(), origin::of_pages);
     Ok(Router::new()
-        .route("/api/voice/v1/{tenant}/events", get(sse::events))
+        .route(sse::PATH, get(sse::events).layer(of_pages))
         .route(socket::PATH, get(socket::events))
         .with_state(served))
 }

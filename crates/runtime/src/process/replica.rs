@@ -103,7 +103,7 @@ impl RoleReplica {
             strangers: Some("own-20"),
             table: shared.table,
             directory: shared.directory.clone(),
-            open: |path| admin::OPEN_PATHS.contains(&path),
+            open: |_, path| admin::OPEN_PATHS.contains(&path),
             spans: Spans::default(),
             own: self.template.own.clone(),
         };

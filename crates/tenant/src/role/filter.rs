@@ -1,6 +1,6 @@
 //! What a subscription on 8000 gets: facts of DNs, agents, queues or calls, or of everything that its token may see.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use contracts::{v1, wire};
 use model::{AgentId, ConnId, EventName, Stamped, Subject};
@@ -124,19 +124,27 @@ impl SubscriptionFilter {
 
     /// Whether the snapshot has an agent who is on that DN.
     pub fn shows_agent(&self, id: &AgentId, dn: &str) -> bool {
-        let asked = self.keys.is_empty() || self.has_dn(dn) || self.keys.contains(&Key::Agent(id.to_string()));
+        let asked = self.keys.is_empty() || self.has_dn(dn) || self.names_agent(id);
         let is_own = |tie: &Tie| tie.dn.as_str() == dn || tie.agent.as_ref() == Some(id);
         asked && self.tie.as_ref().is_none_or(is_own)
     }
 
-    /// Whether the snapshot has a call with these parties and queues.
+    /// Whether it asks for this agent.
+    pub fn names_agent(&self, id: &AgentId) -> bool {
+        self.keys.contains(&Key::Agent(id.to_string()))
+    }
+
+    /// Whether the snapshot has a call with these parties and queues. The agents that are asked for are on `dns_of_agents`.
     pub fn shows_call<'a>(
         &self,
         id: ConnId,
         parties: impl Iterator<Item = (&'a str, Option<&'a str>)> + Clone,
+        dns_of_agents: &BTreeSet<&str>,
     ) -> bool {
         let is_queue = |queue: &str| self.keys.contains(&Key::Queue(queue.to_owned()));
-        let has = |(dn, queue): (&str, Option<&str>)| self.has_dn(dn) || is_queue(dn) || queue.is_some_and(is_queue);
+        let has = |(dn, queue): (&str, Option<&str>)| {
+            self.has_dn(dn) || dns_of_agents.contains(dn) || is_queue(dn) || queue.is_some_and(is_queue)
+        };
         let asked = self.keys.is_empty() || self.keys.contains(&Key::Call(id)) || parties.clone().any(has);
         asked && (self.tie.is_none() || parties.into_iter().any(|(dn, _)| self.shows_party(dn)))
     }

@@ -251,7 +251,7 @@ impl LiveReaders {
     }
 }
 
-pub(super) fn too_slow() -> Status {
+fn too_slow() -> Status {
     Status::resource_exhausted(format!(
         "the reader is too slow: more than {WAITING_MAX} facts or {WAITING_BYTES_MAX} bytes wait for it; continue after the last position"
     ))

@@ -1,10 +1,13 @@
 //! Publishes the persistent configuration into the cache: everything at start, then changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use infra::{ConfigVersion, Document, Extent, ObjectChange, Publication, Revision, StoreError};
+use infra::{
+    Clock, ConfigCache, ConfigVersion, Document, Extent, ObjectChange, ProvisioningStore, Publication, Revision,
+    StoreError,
+};
 use model::TenantId;
 use runtime::RoleContext;
 use tokio::sync::watch;
@@ -16,7 +19,14 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Publishes until the role ends.
 pub(super) async fn run(ctx: RoleContext, tell: watch::Sender<Held>) -> anyhow::Result<()> {
-    let mut publisher = Publisher { ctx: ctx.clone(), published: BTreeMap::new(), tell };
+    let mut publisher = Publisher {
+        provisioning: ctx.stores.provisioning.clone(),
+        configuration: ctx.stores.configuration.clone(),
+        clock: ctx.clock.clone(),
+        published: BTreeMap::new(),
+        faulty: BTreeSet::new(),
+        tell,
+    };
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -33,17 +43,25 @@ pub(super) async fn run(ctx: RoleContext, tell: watch::Sender<Held>) -> anyhow::
 }
 
 struct Publisher {
-    ctx: RoleContext,
+    provisioning: Arc<dyn ProvisioningStore>,
+    configuration: Arc<dyn ConfigCache>,
+    clock: Arc<dyn Clock>,
     /// The versions that this run of the role has published.
     published: BTreeMap<TenantId, ConfigVersion>,
+    /// The tenants whose own objects keep them from being published.
+    faulty: BTreeSet<TenantId>,
     tell: watch::Sender<Held>,
 }
 
 impl Publisher {
+    /// Publishes what has changed. A tenant that cannot be published delays no other.
+    ///
+    /// # Errors
+    /// When a store as a whole fails.
     async fn turn(&mut self) -> infra::Result<()> {
-        let cached = self.ctx.stores.configuration.tenants().await?;
+        let cached = self.configuration.tenants().await?;
         let mut failed = None;
-        for (tenant, revision) in self.ctx.stores.provisioning.tenants().await? {
+        for (tenant, revision) in self.provisioning.tenants().await? {
             if self.published.contains_key(&tenant) && !cached.iter().any(|(held, _)| *held == tenant) {
                 tracing::warn!(%tenant, "the cache has lost the configuration: it is published again");
                 self.published.remove(&tenant);
@@ -53,24 +71,33 @@ impl Publisher {
                 Some(version) => self.publish_changes(&tenant, version).await,
                 None => self.publish_whole(&tenant).await,
             };
-            // A tenant that cannot be published does not delay the others.
-            failed = done.err().or(failed);
+            match done {
+                Ok(()) => {
+                    self.faulty.remove(&tenant);
+                }
+                Err(error) if is_own_fault(&error) => {
+                    if self.faulty.insert(tenant.clone()) {
+                        tracing::error!(%tenant, %error, "the tenant cannot be published: what was published of it before stays");
+                    }
+                }
+                Err(error) => failed = Some(error),
+            }
         }
         if let Some(failed) = failed {
             return Err(failed);
         }
-        if !self.ctx.stores.configuration.is_complete().await? {
-            self.ctx.stores.configuration.complete().await?;
+        if !self.configuration.is_complete().await? {
+            self.configuration.complete().await?;
         }
         Ok(())
     }
 
     async fn publish_whole(&mut self, tenant: &TenantId) -> infra::Result<()> {
-        let Some((revision, objects)) = self.ctx.stores.provisioning.load(tenant).await? else { return Ok(()) };
-        let cached = self.ctx.stores.configuration.tenants().await?;
+        let Some((revision, objects)) = self.provisioning.load(tenant).await? else { return Ok(()) };
+        let cached = self.configuration.tenants().await?;
         let before = cached.iter().find(|(held, _)| held == tenant).map_or(0, |(_, version)| version.generation);
         // Later than any generation of a cache that was emptied in between: a reader of that one then takes the new one whole.
-        let generation = (before + 1).max(self.ctx.clock.now().as_millis());
+        let generation = (before + 1).max(self.clock.now().as_millis());
         let version = ConfigVersion { generation, revision: revision.0 };
         let documents = objects.objects().map(|object| {
             let key = object.key();
@@ -83,14 +110,14 @@ impl Publisher {
         });
         let documents = documents.collect();
         let publication = Publication { tenant: tenant.clone(), version, extent: Extent::Whole, documents };
-        self.ctx.stores.configuration.publish(publication).await?;
+        self.configuration.publish(publication).await?;
         tracing::info!(%tenant, generation = version.generation, revision = revision.0, "configuration published");
         self.done(tenant, version, revision, Arc::new(objects));
         Ok(())
     }
 
     async fn publish_changes(&mut self, tenant: &TenantId, since: ConfigVersion) -> infra::Result<()> {
-        let changes = self.ctx.stores.provisioning.changes(tenant, Revision(since.revision)).await?;
+        let changes = self.provisioning.changes(tenant, Revision(since.revision)).await?;
         let version = ConfigVersion { generation: since.generation, revision: changes.revision.0 };
         let documents = changes.changes.into_iter().map(|change| {
             let (key, body) = match change {
@@ -101,7 +128,7 @@ impl Publisher {
         });
         let documents = documents.collect();
         let publication = Publication { tenant: tenant.clone(), version, extent: Extent::Changes, documents };
-        match self.ctx.stores.configuration.publish(publication).await {
+        match self.configuration.publish(publication).await {
             Ok(()) => {}
             Err(StoreError::Conflict { .. }) => {
                 // The cache has changed since this run published to it: start a new generation.
@@ -111,7 +138,7 @@ impl Publisher {
             Err(error) => return Err(error),
         }
         tracing::info!(%tenant, revision = version.revision, "configuration changes published");
-        let Some((revision, objects)) = self.ctx.stores.provisioning.load(tenant).await? else { return Ok(()) };
+        let Some((revision, objects)) = self.provisioning.load(tenant).await? else { return Ok(()) };
         self.done(tenant, version, revision, Arc::new(objects));
         Ok(())
     }
@@ -131,3 +158,11 @@ impl Publisher {
         });
     }
 }
+
+/// Whether the fault is in one tenant's objects.
+const fn is_own_fault(error: &StoreError) -> bool {
+    matches!(error, StoreError::Corrupt { .. } | StoreError::Invalid(_))
+}
+
+#[cfg(test)]
+mod tests;

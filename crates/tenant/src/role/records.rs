@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use contracts::v1::{self, PartyState};
 use contracts::wire::{self, WireError};
-use infra::{AgentLedger, CallLedger, EventStream, Position, Registrations, Result, Stores};
+use infra::{AgentLedger, CallLedger, EventStream, Position, QueueLedger, Registrations, Result, Stores};
 use model::event::CallRef;
 use model::{AgentId, CallType, ConnId, DnRole, TenantId, Timestamp, WorkMode};
 use prost::Message;
@@ -24,6 +24,8 @@ const VERSION: u32 = 1;
 const AGENT: &str = "agent";
 /// The kind of sip-cluster's records of calls.
 const CALL: &str = "call";
+/// The kind of rq's rows of calls that wait in virtual queues.
+const QUEUE: &str = "queue";
 
 /// The stores that a view is read from.
 #[derive(Clone)]
@@ -31,6 +33,7 @@ pub(super) struct Sources {
     pub(super) events: Arc<dyn EventStream>,
     pub(super) agents: Arc<dyn AgentLedger>,
     pub(super) calls: Arc<dyn CallLedger>,
+    pub(super) queues: Arc<dyn QueueLedger>,
     pub(super) registrations: Arc<dyn Registrations>,
 }
 
@@ -41,6 +44,7 @@ impl Sources {
             events: stores.events.clone(),
             agents: stores.agents.clone(),
             calls: stores.calls.clone(),
+            queues: stores.queues.clone(),
             registrations: stores.registrations.clone(),
         }
     }
@@ -52,6 +56,8 @@ pub(super) async fn view(from: &Sources, metrics: &Metrics, tenant: &TenantId) -
     let mut read = Reading { view: View::default(), skipped: 0, first: None };
     agents(from, tenant, &mut read).await?;
     calls(from, tenant, &mut read).await?;
+    // Behind the calls: a row may outlive its call.
+    stays(from, tenant, &mut read).await?;
     phones(from, tenant, &mut read.view).await?;
     if let Some(first) = read.first {
         metrics.records_skipped(read.skipped);
@@ -98,13 +104,39 @@ async fn calls(from: &Sources, tenant: &TenantId, read: &mut Reading) -> Result<
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.key);
         for record in page {
-            match open::<v1::CallRecord>(CALL, &record.state).and_then(|body| call(body.and_then(|body| body.model))) {
-                Ok(call) => read.view.call_stands(record.key, call),
+            match open::<v1::CallRecord>(CALL, &record.state) {
+                Ok(thread) => calls_of_thread(&record.key, thread.unwrap_or_default(), read),
                 Err(error) => read.skip(&record.key, &error),
             }
         }
         tokio::task::yield_now().await;
     }
+}
+
+/// The first call of a thread and its consultations: one record.
+fn calls_of_thread(key: &ConnId, thread: v1::CallRecord, read: &mut Reading) {
+    for model in thread.model.into_iter().chain(thread.further) {
+        let id = ConnId(model.conn_id);
+        match call(model) {
+            Ok(call) => read.view.call_stands(id, call),
+            Err(error) => read.skip(key, &error),
+        }
+    }
+}
+
+/// Reads which calls wait in which virtual queues.
+async fn stays(from: &Sources, tenant: &TenantId, read: &mut Reading) -> Result<()> {
+    let rows = from.queues.load(tenant).await?.into_iter().flat_map(|record| record.requests);
+    for (id, row) in rows {
+        match open::<v1::RequestRecord>(QUEUE, &row) {
+            Ok(Some(row)) if row.stage() == v1::RequestStage::Waiting => {
+                read.view.stay_stands(ConnId(row.conn_id), stay(row));
+            }
+            Ok(_) => {}
+            Err(error) => read.skip(&id, &error),
+        }
+    }
+    Ok(())
 }
 
 /// Reads the phones as recorded, without the clock: an expired phone stays in service until registrar reports otherwise.
@@ -157,27 +189,48 @@ fn agent(record: v1::AgentRecord) -> Option<Agent> {
     Some(Agent { dn: record.dn, ready, work_mode, since: Timestamp::from_micros(record.since_us) })
 }
 
-/// The call's state after its events.
-fn call(record: Option<v1::CallModelRecord>) -> std::result::Result<Option<Call>, Unreadable> {
-    use v1::call_model_record::Stage;
-    let Some(mut record) = record else { return Ok(None) };
-    contracts::call_record::upgrade(&mut record);
+/// The virtual queue where a call waits, as a party of it.
+fn stay(row: v1::RequestRecord) -> v1::PartyStatus {
+    v1::PartyStatus {
+        dn: row.queue.clone(),
+        state: PartyState::Queued.into(),
+        role: Some(wire::dn_role_to_wire(DnRole::Destination)),
+        other_dn: row.call.and_then(|call| call.ani),
+        this_queue: Some(row.queue),
+        since_us: row.queued_at_us,
+    }
+}
+
+/// What the call's events say of it.
+fn call_ref(record: &v1::CallModelRecord) -> std::result::Result<CallRef, WireError> {
     let uuid = wire::uuid_from_wire(&record.uuid, "uuid")?;
-    let caller = record.caller_dn.as_ref().unwrap_or(&record.caller_number);
-    let call = CallRef {
+    let about = record.consults_for.as_ref();
+    Ok(CallRef {
         conn_id: ConnId(record.conn_id),
         uuid,
-        thread: uuid,
-        previous: None,
-        call_type: match (&record.caller_dn, record.outbound) {
-            (None, _) => CallType::Inbound,
-            (Some(_), true) => CallType::Outbound,
-            (Some(_), false) => CallType::Internal,
+        thread: about.map_or(Ok(uuid), |about| wire::uuid_from_wire(&about.thread, "consults_for.thread"))?,
+        previous: about.map(|about| ConnId(about.conn_id)),
+        call_type: match (about, &record.caller_dn, record.outbound) {
+            (Some(_), ..) => CallType::Consult,
+            (None, None, _) => CallType::Inbound,
+            (None, Some(_), true) => CallType::Outbound,
+            (None, Some(_), false) => CallType::Internal,
         },
-        propagated_type: None,
-        ani: Some(caller.clone()),
+        propagated_type: about.map(|about| wire::call_type_from_wire(about.call_type)).transpose()?,
+        ani: Some(record.caller_dn.as_ref().unwrap_or(&record.caller_number).clone()),
         dnis: Some(record.dialled.clone()),
-    };
+    })
+}
+
+/// The call's state after its events; `None` if it is over, or if none has told of it yet.
+fn call(mut record: v1::CallModelRecord) -> std::result::Result<Option<Call>, Unreadable> {
+    use v1::call_model_record::Stage;
+    if record.unannounced {
+        return Ok(None);
+    }
+    contracts::call_record::upgrade(&mut record);
+    let call = call_ref(&record)?;
+    let caller = record.caller_dn.as_ref().unwrap_or(&record.caller_number);
     let target = match &record.stage {
         Some(Stage::Over(_)) => return Ok(None),
         Some(Stage::Waiting(waiting)) => waiting.point.as_ref().map(|p| (&p.dn, PartyState::Queued, Some(p))),
@@ -214,12 +267,16 @@ fn joined(
     party: &v1::PartyRecord,
     target: Option<&v1::PartyStatus>,
 ) -> Option<v1::PartyStatus> {
+    let is_gone = |party: &v1::PartyRecord| party.connection() == v1::ConnectionRecord::Gone;
+    if is_gone(party) {
+        return None;
+    }
     let state = match (party.held, party.established) {
         (true, _) => PartyState::Held,
         (false, true) => PartyState::Connected,
         (false, false) => PartyState::Dialing,
     };
-    let mut others = record.parties.iter().filter(|other| other.number != party.number);
+    let mut others = record.parties.iter().filter(|other| other.number != party.number && !is_gone(other));
     let other_dn = match (others.next(), others.next()) {
         (Some(peer), None) => Some(peer.dn.as_ref().unwrap_or(&peer.trunk_number).clone()),
         (Some(_), Some(_)) => None,

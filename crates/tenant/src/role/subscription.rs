@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tonic::Status;
 
 use super::filter::SubscriptionFilter;
-use super::live::{Id, Inlet, LiveFact, ReaderQueue, WAITING_MAX, status, too_slow};
+use super::live::{Id, Inlet, LiveFact, ReaderQueue, WAITING_MAX, status};
 use super::views::{Joining, TenantView, Views};
 
 /// Events per read while a subscription catches up: few, since all of them are in memory for each that does.
@@ -211,7 +211,7 @@ impl Behind {
                 match timeout(STUCK_MAX, self.inlet.give(Arc::new(fact))).await {
                     Ok(true) => {}
                     Ok(false) => return Ok(true),
-                    Err(_) => return Err(too_slow()),
+                    Err(_) => return Err(self.views.reader_stuck(STUCK_MAX)),
                 }
             }
         }

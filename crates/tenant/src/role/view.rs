@@ -49,6 +49,15 @@ impl View {
         }
     }
 
+    /// Takes over a virtual queue where a call waits, with the time since when. One that is over already is not brought back.
+    pub fn stay_stands(&mut self, id: ConnId, queue: v1::PartyStatus) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let since_us = queue.since_us;
+        let party = call.parties.entry(queue.dn.clone()).or_insert(queue);
+        // Two requests of a call in one queue: it has waited since the first.
+        party.since_us = party.since_us.min(since_us);
+    }
+
     /// Takes over a registered phone.
     pub fn phone_stands(&mut self, dn: &Dn) {
         self.in_service.insert(dn.to_string());
@@ -72,7 +81,7 @@ impl View {
                     self.in_service.remove(dn.as_str());
                 }
             }
-            _ => self.fold_call(event, stamped.at),
+            _ => self.fold_call(stamped),
         }
     }
 
@@ -88,15 +97,18 @@ impl View {
         self.agents.insert(id.clone(), Agent { dn, ready, work_mode: event.work_mode, since: at });
     }
 
-    fn fold_call(&mut self, event: &Event, at: Timestamp) {
+    fn fold_call(&mut self, stamped: &Stamped) {
+        let (event, at) = (&stamped.event, stamped.at);
         let Some(call_ref) = &event.call else { return };
         let id = call_ref.conn_id;
+        // Others tell of a call too, such as rq of its virtual queues, and may do so after its end.
+        let is_of_owner = matches!(stamped.id.subject, Subject::Call(_));
         if event.name == EventName::CallDeleted {
             self.calls.remove(&id);
             return;
         }
         if !self.calls.contains_key(&id) {
-            if ends_party(event.name) {
+            if ends_party(event.name) || !is_of_owner {
                 return;
             }
             self.make_room();
@@ -107,9 +119,9 @@ impl View {
             user_data: UserData::new(),
             changed: at,
         });
-        call.call = wire::call_ref_to_wire(call_ref);
         call.changed = at;
-        if !event.user_data.is_empty() {
+        if is_of_owner {
+            call.call = wire::call_ref_to_wire(call_ref);
             call.user_data = event.user_data.clone();
         }
         let Some(dn) = &event.this_dn else { return };
@@ -163,9 +175,11 @@ impl View {
 
     /// The state at `position`, as far as the subscription gets it.
     pub fn snapshot(&self, position: Position, filter: &SubscriptionFilter) -> v1::Snapshot {
+        let asked_agents = self.agents.iter().filter(|(id, _)| filter.names_agent(id));
+        let dns_of_agents: BTreeSet<&str> = asked_agents.map(|(_, agent)| agent.dn.as_str()).collect();
         let calls = self.calls.iter().filter(|(id, call)| {
             let parties = call.parties.values().map(|party| (party.dn.as_str(), party.this_queue.as_deref()));
-            filter.shows_call(**id, parties)
+            filter.shows_call(**id, parties, &dns_of_agents)
         });
         let calls = calls.map(|(_, call)| v1::CallStatus {
             call: Some(call.call.clone()),
@@ -210,3 +224,6 @@ fn party_state(event: &Event) -> Option<PartyState> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use infra::{EventEntry, EventStream, Position, StoreError};
 use model::TenantId;
 use tokio::sync::Mutex;
+use tonic::Status;
 
 use super::live::{Id, Inlet, LiveReaders, status};
 use super::metrics::{InGauge, Metrics};
@@ -147,6 +148,12 @@ impl Views {
     /// Counts one more reader of a stream until the returned value is dropped.
     pub fn stream_reader(&self) -> InGauge {
         self.inner.metrics.stream_reader()
+    }
+
+    /// Counts a subscription whose reader has taken nothing for so long, and says so.
+    pub fn reader_stuck(&self, time: Duration) -> Status {
+        self.inner.metrics.subscriber_slow();
+        Status::resource_exhausted(format!("the reader took nothing for {time:?}: continue after the last position"))
     }
 
     async fn read(self, kept: Arc<TenantView>, tenant: TenantId) {

@@ -290,7 +290,7 @@ fn a_webhook_gets_signed_events_repeats_them_and_keeps_what_was_not_taken() -> R
     let (status, made) = ask(&site, &manager, "POST", "webhooks", &wanted)?;
     assert_eq!((status, &made["secret"]), (201, &json!(SECRET)), "{made}");
     let id = made["id"].as_str().context("no id")?.to_owned();
-    state(&site, &manager, &id, |state| state["position"] != "")?;
+    // It begins now, although nobody delivers for it yet.
     site.log_in("7102")?;
     site.log_in("7101")?;
     let ready = receiver.wait_for("EventAgentReady", 1)?.remove(0);
@@ -326,6 +326,10 @@ fn a_webhook_gets_signed_events_repeats_them_and_keeps_what_was_not_taken() -> R
         let taken = Receiver::deliveries(lines, "EventAgentReady").into_iter().filter(|each| each["status"] == 204);
         (taken.count() >= 2).then_some(())
     })?;
+    // While it is off nobody would carry out a wish to deliver again.
+    let off = json!({"url": receiver.url, "enabled": false});
+    assert_eq!(ask(&site, &manager, "PUT", &format!("webhooks/{id}"), &off)?.0, 200);
+    assert_eq!(ask(&site, &manager, "POST", &again, &json!({}))?.0, 409);
     let (status, _) = ask(&site, &manager, "DELETE", &format!("webhooks/{id}"), &Value::Null)?;
     assert_eq!((status, ask(&site, &manager, "GET", &format!("webhooks/{id}"), &Value::Null)?.0), (204, 404));
     Ok(())

@@ -49,7 +49,14 @@ struct Gone;
 impl<S: Sieve> NodeSubscription<S> {
     /// Delivers until the reader disconnects or the stream fails.
     pub async fn run(mut self, mut after: Position) {
-        if let Err(error) = self.look_back(after).await {
+        let reader = self.deliveries.clone();
+        let looked = tokio::select! {
+            biased;
+            () = reader.closed() => return,
+            looked = self.look_back(after) => looked,
+        };
+        drop(reader);
+        if let Err(error) = looked {
             return drop(self.deliveries.send(Err(status(error))).await);
         }
         let mut delivered_at = Instant::now();

@@ -1,5 +1,7 @@
 //! Subscriptions on the embedded store: beginning, resuming, silence, and readers that take nothing.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 use infra::{CallWrite, Change, Stores};
 use model::event::CallRef;
@@ -73,15 +75,22 @@ impl Site {
         self.stores.calls.commit(vec![write]).await.unwrap();
     }
 
-    fn subscribe(
+    fn subscribe(&self, after: Position, dns: &[&str], known: KnownFacts) -> Reader {
+        let (subscription, reader) = self.subscription(All, after, dns, known);
+        tokio::spawn(subscription.run(after));
+        reader
+    }
+
+    fn subscription<S: Sieve>(
         &self,
+        sieve: S,
         after: Position,
         dns: &[&str],
         known: KnownFacts,
-    ) -> mpsc::Receiver<Result<v1::Delivery, Status>> {
+    ) -> (NodeSubscription<S>, Reader) {
         let (deliveries, reader) = mpsc::channel(WAITING_MAX);
         let subscription = NodeSubscription {
-            sieve: All,
+            sieve,
             events: self.stores.events.clone(),
             clock: self.stores.clock.clone(),
             tenant: self.tenant.clone(),
@@ -92,12 +101,13 @@ impl Site {
             deliveries,
             metrics: self.metrics.clone(),
         };
-        tokio::spawn(subscription.run(after));
-        reader
+        (subscription, reader)
     }
 }
 
-async fn event(reader: &mut mpsc::Receiver<Result<v1::Delivery, Status>>) -> v1::PositionedEvent {
+type Reader = mpsc::Receiver<Result<v1::Delivery, Status>>;
+
+async fn event(reader: &mut Reader) -> v1::PositionedEvent {
     match reader.recv().await.unwrap().unwrap().what {
         Some(What::Event(event)) => event,
         other => panic!("{other:?}"),
@@ -157,6 +167,50 @@ async fn a_reader_that_takes_nothing_is_told_so_and_dropped() {
     }
     assert_eq!(last, Some(Err(tonic::Code::ResourceExhausted)));
     assert_eq!(site.metrics.slow.get(), 1);
+}
+
+/// Counts the facts that it is shown from before the beginning.
+struct Earlier(Arc<AtomicUsize>);
+
+impl Sieve for Earlier {
+    fn take(&mut self, _: EventEntry, _: Timestamp, _: &mut Vec<EventEntry>) {}
+
+    fn take_earlier(&mut self, _: EventEntry, _: Timestamp) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn earlier_facts_are_not_read_for_a_reader_that_has_gone() {
+    let site = Site::new();
+    site.tell(1, &["7101"; 40]).await;
+    let end = site.stores.events.end(&site.tenant).await.unwrap();
+    let shown = Arc::new(AtomicUsize::new(0));
+    let (subscription, reader) = site.subscription(Earlier(shown.clone()), end, &[], KnownFacts::default());
+    drop(reader);
+    subscription.run(end).await;
+    assert_eq!(shown.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn what_it_cannot_choose_by_is_refused() {
+    let one = |field: &str| {
+        let mut asked = v1::SubscribeRequest { dns: vec!["7101".to_owned()], ..Default::default() };
+        match field {
+            "agents" => asked.agents.push("1001".to_owned()),
+            "queues" => asked.queues.push("sales".to_owned()),
+            "calls" => asked.calls.push(7),
+            "names" => asked.names.push(v1::EventName::EventRinging.into()),
+            _ => {}
+        }
+        asked
+    };
+    assert_eq!(chosen_dns(&one("dns")).unwrap(), HashSet::from(["7101".to_owned()]));
+    for field in ["agents", "queues", "calls", "names"] {
+        let refused = chosen_dns(&one(field)).unwrap_err();
+        let is_named = refused.message().starts_with(&format!("{field}: "));
+        assert!(refused.code() == tonic::Code::InvalidArgument && is_named, "{refused}");
+    }
 }
 
 #[test]

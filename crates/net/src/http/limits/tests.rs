@@ -1,6 +1,9 @@
 use axum::Extension;
 use axum::routing::{get, post};
 use futures::FutureExt as _;
+use infra::SystemClock;
+use model::TenantId;
+use runtime::token::{EVERY_ROLE, Tokens};
 use tower::ServiceExt as _;
 
 use super::*;
@@ -72,4 +75,31 @@ async fn who_waits_for_a_change_takes_no_place_of_those_who_ask() {
     let second = router.oneshot(request("GET", "/wait", Body::empty())).await.unwrap();
     assert_eq!(second.status(), StatusCode::TOO_MANY_REQUESTS, "a caller has its share of the waits");
     assert!(waiting.now_or_never().is_none());
+}
+
+#[test]
+fn a_socket_counts_for_the_tenant_whose_token_came_within_it_and_not_for_its_address() {
+    let tokens = Tokens::with_key(&Tokens::new_key().unwrap(), Arc::new(SystemClock::start())).unwrap();
+    let caller = |tenant: &str, name: &str| {
+        let tenant = TenantId::parse(tenant).unwrap();
+        let token = tokens.issue(Some(&tenant), name, "calls:read", EVERY_ROLE, Duration::from_secs(9)).unwrap();
+        tokens.verify(&token, "ingress").unwrap()
+    };
+    let of = |all| Shares::new(Places { all });
+    let turn = |connections: &Shares| Turn {
+        place: Arc::default(),
+        taker: ShareHolder::of(None, Some([192, 0, 2, 1].into())),
+        waits: of(8),
+        connections: connections.clone(),
+        own: OfEveryRole::default(),
+    };
+    for (connections, share) in [(of(100), 6), (of(4), 3)] {
+        let turn = turn(&connections);
+        let of_acme = (0..100).map_while(|n| turn.socket_of(&caller("acme", &format!("desk/{n}"))).ok());
+        let of_acme: Vec<SocketPlace> = of_acme.collect();
+        assert_eq!(of_acme.len(), share, "three times as many as there are left");
+        assert!(turn.socket_of(&caller("globex", "desk/1")).is_ok());
+        drop(of_acme);
+        assert!(turn.socket_of(&caller("acme", "desk/1")).is_ok(), "its places are free again");
+    }
 }

@@ -1,21 +1,25 @@
 //! One stream of events from port 8000 of tenant, as frames that SSE and WebSocket write each in their own way.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::Result;
 use contracts::json::snapshot::{EndReason, EventsGap, StreamEnd, TenantSnapshot, snapshot_from_wire};
 use contracts::v1::delivery::What;
 use contracts::v1::events_client::EventsClient;
 use contracts::{json, v1, wire};
-use futures::Stream;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt as _};
 use model::{Stamped, TenantId};
 use net::grpc::Channel;
 use net::http::{Problem, StatusCode};
 use runtime::{Drain, RoleContext};
 use serde_json::{Value, json};
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Status};
 
 /// Port 8000 of tenant.
 const CONNECTION: &str = "own-22";
@@ -24,6 +28,8 @@ const PORT: u16 = 8_000;
 const CHANNELS: usize = 12;
 /// The largest message: a snapshot of a hundred thousand calls.
 const MESSAGE_MAX: usize = 64 << 20;
+/// How long a snapshot may take: it stands at tenant already when the stream is open.
+const SNAPSHOT_WITHIN: Duration = Duration::from_secs(20);
 
 /// Opens streams of events. Cheap to clone.
 #[derive(Clone)]
@@ -112,6 +118,16 @@ pub(in crate::ingress) struct FollowRequest {
     /// The caller's own token; without one it is asked as the role.
     pub token: Option<String>,
     pub request: v1::SubscribeRequest,
+    pub beginning: Beginning,
+}
+
+/// How a stream without a position begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ingress) enum Beginning {
+    /// With the state.
+    Snapshot,
+    /// With what happens next.
+    End,
 }
 
 impl Upstream {
@@ -123,22 +139,26 @@ impl Upstream {
 
     /// Opens a stream. If the position is not kept any more, it begins with a gap and a snapshot.
     pub async fn follow(&self, asked: FollowRequest) -> Result<StreamFrames, Problem> {
-        let share = self.share();
-        let mut first = Vec::new();
-        let opened = match self.open(&share, &asked).await {
-            Err(status) if status.code() == Code::OutOfRange => {
-                let (again, gap) = after_gap(asked.clone(), &status);
-                first.push(gap);
-                self.open(&share, &again).await
-            }
-            opened => opened,
-        };
-        let deliveries = opened.map_err(|status| problem(&status))?;
-        let following = Following { upstream: self.clone(), share, asked, deliveries, first, is_over: false };
+        let following = Following::begin(self.opener(), self.drain.clone(), asked).await?;
         Ok(Box::pin(futures::stream::unfold(following, |mut following| async move {
             let frame = following.next().await?;
             Some((frame, following))
         })))
+    }
+
+    /// The present end of a tenant's stream, asked for as the role.
+    pub async fn end(&self, tenant: &TenantId) -> Result<String, Problem> {
+        end_of(&self.opener(), tenant, None).await.map_err(|status| problem(&status))
+    }
+
+    /// Opens streams on one of the connections.
+    fn opener(&self) -> Opener {
+        let share = self.share();
+        let channel = self.channels[share.1].channel.clone();
+        Box::new(move |asked| {
+            let _held = &share;
+            Box::pin(open(channel.clone(), asked))
+        })
     }
 
     /// A place on the connection with the fewest streams.
@@ -148,22 +168,53 @@ impl Upstream {
         self.channels[at].streams.fetch_add(1, Ordering::Relaxed);
         ChannelShare(self.channels.clone(), at)
     }
+}
 
-    async fn open(&self, share: &ChannelShare, asked: &FollowRequest) -> Result<Streaming<v1::Delivery>, Status> {
-        let request = net::grpc::for_tenant(tonic::Request::new(asked.request.clone()), &asked.tenant);
-        let request = match &asked.token {
-            Some(token) => net::grpc::on_behalf(request, token)?,
-            None => request,
-        };
-        let channel = self.channels[share.1].channel.clone();
-        let mut client = EventsClient::new(channel).max_decoding_message_size(MESSAGE_MAX);
-        Ok(client.subscribe(request).await?.into_inner())
+/// What tenant delivers.
+type Deliveries = BoxStream<'static, Result<v1::Delivery, Status>>;
+
+/// Opens a stream at tenant.
+type Opener = Box<dyn Fn(FollowRequest) -> BoxFuture<'static, Result<Deliveries, Status>> + Send + Sync>;
+
+async fn open(channel: Channel, asked: FollowRequest) -> Result<Deliveries, Status> {
+    let request = net::grpc::for_tenant(tonic::Request::new(asked.request), &asked.tenant);
+    let request = match &asked.token {
+        Some(token) => net::grpc::on_behalf(request, token)?,
+        None => request,
+    };
+    let mut client = EventsClient::new(channel).max_decoding_message_size(MESSAGE_MAX);
+    Ok(client.subscribe(request).await?.into_inner().boxed())
+}
+
+/// Opens the stream. One that begins at the present end begins with its position.
+async fn open_from(
+    open: &Opener,
+    asked: &mut FollowRequest,
+    first: &mut VecDeque<StreamFrame>,
+) -> Result<Deliveries, Status> {
+    if asked.request.after.is_empty() && asked.beginning == Beginning::End {
+        asked.request.after = end_of(open, &asked.tenant, asked.token.clone()).await?;
+        first.push_back(StreamFrame::Reached(asked.request.after.clone()));
+    }
+    open(asked.clone()).await
+}
+
+/// The position of a tenant's present end.
+async fn end_of(open: &Opener, tenant: &TenantId, token: Option<String>) -> Result<String, Status> {
+    // The snapshot of a call that cannot be has nothing but its position.
+    let request = v1::SubscribeRequest { calls: vec![0], ..v1::SubscribeRequest::default() };
+    let asked = FollowRequest { tenant: tenant.clone(), token, request, beginning: Beginning::Snapshot };
+    let snapshot = first_of(&mut open(asked).await?).await?;
+    match snapshot.and_then(|delivery| delivery.what) {
+        Some(What::Snapshot(snapshot)) => Ok(snapshot.position),
+        _ => Err(Status::unavailable("no snapshot came")),
     }
 }
 
-fn after_gap(mut asked: FollowRequest, status: &Status) -> (FollowRequest, StreamFrame) {
-    let after = std::mem::take(&mut asked.request.after);
-    (asked, StreamFrame::Gap(EventsGap { after, detail: status.message().to_owned() }))
+/// The first delivery of a stream that begins with a snapshot.
+async fn first_of(deliveries: &mut Deliveries) -> Result<Option<v1::Delivery>, Status> {
+    let late = |_| Status::deadline_exceeded("no snapshot came");
+    tokio::time::timeout(SNAPSHOT_WITHIN, deliveries.next()).await.map_err(late)?.transpose()
 }
 
 /// The answer to a caller whose stream was not opened.
@@ -179,45 +230,81 @@ fn problem(status: &Status) -> Problem {
     }
 }
 
+/// Why there is no snapshot. Without a position nothing can have been lost, so the message itself was out of range.
+fn problem_of_snapshot(status: &Status) -> Problem {
+    match status.code() {
+        Code::OutOfRange => Problem::unprocessable(TOO_LARGE),
+        _ => problem(status),
+    }
+}
+
+const TOO_LARGE: &str = "the snapshot has more than 64 MiB: name the DNs, agents, queues or calls that are wanted";
+
 /// A stream in progress.
 struct Following {
-    upstream: Upstream,
-    share: ChannelShare,
+    open: Opener,
+    drain: Drain,
     asked: FollowRequest,
-    deliveries: Streaming<v1::Delivery>,
+    deliveries: Deliveries,
     /// What comes before the next delivery.
-    first: Vec<StreamFrame>,
+    first: VecDeque<StreamFrame>,
     is_over: bool,
 }
 
 impl Following {
+    async fn begin(open: Opener, drain: Drain, mut asked: FollowRequest) -> Result<Self, Problem> {
+        let mut first = VecDeque::new();
+        let opened = match open_from(&open, &mut asked, &mut first).await {
+            Err(status) if status.code() == Code::OutOfRange => {
+                first.push_back(lost_after(&mut asked, &status));
+                open_from(&open, &mut asked, &mut first).await
+            }
+            opened => opened,
+        };
+        let deliveries = opened.map_err(|status| problem(&status))?;
+        let mut following = Self { open, drain, asked, deliveries, first, is_over: false };
+        if following.asked.request.after.is_empty() {
+            // A stream that ended for want of a snapshot would be asked for again and again.
+            let snapshot = first_of(&mut following.deliveries).await.map_err(|status| problem_of_snapshot(&status))?;
+            let frame = snapshot.and_then(|delivery| following.frame(delivery));
+            following.first.extend(frame);
+        }
+        Ok(following)
+    }
+
     async fn next(&mut self) -> Option<StreamFrame> {
         if self.is_over {
             return None;
         }
-        if let Some(frame) = self.first.pop() {
-            return Some(frame);
-        }
-        let drain = self.upstream.drain.clone();
-        let frame = loop {
-            let delivery = tokio::select! {
-                () = drain.begun() => break end(EndReason::Restart, "this server restarts: continue after the last position"),
-                delivery = self.deliveries.message() => delivery,
-            };
-            match delivery {
-                Ok(Some(delivery)) => match self.frame(delivery) {
-                    Some(frame) => break frame,
-                    None => continue,
-                },
-                Ok(None) => {
-                    break end(EndReason::Unavailable, "the events have ended: continue after the last position");
-                }
-                Err(status) if status.code() == Code::OutOfRange => break self.gap(&status).await,
-                Err(status) => break end(reason_of(&status), status.message()),
-            }
+        let frame = match self.first.pop_front() {
+            Some(frame) => frame,
+            None => self.delivered().await,
         };
         self.is_over = matches!(frame, StreamFrame::End(_));
         Some(frame)
+    }
+
+    async fn delivered(&mut self) -> StreamFrame {
+        let drain = self.drain.clone();
+        loop {
+            let delivery = tokio::select! {
+                () = drain.begun() => return end(EndReason::Restart, "this server restarts: continue after the last position"),
+                delivery = self.deliveries.next() => delivery,
+            };
+            match delivery {
+                Some(Ok(delivery)) => {
+                    if let Some(frame) = self.frame(delivery) {
+                        return frame;
+                    }
+                }
+                None => return end(EndReason::Unavailable, "the events have ended: continue after the last position"),
+                Some(Err(status)) if status.code() != Code::OutOfRange => {
+                    return end(reason_of(&status), status.message());
+                }
+                Some(Err(_)) if self.asked.request.after.is_empty() => return end(EndReason::Unavailable, TOO_LARGE),
+                Some(Err(status)) => return self.gap(&status).await,
+            }
+        }
     }
 
     fn frame(&mut self, delivery: v1::Delivery) -> Option<StreamFrame> {
@@ -247,10 +334,10 @@ impl Following {
         }
     }
 
-    /// Some facts are gone: says so, and begins again with a snapshot.
+    /// Some facts are gone: says so, and begins again as a stream without a position does.
     async fn gap(&mut self, status: &Status) -> StreamFrame {
-        let (again, gap) = after_gap(self.asked.clone(), status);
-        match self.upstream.open(&self.share, &again).await {
+        let gap = lost_after(&mut self.asked, status);
+        match open_from(&self.open, &mut self.asked, &mut self.first).await {
             Ok(deliveries) => {
                 self.deliveries = deliveries;
                 gap
@@ -258,6 +345,12 @@ impl Following {
             Err(status) => end(reason_of(&status), status.message()),
         }
     }
+}
+
+/// Says that what came after its position is lost, and takes the position out of what is asked for.
+fn lost_after(asked: &mut FollowRequest, status: &Status) -> StreamFrame {
+    let after = std::mem::take(&mut asked.request.after);
+    StreamFrame::Gap(EventsGap { after, detail: status.message().to_owned() })
 }
 
 fn end(reason: EndReason, detail: &str) -> StreamFrame {
@@ -279,3 +372,6 @@ pub(super) fn held(position: &str) -> StreamFrame {
         Box::new(Stamped { id, tenant, at: Timestamp::from_millis(3), trace: None, event }),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,17 @@
 //! Which pages of other origins may open streams here (RFC 6454). A program that is no browser sends no `Origin`.
 
-use axum::http::{HeaderMap, header};
-use net::http::Problem;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use net::http::{Method, Problem, StatusCode};
+
+/// The headers of a request that a page may set besides those that it always may.
+const HEADERS: &str = "authorization, last-event-id";
+/// For how many seconds a browser may keep what it was told.
+const KEPT_S: &str = "600";
 
 /// The origins that are let in besides that of the edge itself.
 pub(super) struct Origins(Vec<String>);
@@ -24,6 +34,31 @@ impl Origins {
     }
 }
 
+/// Refuses pages of origins that are not let in. Of those that are, it answers the browser's question beforehand, and lets the page read what
+/// is answered (WHATWG Fetch, section 3.3).
+pub(super) async fn of_pages(State(origins): State<Arc<Origins>>, request: Request, next: Next) -> Response {
+    if let Err(problem) = origins.check(request.headers()) {
+        return problem.into_response();
+    }
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let is_preflight = origin.is_some() && request.method() == Method::OPTIONS;
+    let mut response = match is_preflight {
+        true => StatusCode::NO_CONTENT.into_response(),
+        false => next.run(request).await,
+    };
+    let head = response.headers_mut();
+    head.append(header::VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = origin {
+        head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    }
+    if is_preflight {
+        head.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET"));
+        head.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(HEADERS));
+        head.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(KEPT_S));
+    }
+    response
+}
+
 /// Checks an origin of the settings: scheme and host, and a port if it is not the scheme's own.
 pub(in crate::ingress) fn check(origins: &[String]) -> Result<(), String> {
     let is_origin = |origin: &String| {
@@ -38,6 +73,12 @@ pub(in crate::ingress) fn check(origins: &[String]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
     use super::*;
 
     #[test]
@@ -62,6 +103,35 @@ mod tests {
         ] {
             assert_eq!(check(origin), is_let_in, "{origin:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_is_let_in_is_told_so_and_may_read_the_answer() {
+        let origins = Arc::new(Origins::new(&["https://desk.example".to_owned()]));
+        let route = get(async || "data").layer(from_fn_with_state(origins, of_pages));
+        let router = Router::new().route("/events", route);
+        let ask = async |method: Method, origin: Option<&str>| {
+            let mut request = Request::builder().method(method).uri("/events").header(header::HOST, "edge.example");
+            if let Some(origin) = origin {
+                request = request.header(header::ORIGIN, origin);
+            }
+            let answer = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            let text = |name| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            (
+                answer.status().as_u16(),
+                text(header::ACCESS_CONTROL_ALLOW_ORIGIN),
+                text(header::ACCESS_CONTROL_ALLOW_HEADERS),
+            )
+        };
+        let desk = || Some("https://desk.example".to_owned());
+        assert_eq!(ask(Method::GET, Some("https://desk.example")).await, (200, desk(), None));
+        let beforehand = ask(Method::OPTIONS, Some("https://desk.example")).await;
+        assert_eq!(beforehand, (204, desk(), Some(HEADERS.to_owned())));
+        for method in [Method::GET, Method::OPTIONS] {
+            assert_eq!(ask(method, Some("https://evil.example")).await, (403, None, None));
+        }
+        assert_eq!(ask(Method::GET, None).await, (200, None, None));
+        assert_eq!(ask(Method::OPTIONS, None).await.0, 405);
     }
 
     #[test]

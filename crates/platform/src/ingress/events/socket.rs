@@ -12,13 +12,13 @@ use contracts::json::snapshot::{EndReason, StreamEnd};
 use contracts::v1;
 use futures::StreamExt as _;
 use model::TenantId;
-use net::http::{Caller, Place, Problem, Query, Turn};
+use net::http::{Caller, Place, Problem, Query, SocketPlace, Turn};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::EventRoutes;
-use super::follow::{FollowRequest, StreamFrame, StreamFrames};
+use super::follow::{Beginning, FollowRequest, StreamFrame, StreamFrames};
 use super::query::{self, Parameters};
 use super::sse::bearer;
 
@@ -32,6 +32,8 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 /// A reader that takes nothing for this time is cut off.
 const SEND_WITHIN: Duration = Duration::from_secs(60);
+/// For each so many bytes of a message it has a second more: it may read a large snapshot slowly.
+const BYTES_PER_S_MIN: usize = 128 << 10;
 /// The largest message of a client: a token and a position.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 
@@ -62,44 +64,54 @@ pub(super) async fn events(
     let tenant = TenantId::parse(&tenant).map_err(|error| Problem::not_found(error.to_string()))?;
     let request = query::read(parameters)?;
     let begun = match bearer(&headers) {
-        Some(token) => {
-            let asked = let_in(&served, token, tenant.clone(), request.clone())?;
-            Some(served.upstream.follow(asked).await?)
-        }
-        None => None,
+        Some(token) => Begun::Followed(follow(&served, &turn, token, tenant.clone(), request.clone()).await?),
+        None => Begun::Waiting(turn.waits()?),
     };
-    let place = turn.waits()?;
     let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX);
-    Ok(upgrade.on_upgrade(move |socket| run(socket, served, tenant, request, begun, place)))
+    Ok(upgrade.on_upgrade(move |socket| run(socket, served, turn, tenant, request, begun)))
 }
 
-/// The request of a caller whose token is good for it.
-fn let_in(
+/// How a socket begins.
+enum Begun {
+    /// With a token in the request.
+    Followed(Followed),
+    /// Without: it has a place of its address until its token comes.
+    Waiting(Place),
+}
+
+/// The frames of a caller, and the places of its socket.
+type Followed = (StreamFrames, SocketPlace);
+
+/// Opens the stream of a caller whose token is good for it. From here on the socket counts for this caller and its tenant.
+async fn follow(
     served: &EventRoutes,
+    turn: &Turn,
     token: &str,
     tenant: TenantId,
     request: v1::SubscribeRequest,
-) -> Result<FollowRequest, Problem> {
+) -> Result<Followed, Problem> {
     let caller: Caller =
         served.tokens.verify(token, AUDIENCE).map_err(|error| Problem::unauthorized(error.to_string()))?;
     caller.may_act_for(&tenant)?;
     caller.may_follow()?;
-    Ok(FollowRequest { tenant, token: Some(token.to_owned()), request })
+    let place = turn.socket_of(&caller)?;
+    let asked = FollowRequest { tenant, token: Some(token.to_owned()), request, beginning: Beginning::Snapshot };
+    Ok((served.upstream.follow(asked).await?, place))
 }
 
 async fn run(
     mut socket: WebSocket,
     served: EventRoutes,
+    turn: Turn,
     tenant: TenantId,
     request: v1::SubscribeRequest,
-    begun: Option<StreamFrames>,
-    place: Place,
+    begun: Begun,
 ) {
     served.metrics.followers.inc();
-    let frames = match begun {
-        Some(frames) => Some(frames),
-        None => match first(&mut socket, &served, tenant, request).await {
-            Ok(frames) => frames,
+    let followed = match begun {
+        Begun::Followed(followed) => Some(followed),
+        Begun::Waiting(_place) => match first(&mut socket, &served, &turn, tenant, request).await {
+            Ok(followed) => followed,
             Err(problem) => {
                 // A reason has 123 bytes at most (RFC 6455 section 5.5).
                 let reason: String = problem.to_string().chars().take(40).collect();
@@ -109,9 +121,13 @@ async fn run(
             }
         },
     };
-    if let Some(frames) = frames {
-        tell(&mut socket, frames, &served).await;
-    }
+    let place = match followed {
+        Some((frames, place)) => {
+            tell(&mut socket, frames, &served).await;
+            Some(place)
+        }
+        None => None,
+    };
     // Reading on sends the answer to the client's Close, or takes its answer to ours (RFC 6455 section 5.5.1).
     let _ = timeout(CLOSE_WITHIN, socket.recv()).await;
     served.metrics.followers.dec();
@@ -122,9 +138,10 @@ async fn run(
 async fn first(
     socket: &mut WebSocket,
     served: &EventRoutes,
+    turn: &Turn,
     tenant: TenantId,
     mut request: v1::SubscribeRequest,
-) -> Result<Option<StreamFrames>, Problem> {
+) -> Result<Option<Followed>, Problem> {
     let late = |_| Problem::unauthorized("no token came in time");
     let text = async {
         loop {
@@ -142,8 +159,7 @@ async fn first(
     if let Some(after) = first.after {
         request.after = after;
     }
-    let asked = let_in(served, &first.token, tenant, request)?;
-    served.upstream.follow(asked).await.map(Some)
+    follow(served, turn, &first.token, tenant, request).await.map(Some)
 }
 
 /// Tells the client what happens, until either side ends.
@@ -164,7 +180,8 @@ async fn tell(socket: &mut WebSocket, mut frames: StreamFrames, served: &EventRo
             StreamFrame::End(_) => Some(close_code::AGAIN),
             _ => None,
         };
-        match timeout(SEND_WITHIN, socket.send(text(&frame))).await {
+        let message = text(&frame);
+        match timeout(send_within(&message), socket.send(message)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return,
             Err(_) => {
@@ -177,6 +194,11 @@ async fn tell(socket: &mut WebSocket, mut frames: StreamFrames, served: &EventRo
             return;
         }
     }
+}
+
+fn send_within(message: &Message) -> Duration {
+    let bytes = if let Message::Text(text) = message { text.len() } else { 0 };
+    SEND_WITHIN + Duration::from_secs((bytes / BYTES_PER_S_MIN) as u64)
 }
 
 /// A frame as a message: `{"type": "event", "position": "0-7", "data": {...}}`.
@@ -214,6 +236,12 @@ mod tests {
         ] {
             assert!(!is_socket(other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_large_message_may_take_longer() {
+        let within = |bytes: usize| send_within(&Message::text("x".repeat(bytes))).as_secs();
+        assert_eq!((within(100), within(1 << 20)), (60, 68));
     }
 
     #[test]

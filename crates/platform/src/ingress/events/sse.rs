@@ -13,18 +13,28 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::{Stream, StreamExt as _};
 use model::TenantId;
-use net::http::{Caller, Place, Problem, Query, Turn};
+use net::http::{Caller, Method, Place, Problem, Query, Turn};
 use runtime::server::Accepted;
 use tokio::task::AbortHandle;
 
-use super::follow::{FollowRequest, StreamFrame, StreamFrames};
+use super::follow::{Beginning, FollowRequest, StreamFrame, StreamFrames};
 use super::query::{self, Parameters};
 use super::{EventRoutes, Metrics};
 
+/// The path. Pages of which origins may use it is decided in front of it.
+pub(super) const PATH: &str = "/api/voice/v1/{tenant}/events";
 /// What a browser waits before it connects again, in milliseconds.
 const RETRY_MS: u64 = 2_000;
 /// A reader that takes nothing for this time is cut off: there is something to take at least every 5 s.
 const STUCK_MAX: Duration = Duration::from_secs(60);
+/// The largest piece in which a frame is written: who reads a large snapshot slowly is not stuck.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Whether a browser asks what a page of another origin may do: it sends no token with that.
+pub(in crate::ingress) fn is_preflight(method: &Method, path: &str) -> bool {
+    let tenant = path.strip_prefix("/api/voice/v1/").and_then(|rest| rest.strip_suffix("/events"));
+    method == Method::OPTIONS && tenant.is_some_and(|tenant| !tenant.is_empty() && !tenant.contains('/'))
+}
 
 pub(super) async fn events(
     State(served): State<EventRoutes>,
@@ -35,7 +45,6 @@ pub(super) async fn events(
     headers: HeaderMap,
     Query(parameters): Query<Parameters>,
 ) -> Result<Response, Problem> {
-    served.origins.check(&headers)?;
     let tenant = TenantId::parse(&tenant).map_err(|error| Problem::not_found(error.to_string()))?;
     caller.may_act_for(&tenant)?;
     caller.may_follow()?;
@@ -45,7 +54,8 @@ pub(super) async fn events(
         request.after = last.to_str().map_err(|_| fault())?.to_owned();
     }
     let token = bearer(&headers).map(str::to_owned);
-    let frames = served.upstream.follow(FollowRequest { tenant, token, request }).await?;
+    let asked = FollowRequest { tenant, token, request, beginning: Beginning::Snapshot };
+    let frames = served.upstream.follow(asked).await?;
     let place = turn.waits()?;
     let mut response = Body::from_stream(Written::new(frames, place, &served.metrics, accepted)).into_response();
     let head = response.headers_mut();
@@ -70,6 +80,11 @@ fn written(frame: &StreamFrame) -> Bytes {
     Bytes::from(format!("event: {}\n{id}data: {}\n\n", frame.kind(), frame.data()))
 }
 
+/// The parts in which it is written.
+fn pieces(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
+    std::iter::from_fn(move || (!bytes.is_empty()).then(|| bytes.split_to(PIECE_BYTES.min(bytes.len()))))
+}
+
 /// The frames on their way to one reader. While it lives, it holds its place among those that wait.
 struct Written {
     bytes: Pin<Box<dyn Stream<Item = Bytes> + Send>>,
@@ -82,7 +97,8 @@ struct Written {
 impl Written {
     fn new(frames: StreamFrames, place: Place, metrics: &Metrics, accepted: Accepted) -> Self {
         let retry = futures::stream::once(async { Bytes::from(format!("retry: {RETRY_MS}\n\n")) });
-        let bytes = Box::pin(retry.chain(frames.map(|frame| written(&frame))));
+        let written = frames.flat_map(|frame| futures::stream::iter(pieces(written(&frame))));
+        let bytes = Box::pin(retry.chain(written));
         let taken = Arc::<AtomicU64>::default();
         let watch = tokio::spawn(cut_off_when_stuck(taken.clone(), accepted, metrics.clone())).abort_handle();
         metrics.followers.inc();
@@ -137,6 +153,24 @@ mod tests {
         assert_eq!((&data["id"], &data["UserData"]["note"]), (&"EventHeld".into(), &"two\nlines".into()));
         let end = StreamFrame::End(StreamEnd { reason: EndReason::Slow, detail: "too slow".to_owned() });
         assert_eq!(text(end), "event: end\ndata: {\"reason\":\"slow\",\"detail\":\"too slow\"}\n\n");
+    }
+
+    #[test]
+    fn a_large_frame_is_written_in_pieces() {
+        let whole = Bytes::from((0..300_000_u32).map(|n| n as u8).collect::<Vec<_>>());
+        let pieces: Vec<Bytes> = pieces(whole.clone()).collect();
+        assert!(pieces.len() == 5 && pieces.iter().all(|piece| piece.len() <= PIECE_BYTES));
+        assert_eq!(pieces.concat(), whole);
+        assert_eq!(super::pieces(Bytes::from_static(b"a")).collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn only_a_preflight_of_the_events_needs_no_token() {
+        assert!(is_preflight(&Method::OPTIONS, "/api/voice/v1/example/events"));
+        assert!(!is_preflight(&Method::GET, "/api/voice/v1/example/events"));
+        for other in ["/api/voice/v1/example/requests", "/api/voice/v1//events", "/api/voice/v1/a/b/events"] {
+            assert!(!is_preflight(&Method::OPTIONS, other), "{other}");
+        }
     }
 
     #[test]

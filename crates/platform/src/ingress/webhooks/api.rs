@@ -32,7 +32,7 @@ use super::store::RecordPart;
 
 /// Bytes of a webhook's id.
 const ID_BYTES: usize = 12;
-/// The most wishes to deliver again that wait to be carried out.
+/// The most wishes to deliver again that wait to be carried out; together they name at most [`DEAD_MAX`] letters.
 const AGAIN_MAX: usize = 32;
 /// The longest id of a message, in bytes.
 const MESSAGE_ID_BYTES_MAX: usize = 256;
@@ -294,6 +294,7 @@ async fn make(
         created_at: api.shared.clock.now(),
         created_by: caller.subject().to_owned(),
         again: Vec::new(),
+        begins_after: begins_after(&api, &tenant).await,
     };
     let made = api.change(&tenant, |webhooks| {
         let places = 1..=u32::try_from(WEBHOOKS_MAX).unwrap_or(u32::MAX);
@@ -306,6 +307,13 @@ async fn make(
     let made = made.await?;
     tracing::info!(%tenant, webhook = made.id, by = made.created_by, "a webhook is made");
     Ok((StatusCode::CREATED, Json(shown(&made, true, None))))
+}
+
+/// Where a webhook that is made now begins. Empty if the events cannot be read: then where they can be read again.
+async fn begins_after(api: &Api, tenant: &TenantId) -> String {
+    let end = api.shared.upstream.end(tenant).await;
+    end.inspect_err(|problem| tracing::warn!(%tenant, %problem, "a new webhook begins when events can be read again"))
+        .unwrap_or_default()
 }
 
 async fn show(
@@ -410,7 +418,11 @@ async fn redeliver(
         let webhook = webhooks.iter_mut().find(|each| each.id == id).ok_or_else(|| ChangeRefusal(none()))?;
         let last = webhook.again.iter().map(|wish| wish.number).fold(done, u64::max);
         webhook.again.retain(|wish| wish.number > done);
-        if webhook.again.len() >= AGAIN_MAX {
+        if !webhook.enabled {
+            return Err(ChangeRefusal(Problem::conflict("the webhook is off: nothing is delivered until it is on")));
+        }
+        let named = webhook.again.iter().map(|wish| wish.ids.len()).sum::<usize>();
+        if webhook.again.len() >= AGAIN_MAX || named + again.ids.len() > DEAD_MAX {
             return Err(ChangeRefusal(Problem::too_many("wishes to deliver again wait already")));
         }
         webhook.again.push(v1::WebhookAgain { number: last + 1, ids: again.ids.clone() });

@@ -76,6 +76,8 @@ pub(super) struct Webhook {
     pub created_by: String,
     /// Wishes to deliver dead letters again, by their growing numbers.
     pub again: Vec<v1::WebhookAgain>,
+    /// The position of the stream after which it begins, if that was known when it was made.
+    pub begins_after: String,
 }
 
 impl WebhookWanted {
@@ -162,6 +164,7 @@ pub(super) fn to_record(webhooks: &[Webhook]) -> v1::WebhooksRecord {
         created_at_us: webhook.created_at.as_micros(),
         created_by: webhook.created_by.clone(),
         again: webhook.again.clone(),
+        begins_after: webhook.begins_after.clone(),
     };
     v1::WebhooksRecord { version: VERSION, webhooks: webhooks.iter().map(webhook).collect() }
 }
@@ -188,6 +191,7 @@ pub(super) fn from_record(record: v1::WebhooksRecord) -> Vec<Webhook> {
             created_at: Timestamp::from_micros(record.created_at_us),
             created_by: record.created_by,
             again: record.again,
+            begins_after: record.begins_after,
         })
     };
     record.webhooks.into_iter().filter_map(webhook).collect()
@@ -234,6 +238,7 @@ mod tests {
             created_at: Timestamp::from_millis(7),
             created_by: "operator/ann".to_owned(),
             again: vec![v1::WebhookAgain { number: 2, ids: vec!["msg_1".to_owned()] }],
+            begins_after: "0-7".to_owned(),
         };
         assert_eq!(from_record(to_record(std::slice::from_ref(&webhook))), std::slice::from_ref(&webhook));
         let shown = WebhookFilter::of(&webhook.filter);

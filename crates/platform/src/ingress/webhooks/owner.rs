@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::WebhookShop;
 use super::definition::Webhook;
 use super::runner::Runner;
+use super::target::DeliveryClient;
 
 /// How long a tenant is kept without being renewed.
 const LEASE: Duration = Duration::from_secs(10);
@@ -26,6 +27,7 @@ const END_WITHIN: Duration = Duration::from_secs(5);
 struct OwnedTenant {
     tell: watch::Sender<Arc<Vec<Webhook>>>,
     running: HashMap<String, CancellationToken>,
+    sender: DeliveryClient,
 }
 
 /// Delivers until the role drains. `changed` names tenants whose webhooks were changed here.
@@ -79,9 +81,11 @@ async fn look(
         }
         return Ok(());
     }
-    let owned = all
-        .entry(tenant.clone())
-        .or_insert_with(|| OwnedTenant { tell: watch::channel(Arc::default()).0, running: HashMap::new() });
+    let owned = all.entry(tenant.clone()).or_insert_with(|| OwnedTenant {
+        tell: watch::channel(Arc::default()).0,
+        running: HashMap::new(),
+        sender: shared.sender.of_tenant(),
+    });
     let wanted: HashSet<&str> = webhooks.iter().filter(|each| each.enabled).map(|each| each.id.as_str()).collect();
     owned.running.retain(|id, stop| {
         let stays = wanted.contains(id.as_str()) && !stop.is_cancelled();
@@ -101,24 +105,24 @@ async fn look(
         }
         let stop = CancellationToken::new();
         owned.running.insert(webhook.id.clone(), stop.clone());
-        tasks.spawn(deliver(shared.clone(), tenant.clone(), webhook.clone(), owned.tell.subscribe(), stop));
+        let runner = Runner::load(shared.clone(), tenant.clone(), webhook.clone(), owned.sender.of_webhook());
+        tasks.spawn(deliver(tenant.clone(), webhook.id.clone(), runner, owned.tell.subscribe(), stop));
     }
     Ok(())
 }
 
 /// Works for one webhook. When it ends by itself, the next look starts it anew.
 async fn deliver(
-    shared: Arc<WebhookShop>,
     tenant: TenantId,
-    webhook: Webhook,
+    webhook: String,
+    runner: impl Future<Output = anyhow::Result<Runner>> + Send,
     defined: watch::Receiver<Arc<Vec<Webhook>>>,
     stop: CancellationToken,
 ) {
-    let id = webhook.id.clone();
     // Also if it panics.
     let _ends = stop.clone().drop_guard();
-    match Runner::load(shared, tenant.clone(), webhook).await {
+    match runner.await {
         Ok(runner) => runner.run(defined, stop).await,
-        Err(error) => tracing::warn!(%tenant, webhook = id, %error, "a webhook cannot be delivered for"),
+        Err(error) => tracing::warn!(%tenant, webhook, %error, "a webhook cannot be delivered for"),
     }
 }

@@ -20,7 +20,8 @@ use super::definition::Webhook;
 use super::deliveries::{AttemptOutcome, Dead, Deliveries, WebhookMessage};
 use super::signature::message_id;
 use super::store::RecordPart;
-use crate::ingress::events::follow::{FollowRequest, StreamFrame};
+use super::target::DeliveryClient;
+use crate::ingress::events::follow::{Beginning, FollowRequest, StreamFrame};
 
 /// How often what has changed is written.
 const SAVE_EACH: Duration = Duration::from_secs(1);
@@ -47,6 +48,7 @@ pub(super) struct Runner {
     tenant: TenantId,
     webhook: Webhook,
     url: Uri,
+    sender: DeliveryClient,
     deliveries: Deliveries,
     dead: DeadLetters,
     /// Dead letters that wait again, until that is kept.
@@ -62,31 +64,40 @@ type Attempt = BoxFuture<'static, (u64, AttemptOutcome)>;
 
 impl Runner {
     /// Continues where the webhook's records are.
-    pub async fn load(shared: Arc<WebhookShop>, tenant: TenantId, webhook: Webhook) -> anyhow::Result<Self> {
+    pub async fn load(
+        shared: Arc<WebhookShop>,
+        tenant: TenantId,
+        webhook: Webhook,
+        sender: DeliveryClient,
+    ) -> anyhow::Result<Self> {
         let url = shared.reach.check(&webhook.url).map_err(anyhow::Error::msg)?;
         let store = &shared.store;
         let held = store.read::<v1::WebhookDeliveriesRecord>(&tenant, RecordPart::Deliveries, webhook.place).await?;
         let held_dead =
             store.read::<v1::WebhookDeadLettersRecord>(&tenant, RecordPart::DeadLetters, webhook.place).await?;
         let is_own = |of: &str| of == webhook.id;
-        let deliveries = match held.record {
-            record if is_own(&record.webhook) => Deliveries::restore(record, shared.retries),
-            _ => Deliveries::new(shared.retries),
+        let (deliveries, changed) = match held.record {
+            record if is_own(&record.webhook) => (Deliveries::restore(record, shared.retries), Unsaved::Nothing),
+            _ => {
+                let mut new = Deliveries::new(shared.retries);
+                new.reached(webhook.begins_after.clone());
+                (new, Unsaved::Messages)
+            }
         };
         let dead = match held_dead.record {
             record if is_own(&record.webhook) => DeadLetters::restore(record),
             _ => DeadLetters::default(),
         };
         let versions = (held.version, held_dead.version);
-        let (leaving, changed) = (Vec::new(), Unsaved::Nothing);
         Ok(Self {
             shared,
             tenant,
             webhook,
             url,
+            sender,
             deliveries,
             dead,
-            leaving,
+            leaving: Vec::new(),
             versions,
             changed,
             dead_changed: false,
@@ -131,7 +142,7 @@ impl Runner {
         let (tell, frames) = mpsc::channel(FRAMES_MAX);
         let mut request = self.webhook.filter.clone();
         request.after = self.deliveries.position().to_owned();
-        let asked = FollowRequest { tenant: self.tenant.clone(), token: None, request };
+        let asked = FollowRequest { tenant: self.tenant.clone(), token: None, request, beginning: Beginning::End };
         let (shared, stop) = (self.shared.clone(), CancellationToken::new());
         let stopped = stop.clone();
         tokio::spawn(async move {
@@ -145,9 +156,9 @@ impl Runner {
 
     fn attempt(&self, number: u64, attempt: u32, message: WebhookMessage, now: Timestamp) -> Attempt {
         let (shared, url, secret) = (self.shared.clone(), self.url.clone(), self.webhook.secret.clone());
-        let (tenant, webhook) = (self.tenant.clone(), self.webhook.id.clone());
+        let (tenant, webhook, sender) = (self.tenant.clone(), self.webhook.id.clone(), self.sender.clone());
         Box::pin(async move {
-            let outcome = shared.sender.deliver(&url, &secret, &message, now.as_micros() / 1_000_000).await;
+            let outcome = sender.deliver(&url, &secret, &message, now.as_micros() / 1_000_000).await;
             match &outcome {
                 AttemptOutcome::Taken => {
                     shared.metrics.delivered.inc();
@@ -189,7 +200,6 @@ impl Runner {
                 self.deliveries.gap();
                 Some((format!("gap:{after}"), "gap".to_owned(), gap(&self.tenant, after, detail, now)))
             }
-            // A snapshot says where a new webhook begins.
             StreamFrame::Snapshot(_) | StreamFrame::Reached(_) | StreamFrame::End(_) => None,
         };
         if let Some((identity, lane, event)) = message {
@@ -287,11 +297,14 @@ async fn read(shared: Arc<WebhookShop>, mut asked: FollowRequest, tell: mpsc::Se
         match shared.upstream.follow(asked.clone()).await {
             Ok(mut frames) => {
                 while let Some(frame) = frames.next().await {
+                    match &frame {
+                        StreamFrame::End(_) => break,
+                        // What is lost is told once, also if the stream ends before the next position.
+                        StreamFrame::Gap(_) => asked.request.after.clear(),
+                        _ => {}
+                    }
                     if let Some(position) = frame.position() {
                         position.clone_into(&mut asked.request.after);
-                    }
-                    if matches!(frame, StreamFrame::End(_)) {
-                        break;
                     }
                     if tell.send(frame).await.is_err() {
                         return;

@@ -102,18 +102,28 @@ impl WebhookStore {
     /// Empties the records of a webhook that was removed: they have what its messages say. Records that another one has at its place by now
     /// stay.
     pub async fn wipe(&self, tenant: &TenantId, removed: &Webhook) -> Result<(), StoreError> {
-        let place = removed.place;
-        let waiting = self.read::<v1::WebhookDeliveriesRecord>(tenant, RecordPart::Deliveries, place).await?;
-        if waiting.record.webhook == removed.id {
-            let empty = v1::WebhookDeliveriesRecord::default();
-            self.write(tenant, RecordPart::Deliveries, place, waiting.version, &empty).await?;
+        let of = |record: &v1::WebhookDeliveriesRecord| record.webhook == removed.id;
+        self.wipe_part(tenant, RecordPart::Deliveries, removed.place, of).await?;
+        let of = |record: &v1::WebhookDeadLettersRecord| record.webhook == removed.id;
+        self.wipe_part(tenant, RecordPart::DeadLetters, removed.place, of).await
+    }
+
+    /// Empties a record that is meant; again when the webhook's deliveries, which do not know yet that they end, were written meanwhile.
+    async fn wipe_part<T: Message + Default>(
+        &self,
+        tenant: &TenantId,
+        part: RecordPart,
+        place: u32,
+        is_meant: impl Fn(&T) -> bool,
+    ) -> Result<(), StoreError> {
+        for _ in 0..TRIES_MAX {
+            let held = self.read::<T>(tenant, part, place).await?;
+            if !is_meant(&held.record) || self.write(tenant, part, place, held.version, &T::default()).await?.is_some()
+            {
+                return Ok(());
+            }
         }
-        let dead = self.read::<v1::WebhookDeadLettersRecord>(tenant, RecordPart::DeadLetters, place).await?;
-        if dead.record.webhook == removed.id {
-            let empty = v1::WebhookDeadLettersRecord::default();
-            self.write(tenant, RecordPart::DeadLetters, place, dead.version, &empty).await?;
-        }
-        Ok(())
+        Err(StoreError::Unavailable { reason: "the record is written all the time".to_owned() })
     }
 
     async fn load<T: Message + Default>(&self, tenant: &TenantId, view: &str) -> Result<StoredRecord<T>, StoreError> {
@@ -136,5 +146,82 @@ impl WebhookStore {
         let seen = (version > 0).then(|| version.to_string());
         let kept = KeptView { position: (version + 1).to_string(), state: record.encode_to_vec().into() };
         self.views.replace(tenant, view, seen.as_deref(), kept).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use infra::embedded::Embedded;
+    use infra::{Answer, SystemClock};
+    use model::Timestamp;
+
+    use super::super::signature::SigningKey;
+    use super::*;
+
+    /// A store in which so many writes find that another one was faster.
+    struct Overtaken {
+        inner: Embedded,
+        times: AtomicUsize,
+    }
+
+    impl ViewStore for Overtaken {
+        fn load<'a>(&'a self, tenant: &'a TenantId, view: &'a str) -> Answer<'a, Option<KeptView>> {
+            self.inner.load(tenant, view)
+        }
+
+        fn keep<'a>(&'a self, tenant: &'a TenantId, view: &'a str, kept: KeptView) -> Answer<'a, ()> {
+            self.inner.keep(tenant, view, kept)
+        }
+
+        fn replace<'a>(
+            &'a self,
+            tenant: &'a TenantId,
+            view: &'a str,
+            seen: Option<&'a str>,
+            kept: KeptView,
+        ) -> Answer<'a, bool> {
+            Box::pin(async move {
+                let left = self.times.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+                if let (Ok(_), Some(before)) = (left, self.inner.load(tenant, view).await?) {
+                    let faster = KeptView { position: kept.position.clone(), state: before.state };
+                    assert!(self.inner.replace(tenant, view, seen, faster).await?);
+                }
+                self.inner.replace(tenant, view, seen, kept).await
+            })
+        }
+    }
+
+    fn webhook(id: &str) -> Webhook {
+        Webhook {
+            id: id.to_owned(),
+            place: 1,
+            url: "https://a.example".to_owned(),
+            secret: SigningKey::new(vec![7; 32]).unwrap(),
+            description: String::new(),
+            enabled: true,
+            filter: v1::SubscribeRequest::default(),
+            created_at: Timestamp::from_millis(7),
+            created_by: "operator/ann".to_owned(),
+            again: Vec::new(),
+            begins_after: String::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_a_removed_webhook_goes_also_if_its_deliveries_are_written_meanwhile() {
+        let inner = Embedded::in_memory(Arc::new(SystemClock::start()));
+        let views = Arc::new(Overtaken { inner, times: AtomicUsize::new(0) });
+        let (store, tenant) = (WebhookStore::new(views.clone()), TenantId::parse("acme").unwrap());
+        let record = v1::WebhookDeliveriesRecord { webhook: "wh_1".to_owned(), delivered: 7, ..Default::default() };
+        let part = RecordPart::Deliveries;
+        assert_eq!(store.write(&tenant, part, 1, 0, &record).await.unwrap(), Some(1));
+        let left = async || store.read::<v1::WebhookDeliveriesRecord>(&tenant, part, 1).await.unwrap().record;
+        store.wipe(&tenant, &webhook("wh_2")).await.unwrap();
+        assert_eq!(left().await, record, "another webhook has the place by now");
+        views.times.store(2, Ordering::Relaxed);
+        store.wipe(&tenant, &webhook("wh_1")).await.unwrap();
+        assert_eq!(left().await, v1::WebhookDeliveriesRecord::default());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,6 +19,8 @@ use tokio::net::TcpStream;
 use tower::{BoxError, Service};
 
 use super::deliveries::{AttemptOutcome, WAIT_MAX, WebhookMessage};
+use super::lookups::Lookups;
+use super::retry_after;
 use super::signature::SigningKey;
 
 /// The longest address of a webhook, in bytes.
@@ -115,6 +117,8 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
 /// Sends deliveries. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct DeliveryClient {
+    guarded: Guarded,
+    tls: Arc<rustls::ClientConfig>,
     pool: legacy::Client<InTime, Full<Bytes>>,
 }
 
@@ -130,12 +134,26 @@ impl DeliveryClient {
             .context("TLS of deliveries")?
             .with_root_certificates(roots)
             .with_no_client_auth();
+        Ok(Self::by(Guarded { reach, lookups: Lookups::of_all() }, Arc::new(tls)))
+    }
+
+    fn by(guarded: Guarded, tls: Arc<rustls::ClientConfig>) -> Self {
         let pool = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_WITHIN)
             .pool_max_idle_per_host(IDLE_MAX)
-            .build(InTime(HttpsConnector::from((Guarded(reach), tls))));
-        Ok(Self { pool })
+            .build(InTime(HttpsConnector::from((guarded.clone(), tls.clone()))));
+        Self { guarded, tls, pool }
+    }
+
+    /// One with the lookups of one more tenant.
+    pub fn of_tenant(&self) -> Self {
+        Self::by(Guarded { lookups: self.guarded.lookups.of_tenant(), ..self.guarded }, self.tls.clone())
+    }
+
+    /// One with the lookups of one more webhook of the tenant.
+    pub fn of_webhook(&self) -> Self {
+        Self::by(Guarded { lookups: self.guarded.lookups.of_webhook(), ..self.guarded }, self.tls.clone())
     }
 
     /// One attempt. `now_s` is the present time in seconds since 1970.
@@ -153,7 +171,7 @@ impl DeliveryClient {
         };
         match tokio::time::timeout(ATTEMPT_WITHIN, self.pool.request(request)).await {
             // The answer's body says nothing: dropping it closes the connection if it is long.
-            Ok(Ok(answer)) => outcome(answer.status(), answer.headers()),
+            Ok(Ok(answer)) => outcome(answer.status(), answer.headers(), now_s),
             Ok(Err(error)) => failed(reason(&error)),
             Err(_) => failed(format!("no answer within {} s", ATTEMPT_WITHIN.as_secs())),
         }
@@ -176,7 +194,7 @@ fn request(
 }
 
 /// What a status says. A redirection is not followed: the target was checked, the other one was not.
-fn outcome(status: StatusCode, headers: &HeaderMap) -> AttemptOutcome {
+fn outcome(status: StatusCode, headers: &HeaderMap, now_s: u64) -> AttemptOutcome {
     let why = format!("status {}", status.as_u16());
     if status.is_success() {
         return AttemptOutcome::Taken;
@@ -184,8 +202,8 @@ fn outcome(status: StatusCode, headers: &HeaderMap) -> AttemptOutcome {
     if status == StatusCode::GONE {
         return AttemptOutcome::Refused { why };
     }
-    let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    AttemptOutcome::Failed { why, again_after: seconds.map(|s| Duration::from_secs(s).min(WAIT_MAX)) }
+    let wait = headers.get(header::RETRY_AFTER).and_then(|value| retry_after::wait(value.to_str().ok()?, now_s));
+    AttemptOutcome::Failed { why, again_after: wait.map(|wait| wait.min(WAIT_MAX)) }
 }
 
 /// An error with its causes.
@@ -215,7 +233,10 @@ impl Service<Uri> for InTime {
 
 /// Connects to addresses that are let in alone. The host is asked for here, and what was checked is what is connected to.
 #[derive(Clone)]
-struct Guarded(Reach);
+struct Guarded {
+    reach: Reach,
+    lookups: Lookups,
+}
 
 impl Service<Uri> for Guarded {
     type Response = TokioIo<TcpStream>;
@@ -227,20 +248,26 @@ impl Service<Uri> for Guarded {
     }
 
     fn call(&mut self, url: Uri) -> Self::Future {
-        let reach = self.0;
-        Box::pin(async move { connect(reach, &url).await.map(TokioIo::new) })
+        let guarded = self.clone();
+        Box::pin(async move { connect(&guarded, &url).await.map(TokioIo::new) })
     }
 }
 
-async fn connect(reach: Reach, url: &Uri) -> io::Result<TcpStream> {
+async fn connect(guarded: &Guarded, url: &Uri) -> io::Result<TcpStream> {
+    let reach = guarded.reach;
     let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 });
     // The same words for a host that is not known and one inside: the tenant reads them, and must not learn names of this network.
     let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address of the public Internet"));
-    let found = tokio::net::lookup_host((host, port)).await;
-    let addresses = found.map_err(|error| if reach == Reach::Public { unknown() } else { error })?;
+    let addresses = match literal(host) {
+        Some(ip) => vec![SocketAddr::new(ip, port)],
+        None => {
+            let found = guarded.lookups.find(host, port).await;
+            found.map_err(|error| if reach == Reach::Public { unknown() } else { error })?
+        }
+    };
     let mut failure = unknown();
-    for address in addresses.filter(|address| reach.allows(address.ip())) {
+    for address in addresses.into_iter().filter(|address| reach.allows(address.ip())) {
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
@@ -329,22 +356,27 @@ mod tests {
     async fn a_name_that_leads_inside_is_not_connected_to() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url: Uri = format!("http://localhost:{}/", listener.local_addr().unwrap().port()).parse().unwrap();
-        let refused = connect(Reach::Public, &url).await.unwrap_err();
-        let unknown = connect(Reach::Public, &"http://no-such-host.invalid/".parse().unwrap()).await.unwrap_err();
+        let guarded = |reach| Guarded { reach, lookups: Lookups::of_all() };
+        let refused = connect(&guarded(Reach::Public), &url).await.unwrap_err();
+        let elsewhere = "http://no-such-host.invalid/".parse().unwrap();
+        let unknown = connect(&guarded(Reach::Public), &elsewhere).await.unwrap_err();
         let words = |error: &io::Error| error.to_string().replace("localhost", "").replace("no-such-host.invalid", "");
         assert_eq!(words(&refused), words(&unknown), "who asks does not learn which names there are inside");
-        assert!(connect(Reach::Everywhere, &url).await.is_ok());
+        assert!(connect(&guarded(Reach::Everywhere), &url).await.is_ok());
     }
 
     #[test]
     fn a_status_says_whether_to_come_again() {
         let mut headers = HeaderMap::new();
-        assert_eq!(outcome(StatusCode::NO_CONTENT, &headers), AttemptOutcome::Taken);
-        assert_eq!(outcome(StatusCode::GONE, &headers), AttemptOutcome::Refused { why: "status 410".to_owned() });
+        assert_eq!(outcome(StatusCode::NO_CONTENT, &headers, 0), AttemptOutcome::Taken);
+        assert_eq!(outcome(StatusCode::GONE, &headers, 0), AttemptOutcome::Refused { why: "status 410".to_owned() });
         let failed = |again_after| AttemptOutcome::Failed { why: "status 503".to_owned(), again_after };
-        assert_eq!(outcome(StatusCode::SERVICE_UNAVAILABLE, &headers), failed(None));
+        assert_eq!(outcome(StatusCode::SERVICE_UNAVAILABLE, &headers, 0), failed(None));
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("99999999"));
-        assert_eq!(outcome(StatusCode::SERVICE_UNAVAILABLE, &headers), failed(Some(WAIT_MAX)));
-        assert!(matches!(outcome(StatusCode::FOUND, &headers), AttemptOutcome::Failed { .. }));
+        assert_eq!(outcome(StatusCode::SERVICE_UNAVAILABLE, &headers, 0), failed(Some(WAIT_MAX)));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT"));
+        let asked = outcome(StatusCode::SERVICE_UNAVAILABLE, &headers, 784_111_707);
+        assert_eq!(asked, failed(Some(Duration::from_secs(70))));
+        assert!(matches!(outcome(StatusCode::FOUND, &headers, 0), AttemptOutcome::Failed { .. }));
     }
 }

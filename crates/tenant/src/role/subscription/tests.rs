@@ -28,6 +28,7 @@ impl Site {
             events: store.clone(),
             agents: store.clone(),
             calls: store.clone(),
+            queues: store.clone(),
             registrations: store.clone(),
         };
         let counted = runtime::Metrics::default();
@@ -103,6 +104,29 @@ async fn who_is_far_behind_reads_the_stream_and_then_joins_the_others() {
     site.rings(&["7002".to_owned(), "7001".to_owned()]).await;
     assert_eq!(next_dn(&mut live).await, "7001");
     assert_eq!(next_dn(&mut behind).await, "7001");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_far_behind_and_takes_nothing_is_told_and_counted() {
+    let site = Site::new();
+    for _ in 0..12 {
+        site.rings(&vec!["7001".to_owned(); 500]).await;
+    }
+    let _live = site.subscribe(Some("7002"), None).await;
+    let behind = site.subscribe(Some("7001"), Some(Position::START)).await;
+    let mut behind = Box::pin(behind.deliveries(None, "desk/1".to_owned()));
+    tokio::time::sleep(STUCK_MAX * 2).await;
+    let told = loop {
+        match behind.next().await {
+            Some(Ok(_)) => {}
+            Some(Err(status)) => break status,
+            None => panic!("it is not told"),
+        }
+    };
+    let is_said = told.message().contains("took nothing for 60s");
+    assert!(told.code() == tonic::Code::ResourceExhausted && is_said, "{told}");
+    let text = site.counted.encode(runtime::metrics::Format::OpenMetrics);
+    assert!(text.contains("tenant_subscribers_slow_total 1\n"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,8 +2,8 @@ use bytes::Bytes;
 use contracts::v1::{self, AgentRecordState, PartyState, call_model_record::Stage};
 use infra::embedded::Embedded;
 use infra::{
-    AgentBatch, AgentLedger, AgentWrite, Binding, CallLedger, CallWrite, Change, Outbox as _, RegistrationWrite,
-    Registrations, SystemClock,
+    AgentBatch, AgentLedger, AgentWrite, Binding, CallLedger, CallWrite, Change, Outbox as _, QueueBatch, QueueLedger,
+    RegistrationWrite, Registrations, SystemClock,
 };
 use model::plan::Contact;
 use model::{
@@ -49,6 +49,7 @@ impl Site {
             events: store.clone(),
             agents: store.clone(),
             calls: store.clone(),
+            queues: store.clone(),
             registrations: store.clone(),
         };
         Views::new(sources, Metrics::register(counted))
@@ -93,6 +94,33 @@ impl Site {
             absorbs: None,
         };
         CallLedger::commit(&*self.store, vec![write]).await.unwrap();
+    }
+
+    /// Calls wait in virtual queues: queue, call, and since when.
+    async fn queues(&self, waiting: &[(&str, u64, u64)]) {
+        let claimed = QueueLedger::claim(&*self.store, &owner(), &acme(), None).await.unwrap().unwrap();
+        let row = |(queue, conn_id, queued_at_us): &(&str, u64, u64)| {
+            let body = v1::RequestRecord {
+                conn_id: *conn_id,
+                queue: (*queue).to_owned(),
+                queued_at_us: *queued_at_us,
+                stage: v1::RequestStage::Waiting.into(),
+                ..Default::default()
+            };
+            (format!("{queue} {conn_id}"), Some(sealed("queue", &body)))
+        };
+        let batch = QueueBatch {
+            tenant: acme(),
+            owner: owner(),
+            token: claimed.token,
+            requests: waiting.iter().map(row).collect(),
+            reservations: Vec::new(),
+            state: None,
+            events: Vec::new(),
+            consumed: None,
+            number: 0,
+        };
+        QueueLedger::commit(&*self.store, batch).await.unwrap();
     }
 
     /// Publishes so many events that the stream keeps no earlier ones.
@@ -206,6 +234,63 @@ async fn who_has_been_silent_for_longer_than_the_stream_reaches_back_is_in_the_s
 }
 
 #[tokio::test]
+async fn consultations_and_virtual_queues_are_in_the_snapshot_after_a_restart() {
+    let site = Site::new();
+    let connected = v1::ConnectionRecord::Answered.into();
+    let party = |number, dn: &str, held| v1::PartyRecord {
+        number,
+        dn: Some(dn.to_owned()),
+        connection: connected,
+        established: true,
+        held,
+        ..Default::default()
+    };
+    let talking = Some(Stage::Talking(v1::NothingRecord {}));
+    let first = v1::CallModelRecord {
+        conn_id: 1,
+        uuid: contracts::wire::uuid_to_wire(CallUuid(9)),
+        caller_number: "+15550100".to_owned(),
+        dialled: "8000".to_owned(),
+        parties: vec![party(2, "7101", true)],
+        stage: talking.clone(),
+        ..Default::default()
+    };
+    let about = v1::ConsultsForRecord {
+        conn_id: 1,
+        call_type: contracts::wire::call_type_to_wire(model::CallType::Inbound),
+        thread: contracts::wire::uuid_to_wire(CallUuid(9)),
+    };
+    let gone = v1::PartyRecord { connection: v1::ConnectionRecord::Gone.into(), ..party(3, "7103", false) };
+    let consultation = v1::CallModelRecord {
+        conn_id: 2,
+        uuid: contracts::wire::uuid_to_wire(CallUuid(10)),
+        caller_dn: Some("7101".to_owned()),
+        dialled: "7102".to_owned(),
+        parties: vec![party(1, "7101", false), party(2, "7102", false), gone],
+        consults_for: Some(about),
+        stage: talking,
+        ..Default::default()
+    };
+    let not_told = v1::CallModelRecord { conn_id: 3, unannounced: true, ..consultation.clone() };
+    let thread = v1::CallRecord { model: Some(first), further: vec![consultation, not_told], ..Default::default() };
+    site.call(1, sealed("call", &thread), Vec::new()).await;
+    site.queues(&[("VQ_Sales", 1, 77), ("VQ_Sales", 99, 78)]).await;
+
+    let calls = site.snapshot().await.calls;
+    let ids: Vec<_> = calls.iter().map(|call| call.call.clone().unwrap()).collect();
+    let shown: Vec<_> = ids.iter().map(|id| (id.conn_id, id.previous, id.thread == ids[0].uuid)).collect();
+    assert_eq!(shown, [(1, None, true), (2, Some(1), true)], "a row of a call that is gone brings none back");
+    let parties = |call: &v1::CallStatus| {
+        let party = |party: &v1::PartyStatus| (party.dn.clone(), party.state(), party.since_us);
+        call.parties.iter().map(party).collect::<Vec<_>>()
+    };
+    let waits = ("VQ_Sales".to_owned(), PartyState::Queued, 77);
+    assert_eq!(parties(&calls[0]), [("7101".to_owned(), PartyState::Held, 0), waits]);
+    let connected = |dn: &str| (dn.to_owned(), PartyState::Connected, 0);
+    assert_eq!(parties(&calls[1]), [connected("7101"), connected("7102")]);
+}
+
+#[tokio::test]
 async fn who_logs_out_in_the_part_of_the_stream_that_is_gone_is_not_in_the_next_snapshot() {
     let site = Site::new();
     site.agent("ann", agent_record("ann", AgentRecordState::Ready), create, Some((1, EventName::AgentReady))).await;
@@ -253,5 +338,19 @@ async fn a_snapshot_of_some_dns_shows_what_is_on_them() {
         let filter = SubscriptionFilter::read(&asked, None).unwrap();
         let shown = site.views.snapshot(&acme(), |view, position| view.snapshot(position, &filter)).await.unwrap();
         assert_eq!((shown.agents.len(), shown.calls.len()), (agents, calls), "{dn}");
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_of_some_agents_shows_their_calls() {
+    let site = Site::new();
+    site.agent("ann", agent_record("ann", AgentRecordState::Ready), create, Some((1, EventName::AgentReady))).await;
+    let talks = v1::OfferRecord { dn: "7101".to_owned(), ..Default::default() };
+    site.call(1, call_record(1, Err("+15550100"), Stage::TalkingWith(talks)), Vec::new()).await;
+    for (agent, agents, calls) in [("ann", 1, 1), ("bob", 0, 0)] {
+        let asked = v1::SubscribeRequest { agents: vec![agent.to_owned()], ..Default::default() };
+        let filter = SubscriptionFilter::read(&asked, None).unwrap();
+        let shown = site.views.snapshot(&acme(), |view, position| view.snapshot(position, &filter)).await.unwrap();
+        assert_eq!((shown.agents.len(), shown.calls.len()), (agents, calls), "{agent}");
     }
 }
