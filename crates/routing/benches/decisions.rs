@@ -58,6 +58,8 @@ fn submission(call: usize, expression: &str, now: Timestamp) -> Submission {
         id: RequestId(call.to_string()),
         call: ConnId(call as u64),
         trace: CallUuid(call as u128),
+        ani: None,
+        dnis: None,
         queue: QueueName::parse("VQ").unwrap(),
         targets: vec![Target::parse(expression).unwrap()],
         priority: 0,

@@ -51,6 +51,10 @@ pub struct Submission {
     pub call: ConnId,
     /// The call's global id, also its trace id.
     pub trace: CallUuid,
+    /// The caller's number.
+    pub ani: Option<String>,
+    /// The dialled number.
+    pub dnis: Option<String>,
     /// The virtual queue in which it is counted.
     pub queue: QueueName,
     /// The targets. Agents that fit any of them are equal candidates.

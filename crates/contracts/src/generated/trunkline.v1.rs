@@ -4810,6 +4810,11 @@ pub struct Submit {
     /// 16 bytes: the call's global id.
     #[prost(bytes = "bytes", tag = "9")]
     pub trace: ::prost::bytes::Bytes,
+    /// The caller's number and the dialled one: for the queue's events while no fact of the call has reached rq.
+    #[prost(string, optional, tag = "10")]
+    pub ani: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "11")]
+    pub dnis: ::core::option::Option<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Update {
@@ -5588,6 +5593,11 @@ pub struct RequestRecord {
     /// The call as its facts named it last; absent before one has come.
     #[prost(message, optional, tag = "15")]
     pub call: ::core::option::Option<CallRef>,
+    /// The caller's number and the dialled one, as the submission named them.
+    #[prost(string, optional, tag = "16")]
+    pub ani: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "17")]
+    pub dnis: ::core::option::Option<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeclinedRecord {

@@ -24,7 +24,11 @@ pub(super) const FRAME: &[Attribute] = &[
     attribute("ConnID", "string", "the call: 16 hex digits, opaque, never used again"),
     attribute("CallUUID", "string", "the call for the rest of the world, and the trace id: 32 hex digits"),
     attribute("CallThreadID", "string", "the chain of calls that began with one: 32 hex digits"),
-    attribute("CallType", "string", "`Inbound` (by a trunk), `Internal` (between phones)"),
+    attribute(
+        "CallType",
+        "string",
+        "`Inbound` (by a trunk), `Internal` (between phones), `Outbound` (to a number outside), `Consult` (a consultation)",
+    ),
     attribute("PropagatedCallType", "string", "of a consultation: the type of the call that it is about"),
     attribute("PreviousConnID", "string", "the other call of a consultation"),
     attribute("ANI", "string", "the caller's number"),
@@ -78,7 +82,18 @@ const EXTENSIONS: &[Attribute] = &[
         "of the facts of a supervisor who monitors a call: `mute`, `coach` or `connect`",
     ),
     attribute("TreatmentType", "string", "which treatment"),
-    attribute("Result", "string", "how a treatment or an application's session ended"),
+    attribute(
+        "Result",
+        "string",
+        "how it ended. A treatment: `Completed`, `Collected` (digits), `Recorded`, `Stopped`, `Failed`. A session: `Through`, `Failed`",
+    ),
+    attribute(
+        "RecordEnd",
+        "string",
+        "of a recorded announcement, how it ended: `Key`, `Silence`, `MaxDuration`, `Stopped`, `HangUp`",
+    ),
+    attribute("Duration", "number", "there: the length in milliseconds"),
+    attribute("USER_ANN_ID", "string", "there: the name by which treatments play it"),
     attribute("Fault", "string", "of `EventSessionEnded` with the result `Failed`: why"),
     attribute("SessionID", "string", "of the facts of a session: its name"),
     attribute("Application", "string", "there: what runs"),
@@ -118,9 +133,21 @@ const EXTENSIONS: &[Attribute] = &[
     attribute("PartyState", "string", "in `Calls` and `Parties`: the party's state"),
     attribute("PartyStateNumber", "number", "there: state and flags, as published"),
     attribute("PartyFlags", "string", "there: `NoListen`, `NoTalk`, `Audit`, `Treatment`, `Routing`, those that hold"),
+    attribute("Since", "string", "in `Calls`: since when the party has been in that state"),
     attribute("Parties", "object", "of `EventPartyInfo`: the call's parties by their numbers, those outside included"),
     attribute("External", "number", "in `Parties`: 1 for a party outside"),
-    attribute("CallProgress", "string", "of `EventPartyInfo`: how far the call is"),
+    attribute(
+        "CallProgress",
+        "string",
+        "of `EventPartyInfo`: how far the call is: `Dialing`, `Queued` (at a route point), `Ringing`, `Established`, `Null` (over)",
+    ),
+    attribute("ForwardMode", "string", "of `EventForwardSet`: which calls go on"),
+    attribute("DND", "number", "of `EventRegistered` and `EventAddressInfo` of a phone: 1 with do-not-disturb"),
+    attribute("CallWaiting", "number", "there: 0 where no further call rings while the phone is in one"),
+    attribute("ForwardUnconditional", "string", "there: the number to which all calls go on"),
+    attribute("ForwardOnBusy", "string", "there: the number for calls that find the phone busy"),
+    attribute("ForwardOnNoAnswer", "string", "there: the number for calls that nobody answers"),
+    attribute("ForwardOnUnregistered", "string", "there: the number for calls while no phone is registered"),
     attribute("ServerVersion", "string", "of `EventServerInfo`: the program's version"),
     attribute("Server", "string", "there: the node that has the tenant's agents"),
     attribute("AgentsLoggedIn", "number", "there: how many agents are logged in"),
@@ -241,6 +268,16 @@ mod tests {
         let names = names.chain(FRAME.iter().chain(EXTENSIONS).map(|attribute| attribute.name));
         for name in names {
             assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_books_table_of_attributes_names_every_type_that_is_published() {
+        let page = include_str!("../../../../docs/events.md");
+        let (_, table) = page.split_once("## Which fact has which attributes").unwrap();
+        let (table, _) = table.split_once("## Types").unwrap();
+        for name in EventName::ALL.iter().filter(|name| reporting_row(**name).is_some()) {
+            assert!(table.contains(&format!("`{name}`")), "{name}");
         }
     }
 }

@@ -4,8 +4,8 @@ use contracts::{json, wire};
 use model::agent::WorkMode;
 use model::event::{CallRef, ErrorCode};
 use model::request::{
-    DigitsWanted, ForcedState, ForwardMode, LoginPassword, MonitorMode, MonitorType, Request, RequestKind, RouteTo,
-    Treatment,
+    DigitsWanted, ForcedState, ForwardMode, FrameField, LoginPassword, MonitorMode, MonitorType, Request, RequestKind,
+    RouteTo, Shape, Treatment,
 };
 use model::{
     AgentId, CallState, CallType, CallUuid, ConnId, Dn, DnRole, Event, EventId, EventName, Owner, QueueName,
@@ -368,6 +368,9 @@ proptest! {
     fn a_request_comes_back_from_its_frame(request in request()) {
         let owner: Owner = "sip-cluster-1.1763622000000".parse().expect("an owner");
         let frame = json::request_frame(&request, Some(&owner));
+        // The OpenAPI document has these names.
+        let Shape::OneOf(treatments) = FrameField::TREATMENT_TYPE.shape else { panic!("a list of names") };
+        assert!(frame["TreatmentType"].as_str().is_none_or(|named| treatments.contains(&named)), "{frame}");
         let text = serde_json::to_string(&frame).expect("JSON");
         let read = json::read_request(&serde_json::from_str(&text).expect("JSON"), &request.tenant, &request.requester);
         let read = read.expect("our own frame");

@@ -154,6 +154,8 @@ impl FrameField {
             "Music",
             "PlayAnnouncementAndDigits",
             "RingBack",
+            "Busy",
+            "FastBusy",
             "Silence",
             "Echo",
             "RecordUserAnnouncement",

@@ -98,7 +98,7 @@ macro_rules! with_requests {
                     other_dn: Dn = [FrameField::OTHER_DN.required()],
                     user_data: UserData = [FrameField::USER_DATA]
                 ): Consult, ["TInitiateTransfer", "TInitiateConference"], Party => Dialing;
-                /// Hands the call to another number, in a call of its own, as soon as that one rings.
+                /// Holds the call, calls another number about it and connects both at once, while that number still rings.
                 MuteTransfer(
                     other_dn: Dn = [FrameField::OTHER_DN.required()],
                     user_data: UserData = [FrameField::USER_DATA]

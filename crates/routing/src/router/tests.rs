@@ -49,6 +49,8 @@ fn submission(call: u64, expression: &str, priority: i32, queued_at: Timestamp) 
         id: RequestId(format!("r{call}")),
         call: ConnId(call),
         trace: CallUuid(u128::from(call)),
+        ani: None,
+        dnis: None,
         queue: QueueName::parse("VQ_Sales").unwrap(),
         targets: vec![Target::Skills(SkillExpression::parse(expression).unwrap())],
         priority,

@@ -47,17 +47,21 @@ impl Turn {
 }
 
 /// Attributes of a request that are needed after the router has ended it.
-#[derive(Clone, Copy)]
 struct Asked {
     /// Since when its call waits.
     since: Timestamp,
     /// The call's global id.
     trace: CallUuid,
+    /// The caller's number.
+    ani: Option<String>,
+    /// The dialled number.
+    dnis: Option<String>,
 }
 
 impl From<&Submission> for Asked {
     fn from(submission: &Submission) -> Self {
-        Self { since: submission.queued_at, trace: submission.trace }
+        let Submission { queued_at, trace, ani, dnis, .. } = submission;
+        Self { since: *queued_at, trace: *trace, ani: ani.clone(), dnis: dnis.clone() }
     }
 }
 
@@ -253,13 +257,14 @@ impl TenantQueues {
         OfCall { call: self.call_ref(&request, conn_id), user_data: self.calls.data(conn_id), request }
     }
 
-    /// The call's attributes; only its ids if the call is unknown.
+    /// The call's attributes; those that its request names if the call is unknown.
     fn call_ref(&self, request: &RequestId, conn_id: ConnId) -> CallRef {
         if let Some(call) = self.calls.call(conn_id) {
             return call.clone();
         }
         // All facts of a call have the same key in the reporting log, even if the call ended before the request was submitted.
-        let uuid = self.asked.get(request).map_or(CallUuid(0), |asked| asked.trace);
+        let asked = self.asked.get(request);
+        let uuid = asked.map_or(CallUuid(0), |asked| asked.trace);
         CallRef {
             conn_id,
             uuid,
@@ -267,8 +272,8 @@ impl TenantQueues {
             previous: None,
             call_type: model::CallType::Inbound,
             propagated_type: None,
-            ani: None,
-            dnis: None,
+            ani: asked.and_then(|asked| asked.ani.clone()),
+            dnis: asked.and_then(|asked| asked.dnis.clone()),
         }
     }
 

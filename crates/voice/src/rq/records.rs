@@ -60,6 +60,8 @@ pub(super) fn encode_request(request: &RequestSnapshot, call: Option<&CallRef>) 
         declined: request.declined.iter().map(encode_declined).collect(),
         trace: uuid_to_wire(submission.trace),
         call: call.map(call_ref_to_wire),
+        ani: submission.ani.clone(),
+        dnis: submission.dnis.clone(),
     })
 }
 
@@ -90,6 +92,8 @@ pub(super) fn decode_request(id: &str, bytes: &[u8]) -> Result<(RequestSnapshot,
         id: RequestId(record.request_id.clone()),
         call: ConnId(record.conn_id),
         trace: uuid_from_wire(&record.trace, "trace").map_err(RecordError::of)?,
+        ani: record.ani.take(),
+        dnis: record.dnis.take(),
         queue: QueueName::parse(&record.queue).map_err(RecordError::of)?,
         targets: targets.collect::<Result<_, _>>()?,
         priority: record.priority,

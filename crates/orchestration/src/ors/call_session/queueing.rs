@@ -89,6 +89,8 @@ impl CallSession {
             waiting_since_us: queueing.since.as_micros(),
             excluded_agents: Vec::new(),
             trace: contracts::wire::uuid_to_wire(self.caller.call.uuid),
+            ani: self.caller.call.ani.clone(),
+            dnis: self.caller.call.dnis.clone(),
         })
     }
 

@@ -217,6 +217,7 @@ fn sales_announces_queues_with_music_and_routes_to_the_agent() {
     bench.played(None);
     let submit = bench.submitted();
     assert_eq!((submit.queue.as_str(), submit.skill_expression.as_str()), ("sales", "Sales >= 1"));
+    assert_eq!((submit.ani.as_deref(), submit.dnis.as_deref()), (Some("+4930123456"), Some("+15550100")));
     assert_eq!(submit.waiting_since_us, bench.now.as_micros());
     assert_eq!(bench.last_treatment().1, music(20));
     bench.outcome(Outcome::Accepted(v1::Accepted { position: 1, agents_logged_in: 4 }));

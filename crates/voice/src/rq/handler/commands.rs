@@ -133,6 +133,8 @@ fn submission(submit: v1::Submit, now: Timestamp) -> Result<Submission, v1::Refu
         id: RequestId(submit.request_id),
         call: ConnId(submit.conn_id),
         trace,
+        ani: submit.ani,
+        dnis: submit.dnis,
         queue,
         targets: vec![target],
         priority: submit.priority,

@@ -206,6 +206,43 @@ fn facts_of_a_call_that_was_over_before_it_was_submitted_name_its_thread() {
 }
 
 #[test]
+fn events_of_a_call_of_which_no_fact_has_come_name_caller_and_dialled_number_also_after_a_restore() {
+    let now = Timestamp::from_millis(1_000);
+    let mut before = queues();
+    let submit = v1::Submit {
+        request_id: "r1".to_owned(),
+        conn_id: 1,
+        skill_expression: "Sales > 0".to_owned(),
+        queue: "VQ_Sales".to_owned(),
+        trace: vec![7; 16].into(),
+        ani: Some("+15550199".to_owned()),
+        dnis: Some("+15550100".to_owned()),
+        ..v1::Submit::default()
+    };
+    before.command(Command::Submit(submit), now);
+    let mut written = before.turn(now).batch.unwrap();
+    let queued = written.events.remove(0).event;
+    let record = QueueRecord {
+        tenant: before.tenant.clone(),
+        owner: before.owner.clone(),
+        token: before.token,
+        state: bytes::Bytes::new(),
+        requests: written.requests.into_iter().map(|(id, row)| (id, row.unwrap())).collect(),
+        reservations: Vec::new(),
+        consumed: Position::START,
+    };
+    let mut after = restored(&record);
+    after.command(Command::Cancel(v1::Cancel { request_id: "r1".to_owned() }), now);
+    let left = after.turn(now).batch.unwrap().events.remove(0).event;
+    assert_eq!((queued.name, left.name), (EventName::Queued, EventName::Diverted));
+    for event in [queued, left] {
+        assert_eq!(event.other_dn.as_deref(), Some("+15550199"));
+        let call = event.call.unwrap();
+        assert_eq!((call.ani.as_deref(), call.dnis.as_deref()), (Some("+15550199"), Some("+15550100")));
+    }
+}
+
+#[test]
 fn what_we_tell_of_a_call_after_its_end_does_not_bring_it_back() {
     let now = Timestamp::from_millis(1_000);
     let mut queues = queues();

@@ -28,6 +28,8 @@ fn a_request_survives_its_record() {
                 id: RequestId("s1.3".into()),
                 call: ConnId(7),
                 trace: CallUuid(8),
+                ani: Some("7101".to_owned()),
+                dnis: None,
                 queue: QueueName::parse("VQ_Sales").unwrap(),
                 targets: vec![Target::parse("Sales >= 1 & English > 2").unwrap(), Target::Agent(agent.clone())],
                 priority: -3,
