@@ -99,10 +99,8 @@ impl RedisStores {
     /// Writes waiting commits, and gives an emptied Redis its records again. Called with every renewal of a lease.
     pub(in crate::redis) async fn recover(&self) -> Result<()> {
         // Read before the lock is taken: commits do not wait for a late answer.
-        let generation = self.generation().await;
-        self.outage.note_answer(&generation);
+        let generation = self.generation().await?;
         let mut queue = self.outage.queue.lock().await;
-        let generation = generation?;
         if self.outage.note_generation(&generation) {
             self.announce_again();
             self.repeat_facts(&generation).await?;

@@ -12,6 +12,8 @@ if what == 'take' then
     if row and row ~= seen then return { 'taken', row } end
     token = int((tonumber(held[2]) or 0) + 1)
   end
+  -- A removal first: a Redis that has no room refuses a script whose first write may need some, and it gets room by what is exported.
+  redis.call('HDEL', k, 'u')
   -- It grows with each renewal, so that it is seen.
   redis.call('HSET', k, 'o', owner, 't', token, 'u', int(math.max(now + ttl, (tonumber(held[3]) or 0) + 1)))
   return { 'done', token, held[4] or '0-0' }
@@ -19,6 +21,7 @@ end
 local token, position, keep, keep_unread = arg(), arg(), tonumber(arg()), tonumber(arg())
 if not held[1] then return { 'missing' } end
 if held[2] ~= token then return { 'fenced', held[1], held[2] } end
+redis.call('HDEL', k, 'p')
 redis.call('HSET', k, 'p', position)
 
 -- How far the slowest view has read. One that was passed over is told so at its next read, and holds nothing back any more.

@@ -154,7 +154,9 @@ impl Registrations for RedisStores {
     fn ending(&self, now: Timestamp, max: usize) -> Answer<'_, Vec<(TenantId, Dn)>> {
         async move {
             // Called all the time: an emptied Redis has the phones again soon.
-            self.recover().await?;
+            let recovered = self.recover().await;
+            self.outage.note_answer(&recovered);
+            recovered?;
             let mut ending = Vec::new();
             for tenant in self.listed(REGISTERED).await? {
                 let left = max.saturating_sub(ending.len());
