@@ -156,3 +156,17 @@ async fn a_redis_without_room_keeps_leases_lets_calls_be_taken_over_and_gets_roo
     stores.outbox.exported(&tenant(), export.token, end).await.unwrap();
     assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "0", "what is exported has gone");
 }
+
+#[tokio::test]
+async fn a_call_that_redis_has_lost_is_written_again_though_the_stream_of_facts_is_full() {
+    let server = Server::start(71);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    until_renewed(&stores).await;
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    server.cli(&["HSET", "evmeta:{acme}", "bytes", &bounds::STREAM_BYTES_HARD.to_string()]);
+    server.cli(&["DEL", &format!("call:{{acme}}:{}", ConnId(7))]);
+    assert_eq!(done(&stores.calls.commit(vec![save(7, "goes on")]).await.unwrap()), [true]);
+    let loaded = stores.calls.load(&tenant(), ConnId(7)).await.unwrap();
+    assert!(matches!(&loaded, Loaded::Live(record) if record.state == "goes on"), "{loaded:?}");
+    assert!(stores.calls.has_room(), "nothing waits");
+}

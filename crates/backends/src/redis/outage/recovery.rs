@@ -33,7 +33,7 @@ impl RedisStores {
             }
             // The next renewal logs one warning for all of them.
             tracing::debug!(ledger = kind.name, record = row.key, "Redis has lost a record: it is written again");
-            self.tell(tenant, &self.outage.latest_of(kind, tenant, &row.key), Audience::Repeat).await?;
+            self.tell_if_room(tenant, &self.outage.latest_of(kind, tenant, &row.key), Audience::Repeat).await?;
             self.write_rows(kind, tenant, std::slice::from_ref(&lost), None).await?;
             let again = self.write_rows(kind, tenant, std::slice::from_ref(row), None).await?;
             if let Some(again) = again.into_iter().next() {
@@ -139,13 +139,7 @@ impl RedisStores {
         let latest = lock(&self.outage.recent_facts).all();
         for (tenant, facts) in latest {
             self.announce(STREAMS, &tenant).await?;
-            match self.tell(&tenant, &facts, Audience::Repeat).await {
-                // A lack of room for one tenant's facts costs nobody a lease.
-                Err(error @ StoreError::Full { bound: 1.., .. }) => {
-                    tracing::error!(%tenant, %error, facts = facts.len(), "facts cannot be published again");
-                }
-                told => told?,
-            }
+            self.tell_if_room(&tenant, &facts, Audience::Repeat).await?;
         }
         lock(&self.outage.generation_state).repeated_in = Some(generation.to_owned());
         Ok(())

@@ -59,7 +59,7 @@ impl QueueLedger for RedisStores {
             {
                 tracing::warn!(tenant = %batch.tenant, "Redis has lost the queues: they are written again");
                 let latest = self.outage.latest_of_queues(&batch.tenant);
-                self.tell(&batch.tenant, &latest, Audience::Repeat).await?;
+                self.tell_if_room(&batch.tenant, &latest, Audience::Repeat).await?;
                 self.write_queues(&whole, UnknownQueues::Create).await?;
                 answer = self.write_queues(&batch, UnknownQueues::Report).await?;
             }

@@ -27,7 +27,7 @@ impl RedisStores {
         if write.expected == 0 && !write.events.is_empty() {
             // A record that existed before is lost: its latest facts are published before the new ones.
             let latest = self.outage.latest_of_phone(&write.tenant, &write.dn);
-            self.tell(&write.tenant, &latest, Audience::Repeat).await?;
+            self.tell_if_room(&write.tenant, &latest, Audience::Repeat).await?;
         }
         // The count of events is kept beside the record, where the script adds to it.
         let held = Registration { version: write.expected + 1, events: 0, bindings: write.bindings.clone() };

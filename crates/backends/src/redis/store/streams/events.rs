@@ -65,8 +65,24 @@ impl RedisStores {
         }
     }
 
-    /// Adds encoded facts for some of the stream's readers.
-    pub(in crate::redis) async fn tell(&self, tenant: &TenantId, facts: &[Bytes], for_whom: Audience) -> Result<()> {
+    /// Adds encoded facts that were published before, or come too late, for some of the stream's readers. A full stream drops them:
+    /// nothing else is to wait until there is room.
+    pub(in crate::redis) async fn tell_if_room(
+        &self,
+        tenant: &TenantId,
+        facts: &[Bytes],
+        for_whom: Audience,
+    ) -> Result<()> {
+        match self.tell(tenant, facts, for_whom).await {
+            Err(error @ StoreError::Full { bound: 1.., .. }) => {
+                tracing::error!(%tenant, %error, ?for_whom, facts = facts.len(), "facts are dropped");
+                Ok(())
+            }
+            told => told,
+        }
+    }
+
+    async fn tell(&self, tenant: &TenantId, facts: &[Bytes], for_whom: Audience) -> Result<()> {
         for part in facts.chunks(PART_ROWS) {
             let mut call = Call::on(&self.scripts.tell, tenant);
             call.arg(for_whom.field()).arg(bounds::STREAM_BYTES_HARD);
