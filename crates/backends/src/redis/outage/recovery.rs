@@ -23,6 +23,7 @@ impl RedisStores {
         let answered = self.write_each(kind, tenant, rows, consumed).await;
         self.outage.note_answer(&answered);
         let mut answers = answered?;
+        let lacked_any = answers.contains(&Written::Unknown);
         for (row, answer) in rows.iter().zip(&mut answers) {
             if *answer != Written::Unknown {
                 continue;
@@ -39,6 +40,9 @@ impl RedisStores {
             if let Some(again) = again.into_iter().next() {
                 *answer = again;
             }
+        }
+        if lacked_any && consumed.is_some() && is_owner(&answers) {
+            self.write_rows(kind, tenant, &[], consumed).await?;
         }
         for (row, answer) in rows.iter().zip(&answers) {
             self.outage.wrote(kind, row, answer, self.clock.now());
@@ -88,9 +92,8 @@ impl RedisStores {
                 Err(error) => return Err(error),
             }
         }
-        // As in the script: a writer that has lost its first record is not the owner any more.
-        let is_owner = !matches!(answers.first(), Some(Written::Fenced { .. }));
-        if consumed.is_some() && is_owner {
+        // As in the script: the position of a writer that lacks a record is stored when that is written again.
+        if consumed.is_some() && is_owner(&answers) && !answers.contains(&Written::Unknown) {
             self.write_rows(kind, tenant, &[], consumed).await?;
         }
         Ok(answers)
@@ -144,4 +147,11 @@ impl RedisStores {
         lock(&self.outage.generation_state).repeated_in = Some(generation.to_owned());
         Ok(())
     }
+}
+
+/// Whether the writer of a batch with these answers still owns what it follows the facts for: who has lost the first record of the batch,
+/// or all of them, does not.
+fn is_owner(answers: &[Written]) -> bool {
+    let is_lost = |answer: &Written| *answer == Written::Unknown;
+    !matches!(answers.first(), Some(Written::Fenced { .. })) && (answers.is_empty() || !answers.iter().all(is_lost))
 }
