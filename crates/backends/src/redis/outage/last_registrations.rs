@@ -5,7 +5,7 @@ use infra::{Binding, RegistrationWrite, bounds};
 use model::{Dn, TenantId};
 
 use super::{OutageState, lock};
-use crate::redis::store::encoded;
+use crate::redis::store::Facts;
 use crate::redis::store::records::RecordId;
 
 /// Where a phone is registered, as last written.
@@ -16,10 +16,10 @@ pub(super) struct LastRegistration {
 }
 
 impl OutageState {
-    /// Remembers where a phone is registered; `events` is the number of facts published about it.
-    pub(in crate::redis) fn registered(&self, write: &RegistrationWrite, events: u64) {
+    /// Remembers where a phone is registered, and the encoded facts of that; `events` is the number of all that were published about it.
+    pub(in crate::redis) fn registered(&self, write: &RegistrationWrite, facts: Facts, events: u64) {
         let key = (write.tenant.clone(), write.dn.clone());
-        lock(&self.recent_facts).add(phone_id(&write.tenant, &write.dn), encoded(&write.events, None));
+        lock(&self.recent_facts).add(phone_id(&write.tenant, &write.dn), facts);
         let mut registrations = lock(&self.registrations);
         if registrations.len() >= bounds::RECORDS_MAX {
             registrations.retain(|_, kept| !kept.bindings.is_empty());

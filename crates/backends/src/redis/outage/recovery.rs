@@ -116,7 +116,7 @@ impl RedisStores {
                 }
             }
             for whole in self.outage.all_queues_anew() {
-                self.write_queues(&whole, UnknownQueues::Create).await?;
+                self.write_queues(&whole, &[], UnknownQueues::Create).await?;
                 count += 1 + whole.requests.len() + whole.reservations.len();
             }
             for write in self.outage.all_registrations() {

@@ -51,7 +51,7 @@ impl RedisStores {
         };
         match words.first().map(String::as_str) {
             Some("done") => {
-                self.outage.registered(write, number(2)?);
+                self.outage.registered(write, facts, number(2)?);
                 number(1).map(RegistrationWritten::Done)
             }
             Some("conflict") => number(1).map(RegistrationWritten::Conflict),
