@@ -8,6 +8,7 @@ use crate::redis::RedisStores;
 use crate::redis::scripts::PART_ROWS;
 use crate::redis::store::queues::UnknownQueues;
 use crate::redis::store::records::{AGENT, Kind, Row};
+use crate::redis::store::registrations::Bindings;
 use crate::redis::store::streams::audience::Audience;
 use crate::redis::store::tenants::STREAMS;
 
@@ -119,9 +120,9 @@ impl RedisStores {
                 self.write_queues(&whole, &[], UnknownQueues::Create).await?;
                 count += 1 + whole.requests.len() + whole.reservations.len();
             }
-            for write in self.outage.all_registrations() {
-                // A registration made since then takes precedence.
-                self.register_or_refuse(&write).await?;
+            for (write, written_at) in self.outage.all_registrations() {
+                // A later registration takes precedence.
+                self.register_or_refuse(&write, Bindings::Restored(written_at)).await?;
                 count += 1;
             }
             self.outage.note_recovered(&generation);

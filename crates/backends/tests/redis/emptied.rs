@@ -1,0 +1,59 @@
+//! What those who have written it give back to a Redis that came back empty.
+
+use super::*;
+
+fn dn(number: &str) -> Dn {
+    Dn::parse(number).unwrap()
+}
+
+/// A write of a phone that is at that host, or has gone.
+fn phone(number: &str, expected: u64, host: Option<&str>) -> RegistrationWrite {
+    let binding = |host: &str| Binding {
+        contact: Contact { uri: format!("sip:{number}@{host}"), path: Vec::new() },
+        call_id: "c".to_owned(),
+        cseq: 1,
+        refreshed_at: Timestamp::default(),
+        expires_at: Timestamp::from_millis(4_000_000_000_000),
+        q: 1_000,
+        user_agent: None,
+    };
+    let bindings = host.into_iter().map(binding).collect();
+    RegistrationWrite { tenant: tenant(), dn: dn(number), expected, bindings, events: Vec::new() }
+}
+
+/// Where a phone is.
+async fn places(stores: &Stores, number: &str) -> Vec<String> {
+    let registration = stores.registrations.load(&tenant(), &dn(number)).await.unwrap();
+    assert!(registration.version > 0, "its record is there");
+    registration.bindings.into_iter().map(|binding| binding.contact.uri).collect()
+}
+
+#[tokio::test]
+async fn a_phone_is_where_it_registered_last_whichever_registrar_comes_first() {
+    let server = Server::start(74);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let ((first, _), (second, _)) = (stores(&server, 0, clock.clone()).await, stores(&server, 0, clock).await);
+    let all_come = async |order: [&Stores; 2]| {
+        for registrar in order {
+            let ending = registrar.registrations.ending(Timestamp::from_millis(4_000_000_000_000), 9).await.unwrap();
+            assert_eq!(ending, [], "nobody says that a phone is out of service before all have come");
+        }
+    };
+    all_come([&first, &second]).await;
+    let write = async |registrar: &Stores, write| registrar.registrations.commit(vec![write]).await.unwrap();
+    for number in ["7101", "7102"] {
+        write(&first, phone(number, 0, Some("192.0.2.1"))).await;
+    }
+    write(&second, phone("7101", 1, Some("192.0.2.2"))).await;
+    write(&second, phone("7102", 1, None)).await;
+    for order in [[&first, &second], [&second, &first]] {
+        server.cli(&["FLUSHALL"]);
+        all_come(order).await;
+        assert_eq!(places(&first, "7101").await, ["sip:7101@192.0.2.2"]);
+        assert_eq!(places(&first, "7102").await, [""; 0], "it has gone");
+    }
+    server.cli(&["FLUSHALL"]);
+    write(&first, phone("7102", 0, Some("192.0.2.3"))).await;
+    all_come([&first, &second]).await;
+    assert_eq!(places(&first, "7102").await, ["sip:7102@192.0.2.3"], "it registered before they came");
+}
