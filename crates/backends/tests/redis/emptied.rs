@@ -1,5 +1,7 @@
 //! What those who have written it give back to a Redis that came back empty.
 
+use std::cell::Cell;
+
 use super::*;
 
 fn dn(number: &str) -> Dn {
@@ -56,4 +58,34 @@ async fn a_phone_is_where_it_registered_last_whichever_registrar_comes_first() {
     write(&first, phone("7102", 0, Some("192.0.2.3"))).await;
     all_come([&first, &second]).await;
     assert_eq!(places(&first, "7102").await, ["sip:7102@192.0.2.3"], "it registered before they came");
+}
+
+#[tokio::test]
+async fn commits_go_on_while_many_records_are_written_again() {
+    const CALLS: u64 = 6_000;
+    let server = Server::start(75);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    until_renewed(&stores).await;
+    stores.calls.commit((1..=CALLS).map(|call| create(call, &owner())).collect()).await.unwrap();
+    server.cli(&["FLUSHALL"]);
+    let node = owner();
+    let renewing = stores.leases.renew(&node, "sip-cluster", Duration::from_secs(2));
+    let commits = Cell::new(0);
+    let committing = async {
+        while commits.get() < CALLS {
+            let written = stores.calls.commit(vec![save(1 + commits.get(), "goes on")]).await.unwrap();
+            assert!(matches!(written[..], [Written::Done { .. }]), "{written:?}");
+            commits.set(commits.get() + 1);
+        }
+    };
+    tokio::select! {
+        renewed = renewing => renewed.unwrap(),
+        () = committing => panic!("the renewal takes too long"),
+    }
+    // Each waits for one part of the records, of which there are thirty.
+    assert!(commits.get() >= 10, "{}", commits.get());
+    let listed = async |after: u64| stores.calls.list(&tenant(), Some(ConnId(after)), 10).await.unwrap();
+    assert_eq!(listed(0).await[0].state, "goes on");
+    assert_eq!(listed(CALLS - 1).await.len(), 1, "all are there");
+    assert_eq!(server.cli(&["ZCARD", "ids:{acme}:call"]).trim(), CALLS.to_string());
 }

@@ -3,7 +3,9 @@
 use infra::{Consumed, Refusal, Result, StoreError, Written};
 use model::TenantId;
 
+use super::commit::parts;
 use super::lock;
+use super::queue::TRY_WITHIN;
 use crate::redis::RedisStores;
 use crate::redis::scripts::PART_ROWS;
 use crate::redis::store::queues::UnknownQueues;
@@ -102,36 +104,53 @@ impl RedisStores {
 
     /// Writes waiting commits, and gives an emptied Redis its records again. Called with every renewal of a lease.
     pub(in crate::redis) async fn recover(&self) -> Result<()> {
-        // Read before the lock is taken: commits do not wait for a late answer.
         let generation = self.generation().await?;
-        let mut queue = self.outage.queue.lock().await;
         if self.outage.note_generation(&generation) {
-            self.announce_again();
-            self.repeat_facts(&generation).await?;
-            let mut count = 0;
-            for ((kind, tenant), rows) in self.outage.all_anew() {
-                let Some(kind) = Kind::named(kind) else { continue };
-                for part in rows.chunks(PART_ROWS) {
-                    self.write_each(kind, &tenant, part, None).await?;
-                    count += part.len();
-                }
-            }
-            for whole in self.outage.all_queues_anew() {
-                self.write_queues(&whole, &[], UnknownQueues::Create).await?;
-                count += 1 + whole.requests.len() + whole.reservations.len();
-            }
-            for (write, written_at) in self.outage.all_registrations() {
-                // A later registration takes precedence.
-                self.register_or_refuse(&write, Bindings::Restored(written_at)).await?;
-                count += 1;
-            }
-            self.outage.note_recovered(&generation);
-            tracing::warn!(records = count, "Redis came back empty: the records of this client are written again");
+            self.write_all_again(&generation).await?;
         } else {
             lock(&self.outage.recent_facts).forget_what_is_out();
         }
+        let mut queue = self.outage.queue.lock().await;
         self.replay_queue(&mut queue).await;
         Ok(())
+    }
+
+    /// Writes again all that this client has written. Commits go on in between: a node that answers nobody for a second has failed.
+    async fn write_all_again(&self, generation: &str) -> Result<()> {
+        self.announce_again();
+        self.repeat_facts(generation).await?;
+        let mut count = 0;
+        for ((kind, tenant), keys) in self.outage.all_keys() {
+            let Some(kind) = Kind::named(kind) else { continue };
+            for part in keys.chunks(PART_ROWS) {
+                count += self.write_part_again(kind, &tenant, part).await?;
+            }
+        }
+        for whole in self.outage.all_queues_anew() {
+            self.write_queues(&whole, &[], UnknownQueues::Create).await?;
+            count += 1 + whole.requests.len() + whole.reservations.len();
+        }
+        for (write, written_at) in self.outage.all_registrations() {
+            // A later registration takes precedence.
+            self.register_or_refuse(&write, Bindings::Restored(written_at)).await?;
+            count += 1;
+        }
+        self.outage.note_recovered(generation);
+        tracing::warn!(records = count, "Redis came back empty: the records of this client are written again");
+        Ok(())
+    }
+
+    /// Writes records again that this client still has. Returns their number.
+    async fn write_part_again(&self, kind: Kind, tenant: &TenantId, keys: &[String]) -> Result<usize> {
+        // A record that ended in between would come back: no commit is done between the look and the write.
+        let _queue = self.outage.queue.lock().await;
+        let rows: Vec<Row> = keys.iter().filter_map(|key| self.outage.anew(kind, tenant, key)).collect();
+        let count = rows.len();
+        for part in parts(rows) {
+            let writing = tokio::time::timeout(TRY_WITHIN, self.write_each(kind, tenant, &part, None));
+            writing.await.map_err(|_| StoreError::Unavailable { reason: "Redis does not answer".to_owned() })??;
+        }
+        Ok(count)
     }
 
     /// Publishes the latest facts again when Redis has a new generation. This comes before the records: no owner can continue
