@@ -89,3 +89,35 @@ async fn commits_go_on_while_many_records_are_written_again() {
     assert_eq!(listed(CALLS - 1).await.len(), 1, "all are there");
     assert_eq!(server.cli(&["ZCARD", "ids:{acme}:call"]).trim(), CALLS.to_string());
 }
+
+#[tokio::test]
+async fn each_reader_of_a_client_receives_what_was_lost_before_it_had_read_it() {
+    let server = Server::start(77);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    until_renewed(&stores).await;
+    let acme = tenant();
+    // Facts one by one, as for a reader that is far behind.
+    let read = async |mut after: Position| {
+        let mut numbers = Vec::new();
+        loop {
+            let entries = stores.events.read(&acme, after, 1, Duration::ZERO).await.unwrap();
+            let Some(last) = entries.last() else { return (numbers, after) };
+            after = last.position;
+            numbers.push(last.event.id.seq.0);
+        }
+    };
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    let (_, behind) = read(Position::START).await;
+    for seq in [2, 3] {
+        stores.calls.commit(vec![CallWrite { events: fact(7, seq), ..save(7, "goes on") }]).await.unwrap();
+    }
+    let (_, ahead) = read(behind).await;
+    stores.calls.commit(vec![CallWrite { events: fact(7, 4), ..save(7, "goes on") }]).await.unwrap();
+    server.cli(&["FLUSHALL"]);
+    stores.calls.commit(vec![CallWrite { events: fact(7, 5), ..save(7, "goes on") }]).await.unwrap();
+    until_renewed(&stores).await;
+    for _ in 0..2 {
+        assert_eq!(read(ahead).await.0, [4, 5]);
+        assert_eq!(read(behind).await.0, [2, 3, 4, 5]);
+    }
+}
