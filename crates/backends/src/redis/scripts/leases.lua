@@ -51,7 +51,11 @@ else
     return { 'full', 'the table of jobs', int(max) }
   end
   if held then redis.call('HDEL', key('jobs'), job) end
-  token = token or int(redis.call("INCR", key("jobtoken")))
+  if not token then
+    -- Not from 1: a Redis that was emptied would give the tokens of former holders again.
+    token = int(math.max(now, tonumber(redis.call('GET', key('jobtoken')) or '0') + 1))
+    redis.call('SET', key('jobtoken'), token)
+  end
   redis.call('HSET', key('jobs'), job, later(till, ttl) .. ' ' .. token .. ' ' .. owner)
   return { 'done', token }
 end

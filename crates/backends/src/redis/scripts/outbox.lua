@@ -10,7 +10,8 @@ if what == 'take' then
   if held[1] ~= owner then
     local row = held[1] and held[1] .. ' ' .. (held[2] or '') .. ' ' .. (held[3] or '')
     if row and row ~= seen then return { 'taken', row } end
-    token = int((tonumber(held[2]) or 0) + 1)
+    -- The first not from 1: a Redis that was emptied would give the tokens of former exporters again.
+    token = int(held[2] and tonumber(held[2]) + 1 or now)
   end
   -- A removal first: a Redis that has no room refuses a script whose first write may need some, and it gets room by what is exported.
   redis.call('HDEL', k, 'u')
