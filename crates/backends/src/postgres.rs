@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use infra::{Answer, Client, Line, Matter, Result, StoreError, Watch};
 use model::TenantId;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{
@@ -299,9 +299,27 @@ pub async fn up_to(settings: &PostgresSettings, name: &str, step: usize) -> Resu
         // Under an advisory lock of its own.
         let done = migrator(step).run_direct(None, &mut connection, false).await;
         let _ = connection.close().await;
-        done.map_err(|e| StoreError::Unavailable { reason: format!("tables: {e}") })
+        done.map_err(|e| step_failed(&e))
     };
     tokio::time::timeout(STEPS_WITHIN, work).await.map_err(|_| late())?
+}
+
+/// A step that a server interrupts, or that waits too long for a lock, may be tried again. A faulty step may not.
+fn step_failed(error: &MigrateError) -> StoreError {
+    let reason = format!("tables: {error}");
+    if is_interrupted(error) { StoreError::Unavailable { reason } } else { StoreError::Invalid(reason) }
+}
+
+fn is_interrupted(error: &MigrateError) -> bool {
+    // Lost connections, rolled back transactions, lack of resources, shutdowns and starts.
+    const CLASSES: [&str; 4] = ["08", "40", "53", "57"];
+    const LOCK_NOT_AVAILABLE: &str = "55P03";
+    let (MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)) = error else { return false };
+    // Only the connection fails without a code of the server.
+    cause
+        .as_database_error()
+        .and_then(|error| error.code())
+        .is_none_or(|code| code == LOCK_NOT_AVAILABLE || CLASSES.iter().any(|class| code.starts_with(class)))
 }
 
 // === checks at start ===
@@ -359,6 +377,13 @@ mod tests {
     fn values_are_numbered() {
         assert_eq!(numbered("SELECT 1"), "SELECT 1");
         assert_eq!(numbered("UPDATE t SET a = ? WHERE b = ?"), "UPDATE t SET a = $1 WHERE b = $2");
+    }
+
+    #[test]
+    fn an_interrupted_step_may_be_tried_again_and_a_faulty_one_may_not() {
+        let lost = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert!(step_failed(&MigrateError::ExecuteMigration(lost.into(), 1)).passes());
+        assert!(!step_failed(&MigrateError::VersionMismatch(1)).passes());
     }
 
     #[test]

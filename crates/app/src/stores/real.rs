@@ -93,9 +93,14 @@ impl Servers {
 
     /// The persistent configuration, its tables up to date.
     pub async fn configuration(&self) -> anyhow::Result<PostgresProvisioning> {
-        self.settled(Server::Postgresql, Instant::now() + self.start_within).await?;
-        postgres::bring_up_to_date(&self.postgresql, PROCESS).await.context("the configuration")?;
+        self.bring_tables_up_to_date(Instant::now() + self.start_within).await?;
         self.provisioning()
+    }
+
+    /// Waits for PostgreSQL and brings its tables up to date.
+    async fn bring_tables_up_to_date(&self, deadline: Instant) -> anyhow::Result<()> {
+        let settled = || self.settled(Server::Postgresql, deadline);
+        done_when_settled(deadline, settled, || postgres::bring_up_to_date(&self.postgresql, PROCESS)).await
     }
 
     /// The configuration as it is: without waiting and without changes.
@@ -184,12 +189,31 @@ pub async fn open(
     let needed = [Server::Redis, Server::RedisOfPulse, Server::Postgresql].into_iter().filter(is_needed);
     futures::future::try_join_all(needed.map(|server| servers.settled(server, deadline).boxed())).await?;
     if is_needed(&Server::Postgresql) {
-        postgres::bring_up_to_date(&servers.postgresql, PROCESS).await.context("the configuration")?;
+        servers.bring_tables_up_to_date(deadline).await?;
     }
     let waiting = installation.data_dir.join("stores-waiting");
     let opened = InServers { servers, waiting, clock: installation.clock.clone() };
     opened.stores(&unwatched()).map_err(|error| ExitError::new(Exit::Settings, error.to_string()))?;
     Ok(opened)
+}
+
+/// Does the work when its server answers. A server that goes away in between is waited for again until the deadline: PostgreSQL in a fresh
+/// container answers once, while its data are made, and then restarts.
+async fn done_when_settled(
+    deadline: Instant,
+    settled: impl AsyncFn() -> Result<(), ExitError>,
+    work: impl AsyncFn() -> infra::Result<()>,
+) -> anyhow::Result<()> {
+    loop {
+        settled().await?;
+        match work().await {
+            Err(error) if error.passes() && Instant::now() < deadline => {
+                tracing::warn!(%error, "the tables are not up to date yet");
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+            done => return done.context("the configuration"),
+        }
+    }
 }
 
 fn unwatched() -> Clients {
@@ -230,5 +254,50 @@ impl Composed for InServers {
 
     fn of_process(&self) -> anyhow::Result<Stores> {
         Ok(self.stores(&unwatched())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Work whose attempts end as given, the last of them again and again. Returns the result, and how often the server was waited for.
+    async fn attempted(within: Duration, attempts: &[fn() -> infra::Result<()>]) -> (anyhow::Result<()>, usize) {
+        let (settled, count) = (Cell::new(0), Cell::new(0));
+        let settle = async || {
+            settled.set(settled.get() + 1);
+            Ok(())
+        };
+        let work = async || {
+            let attempt = attempts[count.get().min(attempts.len() - 1)];
+            count.set(count.get() + 1);
+            attempt()
+        };
+        let done = done_when_settled(Instant::now() + within, settle, work).await;
+        (done, settled.get())
+    }
+
+    fn goes_away() -> infra::Result<()> {
+        Err(StoreError::Unavailable { reason: "the connection was closed".to_owned() })
+    }
+
+    #[tokio::test]
+    async fn a_server_that_goes_away_after_its_first_answer_is_waited_for_again() {
+        let (done, settled) = attempted(Duration::from_secs(60), &[goes_away, || Ok(())]).await;
+        assert!(done.is_ok(), "{done:?}");
+        assert_eq!(settled, 2);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_tried_again_after_the_deadline_or_when_that_would_not_help() {
+        let (done, settled) = attempted(Duration::ZERO, &[goes_away]).await;
+        assert!(done.is_err_and(|error| format!("{error:#}").contains("the connection was closed")));
+        assert_eq!(settled, 1);
+        let faulty = || Err(StoreError::Invalid("a step was changed".to_owned()));
+        let (done, settled) = attempted(Duration::from_secs(60), &[faulty]).await;
+        assert!(done.is_err());
+        assert_eq!(settled, 1);
     }
 }

@@ -6,7 +6,7 @@ mod leases;
 mod quarantine;
 pub(super) mod queues;
 pub(super) mod records;
-mod registrations;
+pub(super) mod registrations;
 pub(super) mod streams;
 pub(super) mod tenants;
 mod threads;

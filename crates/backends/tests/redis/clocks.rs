@@ -6,7 +6,7 @@ use std::time::Duration;
 use infra::bounds::{LEASE, LEASE_MARGIN};
 use infra::conformance::SetClock;
 use infra::conformance::clocks::{self, Process};
-use infra::{NewCall, SystemClock};
+use infra::{NewCall, Position, StoreError, SystemClock};
 use model::{CallUuid, ConnId, Owner, Timestamp};
 
 use super::server::Server;
@@ -64,6 +64,26 @@ async fn rows_of_the_release_before_are_understood() {
     let words: Vec<&str> = row.trim().split(' ').collect();
     assert_eq!((words[0], words[2]), ("5", "sip-cluster"));
     assert!(words[1].parse::<u64>().unwrap() > 1_700_000_000_000);
+}
+
+#[tokio::test]
+async fn who_had_a_job_or_an_export_before_redis_was_emptied_is_fenced() {
+    let server = Server::start(78);
+    let Process { stores, clock } = process(&server, 0, NOW).await;
+    let (old, new): (Owner, Owner) = ("node-1.5".parse().unwrap(), "node-2.5".parse().unwrap());
+    let mut job = stores.leases.take_job("sweep", &old, LEASE).await.unwrap().unwrap();
+    let mut export = stores.outbox.take(&tenant(), &old, LEASE).await.unwrap().unwrap().token;
+    for holder in [&new, &old] {
+        server.cli(&["FLUSHALL"]);
+        clock.advance(Duration::from_millis(1));
+        let next = stores.leases.take_job("sweep", holder, LEASE).await.unwrap().unwrap();
+        assert!(next > job, "{next:?} after {job:?}");
+        let lease = stores.outbox.take(&tenant(), holder, LEASE).await.unwrap().unwrap();
+        let late = stores.outbox.exported(&tenant(), export, Position::START).await;
+        assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
+        stores.outbox.exported(&tenant(), lease.token, Position::START).await.unwrap();
+        (job, export) = (next, lease.token);
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ mod clocks;
 mod cluster;
 mod damage;
 mod disk;
+mod emptied;
+mod positions;
 mod refusals;
 mod sentinel;
 mod server;

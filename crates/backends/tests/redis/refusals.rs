@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use infra::{
-    CallWrite, Change, Consumed, Loaded, Position, QueueBatch, Refusal, StoreError, SystemClock, Written, bounds,
+    CallWrite, Change, Claim, Claimed, Consumed, Loaded, Position, QueueBatch, Refusal, StoreError, SystemClock,
+    Written, bounds,
 };
 use model::{ConnId, Owner, TenantId, Token};
 
@@ -126,4 +127,46 @@ async fn a_turn_of_rq_that_removes_is_done_though_redis_has_no_room() {
     assert!(matches!(written, Written::Done { .. }), "{written:?}");
     let queues = stores.queues.load(&tenant()).await.unwrap().unwrap();
     assert_eq!((&queues.state[..], queues.requests), (&b"t"[..], vec![("a".to_owned(), Bytes::from_static(b"y"))]));
+}
+
+#[tokio::test]
+async fn a_redis_without_room_keeps_leases_lets_calls_be_taken_over_and_gets_room_by_what_is_exported() {
+    let server = Server::start(70);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    until_renewed(&stores).await;
+    stores.calls.commit(vec![create(7, &owner()), create(8, &owner())]).await.unwrap();
+    let (rq, successor): (Owner, Owner) = ("rq-1.5".parse().unwrap(), "sip-cluster-2.6".parse().unwrap());
+    stores.queues.claim(&rq, &tenant(), None).await.unwrap().unwrap();
+    stores.threads.claim(&rq, &tenant(), "call-state").await.unwrap();
+    let job = stores.leases.take_job("sweep", &owner(), bounds::LEASE).await.unwrap().unwrap();
+    let export = stores.outbox.take(&tenant(), &owner(), bounds::LEASE).await.unwrap().unwrap();
+    server.cli(&["HSET", "evmeta:{acme}", "bytes", &bounds::STREAM_BYTES_HARD.to_string()]);
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    for _ in 0..3 {
+        stores.leases.renew(&owner(), "sip-cluster", bounds::LEASE).await.unwrap();
+        assert_eq!(stores.leases.take_job("sweep", &owner(), bounds::LEASE).await.unwrap(), Some(job));
+        assert_eq!(stores.outbox.take(&tenant(), &owner(), bounds::LEASE).await.unwrap(), Some(export.clone()));
+    }
+    let claim = Claim { tenant: tenant(), key: ConnId(7), seen: Some(Token(1)) };
+    let claimed = stores.calls.claim(&successor, vec![claim]).await.unwrap();
+    assert!(matches!(&claimed[..], [Claimed::Yours(record)] if record.owner == successor), "{claimed:?}");
+    assert_eq!(stores.queues.claim(&rq, &tenant(), None).await.unwrap().unwrap().token, Token(2));
+    stores.threads.claim(&rq, &tenant(), "call-state").await.unwrap();
+    let end = stores.events.end(&tenant()).await.unwrap();
+    stores.outbox.exported(&tenant(), export.token, end).await.unwrap();
+    assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "0", "what is exported has gone");
+}
+
+#[tokio::test]
+async fn a_call_that_redis_has_lost_is_written_again_though_the_stream_of_facts_is_full() {
+    let server = Server::start(71);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    until_renewed(&stores).await;
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    server.cli(&["HSET", "evmeta:{acme}", "bytes", &bounds::STREAM_BYTES_HARD.to_string()]);
+    server.cli(&["DEL", &format!("call:{{acme}}:{}", ConnId(7))]);
+    assert_eq!(done(&stores.calls.commit(vec![save(7, "goes on")]).await.unwrap()), [true]);
+    let loaded = stores.calls.load(&tenant(), ConnId(7)).await.unwrap();
+    assert!(matches!(&loaded, Loaded::Live(record) if record.state == "goes on"), "{loaded:?}");
+    assert!(stores.calls.has_room(), "nothing waits");
 }

@@ -272,6 +272,11 @@ pub(super) async fn a_view_keeps_its_place_with_its_state(stores: &Stores) {
         "who owns none creates none: {late:?}"
     );
     assert_eq!(stores.agents.list(&acme, None, 10).await.unwrap().len(), 1);
+    let mut of_none = batch(1, save("late"), later);
+    of_none.writes[0].agent = AgentId::parse("1003").unwrap();
+    assert_eq!(stores.agents.commit(of_none).await.unwrap(), [Written::Unknown]);
+    let reached = stores.agents.consumed(&acme, "agent-state").await.unwrap();
+    assert_eq!(reached, position, "nothing was written into which more is folded");
 }
 
 pub(super) async fn a_tenants_queues_have_one_writer(stores: &Stores) {

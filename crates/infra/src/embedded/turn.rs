@@ -153,8 +153,9 @@ impl Turn {
         tenant: &TenantId,
         consumed: Option<&Consumed>,
     ) -> Result<Vec<Written>> {
-        // A writer that has lost its first record is not the owner any more: the successor reads on from its own position.
-        let is_owner = !matches!(self.answers.first(), Some(Written::Fenced { .. }));
+        // A writer that has lost its first record, or all of them, is not the owner any more: the successor reads on from its own position.
+        let knows_none = !self.answers.is_empty() && self.answers.iter().all(|answer| *answer == Written::Unknown);
+        let is_owner = !matches!(self.answers.first(), Some(Written::Fenced { .. })) && !knows_none;
         let consumed = consumed.filter(|_| is_owner);
         self.effects.extend(consumed.map(|consumed| consumed_effect(tenant, consumed)));
         self.end(inner)

@@ -182,7 +182,7 @@ impl RedisStores {
 }
 
 /// Splits rows into parts, one for each script: at least one part, which may be empty.
-fn parts(rows: Vec<Row>) -> Vec<Vec<Row>> {
+pub(super) fn parts(rows: Vec<Row>) -> Vec<Vec<Row>> {
     let (mut parts, mut part, mut bytes) = (Vec::new(), Vec::new(), 0);
     for row in rows {
         if part.len() >= PART_ROWS || (!part.is_empty() && bytes + row.size() > PART_BYTES) {

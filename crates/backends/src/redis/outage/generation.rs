@@ -50,7 +50,7 @@ impl OutageState {
     }
 
     /// Whether Redis was emptied so recently that owners may not have written everything again.
-    pub(super) fn is_being_written_again(&self) -> bool {
+    pub(in crate::redis) fn is_being_written_again(&self) -> bool {
         lock(&self.generation_state).emptied_at.is_some_and(|at| at.elapsed() < WRITTEN_AGAIN_WITHIN)
     }
 }

@@ -7,7 +7,7 @@ use infra::{QueueBatch, QueueRecord, Written};
 use model::{AgentId, Owner, TenantId, Token};
 
 use super::{OutageState, lock};
-use crate::redis::store::encoded;
+use crate::redis::store::Facts;
 use crate::redis::store::records::RecordId;
 
 /// A tenant's queues, as last written.
@@ -32,8 +32,8 @@ impl OutageState {
         lock(&self.queues).insert(record.tenant.clone(), kept);
     }
 
-    /// Remembers a turn of queues that was written.
-    pub(in crate::redis) fn note_queues(&self, batch: QueueBatch, written: &Written) {
+    /// Remembers a turn of queues that was written, and its encoded facts.
+    pub(in crate::redis) fn note_queues(&self, batch: QueueBatch, facts: Facts, written: &Written) {
         if matches!(written, Written::Refused(_)) {
             return;
         }
@@ -44,7 +44,6 @@ impl OutageState {
             return;
         }
         let Some(kept) = queues.get_mut(&batch.tenant) else { return };
-        let facts = encoded(&batch.events, Some(&batch.owner));
         lock(&self.recent_facts).add(queues_id(&batch.tenant), facts);
         kept.state = batch.state.or(kept.state.take());
         apply(&mut kept.requests, batch.requests);

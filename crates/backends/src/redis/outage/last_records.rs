@@ -114,11 +114,11 @@ impl OutageState {
         lock(&self.recent_facts).of(&(kind.name, tenant.clone(), key.to_owned()))
     }
 
-    /// Every record, by kind and tenant.
-    pub(super) fn all_anew(&self) -> Vec<((&'static str, TenantId), Vec<Row>)> {
-        let mut all: HashMap<(&'static str, TenantId), Vec<Row>> = HashMap::new();
-        for ((kind, tenant, key), held) in &*lock(&self.records) {
-            all.entry((kind, tenant.clone())).or_default().push(anew(tenant, key, held));
+    /// The keys of every record, by kind and tenant.
+    pub(super) fn all_keys(&self) -> Vec<((&'static str, TenantId), Vec<String>)> {
+        let mut all: HashMap<(&'static str, TenantId), Vec<String>> = HashMap::new();
+        for (kind, tenant, key) in lock(&self.records).keys() {
+            all.entry((kind, tenant.clone())).or_default().push(key.clone());
         }
         all.into_iter().collect()
     }

@@ -5,7 +5,7 @@ use infra::{Binding, RegistrationWrite, bounds};
 use model::{Dn, TenantId};
 
 use super::{OutageState, lock};
-use crate::redis::store::encoded;
+use crate::redis::store::Facts;
 use crate::redis::store::records::RecordId;
 
 /// Where a phone is registered, as last written.
@@ -13,18 +13,20 @@ pub(super) struct LastRegistration {
     bindings: Vec<Binding>,
     /// Number of facts published about it so far.
     events: u64,
+    /// When that was, by the clock of Redis.
+    written_at: u64,
 }
 
 impl OutageState {
-    /// Remembers where a phone is registered; `events` is the number of facts published about it.
-    pub(in crate::redis) fn registered(&self, write: &RegistrationWrite, events: u64) {
+    /// Remembers where a phone is registered, and the encoded facts of that; `events` is the number of all that were published about it.
+    pub(in crate::redis) fn registered(&self, write: &RegistrationWrite, facts: Facts, events: u64, written_at: u64) {
         let key = (write.tenant.clone(), write.dn.clone());
-        lock(&self.recent_facts).add(phone_id(&write.tenant, &write.dn), encoded(&write.events, None));
+        lock(&self.recent_facts).add(phone_id(&write.tenant, &write.dn), facts);
         let mut registrations = lock(&self.registrations);
         if registrations.len() >= bounds::RECORDS_MAX {
             registrations.retain(|_, kept| !kept.bindings.is_empty());
         }
-        registrations.insert(key, LastRegistration { bindings: write.bindings.clone(), events });
+        registrations.insert(key, LastRegistration { bindings: write.bindings.clone(), events, written_at });
     }
 
     /// Number of facts published about a phone, as far as this client knows.
@@ -32,17 +34,20 @@ impl OutageState {
         lock(&self.registrations).get(&(tenant.clone(), dn.clone())).map_or(0, |kept| kept.events)
     }
 
-    /// Every registered phone, as the first write of its record.
-    pub(super) fn all_registrations(&self) -> Vec<RegistrationWrite> {
-        let anew = |((tenant, dn), kept): (&(TenantId, Dn), &LastRegistration)| RegistrationWrite {
-            tenant: tenant.clone(),
-            dn: dn.clone(),
-            expected: 0,
-            bindings: kept.bindings.clone(),
-            events: Vec::new(),
+    /// Every phone as the first write of its record, and when that was written. Also those that have gone: another registrar may restore
+    /// what one of them had before.
+    pub(super) fn all_registrations(&self) -> Vec<(RegistrationWrite, u64)> {
+        let anew = |((tenant, dn), kept): (&(TenantId, Dn), &LastRegistration)| {
+            let write = RegistrationWrite {
+                tenant: tenant.clone(),
+                dn: dn.clone(),
+                expected: 0,
+                bindings: kept.bindings.clone(),
+                events: Vec::new(),
+            };
+            (write, kept.written_at)
         };
-        let registrations = lock(&self.registrations);
-        registrations.iter().filter(|(_, kept)| !kept.bindings.is_empty()).map(anew).collect()
+        lock(&self.registrations).iter().map(anew).collect()
     }
 
     /// Those of a phone.

@@ -3,11 +3,14 @@
 use infra::{Consumed, Refusal, Result, StoreError, Written};
 use model::TenantId;
 
+use super::commit::parts;
 use super::lock;
+use super::queue::TRY_WITHIN;
 use crate::redis::RedisStores;
 use crate::redis::scripts::PART_ROWS;
 use crate::redis::store::queues::UnknownQueues;
 use crate::redis::store::records::{AGENT, Kind, Row};
+use crate::redis::store::registrations::Bindings;
 use crate::redis::store::streams::audience::Audience;
 use crate::redis::store::tenants::STREAMS;
 
@@ -23,6 +26,7 @@ impl RedisStores {
         let answered = self.write_each(kind, tenant, rows, consumed).await;
         self.outage.note_answer(&answered);
         let mut answers = answered?;
+        let lacked_any = answers.contains(&Written::Unknown);
         for (row, answer) in rows.iter().zip(&mut answers) {
             if *answer != Written::Unknown {
                 continue;
@@ -33,12 +37,15 @@ impl RedisStores {
             }
             // The next renewal logs one warning for all of them.
             tracing::debug!(ledger = kind.name, record = row.key, "Redis has lost a record: it is written again");
-            self.tell(tenant, &self.outage.latest_of(kind, tenant, &row.key), Audience::Repeat).await?;
+            self.tell_if_room(tenant, &self.outage.latest_of(kind, tenant, &row.key), Audience::Repeat).await?;
             self.write_rows(kind, tenant, std::slice::from_ref(&lost), None).await?;
             let again = self.write_rows(kind, tenant, std::slice::from_ref(row), None).await?;
             if let Some(again) = again.into_iter().next() {
                 *answer = again;
             }
+        }
+        if lacked_any && consumed.is_some() && is_owner(&answers) {
+            self.write_rows(kind, tenant, &[], consumed).await?;
         }
         for (row, answer) in rows.iter().zip(&answers) {
             self.outage.wrote(kind, row, answer, self.clock.now());
@@ -88,9 +95,8 @@ impl RedisStores {
                 Err(error) => return Err(error),
             }
         }
-        // As in the script: a writer that has lost its first record is not the owner any more.
-        let is_owner = !matches!(answers.first(), Some(Written::Fenced { .. }));
-        if consumed.is_some() && is_owner {
+        // As in the script: the position of a writer that lacks a record is stored when that is written again.
+        if consumed.is_some() && is_owner(&answers) && !answers.contains(&Written::Unknown) {
             self.write_rows(kind, tenant, &[], consumed).await?;
         }
         Ok(answers)
@@ -98,38 +104,53 @@ impl RedisStores {
 
     /// Writes waiting commits, and gives an emptied Redis its records again. Called with every renewal of a lease.
     pub(in crate::redis) async fn recover(&self) -> Result<()> {
-        // Read before the lock is taken: commits do not wait for a late answer.
-        let generation = self.generation().await;
-        self.outage.note_answer(&generation);
-        let mut queue = self.outage.queue.lock().await;
-        let generation = generation?;
+        let generation = self.generation().await?;
         if self.outage.note_generation(&generation) {
-            self.announce_again();
-            self.repeat_facts(&generation).await?;
-            let mut count = 0;
-            for ((kind, tenant), rows) in self.outage.all_anew() {
-                let Some(kind) = Kind::named(kind) else { continue };
-                for part in rows.chunks(PART_ROWS) {
-                    self.write_each(kind, &tenant, part, None).await?;
-                    count += part.len();
-                }
-            }
-            for whole in self.outage.all_queues_anew() {
-                self.write_queues(&whole, UnknownQueues::Create).await?;
-                count += 1 + whole.requests.len() + whole.reservations.len();
-            }
-            for write in self.outage.all_registrations() {
-                // A registration made since then takes precedence.
-                self.register_or_refuse(&write).await?;
-                count += 1;
-            }
-            self.outage.note_recovered(&generation);
-            tracing::warn!(records = count, "Redis came back empty: the records of this client are written again");
+            self.write_all_again(&generation).await?;
         } else {
             lock(&self.outage.recent_facts).forget_what_is_out();
         }
+        let mut queue = self.outage.queue.lock().await;
         self.replay_queue(&mut queue).await;
         Ok(())
+    }
+
+    /// Writes again all that this client has written. Commits go on in between: a node that answers nobody for a second has failed.
+    async fn write_all_again(&self, generation: &str) -> Result<()> {
+        self.announce_again();
+        self.repeat_facts(generation).await?;
+        let mut count = 0;
+        for ((kind, tenant), keys) in self.outage.all_keys() {
+            let Some(kind) = Kind::named(kind) else { continue };
+            for part in keys.chunks(PART_ROWS) {
+                count += self.write_part_again(kind, &tenant, part).await?;
+            }
+        }
+        for whole in self.outage.all_queues_anew() {
+            self.write_queues(&whole, &[], UnknownQueues::Create).await?;
+            count += 1 + whole.requests.len() + whole.reservations.len();
+        }
+        for (write, written_at) in self.outage.all_registrations() {
+            // A later registration takes precedence.
+            self.register_or_refuse(&write, Bindings::Restored(written_at)).await?;
+            count += 1;
+        }
+        self.outage.note_recovered(generation);
+        tracing::warn!(records = count, "Redis came back empty: the records of this client are written again");
+        Ok(())
+    }
+
+    /// Writes records again that this client still has. Returns their number.
+    async fn write_part_again(&self, kind: Kind, tenant: &TenantId, keys: &[String]) -> Result<usize> {
+        // A record that ended in between would come back: no commit is done between the look and the write.
+        let _queue = self.outage.queue.lock().await;
+        let rows: Vec<Row> = keys.iter().filter_map(|key| self.outage.anew(kind, tenant, key)).collect();
+        let count = rows.len();
+        for part in parts(rows) {
+            let writing = tokio::time::timeout(TRY_WITHIN, self.write_each(kind, tenant, &part, None));
+            writing.await.map_err(|_| StoreError::Unavailable { reason: "Redis does not answer".to_owned() })??;
+        }
+        Ok(count)
     }
 
     /// Publishes the latest facts again when Redis has a new generation. This comes before the records: no owner can continue
@@ -141,15 +162,16 @@ impl RedisStores {
         let latest = lock(&self.outage.recent_facts).all();
         for (tenant, facts) in latest {
             self.announce(STREAMS, &tenant).await?;
-            match self.tell(&tenant, &facts, Audience::Repeat).await {
-                // A lack of room for one tenant's facts costs nobody a lease.
-                Err(error @ StoreError::Full { bound: 1.., .. }) => {
-                    tracing::error!(%tenant, %error, facts = facts.len(), "facts cannot be published again");
-                }
-                told => told?,
-            }
+            self.tell_if_room(&tenant, &facts, Audience::Repeat).await?;
         }
         lock(&self.outage.generation_state).repeated_in = Some(generation.to_owned());
         Ok(())
     }
+}
+
+/// Whether the writer of a batch with these answers still owns what it follows the facts for: who has lost the first record of the batch,
+/// or all of them, does not.
+fn is_owner(answers: &[Written]) -> bool {
+    let is_lost = |answer: &Written| *answer == Written::Unknown;
+    !matches!(answers.first(), Some(Written::Fenced { .. })) && (answers.is_empty() || !answers.iter().all(is_lost))
 }

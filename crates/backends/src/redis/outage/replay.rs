@@ -168,14 +168,7 @@ impl RedisStores {
     async fn correct(&self, tenant: &TenantId, refused: impl Iterator<Item = (&Row, &Written)>) -> Result<()> {
         let refused = refused.filter(|(_, answer)| !matches!(answer, Written::Done { .. }));
         let facts: Vec<Bytes> = refused.flat_map(|(row, _)| row.facts.iter().cloned()).collect();
-        match self.tell(tenant, &facts, Audience::LogCorrection).await {
-            // The log has been unavailable for hours: nothing else is to wait for it as well.
-            Err(error @ StoreError::Full { bound: 1.., .. }) => {
-                tracing::error!(%tenant, %error, facts = facts.len(), "facts that came too late are dropped");
-                Ok(())
-            }
-            told => told,
-        }
+        self.tell_if_room(tenant, &facts, Audience::LogCorrection).await
     }
 
     /// Writes rows of one record; returns the result of the last.

@@ -10,9 +10,10 @@ for _ = 1, tonumber(arg()) do
     answers[#answers + 1] = { 'raced', owner, token }
   else
     if owner ~= by then
-      redis.call('HSET', record_key(kind, id), 'o', by, 't', int((tonumber(token) or 0) + 1))
-      redis.call('HINCRBY', record_key(kind, id), 'c', 1)
+      local changes = tonumber(redis.call('HGET', record_key(kind, id), 'c')) or 0
+      -- The removal first: a Redis that has no room refuses a script whose first write may need some.
       owns_no_more(kind, owner, id)
+      redis.call('HSET', record_key(kind, id), 'o', by, 't', int((tonumber(token) or 0) + 1), 'c', int(changes + 1))
       owns(kind, by, id)
     end
     answers[#answers + 1] = { 'yours', record(kind, id) }

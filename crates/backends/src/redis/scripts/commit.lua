@@ -121,6 +121,9 @@ for _ = 1, tonumber(arg()) do
   end
 end
 local view, position = arg(), arg()
--- A writer that has lost its first record is not the owner any more: the successor reads on from its own position.
-if not (answers[1] and answers[1][1] == 'fenced') then consumed(view, position) end
+-- A writer that has lost its first record is not the owner any more: the successor reads on from its own position. One of whose records
+-- nothing is known stores its position when it has written them again.
+local has_lost = answers[1] and answers[1][1] == 'fenced'
+for _, answer in ipairs(answers) do has_lost = has_lost or answer[1] == 'unknown' end
+if not has_lost then consumed(view, position) end
 return answers

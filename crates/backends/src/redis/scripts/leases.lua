@@ -4,6 +4,10 @@
 local what, now = arg(), tonumber(arg())
 local function newest(node) return tonumber(redis.call('HGET', key('epochs'), node) or '0') end
 local function later(held, ttl) return int(math.max(now + ttl, (tonumber(held) or 0) + 1)) end
+local function replace(name, field, row)
+  redis.call('HDEL', key(name), field)
+  redis.call('HSET', key(name), field, row)
+end
 
 -- Every lease: the node, and its row.
 local function rows(answer)
@@ -16,13 +20,13 @@ if what == 'epoch' then
   local node, max = arg(), tonumber(arg())
   if newest(node) == 0 and redis.call('HLEN', key('epochs')) >= max then return { 'full', 'the table of nodes', int(max) } end
   local epoch = math.max(now, newest(node) + 1)
-  redis.call('HSET', key('epochs'), node, int(epoch))
+  replace('epochs', node, int(epoch))
   return { 'done', int(epoch) }
 elseif what == 'renew' then
   local node, epoch, role, ttl = arg(), tonumber(arg()), arg(), tonumber(arg())
   if newest(node) > epoch then return { 'fenced', int(newest(node)) } end
   local held = string.match(redis.call('HGET', key('leases'), node) or '', '^%d+ (%d+) ')
-  redis.call('HSET', key('leases'), node, int(epoch) .. ' ' .. later(held, ttl) .. ' ' .. role)
+  replace('leases', node, int(epoch) .. ' ' .. later(held, ttl) .. ' ' .. role)
   return rows({ 'done' })
 elseif what == 'release' then
   local node, epoch = arg(), arg()
@@ -46,7 +50,12 @@ else
   elseif not held and redis.call('HLEN', key('jobs')) >= max then
     return { 'full', 'the table of jobs', int(max) }
   end
-  token = token or int(redis.call("INCR", key("jobtoken")))
+  if held then redis.call('HDEL', key('jobs'), job) end
+  if not token then
+    -- Not from 1: a Redis that was emptied would give the tokens of former holders again.
+    token = int(math.max(now, tonumber(redis.call('GET', key('jobtoken')) or '0') + 1))
+    redis.call('SET', key('jobtoken'), token)
+  end
   redis.call('HSET', key('jobs'), job, later(till, ttl) .. ' ' .. token .. ' ' .. owner)
   return { 'done', token }
 end

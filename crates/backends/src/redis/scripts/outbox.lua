@@ -10,8 +10,11 @@ if what == 'take' then
   if held[1] ~= owner then
     local row = held[1] and held[1] .. ' ' .. (held[2] or '') .. ' ' .. (held[3] or '')
     if row and row ~= seen then return { 'taken', row } end
-    token = int((tonumber(held[2]) or 0) + 1)
+    -- The first not from 1: a Redis that was emptied would give the tokens of former exporters again.
+    token = int(held[2] and tonumber(held[2]) + 1 or now)
   end
+  -- A removal first: a Redis that has no room refuses a script whose first write may need some, and it gets room by what is exported.
+  redis.call('HDEL', k, 'u')
   -- It grows with each renewal, so that it is seen.
   redis.call('HSET', k, 'o', owner, 't', token, 'u', int(math.max(now + ttl, (tonumber(held[3]) or 0) + 1)))
   return { 'done', token, held[4] or '0-0' }
@@ -19,6 +22,7 @@ end
 local token, position, keep, keep_unread = arg(), arg(), tonumber(arg()), tonumber(arg())
 if not held[1] then return { 'missing' } end
 if held[2] ~= token then return { 'fenced', held[1], held[2] } end
+redis.call('HDEL', k, 'p')
 redis.call('HSET', k, 'p', position)
 
 -- How far the slowest view has read. One that was passed over is told so at its next read, and holds nothing back any more.

@@ -10,6 +10,8 @@ else
   elseif held[1] ~= by and seen ~= '' and seen ~= held[2] then return { 'raced', held[1], held[2] }
   -- Its own owner's next run too: its events count from 1 within the token.
   else token = int(tonumber(held[2]) + 1) end
+  -- A removal first: a Redis that has no room refuses a script whose first write may need some.
+  redis.call('HDEL', k, 't')
   redis.call('HSET', k, 'o', by, 't', token)
   held[1], held[2] = by, token
 end

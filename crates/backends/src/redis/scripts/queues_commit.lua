@@ -2,7 +2,9 @@
 local owner, token, events_max, anew = arg(), arg(), tonumber(arg()), arg() == '1'
 local k = key('rq')
 local held = redis.call('HMGET', k, 'o', 't', 'n')
-if anew and not held[1] then
+if anew then
+  -- Their owner has written since: what it has removed must not come back.
+  if held[1] then return { 'exists', held[1], held[2] } end
   redis.call('HSET', k, 'o', owner, 't', token)
   held = { owner, token }
 end

@@ -45,6 +45,7 @@ local function add_events(events, for_whom)
   local bytes = 0
   for _, event in ipairs(events) do
     last = redis.call('XADD', key('ev'), '*', for_whom or 'e', event)
+    if bytes == 0 then redis.call('HSETNX', key('evmeta'), 'born', last) end
     bytes = bytes + #event
   end
   if last ~= '' then

@@ -103,11 +103,16 @@ impl Leases for RedisStores {
 
     fn renew<'a>(&'a self, owner: &'a Owner, role: &'a str, ttl: Duration) -> Answer<'a, ()> {
         async move {
-            // Before the lease: nobody claims a record that its owner has not restored yet.
-            self.recover().await?;
-            let mut call = self.of_nodes("renew");
-            call.arg(owner.node.as_str()).arg(owner.epoch.0).arg(role).arg(ttl.as_millis().to_string());
-            let answer = call.send(self).await?;
+            let renewed = async {
+                // Before the lease: nobody claims a record that its owner has not restored yet.
+                self.recover().await?;
+                let mut call = self.of_nodes("renew");
+                call.arg(owner.node.as_str()).arg(owner.epoch.0).arg(role).arg(ttl.as_millis().to_string());
+                call.send(self).await
+            };
+            let answer = renewed.await;
+            self.outage.note_renewal(&answer);
+            let answer = answer?;
             let words = reply::list(&answer)?;
             if reply::text(words.first())? == "done" {
                 // A node that renews also watches the others: if one of them fails, it is known since when.

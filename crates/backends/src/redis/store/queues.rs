@@ -24,9 +24,13 @@ pub(in crate::redis) enum UnknownQueues {
 }
 
 impl RedisStores {
-    /// Writes a turn.
-    pub(in crate::redis) async fn write_queues(&self, batch: &QueueBatch, unknown: UnknownQueues) -> Result<Written> {
-        let facts = encoded(&batch.events, Some(&batch.owner));
+    /// Writes a turn with its encoded facts.
+    pub(in crate::redis) async fn write_queues(
+        &self,
+        batch: &QueueBatch,
+        facts: &[Bytes],
+        unknown: UnknownQueues,
+    ) -> Result<Written> {
         if let Err(refusal) = batch.check(facts.iter().map(Bytes::len)) {
             return Ok(Written::Refused(refusal));
         }
@@ -52,18 +56,19 @@ impl QueueLedger for RedisStores {
     fn commit(&self, batch: QueueBatch) -> Answer<'_, Written> {
         async move {
             self.announce(STREAMS, &batch.tenant).await?;
-            let mut answer = self.write_queues(&batch, UnknownQueues::Report).await?;
+            let facts = encoded(&batch.events, Some(&batch.owner));
+            let mut answer = self.write_queues(&batch, &facts, UnknownQueues::Report).await?;
             if answer == Written::Unknown
                 && let Some(whole) = self.outage.queues_anew(&batch.tenant)
                 && (&whole.owner, whole.token) == (&batch.owner, batch.token)
             {
                 tracing::warn!(tenant = %batch.tenant, "Redis has lost the queues: they are written again");
                 let latest = self.outage.latest_of_queues(&batch.tenant);
-                self.tell(&batch.tenant, &latest, Audience::Repeat).await?;
-                self.write_queues(&whole, UnknownQueues::Create).await?;
-                answer = self.write_queues(&batch, UnknownQueues::Report).await?;
+                self.tell_if_room(&batch.tenant, &latest, Audience::Repeat).await?;
+                self.write_queues(&whole, &[], UnknownQueues::Create).await?;
+                answer = self.write_queues(&batch, &facts, UnknownQueues::Report).await?;
             }
-            self.outage.note_queues(batch, &answer);
+            self.outage.note_queues(batch, facts, &answer);
             Ok(answer)
         }
         .boxed()

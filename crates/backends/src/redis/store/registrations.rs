@@ -22,12 +22,21 @@ use crate::redis::{RedisStores, tag};
 /// The list of tenants that have registrations.
 const REGISTERED: &str = "registered";
 
+/// Which bindings a write brings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::redis) enum Bindings {
+    /// Those of now.
+    Present,
+    /// Those that Redis took at that time, by its clock, and has lost.
+    Restored(u64),
+}
+
 impl RedisStores {
-    pub(in crate::redis) async fn register(&self, write: &RegistrationWrite) -> Result<RegistrationWritten> {
+    async fn register(&self, write: &RegistrationWrite, bindings: Bindings) -> Result<RegistrationWritten> {
         if write.expected == 0 && !write.events.is_empty() {
             // A record that existed before is lost: its latest facts are published before the new ones.
             let latest = self.outage.latest_of_phone(&write.tenant, &write.dn);
-            self.tell(&write.tenant, &latest, Audience::Repeat).await?;
+            self.tell_if_room(&write.tenant, &latest, Audience::Repeat).await?;
         }
         // The count of events is kept beside the record, where the script adds to it.
         let held = Registration { version: write.expected + 1, events: 0, bindings: write.bindings.clone() };
@@ -43,6 +52,7 @@ impl RedisStores {
         call.arg(body).arg(stream_bytes(write.room())).arg(bounds::RECORDS_MAX);
         call.about(Matter::Facts).list(facts.iter().map(|fact| &fact[..])).about(Matter::Records);
         call.arg(self.outage.told_of(&write.tenant, &write.dn));
+        call.arg(if let Bindings::Restored(written_at) = bindings { written_at } else { 0 });
         let words = reply::texts(&call.send(self).await?)?;
         let number = |at: usize| {
             let number: Result<u64> =
@@ -51,7 +61,7 @@ impl RedisStores {
         };
         match words.first().map(String::as_str) {
             Some("done") => {
-                self.outage.registered(write, number(2)?);
+                self.outage.registered(write, facts, number(2)?, number(3)?);
                 number(1).map(RegistrationWritten::Done)
             }
             Some("conflict") => number(1).map(RegistrationWritten::Conflict),
@@ -63,8 +73,12 @@ impl RedisStores {
     }
 
     /// The same. If Redis's data about one phone cannot be overwritten, only that phone's write is refused.
-    pub(in crate::redis) async fn register_or_refuse(&self, write: &RegistrationWrite) -> Result<RegistrationWritten> {
-        match self.register(write).await {
+    pub(in crate::redis) async fn register_or_refuse(
+        &self,
+        write: &RegistrationWrite,
+        bindings: Bindings,
+    ) -> Result<RegistrationWritten> {
+        match self.register(write, bindings).await {
             Err(error) if !error.passes() => {
                 tracing::error!(tenant = %write.tenant, %error, "a registration cannot be written");
                 Ok(RegistrationWritten::Refused(Refusal::Invalid(error.to_string())))
@@ -146,7 +160,8 @@ impl Registrations for RedisStores {
                 self.announce(STREAMS, &write.tenant).await?;
             }
             // At once on one connection: they travel together and are answered in order.
-            futures::future::try_join_all(batch.iter().map(|write| self.register_or_refuse(write))).await
+            let writes = batch.iter().map(|write| self.register_or_refuse(write, Bindings::Present));
+            futures::future::try_join_all(writes).await
         }
         .boxed()
     }
@@ -154,7 +169,13 @@ impl Registrations for RedisStores {
     fn ending(&self, now: Timestamp, max: usize) -> Answer<'_, Vec<(TenantId, Dn)>> {
         async move {
             // Called all the time: an emptied Redis has the phones again soon.
-            self.recover().await?;
+            let recovered = self.recover().await;
+            self.outage.note_answer(&recovered);
+            recovered?;
+            // Another registrar may still have a later write of a phone whose bindings seem to be over.
+            if self.outage.is_being_written_again() {
+                return Ok(Vec::new());
+            }
             let mut ending = Vec::new();
             for tenant in self.listed(REGISTERED).await? {
                 let left = max.saturating_sub(ending.len());

@@ -17,14 +17,14 @@ use crate::redis::store::wait::Found;
 use crate::redis::tag;
 
 impl RedisStores {
-    /// The entries after `after` that this release knows and that are `wanted`. Others are skipped: a reader that got an
-    /// empty answer for them would never get past them.
+    /// The chosen ones of the entries after `after` that this release knows. Where none is chosen it goes on: a reader that got an empty
+    /// answer for others would never get past them.
     async fn known_events(
         &self,
         tenant: &TenantId,
         mut after: Position,
         max: usize,
-        wanted: impl Fn(Audience, &Stamped) -> bool,
+        choose: impl Fn(Position, Vec<Known>) -> Vec<Known>,
     ) -> Result<Vec<OutEntry>> {
         loop {
             let mut call = Call::on(&self.scripts.read_events, tenant);
@@ -33,40 +33,63 @@ impl RedisStores {
             if reply::text(words.first())? == "trimmed" {
                 return Err(StoreError::Trimmed { gone: at(words.get(1))? });
             }
-            let entries = words.iter().skip(1).map(entry).collect::<Result<Vec<_>>>()?;
+            let born = position(&reply::text(words.get(1))?)?.unwrap_or(Position::START);
+            let entries = words.iter().skip(2).map(entry).collect::<Result<Vec<_>>>()?;
             let Some((last, ..)) = entries.last() else { return Ok(Vec::new()) };
             after = *last;
-            let passed_over = entries.iter().filter(|(.., event)| event.is_none()).count();
-            if passed_over > 0 {
+            let count = entries.len();
+            let known: Vec<Known> = entries.into_iter().filter_map(known).collect();
+            if known.len() < count {
+                let passed_over = count - known.len();
                 tracing::warn!(%tenant, before = %after, passed_over, "facts cannot be read, or are of a later release");
             }
-            let known = entries.into_iter().filter_map(|(position, for_whom, event)| {
-                let (event, owner) = event.filter(|(event, _)| wanted(for_whom, event))?;
-                let entry = EventEntry { position, event, owner };
-                Some(OutEntry { entry, is_correction: for_whom == Audience::LogCorrection })
-            });
-            let known: Vec<_> = known.collect();
-            if !known.is_empty() {
-                return Ok(known);
+            let chosen = choose(born, known);
+            if !chosen.is_empty() {
+                let out = |known: Known| OutEntry {
+                    entry: known.entry,
+                    is_correction: known.for_whom == Audience::LogCorrection,
+                };
+                return Ok(chosen.into_iter().map(out).collect());
             }
         }
     }
 
-    /// Whether a fact is for those who follow the stream, and, if it is a repeat, no reader of this client has received it.
-    fn is_news(&self, for_whom: Audience, fact: &Stamped) -> bool {
+    /// Those of the entries that are for who follows the stream and was at `after`: repeats only if they are news to it.
+    fn news(&self, tenant: &TenantId, after: Position, born: Position, mut entries: Vec<Known>) -> Vec<Known> {
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
-        match for_whom {
+        let gap = received.gap(tenant, after, born);
+        entries.retain(|Known { entry, for_whom }| match for_whom {
             Audience::All => {
-                received.note(fact);
+                received.note(&entry.event, entry.position);
                 true
             }
-            Audience::Repeat => received.note(fact),
+            Audience::Repeat => received.is_news(&entry.event, entry.position, gap),
             Audience::LogCorrection => false,
+        });
+        if let Some(last) = entries.last() {
+            received.go_on(tenant, last.entry.position, gap);
+        }
+        entries
+    }
+
+    /// Adds encoded facts that were published before, or come too late, for some of the stream's readers. A full stream drops them:
+    /// nothing else is to wait until there is room.
+    pub(in crate::redis) async fn tell_if_room(
+        &self,
+        tenant: &TenantId,
+        facts: &[Bytes],
+        for_whom: Audience,
+    ) -> Result<()> {
+        match self.tell(tenant, facts, for_whom).await {
+            Err(error @ StoreError::Full { bound: 1.., .. }) => {
+                tracing::error!(%tenant, %error, ?for_whom, facts = facts.len(), "facts are dropped");
+                Ok(())
+            }
+            told => told,
         }
     }
 
-    /// Adds encoded facts for some of the stream's readers.
-    pub(in crate::redis) async fn tell(&self, tenant: &TenantId, facts: &[Bytes], for_whom: Audience) -> Result<()> {
+    async fn tell(&self, tenant: &TenantId, facts: &[Bytes], for_whom: Audience) -> Result<()> {
         for part in facts.chunks(PART_ROWS) {
             let mut call = Call::on(&self.scripts.tell, tenant);
             call.arg(for_whom.field()).arg(bounds::STREAM_BYTES_HARD);
@@ -89,7 +112,8 @@ impl EventStream for RedisStores {
         wait: Duration,
     ) -> Answer<'a, Vec<EventEntry>> {
         let look = move || async move {
-            let known = self.known_events(tenant, after, max, |for_whom, fact| self.is_news(for_whom, fact)).await?;
+            let choose = |born, entries| self.news(tenant, after, born, entries);
+            let known = self.known_events(tenant, after, max, choose).await?;
             let found = Found::from(!known.is_empty());
             Ok((known.into_iter().map(|known| known.entry).collect(), found))
         };
@@ -97,7 +121,7 @@ impl EventStream for RedisStores {
     }
 
     fn read_out<'a>(&'a self, tenant: &'a TenantId, after: Position, max: usize) -> Answer<'a, Vec<OutEntry>> {
-        self.known_events(tenant, after, max, |_, _| true).boxed()
+        self.known_events(tenant, after, max, |_, entries| entries).boxed()
     }
 
     fn end<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Position> {
@@ -108,6 +132,17 @@ impl EventStream for RedisStores {
         }
         .boxed()
     }
+}
+
+/// An entry that this release knows.
+struct Known {
+    entry: EventEntry,
+    for_whom: Audience,
+}
+
+fn known((position, for_whom, event): (Position, Audience, Option<GivenFact>)) -> Option<Known> {
+    let (event, owner) = event?;
+    Some(Known { entry: EventEntry { position, event, owner }, for_whom })
 }
 
 /// A fact, and who gave it.
