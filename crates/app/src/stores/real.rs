@@ -99,8 +99,8 @@ impl Servers {
 
     /// Waits for PostgreSQL and brings its tables up to date.
     async fn bring_tables_up_to_date(&self, deadline: Instant) -> anyhow::Result<()> {
-        let settled = || self.settled(Server::Postgresql, deadline);
-        done_when_settled(deadline, settled, || postgres::bring_up_to_date(&self.postgresql, PROCESS)).await
+        let settled = || self.settled(Server::Postgresql, deadline).boxed();
+        done_when_settled(deadline, settled, || postgres::bring_up_to_date(&self.postgresql, PROCESS).boxed()).await
     }
 
     /// The configuration as it is: without waiting and without changes.
@@ -199,11 +199,11 @@ pub async fn open(
 
 /// Does the work when its server answers. A server that goes away in between is waited for again until the deadline: PostgreSQL in a fresh
 /// container answers once, while its data are made, and then restarts.
-async fn done_when_settled(
-    deadline: Instant,
-    settled: impl AsyncFn() -> Result<(), ExitError>,
-    work: impl AsyncFn() -> infra::Result<()>,
-) -> anyhow::Result<()> {
+async fn done_when_settled<S, W>(deadline: Instant, settled: impl Fn() -> S, work: impl Fn() -> W) -> anyhow::Result<()>
+where
+    S: Future<Output = Result<(), ExitError>>,
+    W: Future<Output = infra::Result<()>>,
+{
     loop {
         settled().await?;
         match work().await {
@@ -266,14 +266,14 @@ mod tests {
     /// Work whose attempts end as given, the last of them again and again. Returns the result, and how often the server was waited for.
     async fn attempted(within: Duration, attempts: &[fn() -> infra::Result<()>]) -> (anyhow::Result<()>, usize) {
         let (settled, count) = (Cell::new(0), Cell::new(0));
-        let settle = async || {
+        let settle = || {
             settled.set(settled.get() + 1);
-            Ok(())
+            async { Ok(()) }
         };
-        let work = async || {
+        let work = || {
             let attempt = attempts[count.get().min(attempts.len() - 1)];
             count.set(count.get() + 1);
-            attempt()
+            async move { attempt() }
         };
         let done = done_when_settled(Instant::now() + within, settle, work).await;
         (done, settled.get())
