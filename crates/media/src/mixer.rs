@@ -168,6 +168,11 @@ impl Mixer {
         self.recorder.take().map(MixRecorder::end)
     }
 
+    /// How many legs it mixes.
+    pub(crate) fn members(&self) -> usize {
+        self.members.len()
+    }
+
     /// The members that hear a leg.
     pub(crate) fn hearers(&self, leg: u32) -> impl Iterator<Item = u32> {
         let from = self.members.iter().find(|member| member.line.leg == leg).map(|member| member.line);

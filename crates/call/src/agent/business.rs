@@ -122,7 +122,13 @@ impl AgentTable {
             Some(CallState::Busy) => "Rejected",
             // A failure of ours says nothing about the agent.
             Some(CallState::SystemError) => return,
-            Some(CallState::Cleared | CallState::Redirected | CallState::Ok | CallState::RemoteRelease) => return,
+            Some(
+                CallState::Cleared
+                | CallState::Redirected
+                | CallState::PickedUp
+                | CallState::Ok
+                | CallState::RemoteRelease,
+            ) => return,
             _ => "Unreachable",
         };
         if session.state != AgentState::Ready {

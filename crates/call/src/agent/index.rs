@@ -9,21 +9,21 @@ use super::AgentSnapshot;
 /// What is known of the agents of a table.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AgentIndex {
-    known: HashMap<AgentId, Known>,
+    known: HashMap<AgentId, IndexedAgent>,
     due: BTreeSet<(Timestamp, AgentId)>,
     on_call: HashMap<ConnId, BTreeSet<AgentId>>,
     logged_in: usize,
 }
 
-/// What is known of one.
+/// What the index has of an agent.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Known {
+struct IndexedAgent {
     due: Option<Timestamp>,
     calls: Vec<ConnId>,
     is_logged_in: bool,
 }
 
-impl Known {
+impl IndexedAgent {
     fn of(session: &AgentSnapshot) -> Self {
         Self {
             due: session.next_due(),
@@ -36,7 +36,7 @@ impl Known {
 impl AgentIndex {
     /// An agent is like this now.
     pub fn know(&mut self, session: &AgentSnapshot) {
-        let now = Known::of(session);
+        let now = IndexedAgent::of(session);
         if self.known.get(&session.agent) == Some(&now) {
             return;
         }
@@ -52,7 +52,7 @@ impl AgentIndex {
 
     /// An agent is not in the table any more.
     pub fn forget(&mut self, agent: &AgentId) {
-        let Some(Known { due, calls, is_logged_in }) = self.known.remove(agent) else { return };
+        let Some(IndexedAgent { due, calls, is_logged_in }) = self.known.remove(agent) else { return };
         if let Some(due) = due {
             self.due.remove(&(due, agent.clone()));
         }

@@ -290,6 +290,16 @@ fn an_agent_that_does_not_answer_is_made_not_ready() {
 }
 
 #[test]
+fn an_agent_whose_call_somebody_else_takes_stays_ready() {
+    for state in [CallState::PickedUp, CallState::Redirected] {
+        let mut bench = Bench::ready();
+        bench.call(EventName::Ringing, "5001", CallState::Ok, true);
+        bench.call(EventName::Released, "5001", state, true);
+        assert_eq!(bench.state("a1"), AgentState::Ready, "{state:?}");
+    }
+}
+
+#[test]
 fn a_phone_that_never_rang_makes_its_agent_not_ready() {
     let mut bench = Bench::ready();
     let mut event = call_event(EventName::RouteRequest, "9000", CallState::Ok, false);

@@ -263,10 +263,16 @@ impl Exchange {
     pub(super) fn press_in_mix(&mut self, index: u32, digit: Digit, now: Timestamp) {
         let Some(Some(leg)) = self.legs.get(index as usize) else { return };
         let Some(mixer) = self.mixer_mut(leg.mixer) else { return };
+        // Of two that talk nobody else is silenced by the keys: recorded, they are dialled as in a call that is relayed.
+        let is_conference = mixer.members() > 2;
         for other in mixer.hearers(index).collect::<Vec<_>>() {
             if let Some(Some(leg)) = self.legs.get_mut(other as usize) {
                 self.in_hand = Some(leg.key(other));
-                leg.session.send_key_in_mix(digit, KEY, now);
+                if is_conference {
+                    leg.session.send_key_in_mix(digit, KEY, now);
+                } else {
+                    leg.session.send_key(digit, KEY, now);
+                }
                 self.arm(other);
             }
         }

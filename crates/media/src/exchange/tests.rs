@@ -238,6 +238,26 @@ fn a_key_in_a_mix_reaches_the_others() {
     assert!(heard.iter().all(|(to, _)| *to != phone(0)));
 }
 
+#[test]
+fn all_keys_of_one_of_two_in_a_mix_reach_the_other() {
+    let mut exchange = Exchange::default();
+    let legs: Vec<LegKey> = (0..2).map(|n| leg(&mut exchange, n, Law::Mu)).collect();
+    legs.iter().for_each(|leg| exchange.join(*leg, "c", part(*leg), START).unwrap());
+    for key in 0..10 {
+        let digit = char::from_digit(key, 10).and_then(Digit::from_char).unwrap();
+        exchange.press(legs[0], digit, Duration::from_millis(100), START);
+    }
+    let mut heard = Vec::new();
+    for n in 0..100 {
+        exchange.handle_timeout(START + FRAME * n, &mut |out| {
+            let packet = Packet::parse(out.bytes).unwrap();
+            heard.extend((packet.header.payload_type == 101).then_some(packet.payload[0]));
+        });
+    }
+    heard.dedup();
+    assert_eq!(heard, (0..10).collect::<Vec<u8>>());
+}
+
 /// What three phones that speak at 1,000, 2,000 and 4,000 hear in the end, in thousands; none for a phone that gets nothing.
 fn heard_with(parts: &[Part]) -> Vec<Option<i16>> {
     let mut exchange = Exchange::default();

@@ -106,7 +106,8 @@ impl Source {
         // An unspecified address means hold and does not change where the phone is.
         let same = stream.remote.is_none() || before.is_some_and(|before| before.remote == stream.remote);
         // Behind a NAT the described address cannot be reached: the learned address remains the best one known.
-        let hidden = is_hidden(stream) && self.learned.is_some_and(|at| standing(stream, at) > Standing::Unnamed);
+        let hidden =
+            is_hidden(stream, stream.remote) && self.learned.is_some_and(|at| standing(stream, at) > Standing::Unnamed);
         if !same && !hidden {
             (self.learned, self.learned_rtcp) = (None, None);
         }
@@ -227,7 +228,7 @@ impl Source {
         let settled = fresh || now.since(self.described) >= SOURCE_SILENCE;
         let unnamed = |at: SocketAddr| standing(stream, at) == Standing::Unnamed;
         let leads = stands > Standing::Unnamed
-            || ((is_hidden(stream) || self.unproven_left == 0) && self.learned.is_none_or(unnamed));
+            || ((is_hidden(stream, stream.remote) || self.unproven_left == 0) && self.learned.is_none_or(unnamed));
         if settled && leads {
             self.learned = Some(from);
         }
@@ -274,10 +275,11 @@ fn same_host(one: IpAddr, other: IpAddr) -> bool {
     one == other || (one.is_loopback() && other.is_loopback())
 }
 
-/// Whether the described address is unreachable for us: a private one while the signalling comes from another host.
-fn is_hidden(stream: &AudioStream) -> bool {
-    let described = stream.remote.map(|at| at.ip());
-    described.is_some_and(|host| is_private(host) && stream.party.is_none_or(|party| !same_host(party, host)))
+/// Whether a described address is unreachable for us: a private one while the signalling comes from another host.
+fn is_hidden(stream: &AudioStream, described: Option<SocketAddr>) -> bool {
+    described
+        .map(|at| at.ip())
+        .is_some_and(|host| is_private(host) && stream.party.is_none_or(|party| !same_host(party, host)))
 }
 
 /// A described address as we can reach it: for a private one with signalling from a public one, the signalling host.
@@ -285,7 +287,7 @@ fn is_hidden(stream: &AudioStream) -> bool {
 fn reachable(stream: &AudioStream, described: SocketAddr) -> SocketAddr {
     let host = described.ip();
     match stream.party {
-        Some(party) if is_hidden(stream) && (!is_private(party) || host.is_loopback()) => {
+        Some(party) if is_hidden(stream, Some(described)) && (!is_private(party) || host.is_loopback()) => {
             SocketAddr::new(party, described.port())
         }
         _ => described,

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use media::session::Prompt;
@@ -22,9 +23,9 @@ const NAME_MAX: usize = 64;
 const COUNTRY_MAX: usize = 3;
 /// Largest file: half an hour of 16-bit audio.
 const FILE_BYTES_MAX: u64 = 2 * wav::SAMPLES_MAX as u64 + 4_096;
-/// The most prompts in the cache; beyond it the cache is emptied.
+/// The most prompts in the cache.
 const CACHED_MAX: usize = 1_024;
-/// The most samples in the cache; beyond it the cache is emptied. 256 MB, of which one prompt may use a ninth.
+/// The most samples in the cache: 256 MB, of which one prompt may use a ninth.
 const CACHED_SAMPLES_MAX: usize = 128 << 20;
 
 /// The built-in prompts.
@@ -52,14 +53,33 @@ const OWN: [(&str, &[u8]); 16] = [
 pub struct Prompts {
     folder: PathBuf,
     announcements: Announcements,
-    cached: HashMap<PathBuf, (Option<SystemTime>, Prompt)>,
+    cached: HashMap<PathBuf, Cached>,
+    /// How often a prompt was found.
+    found: u64,
+    room: usize,
+}
+
+#[derive(Debug)]
+struct Cached {
+    /// When its file was changed.
+    changed: Option<SystemTime>,
+    prompt: Prompt,
+    /// The count of prompts found when it was found last.
+    found: u64,
+}
+
+impl Cached {
+    /// Whether somebody hears it: then nothing is won without it here.
+    fn is_played(&self) -> bool {
+        Arc::strong_count(&self.prompt.samples) > 1
+    }
 }
 
 impl Prompts {
     /// Prompts from that folder. Recorded announcements are in the folder beside it.
     pub fn new(folder: PathBuf) -> Self {
         let announcements = Announcements::new(folder.with_file_name("announcements"));
-        Self { folder, announcements, cached: HashMap::new() }
+        Self { folder, announcements, cached: HashMap::new(), found: 0, room: CACHED_SAMPLES_MAX }
     }
 
     /// The recorded announcements.
@@ -122,18 +142,28 @@ impl Prompts {
         name: &str,
         read: impl FnOnce() -> Option<Vec<i16>>,
     ) -> Option<Prompt> {
-        if let Some((known, prompt)) = self.cached.get(&key)
-            && *known == changed
+        self.found += 1;
+        if let Some(cached) = self.cached.get_mut(&key)
+            && cached.changed == changed
         {
-            return Some(prompt.clone());
+            cached.found = self.found;
+            return Some(cached.prompt.clone());
         }
         let prompt = Prompt { name: name.into(), samples: read()?.into() };
-        let kept: usize = self.cached.values().map(|(_, prompt)| prompt.samples.len()).sum();
-        if self.cached.len() >= CACHED_MAX || kept + prompt.samples.len() > CACHED_SAMPLES_MAX {
-            self.cached.clear();
-        }
-        self.cached.insert(key, (changed, prompt.clone()));
+        self.cached.remove(&key);
+        self.make_room(prompt.samples.len());
+        self.cached.insert(key, Cached { changed, prompt: prompt.clone(), found: self.found });
         Some(prompt)
+    }
+
+    /// Drops the prompts that nobody hears, longest unused first, until there is room for another.
+    fn make_room(&mut self, samples: usize) {
+        let mut kept: usize = self.cached.values().map(|cached| cached.prompt.samples.len()).sum();
+        while self.cached.len() >= CACHED_MAX || kept + samples > self.room {
+            let unused = self.cached.iter().filter(|(_, cached)| !cached.is_played());
+            let Some(key) = unused.min_by_key(|(_, cached)| cached.found).map(|(key, _)| key.clone()) else { return };
+            kept -= self.cached.remove(&key).map_or(0, |cached| cached.prompt.samples.len());
+        }
     }
 }
 
@@ -233,5 +263,24 @@ mod tests {
         fs::remove_file(folder.join("acme/menu.wav")).unwrap();
         assert_eq!(prompts.find(&tenant("acme"), "prompt:menu").unwrap().samples.len(), 10);
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_full_cache_drops_what_was_not_used_for_longest_and_never_what_is_played() {
+        let mut prompts = Prompts::new(PathBuf::from("/nonexistent"));
+        let mut find = |room: usize, name: &str| {
+            prompts.room = room;
+            let prompt = prompts.keep(PathBuf::from(name), None, name, || Some(vec![0; 10])).unwrap();
+            let mut kept: Vec<String> = prompts.cached.keys().map(|key| key.display().to_string()).collect();
+            kept.sort();
+            (prompt, kept.join(" "))
+        };
+        let (played, _) = find(30, "a");
+        for (name, kept) in [("b", "a b"), ("c", "a b c"), ("b", "a b c"), ("d", "a b d"), ("e", "a d e")] {
+            assert_eq!(find(30, name).1, kept);
+        }
+        assert_eq!(find(10, "f").1, "a f", "somebody hears the first");
+        drop(played);
+        assert_eq!(find(10, "g").1, "g");
     }
 }

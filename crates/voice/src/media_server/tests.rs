@@ -220,6 +220,7 @@ fn a_phone_that_falls_silent_is_told_to_the_owner() {
     phone.say(0x55);
     let notice = bench.notice(dialog);
     assert_eq!(notice.name, "trunkline.no-rtp");
+    assert_eq!(notice.values, [("held".to_owned(), "false".to_owned())]);
     assert_eq!(notice.connection(), Some(bench.connection(dialog).as_str()));
 }
 

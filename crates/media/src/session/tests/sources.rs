@@ -107,6 +107,17 @@ fn a_carrier_that_hears_at_one_host_and_speaks_from_another_goes_on_hearing() {
     assert!(sent.iter().all(|to| *to == address(PHONE)) && sent.len() > 50 * 50, "{}", sent.len());
 }
 
+#[test]
+fn reports_do_not_go_to_a_private_address_that_a_phone_outside_names() {
+    let reports = |named_in_sdp: &str| {
+        let remote_rtcp = Some(address(named_in_sdp));
+        let mut session = with(AudioStream { remote_rtcp, ..named("203.0.113.5", "203.0.113.5:4000") });
+        session.goodbye(at(1_000), &mut [0; PACKET_BYTES_MAX]).map(|report| report.to)
+    };
+    assert_eq!(reports("203.0.113.5:4009"), Some(address("203.0.113.5:4009")));
+    assert_eq!(reports("10.0.0.7:6379"), Some(address("203.0.113.5:6379")), "as its audio would");
+}
+
 /// A receiver report of source `ssrc` about a stream.
 fn about(stream: u32, ssrc: u32, goodbye: bool) -> Vec<u8> {
     let block = rtcp::ReportBlock { ssrc: stream, fraction_lost: 77, ..rtcp::ReportBlock::default() };

@@ -25,6 +25,8 @@ use crate::media_server::prompts::{Prompts, name_of};
 
 /// The event that notifies an owner of a phone that sends no audio any more.
 pub const NO_RTP: &str = "trunkline.no-rtp";
+/// Its value: whether the phone is on hold.
+const HELD: &str = "held";
 
 impl Node {
     /// Carries out an INFO: an MSML request, whose body may have been completed, or a key reported by the owner's phone.
@@ -94,7 +96,8 @@ impl Node {
                 }
                 if let Some(leg) = self.legs.get(&dialog) {
                     let id = format!("conn:{}", leg.connection.snapshot().id);
-                    let event = msml::Event { name: NO_RTP.to_owned(), id, values: Vec::new() };
+                    let event =
+                        msml::Event { name: NO_RTP.to_owned(), id, values: vec![(HELD.to_owned(), held.to_string())] };
                     self.notify(dialog, msml::build_event(&event), now);
                 }
             }

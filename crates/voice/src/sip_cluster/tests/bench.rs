@@ -462,9 +462,21 @@ impl Bench {
 
     /// Media reports silence on its last leg, the phone's.
     pub fn phone_is_silent(&mut self) {
+        self.media_hears_nothing("false");
+    }
+
+    /// The same of a phone on hold.
+    pub fn held_phone_is_silent(&mut self) {
+        self.media_hears_nothing("true");
+    }
+
+    fn media_hears_nothing(&mut self, held: &str) {
         let dialog = *self.media_dialogs.last().expect("a media dialog");
-        let event =
-            msml::Event { name: "trunkline.no-rtp".to_owned(), id: "conn:phone".to_owned(), values: Vec::new() };
+        let event = msml::Event {
+            name: "trunkline.no-rtp".to_owned(),
+            id: "conn:phone".to_owned(),
+            values: vec![("held".to_owned(), held.to_owned())],
+        };
         let body = Body::new(msml::CONTENT_TYPE, msml::build_event(&event));
         let now = self.now;
         self.agent(Peer::Media).info(dialog, body, Vec::new(), now).expect("a dialog");

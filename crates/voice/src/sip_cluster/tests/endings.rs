@@ -196,10 +196,12 @@ fn next_probe_is_refused(bench: &mut Bench, cause: impl FnOnce(&mut Bench)) {
 }
 
 #[test]
-fn a_party_that_takes_nothing_new_keeps_its_call_unless_media_does_not_hear_it() {
+fn a_party_that_takes_nothing_new_keeps_its_call_unless_media_should_hear_it_and_does_not() {
     let (mut bench, _) = talking();
-    next_probe_is_refused(&mut bench, |_| ());
-    assert_eq!((bench.node.calls(), bench.story.last().map(String::as_str)), (1, Some("Established@7101")));
+    for silence in [|_: &mut Bench| (), Bench::held_phone_is_silent] {
+        next_probe_is_refused(&mut bench, silence);
+        assert_eq!((bench.node.calls(), bench.story.last().map(String::as_str)), (1, Some("Established@7101")));
+    }
     next_probe_is_refused(&mut bench, Bench::phone_is_silent);
     assert!(bench.story.contains(&"Released@7101".to_owned()), "{:?}", bench.story);
 }

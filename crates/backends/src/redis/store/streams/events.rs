@@ -24,7 +24,7 @@ impl RedisStores {
         tenant: &TenantId,
         mut after: Position,
         max: usize,
-        choose: impl Fn(Position, Vec<Known>) -> Vec<Known>,
+        choose: impl Fn(Position, Vec<KnownEntry>) -> Vec<KnownEntry>,
     ) -> Result<Vec<OutEntry>> {
         loop {
             let mut call = Call::on(&self.scripts.read_events, tenant);
@@ -38,14 +38,14 @@ impl RedisStores {
             let Some((last, ..)) = entries.last() else { return Ok(Vec::new()) };
             after = *last;
             let count = entries.len();
-            let known: Vec<Known> = entries.into_iter().filter_map(known).collect();
+            let known: Vec<KnownEntry> = entries.into_iter().filter_map(known).collect();
             if known.len() < count {
                 let passed_over = count - known.len();
                 tracing::warn!(%tenant, before = %after, passed_over, "facts cannot be read, or are of a later release");
             }
             let chosen = choose(born, known);
             if !chosen.is_empty() {
-                let out = |known: Known| OutEntry {
+                let out = |known: KnownEntry| OutEntry {
                     entry: known.entry,
                     is_correction: known.for_whom == Audience::LogCorrection,
                 };
@@ -55,10 +55,16 @@ impl RedisStores {
     }
 
     /// Those of the entries that are for who follows the stream and was at `after`: repeats only if they are news to it.
-    fn news(&self, tenant: &TenantId, after: Position, born: Position, mut entries: Vec<Known>) -> Vec<Known> {
+    fn news(
+        &self,
+        tenant: &TenantId,
+        after: Position,
+        born: Position,
+        mut entries: Vec<KnownEntry>,
+    ) -> Vec<KnownEntry> {
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         let gap = received.gap(tenant, after, born);
-        entries.retain(|Known { entry, for_whom }| match for_whom {
+        entries.retain(|KnownEntry { entry, for_whom }| match for_whom {
             Audience::All => {
                 received.note(&entry.event, entry.position);
                 true
@@ -135,14 +141,14 @@ impl EventStream for RedisStores {
 }
 
 /// An entry that this release knows.
-struct Known {
+struct KnownEntry {
     entry: EventEntry,
     for_whom: Audience,
 }
 
-fn known((position, for_whom, event): (Position, Audience, Option<GivenFact>)) -> Option<Known> {
+fn known((position, for_whom, event): (Position, Audience, Option<GivenFact>)) -> Option<KnownEntry> {
     let (event, owner) = event?;
-    Some(Known { entry: EventEntry { position, event, owner }, for_whom })
+    Some(KnownEntry { entry: EventEntry { position, event, owner }, for_whom })
 }
 
 /// A fact, and who gave it.

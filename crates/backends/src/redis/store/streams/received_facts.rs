@@ -15,10 +15,10 @@ const BEHIND_MAX: usize = 1_000;
 /// identities, for two writers may number the facts of one DN, each in a range of its own.
 #[derive(Default)]
 pub(in crate::redis) struct ReceivedFacts {
-    newer: HashMap<u64, Place>,
-    older: HashMap<u64, Place>,
+    newer: HashMap<u64, EntryNumber>,
+    older: HashMap<u64, EntryNumber>,
     /// For facts that some readers received before they were lost, and others did not: the repeat that the others take.
-    repeats: HashMap<u64, Place>,
+    repeats: HashMap<u64, EntryNumber>,
     /// Readers that were behind when their stream was lost, by where they are now.
     behind: HashMap<(TenantId, Position), Gap>,
     hasher: RandomState,
@@ -27,16 +27,16 @@ pub(in crate::redis) struct ReceivedFacts {
 /// The places that a stream has lost before a reader came to them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Gap {
-    after: Place,
+    after: EntryNumber,
     /// The first entry of the present stream.
-    born: Place,
+    born: EntryNumber,
 }
 
 /// A position in less space.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Place(u64);
+struct EntryNumber(u64);
 
-impl From<Position> for Place {
+impl From<Position> for EntryNumber {
     fn from(position: Position) -> Self {
         // A millisecond has far fewer entries.
         const MINOR_BITS: u32 = 20;
@@ -45,7 +45,7 @@ impl From<Position> for Place {
 }
 
 impl Gap {
-    fn contains(self, place: Place) -> bool {
+    fn contains(self, place: EntryNumber) -> bool {
         self.after < place && place < self.born
     }
 }
@@ -53,7 +53,7 @@ impl Gap {
 impl ReceivedFacts {
     /// What a reader has missed that goes on after that position of a stream. A reader that begins has missed nothing.
     pub(super) fn gap(&self, tenant: &TenantId, after: Position, born: Position) -> Gap {
-        let born = Place::from(born);
+        let born = EntryNumber::from(born);
         let earlier = self.behind.get(&(tenant.clone(), after)).filter(|gap| gap.born == born);
         let after = if after == Position::START { born } else { after.into() };
         earlier.copied().unwrap_or(Gap { after, born })
@@ -101,7 +101,7 @@ impl ReceivedFacts {
         self.hasher.hash_one((&fact.tenant, &fact.id))
     }
 
-    fn insert(&mut self, id: u64, place: Place) {
+    fn insert(&mut self, id: u64, place: EntryNumber) {
         if self.newer.len() >= FACTS_MIN {
             self.older = std::mem::take(&mut self.newer);
         }
@@ -172,7 +172,7 @@ mod tests {
         let gap = received.gap(&acme(), at(1), at(10));
         received.go_on(&acme(), at(11), gap);
         assert_eq!(received.gap(&acme(), at(11), at(10)), gap);
-        assert_eq!(received.gap(&acme(), at(11), at(30)).after, Place::from(at(11)));
+        assert_eq!(received.gap(&acme(), at(11), at(30)).after, EntryNumber::from(at(11)));
         let none = received.gap(&acme(), at(12), at(10));
         received.go_on(&acme(), at(13), none);
         assert_eq!(received.behind.len(), 1, "nothing is kept of readers that have missed nothing");

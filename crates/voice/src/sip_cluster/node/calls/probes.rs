@@ -58,10 +58,12 @@ impl Node {
         silent
     }
 
-    /// Probes a party from which media receives nothing.
-    pub(in crate::sip_cluster::node) fn probe_leg(&mut self, conn_id: ConnId, leg: LegId, now: Timestamp) {
+    /// Probes a party from which media receives nothing. One that is on hold need not send anything: it counts as gone by its signalling
+    /// alone.
+    pub(in crate::sip_cluster::node) fn probe_leg(&mut self, conn_id: ConnId, leg: LegId, held: bool, now: Timestamp) {
         if self.leg(conn_id, leg).is_some_and(|leg| leg.stage == LegStage::Up) {
-            self.probe(Place { conn_id, leg, side: Side::Phone }, Silence::Media, now);
+            let silence = if held { Silence::Signalling } else { Silence::Media };
+            self.probe(Place { conn_id, leg, side: Side::Phone }, silence, now);
         }
     }
 

@@ -161,7 +161,10 @@ impl Node {
                 }
             }
             // No audio comes from the phone: it is probed now, not at its regular time.
-            Ok(Notice::Event(event)) if event.name == NO_RTP => self.probe_leg(conn_id, leg, now),
+            Ok(Notice::Event(event)) if event.name == NO_RTP => {
+                let held = event.values.iter().any(|(name, value)| name == HELD && value == "true");
+                self.probe_leg(conn_id, leg, held, now);
+            }
             Ok(_) => {}
             Err(error) => tracing::warn!(%conn_id, %error, "media sent a notice that cannot be read"),
         }
@@ -336,6 +339,8 @@ fn audio(prompt: &str) -> String {
 
 /// The event by which media reports that a phone has fallen silent.
 const NO_RTP: &str = "trunkline.no-rtp";
+/// The value of that event that says whether the phone is on hold, so that it need not send anything.
+const HELD: &str = "held";
 
 /// The URI of a tone, which media generates itself as a country's telephones sound it.
 fn tone(signal: Signal, country: &str) -> String {
