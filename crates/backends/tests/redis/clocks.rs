@@ -21,7 +21,7 @@ async fn process(server: &Server, database: u32, now: Timestamp) -> Process {
 
 #[tokio::test]
 async fn clocks_that_are_minutes_apart_cost_nobody_a_lease() {
-    let server = Server::start(43);
+    let server = Server::start();
     for (database, apart) in [(0, 0), (1, 180), (2, 3_600)] {
         let (early, late) =
             (process(&server, database, NOW), process(&server, database, NOW + Duration::from_secs(apart)));
@@ -34,7 +34,7 @@ async fn clocks_that_are_minutes_apart_cost_nobody_a_lease() {
 
 #[tokio::test]
 async fn rows_of_the_release_before_are_understood() {
-    let server = Server::start(44);
+    let server = Server::start();
     let process = process(&server, 0, NOW).await;
     let (leases, outbox) = (&process.stores.leases, &process.stores.outbox);
     // As nodes of that release have written them, one with a clock that is late by an hour.
@@ -68,7 +68,7 @@ async fn rows_of_the_release_before_are_understood() {
 
 #[tokio::test]
 async fn who_had_a_job_or_an_export_before_redis_was_emptied_is_fenced() {
-    let server = Server::start(78);
+    let server = Server::start();
     let Process { stores, clock } = process(&server, 0, NOW).await;
     let (old, new): (Owner, Owner) = ("node-1.5".parse().unwrap(), "node-2.5".parse().unwrap());
     let mut job = stores.leases.take_job("sweep", &old, LEASE).await.unwrap().unwrap();
@@ -88,7 +88,7 @@ async fn who_had_a_job_or_an_export_before_redis_was_emptied_is_fenced() {
 
 #[tokio::test]
 async fn readers_of_epochs_that_are_over_go() {
-    let server = Server::start(45);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     let node: Owner = "sip-cluster-1.5".parse().unwrap();
     let ors = |epoch: u64| -> Owner { format!("ors-1.{epoch}").parse().unwrap() };
@@ -112,7 +112,7 @@ async fn readers_of_epochs_that_are_over_go() {
 
 #[tokio::test]
 async fn work_whose_answer_was_lost_comes_to_the_same_reader_again() {
-    let server = Server::start(49);
+    let server = Server::start();
     let clock = SetClock::at(NOW);
     let (stores, _) = stores(&server, 0, clock.clone()).await;
     let (node, reader, idle): (Owner, Owner, _) =

@@ -39,7 +39,7 @@ async fn take_over(stores: &Stores, of: &Owner, by: &Owner) -> Vec<Claimed<ConnI
 
 #[tokio::test]
 async fn a_damaged_record_costs_that_one() {
-    let server = Server::start(46);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     let successor: Owner = "sip-cluster-2.9".parse().unwrap();
     for seed in 1..=120_u64 {
@@ -89,7 +89,7 @@ async fn a_damaged_record_costs_that_one() {
 
 #[tokio::test]
 async fn entries_that_cannot_be_read_hold_up_no_other() {
-    let server = Server::start(47);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     let node: Owner = "sip-cluster-1.5".parse().unwrap();
     let ors: Owner = "ors-1.5".parse().unwrap();

@@ -6,7 +6,7 @@ use crate::server::until;
 #[tokio::test]
 async fn calls_go_on_while_the_disk_of_redis_is_full_and_none_begins() {
     // With `always`, Redis would end itself.
-    let server = Server::start_with(50, &["--appendfsync", "everysec"]);
+    let server = Server::start_with(&["--appendfsync", "everysec"]);
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
     server.limit_files(Some(16));

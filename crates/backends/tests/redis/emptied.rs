@@ -32,7 +32,7 @@ async fn places(stores: &Stores, number: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_phone_is_where_it_registered_last_whichever_registrar_comes_first() {
-    let server = Server::start(74);
+    let server = Server::start();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let ((first, _), (second, _)) = (stores(&server, 0, clock.clone()).await, stores(&server, 0, clock).await);
     let all_come = async |order: [&Stores; 2]| {
@@ -63,7 +63,7 @@ async fn a_phone_is_where_it_registered_last_whichever_registrar_comes_first() {
 #[tokio::test]
 async fn commits_go_on_while_many_records_are_written_again() {
     const CALLS: u64 = 6_000;
-    let server = Server::start(75);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     until_renewed(&stores).await;
     stores.calls.commit((1..=CALLS).map(|call| create(call, &owner())).collect()).await.unwrap();
@@ -92,7 +92,7 @@ async fn commits_go_on_while_many_records_are_written_again() {
 
 #[tokio::test]
 async fn each_reader_of_a_client_receives_what_was_lost_before_it_had_read_it() {
-    let server = Server::start(77);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     until_renewed(&stores).await;
     let acme = tenant();

@@ -82,7 +82,7 @@ fn owner() -> Owner {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_does_what_every_implementation_does() {
-    let server = Server::start(1);
+    let server = Server::start();
     let next = AtomicU32::new(0);
     let fresh = || {
         let database = next.fetch_add(1, Ordering::SeqCst);
@@ -98,7 +98,7 @@ async fn redis_does_what_every_implementation_does() {
 
 #[tokio::test]
 async fn what_was_written_is_there_after_a_restart_of_redis() {
-    let mut server = Server::start(2);
+    let mut server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     let written = stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
     assert!(matches!(written[..], [Written::Done { position: Some(_) }]), "{written:?}");
@@ -112,7 +112,7 @@ async fn what_was_written_is_there_after_a_restart_of_redis() {
 
 #[tokio::test]
 async fn commits_of_calls_wait_while_redis_is_away_and_are_written_in_their_order() {
-    let mut server = Server::start(8);
+    let mut server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
     server.kill();
@@ -131,7 +131,7 @@ async fn commits_of_calls_wait_while_redis_is_away_and_are_written_in_their_orde
 
 #[tokio::test]
 async fn a_commit_that_is_repeated_because_its_answer_was_late_is_done_once() {
-    let server = Server::start(21);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
     server.freeze();
@@ -150,7 +150,7 @@ async fn a_commit_that_is_repeated_because_its_answer_was_late_is_done_once() {
 
 #[tokio::test]
 async fn a_batch_that_its_role_repeats_because_nobody_answered_is_done_once() {
-    let server = Server::start(24);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     // The connection is up, the tenant is announced, and Redis has the script.
     stores.calls.commit(vec![save(9, "nothing is told")]).await.unwrap();
@@ -209,7 +209,7 @@ async fn a_batch_that_its_role_repeats_because_nobody_answered_is_done_once() {
 
 #[tokio::test]
 async fn what_waits_for_an_emptied_redis_keeps_its_facts() {
-    let mut server = Server::start(22);
+    let mut server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     until_renewed(&stores).await;
     server.kill();
@@ -223,7 +223,7 @@ async fn what_waits_for_an_emptied_redis_keeps_its_facts() {
 
 #[tokio::test]
 async fn a_call_that_ended_while_redis_was_away_and_came_back_empty_keeps_its_facts() {
-    let mut server = Server::start(25);
+    let mut server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     until_renewed(&stores).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
@@ -244,7 +244,7 @@ async fn a_call_that_ended_while_redis_was_away_and_came_back_empty_keeps_its_fa
 
 #[tokio::test]
 async fn a_phone_that_an_emptied_redis_has_lost_is_not_called_unregistered() {
-    let mut server = Server::start(31);
+    let mut server = Server::start();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let (registrar, _) = stores(&server, 0, clock.clone()).await;
     let (dialplan, _) = self::stores(&server, 0, clock).await;
@@ -285,7 +285,7 @@ async fn a_phone_that_an_emptied_redis_has_lost_is_not_called_unregistered() {
 
 #[tokio::test]
 async fn calls_go_on_while_redis_has_no_room_and_none_begins() {
-    let server = Server::start(30);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
     assert!(stores.calls.has_room());
@@ -305,7 +305,7 @@ async fn calls_go_on_while_redis_has_no_room_and_none_begins() {
 
 #[tokio::test]
 async fn a_call_that_ended_before_its_process_died_and_redis_was_emptied_keeps_its_facts() {
-    let mut server = Server::start(26);
+    let mut server = Server::start();
     let folder = server.folder().join("waiting");
     let life = |url: &str| {
         let client = Client::unwatched("trunkline/sip-cluster-1/voice-41");
@@ -331,7 +331,7 @@ async fn a_call_that_ended_before_its_process_died_and_redis_was_emptied_keeps_i
 
 #[tokio::test]
 async fn a_call_that_was_lost_and_claimed_again_is_written() {
-    let mut server = Server::start(27);
+    let mut server = Server::start();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let (stores, _) = stores(&server, 0, clock.clone()).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
@@ -361,7 +361,7 @@ async fn a_call_that_was_lost_and_claimed_again_is_written() {
 
 #[tokio::test]
 async fn who_asks_for_a_proof_hears_who_owns_a_call_and_not_that_its_commit_waits() {
-    let mut server = Server::start(28);
+    let mut server = Server::start();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let (stores, _) = stores(&server, 0, clock.clone()).await;
     let calls: Vec<CallWrite> = (0..450).map(|call| create(call, &owner())).collect();
@@ -392,7 +392,7 @@ async fn who_asks_for_a_proof_hears_who_owns_a_call_and_not_that_its_commit_wait
 
 #[tokio::test]
 async fn what_an_emptied_redis_does_not_know_is_not_said_to_be_unknown() {
-    let server = Server::start(29);
+    let server = Server::start();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let (owner_of, _) = stores(&server, 0, clock.clone()).await;
     let (asker, _) = stores(&server, 0, clock).await;
@@ -413,7 +413,7 @@ async fn what_an_emptied_redis_does_not_know_is_not_said_to_be_unknown() {
 
 #[tokio::test]
 async fn a_call_that_was_given_away_is_no_longer_the_givers_when_redis_comes_back_empty() {
-    let server = Server::start(55);
+    let server = Server::start();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let (giver, _) = stores(&server, 0, clock.clone()).await;
     let (other, _) = stores(&server, 0, clock).await;
@@ -432,7 +432,7 @@ async fn a_call_that_was_given_away_is_no_longer_the_givers_when_redis_comes_bac
 
 #[tokio::test]
 async fn a_call_that_ended_while_redis_was_away_does_not_come_back_to_its_owner() {
-    let mut server = Server::start(34);
+    let mut server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
     server.kill();
@@ -444,7 +444,7 @@ async fn a_call_that_ended_while_redis_was_away_does_not_come_back_to_its_owner(
 
 #[tokio::test]
 async fn a_call_that_ended_while_its_node_stood_still_does_not_come_back() {
-    let server = Server::start(48);
+    let server = Server::start();
     let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
     let (stopped, _) = stores(&server, 0, clock.clone()).await;
     stopped.calls.commit(vec![create(7, &owner()), create(8, &owner())]).await.unwrap();
@@ -463,7 +463,7 @@ async fn a_call_that_ended_while_its_node_stood_still_does_not_come_back() {
 
 #[tokio::test]
 async fn what_may_wait_elsewhere_for_redis_is_not_said_to_be_unknown() {
-    let mut server = Server::start(35);
+    let mut server = Server::start();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let (owner_of, _) = stores(&server, 0, clock.clone()).await;
     let (asker, _) = stores(&server, 0, clock).await;
@@ -484,7 +484,7 @@ async fn what_may_wait_elsewhere_for_redis_is_not_said_to_be_unknown() {
 
 #[tokio::test]
 async fn what_waited_when_its_process_died_is_handed_in_by_the_next_life() {
-    let mut server = Server::start(23);
+    let mut server = Server::start();
     let folder = server.folder().join("waiting");
     let life = |url: &str| {
         let client = Client::unwatched("trunkline/sip-cluster-1/voice-41");
@@ -516,7 +516,7 @@ async fn what_waited_when_its_process_died_is_handed_in_by_the_next_life() {
 
 #[tokio::test]
 async fn an_owner_gives_an_emptied_redis_its_records_again() {
-    let mut server = Server::start(9);
+    let mut server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     until_renewed(&stores).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
@@ -535,7 +535,7 @@ async fn an_owner_gives_an_emptied_redis_its_records_again() {
 
 #[tokio::test]
 async fn the_facts_of_the_last_moments_are_told_again_to_an_emptied_redis() {
-    let mut server = Server::start(32);
+    let mut server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     until_renewed(&stores).await;
     stores.calls.commit(vec![create(7, &owner()), create(8, &owner())]).await.unwrap();
@@ -563,7 +563,7 @@ async fn the_facts_of_the_last_moments_are_told_again_to_an_emptied_redis() {
 
 #[tokio::test]
 async fn a_reader_receives_the_facts_that_an_emptied_redis_has_lost_before_it_had_read_them() {
-    let server = Server::start(57);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     until_renewed(&stores).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
@@ -582,7 +582,7 @@ async fn a_reader_receives_the_facts_that_an_emptied_redis_has_lost_before_it_ha
 
 #[tokio::test]
 async fn an_emptied_redis_is_told_again_whose_records_and_configuration_it_has() {
-    let server = Server::start(33);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     let publication = |generation| Publication {
         tenant: tenant(),
@@ -629,7 +629,7 @@ async fn out(stores: &Stores) -> Vec<String> {
 
 #[tokio::test]
 async fn what_another_owner_has_taken_meanwhile_is_not_written_over_and_what_was_told_is_a_correction() {
-    let mut server = Server::start(10);
+    let mut server = Server::start();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let (stores, _) = stores(&server, 0, clock.clone()).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
@@ -656,7 +656,7 @@ async fn what_another_owner_has_taken_meanwhile_is_not_written_over_and_what_was
 
 #[tokio::test]
 async fn a_connection_that_was_made_again_has_its_name_again() {
-    let mut server = Server::start(11);
+    let mut server = Server::start();
     let (stores, redis) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     redis.ping().await.unwrap();
     server.kill();
@@ -668,7 +668,7 @@ async fn a_connection_that_was_made_again_has_its_name_again() {
 #[tokio::test]
 async fn a_server_with_a_password_tells_what_is_wrong_and_what_is_dangerous() {
     let server =
-        Server::start_with(13, &["--requirepass", "geheim", "--appendonly", "no", "--maxmemory-policy", "allkeys-lru"]);
+        Server::start_with(&["--requirepass", "geheim", "--appendonly", "no", "--maxmemory-policy", "allkeys-lru"]);
     let refused = redis::examine(&RedisSettings::at(&server.url(0))).await;
     assert!(matches!(&refused, Err(Unusable::Wrong(why)) if why.contains("password")), "{refused:?}");
     let settings = RedisSettings::at(&server.url(0).replace("redis://", "redis://:geheim@"));
@@ -699,7 +699,7 @@ async fn until_renewed(stores: &Stores) {
 
 #[tokio::test]
 async fn an_emptied_redis_lists_its_tenants_again_with_the_next_write() {
-    let mut server = Server::start(3);
+    let mut server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
     assert_eq!(stores.outbox.tenants().await.unwrap(), [tenant()]);
@@ -713,7 +713,7 @@ async fn an_emptied_redis_lists_its_tenants_again_with_the_next_write() {
 
 #[tokio::test]
 async fn a_reader_in_another_process_is_woken() {
-    let server = Server::start(4);
+    let server = Server::start();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let ((reader, _), (writer, _)) = (stores(&server, 0, clock.clone()).await, stores(&server, 0, clock).await);
     let tenant = tenant();
@@ -729,7 +729,7 @@ async fn a_reader_in_another_process_is_woken() {
 
 #[tokio::test]
 async fn a_registration_that_cannot_be_read_is_over_and_hides_no_other() {
-    let server = Server::start(56);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     let dn = |number: &str| Dn::parse(number).unwrap();
     let ends = Timestamp::from_millis(4_000_000_000_000);
@@ -770,7 +770,7 @@ async fn a_registration_that_cannot_be_read_is_over_and_hides_no_other() {
 
 #[tokio::test]
 async fn connections_are_named_for_whoever_looks_at_redis() {
-    let server = Server::start(5);
+    let server = Server::start();
     let (_, redis) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     redis.ping().await.unwrap();
     assert!(server.cli(&["CLIENT", "LIST"]).contains("name=trunkline/test "));
@@ -778,7 +778,7 @@ async fn connections_are_named_for_whoever_looks_at_redis() {
 
 #[tokio::test]
 async fn the_record_and_the_stream_can_be_read_with_redis_cli() {
-    let server = Server::start(6);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
     let key = format!("call:{{acme}}:{}", ConnId(7));
@@ -789,7 +789,7 @@ async fn the_record_and_the_stream_can_be_read_with_redis_cli() {
 
 #[tokio::test]
 async fn facts_of_a_later_release_hold_no_reader_up() {
-    let server = Server::start(7);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     for _ in 0..3 {
         server.cli(&["XADD", "ev:{acme}", "*", "e", "not known here"]);

@@ -40,7 +40,7 @@ fn save() -> Change {
 
 #[tokio::test]
 async fn the_position_is_stored_when_what_redis_has_lost_is_written_again() {
-    let server = Server::start(72);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     let sessions = &stores.sessions;
     sessions.commit(batch(1, [("s1", create())])).await.unwrap();
@@ -54,7 +54,7 @@ async fn the_position_is_stored_when_what_redis_has_lost_is_written_again() {
 
 #[tokio::test]
 async fn a_fenced_writer_stores_no_position_though_its_batch_is_written_row_by_row() {
-    let server = Server::start(73);
+    let server = Server::start();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let (stores, _) = stores(&server, 0, clock.clone()).await;
     stores.sessions.commit(batch(1, [("s1", create()), ("s2", create())])).await.unwrap();

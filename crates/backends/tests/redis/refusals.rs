@@ -19,7 +19,7 @@ fn done(written: &[Written]) -> Vec<bool> {
 
 #[tokio::test]
 async fn a_record_that_redis_holds_as_something_else_costs_that_one() {
-    let server = Server::start(40);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     stores.calls.commit(vec![create(7, &owner()), create(9, &owner())]).await.unwrap();
     server.cli(&["SET", &format!("call:{{acme}}:{}", ConnId(8)), "damaged"]);
@@ -38,7 +38,7 @@ async fn a_record_that_redis_holds_as_something_else_costs_that_one() {
 
 #[tokio::test]
 async fn a_tenant_whose_facts_nobody_takes_begins_no_call_and_ends_those_that_it_has() {
-    let server = Server::start(41);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     stores.calls.commit(vec![create(7, &owner()), create(8, &owner())]).await.unwrap();
     let other = TenantId::parse("other").unwrap();
@@ -66,7 +66,7 @@ async fn a_tenant_whose_facts_nobody_takes_begins_no_call_and_ends_those_that_it
 
 #[tokio::test]
 async fn calls_go_on_when_more_commits_wait_for_redis_than_are_kept() {
-    let mut server = Server::start(42);
+    let mut server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     let calls = 0..300_u64;
     stores.calls.commit(calls.clone().map(|call| create(call, &owner())).collect()).await.unwrap();
@@ -102,7 +102,7 @@ async fn calls_go_on_when_more_commits_wait_for_redis_than_are_kept() {
 
 #[tokio::test]
 async fn a_turn_of_rq_that_removes_is_done_though_redis_has_no_room() {
-    let server = Server::start(54);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     let rq: Owner = "rq-1.5".parse().unwrap();
     stores.queues.claim(&rq, &tenant(), None).await.unwrap().unwrap();
@@ -131,7 +131,7 @@ async fn a_turn_of_rq_that_removes_is_done_though_redis_has_no_room() {
 
 #[tokio::test]
 async fn a_redis_without_room_keeps_leases_lets_calls_be_taken_over_and_gets_room_by_what_is_exported() {
-    let server = Server::start(70);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     until_renewed(&stores).await;
     stores.calls.commit(vec![create(7, &owner()), create(8, &owner())]).await.unwrap();
@@ -159,7 +159,7 @@ async fn a_redis_without_room_keeps_leases_lets_calls_be_taken_over_and_gets_roo
 
 #[tokio::test]
 async fn a_call_that_redis_has_lost_is_written_again_though_the_stream_of_facts_is_full() {
-    let server = Server::start(71);
+    let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     until_renewed(&stores).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use super::*;
-use crate::server::{address, until};
+use crate::server::{new_address, until};
 
 const PASSWORD: &str = "geheim";
 const SENTINEL_PASSWORD: &str = "vertraulich";
@@ -19,8 +19,8 @@ struct Sentinel {
 }
 
 impl Sentinel {
-    async fn of(test: u8, master: &Server) -> Self {
-        let (folder, address) = (TempDir::new().unwrap(), address(test));
+    async fn of(master: &Server) -> Self {
+        let (folder, address) = (TempDir::new().unwrap(), new_address());
         let settings = [
             format!("bind {address}"),
             "port 26379".to_owned(),
@@ -74,13 +74,14 @@ impl Drop for Sentinel {
     }
 }
 
-fn master(test: u8) -> Server {
-    let settings = ["--requirepass", PASSWORD, "--masterauth", PASSWORD, "--replica-announce-ip", &address(test)];
-    Server::start_for(test, &settings, &["-n", "3", "-a", PASSWORD, "--no-auth-warning"])
+fn master() -> Server {
+    let address = new_address();
+    let settings = ["--requirepass", PASSWORD, "--masterauth", PASSWORD, "--replica-announce-ip", &address];
+    Server::start_at(address.clone(), &settings, &["-n", "3", "-a", PASSWORD, "--no-auth-warning"])
 }
 
-async fn replica(test: u8, master: &Server) -> Server {
-    let replica = self::master(test);
+async fn replica(master: &Server) -> Server {
+    let replica = self::master();
     replica.cli(&["REPLICAOF", master.address(), "6379"]);
     until("the replica follows", || replica.cli(&["INFO", "replication"]).contains("master_link_status:up")).await;
     replica
@@ -88,9 +89,9 @@ async fn replica(test: u8, master: &Server) -> Server {
 
 #[tokio::test]
 async fn commits_go_on_with_the_master_that_the_sentinel_has_made() {
-    let mut old = master(60);
-    let new = replica(61, &old).await;
-    let sentinel = Sentinel::of(62, &old).await;
+    let mut old = master();
+    let new = replica(&old).await;
+    let sentinel = Sentinel::of(&old).await;
     sentinel.knows_a_replica().await;
     let settings = sentinel.settings();
     assert!(redis::examine(&settings).await.unwrap().warnings.is_empty());
@@ -122,9 +123,9 @@ async fn commits_go_on_with_the_master_that_the_sentinel_has_made() {
 
 #[tokio::test]
 async fn a_master_that_has_become_a_replica_is_left() {
-    let old = master(63);
-    let new = replica(64, &old).await;
-    let sentinel = Sentinel::of(65, &old).await;
+    let old = master();
+    let new = replica(&old).await;
+    let sentinel = Sentinel::of(&old).await;
     let (stores, _) =
         stores_at(&sentinel.settings(), &old.folder().join("stores"), Arc::new(SystemClock::start())).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
@@ -143,8 +144,8 @@ async fn a_master_that_has_become_a_replica_is_left() {
 
 #[tokio::test]
 async fn a_master_that_has_no_successor_yet_is_away_and_one_that_nobody_knows_is_wrong() {
-    let mut master = master(66);
-    let sentinel = Sentinel::of(67, &master).await;
+    let mut master = master();
+    let sentinel = Sentinel::of(&master).await;
     let settings = sentinel.settings();
     let wrong = redis::examine(&RedisSettings { master: "nobody".to_owned(), ..settings.clone() }).await;
     assert!(matches!(&wrong, Err(Unusable::Wrong(why)) if why.contains("nobody")), "{wrong:?}");

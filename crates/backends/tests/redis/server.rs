@@ -3,6 +3,7 @@
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -19,11 +20,13 @@ pub struct Server {
     child: Option<Child>,
 }
 
-/// Each test has a number, and by it an address, of its own.
-pub fn address(test: u8) -> String {
+/// An address that no other server of these tests has.
+pub fn new_address() -> String {
+    static SERVERS: AtomicU8 = AtomicU8::new(0);
+    let server = SERVERS.fetch_add(1, Ordering::Relaxed) + 1;
     // Other runs of these tests may be under way: the process's id keeps them apart.
     let run = std::process::id() % 250 + 1;
-    format!("127.253.{run}.{test}")
+    format!("127.253.{run}.{server}")
 }
 
 /// Repeats the check until it is true.
@@ -37,21 +40,20 @@ pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 impl Server {
-    pub fn start(test: u8) -> Self {
-        Self::start_with(test, &[])
+    pub fn start() -> Self {
+        Self::start_with(&[])
     }
 
     /// The same with further settings.
-    pub fn start_with(test: u8, settings: &[&str]) -> Self {
-        Self::start_for(test, settings, &[])
+    pub fn start_with(settings: &[&str]) -> Self {
+        Self::start_at(new_address(), settings, &[])
     }
 
-    /// The same with further arguments for redis-cli, too.
-    pub fn start_for(test: u8, settings: &[&str], cli: &[&str]) -> Self {
+    /// The same at a [`new_address`], with further arguments for redis-cli, too.
+    pub fn start_at(address: String, settings: &[&str], cli: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        let mut server =
-            Self { folder, address: address(test), settings: owned(settings), cli: owned(cli), child: None };
+        let mut server = Self { folder, address, settings: owned(settings), cli: owned(cli), child: None };
         server.start_again();
         server
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::*;
-use crate::server::{address, until};
+use crate::server::{new_address, until};
 
 /// An authority, and the certificates that it has signed.
 struct Authority(TempDir);
@@ -18,12 +18,14 @@ impl Authority {
         authority
     }
 
-    /// A server of that test with a certificate for that address.
-    fn server(&self, test: u8, certified: &str) -> Server {
-        self.server_with(test, certified, &[])
+    /// A server with a certificate for its address.
+    fn server(&self, further: &[&str]) -> Server {
+        let address = new_address();
+        self.server_certified(address.clone(), &address, further)
     }
 
-    fn server_with(&self, test: u8, certified: &str, further: &[&str]) -> Server {
+    /// A server at that address with a certificate for the other one.
+    fn server_certified(&self, address: String, certified: &str, further: &[&str]) -> Server {
         self.openssl(&[
             "-CA",
             "ca.pem",
@@ -44,7 +46,7 @@ impl Authority {
         let mut settings = vec!["--port", "0", "--tls-port", "6379", "--tls-auth-clients", "no"];
         settings.extend(["--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-ca-cert-file", &authority]);
         settings.extend(further);
-        Server::start_for(test, &settings, &["--tls", "--insecure"])
+        Server::start_at(address, &settings, &["--tls", "--insecure"])
     }
 
     fn openssl(&self, arguments: &[&str]) {
@@ -72,7 +74,7 @@ impl Authority {
 #[tokio::test]
 async fn commits_and_wakes_go_over_tls_and_redis_cli_reads_them() {
     let authority = Authority::new("Ours");
-    let mut server = authority.server(40, &address(40));
+    let mut server = authority.server(&[]);
     let settings = authority.trusted(&server);
     assert!(redis::examine(&settings).await.unwrap().warnings.is_empty());
     let (stores, _) = stores_at(&settings, &server.folder().join("stores"), Arc::new(SystemClock::start())).await;
@@ -99,7 +101,7 @@ async fn commits_and_wakes_go_over_tls_and_redis_cli_reads_them() {
 async fn a_cluster_is_reached_over_tls_too() {
     let authority = Authority::new("Ours");
     let further = ["--cluster-enabled", "yes", "--databases", "1", "--tls-cluster", "yes"];
-    let server = authority.server_with(43, &address(43), &further);
+    let server = authority.server(&further);
     server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
     until("the cluster is whole", || server.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok")).await;
     let url = format!("rediss://{}:6379", server.address());
@@ -114,8 +116,8 @@ async fn a_cluster_is_reached_over_tls_too() {
 #[tokio::test]
 async fn a_server_that_proves_nothing_is_refused_and_it_is_said_why() {
     let (authority, other) = (Authority::new("Ours"), Authority::new("Theirs"));
-    let server = authority.server(41, &address(41));
-    let elsewhere = authority.server(42, "192.0.2.7");
+    let server = authority.server(&[]);
+    let elsewhere = authority.server_certified(new_address(), "192.0.2.7", &[]);
     for (settings, why) in
         [(other.trusted(&server), "UnknownIssuer"), (authority.trusted(&elsewhere), "not valid for name")]
     {
