@@ -59,6 +59,8 @@ impl Server {
     }
 
     pub fn start_again(&mut self) {
+        let is_taken = TcpStream::connect((self.address.as_str(), 6379)).is_ok();
+        assert!(!is_taken, "another server listens on {}: the test would use that one", self.address);
         // A file that may not grow is an error to be handled, not a signal that ends the process.
         let child = Command::new("env")
             .args(["--ignore-signal=XFSZ", "redis-server"])
