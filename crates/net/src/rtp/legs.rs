@@ -171,7 +171,8 @@ impl Legs {
             }
             Order::Open { leg, ports, session } => {
                 if let Err(error) = self.open(leg, ports, *session, wire) {
-                    tracing::error!(leg = leg.0, %error, "a leg's sockets cannot be polled");
+                    tracing::error!(leg = leg.0, %error, "a leg's sockets cannot be polled: it ends");
+                    self.ended.push_back(LegEvent::Failed(leg, Cause::of_panic(&error.to_string())));
                 }
             }
             Order::Negotiate(leg, stream) => {
@@ -244,7 +245,10 @@ impl Legs {
     fn open(&mut self, leg: LegId, mut ports: PortPair, session: Session, wire: &mut impl Wire) -> io::Result<()> {
         let key = self.exchange.open(session);
         let index = key.index as usize;
-        wire.opened(index, &mut ports)?;
+        if let Err(error) = wire.opened(index, &mut ports) {
+            self.exchange.discard(key);
+            return Err(error);
+        }
         if self.ports.len() <= index {
             self.ports.resize_with(index + 1, || None);
         }

@@ -1,6 +1,7 @@
 //! The node between an owner of calls (a user agent, in memory) and phones (sockets on loopback).
 
 mod bench;
+mod busy_driver;
 mod faults;
 mod in_memory;
 

@@ -25,6 +25,34 @@ fn session(now: Timestamp) -> Box<Session> {
     Box::new(Session::new(Setup { ssrc: 1, sequence: 1, timestamp: 1, cname: "t".to_owned(), quiet_after }, now))
 }
 
+/// Sockets that cannot be polled.
+struct Unpolled;
+
+impl Wire for Unpolled {
+    fn opened(&mut self, _index: usize, _ports: &mut PortPair) -> io::Result<()> {
+        Err(io::Error::other("no more descriptors"))
+    }
+
+    fn closed(&mut self, _ports: &mut PortPair) {}
+
+    fn send(&mut self, _ports: &PortPair, _out: &Outgoing<'_>) {}
+}
+
+#[test]
+fn a_leg_whose_sockets_cannot_be_polled_ends_and_frees_its_ports() {
+    let (mut legs, now) = (Legs::default(), Timestamp::from_millis(1));
+    let ports = Arc::new(Ports::without_sockets(IpAddr::V4(Ipv4Addr::LOCALHOST), 20_000..=20_001));
+    let order = Order::Open { leg: LegId(1), ports: ports.bind().unwrap(), session: session(now) };
+    legs.perform(order, now, &mut Unpolled);
+    let (news, mut told) = mpsc::channel(4);
+    legs.tell(&news);
+    assert!(matches!(told.try_recv(), Ok(LegEvent::Failed(LegId(1), _))));
+    assert_eq!(ports.free(), 1);
+    let order = Order::Open { leg: LegId(2), ports: ports.bind().unwrap(), session: session(now) };
+    legs.perform(order, now, &mut Nothing);
+    assert!(legs.figures(LegId(2)).is_some());
+}
+
 #[test]
 fn a_panic_costs_the_leg_at_work_alone() {
     let (mut legs, now) = (Legs::default(), Timestamp::from_millis(1));

@@ -33,11 +33,13 @@ impl Node {
         let leg = self.legs.get(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
         let offer = negotiation::speaking(offer, &codecs(&leg.request_uri));
         let preference = self.preference(dialog, negotiation::first_codec(&offer));
-        let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
+        let leg = self.legs.get(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
         let (mut answer, stream) = negotiation::answer(&offer, &leg.local, preference).map_err(|error| {
             tracing::debug!(%error, "an offer cannot be taken");
             Reply::new(StatusCode::NOT_ACCEPTABLE_HERE).header(HeaderName::Warning, error.warning())
         })?;
+        self.apply(dialog, stream, now)?;
+        let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
         // An equal description keeps its version (RFC 3264 §8); a changed one increments it.
         if leg.described.as_ref().is_some_and(|before| *before != answer) {
             leg.local.version += 1;
@@ -45,7 +47,6 @@ impl Node {
         }
         let bytes = Bytes::from(answer.to_string());
         leg.described = Some(answer);
-        self.apply(dialog, stream, now);
         Ok(bytes)
     }
 
@@ -59,8 +60,10 @@ impl Node {
                 stream.inspect_err(|error| tracing::debug!(%error, "an answer cannot be taken")).ok()
             });
             // Without a stream the leg is silent. Its owner made the answer and ends the leg.
-            if let Some(stream) = stream {
-                self.apply(dialog, stream, now);
+            if let Some(stream) = stream
+                && self.apply(dialog, stream, now).is_err()
+            {
+                return self.give_up(dialog, now);
             }
         }
         self.begin_announcement(dialog, now);
@@ -111,34 +114,39 @@ impl Node {
     }
 
     /// Applies a stream; the first one opens the leg's session.
-    fn apply(&mut self, dialog: DialogId, mut stream: AudioStream, now: Timestamp) {
+    ///
+    /// # Errors
+    /// 503 when the thread does not take the order: the leg speaks as before.
+    fn apply(&mut self, dialog: DialogId, mut stream: AudioStream, now: Timestamp) -> Result<(), StatusCode> {
         let random = self.entropy.next_u64();
         let start = self.entropy.next_u64();
-        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
         stream.party = leg.party;
-        leg.stream = Some(stream.clone());
-        let call_id = self.agent.leg(dialog).map(|state| state.dialog.call_id.to_string()).unwrap_or_default();
-        super::explain::audio(&self.trace, leg, &stream, call_id, now);
-        let (id, shard) = (leg.id, leg.shard);
-        let Some(ports) = leg.ports.take() else {
-            self.order(shard, Order::Negotiate(id, stream));
-            return;
+        let (id, shard, join) = (leg.id, leg.shard, leg.join());
+        let given = match leg.ports.take() {
+            None => self.order(shard, Order::Negotiate(id, stream.clone())),
+            Some(ports) => {
+                let setup = Setup {
+                    ssrc: random as u32,
+                    sequence: (random >> 32) as u16,
+                    timestamp: start as u32,
+                    cname: format!("{:x}@{}", start >> 32, self.owner.node),
+                    quiet_after: self.limits.quiet_after,
+                };
+                let mut session = Session::new(setup, now);
+                session.negotiate(stream.clone(), now);
+                self.order(shard, Order::Open { leg: id, ports, session: Box::new(session) })
+                    && join.is_none_or(|join| self.order(shard, join))
+            }
         };
-        let mut session = Session::new(
-            Setup {
-                ssrc: random as u32,
-                sequence: (random >> 32) as u16,
-                timestamp: start as u32,
-                cname: format!("{:x}@{}", start >> 32, self.owner.node),
-                quiet_after: self.limits.quiet_after,
-            },
-            now,
-        );
-        session.negotiate(stream, now);
-        let join = leg.join();
-        self.order(shard, Order::Open { leg: id, ports, session: Box::new(session) });
-        if let Some(join) = join {
-            self.order(shard, join);
+        if !given {
+            return Err(StatusCode::SERVICE_UNAVAILABLE);
         }
+        let call_id = self.agent.leg(dialog).map(|state| state.dialog.call_id.to_string()).unwrap_or_default();
+        if let Some(leg) = self.legs.get_mut(&dialog) {
+            super::explain::audio(&self.trace, leg, &stream, call_id, now);
+            leg.stream = Some(stream);
+        }
+        Ok(())
     }
 }

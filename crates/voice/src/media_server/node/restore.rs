@@ -103,18 +103,23 @@ impl Node {
         };
         let shard = leg.shard;
         let join = leg.join();
-        match session {
+        let is_heard = match session {
             Some(session) => {
-                self.order(shard, Order::Open { leg: id, ports, session: Box::new(session) });
-                if let Some(join) = join {
-                    self.order(shard, join);
-                }
-                self.order(shard, Order::Echo(id, echo));
+                self.order(shard, Order::Open { leg: id, ports, session: Box::new(session) })
+                    && join.is_none_or(|join| self.order(shard, join))
+                    && self.order(shard, Order::Echo(id, echo))
             }
-            None => leg.ports = Some(ports),
-        }
+            None => {
+                leg.ports = Some(ports);
+                true
+            }
+        };
         self.legs.insert(dialog, leg);
         self.by_id.insert(id, dialog);
+        if !is_heard {
+            self.give_up(dialog, now);
+            return Ok(());
+        }
         self.unowned.insert(dialog, now);
         self.treatment_began(dialog, now);
         self.secret_lost(dialog, now);

@@ -40,13 +40,11 @@ impl Node {
         let refuse = |status| Reply::new(status);
         let keys = keys_of(message);
         if !keys.is_empty() {
-            note("an answer", self.agent.respond(request, refuse(StatusCode::OK), now));
-            if let Some((shard, id)) = self.legs.get(&dialog).map(|leg| (leg.shard, leg.id)) {
-                for (digit, duration) in keys {
-                    self.order(shard, Order::Press(id, digit, duration));
-                }
-            }
-            return;
+            let pressed = self.legs.get(&dialog).is_some_and(|leg| {
+                keys.into_iter().all(|(digit, duration)| self.order(leg.shard, Order::Press(leg.id, digit, duration)))
+            });
+            let status = if pressed { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            return note("an answer", self.agent.respond(request, refuse(status), now));
         }
         let is_msml = matches!(message.content_type(), Ok(Some(kind)) if kind.is("application", "msml+xml"));
         if !is_msml || body.len() > BODY_BYTES_MAX {
@@ -115,6 +113,11 @@ impl Node {
     fn runaway(&mut self, dialog: DialogId, now: Timestamp) {
         self.metrics.leg_runaway();
         tracing::error!(?dialog, "a leg's audio exceeded its steps: the leg is ended");
+        self.give_up(dialog, now);
+    }
+
+    /// Ends a leg whose audio does not do what its owner was told; the owner starts a new one.
+    pub(super) fn give_up(&mut self, dialog: DialogId, now: Timestamp) {
         if let Some(leg) = self.legs.get(&dialog) {
             self.recordings.forget(leg.id);
         }
@@ -129,10 +132,10 @@ impl Node {
         let prompts: Vec<_> = self.prompts.find(&leg.tenant, &play).into_iter().collect();
         leg.treatments += 1;
         let (id, shard) = (leg.id, leg.shard);
-        let heard = leg.stream.is_some() && !prompts.is_empty();
-        if heard {
+        let can_hear = leg.stream.is_some() && !prompts.is_empty();
+        let treatment = Treatment { prompts, repeat, ..Treatment::default() };
+        if can_hear && self.order(shard, Order::Play(id, 1, treatment)) {
             self.metrics.treatment_started();
-            self.order(shard, Order::Play(id, 1, Treatment { prompts, repeat, ..Treatment::default() }));
             self.treatment_began(dialog, now);
         } else {
             note("the end of an announcement", self.agent.bye(dialog, Vec::new(), now));
@@ -160,7 +163,7 @@ impl Node {
             && let Err(error) = self.follow_conference(dialog)
         {
             tracing::error!(%error, "a leg cannot go to the thread of its conference");
-            return self.runaway(dialog, now);
+            return self.give_up(dialog, now);
         }
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         let (id, shard) = (leg.id, leg.shard);
@@ -192,7 +195,7 @@ impl Node {
         };
         if !self.order(shard, order) {
             // Media has promised it: an owner that is told of the leg's end does better than one that believes it.
-            return self.runaway(dialog, now);
+            return self.give_up(dialog, now);
         }
         if starts {
             self.treatment_began(dialog, now);

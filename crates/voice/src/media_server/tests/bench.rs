@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ use super::super::limits::Limits;
 use super::super::metrics::Metrics;
 use super::super::node::{Node, Parts};
 use super::super::prompts::Prompts;
+use super::busy_driver::BusyDriver;
 
 /// The tenant of the bench's calls.
 pub const TENANT: &str = "example";
@@ -86,6 +88,16 @@ impl Bench {
         let owner = UserAgent::new(AgentConfig::default(), Box::new(Seeded::new(3)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         Self { node, owner, news, clock, runtime, events: Vec::new(), tags: 0, ports }
+    }
+
+    /// The RTP threads take no orders while the returned flag is set.
+    pub fn make_threads_busy(&mut self) -> Arc<AtomicBool> {
+        let is_busy = Arc::new(AtomicBool::new(true));
+        let clock = self.clock.clone();
+        let spare = node(40_000..=40_001, limits(), &clock, 9).0.driver;
+        let driver = std::mem::replace(&mut self.node.driver, spare);
+        self.node.driver = Box::new(BusyDriver { driver, is_busy: is_busy.clone() });
+        is_busy
     }
 
     /// The owner has ended all its dialogs without notifying the node.
@@ -177,6 +189,15 @@ impl Bench {
         self.owner.reinvite(dialog, Some(offer.into()), Vec::new(), self.clock.now()).unwrap();
         self.find(|event| match event {
             Event::Renegotiated { dialog: d, answer } if *d == dialog => Some(answer.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn refused_reinvite(&mut self, dialog: DialogId, offer: String) -> StatusCode {
+        self.events.clear();
+        self.owner.reinvite(dialog, Some(offer.into()), Vec::new(), self.clock.now()).unwrap();
+        self.find(|event| match event {
+            Event::Refused { dialog: d, status, .. } if *d == dialog => Some(*status),
             _ => None,
         })
     }

@@ -1,10 +1,13 @@
 //! A fault of one leg costs only that leg: a panic, or a record that cannot be restored.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use infra::{Change, LedgerKind, MediaSessionId, MediaWrite, QuarantineRequest};
 use media::g711::Law;
 use model::{Epoch, NodeId, Owner, TenantId, Token};
 use runtime::fault::InARow;
+use sip::StatusCode;
 use sip::agent::{DialogId, Event, Release};
 
 use super::super::node::Node;
@@ -63,6 +66,43 @@ fn a_panic_that_is_no_legs_costs_none() {
     assert_eq!(bench.node.legs(), 4);
     assert_eq!(bench.node.poll_report().map(|report| report.subject), Some(None));
     second_call_is_heard(&mut phones);
+}
+
+#[test]
+fn a_leg_whose_thread_takes_no_order_is_refused_and_costs_no_port() {
+    let mut bench = Bench::new(24_300..=24_301, limits());
+    let is_busy = bench.make_threads_busy();
+    let mut phone = Phone::new(Law::Mu);
+    let refused = bench.invite("conf=1", Some(phone.offer().to_string()));
+    assert_eq!(bench.failed(refused), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(bench.node.legs(), 0);
+    is_busy.store(false, Ordering::SeqCst);
+    bench.call("conf=1", &mut phone);
+}
+
+#[test]
+fn a_change_of_session_that_no_thread_takes_leaves_the_leg_as_it_was() {
+    let (mut bench, dialogs, mut phones) = two_calls(24_310..=24_329);
+    let is_busy = bench.make_threads_busy();
+    let moved = Phone::new(Law::Mu).offer().with_version(2).to_string();
+    assert_eq!(bench.refused_reinvite(dialogs[2], moved), StatusCode::SERVICE_UNAVAILABLE);
+    is_busy.store(false, Ordering::SeqCst);
+    assert_eq!(bench.node.legs(), 4);
+    second_call_is_heard(&mut phones);
+    phones[3].say(0x22);
+    assert_eq!(phones[2].hear(), (0, vec![0x22; 160]));
+}
+
+#[test]
+fn a_leg_whose_answer_no_thread_takes_ends() {
+    let mut bench = Bench::new(24_330..=24_331, limits());
+    let phone = Phone::new(Law::Mu);
+    let dialog = bench.invite("conf=1", None);
+    bench.answered(dialog);
+    let _is_busy = bench.make_threads_busy();
+    bench.ack(dialog, phone.offer().to_string());
+    assert!(matches!(bench.released(dialog), Release::ByPeer(_)));
+    assert_eq!(bench.node.legs(), 0);
 }
 
 #[test]
