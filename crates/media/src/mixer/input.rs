@@ -15,6 +15,10 @@ const WAITING_MAX: usize = 6;
 const OVERTAKEN_MAX: u32 = 8_000;
 /// The longest gap that is concealed: 40 ms. What comes after a longer one begins anew.
 const CONCEALED_MAX: u32 = 320;
+/// The frames over which it is judged how much of the delay is needed: one second.
+const WINDOW: u8 = 50;
+/// A frame is a pause if no sample of it is louder than the loudest of the last window divided by this.
+const PAUSE: u16 = 8;
 /// A frame without a louder sample is none: the silence of both laws of G.711.
 const SILENCE: u16 = 8;
 
@@ -41,6 +45,54 @@ pub(super) struct Input {
     /// The last payload: a new decoder begins with it.
     last: Vec<u8>,
     speaks: bool,
+    spare: Spare,
+}
+
+/// Frames that wait without need, since packets no longer come as unevenly as they did. Pauses of the speaker take them up.
+#[derive(Debug, Default)]
+struct Spare {
+    frames: usize,
+    /// The loudest sample of the last window.
+    loudest: u16,
+    window: Window,
+}
+
+#[derive(Debug, Default)]
+struct Window {
+    frames: u8,
+    /// The fewest samples that were left after a frame; none before the first.
+    least: Option<usize>,
+    loudest: u16,
+}
+
+impl Spare {
+    /// Notes a frame of `whole` samples, and how many were `left` after it.
+    fn note(&mut self, frame: &[i16], left: usize, whole: usize) {
+        let Window { frames, least, loudest } = &mut self.window;
+        *frames += 1;
+        *least = Some(least.map_or(left, |least| least.min(left)));
+        *loudest = peak(frame).max(*loudest);
+        if *frames == WINDOW {
+            // One frame of the delay has been taken.
+            self.frames = (least.unwrap_or_default() / whole).saturating_sub(DELAY - 1);
+            self.loudest = *loudest;
+            self.window = Window::default();
+        }
+    }
+
+    /// Whether this frame may be left out.
+    fn take(&mut self, frame: &[i16]) -> bool {
+        let leaves_out = self.frames > 0 && peak(frame) <= self.loudest / PAUSE;
+        if leaves_out {
+            self.frames -= 1;
+            self.window = Window::default();
+        }
+        leaves_out
+    }
+}
+
+fn peak(frame: &[i16]) -> u16 {
+    frame.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or_default()
 }
 
 impl Input {
@@ -94,8 +146,13 @@ impl Input {
         }
         let there = self.samples.len().min(whole);
         frame.extend(self.samples.drain(..there));
+        if self.samples.len() >= DELAY * whole && self.spare.take(frame) {
+            frame.clear();
+            frame.extend(self.samples.drain(..whole));
+        }
+        self.spare.note(frame, self.samples.len(), whole);
         self.speaks = there == whole;
-        if frame.iter().all(|sample| sample.unsigned_abs() <= SILENCE) {
+        if peak(frame) <= SILENCE {
             frame.clear();
         } else {
             frame.resize(whole, 0);
@@ -113,6 +170,7 @@ impl Input {
         let Some(before) = self.decoder.take() else { return };
         let samples: Vec<i16> = std::mem::take(&mut self.samples).into();
         self.samples = at_rate(&samples, before.rate(), rate).into();
+        self.spare = Spare::default();
         let mut decoder = Decoder::new(before.codec(), rate);
         decoder.decode(&self.last);
         self.decoder = Some(decoder);

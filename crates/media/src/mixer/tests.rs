@@ -172,6 +172,22 @@ fn a_burst_does_not_delay_what_follows() {
 }
 
 #[test]
+fn a_pause_takes_up_the_delay_that_packets_no_longer_need() {
+    let mut mixer = mixer(&open(&[1, 2]));
+    // Four packets come at once, as after a stall of the network; then they come evenly.
+    let loudness = |n: u32| if (80..90).contains(&n) { 100 } else { 2_000 + 1_000 * (n % 8) as i16 };
+    (0..4).for_each(|n| say(&mut mixer, 1, n, loudness(n)));
+    let delay_at = |mixer: &mut Mixer, n: u32| {
+        say(mixer, 1, n, loudness(n));
+        (heard(mixer)[1].1, n)
+    };
+    let heard: Vec<_> = (4..120).map(|n| delay_at(&mut mixer, n)).collect();
+    let lag = |(sample, n): (i16, u32)| (0..6).find(|lag| (sample - loudness(n - lag)).abs() < 300);
+    assert_eq!(lag(heard[30]), Some(4), "{:?}", heard[30]);
+    assert_eq!(lag(heard[100]), Some(1), "{:?}", heard[100]);
+}
+
+#[test]
 fn who_takes_nothing_keeps_no_backlog_and_long_packets_are_filled() {
     let mut mixer = mixer(&open(&[1, 2, 3]));
     let mut phones = Phones { wants: vec![(1, None), (2, Some(240)), (3, None)], ..Phones::default() };
