@@ -48,13 +48,18 @@ impl UserAgent {
         let server = |server: &ServerId| self.layer.snapshot_server(*server);
         let lingering = |s: &&ServerId| !leg.servers.contains(s) && leg.invite_server != Some(**s);
         let lingering = recent(leg.recent.iter().filter(lingering).filter_map(server).collect(), server_bytes);
+        // In the same order; see `Leg::clients`.
+        let stored = leg.state.requests.iter().zip(&leg.clients).filter(|(pending, _)| !pending.is_secret);
         let mut snapshot = DialogSnapshot {
-            leg: leg.state.clone(),
+            leg: LegState {
+                requests: stored.clone().map(|(pending, _)| pending.clone()).collect(),
+                ..leg.state.clone()
+            },
             invite_client: leg.invite_client.as_ref().and_then(client),
             cancel_client: leg.cancel_client.as_ref().and_then(client),
             recent_clients: recent(leg.recent_clients.iter().filter_map(client).collect(), client_bytes),
             invite_server: leg.invite_server.as_ref().and_then(server),
-            clients: leg.clients.iter().filter_map(client).collect(),
+            clients: stored.clone().filter_map(|(_, id)| client(id)).collect(),
             servers: leg.servers.iter().filter_map(server).chain(lingering).collect(),
         };
         snapshot.leave_out_copies();

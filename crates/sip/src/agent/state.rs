@@ -224,6 +224,8 @@ pub struct PendingRequest {
     pub purpose: RequestPurpose,
     /// The request as it was sent, to be repeated with credentials.
     pub request: Bytes,
+    /// Whether a snapshot leaves it out: its body is a secret.
+    pub is_secret: bool,
 }
 
 /// The purpose of a request of ours.

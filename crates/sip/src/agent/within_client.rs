@@ -35,6 +35,21 @@ impl UserAgent {
         self.send_within(dialog, Method::Info, headers, Some(body), RequestPurpose::Application, now)
     }
 
+    /// Sends an INFO whose body is in no snapshot: a successor knows nothing of it and does not send it again. `Responded` follows.
+    ///
+    /// # Errors As [`Self::info`].
+    pub fn secret_info(&mut self, dialog: DialogId, body: Body, now: Timestamp) -> Result<RequestId, CommandError> {
+        let request = self.info(dialog, body, Vec::new(), now)?;
+        self.keep_last_request_secret(dialog);
+        Ok(request)
+    }
+
+    fn keep_last_request_secret(&mut self, dialog: DialogId) {
+        if let Some(pending) = self.dialogs.get_mut(dialog.0).and_then(|leg| leg.state.requests.last_mut()) {
+            pending.is_secret = true;
+        }
+    }
+
     /// Sends a NOTIFY of an implicit subscription (RFC 3515 §2.4.4). `Responded` follows.
     ///
     /// # Errors As [`Self::info`].
@@ -216,6 +231,7 @@ impl UserAgent {
             method: message.method(),
             purpose,
             request: self.layer.request_of(client),
+            is_secret: false,
         });
         Ok(())
     }
@@ -331,7 +347,11 @@ impl UserAgent {
         leg.state.challenges += 1;
         request.set(&HeaderName::Via, via);
         request.set(&HeaderName::CSeq, format_args!("{} {}", leg.state.dialog.next_cseq(), pending.method));
-        self.track(id, RequestId(pending.id), &request, &branch, pending.purpose, now).is_ok()
+        let sent = self.track(id, RequestId(pending.id), &request, &branch, pending.purpose, now).is_ok();
+        if sent && pending.is_secret {
+            self.keep_last_request_secret(id);
+        }
+        sent
     }
 }
 

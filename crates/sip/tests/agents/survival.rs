@@ -288,3 +288,20 @@ fn an_ack_that_the_application_owes_for_long_leaves_the_successor_too() {
     pair.drain();
     assert_eq!(pair.requests(ALICE, Method::Ack), 1);
 }
+
+#[test]
+fn a_secret_info_is_in_no_snapshot_and_others_go_on() {
+    let mut pair = Pair::perfect(Wire::Stream);
+    let (alice, _) = pair.call();
+    let now = pair.now();
+    let agent = pair.agent(ALICE);
+    agent.info(alice, Body::new("text/plain", "open"), Vec::new(), now).expect("it stands");
+    agent.secret_info(alice, Body::new("text/plain", "4711"), now).expect("it stands");
+    agent.info(alice, Body::new("text/plain", "later"), Vec::new(), now).expect("it stands");
+    assert!(!format!("{:?}", agent.snapshot(&[alice])).contains("4711"));
+    kill(&mut pair, ALICE, alice, HEIR);
+    let sent: Vec<_> = std::iter::from_fn(|| pair.agent(ALICE).poll_transmit()).collect();
+    let bodies: Vec<_> =
+        sent.into_iter().map(|sent| Bytes::copy_from_slice(Message::parse(sent.bytes).unwrap().body())).collect();
+    assert_eq!(bodies, [Bytes::from("open"), Bytes::from("later")]);
+}

@@ -243,6 +243,7 @@ fn pending_request(record: v1::PendingRequestRecord) -> Read<PendingRequest> {
             _ => return Err(RecordError("requests.purpose")),
         },
         request: record.request,
+        is_secret: false,
     })
 }
 

@@ -188,9 +188,23 @@ impl Node {
             return self.hold_keys(conn_id, HeldKeys { leg: id, kind, body }, now);
         }
         let Some(media) = leg.media else { return };
-        if let Err(error) = self.agent.info(media, Body::new(kind, body), Vec::new(), now) {
+        let body = Body::new(kind, body);
+        // No record may hold the keys of a PIN.
+        let sent = if self.types_secret(conn_id, id) {
+            self.agent.secret_info(media, body, now)
+        } else {
+            self.agent.info(media, body, Vec::new(), now)
+        };
+        if let Err(error) = sent {
             tracing::warn!(%conn_id, %error, "keys cannot be passed to media now");
         }
+    }
+
+    /// Whether the keys that a leg's party presses now belong to a secret.
+    fn types_secret(&self, conn_id: ConnId, leg: LegId) -> bool {
+        let playing =
+            self.calls.get(&conn_id).into_iter().flat_map(|entry| entry.thread.calls()).flat_map(|it| &it.playing);
+        playing.into_iter().any(|playing| playing.leg == leg && playing.purpose == Purpose::Pin)
     }
 
     /// A phone without telephone events reports a key by INFO. The key goes to media, which collects keys and passes them to the
