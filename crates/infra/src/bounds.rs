@@ -42,16 +42,14 @@ pub const STREAM_BYTES: usize = 32 << 20;
 /// second of 48 kB. A view further behind is told at its next read that entries are gone.
 pub const STREAM_BYTES_UNREAD: usize = 128 << 20;
 
-/// Bytes of a tenant's event stream at which nothing of that tenant begins any more because nothing of it is exported.
+/// Bytes of a tenant's event stream at which nothing of that tenant begins any more because nothing of it is exported. What has begun goes
+/// on, so the stream grows by the facts of those calls, and of who is logged in.
 pub const STREAM_BYTES_HARD: usize = 512 << 20;
-
-/// Bytes at which records that have begun are refused too: a quarter more, so that calls can be brought to their ends.
-pub const STREAM_BYTES_LAST: usize = 640 << 20;
 
 /// The longest record of the reporting log, with its key, in bytes: below the defaults of Kafka's brokers and clients.
 pub const LOG_RECORD_BYTES_MAX: usize = 900_000;
 
-/// New calls of a tenant that wait for an application.
+/// New calls of a tenant that wait for an application: more calls do not begin, and those that go on may still come to a route point.
 pub const NEW_CALLS_MAX: usize = 10_000;
 
 /// Requests that wait for one recipient: several seconds of the busiest node.

@@ -134,12 +134,20 @@ impl Room {
         }
     }
 
-    /// The length of a tenant's stream of facts up to which the write is accepted, in bytes.
+    /// The length of a tenant's stream of facts up to which the write is accepted, in bytes. What has begun goes on: nobody's call ends
+    /// because the reporting log stands still.
     pub const fn stream_bytes(self) -> usize {
         match self {
             Self::Begins => bounds::STREAM_BYTES_HARD,
-            Self::GoesOn => bounds::STREAM_BYTES_LAST,
-            Self::Ends => usize::MAX,
+            Self::GoesOn | Self::Ends => usize::MAX,
+        }
+    }
+
+    /// How many new calls may wait for an application for the write to add one.
+    pub const fn new_calls(self) -> usize {
+        match self {
+            Self::Begins => bounds::NEW_CALLS_MAX,
+            Self::GoesOn | Self::Ends => usize::MAX,
         }
     }
 }

@@ -29,5 +29,5 @@ pub(super) fn encoded(events: &[Stamped], owner: Option<&Owner>) -> Facts {
 
 /// The stream length up to which a write is accepted, as scripts take it; 0 for a write that is never refused.
 pub(super) fn stream_bytes(room: Room) -> usize {
-    if room == Room::Ends { 0 } else { room.stream_bytes() }
+    if room == Room::Begins { room.stream_bytes() } else { 0 }
 }

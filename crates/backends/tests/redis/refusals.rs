@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use infra::{
-    CallWrite, Change, Claim, Claimed, Consumed, Loaded, Position, QueueBatch, Refusal, StoreError, SystemClock,
-    Written, bounds,
+    CallWrite, Change, Claim, Claimed, Consumed, Loaded, NewCall, Position, QueueBatch, Refusal, StoreError,
+    SystemClock, Written, bounds,
 };
-use model::{ConnId, Owner, TenantId, Token};
+use model::{CallUuid, ConnId, Owner, TenantId, Timestamp, Token};
 
 use super::server::Server;
 use super::{create, owner, save, stores, tenant, until_renewed};
@@ -37,16 +37,13 @@ async fn a_record_that_redis_holds_as_something_else_costs_that_one() {
 }
 
 #[tokio::test]
-async fn a_tenant_whose_facts_nobody_takes_begins_no_call_and_ends_those_that_it_has() {
+async fn a_tenant_whose_facts_or_calls_nobody_takes_begins_no_call_and_keeps_those_that_it_has() {
     let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     stores.calls.commit(vec![create(7, &owner()), create(8, &owner())]).await.unwrap();
     let other = TenantId::parse("other").unwrap();
     let fact = |call| create(call, &owner()).events;
-    for (bytes, expected) in [
-        (bounds::STREAM_BYTES_HARD, [false, true, true, true]),
-        (bounds::STREAM_BYTES_LAST, [false, false, true, true]),
-    ] {
+    for bytes in [bounds::STREAM_BYTES_HARD, 2 * bounds::STREAM_BYTES_HARD] {
         server.cli(&["HSET", "evmeta:{acme}", "bytes", &bytes.to_string()]);
         let batch = vec![
             create(9, &owner()),
@@ -55,10 +52,20 @@ async fn a_tenant_whose_facts_nobody_takes_begins_no_call_and_ends_those_that_it
             CallWrite { tenant: other.clone(), ..create(bytes as u64, &owner()) },
         ];
         let written = stores.calls.commit(batch).await.unwrap();
-        assert_eq!(done(&written), expected, "{written:?}");
+        assert_eq!(done(&written), [false, true, true, true], "{written:?}");
         assert!(matches!(&written[0], Written::Refused(Refusal::NoRoom { .. })), "{written:?}");
         assert!(stores.calls.has_room(), "other tenants have room");
     }
+    server.cli(&["HSET", "evmeta:{acme}", "bytes", "0"]);
+    let script = format!("for i = 1, {} do redis.call('XADD', KEYS[1], '*', 'b', '') end", bounds::NEW_CALLS_MAX);
+    server.cli(&["EVAL", &script, "1", "newcalls:{acme}"]);
+    let at_point = |write: CallWrite| {
+        let (conn_id, at, body) = (write.conn_id, Timestamp::from_millis(1_700_000_000_000), Bytes::new());
+        CallWrite { new_call: Some(NewCall { conn_id, trace: CallUuid(9), at, body }), ..write }
+    };
+    let written =
+        stores.calls.commit(vec![at_point(create(10, &owner())), at_point(save(8, "transferred"))]).await.unwrap();
+    assert_eq!(done(&written), [false, true], "{written:?}");
     let end = CallWrite { change: Change::End, ..create(7, &owner()) };
     assert_eq!(done(&stores.calls.commit(vec![end]).await.unwrap()), [true]);
     assert_eq!(stores.calls.load(&tenant(), ConnId(7)).await.unwrap(), Loaded::Ended);

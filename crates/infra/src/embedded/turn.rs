@@ -12,7 +12,7 @@ use super::table::{RowWrite, Table};
 use super::tenant::TenantState;
 use super::{Inner, turn_of};
 use crate::record::{Consumed, Written};
-use crate::{NewCall, Position, Refusal, Result, Room, Size, StoreError, bounds, wire};
+use crate::{NewCall, Position, Refusal, Result, Room, Size, StoreError, wire};
 
 /// One of a tenant's tables.
 pub(super) type Pick = fn(&TenantState) -> &Table;
@@ -112,7 +112,7 @@ impl Turn {
         {
             return Err(Written::Refused(refusal));
         }
-        self.add_work(inner, &tenant, body, along.acknowledges)?;
+        self.add_work(inner, &tenant, (body, room), along.acknowledges)?;
         Ok(position)
     }
 
@@ -120,13 +120,13 @@ impl Turn {
         &mut self,
         inner: &mut Inner,
         tenant: &TenantId,
-        new_call: Option<bytes::Bytes>,
+        (new_call, room): (Option<bytes::Bytes>, Room),
         acknowledges: Option<Position>,
     ) -> std::result::Result<(), Written> {
         if let Some(body) = new_call {
             let waiting = inner.state.tenant(tenant).work.get(NEW_CALLS).map_or(0, |w| w.entries.len());
-            if waiting >= bounds::NEW_CALLS_MAX {
-                let (what, bound) = ("the stream of new calls", bounds::NEW_CALLS_MAX as u64);
+            if waiting >= room.new_calls() {
+                let (what, bound) = ("the stream of new calls", room.new_calls() as u64);
                 return Err(Written::Refused(Refusal::NoRoom { what, bound }));
             }
             self.effects.push(Effect::WorkAdded(v1::WorkAdded {

@@ -105,10 +105,10 @@ impl OutageQueue {
         self.rows + rows < ROWS_MAX && self.bytes + bytes < BYTES_MAX
     }
 
-    /// Takes a row for which there is no room. A record that has begun loses its facts but not its last state and its end. Returns the
-    /// row to keep, or the answer if none is kept.
+    /// Takes a row for which there is no room. A record that has begun loses its facts and its entry of new calls (it is routed by default),
+    /// but not its last state and its end. Returns the row to keep, or the answer if none is kept.
     pub(super) fn take_beyond(&mut self, kind: Kind, row: Row) -> std::result::Result<Row, Written> {
-        if matches!(row.change, Change::Create { .. }) || row.new_call.is_some() {
+        if matches!(row.change, Change::Create { .. }) {
             return Err(Written::Refused(Refusal::NoRoom { what: "what waits for Redis", bound: ROWS_MAX as u64 }));
         }
         if self.dropped == 0 {

@@ -1,7 +1,7 @@
 -- Writes a turn's batch of one tenant: for each write its state, its links, its facts and what it hands on, or nothing of it.
 local kind = arg()
 local now, remember = tonumber(arg()), tonumber(arg())
-local records_max, new_calls_max, events_hard, events_last = tonumber(arg()), tonumber(arg()), tonumber(arg()), tonumber(arg())
+local records_max, new_calls_max, events_max = tonumber(arg()), tonumber(arg()), tonumber(arg())
 local answers = {}
 
 -- Who has one of the links already, if it is not this record.
@@ -55,12 +55,12 @@ local function refuse(w)
     if of == 'ended' or of == 'damaged' or (of == 'live' and (by ~= w.owner or with ~= w.absorbs[2])) then return { 'not absorbed' } end
     w.absorbed_links = links_of(its)
   end
-  -- What begins is refused first, what has begun later, what ends never.
-  local events_max = w.change == 'create' and events_hard or events_last
-  if #w.events > 0 and w.change ~= 'end' and events_full(events_max) then
+  -- What begins is refused; what has begun goes on.
+  local begins = w.change == 'create'
+  if begins and #w.events > 0 and events_full(events_max) then
     return { 'full', 'the event stream', int(events_max) }
   end
-  if w.new_call ~= '' and redis.call('XLEN', key('newcalls')) >= new_calls_max then
+  if begins and w.new_call ~= '' and redis.call('XLEN', key('newcalls')) >= new_calls_max then
     return { 'full', 'the stream of new calls', int(new_calls_max) }
   end
   w.held_links = links_of(links)

@@ -31,7 +31,7 @@ impl RedisStores {
         let mut call = Call::on(&self.scripts.commit, tenant);
         call.arg(kind.name).arg(self.clock.now().as_micros()).arg(kind.remembers.as_micros().to_string());
         call.arg(bounds::RECORDS_MAX).arg(bounds::NEW_CALLS_MAX);
-        call.arg(bounds::STREAM_BYTES_HARD).arg(bounds::STREAM_BYTES_LAST);
+        call.arg(bounds::STREAM_BYTES_HARD);
         call.arg(rows.len());
         for row in rows {
             row.put_into(&mut call);
