@@ -251,6 +251,7 @@ impl Addresses {
     fn moved(&mut self, dn: &Dn, event: &Event, at: Timestamp) {
         let Some(call) = &event.call else { return };
         if let Some(party) = self.parties.get_mut(dn).and_then(|here| here.get_mut(&call.conn_id)) {
+            party.role = event.this_role.or(party.role);
             party.other_dn = event.other_dn.clone();
             return;
         }

@@ -80,7 +80,7 @@ pub const FORK_MAX: usize = 3;
 pub const DEFAULT_ROUTES_MAX: u8 = 3;
 /// The most route points that a call may enter: an application that sends calls in a circle must not loop.
 pub const PARKS_MAX: u16 = 200;
-/// The most facts of a call under one owner; reaching it ends the call. A call of twelve hours with a prompt every ten seconds has 9,000. A
+/// The most facts of a call under one owner, without those that only answer requests; reaching it ends the call. A call of twelve hours with a prompt every ten seconds has 9,000. A
 /// looping application or phone has them in minutes.
 pub const FACTS_MAX: u64 = 20_000;
 /// The most outputs of one input or one timer turn; reaching it ends the call. Ending a call with three ringing phones takes 15, a conference
@@ -178,7 +178,7 @@ impl Call {
     /// Continues under a new owner: events are numbered from 1 under its token.
     pub fn claim(&mut self, token: Token) {
         self.s.token = token;
-        self.s.seq = 0;
+        (self.s.seq, self.s.answers) = (0, 0);
     }
 
     /// Whether the call is over.
@@ -280,7 +280,7 @@ impl Call {
     fn keep_within(&mut self, before: usize, now: Timestamp) {
         if self.outputs.len().saturating_sub(before) > OUTPUTS_MAX {
             self.end_by(Limit::Outputs, now);
-        } else if self.s.seq >= FACTS_MAX {
+        } else if self.s.seq.saturating_sub(self.s.answers) >= FACTS_MAX {
             self.end_by(Limit::Facts, now);
         }
     }
@@ -313,6 +313,11 @@ impl Call {
         if self.s.ringing_legs().contains(&leg) {
             return self.leg_failed(leg, 480, now);
         }
+        self.party_lost(leg, how, now);
+    }
+
+    /// The leg of a party has ended, if it is one's.
+    fn party_lost(&mut self, leg: LegId, how: CallState, now: Timestamp) {
         if let Some(party) = self.s.party_on_mut(leg) {
             party.progress = LegProgress::Gone;
             let number = party.number;

@@ -2,7 +2,7 @@
 
 use model::event::ErrorCode;
 use model::plan::Destination;
-use model::{Dn, ReferenceId, Request, Value};
+use model::{Dn, ReferenceId, Request, UserData, Value};
 
 /// The extension of a request that says how long a number may ring, in seconds.
 const NO_ANSWER_TIMEOUT: &str = "NO_ANSWER_TIMEOUT";
@@ -18,6 +18,8 @@ pub struct Asked {
     pub requester: String,
     /// The reference number that the client chose.
     pub reference: ReferenceId,
+    /// Why it is requested, as the client says: part of the event that answers the request.
+    pub reasons: UserData,
     /// How long the number of the request may ring, in milliseconds, if not as long as the dial plan says.
     pub no_answer_ms: Option<u64>,
 }
@@ -29,6 +31,7 @@ impl Asked {
             this_dn: request.this_dn.clone(),
             requester: request.requester.clone(),
             reference: request.reference,
+            reasons: request.reasons.clone(),
             no_answer_ms: no_answer_ms(request).unwrap_or_default(),
         }
     }

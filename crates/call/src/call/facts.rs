@@ -1,7 +1,7 @@
 //! Events with their attributes (`docs/events.md`) and their numbers.
 
 use model::event::{ErrorCode, Event, Stamped};
-use model::{CallState, DnRole, EventId, EventName, Request, Seq, Subject, Timestamp};
+use model::{CallState, DnRole, EventId, EventName, Request, Seq, Subject, Timestamp, UserData};
 
 use super::asked::Asked;
 use super::party::{LegProgress, Party, PartyNo};
@@ -22,6 +22,9 @@ impl Call {
     pub(super) fn fact(&mut self, event: Event, now: Timestamp) {
         self.announce(now);
         self.s.seq += 1;
+        if is_answer(&event) {
+            self.s.answers += 1;
+        }
         self.s.last_at = self.s.last_at.max(now);
         let id = EventId { subject: Subject::Call(self.s.conn_id), token: self.s.token, seq: Seq(self.s.seq) };
         self.push(Output::Fact(Stamped {
@@ -141,15 +144,28 @@ impl Call {
         }
     }
 
+    /// The answer to a request that no other event answers.
+    pub(super) fn answer(&self, name: EventName, asked: &Asked) -> Event {
+        let mut event = answering(self.event(name), asked);
+        event.this_dn = Some(asked.this_dn.clone());
+        event
+    }
+
     /// Refuses a request with an error code that clients can test.
     pub(super) fn refuse(&mut self, request: &Request, code: ErrorCode, text: &str, now: Timestamp) {
         self.refuse_asked(&Asked::by(request), code, text, now);
     }
 
-    /// As [`Call::refuse`], for a request of which only `asked` is left.
+    /// As [`Call::refuse`], for a request of which only `asked` is left. A DN that is not in the call learns the call's ids alone.
     pub(crate) fn refuse_asked(&mut self, asked: &Asked, code: ErrorCode, text: &str, now: Timestamp) {
-        let mut event = answering(self.event(EventName::Error), asked);
-        event.this_dn = Some(asked.this_dn.clone());
+        let mut event = self.answer(EventName::Error, asked);
+        // A client that may speak for one DN alone must not learn of other calls by requests that are refused.
+        if !self.s.is_at(&asked.this_dn) {
+            event.user_data = UserData::new();
+            if let Some(call) = &mut event.call {
+                (call.ani, call.dnis) = (None, None);
+            }
+        }
         event.error = Some((code, text.to_owned()));
         self.fact(event, now);
     }
@@ -163,9 +179,15 @@ fn delivered_by(event: &mut Event, point: Option<&Point>) {
     }
 }
 
+/// Whether an event only answers a request and tells of no change.
+const fn is_answer(event: &Event) -> bool {
+    matches!(event.name, EventName::Error | EventName::PartyInfo | EventName::ACK)
+}
+
 /// Marks an event as the answer to a request.
 pub(crate) fn answering(mut event: Event, asked: &Asked) -> Event {
     event.reference = asked.reference;
     event.requester = Some(asked.requester.clone());
+    event.reasons = asked.reasons.clone();
     event
 }

@@ -26,6 +26,7 @@ impl Call {
         let (Stage::Talking, Some((by, device))) = (&self.s.stage, by) else {
             return Err((ErrorCode::INVALID_CALL_STATE, "this DN is not connected in the call"));
         };
+        self.check_classified()?;
         if self.s.invitation.is_some() || self.s.transfer.is_some() {
             let text = "the call is being transferred, or another number is being brought into it";
             return Err((ErrorCode::INVALID_CALL_STATE, text));

@@ -26,9 +26,7 @@ impl Call {
         if let Some(there) = self.s.party_at(&asked.this_dn).map(|there| there.number) {
             return self.monitor_otherwise(there, Observes { party, mode }, &asked, now);
         }
-        if self.is_classifying() {
-            return Err((ErrorCode::INVALID_CALL_STATE, "it is not known yet who has answered"));
-        }
+        self.check_classified()?;
         if self.s.invitation.is_some() || self.s.transfer.is_some() {
             let text = "the call is being transferred, or another number is being brought into it";
             return Err((ErrorCode::INVALID_CALL_STATE, text));

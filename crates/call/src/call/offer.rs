@@ -204,9 +204,9 @@ impl Call {
                     self.offer_failed(refusal_state(worst), worst, now);
                 }
             }
+            _ if is_invited => self.invited_fails(leg, status, now),
             Stage::Originating(_) => self.origin_failed(leg, status, now),
-            Stage::Talking if is_invited => self.invited_fails(leg, status, now),
-            _ => self.leg_gone(leg, CallState::Dropped, now),
+            _ => self.party_lost(leg, CallState::Dropped, now),
         }
     }
 

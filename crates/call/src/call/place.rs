@@ -7,7 +7,7 @@ use super::point::Point;
 /// Whose place a phone takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Replaced {
-    /// That of the phone on this leg, which rings; nobody's once it is answered.
+    /// The place of the phone that rings on this leg; void once it is answered.
     Ringing(LegId),
     /// That of the phone on this leg, whether it rings or has answered.
     Leg(LegId),

@@ -126,6 +126,14 @@ impl Call {
         self.s.playing.iter().any(|playing| playing.purpose == Purpose::Classifying)
     }
 
+    /// Refuses a request that would change what the call waits for when it is known who has answered.
+    pub(super) fn check_classified(&self) -> Result<(), (ErrorCode, &'static str)> {
+        match self.is_classifying() {
+            true => Err((ErrorCode::INVALID_CALL_STATE, "it is not known yet who has answered")),
+            false => Ok(()),
+        }
+    }
+
     /// Media has listened to who has answered, or could not. The call goes on in any case: what becomes of it is for its application to say.
     pub(super) fn answer_classified(&mut self, cause: Ended, now: Timestamp) {
         let Some((_, point)) = self.answered_for_point() else { return };

@@ -31,7 +31,7 @@ pub struct RecordedAs {
     pub number: u16,
     /// Whether the parties hear a tone now and then that says so.
     pub beep: bool,
-    /// Whether they are recorded now: one that is not is told so, which counts for more than what others were told before.
+    /// Whether they are recorded now. That they are not overrides what other members were told before.
     pub is_on: bool,
 }
 

@@ -220,9 +220,7 @@ impl Call {
 
     /// Answers a request that no other event answers.
     pub(super) fn acknowledge(&mut self, asked: &Asked, now: Timestamp) {
-        let mut event = answering(self.event(EventName::ACK), asked);
-        event.this_dn = Some(asked.this_dn.clone());
-        self.fact(event, now);
+        self.fact(self.answer(EventName::ACK, asked), now);
     }
 
     /// The event for every DN that is a party at present.

@@ -28,6 +28,8 @@ pub struct CallSnapshot {
     pub token: Token,
     /// The number of the last event under this token.
     pub seq: u64,
+    /// How many events under this token only answered requests. A client that asks again and again is no call in a loop.
+    pub answers: u64,
     /// When the call came in.
     pub created_at: Timestamp,
     /// The time of the last event. Times never go back within a call.
@@ -86,6 +88,7 @@ impl CallSnapshot {
             uuid,
             token,
             seq: 0,
+            answers: 0,
             created_at: now,
             last_at: now,
             caller,
@@ -184,6 +187,18 @@ impl CallSnapshot {
     /// The party of a leg.
     pub fn party_on(&self, leg: LegId) -> Option<&Party> {
         self.parties.iter().find(|party| party.leg == leg)
+    }
+
+    /// Whether a DN is in the call: as a party, as what rings, or as the route point where it waits.
+    pub(super) fn is_at(&self, dn: &Dn) -> bool {
+        let rings = |offer: &Offer| offer.trunk.is_none() && offer.dn == *dn;
+        let by_stage = match &self.stage {
+            Stage::Waiting(waiting) => waiting.point.dn == *dn,
+            Stage::Offering(offer) => rings(offer) || offer.point.as_ref().is_some_and(|point| point.dn == *dn),
+            Stage::Originating(made) => made.asked.this_dn == *dn,
+            _ => false,
+        };
+        by_stage || self.invited().is_some_and(rings) || self.party_at(dn).is_some()
     }
 
     /// The connected party at a DN; of two there, the one that was called.

@@ -28,9 +28,7 @@ impl Call {
         if matches!(treatment, Treatment::Echo | Treatment::Silence) {
             return Err((ErrorCode::INVALID_ATTRIBUTE, "echo and silence are for a call on a route point"));
         }
-        if self.is_classifying() {
-            return Err((ErrorCode::INVALID_CALL_STATE, "it is not known yet who has answered"));
-        }
+        self.check_classified()?;
         check(&treatment)?;
         self.play(leg, treatment, purpose, now);
         Ok(())

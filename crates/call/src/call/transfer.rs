@@ -55,6 +55,7 @@ impl Call {
         let (Stage::Talking, Some(party)) = (&self.s.stage, party) else {
             return Err((ErrorCode::INVALID_CALL_STATE, "this DN is not connected in the call"));
         };
+        self.check_classified()?;
         if self.s.transfer.is_some() || self.invitation_question().is_some() {
             return Err((ErrorCode::INVALID_CALL_STATE, "the call is being transferred already"));
         }

@@ -217,8 +217,11 @@ impl Call {
 /// The time limit of a treatment that ends by itself or has a requested duration.
 fn watchdog(treatment: &Treatment) -> Option<Duration> {
     match treatment {
+        Treatment::PlayAndCollect { max_digits, first_digit_timeout_ms, inter_digit_timeout_ms, .. } => {
+            let between = inter_digit_timeout_ms.saturating_mul((*max_digits).into());
+            Some(TREATMENT + Duration::from_millis(first_digit_timeout_ms.saturating_add(between)))
+        }
         Treatment::PlayAnnouncement { .. }
-        | Treatment::PlayAndCollect { .. }
         | Treatment::RecordUserAnnouncement { .. }
         | Treatment::DeleteUserAnnouncement { .. } => Some(TREATMENT),
         Treatment::Music { duration_ms, .. } => duration_ms.map(|ms| Duration::from_millis(ms).max(MUSIC_MIN)),

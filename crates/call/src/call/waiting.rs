@@ -137,8 +137,12 @@ impl Call {
         if let Some(asked) = asked {
             self.refuse_asked(asked, code, text, now);
         }
-        // The request for instructions stays open; its timer restarts.
-        self.s.timers.arm(Timer::Instruction, now + INSTRUCTION);
+        // The request for instructions stays open. While a treatment plays its application knows of the call: its end begins the wait.
+        self.s.timers.disarm(Timer::Quiet);
+        let front = self.front();
+        if !self.s.playing.iter().any(|playing| playing.leg == front) {
+            self.s.timers.arm(Timer::Instruction, now + INSTRUCTION);
+        }
     }
 
     /// Publishes `RouteUsed` and `Diverted` and returns the point that the call left. The caller sets the next stage.

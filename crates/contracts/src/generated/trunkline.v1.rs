@@ -2585,6 +2585,9 @@ pub struct CallModelRecord {
     /// No route point answers the caller: what it hears there does, or who answers it.
     #[prost(bool, tag = "46")]
     pub answers_late: bool,
+    /// How many of `seq` only answered requests.
+    #[prost(uint64, tag = "47")]
+    pub answers: u64,
     #[prost(
         oneof = "call_model_record::Stage",
         tags = "21, 22, 23, 24, 25, 26, 27, 31, 33, 38, 43"
@@ -2699,7 +2702,7 @@ pub struct PointRecord {
     #[prost(string, optional, tag = "3")]
     pub default_dn: ::core::option::Option<::prost::alloc::string::String>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WaitingRecord {
     #[prost(message, optional, tag = "1")]
     pub point: ::core::option::Option<PointRecord>,
@@ -2707,7 +2710,7 @@ pub struct WaitingRecord {
     pub routing: ::core::option::Option<RouteUnderWayRecord>,
 }
 /// A route that the dial plan is asked about.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RouteUnderWayRecord {
     #[prost(uint32, tag = "1")]
     pub ask: u32,
@@ -2720,7 +2723,7 @@ pub struct RouteUnderWayRecord {
     pub asked: ::core::option::Option<AskedRecord>,
 }
 /// Who asked for something.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AskedRecord {
     #[prost(string, tag = "1")]
     pub this_dn: ::prost::alloc::string::String,
@@ -2731,6 +2734,9 @@ pub struct AskedRecord {
     /// How long the number of the request may ring, if the request says it.
     #[prost(uint64, optional, tag = "4")]
     pub no_answer_ms: ::core::option::Option<u64>,
+    /// Why it is requested, as the client says.
+    #[prost(message, optional, tag = "5")]
+    pub reasons: ::core::option::Option<UserData>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TransferRecord {
@@ -2940,7 +2946,7 @@ pub struct ForwardingRecord {
     pub status: u32,
 }
 /// A call made by request whose own phone has not answered.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OriginatingRecord {
     #[prost(message, optional, tag = "1")]
     pub asked: ::core::option::Option<AskedRecord>,
@@ -3015,7 +3021,7 @@ pub struct PinRecord {
     #[prost(uint32, tag = "3")]
     pub tries: u32,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PlayingRecord {
     #[prost(uint32, tag = "1")]
     pub id: u32,
@@ -3039,7 +3045,7 @@ pub struct PlayingRecord {
     #[prost(uint64, optional, tag = "9")]
     pub recorded_since_us: ::core::option::Option<u64>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HoldAskedRecord {
     #[prost(uint32, tag = "1")]
     pub leg: u32,

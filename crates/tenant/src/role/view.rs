@@ -120,7 +120,8 @@ impl View {
             changed: at,
         });
         call.changed = at;
-        if is_of_owner {
+        // A refusal may go to a DN that is not in the call, and tells it nothing of the call.
+        if is_of_owner && event.name != EventName::Error {
             call.call = wire::call_ref_to_wire(call_ref);
             call.user_data = event.user_data.clone();
         }
@@ -160,6 +161,7 @@ impl View {
             call.parties.insert(dn.to_string(), party);
         }
         if let Some(party) = call.parties.get_mut(dn.as_str()) {
+            party.role = event.this_role.map(wire::dn_role_to_wire).or(party.role);
             party.other_dn = event.other_dn.clone();
         }
     }

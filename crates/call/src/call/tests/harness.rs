@@ -59,8 +59,13 @@ impl Bench {
             caller: Caller::Phone(dn(from)),
             dialled: dialled.to_owned(),
         };
-        let asked =
-            Asked { this_dn: dn(from), requester: "desk".to_owned(), reference: ReferenceId(17), no_answer_ms: None };
+        let asked = Asked {
+            this_dn: dn(from),
+            requester: "desk".to_owned(),
+            reference: ReferenceId(17),
+            reasons: UserData::new(),
+            no_answer_ms: None,
+        };
         let data: UserData = [("Order", "4711")].into_iter().collect();
         Self::of(Thread::originate(incoming, asked, data, now), now)
     }
@@ -89,6 +94,7 @@ impl Bench {
             this_dn: dn(point),
             requester: "dialler".to_owned(),
             reference: ReferenceId(17),
+            reasons: UserData::new(),
             no_answer_ms: None,
         };
         let data: UserData = [("GSW_PHONE", dialled)].into_iter().collect();

@@ -1,11 +1,12 @@
 use std::time::Duration;
 
+use model::event::ErrorCode;
 use model::plan::{Destination, Service};
 use model::request::{RequestKind, RouteTo, Treatment};
 use model::{CallState, CallType, DnRole, EventName, ReferenceId, UserData};
 
 use super::harness::{ANI, Bench, CONN, dn, point};
-use crate::call::{CALLER_LEG, Ended, Input, Output};
+use crate::call::{CALLER_LEG, Ended, Input, Output, Stage};
 
 fn announcement() -> Treatment {
     Treatment::PlayAnnouncement { prompts: vec!["welcome".to_owned()] }
@@ -167,6 +168,24 @@ fn a_treatment_keeps_the_default_route_away() {
     bench.give(Input::TreatmentStarted { id });
     bench.pass(Duration::from_secs(3_600));
     assert!(!bench.over());
+}
+
+#[test]
+fn a_caller_who_hears_music_keeps_its_place_when_a_route_is_refused() {
+    let mut bench = Bench::waiting();
+    let id = bench.treat(Treatment::Music { resource: "music".to_owned(), duration_ms: Some(20_000) });
+    bench.give(Input::TreatmentStarted { id });
+    bench.ask(RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5001"), agent: None }), "9000");
+    bench.plan(Destination::Reject { status: 480, reason: "unregistered".to_owned() });
+    bench.pass(Duration::from_secs(15));
+    assert!(matches!(bench.call.first().stage, Stage::Waiting(_)), "its application knows of it");
+    bench.ask(RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5002"), agent: None }), "9000");
+    bench.pass(Duration::from_secs(4));
+    bench.give(Input::TreatmentEnded { id, cause: Ended::Completed, digits: String::new() });
+    bench.pass(Duration::from_secs(5));
+    assert_eq!(bench.error(), ErrorCode::TIMEOUT);
+    bench.pass(Duration::from_secs(10));
+    assert!(bench.over(), "and hears of nothing any more");
 }
 
 #[test]

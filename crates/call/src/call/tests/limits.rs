@@ -45,6 +45,17 @@ fn an_application_that_plays_in_a_circle_loses_its_call() {
 }
 
 #[test]
+fn a_desktop_that_asks_about_a_call_without_end_does_not_end_it() {
+    let (mut bench, _) = Bench::talking();
+    for _ in 0..FACTS_MAX {
+        bench.ask(RequestKind::QueryCall(CONN), "5001");
+        bench.ask(RequestKind::RetrieveCall(CONN), "5001");
+        bench.facts.clear();
+    }
+    assert!(!bench.over());
+}
+
+#[test]
 fn times_of_no_length_and_of_any_length_are_times() {
     for no_answer_ms in [0, 1, u64::MAX] {
         let mut bench = Bench::internal("5001");

@@ -99,6 +99,12 @@ fn nothing_else_is_played_to_who_has_answered_while_media_listens() {
     assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE);
     bench.ask(RequestKind::MonitorCall(CONN, dn("5002"), MonitorMode::Mute), "5005");
     assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE);
+    for change in [RequestKind::SingleStepConference, RequestKind::SingleStepTransfer] {
+        bench.ask(change(CONN, dn("5003")), "5002");
+        assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE);
+    }
+    bench.give(Input::LegTransfers { leg, to: dn("5003") });
+    assert!(bench.take().contains(&Output::TransferOutcome { leg, status: 603 }));
     bench.pass(Duration::from_secs(10));
     assert!(matches!(bench.call.first().stage, Stage::Waiting(_)), "it waits at the route point in the end");
 }

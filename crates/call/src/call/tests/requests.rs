@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use model::event::ErrorCode;
 use model::request::{DigitsWanted, RequestKind, RouteTo, Treatment};
-use model::{ConnId, EventName, LegId, ReferenceId, UserData, Value};
+use model::{ConnId, EventName, LegId, ReferenceId, Request, UserData, Value};
 
 use super::harness::{ANI, Bench, CONN, dn};
 use crate::call::{CALLER_LEG, Ended, Input, Output};
@@ -13,6 +13,37 @@ fn a_request_that_names_another_call_is_error_56() {
     bench.ask(RequestKind::ClearCall(ConnId(1)), "9000");
     assert_eq!(bench.error(), ErrorCode::INVALID_CONN_ID);
     assert_eq!(bench.last().reference, ReferenceId(17));
+}
+
+#[test]
+fn a_dn_that_is_not_in_the_call_learns_nothing_of_it_by_a_refusal() {
+    let (mut bench, _) = Bench::talking();
+    let data: UserData = [("Order", "4711")].into_iter().collect();
+    bench.ask(RequestKind::UpdateUserData(CONN, data.clone()), "5001");
+    for (this_dn, sees) in [("5999", false), ("5001", true)] {
+        bench.ask(RequestKind::RetrieveCall(CONN), this_dn);
+        let error = bench.fact(EventName::Error);
+        let call = error.call.as_ref().expect("its ids");
+        assert_eq!((call.conn_id, call.ani.is_some(), call.dnis.is_some()), (CONN, sees, sees));
+        assert_eq!(error.user_data.text("Order"), sees.then_some("4711"));
+    }
+}
+
+#[test]
+fn the_event_that_answers_a_request_has_its_reasons() {
+    let (mut bench, _) = Bench::talking();
+    let reasons: UserData = [("Why", "lunch")].into_iter().collect();
+    let request = Request {
+        tenant: bench.call.first().tenant.clone(),
+        requester: "desk".to_owned(),
+        reference: ReferenceId(18),
+        this_dn: dn("5001"),
+        kind: RequestKind::ReleaseCall(CONN),
+        reasons: reasons.clone(),
+        extensions: UserData::new(),
+    };
+    bench.give(Input::Request(request));
+    assert_eq!(bench.fact(EventName::Released).reasons, reasons);
 }
 
 #[test]

@@ -45,8 +45,11 @@ impl Story {
         Ok(())
     }
 
-    /// Attached data stays, through queues and owners; what tells of the recording may change.
+    /// Attached data stays, through queues and owners; what tells of the recording may change. A refusal may tell nothing of the call.
     fn keeps_data(&mut self, fact: &Stamped) -> Result<(), String> {
+        if fact.event.name == EventName::Error {
+            return Ok(());
+        }
         let now: BTreeMap<String, String> =
             fact.event.user_data.iter().map(|(key, value)| (key.to_owned(), format!("{value:?}"))).collect();
         let may_change = |key: &str| [RECORDING_ID, RECORDING_STATE].contains(&key);

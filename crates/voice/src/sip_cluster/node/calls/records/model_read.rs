@@ -30,6 +30,7 @@ pub(super) fn snapshot(mut record: v1::CallModelRecord) -> Read<CallSnapshot> {
         uuid: uuid_from_wire(&record.uuid, "uuid").map_err(|_| RecordError("uuid"))?,
         token: Token(record.token),
         seq: record.seq,
+        answers: record.answers,
         created_at: Timestamp::from_micros(record.created_at_us),
         last_at: Timestamp::from_micros(record.last_at_us),
         caller,
@@ -226,6 +227,7 @@ fn asked(record: v1::AskedRecord) -> Read<Asked> {
         requester: record.requester,
         reference: ReferenceId(record.reference),
         no_answer_ms: record.no_answer_ms,
+        reasons: user_data_from_wire(record.reasons).map_err(|_| RecordError("reasons"))?,
     })
 }
 

@@ -23,6 +23,7 @@ pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
         uuid: uuid_to_wire(state.uuid),
         token: state.token.0,
         seq: state.seq,
+        answers: state.answers,
         created_at_us: state.created_at.as_micros(),
         last_at_us: state.last_at.as_micros(),
         caller_dn,
@@ -183,6 +184,7 @@ fn asked(asked: &Asked) -> v1::AskedRecord {
         requester: asked.requester.clone(),
         reference: asked.reference.0,
         no_answer_ms: asked.no_answer_ms,
+        reasons: (!asked.reasons.is_empty()).then(|| user_data_to_wire(&asked.reasons)),
     }
 }
 
