@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::PROXY;
 use super::clients::Clients;
 use super::inbox::InboxMessage;
-use super::limits::{GAP_MAX, MESSAGES_PER_TURN};
+use super::limits::{BATCHES_PER_TURN, GAP_MAX, MESSAGES_PER_TURN};
 use super::node::Node;
 use super::node::lookup::SeenLive;
 use super::node::order::Order;
@@ -187,6 +187,18 @@ impl EventLoop {
 
     /// Stores the changes; returns the calls that this node no longer has.
     async fn store(&mut self) -> anyhow::Result<Vec<ConnId>> {
+        let mut lost = self.store_batch().await?;
+        // Many facts of one call are more than one write takes.
+        for _ in 0..BATCHES_PER_TURN {
+            if !self.node.has_more_to_write() {
+                break;
+            }
+            lost.extend(self.store_batch().await?);
+        }
+        Ok(lost)
+    }
+
+    async fn store_batch(&mut self) -> anyhow::Result<Vec<ConnId>> {
         let batch = self.node.batch();
         if batch.is_empty() {
             return Ok(Vec::new());

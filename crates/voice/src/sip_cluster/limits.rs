@@ -43,6 +43,11 @@ impl Default for Limits {
 /// Messages from proxies that one turn takes: enough to fill a batch, few enough to keep the keep-alives on time.
 pub const MESSAGES_PER_TURN: usize = 64;
 
+/// The most bytes of facts in one write, of the 4 MiB that the store takes with state and entries; a fact may have 64 KiB of user data.
+pub const FACTS_PER_WRITE: usize = 2 << 20;
+/// The most batches of a turn beside its first: facts of one call that are still left are stored with the next turn.
+pub const BATCHES_PER_TURN: usize = 64;
+
 /// Answers, requests and repairs that wait for the loop.
 pub const INBOX_MAX: usize = 4_096;
 

@@ -251,13 +251,13 @@ impl Node {
     /// When the call is not here (56), or a new one cannot be opened. A refusal by the call itself comes as an event.
     pub fn request(&mut self, request: Request, now: Timestamp) -> Result<(), ErrorCode> {
         let Some(conn_id) = request.kind.conn_id() else { return self.make_call(request, now) };
-        if let Some(other) = request.kind.other_call() {
-            self.hand_overs.end_wait_for(other);
-        }
         let thread = self.calls.thread_of(conn_id).ok_or(ErrorCode::INVALID_CONN_ID)?;
         let entry = self.calls.get(&thread).filter(|entry| entry.tenant == request.tenant);
         if entry.and_then(|entry| entry.thread.call(conn_id)).is_none_or(CallSnapshot::is_over) {
             return Err(ErrorCode::INVALID_CONN_ID);
+        }
+        if let Some(other) = request.kind.other_call() {
+            self.hand_overs.end_join(thread, other);
         }
         let input = match request.kind {
             RequestKind::InitiateTransfer(..) | RequestKind::MuteTransfer(..) => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use call::Input;
 use infra::{CallWrite, Change, Refusal, Written};
+use model::event::{Event, Stamped};
 use model::{ConnId, LegId, Owner, Timestamp};
 use sip::{ConnectionId, Flow, Message, StatusCode};
 
@@ -12,12 +13,17 @@ use super::calls::call::Stored;
 use super::calls::records;
 use super::faults::Doing;
 use super::order::Order;
-use crate::sip_cluster::limits::CONFIRMED_PER_TURN;
+use crate::sip_cluster::limits::{CONFIRMED_PER_TURN, FACTS_PER_WRITE};
 
 /// Calls that this node no longer has: their owners, and their unanswered INVITEs.
 type Lost = BTreeMap<ConnId, (Option<Owner>, Option<(Message, ConnectionId)>)>;
 
 impl Node {
+    /// Whether there are changes that the last batch had no place for.
+    pub fn has_more_to_write(&self) -> bool {
+        self.calls.is_one_changed()
+    }
+
     /// The changes since the last batch. The answers go to [`Node::committed`], in the same order.
     pub fn batch(&mut self) -> Vec<CallWrite> {
         let bounds = self.agent.bounds_reached();
@@ -129,12 +135,12 @@ impl Node {
             change,
             due,
             index: std::mem::take(&mut entry.index),
-            events: std::mem::take(&mut entry.events),
+            events: facts_of_write(&mut entry.events, ended),
             new_call: entry.new_calls.pop_front(),
             absorbs: entry.absorbs,
         };
         // A commit takes one entry; two calls of a thread that begin to wait in one turn need two.
-        if !entry.new_calls.is_empty() {
+        if !entry.new_calls.is_empty() || !entry.events.is_empty() {
             self.calls.mark(conn_id);
         }
         Some(write)
@@ -247,6 +253,25 @@ impl Node {
         self.pending.forget(conn_id);
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
     }
+}
+
+/// The facts that go with the next write; others follow with further writes of the same turn. All go with the last write of a call.
+fn facts_of_write(events: &mut Vec<Stamped>, ended: bool) -> Vec<Stamped> {
+    let mut bytes = 0;
+    let fits = events.iter().take_while(|stamped| {
+        bytes += bytes_of_fact(&stamped.event);
+        ended || bytes <= FACTS_PER_WRITE
+    });
+    let count = fits.count().max(1).min(events.len());
+    let rest = events.split_off(count);
+    std::mem::replace(events, rest)
+}
+
+/// The most bytes that a fact has as it is stored.
+fn bytes_of_fact(event: &Event) -> usize {
+    const REST: usize = 1_024;
+    // Names of types and lengths beside keys and values.
+    REST + 2 * (event.user_data.bytes() + event.extensions.bytes() + event.reasons.bytes())
 }
 
 /// The size of the record in a write.

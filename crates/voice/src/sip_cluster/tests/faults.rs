@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use infra::{Change, Record, Written};
 use model::entropy::Seeded;
 use model::request::RequestKind;
-use model::{ConnId, Entropy, EventName, Seq, Subject, Token};
+use model::{ConnId, Entropy, EventName, Seq, Subject, Token, UserData};
 use runtime::fault::InARow;
 use sip::agent::Event;
 use sip::{ConnectionId, Message, Method};
@@ -249,6 +249,34 @@ fn calls_in_doubt_are_confirmed_in_slices_and_what_was_just_written_first() {
     assert_eq!((confirmed, turns), (calls.len(), 2));
     assert_eq!(std::iter::from_fn(|| bench.node.poll_transmit()).count(), 2, "now it may leave");
     assert!(bench.node.batch().is_empty() && !bench.node.is_in_doubt());
+}
+
+#[test]
+fn many_large_facts_of_one_turn_are_several_writes_and_none_is_lost() {
+    let (mut bench, conn_id) = talking();
+    let text = "x".repeat(60_000);
+    let data: UserData = [("Note", text.as_str())].into_iter().collect();
+    let update = request(conn_id, "7101", |id| RequestKind::UpdateUserData(id, data.clone()));
+    bench.node.request(update, bench.now).expect("the call is here");
+    for _ in 0..60 {
+        bench.node.request(request(conn_id, "7101", RequestKind::QueryCall), bench.now).expect("the call is here");
+    }
+    let mut facts = Vec::new();
+    while bench.node.has_more_to_write() {
+        let batch = bench.node.batch();
+        for write in &batch {
+            let bytes: usize = write.events.iter().map(|fact| contracts::wire::encode_stamped(fact, None).len()).sum();
+            assert!(
+                bytes + infra::bounds::STATE_MAX + infra::bounds::NEW_CALL_MAX <= infra::bounds::WRITE_MAX,
+                "{bytes}"
+            );
+            facts.extend(write.events.clone());
+        }
+        bench.node.committed(batch.iter().map(|write| (write.conn_id, Written::Done { position: None })));
+    }
+    assert_eq!(facts.iter().filter(|fact| fact.event.name == EventName::PartyInfo).count(), 60);
+    let numbers: Vec<u64> = facts.iter().map(|fact| fact.id.seq.0).collect();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
 }
 
 /// A message that waits to be sent.

@@ -52,8 +52,10 @@ impl Node {
         };
         let Some(other) = self.calls.thread_of(held).filter(|other| *other != thread) else { return false };
         let dn = &request.this_dn;
-        let is_its =
-            |entry: Option<&Entry>, conn_id| entry.is_some_and(|entry| entry.thread.has_phone_alone(conn_id, dn));
+        let is_its = |entry: Option<&Entry>, conn_id| {
+            let own = entry.filter(|entry| entry.tenant == request.tenant);
+            own.is_some_and(|entry| entry.thread.has_phone_alone(conn_id, dn))
+        };
         let (ours, theirs) = (self.calls.get(&thread), self.calls.get(&other));
         // And no phone of that call is being asked already.
         let may_retrieve =

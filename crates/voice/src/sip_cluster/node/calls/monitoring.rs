@@ -61,8 +61,8 @@ impl Monitors {
 }
 
 impl Rung {
-    /// Whether another supervisor may still have waited behind this one: they are rung in the order in which they began. One of whom nothing is
-    /// known any more wanted this call alone, and may have been before all of them.
+    /// Whether another supervisor may still have waited behind this one: they are rung in the order in which they began. A supervisor without a
+    /// record asked for this call only, and may have been before all of them.
     fn is_before(&self, other: &Monitor, all: &[Monitor]) -> bool {
         let is_it = |monitor: &&Monitor| monitor.supervisor == self.supervisor && Some(&monitor.dn) == self.of.as_ref();
         other.supervisor != self.supervisor && all.iter().find(is_it).is_none_or(|own| own.id < other.id)

@@ -38,7 +38,7 @@ impl Node {
     /// Carries out a call's outputs, arms its timer and rings supervisors for whom it is meant.
     pub(in crate::sip_cluster::node) fn call_changed(&mut self, conn_id: ConnId, now: Timestamp) {
         self.follow(conn_id, now);
-        // One whom the call refuses at once makes place for the next; a thousand of them must not be a thousand calls deep.
+        // A supervisor that the call refuses at once makes room for the next; a loop, since a thousand of them would be a deep recursion.
         while let Some(request) = self.next_monitoring(conn_id, now) {
             if let Some(entry) = self.calls.get_mut(&conn_id) {
                 entry.thread.handle(Input::Request(request), now);

@@ -59,6 +59,11 @@ impl HandOvers {
         }
     }
 
+    /// That thread waits no longer for the other call.
+    pub fn end_join(&mut self, thread: ConnId, other: ConnId) {
+        self.joins.retain(|join| (join.thread, join.other) != (thread, other));
+    }
+
     /// Whoever has waited for that call waits no longer.
     pub fn end_wait_for(&mut self, other: ConnId) {
         self.joins.retain(|join| join.other != other);
