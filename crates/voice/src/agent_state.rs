@@ -21,13 +21,14 @@ mod tenant_loop;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::Result;
 use model::TenantId;
 use runtime::fact_in_hand::FactsInHand;
 use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
+
+use crate::served_tenants::ServedTenants;
 
 /// The declaration of the agent-state role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -57,8 +58,6 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const CONFIG: &str = "config";
 /// How often the list of tenants is read.
 const TENANTS_EVERY: Duration = Duration::from_secs(3);
-/// The most tenants of one node.
-const TENANTS_MAX: usize = 1_000;
 
 async fn run(ctx: RoleContext) -> Result<()> {
     ctx.ready.require(CONFIG);
@@ -69,14 +68,14 @@ async fn run(ctx: RoleContext) -> Result<()> {
     runtime::lease::keep(&ctx);
     ctx.ready.started();
     let facts = FactsInHand::open(&ctx.data_dir, ctx.node.as_str(), &ctx.metrics);
-    let mut served = HashSet::new();
+    let mut served = ServedTenants::default();
     let mut tenant_loops = tokio::task::JoinSet::new();
     loop {
         match config.get("/tenants").idempotent().fetch::<Vec<String>>().await {
             Ok(names) => {
                 ctx.ready.holds(CONFIG);
                 for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
-                    if served.len() < TENANTS_MAX && served.insert(tenant.clone()) {
+                    if served.add(&tenant) {
                         let counted_and_told = (metrics.clone(), reporter.clone());
                         let (ctx, objects, fact) = (ctx.clone(), objects.clone(), facts.of(&tenant));
                         tenant_loops.spawn(tenant_loop::serve(ctx, tenant, objects, fact, counted_and_told));

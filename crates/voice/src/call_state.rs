@@ -18,12 +18,12 @@ mod thread;
 mod threads;
 mod view;
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::Result;
-use model::TenantId;
 use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
+
+use crate::served_tenants::ServedTenants;
 
 /// The declaration of the call-state role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -45,21 +45,19 @@ pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 /// How often the list of tenants with a stream is read.
 const TENANTS_EVERY: Duration = Duration::from_secs(1);
-/// The most tenants that one node follows.
-const TENANTS_MAX: usize = 1_000;
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let reporter = crate::reporting::Reporter::start(&ctx, "voice-56", contracts::reporting::CALL_THREAD);
     runtime::lease::keep(&ctx);
     ctx.ready.started();
-    let mut followed: HashSet<TenantId> = HashSet::new();
+    let mut followed = ServedTenants::default();
     let mut tenant_loops = tokio::task::JoinSet::new();
     loop {
         match ctx.stores.outbox.tenants().await {
             Ok(tenants) => {
                 for tenant in tenants {
-                    if followed.len() < TENANTS_MAX && followed.insert(tenant.clone()) {
+                    if followed.add(&tenant) {
                         tenant_loops.spawn(tenant_loop::serve(ctx.clone(), tenant, metrics.clone(), reporter.clone()));
                     }
                 }

@@ -14,6 +14,7 @@ mod quarantine;
 pub mod registrar;
 mod reporting;
 pub mod rq;
+mod served_tenants;
 pub mod sip_cluster;
 pub mod sip_proxy;
 pub mod sip_vq;

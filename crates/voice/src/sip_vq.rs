@@ -9,18 +9,17 @@ mod ownership;
 mod tenant_loop;
 mod view;
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::Result;
 use contracts::provisioning::ObjectKind;
 use contracts::v1::events_server::EventsServer;
-use model::TenantId;
 use net::configuration::Configuration;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 use tonic::service::Routes;
 
 use crate::node_events;
+use crate::served_tenants::ServedTenants;
 use ownership::{Views, VirtualQueues};
 
 /// What sip-vq declares.
@@ -49,8 +48,6 @@ pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
 /// The kinds of objects that are read.
 const KINDS: &[ObjectKind] = &[ObjectKind::Dn];
-/// The most tenants that one node follows.
-const TENANTS_MAX: usize = 1_000;
 /// How often it is looked whether every tenant's queues are known, until they are.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The readiness condition: the virtual queues of every tenant are known, or a fault of the tenant keeps them from being.
@@ -66,13 +63,13 @@ async fn run(ctx: RoleContext) -> Result<()> {
     net::grpc::serve(&ctx, "events", Routes::new(EventsServer::new(server))).await?;
     ctx.ready.started();
     let mut changes = configuration.changes();
-    let mut followed: HashSet<TenantId> = HashSet::new();
+    let mut followed = ServedTenants::default();
     let mut tenant_loops = tokio::task::JoinSet::new();
     let mut is_ready = false;
     loop {
         let tenants = configuration.tenants();
         for tenant in tenants.keys() {
-            if followed.len() < TENANTS_MAX && followed.insert(tenant.clone()) {
+            if followed.add(tenant) {
                 tenant_loops.spawn(tenant_loop::serve(ctx.clone(), tenant.clone(), views.clone(), metrics.clone()));
             }
         }

@@ -19,6 +19,8 @@ use super::view::View;
 const BATCH: usize = 256;
 /// The longest wait of one read.
 const WAIT: Duration = Duration::from_secs(5);
+/// The pause after a read that the store did not answer.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// The most tenants with a view in memory.
 const VIEWS_MAX: usize = 10_000;
 /// How often a view restarts from the records if the following events are removed before they are read: 32 MB of facts each time.
@@ -158,8 +160,11 @@ impl Views {
 
     async fn read(self, kept: Arc<TenantView>, tenant: TenantId) {
         let _counted = self.stream_reader();
+        let mut is_away = false;
         while let Some(from) = next_position(&kept) {
-            match self.events().read(&tenant, from, BATCH, WAIT).await {
+            let read = self.events().read(&tenant, from, BATCH, WAIT).await;
+            let was_away = std::mem::replace(&mut is_away, read.as_ref().is_err_and(StoreError::passes));
+            match read {
                 Ok(entries) if entries.is_empty() => {}
                 Ok(entries) => {
                     let mut folded = kept.folded.lock().await;
@@ -167,6 +172,13 @@ impl Views {
                     if let Some(present) = folded.as_mut().filter(|present| present.position == from) {
                         present.take_in(entries, &kept, &self.inner.metrics);
                     }
+                }
+                // Its subscriptions lose nothing: they go on from here.
+                Err(error) if is_away => {
+                    if !was_away {
+                        tracing::warn!(%tenant, %error, "the events of a tenant cannot be read now: its subscriptions wait");
+                    }
+                    tokio::time::sleep(AGAIN_AFTER).await;
                 }
                 Err(error) => {
                     tracing::info!(%tenant, %error, "the events of a tenant cannot be read: its subscriptions end");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind, Secret};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use infra::{ConfigCache, ConfigVersion, Extent, Reading, StoreError};
 use model::TenantId;
 use runtime::{Drain, Readiness};
@@ -67,26 +67,6 @@ impl TenantCopy {
         }
         copy
     }
-}
-
-/// The object without its secrets.
-pub(super) fn without_secrets(object: &Object) -> Object {
-    let mut object = object.clone();
-    match &mut object {
-        Object::Dn(dn) => {
-            if let DnKind::Extension { password, .. } = &mut dn.kind {
-                *password = Secret::default();
-            }
-        }
-        Object::Person(person) => {
-            if let Some(agent) = &mut person.agent {
-                agent.pin = None;
-            }
-        }
-        Object::Trunk(trunk) => trunk.password = None,
-        _ => {}
-    }
-    object
 }
 
 /// Tenants that are in the cache, but could not be read yet, with their versions there.

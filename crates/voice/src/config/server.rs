@@ -24,7 +24,7 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 use sip::digest::{Algorithm, ha1};
 
-use super::copies::{Copies, NoCopy, TenantCopy, without_secrets};
+use super::copies::{Copies, NoCopy, TenantCopy};
 use super::pins::Pins;
 
 /// The longest wait for a change: the answer must begin before the listener's own limit of 30 s.
@@ -247,7 +247,7 @@ fn changes(copy: &TenantCopy, wanted: &Wanted) -> Changes {
             page.next = last.map(name_of);
             break;
         }
-        let text = object.map(|object| without_secrets(object).to_json());
+        let text = object.map(|object| object.clone().without_secrets().to_json());
         bytes += LISTED_BYTES + key.id.len() + text.as_ref().map_or(0, Vec::len);
         let json = text.as_ref().map(|text| serde_json::from_slice(text).unwrap_or_default());
         let into = if json.is_some() { &mut page.objects } else { &mut page.gone };
@@ -298,7 +298,7 @@ fn kind_of(segment: &str) -> Result<ObjectKind, Problem> {
 }
 
 fn json_of(object: &Object) -> Json {
-    serde_json::from_slice(&without_secrets(object).to_json()).unwrap_or_default()
+    serde_json::from_slice(&object.clone().without_secrets().to_json()).unwrap_or_default()
 }
 
 // === views ===
