@@ -133,6 +133,33 @@ impl Object {
         ObjectKey { kind, id: id.to_owned() }
     }
 
+    /// The object as those see it who may not see secrets.
+    pub fn without_secrets(mut self) -> Self {
+        match &mut self {
+            Self::Dn(dn) => match &mut dn.kind {
+                DnKind::Extension { password, .. } => *password = Secret::default(),
+                DnKind::RoutePoint { .. } | DnKind::VirtualQueue | DnKind::Echo | DnKind::Announcement { .. } => {}
+            },
+            Self::Person(person) => {
+                if let Some(agent) = &mut person.agent {
+                    agent.pin = None;
+                }
+            }
+            Self::Trunk(trunk) => trunk.password = None,
+            // They have none. A kind that is added must be named, so that its secrets are thought of.
+            Self::Tenant(_)
+            | Self::Skill(_)
+            | Self::Prompt(_)
+            | Self::Application(_)
+            | Self::Place(_)
+            | Self::Number(_)
+            | Self::FeatureCode(_)
+            | Self::Schedule(_)
+            | Self::DialRule(_) => {}
+        }
+        self
+    }
+
     /// The object as a JSON document.
     pub fn to_json(&self) -> Vec<u8> {
         let written = match self {

@@ -33,7 +33,7 @@ pub(super) const FRAME: &[Attribute] = &[
     attribute("PreviousConnID", "string", "the other call of a consultation"),
     attribute("ANI", "string", "the caller's number"),
     attribute("DNIS", "string", "the number that was dialled"),
-    attribute("CallState", "string", "why: `Ok` where somebody has done it by himself"),
+    attribute("CallState", "string", "why: `Ok` where a party did it itself"),
     attribute("ThisDN", "string", "whom the fact is for"),
     attribute("ThisDNRole", "string", "its role"),
     attribute("ThisQueue", "string", "the route point or queue that delivered the call"),

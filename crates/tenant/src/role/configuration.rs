@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::provisioning::{DnKind, Object, ObjectKey, Secret};
+use contracts::provisioning::{Object, ObjectKey};
 use contracts::v1;
 use contracts::v1::configuration_server::Configuration;
 use contracts::v1::read_objects_response::What;
@@ -51,28 +51,10 @@ impl View {
 
     fn object(&self, object: Object) -> v1::ConfigObject {
         let key = object.key();
-        let object = if self.secrets { object } else { without_secrets(object) };
+        let object = if self.secrets { object } else { object.without_secrets() };
         let json = String::from_utf8(object.to_json()).unwrap_or_default();
         v1::ConfigObject { kind: key.kind.as_str().to_owned(), id: key.id, json }
     }
-}
-
-fn without_secrets(mut object: Object) -> Object {
-    match &mut object {
-        Object::Dn(dn) => {
-            if let DnKind::Extension { password, .. } = &mut dn.kind {
-                *password = Secret::default();
-            }
-        }
-        Object::Person(person) => {
-            if let Some(agent) = &mut person.agent {
-                agent.pin = None;
-            }
-        }
-        Object::Trunk(trunk) => trunk.password = None,
-        _ => {}
-    }
-    object
 }
 
 impl Server {
