@@ -10,6 +10,7 @@ mod proofs;
 mod ready;
 mod test_packages;
 mod tidy;
+mod walks;
 mod workspace;
 
 use std::path::Path;
@@ -20,7 +21,7 @@ use ready::Extent;
 const USAGE: &str = "usage: cargo xtask TASK
   check-layers       who imports whom, by layers.toml
   check-connections  what the roles declare against data/*.tsv, the tests that it names, and the sum in docs/topology.md
-  tidy               lengths, names, what must not stand in a public tree
+  tidy               lengths, names, the walks of the book, what must not stand in a public tree
   gen [--check]      the Rust form of proto/
   docs [--check]     the pages that are generated from declarations
   changed [BASE]     what the changes since BASE (main) can reach, for script/test --changed

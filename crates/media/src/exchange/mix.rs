@@ -100,8 +100,8 @@ impl Exchange {
         }
     }
 
-    /// Recomputes which members of a conference hear which: two who hear each other in one codec by relay, others by the mix, from which who hears nobody
-    /// gets silence. `joined` is the time when a member has joined or has changed its part; only then a mix begins.
+    /// Recomputes which members of a conference hear which: two who hear each other in one codec by relay, others by the mix. A deaf
+    /// member gets silence from the mix. `joined` is the time when a member has joined or has changed its part; only then a mix begins.
     pub(super) fn connect(&mut self, name: &Arc<str>, joined: Option<Timestamp>) {
         let Some(conference) = self.conferences.get(name) else { return };
         let (members, before) = (conference.members.clone(), conference.mixer);

@@ -14,7 +14,7 @@ pub struct Part {
     pub heard_by: HeardBy,
     /// Whether it hears the others.
     pub hears: bool,
-    /// The recording that its conference has, or has no more, by its word: one member's is enough, and that it is over counts for more.
+    /// The recording that it wants for its conference. One member that wants it is enough; one that wants it over ends it for all.
     pub recording: Option<Recording>,
 }
 
