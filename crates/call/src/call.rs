@@ -19,6 +19,7 @@ mod facts;
 mod feature;
 mod forwarding;
 mod hold;
+mod identity;
 mod in_thread;
 mod incoming;
 mod input;

@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::future::join_all;
-use http::StatusCode;
 use runtime::admin_listener::{AdminListener, admin_listeners};
 use runtime::{Directory, RoleContext, RoleSpec};
 use serde::de::DeserializeOwned;
@@ -63,11 +62,6 @@ impl ReplicaAnswer {
     pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
         let answer = self.answer.as_ref().ok()?;
         if answer.status.is_success() { answer.json().ok() } else { None }
-    }
-
-    /// Whether the replica runs but has nothing under that path.
-    pub fn is_not_found(&self) -> bool {
-        self.answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::NOT_FOUND)
     }
 }
 

@@ -20,7 +20,7 @@ use model::{AgentId, ConnId, QueueName, Timestamp};
 pub use output::{Changes, Output, Status, SubmitError};
 pub use snapshot::{AgentSnapshot, RouterSnapshot};
 
-use crate::agents::{AGENTS_MAX, Agents};
+use crate::agents::Agents;
 use crate::pool::{Pools, Rank};
 use crate::request::{
     Declined, EXCLUDED_MAX, EndReason, RequestId, RequestSnapshot, Stage, Submission, TARGETS_MAX, Target,
@@ -309,11 +309,6 @@ impl Router {
     /// The provisioned agents.
     pub fn profiles(&self) -> impl Iterator<Item = &AgentId> {
         self.agents.rows().filter(|(_, row)| row.known).map(|(_, row)| &row.id)
-    }
-
-    /// The most agents that the tables can contain.
-    pub const fn agents_max() -> usize {
-        AGENTS_MAX
     }
 }
 

@@ -62,11 +62,6 @@ impl Builder {
         self
     }
 
-    /// The message so far, for edits without a builder method.
-    pub const fn message_mut(&mut self) -> &mut Message {
-        &mut self.message
-    }
-
     /// The bytes to send, with a Content-Length, if the message itself is not needed.
     pub fn into_bytes(mut self) -> bytes::Bytes {
         self.message.ensure_content_length();

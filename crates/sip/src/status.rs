@@ -110,16 +110,6 @@ impl StatusCode {
         matches!(self.0, 200..=299)
     }
 
-    /// 3xx
-    pub const fn is_redirection(self) -> bool {
-        matches!(self.0, 300..=399)
-    }
-
-    /// 6xx
-    pub const fn is_global_failure(self) -> bool {
-        self.0 >= 600
-    }
-
     /// The first digit: 1 to 6.
     pub const fn class(self) -> u16 {
         self.0 / 100

@@ -40,11 +40,6 @@ impl<'a> AuthValue<'a> {
         Ok(parsed)
     }
 
-    /// The parameters as received.
-    pub const fn raw_params(&self) -> &'a str {
-        self.params
-    }
-
     /// Name and raw value of each parameter.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
         list::Elements::new(self.params).map(|element| match parse::split(element, b'=') {

@@ -65,11 +65,6 @@ impl<'a> NameAddr<'a> {
         params::unquote(self.display)
     }
 
-    /// The display name as received.
-    pub const fn raw_display_name(&self) -> &'a str {
-        self.display
-    }
-
     /// The URI as received.
     pub const fn raw_uri(&self) -> &'a str {
         self.uri

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use infra::{LedgerKind, MediaSessionId, QuarantineRequest, Record};
 use media::session::Session;
 use model::Timestamp;
-use net::rtp::{Order, PortsError};
+use net::rtp::{Order, PortPair, PortsError};
 use sip::Flow;
 use sip::agent::{CommandError, DialogId, Restore};
 
@@ -74,7 +74,6 @@ impl Node {
             }
         };
         let id = self.new_leg_id();
-        let echo = connection.snapshot().echo;
         let conference = connection.membership().map(|membership| membership.conference.as_str());
         let key =
             conference.or_else(|| service.conference()).map_or_else(|| id.0.to_string(), |it| base_of(it).to_owned());
@@ -101,14 +100,8 @@ impl Node {
             treatments,
             ports: None,
         };
-        let shard = leg.shard;
-        let join = leg.join();
         let is_heard = match session {
-            Some(session) => {
-                self.order(shard, Order::Open { leg: id, ports, session: Box::new(session) })
-                    && join.is_none_or(|join| self.order(shard, join))
-                    && self.order(shard, Order::Echo(id, echo))
-            }
+            Some(session) => self.sound_again(&leg, ports, session),
             None => {
                 leg.ports = Some(ports);
                 true
@@ -129,6 +122,14 @@ impl Node {
             self.info(dialog, request, &message, now);
         }
         Ok(())
+    }
+
+    /// Gives a restored session to its thread; returns whether the thread takes it.
+    fn sound_again(&self, leg: &Leg, ports: PortPair, session: Session) -> bool {
+        let (id, shard, echo) = (leg.id, leg.shard, leg.connection.snapshot().echo);
+        self.order(shard, Order::Open { leg: id, ports, session: Box::new(session) })
+            && leg.join().is_none_or(|join| self.order(shard, join))
+            && self.order(shard, Order::Echo(id, echo))
     }
 
     /// Queries the owners of legs of a previous run whether they still have them: the BYE may have come while this node was down. An owner
