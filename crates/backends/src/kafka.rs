@@ -6,6 +6,7 @@
 
 mod client_reports;
 mod delivery;
+mod producer;
 mod topics;
 
 use std::collections::BTreeSet;
@@ -15,9 +16,9 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use infra::{Answer, Client, Line, LogRecord, Matter, Refused, ReportingLog, Result, StoreError, sort_out};
 use rdkafka::ClientConfig;
-use rdkafka::producer::{FutureProducer, Producer as _, PurgeConfig};
 
 use client_reports::{ClientReports, Context};
+use producer::Producer;
 
 /// How long an append may take: the failed leader of a partition has a successor long before.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(15);
@@ -77,7 +78,7 @@ pub struct KafkaLog {
 
 /// A producer and the topics that it has seen to exist.
 struct Live {
-    producer: FutureProducer<Context>,
+    producer: Producer,
     topics: tokio::sync::Mutex<BTreeSet<&'static str>>,
 }
 
@@ -108,7 +109,7 @@ impl KafkaLog {
         let live = self.live()?;
         let asked = live.clone();
         // The client has no query that does not block its thread.
-        let ask = move || asked.producer.client().fetch_metadata(None, ANSWER_WITHIN).map(drop);
+        let ask = move || asked.producer.ask_broker(ANSWER_WITHIN);
         match tokio::task::spawn_blocking(ask).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(self.away(&error.to_string())),
@@ -122,7 +123,7 @@ impl KafkaLog {
         if let Some(live) = &*live {
             return Ok(live.clone());
         }
-        let made = self.config.create_with_context(Context::new(self.told.clone()));
+        let made = Producer::start(&self.config, Context::new(self.told.clone()));
         let producer = made.map_err(|error| StoreError::Invalid(format!("Kafka's client: {error}")))?;
         let fresh = Arc::new(Live { producer, topics: tokio::sync::Mutex::default() });
         *live = Some(fresh.clone());
@@ -130,16 +131,13 @@ impl KafkaLog {
     }
 
     /// Discards a producer with all its messages; the appends that wait for it are notified.
-    fn discard(&self, failed: Arc<Live>) {
+    fn discard(&self, failed: &Arc<Live>) {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        if live.as_ref().is_some_and(|live| Arc::ptr_eq(live, &failed)) {
+        if live.as_ref().is_some_and(|live| Arc::ptr_eq(live, failed)) {
             *live = None;
-            failed.producer.purge(PurgeConfig::default().queue().inflight());
+            failed.producer.purge();
             self.told.producer_closed();
         }
-        drop(live);
-        // Dropping it joins threads.
-        tokio::task::spawn_blocking(move || drop(failed));
     }
 
     async fn write(&self, live: &Live, records: &[LogRecord]) -> std::result::Result<Vec<Refused>, String> {
@@ -151,15 +149,6 @@ impl KafkaLog {
         let brokers = self.config.get("bootstrap.servers").unwrap_or_default();
         let last = self.told.last_reason().map(|last| format!(" ({last})")).unwrap_or_default();
         StoreError::Unavailable { reason: format!("Kafka at {brokers}: {reason}{last}") }
-    }
-}
-
-impl Drop for KafkaLog {
-    fn drop(&mut self) {
-        if let Some(live) = self.live.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            // Dropping it joins threads, and the drop of the log must not wait for them.
-            std::thread::spawn(move || drop(live));
-        }
     }
 }
 
@@ -184,7 +173,7 @@ impl ReportingLog for KafkaLog {
             };
             self.told.watch().failed(Line::Commands);
             let error = self.away(&reason);
-            self.discard(live);
+            self.discard(&live);
             Err(error)
         }
         .boxed()

@@ -3,18 +3,13 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use futures::channel::oneshot::Canceled;
 use futures::stream::FuturesUnordered;
 use infra::{LogRecord, Refused};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::future_producer::DeliveryFuture;
-use rdkafka::producer::{FutureProducer, FutureRecord};
 
-use super::Context;
+use super::producer::Producer;
 
-/// A message that is one CloudEvent in JSON: the structured mode of the Kafka binding.
-const CONTENT_TYPE: Header<'static, &'static str> =
-    Header { key: "content-type", value: Some("application/cloudevents+json; charset=UTF-8") };
 /// Delay before a full queue is tried again when none of our records is in it.
 const QUEUE_AGAIN: Duration = Duration::from_millis(20);
 
@@ -40,10 +35,10 @@ fn advice(error: &KafkaError) -> Advice {
 }
 
 /// Hands the records over and waits until every one is delivered; returns those that never can be.
-pub(super) async fn deliver(producer: &FutureProducer<Context>, records: &[LogRecord]) -> Result<Vec<Refused>, String> {
+pub(super) async fn deliver(producer: &Producer, records: &[LogRecord]) -> Result<Vec<Refused>, String> {
     let (mut on_their_way, mut refused) = (FuturesUnordered::new(), Vec::new());
     for record in records {
-        while let Err(error) = hand_over(producer, record, &on_their_way) {
+        while let Err(error) = producer.send(record).map(|delivery| on_their_way.push(delivery)) {
             match advice(&error) {
                 Advice::Wait => match on_their_way.next().await {
                     Some(delivered) => delivery(delivered)?,
@@ -64,25 +59,12 @@ pub(super) async fn deliver(producer: &FutureProducer<Context>, records: &[LogRe
     Ok(refused)
 }
 
-fn hand_over(
-    producer: &FutureProducer<Context>,
-    record: &LogRecord,
-    on_their_way: &FuturesUnordered<DeliveryFuture>,
-) -> Result<(), KafkaError> {
-    let headers = OwnedHeaders::new_with_capacity(1).insert(CONTENT_TYPE);
-    let message = FutureRecord::to(record.topic).key(&record.key).payload(&record.json).headers(headers);
-    on_their_way.push(producer.send_result(message).map_err(|(error, _)| error)?);
-    Ok(())
-}
-
 /// The result of one message. A failure here comes from a broker, for a whole batch: it is unknown which record is to blame, and
 /// none is dropped.
-fn delivery(
-    delivered: Result<rdkafka::producer::future_producer::OwnedDeliveryResult, futures::channel::oneshot::Canceled>,
-) -> Result<(), String> {
+fn delivery(delivered: Result<Result<(), KafkaError>, Canceled>) -> Result<(), String> {
     match delivered {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err((error, _))) => Err(error.to_string()),
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("the producer has ended".to_owned()),
     }
 }
