@@ -187,11 +187,11 @@ async fn a_batch_that_its_role_repeats_because_nobody_answered_is_done_once() {
     let read = stores.sessions.consumed(&tenant(), "ors").await.unwrap();
     assert_eq!(read, Position { major: 7, minor: 0 }, "a turn that comes late takes nothing back");
     let rq: Owner = "rq-1.5".parse().unwrap();
-    stores.queues.claim(&rq, &tenant(), None).await.unwrap().unwrap();
+    let token = stores.queues.claim(&rq, &tenant(), None).await.unwrap().unwrap().token;
     let turn = |number| QueueBatch {
         tenant: tenant(),
         owner: rq.clone(),
-        token: Token(1),
+        token,
         requests: Vec::new(),
         reservations: Vec::new(),
         state: None,

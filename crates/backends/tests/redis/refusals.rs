@@ -112,12 +112,12 @@ async fn a_turn_of_rq_that_removes_is_done_though_redis_has_no_room() {
     let server = Server::start();
     let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
     let rq: Owner = "rq-1.5".parse().unwrap();
-    stores.queues.claim(&rq, &tenant(), None).await.unwrap().unwrap();
+    let token = stores.queues.claim(&rq, &tenant(), None).await.unwrap().unwrap().token;
     let body = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
     let turn = |requests: Vec<(&str, Option<Bytes>)>, state| QueueBatch {
         tenant: tenant(),
         owner: rq.clone(),
-        token: Token(1),
+        token,
         requests: requests.into_iter().map(|(id, body)| (id.to_owned(), body)).collect(),
         reservations: Vec::new(),
         state,
@@ -143,7 +143,7 @@ async fn a_redis_without_room_keeps_leases_lets_calls_be_taken_over_and_gets_roo
     until_renewed(&stores).await;
     stores.calls.commit(vec![create(7, &owner()), create(8, &owner())]).await.unwrap();
     let (rq, successor): (Owner, Owner) = ("rq-1.5".parse().unwrap(), "sip-cluster-2.6".parse().unwrap());
-    stores.queues.claim(&rq, &tenant(), None).await.unwrap().unwrap();
+    let first = stores.queues.claim(&rq, &tenant(), None).await.unwrap().unwrap().token;
     stores.threads.claim(&rq, &tenant(), "call-state").await.unwrap();
     let job = stores.leases.take_job("sweep", &owner(), bounds::LEASE).await.unwrap().unwrap();
     let export = stores.outbox.take(&tenant(), &owner(), bounds::LEASE).await.unwrap().unwrap();
@@ -157,7 +157,8 @@ async fn a_redis_without_room_keeps_leases_lets_calls_be_taken_over_and_gets_roo
     let claim = Claim { tenant: tenant(), key: ConnId(7), seen: Some(Token(1)) };
     let claimed = stores.calls.claim(&successor, vec![claim]).await.unwrap();
     assert!(matches!(&claimed[..], [Claimed::Yours(record)] if record.owner == successor), "{claimed:?}");
-    assert_eq!(stores.queues.claim(&rq, &tenant(), None).await.unwrap().unwrap().token, Token(2));
+    let second = stores.queues.claim(&rq, &tenant(), None).await.unwrap().unwrap().token;
+    assert_eq!(second, Token(first.0 + 1));
     stores.threads.claim(&rq, &tenant(), "call-state").await.unwrap();
     let end = stores.events.end(&tenant()).await.unwrap();
     stores.outbox.exported(&tenant(), export.token, end).await.unwrap();

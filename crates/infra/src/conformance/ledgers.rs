@@ -294,21 +294,21 @@ pub(super) async fn a_tenants_queues_have_one_writer(stores: &Stores) {
     };
     assert_eq!(stores.queues.commit(batch(&first, 1, None)).await.unwrap(), Written::Unknown);
     let record = stores.queues.claim(&first, &acme, None).await.unwrap().unwrap();
-    assert_eq!(record.token, Token(1));
-    assert!(matches!(stores.queues.commit(batch(&first, 1, Some(b"waits"))).await.unwrap(), Written::Done { .. }));
-    let successor = stores.queues.claim(&second, &acme, Some(Token(1))).await.unwrap().unwrap();
+    let [one, two, three] = [0, 1, 2].map(|more| record.token.0 + more);
+    assert!(matches!(stores.queues.commit(batch(&first, one, Some(b"waits"))).await.unwrap(), Written::Done { .. }));
+    let successor = stores.queues.claim(&second, &acme, Some(Token(one))).await.unwrap().unwrap();
     assert_eq!(
         (successor.token, &successor.requests[..]),
-        (Token(2), &[("r1".to_owned(), Bytes::from_static(b"waits"))][..])
+        (Token(two), &[("r1".to_owned(), Bytes::from_static(b"waits"))][..])
     );
-    let late = stores.queues.commit(batch(&first, 1, None)).await.unwrap();
-    assert_eq!(late, Written::Fenced { owner: second.clone(), token: Token(2) });
-    let raced = stores.queues.claim(&first, &acme, Some(Token(1))).await.unwrap().unwrap_err();
-    assert_eq!((raced.owner, raced.token), (second.clone(), Token(2)));
-    let anew = stores.queues.claim(&second, &acme, Some(Token(2))).await.unwrap().unwrap();
-    assert_eq!(anew.token, Token(3), "events count from 1 within a token");
-    let late = stores.queues.commit(batch(&second, 2, None)).await.unwrap();
-    assert_eq!(late, Written::Fenced { owner: second, token: Token(3) }, "the run before");
+    let late = stores.queues.commit(batch(&first, one, None)).await.unwrap();
+    assert_eq!(late, Written::Fenced { owner: second.clone(), token: Token(two) });
+    let raced = stores.queues.claim(&first, &acme, Some(Token(one))).await.unwrap().unwrap_err();
+    assert_eq!((raced.owner, raced.token), (second.clone(), Token(two)));
+    let anew = stores.queues.claim(&second, &acme, Some(Token(two))).await.unwrap().unwrap();
+    assert_eq!(anew.token, Token(three), "events count from 1 within a token");
+    let late = stores.queues.commit(batch(&second, two, None)).await.unwrap();
+    assert_eq!(late, Written::Fenced { owner: second, token: Token(three) }, "the run before");
 }
 
 /// A state of this number of bytes.
@@ -357,11 +357,11 @@ pub(super) async fn every_ledger_refuses_what_is_too_large(stores: &Stores) {
     is_right(&stores.agents.commit(agents(&acme, &me, two("1001", "1002"))).await.unwrap());
     is_right(&stores.sessions.commit(sessions(&acme, &me, two("s1", "s2"))).await.unwrap());
     is_right(&stores.media.commit(legs(&acme, &me, two("m1", "m2"))).await.unwrap());
-    stores.queues.claim(&me, &acme, None).await.unwrap().unwrap();
+    let token = stores.queues.claim(&me, &acme, None).await.unwrap().unwrap().token;
     let turn = QueueBatch {
         tenant: acme.clone(),
         owner: me.clone(),
-        token: Token(1),
+        token,
         requests: vec![
             ("r1".to_owned(), Some(state_of(bounds::STATE_MAX + 1))),
             ("r2".to_owned(), Some(Bytes::from_static(b"waits"))),

@@ -117,7 +117,7 @@ impl TenantLoops {
         let (asks, asked) = mpsc::channel(COMMANDS_MAX);
         let (ctx, metrics, tenant_of_task) = (self.ctx.clone(), self.metrics.clone(), tenant.clone());
         let fact = self.facts.of(tenant);
-        self.ctx.spawn("desk", async move { serve(ctx, tenant_of_task, asked, fact, metrics).await });
+        self.ctx.spawn("queues of a tenant", async move { serve(ctx, tenant_of_task, asked, fact, metrics).await });
         open.insert(tenant.clone(), asks.clone());
         Some(asks)
     }

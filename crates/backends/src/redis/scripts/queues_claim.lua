@@ -6,7 +6,8 @@ if only_read then
   if not held[1] then return { 'unknown' } end
 else
   local token
-  if not held[1] then token = '1'
+  -- The first not from 1: a Redis that was emptied would give the tokens of former owners again, and readers drop facts that they know.
+  if not held[1] then token = redis.call('TIME')[1]
   elseif held[1] ~= by and seen ~= '' and seen ~= held[2] then return { 'raced', held[1], held[2] }
   -- Its own owner's next run too: its events count from 1 within the token.
   else token = int(tonumber(held[2]) + 1) end
