@@ -1,5 +1,6 @@
 //! What a call shares with the other calls of its thread.
 
+use model::event::ErrorCode;
 use model::{CallType, CallUuid, ConnId, UserData};
 
 /// A consultation that is about to begin.
@@ -39,14 +40,14 @@ pub struct NextNumbers {
     pub call: u16,
 }
 
-/// The most legs that a thread has had while phones may still add some by themselves: whoever calls and hangs up again and again must not
-/// use up the numbers, which stand in tags of 15 bits.
+/// The most legs that a thread has had while phones and requests may still add some: whoever calls and hangs up again and again must not use
+/// up the numbers, which stand in tags of 15 bits.
 const LEGS_MAX: u16 = 0x4000;
 /// The most calls that a thread has had while further ones are added. Each of them leads to its record for as long as that lives.
 const CALLS_EVER_MAX: u16 = 256;
 
 impl NextNumbers {
-    /// Whether a phone may add a leg by itself.
+    /// Whether a phone may add a leg by itself, or a request.
     pub const fn has_legs_left(self) -> bool {
         self.leg < LEGS_MAX
     }
@@ -54,6 +55,16 @@ impl NextNumbers {
     /// Whether a further call may be added, with a leg of its own.
     pub const fn has_calls_left(self) -> bool {
         self.call < CALLS_EVER_MAX && self.has_legs_left()
+    }
+}
+
+impl super::Call {
+    /// Refuses a request that needs a further leg when the thread has had as many as requests may add.
+    pub(super) fn check_legs_left(&self) -> Result<(), (ErrorCode, &'static str)> {
+        match self.s.numbers.has_legs_left() {
+            true => Ok(()),
+            false => Err((ErrorCode::INVALID_CALL_STATE, "the call has had as many legs as it may have")),
+        }
     }
 }
 

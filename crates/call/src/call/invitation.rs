@@ -27,6 +27,7 @@ impl Call {
             return Err((ErrorCode::INVALID_CALL_STATE, "this DN is not connected in the call"));
         };
         self.check_classified()?;
+        self.check_legs_left()?;
         if self.s.invitation.is_some() || self.s.transfer.is_some() {
             let text = "the call is being transferred, or another number is being brought into it";
             return Err((ErrorCode::INVALID_CALL_STATE, text));

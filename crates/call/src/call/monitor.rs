@@ -27,6 +27,7 @@ impl Call {
             return self.monitor_otherwise(there, Observes { party, mode }, &asked, now);
         }
         self.check_classified()?;
+        self.check_legs_left()?;
         if self.s.invitation.is_some() || self.s.transfer.is_some() {
             let text = "the call is being transferred, or another number is being brought into it";
             return Err((ErrorCode::INVALID_CALL_STATE, text));

@@ -56,6 +56,7 @@ impl Call {
             return Err((ErrorCode::INVALID_CALL_STATE, "this DN is not connected in the call"));
         };
         self.check_classified()?;
+        self.check_legs_left()?;
         if self.s.transfer.is_some() || self.invitation_question().is_some() {
             return Err((ErrorCode::INVALID_CALL_STATE, "the call is being transferred already"));
         }

@@ -25,7 +25,7 @@ impl Node {
         if !entry.thread.has_phone_alone(conn_id, &request.this_dn) || self.calls.thread_of(other).is_some() {
             return None;
         }
-        self.hand_overs.await_join(thread, other, now);
+        self.hand_overs.await_join(&request.tenant, thread, other, now);
         Some(other)
     }
 

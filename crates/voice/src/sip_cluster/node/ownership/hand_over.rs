@@ -40,6 +40,7 @@ struct WantedThread {
 
 /// A thread that is to be joined with a call of another node.
 struct AwaitedJoin {
+    tenant: TenantId,
     thread: ConnId,
     other: ConnId,
     /// When that call is no longer waited for.
@@ -48,14 +49,17 @@ struct AwaitedJoin {
 
 impl HandOvers {
     /// A thread that is here waits for a call of another node.
-    pub fn await_join(&mut self, thread: ConnId, other: ConnId, now: Timestamp) {
+    pub fn await_join(&mut self, tenant: &TenantId, thread: ConnId, other: ConnId, now: Timestamp) {
         self.joins.retain(|join| now < join.until);
         let until = now + HANDED_WITHIN;
         if let Some(known) = self.joins.iter_mut().find(|join| (join.thread, join.other) == (thread, other)) {
             known.until = until;
-        } else if self.joins.len() < HAND_OVERS_MAX {
-            // One beyond the limit is not kept here: it may change places with the other call.
-            self.joins.push(AwaitedJoin { thread, other, until });
+            return;
+        }
+        let of_tenant = self.joins.iter().filter(|join| join.tenant == *tenant).count();
+        // One beyond the limits is not kept here: it may change places with the other call.
+        if self.joins.len() < HAND_OVERS_MAX && of_tenant < HAND_OVERS_OF_TENANT_MAX {
+            self.joins.push(AwaitedJoin { tenant: tenant.clone(), thread, other, until });
         }
     }
 

@@ -112,7 +112,7 @@ impl Node {
         if sought.joins
             && let (Some(thread), CallIndex::Call(other)) = (self.thread_of_dialog(&message), &sought.named)
         {
-            self.hand_overs.await_join(thread, *other, now);
+            self.hand_overs.await_join(&sought.tenant, thread, *other, now);
         }
         let concerns_hand_over = self.hand_overs.concern(&sought.named);
         if self.held.hold(&sought.tenant, &sought.named, message, link) && !concerns_hand_over {
