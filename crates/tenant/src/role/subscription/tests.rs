@@ -1,9 +1,9 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::StreamExt as _;
 use infra::embedded::Embedded;
-use infra::{CallLedger, CallWrite, Change, EventStream as _, SystemClock};
+use infra::{Answer, CallLedger, CallWrite, Change, EventEntry, EventStream, StoreError, SystemClock};
 use model::{ConnId, Dn, Event, EventId, EventName, NodeId, Owner, Seq, Stamped, Subject, Timestamp, Token};
 
 use super::super::metrics::Metrics;
@@ -15,6 +15,33 @@ struct Site {
     views: Views,
     counted: runtime::Metrics,
     next: AtomicU64,
+    /// Whether reads of the stream are not answered.
+    is_away: Arc<AtomicBool>,
+}
+
+/// A stream that may be away for a while.
+struct PassingStream {
+    store: Arc<Embedded>,
+    is_away: Arc<AtomicBool>,
+}
+
+impl EventStream for PassingStream {
+    fn read<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        after: Position,
+        max: usize,
+        wait: Duration,
+    ) -> Answer<'a, Vec<EventEntry>> {
+        match self.is_away.load(Ordering::SeqCst) {
+            true => Box::pin(async { Err(StoreError::Unavailable { reason: "a test".to_owned() }) }),
+            false => self.store.read(tenant, after, max, wait),
+        }
+    }
+
+    fn end<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Position> {
+        self.store.end(tenant)
+    }
 }
 
 fn acme() -> TenantId {
@@ -24,8 +51,9 @@ fn acme() -> TenantId {
 impl Site {
     fn new() -> Self {
         let store = Arc::new(Embedded::in_memory(Arc::new(SystemClock::start())));
+        let is_away = Arc::new(AtomicBool::new(false));
         let sources = Sources {
-            events: store.clone(),
+            events: Arc::new(PassingStream { store: store.clone(), is_away: is_away.clone() }),
             agents: store.clone(),
             calls: store.clone(),
             queues: store.clone(),
@@ -33,7 +61,7 @@ impl Site {
         };
         let counted = runtime::Metrics::default();
         let views = Views::new(sources, Metrics::register(&counted));
-        Self { store, views, counted, next: AtomicU64::new(1) }
+        Self { store, views, counted, next: AtomicU64::new(1), is_away }
     }
 
     /// A phone rings for a new call.
@@ -175,4 +203,27 @@ async fn one_reader_reads_the_stream_for_all_subscriptions() {
     }
     let text = site.counted.encode(runtime::metrics::Format::OpenMetrics);
     assert!(text.contains("tenant_stream_readers 1\n"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_for_a_while_ends_no_subscription() {
+    let site = Site::new();
+    let one = site.subscribe(Some("7001"), None).await;
+    let mut one = Box::pin(one.deliveries(None, "desk/1".to_owned()));
+    site.is_away.store(true, Ordering::SeqCst);
+    // The reader's present read ends, and the next ones fail.
+    site.rings(&["7001".to_owned()]).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    site.rings(&["7001".to_owned()]).await;
+    site.is_away.store(false, Ordering::SeqCst);
+    for _ in 0..2 {
+        let dn = loop {
+            match one.next().await.unwrap().unwrap().what {
+                Some(What::Event(event)) => break event.envelope.unwrap().event.unwrap().this_dn,
+                Some(What::Reached(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(dn.as_deref(), Some("7001"));
+    }
 }
