@@ -1,6 +1,6 @@
 //! Splits a byte stream into messages (RFC 3261 §18.3, RFC 5626 §3.5.1).
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::header::name::{self, HeaderName};
 use crate::limits::{HEAD_MAX, MESSAGE_MAX};
@@ -82,7 +82,9 @@ impl Framer {
         }
         let length = self.wanted.filter(|length| *length <= self.buffer.len())?;
         self.wanted = None;
-        let bytes = self.buffer.split_to(length).freeze();
+        // A copy: a call may keep the message for hours, and must not keep the whole buffer with it.
+        let bytes = Bytes::copy_from_slice(self.buffer.get(..length)?);
+        self.buffer.advance(length);
         Some(read_or_rescue(&bytes, Framing::Stream).map(Frame::Message))
     }
 

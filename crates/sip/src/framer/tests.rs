@@ -30,6 +30,15 @@ fn messages_and_pings_are_cut_wherever_the_pieces_end() {
 }
 
 #[test]
+fn a_message_that_is_kept_does_not_keep_the_buffer() {
+    let mut framer = Framer::new();
+    framer.push(&[MESSAGE, MESSAGE].concat());
+    let kept = frames(&mut framer);
+    assert_eq!(kept.len(), 2);
+    assert!(framer.buffer.try_reclaim(2 * MESSAGE.len()), "nobody else uses it");
+}
+
+#[test]
 fn message_without_length_is_answered_and_ends_the_stream() {
     let text = String::from_utf8(MESSAGE.to_vec()).unwrap().replace("l :\r\n 5\r\n", "");
     let mut framer = Framer::new();
