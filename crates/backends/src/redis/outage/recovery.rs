@@ -1,5 +1,6 @@
 //! Writes again what Redis has lost.
 
+use futures::{TryStreamExt as _, stream};
 use infra::{Consumed, Refusal, Result, StoreError, Written};
 use model::TenantId;
 
@@ -13,6 +14,9 @@ use crate::redis::store::records::{AGENT, Kind, Row};
 use crate::redis::store::registrations::Bindings;
 use crate::redis::store::streams::audience::Audience;
 use crate::redis::store::tenants::STREAMS;
+
+/// The most registrations that are on their way to a Redis that came back empty.
+const REGISTRATIONS_AT_ONCE: usize = 64;
 
 impl RedisStores {
     /// Writes rows. A record that Redis has lost is written again first.
@@ -130,14 +134,23 @@ impl RedisStores {
             self.write_queues(&whole, &[], UnknownQueues::Create).await?;
             count += 1 + whole.requests.len() + whole.reservations.len();
         }
-        for (write, written_at) in self.outage.all_registrations() {
-            // A later registration takes precedence.
-            self.register_or_refuse(&write, Bindings::Restored(written_at)).await?;
-            count += 1;
-        }
+        count += self.write_registrations_again().await?;
         self.outage.note_recovered(generation);
         tracing::warn!(records = count, "Redis came back empty: the records of this client are written again");
         Ok(())
+    }
+
+    /// Writes the registrations again, several at once: phones are unknown until theirs is there. Returns their number.
+    async fn write_registrations_again(&self) -> Result<usize> {
+        let all = self.outage.all_registrations();
+        let count = all.len();
+        let writes = stream::iter(all.into_iter().map(Ok::<_, StoreError>));
+        let restore = |(write, written_at)| async move {
+            // A later registration takes precedence.
+            self.register_or_refuse(&write, Bindings::Restored(written_at)).await.map(drop)
+        };
+        writes.try_for_each_concurrent(REGISTRATIONS_AT_ONCE, restore).await?;
+        Ok(count)
     }
 
     /// Writes records again that this client still has. Returns their number.
