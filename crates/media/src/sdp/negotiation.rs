@@ -318,8 +318,13 @@ pub fn accept_answer(
         same_family(&stream, ours)?;
     }
     stream.direction = preference.direction.both(answer.direction_of(taken).reversed());
-    stream.offered = ours.map(PayloadTypes::of_section).unwrap_or_default();
+    stream.offered = offered_by(offered);
     Ok(stream)
+}
+
+/// The payload types that an offer of ours lets the peer send.
+pub fn offered_by(offer: &Description) -> PayloadTypes {
+    offer.audio().map(PayloadTypes::of_section).unwrap_or_default()
 }
 
 /// A socket of one address family cannot send to an address of the other.

@@ -109,6 +109,30 @@ fn digits_interrupt_the_prompt_and_come_back() {
 }
 
 #[test]
+fn keys_are_heard_by_the_numbers_of_our_offer_though_the_phone_answers_with_its_own() {
+    let mut bench = Bench::new(23_960..=23_979, limits());
+    let mut phone = Phone::new(Law::Mu);
+    let dialog = bench.invite("conf=4a", None);
+    match bench.answered(dialog) {
+        Session::Offer(offer) => phone.to = sdp::parse(&offer).unwrap().audio().unwrap().port,
+        other => panic!("{other:?}"),
+    }
+    bench.ack(dialog, "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\n".to_owned());
+    let answer = phone.offer().to_string().replace("101", "96");
+    assert!(answer.contains("rtpmap:96 telephone-event/8000"), "{answer}");
+    bench.reinvite(dialog, answer);
+    let connection = bench.connection(dialog);
+    let collect = Collect::new(Pattern { min: 1, max: 2, return_key: None });
+    assert_eq!(
+        bench.msml(dialog, &[start(&connection, Dialog::prompt_and_collect(["prompt:menu"], collect))]).code,
+        200
+    );
+    phone.hear();
+    "42".chars().for_each(|key| phone.press(key));
+    assert_eq!(bench.notice(dialog).digits(), Some("42"));
+}
+
+#[test]
 fn an_echo_begins_and_ends_by_join_and_unjoin() {
     let mut bench = Bench::new(23_080..=23_099, limits());
     let mut phone = Phone::new(Law::Mu);

@@ -34,10 +34,15 @@ impl Node {
         let offer = negotiation::speaking(offer, &codecs(&leg.request_uri));
         let preference = self.preference(dialog, negotiation::first_codec(&offer));
         let leg = self.legs.get(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
-        let (mut answer, stream) = negotiation::answer(&offer, &leg.local, preference).map_err(|error| {
+        let (mut answer, mut stream) = negotiation::answer(&offer, &leg.local, preference).map_err(|error| {
             tracing::debug!(%error, "an offer cannot be taken");
             Reply::new(StatusCode::NOT_ACCEPTABLE_HERE).header(HeaderName::Warning, error.warning())
         })?;
+        // Our offer has had no stream: what the owner offers now is the phone's answer to it. The phone sends the numbers of our offer,
+        // whatever numbers it answers with (RFC 3264 section 6.1).
+        if let Some(ours) = leg.described.as_ref().filter(|_| leg.stream.is_none()) {
+            stream.offered = negotiation::offered_by(ours);
+        }
         self.apply(dialog, stream, now)?;
         let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
         // An equal description keeps its version (RFC 3264 §8); a changed one increments it.
