@@ -1,3 +1,3 @@
-//! The wallboard's roles.
+//! The wallboard's role.
 
 pub mod board;
