@@ -177,7 +177,7 @@ impl EventLoop {
             InboxMessage::Inherited(records) => self.node.orphans_claimed(&records, now),
             InboxMessage::Repair { repair, orphan, done } => {
                 if let Some(record) = orphan {
-                    self.node.restore(&record, now);
+                    self.node.restore_lost(&record, now);
                 }
                 self.node.repair(&repair, now);
                 told.repairs.push(done);

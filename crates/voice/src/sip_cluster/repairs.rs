@@ -108,7 +108,8 @@ async fn follow(ctx: RoleContext, tenant: model::TenantId, inbox: Inbox) -> anyh
     }
 }
 
-/// Claims the call of a repair if its owner holds no lease: no other node will repair it.
+/// The record of a repair's call that no other node will repair: it is claimed if its owner holds no lease. Our own is given as it is, for
+/// the case that this node no longer knows the call.
 async fn claim_orphan(
     stores: &Stores,
     tenant: &TenantId,
@@ -118,8 +119,11 @@ async fn claim_orphan(
     let Subject::Call(conn_id) = repair.subject else { return Ok(None) };
     let loaded = stores.calls.load(tenant, conn_id).await?;
     let Loaded::Live(seen) = loaded else { return Ok(None) };
+    if seen.owner == *by {
+        return Ok(Some(seen));
+    }
     let live = stores.leases.live(ROLE).await?;
-    if seen.owner == *by || live.iter().any(|lease| lease.owner == seen.owner) {
+    if live.iter().any(|lease| lease.owner == seen.owner) {
         return Ok(None);
     }
     let claim = Claim { tenant: tenant.clone(), key: conn_id, seen: Some(seen.token) };
@@ -154,6 +158,8 @@ mod tests {
         stores.leases.renew(&node(1), ROLE, infra::bounds::LEASE).await.unwrap();
         let claimed = claim_orphan(&stores, &tenant, &node(2), &repair).await.unwrap();
         assert_eq!(claimed, None, "the owner lives");
+        let own = claim_orphan(&stores, &tenant, &node(1), &repair).await.unwrap();
+        assert_eq!(own.map(|record| (record.owner, record.token)), Some((node(1), Token(1))), "as it is");
         clock.pass(infra::bounds::LEASE + Duration::from_millis(1));
         let claimed = claim_orphan(&stores, &tenant, &node(2), &repair).await.unwrap();
         assert_eq!(claimed.map(|record| (record.owner, record.token)), Some((node(2), Token(2))));

@@ -11,7 +11,7 @@ use runtime::fault::InARow;
 use sip::agent::Event;
 use sip::{ConnectionId, Message, Method};
 
-use super::bench::{Bench, EDGE, Peer, node_with, point, tenant};
+use super::bench::{Bench, EDGE, Peer, new_node, node_with, point, tenant};
 use super::calls::{request, talking};
 use super::restart::claimed;
 use crate::quarantine::CLAIMS_MAX;
@@ -249,6 +249,26 @@ fn calls_in_doubt_are_confirmed_in_slices_and_what_was_just_written_first() {
     assert_eq!((confirmed, turns), (calls.len(), 2));
     assert_eq!(std::iter::from_fn(|| bench.node.poll_transmit()).count(), 2, "now it may leave");
     assert!(bench.node.batch().is_empty() && !bench.node.is_in_doubt());
+}
+
+#[test]
+fn a_record_whose_call_this_node_has_lost_is_continued_for_its_repair() {
+    let (mut bench, conn_id) = talking();
+    let record = claimed(&bench, conn_id);
+    bench.node.restore_lost(&record, bench.now);
+    assert!(!bench.node.has_more_to_write(), "it is here");
+    bench.node = new_node(2);
+    bench.node.link_up(ConnectionId(1), EDGE, bench.now);
+    bench.node.restore_lost(&record, bench.now);
+    assert_eq!(bench.node.calls(), 1);
+    let repair = infra::Repair {
+        subject: model::Subject::Call(conn_id),
+        action: infra::RepairAction::Clear,
+        why: "nothing happens in it".to_owned(),
+    };
+    bench.node.repair(&repair, bench.now);
+    bench.run();
+    assert!(was_released(&bench, Peer::Phone) && was_released(&bench, Peer::Caller));
 }
 
 #[test]

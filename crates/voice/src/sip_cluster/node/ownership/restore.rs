@@ -44,6 +44,13 @@ impl Node {
         }
     }
 
+    /// As [`Node::restore`], if this node does not have the call: a record of its own may be left of one that it no longer knows.
+    pub fn restore_lost(&mut self, record: &Record<ConnId>, now: Timestamp) {
+        if self.calls.thread_of(record.key).is_none() && !self.hand_overs.has(record.key) {
+            self.restore(record, now);
+        }
+    }
+
     fn go_on_with(&mut self, record: &Record<ConnId>, now: Timestamp) -> Result<(), RecordError> {
         let conn_id = record.key;
         let Decoded { mut entry, dialogs } = records::decode(&record.state, |edge| self.proxies.link_at(edge, now))?;
