@@ -22,11 +22,12 @@ struct State {
     reach: fn() -> Bench,
 }
 
-const STATES: [State; 11] = [
+const STATES: [State; 12] = [
     State { name: "no party", reach: || Bench::ringing_at("5003") },
     State { name: "Queued", reach: Bench::waiting },
     State { name: "Alerting", reach: || Bench::ringing().0 },
     State { name: "Dialing", reach: dialing },
+    State { name: "classified", reach: classified },
     State { name: "Connected", reach: || Bench::talking().0 },
     State { name: "holds", reach: holding },
     State { name: "is held", reach: held },
@@ -40,6 +41,15 @@ fn dialing() -> Bench {
     let mut bench = Bench::internal("5002");
     let leg = bench.plan_rings("5002");
     bench.give(Input::LegRinging(leg));
+    bench
+}
+
+fn classified() -> Bench {
+    let mut bench = Bench::classified("9000", "5001");
+    bench.plan(point("9000", None));
+    bench.take();
+    let leg = bench.plan_rings("5001");
+    bench.give(Input::LegAnswered(leg));
     bench
 }
 
