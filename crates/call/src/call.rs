@@ -81,8 +81,8 @@ pub const FORK_MAX: usize = 3;
 pub const DEFAULT_ROUTES_MAX: u8 = 3;
 /// The most route points that a call may enter: an application that sends calls in a circle must not loop.
 pub const PARKS_MAX: u16 = 200;
-/// The most facts of a call under one owner, without those that only answer requests; reaching it ends the call. A call of twelve hours with a prompt every ten seconds has 9,000. A
-/// looping application or phone has them in minutes.
+/// The most facts of a call under one owner, without those that only answer requests; reaching it ends the call. A call of twelve hours
+/// with a prompt every ten seconds has 9,000. A looping application or phone has them in minutes.
 pub const FACTS_MAX: u64 = 20_000;
 /// The most outputs of one input or one timer turn; reaching it ends the call. Ending a call with three ringing phones takes 15, a conference
 /// of [`PARTIES_MAX`] 102. A party of such a conference that leaves with [`OBSERVERS_MAX`] who monitor it takes some 600.

@@ -18,7 +18,7 @@ use super::client_reports::Context;
 /// A message that is one CloudEvent in JSON: the structured mode of the Kafka binding.
 const CONTENT_TYPE: Header<'static, &'static str> =
     Header { key: "content-type", value: Some("application/cloudevents+json; charset=UTF-8") };
-/// How long a poll lasts; events end no poll. A dropped producer lives for so long.
+/// How long a poll lasts. Events are served as they come, and do not end it. A producer outlives its owner by so much at most.
 const POLL: Duration = Duration::from_secs(2);
 
 /// The result of a record, once the broker has taken it or never will.
@@ -68,7 +68,7 @@ impl Producer {
     }
 }
 
-/// Serves a producer's events until it is dropped, and drops the last of it, which may take a moment.
+/// Serves a producer's events until its owner has dropped it. This thread then drops it for good, which waits for the library's threads.
 fn poll(producer: &Weak<BaseProducer<Context>>) {
     while let Some(producer) = producer.upgrade() {
         producer.poll(POLL);

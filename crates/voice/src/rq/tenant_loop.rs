@@ -39,7 +39,8 @@ const READ_WAIT: Duration = Duration::from_secs(1);
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// Pause before a tenant's queues are taken over again after a fault: a lasting fault must not cause a load storm.
 const BEGIN_ANEW: Duration = Duration::from_secs(1);
-/// The token of who first claims a tenant's queues: there was nobody before.
+/// The token of who first claims a tenant's queues in the embedded stores: there was nobody before. Redis gives a later one, as it may have
+/// been emptied: there the first owner waits for what clients submit again, too.
 const FIRST_CLAIM: Token = Token(1);
 /// After a takeover nothing is offered for so long: clients connect again within 500 ms and submit again what they have.
 const GATHERED_WITHIN: Duration = Duration::from_millis(750);

@@ -55,6 +55,12 @@ fn names(aside: &Quarantining) -> Vec<EventName> {
     aside.events.iter().map(|fact| fact.event.name).collect()
 }
 
+/// The auditor ends a call.
+fn clearing(conn_id: ConnId) -> infra::Repair {
+    let why = "nothing happens in it".to_owned();
+    infra::Repair { subject: model::Subject::Call(conn_id), action: infra::RepairAction::Clear, why }
+}
+
 fn was_released(bench: &Bench, peer: Peer) -> bool {
     bench.saw(peer, |event| matches!(event, Event::Released { .. }))
 }
@@ -261,12 +267,7 @@ fn a_record_whose_call_this_node_has_lost_is_continued_for_its_repair() {
     bench.node.link_up(ConnectionId(1), EDGE, bench.now);
     bench.node.restore_lost(&record, bench.now);
     assert_eq!(bench.node.calls(), 1);
-    let repair = infra::Repair {
-        subject: model::Subject::Call(conn_id),
-        action: infra::RepairAction::Clear,
-        why: "nothing happens in it".to_owned(),
-    };
-    bench.node.repair(&repair, bench.now);
+    bench.node.repair(&clearing(conn_id), bench.now);
     bench.run();
     assert!(was_released(&bench, Peer::Phone) && was_released(&bench, Peer::Caller));
 }
@@ -325,12 +326,7 @@ fn waiting(bench: &mut Bench, number: usize) -> ConnId {
 #[test]
 fn an_auditors_repair_ends_its_call_with_everything_that_belongs_to_it() {
     let (mut bench, conn_id) = talking();
-    let repair = infra::Repair {
-        subject: model::Subject::Call(conn_id),
-        action: infra::RepairAction::Clear,
-        why: "nothing happens in it".to_owned(),
-    };
-    bench.node.repair(&repair, bench.now);
+    bench.node.repair(&clearing(conn_id), bench.now);
     bench.run();
     assert!(was_released(&bench, Peer::Caller) && was_released(&bench, Peer::Phone), "{:?}", bench.seen);
     assert!(bench.story.ends_with(&["CallDeleted".to_owned()]), "{:?}", bench.story);
