@@ -123,7 +123,7 @@ pub struct Call {
     pub(crate) outputs: VecDeque<Output>,
     reached: Option<Limit>,
     /// A consultation whose destination is known: the thread begins it.
-    begun: Option<Consultation>,
+    begun: Option<Box<Consultation>>,
     /// Who forwarded the call to the destination in hand.
     forwarded: Forwarded,
 }
@@ -188,7 +188,7 @@ impl Call {
     }
 
     /// The consultation that is to begin, given once.
-    pub(crate) const fn take_consultation(&mut self) -> Option<Consultation> {
+    pub(crate) const fn take_consultation(&mut self) -> Option<Box<Consultation>> {
         self.begun.take()
     }
 

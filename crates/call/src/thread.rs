@@ -201,7 +201,12 @@ impl Thread {
 
     /// The next output, in order, and the call that it comes from.
     pub fn poll_output(&mut self) -> Option<(ConnId, Output)> {
-        self.outputs.pop_front()
+        let next = self.outputs.pop_front();
+        if next.is_none() {
+            // A call is quiet for most of its life, and the room for a few outputs is a tenth of its memory.
+            self.outputs = VecDeque::new();
+        }
+        next
     }
 
     /// A limit that has just ended a call, given once: for a metric and a line in the log.
@@ -345,7 +350,7 @@ impl Thread {
         self.set_numbers(numbers);
         self.collect(at, &heard);
         if let Some(consultation) = begun {
-            self.begin(consultation);
+            self.begin(*consultation);
         }
     }
 

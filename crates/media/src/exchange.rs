@@ -102,7 +102,7 @@ struct Conference {
 
 /// The legs of one thread.
 pub struct Exchange {
-    legs: Vec<Option<Leg>>,
+    legs: Vec<Option<Box<Leg>>>,
     free: Vec<u32>,
     generations: u32,
     conferences: HashMap<Arc<str>, Conference>,
@@ -155,7 +155,7 @@ impl Exchange {
             armed: Timestamp::MAX,
         };
         if let Some(place) = self.legs.get_mut(index as usize) {
-            *place = Some(leg);
+            *place = Some(Box::new(leg));
         }
         self.in_hand = Some(key);
         self.arm(index);
@@ -424,11 +424,11 @@ impl Exchange {
     }
 
     fn leg(&self, key: LegKey) -> Option<&Leg> {
-        self.legs.get(key.index as usize)?.as_ref().filter(|leg| leg.generation == key.generation)
+        self.legs.get(key.index as usize)?.as_deref().filter(|leg| leg.generation == key.generation)
     }
 
     fn leg_mut(&mut self, key: LegKey) -> Option<&mut Leg> {
-        self.legs.get_mut(key.index as usize)?.as_mut().filter(|leg| leg.generation == key.generation)
+        self.legs.get_mut(key.index as usize)?.as_deref_mut().filter(|leg| leg.generation == key.generation)
     }
 }
 

@@ -8,6 +8,7 @@ mod commit;
 mod detector;
 mod disk_queue;
 mod generation;
+mod kept_state;
 mod last_queues;
 mod last_records;
 mod last_registrations;

@@ -122,7 +122,7 @@ impl Call {
             consulting.agent = party.agent.clone();
         }
         let forwarded = std::mem::take(&mut self.forwarded);
-        self.begun = Some(Consultation { call, asked, destination, forwarded, mute: new.mute });
+        self.begun = Some(Box::new(Consultation { call, asked, destination, forwarded, mute: new.mute }));
     }
 
     // ---- the consultation

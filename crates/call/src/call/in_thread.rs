@@ -42,7 +42,7 @@ pub struct NextNumbers {
 
 /// The most legs that a thread has had while phones and requests may still add some: whoever calls and hangs up again and again must not use
 /// up the numbers, which stand in tags of 15 bits.
-const LEGS_MAX: u16 = 0x4000;
+pub(super) const LEGS_MAX: u16 = 0x4000;
 /// The most calls that a thread has had while further ones are added. Each of them leads to its record for as long as that lives.
 const CALLS_EVER_MAX: u16 = 256;
 

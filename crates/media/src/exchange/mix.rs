@@ -26,7 +26,7 @@ pub(super) struct Recent {
 
 /// The legs as those who listen to a mix.
 struct Ears<'a, S> {
-    legs: &'a mut [Option<Leg>],
+    legs: &'a mut [Option<Box<Leg>>],
     buffer: &'a mut PacketBuffer,
     in_hand: &'a mut Option<super::LegKey>,
     begins: Timestamp,

@@ -37,7 +37,7 @@ impl Part {
 }
 
 /// The recording of a conference with these members.
-pub(super) fn recording(legs: &[Option<Leg>], members: &[u32]) -> Option<Recording> {
+pub(super) fn recording(legs: &[Option<Box<Leg>>], members: &[u32]) -> Option<Recording> {
     let part = |index: &u32| legs.get(*index as usize)?.as_ref()?.conference.as_ref().map(|(_, part)| part);
     let words = || members.iter().filter_map(part).filter_map(|part| part.recording.as_ref());
     let is_over = |name: &str| words().any(|word| !word.is_on && &*word.name == name);
@@ -45,7 +45,7 @@ pub(super) fn recording(legs: &[Option<Leg>], members: &[u32]) -> Option<Recordi
 }
 
 /// Who hears whom among the members of a conference.
-pub(super) fn mix_parts(legs: &[Option<Leg>], members: &[u32]) -> Vec<MixPart> {
+pub(super) fn mix_parts(legs: &[Option<Box<Leg>>], members: &[u32]) -> Vec<MixPart> {
     let part = |index: u32| legs.get(index as usize)?.as_ref()?.conference.as_ref().map(|(_, part)| part);
     let named = |name: &Arc<str>| members.iter().copied().find(|of| part(*of).is_some_and(|part| part.name == *name));
     let in_mix = |index: &u32| {

@@ -238,11 +238,14 @@ impl Runner {
     }
 }
 
-/// Whether the request was not done and the obstacle is likely to pass soon.
+/// Whether the request may be made again and the obstacle is likely to pass soon. A call whose node is silent gets another one within
+/// seconds, and the repeat of a request that the silent one has carried out starts no treatment and no route twice.
 fn passes(error: &CallError) -> bool {
     match error {
         CallError::Nowhere(_) | CallError::Connect(..) => true,
-        CallError::Refused(problem) => problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16(),
+        CallError::Refused(problem) => [StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT]
+            .iter()
+            .any(|status| problem.status == status.as_u16()),
         CallError::Deadline(_) | CallError::Broken(..) | CallError::Shape(_) => false,
     }
 }
@@ -259,7 +262,7 @@ mod tests {
             (Problem::unavailable("the call is just changing hands"), true),
             (Problem::not_found("no such call here").code(56), false),
             (Problem::unprocessable("not a request"), false),
-            (Problem::new(StatusCode::GATEWAY_TIMEOUT, "owner-silent", "it may be done"), false),
+            (Problem::new(StatusCode::GATEWAY_TIMEOUT, "owner-silent", "another node takes the call"), true),
         ] {
             assert_eq!(passes(&CallError::Refused(problem.clone())), again, "{problem:?}");
         }

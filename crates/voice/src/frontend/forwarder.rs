@@ -27,7 +27,7 @@ use crate::reporting::Reporter;
 const OWNER_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 /// When the other nodes are queried as well about a call whose node is silent. That node may be stalled, and another takes over its calls
 /// within a second or two.
-const SILENT_FOR: Duration = Duration::from_millis(500);
+const SILENT_FOR: Duration = Duration::from_millis(200);
 /// Time for each of the other nodes' answers.
 const OTHERS_ANSWER_WITHIN: Duration = Duration::from_millis(500);
 /// The pauses before the nodes are queried again about a call whose node has just failed.

@@ -44,7 +44,7 @@ pub struct Node {
     pub(super) prompts: Prompts,
     pub(super) entropy: Box<dyn Entropy>,
     pub(super) agent: UserAgent,
-    pub(super) legs: BTreeMap<DialogId, Leg>,
+    pub(super) legs: BTreeMap<DialogId, Box<Leg>>,
     pub(super) by_id: HashMap<LegId, DialogId>,
     /// Legs to store with the next batch.
     pub(super) changed: BTreeSet<DialogId>,
@@ -348,7 +348,7 @@ impl Node {
         }
     }
 
-    fn forget(&mut self, dialog: DialogId) -> Option<Leg> {
+    fn forget(&mut self, dialog: DialogId) -> Option<Box<Leg>> {
         self.unowned.remove(&dialog);
         self.questions.forget(dialog);
         self.positions.end(dialog);

@@ -1,20 +1,27 @@
 //! The last written state of every record that this client owns.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 use infra::{Change, Written, bounds};
 use model::{Owner, TenantId, Timestamp, Token};
 
+use super::kept_state::KeptState;
 use super::{OutageState, lock};
 use crate::redis::store::Facts;
 use crate::redis::store::records::{Kind, RecordId, Row};
+
+/// A record that nobody has written for this long is kept compressed. The transactions of a call's beginning change it for a second or two.
+const QUIET_AFTER: Duration = Duration::from_secs(10);
+/// The most records that one renewal of a lease compresses: about 5 ms.
+const PACKED_AT_ONCE: usize = 256;
 
 /// The last state that was written of a record.
 pub(super) struct LastRecord {
     owner: Owner,
     token: Token,
-    state: Bytes,
+    state: KeptState,
     intentions: Bytes,
     due: Option<Timestamp>,
     links: Vec<String>,
@@ -32,6 +39,7 @@ impl OutageState {
         }
         if let Change::Create { state, intentions } | Change::Save { state, intentions } = row.change {
             let Row { owner, token, due, links, .. } = row;
+            let state = KeptState::Whole(state);
             let kept = LastRecord { owner, token, state, intentions, due, links, known_at };
             lock(&self.records).insert(id, kept);
         }
@@ -69,14 +77,14 @@ impl OutageState {
                 let entry = kept.entry(id()).or_insert_with(|| LastRecord {
                     owner: row.owner.clone(),
                     token: row.token,
-                    state: Bytes::new(),
+                    state: KeptState::Whole(Bytes::new()),
                     intentions: Bytes::new(),
                     due: None,
                     links: Vec::new(),
                     known_at: now,
                 });
                 (entry.owner, entry.token, entry.due) = (row.owner.clone(), row.token, row.due);
-                (entry.state, entry.intentions) = (state.clone(), intentions.clone());
+                (entry.state, entry.intentions) = (KeptState::Whole(state.clone()), intentions.clone());
                 let had: HashSet<&String> = entry.links.iter().collect();
                 let links = row.links.iter().chain(absorbed.iter().flatten());
                 let new: Vec<String> = links.filter(|link| !had.contains(link)).cloned().collect();
@@ -92,7 +100,7 @@ impl OutageState {
     pub(super) fn anew(&self, kind: Kind, tenant: &TenantId, key: &str) -> Option<Row> {
         let kept = lock(&self.records);
         let held = kept.get(&(kind.name, tenant.clone(), key.to_owned()))?;
-        Some(anew(tenant, key, held))
+        anew(tenant, key, held)
     }
 
     /// Whether Redis would still have the record's tombstone, if another owner had ended it since Redis last confirmed it.
@@ -114,6 +122,22 @@ impl OutageState {
         lock(&self.recent_facts).of(&(kind.name, tenant.clone(), key.to_owned()))
     }
 
+    /// Compresses the states that nobody has written for a while. Called with every renewal of a lease.
+    pub(super) fn pack_quiet_records(&self, now: Timestamp) {
+        let is_quiet = |kept: &LastRecord| now.since(kept.known_at) >= QUIET_AFTER;
+        let to_pack = |(id, kept): (&RecordId, &LastRecord)| {
+            kept.state.to_pack().filter(|_| is_quiet(kept)).map(|state| (id.clone(), state.clone()))
+        };
+        let quiet: Vec<(RecordId, Bytes)> =
+            lock(&self.records).iter().filter_map(to_pack).take(PACKED_AT_ONCE).collect();
+        for (id, state) in quiet {
+            let packed = KeptState::packed(&state);
+            if let Some(kept) = lock(&self.records).get_mut(&id).filter(|kept| kept.state.is(&state)) {
+                kept.state = packed;
+            }
+        }
+    }
+
     /// The keys of every record, by kind and tenant.
     pub(super) fn all_keys(&self) -> Vec<((&'static str, TenantId), Vec<String>)> {
         let mut all: HashMap<(&'static str, TenantId), Vec<String>> = HashMap::new();
@@ -124,13 +148,13 @@ impl OutageState {
     }
 }
 
-fn anew(tenant: &TenantId, key: &str, held: &LastRecord) -> Row {
-    Row {
+fn anew(tenant: &TenantId, key: &str, held: &LastRecord) -> Option<Row> {
+    Some(Row {
         tenant: tenant.clone(),
         key: key.to_owned(),
         owner: held.owner.clone(),
         token: held.token,
-        change: Change::Create { state: held.state.clone(), intentions: held.intentions.clone() },
+        change: Change::Create { state: held.state.state()?, intentions: held.intentions.clone() },
         due: held.due,
         links: held.links.clone(),
         facts: Facts::default(),
@@ -138,5 +162,53 @@ fn anew(tenant: &TenantId, key: &str, held: &LastRecord) -> Row {
         began_with: None,
         number: 0,
         absorbs: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Epoch, NodeId};
+
+    use super::*;
+    use crate::redis::store::records::CALL;
+
+    fn row(state: &Bytes) -> Row {
+        let owner = Owner { node: NodeId::parse("sip-cluster-1").unwrap(), epoch: Epoch(1) };
+        let change = Change::Save { state: state.clone(), intentions: Bytes::new() };
+        let known_at = Timestamp::from_millis(0);
+        let tenant = TenantId::parse("acme").unwrap();
+        let kept = LastRecord {
+            owner,
+            token: Token(1),
+            state: KeptState::Whole(Bytes::new()),
+            intentions: Bytes::new(),
+            due: None,
+            links: Vec::new(),
+            known_at,
+        };
+        Row { change, ..anew(&tenant, "7", &kept).unwrap() }
+    }
+
+    #[test]
+    fn what_nobody_writes_for_a_while_is_kept_compressed_and_given_back_whole() {
+        let outage = OutageState::default();
+        let at = |seconds: u64| Timestamp::from_millis(seconds * 1_000);
+        let states = ["first", "second"].map(|word| Bytes::from(word.repeat(500)));
+        let given_back = || match outage.last_state(CALL, &TenantId::parse("acme").unwrap(), "7").map(|row| row.change)
+        {
+            Some(Change::Save { state, .. }) => state,
+            _ => Bytes::new(),
+        };
+        let is_packed = || lock(&outage.records).values().all(|kept| matches!(kept.state, KeptState::Packed(_)));
+        outage.claimed(CALL, row(&states[0]), at(0));
+        outage.pack_quiet_records(at(9));
+        assert!(!is_packed());
+        outage.pack_quiet_records(at(10));
+        assert!(is_packed());
+        assert_eq!(given_back(), states[0]);
+        outage.wrote(CALL, &row(&states[1]), &Written::Done { position: None }, at(11));
+        outage.pack_quiet_records(at(20));
+        assert!(!is_packed());
+        assert_eq!(given_back(), states[1]);
     }
 }

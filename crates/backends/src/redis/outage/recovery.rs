@@ -113,6 +113,7 @@ impl RedisStores {
             self.write_all_again(&generation).await?;
         } else {
             lock(&self.outage.recent_facts).forget_what_is_out();
+            self.outage.pack_quiet_records(self.clock.now());
         }
         let mut queue = self.outage.queue.lock().await;
         self.replay_queue(&mut queue).await;

@@ -10,6 +10,8 @@ mod row;
 mod sessions;
 
 pub(in crate::redis) use answer::written;
+#[cfg(test)]
+pub(in crate::redis) use kind::CALL;
 pub(in crate::redis) use kind::{AGENT, Kind};
 #[cfg(test)]
 pub(in crate::redis) use row::row_of_size;

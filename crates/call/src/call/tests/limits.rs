@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use model::event::ErrorCode;
 use model::plan::Destination;
-use model::request::{RequestKind, Treatment};
+use model::request::{MonitorMode, RequestKind, Treatment};
 use model::{UserData, Value};
 
-use super::harness::{Bench, CONN, phone};
+use super::harness::{Bench, CONN, dn, phone};
 use crate::call::{CALLER_LEG, FACTS_MAX, Input, Limit, Output};
 
 #[test]
@@ -129,4 +129,22 @@ fn user_data_beyond_the_limit_can_be_made_less() {
     assert_eq!(bench.error(), ErrorCode::INVALID_ATTRIBUTE);
     bench.give(Input::LegReleased(CALLER_LEG));
     assert_eq!(bench.call.take_limit(), None);
+}
+
+#[test]
+fn requests_add_no_leg_to_a_call_that_has_had_too_many() {
+    for (kind, by) in [
+        (RequestKind::SingleStepTransfer(CONN, dn("5004")), "5001"),
+        (RequestKind::SingleStepConference(CONN, dn("5004")), "5001"),
+        (RequestKind::MonitorCall(CONN, dn("5001"), MonitorMode::Mute), "5005"),
+    ] {
+        let (mut bench, _) = Bench::talking();
+        let mut before = bench.call.first().clone();
+        before.numbers.leg = crate::call::in_thread::LEGS_MAX;
+        bench.call = crate::Thread::restore(before, Vec::new());
+        bench.ask(kind, by);
+        assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE);
+        assert_eq!(bench.call.first().numbers.leg, crate::call::in_thread::LEGS_MAX);
+        assert!(!bench.over(), "who talks goes on");
+    }
 }

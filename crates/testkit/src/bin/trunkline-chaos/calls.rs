@@ -14,6 +14,8 @@ const CROSSING: Micros = 5 * SECOND;
 /// Tolerances for a treatment that continues where it was: earlier by rounding, later by the signalling of its end.
 const TREATMENT_SHORT: Micros = SECOND;
 const TREATMENT_LATE: Micros = 3 * SECOND;
+/// By then another node has the calls of one that is stopped: the lease of that one must run out first. What is due meanwhile waits.
+const TAKEN_OVER_WITHIN: Micros = 6 * SECOND;
 
 /// The state of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -199,8 +201,15 @@ impl Call {
     }
 
     /// The duration of its treatment, if it was too long for a treatment that continued where it was.
-    pub fn late_treatment(&self) -> Option<Micros> {
-        self.lasted_in_treatment().filter(|lasted| *lasted > TREATMENT_S * SECOND + TREATMENT_LATE)
+    pub fn late_treatment(&self, faults: &[Fault]) -> Option<Micros> {
+        let lasted = self.lasted_in_treatment()?;
+        let due = self.caller.answered()? + TREATMENT_S * SECOND;
+        let by_successor = |fault: &Fault| {
+            let is_its = fault.node.is_some() && fault.node == self.node(fault.at, faults);
+            (is_its && (fault.at..fault.at + TAKEN_OVER_WITHIN).contains(&due)).then_some(fault.at + TAKEN_OVER_WITHIN)
+        };
+        let latest = faults.iter().filter_map(by_successor).fold(due + TREATMENT_LATE, Micros::max);
+        (self.caller.ended()? > latest).then_some(lasted)
     }
 
     fn who_began_the_end(&self) -> &'static str {
@@ -303,9 +312,16 @@ pub mod tests {
             let exchanges = vec![exchange(0, true, "INVITE", 1, 200), exchange(lasts, false, "BYE", 1, 200)];
             join(vec![leg(Side::Caller, Kind::Treat, "a", exchanges)], &[]).0.remove(0)
         };
-        let judged =
-            [5, 15, 17, 20].map(|s| (call(s * SECOND).lost().is_some(), call(s * SECOND).late_treatment().is_some()));
+        let judged = [5, 15, 17, 20]
+            .map(|s| (call(s * SECOND).lost().is_some(), call(s * SECOND).late_treatment(&[]).is_some()));
         assert_eq!(judged, [(true, false), (false, false), (false, false), (false, true)]);
+        let stopped = |at: Micros, node: &str| {
+            let fault = Fault { at, what: String::new(), node: Some(node.to_owned()), census: Vec::new() };
+            call(20 * SECOND).late_treatment(&[fault]).is_some()
+        };
+        // The next node has the call 6 s after the fault, and its treatment was due at 15 s.
+        assert!(!stopped(14 * SECOND, "sip-cluster-1") && stopped(12 * SECOND, "sip-cluster-1"));
+        assert!(stopped(14 * SECOND, "sip-cluster-2"), "another node's");
     }
 
     #[test]

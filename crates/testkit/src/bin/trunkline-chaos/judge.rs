@@ -139,8 +139,8 @@ pub fn unanswered(calls: &[Call]) -> Vec<String> {
 }
 
 /// Treatments that did not continue where they were.
-pub fn late_treatments(calls: &[Call]) -> Vec<String> {
-    let late = calls.iter().filter_map(|call| Some((call, call.late_treatment()?)));
+pub fn late_treatments(calls: &[Call], faults: &[Fault]) -> Vec<String> {
+    let late = calls.iter().filter_map(|call| Some((call, call.late_treatment(faults)?)));
     late.map(|(call, lasted)| describe(call, &format!("its treatment lasted {:.1} s", lasted as f64 / 1e6))).collect()
 }
 

@@ -170,7 +170,7 @@ fn judged(
         harms,
         notes: notes(&facts, &calls, told, stuck_runs),
     };
-    let (unanswered, late) = (judge::unanswered(&calls), judge::late_treatments(&calls));
+    let (unanswered, late) = (judge::unanswered(&calls), judge::late_treatments(&calls, &faults));
     if scenario.is_unnoticed() {
         outcome.rules.push(Rule { name: "every caller is answered", broken: unanswered });
         outcome.rules.push(Rule { name: "treatments go on from where they were", broken: late });

@@ -10,7 +10,7 @@ use sip::agent::DialogId;
 use tokio::sync::oneshot;
 
 use super::faults::Doing;
-use super::leg::{Leg, Stored};
+use super::leg::Stored;
 use super::records;
 use super::{Node, note};
 use crate::media_server::limits::ENDS_MAX;
@@ -60,7 +60,7 @@ impl Node {
     /// Marks legs whose position is due to be stored; all else is stored when it changes.
     pub(super) fn mark_positions(&mut self, now: Timestamp) {
         for dialog in self.positions.take_due(now) {
-            if self.legs.get(&dialog).is_some_and(Leg::has_position) {
+            if self.legs.get(&dialog).is_some_and(|leg| leg.has_position()) {
                 self.mark(dialog);
             } else {
                 self.positions.end(dialog);
@@ -71,7 +71,7 @@ impl Node {
     /// A treatment has begun on the leg: its beginning is stored now, and its position later if only the record can tell it.
     pub(super) fn treatment_began(&mut self, dialog: DialogId, now: Timestamp) {
         self.mark(dialog);
-        if self.legs.get(&dialog).is_some_and(Leg::has_position) {
+        if self.legs.get(&dialog).is_some_and(|leg| leg.has_position()) {
             self.positions.begin(dialog, now);
         } else {
             self.positions.end(dialog);

@@ -24,6 +24,16 @@ enum Refusal {
     Overload(StatusCode),
 }
 
+impl Refusal {
+    /// Why its audio is not taken: 503 says that a thread has no room for it.
+    fn of(reply: Reply) -> Self {
+        match reply.status {
+            StatusCode::SERVICE_UNAVAILABLE => Self::Overload(reply.status),
+            _ => Self::Request(reply),
+        }
+    }
+}
+
 impl Node {
     pub(super) fn incoming(&mut self, dialog: DialogId, request: &Message, flow: Flow, now: Timestamp) {
         let begun = self.begin(dialog, request, flow).and_then(|()| {
@@ -35,7 +45,7 @@ impl Node {
             } else {
                 self.make_answer(dialog, request.body(), now)
             };
-            described.map_err(Refusal::Request)
+            described.map_err(Refusal::of)
         });
         match begun {
             Ok(description) => {
@@ -124,14 +134,14 @@ impl Node {
             treatments: 0,
             ports: Some(ports),
         };
-        self.legs.insert(dialog, leg);
+        self.legs.insert(dialog, Box::new(leg));
         self.by_id.insert(id, dialog);
         Ok(())
     }
 
     /// The members of a conference.
     pub(super) fn members(&self, conference: &str) -> impl Iterator<Item = &Leg> {
-        self.legs.values().filter(move |leg| leg.conference() == Some(conference))
+        self.legs.values().map(Box::as_ref).filter(move |leg| leg.conference() == Some(conference))
     }
 }
 

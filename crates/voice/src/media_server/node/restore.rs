@@ -107,7 +107,7 @@ impl Node {
                 true
             }
         };
-        self.legs.insert(dialog, leg);
+        self.legs.insert(dialog, Box::new(leg));
         self.by_id.insert(id, dialog);
         if !is_heard {
             self.give_up(dialog, now);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use infra::{Absorbed, CallIndex, Record, Written};
 use model::request::RequestKind;
-use model::{CallUuid, ConnId, ReferenceId, Token};
+use model::{CallUuid, ConnId, ReferenceId, TenantId, Token};
 use sip::agent::{DialogId, Event};
 use sip::{ConnectionId, HeaderName, StatusCode};
 
@@ -56,9 +56,13 @@ impl Two {
 
     /// Another node has the second call: this one drops it. Returns its record, as this node claims it later.
     fn loses_the_second(&mut self) -> Record<ConnId> {
-        let record = claimed(&self.bench, self.second);
+        self.loses(self.second)
+    }
+
+    fn loses(&mut self, conn_id: ConnId) -> Record<ConnId> {
+        let record = claimed(&self.bench, conn_id);
         let other = owner("sip-cluster-2", 1);
-        self.bench.node.committed([(self.second, Written::Fenced { owner: other, token: Token(2) })]);
+        self.bench.node.committed([(conn_id, Written::Fenced { owner: other, token: Token(2) })]);
         assert_eq!(self.bench.node.calls(), 1);
         Record { token: Token(3), ..record }
     }
@@ -463,6 +467,22 @@ fn a_phone_does_not_change_to_a_call_that_it_does_not_hold() {
         two.ask(second, |id| kind(id, first));
         assert_eq!(two.bench.story.last().map(String::as_str), Some("Error@7101"));
         assert_eq!((two.parties(first), two.parties(second)), (2, 2));
+    }
+}
+
+#[test]
+fn a_phone_does_not_change_to_the_call_of_another_tenants_phone_of_its_number() {
+    for kind in [RequestKind::AlternateCall, RequestKind::ReconnectCall] {
+        let mut two = Two::holding();
+        let (first, second) = (two.first, two.second);
+        let record = Record { tenant: TenantId::parse("t2").expect("a tenant"), ..two.loses(first) };
+        assert!(two.bench.node.restore(&record, two.bench.now));
+        two.bench.run();
+        two.ask(second, |id| kind(id, first));
+        assert_eq!(two.bench.story.last().map(String::as_str), Some("Error@7101"));
+        assert_eq!((two.parties(first), two.parties(second)), (2, 2), "{:?}", two.bench.story);
+        let asked = |event: &Event| matches!(event, Event::Offered { .. });
+        assert!(!two.bench.saw(Peer::Phone, asked), "no phone is asked to hold or to retrieve");
     }
 }
 

@@ -164,3 +164,24 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_tenants_joins_leave_places_for_those_of_the_others() {
+        let now = Timestamp::from_millis(1_000);
+        let tenant = |name| TenantId::parse(name).expect("a tenant");
+        let mut hand_overs = HandOvers::default();
+        for thread in 0..HAND_OVERS_MAX as u64 {
+            hand_overs.await_join(&tenant("greedy"), ConnId(thread), ConnId(1_000_000), now);
+        }
+        assert_eq!(hand_overs.joins.len(), HAND_OVERS_OF_TENANT_MAX);
+        hand_overs.await_join(&tenant("modest"), ConnId(2_000_000), ConnId(2_000_001), now);
+        assert_eq!(hand_overs.joins.len(), HAND_OVERS_OF_TENANT_MAX + 1);
+        // Those that nobody waits for any more make room.
+        hand_overs.await_join(&tenant("greedy"), ConnId(3_000_000), ConnId(3_000_001), now + HANDED_WITHIN);
+        assert_eq!(hand_overs.joins.len(), 1);
+    }
+}
