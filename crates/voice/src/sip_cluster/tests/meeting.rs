@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use contracts::v1;
 use infra::{Absorbed, CallIndex, Record, Written};
 use model::request::RequestKind;
 use model::{CallUuid, ConnId, ReferenceId, TenantId, Token};
+use prost::Message as _;
 use sip::agent::{DialogId, Event};
 use sip::{ConnectionId, HeaderName, StatusCode};
 
@@ -470,12 +472,22 @@ fn a_phone_does_not_change_to_a_call_that_it_does_not_hold() {
     }
 }
 
+/// The same call, of another tenant.
+fn of_tenant(tenant: &str, record: Record<ConnId>) -> Record<ConnId> {
+    let mut state = v1::StateRecord::decode(record.state).expect("a record");
+    let mut call = v1::CallRecord::decode(state.body).expect("a call");
+    call.model.as_mut().expect("a call").tenant = tenant.to_owned();
+    state.body = call.encode_to_vec().into();
+    let tenant = TenantId::parse(tenant).expect("a tenant");
+    Record { tenant, state: state.encode_to_vec().into(), ..record }
+}
+
 #[test]
 fn a_phone_does_not_change_to_the_call_of_another_tenants_phone_of_its_number() {
     for kind in [RequestKind::AlternateCall, RequestKind::ReconnectCall] {
         let mut two = Two::holding();
         let (first, second) = (two.first, two.second);
-        let record = Record { tenant: TenantId::parse("t2").expect("a tenant"), ..two.loses(first) };
+        let record = of_tenant("t2", two.loses(first));
         assert!(two.bench.node.restore(&record, two.bench.now));
         two.bench.run();
         two.ask(second, |id| kind(id, first));
