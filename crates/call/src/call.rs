@@ -68,7 +68,7 @@ pub use recording::{RECORDING_ID, RECORDING_STATE};
 pub use seat::{HeardBy, Seat};
 pub use state::{
     CallSnapshot, Feature, Forwarding, HoldAsked, HoldWay, Invitation, InvitationStep, Offer, Originating,
-    OriginatingStep, PinAsk, Recall, Routing, Stage, Transfer, Waiting,
+    OriginatingStep, PinAsk, Recall, Routing, Served, Stage, Transfer, Waiting,
 };
 pub use timer::{Timer, Timers};
 

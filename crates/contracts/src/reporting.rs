@@ -170,7 +170,7 @@ const THREAD: RecordType = RecordType {
         attribute(
             "Parties",
             "array of objects",
-            "each phone and queue that it came to: `ConnID`, `DN`, `Kind` (`phone`, `queue`), `Role`, `AgentID`, `With` (the others), `BeganAt`, `EndedAt`, `Established`, `CallState`, `BroughtBy` (who transferred the call here or made a conference), `SentTo` (where it went from here), `CameFrom` and `WentTo` (the other call, where two became one), and in ms `QueueMs`, `RingMs`, `TalkMs`, `HoldMs`",
+            "each phone and queue that it came to: `ConnID`, `DN`, `Kind` (`phone`, `queue`), `Role`, `AgentID`, `With` (the others whom it heard, numbers outside among them, so no supervisor who only listens or coaches; if it never talked, whom it called or who called it; park slots and feature codes are nobody), `BeganAt`, `EndedAt`, `Established`, `CallState`, `BroughtBy` (who transferred the call here or made a conference), `SentTo` (where it went from here), `CameFrom` and `WentTo` (the other call, where two became one), and in ms `QueueMs`, `RingMs`, `TalkMs`, `HoldMs`",
         ),
         attribute(
             "Moves",

@@ -75,7 +75,9 @@ impl AgentTable {
                         "AgentWorkMode: an agent that is ready has no such mode",
                     ));
                 }
-                self.set_ready(agent, *mode, reasons, Cause::Asked(request), now);
+                // As the feature code does.
+                let mode = if *mode == WorkMode::Unknown { WorkMode::ManualIn } else { *mode };
+                self.set_ready(agent, mode, reasons, Cause::Asked(request), now);
             }
             RequestKind::AgentNotReady(WorkMode::AfterCallWork) => return self.ask_wrap_up(agent, request, now),
             RequestKind::AgentNotReady(mode) => {

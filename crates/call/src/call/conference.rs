@@ -54,7 +54,7 @@ impl Call {
             Some(removed) if removed != by => {
                 self.observers_stay(removed);
                 self.observers_leave(Some(removed), CallState::RemoteRelease, now);
-                self.leave_conference(removed, CallState::Ok, None, Some((by, &asked)), now);
+                self.leave_conference(removed, CallState::RemoteRelease, None, Some((by, &asked)), now);
                 Ok(())
             }
             _ => Err((ErrorCode::INVALID_CALLED_DN, "OtherDN is no other party of the call")),
@@ -83,6 +83,10 @@ impl Call {
         }
         if let Some(mut released) = self.party_event(EventName::Released, &party) {
             released.call_state = Some(how);
+            if let Some(by) = removed.and_then(|(by, _)| self.s.party(by)) {
+                released.third_party_dn = Some(by.address().to_owned());
+                released.third_party_role = Some(DnRole::DeletedBy);
+            }
             let released = match asked {
                 Some(asked) => answering(released, asked),
                 None => released,

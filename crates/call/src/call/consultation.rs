@@ -13,11 +13,10 @@ use super::party::{LegProgress, Party, PartyNo};
 use super::playing::Purpose;
 use super::point::Point;
 use super::recording::{RECORDING_ID, RECORDING_STATE};
-use super::state::{CallSnapshot, Offer, Recall, Stage, Transfer};
+use super::state::{CallSnapshot, Offer, Recall, Served, Stage, Transfer};
 use super::timer::{DIAL_PLAN, LIFETIME, Timer};
 use super::{Call, Forwarded, Incoming, Output};
 use model::event::ErrorCode;
-use model::plan::Service;
 
 /// A consultation whose destination is known.
 #[derive(Clone, Debug)]
@@ -45,7 +44,7 @@ pub(crate) enum Rest {
     /// The route point where it waited.
     Point(Point),
     /// A service.
-    Service(Service),
+    Service(Served),
 }
 
 impl Rest {
@@ -55,7 +54,7 @@ impl Rest {
             Self::Party(party) => party.address().to_owned(),
             Self::Offer(offer, _) => offer.dn.to_string(),
             Self::Point(point) => point.dn.to_string(),
-            Self::Service(_) => String::new(),
+            Self::Service(served) => served.number.clone(),
         }
     }
 }
@@ -198,7 +197,7 @@ impl Call {
                 self.fact(diverted, now);
                 Some(Rest::Point(waiting.point))
             }
-            Stage::Service(service) => Some(Rest::Service(service)),
+            Stage::Service(served) => Some(Rest::Service(served)),
             _ => None,
         };
         self.s.timers.clear();
@@ -224,9 +223,13 @@ impl Call {
             Rest::Point(point) => {
                 let to = point.dn.clone();
                 self.wait_at_point(point, UserData::new(), now);
+                self.tell_moved(to.as_str(), &dn, now);
+            }
+            Rest::Service(served) => {
+                let to = served.number.clone();
+                self.serve(served, now);
                 self.tell_moved(&to, &dn, now);
             }
-            Rest::Service(service) => self.serve(service, now),
         }
         self.take_data(&of.user_data, dn.as_str(), now);
     }
@@ -260,7 +263,7 @@ impl Call {
         let to = party.dn().cloned();
         let number = self.adopt(party, point, now);
         if let Some(to) = &to {
-            self.tell_moved_except(number, to, by, now);
+            self.tell_moved_except(number, to.as_str(), by, now);
         }
         if let Some(mut changed) =
             self.s.party(number).and_then(|party| self.party_event(EventName::PartyChanged, party))

@@ -116,7 +116,7 @@ impl Call {
     }
 
     /// Whom a party sees: the only other one, or where the call is going.
-    fn peer_of(&self, party: &Party) -> Option<(String, DnRole)> {
+    pub(super) fn peer_of(&self, party: &Party) -> Option<(String, DnRole)> {
         if let Some(observed) = party.observes.and_then(|observes| self.s.party(observes.party)) {
             return Some((observed.address().to_owned(), observed.role));
         }
@@ -129,6 +129,12 @@ impl Call {
                     Stage::Waiting(waiting) => waiting.point.dn.to_string(),
                     Stage::Offering(offer) => offer.dn.to_string(),
                     Stage::Parked(parked) => parked.slot.to_string(),
+                    Stage::Service(served) => served.number.clone(),
+                    // It was called for a route point, or whoever had called it has left.
+                    _ if self.s.dialled == party.address() => match &party.point {
+                        Some(point) => point.dn.to_string(),
+                        None => return None,
+                    },
                     _ => self.s.dialled.clone(),
                 };
                 Some((address, DnRole::Destination))

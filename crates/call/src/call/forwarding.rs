@@ -7,7 +7,7 @@ use model::plan::{Caller, Destination, Occasion};
 use model::{CallState, Dn, DnRole, EventName, Timestamp, UserData};
 
 use super::point::Point;
-use super::state::{Forwarding, Offer, Stage};
+use super::state::{Forwarding, Offer, Served, Stage};
 use super::{Call, Forwarded, Output};
 
 /// A question to the dial plan: its number, what is looked up, in whose name and why.
@@ -90,7 +90,7 @@ impl Call {
     }
 
     fn forward(&mut self, from: Offer, destination: Destination, now: Timestamp) {
-        let Offer { transferred_by, point, .. } = from;
+        let Offer { dn, transferred_by, point, .. } = from;
         match destination {
             Destination::Extension { dn, contacts, no_answer_ms } => {
                 let offer = Offer { transferred_by, ..Offer::new(dn, None, point) };
@@ -104,7 +104,7 @@ impl Call {
                 self.answer_at_point();
                 self.wait_at_point(Point { dn, application, default_dn }, UserData::new(), now);
             }
-            Destination::Service(service) => self.serve(service, now),
+            Destination::Service(service) => self.serve(Served { number: dn.to_string(), service }, now),
             Destination::FeatureCode { .. }
             | Destination::Pickup { .. }
             | Destination::Park { .. }

@@ -151,7 +151,7 @@ impl Call {
 
     /// Who is left in the call waits at a park slot until somebody fetches it.
     pub(super) fn park_at(&mut self, slot: Dn, by: Dn, point: Option<Point>, now: Timestamp) {
-        self.tell_moved(&slot, &by, now);
+        self.tell_moved(slot.as_str(), &by, now);
         self.s.timers.arm(Timer::NoAnswer, now + PARKED_MAX);
         self.s.stage = Stage::Parked(Parked { slot, by: Some(by), point });
         let music = Treatment::Music { resource: HOLD_MUSIC.to_owned(), duration_ms: None };

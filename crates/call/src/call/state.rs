@@ -248,8 +248,8 @@ pub enum Stage {
     Recalling(Recall),
     /// The parties are connected.
     Talking,
-    /// The caller is connected to a service of the switch.
-    Service(Service),
+    /// Who is left is connected to a service of the switch.
+    Service(Served),
     /// Who is left waits at a park slot.
     Parked(Parked),
     /// The call carries out a feature code.
@@ -290,6 +290,15 @@ pub enum OriginatingStep {
         /// The most significant refusal of the legs so far.
         refusal: Option<u16>,
     },
+}
+
+/// The service that a call has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Served {
+    /// The number that leads to it.
+    pub number: String,
+    /// What it does.
+    pub service: Service,
 }
 
 /// A call on a route point.

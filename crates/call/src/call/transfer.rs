@@ -13,7 +13,7 @@ use super::in_thread::NewConsultation;
 use super::offer::failed_target;
 use super::party::{LegProgress, Party, PartyNo};
 use super::point::Point;
-use super::state::{Offer, Recall, Stage, Transfer};
+use super::state::{Offer, Recall, Served, Stage, Transfer};
 use super::timer::{RECALL_AGAIN, Timer};
 use super::{Call, Output};
 
@@ -101,13 +101,16 @@ impl Call {
             }
             Destination::RoutePoint { dn, application, default_dn } => {
                 self.wait_at_point(Point { dn, application, default_dn }, UserData::new(), now);
-                self.tell_moved(&transfer.to, &by, now);
+                self.tell_moved(transfer.to.as_str(), &by, now);
             }
             Destination::Outside(outside) => {
                 let offer = Offer { transferred_by: Some(by), ..Offer::new(outside.number.clone(), None, point) };
                 self.offer_outside(offer, outside, now);
             }
-            Destination::Service(service) => self.serve(service, now),
+            Destination::Service(service) => {
+                self.serve(Served { number: transfer.to.to_string(), service }, now);
+                self.tell_moved(transfer.to.as_str(), &by, now);
+            }
             Destination::Park { slot } => self.park_at(slot, by, point, now),
             Destination::FeatureCode { .. } | Destination::Pickup { .. } | Destination::Reject { .. } => {}
         }
@@ -189,15 +192,15 @@ impl Call {
     pub(super) fn tell_transfer(&mut self, now: Timestamp) {
         let Stage::Offering(Offer { dn, transferred_by: Some(by), .. }) = &self.s.stage else { return };
         let (dn, by) = (dn.clone(), by.clone());
-        self.tell_moved(&dn, &by, now);
+        self.tell_moved(dn.as_str(), &by, now);
     }
 
-    pub(super) fn tell_moved(&mut self, to: &Dn, by: &Dn, now: Timestamp) {
+    pub(super) fn tell_moved(&mut self, to: &str, by: &Dn, now: Timestamp) {
         self.tell_moved_except(PartyNo(0), to, by, now);
     }
 
     /// The same without the party that has come.
-    pub(super) fn tell_moved_except(&mut self, new: PartyNo, to: &Dn, by: &Dn, now: Timestamp) {
+    pub(super) fn tell_moved_except(&mut self, new: PartyNo, to: &str, by: &Dn, now: Timestamp) {
         let told = |party: &&Party| party.number != new;
         if self.is_over() {
             return;
@@ -206,7 +209,7 @@ impl Call {
             let event = self.s.party(number).and_then(|party| self.party_event(EventName::PartyChanged, party));
             let Some(mut event) = event else { continue };
             event.call_state = Some(CallState::Transferred);
-            event.other_dn = Some(to.to_string());
+            event.other_dn = Some(to.to_owned());
             event.third_party_dn = Some(by.to_string());
             event.third_party_role = Some(DnRole::TransferredBy);
             self.fact(event, now);

@@ -2994,6 +2994,9 @@ pub struct ServiceRecord {
     pub announcement: bool,
     #[prost(string, repeated, tag = "2")]
     pub prompts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The number that leads there.
+    #[prost(string, tag = "3")]
+    pub number: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FeatureRecord {

@@ -221,6 +221,82 @@ fn a_phone_that_is_not_registered_is_not_an_agent_who_did_not_take_the_call() {
     assert!(routing.starts_with("the agent did not take the call") && story.contains("did not take it"), "{routing}");
 }
 
+const PHONES: [&str; 4] = ["192.0.2.1:5060", "192.0.2.2:5060", "192.0.2.3:5060", "192.0.2.5:5060"];
+
+/// The Call-ID of a phone's dialog: 7101 has called and 7103 has fetched the call by dialogs of their own.
+fn dialog(phone: usize) -> String {
+    match phone {
+        1 => "theirs".to_owned(),
+        3 => "fetching".to_owned(),
+        leg => format!("{CALL}-{leg}-ff@sip-cluster-1"),
+    }
+}
+
+/// A BYE of the phone `710<n>`, or for it.
+fn bye(seconds: f64, phone: usize, is_theirs: bool) -> Entry {
+    let first = format!("BYE sip:710{phone}@x SIP/2.0");
+    sip(seconds, PHONES[phone.min(4) - 1], None, is_theirs, &first, "2 BYE", &dialog(phone))
+}
+
+/// The story of a call of 7101 with 7102, 7103 and the supervisor 7105, who is on leg 5, by these BYEs.
+fn story(byes: Vec<Entry>, is_over: bool) -> String {
+    let invite = |seconds, phone: usize| {
+        let first = format!("INVITE sip:edge SIP/2.0\r\nFrom: \"Phone\" <sip:710{phone}@edge>;tag=a");
+        sip(seconds, PHONES[phone - 1], None, true, &first, "1 INVITE", &dialog(phone))
+    };
+    let call = entry::Call {
+        uuid: "A".repeat(32),
+        printed: format!("{CALL}@sip-cluster-1.7"),
+        caller: "7101".to_owned(),
+        trunk: None,
+        dialled: "7102".to_owned(),
+        began: SECOND,
+        taken_over: false,
+    };
+    let leg = |leg, party: &str, caller| What::Leg(Leg { leg, party: party.to_owned(), caller, contact: None });
+    let mut cluster = vec![
+        at(1.0, What::Call(call)),
+        at(1.0, leg(1, "7101", true)),
+        at(1.0, leg(2, "7102", false)),
+        at(3.0, leg(5, "7105", false)),
+        event(2.0, "EventEstablished", "7102", Some("Destination")),
+    ];
+    if is_over {
+        cluster.push(event(200.0, "EventCallDeleted", "7102", None));
+    }
+    let proxy = [invite(1.0, 1), invite(11.0, 3)].into_iter().chain(byes).collect();
+    told(&[answer("sip-proxy", proxy), answer("sip-cluster", cluster)]).verdict.summary.join(" ")
+}
+
+#[test]
+fn who_hung_up_is_who_ended_the_call_not_who_left_it_earlier() {
+    let (theirs, ours) = (true, false);
+    let monitored = story(vec![bye(12.0, 5, ours), bye(18.0, 2, theirs), bye(18.01, 1, ours)], true);
+    assert!(monitored.contains("7102 hung up.") && !monitored.contains("We hung up"), "{monitored}");
+    let parked = || bye(10.0, 1, ours);
+    let fetched = story(vec![parked(), bye(130.0, 2, theirs), bye(130.01, 3, ours)], true);
+    assert!(fetched.contains("7102 hung up.") && !fetched.contains("We hung up"), "{fetched}");
+    let fetcher = story(vec![parked(), bye(130.0, 3, theirs), bye(130.01, 2, ours)], true);
+    assert!(fetcher.contains("7103 hung up."), "{fetcher}");
+    let caller = story(vec![bye(60.0, 1, theirs), bye(60.01, 5, ours), bye(60.01, 2, ours)], true);
+    assert!(caller.contains("The caller hung up."), "{caller}");
+}
+
+#[test]
+fn a_call_that_we_ended_is_not_ended_by_who_left_it_earlier() {
+    let (theirs, ours) = (true, false);
+    // The last BYE is sent again, because the phone is gone.
+    let byes = vec![bye(10.0, 3, theirs), bye(60.0, 1, ours), bye(60.0, 2, ours), bye(64.0, 2, ours)];
+    let story = story(byes, true);
+    assert!(story.contains("We hung up first, on the caller."), "{story}");
+}
+
+#[test]
+fn a_call_that_others_go_on_with_has_not_ended() {
+    let story = story(vec![bye(10.0, 1, false)], false);
+    assert!(story.contains("It has not ended, as far as is known.") && !story.contains("hung up"), "{story}");
+}
+
 #[test]
 fn what_is_not_known_is_said_with_its_reason() {
     let mut answers = routed(900);

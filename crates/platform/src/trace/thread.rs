@@ -174,7 +174,7 @@ impl ThreadRoom {
     /// The other one may be outside: then it has no events of its own.
     fn meet(&mut self, event: &Event) {
         if let Some(other) = &event.other_dn
-            && other.len() >= OUTSIDE_DIGITS
+            && is_outside(other)
             && !self.parties.contains_key(other)
         {
             self.outside = Some(other.clone());
@@ -211,8 +211,20 @@ impl ThreadRoom {
     }
 }
 
-/// A number with as many digits is one outside, masked or not.
+/// A number with as many digits is one outside.
 const OUTSIDE_DIGITS: usize = 5;
+
+/// Whether it is a number outside, whose last digits alone are shown if it is masked. Extensions, feature codes and park slots are none.
+fn is_outside(number: &str) -> bool {
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match number.strip_prefix("***") {
+        Some(shown) => is_digits(shown),
+        None => {
+            let digits = number.strip_prefix('+').unwrap_or(number);
+            digits.len() >= OUTSIDE_DIGITS && is_digits(digits)
+        }
+    }
+}
 
 fn list(who: &[String]) -> String {
     match who {

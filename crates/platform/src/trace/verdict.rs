@@ -3,7 +3,7 @@
 use super::document::{Finding, Ladder, Leg, Message, Severity, Trace, Verdict};
 use super::media::{seconds, whose};
 use super::routing::why_not_many;
-use super::sip::LegNames;
+use super::sip::{LegNames, leg_of_phone};
 use super::{leg_of, text};
 
 /// When the dialog of a leg with its party ended.
@@ -183,24 +183,74 @@ fn who_moved(trace: &Trace) -> impl Iterator<Item = String> {
     trace.thread.iter().filter(move |turn| is_told(&turn.text)).map(|turn| format!("{}.", turn.text))
 }
 
+/// When a party hangs up, ours follow within as many milliseconds; one that we sent earlier has another cause.
+const AT_ONCE: f64 = 1_000.0;
+
+fn is_outside(trace: &Trace, id: &str) -> bool {
+    trace.ladder.parties.iter().any(|party| party.id == id && !party.inside)
+}
+
+/// The BYE that ended the call: the last one from outside, or the first of those that we sent at the end without such a cause. Who left
+/// earlier, as after a transfer, has ended nothing.
+fn ending_bye(trace: &Trace) -> Option<&Message> {
+    let byes = trace.ladder.messages.iter().rev().filter(|message| {
+        // Ours to a phone that is gone is sent again for half a minute.
+        let is_ours = is_outside(trace, &message.to) && !message.repeat;
+        message.method == "BYE" && message.status.is_none() && (is_outside(trace, &message.from) || is_ours)
+    });
+    let mut ending: Option<&Message> = None;
+    for bye in byes {
+        if ending.is_some_and(|last| is_outside(trace, &last.from) || last.at - bye.at > AT_ONCE) {
+            break;
+        }
+        ending = Some(bye);
+    }
+    ending
+}
+
+/// Who speaks in a dialog with a party. One that we began names its leg. Of the others the first one is the caller's; a phone that came
+/// later, as to fetch a parked call, is known by its own INVITE alone.
+fn speaker(trace: &Trace, names: &LegNames, call_id: &str) -> Option<String> {
+    if let Some(leg) = leg_of_phone(call_id) {
+        let (party, is_caller) = names.get(&leg)?;
+        return Some(if *is_caller { "The caller".to_owned() } else { party.clone() });
+    }
+    let mut came = trace.ladder.messages.iter().filter(|message| {
+        let is_invite = message.method == "INVITE" && message.status.is_none();
+        is_invite && is_outside(trace, &message.from) && leg_of_phone(&message.call_id).is_none()
+    });
+    let first = came.clone().next();
+    let invite = came.find(|message| message.call_id == call_id);
+    let is_first = invite.is_none() || first.is_some_and(|first| first.call_id == call_id);
+    match names.get(&1) {
+        Some((_, true)) if is_first => Some("The caller".to_owned()),
+        _ => sender(&invite?.text).map(str::to_owned),
+    }
+}
+
+/// The user part of a message's From.
+fn sender(text: &str) -> Option<&str> {
+    let from = text.lines().take_while(|line| !line.is_empty()).find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let name = name.trim();
+        (name.eq_ignore_ascii_case("from") || name.eq_ignore_ascii_case("f")).then_some(value)
+    })?;
+    let (_, address) = from.split_once("sip:").or_else(|| from.split_once("sips:"))?;
+    address.split_once('@').map(|(user, _)| user)
+}
+
 /// Which side hung up.
 fn how_it_ended(trace: &Trace, names: &LegNames) -> Option<String> {
-    let outside = |id: &str| trace.ladder.parties.iter().any(|party| party.id == id && !party.inside);
-    let bye = trace.ladder.messages.iter().find(|message| {
-        message.method == "BYE" && message.status.is_none() && (outside(&message.from) || outside(&message.to))
-    });
-    let Some(bye) = bye else {
+    // Whoever hung up then has only left: others still talk.
+    let goes_on = trace.call.answered_at.is_some() && trace.call.ended_at.is_none();
+    let Some(bye) = ending_bye(trace).filter(|_| !goes_on) else {
         return match (trace.call.ended_at, refusal(trace)) {
             (None, None) if !trace.call.conn_id.is_empty() => Some("It has not ended, as far as is known.".to_owned()),
             _ => None,
         };
     };
-    let who = match leg_of(&bye.call_id).and_then(|leg| names.get(&leg)) {
-        Some((_, true)) => "The caller".to_owned(),
-        Some((party, false)) => party.clone(),
-        None => "A party".to_owned(),
-    };
-    if outside(&bye.from) {
+    let who = speaker(trace, names, &bye.call_id).unwrap_or_else(|| "A party".to_owned());
+    if is_outside(trace, &bye.from) {
         return Some(format!("{who} hung up."));
     }
     let why = trace.notes.iter().rev().find(|note| note.text.starts_with("the auditor"));

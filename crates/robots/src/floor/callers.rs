@@ -209,13 +209,7 @@ impl Floor {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.dialog = None;
         self.legs.close(call.leg);
-        call.outcome = Some(match status {
-            _ if call.answered.is_some() => (Outcome::Answered, None),
-            _ if call.stopped => (Outcome::Stopped, None),
-            _ if call.gave_up => (Outcome::Abandoned, None),
-            Some(status) => (Outcome::Refused, Some(status)),
-            None => (Outcome::Dropped, None),
-        });
+        call.outcome = Some(outcome_of(call, status));
         self.finish(id);
     }
 
@@ -342,5 +336,37 @@ impl Floor {
                 self.keep(row);
             }
         }
+    }
+}
+
+/// How a call has ended that its caller is no longer in; `status` is that of a refusal.
+fn outcome_of(call: &Call, status: Option<u16>) -> (Outcome, Option<u16>) {
+    // The first event that names a call tells that a phone has answered it.
+    let is_taken_by_person = call.conn_id.is_some();
+    match status {
+        _ if call.answered.is_some() => (Outcome::Answered, None),
+        _ if call.stopped => (Outcome::Stopped, None),
+        _ if call.gave_up => (Outcome::Abandoned, None),
+        Some(status) => (Outcome::Refused, Some(status)),
+        None if is_taken_by_person => (Outcome::Abandoned, None),
+        None => (Outcome::Dropped, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_call_that_a_person_took_and_hung_up_counts_as_given_up_and_not_as_dropped() {
+        let mut call = Call::blank(0, Pair { low: 400, high: 500 }, Instant::now());
+        assert_eq!(outcome_of(&call, None), (Outcome::Dropped, None));
+        call.conn_id = Some("0193a1b2c3d4e5f6".to_owned());
+        assert_eq!(outcome_of(&call, None), (Outcome::Abandoned, None));
+        assert_eq!(outcome_of(&call, Some(503)), (Outcome::Refused, Some(503)));
+        call.answered = Some(call.placed);
+        assert_eq!(outcome_of(&call, None), (Outcome::Answered, None), "a robot has answered, too");
     }
 }

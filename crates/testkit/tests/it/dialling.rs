@@ -208,6 +208,9 @@ fn a_phone_forwards_calls_and_is_not_disturbed() -> Result<()> {
     two.dial("*73")?;
     two.wait_for("CALL_CLOSED", SOON)?;
     watch.wait_for("ForwardCancel@7102", SOON)?;
+    // And by request, with the mode that needs no number.
+    let none = json!({"req": "TCallSetForward", "ThisDN": "7103", "ForwardMode": "None"});
+    assert_eq!(ask(&site, &watch, 6, none)?.brief(), "ForwardCancel@7103");
     one.dial("7102")?;
     two.wait_for("CALL_INCOMING", SOON)?;
     one.hang_up()?;

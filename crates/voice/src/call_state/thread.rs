@@ -1,5 +1,6 @@
 //! A call thread: the history of its calls by party, and who consulted, transferred and conferred, folded from the tenant's events.
 
+mod company;
 mod moves;
 mod party;
 
@@ -190,9 +191,17 @@ impl CallThread {
             EventName::Established => {
                 let joined = self.join(conn_id, event, Phase::Talk, at);
                 self.pass(conn_id, event, Phase::Talk, at);
+                self.gather(conn_id, event);
                 joined
             }
             EventName::PartyChanged => self.moved(call, event, at),
+            // A supervisor is met by the fact of its own phone, if it is heard.
+            EventName::PartyAdded if event.other_role == Some(DnRole::Observer) => Folded::Done,
+            // It may be heard from now on.
+            EventName::ACK if event.this_role == Some(DnRole::Observer) => {
+                self.gather(conn_id, event);
+                Folded::Done
+            }
             // Who took a party in has come back to the call without a fact of its own.
             EventName::PartyAdded if is_own_act(event) => self.pass(conn_id, event, Phase::Talk, at),
             EventName::PartyAdded => {
@@ -270,6 +279,7 @@ impl CallThread {
     fn come_from(&mut self, previous: ConnId, conn_id: ConnId, event: &Event, phase: Phase, at: Timestamp) -> Folded {
         let joined = self.join(conn_id, event, phase, at);
         self.pass(conn_id, event, phase, at);
+        self.gather(conn_id, event);
         if let Some(party) = self.party_of(conn_id, event) {
             party.came_from = Some(previous);
         }
@@ -278,6 +288,10 @@ impl CallThread {
 
     fn pass(&mut self, conn_id: ConnId, event: &Event, phase: Phase, at: Timestamp) -> Folded {
         if let Some(party) = self.party_of(conn_id, event) {
+            if phase == Phase::Talk && !party.established {
+                // Whom it called, or who called it, may be another one than the one with whom it talks.
+                party.others.clear();
+            }
             party.enter(phase, at);
             party.meet(event.other_dn.as_deref());
             if party.agent.is_none() {

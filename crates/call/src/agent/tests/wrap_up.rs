@@ -89,6 +89,13 @@ fn a_wrap_up_time_from_the_threshold_on_has_no_end() {
 }
 
 #[test]
+fn who_is_ready_without_a_mode_is_so_manually() {
+    let mut bench = Bench::ready();
+    bench.ask("a1", "5001", RequestKind::AgentReady(WorkMode::Unknown));
+    assert_eq!(bench.session().mode, WorkMode::ManualIn);
+}
+
+#[test]
 fn wrap_up_is_extended_asked_about_and_ended_early() {
     let mut bench = Bench::ready();
     bench.business_call();

@@ -89,7 +89,13 @@ fn a_party_removes_another_one() {
     assert!(bench.take().contains(&Output::ReleaseLeg(other)));
     let deleted = bench.fact(EventName::PartyDeleted);
     assert_eq!((deleted.reference, deleted.third_party_role), (ReferenceId(17), Some(DnRole::DeletedBy)));
-    assert_eq!(bench.news(), ["Released@5002", "PartyDeleted@5001"]);
+    let released = bench.fact(EventName::Released);
+    assert_eq!(
+        (released.third_party_dn.as_deref(), released.third_party_role),
+        (Some("5001"), Some(DnRole::DeletedBy)),
+        "it did not leave by itself"
+    );
+    assert_eq!(bench.news(), ["Released@5002 RemoteRelease", "PartyDeleted@5001"]);
     bench.ask(RequestKind::DeleteFromConference(CONN, dn("5002")), "5001");
     assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE, "two are no conference");
 }

@@ -217,6 +217,7 @@ fn a_query_tells_of_every_party_with_state_flags_and_role() {
     assert_eq!(muted[1], ("5001".to_owned(), 0x2c, Some("NoTalk".to_owned())));
     bench.give(Input::LegHeld(agent));
     assert_eq!(told(&mut bench, "5001")[1].1, 0x2e, "it holds the call");
+    assert_eq!(bench.fact(EventName::PartyInfo).other_dn.as_deref(), Some(ANI), "whom it talks with");
     let mut waiting = Bench::waiting();
     let parties = told(&mut waiting, "9000");
     assert_eq!((parties[1].0.as_str(), parties[1].1 & 0xf), ("9000", 0x9), "{parties:?}");

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use model::event::ErrorCode;
+use model::plan::{Destination, Service};
 use model::request::RequestKind;
 use model::{CallState, DnRole, EventName, LegId, ReferenceId};
 
@@ -87,6 +88,26 @@ fn a_phone_of_the_tenant_that_stays_is_told() {
             "Released@5003 RemoteRelease",
             "CallDeleted",
         ]
+    );
+}
+
+#[test]
+fn who_is_transferred_to_a_service_is_told_and_sees_its_number() {
+    let mut bench = Bench::internal("5002");
+    let called = bench.plan_rings("5002");
+    bench.give(Input::LegAnswered(called));
+    bench.give(Input::LegAnswered(CALLER_LEG));
+    bench.news();
+    transfer(&mut bench, "5001", "8001");
+    bench.plan(Destination::Service(Service::Echo));
+    let changed = bench.fact(EventName::PartyChanged);
+    assert_eq!((changed.other_dn.as_deref(), changed.third_party_dn.as_deref()), (Some("8001"), Some("5001")));
+    bench.give(Input::LegReleased(called));
+    let released = bench.fact(EventName::Released);
+    assert_eq!(released.other_dn.as_deref(), Some("8001"));
+    assert_eq!(
+        bench.news(),
+        ["Released@5001 Transferred", "PartyChanged@5002 Transferred", "Released@5002", "CallDeleted"]
     );
 }
 

@@ -38,6 +38,10 @@ fn consulting() -> Vec<document::Event> {
 
 fn told(events: Vec<document::Event>) -> Vec<String> {
     let call = Call { conn_id: C1.into(), from: "***00".into(), trunk: Some("carrier".into()), ..Call::default() };
+    told_of(call, events)
+}
+
+fn told_of(call: Call, events: Vec<document::Event>) -> Vec<String> {
     let trace = Trace { call, events, ..Trace::default() };
     turns(&trace).into_iter().map(|turn| format!("{} {}", turn.at / 1_000.0, turn.text)).collect()
 }
@@ -91,6 +95,43 @@ fn a_conference_of_three_is_one_talk_until_one_leaves_and_a_supervisor_only_list
             format!("40 ***00 and 7130 talk, in room {C1}"),
         ]
     );
+}
+
+#[test]
+fn nobody_talks_with_a_park_slot() {
+    let events = vec![
+        fact(0, C1, "CallCreated", "", &[]),
+        fact(0, C1, "Dialing", "7101", &[("other", "7102")]),
+        fact(1, C1, "Ringing", "7102", &[("other", "7101")]),
+        fact(2, C1, "Established", "7101", &[("other", "7102")]),
+        fact(2, C1, "Established", "7102", &[("other", "7101")]),
+        fact(12, C1, "Released", "7101", &[("state", "Transferred"), ("third", "*6801")]),
+        fact(12, C1, "PartyChanged", "7102", &[("other", "*6801"), ("third", "7101")]),
+        fact(20, C1, "Ringing", "7103", &[("other", "7102"), ("third", "7101")]),
+        fact(20, C1, "Established", "7103", &[("other", "7102"), ("third", "7101")]),
+        fact(23, C1, "Released", "7102", &[("state", "Ok")]),
+        fact(23, C1, "Released", "7103", &[("state", "RemoteRelease")]),
+        fact(23, C1, "CallDeleted", "", &[]),
+    ];
+    let call = Call { conn_id: C1.into(), from: "7101".into(), ..Call::default() };
+    assert_eq!(
+        told_of(call, events),
+        [
+            format!("2 7101 and 7102 talked for 10 s, in room {C1}"),
+            "12 7101 transferred the call to *6801".to_owned(),
+            format!("20 7102 and 7103 talked for 3.0 s, in room {C1}"),
+            format!("23 7102 left room {C1}"),
+            format!("23 7103 left room {C1}"),
+        ]
+    );
+}
+
+#[test]
+fn only_digits_are_a_number_outside() {
+    let outside = ["+4930123456", "0049301234", "***56"];
+    let inside = ["7101", "*6801", "*680123", "****67", "***", "", "sales"];
+    assert_eq!(outside.map(is_outside), [true; 3]);
+    assert_eq!(inside.map(is_outside), [false; 7]);
 }
 
 #[test]

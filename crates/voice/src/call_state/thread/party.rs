@@ -65,7 +65,7 @@ pub struct Party {
     pub established: bool,
     /// How it ended.
     pub call_state: Option<CallState>,
-    /// The others in the call, in the order in which they were named.
+    /// The others whom it heard in the call, in the order in which they were named; before it talks, whom it calls or who calls it.
     pub others: Vec<String>,
     /// Who brought it in: who transferred the call here, or made a conference.
     pub brought_by: Option<String>,
@@ -126,9 +126,16 @@ impl Party {
         self.phase == Phase::Over
     }
 
-    /// Notes another party.
+    /// Whether it is in the call, not only called to it.
+    pub fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Talk | Phase::Hold)
+    }
+
+    /// Notes another party. A park slot, as any feature code, is nobody.
     pub fn meet(&mut self, other: Option<&str>) {
         if let Some(other) = other
+            && other != self.dn
+            && !other.starts_with('*')
             && self.others.len() < OTHERS_MAX
             && !self.others.iter().any(|known| known == other)
         {

@@ -51,6 +51,33 @@ impl Told {
         told
     }
 
+    /// A supervisor begins to monitor 7101.
+    fn monitors(&mut self, dn: &str, mode: &str) -> &mut Self {
+        self.fact(C1, EventName::Ringing, dn, |e| observes(e, mode))
+            .fact(C1, EventName::Established, dn, |e| observes(e, mode))
+            .fact(C1, EventName::PartyAdded, "7101", |e| {
+                (e.other_dn, e.other_role) = (Some(dn.to_owned()), Some(DnRole::Observer));
+            })
+    }
+
+    /// 7101 brings a number into the call while it goes on.
+    fn brings_in(&mut self, dn: &str) -> &mut Self {
+        self.fact(C1, EventName::Ringing, dn, |e| {
+            (e.other_dn, e.third_party_dn) = (Some("+49".into()), Some("7101".into()));
+        })
+        .fact(C1, EventName::Established, dn, |_| {})
+        .fact(C1, EventName::PartyAdded, "7101", |e| {
+            (e.other_dn, e.other_role) = (Some(dn.to_owned()), Some(DnRole::NewParty));
+            e.third_party_dn = Some("7101".into());
+        })
+    }
+
+    /// With whom a DN was in a call.
+    fn with(&self, conn_id: ConnId, dn: &str) -> Vec<&str> {
+        let party = self.thread.parties.iter().find(|party| party.conn_id == conn_id && party.dn == dn).unwrap();
+        party.others.iter().map(String::as_str).collect()
+    }
+
     fn moves(&self) -> Vec<(MoveKind, &str, &str, ConnId, Option<ConnId>)> {
         let each = self.thread.moves.iter();
         each.map(|step| {
@@ -59,6 +86,12 @@ impl Told {
         })
         .collect()
     }
+}
+
+/// The event of a supervisor's phone who monitors 7101.
+fn observes(event: &mut Event, mode: &str) {
+    (event.this_role, event.other_dn) = (Some(DnRole::Observer), Some("7101".to_owned()));
+    event.extensions.push("MonitorMode", mode);
 }
 
 fn at(second: u64) -> Timestamp {
@@ -155,7 +188,56 @@ fn a_conference_that_all_are_told_of_is_one_and_a_supervisor_monitors() {
         moves[1..],
         [(MoveKind::Conference, "7101", "7130", C1, Some(C2)), (MoveKind::Monitoring, "7150", "7101", C1, None)]
     );
-    assert!(told.thread.parties[0].phase == Phase::Talk && told.thread.parties[0].others == ["+49", "7130", "7150"]);
+    assert!(told.thread.parties[0].phase == Phase::Talk && told.thread.parties[0].others == ["+49", "7130"]);
+}
+
+#[test]
+fn all_in_a_conference_are_with_each_other_but_not_with_a_supervisor_who_only_listens() {
+    let mut told = Told::consulting();
+    told.fact(C2, EventName::Released, "7101", |e| e.call_state = Some(CallState::Conferenced))
+        .fact(C1, EventName::PartyAdded, "7101", |e| {
+            (e.other_dn, e.other_role) = (Some("7130".into()), Some(DnRole::NewParty));
+            e.third_party_dn = Some("7101".into());
+        })
+        .fact(C1, EventName::PartyChanged, "7130", |e| {
+            e.call.as_mut().unwrap().previous = Some(C2);
+            e.third_party_dn = Some("7101".into());
+        })
+        .monitors("7150", "mute")
+        .brings_in("7140");
+    assert_eq!(told.with(C1, "7101"), ["+49", "7130", "7140"]);
+    assert_eq!(told.with(C1, "7130"), ["7101", "+49", "7140"]);
+    assert_eq!(told.with(C1, "7140"), ["7101", "7130", "+49"]);
+    assert_eq!(told.with(C1, "7150"), ["7101", "7130", "+49", "7140"], "whom it has heard");
+    assert_eq!(told.with(C2, "7130"), ["7101"]);
+}
+
+#[test]
+fn a_supervisor_who_speaks_to_all_is_with_all_from_then_on() {
+    let mut told = Told::new();
+    told.fact(C1, EventName::Established, "7101", |e| e.other_dn = Some("+49".into())).monitors("7150", "coach");
+    assert_eq!(told.with(C1, "7101"), ["+49"]);
+    told.fact(C1, EventName::ACK, "7150", |e| observes(e, "connect")).brings_in("7140");
+    assert_eq!(told.with(C1, "7101"), ["+49", "7150", "7140"]);
+    assert_eq!(told.with(C1, "7140"), ["7101", "7150", "+49"]);
+}
+
+#[test]
+fn nobody_is_with_a_park_slot_or_with_whom_it_called_in_vain() {
+    let mut told = Told::new();
+    let other = |dn: &'static str| move |e: &mut Event| e.other_dn = Some(dn.into());
+    told.fact(C1, EventName::Dialing, "7101", other("7199"))
+        .fact(C1, EventName::Ringing, "7102", other("7101"))
+        .fact(C1, EventName::Established, "7101", other("7102"))
+        .fact(C1, EventName::Established, "7102", other("7101"))
+        .fact(C1, EventName::Released, "7101", |e| {
+            (e.call_state, e.third_party_dn) = (Some(CallState::Transferred), Some("*6801".into()));
+        })
+        .fact(C1, EventName::PartyChanged, "7102", other("*6801"))
+        .fact(C1, EventName::Ringing, "7103", other("7102"))
+        .fact(C1, EventName::Established, "7103", other("7102"));
+    let with = ["7101", "7102", "7103"].map(|dn| told.with(C1, dn));
+    assert_eq!(with, [vec!["7102"], vec!["7101", "7103"], vec!["7102"]]);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use call::CallSnapshot;
 use call::call::{
     Asked, ConsultsFor, Feature, Forwarding, HoldAsked, HoldWay, Invitation, InvitationStep, LegProgress,
     NewConsultation, NextNumbers, Observes, Offer, Originating, OriginatingStep, Parked, Party, PartyNo, PinAsk,
-    Playing, Point, Purpose, Recall, Recording, RecordingState, Replaced, Replacement, Routing, Stage, Timer, Transfer,
-    Waiting,
+    Playing, Point, Purpose, Recall, Recording, RecordingState, Replaced, Replacement, Routing, Served, Stage, Timer,
+    Transfer, Waiting,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
@@ -135,10 +135,13 @@ fn stage(record: StageRecord) -> Read<Stage> {
         StageRecord::Talking(_) => Stage::Talking,
         StageRecord::Recalling(back) => Stage::Recalling(recall(back)?),
         StageRecord::TalkingWith(_) => return Err(RecordError("stage")),
-        StageRecord::Service(service) if service.announcement => {
-            Stage::Service(Service::Announcement { prompts: service.prompts })
-        }
-        StageRecord::Service(_) => Stage::Service(Service::Echo),
+        StageRecord::Service(served) => Stage::Service(Served {
+            number: served.number,
+            service: match served.announcement {
+                true => Service::Announcement { prompts: served.prompts },
+                false => Service::Echo,
+            },
+        }),
         StageRecord::Feature(code) => Stage::Feature(feature(code)?),
         StageRecord::Parked(parked) => Stage::Parked(Parked {
             slot: dn(&parked.slot)?,

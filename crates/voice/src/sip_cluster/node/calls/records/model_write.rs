@@ -3,8 +3,8 @@
 use call::CallSnapshot;
 use call::call::{
     Asked, ConsultsFor, Feature, HoldWay, Invitation, InvitationStep, LegProgress, Offer, Originating, OriginatingStep,
-    Party, Playing, Point, Purpose, Recall, Recording, RecordingState, Replaced, Replacement, Routing, Stage, Timer,
-    Transfer,
+    Party, Playing, Point, Purpose, Recall, Recording, RecordingState, Replaced, Replacement, Routing, Served, Stage,
+    Timer, Transfer,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
@@ -118,10 +118,7 @@ fn stage(stage: &Stage) -> StageRecord {
         Stage::Offering(ringing) => StageRecord::Offering(offer(ringing)),
         Stage::Talking => StageRecord::Talking(v1::NothingRecord {}),
         Stage::Recalling(back) => StageRecord::Recalling(recall(back)),
-        Stage::Service(Service::Echo) => StageRecord::Service(v1::ServiceRecord::default()),
-        Stage::Service(Service::Announcement { prompts }) => {
-            StageRecord::Service(v1::ServiceRecord { announcement: true, prompts: prompts.clone() })
-        }
+        Stage::Service(served) => StageRecord::Service(service(served)),
         Stage::Feature(code) => StageRecord::Feature(feature(code)),
         Stage::Parked(parked) => StageRecord::Parked(v1::ParkedRecord {
             slot: parked.slot.to_string(),
@@ -129,6 +126,14 @@ fn stage(stage: &Stage) -> StageRecord {
             point: parked.point.as_ref().map(point),
         }),
         Stage::Over => StageRecord::Over(v1::NothingRecord {}),
+    }
+}
+
+fn service(served: &Served) -> v1::ServiceRecord {
+    let number = served.number.clone();
+    match &served.service {
+        Service::Echo => v1::ServiceRecord { announcement: false, prompts: Vec::new(), number },
+        Service::Announcement { prompts } => v1::ServiceRecord { announcement: true, prompts: prompts.clone(), number },
     }
 }
 
