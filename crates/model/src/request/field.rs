@@ -82,7 +82,8 @@ impl FrameField {
         .refused_by(ErrorCode::DN_NOT_CONFIGURED);
     /// The number that is called, or the party that is meant.
     pub const OTHER_DN: Self =
-        Self::new("OtherDN", Shape::Dn, "the destination").refused_by(ErrorCode::INVALID_CALLED_DN);
+        Self::new("OtherDN", Shape::Dn, "the destination, or the other DN that the request is about")
+            .refused_by(ErrorCode::INVALID_CALLED_DN);
     /// The party that is meant, if not the one at `ThisDN`.
     pub const PARTY: Self =
         Self::new("OtherDN", Shape::Dn, "the party that is meant").refused_by(ErrorCode::INVALID_CALLED_DN);

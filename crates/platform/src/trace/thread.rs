@@ -214,7 +214,8 @@ impl ThreadRoom {
 /// A number with as many digits is one outside.
 const OUTSIDE_DIGITS: usize = 5;
 
-/// Whether it is a number outside, whose last digits alone are shown if it is masked. Extensions, feature codes and park slots are none.
+/// Whether it is a number outside, whose last digits alone are shown if it is masked. Extensions, feature codes and park
+/// slots are none.
 fn is_outside(number: &str) -> bool {
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match number.strip_prefix("***") {

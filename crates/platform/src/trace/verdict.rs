@@ -190,8 +190,8 @@ fn is_outside(trace: &Trace, id: &str) -> bool {
     trace.ladder.parties.iter().any(|party| party.id == id && !party.inside)
 }
 
-/// The BYE that ended the call: the last one from outside, or the first of those that we sent at the end without such a cause. Who left
-/// earlier, as after a transfer, has ended nothing.
+/// The BYE that ended the call: the last one from outside, or the first of those that we sent at the end without such a
+/// cause. Who left earlier, as after a transfer, has ended nothing.
 fn ending_bye(trace: &Trace) -> Option<&Message> {
     let byes = trace.ladder.messages.iter().rev().filter(|message| {
         // Ours to a phone that is gone is sent again for half a minute.
@@ -208,8 +208,8 @@ fn ending_bye(trace: &Trace) -> Option<&Message> {
     ending
 }
 
-/// Who speaks in a dialog with a party. One that we began names its leg. Of the others the first one is the caller's; a phone that came
-/// later, as to fetch a parked call, is known by its own INVITE alone.
+/// Who speaks in a dialog with a party. One that we began names its leg. Of the others the first one is the caller's; a
+/// phone that came later, as to fetch a parked call, is known by its own INVITE alone.
 fn speaker(trace: &Trace, names: &LegNames, call_id: &str) -> Option<String> {
     if let Some(leg) = leg_of_phone(call_id) {
         let (party, is_caller) = names.get(&leg)?;

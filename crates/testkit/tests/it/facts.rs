@@ -125,7 +125,7 @@ fn an_inbound_call_is_told_from_the_queue_to_the_agents_wrap_up() -> Result<()> 
         [
             ("AgentLogin@7101", "Unknown"),
             ("AgentNotReady@7101", "Unknown"),
-            ("AgentReady@7101", "Unknown"),
+            ("AgentReady@7101", "ManualIn"),
             ("AgentNotReady@7101", "AfterCallWork"),
             ("AgentReady@7101", "ManualIn"),
         ]

@@ -303,7 +303,9 @@ impl CallThread {
 
     fn leave(&mut self, conn_id: ConnId, event: &Event, at: Timestamp) -> Folded {
         if let Some(party) = self.party_of(conn_id, event) {
-            party.sent_to.clone_from(&event.third_party_dn);
+            // The third party of one that was removed is who has removed it.
+            let sent_to = event.third_party_dn.clone();
+            party.sent_to = sent_to.filter(|_| event.third_party_role != Some(DnRole::DeletedBy));
             party.end(event.call_state, at);
         }
         Folded::Done

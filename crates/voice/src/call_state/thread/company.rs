@@ -11,7 +11,8 @@ const MONITOR_MODE: &str = "MonitorMode";
 const OUTSIDE_DIGITS: usize = 5;
 
 impl CallThread {
-    /// The party of an event is in the call from now on: it has met those who are heard there, and they have met it if they hear it.
+    /// The party of an event is in the call from now on: it has met those who are heard there, and they have met it if
+    /// they hear it.
     pub(super) fn gather(&mut self, conn_id: ConnId, event: &Event) {
         let Some(new) = event.this_dn.as_ref().map(Dn::as_str) else { return };
         let is_here = self.connected(conn_id).any(|party| party.dn == new);

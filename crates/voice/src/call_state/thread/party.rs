@@ -65,7 +65,8 @@ pub struct Party {
     pub established: bool,
     /// How it ended.
     pub call_state: Option<CallState>,
-    /// The others whom it heard in the call, in the order in which they were named; before it talks, whom it calls or who calls it.
+    /// The others whom it heard in the call, in the order in which they were named; before it talks, whom it calls or who
+    /// calls it.
     pub others: Vec<String>,
     /// Who brought it in: who transferred the call here, or made a conference.
     pub brought_by: Option<String>,

@@ -213,6 +213,17 @@ fn all_in_a_conference_are_with_each_other_but_not_with_a_supervisor_who_only_li
 }
 
 #[test]
+fn who_is_removed_from_a_conference_is_sent_nowhere() {
+    let mut told = Told::new();
+    told.fact(C1, EventName::Established, "7130", |_| {}).fact(C1, EventName::Released, "7130", |e| {
+        e.call_state = Some(CallState::RemoteRelease);
+        (e.third_party_dn, e.third_party_role) = (Some("7101".into()), Some(DnRole::DeletedBy));
+    });
+    let [removed] = &told.thread.parties[..] else { panic!() };
+    assert_eq!((removed.is_over(), removed.sent_to.as_deref()), (true, None));
+}
+
+#[test]
 fn a_supervisor_who_speaks_to_all_is_with_all_from_then_on() {
     let mut told = Told::new();
     told.fact(C1, EventName::Established, "7101", |e| e.other_dn = Some("+49".into())).monitors("7150", "coach");
