@@ -67,8 +67,8 @@ pub use recorded::{RecordedAs, Recording, RecordingState};
 pub use recording::{RECORDING_ID, RECORDING_STATE};
 pub use seat::{HeardBy, Seat};
 pub use state::{
-    CallSnapshot, Feature, Forwarding, HoldAsked, HoldWay, Invitation, InvitationStep, Offer, Originating,
-    OriginatingStep, PinAsk, Recall, Routing, Served, Stage, Transfer, Waiting,
+    CallSnapshot, Feature, Forwarding, HoldAsked, HoldWay, InService, Invitation, InvitationStep, Offer, Originating,
+    OriginatingStep, PinAsk, Recall, Routing, Stage, Transfer, Waiting,
 };
 pub use timer::{Timer, Timers};
 

@@ -12,7 +12,7 @@ use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp, UserData};
 use super::asked::{Asked, rings_as_asked};
 use super::facts::answering;
 use super::point::Point;
-use super::state::{CallSnapshot, Invitation, InvitationStep, Offer, Routing, Served, Stage};
+use super::state::{CallSnapshot, InService, Invitation, InvitationStep, Offer, Routing, Stage};
 use super::timer::Timer;
 use super::{Call, Output};
 
@@ -126,7 +126,7 @@ impl Call {
                 let offer = Offer { transferred_by, ..Offer::new(outside.number.clone(), None, point) };
                 self.offer_outside(offer, outside, now);
             }
-            Destination::Service(service) => self.serve(Served { number: dn.to_string(), service }, now),
+            Destination::Service(service) => self.serve(InService { number: dn.to_string(), service }, now),
             Destination::FeatureCode { .. }
             | Destination::Pickup { .. }
             | Destination::Park { .. }

@@ -13,7 +13,7 @@ use super::party::{LegProgress, Party, PartyNo};
 use super::playing::Purpose;
 use super::point::Point;
 use super::recording::{RECORDING_ID, RECORDING_STATE};
-use super::state::{CallSnapshot, Offer, Recall, Served, Stage, Transfer};
+use super::state::{CallSnapshot, InService, Offer, Recall, Stage, Transfer};
 use super::timer::{DIAL_PLAN, LIFETIME, Timer};
 use super::{Call, Forwarded, Incoming, Output};
 use model::event::ErrorCode;
@@ -44,7 +44,7 @@ pub(crate) enum Rest {
     /// The route point where it waited.
     Point(Point),
     /// A service.
-    Service(Served),
+    Service(InService),
 }
 
 impl Rest {

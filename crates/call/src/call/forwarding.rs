@@ -7,7 +7,7 @@ use model::plan::{Caller, Destination, Occasion};
 use model::{CallState, Dn, DnRole, EventName, Timestamp, UserData};
 
 use super::point::Point;
-use super::state::{Forwarding, Offer, Served, Stage};
+use super::state::{Forwarding, InService, Offer, Stage};
 use super::{Call, Forwarded, Output};
 
 /// A question to the dial plan: its number, what is looked up, in whose name and why.
@@ -104,7 +104,7 @@ impl Call {
                 self.answer_at_point();
                 self.wait_at_point(Point { dn, application, default_dn }, UserData::new(), now);
             }
-            Destination::Service(service) => self.serve(Served { number: dn.to_string(), service }, now),
+            Destination::Service(service) => self.serve(InService { number: dn.to_string(), service }, now),
             Destination::FeatureCode { .. }
             | Destination::Pickup { .. }
             | Destination::Park { .. }

@@ -8,7 +8,7 @@ use super::ending::Ending;
 use super::party::LegProgress;
 use super::playing::Purpose;
 use super::point::Point;
-use super::state::{Offer, Routing, Served, Stage};
+use super::state::{InService, Offer, Routing, Stage};
 use super::timer::{DIAL_PLAN, LIFETIME, Timer};
 use super::{Call, Forwarded, Output};
 
@@ -169,7 +169,7 @@ impl Call {
                 self.end(Ending::system(CallState::GeneralError, 480), now);
             }
             Destination::Service(service) => {
-                self.serve(Served { number: self.s.dialled.clone(), service }, now);
+                self.serve(InService { number: self.s.dialled.clone(), service }, now);
                 self.establish_connected(now);
             }
             Destination::Reject { status: 486, .. } => {
@@ -184,7 +184,7 @@ impl Call {
     }
 
     /// Connects the caller to a service of the switch.
-    pub(super) fn serve(&mut self, served: Served, now: Timestamp) {
+    pub(super) fn serve(&mut self, served: InService, now: Timestamp) {
         let treatment = match &served.service {
             Service::Echo => Treatment::Echo,
             Service::Announcement { prompts } => Treatment::PlayAnnouncement { prompts: prompts.clone() },

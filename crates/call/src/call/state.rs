@@ -249,7 +249,7 @@ pub enum Stage {
     /// The parties are connected.
     Talking,
     /// Who is left is connected to a service of the switch.
-    Service(Served),
+    Service(InService),
     /// Who is left waits at a park slot.
     Parked(Parked),
     /// The call carries out a feature code.
@@ -294,7 +294,7 @@ pub enum OriginatingStep {
 
 /// The service that a call has.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Served {
+pub struct InService {
     /// The number that leads to it.
     pub number: String,
     /// What it does.

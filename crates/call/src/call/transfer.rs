@@ -13,7 +13,7 @@ use super::in_thread::NewConsultation;
 use super::offer::failed_target;
 use super::party::{LegProgress, Party, PartyNo};
 use super::point::Point;
-use super::state::{Offer, Recall, Served, Stage, Transfer};
+use super::state::{InService, Offer, Recall, Stage, Transfer};
 use super::timer::{RECALL_AGAIN, Timer};
 use super::{Call, Output};
 
@@ -108,7 +108,7 @@ impl Call {
                 self.offer_outside(offer, outside, now);
             }
             Destination::Service(service) => {
-                self.serve(Served { number: transfer.to.to_string(), service }, now);
+                self.serve(InService { number: transfer.to.to_string(), service }, now);
                 self.tell_moved(transfer.to.as_str(), &by, now);
             }
             Destination::Park { slot } => self.park_at(slot, by, point, now),

@@ -10,7 +10,7 @@ use super::ending::Ending;
 use super::facts::answering;
 use super::incoming::routed_for;
 use super::point::Point;
-use super::state::{Offer, Routing, Served, Stage, Waiting};
+use super::state::{InService, Offer, Routing, Stage, Waiting};
 use super::timer::{INSTRUCTION, QUIET, Timer};
 use super::{Call, DEFAULT_ROUTES_MAX, Output, PARKS_MAX};
 
@@ -115,7 +115,7 @@ impl Call {
             Destination::Outside(outside) => {
                 self.offer_outside(Offer::new(outside.number.clone(), agent, Some(point)), outside, now);
             }
-            Destination::Service(service) => self.serve(Served { number: dn.to_string(), service }, now),
+            Destination::Service(service) => self.serve(InService { number: dn.to_string(), service }, now),
             Destination::FeatureCode { .. }
             | Destination::Pickup { .. }
             | Destination::Park { .. }

@@ -343,12 +343,13 @@ impl Facilities for LegSite<'_> {
     }
 
     fn may_join(&self, conference: &str) -> bool {
-        let is_there = |other: &&Box<Leg>| other.id != self.leg.id && other.conference() == Some(conference);
+        let is_there = |other: &&Leg| other.id != self.leg.id && other.conference() == Some(conference);
         let base = Some(base_of(conference));
         let is_own = self.leg.conference_base() == base || self.leg.service.conference().map(base_of) == base;
         // Two threads may meet: a leg then comes to one that its tenant has here.
-        let is_of_tenant = |other: &Box<Leg>| other.tenant == self.leg.tenant && other.conference_base() == base;
-        (is_own || self.legs.values().any(is_of_tenant)) && self.legs.values().filter(is_there).count() < MEMBERS_MAX
+        let is_of_tenant = |other: &Leg| other.tenant == self.leg.tenant && other.conference_base() == base;
+        let legs = self.legs.values().map(Box::as_ref);
+        (is_own || legs.clone().any(is_of_tenant)) && legs.filter(is_there).count() < MEMBERS_MAX
     }
 
     /// A leg without audio has nothing to record.

@@ -2,10 +2,10 @@
 
 use call::CallSnapshot;
 use call::call::{
-    Asked, ConsultsFor, Feature, Forwarding, HoldAsked, HoldWay, Invitation, InvitationStep, LegProgress,
+    Asked, ConsultsFor, Feature, Forwarding, HoldAsked, HoldWay, InService, Invitation, InvitationStep, LegProgress,
     NewConsultation, NextNumbers, Observes, Offer, Originating, OriginatingStep, Parked, Party, PartyNo, PinAsk,
-    Playing, Point, Purpose, Recall, Recording, RecordingState, Replaced, Replacement, Routing, Served, Stage, Timer,
-    Transfer, Waiting,
+    Playing, Point, Purpose, Recall, Recording, RecordingState, Replaced, Replacement, Routing, Stage, Timer, Transfer,
+    Waiting,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
@@ -135,7 +135,7 @@ fn stage(record: StageRecord) -> Read<Stage> {
         StageRecord::Talking(_) => Stage::Talking,
         StageRecord::Recalling(back) => Stage::Recalling(recall(back)?),
         StageRecord::TalkingWith(_) => return Err(RecordError("stage")),
-        StageRecord::Service(served) => Stage::Service(Served {
+        StageRecord::Service(served) => Stage::Service(InService {
             number: served.number,
             service: match served.announcement {
                 true => Service::Announcement { prompts: served.prompts },

@@ -2,9 +2,9 @@
 
 use call::CallSnapshot;
 use call::call::{
-    Asked, ConsultsFor, Feature, HoldWay, Invitation, InvitationStep, LegProgress, Offer, Originating, OriginatingStep,
-    Party, Playing, Point, Purpose, Recall, Recording, RecordingState, Replaced, Replacement, Routing, Served, Stage,
-    Timer, Transfer,
+    Asked, ConsultsFor, Feature, HoldWay, InService, Invitation, InvitationStep, LegProgress, Offer, Originating,
+    OriginatingStep, Party, Playing, Point, Purpose, Recall, Recording, RecordingState, Replaced, Replacement, Routing,
+    Stage, Timer, Transfer,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
@@ -129,7 +129,7 @@ fn stage(stage: &Stage) -> StageRecord {
     }
 }
 
-fn service(served: &Served) -> v1::ServiceRecord {
+fn service(served: &InService) -> v1::ServiceRecord {
     let number = served.number.clone();
     match &served.service {
         Service::Echo => v1::ServiceRecord { announcement: false, prompts: Vec::new(), number },
