@@ -35,7 +35,7 @@ test('every state is counted in one band', () => {
   expect(bandCounts(states)).toEqual({ ready: 1, notReady: 2, afterCallWork: 3, ringing: 9, talking: 40, unknown: 11, loggedOut: 12 })
 })
 
-test.each([['Ada Lovelace', 'Ada L.'], ['Ada King Lovelace', 'Ada L.'], ['ada', 'ada'], ['', '']])('%j is shortly %j', (name, short) => {
+test.each([['Ada Lovelace', 'Ada L.'], ['Desk 4711', 'D. 4711'], ['Ada King Lovelace', 'Ada L.'], ['ada', 'ada'], ['', '']])('%j is shortly %j', (name, short) => {
   expect(shortName(name)).toBe(short)
 })
 

@@ -68,11 +68,12 @@ export function isSinceKnown(agent: Agent, countsSince: number): boolean {
   return agent.state !== 'loggedOut' || agent.since > countsSince
 }
 
-/** `Ada Lovelace` as `Ada L.`, where there is little room. */
+/** `Ada Lovelace` as `Ada L.`, where there is little room; `Desk 4711` as `D. 4711`, for the number tells desks apart. */
 export function shortName(name: string): string {
   const words = name.trim().split(/\s+/)
   const [first = '', last = ''] = [words[0], words.at(-1)]
-  return words.length < 2 ? first : `${first} ${last.slice(0, 1)}.`
+  if (words.length < 2) return first
+  return /^\d/.test(last) ? `${first.slice(0, 1)}. ${last}` : `${first} ${last.slice(0, 1)}.`
 }
 
 /** What somebody who only listens is told: one sentence per queue and thing that became bad. */
