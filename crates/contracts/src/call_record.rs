@@ -8,6 +8,11 @@ use crate::wire::dn_role_to_wire;
 
 /// Brings a record to the present form. Before version 0.2 a call had a caller, in fields of its own, and at most one other party.
 pub fn upgrade(record: &mut CallModelRecord) {
+    if let Some(Stage::Service(service)) = &mut record.stage
+        && service.number.is_empty()
+    {
+        service.number.clone_from(&record.dialled);
+    }
     // A call whose own phone does not ring yet, one to a number that has not answered, or one that is over may have no party.
     let may_have_none = matches!(record.stage, Some(Stage::Originating(_) | Stage::Over(_)));
     let is_present = record.caller_leg == i32::from(ConnectionRecord::Unspecified);
@@ -46,7 +51,15 @@ pub fn upgrade(record: &mut CallModelRecord) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::v1::OfferRecord;
+    use crate::v1::{OfferRecord, ServiceRecord};
+
+    #[test]
+    fn a_service_from_before_has_the_number_that_was_dialled() {
+        let stage = Some(Stage::Service(ServiceRecord { announcement: true, ..ServiceRecord::default() }));
+        let mut record = CallModelRecord { dialled: "9003".to_owned(), stage, ..CallModelRecord::default() };
+        upgrade(&mut record);
+        assert!(matches!(&record.stage, Some(Stage::Service(service)) if service.number == "9003"));
+    }
 
     #[test]
     fn a_call_of_two_from_before_has_two_parties() {

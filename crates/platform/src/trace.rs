@@ -91,6 +91,7 @@ fn call(tenant: &str, answers: &[Answer], entries: &[(String, u64, &What)]) -> C
         }
     }
     call.call_ids = call_ids.into_iter().collect();
+    let mut going_on = BTreeSet::new();
     for (_, at, what) in entries {
         match what {
             What::Call(known) => {
@@ -102,9 +103,17 @@ fn call(tenant: &str, answers: &[Answer], entries: &[(String, u64, &What)]) -> C
                 call.began_at = Some(ms(known.began));
             }
             What::Event(event) if is_answer(event) => drop(call.answered_at.get_or_insert(ms(*at))),
-            What::Event(event) if event.name == "EventCallDeleted" => call.ended_at = Some(ms(*at)),
+            What::Event(event) if event.name == "EventCallDeleted" => {
+                going_on.remove(&event.conn_id);
+                call.ended_at = Some(ms(*at));
+            }
+            What::Event(event) if event.name == "EventCallCreated" => drop(going_on.insert(&event.conn_id)),
             _ => {}
         }
+    }
+    // A consultation ends before the call that it is about.
+    if !going_on.is_empty() {
+        call.ended_at = None;
     }
     call
 }

@@ -126,7 +126,12 @@ impl Call {
                 let offer = Offer { transferred_by, ..Offer::new(outside.number.clone(), None, point) };
                 self.offer_outside(offer, outside, now);
             }
-            Destination::Service(service) => self.serve(InService { number: dn.to_string(), service }, now),
+            Destination::Service(service) => {
+                self.serve(InService { number: dn.to_string(), service }, now);
+                if let Some(by) = transferred_by {
+                    self.tell_moved(dn.as_str(), &by, now);
+                }
+            }
             Destination::FeatureCode { .. }
             | Destination::Pickup { .. }
             | Destination::Park { .. }

@@ -7,7 +7,7 @@ use super::asked::Asked;
 use super::party::{LegProgress, Party, PartyNo};
 use super::point::Point;
 use super::state::{Offer, Stage};
-use super::{Call, Output};
+use super::{Call, CallSnapshot, Output};
 
 /// Marks events of calls that came through a route point: only these make an agent busy.
 pub const BUSINESS_CALL: &str = "BusinessCall";
@@ -103,7 +103,7 @@ impl Call {
         event.call_state = Some(CallState::Ok);
         event.this_dn = Some(party.dn()?.clone());
         event.this_role = Some(party.role);
-        if let Some((address, role)) = self.peer_of(party) {
+        if let Some((address, role)) = self.s.peer_of(party) {
             event.other_dn = Some(address);
             event.other_role = Some(role);
         }
@@ -113,33 +113,6 @@ impl Call {
         }
         delivered_by(&mut event, party.point.as_ref());
         Some(event)
-    }
-
-    /// Whom a party sees: the only other one, or where the call is going.
-    pub(super) fn peer_of(&self, party: &Party) -> Option<(String, DnRole)> {
-        if let Some(observed) = party.observes.and_then(|observes| self.s.party(observes.party)) {
-            return Some((observed.address().to_owned(), observed.role));
-        }
-        let mut others = self.s.talkers().filter(|other| other.number != party.number);
-        match (others.next(), others.next()) {
-            (Some(peer), None) => Some((peer.address().to_owned(), peer.role)),
-            (Some(_), Some(_)) => None,
-            (None, _) => {
-                let address = match &self.s.stage {
-                    Stage::Waiting(waiting) => waiting.point.dn.to_string(),
-                    Stage::Offering(offer) => offer.dn.to_string(),
-                    Stage::Parked(parked) => parked.slot.to_string(),
-                    Stage::Service(served) => served.number.clone(),
-                    // It was called for a route point, or whoever had called it has left.
-                    _ if self.s.dialled == party.address() => match &party.point {
-                        Some(point) => point.dn.to_string(),
-                        None => return None,
-                    },
-                    _ => self.s.dialled.clone(),
-                };
-                Some((address, DnRole::Destination))
-            }
-        }
     }
 
     /// Publishes `name` for a party, if it has a DN.
@@ -174,6 +147,35 @@ impl Call {
         }
         event.error = Some((code, text.to_owned()));
         self.fact(event, now);
+    }
+}
+
+impl CallSnapshot {
+    /// Whom a party sees: the only other one, or where the call is going.
+    pub fn peer_of(&self, party: &Party) -> Option<(String, DnRole)> {
+        if let Some(observed) = party.observes.and_then(|observes| self.party(observes.party)) {
+            return Some((observed.address().to_owned(), observed.role));
+        }
+        let mut others = self.talkers().filter(|other| other.number != party.number);
+        match (others.next(), others.next()) {
+            (Some(peer), None) => Some((peer.address().to_owned(), peer.role)),
+            (Some(_), Some(_)) => None,
+            (None, _) => {
+                let address = match &self.stage {
+                    Stage::Waiting(waiting) => waiting.point.dn.to_string(),
+                    Stage::Offering(offer) => offer.dn.to_string(),
+                    Stage::Parked(parked) => parked.slot.to_string(),
+                    Stage::Service(served) => served.number.clone(),
+                    // It was called for a route point, or whoever had called it has left.
+                    _ if self.dialled == party.address() => match &party.point {
+                        Some(point) => point.dn.to_string(),
+                        None => return None,
+                    },
+                    _ => self.dialled.clone(),
+                };
+                Some((address, DnRole::Destination))
+            }
+        }
     }
 }
 

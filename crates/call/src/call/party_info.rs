@@ -14,7 +14,7 @@ impl Call {
     pub(super) fn party_info(&mut self, asked: &Asked, now: Timestamp) {
         let mut event = answering(self.event(EventName::PartyInfo), asked);
         event.this_dn = Some(asked.this_dn.clone());
-        let peer = self.s.party_at(&asked.this_dn).and_then(|party| self.peer_of(party)).map(|(address, _)| address);
+        let peer = self.s.party_at(&asked.this_dn).and_then(|party| self.s.peer_of(party)).map(|(address, _)| address);
         let is_caller = self.s.caller_number() == asked.this_dn.as_str();
         event.other_dn = peer.or_else(|| (!is_caller).then(|| self.s.caller_number().to_owned()));
         event.extensions.push("CallProgress", self.stage_name());

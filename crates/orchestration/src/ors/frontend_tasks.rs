@@ -33,6 +33,9 @@ const TASKS_OF_TENANT_MAX: usize = 256;
 /// Time that frontend has to accept a request, with all attempts. A request that no node can take now is retried: a
 /// takeover takes a second or two, and an application without a transition for the error would end.
 const ACCEPT_WITHIN: Duration = Duration::from_secs(6);
+/// The same from the moment when its session has asked for it, behind other requests of the call: by 10 s the session considers it lost, and rq
+/// has taken back the agent to whom it leads.
+const CARRIED_OUT_WITHIN: Duration = Duration::from_secs(9);
 /// The pause before the next attempt.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -161,7 +164,8 @@ impl Runner {
                 self.shared.metrics.request_refused();
             }
             What::Request { reference, frame } => {
-                if let Err(error) = self.post(&tenant, conn_id, &key, &frame).await {
+                let until = (since + CARRIED_OUT_WITHIN).min(Instant::now() + ACCEPT_WITHIN);
+                if let Err(error) = self.post(&tenant, conn_id, &key, &frame, until).await {
                     self.refused(tenant.clone(), conn_id, reference, &error);
                 }
             }
@@ -169,7 +173,8 @@ impl Runner {
                 let to = self.default_of(&tenant, &caller.this_dn).await;
                 tracing::info!(call = %conn_id, %tenant, to = ?to, "call takes its route point's default");
                 let frame = frame(&tenant, &caller, 0, RequestKind::RouteCall(conn_id, to));
-                if let Err(error) = self.post(&tenant, conn_id, &key, &frame).await {
+                let until = Instant::now() + ACCEPT_WITHIN;
+                if let Err(error) = self.post(&tenant, conn_id, &key, &frame, until).await {
                     // The call's owner applies the default by itself if it receives no instruction.
                     tracing::warn!(call = %conn_id, %error, "the default route could not be asked for");
                 }
@@ -183,10 +188,17 @@ impl Runner {
         (tenant, conn_id)
     }
 
-    async fn post(&self, tenant: &TenantId, conn_id: ConnId, key: &str, frame: &Json) -> Result<(), CallError> {
+    /// Makes a request until it is accepted, or refused for good, or the time is over.
+    async fn post(
+        &self,
+        tenant: &TenantId,
+        conn_id: ConnId,
+        key: &str,
+        frame: &Json,
+        until: Instant,
+    ) -> Result<(), CallError> {
         const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
         let value = HeaderValue::from_str(key).map_err(|e| CallError::Shape(e.to_string()))?;
-        let until = Instant::now() + ACCEPT_WITHIN;
         loop {
             let call = self.frontend.post(&format!("/api/voice/v1/{tenant}/requests")).json(frame);
             let call = call.within(self.shared.ctx.trace.spans().doing_in(conn_id));
@@ -239,7 +251,8 @@ impl Runner {
 }
 
 /// Whether the request may be made again and the obstacle is likely to pass soon. A call whose node is silent gets another one within
-/// seconds, and the repeat of a request that the silent one has carried out starts no treatment and no route twice.
+/// seconds. The repeat of a request that the silent one has accepted does nothing while that is under way; a treatment or a route that has
+/// ended by then would be made again.
 fn passes(error: &CallError) -> bool {
     match error {
         CallError::Nowhere(_) | CallError::Connect(..) => true,

@@ -298,6 +298,23 @@ fn a_call_that_others_go_on_with_has_not_ended() {
 }
 
 #[test]
+fn a_call_whose_consultation_has_ended_has_not_ended() {
+    let of_call = |seconds, name: &str, conn_id: &str| {
+        let event =
+            entry::Event { name: name.to_owned(), conn_id: Some(conn_id.to_owned()), ..entry::Event::default() };
+        at(seconds, What::Event(Box::new(event)))
+    };
+    let mut facts = vec![
+        of_call(1.0, "EventCallCreated", CALL),
+        of_call(3.0, "EventCallCreated", "0070000000000001"),
+        of_call(5.0, "EventCallDeleted", "0070000000000001"),
+    ];
+    assert_eq!(told(&[answer("sip-cluster", facts.clone())]).call.ended_at, None);
+    facts.push(of_call(9.0, "EventCallDeleted", CALL));
+    assert_eq!(told(&[answer("sip-cluster", facts)]).call.ended_at, Some(9_000.0));
+}
+
+#[test]
 fn what_is_not_known_is_said_with_its_reason() {
     let mut answers = routed(900);
     answers[0].known = Err("it does not run".to_owned());

@@ -51,21 +51,11 @@ fn joined(call: &CallSnapshot, party: &Party) -> Option<v1::PartyStatus> {
         (false, true) => PartyState::Connected,
         (false, false) => PartyState::Dialing,
     };
-    let mut others = call.talkers().filter(|other| other.number != party.number);
-    let other_dn = match (others.next(), others.next()) {
-        (Some(peer), None) => Some(peer.address().to_owned()),
-        (Some(_), Some(_)) => None,
-        (None, _) => Some(match &call.stage {
-            Stage::Offering(offer) => offer.dn.to_string(),
-            Stage::Waiting(waiting) => waiting.point.dn.to_string(),
-            _ => call.dialled.clone(),
-        }),
-    };
     Some(v1::PartyStatus {
         dn: dn.to_string(),
         state: state.into(),
         role: Some(wire::dn_role_to_wire(party.role)),
-        other_dn,
+        other_dn: call.peer_of(party).map(|(address, _)| address),
         this_queue: party.point.as_ref().map(|point| point.dn.to_string()),
         since_us: call.last_at.as_micros(),
     })
