@@ -65,8 +65,9 @@ pub fn read_request(frame: &Json, tenant: &TenantId, requester: &str) -> Result<
 fn read_kind(name: &str, fields: &Fields<'_>) -> Result<(RequestKind, Option<Owner>), FrameError> {
     let unsupported = || FrameError::new("req", ErrorCode::UNSUPPORTED, format_args!("{name} is not supported"));
     let request_type = RequestType::named(name).ok_or_else(unsupported)?;
-    // It names no number, and is what the request to cancel is.
+    // Without a number it is what the request to cancel is.
     if request_type.name() == "TCallSetForward"
+        && fields.optional(FrameField::OTHER_DN.name).is_none()
         && ForwardMode::read(fields, &FrameField::FORWARD_MODE)? == ForwardMode::None
     {
         return Ok((RequestKind::CancelForward, None));

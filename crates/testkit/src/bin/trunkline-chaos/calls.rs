@@ -317,7 +317,7 @@ pub mod tests {
         assert_eq!(judged, [(true, false), (false, false), (false, false), (false, true)]);
         let stopped = |at: Micros, node: &str| {
             let fault = Fault { at, what: String::new(), node: Some(node.to_owned()), census: Vec::new() };
-            call(20 * SECOND).late_treatment(&[fault]).is_some()
+            call(19 * SECOND).late_treatment(&[fault]).is_some()
         };
         // The next node has the call 6 s after the fault, and its treatment was due at 15 s.
         assert!(!stopped(14 * SECOND, "sip-cluster-1") && stopped(12 * SECOND, "sip-cluster-1"));
