@@ -167,10 +167,7 @@ impl CallSnapshot {
                     Stage::Parked(parked) => parked.slot.to_string(),
                     Stage::Service(served) => served.number.clone(),
                     // It was called for a route point, or whoever had called it has left.
-                    _ if self.dialled == party.address() => match &party.point {
-                        Some(point) => point.dn.to_string(),
-                        None => return None,
-                    },
+                    _ if self.dialled == party.address() => party.point.as_ref()?.dn.to_string(),
                     _ => self.dialled.clone(),
                 };
                 Some((address, DnRole::Destination))

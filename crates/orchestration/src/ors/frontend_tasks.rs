@@ -33,9 +33,9 @@ const TASKS_OF_TENANT_MAX: usize = 256;
 /// Time that frontend has to accept a request, with all attempts. A request that no node can take now is retried: a
 /// takeover takes a second or two, and an application without a transition for the error would end.
 const ACCEPT_WITHIN: Duration = Duration::from_secs(6);
-/// The same from the moment when its session has asked for it, behind other requests of the call: by 10 s the session considers it lost, and rq
-/// has taken back the agent to whom it leads.
-const CARRIED_OUT_WITHIN: Duration = Duration::from_secs(9);
+/// The same from the moment when its session has asked for it, behind other requests of the call. At the deadline the session considers it
+/// lost, and rq has taken back the agent to whom it leads.
+const CARRIED_OUT_WITHIN: Duration = Duration::from_secs(REQUEST_DEADLINE.as_secs() - 1);
 /// The pause before the next attempt.
 const AGAIN: Duration = Duration::from_millis(500);
 

@@ -39,7 +39,13 @@ impl KeptState {
     pub(super) fn state(&self) -> Option<Bytes> {
         match self {
             Self::Whole(state) => Some(state.clone()),
-            Self::Packed(packed) => lz4_flex::decompress_size_prepended(packed).ok().map(Bytes::from),
+            Self::Packed(packed) => match lz4_flex::decompress_size_prepended(packed) {
+                Ok(state) => Some(state.into()),
+                Err(error) => {
+                    tracing::error!(%error, "a record that was kept for an emptied Redis cannot be read: it is lost");
+                    None
+                }
+            },
         }
     }
 }

@@ -43,19 +43,6 @@ fn who_answers_waits_at_the_route_point_and_is_routed_as_any_caller() {
     assert!(bench.over());
 }
 
-#[test]
-fn a_phone_that_is_called_so_sees_the_route_point() {
-    let mut bench = Bench::predicted("9000", "5002");
-    bench.plan(point("9000", None));
-    bench.take();
-    let leg = bench.plan_rings("5002");
-    bench.give(Input::LegRinging(leg));
-    bench.give(Input::LegAnswered(leg));
-    for name in [EventName::Ringing, EventName::Established] {
-        assert_eq!(bench.fact(name).other_dn.as_deref(), Some("9000"), "{name:?}");
-    }
-}
-
 /// A number outside has answered, and media listens to it.
 fn listened() -> (Bench, LegId, u32) {
     let mut bench = Bench::classified("9000", NUMBER);
@@ -164,6 +151,9 @@ fn a_phone_may_be_called_so_too() {
     let leg = bench.plan_rings("5002");
     bench.give(Input::LegRinging(leg));
     bench.give(Input::LegAnswered(leg));
+    for name in [EventName::Ringing, EventName::Established] {
+        assert_eq!(bench.fact(name).other_dn.as_deref(), Some("9000"), "{name:?}: it sees the route point");
+    }
     assert!(matches!(bench.call.first().stage, Stage::Waiting(_)));
     bench.give(Input::LegReleased(leg));
     assert!(bench.over());

@@ -22,6 +22,16 @@ fn transferred() -> (Bench, LegId) {
     (bench, leg)
 }
 
+/// 5001 has called 5002, which is on the leg, and they talk.
+fn two_phones() -> (Bench, LegId) {
+    let mut bench = Bench::internal("5002");
+    let called = bench.plan_rings("5002");
+    bench.give(Input::LegAnswered(called));
+    bench.give(Input::LegAnswered(CALLER_LEG));
+    bench.news();
+    (bench, called)
+}
+
 #[test]
 fn the_call_goes_on_without_who_transferred_it() {
     let (mut bench, agent) = Bench::talking();
@@ -63,11 +73,7 @@ fn the_call_goes_on_without_who_transferred_it() {
 
 #[test]
 fn a_phone_of_the_tenant_that_stays_is_told() {
-    let mut bench = Bench::internal("5002");
-    let called = bench.plan_rings("5002");
-    bench.give(Input::LegAnswered(called));
-    bench.give(Input::LegAnswered(CALLER_LEG));
-    bench.news();
+    let (mut bench, called) = two_phones();
     transfer(&mut bench, "5001", "5003");
     let leg = bench.plan_rings("5003");
     bench.give(Input::LegRinging(leg));
@@ -93,11 +99,7 @@ fn a_phone_of_the_tenant_that_stays_is_told() {
 
 #[test]
 fn who_is_transferred_to_a_service_is_told_and_sees_its_number() {
-    let mut bench = Bench::internal("5002");
-    let called = bench.plan_rings("5002");
-    bench.give(Input::LegAnswered(called));
-    bench.give(Input::LegAnswered(CALLER_LEG));
-    bench.news();
+    let (mut bench, called) = two_phones();
     transfer(&mut bench, "5001", "8001");
     bench.plan(Destination::Service(Service::Echo));
     let changed = bench.fact(EventName::PartyChanged);

@@ -7,8 +7,6 @@ use super::{CallThread, Party};
 
 /// In facts of a supervisor's phone: how it monitors.
 const MONITOR_MODE: &str = "MonitorMode";
-/// A number as long is one outside; extensions are shorter.
-const OUTSIDE_DIGITS: usize = 5;
 
 impl CallThread {
     /// The party of an event is in the call from now on: it has met those who are heard there, and they have met it if
@@ -46,12 +44,9 @@ impl CallThread {
         self.connected(conn_id).filter(is_heard).map(|party| party.dn.clone()).collect()
     }
 
-    /// The numbers outside that those in a call have met: they have no facts of their own.
+    /// The numbers outside that those in a call have met: phones and queues of the tenant have facts of their own.
     fn outside(&self, conn_id: ConnId) -> Vec<String> {
-        let is_outside = |number: &&String| {
-            let is_long = number.starts_with('+') || number.len() >= OUTSIDE_DIGITS;
-            is_long && !self.parties.iter().any(|party| party.dn == **number)
-        };
+        let is_outside = |number: &&String| !self.parties.iter().any(|party| party.dn == **number);
         self.connected(conn_id).flat_map(|party| &party.others).filter(is_outside).cloned().collect()
     }
 }
