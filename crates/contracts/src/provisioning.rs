@@ -242,6 +242,9 @@ pub struct Trunk {
     /// Whether audio may go between its carrier and a phone directly, without media.
     #[serde(default)]
     pub direct_media: bool,
+    /// Whether its carrier is asked by OPTIONS whether it is there.
+    #[serde(default)]
+    pub options: bool,
 }
 
 /// A routing application.

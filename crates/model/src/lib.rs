@@ -12,6 +12,7 @@ pub mod owner;
 pub mod plan;
 pub mod request;
 pub mod time;
+pub mod turns;
 pub mod userdata;
 
 pub use agent::{AgentState, WorkMode};

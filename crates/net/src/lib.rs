@@ -5,6 +5,7 @@ pub mod configuration;
 pub mod connector;
 pub mod grpc;
 pub mod http;
+pub mod resolver;
 pub mod rtp;
 pub mod sip;
 pub mod topology;

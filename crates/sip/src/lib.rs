@@ -12,6 +12,7 @@ pub mod list;
 pub mod local_tag;
 pub mod message;
 pub mod method;
+pub mod next_hop;
 pub mod offer_answer;
 pub mod params;
 pub mod parse;
@@ -25,7 +26,7 @@ pub mod transaction;
 pub mod uri;
 
 pub use build::Builder;
-pub use flow::{ConnectionId, Flow, Transmit};
+pub use flow::{ConnectionId, Flow, Transmit, Transport};
 pub use framer::{Frame, Framer};
 pub use header::{CSeq, Contact, HeaderError, HeaderName, NameAddr, Via};
 pub use local_tag::LocalTag;

@@ -10,19 +10,19 @@
 //! [`settings::TIMER_C`] and those of [`crate::transaction`].
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{Dn, Entropy, Owner, TenantId, Timestamp};
+use model::{Entropy, Timestamp};
 
 use crate::digest::{NonceSource, NonceUses};
-use crate::flow::{ConnectionId, Flow, Transmit};
+use crate::flow::{ConnectionId, Flow};
 use crate::message::Message;
 use crate::message::ParseError;
+use crate::next_hop::Hop;
 use crate::seal::{Purpose, Seal};
-use crate::status::StatusCode;
 use crate::transaction::{Arena, Intervals, Received, TimerQueue, TransactionEvent, TransactionLayer};
 
 mod admission;
@@ -31,6 +31,7 @@ mod answer;
 mod arrival;
 mod attempt;
 mod branch;
+mod carriers;
 mod counts;
 mod digest_uri;
 mod exchange;
@@ -38,10 +39,12 @@ mod flow_token;
 mod forward;
 mod generations;
 pub mod headers;
+mod hops;
 mod lockout;
 mod members;
 mod moved;
 mod nodes;
+mod output;
 pub mod overload;
 mod recent;
 mod record_route;
@@ -59,14 +62,17 @@ mod waiting;
 pub use attempt::{Attempt, AttemptCaller};
 pub use counts::Counts;
 pub use nodes::Announcement;
+pub use output::{NodeLoss, Output};
 pub use rendezvous::successor;
 pub use settings::{Credentials, Hashes, Limits, Network, Phone, Settings, Trunk};
 pub use trunks::Trunks;
 
 use allowance::Allowance;
+use carriers::Carriers;
 use exchange::Exchange;
 use flow_token::PhoneMark;
 use generations::Generations;
+use hops::Shunned;
 use lockout::Lockout;
 use moved::ReportedOwners;
 use nodes::Nodes;
@@ -86,72 +92,6 @@ pub enum Side {
     Edge,
     /// Nodes.
     Cluster,
-}
-
-/// An action for the shell.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Output {
-    /// Send it.
-    Transmit(Transmit),
-    /// Open a connection on the edge side under this number; messages sent on it wait until it is established. If it
-    /// cannot be opened, call [`Proxy::handle_closed`].
-    Connect {
-        /// Assigned by the core; its top bit is set.
-        connection: ConnectionId,
-        /// The peer.
-        remote: SocketAddr,
-    },
-    /// Close a connection.
-    Close {
-        /// Which.
-        connection: ConnectionId,
-    },
-    /// Look up a user and answer with [`Proxy::handle_credentials`].
-    NeedCredentials {
-        /// Identifies the lookup in the answer.
-        lookup: u64,
-        /// The user part, without escapes.
-        user: String,
-        /// The host part.
-        host: String,
-        /// The tenants among whose phones the user is searched, unless the host is a domain: those of the trunk that
-        /// the request may come from. Empty: all tenants.
-        among: Vec<TenantId>,
-    },
-    /// A node is live.
-    NodeUp(Announcement),
-    /// A node is not live any more.
-    NodeDown(Owner, NodeLoss),
-    /// A password was wrong; tells the operator which phone to look for.
-    WrongPassword {
-        /// The address that it came from.
-        from: IpAddr,
-        /// The number that the password was given for.
-        dn: Dn,
-    },
-    /// A phone has authenticated on a connection of the edge.
-    Proved {
-        /// Which connection.
-        connection: ConnectionId,
-        /// The phone, by a number under the installation's key.
-        phone: u64,
-    },
-    /// An INVITE from the edge that began a call has its final response.
-    Attempted {
-        /// The call.
-        attempt: Box<Attempt>,
-        /// The response's status.
-        status: StatusCode,
-    },
-}
-
-/// Why a node is not live any more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NodeLoss {
-    /// Its connection closed.
-    Closed,
-    /// Its loop answers no keep-alives.
-    Silent,
 }
 
 /// The proxy.
@@ -178,6 +118,10 @@ pub struct Proxy {
     overload: Overload,
     trunks: Trunks,
     lookups: usize,
+    /// Requests that wait for the name of the place that they go to.
+    resolving: usize,
+    shunned: Shunned,
+    carriers: Carriers,
     /// Requests that wait for their owner's restart, in order of arrival.
     waiting: VecDeque<u64>,
     keep_alive_due: Option<Timestamp>,
@@ -239,6 +183,9 @@ impl Proxy {
             overload: Overload::default(),
             trunks: Trunks::default(),
             lookups: 0,
+            resolving: 0,
+            shunned: Shunned::default(),
+            carriers: Carriers::default(),
             waiting: VecDeque::new(),
             keep_alive_due: None,
             keep_alives: 0,
@@ -251,7 +198,9 @@ impl Proxy {
     }
 
     /// Replaces the trunks. A source belongs to the trunk with the narrowest network that contains it.
-    pub fn set_trunks(&mut self, trunks: impl IntoIterator<Item = impl Into<Arc<Trunk>>>) {
+    pub fn set_trunks(&mut self, trunks: impl IntoIterator<Item = impl Into<Arc<Trunk>>>, now: Timestamp) {
+        let trunks: Vec<Arc<Trunk>> = trunks.into_iter().map(Into::into).collect();
+        self.carriers.set(trunks.iter().filter_map(|trunk| trunk.asked.clone()), now);
         self.trunks = trunks.into_iter().collect();
     }
 
@@ -293,6 +242,11 @@ impl Proxy {
     /// The nodes that are live.
     pub fn live(&self) -> impl Iterator<Item = &Announcement> {
         self.nodes.iter().map(|n| &n.announcement)
+    }
+
+    /// The number of carriers' addresses that do not answer.
+    pub fn carriers_down(&self) -> usize {
+        self.carriers.down()
     }
 
     /// The number of held requests and of remembered sources.
@@ -381,10 +335,22 @@ impl Proxy {
         self.settle(now);
     }
 
+    /// The answer to [`Output::NeedHops`]: the places to try, best first; `None` if nobody knows.
+    pub fn handle_hops(&mut self, lookup: u64, hops: Option<Vec<Hop>>, now: Timestamp) {
+        match self.exchanges.get(lookup).map(|held| &held.stage) {
+            Some(exchange::Stage::Locating { .. }) => self.located(lookup, hops, now),
+            _ => self.resolved(lookup, hops, now),
+        }
+        self.settle(now);
+    }
+
     /// Runs the timers that are due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.layer.handle_timeout(now);
         self.settle(now);
+        if self.carriers.next().is_some_and(|due| due <= now) {
+            self.ask_carriers(now);
+        }
         if self.keep_alive_due.is_some_and(|due| due <= now) {
             self.keep_alive(now);
         }
@@ -399,7 +365,10 @@ impl Proxy {
     /// When to call [`Self::handle_timeout`] next; there may be nothing to do then. Not later than now if a turn was
     /// cut short.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        [self.layer.next_timeout(), self.timers.next(), self.keep_alive_due].into_iter().flatten().min()
+        [self.layer.next_timeout(), self.timers.next(), self.keep_alive_due, self.carriers.next()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The next action.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
+use crate::names;
 use crate::process::signal;
 use crate::servers::{self, Servers};
 use crate::wait;
@@ -156,6 +157,17 @@ impl Installation {
         let directory = tempfile::tempdir()?;
         let servers = servers::wanted().then(|| Servers::start(instance)).transpose()?;
         Self::launch(instance, lock, directory, servers, AS_TOLD, arguments)
+    }
+
+    /// The last octet of the address of the name server that [`Self::start_asking_names`] asks.
+    pub const NAMES: u8 = 53;
+
+    /// Starts it so that it asks the name server that the test starts on this instance's [`Self::NAMES`].
+    pub fn start_asking_names() -> Result<Self> {
+        let (instance, lock) = claim_instance()?;
+        let servers = servers::wanted().then(|| Servers::start(instance)).transpose()?;
+        let asked = format!("sip-proxy.name_servers=[\"127.{instance}.250.{}:{}\"]", Self::NAMES, names::PORT);
+        Self::launch(instance, lock, tempfile::tempdir()?, servers, AS_TOLD, &["--set", &asked])
     }
 
     /// Starts it on servers, whatever the environment requests, with further arguments.

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod installation;
 pub mod keep_alive;
 pub mod kernel;
+pub mod names;
 pub mod observe;
 pub mod process;
 pub mod rtp;

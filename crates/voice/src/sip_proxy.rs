@@ -11,6 +11,7 @@ mod faults;
 mod inbox;
 mod message_trace;
 mod metrics;
+mod names;
 mod registers;
 mod reporting;
 mod settings;
@@ -29,6 +30,7 @@ use tracing::warn;
 use authority::TokenAuthority;
 use clients::Users;
 use event_loop::EventLoop;
+use names::Names;
 use settings::Settings;
 
 /// What sip-proxy declares.
@@ -117,6 +119,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     ctx.ready.require("nodes");
     ctx.ready.require("phones and trunks");
     let users = Users::start(&ctx, settings.credentials_cache).context("the client of config")?;
+    let names = Names::new(&settings.name_servers()?, ctx.entropy()).context("name_servers")?;
     ctx.ready.started();
     let edge_ip = tcp_at.listen.ip();
     let passages = message_trace::MessageTrace::new(ctx.trace.clone(), ctx.directory.clone());
@@ -132,6 +135,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         inbox,
         tcp,
         users,
+        names,
         meters,
         metrics,
         edge_ip,

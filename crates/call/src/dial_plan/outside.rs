@@ -1,6 +1,7 @@
 //! The way out: by which trunks a number outside is called, in which order, and which number they show.
 
 use model::plan::{Caller, Contact, Destination, OutgoingLimit, Outside, PlanAnswer, Way};
+use model::turns::in_turn;
 use model::{Dn, Entropy};
 
 use super::rules::EmergencyNumber;
@@ -54,8 +55,9 @@ pub(super) fn lead_out(
         return reject(403, &rule.reason);
     }
     let limit = limit_of(plan, caller);
-    let group = plan.trunks.iter().filter(|trunk| leads(trunk) && trunk.prefix.len() == longest).collect();
-    let ways = in_turn(group, entropy).into_iter().map(|trunk| {
+    let group: Vec<&OutsideTrunk> =
+        plan.trunks.iter().filter(|trunk| leads(trunk) && trunk.prefix.len() == longest).collect();
+    let ways = in_turn(group, |trunk| (trunk.priority, trunk.weight), entropy).into_iter().map(|trunk| {
         if let Some(rule) = plan.rules.caller_id(number, &trunk.name) {
             notes.push(format!("shows a number by the rule {}", rule.name));
         }
@@ -121,25 +123,4 @@ fn limit_of(plan: &TenantPlan, caller: &Caller) -> Option<OutgoingLimit> {
     let Caller::Phone(phone) = caller else { return None };
     let most = plan.extensions.get(phone.as_str())?.outgoing_max?;
     Some(OutgoingLimit { phone: phone.clone(), most })
-}
-
-/// The order in which the trunks of a prefix are tried: by priority; of equal ones by a draw in which each has its weight (as RFC 2782
-/// does it), and those without a weight last, in the order of the file.
-fn in_turn<'a>(mut group: Vec<&'a OutsideTrunk>, entropy: &mut dyn Entropy) -> Vec<&'a OutsideTrunk> {
-    group.sort_by_key(|trunk| trunk.priority);
-    let mut order = Vec::with_capacity(group.len());
-    while let Some(first) = group.first() {
-        let mut equals = group.iter().take_while(|trunk| trunk.priority == first.priority);
-        let sum: u64 = equals.clone().map(|trunk| u64::from(trunk.weight)).sum();
-        let mut drawn = entropy.below(sum);
-        let drawn_at = equals.position(|trunk| {
-            let weight = u64::from(trunk.weight);
-            let is_drawn = drawn < weight;
-            drawn = drawn.saturating_sub(weight);
-            is_drawn
-        });
-        let at = drawn_at.unwrap_or_default();
-        order.push(group.remove(at));
-    }
-    order
 }

@@ -1,11 +1,10 @@
 //! Whether calls can go out by a trunk.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::Trunk;
 
-const CONTACT: &str =
-    "it must be an address and a port, as 203.0.113.9:5060 or 203.0.113.9:5060;transport=tcp (names are not resolved)";
+const CONTACT: &str = "it must be a name or an address, as sip.carrier.example or 203.0.113.9:5060, with ;transport=udp, tcp or tls where one is wanted";
 const NO_PREFIX: &str = "calls go out only if `prefix` says which numbers, as \"+\"";
 const NO_CONTACT: &str = "calls go out only if `contact` says where to";
 const DIALLED: &str = "it may have digits, +, * and #";
@@ -50,6 +49,7 @@ impl Trunk {
             ("try_s", self.try_s.is_some()),
             ("user", self.user.is_some()),
             ("early_speech", self.early_speech),
+            ("options", self.options),
         ];
         let no_call = self.contact.is_none();
         keys.extend(of_calls.into_iter().filter(|(_, is_set)| no_call && *is_set).map(|(key, _)| (key, NO_CONTACT)));
@@ -58,8 +58,32 @@ impl Trunk {
 }
 
 fn is_contact(text: &str) -> bool {
-    let address = text.strip_suffix(";transport=tcp").or_else(|| text.strip_suffix(";transport=udp")).unwrap_or(text);
-    address.parse::<SocketAddr>().is_ok_and(|address| address.port() != 0 && !address.ip().is_unspecified())
+    let (place, transport) = text.split_once(';').map_or((text, None), |(place, transport)| (place, Some(transport)));
+    if !transport.is_none_or(|transport| ["transport=udp", "transport=tcp", "transport=tls"].contains(&transport)) {
+        return false;
+    }
+    if let Ok(address) = place.parse::<SocketAddr>() {
+        return address.port() != 0 && !address.ip().is_unspecified();
+    }
+    let bracketed = place.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if let Ok(address) = bracketed.unwrap_or(place).parse::<IpAddr>() {
+        return !address.is_unspecified() && address.is_ipv6() == bracketed.is_some();
+    }
+    let (name, port) = place.split_once(':').map_or((place, None), |(name, port)| (name, Some(port)));
+    port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0)) && is_host_name(name)
+}
+
+/// RFC 1123 section 2.1. What ends in digits alone is a mistyped address.
+fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253
+        && text.split('.').all(is_label)
+        && text.rsplit('.').next().is_some_and(|last| !last.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn is_dialled(text: &str) -> bool {
@@ -86,6 +110,7 @@ mod tests {
             calls_max: None,
             early_speech: false,
             direct_media: false,
+            options: false,
         }
     }
 
@@ -99,6 +124,39 @@ mod tests {
     }
 
     #[test]
+    fn a_contact_is_a_name_or_an_address_with_a_transport() {
+        for good in [
+            "sip.carrier.example",
+            "carrier",
+            "sip.carrier.example:5061;transport=tls",
+            "203.0.113.9",
+            "203.0.113.9:5060;transport=udp",
+            "[2001:db8::9]",
+            "[2001:db8::9]:5061;transport=tls",
+        ] {
+            assert!(is_contact(good), "{good}");
+        }
+        for bad in [
+            "",
+            "sip:carrier.example",
+            "user@carrier.example",
+            "carrier.example:0",
+            "carrier.example:65536",
+            "carrier..example",
+            "-carrier.example",
+            "203.0.113",
+            "203.0.113.9:0",
+            "0.0.0.0",
+            "2001:db8::9",
+            "carrier.example;transport=ws",
+            "carrier.example;lr",
+            "carrier example",
+        ] {
+            assert!(!is_contact(bad), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_place_in_a_group_has_no_effect_without_a_contact() {
         let user = Some("trunk-user".to_owned());
         let alone = Trunk { weight: Some(1), try_s: Some(3), user, ..trunk(None, None, None) };
@@ -108,8 +166,8 @@ mod tests {
     #[test]
     fn what_has_no_effect_says_why() {
         for (contact, prefix, caller_id, keys) in [
-            (Some("sbc.example:5060"), Some("9"), None, vec![("contact", CONTACT)]),
-            (Some("203.0.113.9"), Some("9"), None, vec![("contact", CONTACT)]),
+            (Some("203.0.113.999:5060"), Some("9"), None, vec![("contact", CONTACT)]),
+            (Some("sbc.example;transport=sctp"), Some("9"), None, vec![("contact", CONTACT)]),
             (Some("203.0.113.9:5060"), None, None, vec![("contact", NO_PREFIX)]),
             (None, Some("0"), Some("+1"), vec![("prefix", NO_CONTACT), ("caller_id", NO_CONTACT)]),
             (Some("203.0.113.9:5060"), Some("+"), Some("Ann"), vec![("caller_id", DIALLED)]),

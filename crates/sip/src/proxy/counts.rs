@@ -60,6 +60,10 @@ counts! {
     requests_waited,
     /// Requests refused because no node was live.
     no_node,
+    /// Requests to a name that leads nowhere, or that nobody has resolved in time.
+    names_unresolved,
+    /// Requests that one address of a place did not take and that went to the next one.
+    hops_failed_over,
     /// Requests for a flow that has closed or was never ours.
     dead_flows,
     /// Requests that had looped, or had been forwarded too often.

@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use model::Timestamp;
 
+use super::hops::Hops;
 use super::{Announcement, Attempt};
 use crate::flow::{ConnectionId, Flow};
 use crate::header::HeaderName;
 use crate::message::Message;
+use crate::next_hop::{Hop, Place};
 use crate::transaction::{ClientId, ServerId};
 
 /// A request that the proxy holds.
@@ -38,6 +40,8 @@ pub(super) struct Exchange {
     pub(super) armed: Timestamp,
     /// Our Record-Route in a node's request to the edge that begins a dialog.
     pub(super) recorded: Option<Box<str>>,
+    /// Where else it can go; none for a request to a node or down a flow that is known.
+    pub(super) hops: Option<Box<Hops>>,
     /// The call that the request begins, until it has a final response.
     pub(super) attempt: Option<Box<Attempt>>,
 }
@@ -69,6 +73,27 @@ pub(super) enum Stage {
         message: Box<Message>,
         /// The source address: its connection may have closed before the lookup is answered.
         from: Option<SocketAddr>,
+    },
+    /// The name of the place that it goes to is being resolved.
+    Resolving {
+        /// The request.
+        message: Box<Message>,
+        /// The place.
+        place: Box<Place>,
+    },
+    /// A carrier is to be asked whether it is there, and its name is being resolved.
+    Locating {
+        /// Where it is.
+        place: Box<Place>,
+    },
+    /// A carrier was asked.
+    Asked {
+        /// The client transaction.
+        client: ClientId,
+        /// The address asked.
+        hop: Hop,
+        /// The carrier's name or address as the trunk has it.
+        host: Box<str>,
     },
     /// The dialog has no live owner now: it waits for the owner's next run, or for a successor.
     Waiting {

@@ -41,11 +41,7 @@ impl Proxy {
         }
         let branch = self.put_via(&mut message, target);
         let flow = target.flow();
-        if let Flow::Stream { connection } = flow
-            && let Some(peer) = self.connections.get_mut(&connection)
-        {
-            peer.asked = true;
-        }
+        self.note_asked(flow);
         let sent = self.layer.send(ClientRequest { message: &message, branch: &branch, flow, owner: id }, now);
         let Some(held) = self.exchanges.get_mut(id) else { return };
         match sent {
@@ -68,6 +64,15 @@ impl Proxy {
                 self.answer(server, &message, &Answer::unavailable(), now);
                 self.attempt_over(id, StatusCode::SERVICE_UNAVAILABLE);
             }
+        }
+    }
+
+    /// A request is sent on this flow: the end of its connection may end the request.
+    pub(super) fn note_asked(&mut self, flow: Flow) {
+        if let Flow::Stream { connection } = flow
+            && let Some(peer) = self.connections.get_mut(&connection)
+        {
+            peer.asked = true;
         }
     }
 
@@ -257,6 +262,12 @@ impl Proxy {
             }
             Stage::Waiting { .. } => self.waited_in_vain(id, now),
             Stage::Lookup { .. } => self.looked_up_in_vain(id, now),
+            Stage::Resolving { .. } => {
+                self.counts.names_unresolved += 1;
+                self.end_resolving(id, StatusCode::SERVICE_UNAVAILABLE, now);
+            }
+            Stage::Locating { .. } => self.located(id, None, now),
+            Stage::Asked { .. } => self.carrier_said(id, None),
             Stage::Forwarded { .. } | Stage::Answered { .. } => {}
         }
     }

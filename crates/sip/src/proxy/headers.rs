@@ -23,6 +23,8 @@ pub const SOURCE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Source
 pub const PARTY: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Party"));
 /// From the call's owner, if spans are wanted: the call's own span, in the form of a `traceparent`.
 pub const TRACE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Trace"));
+/// From a call's owner: the call is an emergency, and goes to a carrier even if that has not answered lately.
+pub const INSIST: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Insist"));
 /// Towards nodes: the owner, `<node.epoch>`, that should have received this message but is not live here.
 pub const UNREACHABLE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Unreachable"));
 /// From a node that got a request of another node's call: the owner, `<node.epoch>`, that the request must go to.

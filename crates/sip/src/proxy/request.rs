@@ -9,7 +9,7 @@ use super::exchange::{Cancelled, Exchange, Origin, Stage, Target};
 use super::nodes::OWNERS;
 use super::record_route::recorded;
 use super::settings::{HOPS_MAX, LOOKUP_TIME, PATHS_MAX, REASON_BYTES_MAX, REASONS_MAX, ROUTES_MAX};
-use super::target::Destination;
+use super::target::{Destination, Onward};
 use super::{Attempt, Output, Proxy, Side, headers, rendezvous};
 use crate::agent::{ALLOW, SDP, SUPPORTED};
 use crate::flow::{ConnectionId, Flow};
@@ -204,7 +204,8 @@ impl Proxy {
             return;
         }
         match self.destination_from_node(&mut message) {
-            Ok(destination) => self.start(server, message, Origin::Node(connection), destination, now),
+            Ok(Onward::To(destination)) => self.start(server, message, Origin::Node(connection), destination, now),
+            Ok(Onward::Out(place)) => self.start_out(server, message, Origin::Node(connection), place, now),
             Err(answer) => self.wait_or_answer(server, message, Origin::Node(connection), &answer, now),
         }
     }
@@ -235,6 +236,7 @@ impl Proxy {
             due: Timestamp::MAX,
             armed: Timestamp::MAX,
             recorded: None,
+            hops: None,
             attempt: None,
         };
         let id = self.exchanges.insert(exchange)?;
@@ -297,7 +299,14 @@ impl Proxy {
                     self.answer(server, &invite, &Answer::new(StatusCode::REQUEST_TERMINATED), now);
                 }
             }
-            _ => self.pass_cancel(id, now),
+            Stage::Resolving { .. } => self.end_resolving(id, StatusCode::REQUEST_TERMINATED, now),
+            _ => {
+                // Nobody there has said a word in all the time that the caller was ready to wait.
+                if held.responses == 0 {
+                    self.shun_hop(id, None, now);
+                }
+                self.pass_cancel(id, now);
+            }
         }
     }
 
@@ -317,7 +326,7 @@ impl Proxy {
                     self.counts.nodes_refused += 1;
                     return;
                 }
-                (Origin::Node(connection), self.destination_from_node(&mut message))
+                (Origin::Node(connection), self.known_destination(&mut message))
             }
             _ => {
                 self.undo_strict_routing(&mut message);

@@ -25,6 +25,9 @@ impl Proxy {
     /// A response to our client transaction. A node's response is accepted on any connection of a node.
     pub(super) fn response(&mut self, client: ClientId, id: u64, mut message: Message, flow: Flow, now: Timestamp) {
         let Some(status) = message.status() else { return };
+        if self.is_question(id) {
+            return self.carrier_said(id, Some(status));
+        }
         let node = self.node_of(flow);
         // Without an exchange it is the answer to our CANCEL.
         let Some(held) = self.exchanges.get_mut(id) else { return };
@@ -38,6 +41,14 @@ impl Proxy {
             // The successor has taken over the INVITE.
             held.stage = Stage::Forwarded { client, target: Target::Node(successor), progressed: true };
             self.restart_timer_c(id, now);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE && node.is_none() {
+            self.shun_hop(id, Some(&message), now);
+            if self.try_next_hop(id, now) {
+                return;
+            }
+        } else if node.is_none() {
+            self.trust_hop(id);
         }
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let (server, origin, invite, cancelled) = (held.server, held.origin, held.invite, held.cancelled);
@@ -184,6 +195,13 @@ impl Proxy {
 
     /// No final response will come.
     pub(super) fn client_failed(&mut self, id: u64, failure: Failure, now: Timestamp) {
+        if self.is_question(id) {
+            return self.carrier_said(id, None);
+        }
+        self.shun_hop(id, None, now);
+        if self.try_next_hop(id, now) {
+            return;
+        }
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let status = match (&held.stage, failure) {
             (Stage::Forwarded { target: Target::Edge(flow), .. }, Failure::Flow) => match flow {
@@ -226,7 +244,7 @@ impl Proxy {
         self.end_if_over(id);
     }
 
-    fn end_if_over(&mut self, id: u64) {
+    pub(super) fn end_if_over(&mut self, id: u64) {
         let Some(held) = self.exchanges.get(id) else { return };
         if held.server_open {
             return;

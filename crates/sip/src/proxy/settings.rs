@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use model::{Dn, TenantId};
 
+use crate::flow::Transport;
+use crate::next_hop::Place;
 use crate::transaction::TransactionLayer;
 
 /// Addresses and limits of a proxy.
@@ -25,6 +27,13 @@ pub struct Settings {
     pub algorithms: Vec<crate::digest::Algorithm>,
     /// Limits.
     pub limits: Limits,
+}
+
+impl Settings {
+    /// Our edge address for a transport.
+    pub fn edge_of(&self, _transport: Transport) -> &str {
+        &self.edge
+    }
 }
 
 /// The bounds of a proxy.
@@ -83,6 +92,8 @@ pub const REASONS_MAX: usize = 4;
 pub const REASON_BYTES_MAX: usize = 512;
 /// How long a request waits for its user's credentials.
 pub const LOOKUP_TIME: Duration = Duration::from_secs(32);
+/// How long a request waits for the name of its place: two name servers that are silent, asked twice.
+pub const RESOLVE_TIME: Duration = Duration::from_secs(5);
 /// How long a nonce is valid.
 pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 /// How long a draining proxy waits for nodes to announce that they drain too, before it assumes that it alone drains.
@@ -122,6 +133,8 @@ pub struct Trunk {
     pub name: String,
     /// The sources of its calls.
     pub allow: Vec<Network>,
+    /// Where its carrier is asked by OPTIONS whether it is there; `None` if it is not asked.
+    pub asked: Option<Place>,
 }
 
 /// A range of addresses, as `192.0.2.0/24`.

@@ -9,10 +9,11 @@ use super::exchange::Target;
 use super::flow_token::{PhoneMark, StreamOwner};
 use super::nodes::owns_calls;
 use super::{Peer, Proxy, Side, flow_token, rendezvous};
-use crate::flow::{ConnectionId, Flow};
+use crate::flow::{ConnectionId, Flow, Transport};
 use crate::header::{Contact, HeaderName};
 use crate::local_tag::LocalTag;
 use crate::message::Message;
+use crate::next_hop::{Lookup, Place};
 use crate::replaces::Replaces;
 use crate::status::StatusCode;
 use crate::uri::Uri;
@@ -30,6 +31,15 @@ pub(super) struct Destination {
     pub(super) unreachable: Option<Owner>,
     /// The hash that chose the node; `None` if no other node will do.
     pub(super) key: Option<u64>,
+}
+
+/// Where a node's request goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Onward {
+    /// There.
+    To(Destination),
+    /// Out of the installation, to a place that may have several addresses.
+    Out(Place),
 }
 
 impl Destination {
@@ -143,25 +153,25 @@ impl Proxy {
         Ok(Destination { target: Target::Node(node.connection), unreachable: None, key: Some(key) })
     }
 
-    /// The destination of a node's request.
-    pub(super) fn destination_from_node(&mut self, message: &mut Message) -> Result<Destination, Answer> {
+    /// Where a node's request goes.
+    pub(super) fn destination_from_node(&mut self, message: &mut Message) -> Result<Onward, Answer> {
         if let Some(token) = self.take_own_routes(message) {
-            return self.flow_destination(&token, message);
+            return self.flow_destination(&token, message).map(Onward::To);
         }
         if let Some(destination) = self.take_node_route(message) {
-            return Ok(destination);
+            return Ok(Onward::To(destination));
         }
         let uri = message.request_uri().and_then(|u| Uri::parse(u).ok());
         let named = uri.and_then(|u| named(u.host()?.as_str()).map(|n| (n, u.user().unwrap_or_default())));
         match named {
-            Some((Named::Any { role }, user)) => return self.to_role(&role, user),
-            Some((Named::One { owner }, _)) => return self.to_one(&owner, message),
+            Some((Named::Any { role }, user)) => return self.to_role(&role, user).map(Onward::To),
+            Some((Named::One { owner }, _)) => return self.to_one(&owner, message).map(Onward::To),
             None => {}
         }
         if let Some(tag) = self.owner_tag(message) {
-            return self.to_owner(&tag);
+            return self.to_owner(&tag).map(Onward::To);
         }
-        self.address_destination(message)
+        self.place_outside(message).map(Onward::Out)
     }
 
     /// The flow named by a Route of ours. If its connection has closed, another path to the same phone; 430 if there is
@@ -195,7 +205,7 @@ impl Proxy {
         if self.settings.udp_listeners.contains(&remote) {
             return None;
         }
-        let flow = self.stream_to(remote);
+        let flow = self.stream_to(remote, Transport::Tcp, "");
         if let Flow::Stream { connection } = flow
             && let Some(peer) = self.connections.get_mut(&connection)
         {
@@ -265,9 +275,22 @@ impl Proxy {
         }
     }
 
-    /// The address in the next Route or the Request-URI: a carrier (RFC 3261 §16.6 step 7). Names are not resolved. Within a
-    /// dialog the party itself has chosen that address, so it must be a trunk's.
-    fn address_destination(&mut self, message: &Message) -> Result<Destination, Answer> {
+    /// The destination of an ACK: it follows its dialog's route, so it has nothing to find out.
+    pub(super) fn known_destination(&mut self, message: &mut Message) -> Result<Destination, Answer> {
+        let place = match self.destination_from_node(message)? {
+            Onward::To(destination) => return Ok(destination),
+            Onward::Out(place) => place,
+        };
+        let flow = match place.lookup() {
+            Lookup::None(hop) => self.flow_to(hop, &place.host),
+            _ => None,
+        };
+        flow.map(Destination::edge).ok_or_else(|| Answer::new(StatusCode::BAD_GATEWAY))
+    }
+
+    /// The place in the next Route or the Request-URI: a carrier (RFC 3261 §16.6 step 7). Within a dialog the party itself has
+    /// chosen it, so it must be the address of a trunk.
+    fn place_outside(&mut self, message: &Message) -> Result<Place, Answer> {
         let route = message.routes().next().and_then(Result::ok).and_then(|r| r.uri().ok());
         let named_by_route = route.is_some();
         let uri = route.or_else(|| message.request_uri().and_then(|u| Uri::parse(u).ok()));
@@ -275,20 +298,15 @@ impl Proxy {
         if self.is_us(&uri) {
             return Err(Answer::new(StatusCode::NOT_FOUND));
         }
-        let ip = uri.host().and_then(|h| h.ip()).ok_or_else(|| Answer::new(StatusCode::BAD_GATEWAY))?;
         // Another proxy of the installation, whose flow this is.
         let of_other_proxy = || named_by_route && uri.user().is_some_and(|u| flow_token::open(u, &self.seal).is_some());
+        let of_trunk = || uri.host().and_then(|h| h.ip()).is_some_and(|ip| self.trunk_of(ip).is_some());
         let in_dialog = message.to().is_ok_and(|to| to.tag().is_some());
-        if in_dialog && self.trunk_of(ip).is_none() && !of_other_proxy() {
+        if in_dialog && !of_trunk() && !of_other_proxy() {
             self.counts.dead_flows += 1;
             return Err(Answer::new(StatusCode::FLOW_FAILED));
         }
-        let remote = SocketAddr::new(ip, uri.port().unwrap_or(5060));
-        match uri.transport() {
-            Some(t) if t.eq_ignore_ascii_case("tcp") => Ok(Destination::edge(self.stream_to(remote))),
-            Some(t) if !t.eq_ignore_ascii_case("udp") => Err(Answer::new(StatusCode::BAD_GATEWAY)),
-            _ => self.udp_to(remote).map(Destination::edge).ok_or_else(|| Answer::new(StatusCode::BAD_GATEWAY)),
-        }
+        Place::of(&uri).ok_or_else(|| Answer::new(StatusCode::BAD_GATEWAY))
     }
 
     pub(super) fn udp_to(&self, remote: SocketAddr) -> Option<Flow> {
@@ -298,7 +316,7 @@ impl Proxy {
     }
 
     /// The connection to this peer, whichever side opened it (RFC 5923), else a new one.
-    fn stream_to(&mut self, remote: SocketAddr) -> Flow {
+    pub(super) fn stream_to(&mut self, remote: SocketAddr, _transport: Transport, _name: &str) -> Flow {
         let open = self.connections.iter().find(|(_, p)| p.side == Side::Edge && p.remote == remote);
         if let Some((connection, _)) = open {
             return Flow::Stream { connection: *connection };

@@ -9,6 +9,7 @@ use model::entropy::Seeded;
 use model::{ConnId, Dn, LegId, Owner, TenantId, Timestamp};
 
 use super::*;
+use crate::flow::Transmit;
 use crate::header::HeaderName;
 use crate::local_tag::LocalTag;
 use crate::method::Method;
@@ -18,6 +19,7 @@ mod calls;
 mod edge;
 mod failover;
 mod floods;
+mod hops;
 mod limits;
 mod overloaded;
 mod passwords;
@@ -99,11 +101,15 @@ impl Lab {
         };
         change(&mut settings);
         let mut proxy = Proxy::new(settings, seal(), Box::new(Authority), Box::new(Seeded::new(1)));
-        proxy.set_trunks(vec![Trunk {
-            tenant: TenantId::parse("acme").unwrap(),
-            name: "carrier".into(),
-            allow: vec![Network::parse("192.0.2.0/24").unwrap()],
-        }]);
+        proxy.set_trunks(
+            vec![Trunk {
+                tenant: TenantId::parse("acme").unwrap(),
+                name: "carrier".into(),
+                allow: vec![Network::parse("192.0.2.0/24").unwrap()],
+                asked: None,
+            }],
+            Timestamp::from_millis(1_000_000),
+        );
         Self {
             proxy,
             now: Timestamp::from_millis(1_000_000),

@@ -262,7 +262,7 @@ static TRUNKS: Shape = Shape::List {
             "contact",
             Optional,
             &NAME,
-            "Where it takes calls, as \"203.0.113.9:5060\"; with \";transport=tcp\" for a connection.",
+            "Where it takes calls: a name or an address, as \"sip.carrier.example\" or \"203.0.113.9:5060\", with \";transport=udp\", \"tcp\" or \"tls\" where one is wanted.",
         ),
         field(
             "prefix",
@@ -313,6 +313,12 @@ static TRUNKS: Shape = Shape::List {
             Optional,
             &Shape::Flag,
             "Whether audio may go between its carrier and a phone directly; without it false: through media.",
+        ),
+        field(
+            "options",
+            Optional,
+            &Shape::Flag,
+            "Whether its carrier is asked by OPTIONS every 10 s whether it is there, so that calls go by the next trunk at once while it is not; without it false: a call finds out.",
         ),
     ]),
     max: 10_000,

@@ -253,7 +253,7 @@ hold_music: m
 prompts: {m: m.wav}
 trunks:
   - {name: Plain, allow: [192.0.2.0/24]}
-  - {name: Out, allow: [192.0.2.0/24], contact: \"sbc.example:5060\", prefix: \"9\"}
+  - {name: Out, allow: [192.0.2.0/24], contact: \"sip:sbc.example\", prefix: \"9\"}
   - name: More
     allow: []
     prefix: \"0\"
@@ -264,13 +264,13 @@ trunks:
     assert_eq!(
         said,
         [
-            "line 8: trunks.Out.contact: it has no effect: it must be an address and a port, as 203.0.113.9:5060 or \
-             203.0.113.9:5060;transport=tcp (names are not resolved)",
+            "line 8: trunks.Out.contact: it has no effect: it must be a name or an address, as sip.carrier.example or \
+             203.0.113.9:5060, with ;transport=udp, tcp or tls where one is wanted",
             "line 9: trunks.More.prefix: it has no effect: calls go out only if `contact` says where to",
         ]
     );
     let trunks = read_with_documents(text).expect("a tenant").trunks;
-    assert_eq!(trunks[1].contact.as_deref(), Some("sbc.example:5060"), "and kept");
+    assert_eq!(trunks[1].contact.as_deref(), Some("sip:sbc.example"), "and kept");
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod linphone;
 mod meeting;
 mod metrics;
 mod monitoring;
+mod names;
 mod nat;
 mod node_events;
 mod originate;

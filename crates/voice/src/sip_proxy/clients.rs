@@ -14,6 +14,7 @@ use contracts::provisioning::{DnKind, Object, ObjectKind, Trunk as TrunkObject};
 use model::{Dn, TenantId};
 use net::configuration::{Configuration, TenantConfig, Tenants};
 use net::http::Client;
+use net::resolver::place_of;
 use runtime::{Drain, RoleContext};
 use sip::proxy::{Credentials, Hashes, Network, Phone, Trunk};
 use tokio::sync::{mpsc, watch};
@@ -360,7 +361,8 @@ fn trunk_of(tenant: &TenantId, trunk: &TrunkObject) -> Trunk {
         }
         network
     });
-    Trunk { tenant: tenant.clone(), allow: allow.collect(), name: trunk.name.clone() }
+    let asked = trunk.outgoing().filter(|_| trunk.options).and_then(|(contact, _)| place_of(&format!("sip:{contact}")));
+    Trunk { tenant: tenant.clone(), allow: allow.collect(), asked, name: trunk.name.clone() }
 }
 
 /// Encodes a text as one segment of a path or value of a query.

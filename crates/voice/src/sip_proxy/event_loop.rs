@@ -22,6 +22,7 @@ use super::faults::{Doing, Faults};
 use super::inbox::Inbox;
 use super::message_trace::MessageTrace;
 use super::metrics::Metrics;
+use super::names::{Located, Names, log_carrier};
 use super::registers::{Arrival, Arrived, Registers};
 use super::reporting::Reports;
 use super::{EDGE, NODES};
@@ -47,6 +48,7 @@ pub(super) struct EventLoop {
     pub inbox: Inbox,
     pub tcp: TcpTable,
     pub users: Users,
+    pub names: Names,
     pub meters: Meters,
     pub metrics: Metrics,
     pub edge_ip: IpAddr,
@@ -78,6 +80,7 @@ impl EventLoop {
                 () = tokio::task::yield_now(), if !self.inbox.is_empty() => self.take_datagrams(),
                 event = self.tcp.next() => self.take_events(event),
                 found = self.users.next() => self.take_answers(found),
+                located = self.names.next() => self.take_located(located),
                 () = &mut timer, if armed < Timestamp::MAX => armed = Timestamp::MAX,
                 _ = tick.tick() => {
                     self.metrics.refresh(&self.proxy);
@@ -272,10 +275,18 @@ impl EventLoop {
                 Found::User { lookup, credentials } => this.proxy.handle_credentials(lookup, credentials, now),
                 Found::Trunks(trunks) => {
                     this.meters.set_trunks(trunks.iter().cloned().collect());
-                    this.proxy.set_trunks(trunks);
+                    this.proxy.set_trunks(trunks, now);
                     this.ctx.ready.holds("phones and trunks");
                 }
             }
+            this.perform(now);
+        });
+    }
+
+    fn take_located(&mut self, Located { lookup, hops }: Located) {
+        let now = self.ctx.clock.now();
+        self.attempt(Doing::Word("an answer of the name servers"), now, |this| {
+            this.proxy.handle_hops(lookup, hops, now);
             this.perform(now);
         });
     }
@@ -312,6 +323,8 @@ impl EventLoop {
                         self.proxy.handle_credentials(lookup, credentials, now);
                     }
                 }
+                Output::NeedHops { lookup, place } => self.names.ask(lookup, place),
+                Output::Carrier { host, hop, is_there } => log_carrier(&host, hop, is_there),
                 Output::WrongPassword { from, dn } => info!(%from, dn = %Pii(dn.as_str()), "wrong password"),
                 Output::Proved { connection, phone } => self.tcp.prove(connection, ProvenOwner::Phone(phone)),
                 Output::Attempted { attempt, status } => self.reports.attempted(&attempt, status, now),

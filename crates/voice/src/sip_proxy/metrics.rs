@@ -25,6 +25,8 @@ runtime::metrics! {
         nodes: Gauge = "sip_proxy_nodes";
         /// 1 while new requests are refused because of overload.
         overloaded: Gauge = "sip_proxy_overloaded";
+        /// Addresses of carriers that do not answer OPTIONS; only trunks with `options: true` are asked.
+        carriers_down: Gauge = "sip_proxy_carriers_down";
         /// Bytes of the kernel's receive buffer of the UDP socket.
         receive_buffer: Gauge = "sip_proxy_receive_buffer_bytes";
     }
@@ -69,6 +71,7 @@ impl Metrics {
         let (held, sources) = proxy.sizes();
         self.sizes.held.set(i64::try_from(held).unwrap_or(i64::MAX));
         self.sizes.sources.set(i64::try_from(sources).unwrap_or(i64::MAX));
+        self.sizes.carriers_down.set(i64::try_from(proxy.carriers_down()).unwrap_or(i64::MAX));
         self.sizes.overloaded.set(i64::from(proxy.is_overloaded()));
         self.sizes.nodes.set(i64::try_from(proxy.live().count()).unwrap_or(i64::MAX));
     }

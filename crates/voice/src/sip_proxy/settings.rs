@@ -14,6 +14,8 @@ runtime::settings! {
         digest: String = "md5".to_owned(), |v| algorithms(v).map(drop);
         /// Destination of calls from trunks, as `192.0.2.1:5060`. If it is empty, they go to sip-cluster.
         static_route: String = String::new(), |v| super::optional_address(v).map(drop);
+        /// Name servers that are asked for carriers' names, as `["192.0.2.53:53"]`. If there is none, those of the machine.
+        name_servers: Vec<String> = Vec::new(), |v| v.iter().try_for_each(|one| super::optional_address(one).map(drop));
         /// Requests a second from a source that is on no trunk's list.
         source_requests_per_s: u32 = 200, |v| positive(*v);
         /// Requests a second from a source that is on a trunk's list.
@@ -52,6 +54,11 @@ impl Settings {
 
     pub(super) fn static_route(&self) -> Result<Option<SocketAddr>> {
         super::optional_address(&self.static_route).map_err(|reason| anyhow!("static_route: {reason}"))
+    }
+
+    pub(super) fn name_servers(&self) -> Result<Vec<SocketAddr>> {
+        let parsed = self.name_servers.iter().filter_map(|one| super::optional_address(one).transpose());
+        parsed.collect::<Result<_, _>>().map_err(|reason| anyhow!("name_servers: {reason}"))
     }
 
     pub(super) fn algorithms(&self) -> Result<Vec<Algorithm>> {

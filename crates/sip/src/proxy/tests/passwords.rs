@@ -273,13 +273,17 @@ fn who_may_come_from_a_trunk_is_looked_for_among_the_phones_of_its_tenant() {
         tenant: tenant(id),
         name: "carrier".into(),
         allow: vec![Network::parse("198.51.100.1").unwrap(), Network::parse(network).unwrap()],
+        asked: None,
     };
-    lab.proxy.set_trunks(vec![
-        trunk("acme", "192.0.2.0/24"),
-        trunk("wide", "192.0.0.0/16"),
-        trunk("shares", "192.0.2.0/24"),
-        trunk("acme", "192.0.2.0/24"),
-    ]);
+    lab.proxy.set_trunks(
+        [
+            trunk("acme", "192.0.2.0/24"),
+            trunk("wide", "192.0.0.0/16"),
+            trunk("shares", "192.0.2.0/24"),
+            trunk("acme", "192.0.2.0/24"),
+        ],
+        lab.now,
+    );
     lab.lookups = Lookups::Held;
     for (remote, attempt, expected) in [
         (TRUNK, INVITE, vec!["acme", "shares"]),

@@ -326,11 +326,6 @@ fn an_outbound_call_opens_a_connection_to_the_carrier_once() {
         &Ask { uri: "sip:1@192.0.2.10", host: "127.0.2.1", branch: "z9hG4bK-3", ..Ask::default() }.text(),
     );
     assert_eq!(lab.only().0, udp("192.0.2.10:5060"));
-    lab.by(
-        ConnectionId(1),
-        &Ask { uri: "sip:1@carrier.example", host: "127.0.2.1", branch: "z9hG4bK-4", ..Ask::default() }.text(),
-    );
-    assert_eq!(lab.statuses(), [502]);
 }
 
 #[test]

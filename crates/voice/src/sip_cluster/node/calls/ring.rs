@@ -6,6 +6,7 @@ use call::call::PartyNo;
 use model::{ConnId, LegId, Timestamp};
 use sip::agent::{Invite, Provisionals};
 use sip::dialog::MAX_FORWARDS;
+use sip::proxy::headers::INSIST;
 use sip::{Flow, HeaderName};
 
 use super::incoming::ANONYMOUS;
@@ -91,6 +92,7 @@ impl Node {
         let hops_left = callers.map_or(MAX_FORWARDS, |leg| leg.hops_left);
         let edge = self.proxies.edge(link);
         let privacy = is_private.then(|| (HeaderName::Privacy, "id".to_owned()));
+        let insists = target.is_emergency.then(|| (INSIST, "emergency".to_owned()));
         let by_itself = state.rings_at_origin().then(|| super::originate::answer_by_itself(edge));
         let invite = Invite {
             flow: Flow::Stream { connection: link },
@@ -105,7 +107,7 @@ impl Node {
             call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.ids.random(), self.ids.owner().node),
             local: self.identity(entry.tenant.clone(), place, link),
             routes: target.contact.path.clone(),
-            headers: self.trace_header(conn_id).into_iter().chain(by_itself).chain(privacy).collect(),
+            headers: self.trace_header(conn_id).into_iter().chain(by_itself).chain(privacy).chain(insists).collect(),
             offer: Some(offer),
             max_forwards: hops_left.saturating_sub(1),
             provisionals: Provisionals::Reliable,

@@ -66,11 +66,15 @@ fn core_of(at: usize, seed: u64, life: u64) -> Proxy {
     };
     let entropy = Box::new(Seeded::new(seed ^ (0xA11C_E000 + at as u64) ^ life << 56));
     let mut core = Proxy::new(settings, seal(), Box::new(Authority), entropy);
-    core.set_trunks(vec![Trunk {
-        tenant: tenant(),
-        name: "carrier".to_owned(),
-        allow: vec![Network::parse("198.51.100.0/24").expect("a network")],
-    }]);
+    core.set_trunks(
+        vec![Trunk {
+            asked: None,
+            tenant: tenant(),
+            name: "carrier".to_owned(),
+            allow: vec![Network::parse("198.51.100.0/24").expect("a network")],
+        }],
+        Timestamp::from_millis(0),
+    );
     core
 }
 
@@ -192,7 +196,12 @@ impl World {
                     self.proxies[at].core.handle_closed(connection, now);
                 }
                 Output::Connect { .. } => self.rules.break_rule("nobody is connected to", String::new()),
-                Output::Attempted { .. } | Output::WrongPassword { .. } | Output::Proved { .. } => {}
+                // No name leads anywhere.
+                Output::NeedHops { lookup, .. } => self.proxies[at].core.handle_hops(lookup, None, now),
+                Output::Attempted { .. }
+                | Output::WrongPassword { .. }
+                | Output::Proved { .. }
+                | Output::Carrier { .. } => {}
             }
         }
     }

@@ -1,0 +1,241 @@
+//! Carriers that are asked by OPTIONS whether they are there: one that is not gets no call, and the next trunk is tried at once.
+//!
+//! Each address of a carrier is judged by itself. It is down after [`MISSES`] questions without an answer, and up after [`ANSWERS`]
+//! answers, so that one lost datagram moves no calls.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::Timestamp;
+
+use super::exchange::{Origin, Stage};
+use super::hops::Hops;
+use super::{Output, Proxy};
+use crate::flow::Flow;
+use crate::header::HeaderName;
+use crate::message::Message;
+use crate::method::Method;
+use crate::next_hop::{Hop, Lookup, Place};
+use crate::status::StatusCode;
+use crate::transaction::{ClientRequest, ServerId};
+
+/// How often a carrier is asked.
+pub const ASK_EACH: Duration = Duration::from_secs(10);
+/// How long it has for an answer. Six repeats of the question have had no answer then.
+const ANSWER_TIME: Duration = Duration::from_secs(4);
+/// Questions without an answer, one after the other, after which an address is down.
+pub const MISSES: u8 = 2;
+/// Answers, one after the other, after which it is up again.
+pub const ANSWERS: u8 = 2;
+/// Carriers that are asked; further ones count as being there.
+const CARRIERS_MAX: usize = 1_024;
+
+/// The carriers that are asked.
+#[derive(Debug, Default)]
+pub(super) struct Carriers {
+    asked: HashMap<Place, Asked>,
+    health: HashMap<Hop, Health>,
+    next: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    due: Timestamp,
+    /// The addresses that its name led to last.
+    hops: Vec<Hop>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Health {
+    is_down: bool,
+    /// Questions in a row that speak against `is_down`.
+    against: u8,
+}
+
+impl Carriers {
+    /// Asks these from now on, and no others.
+    pub(super) fn set(&mut self, places: impl Iterator<Item = Place>, now: Timestamp) {
+        let mut before = std::mem::take(&mut self.asked);
+        for place in places.take(CARRIERS_MAX) {
+            let asked = before.remove(&place).unwrap_or(Asked { due: now, hops: Vec::new() });
+            self.asked.insert(place, asked);
+        }
+        // What nobody asks any more is not down.
+        self.health.retain(|hop, _| self.asked.values().any(|asked| asked.hops.contains(hop)));
+        self.find_next();
+    }
+
+    /// When one must be asked.
+    pub(super) const fn next(&self) -> Option<Timestamp> {
+        self.next
+    }
+
+    /// Whether an address has not answered lately.
+    pub(super) fn is_down(&self, hop: &Hop) -> bool {
+        self.health.get(hop).is_some_and(|health| health.is_down)
+    }
+
+    /// The number of addresses that are down.
+    pub(super) fn down(&self) -> usize {
+        self.health.values().filter(|health| health.is_down).count()
+    }
+
+    fn take_due(&mut self, now: Timestamp) -> Vec<Place> {
+        let mut due = Vec::new();
+        for (place, asked) in &mut self.asked {
+            if asked.due <= now {
+                asked.due = now + ASK_EACH;
+                due.push(place.clone());
+            }
+        }
+        self.find_next();
+        due
+    }
+
+    fn find_next(&mut self) {
+        self.next = self.asked.values().map(|asked| asked.due).min();
+    }
+
+    fn note_hops(&mut self, place: &Place, hops: &[Hop]) {
+        if let Some(asked) = self.asked.get_mut(place) {
+            asked.hops = hops.to_vec();
+        }
+    }
+
+    /// Takes an outcome; true if the address is down now and was not, or the reverse.
+    fn judge(&mut self, hop: Hop, is_there: bool) -> bool {
+        if is_there && !self.health.contains_key(&hop) {
+            return false;
+        }
+        let health = self.health.entry(hop).or_default();
+        if is_there != health.is_down {
+            health.against = 0;
+            return false;
+        }
+        health.against += 1;
+        let enough = health.against >= if health.is_down { ANSWERS } else { MISSES };
+        if enough {
+            *health = Health { is_down: !health.is_down, against: 0 };
+        }
+        enough
+    }
+}
+
+impl Proxy {
+    /// Asks the carriers that are due.
+    pub(super) fn ask_carriers(&mut self, now: Timestamp) {
+        for place in self.carriers.take_due(now) {
+            if let Lookup::None(hop) = place.lookup() {
+                self.carriers.note_hops(&place, &[hop]);
+                self.ask(hop, &place.host, now);
+                continue;
+            }
+            let stage = Stage::Locating { place: Box::new(place.clone()) };
+            if let Some(lookup) = self.hold_own(stage) {
+                self.wake(lookup, now + ANSWER_TIME);
+                self.outputs.push_back(Output::NeedHops { lookup, place });
+            }
+        }
+    }
+
+    /// The addresses of a carrier that is to be asked. A name that leads nowhere says nothing about an address.
+    pub(super) fn located(&mut self, id: u64, hops: Option<Vec<Hop>>, now: Timestamp) {
+        let Some(held) = self.exchanges.remove(id) else { return };
+        let Stage::Locating { place } = held.stage else { return };
+        let Some(hops) = hops else { return };
+        self.carriers.note_hops(&place, &hops);
+        for hop in hops {
+            self.ask(hop, &place.host, now);
+        }
+    }
+
+    fn ask(&mut self, hop: Hop, host: &str, now: Timestamp) {
+        let Some(flow) = self.flow_to(hop, host) else { return };
+        let Some(id) = self.hold_own(Stage::Answered { client_open: false }) else { return };
+        let branch = format!("z9hG4bK{:016x}", self.entropy.next_u64());
+        let message = self.question(hop, host, flow, &branch);
+        self.note_asked(flow);
+        match self.layer.send(ClientRequest { message: &message, branch: &branch, flow, owner: id }, now) {
+            Ok(client) => {
+                if let Some(held) = self.exchanges.get_mut(id) {
+                    held.stage = Stage::Asked { client, hop, host: host.into() };
+                }
+                self.wake(id, now + ANSWER_TIME);
+            }
+            // The table of transactions is full: this says nothing about the carrier.
+            Err(_) => drop(self.exchanges.remove(id)),
+        }
+    }
+
+    fn question(&mut self, hop: Hop, host: &str, flow: Flow, branch: &str) -> Message {
+        let us = self.settings.edge_of(flow.transport()).to_owned();
+        let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let uri = format!("sip:{bracketed}:{};transport={}", hop.remote.port(), hop.transport.parameter());
+        let via = flow.transport();
+        let random = self.entropy.next_u64();
+        Message::request(Method::Options, &uri)
+            .header(&HeaderName::Via, format_args!("SIP/2.0/{via} {us};branch={branch};rport"))
+            .header(&HeaderName::MaxForwards, 70)
+            .header(&HeaderName::From, format_args!("<sip:{us}>;tag={random:x}"))
+            .header(&HeaderName::To, format_args!("<sip:{bracketed}>"))
+            .header(&HeaderName::CallId, format_args!("{random:x}@{us}"))
+            .header(&HeaderName::CSeq, "1 OPTIONS")
+            .header(&HeaderName::Contact, format_args!("<sip:{us}>"))
+            .header(&HeaderName::Accept, crate::agent::SDP)
+            .header(&HeaderName::ContentLength, 0)
+            .build()
+    }
+
+    /// Holds something that the proxy itself does, for which nobody waits.
+    fn hold_own(&mut self, stage: Stage) -> Option<u64> {
+        let nobody = Origin::Edge(Flow::Udp { listener: 0, remote: ([0, 0, 0, 0], 0).into() });
+        self.hold(ServerId::NONE, false, nobody, stage, Bytes::new())
+    }
+
+    /// A carrier has answered, or has not in time. One that says that it takes nothing now is not there either.
+    pub(super) fn carrier_said(&mut self, id: u64, status: Option<StatusCode>) {
+        if status.is_some_and(StatusCode::is_provisional) {
+            return;
+        }
+        let Some(held) = self.exchanges.remove(id) else { return };
+        let Stage::Asked { client, hop, host } = held.stage else { return };
+        if status.is_none() {
+            self.layer.abandon(client);
+        }
+        let away = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::REQUEST_TIMEOUT];
+        let is_there = status.is_some_and(|status| !away.contains(&status));
+        if self.carriers.judge(hop, is_there) {
+            self.outputs.push_back(Output::Carrier { host, hop, is_there });
+        }
+    }
+
+    /// Whether every place that is left has not answered lately: then the call is better tried elsewhere at once.
+    pub(super) fn is_everything_down(&self, hops: &Hops) -> bool {
+        !hops.left().is_empty() && hops.left().iter().all(|hop| self.carriers.is_down(hop))
+    }
+
+    /// Whether this is the client transaction of a question to a carrier.
+    pub(super) fn is_question(&self, id: u64) -> bool {
+        self.exchanges.get(id).is_some_and(|held| matches!(held.stage, Stage::Asked { .. }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Transport;
+
+    #[test]
+    fn an_address_is_down_after_two_misses_and_up_after_two_answers() {
+        let hop = Hop { transport: Transport::Udp, remote: "192.0.2.1:5060".parse().unwrap() };
+        let mut carriers = Carriers::default();
+        let mut said = Vec::new();
+        for is_there in [true, false, true, false, false, false, true, false, true, true, true] {
+            carriers.judge(hop, is_there);
+            said.push(carriers.is_down(&hop));
+        }
+        let down = [false, false, false, false, true, true, true, true, true, false, false];
+        assert_eq!(said, down);
+    }
+}

@@ -1,0 +1,92 @@
+//! What the proxy wants done.
+
+use std::net::{IpAddr, SocketAddr};
+
+use model::{Dn, Owner, TenantId};
+
+use super::{Announcement, Attempt};
+use crate::flow::{ConnectionId, Transmit};
+use crate::next_hop::{Hop, Place};
+use crate::status::StatusCode;
+
+/// An action for the shell.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// Send it.
+    Transmit(Transmit),
+    /// Open a connection on the edge side under this number; messages sent on it wait until it is established. If it
+    /// cannot be opened, call [`super::Proxy::handle_closed`].
+    Connect {
+        /// Assigned by the core; its top bit is set.
+        connection: ConnectionId,
+        /// The peer.
+        remote: SocketAddr,
+    },
+    /// Close a connection.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// Look up a user and answer with [`super::Proxy::handle_credentials`].
+    NeedCredentials {
+        /// Identifies the lookup in the answer.
+        lookup: u64,
+        /// The user part, without escapes.
+        user: String,
+        /// The host part.
+        host: String,
+        /// The tenants among whose phones the user is searched, unless the host is a domain: those of the trunk that
+        /// the request may come from. Empty: all tenants.
+        among: Vec<TenantId>,
+    },
+    /// Resolve a name and answer with [`super::Proxy::handle_hops`].
+    NeedHops {
+        /// Identifies the lookup in the answer.
+        lookup: u64,
+        /// The place.
+        place: Place,
+    },
+    /// A carrier that is asked whether it is there has begun to answer, or answers no more.
+    Carrier {
+        /// Its name or address, as its trunk has it.
+        host: Box<str>,
+        /// The address asked.
+        hop: Hop,
+        /// Whether it answers now.
+        is_there: bool,
+    },
+    /// A node is live.
+    NodeUp(Announcement),
+    /// A node is not live any more.
+    NodeDown(Owner, NodeLoss),
+    /// A password was wrong; tells the operator which phone to look for.
+    WrongPassword {
+        /// The address that it came from.
+        from: IpAddr,
+        /// The number that the password was given for.
+        dn: Dn,
+    },
+    /// A phone has authenticated on a connection of the edge.
+    Proved {
+        /// Which connection.
+        connection: ConnectionId,
+        /// The phone, by a number under the installation's key.
+        phone: u64,
+    },
+    /// An INVITE from the edge that began a call has its final response.
+    Attempted {
+        /// The call.
+        attempt: Box<Attempt>,
+        /// The response's status.
+        status: StatusCode,
+    },
+}
+
+/// Why a node is not live any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NodeLoss {
+    /// Its connection closed.
+    Closed,
+    /// Its loop answers no keep-alives.
+    Silent,
+}

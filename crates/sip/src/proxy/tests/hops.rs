@@ -1,0 +1,213 @@
+//! Requests to carriers with names and several addresses.
+
+use super::*;
+use crate::flow::Transport;
+use crate::next_hop::{Hop, Place};
+
+const URI: &str = "sip:+4930999@carrier.example";
+
+fn hop(transport: Transport, remote: &str) -> Hop {
+    Hop { transport, remote: addr(remote) }
+}
+
+fn udp_hops() -> Vec<Hop> {
+    vec![hop(Transport::Udp, "192.0.2.1:5060"), hop(Transport::Udp, "192.0.2.2:5060")]
+}
+
+/// The name that the proxy wants resolved, and under which number the answer comes.
+fn asked(lab: &mut Lab) -> Option<(u64, Place)> {
+    let at = lab.outputs.iter().position(|output| matches!(output, Output::NeedHops { .. }))?;
+    match lab.outputs.remove(at) {
+        Output::NeedHops { lookup, place } => Some((lookup, place)),
+        _ => None,
+    }
+}
+
+fn resolve(lab: &mut Lab, hops: Option<Vec<Hop>>) {
+    let (lookup, _) = asked(lab).expect("a question");
+    lab.proxy.handle_hops(lookup, hops, lab.now);
+    lab.drain();
+}
+
+/// A call of a node to the carrier; the name is not resolved yet.
+fn call(lab: &mut Lab, branch: &str, more: &str) {
+    let text = Ask { uri: URI, host: "127.0.2.1", branch, more, ..Ask::default() }.text();
+    lab.by(ConnectionId(1), &text);
+}
+
+fn lab() -> Lab {
+    let mut lab = Lab::new();
+    lab.node(ConnectionId(1), "sip-cluster", "a.1");
+    lab
+}
+
+#[test]
+fn a_name_is_asked_for_and_its_second_address_takes_what_the_first_refuses() {
+    let mut lab = lab();
+    call(&mut lab, "z9hG4bK-a", "");
+    let (_, place) = {
+        let asked = lab.outputs.iter().find_map(|output| match output {
+            Output::NeedHops { lookup, place } => Some((*lookup, place.clone())),
+            _ => None,
+        });
+        asked.unwrap()
+    };
+    assert_eq!((&*place.host, place.port, place.transport, place.secure), ("carrier.example", None, None, false));
+    assert!(lab.take().is_empty(), "nothing goes out before the answer");
+    resolve(&mut lab, Some(udp_hops()));
+    let (flow, first) = lab.only();
+    assert_eq!(flow, udp("192.0.2.1:5060"));
+    lab.from("192.0.2.1:5060", &answer(&first, 503, "x"));
+    let sent = lab.take();
+    let (flow, second) = sent.iter().find(|(_, m)| m.method() == Method::Invite).unwrap();
+    assert_eq!(*flow, udp("192.0.2.2:5060"));
+    assert!(sent.iter().any(|(flow, m)| *flow == udp("192.0.2.1:5060") && m.method() == Method::Ack));
+    assert_eq!(first.request_uri(), second.request_uri());
+    assert_ne!(first.top_via().unwrap().branch(), second.top_via().unwrap().branch());
+    assert_eq!(second.vias().count(), 2, "ours and the node's");
+    assert_eq!(second.elements(&HeaderName::RecordRoute).count(), 1);
+    lab.from("192.0.2.2:5060", &answer(second, 200, "y"));
+    let (flow, ok) = lab.only();
+    assert_eq!((flow, ok.status()), (tcp(1), Some(StatusCode::OK)));
+    assert_eq!(ok.elements(&HeaderName::RecordRoute).count(), 1);
+    assert_eq!(lab.proxy.counts().hops_failed_over, 1);
+}
+
+#[test]
+fn an_address_that_failed_is_tried_last_for_a_while() {
+    let mut lab = lab();
+    call(&mut lab, "z9hG4bK-a", "");
+    resolve(&mut lab, Some(udp_hops()));
+    let (_, first) = lab.only();
+    lab.from("192.0.2.1:5060", &answer(&first, 503, "x"));
+    lab.take();
+    call(&mut lab, "z9hG4bK-b", "");
+    resolve(&mut lab, Some(udp_hops()));
+    assert_eq!(lab.only().0, udp("192.0.2.2:5060"));
+    lab.pass(Duration::from_secs(61), &[ConnectionId(1)]);
+    lab.take();
+    call(&mut lab, "z9hG4bK-c", "");
+    resolve(&mut lab, Some(udp_hops()));
+    assert_eq!(lab.only().0, udp("192.0.2.1:5060"));
+}
+
+#[test]
+fn who_rang_is_not_passed_over() {
+    let mut lab = lab();
+    call(&mut lab, "z9hG4bK-a", "");
+    resolve(&mut lab, Some(udp_hops()));
+    let (_, first) = lab.only();
+    lab.from("192.0.2.1:5060", &answer(&first, 180, "x"));
+    lab.from("192.0.2.1:5060", &answer(&first, 503, "x"));
+    let sent = lab.take();
+    assert!(sent.iter().all(|(flow, _)| *flow != udp("192.0.2.2:5060")), "{sent:?}");
+    assert!(sent.iter().any(|(_, m)| m.status() == Some(StatusCode::SERVICE_UNAVAILABLE)));
+}
+
+#[test]
+fn a_connection_that_cannot_be_opened_leads_to_the_next_address_and_then_to_an_answer() {
+    let mut lab = lab();
+    call(&mut lab, "z9hG4bK-a", "");
+    resolve(&mut lab, Some(vec![hop(Transport::Tcp, "192.0.2.1:5060"), hop(Transport::Tcp, "192.0.2.2:5060")]));
+    let mut tried = Vec::new();
+    for _ in 0..2 {
+        let Flow::Stream { connection } = lab.only().0 else { panic!("not a connection") };
+        tried.extend(lab.outputs.iter().find_map(|output| match output {
+            Output::Connect { connection: opened, remote, .. } if *opened == connection => Some(*remote),
+            _ => None,
+        }));
+        lab.proxy.handle_closed(connection, lab.now);
+        lab.drain();
+    }
+    assert_eq!(tried, [addr("192.0.2.1:5060"), addr("192.0.2.2:5060")]);
+    assert_eq!(lab.statuses(), [503]);
+    lab.pass(Duration::from_secs(40), &[ConnectionId(1)]);
+    assert_eq!(lab.proxy.sizes().0, 0);
+}
+
+#[test]
+fn a_name_that_leads_nowhere_or_that_nobody_resolves_is_answered() {
+    let mut lab = lab();
+    call(&mut lab, "z9hG4bK-a", "");
+    resolve(&mut lab, None);
+    assert_eq!(lab.statuses(), [503]);
+    call(&mut lab, "z9hG4bK-b", "");
+    let (late, _) = asked(&mut lab).unwrap();
+    lab.pass(Duration::from_secs(6), &[ConnectionId(1)]);
+    assert_eq!(lab.statuses().iter().filter(|status| **status == 503).count(), 1);
+    lab.proxy.handle_hops(late, Some(udp_hops()), lab.now);
+    lab.drain();
+    assert!(lab.take().is_empty(), "an answer that comes too late moves nothing");
+    assert_eq!(lab.proxy.counts().names_unresolved, 2);
+}
+
+#[test]
+fn a_call_that_is_cancelled_while_its_name_is_resolved_goes_nowhere() {
+    let mut lab = lab();
+    call(&mut lab, "z9hG4bK-a", "");
+    let cancel = Ask { method: "CANCEL", uri: URI, host: "127.0.2.1", branch: "z9hG4bK-a", ..Ask::default() };
+    lab.by(ConnectionId(1), &cancel.text());
+    let mut statuses = lab.statuses();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 487]);
+    resolve(&mut lab, Some(udp_hops()));
+    assert!(lab.take().is_empty());
+}
+
+#[test]
+fn what_is_too_large_for_a_datagram_goes_by_a_connection_where_there_is_one() {
+    let filler = format!("X-Filler: {}\n", "x".repeat(1_200));
+    for (uri, opens) in [(URI, true), ("sip:+4930999@carrier.example;transport=udp", false)] {
+        let mut lab = lab();
+        let text = Ask { uri, host: "127.0.2.1", more: &filler, ..Ask::default() }.text();
+        lab.by(ConnectionId(1), &text);
+        resolve(&mut lab, Some(vec![hop(Transport::Udp, "192.0.2.1:5060")]));
+        let (flow, _) = lab.only();
+        assert_eq!(matches!(flow, Flow::Stream { .. }), opens, "{uri}");
+        if let Flow::Stream { connection } = flow {
+            lab.proxy.handle_closed(connection, lab.now);
+            lab.drain();
+            assert_eq!(lab.only().0, udp("192.0.2.1:5060"), "the peer has no TCP");
+        }
+    }
+}
+
+#[test]
+fn a_carrier_that_answers_no_options_gets_emergency_calls_alone() {
+    let mut lab = lab();
+    let place = Place { host: "carrier.example".into(), port: None, transport: None, secure: false };
+    let trunk = Trunk {
+        tenant: TenantId::parse("acme").unwrap(),
+        name: "carrier".into(),
+        allow: Vec::new(),
+        asked: Some(place),
+    };
+    lab.proxy.set_trunks([trunk], lab.now);
+    for _ in 0..2 {
+        lab.pass(Duration::from_millis(1), &[ConnectionId(1)]);
+        resolve(&mut lab, Some(udp_hops()));
+        let questions = extract(&mut lab.sent, |m| m.method() == Method::Options);
+        assert_eq!(
+            questions.iter().map(|(flow, _)| *flow).collect::<Vec<_>>(),
+            [udp("192.0.2.1:5060"), udp("192.0.2.2:5060")]
+        );
+        lab.pass(Duration::from_secs(10), &[ConnectionId(1)]);
+    }
+    assert_eq!(lab.proxy.carriers_down(), 2);
+    let told = |lab: &Lab, there: bool| {
+        lab.outputs.iter().filter(|o| matches!(o, Output::Carrier { is_there, .. } if *is_there == there)).count()
+    };
+    assert_eq!((told(&lab, false), told(&lab, true)), (2, 0));
+    lab.take();
+    while asked(&mut lab).is_some() {}
+    call(&mut lab, "z9hG4bK-a", "");
+    resolve(&mut lab, Some(udp_hops()));
+    assert_eq!(lab.statuses(), [503]);
+    call(&mut lab, "z9hG4bK-b", "Trunkline-Insist: emergency\n");
+    resolve(&mut lab, Some(udp_hops()));
+    let (_, emergency) = lab.only();
+    assert_eq!(emergency.header(&headers::INSIST), None, "it stays inside");
+    // The question is no business of the carrier any more: it counts as being there.
+    lab.proxy.set_trunks([] as [Trunk; 0], lab.now);
+    assert_eq!(lab.proxy.carriers_down(), 0);
+}
